@@ -1,0 +1,43 @@
+//! What a device must offer: storage, and programs made executable.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::op::Spec;
+use crate::plan::Program;
+
+/// Bytes on a device. Shared between the graph and running plans; who may write is decided by the
+/// graph (see [`crate::graph`]): a plan writes only storage that nobody else reads.
+pub trait Storage: Send + Sync + Any {
+    /// Size in bytes.
+    fn byte_len(&self) -> usize;
+    /// Copies the bytes into `out`, whose length is `byte_len`.
+    fn read(&self, out: &mut [u8]) -> Result<()>;
+    /// For the backend that made it.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// A shared piece of device memory.
+pub type Buffer = Arc<dyn Storage>;
+
+/// A device: memory and a compiler of programs.
+pub trait Backend: Send + Sync {
+    /// `cpu`, `cuda:0`, ...
+    fn name(&self) -> &str;
+    /// New storage of `bytes` bytes, its content undefined.
+    fn allocate(&self, bytes: usize) -> Result<Buffer>;
+    /// New storage holding a copy of `bytes`.
+    fn upload(&self, bytes: &[u8]) -> Result<Buffer>;
+    /// Scratch bytes that an operation needs in the arena while it runs.
+    fn scratch(&self, op: &crate::op::Op, inputs: &[&Spec], output: &Spec) -> usize;
+    /// Makes a program executable; memory it needs is allocated now and kept.
+    fn prepare(&self, program: Arc<Program>) -> Result<Box<dyn Executable>>;
+}
+
+/// A prepared program.
+pub trait Executable: Send {
+    /// Runs it: `inputs` and `outputs` in the program's order. An output may be the same buffer as an
+    /// input exactly where the program says so ([`Program::donations`]).
+    fn run(&mut self, inputs: &[Buffer], outputs: &[Buffer]) -> Result<()>;
+}

@@ -1,0 +1,236 @@
+//! Graph built from primitives by other code of ours: derivative rules and the like.
+//!
+//! [`Build`] owns what it makes until [`Build::finish`], so that a rule can be written as a formula.
+//! Its methods cannot refuse: a shape that does not fit there is a mistake of ours and panics, which the
+//! boundary reports as an internal error.
+
+use crate::dtype::DType;
+use crate::elementwise::{BinaryOp, UnaryOp};
+use crate::graph::{Graph, NodeId};
+use crate::op::{Op, Reduction, Spec};
+use crate::shape::Shape;
+
+/// Builds graph with formulas.
+pub struct Build<'g> {
+    graph: &'g mut Graph,
+    made: Vec<NodeId>,
+}
+
+impl<'g> Build<'g> {
+    /// A builder on `graph`.
+    pub fn new(graph: &'g mut Graph) -> Build<'g> {
+        Build { graph, made: Vec::new() }
+    }
+
+    /// Lets go of everything made but `keep`, of which the caller gets one handle each.
+    pub fn finish(self, keep: &[NodeId]) {
+        for &id in keep {
+            self.graph.retain(id).expect("kept nodes live");
+        }
+        for id in self.made {
+            self.graph.release(id).expect("made nodes live");
+        }
+    }
+
+    /// The graph.
+    pub fn graph(&mut self) -> &mut Graph {
+        self.graph
+    }
+    /// The spec of a node.
+    pub fn spec(&self, id: NodeId) -> Spec {
+        self.graph.spec(id).expect("inputs of a rule live").clone()
+    }
+    /// The shape of a node.
+    pub fn shape(&self, id: NodeId) -> Shape {
+        self.spec(id).shape
+    }
+    /// A primitive.
+    pub fn add_op(&mut self, op: Op, inputs: &[NodeId], target: Option<&Spec>) -> NodeId {
+        let id = match self.graph.add(op, inputs, target) {
+            Ok(id) => id,
+            Err(e) => panic!("a rule built {e}"),
+        };
+        self.made.push(id);
+        id
+    }
+    /// A tensor like `x`, filled with `number`.
+    pub fn scalar_like(&mut self, number: f64, x: NodeId) -> NodeId {
+        let spec = self.spec(x);
+        let id = self.graph.constant(number, &spec);
+        self.made.push(id);
+        id
+    }
+    /// Elementwise, one argument.
+    pub fn unary(&mut self, op: UnaryOp, x: NodeId) -> NodeId {
+        self.add_op(Op::Unary(op), &[x], None)
+    }
+    /// Elementwise, two arguments of equal shape.
+    pub fn binary(&mut self, op: BinaryOp, x: NodeId, y: NodeId) -> NodeId {
+        self.add_op(Op::Binary(op), &[x, y], None)
+    }
+    /// -x
+    pub fn neg(&mut self, x: NodeId) -> NodeId {
+        self.unary(UnaryOp::Neg, x)
+    }
+    /// x + y
+    pub fn add(&mut self, x: NodeId, y: NodeId) -> NodeId {
+        self.binary(BinaryOp::Add, x, y)
+    }
+    /// x - y
+    pub fn sub(&mut self, x: NodeId, y: NodeId) -> NodeId {
+        self.binary(BinaryOp::Sub, x, y)
+    }
+    /// x * y
+    pub fn mul(&mut self, x: NodeId, y: NodeId) -> NodeId {
+        self.binary(BinaryOp::Mul, x, y)
+    }
+    /// x / y
+    pub fn div(&mut self, x: NodeId, y: NodeId) -> NodeId {
+        self.binary(BinaryOp::Div, x, y)
+    }
+    /// x + number
+    pub fn add_scalar(&mut self, x: NodeId, number: f64) -> NodeId {
+        let c = self.scalar_like(number, x);
+        self.add(x, c)
+    }
+    /// x * number
+    pub fn mul_scalar(&mut self, x: NodeId, number: f64) -> NodeId {
+        let c = self.scalar_like(number, x);
+        self.mul(x, c)
+    }
+    /// 1 - x
+    pub fn one_minus(&mut self, x: NodeId) -> NodeId {
+        let one = self.scalar_like(1.0, x);
+        self.sub(one, x)
+    }
+    /// `on ? x : y`
+    pub fn select(&mut self, on: NodeId, x: NodeId, y: NodeId) -> NodeId {
+        self.add_op(Op::Where, &[on, x, y], None)
+    }
+    /// Conversion.
+    pub fn cast(&mut self, x: NodeId, dtype: DType) -> NodeId {
+        if self.spec(x).dtype == dtype { x } else { self.add_op(Op::Cast(dtype), &[x], None) }
+    }
+    /// psi^(order)(x)
+    pub fn polygamma(&mut self, order: f64, x: NodeId) -> NodeId {
+        let n = self.scalar_like(order, x);
+        self.binary(BinaryOp::Polygamma, n, x)
+    }
+    /// Other extents, same elements.
+    pub fn reshape(&mut self, x: NodeId, shape: Shape) -> NodeId {
+        let spec = self.spec(x);
+        if spec.shape == shape {
+            return x;
+        }
+        self.add_op(Op::Reshape, &[x], Some(&Spec { shape, dtype: spec.dtype }))
+    }
+    /// Stretches extents of 1 to those of `shape`, which has the same rank.
+    pub fn broadcast(&mut self, x: NodeId, shape: Shape) -> NodeId {
+        let spec = self.spec(x);
+        if spec.shape == shape {
+            return x;
+        }
+        self.add_op(Op::Broadcast, &[x], Some(&Spec { shape, dtype: spec.dtype }))
+    }
+    /// The sum over `axes`, which become extents of 1.
+    pub fn sum_keep(&mut self, x: NodeId, axes: &[usize]) -> NodeId {
+        if axes.is_empty() {
+            return x;
+        }
+        let shape = self.shape(x).reduced(axes, true);
+        let sum = self.add_op(Op::Reduce { kind: Reduction::Sum, axes: axes.into() }, &[x], None);
+        self.reshape(sum, shape)
+    }
+    /// A reduced tensor stretched back over `axes` of `shape`.
+    pub fn unreduce(&mut self, x: NodeId, axes: &[usize], shape: &Shape) -> NodeId {
+        let kept = self.reshape(x, shape.reduced(axes, true));
+        self.broadcast(kept, shape.clone())
+    }
+    /// Axes in another order.
+    pub fn permute(&mut self, x: NodeId, axes: &[usize]) -> NodeId {
+        self.add_op(Op::Permute(axes.into()), &[x], None)
+    }
+    /// The last two axes exchanged.
+    pub fn transpose(&mut self, x: NodeId) -> NodeId {
+        let rank = self.shape(x).rank();
+        let mut axes: Vec<usize> = (0..rank).collect();
+        axes.swap(rank - 1, rank - 2);
+        self.permute(x, &axes)
+    }
+    /// `count` elements per axis from `start`.
+    pub fn slice(&mut self, x: NodeId, start: &[usize], step: &[usize], count: Shape) -> NodeId {
+        let dtype = self.spec(x).dtype;
+        let op = Op::Slice { start: start.into(), step: step.into() };
+        self.add_op(op, &[x], Some(&Spec { shape: count, dtype }))
+    }
+    /// A matrix product; a flag transposes that operand.
+    pub fn matmul(&mut self, a: NodeId, b: NodeId, ta: bool, tb: bool) -> NodeId {
+        self.add_op(Op::MatMul { ta, tb }, &[a, b], None)
+    }
+    /// Row number minus column number, as a float tensor like the matrices `x`.
+    pub fn diagonal_distance(&mut self, x: NodeId) -> NodeId {
+        let spec = self.spec(x);
+        let rank = spec.shape.rank();
+        let rows = self.add_op(Op::Iota { axis: rank - 2 }, &[], Some(&spec));
+        let columns = self.add_op(Op::Iota { axis: rank - 1 }, &[], Some(&spec));
+        self.sub(rows, columns)
+    }
+    /// The lower (or upper) triangle of matrices, the other elements 0; the diagonal weighted.
+    pub fn triangle(&mut self, x: NodeId, lower: bool, diagonal: f64) -> NodeId {
+        let distance = self.diagonal_distance(x);
+        let distance = if lower { distance } else { self.neg(distance) };
+        let zero = self.scalar_like(0.0, x);
+        let inside = self.binary(BinaryOp::Less, zero, distance);
+        let on = self.binary(BinaryOp::Equal, distance, zero);
+        let half = self.mul_scalar(x, diagonal);
+        let edge = self.select(on, half, zero);
+        self.select(inside, x, edge)
+    }
+    /// (x + x') / 2
+    pub fn symmetrised(&mut self, x: NodeId) -> NodeId {
+        let t = self.transpose(x);
+        let sum = self.add(x, t);
+        self.mul_scalar(sum, 0.5)
+    }
+
+    /// The vector-Jacobian product of z = x^y. The derivative in y is 0 where x <= 0; that in x is 0 where y = 0.
+    pub(crate) fn pow_vjp(&mut self, dz: NodeId, x: NodeId, y: NodeId, z: NodeId) -> [Option<NodeId>; 2] {
+        if let Op::Const(bits) = self.graph.node(y).expect("lives").op {
+            let exponent = f64::from_bits(bits);
+            if exponent == 0.0 {
+                return [None, None];
+            }
+            let e = self.scalar_like(exponent - 1.0, x);
+            let power = if exponent == 1.0 { self.scalar_like(1.0, x) } else { self.binary(BinaryOp::Pow, x, e) };
+            let slope = self.mul_scalar(power, exponent);
+            return [Some(self.mul(dz, slope)), None];
+        }
+        let zero = self.scalar_like(0.0, x);
+        let one = self.scalar_like(1.0, x);
+        let flat = self.binary(BinaryOp::Equal, y, zero);
+        let safe = self.select(flat, one, y);
+        let e = self.add_scalar(safe, -1.0);
+        let power = self.binary(BinaryOp::Pow, x, e);
+        let slope = self.mul(y, power);
+        let slope = self.select(flat, zero, slope);
+        let positive = self.binary(BinaryOp::Less, zero, x);
+        let base = self.select(positive, x, one);
+        let log = self.unary(UnaryOp::Log, base);
+        let rate = self.mul(z, log);
+        let rate = self.select(positive, rate, zero);
+        [Some(self.mul(dz, slope)), Some(self.mul(dz, rate))]
+    }
+
+    /// The vector-Jacobian product of the elementwise extremum z of x and y: half to each at a tie.
+    pub(crate) fn extremum_vjp(&mut self, dz: NodeId, x: NodeId, y: NodeId, z: NodeId) -> [Option<NodeId>; 2] {
+        let zero = self.scalar_like(0.0, dz);
+        let half = self.mul_scalar(dz, 0.5);
+        let tie = self.binary(BinaryOp::Equal, x, y);
+        [x, y]
+            .map(|side| {
+                let wins = self.binary(BinaryOp::Equal, side, z);
+                let alone = self.select(wins, dz, zero);
+                Some(self.select(tie, half, alone))
+            })
+    }
+}

@@ -1,0 +1,278 @@
+//! THE table of elementwise operations: name, arithmetic, CUDA text, derivative and the domain on
+//! which tests sample it, one row per operation. The CPU kernels, the gradient checks, fusion and the
+//! documentation all read these rows.
+//!
+//! A derivative row is a vector-Jacobian product: given the builder `b`, the cotangent `dy`, the
+//! inputs and the output `y`, it builds the cotangents of the inputs. `None` means zero everywhere.
+
+use crate::compose::Build;
+use crate::graph::NodeId;
+use crate::special;
+
+macro_rules! unary_table {
+    ($($(#[$doc:meta])* $op:ident $name:literal: |$x:ident| f32 $f32:expr, f64 $f64:expr, cuda $cuda:literal,
+        vjp |$b:ident, $dy:ident, $vx:ident, $vy:ident| $vjp:expr, on $lo:literal to $hi:literal;)*) => {
+        /// Operations of one argument on float32 and float64.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum UnaryOp { $($(#[$doc])* $op,)* }
+
+        impl UnaryOp {
+            /// Every operation, in the order of its code.
+            pub const ALL: &'static [UnaryOp] = &[$(UnaryOp::$op,)*];
+            /// The name in TypeScript.
+            pub const fn name(self) -> &'static str { match self { $(UnaryOp::$op => $name,)* } }
+            /// The body in CUDA C, of a float `x`.
+            pub const fn cuda(self) -> &'static str { match self { $(UnaryOp::$op => $cuda,)* } }
+            /// The interval from which tests draw arguments.
+            pub const fn domain(self) -> (f64, f64) { match self { $(UnaryOp::$op => ($lo, $hi),)* } }
+            /// The value at `x`.
+            #[inline(always)]
+            pub fn at_f32(self, at: f32) -> f32 { match self { $(UnaryOp::$op => { let $x = at; $f32 })* } }
+            /// The value at `x`.
+            #[inline(always)]
+            pub fn at_f64(self, at: f64) -> f64 { match self { $(UnaryOp::$op => { let $x = at; $f64 })* } }
+            /// `out[i] = op(x[i])`; the choice of operation is made once, outside the loop.
+            #[inline(always)]
+            pub fn map_f32(self, x: &[f32], out: &mut [f32]) {
+                match self { $(UnaryOp::$op => for (o, &$x) in out.iter_mut().zip(x) { *o = $f32 },)* }
+            }
+            /// `out[i] = op(x[i])`.
+            #[inline(always)]
+            pub fn map_f64(self, x: &[f64], out: &mut [f64]) {
+                match self { $(UnaryOp::$op => for (o, &$x) in out.iter_mut().zip(x) { *o = $f64 },)* }
+            }
+            /// `x[i] = op(x[i])`.
+            #[inline(always)]
+            pub fn map_in_place_f32(self, x: &mut [f32]) {
+                match self { $(UnaryOp::$op => for o in x.iter_mut() { let $x = *o; *o = $f32 },)* }
+            }
+            /// `x[i] = op(x[i])`.
+            #[inline(always)]
+            pub fn map_in_place_f64(self, x: &mut [f64]) {
+                match self { $(UnaryOp::$op => for o in x.iter_mut() { let $x = *o; *o = $f64 },)* }
+            }
+            /// The cotangent of `x` when that of `y = op(x)` is `dy`.
+            pub(crate) fn vjp(self, build: &mut Build<'_>, out: NodeId, a: NodeId, r: NodeId) -> Option<NodeId> {
+                match self { $(UnaryOp::$op => {
+                    let ($b, $dy, $vx, $vy) = (build, out, a, r);
+                    let _ = (&$b, $dy, $vx, $vy);
+                    $vjp
+                })* }
+            }
+        }
+    };
+}
+
+unary_table! {
+    /// -x
+    Neg "neg": |x| f32 -x, f64 -x, cuda "-x", vjp |b, dy, x, y| Some(b.neg(dy)), on -4.0 to 4.0;
+    /// |x|; the derivative at 0 is 0
+    Abs "abs": |x| f32 x.abs(), f64 x.abs(), cuda "fabsf(x)",
+        vjp |b, dy, x, y| { let s = b.unary(UnaryOp::Sign, x); Some(b.mul(dy, s)) }, on 0.25 to 4.0;
+    /// -1, 0 or 1
+    Sign "sign": |x| f32 if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { x }, f64 if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { x },
+        cuda "x > 0.f ? 1.f : x < 0.f ? -1.f : x", vjp |b, dy, x, y| None, on 0.25 to 4.0;
+    /// e^x
+    Exp "exp": |x| f32 x.exp(), f64 x.exp(), cuda "expf(x)", vjp |b, dy, x, y| Some(b.mul(dy, y)), on -3.0 to 3.0;
+    /// e^x - 1, exact near 0
+    Expm1 "expm1": |x| f32 x.exp_m1(), f64 x.exp_m1(), cuda "expm1f(x)",
+        vjp |b, dy, x, y| { let e = b.add_scalar(y, 1.0); Some(b.mul(dy, e)) }, on -3.0 to 3.0;
+    /// natural logarithm
+    Log "log": |x| f32 x.ln(), f64 x.ln(), cuda "logf(x)", vjp |b, dy, x, y| Some(b.div(dy, x)), on 0.25 to 4.0;
+    /// ln(1 + x), exact near 0
+    Log1p "log1p": |x| f32 x.ln_1p(), f64 x.ln_1p(), cuda "log1pf(x)",
+        vjp |b, dy, x, y| { let d = b.add_scalar(x, 1.0); Some(b.div(dy, d)) }, on -0.75 to 4.0;
+    /// square root
+    Sqrt "sqrt": |x| f32 x.sqrt(), f64 x.sqrt(), cuda "sqrtf(x)",
+        vjp |b, dy, x, y| { let d = b.mul_scalar(y, 2.0); Some(b.div(dy, d)) }, on 0.25 to 4.0;
+    /// 1 / sqrt(x)
+    Rsqrt "rsqrt": |x| f32 1.0 / x.sqrt(), f64 1.0 / x.sqrt(), cuda "rsqrtf(x)",
+        vjp |b, dy, x, y| { let d = b.div(y, x); let d = b.mul_scalar(d, -0.5); Some(b.mul(dy, d)) }, on 0.25 to 4.0;
+    /// sine, radians
+    Sin "sin": |x| f32 x.sin(), f64 x.sin(), cuda "sinf(x)",
+        vjp |b, dy, x, y| { let c = b.unary(UnaryOp::Cos, x); Some(b.mul(dy, c)) }, on -4.0 to 4.0;
+    /// cosine, radians
+    Cos "cos": |x| f32 x.cos(), f64 x.cos(), cuda "cosf(x)",
+        vjp |b, dy, x, y| { let s = b.unary(UnaryOp::Sin, x); let s = b.neg(s); Some(b.mul(dy, s)) }, on -4.0 to 4.0;
+    /// hyperbolic tangent; d/dx = 1 - y^2
+    Tanh "tanh": |x| f32 x.tanh(), f64 x.tanh(), cuda "tanhf(x)",
+        vjp |b, dy, x, y| { let yy = b.mul(y, y); let d = b.one_minus(yy); Some(b.mul(dy, d)) }, on -3.0 to 3.0;
+    /// 1 / (1 + e^-x); d/dx = y (1 - y)
+    Sigmoid "sigmoid": |x| f32 if x >= 0.0 { 1.0 / (1.0 + (-x).exp()) } else { let e = x.exp(); e / (1.0 + e) }, f64 special::sigmoid(x),
+        cuda "1.f / (1.f + expf(-x))",
+        vjp |b, dy, x, y| { let d = b.one_minus(y); let d = b.mul(y, d); Some(b.mul(dy, d)) }, on -4.0 to 4.0;
+    /// ln(1 + e^x) without overflow; d/dx = sigmoid(x)
+    Softplus "softplus": |x| f32 x.max(0.0) + (-x.abs()).exp().ln_1p(), f64 special::softplus(x),
+        cuda "fmaxf(x, 0.f) + log1pf(expf(-fabsf(x)))",
+        vjp |b, dy, x, y| { let s = b.unary(UnaryOp::Sigmoid, x); Some(b.mul(dy, s)) }, on -4.0 to 4.0;
+    /// max(x, 0); the derivative at 0 is 0
+    Relu "relu": |x| f32 if x > 0.0 { x } else { x.min(0.0) * 0.0 }, f64 if x > 0.0 { x } else { x.min(0.0) * 0.0 },
+        cuda "x > 0.f ? x : fminf(x, 0.f) * 0.f",
+        vjp |b, dy, x, y| { let zero = b.scalar_like(0.0, y); let on = b.binary(BinaryOp::Less, zero, y); let z = b.scalar_like(0.0, dy); Some(b.select(on, dy, z)) }, on 0.25 to 4.0;
+    /// the error function
+    Erf "erf": |x| f32 libm::erff(x), f64 libm::erf(x), cuda "erff(x)",
+        vjp |b, dy, x, y| {
+            let xx = b.mul(x, x);
+            let e = b.neg(xx);
+            let e = b.unary(UnaryOp::Exp, e);
+            let d = b.mul_scalar(e, std::f64::consts::FRAC_2_SQRT_PI);
+            Some(b.mul(dy, d))
+        }, on -2.0 to 2.0;
+    /// 1 / x
+    Recip "reciprocal": |x| f32 1.0 / x, f64 1.0 / x, cuda "1.f / x",
+        vjp |b, dy, x, y| { let d = b.mul(y, y); let d = b.neg(d); Some(b.mul(dy, d)) }, on 0.25 to 4.0;
+    /// the largest integer not above x
+    Floor "floor": |x| f32 x.floor(), f64 x.floor(), cuda "floorf(x)", vjp |b, dy, x, y| None, on 0.125 to 0.875;
+    /// the smallest integer not below x
+    Ceil "ceil": |x| f32 x.ceil(), f64 x.ceil(), cuda "ceilf(x)", vjp |b, dy, x, y| None, on 0.125 to 0.875;
+    /// the nearest integer, halves to even
+    Round "round": |x| f32 x.round_ties_even(), f64 x.round_ties_even(), cuda "rintf(x)", vjp |b, dy, x, y| None, on 0.0625 to 0.375;
+    /// ln |gamma(x)|
+    Lgamma "lgamma": |x| f32 libm::lgammaf(x), f64 libm::lgamma(x), cuda "lgammaf(x)",
+        vjp |b, dy, x, y| { let d = b.polygamma(0.0, x); Some(b.mul(dy, d)) }, on 0.5 to 4.0;
+}
+
+macro_rules! binary_table {
+    (
+        arithmetic { $($(#[$doc:meta])* $op:ident $name:literal: |$x:ident, $y:ident| float $float:expr, int $int:expr, cuda $cuda:literal,
+            vjp |$b:ident, $dz:ident, $vx:ident, $vy:ident, $vz:ident| $vjp:expr, on $lo:literal to $hi:literal;)* }
+        comparison { $($(#[$cdoc:meta])* $cop:ident $cname:literal: |$cx:ident, $cy:ident| $cbody:expr, cuda $ccuda:literal;)* }
+    ) => {
+        /// Operations of two arguments of one dtype and shape.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum BinaryOp { $($(#[$doc])* $op,)* $($(#[$cdoc])* $cop,)* }
+
+        impl BinaryOp {
+            /// Every operation, in the order of its code.
+            pub const ALL: &'static [BinaryOp] = &[$(BinaryOp::$op,)* $(BinaryOp::$cop,)*];
+            /// The name in TypeScript.
+            pub const fn name(self) -> &'static str {
+                match self { $(BinaryOp::$op => $name,)* $(BinaryOp::$cop => $cname,)* }
+            }
+            /// The body in CUDA C, of floats `x` and `y`.
+            pub const fn cuda(self) -> &'static str {
+                match self { $(BinaryOp::$op => $cuda,)* $(BinaryOp::$cop => $ccuda,)* }
+            }
+            /// The interval from which tests draw both arguments.
+            pub const fn domain(self) -> (f64, f64) {
+                match self { $(BinaryOp::$op => ($lo, $hi),)* $(BinaryOp::$cop => (-4.0, 4.0),)* }
+            }
+            /// True when the result is a truth value.
+            pub const fn is_compare(self) -> bool {
+                match self { $(BinaryOp::$op => false,)* $(BinaryOp::$cop => true,)* }
+            }
+            /// `out[i] = op(x[i], y[i])`; comparisons give 0 or 1.
+            #[inline(always)]
+            pub fn map_f32(self, x: &[f32], y: &[f32], out: &mut [f32]) {
+                match self {
+                    $(BinaryOp::$op => for ((o, &$x), &$y) in out.iter_mut().zip(x).zip(y) { *o = $float },)*
+                    $(BinaryOp::$cop => for ((o, $cx), $cy) in out.iter_mut().zip(x).zip(y) { *o = f32::from(u8::from($cbody)) },)*
+                }
+            }
+            /// `out[i] = op(x[i], y[i])`; comparisons give 0 or 1.
+            #[inline(always)]
+            pub fn map_f64(self, x: &[f64], y: &[f64], out: &mut [f64]) {
+                match self {
+                    $(BinaryOp::$op => for ((o, &$x), &$y) in out.iter_mut().zip(x).zip(y) { *o = $float },)*
+                    $(BinaryOp::$cop => for ((o, $cx), $cy) in out.iter_mut().zip(x).zip(y) { *o = f64::from(u8::from($cbody)) },)*
+                }
+            }
+            /// `out[i] = op(x[i], y[i])` on integers of any type widened to i64.
+            #[inline(always)]
+            pub fn map_i64(self, x: &[i64], y: &[i64], out: &mut [i64]) {
+                match self {
+                    $(BinaryOp::$op => for ((o, &$x), &$y) in out.iter_mut().zip(x).zip(y) { *o = $int },)*
+                    $(BinaryOp::$cop => for ((o, $cx), $cy) in out.iter_mut().zip(x).zip(y) { *o = i64::from($cbody) },)*
+                }
+            }
+            /// `out[i] = op(x[i], y[i])` as 0 or 1, for the comparisons; arithmetic gives 0.
+            #[inline(always)]
+            pub fn compare<T: PartialOrd>(self, x: &[T], y: &[T], out: &mut [u8]) {
+                match self {
+                    $(BinaryOp::$op => out.fill(0),)*
+                    $(BinaryOp::$cop => for ((o, $cx), $cy) in out.iter_mut().zip(x).zip(y) { *o = u8::from($cbody) },)*
+                }
+            }
+            /// The cotangents of `x` and `y` when that of `z = op(x, y)` is `dz`.
+            pub(crate) fn vjp(
+                self, build: &mut Build<'_>, out: NodeId, a: NodeId, c: NodeId, r: NodeId,
+            ) -> [Option<NodeId>; 2] {
+                match self {
+                    $(BinaryOp::$op => {
+                        let ($b, $dz, $vx, $vy, $vz) = (build, out, a, c, r);
+                        let _ = (&$b, $dz, $vx, $vy, $vz);
+                        $vjp
+                    })*
+                    $(BinaryOp::$cop => [None, None],)*
+                }
+            }
+        }
+    };
+}
+
+/// Integer power that wraps; negative exponents give the integer part, as 2^-1 = 0.
+fn int_pow(base: i64, exponent: i64) -> i64 {
+    match u32::try_from(exponent) {
+        Ok(e) => base.wrapping_pow(e),
+        Err(_) => match base {
+            1 => 1,
+            -1 if exponent % 2 == 0 => 1,
+            -1 => -1,
+            _ => 0,
+        },
+    }
+}
+
+binary_table! { arithmetic {
+    /// x + y
+    Add "add": |x, y| float x + y, int x.wrapping_add(y), cuda "x + y",
+        vjp |b, dz, x, y, z| [Some(dz), Some(dz)], on -4.0 to 4.0;
+    /// x - y
+    Sub "sub": |x, y| float x - y, int x.wrapping_sub(y), cuda "x - y",
+        vjp |b, dz, x, y, z| [Some(dz), Some(b.neg(dz))], on -4.0 to 4.0;
+    /// x * y
+    Mul "mul": |x, y| float x * y, int x.wrapping_mul(y), cuda "x * y",
+        vjp |b, dz, x, y, z| [Some(b.mul(dz, y)), Some(b.mul(dz, x))], on -4.0 to 4.0;
+    /// x / y; integers divide towards minus infinity, and by 0 give 0
+    Div "div": |x, y| float x / y, int if y == 0 { 0 } else { x.wrapping_div_euclid(y) }, cuda "x / y",
+        vjp |b, dz, x, y, z| {
+            let dx = b.div(dz, y);
+            let dy = b.mul(dx, z);
+            [Some(dx), Some(b.neg(dy))]
+        }, on 0.25 to 4.0;
+    /// x to the power y; the derivative in y is 0 where x <= 0
+    Pow "pow": |x, y| float x.powf(y), int int_pow(x, y), cuda "powf(x, y)",
+        vjp |b, dz, x, y, z| b.pow_vjp(dz, x, y, z), on 0.25 to 3.0;
+    /// x - y * floor(x / y): the remainder with the sign of y
+    Rem "rem": |x, y| float x - y * (x / y).floor(), int if y == 0 { 0 } else { x.wrapping_rem_euclid(y) }, cuda "x - y * floorf(x / y)",
+        vjp |b, dz, x, y, z| {
+            let q = b.div(x, y);
+            let q = b.unary(UnaryOp::Floor, q);
+            let dy = b.mul(dz, q);
+            [Some(dz), Some(b.neg(dy))]
+        }, on 0.25 to 4.0;
+    /// the larger; NaN if either is; at a tie each gets half the gradient
+    Max "maximum": |x, y| float if x > y || x.is_nan() { x } else { y }, int x.max(y), cuda "x > y || isnan(x) ? x : y",
+        vjp |b, dz, x, y, z| b.extremum_vjp(dz, x, y, z), on -4.0 to 4.0;
+    /// the smaller; NaN if either is; at a tie each gets half the gradient
+    Min "minimum": |x, y| float if x < y || x.is_nan() { x } else { y }, int x.min(y), cuda "x < y || isnan(x) ? x : y",
+        vjp |b, dz, x, y, z| b.extremum_vjp(dz, x, y, z), on -4.0 to 4.0;
+    /// the x-th derivative of digamma at y; x is a whole number and carries no gradient
+    Polygamma "polygamma": |n, x| float special::polygamma(n as u32, f64::from(x)) as _, int 0 * (n + x), cuda "polygammaf(x, y)",
+        vjp |b, dz, n, x, z| {
+            let next = b.add_scalar(n, 1.0);
+            let d = b.binary(BinaryOp::Polygamma, next, x);
+            [None, Some(b.mul(dz, d))]
+        }, on 1.0 to 3.0;
+} comparison {
+    /// x = y
+    Equal "equal": |x, y| x == y, cuda "x == y";
+    /// x != y
+    NotEqual "notEqual": |x, y| x != y, cuda "x != y";
+    /// x < y
+    Less "less": |x, y| x < y, cuda "x < y";
+    /// x <= y
+    LessEqual "lessEqual": |x, y| x <= y, cuda "x <= y";
+} }

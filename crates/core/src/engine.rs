@@ -1,0 +1,640 @@
+//! The engine: a graph, its Variables, compiled functions and the device that runs plans.
+//!
+//! Everything here happens on the thread that owns the engine; only jobs cross to the device's thread.
+//! Evaluation returns at once: results are nodes whose buffers a queued run will write.
+
+use std::sync::Arc;
+
+use crate::backend::{Backend, Buffer};
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::{Graph, NodeId, Value};
+use crate::op::{Op, Spec};
+use crate::plan::build::{Context, build};
+use crate::plan::cache::{Plan, PlanCache};
+use crate::plan::print::print;
+use crate::plan::trace::{Cut, Trace, cut};
+use crate::run::{Completion, Job, Queue};
+use crate::slab::Slab;
+
+/// Pending nodes beyond which an evaluation is forced, so that a forgotten one does not let the graph grow.
+pub const PENDING_LIMIT: usize = 200_000;
+
+/// A slot that plans may overwrite.
+struct Variable {
+    /// The current version.
+    node: NodeId,
+    /// The last version that was computed, while the current one is not.
+    committed: Option<NodeId>,
+    /// Counts assignments.
+    version: u64,
+}
+
+/// A function traced once.
+struct Compiled {
+    plan: Plan,
+    arguments: Vec<Spec>,
+    variables: Vec<u32>,
+    /// Per output after the results: the variable it is assigned to.
+    assigned: Vec<u32>,
+    results: usize,
+    specs: Vec<Spec>,
+    /// Variables of its own, holding values that existed when it was traced.
+    captured: Vec<u32>,
+}
+
+/// A trace in progress.
+#[derive(Default)]
+struct Tracing {
+    arguments: Vec<NodeId>,
+    /// Variables read: (variable, placeholder).
+    reads: Vec<(u32, NodeId)>,
+    assigned: Vec<(u32, NodeId)>,
+}
+
+/// Versions to go back to if a run refuses.
+struct Rollback {
+    completion: Arc<Completion>,
+    versions: Vec<(u32, NodeId, NodeId)>,
+}
+
+/// Counts of what an engine holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// Nodes of the graph.
+    pub nodes: usize,
+    /// Those without a value.
+    pub pending: usize,
+    /// Cached plans.
+    pub plans: usize,
+    /// Cache look-ups that found their plan.
+    pub hits: u64,
+    /// Those that did not.
+    pub misses: u64,
+    /// Variables.
+    pub variables: usize,
+}
+
+/// A graph and the device it runs on.
+pub struct Engine {
+    /// The graph.
+    pub graph: Graph,
+    backend: Arc<dyn Backend>,
+    queue: Arc<Queue>,
+    cache: PlanCache,
+    variables: Slab<Variable>,
+    dirty: Vec<u32>,
+    compiled: Slab<Compiled>,
+    tracing: Option<Tracing>,
+    /// Depth of functions being differentiated: evaluated nodes then keep their history.
+    history: usize,
+    rollbacks: Vec<Rollback>,
+}
+
+impl Engine {
+    /// An engine on `backend`, whose plans run through `queue`.
+    pub fn new(backend: Arc<dyn Backend>, queue: Arc<Queue>) -> Engine {
+        Engine {
+            graph: Graph::new(),
+            backend,
+            queue,
+            cache: PlanCache::default(),
+            variables: Slab::default(),
+            dirty: Vec::new(),
+            compiled: Slab::default(),
+            tracing: None,
+            history: 0,
+            rollbacks: Vec::new(),
+        }
+    }
+
+    /// Data from outside, copied to the device.
+    pub fn source(&mut self, bytes: &[u8], spec: Spec) -> Result<NodeId> {
+        if bytes.len() != spec.bytes() {
+            return Err(Error::shape(
+                "tensor",
+                format!("{} bytes for {} {}", bytes.len(), spec.dtype, spec.shape),
+                "the product of the extents must equal the number of elements",
+            ));
+        }
+        let buffer = self.backend.upload(bytes)?;
+        Ok(self.graph.add_value(spec, Value { buffer, completion: None }))
+    }
+
+    /// Queues whatever must run so that `targets` have values, pending assignments included. The completions
+    /// of the runs that write them are returned.
+    pub fn evaluate(&mut self, targets: &[NodeId]) -> Result<Vec<Arc<Completion>>> {
+        self.not_tracing("evaluate")?;
+        self.settle();
+        let mut wanted: Vec<NodeId> = Vec::new();
+        for &id in targets {
+            if self.graph.node(id)?.value.is_none() && !wanted.contains(&id) {
+                wanted.push(id);
+            }
+        }
+        let dirty: Vec<u32> = std::mem::take(&mut self.dirty);
+        for &v in &dirty {
+            if let Some(variable) = self.variables.get(v)
+                && self.graph.node(variable.node)?.value.is_none()
+                && !wanted.contains(&variable.node)
+            {
+                wanted.push(variable.node);
+            }
+        }
+        let result = if wanted.is_empty() { Ok(()) } else { self.run_pending(&wanted, &dirty) };
+        if result.is_err() {
+            self.dirty = dirty;
+        }
+        result?;
+        let mut completions: Vec<Arc<Completion>> = Vec::new();
+        for &id in targets {
+            if let Some(Value { completion: Some(c), .. }) = &self.graph.node(id)?.value
+                && !completions.iter().any(|d| Arc::ptr_eq(c, d))
+            {
+                completions.push(c.clone());
+            }
+        }
+        Ok(completions)
+    }
+
+    fn run_pending(&mut self, wanted: &[NodeId], dirty: &[u32]) -> Result<()> {
+        let mut cut = cut(&self.graph, wanted, &[])?;
+        self.mark_expendable(&mut cut, dirty);
+        let plan = self.plan(&cut.trace)?;
+        let buffers = cut.sources.iter().map(|&s| self.value(s)).collect::<Result<Vec<_>>>()?;
+        let specs: Vec<Spec> = wanted.iter().map(|&id| self.graph.spec(id).cloned()).collect::<Result<_>>()?;
+        let (outputs, completion) = self.submit(&plan, buffers, &specs, |_| true)?;
+        let keep = self.history > 0;
+        for (&id, buffer) in wanted.iter().zip(outputs) {
+            self.graph.fulfil(id, Value { buffer, completion: Some(completion.clone()) }, keep)?;
+        }
+        let mut versions = Vec::new();
+        for &v in dirty {
+            let Some(variable) = self.variables.get_mut(v) else { continue };
+            if let Some(old) = variable.committed.take() {
+                if plan.program.can_fail {
+                    versions.push((v, old, variable.node));
+                } else {
+                    self.graph.release(old)?;
+                }
+            }
+        }
+        if !versions.is_empty() {
+            self.rollbacks.push(Rollback { completion, versions });
+        }
+        Ok(())
+    }
+
+    /// Marks the inputs that nothing needs once the wanted nodes are computed: their only references are
+    /// nodes of this trace that go away with it, or the committed version of a Variable being replaced.
+    fn mark_expendable(&self, cut: &mut Cut, dirty: &[u32]) {
+        let trace = &mut cut.trace;
+        let count = trace.nodes.len();
+        let mut edges = vec![0u32; count];
+        for node in &trace.nodes {
+            for &input in &node.inputs {
+                edges[input as usize] += 1;
+            }
+        }
+        let output: Vec<bool> = (0..count).map(|i| trace.outputs.contains(&(i as u32))).collect();
+        let mut stays = vec![self.history > 0; count];
+        for i in (0..count).rev() {
+            let Ok(node) = self.graph.node(cut.ids[i]) else { continue };
+            stays[i] |= node.uses > edges[i] || (node.handles > 0 && !output[i]);
+            if stays[i] && !output[i] {
+                for &input in &trace.nodes[i].inputs {
+                    stays[input as usize] = true;
+                }
+            }
+        }
+        let replaced: Vec<NodeId> =
+            dirty.iter().filter_map(|&v| self.variables.get(v)).filter_map(|v| v.committed).collect();
+        for (k, &i) in trace.inputs.iter().enumerate() {
+            let Ok(node) = self.graph.node(cut.sources[k]) else { continue };
+            let only_committed = node.handles == 1 && node.uses <= edges[i as usize] && replaced.contains(&cut.sources[k]);
+            let used_by_stayers = trace
+                .nodes
+                .iter()
+                .enumerate()
+                .any(|(n, node)| stays[n] && !output[n] && node.inputs.contains(&i));
+            trace.expendable[k] = self.history == 0 && !used_by_stayers && (!stays[i as usize] || only_committed);
+        }
+    }
+
+    fn value(&self, id: NodeId) -> Result<Value> {
+        self.graph.node(id)?.value.clone().ok_or_else(|| {
+            Error::new(
+                ErrorKind::State,
+                "evaluate",
+                "an argument of a compiled function was used outside of it",
+                "use tensors made inside jit only there, and return what is needed outside",
+            )
+        })
+    }
+
+    fn plan(&mut self, trace: &Trace) -> Result<Plan> {
+        let (backend, graph) = (&self.backend, &self.graph);
+        self.cache.get(trace, |trace| {
+            let scope = |s: u32| graph.scope_name(s).to_string();
+            let scratch = |op: &Op, inputs: &[&Spec], output: &Spec| backend.scratch(op, inputs, output);
+            let program = Arc::new(build(trace, &Context { scope: &scope, scratch: &scratch })?);
+            let executable = Arc::new(std::sync::Mutex::new(backend.prepare(program.clone())?));
+            Ok(Plan { program, executable })
+        })
+    }
+
+    /// Queues one run. An output takes the buffer of the input donated to it if `give` says that input may
+    /// go, and fresh storage else.
+    fn submit(
+        &self,
+        plan: &Plan,
+        inputs: Vec<Value>,
+        outputs: &[Spec],
+        give: impl Fn(usize) -> bool,
+    ) -> Result<(Vec<Buffer>, Arc<Completion>)> {
+        let buffers = outputs
+            .iter()
+            .enumerate()
+            .map(|(j, spec)| match plan.program.donations[j] {
+                Some(k) if give(k) => Ok(inputs[k].buffer.clone()),
+                _ => self.backend.allocate(spec.bytes()),
+            })
+            .collect::<Result<Vec<Buffer>>>()?;
+        let completion = Completion::new();
+        let mut depends: Vec<Arc<Completion>> = Vec::new();
+        for c in inputs.iter().filter_map(|v| v.completion.as_ref()) {
+            // Runs that ended well have nothing more to say.
+            if !matches!(c.result(), Some(Ok(()))) && !depends.iter().any(|d| Arc::ptr_eq(c, d)) {
+                depends.push(c.clone());
+            }
+        }
+        self.queue.submit(Job {
+            executable: plan.executable.clone(),
+            inputs: inputs.into_iter().map(|v| v.buffer).collect(),
+            outputs: buffers.clone(),
+            depends,
+            completion: completion.clone(),
+        })?;
+        Ok((buffers, completion))
+    }
+
+    /// Takes note of runs that have ended: what a failed one would have assigned goes back to its old version.
+    fn settle(&mut self) {
+        if self.rollbacks.is_empty() {
+            return;
+        }
+        let mut open = std::mem::take(&mut self.rollbacks);
+        while let Some(result) = open.first().and_then(|r| r.completion.result()) {
+            let ended = open.remove(0);
+            for (v, old, new) in ended.versions {
+                if result.is_ok() {
+                    let _ = self.graph.release(old);
+                    continue;
+                }
+                // A later run may already have superseded the failed version: then that one goes back further.
+                let later = open.iter_mut().flat_map(|r| &mut r.versions).find(|x| x.0 == v && x.1 == new);
+                let stale = match (later, self.variables.get_mut(v)) {
+                    (Some(later), _) => std::mem::replace(&mut later.1, old),
+                    (None, Some(variable)) if variable.node == new => std::mem::replace(&mut variable.node, old),
+                    (None, _) => old,
+                };
+                let _ = self.graph.release(stale);
+            }
+        }
+        self.rollbacks = open;
+    }
+
+    /// Evaluates when too much is pending; true if it did.
+    pub fn bound_pending(&mut self) -> Result<bool> {
+        if self.graph.pending() < PENDING_LIMIT || self.tracing.is_some() || self.history > 0 {
+            return Ok(false);
+        }
+        let frontier = self.graph.frontier();
+        self.evaluate(&frontier).map(|_| true)
+    }
+
+    // Variables.
+
+    /// A Variable that starts with the value of a node.
+    pub fn variable(&mut self, initial: NodeId) -> Result<u32> {
+        self.graph.retain(initial)?;
+        let pending = self.graph.node(initial)?.value.is_none();
+        let v = self.variables.insert(Variable { node: initial, committed: None, version: 0 });
+        if pending {
+            self.dirty.push(v);
+        }
+        Ok(v)
+    }
+
+    /// The current version of a Variable, as a new handle; inside a compiled function, its placeholder.
+    pub fn read_variable(&mut self, v: u32) -> Result<NodeId> {
+        self.settle();
+        let node = self.existing(v)?.node;
+        if self.tracing.is_none() {
+            self.graph.retain(node)?;
+            return Ok(node);
+        }
+        let spec = self.graph.spec(node)?.clone();
+        let assigned = self.tracing.as_ref().and_then(|t| t.assigned.iter().find(|(a, _)| *a == v));
+        let read = self.tracing.as_ref().and_then(|t| t.reads.iter().find(|(a, _)| *a == v));
+        let id = match (assigned, read) {
+            (Some(&(_, id)), _) | (None, Some(&(_, id))) => id,
+            (None, None) => {
+                let id = self.graph.add(Op::Input, &[], Some(&spec))?;
+                if let Some(tracing) = &mut self.tracing {
+                    tracing.reads.push((v, id));
+                }
+                id
+            }
+        };
+        self.graph.retain(id)?;
+        Ok(id)
+    }
+
+    /// Makes a node the current version of a Variable; inside a compiled function, when that runs.
+    pub fn assign_variable(&mut self, v: u32, id: NodeId) -> Result<()> {
+        self.settle();
+        let node = self.existing(v)?.node;
+        let (old, new) = (self.graph.spec(node)?, self.graph.spec(id)?);
+        if old != new {
+            return Err(Error::shape(
+                "assign",
+                format!("a Variable of {} {} given {} {}", old.dtype, old.shape, new.dtype, new.shape),
+                "a Variable keeps its shape and dtype",
+            ));
+        }
+        self.graph.retain(id)?;
+        if let Some(tracing) = &mut self.tracing {
+            let before = tracing.assigned.iter().position(|(a, _)| *a == v);
+            let old = match before {
+                Some(i) => Some(std::mem::replace(&mut tracing.assigned[i].1, id)),
+                None => {
+                    tracing.assigned.push((v, id));
+                    None
+                }
+            };
+            if let Some(old) = old {
+                self.graph.release(old)?;
+            }
+            return Ok(());
+        }
+        let computed = self.graph.node(node)?.value.is_some();
+        let pending = self.graph.node(id)?.value.is_none();
+        let Some(variable) = self.variables.get_mut(v) else { return Ok(()) };
+        variable.version += 1;
+        variable.node = id;
+        let superseded = if computed && pending { variable.committed.replace(node) } else { Some(node) };
+        let superseded = [superseded, if pending { None } else { variable.committed.take() }];
+        for old in superseded.into_iter().flatten() {
+            self.graph.release(old)?;
+        }
+        if pending && !self.dirty.contains(&v) {
+            self.dirty.push(v);
+        }
+        Ok(())
+    }
+
+    /// How often a Variable was assigned.
+    pub fn variable_version(&self, v: u32) -> Result<u64> {
+        Ok(self.existing(v)?.version)
+    }
+
+    /// Lets go of a Variable.
+    pub fn release_variable(&mut self, v: u32) -> Result<()> {
+        self.existing(v)?;
+        if let Some(variable) = self.variables.remove(v) {
+            self.dirty.retain(|&d| d != v);
+            self.graph.release(variable.node)?;
+            if let Some(old) = variable.committed {
+                self.graph.release(old)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn existing(&self, v: u32) -> Result<&Variable> {
+        self.variables.get(v).ok_or_else(|| {
+            Error::new(ErrorKind::Disposed, "variable", "it was disposed of", "keep it until its last use")
+        })
+    }
+
+    // Differentiation.
+
+    /// While entered, evaluated nodes keep their history, so that they can still be differentiated through.
+    pub fn enter_history(&mut self) {
+        self.history += 1;
+    }
+    /// Leaves what `enter_history` entered.
+    pub fn leave_history(&mut self) {
+        self.history = self.history.saturating_sub(1);
+    }
+
+    // Compiled functions.
+
+    fn not_tracing(&self, what: &str) -> Result<()> {
+        if self.tracing.is_none() {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::State,
+            what,
+            "a value was asked for while a function is being compiled",
+            "inside jit tensors have no values yet: return the tensor and read it outside, or use where() to choose by value",
+        ))
+    }
+
+    /// Starts compiling a function.
+    pub fn jit_begin(&mut self) -> Result<()> {
+        self.not_tracing("jit")?;
+        // Assignments made before are part of what the Variables hold when it runs.
+        self.tracing = Some(Tracing::default());
+        Ok(())
+    }
+
+    /// The next argument of the function being compiled.
+    pub fn jit_argument(&mut self, spec: Spec) -> Result<NodeId> {
+        let id = self.graph.add(Op::Input, &[], Some(&spec))?;
+        self.graph.retain(id)?;
+        match &mut self.tracing {
+            Some(tracing) => tracing.arguments.push(id),
+            None => return Err(Error::internal("jit", "an argument outside of a trace")),
+        }
+        Ok(id)
+    }
+
+    /// True while a function is being compiled.
+    pub fn is_tracing(&self) -> bool {
+        self.tracing.is_some()
+    }
+
+    /// Ends compiling; the results and the assignments made since are what the function does.
+    pub fn jit_end(&mut self, results: &[NodeId]) -> Result<u32> {
+        let tracing = self.tracing.take().ok_or_else(|| Error::internal("jit", "no trace to end"))?;
+        let compiled = self.compile(&tracing, results);
+        self.drop_tracing(tracing);
+        Ok(self.compiled.insert(compiled?))
+    }
+
+    /// Gives up compiling.
+    pub fn jit_abort(&mut self) {
+        if let Some(tracing) = self.tracing.take() {
+            self.drop_tracing(tracing);
+        }
+    }
+
+    fn drop_tracing(&mut self, tracing: Tracing) {
+        let reads = tracing.reads.iter().map(|(_, id)| *id);
+        let assigned = tracing.assigned.iter().map(|(_, id)| *id);
+        for id in tracing.arguments.iter().copied().chain(reads).chain(assigned).collect::<Vec<_>>() {
+            let _ = self.graph.release(id);
+        }
+    }
+
+    fn compile(&mut self, tracing: &Tracing, results: &[NodeId]) -> Result<Compiled> {
+        let mut targets = results.to_vec();
+        targets.extend(tracing.assigned.iter().map(|(_, id)| *id));
+        let mut leaves = tracing.arguments.clone();
+        leaves.extend(tracing.reads.iter().map(|(_, id)| *id));
+        let mut cut = cut(&self.graph, &targets, &leaves)?;
+        // Values that existed before the trace become constants of it: Variables that nobody else sees.
+        let mut variables: Vec<u32> = tracing.reads.iter().map(|(v, _)| *v).collect();
+        for &id in &cut.sources[leaves.len()..] {
+            self.value(id)?;
+        }
+        let mut captured = Vec::new();
+        for &id in &cut.sources[leaves.len()..] {
+            captured.push(self.variable(id)?);
+        }
+        variables.extend(&captured);
+        for (k, (v, _)) in tracing.reads.iter().enumerate() {
+            let replaced = tracing.assigned.iter().any(|(a, _)| a == v);
+            cut.trace.expendable[tracing.arguments.len() + k] = replaced;
+        }
+        let plan = self.plan(&cut.trace)?;
+        let specs = targets.iter().map(|&id| self.graph.spec(id).cloned()).collect::<Result<_>>()?;
+        let arguments = tracing.arguments.iter().map(|&id| self.graph.spec(id).cloned()).collect::<Result<_>>()?;
+        Ok(Compiled {
+            plan,
+            arguments,
+            variables,
+            assigned: tracing.assigned.iter().map(|(v, _)| *v).collect(),
+            results: results.len(),
+            specs,
+            captured,
+        })
+    }
+
+    /// Queues a run of a compiled function; its results are new handles.
+    pub fn jit_run(&mut self, function: u32, arguments: &[NodeId]) -> Result<(Vec<NodeId>, Arc<Completion>)> {
+        self.not_tracing("jit")?;
+        self.settle();
+        self.check_arguments(function, arguments)?;
+        let mut lazy = !self.dirty.is_empty();
+        for &id in arguments {
+            lazy |= self.graph.node(id)?.value.is_none();
+        }
+        if lazy {
+            self.evaluate(arguments)?;
+        }
+        let compiled = self.compiled.get(function).ok_or_else(|| Error::internal("jit", "no such function"))?;
+        let mut inputs = arguments.iter().map(|&id| self.value(id)).collect::<Result<Vec<_>>>()?;
+        let mut exclusive = vec![false; inputs.len()];
+        for &v in &compiled.variables {
+            let id = self.existing(v)?.node;
+            let node = self.graph.node(id)?;
+            exclusive.push(node.handles == 1 && node.uses == 0);
+            inputs.push(self.value(id)?);
+        }
+        let (outputs, completion) = self.submit(&compiled.plan, inputs, &compiled.specs, |k| exclusive[k])?;
+        let can_fail = compiled.plan.program.can_fail;
+        let (assigned, results, specs) = (compiled.assigned.clone(), compiled.results, compiled.specs.clone());
+        let mut handles = Vec::with_capacity(results);
+        let mut versions = Vec::new();
+        for (j, (buffer, spec)) in outputs.into_iter().zip(specs).enumerate() {
+            let value = Value { buffer, completion: Some(completion.clone()) };
+            let id = self.graph.add_value(spec, value);
+            let Some(&v) = j.checked_sub(results).and_then(|i| assigned.get(i)) else {
+                handles.push(id);
+                continue;
+            };
+            let Some(variable) = self.variables.get_mut(v) else {
+                self.graph.release(id)?;
+                continue;
+            };
+            variable.version += 1;
+            let old = std::mem::replace(&mut variable.node, id);
+            if can_fail {
+                versions.push((v, old, id));
+            } else {
+                self.graph.release(old)?;
+            }
+        }
+        if !versions.is_empty() {
+            self.rollbacks.push(Rollback { completion: completion.clone(), versions });
+        }
+        Ok((handles, completion))
+    }
+
+    fn check_arguments(&self, function: u32, arguments: &[NodeId]) -> Result<()> {
+        let expected = match self.compiled.get(function) {
+            Some(compiled) => &compiled.arguments,
+            None => return Err(Error::internal("jit", "no such function")),
+        };
+        if expected.len() != arguments.len() {
+            return Err(Error::argument("jit", format!("{} arguments, expected {}", arguments.len(), expected.len()), ""));
+        }
+        for (&id, want) in arguments.iter().zip(expected) {
+            if self.graph.spec(id)? != want {
+                let given = self.graph.spec(id)?;
+                return Err(Error::shape(
+                    "jit",
+                    format!("given {} {}, compiled for {} {}", given.dtype, given.shape, want.dtype, want.shape),
+                    "",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of a compiled function.
+    pub fn jit_release(&mut self, function: u32) {
+        if let Some(compiled) = self.compiled.remove(function) {
+            for v in compiled.captured {
+                let _ = self.release_variable(v);
+            }
+        }
+    }
+
+    // Looking in.
+
+    /// The plan that would compute `targets`, as text.
+    pub fn explain(&mut self, targets: &[NodeId]) -> Result<String> {
+        let mut wanted = Vec::new();
+        for &id in targets {
+            if self.graph.node(id)?.value.is_none() {
+                wanted.push(id);
+            }
+        }
+        if wanted.is_empty() {
+            return Ok("nothing to run: the values are there\n".into());
+        }
+        let cut = cut(&self.graph, &wanted, &[])?;
+        Ok(print(&*self.plan(&cut.trace)?.program))
+    }
+
+    /// The cached plans as text, most recently used first.
+    pub fn plans(&self) -> Vec<String> {
+        self.cache.list().iter().map(|p| print(p)).collect()
+    }
+
+    /// What it holds.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            nodes: self.graph.live(),
+            pending: self.graph.pending(),
+            plans: self.cache.len(),
+            hits: self.cache.hits,
+            misses: self.cache.misses,
+            variables: self.variables.len(),
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! Derivatives. Each rule builds graph from the same primitives, so a gradient can be differentiated
+//! again, fused and planned like anything else.
+
+use std::collections::HashMap;
+
+use crate::compose::Build;
+use crate::elementwise::BinaryOp;
+use crate::error::{Error, Result};
+use crate::graph::{Graph, NodeId};
+use crate::op::{Op, Reduction};
+
+/// The vector-Jacobian product: cotangents of `wrt` when those of `outputs` are `seeds`.
+///
+/// The caller gets one handle on each result. `None`: no path, the derivative is zero everywhere.
+pub fn vjp(graph: &mut Graph, outputs: &[NodeId], seeds: &[NodeId], wrt: &[NodeId]) -> Result<Vec<Option<NodeId>>> {
+    for (&y, &dy) in outputs.iter().zip(seeds) {
+        let (spec, seed) = (graph.spec(y)?, graph.spec(dy)?);
+        if spec != seed {
+            return Err(Error::shape(
+                "grad",
+                format!("a cotangent {} {} for an output {} {}", seed.dtype, seed.shape, spec.dtype, spec.shape),
+                "give one of the output's shape and dtype",
+            ));
+        }
+        if !spec.dtype.is_float() {
+            return Err(Error::dtype("grad", format!("the output is {}", spec.dtype), "differentiate a float tensor"));
+        }
+    }
+    for &w in wrt {
+        let spec = graph.spec(w)?;
+        if !spec.dtype.is_float() {
+            return Err(Error::dtype(
+                "grad",
+                format!("cannot differentiate with respect to {} {}", spec.dtype, spec.shape),
+                "cast the argument to float32 or float64",
+            ));
+        }
+    }
+    let order = dependent_order(graph, outputs, wrt)?;
+    let mut build = Build::new(graph);
+    let mut cotangents: HashMap<NodeId, NodeId> = HashMap::new();
+    for (&y, &dy) in outputs.iter().zip(seeds) {
+        accumulate(&mut build, &mut cotangents, y, dy);
+    }
+    for &id in order.iter().rev() {
+        let Some(&dy) = cotangents.get(&id) else { continue };
+        let node = build.graph().node(id)?;
+        let (op, inputs, scope) = (node.op.clone(), node.inputs.clone(), node.scope);
+        if inputs.is_empty() {
+            continue;
+        }
+        build.graph().enter_scope_of(scope);
+        let contributions = rule(&mut build, &op, &inputs, id, dy);
+        build.graph().pop_scope();
+        for (&input, contribution) in inputs.iter().zip(contributions) {
+            if let Some(d) = contribution {
+                accumulate(&mut build, &mut cotangents, input, d);
+            }
+        }
+    }
+    let found: Vec<Option<NodeId>> = wrt.iter().map(|w| cotangents.get(w).copied()).collect();
+    let keep: Vec<NodeId> = found.iter().flatten().copied().collect();
+    build.finish(&keep);
+    Ok(found)
+}
+
+fn accumulate(build: &mut Build<'_>, cotangents: &mut HashMap<NodeId, NodeId>, id: NodeId, d: NodeId) {
+    let sum = match cotangents.get(&id) {
+        Some(&before) => build.add(before, d),
+        None => d,
+    };
+    cotangents.insert(id, sum);
+}
+
+/// The nodes between `wrt` and `outputs` in topological order.
+fn dependent_order(graph: &Graph, outputs: &[NodeId], wrt: &[NodeId]) -> Result<Vec<NodeId>> {
+    let mut depends: HashMap<NodeId, bool> = HashMap::new();
+    let mut order = Vec::new();
+    let mut stack: Vec<(NodeId, bool)> = outputs.iter().rev().map(|&y| (y, false)).collect();
+    while let Some((id, expanded)) = stack.pop() {
+        if depends.contains_key(&id) {
+            continue;
+        }
+        let node = graph.node(id)?;
+        if expanded {
+            let flows = !matches!(node.op, Op::StopGradient);
+            let through = flows && node.inputs.iter().any(|i| depends.get(i) == Some(&true));
+            let yes = through || wrt.contains(&id);
+            depends.insert(id, yes);
+            if yes {
+                order.push(id);
+            }
+        } else {
+            stack.push((id, true));
+            stack.extend(node.inputs.iter().filter(|i| !depends.contains_key(i)).map(|&i| (i, false)));
+        }
+    }
+    Ok(order)
+}
+
+/// The cotangents of an operation's inputs. One line per operation where possible.
+fn rule(b: &mut Build<'_>, op: &Op, inputs: &[NodeId], y: NodeId, dy: NodeId) -> Vec<Option<NodeId>> {
+    let spec = |b: &Build<'_>, i: usize| b.spec(inputs[i]);
+    match op {
+        Op::Unary(u) => vec![u.vjp(b, dy, inputs[0], y)],
+        Op::Binary(o) => o.vjp(b, dy, inputs[0], inputs[1], y).to_vec(),
+        Op::Where => {
+            let zero = b.scalar_like(0.0, dy);
+            vec![None, Some(b.select(inputs[0], dy, zero)), Some(b.select(inputs[0], zero, dy))]
+        }
+        Op::Cast(_) => {
+            let (from, to) = (spec(b, 0).dtype, b.spec(dy).dtype);
+            vec![(from.is_float() && to.is_float()).then(|| b.cast(dy, from))]
+        }
+        Op::Reduce { kind: Reduction::Sum, axes } => {
+            let shape = b.shape(inputs[0]);
+            vec![Some(b.unreduce(dy, axes, &shape))]
+        }
+        Op::Reduce { kind: Reduction::Max | Reduction::Min, axes } => {
+            // Ties share the gradient equally.
+            let x = spec(b, 0);
+            let extremum = b.unreduce(y, axes, &x.shape);
+            let hits = b.binary(BinaryOp::Equal, inputs[0], extremum);
+            let hits = b.cast(hits, x.dtype);
+            let count = b.sum_keep(hits, axes);
+            let kept = b.reshape(dy, x.shape.reduced(axes, true));
+            let share = b.div(kept, count);
+            let share = b.broadcast(share, x.shape);
+            vec![Some(b.mul(share, hits))]
+        }
+        Op::Broadcast => {
+            let (from, to) = (b.shape(inputs[0]), b.shape(y));
+            let axes: Vec<usize> = (0..to.rank()).filter(|&i| from[i] == 1 && to[i] != 1).collect();
+            vec![Some(b.sum_keep(dy, &axes))]
+        }
+        Op::Reshape => {
+            let shape = b.shape(inputs[0]);
+            vec![Some(b.reshape(dy, shape))]
+        }
+        Op::Permute(axes) => {
+            let mut inverse = vec![0; axes.len()];
+            for (i, &a) in axes.iter().enumerate() {
+                inverse[a] = i;
+            }
+            vec![Some(b.permute(dy, &inverse))]
+        }
+        Op::Slice { start, step } => {
+            let (from, to) = (b.shape(inputs[0]), b.shape(y));
+            if to.size() == 0 {
+                return vec![Some(b.scalar_like(0.0, inputs[0]))];
+            }
+            let high = (0..from.rank()).map(|i| from[i] - start[i] - ((to[i] - 1) * step[i] + 1)).collect();
+            let interior = step.iter().map(|s| s - 1).collect();
+            vec![Some(b.add_op(Op::Pad { low: start.clone(), high, interior }, &[dy], None))]
+        }
+        Op::Pad { low, interior, .. } => {
+            let shape = b.shape(inputs[0]);
+            let step: Vec<usize> = interior.iter().map(|i| i + 1).collect();
+            vec![Some(b.slice(dy, low, &step, shape))]
+        }
+        Op::Flip(axes) => vec![Some(b.add_op(Op::Flip(axes.clone()), &[dy], None))],
+        Op::Concat { axis } => {
+            let mut at = 0;
+            inputs
+                .iter()
+                .map(|&x| {
+                    let shape = b.shape(x);
+                    let mut start = vec![0; shape.rank()];
+                    start[*axis] = at;
+                    at += shape[*axis];
+                    let ones = vec![1; shape.rank()];
+                    Some(b.slice(dy, &start, &ones, shape))
+                })
+                .collect()
+        }
+        Op::MatMul { ta, tb } => {
+            let (p, q) = (inputs[0], inputs[1]);
+            let dp = if *ta { b.matmul(q, dy, *tb, true) } else { b.matmul(dy, q, false, !tb) };
+            let dq = if *tb { b.matmul(dy, p, true, *ta) } else { b.matmul(p, dy, !ta, false) };
+            vec![Some(dp), Some(dq)]
+        }
+        // The three convolutions are the three derivatives of one trilinear form <dy, conv(x, w)>.
+        Op::Conv { window, groups } => {
+            let (x, w) = (spec(b, 0).shape, spec(b, 1).shape);
+            let (window, groups) = (window.clone(), *groups);
+            let dx = Op::ConvInputGrad { window: window.clone(), groups, input: x.dims()[2..].into() };
+            let dw = Op::ConvWeightGrad { window, groups, kernel: w.dims()[2..].into() };
+            vec![Some(b.add_op(dx, &[dy, inputs[1]], None)), Some(b.add_op(dw, &[inputs[0], dy], None))]
+        }
+        Op::ConvInputGrad { window, groups, .. } => {
+            let w = spec(b, 1).shape;
+            let (window, groups) = (window.clone(), *groups);
+            let dw = Op::ConvWeightGrad { window: window.clone(), groups, kernel: w.dims()[2..].into() };
+            let back = b.add_op(Op::Conv { window, groups }, &[dy, inputs[1]], None);
+            vec![Some(back), Some(b.add_op(dw, &[dy, inputs[0]], None))]
+        }
+        Op::ConvWeightGrad { window, groups, .. } => {
+            let x = spec(b, 0).shape;
+            let (window, groups) = (window.clone(), *groups);
+            let dx = Op::ConvInputGrad { window: window.clone(), groups, input: x.dims()[2..].into() };
+            let back = b.add_op(dx, &[inputs[1], dy], None);
+            vec![Some(back), Some(b.add_op(Op::Conv { window, groups }, &[inputs[0], dy], None))]
+        }
+        Op::WindowSum { window, kernel } => {
+            let input = spec(b, 0).shape.dims()[2..].into();
+            let op = Op::WindowSumGrad { window: window.clone(), kernel: kernel.clone(), input };
+            vec![Some(b.add_op(op, &[dy], None))]
+        }
+        Op::WindowSumGrad { window, kernel, .. } => {
+            let op = Op::WindowSum { window: window.clone(), kernel: kernel.clone() };
+            vec![Some(b.add_op(op, &[dy], None))]
+        }
+        Op::Take { axis } => {
+            let x = spec(b, 0);
+            vec![Some(b.add_op(Op::IndexAdd { axis: *axis }, &[inputs[1], dy], Some(&x))), None]
+        }
+        Op::IndexAdd { axis } => vec![None, Some(b.add_op(Op::Take { axis: *axis }, &[dy, inputs[0]], None))],
+        Op::Gather { axis } => {
+            let x = spec(b, 0);
+            vec![Some(b.add_op(Op::ScatterAdd { axis: *axis }, &[inputs[1], dy], Some(&x))), None]
+        }
+        Op::ScatterAdd { axis } => vec![None, Some(b.add_op(Op::Gather { axis: *axis }, &[dy, inputs[0]], None))],
+        Op::CumSum { axis, reverse } => {
+            let op = Op::CumSum { axis: *axis, reverse: !reverse };
+            vec![Some(b.add_op(op, &[dy], None))]
+        }
+        Op::Cholesky => vec![Some(cholesky(b, y, dy))],
+        Op::TriangularSolve { lower, transpose } => {
+            let op = Op::TriangularSolve { lower: *lower, transpose: !transpose };
+            let db = b.add_op(op, &[inputs[0], dy], None);
+            let outer = if *transpose { b.matmul(y, db, false, true) } else { b.matmul(db, y, false, true) };
+            let da = b.neg(outer);
+            vec![Some(b.triangle(da, *lower, 1.0)), Some(db)]
+        }
+        Op::Solve => {
+            let t = b.transpose(inputs[0]);
+            let db = b.add_op(Op::Solve, &[t, dy], None);
+            let outer = b.matmul(db, y, false, true);
+            vec![Some(b.neg(outer)), Some(db)]
+        }
+        Op::Det => vec![Some(det(b, inputs[0], y, dy))],
+        Op::Eigh => vec![Some(eigh(b, y, dy))],
+        Op::Input
+        | Op::Const(_)
+        | Op::Iota { .. }
+        | Op::Random(_)
+        | Op::ArgMax { .. }
+        | Op::WindowArgMax { .. }
+        | Op::ArgSort { .. }
+        | Op::TopK { .. }
+        | Op::UniqueRows
+        | Op::StopGradient => vec![None; inputs.len()],
+    }
+}
+
+/// Murray 2016 (arXiv 1602.07527), eq. 9: dA = L^-T Phi(L' dL) L^-1, symmetrised; Phi takes the lower
+/// triangle and half the diagonal.
+fn cholesky(b: &mut Build<'_>, l: NodeId, dl: NodeId) -> NodeId {
+    let inner = b.matmul(l, dl, true, false);
+    let phi = b.triangle(inner, true, 0.5);
+    let solve = Op::TriangularSolve { lower: true, transpose: true };
+    let left = b.add_op(solve.clone(), &[l, phi], None);
+    let left = b.transpose(left);
+    let both = b.add_op(solve, &[l, left], None);
+    b.symmetrised(both)
+}
+
+/// d det(A) = det(A) A^-T.
+fn det(b: &mut Build<'_>, a: NodeId, y: NodeId, dy: NodeId) -> NodeId {
+    let shape = b.shape(a);
+    let distance = b.diagonal_distance(a);
+    let zero = b.scalar_like(0.0, a);
+    let on = b.binary(BinaryOp::Equal, distance, zero);
+    let eye = b.cast(on, b.spec(a).dtype);
+    let t = b.transpose(a);
+    let inverse = b.add_op(Op::Solve, &[t, eye], None);
+    let scale = b.mul(dy, y);
+    let rank = shape.rank();
+    let scale = b.unreduce(scale, &[rank - 2, rank - 1], &shape);
+    b.mul(scale, inverse)
+}
+
+/// dA = V (diag(dw) + F o (V' dV)) V', F_ij = 1 / (w_j - w_i) off the diagonal; pairs of equal eigenvalues,
+/// whose vectors have no derivative, contribute nothing. Symmetrised.
+fn eigh(b: &mut Build<'_>, y: NodeId, dy: NodeId) -> NodeId {
+    let packed = b.spec(y);
+    let rank = packed.shape.rank();
+    let n = packed.shape[rank - 1];
+    let ones = vec![1; rank];
+    let (top, mut below) = (vec![0; rank], vec![0; rank]);
+    below[rank - 2] = 1;
+    let row = packed.shape.with(rank - 2, 1);
+    let square = packed.shape.with(rank - 2, n);
+    let w = b.slice(y, &top, &ones, row.clone());
+    let v = b.slice(y, &below, &ones, square.clone());
+    let dw = b.slice(dy, &top, &ones, row);
+    let dv = b.slice(dy, &below, &ones, square.clone());
+    let columns = b.broadcast(w, square.clone());
+    let rows = b.transpose(columns);
+    let gap = b.sub(columns, rows);
+    let zero = b.scalar_like(0.0, gap);
+    let one = b.scalar_like(1.0, gap);
+    let equal = b.binary(BinaryOp::Equal, gap, zero);
+    let safe = b.select(equal, one, gap);
+    let turn = b.matmul(v, dv, true, false);
+    let turn = b.div(turn, safe);
+    let turn = b.select(equal, zero, turn);
+    let distance = b.diagonal_distance(gap);
+    let on = b.binary(BinaryOp::Equal, distance, zero);
+    let dw = b.broadcast(dw, square);
+    let inner = b.select(on, dw, turn);
+    let left = b.matmul(v, inner, false, false);
+    let full = b.matmul(left, v, false, true);
+    b.symmetrised(full)
+}

@@ -1,0 +1,319 @@
+//! The graph: an arena of nodes with counted references.
+//!
+//! A node is an operation, its inputs, shape and dtype, and a value once it has been computed. A
+//! pending node owns no memory but itself. Nodes are counted twice: `handles` are references from
+//! outside (JavaScript tensors, Variables), `uses` are edges from other nodes; a node with neither is
+//! freed, and so are its inputs in turn.
+
+use std::sync::Arc;
+
+use crate::backend::Buffer;
+use crate::dtype::DType;
+use crate::error::{Error, ErrorKind, Result};
+use crate::infer::infer;
+use crate::op::{Op, Spec};
+use crate::run::Completion;
+use crate::shape::Shape;
+
+/// Names a node. The generation tells a freed index from its reuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId {
+    index: u32,
+    generation: u32,
+}
+
+/// Generations wrap at 2^20, so that an id fits the 53 integer bits of a JavaScript number.
+const GENERATIONS: u32 = 1 << 20;
+
+impl NodeId {
+    /// The id as a JavaScript number.
+    pub fn to_number(self) -> f64 {
+        f64::from(self.generation) * 4_294_967_296.0 + f64::from(self.index)
+    }
+    /// The id that `to_number` wrote; numbers that no id has give one that names nothing.
+    pub fn from_number(number: f64) -> NodeId {
+        let bits = number as u64;
+        NodeId { index: bits as u32, generation: (bits >> 32) as u32 }
+    }
+}
+
+/// A computed value, or one that a queued plan will have computed.
+#[derive(Clone)]
+pub struct Value {
+    /// Where it is.
+    pub buffer: Buffer,
+    /// The run that writes it; `None` for data that was there from the start.
+    pub completion: Option<Arc<Completion>>,
+}
+
+/// A node of the graph.
+pub struct Node {
+    /// What it computes.
+    pub op: Op,
+    /// From what.
+    pub inputs: Vec<NodeId>,
+    /// Shape and dtype.
+    pub spec: Spec,
+    /// Index into the graph's scopes.
+    pub scope: u32,
+    /// The value, once a plan that computes it is queued.
+    pub value: Option<Value>,
+    /// References from outside the graph.
+    pub handles: u32,
+    /// Edges from other nodes.
+    pub uses: u32,
+}
+
+struct Entry {
+    generation: u32,
+    node: Option<Node>,
+}
+
+/// The arena.
+pub struct Graph {
+    entries: Vec<Entry>,
+    free: Vec<u32>,
+    scopes: Vec<Arc<str>>,
+    scope: Vec<u32>,
+    pending: usize,
+    live: usize,
+}
+
+impl Default for Graph {
+    fn default() -> Graph {
+        Graph { entries: Vec::new(), free: Vec::new(), scopes: vec!["".into()], scope: vec![0], pending: 0, live: 0 }
+    }
+}
+
+impl Graph {
+    /// An empty graph.
+    pub fn new() -> Graph {
+        Graph::default()
+    }
+
+    /// Adds a node; the caller gets one handle. Errors name the operation and the current scope.
+    pub fn add(&mut self, op: Op, inputs: &[NodeId], target: Option<&Spec>) -> Result<NodeId> {
+        let spec = {
+            let specs = inputs.iter().map(|&id| self.spec(id)).collect::<Result<Vec<_>>>()?;
+            infer(&op, &specs, target).map_err(|e| e.within(self.scope_name(self.current_scope())))?
+        };
+        for &input in inputs {
+            self.node_mut(input)?.uses += 1;
+        }
+        Ok(self.insert(op, inputs.to_vec(), spec, None))
+    }
+
+    /// Adds a node that has a value; the caller gets one handle.
+    pub fn add_value(&mut self, spec: Spec, value: Value) -> NodeId {
+        self.insert(Op::Input, Vec::new(), spec, Some(value))
+    }
+
+    /// Adds a constant tensor filled with `number`.
+    pub fn constant(&mut self, number: f64, spec: &Spec) -> NodeId {
+        self.insert(Op::constant(number), Vec::new(), spec.clone(), None)
+    }
+
+    fn insert(&mut self, op: Op, inputs: Vec<NodeId>, spec: Spec, value: Option<Value>) -> NodeId {
+        self.live += 1;
+        self.pending += usize::from(value.is_none());
+        let scope = self.current_scope();
+        let node = Node { op, inputs, spec, scope, value, handles: 1, uses: 0 };
+        let index = match self.free.pop() {
+            Some(index) => index,
+            None => {
+                self.entries.push(Entry { generation: 0, node: None });
+                (self.entries.len() - 1) as u32
+            }
+        };
+        let entry = &mut self.entries[index as usize];
+        entry.node = Some(node);
+        NodeId { index, generation: entry.generation }
+    }
+
+    /// The node of this id, or an error if it was disposed of.
+    pub fn node(&self, id: NodeId) -> Result<&Node> {
+        match self.entries.get(id.index as usize) {
+            Some(Entry { generation, node: Some(node) }) if *generation == id.generation => Ok(node),
+            _ => Err(disposed()),
+        }
+    }
+
+    /// The node of this id, to be changed.
+    pub fn node_mut(&mut self, id: NodeId) -> Result<&mut Node> {
+        match self.entries.get_mut(id.index as usize) {
+            Some(Entry { generation, node: Some(node) }) if *generation == id.generation => Ok(node),
+            _ => Err(disposed()),
+        }
+    }
+
+    /// Shape and dtype.
+    pub fn spec(&self, id: NodeId) -> Result<&Spec> {
+        Ok(&self.node(id)?.spec)
+    }
+    /// The shape.
+    pub fn shape(&self, id: NodeId) -> Result<&Shape> {
+        Ok(&self.node(id)?.spec.shape)
+    }
+    /// The dtype.
+    pub fn dtype(&self, id: NodeId) -> Result<DType> {
+        Ok(self.node(id)?.spec.dtype)
+    }
+
+    /// One more handle.
+    pub fn retain(&mut self, id: NodeId) -> Result<()> {
+        self.node_mut(id)?.handles += 1;
+        Ok(())
+    }
+
+    /// One handle less; the node and what only it used are freed when none is left.
+    pub fn release(&mut self, id: NodeId) -> Result<()> {
+        let node = self.node_mut(id)?;
+        if node.handles == 0 {
+            return Err(disposed());
+        }
+        node.handles -= 1;
+        self.collect(id);
+        Ok(())
+    }
+
+    /// Gives a node its value and cuts it from its history, unless `keep_history`.
+    pub fn fulfil(&mut self, id: NodeId, value: Value, keep_history: bool) -> Result<()> {
+        let node = self.node_mut(id)?;
+        let was_pending = node.value.replace(value).is_none();
+        let mut dropped = Vec::new();
+        if !keep_history {
+            node.op = Op::Input;
+            dropped = std::mem::take(&mut node.inputs);
+        }
+        self.pending -= usize::from(was_pending);
+        self.drop_edges(dropped);
+        Ok(())
+    }
+
+    fn collect(&mut self, id: NodeId) {
+        let unreferenced = |n: &Node| n.handles == 0 && n.uses == 0;
+        if self.node(id).is_ok_and(unreferenced) {
+            let inputs = self.free(id);
+            self.drop_edges(inputs);
+        }
+    }
+
+    /// Takes one use from each of `edges`; what is left without references is freed, and so on.
+    fn drop_edges(&mut self, mut edges: Vec<NodeId>) {
+        while let Some(id) = edges.pop() {
+            let Ok(node) = self.node_mut(id) else { continue };
+            node.uses -= 1;
+            if node.handles == 0 && node.uses == 0 {
+                edges.extend(self.free(id));
+            }
+        }
+    }
+
+    /// Frees a node and gives back its edges.
+    fn free(&mut self, id: NodeId) -> Vec<NodeId> {
+        let entry = &mut self.entries[id.index as usize];
+        entry.generation = (entry.generation + 1) % GENERATIONS;
+        let Some(node) = entry.node.take() else { return Vec::new() };
+        self.live -= 1;
+        self.pending -= usize::from(node.value.is_none());
+        self.free.push(id.index);
+        node.inputs
+    }
+
+    /// Enters a named scope; nodes made inside carry its path.
+    pub fn push_scope(&mut self, name: &str) {
+        let outer = self.scope_name(self.current_scope());
+        let path = if outer.is_empty() { name.to_string() } else { format!("{outer}/{name}") };
+        let id = match self.scopes.iter().position(|s| **s == *path) {
+            Some(i) => i as u32,
+            None => {
+                self.scopes.push(path.into());
+                (self.scopes.len() - 1) as u32
+            }
+        };
+        self.scope.push(id);
+    }
+
+    /// Leaves the innermost scope.
+    pub fn pop_scope(&mut self) {
+        if self.scope.len() > 1 {
+            self.scope.pop();
+        }
+    }
+
+    /// Enters the scope in which another node was made: derivatives belong where the forward node does.
+    pub fn enter_scope_of(&mut self, scope: u32) {
+        self.scope.push(scope);
+    }
+
+    /// The path of a scope; empty for the outermost one.
+    pub fn scope_name(&self, scope: u32) -> &str {
+        self.scopes.get(scope as usize).map_or("", |s| s)
+    }
+    fn current_scope(&self) -> u32 {
+        self.scope.last().copied().unwrap_or(0)
+    }
+    /// Nodes that are held from outside, have no value, and are used by no other node.
+    pub fn frontier(&self) -> Vec<NodeId> {
+        let held = |n: &Node| n.handles > 0 && n.uses == 0 && n.value.is_none() && n.op != Op::Input;
+        let ids = self.entries.iter().enumerate().filter(|(_, e)| e.node.as_ref().is_some_and(held));
+        ids.map(|(i, e)| NodeId { index: i as u32, generation: e.generation }).collect()
+    }
+    /// Nodes that have no value yet.
+    pub fn pending(&self) -> usize {
+        self.pending
+    }
+    /// Nodes in all.
+    pub fn live(&self) -> usize {
+        self.live
+    }
+}
+
+fn disposed() -> Error {
+    Error::new(
+        ErrorKind::Disposed,
+        "tensor",
+        "it was disposed of",
+        "keep it until its last use; values made inside jit or tidy live outside only if they are returned",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::elementwise::{BinaryOp, UnaryOp};
+
+    #[test]
+    fn a_node_lives_as_long_as_anything_refers_to_it() {
+        let mut g = Graph::new();
+        let spec = Spec::new([2], DType::F32);
+        let x = g.constant(1.0, &spec);
+        let y = g.add(Op::Unary(UnaryOp::Exp), &[x], None).unwrap();
+        let z = g.add(Op::Binary(BinaryOp::Mul), &[y, y], None).unwrap();
+        g.release(x).unwrap();
+        g.release(y).unwrap();
+        assert_eq!(g.live(), 3);
+        assert!(g.node(x).is_ok());
+        g.release(z).unwrap();
+        assert_eq!((g.live(), g.pending()), (0, 0));
+        assert!(matches!(g.node(z), Err(e) if e.kind == ErrorKind::Disposed));
+        let again = g.constant(1.0, &spec);
+        assert_ne!(again, z);
+        assert_eq!(NodeId::from_number(again.to_number()), again);
+    }
+
+    #[test]
+    fn errors_carry_the_scope() {
+        let mut g = Graph::new();
+        let a = g.constant(1.0, &Spec::new([2, 3], DType::F32));
+        g.push_scope("model");
+        g.push_scope("layers.0");
+        let e = g.add(Op::MatMul { ta: false, tb: false }, &[a, a], None).unwrap_err();
+        assert_eq!(
+            e.to_string(),
+            "[model/layers.0] matmul: inner sizes differ: (2, 3) x (2, 3); 3 is not 2; \
+             make the last extent of the left equal the first of the right, or transpose one"
+        );
+        assert_eq!(g.node(a).unwrap().uses, 0);
+    }
+}

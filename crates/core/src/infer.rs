@@ -1,0 +1,499 @@
+//! Shape and dtype of every node, computed while the graph is built, so that a mistake is reported on
+//! the user's own line. One exhaustive match.
+
+use crate::dtype::DType;
+use crate::error::{Error, Result};
+use crate::op::{Distribution, Op, Spec, Window};
+use crate::shape::Shape;
+
+/// The spec of `op` applied to `inputs`. `target` is the wanted spec for operations whose result is
+/// not determined by their inputs (sources, broadcasts, reshapes, slices, scatters, top-k).
+pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
+    let name = op.name();
+    let count = arity(op);
+    if count.is_some_and(|n| n != inputs.len()) || (count.is_none() && inputs.is_empty()) {
+        return Err(Error::internal(name, format!("{} inputs", inputs.len())));
+    }
+    let wanted = || target.ok_or_else(|| Error::internal(name, "no target spec"));
+    let spec = |shape: Shape, dtype: DType| Ok(Spec { shape, dtype });
+    let x = inputs.first().copied();
+    match op {
+        Op::Input | Op::Const(_) => wanted().cloned(),
+        Op::Iota { axis } => {
+            axis_within(name, *axis, wanted()?.shape.rank())?;
+            wanted().cloned()
+        }
+        Op::Random(kind) => {
+            let key = inputs[0];
+            if key.dtype != DType::U32 || key.shape.dims() != [2] {
+                return Err(Error::argument(
+                    name,
+                    format!("a key is uint32 (2), given {} {}", key.dtype, key.shape),
+                    "make keys with key(seed), splitKey or foldIn",
+                ));
+            }
+            let wanted = wanted()?;
+            match kind {
+                Distribution::Bits => spec(wanted.shape.clone(), DType::U32),
+                Distribution::Uniform | Distribution::Normal => {
+                    floats(name, wanted)?;
+                    Ok(wanted.clone())
+                }
+            }
+        }
+        Op::Unary(_) => floats(name, inputs[0]).map(|()| inputs[0].clone()),
+        Op::Binary(binary) => {
+            let (a, b) = (inputs[0], inputs[1]);
+            same_dtype(name, a, b)?;
+            same_shape(name, a, b)?;
+            if binary.is_compare() {
+                spec(a.shape.clone(), DType::Bool)
+            } else if a.dtype == DType::Bool {
+                Err(Error::dtype(name, "given bool", "cast it, or use logicalAnd, logicalOr, where"))
+            } else {
+                Ok(a.clone())
+            }
+        }
+        Op::Where => {
+            if inputs[0].dtype != DType::Bool {
+                return Err(Error::dtype(
+                    name,
+                    format!("the condition is {}, expected bool", inputs[0].dtype),
+                    "compare it with something, for instance x.notEqual(0)",
+                ));
+            }
+            same_dtype(name, inputs[1], inputs[2])?;
+            same_shape(name, inputs[0], inputs[1])?;
+            same_shape(name, inputs[1], inputs[2])?;
+            Ok(inputs[1].clone())
+        }
+        Op::Cast(dtype) => spec(inputs[0].shape.clone(), *dtype),
+        Op::StopGradient => Ok(inputs[0].clone()),
+        Op::Reduce { axes, kind } => {
+            let x = inputs[0];
+            for &axis in axes.iter() {
+                axis_within(name, axis, x.shape.rank())?;
+                if x.shape[axis] == 0 && *kind != crate::op::Reduction::Sum {
+                    return Err(Error::shape(
+                        name,
+                        format!("axis {axis} of {} is empty and an extremum of nothing has no value", x.shape),
+                        "reduce a non-empty axis",
+                    ));
+                }
+            }
+            not_bool(name, x)?;
+            spec(x.shape.reduced(axes, false), x.dtype)
+        }
+        Op::ArgMax { axis } => {
+            axis_within(name, *axis, inputs[0].shape.rank())?;
+            if inputs[0].shape[*axis] == 0 {
+                return Err(Error::shape(name, format!("axis {axis} of {} is empty", inputs[0].shape), ""));
+            }
+            spec(inputs[0].shape.reduced(&[*axis], false), DType::I32)
+        }
+        Op::Broadcast => {
+            let (from, to) = (&inputs[0].shape, &wanted()?.shape);
+            let fits = from.rank() == to.rank()
+                && from.dims().iter().zip(to.dims()).all(|(&a, &b)| a == b || a == 1);
+            if !fits {
+                return Err(Error::shape(
+                    name,
+                    format!("{from} does not stretch to {to}"),
+                    "extents must be equal or 1, counting axes from the right",
+                ));
+            }
+            spec(to.clone(), inputs[0].dtype)
+        }
+        Op::Reshape => {
+            let (from, to) = (&inputs[0].shape, &wanted()?.shape);
+            if from.size() != to.size() {
+                return Err(Error::shape(
+                    name,
+                    format!("{from} has {} elements, {to} has {}", from.size(), to.size()),
+                    "choose extents with the same product; one of them may be -1",
+                ));
+            }
+            spec(to.clone(), inputs[0].dtype)
+        }
+        Op::Permute(axes) => {
+            let shape = &inputs[0].shape;
+            let mut seen = vec![false; shape.rank()];
+            for &axis in axes.iter() {
+                axis_within(name, axis, shape.rank())?;
+                seen[axis] = true;
+            }
+            if axes.len() != shape.rank() || seen.contains(&false) {
+                return Err(Error::shape(
+                    name,
+                    format!("{axes:?} is not an order of the {} axes of {shape}", shape.rank()),
+                    "name every axis once",
+                ));
+            }
+            spec(axes.iter().map(|&a| shape[a]).collect(), inputs[0].dtype)
+        }
+        Op::Slice { start, step } => {
+            let (from, to) = (&inputs[0].shape, &wanted()?.shape);
+            let fits = to.rank() == from.rank()
+                && (0..from.rank()).all(|i| to[i] == 0 || start[i] + (to[i] - 1) * step[i] < from[i]);
+            if !fits || step.contains(&0) {
+                return Err(Error::shape(
+                    name,
+                    format!("{to} elements from {start:?} in steps of {step:?} do not lie in {from}"),
+                    "keep start + (count - 1) * step below each extent",
+                ));
+            }
+            spec(to.clone(), inputs[0].dtype)
+        }
+        Op::Pad { low, high, interior } => {
+            let shape = &inputs[0].shape;
+            if [low, high, interior].iter().any(|v| v.len() != shape.rank()) {
+                return Err(Error::shape(name, format!("{} widths for {shape}", low.len()), "give one pair of widths per axis"));
+            }
+            let dims = (0..shape.rank()).map(|i| low[i] + high[i] + shape[i] + interior[i] * shape[i].saturating_sub(1));
+            spec(dims.collect(), inputs[0].dtype)
+        }
+        Op::Flip(axes) => {
+            for &axis in axes.iter() {
+                axis_within(name, axis, inputs[0].shape.rank())?;
+            }
+            Ok(inputs[0].clone())
+        }
+        Op::Concat { axis } => concat(name, *axis, inputs),
+        Op::MatMul { ta, tb } => matmul(name, *ta, *tb, inputs[0], inputs[1]),
+        Op::Conv { window, groups } => {
+            let (x, w) = (inputs[0], inputs[1]);
+            conv_operands(name, window, *groups, x, w)?;
+            let mut dims = vec![x.shape[0], w.shape[0]];
+            dims.extend(window_outputs(name, window, x, &w.shape.dims()[2..])?);
+            spec(dims.into(), x.dtype)
+        }
+        Op::ConvInputGrad { window, groups, input } => {
+            let (dy, w) = (inputs[0], inputs[1]);
+            let mut dims = vec![dy.shape[0], w.shape.dims().get(1).copied().unwrap_or(0) * groups];
+            dims.extend(input.iter());
+            let x = Spec::new(dims, dy.dtype);
+            adjoint_output(name, window, *groups, &x, w, dy)?;
+            Ok(x)
+        }
+        Op::ConvWeightGrad { window, groups, kernel } => {
+            let (x, dy) = (inputs[0], inputs[1]);
+            let mut dims = vec![dy.shape[1], x.shape[1] / groups];
+            dims.extend(kernel.iter());
+            let w = Spec::new(dims, dy.dtype);
+            adjoint_output(name, window, *groups, x, &w, dy)?;
+            Ok(w)
+        }
+        Op::WindowSum { window, kernel } | Op::WindowArgMax { window, kernel } => {
+            let x = inputs[0];
+            not_bool(name, x)?;
+            if x.shape.rank() != window.rank() + 2 {
+                return Err(spatial_rank(name, window, x));
+            }
+            let mut dims = x.shape.dims()[..2].to_vec();
+            dims.extend(window_outputs(name, window, x, kernel)?);
+            let dtype = if matches!(op, Op::WindowSum { .. }) { x.dtype } else { DType::I32 };
+            spec(dims.into(), dtype)
+        }
+        Op::WindowSumGrad { input, .. } => {
+            let mut dims = inputs[0].shape.dims()[..2].to_vec();
+            dims.extend(input.iter());
+            spec(dims.into(), inputs[0].dtype)
+        }
+        Op::Take { axis } => {
+            let (x, index) = (inputs[0], inputs[1]);
+            axis_within(name, *axis, x.shape.rank())?;
+            index_dtype(name, index)?;
+            if index.shape.rank() != 1 {
+                return Err(Error::shape(name, format!("the index is {}, expected one axis", index.shape), "flatten it, or use takeAlong"));
+            }
+            spec(x.shape.with(*axis, index.shape[0]), x.dtype)
+        }
+        Op::IndexAdd { axis } => {
+            let (index, src, to) = (inputs[0], inputs[1], wanted()?);
+            axis_within(name, *axis, to.shape.rank())?;
+            index_dtype(name, index)?;
+            if src.shape.rank() != to.shape.rank() || src.shape != to.shape.with(*axis, index.shape.size()) {
+                return Err(Error::shape(
+                    name,
+                    format!("source {} for {} indices on axis {axis} of {}", src.shape, index.shape.size(), to.shape),
+                    "the source has one slice per index and the target's extents elsewhere",
+                ));
+            }
+            not_bool(name, src)?;
+            spec(to.shape.clone(), src.dtype)
+        }
+        Op::Gather { axis } => {
+            let (x, index) = (inputs[0], inputs[1]);
+            along(name, *axis, &x.shape, index)?;
+            spec(index.shape.clone(), x.dtype)
+        }
+        Op::ScatterAdd { axis } => {
+            let (index, src, to) = (inputs[0], inputs[1], wanted()?);
+            along(name, *axis, &to.shape, index)?;
+            not_bool(name, src)?;
+            if src.shape != index.shape {
+                return Err(Error::shape(name, format!("source {} and index {} differ", src.shape, index.shape), "give one value per index"));
+            }
+            spec(to.shape.clone(), src.dtype)
+        }
+        Op::ArgSort { axis, .. } => {
+            axis_within(name, *axis, inputs[0].shape.rank())?;
+            spec(inputs[0].shape.clone(), DType::I32)
+        }
+        Op::TopK { axis, .. } => {
+            let (x, to) = (inputs[0], wanted()?);
+            axis_within(name, *axis, x.shape.rank())?;
+            let k = to.shape[*axis];
+            if k > x.shape[*axis] {
+                return Err(Error::argument(name, format!("k is {k}, axis {axis} has {}", x.shape[*axis]), "choose k within the extent"));
+            }
+            spec(x.shape.with(*axis, k), DType::I32)
+        }
+        Op::CumSum { axis, .. } => {
+            axis_within(name, *axis, inputs[0].shape.rank())?;
+            not_bool(name, inputs[0])?;
+            Ok(inputs[0].clone())
+        }
+        Op::UniqueRows => match x {
+            Some(x) if x.shape.rank() == 2 => spec([x.shape[0]].into(), DType::I32),
+            _ => Err(Error::shape(name, format!("expected rows (n, d), given {}", inputs[0].shape), "reshape to two axes")),
+        },
+        Op::Cholesky => square(name, inputs[0]).map(|()| inputs[0].clone()),
+        Op::Det => {
+            square(name, inputs[0])?;
+            let shape = &inputs[0].shape;
+            spec(shape.dims()[..shape.rank() - 2].into(), inputs[0].dtype)
+        }
+        Op::Eigh => {
+            square(name, inputs[0])?;
+            let axis = inputs[0].shape.rank() - 2;
+            spec(inputs[0].shape.with(axis, inputs[0].shape[axis] + 1), inputs[0].dtype)
+        }
+        Op::TriangularSolve { .. } | Op::Solve => {
+            let (a, b) = (inputs[0], inputs[1]);
+            square(name, a)?;
+            same_dtype(name, a, b)?;
+            let r = a.shape.rank();
+            if b.shape.rank() != r || a.shape.dims()[..r - 1] != b.shape.dims()[..r - 1] {
+                return Err(Error::shape(
+                    name,
+                    format!("matrix {} and right-hand side {} do not fit", a.shape, b.shape),
+                    "the right-hand side is (.., n, m) with the matrix's batch axes and n",
+                ));
+            }
+            Ok(b.clone())
+        }
+    }
+}
+
+/// The number of inputs; `None` for any number above zero.
+fn arity(op: &Op) -> Option<usize> {
+    match op {
+        Op::Input | Op::Const(_) | Op::Iota { .. } => Some(0),
+        Op::Concat { .. } => None,
+        Op::Where => Some(3),
+        Op::Binary(_)
+        | Op::MatMul { .. }
+        | Op::Conv { .. }
+        | Op::ConvInputGrad { .. }
+        | Op::ConvWeightGrad { .. }
+        | Op::Take { .. }
+        | Op::IndexAdd { .. }
+        | Op::Gather { .. }
+        | Op::ScatterAdd { .. }
+        | Op::TriangularSolve { .. }
+        | Op::Solve => Some(2),
+        Op::Random(_)
+        | Op::Unary(_)
+        | Op::Cast(_)
+        | Op::Reduce { .. }
+        | Op::ArgMax { .. }
+        | Op::Broadcast
+        | Op::Reshape
+        | Op::Permute(_)
+        | Op::Slice { .. }
+        | Op::Pad { .. }
+        | Op::Flip(_)
+        | Op::WindowSum { .. }
+        | Op::WindowSumGrad { .. }
+        | Op::WindowArgMax { .. }
+        | Op::ArgSort { .. }
+        | Op::TopK { .. }
+        | Op::CumSum { .. }
+        | Op::UniqueRows
+        | Op::Cholesky
+        | Op::Det
+        | Op::Eigh
+        | Op::StopGradient => Some(1),
+    }
+}
+
+fn concat(name: &str, axis: usize, inputs: &[&Spec]) -> Result<Spec> {
+    let first = inputs[0];
+    axis_within(name, axis, first.shape.rank())?;
+    let mut total = 0;
+    for x in inputs {
+        same_dtype(name, first, x)?;
+        if x.shape.rank() != first.shape.rank() || x.shape.with(axis, 1) != first.shape.with(axis, 1) {
+            return Err(Error::shape(
+                name,
+                format!("{} and {} differ on another axis than {axis}", first.shape, x.shape),
+                "all extents but the joined one must be equal",
+            ));
+        }
+        total += x.shape[axis];
+    }
+    Ok(Spec { shape: first.shape.with(axis, total), dtype: first.dtype })
+}
+
+fn matmul(name: &str, ta: bool, tb: bool, a: &Spec, b: &Spec) -> Result<Spec> {
+    same_dtype(name, a, b)?;
+    floats(name, a)?;
+    let r = a.shape.rank();
+    if r < 2 || b.shape.rank() != r || a.shape.dims()[..r - 2] != b.shape.dims()[..r - 2] {
+        return Err(Error::shape(
+            name,
+            format!("batch axes of {} and {} differ", a.shape, b.shape),
+            "operands are (.., m, k) and (.., k, n) with equal batch axes",
+        ));
+    }
+    let (m, ka) = if ta { (a.shape[r - 1], a.shape[r - 2]) } else { (a.shape[r - 2], a.shape[r - 1]) };
+    let (kb, n) = if tb { (b.shape[r - 1], b.shape[r - 2]) } else { (b.shape[r - 2], b.shape[r - 1]) };
+    if ka != kb {
+        let flag = |t: bool| if t { " transposed" } else { "" };
+        return Err(Error::shape(
+            name,
+            format!("inner sizes differ: {}{} x {}{}; {ka} is not {kb}", a.shape, flag(ta), b.shape, flag(tb)),
+            "make the last extent of the left equal the first of the right, or transpose one",
+        ));
+    }
+    let mut dims = a.shape.dims()[..r - 2].to_vec();
+    dims.extend([m, n]);
+    Ok(Spec { shape: dims.into(), dtype: a.dtype })
+}
+
+fn conv_operands(name: &str, window: &Window, groups: usize, x: &Spec, w: &Spec) -> Result<()> {
+    same_dtype(name, x, w)?;
+    floats(name, x)?;
+    if x.shape.rank() != window.rank() + 2 || w.shape.rank() != window.rank() + 2 {
+        return Err(spatial_rank(name, window, x));
+    }
+    if groups == 0 || x.shape[1] != w.shape[1] * groups || !w.shape[0].is_multiple_of(groups) {
+        return Err(Error::shape(
+            name,
+            format!("{} channels in, kernel {}, {groups} groups", x.shape[1], w.shape),
+            "the kernel is (out, in / groups, ..) and groups divides both channel counts",
+        ));
+    }
+    Ok(())
+}
+
+/// Checks that `dy` is what convolving `x` with `w` gives.
+fn adjoint_output(name: &str, window: &Window, groups: usize, x: &Spec, w: &Spec, dy: &Spec) -> Result<()> {
+    conv_operands(name, window, groups, x, w)?;
+    same_dtype(name, dy, x)?;
+    let mut dims = vec![x.shape[0], w.shape[0]];
+    dims.extend(window_outputs(name, window, x, &w.shape.dims()[2..])?);
+    if dy.shape.dims() != dims {
+        let expected = Shape::from(dims);
+        return Err(Error::shape(name, format!("given {}, expected {expected}", dy.shape), "check stride, padding and channels"));
+    }
+    Ok(())
+}
+
+fn window_outputs(name: &str, window: &Window, x: &Spec, kernel: &[usize]) -> Result<Vec<usize>> {
+    if window.stride.contains(&0) || window.dilation.contains(&0) || kernel.len() != window.rank() {
+        return Err(Error::argument(name, "stride, dilation and kernel extents are at least 1", "one number per spatial axis"));
+    }
+    (0..window.rank())
+        .map(|i| {
+            let n = window.output(i, x.shape[2 + i], kernel[i]);
+            if n == 0 {
+                return Err(Error::shape(
+                    name,
+                    format!(
+                        "on spatial axis {i} an input of {} padded by {} + {} is smaller than a kernel of {} dilated by {}",
+                        x.shape[2 + i], window.pad_low[i], window.pad_high[i], kernel[i], window.dilation[i]
+                    ),
+                    "use a smaller kernel or more padding",
+                ));
+            }
+            Ok(n)
+        })
+        .collect()
+}
+
+fn spatial_rank(name: &str, window: &Window, x: &Spec) -> Error {
+    Error::shape(
+        name,
+        format!("given {}, expected (batch, channels, {} spatial axes)", x.shape, window.rank()),
+        "reshape the input",
+    )
+}
+
+fn along(name: &str, axis: usize, shape: &Shape, index: &Spec) -> Result<()> {
+    axis_within(name, axis, shape.rank())?;
+    index_dtype(name, index)?;
+    let fits = index.shape.rank() == shape.rank()
+        && (0..shape.rank()).all(|i| i == axis || index.shape[i] <= shape[i]);
+    if fits {
+        Ok(())
+    } else {
+        Err(Error::shape(
+            name,
+            format!("index {} does not go along axis {axis} of {shape}", index.shape),
+            "the index has as many axes, and elsewhere no larger extents",
+        ))
+    }
+}
+
+fn axis_within(name: &str, axis: usize, rank: usize) -> Result<()> {
+    if axis < rank {
+        return Ok(());
+    }
+    Err(Error::shape(name, format!("axis {axis} of a tensor with {rank} axes"), "axes count from 0"))
+}
+
+fn square(name: &str, x: &Spec) -> Result<()> {
+    floats(name, x)?;
+    let r = x.shape.rank();
+    if r >= 2 && x.shape[r - 1] == x.shape[r - 2] {
+        return Ok(());
+    }
+    Err(Error::shape(name, format!("given {}, expected square matrices (.., n, n)", x.shape), ""))
+}
+
+fn floats(name: &str, x: &Spec) -> Result<()> {
+    if x.dtype.is_float() {
+        return Ok(());
+    }
+    Err(Error::dtype(name, format!("given {}, expected float32 or float64", x.dtype), "cast first: x.cast('float32')"))
+}
+
+fn not_bool(name: &str, x: &Spec) -> Result<()> {
+    if x.dtype != DType::Bool {
+        return Ok(());
+    }
+    Err(Error::dtype(name, "given bool, expected numbers", "cast first: x.cast('int32')"))
+}
+
+fn index_dtype(name: &str, x: &Spec) -> Result<()> {
+    if matches!(x.dtype, DType::I32 | DType::I64) {
+        return Ok(());
+    }
+    Err(Error::dtype(name, format!("the index is {}, expected int32 or int64", x.dtype), "cast it: index.cast('int32')"))
+}
+
+fn same_dtype(name: &str, a: &Spec, b: &Spec) -> Result<()> {
+    if a.dtype == b.dtype {
+        return Ok(());
+    }
+    Err(Error::dtype(name, format!("given {} and {}", a.dtype, b.dtype), "cast one of them: x.cast(y.dtype)"))
+}
+
+fn same_shape(name: &str, a: &Spec, b: &Spec) -> Result<()> {
+    if a.shape == b.shape {
+        return Ok(());
+    }
+    Err(Error::shape(name, format!("given {} and {}", a.shape, b.shape), "broadcast one of them"))
+}

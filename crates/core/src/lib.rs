@@ -1,0 +1,31 @@
+//! Hyperglow's core: an array is a node in a lazy graph; the graph is differentiated by rules that
+//! themselves build graph; it runs as a cached plan on a backend.
+//!
+//! Reading order: [`op`] (the primitives, data only), [`elementwise`] (their table), [`infer`]
+//! (shapes and dtypes), [`graph`] (the arena), [`grad`] (derivatives), [`plan`] (what a backend
+//! runs), [`backend`] (the trait), [`reference`] (the executable definition of every primitive).
+#![forbid(unsafe_code)]
+
+pub mod backend;
+pub mod compose;
+pub mod dtype;
+pub mod elementwise;
+pub mod engine;
+pub mod error;
+pub mod grad;
+pub mod graph;
+pub mod infer;
+pub mod op;
+pub mod plan;
+pub mod random;
+// reference
+pub mod run;
+pub mod shape;
+pub mod slab;
+pub mod special;
+
+pub use dtype::DType;
+pub use error::{Error, Result};
+pub use graph::{Graph, NodeId};
+pub use op::Op;
+pub use shape::Shape;

@@ -1,0 +1,333 @@
+//! The primitives: data only. `Hash + Eq` make plan keys come free; every property of an operation
+//! is an exhaustive match elsewhere ([`crate::infer`], [`crate::grad`], [`crate::reference`]).
+
+use crate::dtype::DType;
+use crate::elementwise::{BinaryOp, UnaryOp};
+use crate::shape::Shape;
+
+/// The arithmetic of an n-dimensional convolution or window, per spatial axis.
+///
+/// Output extent: `floor((in + pad_low + pad_high - dilation (k - 1) - 1) / stride) + 1`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// Step between windows.
+    pub stride: Box<[usize]>,
+    /// Zeros (or, for maxima, -infinity) before the first element.
+    pub pad_low: Box<[usize]>,
+    /// The same after the last one.
+    pub pad_high: Box<[usize]>,
+    /// Distance between the taps of the kernel.
+    pub dilation: Box<[usize]>,
+}
+
+impl Window {
+    /// The spatial rank.
+    pub fn rank(&self) -> usize {
+        self.stride.len()
+    }
+    /// The output extent on `axis` for an input extent and a kernel extent; 0 when nothing fits.
+    pub fn output(&self, axis: usize, input: usize, kernel: usize) -> usize {
+        let reach = self.dilation[axis] * kernel.saturating_sub(1) + 1;
+        let padded = input + self.pad_low[axis] + self.pad_high[axis];
+        if kernel == 0 || padded < reach { 0 } else { (padded - reach) / self.stride[axis] + 1 }
+    }
+}
+
+/// How a reduction combines elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reduction {
+    /// Sum; floats accumulate in pairs of blocks so that 1e6 terms keep 1e-6 relative accuracy.
+    Sum,
+    /// Maximum; NaN wins.
+    Max,
+    /// Minimum; NaN wins.
+    Min,
+}
+
+/// Which numbers a random node draws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Distribution {
+    /// 32 random bits, as uint32.
+    Bits,
+    /// Uniform on [0, 1).
+    Uniform,
+    /// Standard normal (Box-Muller).
+    Normal,
+}
+
+/// A primitive operation with its attributes. Inputs are the node's edges.
+///
+/// Shapes in the comments are row-major, batch first, channels first.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// A value given from outside: data, a Variable's version, an argument of a compiled function.
+    Input,
+    /// The number whose f64 bits are given, as a scalar.
+    Const(u64),
+    /// 0, 1, 2, ... along `axis`, constant along the others.
+    Iota {
+        /// The axis along which it counts.
+        axis: usize,
+    },
+    /// Philox random numbers: input a key uint32 (2); element i depends on the key and i alone.
+    Random(Distribution),
+    /// Elementwise, one argument.
+    Unary(UnaryOp),
+    /// Elementwise, two arguments of equal shape and dtype.
+    Binary(BinaryOp),
+    /// `(condition bool, a, b)`: a where true, else b.
+    Where,
+    /// Conversion; floats to integers truncate, anything nonzero is true.
+    Cast(DType),
+    /// Reduction over `axes`, which disappear.
+    Reduce {
+        /// How.
+        kind: Reduction,
+        /// Sorted, distinct.
+        axes: Box<[usize]>,
+    },
+    /// Index (int32) of the first maximum along `axis`, which disappears.
+    ArgMax {
+        /// The axis searched.
+        axis: usize,
+    },
+    /// Stretch to the node's shape: equal rank, extents 1 repeat.
+    Broadcast,
+    /// Same elements, other extents.
+    Reshape,
+    /// Output axis i is input axis `axes[i]`.
+    Permute(Box<[usize]>),
+    /// Every `step`-th element from `start`; extents are the node's shape.
+    Slice {
+        /// First element, per axis.
+        start: Box<[usize]>,
+        /// Distance, per axis, at least 1.
+        step: Box<[usize]>,
+    },
+    /// Zeros around and `interior` zeros between the elements: the adjoint of `Slice`.
+    Pad {
+        /// Zeros before, per axis.
+        low: Box<[usize]>,
+        /// Zeros after, per axis.
+        high: Box<[usize]>,
+        /// Zeros between neighbours, per axis.
+        interior: Box<[usize]>,
+    },
+    /// Reversal along `axes`.
+    Flip(Box<[usize]>),
+    /// Inputs one after the other along `axis`.
+    Concat {
+        /// The axis that grows.
+        axis: usize,
+    },
+    /// `(.., m, k) x (.., k, n) -> (.., m, n)` with equal batch axes; a flag means that operand is
+    /// stored transposed.
+    MatMul {
+        /// a is (.., k, m).
+        ta: bool,
+        /// b is (.., n, k).
+        tb: bool,
+    },
+    /// Cross-correlation: x (N, C, in..) with w (O, C/groups, k..) -> (N, O, out..).
+    Conv {
+        /// Stride, padding, dilation.
+        window: Window,
+        /// Channel groups.
+        groups: usize,
+    },
+    /// The adjoint of `Conv` in x, which is also transposed convolution:
+    /// dy (N, O, out..), w -> (N, C, `input`..).
+    ConvInputGrad {
+        /// Stride, padding, dilation of the forward convolution.
+        window: Window,
+        /// Channel groups.
+        groups: usize,
+        /// Spatial extents of x.
+        input: Box<[usize]>,
+    },
+    /// The adjoint of `Conv` in w: x (N, C, in..), dy (N, O, out..) -> (O, C/groups, `kernel`..).
+    ConvWeightGrad {
+        /// Stride, padding, dilation of the forward convolution.
+        window: Window,
+        /// Channel groups.
+        groups: usize,
+        /// Spatial extents of w.
+        kernel: Box<[usize]>,
+    },
+    /// Sum over windows of the last axes: (N, C, in..) -> (N, C, out..).
+    WindowSum {
+        /// Stride, padding, dilation.
+        window: Window,
+        /// Window extents.
+        kernel: Box<[usize]>,
+    },
+    /// The adjoint of `WindowSum`: (N, C, out..) -> (N, C, `input`..).
+    WindowSumGrad {
+        /// Stride, padding, dilation.
+        window: Window,
+        /// Window extents.
+        kernel: Box<[usize]>,
+        /// Spatial extents of the sum's input.
+        input: Box<[usize]>,
+    },
+    /// Flat spatial index (int32) of the first maximum of each window: (N, C, in..) -> (N, C, out..).
+    WindowArgMax {
+        /// Stride, padding, dilation.
+        window: Window,
+        /// Window extents.
+        kernel: Box<[usize]>,
+    },
+    /// `(x, index)`: x[.., index[i], ..] for a one-dimensional integer index along `axis`.
+    Take {
+        /// The axis indexed.
+        axis: usize,
+    },
+    /// `(index, src)`: zeros of the node's shape plus src's slices at `index` along `axis`: the adjoint of `Take`.
+    IndexAdd {
+        /// The axis indexed.
+        axis: usize,
+    },
+    /// `(x, index)` of equal rank: along `axis` the index chooses, other axes go together.
+    Gather {
+        /// The axis indexed.
+        axis: usize,
+    },
+    /// `(index, src)`: zeros of the node's shape plus src at index: the adjoint of `Gather`.
+    ScatterAdd {
+        /// The axis indexed.
+        axis: usize,
+    },
+    /// Stable order (int32) along `axis`; NaN last (first when descending).
+    ArgSort {
+        /// The axis sorted.
+        axis: usize,
+        /// Largest first.
+        descending: bool,
+    },
+    /// Indices (int32) of the k largest (or smallest), in order, along `axis`; k is the node's extent there.
+    TopK {
+        /// The axis searched.
+        axis: usize,
+        /// Largest, else smallest.
+        largest: bool,
+    },
+    /// Running sum along `axis`, from the end when `reverse`.
+    CumSum {
+        /// The axis.
+        axis: usize,
+        /// From the end.
+        reverse: bool,
+    },
+    /// x (n, d) -> int32 (n): equal rows get equal numbers, 0, 1, 2 ... by first appearance.
+    UniqueRows,
+    /// Lower Cholesky factor of (.., n, n); reads the lower triangle.
+    Cholesky,
+    /// `(a, b)`: solves op(a) x = b for triangular a (.., n, n), b (.., n, m).
+    TriangularSolve {
+        /// a's lower triangle is used, else its upper one.
+        lower: bool,
+        /// op is transposition.
+        transpose: bool,
+    },
+    /// `(a, b)`: solves a x = b by LU with partial pivoting.
+    Solve,
+    /// Determinant of (.., n, n).
+    Det,
+    /// Eigen-decomposition of symmetric (.., n, n): (.., n + 1, n), row 0 the eigenvalues ascending, below the
+    /// eigenvectors as columns. Reads the lower triangle.
+    Eigh,
+    /// The value without its history.
+    StopGradient,
+}
+
+impl Op {
+    /// True for operations that are computed element by element from operands of the node's own shape.
+    pub fn is_elementwise(&self) -> bool {
+        matches!(self, Op::Unary(_) | Op::Binary(_) | Op::Where | Op::Cast(_) | Op::StopGradient)
+    }
+    /// True for operations that can refuse when they run.
+    pub fn can_fail(&self) -> bool {
+        matches!(
+            self,
+            Op::Cholesky
+                | Op::TriangularSolve { .. }
+                | Op::Solve
+                | Op::Eigh
+                | Op::Take { .. }
+                | Op::IndexAdd { .. }
+                | Op::Gather { .. }
+                | Op::ScatterAdd { .. }
+        )
+    }
+    /// The number of a constant.
+    pub fn constant(value: f64) -> Op {
+        Op::Const(value.to_bits())
+    }
+    /// The name used in messages and printed plans.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Op::Input => "input",
+            Op::Const(_) => "const",
+            Op::Iota { .. } => "iota",
+            Op::Random(Distribution::Bits) => "randomBits",
+            Op::Random(Distribution::Uniform) => "uniform",
+            Op::Random(Distribution::Normal) => "normal",
+            Op::Unary(op) => op.name(),
+            Op::Binary(op) => op.name(),
+            Op::Where => "where",
+            Op::Cast(_) => "cast",
+            Op::Reduce { kind: Reduction::Sum, .. } => "sum",
+            Op::Reduce { kind: Reduction::Max, .. } => "max",
+            Op::Reduce { kind: Reduction::Min, .. } => "min",
+            Op::ArgMax { .. } => "argMax",
+            Op::Broadcast => "broadcastTo",
+            Op::Reshape => "reshape",
+            Op::Permute(_) => "permute",
+            Op::Slice { .. } => "slice",
+            Op::Pad { .. } => "pad",
+            Op::Flip(_) => "flip",
+            Op::Concat { .. } => "concat",
+            Op::MatMul { .. } => "matmul",
+            Op::Conv { .. } => "conv",
+            Op::ConvInputGrad { .. } => "convTranspose",
+            Op::ConvWeightGrad { .. } => "convWeightGrad",
+            Op::WindowSum { .. } => "windowSum",
+            Op::WindowSumGrad { .. } => "windowSumGrad",
+            Op::WindowArgMax { .. } => "windowArgMax",
+            Op::Take { .. } => "take",
+            Op::IndexAdd { .. } => "indexAdd",
+            Op::Gather { .. } => "takeAlong",
+            Op::ScatterAdd { .. } => "scatterAdd",
+            Op::ArgSort { .. } => "argSort",
+            Op::TopK { .. } => "topK",
+            Op::CumSum { .. } => "cumsum",
+            Op::UniqueRows => "uniqueRows",
+            Op::Cholesky => "cholesky",
+            Op::TriangularSolve { .. } => "triangularSolve",
+            Op::Solve => "solve",
+            Op::Det => "det",
+            Op::Eigh => "eigh",
+            Op::StopGradient => "stopGradient",
+        }
+    }
+}
+
+/// Shape and dtype of a node: what inference knows before anything runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Spec {
+    /// Extents.
+    pub shape: Shape,
+    /// Element type.
+    pub dtype: DType,
+}
+
+impl Spec {
+    /// A spec from its parts.
+    pub fn new(shape: impl Into<Shape>, dtype: DType) -> Spec {
+        Spec { shape: shape.into(), dtype }
+    }
+    /// Bytes of the whole tensor.
+    pub fn bytes(&self) -> usize {
+        self.shape.size() * self.dtype.size()
+    }
+}

@@ -1,0 +1,312 @@
+//! From a trace to a program.
+
+use std::collections::HashMap;
+
+use crate::error::Result;
+use crate::op::{Op, Spec};
+use crate::plan::schedule::{self, Draft};
+use crate::plan::simplify::{Simple, simplify};
+use crate::plan::trace::Trace;
+use crate::plan::view;
+use crate::plan::{Cluster, Instr, InstrKind, Place, Program, Slot, SlotId, Step, StepKind, View};
+use crate::shape::Shape;
+
+/// Instructions in one cluster; more would not fit the cache with a block each.
+const CLUSTER_LIMIT: usize = 64;
+
+/// What the planner must know from outside.
+pub struct Context<'a> {
+    /// The path of a scope.
+    pub scope: &'a dyn Fn(u32) -> String,
+    /// Scratch bytes of an operation on the device.
+    pub scratch: &'a dyn Fn(&Op, &[&Spec], &Spec) -> usize,
+}
+
+/// Plans a trace.
+pub fn build(trace: &Trace, context: &Context<'_>) -> Result<Program> {
+    let simple = simplify(trace);
+    let clusters = clusters(&simple);
+    let mut planner = Planner::new(&simple, context);
+    planner.emit(&clusters);
+    planner.write_outputs();
+    Ok(schedule::finish(planner.draft, &trace.expendable, trace.outputs.len()))
+}
+
+/// Per node, the last node of its cluster, for elementwise nodes.
+///
+/// An elementwise node joins its consumers when all of them are in one cluster; being an output as well
+/// does not matter, since nothing in the program reads an output back through another path.
+fn clusters(simple: &Simple) -> Vec<Option<usize>> {
+    let count = simple.nodes.len();
+    let mut root = vec![None; count];
+    let mut size = vec![0; count];
+    for i in (0..count).rev() {
+        if !simple.live[i] || !simple.nodes[i].op.is_elementwise() {
+            continue;
+        }
+        let mut roots = simple.consumers[i].iter().map(|&c| root[c]);
+        let joined = match roots.next() {
+            Some(Some(first)) if size[first] < CLUSTER_LIMIT && roots.all(|r| r == Some(first)) => first,
+            _ => i,
+        };
+        root[i] = Some(joined);
+        size[joined] += 1;
+    }
+    root
+}
+
+/// What a node's value is known to be while steps are written.
+#[derive(Clone)]
+enum Known {
+    Const(u64),
+    View(View),
+}
+
+struct Planner<'a> {
+    simple: &'a Simple,
+    context: &'a Context<'a>,
+    draft: Draft,
+    known: Vec<Option<Known>>,
+    /// Slots holding copies made because an operation needed contiguous input.
+    copies: HashMap<usize, SlotId>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(simple: &'a Simple, context: &'a Context<'a>) -> Planner<'a> {
+        let known = vec![None; simple.nodes.len()];
+        Planner { simple, context, draft: Draft::default(), known, copies: HashMap::new() }
+    }
+
+    fn emit(&mut self, clusters: &[Option<usize>]) {
+        let mut members: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (i, root) in clusters.iter().enumerate() {
+            if let Some(root) = root {
+                members.entry(*root).or_default().push(i);
+            }
+        }
+        for i in 0..self.simple.nodes.len() {
+            let node = &self.simple.nodes[i];
+            if !self.simple.live[i] && node.op != Op::Input {
+                continue;
+            }
+            match &node.op {
+                Op::Input => {
+                    let slot = self.slot(node.spec.clone(), Some(Place::Input(self.draft.inputs.len())));
+                    self.draft.inputs.push(slot);
+                    self.know(i, slot);
+                }
+                Op::Const(bits) => self.known[i] = Some(Known::Const(*bits)),
+                Op::Broadcast | Op::Permute(_) | Op::Slice { .. } | Op::Flip(_) | Op::Reshape => {
+                    self.known[i] = Some(self.moved(i));
+                }
+                Op::Unary(_) | Op::Binary(_) | Op::Where | Op::Cast(_) | Op::StopGradient => {
+                    if clusters[i] == Some(i) {
+                        self.cluster(&members[&i]);
+                    }
+                }
+                Op::Iota { .. }
+                | Op::Random(_)
+                | Op::Reduce { .. }
+                | Op::ArgMax { .. }
+                | Op::Pad { .. }
+                | Op::Concat { .. }
+                | Op::MatMul { .. }
+                | Op::Conv { .. }
+                | Op::ConvInputGrad { .. }
+                | Op::ConvWeightGrad { .. }
+                | Op::WindowSum { .. }
+                | Op::WindowSumGrad { .. }
+                | Op::WindowArgMax { .. }
+                | Op::Take { .. }
+                | Op::IndexAdd { .. }
+                | Op::Gather { .. }
+                | Op::ScatterAdd { .. }
+                | Op::ArgSort { .. }
+                | Op::TopK { .. }
+                | Op::CumSum { .. }
+                | Op::UniqueRows
+                | Op::Cholesky
+                | Op::TriangularSolve { .. }
+                | Op::Solve
+                | Op::Det
+                | Op::Eigh => self.primitive(i),
+            }
+        }
+    }
+
+    fn slot(&mut self, spec: Spec, place: Option<Place>) -> SlotId {
+        self.draft.slots.push((spec, place));
+        self.draft.slots.len() - 1
+    }
+    fn know(&mut self, node: usize, slot: SlotId) {
+        let shape = self.simple.nodes[node].spec.shape.clone();
+        self.known[node] = Some(Known::View(View::contiguous(slot, shape)));
+    }
+    fn value(&self, node: usize) -> Known {
+        self.known[node].clone().expect("inputs come before their consumers")
+    }
+    fn push(&mut self, node: usize, kind: StepKind) {
+        let scope = (self.context.scope)(self.simple.nodes[node].scope);
+        self.draft.steps.push(Step { kind, scope });
+    }
+
+    /// The value of a movement node: the view of its input, moved.
+    fn moved(&mut self, i: usize) -> Known {
+        let node = &self.simple.nodes[i];
+        let input = node.inputs[0] as usize;
+        let from = match self.value(input) {
+            Known::Const(bits) => return Known::Const(bits),
+            Known::View(from) => from,
+        };
+        let shape = &node.spec.shape;
+        Known::View(match &node.op {
+            Op::Permute(axes) => view::permute(&from, axes),
+            Op::Slice { start, step } => view::slice(&from, start, step, shape),
+            Op::Flip(axes) => view::flip(&from, axes),
+            Op::Broadcast => view::broadcast(&from, shape),
+            _ => match view::reshape(&from, shape) {
+                Some(view) => view,
+                None => View::contiguous(self.contiguous(input), shape.clone()),
+            },
+        })
+    }
+
+    /// A slot that holds the node's elements row-major from its start; made by copying if need be.
+    fn contiguous(&mut self, node: usize) -> SlotId {
+        if let Known::View(view) = self.value(node)
+            && view.offset == 0
+            && view.is_contiguous()
+        {
+            return view.slot;
+        }
+        if let Some(&slot) = self.copies.get(&node) {
+            return slot;
+        }
+        let slot = self.slot(self.simple.nodes[node].spec.clone(), None);
+        self.copy(node, slot);
+        self.copies.insert(node, slot);
+        slot
+    }
+
+    /// A step that writes the node's elements to `slot`.
+    fn copy(&mut self, node: usize, slot: SlotId) {
+        let spec = &self.simple.nodes[node].spec;
+        let (kind, loads) = match self.value(node) {
+            Known::Const(bits) => (InstrKind::Const(bits), vec![]),
+            Known::View(view) => (InstrKind::Load(0), vec![view]),
+        };
+        let code = vec![Instr { kind, dtype: spec.dtype }];
+        let cluster = Cluster { shape: spec.shape.clone(), loads, code, stores: vec![(0, slot)] };
+        self.push(node, StepKind::Cluster(cluster));
+    }
+
+    fn primitive(&mut self, i: usize) {
+        let simple = self.simple;
+        let node = &simple.nodes[i];
+        let inputs: Vec<(SlotId, Spec)> = node
+            .inputs
+            .iter()
+            .map(|&n| (self.contiguous(n as usize), simple.nodes[n as usize].spec.clone()))
+            .collect();
+        let specs: Vec<&Spec> = inputs.iter().map(|(_, spec)| spec).collect();
+        let bytes = (self.context.scratch)(&node.op, &specs, &node.spec);
+        let output = self.slot(node.spec.clone(), None);
+        self.push(i, StepKind::Op { op: node.op.clone(), inputs, output, scratch: (0, bytes) });
+        self.know(i, output);
+    }
+
+    fn cluster(&mut self, members: &[usize]) {
+        let simple = self.simple;
+        let root = *members.last().expect("a cluster has its root");
+        let mut code = Code::default();
+        for &i in members {
+            let node = &simple.nodes[i];
+            let r: Vec<usize> = node.inputs.iter().map(|&n| code.operand(n as usize, simple, &self.known)).collect();
+            let kind = match &node.op {
+                Op::Unary(op) => InstrKind::Unary(*op, r[0]),
+                Op::Binary(op) => InstrKind::Binary(*op, r[0], r[1]),
+                Op::Where => InstrKind::Where(r[0], r[1], r[2]),
+                _ => InstrKind::Cast(r[0]),
+            };
+            let register = code.push(kind, &node.spec);
+            code.registers.insert(i, register);
+        }
+        let mut stores = Vec::new();
+        for &i in members {
+            if i == root || simple.outputs.contains(&i) {
+                let slot = self.slot(simple.nodes[i].spec.clone(), None);
+                stores.push((code.registers[&i], slot));
+                self.know(i, slot);
+            }
+        }
+        let shape: Shape = simple.nodes[root].spec.shape.clone();
+        let cluster = Cluster { shape, loads: code.loads, code: code.code, stores };
+        self.push(root, StepKind::Cluster(cluster));
+    }
+
+    /// Gives every output a slot of its own, copying views, inputs, constants and repeated outputs.
+    fn write_outputs(&mut self) {
+        for (j, &node) in self.simple.outputs.iter().enumerate() {
+            let whole = match self.value(node) {
+                Known::View(v) if v.offset == 0 && v.is_contiguous() => {
+                    let (spec, place) = &self.draft.slots[v.slot];
+                    (place.is_none() && spec.shape.size() == v.shape.size()).then_some(v.slot)
+                }
+                _ => None,
+            };
+            let slot = match whole {
+                Some(slot) => slot,
+                None => {
+                    let slot = self.slot(self.simple.nodes[node].spec.clone(), None);
+                    self.copy(node, slot);
+                    slot
+                }
+            };
+            self.draft.slots[slot].1 = Some(Place::Output(j));
+            self.draft.outputs.push(slot);
+        }
+    }
+}
+
+/// A cluster's code while it is written.
+#[derive(Default)]
+struct Code {
+    code: Vec<Instr>,
+    loads: Vec<View>,
+    registers: HashMap<usize, usize>,
+}
+
+impl Code {
+    fn push(&mut self, kind: InstrKind, spec: &Spec) -> usize {
+        let instr = Instr { kind, dtype: spec.dtype };
+        if let Some(same) = self.code.iter().position(|i| *i == instr) {
+            return same;
+        }
+        self.code.push(instr);
+        self.code.len() - 1
+    }
+
+    /// The register of an operand: a member's, a constant's or a load's.
+    fn operand(&mut self, node: usize, simple: &Simple, known: &[Option<Known>]) -> usize {
+        if let Some(&register) = self.registers.get(&node) {
+            return register;
+        }
+        let kind = match known[node].as_ref().expect("operands come before the cluster") {
+            Known::Const(bits) => InstrKind::Const(*bits),
+            Known::View(view) => {
+                let at = self.loads.iter().position(|v| v == view).unwrap_or_else(|| {
+                    self.loads.push(view.clone());
+                    self.loads.len() - 1
+                });
+                InstrKind::Load(at)
+            }
+        };
+        self.push(kind, &simple.nodes[node].spec)
+    }
+}
+
+impl From<(Spec, Place)> for Slot {
+    fn from((spec, place): (Spec, Place)) -> Slot {
+        Slot { spec, place }
+    }
+}

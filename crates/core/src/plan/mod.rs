@@ -1,0 +1,157 @@
+//! Plans: a graph made into a list of steps at fixed places.
+//!
+//! [`trace`] cuts the nodes to be computed out of the graph (its hash is the plan's key), [`build`]
+//! turns a trace into a [`Program`]: dead and common nodes removed, movement operations turned into
+//! views, elementwise nodes gathered into clusters, steps ordered so that inputs may be overwritten by
+//! the outputs that replace them, and arena offsets assigned by lifetime. A backend makes a program
+//! executable. [`print`] shows it.
+
+pub mod build;
+pub mod cache;
+pub mod memory;
+pub mod print;
+pub mod schedule;
+pub mod simplify;
+pub mod trace;
+pub mod view;
+
+use crate::dtype::DType;
+use crate::elementwise::{BinaryOp, UnaryOp};
+use crate::op::{Op, Spec};
+use crate::shape::Shape;
+
+/// Index of a slot in its program.
+pub type SlotId = usize;
+
+/// Where a slot's bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The i-th input buffer.
+    Input(usize),
+    /// The i-th output buffer.
+    Output(usize),
+    /// The arena, at a byte offset that is a multiple of 64.
+    Arena(usize),
+}
+
+/// A tensor that exists in memory, contiguous and row-major.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    /// Shape and dtype.
+    pub spec: Spec,
+    /// Where.
+    pub place: Place,
+}
+
+/// A strided reading of a slot. Strides and offset count elements; stride 0 repeats, negative ones flip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// The slot read.
+    pub slot: SlotId,
+    /// Extents of the reading.
+    pub shape: Shape,
+    /// Distance between neighbours, per axis of `shape`.
+    pub strides: Vec<isize>,
+    /// The element at index 0.
+    pub offset: usize,
+}
+
+impl View {
+    /// The whole slot, in order, with the extents of `shape`.
+    pub fn contiguous(slot: SlotId, shape: Shape) -> View {
+        let strides = shape.strides().into_iter().map(|s| s as isize).collect();
+        View { slot, shape, strides, offset: 0 }
+    }
+    /// True when elements lie row-major without gaps (from `offset`). Axes of extent 1 do not matter.
+    pub fn is_contiguous(&self) -> bool {
+        let expected = self.shape.strides();
+        (0..self.shape.rank()).all(|i| self.shape[i] == 1 || self.strides[i] == expected[i] as isize)
+            || self.shape.size() == 0
+    }
+}
+
+/// One register of a cluster: instruction i writes register i, a block of elements of one dtype.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instr {
+    /// What it computes.
+    pub kind: InstrKind,
+    /// The register's dtype.
+    pub dtype: DType,
+}
+
+/// The instructions of a cluster; numbers are registers of earlier instructions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InstrKind {
+    /// The i-th view of the cluster.
+    Load(usize),
+    /// A constant, as f64 bits.
+    Const(u64),
+    /// Elementwise, one argument.
+    Unary(UnaryOp, usize),
+    /// Elementwise, two arguments of the same dtype.
+    Binary(BinaryOp, usize, usize),
+    /// `(condition, a, b)`.
+    Where(usize, usize, usize),
+    /// Conversion to the instruction's dtype.
+    Cast(usize),
+}
+
+/// Elementwise operations over one index space, computed together block by block.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// The index space.
+    pub shape: Shape,
+    /// What is read; every view has the cluster's shape.
+    pub loads: Vec<View>,
+    /// The registers, in order of computation.
+    pub code: Vec<Instr>,
+    /// Registers written out, contiguously: (register, slot).
+    pub stores: Vec<(usize, SlotId)>,
+}
+
+/// What a step does.
+#[derive(Clone, Debug)]
+pub enum StepKind {
+    /// A primitive on contiguous inputs (never an elementwise or movement operation, except `Pad` and `Concat`).
+    Op {
+        /// The primitive.
+        op: Op,
+        /// Inputs: slots with the shape in which the operation sees them.
+        inputs: Vec<(SlotId, Spec)>,
+        /// The output slot.
+        output: SlotId,
+        /// Scratch bytes in the arena, at this offset.
+        scratch: (usize, usize),
+    },
+    /// A cluster.
+    Cluster(Cluster),
+}
+
+/// One step of a program.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What it does.
+    pub kind: StepKind,
+    /// Where in the model the node was made, for messages; may be empty.
+    pub scope: String,
+}
+
+/// A list of steps at fixed places: all that a backend needs.
+#[derive(Debug)]
+pub struct Program {
+    /// Every tensor in memory.
+    pub slots: Vec<Slot>,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// Slots of the inputs, in order.
+    pub inputs: Vec<SlotId>,
+    /// Slots of the outputs, in order.
+    pub outputs: Vec<SlotId>,
+    /// Per output, the input whose buffer it may be given: every reader of that input runs before the writer,
+    /// or is the writer, reading each element before it writes it.
+    pub donations: Vec<Option<usize>>,
+    /// Bytes of the arena.
+    pub arena_bytes: usize,
+    /// True when a step can refuse at run time; then nothing is donated.
+    pub can_fail: bool,
+}

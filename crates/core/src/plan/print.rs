@@ -1,0 +1,80 @@
+//! Programs as text: what can be read can be trusted.
+
+use std::fmt::Write;
+
+use crate::op::{Op, Spec};
+use crate::plan::schedule::{reads, writes};
+use crate::plan::{Cluster, InstrKind, Place, Program, SlotId, StepKind};
+
+/// The program, a line per step.
+pub fn print(program: &Program) -> String {
+    let mut text = format!(
+        "plan  {} steps  arena {}  {} inputs  {} outputs  {} in place\n",
+        program.steps.len(),
+        bytes(program.arena_bytes),
+        program.inputs.len(),
+        program.outputs.len(),
+        program.donations.iter().flatten().count(),
+    );
+    for (i, step) in program.steps.iter().enumerate() {
+        let what = match &step.kind {
+            StepKind::Op { op, .. } => name(op),
+            StepKind::Cluster(cluster) => chain(cluster),
+        };
+        let read: Vec<String> = reads(step).iter().map(|&s| operand(program, s)).collect();
+        let written: Vec<String> = writes(step).iter().map(|&s| operand(program, s)).collect();
+        let scope = if step.scope.is_empty() { String::new() } else { format!("  [{}]", step.scope) };
+        let _ = writeln!(text, "{i:4}  {what:<28} {} -> {}{scope}", read.join(" "), written.join(" "));
+    }
+    for (j, donation) in program.donations.iter().enumerate() {
+        if let Some(k) = donation {
+            let _ = writeln!(text, "      out{j} overwrites in{k}");
+        }
+    }
+    text
+}
+
+fn name(op: &Op) -> String {
+    let flag = |t: bool| if t { "'" } else { "" };
+    match op {
+        Op::MatMul { ta, tb } => format!("matmul a{} b{}", flag(*ta), flag(*tb)),
+        _ => op.name().to_string(),
+    }
+}
+
+fn chain(cluster: &Cluster) -> String {
+    let ops: Vec<&str> = cluster
+        .code
+        .iter()
+        .filter_map(|i| match i.kind {
+            InstrKind::Load(_) | InstrKind::Const(_) => None,
+            InstrKind::Unary(op, _) => Some(op.name()),
+            InstrKind::Binary(op, _, _) => Some(op.name()),
+            InstrKind::Where(..) => Some("where"),
+            InstrKind::Cast(_) => Some("cast"),
+        })
+        .collect();
+    match ops.len() {
+        0 => "copy".into(),
+        1..=6 => format!("fused {}", ops.join(" ")),
+        n => format!("fused {} .. ({n})", ops[..5].join(" ")),
+    }
+}
+
+fn operand(program: &Program, slot: SlotId) -> String {
+    let Spec { shape, dtype } = &program.slots[slot].spec;
+    let place = match program.slots[slot].place {
+        Place::Input(i) => format!("in{i}"),
+        Place::Output(i) => format!("out{i}"),
+        Place::Arena(at) => format!("@{at:x}"),
+    };
+    format!("{place}:{dtype}{shape}")
+}
+
+fn bytes(n: usize) -> String {
+    match n {
+        0..=1023 => format!("{n} B"),
+        1024..=1_048_575 => format!("{:.1} KiB", n as f64 / 1024.0),
+        _ => format!("{:.1} MiB", n as f64 / 1_048_576.0),
+    }
+}

@@ -1,0 +1,211 @@
+//! The order of steps, which outputs may overwrite which inputs, and the arena.
+//!
+//! An output may take the buffer of an input that nobody needs afterwards (a weight's old version) when it
+//! is written by a cluster that reads that input element for element, and every other reader of the
+//! input, and every step that may refuse, can run before that cluster. A run that fails has then changed
+//! nothing.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use crate::op::Spec;
+use crate::plan::memory::{self, Block};
+use crate::plan::{Cluster, Place, Program, Slot, SlotId, Step, StepKind};
+
+/// A program before its order and places are fixed. Slots without a place go to the arena.
+#[derive(Default)]
+pub struct Draft {
+    /// Slots, and where they are if that is known.
+    pub slots: Vec<(Spec, Option<Place>)>,
+    /// Steps, in an order that works.
+    pub steps: Vec<Step>,
+    /// Slots of the inputs.
+    pub inputs: Vec<SlotId>,
+    /// Slots of the outputs.
+    pub outputs: Vec<SlotId>,
+}
+
+/// Fixes order, donations and places.
+pub fn finish(mut draft: Draft, expendable: &[bool], outputs: usize) -> Program {
+    let links = Links::of(&draft);
+    let (donations, order) = donate(&draft, &links, expendable, outputs);
+    let mut steps: Vec<Option<Step>> = draft.steps.into_iter().map(Some).collect();
+    draft.steps = order.iter().filter_map(|&i| steps[i].take()).collect();
+    let can_fail = draft.steps.iter().any(fallible);
+    let arena_bytes = place(&mut draft);
+    let slots = draft
+        .slots
+        .into_iter()
+        .map(|(spec, place)| Slot::from((spec, place.unwrap_or(Place::Arena(0)))))
+        .collect();
+    Program { slots, steps: draft.steps, inputs: draft.inputs, outputs: draft.outputs, donations, arena_bytes, can_fail }
+}
+
+fn fallible(step: &Step) -> bool {
+    matches!(&step.kind, StepKind::Op { op, .. } if op.can_fail())
+}
+
+/// The slots a step reads.
+pub fn reads(step: &Step) -> Vec<SlotId> {
+    match &step.kind {
+        StepKind::Op { inputs, .. } => inputs.iter().map(|(slot, _)| *slot).collect(),
+        StepKind::Cluster(cluster) => cluster.loads.iter().map(|v| v.slot).collect(),
+    }
+}
+/// The slots a step writes.
+pub fn writes(step: &Step) -> Vec<SlotId> {
+    match &step.kind {
+        StepKind::Op { output, .. } => vec![*output],
+        StepKind::Cluster(cluster) => cluster.stores.iter().map(|(_, slot)| *slot).collect(),
+    }
+}
+
+/// Who writes and who reads each slot, and which steps follow which.
+struct Links {
+    writer: Vec<Option<usize>>,
+    readers: Vec<Vec<usize>>,
+    next: Vec<Vec<usize>>,
+}
+
+impl Links {
+    fn of(draft: &Draft) -> Links {
+        let mut writer = vec![None; draft.slots.len()];
+        let mut readers = vec![Vec::new(); draft.slots.len()];
+        for (i, step) in draft.steps.iter().enumerate() {
+            for slot in writes(step) {
+                writer[slot] = Some(i);
+            }
+            for slot in reads(step) {
+                readers[slot].push(i);
+            }
+        }
+        let mut next = vec![Vec::new(); draft.steps.len()];
+        for (slot, readers) in readers.iter().enumerate() {
+            if let Some(w) = writer[slot] {
+                next[w].extend(readers.iter().copied());
+            }
+        }
+        Links { writer, readers, next }
+    }
+
+    /// Every step that must come after `step`.
+    fn after(&self, step: usize) -> Vec<bool> {
+        let mut seen = vec![false; self.next.len()];
+        let mut stack = self.next[step].clone();
+        while let Some(i) = stack.pop() {
+            if !std::mem::replace(&mut seen[i], true) {
+                stack.extend(&self.next[i]);
+            }
+        }
+        seen
+    }
+}
+
+/// Chooses donations and an order that honours them.
+fn donate(draft: &Draft, links: &Links, expendable: &[bool], outputs: usize) -> (Vec<Option<usize>>, Vec<usize>) {
+    let mut donations = vec![None; outputs];
+    let mut taken = vec![false; draft.inputs.len()];
+    let mut before: Vec<(usize, usize)> = Vec::new();
+    let fallible: Vec<usize> = (0..draft.steps.len()).filter(|&i| fallible(&draft.steps[i])).collect();
+    for (j, &slot) in draft.outputs.iter().enumerate() {
+        let Some(w) = links.writer[slot] else { continue };
+        let StepKind::Cluster(cluster) = &draft.steps[w].kind else { continue };
+        let mut after: Option<Vec<bool>> = None;
+        for k in candidates(draft, cluster, slot, expendable) {
+            let after = after.get_or_insert_with(|| links.after(w));
+            let earlier: Vec<usize> =
+                links.readers[draft.inputs[k]].iter().chain(&fallible).copied().filter(|&r| r != w).collect();
+            if !taken[k] && !earlier.iter().any(|&r| after[r]) {
+                taken[k] = true;
+                donations[j] = Some(k);
+                before.extend(earlier.into_iter().map(|r| (r, w)));
+                break;
+            }
+        }
+    }
+    match order(links, &before) {
+        Some(order) => (donations, order),
+        None => (vec![None; outputs], (0..draft.steps.len()).collect()),
+    }
+}
+
+/// The expendable inputs that `cluster` reads element for element where it writes `slot`.
+fn candidates(draft: &Draft, cluster: &Cluster, slot: SlotId, expendable: &[bool]) -> Vec<usize> {
+    let whole = |s: SlotId| {
+        cluster.loads.iter().filter(|v| v.slot == s).all(|v| v.offset == 0 && v.is_contiguous() && v.shape == cluster.shape)
+    };
+    cluster
+        .loads
+        .iter()
+        .filter_map(|v| match draft.slots[v.slot].1 {
+            Some(Place::Input(k)) => Some((k, v.slot)),
+            _ => None,
+        })
+        .filter(|&(k, s)| expendable[k] && draft.slots[s].0.bytes() == draft.slots[slot].0.bytes() && draft.slots[s].0.dtype == draft.slots[slot].0.dtype && whole(s))
+        .map(|(k, _)| k)
+        .collect()
+}
+
+/// Topological order, as near to the given one as the extra constraints `before` allow; `None` if they cannot
+/// be met together.
+fn order(links: &Links, before: &[(usize, usize)]) -> Option<Vec<usize>> {
+    let count = links.next.len();
+    let mut next = links.next.clone();
+    for &(a, b) in before {
+        next[a].push(b);
+    }
+    let mut waiting = vec![0usize; count];
+    for &i in next.iter().flatten() {
+        waiting[i] += 1;
+    }
+    let mut ready: BinaryHeap<Reverse<usize>> = (0..count).filter(|&i| waiting[i] == 0).map(Reverse).collect();
+    let mut order = Vec::with_capacity(count);
+    while let Some(Reverse(i)) = ready.pop() {
+        order.push(i);
+        for &n in &next[i] {
+            waiting[n] -= 1;
+            if waiting[n] == 0 {
+                ready.push(Reverse(n));
+            }
+        }
+    }
+    (order.len() == count).then_some(order)
+}
+
+/// Puts slots and scratch into the arena; returns its size.
+fn place(draft: &mut Draft) -> usize {
+    let mut life: Vec<Option<(usize, usize)>> = vec![None; draft.slots.len()];
+    for (at, step) in draft.steps.iter().enumerate() {
+        for slot in writes(step).into_iter().chain(reads(step)) {
+            let (from, _) = *life[slot].get_or_insert((at, at));
+            life[slot] = Some((from, at));
+        }
+    }
+    let mut blocks = Vec::new();
+    let mut slots = Vec::new();
+    for (slot, (spec, place)) in draft.slots.iter().enumerate() {
+        if let (None, Some((from, to))) = (place, life[slot]) {
+            slots.push(slot);
+            blocks.push(Block { bytes: spec.bytes(), from, to });
+        }
+    }
+    let mut scratches = Vec::new();
+    for (at, step) in draft.steps.iter().enumerate() {
+        if let StepKind::Op { scratch: (_, bytes), .. } = step.kind
+            && bytes > 0
+        {
+            scratches.push(at);
+            blocks.push(Block { bytes, from: at, to: at });
+        }
+    }
+    let (offsets, total) = memory::assign(&blocks);
+    for (&slot, &offset) in slots.iter().zip(&offsets) {
+        draft.slots[slot].1 = Some(Place::Arena(offset));
+    }
+    for (&at, &offset) in scratches.iter().zip(&offsets[slots.len()..]) {
+        if let StepKind::Op { scratch, .. } = &mut draft.steps[at].kind {
+            scratch.0 = offset;
+        }
+    }
+    total
+}

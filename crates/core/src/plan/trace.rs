@@ -1,0 +1,117 @@
+//! A trace: the part of the graph that is to be computed, with nodes numbered from 0 in topological
+//! order. Equal traces have equal plans, whatever nodes they were cut from; a trace is its own key.
+
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+
+use crate::error::Result;
+use crate::graph::{Graph, NodeId};
+use crate::op::{Op, Spec};
+
+/// One node of a trace.
+#[derive(Clone, Debug)]
+pub struct TraceNode {
+    /// What it computes; `Op::Input` takes the next input.
+    pub op: Op,
+    /// Positions of its inputs, all smaller than its own.
+    pub inputs: Vec<u32>,
+    /// Shape and dtype.
+    pub spec: Spec,
+    /// The scope it was made in; not part of the key.
+    pub scope: u32,
+}
+
+/// A graph cut out, ready to be planned.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// Nodes in topological order.
+    pub nodes: Vec<TraceNode>,
+    /// Positions of the inputs, in order of first appearance.
+    pub inputs: Vec<u32>,
+    /// Per input: nobody needs its buffer after this run.
+    pub expendable: Vec<bool>,
+    /// Positions of the outputs.
+    pub outputs: Vec<u32>,
+}
+
+impl PartialEq for Trace {
+    fn eq(&self, other: &Trace) -> bool {
+        self.inputs == other.inputs
+            && self.outputs == other.outputs
+            && self.expendable == other.expendable
+            && self.nodes.len() == other.nodes.len()
+            && self
+                .nodes
+                .iter()
+                .zip(&other.nodes)
+                .all(|(a, b)| a.op == b.op && a.inputs == b.inputs && a.spec == b.spec)
+    }
+}
+impl Eq for Trace {}
+impl Hash for Trace {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.inputs.hash(state);
+        self.outputs.hash(state);
+        self.expendable.hash(state);
+        for node in &self.nodes {
+            node.op.hash(state);
+            node.inputs.hash(state);
+            node.spec.hash(state);
+        }
+    }
+}
+
+/// A trace and the graph nodes of its inputs.
+pub struct Cut {
+    /// The trace.
+    pub trace: Trace,
+    /// The node behind each input of the trace.
+    pub sources: Vec<NodeId>,
+    /// The node behind each node of the trace.
+    pub ids: Vec<NodeId>,
+}
+
+/// Cuts out what `targets` need. Nodes with a value, and those of `leaves`, become inputs.
+/// Inputs are numbered `leaves` first (used or not), then by first appearance.
+pub fn cut(graph: &Graph, targets: &[NodeId], leaves: &[NodeId]) -> Result<Cut> {
+    let mut position: HashMap<NodeId, u32> = HashMap::with_capacity(64);
+    let mut nodes = Vec::with_capacity(64);
+    let mut ids = Vec::with_capacity(64);
+    let mut inputs = Vec::new();
+    let mut sources = Vec::new();
+    let mut leaf = |id: NodeId, nodes: &mut Vec<TraceNode>, ids: &mut Vec<NodeId>| -> Result<u32> {
+        let node = graph.node(id)?;
+        let at = nodes.len() as u32;
+        nodes.push(TraceNode { op: Op::Input, inputs: Vec::new(), spec: node.spec.clone(), scope: node.scope });
+        ids.push(id);
+        inputs.push(at);
+        sources.push(id);
+        Ok(at)
+    };
+    for &id in leaves {
+        let at = leaf(id, &mut nodes, &mut ids)?;
+        position.insert(id, at);
+    }
+    let mut stack: Vec<(NodeId, bool)> = targets.iter().rev().map(|&id| (id, false)).collect();
+    while let Some((id, expanded)) = stack.pop() {
+        if position.contains_key(&id) {
+            continue;
+        }
+        let node = graph.node(id)?;
+        if node.value.is_some() || node.op == Op::Input {
+            let at = leaf(id, &mut nodes, &mut ids)?;
+            position.insert(id, at);
+        } else if expanded || node.inputs.is_empty() {
+            let inputs = node.inputs.iter().map(|i| position[i]).collect();
+            position.insert(id, nodes.len() as u32);
+            nodes.push(TraceNode { op: node.op.clone(), inputs, spec: node.spec.clone(), scope: node.scope });
+            ids.push(id);
+        } else {
+            stack.push((id, true));
+            stack.extend(node.inputs.iter().rev().filter(|i| !position.contains_key(i)).map(|&i| (i, false)));
+        }
+    }
+    let outputs = targets.iter().map(|id| position[id]).collect();
+    let expendable = vec![false; inputs.len()];
+    Ok(Cut { trace: Trace { nodes, inputs, expendable, outputs }, sources, ids })
+}

@@ -1,0 +1,8 @@
+//! Backends for [`hyperglow_core`]: fast kernels for its primitives. All `unsafe` of the project lives here.
+//!
+//! Reading order: [`cpu`] (the backend on processors: memory, threads, the vector level, then one file per
+//! family of primitives).
+
+pub mod cpu;
+
+pub use cpu::{CpuBackend, Level, MemoryStats, memory};
