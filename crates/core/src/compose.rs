@@ -6,6 +6,7 @@
 
 use crate::dtype::DType;
 use crate::elementwise::{BinaryOp, UnaryOp};
+use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 use crate::op::{Op, Reduction, Spec};
 use crate::shape::Shape;
@@ -233,4 +234,72 @@ impl<'g> Build<'g> {
                 Some(self.select(tie, half, alone))
             })
     }
+}
+
+// What a user's call adds to a primitive. Each result is one handle of the caller's.
+
+/// `x` stretched to `shape` under NumPy's rule; axes are added on the left.
+pub fn broadcast_to(graph: &mut Graph, op: &str, x: NodeId, shape: &Shape) -> Result<NodeId> {
+    let spec = graph.spec(x)?.clone();
+    if spec.shape == *shape {
+        graph.retain(x)?;
+        return Ok(x);
+    }
+    let rank = shape.rank();
+    let Some(added) = rank.checked_sub(spec.shape.rank()) else {
+        return Err(Error::shape(
+            op,
+            format!("{} has more axes than {shape}", spec.shape),
+            "broadcasting adds axes on the left, it never removes any",
+        ));
+    };
+    let lifted: Shape = (0..rank).map(|i| if i < added { 1 } else { spec.shape[i - added] }).collect();
+    let lifted = Spec { shape: lifted, dtype: spec.dtype };
+    let base = if added > 0 {
+        graph.add(Op::Reshape, &[x], Some(&lifted))?
+    } else {
+        graph.retain(x)?;
+        x
+    };
+    if lifted.shape == *shape {
+        return Ok(base);
+    }
+    let target = Spec { shape: shape.clone(), dtype: spec.dtype };
+    let stretched = graph.add(Op::Broadcast, &[base], Some(&target));
+    graph.release(base)?;
+    stretched
+}
+
+/// Two operands stretched to their common shape.
+pub fn broadcast_pair(graph: &mut Graph, op: &'static str, a: NodeId, b: NodeId) -> Result<[NodeId; 2]> {
+    let common = Shape::broadcast(op, graph.shape(a)?, graph.shape(b)?)?;
+    let x = broadcast_to(graph, op, a, &common)?;
+    match broadcast_to(graph, op, b, &common) {
+        Ok(y) => Ok([x, y]),
+        Err(e) => {
+            graph.release(x)?;
+            Err(e)
+        }
+    }
+}
+
+/// A reduction over any axes, which stay as extents of 1 if `keep`.
+pub fn reduce_axes(graph: &mut Graph, kind: Reduction, x: NodeId, axes: &[usize], keep: bool) -> Result<NodeId> {
+    let spec = graph.spec(x)?.clone();
+    let mut axes = axes.to_vec();
+    axes.sort_unstable();
+    axes.dedup();
+    let reduced = if axes.is_empty() {
+        graph.retain(x)?;
+        x
+    } else {
+        graph.add(Op::Reduce { kind, axes: axes.as_slice().into() }, &[x], None)?
+    };
+    if !keep || axes.is_empty() {
+        return Ok(reduced);
+    }
+    let target = Spec { shape: spec.shape.reduced(&axes, true), dtype: spec.dtype };
+    let kept = graph.add(Op::Reshape, &[reduced], Some(&target));
+    graph.release(reduced)?;
+    kept
 }

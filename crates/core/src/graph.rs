@@ -121,7 +121,7 @@ impl Graph {
         let index = match self.free.pop() {
             Some(index) => index,
             None => {
-                self.entries.push(Entry { generation: 0, node: None });
+                self.entries.push(Entry { generation: 1, node: None });
                 (self.entries.len() - 1) as u32
             }
         };
@@ -213,6 +213,7 @@ impl Graph {
     fn free(&mut self, id: NodeId) -> Vec<NodeId> {
         let entry = &mut self.entries[id.index as usize];
         entry.generation = (entry.generation + 1) % GENERATIONS;
+        entry.generation = entry.generation.max(1);
         let Some(node) = entry.node.take() else { return Vec::new() };
         self.live -= 1;
         self.pending -= usize::from(node.value.is_none());

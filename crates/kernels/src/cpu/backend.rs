@@ -1,0 +1,72 @@
+//! The CPU as a [`Backend`].
+
+use std::sync::Arc;
+
+use hyperglow_core::backend::{Backend, Buffer, Executable};
+use hyperglow_core::op::{Op, Spec};
+use hyperglow_core::plan::Program;
+use hyperglow_core::Result;
+
+use super::compile;
+use super::exec::Env;
+use super::executable::CpuExecutable;
+use super::level::Level;
+use super::pool::Pool;
+use super::storage::CpuStorage;
+
+/// The processor: threads, vector instructions and memory. Results do not depend on the number of threads.
+pub struct CpuBackend {
+    env: Env,
+}
+
+impl CpuBackend {
+    /// A backend with `threads` threads, the calling one included, and the best instructions there are
+    /// (or those named by `HYPERGLOW_CPU`).
+    pub fn new(threads: usize) -> CpuBackend {
+        CpuBackend::with_level(threads, Level::detect())
+    }
+
+    /// As [`CpuBackend::new`] with chosen instructions.
+    pub fn with_level(threads: usize, level: Level) -> CpuBackend {
+        CpuBackend { env: Env { pool: Arc::new(Pool::new(threads)), level } }
+    }
+
+    /// `HYPERGLOW_THREADS` if it is a number above 0, else what the machine and its control group allow.
+    pub fn default_threads() -> usize {
+        let wanted = std::env::var("HYPERGLOW_THREADS").ok().and_then(|text| text.trim().parse().ok());
+        let available = || std::thread::available_parallelism().map_or(1, usize::from);
+        wanted.filter(|&threads| threads > 0).unwrap_or_else(available)
+    }
+
+    /// Number of threads that run a plan.
+    pub fn threads(&self) -> usize {
+        self.env.pool.threads()
+    }
+
+    /// The vector instructions in use.
+    pub fn level(&self) -> Level {
+        self.env.level
+    }
+}
+
+impl Backend for CpuBackend {
+    fn name(&self) -> &str {
+        "cpu"
+    }
+
+    fn allocate(&self, bytes: usize) -> Result<Buffer> {
+        Ok(Arc::new(CpuStorage::new(bytes)))
+    }
+
+    fn upload(&self, bytes: &[u8]) -> Result<Buffer> {
+        Ok(Arc::new(CpuStorage::copy_of(bytes)))
+    }
+
+    fn scratch(&self, op: &Op, inputs: &[&Spec], output: &Spec) -> usize {
+        compile::scratch(op, inputs, output, &self.env)
+    }
+
+    fn prepare(&self, program: Arc<Program>) -> Result<Box<dyn Executable>> {
+        Ok(Box::new(CpuExecutable::new(program, self.env.clone())?))
+    }
+}

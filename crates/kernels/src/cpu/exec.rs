@@ -1,0 +1,156 @@
+//! What a prepared step is given when it runs, and nothing else.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use hyperglow_core::plan::SlotId;
+use hyperglow_core::{DType, Result};
+
+use super::element::Element;
+use super::level::Level;
+use super::pool::Pool;
+use super::storage::{ALIGN, RawBytes};
+
+/// Threads and instructions, shared by all programs of a backend.
+#[derive(Clone)]
+pub(crate) struct Env {
+    pub pool: Arc<Pool>,
+    pub level: Level,
+}
+
+/// A primitive made ready for fixed shapes.
+pub(crate) type Kernel = Box<dyn Fn(&Args<'_>) -> Result<()> + Send>;
+
+/// An input of a primitive: the first `len` elements of a slot.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operand {
+    pub slot: SlotId,
+    pub dtype: DType,
+    pub len: usize,
+}
+
+/// The operands of one run of a [`Kernel`].
+///
+/// The executable made sure (when it was prepared, and at the start of the run) that inputs, output and scratch
+/// do not overlap and that nobody else touches output and scratch during the run; so slices of them are sound
+/// as long as output and scratch are handed out once, which `Args` sees to.
+pub(crate) struct Args<'a> {
+    env: &'a Env,
+    slots: &'a [RawBytes],
+    inputs: &'a [Operand],
+    output: Cell<Option<(RawBytes, DType)>>,
+    scratch: Cell<RawBytes>,
+}
+
+impl<'a> Args<'a> {
+    /// # Safety
+    /// For `'a`, the inputs' slots must be readable and written by nobody; output and scratch must be
+    /// writable, overlap neither each other nor the inputs, and be used by nobody else. Addresses are
+    /// multiples of 64.
+    pub unsafe fn new(
+        env: &'a Env,
+        slots: &'a [RawBytes],
+        inputs: &'a [Operand],
+        output: (RawBytes, DType),
+        scratch: RawBytes,
+    ) -> Args<'a> {
+        Args { env, slots, inputs, output: Cell::new(Some(output)), scratch: Cell::new(scratch) }
+    }
+
+    pub fn pool(&self) -> &'a Pool {
+        &self.env.pool
+    }
+
+    pub fn level(&self) -> Level {
+        self.env.level
+    }
+
+    /// Number of inputs.
+    pub fn len(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// The elements of input `i`.
+    pub fn input<T: Element>(&self, i: usize) -> &'a [T] {
+        let Operand { slot, dtype, len } = self.inputs[i];
+        assert!(T::holds(dtype), "input {i} is {dtype}");
+        let raw = self.slots[slot];
+        assert!(len * size_of::<T>() <= raw.len);
+        // SAFETY: see `new`; any bits are a T, and the address is aligned.
+        unsafe { std::slice::from_raw_parts(raw.start.as_ptr().cast(), len) }
+    }
+
+    /// Input `i` as elements of a size, for kernels that only move them.
+    pub fn input_words<T: Word>(&self, i: usize) -> &'a [T] {
+        let Operand { slot, dtype, len } = self.inputs[i];
+        assert_eq!(dtype.size(), size_of::<T>());
+        let raw = self.slots[slot];
+        assert!(len * size_of::<T>() <= raw.len);
+        // SAFETY: as in `input`.
+        unsafe { std::slice::from_raw_parts(raw.start.as_ptr().cast(), len) }
+    }
+
+    /// The output's elements, with the values of whatever was there before. Once.
+    pub fn output<T: Element>(&self) -> &'a mut [T] {
+        let (raw, dtype) = self.output.take().expect("the output is taken once");
+        assert!(T::holds(dtype), "the output is {dtype}");
+        // SAFETY: see `new`, and handed out once; any bits are a T, and the address is aligned.
+        unsafe { std::slice::from_raw_parts_mut(raw.start.as_ptr().cast(), raw.len / size_of::<T>()) }
+    }
+
+    /// The output as elements of a size. Once.
+    pub fn output_words<T: Word>(&self) -> &'a mut [T] {
+        let (raw, dtype) = self.output.take().expect("the output is taken once");
+        assert_eq!(dtype.size(), size_of::<T>());
+        // SAFETY: as in `output`.
+        unsafe { std::slice::from_raw_parts_mut(raw.start.as_ptr().cast(), raw.len / size_of::<T>()) }
+    }
+
+    /// The next `count` elements of scratch, on a cache line of their own, with arbitrary values.
+    pub fn scratch<T: Plain>(&self, count: usize) -> &'a mut [T] {
+        let raw = self.scratch.get();
+        let bytes = scratch_bytes::<T>(count);
+        assert!(bytes <= raw.len, "{bytes} bytes of scratch wanted, {} left", raw.len);
+        // SAFETY: `bytes` lies within what is left.
+        let rest = unsafe { raw.start.add(bytes) };
+        self.scratch.set(RawBytes { start: rest, len: raw.len - bytes });
+        // SAFETY: see `new`, and what is handed out is taken off what is left; any bits are a T.
+        unsafe { std::slice::from_raw_parts_mut(raw.start.as_ptr().cast(), count) }
+    }
+}
+
+/// Bytes that [`Args::scratch`] takes for `count` elements.
+pub(crate) const fn scratch_bytes<T>(count: usize) -> usize {
+    (count * size_of::<T>()).next_multiple_of(ALIGN)
+}
+
+/// Types of which any bits are a value, aligned to at most 64 bytes.
+///
+/// # Safety
+/// Every bit pattern must be a valid value.
+pub(crate) unsafe trait Plain: Copy + Send + Sync + 'static {}
+macro_rules! plain {
+    ($($t:ty)*) => {$(
+        // SAFETY: a number.
+        unsafe impl Plain for $t {}
+    )*};
+}
+plain!(f32 f64 i32 i64 u8 u32 u64 u128 usize);
+
+/// An element regarded as bits of its size.
+pub(crate) trait Word: Plain + Default + PartialEq {}
+impl Word for u8 {}
+impl Word for u32 {}
+impl Word for u64 {}
+
+/// `for_word!(dtype, T => expression)`: the expression with `T` the [`Word`] of the dtype's size.
+macro_rules! for_word {
+    ($dtype:expr, $t:ident => $body:expr) => {
+        match $dtype.size() {
+            1 => { type $t = u8; $body }
+            4 => { type $t = u32; $body }
+            _ => { type $t = u64; $body }
+        }
+    };
+}
+pub(crate) use for_word;

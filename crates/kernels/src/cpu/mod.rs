@@ -1,0 +1,32 @@
+//! The CPU backend.
+//!
+//! [`backend`] prepares programs, [`executable`] runs them, [`storage`] is the memory, [`pool`] the threads,
+//! [`level`] the vector instructions, [`exec`] what a kernel is given. [`cluster`] computes elementwise
+//! clusters; every other module holds the kernels of one family of primitives and is entered through
+//! [`compile`].
+
+pub(crate) mod backend;
+pub(crate) mod cluster;
+pub(crate) mod compile;
+pub(crate) mod conv;
+pub(crate) mod element;
+pub(crate) mod exec;
+pub(crate) mod executable;
+pub(crate) mod gemm;
+pub(crate) mod index;
+pub(crate) mod level;
+pub(crate) mod linalg;
+pub(crate) mod math;
+pub(crate) mod movement;
+pub(crate) mod pool;
+pub(crate) mod random;
+pub(crate) mod reduce;
+pub(crate) mod scan;
+pub(crate) mod sort;
+pub(crate) mod storage;
+pub(crate) mod unique;
+pub(crate) mod window;
+
+pub use backend::CpuBackend;
+pub use level::Level;
+pub use storage::{MemoryStats, memory, trim};

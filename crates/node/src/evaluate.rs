@@ -1,0 +1,156 @@
+//! Data in, values out.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hyperglow_core::engine::Engine;
+use hyperglow_core::error::ErrorKind;
+use hyperglow_core::run::Completion;
+use hyperglow_core::{DType, Error, NodeId, Result};
+use napi::Env;
+use napi::bindgen_prelude::{
+    BigInt64Array, Either6, Float32Array, Float64Array, Int32Array, Object, Uint8Array, Uint32Array,
+};
+use napi_derive::napi;
+
+use crate::state::{engine, ids, spec, to_js};
+
+/// The typed arrays that tensors are made from and read into.
+pub type Array = Either6<Float32Array, Float64Array, Int32Array, BigInt64Array, Uint8Array, Uint32Array>;
+
+/// Data from JavaScript, copied.
+#[napi(ts_args_type = "data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array, dtype: number, shape: Array<number>")]
+pub fn source(data: Array, code: u32, extents: Vec<u32>) -> napi::Result<f64> {
+    let (bytes, given): (&[u8], DType) = match &data {
+        Either6::A(x) => (bytemuck::cast_slice(x), DType::F32),
+        Either6::B(x) => (bytemuck::cast_slice(x), DType::F64),
+        Either6::C(x) => (bytemuck::cast_slice(x), DType::I32),
+        Either6::D(x) => (bytemuck::cast_slice(x), DType::I64),
+        Either6::E(x) => (x, DType::U8),
+        Either6::F(x) => (bytemuck::cast_slice(x), DType::U32),
+    };
+    engine(|e| {
+        let spec = spec(&extents, code)?;
+        let same = spec.dtype == given || (spec.dtype == DType::Bool && given == DType::U8);
+        if !same {
+            return Err(Error::dtype("tensor", format!("an array of {given} for a tensor of {}", spec.dtype), "give the matching typed array"));
+        }
+        Ok(e.source(bytes, spec)?.to_number())
+    })
+}
+
+/// Extents.
+#[napi]
+pub fn shape_of(a: f64) -> napi::Result<Vec<u32>> {
+    engine(|e| Ok(e.graph.shape(NodeId::from_number(a))?.dims().iter().map(|&d| d as u32).collect()))
+}
+
+/// Code of the dtype.
+#[napi]
+pub fn dtype_of(a: f64) -> napi::Result<u32> {
+    engine(|e| Ok(e.graph.dtype(NodeId::from_number(a))? as u32))
+}
+
+/// True when the value can be read at once.
+#[napi]
+pub fn is_ready(a: f64) -> napi::Result<bool> {
+    engine(|e| {
+        let node = e.graph.node(NodeId::from_number(a))?;
+        Ok(node.value.as_ref().is_some_and(|v| v.completion.as_ref().is_none_or(|c| c.result().is_some())))
+    })
+}
+
+/// One more handle on a node.
+#[napi]
+pub fn retain(a: f64) -> napi::Result<()> {
+    engine(|e| e.graph.retain(NodeId::from_number(a)))
+}
+
+/// One handle less on each node; nodes that are gone already are passed over.
+#[napi]
+pub fn release(nodes: Vec<f64>) -> napi::Result<()> {
+    engine(|e| {
+        for id in ids(&nodes) {
+            let _ = e.graph.release(id);
+        }
+        Ok(())
+    })
+}
+
+/// Calls `done` once, when every run has ended, with the first error.
+fn when_all(completions: Vec<Arc<Completion>>, done: impl FnOnce(Result<()>) + Send + 'static) {
+    type Rest<F> = (usize, Result<()>, Option<F>);
+    if completions.is_empty() {
+        return done(Ok(()));
+    }
+    let rest: Arc<Mutex<Rest<_>>> = Arc::new(Mutex::new((completions.len(), Ok(()), Some(done))));
+    for completion in completions {
+        let rest = rest.clone();
+        completion.then(move |result| {
+            let mut held = rest.lock().unwrap_or_else(PoisonError::into_inner);
+            held.0 -= 1;
+            if held.1.is_ok() {
+                held.1 = result;
+            }
+            if held.0 == 0
+                && let Some(done) = held.2.take()
+            {
+                let all = held.1.clone();
+                drop(held);
+                done(all);
+            }
+        });
+    }
+}
+
+/// A promise of the end of some runs.
+pub fn promise<'env>(env: &'env Env, completions: Vec<Arc<Completion>>) -> napi::Result<Object<'env>> {
+    let (deferred, promise) = env.create_deferred::<(), Box<dyn FnOnce(Env) -> napi::Result<()> + Send>>()?;
+    when_all(completions, move |result| deferred.resolve(Box::new(move |_| result.map_err(to_js))));
+    Ok(promise)
+}
+
+/// Computes values, off this thread.
+#[napi(ts_return_type = "Promise<void>")]
+pub fn evaluate(env: &Env, nodes: Vec<f64>) -> napi::Result<Object<'_>> {
+    let completions = engine(|e| e.evaluate(&ids(&nodes)))?;
+    promise(env, completions)
+}
+
+/// Computes values and blocks until they are there.
+#[napi]
+pub fn evaluate_sync(nodes: Vec<f64>) -> napi::Result<()> {
+    engine(|e| {
+        for completion in e.evaluate(&ids(&nodes))? {
+            completion.wait()?;
+        }
+        Ok(())
+    })
+}
+
+fn bytes(e: &Engine, id: NodeId) -> Result<(Vec<u8>, DType)> {
+    let node = e.graph.node(id)?;
+    let not_ready = || Error::new(ErrorKind::State, "data", "the value is not there yet", "await evaluate() first");
+    let value = node.value.as_ref().ok_or_else(not_ready)?;
+    if let Some(completion) = &value.completion {
+        completion.result().ok_or_else(not_ready)??;
+    }
+    let mut bytes = vec![0; node.spec.bytes()];
+    value.buffer.read(&mut bytes)?;
+    Ok((bytes, node.spec.dtype))
+}
+
+/// A copy of a computed value.
+#[napi(ts_return_type = "Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array")]
+pub fn read(a: f64) -> napi::Result<Array> {
+    engine(|e| {
+        let (bytes, dtype) = bytes(e, NodeId::from_number(a))?;
+        Ok(match dtype {
+            DType::F32 => Either6::A(Float32Array::new(bytemuck::pod_collect_to_vec(&bytes))),
+            DType::F64 => Either6::B(Float64Array::new(bytemuck::pod_collect_to_vec(&bytes))),
+            DType::I32 => Either6::C(Int32Array::new(bytemuck::pod_collect_to_vec(&bytes))),
+            DType::I64 => Either6::D(BigInt64Array::new(bytemuck::pod_collect_to_vec(&bytes))),
+            DType::U8 | DType::Bool => Either6::E(Uint8Array::new(bytes)),
+            DType::U32 => Either6::F(Uint32Array::new(bytemuck::pod_collect_to_vec(&bytes))),
+        })
+    })
+}

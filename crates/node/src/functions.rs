@@ -1,0 +1,134 @@
+//! Variables, derivatives and compiled functions.
+
+use hyperglow_core::NodeId;
+use hyperglow_core::grad::vjp as derivatives;
+use napi::Env;
+use napi::bindgen_prelude::{JsObjectValue, Object};
+use napi_derive::napi;
+
+use crate::evaluate::promise;
+use crate::state::{engine, ids, spec};
+
+/// Cotangents of `wrt`; 0 where there is no path.
+#[napi]
+pub fn vjp(outputs: Vec<f64>, seeds: Vec<f64>, wrt: Vec<f64>) -> napi::Result<Vec<f64>> {
+    engine(|e| {
+        let found = derivatives(&mut e.graph, &ids(&outputs), &ids(&seeds), &ids(&wrt))?;
+        Ok(found.into_iter().map(|d| d.map_or(0.0, NodeId::to_number)).collect())
+    })
+}
+
+/// Begins a function that is to be differentiated.
+#[napi]
+pub fn enter_trace() -> napi::Result<()> {
+    engine(|e| {
+        e.enter_history();
+        Ok(())
+    })
+}
+
+/// Ends it.
+#[napi]
+pub fn leave_trace() -> napi::Result<()> {
+    engine(|e| {
+        e.leave_history();
+        Ok(())
+    })
+}
+
+/// A Variable that starts with a node's value.
+#[napi]
+pub fn variable_new(initial: f64) -> napi::Result<u32> {
+    engine(|e| e.variable(NodeId::from_number(initial)))
+}
+
+/// A new handle on the current version.
+#[napi]
+pub fn variable_read(variable: u32) -> napi::Result<f64> {
+    engine(|e| Ok(e.read_variable(variable)?.to_number()))
+}
+
+/// A new version.
+#[napi]
+pub fn variable_assign(variable: u32, node: f64) -> napi::Result<()> {
+    engine(|e| e.assign_variable(variable, NodeId::from_number(node)))
+}
+
+/// How often it was assigned.
+#[napi]
+pub fn variable_version(variable: u32) -> napi::Result<f64> {
+    engine(|e| Ok(e.variable_version(variable)? as f64))
+}
+
+/// Lets go of it.
+#[napi]
+pub fn variable_release(variable: u32) -> napi::Result<()> {
+    engine(|e| e.release_variable(variable))
+}
+
+/// Begins compiling a function.
+#[napi]
+pub fn jit_begin() -> napi::Result<()> {
+    engine(|e| e.jit_begin())
+}
+
+/// Its next argument.
+#[napi]
+pub fn jit_argument(extents: Vec<u32>, code: u32) -> napi::Result<f64> {
+    engine(|e| {
+        let spec = spec(&extents, code)?;
+        Ok(e.jit_argument(spec)?.to_number())
+    })
+}
+
+/// Ends compiling.
+#[napi]
+pub fn jit_end(results: Vec<f64>) -> napi::Result<u32> {
+    engine(|e| e.jit_end(&ids(&results)))
+}
+
+/// Gives up compiling.
+#[napi]
+pub fn jit_abort() -> napi::Result<()> {
+    engine(|e| {
+        e.jit_abort();
+        Ok(())
+    })
+}
+
+/// Queues a run; the results can be used at once and read when `done` has resolved.
+#[napi(ts_return_type = "{ outputs: Array<number>, done: Promise<void> }")]
+pub fn jit_run(env: &Env, function: u32, arguments: Vec<f64>) -> napi::Result<Object<'_>> {
+    let (results, completion) = engine(|e| e.jit_run(function, &ids(&arguments)))?;
+    let mut run = Object::new(env)?;
+    run.set_named_property("outputs", results.into_iter().map(NodeId::to_number).collect::<Vec<_>>())?;
+    run.set_named_property("done", promise(env, vec![completion])?)?;
+    Ok(run)
+}
+
+/// Lets go of a compiled function.
+#[napi]
+pub fn jit_release(function: u32) -> napi::Result<()> {
+    engine(|e| {
+        e.jit_release(function);
+        Ok(())
+    })
+}
+
+/// Enters a named scope.
+#[napi]
+pub fn push_scope(name: String) -> napi::Result<()> {
+    engine(|e| {
+        e.graph.push_scope(&name);
+        Ok(())
+    })
+}
+
+/// Leaves it.
+#[napi]
+pub fn pop_scope() -> napi::Result<()> {
+    engine(|e| {
+        e.graph.pop_scope();
+        Ok(())
+    })
+}

@@ -1,0 +1,108 @@
+//! The engine of this JavaScript thread, the process's device, and errors on their way to JavaScript.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+
+use hyperglow_core::engine::Engine;
+use hyperglow_core::run::{Queue, panic_text};
+use hyperglow_core::{DType, Error, NodeId, Result, Shape};
+use hyperglow_core::op::Spec;
+use hyperglow_kernels::CpuBackend;
+use napi::bindgen_prelude::{FnArgs, Function, FunctionRef, Unknown};
+use napi::Env;
+use napi_derive::napi;
+
+type ErrorFactory = FunctionRef<FnArgs<(String, String)>, Unknown<'static>>;
+
+thread_local! {
+    static ENGINE: RefCell<Option<Engine>> = const { RefCell::new(None) };
+    static ERRORS: RefCell<Option<(Env, ErrorFactory)>> = const { RefCell::new(None) };
+}
+
+static DEVICE: OnceLock<Result<(Arc<CpuBackend>, Arc<Queue>)>> = OnceLock::new();
+
+/// The CPU and its queue, started on first use and shared by every JavaScript thread.
+pub fn device() -> Result<(Arc<CpuBackend>, Arc<Queue>)> {
+    DEVICE
+        .get_or_init(|| {
+            let backend = CpuBackend::new(CpuBackend::default_threads());
+            Ok((Arc::new(backend), Arc::new(Queue::start("cpu")?)))
+        })
+        .clone()
+}
+
+/// Runs `f` on this thread's engine. Errors and panics become JavaScript errors.
+pub fn engine<T>(f: impl FnOnce(&mut Engine) -> Result<T>) -> napi::Result<T> {
+    let run = || {
+        ENGINE.with(|cell| {
+            let mut slot = cell.try_borrow_mut().map_err(|_| Error::internal("engine", "it was entered twice"))?;
+            if slot.is_none() {
+                let (backend, queue) = device()?;
+                *slot = Some(Engine::new(backend, queue));
+            }
+            match slot.as_mut() {
+                Some(engine) => f(engine),
+                None => Err(Error::internal("engine", "it is missing")),
+            }
+        })
+    };
+    catch_unwind(AssertUnwindSafe(run))
+        .unwrap_or_else(|panic| Err(Error::internal("engine", panic_text(&*panic))))
+        .map_err(to_js)
+}
+
+/// The JavaScript error for a Rust one, made by the registered factory.
+pub fn to_js(error: Error) -> napi::Error {
+    let text = error.to_string();
+    ERRORS
+        .with(|cell| {
+            let held = cell.borrow();
+            let (env, factory) = held.as_ref()?;
+            let make = factory.borrow_back(env).ok()?;
+            let made = make.call(FnArgs { data: (error.kind.code().to_string(), text.clone()) }).ok()?;
+            Some(napi::Error::from(made))
+        })
+        .unwrap_or_else(|| napi::Error::from_reason(text))
+}
+
+/// Registers the function that makes an error from a code and a message.
+#[napi(ts_args_type = "factory: (code: string, message: string) => Error")]
+pub fn register_error_factory(env: Env, factory: Function<FnArgs<(String, String)>, Unknown<'static>>) -> napi::Result<()> {
+    let reference = factory.create_ref()?;
+    ERRORS.with(|cell| *cell.borrow_mut() = Some((env, reference)));
+    Ok(())
+}
+
+/// The ids of JavaScript numbers.
+pub fn ids(numbers: &[f64]) -> Vec<NodeId> {
+    numbers.iter().map(|&n| NodeId::from_number(n)).collect()
+}
+
+/// The dtype of a code.
+pub fn dtype(code: u32) -> Result<DType> {
+    DType::from_code(code).ok_or_else(|| Error::dtype("dtype", format!("there is no dtype {code}"), "use one of the named dtypes"))
+}
+
+/// A shape from JavaScript.
+pub fn shape(extents: &[u32]) -> Shape {
+    extents.iter().map(|&d| d as usize).collect()
+}
+
+/// Extents or axes from JavaScript.
+pub fn sizes(numbers: &[u32]) -> Box<[usize]> {
+    numbers.iter().map(|&n| n as usize).collect()
+}
+
+/// A spec from JavaScript.
+pub fn spec(extents: &[u32], code: u32) -> Result<Spec> {
+    let shape = shape(extents);
+    let elements = shape.dims().iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+    if elements.is_none_or(|n| n > MAX_ELEMENTS) {
+        return Err(Error::shape("shape", format!("{shape} has too many elements"), "at most 2^40 elements"));
+    }
+    Ok(Spec { shape, dtype: dtype(code)? })
+}
+
+/// More elements than this are a mistake, not a tensor.
+const MAX_ELEMENTS: usize = 1 << 40;

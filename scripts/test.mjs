@@ -1,0 +1,127 @@
+// `npm test`: formatting, lint, builds, Rust tests, TypeScript tests; the last line is `N passed, N failed[, N skipped]`.
+
+import { capture, duration, packageBin, SetupError } from './command.mjs'
+import { buildNative, checkNode, checkRust, compileTypeScript, install } from './setup.mjs'
+
+const cargoEnv = { CARGO_TERM_COLOR: 'never' }
+
+/** Sums the closing lines of cargo's test programs. */
+function countCargo(output) {
+  const total = { passed: 0, failed: 0, skipped: 0 }
+  for (const match of output.matchAll(/^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored/gm)) {
+    total.passed += Number(match[1])
+    total.failed += Number(match[2])
+    total.skipped += Number(match[3])
+  }
+  return total
+}
+
+/** Counts the result lines of a TAP stream. */
+function countTap(output) {
+  const total = { passed: 0, failed: 0, skipped: 0 }
+  for (const match of output.matchAll(/^(not )?ok \d+(.*)$/gm)) {
+    if (/# (skip|todo)\b/i.test(match[2])) total.skipped += 1
+    else if (match[1]) total.failed += 1
+    else total.passed += 1
+  }
+  return total
+}
+
+/** Names of the tests that were skipped, from either kind of output. */
+function skippedNames(output) {
+  const tap = [...output.matchAll(/^ok \d+ - (.*?) # (?:skip|todo)\b/gim)]
+  const cargo = [...output.matchAll(/^test (.*?) \.\.\. ignored/gm)]
+  return [...tap, ...cargo].map((match) => match[1])
+}
+
+const countNothing = () => ({ passed: 0, failed: 0, skipped: 0 })
+
+/** A set-up part as a stage: it throws where it fails, and passes no test by itself. */
+const part = (run) => async () => {
+  try {
+    await run()
+    return { code: 0, output: '' }
+  } catch (error) {
+    if (error instanceof SetupError) return { code: 1, output: `${error.message}\n` }
+    throw error
+  }
+}
+
+const cargo = (...args) =>
+  part(checkRust)().then((rust) => (rust.code ? rust : capture('cargo', args, cargoEnv)))
+const npmBin = (pkg, name, ...args) =>
+  capture(process.execPath, [packageBin(pkg, name), ...args], { NO_COLOR: '1' })
+
+/** The stages in order; `needs` names those that must have passed for it to make sense. */
+const stages = [
+  {
+    name: 'biome',
+    run: () => npmBin('@biomejs/biome', 'biome', 'check', '--error-on-warnings', '--max-diagnostics=200'),
+  },
+  { name: 'rustfmt', run: () => cargo('fmt', '--all', '--check') },
+  { name: 'addon', run: part(buildNative) },
+  { name: 'tsc', run: part(compileTypeScript) },
+  { name: 'clippy', run: () => cargo('clippy', '--workspace', '--all-targets', '--', '-D', 'warnings') },
+  { name: 'cargo', count: countCargo, run: () => cargo('test', '--workspace', '--no-fail-fast') },
+  { name: 'ava', count: countTap, needs: ['addon', 'tsc'], run: () => npmBin('ava', 'ava', '--tap') },
+]
+
+/** `12 passed, 0 failed`, and `, 3 skipped` where there are some. */
+function summary({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''}`
+}
+
+async function runStage({ name, run, count }) {
+  const start = performance.now()
+  const { code, output } = await run()
+  const counts = (count ?? countNothing)(output)
+  if (code !== 0 && counts.failed === 0) counts.failed = 1
+  if (code === 0 && count && counts.passed + counts.skipped === 0) {
+    counts.failed = 1
+    console.log(`${name}: no test was found`)
+  }
+  if (counts.failed > 0) console.log(output.trimEnd())
+  const verdict = count ? summary(counts) : counts.failed ? 'failed' : 'ok'
+  console.log(`${name.padEnd(8)} ${verdict}  (${duration(performance.now() - start)})`)
+  for (const skipped of skippedNames(count ? output : '')) console.log(`         skipped: ${skipped}`)
+  return counts
+}
+
+/**
+ * Runs the stages named in `only` (all, where it is empty) and those they need.
+ *
+ * @returns exit status: 0 where nothing failed
+ */
+export async function test(only) {
+  const unknown = only.find((name) => !stages.some((candidate) => candidate.name === name))
+  if (unknown !== undefined) {
+    const names = stages.map((candidate) => candidate.name).join(', ')
+    throw new SetupError(`npm test: there is no stage "${unknown}"; the stages are ${names}`)
+  }
+  const total = { passed: 0, failed: 0, skipped: 0 }
+  const ready = await part(async () => {
+    checkNode()
+    await install()
+  })()
+  if (ready.code !== 0) {
+    console.log(ready.output.trimEnd())
+    total.failed = 1
+  } else {
+    const wanted = new Set(only.length === 0 ? stages.map(({ name }) => name) : only)
+    for (const { name, needs = [] } of stages)
+      if (wanted.has(name)) for (const need of needs) wanted.add(need)
+    const broken = new Set()
+    for (const current of stages.filter(({ name }) => wanted.has(name))) {
+      const missing = current.needs?.find((need) => broken.has(need))
+      if (missing) {
+        console.log(`${current.name.padEnd(8)} not run, since ${missing} failed`)
+        continue
+      }
+      const counts = await runStage(current)
+      if (counts.failed > 0) broken.add(current.name)
+      for (const key of Object.keys(total)) total[key] += counts[key]
+    }
+  }
+  console.log(summary(total))
+  return total.failed === 0 ? 0 : 1
+}

@@ -1,0 +1,72 @@
+import { describe, unknownName } from './errors.js'
+
+/** The element types. Data made of plain numbers is float32 unless another type is asked for. */
+export type DType = 'float32' | 'float64' | 'int32' | 'int64' | 'uint8' | 'bool' | 'uint32'
+
+/** Extents, outermost first; `[]` is a scalar. */
+export type Shape = readonly number[]
+
+/** The arrays in which values come back; uint8 and bool share Uint8Array. */
+export type TypedArray = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array
+
+/** Element types in the order of their native codes. */
+export const dtypes = ['float32', 'float64', 'int32', 'int64', 'uint8', 'bool', 'uint32'] as const satisfies
+  readonly DType[]
+
+const codes = new Map<string, number>(dtypes.map((name, code) => [name, code]))
+
+/**
+ * The native code of an element type.
+ *
+ * @throws {UnknownNameError} where there is no such type
+ */
+export function dtypeCode(dtype: DType): number {
+  const code = codes.get(dtype)
+  if (code === undefined) throw unknownName('dtype', dtype, dtypes)
+  return code
+}
+
+/** The element type of a native code. */
+export function dtypeOfCode(code: number): DType {
+  const dtype = dtypes[code]
+  if (dtype === undefined) throw unknownName('dtype code', describe(code), dtypes)
+  return dtype
+}
+
+/** True for float32 and float64. */
+export function isFloat(dtype: DType): boolean {
+  return dtype === 'float32' || dtype === 'float64'
+}
+
+/** An array of `length` zeros that holds elements of `dtype`. */
+export function allocate(dtype: DType, length: number): TypedArray {
+  switch (dtype) {
+    case 'float32':
+      return new Float32Array(length)
+    case 'float64':
+      return new Float64Array(length)
+    case 'int32':
+      return new Int32Array(length)
+    case 'int64':
+      return new BigInt64Array(length)
+    case 'uint32':
+      return new Uint32Array(length)
+    case 'uint8':
+    case 'bool':
+      return new Uint8Array(length)
+    default:
+      throw unknownName('dtype', dtype, dtypes)
+  }
+}
+
+/** The number of elements of a shape; 1 for a scalar. */
+export function sizeOf(shape: Shape): number {
+  let size = 1
+  for (const extent of shape) size *= extent
+  return size
+}
+
+/** A shape as messages show it: `(2, 3)`, `(4)`, `()`. */
+export function showShape(shape: Shape): string {
+  return `(${shape.join(', ')})`
+}

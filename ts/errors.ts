@@ -1,0 +1,148 @@
+/** The stable codes of the errors hyperglow throws. */
+export type ErrorCode =
+  | 'SHAPE'
+  | 'DTYPE'
+  | 'DEVICE'
+  | 'DATA'
+  | 'STATE'
+  | 'NUMERICAL'
+  | 'IO'
+  | 'ARGUMENT'
+  | 'UNKNOWN_NAME'
+  | 'INTERNAL'
+  | 'DISPOSED'
+
+/**
+ * What every error of hyperglow is. The message says what was given, what was expected and how to mend it;
+ * `code` is stable, so programs may test it.
+ */
+export abstract class HyperglowError extends Error {
+  /** The stable code of this class of errors, for instance `'SHAPE'`. */
+  abstract readonly code: ErrorCode
+
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = new.target.name
+  }
+}
+
+/** Extents or axes that do not fit. */
+export class ShapeError extends HyperglowError {
+  readonly code = 'SHAPE'
+}
+
+/** Element types that do not fit. */
+export class DTypeError extends HyperglowError {
+  readonly code = 'DTYPE'
+}
+
+/** A device that is missing, or tensors on different ones. */
+export class DeviceError extends HyperglowError {
+  readonly code = 'DEVICE'
+}
+
+/** Values that are not acceptable, such as an index out of range or a ragged array. */
+export class DataError extends HyperglowError {
+  readonly code = 'DATA'
+}
+
+/** Use of an object in a state that does not allow it, such as training before `compile`. */
+export class StateError extends HyperglowError {
+  readonly code: 'STATE' | 'DISPOSED' = 'STATE'
+}
+
+/** Use of a tensor, Variable or compiled function that was disposed of. */
+export class DisposedError extends StateError {
+  override readonly code = 'DISPOSED'
+}
+
+/** Mathematics without an answer: a matrix that is not positive definite, a loss that became NaN. */
+export class NumericalError extends HyperglowError {
+  readonly code = 'NUMERICAL'
+}
+
+/** A file that is missing, unreadable or not what it claims to be. */
+export class IOError extends HyperglowError {
+  readonly code = 'IO'
+}
+
+/** An argument of the wrong kind or outside its range. */
+export class ArgumentError extends HyperglowError {
+  readonly code: 'ARGUMENT' | 'UNKNOWN_NAME' = 'ARGUMENT'
+}
+
+/** A name that is not among the valid ones. */
+export class UnknownNameError extends ArgumentError {
+  override readonly code = 'UNKNOWN_NAME'
+}
+
+/** A mistake of ours. */
+export class InternalError extends HyperglowError {
+  readonly code = 'INTERNAL'
+}
+
+type Constructor = new (message: string, options?: { cause?: unknown }) => HyperglowError
+
+const classOf: Record<ErrorCode, Constructor> = {
+  SHAPE: ShapeError,
+  DTYPE: DTypeError,
+  DEVICE: DeviceError,
+  DATA: DataError,
+  STATE: StateError,
+  NUMERICAL: NumericalError,
+  IO: IOError,
+  ARGUMENT: ArgumentError,
+  UNKNOWN_NAME: UnknownNameError,
+  INTERNAL: InternalError,
+  DISPOSED: DisposedError,
+}
+
+/** The error of the class that `code` names; an unknown code gives an {@link InternalError}. */
+export function errorOfCode(code: string, message: string): HyperglowError {
+  const ErrorClass = Object.hasOwn(classOf, code) ? classOf[code as ErrorCode] : InternalError
+  return new ErrorClass(message)
+}
+
+/** Number of insertions, deletions and exchanges that turn `a` into `b`. */
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const change = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      row.push(Math.min((previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, change))
+    }
+    previous = row
+  }
+  return previous[b.length] ?? 0
+}
+
+/**
+ * The error for a name that is not valid, with the nearest valid one where there is a near one.
+ *
+ * @param kind what is named, for instance `'loss'`
+ */
+export function unknownName(kind: string, given: unknown, valid: readonly string[]): UnknownNameError {
+  const list = valid.join(', ')
+  if (typeof given !== 'string') {
+    return new UnknownNameError(`${kind}: given ${describe(given)}, expected one of ${list}`)
+  }
+  const plain = (name: string) => name.toLowerCase().replace(/[-_ ]/g, '')
+  const ranked = valid
+    .map((name) => ({ name, distance: editDistance(plain(given), plain(name)) }))
+    .sort((a, b) => a.distance - b.distance)
+  const best = ranked[0]
+  const near = best && best.distance <= Math.max(1, Math.floor(given.length / 3))
+  const hint = near ? `did you mean "${best.name}"? ` : ''
+  return new UnknownNameError(`unknown ${kind} "${given}": ${hint}valid are ${list}`)
+}
+
+/** A value in a few words, for error messages. */
+export function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value)
+  if (typeof value === 'function') return `the function ${value.name || '(anonymous)'}`
+  if (typeof value !== 'object') return String(value)
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  return `an object of class ${value.constructor?.name ?? 'Object'}`
+}

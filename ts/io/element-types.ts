@@ -1,0 +1,121 @@
+/**
+ * The element types that files may hold, and their names in each format: one row a type.
+ *
+ * Typed arrays are in the byte order of the machine, and the formats here are little-endian, as is every machine that Node and this
+ * library run on.
+ */
+
+import { ArgumentError, DTypeError, ShapeError } from '../errors.js'
+
+/** Element type of an array in a file. */
+export type ElementType = 'float32' | 'float64' | 'int32' | 'int64' | 'uint8' | 'bool' | 'uint32'
+
+/** Values of an array: `uint8` and `bool` (0 or 1) are both a Uint8Array. */
+export type ElementArray =
+  | Float32Array
+  | Float64Array
+  | Int32Array
+  | BigInt64Array
+  | Uint8Array
+  | Uint32Array
+
+/** An n-dimensional array in memory, last axis fastest. */
+export interface ArrayData {
+  readonly dtype: ElementType
+  /** Lengths of the axes; empty for a single number. */
+  readonly shape: readonly number[]
+  /** As many values as the product of `shape`. */
+  readonly data: ElementArray
+}
+
+interface Row {
+  /** Bytes of one value. */
+  readonly bytes: number
+  /** Name in a safetensors header. */
+  readonly safetensors: string
+  /** Type string in an .npy header. */
+  readonly npy: string
+  /** Name in Zarr metadata; Zarr's own booleans are read and written as bytes. */
+  readonly zarr: 'float32' | 'float64' | 'int32' | 'int64' | 'uint8' | 'uint32'
+  readonly array: {
+    readonly name: string
+    new (buffer: ArrayBuffer, byteOffset?: number, length?: number): ElementArray
+  }
+}
+
+/** Every element type; adding one is adding a row. */
+export const elementTypes: { readonly [K in ElementType]: Row } = {
+  float32: { bytes: 4, safetensors: 'F32', npy: '<f4', zarr: 'float32', array: Float32Array },
+  float64: { bytes: 8, safetensors: 'F64', npy: '<f8', zarr: 'float64', array: Float64Array },
+  int32: { bytes: 4, safetensors: 'I32', npy: '<i4', zarr: 'int32', array: Int32Array },
+  int64: { bytes: 8, safetensors: 'I64', npy: '<i8', zarr: 'int64', array: BigInt64Array },
+  uint8: { bytes: 1, safetensors: 'U8', npy: '|u1', zarr: 'uint8', array: Uint8Array },
+  bool: { bytes: 1, safetensors: 'BOOL', npy: '|b1', zarr: 'uint8', array: Uint8Array },
+  uint32: { bytes: 4, safetensors: 'U32', npy: '<u4', zarr: 'uint32', array: Uint32Array },
+}
+
+/** Names of the element types, in the order of the table. */
+export const elementTypeNames = Object.keys(elementTypes) as readonly ElementType[]
+
+/** Number of elements of `shape`, or NaN where a length is no whole number >= 0 or the product is beyond 2^53. */
+export function elementCount(shape: readonly unknown[]): number {
+  let count = 1
+  let safe = true
+  for (const length of shape) {
+    if (!Number.isSafeInteger(length) || (length as number) < 0) return Number.NaN
+    count *= length as number
+    safe &&= Number.isSafeInteger(count)
+  }
+  return safe ? count : Number.NaN
+}
+
+/** Typed array of `dtype` that takes over all of `buffer`. */
+export function typedArray(dtype: ElementType, buffer: ArrayBuffer): ElementArray {
+  return new elementTypes[dtype].array(buffer)
+}
+
+/** The bytes of a typed array, without a copy. */
+export function bytesOf(data: ElementArray): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+}
+
+/** Position of the first byte that is neither 0 nor 1, or -1. */
+export function firstNonBoolean(data: Uint8Array): number {
+  return data.findIndex((value) => value > 1)
+}
+
+/**
+ * Checks that an array which is about to be written holds together.
+ *
+ * @param what who asks and about which array, for the message
+ * @throws ArgumentError, DTypeError, ShapeError
+ */
+export function checkArray(what: string, array: ArrayData): void {
+  if (typeof array !== 'object' || array === null || !Array.isArray(array.shape)) {
+    throw new ArgumentError(`${what}: expected { dtype, shape, data }, given ${String(array)}`)
+  }
+  const { dtype, shape, data } = array
+  if (!Object.hasOwn(elementTypes, dtype)) {
+    throw new DTypeError(`${what}: unknown dtype ${String(dtype)}; use one of ${elementTypeNames.join(', ')}`)
+  }
+  const wanted = elementTypes[dtype].array
+  if (!(data instanceof wanted)) {
+    const given = Object.prototype.toString.call(data).slice(8, -1)
+    throw new DTypeError(`${what}: dtype ${dtype} needs a ${wanted.name}, given ${given}`)
+  }
+  const count = elementCount(shape)
+  if (Number.isNaN(count)) {
+    throw new ShapeError(`${what}: shape [${shape.join(', ')}] must be whole numbers >= 0 below 2^53 in all`)
+  }
+  if (count !== data.length) {
+    throw new ShapeError(
+      `${what}: shape [${shape.join(', ')}] has ${count} elements, the data have ${data.length}; make them agree`,
+    )
+  }
+  if (dtype === 'bool') {
+    const at = firstNonBoolean(data as Uint8Array)
+    if (at >= 0) {
+      throw new DTypeError(`${what}: bool data must be 0 or 1, given ${data[at]} at ${at}; use dtype 'uint8'`)
+    }
+  }
+}

@@ -1,0 +1,71 @@
+/** Reading parts of a file, with its length known beforehand, so that no header can ask for more than there is. */
+
+import { type FileHandle, open } from 'node:fs/promises'
+import { DataError, IOError } from '../errors.js'
+import { reason, systemCode } from './atomic.js'
+
+/** One read never asks the system for more than this: larger reads fail on some systems. */
+const largestRead = 1 << 30
+
+/** A file that is open for reading. */
+export class FileReader {
+  private constructor(
+    readonly path: string,
+    /** Length of the file in bytes. */
+    readonly size: number,
+    readonly handle: FileHandle,
+  ) {}
+
+  /**
+   * Opens `path`, lets `read` take what it needs, and closes the file.
+   *
+   * @throws IOError where it is missing or cannot be read; whatever `read` throws
+   */
+  static async use<T>(path: string, read: (file: FileReader) => Promise<T>): Promise<T> {
+    let handle: FileHandle
+    try {
+      handle = await open(path, 'r')
+    } catch (error) {
+      const hint = systemCode(error) === 'ENOENT' ? 'check the path' : 'check that it may be read'
+      throw new IOError(`cannot open ${path}: ${reason(error)}; ${hint}`, { cause: error })
+    }
+    try {
+      const info = await handle.stat()
+      if (!info.isFile()) throw new IOError(`cannot read ${path}: it is not a file; give the path of a file`)
+      return await read(new FileReader(path, info.size, handle))
+    } finally {
+      await handle.close()
+    }
+  }
+
+  /**
+   * The `length` bytes from `position`, in a buffer of their own.
+   *
+   * @throws DataError where the file ends before that; IOError where reading fails
+   */
+  async bytes(position: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    if (position + length > this.size) throw this.#truncated(position + length, this.size)
+    const into = new Uint8Array(length)
+    for (let done = 0; done < length; ) {
+      const wanted = Math.min(length - done, largestRead)
+      const got = await this.#read(into, done, wanted, position + done)
+      if (got === 0) throw this.#truncated(position + length, position + done)
+      done += got
+    }
+    return into
+  }
+
+  async #read(into: Uint8Array, offset: number, length: number, position: number): Promise<number> {
+    try {
+      return (await this.handle.read(into, offset, length, position)).bytesRead
+    } catch (error) {
+      throw new IOError(`cannot read ${this.path}: ${reason(error)}`, { cause: error })
+    }
+  }
+
+  #truncated(wanted: number, found: number): DataError {
+    return new DataError(
+      `${this.path}: the file ends at byte ${found}, but ${wanted} bytes are needed; it is truncated, write or copy it again`,
+    )
+  }
+}

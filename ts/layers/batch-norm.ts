@@ -1,0 +1,137 @@
+import { ArgumentError, DataError, ShapeError } from '../errors.js'
+import type { Shape, Tensor } from '../tensor.js'
+import type { Context } from './context.js'
+import { Layer } from './layer.js'
+import { checkSpatialInput } from './windows.js'
+
+/** Options of {@link BatchNorm1d}, {@link BatchNorm2d} and {@link BatchNorm3d}. */
+export interface BatchNormOptions {
+  /** Added to the variance. Default 1e-5. */
+  eps?: number
+  /** Weight of the newest batch in the running statistics; null = mean over all batches so far. Default 0.1. */
+  momentum?: number | null
+  /** Learn a scale `gamma` and a shift `beta` per channel. Default true. */
+  affine?: boolean
+  /** Keep running statistics and use them in evaluation; otherwise batch statistics are always used. Default true. */
+  trackRunningStats?: boolean
+  /** Name of the layer. */
+  name?: string
+}
+
+/** `gamma` (channels) and `beta` (channels), both absent when not affine. */
+export type BatchNormWeights = { gamma?: Tensor; beta?: Tensor }
+
+/**
+ * Batch normalisation (Ioffe and Szegedy 2015): `(x - mean) / sqrt(variance + eps) * gamma + beta`, with mean and variance per
+ * channel over the batch and all spatial axes.
+ *
+ * The batch is normalised by its biased variance; the running variance averages the unbiased one. New running statistics are
+ * handed to `ctx.update`, never written during the forward pass.
+ */
+export abstract class BatchNorm extends Layer<BatchNormWeights> {
+  /** Number of spatial axes. */
+  readonly rank: number
+  protected readonly options: Required<Omit<BatchNormOptions, 'name'>> & { name?: string }
+
+  constructor(rank: 1 | 2 | 3, options: BatchNormOptions) {
+    super({ kind: `batch_norm${rank}d`, name: options.name })
+    this.rank = rank
+    this.options = { eps: 1e-5, momentum: 0.1, affine: true, trackRunningStats: true, ...options }
+    const { eps, momentum } = this.options
+    if (!(eps > 0)) throw new ArgumentError(`BatchNorm${rank}d: eps must be above 0, received ${eps}`)
+    if (momentum !== null && !(momentum >= 0 && momentum <= 1)) {
+      throw new ArgumentError(
+        `BatchNorm${rank}d: momentum must be in [0, 1], or null for the mean over all batches; received ${momentum}`,
+      )
+    }
+  }
+
+  build(inputShape: Shape): Shape {
+    if (this.rank > 1 || inputShape.length > 2) checkSpatialInput(this.name, inputShape, this.rank)
+    if (inputShape.length < 1) {
+      throw new ShapeError(`${this.name}: expected an input [channels] or [channels, length], received []`)
+    }
+    const channels = [inputShape[0] as number]
+    if (this.options.affine) {
+      this.param('gamma', channels, 'ones')
+      this.param('beta', channels, 'zeros')
+    }
+    if (this.options.trackRunningStats) {
+      this.stateVar('runningMean', channels, 'zeros')
+      this.stateVar('runningVariance', channels, 'ones')
+      this.stateVar('batchesTracked', [], 'zeros')
+    }
+    return inputShape
+  }
+
+  apply({ gamma, beta }: BatchNormWeights, x: Tensor, ctx: Context): Tensor {
+    const channels = x.shape[1] as number
+    const column = [channels, ...new Array<number>(x.rank - 2).fill(1)]
+    const { runningMean, runningVariance } = ctx.state
+    let mean: Tensor
+    let variance: Tensor
+    if (ctx.training || runningMean === undefined || runningVariance === undefined) {
+      const axes = x.shape.map((_, axis) => axis).filter((axis) => axis !== 1)
+      mean = x.mean(axes)
+      variance = x.sub(mean.reshape(column)).square().mean(axes)
+      if (ctx.training) this.#record(x.size / channels, mean, variance, ctx)
+    } else {
+      mean = runningMean
+      variance = runningVariance
+    }
+    const scale = variance.add(this.options.eps).rsqrt()
+    const y = x.sub(mean.reshape(column)).mul((gamma === undefined ? scale : scale.mul(gamma)).reshape(column))
+    return beta === undefined ? y : y.add(beta.reshape(column))
+  }
+
+  /** Checks that the statistics of a training batch mean something, and moves the running statistics towards them. */
+  #record(perChannel: number, mean: Tensor, variance: Tensor, ctx: Context): void {
+    if (perChannel < 2) {
+      throw new DataError(
+        `${this.name}: batch normalisation in training needs more than one value per channel, received a batch of one; ` +
+          'use a batch size that leaves no last batch of one sample, or evaluation mode',
+      )
+    }
+    const { runningMean, runningVariance, batchesTracked } = ctx.state
+    if (runningMean === undefined || runningVariance === undefined || batchesTracked === undefined) return
+    const batches = batchesTracked.add(1)
+    const rate = this.options.momentum ?? batches.reciprocal()
+    const towards = (old: Tensor, now: Tensor) => old.add(now.stopGradient().sub(old).mul(rate))
+    ctx.update('runningMean', towards(runningMean, mean))
+    ctx.update('runningVariance', towards(runningVariance, variance.mul(perChannel / (perChannel - 1))))
+    ctx.update('batchesTracked', batches)
+  }
+}
+
+/** Batch normalisation of `[batch, channels]` or `[batch, channels, length]`. */
+export class BatchNorm1d extends BatchNorm {
+  constructor(options: BatchNormOptions = {}) {
+    super(1, options)
+  }
+
+  override clone(): BatchNorm1d {
+    return new BatchNorm1d(this.options)
+  }
+}
+
+/** Batch normalisation of `[batch, channels, height, width]`. */
+export class BatchNorm2d extends BatchNorm {
+  constructor(options: BatchNormOptions = {}) {
+    super(2, options)
+  }
+
+  override clone(): BatchNorm2d {
+    return new BatchNorm2d(this.options)
+  }
+}
+
+/** Batch normalisation of `[batch, channels, depth, height, width]`. */
+export class BatchNorm3d extends BatchNorm {
+  constructor(options: BatchNormOptions = {}) {
+    super(3, options)
+  }
+
+  override clone(): BatchNorm3d {
+    return new BatchNorm3d(this.options)
+  }
+}

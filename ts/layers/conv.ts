@@ -1,0 +1,145 @@
+import { ArgumentError, ShapeError } from '../errors.js'
+import type { Initializer, InitializerName } from '../initializers.js'
+import type { Shape, Tensor } from '../tensor.js'
+import { ActivatedLayer, type ActivatedOptions } from './activated.js'
+import { perAxis, wholeNumber } from './arguments.js'
+import { checkSpatialInput, type Padding, paddingPairs, type Window, windowExtents } from './windows.js'
+
+/** Options of {@link Conv1d}, {@link Conv2d} and {@link Conv3d}. Numbers, or one value per spatial axis. */
+export interface ConvOptions extends ActivatedOptions {
+  /** Default 1. */
+  stride?: number | readonly number[]
+  /** Zeros around the input. Default 0. */
+  padding?: Padding
+  /** Distance between neighbouring kernel entries. Default 1. */
+  dilation?: number | readonly number[]
+  /** Channels are split into so many independent groups. Default 1. */
+  groups?: number
+  /** Default true. */
+  useBias?: boolean
+  /** Default uniform within +-1/sqrt(inputs of one output). */
+  kernelInitializer?: InitializerName | Initializer
+  /** Default as the kernel. */
+  biasInitializer?: InitializerName | Initializer
+}
+
+/** `kernel` (filters, channels / groups, ...kernel); `bias` (filters). With a leading batch axis: weights per sample. */
+export type ConvWeights = { kernel: Tensor; bias?: Tensor }
+
+/**
+ * Convolution over `rank` spatial axes (in fact cross-correlation: the kernel is not flipped):
+ * `[batch, channels, ...extents]` to `[batch, filters, ...output extents]`.
+ */
+export abstract class Conv extends ActivatedLayer<ConvWeights> {
+  /** Number of output channels. */
+  readonly filters: number
+  /** Number of spatial axes. */
+  readonly rank: number
+  readonly window: Window
+  readonly groups: number
+  protected readonly options: ConvOptions
+
+  constructor(rank: 1 | 2 | 3, filters: number, kernelSize: number | readonly number[], options: ConvOptions) {
+    const what = `Conv${rank}d`
+    super(what.toLowerCase(), options)
+    this.rank = rank
+    this.filters = wholeNumber(`${what}: filters`, filters)
+    this.window = {
+      kernel: perAxis(`${what}: kernelSize`, kernelSize, rank, 1),
+      stride: perAxis(`${what}: stride`, options.stride ?? 1, rank, 1),
+      dilation: perAxis(`${what}: dilation`, options.dilation ?? 1, rank, 1),
+    }
+    this.groups = wholeNumber(`${what}: groups`, options.groups ?? 1)
+    if (filters % this.groups !== 0) {
+      throw new ArgumentError(`${what}: filters ${filters} cannot be split into ${this.groups} groups`)
+    }
+    if (options.padding !== undefined && options.padding !== 'same') {
+      paddingPairs(what, options.padding, this.window, [])
+    }
+    this.options = options
+  }
+
+  build(inputShape: Shape): Shape {
+    checkSpatialInput(this.name, inputShape, this.rank)
+    const [channels, ...spatial] = inputShape as [number, ...number[]]
+    if (channels % this.groups !== 0) {
+      throw new ShapeError(
+        `${this.name}: ${channels} input channels cannot be split into ${this.groups} groups; input shape [${inputShape}]`,
+      )
+    }
+    const extents = windowExtents(this.name, spatial, this.window, this.#pairs(spatial))
+    const kernelShape = [this.filters, channels / this.groups, ...this.window.kernel]
+    const fanIn = kernelShape.slice(1).reduce((product, extent) => product * extent, 1)
+    const { kernelInitializer = 'uniformFanIn', biasInitializer = 'uniformFanIn', useBias = true } = this.options
+    this.param('kernel', kernelShape, kernelInitializer)
+    if (useBias) this.param('bias', [this.filters], biasInitializer, { fanIn, fanOut: this.filters })
+    return [this.filters, ...extents]
+  }
+
+  preActivation({ kernel, bias }: ConvWeights, x: Tensor): Tensor {
+    const perSample = kernel.rank === this.rank + 3
+    const channels = (kernel.shape[perSample ? 2 : 1] as number) * this.groups
+    if (x.rank !== this.rank + 2 || x.shape[1] !== channels) {
+      throw new ShapeError(
+        `${this.name}: expected an input [batch, ${channels}, ...${this.rank} spatial], received [${x.shape}]`,
+      )
+    }
+    const y = perSample ? this.#convPerSample(x, kernel) : this.#conv(x, kernel, this.groups)
+    if (bias === undefined) return y
+    return y.add(bias.reshape([...bias.shape, ...this.window.kernel.map(() => 1)]))
+  }
+
+  #pairs(spatial: Shape): [number, number][] {
+    return paddingPairs(this.name, this.options.padding ?? 0, this.window, spatial)
+  }
+
+  #conv(x: Tensor, kernel: Tensor, groups: number): Tensor {
+    const { stride, dilation } = this.window
+    return x.conv(kernel, { stride, dilation, padding: this.#pairs(x.shape.slice(2)), groups })
+  }
+
+  /** Samples become groups of one wide convolution. */
+  #convPerSample(x: Tensor, kernel: Tensor): Tensor {
+    const [batch, channels, ...spatial] = x.shape as [number, number, ...number[]]
+    const wide = x.reshape([1, batch * channels, ...spatial])
+    const y = this.#conv(wide, kernel.reshape([-1, ...kernel.shape.slice(2)]), batch * this.groups)
+    return y.reshape([batch, -1, ...y.shape.slice(2)])
+  }
+}
+
+/** Convolution of `[batch, channels, length]`. */
+export class Conv1d extends Conv {
+  constructor(filters: number, kernelSize: number | readonly number[], options: ConvOptions = {}) {
+    super(1, filters, kernelSize, options)
+  }
+
+  override clone(): Conv1d {
+    return new Conv1d(this.filters, this.window.kernel, this.options)
+  }
+}
+
+/**
+ * Convolution of `[batch, channels, height, width]`.
+ *
+ *     new Conv2d(16, 3, { padding: 1, activation: 'relu' })
+ */
+export class Conv2d extends Conv {
+  constructor(filters: number, kernelSize: number | readonly number[], options: ConvOptions = {}) {
+    super(2, filters, kernelSize, options)
+  }
+
+  override clone(): Conv2d {
+    return new Conv2d(this.filters, this.window.kernel, this.options)
+  }
+}
+
+/** Convolution of `[batch, channels, depth, height, width]`. */
+export class Conv3d extends Conv {
+  constructor(filters: number, kernelSize: number | readonly number[], options: ConvOptions = {}) {
+    super(3, filters, kernelSize, options)
+  }
+
+  override clone(): Conv3d {
+    return new Conv3d(this.filters, this.window.kernel, this.options)
+  }
+}

@@ -1,0 +1,64 @@
+import { ShapeError } from '../errors.js'
+import type { Initializer, InitializerName } from '../initializers.js'
+import type { Shape, Tensor } from '../tensor.js'
+import { ActivatedLayer, type ActivatedOptions } from './activated.js'
+import { wholeNumber } from './arguments.js'
+
+/** Options of {@link Dense}. */
+export interface DenseOptions extends ActivatedOptions {
+  /** Default true. */
+  useBias?: boolean
+  /** Default uniform within +-1/sqrt(inputs). */
+  kernelInitializer?: InitializerName | Initializer
+  /** Default uniform within +-1/sqrt(inputs). */
+  biasInitializer?: InitializerName | Initializer
+}
+
+/** `kernel` (units, inputs); `bias` (units). With a leading batch axis, every sample has weights of its own. */
+export type DenseWeights = { kernel: Tensor; bias?: Tensor }
+
+/**
+ * Fully connected layer, `y = activation(x kernel' + bias)`: `[batch, inputs]` to `[batch, units]`.
+ *
+ *     new Dense(500, { activation: 'relu' })
+ */
+export class Dense extends ActivatedLayer<DenseWeights> {
+  /** Number of outputs. */
+  readonly units: number
+  readonly #options: DenseOptions
+
+  constructor(units: number, options: DenseOptions = {}) {
+    super('dense', options)
+    this.units = wholeNumber('Dense: units', units)
+    this.#options = options
+  }
+
+  build(inputShape: Shape): Shape {
+    if (inputShape.length !== 1) {
+      throw new ShapeError(
+        `${this.name}: expected an input of one axis [features], received [${inputShape}]; add a Flatten layer before it`,
+      )
+    }
+    const fanIn = inputShape[0] as number
+    const { kernelInitializer = 'uniformFanIn', biasInitializer = 'uniformFanIn', useBias = true } = this.#options
+    this.param('kernel', [this.units, fanIn], kernelInitializer)
+    if (useBias) this.param('bias', [this.units], biasInitializer, { fanIn, fanOut: this.units })
+    return [this.units]
+  }
+
+  preActivation({ kernel, bias }: DenseWeights, x: Tensor): Tensor {
+    const inputs = kernel.shape[kernel.rank - 1]
+    if (x.rank !== 2 || x.shape[1] !== inputs) {
+      throw new ShapeError(`${this.name}: expected an input [batch, ${inputs}], received [${x.shape}]`)
+    }
+    const product =
+      kernel.rank === 3
+        ? x.expandDims(1).matmulT(kernel, { transposeB: true }).squeeze(1)
+        : x.matmulT(kernel, { transposeB: true })
+    return bias === undefined ? product : product.add(bias)
+  }
+
+  override clone(): Dense {
+    return new Dense(this.units, this.#options)
+  }
+}

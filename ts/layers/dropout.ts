@@ -1,0 +1,39 @@
+import { ArgumentError, StateError } from '../errors.js'
+import { uniform } from '../random.js'
+import type { Shape, Tensor } from '../tensor.js'
+import type { Context } from './context.js'
+import { Layer, type Weights } from './layer.js'
+
+/**
+ * In training, sets each entry to zero with probability `prob` and multiplies the others by `1 / (1 - prob)`, so the expected
+ * output is the input. In evaluation, the identity. The entries dropped follow from the key of the call.
+ */
+export class Dropout extends Layer {
+  /** Probability of dropping an entry, in [0, 1). */
+  readonly prob: number
+
+  constructor(prob: number, options: { name?: string } = {}) {
+    super({ kind: 'dropout', name: options.name })
+    if (!(prob >= 0 && prob < 1)) {
+      throw new ArgumentError(`Dropout: prob must be at least 0 and below 1, received ${prob}`)
+    }
+    this.prob = prob
+  }
+
+  build(inputShape: Shape): Shape {
+    return inputShape
+  }
+
+  apply(_weights: Weights, x: Tensor, ctx: Context): Tensor {
+    if (!ctx.training || this.prob === 0) return x
+    if (ctx.key === undefined) {
+      throw new StateError(`${this.name}: dropout in training draws random numbers; give the call a key`)
+    }
+    const keep = uniform(ctx.key, x.shape).greaterEqual(this.prob)
+    return keep.cast(x.dtype).mul(1 / (1 - this.prob)).mul(x)
+  }
+
+  override clone(): Dropout {
+    return new Dropout(this.prob, this.named ? { name: this.name } : {})
+  }
+}

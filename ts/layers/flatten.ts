@@ -1,0 +1,21 @@
+import type { Shape, Tensor } from '../tensor.js'
+import { Layer, type Weights } from './layer.js'
+
+/** Joins all axes of a sample, row-major: `[batch, ...shape]` to `[batch, product of shape]`. */
+export class Flatten extends Layer {
+  constructor(options: { name?: string } = {}) {
+    super({ kind: 'flatten', name: options.name })
+  }
+
+  build(inputShape: Shape): Shape {
+    return [inputShape.reduce((product, extent) => product * extent, 1)]
+  }
+
+  apply(_weights: Weights, x: Tensor): Tensor {
+    return x.flatten(1)
+  }
+
+  override clone(): Flatten {
+    return new Flatten(this.named ? { name: this.name } : {})
+  }
+}

@@ -1,0 +1,59 @@
+import type { Tensor } from '../tensor.js'
+import type { Weights } from './layer.js'
+import { Pool, type PoolOptions } from './pool.js'
+
+/** Options of {@link MaxPool1d}, {@link MaxPool2d} and {@link MaxPool3d}. */
+export interface MaxPoolOptions extends PoolOptions {
+  /** Distance between neighbouring window entries. Default 1. */
+  dilation?: number | readonly number[]
+}
+
+/** Largest value of each window. */
+export abstract class MaxPool extends Pool {
+  constructor(rank: 1 | 2 | 3, kernelSize: number | readonly number[], options: MaxPoolOptions) {
+    super('MaxPool', rank, kernelSize, options)
+  }
+
+  apply(_weights: Weights, x: Tensor): Tensor {
+    return x.maxPool({ ...this.geometry(), dilation: this.window.dilation })
+  }
+
+  /** Everything needed to make the same layer again. */
+  protected settings(): MaxPoolOptions {
+    const { kernelSize: _, ...options } = this.geometry()
+    return { ...options, dilation: this.window.dilation, ...this.naming() }
+  }
+}
+
+/** Maximum over windows of `[batch, channels, length]`. */
+export class MaxPool1d extends MaxPool {
+  constructor(kernelSize: number | readonly number[], options: MaxPoolOptions = {}) {
+    super(1, kernelSize, options)
+  }
+
+  override clone(): MaxPool1d {
+    return new MaxPool1d(this.window.kernel, this.settings())
+  }
+}
+
+/** Maximum over windows of `[batch, channels, height, width]`. */
+export class MaxPool2d extends MaxPool {
+  constructor(kernelSize: number | readonly number[], options: MaxPoolOptions = {}) {
+    super(2, kernelSize, options)
+  }
+
+  override clone(): MaxPool2d {
+    return new MaxPool2d(this.window.kernel, this.settings())
+  }
+}
+
+/** Maximum over windows of `[batch, channels, depth, height, width]`. */
+export class MaxPool3d extends MaxPool {
+  constructor(kernelSize: number | readonly number[], options: MaxPoolOptions = {}) {
+    super(3, kernelSize, options)
+  }
+
+  override clone(): MaxPool3d {
+    return new MaxPool3d(this.window.kernel, this.settings())
+  }
+}

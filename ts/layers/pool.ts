@@ -1,0 +1,68 @@
+import { ArgumentError } from '../errors.js'
+import type { Shape } from '../tensor.js'
+import { perAxis } from './arguments.js'
+import { Layer } from './layer.js'
+import { checkSpatialInput, type Window, windowExtents } from './windows.js'
+
+/** Options that all pooling layers share. Numbers, or one value per spatial axis. */
+export interface PoolOptions {
+  /** Default: the kernel size, so windows do not overlap. */
+  stride?: number | readonly number[]
+  /** Default 0; at most half the kernel. */
+  padding?: number | readonly number[]
+  /** Count a last partial window too. Default false. */
+  ceilMode?: boolean
+  /** Name of the layer. */
+  name?: string
+}
+
+/** Base of the pooling layers: `[batch, channels, ...extents]` to `[batch, channels, ...window counts]`. */
+export abstract class Pool extends Layer {
+  /** Number of spatial axes. */
+  readonly rank: number
+  readonly window: Window
+  readonly padding: readonly number[]
+  readonly ceilMode: boolean
+
+  constructor(
+    what: 'MaxPool' | 'AvgPool',
+    rank: 1 | 2 | 3,
+    kernelSize: number | readonly number[],
+    options: PoolOptions & { dilation?: number | readonly number[] },
+  ) {
+    const title = `${what}${rank}d`
+    super({ kind: `${what === 'MaxPool' ? 'max' : 'avg'}_pool${rank}d`, name: options.name })
+    this.rank = rank
+    const kernel = perAxis(`${title}: kernelSize`, kernelSize, rank, 1)
+    this.window = {
+      kernel,
+      stride: perAxis(`${title}: stride`, options.stride ?? kernel, rank, 1),
+      dilation: perAxis(`${title}: dilation`, options.dilation ?? 1, rank, 1),
+    }
+    this.padding = perAxis(`${title}: padding`, options.padding ?? 0, rank, 0)
+    this.ceilMode = options.ceilMode ?? false
+    if (this.padding.some((width, axis) => width > (kernel[axis] as number) / 2)) {
+      throw new ArgumentError(
+        `${title}: padding [${this.padding}] must be at most half the kernel size [${kernel}], or a window would hold padding only`,
+      )
+    }
+  }
+
+  build(inputShape: Shape): Shape {
+    checkSpatialInput(this.name, inputShape, this.rank)
+    const [channels, ...spatial] = inputShape as [number, ...number[]]
+    const pairs = this.padding.map((width) => [width, width] as const)
+    return [channels, ...windowExtents(this.name, spatial, this.window, pairs, this.ceilMode)]
+  }
+
+  /** The options every pooling operation and copy takes. */
+  protected geometry() {
+    const { kernel: kernelSize, stride } = this.window
+    return { kernelSize, stride, padding: this.padding, ceilMode: this.ceilMode }
+  }
+
+  /** The name as an option, when the user gave one. */
+  protected naming(): { name?: string } {
+    return this.named ? { name: this.name } : {}
+  }
+}

@@ -1,0 +1,92 @@
+import { ArgumentError, ShapeError } from '../errors.js'
+import type { Shape } from '../tensor.js'
+import { perAxis } from './arguments.js'
+
+/** Zero padding: one width for all sides, one per axis, `[before, after]` per axis, or by the size of the output. */
+export type Padding = number | readonly number[] | readonly (readonly [number, number])[] | 'same' | 'valid'
+
+/** Geometry of a sliding window, one entry per spatial axis. */
+export interface Window {
+  kernel: readonly number[]
+  stride: readonly number[]
+  dilation: readonly number[]
+}
+
+/**
+ * Padding before and after each axis.
+ *
+ * 'same' gives `ceil(extent / stride)` outputs; an odd total puts the extra zero behind.
+ */
+export function paddingPairs(
+  what: string,
+  padding: Padding,
+  window: Window,
+  spatial: Shape,
+): [number, number][] {
+  const rank = window.kernel.length
+  if (padding === 'valid') return window.kernel.map(() => [0, 0])
+  if (padding === 'same') {
+    return window.kernel.map((kernel, axis) => {
+      const extent = spatial[axis] as number
+      const stride = window.stride[axis] as number
+      const reach = (window.dilation[axis] as number) * (kernel - 1) + 1
+      const total = Math.max((Math.ceil(extent / stride) - 1) * stride + reach - extent, 0)
+      return [Math.floor(total / 2), Math.ceil(total / 2)]
+    })
+  }
+  if (typeof padding === 'string') {
+    throw new ArgumentError(`${what}: padding must be numbers, 'same' or 'valid', received '${padding}'`)
+  }
+  if (typeof padding === 'number' || padding.every((width) => typeof width === 'number')) {
+    return perAxis(`${what}: padding`, padding as number | readonly number[], rank, 0).map((w) => [w, w])
+  }
+  const pairs = padding as readonly (readonly [number, number])[]
+  if (pairs.length !== rank) {
+    throw new ArgumentError(`${what}: padding needs ${rank} pairs [before, after], received ${pairs.length}`)
+  }
+  return pairs.map((pair) => {
+    const [before, after] = perAxis(`${what}: padding pair`, pair, 2, 0)
+    return [before as number, after as number]
+  })
+}
+
+/**
+ * Number of windows along each axis, `floor((extent + padding - dilation (kernel - 1) - 1) / stride) + 1`.
+ *
+ * With `ceilMode` a last partial window counts too, as long as it starts inside the input or the padding before it.
+ *
+ * @throws ShapeError with the computed extents when an axis is shorter than the window
+ */
+export function windowExtents(
+  name: string,
+  spatial: Shape,
+  window: Window,
+  pairs: readonly (readonly [number, number])[],
+  ceilMode = false,
+): number[] {
+  const extents = window.kernel.map((kernel, axis) => {
+    const extent = spatial[axis] as number
+    const stride = window.stride[axis] as number
+    const [before, after] = pairs[axis] as readonly [number, number]
+    const room = extent + before + after - (window.dilation[axis] as number) * (kernel - 1) - 1
+    if (!ceilMode) return Math.floor(room / stride) + 1
+    const windows = Math.ceil(room / stride) + 1
+    return (windows - 1) * stride >= extent + before ? windows - 1 : windows
+  })
+  if (extents.some((extent) => extent < 1)) {
+    throw new ShapeError(
+      `${name}: the window does not fit: input [${spatial}], kernel [${window.kernel}], padding [${pairs.map((p) => p.join('+'))}], ` +
+        `dilation [${window.dilation}] and stride [${window.stride}] give the output extents [${extents}]; ` +
+        'use a smaller kernel or dilation, or more padding',
+    )
+  }
+  return extents
+}
+
+/** Throws ShapeError unless the sample shape is `[channels, ...rank spatial axes]`. */
+export function checkSpatialInput(name: string, inputShape: Shape, rank: number): void {
+  if (inputShape.length !== rank + 1) {
+    const axes = ['length', 'height, width', 'depth, height, width'][rank - 1]
+    throw new ShapeError(`${name}: expected an input [channels, ${axes}], received [${inputShape}]`)
+  }
+}
