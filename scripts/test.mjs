@@ -29,7 +29,7 @@ function countTap(output) {
 
 /** Names of the tests that were skipped, from either kind of output. */
 function skippedNames(output) {
-  const tap = [...output.matchAll(/^ok \d+ - (.*?) # (?:skip|todo)\b/gim)]
+  const tap = [...output.matchAll(/^(?:not )?ok \d+ - (.*?) # (?:skip|todo)\b/gim)]
   const cargo = [...output.matchAll(/^test (.*?) \.\.\. ignored/gm)]
   return [...tap, ...cargo].map((match) => match[1])
 }

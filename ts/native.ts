@@ -18,6 +18,12 @@ export interface MemoryInfo {
   nodes: number
   /** Compiled plans in the cache. */
   plans: number
+  /** Plans that were found in the cache since the start. */
+  planHits: number
+  /** Plans that had to be made since the start. */
+  planMisses: number
+  /** Variables alive. */
+  variables: number
 }
 
 /** The device that plans run on. */
@@ -141,6 +147,7 @@ export interface Native {
   explain(ids: Handle[]): string
   plans(): string[]
   memory(): MemoryInfo
+  adjustExternalMemory(bytes: number): void
   deviceInfo(): DeviceInfo
   randomBits(seedLow: number, seedHigh: number, counterStart: number, n: number): Uint32Array
 }

@@ -45,9 +45,12 @@ async function existing(path: string): Promise<{ target: string; mode: number | 
   }
 }
 
+/** One write never hands the system more than this: larger writes are refused. */
+const largestWrite = 1 << 30
+
 async function writeAll(file: FileHandle, piece: Uint8Array): Promise<void> {
   for (let done = 0; done < piece.length; ) {
-    const { bytesWritten } = await file.write(piece, done, piece.length - done)
+    const { bytesWritten } = await file.write(piece, done, Math.min(piece.length - done, largestWrite))
     done += bytesWritten
   }
 }

@@ -1,31 +1,20 @@
 /**
  * The element types that files may hold, and their names in each format: one row a type.
  *
- * Typed arrays are in the byte order of the machine, and the formats here are little-endian, as is every machine that Node and this
- * library run on.
+ * Typed arrays are in the byte order of the machine, and the formats here are little-endian, as is every machine that
+ * this library is built for.
  */
 
-import { ArgumentError, DTypeError, ShapeError } from '../errors.js'
-
-/** Element type of an array in a file. */
-export type ElementType = 'float32' | 'float64' | 'int32' | 'int64' | 'uint8' | 'bool' | 'uint32'
-
-/** Values of an array: `uint8` and `bool` (0 or 1) are both a Uint8Array. */
-export type ElementArray =
-  | Float32Array
-  | Float64Array
-  | Int32Array
-  | BigInt64Array
-  | Uint8Array
-  | Uint32Array
+import { type DType, dtypes, type Shape, showShape, type TypedArray } from '../dtype.js'
+import { ArgumentError, DTypeError, describe, ShapeError } from '../errors.js'
 
 /** An n-dimensional array in memory, last axis fastest. */
 export interface ArrayData {
-  readonly dtype: ElementType
+  readonly dtype: DType
   /** Lengths of the axes; empty for a single number. */
-  readonly shape: readonly number[]
+  readonly shape: Shape
   /** As many values as the product of `shape`. */
-  readonly data: ElementArray
+  readonly data: TypedArray
 }
 
 interface Row {
@@ -39,12 +28,12 @@ interface Row {
   readonly zarr: 'float32' | 'float64' | 'int32' | 'int64' | 'uint8' | 'uint32'
   readonly array: {
     readonly name: string
-    new (buffer: ArrayBuffer, byteOffset?: number, length?: number): ElementArray
+    new (buffer: ArrayBuffer, byteOffset?: number, length?: number): TypedArray
   }
 }
 
 /** Every element type; adding one is adding a row. */
-export const elementTypes: { readonly [K in ElementType]: Row } = {
+export const elementTypes: { readonly [K in DType]: Row } = {
   float32: { bytes: 4, safetensors: 'F32', npy: '<f4', zarr: 'float32', array: Float32Array },
   float64: { bytes: 8, safetensors: 'F64', npy: '<f8', zarr: 'float64', array: Float64Array },
   int32: { bytes: 4, safetensors: 'I32', npy: '<i4', zarr: 'int32', array: Int32Array },
@@ -53,9 +42,6 @@ export const elementTypes: { readonly [K in ElementType]: Row } = {
   bool: { bytes: 1, safetensors: 'BOOL', npy: '|b1', zarr: 'uint8', array: Uint8Array },
   uint32: { bytes: 4, safetensors: 'U32', npy: '<u4', zarr: 'uint32', array: Uint32Array },
 }
-
-/** Names of the element types, in the order of the table. */
-export const elementTypeNames = Object.keys(elementTypes) as readonly ElementType[]
 
 /** Number of elements of `shape`, or NaN where a length is no whole number >= 0 or the product is beyond 2^53. */
 export function elementCount(shape: readonly unknown[]): number {
@@ -70,12 +56,12 @@ export function elementCount(shape: readonly unknown[]): number {
 }
 
 /** Typed array of `dtype` that takes over all of `buffer`. */
-export function typedArray(dtype: ElementType, buffer: ArrayBuffer): ElementArray {
+export function typedArray(dtype: DType, buffer: ArrayBuffer): TypedArray {
   return new elementTypes[dtype].array(buffer)
 }
 
 /** The bytes of a typed array, without a copy. */
-export function bytesOf(data: ElementArray): Uint8Array {
+export function bytesOf(data: TypedArray): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
 }
 
@@ -92,11 +78,11 @@ export function firstNonBoolean(data: Uint8Array): number {
  */
 export function checkArray(what: string, array: ArrayData): void {
   if (typeof array !== 'object' || array === null || !Array.isArray(array.shape)) {
-    throw new ArgumentError(`${what}: expected { dtype, shape, data }, given ${String(array)}`)
+    throw new ArgumentError(`${what}: expected { dtype, shape, data }, given ${describe(array)}`)
   }
   const { dtype, shape, data } = array
   if (!Object.hasOwn(elementTypes, dtype)) {
-    throw new DTypeError(`${what}: unknown dtype ${String(dtype)}; use one of ${elementTypeNames.join(', ')}`)
+    throw new DTypeError(`${what}: unknown dtype ${describe(dtype)}; use one of ${dtypes.join(', ')}`)
   }
   const wanted = elementTypes[dtype].array
   if (!(data instanceof wanted)) {
@@ -105,11 +91,11 @@ export function checkArray(what: string, array: ArrayData): void {
   }
   const count = elementCount(shape)
   if (Number.isNaN(count)) {
-    throw new ShapeError(`${what}: shape [${shape.join(', ')}] must be whole numbers >= 0 below 2^53 in all`)
+    throw new ShapeError(`${what}: shape ${showShape(shape)} must be whole numbers >= 0 below 2^53 in all`)
   }
   if (count !== data.length) {
     throw new ShapeError(
-      `${what}: shape [${shape.join(', ')}] has ${count} elements, the data have ${data.length}; make them agree`,
+      `${what}: shape ${showShape(shape)} has ${count} elements, the data have ${data.length}; make them agree`,
     )
   }
   if (dtype === 'bool') {

@@ -7,16 +7,14 @@
  * run code of the file's author.
  */
 
+import { type DType, dtypes, type Shape, showShape, type TypedArray } from '../dtype.js'
 import { DataError, DTypeError } from '../errors.js'
 import { writeAtomic } from './atomic.js'
 import {
   type ArrayData,
   bytesOf,
   checkArray,
-  type ElementArray,
-  type ElementType,
   elementCount,
-  elementTypeNames,
   elementTypes,
   firstNonBoolean,
   typedArray,
@@ -51,7 +49,7 @@ export async function writeNpy(path: string, array: ArrayData): Promise<void> {
  * Reads an array from an .npy file.
  *
  * @throws IOError where the file cannot be read; DataError where it is not a sound .npy file; DTypeError where its
- *   element type is not one of {@link ElementType} in little-endian order
+ *   element type is not one of {@link DType} in little-endian order
  */
 export async function readNpy(path: string): Promise<ArrayData> {
   return FileReader.use(path, async (file) => {
@@ -60,7 +58,10 @@ export async function readNpy(path: string): Promise<ArrayData> {
     const count = elementCount(shape)
     const bytes = count * elementTypes[dtype].bytes
     if (Number.isNaN(count) || bytes !== file.size - start) {
-      throw broken(path, `shape (${shape.join(', ')}) of ${dtype} needs ${bytes} bytes, it has ${file.size - start}`)
+      throw broken(
+        path,
+        `shape ${showShape(shape)} of ${dtype} needs ${bytes} bytes, it has ${file.size - start}`,
+      )
     }
     const raw = await file.bytes(start, bytes)
     if (dtype === 'bool' && firstNonBoolean(raw) >= 0) {
@@ -103,23 +104,24 @@ function parseHeader(path: string, text: string) {
   }
 }
 
-function dtypeOf(path: string, descr: string): ElementType {
+function dtypeOf(path: string, descr: string): DType {
   const wanted = descr.replace(/^[<=|]/, '')
-  const found = elementTypeNames.find((type) => elementTypes[type].npy.slice(1) === wanted)
+  const found = dtypes.find((type) => elementTypes[type].npy.slice(1) === wanted)
   if (found !== undefined) return found
-  const known = elementTypeNames.map((type) => elementTypes[type].npy).join(', ')
+  const known = dtypes.map((type) => elementTypes[type].npy).join(', ')
   throw new DTypeError(
     `${path}: element type ${descr} is not read; convert it in NumPy with .astype to one of ${known}`,
   )
 }
 
 /** Values of an array whose first axis runs fastest, with the last axis fastest. */
-function toCOrder(data: ElementArray, shape: readonly number[]): ElementArray {
+function toCOrder(data: TypedArray, shape: Shape): TypedArray {
   const sorted = data.slice()
   const index = shape.map(() => 0)
   for (let from = 0; from < data.length; from++) {
     let to = 0
-    for (let axis = 0; axis < shape.length; axis++) to = to * (shape[axis] as number) + (index[axis] as number)
+    for (let axis = 0; axis < shape.length; axis++)
+      to = to * (shape[axis] as number) + (index[axis] as number)
     sorted[to] = data[from] as number & bigint
     for (let axis = 0; axis < shape.length; axis++) {
       const next = (index[axis] as number) + 1

@@ -9,16 +9,14 @@
  * contents give equal bytes. NaN and infinities are values like any other.
  */
 
+import { type DType, dtypes, type Shape, showShape } from '../dtype.js'
 import { ArgumentError, DataError } from '../errors.js'
 import { writeAtomic } from './atomic.js'
 import {
   type ArrayData,
   bytesOf,
   checkArray,
-  type ElementArray,
-  type ElementType,
   elementCount,
-  elementTypeNames,
   elementTypes,
   firstNonBoolean,
   typedArray,
@@ -41,8 +39,8 @@ export interface SafetensorsFile {
 /** One array of the header. */
 interface Entry {
   readonly name: string
-  readonly dtype: ElementType
-  readonly shape: readonly number[]
+  readonly dtype: DType
+  readonly shape: Shape
   /** Offsets from the end of the header, in bytes. */
   readonly begin: number
   readonly end: number
@@ -60,10 +58,12 @@ export async function writeSafetensors(
   tensors: Readonly<Record<string, ArrayData>> | ReadonlyMap<string, ArrayData>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const named = tensors instanceof Map ? [...tensors] : Object.entries(tensors as Record<string, ArrayData>)
+  const named: [string, ArrayData][] = tensors instanceof Map ? [...tensors] : Object.entries(tensors)
   for (const [name, array] of named) {
     if (name === metadataKey) {
-      throw new ArgumentError(`writeSafetensors: the name '${metadataKey}' belongs to the format; use another`)
+      throw new ArgumentError(
+        `writeSafetensors: the name '${metadataKey}' belongs to the format; use another`,
+      )
     }
     checkArray(`writeSafetensors: '${name}'`, array)
   }
@@ -115,7 +115,7 @@ function encodeHeader(
  *
  * @returns each array in memory of its own
  * @throws IOError where the file cannot be read; DataError where it is not a sound safetensors file or holds an element
- *   type outside {@link ElementType}
+ *   type outside {@link DType}
  */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   return FileReader.use(path, async (file) => {
@@ -126,7 +126,7 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
     const tensors = new Map<string, ArrayData>()
     for (const { name, dtype, shape, begin, end } of entries) {
       const bytes = await file.bytes(start + begin, end - begin)
-      const data: ElementArray = typedArray(dtype, bytes.buffer)
+      const data = typedArray(dtype, bytes.buffer)
       if (dtype === 'bool' && firstNonBoolean(bytes) >= 0) {
         throw broken(path, `'${name}' is BOOL but has bytes other than 0 and 1`)
       }
@@ -176,9 +176,9 @@ function checkMetadata(path: string, value: unknown): Record<string, string> {
 
 function parseEntry(path: string, name: string, value: unknown): Entry {
   const { dtype: label, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>
-  const dtype = elementTypeNames.find((type) => elementTypes[type].safetensors === label)
+  const dtype = dtypes.find((type) => elementTypes[type].safetensors === label)
   if (dtype === undefined) {
-    const known = elementTypeNames.map((type) => elementTypes[type].safetensors).join(', ')
+    const known = dtypes.map((type) => elementTypes[type].safetensors).join(', ')
     throw broken(path, `'${name}' has dtype ${JSON.stringify(label)}; those read are ${known}`)
   }
   const count = Array.isArray(shape) ? elementCount(shape) : Number.NaN
@@ -191,10 +191,10 @@ function parseEntry(path: string, name: string, value: unknown): Entry {
   if (end - begin !== bytes) {
     throw broken(
       path,
-      `'${name}' has ${end - begin} bytes, but ${label} of shape [${(shape as number[]).join(', ')}] needs ${bytes}`,
+      `'${name}' has ${end - begin} bytes, but ${label} of shape ${showShape(shape as Shape)} needs ${bytes}`,
     )
   }
-  return { name, dtype, shape: shape as number[], begin, end }
+  return { name, dtype, shape: shape as Shape, begin, end }
 }
 
 function isOffset(value: unknown): value is number {
@@ -205,9 +205,12 @@ function isOffset(value: unknown): value is number {
 function checkCover(path: string, entries: readonly Entry[], size: number): void {
   let covered = 0
   for (const { name, begin, end } of entries) {
-    if (begin < covered) throw broken(path, `'${name}' begins at ${begin} and overlaps what ends at ${covered}`)
-    if (begin > covered) throw broken(path, `bytes ${covered} to ${begin}, before '${name}', belong to no array`)
-    if (end > size) throw broken(path, `'${name}' ends at ${end}, but there are ${size} bytes of data: truncated`)
+    if (begin < covered)
+      throw broken(path, `'${name}' begins at ${begin} and overlaps what ends at ${covered}`)
+    if (begin > covered)
+      throw broken(path, `bytes ${covered} to ${begin}, before '${name}', belong to no array`)
+    if (end > size)
+      throw broken(path, `'${name}' ends at ${end}, but there are ${size} bytes of data: truncated`)
     covered = end
   }
   if (covered !== size) throw broken(path, `${size - covered} bytes after the last array belong to none`)

@@ -38,7 +38,7 @@ export function crossEntropy(pred: Tensor, target: Tensor, options: CrossEntropy
   const picked = pickClasses('crossEntropy', logProbs, target, options)
   const loss = average(picked.loss, picked.weight, options.reduction)
   if (labelSmoothing === 0) return loss
-  const even = weighted(logProbs, options.weight).sum(1).neg()
+  const even = weighted('crossEntropy', logProbs, options.weight).sum(1).neg()
   const kept = picked.counted === undefined ? even : where(picked.counted, even, 0)
   const smooth = average(kept, picked.weight, options.reduction)
   return loss.mul(1 - labelSmoothing).add(smooth.mul(labelSmoothing / (pred.shape[1] as number)))
@@ -72,10 +72,10 @@ function pickClasses(name: string, logProbs: Tensor, target: Tensor, options: Nl
   const classes = logProbs.shape[1] as number
   const column = [1, classes, ...labels.shape.slice(1).map(() => 1)]
   // A mask and not a product with one-hot rows: a log-probability of -inf in another class then stays out of the sum.
-  const isClass = labels.expandDims(1).equal(arange(classes).cast('int32').reshape(column))
+  const isClass = labels.expandDims(1).equal(arange(classes, { dtype: 'int32' }).reshape(column))
   const ofLabel = (values: Tensor) => where(isClass, values, 0).sum(1)
   const { weight: classWeight, ignoreIndex } = options
-  let loss = ofLabel(weighted(logProbs, classWeight)).neg()
+  let loss = ofLabel(weighted(name, logProbs, classWeight)).neg()
   let weight =
     classWeight === undefined ? undefined : ofLabel(checkWeight(name, classWeight, logProbs).broadcastTo(logProbs.shape))
   if (ignoreIndex === undefined) return { loss, weight, counted: undefined }
@@ -103,7 +103,7 @@ function softTargets(
   const exact = target.dtype === logProbs.dtype ? target : target.cast(logProbs.dtype)
   const smoothed =
     labelSmoothing === 0 ? exact : exact.mul(1 - labelSmoothing).add(labelSmoothing / classes)
-  return reduce(weighted(logProbs, options.weight).mul(smoothed).sum(1).neg(), options.reduction)
+  return reduce(weighted('crossEntropy', logProbs, options.weight).mul(smoothed).sum(1).neg(), options.reduction)
 }
 
 function average(loss: Tensor, weight: Tensor | undefined, reduction: Reduction | undefined): Tensor {
@@ -111,8 +111,8 @@ function average(loss: Tensor, weight: Tensor | undefined, reduction: Reduction 
   return loss.sum().div(weight.sum())
 }
 
-function weighted(logProbs: Tensor, weight: Tensor | undefined): Tensor {
-  return weight === undefined ? logProbs : logProbs.mul(checkWeight('crossEntropy', weight, logProbs))
+function weighted(name: string, logProbs: Tensor, weight: Tensor | undefined): Tensor {
+  return weight === undefined ? logProbs : logProbs.mul(checkWeight(name, weight, logProbs))
 }
 
 /** The class weights, shaped to multiply `logProbs`. */

@@ -21,23 +21,25 @@ fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
 /// 2^n for -126 <= n <= 127.
 #[inline(always)]
 fn power_of_two(n: i32) -> f32 {
-    f32::from_bits(((n + 127) << 23) as u32)
+    f32::from_bits((n.wrapping_add(127) as u32).wrapping_shl(23))
 }
 
-/// x as n ln 2 + r; x within +-105.
+/// x as n ln 2 + r; x within +-105 (or NaN, then r is).
 #[inline(always)]
-fn split<const FMA: bool>(x: f32) -> (f32, f32) {
-    let n = fma::<FMA>(x, std::f32::consts::LOG2_E, ROUNDER) - ROUNDER;
-    (n, fma::<FMA>(n, -LN2_LOW, fma::<FMA>(n, -LN2_HIGH, x)))
+fn split<const FMA: bool>(x: f32) -> (i32, f32) {
+    let rounded = fma::<FMA>(x, std::f32::consts::LOG2_E, ROUNDER);
+    let n = rounded - ROUNDER;
+    let r = fma::<FMA>(n, -LN2_LOW, fma::<FMA>(n, -LN2_HIGH, x));
+    ((rounded.to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32), r)
 }
 
-/// (e^r - 1 - r) / r^2 for |r| <= 0.35.
+/// (e^r - 1 - r) / r^2 for |r| <= 0.347, interpolated at the Chebyshev points.
 #[inline(always)]
 fn exp_tail<const FMA: bool>(r: f32) -> f32 {
-    let p = fma::<FMA>(r, 1.986_873_4e-4, 1.393_414_4e-3);
-    let p = fma::<FMA>(p, r, 8.333_287_3e-3);
-    let p = fma::<FMA>(p, r, 4.166_646_7e-2);
-    let p = fma::<FMA>(p, r, 1.666_666_7e-1);
+    let p = fma::<FMA>(r, 1.989_110_345e-4, 1.393_375_139e-3);
+    let p = fma::<FMA>(p, r, 8.333_310_824e-3);
+    let p = fma::<FMA>(p, r, 4.166_646_401e-2);
+    let p = fma::<FMA>(p, r, 1.666_666_668e-1);
     fma::<FMA>(p, r, 0.5)
 }
 
@@ -50,7 +52,6 @@ pub(crate) fn exp<const FMA: bool>(x: f32) -> f32 {
     let (n, r) = split::<FMA>(t);
     let y = fma::<FMA>(exp_tail::<FMA>(r) * r, r, r) + 1.0;
     // Two factors, since 2^n itself may overflow or be subnormal.
-    let n = n as i32;
     let half = n >> 1;
     y * power_of_two(half) * power_of_two(n - half)
 }
@@ -63,7 +64,6 @@ pub(crate) fn expm1<const FMA: bool>(x: f32) -> f32 {
     let (n, r) = split::<FMA>(t);
     let p = fma::<FMA>(exp_tail::<FMA>(r) * r, r, r);
     // 2^n p + (2^n - 1), with 2^n in two factors as above: n is at most 128.
-    let n = n as i32;
     let big = n > 127;
     let s = power_of_two(if big { 127 } else { n });
     let y = fma::<FMA>(s, p, s - 1.0);

@@ -1,0 +1,25 @@
+/** The operations of the golden files in our API. What has no entry here is reported as skipped. */
+
+import { estimatorOperations } from './estimators.js'
+import type { Case } from './format.js'
+import { layerOperations } from './layers.js'
+import { lossOperations } from './losses.js'
+import { optimizerOperations } from './optimizers.js'
+import type { Operation } from './run-case.js'
+import { tensorOperations } from './tensor-ops.js'
+import { trajectory } from './trajectory.js'
+
+const byOp: Readonly<Record<string, Operation>> = {
+  ...layerOperations,
+  ...estimatorOperations,
+  ...optimizerOperations,
+  ib_trajectory: trajectory,
+}
+
+/** The operation of a case, if there is one. */
+export function operation(c: Case): Operation | undefined {
+  const fn = String(c.params.fn)
+  if (c.op === 'tensor') return tensorOperations[fn]
+  if (c.op === 'loss' || c.op === 'classifier_loss') return lossOperations[fn]
+  return byOp[c.op]
+}

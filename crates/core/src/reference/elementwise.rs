@@ -1,0 +1,108 @@
+//! Element by element, by the rows of [`crate::elementwise`]; and the sources, which have no operands.
+
+use ndarray::{ArrayD, IxDyn, Zip};
+
+use super::value::{Value, Wide, from_fn, on_wide};
+use crate::dtype::DType;
+use crate::elementwise::{BinaryOp, UnaryOp};
+use crate::error::{Error, Result};
+use crate::op::{Distribution, Spec};
+use crate::random;
+
+/// Every element the number.
+pub(super) fn constant(number: f64, spec: &Spec) -> Value {
+    Value::narrowed(&Wide::Float(ArrayD::from_elem(IxDyn(spec.shape.dims()), number)), spec.dtype)
+}
+
+/// The position along `axis`.
+pub(super) fn iota(axis: usize, spec: &Spec) -> Value {
+    Value::narrowed(&Wide::Int(from_fn(&spec.shape, |i| i[axis] as i64)), spec.dtype)
+}
+
+/// Element i, row-major, is number i of the stream that the key names.
+pub(super) fn random(kind: Distribution, key: &Value, spec: &Spec) -> Result<Value> {
+    let Value::U32(key) = key else { return Err(unsupported("random", "a key of", key.spec().dtype)) };
+    let key = [key[[0]], key[[1]]];
+    let mut out = constant(0.0, spec);
+    match (kind, &mut out) {
+        (Distribution::Bits, Value::U32(a)) => random::fill_bits(key, 0, elements_mut(a)),
+        (Distribution::Uniform, Value::F32(a)) => random::fill_uniform_f32(key, 0, elements_mut(a)),
+        (Distribution::Uniform, Value::F64(a)) => random::fill_uniform_f64(key, 0, elements_mut(a)),
+        (Distribution::Normal, Value::F32(a)) => random::fill_normal_f32(key, 0, elements_mut(a)),
+        (Distribution::Normal, Value::F64(a)) => random::fill_normal_f64(key, 0, elements_mut(a)),
+        (Distribution::Bits | Distribution::Uniform | Distribution::Normal, _) => {
+            return Err(unsupported("random", "numbers of", spec.dtype));
+        }
+    }
+    Ok(out)
+}
+
+/// One argument; floats only.
+pub(super) fn unary(op: UnaryOp, x: &Value) -> Result<Value> {
+    match x {
+        Value::F32(a) => Ok(Value::F32(a.mapv(|x| op.at_f32(x)))),
+        Value::F64(a) => Ok(Value::F64(a.mapv(|x| op.at_f64(x)))),
+        Value::I32(_) | Value::I64(_) | Value::U8(_) | Value::Bool(_) | Value::U32(_) => {
+            Err(unsupported(op.name(), "given", x.spec().dtype))
+        }
+    }
+}
+
+/// Two arguments of one dtype; float32 is computed in float32, integers in int64 and wrapped back.
+pub(super) fn binary(op: BinaryOp, x: &Value, y: &Value, spec: &Spec) -> Value {
+    if let (Value::F32(x), Value::F32(y)) = (x, y)
+        && !op.is_compare()
+    {
+        return Value::F32(map_pair(x, y, |x, y, out| op.map_f32(x, y, out)));
+    }
+    let wide = match (x.widened(), y.widened()) {
+        (Wide::Float(x), Wide::Float(y)) => Wide::Float(map_pair(&x, &y, |x, y, out| op.map_f64(x, y, out))),
+        (Wide::Int(x), Wide::Int(y)) => Wide::Int(map_pair(&x, &y, |x, y, out| op.map_i64(x, y, out))),
+        (Wide::Float(_), Wide::Int(_)) | (Wide::Int(_), Wide::Float(_)) => mixed(op.name()),
+    };
+    Value::narrowed(&wide, spec.dtype)
+}
+
+/// `a` where the condition holds, else `b`.
+pub(super) fn choose(condition: &Value, a: &Value, b: &Value, spec: &Spec) -> Value {
+    let on = match condition.widened() {
+        Wide::Int(on) => on.mapv(|x| x != 0),
+        Wide::Float(on) => on.mapv(|x| x != 0.0),
+    };
+    let wide = match (a.widened(), b.widened()) {
+        (Wide::Float(a), Wide::Float(b)) => Wide::Float(pick(&on, &a, &b)),
+        (Wide::Int(a), Wide::Int(b)) => Wide::Int(pick(&on, &a, &b)),
+        (Wide::Float(_), Wide::Int(_)) | (Wide::Int(_), Wide::Float(_)) => mixed("where"),
+    };
+    Value::narrowed(&wide, spec.dtype)
+}
+
+/// Conversion.
+pub(super) fn cast(x: &Value, dtype: DType) -> Value {
+    Value::narrowed(&on_wide!(x.widened(), a => a), dtype)
+}
+
+fn pick<T: Copy>(on: &ArrayD<bool>, a: &ArrayD<T>, b: &ArrayD<T>) -> ArrayD<T> {
+    Zip::from(on).and(a).and(b).map_collect(|&on, &a, &b| if on { a } else { b })
+}
+
+/// The rows of the table work on slices; one element at a time is a slice, too.
+fn map_pair<T: Copy>(x: &ArrayD<T>, y: &ArrayD<T>, map: impl Fn(&[T], &[T], &mut [T])) -> ArrayD<T> {
+    Zip::from(x).and(y).map_collect(|&x, &y| {
+        let mut out = [x];
+        map(&[x], &[y], &mut out);
+        out[0]
+    })
+}
+
+fn elements_mut<T>(a: &mut ArrayD<T>) -> &mut [T] {
+    a.as_slice_mut().expect("a new array is contiguous")
+}
+
+fn unsupported(op: &str, what: &str, dtype: DType) -> Error {
+    Error::internal(op, format!("{what} {dtype}, which inference does not let pass"))
+}
+
+fn mixed(op: &str) -> ! {
+    panic!("{op}: operands of two dtypes, which inference does not let pass")
+}

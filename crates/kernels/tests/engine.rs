@@ -1,0 +1,321 @@
+//! The whole path (trace, plan, queue, kernels) against the reference interpreter, on random graphs; and
+//! Variables, compiled functions and failures.
+
+use std::sync::Arc;
+
+use hyperglow_core::compose::{broadcast_pair, reduce_axes};
+use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
+use hyperglow_core::engine::Engine;
+use hyperglow_core::error::ErrorKind;
+use hyperglow_core::op::{Distribution, Op, Reduction, Spec};
+use hyperglow_core::plan::trace::cut;
+use hyperglow_core::reference::{Value, evaluate};
+use hyperglow_core::run::Queue;
+use hyperglow_core::{DType, NodeId, Shape};
+use hyperglow_kernels::CpuBackend;
+
+fn engine(threads: usize) -> Engine {
+    Engine::new(Arc::new(CpuBackend::new(threads)), Arc::new(Queue::start("test").unwrap()))
+}
+
+fn f64s(bytes: &[u8]) -> Vec<f64> {
+    bytes.chunks_exact(8).map(|b| f64::from_ne_bytes(b.try_into().unwrap())).collect()
+}
+
+fn source(e: &mut Engine, shape: &[usize], data: &[f64]) -> NodeId {
+    let bytes: Vec<u8> = data.iter().flat_map(|x| x.to_ne_bytes()).collect();
+    e.source(&bytes, Spec::new(shape, DType::F64)).unwrap()
+}
+
+fn read(e: &mut Engine, id: NodeId) -> Vec<f64> {
+    for completion in e.evaluate(&[id]).unwrap() {
+        completion.wait().unwrap();
+    }
+    let node = e.graph.node(id).unwrap();
+    let mut bytes = vec![0; node.spec.bytes()];
+    node.value.as_ref().unwrap().buffer.read(&mut bytes).unwrap();
+    f64s(&bytes)
+}
+
+/// A small generator: enough for choosing operations.
+struct Dice(u64);
+impl Dice {
+    fn roll(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) % n as u64) as usize
+    }
+}
+
+/// One random node from earlier ones; `None` when the dice chose something that does not fit.
+fn grow(e: &mut Engine, dice: &mut Dice, pool: &[NodeId]) -> Option<NodeId> {
+    let x = pool[dice.roll(pool.len())];
+    let y = pool[dice.roll(pool.len())];
+    let spec = e.graph.spec(x).unwrap().clone();
+    let rank = spec.shape.rank();
+    let ones: Box<[usize]> = vec![1; rank].into();
+    let shaped = |shape: Shape| Spec { shape, dtype: DType::F64 };
+    match dice.roll(13) {
+        0 => e.graph.add(Op::Unary([UnaryOp::Tanh, UnaryOp::Sin, UnaryOp::Sigmoid, UnaryOp::Relu][dice.roll(4)]), &[x], None).ok(),
+        1..=3 => {
+            let op = [BinaryOp::Add, BinaryOp::Sub, BinaryOp::Mul, BinaryOp::Max][dice.roll(4)];
+            let [a, b] = broadcast_pair(&mut e.graph, "random", x, y).ok()?;
+            let z = e.graph.add(Op::Binary(op), &[a, b], None).ok();
+            e.graph.release(a).unwrap();
+            e.graph.release(b).unwrap();
+            z
+        }
+        4 if rank > 0 => {
+            let kind = [Reduction::Sum, Reduction::Max, Reduction::Min][dice.roll(3)];
+            let axis = dice.roll(rank);
+            let keep = dice.roll(2) == 0;
+            reduce_axes(&mut e.graph, kind, x, &[axis], keep).ok()
+        }
+        5 if rank > 1 => {
+            let mut axes: Vec<usize> = (0..rank).collect();
+            axes.rotate_left(1 + dice.roll(rank - 1));
+            e.graph.add(Op::Permute(axes.into()), &[x], None).ok()
+        }
+        6 if rank > 0 => e.graph.add(Op::Flip([dice.roll(rank)].into()), &[x], None).ok(),
+        7 if rank > 0 => {
+            let axis = dice.roll(rank);
+            let n = spec.shape[axis];
+            if n < 2 {
+                return None;
+            }
+            let mut start = vec![0; rank];
+            start[axis] = dice.roll(2);
+            let mut step = vec![1; rank];
+            step[axis] = 1 + dice.roll(2);
+            let count = (n - start[axis]).div_ceil(step[axis]);
+            let target = shaped(spec.shape.with(axis, count));
+            e.graph.add(Op::Slice { start: start.into(), step: step.into() }, &[x], Some(&target)).ok()
+        }
+        8 => {
+            let n = spec.shape.size();
+            let shape: Shape = if n.is_multiple_of(2) { [2, n / 2].into() } else { [1, n, 1].into() };
+            e.graph.add(Op::Reshape, &[x], Some(&shaped(shape))).ok()
+        }
+        9 if rank > 0 => {
+            let low: Box<[usize]> = (0..rank).map(|_| dice.roll(2)).collect();
+            let interior: Box<[usize]> = (0..rank).map(|_| dice.roll(2)).collect();
+            e.graph.add(Op::Pad { low, high: ones, interior }, &[x], None).ok()
+        }
+        10 if rank > 0 => e.graph.add(Op::Concat { axis: dice.roll(rank) }, &[x, y], None).ok(),
+        11 if rank > 1 => e.graph.add(Op::MatMul { ta: dice.roll(2) == 0, tb: dice.roll(2) == 0 }, &[x, y], None).ok(),
+        12 => {
+            let (a, b) = (e.graph.constant(0.25, &spec), e.graph.constant(-1.5, &spec));
+            let on = e.graph.add(Op::Binary(BinaryOp::Less), &[x, a], None).unwrap();
+            let z = e.graph.add(Op::Where, &[on, b, x], None).ok();
+            for id in [a, b, on] {
+                e.graph.release(id).unwrap();
+            }
+            z
+        }
+        _ => None,
+    }
+}
+
+/// What the reference interpreter makes of `targets`.
+fn expected(e: &Engine, targets: &[NodeId], sources: &[(NodeId, Vec<f64>)]) -> Vec<Vec<f64>> {
+    let cut = cut(&e.graph, targets, &[]).unwrap();
+    let mut done: Vec<Value> = Vec::new();
+    for (i, node) in cut.trace.nodes.iter().enumerate() {
+        let value = if node.op == Op::Input {
+            let data = &sources.iter().find(|(id, _)| *id == cut.ids[i]).unwrap().1;
+            let bytes: Vec<u8> = data.iter().flat_map(|x| x.to_ne_bytes()).collect();
+            Value::from_bytes(&node.spec, &bytes)
+        } else {
+            let inputs: Vec<&Value> = node.inputs.iter().map(|&n| &done[n as usize]).collect();
+            evaluate(&node.op, &inputs, &node.spec).unwrap()
+        };
+        done.push(value);
+    }
+    cut.trace.outputs.iter().map(|&o| f64s(&done[o as usize].to_bytes())).collect()
+}
+
+#[test]
+fn random_graphs_give_what_the_reference_gives() {
+    for seed in 0..300 {
+        let mut dice = Dice(seed * 77 + 5);
+        let mut e = engine(1 + (seed % 2) as usize);
+        let mut sources = Vec::new();
+        for shape in [&[3, 4][..], &[4], &[3, 1], &[2, 3, 4]] {
+            let n: usize = shape.iter().product();
+            let data: Vec<f64> = (0..n).map(|_| dice.roll(2000) as f64 / 1000.0 - 1.0).collect();
+            sources.push((source(&mut e, shape, &data), data));
+        }
+        let mut pool: Vec<NodeId> = sources.iter().map(|(id, _)| *id).collect();
+        for _ in 0..40 {
+            let Some(id) = grow(&mut e, &mut dice, &pool) else { continue };
+            if e.graph.shape(id).unwrap().size() > 4000 {
+                e.graph.release(id).unwrap();
+            } else {
+                pool.push(id);
+            }
+        }
+        let targets: Vec<NodeId> = (0..4).map(|_| pool[dice.roll(pool.len())]).collect();
+        let pending: Vec<NodeId> =
+            targets.iter().copied().filter(|&t| e.graph.node(t).unwrap().value.is_none()).collect();
+        if pending.is_empty() {
+            continue;
+        }
+        // Let go of everything else, so that intermediate buffers may be reused.
+        for &id in pool.iter().filter(|id| !pending.contains(id) && !sources.iter().any(|s| s.0 == **id)) {
+            e.graph.release(id).unwrap();
+        }
+        let want = expected(&e, &pending, &sources);
+        let text = e.explain(&pending).unwrap();
+        for completion in e.evaluate(&pending).unwrap() {
+            completion.wait().unwrap();
+        }
+        for (&id, want) in pending.iter().zip(&want) {
+            let got = read(&mut e, id);
+            for (i, (g, w)) in got.iter().zip(want).enumerate() {
+                assert!((g - w).abs() <= 1e-9 * w.abs().max(1.0) || (g.is_nan() && w.is_nan()), "seed {seed}: [{i}] {g} is not {w}\n{text}");
+            }
+        }
+        for (id, data) in &sources {
+            assert_eq!(&read(&mut e, *id), data, "seed {seed}: a source was overwritten\n{text}");
+        }
+    }
+}
+
+#[test]
+fn variables_are_updated_in_place_and_old_versions_stay() {
+    let mut e = engine(1);
+    let w0 = source(&mut e, &[4], &[1.0, 2.0, 3.0, 4.0]);
+    let v = e.variable(w0).unwrap();
+    e.graph.release(w0).unwrap();
+    let held = e.read_variable(v).unwrap();
+    for _ in 0..3 {
+        let w = e.read_variable(v).unwrap();
+        let next = e.graph.add(Op::Binary(BinaryOp::Add), &[w, w], None).unwrap();
+        e.assign_variable(v, next).unwrap();
+        e.graph.release(next).unwrap();
+        e.graph.release(w).unwrap();
+    }
+    let now = e.read_variable(v).unwrap();
+    assert_eq!(read(&mut e, now), [8.0, 16.0, 24.0, 32.0]);
+    assert_eq!(read(&mut e, held), [1.0, 2.0, 3.0, 4.0]);
+    e.graph.release(held).unwrap();
+    e.graph.release(now).unwrap();
+    let before = hyperglow_kernels::memory().allocations;
+    for _ in 0..5 {
+        let w = e.read_variable(v).unwrap();
+        let half = e.graph.constant(0.5, &Spec::new([4], DType::F64));
+        let next = e.graph.add(Op::Binary(BinaryOp::Mul), &[w, half], None).unwrap();
+        e.assign_variable(v, next).unwrap();
+        for id in [w, half, next] {
+            e.graph.release(id).unwrap();
+        }
+        for c in e.evaluate(&[]).unwrap() {
+            c.wait().unwrap();
+        }
+    }
+    assert!(hyperglow_kernels::memory().allocations <= before + 2);
+    let now = e.read_variable(v).unwrap();
+    assert_eq!(read(&mut e, now), [0.25, 0.5, 0.75, 1.0]);
+}
+
+/// w <- w - 0.1 x, returning sum(w x); compiled.
+fn descent(e: &mut Engine, v: u32) -> u32 {
+    e.jit_begin().unwrap();
+    let spec = Spec::new([3], DType::F64);
+    let x = e.jit_argument(spec.clone()).unwrap();
+    let w = e.read_variable(v).unwrap();
+    let product = e.graph.add(Op::Binary(BinaryOp::Mul), &[w, x], None).unwrap();
+    let sum = e.graph.add(Op::Reduce { kind: Reduction::Sum, axes: [0].into() }, &[product], None).unwrap();
+    let rate = e.graph.constant(0.1, &spec);
+    let step = e.graph.add(Op::Binary(BinaryOp::Mul), &[rate, x], None).unwrap();
+    let next = e.graph.add(Op::Binary(BinaryOp::Sub), &[w, step], None).unwrap();
+    e.assign_variable(v, next).unwrap();
+    let f = e.jit_end(&[sum]).unwrap();
+    for id in [x, w, product, sum, rate, step, next] {
+        e.graph.release(id).unwrap();
+    }
+    f
+}
+
+#[test]
+fn a_compiled_function_reads_and_assigns_variables() {
+    let mut e = engine(2);
+    let w0 = source(&mut e, &[3], &[1.0, 1.0, 1.0]);
+    let v = e.variable(w0).unwrap();
+    e.graph.release(w0).unwrap();
+    let f = descent(&mut e, v);
+    let x = source(&mut e, &[3], &[1.0, 2.0, 3.0]);
+    let mut sums = Vec::new();
+    for _ in 0..4 {
+        let (results, _) = e.jit_run(f, &[x]).unwrap();
+        sums.push(read(&mut e, results[0])[0]);
+        e.graph.release(results[0]).unwrap();
+    }
+    for (got, want) in sums.iter().zip([6.0, 4.6, 3.2, 1.8]) {
+        assert!((got - want).abs() < 1e-12, "{sums:?}");
+    }
+    let w = e.read_variable(v).unwrap();
+    let now = read(&mut e, w);
+    assert!((now[2] + 0.2).abs() < 1e-12, "{now:?}");
+    e.graph.release(w).unwrap();
+    let nodes = e.counts().nodes;
+    let allocations = hyperglow_kernels::memory().allocations;
+    for _ in 0..100 {
+        let (results, done) = e.jit_run(f, &[x]).unwrap();
+        done.wait().unwrap();
+        e.graph.release(results[0]).unwrap();
+    }
+    assert_eq!(e.counts().nodes, nodes);
+    assert!(hyperglow_kernels::memory().allocations <= allocations + 40, "other tests run beside this one");
+    let wrong = source(&mut e, &[2], &[1.0, 2.0]);
+    assert_eq!(e.jit_run(f, &[wrong]).unwrap_err().kind, ErrorKind::Shape);
+}
+
+#[test]
+fn a_failed_run_changes_no_variable_and_neither_do_those_after_it() {
+    let mut e = engine(1);
+    let w0 = source(&mut e, &[2, 2], &[4.0, 0.0, 0.0, 9.0]);
+    let v = e.variable(w0).unwrap();
+    e.graph.release(w0).unwrap();
+    // w <- cholesky(w) - 5: positive definite once, not twice.
+    e.jit_begin().unwrap();
+    let w = e.read_variable(v).unwrap();
+    let l = e.graph.add(Op::Cholesky, &[w], None).unwrap();
+    let five = e.graph.constant(5.0, &Spec::new([2, 2], DType::F64));
+    let next = e.graph.add(Op::Binary(BinaryOp::Sub), &[l, five], None).unwrap();
+    e.assign_variable(v, next).unwrap();
+    let f = e.jit_end(&[]).unwrap();
+    for id in [w, l, five, next] {
+        e.graph.release(id).unwrap();
+    }
+    let runs: Vec<_> = (0..3).map(|_| e.jit_run(f, &[]).unwrap().1).collect();
+    assert!(runs[0].wait().is_ok());
+    assert_eq!(runs[1].wait().unwrap_err().kind, ErrorKind::Numerical);
+    assert_eq!(runs[2].wait().unwrap_err().kind, ErrorKind::Numerical);
+    let w = e.read_variable(v).unwrap();
+    assert_eq!(read(&mut e, w), [-3.0, -5.0, -5.0, -2.0]);
+}
+
+#[test]
+fn asking_for_values_while_compiling_is_refused() {
+    let mut e = engine(1);
+    e.jit_begin().unwrap();
+    let x = e.jit_argument(Spec::new([1], DType::F64)).unwrap();
+    assert_eq!(e.evaluate(&[x]).err().unwrap().kind, ErrorKind::State);
+    e.jit_abort();
+    e.graph.release(x).unwrap();
+    assert_eq!(e.counts().nodes, 0);
+}
+
+#[test]
+fn one_and_two_threads_draw_the_same_numbers() {
+    let draw = |threads| {
+        let mut e = engine(threads);
+        let key = e.source(&[1, 0, 0, 0, 2, 0, 0, 0], Spec::new([2], DType::U32)).unwrap();
+        let x = e.graph.add(Op::Random(Distribution::Normal), &[key], Some(&Spec::new([501, 77], DType::F64))).unwrap();
+        read(&mut e, x)
+    };
+    let (one, two) = (draw(1), draw(2));
+    assert_eq!(one, two);
+    let mean = one.iter().sum::<f64>() / one.len() as f64;
+    assert!(mean.abs() < 5.0 / (one.len() as f64).sqrt(), "{mean}");
+}

@@ -1,0 +1,182 @@
+/** Tensors from data and from nothing. */
+import { type DType, dtypeCode, type Shape, showShape, sizeOf, type TypedArray } from './dtype.js'
+import { ArgumentError, DeviceError, DTypeError, describe, ShapeError } from './errors.js'
+import { native } from './native.js'
+import { dtypeOfArray, flattenNested, type NestedInput } from './nested.js'
+import { Tensor } from './node.js'
+
+/** Where a tensor is to live. `'auto'` takes the best device there is. */
+export type DeviceRequest = 'cpu' | 'cuda' | `cuda:${number}` | 'auto'
+
+/** What {@link tensor} can be told. */
+export interface TensorOptions {
+  /** Extents; by default those of the nesting, or one axis for a typed array. */
+  shape?: Shape
+  /** Element type; by default that of a typed array, bool for booleans, int64 for bigints, else float32. */
+  dtype?: DType
+  /** Where it is to live; default `'auto'`. */
+  device?: DeviceRequest
+}
+
+/** What tensors made from nothing can be told. */
+export interface FillOptions {
+  /** Element type; default float32. */
+  dtype?: DType
+}
+
+function checkDevice(device: DeviceRequest | undefined): void {
+  if (device === undefined || device === 'cpu' || device === 'auto') return
+  if (/^cuda(:\d+)?$/.test(device)) {
+    throw new DeviceError(`tensor: device "${device}" was asked for, but this build has only "cpu"; use "cpu" or "auto"`)
+  }
+  throw new DeviceError(`tensor: there is no device "${device}"; use "cpu" or "auto"`)
+}
+
+/**
+ * Checks extents: integers of 0 and more.
+ *
+ * @returns a copy that may be handed to the native side
+ */
+export function checkShape(op: string, shape: Shape): number[] {
+  if (!Array.isArray(shape)) {
+    throw new ShapeError(`${op}: the shape is ${describe(shape)}, expected an array of extents such as [2, 3]`)
+  }
+  for (const [axis, extent] of shape.entries()) {
+    if (!Number.isSafeInteger(extent) || extent < 0) {
+      throw new ShapeError(
+        `${op}: extent ${describe(extent)} on axis ${axis} of ${showShape(shape)}, expected an integer of 0 or more`,
+      )
+    }
+  }
+  return [...shape]
+}
+
+function isTypedArray(data: unknown): data is TypedArray {
+  return ArrayBuffer.isView(data) && !(data instanceof DataView)
+}
+
+function fromTypedArray(data: TypedArray, options: TensorOptions): { values: TypedArray; dtype: DType } {
+  const own = dtypeOfArray(data)
+  const wanted = options.dtype ?? own
+  if (wanted === own) return { values: data, dtype: own }
+  if (wanted === 'bool' && data instanceof Uint8Array) return { values: data.map((x) => (x ? 1 : 0)), dtype: 'bool' }
+  throw new DTypeError(
+    `tensor: given ${data.constructor.name} (${own}) for dtype ${wanted}; ` +
+      `leave out dtype and cast: tensor(data).cast('${wanted}')`,
+  )
+}
+
+/**
+ * A tensor of given values. They are copied.
+ *
+ *     tensor([[1, 2], [3, 4]])                              // float32 (2, 2)
+ *     tensor(new Float64Array(6), { shape: [2, 3] })
+ *     tensor([0, 2, 1], { dtype: 'int32' })
+ *
+ * @throws {DataError} where nested rows differ in length or an element is not a number (the message has its path)
+ * @throws {ShapeError} where the product of `shape` is not the number of elements
+ * @throws {DTypeError} where a typed array holds another element type than `dtype`
+ */
+export function tensor(data: NestedInput, options: TensorOptions = {}): Tensor {
+  checkDevice(options.device)
+  let values: TypedArray
+  let dtype: DType
+  let shape: Shape
+  if (isTypedArray(data)) {
+    ;({ values, dtype } = fromTypedArray(data, options))
+    shape = [data.length]
+  } else {
+    if (options.dtype !== undefined) dtypeCode(options.dtype)
+    ;({ values, shape, dtype } = flattenNested(data, options.dtype))
+  }
+  if (options.shape !== undefined) {
+    const wanted = checkShape('tensor', options.shape)
+    if (sizeOf(wanted) !== values.length) {
+      throw new ShapeError(
+        `tensor: ${values.length} elements for shape ${showShape(wanted)}, which has ${sizeOf(wanted)}; ` +
+          'the product of the extents must be the number of elements',
+      )
+    }
+    shape = wanted
+  }
+  return Tensor.own(native.source(values, dtypeCode(dtype), [...shape]))
+}
+
+/** A tensor of `shape` filled with `value`. */
+export function full(shape: Shape, value: number | boolean, options: FillOptions = {}): Tensor {
+  const dtype = options.dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32')
+  return Tensor.own(native.constant(Number(value), dtypeCode(dtype), checkShape('full', shape)))
+}
+
+/** A tensor of `shape` filled with 0. */
+export function zeros(shape: Shape, options: FillOptions = {}): Tensor {
+  return full(shape, 0, options)
+}
+
+/** A tensor of `shape` filled with 1. */
+export function ones(shape: Shape, options: FillOptions = {}): Tensor {
+  return full(shape, 1, options)
+}
+
+/** Zeros of the shape and dtype of `x`. */
+export function zerosLike(x: Tensor): Tensor {
+  return full(x.shape, 0, { dtype: x.dtype })
+}
+
+/** Ones of the shape and dtype of `x`. */
+export function onesLike(x: Tensor): Tensor {
+  return full(x.shape, 1, { dtype: x.dtype })
+}
+
+/**
+ * Numbers at equal steps: `arange(n)` gives 0 .. n - 1, `arange(start, stop, step)` those from `start` up to but without
+ * `stop`.
+ *
+ * @returns (ceil((stop - start) / step)), float32 unless told otherwise
+ * @throws {ArgumentError} where the step is 0 or a bound is not finite
+ */
+export function arange(n: number, options?: FillOptions): Tensor
+export function arange(start: number, stop: number, options?: FillOptions): Tensor
+export function arange(start: number, stop: number, step: number, options?: FillOptions): Tensor
+export function arange(...args: (number | FillOptions | undefined)[]): Tensor {
+  const numbers = args.filter((arg) => typeof arg === 'number')
+  const options = args.find((arg) => typeof arg === 'object') ?? {}
+  const [start, stop, step = 1] = numbers.length === 1 ? [0, numbers[0] as number] : (numbers as [number, number, number?])
+  if (![start, stop, step].every(Number.isFinite) || step === 0) {
+    throw new ArgumentError(
+      `arange: given start ${start}, stop ${stop}, step ${step}, expected finite numbers and a step other than 0`,
+    )
+  }
+  const length = Math.max(0, Math.ceil((stop - start) / step))
+  const { dtype = 'float32' } = options
+  const count = Tensor.own(native.iota(dtypeCode(dtype), [length], 0))
+  return affine(count, step, start)
+}
+
+function affine(x: Tensor, scale: number, shift: number): Tensor {
+  const scaled = scale === 1 ? x : x.mul(scale)
+  return shift === 0 ? scaled : scaled.add(shift)
+}
+
+/**
+ * `count` numbers from `start` to `stop`, both included, at equal distances.
+ *
+ * @returns (count), float32 unless told otherwise
+ */
+export function linspace(start: number, stop: number, count: number, options: FillOptions = {}): Tensor {
+  const [length] = checkShape('linspace', [count]) as [number]
+  const { dtype = 'float32' } = options
+  const values = Float64Array.from({ length }, (_, i) =>
+    i === length - 1 && length > 1 ? stop : start + (i * (stop - start)) / Math.max(1, length - 1),
+  )
+  return dtype === 'float64' ? tensor(values) : tensor([...values], { dtype })
+}
+
+/** The identity matrix (n, n), or (n, m) with ones on the main diagonal. */
+export function eye(n: number, m: number = n, options: FillOptions = {}): Tensor {
+  const shape = checkShape('eye', [n, m])
+  const int32 = dtypeCode('int32')
+  const rows = Tensor.own(native.iota(int32, shape, 0))
+  const columns = Tensor.own(native.iota(int32, shape, 1))
+  return rows.equal(columns).cast(options.dtype ?? 'float32')
+}

@@ -1,0 +1,239 @@
+import { ArgumentError, unknownName } from '../errors.js'
+import { eye, type Tensor } from '../tensor.js'
+import { where } from '../ops.js'
+import { Estimator, type EstimatorOptions, splitSegment } from './estimator.js'
+import {
+  deltaKernel,
+  gaussianKernel,
+  imqKernel,
+  type Kernel,
+  laplacianKernel,
+  linearKernel,
+  polynomialKernel,
+  type Sigma,
+} from './kernels.js'
+import { offDiagonal, samplesOf } from './samples.js'
+
+/** Kernels that can be asked for by name. */
+export type KernelName = 'gaussian' | 'laplacian' | 'linear' | 'polynomial' | 'imq' | 'delta'
+
+/** Which sum estimates the population value. */
+export type HSICEstimator = 'biased' | 'biasedN2' | 'unbiased' | 'pyglow'
+
+/** Which measure is built on the kernel matrices. */
+export type HSICVariant = 'plain' | 'nHSIC' | 'cka'
+
+/** Options of {@link HSIC}. */
+export interface HSICOptions extends EstimatorOptions {
+  /** Kernel of the first argument, by name or made by a kernel function. Default 'gaussian'. */
+  kernel?: KernelName | Kernel
+  /** Kernel of the second argument. Default the same; in a segment, of the target only. */
+  kernelY?: KernelName | Kernel
+  /** Width of gaussian and laplacian kernels; needed by them. 'median' takes each argument's own median distance. */
+  sigma?: Sigma
+  /** Width for `kernelY`. Default sigma. */
+  sigmaY?: Sigma
+  /** Multiply the widths by the root of the number of features. Default false. */
+  scaleSqrtD?: boolean
+  /** polynomial kernel: default 1 / features. */
+  gamma?: number
+  /** polynomial kernel: default 1. */
+  coef0?: number
+  /** polynomial kernel: default 3. */
+  degree?: number
+  /** imq kernel: default 1. */
+  c?: number
+  /** Default 'biased'. */
+  estimator?: HSICEstimator
+  /** Default 'plain'. */
+  variant?: HSICVariant
+  /** nHSIC: ridge per sample. Default 1e-5. */
+  epsilon?: number
+}
+
+const OPTION_NAMES: readonly string[] = [
+  'kernel',
+  'kernelY',
+  'sigma',
+  'sigmaY',
+  'scaleSqrtD',
+  'gamma',
+  'coef0',
+  'degree',
+  'c',
+  'estimator',
+  'variant',
+  'epsilon',
+  'device',
+]
+
+/** Makes the kernel of a name from the estimator's options. */
+const KERNELS: { [K in KernelName]: (options: HSICOptions) => Kernel } = {
+  gaussian: (o) => gaussianKernel({ sigma: o.sigma as Sigma, scaleSqrtD: o.scaleSqrtD ?? false }),
+  laplacian: (o) => laplacianKernel({ sigma: o.sigma as Sigma, scaleSqrtD: o.scaleSqrtD ?? false }),
+  linear: linearKernel,
+  polynomial: ({ gamma, coef0, degree }) =>
+    polynomialKernel({
+      ...(gamma === undefined ? {} : { gamma }),
+      ...(coef0 === undefined ? {} : { coef0 }),
+      ...(degree === undefined ? {} : { degree }),
+    }),
+  imq: ({ c }) => imqKernel(c === undefined ? {} : { c }),
+  delta: deltaKernel,
+}
+
+/**
+ * Hilbert-Schmidt independence criterion of n pairs of samples with kernel matrices K and L, H = I - 1/n. In squared kernel
+ * units, not in bits; 0 for independent samples up to the bias of the estimator.
+ *
+ * - `biased` (default): trace(K H L H) / (n - 1)^2. Gretton, Bousquet, Smola and Schoelkopf 2005, eq. 9.
+ * - `biasedN2`: the same over n^2. Gretton et al. 2007.
+ * - `unbiased`: HSIC_1 of Song et al. 2012, eq. 5; needs n of at least 4 and may be negative.
+ * - `pyglow`: the same trace over (n - 1), for comparison with results of that library.
+ *
+ * Variants:
+ * - `nHSIC`: trace(M_K M_L), M = Kc (Kc + epsilon n I)^-1, Kc = H K H. Ma, Lewis and Kleijn 2019, eq. 4. Computed in float64.
+ * - `cka`: HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)) of the chosen estimator. Kornblith et al. 2019. 0 when an argument is constant.
+ *
+ *     const hsic = new HSIC({ kernel: 'gaussian', sigma: 5 })
+ *     await hsic.estimate(activations, inputs)
+ *
+ * Needs 2 samples (DataError with fewer). Differentiable in both arguments.
+ */
+export class HSIC extends Estimator<HSICOptions> {
+  readonly #kernel: Kernel
+  readonly #kernelY: Kernel
+  readonly #estimator: HSICEstimator
+  readonly #variant: HSICVariant
+  readonly #epsilon: number
+
+  constructor(options: HSICOptions) {
+    super(options)
+    for (const name of Object.keys(options)) {
+      if (!OPTION_NAMES.includes(name)) throw unknownName('option of HSIC', name, OPTION_NAMES)
+    }
+    const { kernel = 'gaussian', kernelY = kernel, sigma, sigmaY = sigma } = options
+    this.#kernel = makeKernel(kernel, options)
+    this.#kernelY =
+      kernelY === kernel && sigmaY === sigma
+        ? this.#kernel
+        : makeKernel(kernelY, sigmaY === undefined ? options : { ...options, sigma: sigmaY })
+    this.#estimator = oneOf('estimator', options.estimator ?? 'biased', [
+      'biased',
+      'biasedN2',
+      'unbiased',
+      'pyglow',
+    ])
+    this.#variant = oneOf('variant', options.variant ?? 'plain', ['plain', 'nHSIC', 'cka'])
+    this.#epsilon = options.epsilon ?? 1e-5
+    if (!(this.#epsilon > 0)) {
+      throw new ArgumentError(`HSIC: epsilon must be above 0, received ${this.#epsilon}`)
+    }
+    if (this.#variant === 'nHSIC' && this.#estimator === 'unbiased') {
+      throw new ArgumentError("HSIC: nHSIC has no unbiased form; use estimator 'biased' or variant 'plain'")
+    }
+  }
+
+  override get minimumSamples(): number {
+    return this.#estimator === 'unbiased' ? 4 : 2
+  }
+
+  criterion(x: Tensor, y: Tensor): Tensor {
+    this.checkCounts(x, y)
+    return this.#compare(this.#feature('x', x, this.#kernel), this.#feature('y', y, this.#kernelY))
+  }
+
+  /** Kernel matrices of input and target are made once, and shared by all layers. */
+  override evaluateSegment(segment: readonly Tensor[]): Tensor[][] {
+    const { x, hidden, y } = splitSegment(this.name, segment)
+    for (const other of [...hidden, y]) this.checkCounts(x, other)
+    const input = this.#feature('input', x, this.#kernel)
+    const target = this.#feature('target', y, this.#kernelY)
+    return hidden.map((h, index) => {
+      const layer = this.#feature(`layer ${index}`, h, this.#kernel)
+      return [this.#compare(layer, input), this.#compare(layer, target)]
+    })
+  }
+
+  /** What two arguments are compared by: a centred kernel matrix, and what its normalisation needs. */
+  #feature(what: string, x: Tensor, kernel: Kernel): Feature {
+    const samples = samplesOf(`${this.name}: ${what}`, x)
+    const shifted = kernel.shifted(samples)
+    const matrix = this.#estimator === 'unbiased' ? uCentered(shifted) : centered(shifted)
+    if (this.#variant === 'nHSIC') return { matrix: regularised(matrix, this.#epsilon * samples.count) }
+    if (this.#variant === 'cka') return { matrix, size: inner(matrix, matrix) }
+    return { matrix }
+  }
+
+  #compare(a: Feature, b: Feature): Tensor {
+    const dtype = a.matrix.dtype === 'float32' || b.matrix.dtype === 'float32' ? 'float32' : 'float64'
+    const product = inner(as(a.matrix, dtype), as(b.matrix, dtype))
+    if (a.size !== undefined && b.size !== undefined) {
+      const norm = as(a.size, dtype).mul(as(b.size, dtype))
+      const defined = norm.greater(0)
+      return where(defined, product.div(where(defined, norm, 1).sqrt()), 0)
+    }
+    const n = a.matrix.shape[0] as number
+    return this.#variant === 'nHSIC' ? product : product.mul(SCALES[this.#estimator](n))
+  }
+}
+
+interface Feature {
+  readonly matrix: Tensor
+  /** CKA: inner product of the matrix with itself. */
+  readonly size?: Tensor
+}
+
+/** Factor on the inner product of the centred matrices. */
+const SCALES: { [E in HSICEstimator]: (n: number) => number } = {
+  biased: (n) => 1 / (n - 1) ** 2,
+  biasedN2: (n) => 1 / n ** 2,
+  unbiased: (n) => 1 / (n * (n - 3)),
+  pyglow: (n) => 1 / (n - 1),
+}
+
+/** H K H without a product of matrices: subtract the means of rows and columns, add the mean of all. */
+function centered(k: Tensor): Tensor {
+  const rows = k.mean(1, { keepDims: true })
+  return k.sub(rows).sub(rows.transpose()).add(rows.mean())
+}
+
+/**
+ * U-centring (Szekely and Rizzo 2014, eq. 2.7): the inner product of two U-centred matrices over n (n - 3) is HSIC_1, without
+ * the cancellation of its three terms. The diagonal is 0 and takes no part.
+ */
+function uCentered(k: Tensor): Tensor {
+  const n = k.shape[0] as number
+  const off = offDiagonal(n, k.dtype)
+  const hollow = k.mul(off)
+  const rows = hollow.sum(1, { keepDims: true }).div(n - 2)
+  return hollow.sub(rows).sub(rows.transpose()).add(rows.sum().div(n - 1)).mul(off)
+}
+
+/** Kc (Kc + ridge I)^-1 by Cholesky, in float64. */
+function regularised(centeredKernel: Tensor, ridge: number): Tensor {
+  const k = as(centeredKernel, 'float64')
+  const n = k.shape[0] as number
+  const factor = k.add(eye(n, n, { dtype: 'float64' }).mul(ridge)).cholesky()
+  return k.choleskySolve(factor)
+}
+
+/** Sum of the entrywise product. */
+function inner(a: Tensor, b: Tensor): Tensor {
+  return a.mul(b).sum()
+}
+
+function as(x: Tensor, dtype: Tensor['dtype']): Tensor {
+  return x.dtype === dtype ? x : x.cast(dtype)
+}
+
+function makeKernel(kernel: KernelName | Kernel, options: HSICOptions): Kernel {
+  if (typeof kernel === 'object') return kernel
+  if (!Object.hasOwn(KERNELS, kernel)) throw unknownName('kernel', kernel, Object.keys(KERNELS))
+  return KERNELS[kernel](options)
+}
+
+function oneOf<T extends string>(what: string, value: T, valid: readonly T[]): T {
+  if (!valid.includes(value)) throw unknownName(`${what} of HSIC`, value, valid)
+  return value
+}

@@ -1,0 +1,191 @@
+/**
+ * Kernels for measures of dependence.
+ *
+ * Centring removes any constant from a kernel matrix, so each kernel also gives its matrix minus its largest value. For a wide
+ * kernel, whose entries are all near that value, this keeps the digits that float32 would lose.
+ */
+import { ArgumentError } from '../errors.js'
+import { where } from '../ops.js'
+import type { Tensor } from '../tensor.js'
+import { type Samples, samplesOf } from './samples.js'
+
+/** A similarity of two samples. */
+export interface Kernel {
+  /** E.g. `'gaussian'`. */
+  readonly name: string
+  /** Parameters as given, for reports. */
+  readonly params: Readonly<Record<string, unknown>>
+  /** Kernel matrix `[n, n]` up to an added constant; equal to the true one after centring. */
+  shifted(samples: Samples): Tensor
+  /** Kernel matrix `[n, n]`. */
+  matrix(samples: Samples): Tensor
+}
+
+/** Width of a kernel: a number, several (the kernels are averaged), or the median distance of the samples. */
+export type Sigma = number | readonly number[] | 'median'
+
+/** Options of kernels that have a width. */
+export interface WidthOptions {
+  sigma: Sigma
+  /** Multiply sigma by the root of the number of features, as the HSIC bottleneck does. Default false. */
+  scaleSqrtD?: boolean
+}
+
+/** `exp(-|a - b|^2 / (2 sigma^2))`. */
+export function gaussianKernel({ sigma, scaleSqrtD = false }: WidthOptions): Kernel {
+  return radial('gaussian', sigma, scaleSqrtD, (samples) => {
+    const squares = samples.squaredDistances()
+    return (width) => squares.mul(inverse(square(width), -0.5))
+  })
+}
+
+/** `exp(-|a - b|_1 / sigma)`, with the sum of absolute differences; its gradient at equal entries is 0. */
+export function laplacianKernel({ sigma, scaleSqrtD = false }: WidthOptions): Kernel {
+  return radial('laplacian', sigma, scaleSqrtD, (samples) => {
+    const distances = samples.absoluteDistances()
+    return (width) => distances.mul(inverse(width, -1))
+  })
+}
+
+/** `a . b`. On one-hot rows it equals the delta kernel. */
+export function linearKernel(): Kernel {
+  return {
+    name: 'linear',
+    params: {},
+    shifted: (samples) => samples.products(true),
+    matrix: (samples) => samples.products(false),
+  }
+}
+
+/** `(gamma a . b + coef0)^degree`; gamma is 1 / features unless given. */
+export function polynomialKernel(
+  options: { gamma?: number; coef0?: number; degree?: number } = {},
+): Kernel {
+  const { gamma, coef0 = 1, degree = 3 } = options
+  if (!Number.isInteger(degree) || degree < 1) {
+    throw new ArgumentError(`polynomial kernel: degree must be a whole number of at least 1, received ${degree}`)
+  }
+  if (gamma !== undefined) checkPositive('polynomial kernel: gamma', gamma)
+  if (!(coef0 >= 0)) throw new ArgumentError(`polynomial kernel: coef0 must be at least 0, received ${coef0}`)
+  const matrix = (samples: Samples) => {
+    const scale = gamma ?? 1 / needWidth('polynomial', samples, 'give gamma')
+    const base = samples.products(false).mul(scale).add(coef0)
+    let power = base
+    for (let factor = 1; factor < degree; factor++) power = power.mul(base)
+    return power
+  }
+  return { name: 'polynomial', params: { gamma, coef0, degree }, matrix, shifted: matrix }
+}
+
+/** Inverse multiquadric `1 / sqrt(c^2 + |a - b|^2)`. */
+export function imqKernel(options: { c?: number } = {}): Kernel {
+  const { c = 1 } = options
+  checkPositive('imq kernel: c', c)
+  const root = (squares: Tensor) => squares.add(c * c).sqrt()
+  return {
+    name: 'imq',
+    params: { c },
+    matrix: (samples) => root(samples.squaredDistances()).reciprocal(),
+    // 1/s - 1/c = -d^2 / (c s (c + s))
+    shifted: (samples) => {
+      const squares = samples.squaredDistances()
+      const s = root(squares)
+      return squares.neg().div(s.add(c).mul(s).mul(c))
+    },
+  }
+}
+
+/** 1 for equal samples, else 0; for labels and other discrete data. Its gradient is 0. */
+export function deltaKernel(): Kernel {
+  return {
+    name: 'delta',
+    params: {},
+    matrix: (samples) => samples.equal(),
+    shifted: (samples) => samples.equal().sub(1),
+  }
+}
+
+/**
+ * Median distance of all pairs of samples (mean of the middle two for an even number of pairs); if it is 0, the mean of the
+ * non-zero distances, and 1 if there is none. A constant for the gradient.
+ *
+ * @param x `[n, ...]` with n of at least 2; @returns scalar
+ */
+export function medianSigma(x: Tensor): Tensor {
+  return medianOf(samplesOf('medianSigma', x))
+}
+
+/** Kernel matrix `[n, n]` of the samples `x`, `[n, ...]`. */
+export function kernelMatrix(kernel: Kernel, x: Tensor): Tensor {
+  return kernel.matrix(samplesOf('kernelMatrix', x))
+}
+
+function medianOf(samples: Samples): Tensor {
+  const { count } = samples
+  if (count < 2) throw new ArgumentError(`median heuristic: needs at least 2 samples, received ${count}`)
+  const distances = samples.squaredDistances().stopGradient().flatten(0).sqrt().sort(0)
+  // Sorted, the n zeros of the diagonal come first and every pair stands twice.
+  const pairs = (count * (count - 1)) / 2
+  const at = (pair: number) => distances.slice([count + 2 * pair], [count + 2 * pair + 1]).reshape([])
+  const median = at(Math.floor((pairs - 1) / 2)).add(at(Math.floor(pairs / 2))).mul(0.5)
+  const nonZero = distances.greater(0).cast(samples.dtype).sum()
+  const mean = distances.sum().div(nonZero.maximum(1))
+  return where(median.greater(0), median, where(nonZero.greater(0), mean, 1)).stopGradient()
+}
+
+/** A kernel `exp(exponent)`, averaged over several widths. */
+function radial(
+  name: string,
+  sigma: Sigma,
+  scaleSqrtD: boolean,
+  prepare: (samples: Samples) => (width: number | Tensor) => Tensor,
+): Kernel {
+  checkSigma(`${name} kernel`, sigma)
+  const average = (samples: Samples, of: (exponent: Tensor) => Tensor) => {
+    const scale = scaleSqrtD ? Math.sqrt(needWidth(name, samples, 'use scaleSqrtD: false')) : 1
+    const exponent = prepare(samples)
+    if (sigma === 'median') return of(exponent(medianOf(samples).mul(scale)))
+    const sigmas = typeof sigma === 'number' ? [sigma] : sigma
+    const sum = sigmas.map((one) => of(exponent(one * scale))).reduce((total, one) => total.add(one))
+    return sigmas.length === 1 ? sum : sum.div(sigmas.length)
+  }
+  return {
+    name,
+    params: { sigma, scaleSqrtD },
+    matrix: (samples) => average(samples, (exponent) => exponent.exp()),
+    shifted: (samples) => average(samples, (exponent) => exponent.expm1()),
+  }
+}
+
+/** Throws ArgumentError unless sigma is a positive number, an array of them, or 'median'. */
+export function checkSigma(what: string, sigma: unknown): asserts sigma is Sigma {
+  if (sigma === 'median') return
+  if (sigma === undefined) {
+    throw new ArgumentError(`${what}: sigma is missing; give a width, several widths, or 'median'`)
+  }
+  const widths = Array.isArray(sigma) ? sigma : [sigma]
+  if (widths.length === 0) throw new ArgumentError(`${what}: sigma is an empty array; give at least one width`)
+  for (const width of widths) checkPositive(`${what}: sigma`, width)
+}
+
+function checkPositive(what: string, value: unknown): void {
+  if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) {
+    throw new ArgumentError(`${what} must be a finite number above 0, received ${String(value)}`)
+  }
+}
+
+function needWidth(name: string, samples: Samples, mend: string): number {
+  if (samples.width !== undefined) return samples.width
+  throw new ArgumentError(
+    `${name} kernel: the number of classes is not known from integer labels; ${mend}, or give the labels as one-hot rows`,
+  )
+}
+
+function square(value: number | Tensor): number | Tensor {
+  return typeof value === 'number' ? value * value : value.square()
+}
+
+/** `factor / value`. */
+function inverse(value: number | Tensor, factor: number): number | Tensor {
+  return typeof value === 'number' ? factor / value : value.reciprocal().mul(factor)
+}

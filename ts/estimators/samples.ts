@@ -1,0 +1,122 @@
+import { DTypeError, ShapeError } from '../errors.js'
+import { eye, type Tensor } from '../tensor.js'
+
+/** What kernels compare samples by. Every entry is an `[n, n]` tensor. */
+export interface Samples {
+  /** Number of samples. */
+  readonly count: number
+  /** Numbers per sample; undefined for class labels, whose number of classes is not known here. */
+  readonly width: number | undefined
+  /** float32 or float64. */
+  readonly dtype: Tensor['dtype']
+  /** Squared Euclidean distances. */
+  squaredDistances(): Tensor
+  /** Sums of absolute differences. */
+  absoluteDistances(): Tensor
+  /** Inner products; with `centered`, of the samples minus their mean. */
+  products(centered: boolean): Tensor
+  /** 1 where two samples are equal, else 0. */
+  equal(): Tensor
+}
+
+/**
+ * Samples of a batch, each flattened to one row. A vector of integers holds class labels: they are compared as one-hot rows,
+ * never as numbers.
+ *
+ * @param x `[n, ...]` of floats, or `[n]` of integers
+ */
+export function samplesOf(what: string, x: Tensor): Samples {
+  if (x.rank < 1) throw new ShapeError(`${what}: expected samples [n, ...], received a scalar`)
+  if (x.dtype === 'float32' || x.dtype === 'float64') {
+    return new Rows(x.rank === 2 ? x : x.reshape([x.shape[0] as number, -1]))
+  }
+  if (x.rank === 1) return new Labels(x)
+  throw new DTypeError(
+    `${what}: expected samples of float32 or float64, or a vector of integer labels; received ${x.dtype} of shape [${x.shape}]; cast it`,
+  )
+}
+
+/** Rows of real numbers `[n, d]`. */
+class Rows implements Samples {
+  readonly count: number
+  readonly width: number
+  readonly dtype: Tensor['dtype']
+  readonly #rows: Tensor
+
+  constructor(rows: Tensor) {
+    this.#rows = rows
+    this.count = rows.shape[0] as number
+    this.width = rows.shape[1] as number
+    this.dtype = rows.dtype
+  }
+
+  /** Centred first: distances stay the same and lose fewer digits when all samples are far from the origin. */
+  squaredDistances(): Tensor {
+    const rows = this.#centered()
+    const products = rows.matmulT(rows, { transposeB: true })
+    const norms = rows.square().sum(1, { keepDims: true })
+    const distances = norms.add(norms.transpose()).sub(products.mul(2)).maximum(0)
+    return distances.mul(offDiagonal(this.count, this.dtype))
+  }
+
+  /** In blocks of columns, so that no more than about 4 million differences exist at a time. */
+  absoluteDistances(): Tensor {
+    const { count, width } = this
+    const block = Math.max(1, Math.floor(4e6 / (count * count)))
+    let total: Tensor | undefined
+    for (let start = 0; start < width; start += block) {
+      const columns = block >= width ? this.#rows : this.#rows.slice([0, start], [null, start + block])
+      const part = columns.expandDims(1).sub(columns.expandDims(0)).abs().sum(2)
+      total = total === undefined ? part : total.add(part)
+    }
+    return total as Tensor
+  }
+
+  products(centered: boolean): Tensor {
+    const rows = centered ? this.#centered() : this.#rows
+    return rows.matmulT(rows, { transposeB: true })
+  }
+
+  equal(): Tensor {
+    const ids = this.#rows.uniqueRows()
+    return ids.expandDims(1).equal(ids.expandDims(0)).cast(this.dtype)
+  }
+
+  #centered(): Tensor {
+    return this.#rows.sub(this.#rows.mean(0, { keepDims: true }).stopGradient())
+  }
+}
+
+/** Class labels `[n]`, standing for one-hot rows. */
+class Labels implements Samples {
+  readonly count: number
+  readonly width = undefined
+  readonly dtype = 'float32'
+  readonly #labels: Tensor
+
+  constructor(labels: Tensor) {
+    this.#labels = labels
+    this.count = labels.shape[0] as number
+  }
+
+  squaredDistances(): Tensor {
+    return this.equal().neg().add(1).mul(2)
+  }
+
+  absoluteDistances(): Tensor {
+    return this.squaredDistances()
+  }
+
+  products(): Tensor {
+    return this.equal()
+  }
+
+  equal(): Tensor {
+    return this.#labels.expandDims(1).equal(this.#labels.expandDims(0)).cast(this.dtype)
+  }
+}
+
+/** 0 on the diagonal, 1 elsewhere. */
+export function offDiagonal(n: number, dtype: Tensor['dtype']): Tensor {
+  return eye(n, n, { dtype }).neg().add(1)
+}

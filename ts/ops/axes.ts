@@ -1,0 +1,87 @@
+/** Axes as people give them, turned into axes as the native side wants them. */
+import { type Shape, showShape } from '../dtype.js'
+import { ArgumentError, describe, ShapeError } from '../errors.js'
+
+/** One axis or several; negative ones count from the end. */
+export type Axes = number | readonly number[]
+
+/**
+ * An axis from 0 up.
+ *
+ * @throws {ShapeError} where a tensor of that shape has no such axis
+ */
+export function resolveAxis(op: string, axis: number, shape: Shape): number {
+  const rank = shape.length
+  const resolved = axis < 0 ? axis + rank : axis
+  if (Number.isInteger(axis) && resolved >= 0 && resolved < rank) return resolved
+  const valid = rank === 0 ? 'a scalar has no axes' : `axes go from ${-rank} to ${rank - 1}`
+  throw new ShapeError(`${op}: axis ${describe(axis)} of a tensor ${showShape(shape)}; ${valid}`)
+}
+
+/**
+ * Sorted axes from 0 up; all of them where none are given.
+ *
+ * @throws {ShapeError} where an axis does not exist or is named twice
+ */
+export function resolveAxes(op: string, axes: Axes | null | undefined, shape: Shape): number[] {
+  if (axes === undefined || axes === null) return shape.map((_, axis) => axis)
+  if (typeof axes === 'number') return [resolveAxis(op, axes, shape)]
+  const resolved = axes.map((axis) => resolveAxis(op, axis, shape)).sort((a, b) => a - b)
+  const twice = resolved.find((axis, i) => axis === resolved[i - 1])
+  if (twice !== undefined) throw new ShapeError(`${op}: axis ${twice} is named twice in [${axes.join(', ')}]`)
+  return resolved
+}
+
+/** An axis of a tensor that will have one axis more. */
+export function resolveNewAxis(op: string, axis: number, shape: Shape): number {
+  return resolveAxis(op, axis, [...shape, 1])
+}
+
+/** `shape` with the extent on `axis` replaced. */
+export function withExtent(shape: Shape, axis: number, extent: number): number[] {
+  const changed = [...shape]
+  changed[axis] = extent
+  return changed
+}
+
+/**
+ * The shape two shapes broadcast to under NumPy's rule.
+ *
+ * @throws {ShapeError} where they do not
+ */
+export function broadcastShapes(op: string, a: Shape, b: Shape): number[] {
+  const rank = Math.max(a.length, b.length)
+  return Array.from({ length: rank }, (_, axis) => {
+    const x = a[axis - rank + a.length] ?? 1
+    const y = b[axis - rank + b.length] ?? 1
+    if (x === y || y === 1) return x
+    if (x === 1) return y
+    throw new ShapeError(
+      `${op}: ${showShape(a)} and ${showShape(b)} do not broadcast: ${x} meets ${y}; extents must be equal or 1, counting from the right`,
+    )
+  })
+}
+
+/**
+ * One whole number per axis, from one number for all or a list.
+ *
+ * @throws {ArgumentError} where the list has another length or a number is below `least`
+ */
+export function perAxis(
+  op: string,
+  name: string,
+  given: number | readonly number[] | undefined,
+  rank: number,
+  least: number,
+  missing: number,
+): number[] {
+  const values = given === undefined ? missing : given
+  const list = typeof values === 'number' ? Array.from({ length: rank }, () => values) : [...values]
+  if (list.length !== rank || !list.every((x) => Number.isSafeInteger(x) && x >= least)) {
+    const shown = typeof values === 'number' ? values : `[${list.join(', ')}]`
+    throw new ArgumentError(
+      `${op}: ${name} is ${shown}, expected an integer of ${least} or more, or ${rank} of them (one per spatial axis)`,
+    )
+  }
+  return list
+}

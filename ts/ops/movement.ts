@@ -1,0 +1,268 @@
+/** Operations that move elements without changing them. */
+import { dtypeCode, type Shape, showShape, sizeOf } from '../dtype.js'
+import { ArgumentError, describe, ShapeError } from '../errors.js'
+import { native } from '../native.js'
+import { idOf, Tensor } from '../node.js'
+import { type Axes, resolveAxes, resolveAxis, resolveNewAxis } from './axes.js'
+import { alias } from './elementwise.js'
+
+const own = Tensor.own
+
+/**
+ * The same elements, row-major, with other extents; one of them may be -1 for "the rest".
+ *
+ * @throws {ShapeError} where the number of elements differs
+ */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  const id = idOf('reshape', x)
+  if (!Array.isArray(shape)) {
+    throw new ShapeError(`reshape: the shape is ${describe(shape)}, expected an array of extents such as [2, -1]`)
+  }
+  for (const extent of shape) {
+    if (!Number.isSafeInteger(extent) || extent < -1) {
+      throw new ShapeError(`reshape: extent ${describe(extent)} in ${showShape(shape)}; give integers of 0 or more, or one -1`)
+    }
+  }
+  return own(native.reshape(id, shape.includes(-1) ? fillRest(x, shape) : [...shape]))
+}
+
+function fillRest(x: Tensor, shape: Shape): number[] {
+  const known = sizeOf(shape.filter((extent) => extent !== -1))
+  const rest = x.size / known
+  if (shape.indexOf(-1) !== shape.lastIndexOf(-1) || !Number.isInteger(rest)) {
+    throw new ShapeError(
+      `reshape: ${showShape(x.shape)} has ${x.size} elements, which does not fit ${showShape(shape)}; ` +
+        'at most one extent may be -1, and the others must divide the number of elements',
+    )
+  }
+  return shape.map((extent) => (extent === -1 ? rest : extent))
+}
+
+/** Joins the axes from `startAxis` (default 0) on into one; a scalar becomes (1). */
+export function flatten(x: Tensor, startAxis = 0): Tensor {
+  const { shape } = x
+  const start = shape.length === 0 ? 0 : resolveAxis('flatten', startAxis, shape)
+  return own(native.reshape(idOf('flatten', x), [...shape.slice(0, start), sizeOf(shape.slice(start))]))
+}
+
+/** Axes in another order: axis i of the result is axis `axes[i]` of x. Without axes the order is reversed. */
+export function permute(x: Tensor, axes?: readonly number[]): Tensor {
+  const { shape } = x
+  const order = axes ? axes.map((axis) => resolveAxis('permute', axis, shape)) : shape.map((_, i) => i).reverse()
+  return own(native.permute(idOf('permute', x), order))
+}
+
+/** Exchanges two axes, by default the last two. */
+export function transpose(x: Tensor, a = -2, b = -1): Tensor {
+  const order = x.shape.map((_, axis) => axis)
+  const [i, j] = [resolveAxis('transpose', a, x.shape), resolveAxis('transpose', b, x.shape)]
+  order[i] = j
+  order[j] = i
+  return own(native.permute(idOf('transpose', x), order))
+}
+
+/** A new axis of extent 1 before position `axis` of the result. */
+export function expandDims(x: Tensor, axis: number): Tensor {
+  const at = resolveNewAxis('expandDims', axis, x.shape)
+  return own(native.reshape(idOf('expandDims', x), [...x.shape.slice(0, at), 1, ...x.shape.slice(at)]))
+}
+
+/**
+ * Takes axes of extent 1 away: those named, or all.
+ *
+ * @throws {ShapeError} where a named axis has another extent
+ */
+export function squeeze(x: Tensor, axes?: Axes): Tensor {
+  const { shape } = x
+  const gone =
+    axes === undefined ? shape.flatMap((n, axis) => (n === 1 ? [axis] : [])) : resolveAxes('squeeze', axes, shape)
+  const wide = gone.find((axis) => shape[axis] !== 1)
+  if (wide !== undefined) {
+    throw new ShapeError(`squeeze: axis ${wide} of ${showShape(shape)} has extent ${shape[wide]}, expected 1`)
+  }
+  return own(
+    native.reshape(
+      idOf('squeeze', x),
+      shape.filter((_, axis) => !gone.includes(axis)),
+    ),
+  )
+}
+
+/** Stretches x to `shape` under NumPy's rule: missing and unit extents repeat. Nothing is copied before it is needed. */
+export function broadcastTo(x: Tensor, shape: Shape): Tensor {
+  return own(native.broadcastTo(idOf('broadcastTo', x), [...shape]))
+}
+
+/** A bound of {@link slice}: negative ones count from the end, null is open. */
+export type Bound = number | null
+
+interface Span {
+  start: number
+  step: number
+  count: number
+  reversed: boolean
+}
+
+/** Python's rule for start:stop:step on an axis of `n` elements. */
+function span(n: number, start: Bound | undefined, stop: Bound | undefined, step: number): Span {
+  if (!Number.isInteger(step) || step === 0) {
+    throw new ArgumentError(`slice: step ${describe(step)}, expected an integer other than 0`)
+  }
+  for (const bound of [start, stop]) {
+    if (bound !== null && bound !== undefined && !Number.isInteger(bound)) {
+      throw new ArgumentError(`slice: bound ${describe(bound)}, expected an integer or null`)
+    }
+  }
+  const [lowest, highest] = step > 0 ? [0, n] : [-1, n - 1]
+  const clamp = (bound: Bound | undefined, open: number) =>
+    bound === null || bound === undefined
+      ? open
+      : Math.min(highest, Math.max(lowest, bound < 0 ? bound + n : bound))
+  const from = clamp(start, step > 0 ? lowest : highest)
+  const to = clamp(stop, step > 0 ? highest : lowest)
+  const count = Math.max(0, Math.ceil((to - from) / step))
+  if (step > 0 || count === 0) return { start: count === 0 ? 0 : from, step: Math.abs(step), count, reversed: false }
+  return { start: from + (count - 1) * step, step: -step, count, reversed: count > 1 }
+}
+
+/**
+ * Elements `starts[i]`, `starts[i] + steps[i]`, ... before `stops[i]` on each axis i, as NumPy's `start:stop:step`. Axes
+ * that are not mentioned stay whole.
+ *
+ *     x.slice([0, -2])                  // x[0:, -2:]
+ *     x.slice([null], [null], [-1])     // the first axis reversed
+ */
+export function slice(
+  x: Tensor,
+  starts: readonly Bound[],
+  stops: readonly Bound[] = [],
+  steps: readonly (number | null)[] = [],
+): Tensor {
+  const { shape } = x
+  const mentioned = Math.max(starts.length, stops.length, steps.length)
+  if (mentioned > shape.length) {
+    throw new ShapeError(`slice: bounds for ${mentioned} axes of a tensor ${showShape(shape)}; give at most ${shape.length}`)
+  }
+  const spans = shape.map((n, axis) => span(n, starts[axis], stops[axis], steps[axis] ?? 1))
+  const part = own(
+    native.slice(
+      idOf('slice', x),
+      spans.map((s) => s.start),
+      spans.map((s) => s.step),
+      spans.map((s) => s.count),
+    ),
+  )
+  const reversed = spans.flatMap((s, axis) => (s.reversed ? [axis] : []))
+  return reversed.length === 0 ? part : flip(part, reversed)
+}
+
+/** The order of elements reversed along `axes`, by default all. */
+export function flip(x: Tensor, axes?: Axes): Tensor {
+  return own(native.flip(idOf('flip', x), resolveAxes('flip', axes, x.shape)))
+}
+
+function checkList(op: string, list: readonly Tensor[]): Tensor {
+  const [first] = Array.isArray(list) ? list : []
+  if (first === undefined) {
+    throw new ArgumentError(`${op}: given ${describe(list)}, expected an array of at least one tensor`)
+  }
+  return first
+}
+
+/** Tensors one after the other along `axis` (default 0); the other extents must agree. */
+export function concat(list: readonly Tensor[], axis = 0): Tensor {
+  const first = checkList('concat', list)
+  const ids = list.map((x) => idOf('concat', x))
+  return own(native.concat(ids, resolveAxis('concat', axis, first.shape)))
+}
+
+/** Tensors of equal shape side by side on a new axis (default 0). */
+export function stack(list: readonly Tensor[], axis = 0): Tensor {
+  const first = checkList('stack', list)
+  idOf('stack', first)
+  const differs = list.find((x) => showShape(x.shape) !== showShape(first.shape))
+  if (differs !== undefined) {
+    throw new ShapeError(`stack: given ${showShape(first.shape)} and ${showShape(differs.shape)}, expected equal shapes`)
+  }
+  const at = resolveNewAxis('stack', axis, first.shape)
+  return concat(
+    list.map((x) => expandDims(x, at)),
+    at,
+  )
+}
+
+/**
+ * Cuts x along `axis` (default 0).
+ *
+ * @param sizes the extents of the parts, or the number of equal parts
+ * @throws {ShapeError} where the sizes do not add up to the extent
+ */
+export function split(x: Tensor, sizes: number | readonly number[], axis = 0): Tensor[] {
+  const along = resolveAxis('split', axis, x.shape)
+  const extent = x.shape[along] as number
+  const parts = typeof sizes === 'number' ? Array.from({ length: sizes }, () => extent / sizes) : [...sizes]
+  const total = parts.reduce((a, b) => a + b, 0)
+  if (total !== extent || !parts.every((n) => Number.isInteger(n) && n >= 0)) {
+    throw new ShapeError(
+      `split: axis ${along} of ${showShape(x.shape)} has extent ${extent}, which does not split into ` +
+        `${typeof sizes === 'number' ? `${sizes} equal parts` : `[${parts.join(', ')}]`}`,
+    )
+  }
+  let at = 0
+  return parts.map((n) => {
+    const starts = x.shape.map((_, i) => (i === along ? at : null))
+    const stops = x.shape.map((_, i) => (i === along ? at + n : null))
+    at += n
+    return slice(x, starts, stops)
+  })
+}
+
+/** Copies x side by side `reps[i]` times along axis i; missing axes of x or reps count as 1, on the left. */
+export function repeat(x: Tensor, reps: number | readonly number[]): Tensor {
+  const given = typeof reps === 'number' ? [reps] : reps
+  const rank = Math.max(given.length, x.rank)
+  const fill = (list: readonly number[]) => [...Array<number>(rank - list.length).fill(1), ...list]
+  const [times, shape] = [fill(given), fill(x.shape)]
+  if (!times.every((n) => Number.isSafeInteger(n) && n >= 0)) {
+    throw new ArgumentError(`repeat: reps [${given.join(', ')}], expected integers of 0 or more`)
+  }
+  const apart = reshape(
+    x,
+    shape.flatMap((n) => [1, n]),
+  )
+  const wide = broadcastTo(
+    apart,
+    shape.flatMap((n, i) => [times[i] as number, n]),
+  )
+  return reshape(
+    wide,
+    shape.map((n, i) => n * (times[i] as number)),
+  )
+}
+
+/** Moves elements by `shift` places along `axis`, those pushed out coming in at the other end; without axis, flattened. */
+export function roll(x: Tensor, shift: number | readonly number[], axis?: Axes): Tensor {
+  if (axis === undefined) {
+    if (typeof shift !== 'number') throw new ArgumentError('roll: several shifts need as many axes; name them')
+    return reshape(roll(flatten(x), shift, 0), x.shape)
+  }
+  const axes = (typeof axis === 'number' ? [axis] : axis).map((a) => resolveAxis('roll', a, x.shape))
+  const shifts = typeof shift === 'number' ? axes.map(() => shift) : shift
+  if (shifts.length !== axes.length || !shifts.every(Number.isInteger)) {
+    throw new ArgumentError(`roll: shifts [${shifts.join(', ')}] for ${axes.length} axes, expected one integer each`)
+  }
+  return axes.reduce((rolled, along, i) => rollAlong(rolled, shifts[i] as number, along), alias(x))
+}
+
+function rollAlong(x: Tensor, shift: number, axis: number): Tensor {
+  const n = x.shape[axis] as number
+  const by = n === 0 ? 0 : ((shift % n) + n) % n
+  if (by === 0) return x
+  const [head, tail] = split(x, [n - by, by], axis) as [Tensor, Tensor]
+  return concat([tail, head], axis)
+}
+
+/** 0, 1, 2, ... along `axis`, int32. */
+export function indexAlong(shape: Shape, axis: number): Tensor {
+  return own(native.iota(dtypeCode('int32'), [...shape], axis))
+}

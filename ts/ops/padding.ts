@@ -1,0 +1,91 @@
+/** Growing a tensor at its edges. */
+import { type Shape, showShape } from '../dtype.js'
+import { ArgumentError, ShapeError, unknownName } from '../errors.js'
+import { native } from '../native.js'
+import { idOf, Tensor } from '../node.js'
+import { alias, where } from './elementwise.js'
+import { slice } from './movement.js'
+
+const own = Tensor.own
+
+/** How {@link pad} fills: with a value, mirrored without repeating the edge, or with the edge itself. */
+export type PadMode = 'constant' | 'reflect' | 'replicate'
+
+const modes = ['constant', 'reflect', 'replicate'] as const satisfies readonly PadMode[]
+
+/** What {@link pad} can be told. */
+export interface PadOptions {
+  /** How to fill; default `'constant'`. */
+  mode?: PadMode
+  /** The number that `'constant'` fills with; default 0. */
+  value?: number
+}
+
+/**
+ * Elements before and after, per axis; negative widths cut.
+ *
+ *     x.pad([[0, 0], [1, 2]])    // a column of zeros to the left of (n, m), two to the right
+ *
+ * @param widths `[before, after]` per axis
+ * @throws {ShapeError} where there is not one pair per axis, or a reflection is wider than the axis
+ */
+export function pad(x: Tensor, widths: readonly (readonly [number, number])[], options: PadOptions = {}): Tensor {
+  const { mode = 'constant', value = 0 } = options
+  const { shape } = x
+  if (!modes.includes(mode)) throw unknownName('pad mode', mode, modes)
+  if (widths.length !== shape.length) {
+    throw new ShapeError(`pad: ${widths.length} pairs of widths for a tensor ${showShape(shape)}; give one pair per axis`)
+  }
+  for (const [axis, pair] of widths.entries()) {
+    if (pair.length !== 2 || !pair.every(Number.isSafeInteger) || pair[0] + pair[1] + (shape[axis] as number) < 0) {
+      throw new ArgumentError(
+        `pad: widths [${pair.join(', ')}] on axis ${axis} of ${showShape(shape)}, expected two integers that leave an extent of 0 or more`,
+      )
+    }
+  }
+  const cut = crop(x, widths)
+  const low = widths.map(([before]) => Math.max(0, before))
+  const high = widths.map(([, after]) => Math.max(0, after))
+  if (mode !== 'constant') return gatherEdges(cut, mode, low, high)
+  const none = shape.map(() => 0)
+  const padded = own(native.pad(idOf('pad', cut), low, high, none))
+  if (value === 0) return padded
+  const inside = own(native.pad(own(native.constant(1, 5, [...cut.shape])).id, low, high, none))
+  return where(inside, padded, value)
+}
+
+function crop(x: Tensor, widths: readonly (readonly [number, number])[]): Tensor {
+  if (widths.every(([before, after]) => before >= 0 && after >= 0)) return x
+  return slice(
+    x,
+    widths.map(([before]) => Math.max(0, -before)),
+    widths.map(([, after], axis) => (x.shape[axis] as number) + Math.min(0, after)),
+  )
+}
+
+/** Where each element of a padded axis of `n` elements comes from. */
+function sources(n: number, low: number, high: number, mode: 'reflect' | 'replicate'): Int32Array {
+  return Int32Array.from({ length: low + n + high }, (_, i) => {
+    const at = i - low
+    if (mode === 'replicate') return Math.min(n - 1, Math.max(0, at))
+    return at < 0 ? -at : at >= n ? 2 * (n - 1) - at : at
+  })
+}
+
+function gatherEdges(x: Tensor, mode: 'reflect' | 'replicate', low: number[], high: number[]): Tensor {
+  const shape: Shape = x.shape
+  let padded = alias(x)
+  for (const [axis, n] of shape.entries()) {
+    const [before, after] = [low[axis] as number, high[axis] as number]
+    if (before === 0 && after === 0) continue
+    const most = mode === 'reflect' ? n - 1 : n === 0 ? 0 : Number.POSITIVE_INFINITY
+    if (before > most || after > most) {
+      throw new ShapeError(
+        `pad: widths [${before}, ${after}] on axis ${axis} of ${showShape(shape)}; mode '${mode}' reaches at most ${most}`,
+      )
+    }
+    const index = sources(n, before, after, mode)
+    padded = own(native.take(padded.id, own(native.source(index, 2, [index.length])).id, axis))
+  }
+  return padded
+}

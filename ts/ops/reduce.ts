@@ -1,0 +1,201 @@
+/** Operations that take axes away. Without axes they reduce everything to a scalar. */
+import { isFloat, sizeOf } from '../dtype.js'
+import { ArgumentError, describe } from '../errors.js'
+import { native } from '../native.js'
+import { idOf, Tensor } from '../node.js'
+import { type Axes, resolveAxes, resolveAxis, withExtent } from './axes.js'
+import * as e from './elementwise.js'
+import { expandDims, reshape, slice } from './movement.js'
+
+const own = Tensor.own
+
+/** What reductions can be told. */
+export interface ReduceOptions {
+  /** Keeps the reduced axes as extents of 1; default false. */
+  keepDims?: boolean
+}
+
+const kinds = { sum: 0, max: 1, min: 2 } as const
+
+function reduce(op: keyof typeof kinds, x: Tensor, axes: Axes | null | undefined, options: ReduceOptions): Tensor {
+  const id = idOf(op, x)
+  return own(native.reduce(kinds[op], id, resolveAxes(op, axes, x.shape), options.keepDims ?? false))
+}
+
+/** bool and uint8 as int32, so that counts do not overflow. */
+function countable(x: Tensor): Tensor {
+  return x.dtype === 'bool' || x.dtype === 'uint8' ? e.cast(x, 'int32') : x
+}
+
+/** The sum over `axes`; bool and uint8 give int32. The sum of nothing is 0. */
+export function sum(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
+  idOf('sum', x)
+  return reduce('sum', countable(x), axes, options)
+}
+
+/** The largest element over `axes`; NaN if one is. Elements that tie share the gradient equally. */
+export function max(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
+  return reduce('max', x, axes, options)
+}
+
+/** The smallest element over `axes`; NaN if one is. Elements that tie share the gradient equally. */
+export function min(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
+  return reduce('min', x, axes, options)
+}
+
+function countOver(op: string, x: Tensor, axes: Axes | null | undefined): number {
+  return sizeOf(resolveAxes(op, axes, x.shape).map((axis) => x.shape[axis] as number))
+}
+
+/** The average over `axes`, in x's dtype; integers and bool give float32. The mean of nothing is NaN. */
+export function mean(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
+  idOf('mean', x)
+  const given = isFloat(x.dtype) ? x : e.cast(x, 'float32')
+  return e.div(reduce('sum', given, axes, options), countOver('mean', x, axes))
+}
+
+/** What {@link variance} and {@link std} can be told. */
+export interface VarianceOptions extends ReduceOptions {
+  /** The divisor is the count minus this: 0 (default) for the variance of a population, 1 for the unbiased estimate. */
+  correction?: number
+}
+
+/** The mean squared distance from the mean over `axes`, in two passes. */
+export function variance(x: Tensor, axes?: Axes | null, options: VarianceOptions = {}): Tensor {
+  const { correction = 0, keepDims = false } = options
+  const centred = e.sub(x, mean(x, axes, { keepDims: true }))
+  const divisor = Math.max(0, countOver('variance', x, axes) - correction)
+  return e.div(sum(e.square(centred), axes, { keepDims }), divisor)
+}
+
+/** The standard deviation over `axes`; its gradient where all elements are equal is 0. */
+export function std(x: Tensor, axes?: Axes | null, options: VarianceOptions = {}): Tensor {
+  return e.sqrtAtZero(variance(x, axes, options))
+}
+
+/** What {@link norm} can be told. */
+export interface NormOptions extends ReduceOptions {
+  /** The order p of (sum |x|^p)^(1/p); default 2. Infinity is the largest magnitude, 0 the number of nonzeros. */
+  ord?: number
+  /** The axes reduced; default all. */
+  axes?: Axes
+}
+
+/** The p-norm of x as one vector over the axes. The gradient of the norm of zeros is 0. */
+export function norm(x: Tensor, options: NormOptions = {}): Tensor {
+  const { ord = 2, axes, keepDims = false } = options
+  if (typeof ord !== 'number' || Number.isNaN(ord)) {
+    throw new ArgumentError(`norm: ord is ${describe(ord)}, expected a number, Infinity or -Infinity`)
+  }
+  const keep = { keepDims }
+  if (ord === 2) return e.sqrtAtZero(sum(e.square(x), axes, keep))
+  if (ord === Infinity) return max(e.abs(x), axes, keep)
+  if (ord === -Infinity) return min(e.abs(x), axes, keep)
+  if (ord === 0) return e.cast(sum(e.notEqual(x, 0), axes, keep), x.dtype)
+  if (ord === 1) return sum(e.abs(x), axes, keep)
+  const total = sum(e.pow(e.abs(x), ord), axes, keep)
+  const zero = e.equal(total, 0)
+  return e.where(zero, 0, e.pow(e.where(zero, 1, total), 1 / ord))
+}
+
+/** ln(sum(e^x)) over `axes`, shifted by the maximum; -Infinity where all elements are, with gradient 0. */
+export function logSumExp(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
+  const top = e.stopGradient(max(x, axes, { keepDims: true }))
+  const shift = e.where(e.isFinite(top), top, 0)
+  const total = sum(e.exp(e.sub(x, shift)), axes, { keepDims: true })
+  const empty = e.equal(total, 0)
+  const result = e.add(e.where(empty, -Infinity, e.log(e.where(empty, 1, total))), shift)
+  return options.keepDims ? result : dropAxes(result, resolveAxes('logSumExp', axes, x.shape))
+}
+
+function dropAxes(x: Tensor, axes: readonly number[]): Tensor {
+  return reshape(
+    x,
+    x.shape.filter((_, axis) => !axes.includes(axis)),
+  )
+}
+
+/** Halves an axis by multiplying its two halves, until one element is left; no division, so zeros are harmless. */
+function prodAlong(x: Tensor, axis: number): Tensor {
+  let product = x
+  for (let n = x.shape[axis] as number; n !== 1; n = Math.ceil(n / 2)) {
+    if (n === 0) return e.add(sum(product, axis, { keepDims: true }), 1)
+    const half = Math.floor(n / 2)
+    const part = (start: number, stop: number) => {
+      const starts = x.shape.map((_, i) => (i === axis ? start : null))
+      const stops = x.shape.map((_, i) => (i === axis ? stop : null))
+      return slice(product, starts, stops)
+    }
+    const pairs = e.mul(part(0, half), part(half, 2 * half))
+    product = n % 2 === 0 ? pairs : own(native.concat([pairs.id, part(n - 1, n).id], axis))
+  }
+  return product
+}
+
+/** The product over `axes`, exactly differentiable at zeros; bool and uint8 give int32. The product of nothing is 1. */
+export function prod(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
+  idOf('prod', x)
+  const reduced = resolveAxes('prod', axes, x.shape)
+  const product = reduced.reduce(prodAlong, countable(x))
+  if (product === x) return e.alias(x)
+  return options.keepDims ? product : dropAxes(product, reduced)
+}
+
+/**
+ * The index (int32) of the first largest element along `axis`; without axis, into the flattened tensor. NaN counts as
+ * largest.
+ */
+export function argMax(x: Tensor, axis?: number, options: ReduceOptions = {}): Tensor {
+  idOf('argMax', x)
+  const given = x.dtype === 'bool' ? e.cast(x, 'uint8') : x
+  if (axis === undefined) return own(native.argMax(reshape(given, [-1]).id, 0))
+  const along = resolveAxis('argMax', axis, x.shape)
+  const index = own(native.argMax(given.id, along))
+  return options.keepDims ? expandDims(index, along) : index
+}
+
+/** The index (int32) of the first smallest element; see {@link argMax}. */
+export function argMin(x: Tensor, axis?: number, options: ReduceOptions = {}): Tensor {
+  idOf('argMin', x)
+  const signed = x.dtype === 'bool' || x.dtype === 'uint8' ? 'int32' : x.dtype === 'uint32' ? 'int64' : x.dtype
+  return argMax(e.neg(signed === x.dtype ? x : e.cast(x, signed)), axis, options)
+}
+
+/** True where some element over `axes` is true (or not 0); false for none. */
+export function any(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
+  return e.greater(sum(e.notEqual(x, 0), axes, options), 0)
+}
+
+/** True where every element over `axes` is true (or not 0); true for none. */
+export function all(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
+  return e.equal(sum(e.equal(x, 0), axes, options), 0)
+}
+
+/** The running sum along `axis` (default the last): element i is the sum of elements 0 .. i. */
+export function cumsum(x: Tensor, axis = -1, options: { reverse?: boolean } = {}): Tensor {
+  idOf('cumsum', x)
+  return own(native.cumsum(countable(x).id, resolveAxis('cumsum', axis, x.shape), options.reverse ?? false))
+}
+
+/** The running product along `axis` (default the last), exactly differentiable at zeros. */
+export function cumprod(x: Tensor, axis = -1): Tensor {
+  idOf('cumprod', x)
+  const along = resolveAxis('cumprod', axis, x.shape)
+  const n = x.shape[along] as number
+  const part = (from: Tensor, start: number, stop: number) =>
+    own(
+      native.slice(
+        from.id,
+        x.shape.map((_, i) => (i === along ? start : 0)),
+        x.shape.map(() => 1),
+        withExtent(x.shape, along, stop - start),
+      ),
+    )
+  // After the step of distance d, element i is the product of elements i - 2d + 1 .. i.
+  let product = countable(x)
+  for (let distance = 1; distance < n; distance *= 2) {
+    const later = e.mul(part(product, distance, n), part(product, 0, n - distance))
+    product = own(native.concat([part(product, 0, distance).id, later.id], along))
+  }
+  return product === x ? e.alias(x) : product
+}

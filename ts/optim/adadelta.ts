@@ -1,0 +1,43 @@
+import { Optimizer } from './optimizer.js'
+import { checkRange, type OptimizerOptions, type ParameterGroup, withDefaults } from './options.js'
+import { decay, type Rule, withWeightDecay } from './rule.js'
+
+/** Options of {@link Adadelta}. */
+export interface AdadeltaOptions extends OptimizerOptions {
+  /** Decay rate of both averages of squares, in [0, 1). Default 0.9. */
+  rho?: number
+  /** Added under both roots. Default 1e-6. */
+  eps?: number
+}
+
+const DEFAULTS: Required<AdadeltaOptions> = { learningRate: 1, weightDecay: 0, rho: 0.9, eps: 1e-6 }
+
+/**
+ * Adadelta (Zeiler 2012, algorithm 1): the gradient times the ratio of two roots, of past steps and of past gradients.
+ * The learning rate (default 1) multiplies the result.
+ */
+export class Adadelta extends Optimizer<AdadeltaOptions> {
+  readonly name = 'adadelta'
+
+  constructor(options: AdadeltaOptions = {}, groups: readonly ParameterGroup<AdadeltaOptions>[] = []) {
+    super(withDefaults('Adadelta', DEFAULTS, options), groups)
+  }
+
+  protected rule({ rho, eps, weightDecay }: Required<AdadeltaOptions>): Rule {
+    checkRange('Adadelta', 'rho', rho, 0, 1)
+    checkRange('Adadelta', 'eps', eps)
+    return {
+      slots: { square: 0, squaredStep: 0 },
+      step({ grad, param, slots, learningRate }) {
+        const g = withWeightDecay(grad, param, weightDecay)
+        const past = slots.squaredStep ?? g
+        const square = decay(slots.square ?? g, g.square(), rho)
+        const move = past.add(eps).sqrt().div(square.add(eps).sqrt()).mul(g)
+        return {
+          delta: move.mul(learningRate).neg(),
+          slots: { square, squaredStep: decay(past, move.square(), rho) },
+        }
+      },
+    }
+  }
+}

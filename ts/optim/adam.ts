@@ -1,0 +1,80 @@
+import { maximum } from '../ops.js'
+import { Optimizer } from './optimizer.js'
+import { checkRange, type OptimizerOptions, type ParameterGroup, withDefaults } from './options.js'
+import { biasCorrection, decay, type Rule, safeSqrt, withWeightDecay } from './rule.js'
+
+/** Options of {@link Adam} and {@link AdamW}. */
+export interface AdamOptions extends OptimizerOptions {
+  /** Decay rates of the averages of the gradient and of its square, in [0, 1). Default [0.9, 0.999]. */
+  betas?: readonly [number, number]
+  /** Added to the root of the second average. Default 1e-8. */
+  eps?: number
+  /** Divide by the largest second average so far (Reddi, Kale and Kumar 2018). Default false. */
+  amsgrad?: boolean
+}
+
+const DEFAULTS: Required<AdamOptions> = {
+  learningRate: 0.001,
+  weightDecay: 0,
+  betas: [0.9, 0.999],
+  eps: 1e-8,
+  amsgrad: false,
+}
+
+/**
+ * Adam (Kingma and Ba 2015, algorithm 1):
+ *
+ *     m = b1 m + (1 - b1) g,   v = b2 v + (1 - b2) g^2
+ *     p = p - learningRate * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+ *
+ * Weight decay is added to the gradient; see {@link AdamW} for the other way.
+ */
+export class Adam extends Optimizer<AdamOptions> {
+  readonly name: string = 'adam'
+
+  constructor(options: AdamOptions = {}, groups: readonly ParameterGroup<AdamOptions>[] = []) {
+    super(withDefaults('Adam', DEFAULTS, options), groups)
+  }
+
+  protected rule(options: Required<AdamOptions>): Rule {
+    return adamRule('Adam', options, false)
+  }
+}
+
+/** Adam with weight decay outside the averages, `p = p - learningRate * weightDecay * p` (Loshchilov and Hutter 2019). */
+export class AdamW extends Optimizer<AdamOptions> {
+  readonly name: string = 'adamw'
+
+  constructor(options: AdamOptions = {}, groups: readonly ParameterGroup<AdamOptions>[] = []) {
+    super(withDefaults('AdamW', { ...DEFAULTS, weightDecay: 0.01 }, options), groups)
+  }
+
+  protected rule(options: Required<AdamOptions>): Rule {
+    return adamRule('AdamW', options, true)
+  }
+}
+
+function adamRule(title: string, options: Required<AdamOptions>, decoupled: boolean): Rule {
+  const { betas, eps, amsgrad, weightDecay } = options
+  const [beta1, beta2] = betas
+  checkRange(title, 'betas[0]', beta1, 0, 1)
+  checkRange(title, 'betas[1]', beta2, 0, 1)
+  checkRange(title, 'eps', eps)
+  return {
+    slots: { mean: 0, square: 0, ...(amsgrad ? { largest: 0 } : {}) },
+    step({ grad, param, slots, step, learningRate }) {
+      const g = decoupled ? grad : withWeightDecay(grad, param, weightDecay)
+      const { mean: oldMean, square: oldSquare, largest: oldLargest } = slots
+      const mean = decay(oldMean ?? g, g, beta1)
+      const square = decay(oldSquare ?? g, g.square(), beta2)
+      const largest = oldLargest === undefined ? square : maximum(oldLargest, square)
+      const root = safeSqrt(largest.div(biasCorrection(beta2, step))).add(eps)
+      const move = mean.div(biasCorrection(beta1, step)).div(root)
+      const full = decoupled && weightDecay !== 0 ? move.add(param.mul(weightDecay)) : move
+      return {
+        delta: full.mul(learningRate).neg(),
+        slots: { mean, square, ...(oldLargest === undefined ? {} : { largest }) },
+      }
+    },
+  }
+}

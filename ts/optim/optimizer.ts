@@ -1,0 +1,237 @@
+import { ArgumentError, ShapeError } from '../errors.js'
+import { full, type Tensor, type TensorLike, tensor, zeros } from '../tensor.js'
+import { Variable } from '../variable.js'
+import { type Leaf, leavesOf, type Nested, pairWith, rebuild } from './leaves.js'
+import { checkRange, groupMatches, type OptimizerOptions, type ParameterGroup } from './options.js'
+import type { Rule } from './rule.js'
+
+/** Tensors in nested arrays and records. */
+export type ParameterTree = Nested<Tensor>
+
+/** What an optimizer remembers: the number of steps taken, and slots by parameter path and slot name. A tree of tensors. */
+export type OptimizerState = {
+  /** float32 scalar. */
+  step: Tensor
+  /** E.g. `slots['layers.2.kernel'].momentum`, shape of the parameter. */
+  slots: Record<string, Record<string, Tensor>>
+}
+
+/** Options of one update. */
+export interface UpdateOptions {
+  /** Step size of this update; default the optimizer's own. */
+  learningRate?: TensorLike
+}
+
+/**
+ * An optimizer is a pure function of gradients, state and parameters, and a shell that applies it to Variables.
+ *
+ *     const { delta, state } = adam.update(grads, adam.init(params), params)   // new parameters: params + delta
+ *     adam.step(variables, grads)                                              // the same update, assigned
+ *
+ * `update` is differentiable with respect to gradients and parameters, so a look-ahead step may stand inside a loss.
+ */
+export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
+  /** Name in messages and reports, e.g. `'sgd'`. */
+  abstract readonly name: string
+  /** The options with all defaults filled in. */
+  readonly options: Required<O>
+
+  readonly #groups: readonly ParameterGroup<O>[]
+  readonly #rules: Rule[] = []
+  readonly #slots = new Map<Variable, Record<string, Variable>>()
+  #stepCount: Variable | undefined
+  #rateVariable: Variable | undefined
+  #rate: number
+
+  constructor(options: Required<O>, groups: readonly ParameterGroup<O>[] = []) {
+    this.options = Object.freeze({ ...options })
+    this.#groups = groups
+    this.#rate = options.learningRate
+    this.#rules = [options, ...groups.map((group) => this.#merged(group))].map((merged) => {
+      checkRange(this.constructor.name, 'learningRate', merged.learningRate)
+      checkRange(this.constructor.name, 'weightDecay', merged.weightDecay)
+      return this.rule(merged)
+    })
+  }
+
+  /** The arithmetic for one set of options; throws ArgumentError for values out of range. */
+  protected abstract rule(options: Required<O>): Rule
+
+  /** Step size of `step`. Setting it needs no new plan, also for compiled functions. */
+  get learningRate(): number {
+    return this.#rate
+  }
+
+  set learningRate(rate: number) {
+    checkRange(this.constructor.name, 'learningRate', rate)
+    this.#rate = rate
+    const variable = this.#rateVariable
+    variable?.assign(scalar(rate, variable.dtype))
+  }
+
+  /** The state before the first step. */
+  init(params: ParameterTree): OptimizerState {
+    const slots: OptimizerState['slots'] = {}
+    for (const { path, value } of leavesOf(params)) {
+      const initial = this.#initialSlots(path, value)
+      if (Object.keys(initial).length > 0) slots[path] = initial
+    }
+    return { step: scalar(0, 'float32'), slots }
+  }
+
+  /**
+   * One step.
+   *
+   * @param grads gradients in the structure of `params`
+   * @param state what `init` or the previous `update` gave
+   * @returns `delta`, to be added to the parameters, and the state after the step
+   */
+  update<P extends ParameterTree>(
+    grads: ParameterTree,
+    state: OptimizerState,
+    params: P,
+    options: UpdateOptions = {},
+  ): { delta: P; state: OptimizerState } {
+    const step = state.step.add(1)
+    const learningRate = options.learningRate ?? this.#rate
+    const deltas = new Map<string, Tensor>()
+    const slots: OptimizerState['slots'] = {}
+    for (const { path, value, grad } of pairWith(params, grads)) {
+      const result = this.#apply(path, value, grad, state.slots[path] ?? {}, step, learningRate)
+      deltas.set(path, result.delta)
+      if (Object.keys(result.slots).length > 0) slots[path] = result.slots
+    }
+    return { delta: rebuild(params, (path) => deltas.get(path) as Tensor) as P, state: { step, slots } }
+  }
+
+  /**
+   * Makes the Variables that hold the state of these parameters. `step` does it by itself; call it beforehand when the first
+   * `step` happens inside a compiled function.
+   */
+  prepare(variables: Nested<Variable>): void {
+    const leaves = leavesOf(variables)
+    const dtype = leaves.some(({ value }) => value.dtype === 'float64') ? 'float64' : 'float32'
+    this.#stepCount ??= new Variable(scalar(0, 'float32'), { name: `${this.name}.step`, trainable: false })
+    this.#rateVariable ??= new Variable(scalar(this.#rate, dtype), {
+      name: `${this.name}.learningRate`,
+      trainable: false,
+    })
+    for (const { path, value } of leaves) {
+      if (this.#slots.has(value)) continue
+      const initial = Object.entries(this.#initialSlots(path, value)).map(([slot, start]) => {
+        const name = `${this.name}.${slot}.${pathOf({ path, value })}`
+        return [slot, new Variable(start, { name, trainable: false })] as const
+      })
+      this.#slots.set(value, Object.fromEntries(initial))
+    }
+  }
+
+  /**
+   * Moves the Variables by one update and remembers the state.
+   *
+   * @param variables nested arrays, records or maps of Variables; @param grads gradients in the same structure
+   */
+  step(variables: Nested<Variable>, grads: ParameterTree, options: UpdateOptions = {}): void {
+    const pairs = pairWith(variables, grads)
+    this.prepare(variables)
+    const count = this.#stepCount as Variable
+    const step = count.value.add(1)
+    const learningRate = options.learningRate ?? (this.#rateVariable as Variable).value
+    for (const { path, value: variable, grad } of pairs) {
+      const held = this.#slots.get(variable) as Record<string, Variable>
+      const before = Object.fromEntries(Object.entries(held).map(([slot, kept]) => [slot, kept.value]))
+      const param = variable.value
+      const { delta, slots } = this.#apply(path, param, grad, before, step, learningRate)
+      variable.assign(param.add(delta))
+      for (const [slot, value] of Object.entries(slots)) (held[slot] as Variable).assign(value)
+    }
+    count.assign(step)
+  }
+
+  /** All Variables of the state by name: what to save in order to go on later. */
+  stateVariables(): Map<string, Variable> {
+    const held = [...this.#slots.values()].flatMap((slots) => Object.values(slots))
+    const all = [this.#stepCount, this.#rateVariable, ...held]
+    return new Map(all.flatMap((variable) => (variable === undefined ? [] : [[variable.name, variable] as const])))
+  }
+
+  #apply(
+    path: string,
+    param: Tensor,
+    grad: Tensor,
+    slots: Record<string, Tensor>,
+    step: Tensor,
+    learningRate: TensorLike,
+  ) {
+    if (grad.rank !== param.rank || grad.shape.some((extent, axis) => extent !== param.shape[axis])) {
+      throw new ShapeError(
+        `${this.name}: the gradient of '${path}' has shape [${grad.shape}], expected that of the parameter, [${param.shape}]`,
+      )
+    }
+    const index = this.#groupOf(path)
+    const rule = this.#rules[index] as Rule
+    for (const slot of Object.keys(rule.slots)) {
+      if (slots[slot] === undefined) {
+        throw new ArgumentError(
+          `${this.name}: the state has no '${slot}' for the parameter '${path}'; make it with init() of this optimizer and these parameters`,
+        )
+      }
+    }
+    return rule.step({
+      grad: aligned(grad, param),
+      param,
+      slots,
+      step: aligned(step, param),
+      learningRate: this.#groupRate(index, typeof learningRate === 'number' ? learningRate : aligned(learningRate, param)),
+    })
+  }
+
+  /** The base rate times the group's share of it. */
+  #groupRate(index: number, rate: TensorLike): TensorLike {
+    const own = index === 0 ? undefined : this.#groups[index - 1]?.learningRate
+    const base = this.options.learningRate
+    if (own === undefined || own === base) return rate
+    if (base === 0) return own
+    return typeof rate === 'number' ? (rate === base ? own : (rate * own) / base) : rate.mul(own / base)
+  }
+
+  #groupOf(path: string): number {
+    return this.#groups.findIndex(({ params }) => groupMatches(params, path)) + 1
+  }
+
+  #merged(group: ParameterGroup<O>): Required<O> {
+    const { params: _, ...own } = group
+    for (const name of Object.keys(own)) {
+      if (!Object.hasOwn(this.options, name)) {
+        throw new ArgumentError(
+          `${this.constructor.name}: a parameter group has the unknown option '${name}'; options are ${Object.keys(this.options).join(', ')}`,
+        )
+      }
+    }
+    return { ...this.options, ...own }
+  }
+
+  #initialSlots(path: string, param: Tensor | Variable): Record<string, Tensor> {
+    const rule = this.#rules[this.#groupOf(path)] as Rule
+    const { shape, dtype } = param
+    return Object.fromEntries(
+      Object.entries(rule.slots).map(([slot, start]) => [
+        slot,
+        start === 0 ? zeros(shape, { dtype }) : full(shape, start, { dtype }),
+      ]),
+    )
+  }
+}
+
+function scalar(value: number, dtype: Tensor['dtype']): Tensor {
+  return tensor(value, { dtype })
+}
+
+function aligned(value: Tensor, like: Tensor): Tensor {
+  return value.dtype === like.dtype ? value : value.cast(like.dtype)
+}
+
+/** Variables know their own path; plain trees name the rest. */
+function pathOf({ path, value }: Leaf<Variable>): string {
+  return value.name || path
+}

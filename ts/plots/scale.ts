@@ -1,0 +1,245 @@
+import type { JsonObject } from './spec.js'
+
+/** How an axis spreads its values. `symlog` is logarithmic away from zero and linear about it. */
+export type ScaleKind = 'linear' | 'log' | 'symlog'
+
+/** A mark on an axis; one with an empty label is a minor one. */
+interface Tick {
+  readonly value: number
+  readonly label: string
+}
+
+/**
+ * One axis, decided here and not by the renderer, because labels can only be placed clear of the data where the
+ * position of each value is known.
+ */
+export interface AxisScale {
+  readonly kind: ScaleKind
+  readonly domain: readonly [number, number]
+  readonly ticks: readonly Tick[]
+  /** Where a value lies, from 0 (start of the axis) to 1. */
+  position(value: number): number
+  /** The value at a position; inverse of `position`. */
+  valueAt(position: number): number
+  /** The Vega-Lite `scale`. */
+  readonly scale: JsonObject
+  /** The tick part of the Vega-Lite `axis`. */
+  readonly axis: JsonObject
+}
+
+/** Largest over smallest value from which on an axis is logarithmic: below it, all trajectories stay legible side by side. */
+const logarithmicFrom = 20
+
+/** Empty space at both ends, as a part of the axis. */
+const margin = 0.07
+
+/**
+ * The scale that shows all of `values`. Chosen by itself where `kind` is `auto`: logarithmic for positive values that
+ * differ by a factor of 20 or more, symmetric-logarithmic where zeros or negative values are among such, else linear.
+ * A linear axis starts at zero when the values come near it.
+ *
+ * @param values finite, at least one
+ */
+export function chooseScale(values: readonly number[], kind: ScaleKind | 'auto' = 'auto'): AxisScale {
+  const chosen = kind === 'auto' ? chooseKind(values) : kind
+  const constant = chosen === 'symlog' ? linearWidth(values) : 1
+  const { forward, backward } = transforms(chosen, constant)
+  const domain = paddedDomain(values, chosen, forward, backward)
+  const [from, to] = [forward(domain[0]), forward(domain[1])]
+  const ticks = ticksOf(chosen, domain, constant)
+  return {
+    kind: chosen,
+    domain,
+    ticks,
+    position: (value) => (forward(value) - from) / (to - from),
+    valueAt: (position) => backward(from + position * (to - from)),
+    scale: {
+      type: chosen,
+      domain: [...domain],
+      nice: false,
+      ...(chosen === 'linear' ? { zero: false } : {}),
+      ...(chosen === 'symlog' ? { constant } : {}),
+    },
+    axis: axisOf(ticks),
+  }
+}
+
+function extent(values: readonly number[]): [number, number] {
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
+  for (const value of values) {
+    low = Math.min(low, value)
+    high = Math.max(high, value)
+  }
+  return [low, high]
+}
+
+function chooseKind(values: readonly number[]): ScaleKind {
+  const sizes = values.map(Math.abs).filter((size) => size > 0)
+  const [low, high] = extent(sizes)
+  if (sizes.length === 0 || high / low < logarithmicFrom) return 'linear'
+  if (values.every((value) => value > 0)) return 'log'
+  // A few values about zero beside equally large ones need no logarithm: the middle one decides.
+  const middle = sizes.sort((a, b) => a - b)[Math.floor(sizes.length / 2)] as number
+  return high / middle < logarithmicFrom ? 'linear' : 'symlog'
+}
+
+/** Width of the linear part of a symmetric-logarithmic axis: the smallest size that matters beside the largest. */
+function linearWidth(values: readonly number[]): number {
+  const sizes = values.map(Math.abs).filter((size) => size > 0)
+  if (sizes.length === 0) return 1
+  const [low, high] = extent(sizes)
+  return 10 ** Math.floor(Math.log10(Math.max(low, high * 1e-4)))
+}
+
+interface Transforms {
+  forward: (value: number) => number
+  backward: (value: number) => number
+}
+
+function transforms(kind: ScaleKind, constant: number): Transforms {
+  switch (kind) {
+    case 'linear':
+      return { forward: (value) => value, backward: (value) => value }
+    case 'log':
+      return { forward: Math.log10, backward: (value) => 10 ** value }
+    case 'symlog':
+      return {
+        forward: (value) => Math.sign(value) * Math.log1p(Math.abs(value / constant)),
+        backward: (value) => Math.sign(value) * Math.expm1(Math.abs(value)) * constant,
+      }
+  }
+}
+
+function paddedDomain(
+  values: readonly number[],
+  kind: ScaleKind,
+  forward: Transforms['forward'],
+  backward: Transforms['backward'],
+): [number, number] {
+  const [low, high] = extent(values)
+  const [from, to] = [forward(low), forward(high)]
+  let space = (to - from) * margin
+  // A single value, or values equal up to rounding, get an axis of a sensible width about them.
+  const least = kind === 'log' ? 0.15 : Math.max(Math.abs(from), Math.abs(to)) * 1e-3
+  if (to - from <= least) space = kind === 'log' ? 0.3 : Math.max(Math.abs(to) * 0.25, least) || 0.5
+  const padded: [number, number] = [backward(from - space), backward(to + space)]
+  if (kind === 'linear' && low >= 0 && low <= 0.25 * high) padded[0] = 0
+  return padded
+}
+
+function ticksOf(kind: ScaleKind, [low, high]: readonly [number, number], constant: number): Tick[] {
+  switch (kind) {
+    case 'linear':
+      return linearTicks(low, high)
+    case 'log':
+      return logTicks(low, high)
+    case 'symlog': {
+      const positive = high > constant ? decades(constant, high) : []
+      const negative = low < -constant ? decades(constant, -low) : []
+      const values = [...negative.map((value) => -value).reverse(), 0, ...positive]
+      const plain = values.every(isPlain)
+      return values.map((value) => ({ value, label: plain ? String(value) : scientific(value) }))
+    }
+  }
+}
+
+function linearTicks(low: number, high: number): Tick[] {
+  const rough = (high - low) / 6
+  const size = 10 ** Math.floor(Math.log10(rough))
+  const step = ([1, 2, 5].find((factor) => factor * size >= rough) ?? 10) * size
+  const values: number[] = []
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) {
+    values.push(Number((i * step).toPrecision(12)))
+  }
+  const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9))
+  const largest = Math.max(...values.map(Math.abs))
+  const plain = largest === 0 || (largest >= 1e-3 && largest < 1e6)
+  return values.map((value) => ({ value, label: plain ? minus(value.toFixed(decimals)) : scientific(value) }))
+}
+
+/** Powers of ten in [low, high], thinned to ten at most. */
+function decades(low: number, high: number): number[] {
+  const first = Math.ceil(Math.log10(low) - 1e-9)
+  const last = Math.floor(Math.log10(high) + 1e-9)
+  const every = Math.max(1, Math.ceil((last - first + 1) / 10))
+  const values: number[] = []
+  for (let exponent = first; exponent <= last; exponent += every) values.push(Number(`1e${exponent}`))
+  return values
+}
+
+function logTicks(low: number, high: number): Tick[] {
+  const powers = decades(low, high)
+  const span = Math.log10(high / low)
+  if (span < 0.7) return linearTicks(low, high)
+  const factors = powers.length >= 3 ? [1] : [1, 2, 5]
+  const major: number[] = []
+  const all: number[] = []
+  for (let exponent = Math.floor(Math.log10(low)); exponent <= Math.ceil(Math.log10(high)); exponent++) {
+    for (let factor = 1; factor <= 9; factor++) {
+      const value = Number(`${factor}e${exponent}`)
+      if (value < low || value > high) continue
+      all.push(value)
+      if (factors.includes(factor) && (factor > 1 || powers.includes(value))) major.push(value)
+    }
+  }
+  const plain = major.every(isPlain)
+  // Over many decades the marks between them would be a smear.
+  return (span > 6 ? major : all).map((value) => ({
+    value,
+    label: !major.includes(value) ? '' : plain ? String(value) : scientific(value),
+  }))
+}
+
+function isPlain(value: number): boolean {
+  return value === 0 || (Math.abs(value) >= 1e-3 && Math.abs(value) < 1e5)
+}
+
+const minus = (text: string): string => text.replace('-', '\u2212')
+
+/** A number as a mantissa and a power of ten, as print has it: 2×10⁻⁴, 10⁻³. */
+function scientific(value: number): string {
+  if (value === 0) return '0'
+  const [mantissa, exponent] = value.toExponential().split('e') as [string, string]
+  const raised = String(Number(exponent)).replace(/./g, (sign) => (sign === '-' ? '⁻' : ('⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(sign)] as string)))
+  const power = `10${raised}`
+  if (mantissa === '1') return power
+  return mantissa === '-1' ? minus(`-${power}`) : minus(`${mantissa}×${power}`)
+}
+
+function axisOf(ticks: readonly Tick[]): JsonObject {
+  const values = ticks.map((tick) => tick.value)
+  const major = ticks.filter((tick) => tick.label !== '').map((tick) => tick.value)
+  const isMajor = `indexof(${JSON.stringify(major)}, datum.value) >= 0`
+  return {
+    values,
+    labelExpr: `${JSON.stringify(ticks.map((tick) => tick.label))}[indexof(${JSON.stringify(values)}, datum.value)]`,
+    labelOverlap: false,
+    ...(major.length === ticks.length
+      ? {}
+      : {
+          tickSize: { condition: { test: isMajor, value: 5 }, value: 2.5 },
+          gridOpacity: { condition: { test: isMajor, value: 1 }, value: 0.45 },
+        }),
+  }
+}
+
+/** The scale and axis of the epochs 1 .. N. */
+export function epochScale(epochs: number): { scale: JsonObject; axis: JsonObject } {
+  const space = Math.max(0.4, (epochs - 1) * 0.03)
+  const values = epochTicks(epochs, 8)
+  return {
+    scale: { type: 'linear', domain: [1 - space, epochs + space], nice: false, zero: false },
+    axis: { values, format: 'd', labelOverlap: false },
+  }
+}
+
+/** At most about `most` whole epochs to label: the first, the last, and round ones between. */
+export function epochTicks(epochs: number, most: number): number[] {
+  if (epochs <= most) return Array.from({ length: epochs }, (_, index) => index + 1)
+  const rough = epochs / (most - 1)
+  const size = 10 ** Math.floor(Math.log10(rough))
+  const step = ([1, 2, 5].find((factor) => factor * size >= rough) ?? 10) * size
+  const values = [1]
+  for (let epoch = step; epoch < epochs - step / 3; epoch += step) if (epoch > 1) values.push(epoch)
+  return [...values, epochs]
+}

@@ -1,0 +1,18 @@
+/** A JSON value. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
+
+/** A JSON object. */
+export type JsonObject = { [key: string]: Json }
+
+/** A Vega-Lite specification: plain JSON, drawn alike by files, reports, notebooks and the browser. */
+export type VegaLiteSpec = JsonObject
+
+/** Options that every chart has. */
+export interface ChartOptions {
+  /** Heading of the chart; `null` for none, as a paper wants whose caption says it. */
+  title?: string | null
+  /** Width of a plotting area in pixels, without axes and legends. */
+  width?: number
+  /** Height of a plotting area in pixels, without axes and title. */
+  height?: number
+}

@@ -1,0 +1,108 @@
+import { fontFamily } from './font.js'
+import type { ChartOptions, JsonObject } from './spec.js'
+
+/** Dark grey of text and axes. */
+export const ink = '#1f2933'
+/** Grey of what explains: subtitles, leader lines. */
+export const faint = '#5f6b7a'
+
+/**
+ * Markers of layers, easiest to tell apart first. Names are Vega's; the rest are outlines within the square from -1 to 1.
+ */
+const markers = [
+  'circle',
+  'square',
+  'triangle-up',
+  'diamond',
+  'triangle-down',
+  'cross',
+  'M0,-1L0.235,-0.324L0.951,-0.309L0.38,0.124L0.588,0.809L0,0.4L-0.588,0.809L-0.38,0.124L-0.951,-0.309L-0.235,-0.324Z',
+  'triangle-right',
+  'M0.5,-0.866L1,0L0.5,0.866L-0.5,0.866L-1,0L-0.5,-0.866Z',
+  'triangle-left',
+  'M-0.45,-0.8L0,-0.35L0.45,-0.8L0.8,-0.45L0.35,0L0.8,0.45L0.45,0.8L0,0.35L-0.45,0.8L-0.8,0.45L-0.35,0L-0.8,-0.45Z',
+  'M0,-0.9L0.856,-0.278L0.529,0.728L-0.529,0.728L-0.856,-0.278Z',
+] as const
+
+/** Marker of the layer at `place`. Past twelve layers they repeat; the labels still tell. */
+export function markerOf(place: number): string {
+  return markers[place % markers.length] as string
+}
+
+/** Colours of layers that also differ for colour-blind readers and in print (after Okabe and Ito 2008). */
+const layerColours = [
+  '#0072b2',
+  '#d55e00',
+  '#009e73',
+  '#cc79a7',
+  '#e69f00',
+  '#56b4e9',
+  '#6b4c9a',
+  '#8c510a',
+  '#444f5a',
+] as const
+
+/** Colour of the layer at `place` in charts where colour tells layers apart. */
+export function colourOf(place: number): string {
+  return layerColours[place % layerColours.length] as string
+}
+
+/** Colours of the epochs, early to late: viridis without its palest end, which fades on white paper. */
+export const epochScheme: JsonObject = { scheme: { name: 'viridis', extent: [0, 0.93] } }
+
+/** Colour of a run of a single epoch: the middle of the scheme. */
+export const singleEpochColour = '#27808e'
+
+/** What all charts share: schema, background, type and lines. */
+export const frame = {
+  $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
+  background: 'white',
+  padding: 14,
+  config: {
+    font: fontFamily,
+    view: { stroke: null },
+    axis: {
+      domainColor: ink,
+      tickColor: ink,
+      tickSize: 5,
+      labelColor: ink,
+      labelFontSize: 11,
+      labelPadding: 4,
+      titleColor: ink,
+      titleFontSize: 13,
+      titleFontWeight: 'normal',
+      titlePadding: 10,
+      grid: true,
+      gridColor: '#e3e7ec',
+    },
+    legend: {
+      labelColor: ink,
+      labelFontSize: 11,
+      labelLimit: 240,
+      titleColor: ink,
+      titleFontSize: 12,
+      titleFontWeight: 600,
+      titlePadding: 6,
+      rowPadding: 4,
+      offset: 22,
+    },
+    title: {
+      color: ink,
+      fontSize: 15,
+      fontWeight: 600,
+      subtitleColor: faint,
+      subtitleFontSize: 12,
+      subtitlePadding: 5,
+      anchor: 'start',
+      frame: 'group',
+      offset: 14,
+    },
+  },
+} as const satisfies JsonObject
+
+/** The `title` member of a specification: heading and subtitle, or none where the heading is null. */
+export function titled(options: ChartOptions, heading: string, subtitle = ''): JsonObject {
+  if (options.title === null) return {}
+  const text = options.title ?? heading
+  return { title: subtitle === '' ? { text } : { text, subtitle } }
+}

@@ -1,0 +1,81 @@
+/**
+ * Who owns which handles: what was built inside a scope, what the collector found, and how V8 is told of native memory.
+ */
+import { native } from './native.js'
+
+/** A native handle shared between an object and the finalizer that may outlive it; `id` is 0 once released. */
+export interface Owned {
+  id: number
+}
+
+let dropped: number[] = []
+
+/** Releases the handles of collected tensors. */
+export function releaseDropped(): void {
+  if (dropped.length === 0) return
+  const ids = dropped
+  dropped = []
+  native.release(ids)
+}
+
+const tensors = new FinalizationRegistry<Owned>((owned) => {
+  if (owned.id === 0) return
+  // Finalizers come one by one but in crowds: one native call releases the whole crowd.
+  if (dropped.push(owned.id) === 1) queueMicrotask(releaseDropped)
+  owned.id = 0
+})
+
+const others = new FinalizationRegistry<() => void>((release) => release())
+
+/** Lets the collector release a tensor's handle. */
+export function watchTensor(tensor: object, owned: Owned): void {
+  tensors.register(tensor, owned)
+}
+
+/** Calls `release` when `object` was collected. `release` must not refer to `object`. */
+export function watch(object: object, release: () => void): void {
+  others.register(object, release)
+}
+
+const scopes: Owned[][] = []
+
+/** Notes a handle in the innermost open scope. */
+export function noteCreated(owned: Owned): void {
+  scopes.at(-1)?.push(owned)
+}
+
+/** Opens a scope: handles made until {@link closeScope} are noted in it. */
+export function openScope(): void {
+  scopes.push([])
+}
+
+/**
+ * Closes the innermost scope and releases everything made in it but `kept`, which passes to the scope around it.
+ */
+export function closeScope(kept: ReadonlySet<Owned>): void {
+  const made = scopes.pop() ?? []
+  const outer = scopes.at(-1)
+  const ids: number[] = []
+  for (const owned of made) {
+    if (owned.id === 0) continue
+    if (kept.has(owned)) {
+      outer?.push(owned)
+    } else {
+      ids.push(owned.id)
+      owned.id = 0
+    }
+  }
+  if (ids.length > 0) native.release(ids)
+}
+
+const reportEvery = 32
+let evaluations = 0
+let reported = 0
+
+/** Tells V8, now and then, how much native memory its objects keep alive, so that it collects in time. */
+export function noteEvaluation(): void {
+  if (++evaluations % reportEvery !== 0) return
+  const { bytes } = native.memory()
+  native.adjustExternalMemory(bytes - reported)
+  reported = bytes
+}
