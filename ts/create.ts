@@ -27,7 +27,9 @@ export interface FillOptions {
 function checkDevice(device: DeviceRequest | undefined): void {
   if (device === undefined || device === 'cpu' || device === 'auto') return
   if (/^cuda(:\d+)?$/.test(device)) {
-    throw new DeviceError(`tensor: device "${device}" was asked for, but this build has only "cpu"; use "cpu" or "auto"`)
+    throw new DeviceError(
+      `tensor: device "${device}" was asked for, but this build has only "cpu"; use "cpu" or "auto"`,
+    )
   }
   throw new DeviceError(`tensor: there is no device "${device}"; use "cpu" or "auto"`)
 }
@@ -39,7 +41,9 @@ function checkDevice(device: DeviceRequest | undefined): void {
  */
 export function checkShape(op: string, shape: Shape): number[] {
   if (!Array.isArray(shape)) {
-    throw new ShapeError(`${op}: the shape is ${describe(shape)}, expected an array of extents such as [2, 3]`)
+    throw new ShapeError(
+      `${op}: the shape is ${describe(shape)}, expected an array of extents such as [2, 3]`,
+    )
   }
   for (const [axis, extent] of shape.entries()) {
     if (!Number.isSafeInteger(extent) || extent < 0) {
@@ -59,7 +63,8 @@ function fromTypedArray(data: TypedArray, options: TensorOptions): { values: Typ
   const own = dtypeOfArray(data)
   const wanted = options.dtype ?? own
   if (wanted === own) return { values: data, dtype: own }
-  if (wanted === 'bool' && data instanceof Uint8Array) return { values: data.map((x) => (x ? 1 : 0)), dtype: 'bool' }
+  if (wanted === 'bool' && data instanceof Uint8Array)
+    return { values: data.map((x) => (x ? 1 : 0)), dtype: 'bool' }
   throw new DTypeError(
     `tensor: given ${data.constructor.name} (${own}) for dtype ${wanted}; ` +
       `leave out dtype and cast: tensor(data).cast('${wanted}')`,
@@ -141,7 +146,8 @@ export function arange(start: number, stop: number, step: number, options?: Fill
 export function arange(...args: (number | FillOptions | undefined)[]): Tensor {
   const numbers = args.filter((arg) => typeof arg === 'number')
   const options = args.find((arg) => typeof arg === 'object') ?? {}
-  const [start, stop, step = 1] = numbers.length === 1 ? [0, numbers[0] as number] : (numbers as [number, number, number?])
+  const [start, stop, step = 1] =
+    numbers.length === 1 ? [0, numbers[0] as number] : (numbers as [number, number, number?])
   if (![start, stop, step].every(Number.isFinite) || step === 0) {
     throw new ArgumentError(
       `arange: given start ${start}, stop ${stop}, step ${step}, expected finite numbers and a step other than 0`,

@@ -10,8 +10,15 @@ export type Shape = readonly number[]
 export type TypedArray = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array
 
 /** Element types in the order of their native codes. */
-export const dtypes = ['float32', 'float64', 'int32', 'int64', 'uint8', 'bool', 'uint32'] as const satisfies
-  readonly DType[]
+export const dtypes = [
+  'float32',
+  'float64',
+  'int32',
+  'int64',
+  'uint8',
+  'bool',
+  'uint32',
+] as const satisfies readonly DType[]
 
 const codes = new Map<string, number>(dtypes.map((name, code) => [name, code]))
 

@@ -50,7 +50,9 @@ export const ones = (): Initializer => constant(1)
 /** Uniform between `low` and `high`. */
 export function uniform(low = -0.05, high = 0.05): Initializer {
   if (!(low < high)) {
-    throw new ArgumentError(`uniform initializer: low must be below high, received low ${low} and high ${high}`)
+    throw new ArgumentError(
+      `uniform initializer: low must be below high, received low ${low} and high ${high}`,
+    )
   }
   return (key, shape, _fanIn, _fanOut, dtype) => randomUniform(key, shape, { low, high, dtype })
 }

@@ -96,7 +96,9 @@ export function flattenNested(
       return
     }
     if (typeof value !== 'number' && typeof value !== 'boolean' && typeof value !== 'bigint') {
-      const given = isList(value) ? `an array of ${value.length}, deeper than the first element` : describe(value)
+      const given = isList(value)
+        ? `an array of ${value.length}, deeper than the first element`
+        : describe(value)
       throw new DataError(`tensor: ${where(path)} is ${given}, expected a number`)
     }
     if (wanted !== undefined) checkLeaf(value, wanted, path)

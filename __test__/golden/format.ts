@@ -1,7 +1,7 @@
 /** The format of golden files: reference values, gradients and second-order gradients, a list of cases a file. */
 
 import { readdirSync, readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { type DType, type Tensor, tensor } from '../../ts/index.js'
 
@@ -42,14 +42,26 @@ export type Precision = 'float32' | 'float64'
 
 /** The cases of a folder by topic (the file's name without its extension). */
 export function readFolder(folder: string): Map<string, readonly Case[]> {
-  const topics = new Map<string, readonly Case[]>()
-  for (const file of readdirSync(folder).sort()) {
-    if (!/\.json(\.gz)?$/.test(file)) continue
-    const bytes = readFileSync(join(folder, file))
-    const text = file.endsWith('.gz') ? gunzipSync(bytes).toString('utf8') : bytes.toString('utf8')
-    topics.set(basename(file).replace(/\.json(\.gz)?$/, ''), JSON.parse(text) as readonly Case[])
+  const files = readdirSync(folder).filter((file) => /\.json(\.gz)?$/.test(file))
+  const topics = files
+    .sort()
+    .map((file) => [file.replace(/\.json(\.gz)?$/, ''), readCases(join(folder, file))] as const)
+  return new Map(topics)
+}
+
+function readCases(path: string): readonly Case[] {
+  const bytes = readFileSync(path)
+  let cases: unknown
+  try {
+    cases = JSON.parse((path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8'))
+  } catch (cause) {
+    throw new Error(`${path} is not JSON: ${(cause as Error).message}`, { cause })
   }
-  return topics
+  const isCase = (c: Partial<Case> | null) => [c?.name, c?.op].every((text) => typeof text === 'string')
+  if (!Array.isArray(cases) || !cases.every(isCase)) {
+    throw new Error(`${path} is not a list of cases, each with a name and an op`)
+  }
+  return cases as readonly Case[]
 }
 
 /** The numbers of a stored tensor. */
@@ -58,7 +70,10 @@ export function numbersOf(stored: Stored): readonly number[] {
   const { gen } = stored
   if (gen === undefined) throw new Error('a stored tensor has neither data nor a formula')
   const size = stored.shape.reduce((a, b) => a * b, 1)
-  return Array.from({ length: size }, (_, k) => gen.off + gen.amp * (((k * 48271 + gen.add) % 65536) / 32768 - 1))
+  return Array.from(
+    { length: size },
+    (_, k) => gen.off + gen.amp * (((k * 48271 + gen.add) % 65536) / 32768 - 1),
+  )
 }
 
 /** A stored tensor in the precision of the run; indices as int32, masks as bool. */
@@ -78,8 +93,23 @@ export function tensorOf(stored: Stored, precision: Precision): Tensor {
   }
 }
 
+/**
+ * The tolerance for one expected tensor of a case. Some cases give none for float32; there, results must agree to 1e-3,
+ * measured against the largest entry too, since sums of entries of both signs cancel.
+ */
+export function toleranceOf(c: Case, precision: Precision, expected: Partial<Stored>): Tolerance {
+  if (precision === 'float64' || c.dtype === 'f32' || Object.keys(c.inputs).length === 0) return c.tol
+  if (c.tol_f32 !== undefined) return c.tol_f32
+  const largest = (expected.data ?? []).reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+  return { rtol: 1e-3, atol: 1e-3 * largest }
+}
+
 /** Why two lists of numbers differ by more than the tolerance; `undefined` when they do not. */
-export function difference(got: ArrayLike<number | bigint>, expected: ArrayLike<number>, tol: Tolerance): string | undefined {
+export function difference(
+  got: ArrayLike<number | bigint>,
+  expected: ArrayLike<number>,
+  tol: Tolerance,
+): string | undefined {
   if (got.length !== expected.length) return `${got.length} numbers, expected ${expected.length}`
   for (let i = 0; i < expected.length; i++) {
     const g = Number(got[i])
@@ -88,4 +118,21 @@ export function difference(got: ArrayLike<number | bigint>, expected: ArrayLike<
     if (!near && g !== e && !(Number.isNaN(g) && Number.isNaN(e))) return `[${i}] is ${g}, expected ${e}`
   }
   return undefined
+}
+
+/** The same for plain JSON; `undefined` when both agree. */
+export function plainDifference(got: unknown, expected: unknown, tol: Tolerance): string | undefined {
+  if (Array.isArray(expected) && Array.isArray(got)) {
+    if (got.length !== expected.length) return ` has ${got.length} entries, expected ${expected.length}`
+    for (let i = 0; i < expected.length; i++) {
+      const why = plainDifference(got[i], expected[i], tol)
+      if (why !== undefined) return `[${i}]${why}`
+    }
+    return undefined
+  }
+  if (typeof expected === 'number' && typeof got === 'number') {
+    const near = Math.abs(got - expected) <= tol.atol + tol.rtol * Math.abs(expected)
+    return near ? undefined : ` is ${got}, expected ${expected}`
+  }
+  return Object.is(got, expected) ? undefined : ` is ${String(got)}, expected ${String(expected)}`
 }

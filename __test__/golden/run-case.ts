@@ -1,7 +1,15 @@
 /** Runs one case: values, first and second derivatives, all through the public API. */
 
-import { grad, mul, type Tensor, zeros } from '../../ts/index.js'
-import { type Case, difference, numbersOf, type Precision, tensorOf } from './format.js'
+import { grad, mul, stack, type Tensor, zeros } from '../../ts/index.js'
+import {
+  type Case,
+  difference,
+  numbersOf,
+  type Precision,
+  plainDifference,
+  tensorOf,
+  toleranceOf,
+} from './format.js'
 import { operation } from './operations.js'
 
 /** Tensors by name. */
@@ -14,21 +22,23 @@ export type Outputs = Record<string, Tensor | { readonly value: unknown }>
 export type Operation = (inputs: Tensors, c: Case, precision: Precision) => Outputs | Promise<Outputs>
 
 /** The outcome of one case in one precision. */
-export type Outcome = { readonly kind: 'passed' } | { readonly kind: 'failed'; readonly why: string } | { readonly kind: 'skipped' }
+export type Outcome =
+  | { readonly kind: 'passed' }
+  | { readonly kind: 'failed'; readonly why: string }
+  | { readonly kind: 'skipped' }
 
 /** Runs a case. Cases whose operation is not there yet are skipped. */
 export async function runCase(c: Case, precision: Precision): Promise<Outcome> {
   const run = operation(c)
   if (run === undefined) return { kind: 'skipped' }
-  const tol = precision === 'float32' ? (c.dtype === 'f64' ? c.tol_f32 : c.tol) : c.tol
-  if (tol === undefined) return { kind: 'skipped' }
   try {
     const got = await compute(run, c, precision)
     for (const [name, expected] of Object.entries(c.expected)) {
       const found = got[name]
       if (found === undefined) return { kind: 'failed', why: `no ${name}` }
+      const tol = toleranceOf(c, precision, expected)
       if ('value' in expected) {
-        const value = 'value' in found ? found.value : undefined
+        const value = 'value' in found ? found.value : await found.array()
         const why = plainDifference(value, expected.value, tol)
         if (why !== undefined) return { kind: 'failed', why: `${name}${why}` }
         continue
@@ -51,21 +61,33 @@ async function compute(run: Operation, c: Case, precision: Precision): Promise<O
   for (const [name, stored] of Object.entries(c.inputs)) inputs[name] = tensorOf(stored, precision)
   const result = await run({ ...inputs }, c, precision)
   const outputs: Outputs = { ...result }
-  const diff = c.diff ?? Object.keys(c.expected).flatMap((name) => (name.startsWith('grad.') ? [name.slice(5)] : []))
+  const diff =
+    c.diff ?? Object.keys(c.expected).flatMap((name) => (name.startsWith('grad.') ? [name.slice(5)] : []))
   if (diff.length === 0) return outputs
   const at: Tensors = {}
   for (const name of diff) at[name] = inputs[name] as Tensor
   const first = grad((w: Tensors) => loss(run, { ...inputs, ...w }, c, precision))
   const g = first(at)
   for (const name of diff) outputs[`grad.${name}`] = g[name] as Tensor
+  for (const name of (c.params.checksum_grads ?? []) as string[])
+    outputs[`gradsum.${name}`] = checksum(g[name] as Tensor)
   if (c.order === 2) {
     const second = grad((w: Tensors) => {
       const inner = first(w)
-      return diff.map((name) => mul(inner[name] as Tensor, inner[name] as Tensor).sum()).reduce((a, b) => a.add(b))
+      return diff
+        .map((name) => mul(inner[name] as Tensor, inner[name] as Tensor).sum())
+        .reduce((a, b) => a.add(b))
     })(at)
     for (const name of diff) outputs[`second.${name}`] = second[name] as Tensor
   }
   return outputs
+}
+
+/** What is stored of a large gradient: its sum, its sum with fixed weights, and its norm. */
+function checksum(gradient: Tensor): Tensor {
+  const { dtype, shape } = gradient
+  const weights = tensorOf({ shape, gen: { kind: 'lcg', add: 7, amp: 1, off: 0 } }, dtype as Precision)
+  return stack([gradient.sum(), gradient.mul(weights).sum(), gradient.norm()], 0)
 }
 
 /** sum(G y) or sum(G y^2) over the outputs that have a weight G; the value itself where there is none. */
@@ -83,20 +105,4 @@ function loss(run: Operation, inputs: Tensors, c: Case, precision: Precision): T
   const value = outputs.value
   if (!weighted && value !== undefined && !('value' in value)) return value
   return total
-}
-
-function plainDifference(got: unknown, expected: unknown, tol: { rtol: number; atol: number }): string | undefined {
-  if (Array.isArray(expected) && Array.isArray(got)) {
-    if (got.length !== expected.length) return ` has ${got.length} entries, expected ${expected.length}`
-    for (let i = 0; i < expected.length; i++) {
-      const why = plainDifference(got[i], expected[i], tol)
-      if (why !== undefined) return `[${i}]${why}`
-    }
-    return undefined
-  }
-  if (typeof expected === 'number' && typeof got === 'number') {
-    const near = Math.abs(got - expected) <= tol.atol + tol.rtol * Math.abs(expected)
-    return near ? undefined : ` is ${got}, expected ${expected}`
-  }
-  return Object.is(got, expected) ? undefined : ` is ${String(got)}, expected ${String(expected)}`
 }

@@ -17,7 +17,8 @@ function operands(inputs: Tensors): Tensor[] {
 }
 
 const one = (f: (x: Tensor, p: Params) => Tensor) => plain(([x], p) => f(x as Tensor, p))
-const two = (f: (x: Tensor, y: Tensor, p: Params) => Tensor) => plain(([x, y], p) => f(x as Tensor, y as Tensor, p))
+const two = (f: (x: Tensor, y: Tensor, p: Params) => Tensor) =>
+  plain(([x, y], p) => f(x as Tensor, y as Tensor, p))
 const three = (f: (x: Tensor, y: Tensor, z: Tensor, p: Params) => Tensor) =>
   plain(([x, y, z], p) => f(x as Tensor, y as Tensor, z as Tensor, p))
 
@@ -25,14 +26,18 @@ const reduce = (f: (x: Tensor, axes: number[], o: { keepDims: boolean }) => Tens
   one((x, p) => f(x, p.dim as number[], { keepDims: p.keepdim as boolean }))
 
 const swap = (x: Tensor) => hg.transpose(x)
-const shifted = (x: Tensor, p: Params) => x.add(hg.eye(x.shape.at(-1) as number, { dtype: x.dtype }).mul(p.shift as number))
+function shifted(x: Tensor, p: Params): Tensor {
+  const n = x.shape.at(-1) as number
+  return x.add(hg.eye(n, n, { dtype: x.dtype }).mul(p.shift as number))
+}
 const spd = (x: Tensor, p: Params) => shifted(hg.matmul(x, swap(x)), p)
 
 /** torch's pad list (last axis first); negative widths crop. */
 function padLike(x: Tensor, p: Params): Tensor {
   const widths = x.shape.map(() => [0, 0] as [number, number])
   const list = p.pad as number[]
-  for (let i = 0; i < list.length / 2; i++) widths[x.rank - 1 - i] = [list[2 * i] as number, list[2 * i + 1] as number]
+  for (let i = 0; i < list.length / 2; i++)
+    widths[x.rank - 1 - i] = [list[2 * i] as number, list[2 * i + 1] as number]
   const starts = widths.map(([low]) => (low < 0 ? -low : null))
   const stops = widths.map(([, high]) => (high < 0 ? high : null))
   const cropped = x.slice(starts, stops)
@@ -88,7 +93,9 @@ export const tensorOperations: Readonly<Record<string, Operation>> = {
     const mask = Array.from(inputs.mask?.dataSync() as Uint8Array, Boolean)
     return { y: hg.maskedSelect(inputs.a as Tensor, mask) }
   },
-  masked_fill: two((x, mask, p) => hg.where(mask, hg.full(x.shape, p.value as number, { dtype: x.dtype }), x)),
+  masked_fill: two((x, mask, p) =>
+    hg.where(mask, hg.full(x.shape, p.value as number, { dtype: x.dtype }), x),
+  ),
   index_2d: three((x, i, j) => x.flatten().take(i.mul(x.shape[1] as number).add(j))),
   gather: two((x, index, p) => x.takeAlong(index, p.dim)),
   scatter_add: three((x, index, src, p) => x.scatterAdd(p.dim, index, src)),
@@ -117,7 +124,9 @@ export const tensorOperations: Readonly<Record<string, Operation>> = {
     const parts = hg.split(inputs.a as Tensor, c.params.sizes, c.params.dim)
     return Object.fromEntries(parts.map((part, i) => [`y${i}`, part]))
   },
-  unfold2d: one((x, p) => hg.unfold(x, { kernelSize: p.kernel, stride: p.stride, padding: p.padding, dilation: p.dilation })),
+  unfold2d: one((x, p) =>
+    hg.unfold(x, { kernelSize: p.kernel, stride: p.stride, padding: p.padding, dilation: p.dilation }),
+  ),
   argmax: one((x, p) => x.argMax(p.dim)),
   layer_norm: three((x, w, b, p) => hg.layerNorm(x, p.nd, w, b, p.eps)),
   normalize: one((x, p) => hg.normalize(x, p.dim)),
@@ -136,14 +145,18 @@ export const tensorOperations: Readonly<Record<string, Operation>> = {
     return pair(a.sort(dim, options), a.argSort(dim, options))
   },
   topk: (inputs, c) => {
-    const { values, indices } = hg.topK(inputs.a as Tensor, c.params.k, c.params.dim, { largest: c.params.largest })
+    const { values, indices } = hg.topK(inputs.a as Tensor, c.params.k, c.params.dim, {
+      largest: c.params.largest,
+    })
     return pair(values, indices)
   },
   argsort: one((x, p) => x.argSort(p.dim)),
   cdist: two((a, b) => hg.cdist(a, b)),
   sqdist: two((a, b) => hg.squaredDistances(a, b)),
   gaussian_gram: one((x, p) => hg.gaussianGram(x, p.sigma)),
-  hsic_biased: two((a, b, p) => new HSIC({ kernel: 'gaussian', sigma: p.sigma_a, sigmaY: p.sigma_b }).criterion(a, b)),
+  hsic_biased: two((a, b, p) =>
+    new HSIC({ kernel: 'gaussian', sigma: p.sigma_a, sigmaY: p.sigma_b }).criterion(a, b),
+  ),
 }
 
 /** The extremum along one axis and where it is. */

@@ -1,4 +1,5 @@
 import { ArgumentError, DataError, NumericalError, ShapeError } from '../errors.js'
+import { tidy } from '../memory.js'
 import { type DeviceRequest, type NestedInput, Tensor, tensor } from '../tensor.js'
 
 /** Options that every estimator takes. */
@@ -67,9 +68,8 @@ export abstract class Estimator<O extends object = object> {
    * @throws NumericalError when the data do not give a finite value
    */
   async estimate(x: NestedInput | Tensor, y: NestedInput | Tensor): Promise<number> {
-    const value = this.criterion(this.#rows('x', x), this.#rows('y', y))
+    using value = tidy(() => this.criterion(this.#rows('x', x), this.#rows('y', y)))
     const result = await value.item()
-    value.dispose()
     if (!Number.isFinite(result)) {
       throw new NumericalError(
         `${this.name}: the estimate is ${result}; check the data for NaN, infinite or very large values`,
@@ -97,14 +97,18 @@ export abstract class Estimator<O extends object = object> {
     const device = this.params.device
     const given = data instanceof Tensor ? data : this.#tensorOf(data, device)
     const isLabels = given.rank === 1 && given.dtype !== 'float32' && given.dtype !== 'float64'
-    if (given.rank < 1) throw new ShapeError(`${this.name}: ${what} must hold samples [n, ...], received a number`)
+    if (given.rank < 1)
+      throw new ShapeError(`${this.name}: ${what} must hold samples [n, ...], received a number`)
     if (isLabels) return given
     return given.reshape([given.shape[0] as number, -1]).cast('float64')
   }
 
   #tensorOf(data: NestedInput, device: DeviceRequest | undefined): Tensor {
     const typed = ArrayBuffer.isView(data)
-    return tensor(data, { ...(typed ? {} : { dtype: 'float64' }), ...(device === undefined ? {} : { device }) })
+    return tensor(data, {
+      ...(typed ? {} : { dtype: 'float64' }),
+      ...(device === undefined ? {} : { device }),
+    })
   }
 }
 
@@ -118,7 +122,9 @@ export function splitSegment(
       `${name}: a segment is [input, layer outputs ..., target] with at least 3 entries, received ${segment.length}`,
     )
   }
-  const rows = segment.map((part) => (part.rank > 2 ? part.flatten(1) : part.rank === 1 ? column(part) : part))
+  const rows = segment.map((part) =>
+    part.rank > 2 ? part.flatten(1) : part.rank === 1 ? column(part) : part,
+  )
   return { x: rows[0] as Tensor, hidden: rows.slice(1, -1), y: rows.at(-1) as Tensor }
 }
 

@@ -1,6 +1,7 @@
 import { ArgumentError, unknownName } from '../errors.js'
+import { scope } from '../memory.js'
+import { where } from '../ops/index.js'
 import { eye, type Tensor } from '../tensor.js'
-import { where } from '../ops.js'
 import { Estimator, type EstimatorOptions, splitSegment } from './estimator.js'
 import {
   deltaKernel,
@@ -160,13 +161,20 @@ export class HSIC extends Estimator<HSICOptions> {
     const samples = samplesOf(`${this.name}: ${what}`, x)
     const shifted = kernel.shifted(samples)
     const matrix = this.#estimator === 'unbiased' ? uCentered(shifted) : centered(shifted)
-    if (this.#variant === 'nHSIC') return { matrix: regularised(matrix, this.#epsilon * samples.count) }
-    if (this.#variant === 'cka') return { matrix, size: inner(matrix, matrix) }
-    return { matrix }
+    const { dtype, count } = samples
+    if (this.#variant === 'nHSIC') {
+      return {
+        matrix: scope(`${this.name}/${what}`, () => regularised(matrix, this.#epsilon * count)),
+        dtype,
+      }
+    }
+    if (this.#variant === 'cka') return { matrix, size: inner(matrix, matrix), dtype }
+    return { matrix, dtype }
   }
 
   #compare(a: Feature, b: Feature): Tensor {
-    const dtype = a.matrix.dtype === 'float32' || b.matrix.dtype === 'float32' ? 'float32' : 'float64'
+    const result = a.dtype === 'float64' || b.dtype === 'float64' ? 'float64' : 'float32'
+    const dtype = this.#variant === 'nHSIC' ? 'float64' : result
     const product = inner(as(a.matrix, dtype), as(b.matrix, dtype))
     if (a.size !== undefined && b.size !== undefined) {
       const norm = as(a.size, dtype).mul(as(b.size, dtype))
@@ -174,12 +182,14 @@ export class HSIC extends Estimator<HSICOptions> {
       return where(defined, product.div(where(defined, norm, 1).sqrt()), 0)
     }
     const n = a.matrix.shape[0] as number
-    return this.#variant === 'nHSIC' ? product : product.mul(SCALES[this.#estimator](n))
+    return this.#variant === 'nHSIC' ? as(product, result) : product.mul(SCALES[this.#estimator](n))
   }
 }
 
 interface Feature {
   readonly matrix: Tensor
+  /** Of the samples, and so of the result. */
+  readonly dtype: Tensor['dtype']
   /** CKA: inner product of the matrix with itself. */
   readonly size?: Tensor
 }
@@ -207,7 +217,11 @@ function uCentered(k: Tensor): Tensor {
   const off = offDiagonal(n, k.dtype)
   const hollow = k.mul(off)
   const rows = hollow.sum(1, { keepDims: true }).div(n - 2)
-  return hollow.sub(rows).sub(rows.transpose()).add(rows.sum().div(n - 1)).mul(off)
+  return hollow
+    .sub(rows)
+    .sub(rows.transpose())
+    .add(rows.sum().div(n - 1))
+    .mul(off)
 }
 
 /** Kc (Kc + ridge I)^-1 by Cholesky, in float64. */

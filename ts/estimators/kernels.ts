@@ -5,7 +5,7 @@
  * kernel, whose entries are all near that value, this keeps the digits that float32 would lose.
  */
 import { ArgumentError } from '../errors.js'
-import { where } from '../ops.js'
+import { where } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { type Samples, samplesOf } from './samples.js'
 
@@ -58,12 +58,12 @@ export function linearKernel(): Kernel {
 }
 
 /** `(gamma a . b + coef0)^degree`; gamma is 1 / features unless given. */
-export function polynomialKernel(
-  options: { gamma?: number; coef0?: number; degree?: number } = {},
-): Kernel {
+export function polynomialKernel(options: { gamma?: number; coef0?: number; degree?: number } = {}): Kernel {
   const { gamma, coef0 = 1, degree = 3 } = options
   if (!Number.isInteger(degree) || degree < 1) {
-    throw new ArgumentError(`polynomial kernel: degree must be a whole number of at least 1, received ${degree}`)
+    throw new ArgumentError(
+      `polynomial kernel: degree must be a whole number of at least 1, received ${degree}`,
+    )
   }
   if (gamma !== undefined) checkPositive('polynomial kernel: gamma', gamma)
   if (!(coef0 >= 0)) throw new ArgumentError(`polynomial kernel: coef0 must be at least 0, received ${coef0}`)
@@ -127,7 +127,9 @@ function medianOf(samples: Samples): Tensor {
   // Sorted, the n zeros of the diagonal come first and every pair stands twice.
   const pairs = (count * (count - 1)) / 2
   const at = (pair: number) => distances.slice([count + 2 * pair], [count + 2 * pair + 1]).reshape([])
-  const median = at(Math.floor((pairs - 1) / 2)).add(at(Math.floor(pairs / 2))).mul(0.5)
+  const median = at(Math.floor((pairs - 1) / 2))
+    .add(at(Math.floor(pairs / 2)))
+    .mul(0.5)
   const nonZero = distances.greater(0).cast(samples.dtype).sum()
   const mean = distances.sum().div(nonZero.maximum(1))
   return where(median.greater(0), median, where(nonZero.greater(0), mean, 1)).stopGradient()
@@ -164,7 +166,8 @@ export function checkSigma(what: string, sigma: unknown): asserts sigma is Sigma
     throw new ArgumentError(`${what}: sigma is missing; give a width, several widths, or 'median'`)
   }
   const widths = Array.isArray(sigma) ? sigma : [sigma]
-  if (widths.length === 0) throw new ArgumentError(`${what}: sigma is an empty array; give at least one width`)
+  if (widths.length === 0)
+    throw new ArgumentError(`${what}: sigma is an empty array; give at least one width`)
   for (const width of widths) checkPositive(`${what}: sigma`, width)
 }
 

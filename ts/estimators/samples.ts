@@ -1,4 +1,5 @@
 import { DTypeError, ShapeError } from '../errors.js'
+import { squaredDistances } from '../ops/index.js'
 import { eye, type Tensor } from '../tensor.js'
 
 /** What kernels compare samples by. Every entry is an `[n, n]` tensor. */
@@ -50,13 +51,8 @@ class Rows implements Samples {
     this.dtype = rows.dtype
   }
 
-  /** Centred first: distances stay the same and lose fewer digits when all samples are far from the origin. */
   squaredDistances(): Tensor {
-    const rows = this.#centered()
-    const products = rows.matmulT(rows, { transposeB: true })
-    const norms = rows.square().sum(1, { keepDims: true })
-    const distances = norms.add(norms.transpose()).sub(products.mul(2)).maximum(0)
-    return distances.mul(offDiagonal(this.count, this.dtype))
+    return squaredDistances(this.#rows)
   }
 
   /** In blocks of columns, so that no more than about 4 million differences exist at a time. */
@@ -73,17 +69,13 @@ class Rows implements Samples {
   }
 
   products(centered: boolean): Tensor {
-    const rows = centered ? this.#centered() : this.#rows
+    const rows = centered ? this.#rows.sub(this.#rows.mean(0, { keepDims: true }).stopGradient()) : this.#rows
     return rows.matmulT(rows, { transposeB: true })
   }
 
   equal(): Tensor {
     const ids = this.#rows.uniqueRows()
     return ids.expandDims(1).equal(ids.expandDims(0)).cast(this.dtype)
-  }
-
-  #centered(): Tensor {
-    return this.#rows.sub(this.#rows.mean(0, { keepDims: true }).stopGradient())
   }
 }
 

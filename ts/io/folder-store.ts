@@ -24,7 +24,8 @@ export class FolderStore implements AsyncMutable {
   async get(key: AbsolutePath): Promise<Uint8Array | undefined> {
     const path = join(this.folder, key)
     try {
-      return await readFile(path)
+      // A copy of the exact length: zarrita's encoder writes the whole buffer behind an array.
+      return new Uint8Array(await readFile(path))
     } catch (error) {
       const code = systemCode(error)
       if (code === 'ENOENT' || code === 'ENOTDIR') return undefined

@@ -1,5 +1,6 @@
+import type { ActivationName } from '../activations.js'
 import type { Shape, Tensor } from '../tensor.js'
-import { ActivatedLayer, type ActivationFunction, type ActivationName } from './activated.js'
+import { ActivatedLayer, type ActivationFunction } from './activated.js'
 
 /** An activation as a layer of its own. The output has the shape of the input. */
 export class Activation extends ActivatedLayer {

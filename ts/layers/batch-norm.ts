@@ -80,7 +80,9 @@ export abstract class BatchNorm extends Layer<BatchNormWeights> {
       variance = runningVariance
     }
     const scale = variance.add(this.options.eps).rsqrt()
-    const y = x.sub(mean.reshape(column)).mul((gamma === undefined ? scale : scale.mul(gamma)).reshape(column))
+    const y = x
+      .sub(mean.reshape(column))
+      .mul((gamma === undefined ? scale : scale.mul(gamma)).reshape(column))
     return beta === undefined ? y : y.add(beta.reshape(column))
   }
 

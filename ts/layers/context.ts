@@ -19,7 +19,9 @@ export function evalContext(state: Record<string, Tensor> = {}): Context {
     training: false,
     state,
     update(name) {
-      throw new StateError(`state '${name}' was updated during evaluation; update it only when ctx.training is true`)
+      throw new StateError(
+        `state '${name}' was updated during evaluation; update it only when ctx.training is true`,
+      )
     },
   }
 }

@@ -39,7 +39,12 @@ export abstract class Conv extends ActivatedLayer<ConvWeights> {
   readonly groups: number
   protected readonly options: ConvOptions
 
-  constructor(rank: 1 | 2 | 3, filters: number, kernelSize: number | readonly number[], options: ConvOptions) {
+  constructor(
+    rank: 1 | 2 | 3,
+    filters: number,
+    kernelSize: number | readonly number[],
+    options: ConvOptions,
+  ) {
     const what = `Conv${rank}d`
     super(what.toLowerCase(), options)
     this.rank = rank
@@ -70,7 +75,11 @@ export abstract class Conv extends ActivatedLayer<ConvWeights> {
     const extents = windowExtents(this.name, spatial, this.window, this.#pairs(spatial))
     const kernelShape = [this.filters, channels / this.groups, ...this.window.kernel]
     const fanIn = kernelShape.slice(1).reduce((product, extent) => product * extent, 1)
-    const { kernelInitializer = 'uniformFanIn', biasInitializer = 'uniformFanIn', useBias = true } = this.options
+    const {
+      kernelInitializer = 'uniformFanIn',
+      biasInitializer = 'uniformFanIn',
+      useBias = true,
+    } = this.options
     this.param('kernel', kernelShape, kernelInitializer)
     if (useBias) this.param('bias', [this.filters], biasInitializer, { fanIn, fanOut: this.filters })
     return [this.filters, ...extents]

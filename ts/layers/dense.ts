@@ -40,7 +40,11 @@ export class Dense extends ActivatedLayer<DenseWeights> {
       )
     }
     const fanIn = inputShape[0] as number
-    const { kernelInitializer = 'uniformFanIn', biasInitializer = 'uniformFanIn', useBias = true } = this.#options
+    const {
+      kernelInitializer = 'uniformFanIn',
+      biasInitializer = 'uniformFanIn',
+      useBias = true,
+    } = this.#options
     this.param('kernel', [this.units, fanIn], kernelInitializer)
     if (useBias) this.param('bias', [this.units], biasInitializer, { fanIn, fanOut: this.units })
     return [this.units]

@@ -30,7 +30,10 @@ export class Dropout extends Layer {
       throw new StateError(`${this.name}: dropout in training draws random numbers; give the call a key`)
     }
     const keep = uniform(ctx.key, x.shape).greaterEqual(this.prob)
-    return keep.cast(x.dtype).mul(1 / (1 - this.prob)).mul(x)
+    return keep
+      .cast(x.dtype)
+      .mul(1 / (1 - this.prob))
+      .mul(x)
   }
 
   override clone(): Dropout {

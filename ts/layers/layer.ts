@@ -7,6 +7,7 @@ import {
   type InitializerName,
   resolveInitializer,
 } from '../initializers.js'
+import { tidy } from '../memory.js'
 import { foldIn, key as randomKey } from '../random.js'
 import { type Shape, Tensor } from '../tensor.js'
 import { Variable } from '../variable.js'
@@ -258,14 +259,18 @@ export abstract class Layer<W extends object = Weights> {
       throw new ArgumentError(`${this.name}: '${name}' is declared twice; give each parameter its own name`)
     }
     checkExtents(shape, () => `${this.name}: shape of parameter '${name}'`)
-    const key = foldIn(this.#key, this.#declared++)
-    const value = this.#initialValue(key, shape, initial, options)
+    const key = this.#key
+    const variable = tidy(() => {
+      const value = this.#initialValue(foldIn(key, this.#declared++), shape, initial, options)
     if (value.shape.length !== shape.length || value.shape.some((extent, axis) => extent !== shape[axis])) {
       throw new ShapeError(
         `${this.name}: the initializer of '${name}' gave shape [${value.shape}], expected [${shape}]`,
       )
     }
-    const variable = new Variable(value, { name: `${this.name}.${name}`, trainable: options.trainable ?? true })
+      return new Variable(value, {
+      name: `${this.name}.${name}`,
+      trainable: options.trainable ?? true,
+    })
     target.set(name, variable)
     return variable
   }

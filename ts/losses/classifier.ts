@@ -51,7 +51,11 @@ export function knowledgeDistillation(
   const soft = softmax(teacher.div(temperature), -1)
   const target = targetMapping === null ? soft : spread(soft, targetMapping, logits)
   const logProbs = logSoftmax(logits.div(temperature), -1)
-  return target.mul(logProbs).sum(1).mean().mul(-(temperature ** 2))
+  return target
+    .mul(logProbs)
+    .sum(1)
+    .mean()
+    .mul(-(temperature ** 2))
 }
 
 /** Puts column j into column mapping[j] of a table as wide as `logits`. */

@@ -1,7 +1,7 @@
 import { logSoftmax } from '../activations.js'
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js'
+import { where } from '../ops/index.js'
 import { arange, type Tensor } from '../tensor.js'
-import { where } from '../ops.js'
 import { type LossOptions, type Reduction, reduce } from './reduction.js'
 
 /** Options of {@link nll}. */
@@ -77,7 +77,9 @@ function pickClasses(name: string, logProbs: Tensor, target: Tensor, options: Nl
   const { weight: classWeight, ignoreIndex } = options
   let loss = ofLabel(weighted(name, logProbs, classWeight)).neg()
   let weight =
-    classWeight === undefined ? undefined : ofLabel(checkWeight(name, classWeight, logProbs).broadcastTo(logProbs.shape))
+    classWeight === undefined
+      ? undefined
+      : ofLabel(checkWeight(name, classWeight, logProbs).broadcastTo(logProbs.shape))
   if (ignoreIndex === undefined) return { loss, weight, counted: undefined }
   const counted = labels.notEqual(ignoreIndex)
   loss = where(counted, loss, 0)
@@ -101,9 +103,11 @@ function softTargets(
   }
   const classes = logProbs.shape[1] as number
   const exact = target.dtype === logProbs.dtype ? target : target.cast(logProbs.dtype)
-  const smoothed =
-    labelSmoothing === 0 ? exact : exact.mul(1 - labelSmoothing).add(labelSmoothing / classes)
-  return reduce(weighted('crossEntropy', logProbs, options.weight).mul(smoothed).sum(1).neg(), options.reduction)
+  const smoothed = labelSmoothing === 0 ? exact : exact.mul(1 - labelSmoothing).add(labelSmoothing / classes)
+  return reduce(
+    weighted('crossEntropy', logProbs, options.weight).mul(smoothed).sum(1).neg(),
+    options.reduction,
+  )
 }
 
 function average(loss: Tensor, weight: Tensor | undefined, reduction: Reduction | undefined): Tensor {
@@ -119,7 +123,9 @@ function weighted(name: string, logProbs: Tensor, weight: Tensor | undefined): T
 function checkWeight(name: string, weight: Tensor, logProbs: Tensor): Tensor {
   const classes = logProbs.shape[1] as number
   if (weight.rank !== 1 || weight.shape[0] !== classes) {
-    throw new ShapeError(`${name}: weight must have shape [${classes}], one per class, received [${weight.shape}]`)
+    throw new ShapeError(
+      `${name}: weight must have shape [${classes}], one per class, received [${weight.shape}]`,
+    )
   }
   const aligned = weight.dtype === logProbs.dtype ? weight : weight.cast(logProbs.dtype)
   return aligned.reshape([1, classes, ...new Array<number>(logProbs.rank - 2).fill(1)])

@@ -1,5 +1,5 @@
 import { unknownName } from '../errors.js'
-import { where } from '../ops.js'
+import { where } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { checkSameShape, type LossOptions, type Reduction, reduce } from './reduction.js'
 
@@ -13,7 +13,12 @@ import { checkSameShape, type LossOptions, type Reduction, reduce } from './redu
  */
 export function bce(pred: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
   checkSameShape('bce', pred, target)
-  const loss = target.mul(boundedLog(pred)).add(target.neg().add(1).mul(boundedLog(pred.neg().add(1))))
+  const loss = target.mul(boundedLog(pred)).add(
+    target
+      .neg()
+      .add(1)
+      .mul(boundedLog(pred.neg().add(1))),
+  )
   return reduce(loss.neg(), options.reduction)
 }
 
@@ -60,7 +65,9 @@ export interface KlDivOptions {
 export function klDiv(pred: Tensor, target: Tensor, options: KlDivOptions = {}): Tensor {
   checkSameShape('klDiv', pred, target)
   const { reduction = 'mean', logTarget = false } = options
-  const entries = logTarget ? target.exp().mul(target.sub(pred)) : negativeEntropy(target).sub(target.mul(pred))
+  const entries = logTarget
+    ? target.exp().mul(target.sub(pred))
+    : negativeEntropy(target).sub(target.mul(pred))
   if (reduction === 'batchmean') return entries.sum().div(pred.shape[0] ?? 1)
   if (!['mean', 'sum', 'none'].includes(reduction)) {
     throw unknownName('reduction', String(reduction), ['mean', 'sum', 'none', 'batchmean'])

@@ -1,4 +1,4 @@
-import { where } from '../ops.js'
+import { where } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { checkAbove, checkSameShape, type LossOptions, reduce } from './reduction.js'
 

@@ -32,7 +32,8 @@ function unary(name: string): Unary {
 /** Like {@link unary}; integers, on which the operation is not defined natively, go through `ofIntegers`. */
 function unaryWithIntegers(name: string, ofIntegers: Unary): Unary {
   const ofFloats = unary(name)
-  return (x) => (typeof x === 'number' || !(x instanceof Tensor) || isFloat(x.dtype) ? ofFloats(x) : ofIntegers(x))
+  return (x) =>
+    typeof x === 'number' || !(x instanceof Tensor) || isFloat(x.dtype) ? ofFloats(x) : ofIntegers(x)
 }
 
 /** `swap`: the native operation has its operands the other way round. */
@@ -94,7 +95,9 @@ export function pow(a: TensorLike, b: TensorLike): Tensor {
 /** -x */
 export const neg: Unary = unaryWithIntegers('neg', (x) => sub(0, x))
 /** |x|; the derivative at 0 is 0 */
-export const abs: Unary = unaryWithIntegers('abs', (x) => (isUnsigned(x) ? alias(asTensor(x)) : maximum(x, neg(x))))
+export const abs: Unary = unaryWithIntegers('abs', (x) =>
+  isUnsigned(x) ? alias(asTensor(x)) : maximum(x, neg(x)),
+)
 /** -1, 0 or 1; no gradient */
 export const sign: Unary = unaryWithIntegers('sign', (x) =>
   isUnsigned(x) ? minimum(x, 1) : maximum(minimum(x, 1), -1),
@@ -176,16 +179,18 @@ export function softplus(x: TensorLike, options: SoftplusOptions = {}): Tensor {
 }
 
 /** True where x is NaN. */
-export function isNaN(x: TensorLike): Tensor {
+function nanMask(x: TensorLike): Tensor {
   const given = asTensor(x)
   return notEqual(given, given)
 }
 
 /** True where x is neither NaN nor infinite. */
-export function isFinite(x: TensorLike): Tensor {
+function finiteMask(x: TensorLike): Tensor {
   const given = asTensor(x)
   return isFloat(given.dtype) ? less(abs(given), Infinity) : equal(given, given)
 }
+
+export { finiteMask as isFinite, nanMask as isNaN }
 
 /** The truth of x: itself for bool, else x != 0. */
 function truth(op: string, x: TensorLike): Tensor {

@@ -16,11 +16,15 @@ const own = Tensor.own
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const id = idOf('reshape', x)
   if (!Array.isArray(shape)) {
-    throw new ShapeError(`reshape: the shape is ${describe(shape)}, expected an array of extents such as [2, -1]`)
+    throw new ShapeError(
+      `reshape: the shape is ${describe(shape)}, expected an array of extents such as [2, -1]`,
+    )
   }
   for (const extent of shape) {
     if (!Number.isSafeInteger(extent) || extent < -1) {
-      throw new ShapeError(`reshape: extent ${describe(extent)} in ${showShape(shape)}; give integers of 0 or more, or one -1`)
+      throw new ShapeError(
+        `reshape: extent ${describe(extent)} in ${showShape(shape)}; give integers of 0 or more, or one -1`,
+      )
     }
   }
   return own(native.reshape(id, shape.includes(-1) ? fillRest(x, shape) : [...shape]))
@@ -48,7 +52,9 @@ export function flatten(x: Tensor, startAxis = 0): Tensor {
 /** Axes in another order: axis i of the result is axis `axes[i]` of x. Without axes the order is reversed. */
 export function permute(x: Tensor, axes?: readonly number[]): Tensor {
   const { shape } = x
-  const order = axes ? axes.map((axis) => resolveAxis('permute', axis, shape)) : shape.map((_, i) => i).reverse()
+  const order = axes
+    ? axes.map((axis) => resolveAxis('permute', axis, shape))
+    : shape.map((_, i) => i).reverse()
   return own(native.permute(idOf('permute', x), order))
 }
 
@@ -75,7 +81,9 @@ export function expandDims(x: Tensor, axis: number): Tensor {
 export function squeeze(x: Tensor, axes?: Axes): Tensor {
   const { shape } = x
   const gone =
-    axes === undefined ? shape.flatMap((n, axis) => (n === 1 ? [axis] : [])) : resolveAxes('squeeze', axes, shape)
+    axes === undefined
+      ? shape.flatMap((n, axis) => (n === 1 ? [axis] : []))
+      : resolveAxes('squeeze', axes, shape)
   const wide = gone.find((axis) => shape[axis] !== 1)
   if (wide !== undefined) {
     throw new ShapeError(`squeeze: axis ${wide} of ${showShape(shape)} has extent ${shape[wide]}, expected 1`)
@@ -121,7 +129,8 @@ function span(n: number, start: Bound | undefined, stop: Bound | undefined, step
   const from = clamp(start, step > 0 ? lowest : highest)
   const to = clamp(stop, step > 0 ? highest : lowest)
   const count = Math.max(0, Math.ceil((to - from) / step))
-  if (step > 0 || count === 0) return { start: count === 0 ? 0 : from, step: Math.abs(step), count, reversed: false }
+  if (step > 0 || count === 0)
+    return { start: count === 0 ? 0 : from, step: Math.abs(step), count, reversed: false }
   return { start: from + (count - 1) * step, step: -step, count, reversed: count > 1 }
 }
 
@@ -141,7 +150,9 @@ export function slice(
   const { shape } = x
   const mentioned = Math.max(starts.length, stops.length, steps.length)
   if (mentioned > shape.length) {
-    throw new ShapeError(`slice: bounds for ${mentioned} axes of a tensor ${showShape(shape)}; give at most ${shape.length}`)
+    throw new ShapeError(
+      `slice: bounds for ${mentioned} axes of a tensor ${showShape(shape)}; give at most ${shape.length}`,
+    )
   }
   const spans = shape.map((n, axis) => span(n, starts[axis], stops[axis], steps[axis] ?? 1))
   const part = own(
@@ -182,7 +193,9 @@ export function stack(list: readonly Tensor[], axis = 0): Tensor {
   idOf('stack', first)
   const differs = list.find((x) => showShape(x.shape) !== showShape(first.shape))
   if (differs !== undefined) {
-    throw new ShapeError(`stack: given ${showShape(first.shape)} and ${showShape(differs.shape)}, expected equal shapes`)
+    throw new ShapeError(
+      `stack: given ${showShape(first.shape)} and ${showShape(differs.shape)}, expected equal shapes`,
+    )
   }
   const at = resolveNewAxis('stack', axis, first.shape)
   return concat(
@@ -243,13 +256,16 @@ export function repeat(x: Tensor, reps: number | readonly number[]): Tensor {
 /** Moves elements by `shift` places along `axis`, those pushed out coming in at the other end; without axis, flattened. */
 export function roll(x: Tensor, shift: number | readonly number[], axis?: Axes): Tensor {
   if (axis === undefined) {
-    if (typeof shift !== 'number') throw new ArgumentError('roll: several shifts need as many axes; name them')
+    if (typeof shift !== 'number')
+      throw new ArgumentError('roll: several shifts need as many axes; name them')
     return reshape(roll(flatten(x), shift, 0), x.shape)
   }
   const axes = (typeof axis === 'number' ? [axis] : axis).map((a) => resolveAxis('roll', a, x.shape))
   const shifts = typeof shift === 'number' ? axes.map(() => shift) : shift
   if (shifts.length !== axes.length || !shifts.every(Number.isInteger)) {
-    throw new ArgumentError(`roll: shifts [${shifts.join(', ')}] for ${axes.length} axes, expected one integer each`)
+    throw new ArgumentError(
+      `roll: shifts [${shifts.join(', ')}] for ${axes.length} axes, expected one integer each`,
+    )
   }
   return axes.reduce((rolled, along, i) => rollAlong(rolled, shifts[i] as number, along), alias(x))
 }

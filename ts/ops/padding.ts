@@ -29,15 +29,25 @@ export interface PadOptions {
  * @param widths `[before, after]` per axis
  * @throws {ShapeError} where there is not one pair per axis, or a reflection is wider than the axis
  */
-export function pad(x: Tensor, widths: readonly (readonly [number, number])[], options: PadOptions = {}): Tensor {
+export function pad(
+  x: Tensor,
+  widths: readonly (readonly [number, number])[],
+  options: PadOptions = {},
+): Tensor {
   const { mode = 'constant', value = 0 } = options
   const { shape } = x
   if (!modes.includes(mode)) throw unknownName('pad mode', mode, modes)
   if (widths.length !== shape.length) {
-    throw new ShapeError(`pad: ${widths.length} pairs of widths for a tensor ${showShape(shape)}; give one pair per axis`)
+    throw new ShapeError(
+      `pad: ${widths.length} pairs of widths for a tensor ${showShape(shape)}; give one pair per axis`,
+    )
   }
   for (const [axis, pair] of widths.entries()) {
-    if (pair.length !== 2 || !pair.every(Number.isSafeInteger) || pair[0] + pair[1] + (shape[axis] as number) < 0) {
+    if (
+      pair.length !== 2 ||
+      !pair.every(Number.isSafeInteger) ||
+      pair[0] + pair[1] + (shape[axis] as number) < 0
+    ) {
       throw new ArgumentError(
         `pad: widths [${pair.join(', ')}] on axis ${axis} of ${showShape(shape)}, expected two integers that leave an extent of 0 or more`,
       )

@@ -17,7 +17,12 @@ export interface ReduceOptions {
 
 const kinds = { sum: 0, max: 1, min: 2 } as const
 
-function reduce(op: keyof typeof kinds, x: Tensor, axes: Axes | null | undefined, options: ReduceOptions): Tensor {
+function reduce(
+  op: keyof typeof kinds,
+  x: Tensor,
+  axes: Axes | null | undefined,
+  options: ReduceOptions,
+): Tensor {
   const id = idOf(op, x)
   return own(native.reduce(kinds[op], id, resolveAxes(op, axes, x.shape), options.keepDims ?? false))
 }
@@ -63,7 +68,9 @@ export interface VarianceOptions extends ReduceOptions {
 /** The mean squared distance from the mean over `axes`, in two passes. */
 export function variance(x: Tensor, axes?: Axes | null, options: VarianceOptions = {}): Tensor {
   const { correction = 0, keepDims = false } = options
-  const centred = e.sub(x, mean(x, axes, { keepDims: true }))
+  idOf('variance', x)
+  const given = isFloat(x.dtype) ? x : e.cast(x, 'float32')
+  const centred = e.sub(given, mean(given, axes, { keepDims: true }))
   const divisor = Math.max(0, countOver('variance', x, axes) - correction)
   return e.div(sum(e.square(centred), axes, { keepDims }), divisor)
 }
@@ -157,7 +164,8 @@ export function argMax(x: Tensor, axis?: number, options: ReduceOptions = {}): T
 /** The index (int32) of the first smallest element; see {@link argMax}. */
 export function argMin(x: Tensor, axis?: number, options: ReduceOptions = {}): Tensor {
   idOf('argMin', x)
-  const signed = x.dtype === 'bool' || x.dtype === 'uint8' ? 'int32' : x.dtype === 'uint32' ? 'int64' : x.dtype
+  const signed =
+    x.dtype === 'bool' || x.dtype === 'uint8' ? 'int32' : x.dtype === 'uint32' ? 'int64' : x.dtype
   return argMax(e.neg(signed === x.dtype ? x : e.cast(x, signed)), axis, options)
 }
 

@@ -1,7 +1,7 @@
-import { div } from '../ops.js'
+import { div, sqrtAtZero } from '../ops/index.js'
 import { Optimizer } from './optimizer.js'
 import { checkRange, type OptimizerOptions, type ParameterGroup, withDefaults } from './options.js'
-import { type Rule, safeSqrt, withWeightDecay } from './rule.js'
+import { type Rule, withWeightDecay } from './rule.js'
 
 /** Options of {@link Adagrad}. */
 export interface AdagradOptions extends OptimizerOptions {
@@ -39,7 +39,7 @@ export class Adagrad extends Optimizer<AdagradOptions> {
         const g = withWeightDecay(grad, param, weightDecay)
         const sum = (slots.sum ?? g).add(g.square())
         const rate = lrDecay === 0 ? learningRate : div(learningRate, step.sub(1).mul(lrDecay).add(1))
-        return { delta: g.div(safeSqrt(sum).add(eps)).mul(rate).neg(), slots: { sum } }
+        return { delta: g.div(sqrtAtZero(sum).add(eps)).mul(rate).neg(), slots: { sum } }
       },
     }
   }

@@ -1,7 +1,7 @@
-import { maximum } from '../ops.js'
+import { maximum, sqrtAtZero } from '../ops/index.js'
 import { Optimizer } from './optimizer.js'
 import { checkRange, type OptimizerOptions, type ParameterGroup, withDefaults } from './options.js'
-import { biasCorrection, decay, type Rule, safeSqrt, withWeightDecay } from './rule.js'
+import { biasCorrection, decay, type Rule, withWeightDecay } from './rule.js'
 
 /** Options of {@link Adam} and {@link AdamW}. */
 export interface AdamOptions extends OptimizerOptions {
@@ -68,7 +68,7 @@ function adamRule(title: string, options: Required<AdamOptions>, decoupled: bool
       const mean = decay(oldMean ?? g, g, beta1)
       const square = decay(oldSquare ?? g, g.square(), beta2)
       const largest = oldLargest === undefined ? square : maximum(oldLargest, square)
-      const root = safeSqrt(largest.div(biasCorrection(beta2, step))).add(eps)
+      const root = sqrtAtZero(largest.div(biasCorrection(beta2, step))).add(eps)
       const move = mean.div(biasCorrection(beta1, step)).div(root)
       const full = decoupled && weightDecay !== 0 ? move.add(param.mul(weightDecay)) : move
       return {

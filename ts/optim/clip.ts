@@ -1,5 +1,5 @@
 import { ArgumentError } from '../errors.js'
-import { stack } from '../ops.js'
+import { stack } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { type Leaf, leavesOf, rebuild } from './leaves.js'
 import type { ParameterTree } from './optimizer.js'
@@ -7,7 +7,7 @@ import type { ParameterTree } from './optimizer.js'
 /** Limits every entry of every gradient to [-max, max]. */
 export function clipByValue<G extends ParameterTree>(grads: G, max: number): G {
   checkMax('clipByValue', max)
-  return mapped(grads, (grad) => grad.clip(-max, max))
+  return rebuild(grads, (_path, grad) => grad.clip(-max, max))
 }
 
 /**
@@ -29,7 +29,7 @@ export function clipByNorm<G extends ParameterTree>(
   }
   const norm = globalNorm(leavesOf(grads), normType)
   const factor = norm.add(1e-6).reciprocal().mul(max).minimum(1)
-  return { clipped: mapped(grads, (grad) => grad.mul(factor.cast(grad.dtype))), norm }
+  return { clipped: rebuild(grads, (_path, grad) => grad.mul(factor.cast(grad.dtype))), norm }
 }
 
 function globalNorm(leaves: Leaf<Tensor>[], order: number): Tensor {
@@ -41,16 +41,14 @@ function globalNorm(leaves: Leaf<Tensor>[], order: number): Tensor {
       0,
     )
   if (order === Number.POSITIVE_INFINITY) return over((grad) => grad.abs().max()).max()
-  if (order === 2) return over((grad) => grad.square().sum()).sum().sqrt()
+  if (order === 2)
+    return over((grad) => grad.square().sum())
+      .sum()
+      .sqrt()
   if (order === 1) return over((grad) => grad.abs().sum()).sum()
   return over((grad) => grad.abs().pow(order).sum())
     .sum()
     .pow(1 / order)
-}
-
-function mapped<G extends ParameterTree>(grads: G, change: (grad: Tensor) => Tensor): G {
-  const changed = new Map(leavesOf(grads).map(({ path, value }) => [path, change(value)]))
-  return rebuild(grads, (path) => changed.get(path) as Tensor) as G
 }
 
 function checkMax(name: string, max: number): void {

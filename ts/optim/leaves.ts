@@ -1,9 +1,10 @@
 import { ArgumentError } from '../errors.js'
-import { Tensor } from '../tensor.js'
-import { Variable } from '../variable.js'
+import type { Tensor } from '../tensor.js'
+import { treeMap } from '../tree.js'
+import type { Variable } from '../variable.js'
 
-/** Nested arrays, records and maps with leaves of one kind. */
-export type Nested<T> = T | readonly Nested<T>[] | { readonly [name: string]: Nested<T> } | ReadonlyMap<string, Nested<T>>
+/** Nested arrays and records with leaves of one kind. */
+export type Nested<T> = T | readonly Nested<T>[] | { readonly [name: string]: Nested<T> }
 
 /** A leaf and its path, e.g. `layers.2.kernel`. */
 export interface Leaf<T> {
@@ -12,26 +13,20 @@ export interface Leaf<T> {
 }
 
 /** All Tensors or Variables of a tree with their paths, depth first, in the order of the tree. */
-export function leavesOf<T extends Tensor | Variable>(tree: Nested<T>, path = ''): Leaf<T>[] {
-  if (tree instanceof Tensor || tree instanceof Variable) return [{ path, value: tree as T }]
-  if (tree === null || typeof tree !== 'object') {
-    throw new ArgumentError(`expected a tree of tensors, found ${String(tree)} at '${path || 'the root'}'`)
-  }
-  return entriesOf(tree).flatMap(([name, child]) => leavesOf(child, path === '' ? name : `${path}.${name}`))
+export function leavesOf<T extends Tensor | Variable>(tree: Nested<T>): Leaf<T>[] {
+  const leaves: Leaf<T>[] = []
+  treeMap<unknown, void>(tree, (leaf, path) => {
+    leaves.push({ path: path.join('.'), value: leaf as T })
+  })
+  return leaves
 }
 
-/** A tree of the same structure whose leaves are `replace(path)`. */
-export function rebuild<T extends Tensor | Variable, R>(
-  tree: Nested<T>,
-  replace: (path: string) => R,
-  path = '',
-): Nested<R> {
-  if (tree instanceof Tensor || tree instanceof Variable) return replace(path)
-  const children = entriesOf(tree as Exclude<Nested<T>, T>).map(
-    ([name, child]) => [name, rebuild(child, replace, path === '' ? name : `${path}.${name}`)] as const,
-  )
-  if (Array.isArray(tree)) return children.map(([, child]) => child)
-  return tree instanceof Map ? new Map(children) : Object.fromEntries(children)
+/** A tree of the same structure whose leaves are `replace(path, leaf)`. */
+export function rebuild<G extends Nested<Tensor>>(
+  tree: G,
+  replace: (path: string, leaf: Tensor) => Tensor,
+): G {
+  return treeMap<unknown, Tensor>(tree, (leaf, path) => replace(path.join('.'), leaf as Tensor)) as G
 }
 
 /** Pairs every leaf of `tree` with the gradient at the same path; a gradient too few or too many throws. */
@@ -52,12 +47,9 @@ export function pairWith<T extends Tensor | Variable>(
   })
   const [extra] = byPath.keys()
   if (extra !== undefined) {
-    throw new ArgumentError(`gradient '${extra}' belongs to no parameter; give gradients of the same structure`)
+    throw new ArgumentError(
+      `gradient '${extra}' belongs to no parameter; give gradients of the same structure`,
+    )
   }
   return pairs
-}
-
-function entriesOf<T>(tree: Exclude<Nested<T>, T>): [string, Nested<T>][] {
-  if (tree instanceof Map) return [...tree.entries()]
-  return Object.entries(tree as Record<string, Nested<T>>)
 }

@@ -6,7 +6,14 @@ import { Optimizer } from './optimizer.js'
 import { RMSprop, type RMSpropOptions } from './rmsprop.js'
 import { SGD, type SGDOptions } from './sgd.js'
 
-const OPTIMIZERS = { sgd: SGD, adam: Adam, adamw: AdamW, rmsprop: RMSprop, adadelta: Adadelta, adagrad: Adagrad }
+const OPTIMIZERS = {
+  sgd: SGD,
+  adam: Adam,
+  adamw: AdamW,
+  rmsprop: RMSprop,
+  adadelta: Adadelta,
+  adagrad: Adagrad,
+}
 
 /** Optimizers that can be asked for by name; capital letters do not matter. */
 export type OptimizerName = keyof typeof OPTIMIZERS

@@ -1,7 +1,8 @@
 import { ArgumentError, ShapeError } from '../errors.js'
-import { full, type Tensor, type TensorLike, tensor, zeros } from '../tensor.js'
+import { tidy } from '../memory.js'
+import { full, type Tensor, type TensorLike, tensor } from '../tensor.js'
 import { Variable } from '../variable.js'
-import { type Leaf, leavesOf, type Nested, pairWith, rebuild } from './leaves.js'
+import { leavesOf, type Nested, pairWith, rebuild } from './leaves.js'
 import { checkRange, groupMatches, type OptimizerOptions, type ParameterGroup } from './options.js'
 import type { Rule } from './rule.js'
 
@@ -15,6 +16,9 @@ export type OptimizerState = {
   /** E.g. `slots['layers.2.kernel'].momentum`, shape of the parameter. */
   slots: Record<string, Record<string, Tensor>>
 }
+
+/** All options, with none left out. */
+export type Settings<O> = Required<O> & Required<OptimizerOptions>
 
 /** Options of one update. */
 export interface UpdateOptions {
@@ -34,16 +38,17 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   /** Name in messages and reports, e.g. `'sgd'`. */
   abstract readonly name: string
   /** The options with all defaults filled in. */
-  readonly options: Required<O>
+  readonly options: Settings<O>
 
   readonly #groups: readonly ParameterGroup<O>[]
   readonly #rules: Rule[] = []
   readonly #slots = new Map<Variable, Record<string, Variable>>()
+  readonly #names = new Map<string, number>()
   #stepCount: Variable | undefined
   #rateVariable: Variable | undefined
   #rate: number
 
-  constructor(options: Required<O>, groups: readonly ParameterGroup<O>[] = []) {
+  constructor(options: Settings<O>, groups: readonly ParameterGroup<O>[] = []) {
     this.options = Object.freeze({ ...options })
     this.#groups = groups
     this.#rate = options.learningRate
@@ -55,7 +60,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   }
 
   /** The arithmetic for one set of options; throws ArgumentError for values out of range. */
-  protected abstract rule(options: Required<O>): Rule
+  protected abstract rule(options: Settings<O>): Rule
 
   /** Step size of `step`. Setting it needs no new plan, also for compiled functions. */
   get learningRate(): number {
@@ -73,8 +78,9 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   init(params: ParameterTree): OptimizerState {
     const slots: OptimizerState['slots'] = {}
     for (const { path, value } of leavesOf(params)) {
-      const initial = this.#initialSlots(path, value)
-      if (Object.keys(initial).length > 0) slots[path] = initial
+      const initial = Object.entries(this.#ruleOf(path).slots)
+      if (initial.length === 0) continue
+      slots[path] = Object.fromEntries(initial.map(([slot, start]) => [slot, filled(value, start)]))
     }
     return { step: scalar(0, 'float32'), slots }
   }
@@ -101,7 +107,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       deltas.set(path, result.delta)
       if (Object.keys(result.slots).length > 0) slots[path] = result.slots
     }
-    return { delta: rebuild(params, (path) => deltas.get(path) as Tensor) as P, state: { step, slots } }
+    return { delta: rebuild(params, (path) => deltas.get(path) as Tensor), state: { step, slots } }
   }
 
   /**
@@ -111,48 +117,51 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   prepare(variables: Nested<Variable>): void {
     const leaves = leavesOf(variables)
     const dtype = leaves.some(({ value }) => value.dtype === 'float64') ? 'float64' : 'float32'
-    this.#stepCount ??= new Variable(scalar(0, 'float32'), { name: `${this.name}.step`, trainable: false })
-    this.#rateVariable ??= new Variable(scalar(this.#rate, dtype), {
-      name: `${this.name}.learningRate`,
-      trainable: false,
-    })
+    this.#stepCount ??= stateVariable(`${this.name}.step`, () => scalar(0, 'float32'))
+    this.#rateVariable ??= stateVariable(`${this.name}.learningRate`, () => scalar(this.#rate, dtype))
     for (const { path, value } of leaves) {
       if (this.#slots.has(value)) continue
-      const initial = Object.entries(this.#initialSlots(path, value)).map(([slot, start]) => {
-        const name = `${this.name}.${slot}.${pathOf({ path, value })}`
-        return [slot, new Variable(start, { name, trainable: false })] as const
-      })
-      this.#slots.set(value, Object.fromEntries(initial))
+      const owner = this.#uniqueName(value.name === 'variable' ? path : value.name)
+      const held: Record<string, Variable> = {}
+      for (const [slot, start] of Object.entries(this.#ruleOf(path).slots)) {
+        held[slot] = stateVariable(`${this.name}.${slot}.${owner}`, () => filled(value, start))
+      }
+      this.#slots.set(value, held)
     }
   }
 
   /**
-   * Moves the Variables by one update and remembers the state.
+   * Moves the Variables by one update and remembers the state. Variables that are not `trainable` stay as they are.
    *
-   * @param variables nested arrays, records or maps of Variables; @param grads gradients in the same structure
+   * @param variables nested arrays and records of Variables; @param grads gradients in the same structure
    */
   step(variables: Nested<Variable>, grads: ParameterTree, options: UpdateOptions = {}): void {
-    const pairs = pairWith(variables, grads)
+    const pairs = pairWith(variables, grads).filter(({ value }) => value.trainable)
     this.prepare(variables)
     const count = this.#stepCount as Variable
-    const step = count.value.add(1)
-    const learningRate = options.learningRate ?? (this.#rateVariable as Variable).value
-    for (const { path, value: variable, grad } of pairs) {
-      const held = this.#slots.get(variable) as Record<string, Variable>
-      const before = Object.fromEntries(Object.entries(held).map(([slot, kept]) => [slot, kept.value]))
-      const param = variable.value
-      const { delta, slots } = this.#apply(path, param, grad, before, step, learningRate)
-      variable.assign(param.add(delta))
-      for (const [slot, value] of Object.entries(slots)) (held[slot] as Variable).assign(value)
-    }
-    count.assign(step)
+    const rate = this.#rateVariable as Variable
+    tidy(() => {
+      const step = count.value.add(1)
+      const learningRate = options.learningRate ?? rate.value
+      for (const { path, value: variable, grad } of pairs) {
+        const held = this.#slots.get(variable) as Record<string, Variable>
+        const before = Object.fromEntries(Object.entries(held).map(([slot, kept]) => [slot, kept.value]))
+        const param = variable.value
+        const { delta, slots } = this.#apply(path, param, grad, before, step, learningRate)
+        variable.assign(param.add(delta))
+        for (const [slot, value] of Object.entries(slots)) (held[slot] as Variable).assign(value)
+      }
+      count.assign(step)
+    })
   }
 
   /** All Variables of the state by name: what to save in order to go on later. */
   stateVariables(): Map<string, Variable> {
     const held = [...this.#slots.values()].flatMap((slots) => Object.values(slots))
     const all = [this.#stepCount, this.#rateVariable, ...held]
-    return new Map(all.flatMap((variable) => (variable === undefined ? [] : [[variable.name, variable] as const])))
+    return new Map(
+      all.flatMap((variable) => (variable === undefined ? [] : [[variable.name, variable] as const])),
+    )
   }
 
   #apply(
@@ -182,7 +191,10 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       param,
       slots,
       step: aligned(step, param),
-      learningRate: this.#groupRate(index, typeof learningRate === 'number' ? learningRate : aligned(learningRate, param)),
+      learningRate: this.#groupRate(
+        index,
+        typeof learningRate === 'number' ? learningRate : aligned(learningRate, param),
+      ),
     })
   }
 
@@ -199,7 +211,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     return this.#groups.findIndex(({ params }) => groupMatches(params, path)) + 1
   }
 
-  #merged(group: ParameterGroup<O>): Required<O> {
+  #merged(group: ParameterGroup<O>): Settings<O> {
     const { params: _, ...own } = group
     for (const name of Object.keys(own)) {
       if (!Object.hasOwn(this.options, name)) {
@@ -211,16 +223,25 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     return { ...this.options, ...own }
   }
 
-  #initialSlots(path: string, param: Tensor | Variable): Record<string, Tensor> {
-    const rule = this.#rules[this.#groupOf(path)] as Rule
-    const { shape, dtype } = param
-    return Object.fromEntries(
-      Object.entries(rule.slots).map(([slot, start]) => [
-        slot,
-        start === 0 ? zeros(shape, { dtype }) : full(shape, start, { dtype }),
-      ]),
-    )
+  #ruleOf(path: string): Rule {
+    return this.#rules[this.#groupOf(path)] as Rule
   }
+
+  /** The name, with a number behind it when another parameter has it already. */
+  #uniqueName(name: string): string {
+    const taken = this.#names.get(name) ?? 0
+    this.#names.set(name, taken + 1)
+    return taken === 0 ? name : `${name}_${taken + 1}`
+  }
+}
+
+function stateVariable(name: string, initial: () => Tensor): Variable {
+  return tidy(() => new Variable(initial(), { name, trainable: false }))
+}
+
+/** The number in the shape and dtype of a parameter. */
+function filled({ shape, dtype }: Tensor | Variable, value: number): Tensor {
+  return full(shape, value, { dtype })
 }
 
 function scalar(value: number, dtype: Tensor['dtype']): Tensor {
@@ -229,9 +250,4 @@ function scalar(value: number, dtype: Tensor['dtype']): Tensor {
 
 function aligned(value: Tensor, like: Tensor): Tensor {
   return value.dtype === like.dtype ? value : value.cast(like.dtype)
-}
-
-/** Variables know their own path; plain trees name the rest. */
-function pathOf({ path, value }: Leaf<Variable>): string {
-  return value.name || path
 }

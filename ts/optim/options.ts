@@ -38,7 +38,9 @@ export function checkRange(optimizer: string, name: string, value: number, least
     if (below === undefined || value < below) return
   }
   const upper = below === undefined ? '' : ` and below ${below}`
-  throw new ArgumentError(`${optimizer}: ${name} must be a number of at least ${least}${upper}, received ${value}`)
+  throw new ArgumentError(
+    `${optimizer}: ${name} must be a number of at least ${least}${upper}, received ${value}`,
+  )
 }
 
 /** Whether a path belongs to a group. */

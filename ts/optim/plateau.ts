@@ -26,7 +26,15 @@ export class ReduceLROnPlateau {
 
   /** @param rate the learning rate to begin with */
   constructor(rate: number, options: PlateauOptions = {}) {
-    this.#options = { mode: 'min', factor: 0.1, patience: 10, threshold: 1e-4, cooldown: 0, minRate: 0, ...options }
+    this.#options = {
+      mode: 'min',
+      factor: 0.1,
+      patience: 10,
+      threshold: 1e-4,
+      cooldown: 0,
+      minRate: 0,
+      ...options,
+    }
     if (!(this.#options.factor > 0 && this.#options.factor < 1)) {
       throw new ArgumentError(
         `ReduceLROnPlateau: factor must be between 0 and 1, received ${this.#options.factor}`,

@@ -1,6 +1,7 @@
+import { sqrtAtZero } from '../ops/index.js'
 import { Optimizer } from './optimizer.js'
 import { checkRange, type OptimizerOptions, type ParameterGroup, withDefaults } from './options.js'
-import { decay, type Rule, safeSqrt, withWeightDecay } from './rule.js'
+import { decay, type Rule, withWeightDecay } from './rule.js'
 
 /** Options of {@link RMSprop}. */
 export interface RMSpropOptions extends OptimizerOptions {
@@ -45,7 +46,7 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
         const square = decay(slots.square ?? g, g.square(), alpha)
         const mean = slots.mean === undefined ? undefined : decay(slots.mean, g, alpha)
         const spread = mean === undefined ? square : square.sub(mean.square())
-        const move = g.div(safeSqrt(spread).add(eps))
+        const move = g.div(sqrtAtZero(spread).add(eps))
         const direction = slots.momentum === undefined ? undefined : slots.momentum.mul(momentum).add(move)
         return {
           delta: (direction ?? move).mul(learningRate).neg(),

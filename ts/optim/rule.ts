@@ -1,4 +1,3 @@
-import { where } from '../ops.js'
 import type { Tensor, TensorLike } from '../tensor.js'
 
 /** What an optimizer does to one parameter. Everything is elementwise, so one rule serves every shape. */
@@ -40,10 +39,4 @@ export function decay(average: Tensor, value: Tensor, rate: number): Tensor {
 /** `1 - rate^step`, accurate in float32 for rates near 1; the logarithm is taken in double precision. */
 export function biasCorrection(rate: number, step: Tensor): Tensor | number {
   return rate === 0 ? 1 : step.mul(Math.log(rate)).expm1().neg()
-}
-
-/** Square root whose derivative at 0 is 0, so that a look-ahead through a zero gradient stays finite. */
-export function safeSqrt(x: Tensor): Tensor {
-  const positive = x.greater(0)
-  return where(positive, where(positive, x, 1).sqrt(), 0)
 }

@@ -121,7 +121,9 @@ export function oneCycleLR({
 
 /** 1, then 0.1 after epoch 80, 0.01 after 120, 0.001 after 160 and 0.0005 after 180: the usual one for residual networks. */
 export function residualNetworkLR(): Schedule {
-  return lambdaLR((epoch) => (epoch > 180 ? 5e-4 : epoch > 160 ? 1e-3 : epoch > 120 ? 1e-2 : epoch > 80 ? 0.1 : 1))
+  return lambdaLR((epoch) =>
+    epoch > 180 ? 5e-4 : epoch > 160 ? 1e-3 : epoch > 120 ? 1e-2 : epoch > 80 ? 0.1 : 1,
+  )
 }
 
 function cosine(from: number, to: number, phase: number): number {
@@ -129,5 +131,6 @@ function cosine(from: number, to: number, phase: number): number {
 }
 
 function positive(what: string, value: number): void {
-  if (!Number.isFinite(value) || value <= 0) throw new ArgumentError(`${what} must be above 0, received ${value}`)
+  if (!Number.isFinite(value) || value <= 0)
+    throw new ArgumentError(`${what} must be above 0, received ${value}`)
 }

@@ -50,7 +50,16 @@ export class SGD extends Optimizer<SGDOptions> {
         const g = withWeightDecay(grad, param, weightDecay)
         const before = slots.momentum
         if (momentum === 0 || before === undefined) return { delta: g.mul(learningRate).neg(), slots: {} }
-        const fresh = dampening === 0 ? g : g.mul(step.equal(1).cast(param.dtype).mul(dampening).add(1 - dampening))
+        const fresh =
+          dampening === 0
+            ? g
+            : g.mul(
+                step
+                  .equal(1)
+                  .cast(param.dtype)
+                  .mul(dampening)
+                  .add(1 - dampening),
+              )
         const direction = before.mul(momentum).add(fresh)
         const move = nesterov ? g.add(direction.mul(momentum)) : direction
         return { delta: move.mul(learningRate).neg(), slots: { momentum: direction } }

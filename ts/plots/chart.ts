@@ -76,7 +76,10 @@ ${await this.svg()}
 `
   }
 
-  private async content(extension: (typeof extensions)[number], options: PngOptions): Promise<string | Uint8Array> {
+  private async content(
+    extension: (typeof extensions)[number],
+    options: PngOptions,
+  ): Promise<string | Uint8Array> {
     switch (extension) {
       case '.svg':
         return this.svg()
@@ -103,7 +106,9 @@ ${await this.svg()}
     const extension =
       typeof path === 'string' ? extensions.find((end) => path.toLowerCase().endsWith(end)) : undefined
     if (extension === undefined) {
-      throw new ArgumentError(`chart.save: given ${describe(path)}, expected a path ending in ${extensions.join(', ')}`)
+      throw new ArgumentError(
+        `chart.save: given ${describe(path)}, expected a path ending in ${extensions.join(', ')}`,
+      )
     }
     const file = resolve(path)
     await writeWholeFile(file, await this.content(extension, options))

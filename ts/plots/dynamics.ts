@@ -72,7 +72,8 @@ export function selectDynamics(
   const wanted = selection.layer ?? layers.map((_, index) => index)
   const list = typeof wanted === 'object' ? wanted : [wanted]
   const places = [...new Set(list.map((layer) => indexOf('layer', layer, layers, caller)))]
-  if (places.length === 0) throw new ArgumentError(`${caller}: layer: given an empty list, expected at least one`)
+  if (places.length === 0)
+    throw new ArgumentError(`${caller}: layer: given an empty list, expected at least one`)
   const evaluator = evaluators[e] as string
   const names = measureNames(evaluator, selection)
   const take = (place: number, side: 0 | 1): number[] =>
@@ -101,7 +102,8 @@ export function selectDynamics(
 function readSource(source: DynamicsSource, caller: string): DynamicsLike {
   const given: unknown = source
   if (typeof given === 'object' && given !== null) {
-    const dynamics: unknown = 'dynamics' in given && typeof given.dynamics === 'function' ? given.dynamics() : given
+    const dynamics: unknown =
+      'dynamics' in given && typeof given.dynamics === 'function' ? given.dynamics() : given
     if (typeof dynamics === 'object' && dynamics !== null) {
       const { values, layers, evaluators } = dynamics as Partial<DynamicsLike>
       const named = (list: unknown) => Array.isArray(list) && list.every((name) => typeof name === 'string')
@@ -126,7 +128,8 @@ function checkShape(
     )
   }
   const twice = layers.find((name, index) => layers.indexOf(name) !== index)
-  if (twice !== undefined) throw new DataError(`${caller}: two layers are named "${twice}"; give each its own name`)
+  if (twice !== undefined)
+    throw new DataError(`${caller}: two layers are named "${twice}"; give each its own name`)
   const expected = `[${values.length}, ${evaluators.length}, ${layers.length}, 2]`
   const check = (list: unknown, length: number, where: string) => {
     if (Array.isArray(list) && list.length === length) return

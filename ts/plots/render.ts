@@ -14,7 +14,10 @@ interface TextItem {
 
 interface Vega {
   parse(spec: unknown): unknown
-  View: new (runtime: unknown, options: { renderer: 'none' }) => { toSVG(): Promise<string>; finalize(): void }
+  View: new (
+    runtime: unknown,
+    options: { renderer: 'none' },
+  ) => { toSVG(): Promise<string>; finalize(): void }
   textMetrics: { width(item: TextItem, text: unknown): number }
 }
 
@@ -27,7 +30,12 @@ interface Resvg {
     svg: string,
     options: {
       fitTo: { mode: 'zoom'; value: number }
-      font: { loadSystemFonts: boolean; fontFiles: readonly string[]; defaultFontFamily: string; sansSerifFamily: string }
+      font: {
+        loadSystemFonts: boolean
+        fontFiles: readonly string[]
+        defaultFontFamily: string
+        sansSerifFamily: string
+      }
     },
   ): Promise<{ asPng(): Uint8Array }>
 }

@@ -1,3 +1,4 @@
+import { textWidth } from './font.js'
 import type { JsonObject } from './spec.js'
 
 /** How an axis spreads its values. `symlog` is logarithmic away from zero and linear about it. */
@@ -33,6 +34,12 @@ const logarithmicFrom = 20
 /** Empty space at both ends, as a part of the axis. */
 const margin = 0.07
 
+/** Where an axis lies and how long it is in pixels: its labels must fit beside each other. */
+export interface AxisPlace {
+  readonly side: 'x' | 'y'
+  readonly length: number
+}
+
 /**
  * The scale that shows all of `values`. Chosen by itself where `kind` is `auto`: logarithmic for positive values that
  * differ by a factor of 20 or more, symmetric-logarithmic where zeros or negative values are among such, else linear.
@@ -40,13 +47,34 @@ const margin = 0.07
  *
  * @param values finite, at least one
  */
-export function chooseScale(values: readonly number[], kind: ScaleKind | 'auto' = 'auto'): AxisScale {
+export function chooseScale(
+  values: readonly number[],
+  kind: ScaleKind | 'auto',
+  place: AxisPlace,
+): AxisScale {
   const chosen = kind === 'auto' ? chooseKind(values) : kind
   const constant = chosen === 'symlog' ? linearWidth(values) : 1
   const { forward, backward } = transforms(chosen, constant)
-  const domain = paddedDomain(values, chosen, forward, backward)
-  const [from, to] = [forward(domain[0]), forward(domain[1])]
-  const ticks = ticksOf(chosen, domain, constant)
+  const [low, high] = paddedDomain(values, chosen, forward, backward)
+  const from = forward(low)
+  const ticks = ticksOf(chosen, [low, high], {
+    constant,
+    most: place.length / (place.side === 'x' ? 75 : 48),
+    fits: (labelled) => {
+      const at = (value: number) => ((forward(value) - from) / (forward(high) - from)) * place.length
+      return labelled.every(({ value, label }, index) => {
+        const next = labelled[index + 1]
+        if (next === undefined) return true
+        const needed = place.side === 'x' ? (textWidth(label, 11) + textWidth(next.label, 11)) / 2 + 10 : 18
+        return at(next.value) - at(value) >= needed
+      })
+    },
+  })
+  let to = forward(high)
+  const top = forward(ticks.findLast((tick) => tick.label !== '')?.value ?? low)
+  // Half a label of room above the top tick of an upright axis keeps the headings of neighbouring panels level.
+  if (place.side === 'y' && place.length > 16) to = Math.max(to, from + (top - from) / (1 - 8 / place.length))
+  const domain: [number, number] = [low, to === forward(high) ? high : backward(to)]
   return {
     kind: chosen,
     domain,
@@ -127,34 +155,58 @@ function paddedDomain(
   return padded
 }
 
-function ticksOf(kind: ScaleKind, [low, high]: readonly [number, number], constant: number): Tick[] {
+interface TickRules {
+  /** Width of the linear part of a symmetric-logarithmic axis. */
+  readonly constant: number
+  /** Number of labels to aim at. */
+  readonly most: number
+  /** Whether the labels of these ticks stand clear of each other. */
+  readonly fits: (labelled: readonly Tick[]) => boolean
+}
+
+function ticksOf(kind: ScaleKind, [low, high]: readonly [number, number], rules: TickRules): Tick[] {
   switch (kind) {
     case 'linear':
-      return linearTicks(low, high)
+      return linearTicks(low, high, rules)
     case 'log':
-      return logTicks(low, high)
-    case 'symlog': {
-      const positive = high > constant ? decades(constant, high) : []
-      const negative = low < -constant ? decades(constant, -low) : []
-      const values = [...negative.map((value) => -value).reverse(), 0, ...positive]
-      const plain = values.every(isPlain)
-      return values.map((value) => ({ value, label: plain ? String(value) : scientific(value) }))
-    }
+      return logTicks(low, high, rules)
+    case 'symlog':
+      return symlogTicks(low, high, rules)
   }
 }
 
-function linearTicks(low: number, high: number): Tick[] {
-  const rough = (high - low) / 6
-  const size = 10 ** Math.floor(Math.log10(rough))
-  const step = ([1, 2, 5].find((factor) => factor * size >= rough) ?? 10) * size
+function linearTicks(low: number, high: number, { most, fits }: TickRules): Tick[] {
+  for (let labels = Math.min(7, Math.max(2, most)); ; labels /= 1.5) {
+    const ticks = roundTicks(low, high, (high - low) / labels)
+    if (ticks.length <= 2 || fits(ticks)) return ticks
+  }
+}
+
+function roundTicks(low: number, high: number, rough: number): Tick[] {
+  const step = roundStep(rough)
   const values: number[] = []
   for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) {
     values.push(Number((i * step).toPrecision(12)))
   }
-  const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9))
-  const largest = Math.max(...values.map(Math.abs))
-  const plain = largest === 0 || (largest >= 1e-3 && largest < 1e6)
-  return values.map((value) => ({ value, label: plain ? minus(value.toFixed(decimals)) : scientific(value) }))
+  const exponent = Math.floor(Math.log10(step) + 1e-9)
+  const largest = Math.max(0, ...values.map(Math.abs))
+  const power = largest === 0 ? 0 : Math.floor(Math.log10(largest) + 1e-9)
+  // 0.00012 is shorter than its power of ten; from six decimals on it is not.
+  const plain = exponent >= -5 && largest < 1e6
+  const label = (value: number): string => {
+    if (plain) return minus(value.toFixed(Math.max(0, -exponent)))
+    return value === 0
+      ? '0'
+      : `${minus((value / 10 ** power).toFixed(power - exponent))}×${powerOfTen(power)}`
+  }
+  return values.map((value) => ({ value, label: label(value) }))
+}
+
+/** The smallest of 1, 2, 5, 10 ... times a power of ten that is not below `rough`. */
+function roundStep(rough: number): number {
+  const exponent = Math.floor(Math.log10(rough))
+  const factor = [1, 2, 5].find((each) => each * 10 ** exponent >= rough * (1 - 1e-9)) ?? 10
+  return Number(`${factor}e${exponent}`)
 }
 
 /** Powers of ten in [low, high], thinned to ten at most. */
@@ -167,43 +219,76 @@ function decades(low: number, high: number): number[] {
   return values
 }
 
-function logTicks(low: number, high: number): Tick[] {
-  const powers = decades(low, high)
+/** Which multiples of the powers of ten carry labels, the densest first. */
+const labelledFactors = [[1, 2, 5], [1, 3], [1]] as const
+
+function logTicks(low: number, high: number, rules: TickRules): Tick[] {
   const span = Math.log10(high / low)
-  if (span < 0.7) return linearTicks(low, high)
-  const factors = powers.length >= 3 ? [1] : [1, 2, 5]
-  const major: number[] = []
-  const all: number[] = []
+  if (span < 0.7) return linearTicks(low, high, rules)
+  const powers = decades(low, high)
+  const values: number[] = []
   for (let exponent = Math.floor(Math.log10(low)); exponent <= Math.ceil(Math.log10(high)); exponent++) {
     for (let factor = 1; factor <= 9; factor++) {
       const value = Number(`${factor}e${exponent}`)
-      if (value < low || value > high) continue
-      all.push(value)
-      if (factors.includes(factor) && (factor > 1 || powers.includes(value))) major.push(value)
+      if (value >= low && value <= high) values.push(value)
     }
   }
-  const plain = major.every(isPlain)
-  // Over many decades the marks between them would be a smear.
-  return (span > 6 ? major : all).map((value) => ({
-    value,
-    label: !major.includes(value) ? '' : plain ? String(value) : scientific(value),
-  }))
+  const choices = powers.length >= 3 ? [[1]] : labelledFactors
+  let ticks: Tick[] = []
+  for (const factors of choices) {
+    const isMajor = (value: number) => {
+      const factor = Number(value.toExponential().split('e')[0])
+      return factors.some((each) => each === factor) && (factor > 1 || powers.includes(value))
+    }
+    const major = values.filter(isMajor)
+    // A lone power of ten does not tell how long a decade is.
+    if (major.length < 2 && ticks.length > 0) break
+    const plain = major.every((value) => value >= (factors.length > 1 ? 1e-4 : 1e-3) && value < 1e5)
+    // Over many decades the marks between them would be a smear.
+    ticks = (span > 6 ? major : values).map((value) => ({
+      value,
+      label: !major.includes(value) ? '' : plain ? String(value) : scientific(value),
+    }))
+    if (rules.fits(ticks.filter((tick) => tick.label !== ''))) break
+  }
+  return ticks
 }
 
-function isPlain(value: number): boolean {
-  return value === 0 || (Math.abs(value) >= 1e-3 && Math.abs(value) < 1e5)
+function symlogTicks(low: number, high: number, { constant, fits }: TickRules): Tick[] {
+  const positive = high > constant ? decades(constant, high) : []
+  const negative = low < -constant ? decades(constant, -low) : []
+  for (let every = 1; ; every++) {
+    // Counted from the outermost, which says how far the axis reaches.
+    const some = (powers: number[]) => powers.filter((_, index) => (powers.length - 1 - index) % every === 0)
+    const values = [
+      ...some(negative)
+        .reverse()
+        .map((value) => -value),
+      0,
+      ...some(positive),
+    ]
+    const plain = values.every((value) => value === 0 || (Math.abs(value) >= 1e-3 && Math.abs(value) < 1e5))
+    const ticks = values.map((value) => ({ value, label: plain ? minus(String(value)) : scientific(value) }))
+    if (ticks.length <= 3 || fits(ticks)) return ticks
+  }
 }
 
 const minus = (text: string): string => text.replace('-', '\u2212')
+
+function powerOfTen(exponent: number): string {
+  const raised = String(exponent).replace(/./g, (sign) =>
+    sign === '-' ? '⁻' : ('⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(sign)] as string),
+  )
+  return `10${raised}`
+}
 
 /** A number as a mantissa and a power of ten, as print has it: 2×10⁻⁴, 10⁻³. */
 function scientific(value: number): string {
   if (value === 0) return '0'
   const [mantissa, exponent] = value.toExponential().split('e') as [string, string]
-  const raised = String(Number(exponent)).replace(/./g, (sign) => (sign === '-' ? '⁻' : ('⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(sign)] as string)))
-  const power = `10${raised}`
+  const power = powerOfTen(Number(exponent))
   if (mantissa === '1') return power
-  return mantissa === '-1' ? minus(`-${power}`) : minus(`${mantissa}×${power}`)
+  return minus(mantissa === '-1' ? `-${power}` : `${mantissa}×${power}`)
 }
 
 function axisOf(ticks: readonly Tick[]): JsonObject {
@@ -214,6 +299,7 @@ function axisOf(ticks: readonly Tick[]): JsonObject {
     values,
     labelExpr: `${JSON.stringify(ticks.map((tick) => tick.label))}[indexof(${JSON.stringify(values)}, datum.value)]`,
     labelOverlap: false,
+    labelFlush: false,
     ...(major.length === ticks.length
       ? {}
       : {
@@ -236,9 +322,7 @@ export function epochScale(epochs: number): { scale: JsonObject; axis: JsonObjec
 /** At most about `most` whole epochs to label: the first, the last, and round ones between. */
 export function epochTicks(epochs: number, most: number): number[] {
   if (epochs <= most) return Array.from({ length: epochs }, (_, index) => index + 1)
-  const rough = epochs / (most - 1)
-  const size = 10 ** Math.floor(Math.log10(rough))
-  const step = ([1, 2, 5].find((factor) => factor * size >= rough) ?? 10) * size
+  const step = roundStep(epochs / (most - 1))
   const values = [1]
   for (let epoch = step; epoch < epochs - step / 3; epoch += step) if (epoch > 1) values.push(epoch)
   return [...values, epochs]

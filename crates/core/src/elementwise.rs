@@ -7,7 +7,7 @@
 
 use crate::compose::Build;
 use crate::graph::NodeId;
-use crate::special;
+use crate::special::{self, Real};
 
 macro_rules! unary_table {
     ($($(#[$doc:meta])* $op:ident $name:literal: |$x:ident| f32 $f32:expr, f64 $f64:expr, cuda $cuda:literal,
@@ -107,8 +107,8 @@ unary_table! {
         cuda "fmaxf(x, 0.f) + log1pf(expf(-fabsf(x)))",
         vjp |b, dy, x, y| { let s = b.unary(UnaryOp::Sigmoid, x); Some(b.mul(dy, s)) }, on -4.0 to 4.0;
     /// max(x, 0); the derivative at 0 is 0
-    Relu "relu": |x| f32 if x > 0.0 { x } else { x.min(0.0) * 0.0 }, f64 if x > 0.0 { x } else { x.min(0.0) * 0.0 },
-        cuda "x > 0.f ? x : fminf(x, 0.f) * 0.f",
+    Relu "relu": |x| f32 if x < 0.0 { 0.0 } else { x }, f64 if x < 0.0 { 0.0 } else { x },
+        cuda "x < 0.f ? 0.f : x",
         vjp |b, dy, x, y| { let zero = b.scalar_like(0.0, y); let on = b.binary(BinaryOp::Less, zero, y); let z = b.scalar_like(0.0, dy); Some(b.select(on, dy, z)) }, on 0.25 to 4.0;
     /// the error function
     Erf "erf": |x| f32 libm::erff(x), f64 libm::erf(x), cuda "erff(x)",
@@ -225,6 +225,29 @@ fn int_pow(base: i64, exponent: i64) -> i64 {
     }
 }
 
+/// The quotient rounded towards minus infinity; 0 by 0.
+fn floor_div(x: i64, y: i64) -> i64 {
+    if y == 0 {
+        return 0;
+    }
+    let exact_or_same_sign = x.wrapping_rem(y) == 0 || (x < 0) == (y < 0);
+    x.wrapping_div(y) - i64::from(!exact_or_same_sign)
+}
+
+/// The remainder of [`floor_div`], which has the sign of y; 0 by 0.
+fn floor_rem(x: i64, y: i64) -> i64 {
+    if y == 0 {
+        return 0;
+    }
+    let r = x.wrapping_rem(y);
+    if r == 0 || (r < 0) == (y < 0) { r } else { r + y }
+}
+
+/// The integer column of operations that inference allows on floats only.
+fn floats_only(_: i64, _: i64) -> i64 {
+    0
+}
+
 binary_table! { arithmetic {
     /// x + y
     Add "add": |x, y| float x + y, int x.wrapping_add(y), cuda "x + y",
@@ -236,7 +259,7 @@ binary_table! { arithmetic {
     Mul "mul": |x, y| float x * y, int x.wrapping_mul(y), cuda "x * y",
         vjp |b, dz, x, y, z| [Some(b.mul(dz, y)), Some(b.mul(dz, x))], on -4.0 to 4.0;
     /// x / y; integers divide towards minus infinity, and by 0 give 0
-    Div "div": |x, y| float x / y, int if y == 0 { 0 } else { x.wrapping_div_euclid(y) }, cuda "x / y",
+    Div "div": |x, y| float x / y, int floor_div(x, y), cuda "x / y",
         vjp |b, dz, x, y, z| {
             let dx = b.div(dz, y);
             let dy = b.mul(dx, z);
@@ -246,7 +269,7 @@ binary_table! { arithmetic {
     Pow "pow": |x, y| float x.powf(y), int int_pow(x, y), cuda "powf(x, y)",
         vjp |b, dz, x, y, z| b.pow_vjp(dz, x, y, z), on 0.25 to 3.0;
     /// x - y * floor(x / y): the remainder with the sign of y
-    Rem "rem": |x, y| float x - y * (x / y).floor(), int if y == 0 { 0 } else { x.wrapping_rem_euclid(y) }, cuda "x - y * floorf(x / y)",
+    Rem "rem": |x, y| float x - y * (x / y).floor(), int floor_rem(x, y), cuda "x - y * floorf(x / y)",
         vjp |b, dz, x, y, z| {
             let q = b.div(x, y);
             let q = b.unary(UnaryOp::Floor, q);
@@ -260,7 +283,7 @@ binary_table! { arithmetic {
     Min "minimum": |x, y| float if x < y || x.is_nan() { x } else { y }, int x.min(y), cuda "x < y || isnan(x) ? x : y",
         vjp |b, dz, x, y, z| b.extremum_vjp(dz, x, y, z), on -4.0 to 4.0;
     /// the x-th derivative of digamma at y; x is a whole number and carries no gradient
-    Polygamma "polygamma": |n, x| float special::polygamma(n as u32, f64::from(x)) as _, int 0 * (n + x), cuda "polygammaf(x, y)",
+    Polygamma "polygamma": |n, x| float Real::of(special::polygamma(n as u32, x.f64())), int floats_only(n, x), cuda "polygammaf(x, y)",
         vjp |b, dz, n, x, z| {
             let next = b.add_scalar(n, 1.0);
             let d = b.binary(BinaryOp::Polygamma, next, x);

@@ -2,6 +2,7 @@
 //! the user's own line. One exhaustive match.
 
 use crate::dtype::DType;
+use crate::elementwise::BinaryOp;
 use crate::error::{Error, Result};
 use crate::op::{Distribution, Op, Spec, Window};
 use crate::shape::Shape;
@@ -46,6 +47,9 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
             let (a, b) = (inputs[0], inputs[1]);
             same_dtype(name, a, b)?;
             same_shape(name, a, b)?;
+            if *binary == BinaryOp::Polygamma {
+                floats(name, a)?;
+            }
             if binary.is_compare() {
                 spec(a.shape.clone(), DType::Bool)
             } else if a.dtype == DType::Bool {
@@ -190,8 +194,13 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
                 return Err(spatial_rank(name, window, x));
             }
             let mut dims = x.shape.dims()[..2].to_vec();
-            dims.extend(window_outputs(name, window, x, kernel)?);
-            let dtype = if matches!(op, Op::WindowSum { .. }) { x.dtype } else { DType::I32 };
+            let outputs = window_outputs(name, window, x, kernel)?;
+            let is_sum = matches!(op, Op::WindowSum { .. });
+            if !is_sum {
+                no_window_in_padding(name, window, x, kernel, &outputs)?;
+            }
+            dims.extend(outputs);
+            let dtype = if is_sum { x.dtype } else { DType::I32 };
             spec(dims.into(), dtype)
         }
         Op::WindowSumGrad { input, .. } => {
@@ -421,6 +430,22 @@ fn window_outputs(name: &str, window: &Window, x: &Spec, kernel: &[usize]) -> Re
             Ok(n)
         })
         .collect()
+}
+
+/// A maximum needs an element: each window has a tap inside the input, on every axis.
+fn no_window_in_padding(name: &str, window: &Window, x: &Spec, kernel: &[usize], outputs: &[usize]) -> Result<()> {
+    for a in 0..window.rank() {
+        let input = window.pad_low[a]..window.pad_low[a] + x.shape[2 + a];
+        let touches = |o| (0..kernel[a]).any(|tap| input.contains(&(o * window.stride[a] + tap * window.dilation[a])));
+        if let Some(o) = (0..outputs[a]).find(|&o| !touches(o)) {
+            return Err(Error::shape(
+                name,
+                format!("on spatial axis {a} window {o} lies in the padding alone, and a maximum of nothing has no place"),
+                "use less padding, or a dilation below the input's extent",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn spatial_rank(name: &str, window: &Window, x: &Spec) -> Error {

@@ -18,7 +18,7 @@ pub mod infer;
 pub mod op;
 pub mod plan;
 pub mod random;
-// reference
+pub mod reference;
 pub mod run;
 pub mod shape;
 pub mod slab;

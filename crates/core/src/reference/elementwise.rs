@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayD, IxDyn, Zip};
 
-use super::value::{Value, Wide, from_fn, on_wide};
+use super::value::{Value, Wide, from_fn};
 use crate::dtype::DType;
 use crate::elementwise::{BinaryOp, UnaryOp};
 use crate::error::{Error, Result};
@@ -11,7 +11,10 @@ use crate::random;
 
 /// Every element the number.
 pub(super) fn constant(number: f64, spec: &Spec) -> Value {
-    Value::narrowed(&Wide::Float(ArrayD::from_elem(IxDyn(spec.shape.dims()), number)), spec.dtype)
+    Value::narrowed(
+        &Wide::Float(ArrayD::from_elem(IxDyn(spec.shape.dims()), number)),
+        spec.dtype,
+    )
 }
 
 /// The position along `axis`.
@@ -21,7 +24,9 @@ pub(super) fn iota(axis: usize, spec: &Spec) -> Value {
 
 /// Element i, row-major, is number i of the stream that the key names.
 pub(super) fn random(kind: Distribution, key: &Value, spec: &Spec) -> Result<Value> {
-    let Value::U32(key) = key else { return Err(unsupported("random", "a key of", key.spec().dtype)) };
+    let Value::U32(key) = key else {
+        return Err(unsupported("random", "a key of", key.spec().dtype));
+    };
     let key = [key[[0]], key[[1]]];
     let mut out = constant(0.0, spec);
     match (kind, &mut out) {
@@ -79,11 +84,14 @@ pub(super) fn choose(condition: &Value, a: &Value, b: &Value, spec: &Spec) -> Va
 
 /// Conversion.
 pub(super) fn cast(x: &Value, dtype: DType) -> Value {
-    Value::narrowed(&on_wide!(x.widened(), a => a), dtype)
+    Value::narrowed(&x.widened(), dtype)
 }
 
 fn pick<T: Copy>(on: &ArrayD<bool>, a: &ArrayD<T>, b: &ArrayD<T>) -> ArrayD<T> {
-    Zip::from(on).and(a).and(b).map_collect(|&on, &a, &b| if on { a } else { b })
+    Zip::from(on)
+        .and(a)
+        .and(b)
+        .map_collect(|&on, &a, &b| if on { a } else { b })
 }
 
 /// The rows of the table work on slices; one element at a time is a slice, too.

@@ -9,7 +9,10 @@ use crate::shape::Shape;
 /// Extents of 1 repeat.
 pub(super) fn broadcast<T: Copy>(x: &ArrayD<T>, to: &Shape) -> ArrayD<T> {
     let source = |i: &[usize]| -> Vec<usize> {
-        i.iter().zip(x.shape()).map(|(&i, &extent)| if extent == 1 { 0 } else { i }).collect()
+        i.iter()
+            .zip(x.shape())
+            .map(|(&i, &extent)| if extent == 1 { 0 } else { i })
+            .collect()
     };
     from_fn(to, |i| x[&source(i)[..]])
 }
@@ -52,7 +55,13 @@ pub(super) fn pad<T: Element>(x: &ArrayD<T>, low: &[usize], interior: &[usize], 
 /// The last element first along `axes`.
 pub(super) fn flip<T: Copy>(x: &ArrayD<T>, axes: &[usize], to: &Shape) -> ArrayD<T> {
     from_fn(to, |i| {
-        let mirrored = |a: usize| if axes.contains(&a) { x.shape()[a] - 1 - i[a] } else { i[a] };
+        let mirrored = |a: usize| {
+            if axes.contains(&a) {
+                x.shape()[a] - 1 - i[a]
+            } else {
+                i[a]
+            }
+        };
         let from: Vec<usize> = (0..i.len()).map(mirrored).collect();
         x[&from[..]]
     })

@@ -25,8 +25,20 @@ pub(super) fn reduce<T: Element>(x: &ArrayD<T>, kind: Reduction, axes: &[usize],
 fn combine<T: Element>(kind: Reduction, a: T, b: T) -> T {
     match kind {
         Reduction::Sum => a.plus(b),
-        Reduction::Max => if a.is_nan() || a >= b { a } else { b },
-        Reduction::Min => if a.is_nan() || a <= b { a } else { b },
+        Reduction::Max => {
+            if a.is_nan() || a >= b {
+                a
+            } else {
+                b
+            }
+        }
+        Reduction::Min => {
+            if a.is_nan() || a <= b {
+                a
+            } else {
+                b
+            }
+        }
     }
 }
 
@@ -56,7 +68,11 @@ pub(super) fn cumsum<T: Element>(x: &ArrayD<T>, axis: usize, reverse: bool, to: 
         // Row-major order: whatever comes before along the axis is done already; from the end, mirror.
         let place = |position: usize| with(&i, axis, if reverse { extent - 1 - position } else { position });
         let here = place(i[axis]);
-        let before = if i[axis] == 0 { T::ZERO } else { out[&place(i[axis] - 1)[..]] };
+        let before = if i[axis] == 0 {
+            T::ZERO
+        } else {
+            out[&place(i[axis] - 1)[..]]
+        };
         out[&here[..]] = x[&here[..]].plus(before);
     }
     out

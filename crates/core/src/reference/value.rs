@@ -1,6 +1,6 @@
 //! Tensors of the reference interpreter, and the two types it computes in.
 
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, Dimension, IxDyn};
 
 use crate::dtype::DType;
 use crate::op::Spec;
@@ -83,7 +83,8 @@ pub(super) trait Element: Copy + PartialOrd {
     fn is_nan(self) -> bool;
     /// The order in which NaN comes after everything and -0 equals 0.
     fn compare(self, other: Self) -> std::cmp::Ordering {
-        self.partial_cmp(&other).unwrap_or_else(|| self.is_nan().cmp(&other.is_nan()))
+        self.partial_cmp(&other)
+            .unwrap_or_else(|| self.is_nan().cmp(&other.is_nan()))
     }
 }
 impl Element for f64 {
@@ -117,7 +118,9 @@ pub(super) fn zeros<T: Element>(shape: &Shape) -> ArrayD<T> {
 
 /// Every index of `dims`, row-major.
 pub(super) fn indices(dims: &[usize]) -> impl Iterator<Item = Vec<usize>> {
-    ndarray::indices(IxDyn(dims)).into_iter().map(|index| index.slice().to_vec())
+    ndarray::indices(IxDyn(dims))
+        .into_iter()
+        .map(|index| index.slice().to_vec())
 }
 
 /// `index` with `axis` set to `position`.

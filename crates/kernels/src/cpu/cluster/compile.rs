@@ -172,17 +172,33 @@ impl Compiler<'_> {
         self.cluster.loads.iter().any(|view| may_share(self.program, view.slot, slot))
     }
 
-    /// The stores that no instruction made, at the end of the block.
-    fn late_stores(&self) -> Vec<Action> {
-        let mut actions = Vec::new();
+    /// The stores that no instruction made, at the end of the block. A value that still lies in a place which one
+    /// of them overwrites goes through a register, so that their order does not matter.
+    fn late_stores(&mut self) -> Vec<Action> {
+        let nowhere = Place::Register(0);
+        let mut late = Vec::new();
         for &(register, slot) in &self.cluster.stores {
             let size = self.cluster.code[register].dtype.size();
             let out = Place::Memory { slot, start: 0, size };
-            let from = self.places[register].unwrap_or(out);
-            if from != out {
-                let nowhere = Place::Register(0);
-                actions.push(Action { kind: Kind::Copy(size), out, operands: [from, nowhere, nowhere] });
+            match self.places[register] {
+                Some(from) if from != out => late.push((from, slot, size)),
+                _ => {}
             }
+        }
+        let slots: Vec<SlotId> = late.iter().map(|&(_, slot, _)| slot).collect();
+        let mut actions = Vec::new();
+        for (from, _, size) in &mut late {
+            if let Place::Memory { slot, .. } = *from
+                && slots.iter().any(|&written| may_share(self.program, slot, written))
+            {
+                let saved = self.register(*size);
+                actions.push(Action { kind: Kind::Copy(*size), out: saved, operands: [*from, nowhere, nowhere] });
+                *from = saved;
+            }
+        }
+        for (from, slot, size) in late {
+            let out = Place::Memory { slot, start: 0, size };
+            actions.push(Action { kind: Kind::Copy(size), out, operands: [from, nowhere, nowhere] });
         }
         actions
     }
@@ -195,11 +211,9 @@ fn last_uses(cluster: &Cluster) -> Vec<usize> {
         let mut used = |register: usize| last[register] = i;
         match instr.kind {
             InstrKind::Load(_) | InstrKind::Const(_) => {}
-            InstrKind::Unary(_, x) => used(x),
+            InstrKind::Unary(_, x) | InstrKind::Cast(x) => used(x),
             InstrKind::Binary(_, x, y) => [x, y].into_iter().for_each(used),
             InstrKind::Where(c, x, y) => [c, x, y].into_iter().for_each(used),
-            InstrKind::Cast(x) if cluster.code[x].dtype == instr.dtype => used(x),
-            InstrKind::Cast(x) => used(x),
         }
     }
     for &(register, _) in &cluster.stores {

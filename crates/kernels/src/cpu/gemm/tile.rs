@@ -1,0 +1,188 @@
+//! The innermost part of the matrix product: a tile of 6 rows and up to 4 registers of columns, held in
+//! registers while it goes over k. 24 accumulators of the 32 that AVX-512 and NEON have (12 of 16 with AVX2 and
+//! SSE, where a tile is 2 registers wide): enough independent chains to keep two multiply-add units busy.
+
+use super::lanes::{Lanes, Portable};
+use crate::cpu::element::Float;
+use crate::cpu::level::{Kind, Level};
+
+/// Rows of a tile.
+pub(crate) const ROWS: usize = 6;
+
+/// The left operand of a tile.
+#[derive(Clone, Copy)]
+pub(crate) enum LeftTile<T> {
+    /// Rows as they lie in memory: the first element and the distance between rows.
+    Rows(*const T, usize),
+    /// Packed: for each k the tile's [`ROWS`] elements.
+    Packed(*const T),
+}
+
+/// Where a tile goes.
+#[derive(Clone, Copy)]
+pub(crate) struct OutTile<T> {
+    pub start: *mut T,
+    /// Elements between rows.
+    pub stride: usize,
+    /// Valid rows, 1 to 6.
+    pub rows: usize,
+    /// Valid columns, at most the tile's width.
+    pub cols: usize,
+    /// Added to what is there, else written over it.
+    pub add: bool,
+}
+
+/// A tile over `k` terms. The right operand is packed: for each k the tile's width of elements.
+pub(crate) type TileFn<T> = unsafe fn(k: usize, left: LeftTile<T>, right: *const T, out: OutTile<T>);
+
+/// The tiles of one level and element type.
+#[derive(Clone, Copy)]
+pub(crate) struct Tiles<T: 'static> {
+    /// Elements of a register.
+    pub lanes: usize,
+    /// By registers of columns, 1 to `of.len()`.
+    pub of: &'static [TileFn<T>],
+}
+
+impl<T> Tiles<T> {
+    /// Columns of a full tile.
+    pub fn width(&self) -> usize {
+        self.lanes * self.of.len()
+    }
+
+    /// The columns that a tile for `cols` columns computes: the next multiple of a register.
+    pub fn padded(&self, cols: usize) -> usize {
+        cols.next_multiple_of(self.lanes)
+    }
+}
+
+/// # Safety
+/// The processor must have `V`'s instructions; the operands must be readable and `out` writable in the extents
+/// given (rows of the left operand below `out.rows` only).
+#[inline(always)]
+unsafe fn tile<V: Lanes, const W: usize>(k: usize, left: LeftTile<V::Elem>, right: *const V::Elem, out: OutTile<V::Elem>) {
+    // SAFETY: as the caller promises. A row beyond the valid ones repeats the last, and is not stored.
+    unsafe {
+        let mut sums = [[V::splat(V::Elem::ZERO); W]; ROWS];
+        match left {
+            LeftTile::Rows(start, stride) => {
+                let rows: [*const V::Elem; ROWS] = std::array::from_fn(|i| start.add(i.min(out.rows - 1) * stride));
+                for p in 0..k {
+                    step(&mut sums, right.add(p * W * V::N), |i| *rows[i].add(p));
+                }
+            }
+            LeftTile::Packed(start) => {
+                for p in 0..k {
+                    let column = start.add(p * ROWS);
+                    step(&mut sums, right.add(p * W * V::N), |i| *column.add(i));
+                }
+            }
+        }
+        if out.cols == W * V::N {
+            for (i, row) in sums.iter().enumerate() {
+                if i < out.rows {
+                    store(row, out.start.add(i * out.stride), out.add);
+                }
+            }
+        } else {
+            edge(&sums, out);
+        }
+    }
+}
+
+/// # Safety
+/// As for [`tile`]: `W` registers readable at `right`.
+#[inline(always)]
+unsafe fn step<V: Lanes, const W: usize>(
+    sums: &mut [[V; W]; ROWS],
+    right: *const V::Elem,
+    left: impl Fn(usize) -> V::Elem,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let b: [V; W] = std::array::from_fn(|j| V::load(right.add(j * V::N)));
+        for (i, row) in sums.iter_mut().enumerate() {
+            let a = V::splat(left(i));
+            for (sum, &b) in row.iter_mut().zip(&b) {
+                *sum = sum.fma(a, b);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `W` registers must be writable at `to`.
+#[inline(always)]
+unsafe fn store<V: Lanes, const W: usize>(row: &[V; W], to: *mut V::Elem, add: bool) {
+    for (j, &sum) in row.iter().enumerate() {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let to = to.add(j * V::N);
+            if add { V::load(to).add(sum).store(to) } else { sum.store(to) }
+        }
+    }
+}
+
+/// Stores a tile of which some columns do not exist.
+///
+/// # Safety
+/// As for [`tile`].
+#[inline(always)]
+unsafe fn edge<V: Lanes, const W: usize>(sums: &[[V; W]; ROWS], out: OutTile<V::Elem>) {
+    // Room for the widest row: 4 registers of 16.
+    let mut line = [V::Elem::ZERO; 64];
+    for (i, row) in sums.iter().enumerate().take(out.rows) {
+        // SAFETY: `line` has room for W registers; the valid columns of a valid row are writable.
+        unsafe {
+            store(row, line.as_mut_ptr(), false);
+            let to = std::slice::from_raw_parts_mut(out.start.add(i * out.stride), out.cols);
+            for (to, &sum) in to.iter_mut().zip(&line) {
+                *to = if out.add { to.plus(sum) } else { sum };
+            }
+        }
+    }
+}
+
+macro_rules! tiles {
+    ($name:ident $(, $features:literal)?: $v:ty, $t:ty, $lanes:literal, $($w:literal)*) => {{
+        static TILES: &[TileFn<$t>] = &[$({
+            /// # Safety
+            /// See [`tile`].
+            $(#[target_feature(enable = $features)])?
+            unsafe fn $name(k: usize, left: LeftTile<$t>, right: *const $t, out: OutTile<$t>) {
+                // SAFETY: as the caller promises, and this function has the instructions.
+                unsafe { tile::<$v, $w>(k, left, right, out) }
+            }
+            $name as TileFn<$t>
+        }),*];
+        Tiles { lanes: $lanes, of: TILES }
+    }};
+}
+
+/// Element types with tiles for every level.
+pub(crate) trait Tiled: Float {
+    /// The tiles of a level.
+    fn tiles(level: Level) -> Tiles<Self>;
+}
+
+macro_rules! tiled {
+    ($t:ty, $portable:literal, $wide:ident $wide_lanes:literal, $widest:ident $widest_lanes:literal) => {
+        impl Tiled for $t {
+            fn tiles(level: Level) -> Tiles<$t> {
+                match level.kind() {
+                    #[cfg(target_arch = "x86_64")]
+                    Kind::Avx512 => tiles!(avx512, "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma":
+                        std::arch::x86_64::$widest, $t, $widest_lanes, 1 2 3 4),
+                    #[cfg(target_arch = "x86_64")]
+                    Kind::Avx2 => tiles!(avx2, "avx2,fma": std::arch::x86_64::$wide, $t, $wide_lanes, 1 2),
+                    #[cfg(target_arch = "aarch64")]
+                    Kind::Portable => tiles!(portable: Portable<$t, $portable>, $t, $portable, 1 2 3 4),
+                    #[cfg(not(target_arch = "aarch64"))]
+                    Kind::Portable => tiles!(portable: Portable<$t, $portable>, $t, $portable, 1 2),
+                }
+            }
+        }
+    };
+}
+tiled!(f32, 4, __m256 8, __m512 16);
+tiled!(f64, 2, __m256d 4, __m512d 8);

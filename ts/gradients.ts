@@ -1,0 +1,165 @@
+/** Derivatives of functions of tensors. They are made of the same operations, so they can be differentiated again. */
+import { dtypeCode, isFloat, showShape } from './dtype.js'
+import { ArgumentError, DTypeError, describe, ShapeError } from './errors.js'
+import { native } from './native.js'
+import { full, Tensor, zerosLike } from './tensor.js'
+import { leafValue, type Tensors, treeFlatten, treeLeaves } from './tree.js'
+
+/** Runs `f` so that values computed meanwhile keep their history. */
+function recorded<T>(f: () => T): T {
+  native.enterTrace()
+  try {
+    return f()
+  } finally {
+    native.leaveTrace()
+  }
+}
+
+function checkResult(op: string, value: unknown): Tensor {
+  if (!(value instanceof Tensor)) {
+    const hint = value instanceof Promise ? 'an async function cannot be differentiated' : 'return a Tensor'
+    throw new ArgumentError(`${op}: the function returned ${describe(value)}; ${hint}`)
+  }
+  if (!isFloat(value.dtype)) {
+    throw new DTypeError(
+      `${op}: the function returned ${value.dtype}, expected float32 or float64; cast before summing`,
+    )
+  }
+  return value
+}
+
+function checkScalar(op: string, value: unknown): Tensor {
+  const result = checkResult(op, value)
+  if (result.rank !== 0) {
+    throw new ShapeError(
+      `${op}: the function returned ${showShape(result.shape)}, expected a scalar; reduce it with sum() or mean(), or use vjp()`,
+    )
+  }
+  return result
+}
+
+/** Cotangents of `wrt`; zeros where the outputs do not depend on it. */
+function pullBack(outputs: readonly Tensor[], seeds: readonly Tensor[], wrt: readonly Tensor[]): Tensor[] {
+  const ids = (list: readonly Tensor[]) => list.map((x) => x.id)
+  const found = native.vjp(ids(outputs), ids(seeds), ids(wrt))
+  return wrt.map((x, i) => (found[i] ? Tensor.own(found[i]) : zerosLike(x)))
+}
+
+function scalarOne(like: Tensor): Tensor {
+  return Tensor.own(native.constant(1, dtypeCode(like.dtype), []))
+}
+
+/** What {@link valueAndGrad} returns. */
+export interface ValueAndGrad<T> {
+  /** The value of the function. */
+  value: Tensor
+  /** Its gradient: a Tensor for every leaf, zeros for leaves it does not depend on. */
+  grads: Tensors<T>
+}
+
+/** The same with what else the function returned. */
+export interface ValueAndGradAux<T, Aux> extends ValueAndGrad<T> {
+  aux: Aux
+}
+
+/**
+ * The value of `f` at a tree of tensors or Variables, and its gradient there, at once.
+ *
+ *     const { value, grads } = valueAndGrad((w) => loss(net.apply(w, x), y), net.weights)
+ *
+ * The derivative counts every use of those values inside `f`: through its argument, through a closure, or by reading the
+ * Variable. With `hasAux`, `f` returns `[loss, aux]` and `aux` is passed on.
+ *
+ * @param f returns a float scalar
+ * @throws {ShapeError} where `f` returns something else than a scalar
+ */
+export function valueAndGrad<T>(f: (at: Tensors<T>) => Tensor, at: T): ValueAndGrad<T>
+export function valueAndGrad<T, Aux>(
+  f: (at: Tensors<T>) => readonly [Tensor, Aux],
+  at: T,
+  options: { hasAux: true },
+): ValueAndGradAux<T, Aux>
+export function valueAndGrad<T, Aux>(
+  f: (at: Tensors<T>) => Tensor | readonly [Tensor, Aux],
+  at: T,
+  options: { hasAux?: boolean } = {},
+): ValueAndGrad<T> | ValueAndGradAux<T, Aux> {
+  const { leaves, structure } = treeFlatten(at)
+  const inputs = leaves.map(leafValue)
+  return recorded(() => {
+    const result = f(structure.unflatten(inputs))
+    const [output, aux] = options.hasAux ? checkPair(result) : [result, undefined]
+    const value = checkScalar('valueAndGrad', output)
+    const grads = structure.unflatten(pullBack([value], [scalarOne(value)], inputs)) as Tensors<T>
+    return options.hasAux ? { value, grads, aux: aux as Aux } : { value, grads }
+  })
+}
+
+function checkPair(result: unknown): readonly [unknown, unknown] {
+  if (Array.isArray(result) && result.length === 2) return [result[0], result[1]]
+  throw new ArgumentError(
+    `valueAndGrad: with hasAux the function returns [loss, aux], but it returned ${describe(result)}`,
+  )
+}
+
+/**
+ * The gradient of a function, as a function of the same arguments.
+ *
+ *     const slope = grad((x: Tensor) => x.sin().sum())
+ *     const curvature = grad((x: Tensor) => slope(x).sum())
+ *
+ * @param f returns a float scalar
+ * @param wrt the position of the argument to differentiate by; default the first
+ */
+export function grad<Args extends readonly unknown[], Position extends number = 0>(
+  f: (...args: Args) => Tensor,
+  wrt: Position = 0 as Position,
+): (...args: Args) => Tensors<Args[Position]> {
+  return (...args) => {
+    if (!Number.isInteger(wrt) || wrt < 0 || wrt >= args.length) {
+      throw new ArgumentError(
+        `grad: argument ${wrt} of ${args.length} is to be differentiated by; count from 0`,
+      )
+    }
+    const at = args[wrt] as Args[Position]
+    const { leaves, structure } = treeFlatten(at)
+    const inputs = leaves.map(leafValue)
+    return recorded(() => {
+      const replaced = [...args]
+      replaced[wrt] = structure.unflatten(inputs)
+      const value = checkScalar('grad', f(...(replaced as unknown as Args)))
+      return structure.unflatten(pullBack([value], [scalarOne(value)], inputs)) as Tensors<Args[Position]>
+    })
+  }
+}
+
+/**
+ * The vector-Jacobian product: the value of `f` (a tree of float tensors) at a tree, and the gradient there of
+ * sum(value * cotangents).
+ *
+ * @param cotangents a tree like the value, or a function that makes one of it; default ones
+ */
+export function vjp<T, R>(
+  f: (at: Tensors<T>) => R,
+  at: T,
+  cotangents?: Tensors<R> | ((value: R) => Tensors<R>),
+): { value: R; grads: Tensors<T> } {
+  const { leaves, structure } = treeFlatten(at)
+  const inputs = leaves.map(leafValue)
+  return recorded(() => {
+    const value = f(structure.unflatten(inputs))
+    const outputs = treeLeaves(value).map((leaf) => checkResult('vjp', leafValue(leaf)))
+    const given =
+      typeof cotangents === 'function' ? (cotangents as (value: R) => Tensors<R>)(value) : cotangents
+    const seeds =
+      given === undefined
+        ? outputs.map((y) => full(y.shape, 1, { dtype: y.dtype }))
+        : treeLeaves(given).map(leafValue)
+    if (seeds.length !== outputs.length) {
+      throw new ArgumentError(
+        `vjp: ${seeds.length} cotangents for ${outputs.length} outputs; give a tree like the value`,
+      )
+    }
+    return { value, grads: structure.unflatten(pullBack(outputs, seeds, inputs)) as Tensors<T> }
+  })
+}

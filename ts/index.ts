@@ -1,0 +1,28 @@
+/**
+ * Hyperglow: neural networks studied and trained by what their layers know.
+ *
+ *     import { Sequential, Dense, tensor } from 'hyperglow'
+ */
+export {
+  type ActivationName,
+  activationNames,
+  resolveActivation,
+} from './activations.js'
+export { isFloat } from './dtype.js'
+export * from './errors.js'
+export * from './estimators/index.js'
+export * as initializers from './initializers.js'
+export * from './io/index.js'
+export * from './layers/index.js'
+export * from './losses/index.js'
+export * from './memory.js'
+export * from './metrics.js'
+export * from './ops/index.js'
+export * from './optim/index.js'
+export * from './plots/index.js'
+export * from './random.js'
+export * from './tensor.js'
+export * from './transforms.js'
+export * from './tree.js'
+export * from './variable.js'
+export { version } from './version.js'

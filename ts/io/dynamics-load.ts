@@ -1,0 +1,163 @@
+import * as zarr from 'zarrita'
+import { DataError, IOError } from '../errors.js'
+import { reason } from './atomic.js'
+import { type Json, notStore, readAttributes, valuesName } from './dynamics-layout.js'
+import { FolderStore } from './folder-store.js'
+
+/** Most numbers that are read into memory, 2 GiB of them; a larger store is read in parts with a Zarr library. */
+const maxValues = 2 ** 29
+
+/** The dynamics of a run, read back from its store. */
+export interface Dynamics {
+  /** [N, B, E, L, 2]: epoch, batch, evaluator, layer, (complexity, generalization). */
+  readonly shape: readonly [number, number, number, number, number]
+  /** Values, last axis fastest; NaN for batches that were not stored. */
+  readonly values: Float32Array
+  readonly layers: readonly string[]
+  readonly evaluators: readonly string[]
+  readonly evaluatorSettings: readonly Json[]
+  readonly seed: number | null
+  readonly notes: { readonly [key: string]: Json }
+  /** False where the run was cut short (or still goes on). */
+  readonly finished: boolean
+  /** Number of batches with values, of N * B. */
+  readonly completedBatches: number
+  /** The same for each of the N epochs. */
+  readonly completedPerEpoch: readonly number[]
+  /**
+   * Unweighted mean over the batches of each epoch, [N, E, L, 2]. Batches without values do not count; an epoch without any is NaN.
+   * A NaN that an evaluator gave beside other values stays NaN.
+   */
+  averaged(): { shape: readonly [number, number, number, number]; values: Float32Array }
+}
+
+/**
+ * Reads the store that a run wrote, finished or not.
+ *
+ * @param folder the folder given to `DynamicsWriter.create`
+ * @throws IOError where there is none; DataError where the folder holds something else or is damaged
+ */
+export async function loadDynamics(folder: string): Promise<Dynamics> {
+  const attributes = await readAttributes(folder)
+  if (attributes === undefined) {
+    throw new IOError(`cannot read dynamics from ${folder}: there is no zarr.json; check the path`)
+  }
+  const shape = attributes.shape as Dynamics['shape']
+  const values = await readValues(folder, shape)
+  const [epochs, batches] = shape
+  const width = shape[2] * shape[3] * 2
+  const completedPerEpoch = Array.from({ length: epochs }, (_, epoch) => {
+    let count = 0
+    for (let batch = 0; batch < batches; batch++) {
+      if (hasValues(values, (epoch * batches + batch) * width, width)) count++
+    }
+    return count
+  })
+  const { layers, evaluators, evaluatorSettings, seed, notes, finished } = attributes
+  return {
+    shape,
+    values,
+    layers,
+    evaluators,
+    evaluatorSettings,
+    seed,
+    notes: notes ?? {},
+    finished: finished === true,
+    completedBatches: completedPerEpoch.reduce((sum, count) => sum + count, 0),
+    completedPerEpoch,
+    averaged: () => average(values, shape),
+  }
+}
+
+async function readValues(folder: string, shape: Dynamics['shape']): Promise<Float32Array> {
+  const [epochs, batches, evaluators, layers] = shape
+  const width = evaluators * layers * 2
+  const size = epochs * batches * width
+  if (Math.max(size, epochs * batches) > maxValues) {
+    throw new DataError(
+      `${folder}: ${size} values, at most ${maxValues} are read at once; read parts of it with a Zarr library`,
+    )
+  }
+  const array = await openValues(folder)
+  if (array.shape.join() !== shape.join()) {
+    throw notStore(
+      folder,
+      `its array is [${array.shape.join(', ')}], its attributes say [${shape.join(', ')}]`,
+    )
+  }
+  const values = new Float32Array(size).fill(Number.NaN)
+  if (size === 0) return values
+  const [, step = 1] = array.chunks
+  if (array.chunks.join() !== [1, step, evaluators, layers, 2].join()) {
+    throw notStore(folder, `its chunks are [${array.chunks.join(', ')}]`)
+  }
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    for (let begin = 0; begin < batches; begin += step) {
+      const chunk = await readChunk(folder, array, [epoch, begin / step, 0, 0, 0])
+      if (chunk.length !== step * width) {
+        throw new DataError(
+          `${folder}: chunk ${epoch}/${begin / step} has ${chunk.length} values, expected ${step * width}; the store was damaged, delete the chunk to go without it`,
+        )
+      }
+      const count = Math.min(step, batches - begin)
+      values.set(chunk.subarray(0, count * width), (epoch * batches + begin) * width)
+    }
+  }
+  return values
+}
+
+async function openValues(folder: string): Promise<zarr.Array<'float32', FolderStore>> {
+  const location = zarr.root(new FolderStore(folder)).resolve(valuesName)
+  try {
+    const array = await zarr.open.v3(location, { kind: 'array' })
+    if (array.is('float32')) return array
+    throw notStore(folder, `its values are ${array.dtype}, not float32`)
+  } catch (error) {
+    if (error instanceof DataError || error instanceof IOError) throw error
+    throw notStore(folder, `its array ${valuesName} cannot be opened: ${reason(error)}`, error)
+  }
+}
+
+async function readChunk(
+  folder: string,
+  array: zarr.Array<'float32', FolderStore>,
+  where: number[],
+): Promise<Float32Array> {
+  try {
+    return (await array.getChunk(where)).data
+  } catch (error) {
+    if (error instanceof IOError) throw error
+    throw new DataError(
+      `${folder}: chunk ${where[0]}/${where[1]} cannot be read: ${reason(error)}; the store was damaged`,
+      {
+        cause: error,
+      },
+    )
+  }
+}
+
+/** Whether any of `width` values from `start` is a number. */
+function hasValues(values: Float32Array, start: number, width: number): boolean {
+  for (let i = start; i < start + width; i++) if (!Number.isNaN(values[i])) return true
+  return false
+}
+
+function average(values: Float32Array, [epochs, batches, evaluators, layers]: Dynamics['shape']) {
+  const width = evaluators * layers * 2
+  const means = new Float32Array(epochs * width)
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    const sums = new Float64Array(width)
+    let count = 0
+    for (let batch = 0; batch < batches; batch++) {
+      const start = (epoch * batches + batch) * width
+      if (!hasValues(values, start, width)) continue
+      count++
+      for (let i = 0; i < width; i++) sums[i] = (sums[i] as number) + (values[start + i] as number)
+    }
+    means.set(
+      sums.map((sum) => sum / count),
+      epoch * width,
+    )
+  }
+  return { shape: [epochs, evaluators, layers, 2] as const, values: means }
+}

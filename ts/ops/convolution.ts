@@ -1,0 +1,123 @@
+/** Convolution (cross-correlation, as neural networks mean it) over any number of spatial axes, and its transpose. */
+import { showShape } from '../dtype.js'
+import { ArgumentError, describe, ShapeError } from '../errors.js'
+import { native } from '../native.js'
+import { idOf, Tensor } from '../node.js'
+import { perAxis } from './axes.js'
+import { pad } from './padding.js'
+import {
+  checkFits,
+  type GeometryOptions,
+  outputExtents,
+  type PerAxis,
+  reach,
+  resolveGeometry,
+  spatialShape,
+} from './spatial.js'
+
+const own = Tensor.own
+
+/** What {@link conv} can be told. */
+export interface ConvolutionOptions extends GeometryOptions {
+  /** Groups of channels that do not see each other; default 1. */
+  groups?: number
+}
+
+/**
+ * Convolution of x (N, C, ...spatial) with w (O, C / groups, ...kernel) -> (N, O, ...out), out = floor((in + padding -
+ * dilation (k - 1) - 1) / stride) + 1 on each axis.
+ *
+ * @throws {ShapeError} where channels or axes do not fit, or the kernel is larger than the padded input
+ */
+export function conv(x: Tensor, w: Tensor, options: ConvolutionOptions = {}): Tensor {
+  const [xId, wId] = [idOf('conv', x), idOf('conv', w)]
+  const input = spatialShape('conv', x.shape, w.rank - 2)
+  const g = resolveGeometry('conv', input, w.shape.slice(2), options)
+  const groups = checkGroups('conv', options.groups)
+  return own(native.conv(xId, wId, g.stride, g.low, g.high, g.dilation, groups))
+}
+
+function checkGroups(op: string, groups = 1): number {
+  if (Number.isSafeInteger(groups) && groups >= 1) return groups
+  throw new ArgumentError(`${op}: groups is ${describe(groups)}, expected an integer of 1 or more`)
+}
+
+/** What {@link convTranspose} can be told. */
+export interface TransposedConvolutionOptions extends Omit<ConvolutionOptions, 'padding'> {
+  /** What the convolution it transposes would have padded: elements cut from the result; default 0. */
+  padding?: PerAxis | readonly (readonly [number, number])[]
+  /** Elements added at the end of each axis of the result; default 0. */
+  outputPadding?: PerAxis
+}
+
+/**
+ * Transposed convolution of x (N, C, ...in) with w (C, O / groups, ...kernel) -> (N, O, ...out), out = (in - 1) stride -
+ * 2 padding + dilation (k - 1) + outputPadding + 1 on each axis.
+ */
+export function convTranspose(x: Tensor, w: Tensor, options: TransposedConvolutionOptions = {}): Tensor {
+  const [xId, wId] = [idOf('convTranspose', x), idOf('convTranspose', w)]
+  const input = spatialShape('convTranspose', x.shape, w.rank - 2)
+  const g = resolveGeometry('convTranspose', input, w.shape.slice(2), options)
+  const extra = perAxis('convTranspose', 'outputPadding', options.outputPadding, input.length, 0, 0)
+  const groups = checkGroups('convTranspose', options.groups)
+  const full = input.map(
+    (n, i) => (n - 1) * (g.stride[i] as number) + reach(g.kernel[i] as number, g.dilation[i] as number),
+  )
+  const output = full.map((n, i) => n - (g.low[i] as number) - (g.high[i] as number) + (extra[i] as number))
+  if (!output.every((n) => n > 0)) {
+    throw new ShapeError(
+      `convTranspose: padding cuts ${showShape(full)} down to ${showShape(output)}, where every extent must be at least 1; pad less`,
+    )
+  }
+  // Extra elements first undo cutting at the end; what is beyond the reach of the kernel is 0.
+  const high = g.high.map((n, i) => Math.max(0, n - (extra[i] as number)))
+  const beyond = g.high.map((n, i) => Math.max(0, (extra[i] as number) - n))
+  const spatial = output.map((n, i) => n - (beyond[i] as number))
+  const result = own(native.convInputGrad(xId, wId, g.stride, g.low, high, g.dilation, groups, spatial))
+  if (beyond.every((n) => n === 0)) return result
+  return pad(result, [[0, 0], [0, 0], ...beyond.map((n): [number, number] => [0, n])])
+}
+
+/** What {@link unfold} is told. */
+export interface UnfoldOptions extends GeometryOptions {
+  /** Extents of the windows. */
+  kernelSize: PerAxis
+}
+
+/**
+ * Every window as a column: (N, C, ...spatial) -> (N, C * prod(kernel), L), L the number of windows, row-major over the
+ * output extents. Channels come first in the columns, as in the rows of a flattened convolution kernel.
+ */
+export function unfold(x: Tensor, options: UnfoldOptions): Tensor {
+  idOf('unfold', x)
+  const input = spatialShape('unfold', x.shape)
+  const g = resolveGeometry('unfold', input, options.kernelSize, options)
+  checkFits('unfold', input, g)
+  const padded = pad(x, [
+    [0, 0],
+    [0, 0],
+    ...g.low.map((low, i): [number, number] => [low, g.high[i] as number]),
+  ])
+  const extents = padded.shape.slice(2)
+  const taps = offsets(g.kernel, extents, g.dilation)
+  const starts = offsets(outputExtents(input, g), extents, g.stride)
+  const index = new Int32Array(taps.length * starts.length)
+  for (const [i, tap] of taps.entries()) {
+    for (const [j, start] of starts.entries()) index[i * starts.length + j] = tap + start
+  }
+  const [n, c] = x.shape as [number, number]
+  const flat = own(native.reshape(padded.id, [n, c, extents.reduce((a, b) => a * b, 1)]))
+  const columns = own(native.take(flat.id, own(native.source(index, 2, [index.length])).id, 2))
+  return own(native.reshape(columns.id, [n, c * taps.length, starts.length]))
+}
+
+/** Flat positions, within `extents`, of a grid of `counts` points `steps` apart, row-major. */
+function offsets(counts: readonly number[], extents: readonly number[], steps: readonly number[]): number[] {
+  let found = [0]
+  for (const [axis, count] of counts.entries()) {
+    const extent = extents[axis] as number
+    const step = steps[axis] as number
+    found = found.flatMap((base) => Array.from({ length: count }, (_, i) => base * extent + i * step))
+  }
+  return found
+}

@@ -1,0 +1,84 @@
+/** All operations as free functions. */
+export { elu, gelu, leakyRelu, linear, logSigmoid, selu, silu } from '../activations.js'
+export type { Axes } from './axes.js'
+export * from './contraction.js'
+export * from './convolution.js'
+export * from './distances.js'
+export * from './einsum.js'
+export {
+  abs,
+  add,
+  cast,
+  ceil,
+  clip,
+  cos,
+  digamma,
+  div,
+  equal,
+  erf,
+  exp,
+  expm1,
+  floor,
+  greater,
+  greaterEqual,
+  isFinite,
+  isNaN,
+  less,
+  lessEqual,
+  lgamma,
+  log,
+  log1p,
+  logicalAnd,
+  logicalNot,
+  logicalOr,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  notEqual,
+  pow,
+  reciprocal,
+  relu,
+  rem,
+  round,
+  rsqrt,
+  type SoftplusOptions,
+  sigmoid,
+  sign,
+  sin,
+  softplus,
+  sqrt,
+  sqrtAtZero,
+  square,
+  stopGradient,
+  sub,
+  type TensorLike,
+  tanh,
+  where,
+} from './elementwise.js'
+export * from './indexing.js'
+export * from './linalg.js'
+export * from './matrices.js'
+export {
+  type Bound,
+  broadcastTo,
+  concat,
+  expandDims,
+  flatten,
+  flip,
+  permute,
+  repeat,
+  reshape,
+  roll,
+  slice,
+  split,
+  squeeze,
+  stack,
+  transpose,
+} from './movement.js'
+export * from './normalization.js'
+export * from './padding.js'
+export * from './pooling.js'
+export * from './reduce.js'
+export * from './sorting.js'
+export type { GeometryOptions, PerAxis, SpatialPadding } from './spatial.js'

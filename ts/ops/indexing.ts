@@ -1,0 +1,177 @@
+/** Choosing and writing elements by index. Indices are int32 or int64 tensors, or arrays on the host. */
+import { type DType, dtypeCode, showShape } from '../dtype.js'
+import { ArgumentError, DataError, DTypeError, describe, ShapeError } from '../errors.js'
+import { native } from '../native.js'
+import { idOf, Tensor } from '../node.js'
+import { resolveAxis, withExtent } from './axes.js'
+import { add, cast, equal, notEqual, type TensorLike, where } from './elementwise.js'
+import { concat, expandDims, reshape, slice } from './movement.js'
+
+const own = Tensor.own
+
+/** Indices: a tensor of integers, or a list on the host (where negative ones count from the end). */
+export type Indices = Tensor | readonly number[] | Int32Array
+
+/** An index tensor of a dtype that the native side takes. */
+function indexTensor(op: string, indices: Indices, extent: number): Tensor {
+  if (indices instanceof Tensor) {
+    const { dtype } = indices
+    if (dtype === 'uint8') return cast(indices, 'int32')
+    if (dtype === 'uint32') return cast(indices, 'int64')
+    if (dtype === 'int32' || dtype === 'int64') return indices
+    throw new DTypeError(
+      `${op}: the indices are ${dtype}, expected int32 or int64; cast them: indices.cast('int32')`,
+    )
+  }
+  if (!Array.isArray(indices) && !(indices instanceof Int32Array)) {
+    throw new ArgumentError(
+      `${op}: the indices are ${describe(indices)}, expected a Tensor, an Int32Array or numbers`,
+    )
+  }
+  const resolved = Int32Array.from(indices as ArrayLike<number>, (given, i) => {
+    const index = given < 0 ? given + extent : given
+    if (Number.isInteger(given) && index >= 0 && index < extent) return index
+    throw new DataError(
+      `${op}: index ${describe(given)} at position ${i}; there are ${extent} elements on that axis`,
+    )
+  })
+  return own(native.source(resolved, dtypeCode('int32'), [resolved.length]))
+}
+
+/**
+ * The slices of x that `indices` choose along `axis` (default 0). The indices' shape takes the place of that axis.
+ *
+ * @throws {DataError} where an index is out of range (when it runs, for indices in a tensor)
+ */
+export function take(x: Tensor, indices: Indices, axis = 0): Tensor {
+  idOf('take', x)
+  const along = resolveAxis('take', axis, x.shape)
+  const index = indexTensor('take', indices, x.shape[along] as number)
+  if (index.rank === 1) return own(native.take(x.id, index.id, along))
+  const flat = own(native.take(x.id, reshape(index, [index.size]).id, along))
+  return reshape(flat, [...x.shape.slice(0, along), ...index.shape, ...x.shape.slice(along + 1)])
+}
+
+/**
+ * Elements chosen along `axis`: result[.., i, ..] = x[.., indices[.., i, ..], ..]. The indices have x's rank, and on the
+ * other axes at most its extents.
+ */
+export function takeAlong(x: Tensor, indices: Tensor, axis: number): Tensor {
+  idOf('takeAlong', x)
+  const along = resolveAxis('takeAlong', axis, x.shape)
+  const index = indexTensor('takeAlong', indices, x.shape[along] as number)
+  return own(native.gather(x.id, index.id, along))
+}
+
+/** x plus the slices of `src` at `indices` along `axis`: x[.., indices[i], ..] += src[.., i, ..]. Repeated indices add up. */
+export function indexAdd(x: Tensor, axis: number, indices: Indices, src: Tensor): Tensor {
+  idOf('indexAdd', x)
+  const along = resolveAxis('indexAdd', axis, x.shape)
+  const index = indexTensor('indexAdd', indices, x.shape[along] as number)
+  return add(x, own(native.indexAdd(index.id, idOf('indexAdd', src), along, [...x.shape])))
+}
+
+/** `src` cut or spread to the shape of the indices. */
+function sourceLike(op: string, src: TensorLike, index: Tensor, dtype: DType): Tensor {
+  if (typeof src === 'number') return own(native.constant(src, dtypeCode(dtype), [...index.shape]))
+  idOf(op, src)
+  if (src.rank !== index.rank || src.shape.some((n, i) => n < (index.shape[i] as number))) {
+    throw new ShapeError(
+      `${op}: src ${showShape(src.shape)} for indices ${showShape(index.shape)}; src has as many axes and at least their extents`,
+    )
+  }
+  const same = src.shape.every((n, i) => n === index.shape[i])
+  return same
+    ? src
+    : slice(
+        src,
+        index.shape.map(() => 0),
+        index.shape,
+      )
+}
+
+/** x plus `src` at indices: x[.., indices[.., i, ..], ..] += src[.., i, ..] along `axis`. Repeated indices add up. */
+export function scatterAdd(x: Tensor, axis: number, indices: Tensor, src: TensorLike): Tensor {
+  idOf('scatterAdd', x)
+  const along = resolveAxis('scatterAdd', axis, x.shape)
+  const index = indexTensor('scatterAdd', indices, x.shape[along] as number)
+  const values = sourceLike('scatterAdd', src, index, x.dtype)
+  return add(x, own(native.scatterAdd(index.id, values.id, along, [...x.shape])))
+}
+
+/**
+ * x with `src` written at indices: x[.., indices[.., i, ..], ..] = src[.., i, ..] along `axis`. Where an index repeats, the
+ * last one is written, and it alone gets the gradient.
+ */
+export function scatter(x: Tensor, axis: number, indices: Tensor, src: TensorLike): Tensor {
+  idOf('scatter', x)
+  const along = resolveAxis('scatter', axis, x.shape)
+  const index = indexTensor('scatter', indices, x.shape[along] as number)
+  const values = sourceLike('scatter', src, index, x.dtype)
+  // Sorted stably, the last of equal indices stands before a different one: it wins.
+  const order = own(native.argSort(index.id, along, false))
+  const sorted = own(native.gather(index.id, order.id, along))
+  const winners = lastOfRuns(sorted, along)
+  const written = where(winners, own(native.gather(values.id, order.id, along)), 0)
+  const shape = [...x.shape]
+  const hits = own(native.scatterAdd(sorted.id, cast(winners, 'int32').id, along, shape))
+  return where(notEqual(hits, 0), own(native.scatterAdd(sorted.id, written.id, along, shape)), x)
+}
+
+/** True where the next element along `axis` differs, and at the end. */
+function lastOfRuns(sorted: Tensor, axis: number): Tensor {
+  const n = sorted.shape[axis] as number
+  const end = own(native.constant(1, dtypeCode('bool'), withExtent(sorted.shape, axis, Math.min(1, n))))
+  if (n <= 1) return end
+  const part = (start: number, stop: number) =>
+    slice(
+      sorted,
+      sorted.shape.map((_, i) => (i === axis ? start : null)),
+      sorted.shape.map((_, i) => (i === axis ? stop : null)),
+    )
+  return concat([notEqual(part(0, n - 1), part(1, n)), end], axis)
+}
+
+/**
+ * A new last axis of extent `depth` with 1 at the index and 0 elsewhere; rows of indices outside 0 .. depth - 1 are all 0.
+ *
+ * @param indices integers (..)
+ * @returns (.., depth)
+ */
+export function oneHot(indices: Tensor, depth: number, dtype: DType = 'float32'): Tensor {
+  idOf('oneHot', indices)
+  if (!Number.isSafeInteger(depth) || depth < 1) {
+    throw new ArgumentError(`oneHot: depth is ${describe(depth)}, expected an integer of 1 or more`)
+  }
+  const classes = own(native.iota(native.dtypeOf(indices.id), [depth], 0))
+  return cast(equal(expandDims(indices, -1), classes), dtype)
+}
+
+/** A mask on the host: flat or nested booleans (or 0 and 1), one per element. */
+export type HostMask = Uint8Array | readonly (boolean | number | HostMask)[]
+
+function flattenMask(mask: HostMask): (boolean | number)[] {
+  if (mask instanceof Uint8Array) return [...mask]
+  return mask.flatMap((m) => (typeof m === 'object' ? flattenMask(m) : [m]))
+}
+
+/**
+ * The elements where the mask is true, in row-major order: (count). The mask must be known on the host, since it decides the
+ * shape: for a computed one, `maskedSelect(x, await mask.data())`; to stay lazy, use {@link where}.
+ */
+export function maskedSelect(x: Tensor, mask: HostMask): Tensor {
+  idOf('maskedSelect', x)
+  if ((mask as unknown) instanceof Tensor) {
+    throw new ArgumentError(
+      'maskedSelect: the mask is a Tensor, whose values decide the shape of the result; give them: await mask.data()',
+    )
+  }
+  const flags = flattenMask(mask)
+  if (flags.length !== x.size) {
+    throw new ShapeError(
+      `maskedSelect: a mask of ${flags.length} elements for ${showShape(x.shape)}, expected ${x.size}, one per element`,
+    )
+  }
+  const chosen = Int32Array.from(flags.flatMap((flag, i) => (flag ? [i] : [])))
+  return take(reshape(x, [x.size]), chosen)
+}

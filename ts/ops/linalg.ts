@@ -1,0 +1,107 @@
+/** Linear algebra on matrices (.., n, n). */
+import { showShape } from '../dtype.js'
+import { ShapeError } from '../errors.js'
+import { native } from '../native.js'
+import { idOf, Tensor } from '../node.js'
+import { broadcastShapes } from './axes.js'
+import { cast, equal, log, mul } from './elementwise.js'
+import { diagonal } from './matrices.js'
+import { broadcastTo, expandDims, indexAlong, reshape, slice } from './movement.js'
+import { sum } from './reduce.js'
+
+const own = Tensor.own
+
+/**
+ * The lower factor L of symmetric positive definite matrices: a = L L'. Reads the lower triangle; the gradient is symmetric.
+ *
+ * @throws {NumericalError} (when it runs) where a matrix is not positive definite
+ */
+export function cholesky(a: Tensor): Tensor {
+  return own(native.cholesky(idOf('cholesky', a)))
+}
+
+/**
+ * Runs a native solver on (.., n, n) and (.., n, m) whose batch axes broadcast; a vector (n) on the right is one column.
+ */
+function solveWith(op: string, a: Tensor, b: Tensor, run: (a: number, b: number) => number): Tensor {
+  idOf(op, a)
+  idOf(op, b)
+  if (b.rank === 1) {
+    const x = solveWith(op, a, expandDims(b, 1), run)
+    return reshape(x, x.shape.slice(0, -1))
+  }
+  if (a.rank < 2 || b.rank < 2) {
+    throw new ShapeError(
+      `${op}: given ${showShape(a.shape)} and ${showShape(b.shape)}, expected (.., n, n) and (.., n, m)`,
+    )
+  }
+  const batch = broadcastShapes(op, a.shape.slice(0, -2), b.shape.slice(0, -2))
+  const spread = (x: Tensor) => {
+    const shape = [...batch, ...x.shape.slice(-2)]
+    return x.rank === shape.length && x.shape.every((n, i) => n === shape[i]) ? x : broadcastTo(x, shape)
+  }
+  return own(run(spread(a).id, spread(b).id))
+}
+
+/** What {@link triangularSolve} can be told. */
+export interface TriangularOptions {
+  /** Uses the lower triangle of a, else the upper one; default true. */
+  lower?: boolean
+  /** Solves a' x = b; default false. */
+  transpose?: boolean
+}
+
+/** Solves a x = b for triangular a (.., n, n), of which the other triangle is not read, and b (.., n, m) or (n). */
+export function triangularSolve(a: Tensor, b: Tensor, options: TriangularOptions = {}): Tensor {
+  const { lower = true, transpose = false } = options
+  return solveWith('triangularSolve', a, b, (x, y) => native.triangularSolve(x, y, lower, transpose))
+}
+
+/** Solves L L' x = b, given the factor L from {@link cholesky}; b is (.., n, m) or (n). */
+export function choleskySolve(b: Tensor, factor: Tensor): Tensor {
+  return triangularSolve(factor, triangularSolve(factor, b), { transpose: true })
+}
+
+/**
+ * Solves a x = b for general a (.., n, n) and b (.., n, m) or (n).
+ *
+ * @throws {NumericalError} (when it runs) where a matrix is singular
+ */
+export function solve(a: Tensor, b: Tensor): Tensor {
+  return solveWith('solve', a, b, native.solve)
+}
+
+/** The inverse of a (.., n, n); to solve systems, {@link solve} is faster and more accurate. */
+export function inv(a: Tensor): Tensor {
+  idOf('inv', a)
+  if (a.rank < 2)
+    throw new ShapeError(`inv: given ${showShape(a.shape)}, expected square matrices (.., n, n)`)
+  const shape = a.shape.slice(-2)
+  const identity = cast(equal(indexAlong(shape, 0), indexAlong(shape, 1)), a.dtype)
+  return solve(a, identity)
+}
+
+/** The determinant of a (.., n, n): (..). */
+export function det(a: Tensor): Tensor {
+  return own(native.det(idOf('det', a)))
+}
+
+/** ln det of symmetric positive definite a (.., n, n), by Cholesky: (..). */
+export function logDet(a: Tensor): Tensor {
+  return mul(sum(log(diagonal(cholesky(a))), -1), 2)
+}
+
+/**
+ * Eigenvalues (.., n), ascending, and eigenvectors (.., n, n), as columns, of symmetric a. Reads the lower triangle. The
+ * gradient of vectors of equal eigenvalues is not defined; such pairs contribute 0.
+ */
+export function eigh(a: Tensor): { values: Tensor; vectors: Tensor } {
+  const packed = own(native.eigh(idOf('eigh', a)))
+  const batch = packed.shape.slice(0, -2).map(() => null)
+  const n = packed.shape.at(-1) as number
+  const first = slice(packed, [...batch, 0], [...batch, 1])
+  return {
+    values: reshape(first, [...packed.shape.slice(0, -2), n]),
+    vectors: slice(packed, [...batch, 1]),
+  }
+}

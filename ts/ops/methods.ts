@@ -1,0 +1,157 @@
+/**
+ * Operations as methods of Tensor: the free function with the tensor as first argument. One list gives both the methods and
+ * their types.
+ */
+import * as activations from '../activations.js'
+import { Tensor } from '../node.js'
+import * as ops from './index.js'
+
+const methods = {
+  abs: ops.abs,
+  add: ops.add,
+  cast: ops.cast,
+  ceil: ops.ceil,
+  clip: ops.clip,
+  cos: ops.cos,
+  digamma: ops.digamma,
+  div: ops.div,
+  equal: ops.equal,
+  erf: ops.erf,
+  exp: ops.exp,
+  expm1: ops.expm1,
+  floor: ops.floor,
+  greater: ops.greater,
+  greaterEqual: ops.greaterEqual,
+  isFinite: ops.isFinite,
+  isNaN: ops.isNaN,
+  less: ops.less,
+  lessEqual: ops.lessEqual,
+  lgamma: ops.lgamma,
+  log: ops.log,
+  log1p: ops.log1p,
+  logicalAnd: ops.logicalAnd,
+  logicalNot: ops.logicalNot,
+  logicalOr: ops.logicalOr,
+  maximum: ops.maximum,
+  minimum: ops.minimum,
+  mul: ops.mul,
+  neg: ops.neg,
+  notEqual: ops.notEqual,
+  pow: ops.pow,
+  reciprocal: ops.reciprocal,
+  rem: ops.rem,
+  round: ops.round,
+  rsqrt: ops.rsqrt,
+  sign: ops.sign,
+  sin: ops.sin,
+  sqrt: ops.sqrt,
+  square: ops.square,
+  stopGradient: ops.stopGradient,
+  sub: ops.sub,
+  where: ops.where,
+  all: ops.all,
+  any: ops.any,
+  argMax: ops.argMax,
+  argMin: ops.argMin,
+  cumprod: ops.cumprod,
+  cumsum: ops.cumsum,
+  logSumExp: ops.logSumExp,
+  max: ops.max,
+  mean: ops.mean,
+  min: ops.min,
+  norm: ops.norm,
+  prod: ops.prod,
+  std: ops.std,
+  sum: ops.sum,
+  variance: ops.variance,
+  broadcastTo: ops.broadcastTo,
+  expandDims: ops.expandDims,
+  flatten: ops.flatten,
+  flip: ops.flip,
+  permute: ops.permute,
+  repeat: ops.repeat,
+  reshape: ops.reshape,
+  roll: ops.roll,
+  slice: ops.slice,
+  split: ops.split,
+  squeeze: ops.squeeze,
+  transpose: ops.transpose,
+  diag: ops.diag,
+  diagonal: ops.diagonal,
+  pad: ops.pad,
+  trace: ops.trace,
+  tril: ops.tril,
+  triu: ops.triu,
+  dot: ops.dot,
+  matmul: ops.matmul,
+  matmulT: ops.matmulT,
+  outer: ops.outer,
+  adaptiveAvgPool: ops.adaptiveAvgPool,
+  avgPool: ops.avgPool,
+  conv: ops.conv,
+  convTranspose: ops.convTranspose,
+  maxPool: ops.maxPool,
+  maxPoolWithIndices: ops.maxPoolWithIndices,
+  unfold: ops.unfold,
+  indexAdd: ops.indexAdd,
+  maskedSelect: ops.maskedSelect,
+  oneHot: ops.oneHot,
+  scatter: ops.scatter,
+  scatterAdd: ops.scatterAdd,
+  take: ops.take,
+  takeAlong: ops.takeAlong,
+  argSort: ops.argSort,
+  sort: ops.sort,
+  topK: ops.topK,
+  uniqueRows: ops.uniqueRows,
+  cholesky: ops.cholesky,
+  choleskySolve: ops.choleskySolve,
+  det: ops.det,
+  eigh: ops.eigh,
+  inv: ops.inv,
+  logDet: ops.logDet,
+  solve: ops.solve,
+  triangularSolve: ops.triangularSolve,
+  cdist: ops.cdist,
+  gaussianGram: ops.gaussianGram,
+  layerNorm: ops.layerNorm,
+  normalize: ops.normalize,
+  squaredDistances: ops.squaredDistances,
+  elu: activations.elu,
+  gelu: activations.gelu,
+  leakyRelu: activations.leakyRelu,
+  logSigmoid: activations.logSigmoid,
+  logSoftmax: activations.logSoftmax,
+  relu: activations.relu,
+  selu: activations.selu,
+  sigmoid: activations.sigmoid,
+  silu: activations.silu,
+  softmax: activations.softmax,
+  softplus: activations.softplus,
+  tanh: activations.tanh,
+}
+
+type Operations = typeof methods
+
+/** A free function without its first argument. */
+type MethodOf<F> = F extends (x: never, ...rest: infer Rest) => infer Result
+  ? (...rest: Rest) => Result
+  : never
+
+/** The operations as methods. */
+export type TensorMethods = { [Name in keyof Operations]: MethodOf<Operations[Name]> }
+
+declare module '../node.js' {
+  interface Tensor extends TensorMethods {}
+}
+
+for (const [name, operation] of Object.entries(methods)) {
+  const free = operation as (x: Tensor, ...rest: unknown[]) => unknown
+  Object.defineProperty(Tensor.prototype, name, {
+    value: function (this: Tensor, ...rest: unknown[]) {
+      return free(this, ...rest)
+    },
+    writable: true,
+    configurable: true,
+  })
+}

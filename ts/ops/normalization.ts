@@ -1,0 +1,55 @@
+/** Softmax and the normalisation of rows. */
+import { showShape } from '../dtype.js'
+import { ShapeError } from '../errors.js'
+import { idOf, type Tensor } from '../node.js'
+import * as e from './elementwise.js'
+import { max, mean, norm, sum } from './reduce.js'
+
+/** x moved so that its maximum along `axis` is 0, as a constant. */
+function shifted(x: Tensor, axis: number): Tensor {
+  return e.sub(x, e.stopGradient(max(x, axis, { keepDims: true })))
+}
+
+/** e^x / sum(e^x) along `axis` (default the last): positive, summing to 1. */
+export function softmax(x: Tensor, axis = -1): Tensor {
+  const exponentials = e.exp(shifted(x, axis))
+  return e.div(exponentials, sum(exponentials, axis, { keepDims: true }))
+}
+
+/** The logarithm of {@link softmax}, without its underflow. */
+export function logSoftmax(x: Tensor, axis = -1): Tensor {
+  const moved = shifted(x, axis)
+  return e.sub(moved, e.log(sum(e.exp(moved), axis, { keepDims: true })))
+}
+
+/**
+ * Layer normalisation (Ba et al. 2016): (x - mean) / sqrt(variance + eps) * weight + bias, the moments over the last `nd`
+ * axes of each sample (population variance).
+ *
+ * @param weight, bias of the extents of those axes; default 1 and 0
+ */
+export function layerNorm(
+  x: Tensor,
+  nd: number,
+  weight?: Tensor | null,
+  bias?: Tensor | null,
+  eps = 1e-5,
+): Tensor {
+  idOf('layerNorm', x)
+  if (!Number.isInteger(nd) || nd < 1 || nd > x.rank) {
+    throw new ShapeError(
+      `layerNorm: the last ${nd} axes of a tensor ${showShape(x.shape)}; give 1 to ${x.rank}`,
+    )
+  }
+  const axes = Array.from({ length: nd }, (_, i) => i - nd)
+  const centred = e.sub(x, mean(x, axes, { keepDims: true }))
+  const spread = mean(e.square(centred), axes, { keepDims: true })
+  const scaled = e.mul(centred, e.rsqrt(e.add(spread, eps)))
+  const weighted = weight ? e.mul(scaled, weight) : scaled
+  return bias ? e.add(weighted, bias) : weighted
+}
+
+/** x divided by its Euclidean norm along `axis` (default the last), or by `eps` where the norm is smaller. */
+export function normalize(x: Tensor, axis = -1, options: { eps?: number } = {}): Tensor {
+  return e.div(x, e.maximum(norm(x, { axes: axis, keepDims: true }), options.eps ?? 1e-12))
+}

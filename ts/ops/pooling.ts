@@ -1,0 +1,169 @@
+/** Maxima and averages over windows of the spatial axes of (N, C, ...spatial). */
+import { type DType, dtypeCode, showShape, sizeOf } from '../dtype.js'
+import { ArgumentError } from '../errors.js'
+import { native } from '../native.js'
+import { idOf, Tensor } from '../node.js'
+import { perAxis } from './axes.js'
+import { cast, div } from './elementwise.js'
+import { reshape } from './movement.js'
+import {
+  checkFits,
+  type Geometry,
+  outputExtents,
+  type PerAxis,
+  reach,
+  resolveGeometry,
+  spatialShape,
+} from './spatial.js'
+
+const own = Tensor.own
+
+/** What pooling is told. */
+export interface PoolingOptions {
+  /** Extents of the windows. */
+  kernelSize: PerAxis
+  /** Step between windows; default the kernel size. */
+  stride?: PerAxis
+  /** Elements added around the input, which no maximum chooses; default 0. */
+  padding?: PerAxis
+  /** Whether windows that begin in the input but reach beyond its padding count; default false. */
+  ceilMode?: boolean
+}
+
+/** What {@link maxPool} is told. */
+export interface MaxPoolingOptions extends PoolingOptions {
+  /** Distance between the elements of a window; default 1. */
+  dilation?: PerAxis
+}
+
+/** What {@link avgPool} is told. */
+export interface AvgPoolingOptions extends PoolingOptions {
+  /** Whether padding counts in the divisor; default true. */
+  countIncludePad?: boolean
+}
+
+interface PoolGeometry extends Geometry {
+  input: number[]
+  /** SpatialPadding at the end that was asked for, without what ceilMode adds to `high`. */
+  asked: number[]
+}
+
+function poolGeometry(op: string, x: Tensor, options: MaxPoolingOptions): PoolGeometry {
+  idOf(op, x)
+  const input = spatialShape(op, x.shape)
+  const g = resolveGeometry(op, input, options.kernelSize, options, options.kernelSize)
+  for (const [i, low] of g.low.entries()) {
+    const most = (g.dilation[i] as number) * ((g.kernel[i] as number) - 1)
+    if (low > most || (g.high[i] as number) > most) {
+      throw new ArgumentError(
+        `${op}: padding ${low} on spatial axis ${i} leaves windows of ${g.kernel[i]} without any element; use at most ${most}`,
+      )
+    }
+  }
+  checkFits(op, input, g)
+  const asked = [...g.high]
+  if (options.ceilMode) {
+    for (const [i, n] of input.entries()) g.high[i] = (g.high[i] as number) + overhang(n, g, i)
+  }
+  return { ...g, input, asked }
+}
+
+/** How far a last window that begins within the input (or its padding before) reaches beyond the padding. */
+function overhang(n: number, g: Geometry, axis: number): number {
+  const [stride, low, high] = [g.stride[axis] as number, g.low[axis] as number, g.high[axis] as number]
+  const window = reach(g.kernel[axis] as number, g.dilation[axis] as number)
+  let last = Math.ceil((n + low + high - window) / stride)
+  if (last * stride >= n + low) last--
+  return Math.max(0, last * stride + window - (n + low + high))
+}
+
+/** The maximum of each window and the flat index (int32) of where it was in the input's spatial axes. */
+export function maxPoolWithIndices(
+  x: Tensor,
+  options: MaxPoolingOptions,
+): { values: Tensor; indices: Tensor } {
+  const g = poolGeometry('maxPool', x, options)
+  const indices = own(native.windowArgMax(x.id, g.stride, g.low, g.high, g.dilation, g.kernel))
+  const [n, c] = x.shape as [number, number]
+  const { shape } = indices
+  const flatIndex = reshape(indices, [n, c, sizeOf(shape.slice(2))])
+  const flat = own(native.gather(reshape(x, [n, c, sizeOf(g.input)]).id, flatIndex.id, 2))
+  return { values: reshape(flat, shape), indices }
+}
+
+/** The maximum of each window: (N, C, ...in) -> (N, C, ...out). Of equal maxima the first gets the gradient. */
+export function maxPool(x: Tensor, options: MaxPoolingOptions): Tensor {
+  return maxPoolWithIndices(x, options).values
+}
+
+/** Numbers of elements that the windows on one axis count. */
+function countsAlong(g: PoolGeometry, axis: number, output: number, includePad: boolean): number[] {
+  const n = g.input[axis] as number
+  const [from, to] = includePad ? [-(g.low[axis] as number), n + (g.asked[axis] as number)] : [0, n]
+  return Array.from({ length: output }, (_, i) => {
+    const start = i * (g.stride[axis] as number) - (g.low[axis] as number)
+    return Math.min(to, start + (g.kernel[axis] as number)) - Math.max(from, start)
+  })
+}
+
+/** The divisor of every window: a number where all agree, else (...out). */
+function divisor(g: PoolGeometry, includePad: boolean, dtype: DType): Tensor | number {
+  const output = outputExtents(g.input, g)
+  const counts = output.map((n, axis) => countsAlong(g, axis, n, includePad))
+  if (counts.every((list) => list.every((n) => n === list[0]))) {
+    return counts.reduce((product, list) => product * (list[0] as number), 1)
+  }
+  const products = counts.reduce<number[]>((so, list) => so.flatMap((a) => list.map((b) => a * b)), [1])
+  const values = dtype === 'float64' ? Float64Array.from(products) : Float32Array.from(products)
+  return own(native.source(values, dtypeCode(dtype === 'float64' ? 'float64' : 'float32'), output))
+}
+
+/** The average of each window: (N, C, ...in) -> (N, C, ...out). */
+export function avgPool(x: Tensor, options: AvgPoolingOptions): Tensor {
+  const { countIncludePad = true } = options
+  const g = poolGeometry('avgPool', x, options)
+  const total = own(native.windowSum(x.id, g.stride, g.low, g.high, g.dilation, g.kernel))
+  return div(total, divisor(g, countIncludePad, x.dtype))
+}
+
+/** Row i averages the elements floor(i n / m) .. ceil((i + 1) n / m) - 1: (n, m) weights. */
+function averages(n: number, m: number): Float64Array {
+  const weights = new Float64Array(n * m)
+  for (let i = 0; i < m; i++) {
+    const [start, stop] = [Math.floor((i * n) / m), Math.ceil(((i + 1) * n) / m)]
+    for (let j = start; j < stop; j++) weights[j * m + i] = 1 / (stop - start)
+  }
+  return weights
+}
+
+/**
+ * Averages to a given output extent, whatever the input's: cell i averages elements floor(i in / out) to
+ * ceil((i + 1) in / out).
+ *
+ * @param outputSize one extent for all spatial axes, or one per axis
+ */
+export function adaptiveAvgPool(x: Tensor, outputSize: PerAxis): Tensor {
+  idOf('adaptiveAvgPool', x)
+  const input = spatialShape('adaptiveAvgPool', x.shape)
+  const output = perAxis('adaptiveAvgPool', 'outputSize', outputSize, input.length, 1, 1)
+  if (input.some((n) => n === 0)) {
+    throw new ArgumentError(`adaptiveAvgPool: given ${showShape(x.shape)}, which has no elements to average`)
+  }
+  if (input.every((n, i) => n % (output[i] as number) === 0)) {
+    return avgPool(x, { kernelSize: input.map((n, i) => n / (output[i] as number)) })
+  }
+  return output.reduce((pooled, m, i) => averageAlong(pooled, i + 2, m), x)
+}
+
+function averageAlong(x: Tensor, axis: number, m: number): Tensor {
+  const n = x.shape[axis] as number
+  const weights = cast(own(native.source(averages(n, m), dtypeCode('float64'), [n, m])), x.dtype)
+  const last = x.rank - 1
+  const order = x.shape.map((_, i) => i)
+  order[axis] = last
+  order[last] = axis
+  const moved = own(native.permute(x.id, order))
+  const rows = reshape(moved, [moved.size / n, n])
+  const averaged = own(native.matmul(rows.id, weights.id, false, false))
+  return own(native.permute(reshape(averaged, [...moved.shape.slice(0, -1), m]).id, order))
+}

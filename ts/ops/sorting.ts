@@ -1,0 +1,56 @@
+/** Order along an axis. */
+import { showShape } from '../dtype.js'
+import { ArgumentError, describe } from '../errors.js'
+import { native } from '../native.js'
+import { idOf, Tensor } from '../node.js'
+import { resolveAxis } from './axes.js'
+
+const own = Tensor.own
+
+/** What {@link sort} can be told. */
+export interface SortOptions {
+  /** Largest first; default false. */
+  descending?: boolean
+}
+
+/** The indices (int32) that put x in order along `axis` (default the last). Stable; NaN counts as largest. */
+export function argSort(x: Tensor, axis = -1, options: SortOptions = {}): Tensor {
+  return own(
+    native.argSort(idOf('argSort', x), resolveAxis('argSort', axis, x.shape), options.descending ?? false),
+  )
+}
+
+/** x in order along `axis` (default the last). */
+export function sort(x: Tensor, axis = -1, options: SortOptions = {}): Tensor {
+  const order = argSort(x, axis, options)
+  return own(native.gather(x.id, order.id, resolveAxis('sort', axis, x.shape)))
+}
+
+/** What {@link topK} can be told. */
+export interface TopKOptions {
+  /** The largest, else the smallest; default true. */
+  largest?: boolean
+}
+
+/** The k largest (or smallest) elements along `axis` (default the last), in order, and their indices (int32). */
+export function topK(
+  x: Tensor,
+  k: number,
+  axis = -1,
+  options: TopKOptions = {},
+): { values: Tensor; indices: Tensor } {
+  const id = idOf('topK', x)
+  const along = resolveAxis('topK', axis, x.shape)
+  if (!Number.isSafeInteger(k) || k < 0 || k > (x.shape[along] as number)) {
+    throw new ArgumentError(
+      `topK: k is ${describe(k)} on axis ${along} of ${showShape(x.shape)}, expected an integer from 0 to ${x.shape[along]}`,
+    )
+  }
+  const indices = own(native.topK(id, k, along, options.largest ?? true))
+  return { values: own(native.gather(id, indices.id, along)), indices }
+}
+
+/** A number (int32) per row of x (n, d): equal rows get equal numbers, 0, 1, 2 ... by first appearance. */
+export function uniqueRows(x: Tensor): Tensor {
+  return own(native.uniqueRows(idOf('uniqueRows', x)))
+}

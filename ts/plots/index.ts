@@ -1,0 +1,23 @@
+/**
+ * Charts of what layers know: information planes, the measures by epoch, losses.
+ *
+ * A chart is a Vega-Lite specification. Drawing it as SVG, PNG or HTML needs the optional packages vega, vega-lite and
+ * @resvg/resvg-js, which are loaded when the first chart is drawn.
+ *
+ * @module
+ */
+export type { PngOptions } from './chart.js'
+export { Chart } from './chart.js'
+export type { DynamicsLike, DynamicsSelection, DynamicsSource } from './dynamics.js'
+export type { EpochsPlotOptions } from './epochs.js'
+export { epochsPlot } from './epochs.js'
+export type { InformationPlaneOptions } from './information-plane.js'
+export { informationPlane } from './information-plane.js'
+export type { LossHistory, LossPlotOptions } from './loss.js'
+export { lossPlot } from './loss.js'
+export type { InformationPlanePanelsOptions } from './panels.js'
+export { informationPlanePanels } from './panels.js'
+export type { ScaleKind } from './scale.js'
+export type { ChartOptions, Json, JsonObject, VegaLiteSpec } from './spec.js'
+export type { DynamicsTableOptions } from './table.js'
+export { dynamicsTable } from './table.js'

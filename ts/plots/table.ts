@@ -1,0 +1,68 @@
+import { ArgumentError, describe } from '../errors.js'
+import type { DynamicsSelection, DynamicsSource, Trajectories } from './dynamics.js'
+import { selectDynamics } from './dynamics.js'
+
+/** Options of {@link dynamicsTable}. */
+export interface DynamicsTableOptions extends DynamicsSelection {
+  /** Columns of text to fill before the layers go on in another block; default 100. */
+  width?: number
+}
+
+/**
+ * The dynamics as aligned text, for a terminal or a log: for each of the two measures a row an epoch, a column a layer.
+ *
+ * @param source a model that tracked its dynamics, or `{ values, layers, evaluators }`
+ * @returns lines without a line break at the end
+ * @throws ShapeError, DataError, UnknownNameError, NumericalError as {@link selectDynamics} says
+ */
+export function dynamicsTable(source: DynamicsSource, options: DynamicsTableOptions = {}): string {
+  const { width = 100 } = options
+  if (!(width >= 1)) {
+    throw new ArgumentError(
+      `dynamicsTable: width: given ${describe(width)}, expected a number of columns above 0`,
+    )
+  }
+  const trajectories = selectDynamics(source, options, 'dynamicsTable')
+  return [
+    ...blocksOf(trajectories, 'x', trajectories.xTitle, width),
+    ...blocksOf(trajectories, 'y', trajectories.yTitle, width),
+  ].join('\n\n')
+}
+
+function blocksOf({ layers, epochs }: Trajectories, side: 'x' | 'y', title: string, width: number): string[] {
+  const format = formatFor(layers.flatMap((layer) => layer[side]))
+  const numbers = ['epoch', ...Array.from({ length: epochs }, (_, n) => String(n + 1))]
+  const columns = layers.map((layer) => [layer.layer, ...layer[side].map(format)])
+  const first = widest(numbers)
+  const blocks: string[][][] = []
+  let used = Number.POSITIVE_INFINITY
+  for (const column of columns) {
+    const needed = 2 + widest(column)
+    if (used + needed > width) {
+      blocks.push([numbers])
+      used = first
+    }
+    blocks.at(-1)?.push(column)
+    used += needed
+  }
+  return blocks.map((block) => {
+    const widths = block.map(widest)
+    const rows = numbers.map((_, row) =>
+      block.map((column, c) => (column[row] as string).padStart(widths[c] as number)).join('  '),
+    )
+    return [title, ...rows].join('\n')
+  })
+}
+
+const widest = (cells: readonly string[]): number => Math.max(...cells.map((cell) => cell.length))
+
+/** One way to write all values of a measure: four digits of the smallest, or powers of ten where that gets long. */
+function formatFor(values: readonly number[]): (value: number) => string {
+  const sizes = values.map(Math.abs).filter((size) => size > 0)
+  const smallest = sizes.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY)
+  const largest = sizes.reduce((a, b) => Math.max(a, b), 0)
+  if (sizes.length === 0) return (value) => value.toFixed(1)
+  if (smallest < 1e-4 || largest >= 1e7) return (value) => value.toExponential(3)
+  const decimals = Math.max(0, 3 - Math.floor(Math.log10(smallest)))
+  return (value) => value.toFixed(decimals)
+}

@@ -1,0 +1,148 @@
+/** Slots that hold the state of a program: weights, statistics, counters. */
+import { type DType, dtypeCode, type Shape, showShape, type TypedArray } from './dtype.js'
+import { ArgumentError, DisposedError, DTypeError, describe, ShapeError } from './errors.js'
+import { native } from './native.js'
+import { watch } from './registry.js'
+import { Tensor } from './tensor.js'
+
+/** What a {@link Variable} can be told. */
+export interface VariableOptions {
+  /** Its name in messages and files, by convention a path such as `layers.2.kernel`; default `'variable'`. */
+  name?: string
+  /** Whether optimizers may change it; default true. */
+  trainable?: boolean
+}
+
+/**
+ * A slot whose value may be replaced by one of the same shape and dtype. Reading gives the value of that moment; a later
+ * assignment does not change tensors read before. Inside `jit`, reads and assignments become part of the compiled function.
+ *
+ *     const counter = new Variable(zeros([]), { name: 'counter', trainable: false })
+ *     counter.assign(counter.value.add(1))
+ */
+export class Variable {
+  /** Its name. */
+  name: string
+  /** Whether optimizers may change it. */
+  trainable: boolean
+  /** Extents, which never change. */
+  readonly shape: Shape
+  /** The type of the elements, which never changes. */
+  readonly dtype: DType
+  readonly #slot: { id: number; released: boolean }
+
+  constructor(initial: Tensor, options: VariableOptions = {}) {
+    if (!(initial instanceof Tensor)) {
+      throw new ArgumentError(
+        `Variable: given ${describe(initial)}, expected a Tensor to start with; make one with tensor(...)`,
+      )
+    }
+    this.name = options.name ?? 'variable'
+    this.trainable = options.trainable ?? true
+    this.shape = initial.shape
+    this.dtype = initial.dtype
+    const slot = { id: native.variableNew(initial.id), released: false }
+    this.#slot = slot
+    watch(this, () => release(slot))
+  }
+
+  get #id(): number {
+    if (!this.#slot.released) return this.#slot.id
+    throw new DisposedError(
+      `the Variable "${this.name}" ${showShape(this.shape)} was disposed of; keep it until its last use`,
+    )
+  }
+
+  /** The number of axes. */
+  get rank(): number {
+    return this.shape.length
+  }
+
+  /** The number of elements. */
+  get size(): number {
+    return this.shape.reduce((size, extent) => size * extent, 1)
+  }
+
+  /** The current value, as a new tensor of its own: disposing of it does not touch the Variable. */
+  get value(): Tensor {
+    return Tensor.own(native.variableRead(this.#id))
+  }
+
+  /** How often it was assigned. */
+  get version(): number {
+    return native.variableVersion(this.#id)
+  }
+
+  /**
+   * Replaces the value; a number fills all elements.
+   *
+   * @throws {ShapeError} or {DTypeError} where the value's shape or dtype differs
+   */
+  assign(value: Tensor | number): void {
+    const id = this.#id
+    if (typeof value === 'number') {
+      const filled = Tensor.own(native.constant(value, dtypeCode(this.dtype), [...this.shape]))
+      native.variableAssign(id, filled.id)
+      filled.dispose()
+      return
+    }
+    if (!(value instanceof Tensor)) {
+      throw new ArgumentError(
+        `assign to "${this.name}": given ${describe(value)}, expected a Tensor or a number`,
+      )
+    }
+    if (value.dtype !== this.dtype) {
+      throw new DTypeError(
+        `assign to "${this.name}": given ${value.dtype}, expected ${this.dtype}; cast it: value.cast('${this.dtype}')`,
+      )
+    }
+    const { shape } = value
+    if (shape.length !== this.rank || shape.some((n, i) => n !== this.shape[i])) {
+      throw new ShapeError(
+        `assign to "${this.name}": given ${showShape(shape)}, expected ${showShape(this.shape)}; a Variable keeps its shape`,
+      )
+    }
+    native.variableAssign(id, value.id)
+  }
+
+  /** The current values, see {@link Tensor.data}. */
+  data(): Promise<TypedArray> {
+    using value = this.value
+    return value.data()
+  }
+
+  /** Like {@link Variable.data}, but blocks the JavaScript thread. */
+  dataSync(): TypedArray {
+    using value = this.value
+    return value.dataSync()
+  }
+
+  /** True once {@link Variable.dispose} was called. */
+  get isDisposed(): boolean {
+    return this.#slot.released
+  }
+
+  /** Releases its memory. Doing it twice is fine; any other use afterwards throws {@link DisposedError}. */
+  dispose(): void {
+    release(this.#slot)
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  toString(): string {
+    const kind = this.trainable ? '' : ' (not trained)'
+    return `Variable "${this.name}" ${this.dtype} ${showShape(this.shape)}${kind}`
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString()
+  }
+}
+
+function release(slot: { id: number; released: boolean }): void {
+  if (slot.released) return
+  slot.released = true
+  native.variableRelease(slot.id)
+}
