@@ -3,16 +3,40 @@ import { dtypeCode, isFloat, showShape } from './dtype.js'
 import { ArgumentError, DTypeError, describe, ShapeError } from './errors.js'
 import { native } from './native.js'
 import { full, Tensor, zerosLike } from './tensor.js'
-import { leafValue, type Tensors, treeFlatten, treeLeaves } from './tree.js'
+import { leafValue, type Tensors, type TreeStructure, treeFlatten, treeLeaves } from './tree.js'
+import { Variable, withValues } from './variable.js'
 
-/** Runs `f` so that values computed meanwhile keep their history. */
-function recorded<T>(f: () => T): T {
-  native.enterTrace()
-  try {
-    return f()
-  } finally {
-    native.leaveTrace()
+/** What a derivative is taken by: nodes of its own, so that no other use of the same tensors is counted. */
+interface Point<T> {
+  inputs: Tensor[]
+  structure: TreeStructure<T>
+  /** The tree that the function is called with. */
+  tree: Tensors<T>
+  /** Runs `f` so that reads of the Variables among the leaves count, and values computed meanwhile keep their history. */
+  recorded<R>(f: () => R): R
+}
+
+function pointAt<T>(at: T): Point<T> {
+  const { leaves, structure } = treeFlatten(at)
+  const variables = new Map<Variable, Tensor>()
+  const inputs = leaves.map((leaf) => {
+    const value = leafValue(leaf)
+    const input = Tensor.own(native.reshape(value.id, [...value.shape]))
+    if (leaf instanceof Variable) {
+      variables.set(leaf, input)
+      value.dispose()
+    }
+    return input
+  })
+  const recorded = <R>(f: () => R): R => {
+    native.enterTrace()
+    try {
+      return withValues(variables, f)
+    } finally {
+      native.leaveTrace()
+    }
   }
+  return { inputs, structure, tree: structure.unflatten(inputs) as Tensors<T>, recorded }
 }
 
 function checkResult(op: string, value: unknown): Tensor {
@@ -67,8 +91,8 @@ export interface ValueAndGradAux<T, Aux> extends ValueAndGrad<T> {
  *
  *     const { value, grads } = valueAndGrad((w) => loss(net.apply(w, x), y), net.weights)
  *
- * The derivative counts every use of those values inside `f`: through its argument, through a closure, or by reading the
- * Variable. With `hasAux`, `f` returns `[loss, aux]` and `aux` is passed on.
+ * What counts is the argument of `f`, and reads of those Variables inside `f`; the same tensor reached through a closure is a
+ * constant. With `hasAux`, `f` returns `[loss, aux]` and `aux` is passed on.
  *
  * @param f returns a float scalar
  * @throws {ShapeError} where `f` returns something else than a scalar
@@ -84,10 +108,9 @@ export function valueAndGrad<T, Aux>(
   at: T,
   options: { hasAux?: boolean } = {},
 ): ValueAndGrad<T> | ValueAndGradAux<T, Aux> {
-  const { leaves, structure } = treeFlatten(at)
-  const inputs = leaves.map(leafValue)
+  const { inputs, structure, tree, recorded } = pointAt(at)
   return recorded(() => {
-    const result = f(structure.unflatten(inputs))
+    const result = f(tree)
     const [output, aux] = options.hasAux ? checkPair(result) : [result, undefined]
     const value = checkScalar('valueAndGrad', output)
     const grads = structure.unflatten(pullBack([value], [scalarOne(value)], inputs)) as Tensors<T>
@@ -121,12 +144,10 @@ export function grad<Args extends readonly unknown[], Position extends number = 
         `grad: argument ${wrt} of ${args.length} is to be differentiated by; count from 0`,
       )
     }
-    const at = args[wrt] as Args[Position]
-    const { leaves, structure } = treeFlatten(at)
-    const inputs = leaves.map(leafValue)
+    const { inputs, structure, tree, recorded } = pointAt(args[wrt] as Args[Position])
     return recorded(() => {
-      const replaced = [...args]
-      replaced[wrt] = structure.unflatten(inputs)
+      const replaced: unknown[] = [...args]
+      replaced[wrt] = tree
       const value = checkScalar('grad', f(...(replaced as unknown as Args)))
       return structure.unflatten(pullBack([value], [scalarOne(value)], inputs)) as Tensors<Args[Position]>
     })
@@ -144,10 +165,9 @@ export function vjp<T, R>(
   at: T,
   cotangents?: Tensors<R> | ((value: R) => Tensors<R>),
 ): { value: R; grads: Tensors<T> } {
-  const { leaves, structure } = treeFlatten(at)
-  const inputs = leaves.map(leafValue)
+  const { inputs, structure, tree, recorded } = pointAt(at)
   return recorded(() => {
-    const value = f(structure.unflatten(inputs))
+    const value = f(tree)
     const outputs = treeLeaves(value).map((leaf) => checkResult('vjp', leafValue(leaf)))
     const given =
       typeof cotangents === 'function' ? (cotangents as (value: R) => Tensors<R>)(value) : cotangents

@@ -12,7 +12,7 @@ import { Variable } from './variable.js'
 export type JitArgument<T> = MapTree<T, Tensor | Variable | number>
 
 /** A compiled function. */
-export interface Compiled<Args extends readonly unknown[], Result> {
+export interface Compiled<Args extends readonly object[], Result> {
   /**
    * Runs it, off the JavaScript thread; several calls may be under way. The promise resolves when the results are computed.
    *
@@ -89,7 +89,7 @@ function trace<Args extends readonly unknown[]>(
  *
  * @param f synchronous, of trees of Tensors; returns a tree of Tensors
  */
-export function jit<Args extends readonly unknown[], Result>(
+export function jit<Args extends readonly object[], Result>(
   f: (...args: Args) => Result,
 ): Compiled<Args, Result> {
   const programs = new Map<string, Program>()

@@ -208,7 +208,11 @@ export class Tensor {
     if (this.isDisposed) return 'Tensor (disposed)'
     const head = `Tensor ${this.dtype} ${showShape(this.shape)}`
     if (tracing > 0 || !native.isReady(this.id)) return `${head} lazy`
-    return `${head}\n${show(native.read(this.id), this.shape, this.dtype)}`
+    try {
+      return `${head}\n${show(native.read(this.id), this.shape, this.dtype)}`
+    } catch (error) {
+      return `${head} failed: ${error instanceof Error ? error.message : String(error)}`
+    }
   }
 
   [inspect.custom](): string {

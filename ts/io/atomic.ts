@@ -1,8 +1,9 @@
 /**
  * Files that are either the old one or the new one, never half of each.
  *
- * Contents go to a temporary file in the same folder, are forced to the disk, and take the final name in one step.
- * A process killed in between leaves the old file as it was, and perhaps a file named `.tmp-...` beside it.
+ * Contents go to a temporary file in the same folder, are forced to the disk, and take the final name in one
+ * step. A process killed in between leaves the old file as it was, and perhaps a file named `.tmp-...` beside
+ * it.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -15,8 +16,8 @@ export type Contents = string | Uint8Array | readonly Uint8Array[]
 
 export interface AtomicOptions {
   /**
-   * Force file and folder to the disk, so that the file also outlives a power cut. Default true; without it the file
-   * still survives the death of the process.
+   * Force file and folder to the disk, so that the file also outlives a power cut. Default true; without it the
+   * file still survives the death of the process.
    */
   sync?: boolean
 }
@@ -67,7 +68,8 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 /**
- * Writes a file in one step, making its folders as needed; a file that is there is replaced and keeps its permissions.
+ * Writes a file in one step, making its folders as needed; a file that is there is replaced and keeps its
+ * permissions.
  *
  * @param path where the file shall be; a symbolic link is followed
  * @param contents text, bytes, or a list of pieces

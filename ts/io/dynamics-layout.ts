@@ -2,9 +2,9 @@
  * How the dynamics of a run lie in a folder: the names and the metadata that the writer and the reader share.
  *
  *   zarr.json                the group; its attributes hold {@link DynamicsAttributes}
- *   dynamics/                float32 [epoch, batch, evaluator, layer, coordinate]; chunks of 1 epoch x at most 64 batches
+ *   dynamics/                float32 [epoch, batch, evaluator, layer, coordinate]; chunks of 1 epoch x 64 batches
  *   segments/x, h1 .. hL, y  on request: [epoch, batch, sample, ...]; chunks of 1 batch
- *   segments/samples         int32 [epoch, batch]: samples in that batch; written last, so > 0 says that the batch is whole
+ *   segments/samples         int32 [epoch, batch]: samples in that batch; written last, so > 0 means whole
  */
 
 import { readFile } from 'node:fs/promises'
@@ -26,7 +26,7 @@ export const ownNames = ['zarr.json', valuesName, segmentsName] as const
 
 export const dimensionNames = ['epoch', 'batch', 'evaluator', 'layer', 'coordinate']
 /** Meaning of the last axis. */
-export const coordinates = ['complexity: H against X', 'generalization: H against Y'] as const
+export const coordinateNames = ['complexity: H against X', 'generalization: H against Y'] as const
 
 /** What JSON can hold. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
@@ -45,7 +45,7 @@ export interface DynamicsAttributes {
   readonly evaluatorSettings: readonly Json[]
   /** Seed of the run, if it had one. */
   readonly seed: number | null
-  readonly coordinates: readonly string[]
+  readonly coordinateNames: readonly string[]
   /** True once the writer was closed; false while it runs, and for ever after a kill. */
   readonly finished: boolean
   /** Whatever else the run wanted to note. */

@@ -25,8 +25,8 @@ export interface Dynamics {
   /** The same for each of the N epochs. */
   readonly completedPerEpoch: readonly number[]
   /**
-   * Unweighted mean over the batches of each epoch, [N, E, L, 2]. Batches without values do not count; an epoch without any is NaN.
-   * A NaN that an evaluator gave beside other values stays NaN.
+   * Unweighted mean over the batches of each epoch, [N, E, L, 2]. Batches without values do not count; an epoch
+   * without any is NaN. A NaN that an evaluator gave beside other values stays NaN.
    */
   averaged(): { shape: readonly [number, number, number, number]; values: Float32Array }
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { ArgumentError, describe, IOError, StateError } from '../errors.js'
 import { reason, systemCode } from './atomic.js'
 import {
-  coordinates,
+  coordinateNames,
   type DynamicsAttributes,
   formatName,
   formatVersion,
@@ -81,7 +81,7 @@ export function checkOptions(folder: string, options: DynamicsOptions): Dynamics
     evaluators: [...evaluators],
     evaluatorSettings: settings.map((value) => toJson(`${who}: evaluatorSettings`, value)),
     seed,
-    coordinates,
+    coordinateNames,
     finished: false,
     notes: toJson(`${who}: notes`, options.notes ?? {}) as DynamicsAttributes['notes'],
   }
@@ -105,7 +105,8 @@ function toJson(who: string, value: unknown): Json {
 /**
  * Makes the folder ready for a new store, or throws before anything in it is changed.
  *
- * @throws StateError where it has a store and `overwrite` is not set; DataError where it has Zarr data of others; IOError
+ * @throws StateError where it has a store and `overwrite` is not set; DataError where it has Zarr data of
+ *   others; IOError
  */
 export async function prepareFolder(folder: string, overwrite: boolean): Promise<void> {
   const present = await namesIn(folder)

@@ -1,9 +1,10 @@
 /**
  * The dynamics of a run, written while it trains: a Zarr (version 3) folder that also outlives a run cut short.
  *
- * Values are [N, B, E, L, 2]: epoch, batch, evaluator, layer, and complexity I(H;X) or generalization I(H;Y). A chunk of one epoch
- * and up to 64 batches is written in one step as soon as its last batch is there, so a killed process leaves everything up to the last
- * finished chunk. What was not written reads as NaN. See dynamics-layout.ts for the names inside.
+ * Values are [N, B, E, L, 2]: epoch, batch, evaluator, layer, and complexity I(H;X) or generalization I(H;Y). A
+ * chunk of one epoch and up to 64 batches is written in one step as soon as its last batch is there, so a
+ * killed process leaves everything up to the last finished chunk. What was not written reads as NaN. See
+ * dynamics-layout.ts for the names inside.
  *
  *   const writer = await DynamicsWriter.create('runs/mnist', { epochs: 7, batches: 750, evaluators: ['hsic'], layers })
  *   await writer.append(0, 0, values)            // for every batch
@@ -12,9 +13,10 @@
  *
  * In Python: `zarr.open_group('runs/mnist')['dynamics'][:]`, or xarray.open_zarr.
  *
- * Zarr by way of zarrita, and not by way of the Rust crate zarrs: it is pure TypeScript and so costs nothing to compile or ship,
- * a store is a small interface (which lets us write chunks in one step), and Python's zarr and xarray read what it writes. A chunk is
- * a few kilobytes per epoch, so there is nothing that Rust could make faster.
+ * Zarr by way of zarrita, and not by way of the Rust crate zarrs: it is pure TypeScript and so costs nothing to
+ * compile or ship, a store is a small interface (which lets us write chunks in one step), and Python's zarr and
+ * xarray read what it writes. A chunk is a few kilobytes per epoch, so there is nothing that Rust could make
+ * faster.
  */
 
 import * as zarr from 'zarrita'
@@ -60,8 +62,9 @@ export class DynamicsWriter {
   /**
    * Starts a store in `folder`, which is made if it is not there.
    *
-   * @throws ArgumentError for options that make no sense; StateError where the folder has a store and `overwrite` is not set;
-   *   DataError where it has Zarr data of others; IOError where it cannot be written. Nothing is changed then.
+   * @throws ArgumentError for options that make no sense; StateError where the folder has a store and
+   *   `overwrite` is not set; DataError where it has Zarr data of others; IOError where it cannot be written.
+   *   Nothing is changed then.
    */
   static async create(folder: string, options: DynamicsOptions): Promise<DynamicsWriter> {
     const attributes = checkOptions(folder, options)
@@ -84,12 +87,13 @@ export class DynamicsWriter {
   }
 
   /**
-   * Takes the values of one batch. The promise resolves at once while a chunk is being filled; with the batch that completes one,
-   * when it is on the disk.
+   * Takes the values of one batch. The promise resolves at once while a chunk is being filled; with the batch
+   * that completes one, when it is on the disk.
    *
    * @param values [E, L, 2], E * L * 2 numbers, copied
-   * @throws ArgumentError out of range or order; ShapeError for a wrong number of values; StateError once closed;
-   *   IOError where the chunk cannot be written (its values are then lost; later chunks may still succeed)
+   * @throws ArgumentError out of range or order; ShapeError for a wrong number of values; StateError once
+   *   closed; IOError where the chunk cannot be written (its values are then lost; later chunks may still
+   *   succeed)
    */
   async append(epoch: number, batch: number, values: Float32Array): Promise<void> {
     const width = this.#width
@@ -109,7 +113,8 @@ export class DynamicsWriter {
   }
 
   /**
-   * Stores the raw tensors [x, h_1, ..., h_L, y] of one batch, each [samples, ...]. Needs `raw: true`.
+   * Stores the raw tensors [x, h_1, ..., h_L, y] of one batch, each [samples, ...]. Needs `raw: true`. The
+   * arrays must stay as they are until the promise resolves.
    *
    * @throws as {@link append} does; ShapeError where a tensor does not go with those stored before
    */

@@ -1,8 +1,8 @@
 /**
  * The element types that files may hold, and their names in each format: one row a type.
  *
- * Typed arrays are in the byte order of the machine, and the formats here are little-endian, as is every machine that
- * this library is built for.
+ * Typed arrays are in the byte order of the machine, and the formats here are little-endian, as is every
+ * machine that this library is built for.
  */
 
 import { type DType, dtypes, type Shape, showShape, type TypedArray } from '../dtype.js'

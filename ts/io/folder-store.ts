@@ -7,8 +7,8 @@ import { reason, systemCode, writeAtomic } from './atomic.js'
 /**
  * A folder as a Zarr store: each key is a file, and each file is written in one step.
  *
- * The store that comes with zarrita writes in place, so a process killed meanwhile leaves half a chunk; here a chunk is there as a
- * whole or not at all. Errors are our own.
+ * The store that comes with zarrita writes in place, so a process killed meanwhile leaves half a chunk; here a
+ * chunk is there as a whole or not at all. Errors are our own.
  */
 export class FolderStore implements AsyncMutable {
   /**

@@ -3,8 +3,8 @@
  *
  *   "\x93NUMPY" | major, minor | header length: u16 (version 1) or u32 | header, a Python dict as text | values
  *
- * Arrays in Fortran order are turned into C order on reading. Objects and records are refused: reading the former would
- * run code of the file's author.
+ * Arrays in Fortran order are turned into C order on reading. Objects and records are refused: reading the
+ * former would run code of the file's author.
  */
 
 import { type DType, dtypes, type Shape, showShape, type TypedArray } from '../dtype.js'
@@ -48,8 +48,8 @@ export async function writeNpy(path: string, array: ArrayData): Promise<void> {
 /**
  * Reads an array from an .npy file.
  *
- * @throws IOError where the file cannot be read; DataError where it is not a sound .npy file; DTypeError where its
- *   element type is not one of {@link DType} in little-endian order
+ * @throws IOError where the file cannot be read; DataError where it is not a sound .npy file; DTypeError where
+ *   its element type is not one of {@link DType} in little-endian order
  */
 export async function readNpy(path: string): Promise<ArrayData> {
   return FileReader.use(path, async (file) => {
@@ -60,7 +60,7 @@ export async function readNpy(path: string): Promise<ArrayData> {
     if (Number.isNaN(count) || bytes !== file.size - start) {
       throw broken(
         path,
-        `shape ${showShape(shape)} of ${dtype} needs ${bytes} bytes, it has ${file.size - start}`,
+        `shape ${showShape(shape)} of ${dtype} needs ${Number.isNaN(bytes) ? 'over 2^53' : bytes} bytes, it has ${file.size - start}`,
       )
     }
     const raw = await file.bytes(start, bytes)

@@ -2,11 +2,12 @@
  * Weights and state in the safetensors format: named arrays behind a JSON header, no code inside.
  *
  *   u64 (little-endian) n | n bytes of JSON, padded with spaces | the arrays, one after the other
- *   header: { "name": { "dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end] }, ..., "__metadata__": { "key": "text" } }
+ *   header: { "name": { "dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end] }, ...,
+ *             "__metadata__": { "key": "text" } }
  *
- * Offsets count from the end of the header. The arrays fill the rest of the file without a hole or an overlap, so every byte
- * is accounted for. Widest types come first, then names in order: every array is aligned to its element size, and equal
- * contents give equal bytes. NaN and infinities are values like any other.
+ * Offsets count from the end of the header. The arrays fill the rest of the file without a hole or an overlap,
+ * so every byte is accounted for. Widest types come first, then names in order: every array is aligned to its
+ * element size, and equal contents give equal bytes. NaN and infinities are values like any other.
  */
 
 import { type DType, dtypes, type Shape, showShape } from '../dtype.js'
@@ -114,8 +115,8 @@ function encodeHeader(
  * Reads a safetensors file after checking all of it.
  *
  * @returns each array in memory of its own
- * @throws IOError where the file cannot be read; DataError where it is not a sound safetensors file or holds an element
- *   type outside {@link DType}
+ * @throws IOError where the file cannot be read; DataError where it is not a sound safetensors file or holds an
+ *   element type outside {@link DType}
  */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   return FileReader.use(path, async (file) => {

@@ -1,8 +1,9 @@
 /**
- * The raw tensors of a run, batch by batch, beside its dynamics: each segment is the list [x, h_1, ..., h_L, y].
+ * The raw tensors of a run, batch by batch, beside its dynamics: a segment is the list [x, h_1, ..., h_L, y].
  *
- * Each place of the list is one Zarr array [epoch, batch, sample, ...] with one chunk per batch. The first segment fixes element
- * types, widths and the number of samples; a shorter last batch is padded, and `samples` says how long it was.
+ * Each place of the list is one Zarr array [epoch, batch, sample, ...] with one chunk per batch. The first
+ * segment fixes element types, widths and the number of samples; a shorter last batch is padded, and `samples`
+ * says how long it was.
  */
 
 import * as zarr from 'zarrita'
@@ -117,9 +118,11 @@ export class SegmentWriter {
 }
 
 /**
- * The segment [x, h_1, ..., h_L, y] of one batch, as it was given to `appendSegment`; undefined where it was not stored.
+ * The segment [x, h_1, ..., h_L, y] of one batch, as it was given to `appendSegment`; undefined where it was
+ * not stored.
  *
- * @throws IOError where the folder cannot be read; DataError where it is not a store of dynamics with sound segments
+ * @throws IOError where the folder cannot be read; DataError where it is not a store of dynamics with sound
+ *   segments
  */
 export async function loadSegment(
   folder: string,

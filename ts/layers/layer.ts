@@ -173,6 +173,7 @@ export abstract class Layer<W extends object = Weights> {
       }
       checkExtents(outputShape, () => `${this.name}: output shape for the input shape [${inputShape}]`)
     } catch (error) {
+      for (const variable of [...this.params.values(), ...this.state.values()]) variable.dispose()
       this.params.clear()
       this.state.clear()
       this.#declared = 0
@@ -262,14 +263,12 @@ export abstract class Layer<W extends object = Weights> {
     const key = this.#key
     const variable = tidy(() => {
       const value = this.#initialValue(foldIn(key, this.#declared++), shape, initial, options)
-    if (value.shape.length !== shape.length || value.shape.some((extent, axis) => extent !== shape[axis])) {
-      throw new ShapeError(
-        `${this.name}: the initializer of '${name}' gave shape [${value.shape}], expected [${shape}]`,
-      )
-    }
-      return new Variable(value, {
-      name: `${this.name}.${name}`,
-      trainable: options.trainable ?? true,
+      if (value.shape.length !== shape.length || value.shape.some((extent, axis) => extent !== shape[axis])) {
+        throw new ShapeError(
+          `${this.name}: the initializer of '${name}' gave shape [${value.shape}], expected [${shape}]`,
+        )
+      }
+      return new Variable(value, { name: `${this.name}.${name}`, trainable: options.trainable ?? true })
     })
     target.set(name, variable)
     return variable

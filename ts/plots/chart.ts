@@ -1,8 +1,8 @@
 import { resolve } from 'node:path'
 import { ArgumentError, describe } from '../errors.js'
+import { writeAtomic } from '../io/atomic.js'
 import { renderPng, renderSvg } from './render.js'
 import type { VegaLiteSpec } from './spec.js'
-import { writeWholeFile } from './write-file.js'
 
 /** Options of a PNG image. */
 export interface PngOptions {
@@ -111,7 +111,7 @@ ${await this.svg()}
       )
     }
     const file = resolve(path)
-    await writeWholeFile(file, await this.content(extension, options))
+    await writeAtomic(file, await this.content(extension, options))
     return file
   }
 }

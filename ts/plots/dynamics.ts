@@ -14,8 +14,16 @@ export interface DynamicsLike {
   readonly evaluators: readonly string[]
 }
 
-/** Recorded dynamics, or a model that has recorded some. */
-export type DynamicsSource = DynamicsLike | { dynamics(): DynamicsLike }
+/** Dynamics read back from the disk, as `loadDynamics` gives them. */
+export interface StoredDynamics {
+  readonly layers: readonly string[]
+  readonly evaluators: readonly string[]
+  /** Means over batches, [N, E, L, 2] with the last axis fastest; epochs that were not reached are NaN. */
+  averaged(): { readonly shape: readonly number[]; readonly values: ArrayLike<number> }
+}
+
+/** Recorded dynamics, a model that has recorded some, or dynamics read back from the disk. */
+export type DynamicsSource = DynamicsLike | StoredDynamics | { dynamics(): DynamicsLike }
 
 /** What of the dynamics to show, and how to name it. */
 export interface DynamicsSelection {
@@ -27,7 +35,7 @@ export interface DynamicsSelection {
   xTitle?: string
   /** Name of the generalization measure; default from the evaluator. */
   yTitle?: string
-  /** Unit of both, set in parentheses after the names; default `nats` for estimators of mutual information. */
+  /** Unit of both, set in brackets after the names; default `nats` for estimators of mutual information. */
   units?: string
 }
 
@@ -100,19 +108,47 @@ export function selectDynamics(
 }
 
 function readSource(source: DynamicsSource, caller: string): DynamicsLike {
-  const given: unknown = source
-  if (typeof given === 'object' && given !== null) {
-    const dynamics: unknown =
-      'dynamics' in given && typeof given.dynamics === 'function' ? given.dynamics() : given
-    if (typeof dynamics === 'object' && dynamics !== null) {
-      const { values, layers, evaluators } = dynamics as Partial<DynamicsLike>
-      const named = (list: unknown) => Array.isArray(list) && list.every((name) => typeof name === 'string')
-      if (Array.isArray(values) && named(layers) && named(evaluators)) return dynamics as DynamicsLike
-    }
+  // Object() turns what is no object into an empty one, which then lacks the names.
+  const given: { dynamics?: unknown } = Object(source)
+  const read: Partial<DynamicsLike & StoredDynamics> = Object(
+    typeof given.dynamics === 'function' ? given.dynamics() : source,
+  )
+  if (isNames(read.layers) && isNames(read.evaluators)) {
+    if (Array.isArray(read.values)) return read as DynamicsLike
+    if (typeof read.averaged === 'function') return unpack(read as StoredDynamics, caller)
   }
   throw new ArgumentError(
-    `${caller}: given ${describe(given)}, expected { values, layers, evaluators } or a model that tracks its dynamics`,
+    `${caller}: given ${describe(source)}, expected { values, layers, evaluators }, ` +
+      'a model that tracks its dynamics, or what loadDynamics gave',
   )
+}
+
+function isNames(list: unknown): list is readonly string[] {
+  return Array.isArray(list) && list.every((name) => typeof name === 'string')
+}
+
+/** The epochs that a stored run reached, as nested arrays. */
+function unpack(stored: StoredDynamics, caller: string): DynamicsLike {
+  const { shape, values } = stored.averaged()
+  const [epochs = 0, evaluators = 0, layers = 0] = shape
+  const size = evaluators * layers * 2
+  if (shape.length !== 4 || shape[3] !== 2 || values.length !== epochs * size) {
+    throw new ShapeError(
+      `${caller}: averaged() gave the shape [${shape.join(', ')}] and ${values.length} values, expected [N, E, L, 2]`,
+    )
+  }
+  const flat = Array.from(values)
+  let reached = epochs
+  while (reached > 0 && flat.slice((reached - 1) * size, reached * size).every(Number.isNaN)) reached--
+  const pairAt = (start: number) => flat.slice(start, start + 2)
+  const range = (length: number) => Array.from({ length }, (_, index) => index)
+  return {
+    layers: stored.layers,
+    evaluators: stored.evaluators,
+    values: range(reached).map((n) =>
+      range(evaluators).map((e) => range(layers).map((l) => pairAt(n * size + (e * layers + l) * 2))),
+    ),
+  }
 }
 
 function checkShape(
@@ -165,13 +201,13 @@ function indexOf(kind: string, wanted: unknown, names: readonly string[], caller
 
 const mutualInformation = /^(binned|kde|knn|ksg|edge|mine|mutual)/i
 
-/** Names of the two measures: `I(H; X) (nats)` for estimators of mutual information, else `HSIC(H, X)` and alike. */
+/** Names of the two measures: `I(H; X) [nats]` for estimators of mutual information, else `HSIC(H, X)` and alike. */
 function measureNames(evaluator: string, selection: DynamicsSelection): { xTitle: string; yTitle: string } {
   const isInformation = mutualInformation.test(evaluator)
   const name = /^[\w-]+/.exec(evaluator)?.[0] ?? evaluator
   const title = (side: 'X' | 'Y') => (isInformation ? `I(H; ${side})` : `${name}(H, ${side})`)
   const units = selection.units ?? (isInformation ? 'nats' : '')
-  const withUnits = (text: string) => (units === '' ? text : `${text} (${units})`)
+  const withUnits = (text: string) => (units === '' ? text : `${text} [${units}]`)
   return {
     xTitle: withUnits(selection.xTitle ?? title('X')),
     yTitle: withUnits(selection.yTitle ?? title('Y')),

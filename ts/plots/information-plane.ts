@@ -54,23 +54,24 @@ export function informationPlane(source: DynamicsSource, options: InformationPla
     yTitle: trajectories.yTitle,
     layerLegend: true,
   })
+  const { leaders, names } = labelLayers(trajectories, x, y, width, height)
   return new Chart({
     ...frame,
     ...titled(options, 'Information plane', readingHint(trajectories.epochs)),
     width,
     height,
-    layer: [...layers, ...labelLayers(trajectories, x, y, width, height)],
+    layer: [...leaders, ...layers, ...names],
   })
 }
 
-/** The names at the last epochs, with lines to them where there was no room beside. */
+/** The names at the last epochs; leaders, to lie beneath the markers, join those that found no room beside. */
 function labelLayers(
   { layers, epochs }: Trajectories,
   x: AxisScale,
   y: AxisScale,
   width: number,
   height: number,
-): JsonObject[] {
+): { leaders: JsonObject[]; names: JsonObject[] } {
   const paths: Point[][] = layers.map((layer) =>
     layer.x.map((value, n) => ({
       x: x.position(value) * width,
@@ -118,5 +119,5 @@ function labelLayers(
   }
   // The same text in white beneath keeps a name legible where it has to cross a line.
   const halo = text({ color: 'white', stroke: 'white', strokeWidth: 3.5, strokeJoin: 'round', opacity: 0.85 })
-  return [...(leaders.length > 0 ? [lines] : []), halo, text({ color: ink })]
+  return { leaders: leaders.length > 0 ? [lines] : [], names: [halo, text({ color: ink })] }
 }

@@ -42,6 +42,8 @@ const distances = [10, 17, 26, 38, 54, 74, 98]
 const directions = 16
 /** A label nearer than this to its point needs no line to it. */
 const leaderFrom = 15
+/** Room between a label and the border of the plotting area. */
+const border = 3
 /** Rounds in which every label may move again once all have a place. */
 const rounds = 3
 
@@ -105,18 +107,22 @@ function costOf(box: Box, anchor: Point, scene: LabelScene, paths: readonly (rea
   const near = nearest(box, anchor)
   let cost = 0.8 * near.distance + (box.x >= anchor.x ? 0 : 4)
   const outside =
-    Math.max(0, -box.x) +
-    Math.max(0, box.x + box.width - scene.width) +
-    Math.max(0, -box.y) +
-    Math.max(0, box.y + box.height - scene.height)
+    Math.max(0, border - box.x) +
+    Math.max(0, box.x + box.width + border - scene.width) +
+    Math.max(0, border - box.y) +
+    Math.max(0, box.y + box.height + border - scene.height)
   if (outside > 0) cost += 1000 + 50 * outside
+  const hasLeader = near.distance > leaderFrom
   const clear = grow(box, scene.radius + 1)
   const touching = grow(box, 2)
   for (const path of paths) {
     path.forEach((point, index) => {
       if (contains(clear, point)) cost += 45
       const next = path[index + 1]
-      if (next !== undefined && crosses(touching, point, next)) cost += 30
+      if (next === undefined) return
+      if (crosses(touching, point, next)) cost += 30
+      // A leader over lines is hard to follow; the last stretch of the path itself ends where the leader does.
+      if (hasLeader && point !== anchor && next !== anchor && meet(near, anchor, point, next)) cost += 14
     })
   }
   return cost
@@ -140,7 +146,7 @@ function conflicts(
     if (crosses(other, near, own)) cost += 200
     if (crosses(box, to, anchor)) cost += 200
     // A reader takes a label for the name of the nearest point.
-    if (nearest(box, anchor).distance < near.distance) cost += 40
+    if (nearest(box, anchor).distance < near.distance) cost += 110
   })
   return cost
 }
@@ -165,6 +171,12 @@ function nearest(box: Box, point: Point): Point & { distance: number } {
   const x = Math.min(Math.max(point.x, box.x), box.x + box.width)
   const y = Math.min(Math.max(point.y, box.y), box.y + box.height)
   return { x, y, distance: Math.hypot(point.x - x, point.y - y) }
+}
+
+/** Whether the lines from `a` to `b` and from `c` to `d` cross. */
+function meet(a: Point, b: Point, c: Point, d: Point): boolean {
+  const side = (p: Point, q: Point, r: Point) => (q.x - p.x) * (r.y - p.y) - (q.y - p.y) * (r.x - p.x)
+  return side(a, b, c) * side(a, b, d) < 0 && side(c, d, a) * side(c, d, b) < 0
 }
 
 /** Whether the line from `a` to `b` meets the box: the part of it within each pair of sides must not be empty. */

@@ -3,7 +3,7 @@ import type { Trajectories, Trajectory } from './dynamics.js'
 import type { AxisPlace, AxisScale, ScaleKind } from './scale.js'
 import { chooseScale, epochTicks } from './scale.js'
 import type { Json, JsonObject } from './spec.js'
-import { epochScheme, ink, markerOf, singleEpochColour } from './theme.js'
+import { epochScheme, firstEpochColour, ink, markerOf, singleEpochColour } from './theme.js'
 
 /** A plane with its two axes decided. */
 export interface Plane {
@@ -97,33 +97,40 @@ export function planeLayers(plane: Plane): JsonObject[] {
     encoding: {
       ...positions,
       shape,
-      fill: epochs === 1 ? { value: singleEpochColour } : colourEncoding(epochs, true),
+      fill: epochs === 1 ? { value: singleEpochColour } : colourEncoding(epochs),
       tooltip: tooltipOf(trajectories),
     },
   }
   if (epochs === 1) return [last]
   const course: JsonObject = {
     data: { values: layers.flatMap(stretchesOf) },
-    mark: { type: 'rule', strokeWidth: 1.8, strokeCap: 'round', opacity: 0.75 },
+    mark: { type: 'rule', strokeWidth: epochs <= 40 ? 1.8 : 1.4, opacity: 0.8 },
     encoding: {
       ...positions,
       x2: { field: 'x2' },
       y2: { field: 'y2' },
-      stroke: colourEncoding(epochs, false),
+      stroke: { ...colourEncoding(epochs), field: 'midway', legend: null },
     },
   }
   const between: JsonObject = {
     data: { values: all.filter((row) => row.epoch !== 1 && row.epoch !== epochs) },
     mark: { type: 'point', filled: true, size: area, opacity: 1, stroke: 'white', strokeWidth: 0.8 },
-    encoding: { ...positions, shape, fill: colourEncoding(epochs, true), tooltip: tooltipOf(trajectories) },
+    encoding: { ...positions, shape, fill: colourEncoding(epochs), tooltip: tooltipOf(trajectories) },
   }
   const first: JsonObject = {
     data: { values: at(1) },
-    mark: { type: 'point', filled: false, fill: 'white', size: area * 1.3, opacity: 1, strokeWidth: 2 },
+    mark: {
+      type: 'point',
+      filled: true,
+      fill: 'white',
+      size: area * 1.3,
+      opacity: 1,
+      stroke: firstEpochColour,
+      strokeWidth: 2,
+    },
     encoding: {
       ...positions,
       shape,
-      stroke: colourEncoding(epochs, false),
       tooltip: tooltipOf(trajectories),
     },
   }
@@ -147,11 +154,12 @@ function rowsOf({ layer, x, y }: Trajectory): Row[] {
   return x.map((value, n) => ({ layer, epoch: n + 1, x: value, y: y[n] as number }))
 }
 
-/** The way from each epoch to the next; `epoch` lies half-way, for the colour. */
+/** The way from each epoch to the next; `midway` is the epoch half-way, for the colour; a field of its own, since Vega-Lite joins the
+ * legends of one field and the markers' must stay a bar. */
 function stretchesOf({ layer, x, y }: Trajectory): JsonObject[] {
   return x.slice(1).map((x2, n) => ({
     layer,
-    epoch: n + 1.5,
+    midway: n + 1.5,
     x: x[n] as number,
     y: y[n] as number,
     x2,
@@ -197,24 +205,20 @@ function shapeEncoding({ trajectories, layerLegend }: Plane): JsonObject {
   }
 }
 
-/**
- * Colour by epoch. Only filled marks bring the legend: a bar needs to be the legend of one channel.
- */
-function colourEncoding(epochs: number, hasLegend: boolean): JsonObject {
+function colourEncoding(epochs: number): JsonObject {
   return {
     field: 'epoch',
     type: 'quantitative',
     scale: { ...epochScheme, domain: [1, epochs] },
-    legend: !hasLegend
-      ? null
-      : {
-          title: 'epoch',
-          type: 'gradient',
-          gradientLength: 150,
-          gradientThickness: 12,
-          values: epochTicks(epochs, 7),
-          format: 'd',
-        },
+    legend: {
+      title: 'epoch',
+      type: 'gradient',
+      gradientLength: 150,
+      gradientThickness: 12,
+      labelOffset: 6,
+      values: epochTicks(epochs, 7),
+      format: 'd',
+    },
   }
 }
 

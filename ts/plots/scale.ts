@@ -59,13 +59,12 @@ export function chooseScale(
   const from = forward(low)
   const ticks = ticksOf(chosen, [low, high], {
     constant,
-    most: place.length / (place.side === 'x' ? 75 : 48),
     fits: (labelled) => {
       const at = (value: number) => ((forward(value) - from) / (forward(high) - from)) * place.length
       return labelled.every(({ value, label }, index) => {
         const next = labelled[index + 1]
         if (next === undefined) return true
-        const needed = place.side === 'x' ? (textWidth(label, 11) + textWidth(next.label, 11)) / 2 + 10 : 18
+        const needed = place.side === 'x' ? (textWidth(label, 11) + textWidth(next.label, 11)) / 2 + 14 : 26
         return at(next.value) - at(value) >= needed
       })
     },
@@ -74,13 +73,14 @@ export function chooseScale(
   const top = forward(ticks.findLast((tick) => tick.label !== '')?.value ?? low)
   // Half a label of room above the top tick of an upright axis keeps the headings of neighbouring panels level.
   if (place.side === 'y' && place.length > 16) to = Math.max(to, from + (top - from) / (1 - 8 / place.length))
-  const domain: [number, number] = [low, to === forward(high) ? high : backward(to)]
+  const domain: [number, number] = [low, to === forward(high) ? high : tidy(backward(to), high - low)]
+  to = forward(domain[1])
   return {
     kind: chosen,
     domain,
     ticks,
     position: (value) => (forward(value) - from) / (to - from),
-    valueAt: (position) => backward(from + position * (to - from)),
+    valueAt: (position) => tidy(backward(from + position * (to - from)), domain[1] - domain[0]),
     scale: {
       type: chosen,
       domain: [...domain],
@@ -119,6 +119,12 @@ function linearWidth(values: readonly number[]): number {
   return 10 ** Math.floor(Math.log10(Math.max(low, high * 1e-4)))
 }
 
+/** A value on an axis of that width without the digits that no eye can see. */
+function tidy(value: number, width: number): number {
+  const leading = Math.abs(value) > width ? Math.ceil(Math.log10(Math.abs(value) / width)) : 0
+  return Number(value.toPrecision(Math.min(17, 6 + leading)))
+}
+
 interface Transforms {
   forward: (value: number) => number
   backward: (value: number) => number
@@ -147,10 +153,11 @@ function paddedDomain(
   const [low, high] = extent(values)
   const [from, to] = [forward(low), forward(high)]
   let space = (to - from) * margin
-  // A single value, or values equal up to rounding, get an axis of a sensible width about them.
-  const least = kind === 'log' ? 0.15 : Math.max(Math.abs(from), Math.abs(to)) * 1e-3
-  if (to - from <= least) space = kind === 'log' ? 0.3 : Math.max(Math.abs(to) * 0.25, least) || 0.5
-  const padded: [number, number] = [backward(from - space), backward(to + space)]
+  // A single value, or values equal up to the rounding of float32, get an axis of a sensible width about them.
+  const largest = kind === 'log' ? 1 : Math.max(Math.abs(from), Math.abs(to))
+  if (to - from <= 1e-6 * largest) space = kind === 'log' ? 0.3 : 0.25 * largest || 0.5
+  const [start, end] = [backward(from - space), backward(to + space)]
+  const padded: [number, number] = [tidy(start, end - start), tidy(end, end - start)]
   if (kind === 'linear' && low >= 0 && low <= 0.25 * high) padded[0] = 0
   return padded
 }
@@ -158,8 +165,6 @@ function paddedDomain(
 interface TickRules {
   /** Width of the linear part of a symmetric-logarithmic axis. */
   readonly constant: number
-  /** Number of labels to aim at. */
-  readonly most: number
   /** Whether the labels of these ticks stand clear of each other. */
   readonly fits: (labelled: readonly Tick[]) => boolean
 }
@@ -175,11 +180,16 @@ function ticksOf(kind: ScaleKind, [low, high]: readonly [number, number], rules:
   }
 }
 
-function linearTicks(low: number, high: number, { most, fits }: TickRules): Tick[] {
-  for (let labels = Math.min(7, Math.max(2, most)); ; labels /= 1.5) {
-    const ticks = roundTicks(low, high, (high - low) / labels)
-    if (ticks.length <= 2 || fits(ticks)) return ticks
+/** Ticks at round steps, as many as have room, about seven at most and two at least. */
+function linearTicks(low: number, high: number, { fits }: TickRules): Tick[] {
+  let ticks: Tick[] = []
+  for (let labels = 7; labels >= 1; labels--) {
+    const fewer = roundTicks(low, high, (high - low) / labels)
+    if (ticks.length > 0 && fewer.length < 2) break
+    ticks = fewer
+    if (fits(ticks)) break
   }
+  return ticks
 }
 
 function roundTicks(low: number, high: number, rough: number): Tick[] {

@@ -50,6 +50,9 @@ export function colourOf(place: number): string {
 /** Colours of the epochs, early to late: viridis without its palest end, which fades on white paper. */
 export const epochScheme: JsonObject = { scheme: { name: 'viridis', extent: [0, 0.93] } }
 
+/** Colour of the first epoch: the start of the scheme. */
+export const firstEpochColour = '#440154'
+
 /** Colour of a run of a single epoch: the middle of the scheme. */
 export const singleEpochColour = '#27808e'
 
@@ -85,6 +88,7 @@ export const frame = {
       titlePadding: 6,
       rowPadding: 4,
       offset: 22,
+      layout: { right: { direction: 'vertical', margin: 20 } },
     },
     title: {
       color: ink,

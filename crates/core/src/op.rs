@@ -77,7 +77,7 @@ pub enum Op {
     Binary(BinaryOp),
     /// `(condition bool, a, b)`: a where true, else b.
     Where,
-    /// Conversion; floats to integers truncate, anything nonzero is true.
+    /// Conversion; floats to integers truncate and saturate (NaN gives 0), integers wrap, anything nonzero is true.
     Cast(DType),
     /// Reduction over `axes`, which disappear.
     Reduce {
@@ -86,7 +86,7 @@ pub enum Op {
         /// Sorted, distinct.
         axes: Box<[usize]>,
     },
-    /// Index (int32) of the first maximum along `axis`, which disappears.
+    /// Index (int32) of the first maximum along `axis`, which disappears; NaN is the largest.
     ArgMax {
         /// The axis searched.
         axis: usize,
@@ -171,6 +171,7 @@ pub enum Op {
         input: Box<[usize]>,
     },
     /// Flat spatial index (int32) of the first maximum of each window: (N, C, in..) -> (N, C, out..).
+    /// NaN is the largest; padding is never chosen.
     WindowArgMax {
         /// Stride, padding, dilation.
         window: Window,
@@ -205,6 +206,7 @@ pub enum Op {
         descending: bool,
     },
     /// Indices (int32) of the k largest (or smallest), in order, along `axis`; k is the node's extent there.
+    /// These are the first k of `ArgSort`: of equals the first, NaN as the largest.
     TopK {
         /// The axis searched.
         axis: usize,
@@ -218,7 +220,7 @@ pub enum Op {
         /// From the end.
         reverse: bool,
     },
-    /// x (n, d) -> int32 (n): equal rows get equal numbers, 0, 1, 2 ... by first appearance.
+    /// x (n, d) -> int32 (n): equal rows get equal numbers, 0, 1, 2 ... by first appearance. NaN equals NaN.
     UniqueRows,
     /// Lower Cholesky factor of (.., n, n); reads the lower triangle.
     Cholesky,
@@ -234,7 +236,7 @@ pub enum Op {
     /// Determinant of (.., n, n).
     Det,
     /// Eigen-decomposition of symmetric (.., n, n): (.., n + 1, n), row 0 the eigenvalues ascending, below the
-    /// eigenvectors as columns. Reads the lower triangle.
+    /// eigenvectors as columns, the largest component of each (the first on ties) positive. Reads the lower triangle.
     Eigh,
     /// The value without its history.
     StopGradient,

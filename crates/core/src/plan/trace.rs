@@ -17,8 +17,15 @@ pub struct TraceNode {
     pub inputs: Vec<u32>,
     /// Shape and dtype.
     pub spec: Spec,
-    /// The scope it was made in; not part of the key.
+    /// The scope it was made in; part of the key only where a run-time error would name it.
     pub scope: u32,
+}
+
+impl TraceNode {
+    /// The scope, if an error of the node would name it.
+    fn named(&self) -> u32 {
+        if self.op.can_fail() { self.scope } else { 0 }
+    }
 }
 
 /// A graph cut out, ready to be planned.
@@ -44,7 +51,7 @@ impl PartialEq for Trace {
                 .nodes
                 .iter()
                 .zip(&other.nodes)
-                .all(|(a, b)| a.op == b.op && a.inputs == b.inputs && a.spec == b.spec)
+                .all(|(a, b)| a.op == b.op && a.inputs == b.inputs && a.spec == b.spec && a.named() == b.named())
     }
 }
 impl Eq for Trace {}
@@ -57,6 +64,7 @@ impl Hash for Trace {
             node.op.hash(state);
             node.inputs.hash(state);
             node.spec.hash(state);
+            node.named().hash(state);
         }
     }
 }

@@ -65,9 +65,9 @@ impl<'a> Args<'a> {
         self.env.level
     }
 
-    /// Number of inputs.
-    pub fn len(&self) -> usize {
-        self.inputs.len()
+    /// Number of elements of input `i`.
+    pub fn input_len(&self, i: usize) -> usize {
+        self.inputs[i].len
     }
 
     /// The elements of input `i`.
@@ -135,7 +135,7 @@ macro_rules! plain {
         unsafe impl Plain for $t {}
     )*};
 }
-plain!(f32 f64 i32 i64 u8 u32 u64 u128 usize);
+plain!(f32 f64 i32 i64 u8 u32 u64 u128 usize [f64; 2]);
 
 /// An element regarded as bits of its size.
 pub(crate) trait Word: Plain + Default + PartialEq {}

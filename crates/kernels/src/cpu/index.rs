@@ -1,68 +1,17 @@
-//! Indexing: take, indexAdd, gather, scatterAdd. Indices are checked before anything is written.
+//! Places chosen by data: take and gather, and their adjoints index-add and scatter-add. Indices are checked
+//! before anything is written. Additions to one place are made in the order of the indices.
 
-use hyperglow_core::error::ErrorKind;
-use hyperglow_core::op::{Op, Spec};
-use hyperglow_core::{DType, Error, Result};
+use hyperglow_core::reference::refusal::index_out_of_range;
+use hyperglow_core::{DType, Result, Shape};
 
 use super::element::{Element, for_dtype};
 use super::exec::{Args, Kernel, Word, for_word};
+use super::pool::SharedSlice;
 
-/// An indexed axis: `outer` blocks of `n` slices of `inner` elements, and `count` indices.
-#[derive(Clone)]
-struct Axis {
-    name: &'static str,
-    outer: usize,
-    n: usize,
-    inner: usize,
-    count: usize,
-    axis: usize,
-    index: DType,
-    /// The operand that is the index.
-    operand: usize,
-}
+/// Elements moved by one task.
+const PIECE: usize = 1 << 14;
 
-/// The kernel of `Take`, `IndexAdd`, `Gather` and `ScatterAdd`.
-pub(crate) fn compile(op: &Op, inputs: &[&Spec], output: &Spec) -> Kernel {
-    let (axis, indexed, operand) = match op {
-        Op::Take { axis } | Op::Gather { axis } => (*axis, inputs[0], 1),
-        Op::IndexAdd { axis } | Op::ScatterAdd { axis } => (*axis, output, 0),
-        other => unreachable!("{} does not index", other.name()),
-    };
-    let dims = indexed.shape.dims();
-    let base = Axis {
-        name: op.name(),
-        outer: dims[..axis].iter().product(),
-        n: dims[axis],
-        inner: dims[axis + 1..].iter().product(),
-        count: inputs[operand].shape.size(),
-        axis,
-        index: inputs[operand].dtype,
-        operand,
-    };
-    let dtype = output.dtype;
-    match op {
-        Op::Take { .. } => Box::new(move |args| {
-            for_word!(dtype, W => base.take::<W>(args))
-        }),
-        Op::IndexAdd { .. } => Box::new(move |args| {
-            for_dtype!(dtype, T => base.index_add::<T>(args))
-        }),
-        Op::Gather { .. } | Op::ScatterAdd { .. } => {
-            let along = Along::new(base, inputs[operand].shape.dims(), dims);
-            let gathers = matches!(op, Op::Gather { .. });
-            Box::new(move |args| {
-                if gathers {
-                    for_word!(dtype, W => along.gather::<W>(args))
-                } else {
-                    for_dtype!(dtype, T => along.scatter_add::<T>(args))
-                }
-            })
-        }
-        other => unreachable!("{} does not index", other.name()),
-    }
-}
-
-/// The indices, of either integer type.
+/// Indices of either type.
 #[derive(Clone, Copy)]
 enum Indices<'a> {
     Narrow(&'a [i32]),
@@ -70,109 +19,210 @@ enum Indices<'a> {
 }
 
 impl Indices<'_> {
-    #[inline]
-    fn at(self, i: usize) -> i64 {
+    #[inline(always)]
+    fn at(&self, i: usize) -> usize {
         match self {
-            Indices::Narrow(x) => i64::from(x[i]),
-            Indices::Wide(x) => x[i],
+            Indices::Narrow(x) => x[i] as usize,
+            Indices::Wide(x) => x[i] as usize,
         }
     }
-}
 
-impl Axis {
-    /// The indices, once they are known to lie within the axis.
-    fn indices<'a>(&self, args: &Args<'a>) -> Result<Indices<'a>> {
-        let indices = match self.index {
-            DType::I64 => Indices::Wide(args.input::<i64>(self.operand)),
-            _ => Indices::Narrow(args.input::<i32>(self.operand)),
-        };
-        let bad = (0..self.count).find(|&i| !(0..self.n as i64).contains(&indices.at(i)));
-        bad.map_or(Ok(indices), |at| {
-            Err(Error::new(
-                ErrorKind::Data,
-                self.name,
-                format!("index {} at position {at} is outside axis {} of extent {}", indices.at(at), self.axis, self.n),
-                format!("indices are 0 to {}", self.n.saturating_sub(1)),
-            ))
-        })
-    }
-
-    fn take<W: Word>(&self, args: &Args<'_>) -> Result<()> {
-        let index = self.indices(args)?;
-        let (x, y) = (args.input_words::<W>(0), args.output_words::<W>());
-        if self.inner == 0 || y.is_empty() {
-            return Ok(());
-        }
-        args.pool().chunks(y, self.inner, |_, slice, y| {
-            let (outer, i) = (slice / self.count, slice % self.count);
-            let from = (outer * self.n + index.at(i) as usize) * self.inner;
-            y.copy_from_slice(&x[from..from + self.inner]);
-        });
-        Ok(())
-    }
-
-    fn index_add<T: Element>(&self, args: &Args<'_>) -> Result<()> {
-        let index = self.indices(args)?;
-        let (src, y) = (args.input::<T>(1), args.output::<T>());
-        y.fill(T::ZERO);
-        if self.inner == 0 || src.is_empty() || y.is_empty() {
-            return Ok(());
-        }
-        for (slice, src) in src.chunks_exact(self.inner).enumerate() {
-            let (outer, i) = (slice / self.count, slice % self.count);
-            let to = (outer * self.n + index.at(i) as usize) * self.inner;
-            for (y, s) in y[to..to + self.inner].iter_mut().zip(src) {
-                *y = y.plus(*s);
+    /// The first index outside `0..extent`, and where it stands.
+    fn outside(&self, extent: usize) -> Option<(usize, i64)> {
+        match self {
+            Indices::Narrow(x) => {
+                let at = x.iter().position(|&i| i as usize >= extent)?;
+                Some((at, i64::from(x[at])))
+            }
+            Indices::Wide(x) => {
+                let at = x.iter().position(|&i| i as u64 >= extent as u64)?;
+                Some((at, x[at]))
             }
         }
-        Ok(())
     }
 }
 
-/// An index of equal rank: elements go together off the axis.
+/// Input `i`, whose shape is `dims`, as indices into `axis` of `extent` elements.
+fn indices<'a>(
+    args: &Args<'a>,
+    i: usize,
+    dtype: DType,
+    op: &str,
+    dims: &[usize],
+    (axis, extent): (usize, usize),
+) -> Result<Indices<'a>> {
+    let all = match dtype {
+        DType::I64 => Indices::Wide(args.input(i)),
+        _ => Indices::Narrow(args.input(i)),
+    };
+    let Some((mut at, index)) = all.outside(extent) else { return Ok(all) };
+    let mut position = vec![0; dims.len()];
+    for (place, &extent) in position.iter_mut().zip(dims).rev() {
+        *place = at % extent;
+        at /= extent;
+    }
+    Err(index_out_of_range(op, index, &position, axis, extent))
+}
+
+/// (elements before, extent, elements after) of an axis.
+fn around(shape: &Shape, axis: usize) -> (usize, usize, usize) {
+    let dims = shape.dims();
+    (dims[..axis].iter().product(), dims[axis], dims[axis + 1..].iter().product())
+}
+
+/// `out[.., i, ..] = x[.., index[i], ..]`.
+pub(crate) fn take(x: &Shape, axis: usize, dtype: DType, index: DType) -> Kernel {
+    for_word!(dtype, T => take_words::<T>(x, axis, index))
+}
+
+fn take_words<T: Word>(x: &Shape, axis: usize, index: DType) -> Kernel {
+    let (_, extent, inner) = around(x, axis);
+    Box::new(move |args| {
+        let x = args.input_words::<T>(0);
+        let count = args.input_len(1);
+        let index = indices(args, 1, index, "take", &[count], (axis, extent))?;
+        let out = args.output_words::<T>();
+        if out.is_empty() {
+            return Ok(());
+        }
+        // Whole slices: the last piece may have fewer.
+        let together = (PIECE / inner).max(1);
+        args.pool().chunks(out, together * inner, |_, i, piece| {
+            for (j, to) in piece.chunks_exact_mut(inner).enumerate() {
+                let slice = i * together + j;
+                let from = (slice / count * extent + index.at(slice % count)) * inner;
+                to.copy_from_slice(&x[from..from + inner]);
+            }
+        });
+        Ok(())
+    })
+}
+
+/// Zeros, plus `src[.., i, ..]` at `index[i]`.
+pub(crate) fn index_add(to: &Shape, axis: usize, dtype: DType, index: DType) -> Kernel {
+    for_dtype!(dtype, T => index_add_of::<T>(to, axis, index))
+}
+
+fn index_add_of<T: Element>(to: &Shape, axis: usize, index: DType) -> Kernel {
+    let (outer, extent, inner) = around(to, axis);
+    Box::new(move |args| {
+        let count = args.input_len(0);
+        let index = indices(args, 0, index, "indexAdd", &[count], (axis, extent))?;
+        let src = args.input::<T>(1);
+        let out = args.output::<T>();
+        out.fill(T::ZERO);
+        // A task owns some columns of one outer index, and adds in the order of the indices.
+        let width = if outer * count * inner < PIECE { inner.max(1) } else { inner.clamp(1, 256) };
+        let columns = inner.div_ceil(width);
+        let out = SharedSlice::new(out);
+        args.pool().run(outer * columns, |_, task| {
+            let (o, first) = (task / columns, task % columns * width);
+            let len = width.min(inner - first);
+            for i in 0..count {
+                let at = (o * extent + index.at(i)) * inner + first;
+                // SAFETY: these columns of this outer index are one task's.
+                let to = unsafe { out.range(at..at + len) };
+                let from = &src[(o * count + i) * inner + first..][..len];
+                to.iter_mut().zip(from).for_each(|(to, &x)| *to = to.plus(x));
+            }
+        });
+        Ok(())
+    })
+}
+
+/// How a tensor of indices goes along another tensor: per axis the index's extent and the other's stride (0 on
+/// the axis that is indexed).
 struct Along {
-    base: Axis,
-    /// Extents of the index.
-    extents: Vec<usize>,
-    /// Strides of the indexed tensor.
-    strides: Vec<usize>,
+    axes: Box<[(usize, usize)]>,
+    dims: Box<[usize]>,
+    axis: usize,
+    extent: usize,
+    /// The other's stride on the indexed axis.
+    stride: usize,
 }
 
 impl Along {
-    fn new(base: Axis, extents: &[usize], indexed: &[usize]) -> Along {
-        let mut strides = vec![1; indexed.len()];
-        for i in (1..indexed.len()).rev() {
-            strides[i - 1] = strides[i] * indexed[i];
+    fn new(index: &Shape, other: &Shape, axis: usize) -> Along {
+        let strides = other.strides();
+        let stride = |i: usize| if i == axis { 0 } else { strides[i] };
+        Along {
+            axes: (0..index.rank()).map(|i| (index[i], stride(i))).collect(),
+            dims: index.dims().into(),
+            axis,
+            extent: other[axis],
+            stride: strides[axis],
         }
-        Along { base, extents: extents.to_vec(), strides }
     }
 
-    /// Calls `visit(position in the index, element of the indexed tensor)`.
-    fn each(&self, index: Indices<'_>, mut visit: impl FnMut(usize, usize)) {
-        for i in 0..self.base.count {
-            let (mut rest, mut element) = (i, 0);
-            for axis in (0..self.extents.len()).rev() {
-                let at = rest % self.extents[axis];
-                rest /= self.extents[axis];
-                let at = if axis == self.base.axis { index.at(i) as usize } else { at };
-                element += at * self.strides[axis];
+    /// Calls `visit(i, place)` for elements `range` of the index: place is the other's element for index 0.
+    fn each(&self, range: std::ops::Range<usize>, mut visit: impl FnMut(usize, usize)) {
+        let Some((&(width, step), outer)) = self.axes.split_last() else { return };
+        let mut i = range.start;
+        while i < range.end {
+            let (mut at, mut rest) = (0, i / width);
+            for &(extent, stride) in outer.iter().rev() {
+                at += rest % extent * stride;
+                rest /= extent;
             }
-            visit(i, element);
+            for column in i % width..width {
+                if i == range.end {
+                    return;
+                }
+                visit(i, at + column * step);
+                i += 1;
+            }
         }
     }
+}
 
-    fn gather<W: Word>(&self, args: &Args<'_>) -> Result<()> {
-        let index = self.base.indices(args)?;
-        let (x, y) = (args.input_words::<W>(0), args.output_words::<W>());
-        self.each(index, |i, element| y[i] = x[element]);
-        Ok(())
-    }
+/// `out[i] = x[i with index[i] on the axis]`.
+pub(crate) fn gather(x: &Shape, index: &Shape, axis: usize, dtype: DType, index_dtype: DType) -> Kernel {
+    for_word!(dtype, T => gather_words::<T>(Along::new(index, x, axis), index_dtype))
+}
 
-    fn scatter_add<T: Element>(&self, args: &Args<'_>) -> Result<()> {
-        let index = self.base.indices(args)?;
-        let (src, y) = (args.input::<T>(1), args.output::<T>());
-        y.fill(T::ZERO);
-        self.each(index, |i, element| y[element] = y[element].plus(src[i]));
+fn gather_words<T: Word>(along: Along, dtype: DType) -> Kernel {
+    Box::new(move |args| {
+        let x = args.input_words::<T>(0);
+        let index = indices(args, 1, dtype, "takeAlong", &along.dims, (along.axis, along.extent))?;
+        args.pool().chunks(args.output_words::<T>(), PIECE, |_, piece_number, piece| {
+            let first = piece_number * PIECE;
+            along.each(first..first + piece.len(), |i, place| piece[i - first] = x[place + index.at(i) * along.stride]);
+        });
         Ok(())
-    }
+    })
+}
+
+/// Zeros, plus `src[i]` at `i with index[i] on the axis`.
+pub(crate) fn scatter_add(to: &Shape, index: &Shape, axis: usize, dtype: DType, index_dtype: DType) -> Kernel {
+    for_dtype!(dtype, T => scatter_add_of::<T>(to, index, axis, index_dtype))
+}
+
+fn scatter_add_of<T: Element>(to: &Shape, index: &Shape, axis: usize, dtype: DType) -> Kernel {
+    let along = Along::new(index, to, axis);
+    // Slices of the first axis go to different places unless it is the indexed one.
+    let slices = if axis == 0 { 1 } else { index[0] };
+    let (size, room) = (index.size(), to.size());
+    Box::new(move |args| {
+        let index = indices(args, 0, dtype, "scatterAdd", &along.dims, (along.axis, along.extent))?;
+        let src = args.input::<T>(1);
+        let out = args.output::<T>();
+        out.fill(T::ZERO);
+        if size == 0 {
+            return Ok(());
+        }
+        let per_slice = size / slices;
+        let together = (PIECE / per_slice).max(1);
+        let out = SharedSlice::new(out);
+        args.pool().ranges(slices, together, |_, range| {
+            let elements = range.start * per_slice..range.end * per_slice;
+            along.each(elements, |i, place| {
+                let at = place + index.at(i) * along.stride;
+                debug_assert!(at < room);
+                // SAFETY: places of different slices differ, and one task adds to one place after the other.
+                let to = unsafe { out.range(at..at + 1) };
+                to[0] = to[0].plus(src[i]);
+            });
+        });
+        Ok(())
+    })
 }

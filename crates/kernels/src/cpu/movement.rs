@@ -1,100 +1,104 @@
-//! Movement that needs memory: padding, joining, counting.
+//! Kernels that only place elements: iota, pad, concatenation. Other movements are views, read by clusters.
 
-use hyperglow_core::op::{Op, Spec};
+use hyperglow_core::Shape;
+use hyperglow_core::op::Spec;
 
-use super::element::{Element, for_dtype};
-use super::exec::{Args, Kernel, for_word};
+use super::element::Element;
+use super::exec::{Kernel, Word, for_word};
+use super::pool::SharedSlice;
 
-/// The kernel of `Pad`, `Concat` and `Iota`.
-pub(crate) fn compile(op: &Op, inputs: &[&Spec], output: &Spec) -> Kernel {
-    let dtype = output.dtype;
-    match op {
-        Op::Pad { low, interior, .. } => {
-            let padding = Padding {
-                from: inputs[0].shape.dims().to_vec(),
-                strides: output.shape.strides(),
-                low: low.to_vec(),
-                step: interior.iter().map(|i| i + 1).collect(),
-            };
-            Box::new(move |args| {
-                for_word!(dtype, W => padding.run::<W>(args.input_words::<W>(0), args.output_words::<W>()));
-                Ok(())
-            })
-        }
-        Op::Concat { axis } => {
-            let inner: usize = output.shape.dims()[*axis + 1..].iter().product();
-            let widths: Vec<usize> = inputs.iter().map(|x| x.shape[*axis] * inner).collect();
-            Box::new(move |args| {
-                for_word!(dtype, W => {
-                    let y = args.output_words::<W>();
-                    let total: usize = widths.iter().sum();
-                    let mut at = 0;
-                    for (i, &width) in widths.iter().enumerate() {
-                        if width > 0 {
-                            let rows = args.input_words::<W>(i).chunks_exact(width);
-                            for (x, y) in rows.zip(y.chunks_exact_mut(total)) {
-                                y[at..at + width].copy_from_slice(x);
-                            }
-                        }
-                        at += width;
-                    }
-                });
-                Ok(())
-            })
-        }
-        Op::Iota { axis } => {
-            let (n, inner) = (output.shape[*axis], output.shape.dims()[*axis + 1..].iter().product());
-            Box::new(move |args| {
-                for_dtype!(dtype, T => count::<T>(args, n, inner));
-                Ok(())
-            })
-        }
-        other => unreachable!("{} moves without memory", other.name()),
-    }
-}
+/// Elements copied by one task.
+const PIECE: usize = 1 << 15;
 
-fn count<T: Element>(args: &Args<'_>, n: usize, inner: usize) {
-    let y = args.output::<T>();
-    if n * inner > 0 {
-        for block in y.chunks_exact_mut(n * inner) {
-            for (i, row) in block.chunks_exact_mut(inner).enumerate() {
-                row.fill(T::from_f64(i as f64));
+/// 0, 1, 2, ... along `axis`.
+pub(crate) fn iota<T: Element>(shape: &Shape, axis: usize) -> Kernel {
+    let inner: usize = shape.dims()[axis + 1..].iter().product();
+    let extent = shape[axis];
+    Box::new(move |args| {
+        args.pool().chunks(args.output::<T>(), PIECE, |_, i, piece| {
+            let (mut value, mut left) = ((i * PIECE / inner) % extent, inner - i * PIECE % inner);
+            for out in piece {
+                *out = T::from_f64(value as f64);
+                left -= 1;
+                if left == 0 {
+                    (value, left) = ((value + 1) % extent, inner);
+                }
             }
-        }
-    }
+        });
+        Ok(())
+    })
 }
 
-struct Padding {
-    from: Vec<usize>,
-    /// Of the output.
-    strides: Vec<usize>,
-    low: Vec<usize>,
-    step: Vec<usize>,
+/// Zeros around and between the elements.
+pub(crate) fn pad(x: &Spec, output: &Spec, low: &[usize], interior: &[usize]) -> Kernel {
+    for_word!(x.dtype, T => pad_words::<T>(&x.shape, &output.shape, low, interior))
 }
 
-impl Padding {
-    fn run<W: Copy + Default>(&self, x: &[W], y: &mut [W]) {
-        y.fill(W::default());
-        if x.is_empty() {
-            return;
-        }
-        self.axis(x, y, 0, 0);
-    }
+fn pad_words<T: Word>(from: &Shape, to: &Shape, low: &[usize], interior: &[usize]) -> Kernel {
+    let strides = to.strides();
+    // Per axis: extent of the input, distance in the output between neighbours of the input.
+    let axes: Vec<(usize, usize)> =
+        (0..from.rank()).map(|i| (from[i], strides[i] * (interior[i] + 1))).collect();
+    let origin: usize = low.iter().zip(&strides).map(|(low, stride)| low * stride).sum();
+    let (width, step) = axes.last().copied().unwrap_or((1, 1));
+    let outer: Vec<(usize, usize)> = axes[..axes.len().saturating_sub(1)].to_vec();
+    let rows = if from.size() == 0 { 0 } else { from.size() / width };
+    Box::new(move |args| {
+        let (x, out) = (args.input_words::<T>(0), args.output_words::<T>());
+        args.pool().chunks(out, PIECE, |_, _, piece| piece.fill(T::default()));
+        let out = SharedSlice::new(out);
+        args.pool().ranges(rows, (PIECE / width.max(1)).max(1), |_, range| {
+            for row in range {
+                let (mut at, mut rest) = (origin, row);
+                for &(extent, stride) in outer.iter().rev() {
+                    at += rest % extent * stride;
+                    rest /= extent;
+                }
+                // SAFETY: different rows of the input go to different rows of the output.
+                let line = unsafe { out.range(at..at + (width - 1) * step + 1) };
+                let from = &x[row * width..][..width];
+                if step == 1 {
+                    line.copy_from_slice(from);
+                } else {
+                    line.iter_mut().step_by(step).zip(from).for_each(|(out, &x)| *out = x);
+                }
+            }
+        });
+        Ok(())
+    })
+}
 
-    /// Writes `x`, whose outermost axis is `axis`, into `y` from element `at`.
-    fn axis<W: Copy>(&self, x: &[W], y: &mut [W], axis: usize, at: usize) {
-        if axis == self.from.len() {
-            y[at] = x[0];
-            return;
-        }
-        let at = at + self.low[axis] * self.strides[axis];
-        let stride = self.step[axis] * self.strides[axis];
-        if axis + 1 == self.from.len() && stride == 1 {
-            y[at..at + x.len()].copy_from_slice(x);
-            return;
-        }
-        for (i, part) in x.chunks_exact(x.len() / self.from[axis]).enumerate() {
-            self.axis(part, y, axis + 1, at + i * stride);
-        }
+/// Inputs one after the other along `axis`.
+pub(crate) fn concat(inputs: &[&Spec], axis: usize) -> Kernel {
+    for_word!(inputs[0].dtype, T => concat_words::<T>(inputs, axis))
+}
+
+fn concat_words<T: Word>(inputs: &[&Spec], axis: usize) -> Kernel {
+    let outer: usize = inputs[0].shape.dims()[..axis].iter().product();
+    // Elements that each input gives at a time, and where they start.
+    let mut starts = Vec::with_capacity(inputs.len());
+    let mut total = 0;
+    for x in inputs {
+        let len: usize = x.shape.dims()[axis..].iter().product();
+        starts.push((total, len));
+        total += len;
     }
+    Box::new(move |args| {
+        let out = SharedSlice::new(args.output_words::<T>());
+        for (i, &(start, len)) in starts.iter().enumerate() {
+            let x = args.input_words::<T>(i);
+            let pieces = len.div_ceil(PIECE);
+            let together = (PIECE / len.max(1)).max(1);
+            args.pool().ranges(outer * pieces, together, |_, range| {
+                for part in range {
+                    let (block, piece) = (part / pieces, part % pieces * PIECE);
+                    let count = PIECE.min(len - piece);
+                    let at = block * total + start + piece;
+                    // SAFETY: different parts go to different places.
+                    unsafe { out.range(at..at + count) }.copy_from_slice(&x[block * len + piece..][..count]);
+                }
+            });
+        }
+        Ok(())
+    })
 }

@@ -1,28 +1,43 @@
-//! Random numbers, in parallel: element i depends on the key and i alone.
+//! Random numbers: blocks of one counter-based stream, computed in parallel.
 
-use hyperglow_core::op::{Distribution, Op, Spec};
 use hyperglow_core::{DType, random};
 
-use super::exec::{Args, Kernel};
+use super::exec::Kernel;
 
-/// Elements per task.
-const CHUNK: usize = 1 << 14;
+/// Elements that one task draws: a multiple of the generator's block.
+const PIECE: usize = 4096;
 
-/// The kernel of `Random`.
-pub(crate) fn compile(op: &Op, _inputs: &[&Spec], output: &Spec) -> Kernel {
-    let dtype = output.dtype;
-    match (op, dtype) {
-        (Op::Random(Distribution::Uniform), DType::F64) => Box::new(|args| fill(args, random::fill_uniform_f64)),
-        (Op::Random(Distribution::Uniform), _) => Box::new(|args| fill(args, random::fill_uniform_f32)),
-        (Op::Random(Distribution::Normal), DType::F64) => Box::new(|args| fill(args, random::fill_normal_f64)),
-        (Op::Random(Distribution::Normal), _) => Box::new(|args| fill(args, random::fill_normal_f32)),
-        (_, _) => Box::new(|args| fill(args, random::fill_bits)),
+/// Random bits.
+pub(crate) fn bits() -> Kernel {
+    Box::new(|args| {
+        let key = args.input::<u32>(0);
+        let fill = |_, i: usize, piece: &mut [u32]| random::fill_bits([key[0], key[1]], (i * PIECE) as u64, piece);
+        args.pool().chunks(args.output::<u32>(), PIECE, fill);
+        Ok(())
+    })
+}
+
+/// Uniform on [0, 1).
+pub(crate) fn uniform(dtype: DType) -> Kernel {
+    match dtype {
+        DType::F64 => floats::<f64>(random::fill_uniform_f64),
+        _ => floats::<f32>(random::fill_uniform_f32),
     }
 }
 
-fn fill<T: super::element::Element>(args: &Args<'_>, draw: fn([u32; 2], u64, &mut [T])) -> hyperglow_core::Result<()> {
-    let key = args.input::<u32>(0);
-    let key = [key[0], key[1]];
-    args.pool().chunks(args.output::<T>(), CHUNK, |_, i, out| draw(key, (i * CHUNK) as u64, out));
-    Ok(())
+/// Standard normal.
+pub(crate) fn normal(dtype: DType) -> Kernel {
+    match dtype {
+        DType::F64 => floats::<f64>(random::fill_normal_f64),
+        _ => floats::<f32>(random::fill_normal_f32),
+    }
+}
+
+fn floats<T: super::element::Float>(draw: fn([u32; 2], u64, &mut [T])) -> Kernel {
+    Box::new(move |args| {
+        let key = args.input::<u32>(0);
+        let fill = |_, i: usize, piece: &mut [T]| draw([key[0], key[1]], (i * PIECE) as u64, piece);
+        args.pool().chunks(args.output::<T>(), PIECE, fill);
+        Ok(())
+    })
 }

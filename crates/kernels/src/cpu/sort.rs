@@ -1,76 +1,107 @@
-//! Order along an axis: argsort and top-k.
+//! Sorting: elements become integers of the same order with their position in the low bits, so that an
+//! unstable sort in place is stable, and NaN and -0 need no thought. NaN is larger than all; -0 equals 0.
 
-use std::cmp::Ordering;
+use hyperglow_core::op::Spec;
+use hyperglow_core::{DType, Shape};
 
-use hyperglow_core::op::{Op, Spec};
+use super::element::Element;
+use super::exec::{Kernel, Plain, scratch_bytes};
+use super::pool::SharedSlice;
 
-use super::element::{Element, for_dtype};
-use super::exec::{Args, Kernel, scratch_bytes};
-
-/// Scratch: one lane of indices and one of values.
-pub(crate) fn scratch(_op: &Op, inputs: &[&Spec], _output: &Spec) -> usize {
-    let longest = inputs[0].shape.dims().iter().copied().max().unwrap_or(0);
-    scratch_bytes::<u32>(longest) + longest * inputs[0].dtype.size() + 64
+/// An element with its position.
+trait Keyed: Element {
+    type Key: Ord + Plain;
+    fn key(self, position: usize, descending: bool) -> Self::Key;
+    fn position(key: Self::Key) -> i32;
 }
 
-/// The kernel of `ArgSort` and `TopK`: stable; NaN counts as larger than everything.
-pub(crate) fn compile(op: &Op, inputs: &[&Spec], output: &Spec) -> Kernel {
-    let (axis, descending) = match op {
-        Op::ArgSort { axis, descending } => (*axis, *descending),
-        Op::TopK { axis, largest } => (*axis, *largest),
-        _ => (0, false),
+macro_rules! keyed {
+    ($($t:ty: $bits:ty, $key:ty, |$x:ident| $rank:expr;)*) => {$(
+        impl Keyed for $t {
+            type Key = $key;
+            fn key(self, position: usize, descending: bool) -> $key {
+                let $x = self;
+                let rank: $bits = $rank;
+                let rank = if descending { !rank } else { rank };
+                <$key>::from(rank) << 32 | position as $key
+            }
+            fn position(key: $key) -> i32 { key as u32 as i32 }
+        }
+    )*};
+}
+keyed! {
+    f32: u32, u64, |x| if x != x { u32::MAX } else {
+        let bits = (x + 0.0).to_bits();
+        if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
     };
-    let dims = inputs[0].shape.dims();
-    let lanes = Lanes {
-        outer: dims[..axis].iter().product(),
-        n: dims[axis],
-        kept: output.shape[axis],
-        inner: dims[axis + 1..].iter().product(),
-        descending,
-        // Top-k of NaN: like the sort, largest first means NaN first.
+    f64: u64, u128, |x| if x != x { u64::MAX } else {
+        let bits = (x + 0.0).to_bits();
+        if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
     };
-    let dtype = inputs[0].dtype;
+    i32: u32, u64, |x| x as u32 ^ 1 << 31;
+    u32: u32, u64, |x| x;
+    u8: u32, u64, |x| u32::from(x);
+    i64: u64, u128, |x| x as u64 ^ 1 << 63;
+}
+
+/// Positions in the stable order along `axis`.
+pub(crate) fn argsort(shape: &Shape, axis: usize, dtype: DType, descending: bool) -> Kernel {
+    order(shape, axis, dtype, shape[axis], descending)
+}
+
+/// Positions of the `k` largest or smallest along `axis`, in order.
+pub(crate) fn top_k(shape: &Shape, axis: usize, dtype: DType, k: usize, largest: bool) -> Kernel {
+    order(shape, axis, dtype, k, largest)
+}
+
+/// Bytes of scratch of either.
+pub(crate) fn scratch(x: &Spec, axis: usize, threads: usize) -> usize {
+    let keys = x.shape[axis] * threads;
+    if x.dtype.size() == 8 { scratch_bytes::<u128>(keys) } else { scratch_bytes::<u64>(keys) }
+}
+
+fn order(shape: &Shape, axis: usize, dtype: DType, k: usize, descending: bool) -> Kernel {
+    match dtype {
+        DType::F32 => order_of::<f32>(shape, axis, k, descending),
+        DType::F64 => order_of::<f64>(shape, axis, k, descending),
+        DType::I32 => order_of::<i32>(shape, axis, k, descending),
+        DType::I64 => order_of::<i64>(shape, axis, k, descending),
+        DType::U32 => order_of::<u32>(shape, axis, k, descending),
+        DType::U8 | DType::Bool => order_of::<u8>(shape, axis, k, descending),
+    }
+}
+
+fn order_of<T: Keyed>(shape: &Shape, axis: usize, k: usize, descending: bool) -> Kernel {
+    let dims = shape.dims();
+    let (outer, extent): (usize, usize) = (dims[..axis].iter().product(), dims[axis]);
+    let inner: usize = dims[axis + 1..].iter().product();
     Box::new(move |args| {
-        for_dtype!(dtype, T => lanes.sort::<T>(args));
-        Ok(())
-    })
-}
-
-struct Lanes {
-    outer: usize,
-    n: usize,
-    kept: usize,
-    inner: usize,
-    descending: bool,
-}
-
-/// NaN above everything.
-fn compare<T: Element>(a: T, b: T) -> Ordering {
-    a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
-}
-
-impl Lanes {
-    fn sort<T: Element + super::exec::Plain>(&self, args: &Args<'_>) {
         let x = args.input::<T>(0);
-        let y = args.output::<i32>();
-        let order = args.scratch::<u32>(self.n);
-        let lane = args.scratch::<T>(self.n);
-        for o in 0..self.outer {
-            for i in 0..self.inner {
-                for (k, (index, value)) in order.iter_mut().zip(lane.iter_mut()).enumerate() {
-                    *index = k as u32;
-                    *value = x[(o * self.n + k) * self.inner + i];
+        let keys = SharedSlice::new(args.scratch::<T::Key>(extent * args.pool().threads()));
+        let out = SharedSlice::new(args.output::<i32>());
+        if k == 0 {
+            return Ok(());
+        }
+        let together = (4096 / extent.max(1)).max(1);
+        args.pool().ranges(outer * inner, together, |worker, lanes| {
+            // SAFETY: a worker's own piece of the scratch.
+            let keys = unsafe { keys.range(worker * extent..(worker + 1) * extent) };
+            for lane in lanes {
+                let (o, i) = (lane / inner, lane % inner);
+                for (position, key) in keys.iter_mut().enumerate() {
+                    *key = x[(o * extent + position) * inner + i].key(position, descending);
                 }
-                // Ties go by position, which makes the unstable sort a stable one without memory of its own.
-                order.sort_unstable_by(|&a, &b| {
-                    let by_value = compare(lane[a as usize], lane[b as usize]);
-                    let by_value = if self.descending { by_value.reverse() } else { by_value };
-                    by_value.then(a.cmp(&b))
-                });
-                for (k, &index) in order[..self.kept].iter().enumerate() {
-                    y[(o * self.kept + k) * self.inner + i] = index as i32;
+                if k < extent {
+                    keys.select_nth_unstable(k - 1);
+                }
+                keys[..k].sort_unstable();
+                for (rank, &key) in keys[..k].iter().enumerate() {
+                    let at = (o * k + rank) * inner + i;
+                    // SAFETY: this lane is one task's.
+                    unsafe { out.range(at..at + 1) }[0] = T::position(key);
                 }
             }
-        }
-    }
+        });
+        Ok(())
+    })
 }

@@ -1,59 +1,74 @@
-//! Equal rows get equal numbers.
+//! Numbers of distinct rows, by a hash table in scratch.
 
-use std::cmp::Ordering;
+use hyperglow_core::Shape;
 
-use hyperglow_core::op::{Op, Spec};
+use super::element::Element;
+use super::exec::{Kernel, scratch_bytes};
 
-use super::element::{Element, for_dtype};
-use super::exec::{Args, Kernel, scratch_bytes};
-
-/// Scratch: an order of the rows, and a number per row.
-pub(crate) fn scratch(_op: &Op, inputs: &[&Spec], _output: &Spec) -> usize {
-    2 * scratch_bytes::<u32>(inputs[0].shape[0])
+/// Places of the table: a power of two, at most half full.
+fn places(rows: usize) -> usize {
+    (2 * rows).next_power_of_two()
 }
 
-/// The kernel of `UniqueRows`: sorts row numbers by content, then numbers the groups by first appearance.
-/// Rows are compared element by element, so there are no collisions; -0 equals 0, and NaN equals NaN.
-pub(crate) fn compile(_op: &Op, inputs: &[&Spec], _output: &Spec) -> Kernel {
-    let (n, d, dtype) = (inputs[0].shape[0], inputs[0].shape[1], inputs[0].dtype);
+/// Bytes of scratch.
+pub(crate) fn scratch(shape: &Shape) -> usize {
+    scratch_bytes::<u32>(places(shape[0]))
+}
+
+/// The bits of an element such that equal elements have equal bits: -0 as 0, every NaN as one.
+fn bits<T: Element>(x: T) -> u64 {
+    let wide = x.to_f64();
+    if x.is_nan() {
+        f64::NAN.to_bits()
+    } else if size_of::<T>() == 8 && !T::holds(hyperglow_core::DType::F64) {
+        // A double cannot hold every i64: the exact value is what wrapping addition of 0 keeps.
+        bits_of_i64(x)
+    } else {
+        (wide + 0.0).to_bits()
+    }
+}
+
+fn bits_of_i64<T: Element>(x: T) -> u64 {
+    let any: &dyn std::any::Any = &x;
+    any.downcast_ref::<i64>().map_or(0, |&x| x as u64)
+}
+
+/// Mixes 64 bits so that every one of them changes about half of the result (the finaliser of SplitMix64).
+fn mix(x: u64) -> u64 {
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// x (n, d) -> (n): equal rows get equal numbers, by first appearance.
+pub(crate) fn rows<T: Element>(shape: &Shape) -> Kernel {
+    let (n, d) = (shape[0], shape[1]);
     Box::new(move |args| {
-        for_dtype!(dtype, T => number_rows::<T>(args, n, d));
+        let x = args.input::<T>(0);
+        let out = args.output::<i32>();
+        let table = args.scratch::<u32>(places(n));
+        table.fill(0);
+        let mask = table.len() - 1;
+        let row = |r: usize| &x[r * d..(r + 1) * d];
+        let mut groups = 0;
+        for r in 0..n {
+            let hash = row(r).iter().fold(0x9e37_79b9_7f4a_7c15, |h: u64, &x| mix(h.wrapping_mul(31) ^ bits(x)));
+            let mut place = hash as usize & mask;
+            // A place holds the number of the first such row, from 1 on.
+            out[r] = loop {
+                match table[place] as usize {
+                    0 => {
+                        table[place] = r as u32 + 1;
+                        groups += 1;
+                        break groups - 1;
+                    }
+                    first if row(first - 1).iter().zip(row(r)).all(|(&a, &b)| bits(a) == bits(b)) => {
+                        break out[first - 1];
+                    }
+                    _ => place = (place + 1) & mask,
+                }
+            };
+        }
         Ok(())
     })
-}
-
-fn compare<T: Element>(a: &[T], b: &[T]) -> Ordering {
-    let pairs = a.iter().zip(b);
-    let differ = |(x, y): (&T, &T)| x.partial_cmp(y).unwrap_or_else(|| x.is_nan().cmp(&y.is_nan()));
-    pairs.map(differ).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
-}
-
-fn number_rows<T: Element>(args: &Args<'_>, n: usize, d: usize) {
-    let x = args.input::<T>(0);
-    let y = args.output::<i32>();
-    let order = args.scratch::<u32>(n);
-    let first = args.scratch::<u32>(n);
-    let row = |i: u32| &x[i as usize * d..][..d];
-    for (i, index) in order.iter_mut().enumerate() {
-        *index = i as u32;
-    }
-    order.sort_unstable_by(|&a, &b| compare(row(a), row(b)).then(a.cmp(&b)));
-    // The first of a run of equal rows is the one that appears first.
-    let mut leader = 0;
-    for (k, &i) in order.iter().enumerate() {
-        if k == 0 || compare(row(leader), row(i)).is_ne() {
-            leader = i;
-        }
-        first[i as usize] = leader;
-    }
-    let mut count = 0;
-    for i in 0..n {
-        y[i] = match first[i] as usize {
-            leader if leader == i => {
-                count += 1;
-                count - 1
-            }
-            leader => y[leader],
-        };
-    }
 }

@@ -1,144 +1,172 @@
-//! Windows over the spatial axes: sums, their adjoint, and where the maximum is.
+//! Sums and positions of maxima over windows of up to three spatial axes.
+
+use std::ops::Range;
 
 use hyperglow_core::op::{Op, Spec, Window};
+use hyperglow_core::{Error, Result};
 
-use super::element::{Element, for_dtype};
-use super::exec::{Args, Kernel};
+use super::element::Element;
+use super::exec::Kernel;
+use super::pool::SharedSlice;
 
-/// The geometry of one plane (one sample, one channel), per spatial axis.
-struct Plane {
-    window: Window,
-    kernel: Vec<usize>,
-    input: Vec<usize>,
-    output: Vec<usize>,
+/// Elements read by one task.
+const GRAIN: usize = 1 << 14;
+
+/// Windows over planes of three spatial axes (missing ones have extent 1).
+pub(crate) struct Windows {
+    /// Batch times channels.
+    planes: usize,
+    input: [usize; 3],
+    output: [usize; 3],
+    dilation: [usize; 3],
+    /// Per axis, per output position: the taps that lie within the input and the place of the first of them.
+    taps: [Box<[(Range<usize>, usize)]>; 3],
 }
 
-impl Plane {
-    fn new(window: &Window, kernel: &[usize], input: &[usize], output: &[usize]) -> Plane {
-        Plane { window: window.clone(), kernel: kernel.to_vec(), input: input.to_vec(), output: output.to_vec() }
+/// `dims` behind leading ones.
+pub(crate) fn three<T: Copy>(op: &str, dims: &[T], missing: T) -> Result<[T; 3]> {
+    if dims.len() > 3 {
+        return Err(Error::argument(
+            op,
+            format!("{} spatial axes", dims.len()),
+            "use at most three, or reshape some of them into the batch",
+        ));
     }
-
-    /// Calls `visit(output index, input index)` for every tap that lies in the input, window by window in row-major
-    /// order, taps in row-major order within a window.
-    fn taps(&self, mut visit: impl FnMut(usize, usize)) {
-        let mut at = [0; MAX_RANK];
-        for o in 0..self.output.iter().product() {
-            self.window_taps(&at, |i| visit(o, i));
-            advance(&mut at, &self.output);
-        }
-    }
-
-    #[inline]
-    fn window_taps(&self, at: &[usize; MAX_RANK], mut visit: impl FnMut(usize)) {
-        let mut tap = [0; MAX_RANK];
-        for _ in 0..self.kernel.iter().product() {
-            let mut index = 0;
-            let mut inside = true;
-            for axis in 0..self.kernel.len() {
-                let padded = at[axis] * self.window.stride[axis] + tap[axis] * self.window.dilation[axis];
-                let position = padded.wrapping_sub(self.window.pad_low[axis]);
-                inside &= position < self.input[axis];
-                index = index * self.input[axis] + position.min(self.input[axis]);
-            }
-            if inside {
-                visit(index);
-            }
-            advance(&mut tap, &self.kernel);
-        }
-    }
+    let mut all = [missing; 3];
+    all[3 - dims.len()..].copy_from_slice(dims);
+    Ok(all)
 }
 
-/// More spatial axes than anyone pools over; inference admits any rank, the compiler of this kernel this many.
-const MAX_RANK: usize = 8;
-
-/// The next index in row-major order.
-#[inline]
-fn advance(at: &mut [usize; MAX_RANK], extents: &[usize]) {
-    for axis in (0..extents.len()).rev() {
-        at[axis] += 1;
-        if at[axis] < extents[axis] {
-            return;
+impl Windows {
+    /// The windows of `kernel` over `x` (N, C, in..) that give `y` (N, C, out..).
+    pub fn new(op: &Op, window: &Window, kernel: &[usize], x: &Spec, y: &Spec) -> Result<Windows> {
+        let name = op.name();
+        let input = three(name, &x.shape.dims()[2..], 1)?;
+        let output = three(name, &y.shape.dims()[2..], 1)?;
+        let kernel = three(name, kernel, 1)?;
+        let stride = three(name, &window.stride, 1)?;
+        let dilation = three(name, &window.dilation, 1)?;
+        let pad = three(name, &window.pad_low, 0)?;
+        let taps = std::array::from_fn(|axis| {
+            (0..output[axis])
+                .map(|o| {
+                    let place = |tap: usize| (o * stride[axis] + tap * dilation[axis]).checked_sub(pad[axis]);
+                    let first = (0..kernel[axis]).find(|&tap| place(tap).is_some()).unwrap_or(kernel[axis]);
+                    let last = (first..kernel[axis]).find(|&tap| place(tap).is_none_or(|i| i >= input[axis]));
+                    (first..last.unwrap_or(kernel[axis]), place(first).unwrap_or(0))
+                })
+                .collect()
+        });
+        let windows = Windows { planes: x.shape[0] * x.shape[1], input, output, dilation, taps };
+        if matches!(op, Op::WindowArgMax { .. }) && windows.taps.iter().any(|axis| axis.iter().any(|(taps, _)| taps.is_empty())) {
+            return Err(Error::shape(
+                name,
+                format!("a window of {kernel:?} lies in the padding alone, and the maximum of nothing has no place"),
+                "use less padding",
+            ));
         }
-        at[axis] = 0;
+        Ok(windows)
     }
-}
 
-/// The kernel of `WindowSum`, `WindowSumGrad` and `WindowArgMax`.
-pub(crate) fn compile(op: &Op, inputs: &[&Spec], output: &Spec) -> Kernel {
-    let (from, to) = (&inputs[0].shape.dims()[2..], &output.shape.dims()[2..]);
-    assert!(from.len() <= MAX_RANK, "windows over {} axes", from.len());
-    let dtype = inputs[0].dtype;
-    match op {
-        Op::WindowSumGrad { window, kernel, .. } => {
-            let plane = Plane::new(window, kernel, to, from);
-            Box::new(move |args| {
-                for_dtype!(dtype, T => spread::<T>(args, &plane));
-                Ok(())
-            })
-        }
-        Op::WindowArgMax { window, kernel } => {
-            let plane = Plane::new(window, kernel, from, to);
-            Box::new(move |args| {
-                for_dtype!(dtype, T => arg_max::<T>(args, &plane));
-                Ok(())
-            })
-        }
-        Op::WindowSum { window, kernel } => {
-            let plane = Plane::new(window, kernel, from, to);
-            Box::new(move |args| {
-                for_dtype!(dtype, T => sum::<T>(args, &plane));
-                Ok(())
-            })
-        }
-        other => unreachable!("{} is not a window operation", other.name()),
+    fn input_size(&self) -> usize {
+        self.input.iter().product()
     }
-}
 
-fn sum<T: Element>(args: &Args<'_>, plane: &Plane) {
-    let (x, y) = (args.input::<T>(0), args.output::<T>());
-    let (inside, outside): (usize, usize) = (plane.input.iter().product(), plane.output.iter().product());
-    if y.is_empty() {
-        return;
+    fn output_size(&self) -> usize {
+        self.output.iter().product()
     }
-    args.pool().chunks(y, outside, |_, p, y| {
-        let x = &x[p * inside..][..inside];
-        y.fill(T::ZERO);
-        plane.taps(|o, i| y[o] = y[o].plus(x[i]));
-    });
-}
 
-fn spread<T: Element>(args: &Args<'_>, plane: &Plane) {
-    let (dy, dx) = (args.input::<T>(0), args.output::<T>());
-    let (inside, outside): (usize, usize) = (plane.input.iter().product(), plane.output.iter().product());
-    if dx.is_empty() {
-        return;
-    }
-    args.pool().chunks(dx, inside, |_, p, dx| {
-        let dy = &dy[p * outside..][..outside];
-        dx.fill(T::ZERO);
-        plane.taps(|o, i| dx[i] = dx[i].plus(dy[o]));
-    });
-}
-
-fn arg_max<T: Element>(args: &Args<'_>, plane: &Plane) {
-    let (x, y) = (args.input::<T>(0), args.output::<i32>());
-    let (inside, outside): (usize, usize) = (plane.input.iter().product(), plane.output.iter().product());
-    if y.is_empty() {
-        return;
-    }
-    args.pool().chunks(y, outside, |_, p, y| {
-        let x = &x[p * inside..][..inside];
-        let mut at = [0; MAX_RANK];
-        for y in y.iter_mut() {
-            let mut best: Option<usize> = None;
-            plane.window_taps(&at, |i| {
-                let better = best.is_none_or(|b| x[i] > x[b] || (x[i].is_nan() && !x[b].is_nan()));
-                if better {
-                    best = Some(i);
+    /// Calls `visit(output place, input place, stretch)` for each line of taps of each window of a plane, in order:
+    /// `stretch` input places `step` apart.
+    #[inline(always)]
+    fn each(&self, mut visit: impl FnMut(usize, usize, usize)) {
+        let [_, h, w] = self.input;
+        let mut out = 0;
+        for (z_taps, z) in &self.taps[0] {
+            for (y_taps, y) in &self.taps[1] {
+                for (x_taps, x) in &self.taps[2] {
+                    for dz in 0..z_taps.len() {
+                        for dy in 0..y_taps.len() {
+                            let line = (z + dz * self.dilation[0]) * h + y + dy * self.dilation[1];
+                            visit(out, line * w + x, x_taps.len());
+                        }
+                    }
+                    out += 1;
                 }
-            });
-            *y = best.unwrap_or(0) as i32;
-            advance(&mut at, &plane.output);
+            }
         }
-    });
+    }
+
+    fn planes_together(&self) -> usize {
+        (GRAIN / self.input_size().max(1)).max(1)
+    }
+}
+
+/// The sum of each window.
+pub(crate) fn sum<T: Element>(windows: Windows) -> Kernel {
+    Box::new(move |args| {
+        let (x, out) = (args.input::<T>(0), args.output::<T>());
+        let (from, to, step) = (windows.input_size(), windows.output_size(), windows.dilation[2]);
+        let together = windows.planes_together();
+        args.pool().chunks(out, (together * to).max(1), |_, i, piece| {
+            for (j, plane) in piece.chunks_exact_mut(to).enumerate() {
+                let x = &x[(i * together + j) * from..][..from];
+                plane.fill(T::ZERO);
+                windows.each(|out, first, count| {
+                    let line = (0..count).map(|tap| x[first + tap * step]);
+                    plane[out] = line.fold(plane[out], T::plus);
+                });
+            }
+        });
+        Ok(())
+    })
+}
+
+/// Each window's number to every element of the window.
+pub(crate) fn sum_grad<T: Element>(windows: Windows) -> Kernel {
+    Box::new(move |args| {
+        let (dy, out) = (args.input::<T>(0), args.output::<T>());
+        let (from, to, step) = (windows.input_size(), windows.output_size(), windows.dilation[2]);
+        let together = windows.planes_together();
+        args.pool().chunks(out, (together * from).max(1), |_, i, piece| {
+            for (j, plane) in piece.chunks_exact_mut(from).enumerate() {
+                let dy = &dy[(i * together + j) * to..][..to];
+                plane.fill(T::ZERO);
+                windows.each(|out, first, count| {
+                    for tap in 0..count {
+                        let element = &mut plane[first + tap * step];
+                        *element = element.plus(dy[out]);
+                    }
+                });
+            }
+        });
+        Ok(())
+    })
+}
+
+/// The flat spatial place of each window's first maximum; NaN is the largest.
+pub(crate) fn argmax<T: Element>(windows: Windows) -> Kernel {
+    Box::new(move |args| {
+        let x = args.input::<T>(0);
+        let out = SharedSlice::new(args.output::<i32>());
+        let (from, to, step) = (windows.input_size(), windows.output_size(), windows.dilation[2]);
+        args.pool().ranges(windows.planes, windows.planes_together(), |_, planes| {
+            for plane in planes {
+                // SAFETY: planes do not overlap.
+                let best = unsafe { out.range(plane * to..(plane + 1) * to) };
+                let x = &x[plane * from..][..from];
+                best.fill(-1);
+                windows.each(|out, first, count| {
+                    for tap in 0..count {
+                        let place = first + tap * step;
+                        let better = |at: usize| x[place] > x[at] || (x[place].is_nan() && !x[at].is_nan());
+                        if best[out] < 0 || better(best[out] as usize) {
+                            best[out] = place as i32;
+                        }
+                    }
+                });
+            }
+        });
+        Ok(())
+    })
 }

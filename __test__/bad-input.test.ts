@@ -1,0 +1,55 @@
+/** Wrong calls give errors of the right class, with a stable code, that say what was given, what was expected, how to mend it. */
+
+import test from 'ava'
+import * as hg from '../ts/index.js'
+import type { BadInput } from './bad-input/case.js'
+import { fileCases, removeFiles } from './bad-input/files.js'
+import { modelCases } from './bad-input/models.js'
+import { partCases } from './bad-input/parts.js'
+import { tensorCases } from './bad-input/tensors.js'
+
+/** The codes that programs may rely on. */
+const codes = new Map<unknown, hg.ErrorCode>([
+  [hg.ShapeError, 'SHAPE'],
+  [hg.DTypeError, 'DTYPE'],
+  [hg.DeviceError, 'DEVICE'],
+  [hg.DataError, 'DATA'],
+  [hg.StateError, 'STATE'],
+  [hg.DisposedError, 'DISPOSED'],
+  [hg.NumericalError, 'NUMERICAL'],
+  [hg.IOError, 'IO'],
+  [hg.ArgumentError, 'ARGUMENT'],
+  [hg.UnknownNameError, 'UNKNOWN_NAME'],
+  [hg.InternalError, 'INTERNAL'],
+])
+
+const groups: Readonly<Record<string, readonly BadInput[]>> = {
+  tensors: tensorCases,
+  parts: partCases,
+  models: modelCases,
+  files: fileCases,
+}
+
+for (const [group, cases] of Object.entries(groups)) {
+  for (const { name, error, says, run } of cases) {
+    test(`${group}: ${name}`, async (t) => {
+      const thrown: unknown = await t.throwsAsync(async () => run(), { any: true })
+      if (!(thrown instanceof hg.HyperglowError)) {
+        t.fail(`expected a ${error.name}, got ${thrown instanceof Error ? thrown.stack : thrown}`)
+        return
+      }
+      t.is(thrown.constructor, error, thrown.message)
+      t.is(thrown.name, error.name)
+      t.is(thrown.code as hg.ErrorCode | undefined, codes.get(error))
+      for (const part of says) t.regex(thrown.message, part)
+    })
+  }
+}
+
+test.after.always(removeFiles)
+
+test('every wrong call has a name of its own', (t) => {
+  const names = Object.values(groups).flatMap((cases) => cases.map(({ name }) => name))
+  t.is(new Set(names).size, names.length)
+  t.true(names.length >= 60)
+})

@@ -1,0 +1,159 @@
+//! Dense linear algebra on the last two axes, computed in float64 whatever the dtype.
+//!
+//! Matrices of a batch are spread over the threads; a matrix on its own is one thread's, but for the
+//! eigenvectors. The first matrix that has no answer is the one that is reported.
+
+mod eigen;
+mod factor;
+mod vector;
+
+use std::sync::{Mutex, PoisonError};
+
+use hyperglow_core::{Error, Result, Shape};
+
+use super::element::Float;
+use super::exec::{Args, Kernel, scratch_bytes};
+use super::pool::SharedSlice;
+
+/// (number of matrices, n, columns) of (.., n, m).
+fn extents(shape: &Shape) -> (usize, usize, usize) {
+    let (batch, matrix) = shape.dims().split_at(shape.rank() - 2);
+    (batch.iter().product(), matrix[0], matrix[1])
+}
+
+/// Calls `each(matrix, work, its piece of out)` for every matrix, with `per_worker` doubles of scratch.
+fn batched<T: Float>(
+    args: &Args<'_>,
+    count: usize,
+    per_matrix: usize,
+    per_worker: usize,
+    each: impl Fn(usize, &mut [f64], &mut [T]) -> Result<()> + Sync,
+) -> Result<()> {
+    let out = args.output::<T>();
+    let work = args.scratch::<f64>(per_worker * args.pool().threads());
+    let first_error: Mutex<Option<(usize, Error)>> = Mutex::new(None);
+    let (out, work) = (SharedSlice::new(out), SharedSlice::new(work));
+    args.pool().run(count, |worker, matrix| {
+        // SAFETY: a worker's own piece of scratch, and a task's own piece of the result.
+        let (work, out) = unsafe {
+            (work.range(worker * per_worker..(worker + 1) * per_worker), out.range(matrix * per_matrix..(matrix + 1) * per_matrix))
+        };
+        if let Err(error) = each(matrix, work, out) {
+            let mut first = first_error.lock().unwrap_or_else(PoisonError::into_inner);
+            if first.as_ref().is_none_or(|(at, _)| matrix < *at) {
+                *first = Some((matrix, error));
+            }
+        }
+    });
+    match first_error.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some((_, error)) => Err(error),
+        None => Ok(()),
+    }
+}
+
+fn widen<T: Float>(x: &[T], out: &mut [f64]) {
+    out.iter_mut().zip(x).for_each(|(out, x)| *out = x.to_f64());
+}
+
+fn narrow<T: Float>(x: &[f64], out: &mut [T]) {
+    out.iter_mut().zip(x).for_each(|(out, &x)| *out = T::from_f64(x));
+}
+
+/// Lower factors of (.., n, n).
+pub(crate) fn cholesky<T: Float>(shape: &Shape) -> Kernel {
+    let (count, n, _) = extents(shape);
+    Box::new(move |args| {
+        let a = args.input::<T>(0);
+        batched::<T>(args, count, n * n, n * n, |matrix, l, out| {
+            widen(&a[matrix * n * n..][..n * n], l);
+            factor::cholesky(args.level(), l, n, matrix)?;
+            narrow(l, out);
+            Ok(())
+        })
+    })
+}
+
+/// Bytes of scratch of [`cholesky`].
+pub(crate) fn cholesky_scratch(shape: &Shape, threads: usize) -> usize {
+    let (_, n, _) = extents(shape);
+    scratch_bytes::<f64>(n * n * threads)
+}
+
+/// Solves op(a) x = b for b (.., n, m).
+pub(crate) fn triangular_solve<T: Float>(shape: &Shape, lower: bool, transpose: bool) -> Kernel {
+    let (count, n, m) = extents(shape);
+    Box::new(move |args| {
+        let (a, b) = (args.input::<T>(0), args.input::<T>(1));
+        batched::<T>(args, count, n * m, n * n + n * m, |matrix, work, out| {
+            let (wide, x) = work.split_at_mut(n * n);
+            widen(&a[matrix * n * n..][..n * n], wide);
+            widen(&b[matrix * n * m..][..n * m], x);
+            factor::triangular_solve(args.level(), wide, x, (n, m), lower, transpose, "triangularSolve", matrix)?;
+            narrow(x, out);
+            Ok(())
+        })
+    })
+}
+
+/// Bytes of scratch of [`triangular_solve`] and [`solve`], for b (.., n, m).
+pub(crate) fn solve_scratch(shape: &Shape, threads: usize) -> usize {
+    let (_, n, m) = extents(shape);
+    scratch_bytes::<f64>((n * n + n * m) * threads)
+}
+
+/// Solves a x = b for b (.., n, m).
+pub(crate) fn solve<T: Float>(shape: &Shape) -> Kernel {
+    let (count, n, m) = extents(shape);
+    Box::new(move |args| {
+        let (a, b) = (args.input::<T>(0), args.input::<T>(1));
+        batched::<T>(args, count, n * m, n * n + n * m, |matrix, work, out| {
+            let (wide, x) = work.split_at_mut(n * n);
+            widen(&a[matrix * n * n..][..n * n], wide);
+            widen(&b[matrix * n * m..][..n * m], x);
+            factor::eliminate(args.level(), wide, x, (n, m))
+                .map_err(|pivot| hyperglow_core::reference::refusal::singular("solve", matrix, pivot))?;
+            factor::triangular_solve(args.level(), wide, x, (n, m), false, false, "solve", matrix)?;
+            narrow(x, out);
+            Ok(())
+        })
+    })
+}
+
+/// Determinants of (.., n, n).
+pub(crate) fn det<T: Float>(shape: &Shape) -> Kernel {
+    let (count, n, _) = extents(shape);
+    Box::new(move |args| {
+        let a = args.input::<T>(0);
+        batched::<T>(args, count, 1, n * n, |matrix, u, out| {
+            widen(&a[matrix * n * n..][..n * n], u);
+            let sign = factor::eliminate(args.level(), u, &mut [], (n, 0));
+            let product = || (0..n).map(|i| u[i * n + i]).product::<f64>();
+            out[0] = T::from_f64(sign.map_or(0.0, |sign| sign * product()));
+            Ok(())
+        })
+    })
+}
+
+/// Bytes of scratch of [`det`].
+pub(crate) fn det_scratch(shape: &Shape, threads: usize) -> usize {
+    cholesky_scratch(shape, threads)
+}
+
+/// Eigenvalues and eigenvectors of (.., n, n), laid out (.., n + 1, n).
+pub(crate) fn eigh<T: Float>(shape: &Shape) -> Kernel {
+    let (count, n, _) = extents(shape);
+    Box::new(move |args| {
+        let a = args.input::<T>(0);
+        batched::<T>(args, count, (n + 1) * n, eigen::work_len(n), |matrix, work, out| {
+            let (wide, work) = work.split_at_mut(n * n);
+            widen(&a[matrix * n * n..][..n * n], wide);
+            eigen::eigh(args.pool(), args.level(), wide, work, n, matrix, |place, value| out[place] = T::from_f64(value))
+        })
+    })
+}
+
+/// Bytes of scratch of [`eigh`].
+pub(crate) fn eigh_scratch(shape: &Shape, threads: usize) -> usize {
+    let (_, n, _) = extents(shape);
+    scratch_bytes::<f64>(eigen::work_len(n) * threads)
+}

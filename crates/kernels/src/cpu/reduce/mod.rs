@@ -1,0 +1,169 @@
+//! Reductions over any axes, and the position of the maximum. The order of combination is fixed by the shape.
+
+mod combine;
+mod layout;
+
+use hyperglow_core::op::{Reduction, Spec};
+use hyperglow_core::{DType, Shape};
+
+use super::element::{Element, for_dtype};
+use super::exec::{Args, Kernel, scratch_bytes};
+use super::level::Level;
+use super::pool::SharedSlice;
+use combine::{Columns, Combine, Largest, Smallest, SumF32, SumF64, WIDTH, Wrapping, columns, row, widen_columns};
+use layout::Layout;
+
+/// Elements read by one task, when there are many results.
+const GRAIN: usize = 1 << 14;
+
+/// `$run::<C>($args)` with the [`Combine`] of a reduction of a dtype.
+macro_rules! with_combine {
+    ($kind:expr, $dtype:expr, $run:ident($($arg:expr),*)) => {
+        match ($kind, $dtype) {
+            (Reduction::Sum, DType::F32) => $run::<SumF32>($($arg),*),
+            (Reduction::Sum, DType::F64) => $run::<SumF64>($($arg),*),
+            (Reduction::Sum, dtype) => for_dtype!(dtype, T => $run::<Wrapping<T>>($($arg),*)),
+            (Reduction::Max, dtype) => for_dtype!(dtype, T => $run::<Largest<T>>($($arg),*)),
+            (Reduction::Min, dtype) => for_dtype!(dtype, T => $run::<Smallest<T>>($($arg),*)),
+        }
+    };
+}
+
+/// The kernel of a reduction of `x` over `axes`.
+pub(crate) fn compile(kind: Reduction, axes: &[usize], x: &Spec) -> Kernel {
+    let layout = Layout::new(&x.shape, axes);
+    with_combine!(kind, x.dtype, kernel(layout))
+}
+
+/// Bytes of scratch it takes.
+pub(crate) fn scratch(kind: Reduction, axes: &[usize], x: &Spec) -> usize {
+    let layout = Layout::new(&x.shape, axes);
+    with_combine!(kind, x.dtype, partial_bytes(&layout))
+}
+
+/// Room for the partial results of each part.
+fn partial_bytes<C: Combine>(layout: &Layout) -> usize {
+    if layout.parts == 1 { 0 } else { scratch_bytes::<C::Wide>(layout.groups * layout.width * layout.parts) }
+}
+
+fn kernel<C: Combine>(layout: Layout) -> Kernel {
+    Box::new(move |args| {
+        let x = args.input::<C::Elem>(0);
+        let out = args.output::<C::Elem>();
+        if x.is_empty() {
+            out.fill(C::NOTHING);
+        } else if layout.parts > 1 {
+            in_parts::<C>(args, &layout, x, out);
+        } else if layout.width == 1 {
+            let together = (GRAIN / (layout.runs * layout.rows)).max(1);
+            args.pool().chunks(out, together, |_, i, piece| {
+                for (j, out) in piece.iter_mut().enumerate() {
+                    *out = C::narrow(one::<C>(args.level(), &layout, x, i * together + j, 0));
+                }
+            });
+        } else {
+            let tiles = layout.width.div_ceil(WIDTH);
+            let together = (GRAIN / (layout.runs * layout.rows * layout.width)).max(1);
+            let out = SharedSlice::new(out);
+            args.pool().ranges(layout.groups * tiles, together, |_, range| {
+                for task in range {
+                    let (group, first) = (task / tiles, task % tiles * WIDTH);
+                    let width = WIDTH.min(layout.width - first);
+                    let at = group * layout.width + first;
+                    // SAFETY: tiles of results do not overlap.
+                    let out = unsafe { out.range(at..at + width) };
+                    tile::<C>(args.level(), &layout, x, (group, 0), (first, width), |j, wide| out[j] = C::narrow(wide));
+                }
+            });
+        }
+        Ok(())
+    })
+}
+
+/// Each part of each group on its own, then their results in order.
+fn in_parts<C: Combine>(args: &Args<'_>, layout: &Layout, x: &[C::Elem], out: &mut [C::Elem]) {
+    let results = layout.groups * layout.width;
+    let partial = args.scratch::<C::Wide>(results * layout.parts);
+    let tiles = layout.width.div_ceil(WIDTH);
+    let shared = SharedSlice::new(&mut *partial);
+    args.pool().run(layout.groups * tiles * layout.parts, |_, task| {
+        let (part, rest) = (task % layout.parts, task / layout.parts);
+        let (group, first) = (rest / tiles, rest % tiles * WIDTH);
+        let width = WIDTH.min(layout.width - first);
+        let at = part * results + group * layout.width + first;
+        // SAFETY: parts and tiles of results do not overlap.
+        let out = unsafe { shared.range(at..at + width) };
+        if layout.width == 1 {
+            out[0] = one::<C>(args.level(), layout, x, group, part);
+        } else {
+            tile::<C>(args.level(), layout, x, (group, part), (first, width), |j, wide| out[j] = wide);
+        }
+    });
+    for (i, out) in out.iter_mut().enumerate() {
+        let total = (0..layout.parts).fold(C::WIDE_NOTHING, |a, part| C::merge(a, partial[part * results + i]));
+        *out = C::narrow(total);
+    }
+}
+
+/// A result whose elements lie in runs of neighbours.
+fn one<C: Combine>(level: Level, layout: &Layout, x: &[C::Elem], group: usize, part: usize) -> C::Wide {
+    let mut total = C::WIDE_NOTHING;
+    layout.stretches(layout.group_start(group), part, |start, count| {
+        total = C::merge(total, row::<C>(level, &x[start..start + count]));
+    });
+    total
+}
+
+/// `width` neighbouring results of a group, from column `first` on.
+fn tile<C: Combine>(
+    level: Level,
+    layout: &Layout,
+    x: &[C::Elem],
+    (group, part): (usize, usize),
+    (first, width): (usize, usize),
+    mut store: impl FnMut(usize, C::Wide),
+) {
+    let mut sums = Columns::<C>::new();
+    // Narrow rows are taken several at a time: they have no gaps, and long rows are faster.
+    let together = if width == layout.width { (WIDTH / width).max(1) } else { 1 };
+    let filled = width * together;
+    layout.stretches(layout.group_start(group), part, |start, count| {
+        let x = &x[start + first..];
+        let (whole, rest) = (count / together, count % together);
+        let stride = layout.width * together;
+        columns::<C>(level, x, whole, stride, filled, &mut sums);
+        if rest > 0 {
+            columns::<C>(level, &x[whole * stride..], 1, stride, rest * width, &mut sums);
+        }
+    });
+    widen_columns::<C>(&mut sums);
+    for j in 0..width {
+        store(j, sums.total(j, width, filled));
+    }
+}
+
+/// Position of the first maximum along `axis`; NaN is the largest.
+pub(crate) fn argmax<T: Element>(shape: &Shape, axis: usize) -> Kernel {
+    let extent = shape[axis];
+    let inner: usize = shape.dims()[axis + 1..].iter().product();
+    Box::new(move |args| {
+        let x = args.input::<T>(0);
+        let together = (GRAIN / extent.max(1)).max(1);
+        args.pool().chunks(args.output::<i32>(), together, |_, i, piece| {
+            for (j, out) in piece.iter_mut().enumerate() {
+                let lane = i * together + j;
+                let start = lane / inner * extent * inner + lane % inner;
+                let mut best = x[start];
+                let mut at = 0;
+                for position in 1..extent {
+                    let element = x[start + position * inner];
+                    if element > best || (element.is_nan() && !best.is_nan()) {
+                        (best, at) = (element, position);
+                    }
+                }
+                *out = at as i32;
+            }
+        });
+        Ok(())
+    })
+}

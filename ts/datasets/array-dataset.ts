@@ -1,0 +1,324 @@
+import { isFloat, sizeOf, type TypedArray } from '../dtype.js'
+import { ArgumentError, DataError, describe, ShapeError } from '../errors.js'
+import type { FloatDType } from '../initializers.js'
+import { isFinite as finite } from '../ops/index.js'
+import { HostRandom } from '../random.js'
+import { type NestedInput, type Shape, Tensor, tensor } from '../tensor.js'
+import type { Batch, Dataset } from './loader.js'
+
+/** Samples as a tensor, a typed array or nested arrays. */
+export type ArrayInput = Tensor | NestedInput
+
+/** Options of {@link ArrayDataset}. */
+export interface ArrayDatasetOptions {
+  /** Samples in a batch; the last one keeps what is left. Default 32. */
+  batchSize?: number | undefined
+  /** Give the samples in another order in every epoch. Default false. */
+  shuffle?: boolean | undefined
+  /** Decides the orders. Default 0. */
+  seed?: number | undefined
+  /** Shape of one input, for flat typed arrays. Default: that of `x` without its first axis. */
+  inputShape?: Shape | undefined
+  /**
+   * Whether `y` holds class labels (whole numbers, kept as int32 of shape [n]). Default: true for integer dtypes and for a plain
+   * list of whole numbers, false for floats.
+   */
+  labels?: boolean | undefined
+  /** Number of classes. Default, for labels: the largest label + 1. */
+  classes?: number | undefined
+  /** A batch is `x * scale + offset` in `dtype`: bytes stay bytes until they are used. Default 1. */
+  scale?: number | undefined
+  /** Default 0. */
+  offset?: number | undefined
+  /** Dtype of batches, and of data given as plain numbers. Default 'float32'. */
+  dtype?: FloatDType | undefined
+}
+
+/** Where the samples lie: natively, all of them, not yet scaled. */
+export interface ArraySource {
+  /** `[n, ...inputShape]`, of any dtype. */
+  readonly x: Tensor
+  /** `[n]` int32 labels or `[n, ...]` targets. */
+  readonly y: Tensor
+  readonly scale: number
+  readonly offset: number
+}
+
+interface Held {
+  readonly source: ArraySource
+  /** Labels on the host, to check and to split by. */
+  readonly labels: Int32Array | undefined
+  readonly classes: number | undefined
+  readonly dtype: FloatDType
+  /** Filled by `checkFinite`, once for all datasets on one source. */
+  checked: Promise<void> | undefined
+}
+
+/** Rows of a shared source. */
+interface Part {
+  readonly held: Held
+  readonly rows: Int32Array
+}
+
+/**
+ * Samples in memory, kept natively. A batch is a gather: no copy passes through JavaScript, and several datasets (training,
+ * validation) share one source.
+ *
+ *     const data = new ArrayDataset(images, labels, { batchSize: 64, shuffle: true, seed: 1 })
+ *     const [train, validation] = data.split(0.2)
+ *     for await (using batch of train) console.log(batch.x.shape)
+ *
+ * @throws ShapeError for lengths that differ; DataError for no samples or for labels that are not classes, with the index
+ */
+export class ArrayDataset implements Dataset {
+  readonly batchSize: number
+  /** Whether each epoch has an order of its own. */
+  readonly shuffle: boolean
+  readonly seed: number
+  /** The samples of the source that are in this dataset, in order. */
+  readonly indices: Int32Array
+  readonly #held: Held
+  #passes = 0
+
+  /** @param part some rows of a source that is there already, for `subset` */
+  constructor(x: ArrayInput, y: ArrayInput, options: ArrayDatasetOptions = {}, part?: Part) {
+    this.batchSize = checkBatchSize(options.batchSize ?? 32)
+    this.shuffle = options.shuffle ?? false
+    this.seed = options.seed ?? 0
+    this.#held = part?.held ?? hold(x, y, options)
+    this.indices = part?.rows ?? Int32Array.from({ length: this.#held.source.x.shape[0] as number }, (_, i) => i)
+  }
+
+  /** Number of batches. */
+  get length(): number {
+    return Math.ceil(this.samples / this.batchSize)
+  }
+
+  get samples(): number {
+    return this.indices.length
+  }
+
+  get classes(): number | undefined {
+    return this.#held.classes
+  }
+
+  /** Shape of one input. */
+  get inputShape(): Shape {
+    return this.#held.source.x.shape.slice(1)
+  }
+
+  /** Dtype of the inputs of a batch. */
+  get dtype(): FloatDType {
+    return this.#held.dtype
+  }
+
+  /** All samples of the source; rows `indices` of it are this dataset's. */
+  get source(): ArraySource {
+    return this.#held.source
+  }
+
+  /** Labels of all samples of the source, on the host; undefined for other targets. */
+  get labels(): Int32Array | undefined {
+    return this.#held.labels
+  }
+
+  /** Rows of the source in the order of an epoch (0 is the first); batch b is the slice from `b * batchSize`. */
+  epochIndices(epoch: number): Int32Array {
+    if (!this.shuffle) return this.indices
+    // Seed in the low word, epoch in the high one: orders of different epochs are independent streams.
+    const order = new HostRandom(BigInt(this.seed) ^ (BigInt(epoch + 1) << 32n)).permutation(this.samples)
+    return order.map((place) => this.indices[place] as number)
+  }
+
+  /** A dataset of some of these samples, given by their places in this one; it shares the source. */
+  subset(places: ArrayLike<number>, options: Pick<ArrayDatasetOptions, 'batchSize' | 'shuffle' | 'seed'> = {}): ArrayDataset {
+    const rows = Int32Array.from(places, (place) => {
+      const row = this.indices[place]
+      if (row !== undefined) return row
+      throw new ArgumentError(`subset: there is no sample ${place} among ${this.samples}`)
+    })
+    const { batchSize, shuffle, seed } = this
+    const { x, y } = this.#held.source
+    return new ArrayDataset(x, y, { batchSize, shuffle, seed, ...options }, { held: this.#held, rows })
+  }
+
+  /**
+   * Splits at random into training and validation data. The validation data keep their order in every epoch.
+   *
+   * @param share of the samples that validate, in [0, 1): n - floor(n * (1 - share)) of them
+   * @param seed decides which; default that of the dataset
+   */
+  split(share: number, seed: number = this.seed): [train: ArrayDataset, validation: ArrayDataset] {
+    checkShare(share)
+    const order = new HostRandom(seed).permutation(this.samples)
+    // The small term takes back the rounding of 1 - share: floor(100 * (1 - 0.2)) is 80, not 79.
+    const kept = Math.floor(this.samples * (1 - share) + 1e-9)
+    return [this.subset(order.subarray(0, kept)), this.subset(order.subarray(kept), { shuffle: false })]
+  }
+
+  /**
+   * Checks once that all inputs (and targets that are floats) of the source are finite, off the JavaScript thread.
+   *
+   * @throws DataError (rejects) naming the first sample that is not
+   */
+  checkFinite(): Promise<void> {
+    const held = this.#held
+    held.checked ??= Promise.all([
+      rejectNonFinite('x', held.source.x),
+      rejectNonFinite('y', held.source.y),
+    ]).then(() => {})
+    return held.checked
+  }
+
+  /**
+   * Checks that all labels lie below a number of classes.
+   *
+   * @throws DataError naming the first sample of this dataset whose label does not
+   */
+  checkClasses(classes: number): void {
+    const { labels } = this.#held
+    if (labels === undefined || (this.classes ?? 0) <= classes) return
+    for (const [place, row] of this.indices.entries()) {
+      if ((labels[row] as number) >= classes) throw notAClass(labels[row] as number, place, classes)
+    }
+  }
+
+  /** Batches of the next epoch; every pass is another epoch, so a shuffled dataset has another order. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Batch> {
+    const order = this.epochIndices(this.#passes++)
+    for (let start = 0; start < order.length; start += this.batchSize) {
+      yield this.#gather(order.subarray(start, start + this.batchSize))
+    }
+  }
+
+  #gather(rows: Int32Array): Batch {
+    const { source, dtype } = this.#held
+    const index = tensor(rows)
+    const raw = source.x.take(index)
+    const x = scaled(raw, source, dtype)
+    const y = source.y.take(index)
+    index.dispose()
+    if (x !== raw) raw.dispose()
+    return {
+      x,
+      y,
+      [Symbol.dispose]() {
+        x.dispose()
+        y.dispose()
+      },
+    }
+  }
+
+  /** Releases the source, which datasets made by `subset` and `split` share. */
+  dispose(): void {
+    this.#held.source.x.dispose()
+    this.#held.source.y.dispose()
+  }
+}
+
+/** Stored inputs as a model sees them. */
+export function scaled(raw: Tensor, { scale, offset }: Pick<ArraySource, 'scale' | 'offset'>, dtype: FloatDType): Tensor {
+  const exact = raw.dtype === dtype ? raw : raw.cast(dtype)
+  const wide = scale === 1 ? exact : exact.mul(scale)
+  return offset === 0 ? wide : wide.add(offset)
+}
+
+/** Throws ArgumentError unless the number is in [0, 1). */
+export function checkShare(share: number): void {
+  if (typeof share !== 'number' || !(share >= 0 && share < 1)) {
+    throw new ArgumentError(`validationSplit is ${describe(share)}, expected a number of at least 0 and below 1`)
+  }
+}
+
+/** Throws ArgumentError unless the number is whole and positive. */
+export function checkBatchSize(batchSize: number): number {
+  if (Number.isSafeInteger(batchSize) && batchSize >= 1) return batchSize
+  throw new ArgumentError(`batchSize is ${describe(batchSize)}, expected a whole number of at least 1`)
+}
+
+function hold(givenX: ArrayInput, givenY: ArrayInput, options: ArrayDatasetOptions): Held {
+  const { scale = 1, offset = 0, dtype = 'float32' } = options
+  const x = inputsOf(givenX, dtype, options.inputShape)
+  const count = x.shape[0] as number
+  const { y, labels } = targetsOf(givenY, count, dtype, options)
+  if (y.shape[0] !== count) {
+    throw new ShapeError(`x holds ${count} samples and y ${y.shape[0]}; give one target for each input`)
+  }
+  const classes = labels && (options.classes ?? labels.reduce((most, label) => Math.max(most, label), 0) + 1)
+  return { source: { x, y, scale, offset }, labels, classes, dtype, checked: undefined }
+}
+
+function inputsOf(given: ArrayInput, dtype: FloatDType, inputShape: Shape | undefined): Tensor {
+  const data = given instanceof Tensor ? given : asTensor(given, dtype)
+  if (data.rank === 0 || data.size === 0) throw new DataError('x is empty; give at least one sample')
+  if (inputShape === undefined) return data
+  const width = sizeOf(inputShape)
+  if (data.size % width !== 0 || (data.rank > 1 && data.size / width !== data.shape[0])) {
+    throw new ShapeError(
+      `x of shape (${data.shape.join(', ')}) does not hold samples of shape (${inputShape.join(', ')}), ${width} numbers each`,
+    )
+  }
+  return data.reshape([data.size / width, ...inputShape])
+}
+
+function asTensor(given: NestedInput, dtype: FloatDType): Tensor {
+  if (given instanceof Float64Array && dtype === 'float32') return tensor(Float32Array.from(given))
+  return ArrayBuffer.isView(given) ? tensor(given) : tensor(given, { dtype })
+}
+
+function targetsOf(
+  given: ArrayInput,
+  count: number,
+  dtype: FloatDType,
+  options: ArrayDatasetOptions,
+): { y: Tensor; labels: Int32Array | undefined } {
+  const values = labelValues(given, options.labels)
+  if (values === undefined) return { y: given instanceof Tensor ? given : asTensor(given as NestedInput, dtype), labels: undefined }
+  if (values.length !== count) {
+    throw new ShapeError(`x holds ${count} samples and y ${values.length} labels; give one label for each input`)
+  }
+  const classes = options.classes ?? 2 ** 31
+  const labels = Int32Array.from(values as ArrayLike<number>, (value, index) => {
+    const label = Number(value)
+    if (Number.isInteger(label) && label >= 0 && label < classes) return label
+    throw notAClass(label, index, options.classes)
+  })
+  return { y: tensor(labels), labels }
+}
+
+/** The labels on the host; undefined where `y` holds other targets. */
+function labelValues(given: ArrayInput, wanted: boolean | undefined): ArrayLike<number | bigint> | undefined {
+  if (wanted === false) return undefined
+  if (given instanceof Tensor) {
+    return wanted || !isFloat(given.dtype) ? given.dataSync() : undefined
+  }
+  if (ArrayBuffer.isView(given)) {
+    const isReal = given instanceof Float32Array || given instanceof Float64Array
+    return wanted || !isReal ? (given as TypedArray) : undefined
+  }
+  if (!Array.isArray(given)) throw new ArgumentError(`y is ${describe(given)}, expected a tensor or an array`)
+  const flat = given.flat(Number.POSITIVE_INFINITY) as number[]
+  const isList = given.every((value) => Number.isInteger(value) && (value as number) >= 0)
+  return wanted || isList ? flat : undefined
+}
+
+function notAClass(label: number, index: number, classes: number | undefined): DataError {
+  const range = classes === undefined ? 'whole numbers from 0' : `numbered 0 to ${classes - 1}`
+  return new DataError(
+    `label ${label} at index ${index} is not a class: classes are ${range}; renumber the labels, or raise the number of classes`,
+  )
+}
+
+async function rejectNonFinite(what: string, values: Tensor): Promise<void> {
+  if (!isFloat(values.dtype)) return
+  const rows = finite(values).reshape([values.shape[0] as number, -1]).all(1)
+  // The first row that has a false: rows as numbers, smallest first.
+  const first = rows.cast('float32').argMin(0)
+  const [fine, index] = [await rows.all().item(), await first.item()]
+  rows.dispose()
+  first.dispose()
+  if (fine === 1) return
+  throw new DataError(
+    `${what} of sample ${index} holds a value that is NaN or infinite; remove or replace such samples before training`,
+  )
+}

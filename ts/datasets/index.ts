@@ -1,0 +1,10 @@
+/** Data: batches from arrays and files. */
+export {
+  type ArrayDatasetOptions,
+  ArrayDataset,
+  type ArrayInput,
+  type ArraySource,
+} from './array-dataset.js'
+export type { Batch, BatchSource, Dataset } from './loader.js'
+export { type MnistData, type MnistOptions, mnist } from './mnist.js'
+export { type MnistFiles, type MnistFilesOptions, readMnist } from './mnist-files.js'

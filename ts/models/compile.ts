@@ -1,0 +1,102 @@
+/** What `compile` fixes: the loss, the optimizer and the metrics of a model. */
+import { ArgumentError, describe, unknownName } from '../errors.js'
+import { type AnyLossOptions, createLoss, type LossName, lossName } from '../losses/named.js'
+import type { Loss } from '../losses/reduction.js'
+import { createMetric, type Metric, type MetricFunction, type MetricName } from '../metrics.js'
+import { type AnyOptimizerOptions, createOptimizer, type OptimizerName, optimizerOptions } from '../optim/named.js'
+import { Optimizer } from '../optim/optimizer.js'
+
+/** Options of a model's `compile`. */
+export interface CompileOptions {
+  /** Name, in any case, or an instance. Default 'sgd'. */
+  optimizer?: OptimizerName | (string & {}) | Optimizer
+  /** Name, or a function of prediction and target that returns a scalar. Default 'crossEntropy'. */
+  loss?: LossName | (string & {}) | Loss
+  /** Names or functions of prediction and target that return the mean over the batch. Default none. */
+  metrics?: readonly (MetricName | (string & {}) | MetricFunction)[]
+  /** Default 0.001; an optimizer instance has its own. */
+  learningRate?: number
+  /** For 'sgd' and 'rmsprop'; default 0.95 for 'sgd'. Other optimizers do without it. */
+  momentum?: number
+  /** Further options of a named optimizer, such as weightDecay, nesterov, betas or eps. */
+  optimizerOptions?: AnyOptimizerOptions
+  /** Options of a named loss, such as labelSmoothing. */
+  lossOptions?: AnyLossOptions
+}
+
+/** A model's loss, optimizer and metrics, resolved. */
+export interface Compiled {
+  readonly loss: Loss
+  /** Canonical name; undefined for a function of one's own. */
+  readonly lossName: LossName | undefined
+  readonly optimizer: Optimizer
+  readonly metrics: readonly Metric[]
+}
+
+const names: readonly string[] = [
+  'optimizer',
+  'loss',
+  'metrics',
+  'learningRate',
+  'momentum',
+  'optimizerOptions',
+  'lossOptions',
+]
+
+/** Losses whose targets are class labels. */
+const labelLosses: readonly (LossName | undefined)[] = ['crossEntropy', 'nll']
+
+/** Whether a loss takes class labels: true or false for named losses, undefined for functions. */
+export function takesLabels(name: LossName | undefined): boolean | undefined {
+  return name === undefined ? undefined : labelLosses.includes(name)
+}
+
+/**
+ * Resolves names and fills in defaults.
+ *
+ * @throws UnknownNameError for an unknown optimizer, loss, metric or option; ArgumentError for values out of range
+ */
+export function resolveCompile(options: CompileOptions): Compiled {
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) throw unknownName('option of compile', name, names)
+  }
+  const { loss = 'crossEntropy', lossOptions = {}, metrics = [] } = options
+  if (typeof loss !== 'string' && typeof loss !== 'function') {
+    throw new ArgumentError(`compile: loss is ${describe(loss)}, expected a name or a function`)
+  }
+  if (!Array.isArray(metrics)) {
+    throw new ArgumentError(`compile: metrics is ${describe(metrics)}, expected a list such as ['accuracy']`)
+  }
+  const resolved = metrics.map(createMetric)
+  const twice = resolved.find(({ name }, index) => resolved.findIndex((other) => other.name === name) !== index)
+  if (twice !== undefined) {
+    throw new ArgumentError(`compile: two metrics are named '${twice.name}'; give the functions names of their own`)
+  }
+  return {
+    loss: createLoss(loss, lossOptions),
+    lossName: typeof loss === 'string' ? lossName(loss) : undefined,
+    optimizer: resolveOptimizer(options),
+    metrics: resolved,
+  }
+}
+
+function resolveOptimizer(options: CompileOptions): Optimizer {
+  const { optimizer = 'sgd', learningRate, momentum, optimizerOptions: further = {} } = options
+  if (optimizer instanceof Optimizer) {
+    if (learningRate !== undefined || momentum !== undefined || Object.keys(further).length > 0) {
+      throw new ArgumentError(
+        'compile: an optimizer instance was given together with options for it; give the options to its constructor',
+      )
+    }
+    return optimizer
+  }
+  const known = optimizerOptions(optimizer)
+  const given: AnyOptimizerOptions = { learningRate: learningRate ?? 0.001, ...further }
+  if (known.includes('momentum') && further.momentum === undefined) {
+    // The default belongs to SGD; RMSprop's momentum is a refinement that one asks for.
+    const usual = optimizer.toLowerCase() === 'sgd' ? 0.95 : undefined
+    const chosen = momentum ?? usual
+    if (chosen !== undefined) given.momentum = chosen
+  }
+  return createOptimizer(optimizer, given)
+}

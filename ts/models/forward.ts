@@ -1,0 +1,140 @@
+/** One run of a network: which weights it uses, and what the layers did meanwhile. */
+import { ArgumentError, StateError } from '../errors.js'
+import { ActivatedLayer } from '../layers/activated.js'
+import type { Context } from '../layers/context.js'
+import type { Layer, Weights } from '../layers/layer.js'
+import { foldIn } from '../random.js'
+import type { Tensor } from '../tensor.js'
+import { scope } from '../transforms.js'
+
+/** What a network's `forward` returns. */
+export interface ForwardResult {
+  /** `[batch, ...outputShape]`. */
+  output: Tensor
+  /** Outputs of the layers that are points of the information plane, input side first. */
+  hidden: Tensor[]
+}
+
+/** What a network's `forward` runs its layers with. */
+export interface ForwardContext {
+  /** True while training: dropout drops, batch normalisation uses the statistics of the batch. */
+  readonly training: boolean
+  /** True when the dynamics are tracked, so that `hidden` is wanted. */
+  readonly tracking: boolean
+  /** Runs a registered layer with the weights, state and random key of this pass. */
+  run(layer: Layer, x: Tensor): Tensor
+}
+
+/** A registered layer with its path, such as `layers.2`. */
+export interface LayerEntry {
+  readonly path: string
+  readonly layer: Layer
+}
+
+/** What a {@link ForwardPass} is made from. */
+export interface PassOptions {
+  readonly entries: ReadonlyMap<Layer, LayerEntry>
+  readonly training: boolean
+  readonly tracking: boolean
+  /** Values of weights and state by path, e.g. `layers.2.kernel`. */
+  read(path: string): Tensor
+  /** The random key of the pass; called when a layer asks for one. */
+  key?: (() => Tensor) | undefined
+  /** Takes new values of the state, by path. */
+  update(path: string, value: Tensor): void
+}
+
+/** Runs layers and remembers which tensor came from where. */
+export class ForwardPass implements ForwardContext {
+  readonly training: boolean
+  readonly tracking: boolean
+  readonly #options: PassOptions
+  readonly #producers = new Map<Tensor, Layer>()
+  readonly #logits = new Map<Tensor, Tensor>()
+  readonly #uses = new Map<Layer, number>()
+  #key: Tensor | undefined
+
+  constructor(options: PassOptions) {
+    this.#options = options
+    this.training = options.training
+    this.tracking = options.tracking
+  }
+
+  run(layer: Layer, x: Tensor): Tensor {
+    const entry = this.#options.entries.get(layer)
+    if (entry === undefined) {
+      throw new StateError(
+        `layer '${layer.name}' is run by a network that it was not registered with; call this.register(layer, inputShape) in the constructor`,
+      )
+    }
+    return scope(entry.path, () => {
+      const output = this.#apply(entry, x)
+      this.#producers.set(output, layer)
+      return output
+    })
+  }
+
+  #apply({ path, layer }: LayerEntry, x: Tensor): Tensor {
+    const values = (names: Iterable<string>) =>
+      Object.fromEntries([...names].map((name) => [name, this.#options.read(`${path}.${name}`)]))
+    const weights: Weights = values(layer.params.keys())
+    const ctx = this.#context(path, layer, values(layer.state.keys()))
+    // A class that overrides apply means its own apply, so only ours is taken apart.
+    const isOurs = layer instanceof ActivatedLayer && layer.apply === ActivatedLayer.prototype.apply
+    if (!isOurs || layer.activationName !== 'softmax') return layer.apply(weights, x, ctx)
+    const logits = layer.preActivation(weights, x, ctx)
+    const output = layer.activate(logits)
+    this.#logits.set(output, logits)
+    return output
+  }
+
+  #context(path: string, layer: Layer, state: Record<string, Tensor>): Context {
+    const { key, training, update } = this.#options
+    const use = this.#uses.get(layer) ?? 0
+    this.#uses.set(layer, use + 1)
+    const drawKey = () => {
+      if (key === undefined || !training) return undefined
+      this.#key ??= key()
+      return foldIn(this.#key, use * 65_536 + [...this.#options.entries.keys()].indexOf(layer))
+    }
+    let own: Tensor | undefined
+    return {
+      training,
+      // Made when a layer asks: a network that draws nothing leaves the random stream alone.
+      get key() {
+        own ??= drawKey()
+        return own as Tensor
+      },
+      state,
+      update: (name, value) => {
+        if (!training) {
+          throw new StateError(`state '${path}.${name}' was updated during evaluation; update it only when ctx.training is true`)
+        }
+        if (!layer.state.has(name)) {
+          throw new ArgumentError(
+            `${layer.name}: update of an unknown state '${name}'; declared are ${[...layer.state.keys()].join(', ') || 'none'}`,
+          )
+        }
+        update(`${path}.${name}`, value)
+      },
+    }
+  }
+
+  /** The layer whose output a tensor is, if it is one of this pass. */
+  producer(output: Tensor): Layer | undefined {
+    return this.#producers.get(output)
+  }
+
+  /** The input of the softmax that made a tensor, if a softmax layer of this pass made it. */
+  logitsOf(output: Tensor): Tensor | undefined {
+    return this.#logits.get(output)
+  }
+
+  /** The tensor without gradient, still known as the output of its layer. */
+  detach(output: Tensor): Tensor {
+    const detached = output.stopGradient()
+    const layer = this.#producers.get(output)
+    if (layer !== undefined) this.#producers.set(detached, layer)
+    return detached
+  }
+}

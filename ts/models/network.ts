@@ -1,0 +1,467 @@
+import { sizeOf } from '../dtype.js'
+import { ArgumentError, describe, ShapeError, StateError, unknownName } from '../errors.js'
+import type { BatchSource } from '../datasets/loader.js'
+import type { ArrayInput } from '../datasets/array-dataset.js'
+import { Estimator } from '../estimators/estimator.js'
+import type { FloatDType } from '../initializers.js'
+import { Layer } from '../layers/layer.js'
+import type { LossName } from '../losses/named.js'
+import type { Loss } from '../losses/reduction.js'
+import type { Optimizer } from '../optim/optimizer.js'
+import { foldIn, key, splitKey } from '../random.js'
+import { type Device, type DeviceRequest, type Shape, type Tensor, tensor } from '../tensor.js'
+import { Variable } from '../variable.js'
+import { type CompileOptions, resolveCompile } from './compile.js'
+import type { ModelDynamics } from './dynamics.js'
+import { type Evaluation, type EvaluateOptions, evaluateModel, type PredictOptions, predictModel } from './evaluation.js'
+import { type FitOptions, fitArrays } from './fit.js'
+import { type ForwardContext, ForwardPass, type ForwardResult, type LayerEntry } from './forward.js'
+import type { History } from './history.js'
+import { attachState, compiledOf, stateOf } from './state.js'
+import { type LoadOptions, loadModel, saveModel } from './storage.js'
+import { summarize } from './summary.js'
+import { type FitDatasetOptions, trainModel } from './training-loop.js'
+
+/** Which list of tensors evaluators see, see {@link NetworkOptions.segment}. */
+export type Segment = 'label' | 'origin'
+
+/** Where dynamics are stored while a model trains. */
+export interface SaveDynamics {
+  /** Folder of the store. */
+  dir: string
+  /** Keep the tensors [x, h1 .. hL, y] of every batch too; they are large. Default false. */
+  raw?: boolean
+}
+
+/** Options of {@link Network}. */
+export interface NetworkOptions {
+  /** Shape of one input, without the batch axis. */
+  inputShape: Shape
+  /** Default 'cpu'. */
+  device?: DeviceRequest
+  /** Decides initial weights, dropout and, in `fit`, split and order of the data. Default 0. */
+  seed?: number
+  /** Dtype of weights and activations. Default 'float32'. */
+  dtype?: FloatDType
+  /** Evaluate the attached evaluators on every training batch. Default false. */
+  trackDynamics?: boolean
+  /** Write the dynamics to a folder during training; a folder that holds an earlier run of a model is replaced. */
+  saveDynamics?: string | SaveDynamics
+  /**
+   * What evaluators see. 'label' (default): the input, the outputs of all layers with parameters, and the target (class labels
+   * as one-hot rows). 'origin': the input and the outputs of all layers, the last of which stands for the target, as PyGlow has it.
+   */
+  segment?: Segment
+  /** 'doubleSoftmax': a softmax output goes into the cross-entropy as if it were logits, as in PyGlow. Default: logits, once. */
+  compat?: 'doubleSoftmax'
+}
+
+/** What `apply` can be told. */
+export interface ApplyOptions {
+  /** Default false. */
+  training?: boolean
+  /** Random key; needed by dropout in training. */
+  key?: Tensor
+  /** Values of the state by path; default the network's own. */
+  state?: Readonly<Record<string, Tensor>>
+  /** Takes new values of the state by path, such as running statistics; default: they are dropped. */
+  update?(path: string, value: Tensor): void
+}
+
+const segments: readonly string[] = ['label', 'origin']
+
+/**
+ * The base of all models: layers, their weights, and training.
+ *
+ * A subclass registers layers in its constructor and runs them in `forward`:
+ *
+ *     class Residual extends Network {
+ *       readonly inner = this.register(new Dense(16, { activation: 'relu' }), [16])
+ *       readonly head = this.register(new Dense(3, { activation: 'softmax' }), [16])
+ *       forward(x: Tensor, ctx: ForwardContext = this.context()) {
+ *         const h = ctx.run(this.inner, x).add(x)
+ *         const output = ctx.run(this.head, h)
+ *         return { output, hidden: [h, output] }
+ *       }
+ *     }
+ */
+export abstract class Network {
+  readonly device: Device
+  readonly seed: number
+  readonly dtype: FloatDType
+  readonly trackDynamics: boolean
+  readonly saveDynamics: Readonly<Required<SaveDynamics>> | undefined
+  readonly segment: Segment
+  readonly compat: 'doubleSoftmax' | undefined
+
+  readonly #inputShape: Shape
+  readonly #entries = new Map<Layer, LayerEntry>()
+  readonly #evaluators: Estimator[] = []
+  readonly #rootKey: Tensor
+  #training = false
+
+  constructor(options: NetworkOptions) {
+    const { inputShape, device = 'cpu', seed = 0, dtype = 'float32', segment = 'label', compat } = options ?? {}
+    this.#inputShape = Object.freeze(checkInputShape(inputShape))
+    // Making a tensor there throws DeviceError when there is no such device.
+    using probe = tensor(0, { device })
+    this.device = probe.device
+    this.seed = seed
+    if (dtype !== 'float32' && dtype !== 'float64') throw unknownName('dtype of a network', dtype, ['float32', 'float64'])
+    this.dtype = dtype
+    this.trackDynamics = options.trackDynamics ?? false
+    this.saveDynamics = checkSave(options.saveDynamics, this.trackDynamics)
+    if (!segments.includes(segment)) throw unknownName('segment', segment, segments)
+    this.segment = segment
+    if (compat !== undefined && compat !== 'doubleSoftmax') throw unknownName('compat', compat, ['doubleSoftmax'])
+    this.compat = compat
+    const root = key(seed)
+    this.#rootKey = foldIn(root, 0)
+    attachState(this, new Variable(foldIn(root, 1), { name: 'rng', trainable: false }))
+  }
+
+  /** Shape of one input. */
+  get inputShape(): Shape {
+    return this.#inputShape
+  }
+
+  /** The registered layers in order. */
+  get layers(): readonly Layer[] {
+    return [...this.#entries.keys()]
+  }
+
+  /** Number of layers, those without parameters included. */
+  get numLayers(): number {
+    return this.#entries.size
+  }
+
+  /** Whether the weights are on a CUDA device. */
+  get isGpu(): boolean {
+    return !/^cpu/.test(this.device)
+  }
+
+  /** The loss; undefined before `compile`. */
+  get lossFn(): Loss | undefined {
+    return stateOf(this).compiled?.loss
+  }
+
+  /** Name of the loss; undefined before `compile` and for a function of one's own. */
+  get lossName(): LossName | undefined {
+    return stateOf(this).compiled?.lossName
+  }
+
+  /** The optimizer; undefined before `compile`. */
+  get optimizer(): Optimizer | undefined {
+    return stateOf(this).compiled?.optimizer
+  }
+
+  /** Names of the metrics. */
+  get metrics(): readonly string[] {
+    return stateOf(this).compiled?.metrics.map(({ name }) => name) ?? []
+  }
+
+  /** The attached evaluators in order. */
+  get evaluators(): readonly Estimator[] {
+    return [...this.#evaluators]
+  }
+
+  /** Results of the last `fit`; undefined before. */
+  get history(): History | undefined {
+    return stateOf(this).history
+  }
+
+  /** Whether the model is in training mode, in which `forward` drops out and uses batch statistics. */
+  get training(): boolean {
+    return this.#training
+  }
+
+  /** Changes to training mode. */
+  train(): this {
+    this.#training = true
+    return this
+  }
+
+  /** Changes to evaluation mode, in which a model begins. */
+  eval(): this {
+    this.#training = false
+    return this
+  }
+
+  /** Weights by path, such as `layers.2.kernel`, in the order of the layers. */
+  get weights(): Record<string, Variable> {
+    return this.#variables((layer) => layer.params)
+  }
+
+  /** The weights that training changes. */
+  get trainableWeights(): Record<string, Variable> {
+    const trained = this.#variables((layer) => (layer.trainable ? layer.params : []))
+    return Object.fromEntries(Object.entries(trained).filter(([, variable]) => variable.trainable))
+  }
+
+  /** What layers remember besides weights, such as running statistics, by path. */
+  get stateVariables(): Record<string, Variable> {
+    return this.#variables((layer) => layer.state)
+  }
+
+  #variables(of: (layer: Layer) => Iterable<[string, Variable]>): Record<string, Variable> {
+    const found: Record<string, Variable> = {}
+    for (const { path, layer } of this.#entries.values()) {
+      for (const [name, variable] of of(layer)) found[`${path}.${name}`] = variable
+    }
+    return found
+  }
+
+  /** All trainable Variables. */
+  parameters(): Variable[] {
+    return Object.values(this.trainableWeights)
+  }
+
+  /** Number of weights. */
+  countParams(): number {
+    return this.layers.reduce((total, layer) => total + layer.countParams(), 0)
+  }
+
+  /**
+   * Makes a layer part of the network and creates its weights; `layers.N` is its path, in order.
+   *
+   * @param inputShape shape of one of its inputs; default that of the network
+   * @returns the layer
+   * @throws StateError after `compile` or for a layer that is in use; ShapeError where the layer cannot take the shape
+   */
+  register<L extends Layer>(layer: L, inputShape: Shape = this.inputShape): L {
+    const state = stateOf(this)
+    if (state.compiled !== undefined) {
+      throw new StateError('a layer was added after compile; add all layers first, then compile')
+    }
+    if (!(layer instanceof Layer)) throw new ArgumentError(`given ${describe(layer)} as a layer, expected a Layer`)
+    const index = this.#entries.size
+    const path = `layers.${index}`
+    if (!layer.built) this.#name(layer)
+    try {
+      layer.initialize(inputShape, { key: foldIn(this.#rootKey, index), dtype: this.dtype })
+    } catch (error) {
+      if (!(error instanceof ShapeError)) throw error
+      throw new ShapeError(`${path}: ${error.message}`, { cause: error })
+    }
+    this.#entries.set(layer, { path, layer })
+    for (const [name, variable] of [...layer.params, ...layer.state]) variable.name = `${path}.${name}`
+    state.predictor?.dispose()
+    state.predictor = undefined
+    return layer
+  }
+
+  /** Gives unnamed layers numbers by kind: `dense_1`, `dense_2`. */
+  #name(layer: Layer): void {
+    const taken = new Set(this.layers.map(({ name }) => name))
+    if (!layer.named) {
+      let count = 1
+      while (taken.has(`${layer.kind}_${count}`)) count++
+      layer.name = `${layer.kind}_${count}`
+    } else if (taken.has(layer.name)) {
+      throw new ArgumentError(`two layers are named '${layer.name}'; give each its own name`)
+    }
+  }
+
+  /**
+   * The network as a composition of its layers. Overridden by each kind of network; run layers with `ctx.run(layer, x)`, so that
+   * the pass decides about weights, training and random numbers.
+   *
+   * @param x `[batch, ...inputShape]`; @param ctx default `this.context()`, the network's own weights in its current mode
+   */
+  abstract forward(x: Tensor, ctx?: ForwardContext): ForwardResult
+
+  /** A pass over the network's own weights, in its current mode. In training, layers' state is updated at once. */
+  context(): ForwardContext {
+    return this.pass({ training: this.training })
+  }
+
+  /**
+   * A pass over given weights. @internal
+   *
+   * @param options weights and state by path; those left out are the network's own
+   */
+  pass(options: ApplyOptions & { weights?: Readonly<Record<string, Tensor>>; tracking?: boolean }): ForwardPass {
+    const { weights = {}, state = {}, training = false, tracking = this.trackDynamics, update } = options
+    const own = { ...this.weights, ...this.stateVariables }
+    const { rng } = stateOf(this)
+    const drawKey = () => {
+      const [use, next] = splitKey(rng.value) as [Tensor, Tensor]
+      rng.assign(next)
+      return use
+    }
+    const given = options.key
+    return new ForwardPass({
+      entries: this.#entries,
+      training,
+      tracking,
+      read: (path) => weights[path] ?? state[path] ?? (own[path] as Variable).value,
+      key: given === undefined ? drawKey : () => given,
+      update: update ?? ((path, value) => own[path]?.assign(value)),
+    })
+  }
+
+  /** Output for a batch, with the network's own weights in its current mode. */
+  call(x: Tensor): Tensor {
+    return this.forward(x).output
+  }
+
+  /**
+   * The network as a pure function of its weights, differentiable any number of times.
+   *
+   *     const { value, grads } = valueAndGrad((w) => loss(net.apply(w, x), y), net.weights)
+   *
+   * @param weights tensors by path, as in `weights`; those left out are the network's own
+   * @param x `[batch, ...inputShape]`
+   * @returns `[batch, ...outputShape]`
+   * @throws UnknownNameError for a path that is not a weight
+   */
+  apply(weights: Readonly<Record<string, Tensor>>, x: Tensor, options: ApplyOptions = {}): Tensor {
+    const known = Object.keys(this.weights)
+    const stranger = Object.keys(weights).find((path) => !known.includes(path))
+    if (stranger !== undefined) throw unknownName('weight', stranger, known)
+    if (options.training && options.key === undefined) {
+      // Without a key a layer that draws numbers says so; the network's own stream is not touched.
+      return this.forward(x, this.pass({ update() {}, ...options, weights, key: undefined as never })).output
+    }
+    return this.forward(x, this.pass({ update() {}, ...options, weights })).output
+  }
+
+  /**
+   * Fixes loss, optimizer and metrics. Afterwards no layer can be added.
+   *
+   * @throws UnknownNameError for an unknown name; StateError for a network without layers
+   */
+  compile(options: CompileOptions = {}): this {
+    if (this.numLayers === 0) throw new StateError('compile: the network has no layers; add some first')
+    const compiled = resolveCompile(options)
+    compiled.optimizer.prepare(this.weights)
+    stateOf(this).compiled = compiled
+    return this
+  }
+
+  /**
+   * Adds an evaluator of the training dynamics, before or after `compile`.
+   *
+   * @throws StateError where the dynamics are not tracked; ArgumentError for something else than an Estimator
+   */
+  attachEvaluator(evaluator: Estimator): this {
+    if (!this.trackDynamics) {
+      throw new StateError('attachEvaluator: the model does not track its dynamics; construct it with trackDynamics: true')
+    }
+    if (!(evaluator instanceof Estimator)) {
+      throw new ArgumentError(`attachEvaluator: given ${describe(evaluator)}, expected an Estimator such as new HSIC({ sigma: 5 })`)
+    }
+    this.#evaluators.push(evaluator)
+    return this
+  }
+
+  /**
+   * Trains on arrays: splits, shuffles, batches.
+   *
+   * @param x `[n, ...inputShape]` as tensor, nested arrays or typed array; @param y n labels, or `[n, ...]` targets
+   */
+  fit(x: ArrayInput, y: ArrayInput, options: FitOptions = {}): Promise<History> {
+    return fitArrays(this, x, y, options)
+  }
+
+  /** Trains on batches. */
+  fitDataset(train: BatchSource, options: FitDatasetOptions = {}): Promise<History> {
+    return trainModel(this, train, options)
+  }
+
+  /** Mean loss and metrics over all samples, in evaluation mode. */
+  evaluate(data: BatchSource, options?: EvaluateOptions): Promise<Evaluation>
+  evaluate(x: ArrayInput, y: ArrayInput, options?: EvaluateOptions): Promise<Evaluation>
+  evaluate(
+    first: BatchSource | ArrayInput,
+    second?: ArrayInput | EvaluateOptions,
+    third?: EvaluateOptions,
+  ): Promise<Evaluation> {
+    return evaluateModel(this, first, second, third)
+  }
+
+  /**
+   * Outputs for all samples, in evaluation mode, computed in batches.
+   *
+   * @param x `[n, ...inputShape]`
+   * @returns `[n, ...outputShape]`
+   */
+  predict(x: ArrayInput, options: PredictOptions = {}): Promise<Tensor> {
+    return predictModel(this, x, options)
+  }
+
+  /** Dynamics of the last `fit` as plain data, means over batches. */
+  dynamics(): ModelDynamics {
+    const { record } = stateOf(this)
+    if (record !== undefined) return record.toDynamics()
+    throw new StateError(
+      'no dynamics are recorded yet; construct the model with trackDynamics: true, attach an evaluator, and train at least one epoch',
+    )
+  }
+
+  /**
+   * float32 [N, E, L, 2]: epochs, evaluators, layers, and (criterion(H, X), criterion(H, Y)); unweighted means over the batches.
+   * Undefined until a fit has tracked dynamics. It belongs to the model: another fit disposes of it.
+   */
+  get evaluatedDynamics(): Tensor {
+    return stateOf(this).record?.evaluated() as Tensor
+  }
+
+  /** The same of every batch, float32 [N, B, E, L, 2]. Undefined until a fit has tracked dynamics. */
+  get batchDynamics(): Tensor {
+    return stateOf(this).record?.perBatch() as Tensor
+  }
+
+  /** A table of the layers with output shapes and numbers of weights. */
+  summary(): string {
+    return summarize(this)
+  }
+
+  /**
+   * Writes weights, state, optimizer and random key to `path.safetensors` and what they belong to to `path.json`; a path that
+   * ends with a slash or is a folder gets `model.safetensors` and `model.json` inside.
+   */
+  save(path: string): Promise<void> {
+    return saveModel(this, path)
+  }
+
+  /**
+   * Reads what `save` wrote into this model, which has to have the same layers. Compile before, and the optimizer goes on where it was.
+   *
+   * @throws DataError where names or shapes differ, before anything is changed; IOError where the files cannot be read
+   */
+  load(path: string, options: LoadOptions = {}): Promise<this> {
+    return loadModel(this, path, options).then(() => this)
+  }
+
+  /** Loss of a batch, from its output. @internal */
+  lossOf(pass: ForwardPass, output: Tensor, y: Tensor): Tensor {
+    const { loss, lossName } = compiledOf(this, 'loss')
+    const isCrossEntropy = lossName === 'crossEntropy' && this.compat !== 'doubleSoftmax'
+    const pred = (isCrossEntropy ? pass.logitsOf(output) : undefined) ?? output
+    return loss(pred, y)
+  }
+}
+
+function checkInputShape(shape: unknown): number[] {
+  if (!Array.isArray(shape)) {
+    throw new ShapeError(`inputShape is ${describe(shape)}, expected extents without the batch axis, such as [1, 28, 28]`)
+  }
+  const bad = shape.findIndex((extent) => !Number.isSafeInteger(extent) || (extent as number) < 1)
+  if (bad >= 0 || sizeOf(shape as Shape) === 0) {
+    throw new ShapeError(
+      `inputShape has extent ${describe(shape[bad])} on axis ${bad}, expected positive whole numbers`,
+    )
+  }
+  return [...(shape as number[])]
+}
+
+function checkSave(given: string | SaveDynamics | undefined, tracked: boolean): Required<SaveDynamics> | undefined {
+  if (given === undefined) return undefined
+  const { dir, raw = false } = typeof given === 'string' ? { dir: given } : given
+  if (typeof dir !== 'string' || dir === '') {
+    throw new ArgumentError(`saveDynamics is ${describe(given)}, expected a folder or { dir, raw }`)
+  }
+  if (!tracked) throw new ArgumentError('saveDynamics needs trackDynamics: true, since there would be nothing to save')
+  return { dir, raw }
+}

@@ -1,0 +1,71 @@
+/** What a model keeps besides its layers: the parts that training, storage and reports share. */
+import type { Compiled as CompiledFunction } from '../jit.js'
+import { StateError } from '../errors.js'
+import type { Tensor } from '../tensor.js'
+import type { Variable } from '../variable.js'
+import type { Compiled } from './compile.js'
+import type { DynamicsRecord } from './dynamics.js'
+import type { History } from './history.js'
+import type { Network } from './network.js'
+
+/** State of one model. */
+export interface ModelState {
+  /** Random key that training draws from, uint32 [2]. */
+  readonly rng: Variable
+  /** Set by `compile`. */
+  compiled: Compiled | undefined
+  /** Epochs trained so far, over all fits: numbers the orders of shuffled data. */
+  epochs: number
+  /** Dynamics of the last fit, where they were tracked. */
+  record: DynamicsRecord | undefined
+  history: History | undefined
+  /** The compiled forward pass of `predict`. */
+  predictor: CompiledFunction<[x: Tensor], Tensor> | undefined
+  /** What the model is doing, e.g. 'fit'; undefined when idle. */
+  busy: string | undefined
+}
+
+const states = new WeakMap<Network, ModelState>()
+
+/** Gives a new model its state. */
+export function attachState(model: Network, rng: Variable): void {
+  states.set(model, {
+    rng,
+    compiled: undefined,
+    epochs: 0,
+    record: undefined,
+    history: undefined,
+    predictor: undefined,
+    busy: undefined,
+  })
+}
+
+/** The state of a model. */
+export function stateOf(model: Network): ModelState {
+  return states.get(model) as ModelState
+}
+
+/**
+ * Loss, optimizer and metrics of a model.
+ *
+ * @throws StateError before `compile`
+ */
+export function compiledOf(model: Network, doing: string): Compiled {
+  const { compiled } = stateOf(model)
+  if (compiled !== undefined) return compiled
+  throw new StateError(`${doing}: the model is not compiled; call compile({ optimizer, loss, metrics }) first`)
+}
+
+/** Runs `work` unless the model is at work already. */
+export async function exclusively<T>(model: Network, doing: string, work: () => Promise<T>): Promise<T> {
+  const state = stateOf(model)
+  if (state.busy !== undefined) {
+    throw new StateError(`${doing}: the model is in the middle of ${state.busy}; wait for its promise first`)
+  }
+  state.busy = doing
+  try {
+    return await work()
+  } finally {
+    state.busy = undefined
+  }
+}
