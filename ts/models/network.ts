@@ -68,6 +68,13 @@ export interface ApplyOptions {
   update?(path: string, value: Tensor): void
 }
 
+/** What `pass` can be told. @internal */
+export interface PassRequest extends Omit<ApplyOptions, 'key'> {
+  weights?: Readonly<Record<string, Tensor>>
+  tracking?: boolean
+  key?: Tensor | null
+}
+
 const segments: readonly string[] = ['label', 'origin']
 
 /**
@@ -118,6 +125,7 @@ export abstract class Network {
     const root = key(seed)
     this.#rootKey = foldIn(root, 0)
     attachState(this, new Variable(foldIn(root, 1), { name: 'rng', trainable: false }))
+    root.dispose()
   }
 
   /** Shape of one input. */
@@ -278,9 +286,10 @@ export abstract class Network {
   /**
    * A pass over given weights. @internal
    *
-   * @param options weights and state by path; those left out are the network's own
+   * @param options weights and state by path, those left out are the network's own; `key` null for none, left out for the
+   * network's own stream
    */
-  pass(options: ApplyOptions & { weights?: Readonly<Record<string, Tensor>>; tracking?: boolean }): ForwardPass {
+  pass(options: PassRequest): ForwardPass {
     const { weights = {}, state = {}, training = false, tracking = this.trackDynamics, update } = options
     const own = { ...this.weights, ...this.stateVariables }
     const { rng } = stateOf(this)
@@ -295,7 +304,7 @@ export abstract class Network {
       training,
       tracking,
       read: (path) => weights[path] ?? state[path] ?? (own[path] as Variable).value,
-      key: given === undefined ? drawKey : () => given,
+      key: given === undefined ? drawKey : given === null ? undefined : () => given,
       update: update ?? ((path, value) => own[path]?.assign(value)),
     })
   }
@@ -319,11 +328,9 @@ export abstract class Network {
     const known = Object.keys(this.weights)
     const stranger = Object.keys(weights).find((path) => !known.includes(path))
     if (stranger !== undefined) throw unknownName('weight', stranger, known)
-    if (options.training && options.key === undefined) {
-      // Without a key a layer that draws numbers says so; the network's own stream is not touched.
-      return this.forward(x, this.pass({ update() {}, ...options, weights, key: undefined as never })).output
-    }
-    return this.forward(x, this.pass({ update() {}, ...options, weights })).output
+    // Without a key a layer that draws numbers says so: the network's own stream is not touched.
+    const { key = null } = options
+    return this.forward(x, this.pass({ update() {}, ...options, weights, key, tracking: false })).output
   }
 
   /**

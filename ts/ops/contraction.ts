@@ -33,7 +33,9 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
       `matmul: given ${showShape(a.shape)} and ${showShape(b.shape)}, expected at least one axis each; use mul() for scalars`,
     )
   }
-  if (ra === 1) return dropAxis(matmul(reshape(a, [1, a.size]), b), -2)
+  if (ra === 1 && rb === 1) return reshape(matmul(reshape(a, [1, a.size]), reshape(b, [b.size, 1])), [])
+  // With a vector on the right too, its axis is gone already: the row is the last axis.
+  if (ra === 1) return dropAxis(matmul(reshape(a, [1, a.size]), b), rb === 1 ? -1 : -2)
   if (rb === 1) return dropAxis(matmul(a, reshape(b, [b.size, 1])), -1)
   return batched('matmul', a, b, false, false)
 }

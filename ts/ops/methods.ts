@@ -142,7 +142,7 @@ type MethodOf<F> = F extends (x: never, ...rest: infer Rest) => infer Result
 export type TensorMethods = { [Name in keyof Operations]: MethodOf<Operations[Name]> }
 
 declare module '../node.js' {
-  interface Tensor extends TensorMethods {}
+  interface Tensor extends TensorMethods, Disposable {}
 }
 
 for (const [name, operation] of Object.entries(methods)) {

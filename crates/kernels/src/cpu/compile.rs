@@ -1,6 +1,6 @@
 //! From a primitive with its shapes to a kernel, and how much scratch it wants. One exhaustive match each.
 
-use hyperglow_core::op::{Op, Spec};
+use hyperglow_core::op::{Distribution, Op, Spec};
 use hyperglow_core::{Error, Result};
 
 use super::element::{for_dtype, for_float};
@@ -11,8 +11,12 @@ use super::{conv, gemm, index, linalg, movement, random, reduce, scan, sort, uni
 pub(crate) fn compile(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> Result<Kernel> {
     let x = inputs.first().copied().unwrap_or(output);
     Ok(match op {
-        Op::Iota { .. } | Op::Pad { .. } | Op::Concat { .. } => movement::compile(op, inputs, output),
-        Op::Random(_) => random::compile(op, inputs, output),
+        Op::Iota { axis } => for_dtype!(output.dtype, T => movement::iota::<T>(&output.shape, *axis)),
+        Op::Pad { low, interior, .. } => movement::pad(x, output, low, interior),
+        Op::Concat { axis } => movement::concat(inputs, *axis),
+        Op::Random(Distribution::Bits) => random::bits(),
+        Op::Random(Distribution::Uniform) => random::uniform(output.dtype),
+        Op::Random(Distribution::Normal) => random::normal(output.dtype),
         Op::Reduce { kind, axes } => reduce::compile(*kind, axes, x),
         Op::ArgMax { axis } => for_dtype!(x.dtype, T => reduce::argmax::<T>(&x.shape, *axis)),
         Op::MatMul { ta, tb } => for_float!(x.dtype, T => gemm::matmul::<T>(x, inputs[1], *ta, *tb)),
@@ -28,14 +32,30 @@ pub(crate) fn compile(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> Re
             let shape = conv::ConvShape::new(op, window, *groups, x, output, inputs[1])?;
             for_float!(x.dtype, T => conv::weight_grad::<T>(shape, env))
         }
-        Op::WindowSum { .. } | Op::WindowSumGrad { .. } | Op::WindowArgMax { .. } => window::compile(op, inputs, output),
-        Op::Take { .. } | Op::IndexAdd { .. } | Op::Gather { .. } | Op::ScatterAdd { .. } => {
-            index::compile(op, inputs, output)
+        Op::WindowSum { window, kernel } => {
+            for_dtype!(x.dtype, T => window::sum::<T>(window::Windows::new(op, window, kernel, x, output)?))
         }
-        Op::ArgSort { .. } | Op::TopK { .. } => sort::compile(op, inputs, output),
-        Op::CumSum { .. } => scan::compile(op, inputs, output),
-        Op::UniqueRows => unique::compile(op, inputs, output),
-        Op::Cholesky | Op::TriangularSolve { .. } | Op::Solve | Op::Det | Op::Eigh => linalg::compile(op, inputs, output),
+        Op::WindowSumGrad { window, kernel, .. } => {
+            for_dtype!(x.dtype, T => window::sum_grad::<T>(window::Windows::new(op, window, kernel, output, x)?))
+        }
+        Op::WindowArgMax { window, kernel } => {
+            for_dtype!(x.dtype, T => window::argmax::<T>(window::Windows::new(op, window, kernel, x, output)?))
+        }
+        Op::Take { axis } => index::take(&x.shape, *axis, x.dtype, inputs[1].dtype),
+        Op::IndexAdd { axis } => index::index_add(&output.shape, *axis, output.dtype, x.dtype),
+        Op::Gather { axis } => index::gather(&x.shape, &output.shape, *axis, x.dtype, inputs[1].dtype),
+        Op::ScatterAdd { axis } => index::scatter_add(&output.shape, &x.shape, *axis, output.dtype, x.dtype),
+        Op::ArgSort { axis, descending } => sort::argsort(&x.shape, *axis, x.dtype, *descending),
+        Op::TopK { axis, largest } => sort::top_k(&x.shape, *axis, x.dtype, output.shape[*axis], *largest),
+        Op::CumSum { axis, reverse } => scan::cumsum(&x.shape, *axis, x.dtype, *reverse),
+        Op::UniqueRows => for_dtype!(x.dtype, T => unique::rows::<T>(&x.shape)),
+        Op::Cholesky => for_float!(x.dtype, T => linalg::cholesky::<T>(&x.shape)),
+        Op::TriangularSolve { lower, transpose } => {
+            for_float!(x.dtype, T => linalg::triangular_solve::<T>(&output.shape, *lower, *transpose))
+        }
+        Op::Solve => for_float!(x.dtype, T => linalg::solve::<T>(&output.shape)),
+        Op::Det => for_float!(x.dtype, T => linalg::det::<T>(&x.shape)),
+        Op::Eigh => for_float!(x.dtype, T => linalg::eigh::<T>(&x.shape)),
         Op::Input
         | Op::Const(_)
         | Op::Unary(_)
@@ -68,10 +88,14 @@ pub(crate) fn scratch(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> us
             .map_or(0, |shape| for_float!(x.dtype, T => conv::input_grad_scratch::<T>(&shape, env))),
         Op::ConvWeightGrad { window, groups, .. } => conv::ConvShape::new(op, window, *groups, x, output, inputs[1])
             .map_or(0, |shape| for_float!(x.dtype, T => conv::weight_grad_scratch::<T>(&shape, env))),
-        Op::ArgSort { .. } | Op::TopK { .. } => sort::scratch(op, inputs, output),
-        Op::UniqueRows => unique::scratch(op, inputs, output),
-        Op::Cholesky | Op::TriangularSolve { .. } | Op::Solve | Op::Det | Op::Eigh => linalg::scratch(op, inputs, output),
+        Op::ArgSort { axis, .. } | Op::TopK { axis, .. } => sort::scratch(x, *axis, threads),
         Op::CumSum { .. } => 0,
+        Op::UniqueRows => unique::scratch(&x.shape),
+        Op::Cholesky => linalg::cholesky_scratch(&x.shape, threads),
+        Op::TriangularSolve { .. } => 0,
+        Op::Solve => linalg::solve_scratch(&output.shape, threads),
+        Op::Det => linalg::det_scratch(&x.shape, threads),
+        Op::Eigh => linalg::eigh_scratch(&x.shape, threads),
         Op::Input
         | Op::Const(_)
         | Op::Iota { .. }

@@ -5,13 +5,10 @@
 //! clusters; every other module holds the kernels of one family of primitives and is entered through
 //! [`compile`].
 
-// linalg.rs, sort.rs, unique.rs, scan.rs, window.rs, random.rs, index.rs, movement.rs and reduce.rs are already written by a colleague: each has
-// `compile(op, inputs, output) -> Kernel` (and linalg, sort, unique `scratch(op, inputs, output) -> usize`); wire them in.
 pub(crate) mod backend;
 pub(crate) mod cluster;
 pub(crate) mod compile;
 pub(crate) mod conv;
-pub(crate) mod eigen;
 pub(crate) mod element;
 pub(crate) mod exec;
 pub(crate) mod executable;

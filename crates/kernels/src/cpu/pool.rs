@@ -144,23 +144,6 @@ impl Pool {
             task(worker, i, unsafe { whole.range(range) });
         });
     }
-
-    /// As [`Pool::chunks`], with a piece of `scratch` of `per_worker` elements for each worker.
-    pub fn chunks_with<T: Send, S: Send>(
-        &self,
-        data: &mut [T],
-        chunk: usize,
-        scratch: &mut [S],
-        per_worker: usize,
-        task: impl Fn(&mut [S], usize, &mut [T]) + Sync,
-    ) {
-        assert!(scratch.len() >= self.threads() * per_worker, "scratch for every worker");
-        let scratch = SharedSlice::new(scratch);
-        self.chunks(data, chunk, |worker, i, piece| {
-            // SAFETY: a worker runs one task at a time and its piece is its own.
-            task(unsafe { scratch.range(worker * per_worker..(worker + 1) * per_worker) }, i, piece);
-        });
-    }
 }
 
 impl Drop for Pool {

@@ -98,7 +98,8 @@ fn order_of<T: Keyed>(shape: &Shape, axis: usize, k: usize, descending: bool) ->
                 for (rank, &key) in keys[..k].iter().enumerate() {
                     let at = (o * k + rank) * inner + i;
                     // SAFETY: this lane is one task's.
-                    unsafe { out.range(at..at + 1) }[0] = T::position(key);
+                    let place = unsafe { out.range(at..at + 1) };
+                    place[0] = T::position(key);
                 }
             }
         });

@@ -254,6 +254,15 @@ unsafe impl Send for RawBytes {}
 unsafe impl Sync for RawBytes {}
 
 impl RawBytes {
+    /// The address of byte `offset`.
+    ///
+    /// # Safety
+    /// The byte, or the end, must belong to the allocation.
+    pub unsafe fn at(&self, offset: usize) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        unsafe { self.start.as_ptr().add(offset) }
+    }
+
     pub const EMPTY: RawBytes = RawBytes { start: NonNull::<Line>::dangling().cast(), len: 0 };
 }
 

@@ -91,8 +91,10 @@ impl ClusterKernel {
     pub unsafe fn run(&self, env: &Env, slots: &[RawBytes], registers: RawBytes) {
         assert!(registers.len >= self.file * env.pool.threads());
         env.pool.ranges(self.size.div_ceil(self.block), self.blocks_per_task, |worker, blocks| {
+            // The whole of it, which may go to other threads, rather than its address, which may not.
+            let registers = registers;
             // SAFETY: within `registers`, and this worker's own.
-            let file = unsafe { registers.start.add(worker * self.file) }.as_ptr();
+            let file = unsafe { registers.at(worker * self.file) };
             let longest = self.block.min(self.size);
             for fill in &self.fills {
                 // SAFETY: the register has room for a block, `compile` saw to it; a filled element lies within its slot.

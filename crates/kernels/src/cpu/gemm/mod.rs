@@ -4,11 +4,13 @@
 //! result on one thread, [`Product`] splits the result into regions. The split depends on shapes alone and never
 //! divides k, so the bits do not depend on the number of threads.
 
+mod dots;
 mod lanes;
 pub(crate) mod pack;
 pub(crate) mod region;
 pub(crate) mod tile;
 
+pub(crate) use dots::{Dots, dots};
 pub(crate) use pack::{Matrix, Right};
 pub(crate) use region::{Left, Source, Target, region, work_len};
 pub(crate) use tile::Tiled;

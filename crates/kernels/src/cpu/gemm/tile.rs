@@ -3,7 +3,7 @@
 //! SSE, where a tile is 2 registers wide): enough independent chains to keep two multiply-add units busy.
 
 use super::lanes::{Lanes, Portable};
-use crate::cpu::element::Float;
+use crate::cpu::element::{Element, Float};
 use crate::cpu::level::{Kind, Level};
 
 /// Rows of a tile.
@@ -143,24 +143,30 @@ unsafe fn edge<V: Lanes, const W: usize>(sums: &[[V; W]; ROWS], out: OutTile<V::
     }
 }
 
+/// Defines a function that gives the tiles of one level.
 macro_rules! tiles {
-    ($name:ident $(, $features:literal)?: $v:ty, $t:ty, $lanes:literal, $($w:literal)*) => {{
-        static TILES: &[TileFn<$t>] = &[$({
-            /// # Safety
-            /// See [`tile`].
-            $(#[target_feature(enable = $features)])?
-            unsafe fn $name(k: usize, left: LeftTile<$t>, right: *const $t, out: OutTile<$t>) {
-                // SAFETY: as the caller promises, and this function has the instructions.
-                unsafe { tile::<$v, $w>(k, left, right, out) }
-            }
-            $name as TileFn<$t>
-        }),*];
-        Tiles { lanes: $lanes, of: TILES }
+    ($name:ident, $v:ty, $t:ty, $lanes:literal, [$($w:literal)*], $(#[$features:meta])?) => {
+        fn $name() -> Tiles<$t> {
+            tiles!(@ $v, $t, $lanes, [$($w)*], [$(#[$features])?])
+        }
+    };
+    (@ $v:ty, $t:ty, $lanes:literal, [$($w:literal)*], $features:tt) => {
+        Tiles { lanes: $lanes, of: const { &[$(tiles!(# $v, $t, $w, $features)),*] } }
+    };
+    (# $v:ty, $t:ty, $w:literal, [$(#[$features:meta])?]) => {{
+        /// # Safety
+        /// See [`tile`].
+        $(#[$features])?
+        unsafe fn instance(k: usize, left: LeftTile<$t>, right: *const $t, out: OutTile<$t>) {
+            // SAFETY: as the caller promises, and this function has the instructions.
+            unsafe { tile::<$v, $w>(k, left, right, out) }
+        }
+        instance as TileFn<$t>
     }};
 }
 
 /// Element types with tiles for every level.
-pub(crate) trait Tiled: Float {
+pub(crate) trait Tiled: Float + super::dots::DotLanes {
     /// The tiles of a level.
     fn tiles(level: Level) -> Tiles<Self>;
 }
@@ -169,16 +175,21 @@ macro_rules! tiled {
     ($t:ty, $portable:literal, $wide:ident $wide_lanes:literal, $widest:ident $widest_lanes:literal) => {
         impl Tiled for $t {
             fn tiles(level: Level) -> Tiles<$t> {
+                #[cfg(target_arch = "x86_64")]
+                tiles!(avx512, std::arch::x86_64::$widest, $t, $widest_lanes, [1 2 3 4],
+                    #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]);
+                #[cfg(target_arch = "x86_64")]
+                tiles!(avx2, std::arch::x86_64::$wide, $t, $wide_lanes, [1 2], #[target_feature(enable = "avx2,fma")]);
+                #[cfg(target_arch = "aarch64")]
+                tiles!(portable, Portable<$t, $portable>, $t, $portable, [1 2 3 4],);
+                #[cfg(not(target_arch = "aarch64"))]
+                tiles!(portable, Portable<$t, $portable>, $t, $portable, [1 2],);
                 match level.kind() {
                     #[cfg(target_arch = "x86_64")]
-                    Kind::Avx512 => tiles!(avx512, "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma":
-                        std::arch::x86_64::$widest, $t, $widest_lanes, 1 2 3 4),
+                    Kind::Avx512 => avx512(),
                     #[cfg(target_arch = "x86_64")]
-                    Kind::Avx2 => tiles!(avx2, "avx2,fma": std::arch::x86_64::$wide, $t, $wide_lanes, 1 2),
-                    #[cfg(target_arch = "aarch64")]
-                    Kind::Portable => tiles!(portable: Portable<$t, $portable>, $t, $portable, 1 2 3 4),
-                    #[cfg(not(target_arch = "aarch64"))]
-                    Kind::Portable => tiles!(portable: Portable<$t, $portable>, $t, $portable, 1 2),
+                    Kind::Avx2 => avx2(),
+                    Kind::Portable => portable(),
                 }
             }
         }

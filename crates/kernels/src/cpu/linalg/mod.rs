@@ -64,9 +64,10 @@ pub(crate) fn cholesky<T: Float>(shape: &Shape) -> Kernel {
     let (count, n, _) = extents(shape);
     Box::new(move |args| {
         let a = args.input::<T>(0);
+        let level = args.level();
         batched::<T>(args, count, n * n, n * n, |matrix, l, out| {
             widen(&a[matrix * n * n..][..n * n], l);
-            factor::cholesky(args.level(), l, n, matrix)?;
+            factor::cholesky(level, l, n, matrix)?;
             narrow(l, out);
             Ok(())
         })
@@ -84,11 +85,12 @@ pub(crate) fn triangular_solve<T: Float>(shape: &Shape, lower: bool, transpose: 
     let (count, n, m) = extents(shape);
     Box::new(move |args| {
         let (a, b) = (args.input::<T>(0), args.input::<T>(1));
+        let level = args.level();
         batched::<T>(args, count, n * m, n * n + n * m, |matrix, work, out| {
             let (wide, x) = work.split_at_mut(n * n);
             widen(&a[matrix * n * n..][..n * n], wide);
             widen(&b[matrix * n * m..][..n * m], x);
-            factor::triangular_solve(args.level(), wide, x, (n, m), lower, transpose, "triangularSolve", matrix)?;
+            factor::triangular_solve(level, wide, x, (n, m), lower, transpose, "triangularSolve", matrix)?;
             narrow(x, out);
             Ok(())
         })
@@ -106,13 +108,14 @@ pub(crate) fn solve<T: Float>(shape: &Shape) -> Kernel {
     let (count, n, m) = extents(shape);
     Box::new(move |args| {
         let (a, b) = (args.input::<T>(0), args.input::<T>(1));
+        let level = args.level();
         batched::<T>(args, count, n * m, n * n + n * m, |matrix, work, out| {
             let (wide, x) = work.split_at_mut(n * n);
             widen(&a[matrix * n * n..][..n * n], wide);
             widen(&b[matrix * n * m..][..n * m], x);
-            factor::eliminate(args.level(), wide, x, (n, m))
+            factor::eliminate(level, wide, x, (n, m))
                 .map_err(|pivot| hyperglow_core::reference::refusal::singular("solve", matrix, pivot))?;
-            factor::triangular_solve(args.level(), wide, x, (n, m), false, false, "solve", matrix)?;
+            factor::triangular_solve(level, wide, x, (n, m), false, false, "solve", matrix)?;
             narrow(x, out);
             Ok(())
         })
@@ -124,9 +127,10 @@ pub(crate) fn det<T: Float>(shape: &Shape) -> Kernel {
     let (count, n, _) = extents(shape);
     Box::new(move |args| {
         let a = args.input::<T>(0);
+        let level = args.level();
         batched::<T>(args, count, 1, n * n, |matrix, u, out| {
             widen(&a[matrix * n * n..][..n * n], u);
-            let sign = factor::eliminate(args.level(), u, &mut [], (n, 0));
+            let sign = factor::eliminate(level, u, &mut [], (n, 0));
             let product = || (0..n).map(|i| u[i * n + i]).product::<f64>();
             out[0] = T::from_f64(sign.map_or(0.0, |sign| sign * product()));
             Ok(())
@@ -144,10 +148,11 @@ pub(crate) fn eigh<T: Float>(shape: &Shape) -> Kernel {
     let (count, n, _) = extents(shape);
     Box::new(move |args| {
         let a = args.input::<T>(0);
+        let (pool, level) = (args.pool(), args.level());
         batched::<T>(args, count, (n + 1) * n, eigen::work_len(n), |matrix, work, out| {
             let (wide, work) = work.split_at_mut(n * n);
             widen(&a[matrix * n * n..][..n * n], wide);
-            eigen::eigh(args.pool(), args.level(), wide, work, n, matrix, |place, value| out[place] = T::from_f64(value))
+            eigen::eigh(pool, level, wide, work, n, matrix, |place, value| out[place] = T::from_f64(value))
         })
     })
 }

@@ -50,6 +50,7 @@ fn kernel<C: Combine>(layout: Layout) -> Kernel {
     Box::new(move |args| {
         let x = args.input::<C::Elem>(0);
         let out = args.output::<C::Elem>();
+        let level = args.level();
         if x.is_empty() {
             out.fill(C::NOTHING);
         } else if layout.parts > 1 {
@@ -58,7 +59,7 @@ fn kernel<C: Combine>(layout: Layout) -> Kernel {
             let together = (GRAIN / (layout.runs * layout.rows)).max(1);
             args.pool().chunks(out, together, |_, i, piece| {
                 for (j, out) in piece.iter_mut().enumerate() {
-                    *out = C::narrow(one::<C>(args.level(), &layout, x, i * together + j, 0));
+                    *out = C::narrow(one::<C>(level, &layout, x, i * together + j, 0));
                 }
             });
         } else {
@@ -72,7 +73,7 @@ fn kernel<C: Combine>(layout: Layout) -> Kernel {
                     let at = group * layout.width + first;
                     // SAFETY: tiles of results do not overlap.
                     let out = unsafe { out.range(at..at + width) };
-                    tile::<C>(args.level(), &layout, x, (group, 0), (first, width), |j, wide| out[j] = C::narrow(wide));
+                    tile::<C>(level, &layout, x, (group, 0), (first, width), |j, wide| out[j] = C::narrow(wide));
                 }
             });
         }
@@ -86,6 +87,7 @@ fn in_parts<C: Combine>(args: &Args<'_>, layout: &Layout, x: &[C::Elem], out: &m
     let partial = args.scratch::<C::Wide>(results * layout.parts);
     let tiles = layout.width.div_ceil(WIDTH);
     let shared = SharedSlice::new(&mut *partial);
+    let level = args.level();
     args.pool().run(layout.groups * tiles * layout.parts, |_, task| {
         let (part, rest) = (task % layout.parts, task / layout.parts);
         let (group, first) = (rest / tiles, rest % tiles * WIDTH);
@@ -94,9 +96,9 @@ fn in_parts<C: Combine>(args: &Args<'_>, layout: &Layout, x: &[C::Elem], out: &m
         // SAFETY: parts and tiles of results do not overlap.
         let out = unsafe { shared.range(at..at + width) };
         if layout.width == 1 {
-            out[0] = one::<C>(args.level(), layout, x, group, part);
+            out[0] = one::<C>(level, layout, x, group, part);
         } else {
-            tile::<C>(args.level(), layout, x, (group, part), (first, width), |j, wide| out[j] = wide);
+            tile::<C>(level, layout, x, (group, part), (first, width), |j, wide| out[j] = wide);
         }
     });
     for (i, out) in out.iter_mut().enumerate() {

@@ -1,0 +1,487 @@
+/** Charts say what was measured, in every form they can be written in, and refuse what cannot be drawn. */
+
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import {
+  ArgumentError,
+  DataError,
+  IOError,
+  NumericalError,
+  ShapeError,
+  StateError,
+  UnknownNameError,
+} from '../ts/errors.js'
+import { packageRoot } from '../ts/package-root.js'
+import { hasLettersOf, textWidth } from '../ts/plots/font.js'
+import {
+  Chart,
+  type DynamicsLike,
+  dynamicsTable,
+  epochsPlot,
+  informationPlane,
+  informationPlanePanels,
+  lossPlot,
+} from '../ts/plots/index.js'
+import { placeLabels } from '../ts/plots/labels.js'
+import { renderPng, renderSvg } from '../ts/plots/render.js'
+import { chooseScale, epochTicks } from '../ts/plots/scale.js'
+
+const layers = ['conv2d_1', 'dense_1', 'dense_2', 'dense_3', 'dense_4']
+
+/** Courses as training makes them: compression rises then falls in deep layers, generalization rises. */
+function dynamics(epochs: number, evaluators = ['HSIC']): DynamicsLike {
+  return {
+    layers,
+    evaluators,
+    values: Array.from({ length: epochs }, (_, n) =>
+      evaluators.map((_, e) =>
+        layers.map((_, l) => {
+          const t = n / Math.max(6, epochs - 1)
+          return [0.002 + 0.02 * t * (1 - 0.18 * l) * (e + 1), 0.0001 * (1 + (l + 1) * 15 * t) * (e + 1)]
+        }),
+      ),
+    ),
+  }
+}
+
+type Row = Record<string, string | number>
+
+/** All data rows of a specification that have an epoch. */
+function rowsOf(spec: unknown): Row[] {
+  if (Array.isArray(spec)) return spec.flatMap(rowsOf)
+  if (typeof spec !== 'object' || spec === null) return []
+  const { values } = spec as { values?: unknown }
+  if (Array.isArray(values) && typeof values[0] === 'object') return values.filter((row) => 'epoch' in row)
+  return Object.values(spec).flatMap(rowsOf)
+}
+
+/** Everything of that name anywhere in a specification. */
+function find(spec: unknown, name: string): unknown[] {
+  if (Array.isArray(spec)) return spec.flatMap((item) => find(item, name))
+  if (typeof spec !== 'object' || spec === null) return []
+  return Object.entries(spec).flatMap(([key, value]) =>
+    (key === name ? [value] : []).concat(find(value, name) as []),
+  )
+}
+
+async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'plots-'))
+  try {
+    await run(folder)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+test('an information plane holds every layer and epoch once, with the recorded values', (t) => {
+  const recorded = dynamics(7)
+  const rows = rowsOf(informationPlane(recorded).spec)
+  t.is(rows.length, 7 * 5)
+  for (const { layer, epoch, x, y } of rows) {
+    t.deepEqual(
+      [x, y],
+      recorded.values[Number(epoch) - 1]?.[0]?.[layers.indexOf(String(layer))] as [number, number],
+    )
+  }
+})
+
+test('an information plane names its axes, layers and epochs', (t) => {
+  const { spec } = informationPlane(dynamics(7))
+  t.true(find(find(spec, 'x'), 'title').includes('HSIC(H, X)'))
+  t.true(find(find(spec, 'y'), 'title').includes('HSIC(H, Y)'))
+  t.true(
+    find(find(spec, 'shape'), 'domain').some((domain) => JSON.stringify(domain) === JSON.stringify(layers)),
+  )
+  t.true(find(find(spec, 'fill'), 'domain').some((domain) => JSON.stringify(domain) === '[1,7]'))
+  t.deepEqual(JSON.parse(JSON.stringify(spec)), spec)
+})
+
+test('the specification of a small information plane is as it was', async (t) => {
+  const golden = join(packageRoot, '__test__', 'data', 'plots', 'plane.vl.json')
+  const chart = informationPlane({ ...dynamics(3), layers }, { layer: ['conv2d_1', 'dense_4'] })
+  const text = `${JSON.stringify(chart, null, 2)}\n`
+  // After a wanted change: UPDATE_GOLDEN=1 npx ava build/__test__/plots.test.js
+  if (process.env.UPDATE_GOLDEN) await writeFile(golden, text)
+  t.is(text, await readFile(golden, 'utf8'))
+})
+
+test('evaluators of mutual information get nats, others their own name, and options prevail', (t) => {
+  const titles = (evaluator: string, options = {}) =>
+    find(find(informationPlane({ ...dynamics(2), evaluators: [evaluator] }, options).spec, 'x'), 'title')
+  t.true(titles('KSG').includes('I(H; X) [nats]'))
+  t.true(titles('nHSIC (sigma 5)').includes('nHSIC(H, X)'))
+  t.true(titles('KSG', { xTitle: 'information', units: 'bits' }).includes('information [bits]'))
+})
+
+test('a model is asked for its dynamics, and an evaluator and layers are chosen by name or index', (t) => {
+  const recorded = dynamics(4, ['HSIC', 'KDE'])
+  const model = { dynamics: () => recorded }
+  const byName = informationPlane(model, { evaluator: 'KDE', layer: ['dense_2', 'dense_4'] })
+  t.deepEqual(byName.spec, informationPlane(recorded, { evaluator: 1, layer: [2, -1] }).spec)
+  const rows = rowsOf(byName.spec)
+  t.is(rows.length, 8)
+  t.is(rows.find((row) => row.layer === 'dense_2' && row.epoch === 3)?.x, recorded.values[2]?.[1]?.[2]?.[0])
+})
+
+test('stored dynamics are drawn up to the last epoch that was reached', (t) => {
+  const recorded = dynamics(3)
+  const unreached = Array.from({ length: 10 }, () => Number.NaN)
+  const values = Float64Array.from([...recorded.values.flat(4), ...unreached])
+  const stored = { layers, evaluators: ['HSIC'], averaged: () => ({ shape: [4, 1, 5, 2], values }) }
+  t.deepEqual(informationPlane(stored).spec, informationPlane(recorded).spec)
+})
+
+test('a layer keeps its marker and colour when others are left out', (t) => {
+  const of = (spec: unknown, channel: string) => JSON.stringify(find(find(spec, channel), 'range')[0])
+  t.is(of(informationPlane(dynamics(2), { layer: 'dense_3' }).spec, 'shape'), '["diamond"]')
+  const all = JSON.parse(of(epochsPlot(dynamics(2)).spec, 'color')) as string[]
+  t.is(of(epochsPlot(dynamics(2), { layer: 'dense_3' }).spec, 'color'), JSON.stringify([all[3]]))
+})
+
+test('a single epoch is one point a layer, without a scale of epochs', async (t) => {
+  const chart = informationPlane(dynamics(1))
+  t.is(rowsOf(chart.spec).length, 5)
+  t.false(JSON.stringify(chart.spec).includes('viridis'))
+  const svg = await chart.svg()
+  for (const layer of layers) t.true(svg.includes(layer))
+})
+
+test('panels: one for each layer under the common title, coloured by epoch', (t) => {
+  const { spec } = informationPlanePanels(dynamics(7))
+  t.is((spec.title as { text: string }).text, 'compression measure vs generalization measure')
+  const panels = spec.concat as { title: { text: string } }[]
+  t.deepEqual(
+    panels.map((panel) => panel.title.text),
+    layers,
+  )
+  for (const panel of panels) t.is(rowsOf(panel).length, 7)
+  t.true(JSON.stringify(spec).includes('viridis'))
+})
+
+test('panels with shared axes have one domain, with axes of their own several', (t) => {
+  const domains = (axes: 'shared' | 'independent') => {
+    const { spec } = informationPlanePanels(dynamics(7), { axes })
+    return new Set(find(find(spec, 'x'), 'domain').map((domain) => JSON.stringify(domain))).size
+  }
+  t.is(domains('shared'), 1)
+  t.is(domains('independent'), 5)
+})
+
+test('epochs plot: both measures against the epoch, counted from 1', (t) => {
+  const { spec } = epochsPlot(dynamics(7))
+  const panels = spec.hconcat as { title: { text: string } }[]
+  t.deepEqual(
+    panels.map((panel) => panel.title.text),
+    ['epochs vs compression measure', 'epochs vs generalization measure'],
+  )
+  t.deepEqual([...new Set(rowsOf(spec).map((row) => row.epoch))], [1, 2, 3, 4, 5, 6, 7])
+})
+
+test('loss plot: training red, validation blue, "Epoch vs Loss"', (t) => {
+  const { spec } = lossPlot({ loss: [2, 1], validationLoss: [2.1, 1.2] })
+  t.is((spec.title as { text: string }).text, 'Epoch vs Loss')
+  t.deepEqual(find(spec, 'color').map((color) => find(color, 'range'))[0], [['#d62728', '#1f77b4']])
+  t.deepEqual(rowsOf(spec).at(-1), { curve: 'validation', epoch: 2, loss: 1.2 })
+  t.deepEqual(find(lossPlot({ loss: [1] }).spec, 'range'), [['#d62728']])
+})
+
+test('scales: logarithmic where positive values differ by 20 or more, symmetric with zeros among them', (t) => {
+  const kind = (values: number[]) => chooseScale(values, 'auto', { side: 'x', length: 400 }).kind
+  t.is(kind([1, 19]), 'linear')
+  t.is(kind([0.001, 0.03]), 'log')
+  t.is(kind([1e-9, 1]), 'log')
+  t.is(kind([0, 1e-6, 1e-5, 1e-4, 1]), 'symlog')
+  t.is(kind([0, 0, 0]), 'linear')
+  t.is(kind([-2, 2]), 'linear')
+})
+
+test('scales hold all values, give positions back, and have two labels that stand apart', (t) => {
+  const cases = [
+    [0.3],
+    [0],
+    [-5],
+    [1e-12],
+    [1, 1.0001],
+    [1e6, 1e6 + 1],
+    [0.001, 0.03],
+    [-3, 0, 1e4, 1],
+    [1e-30, 1e30],
+  ]
+  for (const values of cases) {
+    for (const kind of ['auto', 'linear', 'symlog'] as const) {
+      for (const side of ['x', 'y'] as const) {
+        const scale = chooseScale(values, kind, { side, length: 220 })
+        const name = `${kind} ${side} ${values}: ${JSON.stringify(scale.ticks)}`
+        for (const value of values) {
+          const position = scale.position(value)
+          t.true(position >= 0 && position <= 1, name)
+          const back = scale.position(scale.valueAt(position))
+          t.true(Math.abs(back - position) < 1e-4, name)
+        }
+        const labelled = scale.ticks.filter((tick) => tick.label !== '')
+        t.true(labelled.length >= 2, name)
+        t.is(new Set(labelled.map((tick) => tick.label)).size, labelled.length, name)
+        labelled.slice(1).forEach((tick, index) => {
+          const gap = 220 * (scale.position(tick.value) - scale.position(labelled[index]?.value as number))
+          t.true(gap >= (side === 'x' ? textWidth(tick.label, 11) : 11) || labelled.length <= 3, name)
+        })
+      }
+    }
+  }
+})
+
+test('epochs to label: the first, the last, and few between', (t) => {
+  t.deepEqual(epochTicks(1, 7), [1])
+  t.deepEqual(epochTicks(7, 7), [1, 2, 3, 4, 5, 6, 7])
+  t.deepEqual(epochTicks(30, 7), [1, 5, 10, 15, 20, 25, 30])
+  t.deepEqual(epochTicks(100, 7), [1, 20, 40, 60, 80, 100])
+  t.true(epochTicks(12345, 7).length <= 9)
+})
+
+test('labels stay inside and clear of each other, even for points on one spot', (t) => {
+  const spots = Array.from({ length: 12 }, (_, i) => ({
+    x: 20 + ((i * 0.618) % 1) * 30,
+    y: 200 + ((i * 0.755) % 1) * 30,
+  }))
+  for (const anchors of [spots, spots.map(() => ({ x: 150, y: 150 })), spots.map(() => ({ x: 520, y: 0 }))]) {
+    const requests = anchors.slice(0, 8).map((anchor) => ({ anchor, width: 60, height: 12 }))
+    const paths = anchors.map((anchor) => [{ x: 300, y: 390 }, anchor])
+    const places = placeLabels(requests, { width: 520, height: 400, paths, radius: 5 })
+    places.forEach((a, i) => {
+      t.true(a.x >= 0 && a.y >= 0 && a.x + a.width <= 520 && a.y + a.height <= 400)
+      for (const b of places.slice(i + 1)) {
+        t.true(a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y)
+      }
+    })
+  }
+})
+
+test('a table has a row for each epoch and a column for each layer, aligned', (t) => {
+  const table = dynamicsTable({
+    layers: ['a', 'dense_2'],
+    evaluators: ['HSIC'],
+    values: [
+      [
+        [
+          [0.5, 0.0123],
+          [0.25, 1],
+        ],
+      ],
+      [
+        [
+          [12, 0.5],
+          [0.125, 0],
+        ],
+      ],
+    ],
+  })
+  t.is(
+    table,
+    [
+      'HSIC(H, X)',
+      'epoch        a  dense_2',
+      '    1   0.5000   0.2500',
+      '    2  12.0000   0.1250',
+      '',
+      'HSIC(H, Y)',
+      'epoch        a  dense_2',
+      '    1  0.01230  1.00000',
+      '    2  0.50000  0.00000',
+    ].join('\n'),
+  )
+})
+
+test('a table goes on in another block where layers do not fit beside each other', (t) => {
+  const lines = dynamicsTable(dynamics(3), { width: 40 }).split('\n')
+  t.true(lines.every((line) => line.length <= 40))
+  for (const layer of layers) t.is(lines.filter((line) => line.split(/ +/).includes(layer)).length, 2)
+})
+
+test('the shipped font is measured as the image renderer draws it, and has the signs that charts use', async (t) => {
+  const { Resvg } = await import('@resvg/resvg-js')
+  const fontFiles = ['Inter-Regular.ttf', 'Inter-SemiBold.ttf'].map((name) =>
+    join(packageRoot, 'assets', 'fonts', name),
+  )
+  for (const weight of [400, 600]) {
+    const text = 'HxHSIC(H, X) 0.0123 dense_4 xH'
+    const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="900" height="60"><text x="9" y="40" font-family="Inter" font-weight="${weight}" font-size="40">${text}</text></svg>`
+    const box = new Resvg(svg, { font: { fontFiles, loadSystemFonts: false } }).innerBBox()
+    const drawn = box?.width ?? 0
+    t.true(
+      Math.abs(textWidth(text, 40, weight) - drawn) < 0.02 * drawn,
+      `${textWidth(text, 40, weight)}, ${drawn}`,
+    )
+  }
+  t.true(hasLettersOf('2.5×10⁻⁰¹²³⁴⁵⁶⁷⁸⁹ \u2212 σβ'))
+  t.false(hasLettersOf('層'))
+})
+
+test('SVG: sans-serif text, all names, and no value that is not a number', async (t) => {
+  for (const chart of [
+    informationPlane(dynamics(7)),
+    informationPlanePanels(dynamics(7)),
+    epochsPlot(dynamics(7)),
+    lossPlot({ loss: [2, 1, 0.5], validationLoss: [2, 1.5, 1] }),
+  ]) {
+    const svg = await chart.svg()
+    t.true(svg.startsWith('<svg'))
+    t.regex(svg, /font-family="Inter, [^"]*sans-serif"/)
+    t.false(/NaN|undefined|Infinity/.test(svg))
+  }
+})
+
+test('SVG: the colour of epochs is a bar, and no warning is written', async (t) => {
+  const warnings: unknown[] = []
+  const { warn } = console
+  console.warn = (...message) => warnings.push(message)
+  try {
+    for (const chart of [
+      informationPlane(dynamics(7)),
+      informationPlanePanels(dynamics(7)),
+      epochsPlot(dynamics(1)),
+    ]) {
+      const svg = await chart.svg()
+      t.is(/linearGradient/.test(svg), chart.spec.hconcat === undefined)
+    }
+  } finally {
+    console.warn = warn
+  }
+  t.deepEqual(warnings, [])
+})
+
+test('hundreds of epochs are drawn in full by the line, with few markers', (t) => {
+  const { spec } = informationPlane(dynamics(500))
+  const perLayer = rowsOf(spec).length / 5
+  t.true(perLayer >= 20 && perLayer <= 30)
+  const stretches = find(spec, 'values').flatMap((values) => (Array.isArray(values) ? values : []))
+  t.is(stretches.filter((row) => typeof row === 'object' && 'midway' in row).length, 5 * 499)
+})
+
+test('PNG: an image as many times the size of the SVG as asked for', async (t) => {
+  const chart = informationPlane(dynamics(7))
+  const size = /width="(\d+)" height="(\d+)"/.exec(await chart.svg()) ?? []
+  for (const scale of [1, 2]) {
+    const png = Buffer.from(await chart.png({ scale }))
+    t.is(png.toString('latin1', 1, 4), 'PNG')
+    t.deepEqual(
+      [png.readUInt32BE(16), png.readUInt32BE(20)],
+      [scale * Number(size[1]), scale * Number(size[2])],
+    )
+  }
+  await t.throwsAsync(() => chart.png({ scale: 0 }), {
+    instanceOf: ArgumentError,
+    message: /scale.*0.*\(0, 16\]/,
+  })
+})
+
+test('files: the extension chooses the form, folders are made, nothing else is left', async (t) => {
+  await inFolder(async (folder) => {
+    const chart = informationPlane({ ...dynamics(2), layers: ['</script>', 'b&b', 'c', 'd', 'e'] })
+    const deep = join(folder, 'runs', 'one')
+    const paths = ['plane.svg', 'plane.PNG', 'plane.html', 'plane.vl.json'].map((name) => join(deep, name))
+    for (const path of paths) t.is(await chart.save(path), path)
+    t.is((await readdir(deep)).length, 4)
+    const [svg, png, html, json] = (await Promise.all(paths.map((path) => readFile(path)))) as [
+      Buffer,
+      Buffer,
+      Buffer,
+      Buffer,
+    ]
+    t.is(svg.toString(), await chart.svg())
+    t.is(png.toString('latin1', 1, 4), 'PNG')
+    t.deepEqual(JSON.parse(json.toString()), chart.spec)
+    const carried = /<script type="application\/json"[^>]*>(.*?)<\/script>/s.exec(html.toString())?.[1] ?? ''
+    t.deepEqual(JSON.parse(carried), chart.spec)
+    t.true(html.includes('<title>Information plane</title>'))
+    t.false(/(?:src|href)="https?:/.test(html.toString()))
+  })
+})
+
+test('files: an unknown extension and a folder that is a file are refused', async (t) => {
+  await inFolder(async (folder) => {
+    const chart = lossPlot({ loss: [1, 2] })
+    await t.throwsAsync(() => chart.save(join(folder, 'loss.pdf')), {
+      instanceOf: ArgumentError,
+      message: /loss\.pdf.*\.svg, \.png, \.html, \.vl\.json/,
+    })
+    await writeFile(join(folder, 'file'), '')
+    await t.throwsAsync(() => chart.save(join(folder, 'file', 'loss.vl.json')), { instanceOf: IOError })
+    t.deepEqual(await readdir(folder), ['file'])
+  })
+})
+
+test('a drawing package that is missing is named, with the command that installs it', async (t) => {
+  const missing = (name: string) => Promise.reject(new Error(`Cannot find package '${name}'`))
+  await t.throwsAsync(() => renderSvg(lossPlot({ loss: [1] }).spec, missing), {
+    instanceOf: StateError,
+    message: /vega.*npm install .*vega-lite.*\.vl\.json/,
+  })
+  await t.throwsAsync(() => renderPng('<svg/>', 1, missing), {
+    instanceOf: StateError,
+    message: /@resvg\/resvg-js.*npm install/,
+  })
+})
+
+test('a specification that Vega-Lite refuses is an ArgumentError with its reason', async (t) => {
+  await t.throwsAsync(() => new Chart({ mark: 'nonsense' }).svg(), { instanceOf: ArgumentError })
+})
+
+test('bad dynamics give errors that say what and where', (t) => {
+  const good = dynamics(3)
+  const wrong = (change: (values: number[][][][]) => void): DynamicsLike => {
+    const values = structuredClone(good.values) as number[][][][]
+    change(values)
+    return { ...good, values }
+  }
+  const nan = wrong((values) => {
+    ;(values[1]?.[0]?.[2] as number[])[1] = Number.NaN
+  })
+  t.throws(() => informationPlane(nan), {
+    instanceOf: NumericalError,
+    message: /informationPlane: HSIC\(H, Y\) of layer dense_2 in epoch 2 is NaN.*"layer" option/,
+  })
+  t.notThrows(() => informationPlane(nan, { layer: 'dense_1' }))
+  t.throws(() => epochsPlot(wrong((values) => values[2]?.[0]?.pop())), {
+    instanceOf: ShapeError,
+    message: /epochsPlot: values\[2\]\[0\].*array of 4.*\[3, 1, 5, 2\]/,
+  })
+  t.throws(() => dynamicsTable(wrong((values) => values[0]?.[0]?.[0]?.push(1))), { instanceOf: ShapeError })
+  t.throws(() => informationPlane({ ...good, values: [] }), {
+    instanceOf: DataError,
+    message: /trackDynamics/,
+  })
+  t.throws(() => informationPlane({ ...good, layers: ['a', 'a', 'b', 'c', 'd'] }), { instanceOf: DataError })
+  t.throws(() => informationPlane({} as DynamicsLike), { instanceOf: ArgumentError, message: /loadDynamics/ })
+  t.throws(() => informationPlane(undefined as unknown as DynamicsLike), { instanceOf: ArgumentError })
+})
+
+test('bad options give errors that name the option', (t) => {
+  const good = dynamics(3)
+  t.throws(() => informationPlane(good, { layer: 'dens_3' }), {
+    instanceOf: UnknownNameError,
+    message: /layer "dens_3": did you mean "dense_3"/,
+  })
+  t.throws(() => informationPlane(good, { evaluator: 'HISC' }), { instanceOf: UnknownNameError })
+  t.throws(() => informationPlane(good, { evaluator: 3 }), {
+    instanceOf: ArgumentError,
+    message: /evaluator: given 3/,
+  })
+  t.throws(() => informationPlane(good, { layer: [] }), { instanceOf: ArgumentError })
+  t.throws(() => informationPlane(good, { width: -1 }), {
+    instanceOf: ArgumentError,
+    message: /width: given -1/,
+  })
+  t.throws(() => informationPlane(good, { xScale: 'logarithm' as 'log' }), { instanceOf: ArgumentError })
+  const zeros = { layers: ['a'], evaluators: ['HSIC'], values: [[[[0, 1]]]] }
+  t.throws(() => informationPlane(zeros, { xScale: 'log' }), { instanceOf: ArgumentError, message: /symlog/ })
+  t.throws(() => informationPlanePanels(good, { columns: 0 }), { instanceOf: ArgumentError })
+  t.throws(() => lossPlot({ loss: [] }), { instanceOf: DataError })
+  t.throws(() => lossPlot({ loss: [1], validationLoss: [1, 2] }), { instanceOf: ShapeError })
+  t.throws(() => lossPlot({ loss: [1, Number.NaN] }), {
+    instanceOf: NumericalError,
+    message: /epoch 2 is NaN/,
+  })
+  t.throws(() => lossPlot(undefined as unknown as { loss: number[] }), { instanceOf: ArgumentError })
+})

@@ -1,0 +1,159 @@
+/** What a trained model says: outputs, loss and metrics in evaluation mode. */
+import { ArrayDataset, type ArrayInput, checkBatchSize } from '../datasets/array-dataset.js'
+import type { BatchSource } from '../datasets/loader.js'
+import { allocate, sizeOf } from '../dtype.js'
+import { DataError } from '../errors.js'
+import { Tensor, tensor, zeros } from '../tensor.js'
+import { evaluate, jit, tidy } from '../transforms.js'
+import { takesLabels } from './compile.js'
+import { type Feed, feedOf } from './feed.js'
+import type { Network } from './network.js'
+import { Pipeline } from './pipeline.js'
+import { compiledOf, exclusively, stateOf } from './state.js'
+import { evaluationStep, Meter, outline, release, type StepResult } from './step.js'
+
+/** Options of `evaluate`. */
+export interface EvaluateOptions {
+  /** For arrays; default 256. */
+  batchSize?: number
+  /** Ends the evaluation early; the promise rejects with its reason. */
+  signal?: AbortSignal
+}
+
+/** Options of `predict`. */
+export interface PredictOptions {
+  /** Default 256. */
+  batchSize?: number
+  signal?: AbortSignal
+}
+
+/** Means over all samples. */
+export interface Evaluation {
+  readonly loss: number
+  /** By name. */
+  readonly metrics: Readonly<Record<string, number>>
+}
+
+/** Names of the layers whose outputs are tracked, and the shape of one output. */
+export function outlineOf(model: Network): { layers: string[]; outputShape: number[] } {
+  return tidy(() => {
+    const x = zeros([2, ...model.inputShape], { dtype: model.dtype })
+    return outline(model, model.pass({ tracking: true }), x)
+  })
+}
+
+/** Classes that labels must lie below, for losses that take labels; undefined for others. */
+export function labelLimit(model: Network, outputShape: readonly number[]): number | undefined {
+  return takesLabels(compiledOf(model, 'loss').lossName) ? outputShape[0] : undefined
+}
+
+/** Splits means into the loss and the named metrics. */
+export function named(model: Network, [loss = Number.NaN, ...values]: readonly number[]): Evaluation {
+  return { loss, metrics: Object.fromEntries(model.metrics.map((name, index) => [name, values[index] as number])) }
+}
+
+/** Goes through all batches in evaluation mode and gives the means: loss, then metrics. */
+export async function measure(
+  model: Network,
+  feed: Feed,
+  epoch: number,
+  signal: AbortSignal | undefined,
+  onBatch: (done: number) => void = () => {},
+): Promise<number[]> {
+  const meter = new Meter(1 + model.metrics.length)
+  const step = evaluationStep(model, feed, meter)
+  const pipeline = new Pipeline<StepResult>((result, index) => {
+    release(result)
+    onBatch(index + 1)
+  }, release)
+  let batches = 0
+  try {
+    for await (const batch of feed.epoch(epoch)) {
+      try {
+        signal?.throwIfAborted()
+        await pipeline.push(() => step(batch.input))
+        meter.count(batch.size)
+        batches++
+      } finally {
+        batch.release()
+      }
+    }
+    await pipeline.drain()
+    if (batches === 0) throw new DataError('there are no samples to evaluate; give at least one batch')
+    return await meter.means()
+  } finally {
+    await pipeline.abandon()
+    step.dispose()
+    meter.dispose()
+  }
+}
+
+/** The public `evaluate` of models. */
+export async function evaluateModel(
+  model: Network,
+  first: BatchSource | ArrayInput,
+  second: ArrayInput | EvaluateOptions | undefined,
+  third: EvaluateOptions = {},
+): Promise<Evaluation> {
+  const { lossName } = compiledOf(model, 'evaluate')
+  const isArrays = first instanceof Tensor || ArrayBuffer.isView(first) || second instanceof Tensor || Array.isArray(second)
+  const { signal, batchSize = 256 } = isArrays ? third : ((second ?? {}) as EvaluateOptions)
+  return exclusively(model, 'evaluate', async () => {
+    const { inputShape, dtype } = model
+    const labels = takesLabels(lossName)
+    const options = { batchSize, inputShape, dtype, labels }
+    const data = isArrays ? new ArrayDataset(first as ArrayInput, second as ArrayInput, options) : (first as BatchSource)
+    try {
+      const classes = labelLimit(model, outlineOf(model).outputShape)
+      const feed = feedOf(data, { inputShape, dtype, classes })
+      await feed.prepare()
+      return named(model, await measure(model, feed, 0, signal))
+    } finally {
+      if (isArrays) (data as ArrayDataset).dispose()
+    }
+  })
+}
+
+/** The public `predict` of models. */
+export async function predictModel(model: Network, given: ArrayInput, options: PredictOptions): Promise<Tensor> {
+  const { signal } = options
+  const batchSize = checkBatchSize(options.batchSize ?? 256)
+  return exclusively(model, 'predict', async () => {
+    const { inputShape, dtype } = model
+    const state = stateOf(model)
+    state.predictor ??= jit((x: Tensor) => model.forward(x, model.pass({ tracking: false })).output)
+    const forward = state.predictor
+    const { outputShape } = outlineOf(model)
+    const width = sizeOf(outputShape)
+    const held = new ArrayDataset(given, new Int32Array(countOf(given, sizeOf(inputShape))), { inputShape, dtype })
+    const count = held.samples
+    const all = allocate(dtype, count * width)
+    const pipeline = new Pipeline<Tensor>(
+      (output, index) => {
+        all.set(output.dataSync() as never, index * batchSize * width)
+        output.dispose()
+      },
+      (output) => output.dispose(),
+    )
+    try {
+      for (let start = 0; start < count; start += batchSize) {
+        signal?.throwIfAborted()
+        using part = held.source.x.slice([start], [Math.min(start + batchSize, count)])
+        using x = part.cast(dtype)
+        await evaluate(x)
+        await pipeline.push(() => forward(x))
+      }
+      await pipeline.drain()
+      return tensor(all, { shape: [count, ...outputShape] })
+    } finally {
+      await pipeline.abandon()
+      held.dispose()
+    }
+  })
+}
+
+function countOf(given: ArrayInput, width: number): number {
+  if (given instanceof Tensor) return given.shape[0] ?? 0
+  if (ArrayBuffer.isView(given)) return (given as unknown as ArrayLike<number>).length / width
+  return Array.isArray(given) ? given.length : 0
+}
