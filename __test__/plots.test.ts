@@ -26,7 +26,8 @@ import {
 } from '../ts/plots/index.js'
 import { placeLabels } from '../ts/plots/labels.js'
 import { renderPng, renderSvg } from '../ts/plots/render.js'
-import { chooseScale, epochTicks } from '../ts/plots/scale.js'
+import { chooseScale } from '../ts/plots/scale.js'
+import { epochTicks } from '../ts/plots/ticks.js'
 
 const layers = ['conv2d_1', 'dense_1', 'dense_2', 'dense_3', 'dense_4']
 
@@ -182,7 +183,7 @@ test('epochs plot: both measures against the epoch, counted from 1', (t) => {
 test('loss plot: training red, validation blue, "Epoch vs Loss"', (t) => {
   const { spec } = lossPlot({ loss: [2, 1], validationLoss: [2.1, 1.2] })
   t.is((spec.title as { text: string }).text, 'Epoch vs Loss')
-  t.deepEqual(find(spec, 'color').map((color) => find(color, 'range'))[0], [['#d62728', '#1f77b4']])
+  t.deepEqual(find(spec, 'range'), [['#d62728', '#1f77b4']])
   t.deepEqual(rowsOf(spec).at(-1), { curve: 'validation', epoch: 2, loss: 1.2 })
   t.deepEqual(find(lossPlot({ loss: [1] }).spec, 'range'), [['#d62728']])
 })

@@ -16,17 +16,17 @@ function setUp(stream: { isTTY?: boolean; columns?: number }) {
   return { writes, time, target, reporter, text: () => writes.join('') }
 }
 
-const escape = '\u001b'
-const showCursor = `${escape}[?25h`
-const hideCursor = `${escape}[?25l`
+const controlStart = '\u001b'
+const showCursor = `${controlStart}[?25h`
+const hideCursor = `${controlStart}[?25l`
 
 /** What a terminal shows after these writes: carriage returns go back, wiping sequences wipe. */
 function screen(text: string): string[] {
   const lines = ['']
-  for (const [part] of text.matchAll(new RegExp(`${escape}\\[[?0-9]*[a-zA-Z]|\\r|\\n|.`, 'gu'))) {
+  for (const [part] of text.matchAll(new RegExp(`${controlStart}\\[[?0-9]*[a-zA-Z]|\\r|\\n|.`, 'gu'))) {
     if (part === '\n') lines.push('')
-    else if (part === `${escape}[2K`) lines[lines.length - 1] = ''
-    else if (part !== '\r' && !part.startsWith(escape)) lines[lines.length - 1] += part
+    else if (part === `${controlStart}[2K`) lines[lines.length - 1] = ''
+    else if (part !== '\r' && !part.startsWith(controlStart)) lines[lines.length - 1] += part
   }
   return lines
 }

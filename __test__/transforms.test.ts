@@ -237,7 +237,7 @@ test('a run that fails rejects with the stack of its call, and Variables keep th
   t.deepEqual([...(await w.data())], [0, 0, 0, 0])
 })
 
-test('a training loop reuses its plan and holds its memory flat', async (t) => {
+test.serial('a training loop reuses its plan and holds its memory flat', async (t) => {
   const w = new Variable(sample([4, 3]).cast('float32'))
   const step = jit((x: Tensor) => {
     const { value, grads } = valueAndGrad((at) => x.matmul(at).tanh().square().mean(), w)
@@ -250,8 +250,9 @@ test('a training loop reuses its plan and holds its memory flat', async (t) => {
   const before = memory()
   for (let i = 0; i < 50; i++) (await step(x)).dispose()
   const after = memory()
-  t.is(after.nodes, before.nodes)
-  t.is(after.bytes, before.bytes)
+  t.true(after.nodes <= before.nodes)
+  t.true(after.bytes <= before.bytes)
+  t.is(after.allocations, before.allocations)
   t.is(after.plans, before.plans)
 })
 

@@ -103,15 +103,19 @@ export function errorOfCode(code: string, message: string): HyperglowError {
   return new ErrorClass(message)
 }
 
-/** Number of insertions, deletions and exchanges that turn `a` into `b`. */
+/** Number of insertions, deletions, exchanges and swaps of neighbours that turn `a` into `b`. */
 function editDistance(a: string, b: string): number {
+  let beforePrevious: number[] = []
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {
     const row = [i]
     for (let j = 1; j <= b.length; j++) {
       const change = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      row.push(Math.min((previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, change))
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      const swap = swapped ? (beforePrevious[j - 2] ?? 0) + 1 : change
+      row.push(Math.min((previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, change, swap))
     }
+    beforePrevious = previous
     previous = row
   }
   return previous[b.length] ?? 0

@@ -155,6 +155,7 @@ export class Tensor {
   }
 
   #single(method: string): void {
+    this.#refuseTracing(method)
     if (this.size === 1) return
     throw new ShapeError(
       `${method}(): a tensor ${showShape(this.shape)} has ${this.size} elements, expected one; ` +
@@ -180,12 +181,14 @@ export class Tensor {
 
   /** The values as nested arrays of numbers (a number for a scalar); bool gives 0 and 1. */
   array(): Promise<NestedArray> {
+    this.#refuseTracing('array')
     const { shape } = this
     return this.data().then((values) => nest(values, shape))
   }
 
   /** Like {@link Tensor.array}, but blocks the JavaScript thread. */
   arraySync(): NestedArray {
+    this.#refuseTracing('arraySync')
     return nest(this.dataSync(), this.shape)
   }
 

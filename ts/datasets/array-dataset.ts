@@ -1,7 +1,7 @@
 import { isFloat, sizeOf, type TypedArray } from '../dtype.js'
 import { ArgumentError, DataError, describe, ShapeError } from '../errors.js'
 import type { FloatDType } from '../initializers.js'
-import { isFinite as finite } from '../ops/index.js'
+import { alias, isFinite as finite } from '../ops/elementwise.js'
 import { HostRandom } from '../random.js'
 import { type NestedInput, type Shape, Tensor, tensor } from '../tensor.js'
 import type { Batch, Dataset } from './loader.js'
@@ -238,7 +238,7 @@ export function checkBatchSize(batchSize: number): number {
 
 function hold(givenX: ArrayInput, givenY: ArrayInput, options: ArrayDatasetOptions): Held {
   const { scale = 1, offset = 0, dtype = 'float32' } = options
-  const x = inputsOf(givenX, dtype, options.inputShape)
+  const x = inputTensor(givenX, dtype, options.inputShape)
   const count = x.shape[0] as number
   const { y, labels } = targetsOf(givenY, count, dtype, options)
   if (y.shape[0] !== count) {
@@ -248,8 +248,9 @@ function hold(givenX: ArrayInput, givenY: ArrayInput, options: ArrayDatasetOptio
   return { source: { x, y, scale, offset }, labels, classes, dtype, checked: undefined }
 }
 
-function inputsOf(given: ArrayInput, dtype: FloatDType, inputShape: Shape | undefined): Tensor {
-  const data = given instanceof Tensor ? given : asTensor(given, dtype)
+/** Samples `[n, ...inputShape]` as a tensor of their own; plain numbers become `dtype`, other data keep theirs. */
+export function inputTensor(given: ArrayInput, dtype: FloatDType, inputShape: Shape | undefined): Tensor {
+  const data = asTensor(given, dtype)
   if (data.rank === 0 || data.size === 0) throw new DataError('x is empty; give at least one sample')
   if (inputShape === undefined) return data
   const width = sizeOf(inputShape)
@@ -258,10 +259,14 @@ function inputsOf(given: ArrayInput, dtype: FloatDType, inputShape: Shape | unde
       `x of shape (${data.shape.join(', ')}) does not hold samples of shape (${inputShape.join(', ')}), ${width} numbers each`,
     )
   }
-  return data.reshape([data.size / width, ...inputShape])
+  const shaped = data.reshape([data.size / width, ...inputShape])
+  data.dispose()
+  return shaped
 }
 
-function asTensor(given: NestedInput, dtype: FloatDType): Tensor {
+/** A tensor that may be disposed of without touching what was given. */
+function asTensor(given: ArrayInput, dtype: FloatDType): Tensor {
+  if (given instanceof Tensor) return alias(given)
   if (given instanceof Float64Array && dtype === 'float32') return tensor(Float32Array.from(given))
   return ArrayBuffer.isView(given) ? tensor(given) : tensor(given, { dtype })
 }
@@ -273,7 +278,7 @@ function targetsOf(
   options: ArrayDatasetOptions,
 ): { y: Tensor; labels: Int32Array | undefined } {
   const values = labelValues(given, options.labels)
-  if (values === undefined) return { y: given instanceof Tensor ? given : asTensor(given as NestedInput, dtype), labels: undefined }
+  if (values === undefined) return { y: asTensor(given, dtype), labels: undefined }
   if (values.length !== count) {
     throw new ShapeError(`x holds ${count} samples and y ${values.length} labels; give one label for each input`)
   }

@@ -1,6 +1,7 @@
 import { ArgumentError, unknownName } from '../errors.js'
 import { scope } from '../memory.js'
 import { where } from '../ops/index.js'
+import { checkOptions } from '../options.js'
 import { eye, type Tensor } from '../tensor.js'
 import { Estimator, type EstimatorOptions, splitSegment } from './estimator.js'
 import {
@@ -108,11 +109,9 @@ export class HSIC extends Estimator<HSICOptions> {
   readonly #variant: HSICVariant
   readonly #epsilon: number
 
-  constructor(options: HSICOptions) {
+  constructor(options: HSICOptions = {}) {
     super(options)
-    for (const name of Object.keys(options)) {
-      if (!OPTION_NAMES.includes(name)) throw unknownName('option of HSIC', name, OPTION_NAMES)
-    }
+    checkOptions('HSIC', options, OPTION_NAMES)
     const { kernel = 'gaussian', kernelY = kernel, sigma, sigmaY = sigma } = options
     this.#kernel = makeKernel(kernel, options)
     this.#kernelY =

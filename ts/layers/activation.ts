@@ -1,4 +1,5 @@
 import type { ActivationName } from '../activations.js'
+import { checkOptions } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
 import { ActivatedLayer, type ActivationFunction } from './activated.js'
 
@@ -8,6 +9,7 @@ export class Activation extends ActivatedLayer {
 
   /** @param activation name such as `'relu'`, or any function of a tensor */
   constructor(activation: ActivationName | ActivationFunction, options: { name?: string } = {}) {
+    checkOptions('Activation', options, ['name'])
     super('activation', { ...options, activation })
     this.#activation = activation
   }

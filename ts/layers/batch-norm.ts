@@ -1,4 +1,5 @@
 import { ArgumentError, DataError, ShapeError } from '../errors.js'
+import { checkOptions } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
 import type { Context } from './context.js'
 import { Layer } from './layer.js'
@@ -18,6 +19,14 @@ export interface BatchNormOptions {
   name?: string
 }
 
+const optionNames: readonly (keyof BatchNormOptions)[] = [
+  'eps',
+  'momentum',
+  'affine',
+  'trackRunningStats',
+  'name',
+]
+
 /** `gamma` (channels) and `beta` (channels), both absent when not affine. */
 export type BatchNormWeights = { gamma?: Tensor; beta?: Tensor }
 
@@ -34,6 +43,7 @@ export abstract class BatchNorm extends Layer<BatchNormWeights> {
   protected readonly options: Required<Omit<BatchNormOptions, 'name'>> & { name?: string }
 
   constructor(rank: 1 | 2 | 3, options: BatchNormOptions) {
+    checkOptions(`BatchNorm${rank}d`, options, optionNames)
     super({ kind: `batch_norm${rank}d`, name: options.name })
     this.rank = rank
     this.options = { eps: 1e-5, momentum: 0.1, affine: true, trackRunningStats: true, ...options }

@@ -1,5 +1,6 @@
 import { ArgumentError, ShapeError } from '../errors.js'
 import type { Initializer, InitializerName } from '../initializers.js'
+import { checkOptions } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
 import { ActivatedLayer, type ActivatedOptions } from './activated.js'
 import { perAxis, wholeNumber } from './arguments.js'
@@ -22,6 +23,18 @@ export interface ConvOptions extends ActivatedOptions {
   /** Default as the kernel. */
   biasInitializer?: InitializerName | Initializer
 }
+
+const optionNames: readonly (keyof ConvOptions)[] = [
+  'activation',
+  'stride',
+  'padding',
+  'dilation',
+  'groups',
+  'useBias',
+  'kernelInitializer',
+  'biasInitializer',
+  'name',
+]
 
 /** `kernel` (filters, channels / groups, ...kernel); `bias` (filters). With a leading batch axis: weights per sample. */
 export type ConvWeights = { kernel: Tensor; bias?: Tensor }
@@ -46,6 +59,7 @@ export abstract class Conv extends ActivatedLayer<ConvWeights> {
     options: ConvOptions,
   ) {
     const what = `Conv${rank}d`
+    checkOptions(what, options, optionNames)
     super(what.toLowerCase(), options)
     this.rank = rank
     this.filters = wholeNumber(`${what}: filters`, filters)

@@ -1,5 +1,6 @@
 import { ShapeError } from '../errors.js'
 import type { Initializer, InitializerName } from '../initializers.js'
+import { checkOptions } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
 import { ActivatedLayer, type ActivatedOptions } from './activated.js'
 import { wholeNumber } from './arguments.js'
@@ -13,6 +14,14 @@ export interface DenseOptions extends ActivatedOptions {
   /** Default uniform within +-1/sqrt(inputs). */
   biasInitializer?: InitializerName | Initializer
 }
+
+const optionNames: readonly (keyof DenseOptions)[] = [
+  'activation',
+  'useBias',
+  'kernelInitializer',
+  'biasInitializer',
+  'name',
+]
 
 /** `kernel` (units, inputs); `bias` (units). With a leading batch axis, every sample has weights of its own. */
 export type DenseWeights = { kernel: Tensor; bias?: Tensor }
@@ -28,6 +37,7 @@ export class Dense extends ActivatedLayer<DenseWeights> {
   readonly #options: DenseOptions
 
   constructor(units: number, options: DenseOptions = {}) {
+    checkOptions('Dense', options, optionNames)
     super('dense', options)
     this.units = wholeNumber('Dense: units', units)
     this.#options = options

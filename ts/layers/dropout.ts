@@ -1,4 +1,5 @@
 import { ArgumentError, StateError } from '../errors.js'
+import { checkOptions } from '../options.js'
 import { uniform } from '../random.js'
 import type { Shape, Tensor } from '../tensor.js'
 import type { Context } from './context.js'
@@ -13,6 +14,7 @@ export class Dropout extends Layer {
   readonly prob: number
 
   constructor(prob: number, options: { name?: string } = {}) {
+    checkOptions('Dropout', options, ['name'])
     super({ kind: 'dropout', name: options.name })
     if (!(prob >= 0 && prob < 1)) {
       throw new ArgumentError(`Dropout: prob must be at least 0 and below 1, received ${prob}`)

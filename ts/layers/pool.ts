@@ -1,4 +1,5 @@
 import { ArgumentError } from '../errors.js'
+import { checkOptions } from '../options.js'
 import type { Shape } from '../tensor.js'
 import { perAxis } from './arguments.js'
 import { Layer } from './layer.js'
@@ -16,6 +17,8 @@ export interface PoolOptions {
   name?: string
 }
 
+const optionNames: readonly (keyof PoolOptions)[] = ['stride', 'padding', 'ceilMode', 'name']
+
 /** Base of the pooling layers: `[batch, channels, ...extents]` to `[batch, channels, ...window counts]`. */
 export abstract class Pool extends Layer {
   /** Number of spatial axes. */
@@ -31,6 +34,7 @@ export abstract class Pool extends Layer {
     options: PoolOptions & { dilation?: number | readonly number[] },
   ) {
     const title = `${what}${rank}d`
+    checkOptions(title, options, [...optionNames, what === 'MaxPool' ? 'dilation' : 'countIncludePad'])
     super({ kind: `${what === 'MaxPool' ? 'max' : 'avg'}_pool${rank}d`, name: options.name })
     this.rank = rank
     const kernel = perAxis(`${title}: kernelSize`, kernelSize, rank, 1)

@@ -60,6 +60,11 @@ export class DynamicsRecord {
     this.#current = []
   }
 
+  /** Releases the tensors handed out. */
+  dispose(): void {
+    this.#forget()
+  }
+
   #forget(): void {
     this.#evaluated?.dispose()
     this.#perBatch?.dispose()

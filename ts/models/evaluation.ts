@@ -1,5 +1,5 @@
 /** What a trained model says: outputs, loss and metrics in evaluation mode. */
-import { ArrayDataset, type ArrayInput, checkBatchSize } from '../datasets/array-dataset.js'
+import { ArrayDataset, type ArrayInput, checkBatchSize, inputTensor } from '../datasets/array-dataset.js'
 import type { BatchSource } from '../datasets/loader.js'
 import { allocate, sizeOf } from '../dtype.js'
 import { DataError } from '../errors.js'
@@ -96,7 +96,7 @@ export async function evaluateModel(
   third: EvaluateOptions = {},
 ): Promise<Evaluation> {
   const { lossName } = compiledOf(model, 'evaluate')
-  const isArrays = first instanceof Tensor || ArrayBuffer.isView(first) || second instanceof Tensor || Array.isArray(second)
+  const isArrays = second instanceof Tensor || Array.isArray(second) || ArrayBuffer.isView(second)
   const { signal, batchSize = 256 } = isArrays ? third : ((second ?? {}) as EvaluateOptions)
   return exclusively(model, 'evaluate', async () => {
     const { inputShape, dtype } = model
@@ -121,12 +121,15 @@ export async function predictModel(model: Network, given: ArrayInput, options: P
   return exclusively(model, 'predict', async () => {
     const { inputShape, dtype } = model
     const state = stateOf(model)
-    state.predictor ??= jit((x: Tensor) => model.forward(x, model.pass({ tracking: false })).output)
+    state.predictor ??= jit((x: Tensor, rows: Tensor) => {
+      const batch = x.take(rows)
+      return model.forward(batch.dtype === dtype ? batch : batch.cast(dtype), model.pass({ tracking: false })).output
+    })
     const forward = state.predictor
     const { outputShape } = outlineOf(model)
     const width = sizeOf(outputShape)
-    const held = new ArrayDataset(given, new Int32Array(countOf(given, sizeOf(inputShape))), { inputShape, dtype })
-    const count = held.samples
+    const x = inputTensor(given, dtype, inputShape)
+    const count = x.shape[0] as number
     const all = allocate(dtype, count * width)
     const pipeline = new Pipeline<Tensor>(
       (output, index) => {
@@ -136,24 +139,18 @@ export async function predictModel(model: Network, given: ArrayInput, options: P
       (output) => output.dispose(),
     )
     try {
+      await evaluate(x)
       for (let start = 0; start < count; start += batchSize) {
         signal?.throwIfAborted()
-        using part = held.source.x.slice([start], [Math.min(start + batchSize, count)])
-        using x = part.cast(dtype)
-        await evaluate(x)
-        await pipeline.push(() => forward(x))
+        const size = Math.min(batchSize, count - start)
+        using rows = tensor(Int32Array.from({ length: size }, (_, i) => start + i))
+        await pipeline.push(() => forward(x, rows))
       }
       await pipeline.drain()
       return tensor(all, { shape: [count, ...outputShape] })
     } finally {
       await pipeline.abandon()
-      held.dispose()
+      x.dispose()
     }
   })
-}
-
-function countOf(given: ArrayInput, width: number): number {
-  if (given instanceof Tensor) return given.shape[0] ?? 0
-  if (ArrayBuffer.isView(given)) return (given as unknown as ArrayLike<number>).length / width
-  return Array.isArray(given) ? given.length : 0
 }

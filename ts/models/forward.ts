@@ -23,6 +23,8 @@ export interface ForwardContext {
   readonly tracking: boolean
   /** Runs a registered layer with the weights, state and random key of this pass. */
   run(layer: Layer, x: Tensor): Tensor
+  /** The tensor without gradient, as it stands in `hidden`; it keeps the name of the layer it came from. */
+  detach(output: Tensor): Tensor
 }
 
 /** A registered layer with its path, such as `layers.2`. */
@@ -130,7 +132,6 @@ export class ForwardPass implements ForwardContext {
     return this.#logits.get(output)
   }
 
-  /** The tensor without gradient, still known as the output of its layer. */
   detach(output: Tensor): Tensor {
     const detached = output.stopGradient()
     const layer = this.#producers.get(output)

@@ -20,7 +20,7 @@ export interface ModelState {
   record: DynamicsRecord | undefined
   history: History | undefined
   /** The compiled forward pass of `predict`. */
-  predictor: CompiledFunction<[x: Tensor], Tensor> | undefined
+  predictor: CompiledFunction<[x: Tensor, rows: Tensor], Tensor> | undefined
   /** What the model is doing, e.g. 'fit'; undefined when idle. */
   busy: string | undefined
 }

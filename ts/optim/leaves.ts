@@ -35,11 +35,12 @@ export function pairWith<T extends Tensor | Variable>(
   grads: Nested<Tensor>,
 ): { path: string; value: T; grad: Tensor }[] {
   const byPath = new Map(leavesOf(grads).map(({ path, value }) => [path, value]))
+  const received = [...byPath.keys()].join(', ')
   const pairs = leavesOf(tree).map(({ path, value }) => {
     const grad = byPath.get(path)
     if (grad === undefined) {
       throw new ArgumentError(
-        `no gradient for the parameter '${path}'; gradients must have the structure of the parameters, received ${[...byPath.keys()].join(', ')}`,
+        `no gradient for the parameter '${path}'; gradients must have the structure of the parameters, received ${received || 'none'}`,
       )
     }
     byPath.delete(path)

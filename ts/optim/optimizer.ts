@@ -1,5 +1,6 @@
 import { ArgumentError, ShapeError } from '../errors.js'
 import { tidy } from '../memory.js'
+import { checkOptions } from '../options.js'
 import { full, type Tensor, type TensorLike, tensor } from '../tensor.js'
 import { Variable } from '../variable.js'
 import { leavesOf, type Nested, pairWith, rebuild } from './leaves.js'
@@ -213,13 +214,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
 
   #merged(group: ParameterGroup<O>): Settings<O> {
     const { params: _, ...own } = group
-    for (const name of Object.keys(own)) {
-      if (!Object.hasOwn(this.options, name)) {
-        throw new ArgumentError(
-          `${this.constructor.name}: a parameter group has the unknown option '${name}'; options are ${Object.keys(this.options).join(', ')}`,
-        )
-      }
-    }
+    checkOptions(`a parameter group of ${this.constructor.name}`, own, Object.keys(this.options))
     return { ...this.options, ...own }
   }
 

@@ -1,4 +1,5 @@
-import { ArgumentError, unknownName } from '../errors.js'
+import { ArgumentError } from '../errors.js'
+import { checkOptions } from '../options.js'
 
 /** Options that every optimizer takes. */
 export interface OptimizerOptions {
@@ -23,10 +24,9 @@ export function withDefaults<O extends object>(
   defaults: Required<O>,
   given: Partial<O>,
 ): Required<O> {
-  const known = Object.keys(defaults)
+  checkOptions(optimizer, given, Object.keys(defaults))
   const filled = { ...defaults }
   for (const [name, value] of Object.entries(given) as [keyof O & string, unknown][]) {
-    if (!known.includes(name)) throw unknownName(`option of ${optimizer}`, name, known)
     if (value !== undefined) filled[name] = value as Required<O>[keyof O & string]
   }
   return filled

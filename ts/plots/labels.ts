@@ -38,8 +38,8 @@ export interface PlacedLabel extends Box {
   readonly leader?: Point
 }
 
-const distances = [10, 17, 26, 38, 54, 74, 98]
-const directions = 16
+const distances = [10, 17, 26, 38, 54, 74, 98, 128]
+const directions = 24
 /** A label nearer than this to its point needs no line to it. */
 const leaderFrom = 15
 /** Room between a label and the border of the plotting area. */
@@ -102,16 +102,20 @@ function candidatesOf({ anchor, width, height }: LabelRequest): Box[] {
   return boxes
 }
 
-/** What a place costs by itself: distance, and what it covers or leaves. Right of the point is the habit of readers. */
+/** What a place costs by itself: distance, and what it covers or leaves. Readers look right of a point first, then above. */
 function costOf(box: Box, anchor: Point, scene: LabelScene, paths: readonly (readonly Point[])[]): number {
   const near = nearest(box, anchor)
-  let cost = 0.8 * near.distance + (box.x >= anchor.x ? 0 : 4)
+  const [toRight, down] = [near.x - anchor.x, near.y - anchor.y]
+  const side = near.distance > 0 ? 3 * (1 - toRight / near.distance) + Math.max(0, down / near.distance) : 0
+  // Of places at the same distance, the one level with the point.
+  const level = 0.1 * Math.abs(box.y + box.height / 2 - anchor.y)
+  let cost = 0.8 * near.distance + side + level
   const outside =
     Math.max(0, border - box.x) +
     Math.max(0, box.x + box.width + border - scene.width) +
     Math.max(0, border - box.y) +
     Math.max(0, box.y + box.height + border - scene.height)
-  if (outside > 0) cost += 1000 + 50 * outside
+  if (outside > 0) cost += 5000 + 50 * outside
   const hasLeader = near.distance > leaderFrom
   const clear = grow(box, scene.radius + 1)
   const touching = grow(box, 2)

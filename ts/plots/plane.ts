@@ -1,9 +1,10 @@
 import { checkScale } from './check.js'
 import type { Trajectories, Trajectory } from './dynamics.js'
 import type { AxisPlace, AxisScale, ScaleKind } from './scale.js'
-import { chooseScale, epochTicks } from './scale.js'
+import { chooseScale } from './scale.js'
 import type { Json, JsonObject } from './spec.js'
 import { epochScheme, firstEpochColour, ink, markerOf, singleEpochColour } from './theme.js'
+import { epochTicks } from './ticks.js'
 
 /** A plane with its two axes decided. */
 export interface Plane {

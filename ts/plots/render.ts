@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { ArgumentError, StateError } from '../errors.js'
 import { fontFamily, fontFiles, hasLettersOf, textWidth } from './font.js'
 import type { VegaLiteSpec } from './spec.js'
@@ -87,9 +88,11 @@ export async function renderSvg(spec: VegaLiteSpec, importer: Importer = importP
   const vegaLite = await load<VegaLite>('vega-lite', 'drawing a chart', importer)
   measureOurText(vega)
   try {
-    const view = new vega.View(vega.parse(vegaLite.compile(spec).spec), { renderer: 'none' })
+    // Vega marks the rows of data that it was given; the chart keeps its own clean.
+    const compiled = vegaLite.compile(structuredClone(spec)).spec
+    const view = new vega.View(vega.parse(compiled), { renderer: 'none' })
     try {
-      return await view.toSVG()
+      return withOwnIds(await view.toSVG())
     } finally {
       view.finalize()
     }
@@ -97,6 +100,20 @@ export async function renderSvg(spec: VegaLiteSpec, importer: Importer = importP
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new ArgumentError(`chart: the specification cannot be drawn: ${why}`, { cause })
   }
+}
+
+/**
+ * The same SVG with names of gradients and clip paths that depend on its content alone. Vega counts them through the life
+ * of the process, so that one chart drawn twice would differ, and two charts in one page could share a name.
+ */
+function withOwnIds(svg: string): string {
+  const ids = [
+    ...new Set([...svg.matchAll(/ id="((?:gradient_|clip)\d+)"/g)].map((match) => match[1] as string)),
+  ]
+  const named = (prefix: string) =>
+    svg.replace(/(?<=id="|url\(#)(?:gradient_|clip)\d+(?="|\))/g, (id) => `${prefix}${ids.indexOf(id)}`)
+  const digest = createHash('sha256').update(named('')).digest('hex')
+  return named(`hg-${digest.slice(0, 8)}-`)
 }
 
 /**

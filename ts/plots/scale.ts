@@ -1,14 +1,10 @@
 import { textWidth } from './font.js'
 import type { JsonObject } from './spec.js'
+import type { Tick } from './ticks.js'
+import { epochTicks, ticksOf } from './ticks.js'
 
 /** How an axis spreads its values. `symlog` is logarithmic away from zero and linear about it. */
 export type ScaleKind = 'linear' | 'log' | 'symlog'
-
-/** A mark on an axis; one with an empty label is a minor one. */
-interface Tick {
-  readonly value: number
-  readonly label: string
-}
 
 /**
  * One axis, decided here and not by the renderer, because labels can only be placed clear of the data where the
@@ -162,145 +158,6 @@ function paddedDomain(
   return padded
 }
 
-interface TickRules {
-  /** Width of the linear part of a symmetric-logarithmic axis. */
-  readonly constant: number
-  /** Whether the labels of these ticks stand clear of each other. */
-  readonly fits: (labelled: readonly Tick[]) => boolean
-}
-
-function ticksOf(kind: ScaleKind, [low, high]: readonly [number, number], rules: TickRules): Tick[] {
-  switch (kind) {
-    case 'linear':
-      return linearTicks(low, high, rules)
-    case 'log':
-      return logTicks(low, high, rules)
-    case 'symlog':
-      return symlogTicks(low, high, rules)
-  }
-}
-
-/** Ticks at round steps, as many as have room, about seven at most and two at least. */
-function linearTicks(low: number, high: number, { fits }: TickRules): Tick[] {
-  let ticks: Tick[] = []
-  for (let labels = 7; labels >= 1; labels--) {
-    const fewer = roundTicks(low, high, (high - low) / labels)
-    if (ticks.length > 0 && fewer.length < 2) break
-    ticks = fewer
-    if (fits(ticks)) break
-  }
-  return ticks
-}
-
-function roundTicks(low: number, high: number, rough: number): Tick[] {
-  const step = roundStep(rough)
-  const values: number[] = []
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) {
-    values.push(Number((i * step).toPrecision(12)))
-  }
-  const exponent = Math.floor(Math.log10(step) + 1e-9)
-  const largest = Math.max(0, ...values.map(Math.abs))
-  const power = largest === 0 ? 0 : Math.floor(Math.log10(largest) + 1e-9)
-  // 0.00012 is shorter than its power of ten; from six decimals on it is not.
-  const plain = exponent >= -5 && largest < 1e6
-  const label = (value: number): string => {
-    if (plain) return minus(value.toFixed(Math.max(0, -exponent)))
-    return value === 0
-      ? '0'
-      : `${minus((value / 10 ** power).toFixed(power - exponent))}×${powerOfTen(power)}`
-  }
-  return values.map((value) => ({ value, label: label(value) }))
-}
-
-/** The smallest of 1, 2, 5, 10 ... times a power of ten that is not below `rough`. */
-function roundStep(rough: number): number {
-  const exponent = Math.floor(Math.log10(rough))
-  const factor = [1, 2, 5].find((each) => each * 10 ** exponent >= rough * (1 - 1e-9)) ?? 10
-  return Number(`${factor}e${exponent}`)
-}
-
-/** Powers of ten in [low, high], thinned to ten at most. */
-function decades(low: number, high: number): number[] {
-  const first = Math.ceil(Math.log10(low) - 1e-9)
-  const last = Math.floor(Math.log10(high) + 1e-9)
-  const every = Math.max(1, Math.ceil((last - first + 1) / 10))
-  const values: number[] = []
-  for (let exponent = first; exponent <= last; exponent += every) values.push(Number(`1e${exponent}`))
-  return values
-}
-
-/** Which multiples of the powers of ten carry labels, the densest first. */
-const labelledFactors = [[1, 2, 5], [1, 3], [1]] as const
-
-function logTicks(low: number, high: number, rules: TickRules): Tick[] {
-  const span = Math.log10(high / low)
-  if (span < 0.7) return linearTicks(low, high, rules)
-  const powers = decades(low, high)
-  const values: number[] = []
-  for (let exponent = Math.floor(Math.log10(low)); exponent <= Math.ceil(Math.log10(high)); exponent++) {
-    for (let factor = 1; factor <= 9; factor++) {
-      const value = Number(`${factor}e${exponent}`)
-      if (value >= low && value <= high) values.push(value)
-    }
-  }
-  const choices = powers.length >= 3 ? [[1]] : labelledFactors
-  let ticks: Tick[] = []
-  for (const factors of choices) {
-    const isMajor = (value: number) => {
-      const factor = Number(value.toExponential().split('e')[0])
-      return factors.some((each) => each === factor) && (factor > 1 || powers.includes(value))
-    }
-    const major = values.filter(isMajor)
-    // A lone power of ten does not tell how long a decade is.
-    if (major.length < 2 && ticks.length > 0) break
-    const plain = major.every((value) => value >= (factors.length > 1 ? 1e-4 : 1e-3) && value < 1e5)
-    // Over many decades the marks between them would be a smear.
-    ticks = (span > 6 ? major : values).map((value) => ({
-      value,
-      label: !major.includes(value) ? '' : plain ? String(value) : scientific(value),
-    }))
-    if (rules.fits(ticks.filter((tick) => tick.label !== ''))) break
-  }
-  return ticks
-}
-
-function symlogTicks(low: number, high: number, { constant, fits }: TickRules): Tick[] {
-  const positive = high > constant ? decades(constant, high) : []
-  const negative = low < -constant ? decades(constant, -low) : []
-  for (let every = 1; ; every++) {
-    // Counted from the outermost, which says how far the axis reaches.
-    const some = (powers: number[]) => powers.filter((_, index) => (powers.length - 1 - index) % every === 0)
-    const values = [
-      ...some(negative)
-        .reverse()
-        .map((value) => -value),
-      0,
-      ...some(positive),
-    ]
-    const plain = values.every((value) => value === 0 || (Math.abs(value) >= 1e-3 && Math.abs(value) < 1e5))
-    const ticks = values.map((value) => ({ value, label: plain ? minus(String(value)) : scientific(value) }))
-    if (ticks.length <= 3 || fits(ticks)) return ticks
-  }
-}
-
-const minus = (text: string): string => text.replace('-', '\u2212')
-
-function powerOfTen(exponent: number): string {
-  const raised = String(exponent).replace(/./g, (sign) =>
-    sign === '-' ? '⁻' : ('⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(sign)] as string),
-  )
-  return `10${raised}`
-}
-
-/** A number as a mantissa and a power of ten, as print has it: 2×10⁻⁴, 10⁻³. */
-function scientific(value: number): string {
-  if (value === 0) return '0'
-  const [mantissa, exponent] = value.toExponential().split('e') as [string, string]
-  const power = powerOfTen(Number(exponent))
-  if (mantissa === '1') return power
-  return minus(mantissa === '-1' ? `-${power}` : `${mantissa}×${power}`)
-}
-
 function axisOf(ticks: readonly Tick[]): JsonObject {
   const values = ticks.map((tick) => tick.value)
   const major = ticks.filter((tick) => tick.label !== '').map((tick) => tick.value)
@@ -327,13 +184,4 @@ export function epochScale(epochs: number): { scale: JsonObject; axis: JsonObjec
     scale: { type: 'linear', domain: [1 - space, epochs + space], nice: false, zero: false },
     axis: { values, format: 'd', labelOverlap: false },
   }
-}
-
-/** At most about `most` whole epochs to label: the first, the last, and round ones between. */
-export function epochTicks(epochs: number, most: number): number[] {
-  if (epochs <= most) return Array.from({ length: epochs }, (_, index) => index + 1)
-  const step = roundStep(epochs / (most - 1))
-  const values = [1]
-  for (let epoch = step; epoch < epochs - step / 3; epoch += step) if (epoch > 1) values.push(epoch)
-  return [...values, epochs]
 }

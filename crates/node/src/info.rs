@@ -51,10 +51,10 @@ pub fn memory() -> napi::Result<Memory> {
         let stats = hyperglow_kernels::memory();
         let counts = e.counts();
         Ok(Memory {
-            bytes: stats.bytes as f64,
-            buffers: stats.buffers as f64,
+            bytes: (stats.live_bytes + stats.arena_bytes) as f64,
+            buffers: stats.live_buffers as f64,
             peak_bytes: stats.peak_bytes as f64,
-            allocations: stats.allocations as f64,
+            allocations: stats.system_allocations as f64,
             pending_nodes: counts.pending as f64,
             nodes: counts.nodes as f64,
             plans: counts.plans as f64,
@@ -86,7 +86,7 @@ pub struct DeviceInfo {
 #[napi]
 pub fn device_info() -> napi::Result<DeviceInfo> {
     let (backend, _) = device().map_err(to_js)?;
-    Ok(DeviceInfo { name: "cpu".into(), threads: backend.threads() as u32, level: backend.level().to_string() })
+    Ok(DeviceInfo { name: "cpu".into(), threads: backend.threads() as u32, level: backend.level().name().to_string() })
 }
 
 /// Random bits for code that runs in JavaScript: the same numbers as the `random` primitive's.

@@ -1,0 +1,50 @@
+import { ArrayDataset, type ArrayInput } from '../datasets/array-dataset.js'
+import { DataError } from '../errors.js'
+import { takesLabels } from './compile.js'
+import type { History } from './history.js'
+import type { Network } from './network.js'
+import { compiledOf } from './state.js'
+import { type TrainOptions, trainModel } from './training-loop.js'
+
+/** Options of `fit`. */
+export interface FitOptions extends TrainOptions {
+  /** Samples in a batch; the last one keeps what is left. Default 32. */
+  batchSize?: number
+  /** Share of the samples, chosen at random, that validates: n - floor(n * (1 - share)). In [0, 1), default 0.2. */
+  validationSplit?: number
+  /** Give the training samples in another order every epoch. Default true. */
+  shuffle?: boolean
+}
+
+/** Makes datasets of arrays and trains on them. The seed of the model decides split and orders. */
+export async function fitArrays(
+  model: Network,
+  x: ArrayInput,
+  y: ArrayInput,
+  options: FitOptions,
+): Promise<History> {
+  const { batchSize, validationSplit = 0.2, shuffle = true, ...rest } = options
+  const { lossName } = compiledOf(model, 'fit')
+  rest.signal?.throwIfAborted()
+  const { seed, inputShape, dtype } = model
+  const data = new ArrayDataset(x, y, {
+    batchSize,
+    shuffle,
+    seed,
+    inputShape,
+    dtype,
+    labels: takesLabels(lossName),
+    classes: rest.numClasses,
+  })
+  try {
+    const [train, validation] = data.split(validationSplit)
+    if (train.samples === 0) {
+      throw new DataError(
+        `fit: ${data.samples} samples with validationSplit ${validationSplit} leave none to train on; lower the split or give more samples`,
+      )
+    }
+    return await trainModel(model, train, validation.samples > 0 ? { ...rest, validation } : rest)
+  } finally {
+    data.dispose()
+  }
+}

@@ -1,0 +1,52 @@
+import type { Layer } from '../layers/layer.js'
+import type { Shape, Tensor } from '../tensor.js'
+import type { ForwardContext, ForwardResult } from './forward.js'
+import { Network, type NetworkOptions } from './network.js'
+
+/** Options of {@link Sequential}. */
+export type SequentialOptions = Omit<NetworkOptions, 'trackDynamics' | 'saveDynamics' | 'segment'>
+
+/** A stack of layers, each taking the output of the one before. */
+export abstract class Stack extends Network {
+  /** Shape of one output; the input shape before the first `add`. */
+  get outputShape(): Shape {
+    return this.layers.at(-1)?.outputShape ?? this.inputShape
+  }
+
+  /**
+   * Puts a layer on top. Its weights are created at once.
+   *
+   * @throws ShapeError where it cannot take the output of the layer below; StateError after `compile`, or for a layer in use
+   */
+  add(layer: Layer): this {
+    this.register(layer, this.outputShape)
+    return this
+  }
+
+  forward(x: Tensor, ctx: ForwardContext = this.context()): ForwardResult {
+    let output = x
+    const hidden: Tensor[] = []
+    for (const layer of this.layers) {
+      output = ctx.run(layer, output)
+      // The origin's list has every layer, Flatten and Dropout too.
+      if (ctx.tracking && (this.segment === 'origin' || layer.countsInDynamics)) hidden.push(ctx.detach(output))
+    }
+    return { output, hidden }
+  }
+}
+
+/**
+ * A linear stack of layers.
+ *
+ *     const model = new Sequential({ inputShape: [784] })
+ *     model.add(new Dense(500, { activation: 'relu' })).add(new Dense(10, { activation: 'softmax' }))
+ *     model.compile({ optimizer: 'adam', metrics: ['accuracy'] })
+ *     await model.fit(x, y, { epochs: 5 })
+ *
+ * It does not track dynamics; {@link IBSequential} does.
+ */
+export class Sequential extends Stack {
+  constructor(options: SequentialOptions) {
+    super({ ...options, trackDynamics: false })
+  }
+}

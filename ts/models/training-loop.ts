@@ -1,0 +1,277 @@
+/** The training loop of all models. */
+import { performance } from 'node:perf_hooks'
+import { type BatchSource, batchCount } from '../datasets/loader.js'
+import { ArgumentError, DataError, describe, NumericalError, unknownName } from '../errors.js'
+import { lossPlot } from '../plots/loss.js'
+import { ProgressReporter } from '../progress/index.js'
+import { evaluate } from '../transforms.js'
+import { type Callback, notify } from './callbacks.js'
+import { DynamicsTracker } from './dynamics-tracker.js'
+import { labelLimit, measure, named, outlineOf } from './evaluation.js'
+import { type Feed, feedOf } from './feed.js'
+import { type EpochLogs, type History, historyOf } from './history.js'
+import type { Network } from './network.js'
+import { Pipeline } from './pipeline.js'
+import { compiledOf, exclusively, stateOf } from './state.js'
+import { Meter, release, type StepResult, trainStep } from './step.js'
+
+/** Options of every way to train. */
+export interface TrainOptions {
+  /** Times that the data are gone through. Default 1. */
+  epochs?: number
+  callbacks?: readonly Callback[]
+  /**
+   * Ends training after the steps under way; the promise rejects with the signal's reason. Weights stay as they are after
+   * the last finished step, dynamics of finished epochs stay readable.
+   */
+  signal?: AbortSignal
+  /** Report progress on stderr. Default: only where that is a terminal. */
+  verbose?: boolean
+  /** Draw the losses after the last epoch: a path, or true for `loss.svg` in the working folder. Default false. */
+  showPlot?: boolean | string
+  /** Classes of the task: the width of one-hot rows in the dynamics. Default: what the data tell, else the width of the output. */
+  numClasses?: number
+  /** Go on with the dynamics of the last fit instead of starting anew. Default false. */
+  appendDynamics?: boolean
+}
+
+/** Options of `fitDataset`. */
+export interface FitDatasetOptions extends TrainOptions {
+  /** Data to measure after every epoch, in evaluation mode. Empty data count as none. */
+  validation?: BatchSource
+}
+
+const names: readonly string[] = [
+  'epochs',
+  'callbacks',
+  'signal',
+  'verbose',
+  'showPlot',
+  'numClasses',
+  'appendDynamics',
+  'validation',
+]
+
+/** Time between two readings of the running means, in milliseconds. */
+const readingInterval = 100
+
+/**
+ * Trains a model on batches.
+ *
+ * @throws ArgumentError, DataError, StateError (rejects) before anything is changed, for data and options that cannot work;
+ *   NumericalError as soon as the mean loss is seen to be NaN or infinite; the reason of the signal; what a callback throws
+ */
+export async function trainModel(
+  model: Network,
+  source: BatchSource,
+  options: FitDatasetOptions,
+): Promise<History> {
+  checkOptions(options)
+  compiledOf(model, 'fit')
+  options.signal?.throwIfAborted()
+  return exclusively(model, 'fit', async () => {
+    const wasTraining = model.training
+    const run = await Run.prepare(model, source, options)
+    try {
+      return await run.all()
+    } finally {
+      await run.close()
+      if (wasTraining) model.train()
+      else model.eval()
+    }
+  })
+}
+
+function checkOptions(options: FitDatasetOptions): void {
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) throw unknownName('option of fit', name, names)
+  }
+  const { epochs = 1, numClasses } = options
+  for (const [name, value] of Object.entries({ epochs, numClasses })) {
+    if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1)) {
+      throw new ArgumentError(`fit: ${name} is ${describe(value)}, expected a whole number of at least 1`)
+    }
+  }
+}
+
+/** One call of `fit`. */
+class Run {
+  readonly #model: Network
+  readonly #options: FitDatasetOptions
+  readonly #feed: Feed
+  readonly #validation: Feed | undefined
+  readonly #tracker: DynamicsTracker | undefined
+  readonly #meter: Meter
+  readonly #step: ReturnType<typeof trainStep>
+  readonly #reporter: ProgressReporter
+  readonly #verbose: boolean
+  readonly #callbacks: readonly Callback[]
+  readonly #wantsLogs: boolean
+  readonly #logs: EpochLogs[] = []
+
+  private constructor(
+    model: Network,
+    options: FitDatasetOptions,
+    feed: Feed,
+    validation: Feed | undefined,
+    tracker: DynamicsTracker | undefined,
+    classes: number | undefined,
+  ) {
+    this.#model = model
+    this.#options = options
+    this.#feed = feed
+    this.#validation = validation
+    this.#tracker = tracker
+    this.#callbacks = options.callbacks ?? []
+    this.#wantsLogs = this.#callbacks.some(({ onBatchEnd }) => onBatchEnd !== undefined)
+    this.#verbose = options.verbose ?? process.stderr.isTTY === true
+    this.#reporter = new ProgressReporter({ verbose: this.#verbose })
+    this.#meter = new Meter(1 + model.metrics.length)
+    this.#step = trainStep(model, feed, this.#meter, {
+      evaluators: model.evaluators,
+      classes,
+      logs: this.#wantsLogs,
+      segment: model.saveDynamics?.raw ?? false,
+    })
+  }
+
+  /** Checks everything that can be checked before the first step. */
+  static async prepare(model: Network, source: BatchSource, options: FitDatasetOptions): Promise<Run> {
+    const { inputShape, dtype } = model
+    const { layers, outputShape } = outlineOf(model)
+    const limit = labelLimit(model, outputShape)
+    const feedOptions = { inputShape, dtype, classes: limit }
+    const feed = feedOf(source, feedOptions)
+    if (feed.batches === 0) throw new DataError('fit: the training data are empty; give at least one batch')
+    const given = options.validation
+    const isEmpty = given === undefined || batchCount(given) === 0
+    const validation = isEmpty ? undefined : feedOf(given, feedOptions)
+    await feed.prepare()
+    await validation?.prepare()
+    // Initial weights are computed here, so that the first step finds them as they will always be: buffers.
+    await evaluate([...Object.values(model.weights), ...Object.values(model.stateVariables)])
+    const tracker = await DynamicsTracker.start(model, layers, feed.batches, options)
+    const classes = options.numClasses ?? feed.classes ?? outputShape.at(-1)
+    return new Run(model, options, feed, validation, tracker, classes)
+  }
+
+  async all(): Promise<History> {
+    const { epochs = 1 } = this.#options
+    const state = stateOf(this.#model)
+    await notify(this.#callbacks, (callback) => callback.onTrainBegin?.({ epochs, batches: this.#feed.batches }))
+    for (let epoch = 0; epoch < epochs; epoch++) {
+      await notify(this.#callbacks, (callback) => callback.onEpochBegin?.(epoch))
+      this.#reporter.epochStart(epoch + 1, epochs)
+      const logs = await this.#epoch(epoch)
+      this.#reporter.epochEnd()
+      this.#logs.push(logs)
+      state.history = historyOf(this.#logs, this.#model.metrics)
+      await notify(this.#callbacks, (callback) => callback.onEpochEnd?.(epoch, logs))
+    }
+    await this.#tracker?.finish()
+    const history = state.history as History
+    const { showPlot = false } = this.#options
+    if (showPlot !== false) await lossPlot(history).save(showPlot === true ? 'loss.svg' : showPlot)
+    await notify(this.#callbacks, (callback) => callback.onTrainEnd?.(history))
+    return history
+  }
+
+  async #epoch(epoch: number): Promise<EpochLogs> {
+    const model = this.#model
+    const start = performance.now()
+    const loss = named(model, await this.#train(epoch))
+    let logs: Omit<EpochLogs, 'seconds'> = loss
+    if (this.#validation !== undefined) {
+      const validation = named(model, await this.#validate(this.#validation))
+      logs = { ...loss, validationLoss: validation.loss, validationMetrics: validation.metrics }
+    }
+    stateOf(model).epochs++
+    return { ...logs, seconds: (performance.now() - start) / 1000 }
+  }
+
+  /** All training batches of an epoch; gives the means. */
+  async #train(epoch: number): Promise<number[]> {
+    const { signal } = this.#options
+    this.#model.train()
+    this.#meter.reset()
+    this.#tracker?.startEpoch(epoch)
+    this.#reporter.loopStart('training', this.#feed.batches ?? 0)
+    const sizes: number[] = []
+    const pipeline = new Pipeline<StepResult>((result, index) => this.#take(result, index, sizes[index] as number), release)
+    let readAt = performance.now()
+    try {
+      for await (const batch of this.#feed.epoch(stateOf(this.#model).epochs)) {
+        try {
+          if (signal?.aborted) break
+          await pipeline.push(() => this.#step(batch.input))
+        } finally {
+          batch.release()
+        }
+        sizes.push(batch.size)
+        this.#meter.count(batch.size)
+        if (this.#verbose && performance.now() - readAt >= readingInterval) {
+          this.#report(sizes.length, await this.#meter.means())
+          readAt = performance.now()
+        }
+      }
+      await pipeline.drain()
+      signal?.throwIfAborted()
+    } finally {
+      await pipeline.abandon()
+    }
+    const means = await this.#meter.means()
+    this.#checkLoss(means[0])
+    await this.#tracker?.finishEpoch()
+    this.#reporter.update(sizes.length, this.#readings(means))
+    this.#reporter.loopEnd(this.#readings(means))
+    return means
+  }
+
+  async #validate(feed: Feed): Promise<number[]> {
+    this.#model.eval()
+    this.#reporter.loopStart('validation', feed.batches ?? 0)
+    const means = await measure(this.#model, feed, 0, this.#options.signal, (done) => this.#reporter.update(done))
+    this.#reporter.loopEnd(this.#readings(means))
+    return means
+  }
+
+  /** Uses what a finished step gave back. */
+  async #take(result: StepResult, index: number, size: number): Promise<void> {
+    try {
+      await this.#tracker?.take(index, result)
+      if (result.logs === undefined) return
+      const { loss, metrics } = named(this.#model, [...(result.logs.dataSync() as Float64Array)])
+      await notify(this.#callbacks, (callback) => callback.onBatchEnd?.(index, { size, loss, metrics }))
+    } finally {
+      release(result)
+    }
+  }
+
+  #report(done: number, means: readonly number[]): void {
+    this.#checkLoss(means[0])
+    this.#reporter.update(done, this.#readings(means))
+  }
+
+  #readings(means: readonly number[]): Record<string, number> {
+    const { loss, metrics } = named(this.#model, means)
+    return { loss, ...Object.fromEntries(Object.entries(metrics).map(([name, value]) => [shortNames[name] ?? name, value])) }
+  }
+
+  #checkLoss(loss: number | undefined): void {
+    if (Number.isFinite(loss)) return
+    throw new NumericalError(
+      `fit: the mean loss is ${loss}; lower the learning rate, clip gradients, or look for extreme values in the data`,
+    )
+  }
+
+  /** Releases what the run made; leaves everything readable that was finished. */
+  async close(): Promise<void> {
+    this.#reporter.close()
+    this.#step.dispose()
+    this.#meter.dispose()
+    await this.#tracker?.close()
+  }
+}
+
+/** How the progress line names metrics. */
+const shortNames: Readonly<Record<string, string>> = { accuracy: 'acc' }
