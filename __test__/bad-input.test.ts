@@ -3,10 +3,12 @@
 import test from 'ava'
 import * as hg from '../ts/index.js'
 import type { BadInput } from './bad-input/case.js'
+import { checkpointCases } from './bad-input/checkpoints.js'
 import { fileCases, removeFiles } from './bad-input/files.js'
 import { modelCases } from './bad-input/models.js'
 import { partCases } from './bad-input/parts.js'
 import { tensorCases } from './bad-input/tensors.js'
+import { trainingCases } from './bad-input/training.js'
 
 /** The codes that programs may rely on. */
 const codes = new Map<unknown, hg.ErrorCode>([
@@ -27,6 +29,8 @@ const groups: Readonly<Record<string, readonly BadInput[]>> = {
   tensors: tensorCases,
   parts: partCases,
   models: modelCases,
+  training: trainingCases,
+  checkpoints: checkpointCases,
   files: fileCases,
 }
 

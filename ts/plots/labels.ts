@@ -92,11 +92,16 @@ function candidatesOf({ anchor, width, height }: LabelRequest): Box[] {
     for (let i = 0; i < directions; i++) {
       const angle = (2 * Math.PI * i) / directions
       const [cos, sin] = [Math.cos(angle), Math.sin(angle)]
-      // The box slides along the ray until its border is `distance` from the point.
-      const reach = Math.min(width / 2 / Math.abs(cos || 1e-9), height / 2 / Math.abs(sin || 1e-9))
-      const x = anchor.x + cos * (distance + reach) - width / 2
-      const y = anchor.y + sin * (distance + reach) - height / 2
-      boxes.push({ x, y, width, height })
+      let along = distance + Math.min(width / 2 / Math.abs(cos || 1e-9), height / 2 / Math.abs(sin || 1e-9))
+      let box: Box
+      // The box slides outwards along the ray until its nearest point, which may be a corner, is that far away.
+      for (let step = 0; ; step++) {
+        box = { x: anchor.x + cos * along - width / 2, y: anchor.y + sin * along - height / 2, width, height }
+        const missing = distance - nearest(box, anchor).distance
+        if (missing < 0.1 || step === 8) break
+        along += missing
+      }
+      boxes.push(box)
     }
   }
   return boxes

@@ -54,9 +54,9 @@ export function planeScales(
   ]
 }
 
-/** Area of an ordinary marker in square pixels; fewer pixels where there are many. */
+/** Area of an ordinary marker in square pixels; smaller where there are many. */
 export function markerArea(epochs: number): number {
-  if (epochs === 1) return 130
+  if (epochs === 1) return 90
   return epochs <= 12 ? 75 : epochs <= 40 ? 55 : 42
 }
 

@@ -89,11 +89,9 @@ pub(crate) fn scratch(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> us
         Op::ConvWeightGrad { window, groups, .. } => conv::ConvShape::new(op, window, *groups, x, output, inputs[1])
             .map_or(0, |shape| for_float!(x.dtype, T => conv::weight_grad_scratch::<T>(&shape, env))),
         Op::ArgSort { axis, .. } | Op::TopK { axis, .. } => sort::scratch(x, *axis, threads),
-        Op::CumSum { .. } => 0,
         Op::UniqueRows => unique::scratch(&x.shape),
         Op::Cholesky => linalg::cholesky_scratch(&x.shape, threads),
-        Op::TriangularSolve { .. } => 0,
-        Op::Solve => linalg::solve_scratch(&output.shape, threads),
+        Op::TriangularSolve { .. } | Op::Solve => linalg::solve_scratch(&output.shape, threads),
         Op::Det => linalg::det_scratch(&x.shape, threads),
         Op::Eigh => linalg::eigh_scratch(&x.shape, threads),
         Op::Input
@@ -119,6 +117,7 @@ pub(crate) fn scratch(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> us
         | Op::IndexAdd { .. }
         | Op::Gather { .. }
         | Op::ScatterAdd { .. }
+        | Op::CumSum { .. }
         | Op::StopGradient => 0,
     }
 }

@@ -1,0 +1,143 @@
+//! Factorisations, solutions and eigenvectors against the reference interpreter, and by their definitions.
+
+mod support;
+
+use hyperglow_core::op::{Op, Spec};
+use hyperglow_core::reference::Value;
+use hyperglow_core::{DType, Shape};
+use hyperglow_kernels::CpuBackend;
+use support::{Dice, Tolerance, check, numbers, run_op};
+
+const FLOATS: [DType; 2] = [DType::F32, DType::F64];
+
+fn near(dtype: DType) -> Tolerance {
+    if dtype == DType::F32 { Tolerance(1e-4, 1e-4) } else { Tolerance(1e-9, 1e-9) }
+}
+
+/// Matrices x x' + n, symmetric and positive definite.
+fn positive(dice: &mut Dice, batch: &[usize], n: usize, dtype: DType) -> Value {
+    let count: usize = batch.iter().product();
+    let mut elements = Vec::new();
+    for _ in 0..count {
+        let x: Vec<f64> = (0..n * n).map(|_| dice.number()).collect();
+        for r in 0..n {
+            for c in 0..n {
+                let product: f64 = (0..n).map(|k| x[r * n + k] * x[c * n + k]).sum();
+                elements.push(product + if r == c { n as f64 } else { 0.0 });
+            }
+        }
+    }
+    let mut next = elements.into_iter();
+    dice.tensor_of([batch, &[n, n]].concat(), dtype, |_| next.next().unwrap())
+}
+
+#[test]
+fn factors_and_solutions() {
+    let mut dice = Dice::new(20);
+    for round in 0..30 {
+        let dtype = FLOATS[round % 2];
+        let n = dice.between(0, 9);
+        let m = dice.between(0, 4);
+        let batch: Vec<usize> = (0..dice.between(0, 2)).map(|_| dice.between(1, 3)).collect();
+        let a = positive(&mut dice, &batch, n, dtype);
+        let b = dice.tensor([&batch[..], &[n, m]].concat(), dtype);
+        check(Op::Cholesky, &[&a], None, near(dtype));
+        check(Op::Det, &[&a], None, Tolerance(1e-3, 1e-5));
+        check(Op::Solve, &[&a, &b], None, near(dtype));
+        for lower in [false, true] {
+            for transpose in [false, true] {
+                check(Op::TriangularSolve { lower, transpose }, &[&a, &b], None, near(dtype));
+            }
+        }
+        let general = dice.tensor([&batch[..], &[n, n]].concat(), DType::F64);
+        let b = dice.tensor([&batch[..], &[n, m]].concat(), DType::F64);
+        check(Op::Solve, &[&general, &b], None, Tolerance(1e-6, 1e-6));
+        check(Op::Det, &[&general], None, Tolerance(1e-9, 1e-9));
+    }
+}
+
+#[test]
+fn matrices_without_an_answer_are_named() {
+    let mut dice = Dice::new(21);
+    let mut a = numbers(&positive(&mut dice, &[3], 4, DType::F64));
+    let b = dice.tensor([3, 4, 2], DType::F64);
+    // The second matrix gets a row and a column of zeros.
+    for k in 0..4 {
+        a[16 + 2 * 4 + k] = 0.0;
+        a[16 + k * 4 + 2] = 0.0;
+    }
+    let mut next = a.iter().copied();
+    let a = dice.tensor_of([3, 4, 4], DType::F64, |_| next.next().unwrap());
+    check(Op::Cholesky, &[&a], None, near(DType::F64));
+    check(Op::Solve, &[&a, &b], None, near(DType::F64));
+    check(Op::Det, &[&a], None, near(DType::F64));
+    check(Op::TriangularSolve { lower: true, transpose: false }, &[&a, &b], None, near(DType::F64));
+    let nan = dice.tensor_of([2, 2], DType::F32, |dice| if dice.below(3) == 0 { f64::NAN } else { 1.0 });
+    check(Op::Eigh, &[&nan], None, near(DType::F32));
+}
+
+#[test]
+fn eigenvectors() {
+    let mut dice = Dice::new(22);
+    for round in 0..20 {
+        let dtype = FLOATS[round % 2];
+        let n = dice.between(0, 12);
+        check(Op::Eigh, &[&positive(&mut dice, &[2], n, dtype)], None, near(dtype));
+        let general = dice.tensor([n, n], dtype);
+        check(Op::Eigh, &[&general], None, near(dtype));
+    }
+}
+
+/// The eigenvalues and vectors of (n, n), checked by A v = lambda v and V'V = 1.
+fn decompose(a: &Value, n: usize, scale: f64) -> Vec<f64> {
+    let spec = Spec::new(Shape::from([n + 1, n]), DType::F64);
+    let backend = CpuBackend::new(2);
+    let result = run_op(&backend, &Op::Eigh, &[a], &spec).unwrap();
+    let alone = run_op(&CpuBackend::new(1), &Op::Eigh, &[a], &spec).unwrap();
+    assert_eq!(result.to_bytes(), alone.to_bytes(), "bits depend on threads");
+    let (a, e) = (numbers(a), numbers(&result));
+    let at = |r: usize, c: usize| a[r.max(c) * n + r.min(c)];
+    let v = |r: usize, c: usize| e[(r + 1) * n + c];
+    for c in 0..n {
+        assert!(c == 0 || e[c] >= e[c - 1]);
+        for r in 0..n {
+            let product: f64 = (0..n).map(|k| at(r, k) * v(k, c)).sum();
+            assert!((product - e[c] * v(r, c)).abs() < 1e-11 * scale, "vector {c}: {product} is not {}", e[c] * v(r, c));
+            let overlap: f64 = (0..n).map(|k| v(k, c) * v(k, r)).sum();
+            assert!((overlap - f64::from(u8::from(r == c))).abs() < 1e-11, "vectors {r} and {c}: {overlap}");
+        }
+    }
+    e[..n].to_vec()
+}
+
+#[test]
+fn awkward_symmetric_matrices_are_decomposed() {
+    let mut dice = Dice::new(23);
+    let n = 60;
+    // Two of equal eigenvalues, one of rank one, one of wide range, one that is zero, one that only couples.
+    decompose(&dice.tensor_of([n, n], DType::F64, |_| 1.0), n, 60.0);
+    decompose(&dice.tensor_of([n, n], DType::F64, |_| 0.0), n, 1.0);
+    let mut i = 0;
+    let identity = dice.tensor_of([n, n], DType::F64, |_| {
+        i += 1;
+        f64::from(u8::from((i - 1) % (n + 1) == 0))
+    });
+    assert_eq!(decompose(&identity, n, 1.0), vec![1.0; n]);
+    let mut i = 0;
+    let graded = dice.tensor_of([n, n], DType::F64, |dice| {
+        i += 1;
+        let (r, c) = ((i - 1) / n, (i - 1) % n);
+        dice.number() * 10.0_f64.powi(-((r + c) as i32) / 8)
+    });
+    decompose(&graded, n, 60.0);
+    let mut i = 0;
+    let coupled = dice.tensor_of([n, n], DType::F64, |_| {
+        i += 1;
+        let (r, c) = ((i - 1) / n, (i - 1) % n);
+        f64::from(u8::from(r + c == n - 1))
+    });
+    decompose(&coupled, n, 1.0);
+    let huge = dice.tensor_of([n, n], DType::F64, |dice| dice.number() * 1e300);
+    decompose(&huge, n, 1e302);
+    decompose(&dice.tensor([150, 150], DType::F64), 150, 100.0);
+}
