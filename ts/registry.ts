@@ -69,13 +69,17 @@ export function closeScope(kept: ReadonlySet<Owned>): void {
 }
 
 const reportEvery = 32
+
+/** What V8 is told a live node weighs: more than its true size, since a node may hold a whole history. */
+const bytesPerNode = 4096
 let evaluations = 0
 let reported = 0
 
 /** Tells V8, now and then, how much native memory its objects keep alive, so that it collects in time. */
 export function noteEvaluation(): void {
   if (++evaluations % reportEvery !== 0) return
-  const { bytes } = native.memory()
-  native.adjustExternalMemory(bytes - reported)
-  reported = bytes
+  const { bytes, nodes } = native.memory()
+  const held = bytes + nodes * bytesPerNode
+  native.adjustExternalMemory(held - reported)
+  reported = held
 }

@@ -15,11 +15,17 @@ use hyperglow_core::{DType, NodeId, Shape};
 use hyperglow_kernels::CpuBackend;
 
 fn engine(threads: usize) -> Engine {
-    Engine::new(Arc::new(CpuBackend::new(threads)), Arc::new(Queue::start("test").unwrap()))
+    Engine::new(
+        Arc::new(CpuBackend::new(threads)),
+        Arc::new(Queue::start("test").unwrap()),
+    )
 }
 
 fn f64s(bytes: &[u8]) -> Vec<f64> {
-    bytes.chunks_exact(8).map(|b| f64::from_ne_bytes(b.try_into().unwrap())).collect()
+    bytes
+        .chunks_exact(8)
+        .map(|b| f64::from_ne_bytes(b.try_into().unwrap()))
+        .collect()
 }
 
 fn source(e: &mut Engine, shape: &[usize], data: &[f64]) -> NodeId {
@@ -41,7 +47,10 @@ fn read(e: &mut Engine, id: NodeId) -> Vec<f64> {
 struct Dice(u64);
 impl Dice {
     fn roll(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) % n as u64) as usize
     }
 }
@@ -53,9 +62,19 @@ fn grow(e: &mut Engine, dice: &mut Dice, pool: &[NodeId]) -> Option<NodeId> {
     let spec = e.graph.spec(x).unwrap().clone();
     let rank = spec.shape.rank();
     let ones: Box<[usize]> = vec![1; rank].into();
-    let shaped = |shape: Shape| Spec { shape, dtype: DType::F64 };
+    let shaped = |shape: Shape| Spec {
+        shape,
+        dtype: DType::F64,
+    };
     match dice.roll(13) {
-        0 => e.graph.add(Op::Unary([UnaryOp::Tanh, UnaryOp::Sin, UnaryOp::Sigmoid, UnaryOp::Relu][dice.roll(4)]), &[x], None).ok(),
+        0 => e
+            .graph
+            .add(
+                Op::Unary([UnaryOp::Tanh, UnaryOp::Sin, UnaryOp::Sigmoid, UnaryOp::Relu][dice.roll(4)]),
+                &[x],
+                None,
+            )
+            .ok(),
         1..=3 => {
             let op = [BinaryOp::Add, BinaryOp::Sub, BinaryOp::Mul, BinaryOp::Max][dice.roll(4)];
             let [a, b] = broadcast_pair(&mut e.graph, "random", x, y).ok()?;
@@ -88,20 +107,62 @@ fn grow(e: &mut Engine, dice: &mut Dice, pool: &[NodeId]) -> Option<NodeId> {
             step[axis] = 1 + dice.roll(2);
             let count = (n - start[axis]).div_ceil(step[axis]);
             let target = shaped(spec.shape.with(axis, count));
-            e.graph.add(Op::Slice { start: start.into(), step: step.into() }, &[x], Some(&target)).ok()
+            e.graph
+                .add(
+                    Op::Slice {
+                        start: start.into(),
+                        step: step.into(),
+                    },
+                    &[x],
+                    Some(&target),
+                )
+                .ok()
         }
         8 => {
             let n = spec.shape.size();
-            let shape: Shape = if n.is_multiple_of(2) { [2, n / 2].into() } else { [1, n, 1].into() };
+            let shape: Shape = if n.is_multiple_of(2) {
+                [2, n / 2].into()
+            } else {
+                [1, n, 1].into()
+            };
             e.graph.add(Op::Reshape, &[x], Some(&shaped(shape))).ok()
         }
         9 if rank > 0 => {
             let low: Box<[usize]> = (0..rank).map(|_| dice.roll(2)).collect();
             let interior: Box<[usize]> = (0..rank).map(|_| dice.roll(2)).collect();
-            e.graph.add(Op::Pad { low, high: ones, interior }, &[x], None).ok()
+            e.graph
+                .add(
+                    Op::Pad {
+                        low,
+                        high: ones,
+                        interior,
+                    },
+                    &[x],
+                    None,
+                )
+                .ok()
         }
-        10 if rank > 0 => e.graph.add(Op::Concat { axis: dice.roll(rank) }, &[x, y], None).ok(),
-        11 if rank > 1 => e.graph.add(Op::MatMul { ta: dice.roll(2) == 0, tb: dice.roll(2) == 0 }, &[x, y], None).ok(),
+        10 if rank > 0 => e
+            .graph
+            .add(
+                Op::Concat {
+                    axis: dice.roll(rank),
+                },
+                &[x, y],
+                None,
+            )
+            .ok(),
+        11 if rank > 1 => e
+            .graph
+            .add(
+                Op::MatMul {
+                    ta: dice.roll(2) == 0,
+                    tb: dice.roll(2) == 0,
+                },
+                &[x, y],
+                None,
+            )
+            .ok(),
         12 => {
             let (a, b) = (e.graph.constant(0.25, &spec), e.graph.constant(-1.5, &spec));
             let on = e.graph.add(Op::Binary(BinaryOp::Less), &[x, a], None).unwrap();
@@ -130,7 +191,11 @@ fn expected(e: &Engine, targets: &[NodeId], sources: &[(NodeId, Vec<f64>)]) -> V
         };
         done.push(value);
     }
-    cut.trace.outputs.iter().map(|&o| f64s(&done[o as usize].to_bytes())).collect()
+    cut.trace
+        .outputs
+        .iter()
+        .map(|&o| f64s(&done[o as usize].to_bytes()))
+        .collect()
 }
 
 #[test]
@@ -146,7 +211,9 @@ fn random_graphs_give_what_the_reference_gives() {
         }
         let mut pool: Vec<NodeId> = sources.iter().map(|(id, _)| *id).collect();
         for _ in 0..40 {
-            let Some(id) = grow(&mut e, &mut dice, &pool) else { continue };
+            let Some(id) = grow(&mut e, &mut dice, &pool) else {
+                continue;
+            };
             if e.graph.shape(id).unwrap().size() > 4000 {
                 e.graph.release(id).unwrap();
             } else {
@@ -154,13 +221,19 @@ fn random_graphs_give_what_the_reference_gives() {
             }
         }
         let targets: Vec<NodeId> = (0..4).map(|_| pool[dice.roll(pool.len())]).collect();
-        let pending: Vec<NodeId> =
-            targets.iter().copied().filter(|&t| e.graph.node(t).unwrap().value.is_none()).collect();
+        let pending: Vec<NodeId> = targets
+            .iter()
+            .copied()
+            .filter(|&t| e.graph.node(t).unwrap().value.is_none())
+            .collect();
         if pending.is_empty() {
             continue;
         }
         // Let go of everything else, so that intermediate buffers may be reused.
-        for &id in pool.iter().filter(|id| !pending.contains(id) && !sources.iter().any(|s| s.0 == **id)) {
+        for &id in pool
+            .iter()
+            .filter(|id| !pending.contains(id) && !sources.iter().any(|s| s.0 == **id))
+        {
             e.graph.release(id).unwrap();
         }
         let want = expected(&e, &pending, &sources);
@@ -171,11 +244,18 @@ fn random_graphs_give_what_the_reference_gives() {
         for (&id, want) in pending.iter().zip(&want) {
             let got = read(&mut e, id);
             for (i, (g, w)) in got.iter().zip(want).enumerate() {
-                assert!((g - w).abs() <= 1e-9 * w.abs().max(1.0) || (g.is_nan() && w.is_nan()), "seed {seed}: [{i}] {g} is not {w}\n{text}");
+                assert!(
+                    (g - w).abs() <= 1e-9 * w.abs().max(1.0) || (g.is_nan() && w.is_nan()),
+                    "seed {seed}: [{i}] {g} is not {w}\n{text}"
+                );
             }
         }
         for (id, data) in &sources {
-            assert_eq!(&read(&mut e, *id), data, "seed {seed}: a source was overwritten\n{text}");
+            assert_eq!(
+                &read(&mut e, *id),
+                data,
+                "seed {seed}: a source was overwritten\n{text}"
+            );
         }
     }
 }
@@ -224,7 +304,17 @@ fn descent(e: &mut Engine, v: u32) -> u32 {
     let x = e.jit_argument(spec.clone()).unwrap();
     let w = e.read_variable(v).unwrap();
     let product = e.graph.add(Op::Binary(BinaryOp::Mul), &[w, x], None).unwrap();
-    let sum = e.graph.add(Op::Reduce { kind: Reduction::Sum, axes: [0].into() }, &[product], None).unwrap();
+    let sum = e
+        .graph
+        .add(
+            Op::Reduce {
+                kind: Reduction::Sum,
+                axes: [0].into(),
+            },
+            &[product],
+            None,
+        )
+        .unwrap();
     let rate = e.graph.constant(0.1, &spec);
     let step = e.graph.add(Op::Binary(BinaryOp::Mul), &[rate, x], None).unwrap();
     let next = e.graph.add(Op::Binary(BinaryOp::Sub), &[w, step], None).unwrap();
@@ -265,7 +355,10 @@ fn a_compiled_function_reads_and_assigns_variables() {
         e.graph.release(results[0]).unwrap();
     }
     assert_eq!(e.counts().nodes, nodes);
-    assert!(hyperglow_kernels::memory().system_allocations <= allocations + 40, "other tests run beside this one");
+    assert!(
+        hyperglow_kernels::memory().system_allocations <= allocations + 40,
+        "other tests run beside this one"
+    );
     let wrong = source(&mut e, &[2], &[1.0, 2.0]);
     assert_eq!(e.jit_run(f, &[wrong]).err().unwrap().kind, ErrorKind::Shape);
 }
@@ -310,8 +403,17 @@ fn asking_for_values_while_compiling_is_refused() {
 fn one_and_two_threads_draw_the_same_numbers() {
     let draw = |threads| {
         let mut e = engine(threads);
-        let key = e.source(&[1, 0, 0, 0, 2, 0, 0, 0], Spec::new([2], DType::U32)).unwrap();
-        let x = e.graph.add(Op::Random(Distribution::Normal), &[key], Some(&Spec::new([501, 77], DType::F64))).unwrap();
+        let key = e
+            .source(&[1, 0, 0, 0, 2, 0, 0, 0], Spec::new([2], DType::U32))
+            .unwrap();
+        let x = e
+            .graph
+            .add(
+                Op::Random(Distribution::Normal),
+                &[key],
+                Some(&Spec::new([501, 77], DType::F64)),
+            )
+            .unwrap();
         read(&mut e, x)
     };
     let (one, two) = (draw(1), draw(2));

@@ -11,7 +11,11 @@ use support::{Dice, Tolerance, check, numbers, run_op};
 const FLOATS: [DType; 2] = [DType::F32, DType::F64];
 
 fn near(dtype: DType) -> Tolerance {
-    if dtype == DType::F32 { Tolerance(1e-4, 1e-4) } else { Tolerance(1e-9, 1e-9) }
+    if dtype == DType::F32 {
+        Tolerance(1e-4, 1e-4)
+    } else {
+        Tolerance(1e-9, 1e-9)
+    }
 }
 
 /// Matrices x x' + n, symmetric and positive definite.
@@ -46,7 +50,12 @@ fn factors_and_solutions() {
         check(Op::Solve, &[&a, &b], None, near(dtype));
         for lower in [false, true] {
             for transpose in [false, true] {
-                check(Op::TriangularSolve { lower, transpose }, &[&a, &b], None, near(dtype));
+                check(
+                    Op::TriangularSolve { lower, transpose },
+                    &[&a, &b],
+                    None,
+                    near(dtype),
+                );
             }
         }
         let general = dice.tensor([&batch[..], &[n, n]].concat(), DType::F64);
@@ -71,8 +80,18 @@ fn matrices_without_an_answer_are_named() {
     check(Op::Cholesky, &[&a], None, near(DType::F64));
     check(Op::Solve, &[&a, &b], None, near(DType::F64));
     check(Op::Det, &[&a], None, near(DType::F64));
-    check(Op::TriangularSolve { lower: true, transpose: false }, &[&a, &b], None, near(DType::F64));
-    let nan = dice.tensor_of([2, 2], DType::F32, |dice| if dice.below(3) == 0 { f64::NAN } else { 1.0 });
+    check(
+        Op::TriangularSolve {
+            lower: true,
+            transpose: false,
+        },
+        &[&a, &b],
+        None,
+        near(DType::F64),
+    );
+    let nan = dice.tensor_of([2, 2], DType::F32, |dice| {
+        if dice.below(3) == 0 { f64::NAN } else { 1.0 }
+    });
     check(Op::Eigh, &[&nan], None, near(DType::F32));
 }
 
@@ -82,7 +101,12 @@ fn eigenvectors() {
     for round in 0..20 {
         let dtype = FLOATS[round % 2];
         let n = dice.between(0, 12);
-        check(Op::Eigh, &[&positive(&mut dice, &[2], n, dtype)], None, near(dtype));
+        check(
+            Op::Eigh,
+            &[&positive(&mut dice, &[2], n, dtype)],
+            None,
+            near(dtype),
+        );
         let general = dice.tensor([n, n], dtype);
         check(Op::Eigh, &[&general], None, near(dtype));
     }
@@ -102,9 +126,16 @@ fn decompose(a: &Value, n: usize, scale: f64) -> Vec<f64> {
         assert!(c == 0 || e[c] >= e[c - 1]);
         for r in 0..n {
             let product: f64 = (0..n).map(|k| at(r, k) * v(k, c)).sum();
-            assert!((product - e[c] * v(r, c)).abs() < 1e-11 * scale, "vector {c}: {product} is not {}", e[c] * v(r, c));
+            assert!(
+                (product - e[c] * v(r, c)).abs() < 1e-11 * scale,
+                "vector {c}: {product} is not {}",
+                e[c] * v(r, c)
+            );
             let overlap: f64 = (0..n).map(|k| v(k, c) * v(k, r)).sum();
-            assert!((overlap - f64::from(u8::from(r == c))).abs() < 1e-11, "vectors {r} and {c}: {overlap}");
+            assert!(
+                (overlap - f64::from(u8::from(r == c))).abs() < 1e-11,
+                "vectors {r} and {c}: {overlap}"
+            );
         }
     }
     e[..n].to_vec()

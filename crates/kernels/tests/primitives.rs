@@ -7,7 +7,14 @@ use hyperglow_core::op::{Distribution, Op, Reduction, Spec, Window};
 use support::{Dice, EXACT, Tolerance, check};
 
 const FLOATS: [DType; 2] = [DType::F32, DType::F64];
-const NUMBERS: [DType; 6] = [DType::F32, DType::F64, DType::I32, DType::I64, DType::U8, DType::U32];
+const NUMBERS: [DType; 6] = [
+    DType::F32,
+    DType::F64,
+    DType::I32,
+    DType::I64,
+    DType::U8,
+    DType::U32,
+];
 
 /// For results of sums of `terms` products of numbers up to 4.
 fn sums(dtype: DType, terms: usize) -> Tolerance {
@@ -21,8 +28,18 @@ fn sums(dtype: DType, terms: usize) -> Tolerance {
 #[test]
 fn matmul() {
     let mut dice = Dice::new(1);
-    let fixed = [(64, 130, 300), (7, 1, 513), (1, 65, 70), (200, 20, 257), (13, 5, 0), (130, 700, 31), (33, 600, 40)];
-    let random: Vec<_> = (0..40).map(|_| (dice.between(1, 40), dice.between(1, 70), dice.between(1, 40))).collect();
+    let fixed = [
+        (64, 130, 300),
+        (7, 1, 513),
+        (1, 65, 70),
+        (200, 20, 257),
+        (13, 5, 0),
+        (130, 700, 31),
+        (33, 600, 40),
+    ];
+    let random: Vec<_> = (0..40)
+        .map(|_| (dice.between(1, 40), dice.between(1, 70), dice.between(1, 40)))
+        .collect();
     for (i, &(m, n, k)) in fixed.iter().chain(&random).enumerate() {
         for (ta, tb) in [(false, false), (false, true), (true, false), (true, true)] {
             let dtype = FLOATS[i % 2];
@@ -37,7 +54,12 @@ fn matmul() {
 #[test]
 fn matmul_divided_into_many_tasks() {
     let mut dice = Dice::new(2);
-    for (m, n, k, ta, tb) in [(64, 1500, 700, false, true), (70, 1100, 600, false, false), (600, 1100, 64, true, false), (1200, 30, 300, false, true)] {
+    for (m, n, k, ta, tb) in [
+        (64, 1500, 700, false, true),
+        (70, 1100, 600, false, false),
+        (600, 1100, 64, true, false),
+        (1200, 30, 300, false, true),
+    ] {
         let a = dice.tensor(if ta { [k, m] } else { [m, k] }, DType::F32);
         let b = dice.tensor(if tb { [n, k] } else { [k, n] }, DType::F32);
         // The reference is slow: one element in each of a few places is enough here, the bits of threads all the same.
@@ -46,13 +68,26 @@ fn matmul_divided_into_many_tasks() {
         let one = hyperglow_kernels::CpuBackend::new(1);
         let two = hyperglow_kernels::CpuBackend::new(2);
         let result = support::run_op(&one, &op, &[&a, &b], &spec).unwrap();
-        assert_eq!(result.to_bytes(), support::run_op(&two, &op, &[&a, &b], &spec).unwrap().to_bytes());
-        let (a, b, c) = (support::numbers(&a), support::numbers(&b), support::numbers(&result));
+        assert_eq!(
+            result.to_bytes(),
+            support::run_op(&two, &op, &[&a, &b], &spec).unwrap().to_bytes()
+        );
+        let (a, b, c) = (
+            support::numbers(&a),
+            support::numbers(&b),
+            support::numbers(&result),
+        );
         for _ in 0..2000 {
             let (i, j) = (dice.below(m), dice.below(n));
-            let term = |p: usize| a[if ta { p * m + i } else { i * k + p }] * b[if tb { j * k + p } else { p * n + j }];
+            let term = |p: usize| {
+                a[if ta { p * m + i } else { i * k + p }] * b[if tb { j * k + p } else { p * n + j }]
+            };
             let expected: f64 = (0..k).map(term).sum();
-            assert!((c[i * n + j] - expected).abs() < 2e-3, "({i}, {j}) is {}, expected {expected}", c[i * n + j]);
+            assert!(
+                (c[i * n + j] - expected).abs() < 2e-3,
+                "({i}, {j}) is {}, expected {expected}",
+                c[i * n + j]
+            );
         }
     }
 }
@@ -60,10 +95,17 @@ fn matmul_divided_into_many_tasks() {
 /// A random window geometry over `rank` axes and the extents of input and kernel.
 fn geometry(dice: &mut Dice, rank: usize, most: usize) -> (Window, Vec<usize>, Vec<usize>) {
     loop {
-        let mut axis = |low: usize, high: usize| -> Box<[usize]> { (0..rank).map(|_| dice.between(low, high)).collect() };
+        let mut axis = |low: usize, high: usize| -> Box<[usize]> {
+            (0..rank).map(|_| dice.between(low, high)).collect()
+        };
         let (stride, pad_low, pad_high, dilation) = (axis(1, 3), axis(0, 2), axis(0, 2), axis(1, 2));
         let (kernel, input) = (axis(1, 3), axis(1, most));
-        let window = Window { stride, pad_low, pad_high, dilation };
+        let window = Window {
+            stride,
+            pad_low,
+            pad_high,
+            dilation,
+        };
         if (0..rank).all(|i| window.output(i, input[i], kernel[i]) > 0) {
             return (window, input.into(), kernel.into());
         }
@@ -85,10 +127,26 @@ fn convolutions() {
         let w = dice.tensor([&[o * groups, c], &kernel[..]].concat(), dtype);
         let dy = dice.tensor([&[batch, o * groups], &output[..]].concat(), dtype);
         let terms = taps * c.max(o) * batch.max(1) * output.iter().product::<usize>();
-        check(Op::Conv { window: window.clone(), groups }, &[&x, &w], None, sums(dtype, taps * c));
-        let op = Op::ConvInputGrad { window: window.clone(), groups, input: input.clone().into() };
+        check(
+            Op::Conv {
+                window: window.clone(),
+                groups,
+            },
+            &[&x, &w],
+            None,
+            sums(dtype, taps * c),
+        );
+        let op = Op::ConvInputGrad {
+            window: window.clone(),
+            groups,
+            input: input.clone().into(),
+        };
         check(op, &[&dy, &w], None, sums(dtype, taps * o));
-        let op = Op::ConvWeightGrad { window, groups, kernel: kernel.into() };
+        let op = Op::ConvWeightGrad {
+            window,
+            groups,
+            kernel: kernel.into(),
+        };
         check(op, &[&x, &dy], None, sums(dtype, terms));
     }
 }
@@ -96,14 +154,40 @@ fn convolutions() {
 #[test]
 fn a_large_convolution() {
     let mut dice = Dice::new(4);
-    let window = Window { stride: [1, 1].into(), pad_low: [1, 1].into(), pad_high: [1, 1].into(), dilation: [1, 1].into() };
+    let window = Window {
+        stride: [1, 1].into(),
+        pad_low: [1, 1].into(),
+        pad_high: [1, 1].into(),
+        dilation: [1, 1].into(),
+    };
     let x = dice.tensor([2, 12, 30, 20], DType::F32);
     let w = dice.tensor([20, 12, 3, 3], DType::F32);
     let dy = dice.tensor([2, 20, 30, 20], DType::F32);
-    check(Op::Conv { window: window.clone(), groups: 1 }, &[&x, &w], None, sums(DType::F32, 108));
-    let op = Op::ConvInputGrad { window: window.clone(), groups: 1, input: [30, 20].into() };
+    check(
+        Op::Conv {
+            window: window.clone(),
+            groups: 1,
+        },
+        &[&x, &w],
+        None,
+        sums(DType::F32, 108),
+    );
+    let op = Op::ConvInputGrad {
+        window: window.clone(),
+        groups: 1,
+        input: [30, 20].into(),
+    };
     check(op, &[&dy, &w], None, sums(DType::F32, 180));
-    check(Op::ConvWeightGrad { window, groups: 1, kernel: [3, 3].into() }, &[&x, &dy], None, sums(DType::F32, 1200));
+    check(
+        Op::ConvWeightGrad {
+            window,
+            groups: 1,
+            kernel: [3, 3].into(),
+        },
+        &[&x, &dy],
+        None,
+        sums(DType::F32, 1200),
+    );
 }
 
 #[test]
@@ -117,13 +201,33 @@ fn windows() {
         let output: Vec<usize> = (0..rank).map(|i| window.output(i, input[i], kernel[i])).collect();
         let x = dice.tensor([&[batch, c], &input[..]].concat(), dtype);
         let dy = dice.tensor([&[batch, c], &output[..]].concat(), dtype);
-        check(Op::WindowSum { window: window.clone(), kernel: kernel.clone().into() }, &[&x], None, sums(dtype, 27));
-        let op = Op::WindowSumGrad { window: window.clone(), kernel: kernel.clone().into(), input: input.clone().into() };
+        check(
+            Op::WindowSum {
+                window: window.clone(),
+                kernel: kernel.clone().into(),
+            },
+            &[&x],
+            None,
+            sums(dtype, 27),
+        );
+        let op = Op::WindowSumGrad {
+            window: window.clone(),
+            kernel: kernel.clone().into(),
+            input: input.clone().into(),
+        };
         check(op, &[&dy], None, sums(dtype, 27));
         let x = dice.awkward([&[batch, c], &input[..]].concat(), dtype);
         let padding_alone = (0..rank).any(|i| window.pad_low[i] > 0 || window.pad_high[i] > 0);
         if !padding_alone {
-            check(Op::WindowArgMax { window, kernel: kernel.into() }, &[&x], None, EXACT);
+            check(
+                Op::WindowArgMax {
+                    window,
+                    kernel: kernel.into(),
+                },
+                &[&x],
+                None,
+                EXACT,
+            );
         }
     }
 }
@@ -138,11 +242,27 @@ fn reductions() {
         let dtype = dice.pick(&NUMBERS);
         let terms = shape.iter().product();
         let x = dice.tensor(&shape, dtype);
-        check(Op::Reduce { kind: Reduction::Sum, axes: axes.clone() }, &[&x], None, sums(dtype, terms));
+        check(
+            Op::Reduce {
+                kind: Reduction::Sum,
+                axes: axes.clone(),
+            },
+            &[&x],
+            None,
+            sums(dtype, terms),
+        );
         if axes.iter().all(|&a| shape[a] > 0) {
             let x = dice.awkward(&shape, dtype);
             for kind in [Reduction::Max, Reduction::Min] {
-                check(Op::Reduce { kind, axes: axes.clone() }, &[&x], None, EXACT);
+                check(
+                    Op::Reduce {
+                        kind,
+                        axes: axes.clone(),
+                    },
+                    &[&x],
+                    None,
+                    EXACT,
+                );
             }
         }
         if rank > 0 {
@@ -170,7 +290,15 @@ fn large_reductions() {
         for dtype in [DType::F32, DType::F64, DType::I32] {
             let x = dice.tensor(shape, dtype);
             for kind in [Reduction::Sum, Reduction::Max] {
-                check(Op::Reduce { kind, axes: axes.into() }, &[&x], None, Tolerance(1e-3, 1e-6));
+                check(
+                    Op::Reduce {
+                        kind,
+                        axes: axes.into(),
+                    },
+                    &[&x],
+                    None,
+                    Tolerance(1e-3, 1e-6),
+                );
             }
         }
     }
@@ -181,10 +309,36 @@ fn a_million_terms_keep_their_accuracy() {
     let count = 1_000_000;
     let mut dice = Dice::new(8);
     let x = dice.tensor_of([count], DType::F32, |dice| 1.0 + dice.below(1000) as f64 / 1000.0);
-    check(Op::Reduce { kind: Reduction::Sum, axes: [0].into() }, &[&x], None, Tolerance(0.0, 1e-6));
-    let y = dice.tensor_of([count / 2, 2], DType::F32, |dice| 0.1 + dice.below(10) as f64 / 1000.0);
-    check(Op::Reduce { kind: Reduction::Sum, axes: [0].into() }, &[&y], None, Tolerance(0.0, 1e-6));
-    check(Op::CumSum { axis: 0, reverse: false }, &[&x], None, Tolerance(0.0, 1e-6));
+    check(
+        Op::Reduce {
+            kind: Reduction::Sum,
+            axes: [0].into(),
+        },
+        &[&x],
+        None,
+        Tolerance(0.0, 1e-6),
+    );
+    let y = dice.tensor_of([count / 2, 2], DType::F32, |dice| {
+        0.1 + dice.below(10) as f64 / 1000.0
+    });
+    check(
+        Op::Reduce {
+            kind: Reduction::Sum,
+            axes: [0].into(),
+        },
+        &[&y],
+        None,
+        Tolerance(0.0, 1e-6),
+    );
+    check(
+        Op::CumSum {
+            axis: 0,
+            reverse: false,
+        },
+        &[&x],
+        None,
+        Tolerance(0.0, 1e-6),
+    );
 }
 
 #[test]
@@ -195,7 +349,11 @@ fn movements() {
         let shape = dice.shape(rank, 6);
         let dtype = dice.pick(&DType::ALL);
         let mut widths = |most: usize| -> Box<[usize]> { (0..rank).map(|_| dice.between(0, most)).collect() };
-        let op = Op::Pad { low: widths(3), high: widths(3), interior: widths(2) };
+        let op = Op::Pad {
+            low: widths(3),
+            high: widths(3),
+            interior: widths(2),
+        };
         check(op, &[&dice.tensor(&shape, dtype)], None, EXACT);
         let axis = dice.below(rank);
         let parts: Vec<_> = (0..dice.between(1, 4))
@@ -205,7 +363,12 @@ fn movements() {
                 dice.tensor(&shape, dtype)
             })
             .collect();
-        check(Op::Concat { axis }, &parts.iter().collect::<Vec<_>>(), None, EXACT);
+        check(
+            Op::Concat { axis },
+            &parts.iter().collect::<Vec<_>>(),
+            None,
+            EXACT,
+        );
         if dtype != DType::Bool {
             check(Op::Iota { axis }, &[], Some(Spec::new(shape, dtype)), EXACT);
         }
@@ -213,7 +376,12 @@ fn movements() {
     let large = dice.tensor([3, 100_000], DType::F32);
     check(Op::Concat { axis: 0 }, &[&large, &large], None, EXACT);
     check(Op::Concat { axis: 1 }, &[&large, &large], None, EXACT);
-    check(Op::Iota { axis: 0 }, &[], Some(Spec::new([70_000], DType::I64)), EXACT);
+    check(
+        Op::Iota { axis: 0 },
+        &[],
+        Some(Spec::new([70_000], DType::I64)),
+        EXACT,
+    );
 }
 
 #[test]
@@ -233,13 +401,26 @@ fn indexing() {
         let mut along = shape.clone();
         along[axis] = count;
         let src = dice.tensor(&along, dtype);
-        check(Op::IndexAdd { axis }, &[&index, &src], Some(Spec::new(shape.clone(), dtype)), sums(dtype, 8));
-        let smaller: Vec<usize> =
-            along.iter().enumerate().map(|(i, &d)| if i == axis { d } else { dice.between(1, d.max(1)) }).collect();
+        check(
+            Op::IndexAdd { axis },
+            &[&index, &src],
+            Some(Spec::new(shape.clone(), dtype)),
+            sums(dtype, 8),
+        );
+        let smaller: Vec<usize> = along
+            .iter()
+            .enumerate()
+            .map(|(i, &d)| if i == axis { d } else { dice.between(1, d.max(1)) })
+            .collect();
         let index = dice.indices(&smaller, extent);
         check(Op::Gather { axis }, &[&x, &index], None, EXACT);
         let src = dice.tensor(&smaller, dtype);
-        check(Op::ScatterAdd { axis }, &[&index, &src], Some(Spec::new(shape, dtype)), sums(dtype, 8));
+        check(
+            Op::ScatterAdd { axis },
+            &[&index, &src],
+            Some(Spec::new(shape, dtype)),
+            sums(dtype, 8),
+        );
     }
 }
 
@@ -250,11 +431,21 @@ fn large_indexing() {
     let index = dice.indices([700], 500);
     check(Op::Take { axis: 0 }, &[&x, &index], None, EXACT);
     let src = dice.tensor([700, 300], DType::F32);
-    check(Op::IndexAdd { axis: 0 }, &[&index, &src], Some(Spec::new([500, 300], DType::F32)), sums(DType::F32, 8));
+    check(
+        Op::IndexAdd { axis: 0 },
+        &[&index, &src],
+        Some(Spec::new([500, 300], DType::F32)),
+        sums(DType::F32, 8),
+    );
     let index = dice.indices([500, 120], 300);
     check(Op::Gather { axis: 1 }, &[&x, &index], None, EXACT);
     let src = dice.tensor([500, 120], DType::F32);
-    check(Op::ScatterAdd { axis: 1 }, &[&index, &src], Some(Spec::new([500, 300], DType::F32)), sums(DType::F32, 8));
+    check(
+        Op::ScatterAdd { axis: 1 },
+        &[&index, &src],
+        Some(Spec::new([500, 300], DType::F32)),
+        sums(DType::F32, 8),
+    );
 }
 
 #[test]
@@ -267,10 +458,23 @@ fn sorting() {
         let axis = dice.below(rank);
         let x = dice.awkward(&shape, dtype);
         for flag in [false, true] {
-            check(Op::ArgSort { axis, descending: flag }, &[&x], None, EXACT);
+            check(
+                Op::ArgSort {
+                    axis,
+                    descending: flag,
+                },
+                &[&x],
+                None,
+                EXACT,
+            );
             let mut to = shape.clone();
             to[axis] = dice.between(0, shape[axis]);
-            check(Op::TopK { axis, largest: flag }, &[&x], Some(Spec::new(to, DType::I32)), EXACT);
+            check(
+                Op::TopK { axis, largest: flag },
+                &[&x],
+                Some(Spec::new(to, DType::I32)),
+                EXACT,
+            );
             if dtype != DType::Bool {
                 let x = dice.tensor(&shape, dtype);
                 check(Op::CumSum { axis, reverse: flag }, &[&x], None, sums(dtype, 12));
@@ -278,7 +482,15 @@ fn sorting() {
         }
     }
     let x = dice.tensor([5000], DType::F64);
-    check(Op::ArgSort { axis: 0, descending: false }, &[&x], None, EXACT);
+    check(
+        Op::ArgSort {
+            axis: 0,
+            descending: false,
+        },
+        &[&x],
+        None,
+        EXACT,
+    );
 }
 
 #[test]
@@ -296,10 +508,20 @@ fn random_numbers() {
     let mut dice = Dice::new(14);
     let key = dice.tensor_of([2], DType::U32, |dice| dice.below(1 << 30) as f64);
     for shape in [vec![], vec![0], vec![3, 7], vec![10_001]] {
-        check(Op::Random(Distribution::Bits), &[&key], Some(Spec::new(shape.clone(), DType::U32)), EXACT);
+        check(
+            Op::Random(Distribution::Bits),
+            &[&key],
+            Some(Spec::new(shape.clone(), DType::U32)),
+            EXACT,
+        );
         for dtype in FLOATS {
             for kind in [Distribution::Uniform, Distribution::Normal] {
-                check(Op::Random(kind), &[&key], Some(Spec::new(shape.clone(), dtype)), EXACT);
+                check(
+                    Op::Random(kind),
+                    &[&key],
+                    Some(Spec::new(shape.clone(), dtype)),
+                    EXACT,
+                );
             }
         }
     }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use hyperglow_core::Result;
 use hyperglow_core::backend::{Backend, Buffer, Executable};
 use hyperglow_core::op::{Op, Spec};
 use hyperglow_core::plan::Program;
-use hyperglow_core::Result;
 
 use super::compile;
 use super::exec::Env;
@@ -28,12 +28,19 @@ impl CpuBackend {
 
     /// As [`CpuBackend::new`] with chosen instructions.
     pub fn with_level(threads: usize, level: Level) -> CpuBackend {
-        CpuBackend { env: Env { pool: Arc::new(Pool::new(threads)), level } }
+        CpuBackend {
+            env: Env {
+                pool: Arc::new(Pool::new(threads)),
+                level,
+            },
+        }
     }
 
     /// `HYPERGLOW_THREADS` if it is a number above 0, else what the machine and its control group allow.
     pub fn default_threads() -> usize {
-        let wanted = std::env::var("HYPERGLOW_THREADS").ok().and_then(|text| text.trim().parse().ok());
+        let wanted = std::env::var("HYPERGLOW_THREADS")
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
         let available = || std::thread::available_parallelism().map_or(1, usize::from);
         wanted.filter(|&threads| threads > 0).unwrap_or_else(available)
     }
@@ -55,11 +62,11 @@ impl Backend for CpuBackend {
     }
 
     fn allocate(&self, bytes: usize) -> Result<Buffer> {
-        Ok(Arc::new(CpuStorage::new(bytes)))
+        Ok(Arc::new(CpuStorage::new(bytes)?))
     }
 
     fn upload(&self, bytes: &[u8]) -> Result<Buffer> {
-        Ok(Arc::new(CpuStorage::copy_of(bytes)))
+        Ok(Arc::new(CpuStorage::copy_of(bytes)?))
     }
 
     fn scratch(&self, op: &Op, inputs: &[&Spec], output: &Spec) -> usize {

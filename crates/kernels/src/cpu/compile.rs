@@ -83,11 +83,22 @@ pub(crate) fn scratch(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> us
         }
         // A shape that `compile` refuses wants no scratch.
         Op::Conv { window, groups } => conv::ConvShape::new(op, window, *groups, x, inputs[1], output)
-            .map_or(0, |shape| for_float!(x.dtype, T => conv::forward_scratch::<T>(&shape, env))),
-        Op::ConvInputGrad { window, groups, .. } => conv::ConvShape::new(op, window, *groups, output, inputs[1], x)
-            .map_or(0, |shape| for_float!(x.dtype, T => conv::input_grad_scratch::<T>(&shape, env))),
-        Op::ConvWeightGrad { window, groups, .. } => conv::ConvShape::new(op, window, *groups, x, output, inputs[1])
-            .map_or(0, |shape| for_float!(x.dtype, T => conv::weight_grad_scratch::<T>(&shape, env))),
+            .map_or(
+                0,
+                |shape| for_float!(x.dtype, T => conv::forward_scratch::<T>(&shape, env)),
+            ),
+        Op::ConvInputGrad { window, groups, .. } => {
+            conv::ConvShape::new(op, window, *groups, output, inputs[1], x).map_or(
+                0,
+                |shape| for_float!(x.dtype, T => conv::input_grad_scratch::<T>(&shape, env)),
+            )
+        }
+        Op::ConvWeightGrad { window, groups, .. } => {
+            conv::ConvShape::new(op, window, *groups, x, output, inputs[1]).map_or(
+                0,
+                |shape| for_float!(x.dtype, T => conv::weight_grad_scratch::<T>(&shape, env)),
+            )
+        }
         Op::ArgSort { axis, .. } | Op::TopK { axis, .. } => sort::scratch(x, *axis, threads),
         Op::UniqueRows => unique::scratch(&x.shape),
         Op::Cholesky => linalg::cholesky_scratch(&x.shape, threads),

@@ -23,7 +23,9 @@ pub(crate) trait Element: Copy + Send + Sync + PartialOrd + 'static {
 }
 
 /// float32 or float64.
-pub(crate) trait Float: Element + std::ops::Mul<Output = Self> + std::ops::Sub<Output = Self> + std::ops::Div<Output = Self> {
+pub(crate) trait Float:
+    Element + std::ops::Mul<Output = Self> + std::ops::Sub<Output = Self> + std::ops::Div<Output = Self>
+{
     /// `self * b + c`, in one instruction where `FMA`.
     fn fma<const FMA: bool>(self, b: Self, c: Self) -> Self;
 }
@@ -49,8 +51,8 @@ macro_rules! element {
 }
 
 element! {
-    f32: F32, 0.0, f32::NEG_INFINITY, f32::INFINITY, |a, b| a + b, |x| x != x;
-    f64: F64, 0.0, f64::NEG_INFINITY, f64::INFINITY, |a, b| a + b, |x| x != x;
+    f32: F32, 0.0, f32::NEG_INFINITY, f32::INFINITY, |a, b| a + b, |x| f32::is_nan(x);
+    f64: F64, 0.0, f64::NEG_INFINITY, f64::INFINITY, |a, b| a + b, |x| f64::is_nan(x);
     i32: I32, 0, i32::MIN, i32::MAX, |a, b| a.wrapping_add(b), |_x| false;
     i64: I64, 0, i64::MIN, i64::MAX, |a, b| a.wrapping_add(b), |_x| false;
     u8: U8 | Bool, 0, u8::MIN, u8::MAX, |a, b| a.wrapping_add(b), |_x| false;
@@ -71,12 +73,30 @@ float!(f32 f64);
 macro_rules! for_dtype {
     ($dtype:expr, $t:ident => $body:expr) => {
         match $dtype {
-            hyperglow_core::DType::F32 => { type $t = f32; $body }
-            hyperglow_core::DType::F64 => { type $t = f64; $body }
-            hyperglow_core::DType::I32 => { type $t = i32; $body }
-            hyperglow_core::DType::I64 => { type $t = i64; $body }
-            hyperglow_core::DType::U32 => { type $t = u32; $body }
-            hyperglow_core::DType::U8 | hyperglow_core::DType::Bool => { type $t = u8; $body }
+            hyperglow_core::DType::F32 => {
+                type $t = f32;
+                $body
+            }
+            hyperglow_core::DType::F64 => {
+                type $t = f64;
+                $body
+            }
+            hyperglow_core::DType::I32 => {
+                type $t = i32;
+                $body
+            }
+            hyperglow_core::DType::I64 => {
+                type $t = i64;
+                $body
+            }
+            hyperglow_core::DType::U32 => {
+                type $t = u32;
+                $body
+            }
+            hyperglow_core::DType::U8 | hyperglow_core::DType::Bool => {
+                type $t = u8;
+                $body
+            }
         }
     };
 }
@@ -85,7 +105,13 @@ pub(crate) use for_dtype;
 /// As [`for_dtype!`] for operations that inference allows on floats only.
 macro_rules! for_float {
     ($dtype:expr, $t:ident => $body:expr) => {
-        if $dtype == hyperglow_core::DType::F64 { type $t = f64; $body } else { type $t = f32; $body }
+        if $dtype == hyperglow_core::DType::F64 {
+            type $t = f64;
+            $body
+        } else {
+            type $t = f32;
+            $body
+        }
     };
 }
 pub(crate) use for_float;

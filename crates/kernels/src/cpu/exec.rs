@@ -54,7 +54,13 @@ impl<'a> Args<'a> {
         output: (RawBytes, DType),
         scratch: RawBytes,
     ) -> Args<'a> {
-        Args { env, slots, inputs, output: Cell::new(Some(output)), scratch: Cell::new(scratch) }
+        Args {
+            env,
+            slots,
+            inputs,
+            output: Cell::new(Some(output)),
+            scratch: Cell::new(scratch),
+        }
     }
 
     pub fn pool(&self) -> &'a Pool {
@@ -110,10 +116,17 @@ impl<'a> Args<'a> {
     pub fn scratch<T: Plain>(&self, count: usize) -> &'a mut [T] {
         let raw = self.scratch.get();
         let bytes = scratch_bytes::<T>(count);
-        assert!(bytes <= raw.len, "{bytes} bytes of scratch wanted, {} left", raw.len);
+        assert!(
+            bytes <= raw.len,
+            "{bytes} bytes of scratch wanted, {} left",
+            raw.len
+        );
         // SAFETY: `bytes` lies within what is left.
         let rest = unsafe { raw.start.add(bytes) };
-        self.scratch.set(RawBytes { start: rest, len: raw.len - bytes });
+        self.scratch.set(RawBytes {
+            start: rest,
+            len: raw.len - bytes,
+        });
         // SAFETY: see `new`, and what is handed out is taken off what is left; any bits are a T.
         unsafe { std::slice::from_raw_parts_mut(raw.start.as_ptr().cast(), count) }
     }
@@ -147,9 +160,18 @@ impl Word for u64 {}
 macro_rules! for_word {
     ($dtype:expr, $t:ident => $body:expr) => {
         match $dtype.size() {
-            1 => { type $t = u8; $body }
-            4 => { type $t = u32; $body }
-            _ => { type $t = u64; $body }
+            1 => {
+                type $t = u8;
+                $body
+            }
+            4 => {
+                type $t = u32;
+                $body
+            }
+            _ => {
+                type $t = u64;
+                $body
+            }
         }
     };
 }

@@ -29,8 +29,16 @@ struct Step {
 }
 
 enum Work {
-    Primitive { kernel: Kernel, inputs: Vec<Operand>, output: (SlotId, DType), scratch: RawBytes },
-    Cluster { kernel: ClusterKernel, registers: RawBytes },
+    Primitive {
+        kernel: Kernel,
+        inputs: Vec<Operand>,
+        output: (SlotId, DType),
+        scratch: RawBytes,
+    },
+    Cluster {
+        kernel: ClusterKernel,
+        registers: RawBytes,
+    },
 }
 
 impl CpuExecutable {
@@ -39,14 +47,21 @@ impl CpuExecutable {
         let mut clusters = Vec::with_capacity(program.steps.len());
         for step in &program.steps {
             clusters.push(match &step.kind {
-                StepKind::Cluster(cluster) => Some(ClusterKernel::new(cluster, &program).map_err(|e| e.within(&step.scope))?),
+                StepKind::Cluster(cluster) => {
+                    Some(ClusterKernel::new(cluster, &program).map_err(|e| e.within(&step.scope))?)
+                }
                 StepKind::Op { .. } => None,
             });
         }
         let threads = env.pool.threads();
-        let file = clusters.iter().flatten().map(|kernel| kernel.register_bytes() * threads).max().unwrap_or(0);
+        let file = clusters
+            .iter()
+            .flatten()
+            .map(|kernel| kernel.register_bytes() * threads)
+            .max()
+            .unwrap_or(0);
         let base = program.arena_bytes.next_multiple_of(64);
-        let arena = Arena::new(base + file);
+        let arena = Arena::new(base + file)?;
         let place = |slot: &hyperglow_core::plan::Slot| match slot.place {
             Place::Arena(offset) => arena.raw(offset, slot.spec.bytes()),
             Place::Input(_) | Place::Output(_) => RawBytes::EMPTY,
@@ -55,30 +70,55 @@ impl CpuExecutable {
         let mut steps = Vec::with_capacity(program.steps.len());
         for (step, cluster) in program.steps.iter().zip(clusters) {
             let work = match (&step.kind, cluster) {
-                (StepKind::Op { op, inputs, output, scratch: (offset, bytes) }, _) => {
+                (
+                    StepKind::Op {
+                        op,
+                        inputs,
+                        output,
+                        scratch: (offset, bytes),
+                    },
+                    _,
+                ) => {
                     let scratch = arena.raw(*offset, *bytes);
                     let slots_in: Vec<SlotId> = inputs.iter().map(|(slot, _)| *slot).collect();
                     check_apart(&program, op.name(), &slots_in, *output, (*offset, *bytes))?;
                     let specs: Vec<_> = inputs.iter().map(|(_, spec)| spec).collect();
                     let result = &program.slots[*output].spec;
-                    let kernel = compile::compile(op, &specs, result, &env).map_err(|e| e.within(&step.scope))?;
+                    let kernel =
+                        compile::compile(op, &specs, result, &env).map_err(|e| e.within(&step.scope))?;
                     let operand = |(slot, spec): &(SlotId, hyperglow_core::op::Spec)| Operand {
                         slot: *slot,
                         dtype: spec.dtype,
                         len: spec.shape.size(),
                     };
                     let inputs = inputs.iter().map(operand).collect();
-                    Work::Primitive { kernel, inputs, output: (*output, result.dtype), scratch }
+                    Work::Primitive {
+                        kernel,
+                        inputs,
+                        output: (*output, result.dtype),
+                        scratch,
+                    }
                 }
                 (StepKind::Cluster(_), Some(kernel)) => {
                     let registers = arena.raw(base, kernel.register_bytes() * threads);
                     Work::Cluster { kernel, registers }
                 }
-                (StepKind::Cluster(_), None) => return Err(Error::internal("prepare", "a cluster without a kernel")),
+                (StepKind::Cluster(_), None) => {
+                    return Err(Error::internal("prepare", "a cluster without a kernel"));
+                }
             };
-            steps.push(Step { work, scope: step.scope.clone() });
+            steps.push(Step {
+                work,
+                scope: step.scope.clone(),
+            });
         }
-        Ok(CpuExecutable { program, env, steps, _arena: arena, slots })
+        Ok(CpuExecutable {
+            program,
+            env,
+            steps,
+            _arena: arena,
+            slots,
+        })
     }
 
     /// Fills in the addresses of inputs and outputs, refusing what would make slices overlap.
@@ -87,7 +127,10 @@ impl CpuExecutable {
         if inputs.len() != program.inputs.len() || outputs.len() != program.outputs.len() {
             let given = (inputs.len(), outputs.len());
             let wanted = (program.inputs.len(), program.outputs.len());
-            return Err(Error::internal("run", format!("(inputs, outputs) are {given:?}, expected {wanted:?}")));
+            return Err(Error::internal(
+                "run",
+                format!("(inputs, outputs) are {given:?}, expected {wanted:?}"),
+            ));
         }
         for (buffers, places) in [(inputs, &program.inputs), (outputs, &program.outputs)] {
             for (buffer, &slot) in buffers.iter().zip(places) {
@@ -99,10 +142,14 @@ impl CpuExecutable {
             if self.slots[slot].len == 0 {
                 continue;
             }
-            let input = |(i, s): (usize, &SlotId)| self.slots[*s].start == start && program.donations[j] != Some(i);
+            let input =
+                |(i, s): (usize, &SlotId)| self.slots[*s].start == start && program.donations[j] != Some(i);
             let output = |s: &SlotId| self.slots[*s].start == start;
             if program.inputs.iter().enumerate().any(input) || program.outputs[..j].iter().any(output) {
-                return Err(Error::internal("run", format!("output {j} shares its buffer with another operand")));
+                return Err(Error::internal(
+                    "run",
+                    format!("output {j} shares its buffer with another operand"),
+                ));
             }
         }
         Ok(())
@@ -114,11 +161,24 @@ impl Executable for CpuExecutable {
         self.bind(inputs, outputs)?;
         for step in &self.steps {
             let result = match &step.work {
-                Work::Primitive { kernel, inputs, output: (slot, dtype), scratch } => {
+                Work::Primitive {
+                    kernel,
+                    inputs,
+                    output: (slot, dtype),
+                    scratch,
+                } => {
                     // SAFETY: buffers live as long as this call borrows them, the arena as long as `self`. The graph
                     // gives a plan's outputs to nobody else, and `&mut self` keeps the arena to this run.
                     // `check_apart` and `bind` saw to it that output and scratch overlap nothing the step uses.
-                    let args = unsafe { Args::new(&self.env, &self.slots, inputs, (self.slots[*slot], *dtype), *scratch) };
+                    let args = unsafe {
+                        Args::new(
+                            &self.env,
+                            &self.slots,
+                            inputs,
+                            (self.slots[*slot], *dtype),
+                            *scratch,
+                        )
+                    };
                     kernel(&args)
                 }
                 Work::Cluster { kernel, registers } => {
@@ -145,18 +205,28 @@ fn bytes_of(buffer: &Buffer, bytes: usize) -> Result<RawBytes> {
     };
     let raw = storage.raw();
     if raw.len != bytes {
-        return Err(Error::internal("run", format!("a buffer has {} bytes, the program expects {bytes}", raw.len)));
+        return Err(Error::internal(
+            "run",
+            format!("a buffer has {} bytes, the program expects {bytes}", raw.len),
+        ));
     }
     Ok(raw)
 }
 
 /// Refuses a primitive whose output or scratch shares memory with what it reads.
-fn check_apart(program: &Program, op: &str, inputs: &[SlotId], output: SlotId, scratch: (usize, usize)) -> Result<()> {
+fn check_apart(
+    program: &Program,
+    op: &str,
+    inputs: &[SlotId],
+    output: SlotId,
+    scratch: (usize, usize),
+) -> Result<()> {
     let arena = |slot: SlotId| match program.slots[slot].place {
         Place::Arena(offset) => Some((offset, program.slots[slot].spec.bytes())),
         Place::Input(_) | Place::Output(_) => None,
     };
-    let overlap = |a: (usize, usize), b: (usize, usize)| a.0 < b.0 + b.1 && b.0 < a.0 + a.1 && a.1 > 0 && b.1 > 0;
+    let overlap =
+        |a: (usize, usize), b: (usize, usize)| a.0 < b.0 + b.1 && b.0 < a.0 + a.1 && a.1 > 0 && b.1 > 0;
     let mut clash = arena(output).is_some_and(|o| overlap(o, scratch));
     for &input in inputs {
         clash |= input == output;
@@ -168,5 +238,9 @@ fn check_apart(program: &Program, op: &str, inputs: &[SlotId], output: SlotId, s
             clash |= overlap(range, scratch) || arena(output).is_some_and(|o| overlap(o, range));
         }
     }
-    if clash { Err(Error::internal(op, "the plan puts its operands over each other")) } else { Ok(()) }
+    if clash {
+        Err(Error::internal(op, "the plan puts its operands over each other"))
+    } else {
+        Ok(())
+    }
 }

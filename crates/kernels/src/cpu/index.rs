@@ -55,7 +55,9 @@ fn indices<'a>(
         DType::I64 => Indices::Wide(args.input(i)),
         _ => Indices::Narrow(args.input(i)),
     };
-    let Some((mut at, index)) = all.outside(extent) else { return Ok(all) };
+    let Some((mut at, index)) = all.outside(extent) else {
+        return Ok(all);
+    };
     let mut position = vec![0; dims.len()];
     for (place, &extent) in position.iter_mut().zip(dims).rev() {
         *place = at % extent;
@@ -67,7 +69,11 @@ fn indices<'a>(
 /// (elements before, extent, elements after) of an axis.
 fn around(shape: &Shape, axis: usize) -> (usize, usize, usize) {
     let dims = shape.dims();
-    (dims[..axis].iter().product(), dims[axis], dims[axis + 1..].iter().product())
+    (
+        dims[..axis].iter().product(),
+        dims[axis],
+        dims[axis + 1..].iter().product(),
+    )
 }
 
 /// `out[.., i, ..] = x[.., index[i], ..]`.
@@ -112,7 +118,11 @@ fn index_add_of<T: Element>(to: &Shape, axis: usize, index: DType) -> Kernel {
         let out = args.output::<T>();
         out.fill(T::ZERO);
         // A task owns some columns of one outer index, and adds in the order of the indices.
-        let width = if outer * count * inner < PIECE { inner.max(1) } else { inner.clamp(1, 256) };
+        let width = if outer * count * inner < PIECE {
+            inner.max(1)
+        } else {
+            inner.clamp(1, 256)
+        };
         let columns = inner.div_ceil(width);
         let out = SharedSlice::new(out);
         args.pool().run(outer * columns, |_, task| {
@@ -156,7 +166,9 @@ impl Along {
 
     /// Calls `visit(i, place)` for elements `range` of the index: place is the other's element for index 0.
     fn each(&self, range: std::ops::Range<usize>, mut visit: impl FnMut(usize, usize)) {
-        let Some((&(width, step), outer)) = self.axes.split_last() else { return };
+        let Some((&(width, step), outer)) = self.axes.split_last() else {
+            return;
+        };
         let mut i = range.start;
         while i < range.end {
             let (mut at, mut rest) = (0, i / width);
@@ -183,17 +195,33 @@ pub(crate) fn gather(x: &Shape, index: &Shape, axis: usize, dtype: DType, index_
 fn gather_words<T: Word>(along: Along, dtype: DType) -> Kernel {
     Box::new(move |args| {
         let x = args.input_words::<T>(0);
-        let index = indices(args, 1, dtype, "takeAlong", &along.dims, (along.axis, along.extent))?;
-        args.pool().chunks(args.output_words::<T>(), PIECE, |_, piece_number, piece| {
-            let first = piece_number * PIECE;
-            along.each(first..first + piece.len(), |i, place| piece[i - first] = x[place + index.at(i) * along.stride]);
-        });
+        let index = indices(
+            args,
+            1,
+            dtype,
+            "takeAlong",
+            &along.dims,
+            (along.axis, along.extent),
+        )?;
+        args.pool()
+            .chunks(args.output_words::<T>(), PIECE, |_, piece_number, piece| {
+                let first = piece_number * PIECE;
+                along.each(first..first + piece.len(), |i, place| {
+                    piece[i - first] = x[place + index.at(i) * along.stride]
+                });
+            });
         Ok(())
     })
 }
 
 /// Zeros, plus `src[i]` at `i with index[i] on the axis`.
-pub(crate) fn scatter_add(to: &Shape, index: &Shape, axis: usize, dtype: DType, index_dtype: DType) -> Kernel {
+pub(crate) fn scatter_add(
+    to: &Shape,
+    index: &Shape,
+    axis: usize,
+    dtype: DType,
+    index_dtype: DType,
+) -> Kernel {
     for_dtype!(dtype, T => scatter_add_of::<T>(to, index, axis, index_dtype))
 }
 
@@ -203,7 +231,14 @@ fn scatter_add_of<T: Element>(to: &Shape, index: &Shape, axis: usize, dtype: DTy
     let slices = if axis == 0 { 1 } else { index[0] };
     let (size, room) = (index.size(), to.size());
     Box::new(move |args| {
-        let index = indices(args, 0, dtype, "scatterAdd", &along.dims, (along.axis, along.extent))?;
+        let index = indices(
+            args,
+            0,
+            dtype,
+            "scatterAdd",
+            &along.dims,
+            (along.axis, along.extent),
+        )?;
         let src = args.input::<T>(1);
         let out = args.output::<T>();
         out.fill(T::ZERO);

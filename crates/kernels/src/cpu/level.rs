@@ -120,7 +120,12 @@ mod tests {
     #[test]
     fn every_level_computes_the_same() {
         for level in Level::available() {
-            assert_eq!(dot(level, &[1.0, 2.0, 3.0], &[4.0, 5.0, 6.0]), 32.0, "{}", level.name());
+            assert_eq!(
+                dot(level, &[1.0, 2.0, 3.0], &[4.0, 5.0, 6.0]),
+                32.0,
+                "{}",
+                level.name()
+            );
         }
     }
 }

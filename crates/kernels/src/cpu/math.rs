@@ -4,7 +4,10 @@
 //! exp splits x = n ln 2 + r (Cody and Waite, ln 2 in two parts) and uses a polynomial on |r| <= ln 2 / 2; log
 //! splits off the exponent and uses the series of 2 atanh(s). The others are made of these two.
 
-#![allow(clippy::excessive_precision, reason = "coefficients as computed, in more digits than f32 holds")]
+#![allow(
+    clippy::excessive_precision,
+    reason = "coefficients as computed, in more digits than f32 holds"
+)]
 
 use super::element::Float;
 
@@ -30,7 +33,10 @@ fn split<const FMA: bool>(x: f32) -> (i32, f32) {
     let rounded = fma::<FMA>(x, std::f32::consts::LOG2_E, ROUNDER);
     let n = rounded - ROUNDER;
     let r = fma::<FMA>(n, -LN2_LOW, fma::<FMA>(n, -LN2_HIGH, x));
-    ((rounded.to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32), r)
+    (
+        (rounded.to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32),
+        r,
+    )
 }
 
 /// (e^r - 1 - r) / r^2 for |r| <= 0.347, interpolated at the Chebyshev points.
@@ -110,7 +116,12 @@ pub(crate) fn log1p<const FMA: bool>(x: f32) -> f32 {
     let u = 1.0 + x;
     // What rounding 1 + x lost, as a correction of the first order.
     let lost = if x > 1.0 { 1.0 - (u - x) } else { x - (u - 1.0) };
-    let y = log::<FMA>(u) + if u > 0.0 && u < f32::INFINITY { lost / u } else { 0.0 };
+    let y = log::<FMA>(u)
+        + if u > 0.0 && u < f32::INFINITY {
+            lost / u
+        } else {
+            0.0
+        };
     if x.abs() < 1e-7 { x } else { y }
 }
 
@@ -148,7 +159,8 @@ mod tests {
         if given == rounded || (given.is_nan() && rounded.is_nan()) {
             return 0.0;
         }
-        let spacing = f64::from(f32::from_bits((rounded.abs().to_bits() & 0x7f80_0000).max(1 << 23)) * f32::EPSILON);
+        let spacing =
+            f64::from(f32::from_bits((rounded.abs().to_bits() & 0x7f80_0000).max(1 << 23)) * f32::EPSILON);
         (f64::from(given) - exact).abs() / spacing.max(f64::from(f32::from_bits(1)))
     }
 
@@ -167,33 +179,93 @@ mod tests {
     fn functions_are_within_two_units_of_the_last_place() {
         for (low, high) in [(-87.0, 88.7), (-1.0, 1.0), (-1e-3, 1e-3), (-103.9, -87.0)] {
             check("exp", low, high, 1.5, [exp::<true>, exp::<false>], f64::exp);
-            check("expm1", low, high, 2.0, [expm1::<true>, expm1::<false>], f64::exp_m1);
+            check(
+                "expm1",
+                low,
+                high,
+                2.0,
+                [expm1::<true>, expm1::<false>],
+                f64::exp_m1,
+            );
             check("tanh", low, high, 2.5, [tanh::<true>, tanh::<false>], f64::tanh);
-            check("sigmoid", low, high, 2.5, [sigmoid::<true>, sigmoid::<false>], |x| 1.0 / (1.0 + (-x).exp()));
+            check(
+                "sigmoid",
+                low,
+                high,
+                2.5,
+                [sigmoid::<true>, sigmoid::<false>],
+                |x| 1.0 / (1.0 + (-x).exp()),
+            );
             let softplus64: fn(f64) -> f64 = |x| x.max(0.0) + (-x.abs()).exp().ln_1p();
-            check("softplus", low, high, 2.5, [softplus::<true>, softplus::<false>], softplus64);
+            check(
+                "softplus",
+                low,
+                high,
+                2.5,
+                [softplus::<true>, softplus::<false>],
+                softplus64,
+            );
         }
         for (low, high) in [(1e-45, 1e-37), (1e-6, 2.0), (0.9, 1.1), (1.0, 1e10), (1e30, 3e38)] {
             check("log", low, high, 1.5, [log::<true>, log::<false>], f64::ln);
-            check("log1p", low, high, 2.0, [log1p::<true>, log1p::<false>], f64::ln_1p);
+            check(
+                "log1p",
+                low,
+                high,
+                2.0,
+                [log1p::<true>, log1p::<false>],
+                f64::ln_1p,
+            );
         }
-        check("log1p", -0.999, 1e-3, 2.0, [log1p::<true>, log1p::<false>], f64::ln_1p);
+        check(
+            "log1p",
+            -0.999,
+            1e-3,
+            2.0,
+            [log1p::<true>, log1p::<false>],
+            f64::ln_1p,
+        );
     }
 
     #[test]
     fn special_values_are_kept() {
         let (inf, nan) = (f32::INFINITY, f32::NAN);
         for f in [exp::<true>, exp::<false>] {
-            assert_eq!((f(-inf), f(inf), f(0.0), f(89.0), f(-110.0)), (0.0, inf, 1.0, inf, 0.0));
+            assert_eq!(
+                (f(-inf), f(inf), f(0.0), f(89.0), f(-110.0)),
+                (0.0, inf, 1.0, inf, 0.0)
+            );
         }
-        assert_eq!((expm1::<true>(-inf), expm1::<true>(inf), expm1::<true>(88.9)), (-1.0, inf, inf));
+        assert_eq!(
+            (expm1::<true>(-inf), expm1::<true>(inf), expm1::<true>(88.9)),
+            (-1.0, inf, inf)
+        );
         assert!(expm1::<true>(-0.0).is_sign_negative());
-        assert_eq!((log::<true>(0.0), log::<true>(-0.0), log::<true>(inf), log::<true>(1.0)), (-inf, -inf, inf, 0.0));
-        assert_eq!((log1p::<true>(-1.0), log1p::<true>(inf), log1p::<true>(0.0)), (-inf, inf, 0.0));
+        assert_eq!(
+            (
+                log::<true>(0.0),
+                log::<true>(-0.0),
+                log::<true>(inf),
+                log::<true>(1.0)
+            ),
+            (-inf, -inf, inf, 0.0)
+        );
+        assert_eq!(
+            (log1p::<true>(-1.0), log1p::<true>(inf), log1p::<true>(0.0)),
+            (-inf, inf, 0.0)
+        );
         assert_eq!((tanh::<true>(inf), tanh::<true>(-inf)), (1.0, -1.0));
         assert_eq!((sigmoid::<true>(inf), sigmoid::<true>(-inf)), (1.0, 0.0));
         assert_eq!((softplus::<true>(inf), softplus::<true>(-inf)), (inf, 0.0));
-        for f in [exp::<true>, expm1::<true>, log::<true>, log1p::<true>, tanh::<true>, sigmoid::<true>, softplus::<true>] {
+        for f in [
+            exp::<true>,
+            expm1::<true>,
+            log::<true>,
+            log1p::<true>,
+            tanh::<true>,
+            sigmoid::<true>,
+            softplus::<true>,
+        ] {
             assert!(f(nan).is_nan());
         }
         assert!(log::<true>(-1.0).is_nan() && log1p::<true>(-1.5).is_nan() && log::<true>(-inf).is_nan());

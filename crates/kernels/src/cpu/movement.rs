@@ -37,33 +37,39 @@ pub(crate) fn pad(x: &Spec, output: &Spec, low: &[usize], interior: &[usize]) ->
 fn pad_words<T: Word>(from: &Shape, to: &Shape, low: &[usize], interior: &[usize]) -> Kernel {
     let strides = to.strides();
     // Per axis: extent of the input, distance in the output between neighbours of the input.
-    let axes: Vec<(usize, usize)> =
-        (0..from.rank()).map(|i| (from[i], strides[i] * (interior[i] + 1))).collect();
+    let axes: Vec<(usize, usize)> = (0..from.rank())
+        .map(|i| (from[i], strides[i] * (interior[i] + 1)))
+        .collect();
     let origin: usize = low.iter().zip(&strides).map(|(low, stride)| low * stride).sum();
     let (width, step) = axes.last().copied().unwrap_or((1, 1));
     let outer: Vec<(usize, usize)> = axes[..axes.len().saturating_sub(1)].to_vec();
     let rows = if from.size() == 0 { 0 } else { from.size() / width };
     Box::new(move |args| {
         let (x, out) = (args.input_words::<T>(0), args.output_words::<T>());
-        args.pool().chunks(out, PIECE, |_, _, piece| piece.fill(T::default()));
+        args.pool()
+            .chunks(out, PIECE, |_, _, piece| piece.fill(T::default()));
         let out = SharedSlice::new(out);
-        args.pool().ranges(rows, (PIECE / width.max(1)).max(1), |_, range| {
-            for row in range {
-                let (mut at, mut rest) = (origin, row);
-                for &(extent, stride) in outer.iter().rev() {
-                    at += rest % extent * stride;
-                    rest /= extent;
+        args.pool()
+            .ranges(rows, (PIECE / width.max(1)).max(1), |_, range| {
+                for row in range {
+                    let (mut at, mut rest) = (origin, row);
+                    for &(extent, stride) in outer.iter().rev() {
+                        at += rest % extent * stride;
+                        rest /= extent;
+                    }
+                    // SAFETY: different rows of the input go to different rows of the output.
+                    let line = unsafe { out.range(at..at + (width - 1) * step + 1) };
+                    let from = &x[row * width..][..width];
+                    if step == 1 {
+                        line.copy_from_slice(from);
+                    } else {
+                        line.iter_mut()
+                            .step_by(step)
+                            .zip(from)
+                            .for_each(|(out, &x)| *out = x);
+                    }
                 }
-                // SAFETY: different rows of the input go to different rows of the output.
-                let line = unsafe { out.range(at..at + (width - 1) * step + 1) };
-                let from = &x[row * width..][..width];
-                if step == 1 {
-                    line.copy_from_slice(from);
-                } else {
-                    line.iter_mut().step_by(step).zip(from).for_each(|(out, &x)| *out = x);
-                }
-            }
-        });
+            });
         Ok(())
     })
 }

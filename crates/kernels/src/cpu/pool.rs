@@ -65,13 +65,19 @@ impl Pool {
         let spawn = |number: usize| {
             let shared = Arc::clone(&shared);
             let builder = thread::Builder::new().name(format!("hyperglow-{number}"));
-            builder.spawn(move || work(&shared, number)).expect("the system starts a thread")
+            builder
+                .spawn(move || work(&shared, number))
+                .expect("the system starts a thread")
         };
         let handles: Vec<_> = (1..=helpers).map(spawn).collect();
         for (worker, handle) in shared.workers.iter().zip(&handles) {
             worker.thread.get_or_init(|| handle.thread().clone());
         }
-        Pool { shared, handles, gate: Mutex::new(()) }
+        Pool {
+            shared,
+            handles,
+            gate: Mutex::new(()),
+        }
     }
 
     /// Number of threads, the caller's own included. Worker numbers are below it.
@@ -84,7 +90,11 @@ impl Pool {
     /// While the pool is busy (a task that calls it, another thread's plan) the caller does everything itself.
     pub fn run(&self, tasks: usize, task: impl Fn(usize, usize) + Sync) {
         let helpers = self.handles.len().min(tasks.saturating_sub(1));
-        let gate = if helpers == 0 { None } else { self.gate.try_lock().ok() };
+        let gate = if helpers == 0 {
+            None
+        } else {
+            self.gate.try_lock().ok()
+        };
         let Some(_gate) = gate else {
             (0..tasks).for_each(|i| task(0, i));
             return;
@@ -113,7 +123,9 @@ impl Pool {
         shared.running.store(helpers, Ordering::Relaxed);
         let count = (shared.epoch.load(Ordering::Relaxed) >> HELPER_BITS).wrapping_add(1);
         // Sequentially consistent with the worker's `parked`: either it sees the epoch or we see it parked.
-        shared.epoch.store((count << HELPER_BITS) | helpers, Ordering::SeqCst);
+        shared
+            .epoch
+            .store((count << HELPER_BITS) | helpers, Ordering::SeqCst);
         for worker in &shared.workers[..helpers] {
             worker.wake();
         }
@@ -121,22 +133,36 @@ impl Pool {
         let mut turns = 0_u32;
         while shared.running.load(Ordering::Acquire) > 0 {
             turns += 1;
-            if turns < 4096 { std::hint::spin_loop() } else { thread::yield_now() }
+            if turns < 4096 {
+                std::hint::spin_loop()
+            } else {
+                thread::yield_now()
+            }
         }
         if let Err(panic) = mine {
             std::panic::resume_unwind(panic);
         }
-        assert!(!shared.panicked.swap(false, Ordering::Relaxed), "a kernel panicked on a worker thread");
+        assert!(
+            !shared.panicked.swap(false, Ordering::Relaxed),
+            "a kernel panicked on a worker thread"
+        );
     }
 
     /// Splits `0..n` into ranges of `grain` (the last may be shorter) and calls `task(worker, range)` for each.
     pub fn ranges(&self, n: usize, grain: usize, task: impl Fn(usize, Range<usize>) + Sync) {
         let grain = grain.max(1);
-        self.run(n.div_ceil(grain), |worker, i| task(worker, i * grain..n.min((i + 1) * grain)));
+        self.run(n.div_ceil(grain), |worker, i| {
+            task(worker, i * grain..n.min((i + 1) * grain))
+        });
     }
 
     /// Splits `data` into pieces of `chunk` elements and calls `task(worker, i, piece)` for each.
-    pub fn chunks<T: Send>(&self, data: &mut [T], chunk: usize, task: impl Fn(usize, usize, &mut [T]) + Sync) {
+    pub fn chunks<T: Send>(
+        &self,
+        data: &mut [T],
+        chunk: usize,
+        task: impl Fn(usize, usize, &mut [T]) + Sync,
+    ) {
         let whole = SharedSlice::new(data);
         self.ranges(whole.len(), chunk, |worker, range| {
             let i = range.start / chunk.max(1);
@@ -150,7 +176,10 @@ impl Drop for Pool {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
         let epoch = &self.shared.epoch;
-        epoch.store(((epoch.load(Ordering::Relaxed) >> HELPER_BITS).wrapping_add(1)) << HELPER_BITS, Ordering::SeqCst);
+        epoch.store(
+            ((epoch.load(Ordering::Relaxed) >> HELPER_BITS).wrapping_add(1)) << HELPER_BITS,
+            Ordering::SeqCst,
+        );
         self.shared.workers.iter().for_each(Worker::wake);
         for handle in self.handles.drain(..) {
             // A worker catches the panics of its jobs, so there is nothing to report.
@@ -208,7 +237,8 @@ fn work(shared: &Shared, number: usize) {
         }
         // SAFETY: this worker is counted in `running`, so the caller waits: nobody writes the job, and what it
         // points to is alive.
-        let result = unsafe { (*shared.job.get()).map(|job| catch_unwind(AssertUnwindSafe(|| (*job)(number)))) };
+        let result =
+            unsafe { (*shared.job.get()).map(|job| catch_unwind(AssertUnwindSafe(|| (*job)(number)))) };
         if matches!(result, Some(Err(_))) {
             shared.panicked.store(true, Ordering::Relaxed);
         }
@@ -230,7 +260,11 @@ unsafe impl<T: Send> Send for SharedSlice<'_, T> {}
 
 impl<'a, T> SharedSlice<'a, T> {
     pub fn new(slice: &'a mut [T]) -> SharedSlice<'a, T> {
-        SharedSlice { start: slice.as_mut_ptr(), len: slice.len(), life: std::marker::PhantomData }
+        SharedSlice {
+            start: slice.as_mut_ptr(),
+            len: slice.len(),
+            life: std::marker::PhantomData,
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -239,7 +273,6 @@ impl<'a, T> SharedSlice<'a, T> {
 
     /// # Safety
     /// No other live slice made here may overlap `range`.
-    #[expect(clippy::mut_from_ref, reason = "disjointness is the caller's duty")]
     pub unsafe fn range(&self, range: Range<usize>) -> &'a mut [T] {
         assert!(range.start <= range.end && range.end <= self.len);
         // SAFETY: within the slice, as just checked; alone there, as the caller promises.
@@ -277,7 +310,9 @@ mod tests {
         for _ in 0..20 {
             thread::sleep(Duration::from_micros(200));
             let mut data = vec![0; 1000];
-            pool.chunks(&mut data, 7, |_, i, piece| pool.chunks(piece, 2, |_, _, p| p.fill(i)));
+            pool.chunks(&mut data, 7, |_, i, piece| {
+                pool.chunks(piece, 2, |_, _, p| p.fill(i))
+            });
             assert!(data.iter().enumerate().all(|(at, &i)| i == at / 7));
         }
     }
@@ -286,7 +321,9 @@ mod tests {
     fn a_panic_in_a_task_reaches_the_caller_and_the_pool_goes_on() {
         let pool = Pool::new(2);
         for _ in 0..10 {
-            let result = catch_unwind(AssertUnwindSafe(|| pool.run(8, |_, i| assert!(i != 5, "expected"))));
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                pool.run(8, |_, i| assert!(i != 5, "expected"))
+            }));
             assert!(result.is_err());
             pool.run(8, |_, _| {});
         }

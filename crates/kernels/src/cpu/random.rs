@@ -11,7 +11,8 @@ const PIECE: usize = 4096;
 pub(crate) fn bits() -> Kernel {
     Box::new(|args| {
         let key = args.input::<u32>(0);
-        let fill = |_, i: usize, piece: &mut [u32]| random::fill_bits([key[0], key[1]], (i * PIECE) as u64, piece);
+        let fill =
+            |_, i: usize, piece: &mut [u32]| random::fill_bits([key[0], key[1]], (i * PIECE) as u64, piece);
         args.pool().chunks(args.output::<u32>(), PIECE, fill);
         Ok(())
     })

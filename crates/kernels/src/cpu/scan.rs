@@ -31,7 +31,11 @@ struct Compensated(f64, f64);
 impl Total<f64> for Compensated {
     fn push(&mut self, x: f64) {
         let sum = self.0 + x;
-        let lost = if self.0.abs() >= x.abs() { (self.0 - sum) + x } else { (x - sum) + self.0 };
+        let lost = if self.0.abs() >= x.abs() {
+            (self.0 - sum) + x
+        } else {
+            (x - sum) + self.0
+        };
         // Beyond the finite there is nothing to carry.
         self.1 += if sum.is_finite() { lost } else { 0.0 };
         self.0 = sum;

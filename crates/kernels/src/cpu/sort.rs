@@ -30,11 +30,11 @@ macro_rules! keyed {
     )*};
 }
 keyed! {
-    f32: u32, u64, |x| if x != x { u32::MAX } else {
+    f32: u32, u64, |x| if f32::is_nan(x) { u32::MAX } else {
         let bits = (x + 0.0).to_bits();
         if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
     };
-    f64: u64, u128, |x| if x != x { u64::MAX } else {
+    f64: u64, u128, |x| if f64::is_nan(x) { u64::MAX } else {
         let bits = (x + 0.0).to_bits();
         if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
     };
@@ -57,7 +57,11 @@ pub(crate) fn top_k(shape: &Shape, axis: usize, dtype: DType, k: usize, largest:
 /// Bytes of scratch of either.
 pub(crate) fn scratch(x: &Spec, axis: usize, threads: usize) -> usize {
     let keys = x.shape[axis] * threads;
-    if x.dtype.size() == 8 { scratch_bytes::<u128>(keys) } else { scratch_bytes::<u64>(keys) }
+    if x.dtype.size() == 8 {
+        scratch_bytes::<u128>(keys)
+    } else {
+        scratch_bytes::<u64>(keys)
+    }
 }
 
 fn order(shape: &Shape, axis: usize, dtype: DType, k: usize, descending: bool) -> Kernel {

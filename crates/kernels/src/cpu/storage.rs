@@ -3,7 +3,7 @@
 //! A fresh block costs five times its copying in page faults, so blocks that are given back wait in a
 //! bounded list for the next request of the same size.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, dealloc};
 use std::any::Any;
 use std::collections::HashMap;
 use std::ptr::NonNull;
@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hyperglow_core::backend::Storage;
+use hyperglow_core::error::ErrorKind;
 use hyperglow_core::{Error, Result};
 
 /// Every block starts on a cache line.
@@ -69,19 +70,31 @@ unsafe impl Send for Block {}
 unsafe impl Sync for Block {}
 
 impl Block {
-    fn layout(bytes: usize) -> Layout {
+    fn layout(bytes: usize) -> Option<Layout> {
         let align = if bytes >= HUGE { HUGE } else { ALIGN };
-        Layout::from_size_align(bytes, align).expect("a block fits the address space")
+        Layout::from_size_align(bytes, align).ok()
     }
 
-    fn from_system(bytes: usize) -> Block {
+    /// No memory at all.
+    const fn empty() -> Block {
+        Block {
+            start: NonNull::<Line>::dangling().cast(),
+            bytes: 0,
+        }
+    }
+
+    fn from_system(bytes: usize) -> Result<Block> {
         if bytes == 0 {
-            return Block { start: NonNull::<Line>::dangling().cast(), bytes };
+            return Ok(Block::empty());
+        }
+        let layout = Block::layout(bytes).ok_or_else(|| refused(bytes, "no machine has so much"))?;
+        if bytes >= LARGE && available().is_some_and(|left| bytes > left) {
+            return Err(refused(bytes, "the machine has not so much left"));
         }
         SYSTEM_ALLOCATIONS.fetch_add(1, Relaxed);
-        let layout = Block::layout(bytes);
         // SAFETY: the size is not zero.
-        let start = NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout));
+        let start =
+            NonNull::new(unsafe { alloc(layout) }).ok_or_else(|| refused(bytes, "the system refused"))?;
         #[cfg(target_os = "linux")]
         if bytes >= HUGE {
             // SAFETY: the range was just allocated; the call is advice about its pages and changes no content.
@@ -89,21 +102,54 @@ impl Block {
         }
         // SAFETY: the block has `bytes` bytes. Writing them makes any later reading defined.
         unsafe { start.as_ptr().write_bytes(0, bytes) };
-        Block { start, bytes }
+        Ok(Block { start, bytes })
     }
 
     /// A block of at least `bytes` bytes, one that was given back if there is one.
-    fn take(bytes: usize) -> Block {
-        let bytes = bytes.next_multiple_of(ALIGN);
-        kept().take(bytes).unwrap_or_else(|| Block::from_system(bytes))
+    fn take(bytes: usize) -> Result<Block> {
+        let bytes = bytes
+            .checked_next_multiple_of(ALIGN)
+            .ok_or_else(|| refused(bytes, "no machine has so much"))?;
+        let given_back = kept().take(bytes);
+        given_back.map_or_else(|| Block::from_system(bytes), Ok)
     }
+}
+
+/// Blocks from this size on are asked for only when the machine has the memory: systems promise more than
+/// they have, and end the process when it is used.
+const LARGE: usize = 1 << 30;
+
+/// Bytes that can be used without swapping, where the system says.
+fn available() -> Option<usize> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+    line.trim()
+        .strip_suffix("kB")?
+        .trim()
+        .parse::<usize>()
+        .ok()
+        .map(|kib| kib * 1024)
+}
+
+fn refused(bytes: usize, why: &str) -> Error {
+    Error::new(
+        ErrorKind::Device,
+        "memory",
+        format!(
+            "{:.1} GiB wanted at once, {why}",
+            bytes as f64 / (1u64 << 30) as f64
+        ),
+        "use smaller batches or shapes, float32 instead of float64, or dispose of what is no longer needed",
+    )
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
         if self.bytes > 0 {
-            // SAFETY: made by `alloc` with this layout, and dropped once.
-            unsafe { dealloc(self.start.as_ptr(), Block::layout(self.bytes)) };
+            if let Some(layout) = Block::layout(self.bytes) {
+                // SAFETY: made by `alloc` with this layout, and dropped once.
+                unsafe { dealloc(self.start.as_ptr(), layout) };
+            }
         }
     }
 }
@@ -142,7 +188,9 @@ impl Kept {
 
 fn kept() -> MutexGuard<'static, Kept> {
     static KEPT: OnceLock<Mutex<Kept>> = OnceLock::new();
-    KEPT.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+    KEPT.get_or_init(Mutex::default)
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Gives every block that waits for reuse back to the system.
@@ -165,23 +213,31 @@ unsafe impl Send for CpuStorage {}
 unsafe impl Sync for CpuStorage {}
 
 impl CpuStorage {
-    pub fn new(len: usize) -> CpuStorage {
-        let block = Block::take(len);
+    pub fn new(len: usize) -> Result<CpuStorage> {
+        let block = Block::take(len)?;
         let live = LIVE_BYTES.fetch_add(len, Relaxed) + len;
         PEAK_BYTES.fetch_max(live, Relaxed);
         LIVE_BUFFERS.fetch_add(1, Relaxed);
-        CpuStorage { start: block.start, block: Some(block), len }
+        Ok(CpuStorage { start: block.start, block: Some(block), len })
     }
 
-    pub fn copy_of(bytes: &[u8]) -> CpuStorage {
-        let storage = CpuStorage::new(bytes.len());
+    pub fn copy_of(bytes: &[u8]) -> Result<CpuStorage> {
+        let storage = CpuStorage::new(bytes.len())?;
         // SAFETY: the block has at least `len` bytes, is new, and nobody else knows it.
-        unsafe { storage.start.as_ptr().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
-        storage
+        unsafe {
+            storage
+                .start
+                .as_ptr()
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+        };
+        Ok(storage)
     }
 
     pub fn raw(&self) -> RawBytes {
-        RawBytes { start: self.start, len: self.len }
+        RawBytes {
+            start: self.start,
+            len: self.len,
+        }
     }
 }
 
@@ -201,10 +257,16 @@ impl Storage for CpuStorage {
 
     fn read(&self, out: &mut [u8]) -> Result<()> {
         if out.len() != self.len {
-            return Err(Error::internal("read", format!("{} bytes wanted of {}", out.len(), self.len)));
+            return Err(Error::internal(
+                "read",
+                format!("{} bytes wanted of {}", out.len(), self.len),
+            ));
         }
         // SAFETY: both ranges have `len` bytes; nobody writes storage while it is read (see the `Sync` impl).
-        unsafe { out.as_mut_ptr().copy_from_nonoverlapping(self.start.as_ptr(), self.len) };
+        unsafe {
+            out.as_mut_ptr()
+                .copy_from_nonoverlapping(self.start.as_ptr(), self.len)
+        };
         Ok(())
     }
 
@@ -217,24 +279,29 @@ impl Storage for CpuStorage {
 pub(crate) struct Arena(Block);
 
 impl Arena {
-    pub fn new(bytes: usize) -> Arena {
-        let block = Block::take(bytes);
+    pub fn new(bytes: usize) -> Result<Arena> {
+        let block = Block::take(bytes)?;
         ARENA_BYTES.fetch_add(block.bytes, Relaxed);
-        Arena(block)
+        Ok(Arena(block))
     }
 
     /// `len` bytes from `offset`.
     pub fn raw(&self, offset: usize, len: usize) -> RawBytes {
-        assert!(offset + len <= self.0.bytes, "{len} bytes at {offset} of an arena of {}", self.0.bytes);
+        assert!(
+            offset + len <= self.0.bytes,
+            "{len} bytes at {offset} of an arena of {}",
+            self.0.bytes
+        );
         // SAFETY: the offset lies within the block, as just checked.
-        RawBytes { start: unsafe { self.0.start.add(offset) }, len }
+        let start = unsafe { self.0.start.add(offset) };
+        RawBytes { start, len }
     }
 }
 
 impl Drop for Arena {
     fn drop(&mut self) {
         ARENA_BYTES.fetch_sub(self.0.bytes, Relaxed);
-        let block = std::mem::replace(&mut self.0, Block::from_system(0));
+        let block = std::mem::replace(&mut self.0, Block::empty());
         let surplus = kept().keep(block);
         drop(surplus);
     }
@@ -263,7 +330,10 @@ impl RawBytes {
         unsafe { self.start.as_ptr().add(offset) }
     }
 
-    pub const EMPTY: RawBytes = RawBytes { start: NonNull::<Line>::dangling().cast(), len: 0 };
+    pub const EMPTY: RawBytes = RawBytes {
+        start: NonNull::<Line>::dangling().cast(),
+        len: 0,
+    };
 }
 
 #[cfg(test)]
@@ -272,21 +342,21 @@ mod tests {
 
     #[test]
     fn a_block_given_back_is_used_again() {
-        let first = CpuStorage::new(777_777);
+        let first = CpuStorage::new(777_777).unwrap();
         let place = first.start;
         drop(first);
-        let second = CpuStorage::new(777_777);
+        let second = CpuStorage::new(777_777).unwrap();
         assert_eq!(second.start, place);
         assert_eq!(place.as_ptr() as usize % ALIGN, 0);
     }
 
     #[test]
     fn storage_reads_what_was_uploaded() {
-        let storage = CpuStorage::copy_of(&[1, 2, 3]);
+        let storage = CpuStorage::copy_of(&[1, 2, 3]).unwrap();
         let mut out = [0; 3];
         storage.read(&mut out).unwrap();
         assert_eq!(out, [1, 2, 3]);
         assert!(storage.read(&mut [0; 2]).is_err());
-        assert_eq!(CpuStorage::copy_of(&[]).byte_len(), 0);
+        assert_eq!(CpuStorage::copy_of(&[]).unwrap().byte_len(), 0);
     }
 }

@@ -52,7 +52,9 @@ pub(crate) fn rows<T: Element>(shape: &Shape) -> Kernel {
         let row = |r: usize| &x[r * d..(r + 1) * d];
         let mut groups = 0;
         for r in 0..n {
-            let hash = row(r).iter().fold(0x9e37_79b9_7f4a_7c15, |h: u64, &x| mix(h.wrapping_mul(31) ^ bits(x)));
+            let hash = row(r).iter().fold(0x9e37_79b9_7f4a_7c15, |h: u64, &x| {
+                mix(h.wrapping_mul(31) ^ bits(x))
+            });
             let mut place = hash as usize & mask;
             // A place holds the number of the first such row, from 1 on.
             out[r] = loop {
@@ -62,7 +64,12 @@ pub(crate) fn rows<T: Element>(shape: &Shape) -> Kernel {
                         groups += 1;
                         break groups - 1;
                     }
-                    first if row(first - 1).iter().zip(row(r)).all(|(&a, &b)| bits(a) == bits(b)) => {
+                    first
+                        if row(first - 1)
+                            .iter()
+                            .zip(row(r))
+                            .all(|(&a, &b)| bits(a) == bits(b)) =>
+                    {
                         break out[first - 1];
                     }
                     _ => place = (place + 1) & mask,

@@ -12,6 +12,9 @@ use super::pool::SharedSlice;
 /// Elements read by one task.
 const GRAIN: usize = 1 << 14;
 
+/// The taps of a window on one axis, and the input place of the first.
+type Taps = (Range<usize>, usize);
+
 /// Windows over planes of three spatial axes (missing ones have extent 1).
 pub(crate) struct Windows {
     /// Batch times channels.
@@ -20,7 +23,7 @@ pub(crate) struct Windows {
     output: [usize; 3],
     dilation: [usize; 3],
     /// Per axis, per output position: the taps that lie within the input and the place of the first of them.
-    taps: [Box<[(Range<usize>, usize)]>; 3],
+    taps: [Box<[Taps]>; 3],
 }
 
 /// `dims` behind leading ones.
@@ -51,17 +54,32 @@ impl Windows {
             (0..output[axis])
                 .map(|o| {
                     let place = |tap: usize| (o * stride[axis] + tap * dilation[axis]).checked_sub(pad[axis]);
-                    let first = (0..kernel[axis]).find(|&tap| place(tap).is_some()).unwrap_or(kernel[axis]);
+                    let first = (0..kernel[axis])
+                        .find(|&tap| place(tap).is_some())
+                        .unwrap_or(kernel[axis]);
                     let last = (first..kernel[axis]).find(|&tap| place(tap).is_none_or(|i| i >= input[axis]));
                     (first..last.unwrap_or(kernel[axis]), place(first).unwrap_or(0))
                 })
                 .collect()
         });
-        let windows = Windows { planes: x.shape[0] * x.shape[1], input, output, dilation, taps };
-        if matches!(op, Op::WindowArgMax { .. }) && windows.taps.iter().any(|axis| axis.iter().any(|(taps, _)| taps.is_empty())) {
+        let windows = Windows {
+            planes: x.shape[0] * x.shape[1],
+            input,
+            output,
+            dilation,
+            taps,
+        };
+        if matches!(op, Op::WindowArgMax { .. })
+            && windows
+                .taps
+                .iter()
+                .any(|axis| axis.iter().any(|(taps, _)| taps.is_empty()))
+        {
             return Err(Error::shape(
                 name,
-                format!("a window of {kernel:?} lies in the padding alone, and the maximum of nothing has no place"),
+                format!(
+                    "a window of {kernel:?} lies in the padding alone, and the maximum of nothing has no place"
+                ),
                 "use less padding",
             ));
         }
@@ -150,23 +168,25 @@ pub(crate) fn argmax<T: Element>(windows: Windows) -> Kernel {
         let x = args.input::<T>(0);
         let out = SharedSlice::new(args.output::<i32>());
         let (from, to, step) = (windows.input_size(), windows.output_size(), windows.dilation[2]);
-        args.pool().ranges(windows.planes, windows.planes_together(), |_, planes| {
-            for plane in planes {
-                // SAFETY: planes do not overlap.
-                let best = unsafe { out.range(plane * to..(plane + 1) * to) };
-                let x = &x[plane * from..][..from];
-                best.fill(-1);
-                windows.each(|out, first, count| {
-                    for tap in 0..count {
-                        let place = first + tap * step;
-                        let better = |at: usize| x[place] > x[at] || (x[place].is_nan() && !x[at].is_nan());
-                        if best[out] < 0 || better(best[out] as usize) {
-                            best[out] = place as i32;
+        args.pool()
+            .ranges(windows.planes, windows.planes_together(), |_, planes| {
+                for plane in planes {
+                    // SAFETY: planes do not overlap.
+                    let best = unsafe { out.range(plane * to..(plane + 1) * to) };
+                    let x = &x[plane * from..][..from];
+                    best.fill(-1);
+                    windows.each(|out, first, count| {
+                        for tap in 0..count {
+                            let place = first + tap * step;
+                            let better =
+                                |at: usize| x[place] > x[at] || (x[place].is_nan() && !x[at].is_nan());
+                            if best[out] < 0 || better(best[out] as usize) {
+                                best[out] = place as i32;
+                            }
                         }
-                    }
-                });
-            }
-        });
+                    });
+                }
+            });
         Ok(())
     })
 }

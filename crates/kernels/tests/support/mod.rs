@@ -21,7 +21,10 @@ impl Dice {
         dice
     }
     pub fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) % n.max(1) as u64) as usize
     }
     pub fn between(&mut self, low: usize, high: usize) -> usize {
@@ -36,16 +39,31 @@ impl Dice {
     }
     /// `rank` extents up to `most`, now and then 0.
     pub fn shape(&mut self, rank: usize, most: usize) -> Vec<usize> {
-        (0..rank).map(|_| if self.below(40) == 0 { 0 } else { self.between(1, most) }).collect()
+        (0..rank)
+            .map(|_| {
+                if self.below(40) == 0 {
+                    0
+                } else {
+                    self.between(1, most)
+                }
+            })
+            .collect()
     }
     /// A tensor of numbers within +-4, whole ones for integers.
     pub fn tensor(&mut self, shape: impl AsRef<[usize]>, dtype: DType) -> Value {
         self.tensor_of(shape, dtype, |dice| dice.number())
     }
     /// A tensor of given numbers.
-    pub fn tensor_of(&mut self, shape: impl AsRef<[usize]>, dtype: DType, mut number: impl FnMut(&mut Dice) -> f64) -> Value {
+    pub fn tensor_of(
+        &mut self,
+        shape: impl AsRef<[usize]>,
+        dtype: DType,
+        mut number: impl FnMut(&mut Dice) -> f64,
+    ) -> Value {
         let spec = Spec::new(shape.as_ref(), dtype);
-        let bytes: Vec<u8> = (0..spec.shape.size()).flat_map(|_| bytes_of(number(self), dtype)).collect();
+        let bytes: Vec<u8> = (0..spec.shape.size())
+            .flat_map(|_| bytes_of(number(self), dtype))
+            .collect();
         Value::from_bytes(&spec, &bytes)
     }
     /// A tensor with many equal elements, some NaN, some infinite, some -0.
@@ -142,10 +160,21 @@ impl Draft {
         let bytes = backend.scratch(&op, &specs.iter().collect::<Vec<_>>(), &self.slots[output].spec);
         let scratch = (self.take(bytes), bytes);
         let inputs = inputs.iter().copied().zip(specs).collect();
-        self.steps.push(Step { kind: StepKind::Op { op, inputs, output, scratch }, scope: "test".into() });
+        self.steps.push(Step {
+            kind: StepKind::Op {
+                op,
+                inputs,
+                output,
+                scratch,
+            },
+            scope: "test".into(),
+        });
     }
     pub fn cluster(&mut self, cluster: Cluster) {
-        self.steps.push(Step { kind: StepKind::Cluster(cluster), scope: "test".into() });
+        self.steps.push(Step {
+            kind: StepKind::Cluster(cluster),
+            scope: "test".into(),
+        });
     }
     pub fn finish(self) -> Arc<Program> {
         Arc::new(Program {
@@ -162,18 +191,34 @@ impl Draft {
 
 /// New buffers for the outputs, filled with rubbish.
 pub fn buffers(backend: &CpuBackend, program: &Program) -> Vec<Buffer> {
-    program.outputs.iter().map(|&s| backend.upload(&vec![0xa5; program.slots[s].spec.bytes()]).unwrap()).collect()
+    program
+        .outputs
+        .iter()
+        .map(|&s| {
+            backend
+                .upload(&vec![0xa5; program.slots[s].spec.bytes()])
+                .unwrap()
+        })
+        .collect()
 }
 
 /// Runs a program on values.
 pub fn run(backend: &CpuBackend, program: &Arc<Program>, inputs: &[&Value]) -> Result<Vec<Value>> {
-    let given: Vec<Buffer> = inputs.iter().map(|x| backend.upload(&x.to_bytes()).unwrap()).collect();
+    let given: Vec<Buffer> = inputs
+        .iter()
+        .map(|x| backend.upload(&x.to_bytes()).unwrap())
+        .collect();
     let results = buffers(backend, program);
     let mut executable = backend.prepare(program.clone())?;
     executable.run(&given, &results)?;
     // A second run finds whatever the first left in the arena.
     executable.run(&given, &results)?;
-    Ok(program.outputs.iter().zip(&results).map(|(&s, b)| value(&program.slots[s].spec, b)).collect())
+    Ok(program
+        .outputs
+        .iter()
+        .zip(&results)
+        .map(|(&s, b)| value(&program.slots[s].spec, b))
+        .collect())
 }
 
 /// A buffer's content.
@@ -204,13 +249,19 @@ pub fn check(op: Op, inputs: &[&Value], target: Option<Spec>, tolerance: Toleran
     let expected = evaluate(&op, inputs, &spec);
     let mut before: Option<(Level, Vec<u8>)> = None;
     for backend in backends() {
-        let what = format!("{op:?} of {specs:?} at {} with {}", backend.level().name(), backend.threads());
+        let what = format!(
+            "{op:?} of {specs:?} at {} with {}",
+            backend.level().name(),
+            backend.threads()
+        );
         match (run_op(&backend, &op, inputs, &spec), &expected) {
             (Ok(result), Ok(expected)) => {
                 near(&what, &result, expected, tolerance);
                 let bits = result.to_bytes();
                 match &before {
-                    Some((level, other)) if *level == backend.level() => assert!(*other == bits, "{what}: bits depend on threads"),
+                    Some((level, other)) if *level == backend.level() => {
+                        assert!(*other == bits, "{what}: bits depend on threads")
+                    }
                     _ => before = Some((backend.level(), bits)),
                 }
             }

@@ -40,7 +40,12 @@ impl ClusterKernel {
             compiler.instruction(i, &readings)?;
         }
         let late = compiler.late_stores();
-        let Compiler { file, fills, mut code, .. } = compiler;
+        let Compiler {
+            file,
+            fills,
+            mut code,
+            ..
+        } = compiler;
         code.extend(late);
         let work = block * code.len().max(1);
         Ok(ClusterKernel {
@@ -88,7 +93,11 @@ impl Compiler<'_> {
                         return Ok(());
                     }
                     Reading::Straight(at) => {
-                        self.places[i] = Some(Place::Memory { slot, start: at * size, size });
+                        self.places[i] = Some(Place::Memory {
+                            slot,
+                            start: at * size,
+                            size,
+                        });
                         return Ok(());
                     }
                     Reading::Strided(walker) => {
@@ -98,12 +107,14 @@ impl Compiler<'_> {
                 }
             }
             InstrKind::Unary(op, x) => (Kind::Unary(*op, instr.dtype), [self.place(*x)?, nowhere, nowhere]),
-            InstrKind::Binary(op, x, y) => {
-                (Kind::Binary(*op, self.cluster.code[*x].dtype), [self.place(*x)?, self.place(*y)?, nowhere])
-            }
-            InstrKind::Where(c, x, y) => {
-                (Kind::Select(instr.dtype), [self.place(*c)?, self.place(*x)?, self.place(*y)?])
-            }
+            InstrKind::Binary(op, x, y) => (
+                Kind::Binary(*op, self.cluster.code[*x].dtype),
+                [self.place(*x)?, self.place(*y)?, nowhere],
+            ),
+            InstrKind::Where(c, x, y) => (
+                Kind::Select(instr.dtype),
+                [self.place(*c)?, self.place(*x)?, self.place(*y)?],
+            ),
             InstrKind::Cast(x) => {
                 let from = self.cluster.code[*x].dtype;
                 if from == instr.dtype {
@@ -126,13 +137,22 @@ impl Compiler<'_> {
 
     fn place(&self, register: usize) -> Result<Place> {
         let place = self.places.get(register).copied().flatten();
-        place.ok_or_else(|| Error::internal("cluster", format!("register {register} is read before it is written")))
+        place.ok_or_else(|| {
+            Error::internal(
+                "cluster",
+                format!("register {register} is read before it is written"),
+            )
+        })
     }
 
     fn fill(&mut self, i: usize, size: usize, value: Value) {
         let register = self.file;
         self.grow(size);
-        self.fills.push(Fill { register, size, value });
+        self.fills.push(Fill {
+            register,
+            size,
+            value,
+        });
         // Never released: `release` frees only what an action wrote.
         self.places[i] = Some(Place::Register(register));
     }
@@ -154,7 +174,9 @@ impl Compiler<'_> {
     /// Frees the registers that instruction `now` reads last.
     fn release(&mut self, now: usize) {
         for i in 0..now {
-            let Some(Place::Register(at)) = self.places[i] else { continue };
+            let Some(Place::Register(at)) = self.places[i] else {
+                continue;
+            };
             let filled = self.fills.iter().any(|fill| fill.register == at);
             if self.last_use[i] == now && !filled && !self.free.iter().any(|&(free, _)| free == at) {
                 self.free.push((at, self.cluster.code[i].dtype.size()));
@@ -165,11 +187,16 @@ impl Compiler<'_> {
     /// The slot in which register `i` can be computed at once: its first store that no load of the cluster shares.
     fn direct_store(&self, i: usize) -> Option<SlotId> {
         let mut stores = self.cluster.stores.iter().filter(|(register, _)| *register == i);
-        stores.find(|(_, slot)| !self.is_also_read(*slot)).map(|(_, slot)| *slot)
+        stores
+            .find(|(_, slot)| !self.is_also_read(*slot))
+            .map(|(_, slot)| *slot)
     }
 
     fn is_also_read(&self, slot: SlotId) -> bool {
-        self.cluster.loads.iter().any(|view| may_share(self.program, view.slot, slot))
+        self.cluster
+            .loads
+            .iter()
+            .any(|view| may_share(self.program, view.slot, slot))
     }
 
     /// The stores that no instruction made, at the end of the block. A value that still lies in a place which one
@@ -189,46 +216,56 @@ impl Compiler<'_> {
         let mut actions = Vec::new();
         for (from, _, size) in &mut late {
             if let Place::Memory { slot, .. } = *from
-                && slots.iter().any(|&written| may_share(self.program, slot, written))
+                && slots
+                    .iter()
+                    .any(|&written| may_share(self.program, slot, written))
             {
                 let saved = self.register(*size);
-                actions.push(Action { kind: Kind::Copy(*size), out: saved, operands: [*from, nowhere, nowhere] });
+                actions.push(Action {
+                    kind: Kind::Copy(*size),
+                    out: saved,
+                    operands: [*from, nowhere, nowhere],
+                });
                 *from = saved;
             }
         }
         for (from, slot, size) in late {
             let out = Place::Memory { slot, start: 0, size };
-            actions.push(Action { kind: Kind::Copy(size), out, operands: [from, nowhere, nowhere] });
+            actions.push(Action {
+                kind: Kind::Copy(size),
+                out,
+                operands: [from, nowhere, nowhere],
+            });
         }
         actions
     }
 }
 
-/// The last instruction that reads each register; stored registers and the sources of casts that rename live on.
+/// The last instruction that reads each register's place: that of the register itself or of any cast that only
+/// gives it another name. Stored registers live on.
 fn last_uses(cluster: &Cluster) -> Vec<usize> {
+    // The register whose place each one shares.
+    let mut owner: Vec<usize> = Vec::with_capacity(cluster.code.len());
+    for (i, instr) in cluster.code.iter().enumerate() {
+        owner.push(match instr.kind {
+            InstrKind::Cast(x) if cluster.code[x].dtype == instr.dtype => owner[x],
+            _ => i,
+        });
+    }
     let mut last = vec![0; cluster.code.len()];
     for (i, instr) in cluster.code.iter().enumerate() {
-        let mut used = |register: usize| last[register] = i;
+        let mut used = |register: usize| last[owner[register]] = i;
         match instr.kind {
             InstrKind::Load(_) | InstrKind::Const(_) => {}
             InstrKind::Unary(_, x) | InstrKind::Cast(x) => used(x),
-            InstrKind::Binary(_, x, y) => [x, y].into_iter().for_each(used),
-            InstrKind::Where(c, x, y) => [c, x, y].into_iter().for_each(used),
+            InstrKind::Binary(_, x, y) => [x, y].into_iter().for_each(&mut used),
+            InstrKind::Where(c, x, y) => [c, x, y].into_iter().for_each(&mut used),
         }
     }
     for &(register, _) in &cluster.stores {
-        last[register] = usize::MAX;
+        last[owner[register]] = usize::MAX;
     }
-    // A renaming cast lives as long as its name.
-    for (i, instr) in cluster.code.iter().enumerate().rev() {
-        if let InstrKind::Cast(x) = instr.kind
-            && cluster.code[x].dtype == instr.dtype
-        {
-            last[x] = last[x].max(last[i]);
-            last[i] = last[x];
-        }
-    }
-    last
+    owner.iter().map(|&i| last[i]).collect()
 }
 
 /// Whether the two slots may lie over each other: one slot, arena ranges that meet, a donated buffer.
@@ -237,7 +274,10 @@ fn may_share(program: &Program, read: SlotId, written: SlotId) -> bool {
         (SlotPlace::Input(i), SlotPlace::Output(o)) => program.donations[o] == Some(i),
         (SlotPlace::Output(i), SlotPlace::Output(o)) => i == o,
         (SlotPlace::Arena(a), SlotPlace::Arena(b)) => {
-            let (a_len, b_len) = (program.slots[read].spec.bytes(), program.slots[written].spec.bytes());
+            let (a_len, b_len) = (
+                program.slots[read].spec.bytes(),
+                program.slots[written].spec.bytes(),
+            );
             a < b + b_len && b < a + a_len
         }
         _ => read == written,
@@ -251,7 +291,10 @@ fn readings(cluster: &Cluster, program: &Program) -> Result<Vec<Reading>> {
     let mut readings = Vec::with_capacity(cluster.loads.len());
     for view in &cluster.loads {
         if view.shape != cluster.shape {
-            return mistake(format!("a view of {} in a cluster of {}", view.shape, cluster.shape));
+            return mistake(format!(
+                "a view of {} in a cluster of {}",
+                view.shape, cluster.shape
+            ));
         }
         let reading = Reading::of(view);
         let extent = program.slots[view.slot].spec.shape.size() as isize;
@@ -271,7 +314,10 @@ fn readings(cluster: &Cluster, program: &Program) -> Result<Vec<Reading>> {
     for &(register, slot) in &cluster.stores {
         let (dtype, spec) = (cluster.code[register].dtype, &program.slots[slot].spec);
         if spec.shape.size() != size || spec.dtype != dtype {
-            return mistake(format!("{dtype} {} stored in {} {}", cluster.shape, spec.dtype, spec.shape));
+            return mistake(format!(
+                "{dtype} {} stored in {} {}",
+                cluster.shape, spec.dtype, spec.shape
+            ));
         }
         for (view, reading) in cluster.loads.iter().zip(&readings) {
             let together = size <= 1

@@ -90,26 +90,29 @@ impl ClusterKernel {
     /// thread and is used by nobody else.
     pub unsafe fn run(&self, env: &Env, slots: &[RawBytes], registers: RawBytes) {
         assert!(registers.len >= self.file * env.pool.threads());
-        env.pool.ranges(self.size.div_ceil(self.block), self.blocks_per_task, |worker, blocks| {
-            // The whole of it, which may go to other threads, rather than its address, which may not.
-            let registers = registers;
-            // SAFETY: within `registers`, and this worker's own.
-            let file = unsafe { registers.at(worker * self.file) };
-            let longest = self.block.min(self.size);
-            for fill in &self.fills {
-                // SAFETY: the register has room for a block, `compile` saw to it; a filled element lies within its slot.
-                unsafe { fill.run(file, slots, longest) };
-            }
-            for block in blocks {
-                let start = block * self.block;
-                let len = self.block.min(self.size - start);
-                for action in &self.code {
-                    // SAFETY: `compile` chose operands within their slots and registers; tasks compute different
-                    // blocks, and an action's result overlaps none of its operands.
-                    unsafe { action.run(env, slots, file, start, len) };
+        env.pool.ranges(
+            self.size.div_ceil(self.block),
+            self.blocks_per_task,
+            |worker, blocks| {
+                // The whole of it, which may go to other threads, rather than its address, which may not.
+                // SAFETY: within `registers`, and this worker's own.
+                let file = unsafe { registers.at(worker * self.file) };
+                let longest = self.block.min(self.size);
+                for fill in &self.fills {
+                    // SAFETY: the register has room for a block, `compile` saw to it; a filled element lies within its slot.
+                    unsafe { fill.run(file, slots, longest) };
                 }
-            }
-        });
+                for block in blocks {
+                    let start = block * self.block;
+                    let len = self.block.min(self.size - start);
+                    for action in &self.code {
+                        // SAFETY: `compile` chose operands within their slots and registers; tasks compute different
+                        // blocks, and an action's result overlaps none of its operands.
+                        unsafe { action.run(env, slots, file, start, len) };
+                    }
+                }
+            },
+        );
     }
 }
 
@@ -126,8 +129,10 @@ impl Fill {
             let out = file.add(self.register);
             match self.size {
                 1 => std::slice::from_raw_parts_mut(out, len).fill(*source),
-                4 => std::slice::from_raw_parts_mut(out.cast::<u32>(), len).fill(source.cast::<u32>().read_unaligned()),
-                _ => std::slice::from_raw_parts_mut(out.cast::<u64>(), len).fill(source.cast::<u64>().read_unaligned()),
+                4 => std::slice::from_raw_parts_mut(out.cast::<u32>(), len)
+                    .fill(source.cast::<u32>().read_unaligned()),
+                _ => std::slice::from_raw_parts_mut(out.cast::<u64>(), len)
+                    .fill(source.cast::<u64>().read_unaligned()),
             }
         }
     }
@@ -138,21 +143,34 @@ impl Action {
     /// The operands must be readable and the result writable for elements `start..start + len`, without overlap.
     #[inline]
     unsafe fn run(&self, env: &Env, slots: &[RawBytes], file: *mut u8, start: usize, len: usize) {
-        let address = |place: Place| match place {
-            // SAFETY: a register lies within the file.
-            Place::Register(at) => unsafe { file.add(at) },
-            // SAFETY: the element lies within the slot.
-            Place::Memory { slot, start: first, size } => unsafe { slots[slot].start.as_ptr().add(first + start * size) },
+        let address = |place: Place| {
+            let (raw, at) = match place {
+                Place::Register(at) => (file, at),
+                Place::Memory {
+                    slot,
+                    start: first,
+                    size,
+                } => (slots[slot].start.as_ptr(), first + start * size),
+            };
+            // SAFETY: a register lies within the file, an element within its slot.
+            unsafe { raw.add(at) }
         };
-        let block = |place: Place| Block { start: address(place), len };
+        let block = |place: Place| Block {
+            start: address(place),
+            len,
+        };
         let [a, b, c] = self.operands;
         let level = env.level;
         // SAFETY: as the caller promises; `compile` took care of the dtypes.
         unsafe {
             match &self.kind {
                 Kind::Unary(op, dtype) => apply::unary(level, *op, *dtype, block(a), block(self.out)),
-                Kind::Binary(op, dtype) => apply::binary(level, *op, *dtype, block(a), block(b), block(self.out)),
-                Kind::Select(dtype) => apply::select(level, *dtype, block(a), block(b), block(c), block(self.out)),
+                Kind::Binary(op, dtype) => {
+                    apply::binary(level, *op, *dtype, block(a), block(b), block(self.out))
+                }
+                Kind::Select(dtype) => {
+                    apply::select(level, *dtype, block(a), block(b), block(c), block(self.out))
+                }
                 Kind::Cast(from, to) => apply::cast(level, *from, *to, block(a), block(self.out)),
                 Kind::Copy(size) => address(self.out).copy_from_nonoverlapping(address(a), len * size),
                 Kind::Walk(walker, size) => {

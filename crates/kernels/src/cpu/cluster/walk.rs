@@ -39,7 +39,10 @@ impl Reading {
             }
             match axes.last_mut() {
                 Some(outer) if outer.stride == stride * extent as isize => {
-                    *outer = Axis { extent: outer.extent * extent, stride };
+                    *outer = Axis {
+                        extent: outer.extent * extent,
+                        stride,
+                    };
                 }
                 _ => axes.push(Axis { extent, stride }),
             }
@@ -48,7 +51,10 @@ impl Reading {
             [] => Reading::Same(view.offset),
             [Axis { stride: 0, .. }] => Reading::Same(view.offset),
             [Axis { stride: 1, .. }] => Reading::Straight(view.offset),
-            _ => Reading::Strided(Walker { axes: axes.into(), offset: view.offset }),
+            _ => Reading::Strided(Walker {
+                axes: axes.into(),
+                offset: view.offset,
+            }),
         }
     }
 }
@@ -76,7 +82,9 @@ impl Walker {
     /// # Safety
     /// `source` must be readable over [`Walker::bounds`], and `start + out.len()` within the view.
     pub unsafe fn read<T: Word>(&self, source: *const T, start: usize, out: &mut [T]) {
-        let Some((inner, outer)) = self.axes.split_last() else { return };
+        let Some((inner, outer)) = self.axes.split_last() else {
+            return;
+        };
         // Where the first element is.
         let mut index = [0_usize; MAX_AXES];
         let mut rest = start / inner.extent;
@@ -92,7 +100,13 @@ impl Walker {
             let count = out.len().min(inner.extent - skip);
             let (row, left) = std::mem::take(&mut out).split_at_mut(count);
             // SAFETY: the elements `skip..skip + count` of this row lie within the view.
-            unsafe { read_row(source.offset(at + skip as isize * inner.stride), inner.stride, row) };
+            unsafe {
+                read_row(
+                    source.offset(at + skip as isize * inner.stride),
+                    inner.stride,
+                    row,
+                )
+            };
             out = left;
             skip = 0;
             for (i, axis) in outer.iter().enumerate().rev() {
@@ -132,13 +146,24 @@ mod tests {
     use hyperglow_core::Shape;
 
     fn view(dims: &[usize], strides: &[isize], offset: usize) -> View {
-        View { slot: 0, shape: Shape::from(dims), strides: strides.to_vec(), offset }
+        View {
+            slot: 0,
+            shape: Shape::from(dims),
+            strides: strides.to_vec(),
+            offset,
+        }
     }
 
     #[test]
     fn axes_merge() {
-        assert!(matches!(Reading::of(&view(&[2, 1, 3], &[3, 9, 1], 4)), Reading::Straight(4)));
-        assert!(matches!(Reading::of(&view(&[2, 3], &[0, 0], 4)), Reading::Same(4)));
+        assert!(matches!(
+            Reading::of(&view(&[2, 1, 3], &[3, 9, 1], 4)),
+            Reading::Straight(4)
+        ));
+        assert!(matches!(
+            Reading::of(&view(&[2, 3], &[0, 0], 4)),
+            Reading::Same(4)
+        ));
         assert!(matches!(Reading::of(&view(&[], &[], 4)), Reading::Same(4)));
     }
 
@@ -146,11 +171,15 @@ mod tests {
     fn any_part_of_a_transposed_and_flipped_view_is_read_in_order() {
         // Element (i, j, k) of the view is 100 - 20 i + j * 5 - k.
         let (dims, strides) = ([3, 4, 5], [-20, 5, -1]);
-        let Reading::Strided(walker) = Reading::of(&view(&dims, &strides, 60)) else { panic!("strided") };
+        let Reading::Strided(walker) = Reading::of(&view(&dims, &strides, 60)) else {
+            panic!("strided")
+        };
         let (low, high) = walker.bounds();
         let source: Vec<u32> = (0..100).collect();
         assert!(low >= 0 && high < 100);
-        let expected: Vec<u32> = (0..60).map(|i| 60 - 20 * (i / 20) + 5 * (i / 5 % 4) - i % 5).collect();
+        let expected: Vec<u32> = (0..60)
+            .map(|i| 60 - 20 * (i / 20) + 5 * (i / 5 % 4) - i % 5)
+            .collect();
         for start in 0..60 {
             for len in [0, 1, 7, 60 - start] {
                 let mut out = vec![0; len.min(60 - start)];

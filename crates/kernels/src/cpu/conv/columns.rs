@@ -27,10 +27,19 @@ impl<T: Element> Right<T> for Columns<'_, T> {
 impl<T: Element> Columns<'_, T> {
     /// Row `row` from column `first` on.
     pub fn row(&self, row: usize, first: usize, mut out: &mut [T]) {
-        let Meeting { from, kernel, to, axes } = self.meeting;
+        let Meeting {
+            from,
+            kernel,
+            to,
+            axes,
+        } = self.meeting;
         let taps: usize = kernel.iter().product();
         let (channel, tap) = (row / taps, row % taps);
-        let tap = [tap / (kernel[1] * kernel[2]), tap / kernel[2] % kernel[1], tap % kernel[2]];
+        let tap = [
+            tap / (kernel[1] * kernel[2]),
+            tap / kernel[2] % kernel[1],
+            tap % kernel[2],
+        ];
         let plane = &self.planes[channel * from.iter().product::<usize>()..];
         let mut place = [first / (to[1] * to[2]), first / to[2] % to[1], first % to[2]];
         while !out.is_empty() {
@@ -52,7 +61,9 @@ impl<T: Element> Columns<'_, T> {
                     } else {
                         line.fill(T::ZERO);
                         let places = line[s.place - place[2]..].iter_mut().step_by(s.apart);
-                        places.zip(&source[s.element..s.element + s.count]).for_each(|(out, &x)| *out = x);
+                        places
+                            .zip(&source[s.element..s.element + s.count])
+                            .for_each(|(out, &x)| *out = x);
                     }
                 }
                 _ => line.fill(T::ZERO),
@@ -72,6 +83,8 @@ fn copy<T: Element>(out: &mut [T], from: &[T], step: usize) {
     if step == 1 {
         out.copy_from_slice(&from[..out.len()]);
     } else {
-        out.iter_mut().zip(from.iter().step_by(step)).for_each(|(out, &x)| *out = x);
+        out.iter_mut()
+            .zip(from.iter().step_by(step))
+            .for_each(|(out, &x)| *out = x);
     }
 }

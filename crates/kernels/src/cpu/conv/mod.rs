@@ -62,7 +62,15 @@ impl Pass {
     }
 
     fn work_len<T: Tiled>(&self, env: &Env) -> usize {
-        work_len::<T>(env.level, self.depth, self.rows, self.places.min(PLACES), false, true).next_multiple_of(64)
+        work_len::<T>(
+            env.level,
+            self.depth,
+            self.rows,
+            self.places.min(PLACES),
+            false,
+            true,
+        )
+        .next_multiple_of(64)
     }
 
     fn scratch_bytes<T: Tiled>(&self, env: &Env) -> usize {
@@ -78,21 +86,42 @@ impl Pass {
             return;
         }
         let level = args.level();
-        args.pool().run(self.batch * self.groups * pieces, |worker, task| {
-            let (image, piece) = (task / pieces, task % pieces * PLACES);
-            let group = image % self.groups;
-            let cols = piece..self.places.min(piece + PLACES);
-            let columns = Columns { planes: &x[image * self.plane..][..self.plane], meeting: self.meeting };
-            let weights = &weights[group * self.rows * self.depth..][..self.rows * self.depth];
-            let left = Left::Matrix(Matrix { data: weights, row: self.depth, col: 1 });
-            // SAFETY: a worker's own piece of the work space; a task's own places of the result.
-            unsafe {
-                let work = work.range(worker * work_len..(worker + 1) * work_len);
-                let start = out.as_mut_ptr().add(image * self.rows * self.places + piece);
-                let target = Target { start, stride: self.places, add: false };
-                region(level, self.depth, left, 0..self.rows, &Source::Pack(&columns), cols, target, work);
-            }
-        });
+        args.pool()
+            .run(self.batch * self.groups * pieces, |worker, task| {
+                let (image, piece) = (task / pieces, task % pieces * PLACES);
+                let group = image % self.groups;
+                let cols = piece..self.places.min(piece + PLACES);
+                let columns = Columns {
+                    planes: &x[image * self.plane..][..self.plane],
+                    meeting: self.meeting,
+                };
+                let weights = &weights[group * self.rows * self.depth..][..self.rows * self.depth];
+                let left = Left::Matrix(Matrix {
+                    data: weights,
+                    row: self.depth,
+                    col: 1,
+                });
+                // SAFETY: a worker's own piece of the work space; a task's own places of the result.
+                unsafe {
+                    let work = work.range(worker * work_len..(worker + 1) * work_len);
+                    let start = out.as_mut_ptr().add(image * self.rows * self.places + piece);
+                    let target = Target {
+                        start,
+                        stride: self.places,
+                        add: false,
+                    };
+                    region(
+                        level,
+                        self.depth,
+                        left,
+                        0..self.rows,
+                        &Source::Pack(&columns),
+                        cols,
+                        target,
+                        work,
+                    );
+                }
+            });
     }
 }
 
@@ -101,7 +130,13 @@ pub(crate) fn forward<T: Tiled + Plain>(shape: ConvShape, env: &Env) -> Kernel {
     let pass = Pass::forward(&shape);
     let work_len = pass.work_len::<T>(env);
     Box::new(move |args| {
-        pass.run(args, work_len, args.input::<T>(0), args.input::<T>(1), args.output::<T>());
+        pass.run(
+            args,
+            work_len,
+            args.input::<T>(0),
+            args.input::<T>(1),
+            args.output::<T>(),
+        );
         Ok(())
     })
 }

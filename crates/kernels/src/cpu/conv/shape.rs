@@ -113,7 +113,11 @@ impl AxisMap {
         let shift = tap as isize * self.tap + self.offset;
         let (start, end, extent) = (start as isize, end as isize, extent as isize);
         // The first place with place * step + shift >= 0, for divisors also at a multiple.
-        let mut first = start.max(if self.step > 1 { (-shift + self.step - 1).div_euclid(self.step) } else { -shift });
+        let mut first = start.max(if self.step > 1 {
+            (-shift + self.step - 1).div_euclid(self.step)
+        } else {
+            -shift
+        });
         if self.divisor > 1 {
             first += (-(first + shift)).rem_euclid(self.divisor);
         }
@@ -122,7 +126,13 @@ impl AxisMap {
         let until_end = (end - first + self.divisor - 1).div_euclid(self.divisor);
         let until_extent = (extent - element + self.step - 1).div_euclid(self.step);
         let count = until_end.min(until_extent).max(0) as usize;
-        Stretch { place: first as usize, element: element as usize, count, apart: self.divisor as usize, step: self.step as usize }
+        Stretch {
+            place: first as usize,
+            element: element as usize,
+            count,
+            apart: self.divisor as usize,
+            step: self.step as usize,
+        }
     }
 }
 
@@ -153,15 +163,34 @@ mod tests {
 
     #[test]
     fn a_stretch_is_the_places_that_meet_an_element() {
-        for (step, tap, offset, divisor) in [(1, 1, -1, 1), (2, 1, -1, 1), (3, 2, -4, 1), (1, -1, 1, 2), (1, -2, 3, 3), (1, -1, 0, 1)] {
-            let map = AxisMap { step, tap, offset, divisor };
+        for (step, tap, offset, divisor) in [
+            (1, 1, -1, 1),
+            (2, 1, -1, 1),
+            (3, 2, -4, 1),
+            (1, -1, 1, 2),
+            (1, -2, 3, 3),
+            (1, -1, 0, 1),
+        ] {
+            let map = AxisMap {
+                step,
+                tap,
+                offset,
+                divisor,
+            };
             for t in 0..4 {
                 for extent in [1, 2, 5, 9] {
                     for (start, end) in [(0, 8), (3, 7), (2, 3)] {
-                        let expected: Vec<_> = (start..end).filter_map(|p| map.at(p, t, extent).map(|e| (p, e))).collect();
+                        let expected: Vec<_> = (start..end)
+                            .filter_map(|p| map.at(p, t, extent).map(|e| (p, e)))
+                            .collect();
                         let s = map.stretch(t, start, end, extent);
-                        let found: Vec<_> = (0..s.count).map(|j| (s.place + j * s.apart, s.element + j * s.step)).collect();
-                        assert_eq!(found, expected, "{map:?} tap {t} extent {extent} from {start} to {end}");
+                        let found: Vec<_> = (0..s.count)
+                            .map(|j| (s.place + j * s.apart, s.element + j * s.step))
+                            .collect();
+                        assert_eq!(
+                            found, expected,
+                            "{map:?} tap {t} extent {extent} from {start} to {end}"
+                        );
                     }
                 }
             }

@@ -36,8 +36,17 @@ impl Division {
         let all = shape.output_size().max(1);
         let places = (CACHE / depth).next_multiple_of(64).clamp(64, 4096).min(all);
         let stride = places.next_multiple_of(16);
-        let samples = if places == all { (CACHE / (depth * stride)).clamp(1, 8) } else { 1 };
-        Division { parts, samples, places, stride }
+        let samples = if places == all {
+            (CACHE / (depth * stride)).clamp(1, 8)
+        } else {
+            1
+        };
+        Division {
+            parts,
+            samples,
+            places,
+            stride,
+        }
     }
 
     fn columns_len(&self, shape: &ConvShape) -> usize {
@@ -54,7 +63,12 @@ pub(crate) fn weight_grad<T: Tiled + Plain>(shape: ConvShape, _: &Env) -> Kernel
         let per_group = shape.outputs * depth;
         let (input, output) = (shape.channels * shape.input_size(), shape.output_size());
         let meeting = shape.forward();
-        let Division { parts, samples, places, stride } = division;
+        let Division {
+            parts,
+            samples,
+            places,
+            stride,
+        } = division;
         let partial = args.scratch::<T>(if parts > 1 { parts * dw.len() } else { 0 });
         let work_len = division.columns_len(&shape);
         let work = SharedSlice::new(args.scratch::<T>(work_len * args.pool().threads()));
@@ -79,8 +93,15 @@ pub(crate) fn weight_grad<T: Tiled + Plain>(shape: ConvShape, _: &Env) -> Kernel
                         let together = samples.min(end - n);
                         for s in 0..together {
                             let image = (n + s) * groups + group;
-                            let columns = Columns { planes: &x[image * input..][..input], meeting };
-                            for (row, line) in work[s * depth * stride..].chunks_exact_mut(stride).take(depth).enumerate() {
+                            let columns = Columns {
+                                planes: &x[image * input..][..input],
+                                meeting,
+                            };
+                            for (row, line) in work[s * depth * stride..]
+                                .chunks_exact_mut(stride)
+                                .take(depth)
+                                .enumerate()
+                            {
                                 columns.row(row, first, &mut line[..count]);
                             }
                         }
@@ -105,7 +126,10 @@ pub(crate) fn weight_grad<T: Tiled + Plain>(shape: ConvShape, _: &Env) -> Kernel
                 piece.copy_from_slice(&partial[i * 4096..][..piece.len()]);
                 for part in 1..parts {
                     let from = &partial[part * size + i * 4096..][..piece.len()];
-                    piece.iter_mut().zip(from).for_each(|(sum, &x)| *sum = sum.plus(x));
+                    piece
+                        .iter_mut()
+                        .zip(from)
+                        .for_each(|(sum, &x)| *sum = sum.plus(x));
                 }
             });
         }
@@ -117,6 +141,10 @@ pub(crate) fn weight_grad<T: Tiled + Plain>(shape: ConvShape, _: &Env) -> Kernel
 pub(crate) fn weight_grad_scratch<T: Tiled>(shape: &ConvShape, env: &Env) -> usize {
     let division = Division::new(shape);
     let weights = shape.groups * shape.outputs * shape.channels * shape.taps();
-    let partial = if division.parts > 1 { division.parts * weights } else { 0 };
+    let partial = if division.parts > 1 {
+        division.parts * weights
+    } else {
+        0
+    };
     scratch_bytes::<T>(partial) + scratch_bytes::<T>(division.columns_len(shape) * env.pool.threads())
 }

@@ -1,9 +1,9 @@
 //! Products `C += A B'` of two matrices whose rows are the terms: scalar products of rows, with the lanes of a
 //! register each adding up a part of the terms. For few results and many terms, where packing would not pay.
 
-use crate::cpu::element::Element;
 use super::lanes::{Lanes, Portable};
 use super::tile::Tiled;
+use crate::cpu::element::Element;
 use crate::cpu::level::{Kind, Level};
 
 /// The geometry of [`dots`]. The terms come in `segments` of `terms` neighbours.
@@ -27,7 +27,9 @@ const SMALL: (usize, usize) = (4, 2);
 
 /// Adds to `out` (rows, cols) the scalar products of the rows of `left` with those of `right`.
 pub(crate) fn dots<T: Tiled>(level: Level, job: Dots, left: &[T], right: &[T], out: &mut [T]) {
-    let reach = |rows: usize, (row, segment): (usize, usize)| (rows - 1) * row + (job.segments - 1) * segment + job.terms;
+    let reach = |rows: usize, (row, segment): (usize, usize)| {
+        (rows - 1) * row + (job.segments - 1) * segment + job.terms
+    };
     if job.rows == 0 || job.cols == 0 || job.segments == 0 || job.terms == 0 {
         return;
     }
@@ -39,7 +41,12 @@ pub(crate) fn dots<T: Tiled>(level: Level, job: Dots, left: &[T], right: &[T], o
 /// # Safety
 /// The processor must have `V`'s instructions, and the operands the extents that `job` says.
 #[inline(always)]
-unsafe fn all<V: Lanes, const R: usize, const C: usize>(job: Dots, left: &[V::Elem], right: &[V::Elem], out: &mut [V::Elem]) {
+unsafe fn all<V: Lanes, const R: usize, const C: usize>(
+    job: Dots,
+    left: &[V::Elem],
+    right: &[V::Elem],
+    out: &mut [V::Elem],
+) {
     for r in (0..job.rows).step_by(R) {
         for c in (0..job.cols).step_by(C) {
             // SAFETY: as the caller promises.
@@ -68,13 +75,22 @@ unsafe fn tile<V: Lanes, const R: usize, const C: usize>(
         let whole = job.terms - job.terms % V::N;
         for segment in 0..job.segments {
             let left: [*const V::Elem; R] = std::array::from_fn(|i| left.add(segment * job.left.1 + rows[i]));
-            let right: [*const V::Elem; C] = std::array::from_fn(|j| right.add(segment * job.right.1 + cols[j]));
+            let right: [*const V::Elem; C] =
+                std::array::from_fn(|j| right.add(segment * job.right.1 + cols[j]));
             for p in (0..whole).step_by(V::N) {
-                step(&mut sums, |i| V::load(left[i].add(p)), |j| V::load(right[j].add(p)));
+                step(
+                    &mut sums,
+                    |i| V::load(left[i].add(p)),
+                    |j| V::load(right[j].add(p)),
+                );
             }
             if whole < job.terms {
                 let rest = job.terms - whole;
-                step(&mut sums, |i| first::<V>(left[i].add(whole), rest), |j| first::<V>(right[j].add(whole), rest));
+                step(
+                    &mut sums,
+                    |i| first::<V>(left[i].add(whole), rest),
+                    |j| first::<V>(right[j].add(whole), rest),
+                );
             }
         }
         for (i, row) in sums.iter().enumerate().take(job.rows - r) {
@@ -153,7 +169,9 @@ macro_rules! dot_lanes {
                 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
                 unsafe fn avx512(job: Dots, left: &[$t], right: &[$t], out: &mut [$t]) {
                     // SAFETY: as the caller promises, and this function has the instructions.
-                    unsafe { all::<std::arch::x86_64::$widest, { LARGE.0 }, { LARGE.1 }>(job, left, right, out) }
+                    unsafe {
+                        all::<std::arch::x86_64::$widest, { LARGE.0 }, { LARGE.1 }>(job, left, right, out)
+                    }
                 }
                 /// # Safety
                 /// See [`all`].
@@ -161,7 +179,9 @@ macro_rules! dot_lanes {
                 #[target_feature(enable = "avx2,fma")]
                 unsafe fn avx2(job: Dots, left: &[$t], right: &[$t], out: &mut [$t]) {
                     // SAFETY: as the caller promises, and this function has the instructions.
-                    unsafe { all::<std::arch::x86_64::$wide, { SMALL.0 }, { SMALL.1 }>(job, left, right, out) }
+                    unsafe {
+                        all::<std::arch::x86_64::$wide, { SMALL.0 }, { SMALL.1 }>(job, left, right, out)
+                    }
                 }
                 // SAFETY: a level exists only where its instructions do, and `dots` checked the extents.
                 unsafe {
@@ -171,9 +191,13 @@ macro_rules! dot_lanes {
                         #[cfg(target_arch = "x86_64")]
                         Kind::Avx2 => avx2(job, left, right, out),
                         #[cfg(target_arch = "aarch64")]
-                        Kind::Portable => all::<Portable<$t, $portable>, { LARGE.0 }, { LARGE.1 }>(job, left, right, out),
+                        Kind::Portable => {
+                            all::<Portable<$t, $portable>, { LARGE.0 }, { LARGE.1 }>(job, left, right, out)
+                        }
                         #[cfg(not(target_arch = "aarch64"))]
-                        Kind::Portable => all::<Portable<$t, $portable>, { SMALL.0 }, { SMALL.1 }>(job, left, right, out),
+                        Kind::Portable => {
+                            all::<Portable<$t, $portable>, { SMALL.0 }, { SMALL.1 }>(job, left, right, out)
+                        }
                     }
                 }
             }

@@ -48,7 +48,9 @@ impl<T: Float, const N: usize> Lanes for Portable<T, N> {
     }
     #[inline(always)]
     unsafe fn fma(self, a: Self, b: Self) -> Self {
-        Portable(std::array::from_fn(|i| a.0[i].fma::<PORTABLE_FMA>(b.0[i], self.0[i])))
+        Portable(std::array::from_fn(|i| {
+            a.0[i].fma::<PORTABLE_FMA>(b.0[i], self.0[i])
+        }))
     }
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {

@@ -65,7 +65,9 @@ impl Product {
         if swapped {
             task_rows = task_rows.min(1020);
         }
-        while batch * rows.div_ceil(task_rows) * cols.div_ceil(task_cols) < TASKS && task_rows * task_cols * k > 2 * TASK {
+        while batch * rows.div_ceil(task_rows) * cols.div_ceil(task_cols) < TASKS
+            && task_rows * task_cols * k > 2 * TASK
+        {
             if task_cols > 256 && !swapped {
                 task_cols = (task_cols / 2).next_multiple_of(64);
             } else if task_rows > 2 * ROWS {
@@ -92,16 +94,35 @@ impl Product {
 
     /// Rows and columns of what is computed.
     fn extents(&self) -> (usize, usize) {
-        if self.swapped { (self.n, self.m) } else { (self.m, self.n) }
+        if self.swapped {
+            (self.n, self.m)
+        } else {
+            (self.m, self.n)
+        }
     }
 
     /// Elements of scratch: packed left operand, packed right one, work of one thread.
     fn scratch<T: Tiled>(&self, level: Level) -> (usize, usize, usize) {
         let (rows, cols) = self.extents();
-        let left = if self.share_left { rows.next_multiple_of(ROWS) * self.k } else { 0 };
-        let right = if self.share_right { T::tiles(level).padded(cols) * self.k } else { 0 };
+        let left = if self.share_left {
+            rows.next_multiple_of(ROWS) * self.k
+        } else {
+            0
+        };
+        let right = if self.share_right {
+            T::tiles(level).padded(cols) * self.k
+        } else {
+            0
+        };
         let pack_left = !self.swapped && self.a.1 != 1 && !self.share_left;
-        let mut work = work_len::<T>(level, self.k, self.task.0, self.task.1, pack_left, !self.share_right);
+        let mut work = work_len::<T>(
+            level,
+            self.k,
+            self.task.0,
+            self.task.1,
+            pack_left,
+            !self.share_right,
+        );
         if self.swapped {
             work += self.task.0 * self.task.1;
         }
@@ -124,9 +145,21 @@ impl Product {
         if c.is_empty() {
             return;
         }
-        let whole_a = Matrix { data: a, row: self.a.0, col: self.a.1 };
-        let whole_b = Matrix { data: b, row: self.b.0, col: self.b.1 };
-        let (whole_left, whole_right) = if self.swapped { (whole_b.t(), whole_a.t()) } else { (whole_a, whole_b) };
+        let whole_a = Matrix {
+            data: a,
+            row: self.a.0,
+            col: self.a.1,
+        };
+        let whole_b = Matrix {
+            data: b,
+            row: self.b.0,
+            col: self.b.1,
+        };
+        let (whole_left, whole_right) = if self.swapped {
+            (whole_b.t(), whole_a.t())
+        } else {
+            (whole_a, whole_b)
+        };
         if self.share_left {
             self.pack_left(pool, level, whole_left, packed_left);
         }
@@ -144,16 +177,34 @@ impl Product {
             // SAFETY: a worker's own piece of the work space.
             let work = unsafe { work.range(worker * work_len..(worker + 1) * work_len) };
             let (left, right) = if self.swapped {
-                (whole_left.from(batch * self.n * self.k), whole_right.from(batch * self.m * self.k))
+                (
+                    whole_left.from(batch * self.n * self.k),
+                    whole_right.from(batch * self.m * self.k),
+                )
             } else {
-                (whole_left.from(batch * self.m * self.k), whole_right.from(batch * self.n * self.k))
+                (
+                    whole_left.from(batch * self.m * self.k),
+                    whole_right.from(batch * self.n * self.k),
+                )
             };
-            let left = if self.share_left { Left::Packed(packed_left, rows) } else { Left::Matrix(left) };
-            let right = if self.share_right { Source::Packed(&*packed_right, cols) } else { Source::Pack(&right) };
+            let left = if self.share_left {
+                Left::Packed(packed_left, rows)
+            } else {
+                Left::Matrix(left)
+            };
+            let right = if self.share_right {
+                Source::Packed(&*packed_right, cols)
+            } else {
+                Source::Pack(&right)
+            };
             let result = batch * self.m * self.n;
             if self.swapped {
                 let (small, work) = work.split_at_mut(r.len() * q.len());
-                let target = Target { start: small.as_mut_ptr(), stride: q.len(), add: false };
+                let target = Target {
+                    start: small.as_mut_ptr(),
+                    stride: q.len(),
+                    add: false,
+                };
                 // SAFETY: `small` has room for the region and is this task's.
                 unsafe { region(level, self.k, left, r.clone(), &right, q.clone(), target, work) };
                 store_transposed(small, q, r, &c, result, self.n);
@@ -161,7 +212,11 @@ impl Product {
                 // SAFETY: the region lies within C, and is no other task's.
                 unsafe {
                     let start = c.as_mut_ptr().add(result + r.start * self.n + q.start);
-                    let target = Target { start, stride: self.n, add: false };
+                    let target = Target {
+                        start,
+                        stride: self.n,
+                        add: false,
+                    };
                     region(level, self.k, left, r, &right, q, target, work);
                 }
             }
@@ -242,7 +297,11 @@ pub(crate) fn matmul<T: Tiled + Plain>(a: &Spec, b: &Spec, ta: bool, tb: bool) -
 pub(crate) fn product(a: &Spec, b: &Spec, ta: bool, tb: bool) -> Product {
     let (a, b) = (a.shape.dims(), b.shape.dims());
     let r = a.len();
-    let (m, k) = if ta { (a[r - 1], a[r - 2]) } else { (a[r - 2], a[r - 1]) };
+    let (m, k) = if ta {
+        (a[r - 1], a[r - 2])
+    } else {
+        (a[r - 2], a[r - 1])
+    };
     let n = if tb { b[r - 2] } else { b[r - 1] };
     Product::new(a[..r - 2].iter().product(), m, n, k, ta, tb)
 }

@@ -19,11 +19,18 @@ pub(crate) struct Matrix<'a, T> {
 impl<'a, T> Matrix<'a, T> {
     /// The transpose.
     pub fn t(self) -> Matrix<'a, T> {
-        Matrix { row: self.col, col: self.row, ..self }
+        Matrix {
+            row: self.col,
+            col: self.row,
+            ..self
+        }
     }
     /// The matrix that starts at element `start`.
     pub fn from(self, start: usize) -> Matrix<'a, T> {
-        Matrix { data: &self.data[start..], ..self }
+        Matrix {
+            data: &self.data[start..],
+            ..self
+        }
     }
 }
 
@@ -49,7 +56,14 @@ impl<T: Element> Right<T> for Matrix<'_, T> {
                 out[..count * width].fill(T::ZERO);
             }
             if count > 0 && !cols.is_empty() {
-                transpose(level, &self.data[start..], (self.row, self.col), (count, cols.len()), out, width);
+                transpose(
+                    level,
+                    &self.data[start..],
+                    (self.row, self.col),
+                    (count, cols.len()),
+                    out,
+                    width,
+                );
             }
         }
     }
@@ -57,7 +71,13 @@ impl<T: Element> Right<T> for Matrix<'_, T> {
 
 /// Packs rows `rows` and columns `ks` of a left operand in tiles of [`ROWS`] rows: for each k a tile's rows; rows
 /// that do not exist are 0.
-pub(crate) fn pack_left<T: Element>(level: Level, a: Matrix<'_, T>, rows: Range<usize>, ks: Range<usize>, out: &mut [T]) {
+pub(crate) fn pack_left<T: Element>(
+    level: Level,
+    a: Matrix<'_, T>,
+    rows: Range<usize>,
+    ks: Range<usize>,
+    out: &mut [T],
+) {
     let tile = ks.len() * ROWS;
     for (i, out) in rows.clone().step_by(ROWS).zip(out.chunks_exact_mut(tile.max(1))) {
         let valid = ROWS.min(rows.end - i);
@@ -65,7 +85,14 @@ pub(crate) fn pack_left<T: Element>(level: Level, a: Matrix<'_, T>, rows: Range<
             out.fill(T::ZERO);
         }
         let start = i * a.row + ks.start * a.col;
-        transpose(level, &a.data[start..], (a.col, a.row), (ks.len(), valid), out, ROWS);
+        transpose(
+            level,
+            &a.data[start..],
+            (a.col, a.row),
+            (ks.len(), valid),
+            out,
+            ROWS,
+        );
     }
 }
 

@@ -48,10 +48,25 @@ pub(crate) struct Target<T> {
 
 /// Elements of `work` that [`region`] wants for a region of at most `rows` by `cols`; `pack_left` when the left
 /// operand has to be packed, `pack_right` when the right one has to be.
-pub(crate) fn work_len<T: Tiled>(level: Level, k: usize, rows: usize, cols: usize, left: bool, right: bool) -> usize {
+pub(crate) fn work_len<T: Tiled>(
+    level: Level,
+    k: usize,
+    rows: usize,
+    cols: usize,
+    left: bool,
+    right: bool,
+) -> usize {
     let depth = k.min(DEPTH);
-    let packed_rows = if left { rows.min(ROW_BLOCK).next_multiple_of(ROWS) } else { 0 };
-    let packed_cols = if right { T::tiles(level).padded(cols.min(COLS)) } else { 0 };
+    let packed_rows = if left {
+        rows.min(ROW_BLOCK).next_multiple_of(ROWS)
+    } else {
+        0
+    };
+    let packed_cols = if right {
+        T::tiles(level).padded(cols.min(COLS))
+    } else {
+        0
+    };
     depth * (packed_rows + packed_cols) + 16
 }
 
@@ -60,6 +75,10 @@ pub(crate) fn work_len<T: Tiled>(level: Level, k: usize, rows: usize, cols: usiz
 /// # Safety
 /// The target must be writable for the region's rows and columns, and used by nobody else. Columns of a packed
 /// right operand start at a multiple of the tile's width, rows of a packed left one at a multiple of [`ROWS`].
+#[expect(
+    clippy::too_many_arguments,
+    reason = "three matrices, the part to compute, and where to work"
+)]
 pub(crate) unsafe fn region<T: Tiled, R: Right<T>>(
     level: Level,
     k: usize,
@@ -75,7 +94,8 @@ pub(crate) unsafe fn region<T: Tiled, R: Right<T>>(
     if k == 0 && !target.add {
         for i in 0..rows.len() {
             // SAFETY: as the caller promises.
-            unsafe { std::slice::from_raw_parts_mut(target.start.add(i * target.stride), cols.len()) }.fill(T::ZERO);
+            unsafe { std::slice::from_raw_parts_mut(target.start.add(i * target.stride), cols.len()) }
+                .fill(T::ZERO);
         }
     }
     let packed_cols = match right {
@@ -93,7 +113,13 @@ pub(crate) unsafe fn region<T: Tiled, R: Right<T>>(
                 for c in (c0..c1).step_by(width) {
                     let valid = c..c1.min(c + width);
                     let padded = tiles.padded(valid.len());
-                    source.pack(level, ks.clone(), valid, padded, &mut right_work[(c - c0) * depth..][..padded * depth]);
+                    source.pack(
+                        level,
+                        ks.clone(),
+                        valid,
+                        padded,
+                        &mut right_work[(c - c0) * depth..][..padded * depth],
+                    );
                 }
             }
             for r0 in rows.clone().step_by(ROW_BLOCK) {
@@ -124,8 +150,16 @@ pub(crate) unsafe fn region<T: Tiled, R: Right<T>>(
                         // its end are not stored. The operands hold `depth` terms from here on: checked matrices, or
                         // packed above or before.
                         unsafe {
-                            let start = target.start.add((r - rows.start) * target.stride + (c - cols.start));
-                            let out = OutTile { start, stride: target.stride, rows: ROWS.min(r1 - r), cols: valid, add };
+                            let start = target
+                                .start
+                                .add((r - rows.start) * target.stride + (c - cols.start));
+                            let out = OutTile {
+                                start,
+                                stride: target.stride,
+                                rows: ROWS.min(r1 - r),
+                                cols: valid,
+                                add,
+                            };
                             kernel(depth, tile, panel, out);
                         }
                     }

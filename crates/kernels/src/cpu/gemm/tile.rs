@@ -60,13 +60,19 @@ impl<T> Tiles<T> {
 /// The processor must have `V`'s instructions; the operands must be readable and `out` writable in the extents
 /// given (rows of the left operand below `out.rows` only).
 #[inline(always)]
-unsafe fn tile<V: Lanes, const W: usize>(k: usize, left: LeftTile<V::Elem>, right: *const V::Elem, out: OutTile<V::Elem>) {
+unsafe fn tile<V: Lanes, const W: usize>(
+    k: usize,
+    left: LeftTile<V::Elem>,
+    right: *const V::Elem,
+    out: OutTile<V::Elem>,
+) {
     // SAFETY: as the caller promises. A row beyond the valid ones repeats the last, and is not stored.
     unsafe {
         let mut sums = [[V::splat(V::Elem::ZERO); W]; ROWS];
         match left {
             LeftTile::Rows(start, stride) => {
-                let rows: [*const V::Elem; ROWS] = std::array::from_fn(|i| start.add(i.min(out.rows - 1) * stride));
+                let rows: [*const V::Elem; ROWS] =
+                    std::array::from_fn(|i| start.add(i.min(out.rows - 1) * stride));
                 for p in 0..k {
                     step(&mut sums, right.add(p * W * V::N), |i| *rows[i].add(p));
                 }
@@ -118,7 +124,11 @@ unsafe fn store<V: Lanes, const W: usize>(row: &[V; W], to: *mut V::Elem, add: b
         // SAFETY: as the caller promises.
         unsafe {
             let to = to.add(j * V::N);
-            if add { V::load(to).add(sum).store(to) } else { sum.store(to) }
+            if add {
+                V::load(to).add(sum).store(to)
+            } else {
+                sum.store(to)
+            }
         }
     }
 }

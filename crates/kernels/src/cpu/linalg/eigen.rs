@@ -47,7 +47,11 @@ pub(super) fn eigh(
         }
     }
     // A power of two, so that nothing overflows and nothing is rounded. Zero stays as it is.
-    let scale = if largest > 0.0 { 2.0_f64.powi((largest.log2().floor() as i32).clamp(-1000, 1000)) } else { 1.0 };
+    let scale = if largest > 0.0 {
+        2.0_f64.powi((largest.log2().floor() as i32).clamp(-1000, 1000))
+    } else {
+        1.0
+    };
     a.iter_mut().for_each(|x| *x /= scale);
     let (vectors, rest) = work.split_at_mut(n * n);
     let (diagonal, rest) = rest.split_at_mut(n);
@@ -68,8 +72,14 @@ pub(super) fn eigh(
         }
     }
     // `off` is done with: it becomes the order, as doubles that hold small integers exactly.
-    off.iter_mut().enumerate().for_each(|(i, place)| *place = i as f64);
-    off.sort_unstable_by(|&i, &j| diagonal[i as usize].total_cmp(&diagonal[j as usize]).then(i.total_cmp(&j)));
+    off.iter_mut()
+        .enumerate()
+        .for_each(|(i, place)| *place = i as f64);
+    off.sort_unstable_by(|&i, &j| {
+        diagonal[i as usize]
+            .total_cmp(&diagonal[j as usize])
+            .then(i.total_cmp(&j))
+    });
     for (column, &from) in off.iter().enumerate() {
         let vector = &vectors[from as usize * n..][..n];
         write(column, diagonal[from as usize] * scale);
@@ -135,7 +145,12 @@ fn accumulate(level: Level, a: &[f64], vectors: &mut [f64], p: &mut [f64], n: us
             add_scaled(level, p, v, &vectors[(k + 1 + i) * n + k + 1..][..p.len()]);
         }
         for (i, &v) in v.iter().enumerate() {
-            add_scaled(level, &mut vectors[(k + 1 + i) * n + k + 1..][..p.len()], -beta * v, p);
+            add_scaled(
+                level,
+                &mut vectors[(k + 1 + i) * n + k + 1..][..p.len()],
+                -beta * v,
+                p,
+            );
         }
     }
     for r in 0..n {
@@ -149,7 +164,9 @@ fn accumulate(level: Level, a: &[f64], vectors: &mut [f64], p: &mut [f64], n: us
 fn unsettled(diagonal: &[f64], off: &[f64], l: usize) -> Option<usize> {
     // The matrix is scaled to elements near 1: the constant is below what the reduction rounds.
     let small = |i: usize| off[i].abs() <= f64::EPSILON * (diagonal[i].abs() + diagonal[i + 1].abs() + 0.01);
-    let end = (l..diagonal.len() - 1).find(|&i| small(i)).unwrap_or(diagonal.len() - 1);
+    let end = (l..diagonal.len() - 1)
+        .find(|&i| small(i))
+        .unwrap_or(diagonal.len() - 1);
     (end > l).then_some(end)
 }
 
@@ -186,7 +203,14 @@ fn ql_step(d: &mut [f64], e: &mut [f64], l: usize, m: usize, rotations: &mut [f6
 }
 
 /// Applies the rotations of rows i and i + 1, for i in `range` from its end, to all columns.
-fn apply(pool: &Pool, level: Level, vectors: &mut [f64], n: usize, range: std::ops::Range<usize>, rotations: &[f64]) {
+fn apply(
+    pool: &Pool,
+    level: Level,
+    vectors: &mut [f64],
+    n: usize,
+    range: std::ops::Range<usize>,
+    rotations: &[f64],
+) {
     let work = range.len() * n;
     let width = if work < 1 << 13 { n } else { COLUMNS };
     let shared = SharedSlice::new(vectors);

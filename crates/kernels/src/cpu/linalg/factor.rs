@@ -27,7 +27,10 @@ pub(super) fn cholesky(level: Level, a: &mut [f64], n: usize, number: usize) -> 
 }
 
 /// x (n, m) becomes the solution of op(a) x = x.
-#[expect(clippy::too_many_arguments, reason = "the operands, and what the message names")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the operands, and what the message names"
+)]
 pub(super) fn triangular_solve(
     level: Level,
     a: &[f64],
@@ -48,7 +51,11 @@ pub(super) fn triangular_solve(
         }
         let (before, rest) = x.split_at_mut(row * m);
         let (line, after) = rest.split_at_mut(m);
-        let (known, first) = if forward { (&*before, 0) } else { (&*after, row + 1) };
+        let (known, first) = if forward {
+            (&*before, 0)
+        } else {
+            (&*after, row + 1)
+        };
         for k in 0..step {
             add_scaled(level, line, -at(row, first + k), &known[k * m..][..m]);
         }
@@ -59,10 +66,21 @@ pub(super) fn triangular_solve(
 
 /// Gaussian elimination with partial pivoting: a (n, n) becomes upper triangular (below the diagonal something),
 /// and b (n, m) changes with it. Gives the sign of the exchanges, or the column without a pivot.
-pub(super) fn eliminate(level: Level, a: &mut [f64], b: &mut [f64], (n, m): (usize, usize)) -> std::result::Result<f64, usize> {
+pub(super) fn eliminate(
+    level: Level,
+    a: &mut [f64],
+    b: &mut [f64],
+    (n, m): (usize, usize),
+) -> std::result::Result<f64, usize> {
     let mut sign = 1.0;
     for k in 0..n {
-        let larger = |best: usize, r: usize| if a[r * n + k].abs() > a[best * n + k].abs() { r } else { best };
+        let larger = |best: usize, r: usize| {
+            if a[r * n + k].abs() > a[best * n + k].abs() {
+                r
+            } else {
+                best
+            }
+        };
         let pivot = (k + 1..n).fold(k, larger);
         if a[pivot * n + k] == 0.0 {
             return Err(k);

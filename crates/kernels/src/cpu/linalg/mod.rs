@@ -36,7 +36,10 @@ fn batched<T: Float>(
     args.pool().run(count, |worker, matrix| {
         // SAFETY: a worker's own piece of scratch, and a task's own piece of the result.
         let (work, out) = unsafe {
-            (work.range(worker * per_worker..(worker + 1) * per_worker), out.range(matrix * per_matrix..(matrix + 1) * per_matrix))
+            (
+                work.range(worker * per_worker..(worker + 1) * per_worker),
+                out.range(matrix * per_matrix..(matrix + 1) * per_matrix),
+            )
         };
         if let Err(error) = each(matrix, work, out) {
             let mut first = first_error.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,7 +93,16 @@ pub(crate) fn triangular_solve<T: Float>(shape: &Shape, lower: bool, transpose: 
             let (wide, x) = work.split_at_mut(n * n);
             widen(&a[matrix * n * n..][..n * n], wide);
             widen(&b[matrix * n * m..][..n * m], x);
-            factor::triangular_solve(level, wide, x, (n, m), lower, transpose, "triangularSolve", matrix)?;
+            factor::triangular_solve(
+                level,
+                wide,
+                x,
+                (n, m),
+                lower,
+                transpose,
+                "triangularSolve",
+                matrix,
+            )?;
             narrow(x, out);
             Ok(())
         })
@@ -149,11 +161,19 @@ pub(crate) fn eigh<T: Float>(shape: &Shape) -> Kernel {
     Box::new(move |args| {
         let a = args.input::<T>(0);
         let (pool, level) = (args.pool(), args.level());
-        batched::<T>(args, count, (n + 1) * n, eigen::work_len(n), |matrix, work, out| {
-            let (wide, work) = work.split_at_mut(n * n);
-            widen(&a[matrix * n * n..][..n * n], wide);
-            eigen::eigh(pool, level, wide, work, n, matrix, |place, value| out[place] = T::from_f64(value))
-        })
+        batched::<T>(
+            args,
+            count,
+            (n + 1) * n,
+            eigen::work_len(n),
+            |matrix, work, out| {
+                let (wide, work) = work.split_at_mut(n * n);
+                widen(&a[matrix * n * n..][..n * n], wide);
+                eigen::eigh(pool, level, wide, work, n, matrix, |place, value| {
+                    out[place] = T::from_f64(value)
+                })
+            },
+        )
     })
 }
 

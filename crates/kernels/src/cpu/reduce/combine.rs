@@ -60,7 +60,11 @@ impl Combine for SumF64 {
     #[inline(always)]
     fn merge(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {
         let sum = a[0] + b[0];
-        let lost = if a[0].abs() >= b[0].abs() { (a[0] - sum) + b[0] } else { (b[0] - sum) + a[0] };
+        let lost = if a[0].abs() >= b[0].abs() {
+            (a[0] - sum) + b[0]
+        } else {
+            (b[0] - sum) + a[0]
+        };
         // Beyond the finite there is nothing to carry.
         [sum, a[1] + b[1] + if sum.is_finite() { lost } else { 0.0 }]
     }
@@ -177,12 +181,18 @@ pub(super) struct Columns<C: Combine> {
 
 impl<C: Combine> Columns<C> {
     pub fn new() -> Columns<C> {
-        Columns { lanes: [C::NOTHING; WIDTH], wide: [C::WIDE_NOTHING; WIDTH], rows: 0 }
+        Columns {
+            lanes: [C::NOTHING; WIDTH],
+            wide: [C::WIDE_NOTHING; WIDTH],
+            rows: 0,
+        }
     }
 
     /// Column j of the first `width`, with every column that is `width`, 2 `width` .. further on, of `filled`.
     pub fn total(&self, j: usize, width: usize, filled: usize) -> C::Wide {
-        (j..filled).step_by(width).fold(C::WIDE_NOTHING, |a, i| C::merge(a, self.wide[i]))
+        (j..filled)
+            .step_by(width)
+            .fold(C::WIDE_NOTHING, |a, i| C::merge(a, self.wide[i]))
     }
 }
 

@@ -57,15 +57,31 @@ impl Layout {
             _ => 1,
         };
         let of = |wanted: bool| -> Box<[Axis]> {
-            merged.iter().filter(|axis| axis.2 == wanted).map(|&(extent, stride, _)| (extent, stride)).collect()
+            merged
+                .iter()
+                .filter(|axis| axis.2 == wanted)
+                .map(|&(extent, stride, _)| (extent, stride))
+                .collect()
         };
         let (kept, outer) = (of(false), of(true));
         let count = |axes: &[Axis]| axes.iter().map(|axis| axis.0).product::<usize>();
         let (groups, runs) = (count(&kept), count(&outer));
         let elements = runs * rows * width;
         let few = groups * width.div_ceil(super::combine::WIDTH) < TASKS;
-        let parts = if few { elements.div_ceil(PART).clamp(1, TASKS).min(runs.max(rows)).max(1) } else { 1 };
-        Layout { kept, outer, rows, width, groups, runs, parts }
+        let parts = if few {
+            elements.div_ceil(PART).clamp(1, TASKS).min(runs.max(rows)).max(1)
+        } else {
+            1
+        };
+        Layout {
+            kept,
+            outer,
+            rows,
+            width,
+            groups,
+            runs,
+            parts,
+        }
     }
 
     /// Where group `group` starts.
@@ -81,7 +97,10 @@ impl Layout {
         } else {
             let rows = share(self.rows);
             for run in 0..self.runs {
-                visit(start + place(&self.outer, run) + rows.start * self.width, rows.len());
+                visit(
+                    start + place(&self.outer, run) + rows.start * self.width,
+                    rows.len(),
+                );
             }
         }
     }

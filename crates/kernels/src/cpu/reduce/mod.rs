@@ -10,7 +10,9 @@ use super::element::{Element, for_dtype};
 use super::exec::{Args, Kernel, scratch_bytes};
 use super::level::Level;
 use super::pool::SharedSlice;
-use combine::{Columns, Combine, Largest, Smallest, SumF32, SumF64, WIDTH, Wrapping, columns, row, widen_columns};
+use combine::{
+    Columns, Combine, Largest, Smallest, SumF32, SumF64, WIDTH, Wrapping, columns, row, widen_columns,
+};
 use layout::Layout;
 
 /// Elements read by one task, when there are many results.
@@ -43,7 +45,11 @@ pub(crate) fn scratch(kind: Reduction, axes: &[usize], x: &Spec) -> usize {
 
 /// Room for the partial results of each part.
 fn partial_bytes<C: Combine>(layout: &Layout) -> usize {
-    if layout.parts == 1 { 0 } else { scratch_bytes::<C::Wide>(layout.groups * layout.width * layout.parts) }
+    if layout.parts == 1 {
+        0
+    } else {
+        scratch_bytes::<C::Wide>(layout.groups * layout.width * layout.parts)
+    }
 }
 
 fn kernel<C: Combine>(layout: Layout) -> Kernel {
@@ -73,7 +79,9 @@ fn kernel<C: Combine>(layout: Layout) -> Kernel {
                     let at = group * layout.width + first;
                     // SAFETY: tiles of results do not overlap.
                     let out = unsafe { out.range(at..at + width) };
-                    tile::<C>(level, &layout, x, (group, 0), (first, width), |j, wide| out[j] = C::narrow(wide));
+                    tile::<C>(level, &layout, x, (group, 0), (first, width), |j, wide| {
+                        out[j] = C::narrow(wide)
+                    });
                 }
             });
         }
@@ -98,11 +106,15 @@ fn in_parts<C: Combine>(args: &Args<'_>, layout: &Layout, x: &[C::Elem], out: &m
         if layout.width == 1 {
             out[0] = one::<C>(level, layout, x, group, part);
         } else {
-            tile::<C>(level, layout, x, (group, part), (first, width), |j, wide| out[j] = wide);
+            tile::<C>(level, layout, x, (group, part), (first, width), |j, wide| {
+                out[j] = wide
+            });
         }
     });
     for (i, out) in out.iter_mut().enumerate() {
-        let total = (0..layout.parts).fold(C::WIDE_NOTHING, |a, part| C::merge(a, partial[part * results + i]));
+        let total = (0..layout.parts).fold(C::WIDE_NOTHING, |a, part| {
+            C::merge(a, partial[part * results + i])
+        });
         *out = C::narrow(total);
     }
 }
@@ -127,7 +139,11 @@ fn tile<C: Combine>(
 ) {
     let mut sums = Columns::<C>::new();
     // Narrow rows are taken several at a time: they have no gaps, and long rows are faster.
-    let together = if width == layout.width { (WIDTH / width).max(1) } else { 1 };
+    let together = if width == layout.width {
+        (WIDTH / width).max(1)
+    } else {
+        1
+    };
     let filled = width * together;
     layout.stretches(layout.group_start(group), part, |start, count| {
         let x = &x[start + first..];

@@ -1,0 +1,472 @@
+//! Elementwise clusters: the whole table, strided views, several stores, donated buffers.
+
+mod support;
+
+use hyperglow_core::backend::{Backend, Buffer};
+use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
+use hyperglow_core::infer::infer;
+use hyperglow_core::op::{Op, Spec};
+use hyperglow_core::plan::{Cluster, Instr, InstrKind, View};
+use hyperglow_core::reference::{Value, evaluate};
+use hyperglow_core::{DType, Shape};
+use hyperglow_kernels::CpuBackend;
+use support::{Dice, Draft, EXACT, Tolerance, backends, buffers, near, run, value};
+
+fn instr(kind: InstrKind, dtype: DType) -> Instr {
+    Instr { kind, dtype }
+}
+
+/// The operation of an instruction, and its operands.
+fn op_of(instr: &Instr) -> Option<(Op, Vec<usize>)> {
+    match instr.kind {
+        InstrKind::Load(_) | InstrKind::Const(_) => None,
+        InstrKind::Unary(op, x) => Some((Op::Unary(op), vec![x])),
+        InstrKind::Binary(op, x, y) => Some((Op::Binary(op), vec![x, y])),
+        InstrKind::Where(c, x, y) => Some((Op::Where, vec![c, x, y])),
+        InstrKind::Cast(x) => Some((Op::Cast(instr.dtype), vec![x])),
+    }
+}
+
+/// The elements of a view, contiguous.
+fn materialise(view: &View, from: &Value) -> Value {
+    let dtype = from.spec().dtype;
+    let (bytes, size) = (from.to_bytes(), dtype.size());
+    let mut out = Vec::new();
+    for i in 0..view.shape.size() {
+        let (mut at, mut rest) = (view.offset as isize, i);
+        for (&extent, &stride) in view.shape.dims().iter().zip(&view.strides).rev() {
+            at += (rest % extent) as isize * stride;
+            rest /= extent;
+        }
+        out.extend_from_slice(&bytes[at as usize * size..][..size]);
+    }
+    Value::from_bytes(&Spec::new(view.shape.clone(), dtype), &out)
+}
+
+/// What the registers hold, by the reference.
+fn expected(cluster: &Cluster, inputs: &[&Value]) -> Vec<Value> {
+    let mut registers: Vec<Value> = Vec::new();
+    for instr in &cluster.code {
+        let spec = Spec::new(cluster.shape.clone(), instr.dtype);
+        let value = match (&instr.kind, op_of(instr)) {
+            (InstrKind::Load(l), _) => materialise(&cluster.loads[*l], inputs[cluster.loads[*l].slot]),
+            (InstrKind::Const(bits), _) => evaluate(&Op::Const(*bits), &[], &spec).unwrap(),
+            (_, Some((op, operands))) => {
+                let operands: Vec<&Value> = operands.iter().map(|&r| &registers[r]).collect();
+                evaluate(&op, &operands, &spec).unwrap()
+            }
+            _ => unreachable!(),
+        };
+        registers.push(value);
+    }
+    registers
+}
+
+/// Runs a cluster, whose slots are the inputs and then the stores, on every backend.
+fn check(inputs: &[&Value], cluster: Cluster, tolerance: Tolerance) {
+    let expected = expected(&cluster, inputs);
+    for backend in backends() {
+        let mut draft = Draft::default();
+        inputs.iter().for_each(|x| _ = draft.input(x.spec()));
+        for (register, _) in &cluster.stores {
+            draft.output(Spec::new(cluster.shape.clone(), cluster.code[*register].dtype));
+        }
+        draft.cluster(cluster.clone());
+        let results = run(&backend, &draft.finish(), inputs).unwrap();
+        for ((register, _), result) in cluster.stores.iter().zip(&results) {
+            let what = format!(
+                "{:?} at {} of {:?}",
+                cluster.code[*register],
+                backend.level().name(),
+                cluster.code
+            );
+            near(&what, result, &expected[*register], tolerance);
+        }
+    }
+}
+
+fn whole(slot: usize, shape: &[usize]) -> View {
+    View::contiguous(slot, Shape::from(shape))
+}
+
+#[test]
+fn every_row_of_the_table() {
+    let mut dice = Dice::new(30);
+    let size = 3001;
+    for dtype in [DType::F32, DType::F64] {
+        // The vectorised functions are within 2.5 units in the last place of the exact value.
+        let tolerance = if dtype == DType::F32 {
+            Tolerance(1e-37, 4e-7)
+        } else {
+            Tolerance(0.0, 1e-15)
+        };
+        for &op in UnaryOp::ALL {
+            let (low, high) = op.domain();
+            let x = dice.tensor_of([size], dtype, |dice| {
+                low + (high - low) * (dice.number() + 4.0) / 8.0
+            });
+            let code = vec![
+                instr(InstrKind::Load(0), dtype),
+                instr(InstrKind::Unary(op, 0), dtype),
+            ];
+            let cluster = Cluster {
+                shape: [size].into(),
+                loads: vec![whole(0, &[size])],
+                code,
+                stores: vec![(1, 1)],
+            };
+            check(&[&x], cluster.clone(), tolerance);
+            check(&[&dice.awkward([size], dtype)], cluster, tolerance);
+        }
+    }
+    for dtype in DType::ALL {
+        for &op in BinaryOp::ALL {
+            let compares = op.is_compare();
+            if (dtype == DType::Bool && !compares) || (!dtype.is_float() && op == BinaryOp::Polygamma) {
+                continue;
+            }
+            let (low, high) = op.domain();
+            let (x, y) = if op == BinaryOp::Polygamma {
+                let whole = dice.tensor_of([size], dtype, |dice| dice.below(4) as f64);
+                (
+                    whole,
+                    dice.tensor_of([size], dtype, |dice| 1.0 + dice.below(100) as f64 / 50.0),
+                )
+            } else if dtype.is_float() && !compares {
+                let mut draw = || {
+                    dice.tensor_of([size], dtype, |dice| {
+                        low + (high - low) * (dice.number() + 4.0) / 8.0
+                    })
+                };
+                (draw(), draw())
+            } else {
+                (dice.awkward([size], dtype), dice.awkward([size], dtype))
+            };
+            let code = vec![
+                instr(InstrKind::Load(0), dtype),
+                instr(InstrKind::Load(1), dtype),
+                instr(
+                    InstrKind::Binary(op, 0, 1),
+                    if compares { DType::Bool } else { dtype },
+                ),
+            ];
+            let loads = vec![whole(0, &[size]), whole(1, &[size])];
+            let cluster = Cluster {
+                shape: [size].into(),
+                loads,
+                code,
+                stores: vec![(2, 2)],
+            };
+            check(
+                &[&x, &y],
+                cluster,
+                if dtype == DType::F32 {
+                    Tolerance(0.0, 1e-6)
+                } else {
+                    Tolerance(0.0, 1e-15)
+                },
+            );
+        }
+    }
+}
+
+#[test]
+fn every_conversion_and_constant() {
+    let mut dice = Dice::new(31);
+    let size = 300;
+    for from in DType::ALL {
+        for to in DType::ALL {
+            for x in [dice.tensor([size], from), dice.awkward([size], from)] {
+                let code = vec![
+                    instr(InstrKind::Load(0), from),
+                    instr(InstrKind::Cast(0), to),
+                    instr(InstrKind::Const(2.75_f64.to_bits()), to),
+                    instr(InstrKind::Const(0.0_f64.to_bits()), DType::Bool),
+                    instr(InstrKind::Cast(0), DType::Bool),
+                    instr(InstrKind::Where(4, 1, 2), to),
+                ];
+                let stores = vec![(1, 1), (2, 2), (3, 3), (5, 4)];
+                check(
+                    &[&x],
+                    Cluster {
+                        shape: [size].into(),
+                        loads: vec![whole(0, &[size])],
+                        code,
+                        stores,
+                    },
+                    EXACT,
+                );
+            }
+        }
+    }
+}
+
+/// A random view of `shape` on a tensor, and the extents of that tensor.
+fn random_view(dice: &mut Dice, slot: usize, shape: &[usize]) -> (View, usize) {
+    let rank = shape.len();
+    let mut order: Vec<usize> = (0..rank).collect();
+    for i in (1..rank).rev() {
+        order.swap(i, dice.below(i + 1));
+    }
+    if dice.below(3) == 0 {
+        order.sort_unstable();
+    }
+    let (mut strides, mut offset, mut extent) = (vec![0; rank], 0, 1);
+    for &axis in order.iter().rev() {
+        let step = if dice.below(4) == 0 { 2 } else { 1 };
+        match dice.below(6) {
+            0 => {}
+            1 => {
+                strides[axis] = -((extent * step) as isize);
+                offset += extent * step * shape[axis].saturating_sub(1);
+                extent *= shape[axis].max(1) * step;
+            }
+            _ => {
+                strides[axis] = (extent * step) as isize;
+                extent *= shape[axis].max(1) * step;
+            }
+        }
+    }
+    let ahead = dice.below(3);
+    (
+        View {
+            slot,
+            shape: Shape::from(shape),
+            strides,
+            offset: offset + ahead,
+        },
+        extent + ahead,
+    )
+}
+
+#[test]
+fn random_clusters_of_strided_views() {
+    let mut dice = Dice::new(32);
+    for _ in 0..150 {
+        let rank = dice.below(5);
+        let mut shape = dice.shape(rank, 7);
+        if rank > 0 && dice.below(4) == 0 {
+            shape[rank - 1] = 1000;
+        }
+        let (mut inputs, mut loads, mut code) = (Vec::new(), Vec::new(), Vec::new());
+        for slot in 0..dice.between(1, 4) {
+            let dtype = dice.pick(&[DType::F64, DType::F64, DType::I32, DType::U8]);
+            let (view, extent) = random_view(&mut dice, slot, &shape);
+            inputs.push(dice.tensor([extent], dtype));
+            loads.push(view);
+            code.push(instr(InstrKind::Load(slot), dtype));
+        }
+        for _ in 0..dice.between(1, 30) {
+            grow(&mut dice, &mut code, &shape);
+        }
+        let stores = (0..dice.between(1, 4))
+            .map(|i| (dice.below(code.len()), inputs.len() + i))
+            .collect();
+        let cluster = Cluster {
+            shape: shape.into(),
+            loads,
+            code,
+            stores,
+        };
+        check(&inputs.iter().collect::<Vec<_>>(), cluster, Tolerance(0.0, 1e-14));
+    }
+}
+
+/// One more instruction on random registers, if the dice fit.
+fn grow(dice: &mut Dice, code: &mut Vec<Instr>, shape: &[usize]) {
+    let (x, y, z) = (
+        dice.below(code.len()),
+        dice.below(code.len()),
+        dice.below(code.len()),
+    );
+    let to = dice.pick(&[DType::F64, DType::F32, DType::I32, DType::Bool]);
+    let (kind, dtype) = match dice.below(6) {
+        0 => (InstrKind::Const(dice.number().to_bits()), to),
+        1 => (
+            InstrKind::Unary(
+                dice.pick(&[UnaryOp::Neg, UnaryOp::Abs, UnaryOp::Relu, UnaryOp::Floor]),
+                x,
+            ),
+            code[x].dtype,
+        ),
+        2 => (
+            InstrKind::Binary(
+                dice.pick(&[BinaryOp::Add, BinaryOp::Mul, BinaryOp::Max, BinaryOp::Less]),
+                x,
+                y,
+            ),
+            code[x].dtype,
+        ),
+        3 => (InstrKind::Where(x, y, z), code[y].dtype),
+        4 => (InstrKind::Cast(x), code[x].dtype),
+        _ => (InstrKind::Cast(x), to),
+    };
+    let mut next = instr(kind, dtype);
+    if let Some((op, operands)) = op_of(&next) {
+        let specs: Vec<Spec> = operands
+            .iter()
+            .map(|&r| Spec::new(shape, code[r].dtype))
+            .collect();
+        match infer(&op, &specs.iter().collect::<Vec<_>>(), None) {
+            Ok(spec) => next.dtype = spec.dtype,
+            Err(_) => return,
+        }
+    }
+    // Products grow fast; integers wrap, floats would end in infinity minus infinity.
+    code.push(next);
+}
+
+/// new_v = mu v + g, new_w = w - rate new_v: outputs may take the buffers of w and v.
+fn momentum(size: usize) -> Cluster {
+    let f = DType::F32;
+    let code = vec![
+        instr(InstrKind::Load(0), f),
+        instr(InstrKind::Load(1), f),
+        instr(InstrKind::Load(2), f),
+        instr(InstrKind::Load(3), f),
+        instr(InstrKind::Const(0.95_f64.to_bits()), f),
+        instr(InstrKind::Binary(BinaryOp::Mul, 1, 4), f),
+        instr(InstrKind::Binary(BinaryOp::Add, 5, 2), f),
+        instr(InstrKind::Binary(BinaryOp::Mul, 6, 3), f),
+        instr(InstrKind::Binary(BinaryOp::Sub, 0, 7), f),
+    ];
+    let rate = View {
+        slot: 3,
+        shape: [size].into(),
+        strides: vec![0],
+        offset: 0,
+    };
+    let loads = vec![whole(0, &[size]), whole(1, &[size]), whole(2, &[size]), rate];
+    Cluster {
+        shape: [size].into(),
+        loads,
+        code,
+        stores: vec![(8, 4), (6, 5)],
+    }
+}
+
+#[test]
+fn donated_buffers_are_read_before_they_are_written() {
+    let mut dice = Dice::new(33);
+    for size in [1, 5, 4096, 50_001] {
+        let tensors = [size, size, size, 1].map(|n| dice.tensor([n], DType::F32));
+        let inputs: Vec<&Value> = tensors.iter().collect();
+        let expected = expected(&momentum(size), &inputs);
+        for backend in backends() {
+            let mut draft = Draft::default();
+            inputs.iter().for_each(|x| _ = draft.input(x.spec()));
+            let spec = Spec::new([size], DType::F32);
+            (draft.output(spec.clone()), draft.output(spec.clone()));
+            draft.donations = vec![Some(0), Some(1)];
+            draft.cluster(momentum(size));
+            let program = draft.finish();
+            let mut executable = backend.prepare(program.clone()).unwrap();
+            for donate in [false, true] {
+                let given: Vec<Buffer> = inputs
+                    .iter()
+                    .map(|x| backend.upload(&x.to_bytes()).unwrap())
+                    .collect();
+                let results = if donate {
+                    vec![given[0].clone(), given[1].clone()]
+                } else {
+                    buffers(&backend, &program)
+                };
+                executable.run(&given, &results).unwrap();
+                near(
+                    "w",
+                    &value(&spec, &results[0]),
+                    &expected[8],
+                    Tolerance(1e-6, 1e-6),
+                );
+                near(
+                    "v",
+                    &value(&spec, &results[1]),
+                    &expected[6],
+                    Tolerance(1e-6, 1e-6),
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn two_variables_exchange_their_values_in_place() {
+    let mut dice = Dice::new(34);
+    let (size, f) = (10_000, DType::F32);
+    let (a, b) = (dice.tensor([size], f), dice.tensor([size], f));
+    for backend in backends() {
+        let mut draft = Draft::default();
+        let spec = Spec::new([size], f);
+        (draft.input(spec.clone()), draft.input(spec.clone()));
+        (draft.output(spec.clone()), draft.output(spec.clone()));
+        draft.donations = vec![Some(0), Some(1)];
+        let code = vec![instr(InstrKind::Load(0), f), instr(InstrKind::Load(1), f)];
+        let loads = vec![whole(0, &[size]), whole(1, &[size])];
+        draft.cluster(Cluster {
+            shape: [size].into(),
+            loads,
+            code,
+            stores: vec![(1, 2), (0, 3)],
+        });
+        let mut executable = backend.prepare(draft.finish()).unwrap();
+        let given = [&a, &b].map(|x| backend.upload(&x.to_bytes()).unwrap());
+        executable.run(&given, &given).unwrap();
+        near("first", &value(&spec, &given[0]), &b, EXACT);
+        near("second", &value(&spec, &given[1]), &a, EXACT);
+    }
+}
+
+#[test]
+fn mistakes_of_a_plan_are_refused() {
+    let backend = CpuBackend::new(1);
+    let f = DType::F32;
+    let spec = Spec::new([4], f);
+    let cluster = |view: View| {
+        let mut draft = Draft::default();
+        (draft.input(spec.clone()), draft.output(spec.clone()));
+        draft.donations = vec![Some(0)];
+        let code = vec![instr(InstrKind::Load(0), f)];
+        draft.cluster(Cluster {
+            shape: [4].into(),
+            loads: vec![view],
+            code,
+            stores: vec![(0, 1)],
+        });
+        backend.prepare(draft.finish()).map(|_| ())
+    };
+    let view = |stride: isize, offset: usize| View {
+        slot: 0,
+        shape: [4].into(),
+        strides: vec![stride],
+        offset,
+    };
+    assert!(cluster(view(1, 0)).is_ok());
+    // Beyond the end, before the start, backwards over what is being written.
+    assert!(cluster(view(1, 1)).is_err());
+    assert!(cluster(view(-1, 2)).is_err());
+    let error = cluster(view(-1, 3)).unwrap_err();
+    assert!(
+        error.message.contains("element for element") && error.scope == "test",
+        "{error}"
+    );
+    // Buffers that are the same without permission, of the wrong size, too few.
+    let mut draft = Draft::default();
+    (draft.input(spec.clone()), draft.output(spec.clone()));
+    let code = vec![instr(InstrKind::Load(0), f)];
+    draft.cluster(Cluster {
+        shape: [4].into(),
+        loads: vec![whole(0, &[4])],
+        code,
+        stores: vec![(0, 1)],
+    });
+    let mut executable = backend.prepare(draft.finish()).unwrap();
+    let (x, y, short) = (
+        backend.upload(&[0; 16]).unwrap(),
+        backend.allocate(16).unwrap(),
+        backend.allocate(12).unwrap(),
+    );
+    assert!(executable.run(&[x.clone()], &[y]).is_ok());
+    assert!(executable.run(&[x.clone()], &[x.clone()]).is_err());
+    assert!(executable.run(&[x.clone()], &[short]).is_err());
+    assert!(executable.run(&[x], &[]).is_err());
+}
