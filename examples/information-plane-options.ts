@@ -45,7 +45,12 @@ const rows = {
   sigma: { type: 'string', value: 'WIDTH', default: '5', help: "width of the kernel, or 'median'" },
   lr: { type: 'string', value: 'RATE', default: '0.001', help: 'learning rate' },
   momentum: { type: 'string', value: 'SHARE', default: '0.95', help: 'momentum of SGD' },
-  'validation-split': { type: 'string', value: 'SHARE', default: '0.2', help: 'share of images that validates' },
+  'validation-split': {
+    type: 'string',
+    value: 'SHARE',
+    default: '0.2',
+    help: 'share of images that validates',
+  },
   seed: { type: 'string', value: 'N', default: '1', help: 'decides weights, split and order of the images' },
   device: { type: 'string', value: 'NAME', default: 'cpu', help: 'where to compute' },
   segment: {
@@ -69,7 +74,13 @@ export function usage(): string {
     const usual = row.default === undefined ? '' : ` (default ${row.default})`
     return `  ${form.padEnd(26)}${row.help}${usual}`
   })
-  return ['The information plane of a network that learns MNIST.', '', 'npm start -- [options]', '', ...lines].join('\n')
+  return [
+    'The information plane of a network that learns MNIST.',
+    '',
+    'npm start -- [options]',
+    '',
+    ...lines,
+  ].join('\n')
 }
 
 /**
@@ -102,7 +113,11 @@ export function readOptions(args: readonly string[]): Settings | undefined {
     lr: positive('lr'),
     momentum: share('momentum'),
     validationSplit: share('validation-split'),
-    seed: number('seed', 'a whole number from 0 to 2^53', (value) => Number.isSafeInteger(value) && value >= 0),
+    seed: number(
+      'seed',
+      'a whole number from 0 to 2^53',
+      (value) => Number.isSafeInteger(value) && value >= 0,
+    ),
     device: text('device') as string,
     segment: text('segment') as string,
     doubleSoftmax: values['double-softmax'] === true,

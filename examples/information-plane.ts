@@ -17,8 +17,8 @@ import {
   type HSICOptions,
   HyperglowError,
   IBSequential,
-  informationPlane,
   IOError,
+  informationPlane,
   mnist,
   type Segment,
   version,
@@ -83,7 +83,9 @@ function report(model: IBSequential, history: History, settings: Settings, testA
   const epochs = loss.map((value, n) => ({
     loss: value,
     accuracy: metrics.accuracy?.[n],
-    ...(validationLoss ? { validationLoss: validationLoss[n], validationAccuracy: validationMetrics?.accuracy?.[n] } : {}),
+    ...(validationLoss
+      ? { validationLoss: validationLoss[n], validationAccuracy: validationMetrics?.accuracy?.[n] }
+      : {}),
     seconds: seconds[n],
   }))
   const { track, seed } = settings
@@ -123,7 +125,10 @@ async function main(settings: Settings, signal: AbortSignal): Promise<void> {
   await writeAtomic(join(out, 'history.json'), report(model, history, settings, accuracy))
   if (track) {
     console.log(`\n${dynamicsTable(model)}\n`)
-    for (const [name, chart] of Object.entries({ plane: informationPlane(model), epochs: epochsPlot(model) })) {
+    for (const [name, chart] of Object.entries({
+      plane: informationPlane(model),
+      epochs: epochsPlot(model),
+    })) {
       for (const ending of ['svg', 'png']) {
         await chart.save(join(out, `${name}.${ending}`))
         files.push(`${name}.${ending}`)

@@ -26,6 +26,7 @@ async function format() {
 const commands = {
   start: program('examples/information-plane.js'),
   golden: program('__test__/golden-cli.js'),
+  proofs: program('benches/proofs.js'),
   setup: async () => {
     await setUp()
     return 0

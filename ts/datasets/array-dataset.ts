@@ -86,7 +86,8 @@ export class ArrayDataset implements Dataset {
     this.shuffle = options.shuffle ?? false
     this.seed = options.seed ?? 0
     this.#held = part?.held ?? hold(x, y, options)
-    this.indices = part?.rows ?? Int32Array.from({ length: this.#held.source.x.shape[0] as number }, (_, i) => i)
+    this.indices =
+      part?.rows ?? Int32Array.from({ length: this.#held.source.x.shape[0] as number }, (_, i) => i)
   }
 
   /** Number of batches. */
@@ -131,7 +132,10 @@ export class ArrayDataset implements Dataset {
   }
 
   /** A dataset of some of these samples, given by their places in this one; it shares the source. */
-  subset(places: ArrayLike<number>, options: Pick<ArrayDatasetOptions, 'batchSize' | 'shuffle' | 'seed'> = {}): ArrayDataset {
+  subset(
+    places: ArrayLike<number>,
+    options: Pick<ArrayDatasetOptions, 'batchSize' | 'shuffle' | 'seed'> = {},
+  ): ArrayDataset {
     const rows = Int32Array.from(places, (place) => {
       const row = this.indices[place]
       if (row !== undefined) return row
@@ -217,7 +221,11 @@ export class ArrayDataset implements Dataset {
 }
 
 /** Stored inputs as a model sees them. */
-export function scaled(raw: Tensor, { scale, offset }: Pick<ArraySource, 'scale' | 'offset'>, dtype: FloatDType): Tensor {
+export function scaled(
+  raw: Tensor,
+  { scale, offset }: Pick<ArraySource, 'scale' | 'offset'>,
+  dtype: FloatDType,
+): Tensor {
   const exact = raw.dtype === dtype ? raw : raw.cast(dtype)
   const wide = scale === 1 ? exact : exact.mul(scale)
   return offset === 0 ? wide : wide.add(offset)
@@ -226,7 +234,9 @@ export function scaled(raw: Tensor, { scale, offset }: Pick<ArraySource, 'scale'
 /** Throws ArgumentError unless the number is in [0, 1). */
 export function checkShare(share: number): void {
   if (typeof share !== 'number' || !(share >= 0 && share < 1)) {
-    throw new ArgumentError(`validationSplit is ${describe(share)}, expected a number of at least 0 and below 1`)
+    throw new ArgumentError(
+      `validationSplit is ${describe(share)}, expected a number of at least 0 and below 1`,
+    )
   }
 }
 
@@ -280,7 +290,9 @@ function targetsOf(
   const values = labelValues(given, options.labels)
   if (values === undefined) return { y: asTensor(given, dtype), labels: undefined }
   if (values.length !== count) {
-    throw new ShapeError(`x holds ${count} samples and y ${values.length} labels; give one label for each input`)
+    throw new ShapeError(
+      `x holds ${count} samples and y ${values.length} labels; give one label for each input`,
+    )
   }
   const classes = options.classes ?? 2 ** 31
   const labels = Int32Array.from(values as ArrayLike<number>, (value, index) => {
@@ -316,7 +328,9 @@ function notAClass(label: number, index: number, classes: number | undefined): D
 
 async function rejectNonFinite(what: string, values: Tensor): Promise<void> {
   if (!isFloat(values.dtype)) return
-  const rows = finite(values).reshape([values.shape[0] as number, -1]).all(1)
+  const rows = finite(values)
+    .reshape([values.shape[0] as number, -1])
+    .all(1)
   // The first row that has a false: rows as numbers, smallest first.
   const first = rows.cast('float32').argMin(0)
   const [fine, index] = [await rows.all().item(), await first.item()]

@@ -1,7 +1,7 @@
 /** Data: batches from arrays and files. */
 export {
-  type ArrayDatasetOptions,
   ArrayDataset,
+  type ArrayDatasetOptions,
   type ArrayInput,
   type ArraySource,
 } from './array-dataset.js'

@@ -34,6 +34,9 @@ export interface Callback {
 }
 
 /** Calls one hook of every callback in turn. */
-export async function notify(callbacks: readonly Callback[], call: (callback: Callback) => unknown): Promise<void> {
+export async function notify(
+  callbacks: readonly Callback[],
+  call: (callback: Callback) => unknown,
+): Promise<void> {
   for (const callback of callbacks) await call(callback)
 }

@@ -3,7 +3,12 @@ import { ArgumentError, describe, unknownName } from '../errors.js'
 import { type AnyLossOptions, createLoss, type LossName, lossName } from '../losses/named.js'
 import type { Loss } from '../losses/reduction.js'
 import { createMetric, type Metric, type MetricFunction, type MetricName } from '../metrics.js'
-import { type AnyOptimizerOptions, createOptimizer, type OptimizerName, optimizerOptions } from '../optim/named.js'
+import {
+  type AnyOptimizerOptions,
+  createOptimizer,
+  type OptimizerName,
+  optimizerOptions,
+} from '../optim/named.js'
 import { Optimizer } from '../optim/optimizer.js'
 
 /** Options of a model's `compile`. */
@@ -68,9 +73,13 @@ export function resolveCompile(options: CompileOptions): Compiled {
     throw new ArgumentError(`compile: metrics is ${describe(metrics)}, expected a list such as ['accuracy']`)
   }
   const resolved = metrics.map(createMetric)
-  const twice = resolved.find(({ name }, index) => resolved.findIndex((other) => other.name === name) !== index)
+  const twice = resolved.find(
+    ({ name }, index) => resolved.findIndex((other) => other.name === name) !== index,
+  )
   if (twice !== undefined) {
-    throw new ArgumentError(`compile: two metrics are named '${twice.name}'; give the functions names of their own`)
+    throw new ArgumentError(
+      `compile: two metrics are named '${twice.name}'; give the functions names of their own`,
+    )
   }
   return {
     loss: createLoss(loss, lossOptions),

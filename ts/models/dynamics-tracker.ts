@@ -1,6 +1,6 @@
 import { ArgumentError } from '../errors.js'
-import type { ArrayData } from '../io/element-types.js'
 import { DynamicsWriter } from '../io/dynamics-store.js'
+import type { ArrayData } from '../io/element-types.js'
 import type { Tensor } from '../tensor.js'
 import { DynamicsRecord, distinct } from './dynamics.js'
 import type { Network } from './network.js'
@@ -103,7 +103,9 @@ async function openStore(
   const { saveDynamics, seed } = model
   if (saveDynamics === undefined) return undefined
   if (batches === undefined) {
-    throw new ArgumentError('fit: saveDynamics needs to know the number of batches; give the data a length property')
+    throw new ArgumentError(
+      'fit: saveDynamics needs to know the number of batches; give the data a length property',
+    )
   }
   return DynamicsWriter.create(saveDynamics.dir, {
     epochs,

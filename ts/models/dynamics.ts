@@ -78,7 +78,8 @@ export class DynamicsRecord {
     const means = new Float32Array(this.epochs * width)
     for (const [epoch, batches] of this.#epochs.entries()) {
       const sum = new Float64Array(width)
-      for (const values of batches) for (let i = 0; i < width; i++) sum[i] = (sum[i] as number) + (values[i] as number)
+      for (const values of batches)
+        for (let i = 0; i < width; i++) sum[i] = (sum[i] as number) + (values[i] as number)
       means.set(
         sum.map((total) => total / batches.length),
         epoch * width,

@@ -49,7 +49,10 @@ export function labelLimit(model: Network, outputShape: readonly number[]): numb
 
 /** Splits means into the loss and the named metrics. */
 export function named(model: Network, [loss = Number.NaN, ...values]: readonly number[]): Evaluation {
-  return { loss, metrics: Object.fromEntries(model.metrics.map((name, index) => [name, values[index] as number])) }
+  return {
+    loss,
+    metrics: Object.fromEntries(model.metrics.map((name, index) => [name, values[index] as number])),
+  }
 }
 
 /** Goes through all batches in evaluation mode and gives the means: loss, then metrics. */
@@ -102,7 +105,9 @@ export async function evaluateModel(
     const { inputShape, dtype } = model
     const labels = takesLabels(lossName)
     const options = { batchSize, inputShape, dtype, labels }
-    const data = isArrays ? new ArrayDataset(first as ArrayInput, second as ArrayInput, options) : (first as BatchSource)
+    const data = isArrays
+      ? new ArrayDataset(first as ArrayInput, second as ArrayInput, options)
+      : (first as BatchSource)
     try {
       const classes = labelLimit(model, outlineOf(model).outputShape)
       const feed = feedOf(data, { inputShape, dtype, classes })
@@ -115,7 +120,11 @@ export async function evaluateModel(
 }
 
 /** The public `predict` of models. */
-export async function predictModel(model: Network, given: ArrayInput, options: PredictOptions): Promise<Tensor> {
+export async function predictModel(
+  model: Network,
+  given: ArrayInput,
+  options: PredictOptions,
+): Promise<Tensor> {
   const { signal } = options
   const batchSize = checkBatchSize(options.batchSize ?? 256)
   return exclusively(model, 'predict', async () => {
@@ -123,7 +132,8 @@ export async function predictModel(model: Network, given: ArrayInput, options: P
     const state = stateOf(model)
     state.predictor ??= jit((x: Tensor, rows: Tensor) => {
       const batch = x.take(rows)
-      return model.forward(batch.dtype === dtype ? batch : batch.cast(dtype), model.pass({ tracking: false })).output
+      return model.forward(batch.dtype === dtype ? batch : batch.cast(dtype), model.pass({ tracking: false }))
+        .output
     })
     const forward = state.predictor
     const { outputShape } = outlineOf(model)

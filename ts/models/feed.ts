@@ -47,7 +47,9 @@ export interface Feed {
 export function feedOf(source: BatchSource, options: FeedOptions): Feed {
   if (source instanceof ArrayDataset) return new ArrayFeed(source, options)
   if (source === null || typeof source !== 'object') {
-    throw new ArgumentError(`given ${describe(source)} as data, expected a dataset or an iterable of { x, y } batches`)
+    throw new ArgumentError(
+      `given ${describe(source)} as data, expected a dataset or an iterable of { x, y } batches`,
+    )
   }
   return new BatchFeed(source, options)
 }
@@ -164,7 +166,9 @@ class BatchFeed implements Feed {
     const fine = await isFine.item()
     isFine.dispose()
     if (fine !== 1) {
-      throw new DataError(`${where}: x holds a value that is NaN or infinite; remove or replace such samples before training`)
+      throw new DataError(
+        `${where}: x holds a value that is NaN or infinite; remove or replace such samples before training`,
+      )
     }
   }
 }

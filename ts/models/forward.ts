@@ -110,7 +110,9 @@ export class ForwardPass implements ForwardContext {
       state,
       update: (name, value) => {
         if (!training) {
-          throw new StateError(`state '${path}.${name}' was updated during evaluation; update it only when ctx.training is true`)
+          throw new StateError(
+            `state '${path}.${name}' was updated during evaluation; update it only when ctx.training is true`,
+          )
         }
         if (!layer.state.has(name)) {
           throw new ArgumentError(

@@ -1,7 +1,7 @@
+import type { ArrayInput } from '../datasets/array-dataset.js'
+import type { BatchSource } from '../datasets/loader.js'
 import { sizeOf } from '../dtype.js'
 import { ArgumentError, describe, ShapeError, StateError, unknownName } from '../errors.js'
-import type { BatchSource } from '../datasets/loader.js'
-import type { ArrayInput } from '../datasets/array-dataset.js'
 import { Estimator } from '../estimators/estimator.js'
 import type { FloatDType } from '../initializers.js'
 import { Layer } from '../layers/layer.js'
@@ -13,7 +13,13 @@ import { type Device, type DeviceRequest, type Shape, type Tensor, tensor } from
 import { Variable } from '../variable.js'
 import { type CompileOptions, resolveCompile } from './compile.js'
 import type { ModelDynamics } from './dynamics.js'
-import { type Evaluation, type EvaluateOptions, evaluateModel, type PredictOptions, predictModel } from './evaluation.js'
+import {
+  type EvaluateOptions,
+  type Evaluation,
+  evaluateModel,
+  type PredictOptions,
+  predictModel,
+} from './evaluation.js'
 import { type FitOptions, fitArrays } from './fit.js'
 import { type ForwardContext, ForwardPass, type ForwardResult, type LayerEntry } from './forward.js'
 import type { History } from './history.js'
@@ -108,19 +114,28 @@ export abstract class Network {
   #training = false
 
   constructor(options: NetworkOptions) {
-    const { inputShape, device = 'cpu', seed = 0, dtype = 'float32', segment = 'label', compat } = options ?? {}
+    const {
+      inputShape,
+      device = 'cpu',
+      seed = 0,
+      dtype = 'float32',
+      segment = 'label',
+      compat,
+    } = options ?? {}
     this.#inputShape = Object.freeze(checkInputShape(inputShape))
     // Making a tensor there throws DeviceError when there is no such device.
     using probe = tensor(0, { device })
     this.device = probe.device
     this.seed = seed
-    if (dtype !== 'float32' && dtype !== 'float64') throw unknownName('dtype of a network', dtype, ['float32', 'float64'])
+    if (dtype !== 'float32' && dtype !== 'float64')
+      throw unknownName('dtype of a network', dtype, ['float32', 'float64'])
     this.dtype = dtype
     this.trackDynamics = options.trackDynamics ?? false
     this.saveDynamics = checkSave(options.saveDynamics, this.trackDynamics)
     if (!segments.includes(segment)) throw unknownName('segment', segment, segments)
     this.segment = segment
-    if (compat !== undefined && compat !== 'doubleSoftmax') throw unknownName('compat', compat, ['doubleSoftmax'])
+    if (compat !== undefined && compat !== 'doubleSoftmax')
+      throw unknownName('compat', compat, ['doubleSoftmax'])
     this.compat = compat
     const root = key(seed)
     this.#rootKey = foldIn(root, 0)
@@ -241,7 +256,8 @@ export abstract class Network {
     if (state.compiled !== undefined) {
       throw new StateError('a layer was added after compile; add all layers first, then compile')
     }
-    if (!(layer instanceof Layer)) throw new ArgumentError(`given ${describe(layer)} as a layer, expected a Layer`)
+    if (!(layer instanceof Layer))
+      throw new ArgumentError(`given ${describe(layer)} as a layer, expected a Layer`)
     const index = this.#entries.size
     const path = `layers.${index}`
     if (!layer.built) this.#name(layer)
@@ -353,10 +369,14 @@ export abstract class Network {
    */
   attachEvaluator(evaluator: Estimator): this {
     if (!this.trackDynamics) {
-      throw new StateError('attachEvaluator: the model does not track its dynamics; construct it with trackDynamics: true')
+      throw new StateError(
+        'attachEvaluator: the model does not track its dynamics; construct it with trackDynamics: true',
+      )
     }
     if (!(evaluator instanceof Estimator)) {
-      throw new ArgumentError(`attachEvaluator: given ${describe(evaluator)}, expected an Estimator such as new HSIC({ sigma: 5 })`)
+      throw new ArgumentError(
+        `attachEvaluator: given ${describe(evaluator)}, expected an Estimator such as new HSIC({ sigma: 5 })`,
+      )
     }
     this.#evaluators.push(evaluator)
     return this
@@ -452,7 +472,9 @@ export abstract class Network {
 
 function checkInputShape(shape: unknown): number[] {
   if (!Array.isArray(shape)) {
-    throw new ShapeError(`inputShape is ${describe(shape)}, expected extents without the batch axis, such as [1, 28, 28]`)
+    throw new ShapeError(
+      `inputShape is ${describe(shape)}, expected extents without the batch axis, such as [1, 28, 28]`,
+    )
   }
   const bad = shape.findIndex((extent) => !Number.isSafeInteger(extent) || (extent as number) < 1)
   if (bad >= 0 || sizeOf(shape as Shape) === 0) {
@@ -463,12 +485,16 @@ function checkInputShape(shape: unknown): number[] {
   return [...(shape as number[])]
 }
 
-function checkSave(given: string | SaveDynamics | undefined, tracked: boolean): Required<SaveDynamics> | undefined {
+function checkSave(
+  given: string | SaveDynamics | undefined,
+  tracked: boolean,
+): Required<SaveDynamics> | undefined {
   if (given === undefined) return undefined
   const { dir, raw = false } = typeof given === 'string' ? { dir: given } : given
   if (typeof dir !== 'string' || dir === '') {
     throw new ArgumentError(`saveDynamics is ${describe(given)}, expected a folder or { dir, raw }`)
   }
-  if (!tracked) throw new ArgumentError('saveDynamics needs trackDynamics: true, since there would be nothing to save')
+  if (!tracked)
+    throw new ArgumentError('saveDynamics needs trackDynamics: true, since there would be nothing to save')
   return { dir, raw }
 }

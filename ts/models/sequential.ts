@@ -29,7 +29,8 @@ export abstract class Stack extends Network {
     for (const layer of this.layers) {
       output = ctx.run(layer, output)
       // The origin's list has every layer, Flatten and Dropout too.
-      if (ctx.tracking && (this.segment === 'origin' || layer.countsInDynamics)) hidden.push(ctx.detach(output))
+      if (ctx.tracking && (this.segment === 'origin' || layer.countsInDynamics))
+        hidden.push(ctx.detach(output))
     }
     return { output, hidden }
   }

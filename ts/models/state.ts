@@ -1,6 +1,7 @@
 /** What a model keeps besides its layers: the parts that training, storage and reports share. */
-import type { Compiled as CompiledFunction } from '../jit.js'
+
 import { StateError } from '../errors.js'
+import type { Compiled as CompiledFunction } from '../jit.js'
 import type { Tensor } from '../tensor.js'
 import type { Variable } from '../variable.js'
 import type { Compiled } from './compile.js'
@@ -53,7 +54,9 @@ export function stateOf(model: Network): ModelState {
 export function compiledOf(model: Network, doing: string): Compiled {
   const { compiled } = stateOf(model)
   if (compiled !== undefined) return compiled
-  throw new StateError(`${doing}: the model is not compiled; call compile({ optimizer, loss, metrics }) first`)
+  throw new StateError(
+    `${doing}: the model is not compiled; call compile({ optimizer, loss, metrics }) first`,
+  )
 }
 
 /** Runs `work` unless the model is at work already. */

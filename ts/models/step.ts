@@ -94,7 +94,9 @@ export function trainStep(
   const { optimizer } = compiledOf(model, 'fit')
   const weights = model.trainableWeights
   if (Object.keys(weights).length === 0) {
-    throw new StateError('fit: there is nothing to train: the model has no trainable weights; set layer.trainable = true')
+    throw new StateError(
+      'fit: there is nothing to train: the model has no trainable weights; set layer.trainable = true',
+    )
   }
   const own = model.stateVariables
   optimizer.prepare(weights)
@@ -159,7 +161,9 @@ function logsOf(model: Network, loss: Tensor, output: Tensor, target: Tensor): T
   const values = metrics.map(({ name, fn }) => {
     const value = fn(output.stopGradient(), target)
     if (value.rank === 0) return value
-    throw new ShapeError(`metric '${name}' returned shape [${value.shape}], expected a scalar: the mean over the batch`)
+    throw new ShapeError(
+      `metric '${name}' returned shape [${value.shape}], expected a scalar: the mean over the batch`,
+    )
   })
   return stack([loss, ...values].map((value) => value.cast('float64')))
 }
@@ -197,7 +201,11 @@ function coordinates(evaluators: readonly Estimator[], segment: readonly Tensor[
 }
 
 /** Names of the layers in a segment and the shape of the output, found by a pass that computes nothing. */
-export function outline(model: Network, pass: ForwardPass, x: Tensor): { layers: string[]; outputShape: number[] } {
+export function outline(
+  model: Network,
+  pass: ForwardPass,
+  x: Tensor,
+): { layers: string[]; outputShape: number[] } {
   const { output, hidden } = model.forward(x, pass)
   const names = hidden.map((h, index) => pass.producer(h)?.name ?? `hidden_${index + 1}`)
   // In the origin's segment the last output takes the place of the target.

@@ -87,9 +87,17 @@ function describeModel(model: Network, variables: Record<string, Variable>): Arc
     dtype: model.dtype,
     seed: model.seed,
     epochs,
-    layers: model.layers.map(({ name, kind, inputShape = [], outputShape = [] }) => ({ name, kind, inputShape, outputShape })),
-    optimizer: compiled === undefined ? null : { name: compiled.optimizer.name, options: compiled.optimizer.options },
-    tensors: Object.fromEntries(Object.entries(variables).map(([name, { dtype, shape }]) => [name, { dtype, shape }])),
+    layers: model.layers.map(({ name, kind, inputShape = [], outputShape = [] }) => ({
+      name,
+      kind,
+      inputShape,
+      outputShape,
+    })),
+    optimizer:
+      compiled === undefined ? null : { name: compiled.optimizer.name, options: compiled.optimizer.options },
+    tensors: Object.fromEntries(
+      Object.entries(variables).map(([name, { dtype, shape }]) => [name, { dtype, shape }]),
+    ),
   }
 }
 
@@ -123,13 +131,17 @@ async function readArchitecture(path: string): Promise<Architecture> {
   try {
     text = await readFile(path, 'utf8')
   } catch (cause) {
-    throw new IOError(`cannot read ${path}: ${reason(cause)}; give the path that was given to save`, { cause })
+    throw new IOError(`cannot read ${path}: ${reason(cause)}; give the path that was given to save`, {
+      cause,
+    })
   }
   let found: Partial<Architecture> | null
   try {
     found = JSON.parse(text) as Partial<Architecture> | null
   } catch (cause) {
-    throw new DataError(`${path} is not JSON: ${reason(cause)}; give the path that was given to save`, { cause })
+    throw new DataError(`${path} is not JSON: ${reason(cause)}; give the path that was given to save`, {
+      cause,
+    })
   }
   if (found?.format !== formatName || !Array.isArray(found.layers) || !Number.isSafeInteger(found.epochs)) {
     throw new DataError(`${path} does not describe a model; give the path that was given to save`)
@@ -184,6 +196,8 @@ function checkArrays(
   const expected = (name: string) => wanted[name] !== undefined || name.startsWith(optimizerPrefix)
   const stranger = [...tensors.keys()].find((name) => !expected(name))
   if (stranger !== undefined) {
-    throw new DataError(`${path} has '${stranger}', which this model has not; build the same layers, then load`)
+    throw new DataError(
+      `${path} has '${stranger}', which this model has not; build the same layers, then load`,
+    )
   }
 }

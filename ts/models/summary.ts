@@ -14,7 +14,9 @@ export function summarize(model: Network): string {
   const widths = heading.map((_, column) => Math.max(...table.map((row) => (row[column] as string).length)))
   const lines = table.map((row) =>
     row
-      .map((cell, column) => (column === 3 ? cell.padStart(widths[3] as number) : cell.padEnd(widths[column] as number)))
+      .map((cell, column) =>
+        column === 3 ? cell.padStart(widths[3] as number) : cell.padEnd(widths[column] as number),
+      )
       .join('  '),
   )
   const rule = '-'.repeat((lines[0] as string).length)

@@ -158,7 +158,9 @@ class Run {
   async all(): Promise<History> {
     const { epochs = 1 } = this.#options
     const state = stateOf(this.#model)
-    await notify(this.#callbacks, (callback) => callback.onTrainBegin?.({ epochs, batches: this.#feed.batches }))
+    await notify(this.#callbacks, (callback) =>
+      callback.onTrainBegin?.({ epochs, batches: this.#feed.batches }),
+    )
     for (let epoch = 0; epoch < epochs; epoch++) {
       await notify(this.#callbacks, (callback) => callback.onEpochBegin?.(epoch))
       this.#reporter.epochStart(epoch + 1, epochs)
@@ -197,7 +199,10 @@ class Run {
     this.#tracker?.startEpoch(epoch)
     this.#reporter.loopStart('training', this.#feed.batches ?? 0)
     const sizes: number[] = []
-    const pipeline = new Pipeline<StepResult>((result, index) => this.#take(result, index, sizes[index] as number), release)
+    const pipeline = new Pipeline<StepResult>(
+      (result, index) => this.#take(result, index, sizes[index] as number),
+      release,
+    )
     let readAt = performance.now()
     try {
       for await (const batch of this.#feed.epoch(stateOf(this.#model).epochs)) {
@@ -230,7 +235,9 @@ class Run {
   async #validate(feed: Feed): Promise<number[]> {
     this.#model.eval()
     this.#reporter.loopStart('validation', feed.batches ?? 0)
-    const means = await measure(this.#model, feed, 0, this.#options.signal, (done) => this.#reporter.update(done))
+    const means = await measure(this.#model, feed, 0, this.#options.signal, (done) =>
+      this.#reporter.update(done),
+    )
     this.#reporter.loopEnd(this.#readings(means))
     return means
   }
@@ -254,7 +261,12 @@ class Run {
 
   #readings(means: readonly number[]): Record<string, number> {
     const { loss, metrics } = named(this.#model, means)
-    return { loss, ...Object.fromEntries(Object.entries(metrics).map(([name, value]) => [shortNames[name] ?? name, value])) }
+    return {
+      loss,
+      ...Object.fromEntries(
+        Object.entries(metrics).map(([name, value]) => [shortNames[name] ?? name, value]),
+      ),
+    }
   }
 
   #checkLoss(loss: number | undefined): void {

@@ -48,7 +48,9 @@ export class DataGenerator {
     options: SplitOptions = {},
   ): [train: ArrayDataset, validation: ArrayDataset] {
     if (x.shape[0] !== y.shape[0]) {
-      throw new ShapeError(`x holds ${x.shape[0]} samples and y ${y.shape[0]}; give one target for each input`)
+      throw new ShapeError(
+        `x holds ${x.shape[0]} samples and y ${y.shape[0]}; give one target for each input`,
+      )
     }
     return this.#split(x, y, options)
   }

@@ -20,7 +20,10 @@ pub struct Build<'g> {
 impl<'g> Build<'g> {
     /// A builder on `graph`.
     pub fn new(graph: &'g mut Graph) -> Build<'g> {
-        Build { graph, made: Vec::new() }
+        Build {
+            graph,
+            made: Vec::new(),
+        }
     }
 
     /// Lets go of everything made but `keep`, of which the caller gets one handle each.
@@ -110,7 +113,11 @@ impl<'g> Build<'g> {
     }
     /// Conversion.
     pub fn cast(&mut self, x: NodeId, dtype: DType) -> NodeId {
-        if self.spec(x).dtype == dtype { x } else { self.add_op(Op::Cast(dtype), &[x], None) }
+        if self.spec(x).dtype == dtype {
+            x
+        } else {
+            self.add_op(Op::Cast(dtype), &[x], None)
+        }
     }
     /// psi^(order)(x)
     pub fn polygamma(&mut self, order: f64, x: NodeId) -> NodeId {
@@ -123,7 +130,14 @@ impl<'g> Build<'g> {
         if spec.shape == shape {
             return x;
         }
-        self.add_op(Op::Reshape, &[x], Some(&Spec { shape, dtype: spec.dtype }))
+        self.add_op(
+            Op::Reshape,
+            &[x],
+            Some(&Spec {
+                shape,
+                dtype: spec.dtype,
+            }),
+        )
     }
     /// Stretches extents of 1 to those of `shape`, which has the same rank.
     pub fn broadcast(&mut self, x: NodeId, shape: Shape) -> NodeId {
@@ -131,7 +145,14 @@ impl<'g> Build<'g> {
         if spec.shape == shape {
             return x;
         }
-        self.add_op(Op::Broadcast, &[x], Some(&Spec { shape, dtype: spec.dtype }))
+        self.add_op(
+            Op::Broadcast,
+            &[x],
+            Some(&Spec {
+                shape,
+                dtype: spec.dtype,
+            }),
+        )
     }
     /// The sum over `axes`, which become extents of 1.
     pub fn sum_keep(&mut self, x: NodeId, axes: &[usize]) -> NodeId {
@@ -139,7 +160,14 @@ impl<'g> Build<'g> {
             return x;
         }
         let shape = self.shape(x).reduced(axes, true);
-        let sum = self.add_op(Op::Reduce { kind: Reduction::Sum, axes: axes.into() }, &[x], None);
+        let sum = self.add_op(
+            Op::Reduce {
+                kind: Reduction::Sum,
+                axes: axes.into(),
+            },
+            &[x],
+            None,
+        );
         self.reshape(sum, shape)
     }
     /// A reduced tensor stretched back over `axes` of `shape`.
@@ -161,7 +189,10 @@ impl<'g> Build<'g> {
     /// `count` elements per axis from `start`.
     pub fn slice(&mut self, x: NodeId, start: &[usize], step: &[usize], count: Shape) -> NodeId {
         let dtype = self.spec(x).dtype;
-        let op = Op::Slice { start: start.into(), step: step.into() };
+        let op = Op::Slice {
+            start: start.into(),
+            step: step.into(),
+        };
         self.add_op(op, &[x], Some(&Spec { shape: count, dtype }))
     }
     /// A matrix product; a flag transposes that operand.
@@ -202,7 +233,11 @@ impl<'g> Build<'g> {
                 return [None, None];
             }
             let e = self.scalar_like(exponent - 1.0, x);
-            let power = if exponent == 1.0 { self.scalar_like(1.0, x) } else { self.binary(BinaryOp::Pow, x, e) };
+            let power = if exponent == 1.0 {
+                self.scalar_like(1.0, x)
+            } else {
+                self.binary(BinaryOp::Pow, x, e)
+            };
             let slope = self.mul_scalar(power, exponent);
             return [Some(self.mul(dz, slope)), None];
         }
@@ -223,16 +258,21 @@ impl<'g> Build<'g> {
     }
 
     /// The vector-Jacobian product of the elementwise extremum z of x and y: half to each at a tie.
-    pub(crate) fn extremum_vjp(&mut self, dz: NodeId, x: NodeId, y: NodeId, z: NodeId) -> [Option<NodeId>; 2] {
+    pub(crate) fn extremum_vjp(
+        &mut self,
+        dz: NodeId,
+        x: NodeId,
+        y: NodeId,
+        z: NodeId,
+    ) -> [Option<NodeId>; 2] {
         let zero = self.scalar_like(0.0, dz);
         let half = self.mul_scalar(dz, 0.5);
         let tie = self.binary(BinaryOp::Equal, x, y);
-        [x, y]
-            .map(|side| {
-                let wins = self.binary(BinaryOp::Equal, side, z);
-                let alone = self.select(wins, dz, zero);
-                Some(self.select(tie, half, alone))
-            })
+        [x, y].map(|side| {
+            let wins = self.binary(BinaryOp::Equal, side, z);
+            let alone = self.select(wins, dz, zero);
+            Some(self.select(tie, half, alone))
+        })
     }
 }
 
@@ -253,8 +293,13 @@ pub fn broadcast_to(graph: &mut Graph, op: &str, x: NodeId, shape: &Shape) -> Re
             "broadcasting adds axes on the left, it never removes any",
         ));
     };
-    let lifted: Shape = (0..rank).map(|i| if i < added { 1 } else { spec.shape[i - added] }).collect();
-    let lifted = Spec { shape: lifted, dtype: spec.dtype };
+    let lifted: Shape = (0..rank)
+        .map(|i| if i < added { 1 } else { spec.shape[i - added] })
+        .collect();
+    let lifted = Spec {
+        shape: lifted,
+        dtype: spec.dtype,
+    };
     let base = if added > 0 {
         graph.add(Op::Reshape, &[x], Some(&lifted))?
     } else {
@@ -264,7 +309,10 @@ pub fn broadcast_to(graph: &mut Graph, op: &str, x: NodeId, shape: &Shape) -> Re
     if lifted.shape == *shape {
         return Ok(base);
     }
-    let target = Spec { shape: shape.clone(), dtype: spec.dtype };
+    let target = Spec {
+        shape: shape.clone(),
+        dtype: spec.dtype,
+    };
     let stretched = graph.add(Op::Broadcast, &[base], Some(&target));
     graph.release(base)?;
     stretched
@@ -284,7 +332,13 @@ pub fn broadcast_pair(graph: &mut Graph, op: &'static str, a: NodeId, b: NodeId)
 }
 
 /// A reduction over any axes, which stay as extents of 1 if `keep`.
-pub fn reduce_axes(graph: &mut Graph, kind: Reduction, x: NodeId, axes: &[usize], keep: bool) -> Result<NodeId> {
+pub fn reduce_axes(
+    graph: &mut Graph,
+    kind: Reduction,
+    x: NodeId,
+    axes: &[usize],
+    keep: bool,
+) -> Result<NodeId> {
     let spec = graph.spec(x)?.clone();
     let mut axes = axes.to_vec();
     axes.sort_unstable();
@@ -293,12 +347,22 @@ pub fn reduce_axes(graph: &mut Graph, kind: Reduction, x: NodeId, axes: &[usize]
         graph.retain(x)?;
         x
     } else {
-        graph.add(Op::Reduce { kind, axes: axes.as_slice().into() }, &[x], None)?
+        graph.add(
+            Op::Reduce {
+                kind,
+                axes: axes.as_slice().into(),
+            },
+            &[x],
+            None,
+        )?
     };
     if !keep || axes.is_empty() {
         return Ok(reduced);
     }
-    let target = Spec { shape: spec.shape.reduced(&axes, true), dtype: spec.dtype };
+    let target = Spec {
+        shape: spec.shape.reduced(&axes, true),
+        dtype: spec.dtype,
+    };
     let kept = graph.add(Op::Reshape, &[reduced], Some(&target));
     graph.release(reduced)?;
     kept

@@ -22,8 +22,15 @@ pub enum DType {
 
 impl DType {
     /// Every dtype, in the order of its code.
-    pub const ALL: [DType; 7] =
-        [DType::F32, DType::F64, DType::I32, DType::I64, DType::U8, DType::Bool, DType::U32];
+    pub const ALL: [DType; 7] = [
+        DType::F32,
+        DType::F64,
+        DType::I32,
+        DType::I64,
+        DType::U8,
+        DType::Bool,
+        DType::U32,
+    ];
 
     /// Bytes of one element.
     pub const fn size(self) -> usize {

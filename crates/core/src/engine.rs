@@ -117,7 +117,13 @@ impl Engine {
             ));
         }
         let buffer = self.backend.upload(bytes)?;
-        Ok(self.graph.add_value(spec, Value { buffer, completion: None }))
+        Ok(self.graph.add_value(
+            spec,
+            Value {
+                buffer,
+                completion: None,
+            },
+        ))
     }
 
     /// Queues whatever must run so that `targets` have values, pending assignments included. The completions
@@ -140,14 +146,20 @@ impl Engine {
                 wanted.push(variable.node);
             }
         }
-        let result = if wanted.is_empty() { Ok(()) } else { self.run_pending(&wanted, &dirty) };
+        let result = if wanted.is_empty() {
+            Ok(())
+        } else {
+            self.run_pending(&wanted, &dirty)
+        };
         if result.is_err() {
             self.dirty = dirty;
         }
         result?;
         let mut completions: Vec<Arc<Completion>> = Vec::new();
         for &id in targets {
-            if let Some(Value { completion: Some(c), .. }) = &self.graph.node(id)?.value
+            if let Some(Value {
+                completion: Some(c), ..
+            }) = &self.graph.node(id)?.value
                 && !completions.iter().any(|d| Arc::ptr_eq(c, d))
             {
                 completions.push(c.clone());
@@ -160,16 +172,32 @@ impl Engine {
         let mut cut = cut(&self.graph, wanted, &[])?;
         self.mark_expendable(&mut cut, dirty);
         let plan = self.plan(&cut.trace)?;
-        let buffers = cut.sources.iter().map(|&s| self.value(s)).collect::<Result<Vec<_>>>()?;
-        let specs: Vec<Spec> = wanted.iter().map(|&id| self.graph.spec(id).cloned()).collect::<Result<_>>()?;
+        let buffers = cut
+            .sources
+            .iter()
+            .map(|&s| self.value(s))
+            .collect::<Result<Vec<_>>>()?;
+        let specs: Vec<Spec> = wanted
+            .iter()
+            .map(|&id| self.graph.spec(id).cloned())
+            .collect::<Result<_>>()?;
         let (outputs, completion) = self.submit(&plan, buffers, &specs, |_| true)?;
         let keep = self.history > 0;
         for (&id, buffer) in wanted.iter().zip(outputs) {
-            self.graph.fulfil(id, Value { buffer, completion: Some(completion.clone()) }, keep)?;
+            self.graph.fulfil(
+                id,
+                Value {
+                    buffer,
+                    completion: Some(completion.clone()),
+                },
+                keep,
+            )?;
         }
         let mut versions = Vec::new();
         for &v in dirty {
-            let Some(variable) = self.variables.get_mut(v) else { continue };
+            let Some(variable) = self.variables.get_mut(v) else {
+                continue;
+            };
             if let Some(old) = variable.committed.take() {
                 if plan.program.can_fail {
                     versions.push((v, old, variable.node));
@@ -195,28 +223,37 @@ impl Engine {
                 edges[input as usize] += 1;
             }
         }
-        let output: Vec<bool> = (0..count).map(|i| trace.outputs.contains(&(i as u32))).collect();
+        let mut output = vec![false; count];
+        for &o in &trace.outputs {
+            output[o as usize] = true;
+        }
         let mut stays = vec![self.history > 0; count];
+        let mut read_by_stayer = vec![false; count];
         for i in (0..count).rev() {
-            let Ok(node) = self.graph.node(cut.ids[i]) else { continue };
+            let Ok(node) = self.graph.node(cut.ids[i]) else {
+                continue;
+            };
             stays[i] |= node.uses > edges[i] || (node.handles > 0 && !output[i]);
             if stays[i] && !output[i] {
                 for &input in &trace.nodes[i].inputs {
                     stays[input as usize] = true;
+                    read_by_stayer[input as usize] = true;
                 }
             }
         }
-        let replaced: Vec<NodeId> =
-            dirty.iter().filter_map(|&v| self.variables.get(v)).filter_map(|v| v.committed).collect();
+        let replaced: Vec<NodeId> = dirty
+            .iter()
+            .filter_map(|&v| self.variables.get(v))
+            .filter_map(|v| v.committed)
+            .collect();
         for (k, &i) in trace.inputs.iter().enumerate() {
-            let Ok(node) = self.graph.node(cut.sources[k]) else { continue };
-            let only_committed = node.handles == 1 && node.uses <= edges[i as usize] && replaced.contains(&cut.sources[k]);
-            let used_by_stayers = trace
-                .nodes
-                .iter()
-                .enumerate()
-                .any(|(n, node)| stays[n] && !output[n] && node.inputs.contains(&i));
-            trace.expendable[k] = self.history == 0 && !used_by_stayers && (!stays[i as usize] || only_committed);
+            let Ok(node) = self.graph.node(cut.sources[k]) else {
+                continue;
+            };
+            let only_committed =
+                node.handles == 1 && node.uses <= edges[i as usize] && replaced.contains(&cut.sources[k]);
+            trace.expendable[k] =
+                self.history == 0 && !read_by_stayer[i as usize] && (!stays[i as usize] || only_committed);
         }
     }
 
@@ -236,7 +273,13 @@ impl Engine {
         self.cache.get(trace, |trace| {
             let scope = |s: u32| graph.scope_name(s).to_string();
             let scratch = |op: &Op, inputs: &[&Spec], output: &Spec| backend.scratch(op, inputs, output);
-            let program = Arc::new(build(trace, &Context { scope: &scope, scratch: &scratch })?);
+            let program = Arc::new(build(
+                trace,
+                &Context {
+                    scope: &scope,
+                    scratch: &scratch,
+                },
+            )?);
             let executable = Arc::new(std::sync::Mutex::new(backend.prepare(program.clone())?));
             Ok(Plan { program, executable })
         })
@@ -291,10 +334,15 @@ impl Engine {
                     continue;
                 }
                 // A later run may already have superseded the failed version: then that one goes back further.
-                let later = open.iter_mut().flat_map(|r| &mut r.versions).find(|x| x.0 == v && x.1 == new);
+                let later = open
+                    .iter_mut()
+                    .flat_map(|r| &mut r.versions)
+                    .find(|x| x.0 == v && x.1 == new);
                 let stale = match (later, self.variables.get_mut(v)) {
                     (Some(later), _) => std::mem::replace(&mut later.1, old),
-                    (None, Some(variable)) if variable.node == new => std::mem::replace(&mut variable.node, old),
+                    (None, Some(variable)) if variable.node == new => {
+                        std::mem::replace(&mut variable.node, old)
+                    }
                     (None, _) => old,
                 };
                 let _ = self.graph.release(stale);
@@ -318,7 +366,11 @@ impl Engine {
     pub fn variable(&mut self, initial: NodeId) -> Result<u32> {
         self.graph.retain(initial)?;
         let pending = self.graph.node(initial)?.value.is_none();
-        let v = self.variables.insert(Variable { node: initial, committed: None, version: 0 });
+        let v = self.variables.insert(Variable {
+            node: initial,
+            committed: None,
+            version: 0,
+        });
         if pending {
             self.dirty.push(v);
         }
@@ -334,8 +386,14 @@ impl Engine {
             return Ok(node);
         }
         let spec = self.graph.spec(node)?.clone();
-        let assigned = self.tracing.as_ref().and_then(|t| t.assigned.iter().find(|(a, _)| *a == v));
-        let read = self.tracing.as_ref().and_then(|t| t.reads.iter().find(|(a, _)| *a == v));
+        let assigned = self
+            .tracing
+            .as_ref()
+            .and_then(|t| t.assigned.iter().find(|(a, _)| *a == v));
+        let read = self
+            .tracing
+            .as_ref()
+            .and_then(|t| t.reads.iter().find(|(a, _)| *a == v));
         let id = match (assigned, read) {
             (Some(&(_, id)), _) | (None, Some(&(_, id))) => id,
             (None, None) => {
@@ -358,7 +416,10 @@ impl Engine {
         if old != new {
             return Err(Error::shape(
                 "assign",
-                format!("a Variable of {} {} given {} {}", old.dtype, old.shape, new.dtype, new.shape),
+                format!(
+                    "a Variable of {} {} given {} {}",
+                    old.dtype, old.shape, new.dtype, new.shape
+                ),
                 "a Variable keeps its shape and dtype",
             ));
         }
@@ -379,10 +440,16 @@ impl Engine {
         }
         let computed = self.graph.node(node)?.value.is_some();
         let pending = self.graph.node(id)?.value.is_none();
-        let Some(variable) = self.variables.get_mut(v) else { return Ok(()) };
+        let Some(variable) = self.variables.get_mut(v) else {
+            return Ok(());
+        };
         variable.version += 1;
         variable.node = id;
-        let superseded = if computed && pending { variable.committed.replace(node) } else { Some(node) };
+        let superseded = if computed && pending {
+            variable.committed.replace(node)
+        } else {
+            Some(node)
+        };
         let superseded = [superseded, if pending { None } else { variable.committed.take() }];
         for old in superseded.into_iter().flatten() {
             self.graph.release(old)?;
@@ -413,7 +480,12 @@ impl Engine {
 
     fn existing(&self, v: u32) -> Result<&Variable> {
         self.variables.get(v).ok_or_else(|| {
-            Error::new(ErrorKind::Disposed, "variable", "it was disposed of", "keep it until its last use")
+            Error::new(
+                ErrorKind::Disposed,
+                "variable",
+                "it was disposed of",
+                "keep it until its last use",
+            )
         })
     }
 
@@ -468,7 +540,10 @@ impl Engine {
 
     /// Ends compiling; the results and the assignments made since are what the function does.
     pub fn jit_end(&mut self, results: &[NodeId]) -> Result<u32> {
-        let tracing = self.tracing.take().ok_or_else(|| Error::internal("jit", "no trace to end"))?;
+        let tracing = self
+            .tracing
+            .take()
+            .ok_or_else(|| Error::internal("jit", "no trace to end"))?;
         let compiled = self.compile(&tracing, results);
         self.drop_tracing(tracing);
         Ok(self.compiled.insert(compiled?))
@@ -484,7 +559,14 @@ impl Engine {
     fn drop_tracing(&mut self, tracing: Tracing) {
         let reads = tracing.reads.iter().map(|(_, id)| *id);
         let assigned = tracing.assigned.iter().map(|(_, id)| *id);
-        for id in tracing.arguments.iter().copied().chain(reads).chain(assigned).collect::<Vec<_>>() {
+        for id in tracing
+            .arguments
+            .iter()
+            .copied()
+            .chain(reads)
+            .chain(assigned)
+            .collect::<Vec<_>>()
+        {
             let _ = self.graph.release(id);
         }
     }
@@ -510,8 +592,15 @@ impl Engine {
             cut.trace.expendable[tracing.arguments.len() + k] = replaced;
         }
         let plan = self.plan(&cut.trace)?;
-        let specs = targets.iter().map(|&id| self.graph.spec(id).cloned()).collect::<Result<_>>()?;
-        let arguments = tracing.arguments.iter().map(|&id| self.graph.spec(id).cloned()).collect::<Result<_>>()?;
+        let specs = targets
+            .iter()
+            .map(|&id| self.graph.spec(id).cloned())
+            .collect::<Result<_>>()?;
+        let arguments = tracing
+            .arguments
+            .iter()
+            .map(|&id| self.graph.spec(id).cloned())
+            .collect::<Result<_>>()?;
         Ok(Compiled {
             plan,
             arguments,
@@ -535,8 +624,14 @@ impl Engine {
         if lazy {
             self.evaluate(arguments)?;
         }
-        let compiled = self.compiled.get(function).ok_or_else(|| Error::internal("jit", "no such function"))?;
-        let mut inputs = arguments.iter().map(|&id| self.value(id)).collect::<Result<Vec<_>>>()?;
+        let compiled = self
+            .compiled
+            .get(function)
+            .ok_or_else(|| Error::internal("jit", "no such function"))?;
+        let mut inputs = arguments
+            .iter()
+            .map(|&id| self.value(id))
+            .collect::<Result<Vec<_>>>()?;
         let mut exclusive = vec![false; inputs.len()];
         for &v in &compiled.variables {
             let id = self.existing(v)?.node;
@@ -546,11 +641,18 @@ impl Engine {
         }
         let (outputs, completion) = self.submit(&compiled.plan, inputs, &compiled.specs, |k| exclusive[k])?;
         let can_fail = compiled.plan.program.can_fail;
-        let (assigned, results, specs) = (compiled.assigned.clone(), compiled.results, compiled.specs.clone());
+        let (assigned, results, specs) = (
+            compiled.assigned.clone(),
+            compiled.results,
+            compiled.specs.clone(),
+        );
         let mut handles = Vec::with_capacity(results);
         let mut versions = Vec::new();
         for (j, (buffer, spec)) in outputs.into_iter().zip(specs).enumerate() {
-            let value = Value { buffer, completion: Some(completion.clone()) };
+            let value = Value {
+                buffer,
+                completion: Some(completion.clone()),
+            };
             let id = self.graph.add_value(spec, value);
             let Some(&v) = j.checked_sub(results).and_then(|i| assigned.get(i)) else {
                 handles.push(id);
@@ -569,7 +671,10 @@ impl Engine {
             }
         }
         if !versions.is_empty() {
-            self.rollbacks.push(Rollback { completion: completion.clone(), versions });
+            self.rollbacks.push(Rollback {
+                completion: completion.clone(),
+                versions,
+            });
         }
         Ok((handles, completion))
     }
@@ -580,14 +685,21 @@ impl Engine {
             None => return Err(Error::internal("jit", "no such function")),
         };
         if expected.len() != arguments.len() {
-            return Err(Error::argument("jit", format!("{} arguments, expected {}", arguments.len(), expected.len()), ""));
+            return Err(Error::argument(
+                "jit",
+                format!("{} arguments, expected {}", arguments.len(), expected.len()),
+                "",
+            ));
         }
         for (&id, want) in arguments.iter().zip(expected) {
             if self.graph.spec(id)? != want {
                 let given = self.graph.spec(id)?;
                 return Err(Error::shape(
                     "jit",
-                    format!("given {} {}, compiled for {} {}", given.dtype, given.shape, want.dtype, want.shape),
+                    format!(
+                        "given {} {}, compiled for {} {}",
+                        given.dtype, given.shape, want.dtype, want.shape
+                    ),
                     "",
                 ));
             }
@@ -618,7 +730,7 @@ impl Engine {
             return Ok("nothing to run: the values are there\n".into());
         }
         let cut = cut(&self.graph, &wanted, &[])?;
-        Ok(print(&*self.plan(&cut.trace)?.program))
+        Ok(print(&self.plan(&cut.trace)?.program))
     }
 
     /// The cached plans as text, most recently used first.

@@ -17,10 +17,18 @@ pub struct Error {
 }
 
 fn prefix(scope: &str) -> String {
-    if scope.is_empty() { String::new() } else { format!("[{scope}] ") }
+    if scope.is_empty() {
+        String::new()
+    } else {
+        format!("[{scope}] ")
+    }
 }
 fn sentence(mend: &str) -> String {
-    if mend.is_empty() { String::new() } else { format!("; {mend}") }
+    if mend.is_empty() {
+        String::new()
+    } else {
+        format!("; {mend}")
+    }
 }
 
 /// The result of anything that can refuse.
@@ -71,8 +79,19 @@ impl ErrorKind {
 
 impl Error {
     /// An error of `kind` raised by `op`.
-    pub fn new(kind: ErrorKind, op: impl Into<String>, message: impl Into<String>, mend: impl Into<String>) -> Error {
-        Error { kind, op: op.into(), message: message.into(), mend: mend.into(), scope: String::new() }
+    pub fn new(
+        kind: ErrorKind,
+        op: impl Into<String>,
+        message: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Error {
+        Error {
+            kind,
+            op: op.into(),
+            message: message.into(),
+            mend: mend.into(),
+            scope: String::new(),
+        }
     }
     /// A [`ErrorKind::Shape`] error.
     pub fn shape(op: impl Into<String>, message: impl Into<String>, mend: impl Into<String>) -> Error {
@@ -88,7 +107,12 @@ impl Error {
     }
     /// A [`ErrorKind::Internal`] error: a mistake of ours.
     pub fn internal(op: impl Into<String>, message: impl Into<String>) -> Error {
-        Error::new(ErrorKind::Internal, op, message, "this is a mistake in hyperglow; please report it")
+        Error::new(
+            ErrorKind::Internal,
+            op,
+            message,
+            "this is a mistake in hyperglow; please report it",
+        )
     }
     /// The same error, raised inside `scope`.
     pub fn within(mut self, scope: &str) -> Error {

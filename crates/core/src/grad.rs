@@ -1,29 +1,40 @@
 //! Derivatives. Each rule builds graph from the same primitives, so a gradient can be differentiated
 //! again, fused and planned like anything else.
 
-use std::collections::HashMap;
-
 use crate::compose::Build;
 use crate::elementwise::BinaryOp;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
+use crate::hash::FastMap;
 use crate::op::{Op, Reduction};
 
 /// The vector-Jacobian product: cotangents of `wrt` when those of `outputs` are `seeds`.
 ///
 /// The caller gets one handle on each result. `None`: no path, the derivative is zero everywhere.
-pub fn vjp(graph: &mut Graph, outputs: &[NodeId], seeds: &[NodeId], wrt: &[NodeId]) -> Result<Vec<Option<NodeId>>> {
+pub fn vjp(
+    graph: &mut Graph,
+    outputs: &[NodeId],
+    seeds: &[NodeId],
+    wrt: &[NodeId],
+) -> Result<Vec<Option<NodeId>>> {
     for (&y, &dy) in outputs.iter().zip(seeds) {
         let (spec, seed) = (graph.spec(y)?, graph.spec(dy)?);
         if spec != seed {
             return Err(Error::shape(
                 "grad",
-                format!("a cotangent {} {} for an output {} {}", seed.dtype, seed.shape, spec.dtype, spec.shape),
+                format!(
+                    "a cotangent {} {} for an output {} {}",
+                    seed.dtype, seed.shape, spec.dtype, spec.shape
+                ),
                 "give one of the output's shape and dtype",
             ));
         }
         if !spec.dtype.is_float() {
-            return Err(Error::dtype("grad", format!("the output is {}", spec.dtype), "differentiate a float tensor"));
+            return Err(Error::dtype(
+                "grad",
+                format!("the output is {}", spec.dtype),
+                "differentiate a float tensor",
+            ));
         }
     }
     for &w in wrt {
@@ -31,14 +42,17 @@ pub fn vjp(graph: &mut Graph, outputs: &[NodeId], seeds: &[NodeId], wrt: &[NodeI
         if !spec.dtype.is_float() {
             return Err(Error::dtype(
                 "grad",
-                format!("cannot differentiate with respect to {} {}", spec.dtype, spec.shape),
+                format!(
+                    "cannot differentiate with respect to {} {}",
+                    spec.dtype, spec.shape
+                ),
                 "cast the argument to float32 or float64",
             ));
         }
     }
     let order = dependent_order(graph, outputs, wrt)?;
     let mut build = Build::new(graph);
-    let mut cotangents: HashMap<NodeId, NodeId> = HashMap::new();
+    let mut cotangents: FastMap<NodeId, NodeId> = FastMap::default();
     for (&y, &dy) in outputs.iter().zip(seeds) {
         accumulate(&mut build, &mut cotangents, y, dy);
     }
@@ -64,7 +78,7 @@ pub fn vjp(graph: &mut Graph, outputs: &[NodeId], seeds: &[NodeId], wrt: &[NodeI
     Ok(found)
 }
 
-fn accumulate(build: &mut Build<'_>, cotangents: &mut HashMap<NodeId, NodeId>, id: NodeId, d: NodeId) {
+fn accumulate(build: &mut Build<'_>, cotangents: &mut FastMap<NodeId, NodeId>, id: NodeId, d: NodeId) {
     let sum = match cotangents.get(&id) {
         Some(&before) => build.add(before, d),
         None => d,
@@ -74,7 +88,7 @@ fn accumulate(build: &mut Build<'_>, cotangents: &mut HashMap<NodeId, NodeId>, i
 
 /// The nodes between `wrt` and `outputs` in topological order.
 fn dependent_order(graph: &Graph, outputs: &[NodeId], wrt: &[NodeId]) -> Result<Vec<NodeId>> {
-    let mut depends: HashMap<NodeId, bool> = HashMap::new();
+    let mut depends: FastMap<NodeId, bool> = FastMap::default();
     let mut order = Vec::new();
     let mut stack: Vec<(NodeId, bool)> = outputs.iter().rev().map(|&y| (y, false)).collect();
     while let Some((id, expanded)) = stack.pop() {
@@ -92,7 +106,12 @@ fn dependent_order(graph: &Graph, outputs: &[NodeId], wrt: &[NodeId]) -> Result<
             }
         } else {
             stack.push((id, true));
-            stack.extend(node.inputs.iter().filter(|i| !depends.contains_key(i)).map(|&i| (i, false)));
+            stack.extend(
+                node.inputs
+                    .iter()
+                    .filter(|i| !depends.contains_key(i))
+                    .map(|&i| (i, false)),
+            );
         }
     }
     Ok(order)
@@ -106,17 +125,27 @@ fn rule(b: &mut Build<'_>, op: &Op, inputs: &[NodeId], y: NodeId, dy: NodeId) ->
         Op::Binary(o) => o.vjp(b, dy, inputs[0], inputs[1], y).to_vec(),
         Op::Where => {
             let zero = b.scalar_like(0.0, dy);
-            vec![None, Some(b.select(inputs[0], dy, zero)), Some(b.select(inputs[0], zero, dy))]
+            vec![
+                None,
+                Some(b.select(inputs[0], dy, zero)),
+                Some(b.select(inputs[0], zero, dy)),
+            ]
         }
         Op::Cast(_) => {
             let (from, to) = (spec(b, 0).dtype, b.spec(dy).dtype);
             vec![(from.is_float() && to.is_float()).then(|| b.cast(dy, from))]
         }
-        Op::Reduce { kind: Reduction::Sum, axes } => {
+        Op::Reduce {
+            kind: Reduction::Sum,
+            axes,
+        } => {
             let shape = b.shape(inputs[0]);
             vec![Some(b.unreduce(dy, axes, &shape))]
         }
-        Op::Reduce { kind: Reduction::Max | Reduction::Min, axes } => {
+        Op::Reduce {
+            kind: Reduction::Max | Reduction::Min,
+            axes,
+        } => {
             // Ties share the gradient equally.
             let x = spec(b, 0);
             let extremum = b.unreduce(y, axes, &x.shape);
@@ -149,9 +178,19 @@ fn rule(b: &mut Build<'_>, op: &Op, inputs: &[NodeId], y: NodeId, dy: NodeId) ->
             if to.size() == 0 {
                 return vec![Some(b.scalar_like(0.0, inputs[0]))];
             }
-            let high = (0..from.rank()).map(|i| from[i] - start[i] - ((to[i] - 1) * step[i] + 1)).collect();
+            let high = (0..from.rank())
+                .map(|i| from[i] - start[i] - ((to[i] - 1) * step[i] + 1))
+                .collect();
             let interior = step.iter().map(|s| s - 1).collect();
-            vec![Some(b.add_op(Op::Pad { low: start.clone(), high, interior }, &[dy], None))]
+            vec![Some(b.add_op(
+                Op::Pad {
+                    low: start.clone(),
+                    high,
+                    interior,
+                },
+                &[dy],
+                None,
+            ))]
         }
         Op::Pad { low, interior, .. } => {
             let shape = b.shape(inputs[0]);
@@ -175,60 +214,119 @@ fn rule(b: &mut Build<'_>, op: &Op, inputs: &[NodeId], y: NodeId, dy: NodeId) ->
         }
         Op::MatMul { ta, tb } => {
             let (p, q) = (inputs[0], inputs[1]);
-            let dp = if *ta { b.matmul(q, dy, *tb, true) } else { b.matmul(dy, q, false, !tb) };
-            let dq = if *tb { b.matmul(dy, p, true, *ta) } else { b.matmul(p, dy, !ta, false) };
+            let dp = if *ta {
+                b.matmul(q, dy, *tb, true)
+            } else {
+                b.matmul(dy, q, false, !tb)
+            };
+            let dq = if *tb {
+                b.matmul(dy, p, true, *ta)
+            } else {
+                b.matmul(p, dy, !ta, false)
+            };
             vec![Some(dp), Some(dq)]
         }
         // The three convolutions are the three derivatives of one trilinear form <dy, conv(x, w)>.
         Op::Conv { window, groups } => {
             let (x, w) = (spec(b, 0).shape, spec(b, 1).shape);
             let (window, groups) = (window.clone(), *groups);
-            let dx = Op::ConvInputGrad { window: window.clone(), groups, input: x.dims()[2..].into() };
-            let dw = Op::ConvWeightGrad { window, groups, kernel: w.dims()[2..].into() };
-            vec![Some(b.add_op(dx, &[dy, inputs[1]], None)), Some(b.add_op(dw, &[inputs[0], dy], None))]
+            let dx = Op::ConvInputGrad {
+                window: window.clone(),
+                groups,
+                input: x.dims()[2..].into(),
+            };
+            let dw = Op::ConvWeightGrad {
+                window,
+                groups,
+                kernel: w.dims()[2..].into(),
+            };
+            vec![
+                Some(b.add_op(dx, &[dy, inputs[1]], None)),
+                Some(b.add_op(dw, &[inputs[0], dy], None)),
+            ]
         }
         Op::ConvInputGrad { window, groups, .. } => {
             let w = spec(b, 1).shape;
             let (window, groups) = (window.clone(), *groups);
-            let dw = Op::ConvWeightGrad { window: window.clone(), groups, kernel: w.dims()[2..].into() };
+            let dw = Op::ConvWeightGrad {
+                window: window.clone(),
+                groups,
+                kernel: w.dims()[2..].into(),
+            };
             let back = b.add_op(Op::Conv { window, groups }, &[dy, inputs[1]], None);
             vec![Some(back), Some(b.add_op(dw, &[dy, inputs[0]], None))]
         }
         Op::ConvWeightGrad { window, groups, .. } => {
             let x = spec(b, 0).shape;
             let (window, groups) = (window.clone(), *groups);
-            let dx = Op::ConvInputGrad { window: window.clone(), groups, input: x.dims()[2..].into() };
+            let dx = Op::ConvInputGrad {
+                window: window.clone(),
+                groups,
+                input: x.dims()[2..].into(),
+            };
             let back = b.add_op(dx, &[inputs[1], dy], None);
-            vec![Some(back), Some(b.add_op(Op::Conv { window, groups }, &[inputs[0], dy], None))]
+            vec![
+                Some(back),
+                Some(b.add_op(Op::Conv { window, groups }, &[inputs[0], dy], None)),
+            ]
         }
         Op::WindowSum { window, kernel } => {
             let input = spec(b, 0).shape.dims()[2..].into();
-            let op = Op::WindowSumGrad { window: window.clone(), kernel: kernel.clone(), input };
+            let op = Op::WindowSumGrad {
+                window: window.clone(),
+                kernel: kernel.clone(),
+                input,
+            };
             vec![Some(b.add_op(op, &[dy], None))]
         }
         Op::WindowSumGrad { window, kernel, .. } => {
-            let op = Op::WindowSum { window: window.clone(), kernel: kernel.clone() };
+            let op = Op::WindowSum {
+                window: window.clone(),
+                kernel: kernel.clone(),
+            };
             vec![Some(b.add_op(op, &[dy], None))]
         }
         Op::Take { axis } => {
             let x = spec(b, 0);
-            vec![Some(b.add_op(Op::IndexAdd { axis: *axis }, &[inputs[1], dy], Some(&x))), None]
+            vec![
+                Some(b.add_op(Op::IndexAdd { axis: *axis }, &[inputs[1], dy], Some(&x))),
+                None,
+            ]
         }
-        Op::IndexAdd { axis } => vec![None, Some(b.add_op(Op::Take { axis: *axis }, &[dy, inputs[0]], None))],
+        Op::IndexAdd { axis } => vec![
+            None,
+            Some(b.add_op(Op::Take { axis: *axis }, &[dy, inputs[0]], None)),
+        ],
         Op::Gather { axis } => {
             let x = spec(b, 0);
-            vec![Some(b.add_op(Op::ScatterAdd { axis: *axis }, &[inputs[1], dy], Some(&x))), None]
+            vec![
+                Some(b.add_op(Op::ScatterAdd { axis: *axis }, &[inputs[1], dy], Some(&x))),
+                None,
+            ]
         }
-        Op::ScatterAdd { axis } => vec![None, Some(b.add_op(Op::Gather { axis: *axis }, &[dy, inputs[0]], None))],
+        Op::ScatterAdd { axis } => vec![
+            None,
+            Some(b.add_op(Op::Gather { axis: *axis }, &[dy, inputs[0]], None)),
+        ],
         Op::CumSum { axis, reverse } => {
-            let op = Op::CumSum { axis: *axis, reverse: !reverse };
+            let op = Op::CumSum {
+                axis: *axis,
+                reverse: !reverse,
+            };
             vec![Some(b.add_op(op, &[dy], None))]
         }
         Op::Cholesky => vec![Some(cholesky(b, y, dy))],
         Op::TriangularSolve { lower, transpose } => {
-            let op = Op::TriangularSolve { lower: *lower, transpose: !transpose };
+            let op = Op::TriangularSolve {
+                lower: *lower,
+                transpose: !transpose,
+            };
             let db = b.add_op(op, &[inputs[0], dy], None);
-            let outer = if *transpose { b.matmul(y, db, false, true) } else { b.matmul(db, y, false, true) };
+            let outer = if *transpose {
+                b.matmul(y, db, false, true)
+            } else {
+                b.matmul(db, y, false, true)
+            };
             let da = b.neg(outer);
             vec![Some(b.triangle(da, *lower, 1.0)), Some(db)]
         }
@@ -258,7 +356,10 @@ fn rule(b: &mut Build<'_>, op: &Op, inputs: &[NodeId], y: NodeId, dy: NodeId) ->
 fn cholesky(b: &mut Build<'_>, l: NodeId, dl: NodeId) -> NodeId {
     let inner = b.matmul(l, dl, true, false);
     let phi = b.triangle(inner, true, 0.5);
-    let solve = Op::TriangularSolve { lower: true, transpose: true };
+    let solve = Op::TriangularSolve {
+        lower: true,
+        transpose: true,
+    };
     let left = b.add_op(solve.clone(), &[l, phi], None);
     let left = b.transpose(left);
     let both = b.add_op(solve, &[l, left], None);

@@ -33,7 +33,10 @@ impl NodeId {
     /// The id that `to_number` wrote; numbers that no id has give one that names nothing.
     pub fn from_number(number: f64) -> NodeId {
         let bits = number as u64;
-        NodeId { index: bits as u32, generation: (bits >> 32) as u32 }
+        NodeId {
+            index: bits as u32,
+            generation: (bits >> 32) as u32,
+        }
     }
 }
 
@@ -81,7 +84,14 @@ pub struct Graph {
 
 impl Default for Graph {
     fn default() -> Graph {
-        Graph { entries: Vec::new(), free: Vec::new(), scopes: vec!["".into()], scope: vec![0], pending: 0, live: 0 }
+        Graph {
+            entries: Vec::new(),
+            free: Vec::new(),
+            scopes: vec!["".into()],
+            scope: vec![0],
+            pending: 0,
+            live: 0,
+        }
     }
 }
 
@@ -94,7 +104,10 @@ impl Graph {
     /// Adds a node; the caller gets one handle. Errors name the operation and the current scope.
     pub fn add(&mut self, op: Op, inputs: &[NodeId], target: Option<&Spec>) -> Result<NodeId> {
         let spec = {
-            let specs = inputs.iter().map(|&id| self.spec(id)).collect::<Result<Vec<_>>>()?;
+            let specs = inputs
+                .iter()
+                .map(|&id| self.spec(id))
+                .collect::<Result<Vec<_>>>()?;
             infer(&op, &specs, target).map_err(|e| e.within(self.scope_name(self.current_scope())))?
         };
         for &input in inputs {
@@ -117,23 +130,40 @@ impl Graph {
         self.live += 1;
         self.pending += usize::from(value.is_none());
         let scope = self.current_scope();
-        let node = Node { op, inputs, spec, scope, value, handles: 1, uses: 0 };
+        let node = Node {
+            op,
+            inputs,
+            spec,
+            scope,
+            value,
+            handles: 1,
+            uses: 0,
+        };
         let index = match self.free.pop() {
             Some(index) => index,
             None => {
-                self.entries.push(Entry { generation: 1, node: None });
+                self.entries.push(Entry {
+                    generation: 1,
+                    node: None,
+                });
                 (self.entries.len() - 1) as u32
             }
         };
         let entry = &mut self.entries[index as usize];
         entry.node = Some(node);
-        NodeId { index, generation: entry.generation }
+        NodeId {
+            index,
+            generation: entry.generation,
+        }
     }
 
     /// The node of this id, or an error if it was disposed of.
     pub fn node(&self, id: NodeId) -> Result<&Node> {
         match self.entries.get(id.index as usize) {
-            Some(Entry { generation, node: Some(node) }) if *generation == id.generation => Ok(node),
+            Some(Entry {
+                generation,
+                node: Some(node),
+            }) if *generation == id.generation => Ok(node),
             _ => Err(disposed()),
         }
     }
@@ -141,7 +171,10 @@ impl Graph {
     /// The node of this id, to be changed.
     pub fn node_mut(&mut self, id: NodeId) -> Result<&mut Node> {
         match self.entries.get_mut(id.index as usize) {
-            Some(Entry { generation, node: Some(node) }) if *generation == id.generation => Ok(node),
+            Some(Entry {
+                generation,
+                node: Some(node),
+            }) if *generation == id.generation => Ok(node),
             _ => Err(disposed()),
         }
     }
@@ -214,7 +247,9 @@ impl Graph {
         let entry = &mut self.entries[id.index as usize];
         entry.generation = (entry.generation + 1) % GENERATIONS;
         entry.generation = entry.generation.max(1);
-        let Some(node) = entry.node.take() else { return Vec::new() };
+        let Some(node) = entry.node.take() else {
+            return Vec::new();
+        };
         self.live -= 1;
         self.pending -= usize::from(node.value.is_none());
         self.free.push(id.index);
@@ -224,7 +259,11 @@ impl Graph {
     /// Enters a named scope; nodes made inside carry its path.
     pub fn push_scope(&mut self, name: &str) {
         let outer = self.scope_name(self.current_scope());
-        let path = if outer.is_empty() { name.to_string() } else { format!("{outer}/{name}") };
+        let path = if outer.is_empty() {
+            name.to_string()
+        } else {
+            format!("{outer}/{name}")
+        };
         let id = match self.scopes.iter().position(|s| **s == *path) {
             Some(i) => i as u32,
             None => {
@@ -257,8 +296,16 @@ impl Graph {
     /// Nodes that are held from outside, have no value, and are used by no other node.
     pub fn frontier(&self) -> Vec<NodeId> {
         let held = |n: &Node| n.handles > 0 && n.uses == 0 && n.value.is_none() && n.op != Op::Input;
-        let ids = self.entries.iter().enumerate().filter(|(_, e)| e.node.as_ref().is_some_and(held));
-        ids.map(|(i, e)| NodeId { index: i as u32, generation: e.generation }).collect()
+        let ids = self
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, e)| e.node.as_ref().is_some_and(held));
+        ids.map(|(i, e)| NodeId {
+            index: i as u32,
+            generation: e.generation,
+        })
+        .collect()
     }
     /// Nodes that have no value yet.
     pub fn pending(&self) -> usize {
@@ -309,7 +356,9 @@ mod tests {
         let a = g.constant(1.0, &Spec::new([2, 3], DType::F32));
         g.push_scope("model");
         g.push_scope("layers.0");
-        let e = g.add(Op::MatMul { ta: false, tb: false }, &[a, a], None).unwrap_err();
+        let e = g
+            .add(Op::MatMul { ta: false, tb: false }, &[a, a], None)
+            .unwrap_err();
         assert_eq!(
             e.to_string(),
             "[model/layers.0] matmul: inner sizes differ: (2, 3) x (2, 3); 3 is not 2; \

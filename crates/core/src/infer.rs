@@ -53,7 +53,11 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
             if binary.is_compare() {
                 spec(a.shape.clone(), DType::Bool)
             } else if a.dtype == DType::Bool {
-                Err(Error::dtype(name, "given bool", "cast it, or use logicalAnd, logicalOr, where"))
+                Err(Error::dtype(
+                    name,
+                    "given bool",
+                    "cast it, or use logicalAnd, logicalOr, where",
+                ))
             } else {
                 Ok(a.clone())
             }
@@ -80,7 +84,10 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
                 if x.shape[axis] == 0 && *kind != crate::op::Reduction::Sum {
                     return Err(Error::shape(
                         name,
-                        format!("axis {axis} of {} is empty and an extremum of nothing has no value", x.shape),
+                        format!(
+                            "axis {axis} of {} is empty and an extremum of nothing has no value",
+                            x.shape
+                        ),
                         "reduce a non-empty axis",
                     ));
                 }
@@ -91,7 +98,11 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
         Op::ArgMax { axis } => {
             axis_within(name, *axis, inputs[0].shape.rank())?;
             if inputs[0].shape[*axis] == 0 {
-                return Err(Error::shape(name, format!("axis {axis} of {} is empty", inputs[0].shape), ""));
+                return Err(Error::shape(
+                    name,
+                    format!("axis {axis} of {} is empty", inputs[0].shape),
+                    "",
+                ));
             }
             spec(inputs[0].shape.reduced(&[*axis], false), DType::I32)
         }
@@ -151,9 +162,14 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
         Op::Pad { low, high, interior } => {
             let shape = &inputs[0].shape;
             if [low, high, interior].iter().any(|v| v.len() != shape.rank()) {
-                return Err(Error::shape(name, format!("{} widths for {shape}", low.len()), "give one pair of widths per axis"));
+                return Err(Error::shape(
+                    name,
+                    format!("{} widths for {shape}", low.len()),
+                    "give one pair of widths per axis",
+                ));
             }
-            let dims = (0..shape.rank()).map(|i| low[i] + high[i] + shape[i] + interior[i] * shape[i].saturating_sub(1));
+            let dims = (0..shape.rank())
+                .map(|i| low[i] + high[i] + shape[i] + interior[i] * shape[i].saturating_sub(1));
             spec(dims.collect(), inputs[0].dtype)
         }
         Op::Flip(axes) => {
@@ -171,7 +187,11 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
             dims.extend(window_outputs(name, window, x, &w.shape.dims()[2..])?);
             spec(dims.into(), x.dtype)
         }
-        Op::ConvInputGrad { window, groups, input } => {
+        Op::ConvInputGrad {
+            window,
+            groups,
+            input,
+        } => {
             let (dy, w) = (inputs[0], inputs[1]);
             let mut dims = vec![dy.shape[0], w.shape.dims().get(1).copied().unwrap_or(0) * groups];
             dims.extend(input.iter());
@@ -179,7 +199,11 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
             adjoint_output(name, window, *groups, &x, w, dy)?;
             Ok(x)
         }
-        Op::ConvWeightGrad { window, groups, kernel } => {
+        Op::ConvWeightGrad {
+            window,
+            groups,
+            kernel,
+        } => {
             let (x, dy) = (inputs[0], inputs[1]);
             let mut dims = vec![dy.shape[1], x.shape[1] / groups];
             dims.extend(kernel.iter());
@@ -213,7 +237,11 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
             axis_within(name, *axis, x.shape.rank())?;
             index_dtype(name, index)?;
             if index.shape.rank() != 1 {
-                return Err(Error::shape(name, format!("the index is {}, expected one axis", index.shape), "flatten it, or use takeAlong"));
+                return Err(Error::shape(
+                    name,
+                    format!("the index is {}, expected one axis", index.shape),
+                    "flatten it, or use takeAlong",
+                ));
             }
             spec(x.shape.with(*axis, index.shape[0]), x.dtype)
         }
@@ -224,7 +252,12 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
             if src.shape.rank() != to.shape.rank() || src.shape != to.shape.with(*axis, index.shape.size()) {
                 return Err(Error::shape(
                     name,
-                    format!("source {} for {} indices on axis {axis} of {}", src.shape, index.shape.size(), to.shape),
+                    format!(
+                        "source {} for {} indices on axis {axis} of {}",
+                        src.shape,
+                        index.shape.size(),
+                        to.shape
+                    ),
                     "the source has one slice per index and the target's extents elsewhere",
                 ));
             }
@@ -241,7 +274,11 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
             along(name, *axis, &to.shape, index)?;
             not_bool(name, src)?;
             if src.shape != index.shape {
-                return Err(Error::shape(name, format!("source {} and index {} differ", src.shape, index.shape), "give one value per index"));
+                return Err(Error::shape(
+                    name,
+                    format!("source {} and index {} differ", src.shape, index.shape),
+                    "give one value per index",
+                ));
             }
             spec(to.shape.clone(), src.dtype)
         }
@@ -254,7 +291,11 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
             axis_within(name, *axis, x.shape.rank())?;
             let k = to.shape[*axis];
             if k > x.shape[*axis] {
-                return Err(Error::argument(name, format!("k is {k}, axis {axis} has {}", x.shape[*axis]), "choose k within the extent"));
+                return Err(Error::argument(
+                    name,
+                    format!("k is {k}, axis {axis} has {}", x.shape[*axis]),
+                    "choose k within the extent",
+                ));
             }
             spec(x.shape.with(*axis, k), DType::I32)
         }
@@ -265,7 +306,11 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
         }
         Op::UniqueRows => match x {
             Some(x) if x.shape.rank() == 2 => spec([x.shape[0]].into(), DType::I32),
-            _ => Err(Error::shape(name, format!("expected rows (n, d), given {}", inputs[0].shape), "reshape to two axes")),
+            _ => Err(Error::shape(
+                name,
+                format!("expected rows (n, d), given {}", inputs[0].shape),
+                "reshape to two axes",
+            )),
         },
         Op::Cholesky => square(name, inputs[0]).map(|()| inputs[0].clone()),
         Op::Det => {
@@ -276,7 +321,10 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
         Op::Eigh => {
             square(name, inputs[0])?;
             let axis = inputs[0].shape.rank() - 2;
-            spec(inputs[0].shape.with(axis, inputs[0].shape[axis] + 1), inputs[0].dtype)
+            spec(
+                inputs[0].shape.with(axis, inputs[0].shape[axis] + 1),
+                inputs[0].dtype,
+            )
         }
         Op::TriangularSolve { .. } | Op::Solve => {
             let (a, b) = (inputs[0], inputs[1]);
@@ -346,13 +394,19 @@ fn concat(name: &str, axis: usize, inputs: &[&Spec]) -> Result<Spec> {
         if x.shape.rank() != first.shape.rank() || x.shape.with(axis, 1) != first.shape.with(axis, 1) {
             return Err(Error::shape(
                 name,
-                format!("{} and {} differ on another axis than {axis}", first.shape, x.shape),
+                format!(
+                    "{} and {} differ on another axis than {axis}",
+                    first.shape, x.shape
+                ),
                 "all extents but the joined one must be equal",
             ));
         }
         total += x.shape[axis];
     }
-    Ok(Spec { shape: first.shape.with(axis, total), dtype: first.dtype })
+    Ok(Spec {
+        shape: first.shape.with(axis, total),
+        dtype: first.dtype,
+    })
 }
 
 fn matmul(name: &str, ta: bool, tb: bool, a: &Spec, b: &Spec) -> Result<Spec> {
@@ -366,19 +420,36 @@ fn matmul(name: &str, ta: bool, tb: bool, a: &Spec, b: &Spec) -> Result<Spec> {
             "operands are (.., m, k) and (.., k, n) with equal batch axes",
         ));
     }
-    let (m, ka) = if ta { (a.shape[r - 1], a.shape[r - 2]) } else { (a.shape[r - 2], a.shape[r - 1]) };
-    let (kb, n) = if tb { (b.shape[r - 1], b.shape[r - 2]) } else { (b.shape[r - 2], b.shape[r - 1]) };
+    let (m, ka) = if ta {
+        (a.shape[r - 1], a.shape[r - 2])
+    } else {
+        (a.shape[r - 2], a.shape[r - 1])
+    };
+    let (kb, n) = if tb {
+        (b.shape[r - 1], b.shape[r - 2])
+    } else {
+        (b.shape[r - 2], b.shape[r - 1])
+    };
     if ka != kb {
         let flag = |t: bool| if t { " transposed" } else { "" };
         return Err(Error::shape(
             name,
-            format!("inner sizes differ: {}{} x {}{}; {ka} is not {kb}", a.shape, flag(ta), b.shape, flag(tb)),
+            format!(
+                "inner sizes differ: {}{} x {}{}; {ka} is not {kb}",
+                a.shape,
+                flag(ta),
+                b.shape,
+                flag(tb)
+            ),
             "make the last extent of the left equal the first of the right, or transpose one",
         ));
     }
     let mut dims = a.shape.dims()[..r - 2].to_vec();
     dims.extend([m, n]);
-    Ok(Spec { shape: dims.into(), dtype: a.dtype })
+    Ok(Spec {
+        shape: dims.into(),
+        dtype: a.dtype,
+    })
 }
 
 fn conv_operands(name: &str, window: &Window, groups: usize, x: &Spec, w: &Spec) -> Result<()> {
@@ -405,14 +476,22 @@ fn adjoint_output(name: &str, window: &Window, groups: usize, x: &Spec, w: &Spec
     dims.extend(window_outputs(name, window, x, &w.shape.dims()[2..])?);
     if dy.shape.dims() != dims {
         let expected = Shape::from(dims);
-        return Err(Error::shape(name, format!("given {}, expected {expected}", dy.shape), "check stride, padding and channels"));
+        return Err(Error::shape(
+            name,
+            format!("given {}, expected {expected}", dy.shape),
+            "check stride, padding and channels",
+        ));
     }
     Ok(())
 }
 
 fn window_outputs(name: &str, window: &Window, x: &Spec, kernel: &[usize]) -> Result<Vec<usize>> {
     if window.stride.contains(&0) || window.dilation.contains(&0) || kernel.len() != window.rank() {
-        return Err(Error::argument(name, "stride, dilation and kernel extents are at least 1", "one number per spatial axis"));
+        return Err(Error::argument(
+            name,
+            "stride, dilation and kernel extents are at least 1",
+            "one number per spatial axis",
+        ));
     }
     (0..window.rank())
         .map(|i| {
@@ -433,14 +512,23 @@ fn window_outputs(name: &str, window: &Window, x: &Spec, kernel: &[usize]) -> Re
 }
 
 /// A maximum needs an element: each window has a tap inside the input, on every axis.
-fn no_window_in_padding(name: &str, window: &Window, x: &Spec, kernel: &[usize], outputs: &[usize]) -> Result<()> {
+fn no_window_in_padding(
+    name: &str,
+    window: &Window,
+    x: &Spec,
+    kernel: &[usize],
+    outputs: &[usize],
+) -> Result<()> {
     for a in 0..window.rank() {
         let input = window.pad_low[a]..window.pad_low[a] + x.shape[2 + a];
-        let touches = |o| (0..kernel[a]).any(|tap| input.contains(&(o * window.stride[a] + tap * window.dilation[a])));
+        let touches =
+            |o| (0..kernel[a]).any(|tap| input.contains(&(o * window.stride[a] + tap * window.dilation[a])));
         if let Some(o) = (0..outputs[a]).find(|&o| !touches(o)) {
             return Err(Error::shape(
                 name,
-                format!("on spatial axis {a} window {o} lies in the padding alone, and a maximum of nothing has no place"),
+                format!(
+                    "on spatial axis {a} window {o} lies in the padding alone, and a maximum of nothing has no place"
+                ),
                 "use less padding, or a dilation below the input's extent",
             ));
         }
@@ -451,7 +539,11 @@ fn no_window_in_padding(name: &str, window: &Window, x: &Spec, kernel: &[usize],
 fn spatial_rank(name: &str, window: &Window, x: &Spec) -> Error {
     Error::shape(
         name,
-        format!("given {}, expected (batch, channels, {} spatial axes)", x.shape, window.rank()),
+        format!(
+            "given {}, expected (batch, channels, {} spatial axes)",
+            x.shape,
+            window.rank()
+        ),
         "reshape the input",
     )
 }
@@ -476,7 +568,11 @@ fn axis_within(name: &str, axis: usize, rank: usize) -> Result<()> {
     if axis < rank {
         return Ok(());
     }
-    Err(Error::shape(name, format!("axis {axis} of a tensor with {rank} axes"), "axes count from 0"))
+    Err(Error::shape(
+        name,
+        format!("axis {axis} of a tensor with {rank} axes"),
+        "axes count from 0",
+    ))
 }
 
 fn square(name: &str, x: &Spec) -> Result<()> {
@@ -485,40 +581,64 @@ fn square(name: &str, x: &Spec) -> Result<()> {
     if r >= 2 && x.shape[r - 1] == x.shape[r - 2] {
         return Ok(());
     }
-    Err(Error::shape(name, format!("given {}, expected square matrices (.., n, n)", x.shape), ""))
+    Err(Error::shape(
+        name,
+        format!("given {}, expected square matrices (.., n, n)", x.shape),
+        "",
+    ))
 }
 
 fn floats(name: &str, x: &Spec) -> Result<()> {
     if x.dtype.is_float() {
         return Ok(());
     }
-    Err(Error::dtype(name, format!("given {}, expected float32 or float64", x.dtype), "cast first: x.cast('float32')"))
+    Err(Error::dtype(
+        name,
+        format!("given {}, expected float32 or float64", x.dtype),
+        "cast first: x.cast('float32')",
+    ))
 }
 
 fn not_bool(name: &str, x: &Spec) -> Result<()> {
     if x.dtype != DType::Bool {
         return Ok(());
     }
-    Err(Error::dtype(name, "given bool, expected numbers", "cast first: x.cast('int32')"))
+    Err(Error::dtype(
+        name,
+        "given bool, expected numbers",
+        "cast first: x.cast('int32')",
+    ))
 }
 
 fn index_dtype(name: &str, x: &Spec) -> Result<()> {
     if matches!(x.dtype, DType::I32 | DType::I64) {
         return Ok(());
     }
-    Err(Error::dtype(name, format!("the index is {}, expected int32 or int64", x.dtype), "cast it: index.cast('int32')"))
+    Err(Error::dtype(
+        name,
+        format!("the index is {}, expected int32 or int64", x.dtype),
+        "cast it: index.cast('int32')",
+    ))
 }
 
 fn same_dtype(name: &str, a: &Spec, b: &Spec) -> Result<()> {
     if a.dtype == b.dtype {
         return Ok(());
     }
-    Err(Error::dtype(name, format!("given {} and {}", a.dtype, b.dtype), "cast one of them: x.cast(y.dtype)"))
+    Err(Error::dtype(
+        name,
+        format!("given {} and {}", a.dtype, b.dtype),
+        "cast one of them: x.cast(y.dtype)",
+    ))
 }
 
 fn same_shape(name: &str, a: &Spec, b: &Spec) -> Result<()> {
     if a.shape == b.shape {
         return Ok(());
     }
-    Err(Error::shape(name, format!("given {} and {}", a.shape, b.shape), "broadcast one of them"))
+    Err(Error::shape(
+        name,
+        format!("given {} and {}", a.shape, b.shape),
+        "broadcast one of them",
+    ))
 }

@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`op`] (the primitives, data only), [`elementwise`] (their table), [`infer`]
 //! (shapes and dtypes), [`graph`] (the arena), [`grad`] (derivatives), [`plan`] (what a backend
-//! runs), [`backend`] (the trait), [`reference`] (the executable definition of every primitive).
+//! runs), [`backend`] (the trait), [`mod@reference`] (the executable definition of every primitive).
 #![forbid(unsafe_code)]
 
 pub mod backend;
@@ -14,6 +14,7 @@ pub mod engine;
 pub mod error;
 pub mod grad;
 pub mod graph;
+pub mod hash;
 pub mod infer;
 pub mod op;
 pub mod plan;

@@ -29,7 +29,11 @@ impl Window {
     pub fn output(&self, axis: usize, input: usize, kernel: usize) -> usize {
         let reach = self.dilation[axis] * kernel.saturating_sub(1) + 1;
         let padded = input + self.pad_low[axis] + self.pad_high[axis];
-        if kernel == 0 || padded < reach { 0 } else { (padded - reach) / self.stride[axis] + 1 }
+        if kernel == 0 || padded < reach {
+            0
+        } else {
+            (padded - reach) / self.stride[axis] + 1
+        }
     }
 }
 
@@ -245,7 +249,10 @@ pub enum Op {
 impl Op {
     /// True for operations that are computed element by element from operands of the node's own shape.
     pub fn is_elementwise(&self) -> bool {
-        matches!(self, Op::Unary(_) | Op::Binary(_) | Op::Where | Op::Cast(_) | Op::StopGradient)
+        matches!(
+            self,
+            Op::Unary(_) | Op::Binary(_) | Op::Where | Op::Cast(_) | Op::StopGradient
+        )
     }
     /// True for operations that can refuse when they run.
     pub fn can_fail(&self) -> bool {
@@ -278,9 +285,15 @@ impl Op {
             Op::Binary(op) => op.name(),
             Op::Where => "where",
             Op::Cast(_) => "cast",
-            Op::Reduce { kind: Reduction::Sum, .. } => "sum",
-            Op::Reduce { kind: Reduction::Max, .. } => "max",
-            Op::Reduce { kind: Reduction::Min, .. } => "min",
+            Op::Reduce {
+                kind: Reduction::Sum, ..
+            } => "sum",
+            Op::Reduce {
+                kind: Reduction::Max, ..
+            } => "max",
+            Op::Reduce {
+                kind: Reduction::Min, ..
+            } => "min",
             Op::ArgMax { .. } => "argMax",
             Op::Broadcast => "broadcastTo",
             Op::Reshape => "reshape",
@@ -326,7 +339,10 @@ pub struct Spec {
 impl Spec {
     /// A spec from its parts.
     pub fn new(shape: impl Into<Shape>, dtype: DType) -> Spec {
-        Spec { shape: shape.into(), dtype }
+        Spec {
+            shape: shape.into(),
+            dtype,
+        }
     }
     /// Bytes of the whole tensor.
     pub fn bytes(&self) -> usize {

@@ -107,14 +107,22 @@ impl Queue {
 
     /// Puts a run in the queue.
     pub fn submit(&self, job: Job) -> Result<()> {
-        self.sender.send(job).map_err(|_| Error::internal("device", "its thread has ended"))
+        self.sender
+            .send(job)
+            .map_err(|_| Error::internal("device", "its thread has ended"))
     }
 }
 
 fn serve(receiver: &Receiver<Job>) {
     while let Ok(job) = receiver.recv() {
         let result = run(&job);
-        let Job { completion, inputs, outputs, depends, executable } = job;
+        let Job {
+            completion,
+            inputs,
+            outputs,
+            depends,
+            executable,
+        } = job;
         // Buffers go back to their pool before anyone is told, so that a waiter sees them free.
         drop((inputs, outputs, depends, executable));
         completion.finish(result);
@@ -135,5 +143,6 @@ fn run(job: &Job) -> Result<()> {
 /// What a panic said.
 pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|s| (*s).to_string());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panicked".into())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "panicked".into())
 }

@@ -35,7 +35,8 @@ impl Shape {
     pub fn reduced(&self, axes: &[usize], keep: bool) -> Shape {
         let dims = self.0.iter().enumerate();
         if keep {
-            dims.map(|(i, &d)| if axes.contains(&i) { 1 } else { d }).collect()
+            dims.map(|(i, &d)| if axes.contains(&i) { 1 } else { d })
+                .collect()
         } else {
             dims.filter(|(i, _)| !axes.contains(i)).map(|(_, &d)| d).collect()
         }

@@ -8,7 +8,10 @@ pub struct Slab<T> {
 
 impl<T> Default for Slab<T> {
     fn default() -> Slab<T> {
-        Slab { items: Vec::new(), len: 0 }
+        Slab {
+            items: Vec::new(),
+            len: 0,
+        }
     }
 }
 

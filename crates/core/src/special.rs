@@ -85,7 +85,11 @@ pub fn polygamma(n: u32, x: f64) -> f64 {
         x += 1.0;
     }
     // psi^(n)(x) ~ (-1)^(n+1) [ (n-1)!/x^n + n!/(2 x^(n+1)) + sum_k B_2k (2k+n-1)! / ((2k)! x^(2k+n)) ]
-    let leading = if n == 0 { -x.ln() } else { factorial / f64::from(n) / x.powi(n as i32) };
+    let leading = if n == 0 {
+        -x.ln()
+    } else {
+        factorial / f64::from(n) / x.powi(n as i32)
+    };
     let mut tail = leading + factorial / (2.0 * x.powi(power));
     // (2k+n-1)! / (2k)! for k = 1, then by ratio.
     let mut ratio = (1..=(n + 1)).map(f64::from).product::<f64>() / 2.0;

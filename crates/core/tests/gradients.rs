@@ -31,11 +31,18 @@ fn sample(count: usize, (low, high): (f64, f64), salt: usize) -> Vec<f64> {
 
 fn tensor(shape: &[usize], data: &[f64]) -> Value {
     let spec = Spec::new(shape, DType::F64);
-    Value::from_bytes(&spec, &data.iter().flat_map(|x| x.to_ne_bytes()).collect::<Vec<u8>>())
+    Value::from_bytes(
+        &spec,
+        &data.iter().flat_map(|x| x.to_ne_bytes()).collect::<Vec<u8>>(),
+    )
 }
 
 fn numbers(value: &Value) -> Vec<f64> {
-    value.to_bytes().chunks_exact(8).map(|b| f64::from_ne_bytes(b.try_into().expect("eight bytes"))).collect()
+    value
+        .to_bytes()
+        .chunks_exact(8)
+        .map(|b| f64::from_ne_bytes(b.try_into().expect("eight bytes")))
+        .collect()
 }
 
 /// Evaluates `target` with the leaves given.
@@ -44,7 +51,12 @@ fn value_of(graph: &Graph, target: NodeId, leaves: &[NodeId], values: &[Value]) 
     let mut done: Vec<Value> = Vec::new();
     for (i, node) in cut.trace.nodes.iter().enumerate() {
         let value = if node.op == Op::Input {
-            let k = cut.trace.inputs.iter().position(|&p| p as usize == i).expect("an input");
+            let k = cut
+                .trace
+                .inputs
+                .iter()
+                .position(|&p| p as usize == i)
+                .expect("an input");
             values[k].clone()
         } else {
             let inputs: Vec<&Value> = node.inputs.iter().map(|&n| &done[n as usize]).collect();
@@ -63,7 +75,10 @@ fn weighted(b: &mut Build<'_>, x: NodeId, salt: usize) -> NodeId {
         shape.push(1);
     }
     let x = b.reshape(x, shape.clone().into());
-    let target = Spec { shape: shape.clone().into(), dtype: DType::F64 };
+    let target = Spec {
+        shape: shape.clone().into(),
+        dtype: DType::F64,
+    };
     // Weights that differ along every axis: 0.4 + sum over axes of sin-like integer patterns.
     let mut w = b.scalar_like(0.4 + salt as f64 * 0.1, x);
     for axis in 0..shape.len() {
@@ -74,16 +89,35 @@ fn weighted(b: &mut Build<'_>, x: NodeId, salt: usize) -> NodeId {
     }
     let product = b.mul(x, w);
     let axes: Box<[usize]> = (0..shape.len()).collect();
-    b.add_op(Op::Reduce { kind: Reduction::Sum, axes }, &[product], None)
+    b.add_op(
+        Op::Reduce {
+            kind: Reduction::Sum,
+            axes,
+        },
+        &[product],
+        None,
+    )
 }
 
 fn gradients(b: &mut Build<'_>, scalar: NodeId, leaves: &[NodeId]) -> Vec<NodeId> {
     let one = b.scalar_like(1.0, scalar);
     let found = vjp(b.graph(), &[scalar], &[one], leaves).expect("differentiable");
-    leaves.iter().zip(found).map(|(&leaf, d)| d.unwrap_or_else(|| b.scalar_like(0.0, leaf))).collect()
+    leaves
+        .iter()
+        .zip(found)
+        .map(|(&leaf, d)| d.unwrap_or_else(|| b.scalar_like(0.0, leaf)))
+        .collect()
 }
 
-fn compare(what: &str, got: &[f64], graph: &Graph, scalar: NodeId, leaves: &[NodeId], values: &[Value], which: usize) {
+fn compare(
+    what: &str,
+    got: &[f64],
+    graph: &Graph,
+    scalar: NodeId,
+    leaves: &[NodeId],
+    values: &[Value],
+    which: usize,
+) {
     let base = numbers(&values[which]);
     let shape: Vec<usize> = values[which].spec().shape.dims().to_vec();
     for i in 0..base.len() {
@@ -99,7 +133,11 @@ fn compare(what: &str, got: &[f64], graph: &Graph, scalar: NodeId, leaves: &[Nod
         let (x, d) = (base[i], h);
         let slope = (8.0 * (at(x + d) - at(x - d)) - (at(x + 2.0 * d) - at(x - 2.0 * d))) / (12.0 * d);
         let scale = slope.abs().max(got[i].abs()).max(1.0);
-        assert!((slope - got[i]).abs() <= 2e-7 * scale, "{what}: d/d{which}[{i}] is {} by rule, {slope} by difference", got[i]);
+        assert!(
+            (slope - got[i]).abs() <= 2e-7 * scale,
+            "{what}: d/d{which}[{i}] is {} by rule, {slope} by difference",
+            got[i]
+        );
     }
 }
 
@@ -129,15 +167,36 @@ fn check(case: &Case<'_>) {
     let g = b.graph();
     for k in 0..leaves.len() {
         let got = value_of(g, first[k], &leaves, &values);
-        compare(&format!("{} first", case.name), &got, g, scalar, &leaves, &values, k);
+        compare(
+            &format!("{} first", case.name),
+            &got,
+            g,
+            scalar,
+            &leaves,
+            &values,
+            k,
+        );
         let got = value_of(g, second[k], &leaves, &values);
-        compare(&format!("{} second", case.name), &got, g, second_scalar, &leaves, &values, k);
+        compare(
+            &format!("{} second", case.name),
+            &got,
+            g,
+            second_scalar,
+            &leaves,
+            &values,
+            k,
+        );
     }
 }
 
 fn run(name: &str, shapes: &[&[usize]], domain: (f64, f64), function: Function<'_>) {
     let shapes = shapes.iter().map(|s| s.to_vec()).collect();
-    check(&Case { name: name.into(), function, shapes, domain });
+    check(&Case {
+        name: name.into(),
+        function,
+        shapes,
+        domain,
+    });
 }
 
 fn window(stride: usize, low: usize, high: usize, dilation: usize, rank: usize) -> Window {
@@ -185,16 +244,25 @@ fn binary_operations() {
         if op.is_compare() || op == BinaryOp::Polygamma {
             continue;
         }
-        run(op.name(), &[&[2, 3], &[2, 3]], op.domain(), &move |b, x| b.binary(op, x[0], x[1]));
+        run(op.name(), &[&[2, 3], &[2, 3]], op.domain(), &move |b, x| {
+            b.binary(op, x[0], x[1])
+        });
     }
     for order in 0..3 {
-        run("polygamma", &[&[3]], (1.0, 3.0), &move |b, x| b.polygamma(f64::from(order), x[0]));
+        run("polygamma", &[&[3]], (1.0, 3.0), &move |b, x| {
+            b.polygamma(f64::from(order), x[0])
+        });
     }
     for exponent in [0.0, 1.0, 2.0, 3.0, 0.5, -1.5] {
-        run("pow with a constant exponent", &[&[4]], (0.25, 3.0), &move |b, x| {
-            let e = b.scalar_like(exponent, x[0]);
-            b.binary(BinaryOp::Pow, x[0], e)
-        });
+        run(
+            "pow with a constant exponent",
+            &[&[4]],
+            (0.25, 3.0),
+            &move |b, x| {
+                let e = b.scalar_like(exponent, x[0]);
+                b.binary(BinaryOp::Pow, x[0], e)
+            },
+        );
     }
 }
 
@@ -218,7 +286,14 @@ fn reductions() {
             run("reduce", &[&[2, 3, 2]], (-2.0, 2.0), &|b, x| {
                 let square = b.mul(x[0], x[0]);
                 let cube = b.mul(square, x[0]);
-                b.add_op(Op::Reduce { kind, axes: axes.as_slice().into() }, &[cube], None)
+                b.add_op(
+                    Op::Reduce {
+                        kind,
+                        axes: axes.as_slice().into(),
+                    },
+                    &[cube],
+                    None,
+                )
             });
         }
     }
@@ -250,7 +325,15 @@ fn movement() {
     });
     run("pad with interior", &[&[2, 3]], (-2.0, 2.0), &|b, x| {
         let y = squared(b, x[0]);
-        b.add_op(Op::Pad { low: [1, 0].into(), high: [0, 2].into(), interior: [1, 2].into() }, &[y], None)
+        b.add_op(
+            Op::Pad {
+                low: [1, 0].into(),
+                high: [0, 2].into(),
+                interior: [1, 2].into(),
+            },
+            &[y],
+            None,
+        )
     });
     run("concat", &[&[2, 3], &[2, 1]], (-2.0, 2.0), &|b, x| {
         let y = squared(b, x[0]);
@@ -263,34 +346,94 @@ fn contractions() {
     for (ta, tb) in [(false, false), (false, true), (true, false), (true, true)] {
         let a: &[usize] = if ta { &[2, 4, 3] } else { &[2, 3, 4] };
         let c: &[usize] = if tb { &[2, 2, 4] } else { &[2, 4, 2] };
-        run("matmul", &[a, c], (-1.0, 1.0), &|b, x| b.matmul(x[0], x[1], ta, tb));
+        run("matmul", &[a, c], (-1.0, 1.0), &|b, x| {
+            b.matmul(x[0], x[1], ta, tb)
+        });
     }
-    let conv = |w: Window, groups: usize| move |b: &mut Build<'_>, x: &[NodeId]| {
-        b.add_op(Op::Conv { window: w.clone(), groups }, &[x[0], x[1]], None)
+    let conv = |w: Window, groups: usize| {
+        move |b: &mut Build<'_>, x: &[NodeId]| {
+            b.add_op(
+                Op::Conv {
+                    window: w.clone(),
+                    groups,
+                },
+                &[x[0], x[1]],
+                None,
+            )
+        }
     };
-    run("conv1d", &[&[2, 2, 7], &[4, 1, 3]], (-1.0, 1.0), &conv(window(2, 1, 2, 1, 1), 2));
-    run("conv2d", &[&[1, 2, 5, 4], &[2, 2, 2, 3]], (-1.0, 1.0), &conv(window(2, 1, 0, 1, 2), 1));
-    run("conv2d dilated", &[&[1, 1, 5, 6], &[2, 1, 2, 2]], (-1.0, 1.0), &conv(window(1, 0, 1, 2, 2), 1));
-    run("conv3d", &[&[1, 1, 3, 3, 3], &[1, 1, 2, 2, 2]], (-1.0, 1.0), &conv(window(1, 0, 0, 1, 3), 1));
-    run("convTranspose", &[&[1, 2, 3, 2], &[2, 3, 3, 3]], (-1.0, 1.0), &|b, x| {
-        let op = Op::ConvInputGrad { window: window(2, 1, 1, 1, 2), groups: 1, input: [6, 4].into() };
-        b.add_op(op, x, None)
-    });
-    run("convWeightGrad", &[&[2, 1, 4, 4], &[2, 2, 3, 3]], (-1.0, 1.0), &|b, x| {
-        let op = Op::ConvWeightGrad { window: window(1, 0, 0, 1, 2), groups: 1, kernel: [2, 2].into() };
-        b.add_op(op, x, None)
-    });
+    run(
+        "conv1d",
+        &[&[2, 2, 7], &[4, 1, 3]],
+        (-1.0, 1.0),
+        &conv(window(2, 1, 2, 1, 1), 2),
+    );
+    run(
+        "conv2d",
+        &[&[1, 2, 5, 4], &[2, 2, 2, 3]],
+        (-1.0, 1.0),
+        &conv(window(2, 1, 0, 1, 2), 1),
+    );
+    run(
+        "conv2d dilated",
+        &[&[1, 1, 5, 6], &[2, 1, 2, 2]],
+        (-1.0, 1.0),
+        &conv(window(1, 0, 1, 2, 2), 1),
+    );
+    run(
+        "conv3d",
+        &[&[1, 1, 3, 3, 3], &[1, 1, 2, 2, 2]],
+        (-1.0, 1.0),
+        &conv(window(1, 0, 0, 1, 3), 1),
+    );
+    run(
+        "convTranspose",
+        &[&[1, 2, 3, 2], &[2, 3, 3, 3]],
+        (-1.0, 1.0),
+        &|b, x| {
+            let op = Op::ConvInputGrad {
+                window: window(2, 1, 1, 1, 2),
+                groups: 1,
+                input: [6, 4].into(),
+            };
+            b.add_op(op, x, None)
+        },
+    );
+    run(
+        "convWeightGrad",
+        &[&[2, 1, 4, 4], &[2, 2, 3, 3]],
+        (-1.0, 1.0),
+        &|b, x| {
+            let op = Op::ConvWeightGrad {
+                window: window(1, 0, 0, 1, 2),
+                groups: 1,
+                kernel: [2, 2].into(),
+            };
+            b.add_op(op, x, None)
+        },
+    );
 }
 
 #[test]
 fn windows() {
     run("windowSum", &[&[2, 1, 5, 5]], (-1.0, 1.0), &|b, x| {
         let y = b.mul(x[0], x[0]);
-        b.add_op(Op::WindowSum { window: window(2, 1, 0, 1, 2), kernel: [2, 3].into() }, &[y], None)
+        b.add_op(
+            Op::WindowSum {
+                window: window(2, 1, 0, 1, 2),
+                kernel: [2, 3].into(),
+            },
+            &[y],
+            None,
+        )
     });
     run("windowSumGrad", &[&[1, 1, 3, 2]], (-1.0, 1.0), &|b, x| {
         let y = b.mul(x[0], x[0]);
-        let op = Op::WindowSumGrad { window: window(2, 1, 0, 1, 2), kernel: [2, 3].into(), input: [5, 5].into() };
+        let op = Op::WindowSumGrad {
+            window: window(2, 1, 0, 1, 2),
+            kernel: [2, 3].into(),
+            input: [5, 5].into(),
+        };
         b.add_op(op, &[y], None)
     });
 }
@@ -305,7 +448,11 @@ fn indexing() {
     run("indexAdd", &[&[4, 2]], (-2.0, 2.0), &|b, x| {
         let i = indices(b, &[4]);
         let y = b.mul(x[0], x[0]);
-        b.add_op(Op::IndexAdd { axis: 0 }, &[i, y], Some(&Spec::new([3, 2], DType::F64)))
+        b.add_op(
+            Op::IndexAdd { axis: 0 },
+            &[i, y],
+            Some(&Spec::new([3, 2], DType::F64)),
+        )
     });
     run("takeAlong", &[&[3, 4]], (-2.0, 2.0), &|b, x| {
         let i = indices(b, &[2, 4]);
@@ -315,7 +462,11 @@ fn indexing() {
     run("scatterAdd", &[&[2, 4]], (-2.0, 2.0), &|b, x| {
         let i = indices(b, &[2, 4]);
         let y = b.mul(x[0], x[0]);
-        b.add_op(Op::ScatterAdd { axis: 0 }, &[i, y], Some(&Spec::new([3, 4], DType::F64)))
+        b.add_op(
+            Op::ScatterAdd { axis: 0 },
+            &[i, y],
+            Some(&Spec::new([3, 4], DType::F64)),
+        )
     });
 }
 

@@ -18,7 +18,9 @@ use crate::state::{engine, ids, spec, to_js};
 pub type Array = Either6<Float32Array, Float64Array, Int32Array, BigInt64Array, Uint8Array, Uint32Array>;
 
 /// Data from JavaScript, copied.
-#[napi(ts_args_type = "data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array, dtype: number, shape: Array<number>")]
+#[napi(
+    ts_args_type = "data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array, dtype: number, shape: Array<number>"
+)]
 pub fn source(data: Array, code: u32, extents: Vec<u32>) -> napi::Result<f64> {
     let (bytes, given): (&[u8], DType) = match &data {
         Either6::A(x) => (bytemuck::cast_slice(x), DType::F32),
@@ -32,7 +34,11 @@ pub fn source(data: Array, code: u32, extents: Vec<u32>) -> napi::Result<f64> {
         let spec = spec(&extents, code)?;
         let same = spec.dtype == given || (spec.dtype == DType::Bool && given == DType::U8);
         if !same {
-            return Err(Error::dtype("tensor", format!("an array of {given} for a tensor of {}", spec.dtype), "give the matching typed array"));
+            return Err(Error::dtype(
+                "tensor",
+                format!("an array of {given} for a tensor of {}", spec.dtype),
+                "give the matching typed array",
+            ));
         }
         Ok(e.source(bytes, spec)?.to_number())
     })
@@ -41,7 +47,14 @@ pub fn source(data: Array, code: u32, extents: Vec<u32>) -> napi::Result<f64> {
 /// Extents.
 #[napi]
 pub fn shape_of(a: f64) -> napi::Result<Vec<u32>> {
-    engine(|e| Ok(e.graph.shape(NodeId::from_number(a))?.dims().iter().map(|&d| d as u32).collect()))
+    engine(|e| {
+        Ok(e.graph
+            .shape(NodeId::from_number(a))?
+            .dims()
+            .iter()
+            .map(|&d| d as u32)
+            .collect())
+    })
 }
 
 /// Code of the dtype.
@@ -55,7 +68,10 @@ pub fn dtype_of(a: f64) -> napi::Result<u32> {
 pub fn is_ready(a: f64) -> napi::Result<bool> {
     engine(|e| {
         let node = e.graph.node(NodeId::from_number(a))?;
-        Ok(node.value.as_ref().is_some_and(|v| v.completion.as_ref().is_none_or(|c| c.result().is_some())))
+        Ok(node
+            .value
+            .as_ref()
+            .is_some_and(|v| v.completion.as_ref().is_none_or(|c| c.result().is_some())))
     })
 }
 
@@ -105,7 +121,9 @@ fn when_all(completions: Vec<Arc<Completion>>, done: impl FnOnce(Result<()>) + S
 /// A promise of the end of some runs.
 pub fn promise<'env>(env: &'env Env, completions: Vec<Arc<Completion>>) -> napi::Result<Object<'env>> {
     let (deferred, promise) = env.create_deferred::<(), Box<dyn FnOnce(Env) -> napi::Result<()> + Send>>()?;
-    when_all(completions, move |result| deferred.resolve(Box::new(move |_| result.map_err(to_js))));
+    when_all(completions, move |result| {
+        deferred.resolve(Box::new(move |_| result.map_err(to_js)))
+    });
     Ok(promise)
 }
 
@@ -129,7 +147,14 @@ pub fn evaluate_sync(nodes: Vec<f64>) -> napi::Result<()> {
 
 fn bytes(e: &Engine, id: NodeId) -> Result<(Vec<u8>, DType)> {
     let node = e.graph.node(id)?;
-    let not_ready = || Error::new(ErrorKind::State, "data", "the value is not there yet", "await evaluate() first");
+    let not_ready = || {
+        Error::new(
+            ErrorKind::State,
+            "data",
+            "the value is not there yet",
+            "await evaluate() first",
+        )
+    };
     let value = node.value.as_ref().ok_or_else(not_ready)?;
     if let Some(completion) = &value.completion {
         completion.result().ok_or_else(not_ready)??;
@@ -140,7 +165,9 @@ fn bytes(e: &Engine, id: NodeId) -> Result<(Vec<u8>, DType)> {
 }
 
 /// A copy of a computed value.
-#[napi(ts_return_type = "Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array")]
+#[napi(
+    ts_return_type = "Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array"
+)]
 pub fn read(a: f64) -> napi::Result<Array> {
     engine(|e| {
         let (bytes, dtype) = bytes(e, NodeId::from_number(a))?;

@@ -14,7 +14,10 @@ use crate::state::{engine, ids, spec};
 pub fn vjp(outputs: Vec<f64>, seeds: Vec<f64>, wrt: Vec<f64>) -> napi::Result<Vec<f64>> {
     engine(|e| {
         let found = derivatives(&mut e.graph, &ids(&outputs), &ids(&seeds), &ids(&wrt))?;
-        Ok(found.into_iter().map(|d| d.map_or(0.0, NodeId::to_number)).collect())
+        Ok(found
+            .into_iter()
+            .map(|d| d.map_or(0.0, NodeId::to_number))
+            .collect())
     })
 }
 
@@ -98,19 +101,22 @@ pub fn jit_abort() -> napi::Result<()> {
 
 /// Queues a run; the results can be used at once and read when `done` has resolved.
 #[napi(ts_return_type = "{ outputs: Array<number>, done: Promise<void> }")]
-pub fn jit_run(env: &Env, function: u32, arguments: Vec<f64>) -> napi::Result<Object<'_>> {
-    let (results, completion) = engine(|e| e.jit_run(function, &ids(&arguments)))?;
+pub fn jit_run(env: &Env, program: u32, arguments: Vec<f64>) -> napi::Result<Object<'_>> {
+    let (results, completion) = engine(|e| e.jit_run(program, &ids(&arguments)))?;
     let mut run = Object::new(env)?;
-    run.set_named_property("outputs", results.into_iter().map(NodeId::to_number).collect::<Vec<_>>())?;
+    run.set_named_property(
+        "outputs",
+        results.into_iter().map(NodeId::to_number).collect::<Vec<_>>(),
+    )?;
     run.set_named_property("done", promise(env, vec![completion])?)?;
     Ok(run)
 }
 
 /// Lets go of a compiled function.
 #[napi]
-pub fn jit_release(function: u32) -> napi::Result<()> {
+pub fn jit_release(program: u32) -> napi::Result<()> {
     engine(|e| {
-        e.jit_release(function);
+        e.jit_release(program);
         Ok(())
     })
 }

@@ -1,8 +1,8 @@
 //! What there is: plans, memory, the device.
 
 use hyperglow_core::random;
-use napi::bindgen_prelude::Uint32Array;
 use napi::Env;
+use napi::bindgen_prelude::Uint32Array;
 use napi_derive::napi;
 
 use crate::state::{device, engine, ids, to_js};
@@ -86,7 +86,11 @@ pub struct DeviceInfo {
 #[napi]
 pub fn device_info() -> napi::Result<DeviceInfo> {
     let (backend, _) = device().map_err(to_js)?;
-    Ok(DeviceInfo { name: "cpu".into(), threads: backend.threads() as u32, level: backend.level().name().to_string() })
+    Ok(DeviceInfo {
+        name: "cpu".into(),
+        threads: backend.threads() as u32,
+        level: backend.level().name().to_string(),
+    })
 }
 
 /// Random bits for code that runs in JavaScript: the same numbers as the `random` primitive's.

@@ -22,16 +22,25 @@ fn add_shaped(op: Op, inputs: &[f64], extents: &[u32], like: usize) -> napi::Res
     engine(|e| {
         let inputs = ids(inputs);
         let dtype = e.graph.dtype(inputs[like])?;
-        let target = Spec { shape: shape(extents), dtype };
+        let target = Spec {
+            shape: shape(extents),
+            dtype,
+        };
         Ok(e.graph.add(op, &inputs, Some(&target))?.to_number())
     })
 }
 
 fn unary_op(code: u32) -> Result<UnaryOp> {
-    UnaryOp::ALL.get(code as usize).copied().ok_or_else(|| Error::internal("unary", format!("no operation {code}")))
+    UnaryOp::ALL
+        .get(code as usize)
+        .copied()
+        .ok_or_else(|| Error::internal("unary", format!("no operation {code}")))
 }
 fn binary_op(code: u32) -> Result<BinaryOp> {
-    BinaryOp::ALL.get(code as usize).copied().ok_or_else(|| Error::internal("binary", format!("no operation {code}")))
+    BinaryOp::ALL
+        .get(code as usize)
+        .copied()
+        .ok_or_else(|| Error::internal("binary", format!("no operation {code}")))
 }
 
 /// Names of the elementwise operations; their index is their code.
@@ -57,7 +66,9 @@ pub fn op_names() -> OpNames {
 pub fn unary(code: u32, a: f64) -> napi::Result<f64> {
     engine(|e| {
         e.bound_pending()?;
-        Ok(e.graph.add(Op::Unary(unary_op(code)?), &[id(a)], None)?.to_number())
+        Ok(e.graph
+            .add(Op::Unary(unary_op(code)?), &[id(a)], None)?
+            .to_number())
     })
 }
 
@@ -97,7 +108,11 @@ pub fn binary_scalar(code: u32, a: f64, value: f64, scalar_on_left: bool) -> nap
         }
         let number = e.graph.constant(value, &spec);
         e.graph.retain(id(a))?;
-        let inputs = if scalar_on_left { [number, id(a)] } else { [id(a), number] };
+        let inputs = if scalar_on_left {
+            [number, id(a)]
+        } else {
+            [id(a), number]
+        };
         finish(e, Op::Binary(op), &inputs)
     })
 }
@@ -143,7 +158,9 @@ pub fn constant(value: f64, code: u32, extents: Vec<u32>) -> napi::Result<f64> {
 pub fn iota(code: u32, extents: Vec<u32>, axis: u32) -> napi::Result<f64> {
     engine(|e| {
         let spec = spec(&extents, code)?;
-        Ok(e.graph.add(Op::Iota { axis: axis as usize }, &[], Some(&spec))?.to_number())
+        Ok(e.graph
+            .add(Op::Iota { axis: axis as usize }, &[], Some(&spec))?
+            .to_number())
     })
 }
 
@@ -157,7 +174,9 @@ pub fn random(kind: u32, key: f64, code: u32, extents: Vec<u32>) -> napi::Result
             _ => Distribution::Normal,
         };
         let spec = spec(&extents, code)?;
-        Ok(e.graph.add(Op::Random(kind), &[id(key)], Some(&spec))?.to_number())
+        Ok(e.graph
+            .add(Op::Random(kind), &[id(key)], Some(&spec))?
+            .to_number())
     })
 }
 
@@ -201,13 +220,29 @@ pub fn permute(a: f64, axes: Vec<u32>) -> napi::Result<f64> {
 /// `count` elements per axis from `start`, every `step`-th.
 #[napi]
 pub fn slice(a: f64, start: Vec<u32>, step: Vec<u32>, count: Vec<u32>) -> napi::Result<f64> {
-    add_shaped(Op::Slice { start: sizes(&start), step: sizes(&step) }, &[a], &count, 0)
+    add_shaped(
+        Op::Slice {
+            start: sizes(&start),
+            step: sizes(&step),
+        },
+        &[a],
+        &count,
+        0,
+    )
 }
 
 /// Zeros around and between the elements.
 #[napi]
 pub fn pad(a: f64, low: Vec<u32>, high: Vec<u32>, interior: Vec<u32>) -> napi::Result<f64> {
-    add(Op::Pad { low: sizes(&low), high: sizes(&high), interior: sizes(&interior) }, &[a], None)
+    add(
+        Op::Pad {
+            low: sizes(&low),
+            high: sizes(&high),
+            interior: sizes(&interior),
+        },
+        &[a],
+        None,
+    )
 }
 
 /// Reversal along axes.
@@ -227,7 +262,9 @@ pub fn concat(parts: Vec<f64>, axis: u32) -> napi::Result<f64> {
 pub fn matmul(a: f64, b: f64, ta: bool, tb: bool) -> napi::Result<f64> {
     engine(|e| {
         e.bound_pending()?;
-        Ok(e.graph.add(Op::MatMul { ta, tb }, &[id(a), id(b)], None)?.to_number())
+        Ok(e.graph
+            .add(Op::MatMul { ta, tb }, &[id(a), id(b)], None)?
+            .to_number())
     })
 }
 
@@ -236,58 +273,122 @@ fn window(stride: &[u32], pad_low: &[u32], pad_high: &[u32], dilation: &[u32]) -
     if lengths.iter().any(|&n| n != stride.len()) {
         return Err(Error::internal("window", "attributes of different lengths"));
     }
-    Ok(Window { stride: sizes(stride), pad_low: sizes(pad_low), pad_high: sizes(pad_high), dilation: sizes(dilation) })
+    Ok(Window {
+        stride: sizes(stride),
+        pad_low: sizes(pad_low),
+        pad_high: sizes(pad_high),
+        dilation: sizes(dilation),
+    })
 }
 
 /// Convolution (cross-correlation), n-dimensional.
 #[napi]
-pub fn conv(x: f64, w: f64, stride: Vec<u32>, pad_low: Vec<u32>, pad_high: Vec<u32>, dilation: Vec<u32>, groups: u32) -> napi::Result<f64> {
+pub fn conv(
+    x: f64,
+    w: f64,
+    stride: Vec<u32>,
+    pad_low: Vec<u32>,
+    pad_high: Vec<u32>,
+    dilation: Vec<u32>,
+    groups: u32,
+) -> napi::Result<f64> {
     engine(|e| {
-        let op = Op::Conv { window: window(&stride, &pad_low, &pad_high, &dilation)?, groups: groups as usize };
+        let op = Op::Conv {
+            window: window(&stride, &pad_low, &pad_high, &dilation)?,
+            groups: groups as usize,
+        };
         Ok(e.graph.add(op, &[id(x), id(w)], None)?.to_number())
     })
 }
 
 /// The adjoint of convolution in x: transposed convolution.
 #[napi]
-#[allow(clippy::too_many_arguments, reason = "positional numbers are the cheapest way across the boundary")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "positional numbers are the cheapest way across the boundary"
+)]
 pub fn conv_input_grad(
-    dy: f64, w: f64, stride: Vec<u32>, pad_low: Vec<u32>, pad_high: Vec<u32>, dilation: Vec<u32>, groups: u32, input: Vec<u32>,
+    dy: f64,
+    w: f64,
+    stride: Vec<u32>,
+    pad_low: Vec<u32>,
+    pad_high: Vec<u32>,
+    dilation: Vec<u32>,
+    groups: u32,
+    input: Vec<u32>,
 ) -> napi::Result<f64> {
     engine(|e| {
         let window = window(&stride, &pad_low, &pad_high, &dilation)?;
-        let op = Op::ConvInputGrad { window, groups: groups as usize, input: sizes(&input) };
+        let op = Op::ConvInputGrad {
+            window,
+            groups: groups as usize,
+            input: sizes(&input),
+        };
         Ok(e.graph.add(op, &[id(dy), id(w)], None)?.to_number())
     })
 }
 
 /// The adjoint of convolution in w.
 #[napi]
-#[allow(clippy::too_many_arguments, reason = "positional numbers are the cheapest way across the boundary")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "positional numbers are the cheapest way across the boundary"
+)]
 pub fn conv_weight_grad(
-    x: f64, dy: f64, stride: Vec<u32>, pad_low: Vec<u32>, pad_high: Vec<u32>, dilation: Vec<u32>, groups: u32, kernel: Vec<u32>,
+    x: f64,
+    dy: f64,
+    stride: Vec<u32>,
+    pad_low: Vec<u32>,
+    pad_high: Vec<u32>,
+    dilation: Vec<u32>,
+    groups: u32,
+    kernel: Vec<u32>,
 ) -> napi::Result<f64> {
     engine(|e| {
         let window = window(&stride, &pad_low, &pad_high, &dilation)?;
-        let op = Op::ConvWeightGrad { window, groups: groups as usize, kernel: sizes(&kernel) };
+        let op = Op::ConvWeightGrad {
+            window,
+            groups: groups as usize,
+            kernel: sizes(&kernel),
+        };
         Ok(e.graph.add(op, &[id(x), id(dy)], None)?.to_number())
     })
 }
 
 /// Sum over windows.
 #[napi]
-pub fn window_sum(x: f64, stride: Vec<u32>, pad_low: Vec<u32>, pad_high: Vec<u32>, dilation: Vec<u32>, kernel: Vec<u32>) -> napi::Result<f64> {
+pub fn window_sum(
+    x: f64,
+    stride: Vec<u32>,
+    pad_low: Vec<u32>,
+    pad_high: Vec<u32>,
+    dilation: Vec<u32>,
+    kernel: Vec<u32>,
+) -> napi::Result<f64> {
     engine(|e| {
-        let op = Op::WindowSum { window: window(&stride, &pad_low, &pad_high, &dilation)?, kernel: sizes(&kernel) };
+        let op = Op::WindowSum {
+            window: window(&stride, &pad_low, &pad_high, &dilation)?,
+            kernel: sizes(&kernel),
+        };
         Ok(e.graph.add(op, &[id(x)], None)?.to_number())
     })
 }
 
 /// Flat spatial index of each window's first maximum.
 #[napi]
-pub fn window_arg_max(x: f64, stride: Vec<u32>, pad_low: Vec<u32>, pad_high: Vec<u32>, dilation: Vec<u32>, kernel: Vec<u32>) -> napi::Result<f64> {
+pub fn window_arg_max(
+    x: f64,
+    stride: Vec<u32>,
+    pad_low: Vec<u32>,
+    pad_high: Vec<u32>,
+    dilation: Vec<u32>,
+    kernel: Vec<u32>,
+) -> napi::Result<f64> {
     engine(|e| {
-        let op = Op::WindowArgMax { window: window(&stride, &pad_low, &pad_high, &dilation)?, kernel: sizes(&kernel) };
+        let op = Op::WindowArgMax {
+            window: window(&stride, &pad_low, &pad_high, &dilation)?,
+            kernel: sizes(&kernel),
+        };
         Ok(e.graph.add(op, &[id(x)], None)?.to_number())
     })
 }
@@ -301,7 +402,12 @@ pub fn take(x: f64, index: f64, axis: u32) -> napi::Result<f64> {
 /// Zeros plus slices at an index.
 #[napi]
 pub fn index_add(index: f64, source: f64, axis: u32, extents: Vec<u32>) -> napi::Result<f64> {
-    add_shaped(Op::IndexAdd { axis: axis as usize }, &[index, source], &extents, 1)
+    add_shaped(
+        Op::IndexAdd { axis: axis as usize },
+        &[index, source],
+        &extents,
+        1,
+    )
 }
 
 /// Elements chosen along an axis by an index of equal rank.
@@ -313,13 +419,25 @@ pub fn gather(x: f64, index: f64, axis: u32) -> napi::Result<f64> {
 /// Zeros plus elements at an index of equal rank.
 #[napi]
 pub fn scatter_add(index: f64, source: f64, axis: u32, extents: Vec<u32>) -> napi::Result<f64> {
-    add_shaped(Op::ScatterAdd { axis: axis as usize }, &[index, source], &extents, 1)
+    add_shaped(
+        Op::ScatterAdd { axis: axis as usize },
+        &[index, source],
+        &extents,
+        1,
+    )
 }
 
 /// Stable order along an axis.
 #[napi]
 pub fn arg_sort(x: f64, axis: u32, descending: bool) -> napi::Result<f64> {
-    add(Op::ArgSort { axis: axis as usize, descending }, &[x], None)
+    add(
+        Op::ArgSort {
+            axis: axis as usize,
+            descending,
+        },
+        &[x],
+        None,
+    )
 }
 
 /// Indices of the k largest or smallest along an axis.
@@ -329,17 +447,33 @@ pub fn top_k(x: f64, k: u32, axis: u32, largest: bool) -> napi::Result<f64> {
         let axis = axis as usize;
         let from = e.graph.spec(id(x))?.clone();
         if axis >= from.shape.rank() {
-            return Err(Error::shape("topK", format!("axis {axis} of {}", from.shape), "axes count from 0"));
+            return Err(Error::shape(
+                "topK",
+                format!("axis {axis} of {}", from.shape),
+                "axes count from 0",
+            ));
         }
-        let target = Spec { shape: from.shape.with(axis, k as usize), dtype: from.dtype };
-        Ok(e.graph.add(Op::TopK { axis, largest }, &[id(x)], Some(&target))?.to_number())
+        let target = Spec {
+            shape: from.shape.with(axis, k as usize),
+            dtype: from.dtype,
+        };
+        Ok(e.graph
+            .add(Op::TopK { axis, largest }, &[id(x)], Some(&target))?
+            .to_number())
     })
 }
 
 /// Running sum along an axis.
 #[napi]
 pub fn cumsum(x: f64, axis: u32, reverse: bool) -> napi::Result<f64> {
-    add(Op::CumSum { axis: axis as usize, reverse }, &[x], None)
+    add(
+        Op::CumSum {
+            axis: axis as usize,
+            reverse,
+        },
+        &[x],
+        None,
+    )
 }
 
 /// Equal rows get equal numbers.

@@ -5,12 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 use hyperglow_core::engine::Engine;
+use hyperglow_core::op::Spec;
 use hyperglow_core::run::{Queue, panic_text};
 use hyperglow_core::{DType, Error, NodeId, Result, Shape};
-use hyperglow_core::op::Spec;
 use hyperglow_kernels::CpuBackend;
-use napi::bindgen_prelude::{FnArgs, Function, FunctionRef, Unknown};
 use napi::Env;
+use napi::bindgen_prelude::{FnArgs, Function, FunctionRef, Unknown};
 use napi_derive::napi;
 
 type ErrorFactory = FunctionRef<FnArgs<(String, String)>, Unknown<'static>>;
@@ -36,7 +36,9 @@ pub fn device() -> Result<(Arc<CpuBackend>, Arc<Queue>)> {
 pub fn engine<T>(f: impl FnOnce(&mut Engine) -> Result<T>) -> napi::Result<T> {
     let run = || {
         ENGINE.with(|cell| {
-            let mut slot = cell.try_borrow_mut().map_err(|_| Error::internal("engine", "it was entered twice"))?;
+            let mut slot = cell
+                .try_borrow_mut()
+                .map_err(|_| Error::internal("engine", "it was entered twice"))?;
             if slot.is_none() {
                 let (backend, queue) = device()?;
                 *slot = Some(Engine::new(backend, queue));
@@ -60,7 +62,11 @@ pub fn to_js(error: Error) -> napi::Error {
             let held = cell.borrow();
             let (env, factory) = held.as_ref()?;
             let make = factory.borrow_back(env).ok()?;
-            let made = make.call(FnArgs { data: (error.kind.code().to_string(), text.clone()) }).ok()?;
+            let made = make
+                .call(FnArgs {
+                    data: (error.kind.code().to_string(), text.clone()),
+                })
+                .ok()?;
             Some(napi::Error::from(made))
         })
         .unwrap_or_else(|| napi::Error::from_reason(text))
@@ -68,7 +74,10 @@ pub fn to_js(error: Error) -> napi::Error {
 
 /// Registers the function that makes an error from a code and a message.
 #[napi(ts_args_type = "factory: (code: string, message: string) => Error")]
-pub fn register_error_factory(env: Env, factory: Function<FnArgs<(String, String)>, Unknown<'static>>) -> napi::Result<()> {
+pub fn register_error_factory(
+    env: Env,
+    factory: Function<FnArgs<(String, String)>, Unknown<'static>>,
+) -> napi::Result<()> {
     let reference = factory.create_ref()?;
     ERRORS.with(|cell| *cell.borrow_mut() = Some((env, reference)));
     Ok(())
@@ -81,7 +90,13 @@ pub fn ids(numbers: &[f64]) -> Vec<NodeId> {
 
 /// The dtype of a code.
 pub fn dtype(code: u32) -> Result<DType> {
-    DType::from_code(code).ok_or_else(|| Error::dtype("dtype", format!("there is no dtype {code}"), "use one of the named dtypes"))
+    DType::from_code(code).ok_or_else(|| {
+        Error::dtype(
+            "dtype",
+            format!("there is no dtype {code}"),
+            "use one of the named dtypes",
+        )
+    })
 }
 
 /// A shape from JavaScript.
@@ -99,9 +114,16 @@ pub fn spec(extents: &[u32], code: u32) -> Result<Spec> {
     let shape = shape(extents);
     let elements = shape.dims().iter().try_fold(1usize, |n, &d| n.checked_mul(d));
     if elements.is_none_or(|n| n > MAX_ELEMENTS) {
-        return Err(Error::shape("shape", format!("{shape} has too many elements"), "at most 2^40 elements"));
+        return Err(Error::shape(
+            "shape",
+            format!("{shape} has too many elements"),
+            "at most 2^40 elements",
+        ));
     }
-    Ok(Spec { shape, dtype: dtype(code)? })
+    Ok(Spec {
+        shape,
+        dtype: dtype(code)?,
+    })
 }
 
 /// More elements than this are a mistake, not a tensor.

@@ -29,7 +29,11 @@ pub fn build(trace: &Trace, context: &Context<'_>) -> Result<Program> {
     let mut planner = Planner::new(&simple, context);
     planner.emit(&clusters);
     planner.write_outputs();
-    Ok(schedule::finish(planner.draft, &trace.expendable, trace.outputs.len()))
+    Ok(schedule::finish(
+        planner.draft,
+        &trace.expendable,
+        trace.outputs.len(),
+    ))
 }
 
 /// Per node, the last node of its cluster, for elementwise nodes.
@@ -74,7 +78,13 @@ struct Planner<'a> {
 impl<'a> Planner<'a> {
     fn new(simple: &'a Simple, context: &'a Context<'a>) -> Planner<'a> {
         let known = vec![None; simple.nodes.len()];
-        Planner { simple, context, draft: Draft::default(), known, copies: HashMap::new() }
+        Planner {
+            simple,
+            context,
+            draft: Draft::default(),
+            known,
+            copies: HashMap::new(),
+        }
     }
 
     fn emit(&mut self, clusters: &[Option<usize>]) {
@@ -143,7 +153,9 @@ impl<'a> Planner<'a> {
         self.known[node] = Some(Known::View(View::contiguous(slot, shape)));
     }
     fn value(&self, node: usize) -> Known {
-        self.known[node].clone().expect("inputs come before their consumers")
+        self.known[node]
+            .clone()
+            .expect("inputs come before their consumers")
     }
     fn push(&mut self, node: usize, kind: StepKind) {
         let scope = (self.context.scope)(self.simple.nodes[node].scope);
@@ -195,8 +207,16 @@ impl<'a> Planner<'a> {
             Known::Const(bits) => (InstrKind::Const(bits), vec![]),
             Known::View(view) => (InstrKind::Load(0), vec![view]),
         };
-        let code = vec![Instr { kind, dtype: spec.dtype }];
-        let cluster = Cluster { shape: spec.shape.clone(), loads, code, stores: vec![(0, slot)] };
+        let code = vec![Instr {
+            kind,
+            dtype: spec.dtype,
+        }];
+        let cluster = Cluster {
+            shape: spec.shape.clone(),
+            loads,
+            code,
+            stores: vec![(0, slot)],
+        };
         self.push(node, StepKind::Cluster(cluster));
     }
 
@@ -211,7 +231,15 @@ impl<'a> Planner<'a> {
         let specs: Vec<&Spec> = inputs.iter().map(|(_, spec)| spec).collect();
         let bytes = (self.context.scratch)(&node.op, &specs, &node.spec);
         let output = self.slot(node.spec.clone(), None);
-        self.push(i, StepKind::Op { op: node.op.clone(), inputs, output, scratch: (0, bytes) });
+        self.push(
+            i,
+            StepKind::Op {
+                op: node.op.clone(),
+                inputs,
+                output,
+                scratch: (0, bytes),
+            },
+        );
         self.know(i, output);
     }
 
@@ -221,7 +249,11 @@ impl<'a> Planner<'a> {
         let mut code = Code::default();
         for &i in members {
             let node = &simple.nodes[i];
-            let r: Vec<usize> = node.inputs.iter().map(|&n| code.operand(n as usize, simple, &self.known)).collect();
+            let r: Vec<usize> = node
+                .inputs
+                .iter()
+                .map(|&n| code.operand(n as usize, simple, &self.known))
+                .collect();
             let kind = match &node.op {
                 Op::Unary(op) => InstrKind::Unary(*op, r[0]),
                 Op::Binary(op) => InstrKind::Binary(*op, r[0], r[1]),
@@ -240,7 +272,12 @@ impl<'a> Planner<'a> {
             }
         }
         let shape: Shape = simple.nodes[root].spec.shape.clone();
-        let cluster = Cluster { shape, loads: code.loads, code: code.code, stores };
+        let cluster = Cluster {
+            shape,
+            loads: code.loads,
+            code: code.code,
+            stores,
+        };
         self.push(root, StepKind::Cluster(cluster));
     }
 
@@ -278,7 +315,10 @@ struct Code {
 
 impl Code {
     fn push(&mut self, kind: InstrKind, spec: &Spec) -> usize {
-        let instr = Instr { kind, dtype: spec.dtype };
+        let instr = Instr {
+            kind,
+            dtype: spec.dtype,
+        };
         if let Some(same) = self.code.iter().position(|i| *i == instr) {
             return same;
         }

@@ -1,9 +1,9 @@
 //! The plan cache: prepared plans by trace, at most [`PLANS`], the least recently used evicted.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::Result;
+use crate::hash::FastMap;
 use crate::plan::Program;
 use crate::plan::trace::Trace;
 use crate::run::Shared;
@@ -23,7 +23,7 @@ pub struct Plan {
 /// Plans by trace.
 #[derive(Default)]
 pub struct PlanCache {
-    plans: HashMap<Arc<Trace>, (Plan, u64)>,
+    plans: FastMap<Arc<Trace>, (Plan, u64)>,
     clock: u64,
     /// Look-ups that found their plan.
     pub hits: u64,
@@ -43,12 +43,17 @@ impl PlanCache {
         self.misses += 1;
         let plan = make(trace)?;
         if self.plans.len() >= PLANS {
-            let oldest = self.plans.iter().min_by_key(|(_, (_, used))| *used).map(|(t, _)| t.clone());
+            let oldest = self
+                .plans
+                .iter()
+                .min_by_key(|(_, (_, used))| *used)
+                .map(|(t, _)| t.clone());
             if let Some(oldest) = oldest {
                 self.plans.remove(&oldest);
             }
         }
-        self.plans.insert(Arc::new(trace.clone()), (plan.clone(), self.clock));
+        self.plans
+            .insert(Arc::new(trace.clone()), (plan.clone(), self.clock));
         Ok(plan)
     }
     /// Plans in the cache.

@@ -55,24 +55,38 @@ mod tests {
     fn blocks_alive_together_never_overlap() {
         let mut seed = 7u64;
         let mut next = |n: u64| {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             ((seed >> 33) % n) as usize
         };
         for _ in 0..50 {
             let blocks: Vec<Block> = (0..60)
                 .map(|_| {
                     let from = next(40);
-                    Block { bytes: next(1000), from, to: from + next(10) }
+                    Block {
+                        bytes: next(1000),
+                        from,
+                        to: from + next(10),
+                    }
                 })
                 .collect();
             let (offsets, total) = assign(&blocks);
             for i in 0..blocks.len() {
-                assert!(offsets[i].is_multiple_of(ALIGNMENT) && offsets[i] + blocks[i].bytes <= total.max(blocks[i].bytes));
+                assert!(
+                    offsets[i].is_multiple_of(ALIGNMENT)
+                        && offsets[i] + blocks[i].bytes <= total.max(blocks[i].bytes)
+                );
                 for j in 0..i {
                     let (a, b) = (blocks[i], blocks[j]);
                     let together = a.from <= b.to && b.from <= a.to && a.bytes > 0 && b.bytes > 0;
                     let apart = offsets[i] + a.bytes <= offsets[j] || offsets[j] + b.bytes <= offsets[i];
-                    assert!(!together || apart, "{a:?} at {} and {b:?} at {}", offsets[i], offsets[j]);
+                    assert!(
+                        !together || apart,
+                        "{a:?} at {} and {b:?} at {}",
+                        offsets[i],
+                        offsets[j]
+                    );
                 }
             }
         }
@@ -80,7 +94,18 @@ mod tests {
 
     #[test]
     fn blocks_at_different_times_share_bytes() {
-        let blocks = [Block { bytes: 100, from: 0, to: 1 }, Block { bytes: 90, from: 2, to: 3 }];
+        let blocks = [
+            Block {
+                bytes: 100,
+                from: 0,
+                to: 1,
+            },
+            Block {
+                bytes: 90,
+                from: 2,
+                to: 3,
+            },
+        ];
         assert_eq!(assign(&blocks), (vec![0, 0], 128));
     }
 }

@@ -60,7 +60,12 @@ impl View {
     /// The whole slot, in order, with the extents of `shape`.
     pub fn contiguous(slot: SlotId, shape: Shape) -> View {
         let strides = shape.strides().into_iter().map(|s| s as isize).collect();
-        View { slot, shape, strides, offset: 0 }
+        View {
+            slot,
+            shape,
+            strides,
+            offset: 0,
+        }
     }
     /// True when elements lie row-major without gaps (from `offset`). Axes of extent 1 do not matter.
     pub fn is_contiguous(&self) -> bool {

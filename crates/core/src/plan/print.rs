@@ -23,8 +23,17 @@ pub fn print(program: &Program) -> String {
         };
         let read: Vec<String> = reads(step).iter().map(|&s| operand(program, s)).collect();
         let written: Vec<String> = writes(step).iter().map(|&s| operand(program, s)).collect();
-        let scope = if step.scope.is_empty() { String::new() } else { format!("  [{}]", step.scope) };
-        let _ = writeln!(text, "{i:4}  {what:<28} {} -> {}{scope}", read.join(" "), written.join(" "));
+        let scope = if step.scope.is_empty() {
+            String::new()
+        } else {
+            format!("  [{}]", step.scope)
+        };
+        let _ = writeln!(
+            text,
+            "{i:4}  {what:<28} {} -> {}{scope}",
+            read.join(" "),
+            written.join(" ")
+        );
     }
     for (j, donation) in program.donations.iter().enumerate() {
         if let Some(k) = donation {

@@ -38,7 +38,15 @@ pub fn finish(mut draft: Draft, expendable: &[bool], outputs: usize) -> Program 
         .into_iter()
         .map(|(spec, place)| Slot::from((spec, place.unwrap_or(Place::Arena(0)))))
         .collect();
-    Program { slots, steps: draft.steps, inputs: draft.inputs, outputs: draft.outputs, donations, arena_bytes, can_fail }
+    Program {
+        slots,
+        steps: draft.steps,
+        inputs: draft.inputs,
+        outputs: draft.outputs,
+        donations,
+        arena_bytes,
+        can_fail,
+    }
 }
 
 fn fallible(step: &Step) -> bool {
@@ -85,7 +93,11 @@ impl Links {
                 next[w].extend(readers.iter().copied());
             }
         }
-        Links { writer, readers, next }
+        Links {
+            writer,
+            readers,
+            next,
+        }
     }
 
     /// Every step that must come after `step`.
@@ -102,19 +114,32 @@ impl Links {
 }
 
 /// Chooses donations and an order that honours them.
-fn donate(draft: &Draft, links: &Links, expendable: &[bool], outputs: usize) -> (Vec<Option<usize>>, Vec<usize>) {
+fn donate(
+    draft: &Draft,
+    links: &Links,
+    expendable: &[bool],
+    outputs: usize,
+) -> (Vec<Option<usize>>, Vec<usize>) {
     let mut donations = vec![None; outputs];
     let mut taken = vec![false; draft.inputs.len()];
     let mut before: Vec<(usize, usize)> = Vec::new();
-    let fallible: Vec<usize> = (0..draft.steps.len()).filter(|&i| fallible(&draft.steps[i])).collect();
+    let fallible: Vec<usize> = (0..draft.steps.len())
+        .filter(|&i| fallible(&draft.steps[i]))
+        .collect();
     for (j, &slot) in draft.outputs.iter().enumerate() {
         let Some(w) = links.writer[slot] else { continue };
-        let StepKind::Cluster(cluster) = &draft.steps[w].kind else { continue };
+        let StepKind::Cluster(cluster) = &draft.steps[w].kind else {
+            continue;
+        };
         let mut after: Option<Vec<bool>> = None;
         for k in candidates(draft, cluster, slot, expendable) {
             let after = after.get_or_insert_with(|| links.after(w));
-            let earlier: Vec<usize> =
-                links.readers[draft.inputs[k]].iter().chain(&fallible).copied().filter(|&r| r != w).collect();
+            let earlier: Vec<usize> = links.readers[draft.inputs[k]]
+                .iter()
+                .chain(&fallible)
+                .copied()
+                .filter(|&r| r != w)
+                .collect();
             if !taken[k] && !earlier.iter().any(|&r| after[r]) {
                 taken[k] = true;
                 donations[j] = Some(k);
@@ -132,7 +157,11 @@ fn donate(draft: &Draft, links: &Links, expendable: &[bool], outputs: usize) -> 
 /// The expendable inputs that `cluster` reads element for element where it writes `slot`.
 fn candidates(draft: &Draft, cluster: &Cluster, slot: SlotId, expendable: &[bool]) -> Vec<usize> {
     let whole = |s: SlotId| {
-        cluster.loads.iter().filter(|v| v.slot == s).all(|v| v.offset == 0 && v.is_contiguous() && v.shape == cluster.shape)
+        cluster
+            .loads
+            .iter()
+            .filter(|v| v.slot == s)
+            .all(|v| v.offset == 0 && v.is_contiguous() && v.shape == cluster.shape)
     };
     cluster
         .loads
@@ -141,7 +170,12 @@ fn candidates(draft: &Draft, cluster: &Cluster, slot: SlotId, expendable: &[bool
             Some(Place::Input(k)) => Some((k, v.slot)),
             _ => None,
         })
-        .filter(|&(k, s)| expendable[k] && draft.slots[s].0.bytes() == draft.slots[slot].0.bytes() && draft.slots[s].0.dtype == draft.slots[slot].0.dtype && whole(s))
+        .filter(|&(k, s)| {
+            expendable[k]
+                && draft.slots[s].0.bytes() == draft.slots[slot].0.bytes()
+                && draft.slots[s].0.dtype == draft.slots[slot].0.dtype
+                && whole(s)
+        })
         .map(|(k, _)| k)
         .collect()
 }
@@ -158,7 +192,8 @@ fn order(links: &Links, before: &[(usize, usize)]) -> Option<Vec<usize>> {
     for &i in next.iter().flatten() {
         waiting[i] += 1;
     }
-    let mut ready: BinaryHeap<Reverse<usize>> = (0..count).filter(|&i| waiting[i] == 0).map(Reverse).collect();
+    let mut ready: BinaryHeap<Reverse<usize>> =
+        (0..count).filter(|&i| waiting[i] == 0).map(Reverse).collect();
     let mut order = Vec::with_capacity(count);
     while let Some(Reverse(i)) = ready.pop() {
         order.push(i);
@@ -186,16 +221,26 @@ fn place(draft: &mut Draft) -> usize {
     for (slot, (spec, place)) in draft.slots.iter().enumerate() {
         if let (None, Some((from, to))) = (place, life[slot]) {
             slots.push(slot);
-            blocks.push(Block { bytes: spec.bytes(), from, to });
+            blocks.push(Block {
+                bytes: spec.bytes(),
+                from,
+                to,
+            });
         }
     }
     let mut scratches = Vec::new();
     for (at, step) in draft.steps.iter().enumerate() {
-        if let StepKind::Op { scratch: (_, bytes), .. } = step.kind
+        if let StepKind::Op {
+            scratch: (_, bytes), ..
+        } = step.kind
             && bytes > 0
         {
             scratches.push(at);
-            blocks.push(Block { bytes, from: at, to: at });
+            blocks.push(Block {
+                bytes,
+                from: at,
+                to: at,
+            });
         }
     }
     let (offsets, total) = memory::assign(&blocks);

@@ -35,7 +35,11 @@ pub fn simplify(trace: &Trace) -> Simple {
         };
         representative.push(at);
     }
-    let outputs: Vec<usize> = trace.outputs.iter().map(|&o| representative[o as usize] as usize).collect();
+    let outputs: Vec<usize> = trace
+        .outputs
+        .iter()
+        .map(|&o| representative[o as usize] as usize)
+        .collect();
     let mut live = vec![false; nodes.len()];
     for &o in &outputs {
         live[o] = true;
@@ -52,11 +56,21 @@ pub fn simplify(trace: &Trace) -> Simple {
             }
         }
     }
-    Simple { nodes, live, consumers, outputs }
+    Simple {
+        nodes,
+        live,
+        consumers,
+        outputs,
+    }
 }
 
 fn push(nodes: &mut Vec<TraceNode>, node: &TraceNode, inputs: Vec<u32>) -> u32 {
-    nodes.push(TraceNode { op: node.op.clone(), inputs, spec: node.spec.clone(), scope: node.scope });
+    nodes.push(TraceNode {
+        op: node.op.clone(),
+        inputs,
+        spec: node.spec.clone(),
+        scope: node.scope,
+    });
     (nodes.len() - 1) as u32
 }
 
@@ -66,7 +80,9 @@ fn unchanged(op: &Op, inputs: &[u32], spec: &Spec, nodes: &[TraceNode]) -> Optio
     let is = |i: u32, number: f64| nodes[i as usize].op == Op::constant(number);
     match op {
         Op::StopGradient => Some(inputs[0]),
-        Op::Cast(_) | Op::Reshape | Op::Broadcast => (nodes[inputs[0] as usize].spec == *spec).then_some(inputs[0]),
+        Op::Cast(_) | Op::Reshape | Op::Broadcast => {
+            (nodes[inputs[0] as usize].spec == *spec).then_some(inputs[0])
+        }
         Op::Binary(BinaryOp::Mul) if is(inputs[1], 1.0) => Some(inputs[0]),
         Op::Binary(BinaryOp::Mul) if is(inputs[0], 1.0) => Some(inputs[1]),
         Op::Binary(BinaryOp::Div) if is(inputs[1], 1.0) => Some(inputs[0]),

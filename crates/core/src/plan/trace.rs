@@ -1,11 +1,11 @@
 //! A trace: the part of the graph that is to be computed, with nodes numbered from 0 in topological
 //! order. Equal traces have equal plans, whatever nodes they were cut from; a trace is its own key.
 
-use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 
 use crate::error::Result;
 use crate::graph::{Graph, NodeId};
+use crate::hash::FastMap;
 use crate::op::{Op, Spec};
 
 /// One node of a trace.
@@ -47,11 +47,9 @@ impl PartialEq for Trace {
             && self.outputs == other.outputs
             && self.expendable == other.expendable
             && self.nodes.len() == other.nodes.len()
-            && self
-                .nodes
-                .iter()
-                .zip(&other.nodes)
-                .all(|(a, b)| a.op == b.op && a.inputs == b.inputs && a.spec == b.spec && a.named() == b.named())
+            && self.nodes.iter().zip(&other.nodes).all(|(a, b)| {
+                a.op == b.op && a.inputs == b.inputs && a.spec == b.spec && a.named() == b.named()
+            })
     }
 }
 impl Eq for Trace {}
@@ -82,7 +80,7 @@ pub struct Cut {
 /// Cuts out what `targets` need. Nodes with a value, and those of `leaves`, become inputs.
 /// Inputs are numbered `leaves` first (used or not), then by first appearance.
 pub fn cut(graph: &Graph, targets: &[NodeId], leaves: &[NodeId]) -> Result<Cut> {
-    let mut position: HashMap<NodeId, u32> = HashMap::with_capacity(64);
+    let mut position: FastMap<NodeId, u32> = FastMap::default();
     let mut nodes = Vec::with_capacity(64);
     let mut ids = Vec::with_capacity(64);
     let mut inputs = Vec::new();
@@ -90,7 +88,12 @@ pub fn cut(graph: &Graph, targets: &[NodeId], leaves: &[NodeId]) -> Result<Cut> 
     let mut leaf = |id: NodeId, nodes: &mut Vec<TraceNode>, ids: &mut Vec<NodeId>| -> Result<u32> {
         let node = graph.node(id)?;
         let at = nodes.len() as u32;
-        nodes.push(TraceNode { op: Op::Input, inputs: Vec::new(), spec: node.spec.clone(), scope: node.scope });
+        nodes.push(TraceNode {
+            op: Op::Input,
+            inputs: Vec::new(),
+            spec: node.spec.clone(),
+            scope: node.scope,
+        });
         ids.push(id);
         inputs.push(at);
         sources.push(id);
@@ -112,14 +115,34 @@ pub fn cut(graph: &Graph, targets: &[NodeId], leaves: &[NodeId]) -> Result<Cut> 
         } else if expanded || node.inputs.is_empty() {
             let inputs = node.inputs.iter().map(|i| position[i]).collect();
             position.insert(id, nodes.len() as u32);
-            nodes.push(TraceNode { op: node.op.clone(), inputs, spec: node.spec.clone(), scope: node.scope });
+            nodes.push(TraceNode {
+                op: node.op.clone(),
+                inputs,
+                spec: node.spec.clone(),
+                scope: node.scope,
+            });
             ids.push(id);
         } else {
             stack.push((id, true));
-            stack.extend(node.inputs.iter().rev().filter(|i| !position.contains_key(i)).map(|&i| (i, false)));
+            stack.extend(
+                node.inputs
+                    .iter()
+                    .rev()
+                    .filter(|i| !position.contains_key(i))
+                    .map(|&i| (i, false)),
+            );
         }
     }
     let outputs = targets.iter().map(|id| position[id]).collect();
     let expendable = vec![false; inputs.len()];
-    Ok(Cut { trace: Trace { nodes, inputs, expendable, outputs }, sources, ids })
+    Ok(Cut {
+        trace: Trace {
+            nodes,
+            inputs,
+            expendable,
+            outputs,
+        },
+        sources,
+        ids,
+    })
 }

@@ -16,13 +16,27 @@ pub fn permute(from: &View, axes: &[usize]) -> View {
 /// `shape` elements from `start`, every `step`-th.
 pub fn slice(from: &View, start: &[usize], step: &[usize], shape: &Shape) -> View {
     if shape.size() == 0 {
-        return View { slot: from.slot, shape: shape.clone(), strides: from.strides.clone(), offset: 0 };
+        return View {
+            slot: from.slot,
+            shape: shape.clone(),
+            strides: from.strides.clone(),
+            offset: 0,
+        };
     }
-    let shift: isize = start.iter().zip(&from.strides).map(|(&s, &d)| s as isize * d).sum();
+    let shift: isize = start
+        .iter()
+        .zip(&from.strides)
+        .map(|(&s, &d)| s as isize * d)
+        .sum();
     View {
         slot: from.slot,
         shape: shape.clone(),
-        strides: from.strides.iter().zip(step).map(|(&d, &s)| d * s as isize).collect(),
+        strides: from
+            .strides
+            .iter()
+            .zip(step)
+            .map(|(&d, &s)| d * s as isize)
+            .collect(),
         offset: from.offset.wrapping_add_signed(shift),
     }
 }
@@ -43,18 +57,36 @@ pub fn flip(from: &View, axes: &[usize]) -> View {
 
 /// Extents of 1 repeat.
 pub fn broadcast(from: &View, shape: &Shape) -> View {
-    let strides = (0..shape.rank()).map(|i| if from.shape[i] == shape[i] { from.strides[i] } else { 0 }).collect();
-    View { slot: from.slot, shape: shape.clone(), strides, offset: from.offset }
+    let strides = (0..shape.rank())
+        .map(|i| {
+            if from.shape[i] == shape[i] {
+                from.strides[i]
+            } else {
+                0
+            }
+        })
+        .collect();
+    View {
+        slot: from.slot,
+        shape: shape.clone(),
+        strides,
+        offset: from.offset,
+    }
 }
 
 /// The same elements in order with other extents, if strides can say so.
 pub fn reshape(from: &View, shape: &Shape) -> Option<View> {
     if from.shape.size() == 0 {
-        return Some(View { offset: 0, ..View::contiguous(from.slot, shape.clone()) });
+        return Some(View {
+            offset: 0,
+            ..View::contiguous(from.slot, shape.clone())
+        });
     }
     // Axes of extent 1 carry no information.
-    let old: Vec<(usize, isize)> =
-        (0..from.shape.rank()).filter(|&i| from.shape[i] != 1).map(|i| (from.shape[i], from.strides[i])).collect();
+    let old: Vec<(usize, isize)> = (0..from.shape.rank())
+        .filter(|&i| from.shape[i] != 1)
+        .map(|i| (from.shape[i], from.strides[i]))
+        .collect();
     let mut strides = vec![0isize; shape.rank()];
     let (mut i, mut j) = (0, 0);
     while i < old.len() {
@@ -86,7 +118,12 @@ pub fn reshape(from: &View, shape: &Shape) -> Option<View> {
         i += 1;
         j += 1;
     }
-    Some(View { slot: from.slot, shape: shape.clone(), strides, offset: from.offset })
+    Some(View {
+        slot: from.slot,
+        shape: shape.clone(),
+        strides,
+        offset: from.offset,
+    })
 }
 
 #[cfg(test)]
@@ -97,7 +134,10 @@ mod tests {
     fn elements(v: &View) -> Vec<usize> {
         let mut out = vec![v.offset as isize];
         for i in 0..v.shape.rank() {
-            out = out.iter().flat_map(|&at| (0..v.shape[i]).map(move |k| at + k as isize * v.strides[i])).collect();
+            out = out
+                .iter()
+                .flat_map(|&at| (0..v.shape[i]).map(move |k| at + k as isize * v.strides[i]))
+                .collect();
         }
         out.into_iter().map(|i| i as usize).collect()
     }
@@ -114,7 +154,12 @@ mod tests {
         ];
         let mut moved = 0;
         for v in views {
-            for shape in [vec![v.shape.size()], vec![1, v.shape.size() / 2, 2], vec![2, v.shape.size() / 2, 1], vec![v.shape[0], 1, v.shape.size() / v.shape[0]]] {
+            for shape in [
+                vec![v.shape.size()],
+                vec![1, v.shape.size() / 2, 2],
+                vec![2, v.shape.size() / 2, 1],
+                vec![v.shape[0], 1, v.shape.size() / v.shape[0]],
+            ] {
                 if let Some(r) = reshape(&v, &shape.into()) {
                     assert_eq!(elements(&r), elements(&v), "{v:?} as {r:?}");
                     moved += 1;

@@ -36,7 +36,7 @@ pub struct MemoryStats {
     pub live_bytes: usize,
     /// Number of tensors' buffers.
     pub live_buffers: usize,
-    /// The largest `live_bytes` so far.
+    /// The largest sum of `live_bytes` and `arena_bytes` so far.
     pub peak_bytes: usize,
     /// Bytes of the arenas of prepared programs.
     pub arena_bytes: usize,
@@ -145,11 +145,11 @@ fn refused(bytes: usize, why: &str) -> Error {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        if self.bytes > 0 {
-            if let Some(layout) = Block::layout(self.bytes) {
-                // SAFETY: made by `alloc` with this layout, and dropped once.
-                unsafe { dealloc(self.start.as_ptr(), layout) };
-            }
+        if self.bytes > 0
+            && let Some(layout) = Block::layout(self.bytes)
+        {
+            // SAFETY: made by `alloc` with this layout, and dropped once.
+            unsafe { dealloc(self.start.as_ptr(), layout) };
         }
     }
 }
@@ -216,9 +216,13 @@ impl CpuStorage {
     pub fn new(len: usize) -> Result<CpuStorage> {
         let block = Block::take(len)?;
         let live = LIVE_BYTES.fetch_add(len, Relaxed) + len;
-        PEAK_BYTES.fetch_max(live, Relaxed);
+        PEAK_BYTES.fetch_max(live + ARENA_BYTES.load(Relaxed), Relaxed);
         LIVE_BUFFERS.fetch_add(1, Relaxed);
-        Ok(CpuStorage { start: block.start, block: Some(block), len })
+        Ok(CpuStorage {
+            start: block.start,
+            block: Some(block),
+            len,
+        })
     }
 
     pub fn copy_of(bytes: &[u8]) -> Result<CpuStorage> {
@@ -281,7 +285,8 @@ pub(crate) struct Arena(Block);
 impl Arena {
     pub fn new(bytes: usize) -> Result<Arena> {
         let block = Block::take(bytes)?;
-        ARENA_BYTES.fetch_add(block.bytes, Relaxed);
+        let arenas = ARENA_BYTES.fetch_add(block.bytes, Relaxed) + block.bytes;
+        PEAK_BYTES.fetch_max(arenas + LIVE_BYTES.load(Relaxed), Relaxed);
         Ok(Arena(block))
     }
 
