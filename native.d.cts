@@ -113,10 +113,10 @@ export declare function jitBegin(): void
 export declare function jitEnd(results: Array<number>): number
 
 /** Lets go of a compiled function. */
-export declare function jitRelease(function: number): void
+export declare function jitRelease(program: number): void
 
 /** Queues a run; the results can be used at once and read when `done` has resolved. */
-export declare function jitRun(function: number, arguments: Array<number>): { outputs: Array<number>, done: Promise<void> }
+export declare function jitRun(program: number, arguments: Array<number>): { outputs: Array<number>, done: Promise<void> }
 
 /** Ends it. */
 export declare function leaveTrace(): void

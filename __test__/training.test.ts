@@ -102,7 +102,7 @@ test('evaluatedDynamics is the plain mean over the batches', async (t) => {
   const model = classifier({ trackDynamics: true })
     .attachEvaluator(hsic())
     .attachEvaluator(new HSIC({ kernel: 'linear' }))
-  t.is(model.evaluatedDynamics, undefined)
+  t.true(model.evaluatedDynamics === undefined)
   t.throws(() => model.dynamics(), { instanceOf: StateError })
   await model.fitDataset(dataset(50, 16, true), { epochs: 3 })
   t.deepEqual(model.evaluatedDynamics.shape, [3, 2, 2, 2])
@@ -352,32 +352,21 @@ test('a loss that is no number ends training with a NumericalError', async (t) =
   })
 })
 
-test('steps allocate nothing once they have run, and leave nothing behind', async (t) => {
+test.serial('steps allocate nothing once they have run, and leave nothing behind', async (t) => {
   const model = tracked(true)
-  const data = dataset(64, 16)
-  const allocations: number[] = []
-  const bytes: number[] = []
-  await model.fitDataset(data, {
-    epochs: 30,
-    callbacks: [
-      {
-        onEpochEnd() {
-          allocations.push(memory().allocations)
-          bytes.push(memory().bytes)
-        },
-      },
-    ],
+  const counts: ReturnType<typeof memory>[] = []
+  await model.fitDataset(dataset(64, 16), {
+    epochs: 40,
+    callbacks: [{ onEpochEnd: () => void counts.push(memory()) }],
   })
-  const grown = (allocations.at(-1) as number) - (allocations[2] as number)
-  // 27 epochs of 4 steps; what is left are the few tensors an epoch reads.
-  t.true(grown <= 27 * 4 * 6, `${grown} allocations in 27 epochs`)
-  t.true(
-    (bytes.at(-1) as number) - (bytes[2] as number) < 20_000,
-    `bytes went from ${bytes[2]} to ${bytes.at(-1)}`,
-  )
+  const [early, late] = [counts[9], counts[39]] as [ReturnType<typeof memory>, ReturnType<typeof memory>]
+  // 120 steps; a buffer more may be taken when a step is started before the last one gave its result back.
+  t.true(late.allocations - early.allocations <= 2, `${late.allocations - early.allocations} allocations`)
+  t.true(late.nodes - early.nodes <= 4, `nodes: ${early.nodes}, then ${late.nodes}`)
+  t.true(late.bytes - early.bytes <= 4096, `bytes: ${early.bytes}, then ${late.bytes}`)
 })
 
-test('training leaves the event loop free', async (t) => {
+test.serial('training leaves the event loop free', async (t) => {
   const model = new IBSequential({ inputShape: [256], trackDynamics: true })
   model
     .add(new Dense(1024, { activation: 'relu' }))

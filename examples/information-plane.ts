@@ -19,6 +19,7 @@ import {
   IBSequential,
   IOError,
   informationPlane,
+  type MnistData,
   mnist,
   type Segment,
   version,
@@ -77,6 +78,22 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
+/** MNIST; a folder given by hand that does not hold it is wrong usage. */
+async function load({ batchSize, validationSplit, seed, data, limit }: Settings): Promise<MnistData> {
+  try {
+    return await mnist.load({
+      batchSize,
+      validationSplit,
+      seed,
+      ...(data === undefined ? {} : { dataDir: data }),
+      ...(limit === undefined ? {} : { limit }),
+    })
+  } catch (error) {
+    if (data === undefined || !(error instanceof HyperglowError)) throw error
+    throw new UsageError(`--data: ${error.message}`, { cause: error })
+  }
+}
+
 /** Everything a later program needs of the run, as JSON. */
 function report(model: IBSequential, history: History, settings: Settings, testAccuracy: number): string {
   const { metrics, loss, validationLoss, validationMetrics, seconds } = history
@@ -103,16 +120,10 @@ function report(model: IBSequential, history: History, settings: Settings, testA
 }
 
 async function main(settings: Settings, signal: AbortSignal): Promise<void> {
-  const { out, epochs, seed, track } = settings
+  const { out, epochs, track } = settings
   const model = await prepare(settings)
   await makeFolder(out)
-  const { train, validation, test } = await mnist.load({
-    batchSize: settings.batchSize,
-    validationSplit: settings.validationSplit,
-    seed,
-    ...(settings.data === undefined ? {} : { dataDir: settings.data }),
-    ...(settings.limit === undefined ? {} : { limit: settings.limit }),
-  })
+  const { train, validation, test } = await load(settings)
   console.log(model.summary())
   console.log(
     `MNIST: ${train.samples} training, ${validation.samples} validation, ${test.samples} test images; ` +

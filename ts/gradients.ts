@@ -39,6 +39,11 @@ function pointAt<T>(at: T): Point<T> {
   return { inputs, structure, tree: structure.unflatten(inputs) as Tensors<T>, recorded }
 }
 
+function checkFunction(op: string, f: unknown): void {
+  if (typeof f === 'function') return
+  throw new ArgumentError(`${op}: given ${describe(f)}, expected a function of tensors to differentiate`)
+}
+
 function checkResult(op: string, value: unknown): Tensor {
   if (!(value instanceof Tensor)) {
     const hint = value instanceof Promise ? 'an async function cannot be differentiated' : 'return a Tensor'
@@ -108,6 +113,7 @@ export function valueAndGrad<T, Aux>(
   at: T,
   options: { hasAux?: boolean } = {},
 ): ValueAndGrad<T> | ValueAndGradAux<T, Aux> {
+  checkFunction('valueAndGrad', f)
   const { inputs, structure, tree, recorded } = pointAt(at)
   return recorded(() => {
     const result = f(tree)
@@ -138,6 +144,7 @@ export function grad<Args extends readonly unknown[], Position extends number = 
   f: (...args: Args) => Tensor,
   wrt: Position = 0 as Position,
 ): (...args: Args) => Tensors<Args[Position]> {
+  checkFunction('grad', f)
   return (...args) => {
     if (!Number.isInteger(wrt) || wrt < 0 || wrt >= args.length) {
       throw new ArgumentError(
@@ -165,6 +172,7 @@ export function vjp<T, R>(
   at: T,
   cotangents?: Tensors<R> | ((value: R) => Tensors<R>),
 ): { value: R; grads: Tensors<T> } {
+  checkFunction('vjp', f)
   const { inputs, structure, tree, recorded } = pointAt(at)
   return recorded(() => {
     const value = f(tree)

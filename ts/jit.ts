@@ -92,6 +92,9 @@ function trace<Args extends readonly unknown[]>(
 export function jit<Args extends readonly object[], Result>(
   f: (...args: Args) => Result,
 ): Compiled<Args, Result> {
+  if (typeof f !== 'function') {
+    throw new ArgumentError(`jit: given ${describe(f)}, expected a function of tensors to compile`)
+  }
   const programs = new Map<string, Program>()
   let disposed = false
   const releaseAll = () => {

@@ -2,7 +2,12 @@
 import { ArgumentError, describe } from '../errors.js'
 import type { Tensor } from '../tensor.js'
 
-/** Inputs and targets of some samples; the sample axis comes first in both. */
+/**
+ * Inputs and targets of some samples; the sample axis comes first in both.
+ *
+ * A batch that was made to be used once has a `Symbol.dispose`: `for await (using batch of dataset)` then frees it at once. Training
+ * leaves batches alone, so a list of them can be gone through again.
+ */
 export interface Batch extends Partial<Disposable> {
   /** `[batch, ...inputShape]`. */
   readonly x: Tensor
@@ -10,11 +15,7 @@ export interface Batch extends Partial<Disposable> {
   readonly y: Tensor
 }
 
-/**
- * Batches of known number that can be gone through again and again.
- *
- * A batch that has a `Symbol.dispose` is disposed of by the training loop after its step; others stay the caller's.
- */
+/** Batches of known number that can be gone through again and again. */
 export interface Dataset extends AsyncIterable<Batch> {
   /** Number of batches. */
   readonly length: number

@@ -240,9 +240,15 @@ function as(x: Tensor, dtype: Tensor['dtype']): Tensor {
   return x.dtype === dtype ? x : x.cast(dtype)
 }
 
+function isKernel(kernel: unknown): kernel is Kernel {
+  const { matrix, shifted } = (kernel ?? {}) as Partial<Kernel>
+  return typeof matrix === 'function' && typeof shifted === 'function'
+}
+
 function makeKernel(kernel: KernelName | Kernel, options: HSICOptions): Kernel {
-  if (typeof kernel === 'object') return kernel
-  if (!Object.hasOwn(KERNELS, kernel)) throw unknownName('kernel', kernel, Object.keys(KERNELS))
+  if (isKernel(kernel)) return kernel
+  if (typeof kernel !== 'string' || !Object.hasOwn(KERNELS, kernel))
+    throw unknownName('kernel', kernel, Object.keys(KERNELS))
   return KERNELS[kernel](options)
 }
 

@@ -135,7 +135,7 @@ class BatchFeed implements Feed {
         const batch = next.value
         await this.#check(batch, index)
         const { x, y } = batch
-        yield { input: { x, y }, size: x.shape[0] as number, release: () => batch[Symbol.dispose]?.() }
+        yield { input: { x, y }, size: x.shape[0] as number, release() {} }
       }
     } finally {
       if (!ended) await iterator.return?.()

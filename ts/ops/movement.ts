@@ -1,4 +1,5 @@
 /** Operations that move elements without changing them. */
+import { checkShape } from '../create.js'
 import { dtypeCode, type Shape, showShape, sizeOf } from '../dtype.js'
 import { ArgumentError, describe, ShapeError } from '../errors.js'
 import { native } from '../native.js'
@@ -98,7 +99,7 @@ export function squeeze(x: Tensor, axes?: Axes): Tensor {
 
 /** Stretches x to `shape` under NumPy's rule: missing and unit extents repeat. Nothing is copied before it is needed. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
-  return own(native.broadcastTo(idOf('broadcastTo', x), [...shape]))
+  return own(native.broadcastTo(idOf('broadcastTo', x), checkShape('broadcastTo', shape)))
 }
 
 /** A bound of {@link slice}: negative ones count from the end, null is open. */

@@ -1,10 +1,12 @@
 //! Shapes: the extents of a tensor, row-major.
 
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 
-/// Extents of a tensor, outermost first. The empty shape is a scalar.
+/// Extents of a tensor, outermost first. The empty shape is a scalar. Shared, so that a copy costs next to nothing.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
-pub struct Shape(Box<[usize]>);
+pub struct Shape(Arc<[usize]>);
 
 impl Shape {
     /// The shape of a scalar.
@@ -43,9 +45,8 @@ impl Shape {
     }
     /// This shape with axis `axis` of extent `extent`.
     pub fn with(&self, axis: usize, extent: usize) -> Shape {
-        let mut dims = self.0.clone();
-        dims[axis] = extent;
-        Shape(dims)
+        let extents = self.0.iter().enumerate();
+        extents.map(|(i, &d)| if i == axis { extent } else { d }).collect()
     }
     /// The shape both broadcast to under NumPy's rule (right-aligned, 1 stretches).
     pub fn broadcast(op: &'static str, a: &Shape, b: &Shape) -> Result<Shape> {
@@ -83,7 +84,7 @@ impl From<Vec<usize>> for Shape {
 }
 impl<const N: usize> From<[usize; N]> for Shape {
     fn from(dims: [usize; N]) -> Shape {
-        Shape(Box::new(dims))
+        Shape(Arc::new(dims))
     }
 }
 impl std::ops::Index<usize> for Shape {

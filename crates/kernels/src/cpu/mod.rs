@@ -24,6 +24,7 @@ pub(crate) mod reduce;
 pub(crate) mod scan;
 pub(crate) mod sort;
 pub(crate) mod storage;
+pub(crate) mod transpose;
 pub(crate) mod unique;
 pub(crate) mod window;
 

@@ -99,10 +99,17 @@ impl AxisMap {
     #[inline(always)]
     pub fn at(&self, place: usize, tap: usize, extent: usize) -> Option<usize> {
         let at = place as isize * self.step + tap as isize * self.tap + self.offset;
-        if at < 0 || (self.divisor > 1 && at % self.divisor != 0) {
+        if at < 0 {
             return None;
         }
-        let at = (at / self.divisor) as usize;
+        let mut at = at as usize;
+        if self.divisor > 1 {
+            let divisor = self.divisor as usize;
+            if !at.is_multiple_of(divisor) {
+                return None;
+            }
+            at /= divisor;
+        }
         (at < extent).then_some(at)
     }
 

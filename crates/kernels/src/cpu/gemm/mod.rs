@@ -11,7 +11,7 @@ pub(crate) mod region;
 pub(crate) mod tile;
 
 pub(crate) use dots::{Dots, dots};
-pub(crate) use pack::{Matrix, Right};
+pub(crate) use pack::{Matrix, Right, Widths};
 pub(crate) use region::{Left, Source, Target, region, work_len};
 pub(crate) use tile::Tiled;
 
@@ -31,7 +31,7 @@ const TASK: usize = 1 << 18;
 /// Tasks wanted, so that a thread that was held up does not hold up the rest.
 const TASKS: usize = 24;
 /// Elements of an operand that is packed once for all tasks.
-const SHARED: usize = 1 << 20;
+const SHARED: usize = 1 << 22;
 /// Rows up to which a product with a transposed right operand is computed as its transpose.
 const FEW_ROWS: usize = 192;
 
@@ -246,16 +246,19 @@ impl Product {
     fn pack_right<T: Tiled>(&self, pool: &Pool, level: Level, right: Matrix<'_, T>, out: &mut [T]) {
         let cols = self.extents().1;
         let tiles = T::tiles(level);
-        let (width, padded) = (tiles.width(), tiles.padded(cols));
-        let panels = cols.div_ceil(width);
+        let padded = tiles.padded(cols);
+        // Some panels at a time, since rows are read across them.
+        let group = tiles.width() * 8;
+        let groups = cols.div_ceil(group);
         let out = SharedSlice::new(out);
-        pool.run(self.k.div_ceil(DEPTH) * panels, |_, task| {
-            let (k0, c0) = (task / panels * DEPTH, task % panels * width);
-            let (ks, cs) = (k0..self.k.min(k0 + DEPTH), c0..cols.min(c0 + width));
-            let (start, wide) = (k0 * padded + c0 * ks.len(), tiles.padded(cs.len()));
+        pool.run(self.k.div_ceil(DEPTH) * groups, |_, task| {
+            let (k0, c0) = (task / groups * DEPTH, task % groups * group);
+            let (ks, cs) = (k0..self.k.min(k0 + DEPTH), c0..cols.min(c0 + group));
+            let start = k0 * padded + c0 * ks.len();
+            let len = tiles.padded(cs.len()) * ks.len();
             // SAFETY: tasks pack different panels.
-            let panel = unsafe { out.range(start..start + wide * ks.len()) };
-            right.pack(level, ks, cs, wide, panel);
+            let panels = unsafe { out.range(start..start + len) };
+            right.pack(level, ks, cs, tiles.widths(), panels);
         });
     }
 }

@@ -110,17 +110,7 @@ pub(crate) unsafe fn region<T: Tiled, R: Right<T>>(
             let depth = ks.len();
             let add = target.add || k0 > 0;
             if let Source::Pack(source) = right {
-                for c in (c0..c1).step_by(width) {
-                    let valid = c..c1.min(c + width);
-                    let padded = tiles.padded(valid.len());
-                    source.pack(
-                        level,
-                        ks.clone(),
-                        valid,
-                        padded,
-                        &mut right_work[(c - c0) * depth..][..padded * depth],
-                    );
-                }
+                source.pack(level, ks.clone(), c0..c1, tiles.widths(), right_work);
             }
             for r0 in rows.clone().step_by(ROW_BLOCK) {
                 let r1 = rows.end.min(r0 + ROW_BLOCK);

@@ -3,11 +3,27 @@
 //! SSE, where a tile is 2 registers wide): enough independent chains to keep two multiply-add units busy.
 
 use super::lanes::{Lanes, Portable};
+use super::pack::Widths;
 use crate::cpu::element::{Element, Float};
 use crate::cpu::level::{Kind, Level};
 
 /// Rows of a tile.
 pub(crate) const ROWS: usize = 6;
+
+/// Elements of float32 in a cache line.
+const LINE: usize = 16;
+
+/// Asks for the cache line at an address, which need not be valid.
+#[inline(always)]
+fn prefetch<T>(at: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint: it reads nothing and cannot fault. SSE is part of every x86-64.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
 
 /// The left operand of a tile.
 #[derive(Clone, Copy)]
@@ -50,6 +66,11 @@ impl<T> Tiles<T> {
         self.lanes * self.of.len()
     }
 
+    /// The widths of panels for these tiles.
+    pub fn widths(&self) -> Widths {
+        Widths { panel: self.width(), lanes: self.lanes }
+    }
+
     /// The columns that a tile for `cols` columns computes: the next multiple of a register.
     pub fn padded(&self, cols: usize) -> usize {
         cols.next_multiple_of(self.lanes)
@@ -73,8 +94,14 @@ unsafe fn tile<V: Lanes, const W: usize>(
             LeftTile::Rows(start, stride) => {
                 let rows: [*const V::Elem; ROWS] =
                     std::array::from_fn(|i| start.add(i.min(out.rows - 1) * stride));
-                for p in 0..k {
-                    step(&mut sums, right.add(p * W * V::N), |i| *rows[i].add(p));
+                for p0 in (0..k).step_by(LINE) {
+                    // The next tile's rows: they are not neighbours of these, and each is read once.
+                    for row in rows {
+                        prefetch(row.wrapping_add(ROWS * stride + p0));
+                    }
+                    for p in p0..k.min(p0 + LINE) {
+                        step(&mut sums, right.add(p * W * V::N), |i| *rows[i].add(p));
+                    }
                 }
             }
             LeftTile::Packed(start) => {
