@@ -46,7 +46,9 @@ impl Shape {
     /// This shape with axis `axis` of extent `extent`.
     pub fn with(&self, axis: usize, extent: usize) -> Shape {
         let extents = self.0.iter().enumerate();
-        extents.map(|(i, &d)| if i == axis { extent } else { d }).collect()
+        extents
+            .map(|(i, &d)| if i == axis { extent } else { d })
+            .collect()
     }
     /// The shape both broadcast to under NumPy's rule (right-aligned, 1 stretches).
     pub fn broadcast(op: &'static str, a: &Shape, b: &Shape) -> Result<Shape> {

@@ -1,0 +1,249 @@
+//! Compiled functions: traced once with placeholders for arguments and Variables, then submitted with one call.
+
+use std::sync::Arc;
+
+use crate::engine::{Engine, Rollback};
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::{NodeId, Value};
+use crate::op::{Op, Spec};
+use crate::plan::cache::Plan;
+use crate::plan::trace::cut;
+use crate::run::Completion;
+
+/// A function traced once.
+pub(super) struct Compiled {
+    plan: Plan,
+    arguments: Vec<Spec>,
+    variables: Vec<u32>,
+    /// Per output after the results: the variable it is assigned to.
+    assigned: Vec<u32>,
+    results: usize,
+    specs: Vec<Spec>,
+    /// Variables of its own, holding values that existed when it was traced.
+    captured: Vec<u32>,
+}
+
+/// A trace in progress.
+#[derive(Default)]
+pub(super) struct Tracing {
+    arguments: Vec<NodeId>,
+    /// Variables read: (variable, placeholder).
+    pub(super) reads: Vec<(u32, NodeId)>,
+    pub(super) assigned: Vec<(u32, NodeId)>,
+}
+
+impl Engine {
+    pub(super) fn not_tracing(&self, what: &str) -> Result<()> {
+        if self.tracing.is_none() {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::State,
+            what,
+            "a value was asked for while a function is being compiled",
+            "inside jit tensors have no values yet: return the tensor and read it outside, or use where() to choose by value",
+        ))
+    }
+
+    /// Starts compiling a function.
+    pub fn jit_begin(&mut self) -> Result<()> {
+        self.not_tracing("jit")?;
+        // Assignments made before are part of what the Variables hold when it runs.
+        self.tracing = Some(Tracing::default());
+        Ok(())
+    }
+
+    /// The next argument of the function being compiled.
+    pub fn jit_argument(&mut self, spec: Spec) -> Result<NodeId> {
+        let id = self.graph.add(Op::Input, &[], Some(&spec))?;
+        self.graph.retain(id)?;
+        match &mut self.tracing {
+            Some(tracing) => tracing.arguments.push(id),
+            None => return Err(Error::internal("jit", "an argument outside of a trace")),
+        }
+        Ok(id)
+    }
+
+    /// True while a function is being compiled.
+    pub fn is_tracing(&self) -> bool {
+        self.tracing.is_some()
+    }
+
+    /// Ends compiling; the results and the assignments made since are what the function does.
+    pub fn jit_end(&mut self, results: &[NodeId]) -> Result<u32> {
+        let tracing = self
+            .tracing
+            .take()
+            .ok_or_else(|| Error::internal("jit", "no trace to end"))?;
+        let compiled = self.compile(&tracing, results);
+        self.drop_tracing(tracing);
+        Ok(self.compiled.insert(compiled?))
+    }
+
+    /// Gives up compiling.
+    pub fn jit_abort(&mut self) {
+        if let Some(tracing) = self.tracing.take() {
+            self.drop_tracing(tracing);
+        }
+    }
+
+    fn drop_tracing(&mut self, tracing: Tracing) {
+        let reads = tracing.reads.iter().map(|(_, id)| *id);
+        let assigned = tracing.assigned.iter().map(|(_, id)| *id);
+        for id in tracing
+            .arguments
+            .iter()
+            .copied()
+            .chain(reads)
+            .chain(assigned)
+            .collect::<Vec<_>>()
+        {
+            let _ = self.graph.release(id);
+        }
+    }
+
+    fn compile(&mut self, tracing: &Tracing, results: &[NodeId]) -> Result<Compiled> {
+        let mut targets = results.to_vec();
+        targets.extend(tracing.assigned.iter().map(|(_, id)| *id));
+        let mut leaves = tracing.arguments.clone();
+        leaves.extend(tracing.reads.iter().map(|(_, id)| *id));
+        let mut cut = cut(&self.graph, &targets, &leaves)?;
+        // Values that existed before the trace become constants of it: Variables that nobody else sees.
+        let mut variables: Vec<u32> = tracing.reads.iter().map(|(v, _)| *v).collect();
+        for &id in &cut.sources[leaves.len()..] {
+            self.value(id)?;
+        }
+        let mut captured = Vec::new();
+        for &id in &cut.sources[leaves.len()..] {
+            captured.push(self.variable(id)?);
+        }
+        variables.extend(&captured);
+        for (k, (v, _)) in tracing.reads.iter().enumerate() {
+            let replaced = tracing.assigned.iter().any(|(a, _)| a == v);
+            cut.trace.expendable[tracing.arguments.len() + k] = replaced;
+        }
+        let plan = self.plan(&cut.trace)?;
+        let specs = targets
+            .iter()
+            .map(|&id| self.graph.spec(id).cloned())
+            .collect::<Result<_>>()?;
+        let arguments = tracing
+            .arguments
+            .iter()
+            .map(|&id| self.graph.spec(id).cloned())
+            .collect::<Result<_>>()?;
+        Ok(Compiled {
+            plan,
+            arguments,
+            variables,
+            assigned: tracing.assigned.iter().map(|(v, _)| *v).collect(),
+            results: results.len(),
+            specs,
+            captured,
+        })
+    }
+
+    /// Queues a run of a compiled function; its results are new handles.
+    pub fn jit_run(&mut self, function: u32, arguments: &[NodeId]) -> Result<(Vec<NodeId>, Arc<Completion>)> {
+        self.not_tracing("jit")?;
+        self.settle();
+        self.check_arguments(function, arguments)?;
+        let mut lazy = !self.dirty.is_empty();
+        for &id in arguments {
+            lazy |= self.graph.node(id)?.value.is_none();
+        }
+        if lazy {
+            self.evaluate(arguments)?;
+        }
+        let compiled = self
+            .compiled
+            .get(function)
+            .ok_or_else(|| Error::internal("jit", "no such function"))?;
+        let mut inputs = arguments
+            .iter()
+            .map(|&id| self.value(id))
+            .collect::<Result<Vec<_>>>()?;
+        let mut exclusive = vec![false; inputs.len()];
+        for &v in &compiled.variables {
+            let id = self.existing(v)?.node;
+            let node = self.graph.node(id)?;
+            exclusive.push(node.handles == 1 && node.uses == 0);
+            inputs.push(self.value(id)?);
+        }
+        let (outputs, completion) = self.submit(&compiled.plan, inputs, &compiled.specs, |k| exclusive[k])?;
+        let can_fail = compiled.plan.program.can_fail;
+        let (assigned, results, specs) = (
+            compiled.assigned.clone(),
+            compiled.results,
+            compiled.specs.clone(),
+        );
+        let mut handles = Vec::with_capacity(results);
+        let mut versions = Vec::new();
+        for (j, (buffer, spec)) in outputs.into_iter().zip(specs).enumerate() {
+            let value = Value {
+                buffer,
+                completion: Some(completion.clone()),
+            };
+            let id = self.graph.add_value(spec, value);
+            let Some(&v) = j.checked_sub(results).and_then(|i| assigned.get(i)) else {
+                handles.push(id);
+                continue;
+            };
+            let Some(variable) = self.variables.get_mut(v) else {
+                self.graph.release(id)?;
+                continue;
+            };
+            variable.version += 1;
+            let old = std::mem::replace(&mut variable.node, id);
+            if can_fail {
+                versions.push((v, old, id));
+            } else {
+                self.graph.release(old)?;
+            }
+        }
+        if !versions.is_empty() {
+            self.rollbacks.push(Rollback {
+                completion: completion.clone(),
+                versions,
+            });
+        }
+        Ok((handles, completion))
+    }
+
+    fn check_arguments(&self, function: u32, arguments: &[NodeId]) -> Result<()> {
+        let expected = match self.compiled.get(function) {
+            Some(compiled) => &compiled.arguments,
+            None => return Err(Error::internal("jit", "no such function")),
+        };
+        if expected.len() != arguments.len() {
+            return Err(Error::argument(
+                "jit",
+                format!("{} arguments, expected {}", arguments.len(), expected.len()),
+                "",
+            ));
+        }
+        for (&id, want) in arguments.iter().zip(expected) {
+            if self.graph.spec(id)? != want {
+                let given = self.graph.spec(id)?;
+                return Err(Error::shape(
+                    "jit",
+                    format!(
+                        "given {} {}, compiled for {} {}",
+                        given.dtype, given.shape, want.dtype, want.shape
+                    ),
+                    "",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of a compiled function.
+    pub fn jit_release(&mut self, function: u32) {
+        if let Some(compiled) = self.compiled.remove(function) {
+            for v in compiled.captured {
+                let _ = self.release_variable(v);
+            }
+        }
+    }
+}

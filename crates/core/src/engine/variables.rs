@@ -1,0 +1,146 @@
+//! Variables: names for nodes. Assigning makes another node the current version; whoever holds the old one
+//! keeps it.
+
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::NodeId;
+use crate::op::Op;
+
+/// A slot that plans may overwrite.
+pub(super) struct Variable {
+    /// The current version.
+    pub(super) node: NodeId,
+    /// The last version that was computed, while the current one is not.
+    pub(super) committed: Option<NodeId>,
+    /// Counts assignments.
+    pub(super) version: u64,
+}
+
+impl Engine {
+    /// A Variable that starts with the value of a node.
+    pub fn variable(&mut self, initial: NodeId) -> Result<u32> {
+        self.graph.retain(initial)?;
+        let pending = self.graph.node(initial)?.value.is_none();
+        let v = self.variables.insert(Variable {
+            node: initial,
+            committed: None,
+            version: 0,
+        });
+        if pending {
+            self.dirty.push(v);
+        }
+        Ok(v)
+    }
+
+    /// The current version of a Variable, as a new handle; inside a compiled function, its placeholder.
+    pub fn read_variable(&mut self, v: u32) -> Result<NodeId> {
+        self.settle();
+        let node = self.existing(v)?.node;
+        if self.tracing.is_none() {
+            self.graph.retain(node)?;
+            return Ok(node);
+        }
+        let spec = self.graph.spec(node)?.clone();
+        let assigned = self
+            .tracing
+            .as_ref()
+            .and_then(|t| t.assigned.iter().find(|(a, _)| *a == v));
+        let read = self
+            .tracing
+            .as_ref()
+            .and_then(|t| t.reads.iter().find(|(a, _)| *a == v));
+        let id = match (assigned, read) {
+            (Some(&(_, id)), _) | (None, Some(&(_, id))) => id,
+            (None, None) => {
+                let id = self.graph.add(Op::Input, &[], Some(&spec))?;
+                if let Some(tracing) = &mut self.tracing {
+                    tracing.reads.push((v, id));
+                }
+                id
+            }
+        };
+        self.graph.retain(id)?;
+        Ok(id)
+    }
+
+    /// Makes a node the current version of a Variable; inside a compiled function, when that runs.
+    pub fn assign_variable(&mut self, v: u32, id: NodeId) -> Result<()> {
+        self.settle();
+        let node = self.existing(v)?.node;
+        let (old, new) = (self.graph.spec(node)?, self.graph.spec(id)?);
+        if old != new {
+            return Err(Error::shape(
+                "assign",
+                format!(
+                    "a Variable of {} {} given {} {}",
+                    old.dtype, old.shape, new.dtype, new.shape
+                ),
+                "a Variable keeps its shape and dtype",
+            ));
+        }
+        self.graph.retain(id)?;
+        if let Some(tracing) = &mut self.tracing {
+            let before = tracing.assigned.iter().position(|(a, _)| *a == v);
+            let old = match before {
+                Some(i) => Some(std::mem::replace(&mut tracing.assigned[i].1, id)),
+                None => {
+                    tracing.assigned.push((v, id));
+                    None
+                }
+            };
+            if let Some(old) = old {
+                self.graph.release(old)?;
+            }
+            return Ok(());
+        }
+        let computed = self.graph.node(node)?.value.is_some();
+        let pending = self.graph.node(id)?.value.is_none();
+        let Some(variable) = self.variables.get_mut(v) else {
+            return Ok(());
+        };
+        variable.version += 1;
+        variable.node = id;
+        let superseded = if computed && pending {
+            variable.committed.replace(node)
+        } else {
+            Some(node)
+        };
+        let superseded = [superseded, if pending { None } else { variable.committed.take() }];
+        for old in superseded.into_iter().flatten() {
+            self.graph.release(old)?;
+        }
+        if pending && !self.dirty.contains(&v) {
+            self.dirty.push(v);
+        }
+        Ok(())
+    }
+
+    /// How often a Variable was assigned.
+    pub fn variable_version(&self, v: u32) -> Result<u64> {
+        Ok(self.existing(v)?.version)
+    }
+
+    /// Lets go of a Variable.
+    pub fn release_variable(&mut self, v: u32) -> Result<()> {
+        self.existing(v)?;
+        if let Some(variable) = self.variables.remove(v) {
+            self.dirty.retain(|&d| d != v);
+            self.graph.release(variable.node)?;
+            if let Some(old) = variable.committed {
+                self.graph.release(old)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn existing(&self, v: u32) -> Result<&Variable> {
+        self.variables.get(v).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Disposed,
+                "variable",
+                "it was disposed of",
+                "keep it until its last use",
+            )
+        })
+    }
+}
