@@ -12,7 +12,7 @@
 
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import {
-  ArrayDataset,
+  type ArrayDataset,
   Conv2d,
   crossEntropy,
   Dense,
@@ -28,8 +28,8 @@ import {
   SGD,
   type Tensor,
   tensor,
-  valueAndGrad,
   Variable,
+  valueAndGrad,
 } from '../ts/index.js'
 
 let broken = 0
@@ -140,7 +140,11 @@ async function mainJob(): Promise<void> {
   })
   delay.disable()
   const later = (allocations.at(-1) as number) - (allocations[3] as number)
-  report('(c) memory asked of the system after the second step', later === 0, `${later} times in ${allocations.length - 4} steps`)
+  report(
+    '(c) memory asked of the system after the second step',
+    later === 0,
+    `${later} times in ${allocations.length - 4} steps`,
+  )
   report(
     '(e) event-loop delay while training',
     delay.max / 1e6 < 20,

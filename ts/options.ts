@@ -16,3 +16,9 @@ export function checkOptions(what: string, options: unknown, known: readonly str
     if (!known.includes(name)) throw unknownName(`option of ${what}`, name, known)
   }
 }
+
+/** Throws ArgumentError unless `signal` is an AbortSignal or left out. */
+export function checkSignal(what: string, signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return
+  throw new ArgumentError(`${what}: signal is ${describe(signal)}, expected an AbortSignal`)
+}

@@ -3,8 +3,15 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as hg from '../../ts/index.js'
-import { DataError, IOError, type Network, StateError } from '../../ts/index.js'
-import { type BadInput, bad } from './case.js'
+import {
+  ArgumentError,
+  DataError,
+  IOError,
+  type Network,
+  StateError,
+  UnknownNameError,
+} from '../../ts/index.js'
+import { type BadInput, bad, untyped } from './case.js'
 import { folder, unwritable } from './files.js'
 import { plain, ready, unchanged } from './samples.js'
 
@@ -18,6 +25,12 @@ async function swap(model: Network, other: Network, name: string): Promise<unkno
 export const checkpointCases: readonly BadInput[] = [
   bad('a checkpoint that cannot be written', IOError, [/cannot write/, /not-a-folder/], () =>
     plain().save(unwritable('model')),
+  ),
+  bad('a checkpoint without a name', ArgumentError, [/given undefined as the path/, /'runs\/model'/], () =>
+    plain().save(untyped(undefined)),
+  ),
+  bad('an unknown option of load', UnknownNameError, [/"optimiser"/, /did you mean "optimizer"/], () =>
+    plain().load(join(folder, 'nothing'), untyped({ optimiser: false })),
   ),
   bad('a checkpoint that is not there', IOError, [/cannot read .*nothing\.json/, /given to save/], () =>
     plain().load(join(folder, 'nothing')),

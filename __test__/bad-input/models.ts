@@ -59,6 +59,12 @@ export const modelCases: readonly BadInput[] = [
     [/"trackDynamic"/, /did you mean "trackDynamics"/],
     () => new IBSequential(untyped({ inputShape: [3], trackDynamic: true })),
   ),
+  bad(
+    'a shape in place of options',
+    ArgumentError,
+    [/an array of 1 as options/, /inputShape/],
+    () => new Sequential(untyped([3])),
+  ),
   bad('a layer that is none', ArgumentError, [/"dense"/, /expected a Layer/], () =>
     plain().add(untyped('dense')),
   ),

@@ -52,6 +52,12 @@ const layers: readonly BadInput[] = [
     [/"activaton"/, /did you mean "activation"/],
     () => new Dense(3, untyped({ activaton: 'relu' })),
   ),
+  bad(
+    'an activation in place of options',
+    ArgumentError,
+    [/Dense: given "relu" as options/, /expected an object/],
+    () => new Dense(3, untyped('relu')),
+  ),
   bad('an image into a dense layer', ShapeError, [/\[1,28,28\]/, /one axis/, /Flatten/], () =>
     new Dense(3).initialize([1, 28, 28]),
   ),
@@ -154,6 +160,12 @@ const optimizers: readonly BadInput[] = [
   bad('a decay rate of 1', ArgumentError, [/betas\[0\]/, /below 1, received 1/], () =>
     createOptimizer('adam', { betas: [1, 0.9] }),
   ),
+  bad(
+    'a learning rate in place of options',
+    ArgumentError,
+    [/SGD: given 0\.1 as options/, /learningRate/],
+    () => new hg.SGD(untyped(0.1)),
+  ),
   bad('nesterov without momentum', ArgumentError, [/nesterov/, /momentum above 0/], () =>
     createOptimizer('sgd', { nesterov: true }),
   ),
@@ -195,6 +207,9 @@ const hsic = (options: object) => new HSIC(untyped(options))
 const estimators: readonly BadInput[] = [
   bad('an unknown kernel', UnknownNameError, [/kernel "gausian"/, /did you mean "gaussian"/], () =>
     hsic({ kernel: 'gausian', sigma: 1 }),
+  ),
+  bad('a kernel that is none', UnknownNameError, [/an object of class Object/, /gaussian/], () =>
+    hsic({ kernel: {} }),
   ),
   bad('a kernel without its width', ArgumentError, [/sigma is missing/, /'median'/], () =>
     hsic({ kernel: 'gaussian' }),

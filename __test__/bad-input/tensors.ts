@@ -47,6 +47,10 @@ const making: readonly BadInput[] = [
     () => tensor(new Float32Array(6), { shape: [2, 2] }),
   ),
   bad('a negative extent', ShapeError, [/extent -1 on axis 1/, /0 or more/], () => zeros([2, -1])),
+  bad('an extent beyond all memory', ShapeError, [/extent 4294967296 on axis 0/, /at most 2\^32 - 1/], () =>
+    zeros([2 ** 32]),
+  ),
+  bad('a number for a shape', ShapeError, [/shape is 3/, /\[2, 3\]/], () => zeros(untyped(3))),
   bad('a typed array for another type', DTypeError, [/Float64Array/, /int32/, /cast\('int32'\)/], () =>
     tensor(new Float64Array(2), { dtype: 'int32' }),
   ),
@@ -183,6 +187,15 @@ const uses: readonly BadInput[] = [
   ),
   bad('a gradient of an async function', ArgumentError, [/Promise/, /async/], () =>
     grad(untyped<(x: Tensor) => Tensor>(async (x: Tensor) => x.sum()))(ones([2])),
+  ),
+  bad('a gradient of a number', ArgumentError, [/grad: given 3/, /expected a function/], () =>
+    grad(untyped(3)),
+  ),
+  bad('a number to compile', ArgumentError, [/jit: given 3/, /expected a function/], () => jit(untyped(3))),
+  bad('more than the memory there is', DeviceError, [/wanted/, /smaller/], () =>
+    ones([300_000, 300_000])
+      .add(ones([300_000, 1]))
+      .data(),
   ),
   bad('a value read while jit traces', StateError, [/itemSync\(\)/, /jit traces/, /return the tensor/], () =>
     jit((x: Tensor) => (x.sum().itemSync() > 0 ? x : x.neg()))(ones([2])),

@@ -9,6 +9,7 @@ import {
   IBSequential,
   NumericalError,
   ones,
+  Sequential,
   ShapeError,
   StateError,
   type Tensor,
@@ -59,6 +60,50 @@ export const trainingCases: readonly BadInput[] = [
     const targets = x.map((_, i) => [i === 3 ? Number.POSITIVE_INFINITY : 1, 1])
     return ready({ loss: 'mse' }).fit(x, targets, quiet)
   }),
+  bad('labels that are text', DataError, [/label "0" at index 0/, /whole numbers/], () =>
+    ready().fit(x, untyped(y.map(String)), quiet),
+  ),
+  bad(
+    'an activation that gives a number',
+    ArgumentError,
+    [/dense_1/, /returned 3/, /expected a Tensor/],
+    () =>
+      new Sequential({ inputShape: [3] })
+        .add(new Dense(2, { activation: untyped(() => 3) }))
+        .compile()
+        .fit(x, y, quiet),
+  ),
+  bad('numbers in place of a tensor', ArgumentError, [/dense_1: given an array of 8/, /tensor\(/], () =>
+    ready().call(untyped(x)),
+  ),
+  bad('one callback instead of a list', ArgumentError, [/callbacks is an object/, /expected a list/], () =>
+    trained({ callbacks: { onEpochEnd() {} } }),
+  ),
+  bad('a signal that is none', ArgumentError, [/signal is 3/, /AbortSignal/], () => trained({ signal: 3 })),
+  bad(
+    'validation data besides a split',
+    UnknownNameError,
+    [/"validation"/, /did you mean "validationSplit"|validationSplit/],
+    () => trained({ validation: [] }),
+  ),
+  bad('an unknown option of evaluate', UnknownNameError, [/"bachSize"/, /did you mean "batchSize"/], () =>
+    ready().evaluate(x, y, untyped({ bachSize: 2 })),
+  ),
+  bad('an unknown option of predict', UnknownNameError, [/"bachSize"/, /did you mean "batchSize"/], () =>
+    ready().predict(x, untyped({ bachSize: 2 })),
+  ),
+  bad(
+    'an unknown option of a dataset',
+    UnknownNameError,
+    [/"bachSize"/, /did you mean "batchSize"/],
+    () => new ArrayDataset(x, y, untyped({ bachSize: 2 })),
+  ),
+  bad(
+    'a seed that is text',
+    ArgumentError,
+    [/seed is "a"/, /whole number/],
+    () => new ArrayDataset(x, y, { seed: untyped('a') }),
+  ),
   bad('a batch size of 0', ArgumentError, [/batchSize is 0/, /at least 1/], () => trained({ batchSize: 0 })),
   bad('half an epoch', ArgumentError, [/epochs is 0\.5/, /whole number/], () => trained({ epochs: 0.5 })),
   bad('nothing but validation', ArgumentError, [/validationSplit is 1/, /below 1/], () =>

@@ -2,6 +2,7 @@ import { isFloat, sizeOf, type TypedArray } from '../dtype.js'
 import { ArgumentError, DataError, describe, ShapeError } from '../errors.js'
 import type { FloatDType } from '../initializers.js'
 import { alias, isFinite as finite } from '../ops/elementwise.js'
+import { checkOptions } from '../options.js'
 import { HostRandom } from '../random.js'
 import { type NestedInput, type Shape, Tensor, tensor } from '../tensor.js'
 import type { Batch, Dataset } from './loader.js'
@@ -33,6 +34,18 @@ export interface ArrayDatasetOptions {
   /** Dtype of batches, and of data given as plain numbers. Default 'float32'. */
   dtype?: FloatDType | undefined
 }
+
+const optionNames: readonly (keyof ArrayDatasetOptions)[] = [
+  'batchSize',
+  'shuffle',
+  'seed',
+  'inputShape',
+  'labels',
+  'classes',
+  'scale',
+  'offset',
+  'dtype',
+]
 
 /** Where the samples lie: natively, all of them, not yet scaled. */
 export interface ArraySource {
@@ -82,9 +95,10 @@ export class ArrayDataset implements Dataset {
 
   /** @param part some rows of a source that is there already, for `subset` */
   constructor(x: ArrayInput, y: ArrayInput, options: ArrayDatasetOptions = {}, part?: Part) {
+    checkOptions('ArrayDataset', options, optionNames)
     this.batchSize = checkBatchSize(options.batchSize ?? 32)
     this.shuffle = options.shuffle ?? false
-    this.seed = options.seed ?? 0
+    this.seed = checkSeed(options.seed ?? 0)
     this.#held = part?.held ?? hold(x, y, options)
     this.indices =
       part?.rows ?? Int32Array.from({ length: this.#held.source.x.shape[0] as number }, (_, i) => i)
@@ -231,6 +245,11 @@ export function scaled(
   return offset === 0 ? wide : wide.add(offset)
 }
 
+function checkSeed(seed: number): number {
+  if (Number.isSafeInteger(seed) && seed >= 0) return seed
+  throw new ArgumentError(`seed is ${describe(seed)}, expected a whole number of at least 0`)
+}
+
 /** Throws ArgumentError unless the number is in [0, 1). */
 export function checkShare(share: number): void {
   if (typeof share !== 'number' || !(share >= 0 && share < 1)) {
@@ -296,8 +315,8 @@ function targetsOf(
   }
   const classes = options.classes ?? 2 ** 31
   const labels = Int32Array.from(values as ArrayLike<number>, (value, index) => {
-    const label = Number(value)
-    if (Number.isInteger(label) && label >= 0 && label < classes) return label
+    const label = typeof value === 'string' ? value : Number(value)
+    if (typeof label === 'number' && Number.isInteger(label) && label >= 0 && label < classes) return label
     throw notAClass(label, index, options.classes)
   })
   return { y: tensor(labels), labels }
@@ -319,10 +338,10 @@ function labelValues(given: ArrayInput, wanted: boolean | undefined): ArrayLike<
   return wanted || isList ? flat : undefined
 }
 
-function notAClass(label: number, index: number, classes: number | undefined): DataError {
+function notAClass(label: unknown, index: number, classes: number | undefined): DataError {
   const range = classes === undefined ? 'whole numbers from 0' : `numbered 0 to ${classes - 1}`
   return new DataError(
-    `label ${label} at index ${index} is not a class: classes are ${range}; renumber the labels, or raise the number of classes`,
+    `label ${describe(label)} at index ${index} is not a class: classes are ${range}; renumber the labels, or raise the number of classes`,
   )
 }
 

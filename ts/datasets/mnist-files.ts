@@ -5,7 +5,7 @@ import { stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { showShape } from '../dtype.js'
-import { DataError, IOError } from '../errors.js'
+import { ArgumentError, DataError, describe, IOError } from '../errors.js'
 import { decodeIdx, readPlain } from './idx.js'
 
 /** Pixels of an image, along each side. */
@@ -86,6 +86,9 @@ export interface MnistFiles {
  *   it; DataError where a file is not what it should be
  */
 export async function readMnist({ dataDir, verify = true }: MnistFilesOptions = {}): Promise<MnistFiles> {
+  if (dataDir !== undefined && typeof dataDir !== 'string') {
+    throw new ArgumentError(`MNIST: dataDir is ${describe(dataDir)}, expected the path of a folder`)
+  }
   const folder = dataDir === undefined ? defaultFolder() : resolve(dataDir)
   const found = await Promise.all(parts.map((part) => findFile(folder, sources[part])))
   const missing = parts.filter((_, i) => found[i] === undefined)

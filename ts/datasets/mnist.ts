@@ -1,5 +1,6 @@
 /** The handwritten digits of MNIST (LeCun, Cortes and Burges): 60,000 for training, 10,000 for tests, 28 x 28 pixels. */
 import { ArgumentError, describe } from '../errors.js'
+import { checkOptions } from '../options.js'
 import { HostRandom } from '../random.js'
 import { type Tensor, tensor } from '../tensor.js'
 import { ArrayDataset, type ArrayDatasetOptions, checkBatchSize, checkShare } from './array-dataset.js'
@@ -17,6 +18,15 @@ export interface MnistOptions extends MnistFilesOptions {
   limit?: number
 }
 
+const optionNames: readonly (keyof MnistOptions)[] = [
+  'batchSize',
+  'validationSplit',
+  'seed',
+  'limit',
+  'dataDir',
+  'verify',
+]
+
 /** MNIST in batches: images `[batch, 1, 28, 28]` with pixels from -1 (paper) to 1 (ink), labels `[batch]` from 0 to 9. */
 export interface MnistData {
   /** Another order in every epoch. */
@@ -31,6 +41,7 @@ export interface MnistData {
 const pixels = { scale: 2 / 255, offset: -1 } as const
 
 async function load(options: MnistOptions = {}): Promise<MnistData> {
+  checkOptions('mnist.load', options, optionNames)
   const { batchSize = 64, validationSplit = 0.2, seed = 0, limit, ...where } = options
   checkBatchSize(batchSize)
   checkShare(validationSplit)

@@ -1,5 +1,5 @@
 /** What `compile` fixes: the loss, the optimizer and the metrics of a model. */
-import { ArgumentError, describe, unknownName } from '../errors.js'
+import { ArgumentError, describe } from '../errors.js'
 import { type AnyLossOptions, createLoss, type LossName, lossName } from '../losses/named.js'
 import type { Loss } from '../losses/reduction.js'
 import { createMetric, type Metric, type MetricFunction, type MetricName } from '../metrics.js'
@@ -10,6 +10,7 @@ import {
   optimizerOptions,
 } from '../optim/named.js'
 import { Optimizer } from '../optim/optimizer.js'
+import { checkOptions } from '../options.js'
 
 /** Options of a model's `compile`. */
 export interface CompileOptions {
@@ -62,9 +63,7 @@ export function takesLabels(name: LossName | undefined): boolean | undefined {
  * @throws UnknownNameError for an unknown optimizer, loss, metric or option; ArgumentError for values out of range
  */
 export function resolveCompile(options: CompileOptions): Compiled {
-  for (const name of Object.keys(options)) {
-    if (!names.includes(name)) throw unknownName('option of compile', name, names)
-  }
+  checkOptions('compile', options, names)
   const { loss = 'crossEntropy', lossOptions = {}, metrics = [] } = options
   if (typeof loss !== 'string' && typeof loss !== 'function') {
     throw new ArgumentError(`compile: loss is ${describe(loss)}, expected a name or a function`)

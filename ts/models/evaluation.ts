@@ -3,6 +3,7 @@ import { ArrayDataset, type ArrayInput, checkBatchSize, inputTensor } from '../d
 import type { BatchSource } from '../datasets/loader.js'
 import { allocate, sizeOf } from '../dtype.js'
 import { DataError } from '../errors.js'
+import { checkOptions, checkSignal } from '../options.js'
 import { Tensor, tensor, zeros } from '../tensor.js'
 import { evaluate, jit, tidy } from '../transforms.js'
 import { takesLabels } from './compile.js'
@@ -100,13 +101,16 @@ export async function evaluateModel(
 ): Promise<Evaluation> {
   const { lossName } = compiledOf(model, 'evaluate')
   const isArrays = second instanceof Tensor || Array.isArray(second) || ArrayBuffer.isView(second)
-  const { signal, batchSize = 256 } = isArrays ? third : ((second ?? {}) as EvaluateOptions)
+  const options = isArrays ? third : ((second ?? {}) as EvaluateOptions)
+  checkOptions('evaluate', options, ['batchSize', 'signal'])
+  const { signal, batchSize = 256 } = options
+  checkSignal('evaluate', signal)
   return exclusively(model, 'evaluate', async () => {
     const { inputShape, dtype } = model
     const labels = takesLabels(lossName)
-    const options = { batchSize, inputShape, dtype, labels }
+    const arrayOptions = { batchSize, inputShape, dtype, labels }
     const data = isArrays
-      ? new ArrayDataset(first as ArrayInput, second as ArrayInput, options)
+      ? new ArrayDataset(first as ArrayInput, second as ArrayInput, arrayOptions)
       : (first as BatchSource)
     try {
       const classes = labelLimit(model, outlineOf(model).outputShape)
@@ -125,7 +129,9 @@ export async function predictModel(
   given: ArrayInput,
   options: PredictOptions,
 ): Promise<Tensor> {
+  checkOptions('predict', options, ['batchSize', 'signal'])
   const { signal } = options
+  checkSignal('predict', signal)
   const batchSize = checkBatchSize(options.batchSize ?? 256)
   return exclusively(model, 'predict', async () => {
     const { inputShape, dtype } = model

@@ -1,10 +1,11 @@
 import { ArrayDataset, type ArrayInput } from '../datasets/array-dataset.js'
 import { DataError } from '../errors.js'
+import { checkOptions, checkSignal } from '../options.js'
 import { takesLabels } from './compile.js'
 import type { History } from './history.js'
 import type { Network } from './network.js'
 import { compiledOf } from './state.js'
-import { type TrainOptions, trainModel } from './training-loop.js'
+import { type TrainOptions, trainModel, trainOptionNames } from './training-loop.js'
 
 /** Options of `fit`. */
 export interface FitOptions extends TrainOptions {
@@ -23,6 +24,8 @@ export async function fitArrays(
   y: ArrayInput,
   options: FitOptions,
 ): Promise<History> {
+  checkOptions('fit', options, [...trainOptionNames, 'batchSize', 'validationSplit', 'shuffle'])
+  checkSignal('fit', options.signal)
   const { batchSize, validationSplit = 0.2, shuffle = true, ...rest } = options
   const { lossName } = compiledOf(model, 'fit')
   rest.signal?.throwIfAborted()

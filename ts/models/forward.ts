@@ -1,10 +1,10 @@
 /** One run of a network: which weights it uses, and what the layers did meanwhile. */
-import { ArgumentError, StateError } from '../errors.js'
+import { ArgumentError, describe, StateError } from '../errors.js'
 import { ActivatedLayer } from '../layers/activated.js'
 import type { Context } from '../layers/context.js'
 import type { Layer, Weights } from '../layers/layer.js'
 import { foldIn } from '../random.js'
-import type { Tensor } from '../tensor.js'
+import { Tensor } from '../tensor.js'
 import { scope } from '../transforms.js'
 
 /** What a network's `forward` returns. */
@@ -70,7 +70,17 @@ export class ForwardPass implements ForwardContext {
       )
     }
     return scope(entry.path, () => {
+      if (!(x instanceof Tensor)) {
+        throw new ArgumentError(
+          `${layer.name}: given ${describe(x)}, expected a Tensor; make one with tensor(...)`,
+        )
+      }
       const output = this.#apply(entry, x)
+      if (!(output instanceof Tensor)) {
+        throw new ArgumentError(
+          `${layer.name}: the layer or its activation returned ${describe(output)}, expected a Tensor`,
+        )
+      }
       this.#producers.set(output, layer)
       return output
     })

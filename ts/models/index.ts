@@ -7,13 +7,8 @@ export type { FitOptions } from './fit.js'
 export type { ForwardContext, ForwardResult } from './forward.js'
 export type { EpochLogs, History } from './history.js'
 export { IBSequential } from './ib-sequential.js'
-export {
-  type ApplyOptions,
-  Network,
-  type NetworkOptions,
-  type SaveDynamics,
-  type Segment,
-} from './network.js'
+export { type ApplyOptions, Network } from './network.js'
+export type { NetworkOptions, SaveDynamics, Segment } from './network-options.js'
 export { Sequential, type SequentialOptions, Stack } from './sequential.js'
 export type { LoadOptions } from './storage.js'
 export type { FitDatasetOptions, TrainOptions } from './training-loop.js'

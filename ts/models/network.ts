@@ -1,6 +1,5 @@
 import type { ArrayInput } from '../datasets/array-dataset.js'
 import type { BatchSource } from '../datasets/loader.js'
-import { sizeOf } from '../dtype.js'
 import { ArgumentError, describe, ShapeError, StateError, unknownName } from '../errors.js'
 import { Estimator } from '../estimators/estimator.js'
 import type { FloatDType } from '../initializers.js'
@@ -9,7 +8,7 @@ import type { LossName } from '../losses/named.js'
 import type { Loss } from '../losses/reduction.js'
 import type { Optimizer } from '../optim/optimizer.js'
 import { foldIn, key, splitKey } from '../random.js'
-import { type Device, type DeviceRequest, type Shape, type Tensor, tensor } from '../tensor.js'
+import type { Device, Shape, Tensor } from '../tensor.js'
 import { Variable } from '../variable.js'
 import { type CompileOptions, resolveCompile } from './compile.js'
 import type { ModelDynamics } from './dynamics.js'
@@ -23,44 +22,11 @@ import {
 import { type FitOptions, fitArrays } from './fit.js'
 import { type ForwardContext, ForwardPass, type ForwardResult, type LayerEntry } from './forward.js'
 import type { History } from './history.js'
+import { type NetworkOptions, resolveNetwork, type SaveDynamics, type Segment } from './network-options.js'
 import { attachState, compiledOf, stateOf } from './state.js'
 import { type LoadOptions, loadModel, saveModel } from './storage.js'
 import { summarize } from './summary.js'
 import { type FitDatasetOptions, trainModel } from './training-loop.js'
-
-/** Which list of tensors evaluators see, see {@link NetworkOptions.segment}. */
-export type Segment = 'label' | 'origin'
-
-/** Where dynamics are stored while a model trains. */
-export interface SaveDynamics {
-  /** Folder of the store. */
-  dir: string
-  /** Keep the tensors [x, h1 .. hL, y] of every batch too; they are large. Default false. */
-  raw?: boolean
-}
-
-/** Options of {@link Network}. */
-export interface NetworkOptions {
-  /** Shape of one input, without the batch axis. */
-  inputShape: Shape
-  /** Default 'cpu'. */
-  device?: DeviceRequest
-  /** Decides initial weights, dropout and, in `fit`, split and order of the data. Default 0. */
-  seed?: number
-  /** Dtype of weights and activations. Default 'float32'. */
-  dtype?: FloatDType
-  /** Evaluate the attached evaluators on every training batch. Default false. */
-  trackDynamics?: boolean
-  /** Write the dynamics to a folder during training; a folder that holds an earlier run of a model is replaced. */
-  saveDynamics?: string | SaveDynamics
-  /**
-   * What evaluators see. 'label' (default): the input, the outputs of all layers with parameters, and the target (class labels
-   * as one-hot rows). 'origin': the input and the outputs of all layers, the last of which stands for the target, as PyGlow has it.
-   */
-  segment?: Segment
-  /** 'doubleSoftmax': a softmax output goes into the cross-entropy as if it were logits, as in PyGlow. Default: logits, once. */
-  compat?: 'doubleSoftmax'
-}
 
 /** What `apply` can be told. */
 export interface ApplyOptions {
@@ -80,8 +46,6 @@ export interface PassRequest extends Omit<ApplyOptions, 'key'> {
   tracking?: boolean
   key?: Tensor | null
 }
-
-const segments: readonly string[] = ['label', 'origin']
 
 /**
  * The base of all models: layers, their weights, and training.
@@ -114,30 +78,16 @@ export abstract class Network {
   #training = false
 
   constructor(options: NetworkOptions) {
-    const {
-      inputShape,
-      device = 'cpu',
-      seed = 0,
-      dtype = 'float32',
-      segment = 'label',
-      compat,
-    } = options ?? {}
-    this.#inputShape = Object.freeze(checkInputShape(inputShape))
-    // Making a tensor there throws DeviceError when there is no such device.
-    using probe = tensor(0, { device })
-    this.device = probe.device
-    this.seed = seed
-    if (dtype !== 'float32' && dtype !== 'float64')
-      throw unknownName('dtype of a network', dtype, ['float32', 'float64'])
-    this.dtype = dtype
-    this.trackDynamics = options.trackDynamics ?? false
-    this.saveDynamics = checkSave(options.saveDynamics, this.trackDynamics)
-    if (!segments.includes(segment)) throw unknownName('segment', segment, segments)
-    this.segment = segment
-    if (compat !== undefined && compat !== 'doubleSoftmax')
-      throw unknownName('compat', compat, ['doubleSoftmax'])
-    this.compat = compat
-    const root = key(seed)
+    const settings = resolveNetwork(options)
+    this.#inputShape = settings.inputShape
+    this.device = settings.device
+    this.seed = settings.seed
+    this.dtype = settings.dtype
+    this.trackDynamics = settings.trackDynamics
+    this.saveDynamics = settings.saveDynamics
+    this.segment = settings.segment
+    this.compat = settings.compat
+    const root = key(this.seed)
     this.#rootKey = foldIn(root, 0)
     attachState(this, new Variable(foldIn(root, 1), { name: 'rng', trainable: false }))
     root.dispose()
@@ -468,33 +418,4 @@ export abstract class Network {
     const pred = (isCrossEntropy ? pass.logitsOf(output) : undefined) ?? output
     return loss(pred, y)
   }
-}
-
-function checkInputShape(shape: unknown): number[] {
-  if (!Array.isArray(shape)) {
-    throw new ShapeError(
-      `inputShape is ${describe(shape)}, expected extents without the batch axis, such as [1, 28, 28]`,
-    )
-  }
-  const bad = shape.findIndex((extent) => !Number.isSafeInteger(extent) || (extent as number) < 1)
-  if (bad >= 0 || sizeOf(shape as Shape) === 0) {
-    throw new ShapeError(
-      `inputShape has extent ${describe(shape[bad])} on axis ${bad}, expected positive whole numbers`,
-    )
-  }
-  return [...(shape as number[])]
-}
-
-function checkSave(
-  given: string | SaveDynamics | undefined,
-  tracked: boolean,
-): Required<SaveDynamics> | undefined {
-  if (given === undefined) return undefined
-  const { dir, raw = false } = typeof given === 'string' ? { dir: given } : given
-  if (typeof dir !== 'string' || dir === '') {
-    throw new ArgumentError(`saveDynamics is ${describe(given)}, expected a folder or { dir, raw }`)
-  }
-  if (!tracked)
-    throw new ArgumentError('saveDynamics needs trackDynamics: true, since there would be nothing to save')
-  return { dir, raw }
 }

@@ -1,10 +1,14 @@
 import type { Layer } from '../layers/layer.js'
+import { checkOptions } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
 import type { ForwardContext, ForwardResult } from './forward.js'
-import { Network, type NetworkOptions } from './network.js'
+import { Network } from './network.js'
+import type { NetworkOptions } from './network-options.js'
 
 /** Options of {@link Sequential}. */
 export type SequentialOptions = Omit<NetworkOptions, 'trackDynamics' | 'saveDynamics' | 'segment'>
+
+const optionNames: readonly (keyof SequentialOptions)[] = ['inputShape', 'device', 'seed', 'dtype', 'compat']
 
 /** A stack of layers, each taking the output of the one before. */
 export abstract class Stack extends Network {
@@ -48,6 +52,7 @@ export abstract class Stack extends Network {
  */
 export class Sequential extends Stack {
   constructor(options: SequentialOptions) {
+    checkOptions('Sequential', options, optionNames)
     super({ ...options, trackDynamics: false })
   }
 }

@@ -2,10 +2,11 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { showShape } from '../dtype.js'
-import { DataError, describe, IOError, StateError } from '../errors.js'
+import { ArgumentError, DataError, describe, IOError, StateError } from '../errors.js'
 import { reason, writeAtomic } from '../io/atomic.js'
 import type { ArrayData } from '../io/element-types.js'
 import { readSafetensors, writeSafetensors } from '../io/safetensors.js'
+import { checkOptions } from '../options.js'
 import { type Shape, tensor } from '../tensor.js'
 import { evaluate } from '../transforms.js'
 import type { Variable } from '../variable.js'
@@ -43,6 +44,11 @@ interface Architecture {
 
 /** The two files of a path. */
 async function filesOf(path: string): Promise<{ weights: string; architecture: string }> {
+  if (typeof path !== 'string' || path === '') {
+    throw new ArgumentError(
+      `given ${describe(path)} as the path of a model, expected a text such as 'runs/model'`,
+    )
+  }
   const isFolder = /[\\/]$/.test(path) || (await stat(path).catch(() => undefined))?.isDirectory() === true
   const stem = isFolder ? join(path, 'model') : path
   return { weights: `${stem}.safetensors`, architecture: `${stem}.json` }
@@ -103,6 +109,7 @@ function describeModel(model: Network, variables: Record<string, Variable>): Arc
 
 /** The public `load` of models. */
 export async function loadModel(model: Network, path: string, options: LoadOptions): Promise<void> {
+  checkOptions('load', options, ['optimizer'])
   await exclusively(model, 'load', async () => {
     const files = await filesOf(path)
     const architecture = await readArchitecture(files.architecture)

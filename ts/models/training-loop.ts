@@ -1,7 +1,8 @@
 /** The training loop of all models. */
 import { performance } from 'node:perf_hooks'
 import { type BatchSource, batchCount } from '../datasets/loader.js'
-import { ArgumentError, DataError, describe, NumericalError, unknownName } from '../errors.js'
+import { ArgumentError, DataError, describe, NumericalError } from '../errors.js'
+import { checkOptions, checkSignal } from '../options.js'
 import { lossPlot } from '../plots/loss.js'
 import { ProgressReporter } from '../progress/index.js'
 import { evaluate } from '../transforms.js'
@@ -41,7 +42,8 @@ export interface FitDatasetOptions extends TrainOptions {
   validation?: BatchSource
 }
 
-const names: readonly string[] = [
+/** Names of the options of every way to train. */
+export const trainOptionNames: readonly (keyof TrainOptions)[] = [
   'epochs',
   'callbacks',
   'signal',
@@ -49,7 +51,6 @@ const names: readonly string[] = [
   'showPlot',
   'numClasses',
   'appendDynamics',
-  'validation',
 ]
 
 /** Time between two readings of the running means, in milliseconds. */
@@ -66,7 +67,7 @@ export async function trainModel(
   source: BatchSource,
   options: FitDatasetOptions,
 ): Promise<History> {
-  checkOptions(options)
+  checkTraining(options)
   compiledOf(model, 'fit')
   options.signal?.throwIfAborted()
   return exclusively(model, 'fit', async () => {
@@ -82,11 +83,21 @@ export async function trainModel(
   })
 }
 
-function checkOptions(options: FitDatasetOptions): void {
-  for (const name of Object.keys(options)) {
-    if (!names.includes(name)) throw unknownName('option of fit', name, names)
+/** Checks what does not depend on the data. */
+function checkTraining(options: FitDatasetOptions): void {
+  checkOptions('fit', options, [...trainOptionNames, 'validation'])
+  checkSignal('fit', options.signal)
+  const { epochs = 1, numClasses, showPlot, callbacks = [] } = options
+  if (!Array.isArray(callbacks)) {
+    throw new ArgumentError(
+      `fit: callbacks is ${describe(callbacks)}, expected a list such as [{ onEpochEnd() {} }]`,
+    )
   }
-  const { epochs = 1, numClasses } = options
+  if (typeof showPlot === 'string' && !/\.(svg|png|html|vl\.json)$/i.test(showPlot)) {
+    throw new ArgumentError(
+      `fit: showPlot is ${describe(showPlot)}, expected a path that ends in .svg, .png, .html or .vl.json`,
+    )
+  }
   for (const [name, value] of Object.entries({ epochs, numClasses })) {
     if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1)) {
       throw new ArgumentError(`fit: ${name} is ${describe(value)}, expected a whole number of at least 1`)

@@ -5,8 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::backend::{Buffer, Executable};
+use crate::backend::{Backend, Buffer, Executable};
 use crate::error::{Error, Result};
+use crate::plan::Program;
 
 type Waiter = Box<dyn FnOnce(Result<()>) + Send>;
 
@@ -69,8 +70,35 @@ impl Completion {
     }
 }
 
-/// A prepared plan, shared between the cache and the queue.
-pub type Shared = Arc<Mutex<Box<dyn Executable>>>;
+/// A plan that is prepared when it runs first, on the device's thread: memory and code for a large plan take
+/// longer than the submitting thread may wait.
+pub struct Prepared {
+    backend: Arc<dyn Backend>,
+    program: Arc<Program>,
+    executable: Option<Box<dyn Executable>>,
+}
+
+impl Prepared {
+    /// A plan still to be prepared by `backend`.
+    pub fn new(backend: Arc<dyn Backend>, program: Arc<Program>) -> Prepared {
+        Prepared {
+            backend,
+            program,
+            executable: None,
+        }
+    }
+
+    fn run(&mut self, inputs: &[Buffer], outputs: &[Buffer]) -> Result<()> {
+        let executable = match &mut self.executable {
+            Some(executable) => executable,
+            none => none.insert(self.backend.prepare(self.program.clone())?),
+        };
+        executable.run(inputs, outputs)
+    }
+}
+
+/// A plan, shared between the cache and the queue.
+pub type Shared = Arc<Mutex<Prepared>>;
 
 /// One run of a plan.
 pub struct Job {

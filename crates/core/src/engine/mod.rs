@@ -6,7 +6,7 @@
 mod compiled;
 mod variables;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::backend::{Backend, Buffer};
 use crate::error::{Error, ErrorKind, Result};
@@ -16,7 +16,7 @@ use crate::plan::build::{Context, build};
 use crate::plan::cache::{Plan, PlanCache};
 use crate::plan::print::print;
 use crate::plan::trace::{Cut, Trace, cut};
-use crate::run::{Completion, Job, Queue};
+use crate::run::{Completion, Job, Prepared, Queue};
 use crate::slab::Slab;
 
 use compiled::{Compiled, Tracing};
@@ -254,8 +254,11 @@ impl Engine {
                     scratch: &scratch,
                 },
             )?);
-            let executable = Arc::new(std::sync::Mutex::new(backend.prepare(program.clone())?));
-            Ok(Plan { program, executable })
+            let prepared = Prepared::new(backend.clone(), program.clone());
+            Ok(Plan {
+                program,
+                executable: Arc::new(Mutex::new(prepared)),
+            })
         })
     }
 

@@ -16,7 +16,7 @@ pub const PLANS: usize = 64;
 pub struct Plan {
     /// Its steps.
     pub program: Arc<Program>,
-    /// Ready to run.
+    /// What runs it.
     pub executable: Shared,
 }
 

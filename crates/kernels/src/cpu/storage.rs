@@ -3,7 +3,7 @@
 //! A fresh block costs five times its copying in page faults, so blocks that are given back wait in a
 //! bounded list for the next request of the same size.
 
-use std::alloc::{Layout, alloc, dealloc};
+use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::any::Any;
 use std::collections::HashMap;
 use std::ptr::NonNull;
@@ -18,6 +18,8 @@ use hyperglow_core::{Error, Result};
 pub(crate) const ALIGN: usize = 64;
 /// Blocks from this size on are aligned to it and ask for huge pages.
 const HUGE: usize = 2 << 20;
+/// What the system's allocator aligns to of itself.
+const SYSTEM_ALIGN: usize = 16;
 /// Most blocks of one size that wait for reuse.
 const KEPT_PER_SIZE: usize = 64;
 /// Most bytes that wait for reuse.
@@ -58,8 +60,11 @@ pub fn memory() -> MemoryStats {
     }
 }
 
-/// An aligned piece of memory of a rounded size, owned, its content arbitrary but initialised.
+/// An aligned piece of memory of a rounded size, owned, its content arbitrary but initialised (by the system, with zeros).
 struct Block {
+    /// What the system gave.
+    base: NonNull<u8>,
+    /// The aligned start within it.
     start: NonNull<u8>,
     bytes: usize,
 }
@@ -70,14 +75,20 @@ unsafe impl Send for Block {}
 unsafe impl Sync for Block {}
 
 impl Block {
+    /// What the start of a block of this size is a multiple of.
+    const fn align(bytes: usize) -> usize {
+        if bytes >= HUGE { HUGE } else { ALIGN }
+    }
+
+    /// What is asked of the system: room for the block wherever it is aligned.
     fn layout(bytes: usize) -> Option<Layout> {
-        let align = if bytes >= HUGE { HUGE } else { ALIGN };
-        Layout::from_size_align(bytes, align).ok()
+        Layout::from_size_align(bytes.checked_add(Block::align(bytes))?, SYSTEM_ALIGN).ok()
     }
 
     /// No memory at all.
     const fn empty() -> Block {
         Block {
+            base: NonNull::<Line>::dangling().cast(),
             start: NonNull::<Line>::dangling().cast(),
             bytes: 0,
         }
@@ -92,17 +103,20 @@ impl Block {
             return Err(refused(bytes, "the machine has not so much left"));
         }
         SYSTEM_ALLOCATIONS.fetch_add(1, Relaxed);
+        // Zeroed memory of the system's own alignment comes as untouched pages, so that the thread that asks does not
+        // wait for them; the block is aligned within it.
         // SAFETY: the size is not zero.
-        let start =
-            NonNull::new(unsafe { alloc(layout) }).ok_or_else(|| refused(bytes, "the system refused"))?;
+        let base = NonNull::new(unsafe { alloc_zeroed(layout) })
+            .ok_or_else(|| refused(bytes, "the system refused"))?;
+        let skip = base.as_ptr().align_offset(Block::align(bytes));
+        // SAFETY: the layout has room for the alignment.
+        let start = unsafe { base.add(skip) };
         #[cfg(target_os = "linux")]
         if bytes >= HUGE {
             // SAFETY: the range was just allocated; the call is advice about its pages and changes no content.
             unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE) };
         }
-        // SAFETY: the block has `bytes` bytes. Writing them makes any later reading defined.
-        unsafe { start.as_ptr().write_bytes(0, bytes) };
-        Ok(Block { start, bytes })
+        Ok(Block { base, start, bytes })
     }
 
     /// A block of at least `bytes` bytes, one that was given back if there is one.
@@ -148,8 +162,8 @@ impl Drop for Block {
         if self.bytes > 0
             && let Some(layout) = Block::layout(self.bytes)
         {
-            // SAFETY: made by `alloc` with this layout, and dropped once.
-            unsafe { dealloc(self.start.as_ptr(), layout) };
+            // SAFETY: made by `alloc_zeroed` with this layout, and dropped once.
+            unsafe { dealloc(self.base.as_ptr(), layout) };
         }
     }
 }

@@ -21,7 +21,16 @@ pub(crate) fn transpose<T: Element>(
     assert!((rows - 1) * row + (cols - 1) * col < x.len());
     assert!((rows - 1) * width + cols <= out.len());
     // SAFETY: the extents were checked.
-    unsafe { transpose_raw(level, x.as_ptr(), (row, col), (rows, cols), out.as_mut_ptr(), width) }
+    unsafe {
+        transpose_raw(
+            level,
+            x.as_ptr(),
+            (row, col),
+            (rows, cols),
+            out.as_mut_ptr(),
+            width,
+        )
+    }
 }
 
 /// As [`transpose`], by pointer.
@@ -88,7 +97,13 @@ mod x86 {
     /// # Safety
     /// AVX2, and as for [`super::transpose_raw`].
     #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn by_eight(x: *const f32, col: usize, (rows, cols): (usize, usize), out: *mut f32, width: usize) {
+    pub(super) unsafe fn by_eight(
+        x: *const f32,
+        col: usize,
+        (rows, cols): (usize, usize),
+        out: *mut f32,
+        width: usize,
+    ) {
         for r0 in (0..rows / 8 * 8).step_by(SIDE) {
             for c in (0..cols / 8 * 8).step_by(8) {
                 for r in (r0..(rows / 8 * 8).min(r0 + SIDE)).step_by(8) {
@@ -111,13 +126,22 @@ mod x86 {
             let high = x.add((i + 4) * col);
             [
                 _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high)),
-                _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(_mm_loadu_ps(low.add(4))), _mm_loadu_ps(high.add(4))),
+                _mm256_insertf128_ps::<1>(
+                    _mm256_castps128_ps256(_mm_loadu_ps(low.add(4))),
+                    _mm_loadu_ps(high.add(4)),
+                ),
             ]
         };
         let (a, b, c, d) = (load(0), load(1), load(2), load(3));
         for half in 0..2 {
-            let (low_ab, high_ab) = (_mm256_unpacklo_ps(a[half], b[half]), _mm256_unpackhi_ps(a[half], b[half]));
-            let (low_cd, high_cd) = (_mm256_unpacklo_ps(c[half], d[half]), _mm256_unpackhi_ps(c[half], d[half]));
+            let (low_ab, high_ab) = (
+                _mm256_unpacklo_ps(a[half], b[half]),
+                _mm256_unpackhi_ps(a[half], b[half]),
+            );
+            let (low_cd, high_cd) = (
+                _mm256_unpacklo_ps(c[half], d[half]),
+                _mm256_unpackhi_ps(c[half], d[half]),
+            );
             let rows = [
                 _mm256_shuffle_ps::<0b01_00_01_00>(low_ab, low_cd),
                 _mm256_shuffle_ps::<0b11_10_11_10>(low_ab, low_cd),
@@ -136,7 +160,13 @@ mod x86 {
     /// # Safety
     /// AVX2, and as for [`super::transpose_raw`].
     #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn by_four(x: *const f64, col: usize, (rows, cols): (usize, usize), out: *mut f64, width: usize) {
+    pub(super) unsafe fn by_four(
+        x: *const f64,
+        col: usize,
+        (rows, cols): (usize, usize),
+        out: *mut f64,
+        width: usize,
+    ) {
         for r in (0..rows / 4 * 4).step_by(4) {
             for c in (0..cols / 4 * 4).step_by(4) {
                 // SAFETY: as the caller promises.
@@ -171,7 +201,11 @@ mod tests {
                     transpose(level, &x, (row, col), (rows, cols), &mut out, width);
                     for r in 0..rows {
                         for c in 0..cols {
-                            assert_eq!(out[r * width + c], x[r * row + c * col], "{rows} x {cols} at {r}, {c}");
+                            assert_eq!(
+                                out[r * width + c],
+                                x[r * row + c * col],
+                                "{rows} x {cols} at {r}, {c}"
+                            );
                         }
                         assert_eq!(out[r * width + cols], T::ZERO);
                     }

@@ -1,0 +1,121 @@
+/** What a network is told when it is made. */
+import { ArgumentError, describe, ShapeError, unknownName } from '../errors.js'
+import type { FloatDType } from '../initializers.js'
+import { checkOptions } from '../options.js'
+import { type Device, type DeviceRequest, type Shape, tensor } from '../tensor.js'
+
+/** Which list of tensors evaluators see, see {@link NetworkOptions.segment}. */
+export type Segment = 'label' | 'origin'
+
+/** Where dynamics are stored while a model trains. */
+export interface SaveDynamics {
+  /** Folder of the store. */
+  dir: string
+  /** Keep the tensors [x, h1 .. hL, y] of every batch too; they are large. Default false. */
+  raw?: boolean
+}
+
+/** Options of {@link Network}. */
+export interface NetworkOptions {
+  /** Shape of one input, without the batch axis. */
+  inputShape: Shape
+  /** Default 'cpu'. */
+  device?: DeviceRequest
+  /** Decides initial weights, dropout and, in `fit`, split and order of the data. Default 0. */
+  seed?: number
+  /** Dtype of weights and activations. Default 'float32'. */
+  dtype?: FloatDType
+  /** Evaluate the attached evaluators on every training batch. Default false. */
+  trackDynamics?: boolean
+  /** Write the dynamics to a folder during training; a folder that holds an earlier run of a model is replaced. */
+  saveDynamics?: string | SaveDynamics
+  /**
+   * What evaluators see. 'label' (default): the input, the outputs of all layers with parameters, and the target (class labels
+   * as one-hot rows). 'origin': the input and the outputs of all layers, the last of which stands for the target, as PyGlow has it.
+   */
+  segment?: Segment
+  /** 'doubleSoftmax': a softmax output goes into the cross-entropy as if it were logits, as in PyGlow. Default: logits, once. */
+  compat?: 'doubleSoftmax'
+}
+
+/** The options checked, with all defaults filled in. */
+export interface NetworkSettings {
+  readonly inputShape: Shape
+  readonly device: Device
+  readonly seed: number
+  readonly dtype: FloatDType
+  readonly trackDynamics: boolean
+  readonly saveDynamics: Readonly<Required<SaveDynamics>> | undefined
+  readonly segment: Segment
+  readonly compat: 'doubleSoftmax' | undefined
+}
+
+const optionNames: readonly (keyof NetworkOptions)[] = [
+  'inputShape',
+  'device',
+  'seed',
+  'dtype',
+  'trackDynamics',
+  'saveDynamics',
+  'segment',
+  'compat',
+]
+const segments: readonly string[] = ['label', 'origin']
+const dtypes: readonly string[] = ['float32', 'float64']
+
+/**
+ * Checks the options of a network.
+ *
+ * @throws ShapeError for an input shape that is none; DeviceError for a device that is not there; UnknownNameError, ArgumentError
+ */
+export function resolveNetwork(options: NetworkOptions): NetworkSettings {
+  checkOptions('a network', options, optionNames)
+  const { inputShape, device = 'cpu', seed = 0, dtype = 'float32', segment = 'label', compat } = options
+  const { trackDynamics = false, saveDynamics } = options
+  const shape = Object.freeze(checkInputShape(inputShape))
+  if (!dtypes.includes(dtype)) throw unknownName('dtype of a network', dtype, dtypes)
+  if (!segments.includes(segment)) throw unknownName('segment', segment, segments)
+  if (compat !== undefined && compat !== 'doubleSoftmax')
+    throw unknownName('compat', compat, ['doubleSoftmax'])
+  // Making a tensor there throws DeviceError when there is no such device.
+  using probe = tensor(0, { device })
+  return {
+    inputShape: shape,
+    device: probe.device,
+    seed,
+    dtype,
+    trackDynamics,
+    saveDynamics: checkSave(saveDynamics, trackDynamics),
+    segment,
+    compat,
+  }
+}
+
+function checkInputShape(shape: unknown): number[] {
+  if (!Array.isArray(shape)) {
+    throw new ShapeError(
+      `inputShape is ${describe(shape)}, expected extents without the batch axis, such as [1, 28, 28]`,
+    )
+  }
+  const bad = shape.findIndex((extent) => !Number.isSafeInteger(extent) || (extent as number) < 1)
+  if (bad >= 0) {
+    throw new ShapeError(
+      `inputShape has extent ${describe(shape[bad])} on axis ${bad}, expected positive whole numbers`,
+    )
+  }
+  return [...(shape as number[])]
+}
+
+function checkSave(
+  given: string | SaveDynamics | undefined,
+  tracked: boolean,
+): Required<SaveDynamics> | undefined {
+  if (given === undefined) return undefined
+  const { dir, raw = false } = typeof given === 'string' ? { dir: given } : given
+  if (typeof dir !== 'string' || dir === '') {
+    throw new ArgumentError(`saveDynamics is ${describe(given)}, expected a folder or { dir, raw }`)
+  }
+  if (!tracked)
+    throw new ArgumentError('saveDynamics needs trackDynamics: true, since there would be nothing to save')
+  return { dir, raw }
+}
