@@ -50,6 +50,15 @@ for (const [group, cases] of Object.entries(groups)) {
   }
 }
 
+test('a label that is no class gives no number in a loss', (t) => {
+  const labels = hg.tensor([0, 3, -1], { dtype: 'int32' })
+  const loss = hg.crossEntropy(hg.zeros([3, 3]), labels, { reduction: 'none' })
+  const [right, ...wrong] = loss.dataSync()
+  t.true(Math.abs(Number(right) - Math.log(3)) < 1e-6)
+  t.deepEqual(wrong, [Number.NaN, Number.NaN])
+  t.is(hg.crossEntropy(hg.zeros([3, 3]), labels).itemSync(), Number.NaN)
+})
+
 test.after.always(removeFiles)
 
 test('every wrong call has a name of its own', (t) => {

@@ -60,6 +60,12 @@ export const modelCases: readonly BadInput[] = [
     () => new IBSequential(untyped({ inputShape: [3], trackDynamic: true })),
   ),
   bad(
+    'dynamics of a model without them',
+    UnknownNameError,
+    [/option of Sequential "trackDynamics"/],
+    () => new Sequential(untyped({ inputShape: [3], trackDynamics: true })),
+  ),
+  bad(
     'a shape in place of options',
     ArgumentError,
     [/an array of 1 as options/, /inputShape/],

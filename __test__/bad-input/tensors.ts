@@ -189,12 +189,14 @@ const uses: readonly BadInput[] = [
     grad(untyped<(x: Tensor) => Tensor>(async (x: Tensor) => x.sum()))(ones([2])),
   ),
   bad('a gradient of a number', ArgumentError, [/grad: given 3/, /expected a function/], () =>
-    grad(untyped(3)),
+    grad(untyped<() => Tensor>(3)),
   ),
-  bad('a number to compile', ArgumentError, [/jit: given 3/, /expected a function/], () => jit(untyped(3))),
+  bad('a number to compile', ArgumentError, [/jit: given 3/, /expected a function/], () =>
+    jit(untyped<() => Tensor>(3)),
+  ),
   bad('more than the memory there is', DeviceError, [/wanted/, /smaller/], () =>
-    ones([300_000, 300_000])
-      .add(ones([300_000, 1]))
+    ones([2 ** 20, 2 ** 20])
+      .add(ones([2 ** 20, 1]))
       .data(),
   ),
   bad('a value read while jit traces', StateError, [/itemSync\(\)/, /jit traces/, /return the tensor/], () =>

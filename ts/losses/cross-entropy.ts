@@ -22,7 +22,7 @@ export interface CrossEntropyOptions extends NllOptions {
  * Cross-entropy of class scores, `-log softmax(pred)[target]`, in nats.
  *
  * @param pred logits `[batch, classes, ...]`
- * @param target class indices `[batch, ...]`, or probabilities of the shape of `pred`
+ * @param target class indices `[batch, ...]`, or probabilities of the shape of `pred`; an index that is no class gives NaN
  * @returns scalar; with reduction 'none', `[batch, ...]`
  *
  * With label smoothing s the target of K classes is `(1 - s) target + s / K`.
@@ -49,7 +49,7 @@ export function crossEntropy(pred: Tensor, target: Tensor, options: CrossEntropy
  * cross-entropy.
  *
  * @param pred log-probabilities `[batch, classes, ...]`
- * @param target class indices `[batch, ...]`
+ * @param target class indices `[batch, ...]`; an index that is no class gives NaN
  * @returns scalar; with reduction 'none', `[batch, ...]`
  */
 export function nll(pred: Tensor, target: Tensor, options: NllOptions = {}): Tensor {
@@ -75,7 +75,9 @@ function pickClasses(name: string, logProbs: Tensor, target: Tensor, options: Nl
   const isClass = labels.expandDims(1).equal(arange(classes, { dtype: 'int32' }).reshape(column))
   const ofLabel = (values: Tensor) => where(isClass, values, 0).sum(1)
   const { weight: classWeight, ignoreIndex } = options
-  let loss = ofLabel(weighted(name, logProbs, classWeight)).neg()
+  // The sum over no class would be a loss of 0.
+  const isKnown = labels.greaterEqual(0).logicalAnd(labels.less(classes))
+  let loss = where(isKnown, ofLabel(weighted(name, logProbs, classWeight)).neg(), Number.NaN)
   let weight =
     classWeight === undefined
       ? undefined
