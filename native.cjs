@@ -882,6 +882,7 @@ module.exports.randomBits = nativeBinding.randomBits
 module.exports.read = nativeBinding.read
 module.exports.reduce = nativeBinding.reduce
 module.exports.registerErrorFactory = nativeBinding.registerErrorFactory
+module.exports.registerWarningHandler = nativeBinding.registerWarningHandler
 module.exports.release = nativeBinding.release
 module.exports.reshape = nativeBinding.reshape
 module.exports.retain = nativeBinding.retain

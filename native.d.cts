@@ -192,6 +192,9 @@ export declare function reduce(kind: number, a: number, axes: Array<number>, kee
 /** Registers the function that makes an error from a code and a message. */
 export declare function registerErrorFactory(factory: (code: string, message: string) => Error): void
 
+/** Registers the function that is told, once, that a forgotten evaluation was made up for. */
+export declare function registerWarningHandler(handler: (message: string) => void): void
+
 /** One handle less on each node; nodes that are gone already are passed over. */
 export declare function release(nodes: Array<number>): void
 

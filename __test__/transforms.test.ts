@@ -370,3 +370,22 @@ test('second derivatives by Variables that are read', async (t) => {
   const inner = () => valueAndGrad(() => w.value.pow(3).sum(), w).grads
   await equals(t, valueAndGrad(() => inner().sum(), w).grads, [12])
 })
+
+test('a graph that is never evaluated is bounded, and a warning says so once', async (t) => {
+  const warnings: Error[] = []
+  const listen = (warning: Error) => warnings.push(warning)
+  process.on('warning', listen)
+  let x = tensor([0], { dtype: 'float64' })
+  let most = 0
+  for (let i = 0; i < 450_000; i++) {
+    const next = x.add(1)
+    x.dispose()
+    x = next
+    if (i % 10_000 === 0) most = Math.max(most, memory().pendingNodes)
+  }
+  t.is(await x.item(), 450_000)
+  await new Promise((resolve) => setTimeout(resolve, 10))
+  process.off('warning', listen)
+  t.true(most <= 400_001, `${most} nodes were pending`)
+  t.is(warnings.filter((w) => (w as { code?: string }).code === 'HYPERGLOW_PENDING').length, 1)
+})

@@ -45,6 +45,7 @@ export type Handle = number
  */
 export interface Native {
   registerErrorFactory(make: (code: string, message: string) => Error): void
+  registerWarningHandler(tell: (message: string) => void): void
   opNames(): { unary: string[]; binary: string[] }
 
   unary(code: number, a: Handle): Handle
@@ -165,6 +166,9 @@ function load(): Native {
     )
   }
   addon.registerErrorFactory(errorOfCode)
+  addon.registerWarningHandler((message) =>
+    process.emitWarning(message, { type: 'HyperglowWarning', code: 'HYPERGLOW_PENDING' }),
+  )
   return addon
 }
 

@@ -7,7 +7,7 @@ use hyperglow_core::op::{Distribution, Op, Reduction, Spec, Window};
 use hyperglow_core::{Error, NodeId, Result};
 use napi_derive::napi;
 
-use crate::state::{dtype, engine, ids, shape, sizes, spec};
+use crate::state::{bound_pending, dtype, engine, ids, shape, sizes, spec};
 
 fn id(number: f64) -> NodeId {
     NodeId::from_number(number)
@@ -65,7 +65,7 @@ pub fn op_names() -> OpNames {
 #[napi]
 pub fn unary(code: u32, a: f64) -> napi::Result<f64> {
     engine(|e| {
-        e.bound_pending()?;
+        bound_pending(e)?;
         Ok(e.graph
             .add(Op::Unary(unary_op(code)?), &[id(a)], None)?
             .to_number())
@@ -76,7 +76,7 @@ pub fn unary(code: u32, a: f64) -> napi::Result<f64> {
 #[napi]
 pub fn binary(code: u32, a: f64, b: f64) -> napi::Result<f64> {
     engine(|e| {
-        e.bound_pending()?;
+        bound_pending(e)?;
         let op = binary_op(code)?;
         let [x, y] = broadcast_pair(&mut e.graph, op.name(), id(a), id(b))?;
         finish(e, Op::Binary(op), &[x, y])
@@ -96,7 +96,7 @@ fn finish(e: &mut Engine, op: Op, inputs: &[NodeId]) -> Result<f64> {
 #[napi]
 pub fn binary_scalar(code: u32, a: f64, value: f64, scalar_on_left: bool) -> napi::Result<f64> {
     engine(|e| {
-        e.bound_pending()?;
+        bound_pending(e)?;
         let op = binary_op(code)?;
         let spec = e.graph.spec(id(a))?.clone();
         if !spec.dtype.is_float() && value.fract() != 0.0 {
@@ -261,7 +261,7 @@ pub fn concat(parts: Vec<f64>, axis: u32) -> napi::Result<f64> {
 #[napi]
 pub fn matmul(a: f64, b: f64, ta: bool, tb: bool) -> napi::Result<f64> {
     engine(|e| {
-        e.bound_pending()?;
+        bound_pending(e)?;
         Ok(e.graph
             .add(Op::MatMul { ta, tb }, &[id(a), id(b)], None)?
             .to_number())

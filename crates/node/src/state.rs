@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
-use hyperglow_core::engine::Engine;
+use hyperglow_core::engine::{Engine, PENDING_LIMIT};
 use hyperglow_core::op::Spec;
 use hyperglow_core::run::{Queue, panic_text};
 use hyperglow_core::{DType, Error, NodeId, Result, Shape};
@@ -17,6 +17,7 @@ type ErrorFactory = FunctionRef<FnArgs<(String, String)>, Unknown<'static>>;
 
 thread_local! {
     static ENGINE: RefCell<Option<Engine>> = const { RefCell::new(None) };
+    static WARNINGS: RefCell<Option<(Env, FunctionRef<String, Unknown<'static>>)>> = const { RefCell::new(None) };
     static ERRORS: RefCell<Option<(Env, ErrorFactory)>> = const { RefCell::new(None) };
 }
 
@@ -80,6 +81,31 @@ pub fn register_error_factory(
 ) -> napi::Result<()> {
     let reference = factory.create_ref()?;
     ERRORS.with(|cell| *cell.borrow_mut() = Some((env, reference)));
+    Ok(())
+}
+
+/// Registers the function that is told, once, that a forgotten evaluation was made up for.
+#[napi(ts_args_type = "handler: (message: string) => void")]
+pub fn register_warning_handler(env: Env, handler: Function<String, Unknown<'static>>) -> napi::Result<()> {
+    let reference = handler.create_ref()?;
+    WARNINGS.with(|cell| *cell.borrow_mut() = Some((env, reference)));
+    Ok(())
+}
+
+/// Evaluates if too much is pending, and says so the first time.
+pub fn bound_pending(engine: &mut Engine) -> Result<()> {
+    if !engine.bound_pending()? {
+        return Ok(());
+    }
+    // Taking the handler out is what makes it once.
+    if let Some((env, handler)) = WARNINGS.with(RefCell::take)
+        && let Ok(tell) = handler.borrow_back(&env)
+    {
+        let _ = tell.call(format!(
+            "more than {PENDING_LIMIT} operations were waiting without a value being asked for, so they were computed; \
+             await evaluate(...) in your loop, or compile its body with jit"
+        ));
+    }
     Ok(())
 }
 
