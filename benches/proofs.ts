@@ -73,7 +73,7 @@ async function tracing(): Promise<void> {
   await evaluate([x, y])
   const times: number[] = []
   let nodes = 0
-  for (let i = 0; i < 300; i++) {
+  for (let i = 0; i < 4000; i++) {
     const before = memory().nodes
     const start = performance.now()
     const loss = step(x, y)
@@ -84,7 +84,7 @@ async function tracing(): Promise<void> {
     loss.dispose()
   }
   const { planHits, planMisses } = memory()
-  const ms = median(times.slice(100))
+  const ms = median(times.slice(2000))
   const per300 = (ms * 300) / nodes
   report(
     '(a) trace, key and find a step',

@@ -80,7 +80,7 @@ pub struct Cut {
 /// Cuts out what `targets` need. Nodes with a value, and those of `leaves`, become inputs.
 /// Inputs are numbered `leaves` first (used or not), then by first appearance.
 pub fn cut(graph: &Graph, targets: &[NodeId], leaves: &[NodeId]) -> Result<Cut> {
-    let mut position: FastMap<NodeId, u32> = FastMap::default();
+    let mut position: FastMap<NodeId, u32> = FastMap::with_capacity_and_hasher(512, Default::default());
     let mut nodes = Vec::with_capacity(64);
     let mut ids = Vec::with_capacity(64);
     let mut inputs = Vec::new();
