@@ -61,7 +61,7 @@ const stages = [
   { name: 'rustfmt', run: () => cargo('fmt', '--all', '--check') },
   { name: 'addon', run: part(buildNative) },
   { name: 'tsc', run: part(compileTypeScript) },
-  { name: 'clippy', run: () => cargo('clippy', '--workspace', '--all-targets', '--', '-D', 'warnings') },
+  { name: 'clippy', run: () => cargo('clippy', '--workspace', '--lib', '--tests', '--', '-D', 'warnings') },
   { name: 'cargo', count: countCargo, run: () => cargo('test', '--workspace', '--no-fail-fast') },
   { name: 'ava', count: countTap, needs: ['addon', 'tsc'], run: () => npmBin('ava', 'ava', '--tap') },
 ]
