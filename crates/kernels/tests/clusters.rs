@@ -356,7 +356,8 @@ fn donated_buffers_are_read_before_they_are_written() {
             let mut draft = Draft::default();
             inputs.iter().for_each(|x| _ = draft.input(x.spec()));
             let spec = Spec::new([size], DType::F32);
-            (draft.output(spec.clone()), draft.output(spec.clone()));
+            draft.output(spec.clone());
+            draft.output(spec.clone());
             draft.donations = vec![Some(0), Some(1)];
             draft.cluster(momentum(size));
             let program = draft.finish();
@@ -397,8 +398,10 @@ fn two_variables_exchange_their_values_in_place() {
     for backend in backends() {
         let mut draft = Draft::default();
         let spec = Spec::new([size], f);
-        (draft.input(spec.clone()), draft.input(spec.clone()));
-        (draft.output(spec.clone()), draft.output(spec.clone()));
+        draft.input(spec.clone());
+        draft.input(spec.clone());
+        draft.output(spec.clone());
+        draft.output(spec.clone());
         draft.donations = vec![Some(0), Some(1)];
         let code = vec![instr(InstrKind::Load(0), f), instr(InstrKind::Load(1), f)];
         let loads = vec![whole(0, &[size]), whole(1, &[size])];
@@ -423,7 +426,8 @@ fn mistakes_of_a_plan_are_refused() {
     let spec = Spec::new([4], f);
     let cluster = |view: View| {
         let mut draft = Draft::default();
-        (draft.input(spec.clone()), draft.output(spec.clone()));
+        draft.input(spec.clone());
+        draft.output(spec.clone());
         draft.donations = vec![Some(0)];
         let code = vec![instr(InstrKind::Load(0), f)];
         draft.cluster(Cluster {
@@ -451,7 +455,8 @@ fn mistakes_of_a_plan_are_refused() {
     );
     // Buffers that are the same without permission, of the wrong size, too few.
     let mut draft = Draft::default();
-    (draft.input(spec.clone()), draft.output(spec.clone()));
+    draft.input(spec.clone());
+    draft.output(spec.clone());
     let code = vec![instr(InstrKind::Load(0), f)];
     draft.cluster(Cluster {
         shape: [4].into(),
@@ -465,8 +470,12 @@ fn mistakes_of_a_plan_are_refused() {
         backend.allocate(16).unwrap(),
         backend.allocate(12).unwrap(),
     );
-    assert!(executable.run(&[x.clone()], &[y]).is_ok());
-    assert!(executable.run(&[x.clone()], &[x.clone()]).is_err());
-    assert!(executable.run(&[x.clone()], &[short]).is_err());
+    assert!(executable.run(std::slice::from_ref(&x), &[y]).is_ok());
+    assert!(
+        executable
+            .run(std::slice::from_ref(&x), std::slice::from_ref(&x))
+            .is_err()
+    );
+    assert!(executable.run(std::slice::from_ref(&x), &[short]).is_err());
     assert!(executable.run(&[x], &[]).is_err());
 }

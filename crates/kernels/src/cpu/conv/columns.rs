@@ -32,10 +32,19 @@ impl<T: Element> Right<T> for Columns<'_, T> {
 impl<T: Element> Columns<'_, T> {
     /// Row `row` from column `first` on.
     pub fn row(&self, row: usize, first: usize, mut out: &mut [T]) {
-        let Meeting { from, kernel, to, axes } = self.meeting;
+        let Meeting {
+            from,
+            kernel,
+            to,
+            axes,
+        } = self.meeting;
         let taps: usize = kernel.iter().product();
         let (channel, tap) = (row / taps, row % taps);
-        let tap = [tap / (kernel[1] * kernel[2]), tap / kernel[2] % kernel[1], tap % kernel[2]];
+        let tap = [
+            tap / (kernel[1] * kernel[2]),
+            tap / kernel[2] % kernel[1],
+            tap % kernel[2],
+        ];
         let plane = &self.planes[channel * from.iter().product::<usize>()..];
         let mut place = [first / (to[1] * to[2]), first / to[2] % to[1], first % to[2]];
         // What a whole line meets; a part of a line meets a part of it.
@@ -47,8 +56,17 @@ impl<T: Element> Columns<'_, T> {
             let y = axes[1].at(place[1], tap[1], from[1]);
             match (z, y) {
                 (Some(z), Some(y)) => {
-                    let s = if line.len() == to[2] { whole } else { axes[2].stretch(tap[2], place[2], end, from[2]) };
-                    read(&plane[(z * from[1] + y) * from[2]..][..from[2]], s, line, place[2]);
+                    let s = if line.len() == to[2] {
+                        whole
+                    } else {
+                        axes[2].stretch(tap[2], place[2], end, from[2])
+                    };
+                    read(
+                        &plane[(z * from[1] + y) * from[2]..][..from[2]],
+                        s,
+                        line,
+                        place[2],
+                    );
                 }
                 _ => line.fill(T::ZERO),
             }
@@ -73,7 +91,9 @@ fn read<T: Element>(source: &[T], s: Stretch, line: &mut [T], first: usize) {
     if s.apart > 1 {
         line.fill(T::ZERO);
         let places = line[at..].iter_mut().step_by(s.apart);
-        places.zip(&source[s.element..s.element + s.count]).for_each(|(out, &x)| *out = x);
+        places
+            .zip(&source[s.element..s.element + s.count])
+            .for_each(|(out, &x)| *out = x);
         return;
     }
     let (before, rest) = line.split_at_mut(at);
@@ -82,7 +102,9 @@ fn read<T: Element>(source: &[T], s: Stretch, line: &mut [T], first: usize) {
     if s.step == 1 {
         met.copy_from_slice(&source[s.element..s.element + s.count]);
     } else {
-        met.iter_mut().zip(source[s.element..].iter().step_by(s.step)).for_each(|(out, &x)| *out = x);
+        met.iter_mut()
+            .zip(source[s.element..].iter().step_by(s.step))
+            .for_each(|(out, &x)| *out = x);
     }
     after.fill(T::ZERO);
 }

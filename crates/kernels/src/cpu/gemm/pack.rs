@@ -20,11 +20,18 @@ pub(crate) struct Matrix<'a, T> {
 impl<'a, T> Matrix<'a, T> {
     /// The transpose.
     pub fn t(self) -> Matrix<'a, T> {
-        Matrix { row: self.col, col: self.row, ..self }
+        Matrix {
+            row: self.col,
+            col: self.row,
+            ..self
+        }
     }
     /// The matrix that starts at element `start`.
     pub fn from(self, start: usize) -> Matrix<'a, T> {
-        Matrix { data: &self.data[start..], ..self }
+        Matrix {
+            data: &self.data[start..],
+            ..self
+        }
     }
 }
 
@@ -81,7 +88,14 @@ impl<T: Element> Right<T> for Matrix<'_, T> {
                 panel.fill(T::ZERO);
             }
             let start = ks.start * self.row + valid.start * self.col;
-            transpose(level, &self.data[start..], (self.row, self.col), (depth, valid.len()), panel, padded);
+            transpose(
+                level,
+                &self.data[start..],
+                (self.row, self.col),
+                (depth, valid.len()),
+                panel,
+                padded,
+            );
             at += padded * depth;
         }
     }
@@ -107,6 +121,13 @@ pub(crate) fn pack_left<T: Element>(
             continue;
         }
         out.fill(T::ZERO);
-        transpose(level, &a.data[start..], (a.col, a.row), (ks.len(), valid), out, ROWS);
+        transpose(
+            level,
+            &a.data[start..],
+            (a.col, a.row),
+            (ks.len(), valid),
+            out,
+            ROWS,
+        );
     }
 }

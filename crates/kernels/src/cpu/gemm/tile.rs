@@ -68,7 +68,10 @@ impl<T> Tiles<T> {
 
     /// The widths of panels for these tiles.
     pub fn widths(&self) -> Widths {
-        Widths { panel: self.width(), lanes: self.lanes }
+        Widths {
+            panel: self.width(),
+            lanes: self.lanes,
+        }
     }
 
     /// The columns that a tile for `cols` columns computes: the next multiple of a register.
