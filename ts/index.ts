@@ -9,6 +9,7 @@ export {
   resolveActivation,
 } from './activations.js'
 export * from './datasets/index.js'
+export { type DebugOptions, debug } from './debug.js'
 export { isFloat } from './dtype.js'
 export * from './errors.js'
 export * from './estimators/index.js'

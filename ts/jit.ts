@@ -1,4 +1,6 @@
 /** Functions traced once and replayed as a plan. */
+
+import { isEager } from './debug.js'
 import { dtypeCode } from './dtype.js'
 import { ArgumentError, DisposedError, describe, StateError } from './errors.js'
 import { native } from './native.js'
@@ -129,6 +131,11 @@ export function jit<Args extends readonly object[], Result>(
     const given = leaves.map(argumentValue)
     try {
       const values = given.map(({ value }) => value)
+      if (isEager()) {
+        const result = f(...(structure.unflatten(values) as unknown as Args))
+        const ids = treeFlatten(result as object).leaves.map((leaf) => leafValue(leaf).id)
+        return atCallSite(native.evaluate(ids), run).then(() => result)
+      }
       const program = find(structure, values)
       const { outputs, done } = native.jitRun(
         program.id,

@@ -1,5 +1,6 @@
 /** The class Tensor. Import it from `./tensor.js`, which also installs the operations as methods. */
 import { inspect } from 'node:util'
+import { inspectNode, isEager } from './debug.js'
 import { type DType, dtypeOfCode, type Shape, showShape, sizeOf, type TypedArray } from './dtype.js'
 import { ArgumentError, DisposedError, describe, ShapeError, StateError } from './errors.js'
 import { native } from './native.js'
@@ -57,6 +58,7 @@ export class Tensor {
 
   /** A tensor that owns one native handle. @internal */
   static own(id: number): Tensor {
+    if (isEager() && tracing === 0) inspectNode(id)
     return new Tensor(id)
   }
 

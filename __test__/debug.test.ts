@@ -1,0 +1,46 @@
+/** The switches for finding mistakes. */
+
+import test from 'ava'
+import { debug, grad, jit, NumericalError, type Tensor, tensor, Variable } from '../ts/index.js'
+
+test.afterEach.always(() => {
+  debug({})
+})
+
+test.serial('checkNaN throws on the line that makes the first NaN', (t) => {
+  const x = tensor([1, -1])
+  debug({ checkNaN: true })
+  const makeNaN = () => x.log()
+  const error = t.throws(() => makeNaN().add(1).sum(), {
+    instanceOf: NumericalError,
+    message: /element 1 .* is NaN/,
+  })
+  t.regex(error?.stack ?? '', /makeNaN/)
+})
+
+test.serial('eager gives the same values, compiled functions and gradients included', async (t) => {
+  const f = (x: Tensor) => x.tanh().mul(x).sum()
+  const x = tensor([0.5, 2], { dtype: 'float64' })
+  const count = new Variable(tensor(0, { dtype: 'float64' }))
+  const step = jit((a: Tensor) => {
+    count.assign(count.value.add(1))
+    return grad(f)(a)
+  })
+  const compiled = [...(await (await step(x)).data())]
+  const before = debug({ eager: true })
+  t.deepEqual(before, { eager: false, checkNaN: false })
+  t.deepEqual([...(await (await step(x)).data())], compiled)
+  t.is((await count.data())[0], 2)
+})
+
+test.serial('run-time errors carry the line in eager mode', (t) => {
+  debug({ eager: true })
+  const factor = () => tensor([[0]]).cholesky()
+  const error = t.throws(factor, { instanceOf: NumericalError })
+  t.regex(error?.stack ?? '', /factor/)
+})
+
+test.serial('switches that do not exist or are no switches are refused', (t) => {
+  t.throws(() => debug({ checkNan: true } as object), { code: 'ARGUMENT', message: /checkNan/ })
+  t.throws(() => debug({ eager: 'yes' } as object), { code: 'ARGUMENT', message: /true or false/ })
+})

@@ -1,0 +1,55 @@
+/** Switches for finding mistakes: compute every operation where it is written, and stop at the first NaN. */
+import { ArgumentError, describe, NumericalError } from './errors.js'
+import { native } from './native.js'
+
+/** What {@link debug} switches. */
+export interface DebugOptions {
+  /** Compute every operation as soon as it is built, so that a run-time error carries the line that caused it. `jit` then runs its function uncompiled. Default false. */
+  eager?: boolean
+  /** Throw a NumericalError where an operation makes the first NaN; implies `eager`. Default false. */
+  checkNaN?: boolean
+}
+
+let eager = false
+let checkNaN = false
+
+/** True while operations are computed where they are written. */
+export function isEager(): boolean {
+  return eager
+}
+
+/**
+ * Sets the switches and returns what they were. Everything gets slow: for looking, not for training.
+ *
+ *     const before = debug({ checkNaN: true })
+ *     await model.fit(x, y)      // throws on the line that makes the first NaN
+ *     debug(before)
+ */
+export function debug(options: DebugOptions): Required<DebugOptions> {
+  for (const [name, value] of Object.entries(options)) {
+    if (name !== 'eager' && name !== 'checkNaN') {
+      throw new ArgumentError(`debug: there is no switch '${name}'; the switches are eager and checkNaN`)
+    }
+    if (value !== undefined && typeof value !== 'boolean') {
+      throw new ArgumentError(`debug: ${name} is ${describe(value)}, expected true or false`)
+    }
+  }
+  const before = { eager, checkNaN }
+  checkNaN = options.checkNaN ?? false
+  eager = checkNaN || (options.eager ?? false)
+  return before
+}
+
+/** Computes a node at once and looks at its value, as the switches say. */
+export function inspectNode(id: number): void {
+  native.evaluateSync([id])
+  if (!checkNaN) return
+  const values = native.read(id)
+  if (!(values instanceof Float32Array || values instanceof Float64Array)) return
+  const at = values.findIndex(Number.isNaN)
+  if (at >= 0) {
+    throw new NumericalError(
+      `debug: element ${at} of a tensor of shape [${native.shapeOf(id)}] is NaN; the stack names the operation that made it`,
+    )
+  }
+}
