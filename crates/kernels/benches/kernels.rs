@@ -300,6 +300,58 @@ impl Bench {
         );
     }
 
+    /// A weight's gradient and its update.
+    fn updates(&self) {
+        use BinaryOp::{Add, Mul, Sub};
+        use InstrKind::{Binary, Const, Load};
+        for (m, n, k) in [(1000, 12544, 64), (500, 1000, 64)] {
+            for (name, momentum) in [("sgd", false), ("momentum", true)] {
+                let mut draft = Draft::default();
+                let spec = Spec::new([m, n], F);
+                let [w, v] = [0, 1].map(|_| draft.input(spec.clone()));
+                let (dy, x) = (
+                    draft.input(Spec::new([k, m], F)),
+                    draft.input(Spec::new([k, n], F)),
+                );
+                let [new_w, new_v] = [0, 1].map(|_| draft.output(spec.clone()));
+                draft.donations = vec![Some(0), Some(1)];
+                let gradient = draft.inner(spec.clone());
+                draft.op(
+                    &self.backend,
+                    Op::MatMul { ta: true, tb: false },
+                    &[dy, x],
+                    gradient,
+                );
+                let (rate, mu) = (Const(0.01f64.to_bits()), Const(0.95f64.to_bits()));
+                let (code, stores, slots) = if momentum {
+                    let sums = [
+                        Binary(Mul, 1, 3),
+                        Binary(Add, 5, 2),
+                        Binary(Mul, 6, 4),
+                        Binary(Sub, 0, 7),
+                    ];
+                    let code = [vec![Load(0), Load(1), Load(2), mu, rate], sums.to_vec()].concat();
+                    (code, vec![(8, new_w), (6, new_v)], vec![w, v, gradient])
+                } else {
+                    let code = vec![Load(0), Load(1), rate, Binary(Mul, 1, 2), Binary(Sub, 0, 3)];
+                    (code, vec![(4, new_w)], vec![w, gradient])
+                };
+                draft.cluster(Cluster {
+                    shape: [m, n].into(),
+                    loads: slots
+                        .iter()
+                        .map(|&s| View::contiguous(s, [m, n].into()))
+                        .collect(),
+                    code: code.into_iter().map(|kind| Instr { kind, dtype: F }).collect(),
+                    stores,
+                });
+                let program = std::sync::Arc::into_inner(draft.finish()).expect("one owner");
+                let work = Work::Flops(2.0 * (m * n * k) as f64);
+                self.time(&format!("gradient and {name} {m} x {n} x {k}"), program, work);
+            }
+        }
+    }
+
     fn others(&self) {
         let sum = |axes: &[usize]| Op::Reduce {
             kind: Reduction::Sum,
@@ -399,5 +451,6 @@ fn main() {
     bench.matmuls();
     bench.convolutions();
     bench.clusters();
+    bench.updates();
     bench.others();
 }

@@ -119,7 +119,8 @@ fn convolutions() {
         let rank = 1 + round % 3;
         let (window, input, kernel) = geometry(&mut dice, rank, [30, 12, 6][rank - 1]);
         let groups = dice.between(1, 3);
-        let (batch, c, o) = (dice.between(0, 4), dice.between(1, 3), dice.between(1, 9));
+        let many = if round % 4 == 0 { 20 } else { 3 };
+        let (batch, c, o) = (dice.between(0, 4), dice.between(1, many), dice.between(1, 9));
         let dtype = FLOATS[dice.below(2)];
         let output: Vec<usize> = (0..rank).map(|i| window.output(i, input[i], kernel[i])).collect();
         let taps: usize = kernel.iter().product();

@@ -78,7 +78,7 @@ pub(crate) fn scratch(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> us
     match op {
         Op::Reduce { kind, axes } => reduce::scratch(*kind, axes, x),
         Op::MatMul { ta, tb } => {
-            let product = gemm::product(x, inputs[1], *ta, *tb);
+            let product = gemm::product_of(x, inputs[1], *ta, *tb);
             for_float!(x.dtype, T => product.scratch_bytes::<T>(env.level, threads))
         }
         // A shape that `compile` refuses wants no scratch.

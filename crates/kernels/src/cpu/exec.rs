@@ -63,6 +63,10 @@ impl<'a> Args<'a> {
         }
     }
 
+    pub fn env(&self) -> &'a Env {
+        self.env
+    }
+
     pub fn pool(&self) -> &'a Pool {
         &self.env.pool
     }

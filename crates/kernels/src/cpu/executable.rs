@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use hyperglow_core::backend::{Buffer, Executable};
 use hyperglow_core::error::ErrorKind;
+use hyperglow_core::op::Spec;
 use hyperglow_core::plan::{Place, Program, SlotId, StepKind};
 use hyperglow_core::{DType, Error, Result};
 
 use super::cluster::ClusterKernel;
 use super::compile;
 use super::exec::{Args, Env, Kernel, Operand};
+use super::fused::{self, FusedKernel};
 use super::storage::{Arena, CpuStorage, RawBytes};
 
 /// See [`hyperglow_core::backend::Executable`]. Running it asks the system for no memory.
@@ -31,14 +33,35 @@ struct Step {
 enum Work {
     Primitive {
         kernel: Kernel,
-        inputs: Vec<Operand>,
-        output: (SlotId, DType),
-        scratch: RawBytes,
+        operands: Operands,
     },
     Cluster {
         kernel: ClusterKernel,
         registers: RawBytes,
     },
+    /// A matrix product and the cluster after it.
+    Fused {
+        kernel: FusedKernel,
+        operands: Operands,
+        registers: RawBytes,
+    },
+}
+
+/// What a primitive reads and writes.
+struct Operands {
+    inputs: Vec<Operand>,
+    output: (SlotId, DType),
+    scratch: RawBytes,
+}
+
+impl Operands {
+    /// # Safety
+    /// As for [`Args::new`].
+    unsafe fn args<'a>(&'a self, env: &'a Env, slots: &'a [RawBytes]) -> Args<'a> {
+        let (slot, dtype) = self.output;
+        // SAFETY: as the caller promises.
+        unsafe { Args::new(env, slots, &self.inputs, (slots[slot], dtype), self.scratch) }
+    }
 }
 
 impl CpuExecutable {
@@ -68,39 +91,45 @@ impl CpuExecutable {
         };
         let slots: Vec<RawBytes> = program.slots.iter().map(place).collect();
         let mut steps = Vec::with_capacity(program.steps.len());
-        for (step, cluster) in program.steps.iter().zip(clusters) {
+        let mut clusters = clusters.into_iter().peekable();
+        let mut at = 0;
+        while let Some(cluster) = clusters.next() {
+            let step = &program.steps[at];
+            let registers = |kernel: &ClusterKernel| arena.raw(base, kernel.register_bytes() * threads);
+            let fused = fused::product(&program, at, threads);
+            at += 1;
             let work = match (&step.kind, cluster) {
                 (
                     StepKind::Op {
                         op,
                         inputs,
                         output,
-                        scratch: (offset, bytes),
+                        scratch,
                     },
                     _,
                 ) => {
-                    let scratch = arena.raw(*offset, *bytes);
-                    let slots_in: Vec<SlotId> = inputs.iter().map(|(slot, _)| *slot).collect();
-                    check_apart(&program, op.name(), &slots_in, *output, (*offset, *bytes))?;
-                    let specs: Vec<_> = inputs.iter().map(|(_, spec)| spec).collect();
-                    let result = &program.slots[*output].spec;
-                    let kernel =
-                        compile::compile(op, &specs, result, &env).map_err(|e| e.within(&step.scope))?;
-                    let operand = |(slot, spec): &(SlotId, hyperglow_core::op::Spec)| Operand {
-                        slot: *slot,
-                        dtype: spec.dtype,
-                        len: spec.shape.size(),
-                    };
-                    let inputs = inputs.iter().map(operand).collect();
-                    Work::Primitive {
-                        kernel,
-                        inputs,
-                        output: (*output, result.dtype),
-                        scratch,
+                    let operands = operands(&program, &arena, op.name(), inputs, *output, *scratch)?;
+                    if let Some(product) = fused
+                        && let Some(cluster) = clusters.next_if(Option::is_some).flatten()
+                    {
+                        at += 1;
+                        let registers = registers(&cluster);
+                        let kernel = fused::compile(&program, product, cluster, *output);
+                        Work::Fused {
+                            kernel,
+                            operands,
+                            registers,
+                        }
+                    } else {
+                        let specs: Vec<_> = inputs.iter().map(|(_, spec)| spec).collect();
+                        let result = &program.slots[*output].spec;
+                        let kernel =
+                            compile::compile(op, &specs, result, &env).map_err(|e| e.within(&step.scope))?;
+                        Work::Primitive { kernel, operands }
                     }
                 }
                 (StepKind::Cluster(_), Some(kernel)) => {
-                    let registers = arena.raw(base, kernel.register_bytes() * threads);
+                    let registers = registers(&kernel);
                     Work::Cluster { kernel, registers }
                 }
                 (StepKind::Cluster(_), None) => {
@@ -160,30 +189,27 @@ impl Executable for CpuExecutable {
     fn run(&mut self, inputs: &[Buffer], outputs: &[Buffer]) -> Result<()> {
         self.bind(inputs, outputs)?;
         for step in &self.steps {
+            let (env, slots) = (&self.env, &self.slots);
+            // SAFETY (here and below): buffers live as long as this call borrows them, the arena as long as `self`. The
+            // graph gives a plan's outputs to nobody else, and `&mut self` keeps the arena to this run. `check_apart`
+            // and `bind` saw to it that output and scratch overlap nothing the step uses.
             let result = match &step.work {
-                Work::Primitive {
-                    kernel,
-                    inputs,
-                    output: (slot, dtype),
-                    scratch,
-                } => {
-                    // SAFETY: buffers live as long as this call borrows them, the arena as long as `self`. The graph
-                    // gives a plan's outputs to nobody else, and `&mut self` keeps the arena to this run.
-                    // `check_apart` and `bind` saw to it that output and scratch overlap nothing the step uses.
-                    let args = unsafe {
-                        Args::new(
-                            &self.env,
-                            &self.slots,
-                            inputs,
-                            (self.slots[*slot], *dtype),
-                            *scratch,
-                        )
-                    };
-                    kernel(&args)
+                Work::Primitive { kernel, operands } => {
+                    // SAFETY: see above.
+                    kernel(&unsafe { operands.args(env, slots) })
                 }
                 Work::Cluster { kernel, registers } => {
-                    // SAFETY: as above; the kernel knows where its output may be one of its inputs.
-                    unsafe { kernel.run(&self.env, &self.slots, *registers) };
+                    // SAFETY: see above; the kernel knows where its output may be one of its inputs.
+                    unsafe { kernel.run(env, slots, *registers) };
+                    Ok(())
+                }
+                Work::Fused {
+                    kernel,
+                    operands,
+                    registers,
+                } => {
+                    // SAFETY: see above.
+                    unsafe { kernel.run(&operands.args(env, slots), slots, *registers) };
                     Ok(())
                 }
             };
@@ -191,6 +217,29 @@ impl Executable for CpuExecutable {
         }
         Ok(())
     }
+}
+
+/// The operands of a primitive, of which output and scratch are memory of their own.
+fn operands(
+    program: &Program,
+    arena: &Arena,
+    op: &str,
+    inputs: &[(SlotId, Spec)],
+    output: SlotId,
+    (offset, bytes): (usize, usize),
+) -> Result<Operands> {
+    let slots: Vec<SlotId> = inputs.iter().map(|(slot, _)| *slot).collect();
+    check_apart(program, op, &slots, output, (offset, bytes))?;
+    let operand = |(slot, spec): &(SlotId, Spec)| Operand {
+        slot: *slot,
+        dtype: spec.dtype,
+        len: spec.shape.size(),
+    };
+    Ok(Operands {
+        inputs: inputs.iter().map(operand).collect(),
+        output: (output, program.slots[output].spec.dtype),
+        scratch: arena.raw(offset, bytes),
+    })
 }
 
 /// The address of a buffer of this device and of this size.

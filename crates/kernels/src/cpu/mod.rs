@@ -12,6 +12,7 @@ pub(crate) mod conv;
 pub(crate) mod element;
 pub(crate) mod exec;
 pub(crate) mod executable;
+pub(crate) mod fused;
 pub(crate) mod gemm;
 pub(crate) mod index;
 pub(crate) mod level;

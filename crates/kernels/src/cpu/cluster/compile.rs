@@ -269,7 +269,7 @@ fn last_uses(cluster: &Cluster) -> Vec<usize> {
 }
 
 /// Whether the two slots may lie over each other: one slot, arena ranges that meet, a donated buffer.
-fn may_share(program: &Program, read: SlotId, written: SlotId) -> bool {
+pub(crate) fn may_share(program: &Program, read: SlotId, written: SlotId) -> bool {
     match (program.slots[read].place, program.slots[written].place) {
         (SlotPlace::Input(i), SlotPlace::Output(o)) => program.donations[o] == Some(i),
         (SlotPlace::Output(i), SlotPlace::Output(o)) => i == o,

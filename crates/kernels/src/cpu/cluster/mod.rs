@@ -10,6 +10,8 @@ mod apply;
 mod compile;
 mod walk;
 
+pub(crate) use compile::may_share;
+
 use hyperglow_core::DType;
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 use hyperglow_core::plan::SlotId;
@@ -84,36 +86,100 @@ impl ClusterKernel {
         self.file
     }
 
+    /// The addresses of operands with elements of `size` bytes that are read as they lie, but for `except`: as many
+    /// as there is room for.
+    pub fn streams<'a>(
+        &self,
+        slots: &[RawBytes],
+        except: SlotId,
+        size: usize,
+        room: &'a mut [usize],
+    ) -> &'a [usize] {
+        let mut found = 0;
+        for operand in self.code.iter().flat_map(|action| action.operands) {
+            let Place::Memory {
+                slot,
+                start: 0,
+                size: given,
+            } = operand
+            else {
+                continue;
+            };
+            let address = slots[slot].start.addr().get();
+            if given == size && slot != except && found < room.len() && !room[..found].contains(&address) {
+                room[found] = address;
+                found += 1;
+            }
+        }
+        &room[..found]
+    }
+
     /// # Safety
     /// The cluster's loads must be readable, its stores writable, nobody else may use the latter, and they may
     /// overlap the former only where the plan's donations say so. `registers` holds `register_bytes` for every
     /// thread and is used by nobody else.
     pub unsafe fn run(&self, env: &Env, slots: &[RawBytes], registers: RawBytes) {
-        assert!(registers.len >= self.file * env.pool.threads());
-        env.pool.ranges(
-            self.size.div_ceil(self.block),
-            self.blocks_per_task,
-            |worker, blocks| {
-                // The whole of it, which may go to other threads, rather than its address, which may not.
-                // SAFETY: within `registers`, and this worker's own.
-                let file = unsafe { registers.at(worker * self.file) };
-                let longest = self.block.min(self.size);
-                for fill in &self.fills {
-                    // SAFETY: the register has room for a block, `compile` saw to it; a filled element lies within its slot.
-                    unsafe { fill.run(file, slots, longest) };
-                }
-                for block in blocks {
-                    let start = block * self.block;
-                    let len = self.block.min(self.size - start);
-                    for action in &self.code {
-                        // SAFETY: `compile` chose operands within their slots and registers; tasks compute different
-                        // blocks, and an action's result overlaps none of its operands.
-                        unsafe { action.run(env, slots, file, start, len) };
-                    }
-                }
-            },
-        );
+        let blocks = self.size.div_ceil(self.block);
+        env.pool.ranges(blocks, self.blocks_per_task, |worker, blocks| {
+            let start = blocks.start * self.block;
+            let len = self.size.min(blocks.end * self.block) - start;
+            // SAFETY: as the caller promises; tasks compute different elements.
+            unsafe { self.stretch(env, slots, registers, worker, start, len, None) };
+        });
     }
+
+    /// Computes elements `start..start + len` on one thread. If `instead` names a slot, its elements are read from
+    /// there: the address is that of element `start`.
+    ///
+    /// # Safety
+    /// As for [`ClusterKernel::run`]; concurrent calls must be for different elements and workers.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "where everything is, and what to compute"
+    )]
+    pub unsafe fn stretch(
+        &self,
+        env: &Env,
+        slots: &[RawBytes],
+        registers: RawBytes,
+        worker: usize,
+        start: usize,
+        len: usize,
+        instead: Option<(SlotId, *const u8)>,
+    ) {
+        assert!(registers.len >= self.file * (worker + 1) && start + len <= self.size);
+        // SAFETY: within `registers`, and this worker's own.
+        let file = unsafe { registers.at(worker * self.file) };
+        let place = Where {
+            env,
+            slots,
+            file,
+            origin: start,
+            instead,
+        };
+        for fill in &self.fills {
+            // SAFETY: the register has room for a block, `compile` saw to it; a filled element lies within its slot.
+            unsafe { fill.run(file, slots, self.block.min(len)) };
+        }
+        for first in (start..start + len).step_by(self.block) {
+            let count = self.block.min(start + len - first);
+            for action in &self.code {
+                // SAFETY: `compile` chose operands within their slots and registers, and an action's result overlaps
+                // none of its operands.
+                unsafe { action.run(&place, first, count) };
+            }
+        }
+    }
+}
+
+/// Where the operands of one stretch are.
+struct Where<'a> {
+    env: &'a Env,
+    slots: &'a [RawBytes],
+    file: *mut u8,
+    /// The stretch's first element.
+    origin: usize,
+    instead: Option<(SlotId, *const u8)>,
 }
 
 impl Fill {
@@ -142,25 +208,33 @@ impl Action {
     /// # Safety
     /// The operands must be readable and the result writable for elements `start..start + len`, without overlap.
     #[inline]
-    unsafe fn run(&self, env: &Env, slots: &[RawBytes], file: *mut u8, start: usize, len: usize) {
+    unsafe fn run(&self, at: &Where<'_>, start: usize, len: usize) {
+        let slots = at.slots;
         let address = |place: Place| {
-            let (raw, at) = match place {
-                Place::Register(at) => (file, at),
-                Place::Memory {
-                    slot,
-                    start: first,
-                    size,
-                } => (slots[slot].start.as_ptr(), first + start * size),
+            let (raw, offset) = match (place, at.instead) {
+                (Place::Register(register), _) => (at.file, register),
+                // Read as it lies: its first element is at 0.
+                (Place::Memory { slot, size, .. }, Some((replaced, elements))) if slot == replaced => {
+                    (elements.cast_mut(), (start - at.origin) * size)
+                }
+                (
+                    Place::Memory {
+                        slot,
+                        start: first,
+                        size,
+                    },
+                    _,
+                ) => (slots[slot].start.as_ptr(), first + start * size),
             };
-            // SAFETY: a register lies within the file, an element within its slot.
-            unsafe { raw.add(at) }
+            // SAFETY: a register lies within the file, an element within its slot or what stands for it.
+            unsafe { raw.add(offset) }
         };
         let block = |place: Place| Block {
             start: address(place),
             len,
         };
         let [a, b, c] = self.operands;
-        let level = env.level;
+        let level = at.env.level;
         // SAFETY: as the caller promises; `compile` took care of the dtypes.
         unsafe {
             match &self.kind {

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::line::copy;
 use super::shape::{Meeting, Stretch};
 use crate::cpu::element::Element;
 use crate::cpu::gemm::{Right, Widths};
@@ -100,7 +101,7 @@ fn read<T: Element>(source: &[T], s: Stretch, line: &mut [T], first: usize) {
     let (met, after) = rest.split_at_mut(s.count);
     before.fill(T::ZERO);
     if s.step == 1 {
-        met.copy_from_slice(&source[s.element..s.element + s.count]);
+        copy(&source[s.element..s.element + s.count], met);
     } else {
         met.iter_mut()
             .zip(source[s.element..].iter().step_by(s.step))

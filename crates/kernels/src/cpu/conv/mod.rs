@@ -1,21 +1,28 @@
-//! Convolution and its two adjoints, as matrix products with a matrix of columns that is made in pieces, in the
-//! order in which the product reads it.
+//! Convolution and its two adjoints, as matrix products with a matrix of columns: a row for each channel and tap, a
+//! column for each place. It is never whole in memory: read out of padded planes in place ([`direct`], [`wide`]) or
+//! made in pieces ([`columns`], [`narrow`]).
 //!
 //! - forward: `y (O, places) = w (O, C taps) columns(x)`
 //! - in x: `dx (C, places) = w' (C, O taps) columns(dy)`, w' the weights with the two kinds of channels exchanged
 //! - in w: `dw (O, C taps) = dy (O, places) columns(x)'`, summed over the batch in fixed groups of samples
 
 mod columns;
+mod direct;
+mod line;
+mod narrow;
+mod padded;
 mod shape;
 mod weight_grad;
+mod wide;
 
 pub(crate) use shape::ConvShape;
 pub(crate) use weight_grad::{weight_grad, weight_grad_scratch};
 
 use super::exec::{Args, Env, Kernel, Plain, scratch_bytes};
-use super::gemm::{Left, Matrix, Source, Target, Tiled, region, work_len};
+use super::gemm::{Left, Matrix, Source, Target, Tiled, Warm, region, work_len};
 use super::pool::SharedSlice;
 use columns::Columns;
+use direct::Direct;
 use shape::Meeting;
 
 /// Places that one task computes.
@@ -61,7 +68,7 @@ impl Pass {
         }
     }
 
-    fn work_len<T: Tiled>(&self, env: &Env) -> usize {
+    fn columns_work_len<T: Tiled>(&self, env: &Env) -> usize {
         work_len::<T>(
             env.level,
             self.depth,
@@ -74,18 +81,18 @@ impl Pass {
     }
 
     fn scratch_bytes<T: Tiled>(&self, env: &Env) -> usize {
-        scratch_bytes::<T>(self.work_len::<T>(env) * env.pool.threads())
+        let work_len = match Direct::new(self) {
+            Some(direct) => direct.work_len(self),
+            None => self.columns_work_len::<T>(env),
+        };
+        scratch_bytes::<T>(work_len * env.pool.threads())
     }
 
-    /// `out[n, g] = weights[g] columns(x[n, g])`.
+    /// `out[n, g] = weights[g] columns(x[n, g])`, with columns made as they are needed.
     fn run<T: Tiled + Plain>(&self, args: &Args<'_>, work_len: usize, x: &[T], weights: &[T], out: &mut [T]) {
         let pieces = self.places.div_ceil(PLACES);
         let work = SharedSlice::new(args.scratch::<T>(work_len * args.pool().threads()));
-        let out = SharedSlice::new(out);
-        if out.len() == 0 {
-            return;
-        }
-        let level = args.level();
+        let (level, out) = (args.level(), SharedSlice::new(out));
         args.pool()
             .run(self.batch * self.groups * pieces, |worker, task| {
                 let (image, piece) = (task / pieces, task % pieces * PLACES);
@@ -109,6 +116,7 @@ impl Pass {
                         start,
                         stride: self.places,
                         add: false,
+                        warm: Warm::NOTHING,
                     };
                     region(
                         level,
@@ -123,20 +131,27 @@ impl Pass {
                 }
             });
     }
+
+    /// A function `(args, x, weights, out)` that does the pass in the way that suits it.
+    fn prepare<T: Tiled + Plain>(
+        self,
+        env: &Env,
+    ) -> impl Fn(&Args<'_>, &[T], &[T], &mut [T]) + Send + use<T> {
+        let direct = Direct::new(&self);
+        let work_len = self.columns_work_len::<T>(env);
+        move |args, x, weights, out| match &direct {
+            _ if out.is_empty() => {}
+            Some(direct) => direct.run(&self, args, x, weights, out),
+            None => self.run(args, work_len, x, weights, out),
+        }
+    }
 }
 
 /// x, w -> y.
 pub(crate) fn forward<T: Tiled + Plain>(shape: ConvShape, env: &Env) -> Kernel {
-    let pass = Pass::forward(&shape);
-    let work_len = pass.work_len::<T>(env);
+    let run = Pass::forward(&shape).prepare::<T>(env);
     Box::new(move |args| {
-        pass.run(
-            args,
-            work_len,
-            args.input::<T>(0),
-            args.input::<T>(1),
-            args.output::<T>(),
-        );
+        run(args, args.input::<T>(0), args.input::<T>(1), args.output::<T>());
         Ok(())
     })
 }
@@ -148,13 +163,12 @@ pub(crate) fn forward_scratch<T: Tiled>(shape: &ConvShape, env: &Env) -> usize {
 
 /// dy, w -> dx.
 pub(crate) fn input_grad<T: Tiled + Plain>(shape: ConvShape, env: &Env) -> Kernel {
-    let pass = Pass::backward(&shape);
-    let work_len = pass.work_len::<T>(env);
+    let run = Pass::backward(&shape).prepare::<T>(env);
     let weights_len = exchanged_len(&shape);
     Box::new(move |args| {
         let exchanged = args.scratch::<T>(weights_len);
         exchange(&shape, args.input::<T>(1), exchanged);
-        pass.run(args, work_len, args.input::<T>(0), exchanged, args.output::<T>());
+        run(args, args.input::<T>(0), exchanged, args.output::<T>());
         Ok(())
     })
 }

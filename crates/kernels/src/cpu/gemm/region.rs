@@ -8,11 +8,11 @@
 use std::ops::Range;
 
 use super::pack::{Matrix, Right, pack_left};
-use super::tile::{LeftTile, OutTile, ROWS, Tiled};
+use super::tile::{LINE, LeftTile, OutTile, ROWS, RightTile, Tiled, prefetch_far};
 use crate::cpu::level::Level;
 
-/// Terms per block: a packed block of columns then fits the second-level cache.
-pub(crate) const DEPTH: usize = 256;
+/// Terms per block: a packed panel of columns then stays in the first-level cache, a block of them in the second.
+pub(crate) const DEPTH: usize = 128;
 /// Columns per block.
 pub(crate) const COLS: usize = 512;
 /// Rows packed at a time.
@@ -21,8 +21,10 @@ pub(crate) const ROW_BLOCK: usize = 192;
 /// The left operand.
 #[derive(Clone, Copy)]
 pub(crate) enum Left<'a, T> {
-    /// As it lies in memory; packed on the way unless its columns are neighbours.
+    /// As it lies in memory: read in place if its columns are neighbours, else packed on the way.
     Matrix(Matrix<'a, T>),
+    /// As it lies in memory, of which rows are neighbours, read in place: when it is used once.
+    InPlace(Matrix<'a, T>),
     /// All of it packed: per block of k, per tile of rows. With the number of rows.
     Packed(&'a [T], usize),
 }
@@ -37,13 +39,44 @@ pub(crate) enum Source<'a, T, R> {
 
 /// Where the region's result goes.
 #[derive(Clone, Copy)]
-pub(crate) struct Target<T> {
+pub(crate) struct Target<'a, T> {
     /// Its first element.
     pub start: *mut T,
     /// Elements between rows.
     pub stride: usize,
     /// Added to what is there.
     pub add: bool,
+    /// What will be wanted when the region is done.
+    pub warm: Warm<'a>,
+}
+
+/// Matrices of the whole result's shape, of which the region's part is to be brought into the cache meanwhile.
+#[derive(Clone, Copy)]
+pub(crate) struct Warm<'a> {
+    /// The address of each. It is only asked for, so it need not be valid.
+    pub matrices: &'a [usize],
+    /// Elements between rows.
+    pub stride: usize,
+}
+
+impl Warm<'_> {
+    pub const NOTHING: Warm<'static> = Warm {
+        matrices: &[],
+        stride: 0,
+    };
+
+    /// Asks for a tile of elements of `size` bytes.
+    #[inline]
+    fn ask(&self, size: usize, rows: Range<usize>, cols: Range<usize>) {
+        for matrix in self.matrices {
+            for row in rows.clone() {
+                let line = matrix + row * self.stride * size;
+                for byte in (cols.start * size..cols.end * size).step_by(64) {
+                    prefetch_far(std::ptr::without_provenance::<u8>(line + byte));
+                }
+            }
+        }
+    }
 }
 
 /// Elements of `work` that [`region`] wants for a region of at most `rows` by `cols`; `pack_left` when the left
@@ -86,7 +119,7 @@ pub(crate) unsafe fn region<T: Tiled, R: Right<T>>(
     rows: Range<usize>,
     right: &Source<'_, T, R>,
     cols: Range<usize>,
-    target: Target<T>,
+    target: Target<'_, T>,
     work: &mut [T],
 ) {
     let tiles = T::tiles(level);
@@ -127,15 +160,10 @@ pub(crate) unsafe fn region<T: Tiled, R: Right<T>>(
                     };
                     let kernel = tiles.of[valid.div_ceil(tiles.lanes) - 1];
                     for r in (r0..r1).step_by(ROWS) {
-                        let tile = match left {
-                            Left::Matrix(a) if a.col == 1 => {
-                                LeftTile::Rows(a.data[r * a.row + k0..].as_ptr(), a.row)
-                            }
-                            Left::Matrix(_) => LeftTile::Packed(left_work[(r - r0) * depth..].as_ptr()),
-                            Left::Packed(all, m) => {
-                                LeftTile::Packed(all[k0 * m.next_multiple_of(ROWS) + r * depth..].as_ptr())
-                            }
-                        };
+                        let tile = left_tile(left, left_work, k0, depth, r0..r1, r);
+                        if k0 == 0 {
+                            target.warm.ask(size_of::<T>(), r..r1.min(r + ROWS), c..c + valid);
+                        }
                         // SAFETY: the element lies in the region, which is the caller's to write; rows and columns beyond
                         // its end are not stored. The operands hold `depth` terms from here on: checked matrices, or
                         // packed above or before.
@@ -150,11 +178,62 @@ pub(crate) unsafe fn region<T: Tiled, R: Right<T>>(
                                 cols: valid,
                                 add,
                             };
-                            kernel(depth, tile, panel, out);
+                            kernel(depth, tile, RightTile::Packed(panel), out);
                         }
                     }
                 }
             }
         }
+    }
+}
+
+/// The rows from `r` on of a block of `depth` terms from `k0` on, whose rows are `block`.
+fn left_tile<T: Tiled>(
+    left: Left<'_, T>,
+    work: &[T],
+    k0: usize,
+    depth: usize,
+    block: Range<usize>,
+    r: usize,
+) -> LeftTile<T> {
+    match left {
+        Left::Matrix(a) if a.col == 1 => {
+            let at = |r: usize, k: usize| a.data.as_ptr().wrapping_add(r * a.row + k);
+            let ahead = if r + ROWS < block.end {
+                at(r + ROWS, k0)
+            } else {
+                at(block.start, k0 + depth)
+            };
+            LeftTile::Rows {
+                start: a.data[r * a.row + k0..].as_ptr(),
+                stride: a.row,
+                ahead,
+            }
+        }
+        Left::InPlace(a) => {
+            let at = |r: usize, k: usize| a.data.as_ptr().wrapping_add(r + k * a.col);
+            // A line of a column serves some tiles; near the end the next block's first line is asked for.
+            let ahead = if r + LINE < block.end {
+                at(r + LINE, k0)
+            } else {
+                at(block.start, k0 + depth)
+            };
+            LeftTile::Columns {
+                start: a.data[r + k0 * a.col..].as_ptr(),
+                stride: a.col,
+                ahead,
+            }
+        }
+        Left::Matrix(_) => packed_tile(&work[(r - block.start) * depth..]),
+        Left::Packed(all, m) => packed_tile(&all[k0 * m.next_multiple_of(ROWS) + r * depth..]),
+    }
+}
+
+fn packed_tile<T>(tile: &[T]) -> LeftTile<T> {
+    let start = tile.as_ptr();
+    LeftTile::Columns {
+        start,
+        stride: ROWS,
+        ahead: start.wrapping_add(4 * LINE),
     }
 }

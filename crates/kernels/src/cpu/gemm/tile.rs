@@ -11,7 +11,7 @@ use crate::cpu::level::{Kind, Level};
 pub(crate) const ROWS: usize = 6;
 
 /// Elements of float32 in a cache line.
-const LINE: usize = 16;
+pub(crate) const LINE: usize = 16;
 
 /// Asks for the cache line at an address, which need not be valid.
 #[inline(always)]
@@ -25,13 +25,43 @@ fn prefetch<T>(at: *const T) {
     let _ = at;
 }
 
-/// The left operand of a tile.
+/// Asks for the cache line at an address, which need not be valid, to be brought into the second-level cache.
+#[inline(always)]
+pub(crate) fn prefetch_far<T>(at: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: as in `prefetch`.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
+/// The left operand of a tile: its first element, and the distance between rows or between columns, whose elements
+/// lie side by side. `ahead` is the place, laid out alike, to ask memory for meanwhile; it need not exist.
 #[derive(Clone, Copy)]
 pub(crate) enum LeftTile<T> {
-    /// Rows as they lie in memory: the first element and the distance between rows.
-    Rows(*const T, usize),
-    /// Packed: for each k the tile's [`ROWS`] elements.
+    /// Rows are contiguous.
+    Rows {
+        start: *const T,
+        stride: usize,
+        ahead: *const T,
+    },
+    /// Columns are contiguous, at least over the tile's rows; packed if the distance is [`ROWS`].
+    Columns {
+        start: *const T,
+        stride: usize,
+        ahead: *const T,
+    },
+}
+
+/// The right operand of a tile, of which rows are contiguous.
+#[derive(Clone, Copy)]
+pub(crate) enum RightTile<T> {
+    /// One row after the other, each of the tile's width.
     Packed(*const T),
+    /// Row k starts at the k-th offset.
+    Offsets(*const T, *const usize),
 }
 
 /// Where a tile goes.
@@ -48,8 +78,8 @@ pub(crate) struct OutTile<T> {
     pub add: bool,
 }
 
-/// A tile over `k` terms. The right operand is packed: for each k the tile's width of elements.
-pub(crate) type TileFn<T> = unsafe fn(k: usize, left: LeftTile<T>, right: *const T, out: OutTile<T>);
+/// A tile over `k` terms.
+pub(crate) type TileFn<T> = unsafe fn(k: usize, left: LeftTile<T>, right: RightTile<T>, out: OutTile<T>);
 
 /// The tiles of one level and element type.
 #[derive(Clone, Copy)]
@@ -82,38 +112,22 @@ impl<T> Tiles<T> {
 
 /// # Safety
 /// The processor must have `V`'s instructions; the operands must be readable and `out` writable in the extents
-/// given (rows of the left operand below `out.rows` only).
+/// given (rows of the left operand below `out.rows` only; whole registers of the right one).
 #[inline(always)]
 unsafe fn tile<V: Lanes, const W: usize>(
     k: usize,
     left: LeftTile<V::Elem>,
-    right: *const V::Elem,
+    right: RightTile<V::Elem>,
     out: OutTile<V::Elem>,
 ) {
-    // SAFETY: as the caller promises. A row beyond the valid ones repeats the last, and is not stored.
+    // SAFETY: as the caller promises.
     unsafe {
-        let mut sums = [[V::splat(V::Elem::ZERO); W]; ROWS];
-        match left {
-            LeftTile::Rows(start, stride) => {
-                let rows: [*const V::Elem; ROWS] =
-                    std::array::from_fn(|i| start.add(i.min(out.rows - 1) * stride));
-                for p0 in (0..k).step_by(LINE) {
-                    // The next tile's rows: they are not neighbours of these, and each is read once.
-                    for row in rows {
-                        prefetch(row.wrapping_add(ROWS * stride + p0));
-                    }
-                    for p in p0..k.min(p0 + LINE) {
-                        step(&mut sums, right.add(p * W * V::N), |i| *rows[i].add(p));
-                    }
-                }
+        let sums = match right {
+            RightTile::Packed(start) => terms::<V, W>(k, left, out.rows, |p| start.add(p * W * V::N)),
+            RightTile::Offsets(start, table) => {
+                terms::<V, W>(k, left, out.rows, |p| start.add(*table.add(p)))
             }
-            LeftTile::Packed(start) => {
-                for p in 0..k {
-                    let column = start.add(p * ROWS);
-                    step(&mut sums, right.add(p * W * V::N), |i| *column.add(i));
-                }
-            }
-        }
+        };
         if out.cols == W * V::N {
             for (i, row) in sums.iter().enumerate() {
                 if i < out.rows {
@@ -123,6 +137,51 @@ unsafe fn tile<V: Lanes, const W: usize>(
         } else {
             edge(&sums, out);
         }
+    }
+}
+
+/// The sums of all terms. A row beyond the valid ones repeats the last.
+///
+/// # Safety
+/// As for [`tile`].
+#[inline(always)]
+unsafe fn terms<V: Lanes, const W: usize>(
+    k: usize,
+    left: LeftTile<V::Elem>,
+    rows: usize,
+    right: impl Fn(usize) -> *const V::Elem,
+) -> [[V; W]; ROWS] {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mut sums = [[V::splat(V::Elem::ZERO); W]; ROWS];
+        match left {
+            LeftTile::Rows { start, stride, ahead } => {
+                let lines: [*const V::Elem; ROWS] =
+                    std::array::from_fn(|i| start.add(i.min(rows - 1) * stride));
+                for p0 in (0..k).step_by(LINE) {
+                    for i in 0..ROWS {
+                        prefetch(ahead.wrapping_add(i * stride + p0));
+                    }
+                    for p in p0..k.min(p0 + LINE) {
+                        step(&mut sums, right(p), |i| *lines[i].add(p));
+                    }
+                }
+            }
+            LeftTile::Columns { start, stride, ahead } if rows == ROWS => {
+                for p in 0..k {
+                    let column = start.add(p * stride);
+                    prefetch(ahead.wrapping_add(p * stride));
+                    step(&mut sums, right(p), |i| *column.add(i));
+                }
+            }
+            LeftTile::Columns { start, stride, .. } => {
+                for p in 0..k {
+                    let column = start.add(p * stride);
+                    step(&mut sums, right(p), |i| *column.add(i.min(rows - 1)));
+                }
+            }
+        }
+        sums
     }
 }
 
@@ -197,7 +256,7 @@ macro_rules! tiles {
         /// # Safety
         /// See [`tile`].
         $(#[$features])?
-        unsafe fn instance(k: usize, left: LeftTile<$t>, right: *const $t, out: OutTile<$t>) {
+        unsafe fn instance(k: usize, left: LeftTile<$t>, right: RightTile<$t>, out: OutTile<$t>) {
             // SAFETY: as the caller promises, and this function has the instructions.
             unsafe { tile::<$v, $w>(k, left, right, out) }
         }

@@ -1,0 +1,183 @@
+//! Convolution that moves in steps of 1: no matrix of columns is made. On planes with their padding written out,
+//! the elements that a run of places meets at one tap are themselves a run, so rows of the right operand are read
+//! where they lie, at fixed offsets. Places are counted along padded lines; what falls into the padding between
+//! lines is computed and dropped.
+
+use super::Pass;
+use super::line::copy;
+use super::padded::Padded;
+use crate::cpu::exec::{Args, Plain};
+use crate::cpu::gemm::{LeftTile, OutTile, ROWS, RightTile, Tiled};
+use crate::cpu::level::Level;
+use crate::cpu::pool::SharedSlice;
+
+/// Terms summed in registers at a time.
+const DEPTH: usize = 512;
+/// Tasks wanted.
+const TASKS: usize = 16;
+/// Widest tile of any level.
+const WIDEST: usize = 64;
+
+/// A [`Pass`] done directly.
+pub(super) struct Direct {
+    padded: Padded,
+    /// Where the row of each channel and tap starts.
+    offsets: Box<[usize]>,
+    /// Places counted along padded lines, up to the last one.
+    run: usize,
+    /// Parts into which the rows of the weights are divided, for more tasks.
+    pieces: usize,
+}
+
+impl Direct {
+    /// The direct way, if there is one and little is computed to be dropped.
+    pub fn new(pass: &Pass) -> Option<Direct> {
+        let meeting = &pass.meeting;
+        if meeting
+            .axes
+            .iter()
+            .any(|axis| axis.step != 1 || axis.divisor != 1)
+            || pass.places * pass.depth == 0
+        {
+            return None;
+        }
+        let padded = Padded::new(meeting);
+        let run = padded.place_offset(meeting.to.map(|extent| extent - 1)) + 1;
+        // What is dropped costs arithmetic for every row of the weights; columns cost copying, once.
+        if (run - pass.places) * pass.rows > 40 * pass.places {
+            return None;
+        }
+        let taps: usize = meeting.kernel.iter().product();
+        let size = padded.size();
+        let offsets = (0..pass.depth)
+            .map(|k| k / taps * size + padded.tap_offset(k % taps))
+            .collect();
+        let images = (pass.batch * pass.groups).max(1);
+        let pieces = TASKS
+            .div_ceil(images)
+            .clamp(1, pass.rows.div_ceil(2 * ROWS).max(1));
+        Some(Direct {
+            padded,
+            offsets,
+            run,
+            pieces,
+        })
+    }
+
+    /// Elements of work space for one thread: the padded planes, and a tile's width that may be read beyond them.
+    pub fn work_len(&self, pass: &Pass) -> usize {
+        let planes = pass.plane / pass.meeting.from.iter().product::<usize>().max(1);
+        (planes * self.padded.size() + WIDEST).next_multiple_of(64)
+    }
+
+    /// See [`Pass::run`].
+    pub fn run<T: Tiled + Plain>(&self, pass: &Pass, args: &Args<'_>, x: &[T], weights: &[T], out: &mut [T]) {
+        let work_len = self.work_len(pass);
+        let work = SharedSlice::new(args.scratch::<T>(work_len * args.pool().threads()));
+        let (level, out) = (args.level(), SharedSlice::new(out));
+        let images = pass.batch * pass.groups;
+        args.pool().run(images * self.pieces, |worker, task| {
+            let (image, piece) = (task / self.pieces, task % self.pieces);
+            // SAFETY: a worker's own piece of the work space.
+            let work = unsafe { work.range(worker * work_len..(worker + 1) * work_len) };
+            self.padded.write(&x[image * pass.plane..][..pass.plane], work);
+            // Whole tiles of rows.
+            let tiles = pass.rows.div_ceil(ROWS);
+            let row = |piece: usize| (tiles * piece / self.pieces * ROWS).min(pass.rows);
+            let rows = row(piece)..row(piece + 1);
+            let first = image * pass.rows * pass.places;
+            // SAFETY: these rows of this image are one task's.
+            let out = unsafe { out.range(first + rows.start * pass.places..first + rows.end * pass.places) };
+            let group = image % pass.groups * pass.rows + rows.start;
+            let weights = &weights[group * pass.depth..][..rows.len() * pass.depth];
+            self.image(level, pass, work, weights, out);
+        });
+    }
+
+    /// Some rows of one image.
+    fn image<T: Tiled>(&self, level: Level, pass: &Pass, planes: &[T], weights: &[T], out: &mut [T]) {
+        let tiles = T::tiles(level);
+        let width = tiles.width();
+        let mut sums = [T::ZERO; ROWS * WIDEST];
+        let mut segments = Segments::new(pass.meeting.to, self.padded.extents);
+        for first in (0..self.run).step_by(width) {
+            let cols = width.min(self.run - first).next_multiple_of(tiles.lanes);
+            segments.of(first..self.run.min(first + width));
+            let kernel = tiles.of[cols / tiles.lanes - 1];
+            for (weights, out) in weights
+                .chunks(ROWS * pass.depth)
+                .zip(out.chunks_mut(ROWS * pass.places))
+            {
+                for k0 in (0..pass.depth).step_by(DEPTH) {
+                    let depth = DEPTH.min(pass.depth - k0);
+                    let start = weights[k0..].as_ptr();
+                    let left = LeftTile::Rows {
+                        start,
+                        stride: pass.depth,
+                        ahead: start.wrapping_add(ROWS * pass.depth),
+                    };
+                    let right = RightTile::Offsets(planes[first..].as_ptr(), self.offsets[k0..].as_ptr());
+                    let rows = weights.len() / pass.depth;
+                    let out = OutTile {
+                        start: sums.as_mut_ptr(),
+                        stride: WIDEST,
+                        rows,
+                        cols,
+                        add: k0 > 0,
+                    };
+                    // SAFETY: weights are whole rows; every offset plus the last place lies within the planes, and a
+                    // tile's width more within the work space (`work_len`); the sums have room for a tile.
+                    unsafe { kernel(depth, left, right, out) };
+                }
+                for (sums, out) in sums.chunks_exact(WIDEST).zip(out.chunks_exact_mut(pass.places)) {
+                    for &(from, to, count) in segments.found() {
+                        copy(&sums[from..from + count], &mut out[to..to + count]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The parts of a tile's columns that are places of the result.
+struct Segments {
+    to: [usize; 3],
+    extents: [usize; 3],
+    /// (column of the tile, place, count)
+    found: [(usize, usize, usize); WIDEST],
+    count: usize,
+}
+
+impl Segments {
+    fn new(to: [usize; 3], extents: [usize; 3]) -> Segments {
+        Segments {
+            to,
+            extents,
+            found: [(0, 0, 0); WIDEST],
+            count: 0,
+        }
+    }
+
+    fn found(&self) -> &[(usize, usize, usize)] {
+        &self.found[..self.count]
+    }
+
+    /// Finds those of the places in `range`, counted along padded lines.
+    fn of(&mut self, range: std::ops::Range<usize>) {
+        let [_, h, w] = self.extents;
+        let mut at = range.start;
+        self.count = 0;
+        while at < range.end {
+            let (line, x) = (at / w, at % w);
+            let next = range.end.min(at - x + w);
+            let (z, y) = (line / h, line % h);
+            let end = self.to[2].min(x + next - at);
+            if x < end && y < self.to[1] && z < self.to[0] {
+                let place = (z * self.to[1] + y) * self.to[2] + x;
+                self.found[self.count] = (at - range.start, place, end - x);
+                self.count += 1;
+            }
+            at = next;
+        }
+    }
+}

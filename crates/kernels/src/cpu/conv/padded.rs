@@ -1,0 +1,217 @@
+//! Planes with their padding written out, so that every place of a convolution meets its elements at fixed
+//! distances.
+
+use super::shape::Meeting;
+use crate::cpu::element::Element;
+
+/// The geometry of padded planes for a convolution that moves in steps of 1 or more over `from`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Padded {
+    from: [usize; 3],
+    /// Extents with padding, just what the places reach.
+    pub extents: [usize; 3],
+    /// Zeros before the first element; elements are left out where it is negative.
+    low: [isize; 3],
+    /// Whether taps go backwards.
+    reversed: bool,
+    kernel: [usize; 3],
+    tap: [usize; 3],
+    step: [usize; 3],
+}
+
+impl Padded {
+    /// The planes for `meeting`, none of whose divisors is above 1.
+    pub fn new(meeting: &Meeting) -> Padded {
+        let Meeting {
+            from,
+            kernel,
+            to,
+            axes,
+        } = *meeting;
+        let reversed = axes.iter().any(|axis| axis.tap < 0);
+        let tap = std::array::from_fn(|i| axes[i].tap.unsigned_abs());
+        let step = std::array::from_fn(|i| axes[i].step as usize);
+        let reach = |i: usize| tap[i] * kernel[i].saturating_sub(1);
+        Padded {
+            from,
+            extents: std::array::from_fn(|i| to[i].saturating_sub(1) * step[i] + reach(i) + 1),
+            // Backwards, the first place meets its earliest element at the last tap.
+            low: std::array::from_fn(|i| {
+                if reversed {
+                    reach(i) as isize - axes[i].offset
+                } else {
+                    -axes[i].offset
+                }
+            }),
+            reversed,
+            kernel,
+            tap,
+            step,
+        }
+    }
+
+    /// Elements of a padded plane.
+    pub fn size(&self) -> usize {
+        self.extents.iter().product()
+    }
+
+    /// How far the element that a place meets at `tap` (a flat number) lies from the one at the earliest tap.
+    pub fn tap_offset(&self, tap: usize) -> usize {
+        let k = self.kernel;
+        let taps = [tap / (k[1] * k[2]), tap / k[2] % k[1], tap % k[2]];
+        let at = |i: usize| {
+            self.tap[i]
+                * if self.reversed {
+                    k[i] - 1 - taps[i]
+                } else {
+                    taps[i]
+                }
+        };
+        self.flat([at(0), at(1), at(2)])
+    }
+
+    /// Where the element that a place of the result meets at the earliest tap lies.
+    pub fn place_offset(&self, place: [usize; 3]) -> usize {
+        self.flat(std::array::from_fn(|i| place[i] * self.step[i]))
+    }
+
+    fn flat(&self, at: [usize; 3]) -> usize {
+        (at[0] * self.extents[1] + at[1]) * self.extents[2] + at[2]
+    }
+
+    /// The lines of a plane that hold elements: for each the first element of the source, its place in the padded
+    /// plane, and their number.
+    fn lines(&self) -> impl Iterator<Item = (usize, usize, usize)> {
+        let Padded {
+            from, extents, low, ..
+        } = *self;
+        // Elements of the source that lie within the padded extents, on an axis.
+        let range = move |i: usize| {
+            let first = (-low[i]).max(0);
+            let end = (extents[i] as isize - low[i]).min(from[i] as isize);
+            (first as usize, end.max(first) as usize)
+        };
+        let ((z0, z1), (y0, y1), (x0, x1)) = (range(0), range(1), range(2));
+        let to = move |i: usize, at: usize| (at as isize + low[i]) as usize;
+        let this = *self;
+        (z0..z1).flat_map(move |z| {
+            (y0..y1).filter(move |_| x1 > x0).map(move |y| {
+                (
+                    (z * from[1] + y) * from[2] + x0,
+                    this.flat([to(0, z), to(1, y), to(2, x0)]),
+                    x1 - x0,
+                )
+            })
+        })
+    }
+
+    /// Writes one plane after the other with their padding.
+    pub fn write<T: Element>(&self, planes: &[T], out: &mut [T]) {
+        let (from, size) = (self.from.iter().product::<usize>(), self.size());
+        out.fill(T::ZERO);
+        if from == 0 || size == 0 {
+            return;
+        }
+        for (plane, out) in planes.chunks_exact(from).zip(out.chunks_exact_mut(size)) {
+            for (source, place, count) in self.lines() {
+                out[place..place + count].copy_from_slice(&plane[source..source + count]);
+            }
+        }
+    }
+
+    /// Writes planes with their padding, channels innermost: place p of channel c goes to `p * stride + c`.
+    pub fn write_transposed<T: Element>(
+        &self,
+        planes: &[T],
+        out: &mut [T],
+        stride: usize,
+        level: crate::cpu::level::Level,
+    ) {
+        let from = self.from.iter().product::<usize>();
+        out.fill(T::ZERO);
+        if from == 0 {
+            return;
+        }
+        let channels = planes.len() / from;
+        for (source, place, count) in self.lines() {
+            let to = &mut out[place * stride..];
+            crate::cpu::transpose::transpose(
+                level,
+                &planes[source..],
+                (1, from),
+                (count, channels),
+                to,
+                stride,
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::shape::AxisMap;
+    use super::*;
+
+    /// What a place meets at a tap, found both ways.
+    #[test]
+    fn padded_planes_hold_what_places_meet() {
+        for (step, tap, offset) in [
+            (1, 1, -1),
+            (1, 2, -3),
+            (2, 1, -1),
+            (3, 2, 0),
+            (1, -1, 1),
+            (1, -2, 3),
+            (1, -1, 4),
+            (1, -1, 0),
+        ] {
+            let axis = AxisMap {
+                step,
+                tap,
+                offset,
+                divisor: 1,
+            };
+            let meeting = Meeting {
+                from: [3, 5, 4],
+                kernel: [1, 3, 2],
+                to: [3, 4, 5],
+                axes: [
+                    AxisMap {
+                        step: 1,
+                        tap,
+                        offset: 0,
+                        divisor: 1,
+                    },
+                    axis,
+                    axis,
+                ],
+            };
+            let padded = Padded::new(&meeting);
+            let planes: Vec<f32> = (0..2 * 60).map(|i| i as f32 + 1.0).collect();
+            let mut out = vec![7.0; 2 * padded.size()];
+            padded.write(&planes, &mut out);
+            let mut turned = vec![7.0; 3 * padded.size()];
+            padded.write_transposed(&planes, &mut turned, 3, crate::cpu::level::Level::detect());
+            for channel in 0..2 {
+                for place in 0..60 {
+                    let at = [place / 20, place / 5 % 4, place % 5];
+                    for tap in 0..6 {
+                        let taps = [0, tap / 2, tap % 2];
+                        let met: Option<Vec<usize>> = (0..3)
+                            .map(|i| meeting.axes[i].at(at[i], taps[i], meeting.from[i]))
+                            .collect();
+                        let expected =
+                            met.map_or(0.0, |e| planes[channel * 60 + (e[0] * 5 + e[1]) * 4 + e[2]]);
+                        let found = padded.place_offset(at) + padded.tap_offset(tap);
+                        assert_eq!(
+                            out[channel * padded.size() + found],
+                            expected,
+                            "{meeting:?} {at:?} {taps:?}"
+                        );
+                        assert_eq!(turned[found * 3 + channel], expected);
+                    }
+                }
+            }
+        }
+    }
+}

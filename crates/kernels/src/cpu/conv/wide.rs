@@ -1,0 +1,119 @@
+//! The weights' adjoint for many channels. x is padded and turned so that channels are innermost: then a row of
+//! the right operand, the channels that a place meets at a tap, lies side by side in memory and needs no copying.
+
+use std::ops::Range;
+
+use super::padded::Padded;
+use super::shape::ConvShape;
+use crate::cpu::gemm::{LeftTile, OutTile, ROWS, RightTile, Tiled};
+use crate::cpu::level::Level;
+
+/// Places whose terms are summed in registers at a time.
+const DEPTH: usize = 128;
+/// What channels are rounded up to: the lanes of any register.
+const LANES: usize = 16;
+
+pub(super) struct Wide {
+    padded: Padded,
+    /// Where each place's channels at the earliest tap start.
+    places: Box<[usize]>,
+    /// Where each tap starts from there.
+    taps: Box<[usize]>,
+    /// Channels, and what they are rounded up to.
+    channels: usize,
+    stride: usize,
+    lanes: usize,
+}
+
+impl Wide {
+    /// For registers of `lanes` elements.
+    pub fn new(shape: &ConvShape, lanes: usize) -> Wide {
+        let padded = Padded::new(&shape.forward());
+        let stride = shape.channels.next_multiple_of(LANES);
+        let [_, h, w] = shape.output;
+        let place = |p: usize| padded.place_offset([p / (h * w), p / w % h, p % w]) * stride;
+        Wide {
+            padded,
+            places: (0..shape.output_size()).map(place).collect(),
+            taps: (0..shape.taps())
+                .map(|tap| padded.tap_offset(tap) * stride)
+                .collect(),
+            channels: shape.channels,
+            stride,
+            lanes,
+        }
+    }
+
+    /// Elements of the weights of one output channel, as [`Wide::add`] lays them out.
+    pub fn row_len(&self) -> usize {
+        self.taps.len() * self.stride
+    }
+
+    /// Where a channel's tap lies among them.
+    pub fn place(&self, channel: usize, tap: usize) -> usize {
+        tap * self.stride + channel
+    }
+
+    /// Elements of work space for one thread.
+    pub fn work_len(&self) -> usize {
+        (self.padded.size() * self.stride).next_multiple_of(64)
+    }
+
+    /// Adds what some samples give to the weights of some output channels of a group: rows of taps and channels.
+    pub fn add<T: Tiled>(
+        &self,
+        level: Level,
+        shape: &ConvShape,
+        (x, dy): (&[T], &[T]),
+        (samples, group, outputs): (Range<usize>, usize, Range<usize>),
+        work: &mut [T],
+        sum: &mut [T],
+    ) {
+        let tiles = T::tiles(level);
+        let (input, output, row_len) = (
+            self.channels * shape.input_size(),
+            self.places.len(),
+            self.row_len(),
+        );
+        // Whole registers: the channels beyond the last are zeros.
+        let channels = self.channels.next_multiple_of(self.lanes);
+        for n in samples {
+            let image = n * shape.groups + group;
+            self.padded
+                .write_transposed(&x[image * input..][..input], work, self.stride, level);
+            let dy = &dy[(image * shape.outputs + outputs.start) * output..][..outputs.len() * output];
+            for p0 in (0..output).step_by(DEPTH) {
+                let depth = DEPTH.min(output - p0);
+                for (tap, &offset) in self.taps.iter().enumerate() {
+                    for c in (0..channels).step_by(tiles.width()) {
+                        let cols = tiles.width().min(channels - c);
+                        let kernel = tiles.of[cols / tiles.lanes - 1];
+                        let right =
+                            RightTile::Offsets(work[offset + c..].as_ptr(), self.places[p0..].as_ptr());
+                        for (r, sum) in sum.chunks_mut(ROWS * row_len).enumerate() {
+                            let start = dy[r * ROWS * output + p0..].as_ptr();
+                            let ahead = start.wrapping_add(ROWS * output);
+                            let left = LeftTile::Rows {
+                                start,
+                                stride: output,
+                                ahead,
+                            };
+                            let place = &mut sum[tap * self.stride + c..];
+                            let rows = ROWS.min(outputs.len() - r * ROWS);
+                            let out = OutTile {
+                                start: place.as_mut_ptr(),
+                                stride: row_len,
+                                rows,
+                                cols,
+                                add: true,
+                            };
+                            // SAFETY: the left operand is `rows` rows of dy; every place and tap lies within the padded
+                            // planes with all their channels, rounded up; the result is rows of `sum` of equal rounding.
+                            unsafe { kernel(depth, left, right, out) };
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

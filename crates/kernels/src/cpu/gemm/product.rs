@@ -1,0 +1,382 @@
+//! A matrix product divided into tasks. The division depends on shapes alone and never divides k, so the bits do
+//! not depend on the number of threads.
+
+use std::ops::Range;
+
+use super::pack::{Matrix, pack_left};
+use super::region::{COLS, DEPTH, Left, Source, Target, Warm, region, work_len};
+use super::tile::{ROWS, Tiled};
+use crate::cpu::element::Element;
+use crate::cpu::exec::{Args, Plain, scratch_bytes};
+use crate::cpu::level::Level;
+use crate::cpu::pool::{Pool, SharedSlice};
+
+/// Multiply-adds that make a task worth its handing out.
+const TASK: usize = 1 << 18;
+/// Tasks wanted, so that a thread that was held up does not hold up the rest.
+const TASKS: usize = 24;
+/// Elements of an operand that is packed once for all tasks.
+const SHARED: usize = 1 << 22;
+/// Rows up to which a product is computed as its transpose: packing the right operand would not pay.
+const FEW_ROWS: usize = 192;
+/// Rows and columns of a tile that is used up at once: in the second-level cache with what it is made of.
+const TILE: (usize, usize) = (8 * ROWS, 1024);
+/// Elements of a result that is worth being used up tile by tile: it would not stay in the cache.
+const LARGE: usize = 1 << 19;
+
+/// The geometry of a product and how it is divided, fixed when a step is prepared.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Product {
+    batch: usize,
+    m: usize,
+    n: usize,
+    k: usize,
+    /// (row, column) strides of A and of B.
+    a: (usize, usize),
+    b: (usize, usize),
+    /// Computed as C^T = B^T A^T: B is then read in place, once.
+    swapped: bool,
+    /// Rows and columns of a task (of C^T if swapped).
+    task: (usize, usize),
+    share_left: bool,
+    share_right: bool,
+}
+
+/// A task: a part of the result and what it needs.
+struct Task<'a, T> {
+    worker: usize,
+    batch: usize,
+    rows: Range<usize>,
+    cols: Range<usize>,
+    left: Left<'a, T>,
+    right: Matrix<'a, T>,
+    packed_right: Option<(&'a [T], usize)>,
+    work: &'a mut [T],
+}
+
+impl Product {
+    /// `batch` products of m x k and k x n matrices, lying one after the other; `ta`, `tb` when stored transposed.
+    pub fn new(batch: usize, m: usize, n: usize, k: usize, ta: bool, tb: bool) -> Product {
+        let a = if ta { (1, m) } else { (k, 1) };
+        let b = if tb { (1, k) } else { (n, 1) };
+        let swapped = n > m && m <= FEW_ROWS;
+        let (rows, cols) = if swapped { (n, m) } else { (m, n) };
+        let (mut task_rows, mut task_cols) = (rows.max(1), cols.clamp(1, COLS));
+        if swapped {
+            task_rows = task_rows.min(1020);
+        }
+        while batch * rows.div_ceil(task_rows) * cols.div_ceil(task_cols) < TASKS
+            && task_rows * task_cols * k > 2 * TASK
+        {
+            if task_cols > 256 && !swapped {
+                task_cols = (task_cols / 2).next_multiple_of(64);
+            } else if task_rows > 2 * ROWS {
+                task_rows = (task_rows / 2).next_multiple_of(ROWS);
+            } else {
+                break;
+            }
+        }
+        Product {
+            batch,
+            m,
+            n,
+            k,
+            a,
+            b,
+            swapped,
+            task: (0, 0),
+            share_left: false,
+            share_right: false,
+        }
+        .divided(task_rows, task_cols)
+    }
+
+    /// The same product with tasks of this many rows and columns.
+    fn divided(self, rows: usize, cols: usize) -> Product {
+        let (all_rows, all_cols) = self.extents();
+        let left_lies_well = self.swapped || self.a.1 == 1;
+        Product {
+            task: (rows, cols),
+            share_left: !left_lies_well && all_cols > cols && self.batch == 1 && self.m * self.k <= SHARED,
+            share_right: self.batch == 1 && all_rows > rows && all_cols * self.k <= SHARED,
+            ..self
+        }
+    }
+
+    /// The same product for [`Product::run_tiles`], if its result is large and its shape suits.
+    pub fn in_tiles(self) -> Option<Product> {
+        let tiles = self.divided(TILE.0, TILE.1);
+        let suits = self.batch == 1 && !self.swapped && self.m * self.n >= LARGE && self.k > 0;
+        (suits && tiles.share_right && (tiles.share_left || self.a.1 == 1)).then_some(tiles)
+    }
+
+    /// Columns of the result.
+    pub fn columns(&self) -> usize {
+        self.n
+    }
+
+    /// Rows and columns of what is computed.
+    fn extents(&self) -> (usize, usize) {
+        if self.swapped {
+            (self.n, self.m)
+        } else {
+            (self.m, self.n)
+        }
+    }
+
+    /// Elements of scratch: packed left operand, packed right one, work of one thread.
+    fn scratch<T: Tiled>(&self, level: Level) -> (usize, usize, usize) {
+        let (rows, cols) = self.extents();
+        let left = if self.share_left {
+            rows.next_multiple_of(ROWS) * self.k
+        } else {
+            0
+        };
+        let right = if self.share_right {
+            T::tiles(level).padded(cols) * self.k
+        } else {
+            0
+        };
+        let pack_left = !self.swapped && self.a.1 != 1 && !self.share_left;
+        let mut work = work_len::<T>(
+            level,
+            self.k,
+            self.task.0,
+            self.task.1,
+            pack_left,
+            !self.share_right,
+        );
+        if self.swapped {
+            work += self.task.0 * self.task.1;
+        }
+        (left, right, work.next_multiple_of(64))
+    }
+
+    /// Bytes that [`Product::run`] takes of an operation's scratch, or [`Product::run_tiles`] of the same product.
+    pub fn scratch_bytes<T: Tiled>(&self, level: Level, threads: usize) -> usize {
+        let bytes = |product: &Product| {
+            let (left, right, work) = product.scratch::<T>(level);
+            scratch_bytes::<T>(left) + scratch_bytes::<T>(right) + scratch_bytes::<T>(work * threads)
+        };
+        bytes(self).max(self.in_tiles().map_or(0, |tiles| bytes(&tiles)))
+    }
+
+    /// Computes all products.
+    pub fn run<T: Tiled + Plain>(&self, args: &Args<'_>, a: &[T], b: &[T], c: &mut [T]) {
+        assert_eq!(c.len(), self.batch * self.m * self.n);
+        if c.is_empty() {
+            return;
+        }
+        let (level, c) = (args.level(), SharedSlice::new(c));
+        self.each_task(args, a, b, |task| {
+            let result = task.batch * self.m * self.n;
+            let (rows, cols) = (task.rows.clone(), task.cols.clone());
+            if self.swapped {
+                let (small, work) = task.work.split_at_mut(rows.len() * cols.len());
+                // SAFETY: `small` has room for the region and is this task's.
+                unsafe {
+                    Task { work, ..task }.compute(
+                        level,
+                        self.k,
+                        small.as_mut_ptr(),
+                        cols.len(),
+                        Warm::NOTHING,
+                    )
+                };
+                store_transposed(small, cols, rows, &c, result, self.n);
+            } else {
+                // SAFETY: the region lies within C, and is no other task's.
+                unsafe {
+                    let start = c.as_mut_ptr().add(result + rows.start * self.n + cols.start);
+                    task.compute(level, self.k, start, self.n, Warm::NOTHING);
+                }
+            }
+        });
+    }
+
+    /// Elements of [`Product::run_tiles`]' room for one tile, and between its rows.
+    fn tile_len(&self) -> (usize, usize) {
+        // Rows do not lie a power of two apart, where they would compete for places in the cache.
+        let stride = self.task.1.min(self.n) + 16;
+        (self.task.0.min(self.m) * stride, stride)
+    }
+
+    /// Whether a result's place has room for a tile of each thread.
+    pub fn has_room(&self, threads: usize) -> bool {
+        self.tile_len().0 * threads <= self.m * self.n
+    }
+
+    /// Computes the product in tiles, each of which is given to `use_up(worker, row, columns, elements)` row by
+    /// row and then forgotten. They are made in `room`, the place where the result would have gone; `warm` is what
+    /// `use_up` reads besides.
+    pub fn run_tiles<T: Tiled + Plain>(
+        &self,
+        args: &Args<'_>,
+        a: &[T],
+        b: &[T],
+        room: &mut [T],
+        warm: Warm<'_>,
+        use_up: impl Fn(usize, usize, Range<usize>, &[T]) + Sync,
+    ) {
+        let (level, room) = (args.level(), SharedSlice::new(room));
+        let (len, stride) = self.tile_len();
+        self.each_task(args, a, b, |task| {
+            let (worker, rows, cols) = (task.worker, task.rows.clone(), task.cols.clone());
+            // SAFETY: a worker's own tile.
+            let tile = unsafe { room.range(worker * len..(worker + 1) * len) };
+            // SAFETY: the tile has room for the region.
+            unsafe { task.compute(level, self.k, tile.as_mut_ptr(), stride, warm) };
+            for (row, line) in rows.zip(tile.chunks(stride)) {
+                use_up(worker, row, cols.clone(), &line[..cols.len()]);
+            }
+        });
+    }
+
+    /// Packs what is shared and calls `each` for every task.
+    fn each_task<T: Tiled + Plain>(
+        &self,
+        args: &Args<'_>,
+        a: &[T],
+        b: &[T],
+        each: impl Fn(Task<'_, T>) + Sync,
+    ) {
+        let (pool, level) = (args.pool(), args.level());
+        let (left_len, right_len, work_len) = self.scratch::<T>(level);
+        let (packed_left, packed_right) = (args.scratch::<T>(left_len), args.scratch::<T>(right_len));
+        let work = SharedSlice::new(args.scratch::<T>(work_len * pool.threads()));
+        let whole_a = Matrix {
+            data: a,
+            row: self.a.0,
+            col: self.a.1,
+        };
+        let whole_b = Matrix {
+            data: b,
+            row: self.b.0,
+            col: self.b.1,
+        };
+        let (left, right) = if self.swapped {
+            (whole_b.t(), whole_a.t())
+        } else {
+            (whole_a, whole_b)
+        };
+        if self.share_left {
+            self.pack_left(pool, level, left, packed_left);
+        }
+        if self.share_right {
+            self.pack_right(pool, level, right, packed_right);
+        }
+        let (rows, cols) = self.extents();
+        let (row_tasks, col_tasks) = (rows.div_ceil(self.task.0), cols.div_ceil(self.task.1));
+        pool.run(self.batch * row_tasks * col_tasks, |worker, task| {
+            let (batch, part) = (task / (row_tasks * col_tasks), task % (row_tasks * col_tasks));
+            // Neighbouring tasks share columns, which are the dearer to pack.
+            let (r0, c0) = (part % row_tasks * self.task.0, part / row_tasks * self.task.1);
+            let left = left.from(batch * rows * self.k);
+            let left = if self.share_left {
+                Left::Packed(packed_left, rows)
+            } else if self.swapped && self.b.1 == 1 {
+                Left::InPlace(left)
+            } else {
+                Left::Matrix(left)
+            };
+            each(Task {
+                worker,
+                batch,
+                rows: r0..rows.min(r0 + self.task.0),
+                cols: c0..cols.min(c0 + self.task.1),
+                left,
+                right: right.from(batch * cols * self.k),
+                packed_right: self.share_right.then_some((&*packed_right, cols)),
+                // SAFETY: a worker's own piece of the work space.
+                work: unsafe { work.range(worker * work_len..(worker + 1) * work_len) },
+            });
+        });
+    }
+
+    /// Packs the whole left operand: per block of k, per tile of rows.
+    fn pack_left<T: Tiled>(&self, pool: &Pool, level: Level, left: Matrix<'_, T>, out: &mut [T]) {
+        let rows = self.m;
+        let padded = rows.next_multiple_of(ROWS);
+        let group = 16 * ROWS;
+        let groups = rows.div_ceil(group);
+        let out = SharedSlice::new(out);
+        pool.run(self.k.div_ceil(DEPTH) * groups, |_, task| {
+            let (k0, r0) = (task / groups * DEPTH, task % groups * group);
+            let (ks, r1) = (k0..self.k.min(k0 + DEPTH), rows.min(r0 + group));
+            let start = k0 * padded + r0 * ks.len();
+            let len = (r1 - r0).next_multiple_of(ROWS) * ks.len();
+            // SAFETY: tasks pack different tiles.
+            pack_left(level, left, r0..r1, ks, unsafe { out.range(start..start + len) });
+        });
+    }
+
+    /// Packs the whole right operand: per block of k, per panel of columns.
+    fn pack_right<T: Tiled>(&self, pool: &Pool, level: Level, right: Matrix<'_, T>, out: &mut [T]) {
+        use super::pack::Right;
+        let cols = self.extents().1;
+        let tiles = T::tiles(level);
+        let padded = tiles.padded(cols);
+        // Some panels at a time, since rows are read across them.
+        let group = tiles.width() * 8;
+        let groups = cols.div_ceil(group);
+        let out = SharedSlice::new(out);
+        pool.run(self.k.div_ceil(DEPTH) * groups, |_, task| {
+            let (k0, c0) = (task / groups * DEPTH, task % groups * group);
+            let (ks, cs) = (k0..self.k.min(k0 + DEPTH), c0..cols.min(c0 + group));
+            let start = k0 * padded + c0 * ks.len();
+            let len = tiles.padded(cs.len()) * ks.len();
+            // SAFETY: tasks pack different panels.
+            let panels = unsafe { out.range(start..start + len) };
+            right.pack(level, ks, cs, tiles.widths(), panels);
+        });
+    }
+}
+
+impl<T: Tiled> Task<'_, T> {
+    /// Writes the task's part of the result to `start`, with `stride` elements between rows.
+    ///
+    /// # Safety
+    /// That place must have room for the part, and be used by nobody else.
+    unsafe fn compute(self, level: Level, k: usize, start: *mut T, stride: usize, warm: Warm<'_>) {
+        let target = Target {
+            start,
+            stride,
+            add: false,
+            warm,
+        };
+        let right = match self.packed_right {
+            Some((all, cols)) => Source::Packed(all, cols),
+            None => Source::Pack(&self.right),
+        };
+        // SAFETY: as the caller promises; tasks start at whole tiles.
+        unsafe {
+            region(
+                level, k, self.left, self.rows, &right, self.cols, target, self.work,
+            )
+        };
+    }
+}
+
+/// Writes `small`, which is C^T for some of its rows and columns, to C: `rows` by `columns` of the matrix with
+/// `stride` between rows that starts at `first`.
+fn store_transposed<T: Element>(
+    small: &[T],
+    rows: Range<usize>,
+    columns: Range<usize>,
+    c: &SharedSlice<'_, T>,
+    first: usize,
+    stride: usize,
+) {
+    // A cache line of each row at a time.
+    for start in columns.clone().step_by(16) {
+        let end = columns.end.min(start + 16);
+        for row in rows.clone() {
+            let at = first + row * stride;
+            // SAFETY: within C, and these rows and columns are one task's.
+            let line = unsafe { c.range(at + start..at + end) };
+            for (i, out) in line.iter_mut().enumerate() {
+                *out = small[(start - columns.start + i) * rows.len() + row - rows.start];
+            }
+        }
+    }
+}
