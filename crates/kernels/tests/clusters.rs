@@ -90,6 +90,38 @@ fn whole(slot: usize, shape: &[usize]) -> View {
 }
 
 #[test]
+fn copies_of_views_with_another_axis_side_by_side() {
+    let mut dice = Dice::new(31);
+    // Extents, and the stride of each axis in the source.
+    let cases: [(&[usize], &[isize], usize, usize); 4] = [
+        (&[70, 33], &[1, 70], 0, 70 * 33),
+        (&[3, 45, 20], &[900, 1, 45], 0, 2700),
+        // Gaps and an offset, and a reversed outer axis.
+        (&[4, 19, 100], &[-2000, 1, 20], 6000, 8000),
+        (&[9, 2, 8, 64], &[16, 8, 1, 144], 0, 64 * 144),
+    ];
+    for (shape, strides, offset, elements) in cases {
+        for dtype in [DType::F32, DType::F64, DType::I32, DType::Bool] {
+            let x = dice.tensor_of([elements], dtype, |dice| dice.number());
+            let view = View {
+                slot: 0,
+                shape: shape.into(),
+                strides: strides.to_vec(),
+                offset,
+            };
+            let code = vec![instr(InstrKind::Load(0), dtype)];
+            let cluster = Cluster {
+                shape: shape.into(),
+                loads: vec![view],
+                code,
+                stores: vec![(0, 1)],
+            };
+            check(&[&x], cluster, EXACT);
+        }
+    }
+}
+
+#[test]
 fn every_row_of_the_table() {
     let mut dice = Dice::new(30);
     let size = 3001;

@@ -19,7 +19,9 @@ pub(crate) fn compile(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> Re
         Op::Random(Distribution::Normal) => random::normal(output.dtype),
         Op::Reduce { kind, axes } => reduce::compile(*kind, axes, x),
         Op::ArgMax { axis } => for_dtype!(x.dtype, T => reduce::argmax::<T>(&x.shape, *axis)),
-        Op::MatMul { ta, tb } => for_float!(x.dtype, T => gemm::matmul::<T>(x, inputs[1], *ta, *tb)),
+        Op::MatMul { ta, tb } => {
+            for_float!(x.dtype, T => gemm::matmul::<T>(x, inputs[1], *ta, *tb, env.pool.threads()))
+        }
         Op::Conv { window, groups } => {
             let shape = conv::ConvShape::new(op, window, *groups, x, inputs[1], output)?;
             for_float!(x.dtype, T => conv::forward::<T>(shape, env))
@@ -78,7 +80,7 @@ pub(crate) fn scratch(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> us
     match op {
         Op::Reduce { kind, axes } => reduce::scratch(*kind, axes, x),
         Op::MatMul { ta, tb } => {
-            let product = gemm::product_of(x, inputs[1], *ta, *tb);
+            let product = gemm::product_of(x, inputs[1], *ta, *tb, threads);
             for_float!(x.dtype, T => product.scratch_bytes::<T>(env.level, threads))
         }
         // A shape that `compile` refuses wants no scratch.

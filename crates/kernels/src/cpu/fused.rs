@@ -44,7 +44,7 @@ pub(crate) fn product(program: &Program, i: usize, threads: usize) -> Option<Pro
     let StepKind::Cluster(cluster) = &program.steps.get(i + 1)?.kind else {
         return None;
     };
-    let product = product_of(&inputs[0].1, &inputs[1].1, *ta, *tb).in_tiles()?;
+    let product = product_of(&inputs[0].1, &inputs[1].1, *ta, *tb, threads).in_tiles()?;
     let result = &program.slots[*output];
     let in_arena =
         matches!(result.place, Place::Arena(_)) && result.spec.shape.size() == cluster.shape.size();
@@ -107,9 +107,6 @@ fn kernel<T: Tiled + Plain>(product: Product, cluster: ClusterKernel, slot: Slot
         product.run_tiles(args, a, b, room, warm, |worker, row, columns, elements| {
             let start = row * product.columns() + columns.start;
             let instead = Some((slot, elements.as_ptr().cast::<u8>()));
-            if std::env::var("NOC").is_ok() {
-                return;
-            }
             // SAFETY: as the caller of `run` promises; tiles are different parts of the index space, and only the
             // product's slot is read from the tile instead.
             unsafe { cluster.stretch(env, slots, registers, worker, start, elements.len(), instead) };

@@ -1,31 +1,32 @@
 //! A fork-join pool. Workers spin for some microseconds after a job, because the next one of a plan
 //! usually comes at once, and then park, so that an idle process uses no processor.
 //!
-//! Tasks are handed out by a counter. No kernel's result depends on who runs a task or when.
+//! Tasks are handed out by a counter. No kernel's result depends on who runs a task or when. The caller waits for
+//! workers that are at its job, not for those that come too late, so a busy machine costs what it takes away.
 
 use std::cell::UnsafeCell;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 /// How long a worker looks for the next job before it parks.
 const SPIN: Duration = Duration::from_micros(30);
-/// The epoch's low bits say how many workers the job wants.
-const HELPER_BITS: u32 = 12;
-const HELPER_MASK: usize = (1 << HELPER_BITS) - 1;
+/// The state of the present job, in one word: workers at it, whether it is closed to others, how many workers it
+/// wants, and the number of the job.
+const ACTIVE: u64 = (1 << 12) - 1;
+const CLOSED: u64 = 1 << 12;
+const WANTED_SHIFT: u32 = 13;
+const JOB_SHIFT: u32 = 25;
 
 /// What a worker calls with its number. The lifetime is erased: see [`Pool::fork`].
 type Job = *const (dyn Fn(usize) + Sync);
 
 struct Shared {
-    /// Counts jobs, shifted by [`HELPER_BITS`], plus the number of workers wanted.
-    epoch: AtomicUsize,
+    state: AtomicU64,
     job: UnsafeCell<Option<Job>>,
-    /// Workers that have not finished the present job.
-    running: AtomicUsize,
     stop: AtomicBool,
     panicked: AtomicBool,
     workers: Box<[Worker]>,
@@ -37,8 +38,8 @@ struct Worker {
     thread: OnceLock<Thread>,
 }
 
-// SAFETY: `job` is written only by the thread that holds the pool's gate, while no worker is running, and read
-// only by workers counted in `running`; the epoch (release, acquire) orders the two.
+// SAFETY: `job` is written only by the thread that holds the pool's gate, while the state is closed and no worker
+// is active; it is read only by active workers. The state (release, acquire) orders the two.
 unsafe impl Sync for Shared {}
 // SAFETY: the raw pointer is used only as described above.
 unsafe impl Send for Shared {}
@@ -53,11 +54,10 @@ pub(crate) struct Pool {
 impl Pool {
     /// A pool of `threads` threads, the caller's own included.
     pub fn new(threads: usize) -> Pool {
-        let helpers = threads.clamp(1, HELPER_MASK) - 1;
+        let helpers = threads.clamp(1, ACTIVE as usize) - 1;
         let shared = Arc::new(Shared {
-            epoch: AtomicUsize::new(0),
+            state: AtomicU64::new(CLOSED),
             job: UnsafeCell::new(None),
-            running: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
             panicked: AtomicBool::new(false),
             workers: (0..helpers).map(|_| Worker::default()).collect(),
@@ -112,26 +112,29 @@ impl Pool {
         self.fork(helpers, &all);
     }
 
-    /// Runs `job` on the caller as 0 and on workers 1 to `helpers`. Needs the gate.
+    /// Runs `job` on the caller as 0 and on workers 1 to `helpers`, those of them that come before the caller is
+    /// done. Needs the gate.
     fn fork(&self, helpers: usize, job: &(dyn Fn(usize) + Sync)) {
         let shared = &*self.shared;
-        // SAFETY: only the lifetime changes. This function does not return or unwind before every worker counted in
-        // `running` has finished with the job, so the reference outlives its uses.
+        // SAFETY: only the lifetime changes. This function does not return or unwind before the job is closed and
+        // every worker that was active has finished with it, so the reference outlives its uses.
         let erased = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), Job>(job) };
-        // SAFETY: no worker is running, and the gate keeps other callers out.
+        // SAFETY: the state is closed and no worker is active, and the gate keeps other callers out.
         unsafe { *shared.job.get() = Some(erased) };
-        shared.running.store(helpers, Ordering::Relaxed);
-        let count = (shared.epoch.load(Ordering::Relaxed) >> HELPER_BITS).wrapping_add(1);
-        // Sequentially consistent with the worker's `parked`: either it sees the epoch or we see it parked.
-        shared
-            .epoch
-            .store((count << HELPER_BITS) | helpers, Ordering::SeqCst);
+        let number = (shared.state.load(Ordering::Relaxed) >> JOB_SHIFT).wrapping_add(1);
+        // Sequentially consistent with the worker's `parked`: either it sees the job or we see it parked.
+        shared.state.store(
+            number << JOB_SHIFT | (helpers as u64) << WANTED_SHIFT,
+            Ordering::SeqCst,
+        );
         for worker in &shared.workers[..helpers] {
             worker.wake();
         }
         let mine = catch_unwind(AssertUnwindSafe(|| job(0)));
+        // A worker that has not come by now has nothing left to do.
+        shared.state.fetch_or(CLOSED, Ordering::AcqRel);
         let mut turns = 0_u32;
-        while shared.running.load(Ordering::Acquire) > 0 {
+        while shared.state.load(Ordering::Acquire) & ACTIVE > 0 {
             turns += 1;
             if turns < 4096 {
                 std::hint::spin_loop()
@@ -174,13 +177,11 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::SeqCst);
-        let epoch = &self.shared.epoch;
-        epoch.store(
-            ((epoch.load(Ordering::Relaxed) >> HELPER_BITS).wrapping_add(1)) << HELPER_BITS,
-            Ordering::SeqCst,
-        );
-        self.shared.workers.iter().for_each(Worker::wake);
+        let shared = &*self.shared;
+        shared.stop.store(true, Ordering::SeqCst);
+        let number = (shared.state.load(Ordering::Relaxed) >> JOB_SHIFT).wrapping_add(1);
+        shared.state.store(number << JOB_SHIFT | CLOSED, Ordering::SeqCst);
+        shared.workers.iter().for_each(Worker::wake);
         for handle in self.handles.drain(..) {
             // A worker catches the panics of its jobs, so there is nothing to report.
             let _ = handle.join();
@@ -197,14 +198,14 @@ impl Worker {
         }
     }
 
-    /// Waits until the epoch differs from `seen`.
-    fn next_epoch(&self, epoch: &AtomicUsize, seen: usize) -> usize {
+    /// Waits for another job than number `seen`; gives its number.
+    fn next_job(&self, state: &AtomicU64, seen: u64) -> u64 {
         let start = Instant::now();
         loop {
             for _ in 0..64 {
-                let now = epoch.load(Ordering::Acquire);
-                if now != seen {
-                    return now;
+                let number = state.load(Ordering::Acquire) >> JOB_SHIFT;
+                if number != seen {
+                    return number;
                 }
                 std::hint::spin_loop();
             }
@@ -214,13 +215,26 @@ impl Worker {
         }
         self.parked.store(true, Ordering::SeqCst);
         loop {
-            let now = epoch.load(Ordering::SeqCst);
-            if now != seen {
+            let number = state.load(Ordering::SeqCst) >> JOB_SHIFT;
+            if number != seen {
                 self.parked.store(false, Ordering::Relaxed);
-                return now;
+                return number;
             }
             thread::park();
         }
+    }
+}
+
+impl Shared {
+    /// Makes worker `number` active in `job`, if that is still open and wants it.
+    fn enter(&self, job: u64, number: usize) -> bool {
+        self.state
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
+                let wanted = state >> WANTED_SHIFT & ACTIVE;
+                let open = state >> JOB_SHIFT == job && state & CLOSED == 0 && number as u64 <= wanted;
+                open.then_some(state + 1)
+            })
+            .is_ok()
     }
 }
 
@@ -228,21 +242,20 @@ fn work(shared: &Shared, number: usize) {
     let worker = &shared.workers[number - 1];
     let mut seen = 0;
     loop {
-        seen = worker.next_epoch(&shared.epoch, seen);
+        seen = worker.next_job(&shared.state, seen);
         if shared.stop.load(Ordering::SeqCst) {
             return;
         }
-        if number > seen & HELPER_MASK {
+        if !shared.enter(seen, number) {
             continue;
         }
-        // SAFETY: this worker is counted in `running`, so the caller waits: nobody writes the job, and what it
-        // points to is alive.
+        // SAFETY: this worker is active, so the caller waits: nobody writes the job, and what it points to is alive.
         let result =
             unsafe { (*shared.job.get()).map(|job| catch_unwind(AssertUnwindSafe(|| (*job)(number)))) };
         if matches!(result, Some(Err(_))) {
             shared.panicked.store(true, Ordering::Relaxed);
         }
-        shared.running.fetch_sub(1, Ordering::Release);
+        shared.state.fetch_sub(1, Ordering::Release);
     }
 }
 

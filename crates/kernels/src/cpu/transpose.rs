@@ -1,13 +1,12 @@
 //! Transposition of blocks, in registers where the processor has them.
 
-use super::element::Element;
 use super::level::{Kind, Level};
 
 /// Elements of a cache line of float32: blocks of so many each way use lines up while they are near.
 const SIDE: usize = 16;
 
 /// `out[r * width + c] = x[r * row + c * col]` for r, c below the extents.
-pub(crate) fn transpose<T: Element>(
+pub(crate) fn transpose<T: Copy>(
     level: Level,
     x: &[T],
     (row, col): (usize, usize),
@@ -37,7 +36,7 @@ pub(crate) fn transpose<T: Element>(
 ///
 /// # Safety
 /// The elements named must be readable and writable, and no two of them may overlap.
-pub(crate) unsafe fn transpose_raw<T: Element>(
+pub(crate) unsafe fn transpose_raw<T: Copy>(
     level: Level,
     x: *const T,
     (row, col): (usize, usize),
@@ -68,7 +67,7 @@ pub(crate) unsafe fn transpose_raw<T: Element>(
 
 /// # Safety
 /// As for [`transpose_raw`].
-unsafe fn plain<T: Element>(
+unsafe fn plain<T: Copy>(
     x: *const T,
     (row, col): (usize, usize),
     (rows, cols): (std::ops::Range<usize>, std::ops::Range<usize>),
@@ -190,7 +189,7 @@ mod x86 {
 mod tests {
     use super::*;
 
-    fn check<T: Element + std::fmt::Debug>() {
+    fn check<T: crate::cpu::element::Element + std::fmt::Debug>() {
         for level in Level::available() {
             for (rows, cols) in [(1, 1), (8, 8), (17, 24), (33, 9), (40, 4), (5, 70)] {
                 for (row, col) in [(1, rows + 3), (cols + 2, 1), (2, 2 * rows)] {

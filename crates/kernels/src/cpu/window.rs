@@ -1,5 +1,6 @@
 //! Sums and positions of maxima over windows of up to three spatial axes.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use hyperglow_core::op::{Op, Spec, Window};
@@ -7,7 +8,6 @@ use hyperglow_core::{Error, Result};
 
 use super::element::Element;
 use super::exec::Kernel;
-use super::pool::SharedSlice;
 
 /// Elements read by one task.
 const GRAIN: usize = 1 << 14;
@@ -17,8 +17,6 @@ type Taps = (Range<usize>, usize);
 
 /// Windows over planes of three spatial axes (missing ones have extent 1).
 pub(crate) struct Windows {
-    /// Batch times channels.
-    planes: usize,
     input: [usize; 3],
     output: [usize; 3],
     dilation: [usize; 3],
@@ -63,7 +61,6 @@ impl Windows {
                 .collect()
         });
         let windows = Windows {
-            planes: x.shape[0] * x.shape[1],
             input,
             output,
             dilation,
@@ -94,21 +91,26 @@ impl Windows {
         self.output.iter().product()
     }
 
-    /// Calls `visit(output place, input place, stretch)` for each line of taps of each window of a plane, in order:
-    /// `stretch` input places `step` apart.
+    /// For each window of a plane, in order, `done(output place, state)` with `state` taken from `start` over the
+    /// input places of its taps, in order.
     #[inline(always)]
-    fn each(&self, mut visit: impl FnMut(usize, usize, usize)) {
+    fn fold<S: Copy>(&self, start: S, step: impl Fn(S, usize) -> S, mut done: impl FnMut(usize, S)) {
         let [_, h, w] = self.input;
+        let [dz, dy, dx] = self.dilation;
         let mut out = 0;
         for (z_taps, z) in &self.taps[0] {
             for (y_taps, y) in &self.taps[1] {
                 for (x_taps, x) in &self.taps[2] {
-                    for dz in 0..z_taps.len() {
-                        for dy in 0..y_taps.len() {
-                            let line = (z + dz * self.dilation[0]) * h + y + dy * self.dilation[1];
-                            visit(out, line * w + x, x_taps.len());
+                    let mut state = start;
+                    for iz in 0..z_taps.len() {
+                        for iy in 0..y_taps.len() {
+                            let line = ((z + iz * dz) * h + y + iy * dy) * w + x;
+                            for ix in 0..x_taps.len() {
+                                state = step(state, line + ix * dx);
+                            }
                         }
                     }
+                    done(out, state);
                     out += 1;
                 }
             }
@@ -124,16 +126,16 @@ impl Windows {
 pub(crate) fn sum<T: Element>(windows: Windows) -> Kernel {
     Box::new(move |args| {
         let (x, out) = (args.input::<T>(0), args.output::<T>());
-        let (from, to, step) = (windows.input_size(), windows.output_size(), windows.dilation[2]);
+        let (from, to) = (windows.input_size(), windows.output_size());
         let together = windows.planes_together();
         args.pool().chunks(out, (together * to).max(1), |_, i, piece| {
             for (j, plane) in piece.chunks_exact_mut(to).enumerate() {
                 let x = &x[(i * together + j) * from..][..from];
-                plane.fill(T::ZERO);
-                windows.each(|out, first, count| {
-                    let line = (0..count).map(|tap| x[first + tap * step]);
-                    plane[out] = line.fold(plane[out], T::plus);
-                });
+                windows.fold(
+                    T::ZERO,
+                    |sum, place| sum.plus(x[place]),
+                    |out, sum| plane[out] = sum,
+                );
             }
         });
         Ok(())
@@ -144,18 +146,19 @@ pub(crate) fn sum<T: Element>(windows: Windows) -> Kernel {
 pub(crate) fn sum_grad<T: Element>(windows: Windows) -> Kernel {
     Box::new(move |args| {
         let (dy, out) = (args.input::<T>(0), args.output::<T>());
-        let (from, to, step) = (windows.input_size(), windows.output_size(), windows.dilation[2]);
+        let (from, to) = (windows.input_size(), windows.output_size());
         let together = windows.planes_together();
         args.pool().chunks(out, (together * from).max(1), |_, i, piece| {
             for (j, plane) in piece.chunks_exact_mut(from).enumerate() {
                 let dy = &dy[(i * together + j) * to..][..to];
                 plane.fill(T::ZERO);
-                windows.each(|out, first, count| {
-                    for tap in 0..count {
-                        let element = &mut plane[first + tap * step];
-                        *element = element.plus(dy[out]);
-                    }
-                });
+                let plane = Cell::from_mut(plane).as_slice_of_cells();
+                let window = Cell::new(0);
+                let add = |(), place: usize| {
+                    let element = &plane[place];
+                    element.set(element.get().plus(dy[window.get()]));
+                };
+                windows.fold((), add, |out, ()| window.set(out + 1));
             }
         });
         Ok(())
@@ -165,28 +168,24 @@ pub(crate) fn sum_grad<T: Element>(windows: Windows) -> Kernel {
 /// The flat spatial place of each window's first maximum; NaN is the largest.
 pub(crate) fn argmax<T: Element>(windows: Windows) -> Kernel {
     Box::new(move |args| {
-        let x = args.input::<T>(0);
-        let out = SharedSlice::new(args.output::<i32>());
-        let (from, to, step) = (windows.input_size(), windows.output_size(), windows.dilation[2]);
-        args.pool()
-            .ranges(windows.planes, windows.planes_together(), |_, planes| {
-                for plane in planes {
-                    // SAFETY: planes do not overlap.
-                    let best = unsafe { out.range(plane * to..(plane + 1) * to) };
-                    let x = &x[plane * from..][..from];
-                    best.fill(-1);
-                    windows.each(|out, first, count| {
-                        for tap in 0..count {
-                            let place = first + tap * step;
-                            let better =
-                                |at: usize| x[place] > x[at] || (x[place].is_nan() && !x[at].is_nan());
-                            if best[out] < 0 || better(best[out] as usize) {
-                                best[out] = place as i32;
-                            }
-                        }
-                    });
-                }
-            });
+        let (x, out) = (args.input::<T>(0), args.output::<i32>());
+        let (from, to) = (windows.input_size(), windows.output_size());
+        let together = windows.planes_together();
+        args.pool().chunks(out, (together * to).max(1), |_, i, piece| {
+            for (j, plane) in piece.chunks_exact_mut(to).enumerate() {
+                let x = &x[(i * together + j) * from..][..from];
+                let better = |(best, at): (T, usize), place: usize| {
+                    let element = x[place];
+                    // Without branches: which tap wins cannot be foreseen.
+                    let first = at == usize::MAX;
+                    let wins = first | (element > best) | (element.is_nan() & !best.is_nan());
+                    (if wins { element } else { best }, if wins { place } else { at })
+                };
+                windows.fold((T::LOWEST, usize::MAX), better, |out, (_, at)| {
+                    plane[out] = at as i32
+                });
+            }
+        });
         Ok(())
     })
 }

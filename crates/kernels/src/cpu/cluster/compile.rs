@@ -3,6 +3,7 @@
 use hyperglow_core::plan::{Cluster, InstrKind, Place as SlotPlace, Program, SlotId};
 use hyperglow_core::{DType, Error, Result};
 
+use super::turn::Turn;
 use super::walk::{MAX_AXES, Reading};
 use super::{Action, ClusterKernel, Fill, Kind, Place, Value};
 use crate::cpu::element::{Element, for_dtype};
@@ -47,6 +48,10 @@ impl ClusterKernel {
             ..
         } = compiler;
         code.extend(late);
+        let turn = match &*code {
+            [action] => Turn::of(action),
+            _ => None,
+        };
         let work = block * code.len().max(1);
         Ok(ClusterKernel {
             size,
@@ -55,6 +60,7 @@ impl ClusterKernel {
             file,
             fills: fills.into(),
             code: code.into(),
+            turn,
         })
     }
 }

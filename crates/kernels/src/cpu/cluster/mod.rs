@@ -8,6 +8,7 @@
 
 mod apply;
 mod compile;
+mod turn;
 mod walk;
 
 pub(crate) use compile::may_share;
@@ -19,6 +20,7 @@ use hyperglow_core::plan::SlotId;
 use super::exec::{Env, for_word};
 use super::storage::RawBytes;
 use apply::Block;
+use turn::Turn;
 use walk::Walker;
 
 /// A cluster made ready.
@@ -35,6 +37,8 @@ pub(crate) struct ClusterKernel {
     fills: Box<[Fill]>,
     /// What is computed for each block, in order.
     code: Box<[Action]>,
+    /// Set when the whole cluster is a transposition.
+    turn: Option<Turn>,
 }
 
 /// Where a block of elements is.
@@ -119,6 +123,11 @@ impl ClusterKernel {
     /// overlap the former only where the plan's donations say so. `registers` holds `register_bytes` for every
     /// thread and is used by nobody else.
     pub unsafe fn run(&self, env: &Env, slots: &[RawBytes], registers: RawBytes) {
+        if let Some(turn) = &self.turn {
+            // SAFETY: as the caller promises; a copy's result overlaps nothing that is read.
+            unsafe { turn.run(env, slots, self.size) };
+            return;
+        }
         let blocks = self.size.div_ceil(self.block);
         env.pool.ranges(blocks, self.blocks_per_task, |worker, blocks| {
             let start = blocks.start * self.block;
@@ -251,7 +260,7 @@ impl Action {
                     let Place::Memory { slot, .. } = a else { return };
                     let source = slots[slot].start.as_ptr();
                     let out = address(self.out);
-                    for_word!(DTypeOfSize(*size), T => {
+                    for_word!(ElementSize(*size), T => {
                         walker.read::<T>(source.cast_const().cast(), start, std::slice::from_raw_parts_mut(out.cast(), len));
                     });
                 }
@@ -261,8 +270,8 @@ impl Action {
 }
 
 /// An element size where [`for_word!`] wants something that has one.
-struct DTypeOfSize(usize);
-impl DTypeOfSize {
+struct ElementSize(usize);
+impl ElementSize {
     fn size(&self) -> usize {
         self.0
     }

@@ -13,10 +13,10 @@ pub(crate) struct Walker {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Axis {
-    extent: usize,
+pub(super) struct Axis {
+    pub extent: usize,
     /// Elements; 0 repeats, negative goes back.
-    stride: isize,
+    pub stride: isize,
 }
 
 /// How a view lies in memory.
@@ -63,6 +63,11 @@ impl Reading {
 pub(crate) const MAX_AXES: usize = 16;
 
 impl Walker {
+    /// The axes, and the element at index 0.
+    pub fn parts(&self) -> (&[Axis], usize) {
+        (&self.axes, self.offset)
+    }
+
     pub fn rank(&self) -> usize {
         self.axes.len()
     }

@@ -21,8 +21,8 @@ use hyperglow_core::op::Spec;
 use super::exec::{Kernel, Plain};
 
 /// The kernel of [`Op::MatMul`](hyperglow_core::Op::MatMul).
-pub(crate) fn matmul<T: Tiled + Plain>(a: &Spec, b: &Spec, ta: bool, tb: bool) -> Kernel {
-    let product = product_of(a, b, ta, tb);
+pub(crate) fn matmul<T: Tiled + Plain>(a: &Spec, b: &Spec, ta: bool, tb: bool, threads: usize) -> Kernel {
+    let product = product_of(a, b, ta, tb, threads);
     Box::new(move |args| {
         product.run(args, args.input::<T>(0), args.input::<T>(1), args.output::<T>());
         Ok(())
@@ -30,7 +30,7 @@ pub(crate) fn matmul<T: Tiled + Plain>(a: &Spec, b: &Spec, ta: bool, tb: bool) -
 }
 
 /// The product that [`Op::MatMul`](hyperglow_core::Op::MatMul) asks for.
-pub(crate) fn product_of(a: &Spec, b: &Spec, ta: bool, tb: bool) -> Product {
+pub(crate) fn product_of(a: &Spec, b: &Spec, ta: bool, tb: bool, threads: usize) -> Product {
     let (a, b) = (a.shape.dims(), b.shape.dims());
     let r = a.len();
     let (m, k) = if ta {
@@ -39,5 +39,5 @@ pub(crate) fn product_of(a: &Spec, b: &Spec, ta: bool, tb: bool) -> Product {
         (a[r - 2], a[r - 1])
     };
     let n = if tb { b[r - 2] } else { b[r - 1] };
-    Product::new(a[..r - 2].iter().product(), m, n, k, ta, tb)
+    Product::new(a[..r - 2].iter().product(), (m, n, k), ta, tb, threads)
 }

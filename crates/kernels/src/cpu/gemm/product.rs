@@ -1,5 +1,5 @@
-//! A matrix product divided into tasks. The division depends on shapes alone and never divides k, so the bits do
-//! not depend on the number of threads.
+//! A matrix product divided into tasks. The division never divides k, and an element is computed alike in every
+//! task, so the bits do not depend on the number of threads.
 
 use std::ops::Range;
 
@@ -13,8 +13,10 @@ use crate::cpu::pool::{Pool, SharedSlice};
 
 /// Multiply-adds that make a task worth its handing out.
 const TASK: usize = 1 << 18;
-/// Tasks wanted, so that a thread that was held up does not hold up the rest.
-const TASKS: usize = 24;
+/// Tasks wanted per thread, so that one that was held up does not hold up the rest; and in all.
+const TASKS: (usize, usize) = (4, 24);
+/// Elements of a packed right operand beyond which every task reads it from afar: then fewer are better.
+const AFAR: usize = 1 << 18;
 /// Elements of an operand that is packed once for all tasks.
 const SHARED: usize = 1 << 22;
 /// Rows up to which a product is computed as its transpose: packing the right operand would not pay.
@@ -56,7 +58,14 @@ struct Task<'a, T> {
 
 impl Product {
     /// `batch` products of m x k and k x n matrices, lying one after the other; `ta`, `tb` when stored transposed.
-    pub fn new(batch: usize, m: usize, n: usize, k: usize, ta: bool, tb: bool) -> Product {
+    /// The number of threads decides about the division, not about the result.
+    pub fn new(
+        batch: usize,
+        (m, n, k): (usize, usize, usize),
+        ta: bool,
+        tb: bool,
+        threads: usize,
+    ) -> Product {
         let a = if ta { (1, m) } else { (k, 1) };
         let b = if tb { (1, k) } else { (n, 1) };
         let swapped = n > m && m <= FEW_ROWS;
@@ -65,7 +74,9 @@ impl Product {
         if swapped {
             task_rows = task_rows.min(1020);
         }
-        while batch * rows.div_ceil(task_rows) * cols.div_ceil(task_cols) < TASKS
+        let afar = swapped && cols * k > AFAR;
+        let tasks = (threads * TASKS.0).max(if afar { TASKS.1 / 3 } else { TASKS.1 });
+        while batch * rows.div_ceil(task_rows) * cols.div_ceil(task_cols) < tasks
             && task_rows * task_cols * k > 2 * TASK
         {
             if task_cols > 256 && !swapped {

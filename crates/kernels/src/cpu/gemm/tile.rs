@@ -170,7 +170,7 @@ unsafe fn terms<V: Lanes, const W: usize>(
             LeftTile::Columns { start, stride, ahead } if rows == ROWS => {
                 for p in 0..k {
                     let column = start.add(p * stride);
-                    prefetch(ahead.wrapping_add(p * stride));
+                    prefetch_far(ahead.wrapping_add(p * stride));
                     step(&mut sums, right(p), |i| *column.add(i));
                 }
             }
