@@ -76,8 +76,8 @@ export declare function eigh(a: number): number
 /** Begins a function that is to be differentiated. */
 export declare function enterTrace(): void
 
-/** Computes values, off this thread. */
-export declare function evaluate(nodes: Array<number>): Promise<void>
+/** Computes values, off this thread unless that takes no time; null when they are there. */
+export declare function evaluate(nodes: Array<number>): Promise<void> | null
 
 /** Computes values and blocks until they are there. */
 export declare function evaluateSync(nodes: Array<number>): void
@@ -115,8 +115,11 @@ export declare function jitEnd(results: Array<number>): number
 /** Lets go of a compiled function. */
 export declare function jitRelease(program: number): void
 
-/** Queues a run; the results can be used at once and read when `done` has resolved. */
-export declare function jitRun(program: number, arguments: Array<number>): { outputs: Array<number>, done: Promise<void> }
+/**
+ * Queues a run; the results can be used at once and read when `done` has resolved. What takes no time is run at once: then
+ * there is nothing to wait for, and the results come alone.
+ */
+export declare function jitRun(program: number, arguments: Float64Array): Array<number> | { outputs: Array<number>, done: Promise<void> }
 
 /** Ends it. */
 export declare function leaveTrace(): void

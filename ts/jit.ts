@@ -35,6 +35,9 @@ interface Program {
 /** Programs one compiled function holds; the least recently used is dropped beyond. */
 const programLimit = 64
 
+const idOf = (x: Tensor) => x.id
+const own = (id: number) => Tensor.own(id)
+
 function isArgument(node: unknown): boolean {
   return typeof node === 'number' || node instanceof Tensor || node instanceof Variable
 }
@@ -134,16 +137,14 @@ export function jit<Args extends readonly object[], Result>(
       if (isEager()) {
         const result = f(...(structure.unflatten(values) as unknown as Args))
         const ids = treeFlatten(result as object).leaves.map((leaf) => leafValue(leaf).id)
-        return atCallSite(native.evaluate(ids), run).then(() => result)
+        return atCallSite(native.evaluate(ids), compiled).then(() => result)
       }
       const program = find(structure, values)
-      const { outputs, done } = native.jitRun(
-        program.id,
-        values.map((x) => x.id),
-      )
-      const result = program.result.unflatten(outputs.map(Tensor.own)) as Result
+      const run = native.jitRun(program.id, Float64Array.from(values, idOf))
+      const { outputs, done } = Array.isArray(run) ? { outputs: run, done: null } : run
+      const result = program.result.unflatten(outputs.map(own)) as Result
       noteEvaluation()
-      return atCallSite(done, run).then(() => result)
+      return atCallSite(done, compiled).then(() => result)
     } finally {
       for (const { value, made } of given) if (made) value.dispose()
     }

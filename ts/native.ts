@@ -122,7 +122,7 @@ export interface Native {
   retain(id: Handle): void
   release(ids: Handle[]): void
   source(data: TypedArray, dtype: number, shape: number[]): Handle
-  evaluate(ids: Handle[]): Promise<void>
+  evaluate(ids: Handle[]): Promise<void> | null
   evaluateSync(ids: Handle[]): void
   read(id: Handle): TypedArray
 
@@ -140,7 +140,7 @@ export interface Native {
   jitArgument(shape: number[], dtype: number): Handle
   jitEnd(outputs: Handle[]): number
   jitAbort(): void
-  jitRun(program: number, args: Handle[]): { outputs: Handle[]; done: Promise<void> }
+  jitRun(program: number, args: Float64Array): Handle[] | { outputs: Handle[]; done: Promise<void> }
   jitRelease(program: number): void
 
   pushScope(name: string): void

@@ -6,6 +6,7 @@ import { ArgumentError, DisposedError, describe, ShapeError, StateError } from '
 import { native } from './native.js'
 import { type NestedArray, nest, show } from './nested.js'
 import { noteCreated, noteEvaluation, type Owned, watchTensor } from './registry.js'
+import { settled } from './turns.js'
 
 /** Where tensors live and are computed. */
 export type Device = 'cpu'
@@ -22,8 +23,15 @@ export function countTrace(change: 1 | -1): void {
   tracing += change
 }
 
-/** Gives an error from another thread the stack of the call that asked for the work. */
-export function atCallSite(promise: Promise<void>, caller: (...args: never[]) => unknown): Promise<void> {
+/**
+ * A promise of work on another thread, whose errors get the stack of the call that asked for the work; `null` stands for work
+ * that is done.
+ */
+export function atCallSite(
+  promise: Promise<void> | null,
+  caller: (...args: never[]) => unknown,
+): Promise<void> {
+  if (promise === null) return settled()
   const site: { stack?: string } = {}
   Error.captureStackTrace(site, caller)
   return promise.catch((error: unknown) => {

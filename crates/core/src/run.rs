@@ -1,9 +1,14 @@
 //! One thread and one bounded queue per device. Plans run in the order in which they were submitted, off
 //! the thread that submits; whoever waits is told by a [`Completion`].
+//!
+//! A plan that is known to take less time than the way to the device's thread and back, and that has nothing to wait
+//! for, runs on the submitting thread at once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::backend::{Backend, Buffer, Executable};
 use crate::error::{Error, Result};
@@ -35,6 +40,10 @@ impl Completion {
     /// How it ended; `None` while it has not.
     pub fn result(&self) -> Option<Result<()>> {
         self.lock().result.clone()
+    }
+    /// True when it has ended well.
+    pub fn is_done(&self) -> bool {
+        matches!(self.lock().result, Some(Ok(())))
     }
     /// Blocks until it has ended.
     pub fn wait(&self) -> Result<()> {
@@ -76,7 +85,12 @@ pub struct Prepared {
     backend: Arc<dyn Backend>,
     program: Arc<Program>,
     executable: Option<Box<dyn Executable>>,
+    /// How long it took, smoothed over the runs after the first; none before.
+    takes: Option<Duration>,
 }
+
+/// Runs that take less than this may keep the submitting thread.
+const BRIEF: Duration = Duration::from_micros(250);
 
 impl Prepared {
     /// A plan still to be prepared by `backend`.
@@ -85,15 +99,26 @@ impl Prepared {
             backend,
             program,
             executable: None,
+            takes: None,
         }
     }
 
     fn run(&mut self, inputs: &[Buffer], outputs: &[Buffer]) -> Result<()> {
-        let executable = match &mut self.executable {
-            Some(executable) => executable,
-            none => none.insert(self.backend.prepare(self.program.clone())?),
+        let Some(executable) = &mut self.executable else {
+            let executable = self
+                .executable
+                .insert(self.backend.prepare(self.program.clone())?);
+            return executable.run(inputs, outputs);
         };
-        executable.run(inputs, outputs)
+        let start = Instant::now();
+        let result = executable.run(inputs, outputs);
+        let now = start.elapsed();
+        self.takes = Some(self.takes.map_or(now, |before| (before * 3 + now) / 4));
+        result
+    }
+
+    fn is_brief(&self) -> bool {
+        self.takes.is_some_and(|takes| takes < BRIEF)
     }
 }
 
@@ -120,41 +145,70 @@ pub const CAPACITY: usize = 256;
 /// The submitting end of a device's queue.
 pub struct Queue {
     sender: SyncSender<Job>,
+    /// Runs that were submitted and have not ended.
+    open: Arc<AtomicUsize>,
 }
 
 impl Queue {
     /// Starts the thread of the device called `name`; it ends when the queue is dropped.
     pub fn start(name: &str) -> Result<Queue> {
         let (sender, receiver) = sync_channel(CAPACITY);
+        let open = Arc::new(AtomicUsize::new(0));
+        let ended = open.clone();
         std::thread::Builder::new()
             .name(format!("hyperglow-{name}"))
-            .spawn(move || serve(&receiver))
+            .spawn(move || serve(&receiver, &ended))
             .map_err(|e| Error::internal("device", format!("its thread did not start: {e}")))?;
-        Ok(Queue { sender })
+        Ok(Queue { sender, open })
     }
 
-    /// Puts a run in the queue.
+    /// Puts a run in the queue, or runs it at once if that is brief and nothing is before it.
     pub fn submit(&self, job: Job) -> Result<()> {
-        self.sender
-            .send(job)
-            .map_err(|_| Error::internal("device", "its thread has ended"))
+        // Nobody else may start in between: a run on another thread would use the device at the same time.
+        let alone = self
+            .open
+            .compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok();
+        if alone && is_brief(&job) {
+            serve_one(job, &self.open);
+            return Ok(());
+        }
+        if !alone {
+            self.open.fetch_add(1, Ordering::AcqRel);
+        }
+        self.sender.send(job).map_err(|_| {
+            self.open.fetch_sub(1, Ordering::AcqRel);
+            Error::internal("device", "its thread has ended")
+        })
     }
 }
 
-fn serve(receiver: &Receiver<Job>) {
+fn is_brief(job: &Job) -> bool {
+    job.executable
+        .try_lock()
+        .is_ok_and(|prepared| prepared.is_brief())
+}
+
+fn serve(receiver: &Receiver<Job>, open: &AtomicUsize) {
     while let Ok(job) = receiver.recv() {
-        let result = run(&job);
-        let Job {
-            completion,
-            inputs,
-            outputs,
-            depends,
-            executable,
-        } = job;
-        // Buffers go back to their pool before anyone is told, so that a waiter sees them free.
-        drop((inputs, outputs, depends, executable));
-        completion.finish(result);
+        serve_one(job, open);
     }
+}
+
+fn serve_one(job: Job, open: &AtomicUsize) {
+    let result = run(&job);
+    let Job {
+        completion,
+        inputs,
+        outputs,
+        depends,
+        executable,
+    } = job;
+    // Buffers go back to their pool before anyone is told, so that a waiter sees them free.
+    drop((inputs, outputs, depends, executable));
+    // First the result is there, then the device is free: a run that starts at once must see what it depends on.
+    completion.finish(result);
+    open.fetch_sub(1, Ordering::AcqRel);
 }
 
 fn run(job: &Job) -> Result<()> {

@@ -118,18 +118,24 @@ fn when_all(completions: Vec<Arc<Completion>>, done: impl FnOnce(Result<()>) + S
     }
 }
 
-/// A promise of the end of some runs.
-pub fn promise<'env>(env: &'env Env, completions: Vec<Arc<Completion>>) -> napi::Result<Object<'env>> {
+/// A promise of the end of some runs; none where all have ended well, which saves the way through the event loop.
+pub fn promise<'env>(
+    env: &'env Env,
+    completions: Vec<Arc<Completion>>,
+) -> napi::Result<Option<Object<'env>>> {
+    if completions.iter().all(|c| c.is_done()) {
+        return Ok(None);
+    }
     let (deferred, promise) = env.create_deferred::<(), Box<dyn FnOnce(Env) -> napi::Result<()> + Send>>()?;
     when_all(completions, move |result| {
         deferred.resolve(Box::new(move |_| result.map_err(to_js)))
     });
-    Ok(promise)
+    Ok(Some(promise))
 }
 
-/// Computes values, off this thread.
-#[napi(ts_return_type = "Promise<void>")]
-pub fn evaluate(env: &Env, nodes: Vec<f64>) -> napi::Result<Object<'_>> {
+/// Computes values, off this thread unless that takes no time; null when they are there.
+#[napi(ts_return_type = "Promise<void> | null")]
+pub fn evaluate(env: &Env, nodes: Vec<f64>) -> napi::Result<Option<Object<'_>>> {
     let completions = engine(|e| e.evaluate(&ids(&nodes)))?;
     promise(env, completions)
 }

@@ -3,7 +3,7 @@
 use hyperglow_core::NodeId;
 use hyperglow_core::grad::vjp as derivatives;
 use napi::Env;
-use napi::bindgen_prelude::{JsObjectValue, Object};
+use napi::bindgen_prelude::{Either, JsObjectValue, Object};
 use napi_derive::napi;
 
 use crate::evaluate::promise;
@@ -99,17 +99,23 @@ pub fn jit_abort() -> napi::Result<()> {
     })
 }
 
-/// Queues a run; the results can be used at once and read when `done` has resolved.
-#[napi(ts_return_type = "{ outputs: Array<number>, done: Promise<void> }")]
-pub fn jit_run(env: &Env, program: u32, arguments: Vec<f64>) -> napi::Result<Object<'_>> {
-    let (results, completion) = engine(|e| e.jit_run(program, &ids(&arguments)))?;
+/// Queues a run; the results can be used at once and read when `done` has resolved. What takes no time is run at once: then
+/// there is nothing to wait for, and the results come alone.
+#[napi(ts_return_type = "Array<number> | { outputs: Array<number>, done: Promise<void> }")]
+pub fn jit_run<'env>(
+    env: &'env Env,
+    program: u32,
+    arguments: &[f64],
+) -> napi::Result<Either<Vec<f64>, Object<'env>>> {
+    let (results, completion) = engine(|e| e.jit_run(program, &ids(arguments)))?;
+    let outputs: Vec<f64> = results.into_iter().map(NodeId::to_number).collect();
+    let Some(done) = promise(env, vec![completion])? else {
+        return Ok(Either::A(outputs));
+    };
     let mut run = Object::new(env)?;
-    run.set_named_property(
-        "outputs",
-        results.into_iter().map(NodeId::to_number).collect::<Vec<_>>(),
-    )?;
-    run.set_named_property("done", promise(env, vec![completion])?)?;
-    Ok(run)
+    run.set_named_property("outputs", outputs)?;
+    run.set_named_property("done", done)?;
+    Ok(Either::B(run))
 }
 
 /// Lets go of a compiled function.

@@ -283,7 +283,7 @@ impl Engine {
         let mut depends: Vec<Arc<Completion>> = Vec::new();
         for c in inputs.iter().filter_map(|v| v.completion.as_ref()) {
             // Runs that ended well have nothing more to say.
-            if !matches!(c.result(), Some(Ok(()))) && !depends.iter().any(|d| Arc::ptr_eq(c, d)) {
+            if !c.is_done() && !depends.iter().any(|d| Arc::ptr_eq(c, d)) {
                 depends.push(c.clone());
             }
         }
