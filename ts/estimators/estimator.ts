@@ -1,11 +1,27 @@
-import { ArgumentError, DataError, NumericalError, ShapeError } from '../errors.js'
+import { isFloat } from '../dtype.js'
+import { ArgumentError, DataError, describe, NumericalError, ShapeError } from '../errors.js'
 import { tidy } from '../memory.js'
-import { type DeviceRequest, type NestedInput, Tensor, tensor } from '../tensor.js'
+import { stack } from '../ops/index.js'
+import { type DeviceRequest, type Tensor, tensor } from '../tensor.js'
+import { type SampleData, samplesFrom } from './data.js'
+import { classesOf } from './samples.js'
 
 /** Options that every estimator takes. */
 export interface EstimatorOptions {
   /** Where to compute. Default: where the data are. */
   device?: DeviceRequest
+}
+
+/**
+ * What an argument may hold: real numbers; class labels (an integer vector, or rows of which equal ones are one class, such as
+ * one-hot rows); or either, where the formula treats labels as classes and never as numbers.
+ */
+export type Takes = 'numbers' | 'classes' | 'any'
+
+/** What is known of a segment besides its tensors. */
+export interface SegmentOptions {
+  /** Whether the target is a class (one-hot rows) or numbers. Default: not known, the rows are taken as they are. */
+  target?: 'classes' | 'numbers'
 }
 
 /**
@@ -20,7 +36,7 @@ export interface EstimatorOptions {
  *     }
  */
 export abstract class Estimator<O extends object = object> {
-  /** The options as given. */
+  /** The options as given; of estimators of information, those left out with their defaults. */
   readonly params: Readonly<O & EstimatorOptions>
 
   constructor(params: O & EstimatorOptions = {} as O) {
@@ -42,6 +58,21 @@ export abstract class Estimator<O extends object = object> {
     return 1
   }
 
+  /** Number of samples below which the value means little; evaluators warn about smaller batches. */
+  get advisedSamples(): number {
+    return this.minimumSamples
+  }
+
+  /** What the arguments may hold. */
+  get takes(): { readonly x: Takes; readonly y: Takes } {
+    return { x: 'any', y: 'any' }
+  }
+
+  /** Whether a value takes training of its own, so that there is no lazy `criterion`. */
+  get isTrained(): boolean {
+    return false
+  }
+
   /**
    * The measure of two sets of samples, as lazy and differentiable as its formula.
    *
@@ -56,26 +87,44 @@ export abstract class Estimator<O extends object = object> {
    * @param segment `[x, h1, ..., hL, y]`: input, outputs of L layers, target (class labels as one-hot rows), each `[n, ...]`
    * @returns L pairs `[criterion(h, x), criterion(h, y)]` of scalars, nothing computed yet
    */
-  evaluateSegment(segment: readonly Tensor[]): Tensor[][] {
+  evaluateSegment(segment: readonly Tensor[], options: SegmentOptions = {}): Tensor[][] {
     const { x, hidden, y } = splitSegment(this.name, segment)
-    return hidden.map((h) => [this.criterion(h, x), this.criterion(h, y)])
+    const target = this.takes.y !== 'any' && options.target === 'classes' ? classesOf('target', y) : y
+    return hidden.map((h) => [this.criterion(h, x), this.criterion(h, target)])
+  }
+
+  /** The same pairs as numbers: what is recorded at the end of an epoch. */
+  async measureSegment(segment: readonly Tensor[], options: SegmentOptions = {}): Promise<number[][]> {
+    using values = tidy(() => stack(this.evaluateSegment(segment, options).flat()))
+    const flat = await values.data()
+    return Array.from({ length: flat.length / 2 }, (_, l) => [Number(flat[2 * l]), Number(flat[2 * l + 1])])
   }
 
   /**
    * The measure of plain data, in float64.
    *
-   * @param x n samples as nested arrays, a typed array or a tensor; @param y the same draws
-   * @throws NumericalError when the data do not give a finite value
+   * @param x n samples; @param y the same draws
+   * @throws DataError for NaN or infinite data and for too few samples; NumericalError when the data do not give a finite value
    */
-  async estimate(x: NestedInput | Tensor, y: NestedInput | Tensor): Promise<number> {
-    using value = tidy(() => this.criterion(this.#rows('x', x), this.#rows('y', y)))
-    const result = await value.item()
+  async estimate(x: SampleData, y: SampleData): Promise<number> {
+    const { device } = this.params
+    const [a, b] = [
+      await samplesFrom(`${this.name}: x`, x, device),
+      await samplesFrom(`${this.name}: y`, y, device),
+    ]
+    const result = await this.value(a, b)
     if (!Number.isFinite(result)) {
       throw new NumericalError(
-        `${this.name}: the estimate is ${result}; check the data for NaN, infinite or very large values`,
+        `${this.name}: the estimate is ${result}; check the data for very large values and repeated samples`,
       )
     }
     return result
+  }
+
+  /** The value of checked samples, as {@link samplesFrom} gives them. */
+  protected async value(x: Tensor, y: Tensor): Promise<number> {
+    using value = tidy(() => this.criterion(x, y))
+    return await value.item()
   }
 
   /** Throws unless both have the same number of samples, and enough of them. */
@@ -92,24 +141,14 @@ export abstract class Estimator<O extends object = object> {
       )
     }
   }
+}
 
-  #rows(what: string, data: NestedInput | Tensor): Tensor {
-    const device = this.params.device
-    const given = data instanceof Tensor ? data : this.#tensorOf(data, device)
-    const isLabels = given.rank === 1 && given.dtype !== 'float32' && given.dtype !== 'float64'
-    if (given.rank < 1)
-      throw new ShapeError(`${this.name}: ${what} must hold samples [n, ...], received a number`)
-    if (isLabels) return given
-    return given.reshape([given.shape[0] as number, -1]).cast('float64')
-  }
-
-  #tensorOf(data: NestedInput, device: DeviceRequest | undefined): Tensor {
-    const typed = ArrayBuffer.isView(data)
-    return tensor(data, {
-      ...(typed ? {} : { dtype: 'float64' }),
-      ...(device === undefined ? {} : { device }),
-    })
-  }
+/** Throws ArgumentError unless `value` is an estimator. */
+export function checkEstimator(what: string, value: unknown): asserts value is Estimator {
+  if (value instanceof Estimator) return
+  throw new ArgumentError(
+    `${what}: given ${describe(value)}, expected an Estimator such as new HSIC({ sigma: 5 })`,
+  )
 }
 
 /** The parts of a segment, each sample flattened to one row. */
@@ -130,5 +169,5 @@ export function splitSegment(
 
 /** A vector of numbers as one column; a vector of integer labels as it is. */
 function column(part: Tensor): Tensor {
-  return part.dtype === 'float32' || part.dtype === 'float64' ? part.expandDims(1) : part
+  return isFloat(part.dtype) ? part.expandDims(1) : part
 }

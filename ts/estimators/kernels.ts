@@ -7,6 +7,7 @@
 import { ArgumentError } from '../errors.js'
 import { where } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
+import { checkPositive } from './check.js'
 import { type Samples, samplesOf } from './samples.js'
 
 /** A similarity of two samples. */
@@ -169,12 +170,6 @@ export function checkSigma(what: string, sigma: unknown): asserts sigma is Sigma
   if (widths.length === 0)
     throw new ArgumentError(`${what}: sigma is an empty array; give at least one width`)
   for (const width of widths) checkPositive(`${what}: sigma`, width)
-}
-
-function checkPositive(what: string, value: unknown): void {
-  if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) {
-    throw new ArgumentError(`${what} must be a finite number above 0, received ${String(value)}`)
-  }
 }
 
 function needWidth(name: string, samples: Samples, mend: string): number {

@@ -1,6 +1,7 @@
+import { isFloat } from '../dtype.js'
 import { DTypeError, ShapeError } from '../errors.js'
 import { squaredDistances } from '../ops/index.js'
-import { eye, type Tensor } from '../tensor.js'
+import { eye, ones, type Tensor, zeros } from '../tensor.js'
 
 /** What kernels compare samples by. Every entry is an `[n, n]` tensor. */
 export interface Samples {
@@ -111,4 +112,35 @@ class Labels implements Samples {
 /** 0 on the diagonal, 1 elsewhere. */
 export function offDiagonal(n: number, dtype: Tensor['dtype']): Tensor {
   return eye(n, n, { dtype }).neg().add(1)
+}
+
+/** Whether a tensor holds class labels: one integer a sample. */
+export function isLabels(x: Tensor): boolean {
+  return x.rank === 1 && !isFloat(x.dtype)
+}
+
+/** Samples as float64 rows `[n, d]`. */
+export function numbersOf(what: string, x: Tensor): Tensor {
+  if (x.rank < 1) throw new ShapeError(`${what}: expected samples [n, ...], received a scalar`)
+  const n = x.shape[0] as number
+  const rows = x.rank === 2 ? x : x.reshape([n, x.size / n])
+  return rows.dtype === 'float64' ? rows : rows.cast('float64')
+}
+
+/**
+ * A number for the class of each sample, int32 `[n]`: 0, 1, 2 ... by first appearance. Classes are equal labels, or equal rows
+ * (one-hot rows, or any other symbols).
+ */
+export function classesOf(what: string, x: Tensor): Tensor {
+  if (x.rank < 1) throw new ShapeError(`${what}: expected samples [n, ...], received a scalar`)
+  const n = x.shape[0] as number
+  return x.reshape([n, x.size / n]).uniqueRows()
+}
+
+/**
+ * How often each class occurs: float64 `[n]`, entry c for class c of {@link classesOf}, 0 for the numbers that no class has.
+ */
+export function classCounts(classes: Tensor): Tensor {
+  const n = classes.shape[0] as number
+  return zeros([n], { dtype: 'float64' }).indexAdd(0, classes, ones([n], { dtype: 'float64' }))
 }

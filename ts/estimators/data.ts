@@ -1,0 +1,58 @@
+/** Samples as people bring them: arrays, tensors and files. */
+import { isFloat } from '../dtype.js'
+import { ArgumentError, DataError, describe, ShapeError } from '../errors.js'
+import type { ArrayData } from '../io/element-types.js'
+import { readNpy } from '../io/npy.js'
+import { isFinite as finite } from '../ops/index.js'
+import { type DeviceRequest, type NestedInput, Tensor, tensor } from '../tensor.js'
+
+/**
+ * Samples along the first axis: nested arrays, a typed array (one number a sample), a tensor, an array with its shape such as
+ * `readNpy` gives, or the path of an .npy file. One integer a sample, in an array of an integer type, is a class label.
+ */
+export type SampleData = NestedInput | Tensor | ArrayData | string
+
+/**
+ * The samples as a tensor: class labels as an integer vector `[n]`, everything else as float64 rows `[n, d]`.
+ *
+ * @param what whose data it is, for messages
+ * @throws DataError for NaN and infinite values; ShapeError for a single number; IOError for a file that cannot be read
+ */
+export async function samplesFrom(what: string, data: SampleData, device?: DeviceRequest): Promise<Tensor> {
+  const given = await tensorFrom(what, data, device)
+  if (given.rank < 1) throw new ShapeError(`${what} must hold samples [n, ...], received a number`)
+  const n = given.shape[0] as number
+  if (n === 0) throw new DataError(`${what} holds no samples`)
+  const isColumn = given.size === n
+  if (isColumn && !isFloat(given.dtype)) return given.rank === 1 ? given : given.reshape([n])
+  const rows = given.reshape([n, given.size / n])
+  const numbers = rows.dtype === 'float64' ? rows : rows.cast('float64')
+  await checkFinite(what, numbers)
+  return numbers
+}
+
+async function tensorFrom(what: string, data: SampleData, device?: DeviceRequest): Promise<Tensor> {
+  const place = device === undefined ? {} : { device }
+  if (data instanceof Tensor) return data
+  if (typeof data === 'string') return tensorFrom(what, await readNpy(data))
+  if (isArrayData(data)) return tensor(data.data, { ...place, shape: data.shape, dtype: data.dtype })
+  if (typeof data !== 'object' || data === null) {
+    throw new ArgumentError(
+      `${what} is ${describe(data)}, expected samples as arrays, a tensor or the path of an .npy file`,
+    )
+  }
+  return tensor(data, ArrayBuffer.isView(data) ? place : { ...place, dtype: 'float64' })
+}
+
+function isArrayData(data: object | number | boolean | bigint): data is ArrayData {
+  const { data: values, shape } = data as Partial<ArrayData>
+  return ArrayBuffer.isView(values) && Array.isArray(shape)
+}
+
+async function checkFinite(what: string, rows: Tensor): Promise<void> {
+  const sound = (await finite(rows).all(1).data()) as Uint8Array
+  const row = sound.indexOf(0)
+  if (row >= 0) {
+    throw new DataError(`${what} has a NaN or an infinite value in sample ${row}; remove or replace it`)
+  }
+}

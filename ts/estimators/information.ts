@@ -1,0 +1,97 @@
+import { ArgumentError, DTypeError } from '../errors.js'
+import { checkOptions } from '../options.js'
+import type { Tensor } from '../tensor.js'
+import { checkFlag } from './check.js'
+import { Estimator, type EstimatorOptions } from './estimator.js'
+import { classesOf, isLabels, numbersOf } from './samples.js'
+
+/** Options that every estimator of information takes. */
+export interface InformationOptions extends EstimatorOptions {
+  /** Base of the logarithm: Math.E for nats (default), 2 for bits. */
+  base?: number
+  /** Give 0 for estimates below 0. Default false: an estimate of no information is as often below 0 as above. */
+  clip?: boolean
+}
+
+const commonOptions: readonly string[] = ['base', 'clip', 'device']
+
+/**
+ * An estimator of mutual information: what a subclass gives as `nats` of checked float64 samples, in the wanted unit.
+ *
+ * The subclass hands its defaults to the constructor, which refuses names that are not among them:
+ *
+ *     export class Binned extends InformationEstimator<BinnedOptions> {
+ *       constructor(options: BinnedOptions & InformationOptions = {}) {
+ *         super(options, { bins: 30, range: 'tanh' })
+ *       }
+ *       protected nats(x: Tensor, y: Tensor): Tensor { ... }
+ *     }
+ */
+export abstract class InformationEstimator<O extends object = object> extends Estimator<
+  Required<O> & Required<Pick<InformationOptions, 'base' | 'clip'>>
+> {
+  constructor(options: O & InformationOptions, defaults: Required<O>) {
+    const { base = Math.E, clip = false } = options ?? {}
+    const given = Object.entries(options ?? {}).filter(([, value]) => value !== undefined)
+    super({ ...defaults, base, clip, ...Object.fromEntries(given) })
+    const name = new.target.name
+    checkOptions(name, options, [...Object.keys(defaults), ...commonOptions])
+    if (typeof base !== 'number' || !(base > 1) || !Number.isFinite(base)) {
+      throw new ArgumentError(
+        `${name}: base must be a finite number above 1, such as Math.E or 2, received ${String(base)}`,
+      )
+    }
+    checkFlag(`${name}: clip`, clip)
+  }
+
+  override get minimumSamples(): number {
+    return 2
+  }
+
+  override get takes(): Estimator['takes'] {
+    return { x: 'numbers', y: 'numbers' }
+  }
+
+  /**
+   * The estimate in nats; float64 scalar.
+   *
+   * @param x `[n, dx]` float64, or int32 `[n]` where it takes classes and classes are given (equal numbers, equal class); @param y alike
+   */
+  protected abstract nats(x: Tensor, y: Tensor): Tensor
+
+  /**
+   * The estimator to use when y (or x) is an integer vector of class labels, for one that takes numbers. By default there is
+   * none, and labels are refused.
+   */
+  protected forClasses(): Estimator | undefined {
+    return undefined
+  }
+
+  criterion(x: Tensor, y: Tensor): Tensor {
+    this.checkCounts(x, y)
+    const { takes } = this
+    if (isLabels(y) && takes.y === 'numbers') return this.#classes('y').criterion(x, y)
+    if (isLabels(x) && takes.x === 'numbers') return this.#classes('x').criterion(y, x)
+    const nats = this.nats(this.#argument('x', x), this.#argument('y', y))
+    const { base, clip } = this.params
+    const scaled = base === Math.E ? nats : nats.div(Math.log(base))
+    const value = clip ? scaled.maximum(0) : scaled
+    return x.dtype === 'float32' && y.dtype !== 'float64' ? value.cast('float32') : value
+  }
+
+  #classes(what: 'x' | 'y'): Estimator {
+    const estimator = this.forClasses()
+    if (estimator !== undefined) return estimator
+    throw new DTypeError(
+      `${this.name}: ${what} is an integer vector, so it holds class labels, which are not numbers to measure distances by; ` +
+        'use mutualInformation() or an estimator for classes, or cast to float64 what are numbers indeed',
+    )
+  }
+
+  #argument(what: 'x' | 'y', data: Tensor): Tensor {
+    const name = `${this.name}: ${what}`
+    const kind = this.takes[what]
+    if (kind === 'classes' || (kind === 'any' && isLabels(data))) return classesOf(name, data)
+    return numbersOf(name, data)
+  }
+}
