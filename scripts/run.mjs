@@ -27,6 +27,8 @@ const commands = {
   start: program('examples/information-plane.js'),
   golden: program('__test__/golden-cli.js'),
   proofs: program('benches/proofs.js'),
+  bench: program('benches/run.js'),
+  'bench:vs': program('benches/versus.js'),
   setup: async () => {
     await setUp()
     return 0

@@ -1,0 +1,86 @@
+/** What a yardstick job is: named cases, each of which sets itself up and gives one iteration to be timed. */
+import { join } from 'node:path'
+import {
+  evaluate,
+  key,
+  normal,
+  readNpy,
+  type Shape,
+  type Tensor,
+  type Tree,
+  tensor,
+  treeLeaves,
+  type Variable,
+} from '../ts/index.js'
+
+/**
+ * One iteration; resolves when everything is computed. A number that it gives (the loss, the norm of a gradient) is compared
+ * with that of the peers, for the first iteration.
+ */
+export type Iteration = () => Promise<number | undefined>
+
+/** Makes what a case needs, so that the iterations make nothing but their results. */
+export type Setup = (inputs: Inputs) => Promise<Iteration>
+
+/** The cases of a job, by the names that the peers' scripts give them. */
+export type Job = Readonly<Record<string, Setup>>
+
+/**
+ * What a case begins with: the arrays that the peers begin with, where their program wrote them (`peers/inputs.py`), so that
+ * values can be compared; else random ones of the same shapes, as the times do not depend on them.
+ */
+export class Inputs {
+  readonly #folder: string | undefined
+
+  /** @param folder that the arrays of all cases of a job lie below; @param caseName as the peers name the case */
+  constructor(folder: string | undefined, caseName: string) {
+    this.#folder = folder === undefined ? undefined : join(folder, caseName.replace(/[^A-Za-z0-9]+/g, '-'))
+  }
+
+  /** The array of that name, or what `otherwise` makes; computed, so that it is at hand as a buffer. */
+  async tensor(name: string, otherwise: () => Tensor): Promise<Tensor> {
+    const value = this.#folder === undefined ? otherwise() : await readTensor(join(this.#folder, name))
+    await evaluate(value)
+    return value
+  }
+
+  /** Normally distributed float32 numbers where there is no array of that name. */
+  normal(name: string, shape: Shape): Promise<Tensor> {
+    return this.tensor(name, () => normal(key(shape.reduce((sum, extent) => 31 * sum + extent, 7)), shape))
+  }
+
+  /** Class labels from 0 to `classes` - 1, int32 [n], where there is no array of that name. */
+  labels(name: string, n: number, classes: number): Promise<Tensor> {
+    return this.tensor(name, () => tensor(Int32Array.from({ length: n }, (_, i) => (7 * i + 3) % classes)))
+  }
+
+  /** Sets Variables to the arrays `p0`, `p1` ..., in order, where these were written. */
+  async parameters(variables: readonly Variable[]): Promise<void> {
+    if (this.#folder !== undefined) {
+      for (const [i, variable] of variables.entries())
+        variable.assign(await readTensor(join(this.#folder, `p${i}`)))
+    }
+    await evaluate([...variables])
+  }
+}
+
+async function readTensor(path: string): Promise<Tensor> {
+  const { data, shape } = await readNpy(`${path}.npy`)
+  return tensor(data, { shape })
+}
+
+/** The iteration that runs a compiled function and releases what it returns. */
+export function repeat(run: () => Promise<Tree | undefined>): Iteration {
+  return async () => {
+    for (const result of treeLeaves(await run())) result.dispose()
+    return undefined
+  }
+}
+
+/** The same for a function that returns a scalar, which is read. */
+export function repeatForValue(run: () => Promise<Tensor>): Iteration {
+  return async () => {
+    using value = await run()
+    return value.itemSync()
+  }
+}

@@ -1,0 +1,48 @@
+/** Training steps of models, one at a time: what `fit` does for each batch, with the loss read after each. */
+import type { BatchSource, Network } from '../ts/index.js'
+import { type Feed, feedOf, type StepInput } from '../ts/models/feed.js'
+import { Meter, release, trainStep } from '../ts/models/step.js'
+import type { Inputs, Iteration } from './job.js'
+
+/** A compiled model's training step and the feed that makes its inputs. */
+export interface Trainer {
+  readonly feed: Feed
+  /** Trains on one batch and gives its loss. */
+  step(input: StepInput): Promise<number>
+}
+
+/** The step that `fit` compiles for this model and these data. */
+export async function trainer(model: Network, source: BatchSource, classes: number): Promise<Trainer> {
+  const feed = feedOf(source, { inputShape: model.inputShape, dtype: model.dtype, classes })
+  await feed.prepare()
+  const meter = new Meter(1 + model.metrics.length)
+  const options = { evaluators: model.evaluators, classes, logs: true, segment: false }
+  const run = trainStep(model, feed, meter, options)
+  return {
+    feed,
+    async step(input) {
+      const result = await run(input)
+      const loss = result.logs?.dataSync()[0]
+      release(result)
+      return Number(loss)
+    },
+  }
+}
+
+/**
+ * Steps on one batch that stays: inputs `x` [batch, ...inputShape] and labels `y`.
+ *
+ * @param model compiled; it begins with the peers' parameters where they were written
+ */
+export async function stepsOnOneBatch(
+  model: Network,
+  inputs: Inputs,
+  batch: number,
+  classes = 10,
+): Promise<Iteration> {
+  await inputs.parameters(Object.values(model.weights))
+  const x = await inputs.normal('x', [batch, ...model.inputShape])
+  const y = await inputs.labels('y', batch, classes)
+  const { step } = await trainer(model, [{ x, y }], classes)
+  return () => step({ x, y })
+}
