@@ -10,6 +10,7 @@ pub mod build;
 pub mod cache;
 pub mod memory;
 pub mod print;
+pub mod rows;
 pub mod schedule;
 pub mod simplify;
 pub mod trace;
@@ -148,6 +149,8 @@ pub struct Program {
     pub slots: Vec<Slot>,
     /// The steps, in order.
     pub steps: Vec<Step>,
+    /// Runs of steps that go row by row, in order.
+    pub groups: Vec<rows::RowGroup>,
     /// Slots of the inputs, in order.
     pub inputs: Vec<SlotId>,
     /// Slots of the outputs, in order.

@@ -17,6 +17,10 @@ pub fn print(program: &Program) -> String {
         program.donations.iter().flatten().count(),
     );
     for (i, step) in program.steps.iter().enumerate() {
+        if let Some(group) = program.groups.iter().find(|group| group.steps.start == i) {
+            let last = group.steps.end - 1;
+            let _ = writeln!(text, "      steps {i} to {last} go together, {} rows", group.rows);
+        }
         let what = match &step.kind {
             StepKind::Op { op, .. } => name(op),
             StepKind::Cluster(cluster) => chain(cluster),

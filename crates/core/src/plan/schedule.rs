@@ -5,11 +5,11 @@
 //! input, and every step that may refuse, can run before that cluster. A run that fails has then changed
 //! nothing.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeSet;
 
 use crate::op::Spec;
 use crate::plan::memory::{self, Block};
+use crate::plan::rows::{Growing, RowGroup};
 use crate::plan::{Cluster, Place, Program, Slot, SlotId, Step, StepKind};
 
 /// A program before its order and places are fixed. Slots without a place go to the arena.
@@ -32,7 +32,8 @@ pub fn finish(mut draft: Draft, expendable: &[bool], outputs: usize) -> Program 
     let mut steps: Vec<Option<Step>> = draft.steps.into_iter().map(Some).collect();
     draft.steps = order.iter().filter_map(|&i| steps[i].take()).collect();
     let can_fail = draft.steps.iter().any(fallible);
-    let arena_bytes = place(&mut draft);
+    let groups = groups(&draft, &donations);
+    let arena_bytes = place(&mut draft, &groups);
     let slots = draft
         .slots
         .into_iter()
@@ -41,6 +42,7 @@ pub fn finish(mut draft: Draft, expendable: &[bool], outputs: usize) -> Program 
     Program {
         slots,
         steps: draft.steps,
+        groups,
         inputs: draft.inputs,
         outputs: draft.outputs,
         donations,
@@ -148,7 +150,7 @@ fn donate(
             }
         }
     }
-    match order(links, &before) {
+    match order(draft, links, &before, &donations) {
         Some(order) => (donations, order),
         None => (vec![None; outputs], (0..draft.steps.len()).collect()),
     }
@@ -180,9 +182,14 @@ fn candidates(draft: &Draft, cluster: &Cluster, slot: SlotId, expendable: &[bool
         .collect()
 }
 
-/// Topological order, as near to the given one as the extra constraints `before` allow; `None` if they cannot
-/// be met together.
-fn order(links: &Links, before: &[(usize, usize)]) -> Option<Vec<usize>> {
+/// Topological order, as near to the given one as the extra constraints `before` allow, but that steps which go row
+/// by row stay together; `None` if the constraints cannot be met.
+fn order(
+    draft: &Draft,
+    links: &Links,
+    before: &[(usize, usize)],
+    donations: &[Option<usize>],
+) -> Option<Vec<usize>> {
     let count = links.next.len();
     let mut next = links.next.clone();
     for &(a, b) in before {
@@ -192,28 +199,70 @@ fn order(links: &Links, before: &[(usize, usize)]) -> Option<Vec<usize>> {
     for &i in next.iter().flatten() {
         waiting[i] += 1;
     }
-    let mut ready: BinaryHeap<Reverse<usize>> =
-        (0..count).filter(|&i| waiting[i] == 0).map(Reverse).collect();
+    let mut ready: BTreeSet<usize> = (0..count).filter(|&i| waiting[i] == 0).collect();
     let mut order = Vec::with_capacity(count);
-    while let Some(Reverse(i)) = ready.pop() {
+    let mut group = Growing::default();
+    let in_place: Vec<bool> = draft
+        .steps
+        .iter()
+        .map(|step| writes_in_place(draft, step, donations))
+        .collect();
+    while let Some(&first) = ready.first() {
+        let joins = |i: &usize| group.would_join(draft, &draft.steps[*i], in_place[*i]);
+        let i = ready.iter().copied().find(joins).unwrap_or(first);
+        if !group.join(draft, &draft.steps[i], in_place[i]) {
+            group = Growing::default();
+            group.join(draft, &draft.steps[i], in_place[i]);
+        }
+        ready.remove(&i);
         order.push(i);
         for &n in &next[i] {
             waiting[n] -= 1;
             if waiting[n] == 0 {
-                ready.push(Reverse(n));
+                ready.insert(n);
             }
         }
     }
     (order.len() == count).then_some(order)
 }
 
-/// Puts slots and scratch into the arena; returns its size.
-fn place(draft: &mut Draft) -> usize {
-    let mut life: Vec<Option<(usize, usize)>> = vec![None; draft.slots.len()];
+/// Whether the step writes an output into an input's buffer.
+fn writes_in_place(draft: &Draft, step: &Step, donations: &[Option<usize>]) -> bool {
+    let donated = |slot: SlotId| {
+        let output = draft.outputs.iter().position(|&o| o == slot);
+        output.is_some_and(|j| donations[j].is_some())
+    };
+    writes(step).into_iter().any(donated)
+}
+
+/// The groups of steps, in their final order, that go row by row.
+fn groups(draft: &Draft, donations: &[Option<usize>]) -> Vec<RowGroup> {
+    let mut groups = Vec::new();
+    let mut group = Growing::default();
     for (at, step) in draft.steps.iter().enumerate() {
+        let in_place = writes_in_place(draft, step, donations);
+        if !group.join(draft, step, in_place) {
+            groups.extend(group.group(at));
+            group = Growing::default();
+            group.join(draft, step, in_place);
+        }
+    }
+    groups.extend(group.group(draft.steps.len()));
+    groups
+}
+
+/// Puts slots and scratch into the arena; returns its size.
+fn place(draft: &mut Draft, groups: &[RowGroup]) -> usize {
+    let mut life: Vec<Option<(usize, usize)>> = vec![None; draft.slots.len()];
+    // The steps of a group happen at the same time.
+    let mut time: Vec<(usize, usize)> = (0..draft.steps.len()).map(|at| (at, at)).collect();
+    for RowGroup { steps, .. } in groups {
+        time[steps.clone()].fill((steps.start, steps.end - 1));
+    }
+    for (step, &(start, end)) in draft.steps.iter().zip(&time) {
         for slot in writes(step).into_iter().chain(reads(step)) {
-            let (from, _) = *life[slot].get_or_insert((at, at));
-            life[slot] = Some((from, at));
+            let (from, to) = *life[slot].get_or_insert((start, end));
+            life[slot] = Some((from, to.max(end)));
         }
     }
     let mut blocks = Vec::new();
@@ -236,11 +285,8 @@ fn place(draft: &mut Draft) -> usize {
             && bytes > 0
         {
             scratches.push(at);
-            blocks.push(Block {
-                bytes,
-                from: at,
-                to: at,
-            });
+            let (from, to) = time[at];
+            blocks.push(Block { bytes, from, to });
         }
     }
     let (offsets, total) = memory::assign(&blocks);

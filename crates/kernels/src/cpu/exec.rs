@@ -19,7 +19,7 @@ pub(crate) struct Env {
 }
 
 /// A primitive made ready for fixed shapes.
-pub(crate) type Kernel = Box<dyn Fn(&Args<'_>) -> Result<()> + Send>;
+pub(crate) type Kernel = Box<dyn Fn(&Args<'_>) -> Result<()> + Send + Sync>;
 
 /// An input of a primitive: the first `len` elements of a slot.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,7 @@ impl<'a> Args<'a> {
     /// # Safety
     /// For `'a`, the inputs' slots must be readable and written by nobody; output and scratch must be
     /// writable, overlap neither each other nor the inputs, and be used by nobody else. Addresses are
-    /// multiples of 64.
+    /// aligned for the elements, that of scratch to 64 bytes.
     pub unsafe fn new(
         env: &'a Env,
         slots: &'a [RawBytes],

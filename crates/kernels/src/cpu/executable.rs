@@ -12,6 +12,7 @@ use super::cluster::ClusterKernel;
 use super::compile;
 use super::exec::{Args, Env, Kernel, Operand};
 use super::fused::{self, FusedKernel};
+use super::rows::RowsKernel;
 use super::storage::{Arena, CpuStorage, RawBytes};
 
 /// See [`hyperglow_core::backend::Executable`]. Running it asks the system for no memory.
@@ -23,6 +24,8 @@ pub(crate) struct CpuExecutable {
     _arena: Arena,
     /// Where each slot is. Inputs and outputs are filled in at each run.
     slots: Vec<RawBytes>,
+    /// Of the clusters, for every thread.
+    registers: RawBytes,
 }
 
 struct Step {
@@ -35,16 +38,86 @@ enum Work {
         kernel: Kernel,
         operands: Operands,
     },
-    Cluster {
-        kernel: ClusterKernel,
-        registers: RawBytes,
-    },
+    Cluster(ClusterKernel),
     /// A matrix product and the cluster after it.
     Fused {
         kernel: FusedKernel,
         operands: Operands,
-        registers: RawBytes,
     },
+    /// Steps that go row by row.
+    Rows(RowsKernel),
+}
+
+/// Kernels that know their registers before the arena is made, by the step they begin at.
+struct Kernels {
+    clusters: Vec<Option<ClusterKernel>>,
+    rows: Vec<Option<(RowsKernel, usize)>>,
+}
+
+impl Kernels {
+    fn of(program: &Program, env: &Env) -> Result<Kernels> {
+        let mut clusters = Vec::with_capacity(program.steps.len());
+        for step in &program.steps {
+            clusters.push(match &step.kind {
+                StepKind::Cluster(cluster) => {
+                    Some(ClusterKernel::new(cluster, program).map_err(|e| e.within(&step.scope))?)
+                }
+                StepKind::Op { .. } => None,
+            });
+        }
+        let mut rows: Vec<Option<(RowsKernel, usize)>> = program.steps.iter().map(|_| None).collect();
+        for group in &program.groups {
+            let steps = group.steps.clone();
+            let kernel = RowsKernel::new(program, group, &mut clusters[steps.clone()], env)?;
+            rows[steps.start] = kernel.map(|kernel| (kernel, steps.len()));
+        }
+        Ok(Kernels { clusters, rows })
+    }
+
+    /// Bytes of registers for one thread.
+    fn register_bytes(&self) -> usize {
+        let clusters = self.clusters.iter().flatten().map(ClusterKernel::register_bytes);
+        let rows = self
+            .rows
+            .iter()
+            .flatten()
+            .map(|(kernel, _)| kernel.register_bytes());
+        clusters.chain(rows).max().unwrap_or(0).next_multiple_of(64)
+    }
+
+    /// The work of the steps from `at` on that are done together, and their number.
+    fn work(&mut self, program: &Program, at: usize, env: &Env, arena: &Arena) -> Result<(Work, usize)> {
+        if let Some((kernel, steps)) = self.rows[at].take() {
+            return Ok((Work::Rows(kernel), steps));
+        }
+        let step = &program.steps[at];
+        let (op, inputs, output, scratch) = match (&step.kind, self.clusters[at].take()) {
+            (
+                StepKind::Op {
+                    op,
+                    inputs,
+                    output,
+                    scratch,
+                },
+                _,
+            ) => (op, inputs, *output, *scratch),
+            (StepKind::Cluster(_), Some(kernel)) => return Ok((Work::Cluster(kernel), 1)),
+            (StepKind::Cluster(_), None) => {
+                return Err(Error::internal("prepare", "a cluster without a kernel"));
+            }
+        };
+        let operands = operands(program, arena, op.name(), inputs, output, scratch)?;
+        if let Some(product) = fused::product(program, at, env.pool.threads())
+            && let Some(cluster) = self.clusters[at + 1].take()
+        {
+            let kernel = fused::compile(program, product, cluster, output);
+            return Ok((Work::Fused { kernel, operands }, 2));
+        }
+        let specs: Vec<_> = inputs.iter().map(|(_, spec)| spec).collect();
+        let result = &program.slots[output].spec;
+        let kernel = compile::compile(op, &specs, result, env).map_err(|e| e.within(&step.scope))?;
+        Ok((Work::Primitive { kernel, operands }, 1))
+    }
 }
 
 /// What a primitive reads and writes.
@@ -66,24 +139,10 @@ impl Operands {
 
 impl CpuExecutable {
     pub fn new(program: Arc<Program>, env: Env) -> Result<CpuExecutable> {
+        let mut kernels = Kernels::of(&program, &env)?;
         // Registers of clusters lie behind the program's own arena, shared by all clusters.
-        let mut clusters = Vec::with_capacity(program.steps.len());
-        for step in &program.steps {
-            clusters.push(match &step.kind {
-                StepKind::Cluster(cluster) => {
-                    Some(ClusterKernel::new(cluster, &program).map_err(|e| e.within(&step.scope))?)
-                }
-                StepKind::Op { .. } => None,
-            });
-        }
-        let threads = env.pool.threads();
-        let file = clusters
-            .iter()
-            .flatten()
-            .map(|kernel| kernel.register_bytes() * threads)
-            .max()
-            .unwrap_or(0);
         let base = program.arena_bytes.next_multiple_of(64);
+        let file = kernels.register_bytes() * env.pool.threads();
         let arena = Arena::new(base + file)?;
         let place = |slot: &hyperglow_core::plan::Slot| match slot.place {
             Place::Arena(offset) => arena.raw(offset, slot.spec.bytes()),
@@ -91,62 +150,21 @@ impl CpuExecutable {
         };
         let slots: Vec<RawBytes> = program.slots.iter().map(place).collect();
         let mut steps = Vec::with_capacity(program.steps.len());
-        let mut clusters = clusters.into_iter().peekable();
         let mut at = 0;
-        while let Some(cluster) = clusters.next() {
-            let step = &program.steps[at];
-            let registers = |kernel: &ClusterKernel| arena.raw(base, kernel.register_bytes() * threads);
-            let fused = fused::product(&program, at, threads);
-            at += 1;
-            let work = match (&step.kind, cluster) {
-                (
-                    StepKind::Op {
-                        op,
-                        inputs,
-                        output,
-                        scratch,
-                    },
-                    _,
-                ) => {
-                    let operands = operands(&program, &arena, op.name(), inputs, *output, *scratch)?;
-                    if let Some(product) = fused
-                        && let Some(cluster) = clusters.next_if(Option::is_some).flatten()
-                    {
-                        at += 1;
-                        let registers = registers(&cluster);
-                        let kernel = fused::compile(&program, product, cluster, *output);
-                        Work::Fused {
-                            kernel,
-                            operands,
-                            registers,
-                        }
-                    } else {
-                        let specs: Vec<_> = inputs.iter().map(|(_, spec)| spec).collect();
-                        let result = &program.slots[*output].spec;
-                        let kernel =
-                            compile::compile(op, &specs, result, &env).map_err(|e| e.within(&step.scope))?;
-                        Work::Primitive { kernel, operands }
-                    }
-                }
-                (StepKind::Cluster(_), Some(kernel)) => {
-                    let registers = registers(&kernel);
-                    Work::Cluster { kernel, registers }
-                }
-                (StepKind::Cluster(_), None) => {
-                    return Err(Error::internal("prepare", "a cluster without a kernel"));
-                }
-            };
-            steps.push(Step {
-                work,
-                scope: step.scope.clone(),
-            });
+        while at < program.steps.len() {
+            let (work, taken) = kernels.work(&program, at, &env, &arena)?;
+            let scope = program.steps[at].scope.clone();
+            steps.push(Step { work, scope });
+            at += taken;
         }
+        let registers = arena.raw(base, file);
         Ok(CpuExecutable {
             program,
             env,
             steps,
             _arena: arena,
             slots,
+            registers,
         })
     }
 
@@ -189,27 +207,29 @@ impl Executable for CpuExecutable {
     fn run(&mut self, inputs: &[Buffer], outputs: &[Buffer]) -> Result<()> {
         self.bind(inputs, outputs)?;
         for step in &self.steps {
-            let (env, slots) = (&self.env, &self.slots);
+            let (env, slots, registers) = (&self.env, &self.slots, self.registers);
             // SAFETY (here and below): buffers live as long as this call borrows them, the arena as long as `self`. The
             // graph gives a plan's outputs to nobody else, and `&mut self` keeps the arena to this run. `check_apart`
-            // and `bind` saw to it that output and scratch overlap nothing the step uses.
+            // and `bind` saw to it that output and scratch overlap nothing the step uses. Registers have room for
+            // every thread, `new` saw to it.
             let result = match &step.work {
                 Work::Primitive { kernel, operands } => {
                     // SAFETY: see above.
                     kernel(&unsafe { operands.args(env, slots) })
                 }
-                Work::Cluster { kernel, registers } => {
+                Work::Cluster(kernel) => {
                     // SAFETY: see above; the kernel knows where its output may be one of its inputs.
-                    unsafe { kernel.run(env, slots, *registers) };
+                    unsafe { kernel.run(env, slots, registers) };
                     Ok(())
                 }
-                Work::Fused {
-                    kernel,
-                    operands,
-                    registers,
-                } => {
+                Work::Fused { kernel, operands } => {
                     // SAFETY: see above.
-                    unsafe { kernel.run(&operands.args(env, slots), slots, *registers) };
+                    unsafe { kernel.run(&operands.args(env, slots), slots, registers) };
+                    Ok(())
+                }
+                Work::Rows(kernel) => {
+                    // SAFETY: see above; the plan keeps the slots of a group apart.
+                    unsafe { kernel.run(env, slots, registers) };
                     Ok(())
                 }
             };

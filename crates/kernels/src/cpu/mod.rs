@@ -22,6 +22,7 @@ pub(crate) mod movement;
 pub(crate) mod pool;
 pub(crate) mod random;
 pub(crate) mod reduce;
+pub(crate) mod rows;
 pub(crate) mod scan;
 pub(crate) mod sort;
 pub(crate) mod storage;

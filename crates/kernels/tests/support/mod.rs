@@ -183,6 +183,7 @@ impl Draft {
             inputs: self.inputs,
             outputs: self.outputs,
             donations: self.donations,
+            groups: Vec::new(),
             arena_bytes: self.arena,
             can_fail: true,
         })
