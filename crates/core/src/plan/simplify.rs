@@ -1,10 +1,12 @@
-//! Dead nodes, common subexpressions and operations that change nothing.
+//! Dead nodes, common subexpressions, operations that change nothing, and arithmetic on constants.
 
 use std::collections::HashMap;
 
+use crate::dtype::DType;
 use crate::elementwise::BinaryOp;
 use crate::op::{Op, Spec};
 use crate::plan::trace::{Trace, TraceNode};
+use crate::reference::{self, Value};
 
 /// A trace without what need not be computed.
 pub struct Simple {
@@ -29,8 +31,12 @@ pub fn simplify(trace: &Trace) -> Simple {
             Some(input) => input,
             None if node.op == Op::Input => push(&mut nodes, node, inputs),
             None => {
-                let key = (node.op.clone(), inputs.clone(), node.spec.clone());
-                *same.entry(key).or_insert_with(|| push(&mut nodes, node, inputs))
+                let op = folded(&node.op, &inputs, &node.spec, &nodes);
+                let (op, inputs) = op.map_or_else(|| (node.op.clone(), inputs), |op| (op, Vec::new()));
+                let key = (op.clone(), inputs.clone(), node.spec.clone());
+                *same
+                    .entry(key)
+                    .or_insert_with(|| push(&mut nodes, &TraceNode { op, ..node.clone() }, inputs))
             }
         };
         representative.push(at);
@@ -72,6 +78,40 @@ fn push(nodes: &mut Vec<TraceNode>, node: &TraceNode, inputs: Vec<u32>) -> u32 {
         scope: node.scope,
     });
     (nodes.len() - 1) as u32
+}
+
+/// The constant that a node of constants is.
+fn folded(op: &Op, inputs: &[u32], spec: &Spec, nodes: &[TraceNode]) -> Option<Op> {
+    let constants: Vec<(f64, DType)> = inputs
+        .iter()
+        .map(|&i| match &nodes[i as usize] {
+            TraceNode {
+                op: Op::Const(bits),
+                spec,
+                ..
+            } => Some((f64::from_bits(*bits), spec.dtype)),
+            _ => None,
+        })
+        .collect::<Option<_>>()?;
+    match op {
+        Op::Broadcast | Op::Reshape | Op::Permute(_) | Op::Slice { .. } | Op::Flip(_) => {
+            constants.first().map(|&(number, _)| Op::constant(number))
+        }
+        // An int64 is more than the number of a constant can hold.
+        _ if op.is_elementwise() && !constants.is_empty() && spec.dtype != DType::I64 => {
+            let scalar = |dtype| Spec::new(Vec::new(), dtype);
+            let values: Vec<Value> = constants
+                .iter()
+                .map(|&(number, dtype)| reference::evaluate(&Op::constant(number), &[], &scalar(dtype)).ok())
+                .collect::<Option<_>>()?;
+            let values: Vec<&Value> = values.iter().collect();
+            let value = reference::evaluate(op, &values, &scalar(spec.dtype)).ok()?;
+            let wide = reference::evaluate(&Op::Cast(DType::F64), &[&value], &scalar(DType::F64)).ok()?;
+            let bytes: [u8; 8] = wide.to_bytes().try_into().ok()?;
+            Some(Op::constant(f64::from_ne_bytes(bytes)))
+        }
+        _ => None,
+    }
 }
 
 /// The input that the node equals, if it changes nothing: a cast to its own dtype, a reshape to its own

@@ -1,0 +1,135 @@
+//! Printed plans of small programs, compared with the files beside this one: what the planner decides is seen, and a
+//! change of it is meant. `UPDATE_PLANS=1` writes the files anew.
+
+use std::path::Path;
+
+use hyperglow_core::compose::{Build, broadcast_to, reduce_axes};
+use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
+use hyperglow_core::grad::vjp;
+use hyperglow_core::op::{Op, Reduction, Spec};
+use hyperglow_core::plan::Program;
+use hyperglow_core::plan::build::{Context, build};
+use hyperglow_core::plan::print::print;
+use hyperglow_core::plan::trace::cut;
+use hyperglow_core::{DType, Graph, NodeId};
+
+fn input(graph: &mut Graph, shape: &[usize]) -> NodeId {
+    let id = graph
+        .add(Op::Input, &[], Some(&Spec::new(shape, DType::F32)))
+        .expect("an input has any spec");
+    graph.retain(id).expect("it was just made");
+    id
+}
+
+/// The plan of `targets`, whose inputs are `leaves`, in order; those in `replaced` may be overwritten.
+fn plan(graph: &Graph, targets: &[NodeId], leaves: &[NodeId], replaced: &[NodeId]) -> Program {
+    let mut cut = cut(graph, targets, leaves).expect("the nodes live");
+    for (k, source) in cut.sources.iter().enumerate() {
+        cut.trace.expendable[k] = replaced.contains(source);
+    }
+    let context = Context {
+        scope: &|_| String::new(),
+        scratch: &|_, _, _| 0,
+    };
+    build(&cut.trace, &context).expect("a plan")
+}
+
+/// Compares a plan with its file.
+fn check(name: &str, program: &Program) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/plans/{name}.txt"));
+    let printed = print(program);
+    if std::env::var_os("UPDATE_PLANS").is_some() {
+        std::fs::write(&path, &printed).expect("the file can be written");
+    }
+    let expected = std::fs::read_to_string(&path).expect("the plan was printed once");
+    assert_eq!(
+        printed, expected,
+        "the plan {name} has changed; UPDATE_PLANS=1 accepts it"
+    );
+}
+
+fn softmax(b: &mut Build<'_>, x: NodeId) -> NodeId {
+    let shape = b.shape(x);
+    let last = shape.rank() - 1;
+    let largest = reduce_axes(b.graph(), Reduction::Max, x, &[last], true).expect("an axis");
+    let largest = b.broadcast(largest, shape.clone());
+    let shifted = b.sub(x, largest);
+    let e = b.unary(UnaryOp::Exp, shifted);
+    let sum = b.sum_keep(e, &[last]);
+    let sum = b.broadcast(sum, shape);
+    b.div(e, sum)
+}
+
+#[test]
+fn a_softmax_goes_row_by_row() {
+    let mut graph = Graph::new();
+    let x = input(&mut graph, &[32, 10]);
+    let mut b = Build::new(&mut graph);
+    let y = softmax(&mut b, x);
+    b.finish(&[y]);
+    let program = plan(&graph, &[y], &[x], &[]);
+    assert_eq!(program.groups.len(), 1);
+    assert_eq!(
+        (program.groups[0].rows, program.groups[0].steps.len()),
+        (32, program.steps.len())
+    );
+    check("softmax", &program);
+}
+
+#[test]
+fn a_column_sum_ends_a_group() {
+    let mut graph = Graph::new();
+    let x = input(&mut graph, &[32, 10]);
+    let mut b = Build::new(&mut graph);
+    let y = softmax(&mut b, x);
+    let total = b.sum_keep(y, &[0]);
+    let total = b.broadcast(total, [32, 10].into());
+    let z = b.div(y, total);
+    b.finish(&[z]);
+    let program = plan(&graph, &[z], &[x], &[]);
+    for group in &program.groups {
+        assert!(program.steps[group.steps.clone()].iter().all(|step| {
+            !matches!(&step.kind, hyperglow_core::plan::StepKind::Op { op: Op::Reduce { axes, .. }, .. } if axes[0] == 0)
+        }));
+    }
+    check("column-sum", &program);
+}
+
+#[test]
+fn a_training_step_overwrites_its_weights() {
+    let mut graph = Graph::new();
+    let (x, w, velocity, rate) = (
+        input(&mut graph, &[64, 20]),
+        input(&mut graph, &[20, 10]),
+        input(&mut graph, &[20, 10]),
+        input(&mut graph, &[]),
+    );
+    let mut b = Build::new(&mut graph);
+    let y = b.matmul(x, w, false, false);
+    let p = softmax(&mut b, y);
+    let squares = b.mul(p, p);
+    let loss = b.sum_keep(squares, &[0, 1]);
+    b.finish(&[loss]);
+    let mut b = Build::new(&mut graph);
+    let seed = b.scalar_like(1.0, loss);
+    b.finish(&[seed]);
+    let gradient = vjp(&mut graph, &[loss], &[seed], &[w]).expect("a derivative")[0].expect("a path");
+    let mut b = Build::new(&mut graph);
+    // Two constants that are one.
+    let half = b.scalar_like(0.5, velocity);
+    let momentum = b.add_scalar(half, 0.4);
+    let kept = b.binary(BinaryOp::Mul, velocity, momentum);
+    let next = b.add(kept, gradient);
+    let rates = broadcast_to(b.graph(), "mul", rate, &[20, 10].into()).expect("a scalar stretches");
+    let step = b.mul(next, rates);
+    let moved = b.sub(w, step);
+    b.finish(&[next, moved]);
+    let program = plan(
+        &graph,
+        &[loss, next, moved],
+        &[x, w, velocity, rate],
+        &[w, velocity],
+    );
+    assert_eq!(program.donations.iter().flatten().count(), 2);
+    check("training-step", &program);
+}
