@@ -1,4 +1,5 @@
 /** What a yardstick job is: named cases, each of which sets itself up and gives one iteration to be timed. */
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   evaluate,
@@ -54,11 +55,21 @@ export class Inputs {
     return this.tensor(name, () => madeLabels(n, classes))
   }
 
-  /** Sets Variables to the arrays `p0`, `p1` ..., in order, where these were written. */
-  async parameters(variables: readonly Variable[]): Promise<void> {
+  /**
+   * Sets Variables to the arrays `p0`, `p1` ..., in order, where these were written.
+   *
+   * @param arrange makes ours of the peers' list, where these differ
+   */
+  async parameters(
+    variables: readonly Variable[],
+    arrange: (theirs: Tensor[]) => Tensor[] = (theirs) => theirs,
+  ): Promise<void> {
     if (this.#folder !== undefined) {
-      for (const [i, variable] of variables.entries())
-        variable.assign(await readTensor(join(this.#folder, `p${i}`)))
+      const folder = this.#folder
+      const count = (await readdir(folder)).filter((name) => /^p\d+\.npy$/.test(name)).length
+      const names = Array.from({ length: count }, (_, i) => join(folder, `p${i}`))
+      const values = arrange(await Promise.all(names.map(readTensor)))
+      for (const [i, variable] of variables.entries()) variable.assign(values[i] as Tensor)
     }
     await evaluate([...variables])
   }

@@ -1,5 +1,5 @@
 /** Training steps of models, one at a time: what `fit` does for each batch, with the loss read after each. */
-import type { BatchSource, Network } from '../ts/index.js'
+import type { BatchSource, Network, Tensor } from '../ts/index.js'
 import { type Feed, feedOf, type StepInput } from '../ts/models/feed.js'
 import { Meter, release, trainStep } from '../ts/models/step.js'
 import type { Inputs, Iteration } from './job.js'
@@ -42,7 +42,11 @@ export async function stepsOnOneBatch(
 ): Promise<Iteration> {
   await inputs.parameters(Object.values(model.weights))
   const x = await inputs.normal('x', [batch, ...model.inputShape])
-  const y = await inputs.labels('y', batch, classes)
+  return stepsOn(model, x, await inputs.labels('y', batch, classes), classes)
+}
+
+/** Steps of a compiled model on inputs [batch, ...inputShape] and labels [batch] that are computed. */
+export async function stepsOn(model: Network, x: Tensor, y: Tensor, classes: number): Promise<Iteration> {
   const { step } = await trainer(model, [{ x, y }], classes)
   return () => step({ x, y })
 }

@@ -135,6 +135,63 @@ const embedding: Operation = ({ weight, index }, { params: p }) => {
   return { y: source.take(at.flatten(), 0).reshape([...at.shape, features]) }
 }
 
+const localConv2d: Operation = ({ x, filters, bias }, { params: p }) => {
+  const kernel = filters as Tensor
+  const options = { stride: p.stride, padding: p.padding, useBias: p.bias }
+  const layer = new hg.LocallyConnected2d(kernel.shape[0] as number, p.kernel, options)
+  const weights = { kernel, ...(bias === undefined ? {} : { bias }) }
+  return { y: layer.apply(weights, x as Tensor, hg.evalContext()) }
+}
+
+/** A recurrent layer for a kind of torch's, and its weights from torch's; `ending` is that of their names. */
+function recurrent(kind: string, inputs: Tensors, ending: string) {
+  const kernel = inputs[`w_ih${ending}`] as Tensor
+  const recurrentKernel = inputs[`w_hh${ending}`] as Tensor
+  const units = recurrentKernel.shape[1] as number
+  const [inputBias, recurrentBias] = [inputs[`b_ih${ending}`], inputs[`b_hh${ending}`]]
+  const options = { useBias: inputBias !== undefined }
+  if (kind === 'gru') {
+    const biases = inputBias === undefined ? {} : { bias: inputBias, recurrentBias: recurrentBias as Tensor }
+    return { layer: new hg.GRU(units, options), weights: { kernel, recurrentKernel, ...biases } }
+  }
+  const bias = inputBias === undefined ? {} : { bias: inputBias.add(recurrentBias as Tensor) }
+  const activation = kind === 'rnn_relu' ? 'relu' : 'tanh'
+  const layer = kind === 'lstm' ? new hg.LSTM(units, options) : new hg.RNN(units, { ...options, activation })
+  return { layer, weights: { kernel, recurrentKernel, ...bias } }
+}
+
+const rnnCell: Operation = (inputs, { params: p }) => {
+  const { layer, weights } = recurrent(p.cell, inputs, '')
+  const { h0, c0 } = inputs as { h0: Tensor; c0?: Tensor }
+  const { state } = layer.run(weights, input(inputs).expandDims(1), c0 === undefined ? [h0] : [h0, c0])
+  const [h, c] = state
+  return c === undefined ? { h } : { h, c }
+}
+
+/** Layers over `[time, batch, features]`, each forwards and, with a second set of weights, backwards. */
+const rnnSequence: Operation = (inputs, { params: p }) => {
+  const endings = p.bidirectional ? ['', '_reverse'] : ['']
+  const lasts: Tensor[][] = []
+  let x = input(inputs)
+  for (let level = 0; level < p.num_layers; level++) {
+    const both = endings.map((ending) => {
+      const { layer, weights } = recurrent(p.kind, inputs, `_l${level}${ending}`)
+      const at = lasts.length
+      const initial = [inputs.h0, inputs.c0].flatMap((s) =>
+        s === undefined ? [] : [s.slice([at], [at + 1]).squeeze(0)],
+      )
+      const backwards = ending === '_reverse'
+      const sequence = (backwards ? x.flip(0) : x).permute([1, 0, 2])
+      const { outputs, state } = layer.run(weights, sequence, initial as unknown as hg.RecurrentState)
+      lasts.push([...state])
+      return hg.stack(backwards ? outputs.reverse() : outputs, 0)
+    })
+    x = hg.concat(both, 2)
+  }
+  const [hn, cn] = [0, 1].map((i) => lasts.flatMap((state) => state[i] ?? []))
+  return { y: x, hn: hg.stack(hn as Tensor[], 0), ...(cn?.length ? { cn: hg.stack(cn, 0) } : {}) }
+}
+
 export const layerOperations: Readonly<Record<string, Operation>> = {
   linear,
   conv1d: conv(1),
@@ -153,4 +210,7 @@ export const layerOperations: Readonly<Record<string, Operation>> = {
   batch_norm: batchNorm,
   activation,
   embedding,
+  local_conv2d: localConv2d,
+  rnn_cell: rnnCell,
+  rnn_seq: rnnSequence,
 }

@@ -10,6 +10,7 @@ import {
   grad,
   jit,
   type Layer,
+  LocallyConnected2d,
   MaxPool2d,
   type Optimizer,
   SGD,
@@ -109,6 +110,7 @@ export const job: Job = {
   'softmax_ce/4096x1000': lossOfClasses,
   'gelu(x*a+b)/16M forward': chainForward,
   'gelu(x*a+b)/16M forward+backward': chainBackward,
+  'localconv2d/32x8x16x16->8k3': layer(() => new LocallyConnected2d(8, 3, { padding: 1 }), [32, 8, 16, 16]),
   'sgd_momentum/13.1M': update(() => new SGD({ learningRate: 1e-3, momentum: 0.95 })),
   'adam/13.1M': update(() => new Adam({ learningRate: 1e-3 })),
 }

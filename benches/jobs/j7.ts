@@ -5,9 +5,11 @@ import {
   BatchNorm2d,
   Conv2d,
   Dense,
+  evaluate,
   Flatten,
   type ForwardContext,
   type Layer,
+  LSTM,
   MaxPool2d,
   Network,
   relu,
@@ -16,7 +18,7 @@ import {
   type Tensor,
 } from '../../ts/index.js'
 import type { Job, Setup } from '../job.js'
-import { stepsOnOneBatch } from '../training.js'
+import { stepsOn, stepsOnOneBatch } from '../training.js'
 
 /** LeNet for 28 x 28 images, `mnist_small`. */
 function lenet(): Network {
@@ -88,7 +90,26 @@ const training =
     return stepsOnOneBatch(model, inputs, batch)
   }
 
+/** An LSTM over the 28 rows of 28 that reads a label off its last output. */
+const reader: Setup = async (inputs) => {
+  const model = new Sequential({ inputShape: [28, 28] })
+  model.add(new LSTM(64)).add(new Dense(10))
+  model.compile({ optimizer: 'sgd', learningRate: 0.01, momentum: 0.9 })
+  // The peers have a second bias, which is added to the first, and sequences [time, batch, features].
+  await inputs.parameters(Object.values(model.weights), ([kernel, recurrent, bias, second, ...head]) => [
+    kernel as Tensor,
+    recurrent as Tensor,
+    (bias as Tensor).add(second as Tensor),
+    ...head,
+  ])
+  const timeFirst = await inputs.normal('x', [28, 64, 28])
+  const x = timeFirst.permute([1, 0, 2])
+  await evaluate(x)
+  return stepsOn(model, x, await inputs.labels('y', 64, 10), 10)
+}
+
 export const job: Job = {
   'wrn-16-4/batch 32': training(() => new WideResNet(), 32),
   'lenet mnist_small/batch 64': training(lenet, 64),
+  'lstm 28x28 hidden 64/batch 64': reader,
 }

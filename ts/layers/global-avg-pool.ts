@@ -1,0 +1,27 @@
+import { ShapeError } from '../errors.js'
+import { checkOptions } from '../options.js'
+import type { Shape, Tensor } from '../tensor.js'
+import { Layer, type Weights } from './layer.js'
+
+/** Mean of each channel over all spatial axes: `[batch, channels, ...extents]` to `[batch, channels]`. */
+export class GlobalAvgPool extends Layer {
+  constructor(options: { name?: string } = {}) {
+    checkOptions('GlobalAvgPool', options, ['name'])
+    super({ kind: 'global_avg_pool', name: options.name })
+  }
+
+  build(inputShape: Shape): Shape {
+    if (inputShape.length < 2) {
+      throw new ShapeError(`${this.name}: expected an input [channels, ...extents], received [${inputShape}]`)
+    }
+    return inputShape.slice(0, 1)
+  }
+
+  apply(_weights: Weights, x: Tensor): Tensor {
+    return x.mean(x.shape.slice(2).map((_, axis) => axis + 2))
+  }
+
+  override clone(): GlobalAvgPool {
+    return new GlobalAvgPool(this.named ? { name: this.name } : {})
+  }
+}

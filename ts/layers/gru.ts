@@ -1,0 +1,56 @@
+import { resolveActivation } from '../activations.js'
+import type { Shape, Tensor } from '../tensor.js'
+import type { ActivationFunction } from './activated.js'
+import type { GatedOptions } from './lstm.js'
+import { Recurrent, type RecurrentState, type RecurrentWeights, recurrentProduct } from './recurrent.js'
+
+/** As {@link RecurrentWeights}, and `recurrentBias` (3 units), which is added to the product with the output before. */
+export type GRUWeights = RecurrentWeights & { recurrentBias?: Tensor }
+
+/**
+ * Gated recurrent unit (Cho et al. 2014) in the form in which the reset gate acts after the product, as in cuDNN and PyTorch:
+ * `[batch, time, features]` to `[batch, units]`, or to `[batch, time, units]` with returnSequences.
+ *
+ *     [r, z, n] = W x + b,  [r', z', n'] = U h + b'     the blocks of the kernels, in this order
+ *     candidate = tanh(n + s(r + r') n')                s the recurrent activation, the sigmoid
+ *     h' = (1 - s(z + z')) candidate + s(z + z') h
+ */
+export class GRU extends Recurrent<GRUWeights> {
+  protected readonly blocks = 3
+  protected readonly carried = 1
+  readonly #options: GatedOptions
+  readonly #gate: ActivationFunction
+
+  constructor(units: number, options: GatedOptions = {}) {
+    super('GRU', units, options, ['recurrentActivation'])
+    this.#options = options
+    this.#gate = resolveActivation(options.recurrentActivation ?? 'sigmoid')
+  }
+
+  override build(inputShape: Shape): Shape {
+    const outputShape = super.build(inputShape)
+    const { useBias = true, biasInitializer = 'uniformFanIn' } = this.#options
+    const fans = { fanIn: this.units, fanOut: this.units }
+    if (useBias) this.param('recurrentBias', [this.blocks * this.units], biasInitializer, fans)
+    return outputShape
+  }
+
+  protected step(
+    { recurrentKernel, recurrentBias }: GRUWeights,
+    inputs: Tensor,
+    [output]: RecurrentState,
+  ): RecurrentState {
+    const product = recurrentProduct(output, recurrentKernel)
+    const recurrent = recurrentBias === undefined ? product : product.add(recurrentBias)
+    const [resetIn, updateIn, candidateIn] = inputs.split(3, 1) as [Tensor, Tensor, Tensor]
+    const [resetBefore, updateBefore, candidateBefore] = recurrent.split(3, 1) as [Tensor, Tensor, Tensor]
+    const reset = this.#gate(resetIn.add(resetBefore))
+    const update = this.#gate(updateIn.add(updateBefore))
+    const candidate = this.activation(candidateIn.add(reset.mul(candidateBefore)))
+    return [candidate.add(update.mul(output.sub(candidate)))]
+  }
+
+  override clone(): GRU {
+    return new GRU(this.units, this.#options)
+  }
+}

@@ -1,0 +1,117 @@
+import { ShapeError } from '../errors.js'
+import type { Initializer, InitializerName } from '../initializers.js'
+import { checkOptions } from '../options.js'
+import type { Shape, Tensor } from '../tensor.js'
+import { ActivatedLayer, type ActivatedOptions } from './activated.js'
+import { perAxis, wholeNumber } from './arguments.js'
+import { checkSpatialInput, type Padding, paddingPairs, type Window, windowExtents } from './windows.js'
+
+/** Options of {@link LocallyConnected2d}. Numbers, or one value per spatial axis. */
+export interface LocallyConnectedOptions extends ActivatedOptions {
+  /** Default 1. */
+  stride?: number | readonly number[]
+  /** Zeros around the input. Default 0. */
+  padding?: Padding
+  /** Default true. */
+  useBias?: boolean
+  /** Default uniform within +-1/sqrt(inputs of one output). */
+  kernelInitializer?: InitializerName | Initializer
+  /** Default as the kernel. */
+  biasInitializer?: InitializerName | Initializer
+}
+
+const optionNames: readonly (keyof LocallyConnectedOptions)[] = [
+  'activation',
+  'stride',
+  'padding',
+  'useBias',
+  'kernelInitializer',
+  'biasInitializer',
+  'name',
+]
+
+/**
+ * `kernel` (filters, channels * kernel height * kernel width, places) and `bias` (filters, places); places are the pixels of the
+ * output, row by row.
+ */
+export type LocallyConnectedWeights = { kernel: Tensor; bias?: Tensor }
+
+/**
+ * A convolution that shares nothing: every place of the output has a kernel and a bias of its own.
+ * `[batch, channels, height, width]` to `[batch, filters, output height, output width]`.
+ */
+export class LocallyConnected2d extends ActivatedLayer<LocallyConnectedWeights> {
+  /** Number of output channels. */
+  readonly filters: number
+  readonly window: Window
+  readonly #options: LocallyConnectedOptions
+
+  constructor(
+    filters: number,
+    kernelSize: number | readonly number[],
+    options: LocallyConnectedOptions = {},
+  ) {
+    const what = 'LocallyConnected2d'
+    checkOptions(what, options, optionNames)
+    super('locally_connected2d', options)
+    this.filters = wholeNumber(`${what}: filters`, filters)
+    this.window = {
+      kernel: perAxis(`${what}: kernelSize`, kernelSize, 2, 1),
+      stride: perAxis(`${what}: stride`, options.stride ?? 1, 2, 1),
+      dilation: [1, 1],
+    }
+    if (options.padding !== undefined && options.padding !== 'same') {
+      paddingPairs(what, options.padding, this.window, [])
+    }
+    this.#options = options
+  }
+
+  build(inputShape: Shape): Shape {
+    checkSpatialInput(this.name, inputShape, 2)
+    const [channels, ...spatial] = inputShape as [number, number, number]
+    const extents = this.#extents(spatial)
+    const places = extents.reduce((product, extent) => product * extent, 1)
+    const fanIn = this.window.kernel.reduce((product, extent) => product * extent, channels)
+    const fans = { fanIn, fanOut: this.filters }
+    const {
+      kernelInitializer = 'uniformFanIn',
+      biasInitializer = 'uniformFanIn',
+      useBias = true,
+    } = this.#options
+    this.param('kernel', [this.filters, fanIn, places], kernelInitializer, fans)
+    if (useBias) this.param('bias', [this.filters, places], biasInitializer, fans)
+    return [this.filters, ...extents]
+  }
+
+  preActivation({ kernel, bias }: LocallyConnectedWeights, x: Tensor): Tensor {
+    const [, inputs, places] = kernel.shape as [number, number, number]
+    const extents = x.rank === 4 ? this.#extents(x.shape.slice(2)) : []
+    const fanIn = this.window.kernel.reduce((product, extent) => product * extent, x.shape[1] ?? 0)
+    if (x.rank !== 4 || fanIn !== inputs || extents[0] * extents[1] !== places) {
+      throw new ShapeError(
+        `${this.name}: expected an input [batch, ...${this.inputShape ?? 'shape'}] for a kernel [${kernel.shape}], received [${x.shape}]`,
+      )
+    }
+    const { kernel: kernelSize, stride } = this.window
+    const columns = x.unfold({ kernelSize, stride, padding: this.#pairs(x.shape.slice(2)) })
+    // One product for each place: [places, filters, inputs] times [places, inputs, batch].
+    const products = kernel
+      .permute([2, 0, 1])
+      .matmul(columns.permute([2, 1, 0]))
+      .permute([2, 1, 0])
+    const y = bias === undefined ? products : products.add(bias)
+    return y.reshape([x.shape[0] as number, kernel.shape[0] as number, ...extents])
+  }
+
+  #pairs(spatial: Shape): [number, number][] {
+    return paddingPairs(this.name, this.#options.padding ?? 0, this.window, spatial)
+  }
+
+  #extents(spatial: Shape): [number, number] {
+    return windowExtents(this.name, spatial, this.window, this.#pairs(spatial)) as [number, number]
+  }
+
+  override clone(): LocallyConnected2d {
+    return new LocallyConnected2d(this.filters, this.window.kernel, this.#options)
+  }
+}

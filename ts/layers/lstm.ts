@@ -1,0 +1,58 @@
+import { type ActivationName, resolveActivation } from '../activations.js'
+import type { Tensor } from '../tensor.js'
+import type { ActivationFunction } from './activated.js'
+import {
+  Recurrent,
+  type RecurrentOptions,
+  type RecurrentState,
+  type RecurrentWeights,
+  recurrentProduct,
+} from './recurrent.js'
+
+/** Options of {@link LSTM} and {@link GRU}. */
+export interface GatedOptions extends RecurrentOptions {
+  /** Of the gates. Default 'sigmoid'. */
+  recurrentActivation?: ActivationName | ActivationFunction
+}
+
+/**
+ * Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers, Schmidhuber and Cummins 2000):
+ * `[batch, time, features]` to `[batch, units]`, or to `[batch, time, units]` with returnSequences.
+ *
+ *     [i, f, g, o] = W x + U h + b          the blocks of the kernels, in this order
+ *     c' = s(f) c + s(i) tanh(g)            s the recurrent activation, the sigmoid
+ *     h' = s(o) tanh(c')
+ *
+ * The state is `[h, c]`. PyTorch's second bias is not there: add it to the first.
+ *
+ *     new LSTM(64, { returnSequences: true })
+ */
+export class LSTM extends Recurrent {
+  protected readonly blocks = 4
+  protected readonly carried = 2
+  readonly #options: GatedOptions
+  readonly #gate: ActivationFunction
+
+  constructor(units: number, options: GatedOptions = {}) {
+    super('LSTM', units, options, ['recurrentActivation'])
+    this.#options = options
+    this.#gate = resolveActivation(options.recurrentActivation ?? 'sigmoid')
+  }
+
+  protected step(
+    { recurrentKernel }: RecurrentWeights,
+    inputs: Tensor,
+    [output, memory]: RecurrentState,
+  ): RecurrentState {
+    const sums = inputs.add(recurrentProduct(output, recurrentKernel))
+    const [enter, keep, candidate, leave] = sums.split(4, 1) as [Tensor, Tensor, Tensor, Tensor]
+    const cell = this.#gate(keep)
+      .mul(memory as Tensor)
+      .add(this.#gate(enter).mul(this.activation(candidate)))
+    return [this.#gate(leave).mul(this.activation(cell)), cell]
+  }
+
+  override clone(): LSTM {
+    return new LSTM(this.units, this.#options)
+  }
+}

@@ -1,0 +1,183 @@
+import { type ActivationName, resolveActivation } from '../activations.js'
+import { ShapeError } from '../errors.js'
+import type { Initializer, InitializerName } from '../initializers.js'
+import { stack } from '../ops/index.js'
+import { checkOptions } from '../options.js'
+import { type Shape, type Tensor, zeros } from '../tensor.js'
+import type { ActivationFunction } from './activated.js'
+import { wholeNumber } from './arguments.js'
+import { Layer } from './layer.js'
+
+/** Options of {@link RNN}, {@link LSTM} and {@link GRU}. */
+export interface RecurrentOptions {
+  /** Give the output of every step, `[batch, time, units]`, and not only of the last. Default false. */
+  returnSequences?: boolean
+  /** Of what enters the state. Default 'tanh'. */
+  activation?: ActivationName | ActivationFunction
+  /** Default true. */
+  useBias?: boolean
+  /** Default uniform within +-1/sqrt(units). */
+  kernelInitializer?: InitializerName | Initializer
+  /** Default uniform within +-1/sqrt(units). */
+  recurrentInitializer?: InitializerName | Initializer
+  /** Default uniform within +-1/sqrt(units). */
+  biasInitializer?: InitializerName | Initializer
+  /** Name of the layer. */
+  name?: string
+}
+
+const optionNames: readonly (keyof RecurrentOptions)[] = [
+  'returnSequences',
+  'activation',
+  'useBias',
+  'kernelInitializer',
+  'recurrentInitializer',
+  'biasInitializer',
+  'name',
+]
+
+/**
+ * `kernel` (blocks * units, features), of the inputs; `recurrentKernel` (blocks * units, units), of the output before; `bias`
+ * (blocks * units). A block is one gate. With a leading batch axis, every sample has weights of its own.
+ */
+export type RecurrentWeights = { kernel: Tensor; recurrentKernel: Tensor; bias?: Tensor }
+
+/** What a layer carries from step to step, each `[batch, units]`: the output first, then what it keeps to itself. */
+export type RecurrentState = readonly [output: Tensor, ...memory: Tensor[]]
+
+/** What {@link Recurrent.run} gives. */
+export interface RecurrentRun {
+  /** `[batch, units]` of every step. */
+  outputs: Tensor[]
+  /** After the last step. */
+  state: RecurrentState
+}
+
+/**
+ * Base of layers that go through `[batch, time, features]` step by step; a subclass defines one step. The steps are written
+ * out, so a compiled program holds all of them and knows their number.
+ *
+ * The products with the inputs of all steps are one product ahead of the steps.
+ */
+export abstract class Recurrent<W extends RecurrentWeights = RecurrentWeights> extends Layer<W> {
+  /** Width of the output. */
+  readonly units: number
+  readonly returnSequences: boolean
+  protected readonly options: RecurrentOptions
+  /** Of what enters the state. */
+  protected readonly activation: ActivationFunction
+
+  constructor(what: string, units: number, options: RecurrentOptions, ownOptions: readonly string[] = []) {
+    checkOptions(what, options, [...optionNames, ...ownOptions])
+    super({ kind: what.toLowerCase(), name: options.name })
+    this.units = wholeNumber(`${what}: units`, units)
+    this.returnSequences = options.returnSequences ?? false
+    this.activation = resolveActivation(options.activation ?? 'tanh')
+    this.options = options
+  }
+
+  /** Number of gates, the blocks of the kernels. */
+  protected abstract readonly blocks: number
+
+  /** Number of tensors in the state. */
+  protected abstract readonly carried: number
+
+  /**
+   * One step.
+   *
+   * @param inputs what the kernel and the bias make of the step's input, `[batch, blocks * units]`
+   * @param state before the step; @returns the state after it
+   */
+  protected abstract step(weights: W, inputs: Tensor, state: RecurrentState): RecurrentState
+
+  build(inputShape: Shape): Shape {
+    if (inputShape.length !== 2) {
+      throw new ShapeError(`${this.name}: expected an input [time, features], received [${inputShape}]`)
+    }
+    const [time, features] = inputShape as [number, number]
+    const rows = this.blocks * this.units
+    const fans = { fanIn: this.units, fanOut: this.units }
+    const {
+      kernelInitializer = 'uniformFanIn',
+      recurrentInitializer = 'uniformFanIn',
+      biasInitializer = 'uniformFanIn',
+      useBias = true,
+    } = this.options
+    this.param('kernel', [rows, features], kernelInitializer, fans)
+    this.param('recurrentKernel', [rows, this.units], recurrentInitializer, fans)
+    if (useBias) this.param('bias', [rows], biasInitializer, fans)
+    return this.returnSequences ? [time, this.units] : [this.units]
+  }
+
+  apply(weights: W, x: Tensor): Tensor {
+    const { outputs, state } = this.run(weights, x)
+    return this.returnSequences ? stack(outputs, 1) : state[0]
+  }
+
+  /**
+   * Goes through a sequence from a given state.
+   *
+   * @param x `[batch, time, features]`; @param initial default zeros
+   */
+  run(weights: W, x: Tensor, initial?: RecurrentState): RecurrentRun {
+    const features = weights.kernel.shape.at(-1)
+    if (x.rank !== 3 || x.shape[2] !== features) {
+      throw new ShapeError(
+        `${this.name}: expected an input [batch, time, ${features}], received [${x.shape}]`,
+      )
+    }
+    const [batch, time] = x.shape as [number, number, number]
+    const start = () => zeros([batch, this.units], { dtype: x.dtype as 'float32' | 'float64' })
+    let state = initial ?? (Array.from({ length: this.carried }, start) as unknown as RecurrentState)
+    const inputs = inputProducts(weights, x)
+    const outputs: Tensor[] = []
+    for (let t = 0; t < time; t++) {
+      state = this.step(weights, inputs.slice([t], [t + 1]).squeeze(0), state)
+      outputs.push(state[0])
+    }
+    return { outputs, state }
+  }
+}
+
+/** The products of the kernel with the inputs of all steps, and the bias: `[time, batch, rows]`. */
+function inputProducts({ kernel, bias }: RecurrentWeights, x: Tensor): Tensor {
+  const [batch, time, features] = x.shape as [number, number, number]
+  if (kernel.rank === 3) {
+    const product = x.matmulT(kernel, { transposeB: true }).permute([1, 0, 2])
+    return bias === undefined ? product : product.add(bias)
+  }
+  const rows = x.permute([1, 0, 2]).reshape([time * batch, features])
+  const product = rows.matmulT(kernel, { transposeB: true })
+  return (bias === undefined ? product : product.add(bias)).reshape([time, batch, -1])
+}
+
+/** `[batch, units]` times a recurrent kernel: `[batch, rows]`. */
+export function recurrentProduct(output: Tensor, kernel: Tensor): Tensor {
+  if (kernel.rank === 2) return output.matmulT(kernel, { transposeB: true })
+  return output.expandDims(1).matmulT(kernel, { transposeB: true }).squeeze(1)
+}
+
+/**
+ * Recurrent layer (Elman 1990), `h' = activation(W x + U h + b)`: `[batch, time, features]` to `[batch, units]`, or to
+ * `[batch, time, units]` with returnSequences.
+ */
+export class RNN extends Recurrent {
+  protected readonly blocks = 1
+  protected readonly carried = 1
+
+  constructor(units: number, options: RecurrentOptions = {}) {
+    super('RNN', units, options)
+  }
+
+  protected step(
+    { recurrentKernel }: RecurrentWeights,
+    inputs: Tensor,
+    [output]: RecurrentState,
+  ): RecurrentState {
+    return [this.activation(inputs.add(recurrentProduct(output, recurrentKernel)))]
+  }
+
+  override clone(): RNN {
+    return new RNN(this.units, this.options)
+  }
+}
