@@ -151,20 +151,31 @@ export function checkEstimator(what: string, value: unknown): asserts value is E
   )
 }
 
-/** The parts of a segment, each sample flattened to one row. */
-export function splitSegment(
-  name: string,
-  segment: readonly Tensor[],
-): { x: Tensor; hidden: Tensor[]; y: Tensor } {
+/** A segment by what its entries are. */
+export interface SegmentParts {
+  /** Input of the network. */
+  readonly x: Tensor
+  /** Outputs of its layers. */
+  readonly hidden: readonly Tensor[]
+  /** Target. */
+  readonly y: Tensor
+}
+
+/** The parts of a segment in the shapes they have. */
+export function segmentParts(name: string, segment: readonly Tensor[]): SegmentParts {
   if (segment.length < 3) {
     throw new ArgumentError(
       `${name}: a segment is [input, layer outputs ..., target] with at least 3 entries, received ${segment.length}`,
     )
   }
-  const rows = segment.map((part) =>
-    part.rank > 2 ? part.flatten(1) : part.rank === 1 ? column(part) : part,
-  )
-  return { x: rows[0] as Tensor, hidden: rows.slice(1, -1), y: rows.at(-1) as Tensor }
+  return { x: segment[0] as Tensor, hidden: segment.slice(1, -1), y: segment.at(-1) as Tensor }
+}
+
+/** The parts of a segment, each sample flattened to one row. */
+export function splitSegment(name: string, segment: readonly Tensor[]): SegmentParts {
+  const flat = (part: Tensor) => (part.rank > 2 ? part.flatten(1) : part.rank === 1 ? column(part) : part)
+  const { x, hidden, y } = segmentParts(name, segment)
+  return { x: flat(x), hidden: hidden.map(flat), y: flat(y) }
 }
 
 /** A vector of numbers as one column; a vector of integer labels as it is. */

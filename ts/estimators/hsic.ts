@@ -3,6 +3,8 @@ import { scope } from '../memory.js'
 import { where } from '../ops/index.js'
 import { checkOptions } from '../options.js'
 import { eye, type Tensor } from '../tensor.js'
+import { centered, inner, uCentered } from './centring.js'
+import { oneOf } from './check.js'
 import { Estimator, type EstimatorOptions, splitSegment } from './estimator.js'
 import {
   deltaKernel,
@@ -14,7 +16,7 @@ import {
   polynomialKernel,
   type Sigma,
 } from './kernels.js'
-import { offDiagonal, samplesOf } from './samples.js'
+import { samplesOf } from './samples.js'
 
 /** Kernels that can be asked for by name. */
 export type KernelName = 'gaussian' | 'laplacian' | 'linear' | 'polynomial' | 'imq' | 'delta'
@@ -118,13 +120,13 @@ export class HSIC extends Estimator<HSICOptions> {
       kernelY === kernel && sigmaY === sigma
         ? this.#kernel
         : makeKernel(kernelY, sigmaY === undefined ? options : { ...options, sigma: sigmaY })
-    this.#estimator = oneOf('estimator', options.estimator ?? 'biased', [
+    this.#estimator = oneOf('estimator of HSIC', options.estimator ?? 'biased', [
       'biased',
       'biasedN2',
       'unbiased',
       'pyglow',
     ])
-    this.#variant = oneOf('variant', options.variant ?? 'plain', ['plain', 'nHSIC', 'cka'])
+    this.#variant = oneOf('variant of HSIC', options.variant ?? 'plain', ['plain', 'nHSIC', 'cka'])
     this.#epsilon = options.epsilon ?? 1e-5
     if (!(this.#epsilon > 0)) {
       throw new ArgumentError(`HSIC: epsilon must be above 0, received ${this.#epsilon}`)
@@ -201,39 +203,12 @@ const SCALES: { [E in HSICEstimator]: (n: number) => number } = {
   pyglow: (n) => 1 / (n - 1),
 }
 
-/** H K H without a product of matrices: subtract the means of rows and columns, add the mean of all. */
-function centered(k: Tensor): Tensor {
-  const rows = k.mean(1, { keepDims: true })
-  return k.sub(rows).sub(rows.transpose()).add(rows.mean())
-}
-
-/**
- * U-centring (Szekely and Rizzo 2014, eq. 2.7): the inner product of two U-centred matrices over n (n - 3) is HSIC_1, without
- * the cancellation of its three terms. The diagonal is 0 and takes no part.
- */
-function uCentered(k: Tensor): Tensor {
-  const n = k.shape[0] as number
-  const off = offDiagonal(n, k.dtype)
-  const hollow = k.mul(off)
-  const rows = hollow.sum(1, { keepDims: true }).div(n - 2)
-  return hollow
-    .sub(rows)
-    .sub(rows.transpose())
-    .add(rows.sum().div(n - 1))
-    .mul(off)
-}
-
 /** Kc (Kc + ridge I)^-1 by Cholesky, in float64. */
 function regularised(centeredKernel: Tensor, ridge: number): Tensor {
   const k = as(centeredKernel, 'float64')
   const n = k.shape[0] as number
   const factor = k.add(eye(n, n, { dtype: 'float64' }).mul(ridge)).cholesky()
   return k.choleskySolve(factor)
-}
-
-/** Sum of the entrywise product. */
-function inner(a: Tensor, b: Tensor): Tensor {
-  return a.mul(b).sum()
 }
 
 function as(x: Tensor, dtype: Tensor['dtype']): Tensor {
@@ -250,9 +225,4 @@ function makeKernel(kernel: KernelName | Kernel, options: HSICOptions): Kernel {
   if (typeof kernel !== 'string' || !Object.hasOwn(KERNELS, kernel))
     throw unknownName('kernel', kernel, Object.keys(KERNELS))
   return KERNELS[kernel](options)
-}
-
-function oneOf<T extends string>(what: string, value: T, valid: readonly T[]): T {
-  if (!valid.includes(value)) throw unknownName(`${what} of HSIC`, value, valid)
-  return value
 }

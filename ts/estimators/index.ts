@@ -1,5 +1,10 @@
 /** Estimators of dependence: one published formula a file, built from tensor operations. */
+
+export * from './binned.js'
+export * from './cka.js'
 export type { SampleData } from './data.js'
+export * from './discrete.js'
+export * from './distance-correlation.js'
 export {
   Estimator,
   type EstimatorOptions,
@@ -7,7 +12,12 @@ export {
   splitSegment,
   type Takes,
 } from './estimator.js'
+export * from './gaussian.js'
+export * from './gaussian-copula.js'
 export * from './hsic.js'
 export * from './information.js'
+export * from './kde.js'
 export * from './kernels.js'
+export * from './renyi.js'
 export type { Samples } from './samples.js'
+export { StudentCopulaMI } from './student-copula.js'

@@ -92,6 +92,11 @@ export abstract class InformationEstimator<O extends object = object> extends Es
     const name = `${this.name}: ${what}`
     const kind = this.takes[what]
     if (kind === 'classes' || (kind === 'any' && isLabels(data))) return classesOf(name, data)
-    return numbersOf(name, data)
+    return this.numbers(name, data)
+  }
+
+  /** Samples of numbers in the form that `nats` takes them: float64 rows `[n, d]`, unless a subclass needs more of their shape. */
+  protected numbers(what: string, data: Tensor): Tensor {
+    return numbersOf(what, data)
   }
 }

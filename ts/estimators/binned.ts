@@ -1,0 +1,99 @@
+import { ArgumentError, describe } from '../errors.js'
+import { where } from '../ops/index.js'
+import { type Tensor, tensor } from '../tensor.js'
+import { checkFlag, checkPositive, checkWhole } from './check.js'
+import { symbolInformation } from './counts.js'
+import { InformationEstimator, type InformationOptions } from './information.js'
+import { classesOf } from './samples.js'
+
+/** Options of {@link Binned}. */
+export interface BinnedOptions {
+  /** Number of bins of equal width. Default 30. */
+  bins?: number
+  /** Where they lie: [low, high], or 'data' for the smallest and the largest activation in x. Default [-1, 1], for tanh. */
+  range?: readonly [number, number] | 'data'
+  /** Bins of this width from 0 on, `floor(t / binSize)`, instead of a number of bins. Default none (0). */
+  binSize?: number
+  /** Add the correction of Miller and Madow to every entropy. Default false. */
+  millerMadow?: boolean
+}
+
+/**
+ * Information of binned activations (Shwartz-Ziv and Tishby 2017; Saxe et al. 2018): every unit's activation is replaced by the
+ * number of its bin, each row of bins is one symbol T, and plug-in entropies give
+ *
+ *   I(T; Y) = H(T) - H(T | Y)
+ *
+ * where equal rows of y are one symbol. For inputs that are all different H(T | X) = 0, so I(T; X) = H(T), at most ln n: layers with many
+ * units sit there. The information of a deterministic network is infinite; what is measured is that of the bins, so say which they
+ * are. With `range` values outside belong to the outermost bins, so bins of [-1, 1] show a compression of relu networks that is not there.
+ *
+ * Rows are compared entry by entry, so that any number of units will do. A measurement: it has no gradient.
+ */
+export class Binned extends InformationEstimator<BinnedOptions> {
+  constructor(options: BinnedOptions & InformationOptions = {}) {
+    super(options, { bins: 30, range: [-1, 1], binSize: 0, millerMadow: false })
+    const { bins, range, binSize, millerMadow } = this.params
+    checkWhole('Binned: bins', bins, 1)
+    checkFlag('Binned: millerMadow', millerMadow)
+    if (options.binSize !== undefined && options.binSize !== 0) {
+      checkPositive('Binned: binSize', binSize)
+      if (options.bins !== undefined || options.range !== undefined) {
+        throw new ArgumentError(
+          'Binned: binSize was given together with bins or range; give one or the other',
+        )
+      }
+    }
+    const isRange = Array.isArray(range) && range.length === 2 && range.every(Number.isFinite)
+    if (range !== 'data' && !(isRange && (range[0] as number) < (range[1] as number))) {
+      throw new ArgumentError(`Binned: range is ${describe(range)}, expected [low, high] or 'data'`)
+    }
+  }
+
+  override get takes() {
+    return { x: 'numbers', y: 'any' } as const
+  }
+
+  protected nats(x: Tensor, y: Tensor): Tensor {
+    const symbols = this.bins(x).uniqueRows()
+    const targets = y.rank === 1 ? y : classesOf('y', y)
+    return symbolInformation(symbols, targets, this.params.millerMadow ? 'millerMadow' : 'none')
+  }
+
+  /** The bin of every activation, whole numbers in the shape of `x`. */
+  bins(x: Tensor): Tensor {
+    const { bins, range, binSize } = this.params
+    if (binSize > 0) return x.div(binSize).floor()
+    if (range !== 'data') return binsBetween(x, range[0], range[1], bins)
+    const [low, high] = [x.min(), x.max()]
+    const width = high.sub(low)
+    const scaled = x
+      .sub(low)
+      .div(where(width.greater(0), width, 1))
+      .mul(bins)
+    return scaled.floor().clip(0, bins - 1)
+  }
+}
+
+/** Bins with the edges low, low + w, ..., high: each holds its lower edge, the last one both. */
+function binsBetween(x: Tensor, low: number, high: number, bins: number): Tensor {
+  const width = (high - low) / bins
+  const edges = Float64Array.from({ length: bins + 1 }, (_, k) => (k === bins ? high : low + k * width))
+  const near = x
+    .sub(low)
+    .div(width)
+    .floor()
+    .clip(0, bins - 1)
+  // The division may round an activation across an edge; comparing with the edges themselves decides.
+  const table = tensor(edges)
+  const index = near.cast('int32').flatten(0)
+  const flat = x.flatten(0)
+  const below = flat.less(table.take(index)).cast('float64')
+  const above = flat.greaterEqual(table.take(index.add(1))).cast('float64')
+  return near
+    .flatten(0)
+    .sub(below)
+    .add(above)
+    .clip(0, bins - 1)
+    .reshape(x.shape)
+}

@@ -1,0 +1,65 @@
+/** Entropies and information of symbols from how often they occur. */
+import { stack } from '../ops/index.js'
+import type { Tensor } from '../tensor.js'
+import { classCounts } from './samples.js'
+
+/** Correction of plug-in estimates from counts. */
+export type CountCorrection = 'none' | 'millerMadow' | 'shrinkage'
+
+/** A number for each pair of symbols, int32 `[n]`. */
+export function jointClasses(x: Tensor, y: Tensor): Tensor {
+  return stack([x, y], 1).uniqueRows()
+}
+
+/**
+ * Mutual information in nats of two vectors of symbols (int32 `[n]`, numbers as `classesOf` gives them).
+ *
+ * - `none`: plug-in, H(X) + H(Y) - H(X, Y) of the relative frequencies.
+ * - `millerMadow`: plus (r + c - m - 1) / (2 n), with r and c symbols and m pairs that occur (Miller 1955).
+ * - `shrinkage`: each of the three entropies from frequencies shrunk towards equal ones, by the James-Stein weight of Hausser and
+ *   Strimmer 2009, eq. 6.
+ */
+export function symbolInformation(x: Tensor, y: Tensor, correction: CountCorrection): Tensor {
+  const n = x.shape[0] as number
+  const [a, b, ab] = [classCounts(x), classCounts(y), classCounts(jointClasses(x, y))]
+  if (correction === 'shrinkage')
+    return shrunkEntropy(a, n).add(shrunkEntropy(b, n)).sub(shrunkEntropy(ab, n))
+  const plugin = entropyOf(a, n).add(entropyOf(b, n)).sub(entropyOf(ab, n))
+  if (correction === 'none') return plugin
+  return plugin.add(
+    occupied(a)
+      .add(occupied(b))
+      .sub(occupied(ab))
+      .sub(1)
+      .div(2 * n),
+  )
+}
+
+/** Plug-in entropy in nats of counts that sum to n. */
+export function entropyOf(counts: Tensor, n: number): Tensor {
+  // An empty cell counts as 1, whose logarithm is 0.
+  return counts.mul(counts.maximum(1).log()).sum().div(-n).add(Math.log(n))
+}
+
+/** Number of symbols that occur. */
+export function occupied(counts: Tensor): Tensor {
+  return counts.greater(0).cast('float64').sum()
+}
+
+/** Entropy of frequencies shrunk towards equal ones over the symbols that occur (Hausser and Strimmer 2009, eqs. 5 and 6). */
+function shrunkEntropy(counts: Tensor, n: number): Tensor {
+  const isOccupied = counts.greater(0).cast('float64')
+  const even = isOccupied.div(isOccupied.sum())
+  const frequencies = counts.div(n)
+  const distance = even.sub(frequencies).square().sum()
+  const spread = frequencies
+    .square()
+    .sum()
+    .neg()
+    .add(1)
+    .div(n - 1)
+  // Equal frequencies are shrunk in full; below 1e-300 there is nothing to divide by.
+  const weight = spread.div(distance.maximum(1e-300)).minimum(1)
+  const shrunk = frequencies.add(even.sub(frequencies).mul(weight))
+  return shrunk.mul(shrunk.maximum(1e-300).log()).sum().neg()
+}

@@ -1,0 +1,32 @@
+import type { Tensor } from '../tensor.js'
+import { oneOf } from './check.js'
+import { type CountCorrection, symbolInformation } from './counts.js'
+import { InformationEstimator, type InformationOptions } from './information.js'
+
+/** Options of {@link DiscreteMI}. */
+export interface DiscreteOptions {
+  /** Default 'shrinkage'. */
+  correction?: CountCorrection
+}
+
+/**
+ * Mutual information of two discrete variables from their contingency table, plug-in or with a correction of its bias:
+ * `millerMadow` (Miller 1955) or `shrinkage` (James-Stein; Hausser and Strimmer 2009).
+ *
+ * Equal labels, or equal rows, are one symbol. The plug-in estimate lies too high, by about (r - 1)(c - 1) / (2 n) for r and c
+ * symbols. 0 where one of the two is constant. A measurement: it has no gradient.
+ */
+export class DiscreteMI extends InformationEstimator<DiscreteOptions> {
+  constructor(options: DiscreteOptions & InformationOptions = {}) {
+    super(options, { correction: 'shrinkage' })
+    oneOf('correction of DiscreteMI', this.params.correction, ['none', 'millerMadow', 'shrinkage'])
+  }
+
+  override get takes() {
+    return { x: 'classes', y: 'classes' } as const
+  }
+
+  protected nats(x: Tensor, y: Tensor): Tensor {
+    return symbolInformation(x, y, this.params.correction)
+  }
+}
