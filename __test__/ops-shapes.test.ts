@@ -409,6 +409,44 @@ test('uniqueRows numbers equal rows by first appearance', async (t) => {
   await equals(t, x.uniqueRows(), [0, 1, 0, 2])
 })
 
+test('neighbors gives the nearest other rows, nearest first and of equals the first', async (t) => {
+  const x = tensor([
+    [0, 0],
+    [3, 4],
+    [0, 5],
+    [0, 5],
+  ])
+  await equals(t, x.neighbors(2), [
+    [1, 2],
+    [2, 3],
+    [3, 1],
+    [2, 1],
+  ])
+  await equals(t, x.neighbors(1, { metric: 'euclidean' }), [[1], [2], [3], [2]])
+  t.throws(() => x.neighbors(4), { instanceOf: ArgumentError, message: /k is 4 and there are 4 rows/ })
+  t.throws(() => x.neighbors(0), { instanceOf: ArgumentError, message: /k is 0 on \(4, 2\)/ })
+  t.throws(() => x.neighbors(1, { metric: 'l1' as never }), { instanceOf: UnknownNameError })
+  t.throws(() => x.cast('int32').neighbors(1), { instanceOf: DTypeError })
+  t.throws(() => x.flatten().neighbors(1), { instanceOf: ShapeError })
+})
+
+test('countWithin counts the other rows inside a radius, the border when closed', async (t) => {
+  const x = tensor(
+    [
+      [0, 0],
+      [3, 4],
+      [0, 5],
+      [Number.NaN, 0],
+    ],
+    { dtype: 'float64' },
+  )
+  await equals(t, x.countWithin(5, { metric: 'euclidean' }), [0, 1, 1, 0])
+  await equals(t, x.countWithin(5, { metric: 'euclidean', closed: true }), [2, 2, 2, 0])
+  await equals(t, x.countWithin(tensor([4.5, 3, 3.5, 9], { dtype: 'float64' })), [1, 0, 1, 0])
+  t.throws(() => x.countWithin(tensor([1], { dtype: 'float64' })), { instanceOf: ShapeError })
+  t.throws(() => x.countWithin(tensor([1, 1, 1, 1])), { instanceOf: DTypeError })
+})
+
 test('indices out of range are refused', async (t) => {
   t.throws(() => tensor([1, 2]).take([2]), { instanceOf: DataError, message: /index 2 at position 0/ })
   t.throws(() => tensor([1, 2]).take([0.5]), { instanceOf: DataError })

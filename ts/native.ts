@@ -110,6 +110,8 @@ export interface Native {
   topK(x: Handle, k: number, axis: number, largest: boolean): Handle
   cumsum(x: Handle, axis: number, reverse: boolean): Handle
   uniqueRows(x: Handle): Handle
+  neighbors(x: Handle, k: number, euclidean: boolean): Handle
+  countWithin(x: Handle, radius: Handle, euclidean: boolean, closed: boolean): Handle
   cholesky(a: Handle): Handle
   triangularSolve(a: Handle, b: Handle, lower: boolean, transpose: boolean): Handle
   solve(a: Handle, b: Handle): Handle

@@ -76,6 +76,7 @@ export {
   stack,
   transpose,
 } from './movement.js'
+export * from './neighbors.js'
 export * from './normalization.js'
 export * from './padding.js'
 export * from './pooling.js'

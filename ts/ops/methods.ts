@@ -104,6 +104,8 @@ const methods = {
   sort: ops.sort,
   topK: ops.topK,
   uniqueRows: ops.uniqueRows,
+  neighbors: ops.neighbors,
+  countWithin: ops.countWithin,
   cholesky: ops.cholesky,
   choleskySolve: ops.choleskySolve,
   det: ops.det,

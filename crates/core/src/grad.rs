@@ -347,6 +347,8 @@ fn rule(b: &mut Build<'_>, op: &Op, inputs: &[NodeId], y: NodeId, dy: NodeId) ->
         | Op::ArgSort { .. }
         | Op::TopK { .. }
         | Op::UniqueRows
+        | Op::Neighbors { .. }
+        | Op::CountWithin { .. }
         | Op::StopGradient => vec![None; inputs.len()],
     }
 }

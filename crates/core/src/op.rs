@@ -59,6 +59,15 @@ pub enum Distribution {
     Normal,
 }
 
+/// How far two rows are apart. In the dtype of the rows: each difference, square and partial sum is rounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Metric {
+    /// The largest absolute difference of a coordinate.
+    Maximum,
+    /// The root of the sum of squared differences, added from the first coordinate on.
+    Euclidean,
+}
+
 /// A primitive operation with its attributes. Inputs are the node's edges.
 ///
 /// Shapes in the comments are row-major, batch first, channels first.
@@ -226,6 +235,22 @@ pub enum Op {
     },
     /// x (n, d) -> int32 (n): equal rows get equal numbers, 0, 1, 2 ... by first appearance. NaN equals NaN.
     UniqueRows,
+    /// x (n, d) -> int32 (n, `k`): for each row the `k` nearest other rows, nearest first; of equally near ones the
+    /// first. A distance that is NaN is the largest.
+    Neighbors {
+        /// How many, below n.
+        k: usize,
+        /// The distance.
+        metric: Metric,
+    },
+    /// `(x (n, d), radius (n))` -> int32 (n): the number of other rows nearer than the radius of each row. A distance
+    /// that is NaN is never within.
+    CountWithin {
+        /// The distance.
+        metric: Metric,
+        /// A distance equal to the radius is within, too.
+        closed: bool,
+    },
     /// Lower Cholesky factor of (.., n, n); reads the lower triangle.
     Cholesky,
     /// `(a, b)`: solves op(a) x = b for triangular a (.., n, n), b (.., n, m).
@@ -317,6 +342,8 @@ impl Op {
             Op::TopK { .. } => "topK",
             Op::CumSum { .. } => "cumsum",
             Op::UniqueRows => "uniqueRows",
+            Op::Neighbors { .. } => "neighbors",
+            Op::CountWithin { .. } => "countWithin",
             Op::Cholesky => "cholesky",
             Op::TriangularSolve { .. } => "triangularSolve",
             Op::Solve => "solve",

@@ -3,7 +3,8 @@
 mod support;
 
 use hyperglow_core::DType;
-use hyperglow_core::op::{Distribution, Op, Reduction, Spec, Window};
+use hyperglow_core::op::{Distribution, Metric, Op, Reduction, Spec, Window};
+use hyperglow_core::reference::Value;
 use support::{Dice, EXACT, Tolerance, check};
 
 const FLOATS: [DType; 2] = [DType::F32, DType::F64];
@@ -502,6 +503,71 @@ fn unique_rows() {
         let dtype = dice.pick(&DType::ALL);
         check(Op::UniqueRows, &[&dice.awkward([n, d], dtype)], None, EXACT);
     }
+}
+
+const METRICS: [Metric; 2] = [Metric::Maximum, Metric::Euclidean];
+
+/// Radii of which some hold nothing, some everything, and some end exactly at a point.
+fn radii(dice: &mut Dice, n: usize, dtype: DType) -> Value {
+    dice.tensor_of([n], dtype, |dice| match dice.below(12) {
+        0 => f64::NAN,
+        1 => f64::INFINITY,
+        2 => 0.0,
+        3 => -1.0,
+        _ => dice.below(40) as f64 / 8.0,
+    })
+}
+
+/// All pairs of metric and strictness on points.
+fn check_neighbors(dice: &mut Dice, x: &Value, ks: &[usize]) {
+    let Spec { shape, dtype } = x.spec();
+    let radius = radii(dice, shape[0], dtype);
+    for metric in METRICS {
+        for &k in ks {
+            check(Op::Neighbors { k, metric }, &[x], None, EXACT);
+        }
+        for closed in [false, true] {
+            check(Op::CountWithin { metric, closed }, &[x, &radius], None, EXACT);
+        }
+    }
+}
+
+#[test]
+fn neighbors_of_few_points() {
+    let mut dice = Dice::new(15);
+    for i in 0..24 {
+        let (n, d, dtype) = (dice.between(2, 70), dice.between(0, 12), FLOATS[i % 2]);
+        let k = dice.between(1, n - 1);
+        let smooth = dice.tensor([n, d], dtype);
+        check_neighbors(&mut dice, &smooth, &[1, k]);
+        // Many at the same place, many equally far, and some with coordinates that are no numbers.
+        let grid = dice.tensor_of([n, d], dtype, |dice| dice.below(3) as f64);
+        check_neighbors(&mut dice, &grid, &[k]);
+        let awkward = dice.awkward([n, d], dtype);
+        check_neighbors(&mut dice, &awkward, &[k]);
+    }
+}
+
+#[test]
+fn neighbors_of_many_points() {
+    let mut dice = Dice::new(16);
+    for (n, d, dtype) in [
+        (2001, 1, DType::F64),
+        (2047, 2, DType::F32),
+        (2500, 3, DType::F64),
+        (2300, 10, DType::F32),
+        (2111, 12, DType::F64),
+    ] {
+        let smooth = dice.tensor([n, d], dtype);
+        check_neighbors(&mut dice, &smooth, &[3]);
+        let grid = dice.tensor_of([n, d], dtype, |dice| dice.below(6) as f64 / 2.0);
+        check_neighbors(&mut dice, &grid, &[5]);
+    }
+    let same = dice.tensor_of([2100, 2], DType::F64, |_| 0.25);
+    check_neighbors(&mut dice, &same, &[4]);
+    // Longer lists than are kept sorted.
+    let x = dice.tensor([2100, 2], DType::F32);
+    check_neighbors(&mut dice, &x, &[300]);
 }
 
 #[test]

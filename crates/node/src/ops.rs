@@ -3,7 +3,7 @@
 use hyperglow_core::compose::{broadcast_pair, broadcast_to, reduce_axes};
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 use hyperglow_core::engine::Engine;
-use hyperglow_core::op::{Distribution, Op, Reduction, Spec, Window};
+use hyperglow_core::op::{Distribution, Metric, Op, Reduction, Spec, Window};
 use hyperglow_core::{Error, NodeId, Result};
 use napi_derive::napi;
 
@@ -480,6 +480,28 @@ pub fn cumsum(x: f64, axis: u32, reverse: bool) -> napi::Result<f64> {
 #[napi]
 pub fn unique_rows(x: f64) -> napi::Result<f64> {
     add(Op::UniqueRows, &[x], None)
+}
+
+fn metric(euclidean: bool) -> Metric {
+    if euclidean {
+        Metric::Euclidean
+    } else {
+        Metric::Maximum
+    }
+}
+
+/// The k nearest other rows of each row, by the Euclidean distance or the largest difference.
+#[napi]
+pub fn neighbors(x: f64, k: u32, euclidean: bool) -> napi::Result<f64> {
+    let (k, metric) = (k as usize, metric(euclidean));
+    add(Op::Neighbors { k, metric }, &[x], None)
+}
+
+/// The number of other rows within the radius of each row.
+#[napi]
+pub fn count_within(x: f64, radius: f64, euclidean: bool, closed: bool) -> napi::Result<f64> {
+    let metric = metric(euclidean);
+    add(Op::CountWithin { metric, closed }, &[x, radius], None)
 }
 
 /// Lower Cholesky factor.

@@ -215,6 +215,19 @@ pub(super) fn square(name: &str, x: &Spec) -> Result<()> {
     ))
 }
 
+/// The extents of points (n, d).
+pub(super) fn rows(name: &str, x: &Spec) -> Result<(usize, usize)> {
+    floats(name, x)?;
+    match *x.shape.dims() {
+        [n, d] => Ok((n, d)),
+        _ => Err(Error::shape(
+            name,
+            format!("expected rows (n, d), given {}", x.shape),
+            "reshape to two axes",
+        )),
+    }
+}
+
 pub(super) fn floats(name: &str, x: &Spec) -> Result<()> {
     if x.dtype.is_float() {
         return Ok(());

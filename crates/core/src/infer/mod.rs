@@ -11,7 +11,7 @@ use crate::shape::Shape;
 
 use checks::{
     adjoint_output, along, axis_within, concat, conv_operands, floats, index_dtype, matmul,
-    no_window_in_padding, not_bool, same_dtype, same_shape, spatial_rank, square, window_outputs,
+    no_window_in_padding, not_bool, rows, same_dtype, same_shape, spatial_rank, square, window_outputs,
 };
 
 /// The spec of `op` applied to `inputs`. `target` is the wanted spec for operations whose result is
@@ -311,6 +311,33 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
             not_bool(name, inputs[0])?;
             Ok(inputs[0].clone())
         }
+        Op::Neighbors { k, .. } => {
+            let n = rows(name, inputs[0])?.0;
+            if *k == 0 || *k >= n {
+                return Err(Error::argument(
+                    name,
+                    format!(
+                        "k is {k} and there are {n} rows, so each has {} others",
+                        n.saturating_sub(1)
+                    ),
+                    "choose k from 1 to the number of rows less one, or give more rows",
+                ));
+            }
+            spec([n, *k].into(), DType::I32)
+        }
+        Op::CountWithin { .. } => {
+            let (x, radius) = (inputs[0], inputs[1]);
+            let n = rows(name, x)?.0;
+            same_dtype(name, x, radius)?;
+            if radius.shape.dims() != [n] {
+                return Err(Error::shape(
+                    name,
+                    format!("radius is {}, expected one per row: ({n})", radius.shape),
+                    "give a vector of radii; broadcast a number to it",
+                ));
+            }
+            spec([n].into(), DType::I32)
+        }
         Op::UniqueRows => match x {
             Some(x) if x.shape.rank() == 2 => spec([x.shape[0]].into(), DType::I32),
             _ => Err(Error::shape(
@@ -365,6 +392,7 @@ fn arity(op: &Op) -> Option<usize> {
         | Op::IndexAdd { .. }
         | Op::Gather { .. }
         | Op::ScatterAdd { .. }
+        | Op::CountWithin { .. }
         | Op::TriangularSolve { .. }
         | Op::Solve => Some(2),
         Op::Random(_)
@@ -385,6 +413,7 @@ fn arity(op: &Op) -> Option<usize> {
         | Op::TopK { .. }
         | Op::CumSum { .. }
         | Op::UniqueRows
+        | Op::Neighbors { .. }
         | Op::Cholesky
         | Op::Det
         | Op::Eigh

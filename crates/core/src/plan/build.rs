@@ -135,6 +135,8 @@ impl<'a> Planner<'a> {
                 | Op::TopK { .. }
                 | Op::CumSum { .. }
                 | Op::UniqueRows
+                | Op::Neighbors { .. }
+                | Op::CountWithin { .. }
                 | Op::Cholesky
                 | Op::TriangularSolve { .. }
                 | Op::Solve

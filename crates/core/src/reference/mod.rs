@@ -8,6 +8,7 @@ mod elementwise;
 mod indexing;
 mod linalg;
 mod movement;
+mod neighbors;
 mod reduction;
 pub mod refusal;
 mod sorting;
@@ -138,6 +139,19 @@ pub fn evaluate(op: &Op, inputs: &[&Value], spec: &Spec) -> Result<Value> {
             Wide::Float(x) => sorting::unique_rows(&x, to),
             Wide::Int(x) => sorting::unique_rows(&x, to),
         }),
+        Op::Neighbors { k, metric } => {
+            let rows = neighbors::Rows::new(float(name, inputs[0]), inputs[0].spec().dtype, *metric);
+            Wide::Int(neighbors::nearest(&rows, *k, to))
+        }
+        Op::CountWithin { metric, closed } => {
+            let rows = neighbors::Rows::new(float(name, inputs[0]), inputs[0].spec().dtype, *metric);
+            Wide::Int(neighbors::count_within(
+                &rows,
+                &float(name, inputs[1]),
+                *closed,
+                to,
+            ))
+        }
         Op::Cholesky => Wide::Float(linalg::batched(&[&float(name, inputs[0])], to, |m, at| {
             linalg::cholesky(&m[0], at)
         })?),

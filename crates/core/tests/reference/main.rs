@@ -6,6 +6,7 @@ mod elementwise;
 mod indexing;
 mod linalg;
 mod movement;
+mod neighbors;
 mod reduction;
 mod sorting;
 mod value;

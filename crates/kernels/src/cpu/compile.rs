@@ -5,7 +5,7 @@ use hyperglow_core::{Error, Result};
 
 use super::element::{for_dtype, for_float};
 use super::exec::{Env, Kernel};
-use super::{conv, gemm, index, linalg, movement, random, reduce, scan, sort, unique, window};
+use super::{conv, gemm, index, linalg, movement, neighbors, random, reduce, scan, sort, unique, window};
 
 /// The kernel of `op` for these shapes.
 pub(crate) fn compile(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> Result<Kernel> {
@@ -51,6 +51,12 @@ pub(crate) fn compile(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> Re
         Op::TopK { axis, largest } => sort::top_k(&x.shape, *axis, x.dtype, output.shape[*axis], *largest),
         Op::CumSum { axis, reverse } => scan::cumsum(&x.shape, *axis, x.dtype, *reverse),
         Op::UniqueRows => for_dtype!(x.dtype, T => unique::rows::<T>(&x.shape)),
+        Op::Neighbors { k, metric } => {
+            for_float!(x.dtype, T => neighbors::nearest::<T>(&x.shape, *k, *metric))
+        }
+        Op::CountWithin { metric, closed } => {
+            for_float!(x.dtype, T => neighbors::count_within::<T>(&x.shape, *metric, *closed))
+        }
         Op::Cholesky => for_float!(x.dtype, T => linalg::cholesky::<T>(&x.shape)),
         Op::TriangularSolve { lower, transpose } => {
             for_float!(x.dtype, T => linalg::triangular_solve::<T>(&output.shape, *lower, *transpose))
@@ -103,6 +109,8 @@ pub(crate) fn scratch(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> us
         }
         Op::ArgSort { axis, .. } | Op::TopK { axis, .. } => sort::scratch(x, *axis, threads),
         Op::UniqueRows => unique::scratch(&x.shape),
+        Op::Neighbors { k, .. } => neighbors::nearest_scratch(x, *k, threads),
+        Op::CountWithin { .. } => neighbors::count_scratch(x, threads),
         Op::Cholesky => linalg::cholesky_scratch(&x.shape, threads),
         Op::TriangularSolve { .. } | Op::Solve => linalg::solve_scratch(&output.shape, threads),
         Op::Det => linalg::det_scratch(&x.shape, threads),

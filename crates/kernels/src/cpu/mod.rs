@@ -19,6 +19,7 @@ pub(crate) mod level;
 pub(crate) mod linalg;
 pub(crate) mod math;
 pub(crate) mod movement;
+pub(crate) mod neighbors;
 pub(crate) mod pool;
 pub(crate) mod random;
 pub(crate) mod reduce;

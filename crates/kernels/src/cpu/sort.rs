@@ -9,7 +9,7 @@ use super::exec::{Kernel, Plain, scratch_bytes};
 use super::pool::SharedSlice;
 
 /// An element with its position.
-trait Keyed: Element {
+pub(crate) trait Keyed: Element {
     type Key: Ord + Plain;
     fn key(self, position: usize, descending: bool) -> Self::Key;
     fn position(key: Self::Key) -> i32;

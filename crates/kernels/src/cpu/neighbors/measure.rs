@@ -1,0 +1,159 @@
+//! Distances between points, in the arithmetic of their dtype: no fused multiply-add, coordinates in order, so that
+//! every level and every path computes the same bits.
+
+use crate::cpu::element::Float;
+use crate::cpu::exec::Plain;
+use crate::cpu::sort::Keyed;
+
+/// A number that distances are computed with.
+pub(crate) trait Real: Float + Keyed + Plain {
+    fn abs(self) -> Self;
+    fn sqrt(self) -> Self;
+    fn is_finite(self) -> bool;
+    fn next_up(self) -> Self;
+    fn next_down(self) -> Self;
+    /// The largest finite number.
+    const MOST: Self;
+}
+macro_rules! real {
+    ($($t:ty)*) => {$(
+        impl Real for $t {
+            #[inline(always)]
+            fn abs(self) -> $t { <$t>::abs(self) }
+            fn sqrt(self) -> $t { <$t>::sqrt(self) }
+            fn is_finite(self) -> bool { <$t>::is_finite(self) }
+            fn next_up(self) -> $t { <$t>::next_up(self) }
+            fn next_down(self) -> $t { <$t>::next_down(self) }
+            const MOST: $t = <$t>::MAX;
+        }
+    )*};
+}
+real!(f32 f64);
+
+/// How the differences of the coordinates become one number that grows with the distance.
+pub(super) trait Measure: Copy + Send + Sync + 'static {
+    /// With one more absolute difference.
+    fn add<T: Real>(far: T, difference: T) -> T;
+    /// The distance of a measure.
+    fn distance<T: Real>(measure: T) -> T;
+    /// A measure not far from that of `distance`.
+    fn near<T: Real>(distance: T) -> T;
+}
+
+/// The largest difference.
+#[derive(Clone, Copy)]
+pub(super) struct Maximum;
+/// The sum of squares.
+#[derive(Clone, Copy)]
+pub(super) struct Euclidean;
+
+impl Measure for Maximum {
+    #[inline(always)]
+    fn add<T: Real>(far: T, difference: T) -> T {
+        if difference > far { difference } else { far }
+    }
+    fn distance<T: Real>(measure: T) -> T {
+        measure
+    }
+    fn near<T: Real>(distance: T) -> T {
+        distance
+    }
+}
+impl Measure for Euclidean {
+    #[inline(always)]
+    fn add<T: Real>(far: T, difference: T) -> T {
+        far.plus(difference * difference)
+    }
+    fn distance<T: Real>(measure: T) -> T {
+        measure.sqrt()
+    }
+    fn near<T: Real>(distance: T) -> T {
+        distance * distance
+    }
+}
+
+/// The measure of two points of any numbers; NaN when a difference is.
+pub(super) fn between<T: Real, M: Measure>(a: &[T], b: &[T]) -> T {
+    let mut far = T::ZERO;
+    let mut lost = false;
+    for (&a, &b) in a.iter().zip(b) {
+        let difference = (a - b).abs();
+        lost |= difference.is_nan();
+        far = M::add(far, difference);
+    }
+    if lost { T::from_f64(f64::NAN) } else { far }
+}
+
+/// The largest measure of which the distance is within `radius`; `None` when even 0 is not. A distance is the rounded
+/// root of a measure, so the square of the radius may be some units in the last place off: those are stepped over.
+pub(super) fn limit<T: Real, M: Measure>(radius: T, closed: bool) -> Option<T> {
+    let within = |measure: T| {
+        let distance = M::distance(measure);
+        distance < radius || (closed && distance == radius)
+    };
+    if !within(T::ZERO) {
+        return None;
+    }
+    let guess = M::near(radius);
+    let mut measure = if guess <= T::MOST { guess } else { T::MOST };
+    while !within(measure) {
+        measure = measure.next_down();
+    }
+    while measure < T::MOST && within(measure.next_up()) {
+        measure = measure.next_up();
+    }
+    Some(measure)
+}
+
+/// Whether no difference of these points (n, d), no square and no sum can fail to be a number.
+pub(super) fn is_tame<T: Real, M: Measure>(x: &[T], d: usize) -> bool {
+    let mut far = T::ZERO;
+    for c in 0..d {
+        let (mut low, mut high, mut finite) = (T::HIGHEST, T::LOWEST, true);
+        for &v in x[c..].iter().step_by(d) {
+            finite &= v.is_finite();
+            low = if v < low { v } else { low };
+            high = if v > high { v } else { high };
+        }
+        if !finite {
+            return false;
+        }
+        far = M::add(far, (high - low).abs());
+    }
+    far <= T::MOST
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_is_the_last_measure_within_the_radius() {
+        let mut radius = 1e-3_f64;
+        while radius < 1e3 {
+            for closed in [false, true] {
+                let last = limit::<f64, Euclidean>(radius, closed).expect("0 is within");
+                let within = |m: f64| m.sqrt() < radius || (closed && m.sqrt() == radius);
+                assert!(within(last) && !within(last.next_up()), "{radius} {closed}");
+            }
+            radius *= 1.037;
+        }
+    }
+
+    #[test]
+    fn radii_that_hold_nothing_or_everything() {
+        assert_eq!(limit::<f32, Maximum>(0.0, false), None);
+        assert_eq!(limit::<f32, Euclidean>(0.0, true), Some(0.0));
+        assert_eq!(limit::<f32, Maximum>(-1.0, true), None);
+        assert_eq!(limit::<f64, Maximum>(f64::NAN, true), None);
+        assert_eq!(limit::<f64, Euclidean>(f64::INFINITY, false), Some(f64::MAX));
+    }
+
+    #[test]
+    fn points_that_need_care() {
+        assert!(is_tame::<f32, Euclidean>(&[1.0, -2.0, 3.0, 4.0], 2));
+        assert!(!is_tame::<f32, Maximum>(&[1.0, f32::NAN], 1));
+        assert!(!is_tame::<f32, Maximum>(&[3e38, -3e38], 1));
+        assert!(!is_tame::<f32, Euclidean>(&[1e20, 0.0], 1));
+    }
+}

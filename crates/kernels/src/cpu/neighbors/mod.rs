@@ -1,0 +1,197 @@
+//! Nearest rows, and rows within a radius. Three ways, which agree to the bit: every point against every other
+//! ([`brute`]), a k-d tree ([`tree`], [`search`]), and the order of points on a [`line`]. Points whose differences may
+//! not be numbers, and lists too long to keep sorted, take the [`plain`] way.
+
+mod blocks;
+mod brute;
+mod line;
+mod list;
+mod measure;
+mod plain;
+mod search;
+mod tree;
+
+use hyperglow_core::Shape;
+use hyperglow_core::op::{Metric, Spec};
+
+use self::blocks::{BLOCK, Blocks, NOBODY};
+use self::brute::TOGETHER;
+use self::measure::{Euclidean, Maximum, Measure, Real};
+use self::tree::Tree;
+use super::element::for_float;
+use super::exec::{Args, Kernel, scratch_bytes};
+use super::pool::SharedSlice;
+
+/// Beyond, a list is not kept sorted while it fills.
+const LONG: usize = 256;
+
+/// Where a tree is faster than every point against every other: see benches/kernels.rs.
+fn wants_tree(n: usize, d: usize) -> bool {
+    n > 2000 && d < 11
+}
+
+/// x (n, d) -> (n, k): the nearest other rows.
+pub(crate) fn nearest<T: Real>(shape: &Shape, k: usize, metric: Metric) -> Kernel {
+    match metric {
+        Metric::Maximum => nearest_by::<T, _>(shape, k, Maximum),
+        Metric::Euclidean => nearest_by::<T, _>(shape, k, Euclidean),
+    }
+}
+
+/// `(x (n, d), radius (n))` -> (n): how many other rows are within the radius.
+pub(crate) fn count_within<T: Real>(shape: &Shape, metric: Metric, closed: bool) -> Kernel {
+    match metric {
+        Metric::Maximum => count_by::<T, _>(shape, closed, Maximum),
+        Metric::Euclidean => count_by::<T, _>(shape, closed, Euclidean),
+    }
+}
+
+/// Bytes of scratch of [`nearest`].
+pub(crate) fn nearest_scratch(x: &Spec, k: usize, threads: usize) -> usize {
+    let (n, d) = (x.shape[0], x.shape[1]);
+    for_float!(x.dtype, T => {
+        let lists = scratch_bytes::<T>(TOGETHER * k * threads) + scratch_bytes::<u32>(TOGETHER * k * threads);
+        points_scratch::<T>(n, d, threads).max(plain::scratch::<T>(n, threads)) + lists
+    })
+}
+
+/// Bytes of scratch of [`count_within`].
+pub(crate) fn count_scratch(x: &Spec, threads: usize) -> usize {
+    let (n, d) = (x.shape[0], x.shape[1]);
+    for_float!(x.dtype, T => {
+        let ways = if d == 1 { line::scratch::<T>(n) } else { points_scratch::<T>(n, d, threads) };
+        ways + scratch_bytes::<T>(n)
+    })
+}
+
+fn points_scratch<T>(n: usize, d: usize, threads: usize) -> usize {
+    let places = n.next_multiple_of(BLOCK);
+    scratch_bytes::<u32>(places)
+        + scratch_bytes::<T>(places * d)
+        + scratch_bytes::<T>(TOGETHER * d * threads).max(tree::scratch::<T>(n, d))
+}
+
+fn nearest_by<T: Real, M: Measure>(shape: &Shape, k: usize, measure: M) -> Kernel {
+    let (n, d) = (shape[0], shape[1]);
+    Box::new(move |args| {
+        let x = args.input::<T>(0);
+        let out = SharedSlice::new(args.output::<i32>());
+        if d == 0 || k > LONG || !measure::is_tame::<T, M>(x, d) {
+            plain::nearest::<T, M>(args, x, (n, d, k), &out);
+            return Ok(());
+        }
+        let (level, pool) = (args.level(), args.pool());
+        let far = SharedSlice::new(args.scratch::<T>(TOGETHER * k * pool.threads()));
+        let rows = SharedSlice::new(args.scratch::<u32>(TOGETHER * k * pool.threads()));
+        let lists = |worker: usize, count: usize| {
+            let start = worker * TOGETHER * k;
+            // SAFETY: a worker's own piece of the scratch, for one task at a time.
+            unsafe {
+                (
+                    far.range(start..start + count * k),
+                    rows.range(start..start + count * k),
+                )
+            }
+        };
+        if wants_tree(n, d) {
+            let tree = plant(args, x, d);
+            pool.ranges(tree.blocks.count(), 4, |worker, leaves| {
+                for leaf in leaves {
+                    search::nearest(level, &tree, x, leaf, lists(worker, 1), &out, measure);
+                }
+            });
+        } else {
+            let blocks = lay_out(args, x, n, d);
+            let askers = SharedSlice::new(args.scratch::<T>(TOGETHER * d * pool.threads()));
+            pool.ranges(n, TOGETHER, |worker, range| {
+                // SAFETY: a worker's own piece of the scratch, for one task at a time.
+                let askers = unsafe { askers.range(worker * TOGETHER * d..(worker + 1) * TOGETHER * d) };
+                // SAFETY: these rows are this task's.
+                let out = unsafe { out.range(range.start * k..range.end * k) };
+                brute::nearest(
+                    level,
+                    blocks,
+                    x,
+                    range.start,
+                    askers,
+                    lists(worker, TOGETHER),
+                    out,
+                    measure,
+                );
+            });
+        }
+        Ok(())
+    })
+}
+
+fn count_by<T: Real, M: Measure>(shape: &Shape, closed: bool, measure: M) -> Kernel {
+    let (n, d) = (shape[0], shape[1]);
+    Box::new(move |args| {
+        let (x, radius) = (args.input::<T>(0), args.input::<T>(1));
+        let counts = args.output::<i32>();
+        if d == 0 || !measure::is_tame::<T, M>(x, d) {
+            plain::count::<T, M>(args, x, (n, d), radius, closed, counts);
+            return Ok(());
+        }
+        let limits = args.scratch::<T>(n);
+        for (limit, &radius) in limits.iter_mut().zip(radius) {
+            *limit = measure::limit::<T, M>(radius, closed).unwrap_or(T::LOWEST);
+        }
+        let limits = &*limits;
+        let out = SharedSlice::new(counts);
+        let (level, pool) = (args.level(), args.pool());
+        if d == 1 {
+            line::count::<T, M>(args, x, limits, &out);
+        } else if wants_tree(n, d) {
+            let tree = plant(args, x, d);
+            pool.ranges(tree.blocks.count(), 4, |_, leaves| {
+                for leaf in leaves {
+                    search::count(level, &tree, x, leaf, limits, &out, measure);
+                }
+            });
+        } else {
+            let blocks = lay_out(args, x, n, d);
+            let askers = SharedSlice::new(args.scratch::<T>(TOGETHER * d * pool.threads()));
+            pool.ranges(n, TOGETHER, |worker, range| {
+                // SAFETY: a worker's own piece of the scratch, for one task at a time.
+                let askers = unsafe { askers.range(worker * TOGETHER * d..(worker + 1) * TOGETHER * d) };
+                let mut wanted = [T::LOWEST; TOGETHER];
+                wanted[..range.len()].copy_from_slice(&limits[range.clone()]);
+                // SAFETY: these rows are this task's.
+                let out = unsafe { out.range(range.clone()) };
+                brute::count(level, blocks, x, range.start, askers, wanted, out, measure);
+            });
+        }
+        // A point is within its own radius, unless that holds nothing.
+        for (i, &limit) in limits.iter().enumerate() {
+            // SAFETY: the tasks are done.
+            let count = unsafe { out.range(i..i + 1) };
+            count[0] -= i32::from(limit >= T::ZERO);
+        }
+        Ok(())
+    })
+}
+
+/// The rows 0 to n - 1 and nobody after them.
+fn rows<'a>(args: &Args<'a>, n: usize) -> &'a mut [u32] {
+    let order = args.scratch::<u32>(n.next_multiple_of(BLOCK));
+    for (row, place) in order.iter_mut().enumerate() {
+        *place = if row < n { row as u32 } else { NOBODY };
+    }
+    order
+}
+
+fn lay_out<'a, T: Real>(args: &Args<'a>, x: &[T], n: usize, d: usize) -> Blocks<'a, T> {
+    let order = rows(args, n);
+    let coordinates = args.scratch::<T>(order.len() * d);
+    Blocks::new(x, d, order, coordinates)
+}
+
+fn plant<'a, T: Real>(args: &Args<'a>, x: &[T], d: usize) -> Tree<'a, T> {
+    let n = x.len() / d;
+    let order = rows(args, n);
+    let coordinates = args.scratch::<T>(order.len() * d);
+    let boxes = args.scratch::<T>(tree::nodes(n) * 2 * d);
+    let first = args.scratch::<u32>(tree::nodes(n));
+    Tree::build(x, d, order, coordinates, boxes, first, args.pool())
+}

@@ -1,0 +1,60 @@
+/** Nearest rows of (n, d), and rows within a radius. Exact: distances are made of direct differences in the dtype of x. */
+import { full } from '../create.js'
+import { showShape } from '../dtype.js'
+import { ArgumentError, describe, unknownName } from '../errors.js'
+import { native } from '../native.js'
+import { idOf, Tensor } from '../node.js'
+
+/** How far two rows are apart: the largest absolute difference of a coordinate, or the root of the sum of squares. */
+export type Metric = 'maximum' | 'euclidean'
+
+/** What {@link neighbors} can be told. */
+export interface NeighborsOptions {
+  /** Default 'maximum'. */
+  metric?: Metric
+}
+
+/** What {@link countWithin} can be told. */
+export interface CountWithinOptions extends NeighborsOptions {
+  /** A distance equal to the radius is within, too; default false. */
+  closed?: boolean
+}
+
+const METRICS: readonly Metric[] = ['maximum', 'euclidean']
+
+function isEuclidean(op: string, metric: Metric = 'maximum'): boolean {
+  if (!METRICS.includes(metric)) throw unknownName(`${op}: metric`, metric, METRICS)
+  return metric === 'euclidean'
+}
+
+/**
+ * The k nearest other rows of each row of x (n, d): their numbers (n, k) as int32, nearest first, of equally near ones the
+ * first. A distance that is NaN is the largest. No gradient.
+ *
+ * Brute force for few points or many coordinates, a k-d tree else; the same numbers either way.
+ *
+ * @param k from 1 to n - 1
+ */
+export function neighbors(x: Tensor, k: number, options: NeighborsOptions = {}): Tensor {
+  const id = idOf('neighbors', x)
+  const euclidean = isEuclidean('neighbors', options.metric)
+  if (!Number.isSafeInteger(k) || k < 1 || k > 2 ** 31) {
+    throw new ArgumentError(
+      `neighbors: k is ${describe(k)} on ${showShape(x.shape)}, expected an integer from 1 to the number of rows less one`,
+    )
+  }
+  return Tensor.own(native.neighbors(id, k, euclidean))
+}
+
+/**
+ * For each row of x (n, d) the number of other rows nearer than its radius, as int32 (n). A distance that is NaN is never
+ * within. No gradient.
+ *
+ * @param radius one for each row, (n), or a number for all
+ */
+export function countWithin(x: Tensor, radius: Tensor | number, options: CountWithinOptions = {}): Tensor {
+  const id = idOf('countWithin', x)
+  const euclidean = isEuclidean('countWithin', options.metric)
+  const own = typeof radius === 'number' ? full([x.shape[0] ?? 0], radius, { dtype: x.dtype }) : radius
+  return Tensor.own(native.countWithin(id, idOf('countWithin', own), euclidean, options.closed ?? false))
+}
