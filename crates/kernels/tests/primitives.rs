@@ -37,14 +37,19 @@ fn matmul() {
         (13, 5, 0),
         (130, 700, 31),
         (33, 600, 40),
+        (256, 12, 10),
+        (10, 12, 256),
+        (2, 3, 256),
+        (130, 100, 100),
+        (9, 200, 129),
     ];
-    let random: Vec<_> = (0..40)
-        .map(|_| (dice.between(1, 40), dice.between(1, 70), dice.between(1, 40)))
+    let random: Vec<_> = (0..60)
+        .map(|_| (dice.between(1, 71), dice.between(1, 71), dice.between(0, 71)))
         .collect();
     for (i, &(m, n, k)) in fixed.iter().chain(&random).enumerate() {
         for (ta, tb) in [(false, false), (false, true), (true, false), (true, true)] {
             let dtype = FLOATS[i % 2];
-            let batch = if i < fixed.len() { 1 } else { dice.between(0, 3) };
+            let batch = if i < fixed.len() { 1 } else { dice.between(0, 6) };
             let a = dice.tensor(if ta { [batch, k, m] } else { [batch, m, k] }, dtype);
             let b = dice.tensor(if tb { [batch, n, k] } else { [batch, k, n] }, dtype);
             check(Op::MatMul { ta, tb }, &[&a, &b], None, sums(dtype, k));
@@ -60,6 +65,9 @@ fn matmul_divided_into_many_tasks() {
         (70, 1100, 600, false, false),
         (600, 1100, 64, true, false),
         (1200, 30, 300, false, true),
+        (128, 100, 100, false, true),
+        (300, 200, 100, true, false),
+        (9, 900, 100, false, false),
     ] {
         let a = dice.tensor(if ta { [k, m] } else { [m, k] }, DType::F32);
         let b = dice.tensor(if tb { [n, k] } else { [k, n] }, DType::F32);

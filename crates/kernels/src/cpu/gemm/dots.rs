@@ -85,11 +85,11 @@ unsafe fn tile<V: Lanes, const R: usize, const C: usize>(
                 );
             }
             if whole < job.terms {
-                let rest = job.terms - whole;
+                let rest = V::first(job.terms - whole);
                 step(
                     &mut sums,
-                    |i| first::<V>(left[i].add(whole), rest),
-                    |j| first::<V>(right[j].add(whole), rest),
+                    |i| V::load_some(left[i].add(whole), rest),
+                    |j| V::load_some(right[j].add(whole), rest),
                 );
             }
         }
@@ -117,20 +117,6 @@ unsafe fn step<V: Lanes, const R: usize, const C: usize>(
             // SAFETY: as the caller promises.
             *sum = unsafe { sum.fma(a, b) };
         }
-    }
-}
-
-/// The first `count` elements, then zeros.
-///
-/// # Safety
-/// `count` elements must be readable, and the processor must have `V`'s instructions.
-#[inline(always)]
-unsafe fn first<V: Lanes>(from: *const V::Elem, count: usize) -> V {
-    let mut line = [V::Elem::ZERO; 16];
-    // SAFETY: as the caller promises; a register has at most 16 elements.
-    unsafe {
-        line.as_mut_ptr().copy_from_nonoverlapping(from, count);
-        V::load(line.as_ptr())
     }
 }
 

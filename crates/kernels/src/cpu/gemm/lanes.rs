@@ -7,6 +7,10 @@ use crate::cpu::level::PORTABLE_FMA;
 pub(crate) trait Lanes: Copy {
     type Elem: Float;
     const N: usize;
+    /// Which elements of a register a partial load or store is about.
+    type Mask: Copy;
+    /// Whether a partial load costs about as much as a whole one.
+    const MASKS: bool;
     /// # Safety
     /// The processor must have the type's instructions; so for every function here.
     unsafe fn splat(x: Self::Elem) -> Self;
@@ -16,6 +20,17 @@ pub(crate) trait Lanes: Copy {
     /// # Safety
     /// `N` elements must be writable.
     unsafe fn store(self, to: *mut Self::Elem);
+    /// The first `count` elements, 0 to `N`.
+    /// # Safety
+    /// See [`Lanes::splat`].
+    unsafe fn first(count: usize) -> Self::Mask;
+    /// The masked elements, and 0 for the rest.
+    /// # Safety
+    /// The masked elements must be readable.
+    unsafe fn load_some(from: *const Self::Elem, mask: Self::Mask) -> Self;
+    /// # Safety
+    /// The masked elements must be writable.
+    unsafe fn store_some(self, to: *mut Self::Elem, mask: Self::Mask);
     /// `a * b + self`.
     /// # Safety
     /// See [`Lanes::splat`].
@@ -32,9 +47,27 @@ pub(crate) struct Portable<T, const N: usize>([T; N]);
 impl<T: Float, const N: usize> Lanes for Portable<T, N> {
     type Elem = T;
     const N: usize = N;
+    type Mask = usize;
+    const MASKS: bool = false;
     #[inline(always)]
     unsafe fn splat(x: T) -> Self {
         Portable([x; N])
+    }
+    #[inline(always)]
+    unsafe fn first(count: usize) -> usize {
+        count
+    }
+    #[inline(always)]
+    unsafe fn load_some(from: *const T, mask: usize) -> Self {
+        let mut line = [T::ZERO; N];
+        // SAFETY: as the caller promises.
+        unsafe { line.as_mut_ptr().copy_from_nonoverlapping(from, mask) };
+        Portable(line)
+    }
+    #[inline(always)]
+    unsafe fn store_some(self, to: *mut T, mask: usize) {
+        // SAFETY: as the caller promises.
+        unsafe { to.copy_from_nonoverlapping(self.0.as_ptr(), mask) };
     }
     #[inline(always)]
     unsafe fn load(from: *const T) -> Self {
@@ -64,10 +97,13 @@ mod x86 {
     use std::arch::x86_64::*;
 
     macro_rules! lanes {
-        ($($v:ty: $t:ty, $n:literal, $splat:ident $load:ident $store:ident $fma:ident $add:ident;)*) => {$(
+        ($($v:ty: $t:ty, $n:literal, $mask:ty, $splat:ident $load:ident $store:ident $fma:ident $add:ident,
+            $first:expr, $load_some:ident $store_some:ident;)*) => {$(
             impl Lanes for $v {
                 type Elem = $t;
                 const N: usize = $n;
+                type Mask = $mask;
+                const MASKS: bool = true;
                 #[inline(always)]
                 unsafe fn splat(x: $t) -> $v {
                     // SAFETY: as the caller promises; so for each of these.
@@ -84,6 +120,21 @@ mod x86 {
                     unsafe { $store(to, self) }
                 }
                 #[inline(always)]
+                unsafe fn first(count: usize) -> $mask {
+                    // SAFETY: as above.
+                    unsafe { $first(count) }
+                }
+                #[inline(always)]
+                unsafe fn load_some(from: *const $t, mask: $mask) -> $v {
+                    // SAFETY: as above.
+                    unsafe { $load_some(mask, from) }
+                }
+                #[inline(always)]
+                unsafe fn store_some(self, to: *mut $t, mask: $mask) {
+                    // SAFETY: as above.
+                    unsafe { $store_some(to, mask, self) }
+                }
+                #[inline(always)]
                 unsafe fn fma(self, a: $v, b: $v) -> $v {
                     // SAFETY: as above.
                     unsafe { $fma(a, b, self) }
@@ -97,9 +148,59 @@ mod x86 {
         )*};
     }
     lanes! {
-        __m256: f32, 8, _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps;
-        __m256d: f64, 4, _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_add_pd;
-        __m512: f32, 16, _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps;
-        __m512d: f64, 8, _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd _mm512_add_pd;
+        __m256: f32, 8, __m256i, _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps,
+            first_of_eight, load_eight _mm256_maskstore_ps;
+        __m256d: f64, 4, __m256i, _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_add_pd,
+            first_of_four, load_four _mm256_maskstore_pd;
+        __m512: f32, 16, __mmask16, _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps,
+            first_bits_of_sixteen, _mm512_maskz_loadu_ps _mm512_mask_storeu_ps;
+        __m512d: f64, 8, __mmask8, _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd _mm512_add_pd,
+            first_bits_of_eight, _mm512_maskz_loadu_pd _mm512_mask_storeu_pd;
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn first_bits_of_sixteen(count: usize) -> __mmask16 {
+        ((1_u32 << count) - 1) as __mmask16
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn first_bits_of_eight(count: usize) -> __mmask8 {
+        ((1_u32 << count) - 1) as __mmask8
+    }
+
+    /// All bits of the first `count` words of 4 bytes.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn first_of_eight(count: usize) -> __m256i {
+        let numbers = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+        _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), numbers)
+    }
+
+    /// All bits of the first `count` words of 8 bytes.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn first_of_four(count: usize) -> __m256i {
+        let numbers = _mm256_setr_epi64x(0, 1, 2, 3);
+        _mm256_cmpgt_epi64(_mm256_set1_epi64x(count as i64), numbers)
+    }
+
+    /// # Safety
+    /// The masked elements must be readable.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn load_eight(mask: __m256i, from: *const f32) -> __m256 {
+        // SAFETY: as the caller promises.
+        unsafe { _mm256_maskload_ps(from, mask) }
+    }
+
+    /// # Safety
+    /// The masked elements must be readable.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn load_four(mask: __m256i, from: *const f64) -> __m256d {
+        // SAFETY: as the caller promises.
+        unsafe { _mm256_maskload_pd(from, mask) }
     }
 }

@@ -1,13 +1,16 @@
 //! Matrix products: `C (m, n) = A (m, k) B (k, n)`, each operand plain or stored transposed, batched.
 //!
 //! [`tile`] is the innermost kernel, [`pack`] brings operands into its order, [`region`] computes a part of the
-//! result on one thread, [`product`] divides the result into such parts. [`dots`] is for few results of many terms.
+//! result on one thread, [`product`] divides the result into such parts. [`direct`] computes small products from
+//! where their operands lie, with the tiles of [`strip`]. [`dots`] is for few results of many terms.
 
+mod direct;
 mod dots;
 mod lanes;
 mod pack;
 mod product;
 mod region;
+mod strip;
 mod tile;
 
 pub(crate) use dots::{Dots, dots};

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::direct::Direct;
 use super::pack::{Matrix, pack_left};
 use super::region::{COLS, DEPTH, Left, Source, Target, Warm, region, work_len};
 use super::tile::{ROWS, Tiled};
@@ -26,16 +27,24 @@ const TILE: (usize, usize) = (8 * ROWS, 1024);
 /// Elements of a result that is worth being used up tile by tile: it would not stay in the cache.
 const LARGE: usize = 1 << 19;
 
+/// `batch` products of m x k and k x n matrices, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Geometry {
+    pub batch: usize,
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    /// (row, column) strides of A and of B.
+    pub a: (usize, usize),
+    pub b: (usize, usize),
+}
+
 /// The geometry of a product and how it is divided, fixed when a step is prepared.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Product {
-    batch: usize,
-    m: usize,
-    n: usize,
-    k: usize,
-    /// (row, column) strides of A and of B.
-    a: (usize, usize),
-    b: (usize, usize),
+    shape: Geometry,
+    /// How it is computed directly, if it is; the rest is about the other way.
+    direct: Option<Direct>,
     /// Computed as C^T = B^T A^T: B is then read in place, once.
     swapped: bool,
     /// Rows and columns of a task (of C^T if swapped).
@@ -68,6 +77,7 @@ impl Product {
     ) -> Product {
         let a = if ta { (1, m) } else { (k, 1) };
         let b = if tb { (1, k) } else { (n, 1) };
+        let shape = Geometry { batch, m, n, k, a, b };
         let swapped = n > m && m <= FEW_ROWS;
         let (rows, cols) = if swapped { (n, m) } else { (m, n) };
         let (mut task_rows, mut task_cols) = (rows.max(1), cols.clamp(1, COLS));
@@ -88,12 +98,8 @@ impl Product {
             }
         }
         Product {
-            batch,
-            m,
-            n,
-            k,
-            a,
-            b,
+            shape,
+            direct: Direct::new(shape, threads),
             swapped,
             task: (0, 0),
             share_left: false,
@@ -105,11 +111,14 @@ impl Product {
     /// The same product with tasks of this many rows and columns.
     fn divided(self, rows: usize, cols: usize) -> Product {
         let (all_rows, all_cols) = self.extents();
-        let left_lies_well = self.swapped || self.a.1 == 1;
+        let left_lies_well = self.swapped || self.shape.a.1 == 1;
         Product {
             task: (rows, cols),
-            share_left: !left_lies_well && all_cols > cols && self.batch == 1 && self.m * self.k <= SHARED,
-            share_right: self.batch == 1 && all_rows > rows && all_cols * self.k <= SHARED,
+            share_left: !left_lies_well
+                && all_cols > cols
+                && self.shape.batch == 1
+                && self.shape.m * self.shape.k <= SHARED,
+            share_right: self.shape.batch == 1 && all_rows > rows && all_cols * self.shape.k <= SHARED,
             ..self
         }
     }
@@ -117,21 +126,24 @@ impl Product {
     /// The same product for [`Product::run_tiles`], if its result is large and its shape suits.
     pub fn in_tiles(self) -> Option<Product> {
         let tiles = self.divided(TILE.0, TILE.1);
-        let suits = self.batch == 1 && !self.swapped && self.m * self.n >= LARGE && self.k > 0;
-        (suits && tiles.share_right && (tiles.share_left || self.a.1 == 1)).then_some(tiles)
+        let suits = self.shape.batch == 1
+            && !self.swapped
+            && self.shape.m * self.shape.n >= LARGE
+            && self.shape.k > 0;
+        (suits && tiles.share_right && (tiles.share_left || self.shape.a.1 == 1)).then_some(tiles)
     }
 
     /// Columns of the result.
     pub fn columns(&self) -> usize {
-        self.n
+        self.shape.n
     }
 
     /// Rows and columns of what is computed.
     fn extents(&self) -> (usize, usize) {
         if self.swapped {
-            (self.n, self.m)
+            (self.shape.n, self.shape.m)
         } else {
-            (self.m, self.n)
+            (self.shape.m, self.shape.n)
         }
     }
 
@@ -139,19 +151,19 @@ impl Product {
     fn scratch<T: Tiled>(&self, level: Level) -> (usize, usize, usize) {
         let (rows, cols) = self.extents();
         let left = if self.share_left {
-            rows.next_multiple_of(ROWS) * self.k
+            rows.next_multiple_of(ROWS) * self.shape.k
         } else {
             0
         };
         let right = if self.share_right {
-            T::tiles(level).padded(cols) * self.k
+            T::tiles(level).padded(cols) * self.shape.k
         } else {
             0
         };
-        let pack_left = !self.swapped && self.a.1 != 1 && !self.share_left;
+        let pack_left = !self.swapped && self.shape.a.1 != 1 && !self.share_left;
         let mut work = work_len::<T>(
             level,
-            self.k,
+            self.shape.k,
             self.task.0,
             self.task.1,
             pack_left,
@@ -169,18 +181,26 @@ impl Product {
             let (left, right, work) = product.scratch::<T>(level);
             scratch_bytes::<T>(left) + scratch_bytes::<T>(right) + scratch_bytes::<T>(work * threads)
         };
-        bytes(self).max(self.in_tiles().map_or(0, |tiles| bytes(&tiles)))
+        let whole = match &self.direct {
+            Some(direct) => direct.scratch_bytes::<T>(level, threads),
+            None => bytes(self),
+        };
+        whole.max(self.in_tiles().map_or(0, |tiles| bytes(&tiles)))
     }
 
     /// Computes all products.
     pub fn run<T: Tiled + Plain>(&self, args: &Args<'_>, a: &[T], b: &[T], c: &mut [T]) {
-        assert_eq!(c.len(), self.batch * self.m * self.n);
+        assert_eq!(c.len(), self.shape.batch * self.shape.m * self.shape.n);
         if c.is_empty() {
+            return;
+        }
+        if let Some(direct) = &self.direct {
+            direct.run(args, a, b, c);
             return;
         }
         let (level, c) = (args.level(), SharedSlice::new(c));
         self.each_task(args, a, b, |task| {
-            let result = task.batch * self.m * self.n;
+            let result = task.batch * self.shape.m * self.shape.n;
             let (rows, cols) = (task.rows.clone(), task.cols.clone());
             if self.swapped {
                 let (small, work) = task.work.split_at_mut(rows.len() * cols.len());
@@ -188,18 +208,20 @@ impl Product {
                 unsafe {
                     Task { work, ..task }.compute(
                         level,
-                        self.k,
+                        self.shape.k,
                         small.as_mut_ptr(),
                         cols.len(),
                         Warm::NOTHING,
                     )
                 };
-                store_transposed(small, cols, rows, &c, result, self.n);
+                store_transposed(small, cols, rows, &c, result, self.shape.n);
             } else {
                 // SAFETY: the region lies within C, and is no other task's.
                 unsafe {
-                    let start = c.as_mut_ptr().add(result + rows.start * self.n + cols.start);
-                    task.compute(level, self.k, start, self.n, Warm::NOTHING);
+                    let start = c
+                        .as_mut_ptr()
+                        .add(result + rows.start * self.shape.n + cols.start);
+                    task.compute(level, self.shape.k, start, self.shape.n, Warm::NOTHING);
                 }
             }
         });
@@ -208,13 +230,13 @@ impl Product {
     /// Elements of [`Product::run_tiles`]' room for one tile, and between its rows.
     fn tile_len(&self) -> (usize, usize) {
         // Rows do not lie a power of two apart, where they would compete for places in the cache.
-        let stride = self.task.1.min(self.n) + 16;
-        (self.task.0.min(self.m) * stride, stride)
+        let stride = self.task.1.min(self.shape.n) + 16;
+        (self.task.0.min(self.shape.m) * stride, stride)
     }
 
     /// Whether a result's place has room for a tile of each thread.
     pub fn has_room(&self, threads: usize) -> bool {
-        self.tile_len().0 * threads <= self.m * self.n
+        self.tile_len().0 * threads <= self.shape.m * self.shape.n
     }
 
     /// Computes the product in tiles, each of which is given to `use_up(worker, row, columns, elements)` row by
@@ -236,7 +258,7 @@ impl Product {
             // SAFETY: a worker's own tile.
             let tile = unsafe { room.range(worker * len..(worker + 1) * len) };
             // SAFETY: the tile has room for the region.
-            unsafe { task.compute(level, self.k, tile.as_mut_ptr(), stride, warm) };
+            unsafe { task.compute(level, self.shape.k, tile.as_mut_ptr(), stride, warm) };
             for (row, line) in rows.zip(tile.chunks(stride)) {
                 use_up(worker, row, cols.clone(), &line[..cols.len()]);
             }
@@ -257,13 +279,13 @@ impl Product {
         let work = SharedSlice::new(args.scratch::<T>(work_len * pool.threads()));
         let whole_a = Matrix {
             data: a,
-            row: self.a.0,
-            col: self.a.1,
+            row: self.shape.a.0,
+            col: self.shape.a.1,
         };
         let whole_b = Matrix {
             data: b,
-            row: self.b.0,
-            col: self.b.1,
+            row: self.shape.b.0,
+            col: self.shape.b.1,
         };
         let (left, right) = if self.swapped {
             (whole_b.t(), whole_a.t())
@@ -278,14 +300,14 @@ impl Product {
         }
         let (rows, cols) = self.extents();
         let (row_tasks, col_tasks) = (rows.div_ceil(self.task.0), cols.div_ceil(self.task.1));
-        pool.run(self.batch * row_tasks * col_tasks, |worker, task| {
+        pool.run(self.shape.batch * row_tasks * col_tasks, |worker, task| {
             let (batch, part) = (task / (row_tasks * col_tasks), task % (row_tasks * col_tasks));
             // Neighbouring tasks share columns, which are the dearer to pack.
             let (r0, c0) = (part % row_tasks * self.task.0, part / row_tasks * self.task.1);
-            let left = left.from(batch * rows * self.k);
+            let left = left.from(batch * rows * self.shape.k);
             let left = if self.share_left {
                 Left::Packed(packed_left, rows)
-            } else if self.swapped && self.b.1 == 1 {
+            } else if self.swapped && self.shape.b.1 == 1 {
                 Left::InPlace(left)
             } else {
                 Left::Matrix(left)
@@ -296,7 +318,7 @@ impl Product {
                 rows: r0..rows.min(r0 + self.task.0),
                 cols: c0..cols.min(c0 + self.task.1),
                 left,
-                right: right.from(batch * cols * self.k),
+                right: right.from(batch * cols * self.shape.k),
                 packed_right: self.share_right.then_some((&*packed_right, cols)),
                 // SAFETY: a worker's own piece of the work space.
                 work: unsafe { work.range(worker * work_len..(worker + 1) * work_len) },
@@ -306,14 +328,14 @@ impl Product {
 
     /// Packs the whole left operand: per block of k, per tile of rows.
     fn pack_left<T: Tiled>(&self, pool: &Pool, level: Level, left: Matrix<'_, T>, out: &mut [T]) {
-        let rows = self.m;
+        let rows = self.shape.m;
         let padded = rows.next_multiple_of(ROWS);
         let group = 16 * ROWS;
         let groups = rows.div_ceil(group);
         let out = SharedSlice::new(out);
-        pool.run(self.k.div_ceil(DEPTH) * groups, |_, task| {
+        pool.run(self.shape.k.div_ceil(DEPTH) * groups, |_, task| {
             let (k0, r0) = (task / groups * DEPTH, task % groups * group);
-            let (ks, r1) = (k0..self.k.min(k0 + DEPTH), rows.min(r0 + group));
+            let (ks, r1) = (k0..self.shape.k.min(k0 + DEPTH), rows.min(r0 + group));
             let start = k0 * padded + r0 * ks.len();
             let len = (r1 - r0).next_multiple_of(ROWS) * ks.len();
             // SAFETY: tasks pack different tiles.
@@ -331,9 +353,9 @@ impl Product {
         let group = tiles.width() * 8;
         let groups = cols.div_ceil(group);
         let out = SharedSlice::new(out);
-        pool.run(self.k.div_ceil(DEPTH) * groups, |_, task| {
+        pool.run(self.shape.k.div_ceil(DEPTH) * groups, |_, task| {
             let (k0, c0) = (task / groups * DEPTH, task % groups * group);
-            let (ks, cs) = (k0..self.k.min(k0 + DEPTH), c0..cols.min(c0 + group));
+            let (ks, cs) = (k0..self.shape.k.min(k0 + DEPTH), c0..cols.min(c0 + group));
             let start = k0 * padded + c0 * ks.len();
             let len = tiles.padded(cs.len()) * ks.len();
             // SAFETY: tasks pack different panels.

@@ -265,7 +265,7 @@ macro_rules! tiles {
 }
 
 /// Element types with tiles for every level.
-pub(crate) trait Tiled: Float + super::dots::DotLanes {
+pub(crate) trait Tiled: Float + super::dots::DotLanes + super::strip::StripLanes {
     /// The tiles of a level.
     fn tiles(level: Level) -> Tiles<Self>;
 }
