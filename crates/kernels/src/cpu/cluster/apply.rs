@@ -5,22 +5,23 @@ use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 
 use crate::cpu::element::Element;
 use crate::cpu::level::{Level, versions};
-use crate::cpu::math;
+use crate::cpu::math::{self, Lane};
 
 versions! {
     /// `out[i] = op(x[i])`.
     pub(super) fn unary_f32(op: UnaryOp, x: &[f32], out: &mut [f32]) {
         macro_rules! each {
-            ($f:path) => { for (o, &x) in out.iter_mut().zip(x) { *o = $f(x) } };
+            ($f:path) => { for (o, &x) in out.iter_mut().zip(x) { *o = $f(Lane::<f32, FMA>(x)).0 } };
         }
         match op {
-            UnaryOp::Exp => each!(math::exp::<FMA>),
-            UnaryOp::Expm1 => each!(math::expm1::<FMA>),
-            UnaryOp::Log => each!(math::log::<FMA>),
-            UnaryOp::Log1p => each!(math::log1p::<FMA>),
-            UnaryOp::Tanh => each!(math::tanh::<FMA>),
-            UnaryOp::Sigmoid => each!(math::sigmoid::<FMA>),
-            UnaryOp::Softplus => each!(math::softplus::<FMA>),
+            UnaryOp::Exp => each!(math::exp),
+            UnaryOp::Expm1 => each!(math::expm1),
+            UnaryOp::Log => each!(math::log),
+            UnaryOp::Log1p => each!(math::log1p),
+            UnaryOp::Tanh => each!(math::tanh),
+            UnaryOp::Sigmoid => each!(math::sigmoid),
+            UnaryOp::Softplus => each!(math::softplus),
+            UnaryOp::Erf => each!(math::erf),
             _ => op.map_f32(x, out),
         }
     }
@@ -29,7 +30,19 @@ versions! {
 versions! {
     /// `out[i] = op(x[i])`.
     pub(super) fn unary_f64(op: UnaryOp, x: &[f64], out: &mut [f64]) {
-        op.map_f64(x, out);
+        macro_rules! each {
+            ($f:path) => { for (o, &x) in out.iter_mut().zip(x) { *o = $f(Lane::<f64, FMA>(x)).0 } };
+        }
+        match op {
+            UnaryOp::Exp => each!(math::exp),
+            UnaryOp::Expm1 => each!(math::expm1),
+            UnaryOp::Log => each!(math::log),
+            UnaryOp::Log1p => each!(math::log1p),
+            UnaryOp::Tanh => each!(math::tanh),
+            UnaryOp::Sigmoid => each!(math::sigmoid),
+            UnaryOp::Softplus => each!(math::softplus),
+            _ => op.map_f64(x, out),
+        }
     }
 }
 
