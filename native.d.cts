@@ -48,6 +48,9 @@ export declare function convInputGrad(dy: number, w: number, stride: Array<numbe
 /** The adjoint of convolution in w. */
 export declare function convWeightGrad(x: number, dy: number, stride: Array<number>, padLow: Array<number>, padHigh: Array<number>, dilation: Array<number>, groups: number, kernel: Array<number>): number
 
+/** The number of other rows within the radius of each row. */
+export declare function countWithin(x: number, radius: number, euclidean: boolean, closed: boolean): number
+
 /** Running sum along an axis. */
 export declare function cumsum(x: number, axis: number, reverse: boolean): number
 
@@ -153,6 +156,9 @@ export interface Memory {
   /** Variables. */
   variables: number
 }
+
+/** The k nearest other rows of each row, by the Euclidean distance or the largest difference. */
+export declare function neighbors(x: number, k: number, euclidean: boolean): number
 
 /** Names of the elementwise operations, in the order of their codes. */
 export declare function opNames(): OpNames

@@ -236,8 +236,11 @@ const estimators: readonly BadInput[] = [
   bad('one sample', DataError, [/at least 2 samples, received 1/, /larger batches/], () =>
     hsic({ sigma: 1 }).criterion(ones([1, 3]), ones([1, 3])),
   ),
-  bad('samples that are not finite', NumericalError, [/estimate is NaN/, /check the data/], () =>
-    hsic({ sigma: 1 }).estimate([[Number.NaN], [1], [2]], [[0], [1], [2]]),
+  bad(
+    'samples that are not finite',
+    DataError,
+    [/NaN or an infinite value in sample 0/, /remove or replace/],
+    () => hsic({ sigma: 1 }).estimate([[Number.NaN], [1], [2]], [[0], [1], [2]]),
   ),
   bad('a segment without layers', ArgumentError, [/at least 3 entries, received 2/], () =>
     hsic({ sigma: 1 }).evaluateSegment([x, x]),

@@ -6,12 +6,12 @@ import { native } from '../native.js'
 import { idOf, Tensor } from '../node.js'
 
 /** How far two rows are apart: the largest absolute difference of a coordinate, or the root of the sum of squares. */
-export type Metric = 'maximum' | 'euclidean'
+export type DistanceMetric = 'maximum' | 'euclidean'
 
 /** What {@link neighbors} can be told. */
 export interface NeighborsOptions {
   /** Default 'maximum'. */
-  metric?: Metric
+  metric?: DistanceMetric
 }
 
 /** What {@link countWithin} can be told. */
@@ -20,9 +20,9 @@ export interface CountWithinOptions extends NeighborsOptions {
   closed?: boolean
 }
 
-const METRICS: readonly Metric[] = ['maximum', 'euclidean']
+const METRICS: readonly DistanceMetric[] = ['maximum', 'euclidean']
 
-function isEuclidean(op: string, metric: Metric = 'maximum'): boolean {
+function isEuclidean(op: string, metric: DistanceMetric = 'maximum'): boolean {
   if (!METRICS.includes(metric)) throw unknownName(`${op}: metric`, metric, METRICS)
   return metric === 'euclidean'
 }
