@@ -19,6 +19,8 @@ const complete = new Set([
   'activations',
   'losses',
   'embedding',
+  'rnn',
+  'local_conv',
   'tensor_ops',
   'linalg',
   'optimizers',

@@ -4,6 +4,7 @@
 use crate::compose::Build;
 use crate::elementwise::BinaryOp;
 use crate::error::{Error, Result};
+use crate::grad_sum::sum;
 use crate::graph::{Graph, NodeId};
 use crate::hash::FastMap;
 use crate::op::{Op, Reduction};
@@ -53,11 +54,16 @@ pub fn vjp(
     let order = dependent_order(graph, outputs, wrt)?;
     let mut build = Build::new(graph);
     let mut cotangents: FastMap<NodeId, NodeId> = FastMap::default();
+    let mut terms: FastMap<NodeId, Vec<NodeId>> = FastMap::default();
     for (&y, &dy) in outputs.iter().zip(seeds) {
-        accumulate(&mut build, &mut cotangents, y, dy);
+        terms.entry(y).or_default().push(dy);
     }
     for &id in order.iter().rev() {
-        let Some(&dy) = cotangents.get(&id) else { continue };
+        let Some(arrived) = terms.remove(&id) else {
+            continue;
+        };
+        let dy = sum(&mut build, &arrived);
+        cotangents.insert(id, dy);
         let node = build.graph().node(id)?;
         let (op, inputs, scope) = (node.op.clone(), node.inputs.clone(), node.scope);
         if inputs.is_empty() {
@@ -68,7 +74,7 @@ pub fn vjp(
         build.graph().pop_scope();
         for (&input, contribution) in inputs.iter().zip(contributions) {
             if let Some(d) = contribution {
-                accumulate(&mut build, &mut cotangents, input, d);
+                terms.entry(input).or_default().push(d);
             }
         }
     }
@@ -76,14 +82,6 @@ pub fn vjp(
     let keep: Vec<NodeId> = found.iter().flatten().copied().collect();
     build.finish(&keep);
     Ok(found)
-}
-
-fn accumulate(build: &mut Build<'_>, cotangents: &mut FastMap<NodeId, NodeId>, id: NodeId, d: NodeId) {
-    let sum = match cotangents.get(&id) {
-        Some(&before) => build.add(before, d),
-        None => d,
-    };
-    cotangents.insert(id, sum);
 }
 
 /// The nodes between `wrt` and `outputs` in topological order.

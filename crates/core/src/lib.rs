@@ -13,6 +13,7 @@ pub mod elementwise;
 pub mod engine;
 pub mod error;
 pub mod grad;
+mod grad_sum;
 pub mod graph;
 pub mod hash;
 pub mod infer;

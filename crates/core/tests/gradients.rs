@@ -335,10 +335,37 @@ fn movement() {
             None,
         )
     });
+    // Parts that follow one another, a gap, parts that overlap, and a part along another axis.
+    run("many slices of one tensor", &[&[7, 3]], (-2.0, 2.0), &|b, x| {
+        let y = squared(b, x[0]);
+        let mut rows = |from: usize, count: usize| b.slice(y, &[from, 0], &[1, 1], Shape::from([count, 3]));
+        let parts = [rows(2, 1), rows(0, 2), rows(4, 1), rows(5, 2), rows(6, 1)];
+        let column = b.slice(y, &[0, 1], &[1, 1], Shape::from([7, 1]));
+        let column = b.add_op(Op::Broadcast, &[column], Some(&shaped(&[7, 3])));
+        let product = b.mul(column, y);
+        b.add_op(
+            Op::Concat { axis: 0 },
+            &[parts[0], parts[1], parts[2], parts[3], parts[4], product],
+            None,
+        )
+    });
     run("concat", &[&[2, 3], &[2, 1]], (-2.0, 2.0), &|b, x| {
         let y = squared(b, x[0]);
         b.add_op(Op::Concat { axis: 1 }, &[y, x[1], y], None)
     });
+}
+
+#[test]
+fn cotangents_of_parts_are_put_side_by_side() {
+    let mut graph = Graph::new();
+    let mut b = Build::new(&mut graph);
+    let x = b.add_op(Op::Input, &[], Some(&Spec::new([6, 2].as_slice(), DType::F64)));
+    let halves = [3, 0].map(|from| b.slice(x, &[from, 0], &[1, 1], Shape::from([3, 2])));
+    let product = b.mul(halves[0], halves[1]);
+    let y = weighted(&mut b, product, 0);
+    let slope = gradients(&mut b, y, &[x])[0];
+    let op = &b.graph().node(slope).expect("live").op;
+    assert_eq!(*op, Op::Concat { axis: 0 });
 }
 
 #[test]

@@ -1,0 +1,84 @@
+//! Sums of cotangents.
+
+use crate::compose::Build;
+use crate::graph::NodeId;
+use crate::op::Op;
+
+/// A cotangent that is zero but for a stretch of one axis: what slicing passes back.
+struct Piece {
+    /// Zeros around `part`.
+    padded: NodeId,
+    part: NodeId,
+    axis: usize,
+    start: usize,
+    end: usize,
+}
+
+/// The sum of what reaches a node from its users.
+///
+/// A tensor that is cut into parts gets a piece from each. Neighbouring pieces are put side by side and not padded and
+/// added, so that the steps of a sequence or the gates of a cell cost one copy and not one each.
+pub(crate) fn sum(b: &mut Build<'_>, cotangents: &[NodeId]) -> NodeId {
+    if let [only] = cotangents {
+        return *only;
+    }
+    let mut terms = Vec::new();
+    let mut pieces = Vec::new();
+    for &id in cotangents {
+        match piece(b, id) {
+            Some(p) => pieces.push(p),
+            None => terms.push(id),
+        }
+    }
+    pieces.sort_by_key(|p| (p.axis, p.start));
+    let follows = |p: &Piece, next: &Piece| p.axis == next.axis && p.end == next.start;
+    terms.extend(pieces.chunk_by(follows).map(|run| joined(b, run)));
+    let first = terms[0];
+    terms[1..].iter().fold(first, |sum, &term| b.add(sum, term))
+}
+
+fn piece(b: &mut Build<'_>, padded: NodeId) -> Option<Piece> {
+    let node = b.graph().node(padded).expect("cotangents live");
+    let Op::Pad { low, high, interior } = &node.op else {
+        return None;
+    };
+    let mut padded_axes = (0..low.len()).filter(|&i| low[i] + high[i] + interior[i] > 0);
+    let axis = padded_axes.next()?;
+    if padded_axes.next().is_some() || interior[axis] > 0 {
+        return None;
+    }
+    let (part, start) = (node.inputs[0], low[axis]);
+    let end = start + b.shape(part)[axis];
+    Some(Piece {
+        padded,
+        part,
+        axis,
+        start,
+        end,
+    })
+}
+
+/// Pieces that follow one another, as one cotangent.
+fn joined(b: &mut Build<'_>, run: &[Piece]) -> NodeId {
+    let [first, .., last] = run else {
+        return run[0].padded;
+    };
+    let axis = first.axis;
+    let whole = b.shape(first.padded);
+    let parts: Vec<NodeId> = run.iter().map(|p| p.part).collect();
+    let side_by_side = b.add_op(Op::Concat { axis }, &parts, None);
+    if first.start == 0 && last.end == whole[axis] {
+        return side_by_side;
+    }
+    let around = |width: usize| {
+        let mut widths = vec![0; whole.rank()].into_boxed_slice();
+        widths[axis] = width;
+        widths
+    };
+    let pad = Op::Pad {
+        low: around(first.start),
+        high: around(whole[axis] - last.end),
+        interior: around(0),
+    };
+    b.add_op(pad, &[side_by_side], None)
+}
