@@ -133,3 +133,21 @@ fn a_training_step_overwrites_its_weights() {
     assert_eq!(program.donations.iter().flatten().count(), 2);
     check("training-step", &program);
 }
+
+#[test]
+fn a_product_of_one_term_is_arithmetic() {
+    let mut graph = Graph::new();
+    let (w, x, dy) = (
+        input(&mut graph, &[30, 40]),
+        input(&mut graph, &[1, 40]),
+        input(&mut graph, &[1, 30]),
+    );
+    let mut b = Build::new(&mut graph);
+    let gradient = b.matmul(dy, x, true, false);
+    let step = b.mul_scalar(gradient, 0.1);
+    let next = b.sub(w, step);
+    b.finish(&[next]);
+    let program = plan(&graph, &[next], &[w, x, dy], &[w]);
+    assert_eq!(program.steps.len(), 1);
+    check("outer-product", &program);
+}

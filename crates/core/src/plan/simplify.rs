@@ -1,4 +1,5 @@
-//! Dead nodes, common subexpressions, operations that change nothing, and arithmetic on constants.
+//! Dead nodes, common subexpressions, operations that change nothing, arithmetic on constants, and matrix products
+//! that are none.
 
 use std::collections::HashMap;
 
@@ -7,6 +8,10 @@ use crate::elementwise::BinaryOp;
 use crate::op::{Op, Spec};
 use crate::plan::trace::{Trace, TraceNode};
 use crate::reference::{self, Value};
+
+/// Terms up to which a large matrix product is written as arithmetic, and elements that make it large.
+const FEW_TERMS: usize = 4;
+const LARGE_RESULT: usize = 1 << 18;
 
 /// A trace without what need not be computed.
 pub struct Simple {
@@ -22,25 +27,27 @@ pub struct Simple {
 
 /// Simplifies.
 pub fn simplify(trace: &Trace) -> Simple {
-    let mut nodes: Vec<TraceNode> = Vec::with_capacity(trace.nodes.len());
-    let mut same: HashMap<(Op, Vec<u32>, Spec), u32> = HashMap::new();
+    let mut unique = Unique {
+        nodes: Vec::with_capacity(trace.nodes.len()),
+        same: HashMap::new(),
+    };
     let mut representative = Vec::with_capacity(trace.nodes.len());
     for node in &trace.nodes {
         let inputs: Vec<u32> = node.inputs.iter().map(|&i| representative[i as usize]).collect();
-        let at = match unchanged(&node.op, &inputs, &node.spec, &nodes) {
+        let at = match unchanged(&node.op, &inputs, &node.spec, &unique.nodes) {
             Some(input) => input,
-            None if node.op == Op::Input => push(&mut nodes, node, inputs),
-            None => {
-                let op = folded(&node.op, &inputs, &node.spec, &nodes);
-                let (op, inputs) = op.map_or_else(|| (node.op.clone(), inputs), |op| (op, Vec::new()));
-                let key = (op.clone(), inputs.clone(), node.spec.clone());
-                *same
-                    .entry(key)
-                    .or_insert_with(|| push(&mut nodes, &TraceNode { op, ..node.clone() }, inputs))
-            }
+            None if node.op == Op::Input => unique.push(node.clone(), inputs),
+            None => match (&node.op, folded(&node.op, &inputs, &node.spec, &unique.nodes)) {
+                (_, Some(op)) => unique.add(op, Vec::new(), node.spec.clone(), node.scope),
+                (&Op::MatMul { ta, tb }, None) if unique.is_outer(&inputs, ta, &node.spec) => {
+                    unique.outer_products(&inputs, (ta, tb), node)
+                }
+                (op, None) => unique.add(op.clone(), inputs, node.spec.clone(), node.scope),
+            },
         };
         representative.push(at);
     }
+    let nodes = unique.nodes;
     let outputs: Vec<usize> = trace
         .outputs
         .iter()
@@ -70,14 +77,107 @@ pub fn simplify(trace: &Trace) -> Simple {
     }
 }
 
-fn push(nodes: &mut Vec<TraceNode>, node: &TraceNode, inputs: Vec<u32>) -> u32 {
-    nodes.push(TraceNode {
-        op: node.op.clone(),
-        inputs,
-        spec: node.spec.clone(),
-        scope: node.scope,
-    });
-    (nodes.len() - 1) as u32
+/// Nodes while they are gathered, each once.
+struct Unique {
+    nodes: Vec<TraceNode>,
+    same: HashMap<(Op, Vec<u32>, Spec), u32>,
+}
+
+impl Unique {
+    fn push(&mut self, node: TraceNode, inputs: Vec<u32>) -> u32 {
+        self.nodes.push(TraceNode { inputs, ..node });
+        (self.nodes.len() - 1) as u32
+    }
+
+    /// The node that computes this, a new one if there is none yet.
+    fn add(&mut self, op: Op, inputs: Vec<u32>, spec: Spec, scope: u32) -> u32 {
+        let key = (op, inputs, spec);
+        if let Some(&at) = self.same.get(&key) {
+            return at;
+        }
+        let (op, inputs, spec) = key.clone();
+        let node = TraceNode {
+            op,
+            inputs: Vec::new(),
+            spec,
+            scope,
+        };
+        let at = self.push(node, inputs);
+        self.same.insert(key, at);
+        at
+    }
+
+    /// Terms that a product whose left operand this is sums up.
+    fn depth(&self, left: u32, transposed: bool) -> usize {
+        let shape = &self.nodes[left as usize].spec.shape;
+        shape[shape.rank() - if transposed { 2 } else { 1 }]
+    }
+
+    /// Whether a matrix product is better seen as arithmetic on stretched vectors: one term, or few of a result so
+    /// large that writing it is most of the work.
+    fn is_outer(&self, inputs: &[u32], ta: bool, spec: &Spec) -> bool {
+        match self.depth(inputs[0], ta) {
+            1 => true,
+            2..=FEW_TERMS => spec.shape.size() >= LARGE_RESULT,
+            _ => false,
+        }
+    }
+
+    /// A matrix product as a sum of products of stretched columns and rows: it then is part of the arithmetic around
+    /// it and need not exist in memory.
+    fn outer_products(&mut self, inputs: &[u32], (ta, tb): (bool, bool), node: &TraceNode) -> u32 {
+        let rank = node.spec.shape.rank();
+        let (a_terms, b_terms) = (rank - if ta { 2 } else { 1 }, rank - if tb { 1 } else { 2 });
+        let mut sum = None;
+        for term in 0..self.depth(inputs[0], ta) {
+            let column = self.stretched(inputs[0], (a_terms, term), rank - 1, node);
+            let row = self.stretched(inputs[1], (b_terms, term), rank - 2, node);
+            let product = self.like(Op::Binary(BinaryOp::Mul), vec![column, row], node);
+            sum = Some(match sum {
+                None => product,
+                Some(sum) => self.like(Op::Binary(BinaryOp::Add), vec![sum, product], node),
+            });
+        }
+        sum.expect("a product of no terms is not outer")
+    }
+
+    /// Part `term` of an operand along an axis, which then lies along `axis` of the result and is repeated there.
+    fn stretched(
+        &mut self,
+        operand: u32,
+        (along, term): (usize, usize),
+        axis: usize,
+        node: &TraceNode,
+    ) -> u32 {
+        let given = self.nodes[operand as usize].spec.clone();
+        let mut extents = given.shape.dims().to_vec();
+        extents[along] = 1;
+        let mut start = vec![0; extents.len()];
+        start[along] = term;
+        let op = Op::Slice {
+            start: start.into(),
+            step: vec![1; extents.len()].into(),
+        };
+        let mut at = operand;
+        if extents != given.shape.dims() {
+            at = self.add(op, vec![at], Spec::new(extents, given.dtype), node.scope);
+        }
+        let mut lying = node.spec.clone();
+        let mut extents = lying.shape.dims().to_vec();
+        extents[axis] = 1;
+        lying.shape = extents.into();
+        if self.nodes[at as usize].spec != lying {
+            at = self.add(Op::Reshape, vec![at], lying.clone(), node.scope);
+        }
+        if lying != node.spec {
+            at = self.like(Op::Broadcast, vec![at], node);
+        }
+        at
+    }
+
+    fn like(&mut self, op: Op, inputs: Vec<u32>, node: &TraceNode) -> u32 {
+        self.add(op, inputs, node.spec.clone(), node.scope)
+    }
 }
 
 /// The constant that a node of constants is.
