@@ -14,10 +14,11 @@ struct Piece {
     end: usize,
 }
 
-/// The sum of what reaches a node from its users.
+/// The sum of what reaches a node from its users, with less work than adding where that is possible.
 ///
-/// A tensor that is cut into parts gets a piece from each. Neighbouring pieces are put side by side and not padded and
-/// added, so that the steps of a sequence or the gates of a cell cost one copy and not one each.
+/// A tensor that is cut into parts gets a piece from each: neighbouring pieces are put side by side and not padded and
+/// added, so that the steps of a sequence or the gates of a cell cost one copy and not one each. A weight that several
+/// products share, like that of a recurrent step, gets a product from each: they become one.
 pub(crate) fn sum(b: &mut Build<'_>, cotangents: &[NodeId]) -> NodeId {
     if let [only] = cotangents {
         return *only;
@@ -33,8 +34,70 @@ pub(crate) fn sum(b: &mut Build<'_>, cotangents: &[NodeId]) -> NodeId {
     pieces.sort_by_key(|p| (p.axis, p.start));
     let follows = |p: &Piece, next: &Piece| p.axis == next.axis && p.end == next.start;
     terms.extend(pieces.chunk_by(follows).map(|run| joined(b, run)));
+    let terms = with_products_joined(b, terms);
     let first = terms[0];
     terms[1..].iter().fold(first, |sum, &term| b.add(sum, term))
+}
+
+/// A product of two matrices and the extents of its result.
+struct Product {
+    operands: [NodeId; 2],
+    flags: (bool, bool),
+    extents: [usize; 2],
+    /// The extent that is summed over.
+    inner: usize,
+}
+
+fn product(b: &mut Build<'_>, id: NodeId) -> Option<Product> {
+    let node = b.graph().node(id).expect("cotangents live");
+    let Op::MatMul { ta, tb } = node.op else {
+        return None;
+    };
+    let operands = [node.inputs[0], node.inputs[1]];
+    let (result, first) = (b.shape(id), b.shape(operands[0]));
+    (result.rank() == 2).then(|| Product {
+        operands,
+        flags: (ta, tb),
+        extents: [result[0], result[1]],
+        inner: first[if ta { 0 } else { 1 }],
+    })
+}
+
+/// Terms in which `A B + C D` is `[A C] [B; D]`, where copying the operands is less than writing and adding the results.
+fn with_products_joined(b: &mut Build<'_>, terms: Vec<NodeId>) -> Vec<NodeId> {
+    let mut groups: Vec<(Vec<NodeId>, Vec<Product>)> = Vec::new();
+    let mut others = Vec::new();
+    for id in terms {
+        let Some(p) = product(b, id) else {
+            others.push(id);
+            continue;
+        };
+        match groups.iter_mut().find(|(_, found)| found[0].flags == p.flags) {
+            Some((ids, found)) => {
+                ids.push(id);
+                found.push(p);
+            }
+            None => groups.push((vec![id], vec![p])),
+        }
+    }
+    for (ids, products) in groups {
+        let [rows, columns] = products[0].extents;
+        let copied = products.iter().map(|p| p.inner).sum::<usize>() * (rows + columns);
+        let saved = 2 * (products.len() - 1) * rows * columns;
+        if copied >= saved {
+            others.extend(ids);
+            continue;
+        }
+        let (ta, tb) = products[0].flags;
+        let side = |b: &mut Build<'_>, i: usize, axis: usize| {
+            let operands: Vec<NodeId> = products.iter().map(|p| p.operands[i]).collect();
+            b.add_op(Op::Concat { axis }, &operands, None)
+        };
+        let left = side(b, 0, usize::from(!ta));
+        let right = side(b, 1, usize::from(tb));
+        others.push(b.matmul(left, right, ta, tb));
+    }
+    others
 }
 
 fn piece(b: &mut Build<'_>, padded: NodeId) -> Option<Piece> {

@@ -349,6 +349,31 @@ fn movement() {
             None,
         )
     });
+    // Products that share a factor: in both places, with and without transposition.
+    run(
+        "shared factors",
+        &[&[5, 6], &[1, 6], &[2, 5]],
+        (-2.0, 2.0),
+        &|b, x| {
+            let w = squared(b, x[0]);
+            let products = [
+                b.matmul(x[1], w, false, true),
+                b.matmul(x[2], w, false, false),
+                b.matmul(w, x[1], false, true),
+                b.matmul(w, x[2], true, true),
+            ];
+            let twice = b.matmul(products[1], w, false, true);
+            let flat: Vec<NodeId> = products
+                .into_iter()
+                .chain([twice])
+                .map(|p| {
+                    let size = b.shape(p).size();
+                    b.reshape(p, Shape::from([size]))
+                })
+                .collect();
+            b.add_op(Op::Concat { axis: 0 }, &flat, None)
+        },
+    );
     run("concat", &[&[2, 3], &[2, 1]], (-2.0, 2.0), &|b, x| {
         let y = squared(b, x[0]);
         b.add_op(Op::Concat { axis: 1 }, &[y, x[1], y], None)
@@ -366,6 +391,21 @@ fn cotangents_of_parts_are_put_side_by_side() {
     let slope = gradients(&mut b, y, &[x])[0];
     let op = &b.graph().node(slope).expect("live").op;
     assert_eq!(*op, Op::Concat { axis: 0 });
+}
+
+#[test]
+fn products_with_a_shared_weight_become_one() {
+    let mut graph = Graph::new();
+    let mut b = Build::new(&mut graph);
+    let [x, y, w] = [[1, 9], [2, 9], [8, 9]]
+        .map(|s| b.add_op(Op::Input, &[], Some(&Spec::new(s.as_slice(), DType::F64))));
+    let once = b.matmul(x, w, false, true);
+    let again = b.matmul(y, w, false, true);
+    let both = b.add_op(Op::Concat { axis: 0 }, &[once, again], None);
+    let scalar = weighted(&mut b, both, 0);
+    let slope = gradients(&mut b, scalar, &[w])[0];
+    let op = &b.graph().node(slope).expect("live").op;
+    assert!(matches!(op, Op::MatMul { .. }), "{op:?}");
 }
 
 #[test]
