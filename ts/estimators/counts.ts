@@ -4,7 +4,7 @@ import type { Tensor } from '../tensor.js'
 import { classCounts } from './samples.js'
 
 /** Correction of plug-in estimates from counts. */
-export type CountCorrection = 'none' | 'millerMadow' | 'shrinkage'
+export type CountCorrection = 'none' | 'millerMadow' | 'weighted' | 'shrinkage'
 
 /** A number for each pair of symbols, int32 `[n]`. */
 export function jointClasses(x: Tensor, y: Tensor): Tensor {
@@ -16,23 +16,33 @@ export function jointClasses(x: Tensor, y: Tensor): Tensor {
  *
  * - `none`: plug-in, H(X) + H(Y) - H(X, Y) of the relative frequencies.
  * - `millerMadow`: plus (r + c - m - 1) / (2 n), with r and c symbols and m pairs that occur (Miller 1955).
+ * - `weighted`: the correction b of Miller and Madow times b^2 / (b^2 + s^2), s the standard error of the plug-in estimate: applied
+ *   where it stands out from the noise, left out where it does not.
  * - `shrinkage`: each of the three entropies from frequencies shrunk towards equal ones, by the James-Stein weight of Hausser and
  *   Strimmer 2009, eq. 6.
  */
 export function symbolInformation(x: Tensor, y: Tensor, correction: CountCorrection): Tensor {
   const n = x.shape[0] as number
-  const [a, b, ab] = [classCounts(x), classCounts(y), classCounts(jointClasses(x, y))]
+  const pairs = jointClasses(x, y)
+  const [a, b, ab] = [classCounts(x), classCounts(y), classCounts(pairs)]
   if (correction === 'shrinkage')
     return shrunkEntropy(a, n).add(shrunkEntropy(b, n)).sub(shrunkEntropy(ab, n))
   const plugin = entropyOf(a, n).add(entropyOf(b, n)).sub(entropyOf(ab, n))
   if (correction === 'none') return plugin
-  return plugin.add(
-    occupied(a)
-      .add(occupied(b))
-      .sub(occupied(ab))
-      .sub(1)
-      .div(2 * n),
-  )
+  const bias = occupied(a)
+    .add(occupied(b))
+    .sub(occupied(ab))
+    .sub(1)
+    .div(2 * n)
+  if (correction === 'millerMadow') return plugin.add(bias)
+  const ratios = ab
+    .take(pairs)
+    .mul(n)
+    .div(a.take(x).mul(b.take(y)))
+    .log()
+  const variance = ratios.sub(plugin).square().mean().div(n)
+  const square = bias.square()
+  return plugin.add(bias.mul(square.div(square.add(variance).maximum(1e-300))))
 }
 
 /** Plug-in entropy in nats of counts that sum to n. */

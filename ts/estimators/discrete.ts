@@ -5,21 +5,26 @@ import { InformationEstimator, type InformationOptions } from './information.js'
 
 /** Options of {@link DiscreteMI}. */
 export interface DiscreteOptions {
-  /** Default 'shrinkage'. */
+  /** Default 'weighted'. */
   correction?: CountCorrection
 }
 
 /**
- * Mutual information of two discrete variables from their contingency table, plug-in or with a correction of its bias:
- * `millerMadow` (Miller 1955) or `shrinkage` (James-Stein; Hausser and Strimmer 2009).
+ * Mutual information of two discrete variables from their contingency table, plug-in (`none`) or with a correction of its bias:
+ * `millerMadow` (Miller 1955), `weighted` (the same as far as it exceeds the noise) or `shrinkage` (James-Stein; Hausser and Strimmer 2009).
  *
  * Equal labels, or equal rows, are one symbol. The plug-in estimate lies too high, by about (r - 1)(c - 1) / (2 n) for r and c
  * symbols. 0 where one of the two is constant. A measurement: it has no gradient.
  */
 export class DiscreteMI extends InformationEstimator<DiscreteOptions> {
   constructor(options: DiscreteOptions & InformationOptions = {}) {
-    super(options, { correction: 'shrinkage' })
-    oneOf('correction of DiscreteMI', this.params.correction, ['none', 'millerMadow', 'shrinkage'])
+    super(options, { correction: 'weighted' })
+    oneOf('correction of DiscreteMI', this.params.correction, [
+      'none',
+      'millerMadow',
+      'weighted',
+      'shrinkage',
+    ])
   }
 
   override get takes() {

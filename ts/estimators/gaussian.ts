@@ -41,21 +41,31 @@ export function gaussianInformation(name: string, x: Tensor, y: Tensor, biasCorr
     )
   }
   const z = concat([x, y], 1)
-  // Compared exactly: the mean of equal numbers may be off by a rounding error, their variance then not quite 0.
-  const varies = z.max(0).notEqual(z.min(0)).cast('float64')
-  const centered = z.sub(z.mean(0)).mul(varies)
-  const spread = centered.square().mean(0).sqrt()
-  const rows = centered.div(where(varies.greater(0), spread, 1))
-  const correlation = rows.matmulT(rows, { transposeA: true }).div(n)
-  const identity = varies.neg().add(1).diag()
-  const full = correlation.add(identity)
+  const full = normalCorrelation(z)
   const margin = full.slice([dx, dx])
   return scope(name, () => {
     // The factor of the whole holds that of x; what follows is the factor of y given x.
     const given = full.cholesky().diagonal().slice([dx])
     const plugin = margin.cholesky().diagonal().log().sub(given.log()).sum()
-    return biasCorrection ? plugin.sub(normalBias(n, varies, dx)) : plugin
+    return biasCorrection ? plugin.sub(normalBias(n, varying(z), dx)) : plugin
   })
+}
+
+/** Correlation matrix of columns; those that are constant are uncorrelated with everything. */
+export function normalCorrelation(z: Tensor): Tensor {
+  const varies = varying(z)
+  const centered = z.sub(z.mean(0)).mul(varies)
+  const spread = centered.square().mean(0).sqrt()
+  const rows = centered.div(where(varies.greater(0), spread, 1))
+  return rows
+    .matmulT(rows, { transposeA: true })
+    .div(z.shape[0] as number)
+    .add(varies.neg().add(1).diag())
+}
+
+/** 1 for each column that varies, 0 for constant ones; their computed variance may be a rounding error above 0. */
+export function varying(z: Tensor): Tensor {
+  return z.max(0).notEqual(z.min(0)).cast('float64')
 }
 
 /** Bias of the plug-in estimate for n normal samples, by the expectation of the logarithm of Wishart determinants. */

@@ -5,6 +5,8 @@ export * from './cka.js'
 export type { SampleData } from './data.js'
 export * from './discrete.js'
 export * from './distance-correlation.js'
+export * from './edge.js'
+export { edgeInformation, edgeWeights } from './edge-parts.js'
 export {
   Estimator,
   type EstimatorOptions,
@@ -18,6 +20,7 @@ export * from './hsic.js'
 export * from './information.js'
 export * from './kde.js'
 export * from './kernels.js'
+export * from './linear-discriminant.js'
 export * from './renyi.js'
 export type { Samples } from './samples.js'
 export { StudentCopulaMI } from './student-copula.js'

@@ -72,11 +72,15 @@ export abstract class InformationEstimator<O extends object = object> extends Es
     const { takes } = this
     if (isLabels(y) && takes.y === 'numbers') return this.#classes('y').criterion(x, y)
     if (isLabels(x) && takes.x === 'numbers') return this.#classes('x').criterion(y, x)
-    const nats = this.nats(this.#argument('x', x), this.#argument('y', y))
+    const value = this.inUnits(this.nats(this.#argument('x', x), this.#argument('y', y)))
+    return x.dtype === 'float32' && y.dtype !== 'float64' ? value.cast('float32') : value
+  }
+
+  /** Nats in the unit that was asked for, not below 0 where that was asked for. */
+  protected inUnits(nats: Tensor): Tensor {
     const { base, clip } = this.params
     const scaled = base === Math.E ? nats : nats.div(Math.log(base))
-    const value = clip ? scaled.maximum(0) : scaled
-    return x.dtype === 'float32' && y.dtype !== 'float64' ? value.cast('float32') : value
+    return clip ? scaled.maximum(0) : scaled
   }
 
   #classes(what: 'x' | 'y'): Estimator {

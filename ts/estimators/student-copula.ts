@@ -2,7 +2,7 @@ import { DataError } from '../errors.js'
 import { scope } from '../memory.js'
 import { concat, stack } from '../ops/index.js'
 import { eye, type Tensor, tensor } from '../tensor.js'
-import { normalBias } from './gaussian.js'
+import { normalBias, varying } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { doubledRanks, normalQuantile } from './ranks.js'
 import { digammaOf, logGamma, studentLogDensity, studentQuantiles } from './student.js'
@@ -39,7 +39,7 @@ export class StudentCopulaMI extends InformationEstimator {
       )
     }
     const given = concat([x, y], 1).stopGradient()
-    const varies = given.max(0).notEqual(given.min(0)).cast('float64')
+    const varies = varying(given)
     const ranks = doubledRanks(given).cast('int32').flatten(0)
     const fits = degrees.map((nu) => scope(this.name, () => fit(ranks, varies, n, dx, nu)))
     const best = stack(fits.map(({ likelihood }) => likelihood)).argMax(0)

@@ -1,0 +1,60 @@
+/** Parts of the ensemble dependency graph estimator. */
+import { normal } from '../random.js'
+import { arange, type Tensor, tensor } from '../tensor.js'
+import { jointClasses } from './counts.js'
+import { classCounts } from './samples.js'
+
+/** Bounds of the logarithm of each edge's ratio, in nats. Default none. */
+export interface EdgeBounds {
+  least?: number
+  most?: number
+}
+
+/**
+ * Information in nats of a dependency graph (Noshad, Zeng and Hero 2018, eq. 9): the mean over samples of
+ * ln(N_ij n / (N_i M_j)), each logarithm kept within the bounds.
+ *
+ * @param x buckets of n samples, int32 `[n]` as `uniqueRows` numbers them; @param y alike
+ */
+export function edgeInformation(x: Tensor, y: Tensor, bounds: EdgeBounds = {}): Tensor {
+  const n = x.shape[0] as number
+  const pairs = jointClasses(x, y)
+  const of = (buckets: Tensor) => classCounts(buckets).take(buckets)
+  const ratios = of(pairs)
+    .mul(n)
+    .div(of(x).mul(of(y)))
+    .log()
+  const { least = null, most = null } = bounds
+  return (least === null && most === null ? ratios : ratios.clip(least, most)).mean()
+}
+
+/**
+ * Weights of an ensemble (eq. 14): the shortest w with sum w = 1 and sum w t^i = 0 for i = 1 .. d.
+ *
+ * @param t `[m]` with m above d; @returns `[m]` float64
+ */
+export function edgeWeights(t: Tensor, d: number): Tensor {
+  const m = t.shape[0] as number
+  // The conditions hold for multiples of t as well; near 1 the powers stay comparable.
+  const scaled = t.div(t.mean()).expandDims(0)
+  const powers = scaled.pow(arange(d + 1, { dtype: 'float64' }).expandDims(1))
+  const unit = tensor(
+    Float64Array.from({ length: d + 1 }, (_, i) => Number(i === 0)),
+    { shape: [d + 1, 1] },
+  )
+  const multipliers = powers.matmulT(powers, { transposeB: true }).solve(unit)
+  return powers.matmulT(multipliers, { transposeA: true }).reshape([m])
+}
+
+/** Median of a vector, the mean of the middle two for an even number. */
+export function median(values: Tensor): Tensor {
+  const n = values.shape[0] as number
+  const sorted = values.sort(0)
+  const [low, high] = [Math.floor((n - 1) / 2), Math.floor(n / 2)]
+  return sorted.slice([low], [high + 1]).mean()
+}
+
+/** Normal directions of p-stable hashing, `[d, r]`, of unit length on average. */
+export function projection(from: Tensor, d: number, r: number): Tensor {
+  return normal(from, [d, r], { dtype: 'float64' }).div(Math.sqrt(d))
+}
