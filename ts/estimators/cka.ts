@@ -7,7 +7,7 @@ import { centered, inner, uCentered } from './centring.js'
 import { checkFlag, checkPositive, oneOf } from './check.js'
 import { type SampleData, samplesFrom } from './data.js'
 import { Estimator, type EstimatorOptions } from './estimator.js'
-import { gaussianKernel, linearKernel, medianSigma } from './kernels.js'
+import { gaussianKernel, medianSigma } from './kernels.js'
 import { isLabels, numbersOf, samplesOf } from './samples.js'
 
 /** Options of {@link CKA}. */

@@ -41,7 +41,7 @@ export class StudentCopulaMI extends InformationEstimator {
     const given = concat([x, y], 1).stopGradient()
     const varies = varying(given)
     const ranks = doubledRanks(given).cast('int32').flatten(0)
-    const fits = degrees.map((nu) => scope(this.name, () => fit(ranks, varies, n, dx, nu)))
+    const fits = degrees.map((nu) => scope(this.name, () => copulaFit(ranks, varies, n, dx, nu)))
     const best = stack(fits.map(({ likelihood }) => likelihood)).argMax(0)
     const value = stack(fits.map(({ information }) => information))
       .take(best.reshape([1]))
@@ -57,7 +57,7 @@ interface Fit {
 }
 
 /** The t copula of `nu` degrees of freedom, with the best scatter matrix. */
-function fit(ranks: Tensor, varies: Tensor, n: number, dx: number, nu: number): Fit {
+function copulaFit(ranks: Tensor, varies: Tensor, n: number, dx: number, nu: number): Fit {
   const d = varies.size
   const isNormal = nu === Number.POSITIVE_INFINITY
   const quantiles = isNormal

@@ -1,0 +1,44 @@
+import { foldIn } from '../random.js'
+import type { Tensor } from '../tensor.js'
+import { club } from './bounds.js'
+import { type CriticValues, type CriticWeights, dense, denseWeights } from './critic.js'
+import type { InformationOptions } from './information.js'
+import { TrainedEstimator, type TrainedOptions } from './trained.js'
+
+/**
+ * CLUB (Cheng et al. 2020): an upper bound on information by a fitted conditional density q(y | x), normal with a mean and a diagonal covariance
+ * that are networks of x; trained by likelihood. An upper bound only where q is right.
+ */
+export class CLUB extends TrainedEstimator {
+  constructor(options: TrainedOptions & InformationOptions = {}) {
+    super(options, {})
+  }
+
+  protected weights(from: Tensor, dx: number, dy: number): CriticWeights {
+    const { hidden } = this.params
+    return {
+      ...denseWeights('mean', foldIn(from, 0), dx, hidden, dy),
+      ...denseWeights('spread', foldIn(from, 1), dx, hidden, dy),
+    }
+  }
+
+  /** Mean log-likelihood but for its constant. */
+  protected objective(values: CriticValues, x: Tensor, y: Tensor): Tensor {
+    const { mean, logVariance } = conditional(values, x)
+    return y.sub(mean).square().mul(logVariance.neg().exp()).add(logVariance).sum(1).mean().div(-2)
+  }
+
+  protected override score(values: CriticValues, x: Tensor, y: Tensor): Tensor {
+    return this.objective(values, x, y)
+  }
+
+  protected bound(values: CriticValues, x: Tensor, y: Tensor): Tensor {
+    const { mean, logVariance } = conditional(values, x)
+    return club(mean.cast('float64'), logVariance.cast('float64'), y.cast('float64'))
+  }
+}
+
+function conditional(values: CriticValues, x: Tensor): { mean: Tensor; logVariance: Tensor } {
+  // tanh keeps the variance within e^-8 and e^8, so that an outlier cannot end the training.
+  return { mean: dense(values, 'mean', x), logVariance: dense(values, 'spread', x).tanh().mul(8) }
+}

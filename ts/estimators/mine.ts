@@ -1,0 +1,53 @@
+import { type Tensor, zeros } from '../tensor.js'
+import { Variable } from '../variable.js'
+import { donskerVaradhan, logMeanExpApart, mineObjective } from './bounds.js'
+import { checkPositive } from './check.js'
+import type { InformationOptions } from './information.js'
+import { type CriticOptions, ScoreBound } from './score-bound.js'
+
+/** Options of {@link MINE}. */
+export interface MINEOptions {
+  /** Weight of a batch in the moving average that corrects the gradient. Default 0.01. */
+  rate?: number
+}
+
+/**
+ * Mutual information neural estimation (Belghazi et al. 2018): the bound of Donsker and Varadhan, its gradient corrected by a moving average of
+ * mean exp f (eq. 12), which is kept as a logarithm. A lower bound but for the variance of its second term; evaluated on held-out samples.
+ */
+export class MINE extends ScoreBound<MINEOptions> {
+  #logAverage: Variable | undefined
+
+  constructor(options: MINEOptions & CriticOptions & InformationOptions = {}) {
+    super(options, { rate: 0.01 })
+    checkPositive('MINE: rate', this.params.rate)
+  }
+
+  protected override reset(): void {
+    this.#logAverage?.dispose()
+    this.#logAverage = new Variable(zeros([]), { name: 'logAverage', trainable: false })
+  }
+
+  protected ofScores(scores: Tensor): Tensor {
+    return donskerVaradhan(scores)
+  }
+
+  protected override objectiveOfScores(scores: Tensor): Tensor {
+    const average = this.#logAverage as Variable
+    const { rate } = this.params
+    const batch = logMeanExpApart(scores).stopGradient()
+    // ln((1 - a) e^old + a e^new), from the larger of the two.
+    const old = average.value
+    const top = old.maximum(batch)
+    const next = top.add(
+      old
+        .sub(top)
+        .exp()
+        .mul(1 - rate)
+        .add(batch.sub(top).exp().mul(rate))
+        .log(),
+    )
+    average.assign(next)
+    return mineObjective(scores, next)
+  }
+}

@@ -1,0 +1,65 @@
+import { foldIn } from '../random.js'
+import type { Tensor } from '../tensor.js'
+import { oneOf } from './check.js'
+import {
+  type CriticValues,
+  type CriticWeights,
+  denseWeights,
+  jointScores,
+  separableScores,
+} from './critic.js'
+import type { InformationOptions } from './information.js'
+import { TrainedEstimator, type TrainedOptions } from './trained.js'
+
+/** Options of estimators whose network scores pairs of samples. */
+export interface CriticOptions extends TrainedOptions {
+  /** 'joint' (default): one network of x and y. 'separable': the inner product of a network of x and one of y. */
+  critic?: 'joint' | 'separable'
+}
+
+/** Width of the two outputs that a separable critic multiplies. */
+const embedding = 32
+
+/** A bound on information by a trained critic, given as a function of the scores of all pairs of a batch. */
+export abstract class ScoreBound<O extends object = object> extends TrainedEstimator<
+  O & { critic?: 'joint' | 'separable' }
+> {
+  constructor(options: O & CriticOptions & InformationOptions, defaults: Required<O>) {
+    type Own = Required<O & { critic?: 'joint' | 'separable' }>
+    super(options, { ...defaults, critic: 'joint' } as Own)
+    oneOf(`critic of ${new.target.name}`, this.#critic, ['joint', 'separable'])
+  }
+
+  get #critic(): 'joint' | 'separable' {
+    return (this.params as Required<CriticOptions>).critic
+  }
+
+  /** The estimate in nats. @param scores `[n, n]` */
+  protected abstract ofScores(scores: Tensor): Tensor
+
+  /** What training ascends; by default the estimate. */
+  protected objectiveOfScores(scores: Tensor): Tensor {
+    return this.ofScores(scores)
+  }
+
+  protected weights(from: Tensor, dx: number, dy: number): CriticWeights {
+    const { hidden } = this.params as Required<TrainedOptions>
+    if (this.#critic === 'joint') return denseWeights('joint', from, dx + dy, hidden, 1)
+    return {
+      ...denseWeights('left', foldIn(from, 0), dx, hidden, embedding),
+      ...denseWeights('right', foldIn(from, 1), dy, hidden, embedding),
+    }
+  }
+
+  protected objective(values: CriticValues, x: Tensor, y: Tensor): Tensor {
+    return this.objectiveOfScores(this.#scores(values, x, y))
+  }
+
+  protected bound(values: CriticValues, x: Tensor, y: Tensor): Tensor {
+    return this.ofScores(this.#scores(values, x, y).cast('float64'))
+  }
+
+  #scores(values: CriticValues, x: Tensor, y: Tensor): Tensor {
+    return this.#critic === 'joint' ? jointScores(values, x, y) : separableScores(values, x, y)
+  }
+}

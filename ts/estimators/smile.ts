@@ -1,0 +1,27 @@
+import type { Tensor } from '../tensor.js'
+import { jensenShannon, smile } from './bounds.js'
+import { checkPositive } from './check.js'
+import type { InformationOptions } from './information.js'
+import { type CriticOptions, ScoreBound } from './score-bound.js'
+
+/** Options of {@link SMILE}. */
+export interface SMILEOptions {
+  /** exp f is clipped to [e^-tau, e^tau]. Default 5; 1 for less variance; Infinity for the bound of Donsker and Varadhan. */
+  tau?: number
+}
+
+/** SMILE (Song and Ermon 2020): a critic trained by the Jensen-Shannon objective, evaluated with clipped ratios. No bound. */
+export class SMILE extends ScoreBound<SMILEOptions> {
+  constructor(options: SMILEOptions & CriticOptions & InformationOptions = {}) {
+    super(options, { tau: 5 })
+    if (this.params.tau !== Number.POSITIVE_INFINITY) checkPositive('SMILE: tau', this.params.tau)
+  }
+
+  protected ofScores(scores: Tensor): Tensor {
+    return smile(scores, this.params.tau)
+  }
+
+  protected override objectiveOfScores(scores: Tensor): Tensor {
+    return jensenShannon(scores)
+  }
+}

@@ -1,0 +1,264 @@
+import { ArgumentError, DataError, StateError } from '../errors.js'
+import { jit } from '../jit.js'
+import { tidy } from '../memory.js'
+import { oneHot } from '../ops/index.js'
+import { Adam } from '../optim/adam.js'
+import { foldIn, HostRandom, key } from '../random.js'
+import { type Tensor, tensor } from '../tensor.js'
+import { evaluate, valueAndGrad } from '../transforms.js'
+import type { Variable } from '../variable.js'
+import { checkFlag, checkPositive, checkWhole } from './check.js'
+import type { CriticValues, CriticWeights } from './critic.js'
+import { InformationEstimator, type InformationOptions } from './information.js'
+import { classesOf, isLabels } from './samples.js'
+
+/** Options of every estimator that trains a network. */
+export interface TrainedOptions {
+  /** Widths of the hidden layers (relu). Default [16, 8]. */
+  hidden?: readonly number[]
+  /** Samples of a step, of which all pairs are scored. Default 128. */
+  batchSize?: number
+  /** Of Adam. Default 1e-3. */
+  learningRate?: number
+  /** Steps at most. Default 5000. */
+  steps?: number
+  /** Validations without a better value after which training ends; there is one every 100 steps. Default 10. */
+  patience?: number
+  /** Part of the samples that training never sees; half of it decides when to end, the other half gives the estimate. Default 0.4. */
+  heldOut?: number
+  /** Bring columns to mean 0 and variance 1, by the training samples. Default true. */
+  standardize?: boolean
+  /** Decides weights, batches and the split. Default 0. */
+  seed?: number
+}
+
+/** The defaults of {@link TrainedOptions}. */
+export const trainedDefaults: Required<TrainedOptions> = {
+  hidden: [16, 8],
+  batchSize: 128,
+  learningRate: 1e-3,
+  steps: 5000,
+  patience: 10,
+  heldOut: 0.4,
+  standardize: true,
+  seed: 0,
+}
+
+/** Steps between two validations. */
+const validationInterval = 100
+/** Samples that held-out pairs are formed of at a time. */
+const blockSize = 512
+
+/** Samples of one part of the data, float32 rows. */
+interface Part {
+  readonly x: Tensor
+  readonly y: Tensor
+}
+
+/**
+ * An estimator of information that trains a network for every estimate: on one part of the samples, ended by a second, evaluated on a third that
+ * took no part, since a bound on the samples it was trained on grows without limit.
+ *
+ * `estimate` takes seconds. There is no lazy `criterion`; as an evaluator it runs at the end of epochs or on a probe.
+ */
+export abstract class TrainedEstimator<O extends object = object> extends InformationEstimator<
+  O & TrainedOptions
+> {
+  constructor(options: O & TrainedOptions & InformationOptions, defaults: Required<O>) {
+    super(options, { ...trainedDefaults, ...defaults } as Required<O & TrainedOptions>)
+    const name = new.target.name
+    const { hidden, batchSize, learningRate, steps, patience, heldOut, standardize, seed } = this
+      .params as Required<TrainedOptions>
+    if (!Array.isArray(hidden) || hidden.length === 0) {
+      throw new ArgumentError(`${name}: hidden must be a list of at least one width, such as [16, 8]`)
+    }
+    for (const width of hidden) checkWhole(`${name}: hidden`, width, 1)
+    checkWhole(`${name}: batchSize`, batchSize, 2)
+    checkPositive(`${name}: learningRate`, learningRate)
+    checkWhole(`${name}: steps`, steps, 1)
+    checkWhole(`${name}: patience`, patience, 1)
+    checkWhole(`${name}: seed`, seed, 0)
+    checkFlag(`${name}: standardize`, standardize)
+    if (!(heldOut > 0 && heldOut < 1)) {
+      throw new ArgumentError(`${name}: heldOut must lie between 0 and 1, received ${heldOut}`)
+    }
+  }
+
+  override get takes() {
+    return { x: 'any', y: 'any' } as const
+  }
+
+  override get isTrained(): boolean {
+    return true
+  }
+
+  /** Each of the three parts needs two samples. */
+  override get minimumSamples(): number {
+    const { heldOut } = this.params as Required<TrainedOptions>
+    return Math.max(Math.ceil(4 / heldOut), Math.ceil(2 / (1 - heldOut)))
+  }
+
+  override get advisedSamples(): number {
+    return Math.max(512, this.minimumSamples)
+  }
+
+  /** Initial weights for rows of these widths. */
+  protected abstract weights(from: Tensor, dx: number, dy: number): CriticWeights
+
+  /** What training ascends, on a batch. */
+  protected abstract objective(values: CriticValues, x: Tensor, y: Tensor): Tensor
+
+  /** The estimate in nats of samples that took no part. */
+  protected abstract bound(values: CriticValues, x: Tensor, y: Tensor): Tensor
+
+  /** Whether a larger value on the validation samples is a better one; by default what `bound` gives is compared. */
+  protected score(values: CriticValues, x: Tensor, y: Tensor): Tensor {
+    return this.bound(values, x, y)
+  }
+
+  /** Starts a training: forgets what the objective remembers. */
+  protected reset(): void {}
+
+  protected nats(): Tensor {
+    throw new StateError(
+      `${this.name} trains a network for every estimate, so it has no lazy value; use await estimate(x, y), or attach it with { evaluateOn: 'epoch' }`,
+    )
+  }
+
+  protected override async value(x: Tensor, y: Tensor): Promise<number> {
+    this.checkCounts(x, y)
+    const { heldOut, seed } = this.params as Required<TrainedOptions>
+    const rows = [await rowsOf(x), await rowsOf(y)] as [Tensor, Tensor]
+    const n = rows[0].shape[0] as number
+    const order = new HostRandom(seed).permutation(n)
+    const kept = Math.max(2, Math.min(n - 4, Math.round(n * (1 - heldOut))))
+    const middle = kept + Math.floor((n - kept) / 2)
+    const parts = this.#split(rows, [
+      order.subarray(0, kept),
+      order.subarray(kept, middle),
+      order.subarray(middle),
+    ])
+    await evaluate(parts)
+    const [training, validation, test] = parts as [Part, Part, Part]
+    const best = await this.#train(training, validation)
+    const nats = await this.#measure((v, a, b) => this.bound(v, a, b), best, test)
+    const { base, clip } = this.params
+    return clip ? Math.max(0, nats / Math.log(base)) : nats / Math.log(base)
+  }
+
+  #split([x, y]: readonly [Tensor, Tensor], orders: readonly Int32Array[]): Part[] {
+    return tidy(() => {
+      const isScaled = (this.params as Required<TrainedOptions>).standardize
+      const take = (rows: Tensor, order: Int32Array) => rows.take(tensor(order.slice()))
+      const scaled = (rows: Tensor) => {
+        if (!isScaled) return rows
+        const seen = take(rows, orders[0] as Int32Array)
+        const spread = seen.sub(seen.mean(0)).square().mean(0).sqrt()
+        return rows.sub(seen.mean(0)).div(spread.add(spread.equal(0).cast('float64')))
+      }
+      const [a, b] = [scaled(x), scaled(y)]
+      return orders.map((order) => ({
+        x: take(a, order).cast('float32'),
+        y: take(b, order).cast('float32'),
+      }))
+    })
+  }
+
+  async #train(training: Part, validation: Part): Promise<CriticValues> {
+    const { seed, learningRate, steps, patience, batchSize } = this.params as Required<TrainedOptions>
+    const weights = this.weights(
+      foldIn(key(seed), 1),
+      training.x.shape[1] as number,
+      training.y.shape[1] as number,
+    )
+    this.reset()
+    const adam = new Adam({ learningRate })
+    adam.prepare(weights)
+    await evaluate(Object.values(weights))
+    const step = jit((batch: { rows: Tensor }) => {
+      const [x, y] = [training.x.take(batch.rows), training.y.take(batch.rows)]
+      const { grads } = valueAndGrad(
+        (values: Record<string, Tensor>) => this.objective(values, x, y).neg(),
+        weights,
+      )
+      adam.step(weights, grads)
+      return {}
+    })
+    try {
+      const batches = batchesOf(training.x.shape[0] as number, batchSize, new HostRandom(seed + 1))
+      let best = { value: Number.NEGATIVE_INFINITY, weights: await snapshot(weights) }
+      for (let done = 0, waits = 0; done < steps && waits < patience; ) {
+        for (let i = 0; i < validationInterval && done < steps; i++, done++) {
+          using rows = tensor(batches.next())
+          await step({ rows })
+        }
+        const now = await snapshot(weights)
+        const value = await this.#measure((v, a, b) => this.score(v, a, b), now, validation)
+        if (Number.isNaN(value)) break
+        if (value > best.value) {
+          best = { value, weights: now }
+          waits = 0
+        } else waits++
+      }
+      return best.weights
+    } finally {
+      step.dispose()
+    }
+  }
+
+  /** Mean over blocks of held-out samples, so that the scores of all pairs of a block fit in memory. */
+  async #measure(
+    of: (values: CriticValues, x: Tensor, y: Tensor) => Tensor,
+    values: CriticValues,
+    part: Part,
+  ): Promise<number> {
+    const n = part.x.shape[0] as number
+    const blocks = Math.max(1, Math.round(n / blockSize))
+    const edges = Array.from({ length: blocks + 1 }, (_, i) => Math.round((i * n) / blocks))
+    let total = 0
+    for (let i = 0; i < blocks; i++) {
+      using value = tidy(() => {
+        const cut = (rows: Tensor) => rows.slice([edges[i] as number], [edges[i + 1] as number])
+        return of(values, cut(part.x), cut(part.y))
+      })
+      total += (await value.item()) * ((edges[i + 1] as number) - (edges[i] as number))
+    }
+    return total / n
+  }
+}
+
+/** float64 rows; labels as one-hot rows. */
+async function rowsOf(x: Tensor): Promise<Tensor> {
+  if (!isLabels(x)) return x
+  const classes = classesOf('labels', x)
+  const count = (await classes.max().item()) + 1
+  if (count > 10_000) throw new DataError(`${count} classes are too many for one-hot rows`)
+  return oneHot(classes, count, 'float64')
+}
+
+/** Values of weights at this moment. */
+async function snapshot(weights: Readonly<Record<string, Variable>>): Promise<CriticValues> {
+  const entries = await Promise.all(
+    Object.entries(weights).map(
+      async ([name, weight]) => [name, tensor(await weight.data(), { shape: weight.shape })] as const,
+    ),
+  )
+  return Object.fromEntries(entries)
+}
+
+/** Batches of row numbers, epoch after epoch, in new orders. */
+function batchesOf(n: number, batchSize: number, random: HostRandom): { next(): Int32Array } {
+  const size = Math.min(n, batchSize)
+  let order = random.permutation(n)
+  let at = 0
+  return {
+    next() {
+      if (at + size > n) {
+        order = random.permutation(n)
+        at = 0
+      }
+      at += size
+      return order.slice(at - size, at)
+    },
+  }
+}
