@@ -4,7 +4,7 @@ import { type Tensor, tensor } from '../tensor.js'
 import { checkFlag, checkPositive, checkWhole } from './check.js'
 import { symbolInformation } from './counts.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
-import { classesOf } from './samples.js'
+import { classesOf, numbersOf } from './samples.js'
 
 /** Options of {@link Binned}. */
 export interface BinnedOptions {
@@ -60,8 +60,9 @@ export class Binned extends InformationEstimator<BinnedOptions> {
     return symbolInformation(symbols, targets, this.params.millerMadow ? 'millerMadow' : 'none')
   }
 
-  /** The bin of every activation, whole numbers in the shape of `x`. */
-  bins(x: Tensor): Tensor {
+  /** The bin of every activation of rows `[n, d]`, whole numbers as float64 `[n, d]`. @param given `[n, ...]` */
+  bins(given: Tensor): Tensor {
+    const x = numbersOf('Binned', given)
     const { bins, range, binSize } = this.params
     if (binSize > 0) return x.div(binSize).floor()
     if (range !== 'data') return binsBetween(x, range[0], range[1], bins)

@@ -1,6 +1,7 @@
 /** Parts of the ensemble dependency graph estimator. */
 import { normal } from '../random.js'
 import { arange, type Tensor, tensor } from '../tensor.js'
+import { checkPositive } from './check.js'
 import { jointClasses } from './counts.js'
 import { classCounts } from './samples.js'
 
@@ -28,6 +29,12 @@ export function edgeInformation(x: Tensor, y: Tensor, bounds: EdgeBounds = {}): 
   return (least === null && most === null ? ratios : ratios.clip(least, most)).mean()
 }
 
+/** The hash of EDGE: floor((x + shift) / epsilon), entry by entry. */
+export function floorHash(x: Tensor, epsilon: number, shift = 0): Tensor {
+  checkPositive('floorHash: epsilon', epsilon)
+  return x.add(shift).div(epsilon).floor()
+}
+
 /**
  * Weights of an ensemble (eq. 14): the shortest w with sum w = 1 and sum w t^i = 0 for i = 1 .. d.
  *
@@ -36,7 +43,8 @@ export function edgeInformation(x: Tensor, y: Tensor, bounds: EdgeBounds = {}): 
 export function edgeWeights(t: Tensor, d: number): Tensor {
   const m = t.shape[0] as number
   // The conditions hold for multiples of t as well; near 1 the powers stay comparable.
-  const scaled = t.div(t.mean()).expandDims(0)
+  const exact = t.cast('float64')
+  const scaled = exact.div(exact.mean()).expandDims(0)
   const powers = scaled.pow(arange(d + 1, { dtype: 'float64' }).expandDims(1))
   const unit = tensor(
     Float64Array.from({ length: d + 1 }, (_, i) => Number(i === 0)),

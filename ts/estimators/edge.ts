@@ -6,7 +6,7 @@ import { checkFlag, checkPositive, checkWhole, oneOf } from './check.js'
 import { symbolInformation } from './counts.js'
 import { authorsEstimate } from './edge-authors.js'
 import { edgeWeights, median, projection } from './edge-parts.js'
-import { gaussianInformation, normalCorrelation } from './gaussian.js'
+import { gaussianInformation, normalCorrelation, standardized } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { normalScores } from './ranks.js'
 
@@ -109,9 +109,7 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
   #coordinates(x: Tensor): Tensor {
     if (x.rank === 1) return x
     if (this.params.copula) return normalScores(x)
-    const centered = x.sub(x.mean(0))
-    const spread = centered.square().mean(0).sqrt()
-    return centered.div(spread.add(spread.equal(0).cast('float64')))
+    return standardized(x)
   }
 
   #correction(a: Tensor, b: Tensor): 'gaussian' | 'shuffle' | 'none' {

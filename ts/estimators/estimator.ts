@@ -68,9 +68,9 @@ export abstract class Estimator<O extends object = object> {
     return { x: 'any', y: 'any' }
   }
 
-  /** Whether a value takes training of its own, so that there is no lazy `criterion`. */
-  get isTrained(): boolean {
-    return false
+  /** Whether there is a lazy `criterion`; not so where a value takes training of its own, or decisions by values. */
+  get isLazy(): boolean {
+    return true
   }
 
   /**
@@ -95,9 +95,19 @@ export abstract class Estimator<O extends object = object> {
 
   /** The same pairs as numbers: what is recorded at the end of an epoch. */
   async measureSegment(segment: readonly Tensor[], options: SegmentOptions = {}): Promise<number[][]> {
+    if (!this.isLazy) return this.#measureEach(segment, options)
     using values = tidy(() => stack(this.evaluateSegment(segment, options).flat()))
     const flat = await values.data()
     return Array.from({ length: flat.length / 2 }, (_, l) => [Number(flat[2 * l]), Number(flat[2 * l + 1])])
+  }
+
+  /** Pair by pair, for estimators without a lazy value. */
+  async #measureEach(segment: readonly Tensor[], options: SegmentOptions): Promise<number[][]> {
+    const { x, hidden, y } = splitSegment(this.name, segment)
+    const target = options.target === 'classes' ? classesOf('target', y) : y
+    const pairs: number[][] = []
+    for (const h of hidden) pairs.push([await this.estimate(h, x), await this.estimate(h, target)])
+    return pairs
   }
 
   /**

@@ -1,7 +1,7 @@
 import { DataError } from '../errors.js'
 import { scope } from '../memory.js'
 import { concat, where } from '../ops/index.js'
-import { arange, type Tensor, zeros } from '../tensor.js'
+import { arange, type Tensor, tensor, zeros } from '../tensor.js'
 import { checkFlag } from './check.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 
@@ -51,16 +51,19 @@ export function gaussianInformation(name: string, x: Tensor, y: Tensor, biasCorr
   })
 }
 
-/** Correlation matrix of columns; those that are constant are uncorrelated with everything. */
-export function normalCorrelation(z: Tensor): Tensor {
+/** Columns of mean 0 and variance 1; those that are constant become 0. */
+export function standardized(z: Tensor): Tensor {
   const varies = varying(z)
   const centered = z.sub(z.mean(0)).mul(varies)
   const spread = centered.square().mean(0).sqrt()
-  const rows = centered.div(where(varies.greater(0), spread, 1))
-  return rows
-    .matmulT(rows, { transposeA: true })
-    .div(z.shape[0] as number)
-    .add(varies.neg().add(1).diag())
+  return centered.div(where(varies.greater(0), spread, 1))
+}
+
+/** Correlation matrix of columns; those that are constant are uncorrelated with everything. */
+export function normalCorrelation(z: Tensor): Tensor {
+  const rows = standardized(z)
+  const products = rows.matmulT(rows, { transposeA: true }).div(z.shape[0] as number)
+  return products.add(varying(z).neg().add(1).diag())
 }
 
 /** 1 for each column that varies, 0 for constant ones; their computed variance may be a rounding error above 0. */
@@ -82,4 +85,38 @@ export function normalBias(n: number, varies: Tensor, dx: number): Tensor {
   return at(varies.slice([0], [dx]))
     .add(at(varies.slice([dx])))
     .sub(at(varies))
+}
+
+/** Variance that a column must have beside those before it, as a part of its own. */
+const leastRest = 1e-10
+
+/**
+ * The columns that are neither constant nor combinations of columns before them, to about 1e-10 of their variance; undefined where none is left.
+ *
+ * @param x `[n, d]` float64
+ */
+export async function independentColumns(x: Tensor): Promise<Tensor | undefined> {
+  const d = x.shape[1] as number
+  const varies = (await varying(x).data()) as Float64Array
+  const correlation = (await normalCorrelation(x).data()) as Float64Array
+  const kept: number[] = []
+  const factors: Float64Array[] = []
+  // Row by row the factor of Cholesky; a column that it leaves nothing of is skipped.
+  for (let column = 0; column < d; column++) {
+    if (varies[column] === 0) continue
+    const row = new Float64Array(kept.length + 1)
+    for (const [i, other] of kept.entries()) {
+      const before = factors[i] as Float64Array
+      let sum = correlation[column * d + other] as number
+      for (let j = 0; j < i; j++) sum -= (row[j] as number) * (before[j] as number)
+      row[i] = sum / (before[i] as number)
+    }
+    const rest = row.subarray(0, kept.length).reduce((left, value) => left - value * value, 1)
+    if (rest <= leastRest) continue
+    row[kept.length] = Math.sqrt(rest)
+    factors.push(row)
+    kept.push(column)
+  }
+  if (kept.length === 0) return undefined
+  return kept.length === d ? x : x.take(tensor(Int32Array.from(kept)), 1)
 }

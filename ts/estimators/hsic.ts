@@ -145,6 +145,15 @@ export class HSIC extends Estimator<HSICOptions> {
     return this.#compare(this.#feature('x', x, this.#kernel), this.#feature('y', y, this.#kernelY))
   }
 
+  /** The kernel matrices `[n, n]` of both arguments, not centred. */
+  matrices(x: Tensor, y: Tensor): { x: Tensor; y: Tensor } {
+    this.checkCounts(x, y)
+    return {
+      x: this.#kernel.matrix(samplesOf(`${this.name}: x`, x)),
+      y: this.#kernelY.matrix(samplesOf(`${this.name}: y`, y)),
+    }
+  }
+
   /** Kernel matrices of input and target are made once, and shared by all layers. */
   override evaluateSegment(segment: readonly Tensor[]): Tensor[][] {
     const { x, hidden, y } = splitSegment(this.name, segment)

@@ -5,7 +5,8 @@ import { eye, type Tensor, tensor } from '../tensor.js'
 import { normalBias, varying } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { doubledRanks, normalQuantile } from './ranks.js'
-import { digammaOf, logGamma, studentLogDensity, studentQuantiles } from './student.js'
+import { digammaOf, logGamma } from './special.js'
+import { studentLogDensity, studentQuantiles } from './student.js'
 
 /** Degrees of freedom that are tried; the last is the normal copula. */
 const degrees: readonly number[] = [0.5, 0.7, 1, 1.5, 2, 3, 4, 6, 9, 14, 25, 50, Number.POSITIVE_INFINITY]

@@ -1,28 +1,5 @@
 /** The t distribution on the host: what copula estimators need of it. */
-
-/** ln Gamma(x) for x > 0, by the series of Lanczos (g = 7, n = 9), to about 1e-15 relative. */
-export function logGamma(x: number): number {
-  if (x < 0.5) return Math.log(Math.PI / Math.sin(Math.PI * x)) - logGamma(1 - x)
-  const z = x - 1
-  const sum = lanczos.reduce((total, c, i) => (i === 0 ? c : total + c / (z + i)), 0)
-  const t = z + 7.5
-  return 0.5 * Math.log(2 * Math.PI) + (z + 0.5) * Math.log(t) - t + Math.log(sum)
-}
-
-const lanczos = [
-  0.9999999999998099, 676.5203681218851, -1259.1392167224028, 771.3234287776531, -176.6150291621406,
-  12.507343278686905, -0.13857109526572012, 9.984369578019572e-6, 1.5056327351493116e-7,
-] as const
-
-/** Digamma of x > 0: recurrence to 10 and the asymptotic series, to about 1e-15. */
-export function digammaOf(x: number): number {
-  let shift = 0
-  let z = x
-  for (; z < 10; z++) shift -= 1 / z
-  const s = 1 / (z * z)
-  const series = s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s * (1 / 240 - s * (1 / 132)))))
-  return shift + Math.log(z) - 0.5 / z - series
-}
+import { logGamma } from './special.js'
 
 /**
  * Probability that a t variable of `nu` degrees of freedom lies above t >= 0: half the regularised incomplete beta function

@@ -88,8 +88,8 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
     return { x: 'any', y: 'any' } as const
   }
 
-  override get isTrained(): boolean {
-    return true
+  override get isLazy(): boolean {
+    return false
   }
 
   /** Each of the three parts needs two samples. */

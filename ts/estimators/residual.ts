@@ -1,0 +1,77 @@
+import { scope } from '../memory.js'
+import type { Tensor } from '../tensor.js'
+import { checkFlag, checkWhole } from './check.js'
+import { gaussianInformation, normalCorrelation, standardized } from './gaussian.js'
+import { InformationEstimator, type InformationOptions } from './information.js'
+import { KSG } from './ksg.js'
+import { distanceToKth } from './nearest.js'
+import { normalScores } from './ranks.js'
+
+/** Options of {@link ResidualMI}. */
+export interface ResidualOptions {
+  /** Which neighbour. Default 3. */
+  k?: number
+  /** Replace columns by the normal scores of their ranks first. Default false. */
+  copula?: boolean
+}
+
+/**
+ * Mutual information around the linear part. With r = y - B x the residual of the regression of y on x, and J the negentropy (what a normal
+ * vector of the same covariance has more entropy), the chain rule gives
+ *
+ *   I(X; Y) = I_G + J(r) - J(Y) + I(X; r),  I_G = 1/2 ln(|Cx| |Cy| / |Cxy|)
+ *
+ * exactly. J(r) - J(Y) is a difference of two entropies of Kozachenko and Leonenko 1987 in the same dimension, of samples that were both made white, so that
+ * most of their bias cancels; I(X; r) is KSG 1 (Kraskov, Stoegbauer and Grassberger 2004), which errs little where information is small. Where
+ * strong linear dependence carries noise that is not normal, this finds what nearest neighbours in (x, y) cannot resolve.
+ *
+ * Not symmetric in x and y. Its standard error exceeds that of the normal estimate for normal data. For continuous data without repeated samples.
+ * A measurement: no gradient. Needs more samples than columns.
+ */
+export class ResidualMI extends InformationEstimator<ResidualOptions> {
+  constructor(options: ResidualOptions & InformationOptions = {}) {
+    super(options, { k: 3, copula: false })
+    checkWhole('ResidualMI: k', this.params.k, 1)
+    checkFlag('ResidualMI: copula', this.params.copula)
+  }
+
+  override get minimumSamples(): number {
+    return this.params.k + 2
+  }
+
+  override get advisedSamples(): number {
+    return Math.max(256, this.minimumSamples)
+  }
+
+  protected nats(x: Tensor, y: Tensor): Tensor {
+    const { k, copula } = this.params
+    const [a, b] = copula ? [normalScores(x), normalScores(y)] : [x, y]
+    const linear = gaussianInformation(this.name, a, b, true)
+    return scope(this.name, () => {
+      const [p, q] = [whitened(a), whitened(b)]
+      // Of white x the coefficients of the regression are the covariances.
+      const coefficients = p.matmulT(q, { transposeA: true }).div(p.shape[0] as number)
+      const rest = whitened(q.sub(p.matmul(coefficients)))
+      const local = new KSG({ k, standardize: false }).criterion(p, rest)
+      return linear.add(logScale(q, k)).sub(logScale(rest, k)).add(local)
+    })
+  }
+}
+
+/** d times the mean logarithm of the distance to the k-th neighbour: the entropy of Kozachenko and Leonenko but for a constant. */
+function logScale(rows: Tensor, k: number): Tensor {
+  const near = rows.neighbors(k, { metric: 'euclidean' })
+  const distances = distanceToKth(rows, near, k, 'euclidean')
+  // Repeated samples would make it infinite; they are outside what the formula is for.
+  return distances
+    .maximum(1e-300)
+    .log()
+    .mean()
+    .mul(rows.shape[1] as number)
+}
+
+/** Rows without correlation and with unit variances; constant columns become 0. */
+function whitened(x: Tensor): Tensor {
+  const rows = standardized(x)
+  return normalCorrelation(x).cholesky().triangularSolve(rows.transpose()).transpose()
+}

@@ -1,0 +1,168 @@
+/** What information theory says about what was measured: bounds and checks for networks in the information plane. */
+import { ArgumentError, describe } from '../errors.js'
+import { checkOptions } from '../options.js'
+import { checkWhole } from './check.js'
+
+/** What {@link informationBounds} needs to know. Information in nats. */
+export interface BoundsInput {
+  /** I(X; T), the complexity of a representation. */
+  compression: number
+  /** I(T; Y), what it tells about the target. */
+  relevance: number
+  /** Number of training samples. */
+  n: number
+  /** Number of classes. */
+  classes: number
+  /** H(Y). Default ln of the number of classes. */
+  targetEntropy?: number
+  /** Probability with which the bound on the gap may fail. Default 0.05. */
+  delta?: number
+  /** Weight of relevance in the Lagrangian. Default 1. */
+  beta?: number
+}
+
+/** What {@link informationBounds} gives; information in nats. */
+export interface InformationBounds {
+  /** See {@link generalizationGapBound}. */
+  readonly generalizationGap: number
+  /** See {@link relevanceGap}. */
+  readonly relevanceGap: number
+  /** See {@link fanoBound}. */
+  readonly errorAtLeast: number
+  /** See {@link bottleneckLagrangian}. */
+  readonly lagrangian: number
+  /** Most relevance that a representation of this complexity can have: min(I(X; T), H(Y)), a point of the data-processing limit. */
+  readonly relevanceAtMost: number
+}
+
+/** All bounds of one point of the information plane. */
+export function informationBounds(input: BoundsInput): InformationBounds {
+  checkOptions('informationBounds', input, [
+    'compression',
+    'relevance',
+    'n',
+    'classes',
+    'targetEntropy',
+    'delta',
+    'beta',
+  ])
+  const { compression, relevance, n, classes, delta = 0.05, beta = 1 } = input
+  checkWhole('informationBounds: classes', classes, 1)
+  const { targetEntropy = Math.log(classes) } = input
+  return {
+    generalizationGap: generalizationGapBound(compression, n, delta),
+    relevanceGap: relevanceGap(compression, n, classes),
+    errorAtLeast: fanoBound(targetEntropy - relevance, classes),
+    lagrangian: bottleneckLagrangian(compression, relevance, beta),
+    relevanceAtMost: Math.min(compression, targetEntropy),
+  }
+}
+
+/**
+ * Input-compression bound on the generalisation gap (Shwartz-Ziv, Painsky and Tishby 2019), for losses in [0, 1]:
+ *
+ *   gap <= sqrt((2^I(X; T) + ln(1 / delta)) / (2 n)),  I in bits
+ *
+ * It counts the cells of a typical partition of the inputs. I(X; T) of a deterministic network is that of the bins or the noise of the
+ * estimator, and the bound is then one for the binned or noisy network.
+ *
+ * @param compression I(X; T) in nats; @param n training samples; @param delta probability of failure
+ */
+export function generalizationGapBound(compression: number, n: number, delta = 0.05): number {
+  checkInformation('generalizationGapBound: I(X; T)', compression)
+  checkWhole('generalizationGapBound: n', n, 1)
+  if (!(delta > 0 && delta < 1)) {
+    throw new ArgumentError(
+      `generalizationGapBound: delta must lie between 0 and 1, received ${describe(delta)}`,
+    )
+  }
+  // 2 to the number of bits is e to the number of nats.
+  return Math.sqrt((Math.exp(compression) + Math.log(1 / delta)) / (2 * n))
+}
+
+/**
+ * Order of the error of I(T; Y) as measured on n samples (Shamir, Sabato and Tishby 2010; Tishby and Zaslavsky 2015, eq. 7): K |Y| / sqrt(n), with K
+ * = e^I(X; T) typical values of T. A scale, without its constant.
+ *
+ * @param compression I(X; T) in nats; @param n samples; @param classes values of Y
+ */
+export function relevanceGap(compression: number, n: number, classes: number): number {
+  checkInformation('relevanceGap: I(X; T)', compression)
+  checkWhole('relevanceGap: n', n, 1)
+  checkWhole('relevanceGap: classes', classes, 1)
+  return (Math.exp(compression) * classes) / Math.sqrt(n)
+}
+
+/**
+ * Fano's inequality: the smallest probability of error with which a class can be told from T, that is the smallest e with
+ * h(e) + e ln(classes - 1) >= H(Y | T), h the entropy of a coin. 0 where H(Y | T) is 0 or less.
+ *
+ * @param conditionalEntropy H(Y | T) = H(Y) - I(T; Y) in nats, at most ln(classes)
+ */
+export function fanoBound(conditionalEntropy: number, classes: number): number {
+  checkWhole('fanoBound: classes', classes, 1)
+  if (!Number.isFinite(conditionalEntropy)) {
+    throw new ArgumentError(
+      `fanoBound: H(Y | T) must be a finite number of nats, received ${describe(conditionalEntropy)}`,
+    )
+  }
+  if (conditionalEntropy <= 0 || classes === 1) return 0
+  const limit = (classes - 1) / classes
+  if (conditionalEntropy >= Math.log(classes)) return limit
+  const most = (e: number) =>
+    -e * Math.log(e) - (1 - e) * Math.log1p(-e) + e * Math.log(Math.max(1, classes - 1))
+  let [low, high] = [0, limit]
+  // Bisection: h(e) + e ln(classes - 1) rises up to e = 1 - 1 / classes.
+  for (let step = 0; step < 60; step++) {
+    const middle = (low + high) / 2
+    if (most(middle) < conditionalEntropy) low = middle
+    else high = middle
+  }
+  return high
+}
+
+/** The objective of the information bottleneck (Tishby, Pereira and Bialek 1999): I(X; T) - beta I(T; Y), to be made small. */
+export function bottleneckLagrangian(compression: number, relevance: number, beta: number): number {
+  if (!(beta >= 0 && Number.isFinite(beta))) {
+    throw new ArgumentError(
+      `bottleneckLagrangian: beta must be a finite number of at least 0, received ${describe(beta)}`,
+    )
+  }
+  return compression - beta * relevance
+}
+
+/** One place where a measured value contradicts the data-processing inequality. */
+export interface ProcessingViolation {
+  /** Layer whose value exceeds what came before; layers count from 0. */
+  readonly layer: number
+  /** By how much, in nats. */
+  readonly excess: number
+}
+
+/**
+ * Data-processing inequality: in a chain X -> T1 -> T2 -> ... no later layer knows more, about X or about Y, than an earlier one.
+ *
+ * Estimates may rise by their error, so `tolerance` should be about that; larger rises show that the estimator does not measure the same thing in
+ * all layers (bins or noise relative to scales that differ), or that layers are connected past each other.
+ *
+ * @param values information of the layers, input side first, in nats
+ * @returns the layers whose value exceeds the smallest one before by more than the tolerance
+ */
+export function checkDataProcessing(values: readonly number[], tolerance = 0): ProcessingViolation[] {
+  if (!(tolerance >= 0)) {
+    throw new ArgumentError(
+      `checkDataProcessing: tolerance must be at least 0, received ${describe(tolerance)}`,
+    )
+  }
+  let least = Number.POSITIVE_INFINITY
+  return values.flatMap((value, layer) => {
+    const excess = value - least
+    least = Math.min(least, value)
+    return excess > tolerance ? [{ layer, excess }] : []
+  })
+}
+
+function checkInformation(what: string, value: number): void {
+  if (Number.isFinite(value)) return
+  throw new ArgumentError(`${what} must be a finite number of nats, received ${describe(value)}`)
+}
