@@ -60,7 +60,7 @@ impl Kernels {
         for step in &program.steps {
             clusters.push(match &step.kind {
                 StepKind::Cluster(cluster) => {
-                    Some(ClusterKernel::new(cluster, program).map_err(|e| e.within(&step.scope))?)
+                    Some(ClusterKernel::new(cluster, program, env.level).map_err(|e| e.within(&step.scope))?)
                 }
                 StepKind::Op { .. } => None,
             });

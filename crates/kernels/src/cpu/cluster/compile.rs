@@ -1,11 +1,11 @@
 //! From a cluster to actions with fixed operands: where each register lies, and what is used in place.
 
-use hyperglow_core::plan::{Cluster, InstrKind, Place as SlotPlace, Program, SlotId};
+use hyperglow_core::plan::{Cluster, InstrKind, Program, SlotId};
 use hyperglow_core::{DType, Error, Result};
 
-use super::turn::Turn;
-use super::walk::{MAX_AXES, Reading};
-use super::{Action, ClusterKernel, Fill, Kind, Place, Value};
+use super::blocks::{Action, Blocks, Fill, Kind, Place, Value};
+use super::check::may_share;
+use super::walk::Reading;
 use crate::cpu::element::{Element, for_dtype};
 
 /// Bytes of registers and streams that a block may fill: well within a first-level cache.
@@ -18,10 +18,9 @@ const TASK_WORK: usize = 1 << 15;
 /// unrelated store).
 const GAP: usize = 192;
 
-impl ClusterKernel {
-    pub fn new(cluster: &Cluster, program: &Program) -> Result<ClusterKernel> {
-        let size = cluster.shape.size();
-        let readings = readings(cluster, program)?;
+impl Blocks {
+    /// The cluster, whose views are read as `readings` says.
+    pub fn new(cluster: &Cluster, program: &Program, readings: &[Reading]) -> Result<Blocks> {
         let bytes: usize = cluster.code.iter().map(|instr| instr.dtype.size()).sum();
         // Registers are reused, so that about half of them live at a time.
         let fitting = CACHE / (bytes / 2 + 1).max(8);
@@ -38,7 +37,7 @@ impl ClusterKernel {
             code: Vec::new(),
         };
         for i in 0..cluster.code.len() {
-            compiler.instruction(i, &readings)?;
+            compiler.instruction(i, readings)?;
         }
         let late = compiler.late_stores();
         let Compiler {
@@ -48,19 +47,13 @@ impl ClusterKernel {
             ..
         } = compiler;
         code.extend(late);
-        let turn = match &*code {
-            [action] => Turn::of(action),
-            _ => None,
-        };
         let work = block * code.len().max(1);
-        Ok(ClusterKernel {
-            size,
+        Ok(Blocks {
             block,
             blocks_per_task: (TASK_WORK / work).max(1),
             file,
             fills: fills.into(),
             code: code.into(),
-            turn,
         })
     }
 }
@@ -272,77 +265,6 @@ fn last_uses(cluster: &Cluster) -> Vec<usize> {
         last[owner[register]] = usize::MAX;
     }
     owner.iter().map(|&i| last[i]).collect()
-}
-
-/// Whether the two slots may lie over each other: one slot, arena ranges that meet, a donated buffer.
-pub(crate) fn may_share(program: &Program, read: SlotId, written: SlotId) -> bool {
-    match (program.slots[read].place, program.slots[written].place) {
-        (SlotPlace::Input(i), SlotPlace::Output(o)) => program.donations[o] == Some(i),
-        (SlotPlace::Output(i), SlotPlace::Output(o)) => i == o,
-        (SlotPlace::Arena(a), SlotPlace::Arena(b)) => {
-            let (a_len, b_len) = (
-                program.slots[read].spec.bytes(),
-                program.slots[written].spec.bytes(),
-            );
-            a < b + b_len && b < a + a_len
-        }
-        _ => read == written,
-    }
-}
-
-/// How each view is read; refuses views that leave their slot and in-place writing that is not element for element.
-fn readings(cluster: &Cluster, program: &Program) -> Result<Vec<Reading>> {
-    let size = cluster.shape.size();
-    let mistake = |text: String| Err(Error::internal("cluster", text));
-    let mut readings = Vec::with_capacity(cluster.loads.len());
-    for view in &cluster.loads {
-        if view.shape != cluster.shape {
-            return mistake(format!(
-                "a view of {} in a cluster of {}",
-                view.shape, cluster.shape
-            ));
-        }
-        let reading = Reading::of(view);
-        let extent = program.slots[view.slot].spec.shape.size() as isize;
-        let (low, high) = match &reading {
-            Reading::Same(at) => (*at as isize, *at as isize),
-            Reading::Straight(at) => (*at as isize, (at + size) as isize - 1),
-            Reading::Strided(walker) => walker.bounds(),
-        };
-        if size > 0 && (low < 0 || high >= extent) {
-            return mistake(format!("a view reads elements {low} to {high} of {extent}"));
-        }
-        if matches!(&reading, Reading::Strided(walker) if walker.rank() > MAX_AXES) {
-            return mistake(format!("a view has more than {MAX_AXES} axes: {}", view.shape));
-        }
-        readings.push(reading);
-    }
-    for &(register, slot) in &cluster.stores {
-        let (dtype, spec) = (cluster.code[register].dtype, &program.slots[slot].spec);
-        if spec.shape.size() != size || spec.dtype != dtype {
-            return mistake(format!(
-                "{dtype} {} stored in {} {}",
-                cluster.shape, spec.dtype, spec.shape
-            ));
-        }
-        for (view, reading) in cluster.loads.iter().zip(&readings) {
-            let together = size <= 1
-                || matches!(reading, Reading::Straight(0))
-                    && program.slots[view.slot].spec.dtype.size() == dtype.size()
-                    && same_start(program, view.slot, slot);
-            if may_share(program, view.slot, slot) && !together {
-                return mistake("an output overwrites an input that is not read element for element".into());
-            }
-        }
-    }
-    Ok(readings)
-}
-
-fn same_start(program: &Program, read: SlotId, written: SlotId) -> bool {
-    match (program.slots[read].place, program.slots[written].place) {
-        (SlotPlace::Arena(a), SlotPlace::Arena(b)) => a == b,
-        _ => true,
-    }
 }
 
 /// The bytes of a constant.

@@ -1,15 +1,15 @@
 //! A cluster that only copies a view of which another axis than the last lies side by side in memory: a
 //! transposition. Done block by block, since element by element would use a cache line for each.
 
-use hyperglow_core::plan::SlotId;
+use hyperglow_core::plan::{Cluster, InstrKind, SlotId};
 
 use crate::cpu::exec::{Env, Word, for_word};
 use crate::cpu::pool::SharedSlice;
 use crate::cpu::storage::RawBytes;
 use crate::cpu::transpose::transpose_raw;
 
-use super::walk::{Axis, Walker};
-use super::{Action, ElementSize, Kind, Place};
+use super::blocks::ElementSize;
+use super::walk::{Axis, Reading, Walker};
 
 /// Elements that a task moves.
 const PIECE: usize = 1 << 15;
@@ -33,19 +33,23 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// The transposition that an action is, if it is one worth while.
-    pub fn of(action: &Action) -> Option<Turn> {
-        let (
-            Kind::Walk(walker, size),
-            Place::Memory { slot: from, .. },
-            Place::Memory {
-                slot: to, start: 0, ..
-            },
-        ) = (&action.kind, action.operands[0], action.out)
-        else {
+    /// The transposition that a cluster is, if it is one worth while.
+    pub fn of(cluster: &Cluster, readings: &[Reading]) -> Option<Turn> {
+        let ([instr], [(0, to)]) = (&*cluster.code, &*cluster.stores) else {
             return None;
         };
-        Turn::new(walker, from, to, ElementSize(*size))
+        let InstrKind::Load(l) = instr.kind else {
+            return None;
+        };
+        let Reading::Strided(walker) = &readings[l] else {
+            return None;
+        };
+        Turn::new(
+            walker,
+            cluster.loads[l].slot,
+            *to,
+            ElementSize(instr.dtype.size()),
+        )
     }
 
     fn new(walker: &Walker, from: SlotId, to: SlotId, size: ElementSize) -> Option<Turn> {

@@ -82,6 +82,16 @@ impl Walker {
         (low, high)
     }
 
+    /// Where element `index` of the view is.
+    pub fn position(&self, index: usize) -> usize {
+        let (mut rest, mut at) = (index, self.offset as isize);
+        for axis in self.axes.iter().rev() {
+            at += (rest % axis.extent) as isize * axis.stride;
+            rest /= axis.extent;
+        }
+        at as usize
+    }
+
     /// `out[i]` = element `start + i` of the view, in the order of its shape.
     ///
     /// # Safety

@@ -90,13 +90,12 @@ fn functions_are_within_two_units_of_the_last_place() {
 
 #[test]
 fn doubles_reach_their_own_limits() {
-    let wide: [(_, [fn(f64) -> f64; 2], fn(f64) -> f64); 2] = [
-        ((-744.0, 709.7), both!(exp on f64), f64::exp),
-        ((-744.0, 709.7), both!(expm1 on f64), f64::exp_m1),
-    ];
-    for ((low, high), fast, exact) in wide {
+    for (fast, exact) in [
+        (both!(exp on f64), f64::exp as fn(f64) -> f64),
+        (both!(expm1 on f64), f64::exp_m1),
+    ] {
         for f in fast {
-            assert!(places(low, high).all(|x| ulps_f64(f(x), exact(x)) <= 2.0));
+            assert!(places(-744.0, 709.7).all(|x| ulps_f64(f(x), exact(x)) <= 2.0));
         }
     }
     for f in both!(log on f64) {

@@ -1,0 +1,206 @@
+//! The interpreter of clusters, for every processor and every instruction: all instructions on one block of
+//! elements, then the next block. Intermediate values stay in the first-level cache; what a cluster reads and
+//! writes passes memory once.
+//!
+//! A contiguous operand is used where it lies, and a register that is stored is computed where it goes, unless that
+//! place is also an input of the cluster (a donated buffer): then it is copied there at the end of the block, when
+//! the block has been read.
+
+use hyperglow_core::DType;
+use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
+use hyperglow_core::plan::SlotId;
+
+use super::apply::{self, Block};
+use super::walk::Walker;
+use crate::cpu::exec::{Env, for_word};
+use crate::cpu::storage::RawBytes;
+
+/// A cluster's instructions with fixed operands.
+pub(super) struct Blocks {
+    /// Elements computed at a time.
+    pub block: usize,
+    /// Blocks that one task computes.
+    pub blocks_per_task: usize,
+    /// Bytes of the registers of one worker.
+    pub file: usize,
+    /// What is computed once per task: constants, repeated elements.
+    pub fills: Box<[Fill]>,
+    /// What is computed for each block, in order.
+    pub code: Box<[Action]>,
+}
+
+/// Where a block of elements is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Place {
+    /// In the worker's registers, at a byte.
+    Register(usize),
+    /// In a slot: its first element is at a byte, elements have a size.
+    Memory { slot: SlotId, start: usize, size: usize },
+}
+
+/// A register that is the same in every block.
+pub(super) struct Fill {
+    pub register: usize,
+    pub size: usize,
+    pub value: Value,
+}
+
+pub(super) enum Value {
+    /// The element's bytes.
+    Bits([u8; 8]),
+    /// The element at a byte of a slot.
+    Element(SlotId, usize),
+}
+
+/// One operation on a block.
+pub(super) struct Action {
+    pub kind: Kind,
+    pub out: Place,
+    pub operands: [Place; 3],
+}
+
+pub(super) enum Kind {
+    /// Reads a strided view of elements of `size` bytes; the operand is the slot's start.
+    Walk(Walker, usize),
+    /// Copies elements of `size` bytes.
+    Copy(usize),
+    Unary(UnaryOp, DType),
+    /// With the dtype of the operands.
+    Binary(BinaryOp, DType),
+    Select(DType),
+    /// From, to.
+    Cast(DType, DType),
+}
+
+impl Blocks {
+    /// Computes elements `start..start + len`.
+    ///
+    /// # Safety
+    /// As for [`ClusterKernel::stretch`](super::ClusterKernel::stretch); `file` has the bytes of one worker's
+    /// registers.
+    pub unsafe fn stretch(
+        &self,
+        env: &Env,
+        slots: &[RawBytes],
+        file: *mut u8,
+        start: usize,
+        len: usize,
+        instead: Option<(SlotId, *const u8)>,
+    ) {
+        let place = Where {
+            env,
+            slots,
+            file,
+            origin: start,
+            instead,
+        };
+        for fill in &self.fills {
+            // SAFETY: the register has room for a block, `compile` saw to it; a filled element lies within its slot.
+            unsafe { fill.run(file, slots, self.block.min(len)) };
+        }
+        for first in (start..start + len).step_by(self.block) {
+            let count = self.block.min(start + len - first);
+            for action in &self.code {
+                // SAFETY: `compile` chose operands within their slots and registers, and an action's result overlaps
+                // none of its operands.
+                unsafe { action.run(&place, first, count) };
+            }
+        }
+    }
+}
+
+/// Where the operands of one stretch are.
+struct Where<'a> {
+    env: &'a Env,
+    slots: &'a [RawBytes],
+    file: *mut u8,
+    /// The stretch's first element.
+    origin: usize,
+    instead: Option<(SlotId, *const u8)>,
+}
+
+impl Fill {
+    /// # Safety
+    /// The register must have room for `len` elements, and the element must be readable.
+    unsafe fn run(&self, file: *mut u8, slots: &[RawBytes], len: usize) {
+        // SAFETY: as the caller promises; registers are aligned to a cache line.
+        unsafe {
+            let source = match &self.value {
+                Value::Bits(bytes) => bytes.as_ptr(),
+                Value::Element(slot, at) => slots[*slot].start.as_ptr().add(*at).cast_const(),
+            };
+            let out = file.add(self.register);
+            match self.size {
+                1 => std::slice::from_raw_parts_mut(out, len).fill(*source),
+                4 => std::slice::from_raw_parts_mut(out.cast::<u32>(), len)
+                    .fill(source.cast::<u32>().read_unaligned()),
+                _ => std::slice::from_raw_parts_mut(out.cast::<u64>(), len)
+                    .fill(source.cast::<u64>().read_unaligned()),
+            }
+        }
+    }
+}
+
+impl Action {
+    /// # Safety
+    /// The operands must be readable and the result writable for elements `start..start + len`, without overlap.
+    #[inline]
+    unsafe fn run(&self, at: &Where<'_>, start: usize, len: usize) {
+        let slots = at.slots;
+        let address = |place: Place| {
+            let (raw, offset) = match (place, at.instead) {
+                (Place::Register(register), _) => (at.file, register),
+                // Read as it lies: its first element is at 0.
+                (Place::Memory { slot, size, .. }, Some((replaced, elements))) if slot == replaced => {
+                    (elements.cast_mut(), (start - at.origin) * size)
+                }
+                (
+                    Place::Memory {
+                        slot,
+                        start: first,
+                        size,
+                    },
+                    _,
+                ) => (slots[slot].start.as_ptr(), first + start * size),
+            };
+            // SAFETY: a register lies within the file, an element within its slot or what stands for it.
+            unsafe { raw.add(offset) }
+        };
+        let block = |place: Place| Block {
+            start: address(place),
+            len,
+        };
+        let [a, b, c] = self.operands;
+        let level = at.env.level;
+        // SAFETY: as the caller promises; `compile` took care of the dtypes.
+        unsafe {
+            match &self.kind {
+                Kind::Unary(op, dtype) => apply::unary(level, *op, *dtype, block(a), block(self.out)),
+                Kind::Binary(op, dtype) => {
+                    apply::binary(level, *op, *dtype, block(a), block(b), block(self.out))
+                }
+                Kind::Select(dtype) => {
+                    apply::select(level, *dtype, block(a), block(b), block(c), block(self.out))
+                }
+                Kind::Cast(from, to) => apply::cast(level, *from, *to, block(a), block(self.out)),
+                Kind::Copy(size) => address(self.out).copy_from_nonoverlapping(address(a), len * size),
+                Kind::Walk(walker, size) => {
+                    let Place::Memory { slot, .. } = a else { return };
+                    let source = slots[slot].start.as_ptr();
+                    let out = address(self.out);
+                    for_word!(ElementSize(*size), T => {
+                        walker.read::<T>(source.cast_const().cast(), start, std::slice::from_raw_parts_mut(out.cast(), len));
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// An element size where [`for_word!`] wants something that has one.
+pub(super) struct ElementSize(pub usize);
+impl ElementSize {
+    pub fn size(&self) -> usize {
+        self.0
+    }
+}

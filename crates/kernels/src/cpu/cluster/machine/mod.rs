@@ -1,0 +1,331 @@
+//! Clusters as machine code of the processor they run on (x86-64 with AVX2 or AVX-512, on Linux): one loop over
+//! vectors of elements, with every intermediate value in a register.
+//!
+//! [`lower`] writes a cluster down as a [`graph`] of operations that are about one instruction each; functions such
+//! as exp come from the one text in [`math`](crate::cpu::math), [`traced`]. [`schedule`] orders them, [`registers`]
+//! and [`emit`] make instructions of a loop's body, [`function`] the loop around it, [`assembler`] the bytes, which
+//! [`memory`] makes executable. [`segments`] cuts the elements so that the loop finds every operand side by side.
+//!
+//! Numbers are those of the interpreter at the same level: the same operations, rounded in the same places (a
+//! multiplication and an addition of a cluster stay two), but for the sign of a NaN. An element's number does not
+//! depend on where in a vector it is.
+
+mod assembler;
+mod emit;
+mod function;
+mod graph;
+mod lower;
+mod memory;
+mod registers;
+mod schedule;
+mod segments;
+mod traced;
+
+#[cfg(test)]
+mod tests;
+
+use hyperglow_core::plan::{Cluster, Program, SlotId};
+
+use self::function::function;
+use self::graph::{Graph, Id, Kind, Op};
+use self::lower::{Lowered, lower};
+use self::memory::Code;
+use self::registers::{FIXED, SLOT};
+use self::segments::{Access, Argument, Segments};
+use super::check::may_share;
+use super::walk::Reading;
+use crate::cpu::exec::{Word, for_word};
+use crate::cpu::level::{Kind as LevelKind, Level};
+use crate::cpu::storage::RawBytes;
+
+/// Arguments that a function may have.
+const MOST_ARGUMENTS: usize = 62;
+/// Elements times operations for which another thread is worth waking.
+const TASK_WORK: usize = 1 << 18;
+/// Tasks start at multiples of it, so that no two of them write to one cache line.
+const GRAIN: usize = 64;
+
+/// The argument table: see [`FIXED`], then one word per argument, an address or an element.
+type Table = [u64; FIXED + MOST_ARGUMENTS];
+type Entry = unsafe extern "sysv64" fn(*const u64);
+
+/// A cluster's machine code.
+pub(super) struct Machine {
+    code: Code,
+    segments: Segments,
+    lanes: usize,
+    /// Whether the code computes parts of vectors, too.
+    masks_tails: bool,
+    /// Elements for one task.
+    grain: usize,
+    /// Bytes of a worker's memory: gathered operands, then from here copies of the last elements, then from here
+    /// spilled values.
+    staged: usize,
+    spilled: usize,
+    bytes: usize,
+}
+
+impl Machine {
+    /// The machine code for a cluster; `None` if this processor or system, or the cluster, is not one for it.
+    pub fn new(cluster: &Cluster, program: &Program, readings: &[Reading], level: Level) -> Option<Machine> {
+        let wide = match level.kind() {
+            LevelKind::Portable => return None,
+            LevelKind::Avx2 => false,
+            LevelKind::Avx512 => true,
+        };
+        let (segments, arrivals) = Segments::new(cluster, program, readings);
+        if segments.arguments.len() > MOST_ARGUMENTS {
+            return None;
+        }
+        let Lowered { mut graph, registers } = lower(cluster, &arrivals, wide)?;
+        let (stores, late) = add_stores(&mut graph, cluster, program, &registers)?;
+        let order = schedule::order(&graph, &stores, &late);
+        let is_pointer: Vec<bool> = segments.arguments.iter().map(Argument::is_pointer).collect();
+        let function = function(&graph, &order, &is_pointer);
+        let staged = segments.gathered;
+        let spilled = staged + if wide { 0 } else { SLOT * segments.arguments.len() };
+        Some(Machine {
+            code: Code::new(&function.bytes)?,
+            lanes: graph.lanes,
+            masks_tails: wide,
+            grain: (TASK_WORK / order.len().max(1)).next_multiple_of(GRAIN),
+            staged,
+            spilled,
+            bytes: spilled + SLOT * function.slots,
+            segments,
+        })
+    }
+
+    /// Bytes of memory for one thread.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Elements for one task.
+    pub fn grain(&self) -> usize {
+        self.grain
+    }
+
+    /// Computes elements `start..start + len`.
+    ///
+    /// # Safety
+    /// As for [`ClusterKernel::stretch`](super::ClusterKernel::stretch); `memory` has [`Machine::bytes`], aligned to
+    /// a cache line.
+    pub unsafe fn stretch(
+        &self,
+        slots: &[RawBytes],
+        memory: *mut u8,
+        start: usize,
+        len: usize,
+        instead: Option<(SlotId, *const u8)>,
+    ) {
+        let place = Stretch {
+            slots,
+            memory,
+            start,
+            instead,
+        };
+        let mut table: Table = [0; FIXED + MOST_ARGUMENTS];
+        table[0] = memory.wrapping_add(self.spilled).addr() as u64;
+        for argument in &self.segments.arguments {
+            // SAFETY: as the caller promises.
+            unsafe { place.lay_out(argument, self.segments.block.min(len)) };
+        }
+        let mut first = start;
+        while first < start + len {
+            let row = self.segments.row - first % self.segments.row;
+            let count = (start + len - first).min(self.segments.block).min(row);
+            for (entry, argument) in table[FIXED..].iter_mut().zip(&self.segments.arguments) {
+                // SAFETY: as the caller promises; gathered operands have room for a block.
+                *entry = unsafe { place.argument(argument, first, count) };
+            }
+            // SAFETY: the table was just filled for these elements.
+            unsafe { self.call(&mut table, memory, count) };
+            first += count;
+        }
+    }
+
+    /// Runs the code on `count` elements of the arguments in the table.
+    ///
+    /// # Safety
+    /// Every address in the table is that of `count` elements of its argument, and `memory` as in `stretch`.
+    unsafe fn call(&self, table: &mut Table, memory: *mut u8, count: usize) {
+        // SAFETY: `code` is a function of this type, made by `function`; it keeps to the calling convention.
+        let entry = unsafe { std::mem::transmute::<*const u8, Entry>(self.code.start()) };
+        let rest = if self.masks_tails { 0 } else { count % self.lanes };
+        let whole = count - rest;
+        if whole > 0 {
+            table[1] = whole as u64;
+            // SAFETY: it reads and writes `whole` elements of its arguments, and the spill slots.
+            unsafe { entry(table.as_ptr()) };
+        }
+        if rest == 0 {
+            return;
+        }
+        // The last elements on copies as long as a vector.
+        let arguments = &self.segments.arguments;
+        let staged = |i: usize| memory.wrapping_add(self.staged + SLOT * i);
+        let mut copies = *table;
+        copies[1] = self.lanes as u64;
+        for (i, argument) in arguments
+            .iter()
+            .enumerate()
+            .filter(|(_, argument)| argument.is_pointer())
+        {
+            let size = argument.dtype.size();
+            let from = (table[FIXED + i] as *const u8).wrapping_add(whole * size);
+            // SAFETY: the slot belongs to this worker; `rest` elements lie behind the whole vectors.
+            unsafe {
+                staged(i).write_bytes(0, SLOT);
+                staged(i).copy_from_nonoverlapping(from, rest * size);
+            }
+            copies[FIXED + i] = staged(i).addr() as u64;
+        }
+        // SAFETY: every copy has the length of a vector.
+        unsafe { entry(copies.as_ptr()) };
+        for (i, argument) in arguments
+            .iter()
+            .enumerate()
+            .filter(|(_, argument)| argument.is_result)
+        {
+            let size = argument.dtype.size();
+            let to = (table[FIXED + i] as *mut u8).wrapping_add(whole * size);
+            // SAFETY: as above, and the results are the caller's to write.
+            unsafe { to.copy_from_nonoverlapping(staged(i), rest * size) };
+        }
+    }
+}
+
+/// The stores of a cluster, and those of them that write where a load reads.
+fn add_stores(
+    graph: &mut Graph,
+    cluster: &Cluster,
+    program: &Program,
+    registers: &[Id],
+) -> Option<(Vec<Id>, Vec<Id>)> {
+    let (mut stores, mut late) = (Vec::new(), Vec::new());
+    for (i, &(register, slot)) in cluster.stores.iter().enumerate() {
+        let (id, dtype) = (registers[register], cluster.code[register].dtype);
+        let op = match (graph.kind(id), dtype.size()) {
+            (Kind::Mask, _) => Op::StoreBytes,
+            (_, 1) => return None,
+            _ => Op::Store,
+        };
+        let arg = (cluster.loads.len() + i) as u64;
+        let store = graph.add(op, graph.kind(id), &[id], arg);
+        let read = cluster
+            .loads
+            .iter()
+            .any(|view| may_share(program, view.slot, slot));
+        if read {
+            late.push(store)
+        } else {
+            stores.push(store)
+        }
+    }
+    Some((stores, late))
+}
+
+/// Where the operands of one stretch are.
+struct Stretch<'a> {
+    slots: &'a [RawBytes],
+    memory: *mut u8,
+    start: usize,
+    instead: Option<(SlotId, *const u8)>,
+}
+
+impl Stretch<'_> {
+    /// Where element 0 of a slot is, or would be if elements before the stretch were there, too.
+    fn base(&self, argument: &Argument) -> *mut u8 {
+        match self.instead {
+            Some((slot, elements)) if slot == argument.slot => elements
+                .cast_mut()
+                .wrapping_sub(self.start * argument.dtype.size()),
+            _ => self.slots[argument.slot].start.as_ptr(),
+        }
+    }
+
+    /// What stays the same for all segments of up to `block` elements.
+    ///
+    /// # Safety
+    /// As for [`Machine::stretch`].
+    unsafe fn lay_out(&self, argument: &Argument, block: usize) {
+        let Access::Period(start, period, at) = argument.access else {
+            return;
+        };
+        let size = argument.dtype.size();
+        let (from, to) = (
+            self.base(argument).wrapping_add(start * size),
+            self.memory.wrapping_add(at),
+        );
+        let all = (block + period) * size;
+        let mut done = period * size;
+        // SAFETY: the row lies within its slot, and `segments` made room for a block and a row.
+        unsafe { to.copy_from_nonoverlapping(from, done) };
+        while done < all {
+            let next = done.min(all - done);
+            // SAFETY: as above; the two parts do not overlap, since no more is copied than is there.
+            unsafe { to.add(done).copy_from_nonoverlapping(to, next) };
+            done += next;
+        }
+    }
+
+    /// The table's entry for elements `first..first + count`.
+    ///
+    /// # Safety
+    /// As for [`Machine::stretch`].
+    unsafe fn argument(&self, argument: &Argument, first: usize, count: usize) -> u64 {
+        let size = argument.dtype.size();
+        let base = self.base(argument);
+        let at = |element: usize| base.wrapping_add(element * size);
+        let address = match &argument.access {
+            Access::Straight(start) => at(start + first),
+            // SAFETY: the views of a cluster lie within their slots.
+            Access::Same(place) => return unsafe { element(at(*place), size) },
+            // SAFETY: as above.
+            Access::RowElement(walker) => return unsafe { element(at(walker.position(first)), size) },
+            Access::Row(walker) => at(walker.position(first)),
+            Access::Period(_, period, place) => self.memory.wrapping_add(place + first % period * size),
+            Access::Gathered(walker, place) => {
+                let to = self.memory.wrapping_add(*place);
+                for_word!(argument.dtype, T => {
+                    // SAFETY: as the caller promises; there is room for a block, which is at least `count` long.
+                    unsafe { gather::<T>(walker, base, first, to, count) }
+                });
+                to
+            }
+        };
+        address.addr() as u64
+    }
+}
+
+/// The bits of an element; bytes as a number of 32 bits.
+///
+/// # Safety
+/// An element of `size` bytes must be readable there.
+unsafe fn element(at: *const u8, size: usize) -> u64 {
+    // SAFETY: as the caller promises; an element is aligned.
+    unsafe {
+        match size {
+            1 => u64::from(*at),
+            4 => u64::from(*at.cast::<u32>()),
+            _ => *at.cast::<u64>(),
+        }
+    }
+}
+
+/// # Safety
+/// As for [`Walker::read`](super::walk::Walker::read), and `to` has room for `count` elements that nobody else uses.
+unsafe fn gather<T: Word>(
+    walker: &super::walk::Walker,
+    base: *mut u8,
+    first: usize,
+    to: *mut u8,
+    count: usize,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let out = std::slice::from_raw_parts_mut(to.cast::<T>(), count);
+        walker.read::<T>(base.cast_const().cast(), first, out);
+    }
+}

@@ -1,0 +1,492 @@
+//! Machine code against the interpreter on random clusters, bit by bit: every dtype and operation, every way of
+//! reading, tails of every length, donated buffers, more values than registers.
+
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
+use hyperglow_core::op::Spec;
+use hyperglow_core::plan::{Cluster, Instr, InstrKind, Place, Program, Slot, View};
+use hyperglow_core::{DType, Shape};
+
+use super::super::blocks::Blocks;
+use super::super::check;
+use super::*;
+use crate::cpu::exec::Env;
+use crate::cpu::pool::Pool;
+
+const UNARY: [UnaryOp; 18] = [
+    UnaryOp::Neg,
+    UnaryOp::Abs,
+    UnaryOp::Sign,
+    UnaryOp::Exp,
+    UnaryOp::Expm1,
+    UnaryOp::Log,
+    UnaryOp::Log1p,
+    UnaryOp::Sqrt,
+    UnaryOp::Rsqrt,
+    UnaryOp::Tanh,
+    UnaryOp::Sigmoid,
+    UnaryOp::Softplus,
+    UnaryOp::Relu,
+    UnaryOp::Recip,
+    UnaryOp::Floor,
+    UnaryOp::Ceil,
+    UnaryOp::Round,
+    UnaryOp::Erf,
+];
+const BINARY: [BinaryOp; 11] = [
+    BinaryOp::Add,
+    BinaryOp::Sub,
+    BinaryOp::Mul,
+    BinaryOp::Div,
+    BinaryOp::Rem,
+    BinaryOp::Max,
+    BinaryOp::Min,
+    BinaryOp::Equal,
+    BinaryOp::NotEqual,
+    BinaryOp::Less,
+    BinaryOp::LessEqual,
+];
+
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) % n.max(1) as u64) as usize
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
+    }
+
+    /// Mostly ordinary, sometimes special numbers.
+    fn number(&mut self) -> f64 {
+        match self.below(24) {
+            0 => f64::NAN,
+            1 => f64::INFINITY,
+            2 => f64::NEG_INFINITY,
+            3 => -0.0,
+            4 => 0.0,
+            5 => 1e-40,
+            6 => -3e9,
+            7 => 1e5,
+            _ => self.below(1 << 20) as f64 / f64::from(1 << 17) - 4.0,
+        }
+    }
+
+    fn element(&mut self, dtype: DType) -> Vec<u8> {
+        let x = self.number();
+        match dtype {
+            DType::F32 => (x as f32).to_ne_bytes().to_vec(),
+            DType::F64 => x.to_ne_bytes().to_vec(),
+            DType::I32 => (x as i32).to_ne_bytes().to_vec(),
+            DType::Bool => vec![u8::from(x > 0.0)],
+            _ => vec![self.below(256) as u8],
+        }
+    }
+}
+
+/// A cluster, the program around it, and the bytes of its inputs.
+struct Case {
+    program: Program,
+    cluster: Cluster,
+    inputs: Vec<Vec<u8>>,
+}
+
+impl Case {
+    fn new(shape: &[usize]) -> Case {
+        Case {
+            program: Program {
+                slots: Vec::new(),
+                steps: Vec::new(),
+                inputs: Vec::new(),
+                outputs: Vec::new(),
+                donations: Vec::new(),
+                arena_bytes: 0,
+                can_fail: false,
+            },
+            cluster: Cluster {
+                shape: shape.into(),
+                loads: Vec::new(),
+                code: Vec::new(),
+                stores: Vec::new(),
+            },
+            inputs: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, kind: InstrKind, dtype: DType) -> usize {
+        self.cluster.code.push(Instr { kind, dtype });
+        self.cluster.code.len() - 1
+    }
+
+    fn dtype(&self, register: usize) -> DType {
+        self.cluster.code[register].dtype
+    }
+
+    fn size(&self) -> usize {
+        self.cluster.shape.size()
+    }
+
+    /// Loads a view of a new slot with `extent` random elements.
+    fn load(&mut self, dice: &mut Dice, dtype: DType, strides: Vec<isize>, offset: usize, extent: usize) {
+        let slot = self.program.slots.len();
+        self.program.slots.push(Slot {
+            spec: Spec::new([extent], dtype),
+            place: Place::Input(self.inputs.len()),
+        });
+        self.inputs
+            .push((0..extent).flat_map(|_| dice.element(dtype)).collect());
+        let (shape, load) = (self.cluster.shape.clone(), self.cluster.loads.len());
+        self.cluster.loads.push(View {
+            slot,
+            shape,
+            strides,
+            offset,
+        });
+        self.push(InstrKind::Load(load), dtype);
+    }
+
+    fn store(&mut self, register: usize, donated: Option<usize>) {
+        let slot = self.program.slots.len();
+        self.program.slots.push(Slot {
+            spec: Spec::new([self.size()], self.dtype(register)),
+            place: Place::Output(self.program.donations.len()),
+        });
+        self.program.donations.push(donated);
+        self.cluster.stores.push((register, slot));
+    }
+
+    /// A view of a random kind.
+    fn random_load(&mut self, dice: &mut Dice, dtype: DType) {
+        let dims = self.cluster.shape.dims().to_vec();
+        let contiguous: Vec<isize> = Shape::from(&*dims)
+            .strides()
+            .iter()
+            .map(|&s| s as isize)
+            .collect();
+        let (size, last, ahead) = (self.size(), dims[dims.len() - 1], dice.below(3));
+        let only = |axis: usize, stride: isize| {
+            let mut strides = vec![0; dims.len()];
+            strides[axis] = stride;
+            strides
+        };
+        match dice.below(7) {
+            0 => self.load(dice, dtype, vec![0; dims.len()], ahead, ahead + 1),
+            1 => self.load(dice, dtype, only(dims.len() - 1, 1), ahead, ahead + last),
+            2 => self.load(dice, dtype, only(0, 1), ahead, ahead + dims[0]),
+            // Backwards along the last axis.
+            3 => self.load(dice, dtype, only(dims.len() - 1, -1), last - 1, last),
+            // Rows with gaps.
+            4 => {
+                let strides = contiguous.iter().map(|s| s * 2).collect();
+                self.load(dice, dtype, strides, ahead, ahead + 2 * size);
+            }
+            _ => self.load(dice, dtype, contiguous, 0, size),
+        }
+    }
+
+    /// One more instruction on random registers, if they fit.
+    fn grow(&mut self, dice: &mut Dice, floats: &[DType]) {
+        let [x, y, z] = [0; 3].map(|_| dice.below(self.cluster.code.len()));
+        let (dx, dy) = (self.dtype(x), self.dtype(y));
+        let float = dx.is_float();
+        match dice.below(6) {
+            0 => {
+                let dtype = dice.pick(&[floats[0], DType::I32, DType::Bool]);
+                let number = dice.pick(&[0.25, 2.0, -4.0, 3.0, 0.0]);
+                self.push(InstrKind::Const(f64::to_bits(number)), dtype);
+            }
+            1 | 2 if float => {
+                let op = dice.pick(&UNARY);
+                if dx == DType::F32 || op != UnaryOp::Erf {
+                    self.push(InstrKind::Unary(op, x), dx);
+                }
+            }
+            2 | 3 if dx == dy && dx != DType::U8 => {
+                let op = dice.pick(&BINARY);
+                let fits = match dx {
+                    DType::Bool => op.is_compare(),
+                    DType::I32 => !matches!(op, BinaryOp::Div | BinaryOp::Rem),
+                    _ => true,
+                };
+                if fits {
+                    let dtype = if op.is_compare() { DType::Bool } else { dx };
+                    self.push(InstrKind::Binary(op, x, y), dtype);
+                }
+            }
+            4 if self.dtype(z) == DType::Bool && dx == dy && dx != DType::U8 => {
+                self.push(InstrKind::Where(z, x, y), dx);
+            }
+            _ => {
+                let to = dice.pick(&[floats[0], floats[floats.len() - 1], DType::I32, DType::Bool]);
+                self.push(InstrKind::Cast(x), to);
+            }
+        }
+    }
+
+    fn random(dice: &mut Dice, shape: &[usize]) -> Case {
+        let mut case = Case::new(shape);
+        let floats: &[DType] = dice.pick(&[&[DType::F32][..], &[DType::F64], &[DType::F32, DType::F64]]);
+        for _ in 0..1 + dice.below(5) {
+            let dtype = dice.pick(&[
+                floats[0],
+                floats[floats.len() - 1],
+                DType::I32,
+                DType::Bool,
+                DType::U8,
+            ]);
+            case.random_load(dice, dtype);
+        }
+        for _ in 0..2 + dice.below(40) {
+            case.grow(dice, floats);
+        }
+        let mut free: Vec<usize> = (0..case.inputs.len()).collect();
+        for _ in 0..1 + dice.below(4) {
+            let register = dice.below(case.cluster.code.len());
+            if case.dtype(register) == DType::U8 {
+                continue;
+            }
+            // A donated buffer must be read element for element.
+            let dtype = case.dtype(register);
+            let straight = |&i: &usize| {
+                let view = &case.cluster.loads[i];
+                view.is_contiguous() && view.offset == 0 && case.program.slots[i].spec.dtype == dtype
+            };
+            let donated = free.iter().position(straight).filter(|_| dice.below(2) == 0);
+            let donated = donated.map(|i| free.swap_remove(i));
+            case.store(register, donated);
+        }
+        if case.cluster.stores.is_empty() {
+            let register = case.push(InstrKind::Const(1.0_f64.to_bits()), floats[0]);
+            case.store(register, None);
+        }
+        case
+    }
+
+    /// The results' bytes, computed by `compute` in memory of their own.
+    fn results(&self, compute: impl FnOnce(&[RawBytes])) -> Vec<Vec<u8>> {
+        let outputs = self.cluster.stores.iter().map(|&(register, _)| {
+            let bytes = self.size() * self.dtype(register).size();
+            vec![0xaa; bytes]
+        });
+        let mut memory: Vec<Aligned> = self
+            .inputs
+            .iter()
+            .cloned()
+            .chain(outputs)
+            .map(|bytes| Aligned::of(&bytes))
+            .collect();
+        let place: Vec<usize> = (0..memory.len())
+            .map(|slot| match self.program.slots[slot].place {
+                Place::Output(o) => self.program.donations[o].unwrap_or(slot),
+                _ => slot,
+            })
+            .collect();
+        let slots: Vec<RawBytes> = place.iter().map(|&slot| memory[slot].raw()).collect();
+        compute(&slots);
+        let stores = self.cluster.stores.iter();
+        stores
+            .map(|&(register, slot)| {
+                let bytes = self.size() * self.dtype(register).size();
+                memory[place[slot]].bytes()[..bytes].to_vec()
+            })
+            .collect()
+    }
+
+    /// Machine code, in two stretches, and the interpreter must agree.
+    fn check(&self, dice: &mut Dice, level: Level) {
+        let readings = check::readings(&self.cluster, &self.program).unwrap();
+        let blocks = Blocks::new(&self.cluster, &self.program, &readings).unwrap();
+        let machine = Machine::new(&self.cluster, &self.program, &readings, level)
+            .unwrap_or_else(|| panic!("no machine code for {:?}", self.cluster));
+        let pool = Arc::new(Pool::new(1));
+        let env = Env { pool, level };
+        let size = self.size();
+        let expected = self.results(|slots| {
+            let mut file = Aligned::of(&vec![0; blocks.file]);
+            // SAFETY: the slots have their bytes, and the registers theirs.
+            unsafe { blocks.stretch(&env, slots, file.raw().start.as_ptr(), 0, size, None) };
+        });
+        let cut = dice.below(size + 1);
+        let given = self.results(|slots| {
+            let mut memory = Aligned::of(&vec![0x55; machine.bytes()]);
+            let memory = memory.raw().start.as_ptr();
+            // SAFETY: as above.
+            unsafe {
+                machine.stretch(slots, memory, 0, cut, None);
+                machine.stretch(slots, memory, cut, size - cut, None);
+            }
+        });
+        for ((&(register, _), expected), given) in self.cluster.stores.iter().zip(&expected).zip(&given) {
+            let dtype = self.dtype(register);
+            let elements = expected.chunks(dtype.size()).zip(given.chunks(dtype.size()));
+            for (i, (expected, given)) in elements.enumerate() {
+                assert!(
+                    expected == given || (is_nan(expected, dtype) && is_nan(given, dtype)),
+                    "register {register}, element {i} of {size}, cut at {cut}: {given:?} instead of {expected:?} ({} at {}) in {:#?}",
+                    dtype,
+                    level.name(),
+                    self.cluster
+                );
+            }
+        }
+    }
+}
+
+fn is_nan(bytes: &[u8], dtype: DType) -> bool {
+    match dtype {
+        DType::F32 => f32::from_ne_bytes(bytes.try_into().unwrap()).is_nan(),
+        DType::F64 => f64::from_ne_bytes(bytes.try_into().unwrap()).is_nan(),
+        _ => false,
+    }
+}
+
+/// Bytes from a cache line on.
+struct Aligned {
+    lines: Vec<[u64; 8]>,
+    len: usize,
+}
+
+impl Aligned {
+    fn of(bytes: &[u8]) -> Aligned {
+        let mut aligned = Aligned {
+            lines: vec![[0; 8]; bytes.len().div_ceil(64) + 1],
+            len: bytes.len(),
+        };
+        aligned.bytes()[..bytes.len()].copy_from_slice(bytes);
+        aligned
+    }
+
+    fn bytes(&mut self) -> &mut [u8] {
+        let raw = self.raw();
+        // SAFETY: `raw` lies within the lines, which are borrowed.
+        unsafe { std::slice::from_raw_parts_mut(raw.start.as_ptr(), self.len) }
+    }
+
+    fn raw(&mut self) -> RawBytes {
+        let start = self.lines.as_mut_ptr().cast::<u8>();
+        let start = start.wrapping_add(start.align_offset(64));
+        RawBytes {
+            start: NonNull::new(start).unwrap(),
+            len: self.len,
+        }
+    }
+}
+
+fn levels() -> Vec<Level> {
+    let machine = |level: &Level| *level != Level::PORTABLE;
+    Level::available().into_iter().filter(machine).collect()
+}
+
+#[test]
+fn random_clusters_are_as_interpreted() {
+    let mut dice = Dice(77);
+    for round in 0..1500 {
+        let shape: Vec<usize> = match dice.below(4) {
+            0 => vec![1 + round % 70],
+            1 => vec![1 + dice.below(9), 1 + dice.below(90)],
+            2 => vec![1 + dice.below(5), 1 + dice.below(7), 1 + dice.below(140)],
+            _ => vec![1 + dice.below(40), 100 + dice.below(50)],
+        };
+        let case = Case::random(&mut dice, &shape);
+        for level in levels() {
+            case.check(&mut dice, level);
+        }
+    }
+}
+
+#[test]
+fn blocks_of_gathered_operands_join() {
+    let mut dice = Dice(78);
+    for shape in [[700, 10], [70, 130], [3, 5000], [5000, 3]] {
+        for _ in 0..8 {
+            let case = Case::random(&mut dice, &shape);
+            for level in levels() {
+                case.check(&mut dice, level);
+            }
+        }
+    }
+}
+
+/// Many values that are all used again at the end: more than there are registers, of both kinds.
+#[test]
+fn values_without_a_register_are_spilled() {
+    let mut dice = Dice(79);
+    for float in [DType::F32, DType::F64] {
+        for count in [10, 20, 40, 80] {
+            let mut case = Case::new(&[137]);
+            for _ in 0..2 {
+                case.load(&mut dice, float, vec![1], 0, 137);
+            }
+            let mut values = vec![0];
+            let mut masks = Vec::new();
+            for i in 0..count {
+                let op = [BinaryOp::Add, BinaryOp::Mul, BinaryOp::Sub][i % 3];
+                values.push(case.push(InstrKind::Binary(op, values[i], 1), float));
+                masks.push(case.push(InstrKind::Binary(BinaryOp::Less, values[i], 1), DType::Bool));
+            }
+            let mut sum = 1;
+            for i in 0..count {
+                let chosen = case.push(InstrKind::Where(masks[i], values[i], sum), float);
+                sum = case.push(InstrKind::Binary(BinaryOp::Add, chosen, values[count - i]), float);
+            }
+            case.store(sum, None);
+            case.store(masks[count / 2], None);
+            for level in levels() {
+                case.check(&mut dice, level);
+            }
+        }
+    }
+}
+
+/// More operands than there are general registers for their addresses, more numbers than vector registers.
+#[test]
+fn operands_without_a_register_are_found() {
+    let mut dice = Dice(80);
+    for loads in [5, 11, 16, 50] {
+        for repeated in [false, true] {
+            let mut case = Case::new(&[77]);
+            for _ in 0..loads {
+                let (stride, extent) = if repeated { (0, 1) } else { (1, 77) };
+                case.load(&mut dice, DType::F32, vec![stride], 0, extent);
+            }
+            case.load(&mut dice, DType::F32, vec![1], 0, 77);
+            let mut sum = loads;
+            for round in 0..2 {
+                for i in 0..loads {
+                    let op = if (i + round) % 2 == 0 {
+                        BinaryOp::Max
+                    } else {
+                        BinaryOp::Sub
+                    };
+                    sum = case.push(InstrKind::Binary(op, sum, i), DType::F32);
+                }
+            }
+            case.store(sum, Some(loads));
+            for level in levels() {
+                case.check(&mut dice, level);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_has_no_machine_code_is_left_to_the_interpreter() {
+    let mut dice = Dice(81);
+    for (dtype, op) in [(DType::F32, UnaryOp::Lgamma), (DType::F64, UnaryOp::Erf)] {
+        let mut case = Case::new(&[8]);
+        case.load(&mut dice, dtype, vec![1], 0, 8);
+        let y = case.push(InstrKind::Unary(op, 0), dtype);
+        case.store(y, None);
+        let readings = check::readings(&case.cluster, &case.program).unwrap();
+        for level in Level::available() {
+            assert!(Machine::new(&case.cluster, &case.program, &readings, level).is_none());
+        }
+    }
+}
