@@ -1,4 +1,4 @@
-import { maximum, sqrtAtZero } from '../ops/index.js'
+import { div, maximum, sqrt, sqrtAtZero } from '../ops/index.js'
 import { Optimizer } from './optimizer.js'
 import { checkRange, type OptimizerOptions, type ParameterGroup, withDefaults } from './options.js'
 import { biasCorrection, decay, type Rule, withWeightDecay } from './rule.js'
@@ -68,11 +68,14 @@ function adamRule(title: string, options: Required<AdamOptions>, decoupled: bool
       const mean = decay(oldMean ?? g, g, beta1)
       const square = decay(oldSquare ?? g, g.square(), beta2)
       const largest = oldLargest === undefined ? square : maximum(oldLargest, square)
-      const root = sqrtAtZero(largest.div(biasCorrection(beta2, step))).add(eps)
-      const move = mean.div(biasCorrection(beta1, step)).div(root)
-      const full = decoupled && weightDecay !== 0 ? move.add(param.mul(weightDecay)) : move
+      // What is one number for the whole parameter is computed apart, so that an entry costs one division and one root.
+      const root = sqrtAtZero(largest)
+        .mul(div(1, sqrt(biasCorrection(beta2, step))))
+        .add(eps)
+      const move = mean.mul(div(learningRate, biasCorrection(beta1, step))).div(root)
+      const full = decoupled && weightDecay !== 0 ? move.add(param.mul(weightDecay).mul(learningRate)) : move
       return {
-        delta: full.mul(learningRate).neg(),
+        delta: full.neg(),
         slots: { mean, square, ...(oldLargest === undefined ? {} : { largest }) },
       }
     },

@@ -37,6 +37,6 @@ export function decay(average: Tensor, value: Tensor, rate: number): Tensor {
 }
 
 /** `1 - rate^step`, accurate in float32 for rates near 1; the logarithm is taken in double precision. */
-export function biasCorrection(rate: number, step: Tensor): Tensor | number {
-  return rate === 0 ? 1 : step.mul(Math.log(rate)).expm1().neg()
+export function biasCorrection(rate: number, step: Tensor): Tensor {
+  return rate === 0 ? step.mul(0).add(1) : step.mul(Math.log(rate)).expm1().neg()
 }

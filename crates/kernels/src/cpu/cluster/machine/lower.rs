@@ -148,7 +148,7 @@ impl Lowering<'_> {
         let compare = |predicate| Some(self.graph.borrow_mut().compare(x, y, predicate));
         let (x, y) = (self.traced::<T>(x), self.traced::<T>(y));
         let z = match op {
-            BinaryOp::Add => x + y,
+            BinaryOp::Add => self.sum(x, y),
             BinaryOp::Sub => x - y,
             BinaryOp::Mul => x * y,
             BinaryOp::Div => self.quotient(x, y),
@@ -162,6 +162,24 @@ impl Lowering<'_> {
             BinaryOp::Pow | BinaryOp::Polygamma => return None,
         };
         Some(z.id)
+    }
+
+    /// x + y; x - z where y is -z, which is the same number.
+    fn sum<'g, T: Traceable>(&'g self, x: Traced<'g, T>, y: Traced<'g, T>) -> Traced<'g, T> {
+        match (self.negated::<T>(y.id), self.negated::<T>(x.id)) {
+            (Some(z), _) => x - z,
+            (_, Some(z)) => y - z,
+            _ => x + y,
+        }
+    }
+
+    /// What a value is the negative of.
+    fn negated<T: Traceable>(&self, id: Id) -> Option<Traced<'_, T>> {
+        let graph = self.graph.borrow();
+        let value = *graph.value(id);
+        let [of, bits, _] = value.args;
+        let flips = value.op == Op::Xor && graph.value(bits).op == Op::Constant;
+        (flips && graph.value(bits).imm == T::SIGN).then(|| Traced::new(&self.graph, of))
     }
 
     /// x / y; by a power of 2 as a product, which is the same number.
