@@ -18,6 +18,71 @@ use support::{Dice, Draft, buffers};
 
 const F: DType = DType::F32;
 
+/// A convolution with the same kernel extent, stride, padding and dilation on every spatial axis.
+struct Convolution {
+    name: &'static str,
+    batch: usize,
+    channels: usize,
+    input: &'static [usize],
+    outputs: usize,
+    kernel: usize,
+    stride: usize,
+    pad: usize,
+    dilation: usize,
+    groups: usize,
+}
+
+/// Shorthand for [`Convolution`]: name, (batch, channels, input, outputs), (kernel, stride, pad).
+const fn convolution(
+    name: &'static str,
+    (batch, channels, input, outputs): (usize, usize, &'static [usize], usize),
+    (kernel, stride, pad): (usize, usize, usize),
+) -> Convolution {
+    Convolution {
+        name,
+        batch,
+        channels,
+        input,
+        outputs,
+        kernel,
+        stride,
+        pad,
+        dilation: 1,
+        groups: 1,
+    }
+}
+
+/// Digit models, wide residual networks (WRN-16-4), a volume, and the less usual ways to convolve.
+const CONVOLUTIONS: &[Convolution] = &[
+    convolution("1-16 28 k3", (64, 1, &[28, 28], 16), (3, 1, 1)),
+    convolution("1-10 28 k5", (64, 1, &[28, 28], 10), (5, 1, 0)),
+    convolution("10-20 12 k5", (64, 10, &[12, 12], 20), (5, 1, 0)),
+    convolution("64-64 32 k3", (32, 64, &[32, 32], 64), (3, 1, 1)),
+    convolution("128-128 16 k3", (32, 128, &[16, 16], 128), (3, 1, 1)),
+    convolution("256-256 8 k3", (32, 256, &[8, 8], 256), (3, 1, 1)),
+    convolution("3-16 32 k3", (32, 3, &[32, 32], 16), (3, 1, 1)),
+    convolution("16-64 32 k3", (32, 16, &[32, 32], 64), (3, 1, 1)),
+    convolution("16-64 32 k1", (32, 16, &[32, 32], 64), (1, 1, 0)),
+    convolution("64-128 32 k3 s2", (32, 64, &[32, 32], 128), (3, 2, 1)),
+    convolution("64-128 32 k1 s2", (32, 64, &[32, 32], 128), (1, 2, 0)),
+    convolution("128-256 16 k3 s2", (32, 128, &[16, 16], 256), (3, 2, 1)),
+    convolution("128-256 16 k1 s2", (32, 128, &[16, 16], 256), (1, 2, 0)),
+    convolution("3d 16-32 16x32x32 k3", (4, 16, &[16, 32, 32], 32), (3, 1, 1)),
+    Convolution {
+        dilation: 2,
+        ..convolution("dilated 64-64 32 k3", (32, 64, &[32, 32], 64), (3, 1, 2))
+    },
+    Convolution {
+        groups: 64,
+        ..convolution("depthwise 64 32 k3", (32, 64, &[32, 32], 64), (3, 1, 1))
+    },
+    Convolution {
+        groups: 4,
+        ..convolution("grouped 64-64 32 k3", (32, 64, &[32, 32], 64), (3, 1, 1))
+    },
+    convolution("1d 32-64 1024 k5", (32, 32, &[1024], 64), (5, 1, 2)),
+];
+
 struct Bench {
     backend: CpuBackend,
     filter: String,
@@ -171,36 +236,53 @@ impl Bench {
     }
 
     fn convolutions(&self) {
-        for (n, c, side, o) in [(64, 1, 28, 16), (32, 64, 32, 64), (32, 128, 16, 128)] {
-            let window = Window {
-                stride: [1, 1].into(),
-                pad_low: [1, 1].into(),
-                pad_high: [1, 1].into(),
-                dilation: [1, 1].into(),
-            };
-            let x = Spec::new([n, c, side, side], F);
-            let w = Spec::new([o, c, 3, 3], F);
-            let y = Spec::new([n, o, side, side], F);
-            let flops = || Work::Flops(2.0 * (n * c * o * 9 * side * side) as f64);
-            let name = |what: &str| format!("conv {what} {n} x {c} x {side} x {side} -> {o}");
-            let op = Op::Conv {
-                window: window.clone(),
-                groups: 1,
-            };
-            self.op(&name("forward"), op, &[x.clone(), w.clone()], None, flops());
-            let op = Op::ConvInputGrad {
-                window: window.clone(),
-                groups: 1,
-                input: [side, side].into(),
-            };
-            self.op(&name("input"), op, &[y.clone(), w], None, flops());
-            let op = Op::ConvWeightGrad {
-                window,
-                groups: 1,
-                kernel: [3, 3].into(),
-            };
-            self.op(&name("weight"), op, &[x, y], None, flops());
+        for case in CONVOLUTIONS {
+            self.convolution(case);
         }
+    }
+
+    fn convolution(&self, case: &Convolution) {
+        let rank = case.input.len();
+        let axis = |extent: usize| -> Box<[usize]> { vec![extent; rank].into() };
+        let window = Window {
+            stride: axis(case.stride),
+            pad_low: axis(case.pad),
+            pad_high: axis(case.pad),
+            dilation: axis(case.dilation),
+        };
+        let (kernel, input): (Box<[usize]>, Box<[usize]>) = (axis(case.kernel), case.input.into());
+        let output: Vec<usize> = (0..rank)
+            .map(|i| window.output(i, input[i], case.kernel))
+            .collect();
+        let spec = |rows: usize, columns: usize, spatial: &[usize]| {
+            Spec::new([&[rows, columns], spatial].concat(), F)
+        };
+        let groups = case.groups;
+        let x = spec(case.batch, case.channels, &input);
+        let w = spec(case.outputs, case.channels / groups, &kernel);
+        let y = spec(case.batch, case.outputs, &output);
+        let products = y.shape.size() * w.shape.dims()[1..].iter().product::<usize>();
+        let run = |what: &str, op: Op, inputs: &[Spec]| {
+            let work = Work::Flops(2.0 * products as f64);
+            self.op(&format!("conv {what} {}", case.name), op, inputs, None, work);
+        };
+        let forward = Op::Conv {
+            window: window.clone(),
+            groups,
+        };
+        run("forward", forward, &[x.clone(), w.clone()]);
+        let in_x = Op::ConvInputGrad {
+            window: window.clone(),
+            groups,
+            input,
+        };
+        run("input", in_x, &[y.clone(), w]);
+        let in_w = Op::ConvWeightGrad {
+            window,
+            groups,
+            kernel,
+        };
+        run("weight", in_w, &[x, y]);
     }
 
     /// One cluster of float32.
@@ -389,37 +471,7 @@ impl Bench {
     }
 
     fn others(&self) {
-        let sum = |axes: &[usize]| Op::Reduce {
-            kind: Reduction::Sum,
-            axes: axes.into(),
-        };
         let bytes = |spec: &Spec| Work::Bytes(spec.bytes() as f64);
-        for (shape, axes) in [
-            (vec![1 << 24], vec![0]),
-            (vec![64, 1000], vec![0]),
-            (vec![64, 10], vec![1]),
-            (vec![16384, 1024], vec![1]),
-            (vec![64, 16, 784], vec![0, 2]),
-            (vec![1_000_000, 3], vec![0]),
-        ] {
-            let x = Spec::new(shape, F);
-            let work = bytes(&x);
-            self.op(
-                &format!("sum {} over {axes:?}", x.shape),
-                sum(&axes),
-                &[x],
-                None,
-                work,
-            );
-        }
-        let x = Spec::new([64, 10], F);
-        self.op(
-            "argMax 64 x 10",
-            Op::ArgMax { axis: 1 },
-            std::slice::from_ref(&x),
-            None,
-            bytes(&x),
-        );
         let x = Spec::new([1000, 784], F);
         let index = Spec::new([64], DType::I32);
         self.op(
@@ -455,23 +507,120 @@ impl Bench {
             None,
             bytes(&target),
         );
-        let window = Window {
-            stride: [2, 2].into(),
-            pad_low: [0, 0].into(),
-            pad_high: [0, 0].into(),
-            dilation: [1, 1].into(),
-        };
-        let x = Spec::new([64, 16, 28, 28], F);
-        let op = Op::WindowArgMax {
-            window,
-            kernel: [2, 2].into(),
-        };
+    }
+
+    fn reductions(&self) {
+        let bytes = |spec: &Spec| Work::Bytes(spec.bytes() as f64);
+        for (shape, axes) in [
+            (vec![1 << 24], vec![0]),
+            (vec![64, 1000], vec![0]),
+            (vec![64, 10], vec![1]),
+            (vec![16384, 1024], vec![1]),
+            (vec![4096, 1000], vec![1]),
+            (vec![4096, 1000], vec![0]),
+            (vec![64, 16, 784], vec![0, 2]),
+            (vec![64, 64, 1024], vec![0, 2]),
+            (vec![64, 64, 1024], vec![1]),
+            (vec![64, 256, 64], vec![0, 2]),
+            (vec![32, 256, 64], vec![2]),
+            (vec![4096, 10], vec![1]),
+            (vec![256, 16, 256], vec![1]),
+            (vec![1_000_000, 3], vec![0]),
+        ] {
+            let x = Spec::new(shape, F);
+            for (name, kind) in [("sum", Reduction::Sum), ("max", Reduction::Max)] {
+                let op = Op::Reduce {
+                    kind,
+                    axes: axes.clone().into(),
+                };
+                let name = format!("{name} {} over {axes:?}", x.shape);
+                self.op(&name, op, std::slice::from_ref(&x), None, bytes(&x));
+            }
+        }
+        for (shape, axis) in [
+            (vec![64, 10], 1),
+            (vec![4096, 1000], 1),
+            (vec![4096, 1000], 0),
+            (vec![64, 64, 1024], 1),
+        ] {
+            let x = Spec::new(shape, F);
+            let name = format!("argMax {} over {axis}", x.shape);
+            self.op(
+                &name,
+                Op::ArgMax { axis },
+                std::slice::from_ref(&x),
+                None,
+                bytes(&x),
+            );
+        }
+    }
+
+    /// Pooling as its primitives.
+    fn pooling(&self) {
+        let bytes = |specs: &[&Spec]| Work::Bytes(specs.iter().map(|s| s.bytes()).sum::<usize>() as f64);
+        for (kernel, stride, pad) in [(2, 2, 0), (3, 2, 1)] {
+            let window = Window {
+                stride: [stride, stride].into(),
+                pad_low: [pad, pad].into(),
+                pad_high: [pad, pad].into(),
+                dilation: [1, 1].into(),
+            };
+            let (batch, channels, side, half) = (64, 64, 32, 16);
+            let x = Spec::new([batch, channels, side, side], F);
+            let y = Spec::new([batch, channels, half, half], F);
+            let kernel: Box<[usize]> = [kernel, kernel].into();
+            let name = |what: &str| format!("{what} 64 x 64 x 32 x 32 k{} s{stride} p{pad}", kernel[0]);
+            let op = Op::WindowArgMax {
+                window: window.clone(),
+                kernel: kernel.clone(),
+            };
+            self.op(
+                &name("windowArgMax"),
+                op,
+                std::slice::from_ref(&x),
+                None,
+                bytes(&[&x, &y]),
+            );
+            let op = Op::WindowSum {
+                window: window.clone(),
+                kernel: kernel.clone(),
+            };
+            self.op(
+                &name("windowSum"),
+                op,
+                std::slice::from_ref(&x),
+                None,
+                bytes(&[&x, &y]),
+            );
+            let op = Op::WindowSumGrad {
+                window,
+                kernel: kernel.clone(),
+                input: [side, side].into(),
+            };
+            self.op(
+                &name("windowSumGrad"),
+                op,
+                std::slice::from_ref(&y),
+                None,
+                bytes(&[&x, &y]),
+            );
+        }
+        let flat = |size: usize| Spec::new([64, 64, size], F);
+        let index = Spec::new([64, 64, 256], DType::I32);
+        let (x, y) = (flat(1024), flat(256));
         self.op(
-            "windowArgMax 64 x 16 x 28 x 28",
-            op,
-            std::slice::from_ref(&x),
+            "gather of windows 64 x 64 x 256",
+            Op::Gather { axis: 2 },
+            &[x.clone(), index.clone()],
             None,
-            bytes(&x),
+            bytes(&[&y, &y, &y]),
+        );
+        self.op(
+            "scatterAdd of windows 64 x 64 x 256",
+            Op::ScatterAdd { axis: 2 },
+            &[index, y.clone()],
+            Some(x.clone()),
+            bytes(&[&x, &y, &y]),
         );
     }
 }
@@ -489,4 +638,6 @@ fn main() {
     bench.clusters();
     bench.updates();
     bench.others();
+    bench.reductions();
+    bench.pooling();
 }

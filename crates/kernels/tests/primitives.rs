@@ -200,6 +200,74 @@ fn a_large_convolution() {
     );
 }
 
+/// The three convolutions of one geometry, against the reference.
+fn check_convolution(
+    dice: &mut Dice,
+    (batch, channels, outputs, groups): (usize, usize, usize, usize),
+    (input, kernel): (&[usize], &[usize]),
+    window: Window,
+) {
+    let output: Vec<usize> = (0..input.len())
+        .map(|i| window.output(i, input[i], kernel[i]))
+        .collect();
+    for dtype in FLOATS {
+        let x = dice.tensor([&[batch, channels], input].concat(), dtype);
+        let w = dice.tensor([&[outputs, channels / groups], kernel].concat(), dtype);
+        let dy = dice.tensor([&[batch, outputs], &output[..]].concat(), dtype);
+        let taps: usize = kernel.iter().product();
+        let forward = Op::Conv {
+            window: window.clone(),
+            groups,
+        };
+        check(forward, &[&x, &w], None, sums(dtype, taps * channels));
+        let in_x = Op::ConvInputGrad {
+            window: window.clone(),
+            groups,
+            input: input.into(),
+        };
+        check(in_x, &[&dy, &w], None, sums(dtype, taps * outputs));
+        let in_w = Op::ConvWeightGrad {
+            window: window.clone(),
+            groups,
+            kernel: kernel.into(),
+        };
+        let places: usize = output.iter().product();
+        check(in_w, &[&x, &dy], None, sums(dtype, batch * places));
+    }
+}
+
+/// Padding (low, high) on every axis.
+fn padded(rank: usize, low: usize, high: usize) -> Window {
+    Window {
+        stride: vec![1; rank].into(),
+        pad_low: vec![low; rank].into(),
+        pad_high: vec![high; rank].into(),
+        dilation: vec![1; rank].into(),
+    }
+}
+
+#[test]
+fn convolutions_by_tiles() {
+    let mut dice = Dice::new(33);
+    for (sizes, input, (low, high)) in [
+        ((2, 16, 16, 1), [8, 8], (1, 1)),
+        ((3, 17, 18, 1), [7, 9], (1, 1)),
+        ((1, 33, 70, 1), [6, 11], (0, 0)),
+        ((2, 34, 38, 2), [5, 6], (2, 1)),
+        ((9, 16, 20, 1), [4, 4], (1, 0)),
+        ((1, 16, 16, 1), [9, 60], (3, 3)),
+    ] {
+        check_convolution(&mut dice, sizes, (&input, &[3, 3]), padded(2, low, high));
+    }
+    for (sizes, input, (low, high)) in [
+        ((1, 16, 17, 1), [4, 6, 5], (1, 1)),
+        ((2, 18, 16, 1), [5, 4, 7], (0, 0)),
+    ] {
+        check_convolution(&mut dice, sizes, (&input, &[3, 3, 3]), padded(3, low, high));
+        check_convolution(&mut dice, sizes, (&input, &[2, 3, 3]), padded(3, low, high));
+    }
+}
+
 #[test]
 fn windows() {
     let mut dice = Dice::new(5);

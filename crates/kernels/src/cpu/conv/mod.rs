@@ -8,15 +8,20 @@
 
 mod columns;
 mod direct;
+mod lanes;
 mod line;
 mod narrow;
 mod padded;
 mod shape;
 mod weight_grad;
 mod wide;
+mod winograd;
 
+pub(crate) use lanes::Vectors;
 pub(crate) use shape::ConvShape;
 pub(crate) use weight_grad::{weight_grad, weight_grad_scratch};
+
+use std::sync::OnceLock;
 
 use super::exec::{Args, Env, Kernel, Plain, scratch_bytes};
 use super::gemm::{Left, Matrix, Source, Target, Tiled, Warm, region, work_len};
@@ -24,6 +29,7 @@ use super::pool::SharedSlice;
 use columns::Columns;
 use direct::Direct;
 use shape::Meeting;
+use winograd::Winograd;
 
 /// Places that one task computes.
 const PLACES: usize = 512;
@@ -41,11 +47,25 @@ struct Pass {
     /// Places of the result.
     places: usize,
     meeting: Meeting,
+    /// Whether the weights come with the two kinds of channels exchanged.
+    exchanged: bool,
+    /// Whether sums may be formed in other ways than directly.
+    inexact: bool,
+}
+
+/// How a [`Pass`] is done.
+enum Way {
+    Winograd(Winograd),
+    Direct(Direct),
+    /// With columns made as they are needed.
+    Columns,
 }
 
 impl Pass {
-    fn forward(shape: &ConvShape) -> Pass {
+    fn forward<T>(shape: &ConvShape) -> Pass {
         Pass {
+            exchanged: false,
+            inexact: inexact::<T>(),
             batch: shape.batch,
             groups: shape.groups,
             rows: shape.outputs,
@@ -56,8 +76,10 @@ impl Pass {
         }
     }
 
-    fn backward(shape: &ConvShape) -> Pass {
+    fn backward<T>(shape: &ConvShape) -> Pass {
         Pass {
+            exchanged: true,
+            inexact: inexact::<T>(),
             batch: shape.batch,
             groups: shape.groups,
             rows: shape.channels,
@@ -80,12 +102,45 @@ impl Pass {
         .next_multiple_of(64)
     }
 
+    fn way<T: Tiled>(&self, env: &Env) -> Way {
+        if let Some(winograd) = Winograd::new::<T>(self, env) {
+            return Way::Winograd(winograd);
+        }
+        Direct::new(self).map_or(Way::Columns, Way::Direct)
+    }
+
     fn scratch_bytes<T: Tiled>(&self, env: &Env) -> usize {
-        let work_len = match Direct::new(self) {
-            Some(direct) => direct.work_len(self),
-            None => self.columns_work_len::<T>(env),
+        let threads = env.pool.threads();
+        let work_len = match self.way::<T>(env) {
+            Way::Winograd(winograd) => return winograd.scratch_bytes::<T>(threads),
+            Way::Direct(direct) => direct.work_len(self),
+            Way::Columns => self.columns_work_len::<T>(env),
         };
-        scratch_bytes::<T>(work_len * env.pool.threads())
+        scratch_bytes::<T>(self.exchanged_len()) + scratch_bytes::<T>(work_len * threads)
+    }
+
+    /// Elements of the weights, if they have to be exchanged.
+    fn exchanged_len(&self) -> usize {
+        if self.exchanged {
+            self.groups * self.rows * self.depth
+        } else {
+            0
+        }
+    }
+
+    /// The weights (groups, rows, columns).
+    fn weights<'a, T: Plain>(&self, args: &Args<'a>, w: &'a [T]) -> &'a [T] {
+        if !self.exchanged {
+            return w;
+        }
+        let weights = args.scratch::<T>(self.exchanged_len());
+        let taps: usize = self.meeting.kernel.iter().product();
+        let (rows, channels) = (self.rows, self.depth / taps.max(1));
+        for (i, to) in weights.chunks_exact_mut(taps.max(1)).enumerate() {
+            let (group, row, channel) = (i / (rows * channels), i / channels % rows, i % channels);
+            to.copy_from_slice(&w[((group * channels + channel) * rows + row) * taps..][..taps]);
+        }
+        weights
     }
 
     /// `out[n, g] = weights[g] columns(x[n, g])`, with columns made as they are needed.
@@ -132,64 +187,50 @@ impl Pass {
             });
     }
 
-    /// A function `(args, x, weights, out)` that does the pass in the way that suits it.
-    fn prepare<T: Tiled + Plain>(
-        self,
-        env: &Env,
-    ) -> impl Fn(&Args<'_>, &[T], &[T], &mut [T]) + Send + use<T> {
-        let direct = Direct::new(&self);
+    /// A kernel `(x, w) -> out` that does the pass in the way that suits it.
+    fn prepare<T: Tiled + Plain + Vectors>(self, env: &Env) -> Kernel {
+        let way = self.way::<T>(env);
         let work_len = self.columns_work_len::<T>(env);
-        move |args, x, weights, out| match &direct {
-            _ if out.is_empty() => {}
-            Some(direct) => direct.run(&self, args, x, weights, out),
-            None => self.run(args, work_len, x, weights, out),
-        }
+        Box::new(move |args| {
+            let (x, w, out) = (args.input::<T>(0), args.input::<T>(1), args.output::<T>());
+            match &way {
+                _ if out.is_empty() => {}
+                Way::Winograd(winograd) => winograd.run(args, x, w, out),
+                Way::Direct(direct) => direct.run(&self, args, x, self.weights(args, w), out),
+                Way::Columns => self.run(args, work_len, x, self.weights(args, w), out),
+            }
+            Ok(())
+        })
     }
 }
 
+/// Whether float32 results need not be sums of products of elements and weights, but of sums of such.
+fn inexact<T>() -> bool {
+    size_of::<T>() == size_of::<f32>() && !direct_wanted()
+}
+
+/// Whether the environment variable `HYPERGLOW_CONV` is `direct`: convolutions are summed directly, term by term.
+fn direct_wanted() -> bool {
+    static WANTED: OnceLock<bool> = OnceLock::new();
+    *WANTED.get_or_init(|| std::env::var("HYPERGLOW_CONV").is_ok_and(|way| way == "direct"))
+}
+
 /// x, w -> y.
-pub(crate) fn forward<T: Tiled + Plain>(shape: ConvShape, env: &Env) -> Kernel {
-    let run = Pass::forward(&shape).prepare::<T>(env);
-    Box::new(move |args| {
-        run(args, args.input::<T>(0), args.input::<T>(1), args.output::<T>());
-        Ok(())
-    })
+pub(crate) fn forward<T: Tiled + Plain + Vectors>(shape: ConvShape, env: &Env) -> Kernel {
+    Pass::forward::<T>(&shape).prepare::<T>(env)
 }
 
 /// Bytes of scratch of [`forward`].
 pub(crate) fn forward_scratch<T: Tiled>(shape: &ConvShape, env: &Env) -> usize {
-    Pass::forward(shape).scratch_bytes::<T>(env)
+    Pass::forward::<T>(shape).scratch_bytes::<T>(env)
 }
 
 /// dy, w -> dx.
-pub(crate) fn input_grad<T: Tiled + Plain>(shape: ConvShape, env: &Env) -> Kernel {
-    let run = Pass::backward(&shape).prepare::<T>(env);
-    let weights_len = exchanged_len(&shape);
-    Box::new(move |args| {
-        let exchanged = args.scratch::<T>(weights_len);
-        exchange(&shape, args.input::<T>(1), exchanged);
-        run(args, args.input::<T>(0), exchanged, args.output::<T>());
-        Ok(())
-    })
+pub(crate) fn input_grad<T: Tiled + Plain + Vectors>(shape: ConvShape, env: &Env) -> Kernel {
+    Pass::backward::<T>(&shape).prepare::<T>(env)
 }
 
 /// Bytes of scratch of [`input_grad`].
 pub(crate) fn input_grad_scratch<T: Tiled>(shape: &ConvShape, env: &Env) -> usize {
-    scratch_bytes::<T>(exchanged_len(shape)) + Pass::backward(shape).scratch_bytes::<T>(env)
-}
-
-fn exchanged_len(shape: &ConvShape) -> usize {
-    shape.groups * shape.outputs * shape.channels * shape.taps()
-}
-
-/// w (groups, O, C, taps) -> (groups, C, O, taps).
-fn exchange<T: Copy>(shape: &ConvShape, w: &[T], out: &mut [T]) {
-    let (o, c, taps) = (shape.outputs, shape.channels, shape.taps());
-    if taps == 0 {
-        return;
-    }
-    for (i, to) in out.chunks_exact_mut(taps).enumerate() {
-        let (group, channel, output) = (i / (o * c), i / o % c, i % o);
-        to.copy_from_slice(&w[((group * o + output) * c + channel) * taps..][..taps]);
-    }
+    Pass::backward::<T>(shape).scratch_bytes::<T>(env)
 }

@@ -11,7 +11,7 @@ pub(super) struct Padded {
     /// Extents with padding, just what the places reach.
     pub extents: [usize; 3],
     /// Zeros before the first element; elements are left out where it is negative.
-    low: [isize; 3],
+    pub low: [isize; 3],
     /// Whether taps go backwards.
     reversed: bool,
     kernel: [usize; 3],

@@ -14,6 +14,7 @@ mod strip;
 mod tile;
 
 pub(crate) use dots::{Dots, dots};
+pub(crate) use lanes::{Lanes, Portable};
 pub(crate) use pack::{Matrix, Right, Widths};
 pub(crate) use product::Product;
 pub(crate) use region::{Left, Source, Target, Warm, region, work_len};

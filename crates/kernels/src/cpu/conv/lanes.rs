@@ -1,0 +1,78 @@
+//! Loops written once over vector registers and compiled for every level.
+
+use crate::cpu::element::Element;
+use crate::cpu::gemm::{Lanes, Portable};
+use crate::cpu::level::{Kind, Level};
+
+/// A loop over registers of `T`.
+pub(crate) trait Job<T> {
+    /// Runs it with registers `V`. Implementations are `#[inline(always)]`, so that they are compiled with the
+    /// instructions of their caller.
+    ///
+    /// # Safety
+    /// The processor must have `V`'s instructions.
+    unsafe fn run<V: Lanes<Elem = T>>(self);
+}
+
+/// Element types whose registers are known.
+pub(crate) trait Vectors: Sized {
+    /// Runs a job with the widest registers of a level.
+    fn run<J: Job<Self>>(level: Level, job: J);
+}
+
+macro_rules! vectors {
+    ($t:ty, $portable:literal, $wide:ident, $widest:ident) => {
+        impl Vectors for $t {
+            fn run<J: Job<$t>>(level: Level, job: J) {
+                /// # Safety
+                /// The processor must have these instructions.
+                #[cfg(target_arch = "x86_64")]
+                #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+                unsafe fn avx512<J: Job<$t>>(job: J) {
+                    // SAFETY: as the caller promises.
+                    unsafe { job.run::<std::arch::x86_64::$widest>() }
+                }
+                /// # Safety
+                /// The processor must have these instructions.
+                #[cfg(target_arch = "x86_64")]
+                #[target_feature(enable = "avx2,fma")]
+                unsafe fn avx2<J: Job<$t>>(job: J) {
+                    // SAFETY: as the caller promises.
+                    unsafe { job.run::<std::arch::x86_64::$wide>() }
+                }
+                // SAFETY: a level exists only on processors that have its instructions.
+                unsafe {
+                    match level.kind() {
+                        #[cfg(target_arch = "x86_64")]
+                        Kind::Avx512 => avx512(job),
+                        #[cfg(target_arch = "x86_64")]
+                        Kind::Avx2 => avx2(job),
+                        Kind::Portable => job.run::<Portable<$t, $portable>>(),
+                    }
+                }
+            }
+        }
+    };
+}
+vectors!(f32, 4, __m256, __m512);
+vectors!(f64, 2, __m256d, __m512d);
+
+/// `a - b`.
+///
+/// # Safety
+/// The processor must have `V`'s instructions.
+#[inline(always)]
+pub(super) unsafe fn minus<V: Lanes>(a: V, b: V) -> V {
+    // SAFETY: as the caller promises. A product with -1 is exact.
+    unsafe { a.fma(b, V::splat(V::Elem::from_f64(-1.0))) }
+}
+
+/// `a * b`.
+///
+/// # Safety
+/// The processor must have `V`'s instructions.
+#[inline(always)]
+pub(super) unsafe fn times<V: Lanes>(a: V, b: V) -> V {
+    // SAFETY: as the caller promises.
+    unsafe { V::splat(V::Elem::ZERO).fma(a, b) }
+}

@@ -1,0 +1,489 @@
+//! Convolution with 3 x 3 taps that moves in steps of 1, with 16 multiplications where 36 would be expected
+//! (Winograd's minimal filtering F(2 x 2, 3 x 3); Lavin and Gray 2016, arXiv 1509.09308). A tile of 4 x 4 elements is
+//! transformed, multiplied with the transformed filter, summed over channels as 16 matrix products, and transformed
+//! back to 2 x 2 results. A third spatial axis is summed over directly.
+//!
+//! The transforms of elements and results only add, so the error stays near that of direct summation: at most a few
+//! units of the last place of the largest term, see [`ConvShape`](super::ConvShape) for who may choose.
+
+mod filters;
+mod transform;
+
+use std::ops::Range;
+
+use super::Pass;
+use super::lanes::Vectors;
+use super::padded::Padded;
+use crate::cpu::exec::{Args, Env, Plain, scratch_bytes};
+use crate::cpu::gemm::{LeftTile, OutTile, ROWS, RightTile, Tiled};
+use crate::cpu::level::Level;
+use crate::cpu::pool::SharedSlice;
+use crate::cpu::transpose::{transpose, transpose_raw};
+use transform::{POSITIONS, Squares, Transform, Way};
+
+/// What channels are rounded up to: the lanes of any register.
+const LANES: usize = 16;
+/// Channels and outputs of a group from which on it pays.
+const FEW: usize = 16;
+/// Tiles of a task, and elements of their transforms: they stay in the second-level cache.
+const TILES: usize = 128;
+const CACHE: usize = 1 << 18;
+/// Terms summed in registers at a time: the rows of a panel of filters that stay in the first-level cache.
+const DEPTH: usize = 128;
+/// Between positions, so that they do not compete for the same places of the cache.
+const APART: usize = 16;
+
+/// A [`Pass`] done so.
+pub(super) struct Winograd {
+    geometry: Geometry,
+    batch: usize,
+    groups: usize,
+    outputs: usize,
+    /// Whether the weights have outputs and channels exchanged, and taps in reverse.
+    exchanged: bool,
+    /// Outputs computed together: the width of a tile of the matrix product.
+    panel: usize,
+    lanes: usize,
+    /// How the work is divided.
+    division: Division,
+}
+
+/// What is convolved: the planes of one sample's group.
+#[derive(Clone, Copy)]
+struct Geometry {
+    channels: usize,
+    /// Channels, rounded up.
+    stride: usize,
+    from: [usize; 3],
+    to: [usize; 3],
+    /// Zeros before the first element.
+    low: [isize; 3],
+    /// Taps on the first axis.
+    depth: usize,
+    /// Rows and columns of tiles of a plane of results.
+    tiles: [usize; 2],
+}
+
+/// Images, planes of results and rows of tiles of one task; parts of the panels of outputs.
+#[derive(Clone, Copy)]
+struct Division {
+    images: usize,
+    planes: usize,
+    rows: usize,
+    parts: usize,
+}
+
+/// A task.
+struct Part {
+    group: usize,
+    images: Range<usize>,
+    planes: Range<usize>,
+    rows: Range<usize>,
+    panels: Range<usize>,
+}
+
+/// A thread's work space.
+struct Work<'a, T> {
+    strip: &'a mut [T],
+    elements: &'a mut [T],
+    products: &'a mut [T],
+}
+
+impl Geometry {
+    fn new(pass: &Pass) -> Option<Geometry> {
+        let meeting = &pass.meeting;
+        let plain = meeting
+            .axes
+            .iter()
+            .all(|axis| axis.step == 1 && axis.divisor == 1 && axis.tap.abs() == 1);
+        let [depth, 3, 3] = meeting.kernel else {
+            return None;
+        };
+        if !plain || depth == 0 {
+            return None;
+        }
+        let channels = pass.depth / (9 * depth);
+        Some(Geometry {
+            channels,
+            stride: channels.next_multiple_of(LANES),
+            from: meeting.from,
+            to: meeting.to,
+            low: Padded::new(meeting).low,
+            depth,
+            tiles: [meeting.to[1].div_ceil(2), meeting.to[2].div_ceil(2)],
+        })
+    }
+
+    /// Elements of a plane with channels innermost that `rows` rows of tiles meet.
+    fn strip_len(&self, rows: usize) -> usize {
+        (2 * rows + 2) * self.strip_line()
+    }
+
+    fn strip_line(&self) -> usize {
+        (2 * self.tiles[1] + 2) * self.stride
+    }
+
+    /// Writes the elements that some rows of tiles meet in plane `z` of an image, channels innermost. False: none.
+    fn strip<T: Tiled>(&self, level: Level, x: &[T], z: isize, rows: Range<usize>, out: &mut [T]) -> bool {
+        let [depth, height, width] = self.from;
+        if z < 0 || z >= depth as isize {
+            return false;
+        }
+        let plane = z as usize * height * width;
+        let size = depth * height * width;
+        let (line, stride) = (self.strip_line(), self.stride);
+        let out = &mut out[..self.strip_len(rows.len())];
+        if self.channels < stride {
+            out.fill(T::ZERO);
+        }
+        // Columns of the strip that exist.
+        let columns = line / stride;
+        let start = (self.low[2].max(0) as usize).min(columns);
+        let end = ((width as isize + self.low[2]).max(start as isize) as usize).min(columns);
+        for (i, line) in out.chunks_exact_mut(line).enumerate() {
+            let y = (2 * rows.start + i) as isize - self.low[1];
+            if y < 0 || y >= height as isize || start == end {
+                line.fill(T::ZERO);
+                continue;
+            }
+            line[..start * stride].fill(T::ZERO);
+            line[end * stride..].fill(T::ZERO);
+            let first = plane + y as usize * width + (start as isize - self.low[2]) as usize;
+            let to = &mut line[start * stride..];
+            transpose(
+                level,
+                &x[first..],
+                (1, size),
+                (end - start, self.channels),
+                to,
+                stride,
+            );
+        }
+        true
+    }
+}
+
+impl Winograd {
+    /// This way, if there is one and it is likely to pay.
+    pub fn new<T: Tiled>(pass: &Pass, env: &Env) -> Option<Winograd> {
+        let geometry = Geometry::new(pass)?;
+        let few = geometry.channels < FEW || pass.rows < FEW || pass.batch * pass.groups * pass.places == 0;
+        // Tiles of which half is dropped.
+        let tiles = geometry.tiles[0] * geometry.tiles[1];
+        if !pass.inexact || few || 3 * tiles * geometry.to[0] > pass.places {
+            return None;
+        }
+        let widths = T::tiles(env.level);
+        let mut winograd = Winograd {
+            geometry,
+            batch: pass.batch,
+            groups: pass.groups,
+            outputs: pass.rows,
+            exchanged: pass.exchanged,
+            panel: widths.width(),
+            lanes: widths.lanes,
+            division: Division {
+                images: 1,
+                planes: 1,
+                rows: 1,
+                parts: 1,
+            },
+        };
+        winograd.division = winograd.divide(env.pool.threads());
+        Some(winograd)
+    }
+
+    /// Divides the work. Results do not depend on it.
+    fn divide(&self, threads: usize) -> Division {
+        let Geometry {
+            stride,
+            depth,
+            to,
+            tiles: [rows, columns],
+            ..
+        } = self.geometry;
+        let most = (CACHE / (POSITIONS * stride * depth)).clamp(ROWS, TILES);
+        let wanted = 4 * threads;
+        let mut division = Division {
+            images: (most / (rows * columns)).clamp(1, self.batch),
+            planes: 1,
+            rows: (most / columns).clamp(1, rows),
+            parts: 1,
+        };
+        while division.images > 1 && self.groups * self.batch.div_ceil(division.images) < wanted {
+            division.images -= 1;
+        }
+        // Rows in equal shares.
+        division.rows = rows.div_ceil(rows.div_ceil(division.rows));
+        let tiles = division.images * division.rows * columns;
+        if depth > 1 {
+            let planes = CACHE / (POSITIONS * stride * tiles);
+            division.planes = planes.saturating_sub(depth - 1).clamp(1, to[0]);
+        }
+        let panels = self.outputs.div_ceil(self.panel);
+        division.parts = wanted.div_ceil(self.pieces(&division)).clamp(1, panels);
+        division
+    }
+
+    /// Tasks of all panels.
+    fn pieces(&self, division: &Division) -> usize {
+        self.groups
+            * self.batch.div_ceil(division.images)
+            * self.geometry.to[0].div_ceil(division.planes)
+            * self.geometry.tiles[0].div_ceil(division.rows)
+    }
+
+    fn part(&self, task: usize) -> Part {
+        let Division {
+            images,
+            planes,
+            rows,
+            parts,
+        } = self.division;
+        let mut rest = task;
+        let mut take = |extent: usize, share: usize| {
+            let count = extent.div_ceil(share);
+            let start = rest % count * share;
+            rest /= count;
+            start..extent.min(start + share)
+        };
+        let panels = self.outputs.div_ceil(self.panel);
+        Part {
+            panels: take(panels, panels.div_ceil(parts)),
+            rows: take(self.geometry.tiles[0], rows),
+            planes: take(self.geometry.to[0], planes),
+            images: take(self.batch, images),
+            group: rest,
+        }
+    }
+
+    fn tasks(&self) -> usize {
+        let panels = self.outputs.div_ceil(self.panel);
+        self.pieces(&self.division) * panels.div_ceil(panels.div_ceil(self.division.parts))
+    }
+
+    /// Tiles of one task.
+    fn tiles(&self) -> usize {
+        self.division.images * self.division.rows * self.geometry.tiles[1]
+    }
+
+    /// Elements between the positions of transformed elements, and of products.
+    fn apart(&self) -> (usize, usize) {
+        let planes = self.division.planes + self.geometry.depth - 1;
+        (
+            self.tiles() * planes * self.geometry.stride + APART,
+            self.tiles() * self.panel + APART,
+        )
+    }
+
+    /// Elements of a thread's work space: a strip (of elements, then of results), transformed elements, products.
+    fn work_lens(&self) -> [usize; 3] {
+        let (elements, products) = self.apart();
+        let rows = self.division.rows;
+        let results = 4 * rows * self.geometry.tiles[1] * self.panel;
+        [
+            self.geometry.strip_len(rows).max(results).next_multiple_of(64),
+            (POSITIONS * elements).next_multiple_of(64),
+            (POSITIONS * products).next_multiple_of(64),
+        ]
+    }
+
+    /// Bytes of scratch that [`Winograd::run`] takes.
+    pub fn scratch_bytes<T>(&self, threads: usize) -> usize {
+        let work: usize = self.work_lens().iter().sum();
+        scratch_bytes::<T>(self.filters_len())
+            + scratch_bytes::<T>(self.filter_work_len() * threads)
+            + scratch_bytes::<T>(work * threads)
+    }
+
+    /// See [`Pass::run`]; the weights are as the operation was given them.
+    pub fn run<T: Tiled + Plain + Vectors>(&self, args: &Args<'_>, x: &[T], weights: &[T], out: &mut [T]) {
+        let filters = self.transform_filters(args, weights);
+        let lens = self.work_lens();
+        let work_len: usize = lens.iter().sum();
+        let work = SharedSlice::new(args.scratch::<T>(work_len * args.pool().threads()));
+        let (level, out) = (args.level(), SharedSlice::new(out));
+        args.pool().run(self.tasks(), |worker, task| {
+            // SAFETY: a worker's own piece of the work space.
+            let work = unsafe { work.range(worker * work_len..(worker + 1) * work_len) };
+            let (strip, rest) = work.split_at_mut(lens[0]);
+            let (elements, products) = rest.split_at_mut(lens[1]);
+            let mut work = Work {
+                strip,
+                elements,
+                products,
+            };
+            let part = self.part(task);
+            self.transform_elements(level, x, &part, &mut work);
+            for panel in part.panels.clone() {
+                for plane in 0..part.planes.len() {
+                    self.multiply(level, filters, &part, (panel, plane), &mut work);
+                    self.store(level, &part, (panel, plane), &mut work, &out);
+                }
+            }
+        });
+    }
+
+    /// The transformed elements of a task: (position, tile, plane, channel).
+    fn transform_elements<T: Tiled + Vectors>(
+        &self,
+        level: Level,
+        x: &[T],
+        part: &Part,
+        work: &mut Work<'_, T>,
+    ) {
+        let Geometry {
+            stride,
+            from,
+            low,
+            depth,
+            tiles: [_, columns],
+            channels,
+            ..
+        } = self.geometry;
+        let planes = part.planes.len() + depth - 1;
+        let (apart, _) = self.apart();
+        let tiles = part.rows.len() * columns;
+        let size = channels * from.iter().product::<usize>();
+        for (i, image) in part.images.clone().enumerate() {
+            let x = &x[(image * self.groups + part.group) * size..][..size];
+            for plane in 0..planes {
+                let z = (part.planes.start + plane) as isize - low[0];
+                let first = (i * tiles * planes + plane) * stride;
+                let found = self.geometry.strip(level, x, z, part.rows.clone(), work.strip);
+                if found {
+                    let squares = Squares {
+                        plane: work.strip,
+                        strides: (self.geometry.strip_line(), stride),
+                        tiles: (part.rows.len(), columns),
+                        channels: stride,
+                        transformed: &mut work.elements[first..],
+                        apart: (apart, planes * stride),
+                    };
+                    T::run(level, Transform(squares, Way::Elements));
+                } else {
+                    for position in 0..POSITIONS {
+                        for tile in 0..tiles {
+                            let at = position * apart + first + tile * planes * stride;
+                            work.elements[at..at + stride].fill(T::ZERO);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The products of a panel of outputs in a plane of results: (position, tile, output).
+    fn multiply<T: Tiled>(
+        &self,
+        level: Level,
+        filters: &[T],
+        part: &Part,
+        (panel, plane): (usize, usize),
+        work: &mut Work<'_, T>,
+    ) {
+        let Geometry {
+            stride,
+            depth,
+            channels,
+            ..
+        } = self.geometry;
+        let width = self.width(panel);
+        let kernel = T::tiles(level).of[width / self.lanes - 1];
+        let terms = if depth > 1 { depth * stride } else { channels };
+        let planes = part.planes.len() + depth - 1;
+        let tiles = part.images.len() * part.rows.len() * self.geometry.tiles[1];
+        let (elements_apart, products_apart) = self.apart();
+        let filters = &filters[self.filters_at(part.group, panel)..];
+        for position in 0..POSITIONS {
+            let elements = &work.elements[position * elements_apart..][..tiles * planes * stride];
+            let products = &mut work.products[position * products_apart..][..tiles * width];
+            let filters = &filters[position * depth * stride * width..][..depth * stride * width];
+            for k in (0..terms).step_by(DEPTH) {
+                let count = DEPTH.min(terms - k);
+                let right = RightTile::Packed(filters[k * width..].as_ptr());
+                for (tile, products) in (0..tiles).step_by(ROWS).zip(products.chunks_mut(ROWS * width)) {
+                    let start = elements[(tile * planes + plane) * stride + k..].as_ptr();
+                    let left = LeftTile::Rows {
+                        start,
+                        stride: planes * stride,
+                        ahead: start.wrapping_add(ROWS * planes * stride),
+                    };
+                    let out = OutTile {
+                        start: products.as_mut_ptr(),
+                        stride: width,
+                        rows: products.len() / width,
+                        cols: width,
+                        add: k > 0,
+                    };
+                    // SAFETY: the rows are tiles of the elements, of which `plane + depth` planes exist; the filters have
+                    // rows of `width` for all their terms; the products are rows of `width`.
+                    unsafe { kernel(count, left, right, out) };
+                }
+            }
+        }
+    }
+
+    /// Transforms the products of a panel in a plane back and puts the results where they belong.
+    fn store<T: Tiled + Vectors>(
+        &self,
+        level: Level,
+        part: &Part,
+        (panel, plane): (usize, usize),
+        work: &mut Work<'_, T>,
+        out: &SharedSlice<'_, T>,
+    ) {
+        let Geometry {
+            to,
+            tiles: [_, columns],
+            ..
+        } = self.geometry;
+        let (width, first) = (self.width(panel), panel * self.panel);
+        let (_, apart) = self.apart();
+        let valid = self.panel.min(self.outputs - first);
+        let tiles = part.rows.len() * columns;
+        let places: usize = to.iter().product();
+        let rows = 2 * part.rows.start..to[1].min(2 * part.rows.end);
+        for (i, image) in part.images.clone().enumerate() {
+            let squares = Squares {
+                plane: work.strip,
+                strides: (2 * columns * width, width),
+                tiles: (part.rows.len(), columns),
+                channels: width,
+                transformed: &mut work.products[i * tiles * width..],
+                apart: (apart, width),
+            };
+            T::run(level, Transform(squares, Way::Results));
+            let start = ((image * self.groups + part.group) * self.outputs + first) * places
+                + (part.planes.start + plane) * to[1] * to[2];
+            // Lines without dropped places are one run.
+            let (runs, count) = if 2 * columns == to[2] {
+                (1, rows.len() * to[2])
+            } else {
+                (rows.len(), to[2])
+            };
+            assert!(start + (valid - 1) * places + rows.end * to[2] <= out.len());
+            assert!(((runs - 1) * 2 * columns + count) * width <= work.strip.len());
+            for run in 0..runs {
+                // SAFETY: rows of some planes of the result, which are no other task's; places of the strip.
+                unsafe {
+                    transpose_raw(
+                        level,
+                        work.strip.as_ptr().add(run * 2 * columns * width),
+                        (1, width),
+                        (valid, count),
+                        out.as_mut_ptr().add(start + (rows.start + run) * to[2]),
+                        places,
+                    );
+                }
+            }
+        }
+    }
+
+    /// Outputs of a panel, rounded up to whole registers.
+    fn width(&self, panel: usize) -> usize {
+        self.panel
+            .min(self.outputs - panel * self.panel)
+            .next_multiple_of(self.lanes)
+    }
+}
