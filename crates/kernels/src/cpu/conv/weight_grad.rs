@@ -3,9 +3,11 @@
 //! Samples are divided into groups by the shape alone; each group has its own sum, and the sums are added in
 //! order. Two ways: [`narrow`](super::narrow) for few channels, [`wide`](super::wide) for many.
 
+use super::lanes::Vectors;
 use super::narrow::Narrow;
 use super::shape::ConvShape;
 use super::wide::Wide;
+use super::winograd;
 use crate::cpu::exec::{Env, Kernel, Plain, scratch_bytes};
 use crate::cpu::gemm::Tiled;
 use crate::cpu::pool::SharedSlice;
@@ -73,8 +75,21 @@ impl Division {
     }
 }
 
+/// By transformed tiles, where that is possible and wanted.
+fn winograd<T>(shape: &ConvShape) -> Option<winograd::WeightGrad> {
+    super::inexact::<T>()
+        .then(|| winograd::WeightGrad::new(shape))
+        .flatten()
+}
+
 /// x, dy -> dw.
-pub(crate) fn weight_grad<T: Tiled + Plain>(shape: ConvShape, env: &Env) -> Kernel {
+pub(crate) fn weight_grad<T: Tiled + Plain + Vectors>(shape: ConvShape, env: &Env) -> Kernel {
+    if let Some(winograd) = winograd::<T>(&shape) {
+        return Box::new(move |args| {
+            winograd.run(args, args.input::<T>(0), args.input::<T>(1), args.output::<T>());
+            Ok(())
+        });
+    }
     let division = Division::new::<T>(&shape, env);
     Box::new(move |args| {
         let (x, dy, dw) = (args.input::<T>(0), args.input::<T>(1), args.output::<T>());
@@ -136,6 +151,9 @@ pub(crate) fn weight_grad<T: Tiled + Plain>(shape: ConvShape, env: &Env) -> Kern
 
 /// Bytes of scratch of [`weight_grad`].
 pub(crate) fn weight_grad_scratch<T: Tiled>(shape: &ConvShape, env: &Env) -> usize {
+    if let Some(winograd) = winograd::<T>(shape) {
+        return winograd.scratch_bytes::<T>(env.pool.threads());
+    }
     let division = Division::new::<T>(shape, env);
     scratch_bytes::<T>(division.sums_len(shape))
         + scratch_bytes::<T>(division.work_len() * env.pool.threads())

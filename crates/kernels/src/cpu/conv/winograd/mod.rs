@@ -7,18 +7,24 @@
 //! units of the last place of the largest term, see [`ConvShape`](super::ConvShape) for who may choose.
 
 mod filters;
+mod strip;
 mod transform;
+mod weight_grad;
 
 use std::ops::Range;
+
+pub(super) use weight_grad::WeightGrad;
 
 use super::Pass;
 use super::lanes::Vectors;
 use super::padded::Padded;
+use super::shape::Meeting;
 use crate::cpu::exec::{Args, Env, Plain, scratch_bytes};
 use crate::cpu::gemm::{LeftTile, OutTile, ROWS, RightTile, Tiled};
 use crate::cpu::level::Level;
 use crate::cpu::pool::SharedSlice;
-use crate::cpu::transpose::{transpose, transpose_raw};
+use crate::cpu::transpose::transpose_raw;
+use strip::Strip;
 use transform::{POSITIONS, Squares, Transform, Way};
 
 /// What channels are rounded up to: the lanes of any register.
@@ -90,8 +96,8 @@ struct Work<'a, T> {
 }
 
 impl Geometry {
-    fn new(pass: &Pass) -> Option<Geometry> {
-        let meeting = &pass.meeting;
+    /// Of a convolution that is done so.
+    fn new(meeting: &Meeting, channels: usize) -> Option<Geometry> {
         let plain = meeting
             .axes
             .iter()
@@ -99,10 +105,12 @@ impl Geometry {
         let [depth, 3, 3] = meeting.kernel else {
             return None;
         };
-        if !plain || depth == 0 {
+        let tiles = [meeting.to[1].div_ceil(2), meeting.to[2].div_ceil(2)];
+        // Not where half of the tiles is dropped.
+        let places = meeting.to[1] * meeting.to[2];
+        if !plain || depth == 0 || channels < FEW || 3 * tiles[0] * tiles[1] > places {
             return None;
         }
-        let channels = pass.depth / (9 * depth);
         Some(Geometry {
             channels,
             stride: channels.next_multiple_of(LANES),
@@ -110,67 +118,28 @@ impl Geometry {
             to: meeting.to,
             low: Padded::new(meeting).low,
             depth,
-            tiles: [meeting.to[1].div_ceil(2), meeting.to[2].div_ceil(2)],
+            tiles,
         })
     }
 
-    /// Elements of a plane with channels innermost that `rows` rows of tiles meet.
-    fn strip_len(&self, rows: usize) -> usize {
-        (2 * rows + 2) * self.strip_line()
-    }
-
-    fn strip_line(&self) -> usize {
-        (2 * self.tiles[1] + 2) * self.stride
-    }
-
-    /// Writes the elements that some rows of tiles meet in plane `z` of an image, channels innermost. False: none.
-    fn strip<T: Tiled>(&self, level: Level, x: &[T], z: isize, rows: Range<usize>, out: &mut [T]) -> bool {
-        let [depth, height, width] = self.from;
-        if z < 0 || z >= depth as isize {
-            return false;
+    /// The elements that `rows` rows of tiles meet.
+    fn strip(&self, rows: usize) -> Strip {
+        Strip {
+            channels: self.channels,
+            stride: self.stride,
+            from: self.from,
+            low: self.low,
+            extents: [2 * rows + 2, 2 * self.tiles[1] + 2],
         }
-        let plane = z as usize * height * width;
-        let size = depth * height * width;
-        let (line, stride) = (self.strip_line(), self.stride);
-        let out = &mut out[..self.strip_len(rows.len())];
-        if self.channels < stride {
-            out.fill(T::ZERO);
-        }
-        // Columns of the strip that exist.
-        let columns = line / stride;
-        let start = (self.low[2].max(0) as usize).min(columns);
-        let end = ((width as isize + self.low[2]).max(start as isize) as usize).min(columns);
-        for (i, line) in out.chunks_exact_mut(line).enumerate() {
-            let y = (2 * rows.start + i) as isize - self.low[1];
-            if y < 0 || y >= height as isize || start == end {
-                line.fill(T::ZERO);
-                continue;
-            }
-            line[..start * stride].fill(T::ZERO);
-            line[end * stride..].fill(T::ZERO);
-            let first = plane + y as usize * width + (start as isize - self.low[2]) as usize;
-            let to = &mut line[start * stride..];
-            transpose(
-                level,
-                &x[first..],
-                (1, size),
-                (end - start, self.channels),
-                to,
-                stride,
-            );
-        }
-        true
     }
 }
 
 impl Winograd {
     /// This way, if there is one and it is likely to pay.
     pub fn new<T: Tiled>(pass: &Pass, env: &Env) -> Option<Winograd> {
-        let geometry = Geometry::new(pass)?;
-        let few = geometry.channels < FEW || pass.rows < FEW || pass.batch * pass.groups * pass.places == 0;
-        // Tiles of which half is dropped.
-        let tiles = geometry.tiles[0] * geometry.tiles[1];
-        if !pass.inexact || few || 3 * tiles * geometry.to[0] > pass.places {
+        let taps: usize = pass.meeting.kernel.iter().product();
+        let geometry = Geometry::new(&pass.meeting, pass.depth / taps.max(1))?;
+        if !pass.inexact || pass.rows < FEW || pass.batch * pass.groups * pass.places == 0 {
             return None;
         }
         let widths = T::tiles(env.level);
@@ -282,7 +251,7 @@ impl Winograd {
         let rows = self.division.rows;
         let results = 4 * rows * self.geometry.tiles[1] * self.panel;
         [
-            self.geometry.strip_len(rows).max(results).next_multiple_of(64),
+            self.geometry.strip(rows).len().max(results).next_multiple_of(64),
             (POSITIONS * elements).next_multiple_of(64),
             (POSITIONS * products).next_multiple_of(64),
         ]
@@ -335,7 +304,6 @@ impl Winograd {
         let Geometry {
             stride,
             from,
-            low,
             depth,
             tiles: [_, columns],
             channels,
@@ -345,16 +313,16 @@ impl Winograd {
         let (apart, _) = self.apart();
         let tiles = part.rows.len() * columns;
         let size = channels * from.iter().product::<usize>();
+        let strip = self.geometry.strip(part.rows.len());
         for (i, image) in part.images.clone().enumerate() {
             let x = &x[(image * self.groups + part.group) * size..][..size];
             for plane in 0..planes {
-                let z = (part.planes.start + plane) as isize - low[0];
+                let place = (part.planes.start + plane, 2 * part.rows.start);
                 let first = (i * tiles * planes + plane) * stride;
-                let found = self.geometry.strip(level, x, z, part.rows.clone(), work.strip);
-                if found {
+                if strip.write(level, x, place, work.strip) {
                     let squares = Squares {
                         plane: work.strip,
-                        strides: (self.geometry.strip_line(), stride),
+                        strides: (strip.line(), stride),
                         tiles: (part.rows.len(), columns),
                         channels: stride,
                         transformed: &mut work.elements[first..],
