@@ -311,6 +311,51 @@ fn windows() {
 }
 
 #[test]
+fn windows_in_blocks() {
+    let mut dice = Dice::new(55);
+    for (kernel, stride, pad, dilation, input) in [
+        (2, 2, 0, 1, [4, 32]),
+        (2, 2, 0, 1, [6, 71]),
+        (3, 2, 1, 1, [7, 66]),
+        (3, 1, 1, 1, [5, 40]),
+        (2, 1, 0, 2, [6, 35]),
+        (3, 3, 1, 1, [6, 100]),
+        (5, 2, 2, 2, [11, 90]),
+        (1, 2, 0, 1, [3, 70]),
+    ] {
+        let window = Window {
+            stride: [stride; 2].into(),
+            pad_low: [pad; 2].into(),
+            pad_high: [pad; 2].into(),
+            dilation: [dilation; 2].into(),
+        };
+        let output = [0, 1].map(|i| window.output(i, input[i], kernel));
+        let kernel: Box<[usize]> = [kernel; 2].into();
+        for dtype in [DType::F32, DType::F64, DType::I32] {
+            let x = dice.awkward([2, 3, input[0], input[1]], dtype);
+            let op = Op::WindowArgMax {
+                window: window.clone(),
+                kernel: kernel.clone(),
+            };
+            check(op, &[&x], None, EXACT);
+            let x = dice.tensor([2, 3, input[0], input[1]], dtype);
+            let op = Op::WindowSum {
+                window: window.clone(),
+                kernel: kernel.clone(),
+            };
+            check(op, &[&x], None, sums(dtype, 25));
+            let dy = dice.tensor([2, 3, output[0], output[1]], dtype);
+            let op = Op::WindowSumGrad {
+                window: window.clone(),
+                kernel: kernel.clone(),
+                input: input.into(),
+            };
+            check(op, &[&dy], None, sums(dtype, 25));
+        }
+    }
+}
+
+#[test]
 fn reductions() {
     let mut dice = Dice::new(6);
     for _ in 0..150 {

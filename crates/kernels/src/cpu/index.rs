@@ -1,12 +1,14 @@
 //! Places chosen by data: take and gather, and their adjoints index-add and scatter-add. Indices are checked
 //! before anything is written. Additions to one place are made in the order of the indices.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use hyperglow_core::reference::refusal::index_out_of_range;
 use hyperglow_core::{DType, Result, Shape};
 
 use super::element::{Element, for_dtype};
 use super::exec::{Args, Kernel, Word, for_word};
-use super::pool::SharedSlice;
+use super::pool::{Pool, SharedSlice};
 
 /// Elements moved by one task.
 const PIECE: usize = 1 << 14;
@@ -28,18 +30,31 @@ impl Indices<'_> {
     }
 
     /// The first index outside `0..extent`, and where it stands.
-    fn outside(&self, extent: usize) -> Option<(usize, i64)> {
+    fn outside(&self, pool: &Pool, extent: usize) -> Option<(usize, i64)> {
         match self {
             Indices::Narrow(x) => {
-                let at = x.iter().position(|&i| i as usize >= extent)?;
+                let at = first_outside(pool, x, |&i| i as u32 as usize >= extent)?;
                 Some((at, i64::from(x[at])))
             }
             Indices::Wide(x) => {
-                let at = x.iter().position(|&i| i as u64 >= extent as u64)?;
+                let at = first_outside(pool, x, |&i| i as u64 >= extent as u64)?;
                 Some((at, x[at]))
             }
         }
     }
+}
+
+/// The position of the first index that is `outside`.
+fn first_outside<T: Sync>(pool: &Pool, x: &[T], outside: impl Fn(&T) -> bool + Sync) -> Option<usize> {
+    let found = AtomicBool::new(false);
+    pool.run(x.len().div_ceil(PIECE), |_, i| {
+        let piece = &x[i * PIECE..x.len().min((i + 1) * PIECE)];
+        // Whether there is one, without a branch for each.
+        if piece.iter().fold(false, |any, i| any | outside(i)) {
+            found.store(true, Relaxed);
+        }
+    });
+    found.into_inner().then(|| x.iter().position(outside))?
 }
 
 /// Input `i`, whose shape is `dims`, as indices into `axis` of `extent` elements.
@@ -55,7 +70,7 @@ fn indices<'a>(
         DType::I64 => Indices::Wide(args.input(i)),
         _ => Indices::Narrow(args.input(i)),
     };
-    let Some((mut at, index)) = all.outside(extent) else {
+    let Some((mut at, index)) = all.outside(args.pool(), extent) else {
         return Ok(all);
     };
     let mut position = vec![0; dims.len()];
@@ -229,6 +244,7 @@ fn scatter_add_of<T: Element>(to: &Shape, index: &Shape, axis: usize, dtype: DTy
     let along = Along::new(index, to, axis);
     // Slices of the first axis go to different places unless it is the indexed one.
     let slices = if axis == 0 { 1 } else { index[0] };
+    let slices_of_room = if axis == 0 { 1 } else { to[0] };
     let (size, room) = (index.size(), to.size());
     Box::new(move |args| {
         let index = indices(
@@ -241,15 +257,20 @@ fn scatter_add_of<T: Element>(to: &Shape, index: &Shape, axis: usize, dtype: DTy
         )?;
         let src = args.input::<T>(1);
         let out = args.output::<T>();
-        out.fill(T::ZERO);
         if size == 0 {
+            out.fill(T::ZERO);
             return Ok(());
         }
-        let per_slice = size / slices;
+        let (per_slice, room_per_slice) = (size / slices, room / slices_of_room);
         let together = (PIECE / per_slice).max(1);
+        if slices < slices_of_room {
+            out[slices * room_per_slice..].fill(T::ZERO);
+        }
         let out = SharedSlice::new(out);
         args.pool().ranges(slices, together, |_, range| {
             let elements = range.start * per_slice..range.end * per_slice;
+            // SAFETY: slices of the first axis are one task's.
+            unsafe { out.range(range.start * room_per_slice..range.end * room_per_slice) }.fill(T::ZERO);
             along.each(elements, |i, place| {
                 let at = place + index.at(i) * along.stride;
                 debug_assert!(at < room);

@@ -1,6 +1,8 @@
 //! Sums and positions of maxima over windows of up to three spatial axes.
+//!
+//! The last axis is handled in blocks of neighbouring windows that have all their taps, so that the compiler makes
+//! vectors of them; windows at the border are taken one by one.
 
-use std::cell::Cell;
 use std::ops::Range;
 
 use hyperglow_core::op::{Op, Spec, Window};
@@ -8,9 +10,74 @@ use hyperglow_core::{Error, Result};
 
 use super::element::Element;
 use super::exec::Kernel;
+use super::level::{Level, versions};
 
 /// Elements read by one task.
 const GRAIN: usize = 1 << 14;
+/// Windows side by side in a block.
+const BLOCK: usize = 16;
+const HALF: usize = 8;
+
+/// What is made of the elements of windows, of `N` neighbouring windows at a time.
+trait Fold<T: Element> {
+    type Out: Element;
+    type State<const N: usize>: Copy;
+    fn start<const N: usize>() -> Self::State<N>;
+    /// Takes every `STEP`-th element of `source`, the first of which is at `place`.
+    fn step<const N: usize, const STEP: usize>(state: &mut Self::State<N>, source: &[T], place: i32);
+    fn done<const N: usize>(state: Self::State<N>) -> [Self::Out; N];
+}
+
+/// The sum.
+struct Sum;
+impl<T: Element> Fold<T> for Sum {
+    type Out = T;
+    type State<const N: usize> = [T; N];
+    #[inline(always)]
+    fn start<const N: usize>() -> [T; N] {
+        [T::ZERO; N]
+    }
+    #[inline(always)]
+    fn step<const N: usize, const STEP: usize>(sums: &mut [T; N], source: &[T], _: i32) {
+        for (i, sum) in sums.iter_mut().enumerate() {
+            *sum = sum.plus(source[i * STEP]);
+        }
+    }
+    #[inline(always)]
+    fn done<const N: usize>(sums: [T; N]) -> [T; N] {
+        sums
+    }
+}
+
+/// The place of the first maximum; NaN is the largest. Before the first element the place is -1.
+struct Place;
+impl<T: Element> Fold<T> for Place {
+    type Out = i32;
+    type State<const N: usize> = ([T; N], [i32; N]);
+    #[inline(always)]
+    fn start<const N: usize>() -> ([T; N], [i32; N]) {
+        ([T::LOWEST; N], [-1; N])
+    }
+    #[inline(always)]
+    fn step<const N: usize, const STEP: usize>(
+        (best, at): &mut ([T; N], [i32; N]),
+        source: &[T],
+        place: i32,
+    ) {
+        for i in 0..N {
+            let x = source[i * STEP];
+            // Without branches: which tap wins cannot be foreseen.
+            let larger = (x > best[i]) | (x.is_nan() & !best[i].is_nan());
+            let wins = larger | (at[i] < 0);
+            best[i] = if wins { x } else { best[i] };
+            at[i] = if wins { place + (i * STEP) as i32 } else { at[i] };
+        }
+    }
+    #[inline(always)]
+    fn done<const N: usize>((_, at): ([T; N], [i32; N])) -> [i32; N] {
+        at
+    }
+}
 
 /// The taps of a window on one axis, and the input place of the first.
 type Taps = (Range<usize>, usize);
@@ -20,8 +87,16 @@ pub(crate) struct Windows {
     input: [usize; 3],
     output: [usize; 3],
     dilation: [usize; 3],
+    /// Step on the last axis.
+    step: usize,
     /// Per axis, per output position: the taps that lie within the input and the place of the first of them.
     taps: [Box<[Taps]>; 3],
+    /// Windows on the last axis that have all their taps.
+    inner: Range<usize>,
+    /// Per axis, per input position: the windows that it lies in.
+    covers: [Box<[Box<[usize]>]>; 3],
+    /// Runs of `step` positions on the last axis, of which run i + 1 lies in the windows after those of run i.
+    regular: Range<usize>,
 }
 
 /// `dims` behind leading ones.
@@ -48,7 +123,7 @@ impl Windows {
         let stride = three(name, &window.stride, 1)?;
         let dilation = three(name, &window.dilation, 1)?;
         let pad = three(name, &window.pad_low, 0)?;
-        let taps = std::array::from_fn(|axis| {
+        let taps: [Box<[Taps]>; 3] = std::array::from_fn(|axis| {
             (0..output[axis])
                 .map(|o| {
                     let place = |tap: usize| (o * stride[axis] + tap * dilation[axis]).checked_sub(pad[axis]);
@@ -60,15 +135,8 @@ impl Windows {
                 })
                 .collect()
         });
-        let windows = Windows {
-            input,
-            output,
-            dilation,
-            taps,
-        };
         if matches!(op, Op::WindowArgMax { .. })
-            && windows
-                .taps
+            && taps
                 .iter()
                 .any(|axis| axis.iter().any(|(taps, _)| taps.is_empty()))
         {
@@ -80,7 +148,20 @@ impl Windows {
                 "use less padding",
             ));
         }
-        Ok(windows)
+        let covers = std::array::from_fn(|axis| covers(&taps[axis], dilation[axis], input[axis]));
+        let whole = |(taps, _): &Taps| taps.len() == kernel[2];
+        let inner = longest(output[2], |o| whole(&taps[2][o]));
+        let regular = regular(&covers[2], stride[2]);
+        Ok(Windows {
+            input,
+            output,
+            dilation,
+            step: stride[2],
+            taps,
+            inner,
+            covers,
+            regular,
+        })
     }
 
     fn input_size(&self) -> usize {
@@ -91,101 +172,270 @@ impl Windows {
         self.output.iter().product()
     }
 
-    /// For each window of a plane, in order, `done(output place, state)` with `state` taken from `start` over the
-    /// input places of its taps, in order.
+    fn planes_together(&self) -> usize {
+        (GRAIN / self.input_size().max(1)).max(1)
+    }
+
+    /// Folds each window of a plane.
     #[inline(always)]
-    fn fold<S: Copy>(&self, start: S, step: impl Fn(S, usize) -> S, mut done: impl FnMut(usize, S)) {
-        let [_, h, w] = self.input;
-        let [dz, dy, dx] = self.dilation;
-        let mut out = 0;
-        for (z_taps, z) in &self.taps[0] {
-            for (y_taps, y) in &self.taps[1] {
-                for (x_taps, x) in &self.taps[2] {
-                    let mut state = start;
-                    for iz in 0..z_taps.len() {
-                        for iy in 0..y_taps.len() {
-                            let line = ((z + iz * dz) * h + y + iy * dy) * w + x;
-                            for ix in 0..x_taps.len() {
-                                state = step(state, line + ix * dx);
-                            }
-                        }
-                    }
-                    done(out, state);
-                    out += 1;
+    fn fold<T: Element, F: Fold<T>>(&self, x: &[T], out: &mut [F::Out]) {
+        match self.step {
+            1 => self.fold_by::<1, T, F>(x, out),
+            2 => self.fold_by::<2, T, F>(x, out),
+            _ => self.fold_in::<1, 1, T, F>(x, out, &(0..0)),
+        }
+    }
+
+    #[inline(always)]
+    fn fold_by<const STEP: usize, T: Element, F: Fold<T>>(&self, x: &[T], out: &mut [F::Out]) {
+        match self.inner.len() {
+            BLOCK.. => self.fold_in::<BLOCK, STEP, T, F>(x, out, &self.inner),
+            HALF.. => self.fold_in::<HALF, STEP, T, F>(x, out, &self.inner),
+            _ => self.fold_in::<1, 1, T, F>(x, out, &(0..0)),
+        }
+    }
+
+    /// Folds those windows of each line that lie in `inner` in blocks of `N`, the others one by one.
+    #[inline(always)]
+    fn fold_in<const N: usize, const STEP: usize, T: Element, F: Fold<T>>(
+        &self,
+        x: &[T],
+        out: &mut [F::Out],
+        inner: &Range<usize>,
+    ) {
+        let width = self.output[2];
+        let mut lines = out.chunks_exact_mut(width);
+        for z in &self.taps[0] {
+            for (y, line) in self.taps[1].iter().zip(&mut lines) {
+                for o in (0..inner.start).chain(inner.end..width) {
+                    self.block::<1, 1, T, F>(x, (z, y, o), &mut line[o..]);
+                }
+                for o in inner.clone().step_by(N) {
+                    // The last block may overlap the one before.
+                    let o = o.min(inner.end - N);
+                    self.block::<N, STEP, T, F>(x, (z, y, o), &mut line[o..]);
                 }
             }
         }
     }
 
-    fn planes_together(&self) -> usize {
-        (GRAIN / self.input_size().max(1)).max(1)
+    /// Calls `line(place)` for each line of a window's taps: the place where the line of the input starts.
+    #[inline(always)]
+    fn lines(&self, (z_taps, z): &Taps, (y_taps, y): &Taps, mut line: impl FnMut(usize)) {
+        for iz in 0..z_taps.len() {
+            for iy in 0..y_taps.len() {
+                line(
+                    ((z + iz * self.dilation[0]) * self.input[1] + y + iy * self.dilation[1]) * self.input[2],
+                );
+            }
+        }
     }
+
+    /// `N` windows from `o` on, `STEP` apart, all of which have the taps of the first.
+    #[inline(always)]
+    fn block<const N: usize, const STEP: usize, T: Element, F: Fold<T>>(
+        &self,
+        x: &[T],
+        (z, y, o): (&Taps, &Taps, usize),
+        out: &mut [F::Out],
+    ) {
+        let mut state = F::start::<N>();
+        let (taps, first) = &self.taps[2][o];
+        self.lines(z, y, |line| {
+            for tap in 0..taps.len() {
+                let place = line + first + tap * self.dilation[2];
+                F::step::<N, STEP>(&mut state, &x[place..][..(N - 1) * STEP + 1], place as i32);
+            }
+        });
+        out[..N].copy_from_slice(&F::done::<N>(state));
+    }
+
+    /// Every element of a plane: the sum of the windows that it lies in.
+    #[inline(always)]
+    fn spread<T: Element>(&self, dy: &[T], out: &mut [T]) {
+        match self.step {
+            1 => self.spread_by::<1, T>(dy, out),
+            2 => self.spread_by::<2, T>(dy, out),
+            _ => self.spread_in::<1, 1, T>(dy, out, &(0..0)),
+        }
+    }
+
+    #[inline(always)]
+    fn spread_by<const STEP: usize, T: Element>(&self, dy: &[T], out: &mut [T]) {
+        match self.regular.len() {
+            BLOCK.. => self.spread_in::<BLOCK, STEP, T>(dy, out, &self.regular),
+            HALF.. => self.spread_in::<HALF, STEP, T>(dy, out, &self.regular),
+            _ => self.spread_in::<1, 1, T>(dy, out, &(0..0)),
+        }
+    }
+
+    /// The elements of each line in the runs `regular` in blocks of `N` runs, the others one by one.
+    #[inline(always)]
+    fn spread_in<const N: usize, const STEP: usize, T: Element>(
+        &self,
+        dy: &[T],
+        out: &mut [T],
+        regular: &Range<usize>,
+    ) {
+        let [_, height, width] = self.input;
+        for (row, line) in out.chunks_exact_mut(width).enumerate() {
+            let (z, y) = (&self.covers[0][row / height], &self.covers[1][row % height]);
+            for i in (0..regular.start * STEP).chain(regular.end * STEP..width) {
+                self.spread_block::<1, 1, T>(dy, (z, y, i), &mut line[i..]);
+            }
+            for run in regular.clone().step_by(N) {
+                // The last block may overlap the one before.
+                let i = run.min(regular.end - N) * STEP;
+                self.spread_block::<N, STEP, T>(dy, (z, y, i), &mut line[i..]);
+            }
+        }
+    }
+
+    /// Calls `line(place)` with where each line of covering windows starts.
+    #[inline(always)]
+    fn covering(&self, z: &[usize], y: &[usize], mut line: impl FnMut(usize)) {
+        for z in z {
+            for y in y {
+                line((z * self.output[1] + y) * self.output[2]);
+            }
+        }
+    }
+
+    /// `N` runs of `STEP` elements, from element `i` on.
+    #[inline(always)]
+    fn spread_block<const N: usize, const STEP: usize, T: Element>(
+        &self,
+        dy: &[T],
+        (z, y, i): (&[usize], &[usize], usize),
+        out: &mut [T],
+    ) {
+        let mut sums = [[T::ZERO; N]; STEP];
+        for (r, sums) in sums.iter_mut().enumerate() {
+            let covers = &self.covers[2][i + r];
+            self.covering(z, y, |from| {
+                for &o in covers {
+                    let source = &dy[from + o..][..N];
+                    for (sum, &x) in sums.iter_mut().zip(source) {
+                        *sum = sum.plus(x);
+                    }
+                }
+            });
+        }
+        for (i, out) in out[..N * STEP].chunks_exact_mut(STEP).enumerate() {
+            for (out, sums) in out.iter_mut().zip(&sums) {
+                *out = sums[i];
+            }
+        }
+    }
+}
+
+/// For each of `input` positions the windows that it lies in.
+fn covers(taps: &[Taps], dilation: usize, input: usize) -> Box<[Box<[usize]>]> {
+    let mut covers = vec![Vec::new(); input];
+    for (o, (taps, first)) in taps.iter().enumerate() {
+        for tap in 0..taps.len() {
+            covers[first + tap * dilation].push(o);
+        }
+    }
+    covers.into_iter().map(Vec::into_boxed_slice).collect()
+}
+
+/// The runs of `step` positions that are covered alike, each one window further than the one before: the longest
+/// row of them.
+fn regular(covers: &[Box<[usize]>], step: usize) -> Range<usize> {
+    let runs = covers.len() / step;
+    let follows = |run: usize| {
+        (0..step).all(|r| {
+            let (before, now) = (&covers[(run - 1) * step + r], &covers[run * step + r]);
+            before.len() == now.len() && before.iter().zip(now).all(|(a, b)| a + 1 == *b)
+        })
+    };
+    let found = longest(runs, |run| run > 0 && follows(run));
+    // The run before the first that follows.
+    found.start.saturating_sub(1)..found.end
+}
+
+/// The longest range below `count` on which `holds`.
+fn longest(count: usize, holds: impl Fn(usize) -> bool) -> Range<usize> {
+    let (mut best, mut start) = (0..0, 0);
+    for i in 0..count {
+        if !holds(i) {
+            start = i + 1;
+        } else if i + 1 - start > best.len() {
+            best = start..i + 1;
+        }
+    }
+    best
+}
+
+versions! {
+    /// The sums of the windows of some planes.
+    fn sums[T: Element](windows: &Windows, x: &[T], out: &mut [T]) {
+        let planes = x.chunks_exact(windows.input_size());
+        for (x, out) in planes.zip(out.chunks_exact_mut(windows.output_size())) {
+            windows.fold::<T, Sum>(x, out);
+        }
+    }
+}
+
+versions! {
+    /// The sums of the windows that the elements of some planes lie in.
+    fn spreads[T: Element](windows: &Windows, dy: &[T], out: &mut [T]) {
+        let planes = dy.chunks_exact(windows.output_size());
+        for (dy, out) in planes.zip(out.chunks_exact_mut(windows.input_size())) {
+            windows.spread(dy, out);
+        }
+    }
+}
+
+versions! {
+    /// The places of the maxima of the windows of some planes.
+    fn places[T: Element](windows: &Windows, x: &[T], out: &mut [i32]) {
+        let planes = x.chunks_exact(windows.input_size());
+        for (x, out) in planes.zip(out.chunks_exact_mut(windows.output_size())) {
+            windows.fold::<T, Place>(x, out);
+        }
+    }
+}
+
+/// A kernel that computes some planes of the result from planes of the input, of these sizes.
+fn by_planes<A: Element, B: Element>(
+    windows: Windows,
+    (from, to): (usize, usize),
+    run: impl Fn(Level, &Windows, &[A], &mut [B]) + Send + Sync + 'static,
+) -> Kernel {
+    Box::new(move |args| {
+        let (x, out) = (args.input::<A>(0), args.output::<B>());
+        if out.is_empty() {
+            return Ok(());
+        }
+        if x.is_empty() {
+            out.fill(B::ZERO);
+            return Ok(());
+        }
+        let (level, together) = (args.level(), windows.planes_together());
+        args.pool().chunks(out, together * to, |_, i, piece| {
+            let planes = piece.len() / to;
+            run(level, &windows, &x[i * together * from..][..planes * from], piece);
+        });
+        Ok(())
+    })
 }
 
 /// The sum of each window.
 pub(crate) fn sum<T: Element>(windows: Windows) -> Kernel {
-    Box::new(move |args| {
-        let (x, out) = (args.input::<T>(0), args.output::<T>());
-        let (from, to) = (windows.input_size(), windows.output_size());
-        let together = windows.planes_together();
-        args.pool().chunks(out, (together * to).max(1), |_, i, piece| {
-            for (j, plane) in piece.chunks_exact_mut(to).enumerate() {
-                let x = &x[(i * together + j) * from..][..from];
-                windows.fold(
-                    T::ZERO,
-                    |sum, place| sum.plus(x[place]),
-                    |out, sum| plane[out] = sum,
-                );
-            }
-        });
-        Ok(())
-    })
+    let sizes = (windows.input_size(), windows.output_size());
+    by_planes::<T, T>(windows, sizes, sums::<T>)
 }
 
 /// Each window's number to every element of the window.
 pub(crate) fn sum_grad<T: Element>(windows: Windows) -> Kernel {
-    Box::new(move |args| {
-        let (dy, out) = (args.input::<T>(0), args.output::<T>());
-        let (from, to) = (windows.input_size(), windows.output_size());
-        let together = windows.planes_together();
-        args.pool().chunks(out, (together * from).max(1), |_, i, piece| {
-            for (j, plane) in piece.chunks_exact_mut(from).enumerate() {
-                let dy = &dy[(i * together + j) * to..][..to];
-                plane.fill(T::ZERO);
-                let plane = Cell::from_mut(plane).as_slice_of_cells();
-                let window = Cell::new(0);
-                let add = |(), place: usize| {
-                    let element = &plane[place];
-                    element.set(element.get().plus(dy[window.get()]));
-                };
-                windows.fold((), add, |out, ()| window.set(out + 1));
-            }
-        });
-        Ok(())
-    })
+    let sizes = (windows.output_size(), windows.input_size());
+    by_planes::<T, T>(windows, sizes, spreads::<T>)
 }
 
 /// The flat spatial place of each window's first maximum; NaN is the largest.
 pub(crate) fn argmax<T: Element>(windows: Windows) -> Kernel {
-    Box::new(move |args| {
-        let (x, out) = (args.input::<T>(0), args.output::<i32>());
-        let (from, to) = (windows.input_size(), windows.output_size());
-        let together = windows.planes_together();
-        args.pool().chunks(out, (together * to).max(1), |_, i, piece| {
-            for (j, plane) in piece.chunks_exact_mut(to).enumerate() {
-                let x = &x[(i * together + j) * from..][..from];
-                let better = |(best, at): (T, usize), place: usize| {
-                    let element = x[place];
-                    // Without branches: which tap wins cannot be foreseen.
-                    let first = at == usize::MAX;
-                    let wins = first | (element > best) | (element.is_nan() & !best.is_nan());
-                    (if wins { element } else { best }, if wins { place } else { at })
-                };
-                windows.fold((T::LOWEST, usize::MAX), better, |out, (_, at)| {
-                    plane[out] = at as i32
-                });
-            }
-        });
-        Ok(())
-    })
+    let sizes = (windows.input_size(), windows.output_size());
+    by_planes::<T, i32>(windows, sizes, places::<T>)
 }
