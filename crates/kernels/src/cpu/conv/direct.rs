@@ -1,11 +1,11 @@
-//! Convolution that moves in steps of 1: no matrix of columns is made. On planes with their padding written out,
-//! the elements that a run of places meets at one tap are themselves a run, so rows of the right operand are read
-//! where they lie, at fixed offsets. Places are counted along padded lines; what falls into the padding between
-//! lines is computed and dropped.
+//! Convolution without a matrix of columns. On planes with their padding written out (and split into phases, where it
+//! moves in larger steps), the elements that a run of places meets at one tap are themselves a run, so rows of the
+//! right operand are read where they lie, at fixed offsets. Places are counted along padded lines; what falls into the
+//! padding between lines is computed and dropped.
 
 use super::Pass;
 use super::line::copy;
-use super::padded::Padded;
+use super::phases::Phases;
 use crate::cpu::exec::{Args, Plain};
 use crate::cpu::gemm::{LeftTile, OutTile, ROWS, RightTile, Tiled};
 use crate::cpu::level::Level;
@@ -20,7 +20,7 @@ const WIDEST: usize = 64;
 
 /// A [`Pass`] done directly.
 pub(super) struct Direct {
-    padded: Padded,
+    planes: Phases,
     /// Where the row of each channel and tap starts.
     offsets: Box<[usize]>,
     /// Places counted along padded lines, up to the last one.
@@ -33,41 +33,45 @@ impl Direct {
     /// The direct way, if there is one and little is computed to be dropped.
     pub fn new(pass: &Pass) -> Option<Direct> {
         let meeting = &pass.meeting;
-        if meeting
-            .axes
-            .iter()
-            .any(|axis| axis.step != 1 || axis.divisor != 1)
-            || pass.places * pass.depth == 0
-        {
+        if meeting.axes.iter().any(|axis| axis.divisor != 1) || pass.places * pass.depth == 0 {
             return None;
         }
-        let padded = Padded::new(meeting);
-        let run = padded.place_offset(meeting.to.map(|extent| extent - 1)) + 1;
+        let direct = Direct::always(pass);
         // What is dropped costs arithmetic for every row of the weights; columns cost copying, once.
-        if (run - pass.places) * pass.rows > 40 * pass.places {
-            return None;
-        }
+        ((direct.run - pass.places) * pass.rows <= 40 * pass.places).then_some(direct)
+    }
+
+    /// The direct way for a pass that divides by nothing, and has places and terms.
+    pub fn always(pass: &Pass) -> Direct {
+        let meeting = &pass.meeting;
+        let planes = Phases::new(meeting);
+        let run = planes.place_offset(meeting.to.map(|extent| extent - 1)) + 1;
         let taps: usize = meeting.kernel.iter().product();
-        let size = padded.size();
+        let size = planes.size();
         let offsets = (0..pass.depth)
-            .map(|k| k / taps * size + padded.tap_offset(k % taps))
+            .map(|k| k / taps * size + planes.tap_offset(k % taps))
             .collect();
         let images = (pass.batch * pass.groups).max(1);
         let pieces = TASKS
             .div_ceil(images)
             .clamp(1, pass.rows.div_ceil(2 * ROWS).max(1));
-        Some(Direct {
-            padded,
+        Direct {
+            planes,
             offsets,
             run,
             pieces,
-        })
+        }
     }
 
     /// Elements of work space for one thread: the padded planes, and a tile's width that may be read beyond them.
     pub fn work_len(&self, pass: &Pass) -> usize {
         let planes = pass.plane / pass.meeting.from.iter().product::<usize>().max(1);
-        (planes * self.padded.size() + WIDEST).next_multiple_of(64)
+        (planes * self.planes.size() + WIDEST).next_multiple_of(64)
+    }
+
+    /// The geometry of the planes that [`Direct::image`] reads.
+    pub fn planes(&self) -> &Phases {
+        &self.planes
     }
 
     /// See [`Pass::run`].
@@ -80,7 +84,7 @@ impl Direct {
             let (image, piece) = (task / self.pieces, task % self.pieces);
             // SAFETY: a worker's own piece of the work space.
             let work = unsafe { work.range(worker * work_len..(worker + 1) * work_len) };
-            self.padded.write(&x[image * pass.plane..][..pass.plane], work);
+            self.planes.write(&x[image * pass.plane..][..pass.plane], work);
             // Whole tiles of rows.
             let tiles = pass.rows.div_ceil(ROWS);
             let row = |piece: usize| (tiles * piece / self.pieces * ROWS).min(pass.rows);
@@ -94,20 +98,30 @@ impl Direct {
         });
     }
 
-    /// Some rows of one image.
-    fn image<T: Tiled>(&self, level: Level, pass: &Pass, planes: &[T], weights: &[T], out: &mut [T]) {
+    /// Some rows of one image, whose `planes` were written.
+    pub fn image<T: Tiled>(&self, level: Level, pass: &Pass, planes: &[T], weights: &[T], out: &mut [T]) {
         let tiles = T::tiles(level);
         let width = tiles.width();
         let mut sums = [T::ZERO; ROWS * WIDEST];
-        let mut segments = Segments::new(pass.meeting.to, self.padded.extents);
+        let mut segments = Segments::new(pass.meeting.to, self.planes.extents);
         for first in (0..self.run).step_by(width) {
             let cols = width.min(self.run - first).next_multiple_of(tiles.lanes);
             segments.of(first..self.run.min(first + width));
             let kernel = tiles.of[cols / tiles.lanes - 1];
+            // A tile without gaps goes where it belongs at once.
+            let whole = match *segments.found() {
+                [(0, place, count)] if count == cols => Some(place),
+                _ => None,
+            };
             for (weights, out) in weights
                 .chunks(ROWS * pass.depth)
                 .zip(out.chunks_mut(ROWS * pass.places))
             {
+                let rows = weights.len() / pass.depth;
+                let (target, stride) = match whole {
+                    Some(place) => (out[place..].as_mut_ptr(), pass.places),
+                    None => (sums.as_mut_ptr(), WIDEST),
+                };
                 for k0 in (0..pass.depth).step_by(DEPTH) {
                     let depth = DEPTH.min(pass.depth - k0);
                     let start = weights[k0..].as_ptr();
@@ -117,21 +131,23 @@ impl Direct {
                         ahead: start.wrapping_add(ROWS * pass.depth),
                     };
                     let right = RightTile::Offsets(planes[first..].as_ptr(), self.offsets[k0..].as_ptr());
-                    let rows = weights.len() / pass.depth;
                     let out = OutTile {
-                        start: sums.as_mut_ptr(),
-                        stride: WIDEST,
+                        start: target,
+                        stride,
                         rows,
                         cols,
                         add: k0 > 0,
                     };
                     // SAFETY: weights are whole rows; every offset plus the last place lies within the planes, and a
-                    // tile's width more within the work space (`work_len`); the sums have room for a tile.
+                    // tile's width more within the work space (`work_len`); the sums have room for a tile, and the
+                    // result for one whose columns are all places of it.
                     unsafe { kernel(depth, left, right, out) };
                 }
-                for (sums, out) in sums.chunks_exact(WIDEST).zip(out.chunks_exact_mut(pass.places)) {
-                    for &(from, to, count) in segments.found() {
-                        copy(&sums[from..from + count], &mut out[to..to + count]);
+                if whole.is_none() {
+                    for (sums, out) in sums.chunks_exact(WIDEST).zip(out.chunks_exact_mut(pass.places)) {
+                        for &(from, to, count) in segments.found() {
+                            copy(&sums[from..from + count], &mut out[to..to + count]);
+                        }
                     }
                 }
             }

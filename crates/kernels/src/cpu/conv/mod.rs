@@ -12,7 +12,9 @@ mod lanes;
 mod line;
 mod narrow;
 mod padded;
+mod phases;
 mod shape;
+mod strided;
 mod weight_grad;
 mod wide;
 mod winograd;
@@ -29,6 +31,7 @@ use super::pool::SharedSlice;
 use columns::Columns;
 use direct::Direct;
 use shape::Meeting;
+use strided::Strided;
 use winograd::Winograd;
 
 /// Places that one task computes.
@@ -57,6 +60,7 @@ struct Pass {
 enum Way {
     Winograd(Winograd),
     Direct(Direct),
+    Strided(Strided),
     /// With columns made as they are needed.
     Columns,
 }
@@ -106,6 +110,9 @@ impl Pass {
         if let Some(winograd) = Winograd::new::<T>(self, env) {
             return Way::Winograd(winograd);
         }
+        if let Some(strided) = Strided::new(self) {
+            return Way::Strided(strided);
+        }
         Direct::new(self).map_or(Way::Columns, Way::Direct)
     }
 
@@ -113,6 +120,7 @@ impl Pass {
         let threads = env.pool.threads();
         let work_len = match self.way::<T>(env) {
             Way::Winograd(winograd) => return winograd.scratch_bytes::<T>(threads),
+            Way::Strided(strided) => return strided.scratch_bytes::<T>(threads),
             Way::Direct(direct) => direct.work_len(self),
             Way::Columns => self.columns_work_len::<T>(env),
         };
@@ -196,6 +204,7 @@ impl Pass {
             match &way {
                 _ if out.is_empty() => {}
                 Way::Winograd(winograd) => winograd.run(args, x, w, out),
+                Way::Strided(strided) => strided.run(&self, args, x, w, out),
                 Way::Direct(direct) => direct.run(&self, args, x, self.weights(args, w), out),
                 Way::Columns => self.run(args, work_len, x, self.weights(args, w), out),
             }

@@ -50,6 +50,11 @@ impl Padded {
         }
     }
 
+    /// Elements of a plane without padding.
+    pub fn source_size(&self) -> usize {
+        self.from.iter().product()
+    }
+
     /// Elements of a padded plane.
     pub fn size(&self) -> usize {
         self.extents.iter().product()
@@ -57,6 +62,11 @@ impl Padded {
 
     /// How far the element that a place meets at `tap` (a flat number) lies from the one at the earliest tap.
     pub fn tap_offset(&self, tap: usize) -> usize {
+        self.flat(self.tap_place(tap))
+    }
+
+    /// The same on each axis.
+    pub fn tap_place(&self, tap: usize) -> [usize; 3] {
         let k = self.kernel;
         let taps = [tap / (k[1] * k[2]), tap / k[2] % k[1], tap % k[2]];
         let at = |i: usize| {
@@ -67,7 +77,7 @@ impl Padded {
                     taps[i]
                 }
         };
-        self.flat([at(0), at(1), at(2)])
+        [at(0), at(1), at(2)]
     }
 
     /// Where the element that a place of the result meets at the earliest tap lies.
@@ -81,7 +91,7 @@ impl Padded {
 
     /// The lines of a plane that hold elements: for each the first element of the source, its place in the padded
     /// plane, and their number.
-    fn lines(&self) -> impl Iterator<Item = (usize, usize, usize)> {
+    pub fn lines(&self) -> impl Iterator<Item = (usize, [usize; 3], usize)> {
         let Padded {
             from, extents, low, ..
         } = *self;
@@ -93,12 +103,11 @@ impl Padded {
         };
         let ((z0, z1), (y0, y1), (x0, x1)) = (range(0), range(1), range(2));
         let to = move |i: usize, at: usize| (at as isize + low[i]) as usize;
-        let this = *self;
         (z0..z1).flat_map(move |z| {
             (y0..y1).filter(move |_| x1 > x0).map(move |y| {
                 (
                     (z * from[1] + y) * from[2] + x0,
-                    this.flat([to(0, z), to(1, y), to(2, x0)]),
+                    [to(0, z), to(1, y), to(2, x0)],
                     x1 - x0,
                 )
             })
@@ -114,6 +123,7 @@ impl Padded {
         }
         for (plane, out) in planes.chunks_exact(from).zip(out.chunks_exact_mut(size)) {
             for (source, place, count) in self.lines() {
+                let place = self.flat(place);
                 out[place..place + count].copy_from_slice(&plane[source..source + count]);
             }
         }
@@ -134,7 +144,7 @@ impl Padded {
         }
         let channels = planes.len() / from;
         for (source, place, count) in self.lines() {
-            let to = &mut out[place * stride..];
+            let to = &mut out[self.flat(place) * stride..];
             crate::cpu::transpose::transpose(
                 level,
                 &planes[source..],
