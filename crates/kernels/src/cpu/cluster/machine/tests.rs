@@ -107,6 +107,7 @@ impl Case {
                 inputs: Vec::new(),
                 outputs: Vec::new(),
                 donations: Vec::new(),
+                groups: Vec::new(),
                 arena_bytes: 0,
                 can_fail: false,
             },
