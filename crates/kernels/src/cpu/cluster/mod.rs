@@ -35,14 +35,14 @@ pub(crate) struct ClusterKernel {
     /// Slots that are read as they lie, and the size of their elements.
     streams: Box<[(SlotId, usize)]>,
     form: Form,
+    /// Set when the whole cluster is a transposition.
+    turn: Option<Turn>,
 }
 
 enum Form {
     Blocks(Blocks),
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     Machine(Machine),
-    /// The whole cluster is a transposition.
-    Turn(Turn),
 }
 
 /// Whether the environment variable `HYPERGLOW_CLUSTERS` is `interpreted`: then no machine code is made.
@@ -52,9 +52,6 @@ fn interpreted() -> bool {
 
 impl Form {
     fn new(cluster: &Cluster, program: &Program, readings: &[Reading], level: Level) -> Result<Form> {
-        if let Some(turn) = Turn::of(cluster, readings) {
-            return Ok(Form::Turn(turn));
-        }
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
         if !interpreted()
             && let Some(machine) = Machine::new(cluster, program, readings, level)
@@ -80,6 +77,7 @@ impl ClusterKernel {
             size: cluster.shape.size(),
             streams: straight.collect(),
             form: Form::new(cluster, program, &readings, level)?,
+            turn: Turn::of(cluster, &readings),
         })
     }
 
@@ -89,7 +87,6 @@ impl ClusterKernel {
             Form::Blocks(blocks) => blocks.file,
             #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
             Form::Machine(machine) => machine.bytes(),
-            Form::Turn(_) => 0,
         }
     }
 
@@ -118,12 +115,14 @@ impl ClusterKernel {
     /// overlap the former only where the plan's donations say so. `registers` holds `register_bytes` for every
     /// thread and is used by nobody else.
     pub unsafe fn run(&self, env: &Env, slots: &[RawBytes], registers: RawBytes) {
+        if let Some(turn) = &self.turn {
+            // SAFETY: as the caller promises; a copy's result overlaps nothing that is read.
+            return unsafe { turn.run(env, slots, self.size) };
+        }
         let grain = match &self.form {
             Form::Blocks(blocks) => blocks.block * blocks.blocks_per_task,
             #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
             Form::Machine(machine) => machine.grain(),
-            // SAFETY: as the caller promises; a copy's result overlaps nothing that is read.
-            Form::Turn(turn) => return unsafe { turn.run(env, slots, self.size) },
         };
         env.pool.ranges(self.size, grain, |worker, elements| {
             // SAFETY: as the caller promises; tasks compute different elements.
@@ -170,7 +169,6 @@ impl ClusterKernel {
             #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
             // SAFETY: as the caller promises.
             Form::Machine(machine) => unsafe { machine.stretch(slots, memory, start, len, instead) },
-            Form::Turn(_) => unreachable!("a transposition reads no product"),
         }
     }
 }

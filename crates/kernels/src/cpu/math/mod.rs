@@ -66,8 +66,7 @@ pub(crate) fn log<V: Vector>(x: V) -> V {
     let y = V::select(x.equals(x.number(f64::INFINITY)), x, y);
     let y = V::select(x.equals(x.number(0.0)), x.number(f64::NEG_INFINITY), y);
     // Negative or NaN.
-    let at_least_0 = !x.less(x.number(0.0)) & x.equals(x);
-    V::select(at_least_0, y, x.number(f64::NAN))
+    V::select(x.number(0.0).at_most(x), y, x.number(f64::NAN))
 }
 
 /// ln(1 + f) + e ln 2 for 1 + f within [3/4, 3/2): with s = f / (2 + f),
@@ -88,10 +87,11 @@ fn log_of_mantissa<V: Vector>(f: V, e: V) -> V {
 pub(crate) fn log1p<V: Vector>(x: V) -> V {
     let one = x.number(1.0);
     let u = one + x;
+    let y = log(u);
     // What rounding 1 + x lost, as a correction of the first order.
     let lost = V::select(one.less(x), one - (u - x), x - (u - one));
     let inside = x.number(0.0).less(u) & u.less(x.number(f64::INFINITY));
-    let y = log(u) + V::select(inside, lost / u, x.number(0.0));
+    let y = y + V::select(inside, lost / u, x.number(0.0));
     V::select(x.abs().less(x.number(V::Element::TINY)), x, y)
 }
 

@@ -1,7 +1,7 @@
 //! What the functions of [`super`] are written in, so that one text serves the loops that the compiler vectorises
 //! ([`Lane`]) and the machine code of clusters.
 
-use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
+use std::ops::{Add, BitAnd, Div, Mul, Neg, Sub};
 
 use super::constants::Constants;
 use crate::cpu::element::Float;
@@ -13,7 +13,7 @@ pub(crate) trait Vector:
     /// f32 or f64.
     type Element: Constants;
     /// A truth value for each element.
-    type Mask: Copy + BitAnd<Output = Self::Mask> + BitOr<Output = Self::Mask> + Not<Output = Self::Mask>;
+    type Mask: Copy + BitAnd<Output = Self::Mask>;
 
     /// The number nearest to `value`, in every element of a vector like this one.
     fn number(self, value: f64) -> Self;
@@ -27,6 +27,8 @@ pub(crate) trait Vector:
     fn copysign(self, sign: Self) -> Self;
     /// `self < other`; false for NaN.
     fn less(self, other: Self) -> Self::Mask;
+    /// `self <= other`; false for NaN.
+    fn at_most(self, other: Self) -> Self::Mask;
     /// `self == other`; false for NaN.
     fn equals(self, other: Self) -> Self::Mask;
     /// `a` where the mask holds, else `b`.
@@ -110,6 +112,10 @@ macro_rules! lane {
             #[inline(always)]
             fn less(self, other: Self) -> bool {
                 self.0 < other.0
+            }
+            #[inline(always)]
+            fn at_most(self, other: Self) -> bool {
+                self.0 <= other.0
             }
             #[inline(always)]
             fn equals(self, other: Self) -> bool {

@@ -36,7 +36,8 @@ impl Body<'_, '_> {
     pub fn emit(&mut self, order: &[Id]) {
         self.fold_loads(order);
         for (position, &id) in order.iter().enumerate() {
-            self.registers.position = position;
+            let operands = self.graph().value(id).operands();
+            self.registers.advance(position, operands);
             self.operation(id);
         }
     }
@@ -49,7 +50,7 @@ impl Body<'_, '_> {
         for &id in order {
             let &Value { op, imm, .. } = self.graph().value(id);
             if op == Op::Load
-                && let [user] = *self.registers.uses(id)
+                && let Some(user) = self.registers.single_use(id)
                 && !is_store(self.graph().value(order[user]).op)
             {
                 self.registers.set_home(id, Home::Stream(imm));

@@ -18,22 +18,26 @@ pub(super) struct Function {
     pub slots: usize,
 }
 
-/// Vectors that a loop computes side by side, as far as their values fit into registers.
-const SIDE_BY_SIDE: [usize; 3] = [4, 2, 1];
+/// Vectors that a loop computes side by side, as far as there are so many and their values fit into registers.
+const SIDE_BY_SIDE: [usize; 2] = [4, 2];
 
-/// The function that computes `order` for the elements 0 to n of its operands. `is_pointer` says which arguments
-/// are addresses; the others are elements.
-pub(super) fn function(graph: &Graph, order: &[Id], is_pointer: &[bool]) -> Function {
-    let candidates = SIDE_BY_SIDE
-        .into_iter()
-        .map(|copies| (copies, interleave(graph, order, copies)));
-    let tried = candidates.map(|(copies, code)| (free_registers(&code), copies, code));
-    let fits = |room: &Option<usize>, copies: usize| room.is_some() || copies == 1;
-    let (room, copies, code) = tried
-        .into_iter()
-        .find(|(room, copies, _)| fits(room, *copies))
-        .expect("a single vector is always possible");
-    write(&code, copies, room.unwrap_or(0), is_pointer)
+/// The function that computes `order` for the elements 0 to n of its operands, mostly about `size` of them.
+/// `is_pointer` says which arguments are addresses; the others are elements.
+pub(super) fn function(graph: &Graph, order: &[Id], is_pointer: &[bool], size: usize) -> Function {
+    let single = interleave(graph, order, 1);
+    let pressure = pressure(&single);
+    for copies in SIDE_BY_SIDE {
+        // Copies share constants and temporaries, so that this many might fit.
+        let might_fit = !pressure.spilled && copies * (pressure.most - 1) <= pressure.all;
+        if might_fit && size >= 2 * copies * graph.lanes {
+            let code = interleave(graph, order, copies);
+            let pressure = self::pressure(&code);
+            if !pressure.spilled {
+                return write(&code, copies, pressure.room(), is_pointer);
+            }
+        }
+    }
+    write(&single, 1, pressure.room(), is_pointer)
 }
 
 /// The function with `copies` vectors side by side and `room` registers for what stays the same.
@@ -89,25 +93,35 @@ fn invariants(code: &Interleaved) -> Vec<Id> {
     invariants
 }
 
-/// Registers that no body needs if everything that is the same in every vector is read from memory; `None` if even
-/// then values are spilled.
-fn free_registers(code: &Interleaved) -> Option<usize> {
+/// Vector registers that bodies need if everything that is the same in every vector is read from memory.
+struct Pressure {
+    all: usize,
+    most: usize,
+    /// Even so, values are spilled.
+    spilled: bool,
+}
+
+impl Pressure {
+    /// Registers that are left over.
+    fn room(&self) -> usize {
+        if self.spilled { 0 } else { self.all - self.most }
+    }
+}
+
+fn pressure(code: &Interleaved) -> Pressure {
     let mut registers = Registers::new(&code.graph);
     let invariants = invariants(code);
     place_constants(&mut registers, &invariants);
     spill_uniforms(&mut registers, &invariants);
-    for (order, tail) in [(&code.all, false), (&code.first, true)] {
-        if tail && !code.graph.wide {
-            continue;
-        }
-        registers.restart(order, &[]);
-        let mut body = Body {
-            registers: &mut registers,
-            tail,
-        };
-        body.emit(order);
+    body(&mut registers, &code.all, &[], false);
+    if code.graph.wide {
+        body(&mut registers, &code.first, &[], true);
     }
-    (!registers.spilled).then(|| registers.all() - registers.most)
+    Pressure {
+        all: registers.all(),
+        most: registers.most.max(1),
+        spilled: registers.spilled,
+    }
 }
 
 fn place_constants(registers: &mut Registers<'_>, invariants: &[Id]) {

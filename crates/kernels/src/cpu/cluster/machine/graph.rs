@@ -1,7 +1,7 @@
 //! What a cluster computes for one vector of elements: values, each made by one operation that is about one
 //! instruction. Equal operations are one value.
 
-use std::collections::HashMap;
+use hyperglow_core::hash::FastMap;
 
 /// A value's number; operands have smaller ones.
 pub(super) type Id = u32;
@@ -125,7 +125,7 @@ pub(super) fn argument_of(place: u64) -> (usize, usize) {
 /// The values of a cluster.
 pub(super) struct Graph {
     pub values: Vec<Value>,
-    known: HashMap<Value, Id>,
+    known: FastMap<Value, Id>,
     /// AVX-512 rather than AVX2.
     pub wide: bool,
     /// Elements of a vector.
@@ -136,7 +136,7 @@ impl Graph {
     pub fn new(wide: bool, lanes: usize) -> Graph {
         Graph {
             values: Vec::new(),
-            known: HashMap::new(),
+            known: FastMap::default(),
             wide,
             lanes,
         }
@@ -160,10 +160,18 @@ impl Graph {
             args: all,
             imm,
         };
-        *self.known.entry(value).or_insert_with(|| {
-            self.values.push(value);
-            (self.values.len() - 1) as Id
-        })
+        if let Some(&id) = self.known.get(&value) {
+            return id;
+        }
+        let id = self.push(value);
+        self.known.insert(value, id);
+        id
+    }
+
+    /// A value of its own, even if there is one like it.
+    pub fn push(&mut self, value: Value) -> Id {
+        self.values.push(value);
+        (self.values.len() - 1) as Id
     }
 
     pub fn constant(&mut self, kind: Kind, bits: u64) -> Id {

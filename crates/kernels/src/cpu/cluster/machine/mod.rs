@@ -81,7 +81,12 @@ impl Machine {
         let (stores, late) = add_stores(&mut graph, cluster, program, &registers)?;
         let order = schedule::order(&graph, &stores, &late);
         let is_pointer: Vec<bool> = segments.arguments.iter().map(Argument::is_pointer).collect();
-        let function = function(&graph, &order, &is_pointer);
+        let function = function(
+            &graph,
+            &order,
+            &is_pointer,
+            segments.longest(cluster.shape.size()),
+        );
         let staged = segments.gathered;
         let spilled = staged + if wide { 0 } else { SLOT * segments.arguments.len() };
         Some(Machine {

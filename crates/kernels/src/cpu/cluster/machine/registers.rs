@@ -30,9 +30,10 @@ pub(super) enum Home {
 pub(super) struct Registers<'a> {
     pub graph: &'a Graph,
     pub asm: Assembler,
-    /// Positions at which each value is used, ascending.
-    uses: Vec<Vec<usize>>,
-    pub position: usize,
+    /// Positions at which values are used, ascending, those of one value side by side.
+    uses: Vec<u32>,
+    /// The first use of each value that is still to come, and the end of its uses.
+    coming: Vec<(u32, u32)>,
     register: Vec<Option<u8>>,
     home: Vec<Option<Home>>,
     /// Values of the registers that are given out: the hoisted ones lie behind them.
@@ -54,7 +55,7 @@ impl<'a> Registers<'a> {
             graph,
             asm: Assembler::new(graph.wide),
             uses: Vec::new(),
-            position: 0,
+            coming: Vec::new(),
             register: vec![None; graph.values.len()],
             home: vec![None; graph.values.len()],
             vectors: Vec::new(),
@@ -74,15 +75,7 @@ impl<'a> Registers<'a> {
 
     /// Before a body that computes `order`: hoisted values are in the last registers, constants at home.
     pub fn restart(&mut self, order: &[Id], hoisted: &[Id]) {
-        self.uses = vec![Vec::new(); self.graph.values.len()];
-        for (position, &id) in order.iter().enumerate() {
-            for operand in self.graph.value(id).operands() {
-                let list: &mut Vec<usize> = &mut self.uses[operand as usize];
-                if list.last() != Some(&position) {
-                    list.push(position);
-                }
-            }
-        }
+        self.find_uses(order);
         self.register.fill(None);
         for (i, &id) in hoisted.iter().enumerate() {
             self.register[id as usize] = Some((self.all() - 1 - i) as u8);
@@ -96,8 +89,35 @@ impl<'a> Registers<'a> {
         }
     }
 
-    pub fn uses(&self, id: Id) -> &[usize] {
-        &self.uses[id as usize]
+    fn find_uses(&mut self, order: &[Id]) {
+        self.coming.clear();
+        self.coming.resize(self.graph.values.len(), (0, 0));
+        let operands = |id: Id| self.graph.value(id).operands();
+        for operand in order.iter().flat_map(|&id| operands(id)) {
+            self.coming[operand as usize].1 += 1;
+        }
+        let mut end = 0;
+        for (first, count) in &mut self.coming {
+            let start = end;
+            end += *count;
+            (*first, *count) = (start, start);
+        }
+        self.uses.resize(end as usize, 0);
+        for (position, &id) in order.iter().enumerate() {
+            for operand in operands(id) {
+                let end = &mut self.coming[operand as usize].1;
+                self.uses[*end as usize] = position as u32;
+                *end += 1;
+            }
+        }
+    }
+
+    /// The only position at which a value is used.
+    pub fn single_use(&self, id: Id) -> Option<usize> {
+        let (first, end) = self.coming[id as usize];
+        let uses = &self.uses[first as usize..end as usize];
+        let &at = uses.first()?;
+        uses.iter().all(|&other| other == at).then_some(at as usize)
     }
 
     pub fn set_home(&mut self, id: Id, home: Home) {
@@ -211,11 +231,19 @@ impl<'a> Registers<'a> {
         held && self.next_use(id).is_none()
     }
 
-    fn next_use(&self, id: Id) -> Option<usize> {
-        self.uses[id as usize]
-            .iter()
-            .copied()
-            .find(|&at| at > self.position)
+    fn next_use(&self, id: Id) -> Option<u32> {
+        let (first, end) = self.coming[id as usize];
+        (first < end).then(|| self.uses[first as usize])
+    }
+
+    /// Goes on to the instruction at a position, whose operands are no uses to come any more.
+    pub fn advance(&mut self, position: usize, operands: impl Iterator<Item = Id>) {
+        for operand in operands {
+            let (first, end) = &mut self.coming[operand as usize];
+            while first < end && self.uses[*first as usize] <= position as u32 {
+                *first += 1;
+            }
+        }
     }
 
     /// Frees the registers of operands that are used no more, or that can as well be read at home.
@@ -266,23 +294,23 @@ impl<'a> Registers<'a> {
         if let Some(free) = self.vectors.iter().position(Option::is_none) {
             return free as u8;
         }
-        let held: Vec<Id> = self.vectors.iter().flatten().copied().collect();
-        self.give_up(&held)
+        self.give_up(false)
     }
 
     fn free_mask(&mut self) -> u8 {
         if let Some(free) = MASKS.clone().find(|&k| self.masks[k].is_none()) {
             return free as u8;
         }
-        let held: Vec<Id> = self.masks.iter().flatten().copied().collect();
-        self.give_up(&held)
+        self.give_up(true)
     }
 
-    /// Spills the value that is needed last.
-    fn give_up(&mut self, held: &[Id]) -> u8 {
-        let far = held.iter().copied().filter(|id| !self.pinned.contains(id));
+    /// Spills the value that is needed last, of those in mask registers or of the others.
+    fn give_up(&mut self, masks: bool) -> u8 {
+        let held = if masks { &self.masks[..] } else { &self.vectors[..] };
+        let far = held.iter().flatten().copied();
+        let far = far.filter(|id| !self.pinned.contains(id));
         let id = far
-            .max_by_key(|&id| self.next_use(id).unwrap_or(usize::MAX))
+            .max_by_key(|&id| self.next_use(id).unwrap_or(u32::MAX))
             .expect("an instruction has fewer operands than there are registers");
         let register = self.register[id as usize].expect("it is held");
         if self.home[id as usize].is_none() {

@@ -1,6 +1,6 @@
 //! The order in which a graph's values are computed.
 
-use super::graph::{Graph, Id, Op, argument_of, place};
+use super::graph::{Graph, Id, NONE, Op, argument_of, place};
 
 /// The values that the stores need, in order: loads and constants right before their first use, a store right
 /// after its value. Late stores write where loads of the same vector read, so they come last of all.
@@ -63,27 +63,24 @@ pub(super) fn interleave(graph: &Graph, order: &[Id], copies: usize) -> Interlea
         first: Vec::with_capacity(order.len()),
     };
     let mut images = vec![vec![0; graph.values.len()]; copies];
-    for (id, value) in graph.values.iter().enumerate() {
+    for (id, &value) in graph.values.iter().enumerate() {
         if is_invariant(value.op) {
-            let image = out.graph.add(value.op, value.kind, &[], value.imm);
+            let image = out.graph.push(value);
             images.iter_mut().for_each(|images| images[id] = image);
         }
     }
     for &id in order {
-        let value = graph.value(id);
         for (ahead, images) in images.iter_mut().enumerate() {
-            let operands: Vec<Id> = value.operands().map(|x| images[x as usize]).collect();
-            let imm = if is_store(value.op) || is_leaf(value.op) {
-                place(argument_of(value.imm).0, ahead)
-            } else {
-                value.imm
-            };
-            let before = out.graph.values.len();
-            let image = out.graph.add(value.op, value.kind, &operands, imm);
-            images[id as usize] = image;
-            if out.graph.values.len() > before {
-                out.all.push(image);
+            let mut value = *graph.value(id);
+            for operand in value.args.iter_mut().filter(|operand| **operand != NONE) {
+                *operand = images[*operand as usize];
             }
+            if is_store(value.op) || is_leaf(value.op) {
+                value.imm = place(argument_of(value.imm).0, ahead);
+            }
+            let image = out.graph.push(value);
+            images[id as usize] = image;
+            out.all.push(image);
             if ahead == 0 {
                 out.first.push(image);
             }

@@ -100,6 +100,11 @@ impl Segments {
         (segments, arrivals)
     }
 
+    /// The longest segment of `size` elements.
+    pub fn longest(&self, size: usize) -> usize {
+        size.min(self.block).min(self.row)
+    }
+
     fn strided(&mut self, walker: &Walker, row: Option<usize>, size: usize) -> Access {
         if let Some((start, period)) = period(walker) {
             let at = self.room((BLOCK + period) * size);

@@ -10,7 +10,7 @@ use hyperglow_core::plan::{Cluster, Instr, InstrKind, Place, Program, Slot, View
 use hyperglow_core::{DType, Shape};
 
 use super::super::blocks::Blocks;
-use super::super::check;
+use super::super::{ClusterKernel, check};
 use super::*;
 use crate::cpu::exec::Env;
 use crate::cpu::pool::Pool;
@@ -107,8 +107,8 @@ impl Case {
                 inputs: Vec::new(),
                 outputs: Vec::new(),
                 donations: Vec::new(),
-                groups: Vec::new(),
                 arena_bytes: 0,
+                groups: Vec::new(),
                 can_fail: false,
             },
             cluster: Cluster {
@@ -489,5 +489,31 @@ fn what_has_no_machine_code_is_left_to_the_interpreter() {
         for level in Level::available() {
             assert!(Machine::new(&case.cluster, &case.program, &readings, level).is_none());
         }
+    }
+}
+
+/// A group of steps that go row by row asks for stretches of every cluster, also of one that only transposes.
+#[test]
+fn a_transposition_in_stretches() {
+    let mut dice = Dice(82);
+    let mut case = Case::new(&[70, 33]);
+    case.load(&mut dice, DType::F32, vec![1, 70], 0, 70 * 33);
+    case.store(0, None);
+    let size = case.size();
+    for level in Level::available() {
+        let kernel = ClusterKernel::new(&case.cluster, &case.program, level).unwrap();
+        let pool = Arc::new(Pool::new(1));
+        let env = Env { pool, level };
+        let mut memory = Aligned::of(&vec![0; kernel.register_bytes()]);
+        let registers = memory.raw();
+        // SAFETY: the slots have their bytes, and the registers theirs.
+        let whole = case.results(|slots| unsafe { kernel.run(&env, slots, registers) });
+        let parts = case.results(|slots| {
+            for (start, end) in [(0, 1000), (1000, size)] {
+                // SAFETY: as above.
+                unsafe { kernel.stretch(&env, slots, registers, 0, start, end - start, None) };
+            }
+        });
+        assert!(whole == parts);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
-use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
+use std::ops::{Add, BitAnd, Div, Mul, Neg, Sub};
 
 use super::graph::{Graph, Id, Kind, Op, predicate};
 use crate::cpu::math::{Constants, Vector};
@@ -165,25 +165,6 @@ impl BitAnd for TracedMask<'_> {
     }
 }
 
-impl BitOr for TracedMask<'_> {
-    type Output = Self;
-    fn bitor(self, other: Self) -> Self {
-        let id = self
-            .graph
-            .borrow_mut()
-            .add(Op::Or, Kind::Mask, &[self.id, other.id], 0);
-        TracedMask { id, ..self }
-    }
-}
-
-impl Not for TracedMask<'_> {
-    type Output = Self;
-    fn not(self) -> Self {
-        let id = self.graph.borrow_mut().not(self.id);
-        TracedMask { id, ..self }
-    }
-}
-
 impl<'g, T: Traceable> Vector for Traced<'g, T> {
     type Element = T;
     type Mask = TracedMask<'g>;
@@ -214,6 +195,10 @@ impl<'g, T: Traceable> Vector for Traced<'g, T> {
 
     fn less(self, other: Self) -> TracedMask<'g> {
         self.compare(other, predicate::LESS)
+    }
+
+    fn at_most(self, other: Self) -> TracedMask<'g> {
+        self.compare(other, predicate::LESS_EQUAL)
     }
 
     fn equals(self, other: Self) -> TracedMask<'g> {
