@@ -428,6 +428,45 @@ fn large_reductions() {
 }
 
 #[test]
+fn positions_in_long_rows_and_many_columns() {
+    let mut dice = Dice::new(77);
+    for (shape, axis) in [
+        ([9, 100], 1),
+        ([40, 600], 0),
+        ([70, 33], 1),
+        ([3, 1030], 0),
+        ([600, 7], 1),
+    ] {
+        for dtype in [DType::F32, DType::F64, DType::I32] {
+            let op = Op::ArgMax { axis };
+            check(op.clone(), &[&dice.awkward(shape, dtype)], None, EXACT);
+            check(op, &[&dice.tensor(shape, dtype)], None, EXACT);
+        }
+    }
+}
+
+#[test]
+fn sums_of_many_short_runs() {
+    let mut dice = Dice::new(78);
+    for (shape, axes) in [
+        ([40, 50, 64], vec![0, 2]),
+        ([40, 50, 64], vec![2]),
+        ([30, 40, 10], vec![0, 2]),
+        ([256, 16, 20], vec![1]),
+    ] {
+        for dtype in [DType::F32, DType::F64, DType::I32] {
+            for kind in [Reduction::Sum, Reduction::Max] {
+                let op = Op::Reduce {
+                    kind,
+                    axes: axes.clone().into(),
+                };
+                check(op, &[&dice.tensor(shape, dtype)], None, sums(dtype, 2560));
+            }
+        }
+    }
+}
+
+#[test]
 fn a_million_terms_keep_their_accuracy() {
     let count = 1_000_000;
     let mut dice = Dice::new(8);

@@ -145,30 +145,87 @@ const COLUMN_BLOCK: usize = 32;
 /// Columns handled side by side.
 pub(super) const WIDTH: usize = 512;
 
+/// A row being combined, of which pieces come one after the other.
+pub(super) struct Row<C: Combine> {
+    lanes: [C::Elem; LANES],
+    /// Elements in the lanes.
+    taken: usize,
+    wide: C::Wide,
+}
+
+impl<C: Combine> Row<C> {
+    pub fn new() -> Row<C> {
+        Row {
+            lanes: [C::NOTHING; LANES],
+            taken: 0,
+            wide: C::WIDE_NOTHING,
+        }
+    }
+
+    pub fn total(self) -> C::Wide {
+        C::merge(self.wide, C::widen(together::<C>(self.lanes)))
+    }
+}
+
+/// The lanes combined: halves, until one is left.
+#[inline(always)]
+fn together<C: Combine>(mut lanes: [C::Elem; LANES]) -> C::Elem {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] = C::lane(lanes[i], lanes[i + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+/// Adds `x` to the lanes.
+#[inline(always)]
+fn into_lanes<C: Combine>(x: &[C::Elem], lanes: &mut [C::Elem; LANES]) {
+    let mut pieces = x.chunks_exact(LANES);
+    for piece in &mut pieces {
+        for (lane, &x) in lanes.iter_mut().zip(piece) {
+            *lane = C::lane(*lane, x);
+        }
+    }
+    for (lane, &x) in lanes.iter_mut().zip(pieces.remainder()) {
+        *lane = C::lane(*lane, x);
+    }
+}
+
 versions! {
-    /// All of `x` combined.
-    pub(super) fn row[C: Combine](x: &[C::Elem]) -> C::Wide {
-        let mut total = C::WIDE_NOTHING;
+    /// Adds `x` to a row.
+    pub(super) fn row[C: Combine](x: &[C::Elem], row: &mut Row<C>) {
         for block in x.chunks(ROW_BLOCK) {
-            if block.len() < LANES {
-                total = C::merge(total, C::widen(block.iter().fold(C::NOTHING, |a, &x| C::lane(a, x))));
-                continue;
-            }
-            let mut lanes = [C::NOTHING; LANES];
-            let mut pieces = block.chunks_exact(LANES);
-            for piece in &mut pieces {
-                for (lane, &x) in lanes.iter_mut().zip(piece) {
-                    *lane = C::lane(*lane, x);
-                }
-            }
-            for (lane, &x) in lanes.iter_mut().zip(pieces.remainder()) {
-                *lane = C::lane(*lane, x);
-            }
-            for lane in lanes {
-                total = C::merge(total, C::widen(lane));
+            into_lanes::<C>(block, &mut row.lanes);
+            row.taken += block.len();
+            if row.taken >= ROW_BLOCK {
+                row.wide = C::merge(row.wide, C::widen(together::<C>(row.lanes)));
+                row.lanes = [C::NOTHING; LANES];
+                row.taken = 0;
             }
         }
-        total
+    }
+}
+
+versions! {
+    /// The results of rows of `len` elements that lie one after the other.
+    pub(super) fn rows[C: Combine](x: &[C::Elem], len: usize, out: &mut [C::Elem]) {
+        for (x, out) in x.chunks_exact(len).zip(out) {
+            let mut wide = C::WIDE_NOTHING;
+            for block in x.chunks(ROW_BLOCK) {
+                let combined = if block.len() < LANES {
+                    block.iter().fold(C::NOTHING, |a, &x| C::lane(a, x))
+                } else {
+                    let mut lanes = [C::NOTHING; LANES];
+                    into_lanes::<C>(block, &mut lanes);
+                    together::<C>(lanes)
+                };
+                wide = C::merge(wide, C::widen(combined));
+            }
+            *out = C::narrow(wide);
+        }
     }
 }
 
@@ -176,21 +233,25 @@ versions! {
 pub(super) struct Columns<C: Combine> {
     lanes: [C::Elem; WIDTH],
     wide: [C::Wide; WIDTH],
+    /// Columns in use.
+    filled: usize,
     rows: usize,
 }
 
 impl<C: Combine> Columns<C> {
-    pub fn new() -> Columns<C> {
+    /// The first `filled` columns.
+    pub fn new(filled: usize) -> Columns<C> {
         Columns {
+            filled,
             lanes: [C::NOTHING; WIDTH],
             wide: [C::WIDE_NOTHING; WIDTH],
             rows: 0,
         }
     }
 
-    /// Column j of the first `width`, with every column that is `width`, 2 `width` .. further on, of `filled`.
-    pub fn total(&self, j: usize, width: usize, filled: usize) -> C::Wide {
-        (j..filled)
+    /// Column j of the first `width`, with every column that is `width`, 2 `width` .. further on.
+    pub fn total(&self, j: usize, width: usize) -> C::Wide {
+        (j..self.filled)
             .step_by(width)
             .fold(C::WIDE_NOTHING, |a, i| C::merge(a, self.wide[i]))
     }
@@ -206,18 +267,77 @@ versions! {
             }
             sums.rows += 1;
             if sums.rows == COLUMN_BLOCK {
-                widen_columns::<C>(sums);
+                widen::<C>(sums);
             }
         }
     }
 }
 
-/// Moves the lanes into the wide values.
+versions! {
+    /// Moves the lanes into the wide values.
+    pub(super) fn widen_columns[C: Combine](sums: &mut Columns<C>) {
+        widen::<C>(sums);
+    }
+}
+
 #[inline(always)]
-pub(super) fn widen_columns<C: Combine>(sums: &mut Columns<C>) {
-    for (wide, lane) in sums.wide.iter_mut().zip(&mut sums.lanes) {
+fn widen<C: Combine>(sums: &mut Columns<C>) {
+    let filled = sums.filled;
+    for (wide, lane) in sums.wide[..filled].iter_mut().zip(&mut sums.lanes[..filled]) {
         *wide = C::merge(*wide, C::widen(*lane));
         *lane = C::NOTHING;
     }
     sums.rows = 0;
+}
+
+versions! {
+    /// The position of the first maximum of each row of `len` elements; NaN is the largest.
+    pub(super) fn row_positions[T: Element](x: &[T], len: usize, out: &mut [i32]) {
+        for (x, out) in x.chunks_exact(len).zip(out) {
+            let mut lanes = [T::LOWEST; LANES];
+            // NaN wins in the lanes as it does in the end.
+            into_lanes_of(x, &mut lanes);
+            let largest = lanes.into_iter().fold(T::LOWEST, larger);
+            let found = |&element: &T| element == largest || (element.is_nan() && largest.is_nan());
+            let any = |piece: &[T]| piece.iter().fold(false, |any, element| any | found(element));
+            let start = x.chunks(LANES).position(any).unwrap_or(0) * LANES;
+            *out = (start + x[start..].iter().position(found).unwrap_or(0)) as i32;
+        }
+    }
+}
+
+#[inline(always)]
+fn larger<T: Element>(a: T, b: T) -> T {
+    if a > b || a.is_nan() { a } else { b }
+}
+
+#[inline(always)]
+fn into_lanes_of<T: Element>(x: &[T], lanes: &mut [T; LANES]) {
+    let mut pieces = x.chunks_exact(LANES);
+    for piece in &mut pieces {
+        for (lane, &x) in lanes.iter_mut().zip(piece) {
+            *lane = larger(*lane, x);
+        }
+    }
+    for (lane, &x) in lanes.iter_mut().zip(pieces.remainder()) {
+        *lane = larger(*lane, x);
+    }
+}
+
+versions! {
+    /// The position of the first maximum of each column: row r is `x[r * stride..][..out.len()]`.
+    pub(super) fn column_positions[T: Element](x: &[T], rows: usize, stride: usize, out: &mut [i32]) {
+        let width = out.len();
+        let mut best = [T::LOWEST; WIDTH];
+        best[..width].copy_from_slice(&x[..width]);
+        out.fill(0);
+        for r in 1..rows {
+            let row = &x[r * stride..][..width];
+            for ((best, at), &x) in best[..width].iter_mut().zip(&mut *out).zip(row) {
+                let wins = (x > *best) | (x.is_nan() & !best.is_nan());
+                *best = if wins { x } else { *best };
+                *at = if wins { r as i32 } else { *at };
+            }
+        }
+    }
 }

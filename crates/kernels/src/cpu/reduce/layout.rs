@@ -84,6 +84,16 @@ impl Layout {
         }
     }
 
+    /// The length of a result's elements, if these lie side by side, and so do those of different results.
+    pub fn row_len(&self) -> Option<usize> {
+        let in_order = match *self.kept {
+            [] => true,
+            [(_, stride)] => stride == self.rows,
+            _ => false,
+        };
+        (self.width == 1 && self.runs == 1 && self.parts == 1 && in_order).then_some(self.rows)
+    }
+
     /// Where group `group` starts.
     pub fn group_start(&self, group: usize) -> usize {
         place(&self.kept, group)

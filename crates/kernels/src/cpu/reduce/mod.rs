@@ -11,7 +11,8 @@ use super::exec::{Args, Kernel, scratch_bytes};
 use super::level::Level;
 use super::pool::SharedSlice;
 use combine::{
-    Columns, Combine, Largest, Smallest, SumF32, SumF64, WIDTH, Wrapping, columns, row, widen_columns,
+    Columns, Combine, Largest, Row, Smallest, SumF32, SumF64, WIDTH, Wrapping, column_positions, columns,
+    row, row_positions, rows, widen_columns,
 };
 use layout::Layout;
 
@@ -61,6 +62,11 @@ fn kernel<C: Combine>(layout: Layout) -> Kernel {
             out.fill(C::NOTHING);
         } else if layout.parts > 1 {
             in_parts::<C>(args, &layout, x, out);
+        } else if let Some(len) = layout.row_len() {
+            let together = (GRAIN / len).max(1);
+            args.pool().chunks(out, together, |_, i, piece| {
+                rows::<C>(level, &x[i * together * len..][..piece.len() * len], len, piece);
+            });
         } else if layout.width == 1 {
             let together = (GRAIN / (layout.runs * layout.rows)).max(1);
             args.pool().chunks(out, together, |_, i, piece| {
@@ -121,11 +127,11 @@ fn in_parts<C: Combine>(args: &Args<'_>, layout: &Layout, x: &[C::Elem], out: &m
 
 /// A result whose elements lie in runs of neighbours.
 fn one<C: Combine>(level: Level, layout: &Layout, x: &[C::Elem], group: usize, part: usize) -> C::Wide {
-    let mut total = C::WIDE_NOTHING;
+    let mut sum = Row::<C>::new();
     layout.stretches(layout.group_start(group), part, |start, count| {
-        total = C::merge(total, row::<C>(level, &x[start..start + count]));
+        row::<C>(level, &x[start..start + count], &mut sum);
     });
-    total
+    sum.total()
 }
 
 /// `width` neighbouring results of a group, from column `first` on.
@@ -137,7 +143,6 @@ fn tile<C: Combine>(
     (first, width): (usize, usize),
     mut store: impl FnMut(usize, C::Wide),
 ) {
-    let mut sums = Columns::<C>::new();
     // Narrow rows are taken several at a time: they have no gaps, and long rows are faster.
     let together = if width == layout.width {
         (WIDTH / width).max(1)
@@ -145,6 +150,7 @@ fn tile<C: Combine>(
         1
     };
     let filled = width * together;
+    let mut sums = Columns::<C>::new(filled);
     layout.stretches(layout.group_start(group), part, |start, count| {
         let x = &x[start + first..];
         let (whole, rest) = (count / together, count % together);
@@ -154,9 +160,9 @@ fn tile<C: Combine>(
             columns::<C>(level, &x[whole * stride..], 1, stride, rest * width, &mut sums);
         }
     });
-    widen_columns::<C>(&mut sums);
+    widen_columns::<C>(level, &mut sums);
     for j in 0..width {
-        store(j, sums.total(j, width, filled));
+        store(j, sums.total(j, width));
     }
 }
 
@@ -165,21 +171,30 @@ pub(crate) fn argmax<T: Element>(shape: &Shape, axis: usize) -> Kernel {
     let extent = shape[axis];
     let inner: usize = shape.dims()[axis + 1..].iter().product();
     Box::new(move |args| {
-        let x = args.input::<T>(0);
-        let together = (GRAIN / extent.max(1)).max(1);
-        args.pool().chunks(args.output::<i32>(), together, |_, i, piece| {
-            for (j, out) in piece.iter_mut().enumerate() {
-                let lane = i * together + j;
-                let start = lane / inner * extent * inner + lane % inner;
-                let mut best = x[start];
-                let mut at = 0;
-                for position in 1..extent {
-                    let element = x[start + position * inner];
-                    if element > best || (element.is_nan() && !best.is_nan()) {
-                        (best, at) = (element, position);
-                    }
-                }
-                *out = at as i32;
+        let (x, out, level) = (args.input::<T>(0), args.output::<i32>(), args.level());
+        if out.is_empty() {
+            return Ok(());
+        }
+        if inner == 1 {
+            let together = (GRAIN / extent).max(1);
+            args.pool().chunks(out, together, |_, i, piece| {
+                let x = &x[i * together * extent..][..piece.len() * extent];
+                row_positions::<T>(level, x, extent, piece);
+            });
+            return Ok(());
+        }
+        let tiles = inner.div_ceil(WIDTH);
+        let outer = out.len() / inner;
+        let together = (GRAIN / (extent * inner.min(WIDTH))).max(1);
+        let out = SharedSlice::new(out);
+        args.pool().ranges(outer * tiles, together, |_, range| {
+            for task in range {
+                let (outer, first) = (task / tiles, task % tiles * WIDTH);
+                let width = WIDTH.min(inner - first);
+                let at = outer * inner + first;
+                // SAFETY: tiles of results do not overlap.
+                let out = unsafe { out.range(at..at + width) };
+                column_positions::<T>(level, &x[outer * extent * inner + first..], extent, inner, out);
             }
         });
         Ok(())

@@ -3,6 +3,11 @@
 //! The last axis is handled in blocks of neighbouring windows that have all their taps, so that the compiler makes
 //! vectors of them; windows at the border are taken one by one.
 
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+#[cfg(target_arch = "x86_64")]
+use std::any::TypeId;
 use std::ops::Range;
 
 use hyperglow_core::op::{Op, Spec, Window};
@@ -81,6 +86,9 @@ impl<T: Element> Fold<T> for Place {
 
 /// The taps of a window on one axis, and the input place of the first.
 type Taps = (Range<usize>, usize);
+
+/// The taps of a line of windows on the first two axes.
+type Line<'a> = (&'a Taps, &'a Taps);
 
 /// Windows over planes of three spatial axes (missing ones have extent 1).
 pub(crate) struct Windows {
@@ -203,30 +211,40 @@ impl Windows {
         out: &mut [F::Out],
         inner: &Range<usize>,
     ) {
-        let width = self.output[2];
-        let mut lines = out.chunks_exact_mut(width);
+        self.by_lines(out, |at, line| {
+            for o in (0..inner.start).chain(inner.end..line.len()) {
+                self.block::<1, 1, T, F>(x, (at, o), &mut line[o..]);
+            }
+            for o in inner.clone().step_by(N) {
+                // The last block may overlap the one before.
+                let o = o.min(inner.end - N);
+                self.block::<N, STEP, T, F>(x, (at, o), &mut line[o..]);
+            }
+        });
+    }
+
+    /// Calls `each(taps, line)` for every line of a plane of results.
+    #[inline(always)]
+    fn by_lines<U>(&self, out: &mut [U], mut each: impl FnMut(Line<'_>, &mut [U])) {
+        let mut lines = out.chunks_exact_mut(self.output[2]);
         for z in &self.taps[0] {
             for (y, line) in self.taps[1].iter().zip(&mut lines) {
-                for o in (0..inner.start).chain(inner.end..width) {
-                    self.block::<1, 1, T, F>(x, (z, y, o), &mut line[o..]);
-                }
-                for o in inner.clone().step_by(N) {
-                    // The last block may overlap the one before.
-                    let o = o.min(inner.end - N);
-                    self.block::<N, STEP, T, F>(x, (z, y, o), &mut line[o..]);
-                }
+                each((z, y), line);
             }
         }
     }
 
-    /// Calls `line(place)` for each line of a window's taps: the place where the line of the input starts.
+    /// Calls `visit(place)` for every tap of window `o` of a line, in order.
     #[inline(always)]
-    fn lines(&self, (z_taps, z): &Taps, (y_taps, y): &Taps, mut line: impl FnMut(usize)) {
+    fn each_tap(&self, ((z_taps, z), (y_taps, y)): Line<'_>, o: usize, mut visit: impl FnMut(usize)) {
+        let (x_taps, x) = &self.taps[2][o];
+        let [dz, dy, dx] = self.dilation;
         for iz in 0..z_taps.len() {
             for iy in 0..y_taps.len() {
-                line(
-                    ((z + iz * self.dilation[0]) * self.input[1] + y + iy * self.dilation[1]) * self.input[2],
-                );
+                let line = ((z + iz * dz) * self.input[1] + y + iy * dy) * self.input[2] + x;
+                for ix in 0..x_taps.len() {
+                    visit(line + ix * dx);
+                }
             }
         }
     }
@@ -236,16 +254,12 @@ impl Windows {
     fn block<const N: usize, const STEP: usize, T: Element, F: Fold<T>>(
         &self,
         x: &[T],
-        (z, y, o): (&Taps, &Taps, usize),
+        (at, o): (Line<'_>, usize),
         out: &mut [F::Out],
     ) {
         let mut state = F::start::<N>();
-        let (taps, first) = &self.taps[2][o];
-        self.lines(z, y, |line| {
-            for tap in 0..taps.len() {
-                let place = line + first + tap * self.dilation[2];
-                F::step::<N, STEP>(&mut state, &x[place..][..(N - 1) * STEP + 1], place as i32);
-            }
+        self.each_tap(at, o, |place| {
+            F::step::<N, STEP>(&mut state, &x[place..][..(N - 1) * STEP + 1], place as i32);
         });
         out[..N].copy_from_slice(&F::done::<N>(state));
     }
@@ -437,5 +451,21 @@ pub(crate) fn sum_grad<T: Element>(windows: Windows) -> Kernel {
 /// The flat spatial place of each window's first maximum; NaN is the largest.
 pub(crate) fn argmax<T: Element>(windows: Windows) -> Kernel {
     let sizes = (windows.input_size(), windows.output_size());
-    by_planes::<T, i32>(windows, sizes, places::<T>)
+    by_planes::<T, i32>(windows, sizes, |level, windows, x, out| {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(x) = as_f32(x)
+            && x86::places(level, windows, x, out)
+        {
+            return;
+        }
+        places::<T>(level, windows, x, out);
+    })
+}
+
+/// Elements as what they are, if that is float32.
+#[cfg(target_arch = "x86_64")]
+fn as_f32<T: Element>(x: &[T]) -> Option<&[f32]> {
+    // SAFETY: of the same type, as just found.
+    (TypeId::of::<T>() == TypeId::of::<f32>())
+        .then(|| unsafe { std::slice::from_raw_parts(x.as_ptr().cast(), x.len()) })
 }
