@@ -1,6 +1,7 @@
 //! Places chosen by data: take and gather, and their adjoints index-add and scatter-add. Indices are checked
 //! before anything is written. Additions to one place are made in the order of the indices.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use hyperglow_core::reference::refusal::index_out_of_range;
@@ -179,8 +180,9 @@ impl Along {
         }
     }
 
-    /// Calls `visit(i, place)` for elements `range` of the index: place is the other's element for index 0.
-    fn each(&self, range: std::ops::Range<usize>, mut visit: impl FnMut(usize, usize)) {
+    /// Calls `visit(range, place, step)` for stretches of a line of the index, elements `range` of all: element i of
+    /// the stretch belongs to the other's element `place + i * step`, for index 0.
+    fn lines(&self, range: Range<usize>, mut visit: impl FnMut(Range<usize>, usize, usize)) {
         let Some((&(width, step), outer)) = self.axes.split_last() else {
             return;
         };
@@ -191,14 +193,27 @@ impl Along {
                 at += rest % extent * stride;
                 rest /= extent;
             }
-            for column in i % width..width {
-                if i == range.end {
-                    return;
-                }
-                visit(i, at + column * step);
-                i += 1;
-            }
+            let end = range.end.min(i - i % width + width);
+            visit(i..end, at + i % width * step, step);
+            i = end;
         }
+    }
+}
+
+/// An index: at least 0, as was checked.
+trait Index: Copy + Sync {
+    fn place(self) -> usize;
+}
+impl Index for i32 {
+    #[inline(always)]
+    fn place(self) -> usize {
+        self as usize
+    }
+}
+impl Index for i64 {
+    #[inline(always)]
+    fn place(self) -> usize {
+        self as usize
     }
 }
 
@@ -221,12 +236,31 @@ fn gather_words<T: Word>(along: Along, dtype: DType) -> Kernel {
         args.pool()
             .chunks(args.output_words::<T>(), PIECE, |_, piece_number, piece| {
                 let first = piece_number * PIECE;
-                along.each(first..first + piece.len(), |i, place| {
-                    piece[i - first] = x[place + index.at(i) * along.stride]
-                });
+                match index {
+                    Indices::Narrow(index) => gather_piece(&along, x, index, first, piece),
+                    Indices::Wide(index) => gather_piece(&along, x, index, first, piece),
+                }
             });
         Ok(())
     })
+}
+
+/// The elements from `first` on.
+fn gather_piece<T: Word, I: Index>(along: &Along, x: &[T], index: &[I], first: usize, out: &mut [T]) {
+    along.lines(first..first + out.len(), |range, place, step| {
+        let (index, out) = (
+            &index[range.clone()],
+            &mut out[range.start - first..range.end - first],
+        );
+        if along.stride == 1 {
+            let x = &x[place..place + along.extent];
+            out.iter_mut().zip(index).for_each(|(out, i)| *out = x[i.place()]);
+            return;
+        }
+        for (j, (out, i)) in out.iter_mut().zip(index).enumerate() {
+            *out = x[place + j * step + i.place() * along.stride];
+        }
+    });
 }
 
 /// Zeros, plus `src[i]` at `i with index[i] on the axis`.
@@ -271,14 +305,39 @@ fn scatter_add_of<T: Element>(to: &Shape, index: &Shape, axis: usize, dtype: DTy
             let elements = range.start * per_slice..range.end * per_slice;
             // SAFETY: slices of the first axis are one task's.
             unsafe { out.range(range.start * room_per_slice..range.end * room_per_slice) }.fill(T::ZERO);
-            along.each(elements, |i, place| {
-                let at = place + index.at(i) * along.stride;
-                debug_assert!(at < room);
-                // SAFETY: places of different slices differ, and one task adds to one place after the other.
-                let to = unsafe { out.range(at..at + 1) };
-                to[0] = to[0].plus(src[i]);
-            });
+            match index {
+                Indices::Narrow(index) => scatter_piece(&along, src, index, elements, &out),
+                Indices::Wide(index) => scatter_piece(&along, src, index, elements, &out),
+            }
         });
         Ok(())
     })
+}
+
+/// Adds the elements `range`, of slices that are one task's.
+fn scatter_piece<T: Element, I: Index>(
+    along: &Along,
+    src: &[T],
+    index: &[I],
+    range: Range<usize>,
+    out: &SharedSlice<'_, T>,
+) {
+    along.lines(range, |range, place, step| {
+        let (src, index) = (&src[range.clone()], &index[range]);
+        if along.stride == 1 {
+            // SAFETY: a line of a slice that is one task's.
+            let out = unsafe { out.range(place..place + along.extent) };
+            for (x, i) in src.iter().zip(index) {
+                let to = &mut out[i.place()];
+                *to = to.plus(*x);
+            }
+            return;
+        }
+        for (j, (x, i)) in src.iter().zip(index).enumerate() {
+            let at = place + j * step + i.place() * along.stride;
+            // SAFETY: places of different slices differ, and one task adds to one place after the other.
+            let to = unsafe { out.range(at..at + 1) };
+            to[0] = to[0].plus(*x);
+        }
+    });
 }
