@@ -753,3 +753,35 @@ fn random_numbers() {
         }
     }
 }
+
+/// Products large enough for every way to compute them, of numbers that not every way can take.
+#[test]
+fn large_matmul_of_extreme_numbers() {
+    let (m, n, k) = (150, 130, 170);
+    let mut dice = Dice::new(11);
+    let b = dice.tensor_of([k, n], DType::F32, |dice| dice.below(9) as f64 - 4.0);
+    let mut with = |common: f64, at: usize, x: f64| {
+        let mut i = 0;
+        dice.tensor_of([m, k], DType::F32, |dice| {
+            i += 1;
+            if i == at {
+                x
+            } else {
+                common * (1.0 + dice.below(8) as f64 / 7.0)
+            }
+        })
+    };
+    for (common, at, x) in [
+        (1.0, 5, f64::NAN),
+        (1.0, 300, f64::NEG_INFINITY),
+        (1.0, 7, 3e38),
+        (1.0, 9, -1e-40),
+        (1e-20, 0, 0.0),
+        (2e30, 0, 0.0),
+    ] {
+        let a = with(common, at, x);
+        // The terms of the extreme element's row are added to it in another order.
+        let tolerance = Tolerance(1e-4 * common, 1e-6);
+        check(Op::MatMul { ta: false, tb: false }, &[&a, &b], None, tolerance);
+    }
+}

@@ -5,7 +5,11 @@
 
 /// A set of vector instructions that this processor has: a value exists only when it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Level(Kind);
+pub struct Level {
+    kind: Kind,
+    /// Matrix instructions besides.
+    matrix: bool,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
@@ -18,7 +22,11 @@ pub(crate) enum Kind {
 
 impl Level {
     /// What every processor of the target has.
-    pub const PORTABLE: Level = Level(Kind::Portable);
+    pub const PORTABLE: Level = Level::of(Kind::Portable);
+
+    const fn of(kind: Kind) -> Level {
+        Level { kind, matrix: false }
+    }
 
     /// The levels of this processor, slowest first.
     pub fn available() -> Vec<Level> {
@@ -28,17 +36,23 @@ impl Level {
         {
             let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
             if avx2 && is_x86_feature_detected!("bmi2") {
-                levels.push(Level(Kind::Avx2));
+                levels.push(Level::of(Kind::Avx2));
                 let wide = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl");
                 if wide && is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512dq") {
-                    levels.push(Level(Kind::Avx512));
+                    levels.push(Level::of(Kind::Avx512));
+                    if super::gemm::matrix_instructions() {
+                        levels.push(Level {
+                            kind: Kind::Avx512,
+                            matrix: true,
+                        });
+                    }
                 }
             }
         }
         levels
     }
 
-    /// The best level, or the one named by the environment variable `HYPERGLOW_CPU` (`avx512`, `avx2`,
+    /// The best level, or the one named by the environment variable `HYPERGLOW_CPU` (`amx`, `avx512`, `avx2`,
     /// `portable`) if this processor has it.
     pub fn detect() -> Level {
         let levels = Level::available();
@@ -49,7 +63,9 @@ impl Level {
 
     /// As in `HYPERGLOW_CPU`.
     pub fn name(self) -> &'static str {
-        match self.0 {
+        match self.kind {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 if self.matrix => "amx",
             Kind::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => "avx2",
@@ -59,7 +75,12 @@ impl Level {
     }
 
     pub(crate) fn kind(self) -> Kind {
-        self.0
+        self.kind
+    }
+
+    /// Whether large products of float32 may use matrix instructions.
+    pub(crate) fn matrix(self) -> bool {
+        self.matrix
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! [`tile`] is the innermost kernel, [`pack`] brings operands into its order, [`region`] computes a part of the
 //! result on one thread, [`product`] divides the result into such parts. [`direct`] computes small products from
-//! where their operands lie, with the tiles of [`strip`]. [`dots`] is for few results of many terms.
+//! where their operands lie, with the tiles of [`strip`], [`amx`] large ones with matrix instructions. [`dots`] is for few results of many terms.
 
+#[cfg_attr(not(target_arch = "x86_64"), path = "amx/absent.rs")]
+mod amx;
 mod direct;
 mod dots;
 mod lanes;
@@ -13,6 +15,8 @@ mod region;
 mod strip;
 mod tile;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use amx::available as matrix_instructions;
 pub(crate) use dots::{Dots, dots};
 pub(crate) use lanes::{Lanes, Portable};
 pub(crate) use pack::{Matrix, Right, Widths};

@@ -1,8 +1,10 @@
 //! A matrix product divided into tasks. The division never divides k, and an element is computed alike in every
 //! task, so the bits do not depend on the number of threads.
 
+use std::any::TypeId;
 use std::ops::Range;
 
+use super::amx::Split;
 use super::direct::Direct;
 use super::pack::{Matrix, pack_left};
 use super::region::{COLS, DEPTH, Left, Source, Target, Warm, region, work_len};
@@ -45,6 +47,8 @@ pub(crate) struct Product {
     shape: Geometry,
     /// How it is computed directly, if it is; the rest is about the other way.
     direct: Option<Direct>,
+    /// How it is computed where there are matrix instructions, if it is.
+    split: Option<Split>,
     /// Computed as C^T = B^T A^T: B is then read in place, once.
     swapped: bool,
     /// Rows and columns of a task (of C^T if swapped).
@@ -100,6 +104,7 @@ impl Product {
         Product {
             shape,
             direct: Direct::new(shape, threads),
+            split: Split::new(shape, threads),
             swapped,
             task: (0, 0),
             share_left: false,
@@ -125,7 +130,10 @@ impl Product {
 
     /// The same product for [`Product::run_tiles`], if its result is large and its shape suits.
     pub fn in_tiles(self) -> Option<Product> {
-        let tiles = self.divided(TILE.0, TILE.1);
+        let tiles = Product {
+            split: self.split.and_then(Split::in_tiles),
+            ..self.divided(TILE.0, TILE.1)
+        };
         let suits = self.shape.batch == 1
             && !self.swapped
             && self.shape.m * self.shape.n >= LARGE
@@ -178,20 +186,39 @@ impl Product {
     /// Bytes that [`Product::run`] takes of an operation's scratch, or [`Product::run_tiles`] of the same product.
     pub fn scratch_bytes<T: Tiled>(&self, level: Level, threads: usize) -> usize {
         let bytes = |product: &Product| {
-            let (left, right, work) = product.scratch::<T>(level);
-            scratch_bytes::<T>(left) + scratch_bytes::<T>(right) + scratch_bytes::<T>(work * threads)
+            let split = product.split.filter(|_| product.splits::<T>(level));
+            let split = split.map_or(0, |split| split.scratch_bytes(threads));
+            split
+                + match &product.direct {
+                    Some(direct) => direct.scratch_bytes::<T>(level, threads),
+                    None => product.packed_bytes::<T>(level, threads),
+                }
         };
-        let whole = match &self.direct {
-            Some(direct) => direct.scratch_bytes::<T>(level, threads),
-            None => bytes(self),
-        };
-        whole.max(self.in_tiles().map_or(0, |tiles| bytes(&tiles)))
+        bytes(self).max(self.in_tiles().map_or(0, |tiles| bytes(&tiles)))
+    }
+
+    /// Bytes of scratch of the way by packing.
+    fn packed_bytes<T: Tiled>(&self, level: Level, threads: usize) -> usize {
+        let (left, right, work) = self.scratch::<T>(level);
+        scratch_bytes::<T>(left) + scratch_bytes::<T>(right) + scratch_bytes::<T>(work * threads)
+    }
+
+    /// Whether a level's matrix instructions, if it has them, are for such elements.
+    fn splits<T: 'static>(&self, level: Level) -> bool {
+        level.matrix() && TypeId::of::<T>() == TypeId::of::<f32>()
     }
 
     /// Computes all products.
     pub fn run<T: Tiled + Plain>(&self, args: &Args<'_>, a: &[T], b: &[T], c: &mut [T]) {
         assert_eq!(c.len(), self.shape.batch * self.shape.m * self.shape.n);
         if c.is_empty() {
+            return;
+        }
+        if let Some(split) = self.split
+            && args.level().matrix()
+            && let (Some(a), Some(b), Some(c)) = (same(a), same(b), same_mut(c))
+            && split.run(args, a, b, c)
+        {
             return;
         }
         if let Some(direct) = &self.direct {
@@ -251,6 +278,16 @@ impl Product {
         warm: Warm<'_>,
         use_up: impl Fn(usize, usize, Range<usize>, &[T]) + Sync,
     ) {
+        if let Some(split) = self.split
+            && args.level().matrix()
+            && let (Some(a), Some(b), Some(room)) = (same(a), same(b), same_mut(room))
+            && split.run_tiles(args, (a, b), room, warm, |worker, row, columns, line: &[f32]| {
+                let line = same(line).expect("elements are float32, as the operands were");
+                use_up(worker, row, columns, line);
+            })
+        {
+            return;
+        }
         let (level, room) = (args.level(), SharedSlice::new(room));
         let (len, stride) = self.tile_len();
         self.each_task(args, a, b, |task| {
@@ -388,6 +425,20 @@ impl<T: Tiled> Task<'_, T> {
             )
         };
     }
+}
+
+/// The elements, if they are of this type.
+fn same<T: 'static, U: 'static>(x: &[T]) -> Option<&[U]> {
+    // SAFETY: the same type.
+    (TypeId::of::<T>() == TypeId::of::<U>())
+        .then(|| unsafe { std::slice::from_raw_parts(x.as_ptr().cast(), x.len()) })
+}
+
+/// The elements, if they are of this type.
+fn same_mut<T: 'static, U: 'static>(x: &mut [T]) -> Option<&mut [U]> {
+    // SAFETY: the same type.
+    (TypeId::of::<T>() == TypeId::of::<U>())
+        .then(|| unsafe { std::slice::from_raw_parts_mut(x.as_mut_ptr().cast(), x.len()) })
 }
 
 /// Writes `small`, which is C^T for some of its rows and columns, to C: `rows` by `columns` of the matrix with

@@ -67,7 +67,7 @@ impl Warm<'_> {
 
     /// Asks for a tile of elements of `size` bytes.
     #[inline]
-    fn ask(&self, size: usize, rows: Range<usize>, cols: Range<usize>) {
+    pub fn ask(&self, size: usize, rows: Range<usize>, cols: Range<usize>) {
         for matrix in self.matrices {
             for row in rows.clone() {
                 let line = matrix + row * self.stride * size;

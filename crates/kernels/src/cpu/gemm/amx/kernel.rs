@@ -1,0 +1,170 @@
+//! The innermost part: a tile of 32 x 32 results, in four of the processor's eight tile registers.
+
+use std::arch::asm;
+
+/// Rows or columns of results of a tile register.
+pub(super) const UNIT: usize = 16;
+/// Rows or columns of results of a panel: two registers.
+pub(super) const PANEL: usize = 2 * UNIT;
+/// Terms of an instruction.
+pub(super) const STEP: usize = 32;
+/// Numbers of half the width that a number is split into.
+pub(super) const PARTS: usize = 3;
+/// Pairs of half numbers in a register.
+pub(super) const REGISTER: usize = 256;
+/// Pairs in a panel's step: for each of its two units the parts, the largest first.
+pub(super) const PANEL_STEP: usize = 2 * PARTS * REGISTER;
+
+/// The shapes of the tile registers, as `ldtilecfg` wants them.
+#[repr(C, align(64))]
+struct Config {
+    palette: u8,
+    start: u8,
+    reserved: [u8; 14],
+    row_bytes: [u16; 16],
+    rows: [u8; 16],
+}
+
+/// While it lives, the thread's tile registers are ready for [`Tiles::product`].
+pub(super) struct Tiles(());
+
+impl Tiles {
+    /// # Safety
+    /// The processor must have the instructions, and the system must let the process use them.
+    pub unsafe fn new() -> Tiles {
+        let mut config = Config {
+            palette: 1,
+            start: 0,
+            reserved: [0; 14],
+            row_bytes: [0; 16],
+            rows: [0; 16],
+        };
+        config.row_bytes[..8].fill(64);
+        config.rows[..8].fill(16);
+        // SAFETY: reads the 64 bytes of `config`. The compiler uses no tile registers.
+        unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const config, options(nostack, readonly)) };
+        Tiles(())
+    }
+
+    /// Writes to `out`, with `stride` elements between rows, the products of a left and a right panel over `steps`
+    /// steps: the six products of parts that matter at the precision of the sum, the largest last.
+    ///
+    /// # Safety
+    /// The panels must hold `steps` steps, and `out` have room for 32 x 32.
+    pub unsafe fn product(
+        &self,
+        steps: usize,
+        left: *const u32,
+        right: *const u32,
+        out: *mut f32,
+        stride: usize,
+    ) {
+        // SAFETY: reads `steps` times 6 KiB of each panel, and writes 32 rows of 128 bytes.
+        unsafe {
+            asm!(
+                "tilezero tmm0",
+                "tilezero tmm1",
+                "tilezero tmm2",
+                "tilezero tmm3",
+                "test {steps}, {steps}",
+                "jz 3f",
+                "2:",
+                // high x low
+                "tileloadd tmm4, [{a} + {line}]",
+                "tileloadd tmm6, [{b} + {line} + 2048]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm7, [{b} + {line} + 5120]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm5, [{a} + {line} + 3072]",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                // high x middle
+                "tileloadd tmm6, [{b} + {line} + 1024]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm7, [{b} + {line} + 4096]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                // middle x middle
+                "tileloadd tmm4, [{a} + {line} + 1024]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm5, [{a} + {line} + 4096]",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                // middle x high
+                "tileloadd tmm6, [{b} + {line}]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm7, [{b} + {line} + 3072]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                // low x high
+                "tileloadd tmm4, [{a} + {line} + 2048]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm5, [{a} + {line} + 5120]",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                // high x high
+                "tileloadd tmm4, [{a} + {line}]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm5, [{a} + {line} + 3072]",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "add {a}, 6144",
+                "add {b}, 6144",
+                "dec {steps}",
+                "jnz 2b",
+                "3:",
+                "tilestored [{out} + {stride}], tmm0",
+                "tilestored [{out} + {stride} + 64], tmm1",
+                "tilestored [{lower} + {stride}], tmm2",
+                "tilestored [{lower} + {stride} + 64], tmm3",
+                a = inout(reg) left => _,
+                b = inout(reg) right => _,
+                steps = inout(reg) steps => _,
+                line = in(reg) 64_usize,
+                out = in(reg) out,
+                lower = in(reg) out.wrapping_add(UNIT * stride),
+                stride = in(reg) stride * size_of::<f32>(),
+                options(nostack),
+            );
+        }
+    }
+}
+
+impl Drop for Tiles {
+    fn drop(&mut self) {
+        // SAFETY: touches the tile registers alone. Their contents need not be saved any more when threads change.
+        unsafe { asm!("tilerelease", options(nostack, nomem)) };
+    }
+}
+
+/// Whether the processor has the instructions and the system lets this process use them, which it is asked for.
+pub(crate) fn available() -> bool {
+    static AVAILABLE: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    *AVAILABLE.get_or_init(|| has_instructions() && permitted())
+}
+
+/// `amx-tile` and `amx-bf16`.
+fn has_instructions() -> bool {
+    use std::arch::x86_64::{__cpuid, __cpuid_count};
+    const WANTED: u32 = 1 << 24 | 1 << 22;
+    __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & WANTED == WANTED
+}
+
+/// Threads have the tile registers only after the process has asked for them.
+#[cfg(target_os = "linux")]
+fn permitted() -> bool {
+    const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
+    const XFEATURE_XTILEDATA: libc::c_long = 18;
+    // SAFETY: changes what this process may use, and touches no memory.
+    unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0 }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn permitted() -> bool {
+    false
+}
