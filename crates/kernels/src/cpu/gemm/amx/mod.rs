@@ -403,15 +403,16 @@ impl<'a> Job<'a> {
                 .panels(self.level, rows.clone(), terms.clone(), left_work);
             let (right, right_fine) = self.right.panels(self.level, cols.clone(), terms, right_work);
             fine &= left_fine && right_fine;
-            for (c, right) in cols
+            // A row of tiles at a time, so that the result is written in long rows.
+            for (r, left) in rows
                 .clone()
                 .step_by(PANEL)
-                .zip(right.chunks_exact(steps * PANEL_STEP))
+                .zip(left.chunks_exact(steps * PANEL_STEP))
             {
-                for (r, left) in rows
+                for (c, right) in cols
                     .clone()
                     .step_by(PANEL)
-                    .zip(left.chunks_exact(steps * PANEL_STEP))
+                    .zip(right.chunks_exact(steps * PANEL_STEP))
                 {
                     let valid = (PANEL.min(rows.end - r), PANEL.min(cols.end - c));
                     if k0 == 0 {
