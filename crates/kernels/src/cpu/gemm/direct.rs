@@ -62,7 +62,7 @@ impl Direct {
 
     /// Whether the right operand is packed: it is stored transposed, or a level cannot read part of a register.
     fn packs<T>(&self, strips: &Strips<T>) -> bool {
-        self.shape.b.1 != 1 || !strips.masks && self.shape.n % strips.lanes != 0
+        self.shape.b.1 != 1 || !strips.masks && !self.shape.n.is_multiple_of(strips.lanes)
     }
 
     /// Elements between rows of a packed right operand: whole registers, and an odd number of them, so that rows do

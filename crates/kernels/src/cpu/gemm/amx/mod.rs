@@ -29,6 +29,8 @@ pub(crate) use kernel::available;
 const TASK: (usize, usize, usize) = (512, 512, 384);
 /// The same where there are no more columns than this: then memory is read in longer rows.
 const NARROW: (usize, usize, usize) = (128, 128, 1024);
+/// The same where there are no more rows than this: then the right operand is packed on the way, long rows at a time.
+const FLAT: (usize, usize, usize) = (128, 256, 256);
 /// Tasks per thread, so that one that was held up does not hold up the rest.
 const TASKS: usize = 4;
 /// Elements of an operand that is packed once for all tasks.
@@ -67,7 +69,11 @@ impl Split {
         let swapped = swapped < plainly;
         let (rows, cols) = if swapped { (n, m) } else { (m, n) };
         // Not by the number of threads, on which the sums must not depend.
-        let (most_rows, most_cols, depth) = if cols <= NARROW.1 { NARROW } else { TASK };
+        let (most_rows, most_cols, depth) = match () {
+            () if cols <= NARROW.1 => NARROW,
+            () if rows <= FLAT.0 => FLAT,
+            () => TASK,
+        };
         let mut task = (rows.min(most_rows), cols.min(most_cols));
         while rows.div_ceil(task.0) * cols.div_ceil(task.1) < threads * TASKS
             && threads > 1
@@ -133,7 +139,8 @@ impl Split {
                 packed_len(lines, k.min(self.depth))
             }
         };
-        let work = own(self.share_left, self.task.0) + own(self.share_right, self.task.1);
+        // A panel of the left operand is packed as it is wanted.
+        let work = own(self.share_left, PANEL) + own(self.share_right, self.task.1);
         (
             shared(self.share_left, rows),
             shared(self.share_right, cols),
@@ -386,10 +393,11 @@ impl<'a> Job<'a> {
         warm: Warm<'_>,
         work: &mut [u32],
     ) -> bool {
+        let depth = self.k.min(self.depth);
         let left_len = if self.left.packed.is_some() {
             0
         } else {
-            packed_len(rows.len(), self.k.min(self.depth))
+            packed_len(PANEL, depth)
         };
         let (left_work, right_work) = work.split_at_mut(left_len);
         // SAFETY: this runs only at a level that has the instructions.
@@ -397,23 +405,18 @@ impl<'a> Job<'a> {
         let mut fine = true;
         for k0 in (0..self.k).step_by(self.depth) {
             let terms = k0..self.k.min(k0 + self.depth);
-            let steps = terms.len().div_ceil(STEP);
-            let (left, left_fine) = self
-                .left
-                .panels(self.level, rows.clone(), terms.clone(), left_work);
-            let (right, right_fine) = self.right.panels(self.level, cols.clone(), terms, right_work);
-            fine &= left_fine && right_fine;
+            let panel = terms.len().div_ceil(STEP) * PANEL_STEP;
+            let (right, split) = self
+                .right
+                .panels(self.level, cols.clone(), terms.clone(), right_work);
+            fine &= split;
             // A row of tiles at a time, so that the result is written in long rows.
-            for (r, left) in rows
-                .clone()
-                .step_by(PANEL)
-                .zip(left.chunks_exact(steps * PANEL_STEP))
-            {
-                for (c, right) in cols
-                    .clone()
-                    .step_by(PANEL)
-                    .zip(right.chunks_exact(steps * PANEL_STEP))
-                {
+            for r in rows.clone().step_by(PANEL) {
+                let (left, split) =
+                    self.left
+                        .panels(self.level, r..rows.end.min(r + PANEL), terms.clone(), left_work);
+                fine &= split;
+                for (c, right) in cols.clone().step_by(PANEL).zip(right.chunks_exact(panel)) {
                     let valid = (PANEL.min(rows.end - r), PANEL.min(cols.end - c));
                     if k0 == 0 {
                         warm.ask(size_of::<f32>(), r..r + valid.0, c..c + valid.1);
@@ -430,7 +433,7 @@ impl<'a> Job<'a> {
                             start: out.start.add(at),
                             ..out
                         };
-                        tile(self.level, &tiles, steps, (left, right), out, valid, k0 > 0);
+                        tile(self.level, &tiles, (&left[..panel], right), out, valid, k0 > 0);
                     }
                 }
             }
@@ -442,16 +445,16 @@ impl<'a> Job<'a> {
 /// Writes a tile, or adds it to what is there.
 ///
 /// # Safety
-/// The panels must hold `steps` steps, and `out` have room for the valid rows and columns.
+/// The panels must be of one length, and `out` have room for the valid rows and columns.
 unsafe fn tile(
     level: Level,
     tiles: &Tiles,
-    steps: usize,
     (left, right): (&[u32], &[u32]),
     out: Out,
     (rows, cols): (usize, usize),
     add: bool,
 ) {
+    let steps = right.len() / PANEL_STEP;
     // SAFETY: as the caller promises; `sums` and `turned` have room for a whole tile.
     unsafe {
         if (rows, cols) == (PANEL, PANEL) && !out.transposed && !add {
