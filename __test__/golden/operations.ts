@@ -4,6 +4,7 @@ import { estimatorOperations } from './estimators.js'
 import type { Case } from './format.js'
 import { layerOperations } from './layers.js'
 import { lossOperations } from './losses.js'
+import { neighbourOperations } from './neighbours.js'
 import { optimizerOperations } from './optimizers.js'
 import type { Operation } from './run-case.js'
 import { tensorOperations } from './tensor-ops.js'
@@ -12,6 +13,7 @@ import { trajectory } from './trajectory.js'
 const byOp: Readonly<Record<string, Operation>> = {
   ...layerOperations,
   ...estimatorOperations,
+  ...neighbourOperations,
   ...optimizerOperations,
   ib_trajectory: trajectory,
 }

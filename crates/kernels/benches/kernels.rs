@@ -11,7 +11,7 @@ use hyperglow_core::DType;
 use hyperglow_core::backend::{Backend, Buffer};
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 use hyperglow_core::infer::infer;
-use hyperglow_core::op::{Distribution, Op, Reduction, Spec, Window};
+use hyperglow_core::op::{Distribution, Metric, Op, Reduction, Spec, Window};
 use hyperglow_core::plan::{Cluster, Instr, InstrKind, Program, SlotId, View};
 use hyperglow_kernels::CpuBackend;
 use support::{Dice, Draft, buffers};
@@ -88,10 +88,11 @@ struct Bench {
     filter: String,
 }
 
-/// What is counted: multiply-adds twice, or bytes that pass memory.
+/// What is counted: multiply-adds twice, bytes that pass memory, or questions.
 enum Work {
     Flops(f64),
     Bytes(f64),
+    Askers(f64),
 }
 
 impl Bench {
@@ -140,6 +141,11 @@ impl Bench {
                 n / best / 1e9,
                 n / median / 1e9
             ),
+            Work::Askers(n) => format!(
+                "{:8.1} k/s     best {:8.1} median",
+                n / best / 1e3,
+                n / median / 1e3
+            ),
             Work::Bytes(n) => format!(
                 "{:8.1} GB/s    best {:8.1} median",
                 n / best / 1e9,
@@ -161,6 +167,49 @@ impl Bench {
             std::sync::Arc::into_inner(draft.finish()).expect("one owner"),
             work,
         );
+    }
+
+    /// Neighbours of normal samples, which are drawn in the same run: the time of that is its own line.
+    fn neighbors(&self) {
+        for (n, d) in [
+            (1000, 2),
+            (1000, 10),
+            (10_000, 1),
+            (10_000, 2),
+            (10_000, 5),
+            (10_000, 10),
+            (10_000, 20),
+        ] {
+            for dtype in [DType::F32, DType::F64] {
+                let radius = Spec::new([n], dtype);
+                let nearest = Op::Neighbors {
+                    k: 3,
+                    metric: Metric::Maximum,
+                };
+                let count = Op::CountWithin {
+                    metric: Metric::Maximum,
+                    closed: false,
+                };
+                for (op, inputs) in [(nearest, vec![]), (count, vec![radius])] {
+                    let name = format!("{} {n} x {d} {dtype}", op.name());
+                    self.on_normal(&name, op, Spec::new([n, d], dtype), inputs);
+                }
+            }
+        }
+    }
+
+    fn on_normal(&self, name: &str, op: Op, x: Spec, more: Vec<Spec>) {
+        let mut draft = Draft::default();
+        let key = draft.input(Spec::new([2], DType::U32));
+        let samples = draft.inner(x.clone());
+        draft.op(&self.backend, Op::Random(Distribution::Normal), &[key], samples);
+        let mut inputs = vec![samples];
+        inputs.extend(more.iter().map(|spec| draft.input(spec.clone())));
+        let specs: Vec<&Spec> = std::iter::once(&x).chain(&more).collect();
+        let output = draft.output(infer(&op, &specs, None).unwrap());
+        draft.op(&self.backend, op, &inputs, output);
+        let program = std::sync::Arc::into_inner(draft.finish()).expect("one owner");
+        self.time(name, program, Work::Askers(x.shape[0] as f64));
     }
 
     fn matmul(&self, m: usize, n: usize, k: usize, ta: bool, tb: bool) {
@@ -640,4 +689,5 @@ fn main() {
     bench.others();
     bench.reductions();
     bench.pooling();
+    bench.neighbors();
 }

@@ -35,7 +35,8 @@ impl Level {
         #[cfg(target_arch = "x86_64")]
         {
             let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            if avx2 && is_x86_feature_detected!("bmi2") {
+            let bits = is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("popcnt");
+            if avx2 && bits {
                 levels.push(Level::of(Kind::Avx2));
                 let wide = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl");
                 if wide && is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512dq") {

@@ -1,6 +1,8 @@
 //! Points in blocks of 32, coordinate by coordinate, so that one instruction measures many of them.
 
+use super::lanes::Lanes;
 use super::measure::{Measure, Real};
+use crate::cpu::element::Element;
 
 /// Points of a block.
 pub(super) const BLOCK: usize = 32;
@@ -54,20 +56,64 @@ impl<'a, T: Real> Blocks<'a, T> {
     }
 }
 
-/// Measures from one point to the 32 of a block.
-#[inline(always)]
-pub(super) fn measures<T: Real, M: Measure>(point: &[T], block: &[T]) -> [T; BLOCK] {
-    let mut far = [T::ZERO; BLOCK];
-    for (&p, lanes) in point.iter().zip(block.chunks_exact(BLOCK)) {
-        for (far, &x) in far.iter_mut().zip(lanes) {
-            *far = M::add(*far, (p - x).abs());
-        }
-    }
-    far
+/// Points of a block that are measured together: two registers of them.
+pub(super) const fn step<V: Lanes>() -> usize {
+    2 * V::N
 }
 
-/// How many of the measures are at most `limit`.
+/// Measures from `Q` points (d, Q) to the points of a block (d, 32) from `lane` on, [`step`] of them.
+///
+/// # Safety
+/// The processor must have the instructions of `V`.
 #[inline(always)]
-pub(super) fn count_within<T: Real, const N: usize>(measures: &[T; N], limit: T) -> u32 {
-    measures.iter().map(|&m| u32::from(m <= limit)).sum()
+pub(super) unsafe fn measures<V: Lanes, M: Measure, const Q: usize>(
+    points: &[V::Elem],
+    block: &[V::Elem],
+    lane: usize,
+) -> [[V; 2]; Q] {
+    let (points, _) = points.as_chunks::<Q>();
+    assert!(block.len() >= points.len() * BLOCK && lane + step::<V>() <= BLOCK);
+    // SAFETY: what is read lies in the block, as just checked; the rest as the caller promises.
+    unsafe {
+        let mut far = [[V::splat(V::Elem::ZERO); 2]; Q];
+        // By index: an iterator that is not inlined here would lack the instructions.
+        for c in 0..points.len() {
+            let at = block.as_ptr().add(c * BLOCK + lane);
+            let lanes = [V::load(at), V::load(at.add(V::N))];
+            for q in 0..Q {
+                let p = V::splat(points[c][q]);
+                far[q][0] = M::add_lanes(far[q][0], p.difference(lanes[0]));
+                far[q][1] = M::add_lanes(far[q][1], p.difference(lanes[1]));
+            }
+        }
+        far
+    }
+}
+
+/// A bit for each of the measures that is at most `limit`.
+///
+/// # Safety
+/// The processor must have the instructions of `V`.
+#[inline(always)]
+pub(super) unsafe fn within<V: Lanes>(measures: [V; 2], limit: V::Elem) -> u32 {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let limit = V::splat(limit);
+        measures[0].within(limit) | measures[1].within(limit) << V::N
+    }
+}
+
+/// The measures one by one.
+///
+/// # Safety
+/// The processor must have the instructions of `V`.
+#[inline(always)]
+pub(super) unsafe fn spread<V: Lanes>(measures: [V; 2]) -> [V::Elem; BLOCK] {
+    let mut line = [V::Elem::ZERO; BLOCK];
+    // SAFETY: a register has at most 16 elements; the rest as the caller promises.
+    unsafe {
+        measures[0].store(line.as_mut_ptr());
+        measures[1].store(line.as_mut_ptr().add(V::N));
+    }
+    line
 }

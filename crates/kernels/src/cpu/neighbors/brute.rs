@@ -1,76 +1,69 @@
-//! Every point against every other, 4 at a time against 16.
+//! Every point against every other, four at a time, by tiles of points that stay in the nearest cache while all askers
+//! of a task pass over them.
 
-use super::blocks::{BLOCK, Blocks, count_within};
+use super::blocks::{BLOCK, Blocks, measures, spread, step, within};
+use super::lanes::{Lanes, by_level};
 use super::list::Nearest;
 use super::measure::{Measure, Real};
-use crate::cpu::level::versions;
 
 /// Points that ask at the same time: what was loaded of the others serves all of them.
-pub(super) const TOGETHER: usize = 4;
-const LANES: usize = BLOCK / 2;
+const TOGETHER: usize = 4;
+/// Points that ask in one task.
+pub(super) const ASKERS: usize = 32;
+/// Bytes of the points of a tile.
+const TILE: usize = 32 << 10;
 
-/// Measures from the askers (d, 4) to half a block.
-#[inline(always)]
-fn measures<T: Real, M: Measure>(askers: &[T], block: &[T], half: usize) -> [[T; LANES]; TOGETHER] {
-    let mut far = [[T::ZERO; LANES]; TOGETHER];
-    let (askers, _) = askers.as_chunks::<TOGETHER>();
-    for (asker, lanes) in askers.iter().zip(block.chunks_exact(BLOCK)) {
-        let lanes = &lanes[half * LANES..(half + 1) * LANES];
-        for (far, &p) in far.iter_mut().zip(asker) {
-            for (far, &x) in far.iter_mut().zip(lanes) {
-                *far = M::add(*far, (p - x).abs());
-            }
-        }
-    }
-    far
-}
-
-/// Rows `first` to `first + 4` of x (n, d), coordinate by coordinate; rows beyond the last repeat it.
-#[inline(always)]
+/// Rows `first` to `first + 32` of x (n, d), four by four, coordinate by coordinate; rows beyond the last repeat it.
 fn gather<T: Real>(x: &[T], d: usize, first: usize, askers: &mut [T]) {
     let n = x.len() / d;
-    for q in 0..TOGETHER {
+    for q in 0..ASKERS {
         let row = (first + q).min(n - 1);
         for c in 0..d {
-            askers[c * TOGETHER + q] = x[row * d + c];
+            askers[(q / TOGETHER * d + c) * TOGETHER + q % TOGETHER] = x[row * d + c];
         }
     }
 }
 
-versions! {
-    /// The k nearest of rows `first .. first + out.len() / k`, at most 4, with `askers` (d, 4), `measures` and `rows`
-    /// (4, k) for its own use.
-    pub(super) fn nearest[T: Real, M: Measure](
+/// The blocks of each tile.
+fn tiles<T: Real>(blocks: &Blocks<'_, T>) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let count = blocks.count();
+    let many = (TILE / (blocks.d * BLOCK * size_of::<T>())).max(1);
+    (0..count)
+        .step_by(many)
+        .map(move |start| start..count.min(start + many))
+}
+
+by_level! {
+    /// The k nearest of rows `first .. first + out.len() / k`, at most 32, with `askers` (d, 32) and `lists`, both (32, k),
+    /// for its own use.
+    pub(super) fn nearest(
         blocks: Blocks<'_, T>,
         x: &[T],
         first: usize,
         askers: &mut [T],
         lists: (&mut [T], &mut [u32]),
         out: &mut [i32],
-        measure: M,
     ) {
-        let _ = measure;
-        let (far, rows) = lists;
         gather(x, blocks.d, first, askers);
-        let k = far.len() / TOGETHER;
+        let (far, rows) = lists;
+        let k = far.len() / ASKERS;
         let mut pieces = far.chunks_exact_mut(k).zip(rows.chunks_exact_mut(k));
-        let mut lists: [Nearest<'_, T>; TOGETHER] = std::array::from_fn(|_| {
+        let mut lists: [Nearest<'_, T>; ASKERS] = std::array::from_fn(|_| {
             let (far, rows) = pieces.next().expect("a list for each");
             Nearest::new(far, rows)
         });
-        for b in 0..blocks.count() {
-            let block = blocks.coordinates(b);
-            for half in 0..2 {
-                let start = b * BLOCK + half * LANES;
-                let all = measures::<T, M>(askers, block, half);
-                for (q, (list, measures)) in lists.iter_mut().zip(&all).enumerate() {
-                    // Rows come in order, so one that is as near as the last of the list cannot enter.
-                    let limit = list.limit();
-                    if measures.iter().fold(false, |any, &m| any | (m < limit)) {
-                        for (lane, &m) in measures.iter().enumerate() {
-                            if m < list.limit() && start + lane != first + q {
-                                list.offer(m, (start + lane) as u32);
-                            }
+        let wanted = out.len() / k;
+        for tile in tiles(&blocks) {
+            for start in (0..wanted).step_by(TOGETHER) {
+                let points = &askers[start * blocks.d..(start + TOGETHER) * blocks.d];
+                let lists = &mut lists[start..start + TOGETHER];
+                for b in tile.clone() {
+                    for lane in (0..BLOCK).step_by(step::<V>()) {
+                        // SAFETY: as the caller promises.
+                        let all = unsafe { measures::<V, M, TOGETHER>(points, blocks.coordinates(b), lane) };
+                        for q in 0..TOGETHER {
+                            // SAFETY: as the caller promises.
+                            unsafe { enter::<V>(&mut lists[q], all[q], b * BLOCK + lane, first + start + q) };
                         }
                     }
                 }
@@ -82,26 +75,55 @@ versions! {
     }
 }
 
-versions! {
-    /// For rows `first .. first + out.len()`, at most 4, the number of points within the limits, themselves included.
-    pub(super) fn count[T: Real, M: Measure](
+/// Offers the points from row `start` on to the list of row `asker`.
+///
+/// # Safety
+/// The processor must have the instructions of `V`.
+#[inline(always)]
+unsafe fn enter<V: Lanes>(list: &mut Nearest<'_, V::Elem>, far: [V; 2], start: usize, asker: usize) {
+    // Rows come in order, so one that is as far as the last of the list cannot enter.
+    // SAFETY: as the caller promises.
+    let mut mask = unsafe { within(far, list.below()) };
+    if mask == 0 {
+        return;
+    }
+    // SAFETY: as the caller promises.
+    let far = unsafe { spread(far) };
+    while mask != 0 {
+        let i = mask.trailing_zeros() as usize;
+        mask &= mask - 1;
+        if start + i != asker {
+            list.offer(far[i], (start + i) as u32);
+        }
+    }
+}
+
+by_level! {
+    /// For rows `first .. first + out.len()`, at most 32, the number of points within their `limits`, themselves included,
+    /// with `askers` (d, 32) for its own use.
+    pub(super) fn count(
         blocks: Blocks<'_, T>,
         x: &[T],
         first: usize,
         askers: &mut [T],
-        limits: [T; TOGETHER],
+        limits: &[T; ASKERS],
         out: &mut [i32],
-        measure: M,
     ) {
-        let _ = measure;
         gather(x, blocks.d, first, askers);
-        let mut counts = [0_u32; TOGETHER];
-        for b in 0..blocks.count() {
-            let block = blocks.coordinates(b);
-            for half in 0..2 {
-                let all = measures::<T, M>(askers, block, half);
-                for ((count, measures), &limit) in counts.iter_mut().zip(&all).zip(&limits) {
-                    *count += count_within(measures, limit);
+        let mut counts = [0; ASKERS];
+        for tile in tiles(&blocks) {
+            for start in (0..out.len()).step_by(TOGETHER) {
+                let points = &askers[start * blocks.d..(start + TOGETHER) * blocks.d];
+                for b in tile.clone() {
+                    for lane in (0..BLOCK).step_by(step::<V>()) {
+                        // SAFETY: as the caller promises.
+                        unsafe {
+                            let all = measures::<V, M, TOGETHER>(points, blocks.coordinates(b), lane);
+                            for q in 0..TOGETHER {
+                                counts[start + q] += within(all[q], limits[start + q]).count_ones();
+                            }
+                        }
+                    }
                 }
             }
         }

@@ -7,6 +7,7 @@ use super::measure::Real;
 pub(super) struct Nearest<'a, T> {
     measures: &'a mut [T],
     rows: &'a mut [u32],
+    below: T,
 }
 
 impl<'a, T: Real> Nearest<'a, T> {
@@ -15,13 +16,23 @@ impl<'a, T: Real> Nearest<'a, T> {
     pub fn new(measures: &'a mut [T], rows: &'a mut [u32]) -> Nearest<'a, T> {
         measures.fill(T::HIGHEST);
         rows.fill(NOBODY);
-        Nearest { measures, rows }
+        Nearest {
+            measures,
+            rows,
+            below: T::MOST,
+        }
     }
 
     /// The measure that a point must not exceed to enter.
     #[inline(always)]
     pub fn limit(&self) -> T {
         self.measures[self.measures.len() - 1]
+    }
+
+    /// The greatest measure below the limit; the greatest of all while the list is not full.
+    #[inline(always)]
+    pub fn below(&self) -> T {
+        self.below
     }
 
     /// Whether a point with this measure in a row from `first` on could enter.
@@ -48,6 +59,7 @@ impl<'a, T: Real> Nearest<'a, T> {
         }
         self.measures[at] = measure;
         self.rows[at] = row;
+        self.below = self.limit().next_down();
     }
 
     /// Writes the rows.

@@ -1,6 +1,7 @@
 //! Distances between points, in the arithmetic of their dtype: no fused multiply-add, coordinates in order, so that
 //! every level and every path computes the same bits.
 
+use super::lanes::{Lanes, Portable};
 use crate::cpu::element::Float;
 use crate::cpu::exec::Plain;
 use crate::cpu::sort::Keyed;
@@ -14,9 +15,13 @@ pub(crate) trait Real: Float + Keyed + Plain {
     fn next_down(self) -> Self;
     /// The largest finite number.
     const MOST: Self;
+    /// Registers of this element: what every processor has, of 32 bytes, of 64 bytes.
+    type Narrow: Lanes<Elem = Self>;
+    type Wide: Lanes<Elem = Self>;
+    type Widest: Lanes<Elem = Self>;
 }
 macro_rules! real {
-    ($($t:ty)*) => {$(
+    ($($t:ty: $narrow:literal $wide:ident $widest:ident;)*) => {$(
         impl Real for $t {
             #[inline(always)]
             fn abs(self) -> $t { <$t>::abs(self) }
@@ -25,15 +30,31 @@ macro_rules! real {
             fn next_up(self) -> $t { <$t>::next_up(self) }
             fn next_down(self) -> $t { <$t>::next_down(self) }
             const MOST: $t = <$t>::MAX;
+            type Narrow = Portable<$t, $narrow>;
+            #[cfg(target_arch = "x86_64")]
+            type Wide = std::arch::x86_64::$wide;
+            #[cfg(target_arch = "x86_64")]
+            type Widest = std::arch::x86_64::$widest;
+            #[cfg(not(target_arch = "x86_64"))]
+            type Wide = Self::Narrow;
+            #[cfg(not(target_arch = "x86_64"))]
+            type Widest = Self::Narrow;
         }
     )*};
 }
-real!(f32 f64);
+real! {
+    f32: 4 __m256 __m512;
+    f64: 2 __m256d __m512d;
+}
 
 /// How the differences of the coordinates become one number that grows with the distance.
 pub(super) trait Measure: Copy + Send + Sync + 'static {
     /// With one more absolute difference.
     fn add<T: Real>(far: T, difference: T) -> T;
+    /// The same for registers.
+    /// # Safety
+    /// The processor must have the instructions of `V`.
+    unsafe fn add_lanes<V: Lanes>(far: V, difference: V) -> V;
     /// The distance of a measure.
     fn distance<T: Real>(measure: T) -> T;
     /// A measure not far from that of `distance`.
@@ -52,6 +73,11 @@ impl Measure for Maximum {
     fn add<T: Real>(far: T, difference: T) -> T {
         if difference > far { difference } else { far }
     }
+    #[inline(always)]
+    unsafe fn add_lanes<V: Lanes>(far: V, difference: V) -> V {
+        // SAFETY: as the caller promises.
+        unsafe { far.max(difference) }
+    }
     fn distance<T: Real>(measure: T) -> T {
         measure
     }
@@ -63,6 +89,11 @@ impl Measure for Euclidean {
     #[inline(always)]
     fn add<T: Real>(far: T, difference: T) -> T {
         far.plus(difference * difference)
+    }
+    #[inline(always)]
+    unsafe fn add_lanes<V: Lanes>(far: V, difference: V) -> V {
+        // SAFETY: as the caller promises.
+        unsafe { far.plus_square(difference) }
     }
     fn distance<T: Real>(measure: T) -> T {
         measure.sqrt()

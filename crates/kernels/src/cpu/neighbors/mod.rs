@@ -4,6 +4,7 @@
 
 mod blocks;
 mod brute;
+mod lanes;
 mod line;
 mod list;
 mod measure;
@@ -15,7 +16,7 @@ use hyperglow_core::Shape;
 use hyperglow_core::op::{Metric, Spec};
 
 use self::blocks::{BLOCK, Blocks, NOBODY};
-use self::brute::TOGETHER;
+use self::brute::ASKERS;
 use self::measure::{Euclidean, Maximum, Measure, Real};
 use self::tree::Tree;
 use super::element::for_float;
@@ -27,22 +28,22 @@ const LONG: usize = 256;
 
 /// Where a tree is faster than every point against every other: see benches/kernels.rs.
 fn wants_tree(n: usize, d: usize) -> bool {
-    n > 2000 && d < 11
+    n > 2000 && d < 10
 }
 
 /// x (n, d) -> (n, k): the nearest other rows.
 pub(crate) fn nearest<T: Real>(shape: &Shape, k: usize, metric: Metric) -> Kernel {
     match metric {
-        Metric::Maximum => nearest_by::<T, _>(shape, k, Maximum),
-        Metric::Euclidean => nearest_by::<T, _>(shape, k, Euclidean),
+        Metric::Maximum => nearest_by::<T, Maximum>(shape, k),
+        Metric::Euclidean => nearest_by::<T, Euclidean>(shape, k),
     }
 }
 
 /// `(x (n, d), radius (n))` -> (n): how many other rows are within the radius.
 pub(crate) fn count_within<T: Real>(shape: &Shape, metric: Metric, closed: bool) -> Kernel {
     match metric {
-        Metric::Maximum => count_by::<T, _>(shape, closed, Maximum),
-        Metric::Euclidean => count_by::<T, _>(shape, closed, Euclidean),
+        Metric::Maximum => count_by::<T, Maximum>(shape, closed),
+        Metric::Euclidean => count_by::<T, Euclidean>(shape, closed),
     }
 }
 
@@ -50,7 +51,7 @@ pub(crate) fn count_within<T: Real>(shape: &Shape, metric: Metric, closed: bool)
 pub(crate) fn nearest_scratch(x: &Spec, k: usize, threads: usize) -> usize {
     let (n, d) = (x.shape[0], x.shape[1]);
     for_float!(x.dtype, T => {
-        let lists = scratch_bytes::<T>(TOGETHER * k * threads) + scratch_bytes::<u32>(TOGETHER * k * threads);
+        let lists = scratch_bytes::<T>(ASKERS * k * threads) + scratch_bytes::<u32>(ASKERS * k * threads);
         points_scratch::<T>(n, d, threads).max(plain::scratch::<T>(n, threads)) + lists
     })
 }
@@ -68,10 +69,10 @@ fn points_scratch<T>(n: usize, d: usize, threads: usize) -> usize {
     let places = n.next_multiple_of(BLOCK);
     scratch_bytes::<u32>(places)
         + scratch_bytes::<T>(places * d)
-        + scratch_bytes::<T>(TOGETHER * d * threads).max(tree::scratch::<T>(n, d))
+        + scratch_bytes::<T>(ASKERS * d * threads).max(tree::scratch::<T>(n, d))
 }
 
-fn nearest_by<T: Real, M: Measure>(shape: &Shape, k: usize, measure: M) -> Kernel {
+fn nearest_by<T: Real, M: Measure>(shape: &Shape, k: usize) -> Kernel {
     let (n, d) = (shape[0], shape[1]);
     Box::new(move |args| {
         let x = args.input::<T>(0);
@@ -81,10 +82,10 @@ fn nearest_by<T: Real, M: Measure>(shape: &Shape, k: usize, measure: M) -> Kerne
             return Ok(());
         }
         let (level, pool) = (args.level(), args.pool());
-        let far = SharedSlice::new(args.scratch::<T>(TOGETHER * k * pool.threads()));
-        let rows = SharedSlice::new(args.scratch::<u32>(TOGETHER * k * pool.threads()));
+        let far = SharedSlice::new(args.scratch::<T>(ASKERS * k * pool.threads()));
+        let rows = SharedSlice::new(args.scratch::<u32>(ASKERS * k * pool.threads()));
         let lists = |worker: usize, count: usize| {
-            let start = worker * TOGETHER * k;
+            let start = worker * ASKERS * k;
             // SAFETY: a worker's own piece of the scratch, for one task at a time.
             unsafe {
                 (
@@ -97,34 +98,25 @@ fn nearest_by<T: Real, M: Measure>(shape: &Shape, k: usize, measure: M) -> Kerne
             let tree = plant(args, x, d);
             pool.ranges(tree.blocks.count(), 4, |worker, leaves| {
                 for leaf in leaves {
-                    search::nearest(level, &tree, x, leaf, lists(worker, 1), &out, measure);
+                    search::nearest::<T, M>(level, &tree, x, leaf, lists(worker, 1), &out);
                 }
             });
         } else {
             let blocks = lay_out(args, x, n, d);
-            let askers = SharedSlice::new(args.scratch::<T>(TOGETHER * d * pool.threads()));
-            pool.ranges(n, TOGETHER, |worker, range| {
+            let askers = SharedSlice::new(args.scratch::<T>(ASKERS * d * pool.threads()));
+            pool.ranges(n, ASKERS, |worker, range| {
                 // SAFETY: a worker's own piece of the scratch, for one task at a time.
-                let askers = unsafe { askers.range(worker * TOGETHER * d..(worker + 1) * TOGETHER * d) };
+                let askers = unsafe { askers.range(worker * ASKERS * d..(worker + 1) * ASKERS * d) };
                 // SAFETY: these rows are this task's.
                 let out = unsafe { out.range(range.start * k..range.end * k) };
-                brute::nearest(
-                    level,
-                    blocks,
-                    x,
-                    range.start,
-                    askers,
-                    lists(worker, TOGETHER),
-                    out,
-                    measure,
-                );
+                brute::nearest::<T, M>(level, blocks, x, range.start, askers, lists(worker, ASKERS), out);
             });
         }
         Ok(())
     })
 }
 
-fn count_by<T: Real, M: Measure>(shape: &Shape, closed: bool, measure: M) -> Kernel {
+fn count_by<T: Real, M: Measure>(shape: &Shape, closed: bool) -> Kernel {
     let (n, d) = (shape[0], shape[1]);
     Box::new(move |args| {
         let (x, radius) = (args.input::<T>(0), args.input::<T>(1));
@@ -146,20 +138,20 @@ fn count_by<T: Real, M: Measure>(shape: &Shape, closed: bool, measure: M) -> Ker
             let tree = plant(args, x, d);
             pool.ranges(tree.blocks.count(), 4, |_, leaves| {
                 for leaf in leaves {
-                    search::count(level, &tree, x, leaf, limits, &out, measure);
+                    search::count::<T, M>(level, &tree, x, leaf, limits, &out);
                 }
             });
         } else {
             let blocks = lay_out(args, x, n, d);
-            let askers = SharedSlice::new(args.scratch::<T>(TOGETHER * d * pool.threads()));
-            pool.ranges(n, TOGETHER, |worker, range| {
+            let askers = SharedSlice::new(args.scratch::<T>(ASKERS * d * pool.threads()));
+            pool.ranges(n, ASKERS, |worker, range| {
                 // SAFETY: a worker's own piece of the scratch, for one task at a time.
-                let askers = unsafe { askers.range(worker * TOGETHER * d..(worker + 1) * TOGETHER * d) };
-                let mut wanted = [T::LOWEST; TOGETHER];
+                let askers = unsafe { askers.range(worker * ASKERS * d..(worker + 1) * ASKERS * d) };
+                let mut wanted = [T::LOWEST; ASKERS];
                 wanted[..range.len()].copy_from_slice(&limits[range.clone()]);
                 // SAFETY: these rows are this task's.
                 let out = unsafe { out.range(range.clone()) };
-                brute::count(level, blocks, x, range.start, askers, wanted, out, measure);
+                brute::count::<T, M>(level, blocks, x, range.start, askers, &wanted, out);
             });
         }
         // A point is within its own radius, unless that holds nothing.

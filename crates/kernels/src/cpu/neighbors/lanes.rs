@@ -1,0 +1,188 @@
+//! A vector register as a type: what points are measured in.
+
+use super::measure::Real;
+
+/// A register of `N` elements. On x86 it may be used only where its instructions exist: that is what every function
+/// here asks of its caller.
+pub(crate) trait Lanes: Copy {
+    type Elem: Real;
+    const N: usize;
+    /// # Safety
+    /// See the trait.
+    unsafe fn splat(x: Self::Elem) -> Self;
+    /// # Safety
+    /// `N` elements must be readable; see the trait.
+    unsafe fn load(from: *const Self::Elem) -> Self;
+    /// # Safety
+    /// `N` elements must be writable; see the trait.
+    unsafe fn store(self, to: *mut Self::Elem);
+    /// |self - other|.
+    /// # Safety
+    /// See the trait.
+    unsafe fn difference(self, other: Self) -> Self;
+    /// # Safety
+    /// See the trait.
+    unsafe fn max(self, other: Self) -> Self;
+    /// self + x x, both rounded.
+    /// # Safety
+    /// See the trait.
+    unsafe fn plus_square(self, x: Self) -> Self;
+    /// Bit i is set where element i is at most `limit`'s.
+    /// # Safety
+    /// See the trait.
+    unsafe fn within(self, limit: Self) -> u32;
+}
+
+/// `N` elements that the compiler puts into whatever registers the target has.
+#[derive(Clone, Copy)]
+pub(crate) struct Portable<T, const N: usize>([T; N]);
+
+impl<T: Real, const N: usize> Lanes for Portable<T, N> {
+    type Elem = T;
+    const N: usize = N;
+    #[inline(always)]
+    unsafe fn splat(x: T) -> Self {
+        Portable([x; N])
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const T) -> Self {
+        // SAFETY: as the caller promises.
+        Portable(unsafe { from.cast::<[T; N]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut T) {
+        // SAFETY: as the caller promises.
+        unsafe { to.cast::<[T; N]>().write_unaligned(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn difference(self, other: Self) -> Self {
+        Portable(std::array::from_fn(|i| (self.0[i] - other.0[i]).abs()))
+    }
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        Portable(std::array::from_fn(|i| {
+            if other.0[i] > self.0[i] {
+                other.0[i]
+            } else {
+                self.0[i]
+            }
+        }))
+    }
+    #[inline(always)]
+    unsafe fn plus_square(self, x: Self) -> Self {
+        Portable(std::array::from_fn(|i| self.0[i].plus(x.0[i] * x.0[i])))
+    }
+    #[inline(always)]
+    unsafe fn within(self, limit: Self) -> u32 {
+        (0..N).fold(0, |mask, i| mask | u32::from(self.0[i] <= limit.0[i]) << i)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Lanes;
+    use std::arch::x86_64::*;
+
+    macro_rules! lanes {
+        ($($v:ty: $t:ty, $n:literal, $splat:ident $load:ident $store:ident $sub:ident $max:ident $add:ident $mul:ident,
+            |$x:ident| $abs:expr, |$a:ident, $b:ident| $within:expr;)*) => {$(
+            impl Lanes for $v {
+                type Elem = $t;
+                const N: usize = $n;
+                #[inline(always)]
+                unsafe fn splat(x: $t) -> $v {
+                    // SAFETY: as the caller promises; so for each of these.
+                    unsafe { $splat(x) }
+                }
+                #[inline(always)]
+                unsafe fn load(from: *const $t) -> $v {
+                    // SAFETY: as above.
+                    unsafe { $load(from) }
+                }
+                #[inline(always)]
+                unsafe fn store(self, to: *mut $t) {
+                    // SAFETY: as above.
+                    unsafe { $store(to, self) }
+                }
+                #[inline(always)]
+                unsafe fn difference(self, other: $v) -> $v {
+                    // SAFETY: as above.
+                    unsafe {
+                        let $x = $sub(self, other);
+                        $abs
+                    }
+                }
+                #[inline(always)]
+                unsafe fn max(self, other: $v) -> $v {
+                    // SAFETY: as above.
+                    unsafe { $max(other, self) }
+                }
+                #[inline(always)]
+                unsafe fn plus_square(self, x: $v) -> $v {
+                    // SAFETY: as above.
+                    unsafe { $add(self, $mul(x, x)) }
+                }
+                #[inline(always)]
+                unsafe fn within(self, limit: $v) -> u32 {
+                    let ($a, $b) = (self, limit);
+                    // SAFETY: as above.
+                    unsafe { $within }
+                }
+            }
+        )*};
+    }
+    lanes! {
+        __m256: f32, 8, _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_sub_ps _mm256_max_ps _mm256_add_ps
+            _mm256_mul_ps, |x| _mm256_andnot_ps(_mm256_set1_ps(-0.0), x),
+            |a, b| _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LE_OQ>(a, b)) as u32;
+        __m256d: f64, 4, _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_sub_pd _mm256_max_pd _mm256_add_pd
+            _mm256_mul_pd, |x| _mm256_andnot_pd(_mm256_set1_pd(-0.0), x),
+            |a, b| _mm256_movemask_pd(_mm256_cmp_pd::<_CMP_LE_OQ>(a, b)) as u32;
+        __m512: f32, 16, _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_sub_ps _mm512_max_ps _mm512_add_ps
+            _mm512_mul_ps, |x| _mm512_abs_ps(x), |a, b| u32::from(_mm512_cmp_ps_mask::<_CMP_LE_OQ>(a, b));
+        __m512d: f64, 8, _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_sub_pd _mm512_max_pd _mm512_add_pd
+            _mm512_mul_pd, |x| _mm512_abs_pd(x), |a, b| u32::from(_mm512_cmp_pd_mask::<_CMP_LE_OQ>(a, b));
+    }
+}
+
+/// Defines a function whose first argument is a level, generic in `T: Real` and `M: Measure`, whose body is compiled for
+/// each level with the register type `V` of it.
+macro_rules! by_level {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident : $ty:ty),* $(,)?) $body:block) => {
+        $(#[$meta])*
+        $vis fn $name<T: Real, M: Measure>(level: $crate::cpu::level::Level, $($arg: $ty),*) {
+            /// # Safety
+            /// The processor must have the instructions of `V`.
+            #[inline(always)]
+            unsafe fn body<T: Real, V: Lanes<Elem = T>, M: Measure>($($arg: $ty),*) $body
+
+            /// # Safety
+            /// The processor must have these instructions.
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma,bmi1,bmi2,popcnt")]
+            unsafe fn avx512<T: Real, M: Measure>($($arg: $ty),*) {
+                // SAFETY: this function has the instructions.
+                unsafe { body::<T, T::Widest, M>($($arg),*) }
+            }
+            /// # Safety
+            /// The processor must have these instructions.
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma,bmi1,bmi2,popcnt")]
+            unsafe fn avx2<T: Real, M: Measure>($($arg: $ty),*) {
+                // SAFETY: this function has the instructions.
+                unsafe { body::<T, T::Wide, M>($($arg),*) }
+            }
+            // SAFETY: a level exists only on processors that have its instructions.
+            unsafe {
+                match level.kind() {
+                    $crate::cpu::level::Kind::Portable => body::<T, T::Narrow, M>($($arg),*),
+                    #[cfg(target_arch = "x86_64")]
+                    $crate::cpu::level::Kind::Avx2 => avx2::<T, M>($($arg),*),
+                    #[cfg(target_arch = "x86_64")]
+                    $crate::cpu::level::Kind::Avx512 => avx512::<T, M>($($arg),*),
+                }
+            }
+        }
+    };
+}
+pub(super) use by_level;

@@ -1,0 +1,91 @@
+import { ArgumentError, DataError, NumericalError } from '../errors.js'
+import type { DistanceMetric } from '../ops/index.js'
+import { checkOptions } from '../options.js'
+import { full, type Tensor } from '../tensor.js'
+import { checkWhole, oneOf } from './check.js'
+import { type SampleData, samplesFrom } from './data.js'
+import { checkApart, distanceToKth, psi } from './nearest.js'
+import { numbersOf } from './samples.js'
+
+/** Options of {@link KLEntropy}. */
+export interface KLEntropyOptions {
+  /** Which neighbour. Default 3. */
+  k?: number
+  /** How distances are measured. Default 'maximum'. */
+  metric?: DistanceMetric
+  /** Base of the logarithm: Math.E for nats (default), 2 for bits. */
+  base?: number
+}
+
+export const distanceMetrics: readonly DistanceMetric[] = ['maximum', 'euclidean']
+
+/**
+ * Differential entropy by the distance to the k-th neighbour (Kozachenko and Leonenko 1987):
+ *
+ *   H = psi(n) - psi(k) + ln c_d + d mean_i ln eps_i
+ *
+ * eps_i the distance from sample i to its k-th nearest other, c_d the volume of the unit ball: 2^d for the maximum metric,
+ * pi^(d/2) / Gamma(1 + d/2) for the Euclidean one. In nats; may be negative. Needs k + 1 samples of continuous data: where k + 1
+ * of them coincide it is -infinity, which `estimate` refuses.
+ *
+ *     await new KLEntropy({ k: 3 }).estimate(samples)
+ */
+export class KLEntropy {
+  /** The options with their defaults. */
+  readonly params: Readonly<Required<KLEntropyOptions>>
+
+  constructor(options: KLEntropyOptions = {}) {
+    checkOptions('KLEntropy', options, ['k', 'metric', 'base'])
+    const { k = 3, metric = 'maximum', base = Math.E } = options
+    checkWhole('KLEntropy: k', k, 1)
+    oneOf('KLEntropy: metric', metric, distanceMetrics)
+    if (typeof base !== 'number' || !(base > 1) || !Number.isFinite(base)) {
+      throw new ArgumentError(
+        `KLEntropy: base must be a finite number above 1, such as Math.E or 2, received ${base}`,
+      )
+    }
+    this.params = Object.freeze({ k, metric, base })
+  }
+
+  /** The entropy of x `[n, ...]`, as a scalar of float64 that is computed when it is wanted. */
+  criterion(x: Tensor): Tensor {
+    const { k, metric, base } = this.params
+    const rows = numbersOf('KLEntropy', x)
+    checkEnough('KLEntropy', rows.shape[0] as number, k)
+    return entropy(rows, k, metric).div(Math.log(base))
+  }
+
+  /**
+   * The entropy of plain data.
+   *
+   * @throws DataError for fewer than k + 1 samples, NaN or infinite values, and for repeated samples
+   */
+  async estimate(x: SampleData): Promise<number> {
+    const rows = numbersOf('KLEntropy', await samplesFrom('KLEntropy: x', x))
+    const result = await this.criterion(rows).item()
+    if (Number.isFinite(result)) return result
+    await checkApart('KLEntropy', this.params.k, rows)
+    throw new NumericalError(`KLEntropy: the estimate is ${result}; check the data for very large values`)
+  }
+}
+
+/** Throws DataError unless each of n samples has k neighbours. */
+function checkEnough(name: string, n: number, k: number): void {
+  if (n > k) return
+  throw new DataError(`${name}: needs at least ${k + 1} samples for k = ${k}, received ${n}`)
+}
+
+/** The formula of {@link KLEntropy} for float64 rows; in nats. */
+export function entropy(x: Tensor, k: number, metric: DistanceMetric): Tensor {
+  const [n, d] = x.shape as [number, number]
+  const distances = distanceToKth(x, x.neighbors(k, { metric }), k, metric)
+  return psi(n).sub(psi(k)).add(logUnitBall(d, metric)).add(distances.log().mean().mul(d))
+}
+
+function logUnitBall(d: number, metric: DistanceMetric): Tensor {
+  if (metric === 'maximum') return full([], d * Math.LN2, { dtype: 'float64' })
+  return full([], 1 + d / 2, { dtype: 'float64' })
+    .lgamma()
+    .neg()
+    .add((d / 2) * Math.log(Math.PI))
+}

@@ -1,0 +1,64 @@
+import { concat, type DistanceMetric } from '../ops/index.js'
+import type { Tensor } from '../tensor.js'
+import { checkWhole, oneOf } from './check.js'
+import type { Estimator } from './estimator.js'
+import { InformationEstimator, type InformationOptions } from './information.js'
+import { distanceMetrics, entropy } from './kl-entropy.js'
+import { advisedForNeighbors, checkApart, unlessConstant } from './nearest.js'
+import { Ross } from './ross.js'
+import { isLabels, numbersOf } from './samples.js'
+import { checkScale, type ScaleOptions, scaleDefaults, scaled } from './scale.js'
+
+/** Options of {@link KNN}. */
+export interface KNNOptions extends ScaleOptions {
+  /** Which neighbour. Default 3. */
+  k?: number
+  /** How distances are measured. Default 'maximum'. */
+  metric?: DistanceMetric
+}
+
+/**
+ * Mutual information as H(x) + H(y) - H(x, y), each entropy by {@link KLEntropy}.
+ *
+ * The biases of the three entropies do not cancel, so KSG is better in all but special cases. A measurement: no gradient. Needs
+ * k + 1 samples without repeats. Class labels: {@link Ross}.
+ */
+export class KNN extends InformationEstimator<KNNOptions> {
+  constructor(options: KNNOptions & InformationOptions = {}) {
+    super(options, { k: 3, metric: 'maximum', ...scaleDefaults })
+    checkWhole('KNN: k', this.params.k, 1)
+    oneOf('KNN: metric', this.params.metric, distanceMetrics)
+    checkScale('KNN', this.params)
+  }
+
+  override get minimumSamples(): number {
+    return this.params.k + 1
+  }
+
+  override get advisedSamples(): number {
+    return Math.max(advisedForNeighbors, this.minimumSamples)
+  }
+
+  protected override forClasses(): Estimator {
+    const { k, base, clip, standardize, jitter, seed } = this.params
+    return new Ross({ k, base, clip, standardize, jitter, seed })
+  }
+
+  protected nats(x: Tensor, y: Tensor): Tensor {
+    const { k, metric } = this.params
+    const [a, b] = [scaled(x, this.params, 0), scaled(y, this.params, 1)]
+    const parts = entropy(a, k, metric).add(entropy(b, k, metric))
+    return unlessConstant(parts.sub(entropy(concat([a, b], 1), k, metric)), x, y)
+  }
+
+  protected override async value(x: Tensor, y: Tensor): Promise<number> {
+    const result = await super.value(x, y)
+    if (!Number.isFinite(result)) {
+      for (const data of [x, y]) {
+        if (isLabels(data)) continue
+        await checkApart(this.name, this.params.k, scaled(numbersOf(this.name, data), this.params, 0))
+      }
+    }
+    return result
+  }
+}

@@ -1,0 +1,131 @@
+import { ArgumentError, describe } from '../errors.js'
+import { tidy } from '../memory.js'
+import { concat, stack } from '../ops/index.js'
+import type { Tensor } from '../tensor.js'
+import { checkFlag, checkWhole } from './check.js'
+import type { Estimator } from './estimator.js'
+import { InformationEstimator, type InformationOptions } from './information.js'
+import { advisedForNeighbors, distancesTo, distanceToKth, psi, psiOf, unlessConstant } from './nearest.js'
+import { Ross } from './ross.js'
+import { isLabels, numbersOf } from './samples.js'
+import { checkScale, type ScaleOptions, scaleDefaults, scaled } from './scale.js'
+
+/** Options of {@link KSG}. */
+export interface KSGOptions extends ScaleOptions {
+  /** Which neighbour, or several whose estimates are averaged. Default 3. */
+  k?: number | readonly number[]
+  /** The first or the second estimator of the paper. Default 1. */
+  variant?: 1 | 2
+  /**
+   * Replace each column by the normal scores of its ranks: the estimate then stays the same under any increasing map of a
+   * column, and heavy tails do no harm. Default false.
+   */
+  copula?: boolean
+}
+
+/**
+ * Mutual information by nearest neighbours (Kraskov, Stoegbauer and Grassberger 2004), distances by the largest coordinate.
+ *
+ * Variant 1, eq. 8, with eps_i the distance in (x, y) to the k-th neighbour and n_x(i), n_y(i) the numbers of other samples
+ * nearer than that in x, in y:
+ *
+ *   I = psi(k) + psi(n) - mean_i [psi(n_x(i) + 1) + psi(n_y(i) + 1)]
+ *
+ * Variant 2, eq. 9, with eps_x(i), eps_y(i) the largest distances in x and in y among those k neighbours, and n_x(i), n_y(i) the
+ * numbers of other samples not further than that:
+ *
+ *   I = psi(k) - 1/k + psi(n) - mean_i [psi(n_x(i)) + psi(n_y(i))]
+ *
+ * For continuous data: repeated samples bias it (`estimate` warns; see {@link MixedKSG}, or `jitter`). Low where information or
+ * dimension is high: it needs about exp(I) samples. A measurement: no gradient. Needs k + 1 samples. Class labels: {@link Ross}.
+ */
+export class KSG extends InformationEstimator<KSGOptions> {
+  #warned = false
+
+  constructor(options: KSGOptions & InformationOptions = {}) {
+    super(options, { k: 3, variant: 1, copula: false, ...scaleDefaults })
+    const { variant, copula } = this.params
+    if (this.#ks.length === 0) throw new ArgumentError('KSG: k is an empty list; name at least one neighbour')
+    for (const k of this.#ks) checkWhole('KSG: k', k, 1)
+    if (variant !== 1 && variant !== 2) {
+      throw new ArgumentError(`KSG: variant must be 1 or 2, received ${describe(variant)}`)
+    }
+    checkFlag('KSG: copula', copula)
+    checkScale('KSG', this.params)
+  }
+
+  get #ks(): readonly number[] {
+    const { k } = this.params
+    return typeof k === 'object' ? k : [k]
+  }
+
+  override get minimumSamples(): number {
+    return Math.max(...this.#ks) + 1
+  }
+
+  override get advisedSamples(): number {
+    return Math.max(advisedForNeighbors, this.minimumSamples)
+  }
+
+  protected override forClasses(): Estimator {
+    const { base, clip, standardize, jitter, seed } = this.params
+    return new Ross({ k: this.#ks[0] as number, base, clip, standardize, jitter, seed })
+  }
+
+  protected nats(x: Tensor, y: Tensor): Tensor {
+    const { a, b, near } = this.#neighbors(x, y)
+    const one = this.params.variant === 1 ? first : second
+    const estimates = this.#ks.map((k) => one(a, b, near, k))
+    return unlessConstant(stack(estimates).mean(), x, y)
+  }
+
+  #neighbors(x: Tensor, y: Tensor): { a: Tensor; b: Tensor; near: Tensor } {
+    const [a, b] = [scaled(x, this.params, 0), scaled(y, this.params, 1)]
+    return { a, b, near: concat([a, b], 1).neighbors(Math.max(...this.#ks)) }
+  }
+
+  /** Warns, once, when samples coincide with k others. */
+  protected override async value(x: Tensor, y: Tensor): Promise<number> {
+    if (isLabels(x) || isLabels(y)) return super.value(x, y)
+    using both = tidy(() => {
+      const value = this.criterion(x, y)
+      const rows = [x, y].map((data) => numbersOf(this.name, data)) as [Tensor, Tensor]
+      const { a, b, near } = this.#neighbors(...rows)
+      const distance = jointDistance(a, b, near, Math.min(...this.#ks))
+      return stack([value.cast('float64'), distance.equal(0).cast('float64').sum()])
+    })
+    const [value, repeated] = (await both.data()) as unknown as [number, number]
+    if (repeated > 0 && !this.#warned) {
+      this.#warned = true
+      process.emitWarning(
+        `KSG: ${repeated} samples coincide with their k nearest neighbours, for which its formula does not hold; ` +
+          'use MixedKSG for data with repeated values, or separate them with { jitter: 1e-10 }',
+        { type: 'HyperglowWarning', code: 'HYPERGLOW_REPEATED_SAMPLES' },
+      )
+    }
+    return value
+  }
+}
+
+/** Distance in (x, y) to the k-th neighbour, `[n]`. */
+function jointDistance(x: Tensor, y: Tensor, near: Tensor, k: number): Tensor {
+  return distanceToKth(x, near, k).maximum(distanceToKth(y, near, k))
+}
+
+function first(x: Tensor, y: Tensor, near: Tensor, k: number): Tensor {
+  const radius = jointDistance(x, y, near, k)
+  const counts = psiOf(x.countWithin(radius), 1).add(psiOf(y.countWithin(radius), 1))
+  return psi(k)
+    .add(psi(x.shape[0] as number))
+    .sub(counts.mean())
+}
+
+function second(x: Tensor, y: Tensor, near: Tensor, k: number): Tensor {
+  const those = near.slice([0, 0], [null, k])
+  const within = (rows: Tensor) => rows.countWithin(distancesTo(rows, those).max(1), { closed: true })
+  const counts = psiOf(within(x)).add(psiOf(within(y)))
+  return psi(k)
+    .sub(1 / k)
+    .add(psi(x.shape[0] as number))
+    .sub(counts.mean())
+}

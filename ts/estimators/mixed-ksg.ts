@@ -1,0 +1,58 @@
+import { concat, where } from '../ops/index.js'
+import type { Tensor } from '../tensor.js'
+import { checkWhole } from './check.js'
+import type { Estimator } from './estimator.js'
+import { InformationEstimator, type InformationOptions } from './information.js'
+import { advisedForNeighbors, distanceToKth, orCoinciding, psiOf, unlessConstant } from './nearest.js'
+import { Ross } from './ross.js'
+
+/** Options of {@link MixedKSG}. */
+export interface MixedKSGOptions {
+  /** Which neighbour. Default 5. */
+  k?: number
+}
+
+/**
+ * Mutual information of data with atoms, densities or both (Gao, Kannan, Oh and Viswanath 2017, algorithm 1, with the counts of
+ * the authors' program): rho_i is the distance in (x, y) to the k-th neighbour by the largest coordinate, and
+ *
+ *   I = mean_i [psi(k_i) + ln n - psi(n_x(i)) - psi(n_y(i))]
+ *
+ * where rho_i > 0: k_i = k, and n_x(i), n_y(i) are the numbers of samples nearer than rho_i in x, in y, itself included; where
+ * rho_i = 0: all three are the numbers of samples at distance 0, itself included.
+ *
+ * Columns keep their scale: a discrete one and a continuous one have none in common, and to change it changes the answer. A
+ * measurement: no gradient. Needs k + 1 samples. Class labels: {@link Ross}.
+ */
+export class MixedKSG extends InformationEstimator<MixedKSGOptions> {
+  constructor(options: MixedKSGOptions & InformationOptions = {}) {
+    super(options, { k: 5 })
+    checkWhole('MixedKSG: k', this.params.k, 1)
+  }
+
+  override get minimumSamples(): number {
+    return this.params.k + 1
+  }
+
+  override get advisedSamples(): number {
+    return Math.max(advisedForNeighbors, this.minimumSamples)
+  }
+
+  protected override forClasses(): Estimator {
+    const { k, base, clip } = this.params
+    return new Ross({ k, base, clip, standardize: false })
+  }
+
+  protected nats(x: Tensor, y: Tensor): Tensor {
+    const { k } = this.params
+    const joint = concat([x, y], 1)
+    const rho = distanceToKth(joint, joint.neighbors(k), k)
+    const radius = orCoinciding(rho)
+    const count = (rows: Tensor) => rows.countWithin(radius).add(1)
+    const neighbors = where(rho.equal(0), count(joint), k)
+    const terms = psiOf(neighbors)
+      .sub(psiOf(count(x)))
+      .sub(psiOf(count(y)))
+    return unlessConstant(terms.mean().add(Math.log(x.shape[0] as number)), x, y)
+  }
+}

@@ -1,0 +1,56 @@
+/** What the estimators by nearest neighbours share. */
+import { DataError } from '../errors.js'
+import { type DistanceMetric, where } from '../ops/index.js'
+import { full, type Tensor } from '../tensor.js'
+
+/** Below this number of samples an estimate by neighbours means little. */
+export const advisedForNeighbors = 128
+
+/** Distances from each row of x `[n, d]` to the rows whose numbers are given, `[n, k]`. */
+export function distancesTo(x: Tensor, rows: Tensor, metric: DistanceMetric = 'maximum'): Tensor {
+  const [n, k] = rows.shape as [number, number]
+  const d = x.shape[1] as number
+  const differences = x.take(rows.flatten(0)).reshape([n, k, d]).sub(x.expandDims(1))
+  return metric === 'maximum' ? differences.abs().max(2) : differences.square().sum(2).sqrt()
+}
+
+/** Distances of each row of x `[n, d]` to its k-th neighbour (from 1), `[n]`, by the neighbours of {@link neighbors}. */
+export function distanceToKth(
+  x: Tensor,
+  neighbors: Tensor,
+  k: number,
+  metric: DistanceMetric = 'maximum',
+): Tensor {
+  return distancesTo(x, neighbors.slice([0, k - 1], [null, k]), metric).flatten(0)
+}
+
+/** psi, the digamma function, of a number: scalar of float64. */
+export function psi(value: number): Tensor {
+  return full([], value, { dtype: 'float64' }).digamma()
+}
+
+/** psi of counts plus a number, in float64. */
+export function psiOf(counts: Tensor, more = 0): Tensor {
+  return counts.cast('float64').add(more).digamma()
+}
+
+/** `value`, but 0 where rows (or class numbers) are all the same: they then tell nothing. */
+export function unlessConstant(value: Tensor, ...data: readonly Tensor[]): Tensor {
+  return data.reduce((result, x) => where(x.max(0).notEqual(x.min(0)).any(), result, 0), value)
+}
+
+/** Radii inside which lie the coinciding points alone, where they are 0. */
+export function orCoinciding(radii: Tensor): Tensor {
+  return radii.maximum(1e-300)
+}
+
+/** @throws DataError naming a sample that coincides with `k` others or more, so that its k nearest are at distance 0 */
+export async function checkApart(name: string, k: number, rows: Tensor): Promise<void> {
+  const counts = (await rows.countWithin(0, { closed: true }).data()) as Int32Array
+  const sample = counts.findIndex((count) => count >= k)
+  if (sample < 0) return
+  throw new DataError(
+    `${name}: sample ${sample} is given ${(counts[sample] as number) + 1} times, so its ${k} nearest neighbours are at distance 0 ` +
+      'and densities are infinite; use MixedKSG for data with repeated values, or separate them with { jitter: 1e-10 }',
+  )
+}

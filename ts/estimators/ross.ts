@@ -1,0 +1,75 @@
+import { DataError } from '../errors.js'
+import { concat, where } from '../ops/index.js'
+import type { Tensor } from '../tensor.js'
+import { checkWhole } from './check.js'
+import { InformationEstimator, type InformationOptions } from './information.js'
+import { advisedForNeighbors, distancesTo, orCoinciding, psiOf, unlessConstant } from './nearest.js'
+import { classCounts, classesOf } from './samples.js'
+import { checkScale, type ScaleOptions, scaleDefaults, scaled } from './scale.js'
+
+/** Options of {@link Ross}. */
+export interface RossOptions extends ScaleOptions {
+  /** Which neighbour within the class; smaller classes use all they have. Default 3. */
+  k?: number
+}
+
+/**
+ * Mutual information of numbers x and classes y by nearest neighbours (Ross 2014, with the counts of scikit-learn, which are the
+ * same when no samples coincide), distances by the largest coordinate: r_i is the distance to the k_i-th neighbour within the
+ * class of sample i, k_i = min(k, n_i - 1) for n_i samples of that class, m_i - 1 the number of others of any class nearer than r_i, and
+ *
+ *   I = psi(n) + mean_i [psi(k_i) - psi(n_i) - psi(m_i)]
+ *
+ * Samples that are alone in their class are left out. Where r_i = 0, m_i counts the samples at distance 0. A measurement: no
+ * gradient. Needs 2 samples, and a class with two of them.
+ */
+export class Ross extends InformationEstimator<RossOptions> {
+  constructor(options: RossOptions & InformationOptions = {}) {
+    super(options, { k: 3, ...scaleDefaults })
+    checkWhole('Ross: k', this.params.k, 1)
+    checkScale('Ross', this.params)
+  }
+
+  override get takes() {
+    return { x: 'numbers', y: 'classes' } as const
+  }
+
+  override get advisedSamples(): number {
+    return advisedForNeighbors
+  }
+
+  protected nats(x: Tensor, y: Tensor): Tensor {
+    const n = x.shape[0] as number
+    const k = Math.min(this.params.k, n - 1)
+    const rows = scaled(x, this.params, 0)
+    const size = classCounts(y).take(y)
+    const alone = size.equal(1)
+    // One more coordinate keeps classes further apart than any two samples.
+    const beyond = rows.max().sub(rows.min()).add(1).mul(2)
+    const coordinate = y.cast('float64').mul(beyond).expandDims(1)
+    const near = concat([rows, coordinate], 1).neighbors(k)
+    const own = size.sub(1).clip(1, k)
+    const kth = near.takeAlong(own.sub(1).cast('int32').expandDims(1), 1)
+    const radius = orCoinciding(distancesTo(rows, kth).flatten(0))
+    // Samples that do not count are moved where nobody looks.
+    const away = coordinate.add(beyond).mul(alone.cast('float64').expandDims(1))
+    const counts = concat([rows.slice([0, 0], [null, 1]).add(away), rows.slice([0, 1])], 1).countWithin(
+      radius,
+    )
+    const kept = where(alone, 0, 1).cast('float64')
+    const total = kept.sum()
+    const terms = own.digamma().sub(size.digamma()).sub(psiOf(counts, 1))
+    const mean = where(alone, 0, terms).sum().div(total)
+    return unlessConstant(total.digamma().add(mean), x, y)
+  }
+
+  protected override async value(x: Tensor, y: Tensor): Promise<number> {
+    const result = await super.value(x, y)
+    if (!Number.isNaN(result)) return result
+    const sizes = (await classCounts(classesOf('Ross: y', y)).data()) as Float64Array
+    if (sizes.some((size) => size > 1)) return result
+    throw new DataError(
+      `Ross: all ${sizes.length} samples have a class of their own, so none has a neighbour within it; y must hold class labels or one-hot rows`,
+    )
+  }
+}

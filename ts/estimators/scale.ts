@@ -1,0 +1,54 @@
+/** How samples are made ready for distances. */
+import { ArgumentError, describe } from '../errors.js'
+import { where } from '../ops/index.js'
+import { foldIn, key, normal } from '../random.js'
+import type { Tensor } from '../tensor.js'
+import { checkFlag, checkWhole } from './check.js'
+import { normalScores } from './ranks.js'
+
+/** Options of estimators whose value depends on the scale of the columns. */
+export interface ScaleOptions {
+  /** Give every column mean 0 and variance 1. Default true. */
+  standardize?: boolean
+  /** Width of normal noise that separates equal samples, relative to the deviation of each column. Default 0: none; 1e-10 is enough. */
+  jitter?: number
+  /** Seed of the noise. Default 0. */
+  seed?: number
+}
+
+/** The defaults of {@link ScaleOptions}. */
+export const scaleDefaults: Required<ScaleOptions> = { standardize: true, jitter: 0, seed: 0 }
+
+/** Throws ArgumentError unless the options are valid. */
+export function checkScale(name: string, { standardize, jitter, seed }: Required<ScaleOptions>): void {
+  checkFlag(`${name}: standardize`, standardize)
+  checkWhole(`${name}: seed`, seed, 0)
+  if (typeof jitter === 'number' && jitter >= 0 && Number.isFinite(jitter)) return
+  throw new ArgumentError(
+    `${name}: jitter must be a finite number of at least 0, received ${describe(jitter)}`,
+  )
+}
+
+/**
+ * Samples with noise, then as normal scores of their ranks (`copula`) or with mean 0 and variance 1. A constant column stays
+ * constant.
+ *
+ * @param x `[n, d]` float64; @param part a number for each argument of an estimator, so that their noise is independent
+ */
+export function scaled(
+  x: Tensor,
+  options: Required<ScaleOptions> & { readonly copula?: boolean },
+  part: number,
+): Tensor {
+  const { standardize, jitter, seed } = options
+  const varies = x.max(0).notEqual(x.min(0)).cast('float64')
+  const centered = x.sub(x.mean(0)).mul(varies)
+  const deviation = where(varies.greater(0), centered.square().mean(0).sqrt(), 1)
+  const apart = (rows: Tensor) => {
+    if (jitter === 0) return rows
+    const noise = normal(foldIn(key(seed), part), x.shape, { dtype: 'float64' })
+    return rows.add(noise.mul(deviation.mul(varies).mul(jitter)))
+  }
+  if (options.copula) return normalScores(apart(x))
+  return standardize ? apart(centered).div(deviation) : apart(x)
+}
