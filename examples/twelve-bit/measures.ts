@@ -1,0 +1,98 @@
+/** What the layers' activations are measured by, in bits, and how that went through training. */
+import {
+  arange,
+  Binned,
+  type Estimator,
+  KDE,
+  KSG,
+  MixedKSG,
+  stack,
+  type Tensor,
+  tensor,
+  tidy,
+} from '../../ts/index.js'
+import { bits, patterns, type TwelveBits } from './data.js'
+import type { Activation } from './networks.js'
+
+/** I(T; X) and I(T; Y) in bits. */
+export type Pair = readonly [number, number]
+
+/** [epoch][seed][layer] of one measure, and the epochs. */
+export interface Course {
+  readonly epochs: number[]
+  readonly values: Pair[][][]
+}
+
+/** 30 bins for tanh, whose range is known; bins of fixed width for relu, for which bins of [-1, 1] would fake a compression. */
+export const binned = (activation: Activation): Estimator =>
+  activation === 'tanh' ? new Binned({ bins: 30, base: 2 }) : new Binned({ binSize: 0.07, base: 2 })
+
+export const kde: Estimator = new KDE({ variance: 1e-3, bound: 'upper', base: 2 })
+
+/** Measures taken at the end of training alone. */
+export const final: Readonly<Record<string, Estimator>> = {
+  KSG: new KSG({ base: 2, jitter: 1e-10 }),
+  'mixed KSG': new MixedKSG({ base: 2 }),
+}
+
+/** What layers are compared with: every pattern is its own symbol, so that I(T; X) = H(T) for what is binned. */
+export interface Targets {
+  readonly symbols: Tensor
+  readonly rows: Tensor
+  readonly labels: Tensor
+}
+
+export function targetsOf(data: TwelveBits): Targets {
+  return {
+    symbols: arange(patterns, { dtype: 'int32' }),
+    rows: tensor(data.x, { shape: [patterns, bits] }),
+    labels: tensor(data.labels),
+  }
+}
+
+/** The measure of every layer of every network: [seed][layer]. */
+export async function measure(
+  estimator: Estimator,
+  networks: readonly (readonly Tensor[])[],
+  targets: Targets,
+): Promise<Pair[][]> {
+  const x = estimator.takes.y === 'any' ? targets.symbols : targets.rows
+  const result: Pair[][] = []
+  for (const layers of networks) {
+    using values = tidy(() =>
+      stack(
+        layers.flatMap((h) =>
+          [estimator.criterion(h, x), estimator.criterion(h, targets.labels)].map(single),
+        ),
+      ),
+    )
+    const flat = await values.data()
+    result.push(layers.map((_, l) => [Number(flat[2 * l]), Number(flat[2 * l + 1])]))
+  }
+  return result
+}
+
+const single = (x: Tensor) => x.cast('float64')
+
+/** The course of one layer of one network: I(T; X) by epoch. */
+export function courseOf({ values }: Course, seed: number, layer: number, side: 0 | 1 = 0): number[] {
+  return values.map((epoch) => epoch[seed]?.[layer]?.[side] as number)
+}
+
+/** How far a course lies at its end below its highest point. */
+export function fall(course: readonly number[]): number {
+  return Math.max(...course) - (course.at(-1) as number)
+}
+
+/** Networks of which a hidden layer gives the same output for every pattern: [seed] -> names of the layers. */
+export async function deadLayers(
+  networks: readonly (readonly Tensor[])[],
+  names: readonly string[],
+): Promise<string[][]> {
+  return Promise.all(
+    networks.map(async (layers) => {
+      const spreads = await stack(layers.slice(0, -1).map((h) => h.max(0).sub(h.min(0)).max())).data()
+      return names.filter((_, layer) => Number(spreads[layer]) === 0 && layer < spreads.length)
+    }),
+  )
+}
