@@ -29,6 +29,8 @@ const commands = {
   proofs: program('benches/proofs.js'),
   bench: program('benches/run.js'),
   'bench:vs': program('benches/versus.js'),
+  judge: program('benches/judge.js'),
+  'example:twelve-bit': program('examples/twelve-bit.js'),
   setup: async () => {
     await setUp()
     return 0

@@ -1,26 +1,69 @@
-/** J3, mutual information of x and y in float64. The peers' density of (x, y) by kernels has no counterpart: it is skipped. */
-import { Binned, type Estimator, evaluate, key, type Tensor, uniform } from '../../ts/index.js'
-import type { Inputs, Job, Setup } from '../job.js'
+/**
+ * J3, mutual information of x and y [n, d] in float64: KSG 1 (k = 3) on the data as they are, the gaussian kernel densities that
+ * "torch by hand" computes, and binned activations against 10 labels.
+ */
+import { Binned, gaussianGram, jit, KSG, key, normal, type Tensor } from '../../ts/index.js'
+import { type Inputs, type Job, repeatForValue, type Setup } from '../job.js'
 
-const float64 = { dtype: 'float64' } as const
+const sizes = [1000, 5000, 10000] as const
+const rho = 0.6
 
-const estimating =
-  (estimator: Estimator, data: (inputs: Inputs) => Promise<[x: Tensor, y: Tensor]>): Setup =>
+/** Normal pairs of correlation 0.6 where the peers' arrays are not there. */
+async function pairs(inputs: Inputs, n: number, d: number): Promise<[x: Tensor, y: Tensor]> {
+  const draw = (seed: number) => normal(key(seed), [n, d], { dtype: 'float64' })
+  const x = await inputs.tensor('x', () => draw(1))
+  return [x, await inputs.tensor('y', () => x.mul(rho).add(draw(2).mul(Math.sqrt(1 - rho * rho))))]
+}
+
+const neighbours =
+  (n: number, d: number): Setup =>
   async (inputs) => {
-    const [x, y] = await data(inputs)
-    await evaluate([x, y])
-    return () => estimator.estimate(x, y)
+    const [x, y] = await pairs(inputs, n, d)
+    const ksg = new KSG({ k: 3, standardize: false })
+    const run = jit((a: Tensor, b: Tensor) => ksg.criterion(a, b))
+    return repeatForValue(() => run(x, y))
   }
 
-/** Activations [n, d] from -1 to 1 against labels, in 30 bins. */
-const binned = (n: number, d: number) =>
-  estimating(new Binned({ bins: 30 }), async (inputs) => [
-    await inputs.tensor('x', () => uniform(key(1), [n, d], { low: -1, high: 1, ...float64 })),
-    await inputs.labels('y', n, 10),
-  ])
+const density =
+  (n: number, d: number, width: number): Setup =>
+  async (inputs) => {
+    const [x, y] = await pairs(inputs, n, d)
+    const run = jit((a: Tensor, b: Tensor) => {
+      const [p, q] = [gaussianGram(a, width), gaussianGram(b, width)]
+      return p
+        .mul(q)
+        .sum(1)
+        .mul(n)
+        .div(p.sum(1).mul(q.sum(1)))
+        .log()
+        .mean()
+    })
+    return repeatForValue(() => run(x, y))
+  }
 
-export const job: Job = {
-  'binned/d=10/n=1000': binned(1000, 10),
-  'binned/d=10/n=10000': binned(10_000, 10),
-  'binned/d=200/n=10000': binned(10_000, 200),
-}
+const binned =
+  (n: number, d: number): Setup =>
+  async (inputs) => {
+    const y = await inputs.labels('y', n, 10)
+    const x = await inputs.tensor('x', () => normal(key(3), [n, d], { dtype: 'float64' }).tanh())
+    const bins = new Binned({ bins: 30 })
+    const run = jit((a: Tensor, b: Tensor) => bins.criterion(a, b))
+    return repeatForValue(() => run(x, y))
+  }
+
+export const job: Job = Object.fromEntries([
+  ...[1, 2, 3, 5, 10].flatMap((d) => sizes.map((n) => [`ksg/d=${d}/n=${n}`, neighbours(n, d)])),
+  ...(
+    [
+      [1, 0.25],
+      [5, 0.6],
+    ] as const
+  ).flatMap(([d, width]) => sizes.map((n) => [`kde/d=${d}/n=${n}`, density(n, d, width)])),
+  ...(
+    [
+      [1000, 10],
+      [10000, 10],
+      [10000, 200],
+    ] as const
+  ).map(([n, d]) => [`binned/d=${d}/n=${n}`, binned(n, d)]),
+])

@@ -54,7 +54,7 @@ def j2():
 def j3():
     import j3_mi
     for n in (1000, 5000, 10000):
-        for kind, dims in (("ksg", (1, 5, 10)), ("kde", (1, 5))):
+        for kind, dims in (("ksg", (1, 2, 3, 5, 10)), ("kde", (1, 5))):
             for d in dims:
                 for name, array in zip("xy", j3_mi.data(n, d)):
                     save(f"{kind}/d={d}/n={n}", name, array)

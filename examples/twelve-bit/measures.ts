@@ -2,6 +2,7 @@
 import {
   arange,
   Binned,
+  EDGE,
   type Estimator,
   KDE,
   KSG,
@@ -33,6 +34,7 @@ export const kde: Estimator = new KDE({ variance: 1e-3, bound: 'upper', base: 2 
 export const final: Readonly<Record<string, Estimator>> = {
   KSG: new KSG({ base: 2, jitter: 1e-10 }),
   'mixed KSG': new MixedKSG({ base: 2 }),
+  EDGE: new EDGE({ base: 2, correction: 'none', copula: false }),
 }
 
 /** What layers are compared with: every pattern is its own symbol, so that I(T; X) = H(T) for what is binned. */
@@ -57,22 +59,22 @@ export async function measure(
   targets: Targets,
 ): Promise<Pair[][]> {
   const x = estimator.takes.y === 'any' ? targets.symbols : targets.rows
+  const pairOf = async (h: Tensor): Promise<Pair> => {
+    // Layer by layer: a bound of all pairs of patterns takes hundreds of megabytes while it is computed.
+    using values = tidy(() =>
+      stack([x, targets.labels].map((y) => estimator.criterion(h, y).cast('float64'))),
+    )
+    const [ofX, ofY] = await values.data()
+    return [Number(ofX), Number(ofY)]
+  }
   const result: Pair[][] = []
   for (const layers of networks) {
-    using values = tidy(() =>
-      stack(
-        layers.flatMap((h) =>
-          [estimator.criterion(h, x), estimator.criterion(h, targets.labels)].map(single),
-        ),
-      ),
-    )
-    const flat = await values.data()
-    result.push(layers.map((_, l) => [Number(flat[2 * l]), Number(flat[2 * l + 1])]))
+    const pairs: Pair[] = []
+    for (const h of layers) pairs.push(await pairOf(h))
+    result.push(pairs)
   }
   return result
 }
-
-const single = (x: Tensor) => x.cast('float64')
 
 /** The course of one layer of one network: I(T; X) by epoch. */
 export function courseOf({ values }: Course, seed: number, layer: number, side: 0 | 1 = 0): number[] {

@@ -9,6 +9,8 @@ import { checkScale, type ScaleOptions, scaleDefaults, scaled } from './scale.js
 
 /** Options of {@link Ross}. */
 export interface RossOptions extends ScaleOptions {
+  /** Give every column mean 0 and variance 1. Default false, as published. */
+  standardize?: boolean
   /** Which neighbour within the class; smaller classes use all they have. Default 3. */
   k?: number
 }
@@ -25,7 +27,7 @@ export interface RossOptions extends ScaleOptions {
  */
 export class Ross extends InformationEstimator<RossOptions> {
   constructor(options: RossOptions & InformationOptions = {}) {
-    super(options, { k: 3, ...scaleDefaults })
+    super(options, { k: 3, ...scaleDefaults, standardize: false })
     checkWhole('Ross: k', this.params.k, 1)
     checkScale('Ross', this.params)
   }

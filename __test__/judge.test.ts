@@ -1,0 +1,91 @@
+/** The judge of the estimators, on a small folder of its own. */
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import test from 'ava'
+import { readPeers, readTruths } from '../benches/judge/cases.js'
+import { standings, type Verdict } from '../benches/judge/goals.js'
+import { HostRandom, writeNpy } from '../ts/index.js'
+
+const program = fileURLToPath(new URL('../benches/judge.js', import.meta.url))
+const run = promisify(execFile)
+
+/** Independent uniform numbers, and a fair coin seen through a channel that errs in one of ten. */
+async function folder(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'judge-test-'))
+  const random = new HostRandom(5)
+  const n = 300
+  const uniform = Float32Array.from({ length: 2 * n }, () => random.next())
+  const coins = Float32Array.from({ length: 2 * n })
+  for (let i = 0; i < n; i++) {
+    const bit = random.int(2)
+    coins.set([bit, random.next() < 0.1 ? 1 - bit : bit], 2 * i)
+  }
+  await writeNpy(join(path, 'a.npy'), { data: uniform, shape: [n, 2], dtype: 'float32' })
+  await writeNpy(join(path, 'b.npy'), { data: coins, shape: [n, 2], dtype: 'float32' })
+  const one = { n, dx: 1, dy: 1 }
+  const cases = [
+    { name: 'apart', kind: 'cc', mi_nats: 0, file: 'a.npy', ...one },
+    { name: 'channel', kind: 'dd', mi_nats: 0.36806, file: 'b.npy', ...one },
+  ]
+  await writeFile(join(path, 'truth.json'), JSON.stringify({ cases }))
+  return path
+}
+
+test('a folder is judged: errors on the terminal, values and families as JSON', async (t) => {
+  const path = await folder()
+  const out = join(path, 'out.json')
+  const { stdout } = await run(process.execPath, [program, path, '--json', out])
+  t.regex(stdout, /apart \(cc, 1 \+ 1 columns\): truth 0\.0000/)
+  t.regex(stdout, /discrete +auto +1 /)
+  const { cases, families } = JSON.parse(await readFile(out, 'utf8'))
+  t.deepEqual(
+    cases.map(({ name, kind, truth }: Verdict['truth'] & { truth: number }) => [name, kind, truth]),
+    [
+      ['apart', 'cc', 0],
+      ['channel', 'dd', 0.36806],
+    ],
+  )
+  for (const { estimates, seconds } of cases) {
+    t.deepEqual(Object.keys(seconds), Object.keys(estimates))
+    t.true(Object.values<number>(estimates).every(Number.isFinite))
+  }
+  t.true(Math.abs(cases[0].estimates.KSG) < 0.15)
+  t.true(Math.abs(cases[1].estimates.auto - 0.36806) < 0.15)
+  t.is(families.cc.KSG, Math.abs(cases[0].estimates.KSG))
+  await rm(path, { recursive: true })
+})
+
+test('wrong arguments and folders say what is wrong', async (t) => {
+  const missing = await t.throwsAsync<Error & { code: number; stderr: string }>(
+    run(process.execPath, [program, '/nowhere']),
+  )
+  t.is(missing?.code, 2)
+  t.regex(missing?.stderr ?? '', /there is no folder \/nowhere/)
+  const empty = await mkdtemp(join(tmpdir(), 'judge-test-'))
+  await writeFile(join(empty, 'truth.json'), '{"cases":[]}')
+  const none = await t.throwsAsync<Error & { code: number; stderr: string }>(
+    run(process.execPath, [program, empty]),
+  )
+  t.is(none?.code, 1)
+  t.regex(none?.stderr ?? '', /lists no cases/)
+  await rm(empty, { recursive: true })
+})
+
+test("the project's own cases are whole, and standings compare with peers that answered all", (t) => {
+  const own = fileURLToPath(new URL('../../benches/cases', import.meta.url))
+  const truths = readTruths(own)
+  t.is(truths.length, 53)
+  const peers = readPeers(own)
+  const exact = truths.map(
+    (truth): Verdict => ({ truth, estimates: { auto: truth.mi_nats }, seconds: {}, refusals: {} }),
+  )
+  const continuous = standings(exact, peers).find(({ family }) => family === 'continuous, all')
+  t.is(continuous?.cases, 37)
+  t.is(continuous?.error, 0)
+  t.is(continuous?.peer?.name, 'bmi.CCA')
+  t.true(Math.abs((continuous?.peer?.error ?? 0) - 0.174) < 0.001)
+})

@@ -1,0 +1,97 @@
+/** Samples with a known mutual information: a folder of .npy files (or .npy.gz) with truth.json, and peers.json if there is one. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { type ArrayData, readNpy, type SampleData } from '../../ts/index.js'
+
+/** cc: both continuous; cd: y a class label; dd: both discrete; mixed: atoms and densities. */
+export type Kind = 'cc' | 'cd' | 'dd' | 'mixed'
+
+/** An entry of truth.json. */
+export interface Truth {
+  readonly name: string
+  readonly kind: Kind
+  readonly n: number
+  /** Columns of x, which come first, and of y. */
+  readonly dx: number
+  readonly dy: number
+  /** Mutual information in nats. */
+  readonly mi_nats: number
+  readonly file: string
+}
+
+/** A case with its samples. */
+export interface Case extends Truth {
+  readonly x: SampleData
+  readonly y: SampleData
+}
+
+/** What other packages answered: case -> estimator -> absolute error, where there was an answer. */
+export type Peers = ReadonlyMap<string, ReadonlyMap<string, number>>
+
+/** Something is wrong with the folder; the message says what. */
+export class FolderError extends Error {}
+
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'))
+  } catch (error) {
+    throw new FolderError(`${path}: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+export function readTruths(folder: string): readonly Truth[] {
+  const { cases } = readJson(join(folder, 'truth.json')) as { cases?: readonly Truth[] }
+  if (!Array.isArray(cases) || cases.length === 0) {
+    throw new FolderError(`${folder}/truth.json lists no cases`)
+  }
+  return cases
+}
+
+export function readPeers(folder: string): Peers {
+  let read: unknown
+  try {
+    read = readJson(join(folder, 'peers.json'))
+  } catch (error) {
+    if (((error as FolderError).cause as NodeJS.ErrnoException).code === 'ENOENT') return new Map()
+    throw error
+  }
+  type Estimates = Record<string, { abs_error: number | null }>
+  const { rows } = read as { rows: readonly { case: string; estimates: Estimates }[] }
+  const errors = (estimates: Estimates) =>
+    Object.entries(estimates).flatMap(([name, { abs_error: error }]): [string, number][] =>
+      error === null || name.startsWith('ref.') ? [] : [[name, error]],
+    )
+  return new Map(rows.map((row) => [row.case, new Map(errors(row.estimates))]))
+}
+
+/** The samples of a case: labels and discrete values as integers, all else as numbers. */
+export async function load(folder: string, truth: Truth): Promise<Case> {
+  const { data, shape } = await readArray(folder, truth.file)
+  const { n, dx, dy, kind } = truth
+  if (shape.length !== 2 || shape[0] !== n || shape[1] !== dx + dy) {
+    throw new FolderError(`${truth.file} is [${shape.join(', ')}], truth.json says [${n}, ${dx + dy}]`)
+  }
+  const part = (from: number, columns: number, discrete: boolean): SampleData => {
+    const values = Float32Array.from({ length: n * columns }, (_, i) =>
+      Number(data[Math.floor(i / columns) * (dx + dy) + from + (i % columns)]),
+    )
+    if (discrete && columns === 1) return Int32Array.from(values)
+    return { data: values, shape: [n, columns], dtype: 'float32' }
+  }
+  return { ...truth, x: part(0, dx, kind === 'dd'), y: part(dx, dy, kind === 'dd' || kind === 'cd') }
+}
+
+async function readArray(folder: string, file: string): Promise<ArrayData> {
+  const path = join(folder, file)
+  if (!path.endsWith('.gz')) return readNpy(path)
+  const temporary = mkdtempSync(join(tmpdir(), 'judge-'))
+  try {
+    const plain = join(temporary, 'case.npy')
+    writeFileSync(plain, gunzipSync(readFileSync(path)))
+    return await readNpy(plain)
+  } finally {
+    rmSync(temporary, { recursive: true })
+  }
+}

@@ -1,0 +1,114 @@
+/** Means over families of cases, and what is aimed at. */
+import type { Kind, Peers, Truth } from './cases.js'
+
+/** What our estimators answered on a case. */
+export interface Verdict {
+  readonly truth: Truth
+  readonly estimates: Readonly<Record<string, number>>
+  readonly seconds: Readonly<Record<string, number>>
+  /** Estimators that refused, and why. */
+  readonly refusals: Readonly<Record<string, string>>
+}
+
+export const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length
+
+const median = (values: readonly number[]) => {
+  const sorted = [...values].sort((a, b) => a - b)
+  const half = sorted.length / 2
+  return ((sorted[Math.ceil(half) - 1] as number) + (sorted[Math.floor(half)] as number)) / 2
+}
+
+export const errorOf = ({ truth, estimates }: Verdict, estimator: string): number =>
+  Math.abs((estimates[estimator] ?? Number.NaN) - truth.mi_nats)
+
+/** Mean absolute error of each estimator on the cases of each kind. */
+export function families(verdicts: readonly Verdict[]): Partial<Record<Kind, Record<string, number>>> {
+  const result: Partial<Record<Kind, Record<string, number>>> = {}
+  for (const kind of ['cc', 'cd', 'dd', 'mixed'] as const) {
+    const of = verdicts.filter(({ truth }) => truth.kind === kind)
+    const names = [...new Set(of.flatMap(({ estimates }) => Object.keys(estimates)))]
+    const meanOf = (name: string) => mean(of.filter((v) => name in v.estimates).map((v) => errorOf(v, name)))
+    if (of.length > 0) result[kind] = Object.fromEntries(names.map((name) => [name, meanOf(name)]))
+  }
+  return result
+}
+
+interface Family {
+  readonly name: string
+  readonly estimator: string
+  readonly has: (truth: Truth) => boolean
+  readonly goal: number
+  readonly measure?: (errors: readonly number[]) => number
+}
+
+const width = ({ dx, dy }: Truth) => Math.max(dx, dy)
+const isContinuous = ({ kind }: Truth) => kind === 'cc'
+const between = (low: number, high: number) => (truth: Truth) =>
+  isContinuous(truth) && width(truth) >= low && width(truth) <= high
+
+const list: readonly Family[] = [
+  { name: 'continuous, all', estimator: 'auto', has: isContinuous, goal: 0.055 },
+  { name: '1-d x 1-d', estimator: 'auto', has: between(1, 1), goal: 0.011 },
+  { name: '2-d and 3-d', estimator: 'auto', has: between(2, 3), goal: 0.09 },
+  { name: '5-d', estimator: 'auto', has: between(4, 9), goal: 0.04 },
+  { name: '10-d and more', estimator: 'auto', has: between(10, Number.POSITIVE_INFINITY), goal: 0.035 },
+  {
+    name: 'Student-t',
+    estimator: 'auto',
+    has: (truth) => isContinuous(truth) && truth.name.includes('student'),
+    goal: 0.075,
+  },
+  { name: 'labels', estimator: 'auto', has: ({ kind }) => kind === 'cd', goal: 0.02 },
+  { name: 'labels, neighbours alone', estimator: 'Ross', has: ({ kind }) => kind === 'cd', goal: 0.069 },
+  { name: 'discrete', estimator: 'auto', has: ({ kind }) => kind === 'dd', goal: 0.0059 },
+  { name: 'mixed', estimator: 'auto', has: ({ kind }) => kind === 'mixed', goal: 0.017 },
+  {
+    name: 'continuous, dx + dy <= 10',
+    estimator: 'EDGE',
+    has: (truth) => isContinuous(truth) && truth.dx + truth.dy <= 10,
+    goal: 0.25,
+  },
+  {
+    name: 'continuous, dx + dy <= 10, median',
+    estimator: 'EDGE',
+    has: (truth) => isContinuous(truth) && truth.dx + truth.dy <= 10,
+    goal: 0.075,
+    measure: median,
+  },
+]
+
+/** A family's mean (or median) error beside its goal. */
+export interface Standing {
+  readonly family: string
+  readonly estimator: string
+  readonly cases: number
+  readonly error: number
+  readonly goal: number
+  /** The best of the peers that answered every case of the family. */
+  readonly peer: { readonly name: string; readonly error: number } | undefined
+}
+
+export function standings(verdicts: readonly Verdict[], peers: Peers): Standing[] {
+  return list.flatMap(({ name, estimator, has, goal, measure = mean }) => {
+    const of = verdicts.filter((verdict) => has(verdict.truth) && estimator in verdict.estimates)
+    if (of.length === 0) return []
+    const error = measure(of.map((verdict) => errorOf(verdict, estimator)))
+    const cases = of.map(({ truth }) => truth.name)
+    return [{ family: name, estimator, cases: of.length, error, goal, peer: bestPeer(cases, peers, measure) }]
+  })
+}
+
+function bestPeer(cases: readonly string[], peers: Peers, measure: (errors: readonly number[]) => number) {
+  const first = peers.get(cases[0] as string) ?? new Map<string, number>()
+  const whole = [...first.keys()].flatMap((name) => {
+    const errors = cases.map((c) => peers.get(c)?.get(name))
+    return errors.includes(undefined) ? [] : [{ name, error: measure(errors as number[]) }]
+  })
+  return whole.sort((a, b) => a.error - b.error)[0]
+}
+
+/** How many continuous cases `auto` answers to 0.05 nats, of how many. */
+export function closeCases(verdicts: readonly Verdict[]): { close: number; of: number } {
+  const continuous = verdicts.filter(({ truth, estimates }) => isContinuous(truth) && 'auto' in estimates)
+  return { close: continuous.filter((v) => errorOf(v, 'auto') <= 0.05).length, of: continuous.length }
+}
