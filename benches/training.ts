@@ -16,7 +16,8 @@ export async function trainer(model: Network, source: BatchSource, classes: numb
   const feed = feedOf(source, { inputShape: model.inputShape, dtype: model.dtype, classes })
   await feed.prepare()
   const meter = new Meter(1 + model.metrics.length)
-  const options = { evaluators: model.evaluators, classes, logs: true, segment: false }
+  const { evaluators, trackDynamics: dynamics } = model
+  const options = { evaluators, dynamics, classes, logs: true, segment: false }
   const run = trainStep(model, feed, meter, options)
   return {
     feed,

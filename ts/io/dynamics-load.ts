@@ -2,6 +2,7 @@ import * as zarr from 'zarrita'
 import { DataError, IOError } from '../errors.js'
 import { reason } from './atomic.js'
 import { type Json, notStore, readAttributes, valuesName } from './dynamics-layout.js'
+import { meanOfMeasured } from './dynamics-means.js'
 import { FolderStore } from './folder-store.js'
 
 /** Most numbers that are read into memory, 2 GiB of them; a larger store is read in parts with a Zarr library. */
@@ -25,8 +26,8 @@ export interface Dynamics {
   /** The same for each of the N epochs. */
   readonly completedPerEpoch: readonly number[]
   /**
-   * Unweighted mean over the batches of each epoch, [N, E, L, 2]. Batches without values do not count; an epoch
-   * without any is NaN. A NaN that an evaluator gave beside other values stays NaN.
+   * Unweighted mean over the batches of each epoch, [N, E, L, 2]. For each evaluator, batches without a value of its do not
+   * count; an epoch without any is NaN. A NaN that an evaluator gave beside other values stays NaN.
    */
   averaged(): { shape: readonly [number, number, number, number]; values: Float32Array }
 }
@@ -144,20 +145,13 @@ function hasValues(values: Float32Array, start: number, width: number): boolean 
 
 function average(values: Float32Array, [epochs, batches, evaluators, layers]: Dynamics['shape']) {
   const width = evaluators * layers * 2
-  const means = new Float32Array(epochs * width)
+  const means = new Float32Array(epochs * width).fill(Number.NaN)
   for (let epoch = 0; epoch < epochs; epoch++) {
-    const sums = new Float64Array(width)
-    let count = 0
-    for (let batch = 0; batch < batches; batch++) {
+    const rows = Array.from({ length: batches }, (_, batch) => {
       const start = (epoch * batches + batch) * width
-      if (!hasValues(values, start, width)) continue
-      count++
-      for (let i = 0; i < width; i++) sums[i] = (sums[i] as number) + (values[start + i] as number)
-    }
-    means.set(
-      sums.map((sum) => sum / count),
-      epoch * width,
-    )
+      return values.subarray(start, start + width)
+    })
+    means.set(meanOfMeasured(rows, evaluators), epoch * width)
   }
   return { shape: [epochs, evaluators, layers, 2] as const, values: means }
 }

@@ -1,24 +1,29 @@
 import { ArgumentError } from '../errors.js'
+import type { Estimator } from '../estimators/estimator.js'
 import { DynamicsWriter } from '../io/dynamics-store.js'
 import type { ArrayData } from '../io/element-types.js'
 import type { Tensor } from '../tensor.js'
-import { DynamicsRecord, distinct } from './dynamics.js'
+import { isDue, SampleAdvice } from './attachment.js'
+import { DynamicsRecord, distinct, withValues } from './dynamics.js'
 import type { Network } from './network.js'
 import { stateOf } from './state.js'
 import { type StepResult, samplesNeeded } from './step.js'
 
 /** Collects the dynamics of one fit: in memory, and in a store where the model saves them. */
 export class DynamicsTracker {
+  readonly #model: Network
   readonly #record: DynamicsRecord
   readonly #writer: DynamicsWriter | undefined
-  readonly #needed: number
+  readonly #advice = new SampleAdvice()
   #epoch = 0
   #warned = false
+  /** The last batch, not yet stored: what is measured at the end of the epoch goes beside its values. */
+  #held: { batch: number; values: Float32Array | undefined } | undefined
 
-  private constructor(record: DynamicsRecord, writer: DynamicsWriter | undefined, needed: number) {
+  private constructor(model: Network, record: DynamicsRecord, writer: DynamicsWriter | undefined) {
+    this.#model = model
     this.#record = record
     this.#writer = writer
-    this.#needed = needed
   }
 
   /**
@@ -46,7 +51,7 @@ export class DynamicsTracker {
     const record = before ?? new DynamicsRecord(tracked, evaluators)
     if (before === undefined) state.record?.dispose()
     state.record = record
-    return new DynamicsTracker(record, writer, samplesNeeded(model.evaluators))
+    return new DynamicsTracker(model, record, writer)
   }
 
   startEpoch(epoch: number): void {
@@ -54,31 +59,68 @@ export class DynamicsTracker {
     this.#record.dropEpoch()
   }
 
-  /** Takes the result of a finished step; its tensors stay the caller's. */
-  async take(batch: number, { dynamics, segment }: StepResult): Promise<void> {
-    if (dynamics === undefined) {
-      this.#warn(batch)
-      await this.#writer?.skip(this.#epoch, batch)
-      return
-    }
-    const values = dynamics.dataSync() as Float32Array
-    this.#record.add(values)
-    if (this.#writer === undefined) return
-    await this.#writer.append(this.#epoch, batch, values)
-    if (segment !== undefined) await this.#writer.appendSegment(this.#epoch, batch, segment.map(arrayOf))
+  /** Numbers of the evaluators that are due on a batch. */
+  due(batch: number): number[] {
+    const { attachments } = this.#model
+    return attachments.flatMap((one, index) => (one.on === 'batch' && isDue(one, batch) ? [index] : []))
   }
 
-  #warn(batch: number): void {
+  /** Takes the result of a finished step; its tensors stay the caller's. `due` are the evaluators it was made for. */
+  async take(
+    batch: number,
+    { dynamics, segment }: StepResult,
+    due: readonly number[],
+    size: number,
+  ): Promise<void> {
+    await this.#store()
+    const { attachments } = this.#model
+    if (dynamics === undefined) {
+      if (due.length > 0 || attachments.length === 0) this.#warn(batch, due)
+      this.#held = { batch, values: undefined }
+      return
+    }
+    const measured = dynamics.dataSync() as Float32Array
+    const own = attachments.length === 0 ? 0 : this.#record.width / attachments.length
+    const values = new Float32Array(this.#record.width).fill(Number.NaN)
+    for (const [i, evaluator] of due.entries()) {
+      values.set(measured.subarray(i * own, (i + 1) * own), evaluator * own)
+      const { evaluator: given } = attachments[evaluator] as (typeof attachments)[number]
+      this.#advice.check(given, size, 'in a batch')
+    }
+    this.#record.add(values)
+    this.#held = { batch, values }
+    if (this.#writer === undefined || segment === undefined) return
+    await this.#writer.appendSegment(this.#epoch, batch, segment.map(arrayOf))
+  }
+
+  /** Writes the batch that is held. */
+  async #store(): Promise<void> {
+    const held = this.#held
+    this.#held = undefined
+    if (held === undefined) return
+    const { batch, values } = held
+    if (values === undefined) await this.#writer?.skip(this.#epoch, batch)
+    else await this.#writer?.append(this.#epoch, batch, values)
+  }
+
+  #warn(batch: number, due: readonly number[]): void {
     if (this.#warned) return
     this.#warned = true
+    const needed = samplesNeeded(due.map((index) => this.#model.evaluators[index] as Estimator))
     process.emitWarning(
-      `batch ${batch} has fewer than the ${this.#needed} samples that the evaluators need: it trains, but has no dynamics`,
+      `batch ${batch} has fewer than the ${needed} samples that the evaluators need: it trains, but has no dynamics`,
       { type: 'HyperglowWarning', code: 'HYPERGLOW_SMALL_BATCH' },
     )
   }
 
-  async finishEpoch(): Promise<void> {
-    this.#record.finishEpoch()
+  /** @param values of the evaluators that were evaluated after the epoch, [E, L, 2] with NaN for the others */
+  async finishEpoch(values?: Float32Array): Promise<void> {
+    this.#record.finishEpoch(values)
+    const held = this.#held
+    if (held !== undefined && values !== undefined) {
+      this.#held = { batch: held.batch, values: withValues(held.values, values) }
+    }
+    await this.#store()
     await this.#writer?.flush()
   }
 
@@ -90,6 +132,7 @@ export class DynamicsTracker {
   /** Ends the recording; an epoch cut short is dropped from memory, its finished batches stay in the store. */
   async close(): Promise<void> {
     this.#record.dropEpoch()
+    await this.#store()
   }
 }
 

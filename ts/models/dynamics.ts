@@ -1,11 +1,12 @@
 /** The information-plane coordinates of a training run, as they are recorded. */
+import { meanOfMeasured } from '../io/dynamics-means.js'
 import { type NestedArray, type Tensor, tensor } from '../tensor.js'
 
 /** Averaged dynamics of a run, as plain data: what plots and tables take. */
 export interface ModelDynamics {
   /** [N, E, L, 2]: epochs, evaluators, layers, (complexity, generalization). */
   readonly shape: readonly [number, number, number, number]
-  /** Unweighted means over the batches of each epoch, nested as `shape` says. */
+  /** Unweighted means over the batches of each epoch that were evaluated, nested as `shape` says; NaN where none was. */
   readonly values: number[][][][]
   /** Names of the L layers, input side first. */
   readonly layers: readonly string[]
@@ -48,8 +49,11 @@ export class DynamicsRecord {
     this.#current.push(values)
   }
 
-  /** Makes the epoch under way a finished one. */
-  finishEpoch(): void {
+  /** Makes the epoch under way a finished one; values of its end, NaN where there are none, go beside its last batch. */
+  finishEpoch(values?: Float32Array): void {
+    const last = this.#current.pop()
+    const row = values === undefined ? last : withValues(last, values)
+    if (row !== undefined) this.#current.push(row)
     this.#epochs.push(this.#current)
     this.#current = []
     this.#forget()
@@ -75,15 +79,9 @@ export class DynamicsRecord {
   /** Means over batches, N * E * L * 2 numbers. */
   #means(): Float32Array {
     const { width } = this
-    const means = new Float32Array(this.epochs * width)
+    const means = new Float32Array(this.epochs * width).fill(Number.NaN)
     for (const [epoch, batches] of this.#epochs.entries()) {
-      const sum = new Float64Array(width)
-      for (const values of batches)
-        for (let i = 0; i < width; i++) sum[i] = (sum[i] as number) + (values[i] as number)
-      means.set(
-        sum.map((total) => total / batches.length),
-        epoch * width,
-      )
+      means.set(meanOfMeasured(batches, this.evaluators.length), epoch * width)
     }
     return means
   }
@@ -118,6 +116,11 @@ export class DynamicsRecord {
     const shape = [epochs, evaluators.length, layers.length, 2] as const
     return { shape, values: nest(this.#means(), shape) as number[][][][], layers, evaluators }
   }
+}
+
+/** `row` with the numbers among `values` put in. */
+export function withValues(row: Float32Array | undefined, values: Float32Array): Float32Array {
+  return values.map((value, i) => (Number.isNaN(value) ? (row?.[i] ?? Number.NaN) : value))
 }
 
 function nest(flat: Float32Array, [extent, ...rest]: readonly number[]): NestedArray {

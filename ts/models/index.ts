@@ -1,4 +1,5 @@
 /** Models: networks of layers, and how they are trained, measured and stored. */
+export type { AttachOptions, Probe } from './attachment.js'
 export type { BatchLogs, Callback, TrainInfo } from './callbacks.js'
 export type { CompileOptions } from './compile.js'
 export type { ModelDynamics } from './dynamics.js'

@@ -1,7 +1,7 @@
 import type { ArrayInput } from '../datasets/array-dataset.js'
 import type { BatchSource } from '../datasets/loader.js'
 import { ArgumentError, describe, ShapeError, StateError, unknownName } from '../errors.js'
-import { Estimator } from '../estimators/estimator.js'
+import { checkEstimator, type Estimator } from '../estimators/estimator.js'
 import type { FloatDType } from '../initializers.js'
 import { Layer } from '../layers/layer.js'
 import type { LossName } from '../losses/named.js'
@@ -10,6 +10,7 @@ import type { Optimizer } from '../optim/optimizer.js'
 import { foldIn, key, splitKey } from '../random.js'
 import type { Device, Shape, Tensor } from '../tensor.js'
 import { Variable } from '../variable.js'
+import { type Attachment, type AttachOptions, attachment } from './attachment.js'
 import { type CompileOptions, resolveCompile } from './compile.js'
 import type { ModelDynamics } from './dynamics.js'
 import {
@@ -73,7 +74,7 @@ export abstract class Network {
 
   readonly #inputShape: Shape
   readonly #entries = new Map<Layer, LayerEntry>()
-  readonly #evaluators: Estimator[] = []
+  readonly #attachments: Attachment[] = []
   readonly #rootKey: Tensor
   #training = false
 
@@ -135,7 +136,12 @@ export abstract class Network {
 
   /** The attached evaluators in order. */
   get evaluators(): readonly Estimator[] {
-    return [...this.#evaluators]
+    return this.#attachments.map(({ evaluator }) => evaluator)
+  }
+
+  /** The attached evaluators with when they are evaluated. @internal */
+  get attachments(): readonly Attachment[] {
+    return [...this.#attachments]
   }
 
   /** Results of the last `fit`; undefined before. */
@@ -315,20 +321,20 @@ export abstract class Network {
   /**
    * Adds an evaluator of the training dynamics, before or after `compile`.
    *
-   * @throws StateError where the dynamics are not tracked; ArgumentError for something else than an Estimator
+   *     model.attachEvaluator(new HSIC({ sigma: 5 })) // on every batch
+   *     model.attachEvaluator(new KSG(), { evaluateOn: { probe: { x, y } } }) // after every epoch
+   *
+   * @throws StateError where the dynamics are not tracked; ArgumentError for something else than an Estimator, and for an
+   *   estimator that cannot be part of a training step with `evaluateOn: 'batch'`
    */
-  attachEvaluator(evaluator: Estimator): this {
+  attachEvaluator(evaluator: Estimator, options: AttachOptions = {}): this {
     if (!this.trackDynamics) {
       throw new StateError(
         'attachEvaluator: the model does not track its dynamics; construct it with trackDynamics: true',
       )
     }
-    if (!(evaluator instanceof Estimator)) {
-      throw new ArgumentError(
-        `attachEvaluator: given ${describe(evaluator)}, expected an Estimator such as new HSIC({ sigma: 5 })`,
-      )
-    }
-    this.#evaluators.push(evaluator)
+    checkEstimator('attachEvaluator', evaluator)
+    this.#attachments.push(attachment(evaluator, options))
     return this
   }
 
@@ -377,14 +383,18 @@ export abstract class Network {
   }
 
   /**
-   * float32 [N, E, L, 2]: epochs, evaluators, layers, and (criterion(H, X), criterion(H, Y)); unweighted means over the batches.
+   * float32 [N, E, L, 2]: epochs, evaluators, layers, and (criterion(H, X), criterion(H, Y)); unweighted means over the batches that
+   * were evaluated, NaN where none was.
    * Undefined until a fit has tracked dynamics. It belongs to the model: another fit disposes of it.
    */
   get evaluatedDynamics(): Tensor {
     return stateOf(this).record?.evaluated() as Tensor
   }
 
-  /** The same of every batch, float32 [N, B, E, L, 2]. Undefined until a fit has tracked dynamics. */
+  /**
+   * The same of every batch, float32 [N, B, E, L, 2]; NaN where an evaluator was not evaluated, values of the end of an epoch beside its last
+   * batch. Undefined until a fit has tracked dynamics.
+   */
   get batchDynamics(): Tensor {
     return stateOf(this).record?.perBatch() as Tensor
   }

@@ -1,7 +1,7 @@
 /** The compiled steps: everything that happens to one batch, as one program. */
 import { isFloat } from '../dtype.js'
 import { ShapeError, StateError } from '../errors.js'
-import type { Estimator } from '../estimators/estimator.js'
+import type { Estimator, SegmentOptions } from '../estimators/estimator.js'
 import type { Compiled as CompiledFunction } from '../jit.js'
 import { oneHot, stack } from '../ops/index.js'
 import { type Tensor, zeros } from '../tensor.js'
@@ -67,6 +67,8 @@ export class Meter {
 /** What a training step does besides training. */
 export interface TrainStepOptions {
   readonly evaluators: readonly Estimator[]
+  /** Give the dynamics of every batch back. */
+  readonly dynamics: boolean
   /** Width of one-hot rows. */
   readonly classes: number | undefined
   /** Give loss and metrics of every batch back. */
@@ -123,9 +125,10 @@ export function trainStep(
     const logs = logsOf(model, value, aux.output, aux.target)
     meter.add(logs, size)
     const result: StepResult = options.logs ? { logs } : {}
-    if (!model.trackDynamics || size < samplesNeeded(options.evaluators)) return result
+    if (!options.dynamics || size < samplesNeeded(options.evaluators)) return result
     const segment = segmentOf(model, x, aux.hidden, y, options.classes)
-    result.dynamics = coordinates(options.evaluators, segment)
+    const kind = model.segment === 'origin' ? {} : targetKind(y)
+    result.dynamics = coordinates(options.evaluators, segment, kind)
     if (options.segment) result.segment = segment
     return result
   })
@@ -168,8 +171,13 @@ function logsOf(model: Network, loss: Tensor, output: Tensor, target: Tensor): T
   return stack([loss, ...values].map((value) => value.cast('float64')))
 }
 
+/** Whether targets are class labels or numbers, as evaluators are told. */
+export function targetKind(y: Tensor): SegmentOptions {
+  return { target: isFloat(y.dtype) || y.rank !== 1 ? 'numbers' : 'classes' }
+}
+
 /** The segment [x, h1 .. hL, target] of a batch, detached. */
-function segmentOf(
+export function segmentOf(
   model: Network,
   x: Tensor,
   hidden: readonly Tensor[],
@@ -184,11 +192,15 @@ function segmentOf(
 }
 
 /** Every evaluator on a segment: float32 [E, L, 2]. */
-function coordinates(evaluators: readonly Estimator[], segment: readonly Tensor[]): Tensor {
+function coordinates(
+  evaluators: readonly Estimator[],
+  segment: readonly Tensor[],
+  options: SegmentOptions,
+): Tensor {
   const layers = segment.length - 2
   if (evaluators.length === 0) return zeros([0, layers, 2])
   const rows = evaluators.flatMap((evaluator) => {
-    const pairs = evaluator.evaluateSegment(segment)
+    const pairs = evaluator.evaluateSegment(segment, options)
     const scalars = pairs.flat()
     if (pairs.length !== layers || scalars.length !== 2 * layers || scalars.some(({ rank }) => rank !== 0)) {
       throw new ShapeError(

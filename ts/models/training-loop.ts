@@ -2,12 +2,14 @@
 import { performance } from 'node:perf_hooks'
 import { type BatchSource, batchCount } from '../datasets/loader.js'
 import { ArgumentError, DataError, describe, NumericalError } from '../errors.js'
+import type { Estimator } from '../estimators/estimator.js'
 import { checkOptions, checkSignal } from '../options.js'
 import { lossPlot } from '../plots/loss.js'
 import { ProgressReporter } from '../progress/index.js'
 import { evaluate } from '../transforms.js'
 import { type Callback, notify } from './callbacks.js'
 import { DynamicsTracker } from './dynamics-tracker.js'
+import { EpochMeasurement } from './epoch-measurement.js'
 import { labelLimit, measure, named, outlineOf } from './evaluation.js'
 import { type Feed, feedOf } from './feed.js'
 import { type EpochLogs, type History, historyOf } from './history.js'
@@ -113,7 +115,10 @@ class Run {
   readonly #validation: Feed | undefined
   readonly #tracker: DynamicsTracker | undefined
   readonly #meter: Meter
-  readonly #step: ReturnType<typeof trainStep>
+  /** Compiled steps by the evaluators they evaluate. */
+  readonly #steps = new Map<string, ReturnType<typeof trainStep>>()
+  readonly #measurement: EpochMeasurement | undefined
+  readonly #classes: number | undefined
   readonly #reporter: ProgressReporter
   readonly #verbose: boolean
   readonly #callbacks: readonly Callback[]
@@ -126,6 +131,7 @@ class Run {
     feed: Feed,
     validation: Feed | undefined,
     tracker: DynamicsTracker | undefined,
+    measurement: EpochMeasurement | undefined,
     classes: number | undefined,
   ) {
     this.#model = model
@@ -138,12 +144,25 @@ class Run {
     this.#verbose = options.verbose ?? process.stderr.isTTY === true
     this.#reporter = new ProgressReporter({ verbose: this.#verbose })
     this.#meter = new Meter(1 + model.metrics.length)
-    this.#step = trainStep(model, feed, this.#meter, {
-      evaluators: model.evaluators,
-      classes,
+    this.#measurement = measurement
+    this.#classes = classes
+  }
+
+  /** The step that evaluates these evaluators, by their numbers. */
+  #stepFor(due: readonly number[]): ReturnType<typeof trainStep> {
+    const key = due.join()
+    const known = this.#steps.get(key)
+    if (known !== undefined) return known
+    const { evaluators, saveDynamics, trackDynamics } = this.#model
+    const step = trainStep(this.#model, this.#feed, this.#meter, {
+      evaluators: due.map((index) => evaluators[index] as Estimator),
+      dynamics: trackDynamics && (due.length > 0 || evaluators.length === 0),
+      classes: this.#classes,
       logs: this.#wantsLogs,
-      segment: model.saveDynamics?.raw ?? false,
+      segment: saveDynamics?.raw ?? false,
     })
+    this.#steps.set(key, step)
+    return step
   }
 
   /** Checks everything that can be checked before the first step. */
@@ -163,7 +182,9 @@ class Run {
     await evaluate([...Object.values(model.weights), ...Object.values(model.stateVariables)])
     const tracker = await DynamicsTracker.start(model, layers, feed.batches, options)
     const classes = options.numClasses ?? feed.classes ?? outputShape.at(-1)
-    return new Run(model, options, feed, validation, tracker, classes)
+    const measurement =
+      tracker === undefined ? undefined : await EpochMeasurement.prepare(model, feed, layers.length, classes)
+    return new Run(model, options, feed, validation, tracker, measurement, classes)
   }
 
   async all(): Promise<History> {
@@ -193,6 +214,7 @@ class Run {
     const model = this.#model
     const start = performance.now()
     const loss = named(model, await this.#train(epoch))
+    await this.#measure(epoch)
     let logs: Omit<EpochLogs, 'seconds'> = loss
     if (this.#validation !== undefined) {
       const validation = named(model, await this.#validate(this.#validation))
@@ -210,8 +232,9 @@ class Run {
     this.#tracker?.startEpoch(epoch)
     this.#reporter.loopStart('training', this.#feed.batches ?? 0)
     const sizes: number[] = []
+    const dues: number[][] = []
     const pipeline = new Pipeline<StepResult>(
-      (result, index) => this.#take(result, index, sizes[index] as number),
+      (result, index) => this.#take(result, index, sizes[index] as number, dues[index] as number[]),
       release,
     )
     let readAt = performance.now()
@@ -219,11 +242,13 @@ class Run {
       for await (const batch of this.#feed.epoch(stateOf(this.#model).epochs)) {
         try {
           if (signal?.aborted) break
-          await pipeline.push(() => this.#step(batch.input))
+          const due = this.#tracker?.due(sizes.length) ?? []
+          sizes.push(batch.size)
+          dues.push(due)
+          await pipeline.push(() => this.#stepFor(due)(batch.input))
         } finally {
           batch.release()
         }
-        sizes.push(batch.size)
         this.#meter.count(batch.size)
         if (this.#verbose && performance.now() - readAt >= readingInterval) {
           this.#report(sizes.length, await this.#meter.means())
@@ -237,10 +262,15 @@ class Run {
     }
     const means = await this.#meter.means()
     this.#checkLoss(means[0])
-    await this.#tracker?.finishEpoch()
     this.#reporter.update(sizes.length, this.#readings(means))
     this.#reporter.loopEnd(this.#readings(means))
     return means
+  }
+
+  /** What evaluators say after the epoch, which ends its dynamics. */
+  async #measure(epoch: number): Promise<void> {
+    const values = await this.#measurement?.measure(epoch, stateOf(this.#model).epochs)
+    await this.#tracker?.finishEpoch(values)
   }
 
   async #validate(feed: Feed): Promise<number[]> {
@@ -254,9 +284,9 @@ class Run {
   }
 
   /** Uses what a finished step gave back. */
-  async #take(result: StepResult, index: number, size: number): Promise<void> {
+  async #take(result: StepResult, index: number, size: number, due: readonly number[]): Promise<void> {
     try {
-      await this.#tracker?.take(index, result)
+      await this.#tracker?.take(index, result, due, size)
       if (result.logs === undefined) return
       const { loss, metrics } = named(this.#model, [...(result.logs.dataSync() as Float64Array)])
       await notify(this.#callbacks, (callback) => callback.onBatchEnd?.(index, { size, loss, metrics }))
@@ -290,7 +320,8 @@ class Run {
   /** Releases what the run made; leaves everything readable that was finished. */
   async close(): Promise<void> {
     this.#reporter.close()
-    this.#step.dispose()
+    for (const step of this.#steps.values()) step.dispose()
+    this.#measurement?.dispose()
     this.#meter.dispose()
     await this.#tracker?.close()
   }

@@ -1,0 +1,88 @@
+/** When the evaluators of a model are evaluated. */
+import type { ArrayInput } from '../datasets/array-dataset.js'
+import { ArgumentError, describe } from '../errors.js'
+import type { Estimator } from '../estimators/estimator.js'
+import { checkOptions } from '../options.js'
+
+/** Samples that layers are looked at with, always the same. */
+export interface Probe {
+  /** `[n, ...inputShape]`. */
+  x: ArrayInput
+  /** n labels, or `[n, ...]` targets. */
+  y: ArrayInput
+}
+
+/** Options of `attachEvaluator`. */
+export interface AttachOptions {
+  /**
+   * - 'batch' (default): in the training step, on the activations of the batch, before the update.
+   * - 'epoch': after each epoch, in evaluation mode, on the first `samples` training samples of that epoch.
+   * - `{ probe: { x, y } }`: after each epoch, in evaluation mode, on these samples.
+   */
+  evaluateOn?: 'batch' | 'epoch' | { probe: Probe }
+  /** Evaluate every so many batches, or epochs, beginning with the first. Default 1. */
+  every?: number
+  /** 'epoch': number of samples. Default 2048. */
+  samples?: number
+}
+
+/** An evaluator with its schedule. */
+export interface Attachment {
+  readonly evaluator: Estimator
+  readonly on: 'batch' | 'epoch' | 'probe'
+  readonly probe: Probe | undefined
+  readonly every: number
+  readonly samples: number
+}
+
+/**
+ * Resolves the options of `attachEvaluator`.
+ *
+ * @throws ArgumentError for options that cannot work, and for an estimator without a lazy value on batches
+ */
+export function attachment(evaluator: Estimator, options: AttachOptions): Attachment {
+  checkOptions('attachEvaluator', options, ['evaluateOn', 'every', 'samples'])
+  const { evaluateOn = 'batch', every = 1, samples = 2048 } = options
+  for (const [name, value] of Object.entries({ every, samples })) {
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new ArgumentError(
+        `attachEvaluator: ${name} is ${describe(value)}, expected a whole number of at least 1`,
+      )
+    }
+  }
+  const common = { evaluator, every, samples }
+  if (evaluateOn === 'epoch') return { ...common, on: 'epoch', probe: undefined }
+  if (evaluateOn === 'batch') {
+    if (evaluator.isLazy) return { ...common, on: 'batch', probe: undefined }
+    throw new ArgumentError(
+      `attachEvaluator: ${evaluator.name} cannot be part of a training step; attach it with { evaluateOn: 'epoch' } or { evaluateOn: { probe: { x, y } } }`,
+    )
+  }
+  const probe = (evaluateOn as { probe?: Probe } | null)?.probe
+  if (probe?.x === undefined || probe.y === undefined) {
+    throw new ArgumentError(
+      `attachEvaluator: evaluateOn is ${describe(evaluateOn)}, expected 'batch', 'epoch' or { probe: { x, y } }`,
+    )
+  }
+  return { ...common, on: 'probe', probe }
+}
+
+/** Whether an evaluator is to be evaluated on the batch, or after the epoch, of this number. */
+export function isDue({ every }: Attachment, number: number): boolean {
+  return number % every === 0
+}
+
+/** Warns once an evaluator that samples are too few for its value to mean much. */
+export class SampleAdvice {
+  readonly #warned = new Set<Estimator>()
+
+  check(evaluator: Estimator, samples: number, what: string): void {
+    const { name, advisedSamples } = evaluator
+    if (samples >= advisedSamples || this.#warned.has(evaluator)) return
+    this.#warned.add(evaluator)
+    process.emitWarning(
+      `${name} says little about ${samples} samples (${what}); give it ${advisedSamples} or more: larger batches, { evaluateOn: 'epoch' } or { evaluateOn: { probe } }`,
+      { type: 'HyperglowWarning', code: 'HYPERGLOW_FEW_SAMPLES' },
+    )
+  }
+}

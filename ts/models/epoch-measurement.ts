@@ -1,0 +1,159 @@
+/** What evaluators say of the layers between epochs. */
+import { ArrayDataset } from '../datasets/array-dataset.js'
+import { ArgumentError } from '../errors.js'
+import type { SegmentOptions } from '../estimators/estimator.js'
+import type { Compiled as CompiledFunction } from '../jit.js'
+import { concat } from '../ops/index.js'
+import type { Tensor } from '../tensor.js'
+import { evaluate, jit, tidy } from '../transforms.js'
+import { type Attachment, isDue, type Probe, SampleAdvice } from './attachment.js'
+import { takesLabels } from './compile.js'
+import { type Feed, feedOf, type StepInput } from './feed.js'
+import type { Network } from './network.js'
+import { compiledOf } from './state.js'
+import { segmentOf, targetKind } from './step.js'
+
+/** Samples that go through the network at a time. */
+const probeBatch = 512
+
+/** Samples to look at layers with. */
+interface Source {
+  readonly feed: Feed
+  readonly samples: number
+  /** To be disposed of with the measurement, where it was made for it. */
+  readonly data: ArrayDataset | undefined
+  segmentStep: CompiledFunction<[input: StepInput], Tensor[]>
+}
+
+/** Evaluators that are due after epochs, and the samples that they see. */
+export class EpochMeasurement {
+  readonly #attachments: readonly Attachment[]
+  readonly #layers: number
+  readonly #sources: ReadonlyMap<Attachment, Source>
+  readonly #advice = new SampleAdvice()
+
+  private constructor(
+    attachments: readonly Attachment[],
+    layers: number,
+    sources: ReadonlyMap<Attachment, Source>,
+  ) {
+    this.#attachments = attachments
+    this.#layers = layers
+    this.#sources = sources
+  }
+
+  /**
+   * Prepares what the evaluators of a model need; undefined where none is evaluated after epochs.
+   *
+   * @param layers number of tracked layers; @param classes width of one-hot rows
+   */
+  static async prepare(
+    model: Network,
+    feed: Feed,
+    layers: number,
+    classes: number | undefined,
+  ): Promise<EpochMeasurement | undefined> {
+    const { attachments } = model
+    const sources = new Map<Attachment, Source>()
+    const known = new Map<Probe | number, Source>()
+    for (const attachment of attachments) {
+      if (attachment.on === 'batch') continue
+      const key = attachment.probe ?? attachment.samples
+      const source = known.get(key) ?? (await sourceOf(model, feed, attachment, classes))
+      known.set(key, source)
+      sources.set(attachment, source)
+    }
+    return sources.size === 0 ? undefined : new EpochMeasurement(attachments, layers, sources)
+  }
+
+  /**
+   * Values after an epoch, `[E, L, 2]` flat, NaN for evaluators that are not due; undefined where none is.
+   *
+   * @param epoch of this fit; @param order number of the order of the training data
+   */
+  async measure(epoch: number, order: number): Promise<Float32Array | undefined> {
+    const width = this.#layers * 2
+    const due = this.#attachments.filter((one) => one.on !== 'batch' && isDue(one, epoch))
+    if (due.length === 0) return undefined
+    const values = new Float32Array(this.#attachments.length * width).fill(Number.NaN)
+    for (const source of new Set(due.map((one) => this.#sources.get(one) as Source))) {
+      const { segment, options } = await gather(source, order)
+      try {
+        for (const attachment of due.filter((one) => this.#sources.get(one) === source)) {
+          const { evaluator } = attachment
+          this.#advice.check(evaluator, segment[0]?.shape[0] as number, 'at the end of an epoch')
+          const pairs = await evaluator.measureSegment(segment, options)
+          values.set(pairs.flat(), this.#attachments.indexOf(attachment) * width)
+        }
+      } finally {
+        for (const part of segment) part.dispose()
+      }
+    }
+    return values
+  }
+
+  dispose(): void {
+    for (const { segmentStep, data } of new Set(this.#sources.values())) {
+      segmentStep.dispose()
+      data?.dispose()
+    }
+  }
+}
+
+async function sourceOf(
+  model: Network,
+  training: Feed,
+  { probe, samples }: Attachment,
+  classes: number | undefined,
+): Promise<Source> {
+  const { inputShape, dtype } = model
+  const data =
+    probe === undefined
+      ? undefined
+      : new ArrayDataset(probe.x, probe.y, {
+          batchSize: probeBatch,
+          inputShape,
+          dtype,
+          labels: takesLabels(compiledOf(model, 'fit').lossName),
+          classes,
+        })
+  const feed = data === undefined ? training : feedOf(data, { inputShape, dtype, classes })
+  if (data !== undefined) await feed.prepare()
+  const segmentStep = jit((input: StepInput) => {
+    const { x, y } = feed.decode(input)
+    const { hidden } = model.forward(x, model.pass({ training: false, tracking: true }))
+    // The input may be an argument itself, which is no result.
+    return segmentOf(model, x, hidden, y, classes).map((part) => part.add(0))
+  })
+  return { feed, samples: data?.samples ?? samples, data, segmentStep }
+}
+
+/** The segment of the samples of a source, with the weights of the moment. */
+async function gather(
+  { feed, samples, segmentStep }: Source,
+  order: number,
+): Promise<{ segment: Tensor[]; options: SegmentOptions }> {
+  const batches: Tensor[][] = []
+  let options: SegmentOptions = {}
+  let count = 0
+  for await (const batch of feed.epoch(order)) {
+    try {
+      options = targetKind(batch.input.y)
+      batches.push(await segmentStep(batch.input))
+    } finally {
+      batch.release()
+    }
+    count += batch.size
+    if (count >= samples) break
+  }
+  if (batches.length === 0) throw new ArgumentError('fit: there are no samples to evaluate on')
+  const segment = tidy(() =>
+    (batches[0] as Tensor[]).map((_, part) => {
+      const whole = concat(batches.map((batch) => batch[part] as Tensor))
+      return count > samples ? whole.slice([0], [samples]) : whole
+    }),
+  )
+  await evaluate(segment)
+  for (const batch of batches) for (const part of batch) part.dispose()
+  return { segment, options }
+}
