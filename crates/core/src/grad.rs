@@ -4,6 +4,7 @@
 use crate::compose::Build;
 use crate::elementwise::BinaryOp;
 use crate::error::{Error, Result};
+use crate::fast;
 use crate::grad_sum::sum;
 use crate::graph::{Graph, NodeId};
 use crate::hash::FastMap;
@@ -51,8 +52,34 @@ pub fn vjp(
             ));
         }
     }
-    let order = dependent_order(graph, outputs, wrt)?;
     let mut build = Build::new(graph);
+    let found = pull_back(&mut build, outputs, seeds, wrt, false)?;
+    let keep: Vec<NodeId> = found.iter().flatten().copied().collect();
+    build.finish(&keep);
+    Ok(found)
+}
+
+/// The derivatives of `y` in `wrt`, each regarded as independent of the others, when that of `y` is `dy`. Of a node that
+/// stands twice in `wrt`, the first place gets all.
+pub(crate) fn partials(build: &mut Build<'_>, y: NodeId, dy: NodeId, wrt: &[NodeId]) -> Vec<Option<NodeId>> {
+    let mut found = pull_back(build, &[y], &[dy], wrt, true).expect("nodes of a rule live");
+    for i in 0..wrt.len() {
+        if wrt[..i].contains(&wrt[i]) {
+            found[i] = None;
+        }
+    }
+    found
+}
+
+/// Cotangents of `wrt`. If `independent`, nothing flows on from a node of `wrt`.
+fn pull_back(
+    build: &mut Build<'_>,
+    outputs: &[NodeId],
+    seeds: &[NodeId],
+    wrt: &[NodeId],
+    independent: bool,
+) -> Result<Vec<Option<NodeId>>> {
+    let (order, depends) = dependent_order(build.graph(), outputs, wrt, independent)?;
     let mut cotangents: FastMap<NodeId, NodeId> = FastMap::default();
     let mut terms: FastMap<NodeId, Vec<NodeId>> = FastMap::default();
     for (&y, &dy) in outputs.iter().zip(seeds) {
@@ -62,30 +89,36 @@ pub fn vjp(
         let Some(arrived) = terms.remove(&id) else {
             continue;
         };
-        let dy = sum(&mut build, &arrived);
+        let dy = sum(build, &arrived);
         cotangents.insert(id, dy);
         let node = build.graph().node(id)?;
         let (op, inputs, scope) = (node.op.clone(), node.inputs.clone(), node.scope);
-        if inputs.is_empty() {
+        if inputs.is_empty() || (independent && wrt.contains(&id)) {
             continue;
         }
         build.graph().enter_scope_of(scope);
-        let contributions = rule(&mut build, &op, &inputs, id, dy);
+        let wanted = |i: usize| depends.get(&inputs[i]) == Some(&true);
+        let contributions = rule(build, &op, &inputs, id, dy, &wanted);
         build.graph().pop_scope();
-        for (&input, contribution) in inputs.iter().zip(contributions) {
-            if let Some(d) = contribution {
-                terms.entry(input).or_default().push(d);
+        for (i, contribution) in contributions.into_iter().enumerate() {
+            if let Some(d) = contribution
+                && wanted(i)
+            {
+                terms.entry(inputs[i]).or_default().push(d);
             }
         }
     }
-    let found: Vec<Option<NodeId>> = wrt.iter().map(|w| cotangents.get(w).copied()).collect();
-    let keep: Vec<NodeId> = found.iter().flatten().copied().collect();
-    build.finish(&keep);
-    Ok(found)
+    Ok(wrt.iter().map(|w| cotangents.get(w).copied()).collect())
 }
 
-/// The nodes between `wrt` and `outputs` in topological order.
-fn dependent_order(graph: &Graph, outputs: &[NodeId], wrt: &[NodeId]) -> Result<Vec<NodeId>> {
+/// The nodes between `wrt` and `outputs` in topological order, and which nodes depend on `wrt`. If `independent`, nodes of
+/// `wrt` depend on themselves alone.
+fn dependent_order(
+    graph: &Graph,
+    outputs: &[NodeId],
+    wrt: &[NodeId],
+    independent: bool,
+) -> Result<(Vec<NodeId>, FastMap<NodeId, bool>)> {
     let mut depends: FastMap<NodeId, bool> = FastMap::default();
     let mut order = Vec::new();
     let mut stack: Vec<(NodeId, bool)> = outputs.iter().rev().map(|&y| (y, false)).collect();
@@ -104,6 +137,9 @@ fn dependent_order(graph: &Graph, outputs: &[NodeId], wrt: &[NodeId]) -> Result<
             }
         } else {
             stack.push((id, true));
+            if independent && wrt.contains(&id) {
+                continue;
+            }
             stack.extend(
                 node.inputs
                     .iter()
@@ -112,11 +148,19 @@ fn dependent_order(graph: &Graph, outputs: &[NodeId], wrt: &[NodeId]) -> Result<
             );
         }
     }
-    Ok(order)
+    Ok((order, depends))
 }
 
-/// The cotangents of an operation's inputs. One line per operation where possible.
-fn rule(b: &mut Build<'_>, op: &Op, inputs: &[NodeId], y: NodeId, dy: NodeId) -> Vec<Option<NodeId>> {
+/// The cotangents of an operation's inputs. One line per operation where possible. Those that are not `wanted` may be
+/// left out where they are dear.
+fn rule(
+    b: &mut Build<'_>,
+    op: &Op,
+    inputs: &[NodeId],
+    y: NodeId,
+    dy: NodeId,
+    wanted: &dyn Fn(usize) -> bool,
+) -> Vec<Option<NodeId>> {
     let spec = |b: &Build<'_>, i: usize| b.spec(inputs[i]);
     match op {
         Op::Unary(u) => vec![u.vjp(b, dy, inputs[0], y)],
@@ -336,6 +380,10 @@ fn rule(b: &mut Build<'_>, op: &Op, inputs: &[NodeId], y: NodeId, dy: NodeId) ->
         }
         Op::Det => vec![Some(det(b, inputs[0], y, dy))],
         Op::Eigh => vec![Some(eigh(b, y, dy))],
+        Op::CenteredProducts(products) => fast::centered_products_vjp(b, products, inputs, dy, wanted),
+        Op::CenteredProductsGrad { products, of } => {
+            fast::centered_products_grad_vjp(b, products, *of, inputs, dy)
+        }
         Op::Input
         | Op::Const(_)
         | Op::Iota { .. }

@@ -12,6 +12,7 @@ pub mod dtype;
 pub mod elementwise;
 pub mod engine;
 pub mod error;
+pub mod fast;
 pub mod grad;
 mod grad_sum;
 pub mod graph;
@@ -23,6 +24,7 @@ pub mod random;
 pub mod reference;
 pub mod run;
 pub mod shape;
+pub mod similarity;
 pub mod slab;
 pub mod special;
 

@@ -4,6 +4,7 @@
 use crate::dtype::DType;
 use crate::elementwise::{BinaryOp, UnaryOp};
 use crate::shape::Shape;
+use crate::similarity::Products;
 
 /// The arithmetic of an n-dimensional convolution or window, per spatial axis.
 ///
@@ -267,6 +268,18 @@ pub enum Op {
     /// Eigen-decomposition of symmetric (.., n, n): (.., n + 1, n), row 0 the eigenvalues ascending, below the
     /// eigenvectors as columns, the largest component of each (the first on ties) positive. Reads the lower triangle.
     Eigh,
+    /// `(samples (m, d_a) per set, parameters)` -> float64 (sets, sets): inner products, entry by entry, of the sets'
+    /// similarity matrices K (m, m) after centring: `H K H` with H = I - 1/m, so that (a, b) is tr(K_a H K_b H); hollow:
+    /// U-centred, with diagonals of 0 (Szekely and Rizzo 2014, eq. 2.7). The matrices are never stored. Fused: its
+    /// derivatives go through [`crate::fast`].
+    CenteredProducts(Products),
+    /// The adjoint of `CenteredProducts` in the samples of set `of`: its operands, then a cotangent (sets, sets).
+    CenteredProductsGrad {
+        /// As of the forward operation.
+        products: Products,
+        /// The set.
+        of: usize,
+    },
     /// The value without its history.
     StopGradient,
 }
@@ -349,6 +362,8 @@ impl Op {
             Op::Solve => "solve",
             Op::Det => "det",
             Op::Eigh => "eigh",
+            Op::CenteredProducts(_) => "centeredProducts",
+            Op::CenteredProductsGrad { .. } => "centeredProductsGrad",
             Op::StopGradient => "stopGradient",
         }
     }

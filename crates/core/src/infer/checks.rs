@@ -4,6 +4,7 @@ use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::op::{Spec, Window};
 use crate::shape::Shape;
+use crate::similarity::{Products, Similarity};
 
 pub(super) fn concat(name: &str, axis: usize, inputs: &[&Spec]) -> Result<Spec> {
     let first = inputs[0];
@@ -281,4 +282,47 @@ pub(super) fn same_shape(name: &str, a: &Spec, b: &Spec) -> Result<()> {
         format!("given {} and {}", a.shape, b.shape),
         "broadcast one of them",
     ))
+}
+
+/// Samples (m, d) of one float dtype and their scalar parameters, for centred products.
+pub(super) fn centered_products(name: &str, products: &Products, inputs: &[&Spec]) -> Result<()> {
+    let (samples, parameters) = inputs.split_at(products.sets());
+    let first = samples[0];
+    for (x, similarity) in samples.iter().zip(&products.similarities) {
+        floats(name, x)?;
+        same_dtype(name, first, x)?;
+        if x.shape.rank() != 2 || x.shape[0] != first.shape.dims()[0] {
+            return Err(Error::shape(
+                name,
+                format!("samples {} beside {}", x.shape, first.shape),
+                "give every set as rows (m, d), of the same m draws",
+            ));
+        }
+        if *similarity == Similarity::Equal && x.shape[1] != 1 {
+            return Err(Error::shape(
+                name,
+                format!("{} for the similarity of equal numbers", x.shape),
+                "number equal rows first with uniqueRows, as (m, 1)",
+            ));
+        }
+    }
+    let least = if products.hollow { 3 } else { 1 };
+    if first.shape[0] < least {
+        return Err(Error::shape(
+            name,
+            format!("{} samples, and the centring needs {least}", first.shape[0]),
+            "use larger batches, or drop the last one",
+        ));
+    }
+    for parameter in parameters {
+        same_dtype(name, first, parameter)?;
+        if parameter.shape.rank() != 0 {
+            return Err(Error::shape(
+                name,
+                format!("a parameter is {}, expected a scalar", parameter.shape),
+                "give one number per parameter",
+            ));
+        }
+    }
+    Ok(())
 }

@@ -10,8 +10,9 @@ use crate::op::{Distribution, Op, Spec};
 use crate::shape::Shape;
 
 use checks::{
-    adjoint_output, along, axis_within, concat, conv_operands, floats, index_dtype, matmul,
-    no_window_in_padding, not_bool, rows, same_dtype, same_shape, spatial_rank, square, window_outputs,
+    adjoint_output, along, axis_within, centered_products, concat, conv_operands, floats, index_dtype,
+    matmul, no_window_in_padding, not_bool, rows, same_dtype, same_shape, spatial_rank, square,
+    window_outputs,
 };
 
 /// The spec of `op` applied to `inputs`. `target` is the wanted spec for operations whose result is
@@ -360,6 +361,21 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
                 inputs[0].dtype,
             )
         }
+        Op::CenteredProducts(products) => {
+            centered_products(name, products, inputs)?;
+            spec([products.sets(); 2].into(), DType::F64)
+        }
+        Op::CenteredProductsGrad { products, of } => {
+            let (cotangent, forward) = inputs.split_last().expect("arity was checked");
+            centered_products(name, products, forward)?;
+            if cotangent.dtype != DType::F64 || cotangent.shape.dims() != [products.sets(); 2] {
+                return Err(Error::internal(
+                    name,
+                    format!("a cotangent {} {}", cotangent.dtype, cotangent.shape),
+                ));
+            }
+            Ok(forward[*of].clone())
+        }
         Op::TriangularSolve { .. } | Op::Solve => {
             let (a, b) = (inputs[0], inputs[1]);
             square(name, a)?;
@@ -382,6 +398,8 @@ fn arity(op: &Op) -> Option<usize> {
     match op {
         Op::Input | Op::Const(_) | Op::Iota { .. } => Some(0),
         Op::Concat { .. } => None,
+        Op::CenteredProducts(products) => Some(products.operands()),
+        Op::CenteredProductsGrad { products, .. } => Some(products.operands() + 1),
         Op::Where => Some(3),
         Op::Binary(_)
         | Op::MatMul { .. }

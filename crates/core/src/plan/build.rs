@@ -141,7 +141,9 @@ impl<'a> Planner<'a> {
                 | Op::TriangularSolve { .. }
                 | Op::Solve
                 | Op::Det
-                | Op::Eigh => self.primitive(i),
+                | Op::Eigh
+                | Op::CenteredProducts(_)
+                | Op::CenteredProductsGrad { .. } => self.primitive(i),
             }
         }
     }

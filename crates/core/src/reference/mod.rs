@@ -11,6 +11,7 @@ mod movement;
 mod neighbors;
 mod reduction;
 pub mod refusal;
+mod similarity;
 mod sorting;
 mod value;
 mod window;
@@ -172,6 +173,14 @@ pub fn evaluate(op: &Op, inputs: &[&Value], spec: &Spec) -> Result<Value> {
         Op::Eigh => Wide::Float(linalg::batched(&[&float(name, inputs[0])], to, |m, at| {
             linalg::eigh(&m[0], at)
         })?),
+        Op::CenteredProducts(products) => {
+            Wide::Float(similarity::products(products, &all(inputs, |x| float(name, x))))
+        }
+        Op::CenteredProductsGrad { products, of } => Wide::Float(similarity::samples_grad(
+            products,
+            *of,
+            &all(inputs, |x| float(name, x)),
+        )),
     };
     Ok(Value::narrowed(&wide_result, spec.dtype))
 }

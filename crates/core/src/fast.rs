@@ -1,0 +1,244 @@
+//! Fused operations: their fallbacks, made of primitives, and their derivatives, which go through the fallback
+//! unless a fused operation computes them.
+
+use crate::compose::Build;
+use crate::dtype::DType;
+use crate::elementwise::{BinaryOp, UnaryOp};
+use crate::grad::partials;
+use crate::graph::NodeId;
+use crate::op::{Op, Reduction};
+use crate::similarity::{Products, Similarity};
+
+/// Cotangents of the operands of [`Op::CenteredProducts`]: of samples by the fused operation, of parameters through the
+/// fallback.
+pub(crate) fn centered_products_vjp(
+    b: &mut Build<'_>,
+    products: &Products,
+    operands: &[NodeId],
+    dy: NodeId,
+    wanted: &dyn Fn(usize) -> bool,
+) -> Vec<Option<NodeId>> {
+    let sets = products.sets();
+    let mut all = vec![None; operands.len()];
+    if (sets..operands.len()).any(wanted) {
+        let y = centered_products(b, products, operands);
+        all = partials(b, y, dy, operands);
+    }
+    for (of, d) in all.iter_mut().enumerate().take(sets) {
+        *d = None;
+        if wanted(of) && products.similarities[of] != Similarity::Equal {
+            let products = products.clone();
+            let inputs = [operands, &[dy]].concat();
+            *d = Some(b.add_op(Op::CenteredProductsGrad { products, of }, &inputs, None));
+        }
+    }
+    all
+}
+
+/// Cotangents of the operands of [`Op::CenteredProductsGrad`], through the fallback.
+pub(crate) fn centered_products_grad_vjp(
+    b: &mut Build<'_>,
+    products: &Products,
+    of: usize,
+    inputs: &[NodeId],
+    dy: NodeId,
+) -> Vec<Option<NodeId>> {
+    let (&cotangent, operands) = inputs.split_last().expect("the cotangent comes last");
+    // Samples that stand twice have one gradient node between them: each needs its own here.
+    let mut own = operands.to_vec();
+    let zero = b.scalar_like(0.0, own[of]);
+    own[of] = b.add(own[of], zero);
+    let y = centered_products(b, products, &own);
+    let Some(gradient) = partials(b, y, cotangent, &own).swap_remove(of) else {
+        return vec![None; inputs.len()];
+    };
+    partials(b, gradient, dy, inputs)
+}
+
+/// The fallback of [`Op::CenteredProducts`], computed in float64.
+pub(crate) fn centered_products(b: &mut Build<'_>, products: &Products, operands: &[NodeId]) -> NodeId {
+    let operands: Vec<NodeId> = operands.iter().map(|&x| b.cast(x, DType::F64)).collect();
+    let sets = products.sets();
+    let centered: Vec<NodeId> = (0..sets)
+        .map(|a| {
+            let k = similarities(
+                b,
+                products.similarities[a],
+                operands[a],
+                &operands[products.parameters(a)],
+            );
+            center(b, products, k)
+        })
+        .collect();
+    let one = [1, 1];
+    let mut rows: Vec<NodeId> = Vec::new();
+    for &left in &centered {
+        let entries: Vec<NodeId> = centered
+            .iter()
+            .map(|&right| {
+                let product = b.mul(left, right);
+                let sum = b.sum_keep(product, &[0, 1]);
+                b.reshape(sum, one.into())
+            })
+            .collect();
+        rows.push(b.add_op(Op::Concat { axis: 1 }, &entries, None));
+    }
+    b.add_op(Op::Concat { axis: 0 }, &rows, None)
+}
+
+/// Centred as [`Products::centering`] says.
+fn center(b: &mut Build<'_>, products: &Products, k: NodeId) -> NodeId {
+    let shape = b.shape(k);
+    let (alpha, beta) = products.centering(shape[0]);
+    let k = if products.hollow { off_diagonal(b, k) } else { k };
+    let sums = b.sum_keep(k, &[1]);
+    let all = b.sum_keep(sums, &[0]);
+    let all = b.mul_scalar(all, beta);
+    let rows = b.mul_scalar(sums, alpha);
+    let columns = b.transpose(rows);
+    let [rows, columns, all] = [rows, columns, all].map(|part| b.broadcast(part, shape.clone()));
+    let k = b.sub(k, rows);
+    let k = b.sub(k, columns);
+    let k = b.add(k, all);
+    if products.hollow { off_diagonal(b, k) } else { k }
+}
+
+/// `k` with 0 on its diagonal.
+fn off_diagonal(b: &mut Build<'_>, k: NodeId) -> NodeId {
+    let distance = b.diagonal_distance(k);
+    let zero = b.scalar_like(0.0, k);
+    let on = b.binary(BinaryOp::Equal, distance, zero);
+    b.select(on, zero, k)
+}
+
+/// The similarities (m, m) of the rows of x (m, d), up to an added constant that centring removes: the one that keeps
+/// the digits of a wide similarity.
+fn similarities(b: &mut Build<'_>, similarity: Similarity, x: NodeId, parameters: &[NodeId]) -> NodeId {
+    match similarity {
+        Similarity::Gaussian { .. } => {
+            let q = squared_distances(b, x);
+            average(b, parameters, |b, sigma| {
+                let square = b.mul(sigma, sigma);
+                let exponent = stretched(b, square, q, |b, square| b.div(q, square));
+                b.mul_scalar(exponent, -0.5)
+            })
+        }
+        Similarity::Laplacian { .. } => {
+            let q = absolute_distances(b, x);
+            average(b, parameters, |b, sigma| {
+                let exponent = stretched(b, sigma, q, |b, sigma| b.div(q, sigma));
+                b.neg(exponent)
+            })
+        }
+        Similarity::Linear => {
+            let x = moved_to_mean(b, x);
+            b.matmul(x, x, false, true)
+        }
+        Similarity::Polynomial { degree } => {
+            let products = b.matmul(x, x, false, true);
+            let scaled = stretched(b, parameters[0], products, |b, gamma| b.mul(products, gamma));
+            let base = stretched(b, parameters[1], scaled, |b, offset| b.add(scaled, offset));
+            (1..degree).fold(base, |power, _| b.mul(power, base))
+        }
+        Similarity::InverseMultiquadric => {
+            // 1 / s - 1 / c = -q / (c s (c + s)), s = sqrt(c^2 + q)
+            let q = squared_distances(b, x);
+            let shape = b.shape(q);
+            let c = b.unreduce(parameters[0], &[0, 1], &shape);
+            let square = b.mul(c, c);
+            let sum = b.add(square, q);
+            let s = b.unary(UnaryOp::Sqrt, sum);
+            let both = b.add(c, s);
+            let product = b.mul(c, s);
+            let product = b.mul(product, both);
+            let ratio = b.div(q, product);
+            b.neg(ratio)
+        }
+        Similarity::Equal => {
+            let m = b.shape(x)[0];
+            let rows = b.broadcast(x, [m, m].into());
+            let columns = b.transpose(rows);
+            let equal = b.binary(BinaryOp::Equal, rows, columns);
+            b.cast(equal, DType::F64)
+        }
+    }
+}
+
+/// `f(scalar)` with the scalar stretched to the shape of `like`.
+fn stretched(
+    b: &mut Build<'_>,
+    scalar: NodeId,
+    like: NodeId,
+    f: impl FnOnce(&mut Build<'_>, NodeId) -> NodeId,
+) -> NodeId {
+    let shape = b.shape(like);
+    let all = b.unreduce(scalar, &[0, 1], &shape);
+    f(b, all)
+}
+
+/// The mean over the widths of `e^exponent - 1`.
+fn average(
+    b: &mut Build<'_>,
+    widths: &[NodeId],
+    mut exponent: impl FnMut(&mut Build<'_>, NodeId) -> NodeId,
+) -> NodeId {
+    let each: Vec<NodeId> = widths
+        .iter()
+        .map(|&sigma| {
+            let exponent = exponent(b, sigma);
+            b.unary(UnaryOp::Expm1, exponent)
+        })
+        .collect();
+    let sum = each[1..].iter().fold(each[0], |sum, &next| b.add(sum, next));
+    b.mul_scalar(sum, 1.0 / widths.len() as f64)
+}
+
+/// The rows minus their mean. No value computed from the result here depends on the mean, so it is a constant.
+fn moved_to_mean(b: &mut Build<'_>, x: NodeId) -> NodeId {
+    let shape = b.shape(x);
+    let sum = b.sum_keep(x, &[0]);
+    let mean = b.mul_scalar(sum, 1.0 / shape[0] as f64);
+    let mean = b.add_op(Op::StopGradient, &[mean], None);
+    let mean = b.broadcast(mean, shape);
+    b.sub(x, mean)
+}
+
+/// `|x_i - x_j|^2`, never negative, exactly 0 on the diagonal.
+fn squared_distances(b: &mut Build<'_>, x: NodeId) -> NodeId {
+    let x = moved_to_mean(b, x);
+    let m = b.shape(x)[0];
+    let squares = b.mul(x, x);
+    let norms = b.sum_keep(squares, &[1]);
+    let rows = b.broadcast(norms, [m, m].into());
+    let columns = b.transpose(rows);
+    let both = b.add(rows, columns);
+    let products = b.matmul(x, x, false, true);
+    let twice = b.mul_scalar(products, 2.0);
+    let raw = b.sub(both, twice);
+    // The clamp repairs rounding; derivatives are those of the formula.
+    let zero = b.scalar_like(0.0, raw);
+    let above = b.binary(BinaryOp::Max, raw, zero);
+    let repair = b.sub(above, raw);
+    let repair = b.add_op(Op::StopGradient, &[repair], None);
+    let clamped = b.add(raw, repair);
+    off_diagonal(b, clamped)
+}
+
+/// `|x_i - x_j|_1`
+fn absolute_distances(b: &mut Build<'_>, x: NodeId) -> NodeId {
+    let shape = b.shape(x);
+    let (m, d) = (shape[0], shape[1]);
+    let rows = b.reshape(x, [m, 1, d].into());
+    let rows = b.broadcast(rows, [m, m, d].into());
+    let columns = b.permute(rows, &[1, 0, 2]);
+    let difference = b.sub(rows, columns);
+    let absolute = b.unary(UnaryOp::Abs, difference);
+    b.add_op(
+        Op::Reduce {
+            kind: Reduction::Sum,
+            axes: [2].into(),
+        },
+        &[absolute],
+        None,
+    )
+}
