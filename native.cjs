@@ -842,6 +842,7 @@ module.exports.binary = nativeBinding.binary
 module.exports.binaryScalar = nativeBinding.binaryScalar
 module.exports.broadcastTo = nativeBinding.broadcastTo
 module.exports.cast = nativeBinding.cast
+module.exports.centeredProducts = nativeBinding.centeredProducts
 module.exports.cholesky = nativeBinding.cholesky
 module.exports.concat = nativeBinding.concat
 module.exports.constant = nativeBinding.constant

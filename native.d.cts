@@ -30,6 +30,12 @@ export declare function broadcastTo(a: number, extents: Array<number>): number
 /** Conversion to another dtype. */
 export declare function cast(a: number, code: number): number
 
+/**
+ * Inner products of centred similarity matrices: float64 (sets, sets). `kinds` holds a code per set (its place among
+ * gaussian, laplacian, linear, polynomial, imq, equal), `counts` a number that goes with it: of widths, or the degree.
+ */
+export declare function centeredProducts(samples: Array<number>, parameters: Array<number>, kinds: Array<number>, counts: Array<number>, hollow: boolean): number
+
 /** Lower Cholesky factor. */
 export declare function cholesky(a: number): number
 

@@ -117,6 +117,13 @@ export interface Native {
   solve(a: Handle, b: Handle): Handle
   det(a: Handle): Handle
   eigh(a: Handle): Handle
+  centeredProducts(
+    samples: Handle[],
+    parameters: Handle[],
+    kinds: number[],
+    counts: number[],
+    hollow: boolean,
+  ): Handle
 
   shapeOf(id: Handle): number[]
   dtypeOf(id: Handle): number

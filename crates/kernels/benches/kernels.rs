@@ -13,6 +13,7 @@ use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 use hyperglow_core::infer::infer;
 use hyperglow_core::op::{Distribution, Metric, Op, Reduction, Spec, Window};
 use hyperglow_core::plan::{Cluster, Instr, InstrKind, Program, SlotId, View};
+use hyperglow_core::similarity::{Products, Similarity};
 use hyperglow_kernels::CpuBackend;
 use support::{Dice, Draft, buffers};
 
@@ -108,7 +109,16 @@ impl Bench {
             .iter()
             .map(|&s| {
                 let spec = &program.slots[s].spec;
-                let value = dice.tensor_of(spec.shape.dims(), spec.dtype, |d| d.below(8) as f64 / 8.0);
+                // A scalar is a width, a cotangent in float64 one of the first pair.
+                let mut place = 0;
+                let value = dice.tensor_of(spec.shape.dims(), spec.dtype, |d| {
+                    place += 1;
+                    match (spec.shape.rank(), spec.dtype) {
+                        (0, _) => 8.0,
+                        (_, DType::F64) => f64::from(u8::from(place == 2)),
+                        _ => d.below(8) as f64 / 8.0,
+                    }
+                });
                 self.backend.upload(&value.to_bytes()).unwrap()
             })
             .collect();
@@ -674,6 +684,40 @@ impl Bench {
     }
 }
 
+/// HSIC of x (m, 784) and y (m, 10): one product of tiles for the value, three for the gradient in x.
+fn centered_products(bench: &Bench) {
+    let kinds = [
+        ("gaussian", Similarity::Gaussian { widths: 1 }),
+        ("laplacian", Similarity::Laplacian { widths: 1 }),
+        ("linear", Similarity::Linear),
+        ("polynomial", Similarity::Polynomial { degree: 3 }),
+        ("imq", Similarity::InverseMultiquadric),
+    ];
+    for m in [64, 256, 1024, 4096] {
+        for (name, kind) in kinds {
+            for hollow in [false, true] {
+                let similarities = [kind; 2].into();
+                let products = Products { similarities, hollow };
+                let mut inputs = vec![Spec::new([m, 784], F), Spec::new([m, 10], F)];
+                inputs.resize(products.operands(), Spec::new([], F));
+                let flops = (m * m * 784) as f64;
+                let name = format!("hsic {name} {m}{}", if hollow { " hollow" } else { "" });
+                let value = Op::CenteredProducts(products.clone());
+                bench.op(&name, value, &inputs, None, Work::Flops(flops));
+                inputs.push(Spec::new([2, 2], DType::F64));
+                let grad = Op::CenteredProductsGrad { products, of: 0 };
+                bench.op(
+                    &format!("{name} grad"),
+                    grad,
+                    &inputs,
+                    None,
+                    Work::Flops(3.0 * flops),
+                );
+            }
+        }
+    }
+}
+
 fn main() {
     let backend = CpuBackend::new(CpuBackend::default_threads());
     let filter = std::env::args()
@@ -690,4 +734,5 @@ fn main() {
     bench.reductions();
     bench.pooling();
     bench.neighbors();
+    centered_products(&bench);
 }

@@ -4,6 +4,7 @@ use hyperglow_core::compose::{broadcast_pair, broadcast_to, reduce_axes};
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 use hyperglow_core::engine::Engine;
 use hyperglow_core::op::{Distribution, Metric, Op, Reduction, Spec, Window};
+use hyperglow_core::similarity::{Products, Similarity};
 use hyperglow_core::{Error, NodeId, Result};
 use napi_derive::napi;
 
@@ -532,6 +533,41 @@ pub fn det(a: f64) -> napi::Result<f64> {
 #[napi]
 pub fn eigh(a: f64) -> napi::Result<f64> {
     add(Op::Eigh, &[a], None)
+}
+
+/// Inner products of centred similarity matrices: float64 (sets, sets). `kinds` holds a code per set (its place among
+/// gaussian, laplacian, linear, polynomial, imq, equal), `counts` a number that goes with it: of widths, or the degree.
+#[napi]
+pub fn centered_products(
+    samples: Vec<f64>,
+    parameters: Vec<f64>,
+    kinds: Vec<u32>,
+    counts: Vec<u32>,
+    hollow: bool,
+) -> napi::Result<f64> {
+    engine(|e| {
+        let similarity = |(&kind, &count): (&u32, &u32)| {
+            let widths = count as usize;
+            Ok(match kind {
+                0 => Similarity::Gaussian { widths },
+                1 => Similarity::Laplacian { widths },
+                2 => Similarity::Linear,
+                3 => Similarity::Polynomial { degree: count },
+                4 => Similarity::InverseMultiquadric,
+                5 => Similarity::Equal,
+                _ => {
+                    return Err(Error::internal(
+                        "centeredProducts",
+                        format!("no similarity {kind}"),
+                    ));
+                }
+            })
+        };
+        let similarities = kinds.iter().zip(&counts).map(similarity).collect::<Result<_>>()?;
+        let op = Op::CenteredProducts(Products { similarities, hollow });
+        let inputs = ids(&[samples, parameters].concat());
+        Ok(e.graph.add(op, &inputs, None)?.to_number())
+    })
 }
 
 /// The value without its history.

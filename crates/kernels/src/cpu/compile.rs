@@ -5,7 +5,9 @@ use hyperglow_core::{Error, Result};
 
 use super::element::{for_dtype, for_float};
 use super::exec::{Env, Kernel};
-use super::{conv, gemm, index, linalg, movement, neighbors, random, reduce, scan, sort, unique, window};
+use super::{
+    centered, conv, gemm, index, linalg, movement, neighbors, random, reduce, scan, sort, unique, window,
+};
 
 /// The kernel of `op` for these shapes.
 pub(crate) fn compile(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> Result<Kernel> {
@@ -64,6 +66,12 @@ pub(crate) fn compile(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> Re
         Op::Solve => for_float!(x.dtype, T => linalg::solve::<T>(&output.shape)),
         Op::Det => for_float!(x.dtype, T => linalg::det::<T>(&x.shape)),
         Op::Eigh => for_float!(x.dtype, T => linalg::eigh::<T>(&x.shape)),
+        Op::CenteredProducts(products) => {
+            for_float!(x.dtype, T => centered::products::<T>(products, inputs, env))
+        }
+        Op::CenteredProductsGrad { products, of } => {
+            for_float!(x.dtype, T => centered::grad::<T>(products, *of, inputs, env))
+        }
         Op::Input
         | Op::Const(_)
         | Op::Unary(_)
@@ -115,6 +123,12 @@ pub(crate) fn scratch(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> us
         Op::TriangularSolve { .. } | Op::Solve => linalg::solve_scratch(&output.shape, threads),
         Op::Det => linalg::det_scratch(&x.shape, threads),
         Op::Eigh => linalg::eigh_scratch(&x.shape, threads),
+        Op::CenteredProducts(products) => {
+            for_float!(x.dtype, T => centered::products_scratch::<T>(products, inputs, env))
+        }
+        Op::CenteredProductsGrad { products, .. } => {
+            for_float!(x.dtype, T => centered::grad_scratch::<T>(products, inputs, env))
+        }
         Op::Input
         | Op::Const(_)
         | Op::Iota { .. }

@@ -6,6 +6,7 @@
 //! [`compile`].
 
 pub(crate) mod backend;
+pub(crate) mod centered;
 pub(crate) mod cluster;
 pub(crate) mod compile;
 pub(crate) mod conv;

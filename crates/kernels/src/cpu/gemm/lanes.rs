@@ -38,6 +38,10 @@ pub(crate) trait Lanes: Copy {
     /// # Safety
     /// See [`Lanes::splat`].
     unsafe fn add(self, other: Self) -> Self;
+    /// The smaller of each two elements.
+    /// # Safety
+    /// See [`Lanes::splat`].
+    unsafe fn min(self, other: Self) -> Self;
 }
 
 /// `N` elements that the compiler puts into whatever registers the target has.
@@ -89,6 +93,16 @@ impl<T: Float, const N: usize> Lanes for Portable<T, N> {
     unsafe fn add(self, other: Self) -> Self {
         Portable(std::array::from_fn(|i| self.0[i].plus(other.0[i])))
     }
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        Portable(std::array::from_fn(|i| {
+            if self.0[i] < other.0[i] {
+                self.0[i]
+            } else {
+                other.0[i]
+            }
+        }))
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -97,7 +111,7 @@ mod x86 {
     use std::arch::x86_64::*;
 
     macro_rules! lanes {
-        ($($v:ty: $t:ty, $n:literal, $mask:ty, $splat:ident $load:ident $store:ident $fma:ident $add:ident,
+        ($($v:ty: $t:ty, $n:literal, $mask:ty, $splat:ident $load:ident $store:ident $fma:ident $add:ident $min:ident,
             $first:expr, $load_some:ident $store_some:ident;)*) => {$(
             impl Lanes for $v {
                 type Elem = $t;
@@ -144,17 +158,22 @@ mod x86 {
                     // SAFETY: as above.
                     unsafe { $add(self, other) }
                 }
+                #[inline(always)]
+                unsafe fn min(self, other: $v) -> $v {
+                    // SAFETY: as above.
+                    unsafe { $min(self, other) }
+                }
             }
         )*};
     }
     lanes! {
-        __m256: f32, 8, __m256i, _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps,
+        __m256: f32, 8, __m256i, _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps _mm256_min_ps,
             first_of_eight, load_eight _mm256_maskstore_ps;
-        __m256d: f64, 4, __m256i, _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_add_pd,
+        __m256d: f64, 4, __m256i, _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_add_pd _mm256_min_pd,
             first_of_four, load_four _mm256_maskstore_pd;
-        __m512: f32, 16, __mmask16, _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps,
+        __m512: f32, 16, __mmask16, _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps _mm512_min_ps,
             first_bits_of_sixteen, _mm512_maskz_loadu_ps _mm512_mask_storeu_ps;
-        __m512d: f64, 8, __mmask8, _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd _mm512_add_pd,
+        __m512d: f64, 8, __mmask8, _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd _mm512_add_pd _mm512_min_pd,
             first_bits_of_eight, _mm512_maskz_loadu_pd _mm512_mask_storeu_pd;
     }
 

@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::pack::{Matrix, Right, pack_left};
-use super::tile::{LINE, LeftTile, OutTile, ROWS, RightTile, Tiled, prefetch_far};
+use super::tile::{LINE, LeftTile, OutTile, ROWS, RightTile, Tiled, Tiles, prefetch_far};
 use crate::cpu::level::Level;
 
 /// Terms per block: a packed panel of columns then stays in the first-level cache, a block of them in the second.
@@ -122,7 +122,26 @@ pub(crate) unsafe fn region<T: Tiled, R: Right<T>>(
     target: Target<'_, T>,
     work: &mut [T],
 ) {
-    let tiles = T::tiles(level);
+    // SAFETY: as the caller promises.
+    unsafe { region_of(T::tiles(level), level, k, left, rows, right, cols, target, work) }
+}
+
+/// As [`region`], with tiles that may do something else than multiply and add.
+///
+/// # Safety
+/// As for [`region`].
+#[expect(clippy::too_many_arguments, reason = "as above")]
+pub(crate) unsafe fn region_of<T: Tiled, R: Right<T>>(
+    tiles: Tiles<T>,
+    level: Level,
+    k: usize,
+    left: Left<'_, T>,
+    rows: Range<usize>,
+    right: &Source<'_, T, R>,
+    cols: Range<usize>,
+    target: Target<'_, T>,
+    work: &mut [T],
+) {
     let width = tiles.width();
     if k == 0 && !target.add {
         for i in 0..rows.len() {

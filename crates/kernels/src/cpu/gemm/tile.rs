@@ -114,7 +114,7 @@ impl<T> Tiles<T> {
 /// The processor must have `V`'s instructions; the operands must be readable and `out` writable in the extents
 /// given (rows of the left operand below `out.rows` only; whole registers of the right one).
 #[inline(always)]
-unsafe fn tile<V: Lanes, const W: usize>(
+unsafe fn tile<V: Lanes, const W: usize, const SMALLER: bool>(
     k: usize,
     left: LeftTile<V::Elem>,
     right: RightTile<V::Elem>,
@@ -123,9 +123,11 @@ unsafe fn tile<V: Lanes, const W: usize>(
     // SAFETY: as the caller promises.
     unsafe {
         let sums = match right {
-            RightTile::Packed(start) => terms::<V, W>(k, left, out.rows, |p| start.add(p * W * V::N)),
+            RightTile::Packed(start) => {
+                terms::<V, W, SMALLER>(k, left, out.rows, |p| start.add(p * W * V::N))
+            }
             RightTile::Offsets(start, table) => {
-                terms::<V, W>(k, left, out.rows, |p| start.add(*table.add(p)))
+                terms::<V, W, SMALLER>(k, left, out.rows, |p| start.add(*table.add(p)))
             }
         };
         if out.cols == W * V::N {
@@ -140,12 +142,12 @@ unsafe fn tile<V: Lanes, const W: usize>(
     }
 }
 
-/// The sums of all terms. A row beyond the valid ones repeats the last.
+/// The sums of all terms: products, or the smaller of both. A row beyond the valid ones repeats the last.
 ///
 /// # Safety
 /// As for [`tile`].
 #[inline(always)]
-unsafe fn terms<V: Lanes, const W: usize>(
+unsafe fn terms<V: Lanes, const W: usize, const SMALLER: bool>(
     k: usize,
     left: LeftTile<V::Elem>,
     rows: usize,
@@ -163,7 +165,7 @@ unsafe fn terms<V: Lanes, const W: usize>(
                         prefetch(ahead.wrapping_add(i * stride + p0));
                     }
                     for p in p0..k.min(p0 + LINE) {
-                        step(&mut sums, right(p), |i| *lines[i].add(p));
+                        step::<V, W, SMALLER>(&mut sums, right(p), |i| *lines[i].add(p));
                     }
                 }
             }
@@ -171,13 +173,13 @@ unsafe fn terms<V: Lanes, const W: usize>(
                 for p in 0..k {
                     let column = start.add(p * stride);
                     prefetch_far(ahead.wrapping_add(p * stride));
-                    step(&mut sums, right(p), |i| *column.add(i));
+                    step::<V, W, SMALLER>(&mut sums, right(p), |i| *column.add(i));
                 }
             }
             LeftTile::Columns { start, stride, .. } => {
                 for p in 0..k {
                     let column = start.add(p * stride);
-                    step(&mut sums, right(p), |i| *column.add(i.min(rows - 1)));
+                    step::<V, W, SMALLER>(&mut sums, right(p), |i| *column.add(i.min(rows - 1)));
                 }
             }
         }
@@ -188,7 +190,7 @@ unsafe fn terms<V: Lanes, const W: usize>(
 /// # Safety
 /// As for [`tile`]: `W` registers readable at `right`.
 #[inline(always)]
-unsafe fn step<V: Lanes, const W: usize>(
+unsafe fn step<V: Lanes, const W: usize, const SMALLER: bool>(
     sums: &mut [[V; W]; ROWS],
     right: *const V::Elem,
     left: impl Fn(usize) -> V::Elem,
@@ -199,7 +201,7 @@ unsafe fn step<V: Lanes, const W: usize>(
         for (i, row) in sums.iter_mut().enumerate() {
             let a = V::splat(left(i));
             for (sum, &b) in row.iter_mut().zip(&b) {
-                *sum = sum.fma(a, b);
+                *sum = if SMALLER { sum.add(a.min(b)) } else { sum.fma(a, b) };
             }
         }
     }
@@ -245,20 +247,24 @@ unsafe fn edge<V: Lanes, const W: usize>(sums: &[[V; W]; ROWS], out: OutTile<V::
 /// Defines a function that gives the tiles of one level.
 macro_rules! tiles {
     ($name:ident, $v:ty, $t:ty, $lanes:literal, [$($w:literal)*], $(#[$features:meta])?) => {
-        fn $name() -> Tiles<$t> {
-            tiles!(@ $v, $t, $lanes, [$($w)*], [$(#[$features])?])
+        fn $name(smaller: bool) -> Tiles<$t> {
+            if smaller {
+                tiles!(@ $v, $t, $lanes, [$($w)*], true, [$(#[$features])?])
+            } else {
+                tiles!(@ $v, $t, $lanes, [$($w)*], false, [$(#[$features])?])
+            }
         }
     };
-    (@ $v:ty, $t:ty, $lanes:literal, [$($w:literal)*], $features:tt) => {
-        Tiles { lanes: $lanes, of: const { &[$(tiles!(# $v, $t, $w, $features)),*] } }
+    (@ $v:ty, $t:ty, $lanes:literal, [$($w:literal)*], $smaller:literal, $features:tt) => {
+        Tiles { lanes: $lanes, of: const { &[$(tiles!(# $v, $t, $w, $smaller, $features)),*] } }
     };
-    (# $v:ty, $t:ty, $w:literal, [$(#[$features:meta])?]) => {{
+    (# $v:ty, $t:ty, $w:literal, $smaller:literal, [$(#[$features:meta])?]) => {{
         /// # Safety
         /// See [`tile`].
         $(#[$features])?
         unsafe fn instance(k: usize, left: LeftTile<$t>, right: RightTile<$t>, out: OutTile<$t>) {
             // SAFETY: as the caller promises, and this function has the instructions.
-            unsafe { tile::<$v, $w>(k, left, right, out) }
+            unsafe { tile::<$v, $w, $smaller>(k, left, right, out) }
         }
         instance as TileFn<$t>
     }};
@@ -267,13 +273,17 @@ macro_rules! tiles {
 /// Element types with tiles for every level.
 pub(crate) trait Tiled: Float + super::dots::DotLanes + super::strip::StripLanes {
     /// The tiles of a level.
-    fn tiles(level: Level) -> Tiles<Self>;
+    fn tiles(level: Level) -> Tiles<Self> {
+        Self::tiles_of(level, false)
+    }
+    /// Tiles of products, or tiles that add up the smaller of both factors instead.
+    fn tiles_of(level: Level, smaller: bool) -> Tiles<Self>;
 }
 
 macro_rules! tiled {
     ($t:ty, $portable:literal, $wide:ident $wide_lanes:literal, $widest:ident $widest_lanes:literal) => {
         impl Tiled for $t {
-            fn tiles(level: Level) -> Tiles<$t> {
+            fn tiles_of(level: Level, smaller: bool) -> Tiles<$t> {
                 #[cfg(target_arch = "x86_64")]
                 tiles!(avx512, std::arch::x86_64::$widest, $t, $widest_lanes, [1 2 3 4],
                     #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]);
@@ -285,10 +295,10 @@ macro_rules! tiled {
                 tiles!(portable, Portable<$t, $portable>, $t, $portable, [1 2],);
                 match level.kind() {
                     #[cfg(target_arch = "x86_64")]
-                    Kind::Avx512 => avx512(),
+                    Kind::Avx512 => avx512(smaller),
                     #[cfg(target_arch = "x86_64")]
-                    Kind::Avx2 => avx2(),
-                    Kind::Portable => portable(),
+                    Kind::Avx2 => avx2(smaller),
+                    Kind::Portable => portable(smaller),
                 }
             }
         }

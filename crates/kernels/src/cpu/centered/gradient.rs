@@ -1,0 +1,423 @@
+//! The gradient in the samples x of one set.
+//!
+//! The similarity k of a pair weighs A_ij, the centred matrices of all sets added up with the cotangent's factors: A_ij =
+//! sum_b w_b K_b,ij - u_i - u_j, where u holds what centring subtracts. What a pair does to x_i is then made of T_ij = A_ij
+//! times the similarity's slope: sum_j T_ij x_j for similarities of inner products, sum_j T_ij (x_j - x_i) for those of
+//! squared distances, sum_j T_ij sign(x_i - x_j) for the absolute one; T is symmetric.
+//!
+//! T is made for a band of rows at a time, of tiles on and above the diagonal, and used up by matrix products on both of
+//! its sides, so that memory does not grow with the square of the number of samples.
+
+use hyperglow_core::op::Spec;
+use hyperglow_core::similarity::{Products, Similarity};
+
+use super::rows::{Real, add_scaled, own_value, scale_by, slopes, start_weights, tally, values};
+use super::samples::{Geometry, Prepared, Samples, prepare};
+use super::sums;
+use crate::cpu::exec::{Args, Env, Kernel, scratch_bytes};
+use crate::cpu::gemm::{Left, Matrix, Source, Target, Warm, region, work_len};
+use crate::cpu::level::{Level, versions};
+use crate::cpu::pool::SharedSlice;
+
+/// Bytes of tiles in a band, unless one row of tiles takes more.
+const BAND: usize = 48 << 20;
+
+/// Columns that a task's columns are a multiple of.
+const PANEL: usize = 64;
+
+/// Tiles of a band at most.
+fn band_tiles<T>(g: &Geometry) -> usize {
+    (BAND / (g.side * g.side * size_of::<T>())).clamp(g.blocks(), g.tiles())
+}
+
+/// Elements of a worker's work space: tiles of the other sets, two rows, and the matrix product's.
+fn worker_len<T: Real>(g: &Geometry, level: Level) -> usize {
+    let product = work_len::<T>(level, g.side, g.side, usize::MAX, false, true);
+    let work = g.work::<T>(level).max(product.next_multiple_of(16));
+    g.sets() * g.side * g.side + 2 * g.side + work
+}
+
+/// Bytes of scratch of [`grad`].
+pub(crate) fn grad_scratch<T: Real>(products: &Products, inputs: &[&Spec], env: &Env) -> usize {
+    let g = Geometry::new::<T>(products, inputs, env.level);
+    let threads = env.pool.threads();
+    g.scratch::<T>()
+        + sums::scratch::<T>(&g, 0, threads, env.level)
+        + scratch_bytes::<f64>(g.sets())
+        + scratch_bytes::<T>(g.m)
+        + scratch_bytes::<T>(band_tiles::<T>(&g) * g.side * g.side)
+        + scratch_bytes::<f64>(band_tiles::<T>(&g) * 2 * g.side)
+        + scratch_bytes::<f64>(g.m)
+        + scratch_bytes::<T>(worker_len::<T>(&g, env.level) * threads)
+}
+
+/// What a gradient is made of, besides the samples.
+struct Job<'a, T> {
+    prepared: &'a Prepared<'a, T>,
+    /// The set.
+    of: usize,
+    /// The cotangent's factor of each set.
+    weights: &'a [f64],
+    /// What centring subtracts, by sample.
+    shifts: &'a [T],
+}
+
+/// The kernel of [`Op::CenteredProductsGrad`](hyperglow_core::Op::CenteredProductsGrad).
+pub(crate) fn grad<T: Real>(products: &Products, of: usize, inputs: &[&Spec], env: &Env) -> Kernel {
+    let g = Geometry::new::<T>(products, inputs, env.level);
+    let cotangent = inputs.len() - 1;
+    Box::new(move |args| {
+        let out = args.output::<T>();
+        let level = args.level();
+        let sets = g.sets();
+        let cotangent = args.input::<f64>(cotangent);
+        let weights = args.scratch::<f64>(sets);
+        for (b, weight) in weights.iter_mut().enumerate() {
+            *weight = cotangent[of * sets + b] + cotangent[b * sets + of];
+        }
+        let weights = &*weights;
+        let prepared = prepare::<T>(&g, args, |b| b == of || weights[b] != 0.0);
+        let sums = sums::sums(args, &prepared, 0, |b| weights[b] != 0.0);
+        let shifts = args.scratch::<T>(g.m);
+        centering_shifts(&g, weights, sums.rows, shifts);
+        let job = Job {
+            prepared: &prepared,
+            of,
+            weights,
+            shifts,
+        };
+        let tiles = args.scratch::<T>(band_tiles::<T>(&g) * g.side * g.side);
+        let records = args.scratch::<f64>(band_tiles::<T>(&g) * 2 * g.side);
+        let own_sums = args.scratch::<f64>(g.m);
+        own_sums.fill(0.0);
+        let worker_len = worker_len::<T>(&g, level);
+        let space = args.scratch::<T>(worker_len * args.pool().threads());
+        let mut first = 0;
+        while first < g.blocks() {
+            let mut end = first + 1;
+            while end < g.blocks()
+                && g.tile_at(end, g.blocks() - 1) < g.tile_at(first, first) + band_tiles::<T>(&g)
+            {
+                end += 1;
+            }
+            let mut band = Band {
+                first,
+                end,
+                tiles: &mut *tiles,
+            };
+            job.fill(args, &mut band, records, own_sums, (&mut *space, worker_len));
+            job.use_up(args, &band, out, (&mut *space, worker_len));
+            first = end;
+        }
+        let set = prepared.set(of);
+        if matches!(
+            set.similarity,
+            Similarity::Gaussian { .. } | Similarity::InverseMultiquadric
+        ) && set.d > 0
+        {
+            let own_sums = &*own_sums;
+            args.pool().chunks(out, set.d * g.side, |_, block, out| {
+                for (i, (out, x)) in (block * g.side..).zip(
+                    out.chunks_exact_mut(set.d)
+                        .zip(set.x[block * g.side * set.d..].chunks_exact(set.d)),
+                ) {
+                    add_scaled(level, T::from_f64(-own_sums[i]), x, out);
+                }
+            });
+        }
+        Ok(())
+    })
+}
+
+/// `u_i = sum_b w_b (alpha r_b,i - beta R_b / 2)`
+fn centering_shifts<T: Real>(g: &Geometry, weights: &[f64], rows: &[f64], shifts: &mut [T]) {
+    let (alpha, beta) = g.products.centering(g.m);
+    let total = |b: usize| rows[b * g.m..(b + 1) * g.m].iter().sum::<f64>();
+    let constant: f64 = (0..g.sets())
+        .filter(|&b| weights[b] != 0.0)
+        .map(|b| weights[b] * beta * 0.5 * total(b))
+        .sum();
+    for (i, shift) in shifts.iter_mut().enumerate() {
+        let sum: f64 = weights
+            .iter()
+            .enumerate()
+            .map(|(b, w)| w * alpha * rows[b * g.m + i])
+            .sum();
+        *shift = T::from_f64(sum - constant);
+    }
+}
+
+/// Rows of tiles `first..end` of T, on and above the diagonal.
+struct Band<'a, T> {
+    first: usize,
+    end: usize,
+    tiles: &'a mut [T],
+}
+
+impl<T: Real> Band<'_, T> {
+    /// Where tile (row, column) begins.
+    fn at(&self, g: &Geometry, row: usize, column: usize) -> usize {
+        (g.tile_at(row, column) - g.tile_at(self.first, self.first)) * g.side * g.side
+    }
+}
+
+impl<T: Real> Job<'_, T> {
+    fn active(&self, b: usize) -> bool {
+        self.weights[b] != 0.0
+    }
+
+    /// Makes the tiles of a band, and adds up their rows.
+    fn fill(
+        &self,
+        args: &Args<'_>,
+        band: &mut Band<'_, T>,
+        records: &mut [f64],
+        own_sums: &mut [f64],
+        (space, worker_len): (&mut [T], usize),
+    ) {
+        let (g, level) = (self.prepared.geometry, args.level());
+        let start = g.tile_at(band.first, band.first);
+        let count = g.tile_at(band.end - 1, g.blocks() - 1) + 1 - start;
+        let (tile_len, record_len) = (g.side * g.side, 2 * g.side);
+        let (space, records_shared) = (SharedSlice::new(space), SharedSlice::new(&mut *records));
+        args.pool().chunks(
+            &mut band.tiles[..count * tile_len],
+            tile_len,
+            |worker, i, tile| {
+                // SAFETY (both): a worker's own work space, a tile's own record.
+                let (space, record) = unsafe {
+                    (
+                        space.range(worker * worker_len..(worker + 1) * worker_len),
+                        records_shared.range(i * record_len..(i + 1) * record_len),
+                    )
+                };
+                self.tile(level, start + i, tile, record, space);
+            },
+        );
+        for (i, record) in records.chunks_exact(record_len).take(count).enumerate() {
+            let (row, column) = g.place(start + i);
+            for (block, sums) in [(row, &record[..g.side]), (column, &record[g.side..])] {
+                let all = &mut own_sums[g.block(block)];
+                all.iter_mut().zip(sums).for_each(|(all, sum)| *all += sum);
+            }
+        }
+    }
+
+    /// Tile `t` of T, all of it if it is on the diagonal, and the sums of its rows and columns.
+    fn tile(&self, level: Level, t: usize, tile: &mut [T], record: &mut [f64], space: &mut [T]) {
+        let g = self.prepared.geometry;
+        let side = g.side;
+        let (row, column) = g.place(t);
+        let (rows, cols) = (g.block(row), g.block(column));
+        let (others, space) = space.split_at_mut(g.sets() * side * side);
+        let (own, space) = space.split_at_mut(side);
+        let (weights, work) = space.split_at_mut(side);
+        let set = self.prepared.set(self.of);
+        set.products(level, rows.clone(), cols.clone(), (tile, side), work);
+        for b in (0..g.sets()).filter(|&b| b != self.of && self.active(b)) {
+            let other = &mut others[b * side * side..(b + 1) * side * side];
+            self.prepared
+                .set(b)
+                .products(level, rows.clone(), cols.clone(), (other, side), work);
+        }
+        let (row_sums, column_sums) = record.split_at_mut(side);
+        column_sums.fill(0.0);
+        for i in 0..rows.len() {
+            let from = if row == column { i + 1 } else { 0 };
+            let (r, columns) = (rows.start + i, cols.start + from..cols.end);
+            let line = i * side + from..i * side + cols.len();
+            let weights = &mut weights[..columns.len()];
+            start_weights(level, self.shifts[r], &self.shifts[columns.clone()], weights);
+            for b in (0..g.sets()).filter(|&b| self.active(b)) {
+                let similar = self.prepared.set(b);
+                let values_of = if b == self.of {
+                    own[..columns.len()].copy_from_slice(&tile[line.clone()]);
+                    &mut own[..columns.len()]
+                } else {
+                    &mut others[b * side * side..][line.clone()]
+                };
+                let norms = &similar.norms[columns.clone()];
+                values(
+                    level,
+                    similar.similarity,
+                    similar.factors,
+                    similar.norms[r],
+                    norms,
+                    values_of,
+                );
+                add_scaled(level, T::from_f64(self.weights[b]), values_of, weights);
+            }
+            let tile = &mut tile[line];
+            slopes(
+                level,
+                set.similarity,
+                set.factors,
+                set.norms[r],
+                &set.norms[columns],
+                tile,
+            );
+            scale_by(level, tile, weights);
+            row_sums[i] = tally(level, tile, &mut column_sums[from..cols.len()]);
+        }
+        if row == column {
+            self.complete(tile, rows.start, rows.len());
+        }
+    }
+
+    /// Fills in the diagonal of a tile on it, and what lies below from what lies above.
+    fn complete(&self, tile: &mut [T], start: usize, len: usize) {
+        let side = self.prepared.geometry.side;
+        for i in 0..len {
+            for j in 0..i {
+                tile[i * side + j] = tile[j * side + i];
+            }
+            tile[i * side + i] = self.diagonal(start + i);
+        }
+    }
+
+    /// The entry of T of sample i with itself.
+    fn diagonal(&self, i: usize) -> T {
+        let g = self.prepared.geometry;
+        let set = self.prepared.set(self.of);
+        if g.products.hollow || !matches!(set.similarity, Similarity::Linear | Similarity::Polynomial { .. })
+        {
+            return T::ZERO;
+        }
+        let own = |b: usize| {
+            let set = self.prepared.set(b);
+            self.weights[b] * own_value(set.similarity, set.factors, set.norms[i]).to_f64()
+        };
+        let weight: f64 = (0..g.sets()).filter(|&b| self.active(b)).map(own).sum();
+        let mut slope = [set.norms[i]];
+        slopes(
+            Level::PORTABLE,
+            set.similarity,
+            set.factors,
+            set.norms[i],
+            &[set.norms[i]],
+            &mut slope,
+        );
+        T::from_f64((weight - 2.0 * self.shifts[i].to_f64()) * slope[0].to_f64())
+    }
+
+    /// Adds to `out` (m, d) what the band does to every sample.
+    fn use_up(
+        &self,
+        args: &Args<'_>,
+        band: &Band<'_, T>,
+        out: &mut [T],
+        (space, worker_len): (&mut [T], usize),
+    ) {
+        let (g, level, pool) = (self.prepared.geometry, args.level(), args.pool());
+        let set = self.prepared.set(self.of);
+        if set.d == 0 {
+            return;
+        }
+        let blocks = g.blocks() - band.first;
+        let parts = (2 * pool.threads())
+            .div_ceil(blocks)
+            .clamp(1, set.d.div_ceil(PANEL));
+        let width = set.d.div_ceil(parts).next_multiple_of(PANEL);
+        let parts = set.d.div_ceil(width);
+        let (space, out) = (SharedSlice::new(space), SharedSlice::new(out));
+        pool.run(blocks * parts, |worker, task| {
+            let block = band.first + task / parts;
+            let columns = task % parts * width..set.d.min((task % parts + 1) * width);
+            // SAFETY: a worker's own work space.
+            let work = unsafe { space.range(worker * worker_len..(worker + 1) * worker_len) };
+            // SAFETY: within `out`; a task's own rows and columns.
+            let start = unsafe { out.as_mut_ptr().add(g.block(block).start * set.d + columns.start) };
+            let mut target = Target {
+                start,
+                stride: set.d,
+                add: band.first > 0,
+                warm: Warm::NOTHING,
+            };
+            let above = (band.first..block.min(band.end)).map(|i| (i, band.at(g, i, block), true));
+            let right = (block..if block < band.end { g.blocks() } else { block })
+                .map(|j| (j, band.at(g, block, j), false));
+            for (other, at, transposed) in above.chain(right) {
+                let tile = Matrix {
+                    data: &band.tiles[at..at + g.side * g.side],
+                    row: g.side,
+                    col: 1,
+                };
+                // SAFETY: the target is this task's alone.
+                unsafe {
+                    if matches!(set.similarity, Similarity::Laplacian { .. }) {
+                        let tile = if transposed { tile.t() } else { tile };
+                        signs(
+                            level,
+                            &set,
+                            tile,
+                            (g.block(block), g.block(other)),
+                            columns.clone(),
+                            target,
+                        );
+                    } else {
+                        let left = if transposed {
+                            Left::InPlace(tile.t())
+                        } else {
+                            Left::Matrix(tile)
+                        };
+                        let x = &set.x[g.block(other).start * set.d..];
+                        let x = Source::Pack(&Matrix {
+                            data: x,
+                            row: set.d,
+                            col: 1,
+                        });
+                        region(
+                            level,
+                            g.block(other).len(),
+                            left,
+                            0..g.block(block).len(),
+                            &x,
+                            columns.clone(),
+                            target,
+                            work,
+                        );
+                    }
+                }
+                target.add = true;
+            }
+        });
+    }
+}
+
+/// Adds to `target` the entries of `tile` (rows, others) times sign(x_i - x_j), by columns.
+///
+/// # Safety
+/// The target must be writable for the rows and columns, and used by nobody else.
+unsafe fn signs<T: Real>(
+    level: Level,
+    set: &Samples<'_, T>,
+    tile: Matrix<'_, T>,
+    (rows, others): (std::ops::Range<usize>, std::ops::Range<usize>),
+    columns: std::ops::Range<usize>,
+    target: Target<'_, T>,
+) {
+    for i in 0..rows.len() {
+        // SAFETY: as the caller promises.
+        let out =
+            unsafe { std::slice::from_raw_parts_mut(target.start.add(i * target.stride), columns.len()) };
+        if !target.add {
+            out.fill(T::ZERO);
+        }
+        let line = |r: usize| &set.x[r * set.d..][columns.clone()];
+        for j in 0..others.len() {
+            let entry = tile.data[i * tile.row + j * tile.col];
+            add_signs(level, entry, line(rows.start + i), line(others.start + j), out);
+        }
+    }
+}
+
+versions! {
+    /// `out[k] += entry * sign(a[k] - b[k])`
+    fn add_signs[T: Real](entry: T, a: &[T], b: &[T], out: &mut [T]) {
+        for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+            let up = if a > b { entry } else { T::ZERO };
+            let down = if a < b { entry } else { T::ZERO };
+            *out += up - down;
+        }
+    }
+}

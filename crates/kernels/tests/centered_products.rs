@@ -1,0 +1,210 @@
+//! Inner products of centred similarity matrices and their gradients, against the reference interpreter.
+
+mod support;
+
+use hyperglow_core::op::{Op, Spec};
+use hyperglow_core::reference::{Value, evaluate};
+use hyperglow_core::similarity::{Products, Similarity};
+use hyperglow_core::{DType, Shape};
+use hyperglow_kernels::CpuBackend;
+use support::{Dice, Tolerance, backends, check, numbers, run_op};
+
+const KINDS: [Similarity; 7] = [
+    Similarity::Gaussian { widths: 1 },
+    Similarity::Laplacian { widths: 1 },
+    Similarity::Linear,
+    Similarity::Polynomial { degree: 3 },
+    Similarity::InverseMultiquadric,
+    Similarity::Equal,
+    Similarity::Gaussian { widths: 2 },
+];
+
+/// Operands of the forward operation: `m` samples of each width (equality has its own), and fitting parameters.
+fn operands(dice: &mut Dice, products: &Products, m: usize, widths: &[usize], dtype: DType) -> Vec<Value> {
+    let samples = products
+        .similarities
+        .iter()
+        .zip(widths)
+        .map(|(similarity, &d)| match similarity {
+            Similarity::Equal => dice.tensor_of([m, 1], dtype, |dice| dice.below(3) as f64),
+            _ => dice.tensor_of([m, d], dtype, |dice| dice.number() / 4.0),
+        });
+    let mut all: Vec<Value> = samples.collect();
+    for (similarity, &d) in products.similarities.iter().zip(widths) {
+        let size = (d as f64).max(1.0);
+        let values: &[f64] = match similarity {
+            Similarity::Gaussian { widths: 1 } => &[0.7 * size.sqrt()],
+            Similarity::Gaussian { .. } => &[0.4 * size.sqrt(), 1.1 * size.sqrt()],
+            Similarity::Laplacian { .. } => &[0.8 * size],
+            Similarity::Polynomial { .. } => &[1.0 / size, 0.9],
+            Similarity::InverseMultiquadric => &[0.6 * size.sqrt()],
+            Similarity::Linear | Similarity::Equal => &[],
+        };
+        all.extend(
+            values
+                .iter()
+                .map(|&p| dice.tensor_of(Shape::from([]).dims(), dtype, |_| p)),
+        );
+    }
+    all
+}
+
+/// How near products of matrices of m rows, and gradients, must be.
+fn near(dtype: DType, size: f64) -> Tolerance {
+    match dtype {
+        DType::F32 => Tolerance(3e-6 * size, 3e-5),
+        _ => Tolerance(1e-13 * size, 1e-12),
+    }
+}
+
+fn check_all(dice: &mut Dice, products: &Products, m: usize, widths: &[usize], dtype: DType) {
+    let given = operands(dice, products, m, widths, dtype);
+    let inputs: Vec<&Value> = given.iter().collect();
+    let op = Op::CenteredProducts(products.clone());
+    check(op, &inputs, None, near(dtype, (m * m) as f64));
+    let sets = products.sets();
+    let cotangent = dice.tensor([sets, sets], DType::F64);
+    let inputs = [&inputs[..], &[&cotangent]].concat();
+    for of in 0..sets {
+        let op = Op::CenteredProductsGrad {
+            products: products.clone(),
+            of,
+        };
+        check(op, &inputs, None, near(dtype, 10.0 * m as f64));
+    }
+}
+
+#[test]
+fn every_pair_of_similarities_at_every_level() {
+    let mut dice = Dice::new(40);
+    for (i, &left) in KINDS.iter().enumerate() {
+        for (j, &right) in KINDS.iter().enumerate() {
+            let dtype = [DType::F32, DType::F64][(i + j) % 2];
+            let products = Products {
+                similarities: [left, right].into(),
+                hollow: (i + j / 2) % 2 == 0,
+            };
+            let m = dice.between(3, 40);
+            let widths = [dice.between(1, 20), dice.between(1, 150)];
+            check_all(&mut dice, &products, m, &widths, dtype);
+        }
+    }
+}
+
+#[test]
+fn one_sample_edges_of_tiles_and_several_sets() {
+    let mut dice = Dice::new(41);
+    for (round, m) in [1, 2, 3, 31, 32, 33, 64, 65, 128, 129, 130, 193]
+        .into_iter()
+        .enumerate()
+    {
+        for dtype in [DType::F32, DType::F64] {
+            let hollow = m > 2 && round % 3 == 0;
+            let left = KINDS[round % KINDS.len()];
+            let right = KINDS[(round + 2) % KINDS.len()];
+            let products = Products {
+                similarities: [left, right].into(),
+                hollow,
+            };
+            check_all(&mut dice, &products, m, &[5, 9], dtype);
+        }
+    }
+    let similarities = [KINDS[0], KINDS[1], KINDS[2], KINDS[5]].into();
+    let products = Products {
+        similarities,
+        hollow: false,
+    };
+    check_all(&mut dice, &products, 70, &[3, 0, 12, 1], DType::F32);
+    let products = Products {
+        similarities: [KINDS[0]].into(),
+        hollow: true,
+    };
+    check_all(&mut dice, &products, 17, &[4], DType::F64);
+}
+
+/// Beyond what the slow reference can do: the bits of several threads, and some gradients by differences of the products.
+#[test]
+fn many_samples() {
+    let mut dice = Dice::new(42);
+    for (similarity, m) in [(KINDS[0], 700), (KINDS[1], 600), (KINDS[3], 520)] {
+        let products = Products {
+            similarities: [similarity, KINDS[4]].into(),
+            hollow: false,
+        };
+        let given = operands(&mut dice, &products, m, &[70, 5], DType::F64);
+        let mut inputs: Vec<&Value> = given.iter().collect();
+        let forward = |x: &[f64]| {
+            let mut next = x.iter().copied();
+            let x = Dice::new(0).tensor_of([m, 70], DType::F64, |_| next.next().unwrap());
+            let inputs: Vec<&Value> = std::iter::once(&x).chain(&given[1..]).collect();
+            let op = Op::CenteredProducts(products.clone());
+            let result = run_op(&CpuBackend::new(2), &op, &inputs, &Spec::new([2, 2], DType::F64)).unwrap();
+            let z = numbers(&result);
+            0.3 * z[0] + 0.5 * z[1] + 0.7 * z[2]
+        };
+        let cotangent = [0.3, 0.5, 0.7, 0.0];
+        let mut next = cotangent.iter().copied();
+        let cotangent = dice.tensor_of([2, 2], DType::F64, |_| next.next().unwrap());
+        inputs.push(&cotangent);
+        let op = Op::CenteredProductsGrad {
+            products: products.clone(),
+            of: 0,
+        };
+        let spec = Spec::new([m, 70], DType::F64);
+        let result: Vec<Value> = [1, 3]
+            .map(|threads| run_op(&CpuBackend::new(threads), &op, &inputs, &spec).unwrap())
+            .into();
+        assert_eq!(
+            result[0].to_bytes(),
+            result[1].to_bytes(),
+            "bits depend on threads"
+        );
+        let (x, gradient) = (numbers(&given[0]), numbers(&result[0]));
+        for _ in 0..6 {
+            let at = dice.below(m * 70);
+            let moved = |h: f64| {
+                let mut x = x.clone();
+                x[at] += h;
+                forward(&x)
+            };
+            let slope = (moved(1e-4) - moved(-1e-4)) / 2e-4;
+            let scale = gradient.iter().fold(0.0_f64, |most, g| most.max(g.abs()));
+            assert!(
+                (slope - gradient[at]).abs() < 5e-4 * scale,
+                "{similarity:?}: {} is not {slope}",
+                gradient[at]
+            );
+        }
+    }
+}
+
+/// Widths a thousand times the distances: float32 keeps the digits that k - 1 has, not those that k would have.
+#[test]
+fn wide_similarities_keep_their_digits() {
+    let mut dice = Dice::new(43);
+    for similarity in [KINDS[0], KINDS[1], KINDS[4]] {
+        let products = Products {
+            similarities: [similarity; 2].into(),
+            hollow: false,
+        };
+        let (m, width) = (50, 1e3);
+        let x = dice.tensor([m, 6], DType::F32);
+        let noise = dice.tensor([m, 6], DType::F32);
+        let mut both = numbers(&x)
+            .into_iter()
+            .zip(numbers(&noise))
+            .map(|(x, e)| x + 0.3 * e);
+        let y = dice.tensor_of([m, 6], DType::F32, |_| both.next().unwrap());
+        let sigma = dice.tensor_of(Shape::from([]).dims(), DType::F32, |_| width);
+        let inputs = [&x, &y, &sigma, &sigma];
+        let op = Op::CenteredProducts(products);
+        let spec = Spec::new([2, 2], DType::F64);
+        let expected = numbers(&evaluate(&op, &inputs, &spec).unwrap());
+        for backend in backends() {
+            let result = numbers(&run_op(&backend, &op, &inputs, &spec).unwrap());
+            for (a, b) in result.iter().zip(&expected) {
+                assert!((a / b - 1.0).abs() < 2e-5, "{similarity:?}: {a} is not {b}");
+            }
+        }
+    }
+}
