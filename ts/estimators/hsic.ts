@@ -1,6 +1,6 @@
 import { ArgumentError, unknownName } from '../errors.js'
 import { scope } from '../memory.js'
-import { where } from '../ops/index.js'
+import { centeredProducts, where } from '../ops/index.js'
 import { checkOptions } from '../options.js'
 import { eye, type Tensor } from '../tensor.js'
 import { centered, inner, uCentered } from './centring.js'
@@ -15,8 +15,9 @@ import {
   linearKernel,
   polynomialKernel,
   type Sigma,
+  type Similar,
 } from './kernels.js'
-import { samplesOf } from './samples.js'
+import { type Samples, samplesOf } from './samples.js'
 
 /** Kernels that can be asked for by name. */
 export type KernelName = 'gaussian' | 'laplacian' | 'linear' | 'polynomial' | 'imq' | 'delta'
@@ -142,7 +143,11 @@ export class HSIC extends Estimator<HSICOptions> {
 
   criterion(x: Tensor, y: Tensor): Tensor {
     this.checkCounts(x, y)
-    return this.#compare(this.#feature('x', x, this.#kernel), this.#feature('y', y, this.#kernelY))
+    const parts = [
+      { what: 'x', x, kernel: this.#kernel },
+      { what: 'y', x: y, kernel: this.#kernelY },
+    ]
+    return this.#compare(parts, [[0, 1]])[0] as Tensor
   }
 
   /** The kernel matrices `[n, n]` of both arguments, not centred. */
@@ -158,51 +163,68 @@ export class HSIC extends Estimator<HSICOptions> {
   override evaluateSegment(segment: readonly Tensor[]): Tensor[][] {
     const { x, hidden, y } = splitSegment(this.name, segment)
     for (const other of [...hidden, y]) this.checkCounts(x, other)
-    const input = this.#feature('input', x, this.#kernel)
-    const target = this.#feature('target', y, this.#kernelY)
-    return hidden.map((h, index) => {
-      const layer = this.#feature(`layer ${index}`, h, this.#kernel)
-      return [this.#compare(layer, input), this.#compare(layer, target)]
+    const parts = [
+      { what: 'input', x, kernel: this.#kernel },
+      { what: 'target', x: y, kernel: this.#kernelY },
+      ...hidden.map((h, layer) => ({ what: `layer ${layer}`, x: h, kernel: this.#kernel })),
+    ]
+    const pairs = hidden.flatMap((_, layer): Pair[] => [
+      [layer + 2, 0],
+      [layer + 2, 1],
+    ])
+    const measures = this.#compare(parts, pairs)
+    return hidden.map((_, layer) => measures.slice(2 * layer, 2 * layer + 2))
+  }
+
+  /** The measure of each pair of parts. */
+  #compare(parts: readonly Part[], pairs: readonly Pair[]): Tensor[] {
+    const samples = parts.map(({ what, x }) => samplesOf(`${this.name}: ${what}`, x))
+    const n = (samples[0] as Samples).count
+    const product = this.#products(parts, samples)
+    return pairs.map(([a, b]) => {
+      const wide = [a, b].some((part) => (samples[part] as Samples).dtype === 'float64')
+      const dtype = wide ? 'float64' : 'float32'
+      if (this.#variant === 'nHSIC') return as(product(a, b), dtype)
+      if (this.#variant === 'plain') return as(product(a, b).mul(SCALES[this.#estimator](n)), dtype)
+      const norm = product(a, a).mul(product(b, b))
+      const defined = norm.greater(0)
+      return as(where(defined, product(a, b).div(where(defined, norm, 1).sqrt()), 0), dtype)
     })
   }
 
-  /** What two arguments are compared by: a centred kernel matrix, and what its normalisation needs. */
-  #feature(what: string, x: Tensor, kernel: Kernel): Feature {
-    const samples = samplesOf(`${this.name}: ${what}`, x)
-    const shifted = kernel.shifted(samples)
-    const matrix = this.#estimator === 'unbiased' ? uCentered(shifted) : centered(shifted)
-    const { dtype, count } = samples
-    if (this.#variant === 'nHSIC') {
-      return {
-        matrix: scope(`${this.name}/${what}`, () => regularised(matrix, this.#epsilon * count)),
-        dtype,
+  /** The inner products of the centred (nHSIC: and regularised) kernel matrices of two parts. */
+  #products(parts: readonly Part[], samples: readonly Samples[]): (a: number, b: number) => Tensor {
+    const hollow = this.#estimator === 'unbiased'
+    const similar = parts.map(({ kernel }, part) => kernel.similar?.(samples[part] as Samples))
+    if (this.#variant !== 'nHSIC' && similar.every((one) => one !== undefined)) {
+      const all = centeredProducts(similar, { hollow })
+      return (a, b) => {
+        const one = all.slice([a, b], [a + 1, b + 1]).reshape([])
+        return scaled(scaled(one, (similar[a] as Similar).factor), (similar[b] as Similar).factor)
       }
     }
-    if (this.#variant === 'cka') return { matrix, size: inner(matrix, matrix), dtype }
-    return { matrix, dtype }
-  }
-
-  #compare(a: Feature, b: Feature): Tensor {
-    const result = a.dtype === 'float64' || b.dtype === 'float64' ? 'float64' : 'float32'
-    const dtype = this.#variant === 'nHSIC' ? 'float64' : result
-    const product = inner(as(a.matrix, dtype), as(b.matrix, dtype))
-    if (a.size !== undefined && b.size !== undefined) {
-      const norm = as(a.size, dtype).mul(as(b.size, dtype))
-      const defined = norm.greater(0)
-      return where(defined, product.div(where(defined, norm, 1).sqrt()), 0)
-    }
-    const n = a.matrix.shape[0] as number
-    return this.#variant === 'nHSIC' ? as(product, result) : product.mul(SCALES[this.#estimator](n))
+    const matrices = parts.map(({ kernel, what }, part) => {
+      const shifted = kernel.shifted(samples[part] as Samples)
+      const matrix = as(hollow ? uCentered(shifted) : centered(shifted), 'float64')
+      if (this.#variant !== 'nHSIC') return matrix
+      return scope(`${this.name}/${what}`, () =>
+        regularised(matrix, this.#epsilon * (matrix.shape[0] as number)),
+      )
+    })
+    return (a, b) => inner(matrices[a] as Tensor, matrices[b] as Tensor)
   }
 }
 
-interface Feature {
-  readonly matrix: Tensor
-  /** Of the samples, and so of the result. */
-  readonly dtype: Tensor['dtype']
-  /** CKA: inner product of the matrix with itself. */
-  readonly size?: Tensor
+/** Samples of one side of a comparison. */
+interface Part {
+  /** Its name in messages. */
+  readonly what: string
+  readonly x: Tensor
+  readonly kernel: Kernel
 }
+
+/** The positions of two parts. */
+type Pair = readonly [number, number]
 
 /** Factor on the inner product of the centred matrices. */
 const SCALES: { [E in HSICEstimator]: (n: number) => number } = {
@@ -212,12 +234,16 @@ const SCALES: { [E in HSICEstimator]: (n: number) => number } = {
   pyglow: (n) => 1 / (n - 1),
 }
 
-/** Kc (Kc + ridge I)^-1 by Cholesky, in float64. */
-function regularised(centeredKernel: Tensor, ridge: number): Tensor {
-  const k = as(centeredKernel, 'float64')
+/** Kc (Kc + ridge I)^-1 by Cholesky. */
+function regularised(k: Tensor, ridge: number): Tensor {
   const n = k.shape[0] as number
   const factor = k.add(eye(n, n, { dtype: 'float64' }).mul(ridge)).cholesky()
   return k.choleskySolve(factor)
+}
+
+function scaled(x: Tensor, factor: number | Tensor): Tensor {
+  if (factor === 1) return x
+  return x.mul(typeof factor === 'number' ? factor : as(factor, x.dtype))
 }
 
 function as(x: Tensor, dtype: Tensor['dtype']): Tensor {

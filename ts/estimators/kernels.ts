@@ -5,7 +5,7 @@
  * kernel, whose entries are all near that value, this keeps the digits that float32 would lose.
  */
 import { ArgumentError } from '../errors.js'
-import { where } from '../ops/index.js'
+import { type Similarity, type SimilarRows, where } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { checkPositive } from './check.js'
 import { type Samples, samplesOf } from './samples.js'
@@ -20,6 +20,13 @@ export interface Kernel {
   shifted(samples: Samples): Tensor
   /** Kernel matrix `[n, n]`. */
   matrix(samples: Samples): Tensor
+  /** What {@link centeredProducts} computes without storing matrices. A kernel without it is computed by `shifted`. */
+  similar?(samples: Samples): Similar
+}
+
+/** Samples as {@link centeredProducts} compares them: the kernel is `factor` times their similarity, up to a constant. */
+export interface Similar extends SimilarRows {
+  readonly factor: number | Tensor
 }
 
 /** Width of a kernel: a number, several (the kernels are averaged), or the median distance of the samples. */
@@ -34,18 +41,14 @@ export interface WidthOptions {
 
 /** `exp(-|a - b|^2 / (2 sigma^2))`. */
 export function gaussianKernel({ sigma, scaleSqrtD = false }: WidthOptions): Kernel {
-  return radial('gaussian', sigma, scaleSqrtD, (samples) => {
-    const squares = samples.squaredDistances()
-    return (width) => squares.mul(inverse(square(width), -0.5))
-  })
+  const rate = (width: number | Tensor) => inverse(square(width), -0.5)
+  return radial('gaussian', sigma, scaleSqrtD, rate, (samples) => samples.squaredDistances())
 }
 
 /** `exp(-|a - b|_1 / sigma)`, with the sum of absolute differences; its gradient at equal entries is 0. */
 export function laplacianKernel({ sigma, scaleSqrtD = false }: WidthOptions): Kernel {
-  return radial('laplacian', sigma, scaleSqrtD, (samples) => {
-    const distances = samples.absoluteDistances()
-    return (width) => distances.mul(inverse(width, -1))
-  })
+  const rate = (width: number | Tensor) => inverse(width, -1)
+  return radial('laplacian', sigma, scaleSqrtD, rate, (samples) => samples.absoluteDistances())
 }
 
 /** `a . b`. On one-hot rows it equals the delta kernel. */
@@ -55,6 +58,7 @@ export function linearKernel(): Kernel {
     params: {},
     shifted: (samples) => samples.products(true),
     matrix: (samples) => samples.products(false),
+    similar: (samples) => similarTo(samples, { kind: 'linear' }, () => 1),
   }
 }
 
@@ -75,7 +79,12 @@ export function polynomialKernel(options: { gamma?: number; coef0?: number; degr
     for (let factor = 1; factor < degree; factor++) power = power.mul(base)
     return power
   }
-  return { name: 'polynomial', params: { gamma, coef0, degree }, matrix, shifted: matrix }
+  const similar = (samples: Samples) => {
+    const scale = gamma ?? 1 / needWidth('polynomial', samples, 'give gamma')
+    const similarity = { kind: 'polynomial', gamma: scale, offset: coef0, degree } as const
+    return similarTo(samples, similarity, () => (scale + coef0) ** degree - coef0 ** degree)
+  }
+  return { name: 'polynomial', params: { gamma, coef0, degree }, matrix, shifted: matrix, similar }
 }
 
 /** Inverse multiquadric `1 / sqrt(c^2 + |a - b|^2)`. */
@@ -93,6 +102,7 @@ export function imqKernel(options: { c?: number } = {}): Kernel {
       const s = root(squares)
       return squares.neg().div(s.add(c).mul(s).mul(c))
     },
+    similar: (samples) => similarTo(samples, { kind: 'imq', c }, () => 1 / c - 1 / Math.sqrt(c * c + 2)),
   }
 }
 
@@ -103,7 +113,15 @@ export function deltaKernel(): Kernel {
     params: {},
     matrix: (samples) => samples.equal(),
     shifted: (samples) => samples.equal().sub(1),
+    similar: ({ rows }) => ({ rows, similarity: { kind: 'equal' }, factor: 1 }),
   }
+}
+
+/** As one-hot rows labels are as far apart as each other: their kernel is `labelFactor()` times equality. */
+function similarTo(samples: Samples, similarity: Similarity, labelFactor: () => number | Tensor): Similar {
+  const { rows, width } = samples
+  if (width !== undefined) return { rows, similarity, factor: 1 }
+  return { rows, similarity: { kind: 'equal' }, factor: labelFactor() }
 }
 
 /**
@@ -136,27 +154,44 @@ function medianOf(samples: Samples): Tensor {
   return where(median.greater(0), median, where(nonZero.greater(0), mean, 1)).stopGradient()
 }
 
-/** A kernel `exp(exponent)`, averaged over several widths. */
+/** A kernel `exp(rate(width) distance)`, averaged over several widths. */
 function radial(
-  name: string,
+  name: 'gaussian' | 'laplacian',
   sigma: Sigma,
   scaleSqrtD: boolean,
-  prepare: (samples: Samples) => (width: number | Tensor) => Tensor,
+  rate: (width: number | Tensor) => number | Tensor,
+  distancesOf: (samples: Samples) => Tensor,
 ): Kernel {
   checkSigma(`${name} kernel`, sigma)
-  const average = (samples: Samples, of: (exponent: Tensor) => Tensor) => {
+  const widthsOf = (samples: Samples): (number | Tensor)[] => {
     const scale = scaleSqrtD ? Math.sqrt(needWidth(name, samples, 'use scaleSqrtD: false')) : 1
-    const exponent = prepare(samples)
-    if (sigma === 'median') return of(exponent(medianOf(samples).mul(scale)))
-    const sigmas = typeof sigma === 'number' ? [sigma] : sigma
-    const sum = sigmas.map((one) => of(exponent(one * scale))).reduce((total, one) => total.add(one))
-    return sigmas.length === 1 ? sum : sum.div(sigmas.length)
+    if (sigma === 'median') return [medianOf(samples).mul(scale)]
+    return (typeof sigma === 'number' ? [sigma] : sigma).map((one) => one * scale)
+  }
+  const average = (samples: Samples, of: (exponent: Tensor) => Tensor) => {
+    const distances = distancesOf(samples)
+    const widths = widthsOf(samples)
+    const sum = widths.map((width) => of(distances.mul(rate(width)))).reduce((total, one) => total.add(one))
+    return widths.length === 1 ? sum : sum.div(widths.length)
+  }
+  // One-hot rows of two classes are 2 apart, as squares and as absolute values.
+  const apart = (width: number | Tensor) => {
+    const exponent = rate(width)
+    return typeof exponent === 'number' ? -Math.expm1(2 * exponent) : exponent.mul(2).expm1().neg()
+  }
+  const labelFactor = (widths: readonly (number | Tensor)[]) => {
+    const [first, ...others] = widths.map(apart) as [number | Tensor, ...number[]]
+    return typeof first === 'number' ? others.reduce((sum, one) => sum + one, first) / widths.length : first
   }
   return {
     name,
     params: { sigma, scaleSqrtD },
     matrix: (samples) => average(samples, (exponent) => exponent.exp()),
     shifted: (samples) => average(samples, (exponent) => exponent.expm1()),
+    similar: (samples) => {
+      const widths = widthsOf(samples)
+      return similarTo(samples, { kind: name, widths }, () => labelFactor(widths))
+    },
   }
 }
 

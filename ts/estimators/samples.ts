@@ -11,6 +11,8 @@ export interface Samples {
   readonly width: number | undefined
   /** float32 or float64. */
   readonly dtype: Tensor['dtype']
+  /** The samples `[n, d]`, or class labels `[n]`. */
+  readonly rows: Tensor
   /** Squared Euclidean distances. */
   squaredDistances(): Tensor
   /** Sums of absolute differences. */
@@ -43,17 +45,17 @@ class Rows implements Samples {
   readonly count: number
   readonly width: number
   readonly dtype: Tensor['dtype']
-  readonly #rows: Tensor
+  readonly rows: Tensor
 
   constructor(rows: Tensor) {
-    this.#rows = rows
+    this.rows = rows
     this.count = rows.shape[0] as number
     this.width = rows.shape[1] as number
     this.dtype = rows.dtype
   }
 
   squaredDistances(): Tensor {
-    return squaredDistances(this.#rows)
+    return squaredDistances(this.rows)
   }
 
   /** In blocks of columns, so that no more than about 4 million differences exist at a time. */
@@ -62,7 +64,7 @@ class Rows implements Samples {
     const block = Math.max(1, Math.floor(4e6 / (count * count)))
     let total: Tensor | undefined
     for (let start = 0; start < width; start += block) {
-      const columns = block >= width ? this.#rows : this.#rows.slice([0, start], [null, start + block])
+      const columns = block >= width ? this.rows : this.rows.slice([0, start], [null, start + block])
       const part = columns.expandDims(1).sub(columns.expandDims(0)).abs().sum(2)
       total = total === undefined ? part : total.add(part)
     }
@@ -70,12 +72,12 @@ class Rows implements Samples {
   }
 
   products(centered: boolean): Tensor {
-    const rows = centered ? this.#rows.sub(this.#rows.mean(0, { keepDims: true }).stopGradient()) : this.#rows
+    const rows = centered ? this.rows.sub(this.rows.mean(0, { keepDims: true }).stopGradient()) : this.rows
     return rows.matmulT(rows, { transposeB: true })
   }
 
   equal(): Tensor {
-    const ids = this.#rows.uniqueRows()
+    const ids = this.rows.uniqueRows()
     return ids.expandDims(1).equal(ids.expandDims(0)).cast(this.dtype)
   }
 }
@@ -85,10 +87,10 @@ class Labels implements Samples {
   readonly count: number
   readonly width = undefined
   readonly dtype = 'float32'
-  readonly #labels: Tensor
+  readonly rows: Tensor
 
   constructor(labels: Tensor) {
-    this.#labels = labels
+    this.rows = labels
     this.count = labels.shape[0] as number
   }
 
@@ -105,7 +107,7 @@ class Labels implements Samples {
   }
 
   equal(): Tensor {
-    return this.#labels.expandDims(1).equal(this.#labels.expandDims(0)).cast(this.dtype)
+    return this.rows.expandDims(1).equal(this.rows.expandDims(0)).cast(this.dtype)
   }
 }
 

@@ -190,17 +190,21 @@ fn spread(pool: &Pool, elements: usize, tasks: usize, task: impl Fn(usize) + Syn
     }
 }
 
-/// Copies samples (m, d), moved to their mean where the centred matrix does not depend on where they are.
+/// Copies samples (m, d), moved to their mean where the centred matrix does not depend on where they are. Equal rows
+/// become exactly 0.
 fn copy<T: Real>(args: &Args<'_>, similarity: Similarity, from: &[T], d: usize, to: &mut [T]) {
     let level = args.level();
     let move_to_mean = !matches!(similarity, Similarity::Polynomial { .. } | Similarity::Equal);
     let to = SharedSlice::new(to);
     spread(args.pool(), from.len(), d.div_ceil(COLUMNS), |strip| {
         let columns = strip * COLUMNS..d.min((strip + 1) * COLUMNS);
-        let mut mean = [0.0; COLUMNS];
+        let (mut first, mut mean) = ([0.0; COLUMNS], [0.0; COLUMNS]);
         if move_to_mean {
+            for (first, x) in first.iter_mut().zip(&from[columns.clone()]) {
+                *first = x.to_f64();
+            }
             for row in from.chunks_exact(d) {
-                add_to(level, &row[columns.clone()], &mut mean);
+                add_differences(level, &row[columns.clone()], &first, &mut mean);
             }
         }
         let rows = from.len() / d;
@@ -208,7 +212,7 @@ fn copy<T: Real>(args: &Args<'_>, similarity: Similarity, from: &[T], d: usize, 
         for (r, row) in from.chunks_exact(d).enumerate() {
             // SAFETY: these columns are this task's.
             let to = unsafe { to.range(r * d + columns.start..r * d + columns.end) };
-            subtract(level, &row[columns.clone()], &mean, to);
+            subtract(level, &row[columns.clone()], &first, &mean, to);
         }
     });
 }
@@ -251,19 +255,19 @@ fn finish<T: Real>(
 }
 
 versions! {
-    /// `sums[i] += row[i]`
-    fn add_to[T: Real](row: &[T], sums: &mut [f64; COLUMNS]) {
-        for (sum, x) in sums.iter_mut().zip(row) {
-            *sum += x.to_f64();
+    /// `sums[i] += row[i] - first[i]`
+    fn add_differences[T: Real](row: &[T], first: &[f64; COLUMNS], sums: &mut [f64; COLUMNS]) {
+        for ((sum, x), first) in sums.iter_mut().zip(row).zip(first) {
+            *sum += x.to_f64() - first;
         }
     }
 }
 
 versions! {
-    /// `out[i] = row[i] - mean[i]`, rounded once.
-    fn subtract[T: Real](row: &[T], mean: &[f64; COLUMNS], out: &mut [T]) {
-        for ((out, x), mean) in out.iter_mut().zip(row).zip(mean) {
-            *out = T::from_f64(x.to_f64() - mean);
+    /// `out[i] = row[i] - first[i] - mean[i]`
+    fn subtract[T: Real](row: &[T], first: &[f64; COLUMNS], mean: &[f64; COLUMNS], out: &mut [T]) {
+        for (((out, x), first), mean) in out.iter_mut().zip(row).zip(first).zip(mean) {
+            *out = T::from_f64(x.to_f64() - first - mean);
         }
     }
 }
