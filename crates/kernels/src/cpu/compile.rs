@@ -126,8 +126,8 @@ pub(crate) fn scratch(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> us
         Op::CenteredProducts(products) => {
             for_float!(x.dtype, T => centered::products_scratch::<T>(products, inputs, env))
         }
-        Op::CenteredProductsGrad { products, .. } => {
-            for_float!(x.dtype, T => centered::grad_scratch::<T>(products, inputs, env))
+        Op::CenteredProductsGrad { products, of } => {
+            for_float!(x.dtype, T => centered::grad_scratch::<T>(products, *of, inputs, env))
         }
         Op::Input
         | Op::Const(_)

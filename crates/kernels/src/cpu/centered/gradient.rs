@@ -6,7 +6,8 @@
 //! squared distances, sum_j T_ij sign(x_i - x_j) for the absolute one; T is symmetric.
 //!
 //! T is made for a band of rows at a time, of tiles on and above the diagonal, and used up by matrix products on both of
-//! its sides, so that memory does not grow with the square of the number of samples.
+//! its sides, so that memory does not grow with the square of the number of samples. Where all of T is small, it is put
+//! together and used up by one product.
 
 use hyperglow_core::op::Spec;
 use hyperglow_core::similarity::{Products, Similarity};
@@ -15,12 +16,16 @@ use super::rows::{Real, add_scaled, own_value, scale_by, slopes, start_weights, 
 use super::samples::{Geometry, Prepared, Samples, prepare};
 use super::sums;
 use crate::cpu::exec::{Args, Env, Kernel, scratch_bytes};
-use crate::cpu::gemm::{Left, Matrix, Source, Target, Warm, region, work_len};
+use crate::cpu::gemm::{Left, Matrix, Product, Source, Target, Warm, region, work_len};
 use crate::cpu::level::{Level, versions};
 use crate::cpu::pool::SharedSlice;
+use crate::cpu::transpose::transpose;
 
 /// Bytes of tiles in a band, unless one row of tiles takes more.
 const BAND: usize = 48 << 20;
+
+/// Elements of T that are few enough to be put together.
+const WHOLE: usize = 1 << 22;
 
 /// Columns that a task's columns are a multiple of.
 const PANEL: usize = 64;
@@ -28,6 +33,13 @@ const PANEL: usize = 64;
 /// Tiles of a band at most.
 fn band_tiles<T>(g: &Geometry) -> usize {
     (BAND / (g.side * g.side * size_of::<T>())).clamp(g.blocks(), g.tiles())
+}
+
+/// The product of all of T with the samples, if T is to be put together.
+fn whole<T>(g: &Geometry, of: usize, threads: usize) -> Option<Product> {
+    let few = g.m * g.m <= WHOLE && g.tiles() <= band_tiles::<T>(g);
+    let by_product = !matches!(g.products.similarities[of], Similarity::Laplacian { .. });
+    (few && by_product).then(|| Product::new(1, (g.m, g.widths[of], g.m), false, false, threads))
 }
 
 /// Elements of a worker's work space: tiles of the other sets, two rows, and the matrix product's.
@@ -38,7 +50,7 @@ fn worker_len<T: Real>(g: &Geometry, level: Level) -> usize {
 }
 
 /// Bytes of scratch of [`grad`].
-pub(crate) fn grad_scratch<T: Real>(products: &Products, inputs: &[&Spec], env: &Env) -> usize {
+pub(crate) fn grad_scratch<T: Real>(products: &Products, of: usize, inputs: &[&Spec], env: &Env) -> usize {
     let g = Geometry::new::<T>(products, inputs, env.level);
     let threads = env.pool.threads();
     g.scratch::<T>()
@@ -49,6 +61,9 @@ pub(crate) fn grad_scratch<T: Real>(products: &Products, inputs: &[&Spec], env: 
         + scratch_bytes::<f64>(band_tiles::<T>(&g) * 2 * g.side)
         + scratch_bytes::<f64>(g.m)
         + scratch_bytes::<T>(worker_len::<T>(&g, env.level) * threads)
+        + whole::<T>(&g, of, threads).map_or(0, |product| {
+            scratch_bytes::<T>(g.m * g.m) + product.scratch_bytes::<T>(env.level, threads)
+        })
 }
 
 /// What a gradient is made of, besides the samples.
@@ -66,6 +81,7 @@ struct Job<'a, T> {
 pub(crate) fn grad<T: Real>(products: &Products, of: usize, inputs: &[&Spec], env: &Env) -> Kernel {
     let g = Geometry::new::<T>(products, inputs, env.level);
     let cotangent = inputs.len() - 1;
+    let whole = whole::<T>(&g, of, env.pool.threads());
     Box::new(move |args| {
         let out = args.output::<T>();
         let level = args.level();
@@ -106,7 +122,13 @@ pub(crate) fn grad<T: Real>(products: &Products, of: usize, inputs: &[&Spec], en
                 tiles: &mut *tiles,
             };
             job.fill(args, &mut band, records, own_sums, (&mut *space, worker_len));
-            job.use_up(args, &band, out, (&mut *space, worker_len));
+            if let Some(product) = &whole {
+                let t = args.scratch::<T>(g.m * g.m);
+                job.put_together(args, &band, t);
+                product.run(args, t, prepared.set(of).x, out);
+            } else {
+                job.use_up(args, &band, out, (&mut *space, worker_len));
+            }
             first = end;
         }
         let set = prepared.set(of);
@@ -298,6 +320,27 @@ impl<T: Real> Job<'_, T> {
             &mut slope,
         );
         T::from_f64((weight - 2.0 * self.shifts[i].to_f64()) * slope[0].to_f64())
+    }
+
+    /// Writes T (m, m), of which the band is all.
+    fn put_together(&self, args: &Args<'_>, band: &Band<'_, T>, t: &mut [T]) {
+        let (g, level) = (self.prepared.geometry, args.level());
+        let side = g.side;
+        args.pool().chunks(t, side * g.m, |_, row, lines| {
+            for column in 0..g.blocks() {
+                let (rows, cols) = (g.block(row), g.block(column));
+                let to = &mut lines[cols.start..];
+                if column < row {
+                    let tile = &band.tiles[band.at(g, column, row)..];
+                    transpose(level, tile, (1, side), (rows.len(), cols.len()), to, g.m);
+                } else {
+                    let tile = &band.tiles[band.at(g, row, column)..];
+                    for (to, from) in to.chunks_mut(g.m).zip(tile.chunks(side)).take(rows.len()) {
+                        to[..cols.len()].copy_from_slice(&from[..cols.len()]);
+                    }
+                }
+            }
+        });
     }
 
     /// Adds to `out` (m, d) what the band does to every sample.
