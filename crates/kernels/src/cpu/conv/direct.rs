@@ -11,12 +11,14 @@ use crate::cpu::gemm::{LeftTile, OutTile, ROWS, RightTile, Tiled};
 use crate::cpu::level::Level;
 use crate::cpu::pool::SharedSlice;
 
-/// Terms summed in registers at a time.
-const DEPTH: usize = 512;
+/// Terms summed in registers at a time: a tile's elements then stay in the first-level cache for all rows.
+const DEPTH: usize = 128;
 /// Tasks wanted.
 const TASKS: usize = 16;
 /// Widest tile of any level.
 const WIDEST: usize = 64;
+/// Elements of the widest register.
+const LANES: usize = 16;
 
 /// A [`Pass`] done directly.
 pub(super) struct Direct {
@@ -63,15 +65,25 @@ impl Direct {
         }
     }
 
-    /// Elements of work space for one thread: the padded planes, and a tile's width that may be read beyond them.
+    /// Elements of work space for one thread: sums of a tile for all rows, the padded planes, and a tile's width that
+    /// may be read beyond them.
     pub fn work_len(&self, pass: &Pass) -> usize {
-        let planes = pass.plane / pass.meeting.from.iter().product::<usize>().max(1);
-        (planes * self.planes.size() + WIDEST).next_multiple_of(64)
+        let channels = pass.plane / pass.meeting.from.iter().product::<usize>().max(1);
+        let planes = if self.in_place(pass) {
+            0
+        } else {
+            channels * self.planes.size()
+        };
+        self.sums_len(pass) + (planes + WIDEST).next_multiple_of(64)
     }
 
-    /// The geometry of the planes that [`Direct::image`] reads.
-    pub fn planes(&self) -> &Phases {
-        &self.planes
+    fn sums_len(&self, pass: &Pass) -> usize {
+        pass.rows.next_multiple_of(ROWS) * WIDEST
+    }
+
+    /// Whether the planes can be read where they are: they have no padding, and whole registers of elements.
+    fn in_place(&self, pass: &Pass) -> bool {
+        self.planes.are_source() && pass.places.is_multiple_of(LANES)
     }
 
     /// See [`Pass::run`].
@@ -84,7 +96,6 @@ impl Direct {
             let (image, piece) = (task / self.pieces, task % self.pieces);
             // SAFETY: a worker's own piece of the work space.
             let work = unsafe { work.range(worker * work_len..(worker + 1) * work_len) };
-            self.planes.write(&x[image * pass.plane..][..pass.plane], work);
             // Whole tiles of rows.
             let tiles = pass.rows.div_ceil(ROWS);
             let row = |piece: usize| (tiles * piece / self.pieces * ROWS).min(pass.rows);
@@ -94,60 +105,78 @@ impl Direct {
             let out = unsafe { out.range(first + rows.start * pass.places..first + rows.end * pass.places) };
             let group = image % pass.groups * pass.rows + rows.start;
             let weights = &weights[group * pass.depth..][..rows.len() * pass.depth];
-            self.image(level, pass, work, weights, out);
+            self.image(
+                level,
+                pass,
+                &x[image * pass.plane..][..pass.plane],
+                weights,
+                out,
+                work,
+            );
         });
     }
 
-    /// Some rows of one image, whose `planes` were written.
-    pub fn image<T: Tiled>(&self, level: Level, pass: &Pass, planes: &[T], weights: &[T], out: &mut [T]) {
+    /// Some rows of one image, in work space of [`Direct::work_len`].
+    pub fn image<T: Tiled>(
+        &self,
+        level: Level,
+        pass: &Pass,
+        x: &[T],
+        weights: &[T],
+        out: &mut [T],
+        work: &mut [T],
+    ) {
+        let (sums, planes) = work.split_at_mut(self.sums_len(pass));
+        let planes = if self.in_place(pass) {
+            x
+        } else {
+            self.planes.write(x, planes);
+            planes
+        };
         let tiles = T::tiles(level);
         let width = tiles.width();
-        let mut sums = [T::ZERO; ROWS * WIDEST];
         let mut segments = Segments::new(pass.meeting.to, self.planes.extents);
         for first in (0..self.run).step_by(width) {
             let cols = width.min(self.run - first).next_multiple_of(tiles.lanes);
             segments.of(first..self.run.min(first + width));
             let kernel = tiles.of[cols / tiles.lanes - 1];
-            // A tile without gaps goes where it belongs at once.
+            // A tile without gaps that is done at once goes where it belongs at once.
             let whole = match *segments.found() {
-                [(0, place, count)] if count == cols => Some(place),
+                [(0, place, count)] if count == cols && pass.depth <= DEPTH => Some(place),
                 _ => None,
             };
-            for (weights, out) in weights
-                .chunks(ROWS * pass.depth)
-                .zip(out.chunks_mut(ROWS * pass.places))
-            {
-                let rows = weights.len() / pass.depth;
-                let (target, stride) = match whole {
-                    Some(place) => (out[place..].as_mut_ptr(), pass.places),
-                    None => (sums.as_mut_ptr(), WIDEST),
-                };
-                for k0 in (0..pass.depth).step_by(DEPTH) {
-                    let depth = DEPTH.min(pass.depth - k0);
+            for k0 in (0..pass.depth).step_by(DEPTH) {
+                let right = RightTile::Offsets(planes[first..].as_ptr(), self.offsets[k0..].as_ptr());
+                let rows = weights.chunks(ROWS * pass.depth);
+                for (i, weights) in rows.enumerate() {
                     let start = weights[k0..].as_ptr();
                     let left = LeftTile::Rows {
                         start,
                         stride: pass.depth,
                         ahead: start.wrapping_add(ROWS * pass.depth),
                     };
-                    let right = RightTile::Offsets(planes[first..].as_ptr(), self.offsets[k0..].as_ptr());
+                    let (target, stride) = match whole {
+                        Some(place) => (out[i * ROWS * pass.places + place..].as_mut_ptr(), pass.places),
+                        None => (sums[i * ROWS * WIDEST..].as_mut_ptr(), WIDEST),
+                    };
                     let out = OutTile {
                         start: target,
                         stride,
-                        rows,
+                        rows: weights.len() / pass.depth,
                         cols,
                         add: k0 > 0,
                     };
+                    let depth = DEPTH.min(pass.depth - k0);
                     // SAFETY: weights are whole rows; every offset plus the last place lies within the planes, and a
-                    // tile's width more within the work space (`work_len`); the sums have room for a tile, and the
-                    // result for one whose columns are all places of it.
+                    // tile's width more within the work space (`work_len`; planes read in place have whole registers);
+                    // the sums have room for a tile of every row, and the result for one whose columns are its places.
                     unsafe { kernel(depth, left, right, out) };
                 }
-                if whole.is_none() {
-                    for (sums, out) in sums.chunks_exact(WIDEST).zip(out.chunks_exact_mut(pass.places)) {
-                        for &(from, to, count) in segments.found() {
-                            copy(&sums[from..from + count], &mut out[to..to + count]);
-                        }
+            }
+            if whole.is_none() {
+                for (sums, out) in sums.chunks_exact(WIDEST).zip(out.chunks_exact_mut(pass.places)) {
+                    for &(from, to, count) in segments.found() {
+                        copy(&sums[from..from + count], &mut out[to..to + count]);
                     }
                 }
             }

@@ -50,6 +50,11 @@ impl Padded {
         }
     }
 
+    /// Whether nothing is added or left out.
+    pub fn is_source(&self) -> bool {
+        self.low == [0; 3] && self.extents == self.from
+    }
+
     /// Elements of a plane without padding.
     pub fn source_size(&self) -> usize {
         self.from.iter().product()

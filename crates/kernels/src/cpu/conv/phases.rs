@@ -34,6 +34,11 @@ impl Phases {
         phases
     }
 
+    /// Whether the planes are as they are given.
+    pub fn are_source(&self) -> bool {
+        self.used.len() == 1 && self.padded.is_source()
+    }
+
     /// Elements of all phases of a plane.
     pub fn size(&self) -> usize {
         self.used.len() * self.phase_size()

@@ -121,13 +121,11 @@ impl Strided {
                     pass: part, direct, ..
                 } = class;
                 let planes = &mut planes[..direct.work_len(part)];
-                direct
-                    .planes()
-                    .write(&x[image * part.plane..][..part.plane], planes);
+                let x = &x[image * part.plane..][..part.plane];
                 let len = part.rows * part.depth;
                 let weights = &weights[class.weights + image % part.groups * len..][..len];
                 let results = &mut results[..part.rows * part.places];
-                direct.image(level, part, planes, weights, results);
+                direct.image(level, part, x, weights, results, planes);
                 for (results, out) in results
                     .chunks_exact(part.places)
                     .zip(out.chunks_exact_mut(pass.places))

@@ -21,7 +21,7 @@ const TASKS: usize = 16;
 /// Output channels of a task.
 const OUTPUTS: usize = 48;
 /// Channels of a group from which on they are held innermost.
-const MANY: usize = 12;
+const MANY: usize = 8;
 
 enum Way {
     Narrow(Narrow),

@@ -17,8 +17,11 @@ pub(super) struct Wide {
     padded: Padded,
     /// Where each place's channels at the earliest tap start.
     places: Box<[usize]>,
-    /// Where each tap starts from there.
-    taps: Box<[usize]>,
+    /// Where each run of elements that are neighbours starts from there: a tap's channels, or those of a line of taps.
+    runs: Box<[usize]>,
+    /// Elements of a run, without what the channels of its last tap are rounded up by.
+    run: usize,
+    taps: usize,
     /// Channels, and what they are rounded up to.
     channels: usize,
     stride: usize,
@@ -31,13 +34,19 @@ impl Wide {
         let padded = Padded::new(&shape.forward());
         let stride = shape.channels.next_multiple_of(LANES);
         let [_, h, w] = shape.output;
+        // Taps that are neighbours have their channels side by side.
+        let in_line = shape.kernel[2] > 1 && padded.tap_offset(1) == 1;
+        let together = if in_line { shape.kernel[2] } else { 1 };
         let place = |p: usize| padded.place_offset([p / (h * w), p / w % h, p % w]) * stride;
         Wide {
             padded,
             places: (0..shape.output_size()).map(place).collect(),
-            taps: (0..shape.taps())
+            runs: (0..shape.taps())
+                .step_by(together)
                 .map(|tap| padded.tap_offset(tap) * stride)
                 .collect(),
+            run: ((together - 1) * stride + shape.channels).next_multiple_of(lanes),
+            taps: shape.taps(),
             channels: shape.channels,
             stride,
             lanes,
@@ -46,7 +55,7 @@ impl Wide {
 
     /// Elements of the weights of one output channel, as [`Wide::add`] lays them out.
     pub fn row_len(&self) -> usize {
-        self.taps.len() * self.stride
+        self.taps * self.stride
     }
 
     /// Where a channel's tap lies among them.
@@ -75,8 +84,6 @@ impl Wide {
             self.places.len(),
             self.row_len(),
         );
-        // Whole registers: the channels beyond the last are zeros.
-        let channels = self.channels.next_multiple_of(self.lanes);
         for n in samples {
             let image = n * shape.groups + group;
             self.padded
@@ -84,9 +91,10 @@ impl Wide {
             let dy = &dy[(image * shape.outputs + outputs.start) * output..][..outputs.len() * output];
             for p0 in (0..output).step_by(DEPTH) {
                 let depth = DEPTH.min(output - p0);
-                for (tap, &offset) in self.taps.iter().enumerate() {
-                    for c in (0..channels).step_by(tiles.width()) {
-                        let cols = tiles.width().min(channels - c);
+                for (i, &offset) in self.runs.iter().enumerate() {
+                    let first = i * (self.taps / self.runs.len()) * self.stride;
+                    for c in (0..self.run).step_by(tiles.width()) {
+                        let cols = tiles.width().min(self.run - c);
                         let kernel = tiles.of[cols / tiles.lanes - 1];
                         let right =
                             RightTile::Offsets(work[offset + c..].as_ptr(), self.places[p0..].as_ptr());
@@ -98,7 +106,7 @@ impl Wide {
                                 stride: output,
                                 ahead,
                             };
-                            let place = &mut sum[tap * self.stride + c..];
+                            let place = &mut sum[first + c..];
                             let rows = ROWS.min(outputs.len() - r * ROWS);
                             let out = OutTile {
                                 start: place.as_mut_ptr(),
@@ -107,7 +115,7 @@ impl Wide {
                                 cols,
                                 add: true,
                             };
-                            // SAFETY: the left operand is `rows` rows of dy; every place and tap lies within the padded
+                            // SAFETY: the left operand is `rows` rows of dy; every place and run of taps lies within the padded
                             // planes with all their channels, rounded up; the result is rows of `sum` of equal rounding.
                             unsafe { kernel(depth, left, right, out) };
                         }
