@@ -25,7 +25,6 @@ pub(super) struct Wide {
     /// Channels, and what they are rounded up to.
     channels: usize,
     stride: usize,
-    lanes: usize,
 }
 
 impl Wide {
@@ -49,7 +48,6 @@ impl Wide {
             taps: shape.taps(),
             channels: shape.channels,
             stride,
-            lanes,
         }
     }
 
