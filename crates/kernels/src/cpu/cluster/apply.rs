@@ -22,7 +22,23 @@ versions! {
             UnaryOp::Sigmoid => each!(math::sigmoid),
             UnaryOp::Softplus => each!(math::softplus),
             UnaryOp::Erf => each!(math::erf),
+            UnaryOp::Sin => circle::<false>(op, x, out),
+            UnaryOp::Cos => circle::<true>(op, x, out),
             _ => op.map_f32(x, out),
+        }
+    }
+}
+
+/// Sine or cosine, piece by piece: where some argument is large, by the table.
+#[inline(always)]
+fn circle<const COSINE: bool>(op: UnaryOp, x: &[f32], out: &mut [f32]) {
+    for (x, out) in x.chunks(64).zip(out.chunks_mut(64)) {
+        if x.iter().all(|x| x.abs() <= math::CIRCLE_LIMIT) {
+            for (o, &x) in out.iter_mut().zip(x) {
+                *o = math::sin_or_cos::<COSINE>(x);
+            }
+        } else {
+            op.map_f32(x, out);
         }
     }
 }
@@ -49,6 +65,12 @@ versions! {
 versions! {
     /// `out[i] = op(x[i], y[i])`.
     pub(super) fn binary_f32(op: BinaryOp, x: &[f32], y: &[f32], out: &mut [f32]) {
+        if op == BinaryOp::Pow {
+            for ((o, &x), &y) in out.iter_mut().zip(x).zip(y) {
+                *o = math::pow(Lane::<f64, FMA>(f64::from(x)), Lane(f64::from(y))).0 as f32;
+            }
+            return;
+        }
         op.map_f32(x, y, out);
     }
 }

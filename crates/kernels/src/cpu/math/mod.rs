@@ -5,12 +5,14 @@
 //! exp splits x = n ln 2 + r (Cody and Waite, ln 2 in two parts) and uses a polynomial on |r| <= ln 2 / 2; log
 //! splits off the exponent and uses the series of 2 atanh(s). The others are made of these two.
 
+mod circle;
 mod constants;
 mod vector;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use circle::{CIRCLE_LIMIT, sin_or_cos};
 pub(crate) use constants::Constants;
 pub(crate) use vector::{Lane, Vector};
 
@@ -128,4 +130,23 @@ pub(crate) fn erf<V: Vector<Element = f32>>(x: V) -> V {
     let one = x.number(1.0);
     let far = (one - (p + one).scale(n)).copysign(x);
     V::select(a.less(x.number(ERF_CUT)), near, far)
+}
+
+/// x to the power y as e^(y ln |x|), for float32s that come and go as float64: then the error of the logarithm, which
+/// y may make a thousand times larger, is still far below what float32 shows.
+#[inline(always)]
+pub(crate) fn pow<V: Vector<Element = f64>>(x: V, y: V) -> V {
+    let (zero, one) = (x.number(0.0), x.number(1.0));
+    let size = x.abs();
+    let power = exp(y * log(size));
+    // Also where y is infinite.
+    let power = V::select(size.equals(one) & y.equals(y), one, power);
+    let half = y * y.number(0.5);
+    let odd = y.floor().equals(y) & half.floor().less(half);
+    let power = V::select(odd, power.copysign(x), power);
+    // A negative number has no power that is not whole.
+    let nowhere = y.floor().less(y) & x.less(zero) & x.number(f64::NEG_INFINITY).less(x);
+    let power = V::select(nowhere, x.number(f64::NAN), power);
+    let power = V::select(x.equals(one), one, power);
+    V::select(y.equals(zero), one, power)
 }

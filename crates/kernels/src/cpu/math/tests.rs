@@ -166,3 +166,42 @@ macro_rules! special_values {
 }
 special_values!(special_values_are_kept_in_f32 on f32, exp overflows at 89.0, underflows at -110.0);
 special_values!(special_values_are_kept_in_f64 on f64, exp overflows at 710.0, underflows at -760.0);
+
+#[test]
+fn sine_and_cosine_are_within_a_unit_of_the_last_place() {
+    for (low, high) in [(-10.0, 10.0), (-1e-3, 1e-3), (-524_288.0, 524_288.0)] {
+        // Also next to the multiples of pi / 2, where the result is small.
+        let near = (1..3000).map(|n| f64::from(n) * std::f64::consts::FRAC_PI_2);
+        for x in places(low, high).chain(near).map(|x| x as f32) {
+            let exact = f64::from(x);
+            assert!(ulps(sin_or_cos::<false>(x), exact.sin()) <= 1.0, "sin({x})");
+            assert!(ulps(sin_or_cos::<true>(x), exact.cos()) <= 1.0, "cos({x})");
+        }
+    }
+    assert_eq!(sin_or_cos::<true>(0.0), 1.0);
+    assert!(sin_or_cos::<false>(-0.0).is_sign_negative());
+}
+
+#[test]
+fn powers_are_within_a_unit_of_the_last_place() {
+    let power = |x: f32, y: f32| pow(Lane::<f64, true>(f64::from(x)), Lane(f64::from(y))).0 as f32;
+    for x in places(1e-3, 50.0).step_by(97).map(|x| x as f32) {
+        for y in [-17.5_f32, -2.0, -0.3, 1e-3, 0.5, 1.0, 3.0, 21.7] {
+            let exact = f64::from(x).powf(f64::from(y));
+            assert!(ulps(power(x, y), exact) <= 1.0, "{x} to the power {y}");
+        }
+    }
+    let (inf, nan) = (f32::INFINITY, f32::NAN);
+    let special = [
+        0.0, -0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, -3.0, 1e30, inf, -inf, nan,
+    ];
+    for x in special {
+        for y in special {
+            let (given, exact) = (power(x, y), x.powf(y));
+            assert!(
+                given.to_bits() == exact.to_bits() || given.is_nan() && exact.is_nan(),
+                "{x} to the power {y} is {given}"
+            );
+        }
+    }
+}

@@ -21,6 +21,8 @@ pub(crate) trait Vector:
     fn fma(self, b: Self, c: Self) -> Self;
     /// The square root, correctly rounded.
     fn sqrt(self) -> Self;
+    /// The largest whole number not above it.
+    fn floor(self) -> Self;
     /// Without its sign.
     fn abs(self) -> Self;
     /// `self`, with the sign of `sign`.
@@ -100,6 +102,10 @@ macro_rules! lane {
             #[inline(always)]
             fn sqrt(self) -> Self {
                 Lane(self.0.sqrt())
+            }
+            #[inline(always)]
+            fn floor(self) -> Self {
+                Lane(self.0.floor())
             }
             #[inline(always)]
             fn abs(self) -> Self {

@@ -104,7 +104,11 @@ struct Pressure {
 impl Pressure {
     /// Registers that are left over.
     fn room(&self) -> usize {
-        if self.spilled { 0 } else { self.all - self.most }
+        if self.spilled {
+            0
+        } else {
+            self.all.saturating_sub(self.most)
+        }
     }
 }
 

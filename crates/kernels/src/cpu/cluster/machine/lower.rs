@@ -25,7 +25,10 @@ pub(super) struct Lowered {
 
 /// The graph of a cluster whose loads arrive as told. `None` if some instruction has no machine code.
 pub(super) fn lower(cluster: &Cluster, arrivals: &[Arrival], wide: bool) -> Option<Lowered> {
-    let double = cluster.code.iter().any(|instr| instr.dtype == DType::F64);
+    // Powers are computed in float64.
+    let is_power = |kind: &InstrKind| matches!(kind, InstrKind::Binary(BinaryOp::Pow, ..));
+    let double = |instr: &Instr| instr.dtype == DType::F64 || is_power(&instr.kind);
+    let double = cluster.code.iter().any(double);
     let lanes = if double { 4 } else { 8 } << u8::from(wide);
     let lowering = Lowering {
         cluster,
@@ -73,6 +76,7 @@ impl Lowering<'_> {
                 _ => None,
             },
             InstrKind::Binary(op, x, y) => match code[x].dtype {
+                DType::F32 if op == BinaryOp::Pow => Some(self.power(registers[x], registers[y])),
                 DType::F32 => self.binary::<f32>(op, registers[x], registers[y]),
                 DType::F64 => self.binary::<f64>(op, registers[x], registers[y]),
                 DType::I32 => self.binary_int(op, registers[x], registers[y]),
@@ -162,6 +166,12 @@ impl Lowering<'_> {
             BinaryOp::Pow | BinaryOp::Polygamma => return None,
         };
         Some(z.id)
+    }
+
+    fn power(&self, x: Id, y: Id) -> Id {
+        let convert = |id, kind| self.graph.borrow_mut().add(Op::Convert, kind, &[id], 0);
+        let [x, y] = [x, y].map(|id| self.traced::<f64>(convert(id, Kind::F64)));
+        convert(math::pow(x, y).id, Kind::F32)
     }
 
     /// x + y; x - z where y is -z, which is the same number.

@@ -35,7 +35,8 @@ const UNARY: [UnaryOp; 18] = [
     UnaryOp::Round,
     UnaryOp::Erf,
 ];
-const BINARY: [BinaryOp; 11] = [
+const BINARY: [BinaryOp; 12] = [
+    BinaryOp::Pow,
     BinaryOp::Add,
     BinaryOp::Sub,
     BinaryOp::Mul,
@@ -213,7 +214,8 @@ impl Case {
                 let op = dice.pick(&BINARY);
                 let fits = match dx {
                     DType::Bool => op.is_compare(),
-                    DType::I32 => !matches!(op, BinaryOp::Div | BinaryOp::Rem),
+                    DType::I32 => !matches!(op, BinaryOp::Div | BinaryOp::Rem | BinaryOp::Pow),
+                    DType::F64 => op != BinaryOp::Pow,
                     _ => true,
                 };
                 if fits {
@@ -480,7 +482,11 @@ fn operands_without_a_register_are_found() {
 #[test]
 fn what_has_no_machine_code_is_left_to_the_interpreter() {
     let mut dice = Dice(81);
-    for (dtype, op) in [(DType::F32, UnaryOp::Lgamma), (DType::F64, UnaryOp::Erf)] {
+    for (dtype, op) in [
+        (DType::F32, UnaryOp::Lgamma),
+        (DType::F64, UnaryOp::Erf),
+        (DType::F32, UnaryOp::Sin),
+    ] {
         let mut case = Case::new(&[8]);
         case.load(&mut dice, dtype, vec![1], 0, 8);
         let y = case.push(InstrKind::Unary(op, 0), dtype);

@@ -181,6 +181,10 @@ impl<'g, T: Traceable> Vector for Traced<'g, T> {
         self.op(Op::Sqrt, &[], 0)
     }
 
+    fn floor(self) -> Self {
+        self.round(1)
+    }
+
     fn abs(self) -> Self {
         self.op(Op::And, &[self.pattern(!T::SIGN & (T::SIGN | (T::SIGN - 1)))], 0)
     }
