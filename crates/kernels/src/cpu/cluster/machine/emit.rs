@@ -2,18 +2,8 @@
 
 use super::assembler::{Insn, Masked, Operand, Width, insn};
 use super::graph::{Graph, Id, Kind, Op, Value};
-use super::registers::{Home, Registers, TAIL, moving};
+use super::registers::{Home, Registers, moving};
 use super::schedule::is_store;
-
-/// The masks of a body that computes only the first elements of a vector.
-const TAIL_LOAD: Masked = Masked {
-    k: TAIL,
-    zeroing: true,
-};
-const TAIL_STORE: Masked = Masked {
-    k: TAIL,
-    zeroing: false,
-};
 
 /// A vector instruction on floats of a kind: in prefix and W bit.
 const fn float(kind: Kind, opcode: u8) -> Insn {
@@ -37,7 +27,7 @@ impl Body<'_, '_> {
         self.fold_loads(order);
         for (position, &id) in order.iter().enumerate() {
             let operands = self.graph().value(id).operands();
-            self.registers.advance(position, operands);
+            self.registers.uses.advance(position, operands);
             self.operation(id);
         }
     }
@@ -50,7 +40,7 @@ impl Body<'_, '_> {
         for &id in order {
             let &Value { op, imm, .. } = self.graph().value(id);
             if op == Op::Load
-                && let Some(user) = self.registers.single_use(id)
+                && let Some(user) = self.registers.uses.only(id)
                 && !is_store(self.graph().value(order[user]).op)
             {
                 self.registers.set_home(id, Home::Stream(imm));
@@ -58,11 +48,11 @@ impl Body<'_, '_> {
         }
     }
 
-    fn graph(&self) -> &Graph {
+    pub(super) fn graph(&self) -> &Graph {
         self.registers.graph
     }
 
-    fn width(&self, kind: Kind) -> Width {
+    pub(super) fn width(&self, kind: Kind) -> Width {
         self.registers.width(kind)
     }
 
@@ -138,25 +128,6 @@ impl Body<'_, '_> {
             Op::Store => self.store(a, imm),
             Op::StoreBytes => self.store_bytes(a, imm),
         }
-    }
-
-    fn load(&mut self, id: Id, which: Insn, size: usize, place: u64) {
-        if self.registers.has_home(id) {
-            return;
-        }
-        let (kind, mask) = (self.graph().kind(id), self.tail.then_some(TAIL_LOAD));
-        let to = self.registers.result(id);
-        let at = self.registers.stream(place, size);
-        self.registers.memory_move(which, self.width(kind), to, at, mask);
-    }
-
-    fn store(&mut self, a: Id, place: u64) {
-        let (kind, mask) = (self.graph().kind(a), self.tail.then_some(TAIL_STORE));
-        let from = self.registers.register_of(a);
-        let at = self.registers.stream(place, kind.size());
-        self.registers
-            .memory_move(moving(kind, 0x11), self.width(kind), from, at, mask);
-        self.registers.release_operands();
     }
 
     fn unary(&mut self, which: Insn, width: Width, id: Id, a: Id, imm: Option<u8>) {
@@ -339,85 +310,5 @@ impl Body<'_, '_> {
         self.registers
             .asm
             .vector(insn(0, 1, 0xc6, false), Width(16), to, from, high, Some(0x88));
-    }
-
-    fn store_bytes(&mut self, mask: Id, place: u64) {
-        let from = self.registers.register_of(mask);
-        let bytes = self.registers.free_vector();
-        let at = self.registers.stream(place, 1);
-        let lanes = self.graph().lanes;
-        if self.graph().wide {
-            let asm = &mut self.registers.asm;
-            let ones = asm.constant(&[1; 16]);
-            let ones = Operand::Memory(super::assembler::Address::Pool(ones));
-            let chosen = Masked {
-                k: from,
-                zeroing: true,
-            };
-            asm.evex(
-                insn(3, 1, 0x6f, false),
-                Width(16),
-                bytes,
-                0,
-                ones,
-                Some(chosen),
-                None,
-            );
-            let at = Operand::Memory(at);
-            if self.tail {
-                asm.evex(
-                    insn(3, 1, 0x7f, false),
-                    Width(16),
-                    bytes,
-                    0,
-                    at,
-                    Some(TAIL_STORE),
-                    None,
-                );
-            } else if lanes == 16 {
-                asm.evex(insn(3, 1, 0x7f, false), Width(16), bytes, 0, at, None, None);
-            } else {
-                asm.evex(insn(1, 1, 0xd6, true), Width(16), bytes, 0, at, None, None);
-            }
-        } else {
-            self.narrow_bytes(from, bytes);
-            // vmovq or vmovd.
-            let opcode = if lanes == 8 { 0xd6 } else { 0x7e };
-            let at = Operand::Memory(at);
-            self.registers
-                .asm
-                .vector(insn(1, 1, opcode, false), Width(16), bytes, 0, at, None);
-        }
-        self.registers.release_operands();
-    }
-
-    /// 32-bit truth values to bytes 0 and 1.
-    fn narrow_bytes(&mut self, from: u8, bytes: u8) {
-        let lanes = self.graph().lanes;
-        let asm = &mut self.registers.asm;
-        let mut high = from;
-        if lanes == 8 {
-            asm.vector(
-                insn(1, 3, 0x39, false),
-                Width(32),
-                from,
-                0,
-                Operand::Register(bytes),
-                Some(1),
-            );
-            high = bytes;
-        }
-        let (high, bytes_operand) = (Operand::Register(high), Operand::Register(bytes));
-        // vpackssdw, vpacksswb, vpabsb.
-        asm.vector(insn(1, 1, 0x6b, false), Width(16), bytes, from, high, None);
-        asm.vector(
-            insn(1, 1, 0x63, false),
-            Width(16),
-            bytes,
-            bytes,
-            bytes_operand,
-            None,
-        );
-        asm.vector(insn(1, 2, 0x1c, false), Width(16), bytes, 0, bytes_operand, None);
     }
 }

@@ -2,9 +2,10 @@
 //! vectors of elements, with every intermediate value in a register.
 //!
 //! [`lower`] writes a cluster down as a [`graph`] of operations that are about one instruction each; functions such
-//! as exp come from the one text in [`math`](crate::cpu::math), [`traced`]. [`schedule`] orders them, [`registers`]
-//! and [`emit`] make instructions of a loop's body, [`function`] the loop around it, [`assembler`] the bytes, which
-//! [`memory`] makes executable. [`segments`] cuts the elements so that the loop finds every operand side by side.
+//! as exp come from the one text in [`math`](crate::cpu::math), [`traced`]. [`schedule`] orders them; [`registers`],
+//! [`emit`] and [`moves`] make instructions of a loop's body, [`function`] the loop around it, [`assembler`] the
+//! bytes, which [`memory`] makes executable. [`segments`] cuts the elements so that the loop finds every operand side
+//! by side, and [`stretch`] says where.
 //!
 //! Numbers are those of the interpreter at the same level: the same operations, rounded in the same places (a
 //! multiplication and an addition of a cluster stay two), but for the sign of a NaN. An element's number does not
@@ -16,10 +17,13 @@ mod function;
 mod graph;
 mod lower;
 mod memory;
+mod moves;
 mod registers;
 mod schedule;
 mod segments;
+mod stretch;
 mod traced;
+mod uses;
 
 #[cfg(test)]
 mod tests;
@@ -31,10 +35,10 @@ use self::graph::{Graph, Id, Kind, Op};
 use self::lower::{Lowered, lower};
 use self::memory::Code;
 use self::registers::{FIXED, SLOT};
-use self::segments::{Access, Argument, Segments};
+use self::segments::{Argument, Segments};
+use self::stretch::Stretch;
 use super::check::may_share;
 use super::walk::Reading;
-use crate::cpu::exec::{Word, for_word};
 use crate::cpu::level::{Kind as LevelKind, Level};
 use crate::cpu::storage::RawBytes;
 
@@ -229,108 +233,4 @@ fn add_stores(
         }
     }
     Some((stores, late))
-}
-
-/// Where the operands of one stretch are.
-struct Stretch<'a> {
-    slots: &'a [RawBytes],
-    memory: *mut u8,
-    start: usize,
-    instead: Option<(SlotId, *const u8)>,
-}
-
-impl Stretch<'_> {
-    /// Where element 0 of a slot is, or would be if elements before the stretch were there, too.
-    fn base(&self, argument: &Argument) -> *mut u8 {
-        match self.instead {
-            Some((slot, elements)) if slot == argument.slot => elements
-                .cast_mut()
-                .wrapping_sub(self.start * argument.dtype.size()),
-            _ => self.slots[argument.slot].start.as_ptr(),
-        }
-    }
-
-    /// What stays the same for all segments of up to `block` elements.
-    ///
-    /// # Safety
-    /// As for [`Machine::stretch`].
-    unsafe fn lay_out(&self, argument: &Argument, block: usize) {
-        let Access::Period(start, period, at) = argument.access else {
-            return;
-        };
-        let size = argument.dtype.size();
-        let (from, to) = (
-            self.base(argument).wrapping_add(start * size),
-            self.memory.wrapping_add(at),
-        );
-        let all = (block + period) * size;
-        let mut done = period * size;
-        // SAFETY: the row lies within its slot, and `segments` made room for a block and a row.
-        unsafe { to.copy_from_nonoverlapping(from, done) };
-        while done < all {
-            let next = done.min(all - done);
-            // SAFETY: as above; the two parts do not overlap, since no more is copied than is there.
-            unsafe { to.add(done).copy_from_nonoverlapping(to, next) };
-            done += next;
-        }
-    }
-
-    /// The table's entry for elements `first..first + count`.
-    ///
-    /// # Safety
-    /// As for [`Machine::stretch`].
-    unsafe fn argument(&self, argument: &Argument, first: usize, count: usize) -> u64 {
-        let size = argument.dtype.size();
-        let base = self.base(argument);
-        let at = |element: usize| base.wrapping_add(element * size);
-        let address = match &argument.access {
-            Access::Straight(start) => at(start + first),
-            // SAFETY: the views of a cluster lie within their slots.
-            Access::Same(place) => return unsafe { element(at(*place), size) },
-            // SAFETY: as above.
-            Access::RowElement(walker) => return unsafe { element(at(walker.position(first)), size) },
-            Access::Row(walker) => at(walker.position(first)),
-            Access::Period(_, period, place) => self.memory.wrapping_add(place + first % period * size),
-            Access::Gathered(walker, place) => {
-                let to = self.memory.wrapping_add(*place);
-                for_word!(argument.dtype, T => {
-                    // SAFETY: as the caller promises; there is room for a block, which is at least `count` long.
-                    unsafe { gather::<T>(walker, base, first, to, count) }
-                });
-                to
-            }
-        };
-        address.addr() as u64
-    }
-}
-
-/// The bits of an element; bytes as a number of 32 bits.
-///
-/// # Safety
-/// An element of `size` bytes must be readable there.
-unsafe fn element(at: *const u8, size: usize) -> u64 {
-    // SAFETY: as the caller promises; an element is aligned.
-    unsafe {
-        match size {
-            1 => u64::from(*at),
-            4 => u64::from(*at.cast::<u32>()),
-            _ => *at.cast::<u64>(),
-        }
-    }
-}
-
-/// # Safety
-/// As for [`Walker::read`](super::walk::Walker::read), and `to` has room for `count` elements that nobody else uses.
-unsafe fn gather<T: Word>(
-    walker: &super::walk::Walker,
-    base: *mut u8,
-    first: usize,
-    to: *mut u8,
-    count: usize,
-) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        let out = std::slice::from_raw_parts_mut(to.cast::<T>(), count);
-        walker.read::<T>(base.cast_const().cast(), first, out);
-    }
 }

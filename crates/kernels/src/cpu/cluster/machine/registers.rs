@@ -6,6 +6,7 @@ use super::assembler::{
 };
 use super::graph::{Graph, Id, Kind, argument_of};
 use super::schedule::is_invariant;
+use super::uses::Uses;
 
 /// Mask registers 1 to 6 hold values; 7 is the tail of a vector.
 const MASKS: std::ops::Range<usize> = 1..7;
@@ -30,10 +31,7 @@ pub(super) enum Home {
 pub(super) struct Registers<'a> {
     pub graph: &'a Graph,
     pub asm: Assembler,
-    /// Positions at which values are used, ascending, those of one value side by side.
-    uses: Vec<u32>,
-    /// The first use of each value that is still to come, and the end of its uses.
-    coming: Vec<(u32, u32)>,
+    pub uses: Uses,
     register: Vec<Option<u8>>,
     home: Vec<Option<Home>>,
     /// Values of the registers that are given out: the hoisted ones lie behind them.
@@ -54,8 +52,7 @@ impl<'a> Registers<'a> {
         Registers {
             graph,
             asm: Assembler::new(graph.wide),
-            uses: Vec::new(),
-            coming: Vec::new(),
+            uses: Uses::default(),
             register: vec![None; graph.values.len()],
             home: vec![None; graph.values.len()],
             vectors: Vec::new(),
@@ -75,7 +72,7 @@ impl<'a> Registers<'a> {
 
     /// Before a body that computes `order`: hoisted values are in the last registers, constants at home.
     pub fn restart(&mut self, order: &[Id], hoisted: &[Id]) {
-        self.find_uses(order);
+        self.uses = Uses::new(self.graph, order);
         self.register.fill(None);
         for (i, &id) in hoisted.iter().enumerate() {
             self.register[id as usize] = Some((self.all() - 1 - i) as u8);
@@ -87,37 +84,6 @@ impl<'a> Registers<'a> {
                 *home = None;
             }
         }
-    }
-
-    fn find_uses(&mut self, order: &[Id]) {
-        self.coming.clear();
-        self.coming.resize(self.graph.values.len(), (0, 0));
-        let operands = |id: Id| self.graph.value(id).operands();
-        for operand in order.iter().flat_map(|&id| operands(id)) {
-            self.coming[operand as usize].1 += 1;
-        }
-        let mut end = 0;
-        for (first, count) in &mut self.coming {
-            let start = end;
-            end += *count;
-            (*first, *count) = (start, start);
-        }
-        self.uses.resize(end as usize, 0);
-        for (position, &id) in order.iter().enumerate() {
-            for operand in operands(id) {
-                let end = &mut self.coming[operand as usize].1;
-                self.uses[*end as usize] = position as u32;
-                *end += 1;
-            }
-        }
-    }
-
-    /// The only position at which a value is used.
-    pub fn single_use(&self, id: Id) -> Option<usize> {
-        let (first, end) = self.coming[id as usize];
-        let uses = &self.uses[first as usize..end as usize];
-        let &at = uses.first()?;
-        uses.iter().all(|&other| other == at).then_some(at as usize)
     }
 
     pub fn set_home(&mut self, id: Id, home: Home) {
@@ -228,29 +194,14 @@ impl<'a> Registers<'a> {
         let held = self
             .found(id)
             .is_some_and(|register| (register as usize) < self.vectors.len());
-        held && self.next_use(id).is_none()
-    }
-
-    fn next_use(&self, id: Id) -> Option<u32> {
-        let (first, end) = self.coming[id as usize];
-        (first < end).then(|| self.uses[first as usize])
-    }
-
-    /// Goes on to the instruction at a position, whose operands are no uses to come any more.
-    pub fn advance(&mut self, position: usize, operands: impl Iterator<Item = Id>) {
-        for operand in operands {
-            let (first, end) = &mut self.coming[operand as usize];
-            while first < end && self.uses[*first as usize] <= position as u32 {
-                *first += 1;
-            }
-        }
+        held && self.uses.next(id).is_none()
     }
 
     /// Frees the registers of operands that are used no more, or that can as well be read at home.
     pub fn release_operands(&mut self) {
         for operand in std::mem::take(&mut self.pinned) {
             let fixed = matches!(self.home[operand as usize], Some(Home::Pool(_) | Home::Stream(_)));
-            if fixed || self.next_use(operand).is_none() {
+            if fixed || self.uses.next(operand).is_none() {
                 self.release(operand);
             }
         }
@@ -310,7 +261,7 @@ impl<'a> Registers<'a> {
         let far = held.iter().flatten().copied();
         let far = far.filter(|id| !self.pinned.contains(id));
         let id = far
-            .max_by_key(|&id| self.next_use(id).unwrap_or(u32::MAX))
+            .max_by_key(|&id| self.uses.next(id).unwrap_or(u32::MAX))
             .expect("an instruction has fewer operands than there are registers");
         let register = self.register[id as usize].expect("it is held");
         if self.home[id as usize].is_none() {

@@ -1,5 +1,4 @@
-//! Machine code against the interpreter on random clusters, bit by bit: every dtype and operation, every way of
-//! reading, tails of every length, donated buffers, more values than registers.
+//! Random clusters in programs of their own, run by machine code and by the interpreter.
 
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -9,11 +8,13 @@ use hyperglow_core::op::Spec;
 use hyperglow_core::plan::{Cluster, Instr, InstrKind, Place, Program, Slot, View};
 use hyperglow_core::{DType, Shape};
 
-use super::super::blocks::Blocks;
-use super::super::{ClusterKernel, check};
-use super::*;
+use super::super::Machine;
+use crate::cpu::cluster::blocks::Blocks;
+use crate::cpu::cluster::check;
 use crate::cpu::exec::Env;
+use crate::cpu::level::Level;
 use crate::cpu::pool::Pool;
+use crate::cpu::storage::RawBytes;
 
 const UNARY: [UnaryOp; 18] = [
     UnaryOp::Neg,
@@ -50,10 +51,10 @@ const BINARY: [BinaryOp; 12] = [
     BinaryOp::LessEqual,
 ];
 
-struct Dice(u64);
+pub(super) struct Dice(pub u64);
 
 impl Dice {
-    fn below(&mut self, n: usize) -> usize {
+    pub fn below(&mut self, n: usize) -> usize {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -93,14 +94,14 @@ impl Dice {
 }
 
 /// A cluster, the program around it, and the bytes of its inputs.
-struct Case {
-    program: Program,
-    cluster: Cluster,
-    inputs: Vec<Vec<u8>>,
+pub(super) struct Case {
+    pub program: Program,
+    pub cluster: Cluster,
+    pub inputs: Vec<Vec<u8>>,
 }
 
 impl Case {
-    fn new(shape: &[usize]) -> Case {
+    pub fn new(shape: &[usize]) -> Case {
         Case {
             program: Program {
                 slots: Vec::new(),
@@ -122,7 +123,7 @@ impl Case {
         }
     }
 
-    fn push(&mut self, kind: InstrKind, dtype: DType) -> usize {
+    pub fn push(&mut self, kind: InstrKind, dtype: DType) -> usize {
         self.cluster.code.push(Instr { kind, dtype });
         self.cluster.code.len() - 1
     }
@@ -131,12 +132,12 @@ impl Case {
         self.cluster.code[register].dtype
     }
 
-    fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.cluster.shape.size()
     }
 
     /// Loads a view of a new slot with `extent` random elements.
-    fn load(&mut self, dice: &mut Dice, dtype: DType, strides: Vec<isize>, offset: usize, extent: usize) {
+    pub fn load(&mut self, dice: &mut Dice, dtype: DType, strides: Vec<isize>, offset: usize, extent: usize) {
         let slot = self.program.slots.len();
         self.program.slots.push(Slot {
             spec: Spec::new([extent], dtype),
@@ -154,7 +155,7 @@ impl Case {
         self.push(InstrKind::Load(load), dtype);
     }
 
-    fn store(&mut self, register: usize, donated: Option<usize>) {
+    pub fn store(&mut self, register: usize, donated: Option<usize>) {
         let slot = self.program.slots.len();
         self.program.slots.push(Slot {
             spec: Spec::new([self.size()], self.dtype(register)),
@@ -233,7 +234,7 @@ impl Case {
         }
     }
 
-    fn random(dice: &mut Dice, shape: &[usize]) -> Case {
+    pub fn random(dice: &mut Dice, shape: &[usize]) -> Case {
         let mut case = Case::new(shape);
         let floats: &[DType] = dice.pick(&[&[DType::F32][..], &[DType::F64], &[DType::F32, DType::F64]]);
         for _ in 0..1 + dice.below(5) {
@@ -273,7 +274,7 @@ impl Case {
     }
 
     /// The results' bytes, computed by `compute` in memory of their own.
-    fn results(&self, compute: impl FnOnce(&[RawBytes])) -> Vec<Vec<u8>> {
+    pub fn results(&self, compute: impl FnOnce(&[RawBytes])) -> Vec<Vec<u8>> {
         let outputs = self.cluster.stores.iter().map(|&(register, _)| {
             let bytes = self.size() * self.dtype(register).size();
             vec![0xaa; bytes]
@@ -303,7 +304,7 @@ impl Case {
     }
 
     /// Machine code, in two stretches, and the interpreter must agree.
-    fn check(&self, dice: &mut Dice, level: Level) {
+    pub fn check(&self, dice: &mut Dice, level: Level) {
         let readings = check::readings(&self.cluster, &self.program).unwrap();
         let blocks = Blocks::new(&self.cluster, &self.program, &readings).unwrap();
         let machine = Machine::new(&self.cluster, &self.program, &readings, level)
@@ -351,13 +352,13 @@ fn is_nan(bytes: &[u8], dtype: DType) -> bool {
 }
 
 /// Bytes from a cache line on.
-struct Aligned {
+pub(super) struct Aligned {
     lines: Vec<[u64; 8]>,
     len: usize,
 }
 
 impl Aligned {
-    fn of(bytes: &[u8]) -> Aligned {
+    pub fn of(bytes: &[u8]) -> Aligned {
         let mut aligned = Aligned {
             lines: vec![[0; 8]; bytes.len().div_ceil(64) + 1],
             len: bytes.len(),
@@ -372,154 +373,12 @@ impl Aligned {
         unsafe { std::slice::from_raw_parts_mut(raw.start.as_ptr(), self.len) }
     }
 
-    fn raw(&mut self) -> RawBytes {
+    pub fn raw(&mut self) -> RawBytes {
         let start = self.lines.as_mut_ptr().cast::<u8>();
         let start = start.wrapping_add(start.align_offset(64));
         RawBytes {
             start: NonNull::new(start).unwrap(),
             len: self.len,
         }
-    }
-}
-
-fn levels() -> Vec<Level> {
-    let machine = |level: &Level| *level != Level::PORTABLE;
-    Level::available().into_iter().filter(machine).collect()
-}
-
-#[test]
-fn random_clusters_are_as_interpreted() {
-    let mut dice = Dice(77);
-    for round in 0..1500 {
-        let shape: Vec<usize> = match dice.below(4) {
-            0 => vec![1 + round % 70],
-            1 => vec![1 + dice.below(9), 1 + dice.below(90)],
-            2 => vec![1 + dice.below(5), 1 + dice.below(7), 1 + dice.below(140)],
-            _ => vec![1 + dice.below(40), 100 + dice.below(50)],
-        };
-        let case = Case::random(&mut dice, &shape);
-        for level in levels() {
-            case.check(&mut dice, level);
-        }
-    }
-}
-
-#[test]
-fn blocks_of_gathered_operands_join() {
-    let mut dice = Dice(78);
-    for shape in [[700, 10], [70, 130], [3, 5000], [5000, 3]] {
-        for _ in 0..8 {
-            let case = Case::random(&mut dice, &shape);
-            for level in levels() {
-                case.check(&mut dice, level);
-            }
-        }
-    }
-}
-
-/// Many values that are all used again at the end: more than there are registers, of both kinds.
-#[test]
-fn values_without_a_register_are_spilled() {
-    let mut dice = Dice(79);
-    for float in [DType::F32, DType::F64] {
-        for count in [10, 20, 40, 80] {
-            let mut case = Case::new(&[137]);
-            for _ in 0..2 {
-                case.load(&mut dice, float, vec![1], 0, 137);
-            }
-            let mut values = vec![0];
-            let mut masks = Vec::new();
-            for i in 0..count {
-                let op = [BinaryOp::Add, BinaryOp::Mul, BinaryOp::Sub][i % 3];
-                values.push(case.push(InstrKind::Binary(op, values[i], 1), float));
-                masks.push(case.push(InstrKind::Binary(BinaryOp::Less, values[i], 1), DType::Bool));
-            }
-            let mut sum = 1;
-            for i in 0..count {
-                let chosen = case.push(InstrKind::Where(masks[i], values[i], sum), float);
-                sum = case.push(InstrKind::Binary(BinaryOp::Add, chosen, values[count - i]), float);
-            }
-            case.store(sum, None);
-            case.store(masks[count / 2], None);
-            for level in levels() {
-                case.check(&mut dice, level);
-            }
-        }
-    }
-}
-
-/// More operands than there are general registers for their addresses, more numbers than vector registers.
-#[test]
-fn operands_without_a_register_are_found() {
-    let mut dice = Dice(80);
-    for loads in [5, 11, 16, 50] {
-        for repeated in [false, true] {
-            let mut case = Case::new(&[77]);
-            for _ in 0..loads {
-                let (stride, extent) = if repeated { (0, 1) } else { (1, 77) };
-                case.load(&mut dice, DType::F32, vec![stride], 0, extent);
-            }
-            case.load(&mut dice, DType::F32, vec![1], 0, 77);
-            let mut sum = loads;
-            for round in 0..2 {
-                for i in 0..loads {
-                    let op = if (i + round) % 2 == 0 {
-                        BinaryOp::Max
-                    } else {
-                        BinaryOp::Sub
-                    };
-                    sum = case.push(InstrKind::Binary(op, sum, i), DType::F32);
-                }
-            }
-            case.store(sum, Some(loads));
-            for level in levels() {
-                case.check(&mut dice, level);
-            }
-        }
-    }
-}
-
-#[test]
-fn what_has_no_machine_code_is_left_to_the_interpreter() {
-    let mut dice = Dice(81);
-    for (dtype, op) in [
-        (DType::F32, UnaryOp::Lgamma),
-        (DType::F64, UnaryOp::Erf),
-        (DType::F32, UnaryOp::Sin),
-    ] {
-        let mut case = Case::new(&[8]);
-        case.load(&mut dice, dtype, vec![1], 0, 8);
-        let y = case.push(InstrKind::Unary(op, 0), dtype);
-        case.store(y, None);
-        let readings = check::readings(&case.cluster, &case.program).unwrap();
-        for level in Level::available() {
-            assert!(Machine::new(&case.cluster, &case.program, &readings, level).is_none());
-        }
-    }
-}
-
-/// A group of steps that go row by row asks for stretches of every cluster, also of one that only transposes.
-#[test]
-fn a_transposition_in_stretches() {
-    let mut dice = Dice(82);
-    let mut case = Case::new(&[70, 33]);
-    case.load(&mut dice, DType::F32, vec![1, 70], 0, 70 * 33);
-    case.store(0, None);
-    let size = case.size();
-    for level in Level::available() {
-        let kernel = ClusterKernel::new(&case.cluster, &case.program, level).unwrap();
-        let pool = Arc::new(Pool::new(1));
-        let env = Env { pool, level };
-        let mut memory = Aligned::of(&vec![0; kernel.register_bytes()]);
-        let registers = memory.raw();
-        // SAFETY: the slots have their bytes, and the registers theirs.
-        let whole = case.results(|slots| unsafe { kernel.run(&env, slots, registers) });
-        let parts = case.results(|slots| {
-            for (start, end) in [(0, 1000), (1000, size)] {
-                // SAFETY: as above.
-                unsafe { kernel.stretch(&env, slots, registers, 0, start, end - start, None) };
-            }
-        });
-        assert!(whole == parts);
     }
 }

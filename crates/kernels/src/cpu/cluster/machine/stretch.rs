@@ -1,0 +1,106 @@
+//! Where the arguments of machine code are for one segment after the other.
+
+use hyperglow_core::plan::SlotId;
+
+use super::segments::{Access, Argument};
+use crate::cpu::cluster::walk::Walker;
+use crate::cpu::exec::{Word, for_word};
+use crate::cpu::storage::RawBytes;
+
+/// Where the operands of one stretch are.
+pub(super) struct Stretch<'a> {
+    pub slots: &'a [RawBytes],
+    pub memory: *mut u8,
+    pub start: usize,
+    pub instead: Option<(SlotId, *const u8)>,
+}
+
+impl Stretch<'_> {
+    /// Where element 0 of a slot is, or would be if elements before the stretch were there, too.
+    fn base(&self, argument: &Argument) -> *mut u8 {
+        match self.instead {
+            Some((slot, elements)) if slot == argument.slot => elements
+                .cast_mut()
+                .wrapping_sub(self.start * argument.dtype.size()),
+            _ => self.slots[argument.slot].start.as_ptr(),
+        }
+    }
+
+    /// What stays the same for all segments of up to `block` elements.
+    ///
+    /// # Safety
+    /// As for [`Machine::stretch`].
+    pub unsafe fn lay_out(&self, argument: &Argument, block: usize) {
+        let Access::Period(start, period, at) = argument.access else {
+            return;
+        };
+        let size = argument.dtype.size();
+        let (from, to) = (
+            self.base(argument).wrapping_add(start * size),
+            self.memory.wrapping_add(at),
+        );
+        let all = (block + period) * size;
+        let mut done = period * size;
+        // SAFETY: the row lies within its slot, and `segments` made room for a block and a row.
+        unsafe { to.copy_from_nonoverlapping(from, done) };
+        while done < all {
+            let next = done.min(all - done);
+            // SAFETY: as above; the two parts do not overlap, since no more is copied than is there.
+            unsafe { to.add(done).copy_from_nonoverlapping(to, next) };
+            done += next;
+        }
+    }
+
+    /// The table's entry for elements `first..first + count`.
+    ///
+    /// # Safety
+    /// As for [`Machine::stretch`].
+    pub unsafe fn argument(&self, argument: &Argument, first: usize, count: usize) -> u64 {
+        let size = argument.dtype.size();
+        let base = self.base(argument);
+        let at = |element: usize| base.wrapping_add(element * size);
+        let address = match &argument.access {
+            Access::Straight(start) => at(start + first),
+            // SAFETY: the views of a cluster lie within their slots.
+            Access::Same(place) => return unsafe { element(at(*place), size) },
+            // SAFETY: as above.
+            Access::RowElement(walker) => return unsafe { element(at(walker.position(first)), size) },
+            Access::Row(walker) => at(walker.position(first)),
+            Access::Period(_, period, place) => self.memory.wrapping_add(place + first % period * size),
+            Access::Gathered(walker, place) => {
+                let to = self.memory.wrapping_add(*place);
+                for_word!(argument.dtype, T => {
+                    // SAFETY: as the caller promises; there is room for a block, which is at least `count` long.
+                    unsafe { gather::<T>(walker, base, first, to, count) }
+                });
+                to
+            }
+        };
+        address.addr() as u64
+    }
+}
+
+/// The bits of an element; bytes as a number of 32 bits.
+///
+/// # Safety
+/// An element of `size` bytes must be readable there.
+unsafe fn element(at: *const u8, size: usize) -> u64 {
+    // SAFETY: as the caller promises; an element is aligned.
+    unsafe {
+        match size {
+            1 => u64::from(*at),
+            4 => u64::from(*at.cast::<u32>()),
+            _ => *at.cast::<u64>(),
+        }
+    }
+}
+
+/// # Safety
+/// As for [`Walker::read`](Walker::read), and `to` has room for `count` elements that nobody else uses.
+unsafe fn gather<T: Word>(walker: &Walker, base: *mut u8, first: usize, to: *mut u8, count: usize) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let out = std::slice::from_raw_parts_mut(to.cast::<T>(), count);
+        walker.read::<T>(base.cast_const().cast(), first, out);
+    }
+}
