@@ -68,6 +68,8 @@ fn matmul_divided_into_many_tasks() {
         (128, 100, 100, false, true),
         (300, 200, 100, true, false),
         (9, 900, 100, false, false),
+        (200, 300, 150, true, true),
+        (1030, 520, 400, false, false),
     ] {
         let a = dice.tensor(if ta { [k, m] } else { [m, k] }, DType::F32);
         let b = dice.tensor(if tb { [n, k] } else { [k, n] }, DType::F32);
@@ -767,7 +769,7 @@ fn large_matmul_of_extreme_numbers() {
     let (m, n, k) = (150, 130, 170);
     let mut dice = Dice::new(11);
     let b = dice.tensor_of([k, n], DType::F32, |dice| dice.below(9) as f64 - 4.0);
-    let mut with = |common: f64, at: usize, x: f64| {
+    let with = |dice: &mut Dice, common: f64, at: usize, x: f64| {
         let mut i = 0;
         dice.tensor_of([m, k], DType::F32, |dice| {
             i += 1;
@@ -786,9 +788,19 @@ fn large_matmul_of_extreme_numbers() {
         (1e-20, 0, 0.0),
         (2e30, 0, 0.0),
     ] {
-        let a = with(common, at, x);
+        let a = with(&mut dice, common, at, x);
         // The terms of the extreme element's row are added to it in another order.
         let tolerance = Tolerance(1e-4 * common, 1e-6);
         check(Op::MatMul { ta: false, tb: false }, &[&a, &b], None, tolerance);
     }
+    let (a, b) = (
+        dice.tensor([2, m, k], DType::F32),
+        dice.tensor([2, n, k], DType::F32),
+    );
+    check(
+        Op::MatMul { ta: false, tb: true },
+        &[&a, &b],
+        None,
+        sums(DType::F32, k),
+    );
 }

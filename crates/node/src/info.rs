@@ -78,7 +78,7 @@ pub struct DeviceInfo {
     pub name: String,
     /// Threads that run kernels.
     pub threads: u32,
-    /// Instruction set chosen: `avx512`, `avx2` or `portable`.
+    /// Instruction set chosen: `amx` (`avx512` with matrix instructions), `avx512`, `avx2` or `portable`.
     pub level: String,
 }
 
