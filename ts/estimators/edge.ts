@@ -6,7 +6,7 @@ import { checkFlag, checkPositive, checkWhole, oneOf } from './check.js'
 import { symbolInformation } from './counts.js'
 import { authorsEstimate } from './edge-authors.js'
 import { edgeWeights, median, projection } from './edge-parts.js'
-import { gaussianInformation, normalCorrelation, standardized } from './gaussian.js'
+import { gaussianInformation, normalCorrelation, standardized, varying } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { normalScores } from './ranks.js'
 
@@ -130,7 +130,8 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
   #surrogate(a: Tensor, b: Tensor, draw: Tensor): Tensor {
     const [n, d] = [rowsIn(a), (a.shape[1] as number) + (b.shape[1] as number)]
     const factor = normalCorrelation(concat([a, b], 1)).cholesky()
-    const samples = normal(draw, [n, d], { dtype: 'float64' }).matmulT(factor, { transposeB: true })
+    const draws = normal(draw, [n, d], { dtype: 'float64' }).matmulT(factor, { transposeB: true })
+    const samples = draws.mul(varying(concat([a, b], 1)))
     const cut = a.shape[1] as number
     const part = (from: number, to: number | null) =>
       this.#coordinates(samples.slice([null, from], [null, to]))
