@@ -1,7 +1,9 @@
 import type { Tensor } from '../tensor.js'
 import { checkFlag } from './check.js'
+import type { Estimator } from './estimator.js'
 import { type GaussianOptions, gaussianInformation } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
+import { DiscriminantMI } from './linear-discriminant.js'
 import { normalScores } from './ranks.js'
 
 /**
@@ -10,12 +12,17 @@ import { normalScores } from './ranks.js'
  *
  * Exact up to sampling error for normal data whose coordinates were each mapped by any increasing function; blind to dependence
  * that is not monotone, so in general it errs downwards. O(n log n + n d^2). `biasCorrection` defaults to true. A measurement: no
- * gradient passes through ranks.
+ * gradient passes through ranks. Class labels: {@link DiscriminantMI}.
  */
 export class GaussianCopulaMI extends InformationEstimator<GaussianOptions> {
   constructor(options: GaussianOptions & InformationOptions = {}) {
     super(options, { biasCorrection: true })
     checkFlag('GaussianCopulaMI: biasCorrection', this.params.biasCorrection)
+  }
+
+  protected override forClasses(): Estimator {
+    const { base, clip } = this.params
+    return new DiscriminantMI({ base, clip })
   }
 
   protected nats(x: Tensor, y: Tensor): Tensor {

@@ -1,9 +1,11 @@
 import { DataError } from '../errors.js'
 import { scope } from '../memory.js'
 import { concat, where } from '../ops/index.js'
-import { arange, type Tensor, tensor, zeros } from '../tensor.js'
+import { arange, eye, type Tensor, tensor, zeros } from '../tensor.js'
 import { checkFlag } from './check.js'
+import type { Estimator } from './estimator.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
+import { DiscriminantMI } from './linear-discriminant.js'
 
 /** Options of {@link GaussianMI}. */
 export interface GaussianOptions {
@@ -17,13 +19,19 @@ export interface GaussianOptions {
  *   I = 1/2 ln(|Cx| |Cy| / |Cxy|) = -1/2 sum_i ln(1 - rho_i^2)
  *
  * Exact for jointly normal data up to sampling error and a bias of about dx dy / (2 n); for other data it is the information in
- * linear dependence, a lower bound where both margins are normal. Differentiable. Needs more samples than columns, and columns
- * of which none is a combination of others (NumericalError); constant columns tell nothing.
+ * linear dependence, a lower bound where both margins are normal. Differentiable. Needs more samples than columns. Columns that are
+ * constant or combinations of others tell nothing more; of a deterministic relation, whose information is infinite, some 13 nats per
+ * dimension come out. Class labels: {@link DiscriminantMI}.
  */
 export class GaussianMI extends InformationEstimator<GaussianOptions> {
   constructor(options: GaussianOptions & InformationOptions = {}) {
     super(options, { biasCorrection: false })
     checkFlag('GaussianMI: biasCorrection', this.params.biasCorrection)
+  }
+
+  protected override forClasses(): Estimator {
+    const { base, clip } = this.params
+    return new DiscriminantMI({ base, clip })
   }
 
   protected nats(x: Tensor, y: Tensor): Tensor {
@@ -63,7 +71,16 @@ export function standardized(z: Tensor): Tensor {
 export function normalCorrelation(z: Tensor): Tensor {
   const rows = standardized(z)
   const products = rows.matmulT(rows, { transposeA: true }).div(z.shape[0] as number)
-  return products.add(varying(z).neg().add(1).diag())
+  return withRidge(products.add(varying(z).neg().add(1).diag()))
+}
+
+/** Weight of the identity in every correlation matrix: columns that are combinations of others leave it positive definite. */
+const ridge = 1e-12
+
+/** A correlation matrix drawn a little towards the identity. */
+export function withRidge(correlation: Tensor): Tensor {
+  const d = correlation.shape[0] as number
+  return correlation.mul(1 - ridge).add(eye(d, d, { dtype: 'float64' }).mul(ridge))
 }
 
 /** 1 for each column that varies, 0 for constant ones; their computed variance may be a rounding error above 0. */

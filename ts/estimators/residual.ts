@@ -1,11 +1,13 @@
 import { scope } from '../memory.js'
 import type { Tensor } from '../tensor.js'
 import { checkFlag, checkWhole } from './check.js'
+import type { Estimator } from './estimator.js'
 import { gaussianInformation, normalCorrelation, standardized } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { KSG } from './ksg.js'
 import { distanceToKth } from './nearest.js'
 import { normalScores } from './ranks.js'
+import { Ross } from './ross.js'
 
 /** Options of {@link ResidualMI}. */
 export interface ResidualOptions {
@@ -26,7 +28,7 @@ export interface ResidualOptions {
  * strong linear dependence carries noise that is not normal, this finds what nearest neighbours in (x, y) cannot resolve.
  *
  * Not symmetric in x and y. Its standard error exceeds that of the normal estimate for normal data. For continuous data without repeated samples.
- * A measurement: no gradient. Needs more samples than columns.
+ * A measurement: no gradient. Needs more samples than columns. Class labels: {@link Ross}.
  */
 export class ResidualMI extends InformationEstimator<ResidualOptions> {
   constructor(options: ResidualOptions & InformationOptions = {}) {
@@ -41,6 +43,11 @@ export class ResidualMI extends InformationEstimator<ResidualOptions> {
 
   override get advisedSamples(): number {
     return Math.max(256, this.minimumSamples)
+  }
+
+  protected override forClasses(): Estimator {
+    const { k, base, clip } = this.params
+    return new Ross({ k, base, clip })
   }
 
   protected nats(x: Tensor, y: Tensor): Tensor {

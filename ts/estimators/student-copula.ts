@@ -2,8 +2,10 @@ import { DataError } from '../errors.js'
 import { scope } from '../memory.js'
 import { concat, stack } from '../ops/index.js'
 import { eye, type Tensor, tensor } from '../tensor.js'
-import { normalBias, varying } from './gaussian.js'
+import type { Estimator } from './estimator.js'
+import { normalBias, varying, withRidge } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
+import { DiscriminantMI } from './linear-discriminant.js'
 import { doubledRanks, normalQuantile } from './ranks.js'
 import { digammaOf, logGamma } from './special.js'
 import { studentLogDensity, studentQuantiles } from './student.js'
@@ -24,11 +26,17 @@ const scatterSteps = 12
  *
  * The second term is dependence in the tails: extreme values come together even where nothing is correlated. Unchanged by increasing maps
  * of columns; exact up to sampling error for t and normal vectors mapped so. The bias of normal data is subtracted.
- * O(n log n + n d^2), d columns in all; needs more samples than columns. A measurement: no gradient passes through ranks.
+ * O(n log n + n d^2), d columns in all; needs more samples than columns. A measurement: no gradient passes through ranks. Class labels:
+ * {@link DiscriminantMI}.
  */
 export class StudentCopulaMI extends InformationEstimator {
   constructor(options: InformationOptions = {}) {
     super(options, {})
+  }
+
+  protected override forClasses(): Estimator {
+    const { base, clip } = this.params
+    return new DiscriminantMI({ base, clip })
   }
 
   protected nats(x: Tensor, y: Tensor): Tensor {
@@ -118,7 +126,7 @@ function correlationOf(z: Tensor, varies: Tensor, weights?: Tensor): Tensor {
   const d = varies.size
   const unit = filled.mul(scale.expandDims(1)).mul(scale.expandDims(0))
   // Rounding must not leave the diagonal below 1.
-  return unit.add(eye(d, d, { dtype: 'float64' }).mul(unit.diagonal().neg().add(1)))
+  return withRidge(unit.add(eye(d, d, { dtype: 'float64' }).mul(unit.diagonal().neg().add(1))))
 }
 
 function scatter(z: Tensor, varies: Tensor, nu: number): Tensor {

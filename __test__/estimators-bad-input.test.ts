@@ -1,0 +1,160 @@
+/** What estimators do with data and options that they cannot use. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import * as hg from '../ts/index.js'
+import { type Estimator, type SampleData, tensor } from '../ts/index.js'
+import { close } from './close.js'
+import { sample } from './helpers.js'
+
+const x = sample([40, 2])
+const y = sample([40, 2], -1, 1, 5)
+const labels = Int32Array.from({ length: 40 }, (_, i) => i % 4)
+
+/** The error of an estimate. */
+const refused = (
+  t: import('ava').ExecutionContext,
+  e: Estimator,
+  a: SampleData,
+  b: SampleData,
+  code: string,
+  says: RegExp,
+) => t.throwsAsync(e.estimate(a, b), { code, message: says })
+
+test('NaN and infinite values are named with their sample', async (t) => {
+  const rows = (await x.array()) as number[][]
+  for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+    const broken = rows.map((row, i) => (i === 7 ? [value, 0] : row))
+    for (const estimator of [new hg.GaussianMI(), new hg.HSIC({ sigma: 1 }), new hg.MutualInformation()]) {
+      await refused(t, estimator, broken, y, 'DATA', /x has a NaN or an infinite value in sample 7/)
+    }
+  }
+})
+
+test('too few samples, different numbers of samples, no samples', async (t) => {
+  for (const estimator of [
+    new hg.GaussianMI(),
+    new hg.EDGE(),
+    new hg.DistanceCorrelation({ estimator: 'unbiased' }),
+  ]) {
+    await refused(t, estimator, [1], [2], 'DATA', /at least|needs/)
+    await refused(t, estimator, x, sample([39, 2]), 'SHAPE', /same number of samples/)
+  }
+  await refused(t, new hg.GaussianMI(), sample([4, 2]), sample([4, 2]), 'DATA', /at least 6.*fewer columns/)
+  await refused(t, new hg.MutualInformation(), [1, 2, 3], [1, 2, 3], 'DATA', /at least 6/)
+  await refused(t, new hg.GaussianMI(), [], [], 'DATA', /no samples/)
+  await t.throwsAsync(hg.independenceTest([1, 2, 3], [1, 2, 3]), { code: 'DATA' })
+})
+
+test('labels are not numbers, and numbers are not labels', async (t) => {
+  class Numeric extends hg.InformationEstimator {
+    protected nats(a: hg.Tensor): hg.Tensor {
+      return a.sum()
+    }
+  }
+  await refused(t, new Numeric({}, {}), x, labels, 'DTYPE', /class labels, which are not numbers/)
+  // Index 1 is not nearer to 2 than to 9: other numbers for the classes change nothing.
+  const renamed = labels.map((label) => [0, 9, 1, 5][label] as number)
+  for (const estimator of [
+    new hg.HSIC({ sigma: 1 }),
+    new hg.CKA(),
+    new hg.DistanceCorrelation(),
+    new hg.Binned(),
+    new hg.KDE(),
+    new hg.EDGE(),
+    new hg.RenyiMI(),
+    new hg.DiscriminantMI(),
+    new hg.KSG(),
+    new hg.GaussianCopulaMI(),
+    new hg.MutualInformation(),
+  ]) {
+    close(t, [await estimator.estimate(x, renamed)], [await estimator.estimate(x, labels)], 1e-9)
+  }
+})
+
+test('one-hot rows and labels are the same classes, in batches that miss some too', async (t) => {
+  const hot = tensor(labels).oneHot(7)
+  for (const estimator of [new hg.DiscriminantMI(), new hg.Binned(), new hg.KDE(), new hg.Ross()]) {
+    close(t, [await estimator.estimate(x, hot)], [await estimator.estimate(x, labels)], 1e-12)
+  }
+})
+
+test('one class, a class with one sample', async (t) => {
+  const one = new Int32Array(40)
+  const lonely = labels.map((label, i) => (i === 0 ? 9 : label))
+  for (const estimator of [
+    new hg.DiscriminantMI(),
+    new hg.Binned(),
+    new hg.KDE(),
+    new hg.MutualInformation(),
+  ]) {
+    close(t, [await estimator.estimate(x, one)], [0], 1e-9)
+    t.true(Number.isFinite(await estimator.estimate(x, lonely)))
+  }
+})
+
+test('all points equal, ties, columns that are combinations of others', async (t) => {
+  const equal = Array.from({ length: 40 }, () => [0.1, 0.2])
+  for (const estimator of [
+    new hg.GaussianMI(),
+    new hg.StudentCopulaMI(),
+    new hg.KDE(),
+    new hg.CKA(),
+    new hg.RenyiMI(),
+  ]) {
+    close(t, [await estimator.estimate(equal, y)], [0], 1e-9)
+  }
+  const ties = x.mul(3).round()
+  t.true(Number.isFinite(await hg.mutualInformation(ties, y)))
+  t.true(Number.isFinite(await new hg.GaussianCopulaMI().estimate(ties, y)))
+  const twice = hg.concat([x, x.mul(2)], 1)
+  close(t, [await new hg.GaussianMI().estimate(twice, y)], [await new hg.GaussianMI().estimate(x, y)], 1e-4)
+  t.true((await new hg.GaussianMI().estimate(x, x)) > 20)
+  close(t, [await hg.mutualInformation(twice, y)], [await hg.mutualInformation(x, y)], 1e-9)
+  t.true((await hg.mutualInformation(x, x)) > 1)
+})
+
+test('options that cannot work are refused at construction', (t) => {
+  for (const [make, code, says] of [
+    [() => new hg.HSIC({ sigma: -1 }), 'ARGUMENT', /sigma/],
+    [() => new hg.RenyiMI({ sigma: 0 }), 'ARGUMENT', /sigma/],
+    [() => new hg.RenyiMI({ alpha: 1 }), 'ARGUMENT', /alpha/],
+    [() => new hg.KDE({ variance: 0 }), 'ARGUMENT', /variance/],
+    [() => new hg.Binned({ bins: 0 }), 'ARGUMENT', /bins/],
+    [() => new hg.Binned({ range: [1, -1] }), 'ARGUMENT', /range/],
+    [() => new hg.Binned({ binSize: 0.5, bins: 3 }), 'ARGUMENT', /one or the other/],
+    [() => new hg.EDGE({ hash: 'flor' as 'floor' }), 'UNKNOWN_NAME', /floor/],
+    [() => new hg.EDGE({ widths: [] }), 'ARGUMENT', /widths/],
+    [() => new hg.EDGE({ epsilonn: 1 } as object), 'UNKNOWN_NAME', /option of EDGE/],
+    [() => new hg.GaussianMI({ base: 1 }), 'ARGUMENT', /base/],
+    [() => new hg.MINE({ heldOut: 1 }), 'ARGUMENT', /heldOut/],
+    [() => new hg.SMILE({ tau: 0 }), 'ARGUMENT', /tau/],
+    [() => new hg.CKA({ kernel: 'gaussian' as 'rbf' }), 'UNKNOWN_NAME', /rbf/],
+    [() => new hg.MutualInformation({ x: 'number' as 'numbers' }), 'UNKNOWN_NAME', /did you mean "numbers"/],
+    [() => hg.createEstimator('kgs' as 'ksg'), 'UNKNOWN_NAME', /did you mean "ksg"/],
+  ] as const) {
+    t.throws<hg.HyperglowError>(make, { code, message: says })
+  }
+})
+
+test('EDGE weights need more widths than columns; trained estimators have no lazy value', (t) => {
+  t.throws(() => new hg.EDGE({ ensemble: 'weights', widths: [1, 2] }).criterion(x, y), { code: 'ARGUMENT' })
+  t.throws(() => new hg.MINE().criterion(x, y), { code: 'STATE', message: /estimate/ })
+  t.throws(() => new hg.MutualInformation().criterion(x, y), { code: 'STATE' })
+})
+
+test('an .npy file and a loaded array are samples', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'samples-'))
+  try {
+    const path = join(folder, 'x.npy')
+    await hg.writeNpy(path, { dtype: 'float64', shape: x.shape, data: x.dataSync() })
+    const mi = new hg.GaussianMI()
+    const want = await mi.estimate(x, y)
+    t.is(await mi.estimate(path, y), want)
+    t.is(await mi.estimate(await hg.readNpy(path), y), want)
+    await t.throwsAsync(mi.estimate(join(folder, 'none.npy'), y), { code: 'IO' })
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
