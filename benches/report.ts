@@ -9,6 +9,8 @@ interface Figures {
   readonly value?: number
   readonly rss_mb?: number
   readonly start_s?: number
+  /** The largest share of the cores that other processes took while a block ran. */
+  readonly others?: number
   readonly error?: string
 }
 
@@ -18,6 +20,9 @@ export interface Run {
   readonly cases: Readonly<Record<string, Readonly<Record<string, Figures>>>>
   readonly env: Readonly<Record<string, unknown>>
 }
+
+/** From this share on, other processes disturbed a block. */
+const disturbed = 0.08
 
 /** By how much values may differ, relatively: float32 sums in different orders. */
 const tolerance = 1e-3
@@ -29,9 +34,10 @@ const digits = (value: number) => String(Number(value.toPrecision(3)))
 /** One participant: its time with its range, its ratio to ours, and what else is known. */
 function cell(run: Run, name: string, figures: Figures, ours: number | undefined): string {
   if (figures.ms === undefined) return `${name}: ${figures.error ?? 'does not take part'}`
-  const { ms, min = ms, max = ms, rss_mb, start_s } = figures
+  const { ms, min = ms, max = ms, rss_mb, start_s, others = 0 } = figures
   const ratio = ours === undefined || isOurs(run, name) ? '' : ` = ${(ms / ours).toFixed(2)}x`
-  const time = `${name} ${digits(ms)} (${digits(min)}-${digits(max)})${ratio}`
+  const noise = others > disturbed ? `, disturbed by ${Math.round(100 * others)} %` : ''
+  const time = `${name} ${digits(ms)} (${digits(min)}-${digits(max)})${ratio}${noise}`
   if (!contestOf(run).processes || rss_mb === undefined || start_s === undefined) return time
   return `${time}, ${Math.round(rss_mb)} MB, start ${digits(start_s)} s`
 }
@@ -62,8 +68,7 @@ function agreement(run: Run, by: Readonly<Record<string, Figures>>): string {
   )
   const values = compared.map(([, { value }]) => value as number)
   if (values.length < 2 || !compared.some(([name]) => isOurs(run, name))) return ''
-  const largest = Math.max(...values)
-  const spread = (largest - Math.min(...values)) / Math.max(...values.map(Math.abs))
+  const spread = (Math.max(...values) - Math.min(...values)) / Math.max(...values.map(Math.abs))
   if (spread <= tolerance) return 'agree'
   return `DIFFER: ${compared.map(([name, { value }]) => `${name} ${value}`).join(', ')}`
 }
@@ -97,22 +102,14 @@ function verdict(name: string, by: Readonly<Record<string, Figures>>, goal: Goal
 
 /** A section of RESULTS.md. */
 export function section(runs: readonly Run[], version: string): string {
-  const env = runs[0]?.env ?? {}
-  const {
-    cpu,
-    cores,
-    threads,
-    python,
-    load: _,
-    ...packages
-  } = Object.assign({}, ...runs.map((run) => run.env))
-  const versions = Object.entries({ hyperglow: version, node: process.versions.node, python, ...packages })
+  const { cpu, cores, threads, ...programs }: Run['env'] = Object.assign({}, ...runs.map((run) => run.env))
+  const versions = Object.entries({ hyperglow: version, node: process.versions.node, ...programs })
     .filter(([, found]) => typeof found === 'string')
     .map(([name, found]) => `${name} ${found}`)
   return [
     `## ${new Date().toISOString().slice(0, 10)}: beside the peers, ${runs.map(({ contest }) => contest).join(' ')}`,
     '',
-    `Machine: ${env.cpu}, ${cores} cores, ${threads} threads. ${versions.join(', ')}. Medians of interleaved blocks, milliseconds per iteration (least-most); the ratio is the peer's time over ours.`,
+    `Machine: ${cpu}, ${cores} cores, ${threads} threads. ${versions.join(', ')}. Medians of interleaved blocks, milliseconds per iteration (least-most); the ratio is the peer's time over ours. "Disturbed": so much of the cores other processes took in the worst block.`,
     '',
     ...runs.flatMap((run) => [table(run), '', judged(run), '']),
   ].join('\n')
