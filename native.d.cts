@@ -72,7 +72,7 @@ export interface DeviceInfo {
   name: string
   /** Threads that run kernels. */
   threads: number
-  /** Instruction set chosen: `avx512`, `avx2` or `portable`. */
+  /** Instruction set chosen: `amx` (`avx512` with matrix instructions), `avx512`, `avx2` or `portable`. */
   level: string
 }
 
