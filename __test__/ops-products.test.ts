@@ -494,3 +494,41 @@ test('distances far from the origin keep their digits, and the diagonal is exact
   const all = await sample([50, 3]).cast('float32').squaredDistances().min().item()
   t.true(all >= 0)
 })
+
+test('products of few terms with a large result, as stored and transposed', async (t) => {
+  for (const terms of [1, 3, 8]) {
+    const a = sample([520, terms])
+    const b = sample([terms, 510], -1, 1, 2)
+    const [p, q] = [(await a.array()) as Matrix, (await b.array()) as Matrix]
+    const expected = product(p, q).flat()
+    for (const [transposeA, transposeB] of [
+      [false, false],
+      [true, false],
+      [false, true],
+      [true, true],
+    ] as const) {
+      const left = transposeA ? a.transpose() : a
+      const right = transposeB ? b.transpose() : b
+      const result = await left.matmulT(right, { transposeA, transposeB }).data()
+      const worst = Math.max(...expected.map((value, i) => Math.abs(value - Number(result[i]))))
+      t.true(worst < 1e-5, `${terms} terms, ${transposeA}, ${transposeB}: off by ${worst}`)
+    }
+  }
+})
+
+test('steps that go row by row give the same on several threads, again and again', async (t) => {
+  const x = sample([1500, 1500])
+  const rows = (await x.array()) as Matrix
+  const mean = (row: number[]) => row.reduce((sum, value) => sum + value, 0) / row.length
+  const expected = rows.reduce((total, row) => {
+    const m = mean(row)
+    return total + row.reduce((sum, value) => sum + Math.exp(value - m) * (value - m) ** 2, 0)
+  }, 0)
+  const results = new Set<number>()
+  for (let i = 0; i < 20; i++) {
+    const centered = x.sub(x.mean(1, { keepDims: true }))
+    results.add(await centered.exp().mul(centered.square()).sum(1).sum().item())
+  }
+  t.is(results.size, 1)
+  close(t, [...results][0] as number, expected, 1e-4 * expected)
+})

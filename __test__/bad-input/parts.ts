@@ -17,7 +17,6 @@ import {
   DTypeError,
   HSIC,
   MaxPool2d,
-  NumericalError,
   ones,
   ShapeError,
   StateError,

@@ -12,7 +12,7 @@ use hyperglow_core::{DType, Result};
 use super::cluster::{ClusterKernel, may_share};
 use super::compile;
 use super::exec::{Args, Env, Kernel, Operand};
-use super::storage::RawBytes;
+use super::storage::{ALIGN, RawBytes};
 
 /// Bytes that a block of rows may touch: within the second-level cache, with room for what streams past.
 const BLOCK: usize = 1 << 18;
@@ -108,7 +108,8 @@ impl RowsKernel {
             Member::Cluster(kernel, _) => kernel.register_bytes(),
             Member::Reduction(_) => 0,
         };
-        self.members.iter().map(bytes).max().unwrap_or(0)
+        let most = self.members.iter().map(bytes).max().unwrap_or(0);
+        most.next_multiple_of(ALIGN)
     }
 
     /// # Safety
@@ -141,8 +142,17 @@ impl RowsKernel {
         match member {
             Member::Cluster(kernel, len) => {
                 let (start, count) = (rows.start * len, rows.len() * len);
-                // SAFETY: as the caller promises.
-                unsafe { kernel.stretch(env, slots, registers, worker, start, count, None) };
+                // Workers are at different members, whose needs differ: each has room for the largest.
+                let own = self.register_bytes();
+                assert!(registers.len >= own * (worker + 1));
+                // SAFETY: within `registers`, as just checked, and this worker's own; the rest as the caller promises.
+                unsafe {
+                    let mine = RawBytes {
+                        start: registers.start.add(worker * own),
+                        len: own,
+                    };
+                    kernel.stretch(env, slots, mine, 0, start, count, None);
+                }
             }
             Member::Reduction(Reduction {
                 input,

@@ -206,13 +206,10 @@ impl<T: Real> Job<'_, T> {
             &mut band.tiles[..count * tile_len],
             tile_len,
             |worker, i, tile| {
-                // SAFETY (both): a worker's own work space, a tile's own record.
-                let (space, record) = unsafe {
-                    (
-                        space.range(worker * worker_len..(worker + 1) * worker_len),
-                        records_shared.range(i * record_len..(i + 1) * record_len),
-                    )
-                };
+                // SAFETY: a worker's own work space.
+                let space = unsafe { space.range(worker * worker_len..(worker + 1) * worker_len) };
+                // SAFETY: a tile's own record.
+                let record = unsafe { records_shared.range(i * record_len..(i + 1) * record_len) };
                 self.tile(level, start + i, tile, record, space);
             },
         );
@@ -244,7 +241,7 @@ impl<T: Real> Job<'_, T> {
         }
         let (row_sums, column_sums) = record.split_at_mut(side);
         column_sums.fill(0.0);
-        for i in 0..rows.len() {
+        for (i, row_sum) in row_sums.iter_mut().enumerate().take(rows.len()) {
             let from = if row == column { i + 1 } else { 0 };
             let (r, columns) = (rows.start + i, cols.start + from..cols.end);
             let line = i * side + from..i * side + cols.len();
@@ -279,7 +276,7 @@ impl<T: Real> Job<'_, T> {
                 tile,
             );
             scale_by(level, tile, weights);
-            row_sums[i] = tally(level, tile, &mut column_sums[from..cols.len()]);
+            *row_sum = tally(level, tile, &mut column_sums[from..cols.len()]);
         }
         if row == column {
             self.complete(tile, rows.start, rows.len());

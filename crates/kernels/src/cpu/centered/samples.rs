@@ -66,7 +66,7 @@ impl Geometry {
         let side = match m {
             ..=96 if dots => SMALL,
             ..=128 => 32,
-            ..=512 => 64,
+            129..=512 => 64,
             _ => 192,
         };
         let widths: Box<[usize]> = samples.iter().map(|x| x.shape[1]).collect();

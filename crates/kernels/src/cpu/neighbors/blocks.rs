@@ -76,7 +76,10 @@ pub(super) unsafe fn measures<V: Lanes, M: Measure, const Q: usize>(
     // SAFETY: what is read lies in the block, as just checked; the rest as the caller promises.
     unsafe {
         let mut far = [[V::splat(V::Elem::ZERO); 2]; Q];
-        // By index: an iterator that is not inlined here would lack the instructions.
+        #[expect(
+            clippy::needless_range_loop,
+            reason = "an iterator that is not inlined here would lack the instructions"
+        )]
         for c in 0..points.len() {
             let at = block.as_ptr().add(c * BLOCK + lane);
             let lanes = [V::load(at), V::load(at.add(V::N))];
