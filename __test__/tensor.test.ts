@@ -3,16 +3,19 @@ import test from 'ava'
 import {
   ArgumentError,
   arange,
+  concat,
   DataError,
   DeviceError,
   DisposedError,
   DTypeError,
+  evaluate,
   eye,
   full,
   HyperglowError,
   linspace,
   memory,
   NumericalError,
+  oneHot,
   ones,
   ShapeError,
   type Tensor,
@@ -286,4 +289,19 @@ test('a disposed Variable refuses to be read and keeps tensors read before', asy
 
 test('the version is that of package.json', (t) => {
   t.regex(version, /^\d+\.\d+\.\d+/)
+})
+
+test('steps that go together over rows give the same result in every run', async (t) => {
+  const n = 2000
+  const fold = arange(n, { dtype: 'int32' }).rem(7)
+  const members = oneHot(arange(n, { dtype: 'int32' }).rem(4), 4, 'float64')
+  await evaluate([fold, members])
+  const run = () => {
+    const kinds = members.mul(2)
+    const part = fold.rem(2)
+    const weights = (p: number) => part.equal(p).cast('float64').expandDims(1)
+    return concat([kinds.mul(weights(0)), kinds.mul(weights(1))])
+  }
+  const want = await run().data()
+  for (let i = 0; i < 200; i++) t.deepEqual(await run().data(), want)
 })
