@@ -510,7 +510,7 @@ test('products of few terms with a large result, as stored and transposed', asyn
       const left = transposeA ? a.transpose() : a
       const right = transposeB ? b.transpose() : b
       const result = await left.matmulT(right, { transposeA, transposeB }).data()
-      const worst = Math.max(...expected.map((value, i) => Math.abs(value - Number(result[i]))))
+      const worst = expected.reduce((far, value, i) => Math.max(far, Math.abs(value - Number(result[i]))), 0)
       t.true(worst < 1e-5, `${terms} terms, ${transposeA}, ${transposeB}: off by ${worst}`)
     }
   }

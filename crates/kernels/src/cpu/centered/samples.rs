@@ -9,9 +9,7 @@ use hyperglow_core::similarity::{Products, Similarity};
 use super::rows::{LANES, Real, factors};
 use crate::cpu::element::Float;
 use crate::cpu::exec::{Args, scratch_bytes};
-use crate::cpu::gemm::{
-    DEPTH, Dots, Left, Matrix, Right, Source, Target, Tiled, Warm, dots, region_of, work_len,
-};
+use crate::cpu::gemm::{DEPTH, Left, Matrix, Right, Source, Target, Tiled, Warm, region_of, work_len};
 use crate::cpu::level::{Level, versions};
 use crate::cpu::pool::{Pool, SharedSlice};
 
@@ -21,8 +19,6 @@ const SHARED: usize = 1 << 23;
 const COLUMNS: usize = 64;
 /// Elements of samples that are worth a second thread.
 const FEW: usize = 1 << 12;
-/// Side of tiles of few samples, whose inner products are computed from the samples as they lie.
-const SMALL: usize = 16;
 /// Rows of the parts of a tile on the diagonal: a multiple of the columns of every tile of the matrix product.
 const PART: usize = 64;
 
@@ -59,19 +55,14 @@ impl Geometry {
     pub fn new<T: Tiled>(products: &Products, inputs: &[&Spec], level: Level) -> Geometry {
         let samples = &inputs[..products.sets()];
         let m = samples[0].shape[0];
-        let dots = !products
-            .similarities
-            .iter()
-            .any(|s| matches!(s, Similarity::Laplacian { .. }));
         let side = match m {
-            ..=96 if dots => SMALL,
-            ..=128 => 32,
+            0..=128 => 32,
             129..=512 => 64,
             _ => 192,
         };
         let widths: Box<[usize]> = samples.iter().map(|x| x.shape[1]).collect();
         let packed = |(&s, &d): (&Similarity, &usize)| {
-            let shared = s != Similarity::Equal && side > SMALL && m * d <= SHARED;
+            let shared = s != Similarity::Equal && m * d <= SHARED;
             if shared { T::tiles(level).padded(m) * d } else { 0 }
         };
         Geometry {
@@ -338,25 +329,6 @@ impl<T: Real> Samples<'_, T> {
             return;
         }
         assert!(cols.len() <= stride && rows.len() * stride <= out.len());
-        if stride == SMALL && cols.len() == SMALL {
-            let job = Dots {
-                terms: self.d,
-                segments: 1,
-                left: (self.d, 0),
-                right: (self.d, 0),
-                rows: rows.len(),
-                cols: SMALL,
-            };
-            out.fill(T::ZERO);
-            dots(
-                level,
-                job,
-                &self.x[rows.start * self.d..],
-                &self.x[cols.start * self.d..],
-                out,
-            );
-            return;
-        }
         let tiles = T::tiles_of(level, matches!(self.similarity, Similarity::Laplacian { .. }));
         let part = if rows == cols { PART } else { rows.len() };
         let left = Matrix {
