@@ -151,3 +151,32 @@ fn a_product_of_one_term_is_arithmetic() {
     assert_eq!(program.steps.len(), 1);
     check("outer-product", &program);
 }
+
+#[test]
+fn a_value_and_its_gradient_are_one_cluster() {
+    let mut graph = Graph::new();
+    let (x, dy) = (input(&mut graph, &[1000]), input(&mut graph, &[1000]));
+    let mut b = Build::new(&mut graph);
+    let inner = b.unary(UnaryOp::Tanh, x);
+    let y = b.mul(inner, x);
+    b.finish(&[y]);
+    let dx = vjp(&mut graph, &[y], &[dy], &[x]).expect("a derivative")[0].expect("a path");
+    let program = plan(&graph, &[y, dx], &[x, dy], &[]);
+    assert_eq!(program.steps.len(), 1);
+    check("value-and-gradient", &program);
+}
+
+#[test]
+fn a_cluster_does_not_wait_for_what_its_readers_make() {
+    let mut graph = Graph::new();
+    let x = input(&mut graph, &[8, 8]);
+    let mut b = Build::new(&mut graph);
+    let e = b.unary(UnaryOp::Exp, x);
+    let left = b.unary(UnaryOp::Tanh, e);
+    let product = b.matmul(left, left, false, false);
+    let right = b.mul(product, e);
+    b.finish(&[right]);
+    let program = plan(&graph, &[right], &[x], &[]);
+    assert_eq!(program.steps.len(), 4);
+    check("readers-between", &program);
+}

@@ -38,25 +38,70 @@ pub fn build(trace: &Trace, context: &Context<'_>) -> Result<Program> {
 
 /// Per node, the last node of its cluster, for elementwise nodes.
 ///
-/// An elementwise node joins its consumers when all of them are in one cluster; being an output as well
-/// does not matter, since nothing in the program reads an output back through another path.
+/// An elementwise node joins its consumers when all of them are elementwise. Consumers in several clusters are brought
+/// into one, if nothing that reads the earlier of them comes before the later one; being an output as well does not
+/// matter, since nothing in the program reads an output back through another path.
 fn clusters(simple: &Simple) -> Vec<Option<usize>> {
-    let count = simple.nodes.len();
-    let mut root = vec![None; count];
-    let mut size = vec![0; count];
-    for i in (0..count).rev() {
-        if !simple.live[i] || !simple.nodes[i].op.is_elementwise() {
-            continue;
+    let mut clusters = Clusters {
+        simple,
+        root: vec![None; simple.nodes.len()],
+        members: HashMap::new(),
+    };
+    for i in (0..simple.nodes.len()).rev() {
+        if simple.live[i] && simple.nodes[i].op.is_elementwise() {
+            let joined = clusters.of_consumers(i).unwrap_or(i);
+            clusters.root[i] = Some(joined);
+            clusters.members.entry(joined).or_default().push(i);
         }
-        let mut roots = simple.consumers[i].iter().map(|&c| root[c]);
-        let joined = match roots.next() {
-            Some(Some(first)) if size[first] < CLUSTER_LIMIT && roots.all(|r| r == Some(first)) => first,
-            _ => i,
-        };
-        root[i] = Some(joined);
-        size[joined] += 1;
     }
-    root
+    clusters.root
+}
+
+/// Clusters while they are gathered, by their last nodes.
+struct Clusters<'a> {
+    simple: &'a Simple,
+    root: Vec<Option<usize>>,
+    members: HashMap<usize, Vec<usize>>,
+}
+
+impl Clusters<'_> {
+    /// The cluster that all consumers of a node are in, or were brought into, with room for the node.
+    fn of_consumers(&mut self, node: usize) -> Option<usize> {
+        let mut roots: Vec<usize> = Vec::new();
+        for &consumer in &self.simple.consumers[node] {
+            let root = self.root[consumer]?;
+            if !roots.contains(&root) {
+                roots.push(root);
+            }
+        }
+        roots.sort_unstable();
+        let last = roots.pop()?;
+        let size: usize = roots
+            .iter()
+            .chain([&last])
+            .map(|root| self.members[root].len())
+            .sum();
+        if size >= CLUSTER_LIMIT || !roots.iter().all(|&root| self.may_wait(root, last)) {
+            return None;
+        }
+        for root in roots {
+            let moved = self.members.remove(&root).unwrap_or_default();
+            for &member in &moved {
+                self.root[member] = Some(last);
+            }
+            self.members.entry(last).or_default().extend(moved);
+        }
+        Some(last)
+    }
+
+    /// Whether a cluster can be computed as late as another: whoever reads it comes later still.
+    fn may_wait(&self, root: usize, last: usize) -> bool {
+        let inside = |node: usize| self.root[node] == Some(root) || self.root[node] == Some(last);
+        let mut readers = self.members[&root]
+            .iter()
+            .flat_map(|&m| &self.simple.consumers[m]);
+        readers.all(|&reader| inside(reader) || self.root[reader].unwrap_or(reader).min(reader) > last)
+    }
 }
 
 /// What a node's value is known to be while steps are written.
@@ -111,7 +156,7 @@ impl<'a> Planner<'a> {
                 }
                 Op::Unary(_) | Op::Binary(_) | Op::Where | Op::Cast(_) | Op::StopGradient => {
                     if clusters[i] == Some(i) {
-                        self.cluster(&members[&i]);
+                        self.cluster(&members[&i], clusters);
                     }
                 }
                 Op::Iota { .. }
@@ -247,7 +292,7 @@ impl<'a> Planner<'a> {
         self.know(i, output);
     }
 
-    fn cluster(&mut self, members: &[usize]) {
+    fn cluster(&mut self, members: &[usize], clusters: &[Option<usize>]) {
         let simple = self.simple;
         let root = *members.last().expect("a cluster has its root");
         let mut code = Code::default();
@@ -269,7 +314,8 @@ impl<'a> Planner<'a> {
         }
         let mut stores = Vec::new();
         for &i in members {
-            if i == root || simple.outputs.contains(&i) {
+            let read_outside = simple.consumers[i].iter().any(|&c| clusters[c] != Some(root));
+            if read_outside || simple.outputs.contains(&i) {
                 let slot = self.slot(simple.nodes[i].spec.clone(), None);
                 stores.push((code.registers[&i], slot));
                 self.know(i, slot);

@@ -10,7 +10,7 @@ use crate::plan::trace::{Trace, TraceNode};
 use crate::reference::{self, Value};
 
 /// Terms up to which a large matrix product is written as arithmetic, and elements that make it large.
-const FEW_TERMS: usize = 4;
+const FEW_TERMS: usize = 8;
 const LARGE_RESULT: usize = 1 << 18;
 
 /// A trace without what need not be computed.
