@@ -6,6 +6,7 @@ import { eye, type Tensor } from '../tensor.js'
 import { centered, inner, uCentered } from './centring.js'
 import { oneOf } from './check.js'
 import { Estimator, type EstimatorOptions, splitSegment } from './estimator.js'
+import { kernelOptionNames } from './kernel-options.js'
 import {
   deltaKernel,
   gaussianKernel,
@@ -56,21 +57,7 @@ export interface HSICOptions extends EstimatorOptions {
   epsilon?: number
 }
 
-const OPTION_NAMES: readonly string[] = [
-  'kernel',
-  'kernelY',
-  'sigma',
-  'sigmaY',
-  'scaleSqrtD',
-  'gamma',
-  'coef0',
-  'degree',
-  'c',
-  'estimator',
-  'variant',
-  'epsilon',
-  'device',
-]
+const OPTION_NAMES: readonly string[] = [...kernelOptionNames, 'estimator', 'variant', 'epsilon']
 
 /** Makes the kernel of a name from the estimator's options. */
 const KERNELS: { [K in KernelName]: (options: HSICOptions) => Kernel } = {

@@ -9,24 +9,12 @@ import { centered, inner } from './centring.js'
 import { checkWhole, oneOf } from './check.js'
 import { type SampleData, samplesFrom } from './data.js'
 import { HSIC, type HSICOptions } from './hsic.js'
+import { kernelOptionNames } from './kernel-options.js'
 import { offDiagonal } from './samples.js'
 import { gammaTail } from './special.js'
 
-const kernelOptions = [
-  'kernel',
-  'kernelY',
-  'sigma',
-  'sigmaY',
-  'scaleSqrtD',
-  'gamma',
-  'coef0',
-  'degree',
-  'c',
-  'device',
-] as const
-
 /** Options of {@link independenceTest}: the kernels as for {@link HSIC}, and how the null distribution is found. */
-export interface IndependenceOptions extends Pick<HSICOptions, (typeof kernelOptions)[number]> {
+export interface IndependenceOptions extends Pick<HSICOptions, (typeof kernelOptionNames)[number]> {
   /** 'permutation' (default) or 'gamma', the approximation of Gretton et al. 2007, which is faster and needs some 50 samples. */
   method?: 'permutation' | 'gamma'
   /** Shuffles of y. Default 500. */
@@ -55,7 +43,7 @@ export async function independenceTest(
   y: SampleData,
   options: IndependenceOptions = {},
 ): Promise<IndependenceResult> {
-  checkOptions('independenceTest', options, [...kernelOptions, 'method', 'permutations', 'seed'])
+  checkOptions('independenceTest', options, [...kernelOptionNames, 'method', 'permutations', 'seed'])
   const { method = 'permutation', permutations = 500, seed = 0, ...kernels } = options
   oneOf('method of independenceTest', method, ['permutation', 'gamma'])
   checkWhole('independenceTest: permutations', permutations, 1)

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use crate::op::Op;
-use crate::plan::schedule::Draft;
+use crate::plan::schedule::{Draft, reads, writes};
 use crate::plan::{Cluster, SlotId, Step, StepKind, View};
 use crate::shape::Shape;
 
@@ -40,7 +40,7 @@ impl Growing {
         let Some(rows) = self.common(draft, step, in_place) else {
             return false;
         };
-        self.flows |= reads(step).any(|slot| self.written.contains(&slot));
+        self.flows |= reads(step).iter().any(|slot| self.written.contains(slot));
         self.rows = rows;
         self.written.extend(writes(step));
         self.members += 1;
@@ -65,49 +65,45 @@ impl Growing {
         if in_place {
             return None;
         }
-        let suits = |&rows: &usize| self.suits(draft, step, rows);
-        let common: Vec<usize> = match (self.members, &step.kind) {
-            (0, StepKind::Cluster(cluster)) => prefixes(&cluster.shape, cluster.shape.rank()).collect(),
-            (
-                0,
-                StepKind::Op {
-                    op: Op::Reduce { axes, .. },
-                    inputs,
-                    ..
-                },
-            ) => prefixes(&inputs[0].1.shape, axes.first().map_or(0, |&axis| axis)).collect(),
-            (0, StepKind::Op { .. }) => Vec::new(),
-            _ => self.rows.iter().copied().filter(suits).collect(),
+        let alone = candidates(step);
+        let common: Vec<usize> = if self.members == 0 {
+            alone
+        } else {
+            let suits = |rows: &usize| alone.contains(rows) && self.reads_by_rows(draft, step, *rows);
+            self.rows.iter().copied().filter(suits).collect()
         };
         (!common.is_empty()).then_some(common)
     }
 
-    fn suits(&self, draft: &Draft, step: &Step, rows: usize) -> bool {
-        match &step.kind {
-            StepKind::Cluster(cluster) => self.cluster_suits(draft, cluster, rows),
-            StepKind::Op {
-                op: Op::Reduce { axes, .. },
-                inputs,
-                ..
-            } => {
-                let inner = axes.first().map_or(0, |&axis| axis);
-                prefixes(&inputs[0].1.shape, inner).any(|r| r == rows)
-            }
-            StepKind::Op { .. } => false,
-        }
-    }
-
-    fn cluster_suits(&self, draft: &Draft, cluster: &Cluster, rows: usize) -> bool {
-        let shape = &cluster.shape;
-        let Some(outer) = (0..=shape.rank()).find(|&p| product(shape, 0..p) == rows) else {
+    /// Whether the step reads what the group wrote row by row; a reduction, which reads whole rows, always does.
+    fn reads_by_rows(&self, draft: &Draft, step: &Step, rows: usize) -> bool {
+        let StepKind::Cluster(Cluster { shape, loads, .. }) = &step.kind else {
+            return true;
+        };
+        let Some(outer) = (1..=shape.rank()).find(|&p| product(shape, 0..p) == rows) else {
             return false;
         };
         let of_the_group = |view: &&View| self.written.contains(&view.slot);
-        cluster.loads.iter().filter(of_the_group).all(|view| {
+        loads.iter().filter(of_the_group).all(|view| {
             let elements = draft.slots[view.slot].0.shape.size();
             elements.is_multiple_of(rows) && stays_in_row(view, outer, elements / rows)
         })
     }
+}
+
+/// Numbers of rows in which a step can be taken on its own.
+fn candidates(step: &Step) -> Vec<usize> {
+    let (shape, outer) = match &step.kind {
+        StepKind::Cluster(cluster) => (&cluster.shape, cluster.shape.rank()),
+        StepKind::Op {
+            op: Op::Reduce { axes, .. },
+            inputs,
+            ..
+        } => (&inputs[0].1.shape, axes.first().map_or(0, |&axis| axis)),
+        StepKind::Op { .. } => return Vec::new(),
+    };
+    let products = (1..=outer).map(|p| product(shape, 0..p));
+    products.filter(|&rows| shape.size() > 0 && rows > 1).collect()
 }
 
 /// Whether the view's part for one index of the first `outer` axes lies in that row of the slot.
@@ -127,20 +123,4 @@ fn stays_in_row(view: &View, outer: usize, row: usize) -> bool {
 
 fn product(shape: &Shape, axes: Range<usize>) -> usize {
     axes.map(|i| shape[i]).product()
-}
-
-/// Numbers of rows in which a tensor can be taken, the first `axes` axes being outer ones.
-fn prefixes(shape: &Shape, axes: usize) -> impl Iterator<Item = usize> {
-    let size = shape.size();
-    (1..=axes)
-        .map(|p| product(shape, 0..p))
-        .filter(move |&rows| size > 0 && rows > 1)
-}
-
-fn reads(step: &Step) -> impl Iterator<Item = SlotId> {
-    super::schedule::reads(step).into_iter()
-}
-
-fn writes(step: &Step) -> impl Iterator<Item = SlotId> {
-    super::schedule::writes(step).into_iter()
 }

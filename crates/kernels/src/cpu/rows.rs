@@ -28,6 +28,8 @@ pub(crate) struct RowsKernel {
     block: usize,
     /// Blocks that make a task.
     together: usize,
+    /// Bytes of registers of one thread: what the member that needs most needs.
+    registers: usize,
     members: Box<[Member]>,
 }
 
@@ -35,6 +37,15 @@ enum Member {
     /// A cluster, with its elements of a row.
     Cluster(ClusterKernel, usize),
     Reduction(Reduction),
+}
+
+impl Member {
+    fn register_bytes(&self) -> usize {
+        match self {
+            Member::Cluster(kernel, _) => kernel.register_bytes(),
+            Member::Reduction(_) => 0,
+        }
+    }
 }
 
 /// A reduction inside of rows.
@@ -94,22 +105,20 @@ impl RowsKernel {
             }
             (None, None) => None,
         });
+        let members: Box<[Member]> = members.collect();
+        let registers = members.iter().map(Member::register_bytes).max().unwrap_or(0);
         Ok(Some(RowsKernel {
             rows,
             block,
             together: (TASK / (block * row_bytes)).max(1),
-            members: members.collect(),
+            registers: registers.next_multiple_of(ALIGN),
+            members,
         }))
     }
 
     /// Bytes of registers for one thread.
     pub fn register_bytes(&self) -> usize {
-        let bytes = |member: &Member| match member {
-            Member::Cluster(kernel, _) => kernel.register_bytes(),
-            Member::Reduction(_) => 0,
-        };
-        let most = self.members.iter().map(bytes).max().unwrap_or(0);
-        most.next_multiple_of(ALIGN)
+        self.registers
     }
 
     /// # Safety
@@ -143,7 +152,7 @@ impl RowsKernel {
             Member::Cluster(kernel, len) => {
                 let (start, count) = (rows.start * len, rows.len() * len);
                 // Workers are at different members, whose needs differ: each has room for the largest.
-                let own = self.register_bytes();
+                let own = self.registers;
                 assert!(registers.len >= own * (worker + 1));
                 // SAFETY: within `registers`, as just checked, and this worker's own; the rest as the caller promises.
                 unsafe {
