@@ -4,6 +4,7 @@
  *   0, 0, element type, number of axes | length of each axis: u32 | values; all big-endian, last axis fastest
  */
 
+import { createHash, webcrypto } from 'node:crypto'
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 import { type DType, type Shape, showShape, type TypedArray } from '../dtype.js'
@@ -46,7 +47,28 @@ export async function readIdx(path: string): Promise<ArrayData> {
 /** The bytes of a file, decompressed if it is gzip. */
 export async function readPlain(path: string): Promise<Uint8Array> {
   const bytes = await FileReader.use(path, (file) => file.bytes(0, file.size))
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes
+  return isGzip(bytes) ? unzipped(path, bytes) : bytes
+}
+
+/** The bytes of a file, decompressed if it is gzip, and their SHA-256 in hexadecimal digits. */
+export async function readPlainHashed(path: string): Promise<{ bytes: Uint8Array; sha256: string }> {
+  const hash = createHash('sha256')
+  const bytes = await FileReader.use(path, async (file) => {
+    const plain = !isGzip(await file.bytes(0, Math.min(2, file.size)))
+    return file.bytes(0, file.size, plain ? (part) => hash.update(part) : undefined)
+  })
+  if (!isGzip(bytes)) return { bytes, sha256: hash.digest('hex') }
+  const whole = await unzipped(path, bytes)
+  // This digest runs beside the event loop, which 47 MB at once would hold up.
+  const digest = await webcrypto.subtle.digest('SHA-256', whole)
+  return { bytes: whole, sha256: Buffer.from(digest).toString('hex') }
+}
+
+function isGzip(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b
+}
+
+async function unzipped(path: string, bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
   try {
     return await decompress(bytes, { maxOutputLength: maxBytes })
   } catch (cause) {
@@ -55,7 +77,7 @@ export async function readPlain(path: string): Promise<Uint8Array> {
 }
 
 /**
- * The array in the bytes of an idx file (not compressed), in memory of its own.
+ * The array in the bytes of an idx file (not compressed): a part of these bytes for uint8, else in memory of its own.
  *
  * @param name what to call the file in messages
  * @throws as {@link readIdx}
@@ -86,6 +108,9 @@ export function decodeIdx(bytes: Uint8Array, name: string): ArrayData {
       name,
       `${dtype} ${showShape(shape)} needs ${Number.isNaN(wanted) ? 'over 2^53' : wanted} bytes of values, it has ${found}: ${how}`,
     )
+  }
+  if (dtype === 'uint8') {
+    return { dtype, shape, data: new Uint8Array(bytes.buffer, bytes.byteOffset + start, wanted) }
   }
   const { buffer } = new Uint8Array(bytes.subarray(start))
   swapBytes(new Uint8Array(buffer), elementTypes[dtype].bytes)

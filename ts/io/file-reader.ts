@@ -6,6 +6,8 @@ import { reason, systemCode } from './atomic.js'
 
 /** One read never asks the system for more than this: larger reads fail on some systems. */
 const largestRead = 1 << 30
+/** Bytes of a part that is looked at while the next one is read; a millisecond or two of a checksum. */
+const partBytes = 1 << 21
 
 /** A file that is open for reading. */
 export class FileReader {
@@ -41,17 +43,27 @@ export class FileReader {
   /**
    * The `length` bytes from `position`, in a buffer of their own.
    *
+   * @param look is given the bytes part by part, in order, each while the next one is being read
    * @throws DataError where the file ends before that; IOError where reading fails
    */
-  async bytes(position: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+  async bytes(
+    position: number,
+    length: number,
+    look?: (part: Uint8Array) => void,
+  ): Promise<Uint8Array<ArrayBuffer>> {
     if (position + length > this.size) throw this.#truncated(position + length, this.size)
     const into = new Uint8Array(length)
+    const most = look === undefined ? largestRead : partBytes
+    let seen = 0
     for (let done = 0; done < length; ) {
-      const wanted = Math.min(length - done, largestRead)
-      const got = await this.#read(into, done, wanted, position + done)
+      const read = this.#read(into, done, Math.min(length - done, most), position + done)
+      look?.(into.subarray(seen, done))
+      seen = done
+      const got = await read
       if (got === 0) throw this.#truncated(position + length, position + done)
       done += got
     }
+    look?.(into.subarray(seen))
     return into
   }
 
