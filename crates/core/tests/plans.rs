@@ -9,6 +9,7 @@ use hyperglow_core::grad::vjp;
 use hyperglow_core::op::{Op, Reduction, Spec};
 use hyperglow_core::plan::Program;
 use hyperglow_core::plan::build::{Context, build};
+use hyperglow_core::plan::joined::is_joined;
 use hyperglow_core::plan::print::print;
 use hyperglow_core::plan::trace::cut;
 use hyperglow_core::{DType, Graph, NodeId};
@@ -179,4 +180,49 @@ fn a_cluster_does_not_wait_for_what_its_readers_make() {
     let program = plan(&graph, &[right], &[x], &[]);
     assert_eq!(program.steps.len(), 4);
     check("readers-between", &program);
+}
+
+/// h <- tanh(h w), three times, from `x`; all states one behind the other.
+fn recurrence(graph: &mut Graph, rows: usize) -> (NodeId, [NodeId; 2]) {
+    let (x, w) = (input(graph, &[rows, 16]), input(graph, &[16, 16]));
+    let mut b = Build::new(graph);
+    let mut states = vec![];
+    for _ in 0..3 {
+        let h = b.matmul(states.last().copied().unwrap_or(x), w, false, false);
+        states.push(b.unary(UnaryOp::Tanh, h));
+    }
+    b.finish(&states);
+    let all = graph
+        .add(Op::Concat { axis: 0 }, &states, None)
+        .expect("equal shapes");
+    let mut b = Build::new(graph);
+    let y = b.sum_keep(all, &[0]);
+    b.finish(&[y]);
+    (y, [x, w])
+}
+
+#[test]
+fn parts_of_a_concatenation_are_written_where_they_belong() {
+    let mut graph = Graph::new();
+    let (y, leaves) = recurrence(&mut graph, 8);
+    let program = plan(&graph, &[y], &leaves, &[]);
+    let joined = (0..program.steps.len())
+        .filter(|&i| is_joined(&program, i))
+        .count();
+    assert_eq!(joined, 1);
+    check("joined", &program);
+}
+
+#[test]
+fn the_result_of_a_program_is_put_together_by_copying() {
+    let mut graph = Graph::new();
+    let x = input(&mut graph, &[4, 16]);
+    let mut b = Build::new(&mut graph);
+    let parts = [b.unary(UnaryOp::Tanh, x), b.unary(UnaryOp::Sin, x)];
+    b.finish(&parts);
+    let both = graph
+        .add(Op::Concat { axis: 0 }, &parts, None)
+        .expect("equal shapes");
+    let program = plan(&graph, &[both], &[x], &[]);
+    assert!((0..program.steps.len()).all(|i| !is_joined(&program, i)));
 }

@@ -260,6 +260,81 @@ fn random_graphs_give_what_the_reference_gives() {
     }
 }
 
+/// One more node on tensors of `[rows, 8]`, rows of 64 bytes: products with `w`, elementwise, slices, and what is put
+/// together of several.
+fn grow_rows(e: &mut Engine, dice: &mut Dice, w: NodeId, pool: &[NodeId]) -> NodeId {
+    let x = pool[dice.roll(pool.len())];
+    let spec = e.graph.spec(x).unwrap().clone();
+    match dice.roll(5) {
+        0 => e.graph.add(
+            Op::MatMul {
+                ta: false,
+                tb: dice.roll(2) == 0,
+            },
+            &[x, w],
+            None,
+        ),
+        1 => e.graph.add(Op::Unary(UnaryOp::Tanh), &[x], None),
+        2 if spec.shape[0] > 1 => {
+            let first = dice.roll(spec.shape[0]);
+            let target = Spec::new([spec.shape[0] - first, 8], DType::F64);
+            let op = Op::Slice {
+                start: [first, 0].into(),
+                step: [1, 1].into(),
+            };
+            e.graph.add(op, &[x], Some(&target))
+        }
+        _ => {
+            let parts: Vec<NodeId> = (0..2 + dice.roll(3))
+                .map(|_| pool[dice.roll(pool.len())])
+                .collect();
+            e.graph.add(Op::Concat { axis: 0 }, &parts, None)
+        }
+    }
+    .unwrap()
+}
+
+#[test]
+fn parts_written_in_place_give_what_the_reference_gives() {
+    let mut joined = 0;
+    for seed in 0..400 {
+        let mut dice = Dice(seed * 31 + 1);
+        let mut e = engine(1 + (seed % 3) as usize);
+        let mut data =
+            |n: usize| -> Vec<f64> { (0..n).map(|_| dice.roll(2000) as f64 / 2000.0 - 0.5).collect() };
+        let (x, w) = (data(24), data(64));
+        let sources = [(source(&mut e, &[3, 8], &x), x), (source(&mut e, &[8, 8], &w), w)];
+        let mut pool = vec![sources[0].0];
+        for _ in 0..14 {
+            let id = grow_rows(&mut e, &mut dice, sources[1].0, &pool);
+            if e.graph.shape(id).unwrap().size() > 4000 {
+                e.graph.release(id).unwrap();
+            } else {
+                pool.push(id);
+            }
+        }
+        let targets: Vec<NodeId> = pool[1..].iter().copied().filter(|_| dice.roll(5) == 0).collect();
+        for id in pool[1..].iter().filter(|id| !targets.contains(id)) {
+            e.graph.release(*id).unwrap();
+        }
+        let want = expected(&e, &targets, &sources);
+        let text = e.explain(&targets).unwrap();
+        joined += text.matches("joined").count();
+        for completion in e.evaluate(&targets).unwrap() {
+            completion.wait().unwrap();
+        }
+        for (&id, want) in targets.iter().zip(&want) {
+            for (got, want) in read(&mut e, id).iter().zip(want) {
+                assert!(
+                    (got - want).abs() <= 1e-12 * want.abs().max(1.0),
+                    "seed {seed}: {got} is not {want}\n{text}"
+                );
+            }
+        }
+    }
+    assert!(joined > 25, "only {joined} concatenations were joined");
+}
+
 #[test]
 fn variables_are_updated_in_place_and_old_versions_stay() {
     let mut e = engine(1);

@@ -8,6 +8,7 @@
 
 pub mod build;
 pub mod cache;
+pub mod joined;
 pub mod memory;
 pub mod print;
 pub mod rows;

@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use crate::op::{Op, Spec};
+use crate::plan::joined::is_joined;
 use crate::plan::schedule::{reads, writes};
 use crate::plan::{Cluster, InstrKind, Place, Program, SlotId, StepKind};
 
-/// The program, a line per step.
+/// The program, a line per step. "joined" is a concatenation whose parts were written where they belong.
 pub fn print(program: &Program) -> String {
     let mut text = format!(
         "plan  {} steps  arena {}  {} inputs  {} outputs  {} in place\n",
@@ -22,6 +23,7 @@ pub fn print(program: &Program) -> String {
             let _ = writeln!(text, "      steps {i} to {last} go together, {} rows", group.rows);
         }
         let what = match &step.kind {
+            StepKind::Op { .. } if is_joined(program, i) => "joined".into(),
             StepKind::Op { op, .. } => name(op),
             StepKind::Cluster(cluster) => chain(cluster),
         };

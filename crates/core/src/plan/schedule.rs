@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use crate::op::Spec;
+use crate::plan::joined::{self, Part};
 use crate::plan::memory::{self, Block};
 use crate::plan::rows::{Growing, RowGroup};
 use crate::plan::{Cluster, Place, Program, Slot, SlotId, Step, StepKind};
@@ -253,22 +254,17 @@ fn groups(draft: &Draft, donations: &[Option<usize>]) -> Vec<RowGroup> {
 
 /// Puts slots and scratch into the arena; returns its size.
 fn place(draft: &mut Draft, groups: &[RowGroup]) -> usize {
-    let mut life: Vec<Option<(usize, usize)>> = vec![None; draft.slots.len()];
+    let parts = joined::parts(draft);
     // The steps of a group happen at the same time.
     let mut time: Vec<(usize, usize)> = (0..draft.steps.len()).map(|at| (at, at)).collect();
     for RowGroup { steps, .. } in groups {
         time[steps.clone()].fill((steps.start, steps.end - 1));
     }
-    for (step, &(start, end)) in draft.steps.iter().zip(&time) {
-        for slot in writes(step).into_iter().chain(reads(step)) {
-            let (from, to) = *life[slot].get_or_insert((start, end));
-            life[slot] = Some((from, to.max(end)));
-        }
-    }
+    let life = lives(draft, &time, &parts);
     let mut blocks = Vec::new();
     let mut slots = Vec::new();
     for (slot, (spec, place)) in draft.slots.iter().enumerate() {
-        if let (None, Some((from, to))) = (place, life[slot]) {
+        if let (None, None, Some((from, to))) = (place, parts[slot], life[slot]) {
             slots.push(slot);
             blocks.push(Block {
                 bytes: spec.bytes(),
@@ -293,10 +289,29 @@ fn place(draft: &mut Draft, groups: &[RowGroup]) -> usize {
     for (&slot, &offset) in slots.iter().zip(&offsets) {
         draft.slots[slot].1 = Some(Place::Arena(offset));
     }
+    for slot in (0..parts.len()).filter(|&slot| parts[slot].is_some()) {
+        let Part { of, offset } = joined::outermost(&parts, slot);
+        if let Some(Place::Arena(start)) = draft.slots[of].1 {
+            draft.slots[slot].1 = Some(Place::Arena(start + offset));
+        }
+    }
     for (&at, &offset) in scratches.iter().zip(&offsets[slots.len()..]) {
         if let StepKind::Op { scratch, .. } = &mut draft.steps[at].kind {
             scratch.0 = offset;
         }
     }
     total
+}
+
+/// First and last time of each slot that is used; those of a part count for what it lies in.
+fn lives(draft: &Draft, time: &[(usize, usize)], parts: &[Option<Part>]) -> Vec<Option<(usize, usize)>> {
+    let mut life: Vec<Option<(usize, usize)>> = vec![None; draft.slots.len()];
+    for (step, &(start, end)) in draft.steps.iter().zip(time) {
+        for slot in writes(step).into_iter().chain(reads(step)) {
+            let slot = joined::outermost(parts, slot).of;
+            let (from, to) = *life[slot].get_or_insert((start, end));
+            life[slot] = Some((from.min(start), to.max(end)));
+        }
+    }
+    life
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyperglow_core::backend::{Buffer, Executable};
 use hyperglow_core::error::ErrorKind;
 use hyperglow_core::op::Spec;
+use hyperglow_core::plan::joined::is_joined;
 use hyperglow_core::plan::{Place, Program, SlotId, StepKind};
 use hyperglow_core::{DType, Error, Result};
 
@@ -152,6 +153,10 @@ impl CpuExecutable {
         let mut steps = Vec::with_capacity(program.steps.len());
         let mut at = 0;
         while at < program.steps.len() {
+            if is_joined(&program, at) {
+                at += 1;
+                continue;
+            }
             let (work, taken) = kernels.work(&program, at, &env, &arena)?;
             let scope = program.steps[at].scope.clone();
             steps.push(Step { work, scope });
