@@ -89,8 +89,10 @@ fn with_products_joined(b: &mut Build<'_>, terms: Vec<NodeId>) -> Vec<NodeId> {
             continue;
         }
         let (ta, tb) = products[0].flags;
+        // Cotangents come from the last user first. In the order of the users the operands lie as the pieces of a
+        // sequence do, and one copy of them serves both.
         let side = |b: &mut Build<'_>, i: usize, axis: usize| {
-            let operands: Vec<NodeId> = products.iter().map(|p| p.operands[i]).collect();
+            let operands: Vec<NodeId> = products.iter().rev().map(|p| p.operands[i]).collect();
             b.add_op(Op::Concat { axis }, &operands, None)
         };
         let left = side(b, 0, usize::from(!ta));

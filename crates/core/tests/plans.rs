@@ -226,3 +226,27 @@ fn the_result_of_a_program_is_put_together_by_copying() {
     let program = plan(&graph, &[both], &[x], &[]);
     assert!((0..program.steps.len()).all(|i| !is_joined(&program, i)));
 }
+
+#[test]
+fn the_same_parts_are_put_together_once() {
+    let mut graph = Graph::new();
+    let x = input(&mut graph, &[4, 16]);
+    let mut b = Build::new(&mut graph);
+    let parts = [b.unary(UnaryOp::Tanh, x), b.unary(UnaryOp::Sin, x)];
+    let layers = parts.map(|part| b.reshape(part, [1, 4, 16].into()));
+    b.finish(&[parts, layers].concat());
+    let rows = graph
+        .add(Op::Concat { axis: 0 }, &parts, None)
+        .expect("equal shapes");
+    let stacked = graph
+        .add(Op::Concat { axis: 0 }, &layers, None)
+        .expect("equal shapes");
+    let mut b = Build::new(&mut graph);
+    let sums = [b.sum_keep(rows, &[0]), b.sum_keep(stacked, &[0])];
+    b.finish(&sums);
+    let program = plan(&graph, &sums, &[x], &[]);
+    let joined = (0..program.steps.len())
+        .filter(|&i| is_joined(&program, i))
+        .count();
+    assert_eq!(joined, 2);
+}

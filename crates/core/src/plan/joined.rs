@@ -32,15 +32,31 @@ pub(super) fn parts(draft: &Draft) -> Vec<Option<Part>> {
         let alone = |(i, &slot): (usize, &SlotId)| {
             made[slot] && parts[slot].is_none() && !inputs[..i].contains(&slot)
         };
+        if !made[of] {
+            continue;
+        }
         let offsets = offsets(draft, &inputs);
+        if let Some(there) = beside(&parts, &inputs, &offsets) {
+            parts[of] = Some(there);
+            continue;
+        }
         let aligned = offsets.iter().all(|offset| offset % ALIGNMENT == 0);
-        if made[of] && aligned && inputs.iter().enumerate().all(alone) {
+        if aligned && inputs.iter().enumerate().all(alone) {
             for (&slot, offset) in inputs.iter().zip(offsets) {
                 parts[slot] = Some(Part { of, offset });
             }
         }
     }
     parts
+}
+
+/// Where the slots lie beside each other already, in a concatenation made before.
+fn beside(parts: &[Option<Part>], slots: &[SlotId], offsets: &[usize]) -> Option<Part> {
+    let first = parts[*slots.first()?]?;
+    let follows = |(&slot, offset): (&SlotId, &usize)| {
+        parts[slot].is_some_and(|part| part.of == first.of && part.offset == first.offset + offset)
+    };
+    slots.iter().zip(offsets).all(follows).then_some(first)
 }
 
 /// The slot that a part lies in at last, and the bytes from the start of that.
