@@ -250,3 +250,23 @@ fn the_same_parts_are_put_together_once() {
         .count();
     assert_eq!(joined, 2);
 }
+
+#[test]
+fn decompositions_of_several_matrices_go_beside_each_other() {
+    let mut graph = Graph::new();
+    let inputs = [5, 7, 9].map(|n| input(&mut graph, &[n, n]));
+    let values = inputs.map(|x| {
+        let mut b = Build::new(&mut graph);
+        let half = b.mul_scalar(x, 0.5);
+        b.finish(&[half]);
+        let eigen = graph.add(Op::Eigh, &[half], None).expect("square");
+        let mut b = Build::new(&mut graph);
+        let y = b.unary(UnaryOp::Abs, eigen);
+        b.finish(&[y]);
+        y
+    });
+    let program = plan(&graph, &values, &inputs, &[]);
+    assert_eq!(program.independent.len(), 1);
+    assert_eq!(program.independent[0].len(), 3);
+    check("beside", &program);
+}

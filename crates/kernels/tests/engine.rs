@@ -335,6 +335,79 @@ fn parts_written_in_place_give_what_the_reference_gives() {
     assert!(joined > 25, "only {joined} concatenations were joined");
 }
 
+/// A symmetric matrix with eigenvalues around `mean`, by rows.
+fn symmetric(dice: &mut Dice, n: usize, mean: f64) -> Vec<f64> {
+    let mut a: Vec<f64> = (0..n * n).map(|_| dice.roll(1000) as f64 / 1000.0).collect();
+    for i in 0..n {
+        a[i * n + i] = mean + i as f64;
+        for j in 0..i {
+            a[i * n + j] = a[j * n + i];
+        }
+    }
+    a
+}
+
+#[test]
+fn decompositions_beside_each_other_give_what_they_give_alone() {
+    for seed in 0..20 {
+        let mut dice = Dice(seed);
+        let mut e = engine(1 + (seed % 3) as usize);
+        let mut sources = Vec::new();
+        for n in [3, 8, 40, 5] {
+            let data = symmetric(&mut dice, n, 50.0);
+            sources.push((source(&mut e, &[n, n], &data), data));
+        }
+        let mut made = Vec::new();
+        for (id, _) in &sources {
+            let eigen = e.graph.add(Op::Eigh, &[*id], None).unwrap();
+            made.push(e.graph.add(Op::Unary(UnaryOp::Abs), &[eigen], None).unwrap());
+            e.graph.release(eigen).unwrap();
+            let factor = e.graph.add(Op::Cholesky, &[*id], None).unwrap();
+            let again = e
+                .graph
+                .add(Op::MatMul { ta: false, tb: true }, &[factor, factor], None)
+                .unwrap();
+            e.graph.release(factor).unwrap();
+            made.push(e.graph.add(Op::Cholesky, &[again], None).unwrap());
+            e.graph.release(again).unwrap();
+        }
+        let text = e.explain(&made).unwrap();
+        assert!(text.contains("beside each other"), "{text}");
+        let want = expected(&e, &made, &sources);
+        for completion in e.evaluate(&made).unwrap() {
+            completion.wait().unwrap();
+        }
+        for (&id, want) in made.iter().zip(&want) {
+            for (got, want) in read(&mut e, id).iter().zip(want) {
+                assert!(
+                    (got - want).abs() <= 1e-8,
+                    "seed {seed}: {got} is not {want}\n{text}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn of_several_that_refuse_the_first_is_reported() {
+    for _ in 0..20 {
+        let mut e = engine(3);
+        let mut made = Vec::new();
+        for (scope, mean) in [("fine", 50.0), ("first", -1.0), ("second", -2.0)] {
+            let data = symmetric(&mut Dice(3), 6, mean);
+            let id = source(&mut e, &[6, 6], &data);
+            e.graph.push_scope(scope);
+            made.push(e.graph.add(Op::Cholesky, &[id], None).unwrap());
+            e.graph.pop_scope();
+        }
+        let error = e.evaluate(&made).unwrap()[0].wait().unwrap_err();
+        assert_eq!(
+            (error.kind, error.scope.as_str()),
+            (ErrorKind::Numerical, "first")
+        );
+    }
+}
+
 #[test]
 fn variables_are_updated_in_place_and_old_versions_stay() {
     let mut e = engine(1);

@@ -8,6 +8,7 @@
 
 pub mod build;
 pub mod cache;
+pub mod independent;
 pub mod joined;
 pub mod memory;
 pub mod print;
@@ -152,6 +153,8 @@ pub struct Program {
     pub steps: Vec<Step>,
     /// Runs of steps that go row by row, in order.
     pub groups: Vec<rows::RowGroup>,
+    /// Runs of steps that one thread does each and that may be done at the same time, in order.
+    pub independent: Vec<std::ops::Range<usize>>,
     /// Slots of the inputs, in order.
     pub inputs: Vec<SlotId>,
     /// Slots of the outputs, in order.

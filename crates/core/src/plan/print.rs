@@ -22,6 +22,10 @@ pub fn print(program: &Program) -> String {
             let last = group.steps.end - 1;
             let _ = writeln!(text, "      steps {i} to {last} go together, {} rows", group.rows);
         }
+        if let Some(steps) = program.independent.iter().find(|steps| steps.start == i) {
+            let last = steps.end - 1;
+            let _ = writeln!(text, "      steps {i} to {last} beside each other, a thread each");
+        }
         let what = match &step.kind {
             StepKind::Op { .. } if is_joined(program, i) => "joined".into(),
             StepKind::Op { op, .. } => name(op),

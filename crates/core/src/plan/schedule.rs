@@ -6,8 +6,10 @@
 //! nothing.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use crate::op::Spec;
+use crate::plan::independent::{self, is_for_one_thread};
 use crate::plan::joined::{self, Part};
 use crate::plan::memory::{self, Block};
 use crate::plan::rows::{Growing, RowGroup};
@@ -34,7 +36,8 @@ pub fn finish(mut draft: Draft, expendable: &[bool], outputs: usize) -> Program 
     draft.steps = order.iter().filter_map(|&i| steps[i].take()).collect();
     let can_fail = draft.steps.iter().any(fallible);
     let groups = groups(&draft, &donations);
-    let arena_bytes = place(&mut draft, &groups);
+    let independent = independent::runs(&draft.steps);
+    let arena_bytes = place(&mut draft, &groups, &independent);
     let slots = draft
         .slots
         .into_iter()
@@ -44,6 +47,7 @@ pub fn finish(mut draft: Draft, expendable: &[bool], outputs: usize) -> Program 
         slots,
         steps: draft.steps,
         groups,
+        independent,
         inputs: draft.inputs,
         outputs: draft.outputs,
         donations,
@@ -184,7 +188,8 @@ fn candidates(draft: &Draft, cluster: &Cluster, slot: SlotId, expendable: &[bool
 }
 
 /// Topological order, as near to the given one as the extra constraints `before` allow, but that steps which go row
-/// by row stay together; `None` if the constraints cannot be met.
+/// by row stay together, and those for one thread wait until they can be done beside each other; `None` if the
+/// constraints cannot be met.
 fn order(
     draft: &Draft,
     links: &Links,
@@ -200,7 +205,11 @@ fn order(
     for &i in next.iter().flatten() {
         waiting[i] += 1;
     }
-    let mut ready: BTreeSet<usize> = (0..count).filter(|&i| waiting[i] == 0).collect();
+    let mut ready = Ready::default();
+    let for_one = |i: usize| is_for_one_thread(&draft.steps[i]);
+    (0..count)
+        .filter(|&i| waiting[i] == 0)
+        .for_each(|i| ready.insert(i, for_one(i)));
     let mut order = Vec::with_capacity(count);
     let mut group = Growing::default();
     let in_place: Vec<bool> = draft
@@ -208,23 +217,60 @@ fn order(
         .iter()
         .map(|step| writes_in_place(draft, step, donations))
         .collect();
-    while let Some(&first) = ready.first() {
-        let joins = |i: &usize| group.would_join(draft, &draft.steps[*i], in_place[*i]);
-        let i = ready.iter().copied().find(joins).unwrap_or(first);
-        if !group.join(draft, &draft.steps[i], in_place[i]) {
-            group = Growing::default();
-            group.join(draft, &draft.steps[i], in_place[i]);
+    loop {
+        let chosen = ready.choose(|i| group.would_join(draft, &draft.steps[i], in_place[i]));
+        if chosen.is_empty() {
+            return (order.len() == count).then_some(order);
         }
-        ready.remove(&i);
-        order.push(i);
-        for &n in &next[i] {
-            waiting[n] -= 1;
-            if waiting[n] == 0 {
-                ready.insert(n);
+        for i in chosen {
+            if !group.join(draft, &draft.steps[i], in_place[i]) {
+                group = Growing::default();
+                group.join(draft, &draft.steps[i], in_place[i]);
+            }
+            order.push(i);
+            for &n in &next[i] {
+                waiting[n] -= 1;
+                if waiting[n] == 0 {
+                    ready.insert(n, for_one(n));
+                }
             }
         }
     }
-    (order.len() == count).then_some(order)
+}
+
+/// Steps that wait for no other.
+#[derive(Default)]
+struct Ready {
+    for_all_threads: BTreeSet<usize>,
+    for_one_thread: BTreeSet<usize>,
+}
+
+impl Ready {
+    fn insert(&mut self, step: usize, for_one_thread: bool) {
+        if for_one_thread {
+            self.for_one_thread.insert(step);
+        } else {
+            self.for_all_threads.insert(step);
+        }
+    }
+
+    /// Takes the steps to be done next: the first that `joins`, else the first; and when there are none but those for
+    /// one thread, all of these, as they are independent.
+    fn choose(&mut self, joins: impl Fn(usize) -> bool) -> Vec<usize> {
+        let steps = &mut self.for_all_threads;
+        let found = steps
+            .iter()
+            .copied()
+            .find(|&i| joins(i))
+            .or(steps.first().copied());
+        match found {
+            Some(i) => {
+                steps.remove(&i);
+                vec![i]
+            }
+            None => std::mem::take(&mut self.for_one_thread).into_iter().collect(),
+        }
+    }
 }
 
 /// Whether the step writes an output into an input's buffer.
@@ -253,11 +299,11 @@ fn groups(draft: &Draft, donations: &[Option<usize>]) -> Vec<RowGroup> {
 }
 
 /// Puts slots and scratch into the arena; returns its size.
-fn place(draft: &mut Draft, groups: &[RowGroup]) -> usize {
+fn place(draft: &mut Draft, groups: &[RowGroup], independent: &[Range<usize>]) -> usize {
     let parts = joined::parts(draft);
-    // The steps of a group happen at the same time.
+    // The steps of a group, and those beside each other, happen at the same time.
     let mut time: Vec<(usize, usize)> = (0..draft.steps.len()).map(|at| (at, at)).collect();
-    for RowGroup { steps, .. } in groups {
+    for steps in groups.iter().map(|group| &group.steps).chain(independent) {
         time[steps.clone()].fill((steps.start, steps.end - 1));
     }
     let life = lives(draft, &time, &parts);

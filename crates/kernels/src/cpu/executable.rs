@@ -1,6 +1,6 @@
 //! A prepared program: its arena, its steps as closures, and the table of addresses filled at each run.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hyperglow_core::backend::{Buffer, Executable};
 use hyperglow_core::error::ErrorKind;
@@ -47,6 +47,15 @@ enum Work {
     },
     /// Steps that go row by row.
     Rows(RowsKernel),
+    /// Steps beside each other.
+    Independent(Vec<Primitive>),
+}
+
+/// A step that is done beside others.
+struct Primitive {
+    kernel: Kernel,
+    operands: Operands,
+    scope: String,
 }
 
 /// Kernels that know their registers before the arena is made, by the step they begin at.
@@ -90,6 +99,10 @@ impl Kernels {
     fn work(&mut self, program: &Program, at: usize, env: &Env, arena: &Arena) -> Result<(Work, usize)> {
         if let Some((kernel, steps)) = self.rows[at].take() {
             return Ok((Work::Rows(kernel), steps));
+        }
+        if let Some(steps) = program.independent.iter().find(|steps| steps.start == at) {
+            let primitives = steps.clone().map(|i| primitive(program, i, env, arena));
+            return Ok((Work::Independent(primitives.collect::<Result<_>>()?), steps.len()));
         }
         let step = &program.steps[at];
         let (op, inputs, output, scratch) = match (&step.kind, self.clusters[at].take()) {
@@ -158,7 +171,11 @@ impl CpuExecutable {
                 continue;
             }
             let (work, taken) = kernels.work(&program, at, &env, &arena)?;
-            let scope = program.steps[at].scope.clone();
+            let scope = match &work {
+                // Each of these names its own.
+                Work::Independent(_) => String::new(),
+                _ => program.steps[at].scope.clone(),
+            };
             steps.push(Step { work, scope });
             at += taken;
         }
@@ -232,6 +249,7 @@ impl Executable for CpuExecutable {
                     unsafe { kernel.run(&operands.args(env, slots), slots, registers) };
                     Ok(())
                 }
+                Work::Independent(primitives) => run_beside(primitives, env, slots),
                 Work::Rows(kernel) => {
                     // SAFETY: see above; the plan keeps the slots of a group apart.
                     unsafe { kernel.run(env, slots, registers) };
@@ -241,6 +259,50 @@ impl Executable for CpuExecutable {
             result.map_err(|e| e.within(&step.scope))?;
         }
         Ok(())
+    }
+}
+
+/// Step `at`, to be done beside others.
+fn primitive(program: &Program, at: usize, env: &Env, arena: &Arena) -> Result<Primitive> {
+    let step = &program.steps[at];
+    let StepKind::Op {
+        op,
+        inputs,
+        output,
+        scratch,
+    } = &step.kind
+    else {
+        return Err(Error::internal("prepare", "a cluster among steps for one thread"));
+    };
+    let specs: Vec<_> = inputs.iter().map(|(_, spec)| spec).collect();
+    let kernel = compile::compile(op, &specs, &program.slots[*output].spec, env);
+    Ok(Primitive {
+        kernel: kernel.map_err(|e| e.within(&step.scope))?,
+        operands: operands(program, arena, op.name(), inputs, *output, *scratch)?,
+        scope: step.scope.clone(),
+    })
+}
+
+/// Does the steps at the same time; the first that refuses is the one that is reported.
+fn run_beside(primitives: &[Primitive], env: &Env, slots: &[RawBytes]) -> Result<()> {
+    let refused: Mutex<Option<(usize, Error)>> = Mutex::new(None);
+    env.pool.run(primitives.len(), |_, i| {
+        let Primitive {
+            kernel,
+            operands,
+            scope,
+        } = &primitives[i];
+        // SAFETY: as in `run`; and the plan keeps what such steps write apart from what the others use.
+        if let Err(error) = kernel(&unsafe { operands.args(env, slots) }) {
+            let mut first = refused.lock().unwrap_or_else(PoisonError::into_inner);
+            if first.as_ref().is_none_or(|(at, _)| i < *at) {
+                *first = Some((i, error.within(scope)));
+            }
+        }
+    });
+    match refused.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some((_, error)) => Err(error),
+        None => Ok(()),
     }
 }
 

@@ -184,6 +184,7 @@ impl Draft {
             outputs: self.outputs,
             donations: self.donations,
             groups: Vec::new(),
+            independent: Vec::new(),
             arena_bytes: self.arena,
             can_fail: true,
         })

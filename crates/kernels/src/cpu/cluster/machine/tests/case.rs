@@ -111,6 +111,7 @@ impl Case {
                 donations: Vec::new(),
                 arena_bytes: 0,
                 groups: Vec::new(),
+                independent: Vec::new(),
                 can_fail: false,
             },
             cluster: Cluster {
