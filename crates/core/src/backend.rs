@@ -31,7 +31,7 @@ pub trait Backend: Send + Sync {
     fn upload(&self, bytes: &[u8]) -> Result<Buffer>;
     /// Scratch bytes that an operation needs in the arena while it runs.
     fn scratch(&self, op: &crate::op::Op, inputs: &[&Spec], output: &Spec) -> usize;
-    /// Makes a program executable; memory it needs is allocated now and kept.
+    /// Makes a program executable. The memory it needs is allocated now, and there as long as the result lives.
     fn prepare(&self, program: Arc<Program>) -> Result<Box<dyn Executable>>;
 }
 

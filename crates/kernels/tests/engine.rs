@@ -335,6 +335,26 @@ fn parts_written_in_place_give_what_the_reference_gives() {
     assert!(joined > 25, "only {joined} concatenations were joined");
 }
 
+#[test]
+fn plans_of_all_sizes_share_their_memory() {
+    let mut e = engine(2);
+    for round in 0..3 {
+        for n in [5, 3000, 70, 20_000, 5] {
+            let data: Vec<f64> = (0..n).map(|i| (i + round) as f64 / n as f64).collect();
+            let x = source(&mut e, &[n], &data);
+            // The sum of tanh(x) is in the arena when it is taken from all of them.
+            let t = e.graph.add(Op::Unary(UnaryOp::Tanh), &[x], None).unwrap();
+            let sum = reduce_axes(&mut e.graph, Reduction::Sum, t, &[0], true).unwrap();
+            let [t, sum] = broadcast_pair(&mut e.graph, "sub", t, sum).unwrap();
+            let y = e.graph.add(Op::Binary(BinaryOp::Sub), &[t, sum], None).unwrap();
+            let total: f64 = data.iter().map(|x| x.tanh()).sum();
+            for (got, x) in read(&mut e, y).iter().zip(&data) {
+                assert!((got - (x.tanh() - total)).abs() < 1e-9 * total.abs().max(1.0));
+            }
+        }
+    }
+}
+
 /// A symmetric matrix with eigenvalues around `mean`, by rows.
 fn symmetric(dice: &mut Dice, n: usize, mean: f64) -> Vec<f64> {
     let mut a: Vec<f64> = (0..n * n).map(|_| dice.roll(1000) as f64 / 1000.0).collect();

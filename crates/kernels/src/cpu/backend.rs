@@ -13,10 +13,12 @@ use super::executable::CpuExecutable;
 use super::level::Level;
 use super::pool::Pool;
 use super::storage::CpuStorage;
+use super::workspace::Workspace;
 
 /// The processor: threads, vector instructions and memory. Results do not depend on the number of threads.
 pub struct CpuBackend {
     env: Env,
+    workspace: Arc<Workspace>,
 }
 
 impl CpuBackend {
@@ -33,6 +35,7 @@ impl CpuBackend {
                 pool: Arc::new(Pool::new(threads)),
                 level,
             },
+            workspace: Workspace::new(),
         }
     }
 
@@ -74,6 +77,10 @@ impl Backend for CpuBackend {
     }
 
     fn prepare(&self, program: Arc<Program>) -> Result<Box<dyn Executable>> {
-        Ok(Box::new(CpuExecutable::new(program, self.env.clone())?))
+        Ok(Box::new(CpuExecutable::new(
+            program,
+            self.env.clone(),
+            &self.workspace,
+        )?))
     }
 }

@@ -1,4 +1,4 @@
-//! A prepared program: its arena, its steps as closures, and the table of addresses filled at each run.
+//! A prepared program: its steps as closures, its claim to memory, and the table of addresses filled at each run.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,18 +15,21 @@ use super::exec::{Args, Env, Kernel, Operand};
 use super::fused::{self, FusedKernel};
 use super::rows::RowsKernel;
 use super::storage::{Arena, CpuStorage, RawBytes};
+use super::workspace::{Claim, Workspace};
 
 /// See [`hyperglow_core::backend::Executable`]. Running it asks the system for no memory.
 pub(crate) struct CpuExecutable {
     program: Arc<Program>,
     env: Env,
     steps: Vec<Step>,
-    /// Keeps the memory of the slots and scratch places that lie in it.
-    _arena: Arena,
-    /// Where each slot is. Inputs and outputs are filled in at each run.
+    /// The memory of the slots, scratch places and registers that lie in it.
+    memory: Claim,
+    /// Where each slot is. Inputs and outputs are filled in at each run, the others when the memory has moved.
     slots: Vec<RawBytes>,
-    /// Of the clusters, for every thread.
-    registers: RawBytes,
+    /// Moves of the memory when the slots were filled in.
+    moves: u64,
+    /// Offset and bytes of the clusters' registers, for every thread.
+    registers: (usize, usize),
 }
 
 struct Step {
@@ -96,12 +99,12 @@ impl Kernels {
     }
 
     /// The work of the steps from `at` on that are done together, and their number.
-    fn work(&mut self, program: &Program, at: usize, env: &Env, arena: &Arena) -> Result<(Work, usize)> {
+    fn work(&mut self, program: &Program, at: usize, env: &Env) -> Result<(Work, usize)> {
         if let Some((kernel, steps)) = self.rows[at].take() {
             return Ok((Work::Rows(kernel), steps));
         }
         if let Some(steps) = program.independent.iter().find(|steps| steps.start == at) {
-            let primitives = steps.clone().map(|i| primitive(program, i, env, arena));
+            let primitives = steps.clone().map(|i| primitive(program, i, env));
             return Ok((Work::Independent(primitives.collect::<Result<_>>()?), steps.len()));
         }
         let step = &program.steps[at];
@@ -120,7 +123,7 @@ impl Kernels {
                 return Err(Error::internal("prepare", "a cluster without a kernel"));
             }
         };
-        let operands = operands(program, arena, op.name(), inputs, output, scratch)?;
+        let operands = operands(program, op.name(), inputs, output, scratch)?;
         if let Some(product) = fused::product(program, at, env.pool.threads())
             && let Some(cluster) = self.clusters[at + 1].take()
         {
@@ -138,31 +141,29 @@ impl Kernels {
 struct Operands {
     inputs: Vec<Operand>,
     output: (SlotId, DType),
-    scratch: RawBytes,
+    /// Offset and bytes.
+    scratch: (usize, usize),
 }
 
 impl Operands {
     /// # Safety
     /// As for [`Args::new`].
-    unsafe fn args<'a>(&'a self, env: &'a Env, slots: &'a [RawBytes]) -> Args<'a> {
+    unsafe fn args<'a>(&'a self, env: &'a Env, slots: &'a [RawBytes], arena: &Arena) -> Args<'a> {
         let (slot, dtype) = self.output;
+        let (offset, bytes) = self.scratch;
+        let scratch = arena.raw(offset, bytes);
         // SAFETY: as the caller promises.
-        unsafe { Args::new(env, slots, &self.inputs, (slots[slot], dtype), self.scratch) }
+        unsafe { Args::new(env, slots, &self.inputs, (slots[slot], dtype), scratch) }
     }
 }
 
 impl CpuExecutable {
-    pub fn new(program: Arc<Program>, env: Env) -> Result<CpuExecutable> {
+    pub fn new(program: Arc<Program>, env: Env, workspace: &Arc<Workspace>) -> Result<CpuExecutable> {
         let mut kernels = Kernels::of(&program, &env)?;
         // Registers of clusters lie behind the program's own arena, shared by all clusters.
         let base = program.arena_bytes.next_multiple_of(64);
-        let file = kernels.register_bytes() * env.pool.threads();
-        let arena = Arena::new(base + file)?;
-        let place = |slot: &hyperglow_core::plan::Slot| match slot.place {
-            Place::Arena(offset) => arena.raw(offset, slot.spec.bytes()),
-            Place::Input(_) | Place::Output(_) => RawBytes::EMPTY,
-        };
-        let slots: Vec<RawBytes> = program.slots.iter().map(place).collect();
+        let registers = kernels.register_bytes() * env.pool.threads();
+        let memory = workspace.claim(base + registers)?;
         let mut steps = Vec::with_capacity(program.steps.len());
         let mut at = 0;
         while at < program.steps.len() {
@@ -170,7 +171,7 @@ impl CpuExecutable {
                 at += 1;
                 continue;
             }
-            let (work, taken) = kernels.work(&program, at, &env, &arena)?;
+            let (work, taken) = kernels.work(&program, at, &env)?;
             let scope = match &work {
                 // Each of these names its own.
                 Work::Independent(_) => String::new(),
@@ -179,14 +180,14 @@ impl CpuExecutable {
             steps.push(Step { work, scope });
             at += taken;
         }
-        let registers = arena.raw(base, file);
         Ok(CpuExecutable {
+            slots: vec![RawBytes::EMPTY; program.slots.len()],
             program,
             env,
             steps,
-            _arena: arena,
-            slots,
-            registers,
+            memory,
+            moves: 0,
+            registers: (base, registers),
         })
     }
 
@@ -225,19 +226,35 @@ impl CpuExecutable {
     }
 }
 
+/// Fills in where the slots lie that are in the arena.
+fn bind_arena(program: &Program, slots: &mut [RawBytes], arena: &Arena) {
+    for (raw, slot) in slots.iter_mut().zip(&program.slots) {
+        if let Place::Arena(offset) = slot.place {
+            *raw = arena.raw(offset, slot.spec.bytes());
+        }
+    }
+}
+
 impl Executable for CpuExecutable {
     fn run(&mut self, inputs: &[Buffer], outputs: &[Buffer]) -> Result<()> {
         self.bind(inputs, outputs)?;
+        let room = self.memory.enter();
+        let arena = room.arena();
+        if self.moves != room.moves() {
+            bind_arena(&self.program, &mut self.slots, arena);
+            self.moves = room.moves();
+        }
+        let registers = arena.raw(self.registers.0, self.registers.1);
         for step in &self.steps {
-            let (env, slots, registers) = (&self.env, &self.slots, self.registers);
-            // SAFETY (here and below): buffers live as long as this call borrows them, the arena as long as `self`. The
-            // graph gives a plan's outputs to nobody else, and `&mut self` keeps the arena to this run. `check_apart`
-            // and `bind` saw to it that output and scratch overlap nothing the step uses. Registers have room for
-            // every thread, `new` saw to it.
+            let (env, slots) = (&self.env, &self.slots);
+            // SAFETY (here and below): buffers live as long as this call borrows them, and the room is this run's, with
+            // the bytes that were claimed. The graph gives a plan's outputs to nobody else. `check_apart` and `bind` saw
+            // to it that output and scratch overlap nothing the step uses. Registers have room for every thread, `new`
+            // saw to it.
             let result = match &step.work {
                 Work::Primitive { kernel, operands } => {
                     // SAFETY: see above.
-                    kernel(&unsafe { operands.args(env, slots) })
+                    kernel(&unsafe { operands.args(env, slots, arena) })
                 }
                 Work::Cluster(kernel) => {
                     // SAFETY: see above; the kernel knows where its output may be one of its inputs.
@@ -246,10 +263,10 @@ impl Executable for CpuExecutable {
                 }
                 Work::Fused { kernel, operands } => {
                     // SAFETY: see above.
-                    unsafe { kernel.run(&operands.args(env, slots), slots, registers) };
+                    unsafe { kernel.run(&operands.args(env, slots, arena), slots, registers) };
                     Ok(())
                 }
-                Work::Independent(primitives) => run_beside(primitives, env, slots),
+                Work::Independent(primitives) => run_beside(primitives, env, slots, arena),
                 Work::Rows(kernel) => {
                     // SAFETY: see above; the plan keeps the slots of a group apart.
                     unsafe { kernel.run(env, slots, registers) };
@@ -263,7 +280,7 @@ impl Executable for CpuExecutable {
 }
 
 /// Step `at`, to be done beside others.
-fn primitive(program: &Program, at: usize, env: &Env, arena: &Arena) -> Result<Primitive> {
+fn primitive(program: &Program, at: usize, env: &Env) -> Result<Primitive> {
     let step = &program.steps[at];
     let StepKind::Op {
         op,
@@ -278,13 +295,13 @@ fn primitive(program: &Program, at: usize, env: &Env, arena: &Arena) -> Result<P
     let kernel = compile::compile(op, &specs, &program.slots[*output].spec, env);
     Ok(Primitive {
         kernel: kernel.map_err(|e| e.within(&step.scope))?,
-        operands: operands(program, arena, op.name(), inputs, *output, *scratch)?,
+        operands: operands(program, op.name(), inputs, *output, *scratch)?,
         scope: step.scope.clone(),
     })
 }
 
 /// Does the steps at the same time; the first that refuses is the one that is reported.
-fn run_beside(primitives: &[Primitive], env: &Env, slots: &[RawBytes]) -> Result<()> {
+fn run_beside(primitives: &[Primitive], env: &Env, slots: &[RawBytes], arena: &Arena) -> Result<()> {
     let refused: Mutex<Option<(usize, Error)>> = Mutex::new(None);
     env.pool.run(primitives.len(), |_, i| {
         let Primitive {
@@ -293,7 +310,7 @@ fn run_beside(primitives: &[Primitive], env: &Env, slots: &[RawBytes]) -> Result
             scope,
         } = &primitives[i];
         // SAFETY: as in `run`; and the plan keeps what such steps write apart from what the others use.
-        if let Err(error) = kernel(&unsafe { operands.args(env, slots) }) {
+        if let Err(error) = kernel(&unsafe { operands.args(env, slots, arena) }) {
             let mut first = refused.lock().unwrap_or_else(PoisonError::into_inner);
             if first.as_ref().is_none_or(|(at, _)| i < *at) {
                 *first = Some((i, error.within(scope)));
@@ -309,7 +326,6 @@ fn run_beside(primitives: &[Primitive], env: &Env, slots: &[RawBytes]) -> Result
 /// The operands of a primitive, of which output and scratch are memory of their own.
 fn operands(
     program: &Program,
-    arena: &Arena,
     op: &str,
     inputs: &[(SlotId, Spec)],
     output: SlotId,
@@ -325,7 +341,7 @@ fn operands(
     Ok(Operands {
         inputs: inputs.iter().map(operand).collect(),
         output: (output, program.slots[output].spec.dtype),
-        scratch: arena.raw(offset, bytes),
+        scratch: (offset, bytes),
     })
 }
 

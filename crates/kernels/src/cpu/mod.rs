@@ -31,6 +31,7 @@ pub(crate) mod storage;
 pub(crate) mod transpose;
 pub(crate) mod unique;
 pub(crate) mod window;
+pub(crate) mod workspace;
 
 pub use backend::CpuBackend;
 pub use level::Level;

@@ -40,7 +40,7 @@ pub struct MemoryStats {
     pub live_buffers: usize,
     /// The largest sum of `live_bytes` and `arena_bytes` so far.
     pub peak_bytes: usize,
-    /// Bytes of the arenas of prepared programs.
+    /// Bytes of the arenas that prepared programs work in.
     pub arena_bytes: usize,
     /// Bytes given back by tensors and kept for the next one of the same size.
     pub pooled_bytes: usize,
@@ -293,15 +293,25 @@ impl Storage for CpuStorage {
     }
 }
 
-/// The arena of one prepared program.
+/// Memory that programs work in.
 pub(crate) struct Arena(Block);
 
 impl Arena {
+    /// No memory.
+    pub fn empty() -> Arena {
+        Arena(Block::empty())
+    }
+
     pub fn new(bytes: usize) -> Result<Arena> {
         let block = Block::take(bytes)?;
         let arenas = ARENA_BYTES.fetch_add(block.bytes, Relaxed) + block.bytes;
         PEAK_BYTES.fetch_max(arenas + LIVE_BYTES.load(Relaxed), Relaxed);
         Ok(Arena(block))
+    }
+
+    /// Its size, at least what was asked for.
+    pub fn bytes(&self) -> usize {
+        self.0.bytes
     }
 
     /// `len` bytes from `offset`.
@@ -319,10 +329,8 @@ impl Arena {
 
 impl Drop for Arena {
     fn drop(&mut self) {
+        // The block goes back to the system: a larger or a smaller one takes its place, hardly ever one of this size.
         ARENA_BYTES.fetch_sub(self.0.bytes, Relaxed);
-        let block = std::mem::replace(&mut self.0, Block::empty());
-        let surplus = kept().keep(block);
-        drop(surplus);
     }
 }
 
