@@ -178,7 +178,7 @@ fn a_cluster_does_not_wait_for_what_its_readers_make() {
     let right = b.mul(product, e);
     b.finish(&[right]);
     let program = plan(&graph, &[right], &[x], &[]);
-    assert_eq!(program.steps.len(), 4);
+    assert_eq!(program.steps.len(), 3);
     check("readers-between", &program);
 }
 
@@ -269,4 +269,20 @@ fn decompositions_of_several_matrices_go_beside_each_other() {
     assert_eq!(program.independent.len(), 1);
     assert_eq!(program.independent[0].len(), 3);
     check("beside", &program);
+}
+
+#[test]
+fn what_is_needed_again_much_later_is_stored_by_its_first_reader() {
+    let mut graph = Graph::new();
+    let (x, w) = (input(&mut graph, &[16, 16]), input(&mut graph, &[16, 16]));
+    let mut b = Build::new(&mut graph);
+    // As in a gated cell: the gate is for the next product, and for the gradient after that.
+    let gate = b.unary(UnaryOp::Sigmoid, x);
+    let h = b.mul(gate, x);
+    let y = b.matmul(h, w, false, false);
+    let z = b.mul(y, gate);
+    b.finish(&[z]);
+    let program = plan(&graph, &[z], &[x, w], &[]);
+    assert_eq!(program.steps.len(), 3);
+    check("stored-for-later", &program);
 }

@@ -38,9 +38,9 @@ pub fn build(trace: &Trace, context: &Context<'_>) -> Result<Program> {
 
 /// Per node, the last node of its cluster, for elementwise nodes.
 ///
-/// An elementwise node joins its consumers when all of them are elementwise. Consumers in several clusters are brought
-/// into one, if nothing that reads the earlier of them comes before the later one; being an output as well does not
-/// matter, since nothing in the program reads an output back through another path.
+/// An elementwise node joins the first of its consumers, if that is elementwise. Consumers in several clusters are
+/// brought into one, if nothing that reads the earlier of them comes before the later one; being an output as well does
+/// not matter, since nothing in the program reads an output back through another path.
 fn clusters(simple: &Simple) -> Vec<Option<usize>> {
     let mut clusters = Clusters {
         simple,
@@ -65,33 +65,37 @@ struct Clusters<'a> {
 }
 
 impl Clusters<'_> {
-    /// The cluster that all consumers of a node are in, or were brought into, with room for the node.
+    /// The cluster to compute a node in: that of its consumers, brought into one as far as possible, with nobody who
+    /// reads the node before it. Whoever comes later reads what the cluster stores.
     fn of_consumers(&mut self, node: usize) -> Option<usize> {
-        let mut roots: Vec<usize> = Vec::new();
-        for &consumer in &self.simple.consumers[node] {
-            let root = self.root[consumer]?;
-            if !roots.contains(&root) {
-                roots.push(root);
-            }
-        }
-        roots.sort_unstable();
-        let last = roots.pop()?;
-        let size: usize = roots
-            .iter()
-            .chain([&last])
-            .map(|root| self.members[root].len())
-            .sum();
-        if size >= CLUSTER_LIMIT || !roots.iter().all(|&root| self.may_wait(root, last)) {
-            return None;
-        }
-        for root in roots {
-            let moved = self.members.remove(&root).unwrap_or_default();
+        let position = |&consumer: &usize| self.root[consumer].unwrap_or(consumer);
+        let mut positions: Vec<usize> = self.simple.consumers[node].iter().map(position).collect();
+        positions.sort_unstable();
+        positions.dedup();
+        let together = (1..=positions.len())
+            .rev()
+            .find(|&count| self.can_join(&positions[..count]))?;
+        let (&last, earlier) = positions[..together].split_last()?;
+        for root in earlier {
+            let moved = self.members.remove(root).unwrap_or_default();
             for &member in &moved {
                 self.root[member] = Some(last);
             }
             self.members.entry(last).or_default().extend(moved);
         }
         Some(last)
+    }
+
+    /// Whether nodes at these positions are the last ones of clusters that can be one, with room for another node.
+    fn can_join(&self, positions: &[usize]) -> bool {
+        let Some((&last, earlier)) = positions.split_last() else {
+            return false;
+        };
+        let size: Option<usize> = positions
+            .iter()
+            .map(|root| self.members.get(root).map(Vec::len))
+            .sum();
+        size.is_some_and(|size| size < CLUSTER_LIMIT) && earlier.iter().all(|&root| self.may_wait(root, last))
     }
 
     /// Whether a cluster can be computed as late as another: whoever reads it comes later still.
