@@ -286,3 +286,27 @@ fn what_is_needed_again_much_later_is_stored_by_its_first_reader() {
     assert_eq!(program.steps.len(), 3);
     check("stored-for-later", &program);
 }
+
+#[test]
+fn gates_are_computed_where_they_are_used() {
+    let mut graph = Graph::new();
+    let inputs = [[16, 32], [16, 32], [1, 32]].map(|shape| input(&mut graph, &shape));
+    let mut b = Build::new(&mut graph);
+    let sum = b.add(inputs[0], inputs[1]);
+    let bias = b.broadcast(inputs[2], [16, 32].into());
+    let gates = b.add(sum, bias);
+    let halves = [0, 16].map(|start| {
+        let op = Op::Slice {
+            start: [0, start].into(),
+            step: [1, 1].into(),
+        };
+        b.add_op(op, &[gates], Some(&Spec::new([16, 16], DType::F32)))
+    });
+    let open = b.unary(UnaryOp::Sigmoid, halves[0]);
+    let content = b.unary(UnaryOp::Tanh, halves[1]);
+    let cell = b.mul(open, content);
+    b.finish(&[cell]);
+    let program = plan(&graph, &[cell], &inputs, &[]);
+    assert_eq!(program.steps.len(), 1);
+    check("gates", &program);
+}

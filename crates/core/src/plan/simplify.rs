@@ -1,7 +1,7 @@
 //! Dead nodes, common subexpressions, operations that change nothing, arithmetic on constants, and matrix products
 //! that are none.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::dtype::DType;
 use crate::elementwise::BinaryOp;
@@ -30,9 +30,11 @@ pub fn simplify(trace: &Trace) -> Simple {
     let mut unique = Unique {
         nodes: Vec::with_capacity(trace.nodes.len()),
         same: HashMap::new(),
+        cut: HashSet::new(),
     };
+    let cut = cut_up(trace);
     let mut representative = Vec::with_capacity(trace.nodes.len());
-    for node in &trace.nodes {
+    for (node, cut) in trace.nodes.iter().zip(cut) {
         let inputs: Vec<u32> = node.inputs.iter().map(|&i| representative[i as usize]).collect();
         let at = match unchanged(&node.op, &inputs, &node.spec, &unique.nodes) {
             Some(input) => input,
@@ -42,9 +44,13 @@ pub fn simplify(trace: &Trace) -> Simple {
                 (&Op::MatMul { ta, tb }, None) if unique.is_outer(&inputs, ta, &node.spec) => {
                     unique.outer_products(&inputs, (ta, tb), node)
                 }
+                (op @ Op::Slice { .. }, None) => unique.slice(op, inputs[0], node),
                 (op, None) => unique.add(op.clone(), inputs, node.spec.clone(), node.scope),
             },
         };
+        if cut {
+            unique.cut.insert(at);
+        }
         representative.push(at);
     }
     let nodes = unique.nodes;
@@ -77,10 +83,41 @@ pub fn simplify(trace: &Trace) -> Simple {
     }
 }
 
+/// Which nodes of a trace are elementwise and wanted in slices only, slices that are no more than the whole.
+fn cut_up(trace: &Trace) -> Vec<bool> {
+    let mut cut: Vec<bool> = trace.nodes.iter().map(|node| node.op.is_elementwise()).collect();
+    let mut sliced = vec![0; trace.nodes.len()];
+    for &output in &trace.outputs {
+        cut[output as usize] = false;
+    }
+    for (i, node) in trace.nodes.iter().enumerate().rev() {
+        let is_slice = matches!(node.op, Op::Slice { .. });
+        cut[i] &= sliced[i] > 0 && sliced[i] <= node.spec.shape.size();
+        for &input in &node.inputs {
+            cut[input as usize] &= is_slice || cut[i];
+            // A consumer that is cut itself wants each slice once.
+            let wanted = if is_slice {
+                node.spec.shape.size()
+            } else {
+                sliced[i]
+            };
+            let so_far = &mut sliced[input as usize];
+            *so_far = if is_slice {
+                *so_far + wanted
+            } else {
+                wanted.max(*so_far)
+            };
+        }
+    }
+    cut
+}
+
 /// Nodes while they are gathered, each once.
 struct Unique {
     nodes: Vec<TraceNode>,
     same: HashMap<(Op, Vec<u32>, Spec), u32>,
+    /// Elementwise nodes that are wanted in slices only.
+    cut: HashSet<u32>,
 }
 
 impl Unique {
@@ -105,6 +142,24 @@ impl Unique {
         let at = self.push(node, inputs);
         self.same.insert(key, at);
         at
+    }
+
+    /// A slice of `x`. What is wanted in slices only, such as the gates of a cell, is computed slice by slice, so that it
+    /// becomes part of what is done with them.
+    fn slice(&mut self, slice: &Op, x: u32, node: &TraceNode) -> u32 {
+        let TraceNode { op, inputs, spec, .. } = self.nodes[x as usize].clone();
+        let spec = Spec::new(node.spec.shape.clone(), spec.dtype);
+        if let Op::Const(_) = op {
+            return self.add(op, inputs, spec, node.scope);
+        }
+        if !self.cut.contains(&x) {
+            return self.add(slice.clone(), vec![x], spec, node.scope);
+        }
+        let inputs = inputs
+            .iter()
+            .map(|&input| self.slice(slice, input, node))
+            .collect();
+        self.add(op, inputs, spec, node.scope)
     }
 
     /// Terms that a product whose left operand this is sums up.
