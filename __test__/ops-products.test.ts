@@ -44,6 +44,18 @@ test('matmul of matrices, vectors and batches', async (t) => {
   await equals(t, sample([5]).matmul(sample([5])), await sample([5]).square().sum().item())
 })
 
+test('a tall product of few terms with what is added to it', async (t) => {
+  const a = sample([40_000, 16])
+  const b = sample([16, 16], -1, 1, 2)
+  const sums = a.matmul(b).add(1)
+  const right = (await b.array()) as Matrix
+  for (const i of [0, 12_345, 39_999]) {
+    const left = (await a.slice([i], [i + 1]).array()) as Matrix
+    const expected = product(left, right).map((row) => row.map((x) => x + 1))
+    close(t, await sums.slice([i], [i + 1]).array(), expected, 1e-5)
+  }
+})
+
 test('derivatives of matmul', (t) => {
   checkGradient(t, (a, b) => a.matmul(b), [sample([3, 2]), sample([2, 4], -1, 1, 2)])
   checkGradient(t, (a, b) => a.matmul(b), [sample([2, 1, 2, 3]), sample([3, 3, 2], -1, 1, 2)])

@@ -131,6 +131,7 @@ impl Product {
     /// The same product for [`Product::run_tiles`], if its result is large and its shape suits.
     pub fn in_tiles(self) -> Option<Product> {
         let tiles = Product {
+            direct: None,
             split: self.split.and_then(Split::in_tiles),
             ..self.divided(TILE.0, TILE.1)
         };
