@@ -46,7 +46,7 @@ pub(crate) trait Lanes: Copy {
 
 /// `N` elements that the compiler puts into whatever registers the target has.
 #[derive(Clone, Copy)]
-pub(crate) struct Portable<T, const N: usize>([T; N]);
+pub(crate) struct Portable<T, const N: usize>(pub [T; N]);
 
 impl<T: Float, const N: usize> Lanes for Portable<T, N> {
     type Elem = T;

@@ -1,6 +1,6 @@
 //! Points in blocks of 32, coordinate by coordinate, so that one instruction measures many of them.
 
-use super::lanes::Lanes;
+use super::lanes::PointLanes;
 use super::measure::{Measure, Real};
 use crate::cpu::element::Element;
 
@@ -57,7 +57,7 @@ impl<'a, T: Real> Blocks<'a, T> {
 }
 
 /// Points of a block that are measured together: two registers of them.
-pub(super) const fn step<V: Lanes>() -> usize {
+pub(super) const fn step<V: PointLanes>() -> usize {
     2 * V::N
 }
 
@@ -66,7 +66,7 @@ pub(super) const fn step<V: Lanes>() -> usize {
 /// # Safety
 /// The processor must have the instructions of `V`.
 #[inline(always)]
-pub(super) unsafe fn measures<V: Lanes, M: Measure, const Q: usize>(
+pub(super) unsafe fn measures<V: PointLanes, M: Measure, const Q: usize>(
     points: &[V::Elem],
     block: &[V::Elem],
     lane: usize,
@@ -98,7 +98,7 @@ pub(super) unsafe fn measures<V: Lanes, M: Measure, const Q: usize>(
 /// # Safety
 /// The processor must have the instructions of `V`.
 #[inline(always)]
-pub(super) unsafe fn within<V: Lanes>(measures: [V; 2], limit: V::Elem) -> u32 {
+pub(super) unsafe fn within<V: PointLanes>(measures: [V; 2], limit: V::Elem) -> u32 {
     // SAFETY: as the caller promises.
     unsafe {
         let limit = V::splat(limit);
@@ -111,7 +111,7 @@ pub(super) unsafe fn within<V: Lanes>(measures: [V; 2], limit: V::Elem) -> u32 {
 /// # Safety
 /// The processor must have the instructions of `V`.
 #[inline(always)]
-pub(super) unsafe fn spread<V: Lanes>(measures: [V; 2]) -> [V::Elem; BLOCK] {
+pub(super) unsafe fn spread<V: PointLanes>(measures: [V; 2]) -> [V::Elem; BLOCK] {
     let mut line = [V::Elem::ZERO; BLOCK];
     // SAFETY: a register has at most 16 elements; the rest as the caller promises.
     unsafe {

@@ -2,7 +2,7 @@
 //! of a task pass over them.
 
 use super::blocks::{BLOCK, Blocks, measures, spread, step, within};
-use super::lanes::{Lanes, by_level};
+use super::lanes::{PointLanes, by_level};
 use super::list::Nearest;
 use super::measure::{Measure, Real};
 
@@ -80,7 +80,7 @@ by_level! {
 /// # Safety
 /// The processor must have the instructions of `V`.
 #[inline(always)]
-unsafe fn enter<V: Lanes>(list: &mut Nearest<'_, V::Elem>, far: [V; 2], start: usize, asker: usize) {
+unsafe fn enter<V: PointLanes>(list: &mut Nearest<'_, V::Elem>, far: [V; 2], start: usize, asker: usize) {
     // Rows come in order, so one that is as far as the last of the list cannot enter.
     // SAFETY: as the caller promises.
     let mut mask = unsafe { within(far, list.below()) };

@@ -1,21 +1,11 @@
-//! A vector register as a type: what points are measured in.
+//! What points are measured with, besides what registers do for matrix products.
 
 use super::measure::Real;
+use crate::cpu::gemm::{Lanes, Portable};
 
-/// A register of `N` elements. On x86 it may be used only where its instructions exist: that is what every function
-/// here asks of its caller.
-pub(crate) trait Lanes: Copy {
-    type Elem: Real;
-    const N: usize;
-    /// # Safety
-    /// See the trait.
-    unsafe fn splat(x: Self::Elem) -> Self;
-    /// # Safety
-    /// `N` elements must be readable; see the trait.
-    unsafe fn load(from: *const Self::Elem) -> Self;
-    /// # Safety
-    /// `N` elements must be writable; see the trait.
-    unsafe fn store(self, to: *mut Self::Elem);
+/// A register for distances. As for [`Lanes`], the processor must have its instructions: that is what every function here
+/// asks of its caller.
+pub(crate) trait PointLanes: Lanes<Elem: Real> {
     /// |self - other|.
     /// # Safety
     /// See the trait.
@@ -33,27 +23,7 @@ pub(crate) trait Lanes: Copy {
     unsafe fn within(self, limit: Self) -> u32;
 }
 
-/// `N` elements that the compiler puts into whatever registers the target has.
-#[derive(Clone, Copy)]
-pub(crate) struct Portable<T, const N: usize>([T; N]);
-
-impl<T: Real, const N: usize> Lanes for Portable<T, N> {
-    type Elem = T;
-    const N: usize = N;
-    #[inline(always)]
-    unsafe fn splat(x: T) -> Self {
-        Portable([x; N])
-    }
-    #[inline(always)]
-    unsafe fn load(from: *const T) -> Self {
-        // SAFETY: as the caller promises.
-        Portable(unsafe { from.cast::<[T; N]>().read_unaligned() })
-    }
-    #[inline(always)]
-    unsafe fn store(self, to: *mut T) {
-        // SAFETY: as the caller promises.
-        unsafe { to.cast::<[T; N]>().write_unaligned(self.0) }
-    }
+impl<T: Real, const N: usize> PointLanes for Portable<T, N> {
     #[inline(always)]
     unsafe fn difference(self, other: Self) -> Self {
         Portable(std::array::from_fn(|i| (self.0[i] - other.0[i]).abs()))
@@ -80,33 +50,16 @@ impl<T: Real, const N: usize> Lanes for Portable<T, N> {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::Lanes;
+    use super::PointLanes;
     use std::arch::x86_64::*;
 
     macro_rules! lanes {
-        ($($v:ty: $t:ty, $n:literal, $splat:ident $load:ident $store:ident $sub:ident $max:ident $add:ident $mul:ident,
+        ($($v:ty: $sub:ident $max:ident $add:ident $mul:ident,
             |$x:ident| $abs:expr, |$a:ident, $b:ident| $within:expr;)*) => {$(
-            impl Lanes for $v {
-                type Elem = $t;
-                const N: usize = $n;
-                #[inline(always)]
-                unsafe fn splat(x: $t) -> $v {
-                    // SAFETY: as the caller promises; so for each of these.
-                    unsafe { $splat(x) }
-                }
-                #[inline(always)]
-                unsafe fn load(from: *const $t) -> $v {
-                    // SAFETY: as above.
-                    unsafe { $load(from) }
-                }
-                #[inline(always)]
-                unsafe fn store(self, to: *mut $t) {
-                    // SAFETY: as above.
-                    unsafe { $store(to, self) }
-                }
+            impl PointLanes for $v {
                 #[inline(always)]
                 unsafe fn difference(self, other: $v) -> $v {
-                    // SAFETY: as above.
+                    // SAFETY: as the caller promises; so for each of these.
                     unsafe {
                         let $x = $sub(self, other);
                         $abs
@@ -132,15 +85,15 @@ mod x86 {
         )*};
     }
     lanes! {
-        __m256: f32, 8, _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_sub_ps _mm256_max_ps _mm256_add_ps
+        __m256: _mm256_sub_ps _mm256_max_ps _mm256_add_ps
             _mm256_mul_ps, |x| _mm256_andnot_ps(_mm256_set1_ps(-0.0), x),
             |a, b| _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LE_OQ>(a, b)) as u32;
-        __m256d: f64, 4, _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_sub_pd _mm256_max_pd _mm256_add_pd
+        __m256d: _mm256_sub_pd _mm256_max_pd _mm256_add_pd
             _mm256_mul_pd, |x| _mm256_andnot_pd(_mm256_set1_pd(-0.0), x),
             |a, b| _mm256_movemask_pd(_mm256_cmp_pd::<_CMP_LE_OQ>(a, b)) as u32;
-        __m512: f32, 16, _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_sub_ps _mm512_max_ps _mm512_add_ps
+        __m512: _mm512_sub_ps _mm512_max_ps _mm512_add_ps
             _mm512_mul_ps, |x| _mm512_abs_ps(x), |a, b| u32::from(_mm512_cmp_ps_mask::<_CMP_LE_OQ>(a, b));
-        __m512d: f64, 8, _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_sub_pd _mm512_max_pd _mm512_add_pd
+        __m512d: _mm512_sub_pd _mm512_max_pd _mm512_add_pd
             _mm512_mul_pd, |x| _mm512_abs_pd(x), |a, b| u32::from(_mm512_cmp_pd_mask::<_CMP_LE_OQ>(a, b));
     }
 }
@@ -154,7 +107,7 @@ macro_rules! by_level {
             /// # Safety
             /// The processor must have the instructions of `V`.
             #[inline(always)]
-            unsafe fn body<T: Real, V: Lanes<Elem = T>, M: Measure>($($arg: $ty),*) $body
+            unsafe fn body<T: Real, V: PointLanes<Elem = T>, M: Measure>($($arg: $ty),*) $body
 
             /// # Safety
             /// The processor must have these instructions.

@@ -1,9 +1,10 @@
 //! Distances between points, in the arithmetic of their dtype: no fused multiply-add, coordinates in order, so that
 //! every level and every path computes the same bits.
 
-use super::lanes::{Lanes, Portable};
+use super::lanes::PointLanes;
 use crate::cpu::element::Float;
 use crate::cpu::exec::Plain;
+use crate::cpu::gemm::Portable;
 use crate::cpu::sort::Keyed;
 
 /// A number that distances are computed with.
@@ -16,9 +17,9 @@ pub(crate) trait Real: Float + Keyed + Plain {
     /// The largest finite number.
     const MOST: Self;
     /// Registers of this element: what every processor has, of 32 bytes, of 64 bytes.
-    type Narrow: Lanes<Elem = Self>;
-    type Wide: Lanes<Elem = Self>;
-    type Widest: Lanes<Elem = Self>;
+    type Narrow: PointLanes<Elem = Self>;
+    type Wide: PointLanes<Elem = Self>;
+    type Widest: PointLanes<Elem = Self>;
 }
 macro_rules! real {
     ($($t:ty: $narrow:literal $wide:ident $widest:ident;)*) => {$(
@@ -54,7 +55,7 @@ pub(super) trait Measure: Copy + Send + Sync + 'static {
     /// The same for registers.
     /// # Safety
     /// The processor must have the instructions of `V`.
-    unsafe fn add_lanes<V: Lanes>(far: V, difference: V) -> V;
+    unsafe fn add_lanes<V: PointLanes>(far: V, difference: V) -> V;
     /// The distance of a measure.
     fn distance<T: Real>(measure: T) -> T;
     /// A measure not far from that of `distance`.
@@ -74,7 +75,7 @@ impl Measure for Maximum {
         if difference > far { difference } else { far }
     }
     #[inline(always)]
-    unsafe fn add_lanes<V: Lanes>(far: V, difference: V) -> V {
+    unsafe fn add_lanes<V: PointLanes>(far: V, difference: V) -> V {
         // SAFETY: as the caller promises.
         unsafe { far.max(difference) }
     }
@@ -91,7 +92,7 @@ impl Measure for Euclidean {
         far.plus(difference * difference)
     }
     #[inline(always)]
-    unsafe fn add_lanes<V: Lanes>(far: V, difference: V) -> V {
+    unsafe fn add_lanes<V: PointLanes>(far: V, difference: V) -> V {
         // SAFETY: as the caller promises.
         unsafe { far.plus_square(difference) }
     }

@@ -1,7 +1,7 @@
 //! Questions to the tree, asked leaf by leaf, so that the nodes one asker has read are there for the next.
 
 use super::blocks::{BLOCK, NOBODY, measures, spread, step, within};
-use super::lanes::{Lanes, by_level};
+use super::lanes::{PointLanes, by_level};
 use super::list::Nearest;
 use super::measure::{Measure, Real};
 use super::tree::{Node, Tree};
@@ -40,7 +40,7 @@ fn span<T: Real, M: Measure>(point: &[T], bounds: (&[T], &[T])) -> (T, T) {
 /// # Safety
 /// The processor must have the instructions of `V`.
 #[inline(always)]
-unsafe fn offer_leaf<V: Lanes, M: Measure>(
+unsafe fn offer_leaf<V: PointLanes, M: Measure>(
     tree: &Tree<'_, V::Elem>,
     leaf: usize,
     asker: u32,
@@ -73,7 +73,7 @@ unsafe fn offer_leaf<V: Lanes, M: Measure>(
 /// # Safety
 /// The processor must have the instructions of `V`.
 #[inline(always)]
-unsafe fn nearest_of<T: Real, V: Lanes<Elem = T>, M: Measure>(
+unsafe fn nearest_of<T: Real, V: PointLanes<Elem = T>, M: Measure>(
     tree: &Tree<'_, T>,
     home: usize,
     asker: u32,
@@ -113,7 +113,7 @@ unsafe fn nearest_of<T: Real, V: Lanes<Elem = T>, M: Measure>(
 /// # Safety
 /// The processor must have the instructions of `V`.
 #[inline(always)]
-unsafe fn count_of<T: Real, V: Lanes<Elem = T>, M: Measure>(
+unsafe fn count_of<T: Real, V: PointLanes<Elem = T>, M: Measure>(
     tree: &Tree<'_, T>,
     point: &[T],
     limit: T,
