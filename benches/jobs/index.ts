@@ -1,6 +1,7 @@
 /** All jobs by the names under which `npm run bench` knows them. */
 import type { Job } from '../job.js'
 import { job as conv } from './conv.js'
+import { job as hsicKernels } from './hsic-kernels.js'
 import { job as j0 } from './j0.js'
 import { withEvaluator, withoutEvaluator } from './j1.js'
 import { job as j2 } from './j2.js'
@@ -21,4 +22,5 @@ export const jobs: Readonly<Record<string, Job>> = {
   j7,
   conv,
   small,
+  'hsic-kernels': hsicKernels,
 }

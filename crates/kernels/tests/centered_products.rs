@@ -122,6 +122,29 @@ fn one_sample_edges_of_tiles_and_several_sets() {
     check_all(&mut dice, &products, 17, &[4], DType::F64);
 }
 
+/// Equal entries of two samples leave the absolute difference where it is, whichever way they move: many of them, within and
+/// between tiles, in whole registers of columns and in parts of one.
+#[test]
+fn ties_of_absolute_differences_have_no_slope() {
+    let mut dice = Dice::new(44);
+    for (m, d) in [(9, 1), (40, 16), (70, 19), (130, 33)] {
+        for dtype in [DType::F32, DType::F64] {
+            let x = dice.tensor_of([m, d], dtype, |dice| dice.below(3) as f64);
+            let y = dice.tensor([m, 4], dtype);
+            let products = Products {
+                similarities: [KINDS[1], KINDS[0]].into(),
+                hollow: false,
+            };
+            let [width, other] =
+                [0.8 * d as f64, 1.5].map(|p| dice.tensor_of(Shape::from([]).dims(), dtype, |_| p));
+            let cotangent = dice.tensor([2, 2], DType::F64);
+            let inputs = [&x, &y, &width, &other, &cotangent];
+            let op = Op::CenteredProductsGrad { products, of: 0 };
+            check(op, &inputs, None, near(dtype, 10.0 * m as f64));
+        }
+    }
+}
+
 /// Beyond what the slow reference can do: the bits of several threads, and gradients by differences of the products along
 /// them. The largest does not keep all of its tiles at a time.
 #[test]

@@ -6,18 +6,21 @@
 //! squared distances, sum_j T_ij sign(x_i - x_j) for the absolute one; T is symmetric.
 //!
 //! T is made for a band of rows at a time, of tiles on and above the diagonal, and used up by matrix products on both of
-//! its sides, so that memory does not grow with the square of the number of samples. Where all of T is small, it is put
-//! together and used up by one product.
+//! its sides (by [`signs`] for the absolute similarity), so that memory does not grow with the square of the number of
+//! samples. Where all of T is small, it is put together and used up by one product.
+
+use std::ops::Range;
 
 use hyperglow_core::op::Spec;
 use hyperglow_core::similarity::{Products, Similarity};
 
 use super::rows::{Real, add_scaled, own_value, scale_by, slopes, start_weights, tally, values};
-use super::samples::{Geometry, Prepared, Samples, prepare};
+use super::samples::{Geometry, Prepared, prepare};
+use super::signs::{self, add_signs};
 use super::sums;
 use crate::cpu::exec::{Args, Env, Kernel, scratch_bytes};
 use crate::cpu::gemm::{Left, Matrix, Product, Source, Target, Warm, region, work_len};
-use crate::cpu::level::{Level, versions};
+use crate::cpu::level::Level;
 use crate::cpu::pool::SharedSlice;
 use crate::cpu::transpose::transpose;
 
@@ -42,11 +45,15 @@ fn whole<T>(g: &Geometry, of: usize, threads: usize) -> Option<Product> {
     (few && by_product).then(|| Product::new(1, (g.m, g.widths[of], g.m), false, false, threads))
 }
 
-/// Elements of a worker's work space: tiles of the other sets, two rows, and the matrix product's.
-fn worker_len<T: Real>(g: &Geometry, level: Level) -> usize {
+/// Elements of a worker's work space: tiles of the other sets, two rows, and the matrix product's; or what signs take.
+fn worker_len<T: Real>(g: &Geometry, of: usize, level: Level) -> usize {
     let product = work_len::<T>(level, g.side, g.side, usize::MAX, false, true);
     let work = g.work::<T>(level).max(product.next_multiple_of(16));
-    g.sets() * g.side * g.side + 2 * g.side + work
+    let tiles = g.sets() * g.side * g.side + 2 * g.side + work;
+    match g.products.similarities[of] {
+        Similarity::Laplacian { .. } => tiles.max(signs::work_len::<T>(g, level)),
+        _ => tiles,
+    }
 }
 
 /// Bytes of scratch of [`grad`].
@@ -60,7 +67,7 @@ pub(crate) fn grad_scratch<T: Real>(products: &Products, of: usize, inputs: &[&S
         + scratch_bytes::<T>(band_tiles::<T>(&g) * g.side * g.side)
         + scratch_bytes::<f64>(band_tiles::<T>(&g) * 2 * g.side)
         + scratch_bytes::<f64>(g.m)
-        + scratch_bytes::<T>(worker_len::<T>(&g, env.level) * threads)
+        + scratch_bytes::<T>(worker_len::<T>(&g, of, env.level) * threads)
         + whole::<T>(&g, of, threads).map_or(0, |product| {
             scratch_bytes::<T>(g.m * g.m) + product.scratch_bytes::<T>(env.level, threads)
         })
@@ -106,7 +113,7 @@ pub(crate) fn grad<T: Real>(products: &Products, of: usize, inputs: &[&Spec], en
         let records = args.scratch::<f64>(band_tiles::<T>(&g) * 2 * g.side);
         let own_sums = args.scratch::<f64>(g.m);
         own_sums.fill(0.0);
-        let worker_len = worker_len::<T>(&g, level);
+        let worker_len = worker_len::<T>(&g, of, level);
         let space = args.scratch::<T>(worker_len * args.pool().threads());
         let mut first = 0;
         while first < g.blocks() {
@@ -170,13 +177,29 @@ fn centering_shifts<T: Real>(g: &Geometry, weights: &[f64], rows: &[f64], shifts
 }
 
 /// Rows of tiles `first..end` of T, on and above the diagonal.
-struct Band<'a, T> {
+pub(super) struct Band<'a, T> {
     first: usize,
     end: usize,
     tiles: &'a mut [T],
 }
 
 impl<T: Real> Band<'_, T> {
+    /// Its rows of tiles.
+    pub fn rows(&self) -> Range<usize> {
+        self.first..self.end
+    }
+
+    /// Whether no band comes before it.
+    pub fn is_first(&self) -> bool {
+        self.first == 0
+    }
+
+    /// The elements of tile (row, column), rows a side apart.
+    pub fn tile(&self, g: &Geometry, row: usize, column: usize) -> &[T] {
+        let at = self.at(g, row, column);
+        &self.tiles[at..at + g.side * g.side]
+    }
+
     /// Where tile (row, column) begins.
     fn at(&self, g: &Geometry, row: usize, column: usize) -> usize {
         (g.tile_at(row, column) - g.tile_at(self.first, self.first)) * g.side * g.side
@@ -353,6 +376,10 @@ impl<T: Real> Job<'_, T> {
         if set.d == 0 {
             return;
         }
+        if matches!(set.similarity, Similarity::Laplacian { .. }) {
+            add_signs(args, g, band, (set.x, set.d), out, (space, worker_len));
+            return;
+        }
         let blocks = g.blocks() - band.first;
         let parts = (2 * pool.threads())
             .div_ceil(blocks)
@@ -382,82 +409,21 @@ impl<T: Real> Job<'_, T> {
                     row: g.side,
                     col: 1,
                 };
+                let left = if transposed {
+                    Left::InPlace(tile.t())
+                } else {
+                    Left::Matrix(tile)
+                };
+                let x = Source::Pack(&Matrix {
+                    data: &set.x[g.block(other).start * set.d..],
+                    row: set.d,
+                    col: 1,
+                });
+                let (terms, rows) = (g.block(other).len(), 0..g.block(block).len());
                 // SAFETY: the target is this task's alone.
-                unsafe {
-                    if matches!(set.similarity, Similarity::Laplacian { .. }) {
-                        let tile = if transposed { tile.t() } else { tile };
-                        signs(
-                            level,
-                            &set,
-                            tile,
-                            (g.block(block), g.block(other)),
-                            columns.clone(),
-                            target,
-                        );
-                    } else {
-                        let left = if transposed {
-                            Left::InPlace(tile.t())
-                        } else {
-                            Left::Matrix(tile)
-                        };
-                        let x = &set.x[g.block(other).start * set.d..];
-                        let x = Source::Pack(&Matrix {
-                            data: x,
-                            row: set.d,
-                            col: 1,
-                        });
-                        region(
-                            level,
-                            g.block(other).len(),
-                            left,
-                            0..g.block(block).len(),
-                            &x,
-                            columns.clone(),
-                            target,
-                            work,
-                        );
-                    }
-                }
+                unsafe { region(level, terms, left, rows, &x, columns.clone(), target, work) };
                 target.add = true;
             }
         });
-    }
-}
-
-/// Adds to `target` the entries of `tile` (rows, others) times sign(x_i - x_j), by columns.
-///
-/// # Safety
-/// The target must be writable for the rows and columns, and used by nobody else.
-unsafe fn signs<T: Real>(
-    level: Level,
-    set: &Samples<'_, T>,
-    tile: Matrix<'_, T>,
-    (rows, others): (std::ops::Range<usize>, std::ops::Range<usize>),
-    columns: std::ops::Range<usize>,
-    target: Target<'_, T>,
-) {
-    for i in 0..rows.len() {
-        // SAFETY: as the caller promises.
-        let out =
-            unsafe { std::slice::from_raw_parts_mut(target.start.add(i * target.stride), columns.len()) };
-        if !target.add {
-            out.fill(T::ZERO);
-        }
-        let line = |r: usize| &set.x[r * set.d..][columns.clone()];
-        for j in 0..others.len() {
-            let entry = tile.data[i * tile.row + j * tile.col];
-            add_signs(level, entry, line(rows.start + i), line(others.start + j), out);
-        }
-    }
-}
-
-versions! {
-    /// `out[k] += entry * sign(a[k] - b[k])`
-    fn add_signs[T: Real](entry: T, a: &[T], b: &[T], out: &mut [T]) {
-        for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
-            let up = if a > b { entry } else { T::ZERO };
-            let down = if a < b { entry } else { T::ZERO };
-            *out += up - down;
-        }
     }
 }

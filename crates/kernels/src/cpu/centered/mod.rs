@@ -2,7 +2,8 @@
 //!
 //! Only tiles on and above the diagonal are computed: inner products by the packed matrix product, from these similarities
 //! minus a constant that centring removes (a wide similarity keeps its digits), from these sums in float64. [`samples`]
-//! prepares, [`rows`] holds the loops over a row of a tile, [`sums`] adds up, [`gradient`] goes back to the samples.
+//! prepares, [`rows`] holds the loops over a row of a tile, [`sums`] adds up, [`gradient`] goes back to the samples, [`signs`] where
+//! they were compared by absolute differences.
 //!
 //! With row sums r and sum R of a set's matrix, alpha and beta as in
 //! [`Products::centering`](hyperglow_core::similarity::Products::centering), the inner product of two centred matrices is
@@ -11,6 +12,7 @@
 mod gradient;
 mod rows;
 mod samples;
+mod signs;
 mod sums;
 
 use hyperglow_core::op::Spec;

@@ -5,6 +5,7 @@ use std::ops::{Add, AddAssign, Neg};
 
 use hyperglow_core::similarity::Similarity;
 
+use super::signs::Signed;
 use crate::cpu::element::Float;
 use crate::cpu::exec::Plain;
 use crate::cpu::gemm::Tiled;
@@ -12,7 +13,9 @@ use crate::cpu::level::{Level, versions};
 use crate::cpu::math::{self, Lane};
 
 /// float32 or float64 with the functions that similarities are made of.
-pub(crate) trait Real: Tiled + Plain + Add<Output = Self> + AddAssign + Neg<Output = Self> {
+pub(crate) trait Real:
+    Tiled + Plain + Signed + Add<Output = Self> + AddAssign + Neg<Output = Self>
+{
     fn exp<const FMA: bool>(self) -> Self;
     fn expm1<const FMA: bool>(self) -> Self;
     fn sqrt(self) -> Self;
