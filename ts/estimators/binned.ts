@@ -1,6 +1,6 @@
 import { ArgumentError, describe } from '../errors.js'
 import { where } from '../ops/index.js'
-import { type Tensor, tensor } from '../tensor.js'
+import type { Tensor } from '../tensor.js'
 import { checkFlag, checkPositive, checkWhole } from './check.js'
 import { symbolInformation } from './counts.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
@@ -79,22 +79,17 @@ export class Binned extends InformationEstimator<BinnedOptions> {
 /** Bins with the edges low, low + w, ..., high: each holds its lower edge, the last one both. */
 function binsBetween(x: Tensor, low: number, high: number, bins: number): Tensor {
   const width = (high - low) / bins
-  const edges = Float64Array.from({ length: bins + 1 }, (_, k) => (k === bins ? high : low + k * width))
+  const edge = (number: Tensor) => number.mul(width).add(low)
   const near = x
     .sub(low)
     .div(width)
     .floor()
     .clip(0, bins - 1)
   // The division may round an activation across an edge; comparing with the edges themselves decides.
-  const table = tensor(edges)
-  const index = near.cast('int32').flatten(0)
-  const flat = x.flatten(0)
-  const below = flat.less(table.take(index)).cast('float64')
-  const above = flat.greaterEqual(table.take(index.add(1))).cast('float64')
+  const below = x.less(edge(near)).cast('float64')
+  const above = x.greaterEqual(edge(near.add(1))).cast('float64')
   return near
-    .flatten(0)
     .sub(below)
     .add(above)
     .clip(0, bins - 1)
-    .reshape(x.shape)
 }

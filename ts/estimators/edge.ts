@@ -131,11 +131,9 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
     const [n, d] = [rowsIn(a), (a.shape[1] as number) + (b.shape[1] as number)]
     const factor = normalCorrelation(concat([a, b], 1)).cholesky()
     const draws = normal(draw, [n, d], { dtype: 'float64' }).matmulT(factor, { transposeB: true })
-    const samples = draws.mul(varying(concat([a, b], 1)))
+    const samples = this.#coordinates(draws.mul(varying(concat([a, b], 1))))
     const cut = a.shape[1] as number
-    const part = (from: number, to: number | null) =>
-      this.#coordinates(samples.slice([null, from], [null, to]))
-    return this.#ensemble(part(0, cut), part(cut, null))
+    return this.#ensemble(samples.slice([null, 0], [null, cut]), samples.slice([null, cut]))
   }
 
   #ensemble(a: Tensor, b: Tensor): Tensor {

@@ -1,6 +1,5 @@
-import { concat } from '../ops/index.js'
-import { indexAlong } from '../ops/movement.js'
-import { ones, type Tensor, tensor, zeros } from '../tensor.js'
+import { concat, where } from '../ops/index.js'
+import { ones, type Tensor, zeros } from '../tensor.js'
 
 /**
  * Normal scores of each column: the quantile of the standard normal at rank / (n + 1), ranks from 1, equal values sharing the mean
@@ -10,12 +9,7 @@ import { ones, type Tensor, tensor, zeros } from '../tensor.js'
  */
 export function normalScores(x: Tensor): Tensor {
   const n = x.shape[0] as number
-  // Twice the rank is a whole number even where ranks are shared.
-  const quantiles = Float64Array.from({ length: 2 * n + 1 }, (_, twice) =>
-    normalQuantile(twice / (2 * (n + 1))),
-  )
-  const indices = doubledRanks(x.stopGradient()).cast('int32')
-  return tensor(quantiles).take(indices.flatten(0)).reshape(x.shape)
+  return normalQuantiles(doubledRanks(x.stopGradient()).div(2 * (n + 1)))
 }
 
 /** Twice the rank of each entry within its column, ranks from 1, equal values sharing the mean of their ranks; float64 `[n, d]`. */
@@ -30,12 +24,12 @@ export function doubledRanks(x: Tensor): Tensor {
   const run = concat([zeros([1, d], { dtype: 'float64' }), isNew])
     .cumsum(0)
     .cast('int32')
-  const sizes = zeros([n, d], { dtype: 'float64' }).scatterAdd(0, run, ones([n, d], { dtype: 'float64' }))
+  const none = zeros([n, d], { dtype: 'float64' })
+  const sizes = none.scatterAdd(0, run, ones([n, d], { dtype: 'float64' }))
   const ends = sizes.cumsum(0)
   // The first of a run has rank end - size + 1, the last has rank end.
   const ofRuns = ends.mul(2).sub(sizes).add(1)
-  const place = zeros([n, d], { dtype: 'int32' }).scatter(0, order, indexAlong([n, d], 0).cast('int32'))
-  return ofRuns.takeAlong(run, 0).takeAlong(place, 0)
+  return none.scatterAdd(0, order, ofRuns.takeAlong(run, 0))
 }
 
 /** Coefficients of Wichura 1988, algorithm AS 241 (PPND16): three rational functions, each as numerator and denominator. */
@@ -79,7 +73,22 @@ export function normalQuantile(p: number): number {
   return Math.sign(q) * size
 }
 
+/** {@link normalQuantile} of each entry, which must lie between 0 and 1. */
+function normalQuantiles(p: Tensor): Tensor {
+  const q = p.sub(0.5)
+  const r = p.minimum(p.neg().add(1)).log().neg().sqrt()
+  const ofTail = where(r.lessEqual(5), rationals(middle, r.sub(1.6)), rationals(tail, r.sub(5)))
+  const ofCenter = q.mul(rationals(central, q.square().neg().add(0.180625)))
+  return where(q.abs().lessEqual(0.425), ofCenter, q.sign().mul(ofTail))
+}
+
 function rational([above, below]: readonly [readonly number[], readonly number[]], x: number): number {
   const horner = (coefficients: readonly number[]) => coefficients.reduceRight((sum, c) => sum * x + c, 0)
   return horner(above) / horner(below)
+}
+
+function rationals([above, below]: readonly [readonly number[], readonly number[]], x: Tensor): Tensor {
+  const horner = ([first = 0, ...others]: readonly number[]): Tensor =>
+    others.length === 0 ? x.mul(0).add(first) : horner(others).mul(x).add(first)
+  return horner(above).div(horner(below))
 }

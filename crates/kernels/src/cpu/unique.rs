@@ -10,9 +10,12 @@ fn places(rows: usize) -> usize {
     (2 * rows).next_power_of_two()
 }
 
+/// Elements whose hashing makes a task.
+const TASK: usize = 1 << 13;
+
 /// Bytes of scratch.
 pub(crate) fn scratch(shape: &Shape) -> usize {
-    scratch_bytes::<u32>(places(shape[0]))
+    scratch_bytes::<u32>(places(shape[0])) + scratch_bytes::<u64>(shape[0])
 }
 
 /// The bits of an element such that equal elements have equal bits: -0 as 0, every NaN as one.
@@ -40,6 +43,24 @@ fn mix(x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
+/// A hash of a row, in four parts that do not wait for each other.
+fn hash<T: Element>(row: &[T]) -> u64 {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let step = |part: u64, x: T| {
+        let product = (part ^ bits(x)).wrapping_mul(FACTOR);
+        product ^ (product >> 32)
+    };
+    let (whole, rest) = row.as_chunks::<4>();
+    let mut parts = [1, 2, 3, 4];
+    for four in whole {
+        parts = std::array::from_fn(|i| step(parts[i], four[i]));
+    }
+    for (part, &x) in parts.iter_mut().zip(rest) {
+        *part = step(*part, x);
+    }
+    parts.into_iter().fold(0, |h, part| mix(h ^ part))
+}
+
 /// x (n, d) -> (n): equal rows get equal numbers, by first appearance.
 pub(crate) fn rows<T: Element>(shape: &Shape) -> Kernel {
     let (n, d) = (shape[0], shape[1]);
@@ -50,12 +71,16 @@ pub(crate) fn rows<T: Element>(shape: &Shape) -> Kernel {
         table.fill(0);
         let mask = table.len() - 1;
         let row = |r: usize| &x[r * d..(r + 1) * d];
+        let hashes = args.scratch::<u64>(n);
+        let together = (TASK / d.max(1)).max(1);
+        args.pool().chunks(hashes, together, |_, piece, hashes| {
+            for (i, to) in hashes.iter_mut().enumerate() {
+                *to = hash(row(piece * together + i));
+            }
+        });
         let mut groups = 0;
         for r in 0..n {
-            let hash = row(r).iter().fold(0x9e37_79b9_7f4a_7c15, |h: u64, &x| {
-                mix(h.wrapping_mul(31) ^ bits(x))
-            });
-            let mut place = hash as usize & mask;
+            let mut place = hashes[r] as usize & mask;
             // A place holds the number of the first such row, from 1 on.
             out[r] = loop {
                 match table[place] as usize {
