@@ -1,8 +1,6 @@
-import { resolveActivation } from '../activations.js'
 import type { Shape, Tensor } from '../tensor.js'
-import type { ActivationFunction } from './activated.js'
-import type { GatedOptions } from './lstm.js'
-import { Recurrent, type RecurrentState, type RecurrentWeights, recurrentProduct } from './recurrent.js'
+import { Gated, type GatedOptions } from './gated.js'
+import { type RecurrentState, type RecurrentWeights, recurrentProduct } from './recurrent.js'
 
 /** As {@link RecurrentWeights}, and `recurrentBias` (3 units), which is added to the product with the output before. */
 export type GRUWeights = RecurrentWeights & { recurrentBias?: Tensor }
@@ -15,21 +13,17 @@ export type GRUWeights = RecurrentWeights & { recurrentBias?: Tensor }
  *     candidate = tanh(n + s(r + r') n')                s the recurrent activation, the sigmoid
  *     h' = (1 - s(z + z')) candidate + s(z + z') h
  */
-export class GRU extends Recurrent<GRUWeights> {
+export class GRU extends Gated<GRUWeights> {
   protected readonly blocks = 3
   protected readonly carried = 1
-  readonly #options: GatedOptions
-  readonly #gate: ActivationFunction
 
   constructor(units: number, options: GatedOptions = {}) {
-    super('GRU', units, options, ['recurrentActivation'])
-    this.#options = options
-    this.#gate = resolveActivation(options.recurrentActivation ?? 'sigmoid')
+    super('GRU', units, options)
   }
 
   override build(inputShape: Shape): Shape {
     const outputShape = super.build(inputShape)
-    const { useBias = true, biasInitializer = 'uniformFanIn' } = this.#options
+    const { useBias = true, biasInitializer = 'uniformFanIn' } = this.options
     const fans = { fanIn: this.units, fanOut: this.units }
     if (useBias) this.param('recurrentBias', [this.blocks * this.units], biasInitializer, fans)
     return outputShape
@@ -44,13 +38,13 @@ export class GRU extends Recurrent<GRUWeights> {
     const recurrent = recurrentBias === undefined ? product : product.add(recurrentBias)
     const [resetIn, updateIn, candidateIn] = inputs.split(3, 1) as [Tensor, Tensor, Tensor]
     const [resetBefore, updateBefore, candidateBefore] = recurrent.split(3, 1) as [Tensor, Tensor, Tensor]
-    const reset = this.#gate(resetIn.add(resetBefore))
-    const update = this.#gate(updateIn.add(updateBefore))
+    const reset = this.gate(resetIn.add(resetBefore))
+    const update = this.gate(updateIn.add(updateBefore))
     const candidate = this.activation(candidateIn.add(reset.mul(candidateBefore)))
     return [candidate.add(update.mul(output.sub(candidate)))]
   }
 
   override clone(): GRU {
-    return new GRU(this.units, this.#options)
+    return new GRU(this.units, this.options)
   }
 }

@@ -1,19 +1,6 @@
-import { type ActivationName, resolveActivation } from '../activations.js'
 import type { Tensor } from '../tensor.js'
-import type { ActivationFunction } from './activated.js'
-import {
-  Recurrent,
-  type RecurrentOptions,
-  type RecurrentState,
-  type RecurrentWeights,
-  recurrentProduct,
-} from './recurrent.js'
-
-/** Options of {@link LSTM} and {@link GRU}. */
-export interface GatedOptions extends RecurrentOptions {
-  /** Of the gates. Default 'sigmoid'. */
-  recurrentActivation?: ActivationName | ActivationFunction
-}
+import { Gated, type GatedOptions } from './gated.js'
+import { type RecurrentState, type RecurrentWeights, recurrentProduct } from './recurrent.js'
 
 /**
  * Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers, Schmidhuber and Cummins 2000):
@@ -27,16 +14,12 @@ export interface GatedOptions extends RecurrentOptions {
  *
  *     new LSTM(64, { returnSequences: true })
  */
-export class LSTM extends Recurrent {
+export class LSTM extends Gated {
   protected readonly blocks = 4
   protected readonly carried = 2
-  readonly #options: GatedOptions
-  readonly #gate: ActivationFunction
 
   constructor(units: number, options: GatedOptions = {}) {
-    super('LSTM', units, options, ['recurrentActivation'])
-    this.#options = options
-    this.#gate = resolveActivation(options.recurrentActivation ?? 'sigmoid')
+    super('LSTM', units, options)
   }
 
   protected step(
@@ -46,13 +29,13 @@ export class LSTM extends Recurrent {
   ): RecurrentState {
     const sums = inputs.add(recurrentProduct(output, recurrentKernel))
     const [enter, keep, candidate, leave] = sums.split(4, 1) as [Tensor, Tensor, Tensor, Tensor]
-    const cell = this.#gate(keep)
+    const cell = this.gate(keep)
       .mul(memory as Tensor)
-      .add(this.#gate(enter).mul(this.activation(candidate)))
-    return [this.#gate(leave).mul(this.activation(cell)), cell]
+      .add(this.gate(enter).mul(this.activation(candidate)))
+    return [this.gate(leave).mul(this.activation(cell)), cell]
   }
 
   override clone(): LSTM {
-    return new LSTM(this.units, this.#options)
+    return new LSTM(this.units, this.options)
   }
 }

@@ -1,0 +1,21 @@
+import { type ActivationName, resolveActivation } from '../activations.js'
+import type { ActivationFunction } from './activated.js'
+import { Recurrent, type RecurrentOptions, type RecurrentWeights } from './recurrent.js'
+
+/** Options of {@link LSTM} and {@link GRU}. */
+export interface GatedOptions extends RecurrentOptions {
+  /** Of the gates. Default 'sigmoid'. */
+  recurrentActivation?: ActivationName | ActivationFunction
+}
+
+/** Base of recurrent layers with gates: factors from 0 to 1 that decide what is kept and what enters. */
+export abstract class Gated<W extends RecurrentWeights = RecurrentWeights> extends Recurrent<W> {
+  declare protected readonly options: GatedOptions
+  /** Of the gates. */
+  protected readonly gate: ActivationFunction
+
+  constructor(what: string, units: number, options: GatedOptions) {
+    super(what, units, options, ['recurrentActivation'])
+    this.gate = resolveActivation(options.recurrentActivation ?? 'sigmoid')
+  }
+}
