@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import {
   Binned,
   CKA,
+  type CKAOptions,
   createEstimator,
   DiscreteMI,
   DiscriminantMI,
@@ -20,6 +21,8 @@ import {
   KDE,
   kdeEntropy,
   key,
+  laplacianKernel,
+  linearKernel,
   mutualInformation,
   normal,
   RenyiMI,
@@ -164,7 +167,7 @@ test('KDE bounds: lower <= upper <= ln n, and the entropy of one point', (t) => 
 test('CKA: features and kernels agree, batches average before the division', async (t) => {
   const { x, y } = normalPairs(30, 0.4, 3)
   const wide = normal(key(9), [30, 40], { dtype: 'float64' })
-  const kernels = new HSIC({ kernel: 'linear', variant: 'cka' })
+  const kernels = new CKA({ kernel: linearKernel() })
   close(t, new CKA().criterion(x, y), [value(kernels, x, y)], 1e-12)
   close(t, new CKA().criterion(x, wide), [value(kernels, x, wide)], 1e-12)
   const unbiased = new CKA({ unbiased: true })
@@ -175,6 +178,28 @@ test('CKA: features and kernels agree, batches average before the division', asy
   ])
   close(t, [twice], [value(unbiased, x, y)], 1e-12)
   close(t, new CKA({ kernel: 'rbf' }).criterion(x, x.mul(0)), [0])
+})
+
+test('CKA: gradients agree with finite differences, and a segment with separate calls', (t) => {
+  const { x, y } = normalPairs(12, 0.4, 3)
+  const hidden = [normal(key(4), [12, 2, 5], { dtype: 'float64' }), x.square()]
+  for (const options of [
+    {},
+    { unbiased: true },
+    { kernel: 'rbf', sigma: 1.3 },
+    { kernel: 'rbf', sigma: 2, unbiased: true },
+    { kernel: laplacianKernel({ sigma: 3 }) },
+  ] as CKAOptions[]) {
+    const cka = new CKA(options)
+    const inX = (v: Tensor) => cka.criterion(v, y)
+    close(t, grad(inX)(x), numericalGradient(inX, x), 1e-6)
+    const pairs = cka.evaluateSegment([x, ...hidden, y])
+    pairs.forEach(([hx, hy], layer) => {
+      const h = (hidden[layer] as Tensor).reshape([12, -1])
+      close(t, hx as Tensor, [value(cka, h, x)], 1e-9)
+      close(t, hy as Tensor, [value(cka, h, y)], 1e-9)
+    })
+  }
 })
 
 test('Renyi information: entropies within [0, ln n], channels, labels', (t) => {

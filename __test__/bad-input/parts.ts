@@ -220,8 +220,8 @@ const estimators: readonly BadInput[] = [
   bad('an unknown estimator', UnknownNameError, [/"unbised"/, /did you mean "unbiased"/], () =>
     hsic({ sigma: 1, estimator: 'unbised' }),
   ),
-  bad('an unknown variant', UnknownNameError, [/"ckaa"/, /did you mean "cka"/], () =>
-    hsic({ sigma: 1, variant: 'ckaa' }),
+  bad('an unknown variant', UnknownNameError, [/"nHSICC"/, /did you mean "nHSIC"/], () =>
+    hsic({ sigma: 1, variant: 'nHSICC' }),
   ),
   bad('a form that is not defined', ArgumentError, [/no unbiased form/, /use estimator 'biased'/], () =>
     hsic({ sigma: 1, variant: 'nHSIC', estimator: 'unbiased' }),

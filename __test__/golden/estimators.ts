@@ -62,6 +62,15 @@ const hsic =
     return { value: estimator.criterion(inputs.x as Tensor, inputs.y as Tensor) }
   }
 
+const cka: Operation = ({ x, y }, { params: p }) => {
+  const { type, sigma } = p.kernel_x
+  const estimator = new hg.CKA({
+    ...(type === 'gaussian' ? { kernel: 'rbf', sigma } : { kernel: type }),
+    unbiased: summation(p) === 'unbiased',
+  })
+  return { value: estimator.criterion(x as Tensor, y as Tensor) }
+}
+
 const summation = (p: Params): HSICEstimator => {
   const estimator = ESTIMATORS[String(p.estimator)]
   if (estimator === undefined) throw new Error(`no estimator ${p.estimator}`)
@@ -190,7 +199,7 @@ export const estimatorOperations: Readonly<Record<string, Operation>> = {
   kernel_matrix: (inputs, c) => ({ K: hg.kernelMatrix(kernelOf(c.params), inputs.x as Tensor) }),
   hsic: hsic((p) => ({ estimator: summation(p) })),
   nhsic_cca: hsic((p) => ({ variant: 'nHSIC', epsilon: p.epsilon })),
-  cka: hsic((p) => ({ variant: 'cka', estimator: summation(p) })),
+  cka,
   median_sigma: (inputs) => ({ sigma: hg.medianSigma(inputs.x as Tensor) }),
   distance_correlation: distanceCorrelation,
   renyi_matrix_mi: renyi,

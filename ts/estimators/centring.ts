@@ -1,6 +1,8 @@
 /** Centring of kernel and distance matrices. */
+import { centeredProducts } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
-import { offDiagonal } from './samples.js'
+import type { Kernel, Similar } from './kernels.js'
+import { offDiagonal, type Samples } from './samples.js'
 
 /** H K H without a product of matrices: subtract the means of rows and columns, add the mean of all. */
 export function centered(k: Tensor): Tensor {
@@ -27,4 +29,38 @@ export function uCentered(k: Tensor): Tensor {
 /** Sum of the entrywise product. */
 export function inner(a: Tensor, b: Tensor): Tensor {
   return a.mul(b).sum()
+}
+
+/** Samples and the kernel that compares them. */
+export interface KernelSamples {
+  readonly samples: Samples
+  readonly kernel: Kernel
+}
+
+/**
+ * The inner products, in float64, of the centred (`hollow`: U-centred) kernel matrices of any two of the parts. No matrix is stored where every
+ * kernel is one that {@link centeredProducts} knows.
+ */
+export function centredInner(
+  parts: readonly KernelSamples[],
+  hollow: boolean,
+): (a: number, b: number) => Tensor {
+  const similar = parts.map(({ kernel, samples }) => kernel.similar?.(samples))
+  if (similar.every((one) => one !== undefined)) {
+    const all = centeredProducts(similar, { hollow })
+    return (a, b) => {
+      const one = all.slice([a, b], [a + 1, b + 1]).reshape([])
+      return scaled(scaled(one, (similar[a] as Similar).factor), (similar[b] as Similar).factor)
+    }
+  }
+  const matrices = parts.map(({ kernel, samples }) => {
+    const shifted = kernel.shifted(samples)
+    return (hollow ? uCentered(shifted) : centered(shifted)).cast('float64')
+  })
+  return (a, b) => inner(matrices[a] as Tensor, matrices[b] as Tensor)
+}
+
+function scaled(x: Tensor, factor: number | Tensor): Tensor {
+  if (factor === 1) return x
+  return x.mul(typeof factor === 'number' ? factor : factor.cast(x.dtype))
 }

@@ -1,19 +1,21 @@
-import { DataError } from '../errors.js'
+import { ArgumentError, DataError } from '../errors.js'
 import { tidy } from '../memory.js'
 import { where } from '../ops/index.js'
 import { checkOptions } from '../options.js'
 import type { Tensor } from '../tensor.js'
-import { centered, inner, uCentered } from './centring.js'
+import { centredInner, type KernelSamples } from './centring.js'
 import { checkFlag, checkPositive, oneOf } from './check.js'
 import { type SampleData, samplesFrom } from './data.js'
-import { Estimator, type EstimatorOptions } from './estimator.js'
-import { gaussianKernel, medianSigma } from './kernels.js'
+import { Estimator, type EstimatorOptions, splitSegment } from './estimator.js'
+import { deltaKernel, gaussianKernel, isKernel, type Kernel, linearKernel, medianSigma } from './kernels.js'
 import { isLabels, numbersOf, samplesOf } from './samples.js'
 
 /** Options of {@link CKA}. */
 export interface CKAOptions extends EstimatorOptions {
-  /** 'linear' (default) or 'rbf'. */
-  kernel?: 'linear' | 'rbf'
+  /** 'linear' (default), 'rbf', or one made by a kernel function. */
+  kernel?: 'linear' | 'rbf' | Kernel
+  /** rbf: width of both kernels, in place of one from the data. */
+  sigma?: number
   /** rbf: width as a fraction of the median distance of each argument. Default 1; the paper has 0.2, 0.4 and 0.8. */
   fraction?: number
   /** Use the unbiased HSIC_1 in all three places. Default false. */
@@ -26,24 +28,33 @@ type Sums = readonly [xy: Tensor, xx: Tensor, yy: Tensor]
 /**
  * Centred kernel alignment (Kornblith, Norouzi, Lee and Hinton 2019): HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)).
  *
- * - `linear`: |Yc' Xc|^2 / (|Xc' Xc| |Yc' Yc|) in Frobenius norms, computed from the features where there are fewer of them than samples.
- * - `rbf`: Gaussian kernels, each width a fraction of the median distance.
+ * - `linear`: |Yc' Xc|^2 / (|Xc' Xc| |Yc' Yc|) in Frobenius norms, computed from the features where they are few.
+ * - `rbf`: Gaussian kernels, each width a fraction of the median distance, or `sigma`.
+ * - any other {@link Kernel}.
  *
  * From 0 to 1 (the unbiased form may be a little outside), unchanged by rotating and by scaling x or y. The biased form nears 1 when
  * there are many more features than samples, whatever they are: use `unbiased` there. 0 by convention when an argument is constant.
  * In float64. Differentiable.
  */
 export class CKA extends Estimator<CKAOptions> {
-  readonly #isLinear: boolean
+  readonly #kernel: 'linear' | 'rbf' | Kernel
   readonly #fraction: number
   readonly #isUnbiased: boolean
 
   constructor(options: CKAOptions = {}) {
     super(options)
-    checkOptions('CKA', options, ['kernel', 'fraction', 'unbiased', 'device'])
-    const { kernel = 'linear', fraction = 1, unbiased = false } = options
-    this.#isLinear = oneOf('kernel of CKA', kernel, ['linear', 'rbf']) === 'linear'
+    checkOptions('CKA', options, ['kernel', 'sigma', 'fraction', 'unbiased', 'device'])
+    const { kernel = 'linear', sigma, fraction = 1, unbiased = false } = options
+    this.#kernel = isKernel(kernel)
+      ? kernel
+      : oneOf<'linear' | 'rbf'>('kernel of CKA', kernel, ['linear', 'rbf'])
     checkPositive('CKA: fraction', fraction)
+    if (sigma !== undefined) {
+      checkPositive('CKA: sigma', sigma)
+      if (options.fraction !== undefined) {
+        throw new ArgumentError('CKA: sigma and fraction both say the width; give one of them')
+      }
+    }
     checkFlag('CKA: unbiased', unbiased)
     this.#fraction = fraction
     this.#isUnbiased = unbiased
@@ -54,8 +65,7 @@ export class CKA extends Estimator<CKAOptions> {
   }
 
   criterion(x: Tensor, y: Tensor): Tensor {
-    const dtype = x.dtype === 'float64' || y.dtype === 'float64' ? 'float64' : 'float32'
-    return ratio(this.sums(x, y)).cast(dtype)
+    return ratio(this.sums(x, y)).cast(resultType(x, y))
   }
 
   /**
@@ -82,30 +92,55 @@ export class CKA extends Estimator<CKAOptions> {
     return xx * yy > 0 ? xy / Math.sqrt(xx * yy) : 0
   }
 
+  /** Kernel matrices of input and target are made once, and shared by all layers. */
+  override evaluateSegment(segment: readonly Tensor[]): Tensor[][] {
+    const { x, hidden, y } = splitSegment(this.name, segment)
+    for (const other of [...hidden, y]) this.checkCounts(x, other)
+    const sums = this.#sumsOf([x, y, ...hidden])
+    return hidden.map((h, layer) => [
+      ratio(sums(layer + 2, 0)).cast(resultType(h, x)),
+      ratio(sums(layer + 2, 1)).cast(resultType(h, y)),
+    ])
+  }
+
   /** HSIC(K, L), HSIC(K, K) and HSIC(L, L) up to a common factor. */
   protected sums(x: Tensor, y: Tensor): Sums {
     this.checkCounts(x, y)
-    const n = x.shape[0] as number
-    const isNarrow = (v: Tensor) => !isLabels(v) && v.size < n * n
-    if (this.#isLinear && !this.#isUnbiased && isNarrow(x) && isNarrow(y))
-      return featureSums(rows(x), rows(y))
-    const [a, b] = [this.#matrix('x', x), this.#matrix('y', y)]
-    // Batches of different sizes weigh alike, as means of pairs of samples.
-    const pairs = this.#isUnbiased ? n * (n - 3) : (n - 1) ** 2
-    return [inner(a, b).div(pairs), inner(a, a).div(pairs), inner(b, b).div(pairs)]
+    return this.#sumsOf([x, y])(0, 1)
   }
 
-  #matrix(what: string, x: Tensor): Tensor {
-    const given = isLabels(x) ? x : rows(x)
-    const samples = samplesOf(`${this.name}: ${what}`, given)
-    const center = this.#isUnbiased ? uCentered : centered
-    if (this.#isLinear) return center(samples.products(true).cast('float64'))
-    if (isLabels(x)) return center(samples.equal().cast('float64'))
-    const sigma = medianSigma(given).mul(this.#fraction)
-    const scaled = given.div(sigma)
-    return center(gaussianKernel({ sigma: 1 }).shifted(samplesOf(what, scaled)))
+  #sumsOf(parts: readonly Tensor[]): (a: number, b: number) => Sums {
+    const n = (parts[0] as Tensor).shape[0] as number
+    // Batches of different sizes weigh alike, as means of pairs of samples.
+    const pairs = this.#isUnbiased ? n * (n - 3) : (n - 1) ** 2
+    // n d^2 products for each of three norms, against the n^2 d of a kernel matrix.
+    const isNarrow = (v: Tensor) => !isLabels(v) && 3 * (v.size / n) <= n
+    const byFeatures = this.#kernel === 'linear' && !this.#isUnbiased && parts.every(isNarrow)
+    const product = byFeatures
+      ? featureProducts(parts.map(rows))
+      : centredInner(
+          parts.map((part) => this.#compared(part)),
+          this.#isUnbiased,
+        )
+    const of = (a: number, b: number) => product(a, b).div(pairs)
+    return (a, b) => [of(a, b), of(a, a), of(b, b)]
+  }
+
+  /** Samples with their kernel; labels are compared as classes. */
+  #compared(x: Tensor): KernelSamples {
+    if (isLabels(x)) return { samples: samplesOf(this.name, x), kernel: deltaKernel() }
+    const given = rows(x)
+    if (this.#kernel !== 'rbf') {
+      const kernel = this.#kernel === 'linear' ? linearKernel() : this.#kernel
+      return { samples: samplesOf(this.name, given), kernel }
+    }
+    const sigma = this.params.sigma ?? medianSigma(given).mul(this.#fraction)
+    return { samples: samplesOf(this.name, given.div(sigma)), kernel: gaussianKernel({ sigma: 1 }) }
   }
 }
+
+const resultType = (x: Tensor, y: Tensor) =>
+  x.dtype === 'float64' || y.dtype === 'float64' ? 'float64' : 'float32'
 
 function ratio([xy, xx, yy]: Sums): Tensor {
   const norm = xx.mul(yy)
@@ -113,12 +148,14 @@ function ratio([xy, xx, yy]: Sums): Tensor {
   return where(isDefined, xy.div(where(isDefined, norm, 1).sqrt()), 0)
 }
 
-/** The sums for linear kernels without an `[n, n]` matrix: squared norms of products of centred features. */
-function featureSums(x: Tensor, y: Tensor): Sums {
-  const [p, q] = [x.sub(x.mean(0)), y.sub(y.mean(0))]
-  const pairs = ((x.shape[0] as number) - 1) ** 2
-  const square = (a: Tensor, b: Tensor) => a.matmulT(b, { transposeA: true }).square().sum().div(pairs)
-  return [square(p, q), square(p, p), square(q, q)]
+/** Inner products of linear kernel matrices without an `[n, n]` matrix: squared norms of products of centred features. */
+function featureProducts(parts: readonly Tensor[]): (a: number, b: number) => Tensor {
+  const features = parts.map((x) => x.sub(x.mean(0)))
+  return (a, b) =>
+    (features[a] as Tensor)
+      .matmulT(features[b] as Tensor, { transposeA: true })
+      .square()
+      .sum()
 }
 
 /** float64 rows `[n, d]`. */

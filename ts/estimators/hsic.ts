@@ -1,9 +1,8 @@
 import { ArgumentError, unknownName } from '../errors.js'
 import { scope } from '../memory.js'
-import { centeredProducts, where } from '../ops/index.js'
 import { checkOptions } from '../options.js'
 import { eye, type Tensor } from '../tensor.js'
-import { centered, inner, uCentered } from './centring.js'
+import { centered, centredInner, inner } from './centring.js'
 import { oneOf } from './check.js'
 import { Estimator, type EstimatorOptions, splitSegment } from './estimator.js'
 import { kernelOptionNames } from './kernel-options.js'
@@ -11,12 +10,12 @@ import {
   deltaKernel,
   gaussianKernel,
   imqKernel,
+  isKernel,
   type Kernel,
   laplacianKernel,
   linearKernel,
   polynomialKernel,
   type Sigma,
-  type Similar,
 } from './kernels.js'
 import { type Samples, samplesOf } from './samples.js'
 
@@ -27,7 +26,7 @@ export type KernelName = 'gaussian' | 'laplacian' | 'linear' | 'polynomial' | 'i
 export type HSICEstimator = 'biased' | 'biasedN2' | 'unbiased' | 'pyglow'
 
 /** Which measure is built on the kernel matrices. */
-export type HSICVariant = 'plain' | 'nHSIC' | 'cka'
+export type HSICVariant = 'plain' | 'nHSIC'
 
 /** Options of {@link HSIC}. */
 export interface HSICOptions extends EstimatorOptions {
@@ -83,9 +82,7 @@ const KERNELS: { [K in KernelName]: (options: HSICOptions) => Kernel } = {
  * - `unbiased`: HSIC_1 of Song et al. 2012, eq. 5; needs n of at least 4 and may be negative.
  * - `pyglow`: the same trace over (n - 1), for comparison with results of that library.
  *
- * Variants:
- * - `nHSIC`: trace(M_K M_L), M = Kc (Kc + epsilon n I)^-1, Kc = H K H. Ma, Lewis and Kleijn 2019, eq. 4. Computed in float64.
- * - `cka`: HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)) of the chosen estimator. Kornblith et al. 2019. 0 when an argument is constant.
+ * Variant `nHSIC`: trace(M_K M_L), M = Kc (Kc + epsilon n I)^-1, Kc = H K H. Ma, Lewis and Kleijn 2019, eq. 4. Computed in float64.
  *
  *     const hsic = new HSIC({ kernel: 'gaussian', sigma: 5 })
  *     await hsic.estimate(activations, inputs)
@@ -114,7 +111,7 @@ export class HSIC extends Estimator<HSICOptions> {
       'unbiased',
       'pyglow',
     ])
-    this.#variant = oneOf('variant of HSIC', options.variant ?? 'plain', ['plain', 'nHSIC', 'cka'])
+    this.#variant = oneOf('variant of HSIC', options.variant ?? 'plain', ['plain', 'nHSIC'])
     this.#epsilon = options.epsilon ?? 1e-5
     if (!(this.#epsilon > 0)) {
       throw new ArgumentError(`HSIC: epsilon must be above 0, received ${this.#epsilon}`)
@@ -172,28 +169,18 @@ export class HSIC extends Estimator<HSICOptions> {
       const wide = [a, b].some((part) => (samples[part] as Samples).dtype === 'float64')
       const dtype = wide ? 'float64' : 'float32'
       if (this.#variant === 'nHSIC') return as(product(a, b), dtype)
-      if (this.#variant === 'plain') return as(product(a, b).mul(SCALES[this.#estimator](n)), dtype)
-      const norm = product(a, a).mul(product(b, b))
-      const defined = norm.greater(0)
-      return as(where(defined, product(a, b).div(where(defined, norm, 1).sqrt()), 0), dtype)
+      return as(product(a, b).mul(SCALES[this.#estimator](n)), dtype)
     })
   }
 
   /** The inner products of the centred (nHSIC: and regularised) kernel matrices of two parts. */
   #products(parts: readonly Part[], samples: readonly Samples[]): (a: number, b: number) => Tensor {
-    const hollow = this.#estimator === 'unbiased'
-    const similar = parts.map(({ kernel }, part) => kernel.similar?.(samples[part] as Samples))
-    if (this.#variant !== 'nHSIC' && similar.every((one) => one !== undefined)) {
-      const all = centeredProducts(similar, { hollow })
-      return (a, b) => {
-        const one = all.slice([a, b], [a + 1, b + 1]).reshape([])
-        return scaled(scaled(one, (similar[a] as Similar).factor), (similar[b] as Similar).factor)
-      }
+    if (this.#variant !== 'nHSIC') {
+      const pairs = parts.map(({ kernel }, part) => ({ kernel, samples: samples[part] as Samples }))
+      return centredInner(pairs, this.#estimator === 'unbiased')
     }
     const matrices = parts.map(({ kernel, what }, part) => {
-      const shifted = kernel.shifted(samples[part] as Samples)
-      const matrix = as(hollow ? uCentered(shifted) : centered(shifted), 'float64')
-      if (this.#variant !== 'nHSIC') return matrix
+      const matrix = as(centered(kernel.shifted(samples[part] as Samples)), 'float64')
       return scope(`${this.name}/${what}`, () =>
         regularised(matrix, this.#epsilon * (matrix.shape[0] as number)),
       )
@@ -228,18 +215,8 @@ function regularised(k: Tensor, ridge: number): Tensor {
   return k.choleskySolve(factor)
 }
 
-function scaled(x: Tensor, factor: number | Tensor): Tensor {
-  if (factor === 1) return x
-  return x.mul(typeof factor === 'number' ? factor : as(factor, x.dtype))
-}
-
 function as(x: Tensor, dtype: Tensor['dtype']): Tensor {
   return x.dtype === dtype ? x : x.cast(dtype)
-}
-
-function isKernel(kernel: unknown): kernel is Kernel {
-  const { matrix, shifted } = (kernel ?? {}) as Partial<Kernel>
-  return typeof matrix === 'function' && typeof shifted === 'function'
 }
 
 function makeKernel(kernel: KernelName | Kernel, options: HSICOptions): Kernel {

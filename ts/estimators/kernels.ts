@@ -24,6 +24,12 @@ export interface Kernel {
   similar?(samples: Samples): Similar
 }
 
+/** Whether a value is a kernel, made by a kernel function or by hand. */
+export function isKernel(kernel: unknown): kernel is Kernel {
+  const { matrix, shifted } = (kernel ?? {}) as Partial<Kernel>
+  return typeof matrix === 'function' && typeof shifted === 'function'
+}
+
 /** Samples as {@link centeredProducts} compares them: the kernel is `factor` times their similarity, up to a constant. */
 export interface Similar extends SimilarRows {
   readonly factor: number | Tensor
