@@ -1,11 +1,12 @@
 /**
  * Judges the estimators on samples of which the mutual information is known:
  *
- *     npm run judge -- [FOLDER] [--json FILE] [--page FILE]
+ *     npm run judge -- [FOLDER] [--json FILE] [--page FILE] [--trained]
  *
  * FOLDER (default the project's own cases, benches/cases) holds truth.json, the samples it names and, where there are any, the
  * answers of other packages in peers.json. The page, by default docs/accuracy.md, is written for the project's own cases
- * or where --page names one.
+ * or where --page names one. Estimators that train a network for every estimate (MINE and its like, minutes in all) take part
+ * where a page is written, or with --trained.
  */
 import { statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -17,7 +18,7 @@ import { contestants } from './judge/estimators.js'
 import type { Verdict } from './judge/goals.js'
 import { caseLines, json, page, standingLines } from './judge/report.js'
 
-const usage = 'usage: npm run judge -- [FOLDER] [--json FILE] [--page FILE]'
+const usage = 'usage: npm run judge -- [FOLDER] [--json FILE] [--page FILE] [--trained]'
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const ownCases = join(root, 'benches/cases')
 
@@ -28,11 +29,16 @@ interface Settings {
   readonly folder: string
   readonly json: string | undefined
   readonly page: string | undefined
+  readonly trained: boolean
 }
 
 function parse(args: string[]): Settings {
   try {
-    const options = { json: { type: 'string' }, page: { type: 'string' } } as const
+    const options = {
+      json: { type: 'string' },
+      page: { type: 'string' },
+      trained: { type: 'boolean', default: false },
+    } as const
     const { positionals, values } = parseArgs({ args, allowPositionals: true, options })
     if (positionals.length > 1) throw new UsageError('expected one folder')
     const folder = resolve(positionals[0] ?? ownCases)
@@ -40,17 +46,18 @@ function parse(args: string[]): Settings {
       throw new UsageError(`there is no folder ${folder}`)
     }
     const own = positionals.length === 0 ? join(root, 'docs/accuracy.md') : undefined
-    return { folder, json: values.json, page: values.page ?? own }
+    const page = values.page ?? own
+    return { folder, json: values.json, page, trained: values.trained || page !== undefined }
   } catch (error) {
     throw new UsageError(`${(error as Error).message}\n${usage}`, { cause: error })
   }
 }
 
-async function judge(case_: Case): Promise<Verdict> {
+async function judge(case_: Case, withTrained: boolean): Promise<Verdict> {
   const estimates: Record<string, number> = {}
   const seconds: Record<string, number> = {}
   const refusals: Record<string, string> = {}
-  for (const [name, estimator] of Object.entries(contestants(case_))) {
+  for (const [name, estimator] of Object.entries(contestants(case_, withTrained))) {
     const start = performance.now()
     try {
       estimates[name] = await estimator.estimate(case_.x, case_.y)
@@ -70,7 +77,7 @@ async function main(args: string[]): Promise<number> {
   const peers = readPeers(settings.folder)
   const verdicts: Verdict[] = []
   for (const truth of truths) {
-    const verdict = await judge(await load(settings.folder, truth))
+    const verdict = await judge(await load(settings.folder, truth), settings.trained)
     verdicts.push(verdict)
     console.log(caseLines(verdict, peers))
   }

@@ -1,16 +1,21 @@
 /** Which estimators are judged on which kind of data, with their defaults unless the name says otherwise. */
 import {
+  CLUB,
   DiscreteMI,
   DiscriminantMI,
   EDGE,
   type Estimator,
   GaussianCopulaMI,
   GaussianMI,
+  InfoNCE,
   KNN,
   KSG,
+  MINE,
   MixedKSG,
   MutualInformation,
+  NWJ,
   Ross,
+  SMILE,
   StudentCopulaMI,
 } from '../../ts/index.js'
 import type { Kind, Truth } from './cases.js'
@@ -43,10 +48,23 @@ const byKind: Readonly<Record<Kind, Contestants>> = {
   mixed: { auto, 'mixed KSG': new MixedKSG(), 'KSG jittered': new KSG({ jitter: 1e-10 }), EDGE: edge },
 }
 
+/** Those that train a network for every estimate, on continuous data: seconds a case where the others take milliseconds. */
+const trained: Contestants = {
+  MINE: new MINE(),
+  NWJ: new NWJ(),
+  InfoNCE: new InfoNCE(),
+  SMILE: new SMILE(),
+  CLUB: new CLUB(),
+}
+
+/** Whether an estimator is one of those that train a network. */
+export const isTrained = (name: string): boolean => Object.hasOwn(trained, name)
+
 /** EDGE cuts space to cells, of which high dimensions have too many. */
 const edgeColumns = 10
 
-export function contestants({ kind, dx, dy }: Truth): Contestants {
-  const all = Object.entries(byKind[kind])
+/** The estimators for a case; `withTrained` says whether those that train a network are among them. */
+export function contestants({ kind, dx, dy }: Truth, withTrained: boolean): Contestants {
+  const all = Object.entries({ ...byKind[kind], ...(withTrained && kind === 'cc' ? trained : {}) })
   return Object.fromEntries(all.filter(([name]) => name !== 'EDGE' || dx + dy <= edgeColumns))
 }

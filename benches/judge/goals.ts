@@ -21,14 +21,17 @@ const median = (values: readonly number[]) => {
 export const errorOf = ({ truth, estimates }: Verdict, estimator: string): number =>
   Math.abs((estimates[estimator] ?? Number.NaN) - truth.mi_nats)
 
+/** Mean absolute error of an estimator on the cases that it answered. */
+export const meanError = (verdicts: readonly Verdict[], estimator: string): number =>
+  mean(verdicts.filter(({ estimates }) => estimator in estimates).map((v) => errorOf(v, estimator)))
+
 /** Mean absolute error of each estimator on the cases of each kind. */
 export function families(verdicts: readonly Verdict[]): Partial<Record<Kind, Record<string, number>>> {
   const result: Partial<Record<Kind, Record<string, number>>> = {}
   for (const kind of ['cc', 'cd', 'dd', 'mixed'] as const) {
     const of = verdicts.filter(({ truth }) => truth.kind === kind)
     const names = [...new Set(of.flatMap(({ estimates }) => Object.keys(estimates)))]
-    const meanOf = (name: string) => mean(of.filter((v) => name in v.estimates).map((v) => errorOf(v, name)))
-    if (of.length > 0) result[kind] = Object.fromEntries(names.map((name) => [name, meanOf(name)]))
+    if (of.length > 0) result[kind] = Object.fromEntries(names.map((name) => [name, meanError(of, name)]))
   }
   return result
 }

@@ -1,6 +1,16 @@
 /** The verdicts as text for the terminal, as a page and as JSON. */
 import type { Peers } from './cases.js'
-import { closeCases, errorOf, families, type Standing, standings, type Verdict } from './goals.js'
+import { isTrained } from './estimators.js'
+import {
+  closeCases,
+  errorOf,
+  families,
+  mean,
+  meanError,
+  type Standing,
+  standings,
+  type Verdict,
+} from './goals.js'
 
 const kinds = {
   cc: 'Continuous',
@@ -66,33 +76,78 @@ export function page(verdicts: readonly Verdict[], peers: Peers): string {
     'Written by `npm run judge`. Estimates of mutual information on samples of which it is known, in nats; errors are absolute. ' +
       'No estimator is tuned to a case: `auto` is `mutualInformation(x, y)`, the others have their defaults. Peers are other packages on the same samples.',
     '## Families against the goals',
-    [
-      cells(standingHead),
-      cells(standingHead.map(() => '---')),
-      ...standings(verdicts, peers).map((s) => cells(standingRow(s))),
-    ].join('\n'),
+    table(standingHead, standings(verdicts, peers).map(standingRow)),
   ]
   if (of > 0) parts.push(`\`auto\` answers ${close} of ${of} continuous cases to 0.05 nats.`)
-  const means = families(verdicts)
   for (const [kind, title] of Object.entries(kinds) as [keyof typeof kinds, string][]) {
-    const ours = means[kind]
-    if (ours === undefined) continue
     const chosen = verdicts.filter(({ truth }) => truth.kind === kind)
-    const names = Object.keys(ours)
-    const head = ['case', 'truth', ...names, 'best peer']
-    const rows = chosen.map((verdict) => [
-      verdict.truth.name,
-      verdict.truth.mi_nats.toFixed(3),
-      ...names.map((name) => (name in verdict.estimates ? errorOf(verdict, name).toFixed(4) : '')),
-      bestOf(verdict.truth.name, peers),
-    ])
-    const last = ['**mean**', '', ...names.map((name) => `**${(ours[name] as number).toFixed(4)}**`), '']
-    parts.push(
-      `## ${title}: errors by case`,
-      [cells(head), cells(head.map(() => '---')), ...rows.map(cells), cells(last)].join('\n'),
-    )
+    if (chosen.length > 0) parts.push(`## ${title}: errors by case`, errorTable(chosen, peers))
+  }
+  const trained = verdicts.filter(({ estimates }) => Object.keys(estimates).some(isTrained))
+  if (trained.length > 0) {
+    parts.push('## Trained critics: errors by case', trainedIntroduction, trainedTable(trained, peers))
   }
   return `${parts.join('\n\n')}\n`
+}
+
+const errorCell = (verdict: Verdict, name: string) =>
+  name in verdict.estimates ? errorOf(verdict, name).toFixed(4) : ''
+
+/** A table with columns of even width. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((_, c) => Math.max(3, ...[head, ...rows].map((row) => (row[c] as string).length)))
+  const line = (row: readonly string[]) => cells(row.map((cell, c) => cell.padEnd(widths[c] as number)))
+  return [line(head), cells(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n')
+}
+
+/** Cases of one kind: errors of the estimators that train no network, and the best peer. */
+function errorTable(verdicts: readonly Verdict[], peers: Peers): string {
+  const names = [...new Set(verdicts.flatMap(({ estimates }) => Object.keys(estimates)))]
+  const quick = names.filter((name) => !isTrained(name))
+  const rows = verdicts.map((verdict) => [
+    verdict.truth.name,
+    verdict.truth.mi_nats.toFixed(3),
+    ...quick.map((name) => errorCell(verdict, name)),
+    bestOf(verdict.truth.name, peers),
+  ])
+  const means = quick.map((name) => `**${meanError(verdicts, name).toFixed(4)}**`)
+  return table(['case', 'truth', ...quick, 'best peer'], [...rows, ['**mean**', '', ...means, '']])
+}
+
+const trainedIntroduction =
+  'A network is trained for every estimate, on three fifths of the samples, and evaluated on a fifth that took no part. CLUB is an upper bound that is far above the ' +
+  'truth where y is nearly a function of x, even with the true conditional (rho^2 / (1 - rho^2) for a normal pair). The means over cases that a peer answered compare with it.'
+
+/** Peers that train a network, as `peers.json` names them. */
+const trainedPeers = ['bmi.MINE(16,8)', 'bmi.InfoNCE(16,8)']
+
+function trainedTable(verdicts: readonly Verdict[], peers: Peers): string {
+  const names = [...new Set(verdicts.flatMap(({ estimates }) => Object.keys(estimates)))].filter(isTrained)
+  const theirs = (verdict: Verdict, peer: string) => peers.get(verdict.truth.name)?.get(peer)
+  const rows = verdicts.map((verdict) => [
+    verdict.truth.name,
+    verdict.truth.mi_nats.toFixed(3),
+    ...names.map((name) => errorCell(verdict, name)),
+    ...trainedPeers.map((peer) => theirs(verdict, peer)?.toFixed(4) ?? ''),
+  ])
+  const summary = (title: string, of: readonly Verdict[], peer?: string) => [
+    `**${title}**`,
+    '',
+    ...names.map((name) => `**${meanError(of, name).toFixed(4)}**`),
+    ...trainedPeers.map((name) =>
+      name === peer ? `**${mean(of.map((verdict) => theirs(verdict, name) as number)).toFixed(4)}**` : '',
+    ),
+  ]
+  const shared = trainedPeers.flatMap((peer) => {
+    const of = verdicts.filter((verdict) => theirs(verdict, peer) !== undefined)
+    return of.length === 0 ? [] : [summary(`mean of the ${of.length} cases of ${peer}`, of, peer)]
+  })
+  const seconds = names.map((name) => mean(verdicts.map((verdict) => verdict.seconds[name] ?? 0)).toFixed(1))
+  const times = ['seconds a case', '', ...seconds, ...trainedPeers.map(() => '')]
+  return table(
+    ['case', 'truth', ...names, ...trainedPeers],
+    [...rows, summary('mean', verdicts), ...shared, times],
+  )
 }
 
 /** What `--json` writes. */

@@ -34,11 +34,11 @@ export function denseWeights(
   return weights
 }
 
-/** The network of {@link denseWeights} on rows `[n, inputs]`, from the given layer on. */
-export function dense(values: CriticValues, name: string, x: Tensor, start = 0): Tensor {
+/** The network of {@link denseWeights} on rows `[n, inputs]`. */
+export function dense(values: CriticValues, name: string, x: Tensor): Tensor {
   let y = x
-  for (let layer = start; values[`${name}.${layer}.kernel`] !== undefined; layer++) {
-    y = affine(values, name, layer, layer > start ? y.relu() : y)
+  for (let layer = 0; values[`${name}.${layer}.kernel`] !== undefined; layer++) {
+    y = affine(values, name, layer, layer > 0 ? y.relu() : y)
   }
   return y
 }
@@ -49,19 +49,30 @@ function affine(values: CriticValues, name: string, layer: number, x: Tensor): T
 
 /**
  * Scores of all pairs `[n, m]` by one network of both: its first layer is a sum of a part for x and a part for y, so it is computed n + m
- * times and not n m times.
+ * times and not n m times. Hidden units are rows and pairs are columns, so that what all pairs share is one number per row.
  */
 export function jointScores(values: CriticValues, x: Tensor, y: Tensor): Tensor {
-  const kernel = values['joint.0.kernel'] as Tensor
+  const [kernel, bias] = layerOf(values, 0)
   const cut = x.shape[1] as number
-  const left = x.matmul(kernel.slice([0], [cut])).add(values['joint.0.bias'] as Tensor)
-  const right = y.matmul(kernel.slice([cut]))
-  const [n, m, width] = [left.shape[0], right.shape[0], left.shape[1]] as [number, number, number]
-  const first = left
-    .expandDims(1)
-    .add(right.expandDims(0))
-    .reshape([n * m, width])
-  return dense(values, 'joint', first.relu(), 1).reshape([n, m])
+  const isTransposed = { transposeA: true, transposeB: true }
+  const left = kernel.slice([0], [cut]).matmulT(x, isTransposed).add(bias)
+  const right = kernel.slice([cut]).matmulT(y, isTransposed)
+  const [n, m, width] = [left.shape[1], right.shape[1], left.shape[0]] as [number, number, number]
+  let z = left
+    .expandDims(2)
+    .add(right.expandDims(1))
+    .reshape([width, n * m])
+  for (let layer = 1; values[`joint.${layer}.kernel`] !== undefined; layer++) {
+    const [kernel, bias] = layerOf(values, layer)
+    z = kernel.matmulT(z.relu(), { transposeA: true }).add(bias)
+  }
+  return z.reshape([n, m])
+}
+
+/** Kernel `[inputs, units]` and bias `[units, 1]` of a layer of the joint network. */
+function layerOf(values: CriticValues, layer: number): [kernel: Tensor, bias: Tensor] {
+  const bias = values[`joint.${layer}.bias`] as Tensor
+  return [values[`joint.${layer}.kernel`] as Tensor, bias.expandDims(1)]
 }
 
 /** Scores of all pairs `[n, m]` as inner products of a network of x and a network of y. */

@@ -16,9 +16,9 @@ import { classesOf, isLabels } from './samples.js'
 export interface TrainedOptions {
   /** Widths of the hidden layers (relu). Default [16, 8]. */
   hidden?: readonly number[]
-  /** Samples of a step, of which all pairs are scored. Default 128. */
+  /** Samples of a step, of which all pairs are scored. Default 64. */
   batchSize?: number
-  /** Of Adam. Default 1e-3. */
+  /** Of Adam. Default 5e-3. */
   learningRate?: number
   /** Steps at most. Default 5000. */
   steps?: number
@@ -35,8 +35,8 @@ export interface TrainedOptions {
 /** The defaults of {@link TrainedOptions}. */
 export const trainedDefaults: Required<TrainedOptions> = {
   hidden: [16, 8],
-  batchSize: 128,
-  learningRate: 1e-3,
+  batchSize: 64,
+  learningRate: 5e-3,
   steps: 5000,
   patience: 10,
   heldOut: 0.4,
@@ -59,7 +59,7 @@ interface Part {
  * An estimator of information that trains a network for every estimate: on one part of the samples, ended by a second, evaluated on a third that
  * took no part, since a bound on the samples it was trained on grows without limit.
  *
- * `estimate` takes seconds. There is no lazy `criterion`; as an evaluator it runs at the end of epochs or on a probe.
+ * `estimate` takes up to seconds. There is no lazy `criterion`; as an evaluator it runs at the end of epochs or on a probe.
  */
 export abstract class TrainedEstimator<O extends object = object> extends InformationEstimator<
   O & TrainedOptions
@@ -188,10 +188,12 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
       const batches = batchesOf(training.x.shape[0] as number, batchSize, new HostRandom(seed + 1))
       let best = { value: Number.NEGATIVE_INFINITY, weights: await snapshot(weights) }
       for (let done = 0, waits = 0; done < steps && waits < patience; ) {
-        for (let i = 0; i < validationInterval && done < steps; i++, done++) {
+        const pending: Promise<unknown>[] = []
+        for (; pending.length < validationInterval && done < steps; done++) {
           using rows = tensor(batches.next())
-          await step({ rows })
+          pending.push(step({ rows }))
         }
+        await Promise.all(pending)
         const now = await snapshot(weights)
         const value = await this.#measure((v, a, b) => this.score(v, a, b), now, validation)
         if (Number.isNaN(value)) break
