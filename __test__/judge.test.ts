@@ -6,11 +6,14 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import test from 'ava'
-import { readPeers, readTruths } from '../benches/judge/cases.js'
+import { load, readPeers, readTruths } from '../benches/judge/cases.js'
+import { studentTerm } from '../benches/judge/draws.js'
+import { writeFresh } from '../benches/judge/fresh.js'
 import { standings, type Verdict } from '../benches/judge/goals.js'
 import { HostRandom, writeNpy } from '../ts/index.js'
 
 const program = fileURLToPath(new URL('../benches/judge.js', import.meta.url))
+const ownCases = fileURLToPath(new URL('../../benches/cases', import.meta.url))
 const run = promisify(execFile)
 
 /** Independent uniform numbers, and a fair coin seen through a channel that errs in one of ten. */
@@ -75,11 +78,34 @@ test('wrong arguments and folders say what is wrong', async (t) => {
   await rm(empty, { recursive: true })
 })
 
+test('fresh cases are whole, and what they tell is known', async (t) => {
+  const path = await mkdtemp(join(tmpdir(), 'judge-test-'))
+  await writeFresh(path, 1)
+  const truths = readTruths(path)
+  t.deepEqual([...new Set(truths.map(({ kind }) => kind))], ['cc', 'cd', 'dd', 'mixed'])
+  for (const truth of truths) await t.notThrowsAsync(load(path, truth))
+  const information = (name: string) => truths.find((truth) => truth.name === name)?.mi_nats ?? Number.NaN
+  const near = (name: string, value: number) => t.true(Math.abs(information(name) - value) < 1e-4, name)
+  near('fresh-gauss3-rho0.7', -1.5 * Math.log(0.51))
+  near('fresh-1v1-additive-0.3', 0.3 - Math.log(0.6))
+  near('fresh-indep4x4', 0)
+  const own = readTruths(ownCases).find(({ name }) => name === 'bmi-asinh-student-identity-5-5-2')
+  t.true(Math.abs(studentTerm(2) + studentTerm(12) - 2 * studentTerm(7) - (own?.mi_nats ?? 0)) < 1e-3)
+  // A normal pair through a relu tells less than all of it and more than its sign.
+  const all = -0.5 * Math.log(1 - 0.64)
+  t.true(information('fresh-mixed-relu-0.8') < all && information('fresh-mixed-relu-0.8') > all / 2)
+  await rm(path, { recursive: true })
+  const wrong = await t.throwsAsync<Error & { code: number; stderr: string }>(
+    run(process.execPath, [program, '--fresh', 'x']),
+  )
+  t.is(wrong?.code, 2)
+  t.regex(wrong?.stderr ?? '', /--fresh takes a whole number/)
+})
+
 test("the project's own cases are whole, and standings compare with peers that answered all", (t) => {
-  const own = fileURLToPath(new URL('../../benches/cases', import.meta.url))
-  const truths = readTruths(own)
+  const truths = readTruths(ownCases)
   t.is(truths.length, 53)
-  const peers = readPeers(own)
+  const peers = readPeers(ownCases)
   const exact = truths.map(
     (truth): Verdict => ({ truth, estimates: { auto: truth.mi_nats }, seconds: {}, refusals: {} }),
   )
