@@ -85,6 +85,7 @@ test('one class, a class with one sample', async (t) => {
   const lonely = labels.map((label, i) => (i === 0 ? 9 : label))
   for (const estimator of [
     new hg.DiscriminantMI(),
+    new hg.Ross(),
     new hg.Binned(),
     new hg.KDE(),
     new hg.MutualInformation(),
@@ -115,9 +116,38 @@ test('all points equal, ties, columns that are combinations of others', async (t
   t.true((await hg.mutualInformation(x, x)) > 1)
 })
 
+test('a kernel whose matrix is not positive definite, and repeated samples, are named', async (t) => {
+  const linear = hg.linearKernel()
+  const kernel: hg.Kernel = {
+    name: 'negative',
+    params: {},
+    matrix: (samples) => linear.matrix(samples).neg(),
+    shifted: (samples) => linear.shifted(samples).neg(),
+  }
+  const nhsic = new hg.HSIC({ kernel, variant: 'nHSIC' })
+  await refused(t, nhsic, x, y, 'NUMERICAL', /HSIC\/x.*not positive definite: pivot 0.*add a small multiple/)
+  const coins = Float64Array.from({ length: 40 }, (_, i) => i % 2)
+  await refused(t, new hg.KNN(), coins, y, 'DATA', /sample 0 is given 20 times.*use MixedKSG.*jitter/)
+  await refused(t, new hg.MixedKSG({ k: 40 }), x, y, 'DATA', /at least 41 samples, received 40/)
+})
+
+test('one-hot labels of another width in every batch are the same classes', async (t) => {
+  const halves = [0, 20].map((from) => ({
+    x: x.slice([from], [from + 20]),
+    labels: tensor(labels.slice(from, from + 20)),
+  }))
+  const cka = new hg.CKA({ unbiased: true })
+  const widths = (first: number, second: number) =>
+    halves.map((half, i): [hg.Tensor, hg.Tensor] => [half.x, half.labels.oneHot(i === 0 ? first : second)])
+  close(t, [await cka.estimateBatches(widths(4, 7))], [await cka.estimateBatches(widths(4, 4))], 1e-12)
+})
+
 test('options that cannot work are refused at construction', (t) => {
   for (const [make, code, says] of [
-    [() => new hg.HSIC({ sigma: -1 }), 'ARGUMENT', /sigma/],
+    [() => new hg.HSIC({ sigma: -1 }), 'ARGUMENT', /sigma must be a finite number above 0, received -1/],
+    [() => new hg.HSIC({ sigma: 0 }), 'ARGUMENT', /sigma must be a finite number above 0, received 0/],
+    [() => new hg.CKA({ kernel: 'rbf', sigma: 0 }), 'ARGUMENT', /CKA: sigma.*received 0/],
+    [() => new hg.CKA({ sigma: 1, fraction: 1 }), 'ARGUMENT', /give one of them/],
     [() => new hg.RenyiMI({ sigma: 0 }), 'ARGUMENT', /sigma/],
     [() => new hg.RenyiMI({ alpha: 1 }), 'ARGUMENT', /alpha/],
     [() => new hg.KDE({ variance: 0 }), 'ARGUMENT', /variance/],
