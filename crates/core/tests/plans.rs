@@ -310,3 +310,19 @@ fn gates_are_computed_where_they_are_used() {
     assert_eq!(program.steps.len(), 1);
     check("gates", &program);
 }
+
+#[test]
+fn slices_of_what_changes_nothing_are_of_the_input() {
+    let mut graph = Graph::new();
+    let x = input(&mut graph, &[8]);
+    let mut b = Build::new(&mut graph);
+    let same = b.mul_scalar(x, 1.0);
+    let op = Op::Slice {
+        start: [4].into(),
+        step: [1].into(),
+    };
+    let half = b.add_op(op, &[same], Some(&Spec::new([4], DType::F32)));
+    b.finish(&[half]);
+    let program = plan(&graph, &[half], &[x], &[]);
+    assert_eq!((program.inputs.len(), program.steps.len()), (1, 1));
+}

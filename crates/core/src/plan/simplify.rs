@@ -36,6 +36,7 @@ pub fn simplify(trace: &Trace) -> Simple {
     let mut representative = Vec::with_capacity(trace.nodes.len());
     for (node, cut) in trace.nodes.iter().zip(cut) {
         let inputs: Vec<u32> = node.inputs.iter().map(|&i| representative[i as usize]).collect();
+        let known = unique.nodes.len();
         let at = match unchanged(&node.op, &inputs, &node.spec, &unique.nodes) {
             Some(input) => input,
             None if node.op == Op::Input => unique.push(node.clone(), inputs),
@@ -48,7 +49,8 @@ pub fn simplify(trace: &Trace) -> Simple {
                 (op, None) => unique.add(op.clone(), inputs, node.spec.clone(), node.scope),
             },
         };
-        if cut {
+        // What is a node that was there before may be wanted whole.
+        if cut && at as usize >= known {
             unique.cut.insert(at);
         }
         representative.push(at);
