@@ -35,6 +35,8 @@ pub enum Place {
     Output(usize),
     /// The arena, at a byte offset that is a multiple of 64.
     Arena(usize),
+    /// Nowhere for long: only the steps of one row group touch it, and its rows are kept while the group is at them.
+    Private,
 }
 
 /// A tensor that exists in memory, contiguous and row-major.

@@ -20,7 +20,15 @@ pub fn print(program: &Program) -> String {
     for (i, step) in program.steps.iter().enumerate() {
         if let Some(group) = program.groups.iter().find(|group| group.steps.start == i) {
             let last = group.steps.end - 1;
-            let _ = writeln!(text, "      steps {i} to {last} go together, {} rows", group.rows);
+            let segments = match group.segments() {
+                1 => String::new(),
+                segments => format!(" in {segments} segments"),
+            };
+            let _ = writeln!(
+                text,
+                "      steps {i} to {last} go together, {} rows{segments}",
+                group.rows
+            );
         }
         if let Some(steps) = program.independent.iter().find(|steps| steps.start == i) {
             let last = steps.end - 1;
@@ -86,6 +94,7 @@ fn operand(program: &Program, slot: SlotId) -> String {
         Place::Input(i) => format!("in{i}"),
         Place::Output(i) => format!("out{i}"),
         Place::Arena(at) => format!("@{at:x}"),
+        Place::Private => format!("%{slot}"),
     };
     format!("{place}:{dtype}{shape}")
 }

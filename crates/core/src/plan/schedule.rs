@@ -298,7 +298,7 @@ fn groups(draft: &Draft, donations: &[Option<usize>]) -> Vec<RowGroup> {
     groups
 }
 
-/// Puts slots and scratch into the arena; returns its size.
+/// Puts slots and scratch into the arena, but for what is private to a group; returns its size.
 fn place(draft: &mut Draft, groups: &[RowGroup], independent: &[Range<usize>]) -> usize {
     let parts = joined::parts(draft);
     // The steps of a group, and those beside each other, happen at the same time.
@@ -307,6 +307,14 @@ fn place(draft: &mut Draft, groups: &[RowGroup], independent: &[Range<usize>]) -
         time[steps.clone()].fill((steps.start, steps.end - 1));
     }
     let life = lives(draft, &time, &parts);
+    for RowGroup { steps, .. } in groups {
+        let all_life = Some((steps.start, steps.end - 1));
+        for slot in draft.steps[steps.clone()].iter().flat_map(writes) {
+            if draft.slots[slot].1.is_none() && parts[slot].is_none() && life[slot] == all_life {
+                draft.slots[slot].1 = Some(Place::Private);
+            }
+        }
+    }
     let mut blocks = Vec::new();
     let mut slots = Vec::new();
     for (slot, (spec, place)) in draft.slots.iter().enumerate() {

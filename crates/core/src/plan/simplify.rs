@@ -1,13 +1,14 @@
-//! Dead nodes, common subexpressions, operations that change nothing, arithmetic on constants, and matrix products
-//! that are none.
+//! Dead nodes, common subexpressions, operations that change nothing, arithmetic on constants, matrix products that
+//! are none, and sums of what is the same all over.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::dtype::DType;
-use crate::elementwise::BinaryOp;
-use crate::op::{Op, Spec};
+use crate::elementwise::{BinaryOp, UnaryOp};
+use crate::op::{Op, Reduction, Spec};
 use crate::plan::trace::{Trace, TraceNode};
 use crate::reference::{self, Value};
+use crate::shape::Shape;
 
 /// Terms up to which a large matrix product is written as arithmetic, and elements that make it large.
 const FEW_TERMS: usize = 8;
@@ -29,12 +30,14 @@ pub struct Simple {
 pub fn simplify(trace: &Trace) -> Simple {
     let mut unique = Unique {
         nodes: Vec::with_capacity(trace.nodes.len()),
+        uses: Vec::with_capacity(trace.nodes.len()),
         same: HashMap::new(),
         cut: HashSet::new(),
     };
+    let uses = uses(trace);
     let cut = cut_up(trace);
     let mut representative = Vec::with_capacity(trace.nodes.len());
-    for (node, cut) in trace.nodes.iter().zip(cut) {
+    for ((node, uses), cut) in trace.nodes.iter().zip(uses).zip(cut) {
         let inputs: Vec<u32> = node.inputs.iter().map(|&i| representative[i as usize]).collect();
         let known = unique.nodes.len();
         let at = match unchanged(&node.op, &inputs, &node.spec, &unique.nodes) {
@@ -46,6 +49,13 @@ pub fn simplify(trace: &Trace) -> Simple {
                     unique.outer_products(&inputs, (ta, tb), node)
                 }
                 (op @ Op::Slice { .. }, None) => unique.slice(op, inputs[0], node),
+                (
+                    Op::Reduce {
+                        kind: Reduction::Sum,
+                        axes,
+                    },
+                    None,
+                ) => unique.sum(inputs[0], axes, node),
                 (op, None) => unique.add(op.clone(), inputs, node.spec.clone(), node.scope),
             },
         };
@@ -53,6 +63,7 @@ pub fn simplify(trace: &Trace) -> Simple {
         if cut && at as usize >= known {
             unique.cut.insert(at);
         }
+        unique.uses[at as usize] += uses;
         representative.push(at);
     }
     let nodes = unique.nodes;
@@ -114,9 +125,22 @@ fn cut_up(trace: &Trace) -> Vec<bool> {
     cut
 }
 
+/// How many nodes read each node of a trace.
+fn uses(trace: &Trace) -> Vec<usize> {
+    let mut uses = vec![0; trace.nodes.len()];
+    for node in &trace.nodes {
+        for (k, &input) in node.inputs.iter().enumerate() {
+            uses[input as usize] += usize::from(!node.inputs[..k].contains(&input));
+        }
+    }
+    uses
+}
+
 /// Nodes while they are gathered, each once.
 struct Unique {
     nodes: Vec<TraceNode>,
+    /// Nodes of the trace that read each.
+    uses: Vec<usize>,
     same: HashMap<(Op, Vec<u32>, Spec), u32>,
     /// Elementwise nodes that are wanted in slices only.
     cut: HashSet<u32>,
@@ -125,6 +149,7 @@ struct Unique {
 impl Unique {
     fn push(&mut self, node: TraceNode, inputs: Vec<u32>) -> u32 {
         self.nodes.push(TraceNode { inputs, ..node });
+        self.uses.push(0);
         (self.nodes.len() - 1) as u32
     }
 
@@ -230,6 +255,91 @@ impl Unique {
             at = self.like(Op::Broadcast, vec![at], node);
         }
         at
+    }
+
+    /// The sum of `x`. Signs and factors that are the same along `axes` are applied to the sum, so that the product
+    /// need not exist; unless the other factor would exist for the sum alone.
+    fn sum(&mut self, x: u32, axes: &[usize], node: &TraceNode) -> u32 {
+        let TraceNode { op, inputs, spec, .. } = self.nodes[x as usize].clone();
+        let [a, b] = [inputs.first(), inputs.get(1)].map(|input| input.copied().unwrap_or(x));
+        match op {
+            Op::Unary(UnaryOp::Neg) => {
+                let sum = self.sum(a, axes, node);
+                self.like(op, vec![sum], node)
+            }
+            Op::Binary(BinaryOp::Add) if a == b => {
+                let sum = self.sum(a, axes, node);
+                self.like(op, vec![sum, sum], node)
+            }
+            Op::Binary(BinaryOp::Mul | BinaryOp::Div) if spec.dtype.is_float() => {
+                let even = |factor: u32| self.is_even(factor, axes);
+                let (terms, factor) = match op {
+                    _ if even(b) && self.exists(a) => (a, b),
+                    Op::Binary(BinaryOp::Mul) if even(a) && self.exists(b) => (b, a),
+                    _ => return self.plain_sum(x, axes, node),
+                };
+                let sum = self.sum(terms, axes, node);
+                let factor = self.anywhere(factor, axes, node);
+                self.like(op, vec![sum, factor], node)
+            }
+            _ => self.plain_sum(x, axes, node),
+        }
+    }
+
+    fn plain_sum(&mut self, x: u32, axes: &[usize], node: &TraceNode) -> u32 {
+        let op = Op::Reduce {
+            kind: Reduction::Sum,
+            axes: axes.into(),
+        };
+        self.like(op, vec![x], node)
+    }
+
+    /// Whether the node is needed for more than one sum.
+    fn exists(&self, node: u32) -> bool {
+        self.uses[node as usize] > 1 || !self.nodes[node as usize].op.is_elementwise()
+    }
+
+    /// Whether a tensor is the same all along `axes`.
+    fn is_even(&self, node: u32, axes: &[usize]) -> bool {
+        let TraceNode { op, inputs, .. } = &self.nodes[node as usize];
+        match op {
+            Op::Const(_) => true,
+            Op::Broadcast => {
+                let from = &self.nodes[inputs[0] as usize].spec.shape;
+                axes.iter().all(|&axis| from[axis] == 1)
+            }
+            _ => false,
+        }
+    }
+
+    /// A tensor that is the same all along `axes` at any place of them, like `node`, which has not those axes.
+    fn anywhere(&mut self, even: u32, axes: &[usize], node: &TraceNode) -> u32 {
+        let TraceNode { op, inputs, .. } = self.nodes[even as usize].clone();
+        if let Op::Const(_) = op {
+            return self.like(op, Vec::new(), node);
+        }
+        let given = self.nodes[inputs[0] as usize].spec.clone();
+        let kept = given
+            .shape
+            .dims()
+            .iter()
+            .enumerate()
+            .filter(|(axis, _)| !axes.contains(axis));
+        let shape: Shape = kept.map(|(_, &extent)| extent).collect();
+        let mut at = inputs[0];
+        if shape != given.shape {
+            at = self.add(
+                Op::Reshape,
+                vec![at],
+                Spec::new(shape.clone(), given.dtype),
+                node.scope,
+            );
+        }
+        if shape == node.spec.shape {
+            at
+        } else {
+            self.like(Op::Broadcast, vec![at], node)
+        }
     }
 
     fn like(&mut self, op: Op, inputs: Vec<u32>, node: &TraceNode) -> u32 {

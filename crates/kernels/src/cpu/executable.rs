@@ -69,20 +69,21 @@ struct Kernels {
 
 impl Kernels {
     fn of(program: &Program, env: &Env) -> Result<Kernels> {
-        let mut clusters = Vec::with_capacity(program.steps.len());
-        for step in &program.steps {
-            clusters.push(match &step.kind {
-                StepKind::Cluster(cluster) => {
-                    Some(ClusterKernel::new(cluster, program, env.level).map_err(|e| e.within(&step.scope))?)
-                }
-                StepKind::Op { .. } => None,
-            });
-        }
         let mut rows: Vec<Option<(RowsKernel, usize)>> = program.steps.iter().map(|_| None).collect();
+        let mut grouped = vec![false; program.steps.len()];
         for group in &program.groups {
             let steps = group.steps.clone();
-            let kernel = RowsKernel::new(program, group, &mut clusters[steps.clone()], env)?;
-            rows[steps.start] = kernel.map(|kernel| (kernel, steps.len()));
+            rows[steps.start] = Some((RowsKernel::new(program, group, env)?, steps.len()));
+            grouped[steps].fill(true);
+        }
+        let mut clusters = Vec::with_capacity(program.steps.len());
+        for (step, grouped) in program.steps.iter().zip(grouped) {
+            clusters.push(match &step.kind {
+                StepKind::Cluster(cluster) if !grouped => {
+                    Some(ClusterKernel::new(cluster, program, env.level).map_err(|e| e.within(&step.scope))?)
+                }
+                StepKind::Cluster(_) | StepKind::Op { .. } => None,
+            });
         }
         Ok(Kernels { clusters, rows })
     }
@@ -375,7 +376,7 @@ fn check_apart(
 ) -> Result<()> {
     let arena = |slot: SlotId| match program.slots[slot].place {
         Place::Arena(offset) => Some((offset, program.slots[slot].spec.bytes())),
-        Place::Input(_) | Place::Output(_) => None,
+        Place::Input(_) | Place::Output(_) | Place::Private => None,
     };
     let overlap =
         |a: (usize, usize), b: (usize, usize)| a.0 < b.0 + b.1 && b.0 < a.0 + a.1 && a.1 > 0 && b.1 > 0;

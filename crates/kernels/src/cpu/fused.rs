@@ -76,7 +76,7 @@ fn readers(program: &Program, slot: SlotId) -> usize {
 fn in_scratch(program: &Program, slot: SlotId, (start, bytes): (usize, usize)) -> bool {
     match program.slots[slot].place {
         Place::Arena(at) => at < start + bytes && start < at + program.slots[slot].spec.bytes(),
-        Place::Input(_) | Place::Output(_) => false,
+        Place::Input(_) | Place::Output(_) | Place::Private => false,
     }
 }
 

@@ -357,6 +357,16 @@ impl RawBytes {
         unsafe { self.start.as_ptr().add(offset) }
     }
 
+    /// `len` of the bytes, from `offset` on.
+    pub fn part(&self, offset: usize, len: usize) -> RawBytes {
+        assert!(offset + len <= self.len);
+        RawBytes {
+            // SAFETY: within these bytes, as just checked.
+            start: unsafe { self.start.add(offset) },
+            len,
+        }
+    }
+
     pub const EMPTY: RawBytes = RawBytes {
         start: NonNull::<Line>::dangling().cast(),
         len: 0,

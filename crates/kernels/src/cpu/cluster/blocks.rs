@@ -127,7 +127,7 @@ impl Fill {
         unsafe {
             let source = match &self.value {
                 Value::Bits(bytes) => bytes.as_ptr(),
-                Value::Element(slot, at) => slots[*slot].start.as_ptr().add(*at).cast_const(),
+                Value::Element(slot, at) => slots[*slot].start.as_ptr().wrapping_add(*at).cast_const(),
             };
             let out = file.add(self.register);
             match self.size {
@@ -163,8 +163,8 @@ impl Action {
                     _,
                 ) => (slots[slot].start.as_ptr(), first + start * size),
             };
-            // SAFETY: a register lies within the file, an element within its slot or what stands for it.
-            unsafe { raw.add(offset) }
+            // A private slot has an address only where its rows at hand are.
+            raw.wrapping_add(offset)
         };
         let block = |place: Place| Block {
             start: address(place),

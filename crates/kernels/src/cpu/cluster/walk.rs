@@ -117,7 +117,7 @@ impl Walker {
             // SAFETY: the elements `skip..skip + count` of this row lie within the view.
             unsafe {
                 read_row(
-                    source.offset(at + skip as isize * inner.stride),
+                    source.wrapping_offset(at + skip as isize * inner.stride),
                     inner.stride,
                     row,
                 )

@@ -162,7 +162,7 @@ impl<C: Combine> Row<C> {
         }
     }
 
-    pub fn total(self) -> C::Wide {
+    pub fn total(&self) -> C::Wide {
         C::merge(self.wide, C::widen(together::<C>(self.lanes)))
     }
 }

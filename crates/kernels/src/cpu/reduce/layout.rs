@@ -84,6 +84,11 @@ impl Layout {
         }
     }
 
+    /// The same, not divided into parts.
+    pub fn whole(self) -> Layout {
+        Layout { parts: 1, ..self }
+    }
+
     /// The length of a result's elements, if these lie side by side, and so do those of different results.
     pub fn row_len(&self) -> Option<usize> {
         let in_order = match *self.kept {

@@ -1,7 +1,23 @@
 //! Reductions over any axes, and the position of the maximum. The order of combination is fixed by the shape.
 
+/// `$run::<C>($args)` with the [`Combine`] of a reduction of a dtype.
+macro_rules! with_combine {
+    ($kind:expr, $dtype:expr, $run:ident($($arg:expr),*)) => {
+        match ($kind, $dtype) {
+            (Reduction::Sum, DType::F32) => $run::<SumF32>($($arg),*),
+            (Reduction::Sum, DType::F64) => $run::<SumF64>($($arg),*),
+            (Reduction::Sum, dtype) => for_dtype!(dtype, T => $run::<Wrapping<T>>($($arg),*)),
+            (Reduction::Max, dtype) => for_dtype!(dtype, T => $run::<Largest<T>>($($arg),*)),
+            (Reduction::Min, dtype) => for_dtype!(dtype, T => $run::<Smallest<T>>($($arg),*)),
+        }
+    };
+}
+
 mod combine;
+mod folding;
 mod layout;
+
+pub(crate) use folding::Folding;
 
 use hyperglow_core::op::{Reduction, Spec};
 use hyperglow_core::{DType, Shape};
@@ -19,22 +35,15 @@ use layout::Layout;
 /// Elements read by one task, when there are many results.
 const GRAIN: usize = 1 << 14;
 
-/// `$run::<C>($args)` with the [`Combine`] of a reduction of a dtype.
-macro_rules! with_combine {
-    ($kind:expr, $dtype:expr, $run:ident($($arg:expr),*)) => {
-        match ($kind, $dtype) {
-            (Reduction::Sum, DType::F32) => $run::<SumF32>($($arg),*),
-            (Reduction::Sum, DType::F64) => $run::<SumF64>($($arg),*),
-            (Reduction::Sum, dtype) => for_dtype!(dtype, T => $run::<Wrapping<T>>($($arg),*)),
-            (Reduction::Max, dtype) => for_dtype!(dtype, T => $run::<Largest<T>>($($arg),*)),
-            (Reduction::Min, dtype) => for_dtype!(dtype, T => $run::<Smallest<T>>($($arg),*)),
-        }
-    };
-}
-
 /// The kernel of a reduction of `x` over `axes`.
 pub(crate) fn compile(kind: Reduction, axes: &[usize], x: &Spec) -> Kernel {
     let layout = Layout::new(&x.shape, axes);
+    with_combine!(kind, x.dtype, kernel(layout))
+}
+
+/// The same without scratch: for `x` that a thread goes through by itself.
+pub(crate) fn compile_whole(kind: Reduction, axes: &[usize], x: &Spec) -> Kernel {
+    let layout = Layout::new(&x.shape, axes).whole();
     with_combine!(kind, x.dtype, kernel(layout))
 }
 

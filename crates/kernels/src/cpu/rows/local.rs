@@ -1,0 +1,153 @@
+//! The steps of a group by themselves, with slots numbered from 0.
+
+use hyperglow_core::op::Op;
+use hyperglow_core::plan::rows::{Division, RowGroup};
+use hyperglow_core::plan::schedule::{reads, writes};
+use hyperglow_core::plan::{Place, Program, SlotId, Step, StepKind};
+
+/// A group's steps and slots.
+pub(super) struct Local {
+    pub rows: usize,
+    /// Segments of the rows.
+    pub segments: usize,
+    /// The slots, as if they were all of a program; no steps.
+    pub program: Program,
+    /// Which slots of the whole program they are.
+    pub slots: Vec<SlotId>,
+    pub steps: Vec<Step>,
+    /// How what each step goes over is divided.
+    pub divisions: Vec<Division>,
+    /// Per slot, the step that writes it, and how it is divided then.
+    pub written: Vec<Option<(usize, Division)>>,
+}
+
+impl Local {
+    pub fn of(program: &Program, group: &RowGroup) -> Local {
+        let mut local = Local {
+            rows: group.rows,
+            segments: group.segments(),
+            program: Program {
+                slots: Vec::new(),
+                steps: Vec::new(),
+                groups: Vec::new(),
+                inputs: Vec::new(),
+                outputs: Vec::new(),
+                donations: program.donations.clone(),
+                arena_bytes: program.arena_bytes,
+                can_fail: false,
+            },
+            slots: Vec::new(),
+            steps: Vec::new(),
+            divisions: group.divisions.clone(),
+            written: Vec::new(),
+        };
+        for (i, step) in program.steps[group.steps.clone()].iter().enumerate() {
+            let mut step = step.clone();
+            local.renumber(program, &mut step);
+            for slot in writes(&step) {
+                let elements = local.program.slots[slot].spec.shape.size();
+                local.written[slot] = Some((i, group.result(i, &step.kind, elements)));
+            }
+            local.steps.push(step);
+        }
+        local
+    }
+
+    fn renumber(&mut self, program: &Program, step: &mut Step) {
+        match &mut step.kind {
+            StepKind::Op { inputs, output, .. } => {
+                for (slot, _) in inputs {
+                    *slot = self.number(program, *slot);
+                }
+                *output = self.number(program, *output);
+            }
+            StepKind::Cluster(cluster) => {
+                for view in &mut cluster.loads {
+                    view.slot = self.number(program, view.slot);
+                }
+                for (_, slot) in &mut cluster.stores {
+                    *slot = self.number(program, *slot);
+                }
+            }
+        }
+    }
+
+    fn number(&mut self, program: &Program, slot: SlotId) -> SlotId {
+        if let Some(known) = self.slots.iter().position(|&known| known == slot) {
+            return known;
+        }
+        self.slots.push(slot);
+        self.written.push(None);
+        self.program.slots.push(program.slots[slot].clone());
+        self.slots.len() - 1
+    }
+
+    /// Whether the step is run for each segment, rather than once for some rows.
+    pub fn by_segments(&self, step: usize) -> bool {
+        self.divisions[step].segments > 1
+    }
+
+    /// Whether the step gathers one number per row from all segments.
+    pub fn accumulates(&self, step: usize) -> bool {
+        self.by_segments(step)
+            && matches!(
+                &self.steps[step].kind,
+                StepKind::Op {
+                    op: Op::Reduce { .. },
+                    ..
+                }
+            )
+    }
+
+    pub fn is_private(&self, slot: SlotId) -> bool {
+        self.program.slots[slot].place == Place::Private
+    }
+
+    /// The steps that read a slot.
+    pub fn readers(&self, slot: SlotId) -> impl Iterator<Item = usize> {
+        let steps = self.steps.iter().enumerate();
+        steps.filter_map(move |(i, step)| reads(step).contains(&slot).then_some(i))
+    }
+
+    /// Whether the step reads the slot only where it is itself: at the same elements.
+    pub fn reads_in_place(&self, step: usize, slot: SlotId) -> bool {
+        match &self.steps[step].kind {
+            StepKind::Op { .. } => true,
+            StepKind::Cluster(cluster) => {
+                let size = self.program.slots[slot].spec.shape.size();
+                let mut views = cluster.loads.iter().filter(|view| view.slot == slot);
+                views.all(|view| view.offset == 0 && view.is_contiguous() && view.shape.size() == size)
+            }
+        }
+    }
+
+    /// Elements of a segment that all steps run by segments have, if it is the same number.
+    pub fn segment_len(&self) -> Option<usize> {
+        let mut lens = self.divisions.iter().filter(|d| d.segments > 1).map(|d| d.len);
+        let len = lens.next()?;
+        lens.all(|other| other == len).then_some(len)
+    }
+
+    /// How so many elements from outside would be divided, if each belongs to a row.
+    pub fn of_elements(&self, elements: usize) -> Division {
+        let all = self.segments * self.rows;
+        let segments = if elements.is_multiple_of(all) {
+            self.segments
+        } else {
+            1
+        };
+        Division {
+            segments,
+            len: elements / (segments * self.rows),
+        }
+    }
+
+    /// Bytes that the steps read and write.
+    pub fn touched(&self) -> usize {
+        let slots = self
+            .steps
+            .iter()
+            .flat_map(|step| reads(step).into_iter().chain(writes(step)));
+        slots.map(|slot| self.program.slots[slot].spec.bytes()).sum()
+    }
+}
