@@ -908,4 +908,5 @@ module.exports.variableVersion = nativeBinding.variableVersion
 module.exports.vjp = nativeBinding.vjp
 module.exports.where = nativeBinding.where
 module.exports.windowArgMax = nativeBinding.windowArgMax
+module.exports.windowMax = nativeBinding.windowMax
 module.exports.windowSum = nativeBinding.windowSum

@@ -276,5 +276,8 @@ export declare function where(condition: number, a: number, b: number): number
 /** Flat spatial index of each window's first maximum. */
 export declare function windowArgMax(x: number, stride: Array<number>, padLow: Array<number>, padHigh: Array<number>, dilation: Array<number>, kernel: Array<number>): number
 
+/** The maximum of each window. */
+export declare function windowMax(x: number, stride: Array<number>, padLow: Array<number>, padHigh: Array<number>, dilation: Array<number>, kernel: Array<number>): number
+
 /** Sum over windows. */
 export declare function windowSum(x: number, stride: Array<number>, padLow: Array<number>, padHigh: Array<number>, dilation: Array<number>, kernel: Array<number>): number

@@ -102,6 +102,14 @@ export interface Native {
     dilation: number[],
     kernel: number[],
   ): Handle
+  windowMax(
+    x: Handle,
+    stride: number[],
+    padLow: number[],
+    padHigh: number[],
+    dilation: number[],
+    kernel: number[],
+  ): Handle
   take(x: Handle, index: Handle, axis: number): Handle
   indexAdd(index: Handle, src: Handle, axis: number, shape: number[]): Handle
   gather(x: Handle, index: Handle, axis: number): Handle

@@ -1,5 +1,5 @@
 /** Maxima and averages over windows of the spatial axes of (N, C, ...spatial). */
-import { type DType, dtypeCode, showShape, sizeOf } from '../dtype.js'
+import { type DType, dtypeCode, showShape } from '../dtype.js'
 import { ArgumentError } from '../errors.js'
 import { native } from '../native.js'
 import { idOf, Tensor } from '../node.js'
@@ -83,17 +83,16 @@ export function maxPoolWithIndices(
   options: MaxPoolingOptions,
 ): { values: Tensor; indices: Tensor } {
   const g = poolGeometry('maxPool', x, options)
-  const indices = own(native.windowArgMax(x.id, g.stride, g.low, g.high, g.dilation, g.kernel))
-  const [n, c] = x.shape as [number, number]
-  const { shape } = indices
-  const flatIndex = reshape(indices, [n, c, sizeOf(shape.slice(2))])
-  const flat = own(native.gather(reshape(x, [n, c, sizeOf(g.input)]).id, flatIndex.id, 2))
-  return { values: reshape(flat, shape), indices }
+  return {
+    values: own(native.windowMax(x.id, g.stride, g.low, g.high, g.dilation, g.kernel)),
+    indices: own(native.windowArgMax(x.id, g.stride, g.low, g.high, g.dilation, g.kernel)),
+  }
 }
 
 /** The maximum of each window: (N, C, ...in) -> (N, C, ...out). Of equal maxima the first gets the gradient. */
 export function maxPool(x: Tensor, options: MaxPoolingOptions): Tensor {
-  return maxPoolWithIndices(x, options).values
+  const g = poolGeometry('maxPool', x, options)
+  return own(native.windowMax(x.id, g.stride, g.low, g.high, g.dilation, g.kernel))
 }
 
 /** Numbers of elements that the windows on one axis count. */

@@ -1,6 +1,7 @@
 //! Derivatives. Each rule builds graph from the same primitives, so a gradient can be differentiated
 //! again, fused and planned like anything else.
 
+use crate::Shape;
 use crate::compose::Build;
 use crate::elementwise::BinaryOp;
 use crate::error::{Error, Result};
@@ -328,6 +329,20 @@ fn rule(
             };
             vec![Some(b.add_op(op, &[dy], None))]
         }
+        Op::WindowMax { window, kernel } => {
+            let places = Op::WindowArgMax {
+                window: window.clone(),
+                kernel: kernel.clone(),
+            };
+            let op = Op::WindowMaxGrad {
+                window: window.clone(),
+                kernel: kernel.clone(),
+                input: spec(b, 0).shape.dims()[2..].into(),
+            };
+            let places = b.add_op(places, &[inputs[0]], None);
+            vec![Some(b.add_op(op, &[places, dy], None))]
+        }
+        Op::WindowMaxGrad { .. } => vec![None, Some(at_places(b, dy, inputs[0]))],
         Op::Take { axis } => {
             let x = spec(b, 0);
             vec![
@@ -397,6 +412,19 @@ fn rule(
         | Op::CountWithin { .. }
         | Op::StopGradient => vec![None; inputs.len()],
     }
+}
+
+/// The elements of x (N, C, in..) at flat spatial places (N, C, out..).
+fn at_places(b: &mut Build<'_>, x: NodeId, places: NodeId) -> NodeId {
+    let flat = |shape: &Shape| -> Shape {
+        let spatial = shape.dims()[2..].iter().product();
+        [shape[0], shape[1], spatial].into()
+    };
+    let (from, to) = (flat(&b.shape(x)), flat(&b.shape(places)));
+    let (x, index) = (b.reshape(x, from), b.reshape(places, to));
+    let found = b.add_op(Op::Gather { axis: 2 }, &[x, index], None);
+    let shape = b.shape(places);
+    b.reshape(found, shape)
 }
 
 /// Murray 2016 (arXiv 1602.07527), eq. 9: dA = L^-T Phi(L' dL) L^-1, symmetrised; Phi takes the lower

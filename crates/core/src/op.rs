@@ -192,6 +192,23 @@ pub enum Op {
         /// Window extents.
         kernel: Box<[usize]>,
     },
+    /// The maximum of each window, the element that `WindowArgMax` points to: (N, C, in..) -> (N, C, out..).
+    WindowMax {
+        /// Stride, padding, dilation.
+        window: Window,
+        /// Window extents.
+        kernel: Box<[usize]>,
+    },
+    /// `(index, dy)`, both (N, C, out..), the index being what `WindowArgMax` gives for the same windows: zeros plus each
+    /// window's number where its maximum was, (N, C, `input`..).
+    WindowMaxGrad {
+        /// Stride, padding, dilation.
+        window: Window,
+        /// Window extents.
+        kernel: Box<[usize]>,
+        /// Spatial extents of the maximum's input.
+        input: Box<[usize]>,
+    },
     /// `(x, index)`: x[.., index[i], ..] for a one-dimensional integer index along `axis`.
     Take {
         /// The axis indexed.
@@ -347,6 +364,8 @@ impl Op {
             Op::WindowSum { .. } => "windowSum",
             Op::WindowSumGrad { .. } => "windowSumGrad",
             Op::WindowArgMax { .. } => "windowArgMax",
+            Op::WindowMax { .. } => "windowMax",
+            Op::WindowMaxGrad { .. } => "windowMaxGrad",
             Op::Take { .. } => "take",
             Op::IndexAdd { .. } => "indexAdd",
             Op::Gather { .. } => "takeAlong",

@@ -506,6 +506,37 @@ fn windows() {
 }
 
 #[test]
+fn maxima_of_windows() {
+    let (window, kernel): (_, Box<[usize]>) = (window(2, 1, 0, 1, 2), [2, 3].into());
+    let geometry = (window.clone(), kernel.clone());
+    run("windowMax", &[&[2, 1, 5, 5]], (-1.0, 1.0), &|b, x| {
+        let (window, kernel) = geometry.clone();
+        let y = b.add_op(Op::WindowMax { window, kernel }, &[x[0]], None);
+        b.mul(y, y)
+    });
+    run("windowMaxGrad", &[&[2, 1, 5, 5]], (-1.0, 1.0), &|b, x| {
+        let (window, kernel) = (window.clone(), kernel.clone());
+        let op = Op::WindowMax {
+            window: window.clone(),
+            kernel: kernel.clone(),
+        };
+        let y = b.add_op(op, &[x[0]], None);
+        let dy = b.mul(y, y);
+        let places = Op::WindowArgMax {
+            window: window.clone(),
+            kernel: kernel.clone(),
+        };
+        let places = b.add_op(places, &[x[0]], None);
+        let op = Op::WindowMaxGrad {
+            window,
+            kernel,
+            input: [5, 5].into(),
+        };
+        b.add_op(op, &[places, dy], None)
+    });
+}
+
+#[test]
 fn indexing() {
     run("take", &[&[3, 2]], (-2.0, 2.0), &|b, x| {
         let i = indices(b, &[4]);

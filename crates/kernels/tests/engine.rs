@@ -1,47 +1,16 @@
 //! The whole path (trace, plan, queue, kernels) against the reference interpreter, on random graphs; and
 //! Variables, compiled functions and failures.
 
-use std::sync::Arc;
+#[path = "support/graphs.rs"]
+mod graphs;
 
+use graphs::{engine, expected, read, source};
 use hyperglow_core::compose::{broadcast_pair, reduce_axes};
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 use hyperglow_core::engine::Engine;
 use hyperglow_core::error::ErrorKind;
 use hyperglow_core::op::{Distribution, Op, Reduction, Spec};
-use hyperglow_core::plan::trace::cut;
-use hyperglow_core::reference::{Value, evaluate};
-use hyperglow_core::run::Queue;
 use hyperglow_core::{DType, NodeId, Shape};
-use hyperglow_kernels::CpuBackend;
-
-fn engine(threads: usize) -> Engine {
-    Engine::new(
-        Arc::new(CpuBackend::new(threads)),
-        Arc::new(Queue::start("test").unwrap()),
-    )
-}
-
-fn f64s(bytes: &[u8]) -> Vec<f64> {
-    bytes
-        .chunks_exact(8)
-        .map(|b| f64::from_ne_bytes(b.try_into().unwrap()))
-        .collect()
-}
-
-fn source(e: &mut Engine, shape: &[usize], data: &[f64]) -> NodeId {
-    let bytes: Vec<u8> = data.iter().flat_map(|x| x.to_ne_bytes()).collect();
-    e.source(&bytes, Spec::new(shape, DType::F64)).unwrap()
-}
-
-fn read(e: &mut Engine, id: NodeId) -> Vec<f64> {
-    for completion in e.evaluate(&[id]).unwrap() {
-        completion.wait().unwrap();
-    }
-    let node = e.graph.node(id).unwrap();
-    let mut bytes = vec![0; node.spec.bytes()];
-    node.value.as_ref().unwrap().buffer.read(&mut bytes).unwrap();
-    f64s(&bytes)
-}
 
 /// A small generator: enough for choosing operations.
 struct Dice(u64);
@@ -174,28 +143,6 @@ fn grow(e: &mut Engine, dice: &mut Dice, pool: &[NodeId]) -> Option<NodeId> {
         }
         _ => None,
     }
-}
-
-/// What the reference interpreter makes of `targets`.
-fn expected(e: &Engine, targets: &[NodeId], sources: &[(NodeId, Vec<f64>)]) -> Vec<Vec<f64>> {
-    let cut = cut(&e.graph, targets, &[]).unwrap();
-    let mut done: Vec<Value> = Vec::new();
-    for (i, node) in cut.trace.nodes.iter().enumerate() {
-        let value = if node.op == Op::Input {
-            let data = &sources.iter().find(|(id, _)| *id == cut.ids[i]).unwrap().1;
-            let bytes: Vec<u8> = data.iter().flat_map(|x| x.to_ne_bytes()).collect();
-            Value::from_bytes(&node.spec, &bytes)
-        } else {
-            let inputs: Vec<&Value> = node.inputs.iter().map(|&n| &done[n as usize]).collect();
-            evaluate(&node.op, &inputs, &node.spec).unwrap()
-        };
-        done.push(value);
-    }
-    cut.trace
-        .outputs
-        .iter()
-        .map(|&o| f64s(&done[o as usize].to_bytes()))
-        .collect()
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod support;
 
 use hyperglow_core::DType;
 use hyperglow_core::op::{Distribution, Metric, Op, Reduction, Spec, Window};
-use hyperglow_core::reference::Value;
+use hyperglow_core::reference::{Value, evaluate};
 use support::{Dice, EXACT, Tolerance, check};
 
 const FLOATS: [DType; 2] = [DType::F32, DType::F64];
@@ -299,17 +299,32 @@ fn windows() {
         let x = dice.awkward([&[batch, c], &input[..]].concat(), dtype);
         let padding_alone = (0..rank).any(|i| window.pad_low[i] > 0 || window.pad_high[i] > 0);
         if !padding_alone {
-            check(
-                Op::WindowArgMax {
-                    window,
-                    kernel: kernel.into(),
-                },
-                &[&x],
-                None,
-                EXACT,
-            );
+            check_maxima(&window, &kernel, &x, &dy);
         }
     }
+}
+
+/// The maxima of windows, where they are, and the way back.
+fn check_maxima(window: &Window, kernel: &[usize], x: &Value, dy: &Value) {
+    let (window, kernel) = (window.clone(), Box::<[usize]>::from(kernel));
+    let input = x.spec().shape.dims()[2..].into();
+    let op = Op::WindowMax {
+        window: window.clone(),
+        kernel: kernel.clone(),
+    };
+    check(op, &[x], None, EXACT);
+    let op = Op::WindowArgMax {
+        window: window.clone(),
+        kernel: kernel.clone(),
+    };
+    check(op.clone(), &[x], None, EXACT);
+    let places = evaluate(&op, &[x], &Spec::new(dy.spec().shape.clone(), DType::I32)).unwrap();
+    let op = Op::WindowMaxGrad {
+        window,
+        kernel,
+        input,
+    };
+    check(op, &[&places, dy], None, sums(dy.spec().dtype, 9));
 }
 
 #[test]
@@ -335,11 +350,8 @@ fn windows_in_blocks() {
         let kernel: Box<[usize]> = [kernel; 2].into();
         for dtype in [DType::F32, DType::F64, DType::I32] {
             let x = dice.awkward([2, 3, input[0], input[1]], dtype);
-            let op = Op::WindowArgMax {
-                window: window.clone(),
-                kernel: kernel.clone(),
-            };
-            check(op, &[&x], None, EXACT);
+            let dy = dice.tensor([2, 3, output[0], output[1]], dtype);
+            check_maxima(&window, &kernel, &x, &dy);
             let x = dice.tensor([2, 3, input[0], input[1]], dtype);
             let op = Op::WindowSum {
                 window: window.clone(),

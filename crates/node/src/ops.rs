@@ -394,6 +394,25 @@ pub fn window_arg_max(
     })
 }
 
+/// The maximum of each window.
+#[napi]
+pub fn window_max(
+    x: f64,
+    stride: Vec<u32>,
+    pad_low: Vec<u32>,
+    pad_high: Vec<u32>,
+    dilation: Vec<u32>,
+    kernel: Vec<u32>,
+) -> napi::Result<f64> {
+    engine(|e| {
+        let op = Op::WindowMax {
+            window: window(&stride, &pad_low, &pad_high, &dilation)?,
+            kernel: sizes(&kernel),
+        };
+        Ok(e.graph.add(op, &[id(x)], None)?.to_number())
+    })
+}
+
 /// Slices chosen by a one-dimensional index.
 #[napi]
 pub fn take(x: f64, index: f64, axis: u32) -> napi::Result<f64> {

@@ -219,7 +219,9 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
             adjoint_output(name, window, *groups, x, &w, dy)?;
             Ok(w)
         }
-        Op::WindowSum { window, kernel } | Op::WindowArgMax { window, kernel } => {
+        Op::WindowSum { window, kernel }
+        | Op::WindowArgMax { window, kernel }
+        | Op::WindowMax { window, kernel } => {
             let x = inputs[0];
             not_bool(name, x)?;
             if x.shape.rank() != window.rank() + 2 {
@@ -232,13 +234,30 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
                 no_window_in_padding(name, window, x, kernel, &outputs)?;
             }
             dims.extend(outputs);
-            let dtype = if is_sum { x.dtype } else { DType::I32 };
+            let is_place = matches!(op, Op::WindowArgMax { .. });
+            let dtype = if is_place { DType::I32 } else { x.dtype };
             spec(dims.into(), dtype)
         }
         Op::WindowSumGrad { input, .. } => {
             let mut dims = inputs[0].shape.dims()[..2].to_vec();
             dims.extend(input.iter());
             spec(dims.into(), inputs[0].dtype)
+        }
+        Op::WindowMaxGrad { input, .. } => {
+            let (index, dy) = (inputs[0], inputs[1]);
+            if index.dtype != DType::I32 || index.shape != dy.shape {
+                return Err(Error::shape(
+                    name,
+                    format!(
+                        "the index is {} {}, expected int32 {}",
+                        index.dtype, index.shape, dy.shape
+                    ),
+                    "give what windowArgMax gives for the same windows",
+                ));
+            }
+            let mut dims = dy.shape.dims()[..2].to_vec();
+            dims.extend(input.iter());
+            spec(dims.into(), dy.dtype)
         }
         Op::Take { axis } => {
             let (x, index) = (inputs[0], inputs[1]);
@@ -410,6 +429,7 @@ fn arity(op: &Op) -> Option<usize> {
         | Op::IndexAdd { .. }
         | Op::Gather { .. }
         | Op::ScatterAdd { .. }
+        | Op::WindowMaxGrad { .. }
         | Op::CountWithin { .. }
         | Op::TriangularSolve { .. }
         | Op::Solve => Some(2),
@@ -427,6 +447,7 @@ fn arity(op: &Op) -> Option<usize> {
         | Op::WindowSum { .. }
         | Op::WindowSumGrad { .. }
         | Op::WindowArgMax { .. }
+        | Op::WindowMax { .. }
         | Op::ArgSort { .. }
         | Op::TopK { .. }
         | Op::CumSum { .. }

@@ -176,6 +176,8 @@ impl<'a> Planner<'a> {
                 | Op::WindowSum { .. }
                 | Op::WindowSumGrad { .. }
                 | Op::WindowArgMax { .. }
+                | Op::WindowMax { .. }
+                | Op::WindowMaxGrad { .. }
                 | Op::Take { .. }
                 | Op::IndexAdd { .. }
                 | Op::Gather { .. }

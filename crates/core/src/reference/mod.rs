@@ -112,6 +112,13 @@ pub fn evaluate(op: &Op, inputs: &[&Value], spec: &Spec) -> Result<Value> {
             Wide::Float(x) => window::arg_max(&x, window, kernel, to),
             Wide::Int(x) => window::arg_max(&x, window, kernel, to),
         }),
+        Op::WindowMax { window, kernel } => on_wide!(wide(0), x => window::max(&x, window, kernel, to)),
+        Op::WindowMaxGrad { input, .. } => {
+            let Wide::Int(index) = wide(0) else {
+                return Err(Error::internal(name, "the index is no integer"));
+            };
+            on_wide!(wide(1), dy => window::max_grad(&index, &dy, input, to))
+        }
         Op::Take { axis } => {
             let place = places(1, *axis, inputs[0].spec().shape.dims())?;
             on_wide!(wide(0), x => indexing::take(&x, &place, *axis, to))

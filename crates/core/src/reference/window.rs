@@ -60,6 +60,42 @@ pub(super) fn sum_grad<T: Element>(
     x
 }
 
+/// The maximum of each window, NaN being the largest.
+pub(super) fn max<T: Element>(x: &ArrayD<T>, window: &Window, kernel: &[usize], to: &Shape) -> ArrayD<T> {
+    let place = arg_max(x, window, kernel, to);
+    ArrayD::from_shape_fn(to.dims(), |yi| {
+        let spatial = unravel(place[&yi] as usize, &x.shape()[2..]);
+        x[&*[&[yi[0], yi[1]], &*spatial].concat()]
+    })
+}
+
+/// Each window's number to the place of its maximum.
+pub(super) fn max_grad<T: Element>(
+    index: &ArrayD<i64>,
+    dy: &ArrayD<T>,
+    input: &[usize],
+    to: &Shape,
+) -> ArrayD<T> {
+    let mut x = zeros(to);
+    for (yi, &place) in index.indexed_iter() {
+        let spatial = unravel(place as usize, input);
+        let xi = [&[yi[0], yi[1]], &*spatial].concat();
+        x[&*xi] = T::plus(x[&*xi], dy[&yi]);
+    }
+    x
+}
+
+/// The index of a flat place.
+fn unravel(place: usize, extents: &[usize]) -> Vec<usize> {
+    let mut index = vec![0; extents.len()];
+    let mut rest = place;
+    for (i, &extent) in index.iter_mut().zip(extents).rev() {
+        *i = rest % extent;
+        rest /= extent;
+    }
+    index
+}
+
 /// The flat spatial index of the first maximum of each window, in the order of the taps; NaN is the largest.
 /// Padding is never chosen.
 pub(super) fn arg_max<T: Element>(

@@ -110,6 +110,19 @@ fn windows() {
     };
     expect(&apply(sum(&plain, &[2, 2]), &[&x]), &[12.0, 16.0]);
     expect(&apply(arg(&plain, &[2, 2]), &[&x]), &[4.0, 5.0]);
+    let max = Op::WindowMax {
+        window: plain.clone(),
+        kernel: [2, 2].into(),
+    };
+    expect(&apply(max, &[&x]), &[5.0, 6.0]);
+    let places = i32s(&[1, 1, 1, 2], &[4.0, 4.0]);
+    let back = Op::WindowMaxGrad {
+        window: plain.clone(),
+        kernel: [2, 2].into(),
+        input: [2, 3].into(),
+    };
+    let dy = f64s(&[1, 1, 1, 2], &[1.0, 10.0]);
+    expect(&apply(back, &[&places, &dy]), &[0.0, 0.0, 0.0, 0.0, 11.0, 0.0]);
     // Rows 0 and 1, columns -1 1 and 1 3: stride 2, dilation 2, one column of padding on both sides.
     let sparse = window(&[1, 2], &[0, 1], &[0, 1], &[1, 2]);
     expect(&apply(sum(&sparse, &[1, 2]), &[&x]), &[2.0, 2.0, 5.0, 5.0]);

@@ -45,6 +45,12 @@ pub(crate) fn compile(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> Re
         Op::WindowArgMax { window, kernel } => {
             for_dtype!(x.dtype, T => window::argmax::<T>(window::Windows::new(op, window, kernel, x, output)?))
         }
+        Op::WindowMax { window, kernel } => {
+            for_dtype!(x.dtype, T => window::max::<T>(window::Windows::new(op, window, kernel, x, output)?))
+        }
+        Op::WindowMaxGrad { window, kernel, .. } => {
+            for_dtype!(output.dtype, T => window::max_grad::<T>(window::Windows::new(op, window, kernel, output, x)?))
+        }
         Op::Take { axis } => index::take(&x.shape, *axis, x.dtype, inputs[1].dtype),
         Op::IndexAdd { axis } => index::index_add(&output.shape, *axis, output.dtype, x.dtype),
         Op::Gather { axis } => index::gather(&x.shape, &output.shape, *axis, x.dtype, inputs[1].dtype),
@@ -148,6 +154,8 @@ pub(crate) fn scratch(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> us
         | Op::WindowSum { .. }
         | Op::WindowSumGrad { .. }
         | Op::WindowArgMax { .. }
+        | Op::WindowMax { .. }
+        | Op::WindowMaxGrad { .. }
         | Op::Take { .. }
         | Op::IndexAdd { .. }
         | Op::Gather { .. }

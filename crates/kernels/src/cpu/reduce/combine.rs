@@ -183,14 +183,30 @@ fn together<C: Combine>(mut lanes: [C::Elem; LANES]) -> C::Elem {
 /// Adds `x` to the lanes.
 #[inline(always)]
 fn into_lanes<C: Combine>(x: &[C::Elem], lanes: &mut [C::Elem; LANES]) {
-    let mut pieces = x.chunks_exact(LANES);
+    // Twice as many, so that one operation need not wait for another; in two arrays, which the compiler keeps in
+    // registers.
+    let mut more = [C::NOTHING; LANES];
+    let mut pairs = x.chunks_exact(2 * LANES);
+    for pair in &mut pairs {
+        let (first, second) = pair.split_at(LANES);
+        for (lane, &x) in lanes.iter_mut().zip(first) {
+            *lane = C::lane(*lane, x);
+        }
+        for (lane, &x) in more.iter_mut().zip(second) {
+            *lane = C::lane(*lane, x);
+        }
+    }
+    let mut pieces = pairs.remainder().chunks_exact(LANES);
     for piece in &mut pieces {
         for (lane, &x) in lanes.iter_mut().zip(piece) {
             *lane = C::lane(*lane, x);
         }
     }
-    for (lane, &x) in lanes.iter_mut().zip(pieces.remainder()) {
+    for (lane, &x) in more.iter_mut().zip(pieces.remainder()) {
         *lane = C::lane(*lane, x);
+    }
+    for (lane, more) in lanes.iter_mut().zip(more) {
+        *lane = C::lane(*lane, more);
     }
 }
 

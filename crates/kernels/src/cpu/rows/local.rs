@@ -30,6 +30,7 @@ impl Local {
                 slots: Vec::new(),
                 steps: Vec::new(),
                 groups: Vec::new(),
+                independent: Vec::new(),
                 inputs: Vec::new(),
                 outputs: Vec::new(),
                 donations: program.donations.clone(),

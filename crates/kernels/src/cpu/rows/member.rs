@@ -1,6 +1,7 @@
 //! The steps of a group, each made ready for any rows.
 
 use std::ops::Range;
+use std::ptr::NonNull;
 
 use hyperglow_core::DType;
 use hyperglow_core::plan::SlotId;
@@ -10,21 +11,31 @@ use crate::cpu::cluster::ClusterKernel;
 use crate::cpu::exec::{Args, Env, Kernel, Operand};
 use crate::cpu::reduce::Folding;
 use crate::cpu::storage::RawBytes;
+use crate::cpu::window::Maxima;
 
 /// A step.
 pub(super) enum Member {
     Cluster(ClusterKernel, Division),
-    Reduction(Reduction),
+    Primitive(Primitive),
+    Maxima(MaximaOfWindows),
     Accumulation(Accumulation),
 }
 
-/// A reduction inside of rows that do not lie in segments.
-pub(super) struct Reduction {
-    pub input: Part,
+/// A reduction inside of rows that do not lie in segments, or pooling of planes.
+pub(super) struct Primitive {
+    pub inputs: Box<[Part]>,
     pub output: Part,
     /// For a block of rows, and for the last rows, where they are fewer.
     pub whole: Kernel,
     pub rest: Option<(usize, Kernel)>,
+}
+
+/// The maxima of windows and their places.
+pub(super) struct MaximaOfWindows {
+    pub kernel: Maxima,
+    pub input: Part,
+    pub values: Part,
+    pub places: Part,
 }
 
 /// A reduction of rows that lie in segments, each to one element.
@@ -48,23 +59,29 @@ pub(super) struct Part {
 pub(super) struct Place<'a> {
     pub env: &'a Env,
     /// Where the group's slots are, or would have to be.
-    pub table: &'a [RawBytes],
+    pub table: &'a mut [RawBytes],
     /// The thread's memory, and the byte from which on clusters have their registers.
     pub memory: RawBytes,
     pub registers: usize,
     pub rows: Range<usize>,
     /// The group's rows.
     pub all_rows: usize,
+    pub piece: Piece,
+}
+
+/// Part of the rows at hand.
+#[derive(Default)]
+pub(super) struct Piece {
     pub segment: usize,
-    /// Part of a segment of the only row.
+    /// Elements of the segment, where segments are cut; there is one row then.
     pub cut: Option<Range<usize>>,
 }
 
 impl Place<'_> {
     /// The first element and the number of elements, with `len` elements of a row in a segment.
     fn extent(&self, len: usize) -> (usize, usize) {
-        let first = (self.segment * self.all_rows + self.rows.start) * len;
-        match &self.cut {
+        let first = (self.piece.segment * self.all_rows + self.rows.start) * len;
+        match &self.piece.cut {
             Some(cut) => (first + cut.start, cut.len()),
             None => (first, self.rows.len() * len),
         }
@@ -76,18 +93,18 @@ impl Member {
     pub fn register_bytes(&self) -> usize {
         match self {
             Member::Cluster(kernel, _) => kernel.register_bytes(),
-            Member::Reduction(_) | Member::Accumulation(_) => 0,
+            Member::Primitive(_) | Member::Maxima(_) | Member::Accumulation(_) => 0,
         }
     }
 
-    /// Begins to accumulate `rows` rows.
+    /// Begins to accumulate rows.
     ///
     /// # Safety
     /// The thread's memory has what `prepare` planned, and nobody else uses it.
-    pub unsafe fn start(&self, memory: RawBytes, rows: usize) {
+    pub unsafe fn start(&self, at: &Place<'_>) {
         if let Member::Accumulation(member) = self {
             // SAFETY: as the caller promises.
-            unsafe { member.folding.start(memory.at(member.states), rows) };
+            unsafe { member.folding.start(at.memory.at(member.states), at.rows.len()) };
         }
     }
 
@@ -105,7 +122,17 @@ impl Member {
                 unsafe { kernel.stretch(at.env, at.table, registers, 0, start, count, None) };
             }
             // SAFETY: as above.
-            Member::Reduction(member) => unsafe { member.run(at) },
+            Member::Primitive(member) => unsafe { member.run(at) },
+            Member::Maxima(MaximaOfWindows {
+                kernel,
+                input,
+                values,
+                places,
+            }) => {
+                let [x, values, places] = [input, values, places].map(|part| part.of(at.table, &at.rows));
+                // SAFETY: as above.
+                unsafe { kernel.run(at.env.level, x, values, places) };
+            }
             Member::Accumulation(Accumulation {
                 folding,
                 input,
@@ -126,37 +153,49 @@ impl Member {
     ///
     /// # Safety
     /// As for [`Member::run`].
-    pub unsafe fn finish(&self, memory: RawBytes, table: &[RawBytes], rows: &Range<usize>) {
+    pub unsafe fn finish(&self, at: &Place<'_>) {
         if let Member::Accumulation(member) = self {
+            let out = member.output.of(at.table, &at.rows).start.as_ptr();
             // SAFETY: as the caller promises.
             unsafe {
-                let out = member.output.of(table, rows);
-                let states = memory.at(member.states);
-                member.folding.finish(states, out.start.as_ptr(), rows.len());
-            }
+                member
+                    .folding
+                    .finish(at.memory.at(member.states), out, at.rows.len())
+            };
         }
     }
 }
 
-impl Reduction {
+/// Inputs that a primitive may have.
+const INPUTS: usize = 2;
+
+impl Primitive {
     /// # Safety
     /// As for [`Member::run`].
     unsafe fn run(&self, at: &Place<'_>) {
-        let (input, output) = (&self.input, &self.output);
         let kernel = match &self.rest {
             Some((rows, kernel)) if at.rows.len() == *rows => kernel,
             _ => &self.whole,
         };
-        let (from, to) = (input.of(at.table, &at.rows), output.of(at.table, &at.rows));
-        let operand = Operand {
+        let output = &self.output;
+        let to = output.of(at.table, &at.rows);
+        let nothing = Operand {
             slot: 0,
-            dtype: input.dtype,
-            len: input.len * at.rows.len(),
+            dtype: output.dtype,
+            len: 0,
         };
-        let (from, operands) = ([from], [operand]);
+        let (mut from, mut operands) = ([RawBytes::EMPTY; INPUTS], [nothing; INPUTS]);
+        for (slot, input) in self.inputs.iter().enumerate() {
+            from[slot] = input.of(at.table, &at.rows);
+            operands[slot] = Operand {
+                slot,
+                dtype: input.dtype,
+                len: input.len * at.rows.len(),
+            };
+        }
         // SAFETY: as the caller promises; there is no scratch.
         let args = unsafe { Args::new(at.env, &from, &operands, (to, output.dtype), RawBytes::EMPTY) };
-        kernel(&args).expect("a reduction of checked shapes refuses nothing");
+        kernel(&args).expect("an operation on checked shapes refuses nothing");
     }
 }
 
@@ -168,7 +207,7 @@ impl Part {
         assert!(rows.end * row <= slot.len);
         let start = slot.start.as_ptr().wrapping_add(rows.start * row);
         RawBytes {
-            start: std::ptr::NonNull::new(start).expect("not the address 0"),
+            start: NonNull::new(start).expect("not the address 0"),
             len: rows.len() * row,
         }
     }

@@ -3,27 +3,23 @@
 //! the rows at hand.
 //!
 //! Rows that lie in segments (the channels of a batch of images) are gone through segment by segment, as often as
-//! there are [`phases`]. [`local`] is the group by itself, [`prepare`] makes its [`member`]s.
+//! there are [`phases`]. [`local`] is the group by itself, [`tasks`] says what is run, [`prepare`] makes [`member`]s of it.
 
 mod local;
 mod member;
 mod merge;
 mod phases;
 mod prepare;
+mod tasks;
 
 use std::ops::Range;
 use std::ptr::NonNull;
 
 use hyperglow_core::plan::SlotId;
 
-use self::member::{Member, Place};
+use self::member::{Member, Piece, Place};
 use super::exec::Env;
-use super::gemm::prefetch_far;
 use super::storage::RawBytes;
-
-/// Lines of a piece that are asked for ahead.
-const AHEAD: usize = 64;
-const LINE: usize = 64;
 
 /// The steps of a [`RowGroup`](hyperglow_core::plan::rows::RowGroup) made ready.
 pub(crate) struct RowsKernel {
@@ -70,18 +66,8 @@ struct Phase {
     once: Box<[Member]>,
     /// What is done for each piece of the rows.
     each: Box<[Member]>,
-    /// Slots of the program that are read piece by piece.
-    streams: Box<[usize]>,
     /// Private slots with segments that are touched.
     moving: Box<[usize]>,
-}
-
-/// Part of the rows at hand.
-#[derive(Clone)]
-struct Piece {
-    segment: usize,
-    /// Elements of the segment, where segments are cut; there is one row then.
-    cut: Option<Range<usize>>,
 }
 
 impl RowsKernel {
@@ -119,48 +105,53 @@ impl RowsKernel {
             }
             std::slice::from_raw_parts_mut(start, self.slots.len())
         };
-        let start = Piece {
-            segment: 0,
-            cut: None,
-        };
         for (i, slot) in self.slots.iter().enumerate() {
             if let Home::Rows(at) = slot.home {
                 table[i] = slot.lying(memory, at, rows.start * slot.len, 0);
             }
         }
+        let mut place = Place {
+            env,
+            table,
+            memory,
+            registers: self.registers,
+            rows,
+            all_rows: self.rows,
+            piece: Piece::default(),
+        };
         for phase in &self.phases {
-            // SAFETY (here and below): as the caller promises.
-            let run = |member: &Member, table: &[RawBytes], piece: &Piece| unsafe {
-                let place = Place {
-                    env,
-                    table,
-                    memory,
-                    registers: self.registers,
-                    rows: rows.clone(),
-                    all_rows: self.rows,
-                    segment: piece.segment,
-                    cut: piece.cut.clone(),
-                };
-                member.run(&place);
-            };
-            phase.once.iter().for_each(|member| run(member, table, &start));
-            // SAFETY: see above.
-            let states = |member: &Member| unsafe { member.start(memory, rows.len()) };
-            phase.each.iter().for_each(states);
-            let mut next = Some(self.beginning(0)).filter(|_| !phase.each.is_empty());
-            while let Some(piece) = next {
-                next = self.after(&piece);
-                if let Some(next) = &next {
-                    self.ask_for(phase, table, &rows, next);
-                }
-                for &i in &phase.moving {
-                    table[i] = self.piece_of(&self.slots[i], memory, &rows, &piece);
-                }
-                phase.each.iter().for_each(|member| run(member, table, &piece));
+            // SAFETY: as the caller promises.
+            unsafe { self.phase(phase, &mut place) };
+        }
+    }
+
+    /// # Safety
+    /// As for [`RowsKernel::block`].
+    unsafe fn phase(&self, phase: &Phase, at: &mut Place<'_>) {
+        at.piece = Piece::default();
+        for member in &phase.once {
+            // SAFETY: as the caller promises.
+            unsafe { member.run(at) };
+        }
+        for member in &phase.each {
+            // SAFETY: as the caller promises.
+            unsafe { member.start(at) };
+        }
+        let mut next = Some(self.beginning(0)).filter(|_| !phase.each.is_empty());
+        while let Some(piece) = next {
+            next = self.after(&piece);
+            for &i in &phase.moving {
+                at.table[i] = self.piece_of(&self.slots[i], at.memory, &at.rows, &piece);
             }
+            at.piece = piece;
+            for member in &phase.each {
+                // SAFETY: as the caller promises.
+                unsafe { member.run(at) };
+            }
+        }
+        for member in &phase.each {
             // SAFETY: see above.
-            let totals = |member: &Member| unsafe { member.finish(memory, table, &rows) };
-            phase.each.iter().for_each(totals);
+            unsafe { member.finish(at) };
         }
     }
 
@@ -182,18 +173,6 @@ impl RowsKernel {
         Piece {
             segment,
             cut: self.cut.map(|(len, step)| 0..len.min(step)),
-        }
-    }
-
-    /// Asks for the elements of a piece that come from the program's memory.
-    fn ask_for(&self, phase: &Phase, table: &[RawBytes], rows: &Range<usize>, piece: &Piece) {
-        for &i in &phase.streams {
-            let Slot { size, len, .. } = self.slots[i];
-            let (from, count) = self.extent(len, rows, piece);
-            let start = table[i].start.as_ptr().wrapping_add(from * size);
-            for line in 0..(count * size).div_ceil(LINE).min(AHEAD) {
-                prefetch_far(start.wrapping_add(line * LINE));
-            }
         }
     }
 

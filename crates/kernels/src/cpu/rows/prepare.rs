@@ -1,23 +1,26 @@
 //! From a group of a plan to its kernel: how many rows at a time, in which order, and where private slots are.
 
-use hyperglow_core::op::{Op, Spec};
+use hyperglow_core::op::{self, Op, Spec};
 use hyperglow_core::plan::rows::{Division, RowGroup};
 use hyperglow_core::plan::schedule::{reads, writes};
-use hyperglow_core::plan::{Cluster, Program, SlotId, StepKind};
+use hyperglow_core::plan::{Program, SlotId, StepKind};
 use hyperglow_core::{Error, Result, Shape};
 
 use super::local::Local;
-use super::member::{Accumulation, Member, Part, Reduction};
-use super::merge::merged;
-use super::phases::{is_passing, phases};
+use super::member::{Accumulation, MaximaOfWindows, Member, Part, Primitive};
+use super::phases::is_passing;
+use super::tasks::{PhaseTasks, Task, Tasks};
 use super::{Home, Phase, RowsKernel, Slot};
 use crate::cpu::cluster::{ClusterKernel, may_share};
-use crate::cpu::exec::Env;
+use crate::cpu::compile;
+use crate::cpu::element::for_dtype;
+use crate::cpu::exec::{Env, Kernel};
 use crate::cpu::reduce::{self, Folding};
 use crate::cpu::storage::{ALIGN, RawBytes};
+use crate::cpu::window::{Maxima, Windows};
 
-/// Bytes that a block of rows may touch: within the second-level cache, with room for what streams past.
-const BLOCK: usize = 1 << 18;
+/// Bytes that the steps touch in a block of rows: within the second-level cache, the more so as they touch much twice.
+const BLOCK: usize = 1 << 19;
 /// Bytes for which another thread is worth waking.
 const TASK: usize = 1 << 16;
 /// Elements of a piece of rows that lie in segments: what passes from step to step stays in the first-level cache.
@@ -86,89 +89,6 @@ fn rows_of_segments(local: &Local) -> usize {
     (PIECE / len.max(1)).min(local.rows / BLOCKS).max(1)
 }
 
-/// What is done in each phase.
-struct Tasks {
-    phases: Vec<PhaseTasks>,
-    /// The phase of each step.
-    of_steps: Vec<usize>,
-}
-
-#[derive(Default)]
-struct PhaseTasks {
-    once: Vec<Task>,
-    each: Vec<Task>,
-}
-
-/// One or, merged, several steps.
-struct Task {
-    steps: Vec<usize>,
-    kind: StepKind,
-}
-
-impl Tasks {
-    fn new(local: &Local) -> Tasks {
-        let of_steps = phases(local);
-        let mut phases: Vec<PhaseTasks> = Vec::new();
-        phases.resize_with(
-            of_steps.iter().max().map_or(0, |&last| last + 1),
-            PhaseTasks::default,
-        );
-        // What accumulates comes after the clusters of its phase.
-        let all = 0..local.steps.len();
-        let (late, early): (Vec<usize>, Vec<usize>) = all.partition(|&i| local.accumulates(i));
-        for i in early.into_iter().chain(late) {
-            let PhaseTasks { once, each } = &mut phases[of_steps[i]];
-            let kind = local.steps[i].kind.clone();
-            let task = Task { steps: vec![i], kind };
-            if local.segments > 1 && !local.by_segments(i) {
-                once.push(task);
-            } else if local.segments == 1 || !each.last_mut().is_some_and(|last| last.takes(&task)) {
-                each.push(task);
-            }
-        }
-        for task in phases.iter_mut().flat_map(|phase| &mut phase.each) {
-            task.drop_stores(local);
-        }
-        Tasks { phases, of_steps }
-    }
-
-    fn writes(&self, slot: SlotId) -> bool {
-        let tasks = self
-            .phases
-            .iter()
-            .flat_map(|phase| phase.once.iter().chain(&phase.each));
-        tasks.into_iter().any(|task| match &task.kind {
-            StepKind::Op { output, .. } => *output == slot,
-            StepKind::Cluster(cluster) => cluster.stores.iter().any(|(_, stored)| *stored == slot),
-        })
-    }
-}
-
-impl Task {
-    /// Merges the next step into this one, if both are clusters that can be one.
-    fn takes(&mut self, next: &Task) -> bool {
-        let (StepKind::Cluster(first), StepKind::Cluster(second)) = (&self.kind, &next.kind) else {
-            return false;
-        };
-        let Some(merged) = merged(first, second) else {
-            return false;
-        };
-        self.kind = StepKind::Cluster(merged);
-        self.steps.extend(&next.steps);
-        true
-    }
-
-    /// Drops the stores of what only these steps read.
-    fn drop_stores(&mut self, local: &Local) {
-        let steps = &self.steps;
-        if let StepKind::Cluster(Cluster { stores, .. }) = &mut self.kind {
-            stores.retain(|&(_, slot)| {
-                !local.is_private(slot) || local.readers(slot).any(|reader| !steps.contains(&reader))
-            });
-        }
-    }
-}
-
 /// What kernels are made from, and the thread's memory so far.
 struct Preparation<'a> {
     local: &'a Local,
@@ -223,79 +143,101 @@ impl Preparation<'_> {
         }
         touched.sort_unstable();
         touched.dedup();
-        let is_moving = |slot: &SlotId| matches!(slots[*slot].home, Home::Segments(_) | Home::Piece(_));
-        // What a group reads in segments as it lies.
-        let streams = |slot: &SlotId| {
-            let from_outside = self.local.written[*slot].is_none() && self.local.segments > 1;
-            let whole = slots[*slot].bytes
-                == self.local.segments * self.local.rows * slots[*slot].len * slots[*slot].size;
-            from_outside && whole
-        };
+        touched.retain(|&slot| matches!(slots[slot].home, Home::Segments(_) | Home::Piece(_)));
         Ok(Phase {
             once,
             each,
-            streams: touched.iter().copied().filter(streams).collect(),
-            moving: touched.iter().copied().filter(is_moving).collect(),
+            moving: touched.into(),
         })
     }
 
     fn member(&mut self, task: &Task) -> Result<Member> {
         let first = task.steps[0];
         let division = self.local.divisions[first];
+        let within = |e: Error| e.within(&self.local.steps[first].scope);
         match &task.kind {
             StepKind::Cluster(cluster) => {
                 let kernel = ClusterKernel::new(cluster, &self.local.program, self.env.level);
-                let kernel = kernel.map_err(|e| e.within(&self.local.steps[first].scope))?;
-                Ok(Member::Cluster(kernel, division))
+                Ok(Member::Cluster(kernel.map_err(within)?, division))
             }
             StepKind::Op {
-                op: Op::Reduce { kind, axes },
+                op: Op::Reduce { kind, .. },
                 inputs,
                 output,
                 ..
-            } => {
-                let (slot, spec) = &inputs[0];
-                let result = &self.local.program.slots[*output].spec;
-                let input = Part {
-                    slot: *slot,
-                    dtype: spec.dtype,
-                    len: division.len,
-                };
-                let output = Part {
-                    slot: *output,
-                    dtype: result.dtype,
-                    len: result.shape.size() / self.local.rows,
-                };
-                if division.segments > 1 {
-                    let folding = Folding::new(*kind, spec.dtype);
-                    let states = self.take(folding.state * self.block);
-                    return Ok(Member::Accumulation(Accumulation {
-                        folding,
-                        input,
-                        output,
-                        states,
-                    }));
-                }
-                let rows = self.local.rows;
-                let kernel = |count: usize| {
-                    let (axes, input) = in_rows(axes, spec, rows, count);
-                    reduce::compile_whole(*kind, &axes, &input)
-                };
-                let last = rows % self.block;
-                Ok(Member::Reduction(Reduction {
-                    input,
-                    output,
-                    whole: kernel(self.block),
-                    rest: (last > 0).then(|| (last, kernel(last))),
-                }))
-            }
-            StepKind::Op { op, .. } => Err(Error::internal(op.name(), "does not go row by row")),
+            } if division.segments > 1 => Ok(self.accumulation(*kind, inputs[0].0, *output, division)),
+            StepKind::Op {
+                op, inputs, output, ..
+            } => match task.places {
+                Some(places) => self.maxima(op, inputs[0].0, *output, places).map_err(within),
+                None => self.primitive(op, inputs, *output).map_err(within),
+            },
         }
+    }
+
+    fn part(&self, slot: SlotId, segments: usize) -> Part {
+        let spec = &self.local.program.slots[slot].spec;
+        Part {
+            slot,
+            dtype: spec.dtype,
+            len: spec.shape.size() / (self.local.rows * segments),
+        }
+    }
+
+    fn accumulation(&mut self, kind: op::Reduction, from: SlotId, to: SlotId, division: Division) -> Member {
+        let input = self.part(from, division.segments);
+        let folding = Folding::new(kind, input.dtype);
+        let states = self.take(folding.state * self.block);
+        Member::Accumulation(Accumulation {
+            folding,
+            output: self.part(to, 1),
+            input,
+            states,
+        })
+    }
+
+    fn primitive(&self, op: &Op, inputs: &[(SlotId, Spec)], output: SlotId) -> Result<Member> {
+        let rows = self.local.rows;
+        let result = &self.local.program.slots[output].spec;
+        let kernel = |count: usize| -> Result<Kernel> {
+            if let Op::Reduce { kind, axes } = op {
+                let (axes, input) = reduced_rows(axes, &inputs[0].1, rows, count);
+                return Ok(reduce::compile_whole(*kind, &axes, &input));
+            }
+            let inputs: Vec<Spec> = inputs.iter().map(|(_, spec)| planes(spec, rows, count)).collect();
+            let inputs: Vec<&Spec> = inputs.iter().collect();
+            compile::compile(op, &inputs, &planes(result, rows, count), self.env)
+        };
+        let last = rows % self.block;
+        Ok(Member::Primitive(Primitive {
+            inputs: inputs.iter().map(|(slot, _)| self.part(*slot, 1)).collect(),
+            output: self.part(output, 1),
+            whole: kernel(self.block)?,
+            rest: if last > 0 {
+                Some((last, kernel(last)?))
+            } else {
+                None
+            },
+        }))
+    }
+
+    fn maxima(&self, op: &Op, x: SlotId, values: SlotId, places: SlotId) -> Result<Member> {
+        let spec = |slot: SlotId| &self.local.program.slots[slot].spec;
+        let Op::WindowMax { window, kernel } = op else {
+            return Err(Error::internal(op.name(), "finds no maxima"));
+        };
+        let windows = Windows::new(op, window, kernel, spec(x), spec(values))?;
+        Ok(Member::Maxima(MaximaOfWindows {
+            kernel: for_dtype!(spec(x).dtype, T => Maxima::new::<T>(windows)),
+            input: self.part(x, 1),
+            values: self.part(values, 1),
+            places: self.part(places, 1),
+        }))
     }
 }
 
 /// The axes and the input of a reduction inside of `rows` rows, for `count` of them.
-fn in_rows(axes: &[usize], spec: &Spec, rows: usize, count: usize) -> (Vec<usize>, Spec) {
+fn reduced_rows(axes: &[usize], spec: &Spec, rows: usize, count: usize) -> (Vec<usize>, Spec) {
     let dims = spec.shape.dims();
     let outer = (0..=dims.len())
         .find(|&p| dims[..p].iter().product::<usize>() == rows)
@@ -308,6 +250,17 @@ fn in_rows(axes: &[usize], spec: &Spec, rows: usize, count: usize) -> (Vec<usize
         .filter(|&&axis| axis >= outer)
         .map(|axis| axis + 1 - outer);
     (axes.collect(), Spec::new(shape, spec.dtype))
+}
+
+/// Of a tensor of images, of which images or planes are `rows` rows, `count` rows.
+fn planes(spec: &Spec, rows: usize, count: usize) -> Spec {
+    let dims = spec.shape.dims();
+    let channels = if rows == dims[0] { dims[1] } else { 1 };
+    let shape: Shape = [count, channels]
+        .into_iter()
+        .chain(dims[2..].iter().copied())
+        .collect();
+    Spec::new(shape, spec.dtype)
 }
 
 /// Whether what the group writes lies over nothing else that it touches.

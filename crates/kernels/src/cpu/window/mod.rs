@@ -1,10 +1,17 @@
-//! Sums and positions of maxima over windows of up to three spatial axes.
+//! Sums, maxima and their places over windows of up to three spatial axes.
 //!
 //! The last axis is handled in blocks of neighbouring windows that have all their taps, so that the compiler makes
 //! vectors of them; windows at the border are taken one by one.
 
+mod max;
+mod max_grad;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+#[cfg(target_arch = "x86_64")]
+mod x86_grad;
+
+pub(crate) use max::{Maxima, argmax, max};
+pub(crate) use max_grad::max_grad;
 
 #[cfg(target_arch = "x86_64")]
 use std::any::TypeId;
@@ -51,36 +58,6 @@ impl<T: Element> Fold<T> for Sum {
     #[inline(always)]
     fn done<const N: usize>(sums: [T; N]) -> [T; N] {
         sums
-    }
-}
-
-/// The place of the first maximum; NaN is the largest. Before the first element the place is -1.
-struct Place;
-impl<T: Element> Fold<T> for Place {
-    type Out = i32;
-    type State<const N: usize> = ([T; N], [i32; N]);
-    #[inline(always)]
-    fn start<const N: usize>() -> ([T; N], [i32; N]) {
-        ([T::LOWEST; N], [-1; N])
-    }
-    #[inline(always)]
-    fn step<const N: usize, const STEP: usize>(
-        (best, at): &mut ([T; N], [i32; N]),
-        source: &[T],
-        place: i32,
-    ) {
-        for i in 0..N {
-            let x = source[i * STEP];
-            // Without branches: which tap wins cannot be foreseen.
-            let larger = (x > best[i]) | (x.is_nan() & !best[i].is_nan());
-            let wins = larger | (at[i] < 0);
-            best[i] = if wins { x } else { best[i] };
-            at[i] = if wins { place + (i * STEP) as i32 } else { at[i] };
-        }
-    }
-    #[inline(always)]
-    fn done<const N: usize>((_, at): ([T; N], [i32; N])) -> [i32; N] {
-        at
     }
 }
 
@@ -143,7 +120,7 @@ impl Windows {
                 })
                 .collect()
         });
-        if matches!(op, Op::WindowArgMax { .. })
+        if matches!(op, Op::WindowArgMax { .. } | Op::WindowMax { .. })
             && taps
                 .iter()
                 .any(|axis| axis.iter().any(|(taps, _)| taps.is_empty()))
@@ -402,16 +379,6 @@ versions! {
     }
 }
 
-versions! {
-    /// The places of the maxima of the windows of some planes.
-    fn places[T: Element](windows: &Windows, x: &[T], out: &mut [i32]) {
-        let planes = x.chunks_exact(windows.input_size());
-        for (x, out) in planes.zip(out.chunks_exact_mut(windows.output_size())) {
-            windows.fold::<T, Place>(x, out);
-        }
-    }
-}
-
 /// A kernel that computes some planes of the result from planes of the input, of these sizes.
 fn by_planes<A: Element, B: Element>(
     windows: Windows,
@@ -448,24 +415,18 @@ pub(crate) fn sum_grad<T: Element>(windows: Windows) -> Kernel {
     by_planes::<T, T>(windows, sizes, spreads::<T>)
 }
 
-/// The flat spatial place of each window's first maximum; NaN is the largest.
-pub(crate) fn argmax<T: Element>(windows: Windows) -> Kernel {
-    let sizes = (windows.input_size(), windows.output_size());
-    by_planes::<T, i32>(windows, sizes, |level, windows, x, out| {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(x) = as_f32(x)
-            && x86::places(level, windows, x, out)
-        {
-            return;
-        }
-        places::<T>(level, windows, x, out);
-    })
-}
-
 /// Elements as what they are, if that is float32.
 #[cfg(target_arch = "x86_64")]
 fn as_f32<T: Element>(x: &[T]) -> Option<&[f32]> {
     // SAFETY: of the same type, as just found.
     (TypeId::of::<T>() == TypeId::of::<f32>())
         .then(|| unsafe { std::slice::from_raw_parts(x.as_ptr().cast(), x.len()) })
+}
+
+/// The same, to be written.
+#[cfg(target_arch = "x86_64")]
+fn as_f32_mut<T: Element>(x: &mut [T]) -> Option<&mut [f32]> {
+    // SAFETY: of the same type, as just found.
+    (TypeId::of::<T>() == TypeId::of::<f32>())
+        .then(|| unsafe { std::slice::from_raw_parts_mut(x.as_mut_ptr().cast(), x.len()) })
 }

@@ -1,21 +1,39 @@
-//! Places of maxima of float32 with the vector instructions of x86: the compiler makes no vectors of such a loop.
+//! Maxima of float32 and their places with the vector instructions of x86: the compiler makes no vectors of such a loop.
 
 use std::arch::x86_64::*;
 
-use super::{Place, Windows};
+use super::max::{Place, Value, Wanted};
+use super::{Line, Windows};
 use crate::cpu::level::{Kind, Level};
 
-/// Writes the places of the maxima of the windows of some planes, if it can: windows 1 or 2 apart, on lines that are
-/// not too short.
-pub(super) fn places(level: Level, windows: &Windows, x: &[f32], out: &mut [i32]) -> bool {
+/// Finds the maxima of the windows of some planes, if it can: windows 1 or 2 apart, on lines that are not too short.
+pub(super) fn find(level: Level, windows: &Windows, x: &[f32], wanted: Wanted<'_, f32>) -> bool {
+    match wanted {
+        Wanted::Values(values) => found::<true, false>(level, windows, x, values, &mut []),
+        Wanted::Places(places) => found::<false, true>(level, windows, x, &mut [], places),
+        Wanted::Both(values, places) => found::<true, true>(level, windows, x, values, places),
+    }
+}
+
+fn found<const VALUES: bool, const PLACES: bool>(
+    level: Level,
+    windows: &Windows,
+    x: &[f32],
+    values: &mut [f32],
+    places: &mut [i32],
+) -> bool {
     let count = windows.inner.len();
     // SAFETY: a level exists only on processors that have its instructions; the widest has those of the others.
     unsafe {
         match (level.kind(), windows.step) {
-            (Kind::Avx512, 1) if count >= 16 => sixteen::<1>(windows, x, out),
-            (Kind::Avx512, 2) if count >= 16 => sixteen::<2>(windows, x, out),
-            (Kind::Avx512 | Kind::Avx2, 1) if count >= 8 => eight::<1>(windows, x, out),
-            (Kind::Avx512 | Kind::Avx2, 2) if count >= 8 => eight::<2>(windows, x, out),
+            (Kind::Avx512, 1) if count >= 16 => sixteen::<1, VALUES, PLACES>(windows, x, values, places),
+            (Kind::Avx512, 2) if count >= 16 => sixteen::<2, VALUES, PLACES>(windows, x, values, places),
+            (Kind::Avx512 | Kind::Avx2, 1) if count >= 8 => {
+                eight::<1, VALUES, PLACES>(windows, x, values, places)
+            }
+            (Kind::Avx512 | Kind::Avx2, 2) if count >= 8 => {
+                eight::<2, VALUES, PLACES>(windows, x, values, places)
+            }
             _ => return false,
         }
     }
@@ -43,8 +61,11 @@ trait Best: Copy {
     /// See [`Best::load`].
     unsafe fn or(self, later: Self) -> Self;
     /// # Safety
+    /// `N` elements must be writable.
+    unsafe fn store_values(self, to: *mut f32);
+    /// # Safety
     /// `N` places must be writable.
-    unsafe fn store(self, to: *mut i32);
+    unsafe fn store_places(self, to: *mut i32);
 }
 
 /// Registers of 512 bits.
@@ -88,7 +109,12 @@ impl Best for Sixteen {
         }
     }
     #[inline(always)]
-    unsafe fn store(self, to: *mut i32) {
+    unsafe fn store_values(self, to: *mut f32) {
+        // SAFETY: as the caller promises.
+        unsafe { _mm512_storeu_ps(to, self.0) }
+    }
+    #[inline(always)]
+    unsafe fn store_places(self, to: *mut i32) {
         // SAFETY: as the caller promises.
         unsafe { _mm512_storeu_si512(to.cast(), self.1) }
     }
@@ -139,7 +165,12 @@ impl Best for Eight {
         }
     }
     #[inline(always)]
-    unsafe fn store(self, to: *mut i32) {
+    unsafe fn store_values(self, to: *mut f32) {
+        // SAFETY: as the caller promises.
+        unsafe { _mm256_storeu_ps(to, self.0) }
+    }
+    #[inline(always)]
+    unsafe fn store_places(self, to: *mut i32) {
         // SAFETY: as the caller promises.
         unsafe { _mm256_storeu_si256(to.cast(), self.1) }
     }
@@ -148,48 +179,104 @@ impl Best for Eight {
 /// # Safety
 /// The processor must have the instructions of `B`; `STEP` is the windows' and at least `B::N` of them are whole.
 #[inline(always)]
-unsafe fn each<B: Best, const STEP: usize>(windows: &Windows, x: &[f32], out: &mut [i32]) {
-    let planes = x.chunks_exact(windows.input_size());
-    for (x, out) in planes.zip(out.chunks_exact_mut(windows.output_size())) {
-        windows.by_lines(out, |at, line| {
-            let (start, end) = (windows.inner.start, windows.inner.end);
-            for o in (0..start).chain(end..line.len()) {
-                windows.block::<1, 1, f32, Place>(x, (at, o), &mut line[o..]);
+unsafe fn each<B: Best, const STEP: usize, const VALUES: bool, const PLACES: bool>(
+    windows: &Windows,
+    x: &[f32],
+    values: &mut [f32],
+    places: &mut [i32],
+) {
+    let (size, width) = (windows.output_size(), windows.output[2]);
+    for (plane, x) in x.chunks_exact(windows.input_size()).enumerate() {
+        for line in 0..size / width {
+            let taps = (
+                &windows.taps[0][line / windows.output[1]],
+                &windows.taps[1][line % windows.output[1]],
+            );
+            let start = plane * size + line * width;
+            // SAFETY: as the caller promises.
+            unsafe {
+                let values = if VALUES {
+                    &mut values[start..start + width]
+                } else {
+                    &mut []
+                };
+                let places = if PLACES {
+                    &mut places[start..start + width]
+                } else {
+                    &mut []
+                };
+                of_line::<B, STEP, VALUES, PLACES>(windows, x, taps, values, places);
             }
-            for o in windows.inner.clone().step_by(B::N) {
-                // The last block may overlap the one before.
-                let o = o.min(end - B::N);
-                let mut best: Option<B> = None;
-                windows.each_tap(at, o, |place| {
-                    let elements = &x[place..][..(B::N - 1) * STEP + 1];
-                    // SAFETY: the elements are there, and the instructions are, as the caller promises.
-                    unsafe {
-                        let found = B::new::<STEP>(B::load::<STEP>(elements.as_ptr()), place as i32);
-                        best = Some(best.map_or(found, |best| best.or(found)));
-                    }
-                });
-                let places = &mut line[o..][..B::N];
-                if let Some(best) = best {
-                    // SAFETY: there is room for as many places.
-                    unsafe { best.store(places.as_mut_ptr()) };
-                }
+        }
+    }
+}
+
+/// # Safety
+/// See [`each`].
+#[inline(always)]
+unsafe fn of_line<B: Best, const STEP: usize, const VALUES: bool, const PLACES: bool>(
+    windows: &Windows,
+    x: &[f32],
+    at: Line<'_>,
+    values: &mut [f32],
+    places: &mut [i32],
+) {
+    let (start, end) = (windows.inner.start, windows.inner.end);
+    for o in (0..start).chain(end..windows.output[2]) {
+        if VALUES {
+            windows.block::<1, 1, f32, Value>(x, (at, o), &mut values[o..]);
+        }
+        if PLACES {
+            windows.block::<1, 1, f32, Place>(x, (at, o), &mut places[o..]);
+        }
+    }
+    for o in windows.inner.clone().step_by(B::N) {
+        // The last block may overlap the one before.
+        let o = o.min(end - B::N);
+        let mut best: Option<B> = None;
+        windows.each_tap(at, o, |place| {
+            let elements = &x[place..][..(B::N - 1) * STEP + 1];
+            // SAFETY: the elements are there, and the instructions are, as the caller promises.
+            unsafe {
+                let found = B::new::<STEP>(B::load::<STEP>(elements.as_ptr()), place as i32);
+                best = Some(best.map_or(found, |best| best.or(found)));
             }
         });
+        let Some(best) = best else { continue };
+        // SAFETY: there is room for as many.
+        unsafe {
+            if VALUES {
+                best.store_values(values[o..][..B::N].as_mut_ptr());
+            }
+            if PLACES {
+                best.store_places(places[o..][..B::N].as_mut_ptr());
+            }
+        }
     }
 }
 
 /// # Safety
 /// See [`each`].
 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma,bmi1,bmi2")]
-unsafe fn sixteen<const STEP: usize>(windows: &Windows, x: &[f32], out: &mut [i32]) {
+unsafe fn sixteen<const STEP: usize, const VALUES: bool, const PLACES: bool>(
+    windows: &Windows,
+    x: &[f32],
+    values: &mut [f32],
+    places: &mut [i32],
+) {
     // SAFETY: as the caller promises.
-    unsafe { each::<Sixteen, STEP>(windows, x, out) }
+    unsafe { each::<Sixteen, STEP, VALUES, PLACES>(windows, x, values, places) }
 }
 
 /// # Safety
 /// See [`each`].
 #[target_feature(enable = "avx2,fma,bmi1,bmi2")]
-unsafe fn eight<const STEP: usize>(windows: &Windows, x: &[f32], out: &mut [i32]) {
+unsafe fn eight<const STEP: usize, const VALUES: bool, const PLACES: bool>(
+    windows: &Windows,
+    x: &[f32],
+    values: &mut [f32],
+    places: &mut [i32],
+) {
     // SAFETY: as the caller promises.
-    unsafe { each::<Eight, STEP>(windows, x, out) }
+    unsafe { each::<Eight, STEP, VALUES, PLACES>(windows, x, values, places) }
 }

@@ -1,0 +1,220 @@
+//! Row groups: rows in segments and in one piece, private slots, pooling; the same numbers with any number of threads.
+
+#[path = "support/graphs.rs"]
+mod graphs;
+
+use graphs::{engine, expected, read, source};
+use hyperglow_core::compose::{Build, reduce_axes};
+use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
+use hyperglow_core::engine::Engine;
+use hyperglow_core::grad::vjp;
+use hyperglow_core::op::{Op, Reduction, Window};
+use hyperglow_core::{DType, Graph, NodeId, Shape};
+
+/// A function of a tensor, given the gradient of its result, too: what it gives, gradients included.
+type Function = fn(&mut Graph, x: NodeId, dy: NodeId) -> Vec<NodeId>;
+
+fn numbers(count: usize, salt: usize) -> Vec<f64> {
+    let number = |i: usize| ((i * 48_271 + salt * 7_919) % 65_537) as f64 / 32_768.5 - 1.0;
+    (0..count).map(number).collect()
+}
+
+/// Computes what `function` gives in `dtype`; the plan and the numbers.
+fn run(
+    e: &mut Engine,
+    function: Function,
+    dtype: DType,
+    shapes: [&[usize]; 2],
+    reference: bool,
+) -> (String, Vec<Vec<f64>>) {
+    let [(x, x_data), (dy, dy_data)] = [0, 1].map(|i| {
+        let data = numbers(shapes[i].iter().product(), i + 1);
+        (source(e, shapes[i], &data), data)
+    });
+    let mut b = Build::new(&mut e.graph);
+    let (typed_x, typed_dy) = (b.cast(x, dtype), b.cast(dy, dtype));
+    let found = function(b.graph(), typed_x, typed_dy);
+    let found: Vec<NodeId> = found.into_iter().map(|id| b.cast(id, DType::F64)).collect();
+    b.finish(&found);
+    let text = e.explain(&found).unwrap();
+    let wanted = if reference {
+        expected(e, &found, &[(x, x_data), (dy, dy_data)])
+    } else {
+        for completion in e.evaluate(&found).unwrap() {
+            completion.wait().unwrap();
+        }
+        found.iter().map(|&id| read(e, id)).collect()
+    };
+    for id in found.into_iter().chain([x, dy]) {
+        e.graph.release(id).unwrap();
+    }
+    (text, wanted)
+}
+
+/// Checks a function whose plan says `group` against the reference, and that every run gives the same bits.
+fn check(function: Function, dtype: DType, shapes: [&[usize]; 2], group: &str) {
+    let (_, want) = run(&mut engine(1), function, dtype, shapes, true);
+    let (text, first) = run(&mut engine(1), function, dtype, shapes, false);
+    assert!(text.contains(group), "no group with {group}:\n{text}");
+    let tolerance = if dtype == DType::F32 { 2e-4 } else { 1e-10 };
+    for (got, want) in first.iter().zip(&want) {
+        let largest = want.iter().fold(1.0, |a: f64, x| a.max(x.abs()));
+        for (i, (g, w)) in got.iter().zip(want).enumerate() {
+            let near = (g - w).abs() <= tolerance * largest || (g.is_nan() && w.is_nan());
+            assert!(near, "{shapes:?} [{i}]: {g} is not {w}\n{text}");
+        }
+    }
+    for threads in [1, 2, 3] {
+        let mut e = engine(threads);
+        for _ in 0..20 {
+            let (_, again) = run(&mut e, function, dtype, shapes, false);
+            let same = first
+                .iter()
+                .flatten()
+                .zip(again.iter().flatten())
+                .all(|(a, b)| a.to_bits() == b.to_bits());
+            assert!(same, "{shapes:?} with {threads} threads\n{text}");
+        }
+    }
+}
+
+fn with_gradient(graph: &mut Graph, y: NodeId, x: NodeId, dy: NodeId) -> Vec<NodeId> {
+    let dx = vjp(graph, &[y], &[dy], &[x]).expect("a derivative")[0].expect("a path");
+    vec![y, dx]
+}
+
+/// Batch normalisation over all axes but the second, and its gradient.
+fn batch_norm(graph: &mut Graph, x: NodeId, dy: NodeId) -> Vec<NodeId> {
+    let mut b = Build::new(graph);
+    let shape = b.shape(x);
+    let axes: Vec<usize> = (0..shape.rank()).filter(|&axis| axis != 1).collect();
+    let count = (shape.size() / shape[1]) as f64;
+    let mean = |b: &mut Build<'_>, x: NodeId| {
+        let sum = b.sum_keep(x, &axes);
+        let mean = b.mul_scalar(sum, 1.0 / count);
+        b.broadcast(mean, shape.clone())
+    };
+    let middle = mean(&mut b, x);
+    let centred = b.sub(x, middle);
+    let squares = b.mul(centred, centred);
+    let variance = mean(&mut b, squares);
+    let safe = b.add_scalar(variance, 0.1);
+    let scale = b.unary(UnaryOp::Rsqrt, safe);
+    let y = b.mul(centred, scale);
+    let y = b.unary(UnaryOp::Relu, y);
+    b.finish(&[y]);
+    with_gradient(graph, y, x, dy)
+}
+
+/// Softmax along the last axis, and its gradient.
+fn softmax(graph: &mut Graph, x: NodeId, dy: NodeId) -> Vec<NodeId> {
+    let mut b = Build::new(graph);
+    let shape = b.shape(x);
+    let last = [shape.rank() - 1];
+    let largest = reduce_axes(b.graph(), Reduction::Max, x, &last, true).expect("an axis");
+    let largest = b.broadcast(largest, shape.clone());
+    let shifted = b.sub(x, largest);
+    let exponentials = b.unary(UnaryOp::Exp, shifted);
+    let sum = b.sum_keep(exponentials, &last);
+    let sum = b.broadcast(sum, shape);
+    let y = b.div(exponentials, sum);
+    b.finish(&[y]);
+    with_gradient(graph, y, x, dy)
+}
+
+/// The largest element of each channel, which other elements of the channel are compared with out of their order.
+fn against_the_largest(graph: &mut Graph, x: NodeId, _: NodeId) -> Vec<NodeId> {
+    let mut b = Build::new(graph);
+    let shape = b.shape(x);
+    let axes: Vec<usize> = (0..shape.rank()).filter(|&axis| axis != 1).collect();
+    let twice = b.add(x, x);
+    let turned = b.add_op(Op::Flip([shape.rank() - 1].into()), &[twice], None);
+    let largest = reduce_axes(b.graph(), Reduction::Max, twice, &axes, true).expect("axes");
+    let largest = b.broadcast(largest, shape);
+    let y = b.sub(turned, largest);
+    let z = b.binary(BinaryOp::Min, y, x);
+    let total = b.sum_keep(z, &axes);
+    b.finish(&[z, total]);
+    vec![z, total]
+}
+
+/// Maxima of 2 x 2 or overlapping windows of relu(x), and the gradient.
+fn pooling<const KERNEL: usize>(graph: &mut Graph, x: NodeId, dy: NodeId) -> Vec<NodeId> {
+    let mut b = Build::new(graph);
+    let lit = b.unary(UnaryOp::Relu, x);
+    let op = Op::WindowMax {
+        window: Window {
+            stride: [2, 2].into(),
+            pad_low: [0, 0].into(),
+            pad_high: [0, 0].into(),
+            dilation: [1, 1].into(),
+        },
+        kernel: [KERNEL, KERNEL].into(),
+    };
+    let y = b.add_op(op, &[lit], None);
+    b.finish(&[y]);
+    with_gradient(graph, y, x, dy)
+}
+
+#[test]
+fn channels_are_rows_in_segments() {
+    // Segments of 72, 64 and 70 elements, and one that is cut; rows that no block divides.
+    for shape in [[5, 17, 9, 8], [3, 33, 64, 1], [2, 50, 7, 10], [2, 16, 50, 50]] {
+        for dtype in [DType::F32, DType::F64] {
+            let group = format!("{} rows in {} segments", shape[1], shape[0]);
+            check(batch_norm, dtype, [&shape, &shape], &group);
+        }
+    }
+    check(
+        batch_norm,
+        DType::F32,
+        [&[4, 19, 130], &[4, 19, 130]],
+        "19 rows in 4 segments",
+    );
+}
+
+#[test]
+fn a_segment_read_backwards_waits_for_the_whole_row() {
+    let shape = [3, 20, 5, 30];
+    check(
+        against_the_largest,
+        DType::F64,
+        [&shape, &shape],
+        "20 rows in 3 segments",
+    );
+}
+
+#[test]
+fn short_segments_and_few_channels_are_no_rows() {
+    for shape in [[6, 40, 3, 5], [4, 3, 16, 16]] {
+        let (text, _) = run(&mut engine(1), batch_norm, DType::F32, [&shape, &shape], true);
+        assert!(!text.contains("segments"), "{text}");
+    }
+}
+
+#[test]
+fn softmax_goes_row_by_row() {
+    for shape in [[67, 33], [300, 1000], [31, 64]] {
+        for dtype in [DType::F32, DType::F64] {
+            check(softmax, dtype, [&shape, &shape], &format!("{} rows", shape[0]));
+        }
+    }
+}
+
+#[test]
+fn pooling_goes_plane_by_plane() {
+    for (shape, places) in [
+        ([3, 7, 36, 34], [18, 17]),
+        ([4, 5, 9, 71], [4, 35]),
+        ([2, 9, 4, 5], [2, 2]),
+    ] {
+        let planes = format!("{} rows", shape[0] * shape[1]);
+        let out: Shape = [&shape[..2], &places[..]].concat().into();
+        for dtype in [DType::F32, DType::F64] {
+            check(pooling::<2>, dtype, [&shape, out.dims()], &planes);
+        }
+        let places = [(shape[2] - 3) / 2 + 1, (shape[3] - 3) / 2 + 1];
+        let out: Shape = [&shape[..2], &places[..]].concat().into();
+        check(pooling::<3>, DType::F32, [&shape, out.dims()], &planes);
+    }
+}

@@ -1,0 +1,62 @@
+//! Graphs run by the whole path (trace, plan, queue, kernels) and by the reference interpreter.
+
+use std::sync::Arc;
+
+use hyperglow_core::engine::Engine;
+use hyperglow_core::op::{Op, Spec};
+use hyperglow_core::plan::trace::cut;
+use hyperglow_core::reference::{Value, evaluate};
+use hyperglow_core::run::Queue;
+use hyperglow_core::{DType, NodeId};
+use hyperglow_kernels::CpuBackend;
+
+pub fn engine(threads: usize) -> Engine {
+    Engine::new(
+        Arc::new(CpuBackend::new(threads)),
+        Arc::new(Queue::start("test").unwrap()),
+    )
+}
+
+pub fn f64s(bytes: &[u8]) -> Vec<f64> {
+    bytes
+        .chunks_exact(8)
+        .map(|b| f64::from_ne_bytes(b.try_into().unwrap()))
+        .collect()
+}
+
+pub fn source(e: &mut Engine, shape: &[usize], data: &[f64]) -> NodeId {
+    let bytes: Vec<u8> = data.iter().flat_map(|x| x.to_ne_bytes()).collect();
+    e.source(&bytes, Spec::new(shape, DType::F64)).unwrap()
+}
+
+pub fn read(e: &mut Engine, id: NodeId) -> Vec<f64> {
+    for completion in e.evaluate(&[id]).unwrap() {
+        completion.wait().unwrap();
+    }
+    let node = e.graph.node(id).unwrap();
+    let mut bytes = vec![0; node.spec.bytes()];
+    node.value.as_ref().unwrap().buffer.read(&mut bytes).unwrap();
+    f64s(&bytes)
+}
+
+/// What the reference interpreter makes of `targets`.
+pub fn expected(e: &Engine, targets: &[NodeId], sources: &[(NodeId, Vec<f64>)]) -> Vec<Vec<f64>> {
+    let cut = cut(&e.graph, targets, &[]).unwrap();
+    let mut done: Vec<Value> = Vec::new();
+    for (i, node) in cut.trace.nodes.iter().enumerate() {
+        let value = if node.op == Op::Input {
+            let data = &sources.iter().find(|(id, _)| *id == cut.ids[i]).unwrap().1;
+            let bytes: Vec<u8> = data.iter().flat_map(|x| x.to_ne_bytes()).collect();
+            Value::from_bytes(&node.spec, &bytes)
+        } else {
+            let inputs: Vec<&Value> = node.inputs.iter().map(|&n| &done[n as usize]).collect();
+            evaluate(&node.op, &inputs, &node.spec).unwrap()
+        };
+        done.push(value);
+    }
+    cut.trace
+        .outputs
+        .iter()
+        .map(|&o| f64s(&done[o as usize].to_bytes()))
+        .collect()
+}
