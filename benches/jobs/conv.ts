@@ -2,28 +2,55 @@
 import { jit, type Tensor, vjp } from '../../ts/index.js'
 import { type Job, repeat, type Setup } from '../job.js'
 
-const convolve = (x: Tensor, w: Tensor) => x.conv(w, { padding: 1 })
-
-const programs = {
-  forward: (x: Tensor, w: Tensor, _dy: Tensor) => convolve(x, w),
-  'input gradient': (x: Tensor, w: Tensor, dy: Tensor) => vjp((at: Tensor) => convolve(at, w), x, dy).grads,
-  'weight gradient': (x: Tensor, w: Tensor, dy: Tensor) => vjp((at: Tensor) => convolve(x, at), w, dy).grads,
+/** Windows of `kernel` x `kernel` over [batch, channels, size, size], padded by half of it. */
+interface Case {
+  readonly batch: number
+  readonly channels: number
+  readonly outputs: number
+  readonly size: number
+  readonly kernel: number
+  readonly stride?: number
+  readonly groups?: number
 }
 
-/** 3 x 3 windows over [batch, channels, size, size], padded by 1, to as many channels. */
-const convolution =
-  (program: keyof typeof programs, batch: number, channels: number, size: number): Setup =>
+/** By the names that the peers' script gives them. */
+const cases: Readonly<Record<string, Case>> = {
+  '32x64x32x32->64k3': { batch: 32, channels: 64, outputs: 64, size: 32, kernel: 3 },
+  '32x128x16x16->128k3': { batch: 32, channels: 128, outputs: 128, size: 16, kernel: 3 },
+  '32x64x32x32->128k1': { batch: 32, channels: 64, outputs: 128, size: 32, kernel: 1 },
+  '32x64x32x32->128k1 stride 2': { batch: 32, channels: 64, outputs: 128, size: 32, kernel: 1, stride: 2 },
+  '32x64x32x32->128k3 stride 2': { batch: 32, channels: 64, outputs: 128, size: 32, kernel: 3, stride: 2 },
+  '32x64x32x32->64k3 depthwise': { batch: 32, channels: 64, outputs: 64, size: 32, kernel: 3, groups: 64 },
+  '32x64x32x32->64k3 4 groups': { batch: 32, channels: 64, outputs: 64, size: 32, kernel: 3, groups: 4 },
+  '64x1x28x28->16k3': { batch: 64, channels: 1, outputs: 16, size: 28, kernel: 3 },
+}
+
+const directions = ['forward', 'input gradient', 'weight gradient'] as const
+
+const product =
+  (
+    direction: (typeof directions)[number],
+    { batch, channels, outputs, size, kernel, stride = 1, groups = 1 }: Case,
+  ): Setup =>
   async (inputs) => {
+    const convolve = (x: Tensor, w: Tensor) => x.conv(w, { padding: (kernel - 1) / 2, stride, groups })
+    const programs = {
+      forward: (x: Tensor, w: Tensor, _dy: Tensor) => convolve(x, w),
+      'input gradient': (x: Tensor, w: Tensor, dy: Tensor) =>
+        vjp((at: Tensor) => convolve(at, w), x, dy).grads,
+      'weight gradient': (x: Tensor, w: Tensor, dy: Tensor) =>
+        vjp((at: Tensor) => convolve(x, at), w, dy).grads,
+    }
+    const places = Math.ceil(size / stride)
     const x = await inputs.normal('x', [batch, channels, size, size])
-    const w = await inputs.normal('w', [channels, channels, 3, 3])
-    const dy = await inputs.normal('dy', [batch, channels, size, size])
-    const run = jit(programs[program])
+    const w = await inputs.normal('w', [outputs, channels / groups, kernel, kernel])
+    const dy = await inputs.normal('dy', [batch, outputs, places, places])
+    const run = jit(programs[direction])
     return repeat(() => run(x, w, dy))
   }
 
 export const job: Job = Object.fromEntries(
-  (Object.keys(programs) as (keyof typeof programs)[]).flatMap((program) => [
-    [`32x64x32x32->64k3/${program}`, convolution(program, 32, 64, 32)],
-    [`32x128x16x16->128k3/${program}`, convolution(program, 32, 128, 16)],
-  ]),
+  directions.flatMap((direction) =>
+    Object.entries(cases).map(([name, shape]) => [`${name}/${direction}`, product(direction, shape)]),
+  ),
 )

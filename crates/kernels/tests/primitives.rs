@@ -5,7 +5,7 @@ mod support;
 use hyperglow_core::DType;
 use hyperglow_core::op::{Distribution, Metric, Op, Reduction, Spec, Window};
 use hyperglow_core::reference::{Value, evaluate};
-use support::{Dice, EXACT, Tolerance, check};
+use support::{Dice, EXACT, Tolerance, check, geometry, sums};
 
 const FLOATS: [DType; 2] = [DType::F32, DType::F64];
 const NUMBERS: [DType; 6] = [
@@ -16,15 +16,6 @@ const NUMBERS: [DType; 6] = [
     DType::U8,
     DType::U32,
 ];
-
-/// For results of sums of `terms` products of numbers up to 4.
-fn sums(dtype: DType, terms: usize) -> Tolerance {
-    match dtype {
-        DType::F32 => Tolerance(2e-6 * (terms as f64).sqrt().max(1.0) * 4.0, 2e-6),
-        DType::F64 => Tolerance(1e-13 * (terms as f64).max(1.0), 1e-13),
-        _ => EXACT,
-    }
-}
 
 #[test]
 fn matmul() {
@@ -100,173 +91,6 @@ fn matmul_divided_into_many_tasks() {
                 c[i * n + j]
             );
         }
-    }
-}
-
-/// A random window geometry over `rank` axes and the extents of input and kernel.
-fn geometry(dice: &mut Dice, rank: usize, most: usize) -> (Window, Vec<usize>, Vec<usize>) {
-    loop {
-        let mut axis = |low: usize, high: usize| -> Box<[usize]> {
-            (0..rank).map(|_| dice.between(low, high)).collect()
-        };
-        let (stride, pad_low, pad_high, dilation) = (axis(1, 3), axis(0, 2), axis(0, 2), axis(1, 2));
-        let (kernel, input) = (axis(1, 3), axis(1, most));
-        let window = Window {
-            stride,
-            pad_low,
-            pad_high,
-            dilation,
-        };
-        if (0..rank).all(|i| window.output(i, input[i], kernel[i]) > 0) {
-            return (window, input.into(), kernel.into());
-        }
-    }
-}
-
-#[test]
-fn convolutions() {
-    let mut dice = Dice::new(3);
-    for round in 0..60 {
-        let rank = 1 + round % 3;
-        let (window, input, kernel) = geometry(&mut dice, rank, [30, 12, 6][rank - 1]);
-        let groups = dice.between(1, 3);
-        let many = if round % 4 == 0 { 20 } else { 3 };
-        let (batch, c, o) = (dice.between(0, 4), dice.between(1, many), dice.between(1, 9));
-        let dtype = FLOATS[dice.below(2)];
-        let output: Vec<usize> = (0..rank).map(|i| window.output(i, input[i], kernel[i])).collect();
-        let taps: usize = kernel.iter().product();
-        let x = dice.tensor([&[batch, c * groups], &input[..]].concat(), dtype);
-        let w = dice.tensor([&[o * groups, c], &kernel[..]].concat(), dtype);
-        let dy = dice.tensor([&[batch, o * groups], &output[..]].concat(), dtype);
-        let terms = taps * c.max(o) * batch.max(1) * output.iter().product::<usize>();
-        check(
-            Op::Conv {
-                window: window.clone(),
-                groups,
-            },
-            &[&x, &w],
-            None,
-            sums(dtype, taps * c),
-        );
-        let op = Op::ConvInputGrad {
-            window: window.clone(),
-            groups,
-            input: input.clone().into(),
-        };
-        check(op, &[&dy, &w], None, sums(dtype, taps * o));
-        let op = Op::ConvWeightGrad {
-            window,
-            groups,
-            kernel: kernel.into(),
-        };
-        check(op, &[&x, &dy], None, sums(dtype, terms));
-    }
-}
-
-#[test]
-fn a_large_convolution() {
-    let mut dice = Dice::new(4);
-    let window = Window {
-        stride: [1, 1].into(),
-        pad_low: [1, 1].into(),
-        pad_high: [1, 1].into(),
-        dilation: [1, 1].into(),
-    };
-    let x = dice.tensor([2, 12, 30, 20], DType::F32);
-    let w = dice.tensor([20, 12, 3, 3], DType::F32);
-    let dy = dice.tensor([2, 20, 30, 20], DType::F32);
-    check(
-        Op::Conv {
-            window: window.clone(),
-            groups: 1,
-        },
-        &[&x, &w],
-        None,
-        sums(DType::F32, 108),
-    );
-    let op = Op::ConvInputGrad {
-        window: window.clone(),
-        groups: 1,
-        input: [30, 20].into(),
-    };
-    check(op, &[&dy, &w], None, sums(DType::F32, 180));
-    check(
-        Op::ConvWeightGrad {
-            window,
-            groups: 1,
-            kernel: [3, 3].into(),
-        },
-        &[&x, &dy],
-        None,
-        sums(DType::F32, 1200),
-    );
-}
-
-/// The three convolutions of one geometry, against the reference.
-fn check_convolution(
-    dice: &mut Dice,
-    (batch, channels, outputs, groups): (usize, usize, usize, usize),
-    (input, kernel): (&[usize], &[usize]),
-    window: Window,
-) {
-    let output: Vec<usize> = (0..input.len())
-        .map(|i| window.output(i, input[i], kernel[i]))
-        .collect();
-    for dtype in FLOATS {
-        let x = dice.tensor([&[batch, channels], input].concat(), dtype);
-        let w = dice.tensor([&[outputs, channels / groups], kernel].concat(), dtype);
-        let dy = dice.tensor([&[batch, outputs], &output[..]].concat(), dtype);
-        let taps: usize = kernel.iter().product();
-        let forward = Op::Conv {
-            window: window.clone(),
-            groups,
-        };
-        check(forward, &[&x, &w], None, sums(dtype, taps * channels));
-        let in_x = Op::ConvInputGrad {
-            window: window.clone(),
-            groups,
-            input: input.into(),
-        };
-        check(in_x, &[&dy, &w], None, sums(dtype, taps * outputs));
-        let in_w = Op::ConvWeightGrad {
-            window: window.clone(),
-            groups,
-            kernel: kernel.into(),
-        };
-        let places: usize = output.iter().product();
-        check(in_w, &[&x, &dy], None, sums(dtype, batch * places));
-    }
-}
-
-/// Padding (low, high) on every axis.
-fn padded(rank: usize, low: usize, high: usize) -> Window {
-    Window {
-        stride: vec![1; rank].into(),
-        pad_low: vec![low; rank].into(),
-        pad_high: vec![high; rank].into(),
-        dilation: vec![1; rank].into(),
-    }
-}
-
-#[test]
-fn convolutions_by_tiles() {
-    let mut dice = Dice::new(33);
-    for (sizes, input, (low, high)) in [
-        ((2, 16, 16, 1), [8, 8], (1, 1)),
-        ((3, 17, 18, 1), [7, 9], (1, 1)),
-        ((1, 33, 70, 1), [6, 11], (0, 0)),
-        ((2, 34, 38, 2), [5, 6], (2, 1)),
-        ((9, 16, 20, 1), [4, 4], (1, 0)),
-        ((1, 16, 16, 1), [9, 60], (3, 3)),
-    ] {
-        check_convolution(&mut dice, sizes, (&input, &[3, 3]), padded(2, low, high));
-    }
-    for (sizes, input, (low, high)) in [
-        ((1, 16, 17, 1), [4, 6, 5], (1, 1)),
-        ((2, 18, 16, 1), [5, 4, 7], (0, 0)),
-    ] {
-        check_convolution(&mut dice, sizes, (&input, &[3, 3, 3]), padded(3, low, high));
-        check_convolution(&mut dice, sizes, (&input, &[2, 3, 3]), padded(3, low, high));
     }
 }
 
@@ -597,6 +421,32 @@ fn indexing() {
             Some(Spec::new(shape, dtype)),
             sums(dtype, 8),
         );
+    }
+}
+
+#[test]
+fn indices_that_are_neighbours() {
+    let mut dice = Dice::new(46);
+    for (shape, axis) in [([3, 4, 90], 2), ([2, 90, 3], 1), ([90, 2, 300], 0)] {
+        // Lines of 30 of an image, as windows name them; then some of no order, and a last index in the extent.
+        let mut all: Vec<i64> = (0..60).map(|i| i / 30 * 45 + i % 30).collect();
+        all.extend([7, 7, 3]);
+        all.extend(70..90);
+        for outside in [false, true] {
+            let mut each = all.iter().map(|&i| if outside { i + 1 } else { i });
+            let index = dice.tensor_of([all.len()], DType::I64, |_| each.next().unwrap() as f64);
+            let x = dice.tensor(shape, DType::F32);
+            check(Op::Take { axis }, &[&x, &index], None, EXACT);
+            let mut along = shape;
+            along[axis] = all.len();
+            let src = dice.tensor(along, DType::F32);
+            check(
+                Op::IndexAdd { axis },
+                &[&index, &src],
+                Some(Spec::new(shape, DType::F32)),
+                sums(DType::F32, 8),
+            );
+        }
     }
 }
 

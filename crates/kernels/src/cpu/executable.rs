@@ -11,6 +11,7 @@ use hyperglow_core::{DType, Error, Result};
 
 use super::cluster::ClusterKernel;
 use super::compile;
+use super::conv;
 use super::exec::{Args, Env, Kernel, Operand};
 use super::fused::{self, FusedKernel};
 use super::rows::RowsKernel;
@@ -43,7 +44,7 @@ enum Work {
         operands: Operands,
     },
     Cluster(ClusterKernel),
-    /// A matrix product and the cluster after it.
+    /// A matrix product or convolution and the cluster after it.
     Fused {
         kernel: FusedKernel,
         operands: Operands,
@@ -129,6 +130,13 @@ impl Kernels {
             && let Some(cluster) = self.clusters[at + 1].take()
         {
             let kernel = fused::compile(program, product, cluster, output);
+            return Ok((Work::Fused { kernel, operands }, 2));
+        }
+        if conv::epilogue::fits(program, at)
+            && let Some(cluster) = self.clusters[at + 1].take()
+        {
+            let kernel = conv::epilogue::compile(program, at, cluster, output, env);
+            let kernel = kernel.map_err(|e| e.within(&step.scope))?;
             return Ok((Work::Fused { kernel, operands }, 2));
         }
         let specs: Vec<_> = inputs.iter().map(|(_, spec)| spec).collect();

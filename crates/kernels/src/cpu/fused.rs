@@ -14,6 +14,12 @@ use super::storage::RawBytes;
 /// A kernel that runs both steps.
 pub(crate) struct FusedKernel(Box<Run>);
 
+impl FusedKernel {
+    pub fn new(run: impl Fn(&Args<'_>, &[RawBytes], RawBytes) + Send + 'static) -> FusedKernel {
+        FusedKernel(Box::new(run))
+    }
+}
+
 type Run = dyn Fn(&Args<'_>, &[RawBytes], RawBytes) + Send;
 
 impl FusedKernel {
@@ -21,7 +27,7 @@ impl FusedKernel {
     ///
     /// # Safety
     /// As for [`ClusterKernel::run`], and the cluster's stores share no memory with the product's operands, which
-    /// [`product`] has seen to.
+    /// [`used_up_by_next`] has seen to.
     pub unsafe fn run(&self, args: &Args<'_>, slots: &[RawBytes], registers: RawBytes) {
         (self.0)(args, slots, registers);
     }
@@ -35,8 +41,24 @@ pub(crate) fn product(program: &Program, i: usize, threads: usize) -> Option<Pro
     let StepKind::Op {
         op: Op::MatMul { ta, tb },
         inputs,
+        ..
+    } = &program.steps[i].kind
+    else {
+        return None;
+    };
+    let product = product_of(&inputs[0].1, &inputs[1].1, *ta, *tb, threads).in_tiles()?;
+    used_up_by_next(program, i)?;
+    product.has_room(threads).then_some(product)
+}
+
+/// The cluster of the step after `i`, if nothing else reads the result of `i`, it reads that everywhere as it lies, and its
+/// own results are apart from whatever `i` reads and writes.
+pub(crate) fn used_up_by_next(program: &Program, i: usize) -> Option<&Cluster> {
+    let StepKind::Op {
+        inputs,
         output,
         scratch,
+        ..
     } = &program.steps[i].kind
     else {
         return None;
@@ -44,7 +66,6 @@ pub(crate) fn product(program: &Program, i: usize, threads: usize) -> Option<Pro
     let StepKind::Cluster(cluster) = &program.steps.get(i + 1)?.kind else {
         return None;
     };
-    let product = product_of(&inputs[0].1, &inputs[1].1, *ta, *tb, threads).in_tiles()?;
     let result = &program.slots[*output];
     let in_arena =
         matches!(result.place, Place::Arena(_)) && result.spec.shape.size() == cluster.shape.size();
@@ -54,7 +75,7 @@ pub(crate) fn product(program: &Program, i: usize, threads: usize) -> Option<Pro
         operand || may_share(program, *output, slot) || in_scratch(program, slot, *scratch)
     };
     let apart = !cluster.stores.iter().any(|(_, slot)| clashes(*slot));
-    (used_up && apart && product.has_room(threads)).then_some(product)
+    (used_up && apart).then_some(cluster)
 }
 
 /// Whether the cluster reads the slot, and everywhere as it lies.

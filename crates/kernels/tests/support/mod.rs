@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hyperglow_core::backend::{Backend, Buffer};
 use hyperglow_core::infer::infer;
-use hyperglow_core::op::{Op, Spec};
+use hyperglow_core::op::{Op, Spec, Window};
 use hyperglow_core::plan::{Cluster, Place, Program, Slot, SlotId, Step, StepKind};
 use hyperglow_core::reference::{Value, evaluate};
 use hyperglow_core::{DType, Error, Result};
@@ -112,7 +112,9 @@ pub fn numbers(x: &Value) -> Vec<f64> {
 
 /// Every level of this processor with one and with several threads.
 pub fn backends() -> Vec<CpuBackend> {
-    let level = |level: Level| [1, 3].map(|threads| CpuBackend::with_level(threads, level));
+    // Miri, which is slow, runs those that may race alone.
+    let threads: &[usize] = if cfg!(miri) { &[2] } else { &[1, 3] };
+    let level = |level: Level| threads.iter().map(move |&n| CpuBackend::with_level(n, level));
     Level::available().into_iter().flat_map(level).collect()
 }
 
@@ -283,5 +285,34 @@ pub fn near(what: &str, result: &Value, expected: &Value, Tolerance(absolute, re
     for (i, (a, b)) in numbers(result).into_iter().zip(numbers(expected)).enumerate() {
         let close = a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= absolute + relative * b.abs();
         assert!(close, "{what}: element {i} is {a}, expected {b}");
+    }
+}
+
+/// For results of sums of `terms` products of numbers up to 4.
+pub fn sums(dtype: DType, terms: usize) -> Tolerance {
+    match dtype {
+        DType::F32 => Tolerance(2e-6 * (terms as f64).sqrt().max(1.0) * 4.0, 2e-6),
+        DType::F64 => Tolerance(1e-13 * (terms as f64).max(1.0), 1e-13),
+        _ => EXACT,
+    }
+}
+
+/// A random window geometry over `rank` axes and the extents of input and kernel.
+pub fn geometry(dice: &mut Dice, rank: usize, most: usize) -> (Window, Vec<usize>, Vec<usize>) {
+    loop {
+        let mut axis = |low: usize, high: usize| -> Box<[usize]> {
+            (0..rank).map(|_| dice.between(low, high)).collect()
+        };
+        let (stride, pad_low, pad_high, dilation) = (axis(1, 3), axis(0, 2), axis(0, 2), axis(1, 2));
+        let (kernel, input) = (axis(1, 3), axis(1, most));
+        let window = Window {
+            stride,
+            pad_low,
+            pad_high,
+            dilation,
+        };
+        if (0..rank).all(|i| window.output(i, input[i], kernel[i]) > 0) {
+            return (window, input.into(), kernel.into());
+        }
     }
 }

@@ -1,123 +1,132 @@
 //! Convolution without a matrix of columns. On planes with their padding written out (and split into phases, where it
-//! moves in larger steps), the elements that a run of places meets at one tap are themselves a run, so rows of the
-//! right operand are read where they lie, at fixed offsets. Places are counted along padded lines; what falls into the
-//! padding between lines is computed and dropped.
+//! moves in larger steps), the elements that neighbouring places meet at one tap are themselves neighbours, so a register
+//! of them is read where they lie. Where they serve many rows of weights they are brought together first.
 
 use super::Pass;
-use super::line::copy;
-use super::phases::Phases;
+use super::epilogue::Finish;
+use super::few::Few;
+use super::lanes::Vectors;
+use super::many::{Many, work_len};
+use super::pieces::{Group, Pieces};
+use super::single::{Alone, Single};
+use crate::cpu::element::Element;
 use crate::cpu::exec::{Args, Plain};
-use crate::cpu::gemm::{LeftTile, OutTile, ROWS, RightTile, Tiled};
+use crate::cpu::gemm::Tiled;
 use crate::cpu::level::Level;
 use crate::cpu::pool::SharedSlice;
 
-/// Terms summed in registers at a time: a tile's elements then stay in the first-level cache for all rows.
-const DEPTH: usize = 128;
-/// Tasks wanted.
+/// Rows of weights from which on bringing elements together pays.
+const MANY: usize = 24;
+/// The same where registers would be less than three quarters full; and rows of a task at least.
+const ROWS: usize = 12;
+/// Tasks wanted, and at most where there is a task for each image.
 const TASKS: usize = 16;
-/// Widest tile of any level.
-const WIDEST: usize = 64;
-/// Elements of the widest register.
-const LANES: usize = 16;
+const IMAGES: usize = 128;
 
 /// A [`Pass`] done directly.
 pub(super) struct Direct {
-    planes: Phases,
-    /// Where the row of each channel and tap starts.
-    offsets: Box<[usize]>,
-    /// Places counted along padded lines, up to the last one.
-    run: usize,
+    pieces: Pieces,
+    /// How a single row of weights is done, if in its own way.
+    single: Option<Single>,
+    /// Whether elements are brought together, and the groups of pieces of which they are.
+    many: bool,
+    groups: Box<[Group]>,
     /// Parts into which the rows of the weights are divided, for more tasks.
-    pieces: usize,
+    shares: usize,
 }
 
 impl Direct {
-    /// The direct way, if there is one and little is computed to be dropped.
-    pub fn new(pass: &Pass) -> Option<Direct> {
+    /// The direct way, for registers of `lanes` and tiles of `width`, if there is one and registers are half full.
+    pub fn new(pass: &Pass, (lanes, width): (usize, usize)) -> Option<Direct> {
         let meeting = &pass.meeting;
         if meeting.axes.iter().any(|axis| axis.divisor != 1) || pass.places * pass.depth == 0 {
             return None;
         }
-        let direct = Direct::always(pass);
-        // What is dropped costs arithmetic for every row of the weights; columns cost copying, once.
-        ((direct.run - pass.places) * pass.rows <= 40 * pass.places).then_some(direct)
+        let direct = Direct::always(pass, (lanes, width));
+        (direct.many || 2 * pass.places >= direct.pieces.all.len() * lanes).then_some(direct)
     }
 
     /// The direct way for a pass that divides by nothing, and has places and terms.
-    pub fn always(pass: &Pass) -> Direct {
-        let meeting = &pass.meeting;
-        let planes = Phases::new(meeting);
-        let run = planes.place_offset(meeting.to.map(|extent| extent - 1)) + 1;
-        let taps: usize = meeting.kernel.iter().product();
-        let size = planes.size();
-        let offsets = (0..pass.depth)
-            .map(|k| k / taps * size + planes.tap_offset(k % taps))
-            .collect();
+    pub fn always(pass: &Pass, (lanes, width): (usize, usize)) -> Direct {
+        let taps: usize = pass.meeting.kernel.iter().product();
         let images = (pass.batch * pass.groups).max(1);
-        let pieces = TASKS
-            .div_ceil(images)
-            .clamp(1, pass.rows.div_ceil(2 * ROWS).max(1));
+        let shares = TASKS.div_ceil(images).clamp(1, pass.rows.div_ceil(ROWS).max(1));
+        let pieces = Pieces::new(&pass.meeting, pass.depth / taps, lanes);
+        let full = 4 * pass.places >= 3 * lanes * pieces.all.len();
+        let many = pass.rows >= MANY || pass.rows >= ROWS && !full;
         Direct {
-            planes,
-            offsets,
-            run,
+            single: (pass.rows == 1)
+                .then(|| Single::new(&pass.meeting, &pieces))
+                .flatten(),
+            groups: if many {
+                pieces.groups(width)
+            } else {
+                Box::default()
+            },
+            many,
             pieces,
+            shares,
         }
     }
 
-    /// Elements of work space for one thread: sums of a tile for all rows, the padded planes, and a tile's width that
-    /// may be read beyond them.
+    /// Elements of work space for one thread: of [`Many`], and the planes.
     pub fn work_len(&self, pass: &Pass) -> usize {
-        let channels = pass.plane / pass.meeting.from.iter().product::<usize>().max(1);
-        let planes = if self.in_place(pass) {
-            0
-        } else {
-            channels * self.planes.size()
-        };
-        self.sums_len(pass) + (planes + WIDEST).next_multiple_of(64)
+        self.many_len(pass) + self.pieces.len(pass.depth / self.pieces.taps)
     }
 
-    fn sums_len(&self, pass: &Pass) -> usize {
-        pass.rows.next_multiple_of(ROWS) * WIDEST
+    /// Elements of work space before the planes.
+    fn many_len(&self, pass: &Pass) -> usize {
+        if self.many { work_len(pass.rows) } else { 0 }
     }
 
-    /// Whether the planes can be read where they are: they have no padding, and whole registers of elements.
-    fn in_place(&self, pass: &Pass) -> bool {
-        self.planes.are_source() && pass.places.is_multiple_of(LANES)
+    /// Makes work space ready for [`Direct::image`], any number of times.
+    pub fn clear<T: Element>(&self, pass: &Pass, work: &mut [T]) {
+        work[self.many_len(pass)..].fill(T::ZERO);
     }
 
     /// See [`Pass::run`].
-    pub fn run<T: Tiled + Plain>(&self, pass: &Pass, args: &Args<'_>, x: &[T], weights: &[T], out: &mut [T]) {
+    pub fn run<T: Tiled + Plain + Vectors>(
+        &self,
+        pass: &Pass,
+        args: &Args<'_>,
+        x: &[T],
+        weights: &[T],
+        out: &mut [T],
+        finish: Finish<'_, T>,
+    ) {
         let work_len = self.work_len(pass);
-        let work = SharedSlice::new(args.scratch::<T>(work_len * args.pool().threads()));
-        let (level, out) = (args.level(), SharedSlice::new(out));
+        let work = args.scratch::<T>(work_len * args.pool().threads());
+        for work in work.chunks_exact_mut(work_len.max(1)) {
+            self.clear(pass, work);
+        }
+        let (work, out) = (SharedSlice::new(work), SharedSlice::new(out));
+        let level = args.level();
         let images = pass.batch * pass.groups;
-        args.pool().run(images * self.pieces, |worker, task| {
-            let (image, piece) = (task / self.pieces, task % self.pieces);
-            // SAFETY: a worker's own piece of the work space.
-            let work = unsafe { work.range(worker * work_len..(worker + 1) * work_len) };
-            // Whole tiles of rows.
-            let tiles = pass.rows.div_ceil(ROWS);
-            let row = |piece: usize| (tiles * piece / self.pieces * ROWS).min(pass.rows);
-            let rows = row(piece)..row(piece + 1);
-            let first = image * pass.rows * pass.places;
-            // SAFETY: these rows of this image are one task's.
-            let out = unsafe { out.range(first + rows.start * pass.places..first + rows.end * pass.places) };
-            let group = image % pass.groups * pass.rows + rows.start;
-            let weights = &weights[group * pass.depth..][..rows.len() * pass.depth];
-            self.image(
-                level,
-                pass,
-                &x[image * pass.plane..][..pass.plane],
-                weights,
-                out,
-                work,
-            );
-        });
+        let rows_of = |share: usize| pass.rows * share / self.shares;
+        args.pool()
+            .ranges(images * self.shares, images.div_ceil(IMAGES), |worker, parts| {
+                // SAFETY: a worker's own piece of the work space.
+                let work = unsafe { work.range(worker * work_len..(worker + 1) * work_len) };
+                for part in parts {
+                    let (image, share) = (part / self.shares, part % self.shares);
+                    let rows = rows_of(share)..rows_of(share + 1);
+                    let first = image * pass.rows * pass.places;
+                    let own = first + rows.start * pass.places..first + rows.end * pass.places;
+                    // SAFETY: these rows of this image are one task's.
+                    let out = unsafe { out.range(own.clone()) };
+                    let row = image % pass.groups * pass.rows + rows.start;
+                    let weights = &weights[row * pass.depth..][..rows.len() * pass.depth];
+                    let x = &x[image * pass.plane..][..pass.plane];
+                    self.image(level, pass, x, weights, out, work);
+                    if let Some(finish) = finish {
+                        finish(worker, own.start, out);
+                    }
+                }
+            });
     }
 
-    /// Some rows of one image, in work space of [`Direct::work_len`].
-    pub fn image<T: Tiled>(
+    /// Some rows of one image, in work space of [`Direct::work_len`] that was cleared.
+    pub fn image<T: Tiled + Vectors>(
         &self,
         level: Level,
         pass: &Pass,
@@ -126,103 +135,42 @@ impl Direct {
         out: &mut [T],
         work: &mut [T],
     ) {
-        let (sums, planes) = work.split_at_mut(self.sums_len(pass));
-        let planes = if self.in_place(pass) {
-            x
+        let (work, planes) = work.split_at_mut(self.many_len(pass));
+        let planes = self.pieces.write(level, x, planes);
+        let (pieces, places) = (&self.pieces, pass.places);
+        if let Some(single) = &self.single {
+            T::run(
+                level,
+                Alone {
+                    single,
+                    pieces,
+                    planes,
+                    weights,
+                    out,
+                },
+            );
+        } else if self.many {
+            Many {
+                pieces,
+                groups: &self.groups,
+                places,
+                planes,
+                weights,
+                out,
+                work,
+            }
+            .run(level);
         } else {
-            self.planes.write(x, planes);
-            planes
-        };
-        let tiles = T::tiles(level);
-        let width = tiles.width();
-        let mut segments = Segments::new(pass.meeting.to, self.planes.extents);
-        for first in (0..self.run).step_by(width) {
-            let cols = width.min(self.run - first).next_multiple_of(tiles.lanes);
-            segments.of(first..self.run.min(first + width));
-            let kernel = tiles.of[cols / tiles.lanes - 1];
-            // A tile without gaps that is done at once goes where it belongs at once.
-            let whole = match *segments.found() {
-                [(0, place, count)] if count == cols && pass.depth <= DEPTH => Some(place),
-                _ => None,
-            };
-            for k0 in (0..pass.depth).step_by(DEPTH) {
-                let right = RightTile::Offsets(planes[first..].as_ptr(), self.offsets[k0..].as_ptr());
-                let rows = weights.chunks(ROWS * pass.depth);
-                for (i, weights) in rows.enumerate() {
-                    let start = weights[k0..].as_ptr();
-                    let left = LeftTile::Rows {
-                        start,
-                        stride: pass.depth,
-                        ahead: start.wrapping_add(ROWS * pass.depth),
-                    };
-                    let (target, stride) = match whole {
-                        Some(place) => (out[i * ROWS * pass.places + place..].as_mut_ptr(), pass.places),
-                        None => (sums[i * ROWS * WIDEST..].as_mut_ptr(), WIDEST),
-                    };
-                    let out = OutTile {
-                        start: target,
-                        stride,
-                        rows: weights.len() / pass.depth,
-                        cols,
-                        add: k0 > 0,
-                    };
-                    let depth = DEPTH.min(pass.depth - k0);
-                    // SAFETY: weights are whole rows; every offset plus the last place lies within the planes, and a
-                    // tile's width more within the work space (`work_len`; planes read in place have whole registers);
-                    // the sums have room for a tile of every row, and the result for one whose columns are its places.
-                    unsafe { kernel(depth, left, right, out) };
-                }
-            }
-            if whole.is_none() {
-                for (sums, out) in sums.chunks_exact(WIDEST).zip(out.chunks_exact_mut(pass.places)) {
-                    for &(from, to, count) in segments.found() {
-                        copy(&sums[from..from + count], &mut out[to..to + count]);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// The parts of a tile's columns that are places of the result.
-struct Segments {
-    to: [usize; 3],
-    extents: [usize; 3],
-    /// (column of the tile, place, count)
-    found: [(usize, usize, usize); WIDEST],
-    count: usize,
-}
-
-impl Segments {
-    fn new(to: [usize; 3], extents: [usize; 3]) -> Segments {
-        Segments {
-            to,
-            extents,
-            found: [(0, 0, 0); WIDEST],
-            count: 0,
-        }
-    }
-
-    fn found(&self) -> &[(usize, usize, usize)] {
-        &self.found[..self.count]
-    }
-
-    /// Finds those of the places in `range`, counted along padded lines.
-    fn of(&mut self, range: std::ops::Range<usize>) {
-        let [_, h, w] = self.extents;
-        let mut at = range.start;
-        self.count = 0;
-        while at < range.end {
-            let (line, x) = (at / w, at % w);
-            let next = range.end.min(at - x + w);
-            let (z, y) = (line / h, line % h);
-            let end = self.to[2].min(x + next - at);
-            if x < end && y < self.to[1] && z < self.to[0] {
-                let place = (z * self.to[1] + y) * self.to[2] + x;
-                self.found[self.count] = (at - range.start, place, end - x);
-                self.count += 1;
-            }
-            at = next;
+            T::run(
+                level,
+                Few {
+                    pieces,
+                    places,
+                    planes,
+                    weights,
+                    out,
+                },
+            );
         }
     }
 }

@@ -76,3 +76,28 @@ pub(super) unsafe fn times<V: Lanes>(a: V, b: V) -> V {
     // SAFETY: as the caller promises.
     unsafe { V::splat(V::Elem::ZERO).fma(a, b) }
 }
+
+/// Whether there are 32 registers such as `V`, rather than 16.
+#[inline(always)]
+pub(super) const fn wide<V: Lanes>() -> bool {
+    cfg!(target_arch = "aarch64") || size_of::<V>() == 64
+}
+
+/// The sum of the lanes: halves are added until one is left.
+///
+/// # Safety
+/// The processor must have `V`'s instructions.
+#[inline(always)]
+pub(super) unsafe fn total<V: Lanes>(sum: V) -> V::Elem {
+    let mut line = [V::Elem::ZERO; 16];
+    // SAFETY: as the caller promises; a register has at most 16 elements.
+    unsafe { sum.store(line.as_mut_ptr()) };
+    let mut half = V::N / 2;
+    while half > 0 {
+        for i in 0..half {
+            line[i] = line[i].plus(line[i + half]);
+        }
+        half /= 2;
+    }
+    line[0]
+}

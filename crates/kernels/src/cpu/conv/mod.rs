@@ -1,6 +1,6 @@
 //! Convolution and its two adjoints, as matrix products with a matrix of columns: a row for each channel and tap, a
-//! column for each place. It is never whole in memory: read out of padded planes in place ([`direct`], [`wide`]) or
-//! made in pieces ([`columns`], [`narrow`]).
+//! column for each place. It is never whole in memory: read out of padded planes in place ([`few`], [`single`],
+//! [`narrow`], [`wide`]), brought together in parts ([`many`], [`split`]), or made in parts ([`columns`]).
 //!
 //! - forward: `y (O, places) = w (O, C taps) columns(x)`
 //! - in x: `dx (C, places) = w' (C, O taps) columns(dy)`, w' the weights with the two kinds of channels exchanged
@@ -8,12 +8,18 @@
 
 mod columns;
 mod direct;
+pub(crate) mod epilogue;
+mod few;
 mod lanes;
 mod line;
+mod many;
 mod narrow;
 mod padded;
 mod phases;
+mod pieces;
 mod shape;
+mod single;
+mod split;
 mod strided;
 mod weight_grad;
 mod wide;
@@ -26,11 +32,13 @@ pub(crate) use weight_grad::{weight_grad, weight_grad_scratch};
 use std::sync::OnceLock;
 
 use super::exec::{Args, Env, Kernel, Plain, scratch_bytes};
-use super::gemm::{Left, Matrix, Source, Target, Tiled, Warm, region, work_len};
+use super::gemm::{Left, Matrix, Source, Target, Tiled, Warm, region, same, same_mut, work_len};
 use super::pool::SharedSlice;
 use columns::Columns;
 use direct::Direct;
+use epilogue::Finish;
 use shape::Meeting;
+use split::Split;
 use strided::Strided;
 use winograd::Winograd;
 
@@ -59,6 +67,8 @@ struct Pass {
 /// How a [`Pass`] is done.
 enum Way {
     Winograd(Winograd),
+    /// With matrix instructions where the numbers allow it, else in the other way.
+    Split(Split, Box<Way>),
     Direct(Direct),
     Strided(Strided),
     /// With columns made as they are needed.
@@ -110,17 +120,36 @@ impl Pass {
         if let Some(winograd) = Winograd::new::<T>(self, env) {
             return Way::Winograd(winograd);
         }
-        if let Some(strided) = Strided::new(self) {
+        let other = self.exact_way::<T>(env);
+        match Split::new(self, env, None) {
+            Some(split) => Way::Split(split, Box::new(other)),
+            None => other,
+        }
+    }
+
+    /// The way where numbers must not be split.
+    fn exact_way<T: Tiled>(&self, env: &Env) -> Way {
+        let tiles = T::tiles(env.level);
+        let widths = (tiles.lanes, tiles.width());
+        if let Some(strided) = Strided::new(self, env, widths) {
             return Way::Strided(strided);
         }
-        Direct::new(self).map_or(Way::Columns, Way::Direct)
+        Direct::new(self, widths).map_or(Way::Columns, Way::Direct)
     }
 
     fn scratch_bytes<T: Tiled>(&self, env: &Env) -> usize {
+        self.scratch_of::<T>(&self.way::<T>(env), env)
+    }
+
+    fn scratch_of<T: Tiled>(&self, way: &Way, env: &Env) -> usize {
         let threads = env.pool.threads();
-        let work_len = match self.way::<T>(env) {
+        let work_len = match way {
             Way::Winograd(winograd) => return winograd.scratch_bytes::<T>(threads),
             Way::Strided(strided) => return strided.scratch_bytes::<T>(threads),
+            Way::Split(split, other) => {
+                let exchanged = scratch_bytes::<T>(self.exchanged_len());
+                return split.scratch_bytes(threads) + exchanged + self.scratch_of::<T>(other, env);
+            }
             Way::Direct(direct) => direct.work_len(self),
             Way::Columns => self.columns_work_len::<T>(env),
         };
@@ -195,22 +224,71 @@ impl Pass {
             });
     }
 
+    /// Does the pass. Whether the parts of the result were finished on the way.
+    fn run_way<T: Tiled + Plain + Vectors>(
+        &self,
+        way: &Way,
+        args: &Args<'_>,
+        work_len: usize,
+        (x, w): (&[T], &[T]),
+        out: &mut [T],
+        finish: Finish<'_, T>,
+    ) -> bool {
+        match way {
+            Way::Winograd(winograd) => winograd.run(args, x, w, out, finish),
+            Way::Direct(direct) => direct.run(self, args, x, self.weights(args, w), out, finish),
+            Way::Strided(strided) => {
+                strided.run(self, args, x, w, out);
+                return false;
+            }
+            Way::Columns => {
+                self.run(args, work_len, x, self.weights(args, w), out);
+                return false;
+            }
+            Way::Split(split, other) => {
+                let numbers = (same(x), same(self.weights(args, w)), same_mut(out));
+                if let (Some(x), Some(weights), Some(out)) = numbers
+                    && split.run(args, x, weights, out)
+                {
+                    return false;
+                }
+                return self.run_way(other, args, work_len, (x, w), out, finish);
+            }
+        }
+        true
+    }
+
     /// A kernel `(x, w) -> out` that does the pass in the way that suits it.
-    fn prepare<T: Tiled + Plain + Vectors>(self, env: &Env) -> Kernel {
+    fn prepare<T: Tiled + Plain + Vectors>(self, env: &Env) -> Convolve<T> {
         let way = self.way::<T>(env);
         let work_len = self.columns_work_len::<T>(env);
-        Box::new(move |args| {
+        Box::new(move |args, finish| {
             let (x, w, out) = (args.input::<T>(0), args.input::<T>(1), args.output::<T>());
-            match &way {
-                _ if out.is_empty() => {}
-                Way::Winograd(winograd) => winograd.run(args, x, w, out),
-                Way::Strided(strided) => strided.run(&self, args, x, w, out),
-                Way::Direct(direct) => direct.run(&self, args, x, self.weights(args, w), out),
-                Way::Columns => self.run(args, work_len, x, self.weights(args, w), out),
+            if out.is_empty() || self.run_way(&way, args, work_len, (x, w), out, finish) {
+                return;
             }
-            Ok(())
+            if let Some(finish) = finish {
+                let out = &*out;
+                args.pool().ranges(out.len(), PART, |worker, range| {
+                    finish(worker, range.start, &out[range])
+                });
+            }
         })
     }
+}
+
+/// A [`Pass`] made ready, to be given what finishes the parts of its result.
+type Convolve<T> = Box<dyn Fn(&Args<'_>, Finish<'_, T>) + Send + Sync>;
+
+/// Elements that a task finishes where the parts were not finished on the way.
+const PART: usize = 1 << 14;
+
+/// The kernel of a pass without anything after it.
+fn alone<T: 'static>(convolve: Convolve<T>) -> Kernel {
+    Box::new(move |args| {
+        convolve(args, None);
+        Ok(())
+    })
 }
 
 /// Whether float32 results need not be sums of products of elements and weights, but of sums of such.
@@ -226,7 +304,7 @@ fn direct_wanted() -> bool {
 
 /// x, w -> y.
 pub(crate) fn forward<T: Tiled + Plain + Vectors>(shape: ConvShape, env: &Env) -> Kernel {
-    Pass::forward::<T>(&shape).prepare::<T>(env)
+    alone(Pass::forward::<T>(&shape).prepare::<T>(env))
 }
 
 /// Bytes of scratch of [`forward`].
@@ -236,7 +314,7 @@ pub(crate) fn forward_scratch<T: Tiled>(shape: &ConvShape, env: &Env) -> usize {
 
 /// dy, w -> dx.
 pub(crate) fn input_grad<T: Tiled + Plain + Vectors>(shape: ConvShape, env: &Env) -> Kernel {
-    Pass::backward::<T>(&shape).prepare::<T>(env)
+    alone(Pass::backward::<T>(&shape).prepare::<T>(env))
 }
 
 /// Bytes of scratch of [`input_grad`].

@@ -1,90 +1,201 @@
-//! The weights' adjoint for few channels: scalar products of rows of dy with rows of columns. Both have the places
-//! side by side, so the terms are added up in the lanes of registers, without transposing anything.
+//! The weights' adjoint for few channels: scalar products of rows of dy with the elements that their places meet at
+//! each tap. Both have the places side by side, so the terms are added up in the lanes of registers, without
+//! transposing anything.
 
 use std::ops::Range;
 
-use super::columns::Columns;
-use super::shape::{ConvShape, Meeting};
-use crate::cpu::gemm::{Dots, Tiled, dots};
+use super::lanes::{Job, Vectors, total, wide};
+use super::pieces::{Piece, Pieces};
+use super::shape::ConvShape;
+use crate::cpu::element::Element;
+use crate::cpu::gemm::{Lanes, Tiled};
 use crate::cpu::level::Level;
 
-/// Elements of columns made at a time: well within a second-level cache.
+/// Elements of planes written at a time: well within a second-level cache.
 const CACHE: usize = 1 << 16;
+/// Rows of dy and taps of a tile of sums: 25 registers of the 32 that there are; of a single row, and with 16.
+const SIDE: usize = 5;
+const SINGLE: usize = 9;
+const NARROW: usize = 3;
 
 pub(super) struct Narrow {
-    /// Rows of columns.
-    depth: usize,
-    /// Samples whose columns are made together, and places of each.
+    pieces: Pieces,
+    channels: usize,
+    /// Samples whose planes are written together.
     samples: usize,
-    places: usize,
-    /// Elements between rows of columns: places, rounded up.
-    stride: usize,
-    meeting: Meeting,
 }
 
 impl Narrow {
-    pub fn new(shape: &ConvShape) -> Narrow {
-        let depth = (shape.channels * shape.taps()).max(1);
-        let all = shape.output_size().max(1);
-        let places = (CACHE / depth).next_multiple_of(64).clamp(64, 4096).min(all);
-        let stride = places.next_multiple_of(16);
-        let samples = if places == all {
-            (CACHE / (depth * stride)).clamp(1, 8)
-        } else {
-            1
-        };
+    /// For registers of `lanes` elements.
+    pub fn new(shape: &ConvShape, lanes: usize) -> Narrow {
+        let pieces = Pieces::new(&shape.forward(), shape.channels, lanes);
+        let samples = (CACHE / (shape.channels * pieces.planes.size()).max(1)).clamp(1, 8);
         Narrow {
-            depth,
+            pieces,
+            channels: shape.channels,
             samples,
-            places,
-            stride,
-            meeting: shape.forward(),
         }
     }
 
     /// Elements of work space for one thread.
     pub fn work_len(&self) -> usize {
-        (self.samples * self.depth * self.stride).next_multiple_of(64)
+        self.samples * self.pieces.len(self.channels)
     }
 
     /// Adds what some samples give to the weights of some output channels of a group: rows of channels and taps.
-    pub fn add<T: Tiled>(
+    pub fn add<T: Tiled + Vectors>(
         &self,
         level: Level,
         shape: &ConvShape,
         (x, dy): (&[T], &[T]),
         (samples, group, outputs): (Range<usize>, usize, Range<usize>),
         work: &mut [T],
-        sum: &mut [T],
+        sums: &mut [T],
     ) {
-        let Narrow { depth, stride, .. } = *self;
         let (input, output) = (shape.channels * shape.input_size(), shape.output_size());
+        let image = |n: usize| n * shape.groups + group;
+        work.fill(T::ZERO);
         for n in samples.clone().step_by(self.samples) {
-            let together = self.samples.min(samples.end - n);
-            for first in (0..output).step_by(self.places) {
-                let count = self.places.min(output - first);
-                for s in 0..together {
-                    let image = (n + s) * shape.groups + group;
-                    let columns = Columns {
-                        planes: &x[image * input..][..input],
-                        meeting: self.meeting,
-                    };
-                    let lines = work[s * depth * stride..].chunks_exact_mut(stride);
-                    for (row, line) in lines.take(depth).enumerate() {
-                        columns.row(row, first, &mut line[..count]);
+            let count = self.samples.min(samples.end - n);
+            let (planes, apart) = match self.pieces.len(self.channels) {
+                0 => (&x[image(n) * input..], shape.groups * input),
+                len => {
+                    for (i, work) in work.chunks_exact_mut(len).enumerate().take(count) {
+                        self.pieces
+                            .write(level, &x[image(n + i) * input..][..input], work);
+                    }
+                    (&*work, len)
+                }
+            };
+            let first = (image(n) * shape.outputs + outputs.start) * output;
+            let job = Products {
+                pieces: &self.pieces,
+                samples: count,
+                planes: (planes, apart),
+                dy: (&dy[first..], shape.groups * shape.outputs * output),
+                rows: (outputs.len(), output),
+                sums: &mut *sums,
+            };
+            T::run(level, job);
+        }
+    }
+}
+
+/// What some samples give to the weights of some outputs.
+struct Products<'a, T> {
+    pieces: &'a Pieces,
+    samples: usize,
+    /// The first sample's planes, and elements between samples; of dy likewise.
+    planes: (&'a [T], usize),
+    dy: (&'a [T], usize),
+    /// Rows of dy, and elements between them.
+    rows: (usize, usize),
+    sums: &'a mut [T],
+}
+
+impl<T: Element> Job<T> for Products<'_, T> {
+    #[inline(always)]
+    unsafe fn run<V: Lanes<Elem = T>>(mut self) {
+        let taps = self.pieces.offsets.len();
+        let rows = self.rows.0;
+        assert!(V::N == self.pieces.lanes && rows * taps <= self.sums.len());
+        assert!((self.samples - 1) * self.dy.1 + rows * self.rows.1 <= self.dy.0.len());
+        let channels = taps / self.pieces.taps;
+        self.pieces
+            .check(channels, self.planes.0.len() - (self.samples - 1) * self.planes.1);
+        let (high, broad) = match (rows, wide::<V>()) {
+            (1, _) => (1, SINGLE),
+            (_, true) => (SIDE, SIDE),
+            (_, false) => (NARROW, NARROW),
+        };
+        let (heights, widths) = (rows.div_ceil(high), taps.div_ceil(broad));
+        for i in 0..heights {
+            for j in 0..widths {
+                let row = rows * i / heights..rows * (i + 1) / heights;
+                let tap = taps * j / widths..taps * (j + 1) / widths;
+                // SAFETY: the extents were checked.
+                unsafe { self.tile_of::<V>(row, tap) };
+            }
+        }
+    }
+}
+
+impl<T: Element> Products<'_, T> {
+    /// # Safety
+    /// As for [`Products::tile`].
+    #[inline(always)]
+    unsafe fn tile_of<V: Lanes<Elem = T>>(&mut self, rows: Range<usize>, taps: Range<usize>) {
+        macro_rules! tiles {
+            ($($r:literal $t:literal)*) => {
+                match (rows.len(), taps.len()) {
+                    $(($r, $t) if $r * $t <= NARROW * NARROW || wide::<V>() => {
+                        self.tile::<V, $r, $t>(rows.start, taps.start)
+                    })*
+                    _ => unreachable!("rows and taps are divided into tiles"),
+                }
+            };
+        }
+        // SAFETY: as the caller promises.
+        unsafe {
+            tiles!(1 1 1 2 1 3 1 4 1 5 1 6 1 7 1 8 1 9 2 1 2 2 2 3 2 4 2 5 3 1 3 2 3 3 3 4 3 5
+                4 1 4 2 4 3 4 4 4 5 5 1 5 2 5 3 5 4 5 5)
+        }
+    }
+
+    /// Adds the sums of some rows and taps.
+    ///
+    /// # Safety
+    /// The processor must have `V`'s instructions, and the rows and taps exist in the operands, as `run` checks.
+    #[inline(always)]
+    unsafe fn tile<V: Lanes<Elem = T>, const R: usize, const C: usize>(&mut self, row: usize, tap: usize) {
+        let offsets: [usize; C] = std::array::from_fn(|j| self.pieces.offsets[tap + j]);
+        // SAFETY: as the caller promises; places and elements beyond a piece's count are masked.
+        unsafe {
+            let mut sums = [[V::splat(T::ZERO); C]; R];
+            for sample in 0..self.samples {
+                let dy = self.dy.0.as_ptr().add(sample * self.dy.1 + row * self.rows.1);
+                let planes = self.planes.0.as_ptr().add(sample * self.planes.1);
+                for &Piece { from, place, count } in &self.pieces.all {
+                    let (dy, planes) = (dy.add(place), planes.add(from));
+                    if count == V::N {
+                        let row = |i: usize| V::load(dy.add(i * self.rows.1));
+                        multiply(&mut sums, row, |j: usize| V::load(planes.add(offsets[j])));
+                    } else {
+                        let mask = V::first(count);
+                        let row = |i: usize| V::load_some(dy.add(i * self.rows.1), mask);
+                        multiply(&mut sums, row, |j: usize| {
+                            V::load_some(planes.add(offsets[j]), mask)
+                        });
                     }
                 }
-                let image = (n * shape.groups + group) * shape.outputs + outputs.start;
-                let job = Dots {
-                    terms: count,
-                    segments: together,
-                    left: (output, shape.groups * shape.outputs * output),
-                    right: (stride, depth * stride),
-                    rows: outputs.len(),
-                    cols: depth,
-                };
-                dots(level, job, &dy[image * output + first..], work, sum);
             }
+            let taps = self.pieces.offsets.len();
+            for (i, line) in sums.into_iter().enumerate() {
+                for (j, sum) in line.into_iter().enumerate() {
+                    let to = &mut self.sums[(row + i) * taps + tap + j];
+                    *to = to.plus(total(sum));
+                }
+            }
+        }
+    }
+}
+
+/// Adds the products of `R` and `C` registers.
+///
+/// # Safety
+/// The processor must have `V`'s instructions.
+#[inline(always)]
+unsafe fn multiply<V: Lanes, const R: usize, const C: usize>(
+    sums: &mut [[V; C]; R],
+    rows: impl Fn(usize) -> V,
+    elements: impl Fn(usize) -> V,
+) {
+    let rows: [V; R] = std::array::from_fn(rows);
+    for j in 0..C {
+        let x = elements(j);
+        for (line, &row) in sums.iter_mut().zip(&rows) {
+            // SAFETY: as the caller promises.
+            line[j] = unsafe { line[j].fma(row, x) };
         }
     }
 }

@@ -119,21 +119,6 @@ impl Padded {
         })
     }
 
-    /// Writes one plane after the other with their padding.
-    pub fn write<T: Element>(&self, planes: &[T], out: &mut [T]) {
-        let (from, size) = (self.from.iter().product::<usize>(), self.size());
-        out.fill(T::ZERO);
-        if from == 0 || size == 0 {
-            return;
-        }
-        for (plane, out) in planes.chunks_exact(from).zip(out.chunks_exact_mut(size)) {
-            for (source, place, count) in self.lines() {
-                let place = self.flat(place);
-                out[place..place + count].copy_from_slice(&plane[source..source + count]);
-            }
-        }
-    }
-
     /// Writes planes with their padding, channels innermost: place p of channel c goes to `p * stride + c`.
     pub fn write_transposed<T: Element>(
         &self,
@@ -203,8 +188,6 @@ mod tests {
             };
             let padded = Padded::new(&meeting);
             let planes: Vec<f32> = (0..2 * 60).map(|i| i as f32 + 1.0).collect();
-            let mut out = vec![7.0; 2 * padded.size()];
-            padded.write(&planes, &mut out);
             let mut turned = vec![7.0; 3 * padded.size()];
             padded.write_transposed(&planes, &mut turned, 3, crate::cpu::level::Level::detect());
             for channel in 0..2 {
@@ -219,11 +202,10 @@ mod tests {
                             met.map_or(0.0, |e| planes[channel * 60 + (e[0] * 5 + e[1]) * 4 + e[2]]);
                         let found = padded.place_offset(at) + padded.tap_offset(tap);
                         assert_eq!(
-                            out[channel * padded.size() + found],
+                            turned[found * 3 + channel],
                             expected,
                             "{meeting:?} {at:?} {taps:?}"
                         );
-                        assert_eq!(turned[found * 3 + channel], expected);
                     }
                 }
             }

@@ -1,9 +1,12 @@
 //! Padded planes split by where a convolution's steps lead: elements that are a step apart become neighbours, so that
 //! every place meets its elements as if it moved in steps of 1.
 
+use super::lanes::{Job, Vectors};
 use super::padded::Padded;
 use super::shape::Meeting;
 use crate::cpu::element::Element;
+use crate::cpu::gemm::Lanes;
+use crate::cpu::level::Level;
 
 /// The geometry of padded planes, in as many phases as the steps have residues.
 #[derive(Clone, Debug)]
@@ -12,8 +15,18 @@ pub(super) struct Phases {
     step: [usize; 3],
     /// Extents of a phase.
     pub extents: [usize; 3],
-    /// Whether some tap reads the phase.
-    used: Box<[bool]>,
+    /// Phases of a plane.
+    count: usize,
+    /// The lines of a plane that hold elements which some tap reads.
+    lines: Box<[Line]>,
+}
+
+/// Elements of a line that go side by side, a step apart in the plane as it is given.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    source: usize,
+    place: usize,
+    count: usize,
 }
 
 impl Phases {
@@ -25,23 +38,41 @@ impl Phases {
             padded,
             step,
             extents: std::array::from_fn(|i| padded.extents[i].div_ceil(step[i])),
-            used: vec![false; step.iter().product()].into(),
+            count: step.iter().product(),
+            lines: Box::default(),
         };
+        let mut used = vec![false; phases.count];
         for tap in 0..meeting.kernel.iter().product() {
-            let phase = phases.phase(padded.tap_place(tap));
-            phases.used[phase] = true;
+            used[phases.phase(padded.tap_place(tap))] = true;
         }
+        let mut lines = Vec::new();
+        for (source, [z, y, x], count) in padded.lines() {
+            for first in 0..step[2].min(count) {
+                let at = [z, y, x + first];
+                if used[phases.phase(at)] {
+                    let (source, place) = (source + first, phases.flat(at));
+                    let count = (count - first).div_ceil(step[2]);
+                    lines.push(Line { source, place, count });
+                }
+            }
+        }
+        phases.lines = lines.into();
         phases
     }
 
     /// Whether the planes are as they are given.
     pub fn are_source(&self) -> bool {
-        self.used.len() == 1 && self.padded.is_source()
+        self.count == 1 && self.padded.is_source()
+    }
+
+    /// Elements of a plane as it is given.
+    pub fn source_size(&self) -> usize {
+        self.padded.source_size()
     }
 
     /// Elements of all phases of a plane.
     pub fn size(&self) -> usize {
-        self.used.len() * self.phase_size()
+        self.count * self.phase_size()
     }
 
     fn phase_size(&self) -> usize {
@@ -69,47 +100,87 @@ impl Phases {
         (z * self.extents[1] + y) * self.extents[2] + x
     }
 
-    /// Writes one plane after the other.
-    pub fn write<T: Element>(&self, planes: &[T], out: &mut [T]) {
-        if self.used.len() == 1 {
-            self.padded.write(planes, out);
-            return;
+    /// Writes one plane after the other to where there are zeros, or planes that were written before.
+    pub fn write<T: Element + Vectors>(&self, level: Level, planes: &[T], out: &mut [T]) {
+        if self.padded.source_size() * self.size() > 0 {
+            T::run(
+                level,
+                Write {
+                    phases: self,
+                    planes,
+                    out,
+                },
+            );
         }
-        let (from, size) = (self.padded.source_size(), self.size());
-        out.fill(T::ZERO);
-        if from == 0 || size == 0 {
-            return;
-        }
-        let step = self.step[2];
-        for (plane, out) in planes.chunks_exact(from).zip(out.chunks_exact_mut(size)) {
-            for (source, [z, y, x], count) in self.padded.lines() {
-                for first in 0..step.min(count) {
-                    let at = [z, y, x + first];
-                    if self.used[self.phase(at)] {
-                        let from = &plane[source + first..source + count];
-                        spread(from, step, &mut out[self.flat(at)..]);
-                    }
+    }
+}
+
+/// See [`Phases::write`].
+struct Write<'a, T> {
+    phases: &'a Phases,
+    planes: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Element> Job<T> for Write<'_, T> {
+    #[inline(always)]
+    unsafe fn run<V: Lanes<Elem = T>>(self) {
+        let (from, size, step) = (self.phases.source_size(), self.phases.size(), self.phases.step[2]);
+        for (plane, out) in self
+            .planes
+            .chunks_exact(from)
+            .zip(self.out.chunks_exact_mut(size))
+        {
+            for &Line { source, place, count } in &self.phases.lines {
+                let (from, to) = (
+                    &plane[source..][..(count - 1) * step + 1],
+                    &mut out[place..][..count],
+                );
+                match step {
+                    // SAFETY: the instructions are there, as the caller promises.
+                    1 => unsafe { copy::<V>(from, to) },
+                    2 => every_second(from, to),
+                    _ => to
+                        .iter_mut()
+                        .zip(from.iter().step_by(step))
+                        .for_each(|(to, &x)| *to = x),
                 }
             }
         }
     }
 }
 
-/// Every `step`-th element, side by side.
+/// # Safety
+/// The processor must have `V`'s instructions.
 #[inline(always)]
-fn spread<T: Element>(from: &[T], step: usize, out: &mut [T]) {
-    let to = &mut out[..from.len().div_ceil(step)];
-    if step == 2 {
-        let pairs = from.chunks_exact(2);
-        if let ([last], Some(to)) = (pairs.remainder(), to.last_mut()) {
-            *to = *last;
+unsafe fn copy<V: Lanes>(from: &[V::Elem], to: &mut [V::Elem]) {
+    let count = to.len();
+    assert!(from.len() == count);
+    let (from, to) = (from.as_ptr(), to.as_mut_ptr());
+    // SAFETY: both have `count` elements; the last register may overlap the one before.
+    unsafe {
+        if count < V::N {
+            let mask = V::first(count);
+            V::load_some(from, mask).store_some(to, mask);
+            return;
         }
-        to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
-    } else {
-        to.iter_mut()
-            .zip(from.iter().step_by(step))
-            .for_each(|(to, &x)| *to = x);
+        let mut at = 0;
+        while at + V::N < count {
+            V::load(from.add(at)).store(to.add(at));
+            at += V::N;
+        }
+        V::load(from.add(count - V::N)).store(to.add(count - V::N));
     }
+}
+
+/// Every second element, side by side.
+#[inline(always)]
+fn every_second<T: Copy>(from: &[T], to: &mut [T]) {
+    let pairs = from.chunks_exact(2);
+    if let ([last], Some(to)) = (pairs.remainder(), to.last_mut()) {
+        *to = *last;
+    }
+    to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
 }
 
 #[cfg(test)]
@@ -147,8 +218,9 @@ mod tests {
             };
             let phases = Phases::new(&meeting);
             let planes: Vec<f32> = (0..2 * 63).map(|i| i as f32 + 1.0).collect();
-            let mut out = vec![7.0; 2 * phases.size()];
-            phases.write(&planes, &mut out);
+            let mut out = vec![0.0; 2 * phases.size()];
+            phases.write(Level::detect(), &[7.0; 2 * 63], &mut out);
+            phases.write(Level::detect(), &planes, &mut out);
             for channel in 0..2 {
                 for place in 0..12 {
                     let at = [0, place / 4, place % 4];

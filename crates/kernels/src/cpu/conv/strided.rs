@@ -4,10 +4,16 @@
 
 use super::Pass;
 use super::direct::Direct;
+use super::lanes::Vectors;
+use super::pieces::Spread;
 use super::shape::{AxisMap, Meeting};
-use crate::cpu::exec::{Args, Plain, scratch_bytes};
-use crate::cpu::gemm::Tiled;
+use super::split::Split;
+use crate::cpu::exec::{Args, Env, Plain, scratch_bytes};
+use crate::cpu::gemm::{Tiled, same, same_mut};
 use crate::cpu::pool::SharedSlice;
+
+/// Elements that a task sets to 0.
+const ZEROS: usize = 1 << 14;
 
 /// A [`Pass`] that divides, as one of each class of places.
 pub(super) struct Strided {
@@ -25,13 +31,15 @@ struct Class {
     taps: [(usize, usize, usize); 3],
     pass: Pass,
     direct: Direct,
+    /// With matrix instructions, where the numbers allow it.
+    split: Option<Split>,
     /// Where its weights start.
     weights: usize,
 }
 
 impl Strided {
-    /// This way, if the pass divides.
-    pub fn new(pass: &Pass) -> Option<Strided> {
+    /// This way, for registers and tiles of `widths`, if the pass divides.
+    pub fn new(pass: &Pass, env: &Env, widths: (usize, usize)) -> Option<Strided> {
         let axes = &pass.meeting.axes;
         if axes.iter().all(|axis| axis.divisor == 1) || pass.places * pass.depth == 0 {
             return None;
@@ -55,7 +63,13 @@ impl Strided {
                 meeting,
                 ..*pass
             };
-            let direct = Direct::always(&class);
+            let direct = Direct::always(&class, widths);
+            let spread = Spread {
+                whole: pass.meeting.to,
+                first,
+                apart,
+            };
+            let split = Split::new(&class, env, Some(spread));
             let weights = weights_len;
             weights_len += class.groups * class.rows * class.depth;
             classes.push(Class {
@@ -63,6 +77,7 @@ impl Strided {
                 taps,
                 pass: class,
                 direct,
+                split,
                 weights,
             });
         }
@@ -86,11 +101,21 @@ impl Strided {
     /// Bytes of scratch that [`Strided::run`] takes.
     pub fn scratch_bytes<T>(&self, threads: usize) -> usize {
         let (planes, results) = self.work_lens();
-        scratch_bytes::<T>(self.weights_len) + scratch_bytes::<T>((planes + results) * threads)
+        let split = self.classes.iter().filter_map(|class| class.split.as_ref());
+        scratch_bytes::<T>(self.weights_len)
+            + scratch_bytes::<T>((planes + results) * threads)
+            + split.map(|split| split.scratch_bytes(threads)).sum::<usize>()
     }
 
     /// See [`Pass::run`]; the weights are as the operation was given them.
-    pub fn run<T: Tiled + Plain>(&self, pass: &Pass, args: &Args<'_>, x: &[T], w: &[T], out: &mut [T]) {
+    pub fn run<T: Tiled + Plain + Vectors>(
+        &self,
+        pass: &Pass,
+        args: &Args<'_>,
+        x: &[T],
+        w: &[T],
+        out: &mut [T],
+    ) {
         let weights = args.scratch::<T>(self.weights_len);
         {
             let shared = SharedSlice::new(&mut *weights);
@@ -102,6 +127,9 @@ impl Strided {
                     shared.range(class.weights..class.weights + len)
                 });
             });
+        }
+        if self.run_split(args, x, weights, out) {
+            return;
         }
         let (planes_len, results_len) = self.work_lens();
         let work_len = planes_len + results_len;
@@ -125,6 +153,7 @@ impl Strided {
                 let len = part.rows * part.depth;
                 let weights = &weights[class.weights + image % part.groups * len..][..len];
                 let results = &mut results[..part.rows * part.places];
+                direct.clear(part, planes);
                 direct.image(level, part, x, weights, results, planes);
                 for (results, out) in results
                     .chunks_exact(part.places)
@@ -134,6 +163,23 @@ impl Strided {
                 }
             }
         });
+    }
+
+    /// The same with matrix instructions. False where a number cannot be split, or a class is too small for it.
+    fn run_split<T: Tiled>(&self, args: &Args<'_>, x: &[T], weights: &[T], out: &mut [T]) -> bool {
+        let (Some(x), Some(weights), Some(out)) = (same(x), same(weights), same_mut(out)) else {
+            return false;
+        };
+        if self.classes.iter().any(|class| class.split.is_none()) {
+            return false;
+        }
+        if self.classes.len() < self.apart.iter().product() {
+            args.pool().chunks(out, ZEROS, |_, _, out| out.fill(0.0));
+        }
+        self.classes.iter().all(|class| {
+            let split = class.split.as_ref();
+            split.is_some_and(|split| split.run(args, x, &weights[class.weights..], out))
+        })
     }
 
     /// A class's results of one plane to their places.

@@ -39,10 +39,11 @@ struct Division {
 
 impl Division {
     fn new<T: Tiled>(shape: &ConvShape, env: &Env) -> Division {
+        let lanes = T::tiles(env.level).lanes;
         let way = if shape.channels >= MANY {
-            Way::Wide(Wide::new(shape, T::tiles(env.level).lanes))
+            Way::Wide(Wide::new(shape, lanes))
         } else {
-            Way::Narrow(Narrow::new(shape))
+            Way::Narrow(Narrow::new(shape, lanes))
         };
         let sum_len = shape.outputs
             * match &way {
@@ -51,7 +52,10 @@ impl Division {
                 Way::Wide(wide) => wide.row_len(),
             };
         let weights = (shape.groups * shape.outputs * shape.channels * shape.taps()).max(1);
-        let parts = PARTS.min(PARTIAL / weights).clamp(1, shape.batch.max(1));
+        let parts = PARTS
+            .div_ceil(shape.groups)
+            .min(PARTIAL / weights)
+            .clamp(1, shape.batch.max(1));
         let pieces = TASKS
             .div_ceil(parts * shape.groups)
             .clamp(1, shape.outputs.div_ceil(OUTPUTS).max(1));

@@ -2,12 +2,11 @@
 //!
 //! [`tile`] is the innermost kernel, [`pack`] brings operands into its order, [`region`] computes a part of the
 //! result on one thread, [`product`] divides the result into such parts. [`direct`] computes small products from
-//! where their operands lie, with the tiles of [`strip`], [`amx`] large ones with matrix instructions. [`dots`] is for few results of many terms.
+//! where their operands lie, with the tiles of [`strip`], [`amx`] large ones with matrix instructions.
 
 #[cfg_attr(not(target_arch = "x86_64"), path = "amx/absent.rs")]
 mod amx;
 mod direct;
-mod dots;
 mod lanes;
 mod pack;
 mod product;
@@ -17,10 +16,10 @@ mod tile;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use amx::available as matrix_instructions;
-pub(crate) use dots::{Dots, dots};
+pub(crate) use amx::{Multiplier, SIDE, pack_columns, pack_rows, panels_len};
 pub(crate) use lanes::{Lanes, Portable};
 pub(crate) use pack::{Matrix, Right, Widths};
-pub(crate) use product::Product;
+pub(crate) use product::{Product, same, same_mut};
 pub(crate) use region::{DEPTH, Left, Source, Target, Warm, region, region_of, work_len};
 pub(crate) use tile::{LeftTile, OutTile, ROWS, RightTile, Tiled};
 

@@ -429,14 +429,14 @@ impl<T: Tiled> Task<'_, T> {
 }
 
 /// The elements, if they are of this type.
-fn same<T: 'static, U: 'static>(x: &[T]) -> Option<&[U]> {
+pub(crate) fn same<T: 'static, U: 'static>(x: &[T]) -> Option<&[U]> {
     // SAFETY: the same type.
     (TypeId::of::<T>() == TypeId::of::<U>())
         .then(|| unsafe { std::slice::from_raw_parts(x.as_ptr().cast(), x.len()) })
 }
 
 /// The elements, if they are of this type.
-fn same_mut<T: 'static, U: 'static>(x: &mut [T]) -> Option<&mut [U]> {
+pub(crate) fn same_mut<T: 'static, U: 'static>(x: &mut [T]) -> Option<&mut [U]> {
     // SAFETY: the same type.
     (TypeId::of::<T>() == TypeId::of::<U>())
         .then(|| unsafe { std::slice::from_raw_parts_mut(x.as_mut_ptr().cast(), x.len()) })

@@ -271,7 +271,7 @@ macro_rules! tiles {
 }
 
 /// Element types with tiles for every level.
-pub(crate) trait Tiled: Float + super::dots::DotLanes + super::strip::StripLanes {
+pub(crate) trait Tiled: Float + super::strip::StripLanes {
     /// The tiles of a level.
     fn tiles(level: Level) -> Tiles<Self> {
         Self::tiles_of(level, false)

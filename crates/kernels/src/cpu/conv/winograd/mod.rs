@@ -3,19 +3,27 @@
 //! transformed, multiplied with the transformed filter, summed over channels as 16 matrix products, and transformed
 //! back to 2 x 2 results. A third spatial axis is summed over directly.
 //!
-//! The transforms of elements and results only add, so the error stays near that of direct summation: at most a few
-//! units of the last place of the largest term, see [`ConvShape`](super::ConvShape) for who may choose.
+//! The transforms of elements and results only add, so the error stays near that of direct summation. The root mean square
+//! error by that of the result, of uniformly distributed numbers against float64:
+//!
+//! | channels | so      | directly |
+//! | -------- | ------- | -------- |
+//! | 64       | 2.5e-7  | 1.9e-7   |
+//! | 128      | 3.5e-7  | 2.0e-7   |
+//! | 512      | 3.7e-7  | 2.2e-7   |
+//!
+//! With the environment variable `HYPERGLOW_CONV` set to `direct` everything is summed directly.
 
+mod division;
 mod filters;
 mod strip;
 mod transform;
 mod weight_grad;
 
-use std::ops::Range;
-
 pub(super) use weight_grad::WeightGrad;
 
 use super::Pass;
+use super::epilogue::Finish;
 use super::lanes::Vectors;
 use super::padded::Padded;
 use super::shape::Meeting;
@@ -24,15 +32,16 @@ use crate::cpu::gemm::{LeftTile, OutTile, ROWS, RightTile, Tiled};
 use crate::cpu::level::Level;
 use crate::cpu::pool::SharedSlice;
 use crate::cpu::transpose::transpose_raw;
+use division::{Division, Part};
 use strip::Strip;
 use transform::{POSITIONS, Squares, Transform, Way};
 
 /// What channels are rounded up to: the lanes of any register.
 const LANES: usize = 16;
-/// Channels and outputs of a group from which on it pays.
+/// Channels and outputs of a group from which on it pays, and their product.
 const FEW: usize = 16;
-/// Tiles of a task, and elements of their transforms: they stay in the second-level cache.
-const TILES: usize = 128;
+const FILTERS: usize = 512;
+/// Elements of the transforms of a task's tiles: they stay in the second-level cache.
 const CACHE: usize = 1 << 18;
 /// Terms summed in registers at a time: the rows of a panel of filters that stay in the first-level cache.
 const DEPTH: usize = 128;
@@ -68,24 +77,6 @@ struct Geometry {
     depth: usize,
     /// Rows and columns of tiles of a plane of results.
     tiles: [usize; 2],
-}
-
-/// Images, planes of results and rows of tiles of one task; parts of the panels of outputs.
-#[derive(Clone, Copy)]
-struct Division {
-    images: usize,
-    planes: usize,
-    rows: usize,
-    parts: usize,
-}
-
-/// A task.
-struct Part {
-    group: usize,
-    images: Range<usize>,
-    planes: Range<usize>,
-    rows: Range<usize>,
-    panels: Range<usize>,
 }
 
 /// A thread's work space.
@@ -139,7 +130,11 @@ impl Winograd {
     pub fn new<T: Tiled>(pass: &Pass, env: &Env) -> Option<Winograd> {
         let taps: usize = pass.meeting.kernel.iter().product();
         let geometry = Geometry::new(&pass.meeting, pass.depth / taps.max(1))?;
-        if !pass.inexact || pass.rows < FEW || pass.batch * pass.groups * pass.places == 0 {
+        if !pass.inexact
+            || pass.rows < FEW
+            || pass.rows * geometry.channels < FILTERS
+            || pass.batch * pass.groups * pass.places == 0
+        {
             return None;
         }
         let widths = T::tiles(env.level);
@@ -151,89 +146,10 @@ impl Winograd {
             exchanged: pass.exchanged,
             panel: widths.width(),
             lanes: widths.lanes,
-            division: Division {
-                images: 1,
-                planes: 1,
-                rows: 1,
-                parts: 1,
-            },
+            division: Division::SMALLEST,
         };
         winograd.division = winograd.divide(env.pool.threads());
         Some(winograd)
-    }
-
-    /// Divides the work. Results do not depend on it.
-    fn divide(&self, threads: usize) -> Division {
-        let Geometry {
-            stride,
-            depth,
-            to,
-            tiles: [rows, columns],
-            ..
-        } = self.geometry;
-        let most = (CACHE / (POSITIONS * stride * depth)).clamp(ROWS, TILES);
-        let wanted = 4 * threads;
-        let mut division = Division {
-            images: (most / (rows * columns)).clamp(1, self.batch),
-            planes: 1,
-            rows: (most / columns).clamp(1, rows),
-            parts: 1,
-        };
-        while division.images > 1 && self.groups * self.batch.div_ceil(division.images) < wanted {
-            division.images -= 1;
-        }
-        // Rows in equal shares.
-        division.rows = rows.div_ceil(rows.div_ceil(division.rows));
-        let tiles = division.images * division.rows * columns;
-        if depth > 1 {
-            let planes = CACHE / (POSITIONS * stride * tiles);
-            division.planes = planes.saturating_sub(depth - 1).clamp(1, to[0]);
-        }
-        let panels = self.outputs.div_ceil(self.panel);
-        division.parts = wanted.div_ceil(self.pieces(&division)).clamp(1, panels);
-        division
-    }
-
-    /// Tasks of all panels.
-    fn pieces(&self, division: &Division) -> usize {
-        self.groups
-            * self.batch.div_ceil(division.images)
-            * self.geometry.to[0].div_ceil(division.planes)
-            * self.geometry.tiles[0].div_ceil(division.rows)
-    }
-
-    fn part(&self, task: usize) -> Part {
-        let Division {
-            images,
-            planes,
-            rows,
-            parts,
-        } = self.division;
-        let mut rest = task;
-        let mut take = |extent: usize, share: usize| {
-            let count = extent.div_ceil(share);
-            let start = rest % count * share;
-            rest /= count;
-            start..extent.min(start + share)
-        };
-        let panels = self.outputs.div_ceil(self.panel);
-        Part {
-            panels: take(panels, panels.div_ceil(parts)),
-            rows: take(self.geometry.tiles[0], rows),
-            planes: take(self.geometry.to[0], planes),
-            images: take(self.batch, images),
-            group: rest,
-        }
-    }
-
-    fn tasks(&self) -> usize {
-        let panels = self.outputs.div_ceil(self.panel);
-        self.pieces(&self.division) * panels.div_ceil(panels.div_ceil(self.division.parts))
-    }
-
-    /// Tiles of one task.
-    fn tiles(&self) -> usize {
-        self.division.images * self.division.rows * self.geometry.tiles[1]
     }
 
     /// Elements between the positions of transformed elements, and of products.
@@ -266,7 +182,14 @@ impl Winograd {
     }
 
     /// See [`Pass::run`]; the weights are as the operation was given them.
-    pub fn run<T: Tiled + Plain + Vectors>(&self, args: &Args<'_>, x: &[T], weights: &[T], out: &mut [T]) {
+    pub fn run<T: Tiled + Plain + Vectors>(
+        &self,
+        args: &Args<'_>,
+        x: &[T],
+        weights: &[T],
+        out: &mut [T],
+        finish: Finish<'_, T>,
+    ) {
         let filters = self.transform_filters(args, weights);
         let lens = self.work_lens();
         let work_len: usize = lens.iter().sum();
@@ -288,6 +211,11 @@ impl Winograd {
                 for plane in 0..part.planes.len() {
                     self.multiply(level, filters, &part, (panel, plane), &mut work);
                     self.store(level, &part, (panel, plane), &mut work, &out);
+                    if let Some(finish) = finish {
+                        self.finish(&part, (panel, plane), &out, |start, elements| {
+                            finish(worker, start, elements);
+                        });
+                    }
                 }
             }
         });
@@ -444,6 +372,34 @@ impl Winograd {
                         places,
                     );
                 }
+            }
+        }
+    }
+
+    /// Calls `each` with the parts of the result that were stored, and where they start.
+    fn finish<T>(
+        &self,
+        part: &Part,
+        (panel, plane): (usize, usize),
+        out: &SharedSlice<'_, T>,
+        each: impl Fn(usize, &[T]),
+    ) {
+        let [depth, height, width] = self.geometry.to;
+        let (rows, places) = (
+            2 * part.rows.start..height.min(2 * part.rows.end),
+            depth * height * width,
+        );
+        let outputs = panel * self.panel..self.outputs.min((panel + 1) * self.panel);
+        // Whole planes lie one after the other.
+        let whole = rows.len() * width == places;
+        for image in part.images.clone() {
+            let first = (image * self.groups + part.group) * self.outputs;
+            for output in outputs.clone().step_by(if whole { outputs.len() } else { 1 }) {
+                let start =
+                    (first + output) * places + ((part.planes.start + plane) * height + rows.start) * width;
+                let len = rows.len() * width * if whole { outputs.len() } else { 1 };
+                // SAFETY: these lines of these outputs are no other task's.
+                each(start, unsafe { out.range(start..start + len) });
             }
         }
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::strip::Strip;
 use super::transform::{Filters, POSITIONS, Squares, Transform, Way};
-use super::{APART, CACHE, DEPTH, FEW, Geometry, LANES};
+use super::{APART, CACHE, DEPTH, FEW, FILTERS, Geometry, LANES};
 use crate::cpu::conv::ConvShape;
 use crate::cpu::conv::lanes::Vectors;
 use crate::cpu::exec::{Args, Plain, scratch_bytes};
@@ -70,7 +70,10 @@ impl WeightGrad {
     /// This way, if there is one and it is likely to pay.
     pub fn new(shape: &ConvShape) -> Option<WeightGrad> {
         let geometry = Geometry::new(&shape.forward(), shape.channels)?;
-        if shape.outputs < FEW || shape.batch * shape.groups * shape.output_size() == 0 {
+        if shape.outputs < FEW
+            || shape.outputs * shape.channels < FILTERS
+            || shape.batch * shape.groups * shape.output_size() == 0
+        {
             return None;
         }
         let Geometry {

@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
+use super::pack::Matrix;
 use super::product::Geometry;
 use super::region::Warm;
 use crate::cpu::exec::Args;
+use crate::cpu::level::Level;
 
 /// No product.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +37,48 @@ impl Split {
         _: Warm<'_>,
         _: impl Fn(usize, usize, Range<usize>, &[f32]) + Sync,
     ) -> bool {
+        match *self {}
+    }
+}
+
+/// See `panels.rs`, of which nothing is called at a level without matrix instructions.
+pub(crate) const SIDE: usize = 32;
+
+pub(crate) fn panels_len(_: usize, _: usize) -> usize {
+    0
+}
+
+pub(crate) fn pack_rows(
+    _: Level,
+    _: Matrix<'_, f32>,
+    _: Range<usize>,
+    _: Range<usize>,
+    _: &mut [u32],
+) -> bool {
+    false
+}
+
+pub(crate) fn pack_columns(
+    _: Level,
+    _: Matrix<'_, f32>,
+    _: Range<usize>,
+    _: Range<usize>,
+    _: &mut [u32],
+) -> bool {
+    false
+}
+
+/// Nothing that can multiply.
+pub(crate) enum Multiplier {}
+
+impl Multiplier {
+    pub fn new(level: Level) -> Multiplier {
+        unreachable!("{} has matrix instructions", level.name())
+    }
+
+    /// # Safety
+    /// None is needed: there is no `Multiplier`.
+    pub unsafe fn product(&self, _: &[u32], _: &[u32], _: *mut f32, _: usize, _: bool) {
         match *self {}
     }
 }

@@ -10,6 +10,7 @@
 mod job;
 mod kernel;
 mod pack;
+mod panels;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +24,7 @@ use crate::cpu::exec::{Args, scratch_bytes};
 use crate::cpu::pool::SharedSlice;
 
 pub(crate) use kernel::available;
+pub(crate) use panels::{Multiplier, SIDE, pack_columns, pack_rows, panels_len};
 
 /// Rows and columns of a task at most, and terms of a block: the task's panels are in the second-level cache.
 const TASK: (usize, usize, usize) = (512, 512, 384);

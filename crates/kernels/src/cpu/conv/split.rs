@@ -1,0 +1,353 @@
+//! Convolution with matrix instructions (see [`gemm`](crate::cpu::gemm)): weights are split once, the elements that some
+//! places meet are brought together and split, and panels of both are multiplied.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Pass;
+use super::lanes::Vectors;
+use super::line::copy;
+use super::pieces::{Group, Piece, Pieces, Spread, Together};
+use crate::cpu::exec::{Args, Env, scratch_bytes};
+use crate::cpu::gemm::{Matrix, Multiplier, SIDE, pack_columns, pack_rows, panels_len};
+use crate::cpu::level::Level;
+use crate::cpu::pool::SharedSlice;
+
+/// Terms of a block at most and at least, and weights: their panels and those of elements stay in the second-level cache.
+const DEPTH: usize = 640;
+const SHALLOW: usize = 32;
+const WEIGHTS: usize = 1 << 17;
+/// Groups of places of a task.
+const GROUPS: usize = 8;
+/// Rows of weights from which on panels are full enough; terms and products from which on it pays to split what is multiplied.
+const ROWS: usize = 48;
+const TERMS: usize = 192;
+const WORTH: usize = 1 << 21;
+/// Elements of a register.
+const LANES: usize = 16;
+
+/// A [`Pass`] done so.
+pub(super) struct Split {
+    pieces: Pieces,
+    groups: Box<[Group]>,
+    batch: usize,
+    /// Groups of the convolution.
+    sets: usize,
+    rows: usize,
+    channels: usize,
+    /// Channels of a block of terms.
+    block: usize,
+    /// Samples and groups of places of a task.
+    samples: usize,
+    together: usize,
+}
+
+/// A task: some places of some samples, of one of the convolution's groups.
+struct Task {
+    set: usize,
+    samples: Range<usize>,
+    groups: Range<usize>,
+}
+
+/// A thread's work space.
+struct Work<'a> {
+    planes: &'a mut [f32],
+    elements: &'a mut [f32],
+    panels: &'a mut [u32],
+    sums: &'a mut [f32],
+}
+
+impl Split {
+    /// This way, if there is one and it is likely to pay. The places are some of a larger result's if `spread` says so.
+    pub fn new(pass: &Pass, env: &Env, spread: Option<Spread>) -> Option<Split> {
+        let meeting = &pass.meeting;
+        let work = pass.batch * pass.places * pass.rows * pass.depth;
+        let pays = pass.rows >= ROWS && pass.depth >= TERMS && work >= WORTH;
+        let divides = meeting.axes.iter().any(|axis| axis.divisor != 1);
+        if !pass.inexact || !env.level.matrix() || !pays || divides {
+            return None;
+        }
+        let taps: usize = meeting.kernel.iter().product();
+        let channels = pass.depth / taps;
+        let pieces = match spread {
+            Some(spread) => Pieces::spread(meeting, channels, LANES, spread),
+            None => Pieces::new(meeting, channels, LANES),
+        };
+        let groups = pieces.groups(SIDE);
+        let depth = DEPTH.min(WEIGHTS / pass.rows).max(SHALLOW);
+        let blocks = pass.depth.div_ceil(depth).min(channels);
+        let mut samples = (GROUPS / groups.len()).clamp(1, pass.batch);
+        while samples > 1 && pass.groups * pass.batch.div_ceil(samples) < 4 * env.pool.threads() {
+            samples -= 1;
+        }
+        Some(Split {
+            together: groups.len().div_ceil(groups.len().div_ceil(GROUPS)),
+            pieces,
+            groups,
+            batch: pass.batch,
+            sets: pass.groups,
+            rows: pass.rows,
+            channels,
+            block: channels.div_ceil(blocks),
+            samples,
+        })
+    }
+
+    /// Terms of a full block.
+    fn terms(&self) -> usize {
+        self.block * self.pieces.taps
+    }
+
+    /// Words of the split weights of one of the convolution's groups.
+    fn weights_len(&self) -> usize {
+        self.channels.div_ceil(self.block) * panels_len(self.rows, self.terms())
+    }
+
+    /// Panels of elements of a task.
+    fn width(&self) -> usize {
+        self.samples * self.together
+    }
+
+    /// Elements of a thread's planes, elements brought together, and sums; words of panels.
+    fn work_lens(&self) -> ([usize; 3], usize) {
+        let planes = self.samples * self.pieces.len(self.block);
+        let elements = (self.terms() + 1) * SIDE;
+        let sums = self.rows.next_multiple_of(SIDE) * self.width() * SIDE;
+        (
+            [planes, elements, sums],
+            self.width() * panels_len(SIDE, self.terms()),
+        )
+    }
+
+    /// Bytes of scratch that [`Split::run`] takes.
+    pub fn scratch_bytes(&self, threads: usize) -> usize {
+        let (lens, panels) = self.work_lens();
+        scratch_bytes::<u32>(self.sets * self.weights_len())
+            + scratch_bytes::<f32>(lens.iter().sum::<usize>() * threads)
+            + scratch_bytes::<u32>(panels * threads)
+    }
+
+    /// See [`Pass::run`]. False if a number cannot be split: then the result is not valid.
+    pub fn run(&self, args: &Args<'_>, x: &[f32], weights: &[f32], out: &mut [f32]) -> bool {
+        let fine = AtomicBool::new(true);
+        let split = args.scratch::<u32>(self.sets * self.weights_len());
+        self.split_weights(args, weights, split, &fine);
+        let (lens, panels_len) = self.work_lens();
+        let len: usize = lens.iter().sum();
+        let floats = SharedSlice::new(args.scratch::<f32>(len * args.pool().threads()));
+        let words = SharedSlice::new(args.scratch::<u32>(panels_len * args.pool().threads()));
+        let out = SharedSlice::new(out);
+        if !fine.load(Ordering::Relaxed) {
+            return false;
+        }
+        let (level, split) = (args.level(), &*split);
+        args.pool().run(self.tasks(), |worker, task| {
+            // SAFETY: a worker's own pieces of the work space.
+            let (work, panels) = unsafe {
+                (
+                    floats.range(worker * len..(worker + 1) * len),
+                    words.range(worker * panels_len..(worker + 1) * panels_len),
+                )
+            };
+            let (planes, rest) = work.split_at_mut(lens[0]);
+            let (elements, sums) = rest.split_at_mut(lens[1]);
+            let mut work = Work {
+                planes,
+                elements,
+                panels,
+                sums,
+            };
+            let task = self.task(task);
+            let weights = &split[task.set * self.weights_len()..][..self.weights_len()];
+            if !self.compute(level, &task, x, weights, &mut work, &out) {
+                fine.store(false, Ordering::Relaxed);
+            }
+        });
+        fine.into_inner()
+    }
+
+    /// Splits the weights: group by group of the convolution, block by block of terms, panel by panel of rows.
+    fn split_weights(&self, args: &Args<'_>, weights: &[f32], out: &mut [u32], fine: &AtomicBool) {
+        let depth = self.channels * self.pieces.taps;
+        let blocks = self.channels.div_ceil(self.block);
+        let level = args.level();
+        args.pool()
+            .chunks(out, panels_len(self.rows, self.terms()), |_, i, out| {
+                let (set, first) = (i / blocks, i % blocks * self.terms());
+                let data = &weights[set * self.rows * depth..][..self.rows * depth];
+                let matrix = Matrix {
+                    data,
+                    row: depth,
+                    col: 1,
+                };
+                if !pack_rows(
+                    level,
+                    matrix,
+                    0..self.rows,
+                    first..depth.min(first + self.terms()),
+                    out,
+                ) {
+                    fine.store(false, Ordering::Relaxed);
+                }
+            });
+    }
+
+    /// Tasks, of some samples each, and those of the same samples.
+    fn tasks(&self) -> usize {
+        self.sets * self.batch.div_ceil(self.samples) * self.groups.len().div_ceil(self.together)
+    }
+
+    fn task(&self, number: usize) -> Task {
+        let (shares, samples) = (
+            self.groups.len().div_ceil(self.together),
+            self.batch.div_ceil(self.samples),
+        );
+        let (share, rest) = (number % shares, number / shares);
+        let (first, group) = (rest % samples * self.samples, share * self.together);
+        Task {
+            set: rest / samples,
+            samples: first..self.batch.min(first + self.samples),
+            groups: group..self.groups.len().min(group + self.together),
+        }
+    }
+
+    /// False if a number cannot be split.
+    fn compute(
+        &self,
+        level: Level,
+        task: &Task,
+        x: &[f32],
+        weights: &[u32],
+        work: &mut Work<'_>,
+        out: &SharedSlice<'_, f32>,
+    ) -> bool {
+        let multiplier = Multiplier::new(level);
+        let stride = self.width() * SIDE;
+        work.planes.fill(0.0);
+        for first in (0..self.channels).step_by(self.block) {
+            let channels = first..self.channels.min(first + self.block);
+            if !self.bring_together(level, task, channels.clone(), x, work) {
+                return false;
+            }
+            let terms = channels.len() * self.pieces.taps;
+            let panel = panels_len(SIDE, terms);
+            let weights = &weights[first / self.block * panels_len(self.rows, self.terms())..];
+            for (i, left) in weights
+                .chunks_exact(panel)
+                .take(self.rows.div_ceil(SIDE))
+                .enumerate()
+            {
+                let rights = work
+                    .panels
+                    .chunks_exact(panel)
+                    .take(task.samples.len() * task.groups.len());
+                for (j, right) in rights.enumerate() {
+                    let sums = work.sums[i * SIDE * stride + j * SIDE..].as_mut_ptr();
+                    // SAFETY: the sums have a panel's rows and columns from here on.
+                    unsafe { multiplier.product(left, right, sums, stride, first > 0) };
+                }
+            }
+        }
+        drop(multiplier);
+        self.store(task, work.sums, out);
+        true
+    }
+
+    /// Splits the elements that a task's places meet in some channels. False if one cannot be split.
+    fn bring_together(
+        &self,
+        level: Level,
+        task: &Task,
+        channels: Range<usize>,
+        x: &[f32],
+        work: &mut Work<'_>,
+    ) -> bool {
+        let source = self.pieces.planes.source_size();
+        let terms = channels.len() * self.pieces.taps;
+        let planes_len = self.pieces.len(self.block);
+        let panel = panels_len(SIDE, terms);
+        let mut fine = true;
+        for (i, sample) in task.samples.clone().enumerate() {
+            let first = (sample * self.sets + task.set) * self.channels + channels.start;
+            let x = &x[first * source..][..channels.len() * source];
+            let planes = self
+                .pieces
+                .write(level, x, &mut work.planes[i * planes_len..(i + 1) * planes_len]);
+            for (j, group) in self.groups[task.groups.clone()].iter().enumerate() {
+                let together = Together {
+                    pieces: &self.pieces,
+                    group,
+                    planes,
+                    terms: 0..terms,
+                    out: &mut *work.elements,
+                    width: SIDE,
+                };
+                f32::run(level, together);
+                let matrix = Matrix {
+                    data: &*work.elements,
+                    row: SIDE,
+                    col: 1,
+                };
+                let to = &mut work.panels[(i * task.groups.len() + j) * panel..][..panel];
+                fine &= pack_columns(level, matrix, 0..terms, 0..group.places, to);
+            }
+        }
+        fine
+    }
+
+    /// Puts a task's sums where they belong.
+    fn store(&self, task: &Task, sums: &[f32], out: &SharedSlice<'_, f32>) {
+        let places = out.len() / (self.batch * self.sets * self.rows);
+        let stride = self.width() * SIDE;
+        for (i, sample) in task.samples.clone().enumerate() {
+            let image = (sample * self.sets + task.set) * self.rows;
+            for row in 0..self.rows {
+                let start = (image + row) * places;
+                // SAFETY: tasks have different samples, groups of the convolution, or places.
+                let out = unsafe { Row::new(out, start, places) };
+                for (j, group) in self.groups[task.groups.clone()].iter().enumerate() {
+                    let mut sums = &sums[row * stride + (i * task.groups.len() + j) * SIDE..];
+                    for piece in &self.pieces.all[group.pieces.clone()] {
+                        // SAFETY: a piece of this task.
+                        unsafe { out.put(piece, self.pieces.apart, &sums[..piece.count]) };
+                        sums = &sums[piece.count..];
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A row of the result, of which tasks write different places.
+struct Row {
+    start: *mut f32,
+    places: usize,
+}
+
+impl Row {
+    /// # Safety
+    /// As for [`Row::put`].
+    unsafe fn new(out: &SharedSlice<'_, f32>, start: usize, places: usize) -> Row {
+        assert!(start + places <= out.len());
+        // SAFETY: within the result, as checked.
+        let start = unsafe { out.as_mut_ptr().add(start) };
+        Row { start, places }
+    }
+
+    /// # Safety
+    /// Nobody else may use the places.
+    unsafe fn put(&self, piece: &Piece, apart: usize, sums: &[f32]) {
+        assert!(piece.place + (piece.count - 1) * apart < self.places);
+        // SAFETY: within the row, as checked; nobody else's, as the caller promises.
+        unsafe {
+            let to = self.start.add(piece.place);
+            if apart == 1 {
+                copy(sums, std::slice::from_raw_parts_mut(to, sums.len()));
+            } else {
+                for (i, &sum) in sums.iter().enumerate() {
+                    *to.add(i * apart) = sum;
+                }
+            }
+        }
+    }
+}
