@@ -13,6 +13,8 @@ use super::pool::{Pool, SharedSlice};
 
 /// Elements moved by one task.
 const PIECE: usize = 1 << 14;
+/// Indices looked at together: where they are neighbours, as those of windows mostly are, so is what they name.
+const RUN: usize = 16;
 
 /// Indices of either type.
 #[derive(Clone, Copy)]
@@ -30,6 +32,15 @@ impl Indices<'_> {
         }
     }
 
+    /// How many indices from `i` on are to be followed together, and whether they are neighbours. There are some.
+    #[inline(always)]
+    fn run(&self, i: usize) -> (usize, bool) {
+        match self {
+            Indices::Narrow(x) => run_of(&x[i..], |first, k| first.wrapping_add(k as i32)),
+            Indices::Wide(x) => run_of(&x[i..], |first, k| first.wrapping_add(k as i64)),
+        }
+    }
+
     /// The first index outside `0..extent`, and where it stands.
     fn outside(&self, pool: &Pool, extent: usize) -> Option<(usize, i64)> {
         match self {
@@ -43,6 +54,17 @@ impl Indices<'_> {
             }
         }
     }
+}
+
+/// See [`Indices::run`].
+#[inline(always)]
+fn run_of<T: Copy + PartialEq>(x: &[T], after: impl Fn(T, usize) -> T) -> (usize, bool) {
+    let Some(run) = x.first_chunk::<RUN>() else {
+        return (x.len(), false);
+    };
+    // Without a branch for each.
+    let neighbours = (0..RUN).fold(true, |all, k| all & (run[k] == after(run[0], k)));
+    (RUN, neighbours)
 }
 
 /// The position of the first index that is `outside`.
@@ -109,11 +131,24 @@ fn take_words<T: Word>(x: &Shape, axis: usize, index: DType) -> Kernel {
         }
         // Whole slices: the last piece may have fewer.
         let together = (PIECE / inner).max(1);
-        args.pool().chunks(out, together * inner, |_, i, piece| {
-            for (j, to) in piece.chunks_exact_mut(inner).enumerate() {
-                let slice = i * together + j;
-                let from = (slice / count * extent + index.at(slice % count)) * inner;
-                to.copy_from_slice(&x[from..from + inner]);
+        args.pool().chunks(out, together * inner, |_, i, mut piece| {
+            let (mut outer, mut j) = (i * together / count, i * together % count);
+            while !piece.is_empty() {
+                let (found, neighbours) = index.run(j);
+                let slices = found.min(piece.len() / inner);
+                let (to, rest) = piece.split_at_mut(slices * inner);
+                let from = |j: usize| (outer * extent + index.at(j)) * inner;
+                if neighbours {
+                    to.copy_from_slice(&x[from(j)..][..to.len()]);
+                } else {
+                    for (to, j) in to.chunks_exact_mut(inner).zip(j..) {
+                        to.copy_from_slice(&x[from(j)..][..inner]);
+                    }
+                }
+                (piece, j) = (rest, j + slices);
+                if j == count {
+                    (outer, j) = (outer + 1, 0);
+                }
             }
         });
         Ok(())
@@ -144,12 +179,22 @@ fn index_add_of<T: Element>(to: &Shape, axis: usize, index: DType) -> Kernel {
         args.pool().run(outer * columns, |_, task| {
             let (o, first) = (task / columns, task % columns * width);
             let len = width.min(inner - first);
-            for i in 0..count {
+            let add = |i: usize, len: usize| {
                 let at = (o * extent + index.at(i)) * inner + first;
                 // SAFETY: these columns of this outer index are one task's.
                 let to = unsafe { out.range(at..at + len) };
                 let from = &src[(o * count + i) * inner + first..][..len];
                 to.iter_mut().zip(from).for_each(|(to, &x)| *to = to.plus(x));
+            };
+            let mut i = 0;
+            while i < count {
+                let (found, neighbours) = index.run(i);
+                if neighbours && columns == 1 {
+                    add(i, found * inner);
+                } else {
+                    (i..i + found).for_each(|i| add(i, len));
+                }
+                i += found;
             }
         });
         Ok(())
