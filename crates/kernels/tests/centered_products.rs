@@ -122,6 +122,71 @@ fn one_sample_edges_of_tiles_and_several_sets() {
     check_all(&mut dice, &products, 17, &[4], DType::F64);
 }
 
+/// Few samples are divided by columns, more by tiles; at the level that has them, matrix instructions multiply numbers that
+/// can be split. One that is too large for that leaves all to the vector units.
+#[test]
+fn samples_of_many_numbers() {
+    let mut dice = Dice::new(45);
+    for (round, (m, d)) in [(33, 400), (64, 131), (127, 260), (150, 70), (200, 420)]
+        .into_iter()
+        .enumerate()
+    {
+        for dtype in [DType::F32, DType::F64] {
+            let products = Products {
+                similarities: [KINDS[round], KINDS[(round + 3) % KINDS.len()]].into(),
+                hollow: round % 2 == 0,
+            };
+            check_all(&mut dice, &products, m, &[d, 90], dtype);
+        }
+    }
+    for (m, d) in [(40, 100), (140, 100)] {
+        let products = Products {
+            similarities: [KINDS[0]; 2].into(),
+            hollow: false,
+        };
+        let mut given = operands(&mut dice, &products, m, &[d, 70], DType::F32);
+        let mut place = 0;
+        let x = numbers(&given[0]);
+        given[0] = dice.tensor_of([m, d], DType::F32, |_| {
+            place += 1;
+            if place == 7 * d + 3 { 1e19 } else { x[place - 1] }
+        });
+        given[2] = dice.tensor_of(Shape::from([]).dims(), DType::F32, |_| 0.9e19);
+        let inputs: Vec<&Value> = given.iter().collect();
+        check(
+            Op::CenteredProducts(products),
+            &inputs,
+            None,
+            near(DType::F32, (m * m) as f64),
+        );
+    }
+}
+
+#[test]
+fn bits_do_not_depend_on_threads() {
+    let mut dice = Dice::new(46);
+    for (m, d) in [(60, 3000), (128, 200), (300, 500)] {
+        let products = Products {
+            similarities: [KINDS[0], KINDS[2]].into(),
+            hollow: false,
+        };
+        let mut given = operands(&mut dice, &products, m, &[d, 80], DType::F32);
+        let inputs: Vec<&Value> = given.iter().collect();
+        let op = Op::CenteredProducts(products.clone());
+        let spec = Spec::new([2, 2], DType::F64);
+        let [one, three] =
+            [1, 3].map(|threads| run_op(&CpuBackend::new(threads), &op, &inputs, &spec).unwrap());
+        assert_eq!(one.to_bytes(), three.to_bytes(), "products of {m} samples");
+        given.push(dice.tensor([2, 2], DType::F64));
+        let inputs: Vec<&Value> = given.iter().collect();
+        let op = Op::CenteredProductsGrad { products, of: 0 };
+        let spec = Spec::new([m, d], DType::F32);
+        let [one, three] =
+            [1, 3].map(|threads| run_op(&CpuBackend::new(threads), &op, &inputs, &spec).unwrap());
+        assert_eq!(one.to_bytes(), three.to_bytes(), "gradient of {m} samples");
+    }
+}
+
 /// Equal entries of two samples leave the absolute difference where it is, whichever way they move: many of them, within and
 /// between tiles, in whole registers of columns and in parts of one.
 #[test]

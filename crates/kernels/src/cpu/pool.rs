@@ -13,7 +13,7 @@ use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 /// How long a worker looks for the next job before it parks.
-const SPIN: Duration = Duration::from_micros(30);
+const SPIN: Duration = Duration::from_micros(100);
 /// The state of the present job, in one word: workers at it, whether it is closed to others, how many workers it
 /// wants, and the number of the job.
 const ACTIVE: u64 = (1 << 12) - 1;

@@ -14,8 +14,11 @@ use std::ops::Range;
 use hyperglow_core::op::Spec;
 use hyperglow_core::similarity::{Products, Similarity};
 
-use super::rows::{Real, add_scaled, own_value, scale_by, slopes, start_weights, tally, values};
-use super::samples::{Geometry, Prepared, prepare};
+use super::geometry::{Geometry, Purpose};
+use super::rows::{
+    Extent, Real, add_scaled, leave, own_value, scale_by, slopes, start_weights, tally, values,
+};
+use super::samples::{Prepared, prepare};
 use super::signs::{self, add_signs};
 use super::sums;
 use crate::cpu::exec::{Args, Env, Kernel, scratch_bytes};
@@ -58,12 +61,12 @@ fn worker_len<T: Real>(g: &Geometry, of: usize, level: Level) -> usize {
 
 /// Bytes of scratch of [`grad`].
 pub(crate) fn grad_scratch<T: Real>(products: &Products, of: usize, inputs: &[&Spec], env: &Env) -> usize {
-    let g = Geometry::new::<T>(products, inputs, env.level);
+    let g = Geometry::new::<T>(products, inputs, env.level, Purpose::Gradient);
     let threads = env.pool.threads();
-    g.scratch::<T>()
+    g.prepared_bytes::<T>(env.level, threads)
         + sums::scratch::<T>(&g, 0, threads, env.level)
         + scratch_bytes::<f64>(g.sets())
-        + scratch_bytes::<T>(g.m)
+        + scratch_bytes::<T>(g.padded())
         + scratch_bytes::<T>(band_tiles::<T>(&g) * g.side * g.side)
         + scratch_bytes::<f64>(band_tiles::<T>(&g) * 2 * g.side)
         + scratch_bytes::<f64>(g.m)
@@ -86,9 +89,14 @@ struct Job<'a, T> {
 
 /// The kernel of [`Op::CenteredProductsGrad`](hyperglow_core::Op::CenteredProductsGrad).
 pub(crate) fn grad<T: Real>(products: &Products, of: usize, inputs: &[&Spec], env: &Env) -> Kernel {
-    let g = Geometry::new::<T>(products, inputs, env.level);
+    let g = Geometry::new::<T>(products, inputs, env.level, Purpose::Gradient);
     let cotangent = inputs.len() - 1;
     let whole = whole::<T>(&g, of, env.pool.threads());
+    // What a pair does goes by the difference of its samples.
+    let differs = matches!(
+        g.products.similarities[of],
+        Similarity::Gaussian { .. } | Similarity::InverseMultiquadric
+    );
     Box::new(move |args| {
         let out = args.output::<T>();
         let level = args.level();
@@ -101,8 +109,9 @@ pub(crate) fn grad<T: Real>(products: &Products, of: usize, inputs: &[&Spec], en
         let weights = &*weights;
         let prepared = prepare::<T>(&g, args, |b| b == of || weights[b] != 0.0);
         let sums = sums::sums(args, &prepared, 0, |b| weights[b] != 0.0);
-        let shifts = args.scratch::<T>(g.m);
-        centering_shifts(&g, weights, sums.rows, shifts);
+        let shifts = args.scratch::<T>(g.padded());
+        shifts[g.m..].fill(T::ZERO);
+        centering_shifts(&g, weights, sums.rows, &mut shifts[..g.m]);
         let job = Job {
             prepared: &prepared,
             of,
@@ -132,18 +141,19 @@ pub(crate) fn grad<T: Real>(products: &Products, of: usize, inputs: &[&Spec], en
             if let Some(product) = &whole {
                 let t = args.scratch::<T>(g.m * g.m);
                 job.put_together(args, &band, t);
+                if differs {
+                    for (i, &sum) in own_sums.iter().enumerate() {
+                        t[i * g.m + i] += T::from_f64(-sum);
+                    }
+                }
                 product.run(args, t, prepared.set(of).x, out);
-            } else {
-                job.use_up(args, &band, out, (&mut *space, worker_len));
+                return Ok(());
             }
+            job.use_up(args, &band, out, (&mut *space, worker_len));
             first = end;
         }
         let set = prepared.set(of);
-        if matches!(
-            set.similarity,
-            Similarity::Gaussian { .. } | Similarity::InverseMultiquadric
-        ) && set.d > 0
-        {
+        if differs && set.d > 0 {
             let own_sums = &*own_sums;
             args.pool().chunks(out, set.d * g.side, |_, block, out| {
                 for (i, (out, x)) in (block * g.side..).zip(
@@ -255,19 +265,26 @@ impl<T: Real> Job<'_, T> {
         let (own, space) = space.split_at_mut(side);
         let (weights, work) = space.split_at_mut(side);
         let set = self.prepared.set(self.of);
-        set.products(level, rows.clone(), cols.clone(), (tile, side), work);
+        let place = (rows.clone(), cols.clone());
+        set.products(level, place.clone(), side, tile, work);
         for b in (0..g.sets()).filter(|&b| b != self.of && self.active(b)) {
             let other = &mut others[b * side * side..(b + 1) * side * side];
             self.prepared
                 .set(b)
-                .products(level, rows.clone(), cols.clone(), (other, side), work);
+                .products(level, place.clone(), side, other, work);
         }
+        let extent = Extent {
+            rows: rows.len(),
+            cols: cols.len(),
+            side,
+            diagonal: row == column,
+        };
         let (row_sums, column_sums) = record.split_at_mut(side);
         column_sums.fill(0.0);
         for (i, row_sum) in row_sums.iter_mut().enumerate().take(rows.len()) {
-            let from = if row == column { i + 1 } else { 0 };
-            let (r, columns) = (rows.start + i, cols.start + from..cols.end);
-            let line = i * side + from..i * side + cols.len();
+            let whole = extent.whole(i);
+            let (r, columns) = (rows.start + i, cols.start + whole.start..cols.start + whole.end);
+            let line = i * side + whole.start..i * side + whole.end;
             let weights = &mut weights[..columns.len()];
             start_weights(level, self.shifts[r], &self.shifts[columns.clone()], weights);
             for b in (0..g.sets()).filter(|&b| self.active(b)) {
@@ -299,7 +316,8 @@ impl<T: Real> Job<'_, T> {
                 tile,
             );
             scale_by(level, tile, weights);
-            *row_sum = tally(level, tile, &mut column_sums[from..cols.len()]);
+            leave(&extent, i, tile);
+            *row_sum = tally(level, tile, &mut column_sums[whole]);
         }
         if row == column {
             self.complete(tile, rows.start, rows.len());

@@ -1,17 +1,22 @@
 //! Inner products of centred similarity matrices that are never stored, and their gradients in the samples.
 //!
 //! Only tiles on and above the diagonal are computed: inner products by the packed matrix product, from these similarities
-//! minus a constant that centring removes (a wide similarity keeps its digits), from these sums in float64. [`samples`]
-//! prepares, [`rows`] holds the loops over a row of a tile, [`sums`] adds up, [`gradient`] goes back to the samples, [`signs`] where
-//! they were compared by absolute differences.
+//! minus a constant that centring removes (a wide similarity keeps its digits), from these sums in float64. [`geometry`]
+//! decides how, [`samples`] prepares, with [`shift`], [`few`] does so where samples are few, [`inner`] multiplies, [`rows`] holds
+//! the loops over a tile, [`sums`] adds up, [`gradient`] goes back to the samples, [`signs`] where they were compared by
+//! absolute differences.
 //!
 //! With row sums r and sum R of a set's matrix, alpha and beta as in
 //! [`Products::centering`](hyperglow_core::similarity::Products::centering), the inner product of two centred matrices is
 //! sum K_ij L_ij - 2 alpha sum r_i s_i + beta R S.
 
+mod few;
+mod geometry;
 mod gradient;
+mod inner;
 mod rows;
 mod samples;
+mod shift;
 mod signs;
 mod sums;
 
@@ -19,14 +24,15 @@ use hyperglow_core::op::Spec;
 use hyperglow_core::similarity::Products;
 
 use super::exec::{Env, Kernel};
+use geometry::{Geometry, Purpose};
 use rows::{Real, own_value};
-use samples::{Geometry, prepare};
+use samples::{Samples, prepare};
 
 pub(crate) use gradient::{grad, grad_scratch};
 
 /// The kernel of [`Op::CenteredProducts`](hyperglow_core::Op::CenteredProducts).
 pub(crate) fn products<T: Real>(products: &Products, inputs: &[&Spec], env: &Env) -> Kernel {
-    let g = Geometry::new::<T>(products, inputs, env.level);
+    let g = Geometry::new::<T>(products, inputs, env.level, Purpose::Value);
     let sets = g.sets();
     Box::new(move |args| {
         let out = args.output::<f64>();
@@ -35,16 +41,16 @@ pub(crate) fn products<T: Real>(products: &Products, inputs: &[&Spec], env: &Env
         let (alpha, beta) = g.products.centering(g.m);
         let rows = |a: usize| &sums.rows[a * g.m..(a + 1) * g.m];
         let total = |a: usize| rows(a).iter().sum::<f64>();
-        let own = |a: usize, i: usize| {
-            let set = prepared.set(a);
-            own_value(set.similarity, set.factors, set.norms[i]).to_f64()
-        };
         let pairs = (0..sets).flat_map(|a| (a..sets).map(move |b| (a, b)));
         for ((a, b), &above) in pairs.zip(&*sums.products) {
+            let (one, other) = (prepared.set(a), prepared.set(b));
+            let own = |set: &Samples<'_, T>, i: usize| {
+                own_value(set.similarity, set.factors, set.norms[i]).to_f64()
+            };
             let diagonal: f64 = if g.products.hollow {
                 0.0
             } else {
-                (0..g.m).map(|i| own(a, i) * own(b, i)).sum()
+                (0..g.m).map(|i| own(&one, i) * own(&other, i)).sum()
             };
             let mixed: f64 = rows(a).iter().zip(rows(b)).map(|(r, s)| r * s).sum();
             let product = 2.0 * above + diagonal - 2.0 * alpha * mixed + beta * total(a) * total(b);
@@ -57,7 +63,8 @@ pub(crate) fn products<T: Real>(products: &Products, inputs: &[&Spec], env: &Env
 
 /// Bytes of scratch of [`products`].
 pub(crate) fn products_scratch<T: Real>(products: &Products, inputs: &[&Spec], env: &Env) -> usize {
-    let g = Geometry::new::<T>(products, inputs, env.level);
+    let g = Geometry::new::<T>(products, inputs, env.level, Purpose::Value);
+    let (level, threads) = (env.level, env.pool.threads());
     let pairs = g.sets() * (g.sets() + 1) / 2;
-    g.scratch::<T>() + sums::scratch::<T>(&g, pairs, env.pool.threads(), env.level)
+    g.prepared_bytes::<T>(level, threads) + sums::scratch::<T>(&g, pairs, threads, level)
 }

@@ -3,9 +3,9 @@
 //! A task takes one register of columns and all samples, copied so that rows lie side by side. Some rows stay in registers while
 //! others go by; off the diagonal each sign serves both of its samples, so that only the upper half of T is gone through.
 
+use super::geometry::Geometry;
 use super::gradient::Band;
 use super::rows::Real;
-use super::samples::Geometry;
 use crate::cpu::exec::Args;
 use crate::cpu::gemm::{Lanes, Portable};
 use crate::cpu::level::{Kind, Level};

@@ -3,8 +3,9 @@
 //! A tile leaves a record of its sums; records are added in the order of tiles, so that no result depends on the number
 //! of threads.
 
-use super::rows::{LANES, Real, multiply, own_value, tally, values};
-use super::samples::{Geometry, Prepared};
+use super::geometry::Geometry;
+use super::rows::{Extent, LANES, Real, multiply, own_value, tile_of_values};
+use super::samples::Prepared;
 use crate::cpu::exec::{Args, scratch_bytes};
 use crate::cpu::pool::SharedSlice;
 
@@ -114,34 +115,27 @@ fn tile<T: Real>(
     record.fill(0.0);
     let (sums, lanes) = record.split_at_mut(sets * 2 * side);
     let lanes = lanes.as_chunks_mut::<LANES>().0;
+    let extent = Extent {
+        rows: rows.len(),
+        cols: cols.len(),
+        side,
+        diagonal: row == column,
+    };
     for a in (0..sets).filter(|&a| wanted(a)) {
-        let tile = &mut tiles[a * side * side..(a + 1) * side * side];
-        prepared
-            .set(a)
-            .products(level, rows.clone(), cols.clone(), (tile, side), work);
+        let (set, tile) = (
+            prepared.set(a),
+            &mut tiles[a * side * side..(a + 1) * side * side],
+        );
+        set.products(level, (rows.clone(), cols.clone()), side, tile, work);
+        let norms = (&set.norms[rows.clone()], &set.norms[cols.start..]);
+        let sums = sums[a * 2 * side..(a + 1) * 2 * side].split_at_mut(side);
+        tile_of_values(level, set.similarity, set.factors, norms, extent, tile, sums);
     }
-    for i in 0..rows.len() {
-        let from = if row == column { i + 1 } else { 0 };
-        let line = |a: usize| (a * side + i) * side + from..(a * side + i) * side + cols.len();
-        for a in (0..sets).filter(|&a| wanted(a)) {
-            let set = prepared.set(a);
-            let others = &set.norms[cols.start + from..cols.end];
-            values(
-                level,
-                set.similarity,
-                set.factors,
-                set.norms[rows.start + i],
-                others,
-                &mut tiles[line(a)],
-            );
-            let (row_sums, column_sums) = sums[a * 2 * side..(a + 1) * 2 * side].split_at_mut(side);
-            row_sums[i] = tally(level, &tiles[line(a)], &mut column_sums[from..cols.len()]);
-        }
-        if pairs > 0 {
-            let all = (0..sets).flat_map(|a| (a..sets).map(move |b| (a, b)));
-            for ((a, b), lanes) in all.zip(&mut *lanes) {
-                multiply(level, &tiles[line(a)], &tiles[line(b)], lanes);
-            }
+    if pairs > 0 {
+        let tile = |a: usize| &tiles[a * side * side..(a + 1) * side * side];
+        let all = (0..sets).flat_map(|a| (a..sets).map(move |b| (a, b)));
+        for ((a, b), lanes) in all.zip(lanes) {
+            multiply(level, tile(a), tile(b), extent, lanes);
         }
     }
 }

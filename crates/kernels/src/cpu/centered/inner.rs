@@ -1,0 +1,104 @@
+//! Inner products of some samples with others, by the packed matrix product or by matrix instructions. Of samples with
+//! themselves nothing below the diagonal is computed but what shares a part with it.
+
+use std::ops::Range;
+
+use crate::cpu::gemm::{
+    Left, Matrix, Multiplier, Right, SIDE, Source, Target, Tiled, Warm, pack_columns, pack_rows, panels_len,
+    region_of,
+};
+use crate::cpu::level::Level;
+
+/// Rows of a part on the diagonal: a multiple of the columns of every tile of the matrix product, and of what fills
+/// registers.
+const PART: usize = 64;
+/// Terms for which panels lie together: those of a tile stay in the second-level cache.
+const TERMS: usize = 384;
+
+/// `left[rows] right`, `d` terms each, to `out`, with `stride` elements between rows; `smaller`: sums of the smaller of
+/// both terms. If `same`, both are the same samples.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "two matrices, what to do with them, where to put it and where to work"
+)]
+pub(super) fn products<T: Tiled, R: Right<T>>(
+    level: Level,
+    smaller: bool,
+    d: usize,
+    (left, rows): (Matrix<'_, T>, Range<usize>),
+    (right, cols): (&Source<'_, T, R>, usize),
+    same: bool,
+    (out, stride): (&mut [T], usize),
+    work: &mut [T],
+) {
+    assert!(cols <= stride && rows.len() * stride <= out.len());
+    let tiles = T::tiles_of(level, smaller);
+    let part = if same { PART } else { rows.len() };
+    for start in (0..rows.len()).step_by(part) {
+        let from = if same { start } else { 0 };
+        let target = Target {
+            start: out[start * stride + from..].as_mut_ptr(),
+            stride,
+            add: false,
+            warm: Warm::NOTHING,
+        };
+        let part = rows.start + start..rows.end.min(rows.start + start + part);
+        let left = Left::Matrix(left);
+        // SAFETY: the extents were checked; parts start at whole tiles.
+        unsafe { region_of(tiles, level, d, left, part, right, from..cols, target, work) };
+    }
+}
+
+/// Words of [`pack`] for some samples, of each operand.
+pub(super) fn packed_len(samples: usize, d: usize) -> usize {
+    panels_len(samples, d)
+}
+
+/// Packs samples (`count` rows of `d` numbers) for matrix instructions, as left operand and as right one. False if a
+/// number cannot be split.
+pub(super) fn pack(
+    level: Level,
+    (x, count, d): (&[f32], usize, usize),
+    left: &mut [u32],
+    right: &mut [u32],
+) -> bool {
+    let samples = Matrix {
+        data: x,
+        row: d,
+        col: 1,
+    };
+    (0..d).step_by(TERMS).all(|k0| {
+        let terms = k0..d.min(k0 + TERMS);
+        let place = panels_len(count, k0)..panels_len(count, terms.end);
+        pack_rows(level, samples, 0..count, terms.clone(), &mut left[place.clone()])
+            && pack_columns(level, samples.t(), terms, 0..count, &mut right[place])
+    })
+}
+
+/// Inner products of packed samples, `d` numbers each. `out` has room for whole panels of [`SIDE`] rows and columns.
+pub(super) fn of_packed<'p>(
+    level: Level,
+    d: usize,
+    (left, rows): (&'p [u32], usize),
+    (right, cols): (&'p [u32], usize),
+    same: bool,
+    (out, stride): (&mut [f32], usize),
+) {
+    let whole = |lines: usize| lines.next_multiple_of(SIDE);
+    assert!(whole(cols) <= stride && whole(rows) * stride <= out.len());
+    let multiplier = Multiplier::new(level);
+    for k0 in (0..d).step_by(TERMS) {
+        let terms = d.min(k0 + TERMS) - k0;
+        let len = panels_len(SIDE, terms);
+        let panel = |all: &'p [u32], lines, line| &all[panels_len(lines, k0) + line / SIDE * len..][..len];
+        for c in (0..cols).step_by(SIDE) {
+            let end = if same { c + 1 } else { rows };
+            for r in (0..end).step_by(SIDE) {
+                let (left, right) = (panel(left, rows, r), panel(right, cols, c));
+                let to = out[r * stride + c..].as_mut_ptr();
+                // SAFETY: there is room for whole panels, as was checked.
+                unsafe { multiplier.product(left, right, to, stride, k0 > 0) };
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Samples moved to where they lie around: what is computed from differences keeps its digits then.
+
+use std::ops::Range;
+
+use hyperglow_core::similarity::Similarity;
+
+use super::rows::{LANES, Real, total};
+use crate::cpu::element::Float;
+use crate::cpu::level::{Level, versions};
+
+/// Columns that are gone through at a time.
+pub(super) const COLUMNS: usize = 64;
+
+/// Where to move some columns of samples, `d` apart, from: near their mean, where the centred matrix does not depend on
+/// where samples are; else 0. It is where the first sample is if all are the same.
+pub(super) fn center<T: Real>(
+    level: Level,
+    similarity: Similarity,
+    (samples, d): (&[T], usize),
+    columns: Range<usize>,
+    center: &mut [T],
+) {
+    if matches!(similarity, Similarity::Polynomial { .. } | Similarity::Equal) {
+        center.fill(T::ZERO);
+        return;
+    }
+    for (strip, center) in columns.step_by(COLUMNS).zip(center.chunks_mut(COLUMNS)) {
+        center_of_strip(level, samples, d, strip, center);
+    }
+}
+
+versions! {
+    /// The center of at most [`COLUMNS`] columns. Any would do, but a near one leaves no large numbers.
+    fn center_of_strip[T: Real](samples: &[T], d: usize, start: usize, center: &mut [T]) {
+        let share = T::from_f64(d as f64 / samples.len() as f64);
+        let n = center.len();
+        let (mut first, mut sums) = ([T::ZERO; COLUMNS], [T::ZERO; COLUMNS]);
+        first[..n].copy_from_slice(&samples[start..start + n]);
+        for row in samples.chunks_exact(d) {
+            if let Ok(row) = <&[T; COLUMNS]>::try_from(&row[start..start + n]) {
+                for ((sum, &x), &first) in sums.iter_mut().zip(row).zip(&first) {
+                    *sum = share.fma::<FMA>(x - first, *sum);
+                }
+            } else {
+                for ((sum, &x), &first) in sums.iter_mut().zip(&row[start..start + n]).zip(&first) {
+                    *sum = share.fma::<FMA>(x - first, *sum);
+                }
+            }
+        }
+        for ((center, &first), &sum) in center.iter_mut().zip(&first).zip(&sums) {
+            *center = first + sum;
+        }
+    }
+}
+
+versions! {
+    /// `to[i] = row[i] - center[i]`
+    pub(super) fn subtract[T: Real](row: &[T], center: &[T], to: &mut [T]) {
+        for ((to, &x), &center) in to.iter_mut().zip(row).zip(center) {
+            *to = x - center;
+        }
+    }
+}
+
+versions! {
+    /// Of part of a sample: the sum of squares; laplacian and equality: of the numbers.
+    pub(super) fn norm[T: Real](similarity: Similarity, row: &[T]) -> f64 {
+        let (whole, rest) = row.as_chunks::<LANES>();
+        let mut lanes = [0.0; LANES];
+        match similarity {
+            Similarity::Laplacian { .. } | Similarity::Equal => {
+                for row in whole {
+                    for i in 0..LANES {
+                        lanes[i] += row[i].to_f64();
+                    }
+                }
+                rest.iter().zip(&mut lanes).for_each(|(x, lane)| *lane += x.to_f64());
+            }
+            _ => {
+                for row in whole {
+                    for i in 0..LANES {
+                        lanes[i] = row[i].to_f64().fma::<FMA>(row[i].to_f64(), lanes[i]);
+                    }
+                }
+                rest.iter().zip(&mut lanes).for_each(|(x, lane)| *lane += x.to_f64() * x.to_f64());
+            }
+        }
+        total(&lanes)
+    }
+}
