@@ -1,5 +1,7 @@
 //! Rust types of the dtypes, and choosing code by dtype.
 
+use std::any::TypeId;
+
 use hyperglow_core::DType;
 
 /// A type whose values are the elements of some dtypes: any bit pattern is a value.
@@ -20,6 +22,20 @@ pub(crate) trait Element: Copy + Send + Sync + PartialOrd + 'static {
     const LOWEST: Self;
     /// Nothing is larger (NaN aside).
     const HIGHEST: Self;
+}
+
+/// The elements, if they are of this type.
+pub(crate) fn same<T: 'static, U: 'static>(x: &[T]) -> Option<&[U]> {
+    // SAFETY: the same type.
+    (TypeId::of::<T>() == TypeId::of::<U>())
+        .then(|| unsafe { std::slice::from_raw_parts(x.as_ptr().cast(), x.len()) })
+}
+
+/// The elements, if they are of this type.
+pub(crate) fn same_mut<T: 'static, U: 'static>(x: &mut [T]) -> Option<&mut [U]> {
+    // SAFETY: the same type.
+    (TypeId::of::<T>() == TypeId::of::<U>())
+        .then(|| unsafe { std::slice::from_raw_parts_mut(x.as_mut_ptr().cast(), x.len()) })
 }
 
 /// float32 or float64.

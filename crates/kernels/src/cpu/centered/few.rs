@@ -9,8 +9,9 @@ use super::geometry::{Geometry, splits};
 use super::inner;
 use super::rows::{LANES, Real};
 use super::shift::{center, norm, subtract};
+use crate::cpu::element::{same, same_mut};
 use crate::cpu::exec::{Args, scratch_bytes};
-use crate::cpu::gemm::{Matrix, Source, same, same_mut, work_len};
+use crate::cpu::gemm::{Matrix, Source, work_len};
 use crate::cpu::level::Level;
 use crate::cpu::pool::SharedSlice;
 

@@ -11,8 +11,9 @@ use super::geometry::{Geometry, Way, end};
 use super::inner;
 use super::rows::{LANES, Real, factors};
 use super::shift::{COLUMNS, center, norm, subtract};
+use crate::cpu::element::{same, same_mut};
 use crate::cpu::exec::Args;
-use crate::cpu::gemm::{DEPTH, Matrix, Right, Source, same, same_mut};
+use crate::cpu::gemm::{DEPTH, Matrix, Right, Source};
 use crate::cpu::level::Level;
 use crate::cpu::pool::{Pool, SharedSlice};
 

@@ -31,8 +31,9 @@ pub(crate) use weight_grad::{weight_grad, weight_grad_scratch};
 
 use std::sync::OnceLock;
 
+use super::element::{same, same_mut};
 use super::exec::{Args, Env, Kernel, Plain, scratch_bytes};
-use super::gemm::{Left, Matrix, Source, Target, Tiled, Warm, region, same, same_mut, work_len};
+use super::gemm::{Left, Matrix, Source, Target, Tiled, Warm, region, work_len};
 use super::pool::SharedSlice;
 use columns::Columns;
 use direct::Direct;

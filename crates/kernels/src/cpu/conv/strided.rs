@@ -8,8 +8,9 @@ use super::lanes::Vectors;
 use super::pieces::Spread;
 use super::shape::{AxisMap, Meeting};
 use super::split::Split;
+use crate::cpu::element::{same, same_mut};
 use crate::cpu::exec::{Args, Env, Plain, scratch_bytes};
-use crate::cpu::gemm::{Tiled, same, same_mut};
+use crate::cpu::gemm::Tiled;
 use crate::cpu::pool::SharedSlice;
 
 /// Elements that a task sets to 0.

@@ -19,7 +19,7 @@ pub(crate) use amx::available as matrix_instructions;
 pub(crate) use amx::{Multiplier, SIDE, pack_columns, pack_rows, panels_len};
 pub(crate) use lanes::{Lanes, Portable};
 pub(crate) use pack::{Matrix, Right, Widths};
-pub(crate) use product::{Product, same, same_mut};
+pub(crate) use product::Product;
 pub(crate) use region::{DEPTH, Left, Source, Target, Warm, region, region_of, work_len};
 pub(crate) use tile::{LeftTile, OutTile, ROWS, RightTile, Tiled};
 

@@ -9,7 +9,7 @@ use super::direct::Direct;
 use super::pack::{Matrix, pack_left};
 use super::region::{COLS, DEPTH, Left, Source, Target, Warm, region, work_len};
 use super::tile::{ROWS, Tiled};
-use crate::cpu::element::Element;
+use crate::cpu::element::{Element, same, same_mut};
 use crate::cpu::exec::{Args, Plain, scratch_bytes};
 use crate::cpu::level::Level;
 use crate::cpu::pool::{Pool, SharedSlice};
@@ -426,20 +426,6 @@ impl<T: Tiled> Task<'_, T> {
             )
         };
     }
-}
-
-/// The elements, if they are of this type.
-pub(crate) fn same<T: 'static, U: 'static>(x: &[T]) -> Option<&[U]> {
-    // SAFETY: the same type.
-    (TypeId::of::<T>() == TypeId::of::<U>())
-        .then(|| unsafe { std::slice::from_raw_parts(x.as_ptr().cast(), x.len()) })
-}
-
-/// The elements, if they are of this type.
-pub(crate) fn same_mut<T: 'static, U: 'static>(x: &mut [T]) -> Option<&mut [U]> {
-    // SAFETY: the same type.
-    (TypeId::of::<T>() == TypeId::of::<U>())
-        .then(|| unsafe { std::slice::from_raw_parts_mut(x.as_mut_ptr().cast(), x.len()) })
 }
 
 /// Writes `small`, which is C^T for some of its rows and columns, to C: `rows` by `columns` of the matrix with

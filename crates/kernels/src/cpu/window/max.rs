@@ -1,9 +1,9 @@
 //! Maxima over windows, and where they are.
 
 use super::{Fold, Windows, by_planes};
-#[cfg(target_arch = "x86_64")]
-use super::{as_f32, as_f32_mut};
 use crate::cpu::element::Element;
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::element::{same, same_mut};
 use crate::cpu::exec::Kernel;
 use crate::cpu::level::{Level, versions};
 use crate::cpu::storage::RawBytes;
@@ -93,9 +93,9 @@ impl<T: Element> Wanted<'_, T> {
     #[cfg(target_arch = "x86_64")]
     fn as_f32(&mut self) -> Option<Wanted<'_, f32>> {
         Some(match self {
-            Wanted::Values(values) => Wanted::Values(as_f32_mut(values)?),
+            Wanted::Values(values) => Wanted::Values(same_mut(values)?),
             Wanted::Places(places) => Wanted::Places(places),
-            Wanted::Both(values, places) => Wanted::Both(as_f32_mut(values)?, places),
+            Wanted::Both(values, places) => Wanted::Both(same_mut(values)?, places),
         })
     }
 }
@@ -103,7 +103,7 @@ impl<T: Element> Wanted<'_, T> {
 /// Finds the maxima of the windows of some planes.
 fn find<T: Element>(level: Level, windows: &Windows, x: &[T], mut wanted: Wanted<'_, T>) {
     #[cfg(target_arch = "x86_64")]
-    if let (Some(x), Some(wanted)) = (as_f32(x), wanted.as_f32())
+    if let (Some(x), Some(wanted)) = (same(x), wanted.as_f32())
         && super::x86::find(level, windows, x, wanted)
     {
         return;

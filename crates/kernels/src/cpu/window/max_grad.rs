@@ -1,9 +1,9 @@
 //! The way back through maxima over windows: each window's number to where its maximum was.
 
 use super::Windows;
-#[cfg(target_arch = "x86_64")]
-use super::{as_f32, as_f32_mut};
 use crate::cpu::element::Element;
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::element::{same, same_mut};
 use crate::cpu::exec::Kernel;
 
 /// The windows that cover a line.
@@ -101,7 +101,7 @@ pub(crate) fn max_grad<T: Element>(windows: Windows) -> Kernel {
             let (index, dy) = (&index[windows_of_piece.clone()], &dy[windows_of_piece]);
             #[cfg(target_arch = "x86_64")]
             if disjoint
-                && let (Some(dy), Some(piece)) = (as_f32(dy), as_f32_mut(piece))
+                && let (Some(dy), Some(piece)) = (same(dy), same_mut(piece))
                 && super::x86_grad::placed(level, &windows, index, dy, piece)
             {
                 return;

@@ -13,8 +13,6 @@ mod x86_grad;
 pub(crate) use max::{Maxima, argmax, max};
 pub(crate) use max_grad::max_grad;
 
-#[cfg(target_arch = "x86_64")]
-use std::any::TypeId;
 use std::ops::Range;
 
 use hyperglow_core::op::{Op, Spec, Window};
@@ -413,20 +411,4 @@ pub(crate) fn sum<T: Element>(windows: Windows) -> Kernel {
 pub(crate) fn sum_grad<T: Element>(windows: Windows) -> Kernel {
     let sizes = (windows.output_size(), windows.input_size());
     by_planes::<T, T>(windows, sizes, spreads::<T>)
-}
-
-/// Elements as what they are, if that is float32.
-#[cfg(target_arch = "x86_64")]
-fn as_f32<T: Element>(x: &[T]) -> Option<&[f32]> {
-    // SAFETY: of the same type, as just found.
-    (TypeId::of::<T>() == TypeId::of::<f32>())
-        .then(|| unsafe { std::slice::from_raw_parts(x.as_ptr().cast(), x.len()) })
-}
-
-/// The same, to be written.
-#[cfg(target_arch = "x86_64")]
-fn as_f32_mut<T: Element>(x: &mut [T]) -> Option<&mut [f32]> {
-    // SAFETY: of the same type, as just found.
-    (TypeId::of::<T>() == TypeId::of::<f32>())
-        .then(|| unsafe { std::slice::from_raw_parts_mut(x.as_mut_ptr().cast(), x.len()) })
 }
