@@ -48,7 +48,12 @@ pub(crate) unsafe fn transpose_raw<T: Copy>(
     unsafe {
         let whole = match level.kind() {
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 | Kind::Avx512 if row == 1 && size_of::<T>() == 4 => {
+            Kind::Avx512 if row == 1 && size_of::<T>() == 4 => {
+                x86::by_sixteen(x.cast(), col, (rows, cols), out.cast(), width);
+                (rows, cols)
+            }
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 if row == 1 && size_of::<T>() == 4 => {
                 x86::by_eight(x.cast(), col, (rows, cols), out.cast(), width);
                 (rows / 8 * 8, cols / 8 * 8)
             }
@@ -90,6 +95,72 @@ unsafe fn plain<T: Copy>(
 mod x86 {
     use super::SIDE;
     use std::arch::x86_64::*;
+
+    /// Blocks of 16 x 16 words of 4 bytes, the last ones masked.
+    ///
+    /// # Safety
+    /// AVX-512, and as for [`super::transpose_raw`].
+    #[target_feature(enable = "avx512f")]
+    pub(super) unsafe fn by_sixteen(
+        x: *const f32,
+        col: usize,
+        (rows, cols): (usize, usize),
+        out: *mut f32,
+        width: usize,
+    ) {
+        let first = |count: usize| ((1_u32 << count.min(SIDE)) - 1) as __mmask16;
+        for r in (0..rows).step_by(SIDE) {
+            let down = first(rows - r);
+            for c in (0..cols).step_by(SIDE) {
+                let along = first(cols - c);
+                let lines: [__m512; SIDE] = std::array::from_fn(|i| {
+                    let mask = if c + i < cols { down } else { 0 };
+                    // SAFETY: as the caller promises; what a mask leaves out is not touched.
+                    unsafe { _mm512_maskz_loadu_ps(mask, x.wrapping_add(r + (c + i) * col)) }
+                });
+                for (i, line) in turned(lines).into_iter().take(rows - r).enumerate() {
+                    // SAFETY: as above.
+                    unsafe { _mm512_mask_storeu_ps(out.wrapping_add((r + i) * width + c), along, line) };
+                }
+            }
+        }
+    }
+
+    /// The columns of 16 rows.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn turned(rows: [__m512; SIDE]) -> [__m512; SIDE] {
+        // Of each four rows, lane by lane: the elements at four places.
+        let fours: [[__m512; 4]; 4] = std::array::from_fn(|i| {
+            let [a, b, c, d] = std::array::from_fn(|j| rows[4 * i + j]);
+            let (low_ab, high_ab) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+            let (low_cd, high_cd) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+            [
+                _mm512_shuffle_ps::<0b01_00_01_00>(low_ab, low_cd),
+                _mm512_shuffle_ps::<0b11_10_11_10>(low_ab, low_cd),
+                _mm512_shuffle_ps::<0b01_00_01_00>(high_ab, high_cd),
+                _mm512_shuffle_ps::<0b11_10_11_10>(high_ab, high_cd),
+            ]
+        });
+        // Then the lanes: register j of four i becomes lane i of register 4 l + j, for each of its lanes l.
+        let mut turned = [_mm512_setzero_ps(); SIDE];
+        for j in 0..4 {
+            let [a, b, c, d] = std::array::from_fn(|i| fours[i][j]);
+            let (even_ab, odd_ab) = (
+                _mm512_shuffle_f32x4::<0b10_00_10_00>(a, b),
+                _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b),
+            );
+            let (even_cd, odd_cd) = (
+                _mm512_shuffle_f32x4::<0b10_00_10_00>(c, d),
+                _mm512_shuffle_f32x4::<0b11_01_11_01>(c, d),
+            );
+            turned[j] = _mm512_shuffle_f32x4::<0b10_00_10_00>(even_ab, even_cd);
+            turned[8 + j] = _mm512_shuffle_f32x4::<0b11_01_11_01>(even_ab, even_cd);
+            turned[4 + j] = _mm512_shuffle_f32x4::<0b10_00_10_00>(odd_ab, odd_cd);
+            turned[12 + j] = _mm512_shuffle_f32x4::<0b11_01_11_01>(odd_ab, odd_cd);
+        }
+        turned
+    }
 
     /// Blocks of 8 x 8 words of 4 bytes; rows and columns beyond whole blocks are left.
     ///
