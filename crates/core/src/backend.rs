@@ -40,4 +40,9 @@ pub trait Executable: Send {
     /// Runs it: `inputs` and `outputs` in the program's order. An output may be the same buffer as an
     /// input exactly where the program says so ([`Program::donations`]).
     fn run(&mut self, inputs: &[Buffer], outputs: &[Buffer]) -> Result<()>;
+    /// How this device runs the program, a line for each step or group of steps about which there is something to say,
+    /// with its number in the program; for people to read. Empty by default.
+    fn describe(&self) -> String {
+        String::new()
+    }
 }

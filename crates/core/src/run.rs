@@ -117,6 +117,20 @@ impl Prepared {
         result
     }
 
+    /// How the device runs the plan, see [`Executable::describe`]; it is prepared if it was not.
+    ///
+    /// # Errors
+    /// Those of preparing it.
+    pub fn describe(&mut self) -> Result<String> {
+        if self.executable.is_none() {
+            self.executable = Some(self.backend.prepare(self.program.clone())?);
+        }
+        Ok(self
+            .executable
+            .as_ref()
+            .map_or_else(String::new, |executable| executable.describe()))
+    }
+
     fn is_brief(&self) -> bool {
         self.takes.is_some_and(|takes| takes < BRIEF)
     }

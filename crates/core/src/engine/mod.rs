@@ -6,7 +6,7 @@
 mod compiled;
 mod variables;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::backend::{Backend, Buffer};
 use crate::error::{Error, ErrorKind, Result};
@@ -346,7 +346,7 @@ impl Engine {
         self.history = self.history.saturating_sub(1);
     }
 
-    /// The plan that would compute `targets`, as text.
+    /// The plan that would compute `targets`, as text, and how the device would run it.
     pub fn explain(&mut self, targets: &[NodeId]) -> Result<String> {
         let mut wanted = Vec::new();
         for &id in targets {
@@ -358,7 +358,9 @@ impl Engine {
             return Ok("nothing to run: the values are there\n".into());
         }
         let cut = cut(&self.graph, &wanted, &[])?;
-        Ok(print(&self.plan(&cut.trace)?.program))
+        let plan = self.plan(&cut.trace)?;
+        let mut prepared = plan.executable.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(print(&plan.program) + &prepared.describe()?)
     }
 
     /// The cached plans as text, most recently used first.

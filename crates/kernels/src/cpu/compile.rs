@@ -93,6 +93,16 @@ pub(crate) fn compile(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> Re
     })
 }
 
+/// The way in which `op` is computed, in words; empty where there is but one.
+pub(crate) fn way(op: &Op, inputs: &[&Spec], env: &Env) -> String {
+    let Op::MatMul { ta, tb } = op else {
+        return String::new();
+    };
+    let product = gemm::product_of(inputs[0], inputs[1], *ta, *tb, env.pool.threads());
+    let way = for_float!(inputs[0].dtype, T => product.way::<T>(env.level));
+    format!("product: {way}")
+}
+
 /// Bytes of scratch that the kernel of `op` takes.
 pub(crate) fn scratch(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> usize {
     let threads = env.pool.threads();

@@ -1,5 +1,6 @@
 //! A prepared program: its steps as closures, its claim to memory, and the table of addresses filled at each run.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hyperglow_core::backend::{Buffer, Executable};
@@ -36,6 +37,8 @@ pub(crate) struct CpuExecutable {
 struct Step {
     work: Work,
     scope: String,
+    /// The program's steps that it does, and how, as a line: see [`Executable::describe`].
+    text: String,
 }
 
 enum Work {
@@ -100,14 +103,17 @@ impl Kernels {
         clusters.chain(rows).max().unwrap_or(0).next_multiple_of(64)
     }
 
-    /// The work of the steps from `at` on that are done together, and their number.
-    fn work(&mut self, program: &Program, at: usize, env: &Env) -> Result<(Work, usize)> {
+    /// The work of the steps from `at` on that are done together, their number, and how they are done in words.
+    fn work(&mut self, program: &Program, at: usize, env: &Env) -> Result<(Work, usize, String)> {
         if let Some((kernel, steps)) = self.rows[at].take() {
-            return Ok((Work::Rows(kernel), steps));
+            let how = kernel.describe();
+            return Ok((Work::Rows(kernel), steps, how));
         }
         if let Some(steps) = program.independent.iter().find(|steps| steps.start == at) {
             let primitives = steps.clone().map(|i| primitive(program, i, env));
-            return Ok((Work::Independent(primitives.collect::<Result<_>>()?), steps.len()));
+            let work = Work::Independent(primitives.collect::<Result<_>>()?);
+            let how = format!("{} at a time", steps.len().min(env.pool.threads()));
+            return Ok((work, steps.len(), how));
         }
         let step = &program.steps[at];
         let (op, inputs, output, scratch) = match (&step.kind, self.clusters[at].take()) {
@@ -120,29 +126,42 @@ impl Kernels {
                 },
                 _,
             ) => (op, inputs, *output, *scratch),
-            (StepKind::Cluster(_), Some(kernel)) => return Ok((Work::Cluster(kernel), 1)),
+            (StepKind::Cluster(_), Some(kernel)) => {
+                let how = kernel.way().into();
+                return Ok((Work::Cluster(kernel), 1, how));
+            }
             (StepKind::Cluster(_), None) => {
                 return Err(Error::internal("prepare", "a cluster without a kernel"));
             }
         };
         let operands = operands(program, op.name(), inputs, output, scratch)?;
-        if let Some(product) = fused::product(program, at, env.pool.threads())
+        if let Some(Some(cluster)) = self.clusters.get(at + 1)
+            && let Some(fusion) = fused::fusion(program, at, cluster, env)
             && let Some(cluster) = self.clusters[at + 1].take()
         {
-            let kernel = fused::compile(program, product, cluster, output);
-            return Ok((Work::Fused { kernel, operands }, 2));
+            let how = fusion.describe(program, output, &cluster, env);
+            let kernel = fused::compile(program, fusion, cluster, output);
+            return Ok((Work::Fused { kernel, operands }, 2, how));
         }
         if conv::epilogue::fits(program, at)
             && let Some(cluster) = self.clusters[at + 1].take()
         {
+            let how = format!(
+                "each part used at once by the cluster behind it: {}",
+                cluster.way()
+            );
             let kernel = conv::epilogue::compile(program, at, cluster, output, env);
             let kernel = kernel.map_err(|e| e.within(&step.scope))?;
-            return Ok((Work::Fused { kernel, operands }, 2));
+            return Ok((Work::Fused { kernel, operands }, 2, how));
         }
         let specs: Vec<_> = inputs.iter().map(|(_, spec)| spec).collect();
         let result = &program.slots[output].spec;
         let kernel = compile::compile(op, &specs, result, env).map_err(|e| e.within(&step.scope))?;
-        Ok((Work::Primitive { kernel, operands }, 1))
+        Ok((
+            Work::Primitive { kernel, operands },
+            1,
+            compile::way(op, &specs, env),
+        ))
     }
 }
 
@@ -180,13 +199,14 @@ impl CpuExecutable {
                 at += 1;
                 continue;
             }
-            let (work, taken) = kernels.work(&program, at, &env)?;
+            let (work, taken, how) = kernels.work(&program, at, &env)?;
             let scope = match &work {
                 // Each of these names its own.
                 Work::Independent(_) => String::new(),
                 _ => program.steps[at].scope.clone(),
             };
-            steps.push(Step { work, scope });
+            let text = line(at..at + taken, &how);
+            steps.push(Step { work, scope, text });
             at += taken;
         }
         Ok(CpuExecutable {
@@ -235,6 +255,15 @@ impl CpuExecutable {
     }
 }
 
+/// What is said about some steps, or nothing.
+fn line(steps: Range<usize>, how: &str) -> String {
+    match (how, steps.len()) {
+        ("", _) => String::new(),
+        (_, 1) => format!("{:>9}  {how}\n", steps.start),
+        _ => format!("{:>9}  {how}\n", format!("{}-{}", steps.start, steps.end - 1)),
+    }
+}
+
 /// Fills in where the slots lie that are in the arena.
 fn bind_arena(program: &Program, slots: &mut [RawBytes], arena: &Arena) {
     for (raw, slot) in slots.iter_mut().zip(&program.slots) {
@@ -245,6 +274,13 @@ fn bind_arena(program: &Program, slots: &mut [RawBytes], arena: &Arena) {
 }
 
 impl Executable for CpuExecutable {
+    fn describe(&self) -> String {
+        let Env { pool, level } = &self.env;
+        let mut text = format!("on cpu, {} threads, {}\n", pool.threads(), level.name());
+        text.extend(self.steps.iter().map(|step| step.text.as_str()));
+        text
+    }
+
     fn run(&mut self, inputs: &[Buffer], outputs: &[Buffer]) -> Result<()> {
         self.bind(inputs, outputs)?;
         let room = self.memory.enter();

@@ -1,13 +1,15 @@
-//! A large matrix product whose only reader is the elementwise cluster after it, such as a weight's gradient and
-//! the optimizer's update: each tile of the product is used while it is in the cache, and the product never
-//! reaches memory.
+//! A matrix product and the elementwise cluster after it as one step: each part of the product is used while it is in
+//! the cache, and the threads are called once.
+//!
+//! A large product whose only reader is the cluster, such as a weight's gradient and the optimizer's update, is made
+//! tile by tile and never reaches memory. Any other one is stored, and the cluster follows on each finished part.
 
 use hyperglow_core::op::Op;
 use hyperglow_core::plan::{Cluster, Place, Program, SlotId, StepKind};
 
 use super::cluster::{ClusterKernel, may_share};
 use super::element::for_float;
-use super::exec::{Args, Plain};
+use super::exec::{Args, Env, Plain};
 use super::gemm::{Product, Tiled, Warm, product_of};
 use super::storage::RawBytes;
 
@@ -27,7 +29,7 @@ impl FusedKernel {
     ///
     /// # Safety
     /// As for [`ClusterKernel::run`], and the cluster's stores share no memory with the product's operands, which
-    /// [`used_up_by_next`] has seen to.
+    /// [`apart`] has seen to.
     pub unsafe fn run(&self, args: &Args<'_>, slots: &[RawBytes], registers: RawBytes) {
         (self.0)(args, slots, registers);
     }
@@ -36,24 +38,78 @@ impl FusedKernel {
 /// Operands of the cluster that are asked for ahead.
 const STREAMS: usize = 4;
 
-/// The product of step `i`, if it and the cluster of the next step can be run as one.
-pub(crate) fn product(program: &Program, i: usize, threads: usize) -> Option<Product> {
+/// How a product and the cluster after it go together.
+#[derive(Clone, Copy)]
+pub(crate) enum Fusion {
+    /// In tiles that are forgotten.
+    Tiles(Product),
+    /// The cluster on each part of the product, which is stored.
+    Parts(Product),
+}
+
+impl Fusion {
+    /// How both steps are done, in words.
+    pub fn describe(self, program: &Program, slot: SlotId, cluster: &ClusterKernel, env: &Env) -> String {
+        let (product, how) = match self {
+            Fusion::Tiles(product) => (product, "not stored, each tile"),
+            Fusion::Parts(product) => (product, "each part"),
+        };
+        let way = for_float!(program.slots[slot].spec.dtype, T => product.way::<T>(env.level));
+        format!(
+            "product: {way}; {how} used at once by the cluster behind it: {}",
+            cluster.way()
+        )
+    }
+}
+
+/// Columns from which on a part of a row is worth a call of the cluster.
+const COLUMNS: usize = 64;
+
+/// How step `i`, if it is a product, and the next one, which `kernel` is for, are run as one; `None` if they cannot or
+/// better are not.
+pub(crate) fn fusion(program: &Program, i: usize, kernel: &ClusterKernel, env: &Env) -> Option<Fusion> {
     let StepKind::Op {
         op: Op::MatMul { ta, tb },
         inputs,
+        output,
         ..
     } = &program.steps[i].kind
     else {
         return None;
     };
-    let product = product_of(&inputs[0].1, &inputs[1].1, *ta, *tb, threads).in_tiles()?;
-    used_up_by_next(program, i)?;
-    product.has_room(threads).then_some(product)
+    let cluster = apart(program, i)?;
+    let threads = env.pool.threads();
+    let product = product_of(&inputs[0].1, &inputs[1].1, *ta, *tb, threads);
+    if let Some(tiles) = product.in_tiles()
+        && is_forgotten(program, *output)
+        && tiles.has_room(threads)
+    {
+        return Some(Fusion::Tiles(tiles));
+    }
+    let overwrites = cluster.stores.iter().any(|(_, slot)| {
+        let mut loads = cluster.loads.iter();
+        loads.any(|view| may_share(program, view.slot, *slot))
+    });
+    for_float!(program.slots[*output].spec.dtype, T => {
+        let (tasks, columns) = product.tasks::<T>(env.level);
+        let whole = columns >= COLUMNS.min(product.columns());
+        let once = !overwrites || !product.may_repeat::<T>(env.level);
+        let busy = tasks >= kernel.tasks().min(threads);
+        (whole && once && busy).then_some(Fusion::Parts(product))
+    })
 }
 
-/// The cluster of the step after `i`, if nothing else reads the result of `i`, it reads that everywhere as it lies, and its
-/// own results are apart from whatever `i` reads and writes.
+/// The cluster of the step after `i`, if nothing else reads the result of `i`, and [`apart`] gives it.
 pub(crate) fn used_up_by_next(program: &Program, i: usize) -> Option<&Cluster> {
+    let StepKind::Op { output, .. } = &program.steps[i].kind else {
+        return None;
+    };
+    apart(program, i).filter(|_| is_forgotten(program, *output))
+}
+
+/// The cluster of the step after `i`, if it reads the result of `i` everywhere as it lies, and its own results are apart
+/// from whatever `i` reads and writes.
+fn apart(program: &Program, i: usize) -> Option<&Cluster> {
     let StepKind::Op {
         inputs,
         output,
@@ -66,16 +122,19 @@ pub(crate) fn used_up_by_next(program: &Program, i: usize) -> Option<&Cluster> {
     let StepKind::Cluster(cluster) = &program.steps.get(i + 1)?.kind else {
         return None;
     };
-    let result = &program.slots[*output];
-    let in_arena =
-        matches!(result.place, Place::Arena(_)) && result.spec.shape.size() == cluster.shape.size();
-    let used_up = in_arena && reads_element_for_element(cluster, *output) && readers(program, *output) == 1;
+    let used = program.slots[*output].spec.shape.size() == cluster.shape.size()
+        && reads_element_for_element(cluster, *output);
     let clashes = |slot: SlotId| {
         let operand = inputs.iter().any(|(input, _)| may_share(program, *input, slot));
         operand || may_share(program, *output, slot) || in_scratch(program, slot, *scratch)
     };
     let apart = !cluster.stores.iter().any(|(_, slot)| clashes(*slot));
-    (used_up && apart).then_some(cluster)
+    (used && apart).then_some(cluster)
+}
+
+/// Whether a step's result need not be kept for any step but the next.
+fn is_forgotten(program: &Program, slot: SlotId) -> bool {
+    matches!(program.slots[slot].place, Place::Arena(_)) && readers(program, slot) == 1
 }
 
 /// Whether the cluster reads the slot, and everywhere as it lies.
@@ -101,17 +160,38 @@ fn in_scratch(program: &Program, slot: SlotId, (start, bytes): (usize, usize)) -
     }
 }
 
-/// The kernel of a product whose place is `slot` and of the cluster that uses it up.
+/// The kernel of a product whose place is `slot` and of the cluster after it.
 pub(crate) fn compile(
     program: &Program,
-    product: Product,
+    fusion: Fusion,
     cluster: ClusterKernel,
     slot: SlotId,
 ) -> FusedKernel {
-    for_float!(program.slots[slot].spec.dtype, T => kernel::<T>(product, cluster, slot))
+    for_float!(program.slots[slot].spec.dtype, T => match fusion {
+        Fusion::Tiles(product) => tiles::<T>(product, cluster, slot),
+        Fusion::Parts(product) => parts::<T>(product, cluster, slot),
+    })
 }
 
-fn kernel<T: Tiled + Plain>(product: Product, cluster: ClusterKernel, slot: SlotId) -> FusedKernel {
+fn parts<T: Tiled + Plain>(product: Product, cluster: ClusterKernel, slot: SlotId) -> FusedKernel {
+    FusedKernel(Box::new(move |args, slots, registers| {
+        let (a, b, c, env) = (
+            args.input::<T>(0),
+            args.input::<T>(1),
+            args.output::<T>(),
+            args.env(),
+        );
+        let then = |worker: usize, start: usize, elements: &[T]| {
+            let instead = Some((slot, elements.as_ptr().cast::<u8>()));
+            // SAFETY: as the caller of `run` promises; parts are different ones of the index space, and the product's
+            // slot is read where the part was just written.
+            unsafe { cluster.stretch(env, slots, registers, worker, start, elements.len(), instead) };
+        };
+        product.run_then(args, (a, b), c, Some(&then));
+    }))
+}
+
+fn tiles<T: Tiled + Plain>(product: Product, cluster: ClusterKernel, slot: SlotId) -> FusedKernel {
     FusedKernel(Box::new(move |args, slots, registers| {
         let (a, b, room, env) = (
             args.input::<T>(0),
@@ -125,8 +205,7 @@ fn kernel<T: Tiled + Plain>(product: Product, cluster: ClusterKernel, slot: Slot
             matrices,
             stride: product.columns(),
         };
-        product.run_tiles(args, a, b, room, warm, |worker, row, columns, elements| {
-            let start = row * product.columns() + columns.start;
+        product.run_tiles(args, a, b, room, warm, |worker, start, elements| {
             let instead = Some((slot, elements.as_ptr().cast::<u8>()));
             // SAFETY: as the caller of `run` promises; tiles are different parts of the index space, and only the
             // product's slot is read from the tile instead.

@@ -90,6 +90,30 @@ impl ClusterKernel {
         }
     }
 
+    /// Elements that a task computes.
+    fn grain(&self) -> usize {
+        match &self.form {
+            Form::Blocks(blocks) => blocks.block * blocks.blocks_per_task,
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            Form::Machine(machine) => machine.grain(),
+        }
+    }
+
+    /// How many tasks it makes.
+    pub fn tasks(&self) -> usize {
+        self.size.div_ceil(self.grain())
+    }
+
+    /// The way in which it is computed, in words.
+    pub fn way(&self) -> &'static str {
+        match &self.form {
+            _ if self.turn.is_some() => "transposition",
+            Form::Blocks(_) => "interpreted",
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            Form::Machine(_) => "machine code",
+        }
+    }
+
     /// The addresses of operands with elements of `size` bytes that are read as they lie, but for `except`: as many
     /// as there is room for.
     pub fn streams<'a>(
@@ -119,12 +143,7 @@ impl ClusterKernel {
             // SAFETY: as the caller promises; a copy's result overlaps nothing that is read.
             return unsafe { turn.run(env, slots, self.size) };
         }
-        let grain = match &self.form {
-            Form::Blocks(blocks) => blocks.block * blocks.blocks_per_task,
-            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-            Form::Machine(machine) => machine.grain(),
-        };
-        env.pool.ranges(self.size, grain, |worker, elements| {
+        env.pool.ranges(self.size, self.grain(), |worker, elements| {
             // SAFETY: as the caller promises; tasks compute different elements.
             unsafe {
                 self.stretch(

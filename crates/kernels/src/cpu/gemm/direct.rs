@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::product::Geometry;
+use super::result::{Geometry, Then, hand_on};
 use super::strip::{Strip, StripFn, StripLanes, Strips};
 use super::tile::Tiled;
 use crate::cpu::element::Element;
@@ -19,12 +19,19 @@ const TASK: usize = 1 << 18;
 const TASKS: usize = 4;
 /// Elements of the right operand up to which it stays in the second-level cache.
 const RIGHT: usize = 1 << 17;
+/// The same for few rows, so many at most: there the other way packs more than it multiplies.
+const BROAD: (usize, usize) = (1 << 18, 128);
+/// Bytes of a register that such a product needs.
+const WIDE: usize = 64;
 /// Elements between rows up to which an operand is read in place: a page has some of them.
-const STRIDE: usize = 1 << 10;
+const STRIDE: usize = 1 << 11;
 /// Rows from which on packing the right operand pays.
 const PACK_ROWS: usize = 8;
 /// Registers of columns of a strip, unless it is the last.
 const REGISTERS: usize = 2;
+
+/// A product, and rows and columns of its result.
+type Part = (usize, Range<usize>, Range<usize>);
 
 /// A direct product and how it is divided.
 #[derive(Clone, Copy, Debug)]
@@ -40,10 +47,16 @@ impl Direct {
         let Geometry { batch, m, n, k, a, b } = shape;
         let left_lies_well = a.1 == 1 || m <= STRIDE;
         let right_lies_well = if b.1 == 1 { n <= STRIDE } else { m >= PACK_ROWS };
-        if k * n > RIGHT || !left_lies_well || !right_lies_well {
+        if k * n > RIGHT && (k * n > BROAD.0 || m > BROAD.1) || !left_lies_well || !right_lies_well {
             return None;
         }
-        let pieces = (batch * m * n * k / TASK).clamp(1, threads * TASKS);
+        // A task that has to pack the right operand does so for itself: to fetch it from another processor takes longer.
+        let most = if batch == 1 && b.1 != 1 {
+            threads
+        } else {
+            threads * TASKS
+        };
+        let pieces = (batch * m * n * k / TASK).clamp(1, most);
         let task = if threads == 1 || pieces == 1 {
             (batch, m, n)
         } else if batch >= pieces {
@@ -60,136 +73,115 @@ impl Direct {
         Some(Direct { shape, task })
     }
 
+    /// Whether this is the way at this level.
+    pub fn suits<T: StripLanes>(&self, level: Level) -> bool {
+        self.shape.k * self.shape.n <= RIGHT || T::strips(level).lanes * size_of::<T>() >= WIDE
+    }
+
     /// Whether the right operand is packed: it is stored transposed, or a level cannot read part of a register.
     fn packs<T>(&self, strips: &Strips<T>) -> bool {
         self.shape.b.1 != 1 || !strips.masks && !self.shape.n.is_multiple_of(strips.lanes)
     }
 
-    /// Elements between rows of a packed right operand: whole registers, and an odd number of them, so that rows do
-    /// not compete for places in the cache.
-    fn stride<T>(&self, strips: &Strips<T>) -> usize {
-        (self.shape.n.div_ceil(strips.lanes) | 1) * strips.lanes
-    }
-
-    /// Elements of scratch for packed right operands, and how many of them there are.
-    fn packed<T: StripLanes>(&self, level: Level, threads: usize) -> (usize, usize) {
+    /// Elements of scratch for a worker's packed strip of the right operand.
+    fn packed<T: StripLanes>(&self, level: Level) -> usize {
         let strips = T::strips(level);
         if self.packs(&strips) {
-            let each = self.shape.k * self.stride(&strips);
-            (each, if self.shape.batch == 1 { 1 } else { threads })
+            self.shape.k * strips.registers() * strips.lanes
         } else {
-            (0, 0)
+            0
         }
     }
 
     /// Bytes of scratch that [`Direct::run`] takes.
     pub fn scratch_bytes<T: StripLanes>(&self, level: Level, threads: usize) -> usize {
-        let (each, count) = self.packed::<T>(level, threads);
-        scratch_bytes::<T>(each * count)
+        scratch_bytes::<T>(self.packed::<T>(level) * threads)
+    }
+
+    /// Tasks, and columns of one of them.
+    pub fn tasks_and_columns(&self) -> (usize, usize) {
+        let Geometry { batch, m, n, .. } = self.shape;
+        let (products, rows, cols) = self.task;
+        let tasks = batch.div_ceil(products) * m.div_ceil(rows) * n.div_ceil(cols);
+        (tasks, cols.min(n))
     }
 
     /// Computes all products.
-    pub fn run<T: Tiled + Plain>(&self, args: &Args<'_>, a: &[T], b: &[T], c: &mut [T]) {
+    pub fn run<T: Tiled + Plain>(
+        &self,
+        args: &Args<'_>,
+        (a, b): (&[T], &[T]),
+        c: &mut [T],
+        then: Option<&Then<'_, T>>,
+    ) {
         let Geometry { batch, m, n, k, .. } = self.shape;
         assert!(a.len() >= batch * m * k && b.len() >= batch * k * n && c.len() >= batch * m * n);
         let (level, pool) = (args.level(), args.pool());
         let strips = T::strips(level);
-        let (each, count) = self.packed::<T>(level, pool.threads());
-        let packed = args.scratch::<T>(each * count);
+        let each = self.packed::<T>(level);
+        let packed = SharedSlice::new(args.scratch::<T>(each * pool.threads()));
         let (products, rows, cols) = self.task;
-        let (groups, row_tasks, col_tasks) = (batch.div_ceil(products), m.div_ceil(rows), n.div_ceil(cols));
+        let (row_tasks, col_tasks) = (m.div_ceil(rows), n.div_ceil(cols));
         let out = SharedSlice::new(c);
-        let part = |task: usize| {
+        pool.run(self.tasks_and_columns().0, |worker, task| {
             let (r0, c0) = (task % row_tasks * rows, task / row_tasks % col_tasks * cols);
-            let group = task / (row_tasks * col_tasks) * products;
-            let cols = c0..n.min(c0 + cols);
-            (group..batch.min(group + products), r0..m.min(r0 + rows), cols)
-        };
-        let tasks = groups * row_tasks * col_tasks;
-        if batch == 1 || each == 0 {
-            let stride = if each > 0 {
-                self.pack(level, &strips, b, 0..n, packed);
-                self.stride(&strips)
-            } else {
-                self.shape.b.0
-            };
-            let right = if each > 0 { &*packed } else { b };
-            pool.run(tasks, |_, task| {
-                let (products, rows, cols) = part(task);
-                // SAFETY: tasks are different parts of the result.
-                unsafe { self.part(&strips, a, (right, k * n, stride), &out, products, rows, cols) };
-            });
-            return;
-        }
-        let packed = SharedSlice::new(packed);
-        pool.run(tasks, |worker, task| {
-            let (products, rows, cols) = part(task);
-            for product in products {
-                // SAFETY: a worker's own place.
-                let own = unsafe { packed.range(worker * each..(worker + 1) * each) };
-                self.pack(level, &strips, &b[product * k * n..], cols.clone(), own);
-                let right = (&*own, 0, self.stride(&strips));
-                // SAFETY: as above.
+            let first = task / (row_tasks * col_tasks) * products;
+            for product in first..batch.min(first + products) {
+                let part = (product, r0..m.min(r0 + rows), c0..n.min(c0 + cols));
+                // SAFETY: a worker's own place; tasks are different parts of the result, which is handed on when written.
                 unsafe {
-                    self.part(
-                        &strips,
-                        a,
-                        right,
-                        &out,
-                        product..product + 1,
-                        rows.clone(),
-                        cols.clone(),
-                    )
-                };
+                    let own = packed.range(worker * each..(worker + 1) * each);
+                    self.part(level, &strips, (a, b), &out, &part, own);
+                    if let Some(then) = then {
+                        hand_on(&out, product * m * n, n, (part.1, part.2), worker, then);
+                    }
+                }
             }
         });
     }
 
-    /// Packs columns of a right operand, each at its own place.
-    fn pack<T: Element>(&self, level: Level, strips: &Strips<T>, b: &[T], cols: Range<usize>, out: &mut [T]) {
-        let (k, stride) = (self.shape.k, self.stride(strips));
+    /// Packs columns of a right operand, with `stride` elements between rows.
+    fn pack<T: Element>(
+        &self,
+        level: Level,
+        strips: &Strips<T>,
+        b: &[T],
+        cols: Range<usize>,
+        (out, stride): (&mut [T], usize),
+    ) {
+        let k = self.shape.k;
         let (down, along) = self.shape.b;
         if k == 0 {
             return;
         }
-        let from = &b[cols.start * along..];
+        let (from, count) = (&b[cols.start * along..], cols.len());
         if along == 1 {
             for (line, from) in out.chunks_exact_mut(stride).zip(from.chunks(down)) {
-                line[cols.clone()].copy_from_slice(&from[..cols.len()]);
+                line[..count].copy_from_slice(&from[..count]);
             }
         } else {
-            transpose(
-                level,
-                from,
-                (down, along),
-                (k, cols.len()),
-                &mut out[cols.start..],
-                stride,
-            );
+            transpose(level, from, (down, along), (k, count), out, stride);
         }
-        if !strips.masks {
+        if !strips.masks && count < stride {
             // What a register holds beyond the last column is computed with, though not stored.
-            let end = cols.end.next_multiple_of(strips.lanes);
-            out.chunks_exact_mut(stride)
-                .for_each(|line| line[cols.end..end].fill(T::ZERO));
+            let lines = out.chunks_exact_mut(stride).take(k);
+            lines.for_each(|line| line[count..].fill(T::ZERO));
         }
     }
 
-    /// Computes rows and columns of some products, given the right operands' elements, the distance between two of
-    /// them and between their rows.
+    /// Computes rows and columns of a product, strip by strip. A strip of the right operand is packed to `own` before,
+    /// unless that is empty.
     ///
     /// # Safety
     /// Nobody else may use that part of `out`.
-    #[expect(clippy::too_many_arguments, reason = "three matrices and the part to compute")]
     unsafe fn part<T: Tiled>(
         &self,
+        level: Level,
         strips: &Strips<T>,
-        a: &[T],
-        (right, apart, stride): (&[T], usize, usize),
+        (a, b): (&[T], &[T]),
         out: &SharedSlice<'_, T>,
-        products: Range<usize>,
-        rows: Range<usize>,
-        cols: Range<usize>,
+        (product, rows, cols): &Part,
+        own: &mut [T],
     ) {
         let Geometry {
             m,
@@ -200,36 +192,38 @@ impl Direct {
         } = self.shape;
         let functions: [StripFn<T>; 3] =
             std::array::from_fn(|i| strips.best(strips.registers().min(i + 1), rows.len()));
-        for product in products {
-            let (left, right) = (
-                &a[product * m * k + rows.start * left_strides.0..],
-                &right[product * apart..],
-            );
-            let first = product * m * n + rows.start * n;
-            let mut col = cols.start;
-            while col < cols.end {
-                let registers = match (cols.end - col).div_ceil(strips.lanes) {
-                    left if left == strips.registers() => left,
-                    left => left.min(REGISTERS),
-                };
-                let end = cols.end.min(col + registers * strips.lanes);
-                // SAFETY: the function has the instructions of its level. It reads `k` terms of rows and columns that
-                // exist, and what a packed right operand is padded with; it writes rows and columns of the part.
-                unsafe {
-                    functions[registers - 1](&Strip {
-                        k,
-                        rows: rows.len(),
-                        left: left.as_ptr(),
-                        left_strides,
-                        right: right.as_ptr().add(col),
-                        right_stride: stride,
-                        out: out.as_mut_ptr().add(first + col),
-                        out_stride: n,
-                        last: end - col - (registers - 1) * strips.lanes,
-                    });
-                }
-                col = end;
+        let left = &a[product * m * k + rows.start * left_strides.0..];
+        let right = &b[product * k * n..];
+        let mut col = cols.start;
+        while col < cols.end {
+            let registers = match (cols.end - col).div_ceil(strips.lanes) {
+                left if left == strips.registers() => left,
+                left => left.min(REGISTERS),
+            };
+            let width = registers * strips.lanes;
+            let end = cols.end.min(col + width);
+            let (right, right_stride) = if own.is_empty() {
+                (right.as_ptr().wrapping_add(col), self.shape.b.0)
+            } else {
+                self.pack(level, strips, right, col..end, (&mut *own, width));
+                (own.as_ptr(), width)
+            };
+            // SAFETY: the function has the instructions of its level. It reads `k` terms of rows and columns that
+            // exist, and what a packed right operand is padded with; it writes rows and columns of the part.
+            unsafe {
+                functions[registers - 1](&Strip {
+                    k,
+                    rows: rows.len(),
+                    left: left.as_ptr(),
+                    left_strides,
+                    right,
+                    right_stride,
+                    out: out.as_mut_ptr().add((product * m + rows.start) * n + col),
+                    out_stride: n,
+                    last: end - col - (registers - 1) * strips.lanes,
+                });
             }
+            col = end;
         }
     }
 }

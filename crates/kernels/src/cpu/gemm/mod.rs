@@ -11,6 +11,7 @@ mod lanes;
 mod pack;
 mod product;
 mod region;
+mod result;
 mod strip;
 mod tile;
 

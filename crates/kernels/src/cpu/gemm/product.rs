@@ -8,8 +8,9 @@ use super::amx::Split;
 use super::direct::Direct;
 use super::pack::{Matrix, pack_left};
 use super::region::{COLS, DEPTH, Left, Source, Target, Warm, region, work_len};
+use super::result::{Geometry, Then, hand_on, store_transposed};
 use super::tile::{ROWS, Tiled};
-use crate::cpu::element::{Element, same, same_mut};
+use crate::cpu::element::{same, same_mut};
 use crate::cpu::exec::{Args, Plain, scratch_bytes};
 use crate::cpu::level::Level;
 use crate::cpu::pool::{Pool, SharedSlice};
@@ -29,25 +30,13 @@ const TILE: (usize, usize) = (8 * ROWS, 1024);
 /// Elements of a result that is worth being used up tile by tile: it would not stay in the cache.
 const LARGE: usize = 1 << 19;
 
-/// `batch` products of m x k and k x n matrices, one after the other.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Geometry {
-    pub batch: usize,
-    pub m: usize,
-    pub n: usize,
-    pub k: usize,
-    /// (row, column) strides of A and of B.
-    pub a: (usize, usize),
-    pub b: (usize, usize),
-}
-
 /// The geometry of a product and how it is divided, fixed when a step is prepared.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Product {
     shape: Geometry,
-    /// How it is computed directly, if it is; the rest is about the other way.
+    /// How it is computed directly, if it can be.
     direct: Option<Direct>,
-    /// How it is computed where there are matrix instructions, if it is.
+    /// How it is computed by matrix instructions, if it can be. The rest is about the way by packing.
     split: Option<Split>,
     /// Computed as C^T = B^T A^T: B is then read in place, once.
     swapped: bool,
@@ -55,6 +44,14 @@ pub(crate) struct Product {
     task: (usize, usize),
     share_left: bool,
     share_right: bool,
+}
+
+/// The way in which a product is computed at a level.
+enum Way {
+    /// By matrix instructions; if a number cannot be split, in one of the other ways.
+    Split(Split),
+    Direct(Direct),
+    Packed,
 }
 
 /// A task: a part of the result and what it needs.
@@ -187,10 +184,12 @@ impl Product {
     /// Bytes that [`Product::run`] takes of an operation's scratch, or [`Product::run_tiles`] of the same product.
     pub fn scratch_bytes<T: Tiled>(&self, level: Level, threads: usize) -> usize {
         let bytes = |product: &Product| {
-            let split = product.split.filter(|_| product.splits::<T>(level));
-            let split = split.map_or(0, |split| split.scratch_bytes(threads));
+            let split = match product.chosen::<T>(level) {
+                Way::Split(split) => split.scratch_bytes(threads),
+                Way::Direct(_) | Way::Packed => 0,
+            };
             split
-                + match &product.direct {
+                + match product.directly::<T>(level) {
                     Some(direct) => direct.scratch_bytes::<T>(level, threads),
                     None => product.packed_bytes::<T>(level, threads),
                 }
@@ -204,32 +203,91 @@ impl Product {
         scratch_bytes::<T>(left) + scratch_bytes::<T>(right) + scratch_bytes::<T>(work * threads)
     }
 
-    /// Whether a level's matrix instructions, if it has them, are for such elements.
-    fn splits<T: 'static>(&self, level: Level) -> bool {
-        level.matrix() && TypeId::of::<T>() == TypeId::of::<f32>()
+    /// How it is computed directly at this level, if that is better than packing.
+    fn directly<T: Tiled>(&self, level: Level) -> Option<Direct> {
+        self.direct.filter(|direct| direct.suits::<T>(level))
+    }
+
+    /// How it is computed at this level.
+    fn chosen<T: Tiled>(&self, level: Level) -> Way {
+        let direct = self.directly::<T>(level);
+        let matrix = level.matrix() && TypeId::of::<T>() == TypeId::of::<f32>();
+        match (self.split.filter(|_| matrix), direct) {
+            (Some(split), None) => Way::Split(split),
+            (Some(split), Some(_)) if split.is_full() => Way::Split(split),
+            (_, Some(direct)) => Way::Direct(direct),
+            (None, None) => Way::Packed,
+        }
+    }
+
+    /// How many tasks there are, and columns of one of them.
+    pub fn tasks<T: Tiled>(&self, level: Level) -> (usize, usize) {
+        match self.chosen::<T>(level) {
+            Way::Split(split) => split.tasks_and_columns(),
+            Way::Direct(direct) => direct.tasks_and_columns(),
+            Way::Packed => {
+                let ((rows, cols), task) = (self.extents(), self.task);
+                let tasks = self.shape.batch * rows.div_ceil(task.0) * cols.div_ceil(task.1);
+                let columns = if self.swapped { task.0 } else { task.1 };
+                (tasks, columns.min(self.shape.n))
+            }
+        }
+    }
+
+    /// Whether a part that was handed on may be computed and handed on again.
+    pub fn may_repeat<T: Tiled>(&self, level: Level) -> bool {
+        matches!(self.chosen::<T>(level), Way::Split(split) if !split.knows_before())
+    }
+
+    /// The way in which it is computed, in words.
+    pub fn way<T: Tiled>(&self, level: Level) -> &'static str {
+        match self.chosen::<T>(level) {
+            Way::Split(_) => "matrix instructions",
+            Way::Direct(_) => "direct",
+            Way::Packed if self.swapped => "packed, transposed",
+            Way::Packed => "packed",
+        }
     }
 
     /// Computes all products.
     pub fn run<T: Tiled + Plain>(&self, args: &Args<'_>, a: &[T], b: &[T], c: &mut [T]) {
+        self.run_then(args, (a, b), c, None);
+    }
+
+    /// Computes all products, and hands each finished part on to `then`; if [`Product::may_repeat`], some parts
+    /// perhaps twice.
+    pub fn run_then<T: Tiled + Plain>(
+        &self,
+        args: &Args<'_>,
+        (a, b): (&[T], &[T]),
+        c: &mut [T],
+        then: Option<&Then<'_, T>>,
+    ) {
         assert_eq!(c.len(), self.shape.batch * self.shape.m * self.shape.n);
         if c.is_empty() {
             return;
         }
-        if let Some(split) = self.split
-            && args.level().matrix()
-            && let (Some(a), Some(b), Some(c)) = (same(a), same(b), same_mut(c))
-            && split.run(args, a, b, c)
+        if let Way::Split(split) = self.chosen::<T>(args.level())
+            && let (Some(a), Some(b), Some(c)) = (same(a), same(b), same_mut(&mut *c))
         {
-            return;
+            let then = then.map(|then| {
+                move |worker: usize, start: usize, elements: &[f32]| {
+                    let elements = same(elements).expect("elements are float32, as the operands were");
+                    then(worker, start, elements);
+                }
+            });
+            if split.run(args, (a, b), c, then.as_ref().map(|then| then as &Then<'_, f32>)) {
+                return;
+            }
         }
-        if let Some(direct) = &self.direct {
-            direct.run(args, a, b, c);
+        if let Some(direct) = self.directly::<T>(args.level()) {
+            direct.run(args, (a, b), c, then);
             return;
         }
         let (level, c) = (args.level(), SharedSlice::new(c));
         self.each_task(args, a, b, |task| {
             let result = task.batch * self.shape.m * self.shape.n;
-            let (rows, cols) = (task.rows.clone(), task.cols.clone());
+            let (worker, rows, cols) = (task.worker, task.rows.clone(), task.cols.clone());
             if self.swapped {
                 let (small, work) = task.work.split_at_mut(rows.len() * cols.len());
                 // SAFETY: `small` has room for the region and is this task's.
@@ -242,7 +300,7 @@ impl Product {
                         Warm::NOTHING,
                     )
                 };
-                store_transposed(small, cols, rows, &c, result, self.shape.n);
+                store_transposed(small, cols.clone(), rows.clone(), &c, result, self.shape.n);
             } else {
                 // SAFETY: the region lies within C, and is no other task's.
                 unsafe {
@@ -251,6 +309,11 @@ impl Product {
                         .add(result + rows.start * self.shape.n + cols.start);
                     task.compute(level, self.shape.k, start, self.shape.n, Warm::NOTHING);
                 }
+            }
+            if let Some(then) = then {
+                let part = if self.swapped { (cols, rows) } else { (rows, cols) };
+                // SAFETY: the part is this task's, and is written.
+                unsafe { hand_on(&c, result, self.shape.n, part, worker, then) };
             }
         });
     }
@@ -267,7 +330,7 @@ impl Product {
         self.tile_len().0 * threads <= self.shape.m * self.shape.n
     }
 
-    /// Computes the product in tiles, each of which is given to `use_up(worker, row, columns, elements)` row by
+    /// Computes the product in tiles, each of which is given to `use_up(worker, start, elements)` row by
     /// row and then forgotten. They are made in `room`, the place where the result would have gone; `warm` is what
     /// `use_up` reads besides.
     pub fn run_tiles<T: Tiled + Plain>(
@@ -277,14 +340,13 @@ impl Product {
         b: &[T],
         room: &mut [T],
         warm: Warm<'_>,
-        use_up: impl Fn(usize, usize, Range<usize>, &[T]) + Sync,
+        use_up: impl Fn(usize, usize, &[T]) + Sync,
     ) {
-        if let Some(split) = self.split
-            && args.level().matrix()
+        if let Way::Split(split) = self.chosen::<T>(args.level())
             && let (Some(a), Some(b), Some(room)) = (same(a), same(b), same_mut(room))
-            && split.run_tiles(args, (a, b), room, warm, |worker, row, columns, line: &[f32]| {
+            && split.run_tiles(args, (a, b), room, warm, |worker, start, line: &[f32]| {
                 let line = same(line).expect("elements are float32, as the operands were");
-                use_up(worker, row, columns, line);
+                use_up(worker, start, line);
             })
         {
             return;
@@ -298,7 +360,7 @@ impl Product {
             // SAFETY: the tile has room for the region.
             unsafe { task.compute(level, self.shape.k, tile.as_mut_ptr(), stride, warm) };
             for (row, line) in rows.zip(tile.chunks(stride)) {
-                use_up(worker, row, cols.clone(), &line[..cols.len()]);
+                use_up(worker, row * self.shape.n + cols.start, &line[..cols.len()]);
             }
         });
     }
@@ -425,29 +487,5 @@ impl<T: Tiled> Task<'_, T> {
                 level, k, self.left, self.rows, &right, self.cols, target, self.work,
             )
         };
-    }
-}
-
-/// Writes `small`, which is C^T for some of its rows and columns, to C: `rows` by `columns` of the matrix with
-/// `stride` between rows that starts at `first`.
-fn store_transposed<T: Element>(
-    small: &[T],
-    rows: Range<usize>,
-    columns: Range<usize>,
-    c: &SharedSlice<'_, T>,
-    first: usize,
-    stride: usize,
-) {
-    // A cache line of each row at a time.
-    for start in columns.clone().step_by(16) {
-        let end = columns.end.min(start + 16);
-        for row in rows.clone() {
-            let at = first + row * stride;
-            // SAFETY: within C, and these rows and columns are one task's.
-            let line = unsafe { c.range(at + start..at + end) };
-            for (i, out) in line.iter_mut().enumerate() {
-                *out = small[(start - columns.start + i) * rows.len() + row - rows.start];
-            }
-        }
     }
 }

@@ -76,6 +76,15 @@ impl RowsKernel {
         self.bytes
     }
 
+    /// How the steps are done, in words.
+    pub fn describe(&self) -> String {
+        let (block, rows) = (self.block.min(self.rows), self.rows);
+        match self.phases.len() {
+            1 => format!("{block} of {rows} rows at a time"),
+            passes => format!("{block} of {rows} rows at a time, in {passes} passes"),
+        }
+    }
+
     /// # Safety
     /// As for [`ClusterKernel::run`](super::cluster::ClusterKernel::run), for every step of the group; and the slots
     /// it writes share no memory with each other or with what it reads besides.

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::pack::Matrix;
-use super::product::Geometry;
 use super::region::Warm;
+use super::result::{Geometry, Then};
 use crate::cpu::exec::Args;
 use crate::cpu::level::Level;
 
@@ -25,7 +25,19 @@ impl Split {
         match *self {}
     }
 
-    pub fn run(&self, _: &Args<'_>, _: &[f32], _: &[f32], _: &mut [f32]) -> bool {
+    pub fn is_full(&self) -> bool {
+        match *self {}
+    }
+
+    pub fn knows_before(&self) -> bool {
+        match *self {}
+    }
+
+    pub fn tasks_and_columns(&self) -> (usize, usize) {
+        match *self {}
+    }
+
+    pub fn run(&self, _: &Args<'_>, _: (&[f32], &[f32]), _: &mut [f32], _: Option<&Then<'_, f32>>) -> bool {
         match *self {}
     }
 
@@ -35,7 +47,7 @@ impl Split {
         _: (&[f32], &[f32]),
         _: &mut [f32],
         _: Warm<'_>,
-        _: impl Fn(usize, usize, Range<usize>, &[f32]) + Sync,
+        _: impl Fn(usize, usize, &[f32]) + Sync,
     ) -> bool {
         match *self {}
     }

@@ -1,17 +1,25 @@
 //! One product on its way: operands, what of them is packed for all tasks, and the region that a task computes.
+//!
+//! An operand that is not packed for all tasks is packed on the way, piece by piece: the next piece between the
+//! steps of the products of this one, while the matrix unit is busy with them.
 
-use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Split;
 use super::kernel::{PANEL, PANEL_STEP, STEP, Tiles};
-use super::pack::{Operand, pack, packed_len};
+use super::pack::{Operand, Piece, packed_len};
+use super::parts::Largest;
+use super::region::Region;
 use crate::cpu::exec::Args;
 use crate::cpu::gemm::region::Warm;
 use crate::cpu::level::Level;
-use crate::cpu::pool::{Pool, SharedSlice};
-use crate::cpu::transpose::transpose_raw;
+use crate::cpu::pool::SharedSlice;
+
+/// Elements packed by one task, if an operand is packed for all.
+const PACK_TASK: usize = 1 << 14;
+/// Lines packed at a time by one task where they lie side by side, so that memory is read in long rows.
+const LONG: usize = 4 * PANEL;
 
 /// Where a region goes.
 #[derive(Clone, Copy)]
@@ -25,87 +33,26 @@ pub(super) struct Out {
 
 /// An operand, and its packed form if that is shared.
 #[derive(Clone, Copy)]
-struct Side<'a> {
-    operand: Operand<'a>,
+pub(super) struct Side<'a> {
+    pub operand: Operand<'a>,
     lines: usize,
-    packed: Option<&'a [u32]>,
-}
-
-impl<'a> Side<'a> {
-    /// The operand, packed into `place` unless that is empty. `None` if a number cannot be split.
-    fn new(
-        level: Level,
-        pool: &Pool,
-        operand: Operand<'a>,
-        (lines, k, depth): (usize, usize, usize),
-        place: &'a mut [u32],
-    ) -> Option<Side<'a>> {
-        if place.is_empty() {
-            return Some(Side {
-                operand,
-                lines,
-                packed: None,
-            });
-        }
-        // Some panels at a time, since rows may be read across them.
-        const GROUP: usize = 4 * PANEL;
-        let groups = lines.div_ceil(GROUP);
-        let fine = AtomicBool::new(true);
-        let out = SharedSlice::new(place);
-        pool.run(k.div_ceil(depth) * groups, |_, task| {
-            let (k0, line) = (task / groups * depth, task % groups * GROUP);
-            let (terms, some) = (k0..k.min(k0 + depth), line..lines.min(line + GROUP));
-            let start = packed_len(lines, k0) + packed_len(line, terms.len());
-            let len = packed_len(some.len(), terms.len());
-            // SAFETY: tasks pack different panels; the processor has AVX-512 where it has these instructions.
-            if !unsafe { pack(level, operand, some, terms, out.range(start..start + len)) } {
-                fine.store(false, Ordering::Relaxed);
-            }
-        });
-        fine.into_inner().then_some(Side {
-            operand,
-            lines,
-            packed: Some(place),
-        })
-    }
-
-    /// The packed panels of some lines and a block of terms; packed on the way into `work` if they are not shared.
-    /// Whether all numbers could be split.
-    fn panels<'b>(
-        &self,
-        level: Level,
-        lines: Range<usize>,
-        terms: Range<usize>,
-        work: &'b mut [u32],
-    ) -> (&'b [u32], bool)
-    where
-        'a: 'b,
-    {
-        match self.packed {
-            Some(all) => (
-                &all[packed_len(self.lines, terms.start) + packed_len(lines.start, terms.len())..],
-                true,
-            ),
-            None => {
-                // SAFETY: the processor has AVX-512 where it has these instructions.
-                let fine = unsafe { pack(level, self.operand, lines, terms, work) };
-                (work, fine)
-            }
-        }
-    }
+    pub packed: Option<&'a [u32]>,
+    /// Lines of a piece, if it is packed on the way.
+    pub group: usize,
 }
 
 /// One product, with what is shared packed.
 pub(super) struct Job<'a> {
-    level: Level,
-    k: usize,
-    depth: usize,
-    left: Side<'a>,
-    right: Side<'a>,
+    pub level: Level,
+    pub k: usize,
+    pub depth: usize,
+    stream_left: bool,
+    pub left: Side<'a>,
+    pub right: Side<'a>,
 }
 
 impl<'a> Job<'a> {
-    /// `None` if a number of a shared operand cannot be split.
+    /// `None` if a number of a shared operand cannot be split. A place is empty where an operand is not shared.
     pub fn new(
         split: &Split,
         args: &Args<'_>,
@@ -127,13 +74,31 @@ impl<'a> Job<'a> {
             right: !split.swapped,
         };
         let (left, right) = if split.swapped { (cols, rows) } else { (rows, cols) };
-        let (level, pool, extents) = (args.level(), args.pool(), split.extents());
+        let extents = split.extents();
+        let (k, depth) = (shape.k, split.depth);
+        let places = [SharedSlice::new(place.0), SharedSlice::new(place.1)];
+        let chores = [
+            Chores::new(left, extents.0, (k, depth), &places[0]),
+            Chores::new(right, extents.1, (k, depth), &places[1]),
+        ];
+        if !Chores::run(&chores, args) {
+            return None;
+        }
+        let [left_place, right_place] = places;
+        let side = |operand, lines, place: SharedSlice<'a, u32>, group: usize| Side {
+            operand,
+            lines,
+            // SAFETY: all chores are done, and there are no other slices.
+            packed: (place.len() > 0).then(|| &*unsafe { place.range(0..place.len()) }),
+            group,
+        };
         Some(Job {
-            level,
-            k: shape.k,
-            depth: split.depth,
-            left: Side::new(level, pool, left, (extents.0, shape.k, split.depth), place.0)?,
-            right: Side::new(level, pool, right, (extents.1, shape.k, split.depth), place.1)?,
+            level: args.level(),
+            k,
+            depth,
+            stream_left: split.stream_left,
+            left: side(left, extents.0, left_place, split.group(true)),
+            right: side(right, extents.1, right_place, split.group(false)),
         })
     }
 
@@ -150,108 +115,120 @@ impl<'a> Job<'a> {
         warm: Warm<'_>,
         work: &mut [u32],
     ) -> bool {
-        let depth = self.k.min(self.depth);
-        let left_len = if self.left.packed.is_some() {
-            0
-        } else {
-            packed_len(PANEL, depth)
-        };
-        let (left_work, right_work) = work.split_at_mut(left_len);
-        // SAFETY: this runs only at a level that has the instructions.
-        let tiles = unsafe { Tiles::new() };
-        let mut fine = true;
-        for k0 in (0..self.k).step_by(self.depth) {
-            let terms = k0..self.k.min(k0 + self.depth);
-            let panel = terms.len().div_ceil(STEP) * PANEL_STEP;
-            let (right, split) = self
-                .right
-                .panels(self.level, cols.clone(), terms.clone(), right_work);
-            fine &= split;
-            // A row of tiles at a time, so that the result is written in long rows.
-            for r in rows.clone().step_by(PANEL) {
-                let (left, split) =
-                    self.left
-                        .panels(self.level, r..rows.end.min(r + PANEL), terms.clone(), left_work);
-                fine &= split;
-                for (c, right) in cols.clone().step_by(PANEL).zip(right.chunks_exact(panel)) {
-                    let valid = (PANEL.min(rows.end - r), PANEL.min(cols.end - c));
-                    if k0 == 0 {
-                        warm.ask(size_of::<f32>(), r..r + valid.0, c..c + valid.1);
-                    }
-                    let (i, j) = (r - rows.start, c - cols.start);
-                    let at = if out.transposed {
-                        j * out.stride + i
-                    } else {
-                        i * out.stride + j
-                    };
-                    // SAFETY: the panels hold the steps, and the tile lies in the region.
-                    unsafe {
-                        let out = Out {
-                            start: out.start.add(at),
-                            ..out
-                        };
-                        tile(self.level, &tiles, (&left[..panel], right), out, valid, k0 > 0);
-                    }
-                }
+        // SAFETY: this runs only at a level that has the instructions; the rest as the caller promises.
+        unsafe {
+            let mut region = Region {
+                job: self,
+                tiles: Tiles::new(),
+                rows,
+                cols,
+                out,
+                warm,
+                largest: Largest::none(),
+            };
+            match (self.left.packed, self.right.packed) {
+                (Some(left), Some(right)) => region.packed(left, right),
+                _ => region.on_the_way(self.stream_left, work),
             }
+            region.largest.fine()
         }
-        fine
+    }
+
+    /// The terms of a block.
+    pub fn block(&self, number: usize) -> Range<usize> {
+        number * self.depth..self.k.min((number + 1) * self.depth)
+    }
+
+    /// The blocks of terms.
+    pub fn blocks(&self) -> impl ExactSizeIterator<Item = Range<usize>> + use<> {
+        let (k, depth) = (self.k, self.depth);
+        (0..k.div_ceil(depth)).map(move |block| block * depth..k.min((block + 1) * depth))
     }
 }
 
-/// Writes a tile, or adds it to what is there.
-///
-/// # Safety
-/// The panels must be of one length, and `out` have room for the valid rows and columns.
-unsafe fn tile(
-    level: Level,
-    tiles: &Tiles,
-    (left, right): (&[u32], &[u32]),
-    out: Out,
-    (rows, cols): (usize, usize),
-    add: bool,
-) {
-    let steps = right.len() / PANEL_STEP;
-    // SAFETY: as the caller promises; `sums` and `turned` have room for a whole tile.
-    unsafe {
-        if (rows, cols) == (PANEL, PANEL) && !out.transposed && !add {
-            tiles.product(steps, left.as_ptr(), right.as_ptr(), out.start, out.stride);
-            return;
-        }
-        let mut sums = MaybeUninit::<Sums>::uninit();
-        tiles.product(
-            steps,
-            left.as_ptr(),
-            right.as_ptr(),
-            sums.as_mut_ptr().cast(),
-            PANEL,
-        );
-        if !out.transposed {
-            merge(sums.assume_init_ref(), (rows, cols), out, add);
-            return;
-        }
-        let mut turned = MaybeUninit::<Sums>::uninit();
-        let (from, to) = (sums.as_ptr().cast::<f32>(), turned.as_mut_ptr().cast());
-        transpose_raw(level, from, (1, PANEL), (PANEL, PANEL), to, PANEL);
-        merge(turned.assume_init_ref(), (cols, rows), out, add);
+impl<'a> Side<'a> {
+    /// The first panel of some lines in a block of terms, of a shared operand.
+    pub fn panels<'b>(&self, all: &'b [u32], line: usize, terms: &Range<usize>) -> &'b [u32] {
+        &all[packed_len(self.lines, terms.start) + packed_len(line, terms.len())..]
     }
 }
 
-/// A tile on its way.
-#[repr(C, align(64))]
-struct Sums([f32; PANEL * PANEL]);
+/// A shared operand's packing, cut into tasks: by blocks of terms, lines, and parts of the terms of a block.
+struct Chores<'a> {
+    operand: Operand<'a>,
+    lines: usize,
+    k: usize,
+    depth: usize,
+    /// Lines and terms of a task.
+    task: (usize, usize),
+    place: &'a SharedSlice<'a, u32>,
+}
 
-/// # Safety
-/// As for [`tile`], and AVX-512.
-#[target_feature(enable = "avx512f")]
-unsafe fn merge(sums: &Sums, (rows, cols): (usize, usize), out: Out, add: bool) {
-    for (i, line) in sums.0.chunks_exact(PANEL).take(rows).enumerate() {
-        // SAFETY: as the caller promises.
-        let to = unsafe { std::slice::from_raw_parts_mut(out.start.add(i * out.stride), cols) };
-        if add {
-            to.iter_mut().zip(line).for_each(|(to, sum)| *to += sum);
-        } else {
-            to.copy_from_slice(&line[..cols]);
+impl<'a> Chores<'a> {
+    fn new(
+        operand: Operand<'a>,
+        lines: usize,
+        (k, depth): (usize, usize),
+        place: &'a SharedSlice<'_, u32>,
+    ) -> Self {
+        let lines = if place.len() > 0 { lines } else { 0 };
+        let group = if operand.line == 1 { LONG } else { PANEL };
+        let terms = (PACK_TASK / group).next_multiple_of(STEP).min(depth);
+        Chores {
+            operand,
+            lines,
+            k,
+            depth,
+            task: (group, terms),
+            place,
+        }
+    }
+
+    fn count(&self) -> usize {
+        let parts = self.depth.div_ceil(self.task.1);
+        self.k.div_ceil(self.depth) * self.lines.div_ceil(self.task.0) * parts
+    }
+
+    /// Does both operands' chores; false if a number cannot be split.
+    fn run(chores: &[Chores<'_>; 2], args: &Args<'_>) -> bool {
+        let (first, all) = (chores[0].count(), chores[0].count() + chores[1].count());
+        let fine = AtomicBool::new(true);
+        args.pool().run(all, |_, task| {
+            let (chores, task) = if task < first {
+                (&chores[0], task)
+            } else {
+                (&chores[1], task - first)
+            };
+            if !chores.pack(task) {
+                fine.store(false, Ordering::Relaxed);
+            }
+        });
+        fine.into_inner()
+    }
+
+    fn pack(&self, task: usize) -> bool {
+        let parts = self.depth.div_ceil(self.task.1);
+        let groups = self.lines.div_ceil(self.task.0);
+        let (block, group, part) = (task / parts / groups, task / parts % groups, task % parts);
+        let k0 = block * self.depth;
+        let terms = k0..self.k.min(k0 + self.depth);
+        let some = k0 + part * self.task.1..terms.end.min(k0 + (part + 1) * self.task.1);
+        if some.is_empty() {
+            return true;
+        }
+        let lines = group * self.task.0..self.lines.min((group + 1) * self.task.0);
+        let steps = terms.len().div_ceil(STEP);
+        let at = packed_len(self.lines, k0)
+            + packed_len(lines.start, terms.len())
+            + part * self.task.1 / STEP * PANEL_STEP;
+        assert!(packed_len(self.lines, k0) + packed_len(lines.end, terms.len()) <= self.place.len());
+        // SAFETY: tasks pack different steps of panels, which lie in the place; the processor has AVX-512 where it has
+        // these instructions.
+        unsafe {
+            let mut largest = Largest::none();
+            let out = self.place.as_mut_ptr().add(at);
+            Piece::new(self.operand, lines, some).all(Some(steps), out, &mut largest);
+            largest.fine()
         }
     }
 }

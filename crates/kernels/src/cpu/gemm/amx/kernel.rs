@@ -1,4 +1,6 @@
-//! The innermost part: a tile of 32 x 32 results, in four of the processor's eight tile registers.
+//! The innermost part: a tile of 32 x 32 results, in four of the processor's eight tile registers. A step keeps the
+//! multipliers busy for some hundred cycles and the rest of the processor for a tenth of that, so whoever calls it
+//! may do something else between its slices.
 
 use std::arch::asm;
 
@@ -12,6 +14,8 @@ pub(super) const STEP: usize = 32;
 pub(super) const PARTS: usize = 3;
 /// Pairs of half numbers in a register.
 pub(super) const REGISTER: usize = 256;
+/// Slices of a step, between which something else may be done.
+pub(super) const SLICES: usize = 8;
 /// Pairs in a panel's step: for each of its two units the parts, the largest first.
 pub(super) const PANEL_STEP: usize = 2 * PARTS * REGISTER;
 
@@ -25,7 +29,7 @@ struct Config {
     rows: [u8; 16],
 }
 
-/// While it lives, the thread's tile registers are ready for [`Tiles::product`].
+/// While it lives, the thread's tile registers are ready for the other functions here.
 pub(super) struct Tiles(());
 
 impl Tiles {
@@ -46,86 +50,90 @@ impl Tiles {
         Tiles(())
     }
 
-    /// Writes to `out`, with `stride` elements between rows, the products of a left and a right panel over `steps`
-    /// steps: the six products of parts that matter at the precision of the sum, the largest last.
+    /// Begins a tile of 32 x 32 sums: with those at `from`, `stride` elements between rows, or with 0.
     ///
     /// # Safety
-    /// The panels must hold `steps` steps, and `out` have room for 32 x 32.
-    pub unsafe fn product(
-        &self,
-        steps: usize,
-        left: *const u32,
-        right: *const u32,
-        out: *mut f32,
-        stride: usize,
-    ) {
-        // SAFETY: reads `steps` times 6 KiB of each panel, and writes 32 rows of 128 bytes.
+    /// 32 x 32 elements must be readable at `from`.
+    #[inline(always)]
+    pub unsafe fn begin(&self, from: Option<(*const f32, usize)>) {
+        // SAFETY: reads 32 rows of 128 bytes, or nothing.
+        unsafe {
+            match from {
+                Some((from, stride)) => asm!(
+                    "tileloadd tmm0, [{from} + {stride}]",
+                    "tileloadd tmm1, [{from} + {stride} + 64]",
+                    "tileloadd tmm2, [{lower} + {stride}]",
+                    "tileloadd tmm3, [{lower} + {stride} + 64]",
+                    from = in(reg) from,
+                    lower = in(reg) from.wrapping_add(UNIT * stride),
+                    stride = in(reg) stride * size_of::<f32>(),
+                    options(nostack),
+                ),
+                None => asm!(
+                    "tilezero tmm0",
+                    "tilezero tmm1",
+                    "tilezero tmm2",
+                    "tilezero tmm3",
+                    options(nostack, nomem),
+                ),
+            }
+        }
+    }
+
+    /// Adds the products of a step of a left and a right panel: the six products of parts that matter at the precision
+    /// of the sum, the largest last. After each of [`SLICES`] slices of it `between` is called.
+    ///
+    /// # Safety
+    /// [`PANEL_STEP`] words must be readable at both.
+    #[inline(always)]
+    pub unsafe fn step(&self, left: *const u32, right: *const u32, mut between: impl FnMut()) {
+        macro_rules! slice {
+            ($($line:literal)*) => {
+                asm!(
+                    "/* {a} {b} {line} */",
+                    $($line,)*
+                    a = in(reg) left,
+                    b = in(reg) right,
+                    line = in(reg) 64_usize,
+                    options(nostack, readonly),
+                )
+            };
+        }
+        // Parts in the order of products: high x low, high x middle, middle x middle, middle x high, low x high, high x high.
+        // SAFETY: reads 6 KiB of each panel.
+        unsafe {
+            slice!("tileloadd tmm4, [{a} + {line}]" "tileloadd tmm6, [{b} + {line} + 2048]" "tdpbf16ps tmm0, tmm4, tmm6" "tileloadd tmm7, [{b} + {line} + 5120]" "tdpbf16ps tmm1, tmm4, tmm7" "tileloadd tmm5, [{a} + {line} + 3072]" "tdpbf16ps tmm2, tmm5, tmm6");
+            between();
+            slice!("tdpbf16ps tmm3, tmm5, tmm7" "tileloadd tmm6, [{b} + {line} + 1024]" "tdpbf16ps tmm0, tmm4, tmm6" "tileloadd tmm7, [{b} + {line} + 4096]" "tdpbf16ps tmm1, tmm4, tmm7");
+            between();
+            slice!("tdpbf16ps tmm2, tmm5, tmm6" "tdpbf16ps tmm3, tmm5, tmm7" "tileloadd tmm4, [{a} + {line} + 1024]" "tdpbf16ps tmm0, tmm4, tmm6");
+            between();
+            slice!("tdpbf16ps tmm1, tmm4, tmm7" "tileloadd tmm5, [{a} + {line} + 4096]" "tdpbf16ps tmm2, tmm5, tmm6" "tdpbf16ps tmm3, tmm5, tmm7");
+            between();
+            slice!("tileloadd tmm6, [{b} + {line}]" "tdpbf16ps tmm0, tmm4, tmm6" "tileloadd tmm7, [{b} + {line} + 3072]" "tdpbf16ps tmm1, tmm4, tmm7" "tdpbf16ps tmm2, tmm5, tmm6");
+            between();
+            slice!("tdpbf16ps tmm3, tmm5, tmm7" "tileloadd tmm4, [{a} + {line} + 2048]" "tdpbf16ps tmm0, tmm4, tmm6" "tdpbf16ps tmm1, tmm4, tmm7");
+            between();
+            slice!("tileloadd tmm5, [{a} + {line} + 5120]" "tdpbf16ps tmm2, tmm5, tmm6" "tdpbf16ps tmm3, tmm5, tmm7" "tileloadd tmm4, [{a} + {line}]" "tdpbf16ps tmm0, tmm4, tmm6");
+            between();
+            slice!("tdpbf16ps tmm1, tmm4, tmm7" "tileloadd tmm5, [{a} + {line} + 3072]" "tdpbf16ps tmm2, tmm5, tmm6" "tdpbf16ps tmm3, tmm5, tmm7");
+            between();
+        }
+    }
+
+    /// Writes the sums to `out`, with `stride` elements between rows.
+    ///
+    /// # Safety
+    /// `out` must have room for 32 x 32.
+    #[inline(always)]
+    pub unsafe fn store(&self, out: *mut f32, stride: usize) {
+        // SAFETY: writes 32 rows of 128 bytes.
         unsafe {
             asm!(
-                "tilezero tmm0",
-                "tilezero tmm1",
-                "tilezero tmm2",
-                "tilezero tmm3",
-                "test {steps}, {steps}",
-                "jz 3f",
-                "2:",
-                // high x low
-                "tileloadd tmm4, [{a} + {line}]",
-                "tileloadd tmm6, [{b} + {line} + 2048]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm7, [{b} + {line} + 5120]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm5, [{a} + {line} + 3072]",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                // high x middle
-                "tileloadd tmm6, [{b} + {line} + 1024]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm7, [{b} + {line} + 4096]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                // middle x middle
-                "tileloadd tmm4, [{a} + {line} + 1024]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm5, [{a} + {line} + 4096]",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                // middle x high
-                "tileloadd tmm6, [{b} + {line}]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm7, [{b} + {line} + 3072]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                // low x high
-                "tileloadd tmm4, [{a} + {line} + 2048]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm5, [{a} + {line} + 5120]",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                // high x high
-                "tileloadd tmm4, [{a} + {line}]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm5, [{a} + {line} + 3072]",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                "add {a}, 6144",
-                "add {b}, 6144",
-                "dec {steps}",
-                "jnz 2b",
-                "3:",
                 "tilestored [{out} + {stride}], tmm0",
                 "tilestored [{out} + {stride} + 64], tmm1",
                 "tilestored [{lower} + {stride}], tmm2",
                 "tilestored [{lower} + {stride} + 64], tmm3",
-                a = inout(reg) left => _,
-                b = inout(reg) right => _,
-                steps = inout(reg) steps => _,
-                line = in(reg) 64_usize,
                 out = in(reg) out,
                 lower = in(reg) out.wrapping_add(UNIT * stride),
                 stride = in(reg) stride * size_of::<f32>(),

@@ -11,6 +11,8 @@ mod job;
 mod kernel;
 mod pack;
 mod panels;
+mod parts;
+mod region;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,8 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use self::job::{Job, Out};
 use self::kernel::{PANEL, STEP};
 use self::pack::packed_len;
-use super::product::Geometry;
 use super::region::Warm;
+use super::result::{Geometry, Then, hand_on};
 use crate::cpu::exec::{Args, scratch_bytes};
 use crate::cpu::pool::SharedSlice;
 
@@ -29,17 +31,24 @@ pub(crate) use panels::{Multiplier, SIDE, pack_columns, pack_rows, panels_len};
 /// Rows and columns of a task at most, and terms of a block: the task's panels are in the second-level cache.
 const TASK: (usize, usize, usize) = (512, 512, 384);
 /// The same where there are no more columns than this: then memory is read in longer rows.
-const NARROW: (usize, usize, usize) = (128, 128, 1024);
+const NARROW: (usize, usize, usize) = (512, 128, 1024);
 /// The same where there are no more rows than this: then the right operand is packed on the way, long rows at a time.
 const FLAT: (usize, usize, usize) = (128, 256, 256);
 /// Tasks per thread, so that one that was held up does not hold up the rest.
 const TASKS: usize = 4;
 /// Elements of an operand that is packed once for all tasks.
 const SHARED: usize = 1 << 22;
+/// Elements and lines of a piece that is packed on the way, at most.
+const PIECE: usize = 1 << 16;
+const LONG: usize = 8 * PANEL;
+/// Multiply-adds up to which every task packs for itself, and elements of the block that each of them packs then.
+const ALONE: (usize, usize) = (1 << 27, 1 << 17);
 /// Multiply-adds from which on splitting the operands pays.
 const WORTH: usize = 1 << 21;
 /// Rows and columns from which on the tiles are full enough.
 const EXTENT: usize = 24;
+/// Share of the multiply-adds that are no padding, in eighths, from which on the tiles beat reading in place.
+const FULL: usize = 5;
 /// Rows and columns of a tile that is used up at once.
 const TILE: (usize, usize) = (PANEL, 1024);
 
@@ -55,6 +64,8 @@ pub(super) struct Split {
     depth: usize,
     share_left: bool,
     share_right: bool,
+    /// Of the operands that are not shared, the left one is packed piece by piece; a right one then block by block.
+    stream_left: bool,
 }
 
 impl Split {
@@ -75,7 +86,24 @@ impl Split {
             () if rows <= FLAT.0 => FLAT,
             () => TASK,
         };
+        let split = Split {
+            shape,
+            swapped,
+            task: (rows, cols),
+            depth,
+            share_left: false,
+            share_right: false,
+            stream_left: true,
+        };
+        if let Some(alone) = split.alone(threads) {
+            return Some(alone);
+        }
         let mut task = (rows.min(most_rows), cols.min(most_cols));
+        if cols <= NARROW.1 {
+            // A task repeats reading the columns, which fill the second-level cache: as few tasks as there can be.
+            task.0 = task.0.min(rows.div_ceil(threads).next_multiple_of(PANEL));
+            return Some(split.divided(task));
+        }
         while rows.div_ceil(task.0) * cols.div_ceil(task.1) < threads * TASKS
             && threads > 1
             && task.0 * task.1 > 4 * PANEL * PANEL
@@ -87,17 +115,23 @@ impl Split {
             };
             *side = (*side / 2).next_multiple_of(PANEL);
         }
-        Some(
-            Split {
-                shape,
-                swapped,
-                task,
-                depth,
-                share_left: false,
-                share_right: false,
-            }
-            .divided(task),
-        )
+        Some(split.divided(task))
+    }
+
+    /// The same product with a task for each thread, which packs for itself all that it needs: to fetch what another
+    /// processor has just packed takes longer, unless it is much.
+    fn alone(self, threads: usize) -> Option<Split> {
+        let (rows, cols) = self.extents();
+        let (short, long) = (rows.min(cols), rows.max(cols));
+        let suits = rows * cols * self.shape.k <= ALONE.0
+            && short * self.shape.k.min(self.depth) <= ALONE.1
+            && long.div_ceil(PANEL) >= 2 * threads;
+        let part = long.div_ceil(threads).next_multiple_of(PANEL);
+        suits.then_some(Split {
+            task: if rows >= cols { (part, cols) } else { (rows, part) },
+            stream_left: rows >= cols,
+            ..self
+        })
     }
 
     /// The same product with tasks of this many rows and columns.
@@ -107,6 +141,7 @@ impl Split {
             task,
             share_left: cols > task.1 && rows * k <= SHARED,
             share_right: rows > task.0 && cols * k <= SHARED,
+            stream_left: !(cols > task.1 && rows * k <= SHARED),
             ..self
         }
     }
@@ -123,6 +158,20 @@ impl Split {
         (!self.swapped && self.shape.batch == 1 && m * k <= SHARED && n * k <= SHARED).then_some(tiles)
     }
 
+    /// Lines of a piece of the left or the right operand, when it is packed on the way: a panel, or more where they lie
+    /// side by side.
+    fn group(&self, left: bool) -> usize {
+        let Geometry { k, a, b, .. } = self.shape;
+        let line = if left == self.swapped { b.1 } else { a.0 };
+        let lines = if left { self.task.0 } else { self.task.1 };
+        let most = if line == 1 {
+            PIECE / k.min(self.depth)
+        } else {
+            PANEL
+        };
+        lines.min(most.clamp(PANEL, LONG)).next_multiple_of(PANEL)
+    }
+
     /// Rows and columns of what is computed.
     fn extents(&self) -> (usize, usize) {
         let (m, n) = (self.shape.m, self.shape.n);
@@ -133,15 +182,15 @@ impl Split {
     fn scratch(&self) -> (usize, usize, usize) {
         let ((rows, cols), k) = (self.extents(), self.shape.k);
         let shared = |share: bool, lines: usize| if share { packed_len(lines, k) } else { 0 };
-        let own = |share: bool, lines: usize| {
-            if share {
-                0
-            } else {
-                packed_len(lines, k.min(self.depth))
-            }
+        let depth = k.min(self.depth);
+        // One that is packed on the way has places for two pieces, the other one for a block.
+        let pieces = |left| 2 * packed_len(self.group(left), depth);
+        let block = |share: bool, lines: usize| if share { 0 } else { packed_len(lines, depth) };
+        let work = match (self.share_left && self.share_right, self.stream_left) {
+            (true, _) => 0,
+            (false, true) => pieces(true) + block(self.share_right, self.task.1),
+            (false, false) => pieces(false) + block(self.share_left, self.task.0),
         };
-        // A panel of the left operand is packed as it is wanted.
-        let work = own(self.share_left, PANEL) + own(self.share_right, self.task.1);
         (
             shared(self.share_left, rows),
             shared(self.share_right, cols),
@@ -155,8 +204,32 @@ impl Split {
         scratch_bytes::<u32>(left) + scratch_bytes::<u32>(right) + scratch_bytes::<u32>(work * threads)
     }
 
-    /// Computes all products, or gives false: a number cannot be split.
-    pub fn run(&self, args: &Args<'_>, a: &[f32], b: &[f32], c: &mut [f32]) -> bool {
+    /// Whether little of what the tiles compute is padding.
+    pub fn is_full(&self) -> bool {
+        let Geometry { m, n, k, .. } = self.shape;
+        let padded = m.next_multiple_of(PANEL) * n.next_multiple_of(PANEL) * k.next_multiple_of(STEP);
+        8 * m * n * k >= FULL * padded
+    }
+
+    /// Whether it is known before anything is computed that all numbers can be split.
+    pub fn knows_before(&self) -> bool {
+        self.share_left && self.share_right && self.shape.batch == 1
+    }
+
+    /// How many tasks there are, and columns of the result that one of them has.
+    pub fn tasks_and_columns(&self) -> (usize, usize) {
+        let columns = if self.swapped { self.task.0 } else { self.task.1 };
+        (self.tasks(), columns.min(self.shape.n))
+    }
+
+    /// Computes all products, and hands parts on to `then`; or gives false: a number cannot be split.
+    pub fn run(
+        &self,
+        args: &Args<'_>,
+        (a, b): (&[f32], &[f32]),
+        c: &mut [f32],
+        then: Option<&Then<'_, f32>>,
+    ) -> bool {
         let Geometry { batch, m, n, k, .. } = self.shape;
         assert!(c.len() >= batch * m * n);
         let (left_len, right_len, work_len) = self.scratch();
@@ -190,17 +263,21 @@ impl Split {
                         stride: n,
                         transposed: self.swapped,
                     };
-                    job.region(rows, cols, out, Warm::NOTHING, work)
+                    job.region(rows.clone(), cols.clone(), out, Warm::NOTHING, work)
                 };
-                if !split {
-                    fine.store(false, Ordering::Relaxed);
+                let part = if self.swapped { (cols, rows) } else { (rows, cols) };
+                match then {
+                    _ if !split => fine.store(false, Ordering::Relaxed),
+                    // SAFETY: the part is this task's, and is written.
+                    Some(then) => unsafe { hand_on(&result, product * m * n, n, part, worker, then) },
+                    None => {}
                 }
             });
             fine.into_inner()
         })
     }
 
-    /// Computes the product in tiles, each of which is given to `use_up(worker, row, columns, elements)` row by row,
+    /// Computes the product in tiles, each of which is given to `use_up(worker, start, elements)` row by row,
     /// in `room` for one tile of every thread. False if a number cannot be split: then nothing was done.
     pub fn run_tiles(
         &self,
@@ -208,7 +285,7 @@ impl Split {
         (a, b): (&[f32], &[f32]),
         room: &mut [f32],
         warm: Warm<'_>,
-        use_up: impl Fn(usize, usize, Range<usize>, &[f32]) + Sync,
+        use_up: impl Fn(usize, usize, &[f32]) + Sync,
     ) -> bool {
         let (left_len, right_len, _) = self.scratch();
         let Some(job) = Job::new(
@@ -238,7 +315,7 @@ impl Split {
                 tile
             };
             for (row, line) in rows.zip(tile.chunks(stride)) {
-                use_up(worker, row, cols.clone(), &line[..cols.len()]);
+                use_up(worker, row * self.shape.n + cols.start, &line[..cols.len()]);
             }
         });
         true

@@ -1,186 +1,264 @@
-//! Splits operands into parts and brings them into the order of the tile registers.
-//!
-//! A float32 has 24 significant bits; the nearest bfloat16 takes 8 of them, the nearest to what is left 8 more, and
-//! the rest is a bfloat16 itself. A word holds the parts of terms k and k + 16 of a step: the order of terms is
-//! free as long as both operands keep to it, and this one needs no exchange between words.
+//! Brings operands into the order of the tile registers, all at once or slice by slice.
 
-use std::arch::x86_64::*;
+use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 use std::ops::Range;
 
-use super::kernel::{PANEL, PANEL_STEP, PARTS, REGISTER, STEP, UNIT};
-use crate::cpu::level::Level;
-use crate::cpu::transpose::transpose_raw;
+use super::kernel::{PANEL, PANEL_STEP, PARTS, REGISTER, SLICES, STEP, UNIT};
+use super::parts::{Largest, copy, slice_of_rows, slice_of_turned, some_rows, turned};
 
 /// An operand. Its lines are rows of the left one and columns of the right one.
 #[derive(Clone, Copy)]
 pub(super) struct Operand<'a> {
     pub data: &'a [f32],
-    /// Elements between lines and between terms.
+    /// Elements between lines and between terms, one of them 1.
     pub line: usize,
     pub term: usize,
     /// The right one: a word of a register's row is another line, not another term.
     pub right: bool,
 }
 
-/// Magnitudes from here on (2^62, infinite, not a number) are not split: their products may overflow, and the sums
-/// of parts would then be something else than the sum.
-const LARGE: i32 = 0x5e80_0000;
+/// Some lines and terms of an operand, to be packed panel by panel, in each step by step. It is done in units of
+/// [`UNIT`] lines and a step; lines and terms that do not exist are 0.
+#[derive(Clone)]
+pub(super) struct Piece<'a> {
+    operand: Operand<'a>,
+    lines: Range<usize>,
+    terms: Range<usize>,
+    panels: usize,
+    steps: usize,
+}
+
+/// A unit of a piece: where it is read and written.
+#[derive(Clone, Copy)]
+struct Unit {
+    x: *const f32,
+    /// Elements between rows, and between the rows of both registers of a pair.
+    strides: (usize, usize),
+    /// What lies side by side is what a register's row holds, or it has to be turned.
+    turned: bool,
+    out: *mut u32,
+    /// Lines and terms, if some are missing.
+    some: Option<(usize, usize)>,
+    right: bool,
+    /// Where a later unit is read, for which memory is asked meanwhile.
+    ahead: *const f32,
+}
+
+/// A piece that is packed slice by slice.
+pub(super) struct Packing<'a> {
+    piece: Piece<'a>,
+    next: Option<Piece<'a>>,
+    out: *mut u32,
+    unit: Unit,
+    number: usize,
+    slice: usize,
+}
+
+/// Units ahead of which memory is asked for.
+const AHEAD: usize = 8;
 
 /// Words of the packed form.
 pub(super) fn packed_len(lines: usize, terms: usize) -> usize {
     lines.div_ceil(PANEL) * terms.div_ceil(STEP) * PANEL_STEP
 }
 
-/// Packs lines and terms: panel by panel, in each step by step. Lines and terms that do not exist are 0. False if a
-/// number cannot be split.
-///
-/// # Safety
-/// The processor must have AVX-512.
-#[target_feature(enable = "avx512f")]
-pub(super) unsafe fn pack(
-    level: Level,
-    x: Operand<'_>,
-    lines: Range<usize>,
-    terms: Range<usize>,
-    out: &mut [u32],
-) -> bool {
-    assert!(out.len() >= packed_len(lines.len(), terms.len()));
-    assert!(
-        lines.is_empty()
-            || terms.is_empty()
-            || (lines.end - 1) * x.line + (terms.end - 1) * x.term < x.data.len()
-    );
-    let mut largest = _mm512_setzero_si512();
-    let (panels, steps) = (lines.len().div_ceil(PANEL), terms.len().div_ceil(STEP));
-    // Along what lies side by side in memory, so that it is read in long rows.
-    let along_lines = x.line == 1;
-    let (outer, inner) = if along_lines {
-        (steps, panels)
-    } else {
-        (panels, steps)
-    };
-    for i in 0..outer {
-        for j in 0..inner {
-            let (panel, step) = if along_lines { (j, i) } else { (i, j) };
-            let k = terms.start + step * STEP;
-            for side in 0..2 {
-                let line = lines.start + panel * PANEL + side * UNIT;
-                let count = (UNIT.min(lines.end.saturating_sub(line)), STEP.min(terms.end - k));
-                let start = x.data.as_ptr().wrapping_add(line * x.line + k * x.term);
-                let at = (panel * steps + step) * PANEL_STEP + side * PARTS * REGISTER;
-                // SAFETY: `count` lines and terms from `start` on lie in the operand, and `out` has room for the unit.
-                largest = unsafe { unit(level, x, start, count, out.as_mut_ptr().add(at), largest) };
+impl<'a> Piece<'a> {
+    pub fn new(operand: Operand<'a>, lines: Range<usize>, terms: Range<usize>) -> Piece<'a> {
+        assert!(
+            lines.is_empty()
+                || terms.is_empty()
+                || (lines.end - 1) * operand.line + (terms.end - 1) * operand.term < operand.data.len()
+        );
+        let (panels, steps) = (lines.len().div_ceil(PANEL), terms.len().div_ceil(STEP));
+        Piece {
+            operand,
+            lines,
+            terms,
+            panels,
+            steps,
+        }
+    }
+
+    /// How many units there are.
+    pub fn units(&self) -> usize {
+        2 * self.panels * self.steps
+    }
+
+    /// Packs all units; `apart` steps lie between two panels of `out`, if not the steps of the piece.
+    ///
+    /// # Safety
+    /// AVX-512; and `out` must have room, which nobody else uses.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub unsafe fn all(&self, apart: Option<usize>, out: *mut u32, largest: &mut Largest) {
+        let apart = apart.unwrap_or(self.steps);
+        for number in 0..self.units() {
+            // SAFETY: as the caller promises.
+            unsafe { self.unit(number, apart, out, None).pack(largest) };
+        }
+    }
+
+    /// Panel, step and half of a unit: along what lies side by side in memory, so that it is read in long rows.
+    fn place(&self, number: usize) -> (usize, usize, usize) {
+        let (pair, half) = (number / 2, number % 2);
+        if self.operand.line == 1 {
+            (pair % self.panels, pair / self.panels, half)
+        } else {
+            (pair / self.steps, pair % self.steps, half)
+        }
+    }
+
+    /// A unit's first element, and its lines and terms.
+    fn extent(&self, (panel, step, half): (usize, usize, usize)) -> (*const f32, (usize, usize)) {
+        let x = &self.operand;
+        let line = self.lines.start + panel * PANEL + half * UNIT;
+        let term = self.terms.start + step * STEP;
+        let start = x.data.as_ptr().wrapping_add(line * x.line + term * x.term);
+        let lines = UNIT.min(self.lines.end.saturating_sub(line));
+        (start, (lines, STEP.min(self.terms.end - term)))
+    }
+
+    /// A unit; `next` is the piece after this one.
+    fn unit(&self, number: usize, apart: usize, out: *mut u32, next: Option<&Piece<'_>>) -> Unit {
+        let start = |piece: &Piece<'_>, number: usize| piece.extent(piece.place(number)).0;
+        let ahead = number + AHEAD;
+        let place = self.place(number);
+        let (x, count) = self.extent(place);
+        let Operand {
+            line, term, right, ..
+        } = self.operand;
+        let turned = if right { line != 1 } else { term != 1 };
+        Unit {
+            x,
+            strides: match (right, turned) {
+                (true, false) | (false, true) => (term, UNIT * term),
+                (false, false) | (true, true) => (line, UNIT),
+            },
+            turned,
+            out: out.wrapping_add((place.0 * apart + place.1) * PANEL_STEP + place.2 * PARTS * REGISTER),
+            some: (count != (UNIT, STEP)).then_some(count),
+            right,
+            ahead: match next {
+                _ if ahead < self.units() => start(self, ahead),
+                Some(next) if ahead - self.units() < next.units() => start(next, ahead - self.units()),
+                _ => x,
+            },
+        }
+    }
+}
+
+impl Unit {
+    /// # Safety
+    /// As for [`Piece::all`]: the unit's place has room.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    unsafe fn pack(&self, largest: &mut Largest) {
+        for slice in 0..SLICES {
+            // SAFETY: as the caller promises.
+            unsafe { self.slice(slice, largest) };
+        }
+    }
+
+    /// Packs one of [`SLICES`] parts of the unit, or what there is of the unit in place of the first part.
+    ///
+    /// # Safety
+    /// As for [`Unit::pack`].
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    unsafe fn slice(&self, slice: usize, largest: &mut Largest) {
+        // SAFETY: as the caller promises; lines and terms of the unit lie in the operand.
+        unsafe {
+            match self.some {
+                None if self.turned => {
+                    self.ask(slice);
+                    slice_of_turned(slice, self.x, self.strides, self.out, largest);
+                }
+                None => {
+                    self.ask(slice);
+                    slice_of_rows(slice, self.x, self.strides, self.out, largest);
+                }
+                Some(count) if slice == 0 => self.some(count, largest),
+                Some(_) => {}
             }
         }
     }
-    _mm512_reduce_max_epu32(largest) < LARGE as u32
-}
 
-/// # Safety
-/// AVX-512; `lines` and `terms` readable from `x` on; room for a unit at `out`.
-#[inline]
-#[target_feature(enable = "avx512f")]
-unsafe fn unit(
-    level: Level,
-    operand: Operand<'_>,
-    x: *const f32,
-    (lines, terms): (usize, usize),
-    out: *mut u32,
-    largest: __m512i,
-) -> __m512i {
-    let (along, across) = if operand.right {
-        (operand.line, operand.term)
-    } else {
-        (operand.term, operand.line)
-    };
-    // SAFETY: as the caller promises.
-    unsafe {
-        if along == 1 {
-            return rows(operand.right, x, across, (lines, terms), out, largest);
+    /// Asks memory for a part of the unit ahead. All at once would take all the places for waiting that there are.
+    #[inline(always)]
+    fn ask(&self, slice: usize) {
+        for row in 2 * slice..2 * slice + 2 {
+            let row = self.ahead.wrapping_add(row * self.strides.0);
+            for at in [row, row.wrapping_add(self.strides.1)] {
+                // SAFETY: a hint; every x86-64 has it.
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) };
+            }
         }
-        // What a register's row needs does not lie side by side.
-        let mut turned = [0.0; UNIT * STEP];
-        let (count, width) = if operand.right {
-            ((terms, lines), UNIT)
-        } else {
-            ((lines, terms), STEP)
-        };
-        transpose_raw(level, x, (across, along), count, turned.as_mut_ptr(), width);
-        rows(
-            operand.right,
-            turned.as_ptr(),
-            width,
-            (lines, terms),
-            out,
-            largest,
-        )
     }
-}
 
-/// Splits a unit whose rows lie `down` apart: of a left operand a row is a line's terms, of a right one a term's
-/// lines.
-///
-/// # Safety
-/// As for [`unit`].
-#[inline]
-#[target_feature(enable = "avx512f")]
-unsafe fn rows(
-    right: bool,
-    x: *const f32,
-    down: usize,
-    (lines, terms): (usize, usize),
-    out: *mut u32,
-    mut largest: __m512i,
-) -> __m512i {
-    let first = |count: usize| ((1_u32 << count) - 1) as __mmask16;
-    let (low, high) = (terms.min(UNIT), terms.saturating_sub(UNIT));
-    // Rows, elements of a row and the way to it, for terms below 16 and from there on.
-    let (low, high, apart) = if right {
-        ((low, first(lines)), (high, first(lines)), UNIT * down)
-    } else {
-        ((lines, first(low)), (lines, first(high)), UNIT)
-    };
-    let magnitude = _mm512_set1_epi32(i32::MAX);
-    for row in 0..UNIT {
-        // SAFETY: as the caller promises; what a mask leaves out is not touched.
+    /// # Safety
+    /// As for [`Unit::pack`].
+    #[cold]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    unsafe fn some(&self, (lines, terms): (usize, usize), largest: &mut Largest) {
+        let Unit { x, strides, out, .. } = *self;
+        let (low, high) = (terms.min(UNIT), terms.saturating_sub(UNIT));
+        // SAFETY: as the caller promises; what is turned is copied before, with 0 for what is missing.
         unsafe {
-            let load = |(count, mask): (usize, __mmask16), from: *const f32| {
-                _mm512_maskz_loadu_ps(if row < count { mask } else { 0 }, from)
-            };
-            let from = x.wrapping_add(row * down);
-            if right {
-                // The same place a step on. A left operand's rows are long enough for the processor to see them coming.
-                for ahead in [STEP, STEP + UNIT] {
-                    _mm_prefetch::<_MM_HINT_T1>(from.wrapping_add(ahead * down).cast());
+            match (self.right, self.turned) {
+                (false, false) => some_rows(x, strides, ((lines, low), (lines, high)), out, largest),
+                (true, false) => some_rows(x, strides, ((low, lines), (high, lines)), out, largest),
+                (false, true) => {
+                    let copied = copy::<STEP, UNIT>(x, strides.0, (terms, lines));
+                    turned(copied.0.as_ptr(), (UNIT, UNIT * UNIT), out, largest);
+                }
+                (true, true) => {
+                    let copied = copy::<UNIT, STEP>(x, strides.0, (lines, terms));
+                    turned(copied.0.as_ptr(), (STEP, UNIT), out, largest);
                 }
             }
-            let (x0, x1) = (load(low, from), load(high, from.wrapping_add(apart)));
-            for x in [x0, x1] {
-                largest = _mm512_max_epu32(largest, _mm512_and_si512(_mm512_castps_si512(x), magnitude));
-            }
-            let (a, b) = (split(x0), split(x1));
-            for part in 0..PARTS {
-                let pair = _mm512_or_si512(b[part], _mm512_srli_epi32::<16>(a[part]));
-                _mm512_storeu_si512(out.add(part * REGISTER + row * UNIT).cast(), pair);
-            }
         }
     }
-    largest
 }
 
-/// The parts, each in the upper half of its word.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn split(x: __m512) -> [__m512i; PARTS] {
-    let (half, upper) = (
-        _mm512_set1_epi32(0x8000),
-        _mm512_set1_epi32(0xffff_0000_u32 as i32),
-    );
-    let nearest = |x: __m512| _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(x), half), upper);
-    let high = nearest(x);
-    let rest = _mm512_sub_ps(x, _mm512_castsi512_ps(high));
-    let middle = nearest(rest);
-    let low = _mm512_castps_si512(_mm512_sub_ps(rest, _mm512_castsi512_ps(middle)));
-    // Subnormal numbers may have bits below: the instructions take them for 0 anyway.
-    [high, middle, _mm512_and_si512(low, upper)]
+impl<'a> Packing<'a> {
+    /// `next` is the piece whose memory is asked for towards the end of this one.
+    pub fn new(piece: Piece<'a>, next: Option<Piece<'a>>, out: *mut u32) -> Packing<'a> {
+        Packing {
+            unit: piece.unit(0, piece.steps, out, next.as_ref()),
+            piece,
+            next,
+            out,
+            number: 0,
+            slice: 0,
+        }
+    }
+
+    /// How many slices there are.
+    pub fn slices(&self) -> usize {
+        self.piece.units() * SLICES
+    }
+
+    /// Packs the next slice, of which there must be one.
+    ///
+    /// # Safety
+    /// As for [`Piece::all`].
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub unsafe fn slice(&mut self, largest: &mut Largest) {
+        // SAFETY: as the caller promises.
+        unsafe { self.unit.slice(self.slice, largest) };
+        self.slice += 1;
+        if self.slice == SLICES {
+            self.turn();
+        }
+    }
+
+    /// Goes to the next unit.
+    #[inline(never)]
+    fn turn(&mut self) {
+        (self.slice, self.number) = (0, self.number + 1);
+        if self.number < self.piece.units() {
+            let next = self.next.as_ref();
+            self.unit = self.piece.unit(self.number, self.piece.steps, self.out, next);
+        }
+    }
 }

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::kernel::{PANEL, PANEL_STEP, Tiles};
-use super::pack::{Operand, pack, packed_len};
+use super::pack::{Operand, Piece, packed_len};
+use super::parts::Largest;
 use crate::cpu::gemm::pack::Matrix;
 use crate::cpu::level::Level;
 
@@ -50,9 +51,13 @@ pub(crate) fn pack_columns(
 }
 
 fn packed(level: Level, x: Operand<'_>, lines: Range<usize>, terms: Range<usize>, out: &mut [u32]) -> bool {
-    assert!(level.matrix());
-    // SAFETY: a level with matrix instructions has AVX-512.
-    unsafe { pack(level, x, lines, terms, out) }
+    assert!(level.matrix() && packed_len(lines.len(), terms.len()) <= out.len());
+    // SAFETY: a level with matrix instructions has AVX-512; there is room.
+    unsafe {
+        let mut largest = Largest::none();
+        Piece::new(x, lines, terms).all(None, out.as_mut_ptr(), &mut largest);
+        largest.fine()
+    }
 }
 
 /// While it lives, the thread's tile registers are ready.
@@ -72,21 +77,13 @@ impl Multiplier {
     /// `out` must have room for [`SIDE`] rows of as many columns, used by nobody else.
     pub unsafe fn product(&self, left: &[u32], right: &[u32], out: *mut f32, stride: usize, add: bool) {
         assert!(left.len() == right.len() && left.len().is_multiple_of(PANEL_STEP));
-        let steps = left.len() / PANEL_STEP;
-        if !add {
-            // SAFETY: the panels hold the steps; as the caller promises.
-            return unsafe { self.0.product(steps, left.as_ptr(), right.as_ptr(), out, stride) };
-        }
-        let mut sums = [0.0_f32; PANEL * PANEL];
-        // SAFETY: the panels hold the steps, and `sums` has room.
+        // SAFETY: the panels hold whole steps; there is room, as the caller promises.
         unsafe {
-            self.0
-                .product(steps, left.as_ptr(), right.as_ptr(), sums.as_mut_ptr(), PANEL)
-        };
-        for (i, line) in sums.chunks_exact(PANEL).enumerate() {
-            // SAFETY: as the caller promises.
-            let to = unsafe { std::slice::from_raw_parts_mut(out.add(i * stride), PANEL) };
-            to.iter_mut().zip(line).for_each(|(to, sum)| *to += sum);
+            self.0.begin(add.then_some((out.cast_const(), stride)));
+            for (left, right) in left.chunks_exact(PANEL_STEP).zip(right.chunks_exact(PANEL_STEP)) {
+                self.0.step(left.as_ptr(), right.as_ptr(), || ());
+            }
+            self.0.store(out, stride);
         }
     }
 }

@@ -1,0 +1,226 @@
+//! Splits numbers into parts: rows of the tile registers.
+//!
+//! A float32 has 24 significant bits; the nearest bfloat16 takes 8 of them, the upper half of what is left 8 more, and
+//! the rest is a bfloat16 itself. A word holds the parts of terms k and k + 16 of a step: the order of terms is
+//! free as long as both operands keep to it, and this one needs no exchange between words.
+
+use std::arch::x86_64::*;
+
+use super::kernel::{PARTS, REGISTER, SLICES, STEP, UNIT};
+
+/// The largest magnitudes of the first parts of what was packed: whether all could be split.
+#[derive(Clone, Copy)]
+pub(super) struct Largest(__m512i);
+
+/// The first part of magnitudes from which on numbers are not split (2^62, infinite): their products may overflow, and
+/// the sums of parts would then be something else than the sum. What is not a number either is seen or stays so in its
+/// other parts.
+const LARGE: u16 = 0x5e80;
+
+impl Largest {
+    /// # Safety
+    /// The processor must have AVX-512; so for every function here.
+    #[target_feature(enable = "avx512f")]
+    pub unsafe fn none() -> Largest {
+        Largest(_mm512_setzero_si512())
+    }
+
+    /// Whether all numbers could be split.
+    ///
+    /// # Safety
+    /// See [`Largest::none`].
+    #[target_feature(enable = "avx512f")]
+    pub unsafe fn fine(self) -> bool {
+        let mut largest = [0_u16; 32];
+        // SAFETY: the array has the register's size.
+        unsafe { _mm512_storeu_si512(largest.as_mut_ptr().cast(), self.0) };
+        largest.iter().all(|&magnitude| magnitude < LARGE)
+    }
+}
+
+/// Splits two of 16 rows that lie `down` apart; the second register of a pair lies `apart` from the first.
+///
+/// # Safety
+/// AVX-512; 16 elements must be readable in both, and there must be room for a unit at `out`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) unsafe fn slice_of_rows(
+    slice: usize,
+    x: *const f32,
+    (down, apart): (usize, usize),
+    out: *mut u32,
+    largest: &mut Largest,
+) {
+    for row in 2 * slice..2 * slice + 2 {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let from = x.add(row * down);
+            let pair = (_mm512_loadu_ps(from), _mm512_loadu_ps(from.add(apart)));
+            emit(out.add(row * UNIT), pair, largest);
+        }
+    }
+}
+
+/// All rows, as [`slice_of_rows`], where not all are there: given are rows and elements of a row that there are, for
+/// first and second registers.
+///
+/// # Safety
+/// As for [`slice_of_rows`], but only what there is must be readable.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) unsafe fn some_rows(
+    x: *const f32,
+    (down, apart): (usize, usize),
+    (low, high): ((usize, usize), (usize, usize)),
+    out: *mut u32,
+    largest: &mut Largest,
+) {
+    let load = |i: usize, (count, width): (usize, usize), from: *const f32| {
+        let mask = if i < count { first(width) } else { 0 };
+        // SAFETY: as the caller promises; what a mask leaves out is not touched.
+        unsafe { _mm512_maskz_loadu_ps(mask, from) }
+    };
+    for row in 0..UNIT {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let from = x.wrapping_add(row * down);
+            let pair = (load(row, low, from), load(row, high, from.wrapping_add(apart)));
+            emit(out.add(row * UNIT), pair, largest);
+        }
+    }
+}
+
+/// The lowest `count` bits, 0 to 16.
+fn first(count: usize) -> __mmask16 {
+    ((1_u32 << count) - 1) as __mmask16
+}
+
+/// Room for a unit.
+#[repr(C, align(64))]
+pub(super) struct Copied(pub [f32; UNIT * STEP]);
+
+/// A block of `rows` by `width` elements whose rows lie `down` apart, with 0 up to `R` by `W`.
+///
+/// # Safety
+/// AVX-512; the block must be readable.
+#[target_feature(enable = "avx512f")]
+pub(super) unsafe fn copy<const R: usize, const W: usize>(
+    x: *const f32,
+    down: usize,
+    (rows, width): (usize, usize),
+) -> Copied {
+    let mut copied = Copied([0.0; UNIT * STEP]);
+    for row in 0..rows.min(R) {
+        for col in (0..width.min(W)).step_by(UNIT) {
+            // SAFETY: as the caller promises; the place lies in the block of R by W.
+            unsafe {
+                let some =
+                    _mm512_maskz_loadu_ps(first(UNIT.min(width - col)), x.wrapping_add(row * down + col));
+                _mm512_store_ps(copied.0.as_mut_ptr().add(row * W + col), some);
+            }
+        }
+    }
+    copied
+}
+
+/// Splits two blocks of 16 x 16 elements column by column: a column of the first and one of the second are a pair of
+/// registers. Rows lie `down` apart, and the blocks `apart`.
+///
+/// # Safety
+/// As for [`slice_of_rows`]; the blocks must be readable.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) unsafe fn turned(x: *const f32, strides: (usize, usize), out: *mut u32, largest: &mut Largest) {
+    for slice in 0..SLICES {
+        // SAFETY: as the caller promises.
+        unsafe { slice_of_turned(slice, x, strides, out, largest) };
+    }
+}
+
+/// A slice of [`turned`]: four columns in every second one.
+///
+/// # Safety
+/// As for [`turned`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) unsafe fn slice_of_turned(
+    slice: usize,
+    x: *const f32,
+    (down, apart): (usize, usize),
+    out: *mut u32,
+    largest: &mut Largest,
+) {
+    if !slice.is_multiple_of(2) {
+        return;
+    }
+    let first = slice / 2 * 4;
+    // SAFETY: as the caller promises.
+    unsafe {
+        let low = four_columns(x.add(first), down);
+        let high = four_columns(x.add(apart + first), down);
+        for i in 0..4 {
+            emit(out.add((first + i) * UNIT), (low[i], high[i]), largest);
+        }
+    }
+}
+
+/// Four columns of 16 elements.
+///
+/// # Safety
+/// AVX-512; 4 elements must be readable at each of 16 places, `down` apart.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn four_columns(x: *const f32, down: usize) -> [__m512; 4] {
+    // Lane l of register i: four elements of row 4 l + i.
+    let line = |i: usize| {
+        // SAFETY: as the caller promises.
+        let four = |row: usize| unsafe { _mm_loadu_ps(x.add(row * down)) };
+        let line = _mm512_castps128_ps512(four(i));
+        let line = _mm512_mask_broadcast_f32x4(line, 0x00f0, four(i + 4));
+        let line = _mm512_mask_broadcast_f32x4(line, 0x0f00, four(i + 8));
+        _mm512_mask_broadcast_f32x4(line, 0xf000, four(i + 12))
+    };
+    let (a, b, c, d) = (line(0), line(1), line(2), line(3));
+    let (ab, cd) = (_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
+    let (upper_ab, upper_cd) = (_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d));
+    [
+        _mm512_shuffle_ps::<0b01_00_01_00>(ab, cd),
+        _mm512_shuffle_ps::<0b11_10_11_10>(ab, cd),
+        _mm512_shuffle_ps::<0b01_00_01_00>(upper_ab, upper_cd),
+        _mm512_shuffle_ps::<0b11_10_11_10>(upper_ab, upper_cd),
+    ]
+}
+
+/// Splits a pair of registers, and writes a row of each part's register: the first one's numbers in the lower halves of
+/// words.
+///
+/// # Safety
+/// As for [`slice_of_rows`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn emit(out: *mut u32, (first, second): (__m512, __m512), largest: &mut Largest) {
+    let (first, second) = (split(first), split(second));
+    // The upper half of each word where its lower half is.
+    let down = _mm512_set4_epi32(0x0f0e, 0x0b0a, 0x0706, 0x0302);
+    for part in 0..PARTS {
+        let pair = _mm512_mask_shuffle_epi8(second[part], 0x3333_3333_3333_3333, first[part], down);
+        if part == 0 {
+            let magnitudes = _mm512_and_si512(pair, _mm512_set1_epi16(i16::MAX));
+            largest.0 = _mm512_max_epu16(largest.0, magnitudes);
+        }
+        // SAFETY: as the caller promises.
+        unsafe { _mm512_storeu_si512(out.add(part * REGISTER).cast(), pair) };
+    }
+}
+
+/// The parts, each in the upper half of its word; what is below is left over.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn split(x: __m512) -> [__m512i; PARTS] {
+    let half = _mm512_set1_epi32(0x8000);
+    let upper = _mm512_set1_epi32(0xffff_0000_u32.cast_signed());
+    let high = _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(x), half), upper);
+    let rest = _mm512_sub_ps(x, _mm512_castsi512_ps(high));
+    let middle = _mm512_and_si512(_mm512_castps_si512(rest), upper);
+    // Subnormal numbers may have bits below: the instructions take them for 0 anyway.
+    let low = _mm512_castps_si512(_mm512_sub_ps(rest, _mm512_castsi512_ps(middle)));
+    [high, middle, low]
+}
