@@ -207,6 +207,11 @@ fn pooling_goes_plane_by_plane() {
         ([3, 7, 36, 34], [18, 17]),
         ([4, 5, 9, 71], [4, 35]),
         ([2, 9, 4, 5], [2, 2]),
+        // Lines shorter than a register.
+        ([3, 6, 8, 8], [4, 4]),
+        ([2, 4, 6, 24], [3, 12]),
+        ([2, 3, 5, 14], [2, 7]),
+        ([2, 3, 5, 19], [2, 9]),
     ] {
         let planes = format!("{} rows", shape[0] * shape[1]);
         let out: Shape = [&shape[..2], &places[..]].concat().into();

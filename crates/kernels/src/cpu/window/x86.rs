@@ -6,6 +6,9 @@ use super::max::{Place, Value, Wanted};
 use super::{Line, Windows};
 use crate::cpu::level::{Kind, Level};
 
+/// Windows of a line that are worth a register of which most may be empty.
+const FEW: usize = 3;
+
 /// Finds the maxima of the windows of some planes, if it can: windows 1 or 2 apart, on lines that are not too short.
 pub(super) fn find(level: Level, windows: &Windows, x: &[f32], wanted: Wanted<'_, f32>) -> bool {
     match wanted {
@@ -26,46 +29,51 @@ fn found<const VALUES: bool, const PLACES: bool>(
     // SAFETY: a level exists only on processors that have its instructions; the widest has those of the others.
     unsafe {
         match (level.kind(), windows.step) {
-            (Kind::Avx512, 1) if count >= 16 => sixteen::<1, VALUES, PLACES>(windows, x, values, places),
-            (Kind::Avx512, 2) if count >= 16 => sixteen::<2, VALUES, PLACES>(windows, x, values, places),
-            (Kind::Avx512 | Kind::Avx2, 1) if count >= 8 => {
-                eight::<1, VALUES, PLACES>(windows, x, values, places)
-            }
-            (Kind::Avx512 | Kind::Avx2, 2) if count >= 8 => {
-                eight::<2, VALUES, PLACES>(windows, x, values, places)
-            }
+            (Kind::Avx512, 1) if count >= FEW => sixteen::<1, VALUES, PLACES>(windows, x, values, places),
+            (Kind::Avx512, 2) if count >= FEW => sixteen::<2, VALUES, PLACES>(windows, x, values, places),
+            (Kind::Avx2, 1) if count >= FEW => eight::<1, VALUES, PLACES>(windows, x, values, places),
+            (Kind::Avx2, 2) if count >= FEW => eight::<2, VALUES, PLACES>(windows, x, values, places),
             _ => return false,
         }
     }
     true
 }
 
-/// The maxima of `N` neighbouring windows so far, and their places.
+/// The maxima of `N` neighbouring windows so far, and their places. Of each function but the first three there are a version
+/// for all and one for the first `count`.
 trait Best: Copy {
     const N: usize;
     type Values: Copy;
-    /// `N` elements, `STEP` apart, which is 1 or 2.
+    /// Elements and the places of them, `STEP` apart, of which the first is `place`.
     ///
     /// # Safety
-    /// `2 N - 1` elements (`N` for steps of 1) must be readable, and the processor must have the instructions; so for
-    /// every function here.
-    unsafe fn load<const STEP: usize>(from: *const f32) -> Self::Values;
-    /// Elements and the places of them of which the first is `place`.
-    ///
-    /// # Safety
-    /// See [`Best::load`].
+    /// The processor must have the instructions; so for every function here.
     unsafe fn new<const STEP: usize>(values: Self::Values, place: i32) -> Self;
     /// The better of each: the larger, NaN before all, the earlier of equal ones.
     ///
     /// # Safety
-    /// See [`Best::load`].
+    /// See [`Best::new`].
     unsafe fn or(self, later: Self) -> Self;
+    /// Elements `STEP` apart, which is 1 or 2.
+    ///
+    /// # Safety
+    /// `STEP (N - 1) + 1` elements must be readable.
+    unsafe fn load<const STEP: usize>(from: *const f32) -> Self::Values;
+    /// # Safety
+    /// `STEP (count - 1) + 1` elements must be readable.
+    unsafe fn load_some<const STEP: usize>(from: *const f32, count: usize) -> Self::Values;
     /// # Safety
     /// `N` elements must be writable.
     unsafe fn store_values(self, to: *mut f32);
     /// # Safety
+    /// `count` elements must be writable.
+    unsafe fn store_some_values(self, to: *mut f32, count: usize);
+    /// # Safety
     /// `N` places must be writable.
     unsafe fn store_places(self, to: *mut i32);
+    /// # Safety
+    /// `count` places must be writable.
+    unsafe fn store_some_places(self, to: *mut i32, count: usize);
 }
 
 /// Registers of 512 bits.
@@ -75,18 +83,6 @@ struct Sixteen(__m512, __m512i);
 impl Best for Sixteen {
     const N: usize = 16;
     type Values = __m512;
-    #[inline(always)]
-    unsafe fn load<const STEP: usize>(from: *const f32) -> __m512 {
-        // SAFETY: as the caller promises; of the second register the first element is one too far to the left.
-        unsafe {
-            if STEP == 1 {
-                return _mm512_loadu_ps(from);
-            }
-            let (low, high) = (_mm512_loadu_ps(from), _mm512_loadu_ps(from.add(15)));
-            let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31);
-            _mm512_permutex2var_ps(low, even, high)
-        }
-    }
     #[inline(always)]
     unsafe fn new<const STEP: usize>(values: __m512, place: i32) -> Sixteen {
         // SAFETY: as the caller promises; so below.
@@ -109,15 +105,63 @@ impl Best for Sixteen {
         }
     }
     #[inline(always)]
+    unsafe fn load<const STEP: usize>(from: *const f32) -> __m512 {
+        // SAFETY: as the caller promises; of the second register the first element is one too far to the left.
+        unsafe {
+            match STEP {
+                1 => _mm512_loadu_ps(from),
+                _ => every_second_of_32(_mm512_loadu_ps(from), _mm512_loadu_ps(from.add(15))),
+            }
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_some<const STEP: usize>(from: *const f32, count: usize) -> __m512 {
+        let elements = STEP * (count - 1) + 1;
+        // SAFETY: as the caller promises; what is masked out is not read.
+        unsafe {
+            let low = _mm512_maskz_loadu_ps(first_of_16(elements), from);
+            match STEP {
+                1 => low,
+                _ => {
+                    let high = first_of_16(elements.saturating_sub(15));
+                    every_second_of_32(low, _mm512_maskz_loadu_ps(high, from.wrapping_add(15)))
+                }
+            }
+        }
+    }
+    #[inline(always)]
     unsafe fn store_values(self, to: *mut f32) {
         // SAFETY: as the caller promises.
         unsafe { _mm512_storeu_ps(to, self.0) }
+    }
+    #[inline(always)]
+    unsafe fn store_some_values(self, to: *mut f32, count: usize) {
+        // SAFETY: as the caller promises.
+        unsafe { _mm512_mask_storeu_ps(to, first_of_16(count), self.0) }
     }
     #[inline(always)]
     unsafe fn store_places(self, to: *mut i32) {
         // SAFETY: as the caller promises.
         unsafe { _mm512_storeu_si512(to.cast(), self.1) }
     }
+    #[inline(always)]
+    unsafe fn store_some_places(self, to: *mut i32, count: usize) {
+        // SAFETY: as the caller promises.
+        unsafe { _mm512_mask_storeu_epi32(to, first_of_16(count), self.1) }
+    }
+}
+
+/// A bit for each of the first elements of a register, at most all.
+pub(super) fn first_of_16(count: usize) -> __mmask16 {
+    ((1_u32 << count.min(16)) - 1) as __mmask16
+}
+
+/// Elements 0, 2, .. of those of `low` and of `high`, of which the first is the last of `low`.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn every_second_of_32(low: __m512, high: __m512) -> __m512 {
+    let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31);
+    _mm512_permutex2var_ps(low, even, high)
 }
 
 /// Registers of 256 bits.
@@ -127,19 +171,6 @@ struct Eight(__m256, __m256i);
 impl Best for Eight {
     const N: usize = 8;
     type Values = __m256;
-    #[inline(always)]
-    unsafe fn load<const STEP: usize>(from: *const f32) -> __m256 {
-        // SAFETY: as the caller promises; of the second register the first element is one too far to the left.
-        unsafe {
-            if STEP == 1 {
-                return _mm256_loadu_ps(from);
-            }
-            let (low, high) = (_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(7)));
-            // Elements 0 2 | 8 10 | 4 6 | 12 14, in order.
-            let mixed = _mm256_castps_pd(_mm256_shuffle_ps::<0b11_01_10_00>(low, high));
-            _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(mixed))
-        }
-    }
     #[inline(always)]
     unsafe fn new<const STEP: usize>(values: __m256, place: i32) -> Eight {
         // SAFETY: as the caller promises; so below.
@@ -165,19 +196,71 @@ impl Best for Eight {
         }
     }
     #[inline(always)]
+    unsafe fn load<const STEP: usize>(from: *const f32) -> __m256 {
+        // SAFETY: as the caller promises; of the second register the first element is one too far to the left.
+        unsafe {
+            match STEP {
+                1 => _mm256_loadu_ps(from),
+                _ => every_second_of_16(_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(7))),
+            }
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_some<const STEP: usize>(from: *const f32, count: usize) -> __m256 {
+        let elements = STEP * (count - 1) + 1;
+        // SAFETY: as the caller promises; what is masked out is not read.
+        unsafe {
+            let low = _mm256_maskload_ps(from, first_of_8(elements));
+            match STEP {
+                1 => low,
+                _ => {
+                    let high = first_of_8(elements.saturating_sub(7));
+                    every_second_of_16(low, _mm256_maskload_ps(from.wrapping_add(7), high))
+                }
+            }
+        }
+    }
+    #[inline(always)]
     unsafe fn store_values(self, to: *mut f32) {
         // SAFETY: as the caller promises.
         unsafe { _mm256_storeu_ps(to, self.0) }
+    }
+    #[inline(always)]
+    unsafe fn store_some_values(self, to: *mut f32, count: usize) {
+        // SAFETY: as the caller promises.
+        unsafe { _mm256_maskstore_ps(to, first_of_8(count), self.0) }
     }
     #[inline(always)]
     unsafe fn store_places(self, to: *mut i32) {
         // SAFETY: as the caller promises.
         unsafe { _mm256_storeu_si256(to.cast(), self.1) }
     }
+    #[inline(always)]
+    unsafe fn store_some_places(self, to: *mut i32, count: usize) {
+        // SAFETY: as the caller promises.
+        unsafe { _mm256_maskstore_epi32(to, first_of_8(count), self.1) }
+    }
+}
+
+/// All bits of the first elements of a register.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn first_of_8(count: usize) -> __m256i {
+    let numbers = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    _mm256_cmpgt_epi32(_mm256_set1_epi32(count.min(8) as i32), numbers)
+}
+
+/// Elements 0, 2, .. of those of `low` and of `high`, of which the first is the last of `low`.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn every_second_of_16(low: __m256, high: __m256) -> __m256 {
+    // Elements 0 2 | 8 10 | 4 6 | 12 14, in order.
+    let mixed = _mm256_castps_pd(_mm256_shuffle_ps::<0b11_01_10_00>(low, high));
+    _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(mixed))
 }
 
 /// # Safety
-/// The processor must have the instructions of `B`; `STEP` is the windows' and at least `B::N` of them are whole.
+/// The processor must have the instructions of `B`; `STEP` is the windows', some of which are whole.
 #[inline(always)]
 unsafe fn each<B: Best, const STEP: usize, const VALUES: bool, const PLACES: bool>(
     windows: &Windows,
@@ -230,26 +313,43 @@ unsafe fn of_line<B: Best, const STEP: usize, const VALUES: bool, const PLACES: 
             windows.block::<1, 1, f32, Place>(x, (at, o), &mut places[o..]);
         }
     }
+    let count = B::N.min(end - start);
     for o in windows.inner.clone().step_by(B::N) {
         // The last block may overlap the one before.
-        let o = o.min(end - B::N);
+        let o = o.min(end - count);
         let mut best: Option<B> = None;
         windows.each_tap(at, o, |place| {
-            let elements = &x[place..][..(B::N - 1) * STEP + 1];
+            let elements = x[place..][..(count - 1) * STEP + 1].as_ptr();
             // SAFETY: the elements are there, and the instructions are, as the caller promises.
             unsafe {
-                let found = B::new::<STEP>(B::load::<STEP>(elements.as_ptr()), place as i32);
+                let values = if count == B::N {
+                    B::load::<STEP>(elements)
+                } else {
+                    B::load_some::<STEP>(elements, count)
+                };
+                let found = B::new::<STEP>(values, place as i32);
                 best = Some(best.map_or(found, |best| best.or(found)));
             }
         });
         let Some(best) = best else { continue };
+        let is_whole = count == B::N;
         // SAFETY: there is room for as many.
         unsafe {
             if VALUES {
-                best.store_values(values[o..][..B::N].as_mut_ptr());
+                let to = values[o..][..count].as_mut_ptr();
+                if is_whole {
+                    best.store_values(to)
+                } else {
+                    best.store_some_values(to, count)
+                }
             }
             if PLACES {
-                best.store_places(places[o..][..B::N].as_mut_ptr());
+                let to = places[o..][..count].as_mut_ptr();
+                if is_whole {
+                    best.store_places(to)
+                } else {
+                    best.store_some_places(to, count)
+                }
             }
         }
     }
