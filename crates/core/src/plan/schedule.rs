@@ -336,6 +336,7 @@ fn place(draft: &mut Draft, groups: &[RowGroup], independent: &[Range<usize>]) -
         {
             scratches.push(at);
             let (from, to) = time[at];
+            let to = if is_used_up(draft, at) { time[at + 1].1 } else { to };
             blocks.push(Block { bytes, from, to });
         }
     }
@@ -355,6 +356,15 @@ fn place(draft: &mut Draft, groups: &[RowGroup], independent: &[Range<usize>]) -
         }
     }
     total
+}
+
+/// Whether the step after this one is a cluster that reads its result: a device may do it part by part, behind the parts of
+/// the result, and needs the scratch until then.
+fn is_used_up(draft: &Draft, at: usize) -> bool {
+    let (StepKind::Op { output, .. }, Some(next)) = (&draft.steps[at].kind, draft.steps.get(at + 1)) else {
+        return false;
+    };
+    matches!(next.kind, StepKind::Cluster(_)) && reads(next).contains(output)
 }
 
 /// First and last time of each slot that is used; those of a part count for what it lies in.
