@@ -90,7 +90,7 @@ pub struct Prepared {
 }
 
 /// Runs that take less than this may keep the submitting thread.
-const BRIEF: Duration = Duration::from_micros(250);
+const BRIEF: Duration = Duration::from_millis(1);
 
 impl Prepared {
     /// A plan still to be prepared by `backend`.

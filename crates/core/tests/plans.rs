@@ -61,6 +61,22 @@ fn softmax(b: &mut Build<'_>, x: NodeId) -> NodeId {
     b.div(e, sum)
 }
 
+/// Products read what is transposed for them as it lies, and are transposed by exchanging their operands.
+#[test]
+fn transpositions_beside_products_cost_nothing() {
+    let mut graph = Graph::new();
+    let leaves = [[64, 30], [20, 30], [64, 20]].map(|shape| input(&mut graph, &shape));
+    let [x, w, dy] = leaves;
+    let mut b = Build::new(&mut graph);
+    let product = |ta, tb| Op::MatMul { ta, tb };
+    let turned = b.add_op(Op::Permute([1, 0].into()), &[w], None);
+    let y = b.add_op(product(false, false), &[x, turned], None);
+    let gradient = b.add_op(product(true, false), &[x, dy], None);
+    let gradient = b.add_op(Op::Permute([1, 0].into()), &[gradient], None);
+    b.finish(&[y, gradient]);
+    check("transposed", &plan(&graph, &[y, gradient], &leaves, &[]));
+}
+
 #[test]
 fn a_softmax_goes_row_by_row() {
     let mut graph = Graph::new();

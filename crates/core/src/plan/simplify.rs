@@ -45,9 +45,8 @@ pub fn simplify(trace: &Trace) -> Simple {
             None if node.op == Op::Input => unique.push(node.clone(), inputs),
             None => match (&node.op, folded(&node.op, &inputs, &node.spec, &unique.nodes)) {
                 (_, Some(op)) => unique.add(op, Vec::new(), node.spec.clone(), node.scope),
-                (&Op::MatMul { ta, tb }, None) if unique.is_outer(&inputs, ta, &node.spec) => {
-                    unique.outer_products(&inputs, (ta, tb), node)
-                }
+                (&Op::MatMul { ta, tb }, None) => unique.product(&inputs, (ta, tb), node),
+                (Op::Permute(axes), None) => unique.permuted(axes, inputs[0], node),
                 (op @ Op::Slice { .. }, None) => unique.slice(op, inputs[0], node),
                 (
                     Op::Reduce {
@@ -125,9 +124,20 @@ fn cut_up(trace: &Trace) -> Vec<bool> {
     cut
 }
 
-/// How many nodes read each node of a trace.
+/// Whether the last two axes change places, and no others.
+fn is_transposition(axes: &[usize]) -> bool {
+    let Some((batch, [n, m])) = axes.split_last_chunk::<2>() else {
+        return false;
+    };
+    (*n, *m) == (axes.len() - 1, axes.len() - 2) && batch.iter().enumerate().all(|(i, &axis)| i == axis)
+}
+
+/// How many want each node of a trace: those that read it, and whoever asked for it.
 fn uses(trace: &Trace) -> Vec<usize> {
     let mut uses = vec![0; trace.nodes.len()];
+    for &output in &trace.outputs {
+        uses[output as usize] += 1;
+    }
     for node in &trace.nodes {
         for (k, &input) in node.inputs.iter().enumerate() {
             uses[input as usize] += usize::from(!node.inputs[..k].contains(&input));
@@ -202,6 +212,35 @@ impl Unique {
             1 => true,
             2..=FEW_TERMS => spec.shape.size() >= LARGE_RESULT,
             _ => false,
+        }
+    }
+
+    /// A matrix product, which reads as they lie what was transposed for it.
+    fn product(&mut self, inputs: &[u32], (ta, tb): (bool, bool), node: &TraceNode) -> u32 {
+        let plain = |&operand: &u32| {
+            let TraceNode { op, inputs, .. } = &self.nodes[operand as usize];
+            match op {
+                Op::Permute(axes) if is_transposition(axes) => (inputs[0], true),
+                _ => (operand, false),
+            }
+        };
+        let ((a, a_turned), (b, b_turned)) = (plain(&inputs[0]), plain(&inputs[1]));
+        let (inputs, ta, tb) = (vec![a, b], ta ^ a_turned, tb ^ b_turned);
+        if self.is_outer(&inputs, ta, &node.spec) {
+            return self.outer_products(&inputs, (ta, tb), node);
+        }
+        self.add(Op::MatMul { ta, tb }, inputs, node.spec.clone(), node.scope)
+    }
+
+    /// Axes of `x` in another order; (a b)' is b' a' if nobody else wants a b.
+    fn permuted(&mut self, axes: &[usize], x: u32, node: &TraceNode) -> u32 {
+        let TraceNode { op, inputs, .. } = &self.nodes[x as usize];
+        match *op {
+            Op::MatMul { ta, tb } if is_transposition(axes) && self.uses[x as usize] == 1 => {
+                let turned = [inputs[1], inputs[0]];
+                self.product(&turned, (!tb, !ta), node)
+            }
+            _ => self.add(node.op.clone(), vec![x], node.spec.clone(), node.scope),
         }
     }
 
