@@ -184,6 +184,11 @@ fn convolutions_of_many_channels_without_tiles() {
         ((4, 48, 192, 1), [16, 16], [2, 2], moving(2, 0, 1)),
         ((1, 100, 98, 2), [9, 11], [3, 2], moving(1, 2, 2)),
         ((1, 48, 48, 1), [38, 38], [2, 2], moving(3, 0, 1)),
+        // A single tap: few terms, rows in part of a panel, groups, odd planes, more places than are summed at a time.
+        ((3, 40, 80, 1), [16, 16], [1, 1], moving(1, 0, 1)),
+        ((2, 128, 128, 2), [16, 16], [1, 1], moving(1, 0, 1)),
+        ((4, 64, 64, 1), [17, 31], [1, 1], moving(2, 0, 1)),
+        ((1, 50, 49, 1), [34, 38], [1, 1], moving(1, 0, 1)),
     ] {
         check_convolution(&mut dice, sizes, (&input, &kernel), window);
     }
@@ -229,10 +234,20 @@ fn numbers_that_cannot_be_split_are_convolved_without_matrix_instructions() {
         let w = dice.tensor([64, channels, kernel, kernel], DType::F32);
         let window = moving(stride, kernel / 2, 1);
         let y = [2, 64, 16 / stride, 16 / stride];
+        let dy = dice.tensor(y, DType::F32);
+        let in_w = Op::ConvWeightGrad {
+            window: window.clone(),
+            groups: 1,
+            kernel: [kernel; 2].into(),
+        };
         let results: Vec<_> = backends()
             .iter()
             .filter(|backend| ["avx512", "amx"].contains(&backend.level().name()))
-            .map(|backend| forward(backend, &x, &w, &window, y).to_bytes())
+            .map(|backend| {
+                let y = forward(backend, &x, &w, &window, y).to_bytes();
+                let dw = run_op(backend, &in_w, &[&x, &dy], &w.spec()).unwrap().to_bytes();
+                (y, dw)
+            })
             .collect();
         assert!(
             results.windows(2).all(|pair| pair[0] == pair[1]),

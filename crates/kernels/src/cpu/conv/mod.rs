@@ -1,6 +1,6 @@
 //! Convolution and its two adjoints, as matrix products with a matrix of columns: a row for each channel and tap, a
 //! column for each place. It is never whole in memory: read out of padded planes in place ([`few`], [`single`],
-//! [`narrow`], [`wide`]), brought together in parts ([`many`], [`split`]), or made in parts ([`columns`]).
+//! [`narrow`], [`wide`]), brought together in parts ([`many`], [`split`], [`split_grad`]), or made in parts ([`columns`]).
 //!
 //! - forward: `y (O, places) = w (O, C taps) columns(x)`
 //! - in x: `dx (C, places) = w' (C, O taps) columns(dy)`, w' the weights with the two kinds of channels exchanged
@@ -20,6 +20,7 @@ mod pieces;
 mod shape;
 mod single;
 mod split;
+mod split_grad;
 mod strided;
 mod weight_grad;
 mod wide;

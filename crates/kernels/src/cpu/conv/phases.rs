@@ -8,14 +8,15 @@ use crate::cpu::element::Element;
 use crate::cpu::gemm::Lanes;
 use crate::cpu::level::Level;
 
-/// The geometry of padded planes, in as many phases as the steps have residues.
+/// The geometry of padded planes: of as many phases as the steps have residues, those that some tap reads.
 #[derive(Clone, Debug)]
 pub(super) struct Phases {
     padded: Padded,
     step: [usize; 3],
     /// Extents of a phase.
     pub extents: [usize; 3],
-    /// Phases of a plane.
+    /// How many phases that some tap reads come before each of a plane's phases; and their number.
+    order: Box<[usize]>,
     count: usize,
     /// The lines of a plane that hold elements which some tap reads.
     lines: Box<[Line]>,
@@ -38,13 +39,18 @@ impl Phases {
             padded,
             step,
             extents: std::array::from_fn(|i| padded.extents[i].div_ceil(step[i])),
-            count: step.iter().product(),
+            order: Box::default(),
+            count: 0,
             lines: Box::default(),
         };
-        let mut used = vec![false; phases.count];
+        let mut used = vec![false; step.iter().product()];
         for tap in 0..meeting.kernel.iter().product() {
             used[phases.phase(padded.tap_place(tap))] = true;
         }
+        phases.order = (0..used.len())
+            .map(|phase| used[..phase].iter().filter(|&&used| used).count())
+            .collect();
+        phases.count = used.iter().filter(|&&used| used).count();
         let mut lines = Vec::new();
         for (source, [z, y, x], count) in padded.lines() {
             for first in 0..step[2].min(count) {
@@ -62,7 +68,7 @@ impl Phases {
 
     /// Whether the planes are as they are given.
     pub fn are_source(&self) -> bool {
-        self.count == 1 && self.padded.is_source()
+        self.step == [1; 3] && self.padded.is_source()
     }
 
     /// Elements of a plane as it is given.
@@ -70,7 +76,7 @@ impl Phases {
         self.padded.source_size()
     }
 
-    /// Elements of all phases of a plane.
+    /// Elements of those phases of a plane that some tap reads.
     pub fn size(&self) -> usize {
         self.count * self.phase_size()
     }
@@ -84,10 +90,10 @@ impl Phases {
         (z * self.step[1] + y) * self.step[2] + x
     }
 
-    /// Where the element at a place of the padded plane lies.
+    /// Where the element at a place of the padded plane lies, which some tap reads.
     fn flat(&self, at: [usize; 3]) -> usize {
         let [z, y, x] = std::array::from_fn(|i| at[i] / self.step[i]);
-        self.phase(at) * self.phase_size() + (z * self.extents[1] + y) * self.extents[2] + x
+        self.order[self.phase(at)] * self.phase_size() + (z * self.extents[1] + y) * self.extents[2] + x
     }
 
     /// How far the element that a place meets at `tap` lies from the place's own offset.

@@ -148,6 +148,14 @@ impl Pieces {
         }
         groups.into()
     }
+
+    /// Whether places meet one tap, what they meet lies side by side in a channel's plane, and all `groups` but the last are
+    /// of `width`.
+    pub fn straight(&self, groups: &[Group], width: usize) -> bool {
+        let follow = |pair: &[Piece]| pair[0].from + pair[0].count == pair[1].from;
+        let whole = |group: &Group| group.places == width;
+        self.taps == 1 && self.all.windows(2).all(follow) && groups.iter().rev().skip(1).all(whole)
+    }
 }
 
 /// Brings together what the pieces of a group meet at some terms: a row of `width` for each. Behind a row's places

@@ -9,7 +9,7 @@ use super::lanes::Vectors;
 use super::line::copy;
 use super::pieces::{Group, Piece, Pieces, Spread, Together};
 use crate::cpu::exec::{Args, Env, scratch_bytes};
-use crate::cpu::gemm::{Matrix, Multiplier, SIDE, pack_columns, pack_rows, panels_len};
+use crate::cpu::gemm::{Matrix, Multiplier, SIDE, Warm, pack_columns, pack_rows, panels_len};
 use crate::cpu::level::Level;
 use crate::cpu::pool::SharedSlice;
 
@@ -19,9 +19,11 @@ const SHALLOW: usize = 32;
 const WEIGHTS: usize = 1 << 17;
 /// Groups of places of a task.
 const GROUPS: usize = 8;
-/// Rows of weights from which on panels are full enough; terms and products from which on it pays to split what is multiplied.
+/// Rows of weights from which on panels are full enough; terms and products from which on it pays to split what is multiplied,
+/// and terms where that is split where it lies.
 const ROWS: usize = 48;
 const TERMS: usize = 192;
+const STRAIGHT: usize = 32;
 const WORTH: usize = 1 << 21;
 /// Elements of a register.
 const LANES: usize = 16;
@@ -30,6 +32,10 @@ const LANES: usize = 16;
 pub(super) struct Split {
     pieces: Pieces,
     groups: Box<[Group]>,
+    /// Whether the groups' elements lie side by side in the planes, so that they need not be brought together.
+    straight: bool,
+    /// Whether tasks are whole planes of the result, which they set to 0 before they write their places.
+    clears: bool,
     batch: usize,
     /// Groups of the convolution.
     sets: usize,
@@ -62,7 +68,7 @@ impl Split {
     pub fn new(pass: &Pass, env: &Env, spread: Option<Spread>) -> Option<Split> {
         let meeting = &pass.meeting;
         let work = pass.batch * pass.places * pass.rows * pass.depth;
-        let pays = pass.rows >= ROWS && pass.depth >= TERMS && work >= WORTH;
+        let pays = pass.rows >= ROWS && pass.depth >= STRAIGHT && work >= WORTH;
         let divides = meeting.axes.iter().any(|axis| axis.divisor != 1);
         if !pass.inexact || !env.level.matrix() || !pays || divides {
             return None;
@@ -74,6 +80,10 @@ impl Split {
             None => Pieces::new(meeting, channels, LANES),
         };
         let groups = pieces.groups(SIDE);
+        let straight = pieces.straight(&groups, SIDE);
+        if pass.depth < TERMS && !straight {
+            return None;
+        }
         let depth = DEPTH.min(WEIGHTS / pass.rows).max(SHALLOW);
         let blocks = pass.depth.div_ceil(depth).min(channels);
         let mut samples = (GROUPS / groups.len()).clamp(1, pass.batch);
@@ -84,6 +94,8 @@ impl Split {
             together: groups.len().div_ceil(groups.len().div_ceil(GROUPS)),
             pieces,
             groups,
+            straight,
+            clears: false,
             batch: pass.batch,
             sets: pass.groups,
             rows: pass.rows,
@@ -91,6 +103,12 @@ impl Split {
             block: channels.div_ceil(blocks),
             samples,
         })
+    }
+
+    /// Sets the places of the result to 0 that are between its own, if tasks are whole planes. Whether it does.
+    pub fn clear(&mut self) -> bool {
+        self.clears = self.together == self.groups.len();
+        self.clears
     }
 
     /// Terms of a full block.
@@ -134,7 +152,12 @@ impl Split {
         self.split_weights(args, weights, split, &fine);
         let (lens, panels_len) = self.work_lens();
         let len: usize = lens.iter().sum();
-        let floats = SharedSlice::new(args.scratch::<f32>(len * args.pool().threads()));
+        let floats = args.scratch::<f32>(len * args.pool().threads());
+        if lens[0] > 0 {
+            args.pool()
+                .chunks(floats, len, |_, _, own| own[..lens[0]].fill(0.0));
+        }
+        let floats = SharedSlice::new(floats);
         let words = SharedSlice::new(args.scratch::<u32>(panels_len * args.pool().threads()));
         let out = SharedSlice::new(out);
         if !fine.load(Ordering::Relaxed) {
@@ -223,7 +246,7 @@ impl Split {
     ) -> bool {
         let multiplier = Multiplier::new(level);
         let stride = self.width() * SIDE;
-        work.planes.fill(0.0);
+        let result = self.result(out);
         for first in (0..self.channels).step_by(self.block) {
             let channels = first..self.channels.min(first + self.block);
             if !self.bring_together(level, task, channels.clone(), x, work) {
@@ -242,9 +265,13 @@ impl Split {
                     .chunks_exact(panel)
                     .take(task.samples.len() * task.groups.len());
                 for (j, right) in rights.enumerate() {
-                    let sums = work.sums[i * SIDE * stride + j * SIDE..].as_mut_ptr();
-                    // SAFETY: the sums have a panel's rows and columns from here on.
-                    unsafe { multiplier.product(left, right, sums, stride, first > 0) };
+                    let (sample, group) = task.member(j);
+                    let (to, stride) = match self.at_once(i, &self.groups[group]) {
+                        Some(place) => result.tile(self.image(task, sample) * self.rows + i * SIDE, place),
+                        None => (work.sums[i * SIDE * stride + j * SIDE..].as_mut_ptr(), stride),
+                    };
+                    // SAFETY: the sums have a panel's rows and columns from here on, or the result has: this task's.
+                    unsafe { multiplier.product(left, right, to, stride, first > 0) };
                 }
             }
         }
@@ -268,11 +295,23 @@ impl Split {
         let panel = panels_len(SIDE, terms);
         let mut fine = true;
         for (i, sample) in task.samples.clone().enumerate() {
-            let first = (sample * self.sets + task.set) * self.channels + channels.start;
+            let first = self.image(task, sample) * self.channels + channels.start;
             let x = &x[first * source..][..channels.len() * source];
             let planes = self
                 .pieces
                 .write(level, x, &mut work.planes[i * planes_len..(i + 1) * planes_len]);
+            if self.straight {
+                let groups = &self.groups[task.groups.clone()];
+                let matrix = Matrix {
+                    data: &planes[self.pieces.all[groups[0].pieces.start].from..],
+                    row: self.pieces.planes.size(),
+                    col: 1,
+                };
+                let places = groups.iter().map(|group| group.places).sum();
+                let to = &mut work.panels[i * groups.len() * panel..][..groups.len() * panel];
+                fine &= pack_columns(level, matrix, 0..terms, 0..places, to);
+                continue;
+            }
             for (j, group) in self.groups[task.groups.clone()].iter().enumerate() {
                 let together = Together {
                     pieces: &self.pieces,
@@ -295,21 +334,49 @@ impl Split {
         fine
     }
 
-    /// Puts a task's sums where they belong.
+    /// A sample's group of channels, or of rows.
+    fn image(&self, task: &Task, sample: usize) -> usize {
+        sample * self.sets + task.set
+    }
+
+    /// The first place of a group whose sums, of one panel of weights, go where they belong at once.
+    fn at_once(&self, panel: usize, group: &Group) -> Option<usize> {
+        let whole = group.places == SIDE && (panel + 1) * SIDE <= self.rows;
+        let neighbours = group.neighbours && self.pieces.apart == 1;
+        (whole && neighbours && self.block == self.channels)
+            .then(|| self.pieces.all[group.pieces.start].place)
+    }
+
+    fn result(&self, out: &SharedSlice<'_, f32>) -> Rows {
+        let rows = self.batch * self.sets * self.rows;
+        Rows {
+            start: out.as_mut_ptr(),
+            count: rows,
+            places: out.len() / rows,
+        }
+    }
+
+    /// Puts those of a task's sums where they belong that are not there yet.
     fn store(&self, task: &Task, sums: &[f32], out: &SharedSlice<'_, f32>) {
-        let places = out.len() / (self.batch * self.sets * self.rows);
+        let result = self.result(out);
         let stride = self.width() * SIDE;
         for (i, sample) in task.samples.clone().enumerate() {
-            let image = (sample * self.sets + task.set) * self.rows;
             for row in 0..self.rows {
-                let start = (image + row) * places;
-                // SAFETY: tasks have different samples, groups of the convolution, or places.
-                let out = unsafe { Row::new(out, start, places) };
+                let to = self.image(task, sample) * self.rows + row;
+                if self.clears {
+                    // SAFETY: this task's row, of which it has all places.
+                    unsafe { result.clear(to) };
+                }
                 for (j, group) in self.groups[task.groups.clone()].iter().enumerate() {
+                    if self.at_once(row / SIDE, group).is_some() {
+                        continue;
+                    }
                     let mut sums = &sums[row * stride + (i * task.groups.len() + j) * SIDE..];
                     for piece in &self.pieces.all[group.pieces.clone()] {
-                        // SAFETY: a piece of this task.
-                        unsafe { out.put(piece, self.pieces.apart, &sums[..piece.count]) };
+                        // SAFETY: a piece of this task: they have different samples, groups of the convolution, or places.
+                        unsafe {
+                            result.put(to, piece, (self.pieces.apart, self.clears), &sums[..piece.count])
+                        };
                         sums = &sums[piece.count..];
                     }
                 }
@@ -318,31 +385,63 @@ impl Split {
     }
 }
 
-/// A row of the result, of which tasks write different places.
-struct Row {
+impl Task {
+    /// The sample and the group of places of one of its panels of elements.
+    fn member(&self, panel: usize) -> (usize, usize) {
+        let groups = self.groups.len();
+        (
+            self.samples.start + panel / groups,
+            self.groups.start + panel % groups,
+        )
+    }
+}
+
+/// The rows of the result, of which tasks write different places.
+struct Rows {
     start: *mut f32,
+    count: usize,
     places: usize,
 }
 
-impl Row {
-    /// # Safety
-    /// As for [`Row::put`].
-    unsafe fn new(out: &SharedSlice<'_, f32>, start: usize, places: usize) -> Row {
-        assert!(start + places <= out.len());
-        // SAFETY: within the result, as checked.
-        let start = unsafe { out.as_mut_ptr().add(start) };
-        Row { start, places }
+impl Rows {
+    /// Where some places of [`SIDE`] rows lie, and elements between the rows. They are brought into the cache meanwhile.
+    fn tile(&self, row: usize, place: usize) -> (*mut f32, usize) {
+        assert!(row + SIDE <= self.count && place + SIDE <= self.places);
+        let start = self.start.wrapping_add(row * self.places + place);
+        Warm {
+            matrices: &[start.addr()],
+            stride: self.places,
+        }
+        .ask(size_of::<f32>(), 0..SIDE, 0..SIDE);
+        (start, self.places)
     }
 
+    /// Sets a row to 0.
+    ///
+    /// # Safety
+    /// Nobody else may use the row.
+    unsafe fn clear(&self, row: usize) {
+        assert!(row < self.count);
+        // SAFETY: a row of the result, as checked; nobody else's, as the caller promises.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(row * self.places), self.places) }.fill(0.0);
+    }
+
+    /// Puts a piece's sums where they belong, so far `apart`, between which everything is 0 if `clear` says so.
+    ///
     /// # Safety
     /// Nobody else may use the places.
-    unsafe fn put(&self, piece: &Piece, apart: usize, sums: &[f32]) {
-        assert!(piece.place + (piece.count - 1) * apart < self.places);
+    unsafe fn put(&self, row: usize, piece: &Piece, (apart, clear): (usize, bool), sums: &[f32]) {
+        assert!(row < self.count && piece.place + (piece.count - 1) * apart < self.places);
         // SAFETY: within the row, as checked; nobody else's, as the caller promises.
         unsafe {
-            let to = self.start.add(piece.place);
+            let to = self.start.add(row * self.places + piece.place);
             if apart == 1 {
                 copy(sums, std::slice::from_raw_parts_mut(to, sums.len()));
+            } else if apart == 2 && clear && piece.place + 2 * sums.len() <= self.places {
+                let pairs = std::slice::from_raw_parts_mut(to, 2 * sums.len());
+                for (pair, &sum) in pairs.chunks_exact_mut(2).zip(sums) {
+                    pair.copy_from_slice(&[sum, 0.0]);
+                }
             } else {
                 for (i, &sum) in sums.iter().enumerate() {
                     *to.add(i * apart) = sum;

@@ -23,6 +23,9 @@ pub(super) struct Strided {
     apart: [usize; 3],
     /// Elements of all classes' weights.
     weights_len: usize,
+    /// Whether there are places without any tap, and whether they are set to 0 by what computes the others split.
+    gaps: bool,
+    cleared: bool,
 }
 
 /// Places that leave the same remainders.
@@ -82,10 +85,21 @@ impl Strided {
                 weights,
             });
         }
+        let gaps = classes.len() < apart.iter().product();
+        let cleared = match &mut classes[..] {
+            [
+                Class {
+                    split: Some(split), ..
+                },
+            ] => split.clear(),
+            _ => false,
+        };
         Some(Strided {
             classes,
             apart,
             weights_len,
+            gaps,
+            cleared,
         })
     }
 
@@ -141,8 +155,7 @@ impl Strided {
             // SAFETY: a worker's own piece of the work space.
             let work = unsafe { work.range(worker * work_len..(worker + 1) * work_len) };
             let (planes, results) = work.split_at_mut(planes_len);
-            // Places without any tap.
-            if self.classes.len() < self.apart.iter().product() {
+            if self.gaps {
                 out.fill(T::ZERO);
             }
             for class in &self.classes {
@@ -174,7 +187,7 @@ impl Strided {
         if self.classes.iter().any(|class| class.split.is_none()) {
             return false;
         }
-        if self.classes.len() < self.apart.iter().product() {
+        if self.gaps && !self.cleared {
             args.pool().chunks(out, ZEROS, |_, _, out| out.fill(0.0));
         }
         self.classes.iter().all(|class| {

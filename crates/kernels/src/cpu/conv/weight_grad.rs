@@ -1,13 +1,16 @@
 //! The adjoint of convolution in the weights: `dw (O, C taps) = sum over samples of dy (O, places) columns(x)'`.
 //!
 //! Samples are divided into groups by the shape alone; each group has its own sum, and the sums are added in
-//! order. Two ways: [`narrow`](super::narrow) for few channels, [`wide`](super::wide) for many.
+//! order. Ways: [`narrow`](super::narrow) for few channels, [`wide`](super::wide) for many, [`split_grad`](super::split_grad)
+//! and [`winograd`] where they pay.
 
 use super::lanes::Vectors;
 use super::narrow::Narrow;
 use super::shape::ConvShape;
+use super::split_grad::SplitGrad;
 use super::wide::Wide;
 use super::winograd;
+use crate::cpu::element::{same, same_mut};
 use crate::cpu::exec::{Env, Kernel, Plain, scratch_bytes};
 use crate::cpu::gemm::Tiled;
 use crate::cpu::pool::SharedSlice;
@@ -86,6 +89,13 @@ fn winograd<T>(shape: &ConvShape) -> Option<winograd::WeightGrad> {
         .flatten()
 }
 
+/// With matrix instructions, where the numbers allow it.
+fn split<T>(shape: &ConvShape, env: &Env) -> Option<SplitGrad> {
+    super::inexact::<T>()
+        .then(|| SplitGrad::new(shape, env))
+        .flatten()
+}
+
 /// x, dy -> dw.
 pub(crate) fn weight_grad<T: Tiled + Plain + Vectors>(shape: ConvShape, env: &Env) -> Kernel {
     if let Some(winograd) = winograd::<T>(&shape) {
@@ -94,9 +104,15 @@ pub(crate) fn weight_grad<T: Tiled + Plain + Vectors>(shape: ConvShape, env: &En
             Ok(())
         });
     }
+    let split = split::<T>(&shape, env);
     let division = Division::new::<T>(&shape, env);
     Box::new(move |args| {
         let (x, dy, dw) = (args.input::<T>(0), args.input::<T>(1), args.output::<T>());
+        if let (Some(split), Some(x), Some(dy), Some(dw)) = (&split, same(x), same(dy), same_mut(dw))
+            && split.run(args, x, dy, dw)
+        {
+            return Ok(());
+        }
         let sums = args.scratch::<T>(division.sums_len(&shape));
         let work_len = division.work_len();
         let work = SharedSlice::new(args.scratch::<T>(work_len * args.pool().threads()));
@@ -159,6 +175,8 @@ pub(crate) fn weight_grad_scratch<T: Tiled>(shape: &ConvShape, env: &Env) -> usi
         return winograd.scratch_bytes::<T>(env.pool.threads());
     }
     let division = Division::new::<T>(shape, env);
-    scratch_bytes::<T>(division.sums_len(shape))
+    let split = split::<T>(shape, env).map_or(0, |split| split.scratch_bytes(env.pool.threads()));
+    split
+        + scratch_bytes::<T>(division.sums_len(shape))
         + scratch_bytes::<T>(division.work_len() * env.pool.threads())
 }
