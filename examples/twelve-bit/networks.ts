@@ -112,8 +112,12 @@ export class Networks {
     const count = orders[0]?.length ?? 0
     const indices = []
     for (let start = 0; start < count; start += batchSize) {
-      const rows = orders.map((order) => order.subarray(start, start + batchSize))
-      indices.push(tensor(Int32Array.from(rows.flatMap((row) => [...row]))))
+      const rows = Math.min(batchSize, count - start)
+      const batch = new Int32Array(orders.length * rows)
+      orders.forEach((order, seed) => {
+        batch.set(order.subarray(start, start + rows), seed * rows)
+      })
+      indices.push(tensor(batch))
     }
     const loss = await this.#trainEpoch(indices)
     for (const used of [...indices, loss]) used.dispose()

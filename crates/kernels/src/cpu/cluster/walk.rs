@@ -57,6 +57,14 @@ impl Reading {
             }),
         }
     }
+
+    /// How a strided view is walked.
+    pub fn walker(&self) -> Option<&Walker> {
+        match self {
+            Reading::Strided(walker) => Some(walker),
+            _ => None,
+        }
+    }
 }
 
 /// More axes than this are refused when a cluster is prepared.

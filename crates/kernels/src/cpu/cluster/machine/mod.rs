@@ -132,14 +132,11 @@ impl Machine {
             slots,
             memory,
             start,
+            longest: self.segments.longest(len),
             instead,
         };
         let mut table: Table = [0; FIXED + MOST_ARGUMENTS];
         table[0] = memory.wrapping_add(self.spilled).addr() as u64;
-        for argument in &self.segments.arguments {
-            // SAFETY: as the caller promises.
-            unsafe { place.lay_out(argument, self.segments.block.min(len)) };
-        }
         let mut first = start;
         while first < start + len {
             let row = self.segments.row - first % self.segments.row;

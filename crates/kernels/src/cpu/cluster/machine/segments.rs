@@ -11,7 +11,7 @@ use crate::cpu::cluster::walk::{Reading, Walker};
 const BLOCK: usize = 2048;
 /// Rows from this length on are run one by one; shorter ones are gathered.
 const LONG_ROW: usize = 64;
-/// Rows up to this length that are the same all over are laid out once.
+/// Rows up to this length that are read again and again are laid out as often as a block needs them.
 const LONGEST_PERIOD: usize = 512;
 /// Behind each gathered operand, since vectors are as long as this.
 const SLACK: usize = 64;
@@ -34,10 +34,18 @@ pub(super) enum Access {
     Row(Walker),
     /// Row by row: one element for a row.
     RowElement(Walker),
-    /// One short row again and again (from an element, its length), laid out at a byte of the worker's memory.
-    Period(usize, usize, usize),
+    /// A short row again and again, laid out at a byte of the worker's memory.
+    Period(Walker, Period, usize),
     /// Gathered for every block at a byte of the worker's memory.
     Gathered(Walker, usize),
+}
+
+/// How a view reads a short row again and again: a bias, for instance.
+pub(super) struct Period {
+    /// Elements of the row.
+    pub len: usize,
+    /// Elements of the view until another row's turn comes.
+    pub reach: usize,
 }
 
 /// The arguments, and how the elements are cut.
@@ -60,7 +68,7 @@ impl Argument {
 impl Segments {
     /// The arguments for the loads of a cluster, in their order, and how each arrives.
     pub fn new(cluster: &Cluster, program: &Program, readings: &[Reading]) -> (Segments, Vec<Arrival>) {
-        let row = row(readings);
+        let row = readings.iter().filter_map(Reading::walker).filter_map(row).min();
         let mut segments = Segments {
             arguments: Vec::with_capacity(readings.len() + cluster.stores.len()),
             row: row.unwrap_or(usize::MAX),
@@ -73,7 +81,7 @@ impl Segments {
             let access = match reading {
                 Reading::Straight(at) => Access::Straight(*at),
                 Reading::Same(at) => Access::Same(*at),
-                Reading::Strided(walker) => segments.strided(walker, row, dtype.size()),
+                Reading::Strided(walker) => segments.strided(walker, dtype.size()),
             };
             let argument = Argument {
                 slot: view.slot,
@@ -105,16 +113,16 @@ impl Segments {
         size.min(self.block).min(self.row)
     }
 
-    fn strided(&mut self, walker: &Walker, row: Option<usize>, size: usize) -> Access {
-        if let Some((start, period)) = period(walker) {
-            let at = self.room((BLOCK + period) * size);
-            return Access::Period(start, period, at);
-        }
-        let inner = walker.parts().0.last().map_or(0, |axis| axis.stride);
-        match (row, inner) {
-            (Some(_), 1) => Access::Row(walker.clone()),
-            (Some(_), 0) => Access::RowElement(walker.clone()),
-            _ => Access::Gathered(walker.clone(), self.room(BLOCK * size)),
+    fn strided(&mut self, walker: &Walker, size: usize) -> Access {
+        let walker = walker.clone();
+        match (row(&walker), period(&walker)) {
+            (None, _) => Access::Gathered(walker, self.room(BLOCK * size)),
+            (_, Some(period)) => {
+                let at = self.room((BLOCK + period.len) * size);
+                Access::Period(walker, period, at)
+            }
+            _ if walker.parts().0.last().is_some_and(|inner| inner.stride == 1) => Access::Row(walker),
+            _ => Access::RowElement(walker),
         }
     }
 
@@ -127,28 +135,26 @@ impl Segments {
     }
 }
 
-/// The length of the rows that all strided views have in common, if they are long enough to be run one by one.
-fn row(readings: &[Reading]) -> Option<usize> {
-    let strided = readings.iter().filter_map(|reading| match reading {
-        Reading::Strided(walker) if period(walker).is_none() => Some(walker),
-        _ => None,
-    });
-    let (mut shortest, mut profitable) = (usize::MAX, false);
-    for walker in strided {
-        let inner = walker.parts().0.last()?;
-        // The inner axes are the last ones of one shape, so that the shortest divides the others.
-        shortest = shortest.min(inner.extent);
-        profitable |= matches!(inner.stride, 0 | 1);
-    }
-    (profitable && shortest >= LONG_ROW).then_some(shortest)
+/// How many elements of a view are found in one go, if it is worth while to cut the elements there. The inner axes of
+/// all views are the last ones of one shape, so that the shortest such row divides the others.
+fn row(walker: &Walker) -> Option<usize> {
+    let axes = walker.parts().0;
+    let (row, everywhere) = match (period(walker), axes.last()) {
+        (Some(period), _) => (period.reach, axes.len() == 2),
+        (None, Some(inner)) if matches!(inner.stride, 0 | 1) => (inner.extent, false),
+        _ => return None,
+    };
+    (row >= LONG_ROW || everywhere).then_some(row)
 }
 
-/// The first element and the length of a row that the view repeats, if it is short and nothing else.
-fn period(walker: &Walker) -> Option<(usize, usize)> {
-    let (axes, start) = walker.parts();
-    match axes {
-        [outer, inner] if outer.stride == 0 && inner.stride == 1 && inner.extent <= LONGEST_PERIOD => {
-            Some((start, inner.extent))
+/// The short row that the view repeats, if its innermost axes do that.
+fn period(walker: &Walker) -> Option<Period> {
+    match walker.parts().0 {
+        [.., outer, inner] if outer.stride == 0 && inner.stride == 1 && inner.extent <= LONGEST_PERIOD => {
+            Some(Period {
+                len: inner.extent,
+                reach: outer.extent * inner.extent,
+            })
         }
         _ => None,
     }

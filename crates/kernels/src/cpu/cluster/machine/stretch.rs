@@ -12,6 +12,8 @@ pub(super) struct Stretch<'a> {
     pub slots: &'a [RawBytes],
     pub memory: *mut u8,
     pub start: usize,
+    /// Elements of the longest segment.
+    pub longest: usize,
     pub instead: Option<(SlotId, *const u8)>,
 }
 
@@ -23,31 +25,6 @@ impl Stretch<'_> {
                 .cast_mut()
                 .wrapping_sub(self.start * argument.dtype.size()),
             _ => self.slots[argument.slot].start.as_ptr(),
-        }
-    }
-
-    /// What stays the same for all segments of up to `block` elements.
-    ///
-    /// # Safety
-    /// As for [`Machine::stretch`].
-    pub unsafe fn lay_out(&self, argument: &Argument, block: usize) {
-        let Access::Period(start, period, at) = argument.access else {
-            return;
-        };
-        let size = argument.dtype.size();
-        let (from, to) = (
-            self.base(argument).wrapping_add(start * size),
-            self.memory.wrapping_add(at),
-        );
-        let all = (block + period) * size;
-        let mut done = period * size;
-        // SAFETY: the row lies within its slot, and `segments` made room for a block and a row.
-        unsafe { to.copy_from_nonoverlapping(from, done) };
-        while done < all {
-            let next = done.min(all - done);
-            // SAFETY: as above; the two parts do not overlap, since no more is copied than is there.
-            unsafe { to.add(done).copy_from_nonoverlapping(to, next) };
-            done += next;
         }
     }
 
@@ -66,7 +43,15 @@ impl Stretch<'_> {
             // SAFETY: as above.
             Access::RowElement(walker) => return unsafe { element(at(walker.position(first)), size) },
             Access::Row(walker) => at(walker.position(first)),
-            Access::Period(_, period, place) => self.memory.wrapping_add(place + first % period * size),
+            Access::Period(walker, period, place) => {
+                let (to, phase) = (self.memory.wrapping_add(*place), first % period.len);
+                if first == self.start || first % period.reach == 0 {
+                    let row = at(walker.position(first - phase));
+                    // SAFETY: the row lies within its slot, and `segments` made room for a block and a row.
+                    unsafe { repeat(row, period.len * size, to, (self.longest + period.len) * size) };
+                }
+                to.wrapping_add(phase * size)
+            }
             Access::Gathered(walker, place) => {
                 let to = self.memory.wrapping_add(*place);
                 for_word!(argument.dtype, T => {
@@ -102,5 +87,21 @@ unsafe fn gather<T: Word>(walker: &Walker, base: *mut u8, first: usize, to: *mut
     unsafe {
         let out = std::slice::from_raw_parts_mut(to.cast::<T>(), count);
         walker.read::<T>(base.cast_const().cast(), first, out);
+    }
+}
+
+/// Writes the `row` bytes at `from` again and again until `all` are written.
+///
+/// # Safety
+/// The row must be readable, `all` bytes writable at `to` and nobody else's, and the two apart.
+unsafe fn repeat(from: *const u8, row: usize, to: *mut u8, all: usize) {
+    let mut done = row;
+    // SAFETY: as the caller promises.
+    unsafe { to.copy_from_nonoverlapping(from, done) };
+    while done < all {
+        let next = done.min(all - done);
+        // SAFETY: as above; the two parts do not overlap, since no more is copied than is there.
+        unsafe { to.add(done).copy_from_nonoverlapping(to, next) };
+        done += next;
     }
 }

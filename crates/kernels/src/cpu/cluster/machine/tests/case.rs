@@ -180,7 +180,12 @@ impl Case {
             strides[axis] = stride;
             strides
         };
-        match dice.below(7) {
+        match dice.below(9) {
+            // A short row again and again, another one for each index of the first axis.
+            7 | 8 if dims.len() == 3 => {
+                let strides = vec![last as isize, 0, 1];
+                self.load(dice, dtype, strides, ahead, ahead + dims[0] * last);
+            }
             0 => self.load(dice, dtype, vec![0; dims.len()], ahead, ahead + 1),
             1 => self.load(dice, dtype, only(dims.len() - 1, 1), ahead, ahead + last),
             2 => self.load(dice, dtype, only(0, 1), ahead, ahead + dims[0]),

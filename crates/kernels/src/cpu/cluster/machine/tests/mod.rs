@@ -42,9 +42,18 @@ fn random_clusters_are_as_interpreted() {
 #[test]
 fn blocks_of_gathered_operands_join() {
     let mut dice = Dice(78);
-    for shape in [[700, 10], [70, 130], [3, 5000], [5000, 3]] {
+    let shapes: [&[usize]; 7] = [
+        &[700, 10],
+        &[70, 130],
+        &[3, 5000],
+        &[5000, 3],
+        &[5, 256, 10],
+        &[3, 900, 7],
+        &[40, 9, 11],
+    ];
+    for shape in shapes {
         for _ in 0..8 {
-            let case = Case::random(&mut dice, &shape);
+            let case = Case::random(&mut dice, shape);
             for level in levels() {
                 case.check(&mut dice, level);
             }
