@@ -1,11 +1,12 @@
-"""Trains the networks of examples/twelve-bit.ts with PyTorch and prints the seconds of `epochs` epochs as one JSON line.
+"""Trains the networks of examples/twelve-bit.ts with PyTorch and prints the seconds of an epoch as one JSON line: the median
+of `epochs` epochs.
 
     python twelve_bit.py ACTIVATION SEEDS EPOCHS THREADS
 
 `batched`: all seeds in one network with a first axis of seeds, as ours; `one_by_one`: a network after the other, as the published
 programs do.
 """
-import json, sys, time
+import json, statistics, sys, time
 import torch
 
 activation, seeds, epochs, threads = sys.argv[1], *map(int, sys.argv[2:5])
@@ -34,10 +35,12 @@ def train(count):
             loss.backward()
             adam.step()
     epoch()
-    start = time.perf_counter()
+    seconds = []
     for _ in range(epochs):
+        start = time.perf_counter()
         epoch()
-    return time.perf_counter() - start
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
 
 
 print(json.dumps({"batched": train(seeds), "one_by_one": seeds * train(1), "torch": torch.__version__}))
