@@ -164,20 +164,27 @@ export class HostRandom {
     if (!Number.isSafeInteger(n) || n < 1 || n > 2 ** 32) {
       throw new ArgumentError(`HostRandom.int: n is ${describe(n)}, expected an integer from 1 to 2^32`)
     }
-    // The incomplete last run of remainders is drawn again, so that none is favoured.
-    const limit = 2 ** 32 - (2 ** 32 % n)
+    return this.#below(n >>> 0)
+  }
+
+  /** An integer uniform on 0 .. n - 1, n of 32 bits: 0 stands for 2^32. */
+  #below(n: number): number {
+    if (n === 0) return this.#word()
+    // The incomplete last run of remainders is drawn again, so that none is favoured: of 2^32, as many as 2^32 - n leaves.
+    const last = 0xffffffff - ((-n >>> 0) % n)
     for (;;) {
       const word = this.#word()
-      if (word < limit) return word % n
+      if (word <= last) return (word >>> 0) % n
     }
   }
 
   /** The numbers 0 .. n - 1 in random order (Fisher and Yates). */
   permutation(n: number): Int32Array {
     const [length] = checkShape('HostRandom.permutation', [n]) as [number]
-    const order = Int32Array.from({ length }, (_, i) => i)
+    const order = new Int32Array(length)
+    for (let i = 0; i < length; i++) order[i] = i
     for (let i = length - 1; i > 0; i--) {
-      const j = this.int(i + 1)
+      const j = this.#below(i + 1)
       const swapped = order[i] as number
       order[i] = order[j] as number
       order[j] = swapped
