@@ -45,7 +45,7 @@ impl Stretch<'_> {
             Access::Row(walker) => at(walker.position(first)),
             Access::Period(walker, period, place) => {
                 let (to, phase) = (self.memory.wrapping_add(*place), first % period.len);
-                if first == self.start || first % period.reach == 0 {
+                if first == self.start || first.is_multiple_of(period.reach) {
                     let row = at(walker.position(first - phase));
                     // SAFETY: the row lies within its slot, and `segments` made room for a block and a row.
                     unsafe { repeat(row, period.len * size, to, (self.longest + period.len) * size) };

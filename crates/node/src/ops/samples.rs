@@ -1,0 +1,66 @@
+//! What lies between samples: neighbours and similarities.
+
+use hyperglow_core::op::{Metric, Op};
+use hyperglow_core::similarity::{Products, Similarity};
+use hyperglow_core::{Error, Result};
+use napi_derive::napi;
+
+use super::add;
+use crate::state::{engine, ids};
+
+fn metric(euclidean: bool) -> Metric {
+    if euclidean {
+        Metric::Euclidean
+    } else {
+        Metric::Maximum
+    }
+}
+
+/// The k nearest other rows of each row, by the Euclidean distance or the largest difference.
+#[napi]
+pub fn neighbors(x: f64, k: u32, euclidean: bool) -> napi::Result<f64> {
+    let (k, metric) = (k as usize, metric(euclidean));
+    add(Op::Neighbors { k, metric }, &[x], None)
+}
+
+/// The number of other rows within the radius of each row.
+#[napi]
+pub fn count_within(x: f64, radius: f64, euclidean: bool, closed: bool) -> napi::Result<f64> {
+    let metric = metric(euclidean);
+    add(Op::CountWithin { metric, closed }, &[x, radius], None)
+}
+
+/// Inner products of centred similarity matrices: float64 (sets, sets). `kinds` holds a code per set (its place among
+/// gaussian, laplacian, linear, polynomial, imq, equal), `counts` a number that goes with it: of widths, or the degree.
+#[napi]
+pub fn centered_products(
+    samples: Vec<f64>,
+    parameters: Vec<f64>,
+    kinds: Vec<u32>,
+    counts: Vec<u32>,
+    hollow: bool,
+) -> napi::Result<f64> {
+    engine(|e| {
+        let similarity = |(&kind, &count): (&u32, &u32)| {
+            let widths = count as usize;
+            Ok(match kind {
+                0 => Similarity::Gaussian { widths },
+                1 => Similarity::Laplacian { widths },
+                2 => Similarity::Linear,
+                3 => Similarity::Polynomial { degree: count },
+                4 => Similarity::InverseMultiquadric,
+                5 => Similarity::Equal,
+                _ => {
+                    return Err(Error::internal(
+                        "centeredProducts",
+                        format!("no similarity {kind}"),
+                    ));
+                }
+            })
+        };
+        let similarities = kinds.iter().zip(&counts).map(similarity).collect::<Result<_>>()?;
+        let op = Op::CenteredProducts(Products { similarities, hollow });
+        let inputs = ids(&[samples, parameters].concat());
+        Ok(e.graph.add(op, &inputs, None)?.to_number())
+    })
+}
