@@ -6,6 +6,8 @@
 //! [`compile`].
 
 pub(crate) mod backend;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod caches;
 pub(crate) mod centered;
 pub(crate) mod cluster;
 pub(crate) mod compile;

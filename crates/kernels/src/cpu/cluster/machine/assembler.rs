@@ -261,6 +261,11 @@ impl Assembler {
         self.code.extend([0xc5, 0xf8, 0x77]);
     }
 
+    /// What was stored past the caches is seen by whoever sees what is stored after this.
+    pub fn store_fence(&mut self) {
+        self.code.extend([0x0f, 0xae, 0xf8]);
+    }
+
     pub fn ret(&mut self) {
         self.code.push(0xc3);
     }

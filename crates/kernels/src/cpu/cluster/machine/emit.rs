@@ -125,7 +125,8 @@ impl Body<'_, '_> {
             }
             Op::Widen => self.unary(insn(1, 2, 0x25, false), self.width(Kind::F64), id, a, None),
             Op::Narrow => self.narrow(id, a),
-            Op::Store => self.store(a, imm),
+            Op::Store => self.store(a, imm, false),
+            Op::StorePast => self.store(a, imm, true),
             Op::StoreBytes => self.store_bytes(a, imm),
         }
     }

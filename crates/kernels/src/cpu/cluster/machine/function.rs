@@ -64,6 +64,9 @@ fn write(code: &Interleaved, copies: usize, room: usize, is_pointer: &[bool]) ->
     spill_uniforms(&mut registers, at_home);
     hoist(&mut registers, hoisted);
     loops(&mut registers, code, copies, hoisted);
+    if code.graph.values.iter().any(|value| value.op == Op::StorePast) {
+        registers.asm.store_fence();
+    }
     registers.asm.leave_vectors();
     for &register in saved.iter().rev() {
         registers.asm.pop(register);

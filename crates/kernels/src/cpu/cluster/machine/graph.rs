@@ -92,6 +92,8 @@ pub(super) enum Op {
     Narrow,
     /// Writes a vector to the place `imm`.
     Store,
+    /// Writes a whole vector to the place `imm`, which is aligned, past the caches.
+    StorePast,
     /// Writes a mask as bytes to the place `imm`.
     StoreBytes,
 }
@@ -123,6 +125,7 @@ pub(super) fn argument_of(place: u64) -> (usize, usize) {
 }
 
 /// The values of a cluster.
+#[derive(Clone)]
 pub(super) struct Graph {
     pub values: Vec<Value>,
     known: FastMap<Value, Id>,

@@ -39,6 +39,7 @@ use self::segments::{Argument, Segments};
 use self::stretch::Stretch;
 use super::check::may_share;
 use super::walk::Reading;
+use crate::cpu::caches;
 use crate::cpu::level::{Kind as LevelKind, Level};
 use crate::cpu::storage::RawBytes;
 
@@ -56,6 +57,9 @@ type Entry = unsafe extern "sysv64" fn(*const u64);
 /// A cluster's machine code.
 pub(super) struct Machine {
     code: Code,
+    /// The same with results that go past the caches, for whole vectors at aligned places; only where a cluster's
+    /// operands and results do not fit into the caches anyway, and lines of results would be read for nothing.
+    past_caches: Option<Code>,
     segments: Segments,
     lanes: usize,
     /// Whether the code computes parts of vectors, too.
@@ -72,6 +76,17 @@ pub(super) struct Machine {
 impl Machine {
     /// The machine code for a cluster; `None` if this processor or system, or the cluster, is not one for it.
     pub fn new(cluster: &Cluster, program: &Program, readings: &[Reading], level: Level) -> Option<Machine> {
+        Machine::with_caches(cluster, program, readings, level, caches::last_level())
+    }
+
+    /// As [`Machine::new`], for caches of so many bytes.
+    fn with_caches(
+        cluster: &Cluster,
+        program: &Program,
+        readings: &[Reading],
+        level: Level,
+        caches: usize,
+    ) -> Option<Machine> {
         let wide = match level.kind() {
             LevelKind::Portable => return None,
             LevelKind::Avx2 => false,
@@ -81,23 +96,27 @@ impl Machine {
         if segments.arguments.len() > MOST_ARGUMENTS {
             return None;
         }
-        let Lowered { mut graph, registers } = lower(cluster, &arrivals, wide)?;
-        let (stores, late) = add_stores(&mut graph, cluster, program, &registers)?;
-        let order = schedule::order(&graph, &stores, &late);
+        let size = cluster.shape.size();
         let is_pointer: Vec<bool> = segments.arguments.iter().map(Argument::is_pointer).collect();
-        let function = function(
-            &graph,
-            &order,
-            &is_pointer,
-            segments.longest(cluster.shape.size()),
-        );
+        let Lowered { graph, registers } = lower(cluster, &arrivals, wide)?;
+        let write = |past_caches: bool| {
+            let mut graph = graph.clone();
+            let (stores, late) = add_stores(&mut graph, cluster, program, &registers, past_caches)?;
+            let order = schedule::order(&graph, &stores, &late);
+            let function = function(&graph, &order, &is_pointer, segments.longest(size));
+            Some((function, order.len()))
+        };
+        let (function, operations) = write(false)?;
+        let passes = wide && segments.stream_bytes(size) > caches;
+        let past_caches = passes.then(|| write(true)).flatten();
         let staged = segments.gathered;
         let spilled = staged + if wide { 0 } else { SLOT * segments.arguments.len() };
         Some(Machine {
             code: Code::new(&function.bytes)?,
+            past_caches: past_caches.and_then(|(function, _)| Code::new(&function.bytes)),
             lanes: graph.lanes,
             masks_tails: wide,
-            grain: (TASK_WORK / order.len().max(1)).next_multiple_of(GRAIN),
+            grain: (TASK_WORK / operations.max(1)).next_multiple_of(GRAIN),
             staged,
             spilled,
             bytes: spilled + SLOT * function.slots,
@@ -151,13 +170,23 @@ impl Machine {
         }
     }
 
+    /// Whether every result begins where a whole vector may be written past the caches.
+    fn results_are_aligned(&self, table: &Table) -> bool {
+        let mut places = table[FIXED..].iter().zip(&self.segments.arguments);
+        places.all(|(&place, argument)| !argument.is_result || place % SLOT as u64 == 0)
+    }
+
     /// Runs the code on `count` elements of the arguments in the table.
     ///
     /// # Safety
     /// Every address in the table is that of `count` elements of its argument, and `memory` as in `stretch`.
     unsafe fn call(&self, table: &mut Table, memory: *mut u8, count: usize) {
+        let code = match &self.past_caches {
+            Some(code) if self.results_are_aligned(table) => code,
+            _ => &self.code,
+        };
         // SAFETY: `code` is a function of this type, made by `function`; it keeps to the calling convention.
-        let entry = unsafe { std::mem::transmute::<*const u8, Entry>(self.code.start()) };
+        let entry = unsafe { std::mem::transmute::<*const u8, Entry>(code.start()) };
         let rest = if self.masks_tails { 0 } else { count % self.lanes };
         let whole = count - rest;
         if whole > 0 {
@@ -202,28 +231,31 @@ impl Machine {
     }
 }
 
-/// The stores of a cluster, and those of them that write where a load reads.
+/// The stores of a cluster, and those of them that write where a load reads: these never go past the caches, which
+/// hold what was read there.
 fn add_stores(
     graph: &mut Graph,
     cluster: &Cluster,
     program: &Program,
     registers: &[Id],
+    past_caches: bool,
 ) -> Option<(Vec<Id>, Vec<Id>)> {
     let (mut stores, mut late) = (Vec::new(), Vec::new());
     for (i, &(register, slot)) in cluster.stores.iter().enumerate() {
         let (id, dtype) = (registers[register], cluster.code[register].dtype);
+        let is_read = cluster
+            .loads
+            .iter()
+            .any(|view| may_share(program, view.slot, slot));
         let op = match (graph.kind(id), dtype.size()) {
             (Kind::Mask, _) => Op::StoreBytes,
             (_, 1) => return None,
+            _ if past_caches && !is_read => Op::StorePast,
             _ => Op::Store,
         };
         let arg = (cluster.loads.len() + i) as u64;
         let store = graph.add(op, graph.kind(id), &[id], arg);
-        let read = cluster
-            .loads
-            .iter()
-            .any(|view| may_share(program, view.slot, slot));
-        if read {
+        if is_read {
             late.push(store)
         } else {
             stores.push(store)

@@ -26,12 +26,14 @@ impl Body<'_, '_> {
         self.registers.memory_move(which, self.width(kind), to, at, mask);
     }
 
-    pub(super) fn store(&mut self, a: Id, place: u64) {
+    pub(super) fn store(&mut self, a: Id, place: u64, past_caches: bool) {
         let (kind, mask) = (self.graph().kind(a), self.tail.then_some(TAIL_STORE));
         let from = self.registers.register_of(a);
         let at = self.registers.stream(place, kind.size());
+        // vmovntps or vmovntpd, which write whole vectors only.
+        let opcode = if past_caches && !self.tail { 0x2b } else { 0x11 };
         self.registers
-            .memory_move(moving(kind, 0x11), self.width(kind), from, at, mask);
+            .memory_move(moving(kind, opcode), self.width(kind), from, at, mask);
         self.registers.release_operands();
     }
 

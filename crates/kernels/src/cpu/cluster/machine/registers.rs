@@ -308,7 +308,7 @@ impl<'a> Registers<'a> {
     }
 }
 
-/// vmovups or vmovupd: 0x10 loads, 0x11 stores.
+/// vmovups or vmovupd: 0x10 loads, 0x11 stores, 0x2b stores past the caches.
 pub(super) fn moving(kind: Kind, opcode: u8) -> Insn {
     let double = kind == Kind::F64;
     insn(u8::from(double), 1, opcode, double)

@@ -100,7 +100,7 @@ pub(super) fn is_invariant(op: Op) -> bool {
 }
 
 pub(super) fn is_store(op: Op) -> bool {
-    matches!(op, Op::Store | Op::StoreBytes)
+    matches!(op, Op::Store | Op::StorePast | Op::StoreBytes)
 }
 
 struct Plan<'a> {

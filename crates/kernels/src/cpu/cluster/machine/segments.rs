@@ -108,6 +108,15 @@ impl Segments {
         (segments, arrivals)
     }
 
+    /// Bytes of what is read and written as it lies, for `size` elements.
+    pub fn stream_bytes(&self, size: usize) -> usize {
+        let streams = self
+            .arguments
+            .iter()
+            .filter(|argument| matches!(argument.access, Access::Straight(_)));
+        streams.map(|argument| argument.dtype.size() * size).sum()
+    }
+
     /// The longest segment of `size` elements.
     pub fn longest(&self, size: usize) -> usize {
         size.min(self.block).min(self.row)

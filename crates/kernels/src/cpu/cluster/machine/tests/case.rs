@@ -313,7 +313,9 @@ impl Case {
     pub fn check(&self, dice: &mut Dice, level: Level) {
         let readings = check::readings(&self.cluster, &self.program).unwrap();
         let blocks = Blocks::new(&self.cluster, &self.program, &readings).unwrap();
-        let machine = Machine::new(&self.cluster, &self.program, &readings, level)
+        // With results past the caches, too, as if these held next to nothing.
+        let caches = dice.pick(&[0, usize::MAX]);
+        let machine = Machine::with_caches(&self.cluster, &self.program, &readings, level, caches)
             .unwrap_or_else(|| panic!("no machine code for {:?}", self.cluster));
         let pool = Arc::new(Pool::new(1));
         let env = Env { pool, level };
