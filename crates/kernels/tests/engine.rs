@@ -224,7 +224,8 @@ fn grow_rows(e: &mut Engine, dice: &mut Dice, w: NodeId, pool: &[NodeId]) -> Nod
         1 => e.graph.add(Op::Unary(UnaryOp::Tanh), &[x], None),
         2 if spec.shape[0] > 1 => {
             let first = dice.roll(spec.shape[0]);
-            let target = Spec::new([spec.shape[0] - first, 8], DType::F64);
+            let rows = 1 + dice.roll(spec.shape[0] - first);
+            let target = Spec::new([rows, 8], DType::F64);
             let op = Op::Slice {
                 start: [first, 0].into(),
                 step: [1, 1].into(),

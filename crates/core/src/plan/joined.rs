@@ -26,7 +26,7 @@ pub(super) fn parts(draft: &Draft) -> Vec<Option<Part>> {
     }
     let mut parts: Vec<Option<Part>> = vec![None; draft.slots.len()];
     for step in &draft.steps {
-        let Some((of, inputs)) = concatenation(step) else {
+        let Some((of, inputs)) = concatenation(step, |slot| draft.slots[slot].0.bytes()) else {
             continue;
         };
         let alone = |(i, &slot): (usize, &SlotId)| {
@@ -73,7 +73,8 @@ pub(super) fn outermost(parts: &[Option<Part>], slot: SlotId) -> Part {
 
 /// Whether step `at` is a concatenation whose parts lie in its result, so that nothing is left to do.
 pub fn is_joined(program: &Program, at: usize) -> bool {
-    let Some((of, inputs)) = concatenation(&program.steps[at]) else {
+    let bytes = |slot: SlotId| program.slots[slot].spec.bytes();
+    let Some((of, inputs)) = concatenation(&program.steps[at], bytes) else {
         return false;
     };
     let Place::Arena(start) = program.slots[of].place else {
@@ -82,13 +83,14 @@ pub fn is_joined(program: &Program, at: usize) -> bool {
     let mut next = start;
     inputs.iter().all(|&slot| {
         let there = program.slots[slot].place == Place::Arena(next);
-        next += program.slots[slot].spec.bytes();
+        next += bytes(slot);
         there
     })
 }
 
-/// Result and inputs of a concatenation whose inputs lie whole in the result, in order.
-fn concatenation(step: &Step) -> Option<(SlotId, Vec<SlotId>)> {
+/// Result and inputs of a concatenation whose inputs lie whole in the result, in order, and are all that is in their slots:
+/// an input may be the first rows of a larger tensor. `bytes` is what a slot holds.
+fn concatenation(step: &Step, bytes: impl Fn(SlotId) -> usize) -> Option<(SlotId, Vec<SlotId>)> {
     let StepKind::Op {
         op: Op::Concat { axis },
         inputs,
@@ -98,9 +100,10 @@ fn concatenation(step: &Step) -> Option<(SlotId, Vec<SlotId>)> {
     else {
         return None;
     };
-    let whole = inputs
-        .iter()
-        .all(|(_, spec)| spec.bytes() > 0 && spec.shape.dims()[..*axis].iter().all(|&extent| extent == 1));
+    let whole = inputs.iter().all(|(slot, spec)| {
+        let in_one_piece = spec.shape.dims()[..*axis].iter().all(|&extent| extent == 1);
+        spec.bytes() > 0 && spec.bytes() == bytes(*slot) && in_one_piece
+    });
     whole.then(|| (*output, inputs.iter().map(|(slot, _)| *slot).collect()))
 }
 

@@ -158,7 +158,8 @@ impl Growing {
 }
 
 impl Candidate {
-    /// Whether the step, so divided, reads what the group wrote row by row.
+    /// Whether the step, so divided, reads what the group wrote row by row. An operation that reads only the first elements
+    /// of a slot is left out: the rest belongs to no row.
     fn suits(&self, draft: &Draft, step: &Step, rows: usize, division: Division) -> bool {
         let one = |segments: usize| segments == 1;
         let alike = self.segments == division.segments || one(self.segments) || one(division.segments);
@@ -166,9 +167,10 @@ impl Candidate {
         rows == self.rows
             && alike
             && match &step.kind {
-                StepKind::Op { inputs, .. } => inputs
-                    .iter()
-                    .all(|(slot, _)| written(*slot).is_none_or(|w| w.segments == division.segments)),
+                StepKind::Op { inputs, .. } => inputs.iter().all(|(slot, spec)| {
+                    spec.shape.size() == draft.slots[*slot].0.shape.size()
+                        && written(*slot).is_none_or(|w| w.segments == division.segments)
+                }),
                 StepKind::Cluster(cluster) => cluster.loads.iter().all(|view| {
                     written(view.slot).is_none_or(|w| {
                         let elements = draft.slots[view.slot].0.shape.size();

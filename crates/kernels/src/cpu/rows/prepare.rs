@@ -169,7 +169,7 @@ impl Preparation<'_> {
             StepKind::Op {
                 op, inputs, output, ..
             } => match task.places {
-                Some(places) => self.maxima(op, inputs[0].0, *output, places).map_err(within),
+                Some(places) => self.maxima(op, &inputs[0], *output, places).map_err(within),
                 None => self.primitive(op, inputs, *output).map_err(within),
             },
         }
@@ -221,15 +221,17 @@ impl Preparation<'_> {
         }))
     }
 
-    fn maxima(&self, op: &Op, x: SlotId, values: SlotId, places: SlotId) -> Result<Member> {
-        let spec = |slot: SlotId| &self.local.program.slots[slot].spec;
+    fn maxima(&self, op: &Op, x: &(SlotId, Spec), values: SlotId, places: SlotId) -> Result<Member> {
         let Op::WindowMax { window, kernel } = op else {
             return Err(Error::internal(op.name(), "finds no maxima"));
         };
-        let windows = Windows::new(op, window, kernel, spec(x), spec(values))?;
+        // The images as the operation reads them, which is not always how their slot was written.
+        let (slot, images) = x;
+        let maxima = &self.local.program.slots[values].spec;
+        let windows = Windows::new(op, window, kernel, images, maxima)?;
         Ok(Member::Maxima(MaximaOfWindows {
-            kernel: for_dtype!(spec(x).dtype, T => Maxima::new::<T>(windows)),
-            input: self.part(x, 1),
+            kernel: for_dtype!(images.dtype, T => Maxima::new::<T>(windows)),
+            input: self.part(*slot, 1),
             values: self.part(values, 1),
             places: self.part(places, 1),
         }))

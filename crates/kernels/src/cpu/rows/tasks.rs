@@ -1,7 +1,7 @@
 //! The steps of a group as they are run: by phases, clusters of one phase merged, and maxima of windows found together
 //! with their places.
 
-use hyperglow_core::op::{Op, Window};
+use hyperglow_core::op::{Op, Spec, Window};
 use hyperglow_core::plan::{Cluster, SlotId, StepKind};
 
 use super::local::Local;
@@ -128,7 +128,7 @@ impl Task {
             _ => return None,
         };
         Some(Search {
-            of: (inputs[0].0, window, kernel),
+            of: (&inputs[0], window, kernel),
             output: *output,
             is_places,
         })
@@ -147,7 +147,7 @@ impl Task {
 
 /// A search for maxima of windows: slot, windows, their extents.
 struct Search<'a> {
-    of: (SlotId, &'a Window, &'a [usize]),
+    of: (&'a (SlotId, Spec), &'a Window, &'a [usize]),
     output: SlotId,
     is_places: bool,
 }
