@@ -891,6 +891,7 @@ module.exports.reshape = nativeBinding.reshape
 module.exports.retain = nativeBinding.retain
 module.exports.scatterAdd = nativeBinding.scatterAdd
 module.exports.shapeOf = nativeBinding.shapeOf
+module.exports.similaritySums = nativeBinding.similaritySums
 module.exports.slice = nativeBinding.slice
 module.exports.solve = nativeBinding.solve
 module.exports.source = nativeBinding.source

@@ -225,6 +225,12 @@ export declare function scatterAdd(index: number, source: number, axis: number, 
 /** Extents. */
 export declare function shapeOf(a: number): Array<number>
 
+/**
+ * Sums of rows of products of similarity matrices: samples of each set, all their parameters, their kinds with a number
+ * that goes with each as above, and the sets of each group. (groups, m)
+ */
+export declare function similaritySums(samples: Array<number>, parameters: Array<number>, kinds: Array<number>, counts: Array<number>, groups: Array<Array<number>>, hollow: boolean): number
+
 /** `count` elements per axis from `start`, every `step`-th. */
 export declare function slice(a: number, start: Array<number>, step: Array<number>, count: Array<number>): number
 

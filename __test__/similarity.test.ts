@@ -1,4 +1,4 @@
-/** Inner products of centred similarity matrices. */
+/** Inner products of centred similarity matrices, and sums of their rows. */
 import test from 'ava'
 import {
   ArgumentError,
@@ -6,7 +6,10 @@ import {
   grad,
   ShapeError,
   type Similarity,
+  type SimilarityOfDifferences,
+  similaritySums,
   squaredDistances,
+  stack,
   type Tensor,
   tensor,
 } from '../ts/index.js'
@@ -127,4 +130,48 @@ test('what does not fit is refused', (t) => {
   t.throws(() => centeredProducts([noWidth]), { instanceOf: ArgumentError })
   const degree = { rows: x(), similarity: { kind: 'polynomial', gamma: 1, offset: 1, degree: 0.5 } } as const
   t.throws(() => centeredProducts([degree]), { instanceOf: ArgumentError })
+})
+
+test('similaritySums are sums of rows of products of matrices, with their derivatives', async (t) => {
+  const ofDifferences = CASES.filter(([{ kind }]) => kind !== 'linear' && kind !== 'polynomial')
+  for (const hollow of [false, true]) {
+    for (const [similarity, matrix] of ofDifferences) {
+      const of = similarity as SimilarityOfDifferences
+      const labels = tensor([0, 2, 1, 1, 0, 0, 2, 1, 0], { dtype: 'int32' })
+      const equal = labels.expandDims(1).equal(labels.expandDims(0)).cast('float64')
+      const sets = [
+        { rows: x(), similarity: of },
+        { rows: labels, similarity: { kind: 'equal' } },
+        { rows: y(), similarity: of },
+      ] as const
+      const sums = similaritySums(sets, [[0], [0, 1], [0, 2]], { hollow })
+      t.deepEqual([sums.dtype, sums.shape], ['float64', [3, 9]])
+      const products = [matrix(x()), matrix(x()).mul(equal), matrix(x()).mul(matrix(y()))]
+      const own = (k: Tensor) => (hollow ? k.diagonal() : 0)
+      const expected = stack(products.map((k) => k.sum(1).sub(own(k))))
+      close(t, await sums.array(), await expected.array(), 1e-12)
+    }
+  }
+  for (const [similarity] of ofDifferences) {
+    const of = similarity as SimilarityOfDifferences
+    const sums = (a: Tensor, b: Tensor) =>
+      similaritySums(
+        [
+          { rows: a, similarity: of },
+          { rows: b, similarity: { kind: 'imq', c: 0.8 } },
+        ],
+        [[0], [1, 0]],
+      )
+    checkGradient(t, sums, [sample([5, 3]), sample([5, 2], -1, 1, 3)])
+  }
+})
+
+test('groups and similarities that do not fit are refused', (t) => {
+  const set = { rows: x(), similarity: { kind: 'imq', c: 1 } } as const
+  for (const groups of [[], [[]], [[1]], [[-1]], [[0.5]]]) {
+    t.throws(() => similaritySums([set], groups), { instanceOf: ArgumentError })
+  }
+  const linear = { rows: x(), similarity: { kind: 'linear' } } as unknown as typeof set
+  t.throws(() => similaritySums([linear], [[0]]), { instanceOf: ArgumentError, message: /linear/i })
+  t.throws(() => similaritySums([set, { ...set, rows: sample([8, 2]) }], [[0]]), { instanceOf: ShapeError })
 })

@@ -132,6 +132,14 @@ export interface Native {
     counts: number[],
     hollow: boolean,
   ): Handle
+  similaritySums(
+    samples: Handle[],
+    parameters: Handle[],
+    kinds: number[],
+    counts: number[],
+    groups: number[][],
+    hollow: boolean,
+  ): Handle
 
   shapeOf(id: Handle): number[]
   dtypeOf(id: Handle): number

@@ -2,7 +2,7 @@
  * J3, mutual information of x and y [n, d] in float64: KSG 1 (k = 3) on the data as they are, the gaussian kernel densities that
  * "torch by hand" computes, and binned activations against 10 labels.
  */
-import { Binned, gaussianGram, jit, KSG, key, normal, type Tensor } from '../../ts/index.js'
+import { Binned, jit, KSG, key, normal, similaritySums, type Tensor } from '../../ts/index.js'
 import { type Inputs, type Job, repeatForValue, type Setup } from '../job.js'
 
 const sizes = [1000, 5000, 10000] as const
@@ -29,14 +29,16 @@ const density =
   async (inputs) => {
     const [x, y] = await pairs(inputs, n, d)
     const run = jit((a: Tensor, b: Tensor) => {
-      const [p, q] = [gaussianGram(a, width), gaussianGram(b, width)]
-      return p
-        .mul(q)
-        .sum(1)
-        .mul(n)
-        .div(p.sum(1).mul(q.sum(1)))
-        .log()
-        .mean()
+      const sets = [a, b].map(
+        (rows) => ({ rows, similarity: { kind: 'gaussian', widths: [width] } }) as const,
+      )
+      const sums = similaritySums(sets, [[0], [1], [0, 1]])
+      const [p, q, both] = [0, 1, 2].map((group) => sums.slice([group], [group + 1])) as [
+        Tensor,
+        Tensor,
+        Tensor,
+      ]
+      return both.mul(n).div(p.mul(q)).log().mean()
     })
     return repeatForValue(() => run(x, y))
   }

@@ -1,8 +1,7 @@
-import { squaredDistances } from '../ops/index.js'
+import { type NearRows, similaritySums } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { checkPositive, oneOf } from './check.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
-import { classesOf } from './samples.js'
 
 /** Which bound of Kolchinsky and Tracey. */
 export type KDEBound = 'upper' | 'lower'
@@ -39,11 +38,15 @@ export class KDE extends InformationEstimator<KDEOptions> {
   }
 
   protected nats(x: Tensor, y: Tensor): Tensor {
-    const similar = similarity(x, this.params)
-    const classes = y.rank === 1 ? y : classesOf('y', y)
-    const same = classes.expandDims(1).equal(classes.expandDims(0)).cast('float64')
-    const inside = similar.mul(same).sum(1).div(same.sum(1))
-    return inside.log().sub(similar.mean(1).log()).mean()
+    const n = x.shape[0] as number
+    const classes: NearRows = { rows: y, similarity: { kind: 'equal' } }
+    const sums = similaritySums([near(x, this.params), classes], [[0], [1], [0, 1]])
+    const [all, count, inside] = [0, 1, 2].map((group) => sums.slice([group], [group + 1])) as [
+      Tensor,
+      Tensor,
+      Tensor,
+    ]
+    return inside.mul(n).div(count.mul(all)).log().mean()
   }
 }
 
@@ -56,11 +59,12 @@ export function kdeEntropy(x: Tensor, options: KDEOptions = {}): Tensor {
   const { params } = new KDE(options)
   const d = x.shape[1] as number
   const noise = (d / 2) * (Math.log(2 * Math.PI * params.variance) + 1)
-  return similarity(x, params).mean(1).log().mean().neg().add(noise)
+  const densities = similaritySums([near(x, params)], [[0]]).div(x.shape[0] as number)
+  return densities.log().mean().neg().add(noise).cast(x.dtype)
 }
 
-/** exp(-|a - b|^2 / (2 v)), or with 4 v. On the diagonal it is 1, so that no sum of a row can vanish. */
-function similarity(x: Tensor, { variance, bound }: Required<KDEOptions>): Tensor {
-  const scale = bound === 'upper' ? 2 * variance : 8 * variance
-  return squaredDistances(x).div(-scale).exp()
+/** exp(-|a - b|^2 / (2 v)), or with 4 v. Of a sample to itself it is 1, so that no sum of a row can vanish. */
+function near(rows: Tensor, { variance, bound }: Required<KDEOptions>): NearRows {
+  const width = Math.sqrt(variance) * (bound === 'upper' ? 1 : 2)
+  return { rows, similarity: { kind: 'gaussian', widths: [width] } }
 }

@@ -1,4 +1,7 @@
-/** Inner products of centred similarity matrices, which measures of dependence are made of. */
+/**
+ * Inner products of centred similarity matrices, which measures of dependence are made of, and sums of the rows of such matrices,
+ * which are kernel densities.
+ */
 import { full } from '../create.js'
 import { type DType, showShape } from '../dtype.js'
 import { ArgumentError, describe, ShapeError } from '../errors.js'
@@ -19,15 +22,20 @@ import { uniqueRows } from './sorting.js'
  * - `equal`: 1 for equal rows, else 0
  */
 export type Similarity =
-  | { readonly kind: 'gaussian' | 'laplacian'; readonly widths: readonly TensorLike[] }
-  | { readonly kind: 'linear' | 'equal' }
+  | SimilarityOfDifferences
+  | { readonly kind: 'linear' }
   | {
       readonly kind: 'polynomial'
       readonly gamma: TensorLike
       readonly offset: TensorLike
       readonly degree: number
     }
+
+/** A {@link Similarity} that does not depend on where rows lie, but on how far apart. */
+export type SimilarityOfDifferences =
+  | { readonly kind: 'gaussian' | 'laplacian'; readonly widths: readonly TensorLike[] }
   | { readonly kind: 'imq'; readonly c: TensorLike }
+  | { readonly kind: 'equal' }
 
 /** Samples, and what they are compared by. */
 export interface SimilarRows {
@@ -69,29 +77,81 @@ export function centeredProducts(
   sets: readonly SimilarRows[],
   options: CenteredProductsOptions = {},
 ): Tensor {
-  if (sets.length === 0) throw new ArgumentError('centeredProducts: give at least one set of samples')
-  for (const { rows } of sets) idOf('centeredProducts', rows)
+  const { rows, parameters, kinds, counts } = operands('centeredProducts', sets)
+  return Tensor.own(native.centeredProducts(rows, parameters, kinds, counts, options.hollow ?? false))
+}
+
+/** Samples compared by how far apart they are. */
+export interface NearRows extends SimilarRows {
+  readonly similarity: SimilarityOfDifferences
+}
+
+/** What {@link similaritySums} can be told. */
+export interface SimilaritySumsOptions {
+  /** No sample is compared with itself: densities that leave one out. Default false. */
+  hollow?: boolean
+}
+
+/**
+ * Sums of the rows of products of similarity matrices of several sets of the same m draws: (groups, m) as float64.
+ *
+ * Entry (g, i) is the sum over j of the product, over the sets a of group g, of k_a(x_i, x_j). With gaussian similarities these are kernel
+ * densities at the samples, up to a factor: of each set where groups are `[[0], [1]]`, of both together for `[0, 1]`.
+ *
+ * The matrices are never stored. Distances of rows of few numbers are taken from their differences, of others from inner products after moving the
+ * origin to the mean. Derivatives need m x m matrices.
+ *
+ *     const x = { rows, similarity: { kind: 'gaussian', widths: [0.1] } }
+ *     const density = similaritySums([x], [[0]]).div(m)
+ *
+ * @param groups numbers of sets, at least one in each
+ * @throws ArgumentError for a similarity that depends on where rows lie (linear, polynomial), and for a group without sets or with unknown ones;
+ *   ShapeError for rows of different draws
+ */
+export function similaritySums(
+  sets: readonly NearRows[],
+  groups: readonly (readonly number[])[],
+  options: SimilaritySumsOptions = {},
+): Tensor {
+  const { rows, parameters, kinds, counts } = operands('similaritySums', sets)
+  for (const set of groups.flat()) {
+    if (!Number.isInteger(set) || set < 0) {
+      throw new ArgumentError(`similaritySums: a group holds ${describe(set)}, expected the number of a set`)
+    }
+  }
+  const sums = native.similaritySums(
+    rows,
+    parameters,
+    kinds,
+    counts,
+    groups.map((group) => [...group]),
+    options.hollow ?? false,
+  )
+  return Tensor.own(sums)
+}
+
+/** Sets as the native operations take them. */
+function operands(op: string, sets: readonly SimilarRows[]) {
+  if (sets.length === 0) throw new ArgumentError(`${op}: give at least one set of samples`)
+  for (const { rows } of sets) idOf(op, rows)
   const compared = sets.filter(({ similarity }) => similarity.kind !== 'equal')
   const dtype = compared.some(({ rows }) => rows.dtype === 'float64') ? 'float64' : 'float32'
-  const rows = sets.map((set) => rowsOf(set, dtype))
+  const rows = sets.map((set) => rowsOf(op, set, dtype))
   const parameters = sets.flatMap(({ similarity }) =>
     parametersOf(similarity).map((parameter) => scalar(parameter, dtype)),
   )
-  return Tensor.own(
-    native.centeredProducts(
-      rows.map(({ id }) => id),
-      parameters.map(({ id }) => id),
-      sets.map(({ similarity }) => KINDS[similarity.kind]),
-      sets.map(({ similarity }) => countOf(similarity)),
-      options.hollow ?? false,
-    ),
-  )
+  return {
+    rows: rows.map(({ id }) => id),
+    parameters: parameters.map(({ id }) => id),
+    kinds: sets.map(({ similarity }) => KINDS[similarity.kind]),
+    counts: sets.map(({ similarity }) => countOf(op, similarity)),
+  }
 }
 
-function rowsOf({ rows, similarity }: SimilarRows, dtype: DType): Tensor {
+function rowsOf(op: string, { rows, similarity }: SimilarRows, dtype: DType): Tensor {
   if (similarity.kind !== 'equal') return rows.dtype === dtype ? rows : cast(rows, dtype)
   if (rows.rank !== 1 && rows.rank !== 2) {
-    throw new ShapeError(`centeredProducts: rows are ${showShape(rows.shape)}, expected (m, d) or (m)`)
+    throw new ShapeError(`${op}: rows are ${showShape(rows.shape)}, expected (m, d) or (m)`)
   }
   // Numbers of equal rows are below m, so any float holds them.
   return expandDims(cast(uniqueRows(rows.rank === 1 ? expandDims(rows, 1) : rows), dtype), 1)
@@ -113,19 +173,17 @@ function parametersOf(similarity: Similarity): readonly TensorLike[] {
 }
 
 /** The number that goes with a kind: of widths, or the degree. */
-function countOf(similarity: Similarity): number {
+function countOf(op: string, similarity: Similarity): number {
   if (similarity.kind === 'gaussian' || similarity.kind === 'laplacian') {
     if (similarity.widths.length === 0) {
-      throw new ArgumentError(`centeredProducts: ${similarity.kind} has no width; give at least one`)
+      throw new ArgumentError(`${op}: ${similarity.kind} has no width; give at least one`)
     }
     return similarity.widths.length
   }
   if (similarity.kind !== 'polynomial') return 0
   const { degree } = similarity
   if (!Number.isInteger(degree) || degree < 1 || degree > 64) {
-    throw new ArgumentError(
-      `centeredProducts: degree is ${describe(degree)}, expected a whole number from 1 to 64`,
-    )
+    throw new ArgumentError(`${op}: degree is ${describe(degree)}, expected a whole number from 1 to 64`)
   }
   return degree
 }

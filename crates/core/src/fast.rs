@@ -66,6 +66,7 @@ pub(crate) fn centered_products(b: &mut Build<'_>, products: &Products, operands
                 products.similarities[a],
                 operands[a],
                 &operands[products.parameters(a)],
+                Level::Shifted,
             );
             center(b, products, k)
         })
@@ -84,6 +85,38 @@ pub(crate) fn centered_products(b: &mut Build<'_>, products: &Products, operands
         rows.push(b.add_op(Op::Concat { axis: 1 }, &entries, None));
     }
     b.add_op(Op::Concat { axis: 0 }, &rows, None)
+}
+
+/// The fallback of [`Op::SimilaritySums`], computed in float64.
+pub(crate) fn similarity_sums(
+    b: &mut Build<'_>,
+    products: &Products,
+    groups: &[Box<[usize]>],
+    operands: &[NodeId],
+) -> NodeId {
+    let operands: Vec<NodeId> = operands.iter().map(|&x| b.cast(x, DType::F64)).collect();
+    let matrices: Vec<NodeId> = (0..products.sets())
+        .map(|a| {
+            let (similarity, parameters) = (products.similarities[a], &operands[products.parameters(a)]);
+            similarities(b, similarity, operands[a], parameters, Level::Own)
+        })
+        .collect();
+    let sums: Vec<NodeId> = groups
+        .iter()
+        .map(|group| {
+            let product = group[1..]
+                .iter()
+                .fold(matrices[group[0]], |product, &a| b.mul(product, matrices[a]));
+            let product = if products.hollow {
+                off_diagonal(b, product)
+            } else {
+                product
+            };
+            let sum = b.sum_keep(product, &[1]);
+            b.transpose(sum)
+        })
+        .collect();
+    b.add_op(Op::Concat { axis: 0 }, &sums, None)
 }
 
 /// Centred as [`Products::centering`] says.
@@ -111,13 +144,31 @@ fn off_diagonal(b: &mut Build<'_>, k: NodeId) -> NodeId {
     b.select(on, zero, k)
 }
 
-/// The similarities (m, m) of the rows of x (m, d), up to an added constant that centring removes: the one that keeps
-/// the digits of a wide similarity.
-fn similarities(b: &mut Build<'_>, similarity: Similarity, x: NodeId, parameters: &[NodeId]) -> NodeId {
+/// What similarities are counted from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    /// From 0.
+    Own,
+    /// From that of a sample to itself, which keeps the digits of a wide similarity; centring removes the constant.
+    Shifted,
+}
+
+/// The similarities (m, m) of the rows of x (m, d). Those that depend on where samples lie are never shifted.
+fn similarities(
+    b: &mut Build<'_>,
+    similarity: Similarity,
+    x: NodeId,
+    parameters: &[NodeId],
+    level: Level,
+) -> NodeId {
+    let exponential = match level {
+        Level::Own => UnaryOp::Exp,
+        Level::Shifted => UnaryOp::Expm1,
+    };
     match similarity {
         Similarity::Gaussian { .. } => {
             let q = squared_distances(b, x);
-            average(b, parameters, |b, sigma| {
+            average(b, parameters, exponential, |b, sigma| {
                 let square = b.mul(sigma, sigma);
                 let exponent = stretched(b, square, q, |b, square| b.div(q, square));
                 b.mul_scalar(exponent, -0.5)
@@ -125,7 +176,7 @@ fn similarities(b: &mut Build<'_>, similarity: Similarity, x: NodeId, parameters
         }
         Similarity::Laplacian { .. } => {
             let q = absolute_distances(b, x);
-            average(b, parameters, |b, sigma| {
+            average(b, parameters, exponential, |b, sigma| {
                 let exponent = stretched(b, sigma, q, |b, sigma| b.div(q, sigma));
                 b.neg(exponent)
             })
@@ -147,6 +198,9 @@ fn similarities(b: &mut Build<'_>, similarity: Similarity, x: NodeId, parameters
             let c = b.unreduce(parameters[0], &[0, 1], &shape);
             let square = b.mul(c, c);
             let sum = b.add(square, q);
+            if level == Level::Own {
+                return b.unary(UnaryOp::Rsqrt, sum);
+            }
             let s = b.unary(UnaryOp::Sqrt, sum);
             let both = b.add(c, s);
             let product = b.mul(c, s);
@@ -176,17 +230,18 @@ fn stretched(
     f(b, all)
 }
 
-/// The mean over the widths of `e^exponent - 1`.
+/// The mean over the widths of `e^exponent`, or of `e^exponent - 1`.
 fn average(
     b: &mut Build<'_>,
     widths: &[NodeId],
+    exponential: UnaryOp,
     mut exponent: impl FnMut(&mut Build<'_>, NodeId) -> NodeId,
 ) -> NodeId {
     let each: Vec<NodeId> = widths
         .iter()
         .map(|&sigma| {
             let exponent = exponent(b, sigma);
-            b.unary(UnaryOp::Expm1, exponent)
+            b.unary(exponential, exponent)
         })
         .collect();
     let sum = each[1..].iter().fold(each[0], |sum, &next| b.add(sum, next));

@@ -399,6 +399,10 @@ fn rule(
         Op::CenteredProductsGrad { products, of } => {
             fast::centered_products_grad_vjp(b, products, *of, inputs, dy)
         }
+        Op::SimilaritySums { products, groups } => {
+            let y = fast::similarity_sums(b, products, groups, inputs);
+            partials(b, y, dy, inputs)
+        }
         Op::Input
         | Op::Const(_)
         | Op::Iota { .. }

@@ -297,6 +297,15 @@ pub enum Op {
         /// The set.
         of: usize,
     },
+    /// `(samples (m, d_a) per set, parameters)` -> float64 (groups, m): for each group of sets, the sums of the rows of the
+    /// entrywise product of their similarity matrices (m, m); hollow: without the diagonal. Such sums are kernel densities
+    /// at the samples. The similarities are of differences. The matrices are never stored. Fused, as above.
+    SimilaritySums {
+        /// Of each set, its similarity.
+        products: Products,
+        /// The sets of each group.
+        groups: Box<[Box<[usize]>]>,
+    },
     /// The value without its history.
     StopGradient,
 }
@@ -383,6 +392,7 @@ impl Op {
             Op::Eigh => "eigh",
             Op::CenteredProducts(_) => "centeredProducts",
             Op::CenteredProductsGrad { .. } => "centeredProductsGrad",
+            Op::SimilaritySums { .. } => "similaritySums",
             Op::StopGradient => "stopGradient",
         }
     }

@@ -36,15 +36,20 @@ impl Similarity {
             Similarity::Linear | Similarity::Equal => 0,
         }
     }
+
+    /// Whether it depends on the difference of two samples alone, so that it does not matter where they lie.
+    pub fn is_of_differences(self) -> bool {
+        !matches!(self, Similarity::Linear | Similarity::Polynomial { .. })
+    }
 }
 
 /// What [`Op::CenteredProducts`](crate::Op::CenteredProducts) is made of: a similarity per set of samples, and how
-/// their matrices are centred.
+/// their matrices are centred. [`Op::SimilaritySums`](crate::Op::SimilaritySums) takes the same operands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Products {
     /// One per set of samples, at least one.
     pub similarities: Box<[Similarity]>,
-    /// The diagonals take no part.
+    /// The diagonals take no part: no sample is compared with itself.
     pub hollow: bool,
 }
 

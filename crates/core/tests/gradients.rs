@@ -642,3 +642,36 @@ fn centered_products() {
         b.add_op(Op::CenteredProducts(products.clone()), &inputs, None)
     });
 }
+
+#[test]
+fn similarity_sums() {
+    use hyperglow_core::similarity::{Products, Similarity};
+    let kinds = [
+        Similarity::Gaussian { widths: 1 },
+        Similarity::Gaussian { widths: 2 },
+        Similarity::Laplacian { widths: 1 },
+        Similarity::InverseMultiquadric,
+    ];
+    for (i, &left) in kinds.iter().enumerate() {
+        for hollow in [false, true] {
+            let right = kinds[(i + 1) % kinds.len()];
+            let products = Products {
+                similarities: [left, right].into(),
+                hollow,
+            };
+            let groups: [Box<[usize]>; 3] = [[0].into(), [0, 1].into(), [1, 1].into()];
+            let op = Op::SimilaritySums {
+                products: products.clone(),
+                groups: groups.into(),
+            };
+            let mut shapes: Vec<&[usize]> = vec![&[5, 3], &[5, 2]];
+            shapes.resize(products.operands(), &[]);
+            run(
+                &format!("{left:?} {right:?} {hollow}"),
+                &shapes,
+                (0.5, 1.5),
+                &|b, x| b.add_op(op.clone(), x, None),
+            );
+        }
+    }
+}

@@ -718,6 +718,30 @@ fn centered_products(bench: &Bench) {
     }
 }
 
+/// Kernel densities of x and y (m, d) and of both together, float64.
+fn similarity_sums(bench: &Bench) {
+    for (m, d) in [(1000, 1), (1000, 5), (10000, 5), (4096, 64)] {
+        let products = Products {
+            similarities: [Similarity::Gaussian { widths: 1 }; 2].into(),
+            hollow: false,
+        };
+        let mut inputs = vec![Spec::new([m, d], DType::F64); 2];
+        inputs.resize(products.operands(), Spec::new([], DType::F64));
+        let groups: [Box<[usize]>; 3] = [[0].into(), [1].into(), [0, 1].into()];
+        let op = Op::SimilaritySums {
+            products,
+            groups: groups.into(),
+        };
+        bench.op(
+            &format!("densities {m} of {d}"),
+            op,
+            &inputs,
+            None,
+            Work::Flops((m * m) as f64),
+        );
+    }
+}
+
 fn main() {
     let backend = CpuBackend::new(CpuBackend::default_threads());
     let filter = std::env::args()
@@ -735,4 +759,5 @@ fn main() {
     bench.pooling();
     bench.neighbors();
     centered_products(&bench);
+    similarity_sums(&bench);
 }

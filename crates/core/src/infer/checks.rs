@@ -286,6 +286,46 @@ pub(super) fn same_shape(name: &str, a: &Spec, b: &Spec) -> Result<()> {
 
 /// Samples (m, d) of one float dtype and their scalar parameters, for centred products.
 pub(super) fn centered_products(name: &str, products: &Products, inputs: &[&Spec]) -> Result<()> {
+    compared_samples(name, products, inputs)?;
+    let least = if products.hollow { 3 } else { 1 };
+    let given = inputs[0].shape[0];
+    if given < least {
+        return Err(Error::shape(
+            name,
+            format!("{given} samples, and the centring needs {least}"),
+            "use larger batches, or drop the last one",
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn similarity_sums(
+    name: &str,
+    products: &Products,
+    groups: &[Box<[usize]>],
+    inputs: &[&Spec],
+) -> Result<()> {
+    compared_samples(name, products, inputs)?;
+    if let Some(similarity) = products.similarities.iter().find(|s| !s.is_of_differences()) {
+        return Err(Error::argument(
+            name,
+            format!("{similarity:?} depends on where samples lie"),
+            "use a similarity of differences: gaussian, laplacian, imq or equal",
+        ));
+    }
+    let fits = |group: &[usize]| !group.is_empty() && group.iter().all(|&a| a < products.sets());
+    if groups.is_empty() || !groups.iter().all(|group| fits(group)) {
+        return Err(Error::argument(
+            name,
+            format!("groups are {groups:?} of {} sets", products.sets()),
+            "give at least one group, and in each at least one set by its number",
+        ));
+    }
+    Ok(())
+}
+
+/// Samples of the same draws, and their similarities' parameters.
+fn compared_samples(name: &str, products: &Products, inputs: &[&Spec]) -> Result<()> {
     let (samples, parameters) = inputs.split_at(products.sets());
     let first = samples[0];
     for (x, similarity) in samples.iter().zip(&products.similarities) {
@@ -305,14 +345,6 @@ pub(super) fn centered_products(name: &str, products: &Products, inputs: &[&Spec
                 "number equal rows first with uniqueRows, as (m, 1)",
             ));
         }
-    }
-    let least = if products.hollow { 3 } else { 1 };
-    if first.shape[0] < least {
-        return Err(Error::shape(
-            name,
-            format!("{} samples, and the centring needs {least}", first.shape[0]),
-            "use larger batches, or drop the last one",
-        ));
     }
     for parameter in parameters {
         same_dtype(name, first, parameter)?;

@@ -11,8 +11,8 @@ use crate::shape::Shape;
 
 use checks::{
     adjoint_output, along, axis_within, centered_products, concat, conv_operands, floats, index_dtype,
-    matmul, no_window_in_padding, not_bool, rows, same_dtype, same_shape, spatial_rank, square,
-    window_outputs,
+    matmul, no_window_in_padding, not_bool, rows, same_dtype, same_shape, similarity_sums, spatial_rank,
+    square, window_outputs,
 };
 
 /// The spec of `op` applied to `inputs`. `target` is the wanted spec for operations whose result is
@@ -395,6 +395,10 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
             }
             Ok(forward[*of].clone())
         }
+        Op::SimilaritySums { products, groups } => {
+            similarity_sums(name, products, groups, inputs)?;
+            spec([groups.len(), inputs[0].shape[0]].into(), DType::F64)
+        }
         Op::TriangularSolve { .. } | Op::Solve => {
             let (a, b) = (inputs[0], inputs[1]);
             square(name, a)?;
@@ -419,6 +423,7 @@ fn arity(op: &Op) -> Option<usize> {
         Op::Concat { .. } => None,
         Op::CenteredProducts(products) => Some(products.operands()),
         Op::CenteredProductsGrad { products, .. } => Some(products.operands() + 1),
+        Op::SimilaritySums { products, .. } => Some(products.operands()),
         Op::Where => Some(3),
         Op::Binary(_)
         | Op::MatMul { .. }

@@ -194,7 +194,8 @@ impl<'a> Planner<'a> {
                 | Op::Det
                 | Op::Eigh
                 | Op::CenteredProducts(_)
-                | Op::CenteredProductsGrad { .. } => self.primitive(i),
+                | Op::CenteredProductsGrad { .. }
+                | Op::SimilaritySums { .. } => self.primitive(i),
             }
         }
     }

@@ -188,6 +188,11 @@ pub fn evaluate(op: &Op, inputs: &[&Value], spec: &Spec) -> Result<Value> {
             *of,
             &all(inputs, |x| float(name, x)),
         )),
+        Op::SimilaritySums { products, groups } => Wide::Float(similarity::sums(
+            products,
+            groups,
+            &all(inputs, |x| float(name, x)),
+        )),
     };
     Ok(Value::narrowed(&wide_result, spec.dtype))
 }

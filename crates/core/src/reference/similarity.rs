@@ -1,4 +1,5 @@
-//! Inner products of centred similarity matrices, and their derivatives in the samples, in float64 by the definitions.
+//! Inner products of centred similarity matrices and their derivatives in the samples, and sums of rows of similarities, in
+//! float64 by the definitions.
 
 use ndarray::{Array2, ArrayD, Ix2};
 
@@ -40,6 +41,30 @@ pub(super) fn samples_grad(products: &Products, of: usize, inputs: &[ArrayD<f64>
         }
     }
     dx.into_dyn()
+}
+
+/// (groups, m) of sums of rows of products of similarity matrices.
+pub(super) fn sums(products: &Products, groups: &[Box<[usize]>], operands: &[ArrayD<f64>]) -> ArrayD<f64> {
+    let matrices: Vec<Array2<f64>> = (0..products.sets())
+        .map(|a| {
+            let constant = match products.similarities[a] {
+                Similarity::Gaussian { .. } | Similarity::Laplacian { .. } => 1.0,
+                _ => 0.0,
+            };
+            matrix(products, operands, a) + constant
+        })
+        .collect();
+    let m = matrices[0].nrows();
+    Array2::from_shape_fn((groups.len(), m), |(group, i)| {
+        let product = |j: usize| {
+            groups[group]
+                .iter()
+                .map(|&a| matrices[a][[i, j]])
+                .product::<f64>()
+        };
+        (0..m).filter(|&j| j != i || !products.hollow).map(product).sum()
+    })
+    .into_dyn()
 }
 
 fn samples(operands: &[ArrayD<f64>], a: usize) -> Array2<f64> {

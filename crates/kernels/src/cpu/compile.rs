@@ -78,6 +78,9 @@ pub(crate) fn compile(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> Re
         Op::CenteredProductsGrad { products, of } => {
             for_float!(x.dtype, T => centered::grad::<T>(products, *of, inputs, env))
         }
+        Op::SimilaritySums { products, groups } => {
+            for_float!(x.dtype, T => centered::row_sums::<T>(products, groups, inputs, env))
+        }
         Op::Input
         | Op::Const(_)
         | Op::Unary(_)
@@ -144,6 +147,9 @@ pub(crate) fn scratch(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> us
         }
         Op::CenteredProductsGrad { products, of } => {
             for_float!(x.dtype, T => centered::grad_scratch::<T>(products, *of, inputs, env))
+        }
+        Op::SimilaritySums { products, groups } => {
+            for_float!(x.dtype, T => centered::row_sums_scratch::<T>(products, groups, inputs, env))
         }
         Op::Input
         | Op::Const(_)

@@ -41,26 +41,49 @@ pub fn centered_products(
     hollow: bool,
 ) -> napi::Result<f64> {
     engine(|e| {
-        let similarity = |(&kind, &count): (&u32, &u32)| {
-            let widths = count as usize;
-            Ok(match kind {
-                0 => Similarity::Gaussian { widths },
-                1 => Similarity::Laplacian { widths },
-                2 => Similarity::Linear,
-                3 => Similarity::Polynomial { degree: count },
-                4 => Similarity::InverseMultiquadric,
-                5 => Similarity::Equal,
-                _ => {
-                    return Err(Error::internal(
-                        "centeredProducts",
-                        format!("no similarity {kind}"),
-                    ));
-                }
-            })
-        };
-        let similarities = kinds.iter().zip(&counts).map(similarity).collect::<Result<_>>()?;
+        let similarities = similarities("centeredProducts", &kinds, &counts)?;
         let op = Op::CenteredProducts(Products { similarities, hollow });
         let inputs = ids(&[samples, parameters].concat());
         Ok(e.graph.add(op, &inputs, None)?.to_number())
     })
+}
+
+/// Sums of rows of products of similarity matrices: samples of each set, all their parameters, their kinds with a number
+/// that goes with each as above, and the sets of each group. (groups, m)
+#[napi]
+pub fn similarity_sums(
+    samples: Vec<f64>,
+    parameters: Vec<f64>,
+    kinds: Vec<u32>,
+    counts: Vec<u32>,
+    groups: Vec<Vec<u32>>,
+    hollow: bool,
+) -> napi::Result<f64> {
+    engine(|e| {
+        let similarities = similarities("similaritySums", &kinds, &counts)?;
+        let group = |sets: &Vec<u32>| sets.iter().map(|&a| a as usize).collect();
+        let op = Op::SimilaritySums {
+            products: Products { similarities, hollow },
+            groups: groups.iter().map(group).collect(),
+        };
+        let inputs = ids(&[samples, parameters].concat());
+        Ok(e.graph.add(op, &inputs, None)?.to_number())
+    })
+}
+
+/// The similarities of some kinds, each with the number that goes with it.
+fn similarities(op: &str, kinds: &[u32], counts: &[u32]) -> Result<Box<[Similarity]>> {
+    let similarity = |(&kind, &count): (&u32, &u32)| {
+        let widths = count as usize;
+        Ok(match kind {
+            0 => Similarity::Gaussian { widths },
+            1 => Similarity::Laplacian { widths },
+            2 => Similarity::Linear,
+            3 => Similarity::Polynomial { degree: count },
+            4 => Similarity::InverseMultiquadric,
+            5 => Similarity::Equal,
+            _ => return Err(Error::internal(op, format!("no similarity {kind}"))),
+        })
+    };
+    kinds.iter().zip(counts).map(similarity).collect()
 }

@@ -7,6 +7,7 @@ use std::ops::Range;
 use hyperglow_core::op::Spec;
 use hyperglow_core::similarity::{Products, Similarity};
 
+use super::direct::DIRECT;
 use super::few;
 use super::rows::{LANES, Real};
 use crate::cpu::exec::scratch_bytes;
@@ -27,6 +28,8 @@ const COLUMNS: (usize, usize) = (128, 16);
 pub(super) enum Purpose {
     Value,
     Gradient,
+    /// Distances alone are wanted.
+    Densities,
 }
 
 /// How the inner products of a set are computed.
@@ -34,6 +37,8 @@ pub(super) enum Purpose {
 pub(super) enum Way {
     /// There are none.
     Nothing,
+    /// Distances instead, from differences.
+    Direct,
     /// All of them at once, by columns.
     Columns,
     /// Tile by tile, packed on the way.
@@ -94,6 +99,7 @@ impl Geometry {
         let widths: Box<[usize]> = samples.iter().map(|x| x.shape[1]).collect();
         let way = |(&similarity, &d): (&Similarity, &usize)| match () {
             () if similarity == Similarity::Equal => Way::Nothing,
+            () if purpose == Purpose::Densities && d <= DIRECT => Way::Direct,
             () if m <= FEW => Way::Columns,
             () if m * d > SHARED => Way::Pack,
             () if splits::<T>(similarity, d, level) => Way::Split,
@@ -108,10 +114,11 @@ impl Geometry {
             m,
             side,
             x: of_ways(&|way, d| match way {
-                Way::Columns if purpose == Purpose::Value => 0,
+                Way::Columns if purpose != Purpose::Gradient => 0,
                 _ => m * d,
             }),
             packed: of_ways(&|way, d| match way {
+                Way::Direct => m.next_multiple_of(LANES) * d,
                 Way::Packed => T::tiles(level).padded(m) * d,
                 _ => 0,
             }),

@@ -4,16 +4,19 @@
 //! minus a constant that centring removes (a wide similarity keeps its digits), from these sums in float64. [`geometry`]
 //! decides how, [`samples`] prepares, with [`shift`], [`few`] does so where samples are few, [`inner`] multiplies, [`rows`] holds
 //! the loops over a tile, [`sums`] adds up, [`gradient`] goes back to the samples, [`signs`] where they were compared by
-//! absolute differences.
+//! absolute differences. [`row_sums`] adds up rows of products of the matrices themselves, of few numbers per sample from
+//! their differences ([`direct`]).
 //!
 //! With row sums r and sum R of a set's matrix, alpha and beta as in
 //! [`Products::centering`](hyperglow_core::similarity::Products::centering), the inner product of two centred matrices is
 //! sum K_ij L_ij - 2 alpha sum r_i s_i + beta R S.
 
+mod direct;
 mod few;
 mod geometry;
 mod gradient;
 mod inner;
+mod row_sums;
 mod rows;
 mod samples;
 mod shift;
@@ -29,6 +32,7 @@ use rows::{Real, own_value};
 use samples::{Samples, prepare};
 
 pub(crate) use gradient::{grad, grad_scratch};
+pub(crate) use row_sums::{row_sums, row_sums_scratch};
 
 /// The kernel of [`Op::CenteredProducts`](hyperglow_core::Op::CenteredProducts).
 pub(crate) fn products<T: Real>(products: &Products, inputs: &[&Spec], env: &Env) -> Kernel {

@@ -53,6 +53,15 @@ fn distance<T: Real>(norm: T, other: T, product: T) -> T {
     if sum < T::ZERO { T::ZERO } else { sum }
 }
 
+versions! {
+    /// A row from inner products to distances: see [`distance`].
+    pub(super) fn distances[T: Real](norm: T, norms: &[T], row: &mut [T]) {
+        for (x, &other) in row.iter_mut().zip(norms) {
+            *x = distance(norm, other, *x);
+        }
+    }
+}
+
 /// The factors that rows are computed with, from the parameters as the user gives them.
 pub(super) fn factors<T: Real>(similarity: Similarity, parameters: impl Iterator<Item = T>, out: &mut [T]) {
     for (out, p) in out.iter_mut().zip(parameters) {

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use hyperglow_core::similarity::Similarity;
 
+use super::direct;
 use super::few::{self, Places};
 use super::geometry::{Geometry, Way, end};
 use super::inner;
-use super::rows::{LANES, Real, factors};
+use super::rows::{LANES, Real, distances, factors};
 use super::shift::{COLUMNS, center, norm, subtract};
 use crate::cpu::element::{same, same_mut};
 use crate::cpu::exec::Args;
@@ -51,6 +52,8 @@ pub(super) struct Samples<'a, T> {
 #[derive(Clone, Copy)]
 enum Inner<'a, T> {
     Nothing,
+    /// Samples number by number, block by block.
+    Turned(&'a [T]),
     /// All of them, so many elements between rows.
     Known(&'a [T], usize),
     Pack,
@@ -179,6 +182,13 @@ impl<T: Real> Finish<'_, T> {
         }
         let x = &*x;
         match (g.ways[self.a], same::<T, f32>(x)) {
+            (Way::Direct, _) => {
+                let padded = rows.len().next_multiple_of(LANES);
+                // SAFETY: as above.
+                let turned = unsafe { self.packed.range(rows.start * d..(rows.start + padded) * d) };
+                direct::turn(x, d, padded, turned);
+                true
+            }
             (Way::Packed, _) => {
                 let tiles = T::tiles(level);
                 let padded = tiles.padded(rows.len());
@@ -221,6 +231,7 @@ impl<'a, T: Real> Prepared<'a, T> {
             norms: &self.norms[a * g.padded()..(a + 1) * g.padded()],
             inner: match g.ways[a] {
                 Way::Nothing => Inner::Nothing,
+                Way::Direct => Inner::Turned(&self.packed[g.packed[a]..g.packed[a + 1]]),
                 Way::Columns => Inner::Known(&self.grams[g.grams[a]..g.grams[a + 1]], g.stride()),
                 Way::Packed => Inner::Packed(&self.packed[g.packed[a]..g.packed[a + 1]]),
                 Way::Split if self.is_split => {
@@ -234,6 +245,44 @@ impl<'a, T: Real> Prepared<'a, T> {
 }
 
 impl<T: Real> Samples<'_, T> {
+    /// Distances of samples `rows` from samples `cols`, squared or (laplacian) of absolute values; otherwise as
+    /// [`Samples::products`].
+    pub fn distances(
+        &self,
+        level: Level,
+        (rows, cols): (Range<usize>, Range<usize>),
+        side: usize,
+        out: &mut [T],
+        work: &mut [T],
+    ) {
+        let width = cols.len().next_multiple_of(LANES);
+        let first = |i: usize| if rows == cols { i / LANES * LANES } else { 0 };
+        match self.inner {
+            Inner::Nothing => {}
+            Inner::Turned(all) => {
+                let absolute = matches!(self.similarity, Similarity::Laplacian { .. });
+                let others = &all[cols.start * self.d..(cols.start + width) * self.d];
+                for (i, row) in out.chunks_exact_mut(side).take(rows.len()).enumerate() {
+                    let sample = &self.x[(rows.start + i) * self.d..][..self.d];
+                    let row = &mut row[first(i)..width];
+                    direct::differences(level, absolute, sample, others, width, first(i), row);
+                }
+            }
+            _ => {
+                self.products(level, (rows.clone(), cols.clone()), side, out, work);
+                for (i, row) in out.chunks_exact_mut(side).take(rows.len()).enumerate() {
+                    let norms = &self.norms[cols.start + first(i)..cols.start + width];
+                    distances(
+                        level,
+                        self.norms[rows.start + i],
+                        norms,
+                        &mut row[first(i)..width],
+                    );
+                }
+            }
+        }
+    }
+
     /// Inner products (laplacian: sums of the smaller entries) of samples `rows` with samples `cols`, row by row with
     /// `stride` between rows, and 0 up to whole registers. Where both are the same, what lies below the diagonal may be
     /// missing.
@@ -259,6 +308,7 @@ impl<T: Real> Samples<'_, T> {
         };
         let right = match self.inner {
             Inner::Nothing => return,
+            Inner::Turned(_) => unreachable!("only distances are wanted"),
             Inner::Known(all, stride) => {
                 for (to, row) in out.chunks_exact_mut(side).zip(rows) {
                     let from = &all[row * stride..(row + 1) * stride];

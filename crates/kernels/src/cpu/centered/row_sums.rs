@@ -1,0 +1,170 @@
+//! Sums of the rows of products of similarity matrices that are never stored: kernel densities at the samples.
+
+use hyperglow_core::op::Spec;
+use hyperglow_core::similarity::{Products, Similarity};
+
+use super::geometry::{Geometry, Purpose};
+use super::rows::{Extent, Real, leave, scale_by, tally};
+use super::samples::{Prepared, prepare};
+use super::sums::Pass;
+use crate::cpu::exec::{Env, Kernel};
+use crate::cpu::level::{Level, versions};
+
+/// The sets of each group.
+type Groups = [Box<[usize]>];
+
+fn pass<'g>(g: &'g Geometry, groups: &Groups) -> Pass<'g> {
+    Pass {
+        geometry: g,
+        matrices: groups.len(),
+        products: 0,
+    }
+}
+
+/// Elements of a worker's work space: a tile of each set, a row, and work of inner products.
+fn space<T: Real>(g: &Geometry, level: Level) -> usize {
+    g.sets() * g.side * g.side + g.side + g.work::<T>(level)
+}
+
+/// The kernel of [`Op::SimilaritySums`](hyperglow_core::Op::SimilaritySums).
+pub(crate) fn row_sums<T: Real>(products: &Products, groups: &Groups, inputs: &[&Spec], env: &Env) -> Kernel {
+    let g = Geometry::new::<T>(products, inputs, env.level, Purpose::Densities);
+    let groups: Box<Groups> = groups.into();
+    Box::new(move |args| {
+        let (out, level) = (args.output::<f64>(), args.level());
+        let prepared = prepare::<T>(&g, args, |_| true);
+        let pass = pass(&g, &groups);
+        let sums = pass.run::<T>(args, space::<T>(&g, level), |t, record, space| {
+            tile(level, &prepared, &groups, t, record, space);
+        });
+        let own = |a: usize| {
+            let set = prepared.set(a);
+            let mut own = [T::ZERO];
+            similar(
+                Level::PORTABLE,
+                set.similarity,
+                set.factors,
+                T::ZERO,
+                &[T::ZERO],
+                &mut own,
+            );
+            own[0].to_f64()
+        };
+        for ((group, out), sums) in groups
+            .iter()
+            .zip(out.chunks_exact_mut(g.m))
+            .zip(sums.rows.chunks_exact(g.m))
+        {
+            let own: f64 = if g.products.hollow {
+                0.0
+            } else {
+                group.iter().map(|&a| own(a)).product()
+            };
+            out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum + own);
+        }
+        Ok(())
+    })
+}
+
+/// Bytes of scratch of [`row_sums`].
+pub(crate) fn row_sums_scratch<T: Real>(
+    products: &Products,
+    groups: &Groups,
+    inputs: &[&Spec],
+    env: &Env,
+) -> usize {
+    let g = Geometry::new::<T>(products, inputs, env.level, Purpose::Densities);
+    let threads = env.pool.threads();
+    g.prepared_bytes::<T>(env.level, threads)
+        + pass(&g, groups).scratch::<T>(space::<T>(&g, env.level), threads)
+}
+
+/// The record of tile `t`: sums of rows and of columns of each group; of a tile on the diagonal, of what lies above it.
+fn tile<T: Real>(
+    level: Level,
+    prepared: &Prepared<'_, T>,
+    groups: &Groups,
+    t: usize,
+    record: &mut [f64],
+    space: &mut [T],
+) {
+    let g = prepared.geometry;
+    let (side, sets) = (g.side, g.sets());
+    let (row, column) = g.place(t);
+    let (rows, cols) = (g.block(row), g.block(column));
+    let (tiles, space) = space.split_at_mut(sets * side * side);
+    let (product, work) = space.split_at_mut(side);
+    for (a, tile) in tiles.chunks_exact_mut(side * side).enumerate() {
+        prepared
+            .set(a)
+            .distances(level, (rows.clone(), cols.clone()), side, tile, work);
+    }
+    let extent = Extent {
+        rows: rows.len(),
+        cols: cols.len(),
+        side,
+        diagonal: row == column,
+    };
+    for i in 0..extent.rows {
+        let whole = extent.whole(i);
+        let line = i * side + whole.start..i * side + whole.end;
+        for (a, tile) in tiles.chunks_exact_mut(side * side).enumerate() {
+            let (set, values) = (prepared.set(a), &mut tile[line.clone()]);
+            let norms = &set.norms[cols.start + whole.start..cols.start + whole.end];
+            similar(
+                level,
+                set.similarity,
+                set.factors,
+                set.norms[rows.start + i],
+                norms,
+                values,
+            );
+            leave(&extent, i, values);
+        }
+        let values = |a: usize| &tiles[a * side * side..][line.clone()];
+        for (group, sums) in groups.iter().zip(record.chunks_exact_mut(2 * side)) {
+            let (row_sums, column_sums) = sums.split_at_mut(side);
+            let mut all = values(group[0]);
+            if group.len() > 1 {
+                let product = &mut product[..all.len()];
+                product.copy_from_slice(all);
+                group[1..]
+                    .iter()
+                    .for_each(|&a| scale_by(level, product, values(a)));
+                all = product;
+            }
+            row_sums[i] += tally(level, all, &mut column_sums[whole.clone()]);
+        }
+    }
+}
+
+versions! {
+    /// From the distances of a sample from others (of equality: the numbers themselves, as norms) to similarities.
+    fn similar[T: Real](similarity: Similarity, factors: &[T], norm: T, norms: &[T], row: &mut [T]) {
+        match similarity {
+            Similarity::Gaussian { .. } | Similarity::Laplacian { .. } => {
+                if let &[factor] = factors {
+                    row.iter_mut().for_each(|x| *x = (factor * *x).exp::<FMA>());
+                    return;
+                }
+                let share = T::from_f64(1.0 / factors.len() as f64);
+                for x in row {
+                    let mut sum = T::ZERO;
+                    factors.iter().for_each(|&factor| sum += (factor * *x).exp::<FMA>());
+                    *x = share * sum;
+                }
+            }
+            Similarity::InverseMultiquadric => {
+                let (one, square) = (T::from_f64(1.0), factors[0] * factors[0]);
+                row.iter_mut().for_each(|x| *x = one / (square + *x).sqrt());
+            }
+            Similarity::Equal => {
+                let one = T::from_f64(1.0);
+                for (x, &other) in row.iter_mut().zip(norms) {
+                    *x = if norm == other { one } else { T::ZERO };
+                }
+            }
+            Similarity::Linear | Similarity::Polynomial { .. } => unreachable!("inference refuses them"),
+        }
+    }
+}
