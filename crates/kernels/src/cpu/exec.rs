@@ -36,10 +36,28 @@ pub(crate) struct Operand {
 /// as long as output and scratch are handed out once, which `Args` sees to.
 pub(crate) struct Args<'a> {
     env: &'a Env,
-    slots: &'a [RawBytes],
-    inputs: &'a [Operand],
+    inputs: Inputs<'a>,
     output: Cell<Option<(RawBytes, DType)>>,
     scratch: Cell<RawBytes>,
+}
+
+/// The inputs of one run.
+#[derive(Clone, Copy)]
+pub(crate) struct Inputs<'a> {
+    slots: &'a [RawBytes],
+    inputs: &'a [Operand],
+}
+
+impl<'a> Inputs<'a> {
+    /// The elements of input `i`.
+    pub fn input<T: Element>(&self, i: usize) -> &'a [T] {
+        let Operand { slot, dtype, len } = self.inputs[i];
+        assert!(T::holds(dtype), "input {i} is {dtype}");
+        let raw = self.slots[slot];
+        assert!(len * size_of::<T>() <= raw.len);
+        // SAFETY: see `Args::new`, by which alone this is made; any bits are a T, and the address is aligned.
+        unsafe { std::slice::from_raw_parts(raw.start.as_ptr().cast(), len) }
+    }
 }
 
 impl<'a> Args<'a> {
@@ -56,8 +74,7 @@ impl<'a> Args<'a> {
     ) -> Args<'a> {
         Args {
             env,
-            slots,
-            inputs,
+            inputs: Inputs { slots, inputs },
             output: Cell::new(Some(output)),
             scratch: Cell::new(scratch),
         }
@@ -77,24 +94,24 @@ impl<'a> Args<'a> {
 
     /// Number of elements of input `i`.
     pub fn input_len(&self, i: usize) -> usize {
-        self.inputs[i].len
+        self.inputs.inputs[i].len
+    }
+
+    /// The inputs, for tasks on other threads.
+    pub fn inputs(&self) -> Inputs<'a> {
+        self.inputs
     }
 
     /// The elements of input `i`.
     pub fn input<T: Element>(&self, i: usize) -> &'a [T] {
-        let Operand { slot, dtype, len } = self.inputs[i];
-        assert!(T::holds(dtype), "input {i} is {dtype}");
-        let raw = self.slots[slot];
-        assert!(len * size_of::<T>() <= raw.len);
-        // SAFETY: see `new`; any bits are a T, and the address is aligned.
-        unsafe { std::slice::from_raw_parts(raw.start.as_ptr().cast(), len) }
+        self.inputs.input(i)
     }
 
     /// Input `i` as elements of a size, for kernels that only move them.
     pub fn input_words<T: Word>(&self, i: usize) -> &'a [T] {
-        let Operand { slot, dtype, len } = self.inputs[i];
+        let Operand { slot, dtype, len } = self.inputs.inputs[i];
         assert_eq!(dtype.size(), size_of::<T>());
-        let raw = self.slots[slot];
+        let raw = self.inputs.slots[slot];
         assert!(len * size_of::<T>() <= raw.len);
         // SAFETY: as in `input`.
         unsafe { std::slice::from_raw_parts(raw.start.as_ptr().cast(), len) }

@@ -1,5 +1,6 @@
 //! Few samples of many numbers: they are divided by columns, so that what a thread has moved and packed it uses itself.
-//! Each block of columns leaves its part of all inner products and norms; the parts are added in order.
+//! Each block of columns leaves its part of all inner products; the parts are added in order. What a sample makes with itself
+//! is its norm.
 
 use std::ops::Range;
 
@@ -8,11 +9,11 @@ use hyperglow_core::similarity::Similarity;
 use super::geometry::{Geometry, splits};
 use super::inner;
 use super::rows::{LANES, Real};
-use super::shift::{center, norm, subtract};
+use super::shift::{center, subtract};
 use crate::cpu::element::{same, same_mut};
 use crate::cpu::exec::{Args, scratch_bytes};
 use crate::cpu::gemm::{Matrix, Source, work_len};
-use crate::cpu::level::Level;
+use crate::cpu::level::{Level, versions};
 use crate::cpu::pool::SharedSlice;
 
 /// Where the samples go, if they are wanted again, and what is computed of them; set after set.
@@ -25,9 +26,8 @@ pub(super) struct Places<'a, T> {
 /// Numbers of elements in scratch.
 #[derive(Default)]
 struct Room {
-    /// Parts of inner products and of norms, of the set that has most.
+    /// Parts of inner products of all sets, but for the first of each.
     parts: usize,
-    norms: usize,
     /// A worker's: samples and their center, work of the matrix product, and packed samples of both kinds.
     samples: usize,
     work: usize,
@@ -43,8 +43,7 @@ impl Room {
                 continue;
             }
             let work = work_len::<T>(level, columns, g.m, g.m, false, true);
-            room.parts = room.parts.max((blocks - 1) * g.stride() * g.stride());
-            room.norms = room.norms.max(blocks * g.m);
+            room.parts += (blocks - 1) * g.stride() * g.stride();
             room.samples = room.samples.max((g.m + 1) * columns).next_multiple_of(LANES);
             room.work = room.work.max(work).next_multiple_of(LANES);
             if splits::<T>(similarity, columns, level) {
@@ -59,71 +58,91 @@ impl Room {
 pub(super) fn scratch<T: Real>(g: &Geometry, level: Level, threads: usize) -> usize {
     let room = Room::of::<T>(g, level);
     scratch_bytes::<T>(room.parts)
-        + scratch_bytes::<f64>(room.norms)
         + scratch_bytes::<T>((room.samples + room.work) * threads)
         + scratch_bytes::<u32>(room.split * threads)
 }
 
-/// Moves the samples, and computes norms and all inner products, of those sets that are `wanted`.
+/// Of each wanted set: its number, its blocks of columns, and where its parts begin.
+fn divided(g: &Geometry, wanted: &impl Fn(usize) -> bool) -> impl Iterator<Item = (usize, usize, usize)> {
+    let mut parts = 0;
+    (0..g.sets())
+        .filter(|&a| wanted(a) && g.column_blocks(a) > 0)
+        .map(move |a| {
+            let (blocks, start) = (g.column_blocks(a), parts);
+            parts += (blocks - 1) * g.stride() * g.stride();
+            (a, blocks, start)
+        })
+}
+
+/// Moves the samples, and computes norms and all inner products on and above the diagonal, of those sets that are `wanted`.
 pub(super) fn grams<T: Real>(
     args: &Args<'_>,
     g: &Geometry,
-    wanted: impl Fn(usize) -> bool,
+    wanted: impl Fn(usize) -> bool + Sync,
     places: Places<'_, T>,
 ) {
     let (level, threads) = (args.level(), args.pool().threads());
     let room = Room::of::<T>(g, level);
     let parts = args.scratch::<T>(room.parts);
-    let norms = args.scratch::<f64>(room.norms);
     let worker_len = room.samples + room.work;
     let work = SharedSlice::new(args.scratch::<T>(worker_len * threads));
     let split = SharedSlice::new(args.scratch::<u32>(room.split * threads));
     let size = g.stride() * g.stride();
-    for set in (0..g.sets()).filter(|&a| wanted(a)) {
-        let (blocks, d) = (g.column_blocks(set), g.widths[set]);
-        if blocks == 0 {
-            continue;
-        }
-        let samples = args.input::<T>(set);
-        let (parts, norms) = (&mut parts[..(blocks - 1) * size], &mut norms[..blocks * g.m]);
-        let gram = &mut places.grams[g.grams[set]..g.grams[set] + size];
-        let kept = SharedSlice::new(&mut places.x[g.x[set]..g.x[set + 1]]);
-        let (shared_gram, shared_parts) = (SharedSlice::new(&mut *gram), SharedSlice::new(&mut *parts));
-        args.pool().chunks(norms, g.m, |worker, block, norms| {
-            let start = block * g.columns(set);
-            // SAFETY: a worker's own work space, a block's own part; the first one's is the set's.
-            let task = unsafe {
-                let worker_start = worker * worker_len;
-                Task {
-                    g,
-                    level,
-                    set,
-                    samples,
-                    columns: start..d.min(start + g.columns(set)),
-                    kept: (kept.len() > 0).then(|| kept.as_mut_ptr()),
-                    moved: work.range(worker_start..worker_start + room.samples),
-                    work: work.range(worker_start + room.samples..worker_start + worker_len),
-                    split: split.range(worker * room.split..(worker + 1) * room.split),
-                    part: match block {
-                        0 => shared_gram.range(0..size),
-                        _ => shared_parts.range((block - 1) * size..block * size),
-                    },
-                    norms,
+    let (kept, first) = (SharedSlice::new(places.x), SharedSlice::new(&mut *places.grams));
+    let rest = SharedSlice::new(&mut *parts);
+    let inputs = args.inputs();
+    let tasks = divided(g, &wanted).map(|(_, blocks, _)| blocks).sum();
+    args.pool().run(tasks, |worker, mut block| {
+        let (set, start) = divided(g, &wanted)
+            .find_map(|(a, blocks, start)| match block.checked_sub(blocks) {
+                None => Some((a, start)),
+                Some(others) => {
+                    block = others;
+                    None
                 }
-            };
-            // SAFETY: these columns are this task's.
-            unsafe { task.run() };
-        });
-        let (sums, more) = norms.split_at_mut(g.m);
-        for (norms, part) in more.chunks_exact(g.m).zip(parts.chunks_exact(size)) {
-            sums.iter_mut().zip(norms).for_each(|(sum, more)| *sum += more);
-            gram.iter_mut().zip(part).for_each(|(sum, &more)| *sum += more);
+            })
+            .expect("a block of a set");
+        let columns = block * g.columns(set);
+        let worker_start = worker * worker_len;
+        // SAFETY: a worker's own work space, a block's own part; the first one's is the set's.
+        let task = unsafe {
+            Task {
+                g,
+                level,
+                set,
+                samples: inputs.input::<T>(set),
+                columns: columns..g.widths[set].min(columns + g.columns(set)),
+                kept: (g.x[set] < g.x[set + 1]).then(|| kept.as_mut_ptr().add(g.x[set])),
+                moved: work.range(worker_start..worker_start + room.samples),
+                work: work.range(worker_start + room.samples..worker_start + worker_len),
+                split: split.range(worker * room.split..(worker + 1) * room.split),
+                part: match block {
+                    0 => first.range(g.grams[set]..g.grams[set] + size),
+                    _ => rest.range(start + (block - 1) * size..start + block * size),
+                },
+            }
+        };
+        // SAFETY: these columns are this task's.
+        unsafe { task.run() };
+    });
+    for (set, blocks, start) in divided(g, &wanted) {
+        let gram = &mut places.grams[g.grams[set]..g.grams[set] + size];
+        let norms = &mut places.norms[set * g.padded()..];
+        for (i, norm) in norms.iter_mut().enumerate().take(g.m) {
+            let above = i * g.stride() + i / LANES * LANES..(i + 1) * g.stride();
+            let row = &mut gram[above.clone()];
+            for part in parts[start..start + (blocks - 1) * size].chunks_exact(size) {
+                add(level, &part[above.clone()], row);
+            }
+            *norm = row[i % LANES];
         }
-        let place = &mut places.norms[set * g.padded()..];
-        place
-            .iter_mut()
-            .zip(&*sums)
-            .for_each(|(norm, &sum)| *norm = T::from_f64(sum));
+    }
+}
+
+versions! {
+    /// `to[i] += from[i]`
+    fn add[T: Real](from: &[T], to: &mut [T]) {
+        to.iter_mut().zip(from).for_each(|(to, &from)| *to += from);
     }
 }
 
@@ -141,7 +160,6 @@ struct Task<'a, T> {
     work: &'a mut [T],
     split: &'a mut [u32],
     part: &'a mut [T],
-    norms: &'a mut [f64],
 }
 
 impl<T: Real> Task<'_, T> {
@@ -154,11 +172,10 @@ impl<T: Real> Task<'_, T> {
         let width = self.columns.len();
         let (center, x) = self.moved[..(m + 1) * width].split_at_mut(width);
         self::center(level, similarity, (self.samples, d), self.columns.clone(), center);
-        for (i, norm) in self.norms.iter_mut().enumerate() {
+        for i in 0..m {
             let row = &mut x[i * width..(i + 1) * width];
             let from = &self.samples[i * d..(i + 1) * d];
             subtract(level, &from[self.columns.clone()], center, row);
-            *norm = self::norm(level, similarity, row);
             if let Some(kept) = self.kept {
                 // SAFETY: the set's samples lie there, these columns are this task's.
                 let to =
@@ -172,7 +189,7 @@ impl<T: Real> Task<'_, T> {
             && let (Some(x), Some(part)) = (same::<T, f32>(x), same_mut::<T, f32>(self.part))
         {
             let (left, right) = self.split.split_at_mut(self.split.len() / 2);
-            if inner::pack(level, (x, m, width), left, right) {
+            if inner::pack(level, (x, m, width), 0..m, left, right) {
                 inner::of_packed(level, width, (left, m), (right, m), true, (part, g.stride()));
                 return;
             }

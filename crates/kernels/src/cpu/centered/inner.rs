@@ -54,11 +54,12 @@ pub(super) fn packed_len(samples: usize, d: usize) -> usize {
     panels_len(samples, d)
 }
 
-/// Packs samples (`count` rows of `d` numbers) for matrix instructions, as left operand and as right one. False if a
-/// number cannot be split.
+/// Packs some of `count` samples of `d` numbers for matrix instructions, as left operand and as right one. `x` holds those
+/// in `rows`, which begin at a multiple of [`SIDE`]. False if a number cannot be split.
 pub(super) fn pack(
     level: Level,
     (x, count, d): (&[f32], usize, usize),
+    rows: Range<usize>,
     left: &mut [u32],
     right: &mut [u32],
 ) -> bool {
@@ -67,11 +68,18 @@ pub(super) fn pack(
         row: d,
         col: 1,
     };
+    let these = 0..rows.len();
     (0..d).step_by(TERMS).all(|k0| {
         let terms = k0..d.min(k0 + TERMS);
-        let place = panels_len(count, k0)..panels_len(count, terms.end);
-        pack_rows(level, samples, 0..count, terms.clone(), &mut left[place.clone()])
-            && pack_columns(level, samples.t(), terms, 0..count, &mut right[place])
+        let place = panels_len(count, k0) + panels_len(rows.start, terms.len());
+        let place = place..place + panels_len(rows.len(), terms.len());
+        pack_rows(
+            level,
+            samples,
+            these.clone(),
+            terms.clone(),
+            &mut left[place.clone()],
+        ) && pack_columns(level, samples.t(), terms, these.clone(), &mut right[place])
     })
 }
 

@@ -4,7 +4,7 @@ use hyperglow_core::op::Spec;
 use hyperglow_core::similarity::{Products, Similarity};
 
 use super::geometry::{Geometry, Purpose};
-use super::rows::{Extent, Real, leave, scale_by, tally};
+use super::rows::{BAND, Extent, Real, leave, scale_by, tally_band};
 use super::samples::{Prepared, prepare};
 use super::sums::Pass;
 use crate::cpu::exec::{Env, Kernel};
@@ -21,9 +21,9 @@ fn pass<'g>(g: &'g Geometry, groups: &Groups) -> Pass<'g> {
     }
 }
 
-/// Elements of a worker's work space: a tile of each set, a row, and work of inner products.
+/// Elements of a worker's work space: a tile of each set, a band, and work of inner products.
 fn space<T: Real>(g: &Geometry, level: Level) -> usize {
-    g.sets() * g.side * g.side + g.side + g.work::<T>(level)
+    g.sets() * g.side * g.side + BAND * g.side + g.work::<T>(level)
 }
 
 /// The kernel of [`Op::SimilaritySums`](hyperglow_core::Op::SimilaritySums).
@@ -93,7 +93,7 @@ fn tile<T: Real>(
     let (row, column) = g.place(t);
     let (rows, cols) = (g.block(row), g.block(column));
     let (tiles, space) = space.split_at_mut(sets * side * side);
-    let (product, work) = space.split_at_mut(side);
+    let (product, work) = space.split_at_mut(BAND * side);
     for (a, tile) in tiles.chunks_exact_mut(side * side).enumerate() {
         prepared
             .set(a)
@@ -105,35 +105,37 @@ fn tile<T: Real>(
         side,
         diagonal: row == column,
     };
-    for i in 0..extent.rows {
-        let whole = extent.whole(i);
-        let line = i * side + whole.start..i * side + whole.end;
+    for band in extent.bands() {
+        let whole = extent.whole(band.start);
         for (a, tile) in tiles.chunks_exact_mut(side * side).enumerate() {
-            let (set, values) = (prepared.set(a), &mut tile[line.clone()]);
+            let set = prepared.set(a);
             let norms = &set.norms[cols.start + whole.start..cols.start + whole.end];
-            similar(
-                level,
-                set.similarity,
-                set.factors,
-                set.norms[rows.start + i],
-                norms,
-                values,
-            );
-            leave(&extent, i, values);
+            for i in band.clone() {
+                let values = &mut tile[i * side..][whole.clone()];
+                similar(
+                    level,
+                    set.similarity,
+                    set.factors,
+                    set.norms[rows.start + i],
+                    norms,
+                    values,
+                );
+                leave(&extent, i, values);
+            }
         }
-        let values = |a: usize| &tiles[a * side * side..][line.clone()];
+        let values = |a: usize| &tiles[a * side * side + band.start * side..];
         for (group, sums) in groups.iter().zip(record.chunks_exact_mut(2 * side)) {
-            let (row_sums, column_sums) = sums.split_at_mut(side);
             let mut all = values(group[0]);
             if group.len() > 1 {
-                let product = &mut product[..all.len()];
-                product.copy_from_slice(all);
-                group[1..]
-                    .iter()
-                    .for_each(|&a| scale_by(level, product, values(a)));
+                let product = &mut product[..band.len() * side];
+                product.copy_from_slice(&all[..product.len()]);
+                for &a in &group[1..] {
+                    scale_by(level, product, values(a));
+                }
                 all = product;
             }
-            row_sums[i] += tally(level, all, &mut column_sums[whole.clone()]);
+            let (row_sums, column_sums) = sums.split_at_mut(side);
+            tally_band(level, extent, band.clone(), all, row_sums, column_sums);
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::cpu::math::{self, Lane};
 pub(crate) trait Real:
     Tiled + Plain + Signed + Add<Output = Self> + AddAssign + Neg<Output = Self>
 {
+    /// e^x and e^x - 1, of numbers that are not above 0.
     fn exp<const FMA: bool>(self) -> Self;
     fn expm1<const FMA: bool>(self) -> Self;
     fn sqrt(self) -> Self;
@@ -25,11 +26,11 @@ macro_rules! real {
         impl Real for $t {
             #[inline(always)]
             fn exp<const FMA: bool>(self) -> $t {
-                math::exp(Lane::<$t, FMA>(self)).0
+                math::exp_of_negative(Lane::<$t, FMA>(self)).0
             }
             #[inline(always)]
             fn expm1<const FMA: bool>(self) -> $t {
-                math::expm1(Lane::<$t, FMA>(self)).0
+                math::expm1_of_negative(Lane::<$t, FMA>(self)).0
             }
             #[inline(always)]
             fn sqrt(self) -> $t {
@@ -248,6 +249,9 @@ versions! {
     }
 }
 
+/// Rows that are worked on together, so that what is made of one is used while it is near.
+pub(super) const BAND: usize = 8;
+
 /// The extents of a tile.
 #[derive(Clone, Copy)]
 pub(super) struct Extent {
@@ -260,15 +264,22 @@ pub(super) struct Extent {
 }
 
 impl Extent {
+    /// Its rows, [`BAND`] at a time.
+    pub fn bands(self) -> impl Iterator<Item = Range<usize>> {
+        (0..self.rows)
+            .step_by(BAND)
+            .map(move |first| first..self.rows.min(first + BAND))
+    }
+
     /// The columns of row `i` that count.
     pub fn counted(&self, i: usize) -> Range<usize> {
         let first = if self.diagonal { i + 1 } else { 0 };
         first.min(self.cols)..self.cols
     }
 
-    /// The same, and what shares a register with them.
+    /// The same, and what shares a register with them; the same for all rows of a band.
     pub fn whole(&self, i: usize) -> Range<usize> {
-        let counted = self.counted(i);
+        let counted = self.counted(i / BAND * BAND);
         counted.start / LANES * LANES..counted.end.next_multiple_of(LANES)
     }
 }
@@ -281,21 +292,21 @@ pub(super) fn leave<T: Real>(extent: &Extent, i: usize, whole: &mut [T]) {
     whole[counted.end - start..].fill(T::ZERO);
 }
 
-/// Adds a row of whole registers to sums of columns, and gives its sum.
+/// Adds rows of whole registers to sums of columns, and gives their sums.
 #[inline(always)]
-fn row_sum<T: Real>(row: &[T], columns: &mut [f64]) -> f64 {
-    let mut lanes = [0.0; LANES];
-    for (row, columns) in row
-        .as_chunks::<LANES>()
-        .0
-        .iter()
-        .zip(columns.as_chunks_mut::<LANES>().0)
-    {
-        let wide = row.map(T::to_f64);
-        lanes.iter_mut().zip(&wide).for_each(|(lane, x)| *lane += x);
-        columns.iter_mut().zip(&wide).for_each(|(column, x)| *column += x);
+fn sums_of_rows<T: Real, const ROWS: usize>(rows: [&[T]; ROWS], columns: &mut [f64]) -> [f64; ROWS] {
+    let mut lanes = [[0.0; LANES]; ROWS];
+    let rows = rows.map(|row| row.as_chunks::<LANES>().0);
+    for (at, columns) in columns.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+        let mut all = *columns;
+        for (row, lanes) in rows.iter().zip(&mut lanes) {
+            let wide = row[at].map(T::to_f64);
+            lanes.iter_mut().zip(&wide).for_each(|(lane, x)| *lane += x);
+            all.iter_mut().zip(&wide).for_each(|(sum, x)| *sum += x);
+        }
+        *columns = all;
     }
-    total(&lanes)
+    lanes.each_ref().map(total)
 }
 
 /// The sum of sums that ran side by side, by halves: each addition would wait for the one before.
@@ -313,35 +324,74 @@ pub(super) fn total(lanes: &[f64; LANES]) -> f64 {
 }
 
 versions! {
-    /// A tile from inner products to similarities, with the norms of its rows and columns; those that do not count become
-    /// 0. Adds sums of its rows and columns to those in `sums`.
-    pub(super) fn tile_of_values[T: Real](
+    /// Rows of a tile (all of one band) from inner products to similarities, with the norms of its rows and columns; those
+    /// that do not count become 0. Adds sums of rows and columns to those in `sums`.
+    pub(super) fn values_of_band[T: Real](
         similarity: Similarity,
         factors: &[T],
         norms: (&[T], &[T]),
         extent: Extent,
+        band: Range<usize>,
         tile: &mut [T],
         sums: (&mut [f64], &mut [f64]),
     ) {
         let (row_sums, column_sums) = sums;
-        for (i, (line, sum)) in tile.chunks_exact_mut(extent.side).zip(row_sums).enumerate().take(extent.rows) {
-            let whole = extent.whole(i);
-            let row = &mut line[whole.clone()];
+        let whole = extent.whole(band.start);
+        for i in band.clone() {
+            let row = &mut tile[i * extent.side..][whole.clone()];
             similarities::<T, FMA>(similarity, factors, norms.0[i], &norms.1[whole.clone()], row);
             leave(&extent, i, row);
-            *sum += row_sum(row, &mut column_sums[whole]);
         }
+        add_band(extent, band.clone(), &tile[band.start * extent.side..], row_sums, column_sums);
+    }
+}
+
+/// Adds the sums of a band's rows, of which `rows` holds the first and the others, and of their columns.
+#[inline(always)]
+fn add_band<T: Real>(
+    extent: Extent,
+    band: Range<usize>,
+    rows: &[T],
+    row_sums: &mut [f64],
+    column_sums: &mut [f64],
+) {
+    const TOGETHER: usize = BAND / 2;
+    let whole = extent.whole(band.start);
+    let row = |i: usize| &rows[i * extent.side..][whole.clone()];
+    let (row_sums, columns) = (&mut row_sums[band], &mut column_sums[whole.clone()]);
+    let (fours, rest) = row_sums.as_chunks_mut::<TOGETHER>();
+    let single = fours.len() * TOGETHER;
+    for (i, all) in fours.iter_mut().enumerate() {
+        let sums: [f64; TOGETHER] = sums_of_rows(std::array::from_fn(|r| row(i * TOGETHER + r)), columns);
+        all.iter_mut().zip(sums).for_each(|(all, sum)| *all += sum);
+    }
+    for (i, all) in rest.iter_mut().enumerate() {
+        let [sum] = sums_of_rows([row(single + i)], columns);
+        *all += sum;
     }
 }
 
 versions! {
-    /// Adds the products of two tiles to sums that run side by side.
-    pub(super) fn multiply[T: Real](a: &[T], b: &[T], extent: Extent, sums: &mut [f64; LANES]) {
+    /// Adds the sums of a band's rows, of which `rows` holds the first and the others, and of their columns.
+    pub(super) fn tally_band[T: Real](
+        extent: Extent,
+        band: Range<usize>,
+        rows: &[T],
+        row_sums: &mut [f64],
+        column_sums: &mut [f64],
+    ) {
+        add_band(extent, band, rows, row_sums, column_sums);
+    }
+}
+
+versions! {
+    /// Adds the products of a band's rows of two tiles to sums that run side by side.
+    pub(super) fn multiply[T: Real](a: &[T], b: &[T], extent: Extent, band: Range<usize>, sums: &mut [f64; LANES]) {
         let mut lanes = *sums;
-        let lines = a.chunks_exact(extent.side).zip(b.chunks_exact(extent.side));
-        for (i, (a, b)) in lines.enumerate().take(extent.rows) {
-            let whole = extent.whole(i);
-            let (a, b) = (a[whole.clone()].as_chunks::<LANES>().0, b[whole].as_chunks::<LANES>().0);
+        let whole = extent.whole(band.start);
+        for i in band {
+            let line = i * extent.side + whole.start..i * extent.side + whole.end;
+            let (a, b) = (a[line.clone()].as_chunks::<LANES>().0, b[line].as_chunks::<LANES>().0);
             for (a, b) in a.iter().zip(b) {
                 for i in 0..LANES {
                     lanes[i] = a[i].to_f64().fma::<FMA>(b[i].to_f64(), lanes[i]);
@@ -355,6 +405,7 @@ versions! {
 versions! {
     /// Adds a row of whole registers to sums of columns, and gives its sum.
     pub(super) fn tally[T: Real](row: &[T], columns: &mut [f64]) -> f64 {
-        row_sum(row, columns)
+        let [sum] = sums_of_rows([row], columns);
+        sum
     }
 }

@@ -14,7 +14,7 @@ use super::rows::{LANES, Real, distances, factors};
 use super::shift::{COLUMNS, center, norm, subtract};
 use crate::cpu::element::{same, same_mut};
 use crate::cpu::exec::Args;
-use crate::cpu::gemm::{DEPTH, Matrix, Right, Source};
+use crate::cpu::gemm::{DEPTH, Matrix, Right, SIDE, Source};
 use crate::cpu::level::Level;
 use crate::cpu::pool::{Pool, SharedSlice};
 
@@ -67,7 +67,7 @@ enum Inner<'a, T> {
 pub(super) fn prepare<'a, T: Real>(
     geometry: &'a Geometry,
     args: &'a Args<'a>,
-    wanted: impl Fn(usize) -> bool,
+    wanted: impl Fn(usize) -> bool + Sync,
 ) -> Prepared<'a, T> {
     let g = geometry;
     let x = args.scratch::<T>(end(&g.x));
@@ -165,7 +165,6 @@ impl<T: Real> Finish<'_, T> {
     /// Nobody else is at the block.
     unsafe fn block(&self, block: usize) -> bool {
         let (g, level, d) = (self.g, self.level, self.g.widths[self.a]);
-        let similarity = g.products.similarities[self.a];
         let rows = g.block(block);
         // SAFETY: as the caller promises, these are the block's own.
         let (x, norms) = unsafe {
@@ -174,22 +173,31 @@ impl<T: Real> Finish<'_, T> {
                 self.norms.range(rows.clone()),
             )
         };
-        for (i, norm) in norms.iter_mut().enumerate() {
-            let row = &mut x[i * d..(i + 1) * d];
-            let from = (rows.start + i) * d;
-            subtract(level, &self.samples[from..from + d], self.center, row);
-            *norm = T::from_f64(self::norm(level, similarity, row));
+        if g.ways[self.a] == Way::Split {
+            // A panel's samples at a time, which stay near from one step to the next.
+            let len = inner::packed_len(g.side, d);
+            // SAFETY: as above.
+            let place = unsafe { self.split.range(2 * block * len..2 * (block + 1) * len) };
+            let (left, right) = place.split_at_mut(len);
+            let count = rows.len();
+            return (0..count).step_by(SIDE).fold(true, |fine, first| {
+                let piece = first..count.min(first + SIDE);
+                let (x, norms) = (&mut x[piece.start * d..piece.end * d], &mut norms[piece.clone()]);
+                self.move_rows(rows.start + first, x, norms);
+                let x = same::<T, f32>(x).expect("float32 alone is split");
+                fine && inner::pack(level, (x, count, d), piece, left, right)
+            });
         }
+        self.move_rows(rows.start, x, norms);
         let x = &*x;
-        match (g.ways[self.a], same::<T, f32>(x)) {
-            (Way::Direct, _) => {
+        match g.ways[self.a] {
+            Way::Direct => {
                 let padded = rows.len().next_multiple_of(LANES);
                 // SAFETY: as above.
                 let turned = unsafe { self.packed.range(rows.start * d..(rows.start + padded) * d) };
                 direct::turn(x, d, padded, turned);
-                true
             }
-            (Way::Packed, _) => {
+            Way::Packed => {
                 let tiles = T::tiles(level);
                 let padded = tiles.padded(rows.len());
                 // SAFETY: as above.
@@ -204,16 +212,21 @@ impl<T: Real> Finish<'_, T> {
                     let out = &mut panels[k0 * padded..ks.end * padded];
                     columns.pack(level, ks, 0..rows.len(), tiles.widths(), out);
                 }
-                true
             }
-            (Way::Split, Some(x)) => {
-                let len = inner::packed_len(g.side, d);
-                // SAFETY: as above.
-                let place = unsafe { self.split.range(2 * block * len..2 * (block + 1) * len) };
-                let (left, right) = place.split_at_mut(len);
-                inner::pack(level, (x, rows.len(), d), left, right)
-            }
-            _ => true,
+            _ => {}
+        }
+        true
+    }
+
+    /// Copies rows from `first` on, and computes their norms.
+    fn move_rows(&self, first: usize, x: &mut [T], norms: &mut [T]) {
+        let (level, d) = (self.level, self.g.widths[self.a]);
+        let similarity = self.g.products.similarities[self.a];
+        for (i, norm) in norms.iter_mut().enumerate() {
+            let row = &mut x[i * d..(i + 1) * d];
+            let from = (first + i) * d;
+            subtract(level, &self.samples[from..from + d], self.center, row);
+            *norm = T::from_f64(self::norm(level, similarity, row));
         }
     }
 }

@@ -4,7 +4,7 @@
 //! of threads.
 
 use super::geometry::Geometry;
-use super::rows::{Extent, LANES, Real, multiply, own_value, tile_of_values};
+use super::rows::{Extent, LANES, Real, multiply, own_value, values_of_band};
 use super::samples::Prepared;
 use crate::cpu::exec::{Args, scratch_bytes};
 use crate::cpu::level::Level;
@@ -119,7 +119,7 @@ pub(super) fn sums<'a, T: Real>(
 ) -> Sums<'a> {
     let (g, level) = (prepared.geometry, args.level());
     let sums = pass(g, pairs).run::<T>(args, space::<T>(g, level), |t, record, space| {
-        tile(level, prepared, t, pairs, &wanted, record, space);
+        tile(level, prepared, t, &wanted, record, space);
     });
     if !g.products.hollow {
         for a in (0..g.sets()).filter(|&a| wanted(a)) {
@@ -137,7 +137,6 @@ fn tile<T: Real>(
     level: Level,
     prepared: &Prepared<'_, T>,
     t: usize,
-    pairs: usize,
     wanted: &dyn Fn(usize) -> bool,
     record: &mut [f64],
     space: &mut [T],
@@ -155,21 +154,46 @@ fn tile<T: Real>(
         side,
         diagonal: row == column,
     };
+    let place = |a: usize| a * side * side..(a + 1) * side * side;
     for a in (0..sets).filter(|&a| wanted(a)) {
-        let (set, tile) = (
-            prepared.set(a),
-            &mut tiles[a * side * side..(a + 1) * side * side],
+        let set = prepared.set(a);
+        set.products(
+            level,
+            (rows.clone(), cols.clone()),
+            side,
+            &mut tiles[place(a)],
+            work,
         );
-        set.products(level, (rows.clone(), cols.clone()), side, tile, work);
-        let norms = (&set.norms[rows.clone()], &set.norms[cols.start..]);
-        let sums = sums[a * 2 * side..(a + 1) * 2 * side].split_at_mut(side);
-        tile_of_values(level, set.similarity, set.factors, norms, extent, tile, sums);
     }
-    if pairs > 0 {
-        let tile = |a: usize| &tiles[a * side * side..(a + 1) * side * side];
-        let all = (0..sets).flat_map(|a| (a..sets).map(move |b| (a, b)));
-        for ((a, b), lanes) in all.zip(lanes) {
-            multiply(level, tile(a), tile(b), extent, lanes);
+    for band in extent.bands() {
+        for a in (0..sets).filter(|&a| wanted(a)) {
+            let set = prepared.set(a);
+            let norms = (&set.norms[rows.clone()], &set.norms[cols.start..]);
+            let sums = sums[a * 2 * side..(a + 1) * 2 * side].split_at_mut(side);
+            let tile = &mut tiles[place(a)];
+            values_of_band(
+                level,
+                set.similarity,
+                set.factors,
+                norms,
+                extent,
+                band.clone(),
+                tile,
+                sums,
+            );
+        }
+        if !lanes.is_empty() {
+            let all = (0..sets).flat_map(|a| (a..sets).map(move |b| (a, b)));
+            for ((a, b), lanes) in all.zip(&mut *lanes) {
+                multiply(
+                    level,
+                    &tiles[place(a)],
+                    &tiles[place(b)],
+                    extent,
+                    band.clone(),
+                    lanes,
+                );
+            }
         }
     }
 }

@@ -9,6 +9,8 @@ pub(crate) trait Constants: Copy {
     const LN2: (f64, f64);
     /// Within these e^x is neither 0 nor infinite.
     const EXP: (f64, f64);
+    /// Above it e^x is a normal number.
+    const EXP_NORMAL: f64;
     /// (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2.
     const EXP_TAIL: &'static [f64];
     /// Below it e^x - 1 is -1.
@@ -25,6 +27,7 @@ impl Constants for f32 {
     const ROUNDER: f64 = 12_582_912.0;
     const LN2: (f64, f64) = (0.693_359_375, -2.121_944_400_546_905_7e-4);
     const EXP: (f64, f64) = (-104.5, 89.0);
+    const EXP_NORMAL: f64 = -87.0;
     const EXP_TAIL: &'static [f64] = &[
         1.989_110_345e-4,
         1.393_375_139e-3,
@@ -49,6 +52,7 @@ impl Constants for f64 {
     const ROUNDER: f64 = 6755399441055744.0;
     const LN2: (f64, f64) = (0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10);
     const EXP: (f64, f64) = (-746.0, 710.0);
+    const EXP_NORMAL: f64 = -708.0;
     const EXP_TAIL: &'static [f64] = &[
         2.091_468_954_254_955_5e-9,
         2.510_522_060_987_055_4e-8,

@@ -14,7 +14,7 @@ mod tests;
 
 pub(crate) use circle::{CIRCLE_LIMIT, sin_or_cos};
 pub(crate) use constants::Constants;
-pub(crate) use vector::{Lane, Vector};
+pub(crate) use vector::{Lane, Power, Vector};
 
 use constants::{ERF_CUT, ERF_FAR, ERF_NEAR, ERF_ONE};
 
@@ -26,15 +26,51 @@ fn polynomial<V: Vector>(x: V, coefficients: &[f64]) -> V {
         .fold(x.number(*first), |sum, &next| sum.fma(x, x.number(next)))
 }
 
+/// The whole number nearest to x / ln 2, as its sum with the rounder.
+#[inline(always)]
+fn exponent<V: Vector>(x: V) -> V {
+    x.fma(x.number(std::f64::consts::LOG2_E), x.number(V::Element::ROUNDER))
+}
+
+/// e^r - 1 for r = x - n ln 2.
+#[inline(always)]
+fn exp_of_rest<V: Vector>(x: V, n: V) -> V {
+    let (high, low) = V::Element::LN2;
+    let r = n.fma(x.number(-low), n.fma(x.number(-high), x));
+    let tail = polynomial(r, V::Element::EXP_TAIL);
+    (tail * r).fma(r, r)
+}
+
 /// x as n ln 2 + r, for x as exp and expm1 limit it (or NaN, then r is): n and e^r - 1.
 #[inline(always)]
 fn exp_parts<V: Vector>(x: V) -> (V, V) {
-    let rounder = x.number(V::Element::ROUNDER);
-    let (high, low) = V::Element::LN2;
-    let n = x.fma(x.number(std::f64::consts::LOG2_E), rounder) - rounder;
-    let r = n.fma(x.number(-low), n.fma(x.number(-high), x));
-    let tail = polynomial(r, V::Element::EXP_TAIL);
-    (n, (tail * r).fma(r, r))
+    let n = exponent(x) - x.number(V::Element::ROUNDER);
+    (n, exp_of_rest(x, n))
+}
+
+/// The same for x whose 2^n is a normal number: 2^n and e^r - 1.
+#[inline(always)]
+fn exp_factors<V: Power>(x: V) -> (V, V) {
+    let n = exponent(x);
+    (
+        n.power_of_sum(),
+        exp_of_rest(x, n - x.number(V::Element::ROUNDER)),
+    )
+}
+
+/// e^x for x that is not above 0; 0 where that would not be a normal number.
+#[inline(always)]
+pub(crate) fn exp_of_negative<V: Power>(x: V) -> V {
+    let lowest = x.number(V::Element::EXP_NORMAL);
+    let (power, p) = exp_factors(lowest.larger(x));
+    V::select(x.less(lowest), x.number(0.0), power.fma(p, power))
+}
+
+/// e^x - 1, exact near 0, for x that is not above 0.
+#[inline(always)]
+pub(crate) fn expm1_of_negative<V: Power>(x: V) -> V {
+    let (power, p) = exp_factors(x.number(V::Element::EXPM1_LOWEST).larger(x));
+    power.fma(p, power - x.number(1.0))
 }
 
 /// e^x.

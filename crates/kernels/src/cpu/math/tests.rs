@@ -74,6 +74,10 @@ macro_rules! check {
 
 #[test]
 fn functions_are_within_two_units_of_the_last_place() {
+    for interval in [(-87.0, 0.0), (-1.0, 0.0), (-1e-3, 0.0)] {
+        check!(exp_of_negative, interval, 1.5, f64::exp);
+        check!(expm1_of_negative, interval, 2.0, f64::exp_m1);
+    }
     for interval in [(-87.0, 88.7), (-1.0, 1.0), (-1e-3, 1e-3), (-103.9, -87.0)] {
         check!(exp, interval, 1.5, f64::exp);
         check!(expm1, interval, 2.0, f64::exp_m1);
@@ -133,6 +137,15 @@ macro_rules! special_values {
                 assert_eq!((f(-inf), f(inf), f($over)), (-1.0, inf, inf));
                 assert!(f(-0.0).is_sign_negative());
                 assert_eq!(f(<$t>::MIN_POSITIVE / 8.0), <$t>::MIN_POSITIVE / 8.0);
+            }
+            for f in both!(exp_of_negative on $t) {
+                assert_eq!((f(-inf), f(0.0), f($under)), (0.0, 1.0, 0.0));
+                assert!(f(nan).is_nan());
+            }
+            for f in both!(expm1_of_negative on $t) {
+                assert_eq!((f(-inf), f(0.0)), (-1.0, 0.0));
+                assert_eq!(f(-<$t>::MIN_POSITIVE), -<$t>::MIN_POSITIVE);
+                assert!(f(nan).is_nan());
             }
             for f in both!(log on $t) {
                 assert_eq!((f(0.0), f(-0.0), f(inf), f(1.0)), (-inf, -inf, inf, 0.0));

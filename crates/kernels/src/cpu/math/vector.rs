@@ -45,6 +45,12 @@ pub(crate) trait Vector:
     fn decompose(self) -> (Self, Self);
 }
 
+/// A vector whose bits are at hand.
+pub(crate) trait Power: Vector {
+    /// 2^n of n + [`ROUNDER`](Constants::ROUNDER), for n that is the exponent of a normal number.
+    fn power_of_sum(self) -> Self;
+}
+
 /// One element; the compiler makes vectors of it.
 #[derive(Clone, Copy)]
 pub(crate) struct Lane<T, const FMA: bool>(pub T);
@@ -84,6 +90,17 @@ macro_rules! lane {
             #[inline(always)]
             fn neg(self) -> Self {
                 Lane(-self.0)
+            }
+        }
+
+        impl<const FMA: bool> Power for Lane<$t, FMA> {
+            #[inline(always)]
+            fn power_of_sum(self) -> Self {
+                // What the rounder adds lies above what is kept.
+                let exponent = self.0.to_bits() << $mantissa;
+                Lane(<$t>::from_bits(
+                    exponent.wrapping_add((1.0 as $t).to_bits()),
+                ))
             }
         }
 
