@@ -189,7 +189,10 @@ impl<T: Real> Task<'_, T> {
             && let (Some(x), Some(part)) = (same::<T, f32>(x), same_mut::<T, f32>(self.part))
         {
             let (left, right) = self.split.split_at_mut(self.split.len() / 2);
-            if inner::pack(level, (x, m, width), 0..m, left, right) {
+            // SAFETY: there is room for all samples in this worker's work space.
+            let is_split =
+                unsafe { inner::pack(level, (x, m, width), 0..m, left.as_mut_ptr(), right.as_mut_ptr()) };
+            if is_split {
                 inner::of_packed(level, width, (left, m), (right, m), true, (part, g.stride()));
                 return;
             }

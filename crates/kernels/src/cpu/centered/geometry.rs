@@ -55,6 +55,8 @@ pub(super) struct Geometry {
     pub m: usize,
     /// Rows and columns of a tile: whole registers, and whole tiles of the matrix product.
     pub side: usize,
+    /// Samples are wanted again when their inner products are known.
+    pub keeps: bool,
     /// Numbers per sample, of each set.
     pub widths: Box<[usize]>,
     pub ways: Box<[Way]>,
@@ -113,6 +115,7 @@ impl Geometry {
         Geometry {
             m,
             side,
+            keeps: purpose == Purpose::Gradient,
             x: of_ways(&|way, d| match way {
                 Way::Columns if purpose != Purpose::Gradient => 0,
                 _ => m * d,
@@ -204,6 +207,16 @@ impl Geometry {
         work_len::<T>(level, self.widest(), self.side, self.side, false, true).next_multiple_of(LANES)
     }
 
+    /// Elements of a worker's place for a panel of samples that are not kept.
+    pub fn near(&self) -> usize {
+        let is_split = self.ways.contains(&Way::Split);
+        if is_split && !self.keeps {
+            SIDE * self.widest()
+        } else {
+            0
+        }
+    }
+
     /// Bytes of scratch of what [`prepare`](super::samples::prepare) makes.
     pub fn prepared_bytes<T: Real>(&self, level: Level, threads: usize) -> usize {
         let of_elements = [
@@ -213,10 +226,12 @@ impl Geometry {
             end(&self.grams),
             self.padded() * self.sets(),
             self.widest(),
+            self.near() * threads,
         ];
         let elements = of_elements.into_iter().map(scratch_bytes::<T>);
         elements.sum::<usize>()
             + scratch_bytes::<u32>(end(&self.split))
+            + scratch_bytes::<u8>(self.sets())
             + few::scratch::<T>(self, level, threads)
     }
 }

@@ -56,12 +56,15 @@ pub(super) fn packed_len(samples: usize, d: usize) -> usize {
 
 /// Packs some of `count` samples of `d` numbers for matrix instructions, as left operand and as right one. `x` holds those
 /// in `rows`, which begin at a multiple of [`SIDE`]. False if a number cannot be split.
-pub(super) fn pack(
+///
+/// # Safety
+/// At both places there must be room for all samples' operand, [`packed_len`], and nobody else may be at the part of these.
+pub(super) unsafe fn pack(
     level: Level,
     (x, count, d): (&[f32], usize, usize),
     rows: Range<usize>,
-    left: &mut [u32],
-    right: &mut [u32],
+    left: *mut u32,
+    right: *mut u32,
 ) -> bool {
     let samples = Matrix {
         data: x,
@@ -71,15 +74,13 @@ pub(super) fn pack(
     let these = 0..rows.len();
     (0..d).step_by(TERMS).all(|k0| {
         let terms = k0..d.min(k0 + TERMS);
-        let place = panels_len(count, k0) + panels_len(rows.start, terms.len());
-        let place = place..place + panels_len(rows.len(), terms.len());
-        pack_rows(
-            level,
-            samples,
-            these.clone(),
-            terms.clone(),
-            &mut left[place.clone()],
-        ) && pack_columns(level, samples.t(), terms, these.clone(), &mut right[place])
+        let start = panels_len(count, k0) + panels_len(rows.start, terms.len());
+        let len = panels_len(rows.len(), terms.len());
+        // SAFETY: as the caller promises.
+        let [left, right] =
+            [left, right].map(|place| unsafe { std::slice::from_raw_parts_mut(place.add(start), len) });
+        pack_rows(level, samples, these.clone(), terms.clone(), left)
+            && pack_columns(level, samples.t(), terms, these.clone(), right)
     })
 }
 

@@ -11,7 +11,7 @@ use super::few::{self, Places};
 use super::geometry::{Geometry, Way, end};
 use super::inner;
 use super::rows::{LANES, Real, distances, factors};
-use super::shift::{COLUMNS, center, norm, subtract};
+use super::shift::{COLUMNS, center, moved};
 use crate::cpu::element::{same, same_mut};
 use crate::cpu::exec::Args;
 use crate::cpu::gemm::{DEPTH, Matrix, Right, SIDE, Source};
@@ -27,8 +27,8 @@ pub(super) struct Prepared<'a, T> {
     x: &'a [T],
     packed: &'a [T],
     split: &'a [u32],
-    /// All numbers could be split.
-    is_split: bool,
+    /// Of each set, whether (1) all numbers could be split.
+    is_split: &'a [u8],
     factors: &'a [T],
     norms: &'a [T],
     grams: &'a [T],
@@ -77,6 +77,8 @@ pub(super) fn prepare<'a, T: Real>(
     let norms = args.scratch::<T>(g.padded() * g.sets());
     let grams = args.scratch::<T>(end(&g.grams));
     let center = args.scratch::<T>(g.widest());
+    let near = args.scratch::<T>(g.near() * args.pool().threads());
+    let is_split = args.scratch::<u8>(g.sets());
     norms.fill(T::ZERO);
     let places = Places {
         x: &mut *x,
@@ -84,7 +86,6 @@ pub(super) fn prepare<'a, T: Real>(
         grams: &mut *grams,
     };
     few::grams(args, g, &wanted, places);
-    let mut is_split = true;
     for a in (0..g.sets()).filter(|&a| wanted(a)) {
         let similarity = g.products.similarities[a];
         let parameters = g.products.parameters(a).map(|p| args.input::<T>(p)[0]);
@@ -98,7 +99,7 @@ pub(super) fn prepare<'a, T: Real>(
         }
         let (level, d, samples) = (args.level(), g.widths[a], args.input::<T>(a));
         let shared = SharedSlice::new(&mut center[..d]);
-        spread(args.pool(), samples.len(), d.div_ceil(COLUMNS), |strip| {
+        spread(args.pool(), samples.len(), d.div_ceil(COLUMNS), |_, strip| {
             let columns = strip * COLUMNS..d.min((strip + 1) * COLUMNS);
             // SAFETY: a task's own columns.
             let center = unsafe { shared.range(columns.clone()) };
@@ -111,18 +112,28 @@ pub(super) fn prepare<'a, T: Real>(
             samples,
             center: &center[..d],
             x: SharedSlice::new(&mut x[g.x[a]..g.x[a + 1]]),
+            near: SharedSlice::new(&mut *near),
             norms: SharedSlice::new(&mut norms[a * g.padded()..(a + 1) * g.padded()]),
             packed: SharedSlice::new(&mut packed[g.packed[a]..g.packed[a + 1]]),
             split: SharedSlice::new(&mut split[g.split[a]..g.split[a + 1]]),
         };
-        let fine = AtomicBool::new(true);
-        spread(args.pool(), samples.len(), g.blocks(), |block| {
-            // SAFETY: each block is finished once.
-            if !unsafe { finish.block(block) } {
-                fine.store(false, Ordering::Relaxed);
+        if g.ways[a] == Way::Split {
+            let fine = AtomicBool::new(true);
+            spread(args.pool(), samples.len(), g.m.div_ceil(SIDE), |worker, panel| {
+                // SAFETY: each panel is finished once.
+                if !unsafe { finish.panel(worker, panel) } {
+                    fine.store(false, Ordering::Relaxed);
+                }
+            });
+            is_split[a] = u8::from(fine.into_inner());
+            if is_split[a] != 0 || g.keeps {
+                continue;
             }
+        }
+        // SAFETY: each block is finished once.
+        spread(args.pool(), samples.len(), g.blocks(), |_, block| unsafe {
+            finish.block(block);
         });
-        is_split &= fine.into_inner();
     }
     Prepared {
         geometry,
@@ -136,16 +147,16 @@ pub(super) fn prepare<'a, T: Real>(
     }
 }
 
-/// Calls `task` for every number below `tasks`, on one thread if there are few `elements`.
-fn spread(pool: &Pool, elements: usize, tasks: usize, task: impl Fn(usize) + Sync) {
+/// Calls `task(worker, i)` for every i below `tasks`, on one thread if there are few `elements`.
+fn spread(pool: &Pool, elements: usize, tasks: usize, task: impl Fn(usize, usize) + Sync) {
     if elements <= FEW {
-        (0..tasks).for_each(task);
+        (0..tasks).for_each(|i| task(0, i));
     } else {
-        pool.run(tasks, |_, i| task(i));
+        pool.run(tasks, task);
     }
 }
 
-/// What is done with the blocks of a set.
+/// What is done with the blocks of a set, or with its panels.
 struct Finish<'a, T> {
     g: &'a Geometry,
     level: Level,
@@ -153,17 +164,49 @@ struct Finish<'a, T> {
     samples: &'a [T],
     center: &'a [T],
     x: SharedSlice<'a, T>,
+    /// A worker's place for the samples of a panel that are not kept.
+    near: SharedSlice<'a, T>,
     norms: SharedSlice<'a, T>,
     packed: SharedSlice<'a, T>,
     split: SharedSlice<'a, u32>,
 }
 
 impl<T: Real> Finish<'_, T> {
-    /// Copies a block, computes its norms and packs it. False if a number cannot be split.
+    /// Moves the samples of a panel, computes their norms, and packs them for matrix instructions while they are near. False
+    /// if a number cannot be split.
+    ///
+    /// # Safety
+    /// Nobody else is at the panel; the worker's number is its own.
+    unsafe fn panel(&self, worker: usize, panel: usize) -> bool {
+        let (g, level, d) = (self.g, self.level, self.g.widths[self.a]);
+        let block = g.block(panel * SIDE / g.side);
+        let rows = panel * SIDE..block.end.min((panel + 1) * SIDE);
+        let len = inner::packed_len(g.side, d);
+        let number = block.start / g.side;
+        // SAFETY: as the caller promises, these are the panel's and the worker's own; of a block's packed samples each panel
+        // writes its part.
+        let (x, norms, left, right) = unsafe {
+            let x = match g.keeps {
+                true => self.x.range(rows.start * d..rows.end * d),
+                false => self
+                    .near
+                    .range(worker * g.near()..worker * g.near() + rows.len() * d),
+            };
+            let start = self.split.as_mut_ptr().add(2 * number * len);
+            (x, self.norms.range(rows.clone()), start, start.add(len))
+        };
+        self.move_rows(rows.start, x, norms);
+        let x = same::<T, f32>(x).expect("float32 alone is split");
+        let place = rows.start - block.start..rows.end - block.start;
+        // SAFETY: as above.
+        unsafe { inner::pack(level, (x, block.len(), d), place, left, right) }
+    }
+
+    /// Copies a block, computes its norms, and brings it into the order that its inner products or distances are made from.
     ///
     /// # Safety
     /// Nobody else is at the block.
-    unsafe fn block(&self, block: usize) -> bool {
+    unsafe fn block(&self, block: usize) {
         let (g, level, d) = (self.g, self.level, self.g.widths[self.a]);
         let rows = g.block(block);
         // SAFETY: as the caller promises, these are the block's own.
@@ -173,21 +216,6 @@ impl<T: Real> Finish<'_, T> {
                 self.norms.range(rows.clone()),
             )
         };
-        if g.ways[self.a] == Way::Split {
-            // A panel's samples at a time, which stay near from one step to the next.
-            let len = inner::packed_len(g.side, d);
-            // SAFETY: as above.
-            let place = unsafe { self.split.range(2 * block * len..2 * (block + 1) * len) };
-            let (left, right) = place.split_at_mut(len);
-            let count = rows.len();
-            return (0..count).step_by(SIDE).fold(true, |fine, first| {
-                let piece = first..count.min(first + SIDE);
-                let (x, norms) = (&mut x[piece.start * d..piece.end * d], &mut norms[piece.clone()]);
-                self.move_rows(rows.start + first, x, norms);
-                let x = same::<T, f32>(x).expect("float32 alone is split");
-                fine && inner::pack(level, (x, count, d), piece, left, right)
-            });
-        }
         self.move_rows(rows.start, x, norms);
         let x = &*x;
         match g.ways[self.a] {
@@ -215,7 +243,6 @@ impl<T: Real> Finish<'_, T> {
             }
             _ => {}
         }
-        true
     }
 
     /// Copies rows from `first` on, and computes their norms.
@@ -223,10 +250,9 @@ impl<T: Real> Finish<'_, T> {
         let (level, d) = (self.level, self.g.widths[self.a]);
         let similarity = self.g.products.similarities[self.a];
         for (i, norm) in norms.iter_mut().enumerate() {
-            let row = &mut x[i * d..(i + 1) * d];
             let from = (first + i) * d;
-            subtract(level, &self.samples[from..from + d], self.center, row);
-            *norm = T::from_f64(self::norm(level, similarity, row));
+            let (from, to) = (&self.samples[from..from + d], &mut x[i * d..(i + 1) * d]);
+            *norm = T::from_f64(moved(level, similarity, from, self.center, to));
         }
     }
 }
@@ -247,7 +273,7 @@ impl<'a, T: Real> Prepared<'a, T> {
                 Way::Direct => Inner::Turned(&self.packed[g.packed[a]..g.packed[a + 1]]),
                 Way::Columns => Inner::Known(&self.grams[g.grams[a]..g.grams[a + 1]], g.stride()),
                 Way::Packed => Inner::Packed(&self.packed[g.packed[a]..g.packed[a + 1]]),
-                Way::Split if self.is_split => {
+                Way::Split if self.is_split[a] != 0 => {
                     let all = &self.split[g.split[a]..g.split[a + 1]];
                     Inner::Split(all, inner::packed_len(g.side, d))
                 }

@@ -29,14 +29,18 @@ pub(super) fn center<T: Real>(
     }
 }
 
+/// Samples whose mean is near enough: of more, some are left out.
+const ENOUGH: usize = 128;
+
 versions! {
     /// The center of at most [`COLUMNS`] columns. Any would do, but a near one leaves no large numbers.
     fn center_of_strip[T: Real](samples: &[T], d: usize, start: usize, center: &mut [T]) {
-        let share = T::from_f64(d as f64 / samples.len() as f64);
+        let step = (samples.len() / (d * ENOUGH)).max(1);
+        let share = T::from_f64(1.0 / (samples.len() / d).div_ceil(step) as f64);
         let n = center.len();
         let (mut first, mut sums) = ([T::ZERO; COLUMNS], [T::ZERO; COLUMNS]);
         first[..n].copy_from_slice(&samples[start..start + n]);
-        for row in samples.chunks_exact(d) {
+        for row in samples.chunks_exact(d).step_by(step) {
             if let Ok(row) = <&[T; COLUMNS]>::try_from(&row[start..start + n]) {
                 for ((sum, &x), &first) in sums.iter_mut().zip(row).zip(&first) {
                     *sum = share.fma::<FMA>(x - first, *sum);
@@ -63,27 +67,26 @@ versions! {
 }
 
 versions! {
-    /// Of part of a sample: the sum of squares; laplacian and equality: of the numbers.
-    pub(super) fn norm[T: Real](similarity: Similarity, row: &[T]) -> f64 {
-        let (whole, rest) = row.as_chunks::<LANES>();
+    /// The same; gives the sum of squares of what was written, or (laplacian and equality) the sum of the numbers.
+    pub(super) fn moved[T: Real](similarity: Similarity, row: &[T], center: &[T], to: &mut [T]) -> f64 {
+        let squares = !matches!(similarity, Similarity::Laplacian { .. } | Similarity::Equal);
+        let n = row.len();
+        let (row, center, to) = (&row[..n], &center[..n], &mut to[..n]);
+        let whole = n / LANES * LANES;
         let mut lanes = [0.0; LANES];
-        match similarity {
-            Similarity::Laplacian { .. } | Similarity::Equal => {
-                for row in whole {
-                    for i in 0..LANES {
-                        lanes[i] += row[i].to_f64();
-                    }
-                }
-                rest.iter().zip(&mut lanes).for_each(|(x, lane)| *lane += x.to_f64());
+        let mut add = |lane: usize, x: f64| {
+            lanes[lane] = if squares { x.fma::<FMA>(x, lanes[lane]) } else { lanes[lane] + x };
+        };
+        for start in (0..whole).step_by(LANES) {
+            for lane in 0..LANES {
+                let x = row[start + lane] - center[start + lane];
+                to[start + lane] = x;
+                add(lane, x.to_f64());
             }
-            _ => {
-                for row in whole {
-                    for i in 0..LANES {
-                        lanes[i] = row[i].to_f64().fma::<FMA>(row[i].to_f64(), lanes[i]);
-                    }
-                }
-                rest.iter().zip(&mut lanes).for_each(|(x, lane)| *lane += x.to_f64() * x.to_f64());
-            }
+        }
+        for i in whole..n {
+            to[i] = row[i] - center[i];
+            add(i - whole, to[i].to_f64());
         }
         total(&lanes)
     }
