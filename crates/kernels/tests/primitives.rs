@@ -628,8 +628,13 @@ fn random_numbers() {
 /// Products large enough for every way to compute them, of numbers that not every way can take.
 #[test]
 fn large_matmul_of_extreme_numbers() {
-    let (m, n, k) = (150, 130, 170);
     let mut dice = Dice::new(11);
+    for shape in [(150, 130, 170), (60, 270, 170), (270, 60, 170)] {
+        extreme_numbers(&mut dice, shape);
+    }
+}
+
+fn extreme_numbers(dice: &mut Dice, (m, n, k): (usize, usize, usize)) {
     let b = dice.tensor_of([k, n], DType::F32, |dice| dice.below(9) as f64 - 4.0);
     let with = |dice: &mut Dice, common: f64, at: usize, x: f64| {
         let mut i = 0;
@@ -650,7 +655,7 @@ fn large_matmul_of_extreme_numbers() {
         (1e-20, 0, 0.0),
         (2e30, 0, 0.0),
     ] {
-        let a = with(&mut dice, common, at, x);
+        let a = with(dice, common, at, x);
         // The terms of the extreme element's row are added to it in another order.
         let tolerance = Tolerance(1e-4 * common, 1e-6);
         check(Op::MatMul { ta: false, tb: false }, &[&a, &b], None, tolerance);

@@ -14,12 +14,15 @@ use hyperglow_core::reference::{Value, evaluate};
 use hyperglow_kernels::{CpuBackend, Level};
 use support::{Dice, Draft, Tolerance, buffers, check, near, run, value};
 
-/// (batch, m, n, k): direct ones with one task and with many, and ones for matrix instructions, long and broad.
+/// (batch, m, n, k): direct ones with one task and with many, and ones for matrix instructions, long and broad, of
+/// which two are computed in strips.
 const SMALL: &[(usize, usize, usize, usize)] = &[
     (1, 5, 7, 3),
     (1, 64, 130, 28),
     (1, 33, 250, 257),
     (1, 130, 40, 410),
+    (1, 50, 270, 1100),
+    (1, 261, 64, 140),
     (3, 40, 36, 50),
 ];
 

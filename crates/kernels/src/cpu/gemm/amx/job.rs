@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Split;
 use super::kernel::{PANEL, PANEL_STEP, STEP, Tiles};
-use super::pack::{Operand, Piece, packed_len};
+use super::pack::{Layout, Operand, Piece, packed_len};
 use super::parts::Largest;
 use super::region::Region;
 use crate::cpu::exec::Args;
@@ -31,6 +31,21 @@ pub(super) struct Out {
     pub transposed: bool,
 }
 
+impl Out {
+    /// The same from a row and a column on.
+    pub fn from(self, (row, col): (usize, usize)) -> Out {
+        let at = if self.transposed {
+            col * self.stride + row
+        } else {
+            row * self.stride + col
+        };
+        Out {
+            start: self.start.wrapping_add(at),
+            ..self
+        }
+    }
+}
+
 /// An operand, and its packed form if that is shared.
 #[derive(Clone, Copy)]
 pub(super) struct Side<'a> {
@@ -47,6 +62,7 @@ pub(super) struct Job<'a> {
     pub k: usize,
     pub depth: usize,
     stream_left: bool,
+    in_strips: bool,
     pub left: Side<'a>,
     pub right: Side<'a>,
 }
@@ -97,6 +113,7 @@ impl<'a> Job<'a> {
             k,
             depth,
             stream_left: split.stream_left,
+            in_strips: split.in_strips,
             left: side(left, extents.0, left_place, split.group(true)),
             right: side(right, extents.1, right_place, split.group(false)),
         })
@@ -127,6 +144,8 @@ impl<'a> Job<'a> {
                 largest: Largest::none(),
             };
             match (self.left.packed, self.right.packed) {
+                _ if self.in_strips && self.stream_left => region.strips::<true>(work),
+                _ if self.in_strips => region.strips::<false>(work),
                 (Some(left), Some(right)) => region.packed(left, right),
                 _ => region.on_the_way(self.stream_left, work),
             }
@@ -227,7 +246,7 @@ impl<'a> Chores<'a> {
         unsafe {
             let mut largest = Largest::none();
             let out = self.place.as_mut_ptr().add(at);
-            Piece::new(self.operand, lines, some).all(Some(steps), out, &mut largest);
+            Piece::new(self.operand, lines, some).all_as(Layout::panels(steps), out, &mut largest);
             largest.fine()
         }
     }

@@ -4,6 +4,8 @@
 
 use std::arch::asm;
 
+use super::pack::Layout;
+
 /// Rows or columns of results of a tile register.
 pub(super) const UNIT: usize = 16;
 /// Rows or columns of results of a panel: two registers.
@@ -18,6 +20,17 @@ pub(super) const REGISTER: usize = 256;
 pub(super) const SLICES: usize = 8;
 /// Pairs in a panel's step: for each of its two units the parts, the largest first.
 pub(super) const PANEL_STEP: usize = 2 * PARTS * REGISTER;
+
+/// The order of the units that a strip's unit is multiplied with, four in a step. Of each 4 KiB they leave one half free: there
+/// the places lie into which that unit is split. A load waits for a store before it at the same place of another
+/// 4 KiB, since only the lower bits of addresses are compared at first.
+pub(super) const STRIP: Layout = Layout {
+    part: 1024,
+    half: REGISTER,
+    panel: 3072,
+    step: STRIP_STEP,
+};
+pub(super) const STRIP_STEP: usize = 6144;
 
 /// The shapes of the tile registers, as `ldtilecfg` wants them.
 #[repr(C, align(64))]
@@ -50,24 +63,26 @@ impl Tiles {
         Tiles(())
     }
 
-    /// Begins a tile of 32 x 32 sums: with those at `from`, `stride` elements between rows, or with 0.
+    /// Begins the sums of four tile registers: with those at `from`, `stride` elements between rows, or with 0.
     ///
     /// # Safety
-    /// 32 x 32 elements must be readable at `from`.
+    /// 16 x 16 elements must be readable at each place.
     #[inline(always)]
-    pub unsafe fn begin(&self, from: Option<(*const f32, usize)>) {
-        // SAFETY: reads 32 rows of 128 bytes, or nothing.
+    pub unsafe fn begin(&self, from: Option<([*mut f32; 4], usize)>) {
+        // SAFETY: reads 16 rows of 64 bytes at each place, or nothing.
         unsafe {
             match from {
-                Some((from, stride)) => asm!(
-                    "tileloadd tmm0, [{from} + {stride}]",
-                    "tileloadd tmm1, [{from} + {stride} + 64]",
-                    "tileloadd tmm2, [{lower} + {stride}]",
-                    "tileloadd tmm3, [{lower} + {stride} + 64]",
-                    from = in(reg) from,
-                    lower = in(reg) from.wrapping_add(UNIT * stride),
+                Some(([a, b, c, d], stride)) => asm!(
+                    "tileloadd tmm0, [{a} + {stride}]",
+                    "tileloadd tmm1, [{b} + {stride}]",
+                    "tileloadd tmm2, [{c} + {stride}]",
+                    "tileloadd tmm3, [{d} + {stride}]",
+                    a = in(reg) a,
+                    b = in(reg) b,
+                    c = in(reg) c,
+                    d = in(reg) d,
                     stride = in(reg) stride * size_of::<f32>(),
-                    options(nostack),
+                    options(nostack, readonly),
                 ),
                 None => asm!(
                     "tilezero tmm0",
@@ -121,26 +136,103 @@ impl Tiles {
         }
     }
 
-    /// Writes the sums to `out`, with `stride` elements between rows.
+    /// Adds the products of a step of four units of one operand, in the order of [`STRIP`], and a unit of the other one,
+    /// which is the left one or the right one; as [`Tiles::step`]. `between` is told how many slices were before.
     ///
     /// # Safety
-    /// `out` must have room for 32 x 32.
+    /// The parts of the units must be readable: a step in the order of [`STRIP`].
     #[inline(always)]
-    pub unsafe fn store(&self, out: *mut f32, stride: usize) {
-        // SAFETY: writes 32 rows of 128 bytes.
+    pub unsafe fn strip<const LEFT: bool>(
+        &self,
+        units: *const u32,
+        unit: *const u32,
+        mut between: impl FnMut(usize),
+    ) {
+        // The product of a register with the unit's part in another one, added to a third.
+        macro_rules! add {
+            (left $sum:literal $part:literal) => {
+                concat!("tdpbf16ps tmm", $sum, ", tmm", $part, ", tmm7")
+            };
+            (right $sum:literal $part:literal) => {
+                concat!("tdpbf16ps tmm", $sum, ", tmm7, tmm", $part)
+            };
+        }
+        macro_rules! load {
+            ($at:literal) => {
+                concat!("tileloadd tmm7, [{units} + {line} + ", $at, "]")
+            };
+        }
+        macro_rules! slice {
+            ($number:literal: $($line:expr),*) => {
+                asm!(
+                    "/* {unit} {units} {line} */",
+                    $($line,)*
+                    unit = in(reg) unit,
+                    units = in(reg) units,
+                    line = in(reg) 64_usize,
+                    options(nostack, readonly),
+                );
+                between($number);
+            };
+        }
+        macro_rules! step {
+            ($side:ident) => {
+                slice!(0: "tileloadd tmm4, [{unit} + {line}]", load!(8192), add!($side 0 4), load!(9216), add!($side 1 4),
+                    load!(20480), add!($side 2 4));
+                slice!(1: load!(21504), add!($side 3 4), "tileloadd tmm5, [{unit} + {line} + 4096]", load!(4096),
+                    add!($side 0 5), add!($side 0 4));
+                slice!(2: load!(5120), add!($side 1 5), add!($side 1 4), load!(16384), add!($side 2 5));
+                slice!(3: add!($side 2 4), load!(17408), add!($side 3 5), add!($side 3 4));
+                slice!(4: "tileloadd tmm6, [{unit} + {line} + 8192]", load!(0), add!($side 0 6), add!($side 0 5),
+                    add!($side 0 4));
+                slice!(5: load!(1024), add!($side 1 6), add!($side 1 5), add!($side 1 4));
+                slice!(6: load!(12288), add!($side 2 6), add!($side 2 5), add!($side 2 4));
+                slice!(7: load!(13312), add!($side 3 6), add!($side 3 5), add!($side 3 4));
+            };
+        }
+        // SAFETY: reads the parts of the units, 1 KiB each.
+        unsafe {
+            if LEFT {
+                step!(left);
+            } else {
+                step!(right);
+            }
+        }
+    }
+
+    /// Writes the sums to four places, with `stride` elements between rows.
+    ///
+    /// # Safety
+    /// Each place must have room for 16 x 16.
+    #[inline(always)]
+    pub unsafe fn store(&self, [a, b, c, d]: [*mut f32; 4], stride: usize) {
+        // SAFETY: writes 16 rows of 64 bytes at each place.
         unsafe {
             asm!(
-                "tilestored [{out} + {stride}], tmm0",
-                "tilestored [{out} + {stride} + 64], tmm1",
-                "tilestored [{lower} + {stride}], tmm2",
-                "tilestored [{lower} + {stride} + 64], tmm3",
-                out = in(reg) out,
-                lower = in(reg) out.wrapping_add(UNIT * stride),
+                "tilestored [{a} + {stride}], tmm0",
+                "tilestored [{b} + {stride}], tmm1",
+                "tilestored [{c} + {stride}], tmm2",
+                "tilestored [{d} + {stride}], tmm3",
+                a = in(reg) a,
+                b = in(reg) b,
+                c = in(reg) c,
+                d = in(reg) d,
                 stride = in(reg) stride * size_of::<f32>(),
                 options(nostack),
             );
         }
     }
+}
+
+/// The places of a tile's four registers of sums: two by two.
+pub(super) fn square(out: *mut f32, stride: usize) -> [*mut f32; 4] {
+    [0, UNIT, UNIT * stride, UNIT * stride + UNIT].map(|at| out.wrapping_add(at))
+}
+
+/// The same of a strip: side by side if its unit is one of the left operand, else one below the other.
+pub(super) fn strip<const LEFT: bool>(out: *mut f32, stride: usize) -> [*mut f32; 4] {
+    let apart = if LEFT { UNIT } else { UNIT * stride };
+    [0, 1, 2, 3].map(|unit| out.wrapping_add(unit * apart))
 }
 
 impl Drop for Tiles {

@@ -13,13 +13,15 @@ mod pack;
 mod panels;
 mod parts;
 mod region;
+mod strips;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::job::{Job, Out};
-use self::kernel::{PANEL, STEP};
+use self::kernel::{PANEL, STEP, UNIT};
 use self::pack::packed_len;
+use self::strips::{SHORT, strips_len};
 use super::region::Warm;
 use super::result::{Geometry, Then, hand_on};
 use crate::cpu::exec::{Args, scratch_bytes};
@@ -34,6 +36,10 @@ const TASK: (usize, usize, usize) = (512, 512, 384);
 const NARROW: (usize, usize, usize) = (512, 128, 1024);
 /// The same where there are no more rows than this: then the right operand is packed on the way, long rows at a time.
 const FLAT: (usize, usize, usize) = (128, 256, 256);
+/// Terms of a block of a product in strips, and lines of the long side from which on it is computed so.
+const STRIPS: (usize, usize) = (1024, 256);
+/// Lines of such a task at least, if there are more tasks than threads: each splits the short side for itself.
+const STRIP_LINES: usize = 1024;
 /// Tasks per thread, so that one that was held up does not hold up the rest.
 const TASKS: usize = 4;
 /// Elements of an operand that is packed once for all tasks.
@@ -66,6 +72,8 @@ pub(super) struct Split {
     share_right: bool,
     /// Of the operands that are not shared, the left one is packed piece by piece; a right one then block by block.
     stream_left: bool,
+    /// Computed in strips: only the streamed side is divided, and each task packs the other one.
+    in_strips: bool,
 }
 
 impl Split {
@@ -94,7 +102,11 @@ impl Split {
             share_left: false,
             share_right: false,
             stream_left: true,
+            in_strips: false,
         };
+        if (PANEL + 1..=SHORT).contains(&rows.min(cols)) && rows.max(cols) >= STRIPS.1 {
+            return Some(split.strips(threads));
+        }
         if let Some(alone) = split.alone(threads) {
             return Some(alone);
         }
@@ -116,6 +128,22 @@ impl Split {
             *side = (*side / 2).next_multiple_of(PANEL);
         }
         Some(split.divided(task))
+    }
+
+    /// The same product in strips.
+    fn strips(self, threads: usize) -> Split {
+        let (rows, cols) = self.extents();
+        let long = rows.max(cols);
+        let most = if threads > 1 { TASKS } else { 1 };
+        let tasks = threads * (long / (threads * STRIP_LINES)).clamp(1, most);
+        let part = long.div_ceil(tasks).next_multiple_of(UNIT);
+        Split {
+            task: if rows >= cols { (part, cols) } else { (rows, part) },
+            depth: STRIPS.0,
+            stream_left: rows >= cols,
+            in_strips: true,
+            ..self
+        }
     }
 
     /// The same product with a task for each thread, which packs for itself all that it needs: to fetch what another
@@ -152,6 +180,7 @@ impl Split {
             share_left: true,
             share_right: true,
             task: TILE,
+            in_strips: false,
             ..self
         };
         let (m, n, k) = (self.shape.m, self.shape.n, self.shape.k);
@@ -181,6 +210,9 @@ impl Split {
     /// Words of scratch: packed left operand, packed right one, work of one thread.
     fn scratch(&self) -> (usize, usize, usize) {
         let ((rows, cols), k) = (self.extents(), self.shape.k);
+        if self.in_strips {
+            return (0, 0, strips_len(k.min(self.depth)));
+        }
         let shared = |share: bool, lines: usize| if share { packed_len(lines, k) } else { 0 };
         let depth = k.min(self.depth);
         // One that is packed on the way has places for two pieces, the other one for a block.

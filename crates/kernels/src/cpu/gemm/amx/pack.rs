@@ -4,7 +4,7 @@ use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 use std::ops::Range;
 
 use super::kernel::{PANEL, PANEL_STEP, PARTS, REGISTER, SLICES, STEP, UNIT};
-use super::parts::{Largest, copy, slice_of_rows, slice_of_turned, some_rows, turned};
+use super::parts::{Largest, Place, copy, slice_of_rows, slice_of_turned, some_rows, turned};
 
 /// An operand. Its lines are rows of the left one and columns of the right one.
 #[derive(Clone, Copy)]
@@ -28,20 +28,49 @@ pub(super) struct Piece<'a> {
     steps: usize,
 }
 
-/// A unit of a piece: where it is read and written.
+/// A unit: where it is read and written.
 #[derive(Clone, Copy)]
-struct Unit {
+pub(super) struct Unit {
     x: *const f32,
     /// Elements between rows, and between the rows of both registers of a pair.
     strides: (usize, usize),
     /// What lies side by side is what a register's row holds, or it has to be turned.
     turned: bool,
-    out: *mut u32,
+    out: Place,
     /// Lines and terms, if some are missing.
     some: Option<(usize, usize)>,
     right: bool,
-    /// Where a later unit is read, for which memory is asked meanwhile.
-    ahead: *const f32,
+    /// Where a later unit is read, if memory is to be asked for it meanwhile.
+    ahead: Option<*const f32>,
+}
+
+/// The order of packed units: words between parts, halves of a panel, panels, and steps.
+#[derive(Clone, Copy)]
+pub(super) struct Layout {
+    pub part: usize,
+    pub half: usize,
+    pub panel: usize,
+    pub step: usize,
+}
+
+impl Layout {
+    /// Panel after panel, each of so many steps.
+    pub fn panels(steps: usize) -> Layout {
+        Layout {
+            part: REGISTER,
+            half: PARTS * REGISTER,
+            panel: steps * PANEL_STEP,
+            step: PANEL_STEP,
+        }
+    }
+
+    /// The place of a unit.
+    fn place(&self, (panel, step, half): (usize, usize, usize), out: *mut u32) -> Place {
+        Place {
+            start: out.wrapping_add(panel * self.panel + step * self.step + half * self.half),
+            part: self.part,
+        }
+    }
 }
 
 /// A piece that is packed slice by slice.
@@ -62,13 +91,55 @@ pub(super) fn packed_len(lines: usize, terms: usize) -> usize {
     lines.div_ceil(PANEL) * terms.div_ceil(STEP) * PANEL_STEP
 }
 
-impl<'a> Piece<'a> {
-    pub fn new(operand: Operand<'a>, lines: Range<usize>, terms: Range<usize>) -> Piece<'a> {
+impl Operand<'_> {
+    /// Panics unless the operand has these lines and terms.
+    pub fn check(&self, lines: &Range<usize>, terms: &Range<usize>) {
         assert!(
             lines.is_empty()
                 || terms.is_empty()
-                || (lines.end - 1) * operand.line + (terms.end - 1) * operand.term < operand.data.len()
+                || (lines.end - 1) * self.line + (terms.end - 1) * self.term < self.data.len()
         );
+    }
+
+    /// Where an element is.
+    pub fn at(&self, line: usize, term: usize) -> *const f32 {
+        self.data
+            .as_ptr()
+            .wrapping_add(line * self.line + term * self.term)
+    }
+
+    /// The unit that begins at a line and a term, as far as `ends` of them.
+    pub fn unit(
+        &self,
+        (line, term): (usize, usize),
+        ends: (usize, usize),
+        out: Place,
+        ahead: Option<*const f32>,
+    ) -> Unit {
+        let count = (UNIT.min(ends.0.saturating_sub(line)), STEP.min(ends.1 - term));
+        let turned = if self.right {
+            self.line != 1
+        } else {
+            self.term != 1
+        };
+        Unit {
+            x: self.at(line, term),
+            strides: match (self.right, turned) {
+                (true, false) | (false, true) => (self.term, UNIT * self.term),
+                (false, false) | (true, true) => (self.line, UNIT),
+            },
+            turned,
+            out,
+            some: (count != (UNIT, STEP)).then_some(count),
+            right: self.right,
+            ahead,
+        }
+    }
+}
+
+impl<'a> Piece<'a> {
+    pub fn new(operand: Operand<'a>, lines: Range<usize>, terms: Range<usize>) -> Piece<'a> {
+        operand.check(&lines, &terms);
         let (panels, steps) = (lines.len().div_ceil(PANEL), terms.len().div_ceil(STEP));
         Piece {
             operand,
@@ -84,16 +155,25 @@ impl<'a> Piece<'a> {
         2 * self.panels * self.steps
     }
 
-    /// Packs all units; `apart` steps lie between two panels of `out`, if not the steps of the piece.
+    /// Packs all units, one panel of the piece after the other.
+    ///
+    /// # Safety
+    /// As for [`Piece::all_as`].
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub unsafe fn all(&self, out: *mut u32, largest: &mut Largest) {
+        // SAFETY: as the caller promises.
+        unsafe { self.all_as(Layout::panels(self.steps), out, largest) };
+    }
+
+    /// Packs all units in this order.
     ///
     /// # Safety
     /// AVX-512; and `out` must have room, which nobody else uses.
     #[target_feature(enable = "avx512f,avx512bw")]
-    pub unsafe fn all(&self, apart: Option<usize>, out: *mut u32, largest: &mut Largest) {
-        let apart = apart.unwrap_or(self.steps);
+    pub unsafe fn all_as(&self, layout: Layout, out: *mut u32, largest: &mut Largest) {
         for number in 0..self.units() {
             // SAFETY: as the caller promises.
-            unsafe { self.unit(number, apart, out, None).pack(largest) };
+            unsafe { self.unit(number, layout, out, None).pack(largest) };
         }
     }
 
@@ -107,42 +187,28 @@ impl<'a> Piece<'a> {
         }
     }
 
-    /// A unit's first element, and its lines and terms.
-    fn extent(&self, (panel, step, half): (usize, usize, usize)) -> (*const f32, (usize, usize)) {
-        let x = &self.operand;
+    /// A unit's first line and term.
+    fn start(&self, (panel, step, half): (usize, usize, usize)) -> (usize, usize) {
         let line = self.lines.start + panel * PANEL + half * UNIT;
-        let term = self.terms.start + step * STEP;
-        let start = x.data.as_ptr().wrapping_add(line * x.line + term * x.term);
-        let lines = UNIT.min(self.lines.end.saturating_sub(line));
-        (start, (lines, STEP.min(self.terms.end - term)))
+        (line, self.terms.start + step * STEP)
     }
 
     /// A unit; `next` is the piece after this one.
-    fn unit(&self, number: usize, apart: usize, out: *mut u32, next: Option<&Piece<'_>>) -> Unit {
-        let start = |piece: &Piece<'_>, number: usize| piece.extent(piece.place(number)).0;
+    fn unit(&self, number: usize, layout: Layout, out: *mut u32, next: Option<&Piece<'_>>) -> Unit {
+        let address = |piece: &Piece<'_>, number: usize| {
+            let (line, term) = piece.start(piece.place(number));
+            piece.operand.at(line, term)
+        };
         let ahead = number + AHEAD;
+        let ahead = match next {
+            _ if ahead < self.units() => Some(address(self, ahead)),
+            Some(next) if ahead - self.units() < next.units() => Some(address(next, ahead - self.units())),
+            _ => None,
+        };
         let place = self.place(number);
-        let (x, count) = self.extent(place);
-        let Operand {
-            line, term, right, ..
-        } = self.operand;
-        let turned = if right { line != 1 } else { term != 1 };
-        Unit {
-            x,
-            strides: match (right, turned) {
-                (true, false) | (false, true) => (term, UNIT * term),
-                (false, false) | (true, true) => (line, UNIT),
-            },
-            turned,
-            out: out.wrapping_add((place.0 * apart + place.1) * PANEL_STEP + place.2 * PARTS * REGISTER),
-            some: (count != (UNIT, STEP)).then_some(count),
-            right,
-            ahead: match next {
-                _ if ahead < self.units() => start(self, ahead),
-                Some(next) if ahead - self.units() < next.units() => start(next, ahead - self.units()),
-                _ => x,
-            },
-        }
+        let ends = (self.lines.end, self.terms.end);
+        self.operand
+            .unit(self.start(place), ends, layout.place(place, out), ahead)
     }
 }
 
@@ -151,7 +217,7 @@ impl Unit {
     /// As for [`Piece::all`]: the unit's place has room.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
-    unsafe fn pack(&self, largest: &mut Largest) {
+    pub unsafe fn pack(&self, largest: &mut Largest) {
         for slice in 0..SLICES {
             // SAFETY: as the caller promises.
             unsafe { self.slice(slice, largest) };
@@ -164,7 +230,7 @@ impl Unit {
     /// As for [`Unit::pack`].
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
-    unsafe fn slice(&self, slice: usize, largest: &mut Largest) {
+    pub unsafe fn slice(&self, slice: usize, largest: &mut Largest) {
         // SAFETY: as the caller promises; lines and terms of the unit lie in the operand.
         unsafe {
             match self.some {
@@ -185,8 +251,9 @@ impl Unit {
     /// Asks memory for a part of the unit ahead. All at once would take all the places for waiting that there are.
     #[inline(always)]
     fn ask(&self, slice: usize) {
+        let Some(ahead) = self.ahead else { return };
         for row in 2 * slice..2 * slice + 2 {
-            let row = self.ahead.wrapping_add(row * self.strides.0);
+            let row = ahead.wrapping_add(row * self.strides.0);
             for at in [row, row.wrapping_add(self.strides.1)] {
                 // SAFETY: a hint; every x86-64 has it.
                 unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) };
@@ -223,7 +290,7 @@ impl<'a> Packing<'a> {
     /// `next` is the piece whose memory is asked for towards the end of this one.
     pub fn new(piece: Piece<'a>, next: Option<Piece<'a>>, out: *mut u32) -> Packing<'a> {
         Packing {
-            unit: piece.unit(0, piece.steps, out, next.as_ref()),
+            unit: piece.unit(0, Layout::panels(piece.steps), out, next.as_ref()),
             piece,
             next,
             out,
@@ -258,7 +325,8 @@ impl<'a> Packing<'a> {
         (self.slice, self.number) = (0, self.number + 1);
         if self.number < self.piece.units() {
             let next = self.next.as_ref();
-            self.unit = self.piece.unit(self.number, self.piece.steps, self.out, next);
+            let layout = Layout::panels(self.piece.steps);
+            self.unit = self.piece.unit(self.number, layout, self.out, next);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::kernel::{PANEL, PANEL_STEP, Tiles};
+use super::kernel::{PANEL, PANEL_STEP, Tiles, square};
 use super::pack::{Operand, Piece, packed_len};
 use super::parts::Largest;
 use crate::cpu::gemm::pack::Matrix;
@@ -55,7 +55,7 @@ fn packed(level: Level, x: Operand<'_>, lines: Range<usize>, terms: Range<usize>
     // SAFETY: a level with matrix instructions has AVX-512; there is room.
     unsafe {
         let mut largest = Largest::none();
-        Piece::new(x, lines, terms).all(None, out.as_mut_ptr(), &mut largest);
+        Piece::new(x, lines, terms).all(out.as_mut_ptr(), &mut largest);
         largest.fine()
     }
 }
@@ -79,11 +79,12 @@ impl Multiplier {
         assert!(left.len() == right.len() && left.len().is_multiple_of(PANEL_STEP));
         // SAFETY: the panels hold whole steps; there is room, as the caller promises.
         unsafe {
-            self.0.begin(add.then_some((out.cast_const(), stride)));
+            let places = square(out, stride);
+            self.0.begin(add.then_some((places, stride)));
             for (left, right) in left.chunks_exact(PANEL_STEP).zip(right.chunks_exact(PANEL_STEP)) {
                 self.0.step(left.as_ptr(), right.as_ptr(), || ());
             }
-            self.0.store(out, stride);
+            self.0.store(places, stride);
         }
     }
 }

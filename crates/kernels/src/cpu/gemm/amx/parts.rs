@@ -6,7 +6,7 @@
 
 use std::arch::x86_64::*;
 
-use super::kernel::{PARTS, REGISTER, SLICES, STEP, UNIT};
+use super::kernel::{PARTS, SLICES, STEP, UNIT};
 
 /// The largest magnitudes of the first parts of what was packed: whether all could be split.
 #[derive(Clone, Copy)]
@@ -16,6 +16,23 @@ pub(super) struct Largest(__m512i);
 /// the sums of parts would then be something else than the sum. What is not a number either is seen or stays so in its
 /// other parts.
 const LARGE: u16 = 0x5e80;
+
+/// Where a unit goes: its first part, and words from there to the next one.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub start: *mut u32,
+    pub part: usize,
+}
+
+impl Place {
+    /// The place that begins at row `row` of this one.
+    fn row(self, row: usize) -> Place {
+        Place {
+            start: self.start.wrapping_add(row * UNIT),
+            ..self
+        }
+    }
+}
 
 impl Largest {
     /// # Safety
@@ -48,7 +65,7 @@ pub(super) unsafe fn slice_of_rows(
     slice: usize,
     x: *const f32,
     (down, apart): (usize, usize),
-    out: *mut u32,
+    out: Place,
     largest: &mut Largest,
 ) {
     for row in 2 * slice..2 * slice + 2 {
@@ -56,7 +73,7 @@ pub(super) unsafe fn slice_of_rows(
         unsafe {
             let from = x.add(row * down);
             let pair = (_mm512_loadu_ps(from), _mm512_loadu_ps(from.add(apart)));
-            emit(out.add(row * UNIT), pair, largest);
+            emit(out.row(row), pair, largest);
         }
     }
 }
@@ -71,7 +88,7 @@ pub(super) unsafe fn some_rows(
     x: *const f32,
     (down, apart): (usize, usize),
     (low, high): ((usize, usize), (usize, usize)),
-    out: *mut u32,
+    out: Place,
     largest: &mut Largest,
 ) {
     let load = |i: usize, (count, width): (usize, usize), from: *const f32| {
@@ -84,7 +101,7 @@ pub(super) unsafe fn some_rows(
         unsafe {
             let from = x.wrapping_add(row * down);
             let pair = (load(row, low, from), load(row, high, from.wrapping_add(apart)));
-            emit(out.add(row * UNIT), pair, largest);
+            emit(out.row(row), pair, largest);
         }
     }
 }
@@ -128,7 +145,7 @@ pub(super) unsafe fn copy<const R: usize, const W: usize>(
 /// # Safety
 /// As for [`slice_of_rows`]; the blocks must be readable.
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(super) unsafe fn turned(x: *const f32, strides: (usize, usize), out: *mut u32, largest: &mut Largest) {
+pub(super) unsafe fn turned(x: *const f32, strides: (usize, usize), out: Place, largest: &mut Largest) {
     for slice in 0..SLICES {
         // SAFETY: as the caller promises.
         unsafe { slice_of_turned(slice, x, strides, out, largest) };
@@ -145,7 +162,7 @@ pub(super) unsafe fn slice_of_turned(
     slice: usize,
     x: *const f32,
     (down, apart): (usize, usize),
-    out: *mut u32,
+    out: Place,
     largest: &mut Largest,
 ) {
     if !slice.is_multiple_of(2) {
@@ -157,7 +174,7 @@ pub(super) unsafe fn slice_of_turned(
         let low = four_columns(x.add(first), down);
         let high = four_columns(x.add(apart + first), down);
         for i in 0..4 {
-            emit(out.add((first + i) * UNIT), (low[i], high[i]), largest);
+            emit(out.row(first + i), (low[i], high[i]), largest);
         }
     }
 }
@@ -196,7 +213,7 @@ unsafe fn four_columns(x: *const f32, down: usize) -> [__m512; 4] {
 /// As for [`slice_of_rows`].
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn emit(out: *mut u32, (first, second): (__m512, __m512), largest: &mut Largest) {
+unsafe fn emit(out: Place, (first, second): (__m512, __m512), largest: &mut Largest) {
     let (first, second) = (split(first), split(second));
     // The upper half of each word where its lower half is.
     let down = _mm512_set4_epi32(0x0f0e, 0x0b0a, 0x0706, 0x0302);
@@ -207,7 +224,7 @@ unsafe fn emit(out: *mut u32, (first, second): (__m512, __m512), largest: &mut L
             largest.0 = _mm512_max_epu16(largest.0, magnitudes);
         }
         // SAFETY: as the caller promises.
-        unsafe { _mm512_storeu_si512(out.add(part * REGISTER).cast(), pair) };
+        unsafe { _mm512_storeu_si512(out.start.add(part * out.part).cast(), pair) };
     }
 }
 

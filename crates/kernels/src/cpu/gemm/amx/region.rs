@@ -4,10 +4,11 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::job::{Job, Out};
-use super::kernel::{PANEL, PANEL_STEP, SLICES, Tiles};
+use super::kernel::{PANEL, PANEL_STEP, SLICES, Tiles, UNIT, square};
 use super::pack::{Packing, Piece, packed_len};
 use super::parts::Largest;
 use crate::cpu::gemm::region::Warm;
+use crate::cpu::level::Level;
 use crate::cpu::transpose::transpose_raw;
 
 /// A task at work.
@@ -121,13 +122,13 @@ impl Region<'_> {
         // SAFETY: the places have room for a piece each, and the block's place for one.
         unsafe {
             if let Some(first) = piece(0) {
-                first.all(None, places[0], &mut self.largest);
+                first.all(places[0], &mut self.largest);
             }
             for number in 0..pieces {
                 let (some, terms) = part(number);
                 if number % groups == 0 && other.packed.is_none() {
                     let block = Piece::new(other.operand, other_lines.clone(), terms.clone());
-                    block.all(None, block_place.as_mut_ptr(), &mut self.largest);
+                    block.all(block_place.as_mut_ptr(), &mut self.largest);
                 }
                 let others = match other.packed {
                     Some(all) => other.panels(all, other_lines.start, &terms),
@@ -174,77 +175,93 @@ impl Region<'_> {
         if !add {
             self.warm.ask(size_of::<f32>(), r..r + valid.0, c..c + valid.1);
         }
-        let Out {
-            start,
-            stride,
-            transposed,
-        } = self.out;
-        let (i, j) = (r - self.rows.start, c - self.cols.start);
-        // SAFETY: as the caller promises; `sums` and `turned` have room for a whole tile.
+        let out = self.out.from((r - self.rows.start, c - self.cols.start));
+        // SAFETY: as the caller promises; `sums` has room for a whole tile.
         unsafe {
-            let out = Out {
-                start: start.add(if transposed {
-                    j * stride + i
-                } else {
-                    i * stride + j
-                }),
-                ..self.out
-            };
-            if valid == (PANEL, PANEL) && !transposed {
-                let from = add.then_some((out.start.cast_const(), stride));
-                self.product(panels, from, out.start, stride, chore);
+            if valid == (PANEL, PANEL) && !out.transposed {
+                let places = (square(out.start, out.stride), out.stride);
+                self.product(panels, add, places, chore);
                 return;
             }
             let mut sums = MaybeUninit::<Sums>::uninit();
-            self.product(panels, None, sums.as_mut_ptr().cast(), PANEL, chore);
-            if !transposed {
-                merge(sums.assume_init_ref(), valid, out, add);
-                return;
-            }
-            let mut turned = MaybeUninit::<Sums>::uninit();
-            let (from, to) = (sums.as_ptr().cast::<f32>(), turned.as_mut_ptr().cast());
-            transpose_raw(self.job.level, from, (1, PANEL), (PANEL, PANEL), to, PANEL);
-            merge(turned.assume_init_ref(), (valid.1, valid.0), out, add);
+            let places = (square(sums.as_mut_ptr().cast(), PANEL), PANEL);
+            self.product(panels, false, places, chore);
+            sums.assume_init_ref()
+                .merge(self.job.level, (PANEL, PANEL), valid, out, add);
         }
     }
 
-    /// Writes to `out` the sums at `from`, or 0, and the products of two panels.
+    /// Writes the products of two panels to the places of four registers, or adds them to what is there.
     ///
     /// # Safety
-    /// As for [`Region::tile`]; 32 x 32 elements at `from` and `out`.
+    /// As for [`Region::tile`]; there must be room.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
     unsafe fn product(
         &mut self,
         (left, right): (&[u32], &[u32]),
-        from: Option<(*const f32, usize)>,
-        out: *mut f32,
-        stride: usize,
+        add: bool,
+        (places, stride): ([*mut f32; 4], usize),
         chore: &mut Chore<'_>,
     ) {
         // SAFETY: as the caller promises.
         unsafe {
-            self.tiles.begin(from);
+            self.tiles.begin(add.then_some((places, stride)));
             let mut largest = self.largest;
             for (left, right) in left.chunks_exact(PANEL_STEP).zip(right.chunks_exact(PANEL_STEP)) {
                 let step = || chore.advance(&mut largest);
                 self.tiles.step(left.as_ptr(), right.as_ptr(), step);
             }
             self.largest = largest;
-            self.tiles.store(out, stride);
+            self.tiles.store(places, stride);
         }
     }
 }
 
-/// A tile on its way.
+/// The sums of four registers on their way: a tile, or a strip.
 #[repr(C, align(64))]
-struct Sums([f32; PANEL * PANEL]);
+pub(super) struct Sums([f32; 4 * UNIT * UNIT]);
+
+impl Sums {
+    /// Writes to `out` what is valid of the sums, which are so many rows and columns, or adds it to what is there.
+    ///
+    /// # Safety
+    /// AVX-512; `out` must have room, and be used by nobody else.
+    #[target_feature(enable = "avx512f")]
+    pub unsafe fn merge(
+        &self,
+        level: Level,
+        (height, width): (usize, usize),
+        valid: (usize, usize),
+        out: Out,
+        add: bool,
+    ) {
+        if !out.transposed {
+            // SAFETY: as the caller promises.
+            return unsafe { merge(&self.0, width, valid, out, add) };
+        }
+        let mut turned = MaybeUninit::<Sums>::uninit();
+        // SAFETY: as the caller promises; `turned` has room for all, and is written.
+        unsafe {
+            let from = self.0.as_ptr();
+            transpose_raw(
+                level,
+                from,
+                (1, width),
+                (width, height),
+                turned.as_mut_ptr().cast(),
+                height,
+            );
+            merge(&turned.assume_init_ref().0, height, (valid.1, valid.0), out, add);
+        }
+    }
+}
 
 /// # Safety
-/// As for [`Region::tile`], and AVX-512.
+/// As for [`Sums::merge`].
 #[target_feature(enable = "avx512f")]
-unsafe fn merge(sums: &Sums, (rows, cols): (usize, usize), out: Out, add: bool) {
-    for (i, line) in sums.0.chunks_exact(PANEL).take(rows).enumerate() {
+unsafe fn merge(sums: &[f32], width: usize, (rows, cols): (usize, usize), out: Out, add: bool) {
+    for (i, line) in sums.chunks_exact(width).take(rows).enumerate() {
         // SAFETY: as the caller promises.
         let to = unsafe { std::slice::from_raw_parts_mut(out.start.add(i * out.stride), cols) };
         if add {
