@@ -135,16 +135,23 @@ fn a_cluster_behind_a_product_gives_the_same_bits_as_alone() {
 /// instructions find out on the way that they are not for such a number, no weight may be updated twice.
 #[test]
 fn an_update_behind_a_product_that_starts_anew_happens_once() {
+    for (ta, tb) in FORMS {
+        update_behind(ta, tb);
+    }
+}
+
+fn update_behind(ta: bool, tb: bool) {
     let (m, n, k, f) = (128, 96, 640, DType::F32);
+    let turned = |rows: usize, cols: usize, turned: bool| if turned { [cols, rows] } else { [rows, cols] };
     let mut dice = Dice::new(73);
     let weight = dice.tensor([m, n], f);
     let mut last = k * n;
-    let a = dice.tensor([k, m], f);
-    let b = dice.tensor_of([k, n], f, |dice| {
+    let a = dice.tensor(turned(m, k, ta), f);
+    let b = dice.tensor_of(turned(k, n, tb), f, |dice| {
         last -= 1;
         if last == 0 { f64::INFINITY } else { dice.number() }
     });
-    let product = Op::MatMul { ta: true, tb: false };
+    let product = Op::MatMul { ta, tb };
     let spec = Spec::new([m, n], f);
     let gradient = evaluate(&product, &[&a, &b], &spec).unwrap();
     let expected = evaluate(&Op::Binary(BinaryOp::Sub), &[&weight, &gradient], &spec).unwrap();
@@ -181,6 +188,39 @@ fn an_update_behind_a_product_that_starts_anew_happens_once() {
             &expected,
             Tolerance(1e-3, 1e-5),
         );
+    }
+}
+
+/// The matrix instructions cannot take numbers so large: what is computed otherwise is the same whatever the division.
+#[test]
+fn large_numbers_give_the_same_bits_whatever_the_number_of_threads() {
+    let mut dice = Dice::new(74);
+    for shape in [(1, 70, 300, 200), (1, 64, 300, 1100), (1, 150, 130, 170)] {
+        for (ta, tb) in FORMS {
+            let (mut a, mut b) = (0, 0);
+            let large = |at: &mut usize, number: usize, dice: &mut Dice| {
+                *at += 1;
+                if *at == number { 1e25 } else { dice.number() }
+            };
+            let spec = operands(&mut dice, shape, (ta, tb), DType::F32).map(|x| x.spec());
+            let x = dice.tensor_of(spec[0].shape.dims(), DType::F32, |dice| large(&mut a, 77, dice));
+            let y = dice.tensor_of(spec[1].shape.dims(), DType::F32, |dice| large(&mut b, 5000, dice));
+            for level in Level::available() {
+                let results = [1, 2, 3].map(|threads| {
+                    let backend = CpuBackend::with_level(threads, level);
+                    let mut draft = Draft::default();
+                    let slots = [&x, &y].map(|x| draft.input(x.spec()));
+                    let output = draft.output(Spec::new([shape.1, shape.2], DType::F32));
+                    draft.op(&backend, Op::MatMul { ta, tb }, &slots, output);
+                    run(&backend, &draft.finish(), &[&x, &y]).unwrap()[0].to_bytes()
+                });
+                assert!(
+                    results[0] == results[1] && results[0] == results[2],
+                    "{shape:?} {ta} {tb} at {}",
+                    level.name()
+                );
+            }
+        }
     }
 }
 

@@ -185,7 +185,7 @@ impl Product {
     pub fn scratch_bytes<T: Tiled>(&self, level: Level, threads: usize) -> usize {
         let bytes = |product: &Product| {
             let split = match product.chosen::<T>(level) {
-                Way::Split(split) => split.scratch_bytes(threads),
+                Way::Split(split) => split.scratch_bytes(level, threads),
                 Way::Direct(_) | Way::Packed => 0,
             };
             split
@@ -236,7 +236,7 @@ impl Product {
 
     /// Whether a part that was handed on may be computed and handed on again.
     pub fn may_repeat<T: Tiled>(&self, level: Level) -> bool {
-        matches!(self.chosen::<T>(level), Way::Split(split) if !split.knows_before())
+        matches!(self.chosen::<T>(level), Way::Split(split) if !split.hands_on_once())
     }
 
     /// The way in which it is computed, in words.

@@ -21,7 +21,7 @@ impl Split {
         match self {}
     }
 
-    pub fn scratch_bytes(&self, _: usize) -> usize {
+    pub fn scratch_bytes(&self, _: Level, _: usize) -> usize {
         match *self {}
     }
 
@@ -29,7 +29,7 @@ impl Split {
         match *self {}
     }
 
-    pub fn knows_before(&self) -> bool {
+    pub fn hands_on_once(&self) -> bool {
         match *self {}
     }
 

@@ -144,8 +144,14 @@ impl<'a> Job<'a> {
                 largest: Largest::none(),
             };
             match (self.left.packed, self.right.packed) {
-                _ if self.in_strips && self.stream_left => region.strips::<true>(work),
-                _ if self.in_strips => region.strips::<false>(work),
+                _ if self.in_strips => {
+                    if self.stream_left {
+                        region.strips::<true>(work);
+                    } else {
+                        region.strips::<false>(work);
+                    }
+                    return true;
+                }
                 (Some(left), Some(right)) => region.packed(left, right),
                 _ => region.on_the_way(self.stream_left, work),
             }

@@ -7,6 +7,7 @@
 //! rounding its factors costs. Parts below 2^-126 are taken for 0, and so are results. Operands with numbers beyond
 //! 2^62 or not finite are left to the vector units.
 
+mod groups;
 mod job;
 mod kernel;
 mod pack;
@@ -19,12 +20,13 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::job::{Job, Out};
-use self::kernel::{PANEL, STEP, UNIT};
+use self::kernel::{PANEL, STEP};
 use self::pack::packed_len;
-use self::strips::{SHORT, strips_len};
+use self::strips::strips_len;
 use super::region::Warm;
 use super::result::{Geometry, Then, hand_on};
 use crate::cpu::exec::{Args, scratch_bytes};
+use crate::cpu::level::Level;
 use crate::cpu::pool::SharedSlice;
 
 pub(crate) use kernel::available;
@@ -36,10 +38,6 @@ const TASK: (usize, usize, usize) = (512, 512, 384);
 const NARROW: (usize, usize, usize) = (512, 128, 1024);
 /// The same where there are no more rows than this: then the right operand is packed on the way, long rows at a time.
 const FLAT: (usize, usize, usize) = (128, 256, 256);
-/// Terms of a block of a product in strips, and lines of the long side from which on it is computed so.
-const STRIPS: (usize, usize) = (1024, 256);
-/// Lines of such a task at least, if there are more tasks than threads: each splits the short side for itself.
-const STRIP_LINES: usize = 1024;
 /// Tasks per thread, so that one that was held up does not hold up the rest.
 const TASKS: usize = 4;
 /// Elements of an operand that is packed once for all tasks.
@@ -72,7 +70,7 @@ pub(super) struct Split {
     share_right: bool,
     /// Of the operands that are not shared, the left one is packed piece by piece; a right one then block by block.
     stream_left: bool,
-    /// Computed in strips: only the streamed side is divided, and each task packs the other one.
+    /// Computed in strips of the operand that is packed on the way: each task packs its group of the other one.
     in_strips: bool,
 }
 
@@ -80,7 +78,7 @@ impl Split {
     /// The product, if it is worth it.
     pub fn new(shape: Geometry, threads: usize) -> Option<Split> {
         let Geometry { m, n, k, a, b, .. } = shape;
-        if m * n * k < WORTH || m < EXTENT || n < EXTENT || k < STEP {
+        if m < EXTENT || n < EXTENT || k < STEP {
             return None;
         }
         // What has to be transposed on the way, either way: operands that lie badly, and the result.
@@ -104,8 +102,11 @@ impl Split {
             stream_left: true,
             in_strips: false,
         };
-        if (PANEL + 1..=SHORT).contains(&rows.min(cols)) && rows.max(cols) >= STRIPS.1 {
-            return Some(split.strips(threads));
+        if let Some(strips) = split.in_strips(threads) {
+            return Some(strips);
+        }
+        if m * n * k < WORTH {
+            return None;
         }
         if let Some(alone) = split.alone(threads) {
             return Some(alone);
@@ -128,22 +129,6 @@ impl Split {
             *side = (*side / 2).next_multiple_of(PANEL);
         }
         Some(split.divided(task))
-    }
-
-    /// The same product in strips.
-    fn strips(self, threads: usize) -> Split {
-        let (rows, cols) = self.extents();
-        let long = rows.max(cols);
-        let most = if threads > 1 { TASKS } else { 1 };
-        let tasks = threads * (long / (threads * STRIP_LINES)).clamp(1, most);
-        let part = long.div_ceil(tasks).next_multiple_of(UNIT);
-        Split {
-            task: if rows >= cols { (part, cols) } else { (rows, part) },
-            depth: STRIPS.0,
-            stream_left: rows >= cols,
-            in_strips: true,
-            ..self
-        }
     }
 
     /// The same product with a task for each thread, which packs for itself all that it needs: to fetch what another
@@ -208,10 +193,10 @@ impl Split {
     }
 
     /// Words of scratch: packed left operand, packed right one, work of one thread.
-    fn scratch(&self) -> (usize, usize, usize) {
+    fn scratch(&self, level: Level) -> (usize, usize, usize) {
         let ((rows, cols), k) = (self.extents(), self.shape.k);
         if self.in_strips {
-            return (0, 0, strips_len(k.min(self.depth)));
+            return (0, 0, strips_len(level, self.task, (k, self.depth)));
         }
         let shared = |share: bool, lines: usize| if share { packed_len(lines, k) } else { 0 };
         let depth = k.min(self.depth);
@@ -231,21 +216,25 @@ impl Split {
     }
 
     /// Bytes of scratch that [`Split::run`] and [`Split::run_tiles`] take.
-    pub fn scratch_bytes(&self, threads: usize) -> usize {
-        let (left, right, work) = self.scratch();
+    pub fn scratch_bytes(&self, level: Level, threads: usize) -> usize {
+        let (left, right, work) = self.scratch(level);
         scratch_bytes::<u32>(left) + scratch_bytes::<u32>(right) + scratch_bytes::<u32>(work * threads)
     }
 
     /// Whether little of what the tiles compute is padding.
     pub fn is_full(&self) -> bool {
         let Geometry { m, n, k, .. } = self.shape;
+        if self.in_strips {
+            return true;
+        }
         let padded = m.next_multiple_of(PANEL) * n.next_multiple_of(PANEL) * k.next_multiple_of(STEP);
         8 * m * n * k >= FULL * padded
     }
 
-    /// Whether it is known before anything is computed that all numbers can be split.
-    pub fn knows_before(&self) -> bool {
-        self.share_left && self.share_right && self.shape.batch == 1
+    /// Whether every part is handed on but once: it is known before that all numbers can be split, or what cannot be is
+    /// computed otherwise at its place.
+    pub fn hands_on_once(&self) -> bool {
+        self.in_strips || self.share_left && self.share_right && self.shape.batch == 1
     }
 
     /// How many tasks there are, and columns of the result that one of them has.
@@ -264,7 +253,7 @@ impl Split {
     ) -> bool {
         let Geometry { batch, m, n, k, .. } = self.shape;
         assert!(c.len() >= batch * m * n);
-        let (left_len, right_len, work_len) = self.scratch();
+        let (left_len, right_len, work_len) = self.scratch(args.level());
         let threads = args.pool().threads();
         let place = (
             args.scratch(left_len),
@@ -319,7 +308,7 @@ impl Split {
         warm: Warm<'_>,
         use_up: impl Fn(usize, usize, &[f32]) + Sync,
     ) -> bool {
-        let (left_len, right_len, _) = self.scratch();
+        let (left_len, right_len, _) = self.scratch(args.level());
         let Some(job) = Job::new(
             self,
             args,

@@ -107,7 +107,7 @@ pub(super) unsafe fn some_rows(
 }
 
 /// The lowest `count` bits, 0 to 16.
-fn first(count: usize) -> __mmask16 {
+pub(super) fn first(count: usize) -> __mmask16 {
     ((1_u32 << count) - 1) as __mmask16
 }
 

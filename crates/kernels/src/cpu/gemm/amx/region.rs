@@ -1,12 +1,13 @@
 //! The region of a result that a task computes.
 
+use std::arch::x86_64::{_mm512_add_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::job::{Job, Out};
 use super::kernel::{PANEL, PANEL_STEP, SLICES, Tiles, UNIT, square};
 use super::pack::{Packing, Piece, packed_len};
-use super::parts::Largest;
+use super::parts::{Largest, first};
 use crate::cpu::gemm::region::Warm;
 use crate::cpu::level::Level;
 use crate::cpu::transpose::transpose_raw;
@@ -262,12 +263,17 @@ impl Sums {
 #[target_feature(enable = "avx512f")]
 unsafe fn merge(sums: &[f32], width: usize, (rows, cols): (usize, usize), out: Out, add: bool) {
     for (i, line) in sums.chunks_exact(width).take(rows).enumerate() {
-        // SAFETY: as the caller promises.
-        let to = unsafe { std::slice::from_raw_parts_mut(out.start.add(i * out.stride), cols) };
-        if add {
-            to.iter_mut().zip(line).for_each(|(to, sum)| *to += sum);
-        } else {
-            to.copy_from_slice(&line[..cols]);
+        for (at, sums) in line.chunks_exact(UNIT).enumerate().take(cols.div_ceil(UNIT)) {
+            let mask = first(UNIT.min(cols - at * UNIT));
+            // SAFETY: as the caller promises; what a mask leaves out is not touched.
+            unsafe {
+                let to = out.start.add(i * out.stride + at * UNIT);
+                let mut sums = _mm512_loadu_ps(sums.as_ptr());
+                if add {
+                    sums = _mm512_add_ps(sums, _mm512_maskz_loadu_ps(mask, to));
+                }
+                _mm512_mask_storeu_ps(to, mask, sums);
+            }
         }
     }
 }
