@@ -205,6 +205,9 @@ fn convolutions_of_a_single_channel() {
         ((2, 3, 6, 3), [12, 20], [3, 3], moving(2, 1, 1)),
         ((1, 16, 1, 1), [10, 17], [3, 1], moving(1, 1, 1)),
         ((1, 1, 10, 1), [28, 28], [5, 5], moving(1, 0, 1)),
+        // Places that meet nothing, in lines and beside them; no padding.
+        ((2, 2, 2, 2), [4, 9], [3, 3], moving(1, 5, 1)),
+        ((5, 3, 3, 3), [19, 34], [3, 3], moving(1, 0, 1)),
     ] {
         check_convolution(&mut dice, sizes, (&input, &kernel), window);
     }

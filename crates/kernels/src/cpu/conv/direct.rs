@@ -8,7 +8,6 @@ use super::few::Few;
 use super::lanes::Vectors;
 use super::many::{Many, work_len};
 use super::pieces::{Group, Pieces};
-use super::single::{Alone, Single};
 use crate::cpu::element::Element;
 use crate::cpu::exec::{Args, Plain};
 use crate::cpu::gemm::Tiled;
@@ -26,8 +25,6 @@ const IMAGES: usize = 128;
 /// A [`Pass`] done directly.
 pub(super) struct Direct {
     pieces: Pieces,
-    /// How a single row of weights is done, if in its own way.
-    single: Option<Single>,
     /// Whether elements are brought together, and the groups of pieces of which they are.
     many: bool,
     groups: Box<[Group]>,
@@ -55,9 +52,6 @@ impl Direct {
         let full = 4 * pass.places >= 3 * lanes * pieces.all.len();
         let many = pass.rows >= MANY || pass.rows >= ROWS && !full;
         Direct {
-            single: (pass.rows == 1)
-                .then(|| Single::new(&pass.meeting, &pieces))
-                .flatten(),
             groups: if many {
                 pieces.groups(width)
             } else {
@@ -138,18 +132,7 @@ impl Direct {
         let (work, planes) = work.split_at_mut(self.many_len(pass));
         let planes = self.pieces.write(level, x, planes);
         let (pieces, places) = (&self.pieces, pass.places);
-        if let Some(single) = &self.single {
-            T::run(
-                level,
-                Alone {
-                    single,
-                    pieces,
-                    planes,
-                    weights,
-                    out,
-                },
-            );
-        } else if self.many {
+        if self.many {
             Many {
                 pieces,
                 groups: &self.groups,

@@ -1,6 +1,6 @@
 //! Convolution and its two adjoints, as matrix products with a matrix of columns: a row for each channel and tap, a
-//! column for each place. It is never whole in memory: read out of padded planes in place ([`few`], [`single`],
-//! [`narrow`], [`wide`]), brought together in parts ([`many`], [`split`], [`split_grad`]), or made in parts ([`columns`]).
+//! column for each place. It is never whole in memory: read out of planes as they lie ([`single`]) or with their padding
+//! ([`few`], [`narrow`], [`wide`]), brought together in parts ([`many`], [`split`], [`split_grad`]), or made in parts ([`columns`]).
 //!
 //! - forward: `y (O, places) = w (O, C taps) columns(x)`
 //! - in x: `dx (C, places) = w' (C, O taps) columns(dy)`, w' the weights with the two kinds of channels exchanged
@@ -12,6 +12,7 @@ pub(crate) mod epilogue;
 mod few;
 mod lanes;
 mod line;
+mod lines;
 mod many;
 mod narrow;
 mod padded;
@@ -19,6 +20,7 @@ mod phases;
 mod pieces;
 mod shape;
 mod single;
+mod single_grad;
 mod split;
 mod split_grad;
 mod strided;
@@ -40,6 +42,7 @@ use columns::Columns;
 use direct::Direct;
 use epilogue::Finish;
 use shape::Meeting;
+use single::Single;
 use split::Split;
 use strided::Strided;
 use winograd::Winograd;
@@ -72,6 +75,8 @@ enum Way {
     /// With matrix instructions where the numbers allow it, else in the other way.
     Split(Split, Box<Way>),
     Direct(Direct),
+    /// On planes as they lie.
+    Single(Single),
     Strided(Strided),
     /// With columns made as they are needed.
     Columns,
@@ -136,6 +141,9 @@ impl Pass {
         if let Some(strided) = Strided::new(self, env, widths) {
             return Way::Strided(strided);
         }
+        if let Some(single) = Single::new(self, widths.0) {
+            return Way::Single(single);
+        }
         Direct::new(self, widths).map_or(Way::Columns, Way::Direct)
     }
 
@@ -153,6 +161,7 @@ impl Pass {
                 return split.scratch_bytes(threads) + exchanged + self.scratch_of::<T>(other, env);
             }
             Way::Direct(direct) => direct.work_len(self),
+            Way::Single(_) => 0,
             Way::Columns => self.columns_work_len::<T>(env),
         };
         scratch_bytes::<T>(self.exchanged_len()) + scratch_bytes::<T>(work_len * threads)
@@ -239,6 +248,7 @@ impl Pass {
         match way {
             Way::Winograd(winograd) => winograd.run(args, x, w, out, finish),
             Way::Direct(direct) => direct.run(self, args, x, self.weights(args, w), out, finish),
+            Way::Single(single) => single.run(self, args, x, self.weights(args, w), out, finish),
             Way::Strided(strided) => {
                 strided.run(self, args, x, w, out);
                 return false;

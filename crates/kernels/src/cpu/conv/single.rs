@@ -1,139 +1,150 @@
-//! The part of [`Direct`](super::direct::Direct) for a single row of weights with three lines of taps (a depthwise
-//! convolution, the adjoint of one from a single channel): an element that was read serves the three lines of places that
-//! meet it.
+//! Convolution to a single row of weights with three lines of taps (depthwise convolutions, the adjoint of one from a
+//! single channel), on planes as they lie: see [`lines`](super::lines).
 
-use super::lanes::{Job, wide};
-use super::pieces::Pieces;
-use super::shape::Meeting;
+use super::Pass;
+use super::epilogue::Finish;
+use super::lanes::{Job, Vectors, wide};
+use super::lines::{Lines, TAPS};
 use crate::cpu::element::Element;
-use crate::cpu::gemm::Lanes;
+use crate::cpu::exec::{Args, Plain};
+use crate::cpu::gemm::{Lanes, prefetch_far};
+use crate::cpu::pool::SharedSlice;
 
-/// Lines of taps.
-const TAPS: usize = 3;
+/// Tasks wanted at most.
+const TASKS: usize = 128;
 
-/// The geometry of one plane.
-pub(super) struct Single {
-    lines: usize,
-    /// Pieces of a line.
-    pieces: usize,
-    /// Elements between lines.
-    pitch: usize,
-    /// Taps of a line, and elements between them.
-    columns: usize,
-    apart: usize,
-    /// Whether taps go backwards.
-    reversed: bool,
-}
+/// A [`Pass`] done so.
+pub(super) struct Single(Lines);
 
 impl Single {
-    /// This way, if it is one: of two axes, in steps of 1 from line to line.
-    pub fn new(meeting: &Meeting, pieces: &Pieces) -> Option<Single> {
-        let [1, TAPS, columns] = meeting.kernel else {
-            return None;
-        };
-        let (lines, pitch) = (meeting.to[1], pieces.planes.extents[2]);
-        let offset = |tap: usize| pieces.planes.tap_offset(tap);
-        let plain = meeting.axes.iter().all(|axis| axis.step == 1) && meeting.to[0] == 1;
-        if !plain || offset(columns).abs_diff(offset(0)) != pitch || !pieces.all.len().is_multiple_of(lines) {
-            return None;
-        }
-        Some(Single {
-            lines,
-            pieces: pieces.all.len() / lines,
-            pitch,
-            columns,
-            apart: if columns > 1 {
-                offset(1).abs_diff(offset(0))
-            } else {
-                0
-            },
-            reversed: offset(0) > 0,
-        })
+    /// This way, if it is one, for registers of `lanes`.
+    pub fn new(pass: &Pass, lanes: usize) -> Option<Single> {
+        (pass.rows == 1 && pass.depth > 0)
+            .then(|| Lines::new(&pass.meeting, lanes))
+            .flatten()
+            .map(Single)
+    }
+
+    /// See [`Pass::run`].
+    pub fn run<T: Plain + Vectors + Element>(
+        &self,
+        pass: &Pass,
+        args: &Args<'_>,
+        x: &[T],
+        weights: &[T],
+        out: &mut [T],
+        finish: Finish<'_, T>,
+    ) {
+        let images = pass.batch * pass.groups;
+        let (level, out) = (args.level(), SharedSlice::new(out));
+        args.pool()
+            .ranges(images, images.div_ceil(TASKS), |worker, images| {
+                for image in images {
+                    let first = image * pass.places;
+                    // SAFETY: an image's places are one task's.
+                    let out = unsafe { out.range(first..first + pass.places) };
+                    let job = Alone {
+                        lines: &self.0,
+                        planes: &x[image * pass.plane..][..pass.plane],
+                        weights: &weights[image % pass.groups * pass.depth..][..pass.depth],
+                        out: &mut *out,
+                    };
+                    T::run(level, job);
+                    if let Some(finish) = finish {
+                        finish(worker, first, out);
+                    }
+                }
+            });
     }
 }
 
-/// The plane of places that one row of weights makes of the planes.
-pub(super) struct Alone<'a, T> {
-    pub single: &'a Single,
-    pub pieces: &'a Pieces,
-    pub planes: &'a [T],
-    pub weights: &'a [T],
-    pub out: &'a mut [T],
+/// The plane of places that a row of weights makes of the planes.
+struct Alone<'a, T> {
+    lines: &'a Lines,
+    planes: &'a [T],
+    weights: &'a [T],
+    out: &'a mut [T],
 }
 
 impl<T: Element> Job<T> for Alone<'_, T> {
     #[inline(always)]
     unsafe fn run<V: Lanes<Elem = T>>(mut self) {
-        let Single { lines, pieces, .. } = *self.single;
-        assert!(V::N == self.pieces.lanes && self.weights.len() == self.pieces.offsets.len());
-        let last = self.pieces.all[lines * pieces - 1];
-        assert!(last.place + last.count <= self.out.len());
-        for column in 0..pieces {
-            let mut line = 0;
-            while line < lines {
-                let first = line * pieces + column;
-                // SAFETY: these lines exist; registers of elements lie within the planes, as `Pieces::write` checked.
-                line += unsafe {
-                    match lines - line {
-                        8.. if wide::<V>() => self.tile::<V, 8>(first),
-                        4.. => self.tile::<V, 4>(first),
-                        2.. => self.tile::<V, 2>(first),
-                        _ => self.tile::<V, 1>(first),
-                    }
-                };
-            }
+        let [lines, places] = self.lines.to;
+        let channels = self.weights.len() / (TAPS * self.lines.columns);
+        let size = self.lines.from[0] * self.lines.from[1];
+        assert!(lines * places <= self.out.len() && channels * size <= self.planes.len());
+        let mut line = 0;
+        while line < lines {
+            // SAFETY: these lines exist.
+            line += unsafe {
+                match lines - line {
+                    8.. if wide::<V>() => self.strip::<V, 8>(line),
+                    4.. => self.strip::<V, 4>(line),
+                    2.. => self.strip::<V, 2>(line),
+                    _ => self.strip::<V, 1>(line),
+                }
+            };
         }
     }
 }
 
 impl<T: Element> Alone<'_, T> {
-    /// `L` lines of one column of pieces, the first of which is number `first`. Gives their number.
+    /// `L` lines of places from `line` on. Gives their number.
     ///
     /// # Safety
-    /// The processor must have `V`'s instructions, and the lines exist.
+    /// The processor must have `V`'s instructions, and the lines exist in planes as `run` checks.
     #[inline(always)]
-    unsafe fn tile<V: Lanes<Elem = T>, const L: usize>(&mut self, first: usize) -> usize {
-        let Single {
-            pitch,
-            columns,
-            apart,
-            reversed,
-            ..
-        } = *self.single;
-        let (taps, size) = (TAPS * columns, self.pieces.planes.size());
-        let pieces = &self.pieces.all[first..];
+    unsafe fn strip<V: Lanes<Elem = T>, const L: usize>(&mut self, line: usize) -> usize {
+        for place in (0..self.lines.to[1]).step_by(V::N) {
+            // SAFETY: as the caller promises.
+            unsafe { self.tile::<V, L>(line, place) };
+        }
+        L
+    }
+
+    /// A register of places of `L` lines.
+    ///
+    /// # Safety
+    /// As for [`Alone::strip`]; the first place exists.
+    #[inline(always)]
+    unsafe fn tile<V: Lanes<Elem = T>, const L: usize>(&mut self, line: usize, place: usize) {
+        let geometry = self.lines;
+        let [height, width] = geometry.from;
+        let taps = TAPS * geometry.columns;
         // SAFETY: as the caller promises.
-        unsafe {
-            let mut sums = [V::splat(T::ZERO); L];
-            for (channel, weights) in self.weights.chunks_exact(taps).enumerate() {
-                let plane = self.planes.as_ptr().add(pieces[0].from + channel * size);
-                for column in 0..columns {
-                    let weight: [V; TAPS] = std::array::from_fn(|line| {
-                        let tap = line * columns + column;
-                        V::splat(weights[if reversed { taps - 1 - tap } else { tap }])
-                    });
-                    let from = plane.add(column * apart);
-                    for line in 0..L + TAPS - 1 {
-                        let x = V::load(from.add(line * pitch));
+        let mut sums = unsafe { [V::splat(T::ZERO); L] };
+        for (channel, weights) in self.weights.chunks_exact(taps).enumerate() {
+            let plane = self.planes.as_ptr().wrapping_add(channel * height * width);
+            for column in 0..geometry.columns {
+                // SAFETY: as the caller promises.
+                unsafe {
+                    let weight: [V; TAPS] =
+                        std::array::from_fn(|i| V::splat(weights[geometry.tap(i, column)]));
+                    geometry.read::<V, L>(plane, (line, place), column, |met, x| {
                         for (tap, &weight) in weight.iter().enumerate() {
-                            if (tap..L + tap).contains(&line) {
-                                sums[line - tap] = sums[line - tap].fma(weight, x);
+                            if (tap..L + tap).contains(&met) {
+                                sums[met - tap] = sums[met - tap].fma(weight, x);
                             }
                         }
-                    }
-                }
-            }
-            let out = self.out.as_mut_ptr();
-            for (line, sum) in sums.into_iter().enumerate() {
-                let piece = pieces[line * self.single.pieces];
-                let to = out.add(piece.place);
-                if piece.count == V::N {
-                    sum.store(to);
-                } else {
-                    sum.store_some(to, V::first(piece.count));
+                    });
                 }
             }
         }
-        L
+        let [_, places] = geometry.to;
+        let to = self.out.as_mut_ptr().wrapping_add(line * places + place);
+        let next = self.planes.as_ptr_range().end.wrapping_add(line * width + place);
+        for (i, sum) in sums.into_iter().enumerate() {
+            let to = to.wrapping_add(i * places);
+            prefetch_far(next.wrapping_add(i * width));
+            prefetch_far(to.wrapping_add(geometry.to[0] * places));
+            // SAFETY: as the caller promises; a line's last register is not whole.
+            unsafe {
+                if place + V::N <= places {
+                    sum.store(to);
+                } else {
+                    sum.store_some(to, V::first(places - place));
+                }
+            }
+        }
     }
 }

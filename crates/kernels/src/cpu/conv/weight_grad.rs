@@ -1,12 +1,14 @@
 //! The adjoint of convolution in the weights: `dw (O, C taps) = sum over samples of dy (O, places) columns(x)'`.
 //!
 //! Samples are divided into groups by the shape alone; each group has its own sum, and the sums are added in
-//! order. Ways: [`narrow`](super::narrow) for few channels, [`wide`](super::wide) for many, [`split_grad`](super::split_grad)
+//! order. Ways: [`single_grad`](super::single_grad) for single channels, [`narrow`](super::narrow) for few,
+//! [`wide`](super::wide) for many, [`split_grad`](super::split_grad)
 //! and [`winograd`] where they pay.
 
 use super::lanes::Vectors;
 use super::narrow::Narrow;
 use super::shape::ConvShape;
+use super::single_grad::SingleGrad;
 use super::split_grad::SplitGrad;
 use super::wide::Wide;
 use super::winograd;
@@ -27,6 +29,7 @@ const OUTPUTS: usize = 48;
 const MANY: usize = 8;
 
 enum Way {
+    Single(SingleGrad),
     Narrow(Narrow),
     Wide(Wide),
 }
@@ -43,14 +46,16 @@ struct Division {
 impl Division {
     fn new<T: Tiled>(shape: &ConvShape, env: &Env) -> Division {
         let lanes = T::tiles(env.level).lanes;
-        let way = if shape.channels >= MANY {
+        let way = if let Some(single) = SingleGrad::new(shape, lanes) {
+            Way::Single(single)
+        } else if shape.channels >= MANY {
             Way::Wide(Wide::new(shape, lanes))
         } else {
             Way::Narrow(Narrow::new(shape, lanes))
         };
         let sum_len = shape.outputs
             * match &way {
-                Way::Narrow(_) => shape.channels * shape.taps(),
+                Way::Single(_) | Way::Narrow(_) => shape.channels * shape.taps(),
                 // The same for every level, since the division must not depend on it.
                 Way::Wide(wide) => wide.row_len(),
             };
@@ -72,6 +77,7 @@ impl Division {
 
     fn work_len(&self) -> usize {
         match &self.way {
+            Way::Single(_) => 0,
             Way::Narrow(narrow) => narrow.work_len(),
             Way::Wide(wide) => wide.work_len(),
         }
@@ -145,6 +151,7 @@ pub(crate) fn weight_grad<T: Tiled + Plain + Vectors>(shape: ConvShape, env: &En
                 };
                 sum.fill(T::ZERO);
                 match &division.way {
+                    Way::Single(single) => single.add(level, &shape, (x, dy), (samples, group), sum),
                     Way::Narrow(narrow) => {
                         narrow.add(level, &shape, (x, dy), (samples, group, outputs), work, sum)
                     }
@@ -159,7 +166,7 @@ pub(crate) fn weight_grad<T: Tiled + Plain + Vectors>(shape: ConvShape, env: &En
             for (i, out) in out.iter_mut().enumerate() {
                 let at = row * row_len
                     + match &division.way {
-                        Way::Narrow(_) => i,
+                        Way::Single(_) | Way::Narrow(_) => i,
                         Way::Wide(wide) => wide.place(i / taps, i % taps),
                     };
                 *out = (1..parts).fold(sums[at], |sum, part| sum.plus(sums[part * all + at]));

@@ -24,6 +24,10 @@ pub(crate) trait Lanes: Copy {
     /// # Safety
     /// See [`Lanes::splat`].
     unsafe fn first(count: usize) -> Self::Mask;
+    /// The elements from `start` on before `end`, with 0 <= `start` <= `end` <= `N`.
+    /// # Safety
+    /// See [`Lanes::splat`].
+    unsafe fn between(start: usize, end: usize) -> Self::Mask;
     /// The masked elements, and 0 for the rest.
     /// # Safety
     /// The masked elements must be readable.
@@ -51,27 +55,34 @@ pub(crate) struct Portable<T, const N: usize>(pub [T; N]);
 impl<T: Float, const N: usize> Lanes for Portable<T, N> {
     type Elem = T;
     const N: usize = N;
-    type Mask = usize;
+    /// From an element on before another.
+    type Mask = (usize, usize);
     const MASKS: bool = false;
     #[inline(always)]
     unsafe fn splat(x: T) -> Self {
         Portable([x; N])
     }
     #[inline(always)]
-    unsafe fn first(count: usize) -> usize {
-        count
+    unsafe fn first(count: usize) -> (usize, usize) {
+        (0, count)
     }
     #[inline(always)]
-    unsafe fn load_some(from: *const T, mask: usize) -> Self {
+    unsafe fn between(start: usize, end: usize) -> (usize, usize) {
+        (start, end)
+    }
+    #[inline(always)]
+    unsafe fn load_some(from: *const T, (start, end): (usize, usize)) -> Self {
         let mut line = [T::ZERO; N];
-        // SAFETY: as the caller promises.
-        unsafe { line.as_mut_ptr().copy_from_nonoverlapping(from, mask) };
+        let to = line[start..end].as_mut_ptr();
+        // SAFETY: as the caller promises; what comes before need not lie in the same allocation.
+        unsafe { to.copy_from_nonoverlapping(from.wrapping_add(start), end - start) };
         Portable(line)
     }
     #[inline(always)]
-    unsafe fn store_some(self, to: *mut T, mask: usize) {
-        // SAFETY: as the caller promises.
-        unsafe { to.copy_from_nonoverlapping(self.0.as_ptr(), mask) };
+    unsafe fn store_some(self, to: *mut T, (start, end): (usize, usize)) {
+        let from = self.0[start..end].as_ptr();
+        // SAFETY: as above.
+        unsafe { to.wrapping_add(start).copy_from_nonoverlapping(from, end - start) };
     }
     #[inline(always)]
     unsafe fn load(from: *const T) -> Self {
@@ -112,7 +123,7 @@ mod x86 {
 
     macro_rules! lanes {
         ($($v:ty: $t:ty, $n:literal, $mask:ty, $splat:ident $load:ident $store:ident $fma:ident $add:ident $min:ident,
-            $first:expr, $load_some:ident $store_some:ident;)*) => {$(
+            $between:expr, $load_some:ident $store_some:ident;)*) => {$(
             impl Lanes for $v {
                 type Elem = $t;
                 const N: usize = $n;
@@ -136,7 +147,12 @@ mod x86 {
                 #[inline(always)]
                 unsafe fn first(count: usize) -> $mask {
                     // SAFETY: as above.
-                    unsafe { $first(count) }
+                    unsafe { $between(0, count) }
+                }
+                #[inline(always)]
+                unsafe fn between(start: usize, end: usize) -> $mask {
+                    // SAFETY: as above.
+                    unsafe { $between(start, end) }
                 }
                 #[inline(always)]
                 unsafe fn load_some(from: *const $t, mask: $mask) -> $v {
@@ -168,41 +184,48 @@ mod x86 {
     }
     lanes! {
         __m256: f32, 8, __m256i, _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps _mm256_min_ps,
-            first_of_eight, load_eight _mm256_maskstore_ps;
+            some_of_eight, load_eight _mm256_maskstore_ps;
         __m256d: f64, 4, __m256i, _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_add_pd _mm256_min_pd,
-            first_of_four, load_four _mm256_maskstore_pd;
+            some_of_four, load_four _mm256_maskstore_pd;
         __m512: f32, 16, __mmask16, _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps _mm512_min_ps,
-            first_bits_of_sixteen, _mm512_maskz_loadu_ps _mm512_mask_storeu_ps;
+            bits_of_sixteen, _mm512_maskz_loadu_ps _mm512_mask_storeu_ps;
         __m512d: f64, 8, __mmask8, _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd _mm512_add_pd _mm512_min_pd,
-            first_bits_of_eight, _mm512_maskz_loadu_pd _mm512_mask_storeu_pd;
+            bits_of_eight, _mm512_maskz_loadu_pd _mm512_mask_storeu_pd;
     }
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn first_bits_of_sixteen(count: usize) -> __mmask16 {
-        ((1_u32 << count) - 1) as __mmask16
+    fn bits_of_sixteen(start: usize, end: usize) -> __mmask16 {
+        bits(start, end) as __mmask16
     }
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn first_bits_of_eight(count: usize) -> __mmask8 {
-        ((1_u32 << count) - 1) as __mmask8
+    fn bits_of_eight(start: usize, end: usize) -> __mmask8 {
+        bits(start, end) as __mmask8
     }
 
-    /// All bits of the first `count` words of 4 bytes.
+    #[inline(always)]
+    fn bits(start: usize, end: usize) -> u32 {
+        (1 << end) - (1 << start)
+    }
+
+    /// All bits of those words of 4 bytes.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn first_of_eight(count: usize) -> __m256i {
+    fn some_of_eight(start: usize, end: usize) -> __m256i {
         let numbers = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-        _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), numbers)
+        let before = |count: usize| _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), numbers);
+        _mm256_andnot_si256(before(start), before(end))
     }
 
-    /// All bits of the first `count` words of 8 bytes.
+    /// All bits of those words of 8 bytes.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn first_of_four(count: usize) -> __m256i {
+    fn some_of_four(start: usize, end: usize) -> __m256i {
         let numbers = _mm256_setr_epi64x(0, 1, 2, 3);
-        _mm256_cmpgt_epi64(_mm256_set1_epi64x(count as i64), numbers)
+        let before = |count: usize| _mm256_cmpgt_epi64(_mm256_set1_epi64x(count as i64), numbers);
+        _mm256_andnot_si256(before(start), before(end))
     }
 
     /// # Safety

@@ -22,7 +22,7 @@ pub(crate) use lanes::{Lanes, Portable};
 pub(crate) use pack::{Matrix, Right, Widths};
 pub(crate) use product::Product;
 pub(crate) use region::{DEPTH, Left, Source, Target, Warm, region, region_of, work_len};
-pub(crate) use tile::{LeftTile, OutTile, ROWS, RightTile, Tiled};
+pub(crate) use tile::{LeftTile, OutTile, ROWS, RightTile, Tiled, prefetch_far};
 
 use hyperglow_core::op::Spec;
 
