@@ -189,6 +189,10 @@ fn convolutions_of_many_channels_without_tiles() {
         ((2, 128, 128, 2), [16, 16], [1, 1], moving(1, 0, 1)),
         ((4, 64, 64, 1), [17, 31], [1, 1], moving(2, 0, 1)),
         ((1, 50, 49, 1), [34, 38], [1, 1], moving(1, 0, 1)),
+        // Planes that are packed once: odd extents in steps of 2 and 3, groups, dilation.
+        ((2, 64, 62, 1), [31, 31], [3, 3], moving(2, 1, 1)),
+        ((1, 64, 128, 2), [13, 30], [3, 3], moving(1, 2, 2)),
+        ((1, 60, 64, 1), [33, 46], [2, 3], moving(3, 1, 1)),
     ] {
         check_convolution(&mut dice, sizes, (&input, &kernel), window);
     }

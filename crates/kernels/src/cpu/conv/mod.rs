@@ -1,11 +1,13 @@
 //! Convolution and its two adjoints, as matrix products with a matrix of columns: a row for each channel and tap, a
 //! column for each place. It is never whole in memory: read out of planes as they lie ([`single`]) or with their padding
-//! ([`few`], [`narrow`], [`wide`]), brought together in parts ([`many`], [`split`], [`split_grad`]), or made in parts ([`columns`]).
+//! ([`few`], [`narrow`], [`wide`]), from records of what a place has ([`packed`]), brought together in parts ([`many`],
+//! [`split`], [`split_grad`]), or made in parts ([`columns`]).
 //!
 //! - forward: `y (O, places) = w (O, C taps) columns(x)`
 //! - in x: `dx (C, places) = w' (C, O taps) columns(dy)`, w' the weights with the two kinds of channels exchanged
 //! - in w: `dw (O, C taps) = dy (O, places) columns(x)'`, summed over the batch in fixed groups of samples
 
+mod cells;
 mod columns;
 mod direct;
 pub(crate) mod epilogue;
@@ -15,6 +17,7 @@ mod line;
 mod lines;
 mod many;
 mod narrow;
+mod packed;
 mod padded;
 mod phases;
 mod pieces;
@@ -41,6 +44,7 @@ use super::pool::SharedSlice;
 use columns::Columns;
 use direct::Direct;
 use epilogue::Finish;
+use packed::Packed;
 use shape::Meeting;
 use single::Single;
 use split::Split;
@@ -74,6 +78,8 @@ enum Way {
     Winograd(Winograd),
     /// With matrix instructions where the numbers allow it, else in the other way.
     Split(Split, Box<Way>),
+    /// The same on planes that are packed once.
+    Packed(Packed, Box<Way>),
     Direct(Direct),
     /// On planes as they lie.
     Single(Single),
@@ -124,10 +130,16 @@ impl Pass {
     }
 
     fn way<T: Tiled>(&self, env: &Env) -> Way {
-        if let Some(winograd) = Winograd::new::<T>(self, env) {
-            return Way::Winograd(winograd);
+        let winograd = Winograd::new::<T>(self, env).map(Way::Winograd);
+        let packed = Packed::new(self, env, winograd.is_some());
+        let other = || self.exact_way::<T>(env);
+        if let Some(packed) = packed {
+            return Way::Packed(packed, Box::new(winograd.unwrap_or_else(other)));
         }
-        let other = self.exact_way::<T>(env);
+        if let Some(winograd) = winograd {
+            return winograd;
+        }
+        let other = other();
         match Split::new(self, env, None) {
             Some(split) => Way::Split(split, Box::new(other)),
             None => other,
@@ -155,6 +167,9 @@ impl Pass {
         let threads = env.pool.threads();
         let work_len = match way {
             Way::Winograd(winograd) => return winograd.scratch_bytes::<T>(threads),
+            Way::Packed(packed, other) => {
+                return packed.scratch_bytes(threads) + self.scratch_of::<T>(other, env);
+            }
             Way::Strided(strided) => return strided.scratch_bytes::<T>(threads),
             Way::Split(split, other) => {
                 let exchanged = scratch_bytes::<T>(self.exchanged_len());
@@ -256,6 +271,14 @@ impl Pass {
             Way::Columns => {
                 self.run(args, work_len, x, self.weights(args, w), out);
                 return false;
+            }
+            Way::Packed(packed, other) => {
+                if let (Some(x), Some(w), Some(out)) = (same(x), same(w), same_mut(out))
+                    && packed.run(args, x, w, out)
+                {
+                    return false;
+                }
+                return self.run_way(other, args, work_len, (x, w), out, finish);
             }
             Way::Split(split, other) => {
                 let numbers = (same(x), same(self.weights(args, w)), same_mut(out));

@@ -17,7 +17,9 @@ mod tile;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use amx::available as matrix_instructions;
-pub(crate) use amx::{Multiplier, SIDE, pack_columns, pack_rows, panels_len};
+pub(crate) use amx::{
+    Multiplier, PLACES, RECORD, RECORD_CHANNELS, SIDE, pack_columns, pack_places, pack_rows, panels_len,
+};
 pub(crate) use lanes::{Lanes, Portable};
 pub(crate) use pack::{Matrix, Right, Widths};
 pub(crate) use product::Product;

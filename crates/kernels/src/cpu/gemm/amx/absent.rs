@@ -80,6 +80,15 @@ pub(crate) fn pack_columns(
     false
 }
 
+/// See `places.rs`.
+pub(crate) const RECORD: usize = 48;
+pub(crate) const RECORD_CHANNELS: usize = 32;
+pub(crate) const PLACES: usize = 16;
+
+pub(crate) fn pack_places(_: Level, _: &[f32], _: usize, _: (usize, usize), _: &mut [u32]) -> bool {
+    false
+}
+
 /// Nothing that can multiply.
 pub(crate) enum Multiplier {}
 
@@ -91,6 +100,18 @@ impl Multiplier {
     /// # Safety
     /// None is needed: there is no `Multiplier`.
     pub unsafe fn product(&self, _: &[u32], _: &[u32], _: *mut f32, _: usize, _: bool) {
+        match *self {}
+    }
+
+    /// # Safety
+    /// None is needed: there is no `Multiplier`.
+    pub unsafe fn of_places<'a>(
+        &self,
+        _: [*const u32; 2],
+        _: usize,
+        _: impl Iterator<Item = (usize, &'a [u32])>,
+        _: &mut [f32; SIDE * SIDE],
+    ) {
         match *self {}
     }
 }

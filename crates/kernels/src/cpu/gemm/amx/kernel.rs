@@ -136,6 +136,65 @@ impl Tiles {
         }
     }
 
+    /// As [`Tiles::step`], with a left operand whose rows lie `apart` words apart, the parts of a row side by side; two
+    /// pointers to 16 rows each.
+    ///
+    /// # Safety
+    /// 16 rows of 48 words must be readable at both, and [`PANEL_STEP`] words of the right panel.
+    #[inline(always)]
+    pub unsafe fn step_of_rows(&self, left: [*const u32; 2], apart: usize, right: *const u32) {
+        // The order of products is that of `step`.
+        // SAFETY: reads what the caller promises.
+        unsafe {
+            asm!(
+                "tileloadd tmm4, [{a} + {row}]",
+                "tileloadd tmm6, [{b} + {line} + 2048]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm7, [{b} + {line} + 5120]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm5, [{c} + {row}]",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "tileloadd tmm6, [{b} + {line} + 1024]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm7, [{b} + {line} + 4096]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "tileloadd tmm4, [{a} + {row} + 64]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm5, [{c} + {row} + 64]",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "tileloadd tmm6, [{b} + {line}]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm7, [{b} + {line} + 3072]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "tileloadd tmm4, [{a} + {row} + 128]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm5, [{c} + {row} + 128]",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "tileloadd tmm4, [{a} + {row}]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm5, [{c} + {row}]",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                a = in(reg) left[0],
+                b = in(reg) right,
+                c = in(reg) left[1],
+                row = in(reg) apart * size_of::<u32>(),
+                line = in(reg) 64_usize,
+                options(nostack, readonly),
+            );
+        }
+    }
+
     /// Adds the products of a step of four units of one operand, in the order of [`STRIP`], and a unit of the other one,
     /// which is the left one or the right one; as [`Tiles::step`]. `between` is told how many slices were before.
     ///

@@ -13,6 +13,7 @@ mod kernel;
 mod pack;
 mod panels;
 mod parts;
+mod places;
 mod region;
 mod strips;
 
@@ -31,6 +32,7 @@ use crate::cpu::pool::SharedSlice;
 
 pub(crate) use kernel::available;
 pub(crate) use panels::{Multiplier, SIDE, pack_columns, pack_rows, panels_len};
+pub(crate) use places::{PLACES, RECORD, RECORD_CHANNELS, pack_places};
 
 /// Rows and columns of a task at most, and terms of a block: the task's panels are in the second-level cache.
 const TASK: (usize, usize, usize) = (512, 512, 384);

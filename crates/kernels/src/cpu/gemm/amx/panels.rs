@@ -64,6 +64,10 @@ fn packed(level: Level, x: Operand<'_>, lines: Range<usize>, terms: Range<usize>
 pub(crate) struct Multiplier(Tiles);
 
 impl Multiplier {
+    pub(super) fn tiles(&self) -> &Tiles {
+        &self.0
+    }
+
     pub fn new(level: Level) -> Multiplier {
         assert!(level.matrix());
         // SAFETY: a level with matrix instructions exists only where they may be used.

@@ -179,6 +179,31 @@ pub(super) unsafe fn slice_of_turned(
     }
 }
 
+/// As [`turned`], but with the parts of a column side by side, and `line` words between columns.
+///
+/// # Safety
+/// As for [`turned`].
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) unsafe fn turned_lines(
+    x: *const f32,
+    (down, apart): (usize, usize),
+    out: *mut u32,
+    line: usize,
+    largest: &mut Largest,
+) {
+    for first in (0..UNIT).step_by(4) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let low = four_columns(x.add(first), down);
+            let high = four_columns(x.add(apart + first), down);
+            for i in 0..4 {
+                let start = out.add((first + i) * line);
+                emit(Place { start, part: UNIT }, (low[i], high[i]), largest);
+            }
+        }
+    }
+}
+
 /// Four columns of 16 elements.
 ///
 /// # Safety
@@ -206,8 +231,8 @@ unsafe fn four_columns(x: *const f32, down: usize) -> [__m512; 4] {
     ]
 }
 
-/// Splits a pair of registers, and writes a row of each part's register: the first one's numbers in the lower halves of
-/// words.
+/// Splits a pair of registers, and writes a row of each part's register, `APART` words from that of the next part: the first
+/// one's numbers in the lower halves of words.
 ///
 /// # Safety
 /// As for [`slice_of_rows`].

@@ -1,0 +1,341 @@
+//! Convolution with matrix instructions on planes that are packed once: the channels of a place are split side by side, and
+//! each tap reads these records from where its distance leads. (In [`split`](super::split) an element is packed for every tap
+//! that meets it.) Places are the rows of the products, outputs the columns.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Pass;
+use super::cells::Cells;
+use crate::cpu::exec::{Args, Env, scratch_bytes};
+use crate::cpu::gemm::{
+    Matrix, Multiplier, PLACES, RECORD, RECORD_CHANNELS, SIDE, pack_columns, pack_places, panels_len,
+    prefetch_far,
+};
+use crate::cpu::level::{Level, versions};
+use crate::cpu::pool::SharedSlice;
+use crate::cpu::transpose::{transpose, transpose_raw};
+
+/// Words of a task's records: they stay in the second-level cache beside the weights.
+const RECORDS: usize = 1 << 17;
+/// Tasks wanted, and lines of cells of a task at least.
+const TASKS: usize = 16;
+const LINES: usize = 4;
+/// Products from which on it pays to split what is multiplied; and tenths of those computed that must not be with padding,
+/// also where the other way is one by minimal filtering.
+const WORTH: usize = 1 << 21;
+const FULL: usize = 6;
+const FULLER: usize = 9;
+
+/// A [`Pass`] done so.
+pub(super) struct Packed {
+    cells: Cells,
+    batch: usize,
+    /// Groups of the convolution.
+    sets: usize,
+    rows: usize,
+    channels: usize,
+    taps: usize,
+    /// Whether the weights come with the two kinds of channels exchanged.
+    exchanged: bool,
+    /// Lines of cells of a task.
+    lines: usize,
+}
+
+/// Neighbouring cells of a line: the line, the first, and their number.
+type Unit = (usize, usize, usize);
+
+impl Packed {
+    /// This way, if there is one and it is likely to pay. Of a single tap the elements need not be kept.
+    pub fn new(pass: &Pass, env: &Env, filters: bool) -> Option<Packed> {
+        let work = pass.batch * pass.places * pass.rows * pass.depth;
+        let taps: usize = pass.meeting.kernel.iter().product();
+        if !pass.inexact || !env.level.matrix() || work < WORTH || taps < 2 {
+            return None;
+        }
+        let cells = Cells::new(&pass.meeting)?;
+        let channels = pass.depth / taps;
+        let [height, width] = cells.cells;
+        let filled = height * width.next_multiple_of(PLACES) * cells.classes.len();
+        let padded = channels.next_multiple_of(RECORD_CHANNELS) * pass.rows.next_multiple_of(SIDE) * filled;
+        let full = if filters { FULLER } else { FULL };
+        if cells.divisor[1] > 2 || 10 * channels * pass.rows * pass.places < full * padded {
+            return None;
+        }
+        let mut packed = Packed {
+            lines: 1,
+            cells,
+            batch: pass.batch,
+            sets: pass.groups,
+            rows: pass.rows,
+            channels,
+            taps,
+            exchanged: pass.exchanged,
+        };
+        let wanted = height
+            .div_ceil(TASKS.div_ceil(packed.batch * packed.sets))
+            .max(LINES);
+        let most = (1..=wanted.min(height)).rfind(|&lines| packed.records_len(lines) <= RECORDS)?;
+        packed.lines = height.div_ceil(height.div_ceil(most));
+        Some(packed)
+    }
+
+    /// Words of what a place has.
+    fn record(&self) -> usize {
+        self.channels.div_ceil(RECORD_CHANNELS) * RECORD
+    }
+
+    /// Words of the records for so many lines of cells, and for cells behind the last that are read and dropped.
+    fn records_len(&self, lines: usize) -> usize {
+        let (cells, behind) = (&self.cells, PLACES * self.cells.step[1]);
+        (cells.lines(lines) * cells.pitch() + behind) * self.record()
+    }
+
+    /// Weights of a tap, and words of their panels.
+    fn tap_lens(&self) -> (usize, usize) {
+        (self.rows * self.channels, panels_len(self.rows, self.channels))
+    }
+
+    /// Elements of a thread's sums: of every class, and of two classes turned.
+    fn sums_len(&self) -> usize {
+        self.cells.classes.len() * SIDE * SIDE + 2 * SIDE * PLACES
+    }
+
+    /// Bytes of scratch that [`Packed::run`] takes.
+    pub fn scratch_bytes(&self, threads: usize) -> usize {
+        let (weights, panels) = self.tap_lens();
+        scratch_bytes::<f32>(self.sets * self.taps * weights)
+            + scratch_bytes::<u32>(self.sets * self.taps * panels)
+            + scratch_bytes::<u32>(self.records_len(self.lines) * threads)
+            + scratch_bytes::<f32>(self.sums_len() * threads)
+    }
+
+    /// See [`Pass::run`]; the weights are as the operation was given them. False if a number cannot be split: then the result
+    /// is not valid.
+    pub fn run(&self, args: &Args<'_>, x: &[f32], weights: &[f32], out: &mut [f32]) -> bool {
+        let fine = AtomicBool::new(true);
+        let panels = self.pack_weights(args, weights, &fine);
+        let (records_len, sums_len) = (self.records_len(self.lines), self.sums_len());
+        let records = args.scratch::<u32>(records_len * args.pool().threads());
+        let records = SharedSlice::new(records);
+        let sums = SharedSlice::new(args.scratch::<f32>(sums_len * args.pool().threads()));
+        if !fine.load(Ordering::Relaxed) {
+            return false;
+        }
+        let (level, out) = (args.level(), SharedSlice::new(out));
+        let strips = self.cells.cells[0].div_ceil(self.lines);
+        args.pool().run(self.batch * self.sets * strips, |worker, task| {
+            // SAFETY: a worker's own pieces of the work space.
+            let (records, sums) = unsafe {
+                (
+                    records.range(worker * records_len..(worker + 1) * records_len),
+                    sums.range(worker * sums_len..(worker + 1) * sums_len),
+                )
+            };
+            let (image, first) = (task / strips, task % strips * self.lines);
+            let lines = first..self.cells.cells[0].min(first + self.lines);
+            if !self.pack(level, image, lines.clone(), x, records) {
+                fine.store(false, Ordering::Relaxed);
+            }
+            let set = image % self.sets;
+            let panels = &panels[set * self.taps * self.tap_lens().1..];
+            self.compute(level, (image, lines), panels, records, sums, &out);
+        });
+        fine.into_inner()
+    }
+
+    /// The panels of weights: group by group of the convolution, tap by tap, panel by panel of outputs.
+    fn pack_weights<'a>(&self, args: &Args<'a>, weights: &[f32], fine: &AtomicBool) -> &'a [u32] {
+        let (taps, rows, channels) = (self.taps, self.rows, self.channels);
+        let (weights_len, panels_len) = self.tap_lens();
+        let sorted = args.scratch::<f32>(self.sets * taps * weights_len);
+        let panels = args.scratch::<u32>(self.sets * taps * panels_len);
+        let (level, sorted) = (args.level(), SharedSlice::new(sorted));
+        args.pool().chunks(panels, panels_len, |_, i, panels| {
+            let (set, tap) = (i / taps, i % taps);
+            // SAFETY: a task's own tap.
+            let sorted = unsafe { sorted.range(i * weights_len..(i + 1) * weights_len) };
+            for (row, sorted) in sorted.chunks_exact_mut(channels).enumerate() {
+                for (channel, sorted) in sorted.iter_mut().enumerate() {
+                    let at = if self.exchanged {
+                        (set * channels + channel) * rows + row
+                    } else {
+                        (set * rows + row) * channels + channel
+                    };
+                    *sorted = weights[at * taps + tap];
+                }
+            }
+            let matrix = Matrix {
+                data: &*sorted,
+                row: 1,
+                col: channels,
+            };
+            if !pack_columns(level, matrix, 0..channels, 0..rows, panels) {
+                fine.store(false, Ordering::Relaxed);
+            }
+        });
+        panels
+    }
+
+    /// Writes the records of what some lines of cells meet. False if a number cannot be split.
+    fn pack(&self, level: Level, image: usize, cells: Range<usize>, x: &[f32], records: &mut [u32]) -> bool {
+        let (record, there) = (self.record(), self.cells.columns());
+        let plane = x.len() / (self.batch * self.sets * self.channels);
+        let x = &x[image * self.channels * plane..][..self.channels * plane];
+        let mut fine = true;
+        let lines = records.chunks_exact_mut(self.cells.pitch() * record);
+        for (line, records) in lines.enumerate().take(self.cells.lines(cells.len())) {
+            if !self.cells.reads(line) {
+                continue;
+            }
+            match self.cells.source(cells.start, line) {
+                Some(source) => {
+                    let extents = (self.channels, there.len());
+                    let own = &mut records[there.start * record..there.end * record];
+                    fine &= pack_places(level, &x[source..], plane, extents, own);
+                    records[..there.start * record].fill(0);
+                    records[there.end * record..].fill(0);
+                }
+                None => records.fill(0),
+            }
+        }
+        fine
+    }
+
+    /// The results of some lines of cells of an image.
+    fn compute(
+        &self,
+        level: Level,
+        (image, lines): (usize, Range<usize>),
+        panels: &[u32],
+        records: &[u32],
+        sums: &mut [f32],
+        out: &SharedSlice<'_, f32>,
+    ) {
+        let (multiplier, cells) = (Multiplier::new(level), &self.cells);
+        let (record, step) = (self.record(), cells.step);
+        let (sums, turned) = sums.split_at_mut(cells.classes.len() * SIDE * SIDE);
+        let panel_len = panels_len(SIDE, self.channels);
+        assert!(records.len() >= self.records_len(lines.len()));
+        let mut units = lines.clone().flat_map(|line| {
+            let width = cells.cells[1];
+            let places = (0..width).step_by(PLACES);
+            places.map(move |first| (line, first, PLACES.min(width - first)))
+        });
+        while let Some(unit) = units.next() {
+            let pair = [Some(unit), units.next()];
+            let starts = pair.map(|other| {
+                let (line, first, _) = other.unwrap_or(unit);
+                let at = (line - lines.start) * step[0] * cells.pitch() + first * step[1];
+                records[at * record..].as_ptr()
+            });
+            for panel in 0..self.rows.div_ceil(SIDE) {
+                let row = image * self.rows + panel * SIDE;
+                let rows = row..row + SIDE.min(self.rows - panel * SIDE);
+                let target = self.target(rows, out);
+                pair.iter().flatten().for_each(|unit| target.ask(*unit));
+                for (class, sums) in cells.classes.iter().zip(sums.as_chunks_mut().0) {
+                    let taps = class.iter().map(|tap| {
+                        let at = tap.number * self.tap_lens().1 + panel * panel_len;
+                        (cells.offset(tap) * record, &panels[at..][..panel_len])
+                    });
+                    // SAFETY: the records of all cells of the lines and of those read behind them exist, as checked.
+                    unsafe { multiplier.of_places(starts, step[1] * record, taps, sums) };
+                }
+                for (i, unit) in pair.iter().enumerate() {
+                    if let Some(unit) = unit {
+                        target.store(level, *unit, &sums[i * PLACES * SIDE..], turned);
+                    }
+                }
+            }
+        }
+    }
+
+    fn target<'a>(&'a self, rows: Range<usize>, out: &SharedSlice<'_, f32>) -> Target<'a> {
+        let places = self.cells.to[0] * self.cells.to[1];
+        assert!(rows.end * places <= out.len());
+        Target {
+            cells: &self.cells,
+            start: out.as_mut_ptr().wrapping_add(rows.start * places),
+            rows: rows.len(),
+            places,
+        }
+    }
+}
+
+/// Some rows of the result.
+struct Target<'a> {
+    cells: &'a Cells,
+    start: *mut f32,
+    rows: usize,
+    /// Elements between rows.
+    places: usize,
+}
+
+impl Target<'_> {
+    /// The lines of places of a unit, and where in the first row they start; and how many places of each there are.
+    fn lines(&self, (line, first, count): Unit) -> (impl Iterator<Item = (usize, *mut f32)>, usize) {
+        let (Cells { to, divisor, .. }, start) = (self.cells, self.start);
+        let lines = (0..divisor[0]).map(move |class| (class, line * divisor[0] + class));
+        let lines = lines.filter(|(_, line)| *line < to[0]);
+        let first = first * divisor[1];
+        (
+            lines.map(move |(class, line)| (class, start.wrapping_add(line * to[1] + first))),
+            (count * divisor[1]).min(to[1] - first),
+        )
+    }
+
+    /// Has a unit's places brought into the cache.
+    fn ask(&self, unit: Unit) {
+        let (lines, count) = self.lines(unit);
+        for (_, start) in lines {
+            for row in 0..self.rows {
+                for at in (0..count).step_by(PLACES) {
+                    prefetch_far(start.wrapping_add(row * self.places + at));
+                }
+            }
+        }
+    }
+
+    /// Puts a unit's sums where they belong; those of each class are [`SIDE`] rows of as many.
+    fn store(&self, level: Level, unit: Unit, sums: &[f32], turned: &mut [f32]) {
+        let (lines, count) = self.lines(unit);
+        for (class, start) in lines {
+            if self.cells.divisor[1] == 1 {
+                let sums = &sums[class * SIDE * SIDE..][..(unit.2 - 1) * SIDE + self.rows];
+                // SAFETY: a task's own places of rows that exist; sums of these places, of which each has `SIDE`.
+                unsafe {
+                    let extents = (self.rows, unit.2);
+                    transpose_raw(level, sums.as_ptr(), (1, SIDE), extents, start, self.places);
+                }
+                continue;
+            }
+            let (even, odd) = turned.split_at_mut(SIDE * PLACES);
+            for (i, turned) in [&mut *even, &mut *odd].into_iter().enumerate() {
+                let sums = &sums[(2 * class + i) * SIDE * SIDE..];
+                transpose(level, sums, (1, SIDE), (self.rows, unit.2), turned, PLACES);
+            }
+            let rows = even.chunks_exact(PLACES).zip(odd.chunks_exact(PLACES));
+            for (row, (even, odd)) in rows.take(self.rows).enumerate() {
+                // SAFETY: a task's own places of a row that exists.
+                let out =
+                    unsafe { std::slice::from_raw_parts_mut(start.wrapping_add(row * self.places), count) };
+                interleave(level, even, odd, out);
+            }
+        }
+    }
+}
+
+versions! {
+    /// Elements of both in turn.
+    fn interleave(even: &[f32], odd: &[f32], out: &mut [f32]) {
+        let (pairs, last) = out.as_chunks_mut();
+        let count = pairs.len();
+        for (pair, (&even, &odd)) in pairs.iter_mut().zip(even.iter().zip(odd)) {
+            *pair = [even, odd];
+        }
+        if let [last] = last {
+            *last = even[count];
+        }
+    }
+}
