@@ -467,20 +467,59 @@ impl Bench {
             &[3],
             &[None],
         );
-        let turned = View {
-            slot: 0,
-            shape: [2000, 2000].into(),
-            strides: vec![1, 2000],
-            offset: 0,
-        };
-        self.cluster(
-            "transpose 2000 x 2000",
-            &[2000, 2000],
-            vec![(Spec::new([2000, 2000], F), turned)],
-            &[Load(0)],
-            &[0],
-            &[None],
-        );
+    }
+
+    /// Axes in another order, written out, each beside a copy of as many bytes.
+    fn permutes(&self) {
+        let middle = [32, 144, 1024];
+        let cases: [(&[usize], &[usize], DType); 17] = [
+            (&middle, &[0, 2, 1], F),
+            (&middle, &[1, 0, 2], F),
+            (&middle, &[1, 2, 0], F),
+            (&middle, &[2, 0, 1], F),
+            (&middle, &[2, 1, 0], F),
+            (&middle, &[2, 1, 0], DType::F64),
+            (&middle, &[2, 1, 0], DType::U8),
+            (&[2000, 2000], &[1, 0], F),
+            (&[2048, 2048], &[1, 0], F),
+            (&[2048, 2048], &[1, 0], DType::F64),
+            (&[2048, 2048], &[1, 0], DType::U8),
+            (&[64, 12, 64, 64], &[0, 2, 1, 3], F),
+            (&[32, 3, 224, 224], &[0, 2, 3, 1], F),
+            (&[32, 224, 224, 3], &[0, 3, 1, 2], F),
+            (&[256, 64, 64, 4], &[2, 0, 1, 3], F),
+            (&[64, 256, 72], &[2, 1, 0], F),
+            (&[8, 16, 8, 16, 8, 16], &[5, 3, 1, 4, 2, 0], F),
+        ];
+        for (shape, axes, dtype) in cases {
+            let spec = Spec::new(shape, dtype);
+            let from = View::contiguous(0, shape.into());
+            let to: Vec<usize> = axes.iter().map(|&axis| shape[axis]).collect();
+            let turned = View {
+                slot: 0,
+                shape: to.as_slice().into(),
+                strides: axes.iter().map(|&axis| from.strides[axis]).collect(),
+                offset: 0,
+            };
+            for (name, view) in [("permute", turned), ("copy", from)] {
+                let mut draft = Draft::default();
+                let slot = draft.input(spec.clone());
+                let output = draft.output(Spec::new(view.shape.clone(), dtype));
+                draft.donations = vec![None];
+                draft.cluster(Cluster {
+                    shape: view.shape.clone(),
+                    loads: vec![View { slot, ..view }],
+                    code: vec![Instr {
+                        kind: InstrKind::Load(0),
+                        dtype,
+                    }],
+                    stores: vec![(0, output)],
+                });
+                let program = std::sync::Arc::into_inner(draft.finish()).expect("one owner");
+                let name = format!("{name} {shape:?} {axes:?} {dtype}");
+                self.time(&name, program, Work::Bytes(2.0 * spec.bytes() as f64));
+            }
+        }
     }
 
     /// A weight's gradient and its update.
@@ -759,6 +798,7 @@ fn main() {
     bench.matmuls();
     bench.convolutions();
     bench.clusters();
+    bench.permutes();
     bench.updates();
     bench.others();
     bench.reductions();

@@ -93,12 +93,21 @@ fn whole(slot: usize, shape: &[usize]) -> View {
 fn copies_of_views_with_another_axis_side_by_side() {
     let mut dice = Dice::new(31);
     // Extents, and the stride of each axis in the source.
-    let cases: [(&[usize], &[isize], usize, usize); 4] = [
+    let cases: [(&[usize], &[isize], usize, usize); 10] = [
         (&[70, 33], &[1, 70], 0, 70 * 33),
         (&[3, 45, 20], &[900, 1, 45], 0, 2700),
         // Gaps and an offset, and a reversed outer axis.
         (&[4, 19, 100], &[-2000, 1, 20], 6000, 8000),
         (&[9, 2, 8, 64], &[16, 8, 1, 144], 0, 64 * 144),
+        // Several tasks.
+        (&[515, 530], &[1, 515], 0, 515 * 530),
+        // Few rows, few columns.
+        (&[5, 3, 700], &[2100, 1, 3], 0, 10500),
+        (&[5, 700, 3], &[2100, 1, 700], 0, 10500),
+        // Runs of two and of four elements, and one that does not start where runs do.
+        (&[50, 30, 2], &[2, 100, 1], 0, 3000),
+        (&[12, 40, 4], &[4, 48, 1], 0, 1920),
+        (&[12, 40, 4], &[4, 48, 1], 2, 1922),
     ];
     for (shape, strides, offset, elements) in cases {
         for dtype in [DType::F32, DType::F64, DType::I32, DType::Bool] {

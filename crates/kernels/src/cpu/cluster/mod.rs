@@ -141,7 +141,7 @@ impl ClusterKernel {
     pub unsafe fn run(&self, env: &Env, slots: &[RawBytes], registers: RawBytes) {
         if let Some(turn) = &self.turn {
             // SAFETY: as the caller promises; a copy's result overlaps nothing that is read.
-            return unsafe { turn.run(env, slots, self.size) };
+            return unsafe { turn.run(env, slots) };
         }
         env.pool.ranges(self.size, self.grain(), |worker, elements| {
             // SAFETY: as the caller promises; tasks compute different elements.

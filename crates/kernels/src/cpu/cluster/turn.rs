@@ -1,26 +1,34 @@
 //! A cluster that only copies a view of which another axis than the last lies side by side in memory: a
 //! transposition. Done block by block, since element by element would use a cache line for each.
+//!
+//! A block is a cache line each way. Blocks are grouped to tiles that go along what is read for some lines, and while
+//! one tile is turned, the lines of the next are fetched: the processor's own prefetchers follow neither the reads
+//! nor the writes, which are far apart.
 
 use hyperglow_core::plan::{Cluster, InstrKind, SlotId};
 
-use crate::cpu::exec::{Env, Word, for_word};
-use crate::cpu::pool::SharedSlice;
+use crate::cpu::exec::{Env, Plain};
+use crate::cpu::level::Level;
 use crate::cpu::storage::RawBytes;
-use crate::cpu::transpose::transpose_raw;
+use crate::cpu::transpose::{Ahead, transpose_ahead};
 
-use super::blocks::ElementSize;
 use super::walk::{Axis, Reading, Walker};
 
-/// Elements that a task moves.
-const PIECE: usize = 1 << 15;
-/// Rows of a block: some cache lines of the source.
-const ROWS: usize = 64;
+/// Bytes of a cache line.
+const LINE: usize = 64;
+/// Lines that a tile reads of each column.
+const LINES: usize = 4;
+/// Bytes that a task moves.
+const TASK: usize = 1 << 17;
+/// Elements of a plane below which turning it in blocks gains nothing.
+const SMALL: usize = 64;
 
 /// A transposition: for every index of the outer axes, rows and columns exchanged.
 pub(super) struct Turn {
     from: SlotId,
     to: SlotId,
-    size: ElementSize,
+    /// Bytes of what is moved as one: an element, or a short run of them.
+    size: usize,
     /// The other axes: extent, distance in the source, distance in the result.
     outer: Vec<(usize, isize, usize)>,
     /// Extents: rows lie side by side in the source, columns in the result.
@@ -30,6 +38,17 @@ pub(super) struct Turn {
     col: usize,
     row: usize,
     offset: usize,
+    /// Rows and columns of a tile.
+    tile: (usize, usize),
+}
+
+/// Where a tile is: its first element in the source and in the result, its rows and columns.
+#[derive(Clone, Copy)]
+struct Tile {
+    from: usize,
+    to: usize,
+    rows: usize,
+    cols: usize,
 }
 
 impl Turn {
@@ -44,20 +63,29 @@ impl Turn {
         let Reading::Strided(walker) = &readings[l] else {
             return None;
         };
-        Turn::new(
-            walker,
-            cluster.loads[l].slot,
-            *to,
-            ElementSize(instr.dtype.size()),
-        )
+        let from = cluster.loads[l].slot;
+        let (axes, offset) = walker.parts();
+        let size = instr.dtype.size();
+        match run(walker, size) {
+            Some(run) => {
+                let axes: Vec<Axis> = axes[..axes.len() - 1]
+                    .iter()
+                    .map(|axis| Axis {
+                        stride: axis.stride / run as isize,
+                        ..*axis
+                    })
+                    .collect();
+                Turn::new(&axes, offset / run, (from, *to), size * run)
+            }
+            None => Turn::new(axes, offset, (from, *to), size),
+        }
     }
 
-    fn new(walker: &Walker, from: SlotId, to: SlotId, size: ElementSize) -> Option<Turn> {
-        let (axes, offset) = walker.parts();
+    fn new(axes: &[Axis], offset: usize, (from, to): (SlotId, SlotId), size: usize) -> Option<Turn> {
         let (inner, rest) = axes.split_last()?;
         let place = rest.iter().position(|axis| axis.stride == 1)?;
         let (rows, cols) = (rest[place].extent, inner.extent);
-        if inner.stride <= 1 || rows < 8 || cols < 8 {
+        if inner.stride <= 1 || rows * cols < SMALL {
             return None;
         }
         // Distances in the result, which is contiguous.
@@ -69,73 +97,132 @@ impl Turn {
         }
         let other =
             |(i, axis): (usize, &Axis)| (i != place).then(|| (axis.extent, axis.stride, distances[i]));
-        let outer = rest.iter().enumerate().filter_map(other).collect();
         Some(Turn {
             from,
             to,
             size,
-            outer,
+            outer: rest.iter().enumerate().filter_map(other).collect(),
             rows,
             cols,
             col: inner.stride as usize,
             row: distances[place],
             offset,
+            tile: tile(rows, cols, LINE / size),
         })
     }
 
     /// # Safety
-    /// The source slot must be readable, the other one hold `elements` elements, be writable and used by nobody else.
-    pub unsafe fn run(&self, env: &Env, slots: &[RawBytes], elements: usize) {
-        let (from, to) = (slots[self.from].start.as_ptr(), slots[self.to].start.as_ptr());
-        for_word!(self.size, T => {
-            // SAFETY: as the caller promises.
-            let out = unsafe { std::slice::from_raw_parts_mut(to.cast::<T>(), elements) };
-            // SAFETY: as the caller promises.
-            unsafe { self.turn::<T>(env, from.cast_const().cast(), out) }
-        });
+    /// The source slot must be readable, the other one writable and used by nobody else.
+    pub unsafe fn run(&self, env: &Env, slots: &[RawBytes]) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            match self.size {
+                1 => self.turn::<u8>(env, slots),
+                4 => self.turn::<u32>(env, slots),
+                8 => self.turn::<u64>(env, slots),
+                _ => self.turn::<u128>(env, slots),
+            }
+        }
     }
 
     /// # Safety
-    /// `source` must be readable for all that the walker reads; `out` is the whole result.
-    unsafe fn turn<T: Word>(&self, env: &Env, source: *const T, out: &mut [T]) {
-        let source = Source(source);
-        let out = SharedSlice::new(out);
-        let blocks = self.rows.div_ceil(ROWS);
+    /// As for [`Turn::run`]; T has the size of what is moved.
+    unsafe fn turn<T: Plain>(&self, env: &Env, slots: &[RawBytes]) {
+        let places = Places {
+            from: slots[self.from].start.as_ptr().cast::<T>(),
+            to: slots[self.to].start.as_ptr().cast::<T>(),
+        };
+        let (down, along) = self.blocks();
         let planes: usize = self.outer.iter().map(|axis| axis.0).product();
-        let together = (PIECE / (ROWS.min(self.rows) * self.cols)).max(1);
-        env.pool.ranges(planes * blocks, together, |_, range| {
-            for task in range {
-                let (mut plane, first) = (task / blocks, task % blocks * ROWS);
-                let (mut from, mut to) = (self.offset as isize, first * self.row);
-                for &(extent, stride, distance) in self.outer.iter().rev() {
-                    let index = plane % extent;
-                    plane /= extent;
-                    from += index as isize * stride;
-                    to += index * distance;
-                }
-                let rows = ROWS.min(self.rows - first);
-                // SAFETY: elements that the walker reads, and places of the result that no other task has.
-                unsafe {
-                    let x = source.at(from + first as isize);
-                    let out = out.as_mut_ptr().add(to);
-                    transpose_raw(env.level, x, (1, self.col), (rows, self.cols), out, self.row);
-                }
+        let together = TASK / (LINES * LINE * LINE / self.size);
+        env.pool.ranges(planes * down * along, together, |_, range| {
+            let mut tile = self.tile_at(range.start);
+            for i in range.start + 1..=range.end {
+                let next = (i < range.end).then(|| self.tile_at(i));
+                // SAFETY: elements that the view reads, and places of the result that no other task has.
+                unsafe { self.turn_tile(env.level, &places, tile, next) };
+                tile = next.unwrap_or(tile);
             }
         });
     }
-}
 
-/// The address of what is read, which tasks share.
-struct Source<T>(*const T);
+    /// Tiles down and along a plane.
+    fn blocks(&self) -> (usize, usize) {
+        (self.rows.div_ceil(self.tile.0), self.cols.div_ceil(self.tile.1))
+    }
 
-// SAFETY: it is only read.
-unsafe impl<T: Sync> Sync for Source<T> {}
+    fn tile_at(&self, number: usize) -> Tile {
+        let (down, along) = self.blocks();
+        let (mut plane, in_plane) = (number / (down * along), number % (down * along));
+        let (row, col) = (in_plane / along * self.tile.0, in_plane % along * self.tile.1);
+        let mut from = (self.offset + row + col * self.col) as isize;
+        let mut to = row * self.row + col;
+        for &(extent, stride, distance) in self.outer.iter().rev() {
+            let index = plane % extent;
+            plane /= extent;
+            from += index as isize * stride;
+            to += index * distance;
+        }
+        Tile {
+            from: from as usize,
+            to,
+            rows: self.tile.0.min(self.rows - row),
+            cols: self.tile.1.min(self.cols - col),
+        }
+    }
 
-impl<T> Source<T> {
+    /// Turns a tile and fetches the lines of the next one.
+    ///
     /// # Safety
-    /// The element must belong to the source.
-    unsafe fn at(&self, place: isize) -> *const T {
+    /// The elements of the tile must be readable, its places writable and used by nobody else.
+    unsafe fn turn_tile<T: Plain>(&self, level: Level, places: &Places<T>, tile: Tile, next: Option<Tile>) {
+        let side = LINE / size_of::<T>();
+        // Parts of lines are near already.
+        let next = next.filter(|next| next.rows >= side && next.cols >= side);
+        let ahead = Ahead {
+            x: places.from.wrapping_add(next.map_or(0, |next| next.from)),
+            out: places.to.wrapping_add(next.map_or(0, |next| next.to)),
+            rows: next.map_or(0, |next| next.rows),
+            cols: next.map_or(0, |next| next.cols),
+        };
+        let (from, to) = (
+            places.from.wrapping_add(tile.from),
+            places.to.wrapping_add(tile.to),
+        );
+        let (distances, extents) = ((1, self.col), (tile.rows, tile.cols));
         // SAFETY: as the caller promises.
-        unsafe { self.0.offset(place) }
+        unsafe { transpose_ahead(level, from, distances, extents, to, self.row, &ahead) }
     }
 }
+
+/// The length of the innermost axis, if it lies side by side and its elements can be moved as one.
+fn run(walker: &Walker, size: usize) -> Option<usize> {
+    let (axes, offset) = walker.parts();
+    let (inner, rest) = axes.split_last()?;
+    let fits = |distance: isize| distance.unsigned_abs().is_multiple_of(inner.extent);
+    let whole = matches!(inner.extent * size, 4 | 8 | 16) && inner.stride == 1;
+    (whole && fits(offset as isize) && rest.iter().all(|axis| fits(axis.stride))).then_some(inner.extent)
+}
+
+/// Rows and columns of a tile where a line has `side` elements: some lines down, one along, and more the other way
+/// where rows or columns are few.
+fn tile(rows: usize, cols: usize, side: usize) -> (usize, usize) {
+    let elements = LINES * side * side;
+    let blocks = |few: usize| (elements / few).next_multiple_of(side);
+    if cols <= 2 * side {
+        (blocks(cols), 2 * side)
+    } else if rows <= 2 * side {
+        (2 * side, blocks(rows))
+    } else {
+        (LINES * side, side)
+    }
+}
+
+/// The addresses of the source and the result, which tasks share.
+struct Places<T> {
+    from: *const T,
+    to: *mut T,
+}
+
+// SAFETY: the source is only read, and tasks write to different places.
+unsafe impl<T: Sync> Sync for Places<T> {}

@@ -1,0 +1,387 @@
+//! Blocks turned in registers.
+
+use std::arch::x86_64::*;
+
+use super::Ahead;
+
+/// Elements of four bytes in a register of 64 bytes.
+const SIXTEEN: usize = 16;
+/// Of them in a lane.
+const FEW: usize = 4;
+/// Elements of eight bytes there.
+const EIGHT: usize = 8;
+
+/// Blocks of 16 x 16 words of 4 bytes, the last ones masked.
+///
+/// # Safety
+/// AVX-512, and as for [`super::transpose_raw`].
+#[target_feature(enable = "avx512f,avx512vl")]
+pub(super) unsafe fn by_sixteen(
+    x: *const f32,
+    col: usize,
+    (rows, cols): (usize, usize),
+    out: *mut f32,
+    width: usize,
+    ahead: &Ahead<f32>,
+) {
+    if cols <= FEW {
+        // SAFETY: as the caller promises.
+        return unsafe { few_columns(x, col, (rows, cols), out, width) };
+    }
+    if rows <= FEW {
+        // SAFETY: as the caller promises.
+        return unsafe { few_rows(x, col, (rows, cols), out, width) };
+    }
+    let first = |count: usize| ((1_u32 << count.min(SIXTEEN)) - 1) as __mmask16;
+    for r in (0..rows).step_by(SIXTEEN) {
+        let down = first(rows - r);
+        for c in (0..cols).step_by(SIXTEEN) {
+            ahead.fetch((r, c), SIXTEEN, col, width);
+            let along = first(cols - c);
+            let lines: [__m512; SIXTEEN] = std::array::from_fn(|i| {
+                let mask = if c + i < cols { down } else { 0 };
+                // SAFETY: as the caller promises; what a mask leaves out is not touched.
+                unsafe { _mm512_maskz_loadu_ps(mask, x.wrapping_add(r + (c + i) * col)) }
+            });
+            for (i, line) in turned(lines).into_iter().take(rows - r).enumerate() {
+                // SAFETY: as above.
+                unsafe { _mm512_mask_storeu_ps(out.wrapping_add((r + i) * width + c), along, line) };
+            }
+        }
+    }
+}
+
+/// Up to four columns: each row is a part of a lane.
+///
+/// # Safety
+/// As for [`by_sixteen`].
+#[target_feature(enable = "avx512f,avx512vl")]
+unsafe fn few_columns(x: *const f32, col: usize, (rows, cols): (usize, usize), out: *mut f32, width: usize) {
+    let along = ((1_u32 << cols) - 1) as __mmask8;
+    for r in (0..rows).step_by(SIXTEEN) {
+        let down = ((1_u32 << (rows - r).min(SIXTEEN)) - 1) as __mmask16;
+        let lines = std::array::from_fn(|i| {
+            let mask = if i < cols { down } else { 0 };
+            // SAFETY: as the caller promises; what a mask leaves out is not touched.
+            unsafe { _mm512_maskz_loadu_ps(mask, x.wrapping_add(r + i * col)) }
+        });
+        for (j, line) in turned_within_lanes(lines).into_iter().enumerate() {
+            let lanes = [
+                _mm512_extractf32x4_ps::<0>(line),
+                _mm512_extractf32x4_ps::<1>(line),
+                _mm512_extractf32x4_ps::<2>(line),
+                _mm512_extractf32x4_ps::<3>(line),
+            ];
+            for (l, lane) in lanes.into_iter().enumerate() {
+                let row = r + FEW * l + j;
+                let mask = if row < rows { along } else { 0 };
+                // SAFETY: as above.
+                unsafe { _mm_mask_storeu_ps(out.wrapping_add(row * width), mask, lane) };
+            }
+        }
+    }
+}
+
+/// Up to four rows: each column is a part of a lane.
+///
+/// # Safety
+/// As for [`by_sixteen`].
+#[target_feature(enable = "avx512f,avx512vl")]
+unsafe fn few_rows(x: *const f32, col: usize, (rows, cols): (usize, usize), out: *mut f32, width: usize) {
+    let down = ((1_u32 << rows) - 1) as __mmask8;
+    for c in (0..cols).step_by(SIXTEEN) {
+        let along = ((1_u32 << (cols - c).min(SIXTEEN)) - 1) as __mmask16;
+        let lines = std::array::from_fn(|i| {
+            let lane = |l: usize| {
+                let column = c + FEW * l + i;
+                let mask = if column < cols { down } else { 0 };
+                // SAFETY: as the caller promises; what a mask leaves out is not touched.
+                unsafe { _mm_maskz_loadu_ps(mask, x.wrapping_add(column * col)) }
+            };
+            let line = _mm512_castps128_ps512(lane(0));
+            let line = _mm512_insertf32x4::<1>(line, lane(1));
+            let line = _mm512_insertf32x4::<2>(line, lane(2));
+            _mm512_insertf32x4::<3>(line, lane(3))
+        });
+        for (r, line) in turned_within_lanes(lines).into_iter().take(rows).enumerate() {
+            // SAFETY: as above.
+            unsafe { _mm512_mask_storeu_ps(out.wrapping_add(r * width + c), along, line) };
+        }
+    }
+}
+
+/// The columns of 16 rows.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn turned(rows: [__m512; SIXTEEN]) -> [__m512; SIXTEEN] {
+    let fours: [[__m512; 4]; 4] =
+        std::array::from_fn(|i| turned_within_lanes(std::array::from_fn(|j| rows[4 * i + j])));
+    let lanes: [[__m512; 4]; 4] = std::array::from_fn(|j| turned_lanes(std::array::from_fn(|i| fours[i][j])));
+    std::array::from_fn(|row| lanes[row % 4][row / 4])
+}
+
+/// Of four rows, lane by lane: the elements at four places.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn turned_within_lanes([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
+    let (low_ab, high_ab) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+    let (low_cd, high_cd) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+    [
+        _mm512_shuffle_ps::<0b01_00_01_00>(low_ab, low_cd),
+        _mm512_shuffle_ps::<0b11_10_11_10>(low_ab, low_cd),
+        _mm512_shuffle_ps::<0b01_00_01_00>(high_ab, high_cd),
+        _mm512_shuffle_ps::<0b11_10_11_10>(high_ab, high_cd),
+    ]
+}
+
+/// Lane i of register l is lane l of register i.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn turned_lanes([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
+    let (even_ab, odd_ab) = (
+        _mm512_shuffle_f32x4::<0b10_00_10_00>(a, b),
+        _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b),
+    );
+    let (even_cd, odd_cd) = (
+        _mm512_shuffle_f32x4::<0b10_00_10_00>(c, d),
+        _mm512_shuffle_f32x4::<0b11_01_11_01>(c, d),
+    );
+    [
+        _mm512_shuffle_f32x4::<0b10_00_10_00>(even_ab, even_cd),
+        _mm512_shuffle_f32x4::<0b10_00_10_00>(odd_ab, odd_cd),
+        _mm512_shuffle_f32x4::<0b11_01_11_01>(even_ab, even_cd),
+        _mm512_shuffle_f32x4::<0b11_01_11_01>(odd_ab, odd_cd),
+    ]
+}
+
+/// Blocks of 8 x 8 words of 8 bytes, the last ones masked.
+///
+/// # Safety
+/// AVX-512, and as for [`super::transpose_raw`].
+#[target_feature(enable = "avx512f")]
+pub(super) unsafe fn by_eight_wide(
+    x: *const f64,
+    col: usize,
+    (rows, cols): (usize, usize),
+    out: *mut f64,
+    width: usize,
+    ahead: &Ahead<f64>,
+) {
+    let first = |count: usize| ((1_u32 << count.min(EIGHT)) - 1) as __mmask8;
+    for r in (0..rows).step_by(EIGHT) {
+        let down = first(rows - r);
+        for c in (0..cols).step_by(EIGHT) {
+            ahead.fetch((r, c), EIGHT, col, width);
+            let along = first(cols - c);
+            let lines: [__m512d; EIGHT] = std::array::from_fn(|i| {
+                let mask = if c + i < cols { down } else { 0 };
+                // SAFETY: as the caller promises; what a mask leaves out is not touched.
+                unsafe { _mm512_maskz_loadu_pd(mask, x.wrapping_add(r + (c + i) * col)) }
+            });
+            let pair = |i: usize, high: bool| {
+                let (a, b) = (lines[2 * i], lines[2 * i + 1]);
+                _mm512_castpd_ps(if high {
+                    _mm512_unpackhi_pd(a, b)
+                } else {
+                    _mm512_unpacklo_pd(a, b)
+                })
+            };
+            let even = turned_lanes(std::array::from_fn(|i| pair(i, false)));
+            let odd = turned_lanes(std::array::from_fn(|i| pair(i, true)));
+            for i in 0..EIGHT.min(rows - r) {
+                let line = _mm512_castps_pd(if i % 2 == 0 { even[i / 2] } else { odd[i / 2] });
+                // SAFETY: as above.
+                unsafe { _mm512_mask_storeu_pd(out.wrapping_add((r + i) * width + c), along, line) };
+            }
+        }
+    }
+}
+
+/// Blocks of 64 x 64 bytes, brought together line by line, turned there and written line by line: the registers hold a
+/// quarter of a line, and lines that are a power of two apart would not stay near until all of them were done.
+///
+/// # Safety
+/// AVX2, and as for [`super::transpose_raw`].
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn by_bytes(
+    x: *const u8,
+    col: usize,
+    (rows, cols): (usize, usize),
+    out: *mut u8,
+    width: usize,
+) {
+    const LINE: usize = 64;
+    let (mut from, mut to) = ([0_u8; LINE * LINE], [0_u8; LINE * LINE]);
+    for r in (0..rows).step_by(LINE) {
+        for c in (0..cols).step_by(LINE) {
+            let (down, along) = (LINE.min(rows - r), LINE.min(cols - c));
+            for (i, line) in from.chunks_exact_mut(LINE).take(along).enumerate() {
+                // SAFETY: as the caller promises.
+                unsafe { copy(x.add(r + (c + i) * col), line.as_mut_ptr(), down) };
+            }
+            for i in (0..down).step_by(SIXTEEN) {
+                for j in (0..along).step_by(SIXTEEN) {
+                    bytes(&from[j * LINE + i..], &mut to[i * LINE + j..]);
+                }
+            }
+            for (i, line) in to.chunks_exact(LINE).take(down).enumerate() {
+                // SAFETY: as the caller promises.
+                unsafe { copy(line.as_ptr(), out.add((r + i) * width + c), along) };
+            }
+        }
+    }
+
+    /// # Safety
+    /// `count` bytes, at most a line, must be readable and writable, without overlap.
+    #[inline(always)]
+    unsafe fn copy(from: *const u8, to: *mut u8, count: usize) {
+        type Line = [__m128i; LINE / SIXTEEN];
+        // SAFETY: as the caller promises.
+        unsafe {
+            if count == LINE {
+                to.cast::<Line>()
+                    .write_unaligned(from.cast::<Line>().read_unaligned());
+            } else {
+                to.copy_from_nonoverlapping(from, count);
+            }
+        }
+    }
+
+    /// The bytes of the first half of all between those of the second.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn interleaved(x: [__m128i; SIXTEEN]) -> [__m128i; SIXTEEN] {
+        let low = |i: usize| _mm_unpacklo_epi8(x[i], x[i + SIXTEEN / 2]);
+        let high = |i: usize| _mm_unpackhi_epi8(x[i], x[i + SIXTEEN / 2]);
+        [
+            low(0),
+            high(0),
+            low(1),
+            high(1),
+            low(2),
+            high(2),
+            low(3),
+            high(3),
+            low(4),
+            high(4),
+            low(5),
+            high(5),
+            low(6),
+            high(6),
+            low(7),
+            high(7),
+        ]
+    }
+
+    /// 16 x 16 bytes of lines of 64.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn bytes(from: &[u8], to: &mut [u8]) {
+        assert!(from.len().min(to.len()) >= (SIXTEEN - 1) * LINE + SIXTEEN);
+        // SAFETY: within the slice, as just checked.
+        let mut lines: [__m128i; SIXTEEN] =
+            std::array::from_fn(|i| unsafe { _mm_loadu_si128(from.as_ptr().add(i * LINE).cast()) });
+        // The place of a byte has four bits of its row and four of its column; interleaving the halves of all 256
+        // turns the eight bits by one.
+        for _ in 0..4 {
+            lines = interleaved(lines);
+        }
+        for (i, line) in lines.into_iter().enumerate() {
+            // SAFETY: as above.
+            unsafe { _mm_storeu_si128(to.as_mut_ptr().add(i * LINE).cast(), line) };
+        }
+    }
+}
+
+/// Blocks of 8 x 8 words of 4 bytes; rows and columns beyond whole blocks are left.
+///
+/// # Safety
+/// AVX2, and as for [`super::transpose_raw`].
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn by_eight(
+    x: *const f32,
+    col: usize,
+    (rows, cols): (usize, usize),
+    out: *mut f32,
+    width: usize,
+) {
+    for r0 in (0..rows / 8 * 8).step_by(SIXTEEN) {
+        for c in (0..cols / 8 * 8).step_by(8) {
+            for r in (r0..(rows / 8 * 8).min(r0 + SIXTEEN)).step_by(8) {
+                // SAFETY: as the caller promises.
+                unsafe { eight(x.add(r + c * col), col, out.add(r * width + c), width) }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As for [`by_eight`], for one block.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn eight(x: *const f32, col: usize, out: *mut f32, width: usize) {
+    // SAFETY: as the caller promises.
+    let load = |i: usize| unsafe {
+        // Columns i and i + 4: the halves are exchanged on the way in.
+        let low = x.add(i * col);
+        let high = x.add((i + 4) * col);
+        [
+            _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high)),
+            _mm256_insertf128_ps::<1>(
+                _mm256_castps128_ps256(_mm_loadu_ps(low.add(4))),
+                _mm_loadu_ps(high.add(4)),
+            ),
+        ]
+    };
+    let (a, b, c, d) = (load(0), load(1), load(2), load(3));
+    for half in 0..2 {
+        let (low_ab, high_ab) = (
+            _mm256_unpacklo_ps(a[half], b[half]),
+            _mm256_unpackhi_ps(a[half], b[half]),
+        );
+        let (low_cd, high_cd) = (
+            _mm256_unpacklo_ps(c[half], d[half]),
+            _mm256_unpackhi_ps(c[half], d[half]),
+        );
+        let rows = [
+            _mm256_shuffle_ps::<0b01_00_01_00>(low_ab, low_cd),
+            _mm256_shuffle_ps::<0b11_10_11_10>(low_ab, low_cd),
+            _mm256_shuffle_ps::<0b01_00_01_00>(high_ab, high_cd),
+            _mm256_shuffle_ps::<0b11_10_11_10>(high_ab, high_cd),
+        ];
+        for (i, row) in rows.into_iter().enumerate() {
+            // SAFETY: as the caller promises.
+            unsafe { _mm256_storeu_ps(out.add((half * 4 + i) * width), row) };
+        }
+    }
+}
+
+/// Blocks of 4 x 4 words of 8 bytes; rows and columns beyond whole blocks are left.
+///
+/// # Safety
+/// AVX2, and as for [`super::transpose_raw`].
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn by_four(
+    x: *const f64,
+    col: usize,
+    (rows, cols): (usize, usize),
+    out: *mut f64,
+    width: usize,
+) {
+    for r in (0..rows / 4 * 4).step_by(4) {
+        for c in (0..cols / 4 * 4).step_by(4) {
+            // SAFETY: as the caller promises.
+            unsafe {
+                let (x, out) = (x.add(r + c * col), out.add(r * width + c));
+                let load = |i: usize| _mm256_loadu_pd(x.add(i * col));
+                let (a, b, c, d) = (load(0), load(1), load(2), load(3));
+                let (ab0, ab1) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+                let (cd0, cd1) = (_mm256_unpacklo_pd(c, d), _mm256_unpackhi_pd(c, d));
+                _mm256_storeu_pd(out, _mm256_permute2f128_pd::<0x20>(ab0, cd0));
+                _mm256_storeu_pd(out.add(width), _mm256_permute2f128_pd::<0x20>(ab1, cd1));
+                _mm256_storeu_pd(out.add(2 * width), _mm256_permute2f128_pd::<0x31>(ab0, cd0));
+                _mm256_storeu_pd(out.add(3 * width), _mm256_permute2f128_pd::<0x31>(ab1, cd1));
+            }
+        }
+    }
+}
