@@ -871,6 +871,7 @@ module.exports.jitEnd = nativeBinding.jitEnd
 module.exports.jitRelease = nativeBinding.jitRelease
 module.exports.jitRun = nativeBinding.jitRun
 module.exports.leaveTrace = nativeBinding.leaveTrace
+module.exports.localConv = nativeBinding.localConv
 module.exports.matmul = nativeBinding.matmul
 module.exports.memory = nativeBinding.memory
 module.exports.neighbors = nativeBinding.neighbors

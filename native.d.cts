@@ -133,6 +133,9 @@ export declare function jitRun(program: number, arguments: Float64Array): Array<
 /** Ends it. */
 export declare function leaveTrace(): void
 
+/** Convolution with a kernel of its own for every place. */
+export declare function localConv(x: number, w: number, stride: Array<number>, padLow: Array<number>, padHigh: Array<number>, dilation: Array<number>): number
+
 /** Matrix product; a flag means that operand is stored transposed. */
 export declare function matmul(a: number, b: number, ta: boolean, tb: boolean): number
 

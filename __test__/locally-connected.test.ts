@@ -51,6 +51,20 @@ test('LocallyConnected2d: gradients of gradients', (t) => {
   )
 })
 
+test('localConv: derivatives with strides and dilations, and what does not fit', (t) => {
+  const x = sample([2, 2, 6, 5], -1, 1, 1)
+  const w = sample([3, 2, 2, 2, 3, 4], -1, 1, 2)
+  const padding: [number, number][] = [
+    [0, 0],
+    [1, 0],
+  ]
+  const options = { stride: [2, 1], dilation: [1, 2], padding }
+  checkGradient(t, (a, b) => a.localConv(b as Tensor, options), [x, w], { tolerance: 1e-6 })
+  t.throws(() => x.localConv(w, { padding: 1 }), { instanceOf: ShapeError, message: /localConv/ })
+  t.throws(() => x.localConv(sample([3, 1, 2, 2, 3, 4]), options), { instanceOf: ShapeError })
+  t.throws(() => x.localConv(sample([3, 2, 2])), { instanceOf: ShapeError })
+})
+
 test('LocallyConnected2d declares its weights and refuses what does not fit', (t) => {
   const local = new LocallyConnected2d(8, 3, { padding: 1 })
   t.deepEqual([...local.initialize([8, 16, 16])], [8, 16, 16])

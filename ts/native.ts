@@ -76,6 +76,14 @@ export interface Native {
     dilation: number[],
     groups: number,
   ): Handle
+  localConv(
+    x: Handle,
+    w: Handle,
+    stride: number[],
+    padLow: number[],
+    padHigh: number[],
+    dilation: number[],
+  ): Handle
   convInputGrad(
     dy: Handle,
     w: Handle,

@@ -92,15 +92,9 @@ export class LocallyConnected2d extends ActivatedLayer<LocallyConnectedWeights> 
         `${this.name}: expected an input [batch, ...${this.inputShape ?? 'shape'}] for a kernel [${kernel.shape}], received [${x.shape}]`,
       )
     }
-    const { kernel: kernelSize, stride } = this.window
-    const columns = x.unfold({ kernelSize, stride, padding: this.#pairs(x.shape.slice(2)) })
-    // One product for each place: [places, filters, inputs] times [places, inputs, batch].
-    const products = kernel
-      .permute([2, 0, 1])
-      .matmul(columns.permute([2, 1, 0]))
-      .permute([2, 1, 0])
-    const y = bias === undefined ? products : products.add(bias)
-    return y.reshape([x.shape[0] as number, kernel.shape[0] as number, ...extents])
+    const local = kernel.reshape([this.filters, x.shape[1] as number, ...this.window.kernel, ...extents])
+    const y = x.localConv(local, { stride: this.window.stride, padding: this.#pairs(x.shape.slice(2)) })
+    return bias === undefined ? y : y.add(bias.reshape([this.filters, ...extents]))
   }
 
   #pairs(spatial: Shape): [number, number][] {

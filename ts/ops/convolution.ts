@@ -37,6 +37,19 @@ export function conv(x: Tensor, w: Tensor, options: ConvolutionOptions = {}): Te
   return own(native.conv(xId, wId, g.stride, g.low, g.high, g.dilation, groups))
 }
 
+/**
+ * Convolution that shares nothing, as in a locally connected layer: x (N, C, ...spatial) with w (O, C, ...kernel, ...out), a
+ * kernel for every place of the output -> (N, O, ...out).
+ *
+ * @throws {ShapeError} where channels, axes or places do not fit, or the kernel is larger than the padded input
+ */
+export function localConv(x: Tensor, w: Tensor, options: GeometryOptions = {}): Tensor {
+  const [xId, wId] = [idOf('localConv', x), idOf('localConv', w)]
+  const input = spatialShape('localConv', x.shape, (w.rank - 2) / 2)
+  const g = resolveGeometry('localConv', input, w.shape.slice(2, 2 + input.length), options)
+  return own(native.localConv(xId, wId, g.stride, g.low, g.high, g.dilation))
+}
+
 function checkGroups(op: string, groups = 1): number {
   if (Number.isSafeInteger(groups) && groups >= 1) return groups
   throw new ArgumentError(`${op}: groups is ${describe(groups)}, expected an integer of 1 or more`)

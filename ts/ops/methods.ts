@@ -90,6 +90,7 @@ const methods = {
   avgPool: ops.avgPool,
   conv: ops.conv,
   convTranspose: ops.convTranspose,
+  localConv: ops.localConv,
   maxPool: ops.maxPool,
   maxPoolWithIndices: ops.maxPoolWithIndices,
   unfold: ops.unfold,

@@ -6,6 +6,7 @@ use crate::compose::Build;
 use crate::elementwise::BinaryOp;
 use crate::error::{Error, Result};
 use crate::fast;
+use crate::grad_conv;
 use crate::grad_sum::sum;
 use crate::graph::{Graph, NodeId};
 use crate::hash::FastMap;
@@ -269,50 +270,12 @@ fn rule(
             };
             vec![Some(dp), Some(dq)]
         }
-        // The three convolutions are the three derivatives of one trilinear form <dy, conv(x, w)>.
-        Op::Conv { window, groups } => {
-            let (x, w) = (spec(b, 0).shape, spec(b, 1).shape);
-            let (window, groups) = (window.clone(), *groups);
-            let dx = Op::ConvInputGrad {
-                window: window.clone(),
-                groups,
-                input: x.dims()[2..].into(),
-            };
-            let dw = Op::ConvWeightGrad {
-                window,
-                groups,
-                kernel: w.dims()[2..].into(),
-            };
-            vec![
-                Some(b.add_op(dx, &[dy, inputs[1]], None)),
-                Some(b.add_op(dw, &[inputs[0], dy], None)),
-            ]
-        }
-        Op::ConvInputGrad { window, groups, .. } => {
-            let w = spec(b, 1).shape;
-            let (window, groups) = (window.clone(), *groups);
-            let dw = Op::ConvWeightGrad {
-                window: window.clone(),
-                groups,
-                kernel: w.dims()[2..].into(),
-            };
-            let back = b.add_op(Op::Conv { window, groups }, &[dy, inputs[1]], None);
-            vec![Some(back), Some(b.add_op(dw, &[dy, inputs[0]], None))]
-        }
-        Op::ConvWeightGrad { window, groups, .. } => {
-            let x = spec(b, 0).shape;
-            let (window, groups) = (window.clone(), *groups);
-            let dx = Op::ConvInputGrad {
-                window: window.clone(),
-                groups,
-                input: x.dims()[2..].into(),
-            };
-            let back = b.add_op(dx, &[inputs[1], dy], None);
-            vec![
-                Some(back),
-                Some(b.add_op(Op::Conv { window, groups }, &[inputs[0], dy], None)),
-            ]
-        }
+        Op::Conv { .. }
+        | Op::ConvInputGrad { .. }
+        | Op::ConvWeightGrad { .. }
+        | Op::LocalConv { .. }
+        | Op::LocalConvInputGrad { .. }
+        | Op::LocalConvWeightGrad { .. } => grad_conv::cotangents(b, op, inputs, dy),
         Op::WindowSum { window, kernel } => {
             let input = spec(b, 0).shape.dims()[2..].into();
             let op = Op::WindowSumGrad {

@@ -14,6 +14,7 @@ pub mod engine;
 pub mod error;
 pub mod fast;
 pub mod grad;
+mod grad_conv;
 mod grad_sum;
 pub mod graph;
 pub mod hash;

@@ -168,6 +168,27 @@ pub enum Op {
         /// Spatial extents of w.
         kernel: Box<[usize]>,
     },
+    /// Convolution with a kernel of its own for every place (a locally connected layer):
+    /// x (N, C, in..) with w (O, C, k.., out..) -> (N, O, out..). It is the sum of x[n, c, in] w[o, c, tap, out] over
+    /// channels and taps.
+    LocalConv {
+        /// Stride, padding, dilation.
+        window: Window,
+    },
+    /// The adjoint of `LocalConv` in x: dy (N, O, out..), w -> (N, C, `input`..).
+    LocalConvInputGrad {
+        /// Stride, padding, dilation of the forward convolution.
+        window: Window,
+        /// Spatial extents of x.
+        input: Box<[usize]>,
+    },
+    /// The adjoint of `LocalConv` in w: x (N, C, in..), dy (N, O, out..) -> (O, C, `kernel`.., out..).
+    LocalConvWeightGrad {
+        /// Stride, padding, dilation of the forward convolution.
+        window: Window,
+        /// Spatial extents of a place's kernel.
+        kernel: Box<[usize]>,
+    },
     /// Sum over windows of the last axes: (N, C, in..) -> (N, C, out..).
     WindowSum {
         /// Stride, padding, dilation.
@@ -370,6 +391,9 @@ impl Op {
             Op::Conv { .. } => "conv",
             Op::ConvInputGrad { .. } => "convTranspose",
             Op::ConvWeightGrad { .. } => "convWeightGrad",
+            Op::LocalConv { .. } => "localConv",
+            Op::LocalConvInputGrad { .. } => "localConvInputGrad",
+            Op::LocalConvWeightGrad { .. } => "localConvWeightGrad",
             Op::WindowSum { .. } => "windowSum",
             Op::WindowSumGrad { .. } => "windowSumGrad",
             Op::WindowArgMax { .. } => "windowArgMax",

@@ -482,6 +482,45 @@ fn contractions() {
 }
 
 #[test]
+fn local_convolutions() {
+    run(
+        "localConv",
+        &[&[2, 2, 5, 4], &[2, 2, 2, 3, 3, 2]],
+        (-1.0, 1.0),
+        &|b, x| {
+            let op = Op::LocalConv {
+                window: window(2, 1, 0, 1, 2),
+            };
+            b.add_op(op, x, None)
+        },
+    );
+    run(
+        "localConvInputGrad",
+        &[&[1, 2, 3], &[2, 1, 2, 3]],
+        (-1.0, 1.0),
+        &|b, x| {
+            let op = Op::LocalConvInputGrad {
+                window: window(1, 0, 0, 2, 1),
+                input: [5].into(),
+            };
+            b.add_op(op, x, None)
+        },
+    );
+    run(
+        "localConvWeightGrad",
+        &[&[2, 1, 4, 4], &[2, 2, 3, 3]],
+        (-1.0, 1.0),
+        &|b, x| {
+            let op = Op::LocalConvWeightGrad {
+                window: window(1, 0, 0, 1, 2),
+                kernel: [2, 2].into(),
+            };
+            b.add_op(op, x, None)
+        },
+    );
+}
+
+#[test]
 fn windows() {
     run("windowSum", &[&[2, 1, 5, 5]], (-1.0, 1.0), &|b, x| {
         let y = b.mul(x[0], x[0]);

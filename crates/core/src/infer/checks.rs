@@ -113,6 +113,47 @@ pub(super) fn adjoint_output(
     Ok(())
 }
 
+/// What the local convolution of `x` with `w` gives.
+pub(super) fn local_conv(name: &str, window: &Window, x: &Spec, w: &Spec) -> Result<Spec> {
+    same_dtype(name, x, w)?;
+    floats(name, x)?;
+    let rank = window.rank();
+    if x.shape.rank() != rank + 2 {
+        return Err(spatial_rank(name, window, x));
+    }
+    let mistake = || {
+        Error::shape(
+            name,
+            format!("an input {} and a kernel {}", x.shape, w.shape),
+            "the kernel is (out, in, kernel extents.., output extents..)",
+        )
+    };
+    if w.shape.rank() != 2 * rank + 2 || w.shape[1] != x.shape[1] {
+        return Err(mistake());
+    }
+    let (kernel, places) = w.shape.dims()[2..].split_at(rank);
+    let outputs = window_outputs(name, window, x, kernel)?;
+    if outputs != places {
+        return Err(mistake());
+    }
+    let dims = [&[x.shape[0], w.shape[0]], places].concat();
+    Ok(Spec::new(dims, x.dtype))
+}
+
+/// Checks that `dy` is what the local convolution of `x` with `w` gives.
+pub(super) fn local_adjoint(name: &str, window: &Window, x: &Spec, w: &Spec, dy: &Spec) -> Result<()> {
+    let expected = local_conv(name, window, x, w)?;
+    same_dtype(name, dy, x)?;
+    if dy.shape != expected.shape {
+        return Err(Error::shape(
+            name,
+            format!("given {}, expected {}", dy.shape, expected.shape),
+            "check stride, padding and channels",
+        ));
+    }
+    Ok(())
+}
+
 pub(super) fn window_outputs(name: &str, window: &Window, x: &Spec, kernel: &[usize]) -> Result<Vec<usize>> {
     if window.stride.contains(&0) || window.dilation.contains(&0) || kernel.len() != window.rank() {
         return Err(Error::argument(

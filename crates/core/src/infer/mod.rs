@@ -11,8 +11,8 @@ use crate::shape::Shape;
 
 use checks::{
     adjoint_output, along, axis_within, centered_products, concat, conv_operands, floats, index_dtype,
-    matmul, no_window_in_padding, not_bool, rows, same_dtype, same_shape, similarity_sums, spatial_rank,
-    square, window_outputs,
+    local_adjoint, local_conv, matmul, no_window_in_padding, not_bool, rows, same_dtype, same_shape,
+    similarity_sums, spatial_rank, square, window_outputs,
 };
 
 /// The spec of `op` applied to `inputs`. `target` is the wanted spec for operations whose result is
@@ -217,6 +217,27 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
             dims.extend(kernel.iter());
             let w = Spec::new(dims, dy.dtype);
             adjoint_output(name, window, *groups, x, &w, dy)?;
+            Ok(w)
+        }
+        Op::LocalConv { window } => {
+            let (x, w) = (inputs[0], inputs[1]);
+            local_conv(name, window, x, w)
+        }
+        Op::LocalConvInputGrad { window, input } => {
+            let (dy, w) = (inputs[0], inputs[1]);
+            let mut dims = vec![dy.shape[0], w.shape.dims().get(1).copied().unwrap_or(0)];
+            dims.extend(input.iter());
+            let x = Spec::new(dims, dy.dtype);
+            local_adjoint(name, window, &x, w, dy)?;
+            Ok(x)
+        }
+        Op::LocalConvWeightGrad { window, kernel } => {
+            let (x, dy) = (inputs[0], inputs[1]);
+            let mut dims = vec![dy.shape[1], x.shape[1]];
+            dims.extend(kernel.iter());
+            dims.extend(&dy.shape.dims()[2..]);
+            let w = Spec::new(dims, dy.dtype);
+            local_adjoint(name, window, x, &w, dy)?;
             Ok(w)
         }
         Op::WindowSum { window, kernel }
@@ -430,6 +451,9 @@ fn arity(op: &Op) -> Option<usize> {
         | Op::Conv { .. }
         | Op::ConvInputGrad { .. }
         | Op::ConvWeightGrad { .. }
+        | Op::LocalConv { .. }
+        | Op::LocalConvInputGrad { .. }
+        | Op::LocalConvWeightGrad { .. }
         | Op::Take { .. }
         | Op::IndexAdd { .. }
         | Op::Gather { .. }

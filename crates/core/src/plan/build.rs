@@ -173,6 +173,9 @@ impl<'a> Planner<'a> {
                 | Op::Conv { .. }
                 | Op::ConvInputGrad { .. }
                 | Op::ConvWeightGrad { .. }
+                | Op::LocalConv { .. }
+                | Op::LocalConvInputGrad { .. }
+                | Op::LocalConvWeightGrad { .. }
                 | Op::WindowSum { .. }
                 | Op::WindowSumGrad { .. }
                 | Op::WindowArgMax { .. }

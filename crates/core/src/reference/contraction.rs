@@ -1,7 +1,8 @@
 //! Sums of products, in float64: matrix product and convolution.
 //!
 //! A convolution is a trilinear form: the sum of dy[n, o, out] x[n, c, in] w[o, c, tap] over the terms that
-//! [`terms`] lists. Its output and the two adjoints are the derivatives of that form in dy, x and w.
+//! [`terms`] lists. Its output and the two adjoints are the derivatives of that form in dy, x and w. If every place has
+//! a kernel of its own, w has the place as further indices.
 
 use ndarray::ArrayD;
 
@@ -26,31 +27,36 @@ pub(super) fn matmul(a: &ArrayD<f64>, b: &ArrayD<f64>, ta: bool, tb: bool, to: &
 struct Term {
     /// (n, c, in..)
     x: Vec<usize>,
-    /// (o, c within its group, tap..)
+    /// (o, c within its group, tap..), and (out..) if kernels are local
     w: Vec<usize>,
     /// (n, o, out..)
     y: Vec<usize>,
 }
 
 /// Calls `visit` with every term whose tap lies inside the input. Shapes: x (N, C, in..),
-/// w (O, C / groups, k..), y (N, O, out..).
+/// w (O, C / groups, k..) or, local, (O, C / groups, k.., out..), y (N, O, out..).
 fn terms(window: &Window, groups: usize, x: &[usize], w: &[usize], y: &[usize], mut visit: impl FnMut(Term)) {
     let (channels, outputs) = (w[1], w[0] / groups);
+    let shared = 2 + window.rank();
     for yi in indices(y) {
         let (n, o) = (yi[0], yi[1]);
         let first_channel = o / outputs * channels;
-        for wi in indices(&w[1..]) {
+        let own = if w.len() > shared { &yi[2..] } else { &[] };
+        for wi in indices(&w[1..shared]) {
             let (c, tap) = (wi[0], &wi[1..]);
             if let Some(place) = touched(window, &yi[2..], tap, &x[2..]) {
                 visit(Term {
                     x: [&[n, first_channel + c], &place[..]].concat(),
-                    w: [&[o], &wi[..]].concat(),
+                    w: [&[o], &wi[..], own].concat(),
                     y: yi.clone(),
                 });
             }
         }
     }
 }
+
+/// A derivative of the trilinear form in one of its factors: of the other two, a window, groups and the result's shape.
+pub(super) type Derivative = fn(&ArrayD<f64>, &ArrayD<f64>, &Window, usize, &Shape) -> ArrayD<f64>;
 
 /// y[t.y] += x[t.x] w[t.w]
 pub(super) fn conv(

@@ -21,7 +21,8 @@ pub use value::Value;
 use ndarray::ArrayD;
 
 use crate::error::{Error, Result};
-use crate::op::{Op, Spec};
+use crate::op::{Op, Spec, Window};
+use crate::shape::Shape;
 use value::{Wide, on_wide};
 
 /// The value of `op`, whose inferred spec is `spec`, on `inputs`.
@@ -77,28 +78,19 @@ pub fn evaluate(op: &Op, inputs: &[&Value], spec: &Spec) -> Result<Value> {
             *tb,
             to,
         )),
-        Op::Conv { window, groups } => Wide::Float(contraction::conv(
-            &float(name, inputs[0]),
-            &float(name, inputs[1]),
-            window,
-            *groups,
-            to,
-        )),
-        Op::ConvInputGrad {
-            window,
-            groups,
-            input: _,
-        } => {
-            let (dy, w) = (float(name, inputs[0]), float(name, inputs[1]));
-            Wide::Float(contraction::conv_input_grad(&dy, &w, window, *groups, to))
+        Op::Conv { window, groups } => convolved(name, contraction::conv, inputs, (window, *groups), to),
+        Op::ConvInputGrad { window, groups, .. } => {
+            convolved(name, contraction::conv_input_grad, inputs, (window, *groups), to)
         }
-        Op::ConvWeightGrad {
-            window,
-            groups,
-            kernel: _,
-        } => {
-            let (x, dy) = (float(name, inputs[0]), float(name, inputs[1]));
-            Wide::Float(contraction::conv_weight_grad(&x, &dy, window, *groups, to))
+        Op::ConvWeightGrad { window, groups, .. } => {
+            convolved(name, contraction::conv_weight_grad, inputs, (window, *groups), to)
+        }
+        Op::LocalConv { window } => convolved(name, contraction::conv, inputs, (window, 1), to),
+        Op::LocalConvInputGrad { window, .. } => {
+            convolved(name, contraction::conv_input_grad, inputs, (window, 1), to)
+        }
+        Op::LocalConvWeightGrad { window, .. } => {
+            convolved(name, contraction::conv_weight_grad, inputs, (window, 1), to)
         }
         Op::WindowSum { window, kernel } => on_wide!(wide(0), x => window::sum(&x, window, kernel, to)),
         Op::WindowSumGrad {
@@ -221,6 +213,18 @@ fn float(op: &str, x: &Value) -> ArrayD<f64> {
         Wide::Float(a) => a,
         Wide::Int(_) => panic!("{op} of {}, which inference does not let pass", x.spec().dtype),
     }
+}
+
+/// A convolution or one of its adjoints.
+fn convolved(
+    name: &str,
+    derivative: contraction::Derivative,
+    inputs: &[&Value],
+    (window, groups): (&Window, usize),
+    to: &Shape,
+) -> Wide {
+    let (p, q) = (float(name, inputs[0]), float(name, inputs[1]));
+    Wide::Float(derivative(&p, &q, window, groups, to))
 }
 
 /// The elements of a tensor that inference knows to be of integers.

@@ -55,6 +55,28 @@ fn convolutions() {
 }
 
 #[test]
+fn local_convolutions() {
+    for (a, b) in AXES.iter().zip(AXES.iter().cycle().skip(1)) {
+        let w = window(&[a[0], b[0]], &[a[1], b[1]], &[a[2], b[2]], &[a[3], b[3]]);
+        let places = [w.output(0, a[4], a[5]), w.output(1, b[4], b[5])];
+        let x = scattered(&[2, 3, a[4], b[4]], 1);
+        let kernel = scattered(&[4, 3, a[5], b[5], places[0], places[1]], 2);
+        let y = apply(Op::LocalConv { window: w.clone() }, &[&x, &kernel]);
+        let dy = scattered(&dims(&y), 3);
+        let dx = Op::LocalConvInputGrad {
+            window: w.clone(),
+            input: [a[4], b[4]].into(),
+        };
+        let dw = Op::LocalConvWeightGrad {
+            window: w.clone(),
+            kernel: [a[5], b[5]].into(),
+        };
+        same(inner(&y, &dy), inner(&x, &apply(dx, &[&dy, &kernel])));
+        same(inner(&y, &dy), inner(&kernel, &apply(dw, &[&x, &dy])));
+    }
+}
+
+#[test]
 fn window_sums() {
     for (a, b) in AXES.iter().zip(AXES.iter().cycle().skip(2)) {
         let w = window(&[a[0], b[0]], &[a[1], b[1]], &[a[2], b[2]], &[a[3], b[3]]);

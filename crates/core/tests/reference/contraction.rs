@@ -88,6 +88,37 @@ fn two_axes_and_channels() {
 }
 
 #[test]
+fn every_place_has_a_kernel_of_its_own() {
+    let x = f64s(&[1, 2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    // Channel, tap, place.
+    let w = f64s(&[1, 2, 2, 2], &[1.0, 10.0, 0.0, 1.0, 0.0, 0.0, 100.0, 0.0]);
+    let plain = window(&[1], &[0], &[0], &[1]);
+    expect(
+        &apply(
+            Op::LocalConv {
+                window: plain.clone(),
+            },
+            &[&x, &w],
+        ),
+        &[501.0, 23.0],
+    );
+    let dy = f64s(&[1, 1, 2], &[1.0, -1.0]);
+    let dx = Op::LocalConvInputGrad {
+        window: plain.clone(),
+        input: [3].into(),
+    };
+    expect(&apply(dx, &[&dy, &w]), &[1.0, -10.0, -1.0, 0.0, 100.0, 0.0]);
+    let dw = Op::LocalConvWeightGrad {
+        window: plain,
+        kernel: [2].into(),
+    };
+    expect(
+        &apply(dw, &[&x, &dy]),
+        &[1.0, -2.0, 2.0, -3.0, 4.0, -5.0, 5.0, -6.0],
+    );
+}
+
+#[test]
 fn groups_keep_to_their_channels() {
     // Four channels in two groups; each group has two channels in and three out.
     let x = f64s(&[1, 4, 1], &[1.0, 2.0, 3.0, 4.0]);

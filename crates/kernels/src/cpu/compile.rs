@@ -36,6 +36,18 @@ pub(crate) fn compile(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> Re
             let shape = conv::ConvShape::new(op, window, *groups, x, output, inputs[1])?;
             for_float!(x.dtype, T => conv::weight_grad::<T>(shape, env))
         }
+        Op::LocalConv { window } => {
+            let shape = conv::ConvShape::local(op, window, x, inputs[1], output)?;
+            for_float!(x.dtype, T => conv::local::forward::<T>(shape, env))
+        }
+        Op::LocalConvInputGrad { window, .. } => {
+            let shape = conv::ConvShape::local(op, window, output, inputs[1], x)?;
+            for_float!(x.dtype, T => conv::local::input_grad::<T>(shape, env))
+        }
+        Op::LocalConvWeightGrad { window, .. } => {
+            let shape = conv::ConvShape::local(op, window, x, output, inputs[1])?;
+            for_float!(x.dtype, T => conv::local::weight_grad::<T>(shape, env))
+        }
         Op::WindowSum { window, kernel } => {
             for_dtype!(x.dtype, T => window::sum::<T>(window::Windows::new(op, window, kernel, x, output)?))
         }
@@ -134,6 +146,20 @@ pub(crate) fn scratch(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> us
                 |shape| for_float!(x.dtype, T => conv::weight_grad_scratch::<T>(&shape, env)),
             )
         }
+        Op::LocalConv { window } => conv::ConvShape::local(op, window, x, inputs[1], output).map_or(
+            0,
+            |shape| for_float!(x.dtype, T => conv::local::padded_scratch::<T>(shape, env)),
+        ),
+        Op::LocalConvInputGrad { window, .. } => conv::ConvShape::local(op, window, output, inputs[1], x)
+            .map_or(
+                0,
+                |shape| for_float!(x.dtype, T => conv::local::input_grad_scratch::<T>(shape, env)),
+            ),
+        Op::LocalConvWeightGrad { window, .. } => conv::ConvShape::local(op, window, x, output, inputs[1])
+            .map_or(
+                0,
+                |shape| for_float!(x.dtype, T => conv::local::padded_scratch::<T>(shape, env)),
+            ),
         Op::ArgSort { axis, .. } | Op::TopK { axis, .. } => sort::scratch(x, *axis, threads),
         Op::UniqueRows => unique::scratch(&x.shape),
         Op::Neighbors { k, .. } => neighbors::nearest_scratch(x, *k, threads),

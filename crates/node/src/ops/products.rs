@@ -51,6 +51,24 @@ pub fn conv(
     })
 }
 
+/// Convolution with a kernel of its own for every place.
+#[napi]
+pub fn local_conv(
+    x: f64,
+    w: f64,
+    stride: Vec<u32>,
+    pad_low: Vec<u32>,
+    pad_high: Vec<u32>,
+    dilation: Vec<u32>,
+) -> napi::Result<f64> {
+    engine(|e| {
+        let op = Op::LocalConv {
+            window: window(&stride, &pad_low, &pad_high, &dilation)?,
+        };
+        Ok(e.graph.add(op, &[id(x), id(w)], None)?.to_number())
+    })
+}
+
 /// The adjoint of convolution in x: transposed convolution.
 #[napi]
 #[allow(

@@ -6,6 +6,8 @@
 //! - forward: `y (O, places) = w (O, C taps) columns(x)`
 //! - in x: `dx (C, places) = w' (C, O taps) columns(dy)`, w' the weights with the two kinds of channels exchanged
 //! - in w: `dw (O, C taps) = dy (O, places) columns(x)'`, summed over the batch in fixed groups of samples
+//!
+//! Convolutions with a kernel for every place are not products of matrices: [`local`].
 
 mod cells;
 mod columns;
@@ -15,6 +17,7 @@ mod few;
 mod lanes;
 mod line;
 mod lines;
+pub(crate) mod local;
 mod many;
 mod narrow;
 mod packed;

@@ -2,6 +2,7 @@
 //! every place meets its elements as if it moved in steps of 1.
 
 use super::lanes::{Job, Vectors};
+use super::line;
 use super::padded::Padded;
 use super::shape::Meeting;
 use crate::cpu::element::Element;
@@ -117,6 +118,22 @@ impl Phases {
                     out,
                 },
             );
+        }
+    }
+
+    /// The elements of a plane as it would be given, from where [`Phases::write`] would put them; 0 for those that no tap
+    /// reads.
+    pub fn read<T: Element>(&self, from: &[T], plane: &mut [T]) {
+        plane.fill(T::ZERO);
+        let step = self.step[2];
+        for &Line { source, place, count } in &self.lines {
+            let from = &from[place..][..count];
+            if step == 1 {
+                line::copy(from, &mut plane[source..][..count]);
+            } else {
+                let to = plane[source..].iter_mut().step_by(step);
+                to.zip(from).for_each(|(to, &x)| *to = x);
+            }
         }
     }
 }

@@ -41,6 +41,12 @@ impl ConvShape {
         })
     }
 
+    /// The geometry of a convolution whose weights (O, C, k.., out..) are each place's own.
+    pub fn local(op: &Op, window: &Window, x: &Spec, w: &Spec, y: &Spec) -> Result<ConvShape> {
+        let of_a_place = Spec::new(&w.shape.dims()[..2 + window.rank()], w.dtype);
+        ConvShape::new(op, window, 1, x, &of_a_place, y)
+    }
+
     /// Spatial places of x.
     pub fn input_size(&self) -> usize {
         self.input.iter().product()
