@@ -788,7 +788,7 @@ fn similarity_sums(bench: &Bench) {
 }
 
 fn main() {
-    let backend = CpuBackend::new(CpuBackend::default_threads());
+    let backend = CpuBackend::from_environment().unwrap();
     let filter = std::env::args()
         .skip(1)
         .find(|a| !a.starts_with("--"))

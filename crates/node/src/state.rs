@@ -27,7 +27,7 @@ static DEVICE: OnceLock<Result<(Arc<CpuBackend>, Arc<Queue>)>> = OnceLock::new()
 pub fn device() -> Result<(Arc<CpuBackend>, Arc<Queue>)> {
     DEVICE
         .get_or_init(|| {
-            let backend = CpuBackend::new(CpuBackend::default_threads());
+            let backend = CpuBackend::from_environment()?;
             Ok((Arc::new(backend), Arc::new(Queue::start("cpu")?)))
         })
         .clone()

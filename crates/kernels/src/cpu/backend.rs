@@ -8,6 +8,7 @@ use hyperglow_core::op::{Op, Spec};
 use hyperglow_core::plan::Program;
 
 use super::compile;
+use super::environment::Environment;
 use super::exec::Env;
 use super::executable::CpuExecutable;
 use super::level::Level;
@@ -24,8 +25,22 @@ pub struct CpuBackend {
 impl CpuBackend {
     /// A backend with `threads` threads, the calling one included, and the best instructions there are
     /// (or those named by `HYPERGLOW_CPU`).
+    ///
+    /// # Panics
+    /// See [`Level::detect`].
     pub fn new(threads: usize) -> CpuBackend {
         CpuBackend::with_level(threads, Level::detect())
+    }
+
+    /// A backend as the environment variables have it: `HYPERGLOW_THREADS` threads, by default as many as the machine and
+    /// its control group allow, and the instructions of `HYPERGLOW_CPU`, by default the best.
+    ///
+    /// # Errors
+    /// A variable with a value that it cannot have, those that kernels read later (`HYPERGLOW_CLUSTERS`, `HYPERGLOW_CONV`)
+    /// included.
+    pub fn from_environment() -> Result<CpuBackend> {
+        let Environment { threads, level } = Environment::read()?;
+        Ok(CpuBackend::with_level(threads, level))
     }
 
     /// As [`CpuBackend::new`] with chosen instructions.
@@ -37,15 +52,6 @@ impl CpuBackend {
             },
             workspace: Workspace::new(),
         }
-    }
-
-    /// `HYPERGLOW_THREADS` if it is a number above 0, else what the machine and its control group allow.
-    pub fn default_threads() -> usize {
-        let wanted = std::env::var("HYPERGLOW_THREADS")
-            .ok()
-            .and_then(|text| text.trim().parse().ok());
-        let available = || std::thread::available_parallelism().map_or(1, usize::from);
-        wanted.filter(|&threads| threads > 0).unwrap_or_else(available)
     }
 
     /// Number of threads that run a plan.

@@ -3,6 +3,8 @@
 //! A hot loop is written once as plain Rust and compiled once per level by [`versions!`]; the compiler
 //! vectorises it for each.
 
+use super::environment::Environment;
+
 /// A set of vector instructions that this processor has: a value exists only when it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Level {
@@ -53,13 +55,17 @@ impl Level {
         levels
     }
 
-    /// The best level, or the one named by the environment variable `HYPERGLOW_CPU` (`amx`, `avx512`, `avx2`,
-    /// `portable`) if this processor has it.
+    /// The best level, or the one named by the environment variable `HYPERGLOW_CPU` (`amx`, `avx512`, `avx2`, `portable`).
+    ///
+    /// # Panics
+    /// Where an environment variable of ours has a value that it cannot have: see [`CpuBackend::from_environment`].
+    ///
+    /// [`CpuBackend::from_environment`]: crate::CpuBackend::from_environment
     pub fn detect() -> Level {
-        let levels = Level::available();
-        let wanted = std::env::var("HYPERGLOW_CPU").unwrap_or_default();
-        let named = levels.iter().copied().find(|level| level.name() == wanted);
-        named.or(levels.last().copied()).unwrap_or(Level::PORTABLE)
+        match Environment::read() {
+            Ok(environment) => environment.level,
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// As in `HYPERGLOW_CPU`.

@@ -13,6 +13,7 @@ pub(crate) mod cluster;
 pub(crate) mod compile;
 pub(crate) mod conv;
 pub(crate) mod element;
+mod environment;
 pub(crate) mod exec;
 pub(crate) mod executable;
 pub(crate) mod fused;
