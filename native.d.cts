@@ -273,7 +273,7 @@ export declare function variableRead(variable: number): number
 /** Lets go of it. */
 export declare function variableRelease(variable: number): void
 
-/** How often it was assigned. */
+/** How often it was assigned; what a failed run would have assigned does not count. */
 export declare function variableVersion(variable: number): number
 
 /** Cotangents of `wrt`; 0 where there is no path. */

@@ -46,11 +46,6 @@ export function checkShape(op: string, shape: Shape): number[] {
     )
   }
   for (const [axis, extent] of shape.entries()) {
-    if (extent >= 2 ** 32) {
-      throw new ShapeError(
-        `${op}: extent ${extent} on axis ${axis} of ${showShape(shape)}, at most 2^32 - 1 is possible`,
-      )
-    }
     if (!Number.isSafeInteger(extent) || extent < 0) {
       throw new ShapeError(
         `${op}: extent ${describe(extent)} on axis ${axis} of ${showShape(shape)}, expected an integer of 0 or more`,

@@ -26,10 +26,18 @@ impl Window {
     pub fn rank(&self) -> usize {
         self.stride.len()
     }
+    /// The extent of an input on `axis` with its padding.
+    pub fn padded(&self, axis: usize, input: usize) -> usize {
+        input
+            .saturating_add(self.pad_low[axis])
+            .saturating_add(self.pad_high[axis])
+    }
     /// The output extent on `axis` for an input extent and a kernel extent; 0 when nothing fits.
     pub fn output(&self, axis: usize, input: usize, kernel: usize) -> usize {
-        let reach = self.dilation[axis] * kernel.saturating_sub(1) + 1;
-        let padded = input + self.pad_low[axis] + self.pad_high[axis];
+        let reach = self.dilation[axis]
+            .saturating_mul(kernel.saturating_sub(1))
+            .saturating_add(1);
+        let padded = self.padded(axis, input);
         if kernel == 0 || padded < reach {
             0
         } else {

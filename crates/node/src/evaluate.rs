@@ -21,7 +21,7 @@ pub type Array = Either6<Float32Array, Float64Array, Int32Array, BigInt64Array, 
 #[napi(
     ts_args_type = "data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array, dtype: number, shape: Array<number>"
 )]
-pub fn source(data: Array, code: u32, extents: Vec<u32>) -> napi::Result<f64> {
+pub fn source(data: Array, code: u32, extents: Vec<f64>) -> napi::Result<f64> {
     let (bytes, given): (&[u8], DType) = match &data {
         Either6::A(x) => (bytemuck::cast_slice(x), DType::F32),
         Either6::B(x) => (bytemuck::cast_slice(x), DType::F64),
@@ -46,13 +46,13 @@ pub fn source(data: Array, code: u32, extents: Vec<u32>) -> napi::Result<f64> {
 
 /// Extents.
 #[napi]
-pub fn shape_of(a: f64) -> napi::Result<Vec<u32>> {
+pub fn shape_of(a: f64) -> napi::Result<Vec<f64>> {
     engine(|e| {
         Ok(e.graph
             .shape(NodeId::from_number(a))?
             .dims()
             .iter()
-            .map(|&d| d as u32)
+            .map(|&d| d as f64)
             .collect())
     })
 }

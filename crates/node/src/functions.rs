@@ -57,7 +57,7 @@ pub fn variable_assign(variable: u32, node: f64) -> napi::Result<()> {
     engine(|e| e.assign_variable(variable, NodeId::from_number(node)))
 }
 
-/// How often it was assigned.
+/// How often it was assigned; what a failed run would have assigned does not count.
 #[napi]
 pub fn variable_version(variable: u32) -> napi::Result<f64> {
     engine(|e| Ok(e.variable_version(variable)? as f64))
@@ -77,7 +77,7 @@ pub fn jit_begin() -> napi::Result<()> {
 
 /// Its next argument.
 #[napi]
-pub fn jit_argument(extents: Vec<u32>, code: u32) -> napi::Result<f64> {
+pub fn jit_argument(extents: Vec<f64>, code: u32) -> napi::Result<f64> {
     engine(|e| {
         let spec = spec(&extents, code)?;
         Ok(e.jit_argument(spec)?.to_number())

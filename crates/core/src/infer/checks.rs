@@ -6,6 +6,8 @@ use crate::op::{Spec, Window};
 use crate::shape::Shape;
 use crate::similarity::{Products, Similarity};
 
+use super::limits::within_limits;
+
 pub(super) fn concat(name: &str, axis: usize, inputs: &[&Spec]) -> Result<Spec> {
     let first = inputs[0];
     axis_within(name, axis, first.shape.rank())?;
@@ -76,17 +78,15 @@ pub(super) fn matmul(name: &str, ta: bool, tb: bool, a: &Spec, b: &Spec) -> Resu
 pub(super) fn conv_operands(name: &str, window: &Window, groups: usize, x: &Spec, w: &Spec) -> Result<()> {
     same_dtype(name, x, w)?;
     floats(name, x)?;
-    if x.shape.rank() != window.rank() + 2 || w.shape.rank() != window.rank() + 2 {
-        return Err(spatial_rank(name, window, x));
-    }
-    if groups == 0 || x.shape[1] != w.shape[1] * groups || !w.shape[0].is_multiple_of(groups) {
+    spatial_axes(name, window, &[x, w])?;
+    if groups == 0 || x.shape[1] != w.shape[1].saturating_mul(groups) || !w.shape[0].is_multiple_of(groups) {
         return Err(Error::shape(
             name,
             format!("{} channels in, kernel {}, {groups} groups", x.shape[1], w.shape),
             "the kernel is (out, in / groups, ..) and groups divides both channel counts",
         ));
     }
-    Ok(())
+    padded_within_limits(name, window, x, w.shape[0])
 }
 
 /// Checks that `dy` is what convolving `x` with `w` gives.
@@ -162,6 +162,7 @@ pub(super) fn window_outputs(name: &str, window: &Window, x: &Spec, kernel: &[us
             "one number per spatial axis",
         ));
     }
+    padded_within_limits(name, window, x, x.shape[1])?;
     (0..window.rank())
         .map(|i| {
             let n = window.output(i, x.shape[2 + i], kernel[i]);
@@ -180,6 +181,24 @@ pub(super) fn window_outputs(name: &str, window: &Window, x: &Spec, kernel: &[us
         .collect()
 }
 
+/// Devices may write a sample's channels with their padding around them.
+fn padded_within_limits(name: &str, window: &Window, x: &Spec, channels: usize) -> Result<()> {
+    let padded = |i| window.padded(i, x.shape[2 + i]);
+    let shape: Shape = std::iter::once(channels)
+        .chain((0..window.rank()).map(padded))
+        .collect();
+    within_limits(name, &shape).map_err(|_| {
+        Error::shape(
+            name,
+            format!(
+                "{} padded by {:?} before and {:?} behind has more than 2^40 elements",
+                x.shape, window.pad_low, window.pad_high
+            ),
+            "use less padding",
+        )
+    })
+}
+
 /// A maximum needs an element: each window has a tap inside the input, on every axis.
 pub(super) fn no_window_in_padding(
     name: &str,
@@ -192,7 +211,10 @@ pub(super) fn no_window_in_padding(
         let input = window.pad_low[a]..window.pad_low[a] + x.shape[2 + a];
         let touches =
             |o| (0..kernel[a]).any(|tap| input.contains(&(o * window.stride[a] + tap * window.dilation[a])));
-        if let Some(o) = (0..outputs[a]).find(|&o| !touches(o)) {
+        // The windows between these begin inside the input.
+        let before = 0..outputs[a].min(input.start.div_ceil(window.stride[a]));
+        let behind = input.end.div_ceil(window.stride[a])..outputs[a];
+        if let Some(o) = before.chain(behind).find(|&o| !touches(o)) {
             return Err(Error::shape(
                 name,
                 format!(
@@ -203,6 +225,14 @@ pub(super) fn no_window_in_padding(
         }
     }
     Ok(())
+}
+
+/// Batch, channels and the window's spatial axes, of each.
+pub(super) fn spatial_axes(name: &str, window: &Window, operands: &[&Spec]) -> Result<()> {
+    match operands.iter().find(|x| x.shape.rank() != window.rank() + 2) {
+        Some(x) => Err(spatial_rank(name, window, x)),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn spatial_rank(name: &str, window: &Window, x: &Spec) -> Error {

@@ -2,6 +2,7 @@
 //! the user's own line. One exhaustive match.
 
 mod checks;
+mod limits;
 
 use crate::dtype::DType;
 use crate::elementwise::BinaryOp;
@@ -12,13 +13,27 @@ use crate::shape::Shape;
 use checks::{
     adjoint_output, along, axis_within, centered_products, concat, conv_operands, floats, index_dtype,
     local_adjoint, local_conv, matmul, no_window_in_padding, not_bool, rows, same_dtype, same_shape,
-    similarity_sums, spatial_rank, square, window_outputs,
+    similarity_sums, spatial_axes, spatial_rank, square, window_outputs,
 };
+pub use limits::MAX_ELEMENTS;
+use limits::{indexable, within_limits};
 
 /// The spec of `op` applied to `inputs`. `target` is the wanted spec for operations whose result is
 /// not determined by their inputs (sources, broadcasts, reshapes, slices, scatters, top-k).
+///
+/// # Errors
+/// What does not fit, and results of more than [`MAX_ELEMENTS`] elements.
 pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
     let name = op.name();
+    if let Some(target) = target {
+        within_limits(name, &target.shape)?;
+    }
+    let spec = inferred(op, name, inputs, target)?;
+    within_limits(name, &spec.shape)?;
+    Ok(spec)
+}
+
+fn inferred(op: &Op, name: &'static str, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
     let count = arity(op);
     if count.is_some_and(|n| n != inputs.len()) || (count.is_none() && inputs.is_empty()) {
         return Err(Error::internal(name, format!("{} inputs", inputs.len())));
@@ -112,6 +127,7 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
                     "",
                 ));
             }
+            indexable(name, inputs[0].shape[*axis])?;
             spec(inputs[0].shape.reduced(&[*axis], false), DType::I32)
         }
         Op::Broadcast => {
@@ -157,7 +173,7 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
         Op::Slice { start, step } => {
             let (from, to) = (&inputs[0].shape, &wanted()?.shape);
             let fits = to.rank() == from.rank()
-                && (0..from.rank()).all(|i| to[i] == 0 || start[i] + (to[i] - 1) * step[i] < from[i]);
+                && (0..from.rank()).all(|i| to[i] == 0 || last_of(start[i], to[i], step[i]) < from[i]);
             if !fits || step.contains(&0) {
                 return Err(Error::shape(
                     name,
@@ -176,8 +192,11 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
                     "give one pair of widths per axis",
                 ));
             }
-            let dims = (0..shape.rank())
-                .map(|i| low[i] + high[i] + shape[i] + interior[i] * shape[i].saturating_sub(1));
+            let dims = (0..shape.rank()).map(|i| {
+                let between = interior[i].saturating_mul(shape[i].saturating_sub(1));
+                let around = low[i].saturating_add(high[i]);
+                shape[i].saturating_add(between).saturating_add(around)
+            });
             spec(dims.collect(), inputs[0].dtype)
         }
         Op::Flip(axes) => {
@@ -201,7 +220,8 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
             input,
         } => {
             let (dy, w) = (inputs[0], inputs[1]);
-            let mut dims = vec![dy.shape[0], w.shape.dims().get(1).copied().unwrap_or(0) * groups];
+            spatial_axes(name, window, &[dy, w])?;
+            let mut dims = vec![dy.shape[0], w.shape[1].saturating_mul(*groups)];
             dims.extend(input.iter());
             let x = Spec::new(dims, dy.dtype);
             adjoint_output(name, window, *groups, &x, w, dy)?;
@@ -213,7 +233,8 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
             kernel,
         } => {
             let (x, dy) = (inputs[0], inputs[1]);
-            let mut dims = vec![dy.shape[1], x.shape[1] / groups];
+            spatial_axes(name, window, &[x, dy])?;
+            let mut dims = vec![dy.shape[1], x.shape[1] / (*groups).max(1)];
             dims.extend(kernel.iter());
             let w = Spec::new(dims, dy.dtype);
             adjoint_output(name, window, *groups, x, &w, dy)?;
@@ -256,6 +277,9 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
             }
             dims.extend(outputs);
             let is_place = matches!(op, Op::WindowArgMax { .. });
+            if is_place {
+                indexable(name, x.shape.dims()[2..].iter().product())?;
+            }
             let dtype = if is_place { DType::I32 } else { x.dtype };
             spec(dims.into(), dtype)
         }
@@ -332,6 +356,7 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
         }
         Op::ArgSort { axis, .. } => {
             axis_within(name, *axis, inputs[0].shape.rank())?;
+            indexable(name, inputs[0].shape[*axis])?;
             spec(inputs[0].shape.clone(), DType::I32)
         }
         Op::TopK { axis, .. } => {
@@ -345,6 +370,7 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
                     "choose k within the extent",
                 ));
             }
+            indexable(name, x.shape[*axis])?;
             spec(x.shape.with(*axis, k), DType::I32)
         }
         Op::CumSum { axis, .. } => {
@@ -364,11 +390,13 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
                     "choose k from 1 to the number of rows less one, or give more rows",
                 ));
             }
+            indexable(name, n)?;
             spec([n, *k].into(), DType::I32)
         }
         Op::CountWithin { .. } => {
             let (x, radius) = (inputs[0], inputs[1]);
             let n = rows(name, x)?.0;
+            indexable(name, n)?;
             same_dtype(name, x, radius)?;
             if radius.shape.dims() != [n] {
                 return Err(Error::shape(
@@ -380,7 +408,10 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
             spec([n].into(), DType::I32)
         }
         Op::UniqueRows => match x {
-            Some(x) if x.shape.rank() == 2 => spec([x.shape[0]].into(), DType::I32),
+            Some(x) if x.shape.rank() == 2 => {
+                indexable(name, x.shape[0])?;
+                spec([x.shape[0]].into(), DType::I32)
+            }
             _ => Err(Error::shape(
                 name,
                 format!("expected rows (n, d), given {}", inputs[0].shape),
@@ -435,6 +466,11 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
             Ok(b.clone())
         }
     }
+}
+
+/// The place of the last of `count` elements from `start`.
+fn last_of(start: usize, count: usize, step: usize) -> usize {
+    (count - 1).saturating_mul(step).saturating_add(start)
 }
 
 /// The number of inputs; `None` for any number above zero.

@@ -15,7 +15,7 @@ pub fn take(x: f64, index: f64, axis: u32) -> napi::Result<f64> {
 
 /// Zeros plus slices at an index.
 #[napi]
-pub fn index_add(index: f64, source: f64, axis: u32, extents: Vec<u32>) -> napi::Result<f64> {
+pub fn index_add(index: f64, source: f64, axis: u32, extents: Vec<f64>) -> napi::Result<f64> {
     add_shaped(
         Op::IndexAdd { axis: axis as usize },
         &[index, source],
@@ -32,7 +32,7 @@ pub fn gather(x: f64, index: f64, axis: u32) -> napi::Result<f64> {
 
 /// Zeros plus elements at an index of equal rank.
 #[napi]
-pub fn scatter_add(index: f64, source: f64, axis: u32, extents: Vec<u32>) -> napi::Result<f64> {
+pub fn scatter_add(index: f64, source: f64, axis: u32, extents: Vec<f64>) -> napi::Result<f64> {
     add_shaped(
         Op::ScatterAdd { axis: axis as usize },
         &[index, source],
@@ -56,7 +56,7 @@ pub fn arg_sort(x: f64, axis: u32, descending: bool) -> napi::Result<f64> {
 
 /// Indices of the k largest or smallest along an axis.
 #[napi]
-pub fn top_k(x: f64, k: u32, axis: u32, largest: bool) -> napi::Result<f64> {
+pub fn top_k(x: f64, k: f64, axis: u32, largest: bool) -> napi::Result<f64> {
     engine(|e| {
         let axis = axis as usize;
         let from = e.graph.spec(id(x))?.clone();

@@ -25,7 +25,7 @@ fn add(op: Op, inputs: &[f64], target: Option<Spec>) -> napi::Result<f64> {
 }
 
 /// A primitive whose target has the dtype of its first input.
-fn add_shaped(op: Op, inputs: &[f64], extents: &[u32], like: usize) -> napi::Result<f64> {
+fn add_shaped(op: Op, inputs: &[f64], extents: &[f64], like: usize) -> napi::Result<f64> {
     engine(|e| {
         let inputs = ids(inputs);
         let dtype = e.graph.dtype(inputs[like])?;

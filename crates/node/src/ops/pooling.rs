@@ -11,11 +11,11 @@ use crate::state::{engine, sizes};
 #[napi]
 pub fn window_sum(
     x: f64,
-    stride: Vec<u32>,
-    pad_low: Vec<u32>,
-    pad_high: Vec<u32>,
-    dilation: Vec<u32>,
-    kernel: Vec<u32>,
+    stride: Vec<f64>,
+    pad_low: Vec<f64>,
+    pad_high: Vec<f64>,
+    dilation: Vec<f64>,
+    kernel: Vec<f64>,
 ) -> napi::Result<f64> {
     engine(|e| {
         let op = Op::WindowSum {
@@ -30,11 +30,11 @@ pub fn window_sum(
 #[napi]
 pub fn window_arg_max(
     x: f64,
-    stride: Vec<u32>,
-    pad_low: Vec<u32>,
-    pad_high: Vec<u32>,
-    dilation: Vec<u32>,
-    kernel: Vec<u32>,
+    stride: Vec<f64>,
+    pad_low: Vec<f64>,
+    pad_high: Vec<f64>,
+    dilation: Vec<f64>,
+    kernel: Vec<f64>,
 ) -> napi::Result<f64> {
     engine(|e| {
         let op = Op::WindowArgMax {
@@ -49,11 +49,11 @@ pub fn window_arg_max(
 #[napi]
 pub fn window_max(
     x: f64,
-    stride: Vec<u32>,
-    pad_low: Vec<u32>,
-    pad_high: Vec<u32>,
-    dilation: Vec<u32>,
-    kernel: Vec<u32>,
+    stride: Vec<f64>,
+    pad_low: Vec<f64>,
+    pad_high: Vec<f64>,
+    dilation: Vec<f64>,
+    kernel: Vec<f64>,
 ) -> napi::Result<f64> {
     engine(|e| {
         let op = Op::WindowMax {

@@ -18,7 +18,7 @@ pub fn matmul(a: f64, b: f64, ta: bool, tb: bool) -> napi::Result<f64> {
     })
 }
 
-pub(super) fn window(stride: &[u32], pad_low: &[u32], pad_high: &[u32], dilation: &[u32]) -> Result<Window> {
+pub(super) fn window(stride: &[f64], pad_low: &[f64], pad_high: &[f64], dilation: &[f64]) -> Result<Window> {
     let lengths = [pad_low.len(), pad_high.len(), dilation.len()];
     if lengths.iter().any(|&n| n != stride.len()) {
         return Err(Error::internal("window", "attributes of different lengths"));
@@ -36,11 +36,11 @@ pub(super) fn window(stride: &[u32], pad_low: &[u32], pad_high: &[u32], dilation
 pub fn conv(
     x: f64,
     w: f64,
-    stride: Vec<u32>,
-    pad_low: Vec<u32>,
-    pad_high: Vec<u32>,
-    dilation: Vec<u32>,
-    groups: u32,
+    stride: Vec<f64>,
+    pad_low: Vec<f64>,
+    pad_high: Vec<f64>,
+    dilation: Vec<f64>,
+    groups: f64,
 ) -> napi::Result<f64> {
     engine(|e| {
         let op = Op::Conv {
@@ -56,10 +56,10 @@ pub fn conv(
 pub fn local_conv(
     x: f64,
     w: f64,
-    stride: Vec<u32>,
-    pad_low: Vec<u32>,
-    pad_high: Vec<u32>,
-    dilation: Vec<u32>,
+    stride: Vec<f64>,
+    pad_low: Vec<f64>,
+    pad_high: Vec<f64>,
+    dilation: Vec<f64>,
 ) -> napi::Result<f64> {
     engine(|e| {
         let op = Op::LocalConv {
@@ -78,12 +78,12 @@ pub fn local_conv(
 pub fn conv_input_grad(
     dy: f64,
     w: f64,
-    stride: Vec<u32>,
-    pad_low: Vec<u32>,
-    pad_high: Vec<u32>,
-    dilation: Vec<u32>,
-    groups: u32,
-    input: Vec<u32>,
+    stride: Vec<f64>,
+    pad_low: Vec<f64>,
+    pad_high: Vec<f64>,
+    dilation: Vec<f64>,
+    groups: f64,
+    input: Vec<f64>,
 ) -> napi::Result<f64> {
     engine(|e| {
         let window = window(&stride, &pad_low, &pad_high, &dilation)?;
@@ -105,12 +105,12 @@ pub fn conv_input_grad(
 pub fn conv_weight_grad(
     x: f64,
     dy: f64,
-    stride: Vec<u32>,
-    pad_low: Vec<u32>,
-    pad_high: Vec<u32>,
-    dilation: Vec<u32>,
-    groups: u32,
-    kernel: Vec<u32>,
+    stride: Vec<f64>,
+    pad_low: Vec<f64>,
+    pad_high: Vec<f64>,
+    dilation: Vec<f64>,
+    groups: f64,
+    kernel: Vec<f64>,
 ) -> napi::Result<f64> {
     engine(|e| {
         let window = window(&stride, &pad_low, &pad_high, &dilation)?;

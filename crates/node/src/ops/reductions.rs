@@ -9,7 +9,7 @@ use crate::state::{engine, sizes};
 
 /// Reduction over axes: 0 sum, 1 max, 2 min.
 #[napi]
-pub fn reduce(kind: u32, a: f64, axes: Vec<u32>, keep_dims: bool) -> napi::Result<f64> {
+pub fn reduce(kind: u32, a: f64, axes: Vec<f64>, keep_dims: bool) -> napi::Result<f64> {
     engine(|e| {
         let kind = match kind {
             0 => Reduction::Sum,

@@ -18,7 +18,7 @@ fn metric(euclidean: bool) -> Metric {
 
 /// The k nearest other rows of each row, by the Euclidean distance or the largest difference.
 #[napi]
-pub fn neighbors(x: f64, k: u32, euclidean: bool) -> napi::Result<f64> {
+pub fn neighbors(x: f64, k: f64, euclidean: bool) -> napi::Result<f64> {
     let (k, metric) = (k as usize, metric(euclidean));
     add(Op::Neighbors { k, metric }, &[x], None)
 }

@@ -9,25 +9,25 @@ use crate::state::{engine, shape, sizes};
 
 /// Stretches to a shape under NumPy's rule.
 #[napi(js_name = "broadcastTo")]
-pub fn broadcast_to_shape(a: f64, extents: Vec<u32>) -> napi::Result<f64> {
+pub fn broadcast_to_shape(a: f64, extents: Vec<f64>) -> napi::Result<f64> {
     engine(|e| Ok(broadcast_to(&mut e.graph, "broadcastTo", id(a), &shape(&extents))?.to_number()))
 }
 
 /// Other extents, same elements.
 #[napi]
-pub fn reshape(a: f64, extents: Vec<u32>) -> napi::Result<f64> {
+pub fn reshape(a: f64, extents: Vec<f64>) -> napi::Result<f64> {
     add_shaped(Op::Reshape, &[a], &extents, 0)
 }
 
 /// Axes in another order.
 #[napi]
-pub fn permute(a: f64, axes: Vec<u32>) -> napi::Result<f64> {
+pub fn permute(a: f64, axes: Vec<f64>) -> napi::Result<f64> {
     add(Op::Permute(sizes(&axes)), &[a], None)
 }
 
 /// `count` elements per axis from `start`, every `step`-th.
 #[napi]
-pub fn slice(a: f64, start: Vec<u32>, step: Vec<u32>, count: Vec<u32>) -> napi::Result<f64> {
+pub fn slice(a: f64, start: Vec<f64>, step: Vec<f64>, count: Vec<f64>) -> napi::Result<f64> {
     add_shaped(
         Op::Slice {
             start: sizes(&start),
@@ -41,7 +41,7 @@ pub fn slice(a: f64, start: Vec<u32>, step: Vec<u32>, count: Vec<u32>) -> napi::
 
 /// Zeros around and between the elements.
 #[napi]
-pub fn pad(a: f64, low: Vec<u32>, high: Vec<u32>, interior: Vec<u32>) -> napi::Result<f64> {
+pub fn pad(a: f64, low: Vec<f64>, high: Vec<f64>, interior: Vec<f64>) -> napi::Result<f64> {
     add(
         Op::Pad {
             low: sizes(&low),
@@ -55,7 +55,7 @@ pub fn pad(a: f64, low: Vec<u32>, high: Vec<u32>, interior: Vec<u32>) -> napi::R
 
 /// Reversal along axes.
 #[napi]
-pub fn flip(a: f64, axes: Vec<u32>) -> napi::Result<f64> {
+pub fn flip(a: f64, axes: Vec<f64>) -> napi::Result<f64> {
     add(Op::Flip(sizes(&axes)), &[a], None)
 }
 

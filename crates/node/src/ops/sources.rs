@@ -8,16 +8,16 @@ use crate::state::{engine, spec};
 
 /// A tensor filled with a number.
 #[napi]
-pub fn constant(value: f64, code: u32, extents: Vec<u32>) -> napi::Result<f64> {
+pub fn constant(value: f64, code: u32, extents: Vec<f64>) -> napi::Result<f64> {
     engine(|e| {
         let spec = spec(&extents, code)?;
-        Ok(e.graph.constant(value, &spec).to_number())
+        Ok(e.graph.add(Op::constant(value), &[], Some(&spec))?.to_number())
     })
 }
 
 /// 0, 1, 2, ... along an axis.
 #[napi]
-pub fn iota(code: u32, extents: Vec<u32>, axis: u32) -> napi::Result<f64> {
+pub fn iota(code: u32, extents: Vec<f64>, axis: u32) -> napi::Result<f64> {
     engine(|e| {
         let spec = spec(&extents, code)?;
         Ok(e.graph
@@ -28,7 +28,7 @@ pub fn iota(code: u32, extents: Vec<u32>, axis: u32) -> napi::Result<f64> {
 
 /// Random numbers from a key: 0 bits, 1 uniform, 2 normal.
 #[napi]
-pub fn random(kind: u32, key: f64, code: u32, extents: Vec<u32>) -> napi::Result<f64> {
+pub fn random(kind: u32, key: f64, code: u32, extents: Vec<f64>) -> napi::Result<f64> {
     engine(|e| {
         let kind = match kind {
             0 => Distribution::Bits,
