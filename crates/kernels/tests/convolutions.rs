@@ -6,6 +6,7 @@ mod support;
 use hyperglow_core::DType;
 use hyperglow_core::backend::{Backend, Buffer};
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
+use hyperglow_core::error::ErrorKind;
 use hyperglow_core::op::{Op, Spec, Window};
 use hyperglow_core::plan::{Cluster, Instr, InstrKind, View};
 use hyperglow_core::reference::Value;
@@ -51,6 +52,88 @@ fn convolutions() {
             kernel: kernel.into(),
         };
         check(op, &[&x, &dy], None, sums(dtype, terms));
+    }
+}
+
+/// The three convolutions of x (1, 2, size..) with w (3, 2, kernel..).
+fn all_three(size: [usize; 2], kernel: [usize; 2], window: Window) {
+    let mut dice = Dice::new(5);
+    for dtype in FLOATS {
+        let places = [0, 1].map(|axis| window.output(axis, size[axis], kernel[axis]));
+        let x = dice.tensor([1, 2, size[0], size[1]], dtype);
+        let w = dice.tensor([3, 2, kernel[0], kernel[1]], dtype);
+        let dy = dice.tensor([1, 3, places[0], places[1]], dtype);
+        let (window, groups, tolerance) = (window.clone(), 1, sums(dtype, 100));
+        let forward = Op::Conv {
+            window: window.clone(),
+            groups,
+        };
+        check(forward, &[&x, &w], None, tolerance);
+        let input_grad = Op::ConvInputGrad {
+            window: window.clone(),
+            groups,
+            input: size.into(),
+        };
+        check(input_grad, &[&dy, &w], None, tolerance);
+        let weight_grad = Op::ConvWeightGrad {
+            window,
+            groups,
+            kernel: kernel.into(),
+        };
+        check(weight_grad, &[&x, &dy], None, tolerance);
+    }
+}
+
+#[test]
+fn planes_of_padding_alone() {
+    let window = |pad: usize| Window {
+        stride: [1, 1].into(),
+        pad_low: [pad, pad].into(),
+        pad_high: [pad, pad].into(),
+        dilation: [1, 1].into(),
+    };
+    all_three([0, 8], [1, 3], window(1));
+    all_three([0, 0], [2, 3], window(2));
+}
+
+#[test]
+fn steps_larger_than_the_planes() {
+    let window = |stride: usize, pad: usize| Window {
+        stride: [stride, stride].into(),
+        pad_low: [pad, pad].into(),
+        pad_high: [pad, pad].into(),
+        dilation: [1, 1].into(),
+    };
+    all_three([4, 5], [2, 1], window(1 << 40, 0));
+    all_three([4, 5], [1, 1], window(1 << 18, 1 << 18));
+    all_three([4, 5], [2, 3], window(700, 701));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn results_beyond_all_memory_are_refused_before_their_places_are_listed() {
+    let pad = 1 << 19;
+    let window = Window {
+        stride: [1, 1].into(),
+        pad_low: [pad, pad].into(),
+        pad_high: [pad, pad].into(),
+        dilation: [1, 1].into(),
+    };
+    let backend = CpuBackend::with_level(1, Level::PORTABLE);
+    for channels in [1, 4, 16] {
+        let spec = |dims: [usize; 4]| Spec::new(dims, DType::F32);
+        let (x, w) = (spec([1, channels, 4, 4]), spec([channels, channels, 1, 1]));
+        let y = spec([1, channels, 4 + 2 * pad, 4 + 2 * pad]);
+        let op = Op::Conv {
+            window: window.clone(),
+            groups: 1,
+        };
+        assert_eq!(backend.scratch(&op, &[&x, &w], &y), 0);
+        let mut draft = Draft::default();
+        let (x, w, y) = (draft.input(x), draft.input(w), draft.output(y));
+        draft.op(&backend, op, &[x, w], y);
+        let error = backend.prepare(draft.finish()).err().unwrap();
+        assert_eq!(error.kind, ErrorKind::Device);
     }
 }
 

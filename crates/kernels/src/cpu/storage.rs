@@ -135,8 +135,28 @@ const LARGE: usize = 1 << 30;
 
 /// Bytes that can be used without swapping, where the system says.
 fn available() -> Option<usize> {
+    system_bytes("MemAvailable:")
+}
+
+/// Refuses what the machine could not hold if it held nothing else: known before anything is asked of the system.
+///
+/// # Errors
+/// Where it could not, and the system says how much memory there is.
+pub(crate) fn within_machine(bytes: usize) -> Result<()> {
+    static TOTAL: OnceLock<Option<usize>> = OnceLock::new();
+    if bytes < LARGE {
+        return Ok(());
+    }
+    match *TOTAL.get_or_init(|| system_bytes("MemTotal:")) {
+        Some(total) if bytes > total => Err(refused(bytes, "the machine has not so much")),
+        _ => Ok(()),
+    }
+}
+
+/// A count of bytes in the system's account of its memory.
+fn system_bytes(name: &str) -> Option<usize> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+    let line = text.lines().find_map(|l| l.strip_prefix(name))?;
     line.trim()
         .strip_suffix("kB")?
         .trim()

@@ -16,9 +16,8 @@ pub(super) struct Phases {
     step: [usize; 3],
     /// Extents of a phase.
     pub extents: [usize; 3],
-    /// How many phases that some tap reads come before each of a plane's phases; and their number.
-    order: Box<[usize]>,
-    count: usize,
+    /// Those phases, in order.
+    used: Box<[usize]>,
     /// The lines of a plane that hold elements which some tap reads.
     lines: Box<[Line]>,
 }
@@ -40,24 +39,21 @@ impl Phases {
             padded,
             step,
             extents: std::array::from_fn(|i| padded.extents[i].div_ceil(step[i])),
-            order: Box::default(),
-            count: 0,
+            used: Box::default(),
             lines: Box::default(),
         };
-        let mut used = vec![false; step.iter().product()];
-        for tap in 0..meeting.kernel.iter().product() {
-            used[phases.phase(padded.tap_place(tap))] = true;
-        }
-        phases.order = (0..used.len())
-            .map(|phase| used[..phase].iter().filter(|&&used| used).count())
+        let mut used: Vec<usize> = (0..meeting.kernel.iter().product())
+            .map(|tap| phases.phase(padded.tap_place(tap)))
             .collect();
-        phases.count = used.iter().filter(|&&used| used).count();
+        used.sort_unstable();
+        used.dedup();
+        phases.used = used.into();
         let mut lines = Vec::new();
         for (source, [z, y, x], count) in padded.lines() {
             for first in 0..step[2].min(count) {
                 let at = [z, y, x + first];
-                if used[phases.phase(at)] {
-                    let (source, place) = (source + first, phases.flat(at));
+                if let Some(place) = phases.flat(at) {
+                    let source = source + first;
                     let count = (count - first).div_ceil(step[2]);
                     lines.push(Line { source, place, count });
                 }
@@ -79,7 +75,7 @@ impl Phases {
 
     /// Elements of those phases of a plane that some tap reads.
     pub fn size(&self) -> usize {
-        self.count * self.phase_size()
+        self.used.len() * self.phase_size()
     }
 
     fn phase_size(&self) -> usize {
@@ -91,15 +87,17 @@ impl Phases {
         (z * self.step[1] + y) * self.step[2] + x
     }
 
-    /// Where the element at a place of the padded plane lies, which some tap reads.
-    fn flat(&self, at: [usize; 3]) -> usize {
+    /// Where the element at a place of the padded plane lies, if some tap reads its phase.
+    fn flat(&self, at: [usize; 3]) -> Option<usize> {
         let [z, y, x] = std::array::from_fn(|i| at[i] / self.step[i]);
-        self.order[self.phase(at)] * self.phase_size() + (z * self.extents[1] + y) * self.extents[2] + x
+        let before = self.used.binary_search(&self.phase(at)).ok()?;
+        Some(before * self.phase_size() + (z * self.extents[1] + y) * self.extents[2] + x)
     }
 
     /// How far the element that a place meets at `tap` lies from the place's own offset.
     pub fn tap_offset(&self, tap: usize) -> usize {
         self.flat(self.padded.tap_place(tap))
+            .expect("the phase of a tap is read")
     }
 
     /// A place's offset.

@@ -108,7 +108,8 @@ impl Pieces {
             self.planes.write(level, x, work);
             work
         };
-        self.check(x.len() / self.planes.source_size(), planes.len());
+        // No elements: the planes are padding alone, of any number of channels.
+        self.check(x.len() / self.planes.source_size().max(1), planes.len());
         planes
     }
 

@@ -3,6 +3,7 @@
 use hyperglow_core::Result;
 use hyperglow_core::op::{Op, Spec, Window};
 
+use crate::cpu::storage::within_machine;
 use crate::cpu::window::three;
 
 /// x (N, C, in..), w (O, C / groups, k..), y (N, O, out..).
@@ -24,9 +25,23 @@ pub(crate) struct ConvShape {
 
 impl ConvShape {
     /// The geometry of the forward convolution of `x` with `w` that gives `y`, whichever of the three `op` computes.
+    ///
+    /// # Errors
+    /// More than three spatial axes; tensors beyond the machine's memory, whose places are not worth listing.
     pub fn new(op: &Op, window: &Window, groups: usize, x: &Spec, w: &Spec, y: &Spec) -> Result<ConvShape> {
         let name = op.name();
         let spatial = |spec: &Spec| three(name, &spec.shape.dims()[2..], 1);
+        for spec in [x, w, y] {
+            within_machine(spec.bytes())?;
+        }
+        let output = spatial(y)?;
+        let mut stride = three(name, &window.stride, 1)?;
+        for (step, places) in stride.iter_mut().zip(output) {
+            // A single place takes no step, however large.
+            if places <= 1 {
+                *step = 1;
+            }
+        }
         Ok(ConvShape {
             batch: x.shape[0],
             groups,
@@ -34,8 +49,8 @@ impl ConvShape {
             outputs: w.shape[0] / groups,
             input: spatial(x)?,
             kernel: spatial(w)?,
-            output: spatial(y)?,
-            stride: three(name, &window.stride, 1)?,
+            output,
+            stride,
             dilation: three(name, &window.dilation, 1)?,
             pad: three(name, &window.pad_low, 0)?,
         })

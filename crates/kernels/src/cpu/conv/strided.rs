@@ -52,11 +52,10 @@ impl Strided {
         let taps: usize = pass.meeting.kernel.iter().product();
         let channels = pass.depth / taps;
         let (mut classes, mut weights_len) = (Vec::new(), 0);
-        for i in 0..apart.iter().product() {
-            let first = [i / (apart[1] * apart[2]), i / apart[2] % apart[1], i % apart[2]];
-            if (0..3).any(|axis| first[axis] >= pass.meeting.to[axis]) {
-                continue;
-            }
+        // Remainders that there are: a step may be larger than the whole result.
+        let there: [usize; 3] = std::array::from_fn(|axis| apart[axis].min(pass.meeting.to[axis]));
+        for i in 0..there.iter().product() {
+            let first = [i / (there[1] * there[2]), i / there[2] % there[1], i % there[2]];
             let Some(taps) = taps_of(&pass.meeting, first) else {
                 continue;
             };
@@ -85,7 +84,7 @@ impl Strided {
                 weights,
             });
         }
-        let gaps = classes.len() < apart.iter().product();
+        let gaps = classes.len() < there.iter().product();
         let cleared = match &mut classes[..] {
             [
                 Class {

@@ -121,6 +121,9 @@ fn count_by<T: Real, M: Measure>(shape: &Shape, closed: bool) -> Kernel {
     Box::new(move |args| {
         let (x, radius) = (args.input::<T>(0), args.input::<T>(1));
         let counts = args.output::<i32>();
+        if n == 0 {
+            return Ok(());
+        }
         if d == 0 || !measure::is_tame::<T, M>(x, d) {
             plain::count::<T, M>(args, x, (n, d), radius, closed, counts);
             return Ok(());
