@@ -283,7 +283,7 @@ impl Executable for CpuExecutable {
 
     fn run(&mut self, inputs: &[Buffer], outputs: &[Buffer]) -> Result<()> {
         self.bind(inputs, outputs)?;
-        let room = self.memory.enter();
+        let room = self.memory.enter()?;
         let arena = room.arena();
         if self.moves != room.moves() {
             bind_arena(&self.program, &mut self.slots, arena);
