@@ -88,7 +88,7 @@ export class Variable {
     return Tensor.own(substitute)
   }
 
-  /** How often it was assigned. */
+  /** How often it was assigned; what a failed run would have assigned does not count. */
   get version(): number {
     return native.variableVersion(this.#id)
   }

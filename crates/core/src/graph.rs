@@ -67,6 +67,29 @@ pub struct Node {
     pub uses: u32,
 }
 
+impl Node {
+    /// How many nodes that nobody holds wait for this one, of which each input gives its part.
+    fn burden(&self, parts: &[Option<f64>]) -> f64 {
+        if self.value.is_some() {
+            return 0.0;
+        }
+        if self.op == Op::Input {
+            return f64::INFINITY;
+        }
+        self.inputs.iter().filter_map(|id| parts[id.index as usize]).sum()
+    }
+    /// What each of its users gets of that and, if nobody holds it, of itself.
+    fn part(&self, burden: f64) -> f64 {
+        if burden.is_infinite() {
+            burden
+        } else if self.handles > 0 || self.value.is_some() {
+            0.0
+        } else {
+            (burden + 1.0) / f64::from(self.uses.max(1))
+        }
+    }
+}
+
 struct Entry {
     generation: u32,
     node: Option<Node>,
@@ -79,6 +102,7 @@ pub struct Graph {
     scopes: Vec<Arc<str>>,
     scope: Vec<u32>,
     pending: usize,
+    unheld: usize,
     live: usize,
 }
 
@@ -90,6 +114,7 @@ impl Default for Graph {
             scopes: vec!["".into()],
             scope: vec![0],
             pending: 0,
+            unheld: 0,
             live: 0,
         }
     }
@@ -194,7 +219,10 @@ impl Graph {
 
     /// One more handle.
     pub fn retain(&mut self, id: NodeId) -> Result<()> {
-        self.node_mut(id)?.handles += 1;
+        let node = self.node_mut(id)?;
+        node.handles += 1;
+        let is_held_anew = node.handles == 1 && node.value.is_none();
+        self.unheld -= usize::from(is_held_anew);
         Ok(())
     }
 
@@ -205,6 +233,8 @@ impl Graph {
             return Err(disposed());
         }
         node.handles -= 1;
+        let is_let_go = node.handles == 0 && node.value.is_none();
+        self.unheld += usize::from(is_let_go);
         self.collect(id);
         Ok(())
     }
@@ -213,12 +243,14 @@ impl Graph {
     pub fn fulfil(&mut self, id: NodeId, value: Value, keep_history: bool) -> Result<()> {
         let node = self.node_mut(id)?;
         let was_pending = node.value.replace(value).is_none();
+        let was_unheld = was_pending && node.handles == 0;
         let mut dropped = Vec::new();
         if !keep_history {
             node.op = Op::Input;
             dropped = std::mem::take(&mut node.inputs);
         }
         self.pending -= usize::from(was_pending);
+        self.unheld -= usize::from(was_unheld);
         self.drop_edges(dropped);
         Ok(())
     }
@@ -252,6 +284,7 @@ impl Graph {
         };
         self.live -= 1;
         self.pending -= usize::from(node.value.is_none());
+        self.unheld -= usize::from(node.value.is_none());
         self.free.push(id.index);
         node.inputs
     }
@@ -293,23 +326,54 @@ impl Graph {
     fn current_scope(&self) -> u32 {
         self.scope.last().copied().unwrap_or(0)
     }
-    /// Nodes that are held from outside, have no value, and are used by no other node.
-    pub fn frontier(&self) -> Vec<NodeId> {
-        let held = |n: &Node| n.handles > 0 && n.uses == 0 && n.value.is_none() && n.op != Op::Input;
-        let ids = self
-            .entries
-            .iter()
-            .enumerate()
-            .filter(|(_, e)| e.node.as_ref().is_some_and(held));
-        ids.map(|(i, e)| NodeId {
-            index: i as u32,
-            generation: e.generation,
-        })
-        .collect()
+    /// The nodes without a value that are held from outside, each with its part of the nodes that nobody holds and that
+    /// wait for it alone or with others, who share them evenly. Left out is what cannot be computed: what needs an argument
+    /// of a compiled function.
+    pub fn burdens(&self) -> Vec<(NodeId, f64)> {
+        // What a node hands on to those who use it; nothing can be computed of infinitely much.
+        let mut parts: Vec<Option<f64>> = vec![None; self.entries.len()];
+        let mut burdens = Vec::new();
+        let mut stack = Vec::new();
+        for (index, entry) in self.entries.iter().enumerate() {
+            if !entry
+                .node
+                .as_ref()
+                .is_some_and(|n| n.handles > 0 && n.value.is_none())
+            {
+                continue;
+            }
+            stack.push(index);
+            while let Some(&at) = stack.last() {
+                let Some(node) = self.entries[at].node.as_ref().filter(|_| parts[at].is_none()) else {
+                    stack.pop();
+                    continue;
+                };
+                let before = stack.len();
+                if node.value.is_none() {
+                    let inputs = node.inputs.iter().map(|id| id.index as usize);
+                    stack.extend(inputs.filter(|&input| parts[input].is_none()));
+                }
+                if stack.len() > before {
+                    continue;
+                }
+                stack.pop();
+                let burden = node.burden(&parts);
+                if node.handles > 0 && node.value.is_none() && burden.is_finite() {
+                    let (index, generation) = (at as u32, self.entries[at].generation);
+                    burdens.push((NodeId { index, generation }, burden));
+                }
+                parts[at] = Some(node.part(burden));
+            }
+        }
+        burdens
     }
     /// Nodes that have no value yet.
     pub fn pending(&self) -> usize {
         self.pending
+    }
+    /// Those of them that nobody outside holds: the history of others.
+    pub fn unheld(&self) -> usize {
+        self.unheld
     }
     /// Nodes in all.
     pub fn live(&self) -> usize {
@@ -348,6 +412,32 @@ mod tests {
         let again = g.constant(1.0, &spec);
         assert_ne!(again, z);
         assert_eq!(NodeId::from_number(again.to_number()), again);
+    }
+
+    #[test]
+    fn a_history_that_nobody_holds_burdens_those_who_need_it() {
+        let mut g = Graph::new();
+        let spec = Spec::new([2], DType::F32);
+        let exp = |g: &mut Graph, x| g.add(Op::Unary(UnaryOp::Exp), &[x], None).unwrap();
+        let x = g.constant(1.0, &spec);
+        let shared = exp(&mut g, x);
+        let (y, z) = (exp(&mut g, shared), exp(&mut g, shared));
+        let last = exp(&mut g, z);
+        for id in [x, shared, z] {
+            g.release(id).unwrap();
+        }
+        let argument = g.add(Op::Input, &[], Some(&spec)).unwrap();
+        let unknown = exp(&mut g, argument);
+        assert_eq!(g.unheld(), 3);
+        let mut burdens = g.burdens();
+        burdens.sort_by(|a, b| a.1.total_cmp(&b.1));
+        assert_eq!(burdens, [(y, 1.0), (last, 2.0)]);
+        g.retain(shared).unwrap();
+        assert_eq!(g.unheld(), 2);
+        for id in [shared, y, last, argument, unknown] {
+            g.release(id).unwrap();
+        }
+        assert_eq!((g.live(), g.unheld(), g.pending()), (0, 0, 0));
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod graphs;
 use graphs::{engine, expected, read, source};
 use hyperglow_core::compose::{broadcast_pair, reduce_axes};
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
-use hyperglow_core::engine::Engine;
+use hyperglow_core::engine::{Engine, PENDING_LIMIT};
 use hyperglow_core::error::ErrorKind;
 use hyperglow_core::op::{Distribution, Op, Reduction, Spec};
 use hyperglow_core::{DType, NodeId, Shape};
@@ -502,6 +502,132 @@ fn a_failed_run_changes_no_variable_and_neither_do_those_after_it() {
     assert_eq!(runs[2].wait().unwrap_err().kind, ErrorKind::Numerical);
     let w = e.read_variable(v).unwrap();
     assert_eq!(read(&mut e, w), [-3.0, -5.0, -5.0, -2.0]);
+}
+
+#[test]
+fn a_version_counts_the_assignments_that_took_place() {
+    let mut e = engine(1);
+    let w0 = source(&mut e, &[2, 2], &[4.0, 0.0, 0.0, 9.0]);
+    let v = e.variable(w0).unwrap();
+    e.assign_variable(v, w0).unwrap();
+    assert_eq!(e.variable_version(v).unwrap(), 1);
+    // Assigned twice before the run that fails: neither took place.
+    let negative = e.graph.add(Op::Unary(UnaryOp::Neg), &[w0], None).unwrap();
+    let factor = e.graph.add(Op::Cholesky, &[negative], None).unwrap();
+    e.assign_variable(v, negative).unwrap();
+    e.assign_variable(v, factor).unwrap();
+    assert_eq!(e.variable_version(v).unwrap(), 3);
+    for completion in e.evaluate(&[factor]).unwrap() {
+        completion.wait().unwrap_err();
+    }
+    assert_eq!(e.variable_version(v).unwrap(), 1);
+    // The same in a compiled function.
+    e.jit_begin().unwrap();
+    let w = e.read_variable(v).unwrap();
+    let next = e.graph.add(Op::Cholesky, &[w], None).unwrap();
+    let less = e.graph.constant(5.0, &Spec::new([2, 2], DType::F64));
+    let next = e
+        .graph
+        .add(Op::Binary(BinaryOp::Sub), &[next, less], None)
+        .unwrap();
+    e.assign_variable(v, next).unwrap();
+    let f = e.jit_end(&[]).unwrap();
+    let runs: Vec<_> = (0..3).map(|_| e.jit_run(f, &[]).unwrap().1).collect();
+    assert!(runs[0].wait().is_ok() && runs[2].wait().is_err());
+    assert_eq!(e.variable_version(v).unwrap(), 2);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_that_the_memory_does_not_hold_changes_no_variable() {
+    let mut e = engine(1);
+    let w0 = source(&mut e, &[], &[7.0]);
+    let v = e.variable(w0).unwrap();
+    e.graph.release(w0).unwrap();
+    e.jit_begin().unwrap();
+    let w = e.read_variable(v).unwrap();
+    let x = e.graph.constant(1.0, &Spec::new([1 << 20, 1 << 20], DType::F64));
+    let running = Op::CumSum {
+        axis: 0,
+        reverse: false,
+    };
+    let x = e.graph.add(running, &[x], None).unwrap();
+    let sum = reduce_axes(&mut e.graph, Reduction::Sum, x, &[0, 1], false).unwrap();
+    let next = e.graph.add(Op::Binary(BinaryOp::Add), &[w, sum], None).unwrap();
+    e.assign_variable(v, next).unwrap();
+    let f = e.jit_end(&[]).unwrap();
+    for _ in 0..2 {
+        let (_, run) = e.jit_run(f, &[]).unwrap();
+        assert_eq!(run.wait().unwrap_err().kind, ErrorKind::Device);
+    }
+    let w = e.read_variable(v).unwrap();
+    assert_eq!(read(&mut e, w), [7.0]);
+    assert_eq!(e.variable_version(v).unwrap(), 0);
+}
+
+/// `x + 1`
+fn plus_one(e: &mut Engine, x: NodeId) -> NodeId {
+    let one = e.graph.constant(1.0, &Spec::new([2], DType::F64));
+    let sum = e.graph.add(Op::Binary(BinaryOp::Add), &[x, one], None).unwrap();
+    e.graph.release(one).unwrap();
+    sum
+}
+
+#[test]
+fn a_history_that_nobody_holds_is_bounded() {
+    let mut e = engine(1);
+    let mut x = source(&mut e, &[2], &[0.0, 1.0]);
+    let (mut most, mut evaluations) = (0, 0);
+    for _ in 0..3 * PENDING_LIMIT / 2 {
+        evaluations += usize::from(e.bound_pending().unwrap());
+        let next = plus_one(&mut e, x);
+        e.graph.release(x).unwrap();
+        x = next;
+        most = most.max(e.counts().pending);
+    }
+    assert!(most <= PENDING_LIMIT + 2, "{most}");
+    assert_eq!(evaluations, 2);
+    let n = (3 * PENDING_LIMIT / 2) as f64;
+    assert_eq!(read(&mut e, x), [n, n + 1.0]);
+}
+
+#[test]
+fn handles_that_are_still_to_be_collected_do_not_make_every_operation_evaluate() {
+    let mut e = engine(1);
+    let x = source(&mut e, &[2], &[0.0, 1.0]);
+    let misses = e.counts().misses;
+    // One long chain of which every node is held, and many short ones.
+    let mut y = x;
+    for k in 0..PENDING_LIMIT {
+        e.bound_pending().unwrap();
+        y = plus_one(&mut e, if k % 2 == 0 { y } else { x });
+    }
+    assert!(e.graph.unheld() >= PENDING_LIMIT);
+    assert_eq!(e.counts().misses, misses, "nothing of this is worth computing");
+}
+
+#[test]
+fn much_history_behind_many_handles_is_computed_at_once() {
+    let mut e = engine(1);
+    let x = source(&mut e, &[2], &[0.0, 1.0]);
+    let mut held = Vec::new();
+    let mut evaluations = 0;
+    while held.len() < 5000 {
+        let mut y = x;
+        for step in 0..30 {
+            evaluations += usize::from(e.bound_pending().unwrap());
+            let next = plus_one(&mut e, y);
+            if step > 0 {
+                e.graph.release(y).unwrap();
+            }
+            y = next;
+        }
+        held.push(y);
+    }
+    assert_eq!(evaluations, 1);
+    assert!(e.counts().pending < PENDING_LIMIT);
+    assert_eq!(read(&mut e, held[0]), [30.0, 31.0]);
+    assert_eq!(read(&mut e, held[4999]), [30.0, 31.0]);
 }
 
 #[test]

@@ -92,7 +92,7 @@ pub fn register_warning_handler(env: Env, handler: Function<String, Unknown<'sta
     Ok(())
 }
 
-/// Evaluates if too much is pending, and says so the first time.
+/// Evaluates if too much is pending that nobody holds, and says so the first time.
 pub fn bound_pending(engine: &mut Engine) -> Result<()> {
     if !engine.bound_pending()? {
         return Ok(());

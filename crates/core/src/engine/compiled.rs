@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::{Engine, Rollback};
+use crate::engine::{Engine, Replaced, Rollback};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{NodeId, Value};
 use crate::op::{Op, Spec};
@@ -171,7 +171,7 @@ impl Engine {
             inputs.push(self.value(id)?);
         }
         let (outputs, completion) = self.submit(&compiled.plan, inputs, &compiled.specs, |k| exclusive[k])?;
-        let can_fail = compiled.plan.program.can_fail;
+        let can_fail = compiled.plan.can_fail();
         let (assigned, results, specs) = (
             compiled.assigned.clone(),
             compiled.results,
@@ -196,7 +196,12 @@ impl Engine {
             variable.version += 1;
             let old = std::mem::replace(&mut variable.node, id);
             if can_fail {
-                versions.push((v, old, id));
+                versions.push(Replaced {
+                    variable: v,
+                    old,
+                    new: id,
+                    assignments: 1,
+                });
             } else {
                 self.graph.release(old)?;
             }

@@ -6,11 +6,13 @@
 mod compiled;
 mod variables;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, TryLockError};
 
 use crate::backend::{Backend, Buffer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, NodeId, Value};
+use crate::infer::infer;
 use crate::op::{Op, Spec};
 use crate::plan::build::{Context, build};
 use crate::plan::cache::{Plan, PlanCache};
@@ -22,13 +24,24 @@ use crate::slab::Slab;
 use compiled::{Compiled, Tracing};
 use variables::Variable;
 
-/// Pending nodes beyond which an evaluation is forced, so that a forgotten one does not let the graph grow.
+/// Pending nodes without a handle beyond which an evaluation is forced, so that a forgotten one does not let the graph grow.
 pub const PENDING_LIMIT: usize = 200_000;
+/// Such nodes that must wait for a node for it to be computed then: its value takes the place of their memory.
+const BURDEN: f64 = 16.0;
 
 /// Versions to go back to if a run refuses.
 struct Rollback {
     completion: Arc<Completion>,
-    versions: Vec<(u32, NodeId, NodeId)>,
+    versions: Vec<Replaced>,
+}
+
+/// A Variable's version that a run replaces.
+struct Replaced {
+    variable: u32,
+    old: NodeId,
+    new: NodeId,
+    /// Assignments that led from one to the other.
+    assignments: u64,
 }
 
 /// Counts of what an engine holds.
@@ -62,6 +75,8 @@ pub struct Engine {
     /// Depth of functions being differentiated: evaluated nodes then keep their history.
     history: usize,
     rollbacks: Vec<Rollback>,
+    /// Pending nodes without a handle at which the next evaluation is forced.
+    bound: usize,
 }
 
 impl Engine {
@@ -78,11 +93,13 @@ impl Engine {
             tracing: None,
             history: 0,
             rollbacks: Vec::new(),
+            bound: PENDING_LIMIT,
         }
     }
 
     /// Data from outside, copied to the device.
     pub fn source(&mut self, bytes: &[u8], spec: Spec) -> Result<NodeId> {
+        let spec = infer(&Op::Input, &[], Some(&spec))?;
         if bytes.len() != spec.bytes() {
             return Err(Error::shape(
                 "tensor",
@@ -106,8 +123,9 @@ impl Engine {
         self.not_tracing("evaluate")?;
         self.settle();
         let mut wanted: Vec<NodeId> = Vec::new();
+        let mut known: HashSet<NodeId> = HashSet::new();
         for &id in targets {
-            if self.graph.node(id)?.value.is_none() && !wanted.contains(&id) {
+            if self.graph.node(id)?.value.is_none() && known.insert(id) {
                 wanted.push(id);
             }
         }
@@ -115,7 +133,7 @@ impl Engine {
         for &v in &dirty {
             if let Some(variable) = self.variables.get(v)
                 && self.graph.node(variable.node)?.value.is_none()
-                && !wanted.contains(&variable.node)
+                && known.insert(variable.node)
             {
                 wanted.push(variable.node);
             }
@@ -156,7 +174,7 @@ impl Engine {
             .map(|&id| self.graph.spec(id).cloned())
             .collect::<Result<_>>()?;
         let (outputs, completion) = self.submit(&plan, buffers, &specs, |_| true)?;
-        let keep = self.history > 0;
+        let (can_fail, keep) = (plan.can_fail(), self.history > 0);
         for (&id, buffer) in wanted.iter().zip(outputs) {
             self.graph.fulfil(
                 id,
@@ -172,9 +190,14 @@ impl Engine {
             let Some(variable) = self.variables.get_mut(v) else {
                 continue;
             };
-            if let Some(old) = variable.committed.take() {
-                if plan.program.can_fail {
-                    versions.push((v, old, variable.node));
+            if let Some((old, version)) = variable.committed.take() {
+                if can_fail {
+                    versions.push(Replaced {
+                        variable: v,
+                        old,
+                        new: variable.node,
+                        assignments: variable.version - version,
+                    });
                 } else {
                     self.graph.release(old)?;
                 }
@@ -218,7 +241,7 @@ impl Engine {
         let replaced: Vec<NodeId> = dirty
             .iter()
             .filter_map(|&v| self.variables.get(v))
-            .filter_map(|v| v.committed)
+            .filter_map(|v| Some(v.committed?.0))
             .collect();
         for (k, &i) in trace.inputs.iter().enumerate() {
             let Ok(node) = self.graph.node(cut.sources[k]) else {
@@ -258,6 +281,7 @@ impl Engine {
             Ok(Plan {
                 program,
                 executable: Arc::new(Mutex::new(prepared)),
+                first: Arc::default(),
             })
         })
     }
@@ -294,6 +318,7 @@ impl Engine {
             depends,
             completion: completion.clone(),
         })?;
+        plan.first.get_or_init(|| completion.clone());
         Ok((buffers, completion))
     }
 
@@ -305,18 +330,24 @@ impl Engine {
         let mut open = std::mem::take(&mut self.rollbacks);
         while let Some(result) = open.first().and_then(|r| r.completion.result()) {
             let ended = open.remove(0);
-            for (v, old, new) in ended.versions {
+            for replaced in ended.versions {
+                let Replaced {
+                    variable, old, new, ..
+                } = replaced;
                 if result.is_ok() {
                     let _ = self.graph.release(old);
                     continue;
+                }
+                if let Some(variable) = self.variables.get_mut(variable) {
+                    variable.version -= replaced.assignments;
                 }
                 // A later run may already have superseded the failed version: then that one goes back further.
                 let later = open
                     .iter_mut()
                     .flat_map(|r| &mut r.versions)
-                    .find(|x| x.0 == v && x.1 == new);
-                let stale = match (later, self.variables.get_mut(v)) {
-                    (Some(later), _) => std::mem::replace(&mut later.1, old),
+                    .find(|later| later.variable == variable && later.old == new);
+                let stale = match (later, self.variables.get_mut(variable)) {
+                    (Some(later), _) => std::mem::replace(&mut later.old, old),
                     (None, Some(variable)) if variable.node == new => {
                         std::mem::replace(&mut variable.node, old)
                     }
@@ -328,13 +359,28 @@ impl Engine {
         self.rollbacks = open;
     }
 
-    /// Evaluates when too much is pending; true if it did.
+    /// Evaluates when too much is pending that nobody holds; true if it did.
+    ///
+    /// Computed is what much history waits for, and no more than that: a handle may be one that its owner has forgotten and
+    /// whose collection is still to come, and computing it would free nothing. Who holds every node of a long chain keeps
+    /// it. What is left after an evaluation doubles the bound of the next, so that all of them together take no longer than
+    /// building the graph.
     pub fn bound_pending(&mut self) -> Result<bool> {
-        if self.graph.pending() < PENDING_LIMIT || self.tracing.is_some() || self.history > 0 {
+        if self.graph.unheld() < self.bound || self.tracing.is_some() || self.history > 0 {
             return Ok(false);
         }
-        let frontier = self.graph.frontier();
-        self.evaluate(&frontier).map(|_| true)
+        let burdens = self.graph.burdens().into_iter();
+        let wanted: Vec<NodeId> = burdens
+            .filter(|&(_, burden)| burden >= BURDEN)
+            .map(|(id, _)| id)
+            .collect();
+        // Where the evaluation is refused, so is not every operation from now on.
+        self.bound = 2 * self.graph.unheld();
+        if !wanted.is_empty() {
+            self.evaluate(&wanted)?;
+            self.bound = PENDING_LIMIT.max(2 * self.graph.unheld());
+        }
+        Ok(!wanted.is_empty())
     }
 
     /// While entered, evaluated nodes keep their history, so that they can still be differentiated through.
@@ -359,8 +405,15 @@ impl Engine {
         }
         let cut = cut(&self.graph, &wanted, &[])?;
         let plan = self.plan(&cut.trace)?;
-        let mut prepared = plan.executable.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(print(&plan.program) + &prepared.describe()?)
+        let described = match plan.executable.try_lock() {
+            Ok(mut prepared) => prepared.describe(),
+            Err(TryLockError::Poisoned(prepared)) => prepared.into_inner().describe(),
+            // It runs right now: rather than wait for it, it is prepared once more.
+            Err(TryLockError::WouldBlock) => {
+                Prepared::new(self.backend.clone(), plan.program.clone()).describe()
+            }
+        };
+        Ok(print(&plan.program) + &described?)
     }
 
     /// The cached plans as text, most recently used first.

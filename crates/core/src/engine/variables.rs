@@ -10,9 +10,9 @@ use crate::op::Op;
 pub(super) struct Variable {
     /// The current version.
     pub(super) node: NodeId,
-    /// The last version that was computed, while the current one is not.
-    pub(super) committed: Option<NodeId>,
-    /// Counts assignments.
+    /// The last version that was computed and its number, while the current one is not.
+    pub(super) committed: Option<(NodeId, u64)>,
+    /// Counts assignments; those of a run that failed are taken back with their versions.
     pub(super) version: u64,
 }
 
@@ -98,15 +98,16 @@ impl Engine {
         let Some(variable) = self.variables.get_mut(v) else {
             return Ok(());
         };
+        let before = (node, variable.version);
         variable.version += 1;
         variable.node = id;
         let superseded = if computed && pending {
-            variable.committed.replace(node)
+            variable.committed.replace(before)
         } else {
-            Some(node)
+            Some(before)
         };
         let superseded = [superseded, if pending { None } else { variable.committed.take() }];
-        for old in superseded.into_iter().flatten() {
+        for (old, _) in superseded.into_iter().flatten() {
             self.graph.release(old)?;
         }
         if pending && !self.dirty.contains(&v) {
@@ -115,8 +116,9 @@ impl Engine {
         Ok(())
     }
 
-    /// How often a Variable was assigned.
-    pub fn variable_version(&self, v: u32) -> Result<u64> {
+    /// How often a Variable was assigned; what a failed run would have assigned does not count once the failure is known.
+    pub fn variable_version(&mut self, v: u32) -> Result<u64> {
+        self.settle();
         Ok(self.existing(v)?.version)
     }
 
@@ -125,8 +127,15 @@ impl Engine {
         self.existing(v)?;
         if let Some(variable) = self.variables.remove(v) {
             self.dirty.retain(|&d| d != v);
+            // Another Variable may get its number: runs under way no longer replace anything of this one.
+            let replaced = self.rollbacks.iter_mut();
+            let replaced = replaced.flat_map(|run| run.versions.extract_if(.., |of| of.variable == v));
+            let old: Vec<NodeId> = replaced.map(|of| of.old).collect();
+            for id in old {
+                self.graph.release(id)?;
+            }
             self.graph.release(variable.node)?;
-            if let Some(old) = variable.committed {
+            if let Some((old, _)) = variable.committed {
                 self.graph.release(old)?;
             }
         }

@@ -1,12 +1,12 @@
 //! The plan cache: prepared plans by trace, at most [`PLANS`], the least recently used evicted.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::error::Result;
 use crate::hash::FastMap;
 use crate::plan::Program;
 use crate::plan::trace::Trace;
-use crate::run::Shared;
+use crate::run::{Completion, Shared};
 
 /// Plans kept.
 pub const PLANS: usize = 64;
@@ -18,6 +18,16 @@ pub struct Plan {
     pub program: Arc<Program>,
     /// What runs it.
     pub executable: Shared,
+    /// Its first run.
+    pub first: Arc<OnceLock<Arc<Completion>>>,
+}
+
+impl Plan {
+    /// Whether a run that was just submitted may change nothing: a step may refuse, or, until it ran well once, the device,
+    /// for want of memory.
+    pub fn can_fail(&self) -> bool {
+        self.program.can_fail || !self.first.get().is_some_and(|run| run.is_done())
+    }
 }
 
 /// Plans by trace.
