@@ -23,6 +23,7 @@ import {
   tensor,
   UnknownNameError,
 } from '../ts/index.js'
+import { Pipeline } from '../ts/models/pipeline.js'
 import { close } from './helpers.js'
 import { classifier, dataset, points, weightsOf } from './toy-task.js'
 
@@ -302,6 +303,28 @@ test('an aborted fit rejects with the reason and stays usable', async (t) => {
   await t.notThrowsAsync(model.fitDataset(data, { epochs: 1 }))
   const early = await t.throwsAsync(model.fitDataset(data, { signal: AbortSignal.abort(reason) }))
   t.is(early, reason)
+})
+
+test('waiting for steps ends with the signal, not with the steps', async (t) => {
+  const controller = new AbortController()
+  const discarded: number[] = []
+  let end = (_: number) => {}
+  const pipeline = new Pipeline<number>(
+    () => {},
+    (step) => discarded.push(step),
+    controller.signal,
+  )
+  await pipeline.push(() => new Promise((resolve) => (end = resolve)))
+  await pipeline.push(async () => 2)
+  const reason = new Error('enough')
+  setImmediate(() => controller.abort(reason))
+  t.is(await t.throwsAsync(pipeline.drain()), reason)
+  await pipeline.abandon()
+  t.deepEqual(discarded, [2], 'the second step is done, the first is not waited for')
+  end(1)
+  await Promise.resolve()
+  await Promise.resolve()
+  t.deepEqual(discarded, [2, 1])
 })
 
 test('what a callback throws ends the fit with that error', async (t) => {

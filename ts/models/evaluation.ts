@@ -12,6 +12,7 @@ import type { Network } from './network.js'
 import { Pipeline } from './pipeline.js'
 import { compiledOf, exclusively, stateOf } from './state.js'
 import { evaluationStep, Meter, outline, release, type StepResult } from './step.js'
+import { unlessAborted } from './unless-aborted.js'
 
 /** Options of `evaluate`. */
 export interface EvaluateOptions {
@@ -66,10 +67,11 @@ export async function measure(
 ): Promise<number[]> {
   const meter = new Meter(1 + model.metrics.length)
   const step = evaluationStep(model, feed, meter)
-  const pipeline = new Pipeline<StepResult>((result, index) => {
+  const take = (result: StepResult, index: number) => {
     release(result)
     onBatch(index + 1)
-  }, release)
+  }
+  const pipeline = new Pipeline<StepResult>(take, release, signal)
   let batches = 0
   try {
     for await (const batch of feed.epoch(epoch)) {
@@ -84,7 +86,7 @@ export async function measure(
     }
     await pipeline.drain()
     if (batches === 0) throw new DataError('there are no samples to evaluate; give at least one batch')
-    return await meter.means()
+    return await unlessAborted(meter.means(), signal)
   } finally {
     await pipeline.abandon()
     step.dispose()
@@ -153,6 +155,7 @@ export async function predictModel(
         output.dispose()
       },
       (output) => output.dispose(),
+      signal,
     )
     try {
       await evaluate(x)

@@ -1,4 +1,5 @@
 /** Steps that run while the next ones are being prepared. */
+import { unlessAborted } from './unless-aborted.js'
 
 /** Steps under way at a time: one runs, one waits, so the device never idles and the queue stays short. */
 const depth = 2
@@ -7,16 +8,23 @@ const depth = 2
 export class Pipeline<T> {
   readonly #take: (result: T, index: number) => Promise<void> | void
   readonly #discard: (result: T) => void
+  readonly #signal: AbortSignal | undefined
   #underWay: Promise<T>[] = []
   #taken = 0
 
   /**
    * @param take uses a result and releases it; what it throws ends the run
    * @param discard releases a result that comes after an error
+   * @param signal ends waiting; steps under way then end by themselves, in their order on the device
    */
-  constructor(take: (result: T, index: number) => Promise<void> | void, discard: (result: T) => void) {
+  constructor(
+    take: (result: T, index: number) => Promise<void> | void,
+    discard: (result: T) => void,
+    signal?: AbortSignal,
+  ) {
     this.#take = take
     this.#discard = discard
+    this.#signal = signal
   }
 
   /** Starts a step, after the oldest one is done where two are under way. */
@@ -33,15 +41,16 @@ export class Pipeline<T> {
     while (this.#underWay.length > 0) await this.#settle()
   }
 
-  /** Waits for all steps and drops their results; never throws. */
+  /** Waits for all steps, unless the signal was aborted, and drops their results; never throws. */
   async abandon(): Promise<void> {
-    const left = this.#underWay
+    const left = this.#underWay.map((step) => step.then(this.#discard, () => {}))
     this.#underWay = []
-    for (const step of left) await step.then(this.#discard, () => {})
+    if (!this.#signal?.aborted) await Promise.all(left)
   }
 
   async #settle(): Promise<void> {
-    const step = this.#underWay.shift() as Promise<T>
-    await this.#take(await step, this.#taken++)
+    const result = await unlessAborted(this.#underWay[0] as Promise<T>, this.#signal)
+    this.#underWay.shift()
+    await this.#take(result, this.#taken++)
   }
 }

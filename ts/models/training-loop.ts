@@ -17,6 +17,7 @@ import type { Network } from './network.js'
 import { Pipeline } from './pipeline.js'
 import { compiledOf, exclusively, stateOf } from './state.js'
 import { Meter, release, type StepResult, trainStep } from './step.js'
+import { unlessAborted } from './unless-aborted.js'
 
 /** Options of every way to train. */
 export interface TrainOptions {
@@ -24,8 +25,9 @@ export interface TrainOptions {
   epochs?: number
   callbacks?: readonly Callback[]
   /**
-   * Ends training after the steps under way; the promise rejects with the signal's reason. Weights stay as they are after
-   * the last finished step, dynamics of finished epochs stay readable.
+   * Ends training: the promise rejects with the signal's reason at once, however long a step takes. The steps under way, at most
+   * two, are finished by the device: whatever is asked of the model afterwards, weights or another fit, comes after them.
+   * Dynamics of finished epochs stay readable.
    */
   signal?: AbortSignal
   /** Report progress on stderr. Default: only where that is a terminal. */
@@ -236,6 +238,7 @@ class Run {
     const pipeline = new Pipeline<StepResult>(
       (result, index) => this.#take(result, index, sizes[index] as number, dues[index] as number[]),
       release,
+      signal,
     )
     let readAt = performance.now()
     try {
@@ -251,7 +254,7 @@ class Run {
         }
         this.#meter.count(batch.size)
         if (this.#verbose && performance.now() - readAt >= readingInterval) {
-          this.#report(sizes.length, await this.#meter.means())
+          this.#report(sizes.length, await unlessAborted(this.#meter.means(), signal))
           readAt = performance.now()
         }
       }
@@ -260,7 +263,7 @@ class Run {
     } finally {
       await pipeline.abandon()
     }
-    const means = await this.#meter.means()
+    const means = await unlessAborted(this.#meter.means(), signal)
     this.#checkLoss(means[0])
     this.#reporter.update(sizes.length, this.#readings(means))
     this.#reporter.loopEnd(this.#readings(means))
