@@ -98,6 +98,9 @@ const operations: readonly BadInput[] = [
   bad('an axis that is not there', ShapeError, [/sum: axis 2 of a tensor \(2, 3\)/, /from -2 to 1/], () =>
     zeros([2, 3]).sum(2),
   ),
+  bad('a name for an axis', ShapeError, [/sum: axis "rows" of a tensor \(2, 3\)/, /from -2 to 1/], () =>
+    zeros([2, 3]).sum(untyped('rows')),
+  ),
   bad('an axis named twice', ShapeError, [/axis 1 is named twice/], () => zeros([2, 3]).mean([1, -1])),
   bad('axes that are no order', ShapeError, [/permute/, /\(2, 3\)|twice/], () =>
     zeros([2, 3]).permute([0, 0]),

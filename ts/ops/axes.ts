@@ -25,7 +25,7 @@ export function resolveAxis(op: string, axis: number, shape: Shape): number {
  */
 export function resolveAxes(op: string, axes: Axes | null | undefined, shape: Shape): number[] {
   if (axes === undefined || axes === null) return shape.map((_, axis) => axis)
-  if (typeof axes === 'number') return [resolveAxis(op, axes, shape)]
+  if (typeof axes !== 'object') return [resolveAxis(op, axes, shape)]
   const resolved = axes.map((axis) => resolveAxis(op, axis, shape)).sort((a, b) => a - b)
   const twice = resolved.find((axis, i) => axis === resolved[i - 1])
   if (twice !== undefined) throw new ShapeError(`${op}: axis ${twice} is named twice in [${axes.join(', ')}]`)
