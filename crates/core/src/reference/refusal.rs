@@ -54,6 +54,6 @@ pub fn no_convergence(op: &str, batch: usize, sweeps: usize) -> Error {
         ErrorKind::Numerical,
         op,
         format!("the eigenvalues of matrix {batch} did not settle in {sweeps} sweeps"),
-        "scale the matrix so that its elements are near 1",
+        "change its diagonal by parts in 1e12 of its largest element, which moves no eigenvalue by more than that",
     )
 }

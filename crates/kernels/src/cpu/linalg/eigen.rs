@@ -16,6 +16,9 @@ use crate::cpu::pool::{Pool, SharedSlice};
 const ITERATIONS: usize = 60;
 /// Components this close to the largest count as tied with it, since rounding decides between them.
 const TIE: f64 = 1.0 - 1e-6;
+/// Sum of squares below which what a reflection would remove counts as 0. Elements are near 1, so it is far below their rounding; the
+/// reduction of equal rows comes down to squares that underflow, of which no reflection can be made.
+const LEAST_SQUARE: f64 = 1e-200;
 /// Columns that a task rotates.
 const COLUMNS: usize = 64;
 
@@ -60,9 +63,10 @@ pub(super) fn eigh(
     let (rotations, _) = rest.split_at_mut(2 * n);
     tridiagonal(level, a, diagonal, off, p, n);
     accumulate(level, a, vectors, p, n);
+    let negligible = f64::EPSILON * row_norm(diagonal, off);
     for l in 0..n {
         let mut iterations = 0;
-        while let Some(m) = unsettled(diagonal, off, l) {
+        while let Some(m) = unsettled(off, negligible, l) {
             if iterations == ITERATIONS {
                 return Err(no_convergence("eigh", number, ITERATIONS));
             }
@@ -106,7 +110,7 @@ fn tridiagonal(level: Level, a: &mut [f64], diagonal: &mut [f64], off: &mut [f64
         let (head, tail) = a.split_at_mut((k + 1) * n);
         let (beta, v) = head[k * n + k..].split_first_mut().expect("row k has column k");
         let rest = dot(level, &v[1..], &v[1..]);
-        if rest == 0.0 {
+        if rest <= LEAST_SQUARE {
             off[k] = v[0];
             continue;
         }
@@ -160,13 +164,24 @@ fn accumulate(level: Level, a: &[f64], vectors: &mut [f64], p: &mut [f64], n: us
     }
 }
 
+/// The largest sum of absolute values in a row of the tridiagonal matrix; no eigenvalue is further from 0.
+fn row_norm(diagonal: &[f64], off: &[f64]) -> f64 {
+    let mut before = 0.0;
+    let sums = diagonal.iter().zip(off).map(|(d, &e)| {
+        let sum = before + d.abs() + e.abs();
+        before = e.abs();
+        sum
+    });
+    sums.fold(0.0, f64::max)
+}
+
 /// The end of the block that starts at l and does not fall apart; `None` when l stands alone.
-fn unsettled(diagonal: &[f64], off: &[f64], l: usize) -> Option<usize> {
-    // The matrix is scaled to elements near 1: the constant is below what the reduction rounds.
-    let small = |i: usize| off[i].abs() <= f64::EPSILON * (diagonal[i].abs() + diagonal[i + 1].abs() + 0.01);
-    let end = (l..diagonal.len() - 1)
-        .find(|&i| small(i))
-        .unwrap_or(diagonal.len() - 1);
+///
+/// An element couples as long as it exceeds the rounding of the matrix as a whole: the reduction and every rotation leave errors
+/// of that size in all elements, so beside small diagonal elements none would ever become smaller than they are.
+fn unsettled(off: &[f64], negligible: f64, l: usize) -> Option<usize> {
+    let last = off.len() - 1;
+    let end = (l..last).find(|&i| off[i].abs() <= negligible).unwrap_or(last);
     (end > l).then_some(end)
 }
 
