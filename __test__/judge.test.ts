@@ -75,6 +75,20 @@ test('wrong arguments and folders say what is wrong', async (t) => {
   )
   t.is(none?.code, 1)
   t.regex(none?.stderr ?? '', /lists no cases/)
+  const one = { name: 'a', kind: 'cc', n: 3, dx: 1, dy: 1, mi_nats: 0, file: 'a.npy' }
+  for (const [wrong, says] of [
+    [{ kind: 'c' }, /case 1: kind is "c", expected one of cc, cd, dd, mixed/],
+    [{ mi_nats: undefined }, /case 1: mi_nats is undefined/],
+    [{ n: 0 }, /case 1: n is 0/],
+    [{ file: 3 }, /case 1: file is 3/],
+  ] as const) {
+    await writeFile(join(empty, 'truth.json'), JSON.stringify({ cases: [one, { ...one, ...wrong }] }))
+    t.throws(() => readTruths(empty), { message: says })
+  }
+  const values = Float64Array.from([1 + 1e-12, 1, 1 + 2e-12, 2, 1, 3])
+  await writeNpy(join(empty, 'a.npy'), { data: values, shape: [3, 2], dtype: 'float64' })
+  const { x } = await load(empty, { ...one, kind: 'cc' })
+  t.deepEqual([...(x as { data: Float64Array }).data], [1 + 1e-12, 1 + 2e-12, 1])
   await rm(empty, { recursive: true })
 })
 

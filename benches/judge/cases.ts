@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { type ArrayData, readNpy, type SampleData } from '../../ts/index.js'
 
+const kinds = ['cc', 'cd', 'dd', 'mixed'] as const
+
 /** cc: both continuous; cd: y a class label; dd: both discrete; mixed: atoms and densities. */
-export type Kind = 'cc' | 'cd' | 'dd' | 'mixed'
+export type Kind = (typeof kinds)[number]
 
 /** An entry of truth.json. */
 export interface Truth {
@@ -46,7 +48,23 @@ export function readTruths(folder: string): readonly Truth[] {
   if (!Array.isArray(cases) || cases.length === 0) {
     throw new FolderError(`${folder}/truth.json lists no cases`)
   }
+  for (const [index, one] of cases.entries()) checkTruth(`${folder}/truth.json: case ${index}`, one)
   return cases
+}
+
+function checkTruth(what: string, truth: Truth): void {
+  const { name, kind, n, dx, dy, mi_nats: nats, file } = truth ?? {}
+  const isWhole = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 1
+  const wrong = (key: string, value: unknown, expected: string) => {
+    throw new FolderError(`${what}: ${key} is ${JSON.stringify(value)}, expected ${expected}`)
+  }
+  if (typeof name !== 'string') wrong('name', name, 'a string')
+  if (typeof file !== 'string') wrong('file', file, 'the name of an .npy file')
+  if (!kinds.includes(kind)) wrong('kind', kind, `one of ${kinds.join(', ')}`)
+  for (const [key, value] of Object.entries({ n, dx, dy })) {
+    if (!isWhole(value)) wrong(key, value, 'a whole number of at least 1')
+  }
+  if (!Number.isFinite(nats)) wrong('mi_nats', nats, 'the mutual information in nats')
 }
 
 export function readPeers(folder: string): Peers {
@@ -74,11 +92,11 @@ export async function load(folder: string, truth: Truth): Promise<Case> {
     throw new FolderError(`${truth.file} is [${shape.join(', ')}], truth.json says [${n}, ${dx + dy}]`)
   }
   const part = (from: number, columns: number, discrete: boolean): SampleData => {
-    const values = Float32Array.from({ length: n * columns }, (_, i) =>
+    const values = Float64Array.from({ length: n * columns }, (_, i) =>
       Number(data[Math.floor(i / columns) * (dx + dy) + from + (i % columns)]),
     )
     if (discrete && columns === 1) return Int32Array.from(values)
-    return { data: values, shape: [n, columns], dtype: 'float32' }
+    return { data: values, shape: [n, columns], dtype: 'float64' }
   }
   return { ...truth, x: part(0, dx, kind === 'dd'), y: part(dx, dy, kind === 'dd' || kind === 'cd') }
 }
