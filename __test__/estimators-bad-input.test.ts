@@ -147,7 +147,7 @@ test('options that cannot work are refused at construction', (t) => {
     [() => new hg.HSIC({ sigma: -1 }), 'ARGUMENT', /sigma must be a finite number above 0, received -1/],
     [() => new hg.HSIC({ sigma: 0 }), 'ARGUMENT', /sigma must be a finite number above 0, received 0/],
     [() => new hg.CKA({ kernel: 'rbf', sigma: 0 }), 'ARGUMENT', /CKA: sigma.*received 0/],
-    [() => new hg.CKA({ sigma: 1, fraction: 1 }), 'ARGUMENT', /give one of them/],
+    [() => new hg.CKA({ kernel: 'rbf', sigma: 1, fraction: 1 }), 'ARGUMENT', /give one of them/],
     [() => new hg.RenyiMI({ sigma: 0 }), 'ARGUMENT', /sigma/],
     [() => new hg.RenyiMI({ alpha: 1 }), 'ARGUMENT', /alpha/],
     [() => new hg.KDE({ variance: 0 }), 'ARGUMENT', /variance/],
@@ -162,10 +162,118 @@ test('options that cannot work are refused at construction', (t) => {
     [() => new hg.SMILE({ tau: 0 }), 'ARGUMENT', /tau/],
     [() => new hg.CKA({ kernel: 'gaussian' as 'rbf' }), 'UNKNOWN_NAME', /rbf/],
     [() => new hg.MutualInformation({ x: 'number' as 'numbers' }), 'UNKNOWN_NAME', /did you mean "numbers"/],
+    [
+      () => new hg.KSG({ k: null as unknown as number }),
+      'ARGUMENT',
+      /k must be a whole number.*received null/,
+    ],
+    [() => new hg.MINE({ rate: 2 }), 'ARGUMENT', /rate.*at most 1, received 2/],
+    [() => new hg.HSIC({ sigma: 1, scaleSqrtD: 'yes' as never }), 'ARGUMENT', /scaleSqrtD.*"yes"/],
+    [() => new hg.HSIC({ kernel: 'linear', sigma: -3 }), 'ARGUMENT', /sigma.*-3/],
+    [() => new hg.HSIC({ sigma: 1, epsilon: null as never }), 'ARGUMENT', /epsilon.*null/],
+    [() => new hg.CKA({ sigma: 2 }), 'ARGUMENT', /sigma is the width of kernel 'rbf'/],
+    [() => new hg.CKA({ fraction: 2 }), 'ARGUMENT', /fraction is the width/],
+    [() => new hg.CKA({ clip: 1 as never }), 'ARGUMENT', /clip must be true or false/],
+    [() => new hg.KLEntropy({ jitter: -1 }), 'ARGUMENT', /jitter/],
+    [() => new hg.KLEntropy({ device: 'tpu' as 'cpu' }), 'DEVICE', /tpu/],
     [() => hg.createEstimator('kgs' as 'ksg'), 'UNKNOWN_NAME', /did you mean "ksg"/],
   ] as const) {
     t.throws<hg.HyperglowError>(make, { code, message: says })
   }
+})
+
+test('no data at all are named', async (t) => {
+  for (const nothing of [null, undefined, 3] as unknown as SampleData[]) {
+    await refused(t, new hg.KSG(), x, nothing, 'ARGUMENT', /KSG: y is (null|undefined|3), expected samples/)
+    await refused(t, new hg.HSIC({ sigma: 1 }), nothing, y, 'ARGUMENT', /HSIC: x is/)
+  }
+})
+
+test('classes that hardly hold two samples are numbers, and refused by estimators of classes', async (t) => {
+  const own = Int32Array.from({ length: 40 }, (_, i) => i)
+  const one = /40 of 40 samples have a class of their own.*class labels \(Int32Array\)/
+  for (const estimator of [
+    new hg.DiscriminantMI(),
+    new hg.Ross(),
+    new hg.KSG(),
+    new hg.KNN(),
+    new hg.MixedKSG(),
+    new hg.GaussianMI(),
+    new hg.GaussianCopulaMI(),
+    new hg.StudentCopulaMI(),
+    new hg.ResidualMI(),
+  ]) {
+    await refused(t, estimator, x, own, 'DATA', one)
+  }
+  await refused(t, new hg.DiscriminantMI(), x, y, 'DATA', one)
+  await refused(t, new hg.Ross(), x, y, 'DATA', one)
+  const value = new hg.DiscriminantMI().criterion(x, y)
+  t.true(Number.isNaN(value.itemSync()))
+  t.true(Number.isNaN(new hg.Ross().criterion(x, y).itemSync()))
+  await refused(t, new hg.DiscriminantMI(), labels, y, 'DTYPE', /give the numbers as x and the classes as y/)
+  await refused(t, new hg.Ross(), labels, y, 'DTYPE', /give the numbers as x and the classes as y/)
+  await refused(t, new hg.MutualInformation(), x, own, 'DATA', /no estimator has an answer.*Ross: 40 of 40/)
+  const few = Int32Array.from([0, 1, 2, 3, 4, 5])
+  await t.throwsAsync(hg.mutualInformation(x.slice([0], [6]), few), { code: 'DATA', message: /no estimator/ })
+})
+
+test('an exact linear relation is as much as the linear formula resolves', async (t) => {
+  const a = sample([200, 1])
+  for (const b of [a.mul(2).add(1), a.neg(), a.div(3)]) {
+    const value = await hg.mutualInformation(a, b)
+    t.true(value > 10 && value < 15, `${value}`)
+    const residual = await new hg.ResidualMI().estimate(a, b)
+    t.true(residual > 10 && residual < 15, `${residual}`)
+  }
+  // Both columns of y together give x.
+  const [first, other] = [sample([200, 1]), sample([200, 1], -1, 1, 5)]
+  const value = await new hg.ResidualMI().estimate(first, hg.concat([other, first.sub(other)], 1))
+  t.true(value > 10 && value < 30, `${value}`)
+})
+
+test('labels in an array of numbers are pointed out, once for each kind of estimator', async (t) => {
+  const warnings: string[] = []
+  const note = (warning: Error & { code?: string }) => {
+    const isOwn = /DistanceCorrelation|CKA|Binned|Ross|MutualInformation/.test(warning.message)
+    if (warning.code === 'HYPERGLOW_LABELS_AS_NUMBERS' && isOwn) warnings.push(warning.message)
+  }
+  process.on('warning', note)
+  for (const given of [[...labels], Float64Array.from(labels)]) {
+    await new hg.DistanceCorrelation().estimate(x, given)
+    for (const estimator of [new hg.Binned(), new hg.Ross(), new hg.MutualInformation()]) {
+      await estimator.estimate(x, given)
+    }
+  }
+  await new hg.CKA().estimate(x, tensor(Float64Array.from(labels)))
+  await new hg.CKA().estimate(x, labels)
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('warning', note)
+  t.is(warnings.length, 1)
+  t.regex(warnings[0] as string, /DistanceCorrelation: y holds 4 different whole numbers.*Int32Array/)
+})
+
+test('repeated samples of an entropy: jitter separates them, and the refusal says so', async (t) => {
+  const coins = Float64Array.from({ length: 40 }, (_, i) => i % 2)
+  const entropy = (options: hg.KLEntropyOptions) => new hg.KLEntropy(options).estimate(coins)
+  await t.throwsAsync(entropy({}), { code: 'DATA', message: /separate them with \{ jitter: 1e-10 \}$/ })
+  t.true(Number.isFinite(await entropy({ jitter: 1e-10 })))
+  t.is(await entropy({ jitter: 1e-10, seed: 2 }), await entropy({ jitter: 1e-10, seed: 2, device: 'cpu' }))
+})
+
+test('a floor hash of many columns says that it tells nothing', async (t) => {
+  const codes: (string | undefined)[] = []
+  const note = (warning: Error & { code?: string }) => codes.push(warning.code)
+  process.on('warning', note)
+  const edge = new hg.EDGE()
+  for (let i = 0; i < 2; i++) t.is(await edge.estimate(sample([40, 200]), labels), 0)
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('warning', note)
+  t.is(codes.filter((code) => code === 'HYPERGLOW_LONELY_BUCKETS').length, 1)
+})
+
+test('helpers of estimators are not part of the library', (t) => {
+  const names = 'varying withRidge independentColumns normalBias checkSigma withValues unknownName describe'
+  for (const name of names.split(' ')) t.false(name in hg, name)
 })
 
 test('EDGE weights need more widths than columns; trained estimators have no lazy value', (t) => {

@@ -9,8 +9,10 @@ import {
   Dense,
   DiscriminantMI,
   EDGE,
+  type Estimator,
   explain,
   GaussianCopulaMI,
+  GaussianMI,
   HSIC,
   IBSequential,
   KDE,
@@ -19,6 +21,9 @@ import {
   MutualInformation,
   type NestedArray,
   RenyiMI,
+  ResidualMI,
+  Ross,
+  StudentCopulaMI,
   type Tensor,
   tensor,
   theoryReport,
@@ -28,6 +33,27 @@ import { sample } from './helpers.js'
 import { classifier, dataset, points, weightsOf } from './toy-task.js'
 
 const tracked = () => classifier({ trackDynamics: true, seed: 3 })
+/** Gives an estimator a name of its own, by which its warnings are told from those of other tests of this process. */
+function named<E extends Estimator>(estimator: E, name: string): E {
+  return Object.defineProperty(estimator, 'name', { value: name })
+}
+
+/** The warnings of a code that hold `text`. */
+async function warningsOf(code: string, text: string, run: () => Promise<unknown>): Promise<string[]> {
+  const warnings: string[] = []
+  const note = (warning: Error & { code?: string }) => {
+    if (warning.code === code && warning.message.includes(text)) warnings.push(warning.message)
+  }
+  process.on('warning', note)
+  try {
+    await run()
+    await new Promise((resolve) => setImmediate(resolve))
+  } finally {
+    process.off('warning', note)
+  }
+  return warnings
+}
+
 const valuesOf = async (x: Tensor) => (await x.array()) as number[][][][]
 
 test('several evaluators on one model, in one pass: [N, E, L, 2] with names', async (t) => {
@@ -157,16 +183,71 @@ test('wrong schedules are refused', (t) => {
 })
 
 test('a batch that is small for an estimator is warned of, once', async (t) => {
-  const warnings: string[] = []
-  const note = (warning: Error & { code?: string }) => {
-    if (warning.code === 'HYPERGLOW_FEW_SAMPLES') warnings.push(warning.message)
-  }
-  process.on('warning', note)
-  await tracked().attachEvaluator(new KSG()).fitDataset(dataset(96, 32), { epochs: 1 })
-  await new Promise((resolve) => setImmediate(resolve))
-  process.off('warning', note)
+  const warnings = await warningsOf('HYPERGLOW_FEW_SAMPLES', 'Small', () =>
+    tracked().attachEvaluator(named(new KSG(), 'Small')).fitDataset(dataset(96, 32), { epochs: 1 }),
+  )
   t.is(warnings.length, 1)
-  t.regex(warnings[0] as string, /KSG says little about 32 samples/)
+  t.regex(warnings[0] as string, /Small says little about 32 samples/)
+})
+
+test('a last batch with too few samples for its columns is passed over', async (t) => {
+  for (const estimator of [
+    new GaussianMI(),
+    new StudentCopulaMI(),
+    new GaussianCopulaMI(),
+    new ResidualMI(),
+  ]) {
+    const model = tracked().attachEvaluator(estimator)
+    const warnings = await warningsOf('HYPERGLOW_SMALL_BATCH', 'batch 1', () =>
+      model.fitDataset(dataset(74, 64), { epochs: 1 }),
+    )
+    t.regex(warnings[0] as string, /fewer than the 20 samples|fewer than the 14 samples/, estimator.name)
+    t.deepEqual(model.batchDynamics.shape.slice(0, 2), [1, 1])
+    t.true(model.dynamics().values.flat(3).every(Number.isFinite), estimator.name)
+  }
+})
+
+test('an estimator of classes has no value for continuous inputs: NaN, and a warning', async (t) => {
+  for (const on of ['batch', 'epoch'] as const) {
+    for (const estimator of [named(new DiscriminantMI(), `LDA${on}`), named(new Ross(), `Ross${on}`)]) {
+      const model = tracked().attachEvaluator(estimator, { evaluateOn: on })
+      const warnings = await warningsOf('HYPERGLOW_NO_VALUE', estimator.name, () =>
+        model.fitDataset(dataset(128, 64), { epochs: 2 }),
+      )
+      t.is(warnings.length, 1, estimator.name)
+      const pairs = model.dynamics().values.flat(2) as unknown as number[][]
+      t.true(
+        pairs.every(([compression, relevance]) => Number.isNaN(compression) && Number.isFinite(relevance)),
+      )
+    }
+  }
+})
+
+test('what a layer has no answer for is NaN, with the reason, and training goes on', async (t) => {
+  const auto = named(new MutualInformation(), 'auto')
+  const x = points(64).x
+  const model = tracked().attachEvaluator(auto, {
+    evaluateOn: { probe: { x: x.subarray(0, 4 * 5), y: Int32Array.from([0, 1, 2, 0, 1]) } },
+  })
+  const warnings = await warningsOf('HYPERGLOW_NO_VALUE', 'auto', () =>
+    model.fitDataset(dataset(64, 32), { epochs: 1 }),
+  )
+  t.regex(warnings[0] as string, /at least 6 samples, received 5/)
+  t.true(model.dynamics().values.flat(3).every(Number.isNaN))
+})
+
+test('wide layers: the discriminant bound is computed among the samples', async (t) => {
+  const model = new IBSequential({ inputShape: [4], trackDynamics: true })
+  model.add(new Dense(12_544, { activation: 'tanh' })).add(new Dense(3, { activation: 'softmax' }))
+  model
+    .compile()
+    .attachEvaluator(new DiscriminantMI())
+    .attachEvaluator(new MutualInformation(), { evaluateOn: 'epoch' })
+  await model.fitDataset(dataset(128, 128), { epochs: 1 })
+  const [discriminant, auto] = model.dynamics().values[0] as number[][][]
+  const relevances = [discriminant?.[0]?.[1], auto?.[0]?.[1]] as [number, number]
+  t.true(relevances[0] > 0.3 && relevances[0] < Math.log(3), `${relevances}`)
+  t.true(relevances[1] >= relevances[0] - 1e-3, `${relevances}`)
 })
 
 test('the report after training: bounds of every layer', async (t) => {
@@ -180,5 +261,27 @@ test('the report after training: bounds of every layer', async (t) => {
   )
   t.throws(() => theoryReport(model.dynamics(), { n: 256, classes: 3, evaluator: 'Bined' }), {
     code: 'UNKNOWN_NAME',
+  })
+  for (const base of [1, 0.5, Number.NaN]) {
+    t.throws(() => theoryReport(model.dynamics(), { n: 256, classes: 3, base }), { message: /base.*above 1/ })
+  }
+})
+
+test('the report takes the last epoch that an evaluator was due in, and no measure of dependence', async (t) => {
+  const model = tracked()
+    .attachEvaluator(new KDE(), { evaluateOn: 'epoch', every: 2 })
+    .attachEvaluator(new HSIC({ sigma: 1 }))
+    .attachEvaluator(new Ross())
+  await model.fitDataset(dataset(128, 64), { epochs: 2 })
+  const report = theoryReport(model.dynamics(), { n: 128, classes: 3, evaluator: 'KDE' })
+  t.regex(report.text, /^KDE, epoch 1 of 2, the last one that it was due in, in nats/)
+  t.true(report.layers.every(({ compression }) => Number.isFinite(compression)))
+  t.throws(() => theoryReport(model.dynamics(), { n: 128, classes: 3, evaluator: 'HSIC' }), {
+    code: 'ARGUMENT',
+    message: /HSIC measures dependence/,
+  })
+  t.throws(() => theoryReport(model.dynamics(), { n: 128, classes: 3, evaluator: 'Ross' }), {
+    code: 'ARGUMENT',
+    message: /Ross has no I\(X; T\)/,
   })
 })

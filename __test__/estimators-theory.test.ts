@@ -39,6 +39,27 @@ test('the data-processing check names rises beyond the tolerance', (t) => {
   t.deepEqual(more, [])
   t.is(rise?.layer, 2)
   close(t, [rise?.excess as number], [0.5], 1e-12)
+  const [after] = checkDataProcessing([3, Number.NaN, 5, 1])
+  t.deepEqual(after, { layer: 2, excess: 2 })
+  t.throws(() => checkDataProcessing(null as unknown as number[]), {
+    code: 'ARGUMENT',
+    message: /values is null/,
+  })
+  t.throws(() => bottleneckLagrangian(Number.NaN, 1, 1), { code: 'ARGUMENT', message: /I\(X; T\)/ })
+  t.throws(() => bottleneckLagrangian(1, Number.NaN, 1), { code: 'ARGUMENT', message: /I\(T; Y\)/ })
+  const wrong = { compression: 1, relevance: 1, n: 10, classes: 2, targetEntropy: -1 }
+  t.throws(() => informationBounds(wrong), { code: 'ARGUMENT', message: /targetEntropy.*-1/ })
+})
+
+test('estimates of one estimator at the same time are those of one after the other', async (t) => {
+  const draws = (seed: number) => {
+    const z = normal(key(seed), [2, 200, 1], { dtype: 'float64' })
+    return [z.slice([0], [1]).reshape([200, 1]), z.sum(0)] as const
+  }
+  const mine = new MINE({ steps: 200 })
+  const [a, b] = [draws(1), draws(2)]
+  const apart = [await mine.estimate(...a), await mine.estimate(...b)]
+  t.deepEqual(await Promise.all([mine.estimate(...a), mine.estimate(...b)]), apart)
 })
 
 test('all bounds of a point', (t) => {

@@ -1,6 +1,6 @@
 /** Factors, solutions and eigenvalues of matrices. */
 import test from 'ava'
-import { eye, type NestedArray, NumericalError, ShapeError, type Tensor, tensor } from '../ts/index.js'
+import { eye, type NestedArray, NumericalError, ones, ShapeError, type Tensor, tensor } from '../ts/index.js'
 import { checkGradient, close, equals, sample } from './helpers.js'
 
 const identity = (n: number) => eye(n, n, { dtype: 'float64' })
@@ -84,4 +84,12 @@ test('matrices without an answer', async (t) => {
   t.throws(() => tensor([1, 2]).cholesky(), { instanceOf: ShapeError, message: /square/ })
   t.throws(() => singular.solve(tensor([1, 2, 3])), { instanceOf: ShapeError })
   t.throws(() => tensor([1]).inv(), { instanceOf: ShapeError })
+})
+
+test('eigh of matrices with few different eigenvalues', async (t) => {
+  for (const n of [10, 20, 64, 100]) {
+    const values = (await ones([n, n], { dtype: 'float64' }).div(n).eigh().values.data()) as Float64Array
+    close(t, [values.at(-1) as number], [1], 1e-12)
+    t.true(values.slice(0, -1).every((value) => Math.abs(value) < 1e-12))
+  }
 })

@@ -11,7 +11,21 @@ export {
 export * from './datasets/index.js'
 export { type DebugOptions, debug } from './debug.js'
 export { isFloat } from './dtype.js'
-export * from './errors.js'
+export {
+  ArgumentError,
+  DataError,
+  DeviceError,
+  DisposedError,
+  DTypeError,
+  type ErrorCode,
+  HyperglowError,
+  InternalError,
+  IOError,
+  NumericalError,
+  ShapeError,
+  StateError,
+  UnknownNameError,
+} from './errors.js'
 export * from './estimators/index.js'
 export * as initializers from './initializers.js'
 export * from './io/index.js'
@@ -29,5 +43,5 @@ export * from './random.js'
 export * from './tensor.js'
 export * from './transforms.js'
 export * from './tree.js'
-export * from './variable.js'
+export { Variable, type VariableOptions } from './variable.js'
 export { version } from './version.js'

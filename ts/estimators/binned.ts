@@ -4,7 +4,7 @@ import type { Tensor } from '../tensor.js'
 import { checkFlag, checkPositive, checkWhole } from './check.js'
 import { symbolInformation } from './counts.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
-import { classesOf, numbersOf } from './samples.js'
+import { numbersOf } from './samples.js'
 
 /** Options of {@link Binned}. */
 export interface BinnedOptions {
@@ -51,13 +51,12 @@ export class Binned extends InformationEstimator<BinnedOptions> {
   }
 
   override get takes() {
-    return { x: 'numbers', y: 'any' } as const
+    return { x: 'numbers', y: 'classes' } as const
   }
 
   protected nats(x: Tensor, y: Tensor): Tensor {
     const symbols = this.bins(x).uniqueRows()
-    const targets = y.rank === 1 ? y : classesOf('y', y)
-    return symbolInformation(symbols, targets, this.params.millerMadow ? 'millerMadow' : 'none')
+    return symbolInformation(symbols, y, this.params.millerMadow ? 'millerMadow' : 'none')
   }
 
   /** The bin of every activation of rows `[n, d]`, whole numbers as float64 `[n, d]`. @param given `[n, ...]` */

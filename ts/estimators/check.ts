@@ -1,4 +1,5 @@
 import { ArgumentError, describe, unknownName } from '../errors.js'
+import { type DeviceRequest, tensor } from '../tensor.js'
 
 /** Throws ArgumentError unless `value` is a finite number above 0. */
 export function checkPositive(what: string, value: unknown): void {
@@ -22,4 +23,10 @@ export function checkFlag(what: string, value: unknown): void {
 export function oneOf<T extends string>(what: string, value: T, valid: readonly T[]): T {
   if (valid.includes(value)) return value
   throw unknownName(what, value, valid)
+}
+
+/** Throws DeviceError where there is no such device. */
+export function checkDevice(device: DeviceRequest | undefined): void {
+  // Making a tensor there throws it.
+  if (device !== undefined) tensor(0, { device }).dispose()
 }

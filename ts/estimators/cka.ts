@@ -1,8 +1,8 @@
-import { ArgumentError, DataError } from '../errors.js'
+import { ArgumentError, DataError, describe } from '../errors.js'
 import { tidy } from '../memory.js'
 import { where } from '../ops/index.js'
 import { checkOptions } from '../options.js'
-import type { Tensor } from '../tensor.js'
+import { full, type Tensor } from '../tensor.js'
 import { centredInner, type KernelSamples } from './centring.js'
 import { checkFlag, checkPositive, oneOf } from './check.js'
 import { type SampleData, samplesFrom } from './data.js'
@@ -20,6 +20,8 @@ export interface CKAOptions extends EstimatorOptions {
   fraction?: number
   /** Use the unbiased HSIC_1 in all three places. Default false. */
   unbiased?: boolean
+  /** Give 0 for values below 0, which the unbiased form may have. Default false. */
+  clip?: boolean
 }
 
 /** The three sums that CKA is made of. */
@@ -40,11 +42,12 @@ export class CKA extends Estimator<CKAOptions> {
   readonly #kernel: 'linear' | 'rbf' | Kernel
   readonly #fraction: number
   readonly #isUnbiased: boolean
+  readonly #isClipped: boolean
 
   constructor(options: CKAOptions = {}) {
     super(options)
-    checkOptions('CKA', options, ['kernel', 'sigma', 'fraction', 'unbiased', 'device'])
-    const { kernel = 'linear', sigma, fraction = 1, unbiased = false } = options
+    checkOptions('CKA', options, ['kernel', 'sigma', 'fraction', 'unbiased', 'clip', 'device'])
+    const { kernel = 'linear', sigma, fraction = 1, unbiased = false, clip = false } = options
     this.#kernel = isKernel(kernel)
       ? kernel
       : oneOf<'linear' | 'rbf'>('kernel of CKA', kernel, ['linear', 'rbf'])
@@ -55,8 +58,16 @@ export class CKA extends Estimator<CKAOptions> {
         throw new ArgumentError('CKA: sigma and fraction both say the width; give one of them')
       }
     }
+    for (const name of ['sigma', 'fraction'] as const) {
+      if (options[name] === undefined || kernel === 'rbf') continue
+      throw new ArgumentError(
+        `CKA: ${name} is the width of kernel 'rbf', of which ${describe(kernel)} has none`,
+      )
+    }
     checkFlag('CKA: unbiased', unbiased)
+    checkFlag('CKA: clip', clip)
     this.#fraction = fraction
+    this.#isClipped = clip
     this.#isUnbiased = unbiased
   }
 
@@ -65,7 +76,12 @@ export class CKA extends Estimator<CKAOptions> {
   }
 
   criterion(x: Tensor, y: Tensor): Tensor {
-    return ratio(this.sums(x, y)).cast(resultType(x, y))
+    this.checkCounts(x, y)
+    return this.#ratio(this.#sumsOf([x, y], scalesOf([x, y]))(0, 1)).cast(resultType(x, y))
+  }
+
+  #ratio(sums: Sums): Tensor {
+    return this.#isClipped ? ratio(sums).maximum(0) : ratio(sums)
   }
 
   /**
@@ -79,38 +95,43 @@ export class CKA extends Estimator<CKAOptions> {
   ): Promise<number> {
     const totals = [0, 0, 0]
     let count = 0
+    // All batches in the units of the first, or their sums could not be added.
+    let scales: readonly Tensor[] | undefined
     for await (const [left, right] of batches) {
-      const x = await samplesFrom('CKA: x', left, this.params.device)
-      const y = await samplesFrom('CKA: y', right, this.params.device)
-      const sums = tidy(() => this.sums(x, y))
+      const x = await samplesFrom('CKA: x', left, this.params)
+      const y = await samplesFrom('CKA: y', right, this.params)
+      this.checkCounts(x, y)
+      scales ??= tidy(() => scalesOf([x, y]))
+      const units = scales
+      const sums = tidy(() => this.#sumsOf([x, y], units)(0, 1))
       for (const [i, sum] of sums.entries()) totals[i] = (totals[i] as number) + (await sum.item())
       for (const sum of sums) sum.dispose()
       count++
     }
+    for (const scale of scales ?? []) scale.dispose()
     if (count === 0) throw new DataError('CKA: there are no batches to average over; give at least one')
     const [xy, xx, yy] = totals as [number, number, number]
-    return xx * yy > 0 ? xy / Math.sqrt(xx * yy) : 0
+    if (!(xx * yy > 0)) return 0
+    const value = xy / Math.sqrt(xx * yy)
+    return this.#isClipped ? Math.max(0, value) : value
   }
 
   /** Kernel matrices of input and target are made once, and shared by all layers. */
   override evaluateSegment(segment: readonly Tensor[]): Tensor[][] {
     const { x, hidden, y } = splitSegment(this.name, segment)
     for (const other of [...hidden, y]) this.checkCounts(x, other)
-    const sums = this.#sumsOf([x, y, ...hidden])
+    const parts = [x, y, ...hidden]
+    const sums = this.#sumsOf(parts, scalesOf(parts))
     return hidden.map((h, layer) => [
-      ratio(sums(layer + 2, 0)).cast(resultType(h, x)),
-      ratio(sums(layer + 2, 1)).cast(resultType(h, y)),
+      this.#ratio(sums(layer + 2, 0)).cast(resultType(h, x)),
+      this.#ratio(sums(layer + 2, 1)).cast(resultType(h, y)),
     ])
   }
 
-  /** HSIC(K, L), HSIC(K, K) and HSIC(L, L) up to a common factor. */
-  protected sums(x: Tensor, y: Tensor): Sums {
-    this.checkCounts(x, y)
-    return this.#sumsOf([x, y])(0, 1)
-  }
-
-  #sumsOf(parts: readonly Tensor[]): (a: number, b: number) => Sums {
+  /** HSIC(K, L), HSIC(K, K) and HSIC(L, L) of two of the parts up to a common factor. */
+  #sumsOf(parts: readonly Tensor[], scales: readonly Tensor[]): (a: number, b: number) => Sums {
     const n = (parts[0] as Tensor).shape[0] as number
+    const rows = (part: Tensor, index: number) => this.#inUnits(part, scales[index] as Tensor)
     // Batches of different sizes weigh alike, as means of pairs of samples.
     const pairs = this.#isUnbiased ? n * (n - 3) : (n - 1) ** 2
     // n d^2 products for each of three norms, against the n^2 d of a kernel matrix.
@@ -119,17 +140,24 @@ export class CKA extends Estimator<CKAOptions> {
     const product = byFeatures
       ? featureProducts(parts.map(rows))
       : centredInner(
-          parts.map((part) => this.#compared(part)),
+          parts.map((part, index) => this.#compared(part, rows(part, index))),
           this.#isUnbiased,
         )
     const of = (a: number, b: number) => product(a, b).div(pairs)
     return (a, b) => [of(a, b), of(a, a), of(b, b)]
   }
 
+  /** float64 rows `[n, d]`, in units of `scale` where the kernel does not depend on them; labels as they are. */
+  #inUnits(x: Tensor, scale: Tensor): Tensor {
+    if (isLabels(x)) return x
+    const rows = numbersOf('CKA', x)
+    const isFree = this.#kernel === 'linear' || (this.#kernel === 'rbf' && this.params.sigma === undefined)
+    return isFree ? rows.div(scale) : rows
+  }
+
   /** Samples with their kernel; labels are compared as classes. */
-  #compared(x: Tensor): KernelSamples {
+  #compared(x: Tensor, given: Tensor): KernelSamples {
     if (isLabels(x)) return { samples: samplesOf(this.name, x), kernel: deltaKernel() }
-    const given = rows(x)
     if (this.#kernel !== 'rbf') {
       const kernel = this.#kernel === 'linear' ? linearKernel() : this.#kernel
       return { samples: samplesOf(this.name, given), kernel }
@@ -137,6 +165,19 @@ export class CKA extends Estimator<CKAOptions> {
     const sigma = this.params.sigma ?? medianSigma(given).mul(this.#fraction)
     return { samples: samplesOf(this.name, given.div(sigma)), kernel: gaussianKernel({ sigma: 1 }) }
   }
+}
+
+/**
+ * The unit of each part's entries: the largest that its centred columns have. Products of four entries neither overflow nor vanish in it. A
+ * constant for the gradient, of which the ratio does not depend on it.
+ */
+function scalesOf(parts: readonly Tensor[]): Tensor[] {
+  return parts.map((part) => {
+    if (isLabels(part)) return full([], 1, { dtype: 'float64' })
+    const rows = numbersOf('CKA', part)
+    const largest = rows.sub(rows.mean(0)).abs().max().stopGradient()
+    return where(largest.greater(0), largest, 1)
+  })
 }
 
 const resultType = (x: Tensor, y: Tensor) =>
@@ -156,9 +197,4 @@ function featureProducts(parts: readonly Tensor[]): (a: number, b: number) => Te
       .matmulT(features[b] as Tensor, { transposeA: true })
       .square()
       .sum()
-}
-
-/** float64 rows `[n, d]`. */
-function rows(x: Tensor): Tensor {
-  return numbersOf('CKA', x)
 }

@@ -12,13 +12,25 @@ import { type DeviceRequest, type NestedInput, Tensor, tensor } from '../tensor.
  */
 export type SampleData = NestedInput | Tensor | ArrayData | string
 
+/** Options of {@link samplesFrom}. */
+export interface SamplesOptions {
+  /** Where to put them. Default: where they are. */
+  readonly device?: DeviceRequest | undefined
+  /** Keep `[n, ...]` of more than two axes as it is instead of flattening samples. Default false. */
+  readonly keepShape?: boolean
+}
+
 /**
  * The samples as a tensor: class labels as an integer vector `[n]`, everything else as float64 rows `[n, d]`.
  *
  * @param what whose data it is, for messages
  * @throws DataError for NaN and infinite values; ShapeError for a single number; IOError for a file that cannot be read
  */
-export async function samplesFrom(what: string, data: SampleData, device?: DeviceRequest): Promise<Tensor> {
+export async function samplesFrom(
+  what: string,
+  data: SampleData,
+  { device, keepShape = false }: SamplesOptions = {},
+): Promise<Tensor> {
   const given = await tensorFrom(what, data, device)
   if (given.rank < 1) throw new ShapeError(`${what} must hold samples [n, ...], received a number`)
   const n = given.shape[0] as number
@@ -28,23 +40,23 @@ export async function samplesFrom(what: string, data: SampleData, device?: Devic
   const rows = given.reshape([n, given.size / n])
   const numbers = rows.dtype === 'float64' ? rows : rows.cast('float64')
   await checkFinite(what, numbers)
-  return numbers
+  return keepShape && given.rank > 2 ? numbers.reshape(given.shape) : numbers
 }
 
 async function tensorFrom(what: string, data: SampleData, device?: DeviceRequest): Promise<Tensor> {
   const place = device === undefined ? {} : { device }
   if (data instanceof Tensor) return data
   if (typeof data === 'string') return tensorFrom(what, await readNpy(data))
-  if (isArrayData(data)) return tensor(data.data, { ...place, shape: data.shape, dtype: data.dtype })
   if (typeof data !== 'object' || data === null) {
     throw new ArgumentError(
       `${what} is ${describe(data)}, expected samples as arrays, a tensor or the path of an .npy file`,
     )
   }
+  if (isArrayData(data)) return tensor(data.data, { ...place, shape: data.shape, dtype: data.dtype })
   return tensor(data, ArrayBuffer.isView(data) ? place : { ...place, dtype: 'float64' })
 }
 
-function isArrayData(data: object | number | boolean | bigint): data is ArrayData {
+function isArrayData(data: object): data is ArrayData {
   const { data: values, shape } = data as Partial<ArrayData>
   return ArrayBuffer.isView(values) && Array.isArray(shape)
 }
@@ -55,4 +67,36 @@ async function checkFinite(what: string, rows: Tensor): Promise<void> {
   if (row >= 0) {
     throw new DataError(`${what} has a NaN or an infinite value in sample ${row}; remove or replace it`)
   }
+}
+
+/** Different whole numbers up to which they look like class labels, and samples for each of them on average. */
+const labelLike = { values: 20, samples: 5 }
+
+/** Estimators that were warned about already. */
+const advised = new Set<string>()
+
+/**
+ * Warns once for each kind of estimator when an argument of numbers looks like class labels: one whole number a sample, few of them different,
+ * in an array that does not hold integers. A tensor is taken at its word.
+ *
+ * @param rows the samples, as {@link samplesFrom} gives them
+ */
+export async function adviseOnLabels(
+  name: string,
+  what: string,
+  data: SampleData,
+  rows: Tensor,
+): Promise<void> {
+  if (advised.has(name) || data instanceof Tensor || !isFloat(rows.dtype) || rows.size !== rows.shape[0])
+    return
+  const values = (await rows.data()) as Float64Array
+  if (!values.every(Number.isInteger)) return
+  const different = new Set(values).size
+  if (different < 2 || different > labelLike.values || different * labelLike.samples > values.length) return
+  advised.add(name)
+  process.emitWarning(
+    `${name}: ${what} holds ${different} different whole numbers as floating-point numbers, so they count as numbers: 1 is nearer to 2 than to 9; ` +
+      'give class labels as integers (Int32Array.from(labels)), and a float64 tensor to say that they are numbers',
+    { type: 'HyperglowWarning', code: 'HYPERGLOW_LABELS_AS_NUMBERS' },
+  )
 }

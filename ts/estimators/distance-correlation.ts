@@ -2,9 +2,9 @@ import { sqrtAtZero, where } from '../ops/index.js'
 import { checkOptions } from '../options.js'
 import type { Tensor } from '../tensor.js'
 import { centered, inner, uCentered } from './centring.js'
-import { oneOf } from './check.js'
+import { checkFlag, oneOf } from './check.js'
 import { Estimator, type EstimatorOptions } from './estimator.js'
-import { type Samples, samplesOf } from './samples.js'
+import { isLabels, type Samples, samplesOf } from './samples.js'
 
 /** Options of {@link DistanceCorrelation}. */
 export interface DistanceCorrelationOptions extends EstimatorOptions {
@@ -12,6 +12,8 @@ export interface DistanceCorrelationOptions extends EstimatorOptions {
   estimator?: 'biased' | 'unbiased'
   /** 'correlation' (default) or 'covariance', the numerator alone. */
   measure?: 'correlation' | 'covariance'
+  /** Give 0 for values below 0, which the unbiased form may have. Default false. */
+  clip?: boolean
 }
 
 /**
@@ -28,11 +30,14 @@ export interface DistanceCorrelationOptions extends EstimatorOptions {
 export class DistanceCorrelation extends Estimator<DistanceCorrelationOptions> {
   readonly #isUnbiased: boolean
   readonly #isCovariance: boolean
+  readonly #isClipped: boolean
 
   constructor(options: DistanceCorrelationOptions = {}) {
     super(options)
-    checkOptions('DistanceCorrelation', options, ['estimator', 'measure', 'device'])
-    const { estimator = 'biased', measure = 'correlation' } = options
+    checkOptions('DistanceCorrelation', options, ['estimator', 'measure', 'clip', 'device'])
+    const { estimator = 'biased', measure = 'correlation', clip = false } = options
+    checkFlag('DistanceCorrelation: clip', clip)
+    this.#isClipped = clip
     this.#isUnbiased =
       oneOf('estimator of DistanceCorrelation', estimator, ['biased', 'unbiased']) === 'unbiased'
     this.#isCovariance =
@@ -46,11 +51,20 @@ export class DistanceCorrelation extends Estimator<DistanceCorrelationOptions> {
   criterion(x: Tensor, y: Tensor): Tensor {
     this.checkCounts(x, y)
     const n = x.shape[0] as number
-    const [p, q] = [samplesOf(`${this.name}: x`, x), samplesOf(`${this.name}: y`, y)]
+    const [p, q] = [this.#samples('x', x), this.#samples('y', y)]
     const [a, b] = [this.#centered(p), this.#centered(q)]
-    const covariance = inner(a, b).div(this.#isUnbiased ? n * (n - 3) : n * n)
+    const value = this.#isCovariance
+      ? inner(a, b).div(this.#isUnbiased ? n * (n - 3) : n * n)
+      : this.#correlation(a, b)
     const dtype = p.dtype === 'float64' || q.dtype === 'float64' ? 'float64' : 'float32'
-    return (this.#isCovariance ? covariance : this.#correlation(a, b)).cast(dtype)
+    return (this.#isClipped ? value.maximum(0) : value).cast(dtype)
+  }
+
+  /** For a correlation, which does not depend on them, in units of the largest entry: squares then neither vanish nor overflow. */
+  #samples(what: 'x' | 'y', x: Tensor): Samples {
+    const name = `${this.name}: ${what}`
+    const samples = samplesOf(name, x)
+    return this.#isCovariance || isLabels(x) ? samples : samplesOf(name, inUnits(samples.rows))
   }
 
   #centered(samples: Samples): Tensor {
@@ -64,4 +78,11 @@ export class DistanceCorrelation extends Estimator<DistanceCorrelationOptions> {
     const ratio = where(isDefined, inner(a, b).div(where(isDefined, norm, 1).sqrt()), 0)
     return this.#isUnbiased ? ratio : sqrtAtZero(ratio.maximum(0))
   }
+}
+
+/** Rows over the largest absolute entry that they have after centring, a constant for the gradient. */
+function inUnits(x: Tensor): Tensor {
+  const rows = x.sub(x.mean(0))
+  const largest = rows.abs().max().stopGradient()
+  return rows.div(where(largest.greater(0), largest, 1))
 }

@@ -1,4 +1,5 @@
 import { ArgumentError } from '../errors.js'
+import { tidy } from '../memory.js'
 import { concat, stack } from '../ops/index.js'
 import { foldIn, key, normal, permutation } from '../random.js'
 import { type Tensor, tensor } from '../tensor.js'
@@ -9,6 +10,10 @@ import { edgeWeights, median, projection } from './edge-parts.js'
 import { gaussianInformation, normalCorrelation, standardized, varying } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { normalScores } from './ranks.js'
+import { isLabels } from './samples.js'
+
+/** Default widths of an ensemble with weights. */
+const spreadWidths: readonly number[] = Array.from({ length: 10 }, (_, i) => i + 1)
 
 /** Options of {@link EDGE}. */
 export interface EDGEOptions {
@@ -16,7 +21,10 @@ export interface EDGEOptions {
   hash?: 'floor' | 'pstable'
   /** How the members of the ensemble are joined. 'weights' are the optimal ones of eq. 14. Default 'mean'. */
   ensemble?: 'mean' | 'median' | 'weights'
-  /** Cell widths t of the members: epsilon(t) = t n^(-1 / (2 d)) in standard deviations. Default 6 to 9 in 5 steps. */
+  /**
+   * Cell widths t of the members: epsilon(t) = t n^(-1 / (2 d)) in standard deviations. Default 6 to 9 in 5 steps; for 'weights', whose
+   * equations need widths that differ more, 1 to 10 in 10.
+   */
   widths?: readonly number[]
   /**
    * What is subtracted: 'gaussian' (default), the bias on normal samples of the same correlations, whose information is known;
@@ -45,15 +53,20 @@ export interface EDGEOptions {
  * is joined over an ensemble of cell widths (eqs. 12 to 14). Hash: floor((x W + b) / epsilon), W the identity or a normal matrix, b
  * another part of epsilon in each member. O(n) per member but for sorting by rank.
  *
+ * 'floor' is for few columns: with many, every sample has a bucket of its own, and what remains after the correction is 0 whatever the data
+ * (`estimate` warns: `HYPERGLOW_LONELY_BUCKETS`). 'pstable' brings them down to log2(n / 10) directions.
+ *
  * Hashing loses information within cells and gains some by chance. `correction` measures the sum of both on samples whose information is known
  * and subtracts it. Labels are their own buckets. A measurement: it has no gradient.
  */
 export class EDGE extends InformationEstimator<EDGEOptions> {
+  #warned = false
+
   constructor(options: EDGEOptions & InformationOptions = {}) {
     super(options, {
       hash: 'floor',
       ensemble: 'mean',
-      widths: [6, 6.75, 7.5, 8.25, 9],
+      widths: options?.ensemble === 'weights' ? spreadWidths : [6, 6.75, 7.5, 8.25, 9],
       correction: 'gaussian',
       repeats: 4,
       copula: true,
@@ -86,6 +99,28 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
 
   override get takes() {
     return { x: 'any', y: 'any' } as const
+  }
+
+  /** Warns, once, when every sample has a bucket of its own. */
+  protected override async value(x: Tensor, y: Tensor): Promise<number> {
+    if (!this.#warned && !this.params.authors) await this.#adviseOnBuckets([x, y])
+    return super.value(x, y)
+  }
+
+  async #adviseOnBuckets(sides: readonly Tensor[]): Promise<void> {
+    const widest = Math.max(...this.params.widths)
+    for (const [side, x] of sides.entries()) {
+      if (isLabels(x) || (x.shape[1] as number) < 2) continue
+      using last = tidy(() => this.#buckets(this.#coordinates(x), widest, 0, side).max())
+      if ((await last.item()) + 1 < rowsIn(x)) continue
+      this.#warned = true
+      process.emitWarning(
+        `EDGE: each of the ${rowsIn(x)} samples of ${x.shape[1]} columns has a bucket of its own, so that the estimate tells nothing; ` +
+          "use { hash: 'pstable' }, wider cells, more samples or fewer columns",
+        { type: 'HyperglowWarning', code: 'HYPERGLOW_LONELY_BUCKETS' },
+      )
+      return
+    }
   }
 
   protected nats(x: Tensor, y: Tensor): Tensor {

@@ -2,8 +2,9 @@ import { isFloat } from '../dtype.js'
 import { ArgumentError, DataError, describe, NumericalError, ShapeError } from '../errors.js'
 import { tidy } from '../memory.js'
 import { stack } from '../ops/index.js'
-import { type DeviceRequest, type Tensor, tensor } from '../tensor.js'
-import { type SampleData, samplesFrom } from './data.js'
+import type { DeviceRequest, Tensor } from '../tensor.js'
+import { checkDevice } from './check.js'
+import { adviseOnLabels, type SampleData, samplesFrom } from './data.js'
 import { classesOf } from './samples.js'
 
 /** Options that every estimator takes. */
@@ -43,8 +44,7 @@ export abstract class Estimator<O extends object = object> {
     if (params === null || typeof params !== 'object') {
       throw new ArgumentError(`${new.target.name}: expected an object of options, received ${String(params)}`)
     }
-    // Making a tensor there throws DeviceError when there is no such device.
-    if (params.device !== undefined) tensor(0, { device: params.device }).dispose()
+    checkDevice(params.device)
     this.params = Object.freeze({ ...params })
   }
 
@@ -56,6 +56,16 @@ export abstract class Estimator<O extends object = object> {
   /** Smallest number of samples that the formula is defined for. */
   get minimumSamples(): number {
     return 1
+  }
+
+  /**
+   * Smallest number of samples for arguments of these widths; evaluators pass over smaller batches. More than `minimumSamples` where the
+   * formula needs more samples than columns.
+   *
+   * @param x numbers per sample, undefined for class labels; @param y alike
+   */
+  samplesFor(_x: number | undefined, _y: number | undefined): number {
+    return this.minimumSamples
   }
 
   /** Number of samples below which the value means little; evaluators warn about smaller batches. */
@@ -93,20 +103,49 @@ export abstract class Estimator<O extends object = object> {
     return hidden.map((h) => [this.criterion(h, x), this.criterion(h, target)])
   }
 
-  /** The same pairs as numbers: what is recorded at the end of an epoch. */
-  async measureSegment(segment: readonly Tensor[], options: SegmentOptions = {}): Promise<number[][]> {
-    if (!this.isLazy) return this.#measureEach(segment, options)
-    using values = tidy(() => stack(this.evaluateSegment(segment, options).flat()))
-    const flat = await values.data()
-    return Array.from({ length: flat.length / 2 }, (_, l) => [Number(flat[2 * l]), Number(flat[2 * l + 1])])
+  /**
+   * The same pairs as numbers: what is recorded at the end of an epoch. NaN for a pair that there is no answer for (DataError and
+   * NumericalError of single pairs).
+   *
+   * @param unanswered called with the reason, for every such pair
+   */
+  async measureSegment(
+    segment: readonly Tensor[],
+    options: SegmentOptions = {},
+    unanswered: (reason: Error) => void = () => {},
+  ): Promise<number[][]> {
+    if (!this.isLazy) return this.#measureEach(segment, options, unanswered)
+    try {
+      using values = tidy(() => stack(this.evaluateSegment(segment, options).flat()))
+      const flat = await values.data()
+      return Array.from({ length: flat.length / 2 }, (_, l) => [Number(flat[2 * l]), Number(flat[2 * l + 1])])
+    } catch (error) {
+      if (segment.length === 3 || !isUnanswered(error)) {
+        const nothing = noValue(error, unanswered)
+        return [[nothing, nothing]]
+      }
+    }
+    // A layer without an answer must not take the others with it.
+    const pairs: number[][] = []
+    const [x, y] = [segment[0] as Tensor, segment.at(-1) as Tensor]
+    for (const h of segment.slice(1, -1)) {
+      pairs.push(...(await this.measureSegment([x, h, y], options, unanswered)))
+    }
+    return pairs
   }
 
   /** Pair by pair, for estimators without a lazy value. */
-  async #measureEach(segment: readonly Tensor[], options: SegmentOptions): Promise<number[][]> {
+  async #measureEach(
+    segment: readonly Tensor[],
+    options: SegmentOptions,
+    unanswered: (reason: Error) => void,
+  ): Promise<number[][]> {
     const { x, hidden, y } = splitSegment(this.name, segment)
     const target = options.target === 'classes' ? classesOf('target', y) : y
+    const one = (h: Tensor, other: Tensor) =>
+      this.estimate(h, other).catch((error: unknown) => noValue(error, unanswered))
     const pairs: number[][] = []
-    for (const h of hidden) pairs.push([await this.estimate(h, x), await this.estimate(h, target)])
+    for (const h of hidden) pairs.push([await one(h, x), await one(h, target)])
     return pairs
   }
 
@@ -114,14 +153,15 @@ export abstract class Estimator<O extends object = object> {
    * The measure of plain data, in float64.
    *
    * @param x n samples; @param y the same draws
+   * Warns once (`HYPERGLOW_LABELS_AS_NUMBERS`) of what look like class labels in an array that does not hold integers, where they count as
+   * numbers.
+   *
    * @throws DataError for NaN or infinite data and for too few samples; NumericalError when the data do not give a finite value
    */
   async estimate(x: SampleData, y: SampleData): Promise<number> {
-    const { device } = this.params
-    const [a, b] = [
-      await samplesFrom(`${this.name}: x`, x, device),
-      await samplesFrom(`${this.name}: y`, y, device),
-    ]
+    const [a, b] = [await this.samples('x', x), await this.samples('y', y)]
+    if (this.takesLabelsAsNumbers('x')) await adviseOnLabels(this.name, 'x', x, a)
+    if (this.takesLabelsAsNumbers('y')) await adviseOnLabels(this.name, 'y', y, b)
     const result = await this.value(a, b)
     if (!Number.isFinite(result)) {
       throw new NumericalError(
@@ -129,6 +169,16 @@ export abstract class Estimator<O extends object = object> {
       )
     }
     return result
+  }
+
+  /** An argument of `estimate` as a tensor: class labels `[n]`, everything else as float64 rows `[n, d]`. */
+  protected samples(what: 'x' | 'y', data: SampleData): Promise<Tensor> {
+    return samplesFrom(`${this.name}: ${what}`, data, { device: this.params.device })
+  }
+
+  /** Whether whole numbers of a float array count as numbers, so that labels given so would be mistaken. */
+  protected takesLabelsAsNumbers(what: 'x' | 'y'): boolean {
+    return this.takes[what] !== 'classes'
   }
 
   /** The value of checked samples, as {@link samplesFrom} gives them. */
@@ -151,6 +201,18 @@ export abstract class Estimator<O extends object = object> {
       )
     }
   }
+}
+
+/** Whether an error says that samples have no answer, and not that something was used wrongly. */
+function isUnanswered(error: unknown): error is DataError | NumericalError {
+  return error instanceof DataError || error instanceof NumericalError
+}
+
+/** NaN for data that there is no answer for, after telling the reason; throws errors that are not about the data. */
+function noValue(error: unknown, unanswered: (reason: Error) => void): number {
+  if (!isUnanswered(error)) throw error
+  unanswered(error)
+  return Number.NaN
 }
 
 /** Throws ArgumentError unless `value` is an estimator. */

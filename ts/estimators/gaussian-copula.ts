@@ -1,7 +1,6 @@
 import type { Tensor } from '../tensor.js'
 import { checkFlag } from './check.js'
-import type { Estimator } from './estimator.js'
-import { type GaussianOptions, gaussianInformation } from './gaussian.js'
+import { type GaussianOptions, gaussianInformation, samplesForColumns } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { DiscriminantMI } from './linear-discriminant.js'
 import { normalScores } from './ranks.js'
@@ -20,9 +19,13 @@ export class GaussianCopulaMI extends InformationEstimator<GaussianOptions> {
     checkFlag('GaussianCopulaMI: biasCorrection', this.params.biasCorrection)
   }
 
-  protected override forClasses(): Estimator {
+  protected override forClasses(): InformationEstimator {
     const { base, clip } = this.params
     return new DiscriminantMI({ base, clip })
+  }
+
+  override samplesFor(x: number | undefined, y: number | undefined): number {
+    return Math.max(super.samplesFor(x, y), samplesForColumns(x, y))
   }
 
   protected nats(x: Tensor, y: Tensor): Tensor {

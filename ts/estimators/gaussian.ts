@@ -3,7 +3,6 @@ import { scope } from '../memory.js'
 import { concat, where } from '../ops/index.js'
 import { arange, eye, type Tensor, tensor, zeros } from '../tensor.js'
 import { checkFlag } from './check.js'
-import type { Estimator } from './estimator.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { DiscriminantMI } from './linear-discriminant.js'
 
@@ -29,9 +28,13 @@ export class GaussianMI extends InformationEstimator<GaussianOptions> {
     checkFlag('GaussianMI: biasCorrection', this.params.biasCorrection)
   }
 
-  protected override forClasses(): Estimator {
+  protected override forClasses(): InformationEstimator {
     const { base, clip } = this.params
     return new DiscriminantMI({ base, clip })
+  }
+
+  override samplesFor(x: number | undefined, y: number | undefined): number {
+    return Math.max(super.samplesFor(x, y), samplesForColumns(x, y))
   }
 
   protected nats(x: Tensor, y: Tensor): Tensor {
@@ -39,23 +42,41 @@ export class GaussianMI extends InformationEstimator<GaussianOptions> {
   }
 }
 
+/** Samples that a correlation matrix of columns of x and y needs; none of its own where one of them holds labels. */
+export function samplesForColumns(x: number | undefined, y: number | undefined): number {
+  return x === undefined || y === undefined ? 0 : x + y + 2
+}
+
+/** @throws DataError unless there are more samples than columns */
+export function checkColumns(name: string, x: Tensor, y: Tensor): void {
+  const [n, width] = [x.shape[0] as number, (x.shape[1] as number) + (y.shape[1] as number)]
+  if (n > width + 1) return
+  throw new DataError(
+    `${name}: ${n} samples of ${width} columns in all; needs at least ${width + 2}: use more samples, fewer columns or another estimator`,
+  )
+}
+
 /** The formula of {@link GaussianMI} for float64 rows. */
 export function gaussianInformation(name: string, x: Tensor, y: Tensor, biasCorrection: boolean): Tensor {
+  const plugin = logDeviations(name, x, y).sum()
+  if (!biasCorrection) return plugin
   const [n, dx] = x.shape as [number, number]
-  const width = dx + (y.shape[1] as number)
-  if (n <= width + 1) {
-    throw new DataError(
-      `${name}: ${n} samples of ${width} columns in all; needs at least ${width + 2}: use more samples, fewer columns or another estimator`,
-    )
-  }
-  const z = concat([x, y], 1)
-  const full = normalCorrelation(z)
+  return plugin.sub(normalBias(n, varying(concat([x, y], 1)), dx))
+}
+
+/**
+ * For each column of y the logarithm of its deviation given the columns before it, over that given x as well: how much x tells more. Their
+ * sum is the plug-in information.
+ */
+export function logDeviations(name: string, x: Tensor, y: Tensor): Tensor {
+  checkColumns(name, x, y)
+  const dx = x.shape[1] as number
+  const full = normalCorrelation(concat([x, y], 1))
   const margin = full.slice([dx, dx])
   return scope(name, () => {
     // The factor of the whole holds that of x; what follows is the factor of y given x.
     const given = full.cholesky().diagonal().slice([dx])
-    const plugin = margin.cholesky().diagonal().log().sub(given.log()).sum()
-    return biasCorrection ? plugin.sub(normalBias(n, varying(z), dx)) : plugin
+    return margin.cholesky().diagonal().log().sub(given.log())
   })
 }
 
@@ -108,13 +129,16 @@ export function normalBias(n: number, varies: Tensor, dx: number): Tensor {
 const leastRest = 1e-10
 
 /**
- * The columns that are neither constant nor combinations of columns before them, to about 1e-10 of their variance; undefined where none is left.
+ * The columns that are neither constant nor combinations of columns before them, to about 1e-10 of their variance; undefined where none is left,
+ * and all of them where there are not more samples than columns.
  *
  * @param x `[n, d]` float64
  */
 export async function independentColumns(x: Tensor): Promise<Tensor | undefined> {
-  const d = x.shape[1] as number
+  const [n, d] = x.shape as [number, number]
   const varies = (await varying(x).data()) as Float64Array
+  // Any n - 1 columns would span the samples, so that leaving others out says nothing of them.
+  if (d >= n) return varies.some((one) => one > 0) ? x : undefined
   const correlation = (await normalCorrelation(x).data()) as Float64Array
   const kept: number[] = []
   const factors: Float64Array[] = []

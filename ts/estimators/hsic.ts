@@ -3,10 +3,11 @@ import { scope } from '../memory.js'
 import { checkOptions } from '../options.js'
 import { eye, type Tensor } from '../tensor.js'
 import { centered, centredInner, inner } from './centring.js'
-import { oneOf } from './check.js'
+import { checkFlag, checkPositive, oneOf } from './check.js'
 import { Estimator, type EstimatorOptions, splitSegment } from './estimator.js'
 import { kernelOptionNames } from './kernel-options.js'
 import {
+  checkSigma,
   deltaKernel,
   gaussianKernel,
   imqKernel,
@@ -54,9 +55,11 @@ export interface HSICOptions extends EstimatorOptions {
   variant?: HSICVariant
   /** nHSIC: ridge per sample. Default 1e-5. */
   epsilon?: number
+  /** Give 0 for values below 0, which the unbiased form may have. Default false. */
+  clip?: boolean
 }
 
-const OPTION_NAMES: readonly string[] = [...kernelOptionNames, 'estimator', 'variant', 'epsilon']
+const OPTION_NAMES: readonly string[] = [...kernelOptionNames, 'estimator', 'variant', 'epsilon', 'clip']
 
 /** Makes the kernel of a name from the estimator's options. */
 const KERNELS: { [K in KernelName]: (options: HSICOptions) => Kernel } = {
@@ -95,11 +98,13 @@ export class HSIC extends Estimator<HSICOptions> {
   readonly #estimator: HSICEstimator
   readonly #variant: HSICVariant
   readonly #epsilon: number
+  readonly #isClipped: boolean
 
   constructor(options: HSICOptions = {}) {
     super(options)
     checkOptions('HSIC', options, OPTION_NAMES)
     const { kernel = 'gaussian', kernelY = kernel, sigma, sigmaY = sigma } = options
+    checkKernelOptions(options)
     this.#kernel = makeKernel(kernel, options)
     this.#kernelY =
       kernelY === kernel && sigmaY === sigma
@@ -112,10 +117,11 @@ export class HSIC extends Estimator<HSICOptions> {
       'pyglow',
     ])
     this.#variant = oneOf('variant of HSIC', options.variant ?? 'plain', ['plain', 'nHSIC'])
-    this.#epsilon = options.epsilon ?? 1e-5
-    if (!(this.#epsilon > 0)) {
-      throw new ArgumentError(`HSIC: epsilon must be above 0, received ${this.#epsilon}`)
-    }
+    const { epsilon = 1e-5, clip = false } = options
+    checkPositive('HSIC: epsilon', epsilon)
+    checkFlag('HSIC: clip', clip)
+    this.#epsilon = epsilon
+    this.#isClipped = clip
     if (this.#variant === 'nHSIC' && this.#estimator === 'unbiased') {
       throw new ArgumentError("HSIC: nHSIC has no unbiased form; use estimator 'biased' or variant 'plain'")
     }
@@ -168,8 +174,9 @@ export class HSIC extends Estimator<HSICOptions> {
     return pairs.map(([a, b]) => {
       const wide = [a, b].some((part) => (samples[part] as Samples).dtype === 'float64')
       const dtype = wide ? 'float64' : 'float32'
-      if (this.#variant === 'nHSIC') return as(product(a, b), dtype)
-      return as(product(a, b).mul(SCALES[this.#estimator](n)), dtype)
+      const plain = product(a, b)
+      const value = this.#variant === 'nHSIC' ? plain : plain.mul(SCALES[this.#estimator](n))
+      return as(this.#isClipped ? value.maximum(0) : value, dtype)
     })
   }
 
@@ -217,6 +224,15 @@ function regularised(k: Tensor, ridge: number): Tensor {
 
 function as(x: Tensor, dtype: Tensor['dtype']): Tensor {
   return x.dtype === dtype ? x : x.cast(dtype)
+}
+
+/** Checks options of kernels whether or not a kernel uses them: one that is not possible was meant otherwise. */
+function checkKernelOptions({ sigma, sigmaY, scaleSqrtD, gamma, c }: HSICOptions): void {
+  if (sigma !== undefined) checkSigma('HSIC', sigma)
+  if (sigmaY !== undefined) checkSigma('HSIC (sigmaY)', sigmaY)
+  if (scaleSqrtD !== undefined) checkFlag('HSIC: scaleSqrtD', scaleSqrtD)
+  if (gamma !== undefined) checkPositive('HSIC: gamma', gamma)
+  if (c !== undefined) checkPositive('HSIC: c', c)
 }
 
 function makeKernel(kernel: KernelName | Kernel, options: HSICOptions): Kernel {

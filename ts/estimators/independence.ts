@@ -50,8 +50,8 @@ export async function independenceTest(
   checkWhole('independenceTest: seed', seed, 0)
   const hsic = new HSIC({ sigma: 'median', ...kernels })
   const [a, b] = [
-    await samplesFrom('independenceTest: x', x, options.device),
-    await samplesFrom('independenceTest: y', y, options.device),
+    await samplesFrom('independenceTest: x', x, options),
+    await samplesFrom('independenceTest: y', y, options),
   ]
   if ((a.shape[0] as number) < 6) {
     throw new DataError(`independenceTest: needs at least 6 samples, received ${a.shape[0]}`)

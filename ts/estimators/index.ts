@@ -16,14 +16,28 @@ export {
   splitSegment,
   type Takes,
 } from './estimator.js'
-export * from './gaussian.js'
+export { GaussianMI, type GaussianOptions } from './gaussian.js'
 export * from './gaussian-copula.js'
 export * from './hsic.js'
 export * from './independence.js'
 export { InfoNCE } from './info-nce.js'
 export * from './information.js'
 export * from './kde.js'
-export * from './kernels.js'
+export {
+  deltaKernel,
+  gaussianKernel,
+  imqKernel,
+  isKernel,
+  type Kernel,
+  kernelMatrix,
+  laplacianKernel,
+  linearKernel,
+  medianSigma,
+  polynomialKernel,
+  type Sigma,
+  type Similar,
+  type WidthOptions,
+} from './kernels.js'
 export type { DataKind } from './kinds.js'
 export { KLEntropy, type KLEntropyOptions } from './kl-entropy.js'
 export * from './knn-mi.js'

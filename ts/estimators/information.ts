@@ -63,7 +63,7 @@ export abstract class InformationEstimator<O extends object = object> extends Es
    * The estimator to use when y (or x) is an integer vector of class labels, for one that takes numbers. By default there is
    * none, and labels are refused.
    */
-  protected forClasses(): Estimator | undefined {
+  protected forClasses(): InformationEstimator | undefined {
     return undefined
   }
 
@@ -76,6 +76,26 @@ export abstract class InformationEstimator<O extends object = object> extends Es
     return x.dtype === 'float32' && y.dtype !== 'float64' ? value.cast('float32') : value
   }
 
+  /** Samples that a pair of arguments of these widths needs; a width is undefined for class labels. */
+  override samplesFor(x: number | undefined, y: number | undefined): number {
+    const { takes } = this
+    const delegates = (x === undefined && takes.x === 'numbers') || (y === undefined && takes.y === 'numbers')
+    const other = delegates ? this.forClasses() : undefined
+    return other === undefined ? super.samplesFor(x, y) : other.samplesFor(x ?? y, undefined)
+  }
+
+  protected override async value(x: Tensor, y: Tensor): Promise<number> {
+    const { takes } = this
+    if (isLabels(y) && takes.y === 'numbers') return this.#classes('y').value(x, y)
+    if (isLabels(x) && takes.x === 'numbers') return this.#classes('x').value(y, x)
+    return super.value(x, y)
+  }
+
+  /** Throws DTypeError where x, which must hold numbers, holds labels. */
+  protected checkNumbers(x: Tensor): void {
+    if (isLabels(x)) this.#classes('x')
+  }
+
   /** Nats in the unit that was asked for, not below 0 where that was asked for. */
   protected inUnits(nats: Tensor): Tensor {
     const { base, clip } = this.params
@@ -83,11 +103,13 @@ export abstract class InformationEstimator<O extends object = object> extends Es
     return clip ? scaled.maximum(0) : scaled
   }
 
-  #classes(what: 'x' | 'y'): Estimator {
+  #classes(what: 'x' | 'y'): InformationEstimator {
     const estimator = this.forClasses()
     if (estimator !== undefined) return estimator
+    const isSwapped = what === 'x' && this.takes.y === 'classes'
     throw new DTypeError(
       `${this.name}: ${what} is an integer vector, so it holds class labels, which are not numbers to measure distances by; ` +
+        (isSwapped ? 'give the numbers as x and the classes as y, or ' : '') +
         'use mutualInformation() or an estimator for classes, or cast to float64 what are numbers indeed',
     )
   }

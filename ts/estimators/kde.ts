@@ -37,6 +37,11 @@ export class KDE extends InformationEstimator<KDEOptions> {
     return { x: 'numbers', y: 'any' } as const
   }
 
+  /** Of y it matters only which rows are equal. */
+  protected override takesLabelsAsNumbers(what: 'x' | 'y'): boolean {
+    return what === 'x'
+  }
+
   protected nats(x: Tensor, y: Tensor): Tensor {
     const n = x.shape[0] as number
     const classes: NearRows = { rows: y, similarity: { kind: 'equal' } }

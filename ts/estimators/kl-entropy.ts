@@ -1,11 +1,12 @@
 import { ArgumentError, DataError, NumericalError } from '../errors.js'
 import type { DistanceMetric } from '../ops/index.js'
 import { checkOptions } from '../options.js'
-import { full, type Tensor } from '../tensor.js'
-import { checkWhole, oneOf } from './check.js'
+import { type DeviceRequest, full, type Tensor } from '../tensor.js'
+import { checkDevice, checkWhole, oneOf } from './check.js'
 import { type SampleData, samplesFrom } from './data.js'
 import { checkApart, distanceToKth, psi } from './nearest.js'
 import { numbersOf } from './samples.js'
+import { checkScale, scaled } from './scale.js'
 
 /** Options of {@link KLEntropy}. */
 export interface KLEntropyOptions {
@@ -15,6 +16,12 @@ export interface KLEntropyOptions {
   metric?: DistanceMetric
   /** Base of the logarithm: Math.E for nats (default), 2 for bits. */
   base?: number
+  /** Width of normal noise that separates equal samples, relative to the deviation of each column. Default 0: none; 1e-10 is enough. */
+  jitter?: number
+  /** Seed of the noise. Default 0. */
+  seed?: number
+  /** Where to compute. Default: where the data are. */
+  device?: DeviceRequest
 }
 
 export const distanceMetrics: readonly DistanceMetric[] = ['maximum', 'euclidean']
@@ -26,17 +33,20 @@ export const distanceMetrics: readonly DistanceMetric[] = ['maximum', 'euclidean
  *
  * eps_i the distance from sample i to its k-th nearest other, c_d the volume of the unit ball: 2^d for the maximum metric,
  * pi^(d/2) / Gamma(1 + d/2) for the Euclidean one. In nats; may be negative. Needs k + 1 samples of continuous data: where k + 1
- * of them coincide it is -infinity, which `estimate` refuses.
+ * of them coincide it is -infinity, which `estimate` refuses; `jitter` separates them. The entropy of values that were repeated is then that of
+ * the noise.
  *
  *     await new KLEntropy({ k: 3 }).estimate(samples)
  */
 export class KLEntropy {
   /** The options with their defaults. */
-  readonly params: Readonly<Required<KLEntropyOptions>>
+  readonly params: Readonly<Required<Omit<KLEntropyOptions, 'device'>> & Pick<KLEntropyOptions, 'device'>>
 
   constructor(options: KLEntropyOptions = {}) {
-    checkOptions('KLEntropy', options, ['k', 'metric', 'base'])
-    const { k = 3, metric = 'maximum', base = Math.E } = options
+    checkOptions('KLEntropy', options, ['k', 'metric', 'base', 'jitter', 'seed', 'device'])
+    const { k = 3, metric = 'maximum', base = Math.E, jitter = 0, seed = 0, device } = options
+    checkScale('KLEntropy', { standardize: false, jitter, seed })
+    checkDevice(device)
     checkWhole('KLEntropy: k', k, 1)
     oneOf('KLEntropy: metric', metric, distanceMetrics)
     if (typeof base !== 'number' || !(base > 1) || !Number.isFinite(base)) {
@@ -44,15 +54,28 @@ export class KLEntropy {
         `KLEntropy: base must be a finite number above 1, such as Math.E or 2, received ${base}`,
       )
     }
-    this.params = Object.freeze({ k, metric, base })
+    this.params = Object.freeze({
+      k,
+      metric,
+      base,
+      jitter,
+      seed,
+      ...(device === undefined ? {} : { device }),
+    })
   }
 
   /** The entropy of x `[n, ...]`, as a scalar of float64 that is computed when it is wanted. */
   criterion(x: Tensor): Tensor {
     const { k, metric, base } = this.params
-    const rows = numbersOf('KLEntropy', x)
+    const rows = this.#apart(x)
     checkEnough('KLEntropy', rows.shape[0] as number, k)
     return entropy(rows, k, metric).div(Math.log(base))
+  }
+
+  /** float64 rows with their noise. */
+  #apart(x: Tensor): Tensor {
+    const { jitter, seed } = this.params
+    return scaled(numbersOf('KLEntropy', x), { standardize: false, jitter, seed }, 0)
   }
 
   /**
@@ -61,10 +84,10 @@ export class KLEntropy {
    * @throws DataError for fewer than k + 1 samples, NaN or infinite values, and for repeated samples
    */
   async estimate(x: SampleData): Promise<number> {
-    const rows = numbersOf('KLEntropy', await samplesFrom('KLEntropy: x', x))
+    const rows = numbersOf('KLEntropy', await samplesFrom('KLEntropy: x', x, this.params))
     const result = await this.criterion(rows).item()
     if (Number.isFinite(result)) return result
-    await checkApart('KLEntropy', this.params.k, rows)
+    await checkApart('KLEntropy', this.params.k, this.#apart(rows), 'separate them with { jitter: 1e-10 }')
     throw new NumericalError(`KLEntropy: the estimate is ${result}; check the data for very large values`)
   }
 }

@@ -1,7 +1,6 @@
 import { concat, type DistanceMetric } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { checkWhole, oneOf } from './check.js'
-import type { Estimator } from './estimator.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { distanceMetrics, entropy } from './kl-entropy.js'
 import { advisedForNeighbors, checkApart, unlessConstant } from './nearest.js'
@@ -39,7 +38,7 @@ export class KNN extends InformationEstimator<KNNOptions> {
     return Math.max(advisedForNeighbors, this.minimumSamples)
   }
 
-  protected override forClasses(): Estimator {
+  protected override forClasses(): InformationEstimator {
     const { k, base, clip, standardize, jitter, seed } = this.params
     return new Ross({ k, base, clip, standardize, jitter, seed })
   }

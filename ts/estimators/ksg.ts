@@ -3,7 +3,6 @@ import { tidy } from '../memory.js'
 import { concat, stack } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { checkFlag, checkWhole } from './check.js'
-import type { Estimator } from './estimator.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { advisedForNeighbors, distancesTo, distanceToKth, psi, psiOf, unlessConstant } from './nearest.js'
 import { Ross } from './ross.js'
@@ -56,7 +55,7 @@ export class KSG extends InformationEstimator<KSGOptions> {
 
   get #ks(): readonly number[] {
     const { k } = this.params
-    return typeof k === 'object' ? k : [k]
+    return Array.isArray(k) ? k : [k as number]
   }
 
   override get minimumSamples(): number {
@@ -67,7 +66,7 @@ export class KSG extends InformationEstimator<KSGOptions> {
     return Math.max(advisedForNeighbors, this.minimumSamples)
   }
 
-  protected override forClasses(): Estimator {
+  protected override forClasses(): InformationEstimator {
     const { base, clip, standardize, jitter, seed } = this.params
     return new Ross({ k: this.#ks[0] as number, base, clip, standardize, jitter, seed })
   }

@@ -1,3 +1,4 @@
+import { ArgumentError } from '../errors.js'
 import { type Tensor, zeros } from '../tensor.js'
 import { Variable } from '../variable.js'
 import { donskerVaradhan, logMeanExpApart, mineObjective } from './bounds.js'
@@ -16,24 +17,27 @@ export interface MINEOptions {
  * mean exp f (eq. 12), which is kept as a logarithm. A lower bound but for the variance of its second term; evaluated on held-out samples.
  */
 export class MINE extends ScoreBound<MINEOptions> {
-  #logAverage: Variable | undefined
-
   constructor(options: MINEOptions & CriticOptions & InformationOptions = {}) {
     super(options, { rate: 0.01 })
-    checkPositive('MINE: rate', this.params.rate)
+    const { rate } = this.params
+    checkPositive('MINE: rate', rate)
+    if (rate > 1)
+      throw new ArgumentError(
+        `MINE: rate is the weight of a batch in an average, at most 1, received ${rate}`,
+      )
   }
 
-  protected override reset(): void {
-    this.#logAverage?.dispose()
-    this.#logAverage = new Variable(zeros([]), { name: 'logAverage', trainable: false })
+  /** ln of the moving average. */
+  protected override memory(): Variable {
+    return new Variable(zeros([]), { name: 'logAverage', trainable: false })
   }
 
   protected ofScores(scores: Tensor): Tensor {
     return donskerVaradhan(scores)
   }
 
-  protected override objectiveOfScores(scores: Tensor): Tensor {
-    const average = this.#logAverage as Variable
+  protected override objectiveOfScores(scores: Tensor, memory: Variable | undefined): Tensor {
+    const average = memory as Variable
     const { rate } = this.params
     const batch = logMeanExpApart(scores).stopGradient()
     // ln((1 - a) e^old + a e^new), from the larger of the two.

@@ -1,7 +1,6 @@
 import { concat, where } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { checkWhole } from './check.js'
-import type { Estimator } from './estimator.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { advisedForNeighbors, distanceToKth, orCoinciding, psiOf, unlessConstant } from './nearest.js'
 import { Ross } from './ross.js'
@@ -38,7 +37,12 @@ export class MixedKSG extends InformationEstimator<MixedKSGOptions> {
     return Math.max(advisedForNeighbors, this.minimumSamples)
   }
 
-  protected override forClasses(): Estimator {
+  /** Values that occur again and again are what it is for. */
+  protected override takesLabelsAsNumbers(): boolean {
+    return false
+  }
+
+  protected override forClasses(): InformationEstimator {
     const { k, base, clip } = this.params
     return new Ross({ k, base, clip, standardize: false })
   }

@@ -45,8 +45,9 @@ const margin = 4.5
  *   I(X; Y) = I(A; B) + I(X; B | A) + I(A; Y | B) + I(X; Y | A, B), each term by the rule of its kind on the samples that have no atom there. Numbers of which
  *   single columns are discrete: {@link MixedKSG} (k = 5), not below 0.
  *
- * Columns that are constant or combinations of others are left out. Of a deterministic relation of numbers the information is infinite; what comes out grows
- * with n. `estimate` only: the rule looks at values. As an evaluator it runs at the end of epochs or on a probe.
+ * Columns that are constant or combinations of others are left out. Of a deterministic relation of numbers the information is infinite; what comes out is what the
+ * samples and float64 resolve: some 13 nats per dimension where it is linear, else about ln n. An estimator that has no answer takes no part; where none
+ * has, DataError says why. In the chain rule such a term counts as 0. `estimate` only: the rule looks at values. As an evaluator it runs at the end of epochs or on a probe.
  */
 export class MutualInformation extends InformationEstimator<MutualInformationOptions> {
   constructor(options: MutualInformationOptions & InformationOptions = {}) {
@@ -70,6 +71,11 @@ export class MutualInformation extends InformationEstimator<MutualInformationOpt
 
   override get takes() {
     return { x: 'any', y: 'any' } as const
+  }
+
+  /** Labels are told from numbers by their values. */
+  protected override takesLabelsAsNumbers(): boolean {
+    return false
   }
 
   protected nats(): Tensor {
@@ -108,7 +114,7 @@ export class MutualInformation extends InformationEstimator<MutualInformationOpt
     const around = [new ResidualMI(), new ResidualMI({ copula: true })]
     // In one dimension normal scores are a lattice, of which the entropy by neighbours means nothing.
     const usable = (a.shape[1] as number) > 1 && (b.shape[1] as number) > 1 ? around : around.slice(0, 1)
-    const residual = Math.max(await largest(usable, a, b), await largest(usable, b, a))
+    const residual = Math.max(await orZero(largest(usable, a, b)), await orZero(largest(usable, b, a)))
     return residual > plain + margin / Math.sqrt(n) ? residual : plain
   }
 
@@ -129,7 +135,7 @@ export class MutualInformation extends InformationEstimator<MutualInformationOpt
     const conditional = async (side: Side, rows: Int32Array, other: Int32Array) => {
       const labels = rows.map((i) => other[i] as number)
       if (rows.length < fewest || new Set(labels).size < 2) return 0
-      const value = await this.#classes(side.rows.take(tensor(rows)), tensor(labels))
+      const value = await orZero(this.#classes(side.rows.take(tensor(rows)), tensor(labels)))
       return (value * rows.length) / n
     }
     total += await conditional(y, without(b), a)
@@ -138,9 +144,9 @@ export class MutualInformation extends InformationEstimator<MutualInformationOpt
     if (free.length < fewest) return total
     const take = (side: Side) => side.rows.take(tensor(free))
     const repeats = free.some((i) => (x.counts[i] as number) > 1 || (y.counts[i] as number) > 1)
-    const value = repeats
-      ? await largest([new MixedKSG()], take(x), take(y))
-      : await this.#numbers(take(x), take(y))
+    const value = await orZero(
+      repeats ? largest([new MixedKSG()], take(x), take(y)) : this.#numbers(take(x), take(y)),
+    )
     return total + (value * free.length) / n
   }
 }
@@ -174,15 +180,34 @@ function atomsOf({ kind, classes, counts }: Side): Int32Array {
   return classes.map((label, i) => ((counts[i] as number) >= least ? label : -1))
 }
 
-/** The largest of the estimates, and of 0. An estimator that the data have no answer for takes no part. */
+/**
+ * The largest of the estimates, and of 0. An estimator that the data have no answer for takes no part.
+ *
+ * @throws DataError, with the reasons, where none has an answer
+ */
 async function largest(estimators: readonly Estimator[], x: Tensor, y: Tensor): Promise<number> {
-  let most = 0
+  const answers: number[] = []
+  const reasons: string[] = []
   for (const estimator of estimators) {
     try {
-      most = Math.max(most, await estimator.estimate(x, y))
+      answers.push(await estimator.estimate(x, y))
     } catch (error) {
       if (!(error instanceof NumericalError || error instanceof DataError)) throw error
+      reasons.push(error.message)
     }
   }
-  return most
+  if (answers.length > 0) return Math.max(0, ...answers)
+  throw new DataError(
+    `MutualInformation: no estimator has an answer for these samples. ${reasons.join('. ')}`,
+  )
+}
+
+/** A term of a sum or of a comparison, 0 where it has no answer. */
+async function orZero(value: Promise<number>): Promise<number> {
+  try {
+    return await value
+  } catch (error) {
+    if (error instanceof DataError) return 0
+    throw error
+  }
 }

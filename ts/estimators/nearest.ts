@@ -44,13 +44,21 @@ export function orCoinciding(radii: Tensor): Tensor {
   return radii.maximum(1e-300)
 }
 
-/** @throws DataError naming a sample that coincides with `k` others or more, so that its k nearest are at distance 0 */
-export async function checkApart(name: string, k: number, rows: Tensor): Promise<void> {
+/**
+ * @param mend what to do about it
+ * @throws DataError naming a sample that coincides with `k` others or more, so that its k nearest are at distance 0
+ */
+export async function checkApart(
+  name: string,
+  k: number,
+  rows: Tensor,
+  mend = 'use MixedKSG for data with repeated values, or separate them with { jitter: 1e-10 }',
+): Promise<void> {
   const counts = (await rows.countWithin(0, { closed: true }).data()) as Int32Array
   const sample = counts.findIndex((count) => count >= k)
   if (sample < 0) return
   throw new DataError(
     `${name}: sample ${sample} is given ${(counts[sample] as number) + 1} times, so its ${k} nearest neighbours are at distance 0 ` +
-      'and densities are infinite; use MixedKSG for data with repeated values, or separate them with { jitter: 1e-10 }',
+      `and densities are infinite; ${mend}`,
   )
 }

@@ -2,6 +2,7 @@ import { ArgumentError, describe } from '../errors.js'
 import { squaredDistances, where } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { checkFlag, checkPositive } from './check.js'
+import { type SampleData, samplesFrom } from './data.js'
 import { type SegmentOptions, segmentParts } from './estimator.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { classesOf, numbersOf } from './samples.js'
@@ -20,7 +21,10 @@ export interface RenyiOptions {
   sigma?: RenyiWidth
   /** Factor on a width taken from the data (about 5 for images). Default 1. */
   widthFactor?: number
-  /** Take x as `[n, C, ...]`, C channels with a kernel matrix each (Yu et al. 2020). Default false: one matrix of flattened rows. */
+  /**
+   * Take arguments of more than two axes as `[n, C, ...]`, C channels with a kernel matrix each (Yu et al. 2020); in a segment, layers
+   * only. Default false: one matrix of flattened rows.
+   */
   channels?: boolean
 }
 
@@ -56,6 +60,11 @@ export class RenyiMI extends InformationEstimator<RenyiOptions> {
 
   override get takes() {
     return { x: 'any', y: 'any' } as const
+  }
+
+  protected override samples(what: 'x' | 'y', data: SampleData): Promise<Tensor> {
+    const { device, channels } = this.params
+    return samplesFrom(`${this.name}: ${what}`, data, { device, keepShape: channels })
   }
 
   /** With `channels`, layer outputs of more than two axes keep theirs. */

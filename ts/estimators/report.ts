@@ -1,7 +1,6 @@
-import { ArgumentError, unknownName } from '../errors.js'
+import { ArgumentError, describe, unknownName } from '../errors.js'
 import type { ModelDynamics } from '../models/dynamics.js'
 import { checkOptions } from '../options.js'
-import { checkPositive } from './check.js'
 import {
   checkDataProcessing,
   type InformationBounds,
@@ -29,7 +28,7 @@ export interface TheoryReportOptions {
   beta?: number
 }
 
-/** What {@link theoryReport} finds, of the last epoch, in nats. */
+/** What {@link theoryReport} finds, of the last epoch that the evaluator was due in, in nats. */
 export interface TheoryReport {
   readonly layers: readonly ({
     readonly name: string
@@ -43,6 +42,9 @@ export interface TheoryReport {
   /** The same as a table. */
   readonly text: string
 }
+
+/** Evaluators that measure no information. */
+const dependences: ReadonlySet<string> = new Set(['HSIC', 'CKA', 'DistanceCorrelation'])
 
 const optionNames: readonly string[] = [
   'n',
@@ -61,18 +63,34 @@ const optionNames: readonly string[] = [
  *     await model.fitDataset(train, { epochs: 20 })
  *     console.log(theoryReport(model.dynamics(), { n: 48_000, classes: 10 }).text)
  *
- * @param dynamics of an estimator of information; HSIC and the like are in units of their own and say nothing here
+ * @param dynamics of an estimator of information
+ * @throws ArgumentError for HSIC and the like, which are in units of their own, for an evaluator without values and for wrong options
  */
 export function theoryReport(dynamics: ModelDynamics, options: TheoryReportOptions): TheoryReport {
   checkOptions('theoryReport', options, optionNames)
   const { n, classes, base = Math.E, tolerance = 0.05, targetEntropy, delta, beta } = options
-  checkPositive('theoryReport: base', base)
+  if (typeof base !== 'number' || !(base > 1) || !Number.isFinite(base)) {
+    throw new ArgumentError(
+      `theoryReport: base must be a finite number above 1, such as Math.E or 2, received ${describe(base)}`,
+    )
+  }
   const { evaluators, values } = dynamics
   const evaluator = options.evaluator ?? (evaluators[0] as string)
   const index = evaluators.indexOf(evaluator)
   if (index < 0) throw unknownName('evaluator', evaluator, evaluators)
-  const last = values.at(-1)?.[index]
-  if (last === undefined) throw new ArgumentError('theoryReport: the dynamics hold no finished epoch')
+  if (dependences.has(evaluator.replace(/_\d+$/, ''))) {
+    throw new ArgumentError(
+      `theoryReport: ${evaluator} measures dependence in units of its own, of which the theory says nothing; attach an estimator of information such as KDE or Binned and name it: { evaluator: 'KDE' }`,
+    )
+  }
+  if (values.length === 0) throw new ArgumentError('theoryReport: the dynamics hold no finished epoch')
+  const epoch = values.findLastIndex((one) => one[index]?.flat().some((value) => !Number.isNaN(value)))
+  if (epoch < 0) {
+    throw new ArgumentError(
+      `theoryReport: ${evaluator} has no value in any epoch: it was never due, or had no answer`,
+    )
+  }
+  const last = values[epoch]?.[index] as number[][]
   const optional = Object.fromEntries(
     Object.entries({ targetEntropy, delta, beta }).filter(([, value]) => value !== undefined),
   )
@@ -81,6 +99,11 @@ export function theoryReport(dynamics: ModelDynamics, options: TheoryReportOptio
       number,
       number,
     ]
+    if (Number.isNaN(compression) || Number.isNaN(relevance)) {
+      throw new ArgumentError(
+        `theoryReport: ${evaluator} has no ${Number.isNaN(compression) ? 'I(X; T)' : 'I(T; Y)'} (NaN) for layer ${name}; name an evaluator that measures both`,
+      )
+    }
     return {
       name,
       compression,
@@ -97,10 +120,14 @@ export function theoryReport(dynamics: ModelDynamics, options: TheoryReportOptio
     tolerance,
   )
   const report = { layers, compressionViolations, relevanceViolations }
-  return { ...report, text: describeReport(evaluator, report) }
+  const title =
+    epoch === values.length - 1
+      ? `${evaluator}, last epoch, in nats`
+      : `${evaluator}, epoch ${epoch + 1} of ${values.length}, the last one that it was due in, in nats`
+  return { ...report, text: describeReport(title, report) }
 }
 
-function describeReport(evaluator: string, report: Omit<TheoryReport, 'text'>): string {
+function describeReport(title: string, report: Omit<TheoryReport, 'text'>): string {
   const header = ['layer', 'I(X;T)', 'I(T;Y)', 'gap <=', 'error >=', 'I(X;T) - beta I(T;Y)']
   const rows = report.layers.map((layer) => [
     layer.name,
@@ -127,5 +154,5 @@ function describeReport(evaluator: string, report: Omit<TheoryReport, 'text'>): 
     ...rises('I(T;Y)', report.relevanceViolations),
   ]
   const verdict = violations.length === 0 ? ['data processing: no rise beyond the tolerance'] : violations
-  return [`${evaluator}, last epoch, in nats`, line(header), ...rows.map(line), ...verdict].join('\n')
+  return [title, line(header), ...rows.map(line), ...verdict].join('\n')
 }

@@ -1,10 +1,9 @@
-import { DataError } from '../errors.js'
 import { concat, where } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { checkWhole } from './check.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { advisedForNeighbors, distancesTo, orCoinciding, psiOf, unlessConstant } from './nearest.js'
-import { classCounts, classesOf } from './samples.js'
+import { checkClasses, classCounts, classesOf, unlessNumbers } from './samples.js'
 import { checkScale, type ScaleOptions, scaleDefaults, scaled } from './scale.js'
 
 /** Options of {@link Ross}. */
@@ -23,7 +22,8 @@ export interface RossOptions extends ScaleOptions {
  *   I = psi(n) + mean_i [psi(k_i) - psi(n_i) - psi(m_i)]
  *
  * Samples that are alone in their class are left out. Where r_i = 0, m_i counts the samples at distance 0. A measurement: no
- * gradient. Needs 2 samples, and a class with two of them.
+ * gradient. Needs 2 samples, and a class with two of them: `y` that hold numbers (hardly a value given twice) are refused by
+ * `estimate`, and as an evaluator it records NaN for them.
  */
 export class Ross extends InformationEstimator<RossOptions> {
   constructor(options: RossOptions & InformationOptions = {}) {
@@ -62,16 +62,13 @@ export class Ross extends InformationEstimator<RossOptions> {
     const total = kept.sum()
     const terms = own.digamma().sub(size.digamma()).sub(psiOf(counts, 1))
     const mean = where(alone, 0, terms).sum().div(total)
-    return unlessConstant(total.digamma().add(mean), x, y)
+    return unlessNumbers(unlessConstant(total.digamma().add(mean), x, y), y)
   }
 
   protected override async value(x: Tensor, y: Tensor): Promise<number> {
-    const result = await super.value(x, y)
-    if (!Number.isNaN(result)) return result
-    const sizes = (await classCounts(classesOf('Ross: y', y)).data()) as Float64Array
-    if (sizes.some((size) => size > 1)) return result
-    throw new DataError(
-      `Ross: all ${sizes.length} samples have a class of their own, so none has a neighbour within it; y must hold class labels or one-hot rows`,
-    )
+    this.checkCounts(x, y)
+    this.checkNumbers(x)
+    await checkClasses('Ross', classesOf('Ross: y', y))
+    return super.value(x, y)
   }
 }

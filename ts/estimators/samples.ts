@@ -1,6 +1,6 @@
 import { isFloat } from '../dtype.js'
-import { DTypeError, ShapeError } from '../errors.js'
-import { squaredDistances } from '../ops/index.js'
+import { DataError, DTypeError, ShapeError } from '../errors.js'
+import { squaredDistances, where } from '../ops/index.js'
 import { eye, ones, type Tensor, zeros } from '../tensor.js'
 
 /** What kernels compare samples by. Every entry is an `[n, n]` tensor. */
@@ -145,4 +145,40 @@ export function classesOf(what: string, x: Tensor): Tensor {
 export function classCounts(classes: Tensor): Tensor {
   const n = classes.shape[0] as number
   return zeros([n], { dtype: 'float64' }).indexAdd(0, classes, ones([n], { dtype: 'float64' }))
+}
+
+/** Samples of `n` that may be exceptions to what the kind of data is judged by. */
+export function toleratedOf(n: number): number {
+  return Math.max(0.02 * n, 2)
+}
+
+/** Whether `singles` of n samples being alone in their class means that there are no classes: hardly a value is given twice. */
+export function areNumbers(singles: number, n: number): boolean {
+  const limit = toleratedOf(n)
+  return singles > limit && n - singles <= limit
+}
+
+/**
+ * Throws DataError for classes that hardly hold two samples: they are numbers, or a number for each sample.
+ *
+ * @param classes int32 `[n]`, of {@link classesOf}
+ */
+export async function checkClasses(name: string, classes: Tensor): Promise<void> {
+  const n = classes.shape[0] as number
+  const counts = (await classCounts(classes).data()) as Float64Array
+  const singles = counts.reduce((sum, count) => sum + Number(count === 1), 0)
+  if (!areNumbers(singles, n)) return
+  throw new DataError(
+    `${name}: ${singles} of ${n} samples have a class of their own, so y holds numbers and no classes; ` +
+      'give class labels (Int32Array) or one-hot rows, or use an estimator for numbers such as KSG or mutualInformation()',
+  )
+}
+
+/** `value`, but NaN where {@link checkClasses} would throw. */
+export function unlessNumbers(value: Tensor, classes: Tensor): Tensor {
+  const n = classes.shape[0] as number
+  const limit = toleratedOf(n)
+  const singles = classCounts(classes).equal(1).cast('float64').sum()
+  const isNumbers = singles.greater(limit).logicalAnd(singles.greaterEqual(n - limit))
+  return where(isNumbers, Number.NaN, value)
 }

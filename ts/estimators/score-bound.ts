@@ -1,5 +1,6 @@
 import { foldIn } from '../random.js'
 import type { Tensor } from '../tensor.js'
+import type { Variable } from '../variable.js'
 import { oneOf } from './check.js'
 import {
   type CriticValues,
@@ -37,8 +38,8 @@ export abstract class ScoreBound<O extends object = object> extends TrainedEstim
   /** The estimate in nats. @param scores `[n, n]` */
   protected abstract ofScores(scores: Tensor): Tensor
 
-  /** What training ascends; by default the estimate. */
-  protected objectiveOfScores(scores: Tensor): Tensor {
+  /** What training ascends; by default the estimate. @param _memory what {@link memory} made for this training */
+  protected objectiveOfScores(scores: Tensor, _memory: Variable | undefined): Tensor {
     return this.ofScores(scores)
   }
 
@@ -51,8 +52,8 @@ export abstract class ScoreBound<O extends object = object> extends TrainedEstim
     }
   }
 
-  protected objective(values: CriticValues, x: Tensor, y: Tensor): Tensor {
-    return this.objectiveOfScores(this.#scores(values, x, y))
+  protected objective(values: CriticValues, x: Tensor, y: Tensor, memory: Variable | undefined): Tensor {
+    return this.objectiveOfScores(this.#scores(values, x, y), memory)
   }
 
   protected bound(values: CriticValues, x: Tensor, y: Tensor): Tensor {

@@ -1,9 +1,7 @@
-import { DataError } from '../errors.js'
 import { scope } from '../memory.js'
 import { concat, stack } from '../ops/index.js'
 import { eye, type Tensor, tensor } from '../tensor.js'
-import type { Estimator } from './estimator.js'
-import { normalBias, varying, withRidge } from './gaussian.js'
+import { checkColumns, normalBias, samplesForColumns, varying, withRidge } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { DiscriminantMI } from './linear-discriminant.js'
 import { doubledRanks, normalQuantile } from './ranks.js'
@@ -34,19 +32,18 @@ export class StudentCopulaMI extends InformationEstimator {
     super(options, {})
   }
 
-  protected override forClasses(): Estimator {
+  protected override forClasses(): InformationEstimator {
     const { base, clip } = this.params
     return new DiscriminantMI({ base, clip })
   }
 
+  override samplesFor(x: number | undefined, y: number | undefined): number {
+    return Math.max(super.samplesFor(x, y), samplesForColumns(x, y))
+  }
+
   protected nats(x: Tensor, y: Tensor): Tensor {
+    checkColumns(this.name, x, y)
     const [n, dx] = x.shape as [number, number]
-    const dy = y.shape[1] as number
-    if (n <= dx + dy + 1) {
-      throw new DataError(
-        `${this.name}: ${n} samples of ${dx + dy} columns in all; needs at least ${dx + dy + 2}: use more samples, fewer columns or another estimator`,
-      )
-    }
     const given = concat([x, y], 1).stopGradient()
     const varies = varying(given)
     const ranks = doubledRanks(given).cast('int32').flatten(0)

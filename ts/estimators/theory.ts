@@ -49,6 +49,11 @@ export function informationBounds(input: BoundsInput): InformationBounds {
   const { compression, relevance, n, classes, delta = 0.05, beta = 1 } = input
   checkWhole('informationBounds: classes', classes, 1)
   const { targetEntropy = Math.log(classes) } = input
+  if (!(targetEntropy >= 0 && Number.isFinite(targetEntropy))) {
+    throw new ArgumentError(
+      `informationBounds: targetEntropy must be a finite number of nats of at least 0, received ${describe(targetEntropy)}`,
+    )
+  }
   return {
     generalizationGap: generalizationGapBound(compression, n, delta),
     relevanceGap: relevanceGap(compression, n, classes),
@@ -123,6 +128,8 @@ export function fanoBound(conditionalEntropy: number, classes: number): number {
 
 /** The objective of the information bottleneck (Tishby, Pereira and Bialek 1999): I(X; T) - beta I(T; Y), to be made small. */
 export function bottleneckLagrangian(compression: number, relevance: number, beta: number): number {
+  checkInformation('bottleneckLagrangian: I(X; T)', compression)
+  checkInformation('bottleneckLagrangian: I(T; Y)', relevance)
   if (!(beta >= 0 && Number.isFinite(beta))) {
     throw new ArgumentError(
       `bottleneckLagrangian: beta must be a finite number of at least 0, received ${describe(beta)}`,
@@ -145,10 +152,15 @@ export interface ProcessingViolation {
  * Estimates may rise by their error, so `tolerance` should be about that; larger rises show that the estimator does not measure the same thing in
  * all layers (bins or noise relative to scales that differ), or that layers are connected past each other.
  *
- * @param values information of the layers, input side first, in nats
+ * @param values information of the layers, input side first, in nats; layers without a value (NaN) are passed over
  * @returns the layers whose value exceeds the smallest one before by more than the tolerance
  */
 export function checkDataProcessing(values: readonly number[], tolerance = 0): ProcessingViolation[] {
+  if (!Array.isArray(values) || !values.every((value) => typeof value === 'number')) {
+    throw new ArgumentError(
+      `checkDataProcessing: values is ${describe(values)}, expected a list of numbers, one for each layer`,
+    )
+  }
   if (!(tolerance >= 0)) {
     throw new ArgumentError(
       `checkDataProcessing: tolerance must be at least 0, received ${describe(tolerance)}`,
@@ -156,6 +168,7 @@ export function checkDataProcessing(values: readonly number[], tolerance = 0): P
   }
   let least = Number.POSITIVE_INFINITY
   return values.flatMap((value, layer) => {
+    if (Number.isNaN(value)) return []
     const excess = value - least
     least = Math.min(least, value)
     return excess > tolerance ? [{ layer, excess }] : []

@@ -105,8 +105,13 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
   /** Initial weights for rows of these widths. */
   protected abstract weights(from: Tensor, dx: number, dy: number): CriticWeights
 
-  /** What training ascends, on a batch. */
-  protected abstract objective(values: CriticValues, x: Tensor, y: Tensor): Tensor
+  /** What training ascends, on a batch. @param memory what {@link memory} made for this training */
+  protected abstract objective(
+    values: CriticValues,
+    x: Tensor,
+    y: Tensor,
+    memory: Variable | undefined,
+  ): Tensor
 
   /** The estimate in nats of samples that took no part. */
   protected abstract bound(values: CriticValues, x: Tensor, y: Tensor): Tensor
@@ -116,8 +121,10 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
     return this.bound(values, x, y)
   }
 
-  /** Starts a training: forgets what the objective remembers. */
-  protected reset(): void {}
+  /** What the objective remembers from step to step of one training; nothing by default. */
+  protected memory(): Variable | undefined {
+    return undefined
+  }
 
   protected nats(): Tensor {
     throw new StateError(
@@ -171,14 +178,14 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
       training.x.shape[1] as number,
       training.y.shape[1] as number,
     )
-    this.reset()
+    const memory = this.memory()
     const adam = new Adam({ learningRate })
     adam.prepare(weights)
     await evaluate(Object.values(weights))
     const step = jit((batch: { rows: Tensor }) => {
       const [x, y] = [training.x.take(batch.rows), training.y.take(batch.rows)]
       const { grads } = valueAndGrad(
-        (values: Record<string, Tensor>) => this.objective(values, x, y).neg(),
+        (values: Record<string, Tensor>) => this.objective(values, x, y, memory).neg(),
         weights,
       )
       adam.step(weights, grads)
@@ -205,6 +212,7 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
       return best.weights
     } finally {
       step.dispose()
+      memory?.dispose()
     }
   }
 

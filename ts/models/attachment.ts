@@ -72,6 +72,24 @@ export function isDue({ every }: Attachment, number: number): boolean {
   return number % every === 0
 }
 
+/** Warns once an evaluator that it has no value for some layers. */
+export class ValueAdvice {
+  readonly #warned = new Set<Estimator>()
+
+  /** @param where which samples; @param reason why, where that is known */
+  warn(evaluator: Estimator, where: string, reason?: string): void {
+    if (this.#warned.has(evaluator)) return
+    this.#warned.add(evaluator)
+    process.emitWarning(
+      `${evaluator.name} has no value for some layers (${where}), where NaN is recorded: ${
+        reason ??
+        'an estimator of classes has none for numbers, one by nearest neighbours none for repeated samples; use another, or call its estimate() on the samples to learn why'
+      }`,
+      { type: 'HyperglowWarning', code: 'HYPERGLOW_NO_VALUE' },
+    )
+  }
+}
+
 /** Warns once an evaluator that samples are too few for its value to mean much. */
 export class SampleAdvice {
   readonly #warned = new Set<Estimator>()

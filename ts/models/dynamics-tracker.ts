@@ -1,13 +1,12 @@
 import { ArgumentError } from '../errors.js'
-import type { Estimator } from '../estimators/estimator.js'
 import { DynamicsWriter } from '../io/dynamics-store.js'
 import type { ArrayData } from '../io/element-types.js'
 import type { Tensor } from '../tensor.js'
-import { isDue, SampleAdvice } from './attachment.js'
+import { isDue, SampleAdvice, ValueAdvice } from './attachment.js'
 import { DynamicsRecord, distinct, withValues } from './dynamics.js'
 import type { Network } from './network.js'
 import { stateOf } from './state.js'
-import { type StepResult, samplesNeeded } from './step.js'
+import type { StepResult } from './step.js'
 
 /** Collects the dynamics of one fit: in memory, and in a store where the model saves them. */
 export class DynamicsTracker {
@@ -15,6 +14,8 @@ export class DynamicsTracker {
   readonly #record: DynamicsRecord
   readonly #writer: DynamicsWriter | undefined
   readonly #advice = new SampleAdvice()
+  readonly #valueAdvice = new ValueAdvice()
+  #needed = 0
   #epoch = 0
   #warned = false
   /** The last batch, not yet stored: what is measured at the end of the epoch goes beside its values. */
@@ -75,7 +76,7 @@ export class DynamicsTracker {
     await this.#store()
     const { attachments } = this.#model
     if (dynamics === undefined) {
-      if (due.length > 0 || attachments.length === 0) this.#warn(batch, due)
+      if (due.length > 0 || attachments.length === 0) this.#warn(batch)
       this.#held = { batch, values: undefined }
       return
     }
@@ -83,8 +84,10 @@ export class DynamicsTracker {
     const own = attachments.length === 0 ? 0 : this.#record.width / attachments.length
     const values = new Float32Array(this.#record.width).fill(Number.NaN)
     for (const [i, evaluator] of due.entries()) {
-      values.set(measured.subarray(i * own, (i + 1) * own), evaluator * own)
+      const its = measured.subarray(i * own, (i + 1) * own)
+      values.set(its, evaluator * own)
       const { evaluator: given } = attachments[evaluator] as (typeof attachments)[number]
+      if (its.some(Number.isNaN)) this.#valueAdvice.warn(given, `batch ${batch}`)
       this.#advice.check(given, size, 'in a batch')
     }
     this.#record.add(values)
@@ -103,12 +106,16 @@ export class DynamicsTracker {
     else await this.#writer?.append(this.#epoch, batch, values)
   }
 
-  #warn(batch: number, due: readonly number[]): void {
+  /** Notes how many samples the evaluators need, where a batch has fewer. */
+  needs(samples: number): void {
+    this.#needed = Math.max(this.#needed, samples)
+  }
+
+  #warn(batch: number): void {
     if (this.#warned) return
     this.#warned = true
-    const needed = samplesNeeded(due.map((index) => this.#model.evaluators[index] as Estimator))
     process.emitWarning(
-      `batch ${batch} has fewer than the ${needed} samples that the evaluators need: it trains, but has no dynamics`,
+      `batch ${batch} has fewer than the ${this.#needed} samples that the evaluators need: it trains, but has no dynamics`,
       { type: 'HyperglowWarning', code: 'HYPERGLOW_SMALL_BATCH' },
     )
   }

@@ -6,7 +6,7 @@ import type { Compiled as CompiledFunction } from '../jit.js'
 import { concat } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { evaluate, jit, tidy } from '../transforms.js'
-import { type Attachment, isDue, type Probe, SampleAdvice } from './attachment.js'
+import { type Attachment, isDue, type Probe, SampleAdvice, ValueAdvice } from './attachment.js'
 import { takesLabels } from './compile.js'
 import { type Feed, feedOf, type StepInput } from './feed.js'
 import type { Network } from './network.js'
@@ -31,6 +31,7 @@ export class EpochMeasurement {
   readonly #layers: number
   readonly #sources: ReadonlyMap<Attachment, Source>
   readonly #advice = new SampleAdvice()
+  readonly #valueAdvice = new ValueAdvice()
 
   private constructor(
     attachments: readonly Attachment[],
@@ -82,7 +83,10 @@ export class EpochMeasurement {
         for (const attachment of due.filter((one) => this.#sources.get(one) === source)) {
           const { evaluator } = attachment
           this.#advice.check(evaluator, segment[0]?.shape[0] as number, 'at the end of an epoch')
-          const pairs = await evaluator.measureSegment(segment, options)
+          const pairs = await evaluator.measureSegment(segment, options, ({ message }) =>
+            this.#valueAdvice.warn(evaluator, 'at the end of an epoch', message),
+          )
+          if (pairs.flat().some(Number.isNaN)) this.#valueAdvice.warn(evaluator, 'at the end of an epoch')
           values.set(pairs.flat(), this.#attachments.indexOf(attachment) * width)
         }
       } finally {

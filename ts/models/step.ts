@@ -75,11 +75,27 @@ export interface TrainStepOptions {
   readonly logs: boolean
   /** Give the segment of every batch back. */
   readonly segment: boolean
+  /** Called with the samples that the evaluators need, when a step is made for batches with fewer. */
+  readonly tooSmall?: (needed: number) => void
 }
 
 /** Samples that a batch needs for its dynamics to be defined. */
-export function samplesNeeded(evaluators: readonly Estimator[]): number {
-  return Math.max(2, ...evaluators.map(({ minimumSamples }) => minimumSamples))
+function samplesNeeded(
+  evaluators: readonly Estimator[],
+  segment: readonly Tensor[],
+  { target }: SegmentOptions,
+): number {
+  const widths = segment.map(({ size, shape }) => size / (shape[0] as number))
+  const [input, output] = [widths[0], target === 'classes' ? undefined : widths.at(-1)]
+  const needs = widths
+    .slice(1, -1)
+    .flatMap((width) =>
+      evaluators.flatMap((evaluator) => [
+        evaluator.samplesFor(width, input),
+        evaluator.samplesFor(width, output),
+      ]),
+    )
+  return Math.max(2, ...needs)
 }
 
 /**
@@ -125,9 +141,14 @@ export function trainStep(
     const logs = logsOf(model, value, aux.output, aux.target)
     meter.add(logs, size)
     const result: StepResult = options.logs ? { logs } : {}
-    if (!options.dynamics || size < samplesNeeded(options.evaluators)) return result
+    if (!options.dynamics) return result
     const segment = segmentOf(model, x, aux.hidden, y, options.classes)
     const kind = model.segment === 'origin' ? {} : targetKind(y)
+    const needed = samplesNeeded(options.evaluators, segment, kind)
+    if (size < needed) {
+      options.tooSmall?.(needed)
+      return result
+    }
     result.dynamics = coordinates(options.evaluators, segment, kind)
     if (options.segment) result.segment = segment
     return result

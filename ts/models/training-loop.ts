@@ -162,6 +162,7 @@ class Run {
       classes: this.#classes,
       logs: this.#wantsLogs,
       segment: saveDynamics?.raw ?? false,
+      tooSmall: (needed) => this.#tracker?.needs(needed),
     })
     this.#steps.set(key, step)
     return step
