@@ -9,6 +9,7 @@ import { type SampleData, samplesFrom } from './data.js'
 import { Estimator, type EstimatorOptions, splitSegment } from './estimator.js'
 import { deltaKernel, gaussianKernel, isKernel, type Kernel, linearKernel, medianSigma } from './kernels.js'
 import { isLabels, numbersOf, samplesOf } from './samples.js'
+import { unitOf } from './scale.js'
 
 /** Options of {@link CKA}. */
 export interface CKAOptions extends EstimatorOptions {
@@ -167,17 +168,11 @@ export class CKA extends Estimator<CKAOptions> {
   }
 }
 
-/**
- * The unit of each part's entries: the largest that its centred columns have. Products of four entries neither overflow nor vanish in it. A
- * constant for the gradient, of which the ratio does not depend on it.
- */
+/** The unit of each part's entries; 1 for labels. The ratio does not depend on it. */
 function scalesOf(parts: readonly Tensor[]): Tensor[] {
-  return parts.map((part) => {
-    if (isLabels(part)) return full([], 1, { dtype: 'float64' })
-    const rows = numbersOf('CKA', part)
-    const largest = rows.sub(rows.mean(0)).abs().max().stopGradient()
-    return where(largest.greater(0), largest, 1)
-  })
+  return parts.map((part) =>
+    isLabels(part) ? full([], 1, { dtype: 'float64' }) : unitOf(numbersOf('CKA', part)),
+  )
 }
 
 const resultType = (x: Tensor, y: Tensor) =>

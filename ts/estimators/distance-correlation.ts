@@ -5,6 +5,7 @@ import { centered, inner, uCentered } from './centring.js'
 import { checkFlag, oneOf } from './check.js'
 import { Estimator, type EstimatorOptions } from './estimator.js'
 import { isLabels, type Samples, samplesOf } from './samples.js'
+import { unitOf } from './scale.js'
 
 /** Options of {@link DistanceCorrelation}. */
 export interface DistanceCorrelationOptions extends EstimatorOptions {
@@ -64,7 +65,9 @@ export class DistanceCorrelation extends Estimator<DistanceCorrelationOptions> {
   #samples(what: 'x' | 'y', x: Tensor): Samples {
     const name = `${this.name}: ${what}`
     const samples = samplesOf(name, x)
-    return this.#isCovariance || isLabels(x) ? samples : samplesOf(name, inUnits(samples.rows))
+    if (this.#isCovariance || isLabels(x)) return samples
+    const { rows } = samples
+    return samplesOf(name, rows.sub(rows.mean(0)).div(unitOf(rows)))
   }
 
   #centered(samples: Samples): Tensor {
@@ -78,11 +81,4 @@ export class DistanceCorrelation extends Estimator<DistanceCorrelationOptions> {
     const ratio = where(isDefined, inner(a, b).div(where(isDefined, norm, 1).sqrt()), 0)
     return this.#isUnbiased ? ratio : sqrtAtZero(ratio.maximum(0))
   }
-}
-
-/** Rows over the largest absolute entry that they have after centring, a constant for the gradient. */
-function inUnits(x: Tensor): Tensor {
-  const rows = x.sub(x.mean(0))
-  const largest = rows.abs().max().stopGradient()
-  return rows.div(where(largest.greater(0), largest, 1))
 }

@@ -52,3 +52,14 @@ export function scaled(
   if (options.copula) return normalScores(apart(x))
   return standardize ? apart(centered).div(deviation) : apart(x)
 }
+
+/**
+ * The unit of a side's entries: the largest absolute one that its centred columns have, 1 where they are constant. Products of four entries
+ * neither overflow nor vanish in it. A constant for the gradient: for what does not depend on the unit.
+ *
+ * @param rows `[n, d]`
+ */
+export function unitOf(rows: Tensor): Tensor {
+  const largest = rows.sub(rows.mean(0)).abs().max().stopGradient()
+  return where(largest.greater(0), largest, 1)
+}
