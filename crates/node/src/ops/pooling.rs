@@ -3,9 +3,8 @@
 use hyperglow_core::op::Op;
 use napi_derive::napi;
 
-use super::id;
-use super::products::window;
-use crate::state::{engine, sizes};
+use super::products::add_sliding;
+use crate::state::sizes;
 
 /// Sum over windows.
 #[napi]
@@ -17,12 +16,11 @@ pub fn window_sum(
     dilation: Vec<f64>,
     kernel: Vec<f64>,
 ) -> napi::Result<f64> {
-    engine(|e| {
-        let op = Op::WindowSum {
-            window: window(&stride, &pad_low, &pad_high, &dilation)?,
+    add_sliding([&stride, &pad_low, &pad_high, &dilation], &[x], |window| {
+        Op::WindowSum {
+            window,
             kernel: sizes(&kernel),
-        };
-        Ok(e.graph.add(op, &[id(x)], None)?.to_number())
+        }
     })
 }
 
@@ -36,12 +34,11 @@ pub fn window_arg_max(
     dilation: Vec<f64>,
     kernel: Vec<f64>,
 ) -> napi::Result<f64> {
-    engine(|e| {
-        let op = Op::WindowArgMax {
-            window: window(&stride, &pad_low, &pad_high, &dilation)?,
+    add_sliding([&stride, &pad_low, &pad_high, &dilation], &[x], |window| {
+        Op::WindowArgMax {
+            window,
             kernel: sizes(&kernel),
-        };
-        Ok(e.graph.add(op, &[id(x)], None)?.to_number())
+        }
     })
 }
 
@@ -55,11 +52,10 @@ pub fn window_max(
     dilation: Vec<f64>,
     kernel: Vec<f64>,
 ) -> napi::Result<f64> {
-    engine(|e| {
-        let op = Op::WindowMax {
-            window: window(&stride, &pad_low, &pad_high, &dilation)?,
+    add_sliding([&stride, &pad_low, &pad_high, &dilation], &[x], |window| {
+        Op::WindowMax {
+            window,
             kernel: sizes(&kernel),
-        };
-        Ok(e.graph.add(op, &[id(x)], None)?.to_number())
+        }
     })
 }

@@ -5,7 +5,7 @@ use hyperglow_core::{Error, Result};
 use napi_derive::napi;
 
 use super::id;
-use crate::state::{bound_pending, engine, sizes};
+use crate::state::{bound_pending, engine, ids, sizes};
 
 /// Matrix product; a flag means that operand is stored transposed.
 #[napi]
@@ -18,9 +18,24 @@ pub fn matmul(a: f64, b: f64, ta: bool, tb: bool) -> napi::Result<f64> {
     })
 }
 
-pub(super) fn window(stride: &[f64], pad_low: &[f64], pad_high: &[f64], dilation: &[f64]) -> Result<Window> {
-    let lengths = [pad_low.len(), pad_high.len(), dilation.len()];
-    if lengths.iter().any(|&n| n != stride.len()) {
+/// Strides, padding before and behind, and dilations, one each per spatial axis.
+pub(super) type Sliding<'a> = [&'a [f64]; 4];
+
+/// Adds what `op` makes of a window.
+pub(super) fn add_sliding(
+    sliding: Sliding<'_>,
+    inputs: &[f64],
+    op: impl FnOnce(Window) -> Op,
+) -> napi::Result<f64> {
+    engine(|e| {
+        let op = op(window(sliding)?);
+        Ok(e.graph.add(op, &ids(inputs), None)?.to_number())
+    })
+}
+
+fn window(sliding: Sliding<'_>) -> Result<Window> {
+    let [stride, pad_low, pad_high, dilation] = sliding;
+    if sliding.iter().any(|attribute| attribute.len() != stride.len()) {
         return Err(Error::internal("window", "attributes of different lengths"));
     }
     Ok(Window {
@@ -42,12 +57,11 @@ pub fn conv(
     dilation: Vec<f64>,
     groups: f64,
 ) -> napi::Result<f64> {
-    engine(|e| {
-        let op = Op::Conv {
-            window: window(&stride, &pad_low, &pad_high, &dilation)?,
+    add_sliding([&stride, &pad_low, &pad_high, &dilation], &[x, w], |window| {
+        Op::Conv {
+            window,
             groups: groups as usize,
-        };
-        Ok(e.graph.add(op, &[id(x), id(w)], None)?.to_number())
+        }
     })
 }
 
@@ -61,11 +75,8 @@ pub fn local_conv(
     pad_high: Vec<f64>,
     dilation: Vec<f64>,
 ) -> napi::Result<f64> {
-    engine(|e| {
-        let op = Op::LocalConv {
-            window: window(&stride, &pad_low, &pad_high, &dilation)?,
-        };
-        Ok(e.graph.add(op, &[id(x), id(w)], None)?.to_number())
+    add_sliding([&stride, &pad_low, &pad_high, &dilation], &[x, w], |window| {
+        Op::LocalConv { window }
     })
 }
 
@@ -85,14 +96,12 @@ pub fn conv_input_grad(
     groups: f64,
     input: Vec<f64>,
 ) -> napi::Result<f64> {
-    engine(|e| {
-        let window = window(&stride, &pad_low, &pad_high, &dilation)?;
-        let op = Op::ConvInputGrad {
+    add_sliding([&stride, &pad_low, &pad_high, &dilation], &[dy, w], |window| {
+        Op::ConvInputGrad {
             window,
             groups: groups as usize,
             input: sizes(&input),
-        };
-        Ok(e.graph.add(op, &[id(dy), id(w)], None)?.to_number())
+        }
     })
 }
 
@@ -112,13 +121,11 @@ pub fn conv_weight_grad(
     groups: f64,
     kernel: Vec<f64>,
 ) -> napi::Result<f64> {
-    engine(|e| {
-        let window = window(&stride, &pad_low, &pad_high, &dilation)?;
-        let op = Op::ConvWeightGrad {
+    add_sliding([&stride, &pad_low, &pad_high, &dilation], &[x, dy], |window| {
+        Op::ConvWeightGrad {
             window,
             groups: groups as usize,
             kernel: sizes(&kernel),
-        };
-        Ok(e.graph.add(op, &[id(x), id(dy)], None)?.to_number())
+        }
     })
 }
