@@ -54,6 +54,10 @@ export class Binned extends InformationEstimator<BinnedOptions> {
     return { x: 'numbers', y: 'classes' } as const
   }
 
+  protected override get isLimited(): boolean {
+    return true
+  }
+
   protected nats(x: Tensor, y: Tensor): Tensor {
     const symbols = this.bins(x).uniqueRows()
     return symbolInformation(symbols, y, this.params.millerMadow ? 'millerMadow' : 'none')

@@ -31,6 +31,10 @@ export class DiscreteMI extends InformationEstimator<DiscreteOptions> {
     return { x: 'classes', y: 'classes' } as const
   }
 
+  protected override get isLimited(): boolean {
+    return true
+  }
+
   protected nats(x: Tensor, y: Tensor): Tensor {
     return symbolInformation(x, y, this.params.correction)
   }

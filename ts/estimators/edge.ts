@@ -5,6 +5,7 @@ import { foldIn, key, normal, permutation } from '../random.js'
 import { type Tensor, tensor } from '../tensor.js'
 import { checkFlag, checkPositive, checkWhole, oneOf } from './check.js'
 import { symbolInformation } from './counts.js'
+import type { Findings } from './details.js'
 import { authorsEstimate } from './edge-authors.js'
 import { edgeWeights, median, projection } from './edge-parts.js'
 import { gaussianInformation, normalCorrelation, standardized, varying } from './gaussian.js'
@@ -60,8 +61,6 @@ export interface EDGEOptions {
  * and subtracts it. Labels are their own buckets. A measurement: it has no gradient.
  */
 export class EDGE extends InformationEstimator<EDGEOptions> {
-  #warned = false
-
   constructor(options: EDGEOptions & InformationOptions = {}) {
     super(options, {
       hash: 'floor',
@@ -102,25 +101,27 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
   }
 
   /** Warns, once, when every sample has a bucket of its own. */
-  protected override async value(x: Tensor, y: Tensor): Promise<number> {
-    if (!this.#warned && !this.params.authors) await this.#adviseOnBuckets([x, y])
-    return super.value(x, y)
+  protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
+    if (!this.params.authors) await this.#noteLonely([x, y], findings)
+    return super.value(x, y, findings)
   }
 
-  async #adviseOnBuckets(sides: readonly Tensor[]): Promise<void> {
+  async #noteLonely(sides: readonly Tensor[], findings: Findings): Promise<void> {
     const widest = Math.max(...this.params.widths)
     for (const [side, x] of sides.entries()) {
       if (isLabels(x) || (x.shape[1] as number) < 2) continue
       using last = tidy(() => this.#buckets(this.#coordinates(x), widest, 0, side).max())
       if ((await last.item()) + 1 < rowsIn(x)) continue
-      this.#warned = true
-      process.emitWarning(
+      findings.warn(
         `EDGE: each of the ${rowsIn(x)} samples of ${x.shape[1]} columns has a bucket of its own, so that the estimate tells nothing; ` +
           "use { hash: 'pstable' }, wider cells, more samples or fewer columns",
-        { type: 'HyperglowWarning', code: 'HYPERGLOW_LONELY_BUCKETS' },
+        'HYPERGLOW_LONELY_BUCKETS',
       )
-      return
     }
+  }
+
+  protected override get isLimited(): boolean {
+    return true
   }
 
   protected nats(x: Tensor, y: Tensor): Tensor {

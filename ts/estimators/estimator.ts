@@ -2,9 +2,11 @@ import { isFloat } from '../dtype.js'
 import { ArgumentError, DataError, describe, NumericalError, ShapeError } from '../errors.js'
 import { tidy } from '../memory.js'
 import { stack } from '../ops/index.js'
+import { checkOptions } from '../options.js'
 import type { DeviceRequest, Tensor } from '../tensor.js'
-import { checkDevice } from './check.js'
+import { checkDevice, checkFlag } from './check.js'
 import { adviseOnLabels, type SampleData, samplesFrom } from './data.js'
+import { type EstimateDetails, type EstimateOptions, estimateDetails, Findings } from './details.js'
 import { classesOf } from './samples.js'
 
 /** Options that every estimator takes. */
@@ -39,6 +41,8 @@ export interface SegmentOptions {
 export abstract class Estimator<O extends object = object> {
   /** The options as given; of estimators of information, those left out with their defaults. */
   readonly params: Readonly<O & EstimatorOptions>
+  /** Codes of warnings that were emitted. */
+  readonly #emitted = new Set<string>()
 
   constructor(params: O & EstimatorOptions = {} as O) {
     if (params === null || typeof params !== 'object') {
@@ -51,6 +55,11 @@ export abstract class Estimator<O extends object = object> {
   /** Name in reports and files. */
   get name(): string {
     return this.constructor.name
+  }
+
+  /** Unit of the value: 'nats', 'bits' or 'base b' for information, 'none' for other measures of dependence. */
+  get unit(): string {
+    return 'none'
   }
 
   /** Smallest number of samples that the formula is defined for. */
@@ -152,23 +161,58 @@ export abstract class Estimator<O extends object = object> {
   /**
    * The measure of plain data, in float64.
    *
-   * @param x n samples; @param y the same draws
+   *     await new KSG().estimate(x, y) // 0.83
+   *     console.log(await new KSG().estimate(x, y, { details: true })) // unit, settings, kinds of data, limit, warnings
+   *
    * Warns once (`HYPERGLOW_LABELS_AS_NUMBERS`) of what look like class labels in an array that does not hold integers, where they count as
    * numbers.
    *
+   * @param x n samples; @param y the same draws
+   * @returns the value; with `details: true` a record of what it was
    * @throws DataError for NaN or infinite data and for too few samples; NumericalError when the data do not give a finite value
    */
-  async estimate(x: SampleData, y: SampleData): Promise<number> {
+  estimate(x: SampleData, y: SampleData, options?: EstimateOptions & { details?: false }): Promise<number>
+  estimate(
+    x: SampleData,
+    y: SampleData,
+    options: EstimateOptions & { details: true },
+  ): Promise<EstimateDetails>
+  estimate(x: SampleData, y: SampleData, options?: EstimateOptions): Promise<number | EstimateDetails>
+  async estimate(
+    x: SampleData,
+    y: SampleData,
+    options: EstimateOptions = {},
+  ): Promise<number | EstimateDetails> {
+    checkOptions(`estimate of ${this.name}`, options, ['details'])
+    const { details = false } = options
+    checkFlag(`estimate of ${this.name}: details`, details)
+    const start = performance.now()
     const [a, b] = [await this.samples('x', x), await this.samples('y', y)]
     if (this.takesLabelsAsNumbers('x')) await adviseOnLabels(this.name, 'x', x, a)
     if (this.takesLabelsAsNumbers('y')) await adviseOnLabels(this.name, 'y', y, b)
-    const result = await this.value(a, b)
-    if (!Number.isFinite(result)) {
+    const findings = new Findings(details)
+    const value = await this.value(a, b, findings)
+    if (!Number.isFinite(value)) {
       throw new NumericalError(
-        `${this.name}: the estimate is ${result}; check the data for very large values and repeated samples`,
+        `${this.name}: the estimate is ${value}; check the data for very large values and repeated samples`,
       )
     }
-    return result
+    if (!details) {
+      this.#emit(findings)
+      return value
+    }
+    const { name: estimator, unit, natsPerUnit, params: settings } = this
+    const seconds = (performance.now() - start) / 1e3
+    return estimateDetails({ value, unit, natsPerUnit, estimator, settings, seconds }, findings, a, b)
+  }
+
+  /** Emits warnings that have a code, each code once. */
+  #emit({ warnings }: Findings): void {
+    for (const { text, code } of warnings) {
+      if (code === undefined || this.#emitted.has(code)) continue
+      this.#emitted.add(code)
+      process.emitWarning(text, { type: 'HyperglowWarning', code })
+    }
   }
 
   /** An argument of `estimate` as a tensor: class labels `[n]`, everything else as float64 rows `[n, d]`. */
@@ -181,8 +225,17 @@ export abstract class Estimator<O extends object = object> {
     return this.takes[what] !== 'classes'
   }
 
-  /** The value of checked samples, as {@link samplesFrom} gives them. */
-  protected async value(x: Tensor, y: Tensor): Promise<number> {
+  /** Nats in one unit of the value; 1 where it has no unit. */
+  protected get natsPerUnit(): number {
+    return 1
+  }
+
+  /**
+   * The value of checked samples, as {@link samplesFrom} gives them.
+   *
+   * @param _findings where a subclass notes what the value was: its limit, bounds, warnings, the formula that gave it
+   */
+  protected async value(x: Tensor, y: Tensor, _findings: Findings): Promise<number> {
     using value = tidy(() => this.criterion(x, y))
     return await value.item()
   }

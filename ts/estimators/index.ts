@@ -5,6 +5,14 @@ export * from './bounds.js'
 export * from './cka.js'
 export { CLUB } from './club.js'
 export type { SampleData } from './data.js'
+export {
+  type Collisions,
+  type EntropyDetails,
+  type EstimateDetails,
+  type EstimateOptions,
+  Findings,
+  type SideDetails,
+} from './details.js'
 export * from './discrete.js'
 export * from './distance-correlation.js'
 export * from './edge.js'

@@ -1,8 +1,11 @@
 import { ArgumentError, DTypeError } from '../errors.js'
+import { tidy } from '../memory.js'
 import { checkOptions } from '../options.js'
 import type { Tensor } from '../tensor.js'
 import { checkFlag } from './check.js'
+import type { Findings } from './details.js'
 import { Estimator, type EstimatorOptions } from './estimator.js'
+import { entropyOfSamples, judge, noteEntropies } from './limits.js'
 import { classesOf, isLabels, numbersOf } from './samples.js'
 
 /** Options that every estimator of information takes. */
@@ -52,8 +55,26 @@ export abstract class InformationEstimator<O extends object = object> extends Es
     return { x: 'numbers', y: 'numbers' }
   }
 
+  override get unit(): string {
+    const { base } = this.params
+    return base === Math.E ? 'nats' : base === 2 ? 'bits' : `base ${base}`
+  }
+
+  protected override get natsPerUnit(): number {
+    return Math.log(this.params.base)
+  }
+
   /**
-   * The estimate in nats; float64 scalar.
+   * Whether the estimate may not exceed the entropy of either argument in the samples, equal rows being one symbol: H(Y) of class labels, ln n of n
+   * rows that all differ. So it is with measurements that count samples, which cannot tell more than that and where noise or a correction may
+   * still carry the formula beyond. Default false: closed forms extrapolate by what they assume, and a cap would end the gradient of a loss.
+   */
+  protected get isLimited(): boolean {
+    return false
+  }
+
+  /**
+   * The estimate in nats; float64 scalar. {@link isLimited} is seen to by the caller.
    *
    * @param x `[n, dx]` float64, or int32 `[n]` where it takes classes and classes are given (equal numbers, equal class); @param y alike
    */
@@ -72,7 +93,11 @@ export abstract class InformationEstimator<O extends object = object> extends Es
     const { takes } = this
     if (isLabels(y) && takes.y === 'numbers') return this.#classes('y').criterion(x, y)
     if (isLabels(x) && takes.x === 'numbers') return this.#classes('x').criterion(y, x)
-    const value = this.inUnits(this.nats(this.#argument('x', x), this.#argument('y', y)))
+    const [a, b] = [this.#argument('x', x), this.#argument('y', y)]
+    const nats = this.nats(a, b)
+    const value = this.inUnits(
+      this.isLimited ? nats.minimum(entropyOfSamples(a)).minimum(entropyOfSamples(b)) : nats,
+    )
     return x.dtype === 'float32' && y.dtype !== 'float64' ? value.cast('float32') : value
   }
 
@@ -84,11 +109,28 @@ export abstract class InformationEstimator<O extends object = object> extends Es
     return other === undefined ? super.samplesFor(x, y) : other.samplesFor(x ?? y, undefined)
   }
 
-  protected override async value(x: Tensor, y: Tensor): Promise<number> {
+  protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
+    this.checkCounts(x, y)
     const { takes } = this
-    if (isLabels(y) && takes.y === 'numbers') return this.#classes('y').value(x, y)
-    if (isLabels(x) && takes.x === 'numbers') return this.#classes('x').value(y, x)
-    return super.value(x, y)
+    if (isLabels(y) && takes.y === 'numbers') return this.#handedOver(this.#classes('y'), x, y, findings)
+    if (isLabels(x) && takes.x === 'numbers') return this.#handedOver(this.#classes('x'), y, x, findings)
+    const [a, b] = [this.#argument('x', x), this.#argument('y', y)]
+    if (this.isLimited) await noteEntropies(a, b, findings)
+    using nats = tidy(() => this.nats(a, b))
+    return this.finished(await nats.item(), findings)
+  }
+
+  #handedOver(to: InformationEstimator, x: Tensor, y: Tensor, findings: Findings): Promise<number> {
+    findings.method = to.name
+    return to.value(x, y, findings)
+  }
+
+  /** An estimate in nats as it is given: not above the limit that was noted, in the wanted unit, not below 0 where that was asked for. */
+  protected finished(nats: number, findings: Findings): number {
+    judge(this.name, nats, findings)
+    const { base, clip } = this.params
+    const value = Math.min(nats, findings.limit) / Math.log(base)
+    return clip ? Math.max(0, value) : value
   }
 
   /** Throws DTypeError where x, which must hold numbers, holds labels. */

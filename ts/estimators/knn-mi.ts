@@ -1,6 +1,7 @@
 import { concat, type DistanceMetric } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { checkWhole, oneOf } from './check.js'
+import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { distanceMetrics, entropy } from './kl-entropy.js'
 import { advisedForNeighbors, checkApart, unlessConstant } from './nearest.js'
@@ -50,8 +51,8 @@ export class KNN extends InformationEstimator<KNNOptions> {
     return unlessConstant(parts.sub(entropy(concat([a, b], 1), k, metric)), x, y)
   }
 
-  protected override async value(x: Tensor, y: Tensor): Promise<number> {
-    const result = await super.value(x, y)
+  protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
+    const result = await super.value(x, y, findings)
     if (!Number.isFinite(result)) {
       for (const data of [x, y]) {
         if (isLabels(data)) continue

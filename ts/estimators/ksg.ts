@@ -3,6 +3,7 @@ import { tidy } from '../memory.js'
 import { concat, stack } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { checkFlag, checkWhole } from './check.js'
+import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { advisedForNeighbors, distancesTo, distanceToKth, psi, psiOf, unlessConstant } from './nearest.js'
 import { Ross } from './ross.js'
@@ -84,8 +85,8 @@ export class KSG extends InformationEstimator<KSGOptions> {
   }
 
   /** Warns, once, when samples coincide with k others. */
-  protected override async value(x: Tensor, y: Tensor): Promise<number> {
-    if (isLabels(x) || isLabels(y)) return super.value(x, y)
+  protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
+    if (isLabels(x) || isLabels(y)) return super.value(x, y, findings)
     using both = tidy(() => {
       const value = this.criterion(x, y)
       const rows = [x, y].map((data) => numbersOf(this.name, data)) as [Tensor, Tensor]

@@ -4,7 +4,9 @@ import { key, permutation } from '../random.js'
 import { eye, type Tensor } from '../tensor.js'
 import { checkWhole } from './check.js'
 import { entropyOf } from './counts.js'
+import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
+import { noteEntropies } from './limits.js'
 import { checkClasses, classCounts, classesOf, unlessNumbers } from './samples.js'
 
 /** Options of {@link DiscriminantMI}. */
@@ -51,6 +53,10 @@ export class DiscriminantMI extends InformationEstimator<DiscriminantOptions> {
     return { x: 'numbers', y: 'classes' } as const
   }
 
+  protected override get isLimited(): boolean {
+    return true
+  }
+
   protected nats(x: Tensor, y: Tensor): Tensor {
     // Values are not known here, so there is room for as many classes as samples.
     const value = scope(this.name, () => discriminantBound(x, y, x.shape[0] as number, this.params))
@@ -58,14 +64,16 @@ export class DiscriminantMI extends InformationEstimator<DiscriminantOptions> {
   }
 
   /** With values at hand, there is room for the classes that occur. */
-  protected override async value(x: Tensor, y: Tensor): Promise<number> {
+  protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
     this.checkCounts(x, y)
     this.checkNumbers(x)
     using classes = classesOf(`${this.name}: y`, y)
     await checkClasses(this.name, classes)
     const count = (await classes.max().item()) + 1
-    using value = this.inUnits(discriminantBound(x, classes, count, this.params))
-    return await value.item()
+    await noteEntropies(x, classes, findings)
+    using nats = scope(this.name, () => discriminantBound(x, classes, count, this.params))
+    findings.lower = await nats.item()
+    return this.finished(findings.lower, findings)
   }
 }
 

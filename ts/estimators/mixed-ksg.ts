@@ -47,6 +47,10 @@ export class MixedKSG extends InformationEstimator<MixedKSGOptions> {
     return new Ross({ k, base, clip, standardize: false })
   }
 
+  protected override get isLimited(): boolean {
+    return true
+  }
+
   protected nats(x: Tensor, y: Tensor): Tensor {
     const { k } = this.params
     const joint = concat([x, y], 1)

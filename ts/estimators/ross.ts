@@ -1,6 +1,7 @@
 import { concat, where } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { checkWhole } from './check.js'
+import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { advisedForNeighbors, distancesTo, orCoinciding, psiOf, unlessConstant } from './nearest.js'
 import { checkClasses, classCounts, classesOf, unlessNumbers } from './samples.js'
@@ -40,6 +41,10 @@ export class Ross extends InformationEstimator<RossOptions> {
     return advisedForNeighbors
   }
 
+  protected override get isLimited(): boolean {
+    return true
+  }
+
   protected nats(x: Tensor, y: Tensor): Tensor {
     const n = x.shape[0] as number
     const k = Math.min(this.params.k, n - 1)
@@ -65,10 +70,10 @@ export class Ross extends InformationEstimator<RossOptions> {
     return unlessNumbers(unlessConstant(total.digamma().add(mean), x, y), y)
   }
 
-  protected override async value(x: Tensor, y: Tensor): Promise<number> {
+  protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
     this.checkCounts(x, y)
     this.checkNumbers(x)
     await checkClasses('Ross', classesOf('Ross: y', y))
-    return super.value(x, y)
+    return super.value(x, y, findings)
   }
 }

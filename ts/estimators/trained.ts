@@ -9,7 +9,9 @@ import { evaluate, valueAndGrad } from '../transforms.js'
 import type { Variable } from '../variable.js'
 import { checkFlag, checkPositive, checkWhole } from './check.js'
 import type { CriticValues, CriticWeights } from './critic.js'
+import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
+import { noteEntropies } from './limits.js'
 import { classesOf, isLabels } from './samples.js'
 
 /** Options of every estimator that trains a network. */
@@ -126,13 +128,17 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
     return undefined
   }
 
+  protected override get isLimited(): boolean {
+    return true
+  }
+
   protected nats(): Tensor {
     throw new StateError(
       `${this.name} trains a network for every estimate, so it has no lazy value; use await estimate(x, y), or attach it with { evaluateOn: 'epoch' }`,
     )
   }
 
-  protected override async value(x: Tensor, y: Tensor): Promise<number> {
+  protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
     this.checkCounts(x, y)
     const { heldOut, seed } = this.params as Required<TrainedOptions>
     const rows = [await rowsOf(x), await rowsOf(y)] as [Tensor, Tensor]
@@ -149,8 +155,8 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
     const [training, validation, test] = parts as [Part, Part, Part]
     const best = await this.#train(training, validation)
     const nats = await this.#measure((v, a, b) => this.bound(v, a, b), best, test)
-    const { base, clip } = this.params
-    return clip ? Math.max(0, nats / Math.log(base)) : nats / Math.log(base)
+    if (this.isLimited) await noteEntropies(x, y, findings)
+    return this.finished(nats, findings)
   }
 
   #split([x, y]: readonly [Tensor, Tensor], orders: readonly Int32Array[]): Part[] {
