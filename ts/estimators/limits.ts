@@ -41,5 +41,7 @@ export function judge(name: string, nats: number, findings: Findings): void {
     )
     return
   }
-  findings.warn(`${name}: ${number(Math.min(nats, limit))} of at most ${number(limit)} nats (${limitedBy}): ${meaning}`)
+  findings.warn(
+    `${name}: ${number(Math.min(nats, limit))} of at most ${number(limit)} nats (${limitedBy}): ${meaning}`,
+  )
 }
