@@ -41,7 +41,7 @@ export class KNN extends InformationEstimator<KNNOptions> {
 
   protected override forClasses(): InformationEstimator {
     const { k, base, clip, standardize, jitter, seed } = this.params
-    return new Ross({ k, base, clip, standardize, jitter, seed })
+    return new Ross({ k, base, clip, standardize, seed, ...(jitter > 0 ? { jitter } : {}) })
   }
 
   protected nats(x: Tensor, y: Tensor): Tensor {

@@ -69,7 +69,14 @@ export class KSG extends InformationEstimator<KSGOptions> {
 
   protected override forClasses(): InformationEstimator {
     const { base, clip, standardize, jitter, seed } = this.params
-    return new Ross({ k: this.#ks[0] as number, base, clip, standardize, jitter, seed })
+    return new Ross({
+      k: this.#ks[0] as number,
+      base,
+      clip,
+      standardize,
+      seed,
+      ...(jitter > 0 ? { jitter } : {}),
+    })
   }
 
   protected nats(x: Tensor, y: Tensor): Tensor {

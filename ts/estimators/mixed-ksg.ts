@@ -1,9 +1,15 @@
+import { tidy } from '../memory.js'
 import { concat, where } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { checkWhole } from './check.js'
+import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { advisedForNeighbors, distanceToKth, orCoinciding, psiOf, unlessConstant } from './nearest.js'
 import { Ross } from './ross.js'
+import { isLabels, numbersOf } from './samples.js'
+
+/** Part of the samples whose distances may tie. */
+const tolerated = 0.05
 
 /** Options of {@link MixedKSG}. */
 export interface MixedKSGOptions {
@@ -62,5 +68,36 @@ export class MixedKSG extends InformationEstimator<MixedKSGOptions> {
       .sub(psiOf(count(x)))
       .sub(psiOf(count(y)))
     return unlessConstant(terms.mean().add(Math.log(x.shape[0] as number)), x, y)
+  }
+
+  /** Warns, once, when distances tie. */
+  protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
+    const value = await super.value(x, y, findings)
+    if (!isLabels(x) && !isLabels(y)) await this.#noteTies(x, y, findings)
+    return value
+  }
+
+  /** Of a lattice, several samples are as far as the k-th neighbour, and which of them count is decided by the formula alone. */
+  async #noteTies(x: Tensor, y: Tensor, findings: Findings): Promise<void> {
+    const { k } = this.params
+    const n = x.shape[0] as number
+    if (n < k + 2) return
+    using tied = tidy(() => {
+      const joint = concat(
+        [x, y].map((data) => numbersOf(this.name, data)),
+        1,
+      )
+      const near = joint.neighbors(k + 1)
+      const rho = distanceToKth(joint, near, k)
+      const isTied = rho.greater(0).logicalAnd(rho.equal(distanceToKth(joint, near, k + 1)))
+      return isTied.cast('float64').mean()
+    })
+    const part = await tied.item()
+    if (part <= tolerated) return
+    findings.warn(
+      `MixedKSG: ${Math.round(100 * part)} % of the samples have several others exactly as far as their k-th neighbour, as rounded numbers have; ` +
+        'its counts are then too small and the estimate too large or too low; use mutualInformation(), or KSG with { jitter: 1e-10 }',
+      'HYPERGLOW_TIES',
+    )
   }
 }

@@ -11,6 +11,11 @@ import { checkScale, type ScaleOptions, scaleDefaults, scaled } from './scale.js
 export interface RossOptions extends ScaleOptions {
   /** Give every column mean 0 and variance 1. Default false, as published. */
   standardize?: boolean
+  /**
+   * Width of normal noise that separates equal values, relative to the deviation of each column. Default 1e-10, as in scikit-learn: where distances tie, as
+   * between rounded numbers, bits and activations of relu, the counts mean nothing.
+   */
+  jitter?: number
   /** Which neighbour within the class; smaller classes use all they have. Default 3. */
   k?: number
 }
@@ -22,13 +27,13 @@ export interface RossOptions extends ScaleOptions {
  *
  *   I = psi(n) + mean_i [psi(k_i) - psi(n_i) - psi(m_i)]
  *
- * Samples that are alone in their class are left out. Where r_i = 0, m_i counts the samples at distance 0. A measurement: no
- * gradient. Needs 2 samples, and a class with two of them: `y` that hold numbers (hardly a value given twice) are refused by
- * `estimate`, and as an evaluator it records NaN for them.
+ * Samples that are alone in their class are left out. Equal values are separated by noise, which knows nothing of y, so that the information stays the same;
+ * with `jitter: 0`, where r_i = 0, m_i counts the samples at distance 0. At most the entropy of y in the samples. A measurement: no gradient. Needs 2 samples, and
+ * a class with two of them: `y` that hold numbers (hardly a value given twice) are refused by `estimate`, and as an evaluator it records NaN for them.
  */
 export class Ross extends InformationEstimator<RossOptions> {
   constructor(options: RossOptions & InformationOptions = {}) {
-    super(options, { k: 3, ...scaleDefaults, standardize: false })
+    super(options, { k: 3, ...scaleDefaults, standardize: false, jitter: 1e-10 })
     checkWhole('Ross: k', this.params.k, 1)
     checkScale('Ross', this.params)
   }

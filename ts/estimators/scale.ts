@@ -50,7 +50,9 @@ export function scaled(
     return rows.add(noise.mul(deviation.mul(varies).mul(jitter)))
   }
   if (options.copula) return normalScores(apart(x))
-  return standardize ? apart(centered).div(deviation) : apart(x)
+  if (standardize) return apart(centered).div(deviation)
+  // About 0 the noise is not lost in the rounding of large values.
+  return jitter === 0 ? x : apart(centered)
 }
 
 /**
