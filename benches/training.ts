@@ -1,7 +1,10 @@
 /** Training steps of models, one at a time: what `fit` does for each batch, with the loss read after each. */
 import type { BatchSource, Network, Tensor } from '../ts/index.js'
 import { type Feed, feedOf, type StepInput } from '../ts/models/feed.js'
+import { outlineOf } from '../ts/models/outline.js'
+import { compiledOf } from '../ts/models/state.js'
 import { Meter, release, trainStep } from '../ts/models/step.js'
+import { TargetRule } from '../ts/models/targets.js'
 import type { Inputs, Iteration } from './job.js'
 
 /** A compiled model's training step and the feed that makes its inputs. */
@@ -13,9 +16,11 @@ export interface Trainer {
 
 /** The step that `fit` compiles for this model and these data. */
 export async function trainer(model: Network, source: BatchSource, classes: number): Promise<Trainer> {
-  const feed = feedOf(source, { inputShape: model.inputShape, dtype: model.dtype, classes })
+  const compiled = compiledOf(model, 'fit')
+  const targets = new TargetRule(compiled, outlineOf(model).outputShape)
+  const feed = feedOf(source, { inputShape: model.inputShape, dtype: model.dtype, targets })
   await feed.prepare()
-  const meter = new Meter(1 + model.metrics.length)
+  const meter = new Meter(1 + model.metrics.length, compiled.sums)
   const { evaluators, trackDynamics: dynamics } = model
   const options = { evaluators, dynamics, classes, logs: true, segment: false }
   const run = trainStep(model, feed, meter, options)

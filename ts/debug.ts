@@ -40,6 +40,17 @@ export function debug(options: DebugOptions): Required<DebugOptions> {
   return before
 }
 
+/** Runs `f`, whose NaN was asked for by name and is no mistake. */
+export function allowingNaN<T>(f: () => T): T {
+  const before = checkNaN
+  checkNaN = false
+  try {
+    return f()
+  } finally {
+    checkNaN = before
+  }
+}
+
 /** Computes a node at once and looks at its value, as the switches say. */
 export function inspectNode(id: number): void {
   native.evaluateSync([id])

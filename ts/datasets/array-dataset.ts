@@ -1,14 +1,14 @@
-import { isFloat, sizeOf, type TypedArray } from '../dtype.js'
+import { isFloat, sizeOf } from '../dtype.js'
 import { ArgumentError, DataError, describe, ShapeError } from '../errors.js'
 import type { FloatDType } from '../initializers.js'
-import { alias, isFinite as finite } from '../ops/elementwise.js'
+import { isFinite as finite } from '../ops/elementwise.js'
 import { checkOptions } from '../options.js'
 import { HostRandom } from '../random.js'
-import { type NestedInput, type Shape, Tensor, tensor } from '../tensor.js'
+import { type Shape, type Tensor, tensor } from '../tensor.js'
 import type { Batch, Dataset } from './loader.js'
+import { type ArrayInput, asTensor, notAClass, targetsOf } from './targets.js'
 
-/** Samples as a tensor, a typed array or nested arrays. */
-export type ArrayInput = Tensor | NestedInput
+export type { ArrayInput } from './targets.js'
 
 /** Options of {@link ArrayDataset}. */
 export interface ArrayDatasetOptions {
@@ -21,10 +21,12 @@ export interface ArrayDatasetOptions {
   /** Shape of one input, for flat typed arrays. Default: that of `x` without its first axis. */
   inputShape?: Shape | undefined
   /**
-   * Whether `y` holds class labels (whole numbers, kept as int32 of shape [n]). Default: true for integer dtypes and for a plain
-   * list of whole numbers, false for floats.
+   * Whether `y` holds class labels (whole numbers, kept as int32 of shape [n], or [n, ...] where samples have several). Default: true for
+   * integer dtypes and for a plain list of whole numbers, false for floats.
    */
   labels?: boolean | undefined
+  /** A label, such as -100 or 255, of samples that count for nothing; a model leaves them out with `lossOptions: { ignoreIndex }`. */
+  ignoreIndex?: number | undefined
   /** Number of classes. Default, for labels: the largest label + 1. */
   classes?: number | undefined
   /** A batch is `x * scale + offset` in `dtype`: bytes stay bytes until they are used. Default 1. */
@@ -41,6 +43,7 @@ const optionNames: readonly (keyof ArrayDatasetOptions)[] = [
   'seed',
   'inputShape',
   'labels',
+  'ignoreIndex',
   'classes',
   'scale',
   'offset',
@@ -51,7 +54,7 @@ const optionNames: readonly (keyof ArrayDatasetOptions)[] = [
 export interface ArraySource {
   /** `[n, ...inputShape]`, of any dtype. */
   readonly x: Tensor
-  /** `[n]` int32 labels or `[n, ...]` targets. */
+  /** `[n]` or `[n, ...]` int32 labels, or `[n, ...]` targets. */
   readonly y: Tensor
   readonly scale: number
   readonly offset: number
@@ -59,9 +62,10 @@ export interface ArraySource {
 
 interface Held {
   readonly source: ArraySource
-  /** Labels on the host, to check and to split by. */
+  /** Labels on the host, flat, to check. */
   readonly labels: Int32Array | undefined
   readonly classes: number | undefined
+  readonly ignoreIndex: number | undefined
   readonly dtype: FloatDType
   /** Filled by `checkFinite`, once for all datasets on one source. */
   checked: Promise<void> | undefined
@@ -132,7 +136,7 @@ export class ArrayDataset implements Dataset {
     return this.#held.source
   }
 
-  /** Labels of all samples of the source, on the host; undefined for other targets. */
+  /** Labels of all samples of the source, on the host, flat; undefined for other targets. */
   get labels(): Int32Array | undefined {
     return this.#held.labels
   }
@@ -191,13 +195,19 @@ export class ArrayDataset implements Dataset {
   /**
    * Checks that all labels lie below a number of classes.
    *
+   * @param ignoreIndex a label that is fine although it is no class
    * @throws DataError naming the first sample of this dataset whose label does not
    */
-  checkClasses(classes: number): void {
+  checkClasses(classes: number, ignoreIndex?: number): void {
     const { labels } = this.#held
-    if (labels === undefined || (this.classes ?? 0) <= classes) return
+    if (labels === undefined || (this.#held.ignoreIndex === ignoreIndex && (this.classes ?? 0) <= classes))
+      return
+    const perSample = labels.length / (this.source.y.shape[0] as number)
     for (const [place, row] of this.indices.entries()) {
-      if ((labels[row] as number) >= classes) throw notAClass(labels[row] as number, place, classes)
+      for (let at = row * perSample; at < (row + 1) * perSample; at++) {
+        const label = labels[at] as number
+        if (label !== ignoreIndex && (label < 0 || label >= classes)) throw notAClass(label, place, classes)
+      }
     }
   }
 
@@ -270,11 +280,10 @@ function hold(givenX: ArrayInput, givenY: ArrayInput, options: ArrayDatasetOptio
   const x = inputTensor(givenX, dtype, options.inputShape)
   const count = x.shape[0] as number
   const { y, labels } = targetsOf(givenY, count, dtype, options)
-  if (y.shape[0] !== count) {
-    throw new ShapeError(`x holds ${count} samples and y ${y.shape[0]}; give one target for each input`)
-  }
-  const classes = labels && (options.classes ?? labels.reduce((most, label) => Math.max(most, label), 0) + 1)
-  return { source: { x, y, scale, offset }, labels, classes, dtype, checked: undefined }
+  const { ignoreIndex } = options
+  const largest = (most: number, label: number) => (label === ignoreIndex ? most : Math.max(most, label))
+  const classes = labels && (options.classes ?? labels.reduce(largest, 0) + 1)
+  return { source: { x, y, scale, offset }, labels, classes, ignoreIndex, dtype, checked: undefined }
 }
 
 /** Samples `[n, ...inputShape]` as a tensor of their own; plain numbers become `dtype`, other data keep theirs. */
@@ -291,58 +300,6 @@ export function inputTensor(given: ArrayInput, dtype: FloatDType, inputShape: Sh
   const shaped = data.reshape([data.size / width, ...inputShape])
   data.dispose()
   return shaped
-}
-
-/** A tensor that may be disposed of without touching what was given. */
-function asTensor(given: ArrayInput, dtype: FloatDType): Tensor {
-  if (given instanceof Tensor) return alias(given)
-  if (given instanceof Float64Array && dtype === 'float32') return tensor(Float32Array.from(given))
-  return ArrayBuffer.isView(given) ? tensor(given) : tensor(given, { dtype })
-}
-
-function targetsOf(
-  given: ArrayInput,
-  count: number,
-  dtype: FloatDType,
-  options: ArrayDatasetOptions,
-): { y: Tensor; labels: Int32Array | undefined } {
-  const values = labelValues(given, options.labels)
-  if (values === undefined) return { y: asTensor(given, dtype), labels: undefined }
-  if (values.length !== count) {
-    throw new ShapeError(
-      `x holds ${count} samples and y ${values.length} labels; give one label for each input`,
-    )
-  }
-  const classes = options.classes ?? 2 ** 31
-  const labels = Int32Array.from(values as ArrayLike<number>, (value, index) => {
-    const label = typeof value === 'string' ? value : Number(value)
-    if (typeof label === 'number' && Number.isInteger(label) && label >= 0 && label < classes) return label
-    throw notAClass(label, index, options.classes)
-  })
-  return { y: tensor(labels), labels }
-}
-
-/** The labels on the host; undefined where `y` holds other targets. */
-function labelValues(given: ArrayInput, wanted: boolean | undefined): ArrayLike<number | bigint> | undefined {
-  if (wanted === false) return undefined
-  if (given instanceof Tensor) {
-    return wanted || !isFloat(given.dtype) ? given.dataSync() : undefined
-  }
-  if (ArrayBuffer.isView(given)) {
-    const isReal = given instanceof Float32Array || given instanceof Float64Array
-    return wanted || !isReal ? (given as TypedArray) : undefined
-  }
-  if (!Array.isArray(given)) throw new ArgumentError(`y is ${describe(given)}, expected a tensor or an array`)
-  const flat = given.flat(Number.POSITIVE_INFINITY) as number[]
-  const isList = given.every((value) => Number.isInteger(value) && (value as number) >= 0)
-  return wanted || isList ? flat : undefined
-}
-
-function notAClass(label: unknown, index: number, classes: number | undefined): DataError {
-  const range = classes === undefined ? 'whole numbers from 0' : `numbered 0 to ${classes - 1}`
-  return new DataError(
-    `label ${describe(label)} at index ${index} is not a class: classes are ${range}; renumber the labels, or raise the number of classes`,
-  )
 }
 
 async function rejectNonFinite(what: string, values: Tensor): Promise<void> {

@@ -1,10 +1,11 @@
 /** Losses of classifiers whose targets are rows of scores or one-hot rows `[batch, classes]`. */
 import { logSoftmax, softmax } from '../activations.js'
 import { ArgumentError, ShapeError } from '../errors.js'
+import { checkOptions } from '../options.js'
 import type { Tensor } from '../tensor.js'
 import { tensor, zeros } from '../tensor.js'
 import { crossEntropy } from './cross-entropy.js'
-import { checkAbove, checkSameShape } from './reduction.js'
+import { checkAbove, checkSameShape, lossOptionNames } from './reduction.js'
 
 /** Cross-entropy of the class with the largest target entry. */
 export function logitCrossEntropy(
@@ -12,6 +13,7 @@ export function logitCrossEntropy(
   target: Tensor,
   options: { reduction?: 'mean' | 'sum' } = {},
 ): Tensor {
+  checkOptions('logitCrossEntropy', options, lossOptionNames)
   checkSameShape('logitCrossEntropy', logits, target)
   return crossEntropy(logits, target.argMax(1), options)
 }
@@ -22,6 +24,7 @@ export function softmaxAndCrossEntropy(
   target: Tensor,
   options: { reduction?: 'mean' | 'sum' } = {},
 ): Tensor {
+  checkOptions('softmaxAndCrossEntropy', options, lossOptionNames)
   checkSameShape('softmaxAndCrossEntropy', logits, target)
   return crossEntropy(logits, target, options)
 }
@@ -45,6 +48,7 @@ export function knowledgeDistillation(
   teacher: Tensor,
   options: DistillationOptions = {},
 ): Tensor {
+  checkOptions('knowledgeDistillation', options, ['temperature', 'targetMapping'])
   const { temperature = 2, targetMapping = null } = options
   checkAbove('knowledgeDistillation: temperature', temperature, 0)
   if (targetMapping === null) checkSameShape('knowledgeDistillation', logits, teacher)

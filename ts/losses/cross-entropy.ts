@@ -1,8 +1,9 @@
 import { logSoftmax } from '../activations.js'
-import { ArgumentError, DTypeError, ShapeError } from '../errors.js'
+import { ArgumentError, DTypeError, describe, ShapeError } from '../errors.js'
 import { where } from '../ops/index.js'
-import { arange, type Tensor } from '../tensor.js'
-import { type LossOptions, type Reduction, reduce } from './reduction.js'
+import { checkOptions } from '../options.js'
+import { arange, Tensor } from '../tensor.js'
+import { type LossOptions, lossOptionNames, type Reduction, reduce } from './reduction.js'
 
 /** Options of {@link nll}. */
 export interface NllOptions extends LossOptions {
@@ -12,11 +13,23 @@ export interface NllOptions extends LossOptions {
   ignoreIndex?: number
 }
 
+/** Names of {@link NllOptions}. */
+export const nllOptionNames: readonly (keyof NllOptions)[] = [...lossOptionNames, 'weight', 'ignoreIndex']
+
 /** Options of {@link crossEntropy}. */
 export interface CrossEntropyOptions extends NllOptions {
   /** Share of every target that is spread evenly over all classes, in [0, 1]. Default 0. */
   labelSmoothing?: number
 }
+
+/** Names of {@link CrossEntropyOptions}. */
+export const crossEntropyOptionNames: readonly (keyof CrossEntropyOptions)[] = [
+  ...nllOptionNames,
+  'labelSmoothing',
+]
+
+/** What rounding may leave above the logarithm of 1. */
+const slack = 1e-5
 
 /**
  * Cross-entropy of class scores, `-log softmax(pred)[target]`, in nats.
@@ -26,22 +39,25 @@ export interface CrossEntropyOptions extends NllOptions {
  * @returns scalar; with reduction 'none', `[batch, ...]`
  *
  * With label smoothing s the target of K classes is `(1 - s) target + s / K`.
+ *
+ * The mean divides by the sum of the weights of the labels that count, which is their number without `weight`; where no label counts it
+ * is NaN. With probabilities as target it divides by the number of samples, as PyTorch does. 'sum' divides by nothing.
+ *
+ * @throws UnknownNameError, ArgumentError for options; ShapeError, DTypeError for targets that do not fit
  */
 export function crossEntropy(pred: Tensor, target: Tensor, options: CrossEntropyOptions = {}): Tensor {
+  checkCrossEntropyOptions('crossEntropy', options)
   const { labelSmoothing = 0 } = options
-  if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
-    throw new ArgumentError(`crossEntropy: labelSmoothing must be in [0, 1], received ${labelSmoothing}`)
-  }
   checkScores('crossEntropy', pred)
   const logProbs = logSoftmax(pred, 1)
   if (target.rank === pred.rank) return softTargets(logProbs, target, labelSmoothing, options)
   const picked = pickClasses('crossEntropy', logProbs, target, options)
-  const loss = average(picked.loss, picked.weight, options.reduction)
-  if (labelSmoothing === 0) return loss
+  if (labelSmoothing === 0) return average(picked.loss, picked.weight, options.reduction)
   const even = weighted('crossEntropy', logProbs, options.weight).sum(1).neg()
   const kept = picked.counted === undefined ? even : where(picked.counted, even, 0)
-  const smooth = average(kept, picked.weight, options.reduction)
-  return loss.mul(1 - labelSmoothing).add(smooth.mul(labelSmoothing / (pred.shape[1] as number)))
+  const share = labelSmoothing / (pred.shape[1] as number)
+  const smooth = picked.loss.mul(1 - labelSmoothing).add(kept.mul(share))
+  return average(smooth, picked.weight, options.reduction)
 }
 
 /**
@@ -49,13 +65,50 @@ export function crossEntropy(pred: Tensor, target: Tensor, options: CrossEntropy
  * cross-entropy.
  *
  * @param pred log-probabilities `[batch, classes, ...]`
- * @param target class indices `[batch, ...]`; an index that is no class gives NaN
+ * @param target class indices `[batch, ...]`; an index that is no class gives NaN, and so does a class whose entry is above 0: no
+ * log-probability is
  * @returns scalar; with reduction 'none', `[batch, ...]`
  */
 export function nll(pred: Tensor, target: Tensor, options: NllOptions = {}): Tensor {
+  checkOptions('nll', options, nllOptionNames)
+  checkIgnoreIndex('nll', options.ignoreIndex)
   checkScores('nll', pred)
-  const { loss, weight } = pickClasses('nll', pred, target, options)
+  const { loss, weight } = pickClasses('nll', where(pred.lessEqual(slack), pred, Number.NaN), target, options)
   return average(loss, weight, options.reduction)
+}
+
+function checkCrossEntropyOptions(name: string, options: CrossEntropyOptions): void {
+  checkOptions(name, options, crossEntropyOptionNames)
+  const { labelSmoothing = 0, ignoreIndex } = options
+  if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
+    throw new ArgumentError(`${name}: labelSmoothing must be in [0, 1], received ${describe(labelSmoothing)}`)
+  }
+  checkIgnoreIndex(name, ignoreIndex)
+}
+
+/** Throws ArgumentError unless the label to ignore is a whole number or left out. */
+function checkIgnoreIndex(name: string, ignoreIndex: unknown): void {
+  if (ignoreIndex === undefined || Number.isSafeInteger(ignoreIndex)) return
+  throw new ArgumentError(
+    `${name}: ignoreIndex is ${describe(ignoreIndex)}, expected a whole number such as -100`,
+  )
+}
+
+/**
+ * What the labels of a batch weigh together in the mean of {@link crossEntropy} and {@link nll}, so that means of batches can be put
+ * together: the sum of the class weights of all labels that count.
+ *
+ * @param labels class indices `[batch, ...]`
+ * @returns float64 scalar; undefined where each of them weighs 1
+ */
+export function weightOfLabels(labels: Tensor, { weight, ignoreIndex }: NllOptions): Tensor | undefined {
+  if (weight === undefined && ignoreIndex === undefined) return undefined
+  const index = labels.cast('int32').flatten()
+  const counted = ignoreIndex === undefined ? undefined : index.notEqual(ignoreIndex)
+  if (weight === undefined) return (counted as Tensor).cast('float64').sum()
+  const known = counted === undefined ? index : where(counted, index, 0)
+  const weights = weight.take(known).cast('float64')
+  return (counted === undefined ? weights : where(counted, weights, 0)).sum()
 }
 
 /** What the labels pick: weighted losses, the weights themselves, and which samples count at all. */
@@ -124,6 +177,11 @@ function weighted(name: string, logProbs: Tensor, weight: Tensor | undefined): T
 /** The class weights, shaped to multiply `logProbs`. */
 function checkWeight(name: string, weight: Tensor, logProbs: Tensor): Tensor {
   const classes = logProbs.shape[1] as number
+  if (!(weight instanceof Tensor)) {
+    throw new ArgumentError(
+      `${name}: weight is ${describe(weight)}, expected a tensor of ${classes} numbers, one per class; make one with tensor([...])`,
+    )
+  }
   if (weight.rank !== 1 || weight.shape[0] !== classes) {
     throw new ShapeError(
       `${name}: weight must have shape [${classes}], one per class, received [${weight.shape}]`,

@@ -1,16 +1,20 @@
-import { DataError } from '../errors.js'
+import { DataError, describe } from '../errors.js'
 
 /**
  * Checks class labels on the host, before training.
  *
+ * @param ignoreIndex a label that is fine although it is no class
  * @throws DataError naming the first label that is not a whole number between 0 and `classes - 1`, and where it stands
  */
-export function checkLabels(labels: ArrayLike<number | bigint>, classes: number): void {
+export function checkLabels(labels: ArrayLike<number | bigint>, classes: number, ignoreIndex?: number): void {
   for (let index = 0; index < labels.length; index++) {
-    const label = Number(labels[index])
-    if (!Number.isInteger(label) || label < 0 || label >= classes) {
+    const given: unknown = labels[index]
+    // Not Number(given) for everything: that of null is 0, a class.
+    const label = typeof given === 'bigint' ? Number(given) : given
+    if (label === ignoreIndex && label !== undefined) continue
+    if (!Number.isInteger(label) || (label as number) < 0 || (label as number) >= classes) {
       throw new DataError(
-        `label ${label} at index ${index} is not a class: ${classes} classes are numbered 0 to ${classes - 1}; ` +
+        `label ${describe(given)} at index ${index} is not a class: ${classes} classes are numbered 0 to ${classes - 1}; ` +
           'renumber the labels or raise the number of classes',
       )
     }

@@ -1,7 +1,15 @@
 import { unknownName } from '../errors.js'
 import { where } from '../ops/index.js'
+import { checkOptions } from '../options.js'
 import type { Tensor } from '../tensor.js'
-import { checkSameShape, type LossOptions, type Reduction, reduce } from './reduction.js'
+import {
+  checkSameShape,
+  isProbability,
+  type LossOptions,
+  lossOptionNames,
+  type Reduction,
+  reduce,
+} from './reduction.js'
 
 /**
  * Binary cross-entropy of probabilities, `-(target log pred + (1 - target) log(1 - pred))`, in nats.
@@ -9,9 +17,11 @@ import { checkSameShape, type LossOptions, type Reduction, reduce } from './redu
  * The logarithm of 0 counts as -100, so a certain and wrong prediction costs 100 and not infinity. With logits use
  * {@link bceWithLogits}, which loses no digits.
  *
- * @param pred probabilities in [0, 1]; @param target same shape, in [0, 1]
+ * @param pred probabilities in [0, 1]; @param target same shape, in [0, 1]. The loss of entries outside (by more than rounding) is NaN:
+ * the formula would give a finite number there, and even a negative one.
  */
 export function bce(pred: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
+  checkOptions('bce', options, lossOptionNames)
   checkSameShape('bce', pred, target)
   const loss = target.mul(boundedLog(pred)).add(
     target
@@ -19,7 +29,8 @@ export function bce(pred: Tensor, target: Tensor, options: LossOptions = {}): Te
       .add(1)
       .mul(boundedLog(pred.neg().add(1))),
   )
-  return reduce(loss.neg(), options.reduction)
+  const isDefined = isProbability(pred).logicalAnd(isProbability(target))
+  return reduce(where(isDefined, loss.neg(), Number.NaN), options.reduction)
 }
 
 /** log p, and -100 with gradient 0 where p is 0. */
@@ -34,19 +45,28 @@ export interface BceWithLogitsOptions extends LossOptions {
   posWeight?: Tensor
 }
 
+/** Names of {@link BceWithLogitsOptions}. */
+export const bceWithLogitsOptionNames: readonly (keyof BceWithLogitsOptions)[] = [
+  ...lossOptionNames,
+  'posWeight',
+]
+
 /**
  * Binary cross-entropy of logits, the stable form of `bce(sigmoid(pred), target)`.
  *
- * @param pred logits; @param target same shape, in [0, 1]
+ * @param pred logits; @param target same shape, in [0, 1]; the loss of other entries is NaN. The mean is that over all entries, `posWeight`
+ * or not.
  */
 export function bceWithLogits(pred: Tensor, target: Tensor, options: BceWithLogitsOptions = {}): Tensor {
+  checkOptions('bceWithLogits', options, bceWithLogitsOptionNames)
   checkSameShape('bceWithLogits', pred, target)
   const { posWeight, reduction } = options
   // -log sigmoid(x) = softplus(-x), and -log(1 - sigmoid(x)) = x + softplus(-x)
   const negative = target.neg().add(1)
   const factor = posWeight === undefined ? undefined : posWeight.mul(target).add(negative)
   const tail = pred.neg().softplus()
-  return reduce(negative.mul(pred).add(factor === undefined ? tail : factor.mul(tail)), reduction)
+  const loss = negative.mul(pred).add(factor === undefined ? tail : factor.mul(tail))
+  return reduce(where(isProbability(target), loss, Number.NaN), reduction)
 }
 
 /** Options of {@link klDiv}. */
@@ -57,17 +77,20 @@ export interface KlDivOptions {
   logTarget?: boolean
 }
 
+/** Names of {@link KlDivOptions}. */
+export const klDivOptionNames: readonly (keyof KlDivOptions)[] = ['reduction', 'logTarget']
+
 /**
  * Kullback-Leibler divergence KL(target || pred) entry by entry, `target (log target - pred)`, in nats.
  *
- * @param pred log-probabilities; @param target probabilities (or their logarithms), same shape
+ * @param pred log-probabilities; @param target probabilities (or their logarithms), same shape; entries that are none give NaN
  */
 export function klDiv(pred: Tensor, target: Tensor, options: KlDivOptions = {}): Tensor {
+  checkOptions('klDiv', options, klDivOptionNames)
   checkSameShape('klDiv', pred, target)
   const { reduction = 'mean', logTarget = false } = options
-  const entries = logTarget
-    ? target.exp().mul(target.sub(pred))
-    : negativeEntropy(target).sub(target.mul(pred))
+  const terms = logTarget ? target.exp().mul(target.sub(pred)) : negativeEntropy(target).sub(target.mul(pred))
+  const entries = where(isProbability(logTarget ? target.exp() : target), terms, Number.NaN)
   if (reduction === 'batchmean') return entries.sum().div(pred.shape[0] ?? 1)
   if (!['mean', 'sum', 'none'].includes(reduction)) {
     throw unknownName('reduction', String(reduction), ['mean', 'sum', 'none', 'batchmean'])

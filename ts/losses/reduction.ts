@@ -15,6 +15,17 @@ export type Loss = (pred: Tensor, target: Tensor) => Tensor
 
 const REDUCTIONS: readonly Reduction[] = ['mean', 'sum', 'none']
 
+/** Names of {@link LossOptions}. */
+export const lossOptionNames: readonly (keyof LossOptions)[] = ['reduction']
+
+/** What rounding may add to a probability that is 0 or 1. */
+const slack = 1e-6
+
+/** Where values are probabilities: in [0, 1], but for rounding. */
+export function isProbability(values: Tensor): Tensor {
+  return values.greaterEqual(-slack).logicalAnd(values.lessEqual(1 + slack))
+}
+
 /** Applies a reduction. Throws UnknownNameError for a name that is none. */
 export function reduce(values: Tensor, reduction: Reduction = 'mean'): Tensor {
   switch (reduction) {

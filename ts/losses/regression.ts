@@ -1,15 +1,18 @@
 import { where } from '../ops/index.js'
+import { checkOptions } from '../options.js'
 import type { Tensor } from '../tensor.js'
-import { checkAbove, checkSameShape, type LossOptions, reduce } from './reduction.js'
+import { checkAbove, checkSameShape, type LossOptions, lossOptionNames, reduce } from './reduction.js'
 
 /** Squared error `(pred - target)^2`; mean over all entries by default. */
 export function mse(pred: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
+  checkOptions('mse', options, lossOptionNames)
   checkSameShape('mse', pred, target)
   return reduce(pred.sub(target).square(), options.reduction)
 }
 
 /** Absolute error `|pred - target|`; its gradient where both are equal is 0. */
 export function l1(pred: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
+  checkOptions('l1', options, lossOptionNames)
   checkSameShape('l1', pred, target)
   return reduce(pred.sub(target).abs(), options.reduction)
 }
@@ -20,11 +23,15 @@ export interface SmoothL1Options extends LossOptions {
   beta?: number
 }
 
+/** Names of {@link SmoothL1Options}. */
+export const smoothL1OptionNames: readonly (keyof SmoothL1Options)[] = [...lossOptionNames, 'beta']
+
 /** With e the error: `e^2 / (2 beta)` where `|e| < beta`, else `|e| - beta / 2`. */
 export function smoothL1(pred: Tensor, target: Tensor, options: SmoothL1Options = {}): Tensor {
+  checkOptions('smoothL1', options, smoothL1OptionNames)
   const { beta = 1, reduction } = options
   checkAbove('smoothL1: beta', beta, 0, true)
-  if (beta === 0) return l1(pred, target, options)
+  if (beta === 0) return l1(pred, target, reduction === undefined ? {} : { reduction })
   return reduce(huberOf('smoothL1', pred, target, beta).div(beta), reduction)
 }
 
@@ -34,8 +41,12 @@ export interface HuberOptions extends LossOptions {
   delta?: number
 }
 
+/** Names of {@link HuberOptions}. */
+export const huberOptionNames: readonly (keyof HuberOptions)[] = [...lossOptionNames, 'delta']
+
 /** With e the error: `e^2 / 2` where `|e| < delta`, else `delta (|e| - delta / 2)`. */
 export function huber(pred: Tensor, target: Tensor, options: HuberOptions = {}): Tensor {
+  checkOptions('huber', options, huberOptionNames)
   const { delta = 1, reduction } = options
   checkAbove('huber: delta', delta, 0)
   return reduce(huberOf('huber', pred, target, delta), reduction)

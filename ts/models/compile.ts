@@ -1,6 +1,6 @@
 /** What `compile` fixes: the loss, the optimizer and the metrics of a model. */
 import { ArgumentError, describe } from '../errors.js'
-import { type AnyLossOptions, createLoss, type LossName, lossName } from '../losses/named.js'
+import type { AnyLossOptions, LossName } from '../losses/named.js'
 import type { Loss } from '../losses/reduction.js'
 import { createMetric, type Metric, type MetricFunction, type MetricName } from '../metrics.js'
 import {
@@ -11,6 +11,7 @@ import {
 } from '../optim/named.js'
 import { Optimizer } from '../optim/optimizer.js'
 import { checkOptions } from '../options.js'
+import { type Objective, resolveObjective } from './objective.js'
 
 /** Options of a model's `compile`. */
 export interface CompileOptions {
@@ -18,7 +19,10 @@ export interface CompileOptions {
   optimizer?: OptimizerName | (string & {}) | Optimizer
   /** Name, or a function of prediction and target that returns a scalar. Default 'crossEntropy'. */
   loss?: LossName | (string & {}) | Loss
-  /** Names or functions of prediction and target that return the mean over the batch. Default none. */
+  /**
+   * Names or functions of prediction and target that return the mean over the batch. The mean over an epoch weighs batches by their numbers
+   * of samples (named metrics: of labels that are not ignored). Default none.
+   */
   metrics?: readonly (MetricName | (string & {}) | MetricFunction)[]
   /** Default 0.001; an optimizer instance has its own. */
   learningRate?: number
@@ -26,15 +30,15 @@ export interface CompileOptions {
   momentum?: number
   /** Further options of a named optimizer, such as weightDecay, nesterov, betas or eps. */
   optimizerOptions?: AnyOptimizerOptions
-  /** Options of a named loss, such as labelSmoothing. */
+  /**
+   * Options of a named loss, such as labelSmoothing, weight or ignoreIndex. Means over an epoch are those over the whole data set: weighted by
+   * the weights of labels, without ignored ones. With reduction 'sum' the sum over a batch is trained on, and that over the data set reported.
+   */
   lossOptions?: AnyLossOptions
 }
 
 /** A model's loss, optimizer and metrics, resolved. */
-export interface Compiled {
-  readonly loss: Loss
-  /** Canonical name; undefined for a function of one's own. */
-  readonly lossName: LossName | undefined
+export interface Compiled extends Objective {
   readonly optimizer: Optimizer
   readonly metrics: readonly Metric[]
 }
@@ -48,14 +52,6 @@ const names: readonly string[] = [
   'optimizerOptions',
   'lossOptions',
 ]
-
-/** Losses whose targets are class labels. */
-const labelLosses: readonly (LossName | undefined)[] = ['crossEntropy', 'nll']
-
-/** Whether a loss takes class labels: true or false for named losses, undefined for functions. */
-export function takesLabels(name: LossName | undefined): boolean | undefined {
-  return name === undefined ? undefined : labelLosses.includes(name)
-}
 
 /**
  * Resolves names and fills in defaults.
@@ -71,7 +67,8 @@ export function resolveCompile(options: CompileOptions): Compiled {
   if (!Array.isArray(metrics)) {
     throw new ArgumentError(`compile: metrics is ${describe(metrics)}, expected a list such as ['accuracy']`)
   }
-  const resolved = metrics.map(createMetric)
+  const objective = resolveObjective(loss, lossOptions)
+  const resolved = metrics.map((metric) => createMetric(metric, objective))
   const twice = resolved.find(
     ({ name }, index) => resolved.findIndex((other) => other.name === name) !== index,
   )
@@ -81,8 +78,7 @@ export function resolveCompile(options: CompileOptions): Compiled {
     )
   }
   return {
-    loss: createLoss(loss, lossOptions),
-    lossName: typeof loss === 'string' ? lossName(loss) : undefined,
+    ...objective,
     optimizer: resolveOptimizer(options),
     metrics: resolved,
   }

@@ -7,11 +7,11 @@ import { concat } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { evaluate, jit, tidy } from '../transforms.js'
 import { type Attachment, isDue, type Probe, SampleAdvice, ValueAdvice } from './attachment.js'
-import { takesLabels } from './compile.js'
 import { type Feed, feedOf, type StepInput } from './feed.js'
 import type { Network } from './network.js'
-import { compiledOf } from './state.js'
 import { segmentOf, targetKind } from './step.js'
+import type { TargetRule } from './targets.js'
+import { unlessAborted } from './unless-aborted.js'
 
 /** Samples that go through the network at a time. */
 const probeBatch = 512
@@ -27,18 +27,16 @@ interface Source {
 
 /** Evaluators that are due after epochs, and the samples that they see. */
 export class EpochMeasurement {
+  readonly #model: Network
   readonly #attachments: readonly Attachment[]
   readonly #layers: number
   readonly #sources: ReadonlyMap<Attachment, Source>
   readonly #advice = new SampleAdvice()
   readonly #valueAdvice = new ValueAdvice()
 
-  private constructor(
-    attachments: readonly Attachment[],
-    layers: number,
-    sources: ReadonlyMap<Attachment, Source>,
-  ) {
-    this.#attachments = attachments
+  private constructor(model: Network, layers: number, sources: ReadonlyMap<Attachment, Source>) {
+    this.#model = model
+    this.#attachments = model.attachments
     this.#layers = layers
     this.#sources = sources
   }
@@ -46,13 +44,14 @@ export class EpochMeasurement {
   /**
    * Prepares what the evaluators of a model need; undefined where none is evaluated after epochs.
    *
-   * @param layers number of tracked layers; @param classes width of one-hot rows
+   * @param layers number of tracked layers; @param classes width of one-hot rows; @param targets what the targets must be
    */
   static async prepare(
     model: Network,
     feed: Feed,
     layers: number,
     classes: number | undefined,
+    targets: TargetRule,
   ): Promise<EpochMeasurement | undefined> {
     const { attachments } = model
     const sources = new Map<Attachment, Source>()
@@ -60,32 +59,33 @@ export class EpochMeasurement {
     for (const attachment of attachments) {
       if (attachment.on === 'batch') continue
       const key = attachment.probe ?? attachment.samples
-      const source = known.get(key) ?? (await sourceOf(model, feed, attachment, classes))
+      const source = known.get(key) ?? (await sourceOf(model, feed, attachment, classes, targets))
       known.set(key, source)
       sources.set(attachment, source)
     }
-    return sources.size === 0 ? undefined : new EpochMeasurement(attachments, layers, sources)
+    return sources.size === 0 ? undefined : new EpochMeasurement(model, layers, sources)
   }
 
   /**
    * Values after an epoch, `[E, L, 2]` flat, NaN for evaluators that are not due; undefined where none is.
    *
-   * @param epoch of this fit; @param order number of the order of the training data
+   * @param epoch of this fit; @param order number of the order of the training data; @param signal ends waiting for evaluators and data
    */
-  async measure(epoch: number, order: number): Promise<Float32Array | undefined> {
+  async measure(epoch: number, order: number, signal?: AbortSignal): Promise<Float32Array | undefined> {
     const width = this.#layers * 2
     const due = this.#attachments.filter((one) => one.on !== 'batch' && isDue(one, epoch))
     if (due.length === 0) return undefined
     const values = new Float32Array(this.#attachments.length * width).fill(Number.NaN)
     for (const source of new Set(due.map((one) => this.#sources.get(one) as Source))) {
-      const { segment, options } = await gather(source, order)
+      const { segment, options } = await gather(this.#model, source, order, signal)
       try {
         for (const attachment of due.filter((one) => this.#sources.get(one) === source)) {
           const { evaluator } = attachment
           this.#advice.check(evaluator, segment[0]?.shape[0] as number, 'at the end of an epoch')
-          const pairs = await evaluator.measureSegment(segment, options, ({ message }) =>
+          const work = evaluator.measureSegment(segment, options, ({ message }) =>
             this.#valueAdvice.warn(evaluator, 'at the end of an epoch', message),
           )
+          const pairs = await unlessAborted(work, signal)
           if (pairs.flat().some(Number.isNaN)) this.#valueAdvice.warn(evaluator, 'at the end of an epoch')
           values.set(pairs.flat(), this.#attachments.indexOf(attachment) * width)
         }
@@ -109,6 +109,7 @@ async function sourceOf(
   training: Feed,
   { probe, samples }: Attachment,
   classes: number | undefined,
+  targets: TargetRule,
 ): Promise<Source> {
   const { inputShape, dtype } = model
   const data =
@@ -118,10 +119,10 @@ async function sourceOf(
           batchSize: probeBatch,
           inputShape,
           dtype,
-          labels: takesLabels(compiledOf(model, 'fit').lossName),
+          ...targets.datasetOptions(probe.y),
           classes,
         })
-  const feed = data === undefined ? training : feedOf(data, { inputShape, dtype, classes })
+  const feed = data === undefined ? training : feedOf(data, { inputShape, dtype, targets })
   if (data !== undefined) await feed.prepare()
   const segmentStep = jit((input: StepInput) => {
     const { x, y } = feed.decode(input)
@@ -134,30 +135,35 @@ async function sourceOf(
 
 /** The segment of the samples of a source, with the weights of the moment. */
 async function gather(
+  model: Network,
   { feed, samples, segmentStep }: Source,
   order: number,
+  signal: AbortSignal | undefined,
 ): Promise<{ segment: Tensor[]; options: SegmentOptions }> {
   const batches: Tensor[][] = []
   let options: SegmentOptions = {}
   let count = 0
-  for await (const batch of feed.epoch(order)) {
-    try {
-      options = targetKind(batch.input.y)
-      batches.push(await segmentStep(batch.input))
-    } finally {
-      batch.release()
+  try {
+    for await (const batch of feed.epoch(order, signal)) {
+      try {
+        options = targetKind(model, batch.input.y)
+        batches.push(await unlessAborted(segmentStep(batch.input), signal))
+      } finally {
+        batch.release()
+      }
+      count += batch.size
+      if (count >= samples) break
     }
-    count += batch.size
-    if (count >= samples) break
+    if (batches.length === 0) throw new ArgumentError('fit: there are no samples to evaluate on')
+    const segment = tidy(() =>
+      (batches[0] as Tensor[]).map((_, part) => {
+        const whole = concat(batches.map((batch) => batch[part] as Tensor))
+        return count > samples ? whole.slice([0], [samples]) : whole
+      }),
+    )
+    await evaluate(segment)
+    return { segment, options }
+  } finally {
+    for (const batch of batches) for (const part of batch) part.dispose()
   }
-  if (batches.length === 0) throw new ArgumentError('fit: there are no samples to evaluate on')
-  const segment = tidy(() =>
-    (batches[0] as Tensor[]).map((_, part) => {
-      const whole = concat(batches.map((batch) => batch[part] as Tensor))
-      return count > samples ? whole.slice([0], [samples]) : whole
-    }),
-  )
-  await evaluate(segment)
-  for (const batch of batches) for (const part of batch) part.dispose()
-  return { segment, options }
 }

@@ -4,15 +4,16 @@ import type { BatchSource } from '../datasets/loader.js'
 import { allocate, sizeOf } from '../dtype.js'
 import { DataError } from '../errors.js'
 import { checkOptions, checkSignal } from '../options.js'
-import { Tensor, tensor, zeros } from '../tensor.js'
-import { evaluate, jit, tidy } from '../transforms.js'
-import { takesLabels } from './compile.js'
+import { Tensor, tensor } from '../tensor.js'
+import { evaluate, jit } from '../transforms.js'
 import { type Feed, feedOf } from './feed.js'
 import type { Network } from './network.js'
+import { adviseOnLoss, outlineOf } from './outline.js'
 import { Pipeline } from './pipeline.js'
 import { compiledOf, exclusively, stateOf } from './state.js'
-import { evaluationStep, Meter, outline, release, type StepResult } from './step.js'
-import { unlessAborted } from './unless-aborted.js'
+import { evaluationStep, Meter, release, type StepResult } from './step.js'
+import { TargetRule } from './targets.js'
+import { Stop, unlessAborted } from './unless-aborted.js'
 
 /** Options of `evaluate`. */
 export interface EvaluateOptions {
@@ -36,19 +37,6 @@ export interface Evaluation {
   readonly metrics: Readonly<Record<string, number>>
 }
 
-/** Names of the layers whose outputs are tracked, and the shape of one output. */
-export function outlineOf(model: Network): { layers: string[]; outputShape: number[] } {
-  return tidy(() => {
-    const x = zeros([2, ...model.inputShape], { dtype: model.dtype })
-    return outline(model, model.pass({ tracking: true }), x)
-  })
-}
-
-/** Classes that labels must lie below, for losses that take labels; undefined for others. */
-export function labelLimit(model: Network, outputShape: readonly number[]): number | undefined {
-  return takesLabels(compiledOf(model, 'loss').lossName) ? outputShape[0] : undefined
-}
-
 /** Splits means into the loss and the named metrics. */
 export function named(model: Network, [loss = Number.NaN, ...values]: readonly number[]): Evaluation {
   return {
@@ -65,20 +53,20 @@ export async function measure(
   signal: AbortSignal | undefined,
   onBatch: (done: number) => void = () => {},
 ): Promise<number[]> {
-  const meter = new Meter(1 + model.metrics.length)
+  const meter = new Meter(1 + model.metrics.length, compiledOf(model, 'evaluate').sums)
   const step = evaluationStep(model, feed, meter)
   const take = (result: StepResult, index: number) => {
     release(result)
     onBatch(index + 1)
   }
-  const pipeline = new Pipeline<StepResult>(take, release, signal)
+  using stop = new Stop(signal)
+  const pipeline = new Pipeline<StepResult>(take, release, signal, (error) => stop.fail(error))
   let batches = 0
   try {
-    for await (const batch of feed.epoch(epoch)) {
+    for await (const batch of feed.epoch(epoch, stop.signal)) {
       try {
         signal?.throwIfAborted()
         await pipeline.push(() => step(batch.input))
-        meter.count(batch.size)
         batches++
       } finally {
         batch.release()
@@ -86,12 +74,21 @@ export async function measure(
     }
     await pipeline.drain()
     if (batches === 0) throw new DataError('there are no samples to evaluate; give at least one batch')
-    return await unlessAborted(meter.means(), signal)
+    const means = await unlessAborted(meter.means(), signal)
+    if (means === undefined) throw nothingCounts('the data to evaluate')
+    return means
   } finally {
     await pipeline.abandon()
     step.dispose()
     meter.dispose()
   }
+}
+
+/** The error for data whose labels all weigh nothing. */
+export function nothingCounts(data: string): DataError {
+  return new DataError(
+    `no label in ${data} counts: each is the ignoreIndex, or of a class of weight 0; look at labels and lossOptions`,
+  )
 }
 
 /** The public `evaluate` of models. */
@@ -101,7 +98,7 @@ export async function evaluateModel(
   second: ArrayInput | EvaluateOptions | undefined,
   third: EvaluateOptions = {},
 ): Promise<Evaluation> {
-  const { lossName } = compiledOf(model, 'evaluate')
+  const compiled = compiledOf(model, 'evaluate')
   const isArrays = second instanceof Tensor || Array.isArray(second) || ArrayBuffer.isView(second)
   const options = isArrays ? third : ((second ?? {}) as EvaluateOptions)
   checkOptions('evaluate', options, ['batchSize', 'signal'])
@@ -109,15 +106,20 @@ export async function evaluateModel(
   checkSignal('evaluate', signal)
   return exclusively(model, 'evaluate', async () => {
     const { inputShape, dtype } = model
-    const labels = takesLabels(lossName)
-    const arrayOptions = { batchSize, inputShape, dtype, labels }
+    const outline = outlineOf(model)
+    const targets = new TargetRule(compiled, outline.outputShape)
+    adviseOnLoss(compiled, outline)
     const data = isArrays
-      ? new ArrayDataset(first as ArrayInput, second as ArrayInput, arrayOptions)
+      ? new ArrayDataset(first as ArrayInput, second as ArrayInput, {
+          batchSize,
+          inputShape,
+          dtype,
+          ...targets.datasetOptions(second as ArrayInput),
+        })
       : (first as BatchSource)
     try {
-      const classes = labelLimit(model, outlineOf(model).outputShape)
-      const feed = feedOf(data, { inputShape, dtype, classes })
-      await feed.prepare()
+      const feed = feedOf(data, { inputShape, dtype, targets })
+      await unlessAborted(feed.prepare(), signal)
       return named(model, await measure(model, feed, 0, signal))
     } finally {
       if (isArrays) (data as ArrayDataset).dispose()

@@ -1,13 +1,15 @@
 /** Batches in the form that compiled steps take them. */
 import { ArrayDataset, scaled } from '../datasets/array-dataset.js'
-import { type Batch, type BatchSource, batchCount, iterateBatches } from '../datasets/loader.js'
+import { type Batch, type BatchSource, batchCount } from '../datasets/loader.js'
 import { isFloat } from '../dtype.js'
 import { ArgumentError, DataError, describe, ShapeError } from '../errors.js'
 import type { FloatDType } from '../initializers.js'
-import { checkLabels } from '../losses/labels.js'
-import { isFinite as finite } from '../ops/index.js'
+import { isFinite as finite, stack } from '../ops/index.js'
 import { type Shape, Tensor, tensor } from '../tensor.js'
-import { evaluate } from '../transforms.js'
+import { evaluate, tidy } from '../transforms.js'
+import { batchesOf } from './batches.js'
+import type { TargetRule } from './targets.js'
+import { unlessAborted } from './unless-aborted.js'
 
 /** Arguments of a compiled step: the batch itself, or the whole source and the rows of it that are the batch. */
 export type StepInput = { x: Tensor; y: Tensor; rows?: Tensor }
@@ -25,22 +27,26 @@ export interface FedBatch {
 export interface FeedOptions {
   readonly inputShape: Shape
   readonly dtype: FloatDType
-  /** Labels must lie below this number; undefined where they need not. */
-  readonly classes: number | undefined
+  /** What the targets must be. */
+  readonly targets: TargetRule
 }
 
 /** A source of batches, ready for compiled steps. */
 export interface Feed {
   /** Batches in an epoch; undefined where the source does not tell. */
   readonly batches: number | undefined
-  /** Number of classes that the data know of. */
+  /** Number of classes that the labels come from, where that is known. */
   readonly classes: number | undefined
   /** The batch inside a step: inputs in the dtype of the model, targets as they are. */
   decode(input: StepInput): Batch
   /** Checks what can be checked before the first batch. */
   prepare(): Promise<void>
-  /** Batches of one epoch, 0 being the first of the model's life. */
-  epoch(number: number): AsyncGenerator<FedBatch>
+  /**
+   * Batches of one epoch, 0 being the first of the model's life.
+   *
+   * @param signal ends waiting for data that somebody else gives
+   */
+  epoch(number: number, signal?: AbortSignal): AsyncGenerator<FedBatch>
 }
 
 /** The feed of a source. */
@@ -63,7 +69,12 @@ class ArrayFeed implements Feed {
     this.#data = data
     this.#options = options
     checkInput(data.inputShape, options.inputShape)
-    if (options.classes !== undefined) data.checkClasses(options.classes)
+    const { classes, ignoreIndex } = options.targets
+    if (classes !== undefined && !this.#holdsRows) data.checkClasses(classes, ignoreIndex)
+  }
+
+  get #holdsRows(): boolean {
+    return this.#options.targets.isRows(this.#data.source.y.shape)
   }
 
   get batches(): number {
@@ -71,18 +82,25 @@ class ArrayFeed implements Feed {
   }
 
   get classes(): number | undefined {
-    return this.#data.classes
+    const { classes, ignoreIndex } = this.#options.targets
+    // Only the labels that are no class may be larger than the model's.
+    return this.#holdsRows || ignoreIndex !== undefined ? classes : this.#data.classes
   }
 
   decode({ x, y, rows }: StepInput): Batch {
     const chosen = rows as Tensor
-    return { x: scaled(x.take(chosen), this.#data.source, this.#options.dtype), y: y.take(chosen) }
+    const { dtype, targets } = this.#options
+    return { x: scaled(x.take(chosen), this.#data.source, dtype), y: targets.shaped(y.take(chosen)) }
   }
 
   async prepare(): Promise<void> {
+    const { targets } = this.#options
     const { x, y } = this.#data.source
     await evaluate([x, y])
     await this.#data.checkFinite()
+    using verdict = tidy(() => targets.verdict(y, 'data'))
+    if (verdict !== undefined) await reject(verdict, (sample) => targets.fault(y, sample, 'data'))
+    if (this.#data.labels === undefined) await targets.checkLabels(y)
   }
 
   async *epoch(number: number): AsyncGenerator<FedBatch> {
@@ -116,29 +134,18 @@ class BatchFeed implements Feed {
   }
 
   decode({ x, y }: StepInput): Batch {
-    return { x: scaled(x, { scale: 1, offset: 0 }, this.#options.dtype), y }
+    const { dtype, targets } = this.#options
+    return { x: scaled(x, { scale: 1, offset: 0 }, dtype), y: targets.shaped(y) }
   }
 
   async prepare(): Promise<void> {}
 
-  async *epoch(): AsyncGenerator<FedBatch> {
-    const iterator = iterateBatches(this.#source)
+  async *epoch(_number: number, signal?: AbortSignal): AsyncGenerator<FedBatch> {
     let index = 0
-    let ended = false
-    try {
-      for (; ; index++) {
-        const next = await iterator.next()
-        if (next.done) {
-          ended = true
-          break
-        }
-        const batch = next.value
-        await this.#check(batch, index)
-        const { x, y } = batch
-        yield { input: { x, y }, size: x.shape[0] as number, release() {} }
-      }
-    } finally {
-      if (!ended) await iterator.return?.()
+    for await (const batch of batchesOf(this.#source, signal)) {
+      await unlessAborted(this.#check(batch, `batch ${index++}`), signal)
+      const { x, y } = batch
+      yield { input: { x, y }, size: x.shape[0] as number, release() {} }
     }
     if (index === 0) {
       throw new DataError(
@@ -147,30 +154,43 @@ class BatchFeed implements Feed {
     }
   }
 
-  async #check(batch: Batch, index: number): Promise<void> {
-    const where = `batch ${index}`
+  async #check(batch: Batch, where: string): Promise<void> {
     if (!(batch?.x instanceof Tensor) || !(batch.y instanceof Tensor)) {
       throw new ArgumentError(`${where} is ${describe(batch)}, expected { x, y } of tensors`)
     }
     const { x, y } = batch
-    checkInput(x.shape.slice(1), this.#options.inputShape, where)
+    const { inputShape, targets } = this.#options
+    checkInput(x.shape.slice(1), inputShape, where)
     if (x.shape[0] === 0 || x.shape[0] !== y.shape[0]) {
       throw new ShapeError(
         `${where}: x holds ${x.shape[0]} samples and y ${y.shape[0] ?? 'one number'}; give one target for each input, and at least one`,
       )
     }
-    const { classes } = this.#options
-    if (classes !== undefined && y.rank === 1) checkLabels((await y.data()) as Int32Array, classes)
-    if (!isFloat(x.dtype)) return
-    const isFine = finite(x).all()
-    const fine = await isFine.item()
-    isFine.dispose()
-    if (fine !== 1) {
-      throw new DataError(
-        `${where}: x holds a value that is NaN or infinite; remove or replace such samples before training`,
+    using verdicts = tidy(() => {
+      const ofX = isFloat(x.dtype)
+        ? finite(x)
+            .reshape([x.shape[0] as number, -1])
+            .all(1)
+        : undefined
+      const both = [ofX, targets.verdict(y, where)].filter((verdict) => verdict !== undefined)
+      return both.length === 0 ? undefined : stack(both).all(0)
+    })
+    const fault = async (sample: number) => {
+      using fine = tidy(() => finite(x.slice([sample], [sample + 1]).cast('float32')).all())
+      if ((await fine.item()) === 1) return targets.fault(y, sample, where)
+      return new DataError(
+        `${where}: x holds a value that is NaN or infinite, in sample ${sample}; remove or replace such samples before training`,
       )
     }
+    if (verdicts !== undefined) await reject(verdicts, fault)
+    await targets.checkLabels(y)
   }
+}
+
+/** Throws what is wrong with the first sample that a verdict, bool [n], does not find fine. */
+async function reject(verdict: Tensor, fault: (sample: number) => Promise<Error>): Promise<void> {
+  const sample = ((await verdict.data()) as Uint8Array).indexOf(0)
+  if (sample >= 0) throw await fault(sample)
 }
 
 function checkInput(given: Shape, expected: Shape, where = 'data'): void {

@@ -1,10 +1,11 @@
 import { ArrayDataset, type ArrayInput } from '../datasets/array-dataset.js'
 import { DataError } from '../errors.js'
 import { checkOptions, checkSignal } from '../options.js'
-import { takesLabels } from './compile.js'
 import type { History } from './history.js'
 import type { Network } from './network.js'
+import { outlineOf } from './outline.js'
 import { compiledOf } from './state.js'
+import { TargetRule } from './targets.js'
 import { type TrainOptions, trainModel, trainOptionNames } from './training-loop.js'
 
 /** Options of `fit`. */
@@ -27,16 +28,17 @@ export async function fitArrays(
   checkOptions('fit', options, [...trainOptionNames, 'batchSize', 'validationSplit', 'shuffle'])
   checkSignal('fit', options.signal)
   const { batchSize, validationSplit = 0.2, shuffle = true, ...rest } = options
-  const { lossName } = compiledOf(model, 'fit')
+  const compiled = compiledOf(model, 'fit')
   rest.signal?.throwIfAborted()
   const { seed, inputShape, dtype } = model
+  const targets = new TargetRule(compiled, outlineOf(model).outputShape)
   const data = new ArrayDataset(x, y, {
     batchSize,
     shuffle,
     seed,
     inputShape,
     dtype,
-    labels: takesLabels(lossName),
+    ...targets.datasetOptions(y),
     classes: rest.numClasses,
   })
   try {
@@ -46,7 +48,13 @@ export async function fitArrays(
         `fit: ${data.samples} samples with validationSplit ${validationSplit} leave none to train on; lower the split or give more samples`,
       )
     }
-    return await trainModel(model, train, validation.samples > 0 ? { ...rest, validation } : rest)
+    const remark = options.validationSplit === undefined ? ' (validationSplit 0.2; Keras holds out none)' : ''
+    return await trainModel(
+      model,
+      train,
+      validation.samples > 0 ? { ...rest, validation } : rest,
+      `training on ${train.samples} samples, validating on ${validation.samples || 'none'}${remark}`,
+    )
   } finally {
     data.dispose()
   }

@@ -3,12 +3,11 @@ import { isFloat } from '../dtype.js'
 import { ShapeError, StateError } from '../errors.js'
 import type { Estimator, SegmentOptions } from '../estimators/estimator.js'
 import type { Compiled as CompiledFunction } from '../jit.js'
-import { oneHot, stack } from '../ops/index.js'
-import { type Tensor, zeros } from '../tensor.js'
+import { oneHot, stack, where } from '../ops/index.js'
+import { full, type Tensor, zeros } from '../tensor.js'
 import { jit, valueAndGrad } from '../transforms.js'
 import { Variable } from '../variable.js'
 import type { Feed, StepInput } from './feed.js'
-import type { ForwardPass } from './forward.js'
 import type { Network } from './network.js'
 import { compiledOf } from './state.js'
 
@@ -27,36 +26,53 @@ export function release({ logs, dynamics, segment = [] }: StepResult): void {
   for (const result of [logs, dynamics, ...segment]) result?.dispose()
 }
 
-/** Sums of loss and metrics over the samples of an epoch, in Variables that steps add to. */
+/** A mean over a batch, and what it is over. */
+interface Reading {
+  /** Scalar. */
+  readonly value: Tensor
+  /** float64 scalar; undefined where it is over all samples. */
+  readonly weight: Tensor | undefined
+}
+
+/**
+ * Sums of loss and metrics over an epoch, and of the weights that they are means over, in Variables that steps add to: the means then do not
+ * depend on how the data were divided into batches.
+ */
 export class Meter {
+  /** float64 [2, 1 + M]: sums, and their weights. */
   readonly #totals: Variable
-  #samples = 0
+  readonly #sums: boolean
 
-  /** @param width number of entries: the loss and the metrics */
-  constructor(width: number) {
-    this.#totals = new Variable(zeros([width], { dtype: 'float64' }), { name: 'totals', trainable: false })
+  /** @param width number of entries: the loss and the metrics; @param sums whether the loss is a sum, which has no mean */
+  constructor(width: number, sums: boolean) {
+    const totals = zeros([2, width], { dtype: 'float64' })
+    this.#totals = new Variable(totals, { name: 'totals', trainable: false })
+    this.#sums = sums
   }
 
-  /** Adds the means of a batch of `size` samples; part of a step. */
-  add(logs: Tensor, size: number): void {
-    this.#totals.assign(this.#totals.value.add(logs.mul(size)))
-  }
-
-  /** Counts the samples of a step that was started. */
-  count(size: number): void {
-    this.#samples += size
+  /** Adds a batch of `size` samples; part of a step. */
+  add(readings: readonly Reading[], size: number): void {
+    const weights = readings.map(({ weight }) => weight ?? full([], size, { dtype: 'float64' }))
+    const sums = readings.map(({ value }, index) => {
+      const exact = value.cast('float64')
+      return this.#sums && index === 0 ? exact : exact.mul(weights[index] as Tensor)
+    })
+    const width = readings.length
+    this.#totals.assign(this.#totals.value.add(stack([...sums, ...weights]).reshape([2, width])))
   }
 
   reset(): void {
     this.#totals.assign(0)
-    this.#samples = 0
   }
 
-  /** Means over all samples counted so far: loss first, then the metrics. Waits for the steps under way. */
-  async means(): Promise<number[]> {
-    const samples = this.#samples
-    const totals = (await this.#totals.data()) as Float64Array
-    return [...totals].map((total) => total / samples)
+  /**
+   * Means of all steps so far: loss first, then the metrics; undefined where nothing counted. Waits for the steps under way.
+   */
+  async means(): Promise<number[] | undefined> {
+    const all = [...((await this.#totals.data()) as Float64Array)]
+    const [sums, weights] = [all.slice(0, all.length / 2), all.slice(all.length / 2)]
+    if (weights[0] === 0) return undefined
+    return sums.map((sum, index) => (this.#sums && index === 0 ? sum : sum / (weights[index] as number)))
   }
 
   dispose(): void {
@@ -136,14 +152,18 @@ export function trainStep(
       weights,
       { hasAux: true },
     )
-    optimizer.step(weights, grads)
+    const readings = readingsOf(model, value, aux.output, aux.target)
+    updateWhere(
+      readings[0]?.weight?.greater(0),
+      [...Object.values(weights), ...optimizer.stateVariables().values()],
+      () => optimizer.step(weights, grads),
+    )
     for (const [path, next] of updates) own[path]?.assign(next.stopGradient())
-    const logs = logsOf(model, value, aux.output, aux.target)
-    meter.add(logs, size)
-    const result: StepResult = options.logs ? { logs } : {}
+    meter.add(readings, size)
+    const result: StepResult = options.logs ? { logs: logsOf(readings) } : {}
     if (!options.dynamics) return result
     const segment = segmentOf(model, x, aux.hidden, y, options.classes)
-    const kind = model.segment === 'origin' ? {} : targetKind(y)
+    const kind = model.segment === 'origin' ? {} : targetKind(model, y)
     const needed = samplesNeeded(options.evaluators, segment, kind)
     if (size < needed) {
       options.tooSmall?.(needed)
@@ -153,6 +173,21 @@ export function trainStep(
     if (options.segment) result.segment = segment
     return result
   })
+}
+
+/** Does an update, and takes it back on the device where `isWanted` is false: momentum and decay move weights without a gradient, too. */
+function updateWhere(isWanted: Tensor | undefined, variables: readonly Variable[], update: () => void): void {
+  if (isWanted === undefined) {
+    update()
+    return
+  }
+  const before = variables.map(({ value }) => value)
+  update()
+  for (const [index, variable] of variables.entries()) {
+    const { value } = variable
+    const old = before[index] as Tensor
+    if (value.id !== old.id) variable.assign(where(isWanted, value, old))
+  }
 }
 
 /** The step of validation: loss and metrics in evaluation mode, added to the meter. */
@@ -166,7 +201,8 @@ export function evaluationStep(
     const pass = model.pass({ tracking: false })
     const { output } = model.forward(x, pass)
     const target = alignTarget(model, y, output)
-    meter.add(logsOf(model, model.lossOf(pass, output, target), output, target), x.shape[0] as number)
+    const loss = model.lossOf(pass, output, target)
+    meter.add(readingsOf(model, loss, output, target), x.shape[0] as number)
     return {}
   })
 }
@@ -180,24 +216,35 @@ function alignTarget(model: Network, y: Tensor, output: Tensor): Tensor {
   return exact.size === output.size && exact.rank !== output.rank ? exact.reshape(output.shape) : exact
 }
 
-function logsOf(model: Network, loss: Tensor, output: Tensor, target: Tensor): Tensor {
-  const { metrics } = compiledOf(model, 'metrics')
-  const values = metrics.map(({ name, fn }) => {
-    const value = fn(output.stopGradient(), target)
-    if (value.rank === 0) return value
+/** Loss and metrics of a batch. */
+function readingsOf(model: Network, loss: Tensor, output: Tensor, target: Tensor): Reading[] {
+  const { metrics, weightOf } = compiledOf(model, 'metrics')
+  const judged = metrics.map((metric) => {
+    const value = metric.fn(output.stopGradient(), target)
+    if (value.rank === 0) return { value, weight: metric.weightOf?.(target) }
     throw new ShapeError(
-      `metric '${name}' returned shape [${value.shape}], expected a scalar: the mean over the batch`,
+      `metric '${metric.name}' returned shape [${value.shape}], expected a scalar: the mean over the batch`,
     )
   })
-  return stack([loss, ...values].map((value) => value.cast('float64')))
+  return [{ value: loss, weight: weightOf(target, output) }, ...judged]
+}
+
+function logsOf(readings: readonly Reading[]): Tensor {
+  return stack(readings.map(({ value }) => value.cast('float64')))
+}
+
+/** Whether targets are rows of probabilities, one number a class, to a loss of classes. */
+function areClassRows(model: Network, y: Tensor): boolean {
+  return y.rank === 2 && compiledOf(model, 'evaluators').lossName === 'crossEntropy'
 }
 
 /** Whether targets are class labels or numbers, as evaluators are told. */
-export function targetKind(y: Tensor): SegmentOptions {
-  return { target: isFloat(y.dtype) || y.rank !== 1 ? 'numbers' : 'classes' }
+export function targetKind(model: Network, y: Tensor): SegmentOptions {
+  const areClasses = (!isFloat(y.dtype) && y.rank === 1) || areClassRows(model, y)
+  return { target: areClasses ? 'classes' : 'numbers' }
 }
 
-/** The segment [x, h1 .. hL, target] of a batch, detached. */
+/** The segment [x, h1 .. hL, target] of a batch, detached. Rows of probabilities stand for their likeliest class. */
 export function segmentOf(
   model: Network,
   x: Tensor,
@@ -207,6 +254,9 @@ export function segmentOf(
 ): Tensor[] {
   const layers = hidden.map((h) => h.stopGradient())
   if (model.segment === 'origin') return [x, ...layers]
+  if (areClassRows(model, y)) {
+    return [x, ...layers, oneHot(y.argMax(1).cast('int32'), y.shape[1] as number, model.dtype)]
+  }
   if (isFloat(y.dtype)) return [x, ...layers, y.dtype === model.dtype ? y : y.cast(model.dtype)]
   if (y.rank !== 1 || classes === undefined) return [x, ...layers, y.cast(model.dtype)]
   return [x, ...layers, oneHot(y, classes, model.dtype)]
@@ -231,17 +281,4 @@ function coordinates(
     return scalars
   })
   return stack(rows.map((scalar) => scalar.cast('float32'))).reshape([evaluators.length, layers, 2])
-}
-
-/** Names of the layers in a segment and the shape of the output, found by a pass that computes nothing. */
-export function outline(
-  model: Network,
-  pass: ForwardPass,
-  x: Tensor,
-): { layers: string[]; outputShape: number[] } {
-  const { output, hidden } = model.forward(x, pass)
-  const names = hidden.map((h, index) => pass.producer(h)?.name ?? `hidden_${index + 1}`)
-  // In the origin's segment the last output takes the place of the target.
-  const layers = model.segment === 'origin' ? names.slice(0, -1) : names
-  return { layers, outputShape: output.shape.slice(1) }
 }

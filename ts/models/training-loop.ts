@@ -7,17 +7,20 @@ import { checkOptions, checkSignal } from '../options.js'
 import { lossPlot } from '../plots/loss.js'
 import { ProgressReporter } from '../progress/index.js'
 import { evaluate } from '../transforms.js'
-import { type Callback, notify } from './callbacks.js'
+import { type Callback, checkCallbacks, notify } from './callbacks.js'
 import { DynamicsTracker } from './dynamics-tracker.js'
 import { EpochMeasurement } from './epoch-measurement.js'
-import { labelLimit, measure, named, outlineOf } from './evaluation.js'
+import { measure, named, nothingCounts } from './evaluation.js'
 import { type Feed, feedOf } from './feed.js'
 import { type EpochLogs, type History, historyOf } from './history.js'
 import type { Network } from './network.js'
+import { adviseOnLoss, mismatch, outlineOf } from './outline.js'
 import { Pipeline } from './pipeline.js'
 import { compiledOf, exclusively, stateOf } from './state.js'
 import { Meter, release, type StepResult, trainStep } from './step.js'
-import { unlessAborted } from './unless-aborted.js'
+import { TargetRule } from './targets.js'
+import { Stop, unlessAborted } from './unless-aborted.js'
+import { checkWeights } from './weights.js'
 
 /** Options of every way to train. */
 export interface TrainOptions {
@@ -25,8 +28,9 @@ export interface TrainOptions {
   epochs?: number
   callbacks?: readonly Callback[]
   /**
-   * Ends training: the promise rejects with the signal's reason at once, however long a step takes. The steps under way, at most
-   * two, are finished by the device: whatever is asked of the model afterwards, weights or another fit, comes after them.
+   * Ends training: the promise rejects with the signal's reason at once, however long a step, a callback, an evaluator or the data are
+   * waited for. The steps under way, at most two, are finished by the device: whatever is asked of the model afterwards, weights or another
+   * fit, comes after them. What callbacks and generators do after that concerns nobody: an iterator's `return` is called, but not waited for.
    * Dynamics of finished epochs stay readable.
    */
   signal?: AbortSignal
@@ -63,6 +67,7 @@ const readingInterval = 100
 /**
  * Trains a model on batches.
  *
+ * @param preface first line of the progress
  * @throws ArgumentError, DataError, StateError (rejects) before anything is changed, for data and options that cannot work;
  *   NumericalError as soon as the mean loss is seen to be NaN or infinite; the reason of the signal; what a callback throws
  */
@@ -70,6 +75,7 @@ export async function trainModel(
   model: Network,
   source: BatchSource,
   options: FitDatasetOptions,
+  preface?: string,
 ): Promise<History> {
   checkTraining(options)
   compiledOf(model, 'fit')
@@ -78,7 +84,7 @@ export async function trainModel(
     const wasTraining = model.training
     const run = await Run.prepare(model, source, options)
     try {
-      return await run.all()
+      return await run.all(preface)
     } finally {
       await run.close()
       if (wasTraining) model.train()
@@ -92,11 +98,7 @@ function checkTraining(options: FitDatasetOptions): void {
   checkOptions('fit', options, [...trainOptionNames, 'validation'])
   checkSignal('fit', options.signal)
   const { epochs = 1, numClasses, showPlot, callbacks = [] } = options
-  if (!Array.isArray(callbacks)) {
-    throw new ArgumentError(
-      `fit: callbacks is ${describe(callbacks)}, expected a list such as [{ onEpochEnd() {} }]`,
-    )
-  }
+  checkCallbacks(callbacks)
   if (typeof showPlot === 'string' && !/\.(svg|png|html|vl\.json)$/i.test(showPlot)) {
     throw new ArgumentError(
       `fit: showPlot is ${describe(showPlot)}, expected a path that ends in .svg, .png, .html or .vl.json`,
@@ -126,6 +128,8 @@ class Run {
   readonly #callbacks: readonly Callback[]
   readonly #wantsLogs: boolean
   readonly #logs: EpochLogs[] = []
+  /** Why the loss may be no number, as far as the model tells. */
+  readonly #suspicion: string | undefined
 
   private constructor(
     model: Network,
@@ -135,6 +139,7 @@ class Run {
     tracker: DynamicsTracker | undefined,
     measurement: EpochMeasurement | undefined,
     classes: number | undefined,
+    suspicion: string | undefined,
   ) {
     this.#model = model
     this.#options = options
@@ -145,7 +150,8 @@ class Run {
     this.#wantsLogs = this.#callbacks.some(({ onBatchEnd }) => onBatchEnd !== undefined)
     this.#verbose = options.verbose ?? process.stderr.isTTY === true
     this.#reporter = new ProgressReporter({ verbose: this.#verbose })
-    this.#meter = new Meter(1 + model.metrics.length)
+    this.#meter = new Meter(1 + model.metrics.length, compiledOf(model, 'fit').sums)
+    this.#suspicion = suspicion
     this.#measurement = measurement
     this.#classes = classes
   }
@@ -171,46 +177,60 @@ class Run {
   /** Checks everything that can be checked before the first step. */
   static async prepare(model: Network, source: BatchSource, options: FitDatasetOptions): Promise<Run> {
     const { inputShape, dtype } = model
-    const { layers, outputShape } = outlineOf(model)
-    const limit = labelLimit(model, outputShape)
-    const feedOptions = { inputShape, dtype, classes: limit }
+    const compiled = compiledOf(model, 'fit')
+    const outline = outlineOf(model)
+    const { layers, outputShape } = outline
+    const targets = new TargetRule(compiled, outputShape)
+    const feedOptions = { inputShape, dtype, targets }
     const feed = feedOf(source, feedOptions)
     if (feed.batches === 0) throw new DataError('fit: the training data are empty; give at least one batch')
     const given = options.validation
     const isEmpty = given === undefined || batchCount(given) === 0
     const validation = isEmpty ? undefined : feedOf(given, feedOptions)
-    await feed.prepare()
-    await validation?.prepare()
+    await unlessAborted(feed.prepare(), options.signal)
+    await unlessAborted(validation?.prepare(), options.signal)
     // Initial weights are computed here, so that the first step finds them as they will always be: buffers.
-    await evaluate([...Object.values(model.weights), ...Object.values(model.stateVariables)])
+    await unlessAborted(
+      evaluate([...Object.values(model.weights), ...Object.values(model.stateVariables)]),
+      options.signal,
+    )
+    await unlessAborted(checkWeights(model), options.signal)
+    adviseOnLoss(compiled, outline)
     const tracker = await DynamicsTracker.start(model, layers, feed.batches, options)
     const classes = options.numClasses ?? feed.classes ?? outputShape.at(-1)
     const measurement =
-      tracker === undefined ? undefined : await EpochMeasurement.prepare(model, feed, layers.length, classes)
-    return new Run(model, options, feed, validation, tracker, measurement, classes)
+      tracker === undefined
+        ? undefined
+        : await EpochMeasurement.prepare(model, feed, layers.length, classes, targets)
+    const suspicion = mismatch(compiled, outline)
+    return new Run(model, options, feed, validation, tracker, measurement, classes, suspicion)
   }
 
-  async all(): Promise<History> {
+  async all(preface: string | undefined): Promise<History> {
     const { epochs = 1 } = this.#options
     const state = stateOf(this.#model)
-    await notify(this.#callbacks, (callback) =>
-      callback.onTrainBegin?.({ epochs, batches: this.#feed.batches }),
-    )
+    if (preface !== undefined) this.#reporter.note(preface)
+    await this.#notify((callback) => callback.onTrainBegin?.({ epochs, batches: this.#feed.batches }))
     for (let epoch = 0; epoch < epochs; epoch++) {
-      await notify(this.#callbacks, (callback) => callback.onEpochBegin?.(epoch))
+      await this.#notify((callback) => callback.onEpochBegin?.(epoch))
       this.#reporter.epochStart(epoch + 1, epochs)
       const logs = await this.#epoch(epoch)
       this.#reporter.epochEnd()
       this.#logs.push(logs)
       state.history = historyOf(this.#logs, this.#model.metrics)
-      await notify(this.#callbacks, (callback) => callback.onEpochEnd?.(epoch, logs))
+      await this.#notify((callback) => callback.onEpochEnd?.(epoch, logs))
     }
     await this.#tracker?.finish()
     const history = state.history as History
     const { showPlot = false } = this.#options
     if (showPlot !== false) await lossPlot(history).save(showPlot === true ? 'loss.svg' : showPlot)
-    await notify(this.#callbacks, (callback) => callback.onTrainEnd?.(history))
+    await this.#notify((callback) => callback.onTrainEnd?.(history))
     return history
+  }
+
+  /** Calls one hook of every callback in turn. */
+  #notify(call: (callback: Callback) => unknown): Promise<void> {
+    return notify(this.#callbacks, call, this.#options.signal)
   }
 
   async #epoch(epoch: number): Promise<EpochLogs> {
@@ -236,14 +256,16 @@ class Run {
     this.#reporter.loopStart('training', this.#feed.batches ?? 0)
     const sizes: number[] = []
     const dues: number[][] = []
+    using stop = new Stop(signal)
     const pipeline = new Pipeline<StepResult>(
       (result, index) => this.#take(result, index, sizes[index] as number, dues[index] as number[]),
       release,
       signal,
+      (error) => stop.fail(error),
     )
     let readAt = performance.now()
     try {
-      for await (const batch of this.#feed.epoch(stateOf(this.#model).epochs)) {
+      for await (const batch of this.#feed.epoch(stateOf(this.#model).epochs, stop.signal)) {
         try {
           if (signal?.aborted) break
           const due = this.#tracker?.due(sizes.length) ?? []
@@ -253,7 +275,6 @@ class Run {
         } finally {
           batch.release()
         }
-        this.#meter.count(batch.size)
         if (this.#verbose && performance.now() - readAt >= readingInterval) {
           this.#report(sizes.length, await unlessAborted(this.#meter.means(), signal))
           readAt = performance.now()
@@ -265,6 +286,7 @@ class Run {
       await pipeline.abandon()
     }
     const means = await unlessAborted(this.#meter.means(), signal)
+    if (means === undefined) throw nothingCounts('the training data')
     this.#checkLoss(means[0])
     this.#reporter.update(sizes.length, this.#readings(means))
     this.#reporter.loopEnd(this.#readings(means))
@@ -273,7 +295,8 @@ class Run {
 
   /** What evaluators say after the epoch, which ends its dynamics. */
   async #measure(epoch: number): Promise<void> {
-    const values = await this.#measurement?.measure(epoch, stateOf(this.#model).epochs)
+    const { signal } = this.#options
+    const values = await this.#measurement?.measure(epoch, stateOf(this.#model).epochs, signal)
     await this.#tracker?.finishEpoch(values)
   }
 
@@ -293,13 +316,14 @@ class Run {
       await this.#tracker?.take(index, result, due, size)
       if (result.logs === undefined) return
       const { loss, metrics } = named(this.#model, [...(result.logs.dataSync() as Float64Array)])
-      await notify(this.#callbacks, (callback) => callback.onBatchEnd?.(index, { size, loss, metrics }))
+      await this.#notify((callback) => callback.onBatchEnd?.(index, { size, loss, metrics }))
     } finally {
       release(result)
     }
   }
 
-  #report(done: number, means: readonly number[]): void {
+  #report(done: number, means: readonly number[] | undefined): void {
+    if (means === undefined) return
     this.#checkLoss(means[0])
     this.#reporter.update(done, this.#readings(means))
   }
@@ -316,9 +340,10 @@ class Run {
 
   #checkLoss(loss: number | undefined): void {
     if (Number.isFinite(loss)) return
-    throw new NumericalError(
-      `fit: the mean loss is ${loss}; lower the learning rate, clip gradients, or look for extreme values in the data`,
-    )
+    const usual = 'lower the learning rate, clip gradients, or look for extreme values in the data'
+    const { lossName } = compiledOf(this.#model, 'fit')
+    const ofOutputs = outputLimits[lossName ?? ''] ?? ''
+    throw new NumericalError(`fit: the mean loss is ${loss}; ${this.#suspicion ?? `${ofOutputs}${usual}`}`)
   }
 
   /** Releases what the run made; leaves everything readable that was finished. */
@@ -329,6 +354,12 @@ class Run {
     this.#meter.dispose()
     await this.#tracker?.close()
   }
+}
+
+/** Losses that are no number for some outputs. */
+const outputLimits: Readonly<Record<string, string>> = {
+  bce: "'bce' is NaN for outputs outside of [0, 1]: end the network with a sigmoid, or use 'bceWithLogits'; else ",
+  nll: "'nll' is NaN for outputs above 0, which are no log-probabilities: end the network with logSoftmax, or use 'crossEntropy'; else ",
 }
 
 /** How the progress line names metrics. */

@@ -1,4 +1,5 @@
 /** Operations element by element. Binary ones broadcast as in NumPy; a number adapts to the tensor's dtype. */
+import { allowingNaN } from '../debug.js'
 import { type DType, dtypeCode, isFloat } from '../dtype.js'
 import { ArgumentError, describe } from '../errors.js'
 import { binaryCode, native, unaryCode } from '../native.js'
@@ -231,7 +232,8 @@ export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
 }
 
 function full(value: number, dtype: DType): Tensor {
-  return own(native.constant(value, dtypeCode(dtype), []))
+  const make = () => own(native.constant(value, dtypeCode(dtype), []))
+  return Number.isNaN(value) ? allowingNaN(make) : make()
 }
 
 /** Restricts values to [min, max]; null leaves that side open. The gradient is 0 outside and passes at the bounds. */
