@@ -1,7 +1,17 @@
 /** The switches for finding mistakes. */
 
 import test from 'ava'
-import { debug, grad, jit, NumericalError, type Tensor, tensor, Variable } from '../ts/index.js'
+import {
+  crossEntropy,
+  debug,
+  grad,
+  jit,
+  NumericalError,
+  ones,
+  type Tensor,
+  tensor,
+  Variable,
+} from '../ts/index.js'
 
 test.afterEach.always(() => {
   debug({})
@@ -16,6 +26,13 @@ test.serial('checkNaN throws on the line that makes the first NaN', (t) => {
     message: /element 1 .* is NaN/,
   })
   t.regex(error?.stack ?? '', /makeNaN/)
+})
+
+test.serial('a NaN that is only there to mark what has no value does not stop checkNaN', (t) => {
+  const labels = (...values: number[]) => tensor(values, { dtype: 'int32' })
+  debug({ checkNaN: true })
+  t.true(Math.abs(crossEntropy(ones([2, 2]), labels(0, 1)).itemSync() - Math.LN2) < 1e-6)
+  t.throws(() => crossEntropy(ones([2, 2]), labels(0, 5)), { instanceOf: NumericalError })
 })
 
 test.serial('eager gives the same values, compiled functions and gradients included', async (t) => {

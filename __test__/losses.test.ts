@@ -188,7 +188,10 @@ test('labels are checked with their position', (t) => {
   t.notThrows(() => checkLabels(Int32Array.from([0, 9]), 10))
   const error = t.throws(() => checkLabels([0, 3, 10, 2], 10), { instanceOf: DataError })
   t.regex(error.message, /10 at index 2/)
-  t.throws(() => checkLabels([0.5], 10), { instanceOf: DataError })
+  for (const wrong of [0.5, null, '1', true]) {
+    t.throws(() => checkLabels([wrong] as never, 10), { instanceOf: DataError })
+  }
+  t.notThrows(() => checkLabels([0, -100], 10, -100))
 })
 
 test('accuracy from indices and one-hot rows', (t) => {
@@ -198,4 +201,58 @@ test('accuracy from indices and one-hot rows', (t) => {
   t.is(createMetric('acc').fn, accuracy)
   t.throws(() => createMetric('acuracy'), { instanceOf: UnknownNameError })
   t.throws(() => accuracy(pred, ones([2])), { instanceOf: ShapeError })
+})
+
+test('a loss of probabilities is no number for what are none', (t) => {
+  const wrong = [1.5, -0.2]
+  const f64 = (values: number[]) => tensor(values, { dtype: 'float64' })
+  for (const value of wrong) {
+    t.deepEqual(
+      [
+        ...bce(f64([value, 0.5]), f64([1, 1]), { reduction: 'none' })
+          .isNaN()
+          .dataSync(),
+      ],
+      [1, 0],
+    )
+    t.deepEqual(
+      [
+        ...bce(f64([0.5, 0.5]), f64([value, 1]), { reduction: 'none' })
+          .isNaN()
+          .dataSync(),
+      ],
+      [1, 0],
+    )
+    t.is(bceWithLogits(f64([3]), f64([value])).itemSync(), Number.NaN)
+    t.is(klDiv(f64([-1]), f64([value])).itemSync(), Number.NaN)
+  }
+  // Rounding is no mistake.
+  close(t, bce(tensor([1 + 2e-7, 0]), tensor([1, 0])), [0], 1e-6)
+})
+
+test('an option that a loss does not have is refused with the nearest that it has', (t) => {
+  const a = ones([2, 3], { dtype: 'float64' })
+  const label = tensor(Int32Array.of(0, 1))
+  const calls: [() => unknown, RegExp][] = [
+    [() => crossEntropy(a, label, { label_smoothing: 0.1 } as never), /labelSmoothing/],
+    [() => nll(a.neg(), label, { ignore_index: 1 } as never), /ignoreIndex/],
+    [() => bceWithLogits(a, a, { pos_weight: a } as never), /posWeight/],
+    [() => bce(a, a, { reductions: 'sum' } as never), /reduction/],
+    [() => mse(a, a, { reductions: 'sum' } as never), /reduction/],
+    [() => l1(a, a, { reductions: 'sum' } as never), /reduction/],
+    [() => huber(a, a, { beta: 1 } as never), /delta/],
+    [() => smoothL1(a, a, { delta: 1 } as never), /beta/],
+    [() => klDiv(a, a, { log_target: true } as never), /logTarget/],
+    [() => knowledgeDistillation(a, a, { temprature: 1 } as never), /temperature/],
+    [() => createLoss('crossEntropy', { label_smoothing: 0.1 } as never), /labelSmoothing/],
+    [() => createLoss('mse', { labelSmoothing: 0.1 }), /reduction/],
+    [() => mse(a, a, { reduction: 'avg' as never }), /mean/],
+  ]
+  for (const [call, message] of calls) t.throws(call, { instanceOf: UnknownNameError, message })
+  for (const options of [null, [], 'sum']) {
+    t.throws(() => mse(a, a, options as never), { instanceOf: ArgumentError })
+  }
+  t.throws(() => crossEntropy(a, label, { ignoreIndex: null as never }), { instanceOf: ArgumentError })
+  t.throws(() => crossEntropy(a, label, { weight: [1, 2, 3] as never }), { instanceOf: ArgumentError })
+  t.throws(() => createLoss((p) => p.sum(), { labelSmoothing: 0.1 }), { instanceOf: ArgumentError })
 })

@@ -10,11 +10,14 @@ import {
   cosineLR,
   cosineRestartsLR,
   createOptimizer,
+  exponentialLR,
+  lambdaLR,
   linearLR,
   multiStepLR,
   type Optimizer,
   oneCycleLR,
   optimizerOptions,
+  type PlateauOptions,
   ReduceLROnPlateau,
   RMSprop,
   SGD,
@@ -244,4 +247,82 @@ test('schedules', (t) => {
     [1, 0.8, 0.799, 0.798].map((metric) => plateau.step(metric)),
     [0.1, 0.1, 0.1, 0.05],
   )
+})
+
+test('Variables that an optimizer moves for the first time begin with step 1', (t) => {
+  const make = () => new Adam({ learningRate: 0.1 })
+  const gradients = [tensor([1, -2]), tensor([3, 1])]
+  const walk = (adam: Adam, w: Variable) => {
+    for (const gradient of gradients) adam.step([w], [gradient])
+    return [...w.dataSync()].map(Number)
+  }
+  const [a, b, c] = [0, 0, 0].map(() => new Variable(tensor([1, 1]))) as [Variable, Variable, Variable]
+  const shared = make()
+  t.deepEqual(walk(shared, a), walk(shared, b))
+  t.deepEqual(walk(make(), c), [...b.dataSync()].map(Number))
+  const names = [...shared.stateVariables().keys()]
+  t.is(new Set(names).size, names.length)
+})
+
+test('a plateau is one for negative metrics too, in both modes', (t) => {
+  const rates = (metric: number, options: PlateauOptions = {}) => {
+    const plateau = new ReduceLROnPlateau(1, { patience: 1, ...options })
+    return Array.from({ length: 6 }, () => plateau.step(metric))
+  }
+  for (const mode of ['min', 'max'] as const) {
+    for (const metric of [-1, 0, 1, -1e-30]) close(t, rates(metric, { mode }), [1, 1, 0.1, 0.1, 0.01, 0.01])
+  }
+  const worse = new ReduceLROnPlateau(1, { patience: 0, threshold: 0.1 })
+  t.deepEqual(
+    [-1, -0.95, -1.05, -1.2].map((metric) => worse.step(metric) < 1),
+    [false, true, true, true],
+  )
+  const better = new ReduceLROnPlateau(1, { patience: 0 })
+  for (const metric of [-1, -2, -3]) t.is(better.step(metric), 1)
+})
+
+test('a plateau refuses options out of range, and says that a metric is NaN', async (t) => {
+  const wrong: object[] = [
+    { factor: 1 },
+    { factor: 0 },
+    { patience: -1 },
+    { patience: 0.5 },
+    { cooldown: -1 },
+  ]
+  wrong.push({ cooldown: Number.NaN }, { threshold: -1 }, { threshold: Number.NaN }, { minRate: -1 })
+  for (const options of wrong) {
+    t.throws(() => new ReduceLROnPlateau(1, options), { instanceOf: ArgumentError })
+  }
+  t.throws(() => new ReduceLROnPlateau('1' as never), { instanceOf: ArgumentError })
+  for (const options of [{ mode: 'MIN' }, { patienc: 3 }]) {
+    t.throws(() => new ReduceLROnPlateau(1, options as never), { instanceOf: UnknownNameError })
+  }
+  t.throws(() => new ReduceLROnPlateau(1, { mode: 'MIN' as never }), { message: /did you mean "min"/ })
+  t.is(new ReduceLROnPlateau(0.1, { minRate: 0.5, patience: 0 }).step(Number.POSITIVE_INFINITY), 0.1)
+  const plateau = new ReduceLROnPlateau(1, { patience: 1 })
+  t.throws(() => plateau.step({} as never), { instanceOf: ArgumentError })
+  const codes: unknown[] = []
+  const listen = (warning: Error & { code?: string }) => codes.push(warning.code)
+  process.on('warning', listen)
+  const rates = [1, Number.NaN, Number.NaN, Number.NaN].map((metric) => plateau.step(metric))
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('warning', listen)
+  t.deepEqual(rates, [1, 1, 0.1, 0.1])
+  t.deepEqual(codes, ['HYPERGLOW_NAN_METRIC'])
+})
+
+test('schedules refuse what they cannot use', (t) => {
+  const calls: (() => unknown)[] = [
+    () => stepLR(undefined as never),
+    () => stepLR({} as never),
+    () => stepLR({ stepSize: 1, gamma: Number.NaN }),
+    () => multiStepLR({} as never),
+    () => multiStepLR({ milestones: 3 as never }),
+    () => exponentialLR({} as never),
+    () => linearLR({ totalEpochs: 0 }),
+    () => cosineLR(null as never),
+    () => lambdaLR(0.1 as never),
+  ]
+  for (const call of calls) t.throws(call, { instanceOf: ArgumentError })
+  t.throws(() => stepLR({ stepsize: 3 } as never), { instanceOf: UnknownNameError })
 })

@@ -61,9 +61,10 @@ export abstract class Layer<W extends object = Weights> {
   readonly params: Map<string, Variable> = new Map()
   /** What the layer remembers besides weights, such as running statistics. */
   readonly state: Map<string, Variable> = new Map()
-  /** When false, training leaves the parameters as they are. */
-  trainable = true
+  /** Throws where the layer's network does not allow a change now. @internal */
+  guard: (() => void) | undefined
 
+  #trainable = true
   #name: string
   #inputShape: Shape | undefined
   #outputShape: Shape | undefined
@@ -76,6 +77,16 @@ export abstract class Layer<W extends object = Weights> {
     if (options.name === '') throw new ArgumentError(`${this.kind}: the name must not be empty`)
     this.named = options.name !== undefined
     this.#name = options.name ?? this.kind
+  }
+
+  /** When false, training leaves the parameters as they are. Setting it throws StateError while the network is in the middle of fit. */
+  get trainable(): boolean {
+    return this.#trainable
+  }
+
+  set trainable(trainable: boolean) {
+    this.guard?.()
+    this.#trainable = trainable
   }
 
   /** Name in messages, summaries and paths of weights. A model numbers unnamed layers before it initializes them. */

@@ -28,9 +28,6 @@ export const crossEntropyOptionNames: readonly (keyof CrossEntropyOptions)[] = [
   'labelSmoothing',
 ]
 
-/** What rounding may leave above the logarithm of 1. */
-const slack = 1e-5
-
 /**
  * Cross-entropy of class scores, `-log softmax(pred)[target]`, in nats.
  *
@@ -62,18 +59,17 @@ export function crossEntropy(pred: Tensor, target: Tensor, options: CrossEntropy
 
 /**
  * Negative log-likelihood of log-probabilities, `-pred[target]`, in nats; with the activation 'logSoftmax' this is
- * cross-entropy.
+ * cross-entropy. Of numbers that are no log-probabilities it takes the negative all the same; training refuses them.
  *
  * @param pred log-probabilities `[batch, classes, ...]`
- * @param target class indices `[batch, ...]`; an index that is no class gives NaN, and so does a class whose entry is above 0: no
- * log-probability is
+ * @param target class indices `[batch, ...]`; an index that is no class gives NaN
  * @returns scalar; with reduction 'none', `[batch, ...]`
  */
 export function nll(pred: Tensor, target: Tensor, options: NllOptions = {}): Tensor {
   checkOptions('nll', options, nllOptionNames)
   checkIgnoreIndex('nll', options.ignoreIndex)
   checkScores('nll', pred)
-  const { loss, weight } = pickClasses('nll', where(pred.lessEqual(slack), pred, Number.NaN), target, options)
+  const { loss, weight } = pickClasses('nll', pred, target, options)
   return average(loss, weight, options.reduction)
 }
 

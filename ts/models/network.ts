@@ -24,7 +24,7 @@ import { type FitOptions, fitArrays } from './fit.js'
 import { type ForwardContext, ForwardPass, type ForwardResult, type LayerEntry } from './forward.js'
 import type { History } from './history.js'
 import { type NetworkOptions, resolveNetwork, type SaveDynamics, type Segment } from './network-options.js'
-import { attachState, compiledOf, stateOf } from './state.js'
+import { attachState, checkIdle, compiledOf, stateOf } from './state.js'
 import { type LoadOptions, loadModel, saveModel } from './storage.js'
 import { summarize } from './summary.js'
 import { type FitDatasetOptions, trainModel } from './training-loop.js'
@@ -40,6 +40,10 @@ export interface ApplyOptions {
   /** Takes new values of the state by path, such as running statistics; default: they are dropped. */
   update?(path: string, value: Tensor): void
 }
+
+/** What to do instead of a change in the middle of fit. */
+const mode = 'in between, apply({}, x) gives outputs in evaluation mode'
+const frozen = 'call fit once for each set of layers to train'
 
 /** What `pass` can be told. @internal */
 export interface PassRequest extends Omit<ApplyOptions, 'key'> {
@@ -76,7 +80,6 @@ export abstract class Network {
   readonly #entries = new Map<Layer, LayerEntry>()
   readonly #attachments: Attachment[] = []
   readonly #rootKey: Tensor
-  #training = false
 
   constructor(options: NetworkOptions) {
     const settings = resolveNetwork(options)
@@ -151,18 +154,20 @@ export abstract class Network {
 
   /** Whether the model is in training mode, in which `forward` drops out and uses batch statistics. */
   get training(): boolean {
-    return this.#training
+    return stateOf(this).training
   }
 
-  /** Changes to training mode. */
+  /** Changes to training mode. Throws StateError in the middle of fit, which decides the mode itself. */
   train(): this {
-    this.#training = true
+    checkIdle(this, 'train', mode)
+    stateOf(this).training = true
     return this
   }
 
-  /** Changes to evaluation mode, in which a model begins. */
+  /** Changes to evaluation mode, in which a model begins. Throws StateError in the middle of fit. */
   eval(): this {
-    this.#training = false
+    checkIdle(this, 'eval', mode)
+    stateOf(this).training = false
     return this
   }
 
@@ -224,6 +229,7 @@ export abstract class Network {
       throw new ShapeError(`${path}: ${error.message}`, { cause: error })
     }
     this.#entries.set(layer, { path, layer })
+    layer.guard = () => checkIdle(this, `${path}.trainable`, frozen)
     for (const [name, variable] of [...layer.params, ...layer.state]) variable.name = `${path}.${name}`
     state.predictor?.dispose()
     state.predictor = undefined
@@ -308,12 +314,20 @@ export abstract class Network {
   /**
    * Fixes loss, optimizer and metrics. Afterwards no layer can be added.
    *
-   * @throws UnknownNameError for an unknown name; StateError for a network without layers
+   * @throws UnknownNameError for an unknown name; StateError for a network without layers, for an optimizer that moves other weights
+   *   already, and while the model is at work
    */
   compile(options: CompileOptions = {}): this {
     if (this.numLayers === 0) throw new StateError('compile: the network has no layers; add some first')
+    checkIdle(this, 'compile')
     const compiled = resolveCompile(options)
-    compiled.optimizer.prepare(this.weights)
+    const { optimizer } = compiled
+    if (!optimizer.servesOnly(Object.values(this.weights))) {
+      throw new StateError(
+        `compile: this optimizer moves other weights already, those of another model or such as step() was given; make one for each model: new ${optimizer.constructor.name}(...)`,
+      )
+    }
+    optimizer.prepare(this.weights)
     stateOf(this).compiled = compiled
     return this
   }
@@ -324,7 +338,7 @@ export abstract class Network {
    *     model.attachEvaluator(new HSIC({ sigma: 5 })) // on every batch
    *     model.attachEvaluator(new KSG(), { evaluateOn: { probe: { x, y } } }) // after every epoch
    *
-   * @throws StateError where the dynamics are not tracked; ArgumentError for something else than an Estimator, and for an
+   * @throws StateError where the dynamics are not tracked, and while the model is at work; ArgumentError for something else than an Estimator, and for an
    *   estimator that cannot be part of a training step with `evaluateOn: 'batch'`
    */
   attachEvaluator(evaluator: Estimator, options: AttachOptions = {}): this {
@@ -334,6 +348,7 @@ export abstract class Network {
       )
     }
     checkEstimator('attachEvaluator', evaluator)
+    checkIdle(this, 'attachEvaluator')
     this.#attachments.push(attachment(evaluator, options))
     return this
   }

@@ -8,7 +8,7 @@ import { Tensor } from '../tensor.js'
 
 /** A model's loss, resolved. */
 export interface Objective {
-  /** Scalar of a batch; 0, with gradient 0, where no label of the batch counts. */
+  /** Scalar of a batch; where no label of the batch counts it is the sum, 0 where all of them are ignored. */
   readonly loss: Loss
   /** Canonical name; undefined for a function of one's own. */
   readonly lossName: LossName | undefined
@@ -26,6 +26,18 @@ export interface Objective {
 /** Losses whose targets are class labels. */
 const labelLosses: readonly (LossName | undefined)[] = ['crossEntropy', 'nll']
 
+/** Losses of log-probabilities: of positive numbers they would be finite, and negative. */
+const logLosses: readonly LossName[] = ['nll', 'klDiv']
+
+/** What rounding may leave above the logarithm of 1. */
+const slack = 1e-5
+
+/** The loss with outputs that are no log-probabilities made NaN, where it takes those. */
+function guarded(loss: Loss, name: LossName): Loss {
+  if (!logLosses.includes(name)) return loss
+  return (output, target) => loss(where(output.lessEqual(slack), output, Number.NaN), target)
+}
+
 /** Whether a loss takes class labels: true or false for named losses, undefined for functions. */
 export function takesLabels(name: LossName | undefined): boolean | undefined {
   return name === undefined ? undefined : labelLosses.includes(name)
@@ -37,11 +49,12 @@ export function takesLabels(name: LossName | undefined): boolean | undefined {
  * @throws UnknownNameError for an unknown loss or option; ArgumentError, DataError for options that cannot work
  */
 export function resolveObjective(given: LossName | (string & {}) | Loss, options: AnyLossOptions): Objective {
-  const loss = createLoss(given, options)
   if (typeof given === 'function') {
+    const loss = createLoss(given, options)
     return { loss, lossName: undefined, ignoreIndex: undefined, sums: false, weightOf: () => undefined }
   }
   const name = lossName(given)
+  const loss = guarded(createLoss(given, options), name)
   const { reduction = 'mean', ignoreIndex, weight, posWeight } = options
   if (reduction !== 'mean' && reduction !== 'sum' && !(name === 'klDiv' && reduction === 'batchmean')) {
     throw new ArgumentError(
@@ -59,7 +72,7 @@ export function resolveObjective(given: LossName | (string & {}) | Loss, options
   const weightOf = (target: Tensor, output: Tensor) =>
     target.rank === output.rank ? undefined : weightOfLabels(target, labelOptions)
   if (common.sums) return { ...common, loss, weightOf }
-  const sum = createLoss(given, { ...options, reduction: 'sum' })
+  const sum = guarded(createLoss(given, { ...options, reduction: 'sum' }), name)
   const safe = (output: Tensor, target: Tensor) => {
     const total = weightOf(target, output)
     if (total === undefined) return loss(output, target)

@@ -22,6 +22,8 @@ export interface ModelState {
   history: History | undefined
   /** The compiled forward pass of `predict`. */
   predictor: CompiledFunction<[x: Tensor, rows: Tensor], Tensor> | undefined
+  /** Whether the model is in training mode. */
+  training: boolean
   /** What the model is doing, e.g. 'fit'; undefined when idle. */
   busy: string | undefined
 }
@@ -37,6 +39,7 @@ export function attachState(model: Network, rng: Variable): void {
     record: undefined,
     history: undefined,
     predictor: undefined,
+    training: false,
     busy: undefined,
   })
 }
@@ -56,6 +59,20 @@ export function compiledOf(model: Network, doing: string): Compiled {
   if (compiled !== undefined) return compiled
   throw new StateError(
     `${doing}: the model is not compiled; call compile({ optimizer, loss, metrics }) first`,
+  )
+}
+
+/**
+ * Throws StateError while the model is at work.
+ *
+ * @param doing what is to be changed
+ * @param instead what to do in the middle of a fit; where it is given nothing but a fit stands in the way
+ */
+export function checkIdle(model: Network, doing: string, instead?: string): void {
+  const { busy } = stateOf(model)
+  if (busy === undefined || (instead !== undefined && busy !== 'fit')) return
+  throw new StateError(
+    `${doing}: the model is in the middle of ${busy}, for which it is too late; wait for its promise first${instead === undefined ? '' : `, or ${instead}`}`,
   )
 }
 

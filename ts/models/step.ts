@@ -30,7 +30,7 @@ export function release({ logs, dynamics, segment = [] }: StepResult): void {
 interface Reading {
   /** Scalar. */
   readonly value: Tensor
-  /** float64 scalar; undefined where it is over all samples. */
+  /** float64 scalar, 0 where nothing counts and the value was divided by 1; undefined where it is over all samples. */
   readonly weight: Tensor | undefined
 }
 
@@ -52,10 +52,13 @@ export class Meter {
 
   /** Adds a batch of `size` samples; part of a step. */
   add(readings: readonly Reading[], size: number): void {
-    const weights = readings.map(({ weight }) => weight ?? full([], size, { dtype: 'float64' }))
-    const sums = readings.map(({ value }, index) => {
+    const all = full([], size, { dtype: 'float64' })
+    const weights = readings.map(({ weight }) => weight ?? all)
+    const sums = readings.map(({ value, weight }, index) => {
       const exact = value.cast('float64')
-      return this.#sums && index === 0 ? exact : exact.mul(weights[index] as Tensor)
+      if (this.#sums && index === 0) return exact
+      // A batch without weight was divided by 1: label smoothing gives it a sum all the same.
+      return exact.mul(weight === undefined ? all : where(weight.greater(0), weight, 1))
     })
     const width = readings.length
     this.#totals.assign(this.#totals.value.add(stack([...sums, ...weights]).reshape([2, width])))

@@ -8,6 +8,7 @@ import { lossPlot } from '../plots/loss.js'
 import { ProgressReporter } from '../progress/index.js'
 import { evaluate } from '../transforms.js'
 import { type Callback, checkCallbacks, notify } from './callbacks.js'
+import type { Compiled } from './compile.js'
 import { DynamicsTracker } from './dynamics-tracker.js'
 import { EpochMeasurement } from './epoch-measurement.js'
 import { measure, named, nothingCounts } from './evaluation.js'
@@ -87,8 +88,7 @@ export async function trainModel(
       return await run.all(preface)
     } finally {
       await run.close()
-      if (wasTraining) model.train()
-      else model.eval()
+      stateOf(model).training = wasTraining
     }
   })
 }
@@ -109,6 +109,15 @@ function checkTraining(options: FitDatasetOptions): void {
       throw new ArgumentError(`fit: ${name} is ${describe(value)}, expected a whole number of at least 1`)
     }
   }
+}
+
+/** Warns that evaluators cannot leave samples of a step out. */
+function adviseOnIgnored({ evaluators, segment }: Network, { ignoreIndex }: Compiled): void {
+  if (ignoreIndex === undefined || evaluators.length === 0 || segment === 'origin') return
+  process.emitWarning(
+    `evaluators see all samples: those with the label to ignore, ${ignoreIndex}, are a class of their own to them; where that matters, attach them with { evaluateOn: { probe: { x, y } } } and samples that count`,
+    { type: 'HyperglowWarning', code: 'HYPERGLOW_IGNORED_LABELS' },
+  )
 }
 
 /** One call of `fit`. */
@@ -196,6 +205,7 @@ class Run {
     )
     await unlessAborted(checkWeights(model), options.signal)
     adviseOnLoss(compiled, outline)
+    adviseOnIgnored(model, compiled)
     const tracker = await DynamicsTracker.start(model, layers, feed.batches, options)
     const classes = options.numClasses ?? feed.classes ?? outputShape.at(-1)
     const measurement =
@@ -250,7 +260,7 @@ class Run {
   /** All training batches of an epoch; gives the means. */
   async #train(epoch: number): Promise<number[]> {
     const { signal } = this.#options
-    this.#model.train()
+    stateOf(this.#model).training = true
     this.#meter.reset()
     this.#tracker?.startEpoch(epoch)
     this.#reporter.loopStart('training', this.#feed.batches ?? 0)
@@ -301,7 +311,7 @@ class Run {
   }
 
   async #validate(feed: Feed): Promise<number[]> {
-    this.#model.eval()
+    stateOf(this.#model).training = false
     this.#reporter.loopStart('validation', feed.batches ?? 0)
     const means = await measure(this.#model, feed, 0, this.#options.signal, (done) =>
       this.#reporter.update(done),
@@ -359,6 +369,8 @@ class Run {
 /** Losses that are no number for some outputs. */
 const outputLimits: Readonly<Record<string, string>> = {
   bce: "'bce' is NaN for outputs outside of [0, 1]: end the network with a sigmoid, or use 'bceWithLogits'; else ",
+  klDiv:
+    "'klDiv' is NaN for outputs above 0, which are no log-probabilities: end the network with logSoftmax; else ",
   nll: "'nll' is NaN for outputs above 0, which are no log-probabilities: end the network with logSoftmax, or use 'crossEntropy'; else ",
 }
 

@@ -1,3 +1,4 @@
+import { ArgumentError, describe } from '../errors.js'
 import { div, maximum, sqrt, sqrtAtZero } from '../ops/index.js'
 import { Optimizer } from './optimizer.js'
 import { checkRange, type OptimizerOptions, type ParameterGroup, withDefaults } from './options.js'
@@ -56,7 +57,12 @@ export class AdamW extends Optimizer<AdamOptions> {
 
 function adamRule(title: string, options: Required<AdamOptions>, decoupled: boolean): Rule {
   const { betas, eps, amsgrad, weightDecay } = options
-  const [beta1, beta2] = betas
+  if (!Array.isArray(betas) || betas.length !== 2) {
+    throw new ArgumentError(
+      `${title}: betas is ${describe(betas)}, expected two numbers such as [0.9, 0.999]`,
+    )
+  }
+  const [beta1, beta2] = betas as readonly [number, number]
   checkRange(title, 'betas[0]', beta1, 0, 1)
   checkRange(title, 'betas[1]', beta2, 0, 1)
   checkRange(title, 'eps', eps)

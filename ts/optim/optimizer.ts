@@ -1,4 +1,4 @@
-import { ArgumentError, ShapeError } from '../errors.js'
+import { ArgumentError, describe, ShapeError } from '../errors.js'
 import { tidy } from '../memory.js'
 import { checkOptions } from '../options.js'
 import { full, type Tensor, type TensorLike, tensor } from '../tensor.js'
@@ -44,12 +44,14 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   readonly #groups: readonly ParameterGroup<O>[]
   readonly #rules: Rule[] = []
   readonly #slots = new Map<Variable, Record<string, Variable>>()
+  /** Steps taken, of each parameter: one Variable for all that were prepared together. */
+  readonly #counts = new Map<Variable, Variable>()
   readonly #names = new Map<string, number>()
-  #stepCount: Variable | undefined
   #rateVariable: Variable | undefined
   #rate: number
 
   constructor(options: Settings<O>, groups: readonly ParameterGroup<O>[] = []) {
+    checkGroups(this.constructor.name, groups)
     this.options = Object.freeze({ ...options })
     this.#groups = groups
     this.#rate = options.learningRate
@@ -112,16 +114,18 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   }
 
   /**
-   * Makes the Variables that hold the state of these parameters. `step` does it by itself; call it beforehand when the first
-   * `step` happens inside a compiled function.
+   * Makes the Variables that hold the state of these parameters, where there are none yet: new parameters begin with step 1, whatever
+   * was done with others. `step` does it by itself; call it beforehand when the first `step` happens inside a compiled function.
    */
   prepare(variables: Nested<Variable>): void {
     const leaves = leavesOf(variables)
     const dtype = leaves.some(({ value }) => value.dtype === 'float64') ? 'float64' : 'float32'
-    this.#stepCount ??= stateVariable(`${this.name}.step`, () => scalar(0, 'float32'))
     this.#rateVariable ??= stateVariable(`${this.name}.learningRate`, () => scalar(this.#rate, dtype))
-    for (const { path, value } of leaves) {
-      if (this.#slots.has(value)) continue
+    const fresh = leaves.filter(({ value }) => !this.#slots.has(value))
+    if (fresh.length === 0) return
+    const count = stateVariable(this.#uniqueName(`${this.name}.step`), () => scalar(0, 'float32'))
+    for (const { path, value } of fresh) {
+      this.#counts.set(value, count)
       const owner = this.#uniqueName(value.name === 'variable' ? path : value.name)
       const held: Record<string, Variable> = {}
       for (const [slot, start] of Object.entries(this.#ruleOf(path).slots)) {
@@ -132,6 +136,16 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   }
 
   /**
+   * Whether the optimizer holds state for nothing but these Variables.
+   *
+   * @internal
+   */
+  servesOnly(variables: Iterable<Variable>): boolean {
+    const served = new Set(variables)
+    return [...this.#slots.keys()].every((variable) => served.has(variable))
+  }
+
+  /**
    * Moves the Variables by one update and remembers the state. Variables that are not `trainable` stay as they are.
    *
    * @param variables nested arrays and records of Variables; @param grads gradients in the same structure
@@ -139,27 +153,28 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   step(variables: Nested<Variable>, grads: ParameterTree, options: UpdateOptions = {}): void {
     const pairs = pairWith(variables, grads).filter(({ value }) => value.trainable)
     this.prepare(variables)
-    const count = this.#stepCount as Variable
     const rate = this.#rateVariable as Variable
+    const counts = new Set(pairs.map(({ value }) => this.#counts.get(value) as Variable))
     tidy(() => {
-      const step = count.value.add(1)
+      const steps = new Map([...counts].map((count) => [count, count.value.add(1)]))
       const learningRate = options.learningRate ?? rate.value
       for (const { path, value: variable, grad } of pairs) {
         const held = this.#slots.get(variable) as Record<string, Variable>
         const before = Object.fromEntries(Object.entries(held).map(([slot, kept]) => [slot, kept.value]))
         const param = variable.value
+        const step = steps.get(this.#counts.get(variable) as Variable) as Tensor
         const { delta, slots } = this.#apply(path, param, grad, before, step, learningRate)
         variable.assign(param.add(delta))
         for (const [slot, value] of Object.entries(slots)) (held[slot] as Variable).assign(value)
       }
-      count.assign(step)
+      for (const [count, step] of steps) count.assign(step)
     })
   }
 
   /** All Variables of the state by name: what to save in order to go on later. */
   stateVariables(): Map<string, Variable> {
     const held = [...this.#slots.values()].flatMap((slots) => Object.values(slots))
-    const all = [this.#stepCount, this.#rateVariable, ...held]
+    const all = [...new Set(this.#counts.values()), this.#rateVariable, ...held]
     return new Map(
       all.flatMap((variable) => (variable === undefined ? [] : [[variable.name, variable] as const])),
     )
@@ -228,6 +243,14 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     this.#names.set(name, taken + 1)
     return taken === 0 ? name : `${name}_${taken + 1}`
   }
+}
+
+function checkGroups(optimizer: string, groups: unknown): void {
+  const isGroup = (group: unknown) => typeof group === 'object' && group !== null && 'params' in group
+  if (Array.isArray(groups) && Array.from(groups).every(isGroup)) return
+  throw new ArgumentError(
+    `${optimizer}: groups is ${describe(groups)}, expected a list such as [{ params: ['layers.0'], learningRate: 0.01 }]`,
+  )
 }
 
 function stateVariable(name: string, initial: () => Tensor): Variable {

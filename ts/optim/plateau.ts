@@ -1,47 +1,63 @@
-import { ArgumentError } from '../errors.js'
+import { ArgumentError, describe, unknownName } from '../errors.js'
+import { checkOptions } from '../options.js'
 
 /** Options of {@link ReduceLROnPlateau}. */
 export interface PlateauOptions {
   /** Whether a smaller ('min') or a larger ('max') metric is better. Default 'min'. */
   mode?: 'min' | 'max'
-  /** The rate is multiplied by it; below 1. Default 0.1. */
+  /** The rate is multiplied by it; in (0, 1). Default 0.1. */
   factor?: number
   /** Epochs without improvement that are tolerated. Default 10. */
   patience?: number
-  /** Relative change that counts as an improvement. Default 1e-4. */
+  /** Change that counts as an improvement, relative to the size of the best metric. Default 1e-4. */
   threshold?: number
   /** Epochs to wait after a reduction before counting again. Default 0. */
   cooldown?: number
-  /** The rate never falls below it. Default 0. */
+  /** The rate never falls below it, and one below it stays as it is. Default 0. */
   minRate?: number
 }
 
-/** Lowers the learning rate when a metric no longer improves. */
+const names: readonly (keyof PlateauOptions)[] = [
+  'mode',
+  'factor',
+  'patience',
+  'threshold',
+  'cooldown',
+  'minRate',
+]
+
+/**
+ * Lowers the learning rate when a metric no longer improves. A metric m improves on the best one b if
+ *
+ *     m < b - |b| threshold   (mode 'min'),   m > b + |b| threshold   (mode 'max')
+ *
+ * which, unlike `b (1 - threshold)`, also holds for metrics below 0, such as log-likelihoods. NaN never improves; the first one is warned about.
+ */
 export class ReduceLROnPlateau {
   readonly #options: Required<PlateauOptions>
   #rate: number
   #best: number
   #bad = 0
   #cooling = 0
+  #warned = false
 
-  /** @param rate the learning rate to begin with */
+  /**
+   * @param rate the learning rate to begin with
+   * @throws UnknownNameError for an option or mode that there is not; ArgumentError for values out of range
+   */
   constructor(rate: number, options: PlateauOptions = {}) {
-    this.#options = {
-      mode: 'min',
-      factor: 0.1,
-      patience: 10,
-      threshold: 1e-4,
-      cooldown: 0,
-      minRate: 0,
-      ...options,
+    checkOptions('ReduceLROnPlateau', options, names)
+    const { mode = 'min', factor = 0.1, patience = 10, threshold = 1e-4, cooldown = 0, minRate = 0 } = options
+    if (mode !== 'min' && mode !== 'max') throw unknownName('mode of ReduceLROnPlateau', mode, ['min', 'max'])
+    check('factor', factor, factor > 0 && factor < 1, 'a number above 0 and below 1')
+    check('patience', patience, Number.isSafeInteger(patience) && patience >= 0, 'a whole number from 0')
+    check('cooldown', cooldown, Number.isSafeInteger(cooldown) && cooldown >= 0, 'a whole number from 0')
+    for (const [name, value] of Object.entries({ threshold, minRate, rate })) {
+      check(name, value, Number.isFinite(value) && value >= 0, 'a finite number of at least 0')
     }
-    if (!(this.#options.factor > 0 && this.#options.factor < 1)) {
-      throw new ArgumentError(
-        `ReduceLROnPlateau: factor must be between 0 and 1, received ${this.#options.factor}`,
-      )
-    }
+    this.#options = { mode, factor, patience, threshold, cooldown, minRate }
     this.#rate = rate
-    this.#best = this.#options.mode === 'min' ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
+    this.#best = mode === 'min' ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
   }
 
   /** The learning rate for the next epoch. */
@@ -49,8 +65,14 @@ export class ReduceLROnPlateau {
     return this.#rate
   }
 
-  /** Takes the metric of an epoch and gives the rate of the next. */
+  /**
+   * Takes the metric of an epoch and gives the rate of the next.
+   *
+   * @throws ArgumentError for something else than a number
+   */
   step(metric: number): number {
+    check('metric', metric, typeof metric === 'number', 'a number, such as logs.loss of onEpochEnd')
+    if (Number.isNaN(metric)) this.#warn()
     const { factor, patience, cooldown, minRate } = this.#options
     if (this.#improves(metric)) {
       this.#best = metric
@@ -63,7 +85,7 @@ export class ReduceLROnPlateau {
       this.#bad = 0
     }
     if (this.#bad > patience) {
-      this.#rate = Math.max(this.#rate * factor, minRate)
+      this.#rate = Math.min(this.#rate, Math.max(this.#rate * factor, minRate))
       this.#cooling = cooldown
       this.#bad = 0
     }
@@ -72,6 +94,23 @@ export class ReduceLROnPlateau {
 
   #improves(metric: number): boolean {
     const { mode, threshold } = this.#options
-    return mode === 'min' ? metric < this.#best * (1 - threshold) : metric > this.#best * (1 + threshold)
+    const best = this.#best
+    // The size of an infinite best would make the difference NaN.
+    const margin = Number.isFinite(best) ? Math.abs(best) * threshold : 0
+    return mode === 'min' ? metric < best - margin : metric > best + margin
   }
+
+  #warn(): void {
+    if (this.#warned) return
+    this.#warned = true
+    process.emitWarning('ReduceLROnPlateau: the metric is NaN, which counts as no improvement', {
+      type: 'HyperglowWarning',
+      code: 'HYPERGLOW_NAN_METRIC',
+    })
+  }
+}
+
+function check(name: string, value: unknown, isRight: boolean, expected: string): void {
+  if (isRight) return
+  throw new ArgumentError(`ReduceLROnPlateau: ${name} is ${describe(value)}, expected ${expected}`)
 }

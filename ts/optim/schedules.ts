@@ -1,82 +1,94 @@
 /** Learning rates that change from epoch to epoch. */
-import { ArgumentError } from '../errors.js'
+import { ArgumentError, describe } from '../errors.js'
+import { checkOptions } from '../options.js'
 
 /** The learning rate of an epoch (0 is the first one), from the optimizer's own rate. */
 export type Schedule = (baseRate: number, epoch: number) => number
 
 /** Times `factor(epoch)`. */
 export function lambdaLR(factor: (epoch: number) => number): Schedule {
+  if (typeof factor !== 'function') {
+    throw new ArgumentError(`lambdaLR: given ${describe(factor)}, expected a function of the epoch`)
+  }
   return (base, epoch) => base * factor(epoch)
 }
 
 /** Times `gamma` every `stepSize` epochs. */
-export function stepLR({ stepSize, gamma = 0.1 }: { stepSize: number; gamma?: number }): Schedule {
+export function stepLR(options: { stepSize: number; gamma?: number }): Schedule {
+  checkOptions('stepLR', options, ['stepSize', 'gamma'])
+  const { stepSize, gamma = 0.1 } = options
   positive('stepLR: stepSize', stepSize)
+  notNegative('stepLR: gamma', gamma)
   return (base, epoch) => base * gamma ** Math.floor(epoch / stepSize)
 }
 
 /** Times `gamma` at each milestone; a milestone given twice counts twice. */
-export function multiStepLR({
-  milestones,
-  gamma = 0.1,
-}: {
-  milestones: readonly number[]
-  gamma?: number
-}): Schedule {
-  return (base, epoch) => base * gamma ** milestones.filter((milestone) => milestone <= epoch).length
+export function multiStepLR(options: { milestones: readonly number[]; gamma?: number }): Schedule {
+  checkOptions('multiStepLR', options, ['milestones', 'gamma'])
+  const { milestones, gamma = 0.1 } = options
+  if (!Array.isArray(milestones) || !Array.from(milestones).every(Number.isFinite)) {
+    throw new ArgumentError(
+      `multiStepLR: milestones is ${describe(milestones)}, expected a list of epochs such as [30, 80]`,
+    )
+  }
+  notNegative('multiStepLR: gamma', gamma)
+  const places: readonly number[] = [...milestones]
+  return (base, epoch) => base * gamma ** places.filter((milestone) => milestone <= epoch).length
 }
 
 /** Times `gamma` every epoch. */
-export function exponentialLR({ gamma }: { gamma: number }): Schedule {
+export function exponentialLR(options: { gamma: number }): Schedule {
+  checkOptions('exponentialLR', options, ['gamma'])
+  const { gamma } = options
+  notNegative('exponentialLR: gamma', gamma)
   return (base, epoch) => base * gamma ** epoch
 }
 
 /** Linear from `startFactor` to `endFactor` of the base rate over `totalEpochs`, then constant. */
-export function linearLR({
-  startFactor = 1 / 3,
-  endFactor = 1,
-  totalEpochs = 5,
-}: {
-  startFactor?: number
-  endFactor?: number
-  totalEpochs?: number
-}): Schedule {
+export function linearLR(
+  options: { startFactor?: number; endFactor?: number; totalEpochs?: number } = {},
+): Schedule {
+  checkOptions('linearLR', options, ['startFactor', 'endFactor', 'totalEpochs'])
+  const { startFactor = 1 / 3, endFactor = 1, totalEpochs = 5 } = options
   positive('linearLR: totalEpochs', totalEpochs)
+  notNegative('linearLR: startFactor', startFactor)
+  notNegative('linearLR: endFactor', endFactor)
   return (base, epoch) =>
     base * (startFactor + ((endFactor - startFactor) * Math.min(epoch, totalEpochs)) / totalEpochs)
 }
 
 /** Down to 0 as `(1 - epoch / totalEpochs)^power`, then 0. */
-export function polynomialLR({
-  totalEpochs = 5,
-  power = 1,
-}: {
-  totalEpochs?: number
-  power?: number
-}): Schedule {
+export function polynomialLR(options: { totalEpochs?: number; power?: number } = {}): Schedule {
+  checkOptions('polynomialLR', options, ['totalEpochs', 'power'])
+  const { totalEpochs = 5, power = 1 } = options
   positive('polynomialLR: totalEpochs', totalEpochs)
+  notNegative('polynomialLR: power', power)
   return (base, epoch) => base * (1 - Math.min(epoch, totalEpochs) / totalEpochs) ** power
 }
 
 /** Half a cosine from the base rate to `minRate` in `period` epochs, and back (Loshchilov and Hutter 2017). */
-export function cosineLR({ period, minRate = 0 }: { period: number; minRate?: number }): Schedule {
+export function cosineLR(options: { period: number; minRate?: number }): Schedule {
+  checkOptions('cosineLR', options, ['period', 'minRate'])
+  const { period, minRate = 0 } = options
   positive('cosineLR: period', period)
+  notNegative('cosineLR: minRate', minRate)
   return (base, epoch) => cosine(base, minRate, epoch / period)
 }
 
 /** Half a cosine to `minRate`, begun anew after `period` epochs; each period is `multiplier` times the one before. */
-export function cosineRestartsLR({
-  period,
-  multiplier = 1,
-  minRate = 0,
-}: {
+export function cosineRestartsLR(options: {
   period: number
   multiplier?: number
   minRate?: number
 }): Schedule {
+  checkOptions('cosineRestartsLR', options, ['period', 'multiplier', 'minRate'])
+  const { period, multiplier = 1, minRate = 0 } = options
   positive('cosineRestartsLR: period', period)
-  if (!(multiplier >= 1)) {
-    throw new ArgumentError(`cosineRestartsLR: multiplier must be at least 1, received ${multiplier}`)
+  notNegative('cosineRestartsLR: minRate', minRate)
+  if (!(Number.isFinite(multiplier) && multiplier >= 1)) {
+    throw new ArgumentError(
+      `cosineRestartsLR: multiplier must be at least 1, received ${describe(multiplier)}`,
+    )
   }
   return (base, epoch) => {
     let length = period
@@ -131,6 +143,11 @@ function cosine(from: number, to: number, phase: number): number {
 }
 
 function positive(what: string, value: number): void {
-  if (!Number.isFinite(value) || value <= 0)
-    throw new ArgumentError(`${what} must be above 0, received ${value}`)
+  if (Number.isFinite(value) && value > 0) return
+  throw new ArgumentError(`${what} must be a finite number above 0, received ${describe(value)}`)
+}
+
+function notNegative(what: string, value: number): void {
+  if (Number.isFinite(value) && value >= 0) return
+  throw new ArgumentError(`${what} must be a finite number of at least 0, received ${describe(value)}`)
 }
