@@ -9,6 +9,7 @@ import {
   crossEntropy,
   DataError,
   Dense,
+  HSIC,
   IBSequential,
   MutualInformation,
   NumericalError,
@@ -160,6 +161,34 @@ test('ignored labels count for nothing in fit, evaluate and accuracy', async (t)
   await t.throwsAsync(model().fit(x, labels.with(2, -100), quiet), { message: /ignoreIndex/ })
 })
 
+test.serial(
+  'evaluators after epochs do not see ignored samples; those in batches say that they do',
+  async (t) => {
+    const many = points(300)
+    const kept = Array.from({ length: 300 }, (_, i) => i).filter((i) => i % 3 !== 0)
+    const run = async (ignoreIndex: number | undefined, probe: { x: ArrayInput; y: ArrayInput }) => {
+      const tracked = new IBSequential({ inputShape: [4], trackDynamics: true, seed: 1 })
+      tracked
+        .add(new Dense(3, { activation: 'softmax' }))
+        .compile({ lossOptions: ignoreIndex === undefined ? {} : { ignoreIndex }, learningRate: 0 })
+      tracked.attachEvaluator(new HSIC({ sigma: 1 }), { evaluateOn: { probe } })
+      await tracked.fit(many.x, many.y, quiet)
+      return tracked.dynamics().values.flat(3)
+    }
+    const whole = { x: many.x, y: many.y.map((label, i) => (i % 3 === 0 ? -100 : label)) }
+    const part = {
+      x: Float32Array.from(kept.flatMap((i) => [...many.x.subarray(4 * i, 4 * i + 4)])),
+      y: many.y.filter((_, i) => i % 3 !== 0),
+    }
+    close(t, await run(-100, whole), await run(undefined, part), 1e-6)
+    const tracked = new IBSequential({ inputShape: [4], trackDynamics: true, seed: 1 })
+    tracked.add(new Dense(3, { activation: 'softmax' })).compile({ lossOptions: { ignoreIndex: -100 } })
+    tracked.attachEvaluator(new HSIC({ sigma: 1 }))
+    const codes = await warningsOf(() => tracked.fit(whole.x, whole.y, quiet))
+    t.deepEqual(codes, ['HYPERGLOW_IGNORED_LABELS'])
+  },
+)
+
 test('a batch of ignored labels moves no weight, whatever the optimizer remembers', async (t) => {
   const ignored = { x: inputs(), y: tensor(new Int32Array(23).fill(-100)) }
   const sound = { x: inputs(), y: tensor(y) }
@@ -242,32 +271,35 @@ test('targets outside of what a loss takes are refused by sample', async (t) => 
   })
 })
 
-test('a loss that does not go with the last activation is warned about, and named where it fails', async (t) => {
-  const binary = labels.map((label) => [Math.min(label, 1)])
-  const linear = model({ loss: 'bce', learningRate: 10 }, 'linear', 1)
-  const codes = await warningsOf(() =>
-    t.throwsAsync(linear.fit(x, binary, { ...quiet, epochs: 5 }), {
-      instanceOf: NumericalError,
-      message: /dense_1.*'linear'.*bceWithLogits/,
-    }),
-  )
-  t.deepEqual(codes, ['HYPERGLOW_LOSS_ACTIVATION'])
-  const cases: [CompileOptions, string, ArrayInput, number][] = [
-    [{ loss: 'bceWithLogits' }, 'sigmoid', binary, 1],
-    [{ loss: 'nll' }, 'logSoftmax', labels, 0],
-    [{ loss: 'bce' }, 'sigmoid', binary, 0],
-    [{}, 'softmax', labels, 0],
-    [{}, 'linear', labels, 0],
-    [{}, 'sigmoid', labels, 1],
-  ]
-  for (const [options, activation, targets, count] of cases) {
-    const units = targets === binary ? 1 : 3
-    const found = await warningsOf(() => model(options, activation, units).evaluate(x, targets))
-    t.is(found.length, count, `${options.loss} ${activation}`)
-  }
-})
+test.serial(
+  'a loss that does not go with the last activation is warned about, and named where it fails',
+  async (t) => {
+    const binary = labels.map((label) => [Math.min(label, 1)])
+    const linear = model({ loss: 'bce', learningRate: 10 }, 'linear', 1)
+    const codes = await warningsOf(() =>
+      t.throwsAsync(linear.fit(x, binary, { ...quiet, epochs: 5 }), {
+        instanceOf: NumericalError,
+        message: /dense_1.*'linear'.*bceWithLogits/,
+      }),
+    )
+    t.deepEqual(codes, ['HYPERGLOW_LOSS_ACTIVATION'])
+    const cases: [CompileOptions, string, ArrayInput, number][] = [
+      [{ loss: 'bceWithLogits' }, 'sigmoid', binary, 1],
+      [{ loss: 'nll' }, 'logSoftmax', labels, 0],
+      [{ loss: 'bce' }, 'sigmoid', binary, 0],
+      [{}, 'softmax', labels, 0],
+      [{}, 'linear', labels, 0],
+      [{}, 'sigmoid', labels, 1],
+    ]
+    for (const [options, activation, targets, count] of cases) {
+      const units = targets === binary ? 1 : 3
+      const found = await warningsOf(() => model(options, activation, units).evaluate(x, targets))
+      t.is(found.length, count, `${options.loss} ${activation}`)
+    }
+  },
+)
 
-test('outputs that are no log-probabilities give no loss where those are needed', async (t) => {
+test.serial('outputs that are no log-probabilities give no loss where those are needed', async (t) => {
   const positive = model({ loss: 'nll' }, 'sigmoid')
   const codes = await warningsOf(async () => {
     t.is((await positive.evaluate(x, labels)).loss, Number.NaN)

@@ -281,7 +281,7 @@ test('a plateau is one for negative metrics too, in both modes', (t) => {
   for (const metric of [-1, -2, -3]) t.is(better.step(metric), 1)
 })
 
-test('a plateau refuses options out of range, and says that a metric is NaN', async (t) => {
+test.serial('a plateau refuses options out of range, and says that a metric is NaN', async (t) => {
   const wrong: object[] = [
     { factor: 1 },
     { factor: 0 },

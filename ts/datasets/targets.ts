@@ -67,7 +67,7 @@ export function targetsOf(
   const values = flat(given)
   if (values.length !== count && shape[0] !== count) {
     throw new ShapeError(
-      `x holds ${count} samples and y ${values.length} labels; give one label for each input`,
+      `x holds ${count} samples and y ${values.length} labels; give one label for each input, and rows such as one-hot rows as a tensor with their shape`,
     )
   }
   const labels = new Int32Array(values.length)
@@ -85,7 +85,7 @@ export function targetsOf(
 function areLabels(given: ArrayInput, wanted: boolean | undefined): boolean {
   if (wanted === false) return false
   if (given instanceof Tensor) return wanted || !isFloat(given.dtype)
-  if (ArrayBuffer.isView(given)) {
+  if (ArrayBuffer.isView(given) && !(given instanceof DataView)) {
     return wanted || !(given instanceof Float32Array || given instanceof Float64Array)
   }
   if (!Array.isArray(given)) throw new ArgumentError(`y is ${describe(given)}, expected a tensor or an array`)

@@ -68,7 +68,7 @@ export function resolveCompile(options: CompileOptions): Compiled {
     throw new ArgumentError(`compile: metrics is ${describe(metrics)}, expected a list such as ['accuracy']`)
   }
   const objective = resolveObjective(loss, lossOptions)
-  const resolved = metrics.map((metric) => createMetric(metric, objective))
+  const resolved = Array.from(metrics, (metric) => createMetric(metric, objective))
   const twice = resolved.find(
     ({ name }, index) => resolved.findIndex((other) => other.name === name) !== index,
   )

@@ -4,9 +4,10 @@ import { ArgumentError } from '../errors.js'
 import type { SegmentOptions } from '../estimators/estimator.js'
 import type { Compiled as CompiledFunction } from '../jit.js'
 import { concat } from '../ops/index.js'
-import type { Tensor } from '../tensor.js'
+import { type Tensor, tensor } from '../tensor.js'
 import { evaluate, jit, tidy } from '../transforms.js'
 import { type Attachment, isDue, type Probe, SampleAdvice, ValueAdvice } from './attachment.js'
+import { nothingCounts } from './evaluation.js'
 import { type Feed, feedOf, type StepInput } from './feed.js'
 import type { Network } from './network.js'
 import { segmentOf, targetKind } from './step.js'
@@ -22,7 +23,9 @@ interface Source {
   readonly samples: number
   /** To be disposed of with the measurement, where it was made for it. */
   readonly data: ArrayDataset | undefined
+  /** The segment of a batch, and its labels last where some labels are to be ignored. */
   segmentStep: CompiledFunction<[input: StepInput], Tensor[]>
+  readonly ignoreIndex: number | undefined
 }
 
 /** Evaluators that are due after epochs, and the samples that they see. */
@@ -112,6 +115,7 @@ async function sourceOf(
   targets: TargetRule,
 ): Promise<Source> {
   const { inputShape, dtype } = model
+  const { ignoreIndex } = targets
   const data =
     probe === undefined
       ? undefined
@@ -128,15 +132,33 @@ async function sourceOf(
     const { x, y } = feed.decode(input)
     const { hidden } = model.forward(x, model.pass({ training: false, tracking: true }))
     // The input may be an argument itself, which is no result.
-    return segmentOf(model, x, hidden, y, classes).map((part) => part.add(0))
+    const segment = segmentOf(model, x, hidden, y, classes)
+    return (ignoreIndex === undefined ? segment : [...segment, y]).map((part) => part.add(0))
   })
-  return { feed, samples: data?.samples ?? samples, data, segmentStep }
+  return { feed, samples: data?.samples ?? samples, data, segmentStep, ignoreIndex }
+}
+
+/** A segment without the samples whose labels, its last part, are the one to ignore. */
+async function counted(parts: readonly Tensor[], ignoreIndex: number): Promise<Tensor[]> {
+  const labels = parts.at(-1) as Tensor
+  const perSample = labels.size / (labels.shape[0] as number)
+  const values = [...(await labels.data())].map(Number)
+  const rows = Array.from({ length: labels.shape[0] as number }, (_, row) => row)
+  // A sample with several labels counts where any of them does.
+  const kept = rows.filter((row) =>
+    values.slice(row * perSample, (row + 1) * perSample).some((label) => label !== ignoreIndex),
+  )
+  if (kept.length === 0) throw nothingCounts('the samples to evaluate on')
+  return tidy(() => {
+    const index = tensor(Int32Array.from(kept))
+    return parts.slice(0, -1).map((part) => part.take(index))
+  })
 }
 
 /** The segment of the samples of a source, with the weights of the moment. */
 async function gather(
   model: Network,
-  { feed, samples, segmentStep }: Source,
+  { feed, samples, segmentStep, ignoreIndex }: Source,
   order: number,
   signal: AbortSignal | undefined,
 ): Promise<{ segment: Tensor[]; options: SegmentOptions }> {
@@ -162,7 +184,11 @@ async function gather(
       }),
     )
     await evaluate(segment)
-    return { segment, options }
+    if (ignoreIndex === undefined) return { segment, options }
+    const kept = await counted(segment, ignoreIndex)
+    for (const part of segment) part.dispose()
+    await evaluate(kept)
+    return { segment: kept, options }
   } finally {
     for (const batch of batches) for (const part of batch) part.dispose()
   }

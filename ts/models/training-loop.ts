@@ -112,10 +112,11 @@ function checkTraining(options: FitDatasetOptions): void {
 }
 
 /** Warns that evaluators cannot leave samples of a step out. */
-function adviseOnIgnored({ evaluators, segment }: Network, { ignoreIndex }: Compiled): void {
-  if (ignoreIndex === undefined || evaluators.length === 0 || segment === 'origin') return
+function adviseOnIgnored({ attachments, segment }: Network, { ignoreIndex }: Compiled): void {
+  const isSeen = segment === 'label' && attachments.some(({ on }) => on === 'batch')
+  if (ignoreIndex === undefined || !isSeen) return
   process.emitWarning(
-    `evaluators see all samples: those with the label to ignore, ${ignoreIndex}, are a class of their own to them; where that matters, attach them with { evaluateOn: { probe: { x, y } } } and samples that count`,
+    `evaluators on batches see all samples: those with the label to ignore, ${ignoreIndex}, are a class of their own to them; attach them with { evaluateOn: 'epoch' } to leave these out`,
     { type: 'HyperglowWarning', code: 'HYPERGLOW_IGNORED_LABELS' },
   )
 }
