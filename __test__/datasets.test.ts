@@ -29,6 +29,16 @@ async function pass(data: AsyncIterable<Batch>): Promise<number[][]> {
   return batches
 }
 
+test('a scale or an offset that is no number is refused', (t) => {
+  for (const options of [
+    { scale: Number.NaN },
+    { offset: Number.POSITIVE_INFINITY },
+    { scale: '2' as never },
+  ]) {
+    t.throws(() => new ArrayDataset([[1]], [0], options), { instanceOf: ArgumentError })
+  }
+})
+
 test('the last batch keeps what is left, and the length counts it', async (t) => {
   const data = counting(10, { batchSize: 4 })
   t.is(data.length, 3)

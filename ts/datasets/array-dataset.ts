@@ -277,6 +277,11 @@ export function checkBatchSize(batchSize: number): number {
 
 function hold(givenX: ArrayInput, givenY: ArrayInput, options: ArrayDatasetOptions): Held {
   const { scale = 1, offset = 0, dtype = 'float32' } = options
+  for (const [name, value] of Object.entries({ scale, offset })) {
+    if (!Number.isFinite(value)) {
+      throw new ArgumentError(`ArrayDataset: ${name} is ${describe(value)}, expected a finite number`)
+    }
+  }
   const x = inputTensor(givenX, dtype, options.inputShape)
   const count = x.shape[0] as number
   const { y, labels } = targetsOf(givenY, count, dtype, options)

@@ -156,7 +156,8 @@ class Run {
     this.#feed = feed
     this.#validation = validation
     this.#tracker = tracker
-    this.#callbacks = options.callbacks ?? []
+    // A copy: what is pushed later was not checked.
+    this.#callbacks = [...(options.callbacks ?? [])]
     this.#wantsLogs = this.#callbacks.some(({ onBatchEnd }) => onBatchEnd !== undefined)
     this.#verbose = options.verbose ?? process.stderr.isTTY === true
     this.#reporter = new ProgressReporter({ verbose: this.#verbose })

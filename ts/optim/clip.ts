@@ -1,5 +1,6 @@
 import { ArgumentError } from '../errors.js'
 import { stack } from '../ops/index.js'
+import { checkOptions } from '../options.js'
 import type { Tensor } from '../tensor.js'
 import { type Leaf, leavesOf, rebuild } from './leaves.js'
 import type { ParameterTree } from './optimizer.js'
@@ -23,6 +24,7 @@ export function clipByNorm<G extends ParameterTree>(
   options: { normType?: number } = {},
 ): { clipped: G; norm: Tensor } {
   checkMax('clipByNorm', max)
+  checkOptions('clipByNorm', options, ['normType'])
   const { normType = 2 } = options
   if (!(normType > 0)) {
     throw new ArgumentError(`clipByNorm: normType must be above 0 or Infinity, received ${normType}`)

@@ -16,7 +16,7 @@ export function lambdaLR(factor: (epoch: number) => number): Schedule {
 /** Times `gamma` every `stepSize` epochs. */
 export function stepLR(options: { stepSize: number; gamma?: number }): Schedule {
   checkOptions('stepLR', options, ['stepSize', 'gamma'])
-  const { stepSize, gamma = 0.1 } = options
+  const { stepSize, gamma = 0.1 } = { ...options }
   positive('stepLR: stepSize', stepSize)
   notNegative('stepLR: gamma', gamma)
   return (base, epoch) => base * gamma ** Math.floor(epoch / stepSize)
@@ -25,7 +25,7 @@ export function stepLR(options: { stepSize: number; gamma?: number }): Schedule 
 /** Times `gamma` at each milestone; a milestone given twice counts twice. */
 export function multiStepLR(options: { milestones: readonly number[]; gamma?: number }): Schedule {
   checkOptions('multiStepLR', options, ['milestones', 'gamma'])
-  const { milestones, gamma = 0.1 } = options
+  const { milestones, gamma = 0.1 } = { ...options }
   if (!Array.isArray(milestones) || !Array.from(milestones).every(Number.isFinite)) {
     throw new ArgumentError(
       `multiStepLR: milestones is ${describe(milestones)}, expected a list of epochs such as [30, 80]`,
@@ -39,7 +39,7 @@ export function multiStepLR(options: { milestones: readonly number[]; gamma?: nu
 /** Times `gamma` every epoch. */
 export function exponentialLR(options: { gamma: number }): Schedule {
   checkOptions('exponentialLR', options, ['gamma'])
-  const { gamma } = options
+  const { gamma } = { ...options }
   notNegative('exponentialLR: gamma', gamma)
   return (base, epoch) => base * gamma ** epoch
 }
@@ -69,7 +69,7 @@ export function polynomialLR(options: { totalEpochs?: number; power?: number } =
 /** Half a cosine from the base rate to `minRate` in `period` epochs, and back (Loshchilov and Hutter 2017). */
 export function cosineLR(options: { period: number; minRate?: number }): Schedule {
   checkOptions('cosineLR', options, ['period', 'minRate'])
-  const { period, minRate = 0 } = options
+  const { period, minRate = 0 } = { ...options }
   positive('cosineLR: period', period)
   notNegative('cosineLR: minRate', minRate)
   return (base, epoch) => cosine(base, minRate, epoch / period)
@@ -82,7 +82,7 @@ export function cosineRestartsLR(options: {
   minRate?: number
 }): Schedule {
   checkOptions('cosineRestartsLR', options, ['period', 'multiplier', 'minRate'])
-  const { period, multiplier = 1, minRate = 0 } = options
+  const { period, multiplier = 1, minRate = 0 } = { ...options }
   positive('cosineRestartsLR: period', period)
   notNegative('cosineRestartsLR: minRate', minRate)
   if (!(Number.isFinite(multiplier) && multiplier >= 1)) {
