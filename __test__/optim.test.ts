@@ -241,6 +241,48 @@ test('schedules', (t) => {
   close(t, run(cosineLR({ period: 8, minRate: 0.01 }), [0, 4, 8, 12]), [0.1, 0.055, 0.01, 0.055])
   close(t, run(cosineRestartsLR({ period: 3, multiplier: 2 }), [0, 3, 6, 9]), [0.1, 0.1, 0.05, 0.1])
   close(t, run(oneCycleLR({ maxRate: 0.1, totalSteps: 12, riseShare: 0.25 }), [0, 2, 11]), [0.004, 0.1, 4e-7])
+  const steps = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+  const cycle = { maxRate: 0.1, totalSteps: 10 }
+  // The numbers that PyTorch's formula gives.
+  close(
+    t,
+    run(oneCycleLR({ ...cycle, annealing: 'linear' }), steps),
+    [
+      0.004, 0.052, 0.1, 0.0857143429, 0.0714286857, 0.0571430286, 0.0428573714, 0.0285717143, 0.0142860571,
+      4e-7,
+    ],
+    1e-9,
+  )
+  close(
+    t,
+    run(oneCycleLR({ ...cycle, annealing: 'linear', threePhase: true }), steps),
+    [0.004, 0.052, 0.1, 0.052, 0.004, 0.00320008, 0.00240016, 0.00160024, 0.00080032, 4e-7],
+    1e-12,
+  )
+  close(
+    t,
+    run(oneCycleLR({ ...cycle, threePhase: true }), steps),
+    [
+      0.004, 0.052, 0.1, 0.052, 0.004, 0.0036180721853510196, 0.0026181721853510195, 0.0013822278146489802,
+      3.823278146489803e-4, 4e-7,
+    ],
+    1e-12,
+  )
+  // A rise that ends between two steps.
+  close(
+    t,
+    run(oneCycleLR({ maxRate: 0.1, totalSteps: 11 }), [1, 2, 3]),
+    [0.04223411137347358, 0.09602614247226175, 0.09797465678213016],
+    1e-12,
+  )
+  t.throws(() => oneCycleLR({ ...cycle, annealing: 'cosine' as 'cos' }), {
+    instanceOf: UnknownNameError,
+    message: /did you mean "cos"|valid are cos, linear/,
+  })
+  t.throws(() => oneCycleLR({ ...cycle, threePhase: true, riseShare: 0.6 }), {
+    instanceOf: ArgumentError,
+    message: /riseShare is 0\.6.*0\.5/,
+  })
   const plateau = new ReduceLROnPlateau(0.1, { factor: 0.5, patience: 1, threshold: 0.01 })
   close(
     t,

@@ -1,5 +1,5 @@
 /** Learning rates that change from epoch to epoch. */
-import { ArgumentError, describe } from '../errors.js'
+import { ArgumentError, describe, unknownName } from '../errors.js'
 import { checkOptions } from '../options.js'
 
 /** The learning rate of an epoch (0 is the first one), from the optimizer's own rate. */
@@ -101,9 +101,21 @@ export function cosineRestartsLR(options: {
   }
 }
 
+/** How {@link oneCycleLR} goes from one rate to the next: along half a cosine, or a line. */
+export type Annealing = 'cos' | 'linear'
+
+const annealings: { readonly [A in Annealing]: (from: number, to: number, phase: number) => number } = {
+  cos: cosine,
+  linear: (from, to, phase) => from + (to - from) * phase,
+}
+
 /**
  * One rise and one long fall (Smith and Topin 2018): from `maxRate / initialDivisor` up to `maxRate` over the first
- * `riseShare` of all steps, then down to the initial rate over `finalDivisor`, both along half a cosine. The base rate is not used.
+ * `riseShare` of all steps, then down to the initial rate over `finalDivisor`. With `threePhase` the rate falls to the initial one in as
+ * many steps as it rose, and then to the last; `riseShare` is at most 0.5. Each phase goes by `annealing`. The base rate is not used.
+ *
+ * The phases end with steps `riseShare * totalSteps - 1`, with `threePhase` `2 * riseShare * totalSteps - 2`, and `totalSteps - 1`, as in
+ * PyTorch's OneCycleLR.
  */
 export function oneCycleLR({
   maxRate,
@@ -111,23 +123,41 @@ export function oneCycleLR({
   riseShare = 0.3,
   initialDivisor = 25,
   finalDivisor = 1e4,
+  annealing = 'cos',
+  threePhase = false,
 }: {
   maxRate: number
   totalSteps: number
   riseShare?: number
   initialDivisor?: number
   finalDivisor?: number
+  annealing?: Annealing
+  threePhase?: boolean
 }): Schedule {
   positive('oneCycleLR: totalSteps', totalSteps)
+  if (!Object.hasOwn(annealings, annealing))
+    throw unknownName('annealing', annealing, Object.keys(annealings))
+  const most = threePhase ? 0.5 : 1
+  if (!(riseShare >= 0 && riseShare <= most)) {
+    throw new ArgumentError(
+      `oneCycleLR: riseShare is ${describe(riseShare)}, expected a share of the steps from 0 to ${most}`,
+    )
+  }
+  const anneal = annealings[annealing]
   const initial = maxRate / initialDivisor
-  const peak = riseShare * totalSteps - 1
   const last = totalSteps - 1
+  const rise = { end: riseShare * totalSteps - 1, from: initial, to: maxRate }
+  const fall = { end: last, from: threePhase ? initial : maxRate, to: initial / finalDivisor }
+  const back = { end: 2 * riseShare * totalSteps - 2, from: maxRate, to: initial }
+  const phases = threePhase ? [rise, back, fall] : [rise, fall]
   return (_base, step) => {
     if (step > last) {
       throw new ArgumentError(`oneCycleLR: step ${step} is beyond the ${totalSteps} steps of the cycle`)
     }
-    if (step <= peak) return cosine(initial, maxRate, peak === 0 ? 1 : step / peak)
-    return cosine(maxRate, initial / finalDivisor, (step - peak) / (last - peak))
+    const at = phases.findIndex(({ end }) => step <= end)
+    const { from, to, end } = phases[at] as typeof rise
+    const start = at === 0 ? 0 : (phases[at - 1] as typeof rise).end
+    return anneal(from, to, end === start ? 1 : (step - start) / (end - start))
   }
 }
 
