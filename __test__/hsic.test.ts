@@ -273,3 +273,21 @@ test('the unbiased estimate of correlated normals is the population value to its
   const value = new HSIC({ sigma: 1, estimator: 'unbiased' }).criterion(column(a), column(b)).itemSync()
   t.true(Math.abs(value - population) < 0.015, `${value} against ${population}`)
 })
+
+test('nHSIC of float32 has the values and gradients of float64', (t) => {
+  // 33 samples and a ridge of 1e-5: the inverse is worse than the rounding of a float32 kernel matrix allows.
+  const [p, q] = [sample([33, 3], 1), sample([33, 2], 2)]
+  const measure = new HSIC({ sigma: 2, variant: 'nHSIC', epsilon: 1e-5 })
+  const of = (x: Tensor, y: Tensor) => grad((z: Tensor) => measure.criterion(z, y))(x)
+  const [x32, y32] = [p.cast('float32'), q.cast('float32')]
+  const [exact, single] = [of(x32.cast('float64'), y32.cast('float64')), of(x32, y32)]
+  t.is(single.dtype, 'float32')
+  const size = Math.sqrt(exact.square().mean().itemSync())
+  close(t, single.cast('float64').div(size), exact.div(size).dataSync() as Float64Array, 1e-6)
+  close(
+    t,
+    [measure.criterion(x32, y32).itemSync()],
+    [measure.criterion(x32.cast('float64'), y32.cast('float64')).itemSync()],
+    1e-6,
+  )
+})

@@ -168,11 +168,13 @@ export class HSIC extends Estimator<HSICOptions> {
 
   /** The measure of each pair of parts. */
   #compare(parts: readonly Part[], pairs: readonly Pair[]): Tensor[] {
-    const samples = parts.map(({ what, x }) => samplesOf(`${this.name}: ${what}`, x))
+    const samples = parts.map(({ what, x }) =>
+      samplesOf(`${this.name}: ${what}`, this.#variant === 'nHSIC' ? widened(x) : x),
+    )
     const n = (samples[0] as Samples).count
     const product = this.#products(parts, samples)
     return pairs.map(([a, b]) => {
-      const wide = [a, b].some((part) => (samples[part] as Samples).dtype === 'float64')
+      const wide = [a, b].some((part) => (parts[part] as Part).x.dtype === 'float64')
       const dtype = wide ? 'float64' : 'float32'
       const plain = product(a, b)
       const value = this.#variant === 'nHSIC' ? plain : plain.mul(SCALES[this.#estimator](n))
@@ -220,6 +222,14 @@ function regularised(k: Tensor, ridge: number): Tensor {
   const n = k.shape[0] as number
   const factor = k.add(eye(n, n, { dtype: 'float64' }).mul(ridge)).cholesky()
   return k.choleskySolve(factor)
+}
+
+/**
+ * Numbers as float64. The inverse of a kernel matrix with a small ridge enlarges what its entries lack (in float32 up to 1 / (epsilon n)
+ * times), so that they must be exact, not only what is done with them.
+ */
+function widened(x: Tensor): Tensor {
+  return x.dtype === 'float32' ? x.cast('float64') : x
 }
 
 function as(x: Tensor, dtype: Tensor['dtype']): Tensor {
