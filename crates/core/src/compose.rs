@@ -92,6 +92,14 @@ impl<'g> Build<'g> {
     pub fn div(&mut self, x: NodeId, y: NodeId) -> NodeId {
         self.binary(BinaryOp::Div, x, y)
     }
+    /// The cotangent `dy` times a derivative; 0 where `dy` is 0, even if the derivative is infinite or NaN.
+    pub fn pass(&mut self, dy: NodeId, derivative: NodeId) -> NodeId {
+        self.binary(BinaryOp::GatedMul, dy, derivative)
+    }
+    /// The cotangent `dy` over the reciprocal of a derivative; 0 where `dy` is 0, likewise.
+    pub fn pass_div(&mut self, dy: NodeId, reciprocal: NodeId) -> NodeId {
+        self.binary(BinaryOp::GatedDiv, dy, reciprocal)
+    }
     /// x + number
     pub fn add_scalar(&mut self, x: NodeId, number: f64) -> NodeId {
         let c = self.scalar_like(number, x);
@@ -239,7 +247,7 @@ impl<'g> Build<'g> {
                 self.binary(BinaryOp::Pow, x, e)
             };
             let slope = self.mul_scalar(power, exponent);
-            return [Some(self.mul(dz, slope)), None];
+            return [Some(self.pass(dz, slope)), None];
         }
         let zero = self.scalar_like(0.0, x);
         let one = self.scalar_like(1.0, x);
@@ -254,7 +262,7 @@ impl<'g> Build<'g> {
         let log = self.unary(UnaryOp::Log, base);
         let rate = self.mul(z, log);
         let rate = self.select(positive, rate, zero);
-        [Some(self.mul(dz, slope)), Some(self.mul(dz, rate))]
+        [Some(self.pass(dz, slope)), Some(self.pass(dz, rate))]
     }
 
     /// The vector-Jacobian product of the elementwise extremum z of x and y: half to each at a tie.

@@ -4,6 +4,11 @@
 //!
 //! A derivative row is a vector-Jacobian product: given the builder `b`, the cotangent `dy`, the
 //! inputs and the output `y`, it builds the cotangents of the inputs. `None` means zero everywhere.
+//!
+//! A cotangent meets a derivative in `pass` and `pass_div` alone, not in `mul` and `div`: what gets no gradient passes none
+//! on, even where its derivative is infinite or NaN, as in the branch that `where` does not take. Their products are
+//! operations of their own (`gatedMul`, `gatedDiv`, `mutualMul`), closed under differentiation: a selection by `dy = 0`
+//! would lose the second derivative there.
 
 use crate::compose::Build;
 use crate::graph::NodeId;
@@ -69,43 +74,43 @@ unary_table! {
     Neg "neg": |x| f32 -x, f64 -x, cuda "-x", vjp |b, dy, x, y| Some(b.neg(dy)), on -4.0 to 4.0;
     /// |x|; the derivative at 0 is 0
     Abs "abs": |x| f32 x.abs(), f64 x.abs(), cuda "fabsf(x)",
-        vjp |b, dy, x, y| { let s = b.unary(UnaryOp::Sign, x); Some(b.mul(dy, s)) }, on 0.25 to 4.0;
+        vjp |b, dy, x, y| { let s = b.unary(UnaryOp::Sign, x); Some(b.pass(dy, s)) }, on 0.25 to 4.0;
     /// -1, 0 or 1
     Sign "sign": |x| f32 if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { x }, f64 if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { x },
         cuda "x > 0.f ? 1.f : x < 0.f ? -1.f : x", vjp |b, dy, x, y| None, on 0.25 to 4.0;
     /// e^x
-    Exp "exp": |x| f32 x.exp(), f64 x.exp(), cuda "expf(x)", vjp |b, dy, x, y| Some(b.mul(dy, y)), on -3.0 to 3.0;
+    Exp "exp": |x| f32 x.exp(), f64 x.exp(), cuda "expf(x)", vjp |b, dy, x, y| Some(b.pass(dy, y)), on -3.0 to 3.0;
     /// e^x - 1, exact near 0
     Expm1 "expm1": |x| f32 x.exp_m1(), f64 x.exp_m1(), cuda "expm1f(x)",
-        vjp |b, dy, x, y| { let e = b.add_scalar(y, 1.0); Some(b.mul(dy, e)) }, on -3.0 to 3.0;
+        vjp |b, dy, x, y| { let e = b.add_scalar(y, 1.0); Some(b.pass(dy, e)) }, on -3.0 to 3.0;
     /// natural logarithm
-    Log "log": |x| f32 x.ln(), f64 x.ln(), cuda "logf(x)", vjp |b, dy, x, y| Some(b.div(dy, x)), on 0.25 to 4.0;
+    Log "log": |x| f32 x.ln(), f64 x.ln(), cuda "logf(x)", vjp |b, dy, x, y| Some(b.pass_div(dy, x)), on 0.25 to 4.0;
     /// ln(1 + x), exact near 0
     Log1p "log1p": |x| f32 x.ln_1p(), f64 x.ln_1p(), cuda "log1pf(x)",
-        vjp |b, dy, x, y| { let d = b.add_scalar(x, 1.0); Some(b.div(dy, d)) }, on -0.75 to 4.0;
+        vjp |b, dy, x, y| { let d = b.add_scalar(x, 1.0); Some(b.pass_div(dy, d)) }, on -0.75 to 4.0;
     /// square root
     Sqrt "sqrt": |x| f32 x.sqrt(), f64 x.sqrt(), cuda "sqrtf(x)",
-        vjp |b, dy, x, y| { let d = b.mul_scalar(y, 2.0); Some(b.div(dy, d)) }, on 0.25 to 4.0;
+        vjp |b, dy, x, y| { let d = b.mul_scalar(y, 2.0); Some(b.pass_div(dy, d)) }, on 0.25 to 4.0;
     /// 1 / sqrt(x)
     Rsqrt "rsqrt": |x| f32 1.0 / x.sqrt(), f64 1.0 / x.sqrt(), cuda "rsqrtf(x)",
-        vjp |b, dy, x, y| { let d = b.div(y, x); let d = b.mul_scalar(d, -0.5); Some(b.mul(dy, d)) }, on 0.25 to 4.0;
+        vjp |b, dy, x, y| { let d = b.div(y, x); let d = b.mul_scalar(d, -0.5); Some(b.pass(dy, d)) }, on 0.25 to 4.0;
     /// sine, radians
     Sin "sin": |x| f32 x.sin(), f64 x.sin(), cuda "sinf(x)",
-        vjp |b, dy, x, y| { let c = b.unary(UnaryOp::Cos, x); Some(b.mul(dy, c)) }, on -4.0 to 4.0;
+        vjp |b, dy, x, y| { let c = b.unary(UnaryOp::Cos, x); Some(b.pass(dy, c)) }, on -4.0 to 4.0;
     /// cosine, radians
     Cos "cos": |x| f32 x.cos(), f64 x.cos(), cuda "cosf(x)",
-        vjp |b, dy, x, y| { let s = b.unary(UnaryOp::Sin, x); let s = b.neg(s); Some(b.mul(dy, s)) }, on -4.0 to 4.0;
+        vjp |b, dy, x, y| { let s = b.unary(UnaryOp::Sin, x); let s = b.neg(s); Some(b.pass(dy, s)) }, on -4.0 to 4.0;
     /// hyperbolic tangent; d/dx = 1 - y^2
     Tanh "tanh": |x| f32 x.tanh(), f64 x.tanh(), cuda "tanhf(x)",
-        vjp |b, dy, x, y| { let yy = b.mul(y, y); let d = b.one_minus(yy); Some(b.mul(dy, d)) }, on -3.0 to 3.0;
+        vjp |b, dy, x, y| { let yy = b.mul(y, y); let d = b.one_minus(yy); Some(b.pass(dy, d)) }, on -3.0 to 3.0;
     /// 1 / (1 + e^-x); d/dx = y (1 - y)
     Sigmoid "sigmoid": |x| f32 if x >= 0.0 { 1.0 / (1.0 + (-x).exp()) } else { let e = x.exp(); e / (1.0 + e) }, f64 special::sigmoid(x),
         cuda "1.f / (1.f + expf(-x))",
-        vjp |b, dy, x, y| { let d = b.one_minus(y); let d = b.mul(y, d); Some(b.mul(dy, d)) }, on -4.0 to 4.0;
+        vjp |b, dy, x, y| { let d = b.one_minus(y); let d = b.mul(y, d); Some(b.pass(dy, d)) }, on -4.0 to 4.0;
     /// ln(1 + e^x) without overflow; d/dx = sigmoid(x)
     Softplus "softplus": |x| f32 x.max(0.0) + (-x.abs()).exp().ln_1p(), f64 special::softplus(x),
         cuda "fmaxf(x, 0.f) + log1pf(expf(-fabsf(x)))",
-        vjp |b, dy, x, y| { let s = b.unary(UnaryOp::Sigmoid, x); Some(b.mul(dy, s)) }, on -4.0 to 4.0;
+        vjp |b, dy, x, y| { let s = b.unary(UnaryOp::Sigmoid, x); Some(b.pass(dy, s)) }, on -4.0 to 4.0;
     /// max(x, 0); the derivative at 0 is 0
     Relu "relu": |x| f32 if x < 0.0 { 0.0 } else { x }, f64 if x < 0.0 { 0.0 } else { x },
         cuda "x < 0.f ? 0.f : x",
@@ -117,11 +122,11 @@ unary_table! {
             let e = b.neg(xx);
             let e = b.unary(UnaryOp::Exp, e);
             let d = b.mul_scalar(e, std::f64::consts::FRAC_2_SQRT_PI);
-            Some(b.mul(dy, d))
+            Some(b.pass(dy, d))
         }, on -2.0 to 2.0;
     /// 1 / x
     Recip "reciprocal": |x| f32 1.0 / x, f64 1.0 / x, cuda "1.f / x",
-        vjp |b, dy, x, y| { let d = b.mul(y, y); let d = b.neg(d); Some(b.mul(dy, d)) }, on 0.25 to 4.0;
+        vjp |b, dy, x, y| { let d = b.mul(y, y); let d = b.neg(d); Some(b.pass(dy, d)) }, on 0.25 to 4.0;
     /// the largest integer not above x
     Floor "floor": |x| f32 x.floor(), f64 x.floor(), cuda "floorf(x)", vjp |b, dy, x, y| None, on 0.125 to 0.875;
     /// the smallest integer not below x
@@ -130,7 +135,7 @@ unary_table! {
     Round "round": |x| f32 x.round_ties_even(), f64 x.round_ties_even(), cuda "rintf(x)", vjp |b, dy, x, y| None, on 0.0625 to 0.375;
     /// ln |gamma(x)|
     Lgamma "lgamma": |x| f32 libm::lgammaf(x), f64 libm::lgamma(x), cuda "lgammaf(x)",
-        vjp |b, dy, x, y| { let d = b.polygamma(0.0, x); Some(b.mul(dy, d)) }, on 0.5 to 4.0;
+        vjp |b, dy, x, y| { let d = b.polygamma(0.0, x); Some(b.pass(dy, d)) }, on 0.5 to 4.0;
 }
 
 macro_rules! binary_table {
@@ -154,6 +159,10 @@ macro_rules! binary_table {
             /// The body in CUDA C, of floats `x` and `y`.
             pub const fn cuda(self) -> &'static str {
                 match self { $(BinaryOp::$op => $cuda,)* $(BinaryOp::$cop => $ccuda,)* }
+            }
+            /// True for the operations that inference allows on floats only.
+            pub const fn is_of_floats(self) -> bool {
+                matches!(self, BinaryOp::Polygamma | BinaryOp::GatedMul | BinaryOp::GatedDiv | BinaryOp::MutualMul)
             }
             /// The interval from which tests draw both arguments.
             pub const fn domain(self) -> (f64, f64) {
@@ -257,23 +266,25 @@ binary_table! { arithmetic {
         vjp |b, dz, x, y, z| [Some(dz), Some(b.neg(dz))], on -4.0 to 4.0;
     /// x * y
     Mul "mul": |x, y| float x * y, int x.wrapping_mul(y), cuda "x * y",
-        vjp |b, dz, x, y, z| [Some(b.mul(dz, y)), Some(b.mul(dz, x))], on -4.0 to 4.0;
+        vjp |b, dz, x, y, z| [Some(b.pass(dz, y)), Some(b.pass(dz, x))], on -4.0 to 4.0;
     /// x / y; integers divide towards minus infinity, and by 0 give 0
     Div "div": |x, y| float x / y, int floor_div(x, y), cuda "x / y",
         vjp |b, dz, x, y, z| {
-            let dx = b.div(dz, y);
-            let dy = b.mul(dx, z);
+            let dx = b.pass_div(dz, y);
+            let dy = b.pass(dx, z);
             [Some(dx), Some(b.neg(dy))]
         }, on 0.25 to 4.0;
     /// x to the power y; the derivative in y is 0 where x <= 0
     Pow "pow": |x, y| float x.powf(y), int int_pow(x, y), cuda "powf(x, y)",
         vjp |b, dz, x, y, z| b.pow_vjp(dz, x, y, z), on 0.25 to 3.0;
-    /// x - y * floor(x / y): the remainder with the sign of y
-    Rem "rem": |x, y| float x - y * (x / y).floor(), int floor_rem(x, y), cuda "x - y * floorf(x / y)",
+    /// x - y * floor(x / y): the remainder with the sign of y, exact however large the quotient is
+    Rem "rem": |x, y| float special::floor_rem(x, y), int floor_rem(x, y),
+        cuda "fmodf(x, y) == 0.f ? copysignf(0.f, y) : (fmodf(x, y) < 0.f) != (y < 0.f) ? fmodf(x, y) + y : fmodf(x, y)",
         vjp |b, dz, x, y, z| {
-            let q = b.div(x, y);
-            let q = b.unary(UnaryOp::Floor, q);
-            let dy = b.mul(dz, q);
+            let whole = b.sub(x, z);
+            let q = b.div(whole, y);
+            let q = b.unary(UnaryOp::Round, q);
+            let dy = b.pass(dz, q);
             [Some(dz), Some(b.neg(dy))]
         }, on 0.25 to 4.0;
     /// the larger; NaN if either is; at a tie each gets half the gradient
@@ -287,8 +298,23 @@ binary_table! { arithmetic {
         vjp |b, dz, n, x, z| {
             let next = b.add_scalar(n, 1.0);
             let d = b.binary(BinaryOp::Polygamma, next, x);
-            [None, Some(b.mul(dz, d))]
+            [None, Some(b.pass(dz, d))]
         }, on 1.0 to 3.0;
+    /// x y, but 0 where x is 0, whatever y is: a cotangent x times a derivative y
+    GatedMul "gatedMul": |x, y| float if x == 0.0 { 0.0 } else { x * y }, int floats_only(x, y), cuda "x == 0.f ? 0.f : x * y",
+        vjp |b, dz, x, y, z| [Some(b.pass(dz, y)), Some(b.binary(BinaryOp::MutualMul, dz, x))], on -4.0 to 4.0;
+    /// x / y, but 0 where x is 0, whatever y is: a cotangent x over what its derivative is one over
+    GatedDiv "gatedDiv": |x, y| float if x == 0.0 { 0.0 } else { x / y }, int floats_only(x, y), cuda "x == 0.f ? 0.f : x / y",
+        vjp |b, dz, x, y, z| {
+            let dx = b.pass_div(dz, y);
+            let dy = b.binary(BinaryOp::MutualMul, dx, z);
+            [Some(dx), Some(b.neg(dy))]
+        }, on 0.25 to 4.0;
+    /// x y, but 0 where either is 0, whatever the other is: two cotangents, as derivatives of gatedMul and gatedDiv have them
+    MutualMul "mutualMul": |x, y| float if x == 0.0 || y == 0.0 { 0.0 } else { x * y }, int floats_only(x, y),
+        cuda "x == 0.f || y == 0.f ? 0.f : x * y",
+        vjp |b, dz, x, y, z| [Some(b.binary(BinaryOp::MutualMul, dz, y)), Some(b.binary(BinaryOp::MutualMul, dz, x))],
+        on -4.0 to 4.0;
 } comparison {
     /// x = y
     Equal "equal": |x, y| x == y, cuda "x == y";

@@ -197,9 +197,9 @@ fn rule(
             let hits = b.cast(hits, x.dtype);
             let count = b.sum_keep(hits, axes);
             let kept = b.reshape(dy, x.shape.reduced(axes, true));
-            let share = b.div(kept, count);
+            let share = b.pass_div(kept, count);
             let share = b.broadcast(share, x.shape);
-            vec![Some(b.mul(share, hits))]
+            vec![Some(b.pass(share, hits))]
         }
         Op::Broadcast => {
             let (from, to) = (b.shape(inputs[0]), b.shape(y));

@@ -1,6 +1,8 @@
 //! Special functions, in double precision: erf and ln|gamma| from `libm`, polygamma by recurrence
 //! and the asymptotic series (Abramowitz & Stegun 6.4.11), sigmoid and softplus without overflow.
 
+use std::ops::{Add, Rem};
+
 /// Bernoulli numbers B2, B4, ... of the asymptotic series.
 const BERNOULLI: [f64; 10] = [
     1.0 / 6.0,
@@ -44,6 +46,25 @@ impl Real for f64 {
     }
     fn f64(self) -> f64 {
         self
+    }
+}
+
+/// The remainder of floored division: of the sign of y (so is 0), exact but for the rounding of a result of `fmod` of the
+/// other sign plus y. NaN where x is infinite or y is 0.
+#[inline(always)]
+pub fn floor_rem<T: Real + Add<Output = T> + Rem<Output = T>>(x: T, y: T) -> T {
+    with_sign_of(x % y, y)
+}
+
+/// The remainder of floored division, from that of division towards 0.
+#[inline(always)]
+pub fn with_sign_of<T: Real + Add<Output = T>>(remainder: T, y: T) -> T {
+    if remainder == T::ZERO {
+        T::of(if y < T::ZERO { -0.0 } else { 0.0 })
+    } else if (remainder < T::ZERO) != (y < T::ZERO) {
+        remainder + y
+    } else {
+        remainder
     }
 }
 

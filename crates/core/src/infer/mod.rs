@@ -5,7 +5,6 @@ mod checks;
 mod limits;
 
 use crate::dtype::DType;
-use crate::elementwise::BinaryOp;
 use crate::error::{Error, Result};
 use crate::op::{Distribution, Op, Spec};
 use crate::shape::Shape;
@@ -70,7 +69,7 @@ fn inferred(op: &Op, name: &'static str, inputs: &[&Spec], target: Option<&Spec>
             let (a, b) = (inputs[0], inputs[1]);
             same_dtype(name, a, b)?;
             same_shape(name, a, b)?;
-            if *binary == BinaryOp::Polygamma {
+            if binary.is_of_floats() {
                 floats(name, a)?;
             }
             if binary.is_compare() {

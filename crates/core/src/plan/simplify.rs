@@ -40,6 +40,10 @@ pub fn simplify(trace: &Trace) -> Simple {
     for ((node, uses), cut) in trace.nodes.iter().zip(uses).zip(cut) {
         let inputs: Vec<u32> = node.inputs.iter().map(|&i| representative[i as usize]).collect();
         let known = unique.nodes.len();
+        let node = &TraceNode {
+            op: ungated(&node.op, &inputs, &unique.nodes),
+            ..node.clone()
+        };
         let at = match unchanged(&node.op, &inputs, &node.spec, &unique.nodes) {
             Some(input) => input,
             None if node.op == Op::Input => unique.push(node.clone(), inputs),
@@ -306,20 +310,24 @@ impl Unique {
                 let sum = self.sum(a, axes, node);
                 self.like(op, vec![sum], node)
             }
-            Op::Binary(BinaryOp::Add) if a == b => {
+            Op::Binary(BinaryOp::Add) if a == b && spec.dtype.is_float() => {
                 let sum = self.sum(a, axes, node);
                 self.like(op, vec![sum, sum], node)
             }
-            Op::Binary(BinaryOp::Mul | BinaryOp::Div) if spec.dtype.is_float() => {
+            Op::Binary(BinaryOp::Mul | BinaryOp::Div | BinaryOp::GatedMul | BinaryOp::GatedDiv)
+                if spec.dtype.is_float() =>
+            {
                 let even = |factor: u32| self.is_even(factor, axes);
-                let (terms, factor) = match op {
-                    _ if even(b) && self.exists(a) => (a, b),
-                    Op::Binary(BinaryOp::Mul) if even(a) && self.exists(b) => (b, a),
+                let (terms, factor, is_left) = match op {
+                    _ if even(b) && self.exists(a) => (a, b, false),
+                    Op::Binary(BinaryOp::Mul) if even(a) && self.exists(b) => (b, a, false),
+                    Op::Binary(BinaryOp::GatedMul) if even(a) && self.exists(b) => (b, a, true),
                     _ => return self.plain_sum(x, axes, node),
                 };
                 let sum = self.sum(terms, axes, node);
                 let factor = self.anywhere(factor, axes, node);
-                self.like(op, vec![sum, factor], node)
+                let inputs = if is_left { [factor, sum] } else { [sum, factor] };
+                self.like(op, inputs.to_vec(), node)
             }
             _ => self.plain_sum(x, axes, node),
         }
@@ -383,6 +391,23 @@ impl Unique {
 
     fn like(&mut self, op: Op, inputs: Vec<u32>, node: &TraceNode) -> u32 {
         self.add(op, inputs, node.spec.clone(), node.scope)
+    }
+}
+
+/// The operation, or the plain one that gives the same where a product or quotient of a cotangent has a constant operand:
+/// one that is finite and not 0 leaves nothing to guard against.
+fn ungated(op: &Op, inputs: &[u32], nodes: &[TraceNode]) -> Op {
+    let number = |i: usize| match nodes[inputs[i] as usize].op {
+        Op::Const(bits) => Some(f64::from_bits(bits)),
+        _ => None,
+    };
+    let is_plain = |i: usize| number(i).is_some_and(|x| x.is_finite() && x != 0.0);
+    match op {
+        Op::Binary(BinaryOp::GatedMul | BinaryOp::MutualMul) if is_plain(0) || is_plain(1) => {
+            Op::Binary(BinaryOp::Mul)
+        }
+        Op::Binary(BinaryOp::GatedDiv) if is_plain(0) || is_plain(1) => Op::Binary(BinaryOp::Div),
+        _ => op.clone(),
     }
 }
 

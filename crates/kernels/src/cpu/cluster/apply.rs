@@ -2,6 +2,7 @@
 
 use hyperglow_core::DType;
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
+use hyperglow_core::special;
 
 use crate::cpu::element::Element;
 use crate::cpu::level::{Level, versions};
@@ -71,7 +72,28 @@ versions! {
             }
             return;
         }
+        if op == BinaryOp::Rem {
+            return remainders(x, y, out);
+        }
         op.map_f32(x, y, out);
+    }
+}
+
+/// `out[i]` = the remainder of x[i] by y[i], piece by piece: in float64 where no quotient is so large that it would be
+/// rounded. Below 2^28 the product of the quotient and y is exact, and a quotient just below a whole number stays below it.
+#[inline(always)]
+fn remainders(x: &[f32], y: &[f32], out: &mut [f32]) {
+    let quotient = |x: f32, y: f32| f64::from(x) / f64::from(y);
+    for ((x, y), out) in x.chunks(64).zip(y.chunks(64)).zip(out.chunks_mut(64)) {
+        let is_small = |(&x, &y): (&f32, &f32)| quotient(x, y).abs() < (1 << 28) as f64;
+        if x.iter().zip(y).all(is_small) {
+            for ((o, &x), &y) in out.iter_mut().zip(x).zip(y) {
+                let whole = quotient(x, y).trunc();
+                *o = special::with_sign_of((f64::from(x) - f64::from(y) * whole) as f32, y);
+            }
+        } else {
+            BinaryOp::Rem.map_f32(x, y, out);
+        }
     }
 }
 

@@ -151,19 +151,22 @@ impl Lowering<'_> {
     fn binary<T: Traceable>(&self, op: BinaryOp, x: Id, y: Id) -> Option<Id> {
         let compare = |predicate| Some(self.graph.borrow_mut().compare(x, y, predicate));
         let (x, y) = (self.traced::<T>(x), self.traced::<T>(y));
+        let zero = x.number(0.0);
         let z = match op {
             BinaryOp::Add => self.sum(x, y),
             BinaryOp::Sub => x - y,
             BinaryOp::Mul => x * y,
             BinaryOp::Div => self.quotient(x, y),
-            BinaryOp::Rem => x - y * (x / y).round(1),
             BinaryOp::Max => Traced::select(x.is_nan(), x, x.larger(y)),
             BinaryOp::Min => Traced::select(x.is_nan(), x, x.smaller(y)),
             BinaryOp::Equal => return compare(predicate::EQUAL),
             BinaryOp::NotEqual => return compare(predicate::NOT_EQUAL),
             BinaryOp::Less => return compare(predicate::LESS),
             BinaryOp::LessEqual => return compare(predicate::LESS_EQUAL),
-            BinaryOp::Pow | BinaryOp::Polygamma => return None,
+            BinaryOp::GatedMul => Traced::select(x.differs(zero), x * y, zero),
+            BinaryOp::GatedDiv => Traced::select(x.differs(zero), x / y, zero),
+            BinaryOp::MutualMul => Traced::select(x.differs(zero) & y.differs(zero), x * y, zero),
+            BinaryOp::Rem | BinaryOp::Pow | BinaryOp::Polygamma => return None,
         };
         Some(z.id)
     }
@@ -225,7 +228,13 @@ impl Lowering<'_> {
                 let greater = graph.add(Op::IntGreater, Kind::Mask, &[x, y], 0);
                 Some(graph.not(greater))
             }
-            BinaryOp::Div | BinaryOp::Rem | BinaryOp::Pow | BinaryOp::Polygamma => None,
+            BinaryOp::Div
+            | BinaryOp::Rem
+            | BinaryOp::Pow
+            | BinaryOp::Polygamma
+            | BinaryOp::GatedMul
+            | BinaryOp::GatedDiv
+            | BinaryOp::MutualMul => None,
         }
     }
 

@@ -118,6 +118,11 @@ impl<'g, T: Traceable> Traced<'g, T> {
         self.compare(self, predicate::UNORDERED)
     }
 
+    /// `self != other`; true for NaN.
+    pub fn differs(self, other: Self) -> TracedMask<'g> {
+        self.compare(other, predicate::NOT_EQUAL)
+    }
+
     /// To a whole number: 0 to nearest even, 1 down, 2 up.
     pub fn round(self, way: u64) -> Self {
         self.op(Op::Round, &[], way)

@@ -36,13 +36,15 @@ const UNARY: [UnaryOp; 18] = [
     UnaryOp::Round,
     UnaryOp::Erf,
 ];
-const BINARY: [BinaryOp; 12] = [
+const BINARY: [BinaryOp; 14] = [
     BinaryOp::Pow,
     BinaryOp::Add,
     BinaryOp::Sub,
     BinaryOp::Mul,
     BinaryOp::Div,
-    BinaryOp::Rem,
+    BinaryOp::GatedMul,
+    BinaryOp::GatedDiv,
+    BinaryOp::MutualMul,
     BinaryOp::Max,
     BinaryOp::Min,
     BinaryOp::Equal,
@@ -221,7 +223,7 @@ impl Case {
                 let op = dice.pick(&BINARY);
                 let fits = match dx {
                     DType::Bool => op.is_compare(),
-                    DType::I32 => !matches!(op, BinaryOp::Div | BinaryOp::Rem | BinaryOp::Pow),
+                    DType::I32 => !op.is_of_floats() && !matches!(op, BinaryOp::Div | BinaryOp::Pow),
                     DType::F64 => op != BinaryOp::Pow,
                     _ => true,
                 };
