@@ -356,7 +356,22 @@ fn rule(
             let outer = b.matmul(db, y, false, true);
             vec![Some(b.neg(outer)), Some(db)]
         }
-        Op::Det => vec![Some(det(b, inputs[0], y, dy))],
+        Op::Det => {
+            let shape = b.shape(inputs[0]);
+            let (rank, cofactors) = (shape.rank(), b.add_op(Op::Cofactors, inputs, None));
+            let dy = b.unreduce(dy, &[rank - 2, rank - 1], &shape);
+            vec![Some(b.pass(dy, cofactors))]
+        }
+        // The derivatives of the determinant of all orders are symmetric in their directions, of which dy becomes one.
+        Op::Cofactors => (0..inputs.len())
+            .map(|i| {
+                wanted(i).then(|| {
+                    let others = (1..inputs.len()).filter(|&j| j != i).map(|j| inputs[j]);
+                    let operands: Vec<NodeId> = [inputs[0]].into_iter().chain(others).chain([dy]).collect();
+                    b.add_op(Op::Cofactors, &operands, None)
+                })
+            })
+            .collect(),
         Op::Eigh => vec![Some(eigh(b, y, dy))],
         Op::CenteredProducts(products) => fast::centered_products_vjp(b, products, inputs, dy, wanted),
         Op::CenteredProductsGrad { products, of } => {
@@ -407,21 +422,6 @@ fn cholesky(b: &mut Build<'_>, l: NodeId, dl: NodeId) -> NodeId {
     let left = b.transpose(left);
     let both = b.add_op(solve, &[l, left], None);
     b.symmetrised(both)
-}
-
-/// d det(A) = det(A) A^-T.
-fn det(b: &mut Build<'_>, a: NodeId, y: NodeId, dy: NodeId) -> NodeId {
-    let shape = b.shape(a);
-    let distance = b.diagonal_distance(a);
-    let zero = b.scalar_like(0.0, a);
-    let on = b.binary(BinaryOp::Equal, distance, zero);
-    let eye = b.cast(on, b.spec(a).dtype);
-    let t = b.transpose(a);
-    let inverse = b.add_op(Op::Solve, &[t, eye], None);
-    let scale = b.mul(dy, y);
-    let rank = shape.rank();
-    let scale = b.unreduce(scale, &[rank - 2, rank - 1], &shape);
-    b.mul(scale, inverse)
 }
 
 /// dA = V (diag(dw) + F o (V' dV)) V', F_ij = 1 / (w_j - w_i) off the diagonal; pairs of equal eigenvalues,

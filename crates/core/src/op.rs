@@ -311,6 +311,9 @@ pub enum Op {
     Solve,
     /// Determinant of (.., n, n).
     Det,
+    /// `(a, h_1, .., h_k)`, all (.., n, n): the coefficient of t_1 .. t_k of the cofactors of a + t_1 h_1 + .. + t_k h_k. Without
+    /// directions: the cofactors, which are the derivative of the determinant, singular or not; with them: its higher ones.
+    Cofactors,
     /// Eigen-decomposition of symmetric (.., n, n): (.., n + 1, n), row 0 the eigenvalues ascending, below the
     /// eigenvectors as columns, the largest component of each (the first on ties) positive. Reads the lower triangle.
     Eigh,
@@ -421,6 +424,7 @@ impl Op {
             Op::TriangularSolve { .. } => "triangularSolve",
             Op::Solve => "solve",
             Op::Det => "det",
+            Op::Cofactors => "cofactors",
             Op::Eigh => "eigh",
             Op::CenteredProducts(_) => "centeredProducts",
             Op::CenteredProductsGrad { .. } => "centeredProductsGrad",

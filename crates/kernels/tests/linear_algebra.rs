@@ -66,6 +66,37 @@ fn factors_and_solutions() {
 }
 
 #[test]
+fn cofactors_and_their_derivatives_at_matrices_of_any_rank() {
+    let mut dice = Dice::new(23);
+    for round in 0..60 {
+        let dtype = FLOATS[round % 2];
+        let (n, rank) = (dice.between(0, 5), dice.between(0, 5));
+        let count = dice.between(1, 3);
+        // Whole numbers, of which products are exact in float32, too.
+        let mut elements = Vec::new();
+        for _ in 0..count {
+            let mut part = |rows: usize, columns: usize| -> Vec<f64> {
+                (0..rows * columns).map(|_| dice.below(5) as f64 - 2.0).collect()
+            };
+            let (left, right) = (part(n, rank), part(rank, n));
+            for r in 0..n {
+                for c in 0..n {
+                    elements.push((0..rank).map(|k| left[r * rank + k] * right[k * n + c]).sum());
+                }
+            }
+        }
+        let mut next = elements.into_iter();
+        let a = dice.tensor_of([count, n, n], dtype, |_| next.next().unwrap());
+        let h: Vec<_> = (0..3).map(|_| dice.tensor([count, n, n], dtype)).collect();
+        let tolerance = Tolerance(2e-2, 1e-5);
+        for directions in 0..=3 {
+            let operands: Vec<_> = [&a].into_iter().chain(&h[..directions]).collect();
+            check(Op::Cofactors, &operands, None, tolerance);
+        }
+    }
+}
+
+#[test]
 fn matrices_without_an_answer_are_named() {
     let mut dice = Dice::new(21);
     let mut a = numbers(&positive(&mut dice, &[3], 4, DType::F64));

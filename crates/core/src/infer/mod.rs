@@ -423,6 +423,14 @@ fn inferred(op: &Op, name: &'static str, inputs: &[&Spec], target: Option<&Spec>
             let shape = &inputs[0].shape;
             spec(shape.dims()[..shape.rank() - 2].into(), inputs[0].dtype)
         }
+        Op::Cofactors => {
+            square(name, inputs[0])?;
+            for h in inputs {
+                same_dtype(name, inputs[0], h)?;
+                same_shape(name, inputs[0], h)?;
+            }
+            Ok(inputs[0].clone())
+        }
         Op::Eigh => {
             square(name, inputs[0])?;
             let axis = inputs[0].shape.rank() - 2;
@@ -476,7 +484,7 @@ fn last_of(start: usize, count: usize, step: usize) -> usize {
 fn arity(op: &Op) -> Option<usize> {
     match op {
         Op::Input | Op::Const(_) | Op::Iota { .. } => Some(0),
-        Op::Concat { .. } => None,
+        Op::Concat { .. } | Op::Cofactors => None,
         Op::CenteredProducts(products) => Some(products.operands()),
         Op::CenteredProductsGrad { products, .. } => Some(products.operands() + 1),
         Op::SimilaritySums { products, .. } => Some(products.operands()),

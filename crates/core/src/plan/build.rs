@@ -195,6 +195,7 @@ impl<'a> Planner<'a> {
                 | Op::TriangularSolve { .. }
                 | Op::Solve
                 | Op::Det
+                | Op::Cofactors
                 | Op::Eigh
                 | Op::CenteredProducts(_)
                 | Op::CenteredProductsGrad { .. }

@@ -15,7 +15,7 @@ pub(super) fn is_for_one_thread(step: &Step) -> bool {
     let dims = inputs.first().map_or(&[][..], |(_, spec)| spec.shape.dims());
     let lanes = |axis: usize| dims.iter().product::<usize>() / dims[axis].max(1);
     match op {
-        Op::Cholesky | Op::TriangularSolve { .. } | Op::Solve | Op::Det | Op::Eigh => {
+        Op::Cholesky | Op::TriangularSolve { .. } | Op::Solve | Op::Det | Op::Cofactors | Op::Eigh => {
             dims[..dims.len() - 2].iter().product::<usize>() == 1
         }
         Op::ArgSort { axis, .. } | Op::TopK { axis, .. } | Op::CumSum { axis, .. } => lanes(*axis) == 1,

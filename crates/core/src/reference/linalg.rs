@@ -129,6 +129,39 @@ pub(super) fn det(a: &Array2<f64>) -> Array2<f64> {
     Array2::from_elem((1, 1), det)
 }
 
+/// The coefficient of t_1 .. t_k of the cofactors of a + t_1 h_1 + .. + t_k h_k, by their definition.
+pub(super) fn cofactors(operands: &[Array2<f64>]) -> Array2<f64> {
+    let (a, directions) = (&operands[0], operands.len() - 1);
+    let n = a.nrows();
+    let sign = |i: usize| if i.is_multiple_of(2) { 1.0 } else { -1.0 };
+    let without = |i: usize| (0..n).filter(|&j| j != i).collect::<Vec<_>>();
+    Array2::from_shape_fn((n, n), |(r, c)| {
+        sign(r + c) * coefficient(operands, &without(r), &without(c), (1 << directions) - 1)
+    })
+}
+
+/// Of the determinant of some rows and columns of a + t_1 h_1 + .. + t_k h_k, the coefficient of the product of the t that the bits
+/// of `wanted` name.
+fn coefficient(operands: &[Array2<f64>], rows: &[usize], columns: &[usize], wanted: usize) -> f64 {
+    let Some((&row, rows)) = rows.split_first() else {
+        return if wanted == 0 { 1.0 } else { 0.0 };
+    };
+    let mut sum = 0.0;
+    for (i, &column) in columns.iter().enumerate() {
+        let others = [&columns[..i], &columns[i + 1..]].concat();
+        let sign = if i.is_multiple_of(2) { 1.0 } else { -1.0 };
+        for (k, operand) in operands.iter().enumerate() {
+            // Operand 0 brings no t, operand k brings t_k.
+            let brought = if k == 0 { 0 } else { 1 << (k - 1) };
+            if brought & wanted == brought {
+                let minor = coefficient(operands, rows, &others, wanted & !brought);
+                sum += sign * operand[[row, column]] * minor;
+            }
+        }
+    }
+    sum
+}
+
 /// Sweeps after which Jacobi's method gives up; it needs about log2(n) + 5.
 const SWEEPS: usize = 60;
 /// Components of an eigenvector this close to the largest count as tied, since rounding decides between them.

@@ -169,6 +169,11 @@ pub fn evaluate(op: &Op, inputs: &[&Value], spec: &Spec) -> Result<Value> {
         Op::Det => Wide::Float(linalg::batched(&[&float(name, inputs[0])], to, |m, _| {
             Ok(linalg::det(&m[0]))
         })?),
+        Op::Cofactors => {
+            let operands = all(inputs, |x| float(name, x));
+            let operands: Vec<&ArrayD<f64>> = operands.iter().collect();
+            Wide::Float(linalg::batched(&operands, to, |m, _| Ok(linalg::cofactors(m)))?)
+        }
         Op::Eigh => Wide::Float(linalg::batched(&[&float(name, inputs[0])], to, |m, at| {
             linalg::eigh(&m[0], at)
         })?),

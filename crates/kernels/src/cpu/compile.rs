@@ -83,6 +83,7 @@ pub(crate) fn compile(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> Re
         }
         Op::Solve => for_float!(x.dtype, T => linalg::solve::<T>(&output.shape)),
         Op::Det => for_float!(x.dtype, T => linalg::det::<T>(&x.shape)),
+        Op::Cofactors => for_float!(x.dtype, T => linalg::cofactors::<T>(&x.shape, inputs.len() - 1)),
         Op::Eigh => for_float!(x.dtype, T => linalg::eigh::<T>(&x.shape)),
         Op::CenteredProducts(products) => {
             for_float!(x.dtype, T => centered::products::<T>(products, inputs, env))
@@ -167,6 +168,7 @@ pub(crate) fn scratch(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> us
         Op::Cholesky => linalg::cholesky_scratch(&x.shape, threads),
         Op::TriangularSolve { .. } | Op::Solve => linalg::solve_scratch(&output.shape, threads),
         Op::Det => linalg::det_scratch(&x.shape, threads),
+        Op::Cofactors => linalg::cofactors_scratch(&x.shape, inputs.len() - 1, threads),
         Op::Eigh => linalg::eigh_scratch(&x.shape, threads),
         Op::CenteredProducts(products) => {
             for_float!(x.dtype, T => centered::products_scratch::<T>(products, inputs, env))

@@ -3,6 +3,7 @@
 //! Matrices of a batch are spread over the threads; a matrix on its own is one thread's, but for the
 //! eigenvectors. The first matrix that has no answer is the one that is reported.
 
+mod cofactors;
 mod eigen;
 mod factor;
 mod vector;
@@ -153,6 +154,28 @@ pub(crate) fn det<T: Float>(shape: &Shape) -> Kernel {
 /// Bytes of scratch of [`det`].
 pub(crate) fn det_scratch(shape: &Shape, threads: usize) -> usize {
     cholesky_scratch(shape, threads)
+}
+
+/// Cofactors of (.., n, n), or their derivatives in so many directions.
+pub(crate) fn cofactors<T: Float>(shape: &Shape, directions: usize) -> Kernel {
+    let (count, n, _) = extents(shape);
+    Box::new(move |args| {
+        let level = args.level();
+        let work = cofactors::work_len(n, directions);
+        let operands: Vec<&[T]> = (0..=directions).map(|i| args.input::<T>(i)).collect();
+        batched::<T>(args, count, n * n, work, |matrix, work, out| {
+            let fill = |i: usize, to: &mut [f64]| widen(&operands[i][matrix * n * n..][..n * n], to);
+            let put = |place: usize, value: f64| out[place] = T::from_f64(value);
+            cofactors::cofactors(level, n, directions, work, fill, put);
+            Ok(())
+        })
+    })
+}
+
+/// Bytes of scratch of [`cofactors`].
+pub(crate) fn cofactors_scratch(shape: &Shape, directions: usize, threads: usize) -> usize {
+    let (_, n, _) = extents(shape);
+    scratch_bytes::<f64>(cofactors::work_len(n, directions) * threads)
 }
 
 /// Eigenvalues and eigenvectors of (.., n, n), laid out (.., n + 1, n).
