@@ -8,7 +8,6 @@ import {
   grad,
   greater,
   lessEqual,
-  maximum,
   type NestedArray,
   pow,
   ShapeError,
@@ -178,12 +177,6 @@ test('comparisons with a number on the left', async (t) => {
   await equals(t, add(1, 2), 3)
 })
 
-test('a tie gives each side half of the gradient', (t) => {
-  const x = tensor(Float64Array.of(1, 2))
-  checkGradient(t, (a) => maximum(a, 1.5), [x])
-  t.pass()
-})
-
 test('integers: arithmetic, comparisons and sign', async (t) => {
   const x = tensor([-7, 0, 5], { dtype: 'int32' })
   await equals(t, x.div(2), [-4, 0, 2])
@@ -300,10 +293,10 @@ for (const [name, { op, at }] of Object.entries(reductions)) {
   })
 }
 
-test('sums of bool and uint8 count without overflow, and means of integers are floats', async (t) => {
+test('sums of bool and uint8 do not overflow, and means of integers are floats', async (t) => {
   const x = tensor(new Uint8Array(300).fill(200))
   t.is(await x.sum().item(), 60000)
-  t.is(x.sum().dtype, 'int32')
+  t.is(x.sum().dtype, 'int64')
   t.is(await tensor([true, false, true]).sum().item(), 2)
   close(t, await tensor([1, 2], { dtype: 'int32' }).mean().item(), 1.5)
   close(t, await tensor([1, 2], { dtype: 'int32' }).variance().item(), 0.25)

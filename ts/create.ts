@@ -1,9 +1,10 @@
 /** Tensors from data and from nothing. */
-import { type DType, dtypeCode, type Shape, showShape, sizeOf, type TypedArray } from './dtype.js'
+import { type DType, dtypeCode, isFloat, type Shape, showShape, sizeOf, type TypedArray } from './dtype.js'
 import { ArgumentError, DeviceError, DTypeError, describe, ShapeError } from './errors.js'
 import { native } from './native.js'
 import { dtypeOfArray, flattenNested, type NestedInput } from './nested.js'
 import { Tensor } from './node.js'
+import { checkScalar, constant, type Scalar } from './scalars.js'
 
 /** Where a tensor is to live. `'auto'` takes the best device there is. */
 export type DeviceRequest = 'cpu' | 'cuda' | `cuda:${number}` | 'auto'
@@ -107,10 +108,14 @@ export function tensor(data: NestedInput, options: TensorOptions = {}): Tensor {
   return Tensor.own(native.source(values, dtypeCode(dtype), [...shape]))
 }
 
-/** A tensor of `shape` filled with `value`. */
-export function full(shape: Shape, value: number | boolean, options: FillOptions = {}): Tensor {
-  const dtype = options.dtype ?? (typeof value === 'boolean' ? 'bool' : 'float32')
-  return Tensor.own(native.constant(Number(value), dtypeCode(dtype), checkShape('full', shape)))
+/**
+ * A tensor of `shape` filled with `value`, by default bool for a boolean, int64 for a bigint, else float32.
+ *
+ * @throws {DTypeError} where the value is none of the dtype, as 0.5 or 300 are none of uint8
+ */
+export function full(shape: Shape, value: Scalar | boolean, options: FillOptions = {}): Tensor {
+  const plain = typeof value === 'boolean' ? 'bool' : typeof value === 'bigint' ? 'int64' : 'float32'
+  return constant('full', value, options.dtype ?? plain, checkShape('full', shape))
 }
 
 /** A tensor of `shape` filled with 0. */
@@ -139,6 +144,7 @@ export function onesLike(x: Tensor): Tensor {
  *
  * @returns (ceil((stop - start) / step)), float32 unless told otherwise
  * @throws {ArgumentError} where the step is 0 or a bound is not finite
+ * @throws {DTypeError} where a number would not be one of an integer dtype
  */
 export function arange(n: number, options?: FillOptions): Tensor
 export function arange(start: number, stop: number, options?: FillOptions): Tensor
@@ -155,8 +161,15 @@ export function arange(...args: (number | FillOptions | undefined)[]): Tensor {
   }
   const length = Math.max(0, Math.ceil((stop - start) / step))
   const { dtype = 'float32' } = options
-  const count = Tensor.own(native.iota(dtypeCode(dtype), [length], 0))
-  return affine(count, step, start)
+  if (isFloat(dtype) || length === 0) {
+    return affine(Tensor.own(native.iota(dtypeCode(dtype), [length], 0)), step, start)
+  }
+  for (const number of length === 1 ? [start] : [start, step + start, start + (length - 1) * step]) {
+    checkScalar('arange', number, dtype)
+  }
+  // In int64, where a falling sequence of unsigned numbers has its step, too.
+  const whole = affine(Tensor.own(native.iota(dtypeCode('int64'), [length], 0)), step, start)
+  return dtype === 'int64' ? whole : Tensor.own(native.cast(whole.id, dtypeCode(dtype)))
 }
 
 function affine(x: Tensor, scale: number, shift: number): Tensor {

@@ -45,6 +45,19 @@ export function isFloat(dtype: DType): boolean {
   return dtype === 'float32' || dtype === 'float64'
 }
 
+const ranges: Partial<Record<DType, readonly [least: bigint, most: bigint]>> = {
+  int32: [-(2n ** 31n), 2n ** 31n - 1n],
+  int64: [-(2n ** 63n), 2n ** 63n - 1n],
+  uint8: [0n, 255n],
+  bool: [0n, 1n],
+  uint32: [0n, 2n ** 32n - 1n],
+}
+
+/** The least and the largest value of an integer type, or of bool; undefined for floats. */
+export function integerRange(dtype: DType): readonly [least: bigint, most: bigint] | undefined {
+  return ranges[dtype]
+}
+
 /** An array of `length` zeros that holds elements of `dtype`. */
 export function allocate(dtype: DType, length: number): TypedArray {
   switch (dtype) {

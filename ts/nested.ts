@@ -1,5 +1,13 @@
 /** Between nested JavaScript arrays and flat typed arrays. */
-import { allocate, type DType, type Shape, showShape, sizeOf, type TypedArray } from './dtype.js'
+import {
+  allocate,
+  type DType,
+  integerRange,
+  type Shape,
+  showShape,
+  sizeOf,
+  type TypedArray,
+} from './dtype.js'
 import { DataError, DTypeError, describe } from './errors.js'
 
 /** Numbers nested to any depth. */
@@ -46,22 +54,16 @@ function dtypeOfLeaf(leaf: Leaf): DType {
   return typeof leaf === 'bigint' ? 'int64' : 'float32'
 }
 
-const integerRange: Partial<Record<DType, readonly [number, number]>> = {
-  int32: [-(2 ** 31), 2 ** 31 - 1],
-  uint8: [0, 255],
-  uint32: [0, 2 ** 32 - 1],
-  int64: [-(2 ** 53), 2 ** 53],
-}
-
-/** Refuses what `dtype` cannot hold. */
+/** Refuses what `dtype` cannot hold. Beyond 2^53 an int64 is given as bigint, since numbers there are not exact. */
 function checkLeaf(leaf: Leaf, dtype: DType, path: readonly number[]): void {
-  const range = integerRange[dtype]
-  if (range === undefined || typeof leaf === 'bigint') return
-  const value = Number(leaf)
-  if (Number.isInteger(value) && value >= range[0] && value <= range[1]) return
+  const range = dtype === 'bool' ? undefined : integerRange(dtype)
+  if (range === undefined || typeof leaf === 'boolean') return
+  const isExact = typeof leaf === 'bigint' || (Number.isInteger(leaf) && Math.abs(leaf) <= 2 ** 53)
+  if (isExact && leaf >= range[0] && leaf <= range[1]) return
+  const hint = dtype === 'int64' ? ' (those beyond 2^53 as bigint)' : ''
   throw new DataError(
     `tensor: ${where(path)} is ${leaf}, which ${dtype} cannot hold; ` +
-      `give integers from ${range[0]} to ${range[1]}, or another dtype`,
+      `give integers from ${range[0]} to ${range[1]}${hint}, or another dtype`,
   )
 }
 
@@ -101,7 +103,7 @@ export function flattenNested(
         : describe(value)
       throw new DataError(`tensor: ${where(path)} is ${given}, expected a number`)
     }
-    if (wanted !== undefined) checkLeaf(value, wanted, path)
+    if (wanted !== undefined || typeof value === 'bigint') checkLeaf(value, wanted ?? 'int64', path)
     const first = leaves[0] ?? value
     if (typeof value !== typeof first) {
       throw new DataError(

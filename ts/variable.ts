@@ -1,8 +1,9 @@
 /** Slots that hold the state of a program: weights, statistics, counters. */
-import { type DType, dtypeCode, type Shape, showShape, type TypedArray } from './dtype.js'
+import { type DType, type Shape, showShape, type TypedArray } from './dtype.js'
 import { ArgumentError, DisposedError, DTypeError, describe, ShapeError } from './errors.js'
 import { native } from './native.js'
 import { watch } from './registry.js'
+import { constant } from './scalars.js'
 import { Tensor } from './tensor.js'
 
 /** What a {@link Variable} can be told. */
@@ -101,7 +102,7 @@ export class Variable {
   assign(value: Tensor | number): void {
     const id = this.#id
     if (typeof value === 'number') {
-      using filled = Tensor.own(native.constant(value, dtypeCode(this.dtype), [...this.shape]))
+      using filled = constant(`assign to "${this.name}"`, value, this.dtype, this.shape)
       native.variableAssign(id, filled.id)
       substitutes.delete(this)
       return

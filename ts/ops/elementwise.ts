@@ -1,18 +1,25 @@
-/** Operations element by element. Binary ones broadcast as in NumPy; a number adapts to the tensor's dtype. */
-import { allowingNaN } from '../debug.js'
+/**
+ * Operations element by element. Binary ones broadcast as in NumPy. A plain number takes the tensor's dtype, of which it must be a
+ * value: the rule is in `scalars.ts`. Of integers, what is beyond the range of their dtype wraps.
+ */
 import { type DType, dtypeCode, isFloat } from '../dtype.js'
-import { ArgumentError, describe } from '../errors.js'
+import { ArgumentError, DTypeError, describe } from '../errors.js'
 import { binaryCode, native, unaryCode } from '../native.js'
 import { idOf, Tensor } from '../node.js'
+import { asDouble, checkScalar, constant, isScalar, type Scalar, sideOfRange } from '../scalars.js'
 
-/** An operand: a tensor, or a number that adapts to the other operand's dtype. */
+/** A tensor, or a number that takes another tensor's dtype. */
 export type TensorLike = Tensor | number
+
+/** An operand: a tensor, or a number or bigint that takes the other operand's dtype. */
+export type Operand = Tensor | Scalar
 
 const own = Tensor.own
 
-/** A float32 scalar of a number; a tensor as it is. */
-export function asTensor(x: TensorLike): Tensor {
-  return typeof x === 'number' ? own(native.constant(x, dtypeCode('float32'), [])) : x
+/** A scalar of a number (float32) or a bigint (int64); a tensor as it is. */
+export function asTensor(x: Operand): Tensor {
+  if (!isScalar(x)) return x
+  return constant('tensor', x, typeof x === 'bigint' ? 'int64' : 'float32', [])
 }
 
 /** Another handle on the same node, so that disposing of one keeps the other. */
@@ -22,8 +29,8 @@ export function alias(x: Tensor): Tensor {
   return own(id)
 }
 
-type Unary = (x: TensorLike) => Tensor
-type Binary = (a: TensorLike, b: TensorLike) => Tensor
+type Unary = (x: Operand) => Tensor
+type Binary = (a: Operand, b: Operand) => Tensor
 
 function unary(name: string): Unary {
   const code = unaryCode(name)
@@ -33,16 +40,61 @@ function unary(name: string): Unary {
 /** Like {@link unary}; integers, on which the operation is not defined natively, go through `ofIntegers`. */
 function unaryWithIntegers(name: string, ofIntegers: Unary): Unary {
   const ofFloats = unary(name)
-  return (x) =>
-    typeof x === 'number' || !(x instanceof Tensor) || isFloat(x.dtype) ? ofFloats(x) : ofIntegers(x)
+  return (x) => {
+    const given = asTensor(x)
+    return !(given instanceof Tensor) || isFloat(given.dtype) ? ofFloats(given) : ofIntegers(given)
+  }
+}
+
+/** Whether a comparison holds of every element, if `side` of them all (1: above) lies the number, to their left or right. */
+const answers: Readonly<Record<string, (side: 1 | -1, isOnLeft: boolean) => boolean>> = {
+  equal: () => false,
+  notEqual: () => true,
+  less: (side, isOnLeft) => side > 0 !== isOnLeft,
+  lessEqual: (side, isOnLeft) => side > 0 !== isOnLeft,
+  greater: (side, isOnLeft) => side > 0 === isOnLeft,
+  greaterEqual: (side, isOnLeft) => side > 0 === isOnLeft,
+}
+
+/** Refuses a divisor or an exponent for which integers have no result. */
+function checkRightOfIntegers(op: string, value: Scalar, dtype: DType): void {
+  if (isFloat(dtype)) return
+  const isDivision = op === 'div' || op === 'rem'
+  if ((isDivision && Number(value) === 0) || (op === 'pow' && value < 0)) {
+    const what = isDivision ? 'division by 0' : `the power ${value}`
+    throw new DTypeError(`${op}: ${what} of ${dtype} has no value among integers; cast('float32') first`)
+  }
+}
+
+/** An operation on a tensor and a number, which is to its left or right. `swap`: see {@link binary}. */
+function withScalar(
+  op: string,
+  code: number,
+  x: Tensor,
+  value: Scalar,
+  isOnLeft: boolean,
+  swap: boolean,
+): Tensor {
+  const id = idOf(op, x)
+  const { dtype } = x
+  const side = sideOfRange(value, dtype)
+  const answer = answers[op]
+  if (answer !== undefined && side !== 0) return constant(op, answer(side, isOnLeft), 'bool', x.shape)
+  checkScalar(op, value, dtype)
+  if (!isOnLeft) checkRightOfIntegers(op, value, dtype)
+  const isFirst = isOnLeft !== swap
+  const double = asDouble(value) ?? (isFloat(dtype) ? Number(value) : undefined)
+  if (double !== undefined) return own(native.binaryScalar(code, id, double, isFirst))
+  const other = constant(op, value, dtype, []).id
+  return own(isFirst ? native.binary(code, other, id) : native.binary(code, id, other))
 }
 
 /** `swap`: the native operation has its operands the other way round. */
 function binary(op: string, name = op, swap = false): Binary {
   const code = binaryCode(name)
   return (a, b) => {
-    if (typeof b === 'number') return own(native.binaryScalar(code, idOf(op, asTensor(a)), b, swap))
-    if (typeof a === 'number') return own(native.binaryScalar(code, idOf(op, b), a, !swap))
+    if (isScalar(b)) return withScalar(op, code, asTensor(a), b, false, swap)
+    if (isScalar(a)) return withScalar(op, code, b, a, true, swap)
     const x = idOf(op, a)
     const y = idOf(op, b)
     return own(swap ? native.binary(code, y, x) : native.binary(code, x, y))
@@ -55,15 +107,20 @@ export const add: Binary = binary('add')
 export const sub: Binary = binary('sub')
 /** a * b */
 export const mul: Binary = binary('mul')
-/** a / b; integers divide towards minus infinity */
+/**
+ * a / b. Integers divide towards minus infinity; by a 0 in a tensor they give 0, and the number 0 is refused.
+ */
 export const div: Binary = binary('div')
-/** a - b * floor(a / b): the remainder, with the sign of b */
+/**
+ * a - b * floor(a / b): the remainder, with the sign of b, exact however large the quotient is. Of floats by 0 it is NaN; of integers
+ * by a 0 in a tensor 0, and the number 0 is refused.
+ */
 export const rem: Binary = binary('rem')
 /** The larger of each pair; NaN if either is. At a tie each gets half of the gradient. */
 export const maximum: Binary = binary('maximum')
 /** The smaller of each pair; NaN if either is. At a tie each gets half of the gradient. */
 export const minimum: Binary = binary('minimum')
-/** a = b, as bool */
+/** a = b, as bool. Numbers beyond an integer dtype are compared by value in this and the other comparisons: see `scalars.ts`. */
 export const equal: Binary = binary('equal')
 /** a != b, as bool */
 export const notEqual: Binary = binary('notEqual')
@@ -79,10 +136,11 @@ export const greaterEqual: Binary = binary('greaterEqual', 'lessEqual', true)
 const power = binary('pow')
 
 /**
- * a to the power b. The derivative in a tensor exponent is 0 where a <= 0; a number as exponent has its exact rule.
+ * a to the power b. The derivative in a tensor exponent is 0 where a <= 0; a number as exponent has its exact rule. Integers wrap; a
+ * negative power in a tensor gives the integer part (of 2^-1: 0), as a number it is refused.
  */
-export function pow(a: TensorLike, b: TensorLike): Tensor {
-  if (typeof a === 'number') return power(a, b)
+export function pow(a: Operand, b: Operand): Tensor {
+  if (isScalar(a)) return power(a, b)
   if (b === 2) return mul(a, a)
   if (b === 1) return alias(a)
   if (typeof b === 'number' && isFloat(a.dtype)) {
@@ -93,9 +151,9 @@ export function pow(a: TensorLike, b: TensorLike): Tensor {
   return power(a, b)
 }
 
-/** -x */
+/** -x. The smallest integer is its own negative, and unsigned integers wrap. */
 export const neg: Unary = unaryWithIntegers('neg', (x) => sub(0, x))
-/** |x|; the derivative at 0 is 0 */
+/** |x|; the derivative at 0 is 0. The smallest integer of a signed dtype has no positive counterpart and stays as it is. */
 export const abs: Unary = unaryWithIntegers('abs', (x) =>
   isUnsigned(x) ? alias(asTensor(x)) : maximum(x, neg(x)),
 )
@@ -142,17 +200,17 @@ const polygamma = binary('digamma', 'polygamma')
 /** The derivative of lgamma */
 export const digamma: Unary = (x) => polygamma(0, asTensor(x))
 
-function isUnsigned(x: TensorLike): boolean {
-  return typeof x !== 'number' && (x.dtype === 'uint8' || x.dtype === 'uint32' || x.dtype === 'bool')
+function isUnsigned(x: Operand): boolean {
+  return !isScalar(x) && (x.dtype === 'uint8' || x.dtype === 'uint32' || x.dtype === 'bool')
 }
 
 /** x * x */
-export function square(x: TensorLike): Tensor {
+export function square(x: Operand): Tensor {
   return mul(x, x)
 }
 
 /** The square root whose derivative at 0 is 0 (and not infinite), as norms and distances need. */
-export function sqrtAtZero(x: TensorLike): Tensor {
+export function sqrtAtZero(x: Operand): Tensor {
   const given = asTensor(x)
   const zero = equal(given, 0)
   return where(zero, 0, sqrt(where(zero, 1, given)))
@@ -169,7 +227,7 @@ export interface SoftplusOptions {
 }
 
 /** ln(1 + e^(beta x)) / beta, without overflow. */
-export function softplus(x: TensorLike, options: SoftplusOptions = {}): Tensor {
+export function softplus(x: Operand, options: SoftplusOptions = {}): Tensor {
   const { beta = 1, threshold = Infinity } = options
   if (!(beta > 0)) throw new ArgumentError(`softplus: beta is ${describe(beta)}, expected a number above 0`)
   const given = asTensor(x)
@@ -180,13 +238,13 @@ export function softplus(x: TensorLike, options: SoftplusOptions = {}): Tensor {
 }
 
 /** True where x is NaN. */
-function nanMask(x: TensorLike): Tensor {
+function nanMask(x: Operand): Tensor {
   const given = asTensor(x)
   return notEqual(given, given)
 }
 
 /** True where x is neither NaN nor infinite. */
-function finiteMask(x: TensorLike): Tensor {
+function finiteMask(x: Operand): Tensor {
   const given = asTensor(x)
   return isFloat(given.dtype) ? less(abs(given), Infinity) : equal(given, given)
 }
@@ -194,50 +252,50 @@ function finiteMask(x: TensorLike): Tensor {
 export { finiteMask as isFinite, nanMask as isNaN }
 
 /** The truth of x: itself for bool, else x != 0. */
-function truth(op: string, x: TensorLike): Tensor {
+function truth(op: string, x: Operand): Tensor {
   const given = asTensor(x)
   idOf(op, given)
   return given.dtype === 'bool' ? given : notEqual(given, 0)
 }
 
-function constantBool(value: boolean): Tensor {
-  return own(native.constant(Number(value), dtypeCode('bool'), []))
-}
-
 /** True where x is false or 0. */
-export function logicalNot(x: TensorLike): Tensor {
+export function logicalNot(x: Operand): Tensor {
   return equal(asTensor(x), 0)
 }
 
 /** True where both are true (or not 0). */
-export function logicalAnd(a: TensorLike, b: TensorLike): Tensor {
-  return where(truth('logicalAnd', a), truth('logicalAnd', b), constantBool(false))
+export function logicalAnd(a: Operand, b: Operand): Tensor {
+  return where(truth('logicalAnd', a), truth('logicalAnd', b), constant('logicalAnd', false, 'bool', []))
 }
 
 /** True where either is true (or not 0). */
-export function logicalOr(a: TensorLike, b: TensorLike): Tensor {
-  return where(truth('logicalOr', a), constantBool(true), truth('logicalOr', b))
+export function logicalOr(a: Operand, b: Operand): Tensor {
+  return where(truth('logicalOr', a), constant('logicalOr', true, 'bool', []), truth('logicalOr', b))
 }
 
 /**
- * `a` where the condition holds, else `b`; the three broadcast. Gradients flow into the chosen one alone.
+ * `a` where the condition holds, else `b`; the three broadcast.
+ *
+ * Gradients flow into the chosen one alone, whatever the other is: its infinite or missing derivatives do not count, to any
+ * order, so `where(x.greater(0), x.sqrt(), 0)` has a gradient everywhere. This holds of operations element by element and of what
+ * moves, adds or selects elements. It does not hold of products of matrices and convolutions, in which 0 times infinity is NaN, nor
+ * of decompositions: choose their operands before.
  *
  * @param condition bool
  */
-export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
-  const like = typeof a === 'number' ? b : a
-  const dtype = typeof like === 'number' ? 'float32' : like.dtype
-  const operand = (x: TensorLike) => (typeof x === 'number' ? full(x, dtype) : x)
+export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
+  const like = isScalar(a) ? asTensor(b) : a
+  const operand = (x: Operand) => (isScalar(x) ? constant('where', x, like.dtype, []) : x)
+  idOf('where', like)
   return own(native.where(idOf('where', condition), idOf('where', operand(a)), idOf('where', operand(b))))
 }
 
-function full(value: number, dtype: DType): Tensor {
-  const make = () => own(native.constant(value, dtypeCode(dtype), []))
-  return Number.isNaN(value) ? allowingNaN(make) : make()
-}
-
-/** Restricts values to [min, max]; null leaves that side open. The gradient is 0 outside and passes at the bounds. */
-export function clip(x: TensorLike, min: TensorLike | null, max: TensorLike | null): Tensor {
+/**
+ * Restricts values to [min, max]; null leaves that side open. The gradient is 0 outside and passes at the bounds.
+ *
+ * @throws {DTypeError} where a number is none of x's dtype
+ */
+export function clip(x: Operand, min: Operand | null, max: Operand | null): Tensor {
   const given = asTensor(x)
   let clipped = given
   if (min !== null && min !== undefined) clipped = where(less(clipped, min), spread(min, given), clipped)
@@ -245,11 +303,14 @@ export function clip(x: TensorLike, min: TensorLike | null, max: TensorLike | nu
   return clipped === given ? alias(given) : clipped
 }
 
-function spread(bound: TensorLike, like: Tensor): Tensor {
-  return typeof bound === 'number' ? full(bound, like.dtype) : bound
+function spread(bound: Operand, like: Tensor): Tensor {
+  return isScalar(bound) ? constant('clip', bound, like.dtype, []) : bound
 }
 
-/** The elements as another type. Floats to integers truncate; to bool, everything but 0 is true. */
+/**
+ * The elements as another type. Floats to integers are cut towards 0; what is beyond the integers' range becomes the nearest of
+ * them, and NaN 0. Integers to narrower ones wrap; integers and float64 to floats round. To bool, everything but 0 is true, NaN too.
+ */
 export function cast(x: Tensor, dtype: DType): Tensor {
   return own(native.cast(idOf('cast', x), dtypeCode(dtype)))
 }

@@ -36,6 +36,7 @@ export {
   mul,
   neg,
   notEqual,
+  type Operand,
   pow,
   reciprocal,
   relu,

@@ -3,8 +3,9 @@ import { type DType, dtypeCode, showShape } from '../dtype.js'
 import { ArgumentError, DataError, DTypeError, describe, ShapeError } from '../errors.js'
 import { native } from '../native.js'
 import { idOf, Tensor } from '../node.js'
+import { constant, isScalar } from '../scalars.js'
 import { resolveAxis, withExtent } from './axes.js'
-import { add, cast, equal, notEqual, type TensorLike, where } from './elementwise.js'
+import { add, cast, equal, notEqual, type Operand, where } from './elementwise.js'
 import { concat, expandDims, reshape, slice } from './movement.js'
 
 const own = Tensor.own
@@ -72,8 +73,8 @@ export function indexAdd(x: Tensor, axis: number, indices: Indices, src: Tensor)
 }
 
 /** `src` cut or spread to the shape of the indices. */
-function sourceLike(op: string, src: TensorLike, index: Tensor, dtype: DType): Tensor {
-  if (typeof src === 'number') return own(native.constant(src, dtypeCode(dtype), [...index.shape]))
+function sourceLike(op: string, src: Operand, index: Tensor, dtype: DType): Tensor {
+  if (isScalar(src)) return constant(op, src, dtype, index.shape)
   idOf(op, src)
   if (src.rank !== index.rank || src.shape.some((n, i) => n < (index.shape[i] as number))) {
     throw new ShapeError(
@@ -91,7 +92,7 @@ function sourceLike(op: string, src: TensorLike, index: Tensor, dtype: DType): T
 }
 
 /** x plus `src` at indices: x[.., indices[.., i, ..], ..] += src[.., i, ..] along `axis`. Repeated indices add up. */
-export function scatterAdd(x: Tensor, axis: number, indices: Tensor, src: TensorLike): Tensor {
+export function scatterAdd(x: Tensor, axis: number, indices: Tensor, src: Operand): Tensor {
   idOf('scatterAdd', x)
   const along = resolveAxis('scatterAdd', axis, x.shape)
   const index = indexTensor('scatterAdd', indices, x.shape[along] as number)
@@ -103,7 +104,7 @@ export function scatterAdd(x: Tensor, axis: number, indices: Tensor, src: Tensor
  * x with `src` written at indices: x[.., indices[.., i, ..], ..] = src[.., i, ..] along `axis`. Where an index repeats, the
  * last one is written, and it alone gets the gradient.
  */
-export function scatter(x: Tensor, axis: number, indices: Tensor, src: TensorLike): Tensor {
+export function scatter(x: Tensor, axis: number, indices: Tensor, src: Operand): Tensor {
   idOf('scatter', x)
   const along = resolveAxis('scatter', axis, x.shape)
   const index = indexTensor('scatter', indices, x.shape[along] as number)
@@ -143,8 +144,10 @@ export function oneHot(indices: Tensor, depth: number, dtype: DType = 'float32')
   if (!Number.isSafeInteger(depth) || depth < 1) {
     throw new ArgumentError(`oneHot: depth is ${describe(depth)}, expected an integer of 1 or more`)
   }
-  const classes = own(native.iota(native.dtypeOf(indices.id), [depth], 0))
-  return cast(equal(expandDims(indices, -1), classes), dtype)
+  // Bytes could not name all classes of a greater depth.
+  const given = indices.dtype === 'uint8' ? cast(indices, 'int32') : indices
+  const classes = own(native.iota(native.dtypeOf(given.id), [depth], 0))
+  return cast(equal(expandDims(given, -1), classes), dtype)
 }
 
 /** A mask on the host: flat or nested booleans (or 0 and 1), one per element. */

@@ -3,6 +3,7 @@ import { type Shape, showShape } from '../dtype.js'
 import { ArgumentError, ShapeError, unknownName } from '../errors.js'
 import { native } from '../native.js'
 import { idOf, Tensor } from '../node.js'
+import { constant, type Scalar } from '../scalars.js'
 import { alias, where } from './elementwise.js'
 import { slice } from './movement.js'
 
@@ -17,8 +18,8 @@ const modes = ['constant', 'reflect', 'replicate'] as const satisfies readonly P
 export interface PadOptions {
   /** How to fill; default `'constant'`. */
   mode?: PadMode
-  /** The number that `'constant'` fills with; default 0. */
-  value?: number
+  /** The value of x's dtype that `'constant'` fills with; default 0. */
+  value?: Scalar
 }
 
 /**
@@ -28,6 +29,7 @@ export interface PadOptions {
  *
  * @param widths `[before, after]` per axis
  * @throws {ShapeError} where there is not one pair per axis, or a reflection is wider than the axis
+ * @throws {DTypeError} where the value is none of x's dtype
  */
 export function pad(
   x: Tensor,
@@ -35,7 +37,9 @@ export function pad(
   options: PadOptions = {},
 ): Tensor {
   const { mode = 'constant', value = 0 } = options
+  idOf('pad', x)
   const { shape } = x
+  const filler = constant('pad', value, x.dtype, [])
   if (!modes.includes(mode)) throw unknownName('pad mode', mode, modes)
   if (widths.length !== shape.length) {
     throw new ShapeError(
@@ -61,7 +65,7 @@ export function pad(
   const padded = own(native.pad(idOf('pad', cut), low, high, none))
   if (value === 0) return padded
   const inside = own(native.pad(own(native.constant(1, 5, [...cut.shape])).id, low, high, none))
-  return where(inside, padded, value)
+  return where(inside, padded, filler)
 }
 
 function crop(x: Tensor, widths: readonly (readonly [number, number])[]): Tensor {

@@ -1,5 +1,5 @@
 /** Maxima and averages over windows of the spatial axes of (N, C, ...spatial). */
-import { type DType, dtypeCode, showShape } from '../dtype.js'
+import { type DType, dtypeCode, isFloat, showShape } from '../dtype.js'
 import { ArgumentError } from '../errors.js'
 import { native } from '../native.js'
 import { idOf, Tensor } from '../node.js'
@@ -117,12 +117,18 @@ function divisor(g: PoolGeometry, includePad: boolean, dtype: DType): Tensor | n
   return own(native.source(values, dtypeCode(dtype === 'float64' ? 'float64' : 'float32'), output))
 }
 
-/** The average of each window: (N, C, ...in) -> (N, C, ...out). */
+/** What is averaged: integers and bool as float32, like their mean. */
+function averaged(x: Tensor): Tensor {
+  return isFloat(x.dtype) ? x : cast(x, 'float32')
+}
+
+/** The average of each window: (N, C, ...in) -> (N, C, ...out), in x's dtype; integers and bool give float32. */
 export function avgPool(x: Tensor, options: AvgPoolingOptions): Tensor {
   const { countIncludePad = true } = options
   const g = poolGeometry('avgPool', x, options)
-  const total = own(native.windowSum(x.id, g.stride, g.low, g.high, g.dilation, g.kernel))
-  return div(total, divisor(g, countIncludePad, x.dtype))
+  const given = averaged(x)
+  const total = own(native.windowSum(given.id, g.stride, g.low, g.high, g.dilation, g.kernel))
+  return div(total, divisor(g, countIncludePad, given.dtype))
 }
 
 /** Row i averages the elements floor(i n / m) .. ceil((i + 1) n / m) - 1: (n, m) weights. */
@@ -137,7 +143,7 @@ function averages(n: number, m: number): Float64Array {
 
 /**
  * Averages to a given output extent, whatever the input's: cell i averages elements floor(i in / out) to
- * ceil((i + 1) in / out).
+ * ceil((i + 1) in / out). Integers and bool give float32.
  *
  * @param outputSize one extent for all spatial axes, or one per axis
  */
@@ -151,7 +157,7 @@ export function adaptiveAvgPool(x: Tensor, outputSize: PerAxis): Tensor {
   if (input.every((n, i) => n % (output[i] as number) === 0)) {
     return avgPool(x, { kernelSize: input.map((n, i) => n / (output[i] as number)) })
   }
-  return output.reduce((pooled, m, i) => averageAlong(pooled, i + 2, m), x)
+  return output.reduce((pooled, m, i) => averageAlong(pooled, i + 2, m), averaged(x))
 }
 
 function averageAlong(x: Tensor, axis: number, m: number): Tensor {
@@ -163,6 +169,6 @@ function averageAlong(x: Tensor, axis: number, m: number): Tensor {
   order[last] = axis
   const moved = own(native.permute(x.id, order))
   const rows = reshape(moved, [moved.size / n, n])
-  const averaged = own(native.matmul(rows.id, weights.id, false, false))
-  return own(native.permute(reshape(averaged, [...moved.shape.slice(0, -1), m]).id, order))
+  const means = own(native.matmul(rows.id, weights.id, false, false))
+  return own(native.permute(reshape(means, [...moved.shape.slice(0, -1), m]).id, order))
 }

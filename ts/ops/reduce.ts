@@ -1,5 +1,5 @@
 /** Operations that take axes away. Without axes they reduce everything to a scalar. */
-import { isFloat, sizeOf } from '../dtype.js'
+import { integerRange, isFloat, sizeOf } from '../dtype.js'
 import { ArgumentError, describe } from '../errors.js'
 import { native } from '../native.js'
 import { idOf, Tensor } from '../node.js'
@@ -27,15 +27,17 @@ function reduce(
   return own(native.reduce(kinds[op], id, resolveAxes(op, axes, x.shape), options.keepDims ?? false))
 }
 
-/** bool and uint8 as int32, so that counts do not overflow. */
+/** Integers and bool as int64, so that sums and products do not overflow. */
 function countable(x: Tensor): Tensor {
-  return x.dtype === 'bool' || x.dtype === 'uint8' ? e.cast(x, 'int32') : x
+  return isFloat(x.dtype) || x.dtype === 'int64' ? x : e.cast(x, 'int64')
 }
 
-/** The sum over `axes`; bool and uint8 give int32. The sum of nothing is 0. */
+/**
+ * The sum over `axes`. Integers and bool are added up in int64, which is the dtype of the result as in NumPy; a sum beyond the
+ * range of int64 wraps. The sum of nothing is 0.
+ */
 export function sum(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
-  idOf('sum', x)
-  return reduce('sum', countable(x), axes, options)
+  return reduce('sum', x, axes, options)
 }
 
 /** The largest element over `axes`; NaN if one is. Elements that tie share the gradient equally. */
@@ -139,7 +141,10 @@ function prodAlong(x: Tensor, axis: number): Tensor {
   return product
 }
 
-/** The product over `axes`, exactly differentiable at zeros; bool and uint8 give int32. The product of nothing is 1. */
+/**
+ * The product over `axes`, exactly differentiable at zeros. Integers and bool give int64, in which products beyond its range wrap. The
+ * product of nothing is 1.
+ */
 export function prod(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
   idOf('prod', x)
   const reduced = resolveAxes('prod', axes, x.shape)
@@ -161,12 +166,17 @@ export function argMax(x: Tensor, axis?: number, options: ReduceOptions = {}): T
   return options.keepDims ? expandDims(index, along) : index
 }
 
-/** The index (int32) of the first smallest element; see {@link argMax}. */
+/** Numbers in the reverse order. Of integers m it is the most of their dtype or -1 less m: the smallest has no negative. */
+function reversed(x: Tensor): Tensor {
+  if (isFloat(x.dtype)) return e.neg(x)
+  const range = integerRange(x.dtype === 'bool' ? 'uint8' : x.dtype) as readonly [bigint, bigint]
+  return e.sub(range[0] + range[1], x.dtype === 'bool' ? e.cast(x, 'uint8') : x)
+}
+
+/** The index (int32) of the first smallest element, or the first NaN; see {@link argMax}. */
 export function argMin(x: Tensor, axis?: number, options: ReduceOptions = {}): Tensor {
   idOf('argMin', x)
-  const signed =
-    x.dtype === 'bool' || x.dtype === 'uint8' ? 'int32' : x.dtype === 'uint32' ? 'int64' : x.dtype
-  return argMax(e.neg(signed === x.dtype ? x : e.cast(x, signed)), axis, options)
+  return argMax(reversed(x), axis, options)
 }
 
 /** True where some element over `axes` is true (or not 0); false for none. */
@@ -179,13 +189,13 @@ export function all(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}):
   return e.equal(sum(e.equal(x, 0), axes, options), 0)
 }
 
-/** The running sum along `axis` (default the last): element i is the sum of elements 0 .. i. */
+/** The running sum along `axis` (default the last): element i is the sum of elements 0 .. i. Integers and bool give int64, as in {@link sum}. */
 export function cumsum(x: Tensor, axis = -1, options: { reverse?: boolean } = {}): Tensor {
   idOf('cumsum', x)
   return own(native.cumsum(countable(x).id, resolveAxis('cumsum', axis, x.shape), options.reverse ?? false))
 }
 
-/** The running product along `axis` (default the last), exactly differentiable at zeros. */
+/** The running product along `axis` (default the last), exactly differentiable at zeros. Integers and bool give int64. */
 export function cumprod(x: Tensor, axis = -1): Tensor {
   idOf('cumprod', x)
   const along = resolveAxis('cumprod', axis, x.shape)

@@ -351,7 +351,7 @@ pub fn reduce_axes(
     let mut axes = axes.to_vec();
     axes.sort_unstable();
     axes.dedup();
-    let reduced = if axes.is_empty() {
+    let reduced = if axes.is_empty() && (spec.dtype.is_float() || kind != Reduction::Sum) {
         graph.retain(x)?;
         x
     } else {
@@ -369,7 +369,7 @@ pub fn reduce_axes(
     }
     let target = Spec {
         shape: spec.shape.reduced(&axes, true),
-        dtype: spec.dtype,
+        dtype: graph.dtype(reduced)?,
     };
     let kept = graph.add(Op::Reshape, &[reduced], Some(&target));
     graph.release(reduced)?;

@@ -49,7 +49,8 @@ impl Window {
 /// How a reduction combines elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reduction {
-    /// Sum; floats accumulate in pairs of blocks so that 1e6 terms keep 1e-6 relative accuracy.
+    /// Sum; floats accumulate in pairs of blocks so that 1e6 terms keep 1e-6 relative accuracy. Integers and truth values
+    /// are summed in int64, which is the result's dtype; a sum beyond its range wraps.
     Sum,
     /// Maximum; NaN wins.
     Max,

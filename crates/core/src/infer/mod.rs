@@ -6,7 +6,7 @@ mod limits;
 
 use crate::dtype::DType;
 use crate::error::{Error, Result};
-use crate::op::{Distribution, Op, Spec};
+use crate::op::{Distribution, Op, Reduction, Spec};
 use crate::shape::Shape;
 
 use checks::{
@@ -103,7 +103,7 @@ fn inferred(op: &Op, name: &'static str, inputs: &[&Spec], target: Option<&Spec>
             let x = inputs[0];
             for &axis in axes.iter() {
                 axis_within(name, axis, x.shape.rank())?;
-                if x.shape[axis] == 0 && *kind != crate::op::Reduction::Sum {
+                if x.shape[axis] == 0 && *kind != Reduction::Sum {
                     return Err(Error::shape(
                         name,
                         format!(
@@ -114,8 +114,15 @@ fn inferred(op: &Op, name: &'static str, inputs: &[&Spec], target: Option<&Spec>
                     ));
                 }
             }
-            not_bool(name, x)?;
-            spec(x.shape.reduced(axes, false), x.dtype)
+            let dtype = match kind {
+                Reduction::Sum if !x.dtype.is_float() => DType::I64,
+                Reduction::Sum => x.dtype,
+                Reduction::Max | Reduction::Min => {
+                    not_bool(name, x)?;
+                    x.dtype
+                }
+            };
+            spec(x.shape.reduced(axes, false), dtype)
         }
         Op::ArgMax { axis } => {
             axis_within(name, *axis, inputs[0].shape.rank())?;

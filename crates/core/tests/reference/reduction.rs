@@ -36,7 +36,7 @@ fn sums() {
             reduce(Reduction::Sum, &[0]),
             &[&tensor(DType::U8, &[2], &[200.0, 100.0])],
         ),
-        &[44.0],
+        &[300.0],
     );
 }
 

@@ -7,26 +7,37 @@ use crate::cpu::level::versions;
 /// A way to combine elements of one type. Lanes are fast and take few elements each; wide values take lanes.
 pub(crate) trait Combine: 'static {
     type Elem: Element + Plain;
+    type Lane: Copy;
     type Wide: Plain;
-    /// The result of nothing.
-    const NOTHING: Self::Elem;
+    /// What the results are.
+    type Out: Element;
+    /// A lane of nothing.
+    const NOTHING: Self::Lane;
     const WIDE_NOTHING: Self::Wide;
-    fn lane(lane: Self::Elem, x: Self::Elem) -> Self::Elem;
-    fn widen(lane: Self::Elem) -> Self::Wide;
+    fn lane(lane: Self::Lane, x: Self::Elem) -> Self::Lane;
+    /// Two lanes as one.
+    fn join(a: Self::Lane, b: Self::Lane) -> Self::Lane;
+    fn widen(lane: Self::Lane) -> Self::Wide;
     fn merge(a: Self::Wide, b: Self::Wide) -> Self::Wide;
-    fn narrow(wide: Self::Wide) -> Self::Elem;
+    fn narrow(wide: Self::Wide) -> Self::Out;
 }
 
 /// Sum of float32: lanes are added up in float64.
 pub(crate) struct SumF32;
 impl Combine for SumF32 {
     type Elem = f32;
+    type Lane = f32;
     type Wide = f64;
+    type Out = f32;
     const NOTHING: f32 = 0.0;
     const WIDE_NOTHING: f64 = 0.0;
     #[inline(always)]
     fn lane(lane: f32, x: f32) -> f32 {
         lane + x
+    }
+    #[inline(always)]
+    fn join(a: f32, b: f32) -> f32 {
+        a + b
     }
     #[inline(always)]
     fn widen(lane: f32) -> f64 {
@@ -46,12 +57,18 @@ impl Combine for SumF32 {
 pub(crate) struct SumF64;
 impl Combine for SumF64 {
     type Elem = f64;
+    type Lane = f64;
     type Wide = [f64; 2];
+    type Out = f64;
     const NOTHING: f64 = 0.0;
     const WIDE_NOTHING: [f64; 2] = [0.0; 2];
     #[inline(always)]
     fn lane(lane: f64, x: f64) -> f64 {
         lane + x
+    }
+    #[inline(always)]
+    fn join(a: f64, b: f64) -> f64 {
+        a + b
     }
     #[inline(always)]
     fn widen(lane: f64) -> [f64; 2] {
@@ -74,30 +91,42 @@ impl Combine for SumF64 {
     }
 }
 
-/// Sum of integers, wrapping.
-pub(crate) struct Wrapping<T>(std::marker::PhantomData<T>);
-impl<T: Element + Plain> Combine for Wrapping<T> {
-    type Elem = T;
-    type Wide = T;
-    const NOTHING: T = T::ZERO;
-    const WIDE_NOTHING: T = T::ZERO;
-    #[inline(always)]
-    fn lane(lane: T, x: T) -> T {
-        lane.plus(x)
-    }
-    #[inline(always)]
-    fn widen(lane: T) -> T {
-        lane
-    }
-    #[inline(always)]
-    fn merge(a: T, b: T) -> T {
-        a.plus(b)
-    }
-    #[inline(always)]
-    fn narrow(wide: T) -> T {
-        wide
-    }
+/// Sum of integers as int64, wrapping. A lane holds the sum of so many elements as it gets before lanes are widened.
+pub(crate) struct Total<T>(std::marker::PhantomData<T>);
+
+macro_rules! total {
+    ($($t:ty: $lane:ty;)*) => {$(
+        impl Combine for Total<$t> {
+            type Elem = $t;
+            type Lane = $lane;
+            type Wide = i64;
+            type Out = i64;
+            const NOTHING: $lane = 0;
+            const WIDE_NOTHING: i64 = 0;
+            #[inline(always)]
+            fn lane(lane: $lane, x: $t) -> $lane {
+                lane.wrapping_add(<$lane>::from(x))
+            }
+            #[inline(always)]
+            fn join(a: $lane, b: $lane) -> $lane {
+                a.wrapping_add(b)
+            }
+            #[inline(always)]
+            fn widen(lane: $lane) -> i64 {
+                i64::from(lane)
+            }
+            #[inline(always)]
+            fn merge(a: i64, b: i64) -> i64 {
+                a.wrapping_add(b)
+            }
+            #[inline(always)]
+            fn narrow(wide: i64) -> i64 {
+                wide
+            }
+        }
+    )*};
 }
+total! { u8: u32; i32: i64; u32: i64; i64: i64; }
 
 macro_rules! extremum {
     ($(#[$doc:meta])* $name:ident, $nothing:ident, $better:tt) => {
@@ -105,12 +134,18 @@ macro_rules! extremum {
         pub(crate) struct $name<T>(std::marker::PhantomData<T>);
         impl<T: Element + Plain> Combine for $name<T> {
             type Elem = T;
+            type Lane = T;
             type Wide = T;
+            type Out = T;
             const NOTHING: T = T::$nothing;
             const WIDE_NOTHING: T = T::$nothing;
             #[inline(always)]
             fn lane(lane: T, x: T) -> T {
                 if lane $better x || lane.is_nan() { lane } else { x }
+            }
+            #[inline(always)]
+            fn join(a: T, b: T) -> T {
+                Self::lane(a, b)
             }
             #[inline(always)]
             fn widen(lane: T) -> T {
@@ -147,7 +182,7 @@ pub(super) const WIDTH: usize = 512;
 
 /// A row being combined, of which pieces come one after the other.
 pub(super) struct Row<C: Combine> {
-    lanes: [C::Elem; LANES],
+    lanes: [C::Lane; LANES],
     /// Elements in the lanes.
     taken: usize,
     wide: C::Wide,
@@ -169,11 +204,11 @@ impl<C: Combine> Row<C> {
 
 /// The lanes combined: halves, until one is left.
 #[inline(always)]
-fn together<C: Combine>(mut lanes: [C::Elem; LANES]) -> C::Elem {
+fn together<C: Combine>(mut lanes: [C::Lane; LANES]) -> C::Lane {
     let mut half = LANES / 2;
     while half > 0 {
         for i in 0..half {
-            lanes[i] = C::lane(lanes[i], lanes[i + half]);
+            lanes[i] = C::join(lanes[i], lanes[i + half]);
         }
         half /= 2;
     }
@@ -182,7 +217,7 @@ fn together<C: Combine>(mut lanes: [C::Elem; LANES]) -> C::Elem {
 
 /// Adds `x` to the lanes.
 #[inline(always)]
-fn into_lanes<C: Combine>(x: &[C::Elem], lanes: &mut [C::Elem; LANES]) {
+fn into_lanes<C: Combine>(x: &[C::Elem], lanes: &mut [C::Lane; LANES]) {
     // Twice as many, so that one operation need not wait for another; in two arrays, which the compiler keeps in
     // registers.
     let mut more = [C::NOTHING; LANES];
@@ -206,7 +241,7 @@ fn into_lanes<C: Combine>(x: &[C::Elem], lanes: &mut [C::Elem; LANES]) {
         *lane = C::lane(*lane, x);
     }
     for (lane, more) in lanes.iter_mut().zip(more) {
-        *lane = C::lane(*lane, more);
+        *lane = C::join(*lane, more);
     }
 }
 
@@ -227,7 +262,7 @@ versions! {
 
 versions! {
     /// The results of rows of `len` elements that lie one after the other.
-    pub(super) fn rows[C: Combine](x: &[C::Elem], len: usize, out: &mut [C::Elem]) {
+    pub(super) fn rows[C: Combine](x: &[C::Elem], len: usize, out: &mut [C::Out]) {
         for (x, out) in x.chunks_exact(len).zip(out) {
             let mut wide = C::WIDE_NOTHING;
             for block in x.chunks(ROW_BLOCK) {
@@ -247,7 +282,7 @@ versions! {
 
 /// Columns being combined: lanes and wide values side by side.
 pub(super) struct Columns<C: Combine> {
-    lanes: [C::Elem; WIDTH],
+    lanes: [C::Lane; WIDTH],
     wide: [C::Wide; WIDTH],
     /// Columns in use.
     filled: usize,

@@ -3,7 +3,7 @@
 use hyperglow_core::DType;
 use hyperglow_core::op::Reduction;
 
-use super::combine::{Combine, Largest, Row, Smallest, SumF32, SumF64, Wrapping, row};
+use super::combine::{Combine, Largest, Row, Smallest, SumF32, SumF64, Total, row};
 use crate::cpu::element::for_dtype;
 use crate::cpu::level::Level;
 
@@ -89,7 +89,7 @@ unsafe fn finish<C: Combine>(states: *const u8, out: *mut u8, rows: usize) {
     let (states, out) = unsafe {
         (
             std::slice::from_raw_parts(states.cast::<Row<C>>(), rows),
-            std::slice::from_raw_parts_mut(out.cast::<C::Elem>(), rows),
+            std::slice::from_raw_parts_mut(out.cast::<C::Out>(), rows),
         )
     };
     for (state, out) in states.iter().zip(out) {

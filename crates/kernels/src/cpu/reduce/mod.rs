@@ -6,7 +6,10 @@ macro_rules! with_combine {
         match ($kind, $dtype) {
             (Reduction::Sum, DType::F32) => $run::<SumF32>($($arg),*),
             (Reduction::Sum, DType::F64) => $run::<SumF64>($($arg),*),
-            (Reduction::Sum, dtype) => for_dtype!(dtype, T => $run::<Wrapping<T>>($($arg),*)),
+            (Reduction::Sum, DType::U8 | DType::Bool) => $run::<Total<u8>>($($arg),*),
+            (Reduction::Sum, DType::I32) => $run::<Total<i32>>($($arg),*),
+            (Reduction::Sum, DType::U32) => $run::<Total<u32>>($($arg),*),
+            (Reduction::Sum, DType::I64) => $run::<Total<i64>>($($arg),*),
             (Reduction::Max, dtype) => for_dtype!(dtype, T => $run::<Largest<T>>($($arg),*)),
             (Reduction::Min, dtype) => for_dtype!(dtype, T => $run::<Smallest<T>>($($arg),*)),
         }
@@ -27,8 +30,8 @@ use super::exec::{Args, Kernel, scratch_bytes};
 use super::level::Level;
 use super::pool::SharedSlice;
 use combine::{
-    Columns, Combine, Largest, Row, Smallest, SumF32, SumF64, WIDTH, Wrapping, column_positions, columns,
-    row, row_positions, rows, widen_columns,
+    Columns, Combine, Largest, Row, Smallest, SumF32, SumF64, Total, WIDTH, column_positions, columns, row,
+    row_positions, rows, widen_columns,
 };
 use layout::Layout;
 
@@ -65,10 +68,10 @@ fn partial_bytes<C: Combine>(layout: &Layout) -> usize {
 fn kernel<C: Combine>(layout: Layout) -> Kernel {
     Box::new(move |args| {
         let x = args.input::<C::Elem>(0);
-        let out = args.output::<C::Elem>();
+        let out = args.output::<C::Out>();
         let level = args.level();
         if x.is_empty() {
-            out.fill(C::NOTHING);
+            out.fill(C::narrow(C::WIDE_NOTHING));
         } else if layout.parts > 1 {
             in_parts::<C>(args, &layout, x, out);
         } else if let Some(len) = layout.row_len() {
@@ -105,7 +108,7 @@ fn kernel<C: Combine>(layout: Layout) -> Kernel {
 }
 
 /// Each part of each group on its own, then their results in order.
-fn in_parts<C: Combine>(args: &Args<'_>, layout: &Layout, x: &[C::Elem], out: &mut [C::Elem]) {
+fn in_parts<C: Combine>(args: &Args<'_>, layout: &Layout, x: &[C::Elem], out: &mut [C::Out]) {
     let results = layout.groups * layout.width;
     let partial = args.scratch::<C::Wide>(results * layout.parts);
     let tiles = layout.width.div_ceil(WIDTH);
