@@ -42,10 +42,10 @@ test('idx files give every type back, plain and compressed', async (t) => {
   }
 })
 
-test('decodeIdx leaves the bytes it is given alone', (t) => {
+test('decodeIdx leaves the bytes it is given alone', async (t) => {
   const bytes = encodeIdx({ dtype: 'int32', shape: [1], data: Int32Array.of(5) })
   const before = [...bytes]
-  const { data } = decodeIdx(bytes, 'x')
+  const { data } = await decodeIdx(bytes, 'x')
   data.fill(0 as never)
   t.deepEqual([...bytes], before)
 })
@@ -64,8 +64,8 @@ test('idx refuses files that are not sound', async (t) => {
   await refuses([], /0 bytes/)
   await refuses([0, 0, 8], /3 bytes/)
   await refuses([1, ...good.subarray(1)], /begins with 01 00 08 02/)
-  await refuses(Buffer.from('<!DOCTYPE html>'), /begins with 3c 21/)
-  await refuses([0, 0, 0x0b, 1, 0, 0, 0, 0], /0x0b is not read.*0x08 \(uint8\)/, DTypeError)
+  await refuses(Buffer.from('<!DOCTYPE html>'), /web page/)
+  await refuses([0, 0, 0x0a, 1, 0, 0, 0, 0], /0x0a is not read.*0x08 \(uint8\)/, DTypeError)
   await refuses(good.subarray(0, 10), /within the lengths of its 2 axes: truncated/)
   await refuses(good.subarray(0, 15), /needs 4 bytes of values, it has 3: truncated/)
   await refuses([...good, 0], /it has 5: bytes follow/)

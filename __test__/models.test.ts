@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
@@ -21,6 +21,7 @@ import {
   Layer,
   mse,
   Network,
+  readSafetensors,
   Sequential,
   type Shape,
   ShapeError,
@@ -29,6 +30,7 @@ import {
   tensor,
   UnknownNameError,
   valueAndGrad,
+  writeSafetensors,
 } from '../ts/index.js'
 import { close } from './helpers.js'
 import { classifier, dataset, points, weightsOf } from './toy-task.js'
@@ -351,13 +353,15 @@ test('load refuses another model before it changes anything', async (t) => {
     await adam.load(folder, { optimizer: false })
     t.deepEqual(await weightsOf(adam), await weightsOf(classifier({ seed: 1 })))
     await t.throwsAsync(adam.load(join(folder, 'nothing')), { instanceOf: IOError })
-    const description = join(folder, 'model.json')
-    await writeFile(
-      description,
-      (await readFile(description, 'utf8')).replace('"version": 1', '"version": 99'),
-    )
+    t.deepEqual(await readdir(folder), ['model.safetensors'])
+    const file = join(folder, 'model.safetensors')
+    const { tensors, metadata } = await readSafetensors(file)
+    const described = (description: string) => writeSafetensors(file, tensors, { ...metadata, description })
+    await described((metadata.description as string).replace('"version":2', '"version":99'))
     await t.throwsAsync(adam.load(folder), { instanceOf: DataError, message: /layout version 99/ })
-    await writeFile(description, '{')
+    await described('{')
     await t.throwsAsync(adam.load(folder), { instanceOf: DataError, message: /not JSON/ })
+    await writeSafetensors(file, tensors)
+    await t.throwsAsync(adam.load(folder), { instanceOf: DataError, message: /does not describe a model/ })
   })
 })

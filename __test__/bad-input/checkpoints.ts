@@ -26,14 +26,17 @@ export const checkpointCases: readonly BadInput[] = [
   bad('a checkpoint that cannot be written', IOError, [/cannot write/, /not-a-folder/], () =>
     plain().save(unwritable('model')),
   ),
-  bad('a checkpoint without a name', ArgumentError, [/given undefined as the path/, /'runs\/model'/], () =>
+  bad('a checkpoint without a name', ArgumentError, [/save: given undefined/, /path of a file/], () =>
     plain().save(untyped(undefined)),
   ),
   bad('an unknown option of load', UnknownNameError, [/"optimiser"/, /did you mean "optimizer"/], () =>
     plain().load(join(folder, 'nothing'), untyped({ optimiser: false })),
   ),
-  bad('a checkpoint that is not there', IOError, [/cannot read .*nothing\.json/, /given to save/], () =>
-    plain().load(join(folder, 'nothing')),
+  bad(
+    'a checkpoint that is not there',
+    IOError,
+    [/cannot read .*nothing\.safetensors/, /given to save/],
+    () => plain().load(join(folder, 'nothing')),
   ),
   bad('a checkpoint of wider layers', DataError, [/another model/, /dense \(5\)/, /same layers/], () =>
     swap(plain(), plain(5), 'wider'),
@@ -67,7 +70,15 @@ export const checkpointCases: readonly BadInput[] = [
     const model = plain()
     const path = join(folder, 'described')
     await model.save(path)
-    writeFileSync(`${path}.json`, '{ "format": ')
+    const { tensors, metadata } = await hg.readSafetensors(`${path}.safetensors`)
+    await hg.writeSafetensors(`${path}.safetensors`, tensors, { ...metadata, description: '{ "format": ' })
     return unchanged(model, () => model.load(path))
+  }),
+  bad('weights of another program', DataError, [/does not describe a model/, /readSafetensors/], async () => {
+    const path = join(folder, 'foreign')
+    await hg.writeSafetensors(`${path}.safetensors`, {
+      w: { dtype: 'float32', shape: [1], data: Float32Array.of(1) },
+    })
+    return plain().load(path)
   }),
 ]

@@ -8,24 +8,21 @@ import { createHash, webcrypto } from 'node:crypto'
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 import { type DType, type Shape, showShape, type TypedArray } from '../dtype.js'
-import { DataError, DTypeError, ShapeError } from '../errors.js'
-import { reason, writeAtomic } from '../io/atomic.js'
-import {
-  type ArrayData,
-  bytesOf,
-  checkArray,
-  elementCount,
-  elementTypes,
-  typedArray,
-} from '../io/element-types.js'
+import { ArgumentError, DataError, DTypeError, describe, ShapeError } from '../errors.js'
+import { checkPath, reason, replaceFile } from '../io/atomic.js'
+import { type ArrayData, bytesOf, checkArray, elementCount, elementTypes } from '../io/element-types.js'
 import { FileReader } from '../io/file-reader.js'
+import { foreignFile } from '../io/foreign-files.js'
+import { decodeStored, type StoredType, storedBytes } from '../io/stored-types.js'
 
 const compress = promisify(gzip)
 const decompress = promisify(gunzip)
 
-/** Codes of the element types that are read and written. */
-const codes = new Map<number, DType>([
+/** Codes of the element types that are read; those that the library has are also written. */
+const codes = new Map<number, StoredType>([
   [0x08, 'uint8'],
+  [0x09, 'int8'],
+  [0x0b, 'int16'],
   [0x0c, 'int32'],
   [0x0d, 'float32'],
   [0x0e, 'float64'],
@@ -38,9 +35,10 @@ const maxBytes = 2 ** 32
  * Reads an idx file. Whether it is compressed is seen from its first bytes, not from its name.
  *
  * @throws IOError where it cannot be read; DataError where it is not a sound idx file; DTypeError for an
- *   element type other than uint8, int32, float32 and float64
+ *   element type that idx has not
  */
 export async function readIdx(path: string): Promise<ArrayData> {
+  checkPath('readIdx', path)
   return decodeIdx(await readPlain(path), path)
 }
 
@@ -77,22 +75,25 @@ async function unzipped(path: string, bytes: Uint8Array): Promise<Uint8Array<Arr
 }
 
 /**
- * The array in the bytes of an idx file (not compressed): a part of these bytes for uint8, else in memory of its own.
+ * The array in the bytes of an idx file (not compressed): a part of these bytes for uint8, else in memory of its own. int8 and int16 are given
+ * as int32.
  *
  * @param name what to call the file in messages
  * @throws as {@link readIdx}
  */
-export function decodeIdx(bytes: Uint8Array, name: string): ArrayData {
+export async function decodeIdx(bytes: Uint8Array, name: string): Promise<ArrayData> {
   if (bytes.length < 4) throw broken(name, `it has ${bytes.length} bytes, the shortest has 4`)
   const [zero, zeroToo, code = 0, rank = 0] = bytes
   if (zero !== 0 || zeroToo !== 0) {
+    const other = foreignFile(bytes)
+    if (other !== undefined) throw new DataError(`${name} is not an idx file: ${other}`)
     throw broken(
       name,
       `it begins with ${hex(bytes.subarray(0, 4))}, expected 00 00, a type and a number of axes`,
     )
   }
-  const dtype = codes.get(code)
-  if (dtype === undefined) {
+  const type = codes.get(code)
+  if (type === undefined) {
     const known = [...codes].map(([key, type]) => `0x${hex([key])} (${type})`).join(', ')
     throw new DTypeError(`${name}: idx element type 0x${hex([code])} is not read; those that are: ${known}`)
   }
@@ -100,21 +101,20 @@ export function decodeIdx(bytes: Uint8Array, name: string): ArrayData {
   if (bytes.length < start) throw broken(name, `it ends within the lengths of its ${rank} axes: truncated`)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const shape = Array.from({ length: rank }, (_, axis) => view.getUint32(4 + 4 * axis))
-  const wanted = elementCount(shape) * elementTypes[dtype].bytes
+  const wanted = elementCount(shape) * storedBytes(type)
   const found = bytes.length - start
   if (found !== wanted) {
     const how = found > wanted ? 'bytes follow the last value' : 'truncated'
     throw broken(
       name,
-      `${dtype} ${showShape(shape)} needs ${Number.isNaN(wanted) ? 'over 2^53' : wanted} bytes of values, it has ${found}: ${how}`,
+      `${type} ${showShape(shape)} needs ${Number.isNaN(wanted) ? 'over 2^53' : wanted} bytes of values, it has ${found}: ${how}`,
     )
   }
-  if (dtype === 'uint8') {
-    return { dtype, shape, data: new Uint8Array(bytes.buffer, bytes.byteOffset + start, wanted) }
+  if (type === 'uint8') {
+    return { dtype: type, shape, data: new Uint8Array(bytes.buffer, bytes.byteOffset + start, wanted) }
   }
-  const { buffer } = new Uint8Array(bytes.subarray(start))
-  swapBytes(new Uint8Array(buffer), elementTypes[dtype].bytes)
-  return { dtype, shape, data: typedArray(dtype, buffer) }
+  const raw = new Uint8Array(bytes.subarray(start))
+  return { shape, ...(await decodeStored(name, type, raw, { bigEndian: true })) }
 }
 
 /**
@@ -124,11 +124,14 @@ export function decodeIdx(bytes: Uint8Array, name: string): ArrayData {
  *   more than 255 axes
  */
 export function encodeIdx(array: { dtype?: DType; shape: Shape; data: TypedArray }): Uint8Array {
+  if (typeof array !== 'object' || array === null) {
+    throw new ArgumentError(`encodeIdx: expected { dtype, shape, data }, given ${describe(array)}`)
+  }
   const { dtype = 'uint8', shape, data } = array
   checkArray('encodeIdx', { dtype, shape, data })
   const code = [...codes].find(([, type]) => type === dtype)?.[0]
   if (code === undefined) {
-    throw new DTypeError(`encodeIdx: idx has no ${dtype}; use one of ${[...codes.values()].join(', ')}`)
+    throw new DTypeError(`encodeIdx: idx has no ${dtype}; use one of uint8, int32, float32, float64`)
   }
   if (shape.length > 255 || shape.some((length) => length >= 2 ** 32)) {
     throw new ShapeError(`encodeIdx: ${showShape(shape)} has more than 255 axes, or one of 2^32 or more`)
@@ -153,8 +156,10 @@ export async function writeIdx(
   path: string,
   array: { dtype?: DType; shape: Shape; data: TypedArray },
 ): Promise<void> {
+  checkPath('writeIdx', path)
   const bytes = encodeIdx(array)
-  await writeAtomic(path, path.endsWith('.gz') ? await compress(bytes) : bytes)
+  const stored = path.endsWith('.gz') ? await compress(bytes) : bytes
+  await replaceFile(path, [stored], stored.length)
 }
 
 /** Turns the order of the bytes of each value around, in place. */

@@ -156,7 +156,7 @@ async function readPart(
   const { bytes, sha256 } = verify
     ? await readPlainHashed(path)
     : { bytes: await readPlain(path), sha256: undefined }
-  const { dtype, shape, data } = decodeIdx(bytes, path)
+  const { dtype, shape, data } = await decodeIdx(bytes, path)
   const fits = shape.length === source.axes && shape.slice(1).every((length) => length === side)
   if (dtype !== 'uint8' || !fits) {
     const wanted = source.axes === 3 ? `(samples, ${side}, ${side})` : '(samples)'

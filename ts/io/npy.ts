@@ -3,34 +3,46 @@
  *
  *   "\x93NUMPY" | major, minor | header length: u16 (version 1) or u32 | header, a Python dict as text | values
  *
- * Arrays in Fortran order are turned into C order on reading. Objects and records are refused: reading the
- * former would run code of the file's author.
+ * Arrays in Fortran order are turned into C order on reading, big-endian ones into the order of the machine. Objects
+ * and records are refused: reading the former would run code of the file's author.
  */
 
-import { type DType, dtypes, type Shape, showShape, type TypedArray } from '../dtype.js'
+import { type Shape, showShape, type TypedArray } from '../dtype.js'
 import { DataError, DTypeError } from '../errors.js'
-import { writeAtomic } from './atomic.js'
-import {
-  type ArrayData,
-  bytesOf,
-  checkArray,
-  elementCount,
-  elementTypes,
-  firstNonBoolean,
-  typedArray,
-} from './element-types.js'
+import { checkPath, replaceFile } from './atomic.js'
+import { type ArrayData, bytesCopied, checkArray, elementCount, elementTypes } from './element-types.js'
 import { FileReader } from './file-reader.js'
+import { foreignBytes, foreignFile } from './foreign-files.js'
+import { decodeStored, type StoredType, storedBytes } from './stored-types.js'
 
 const magic = '\x93NUMPY'
 /** Longest header that is read, in bytes; NumPy's own are below 200. */
 const maxHeaderBytes = 1 << 20
 
+/** Element types by kind and bytes, as the type string has them behind the order of bytes. */
+const types: Readonly<Record<string, StoredType>> = {
+  f2: 'float16',
+  f4: 'float32',
+  f8: 'float64',
+  i1: 'int8',
+  i2: 'int16',
+  i4: 'int32',
+  i8: 'int64',
+  u1: 'uint8',
+  u2: 'uint16',
+  u4: 'uint32',
+  u8: 'uint64',
+  b1: 'bool',
+}
+
 /**
- * Writes an array as .npy, in one step; `numpy.load` reads it.
+ * Writes an array as .npy, in one step; `numpy.load` reads it. It is taken as it is now: what happens to it afterwards, before the promise
+ * resolves, does not reach the file.
  *
- * @throws ArgumentError, DTypeError, ShapeError before anything is written; IOError where writing fails
+ * @throws ArgumentError, DTypeError, ShapeError before anything is written; IOError where writing fails, and the old file stays
  */
 export async function writeNpy(path: string, array: ArrayData): Promise<void> {
+  checkPath('writeNpy', path)
   checkArray('writeNpy', array)
   const { dtype, shape, data } = array
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`
@@ -42,43 +54,47 @@ export async function writeNpy(path: string, array: ArrayData): Promise<void> {
   header.writeUInt16LE(total - 10, 8)
   header.write(dict, 10, 'latin1')
   header.write('\n', total - 1)
-  await writeAtomic(path, [header, bytesOf(data)])
+  const bytes = bytesCopied(data)
+  await replaceFile(path, [header, bytes], header.length + bytes.length)
 }
 
 /**
- * Reads an array from an .npy file.
+ * Reads an array from an .npy file, of either order of bytes and of axes. Types that the library has not are given as those that hold all
+ * their values: float16 as float32, int8, int16 and uint16 as int32, uint64 as int64.
  *
- * @throws IOError where the file cannot be read; DataError where it is not a sound .npy file; DTypeError where
- *   its element type is not one of {@link DType} in little-endian order
+ * @throws IOError where the file cannot be read; DataError where it is not a sound .npy file, or has unsigned integers beyond int64;
+ *   DTypeError for other element types
  */
 export async function readNpy(path: string): Promise<ArrayData> {
+  checkPath('readNpy', path)
   return FileReader.use(path, async (file) => {
     const { text, start } = await readHeader(file)
-    const { dtype, fortranOrder, shape } = parseHeader(path, text)
+    const { type, bigEndian, fortranOrder, shape } = parseHeader(path, text)
     const count = elementCount(shape)
-    const bytes = count * elementTypes[dtype].bytes
+    const bytes = count * storedBytes(type)
     if (Number.isNaN(count) || bytes !== file.size - start) {
       throw broken(
         path,
-        `shape ${showShape(shape)} of ${dtype} needs ${Number.isNaN(bytes) ? 'over 2^53' : bytes} bytes, it has ${file.size - start}`,
+        `shape ${showShape(shape)} of ${type} needs ${Number.isNaN(bytes) ? 'over 2^53' : bytes} bytes, it has ${file.size - start}`,
       )
     }
-    const raw = await file.bytes(start, bytes)
-    if (dtype === 'bool' && firstNonBoolean(raw) >= 0) {
-      throw broken(path, 'it is of booleans but has bytes other than 0 and 1')
-    }
-    const data = typedArray(dtype, raw.buffer)
-    return { dtype, shape, data: fortranOrder && shape.length > 1 ? toCOrder(data, shape) : data }
+    const { dtype, data } = await decodeStored(path, type, await file.bytes(start, bytes), { bigEndian })
+    return { dtype, shape, data: fortranOrder && shape.length > 1 ? await toCOrder(data, shape) : data }
   })
 }
 
 async function readHeader(file: FileReader): Promise<{ text: string; start: number }> {
-  if (file.size < 10) throw broken(file.path, `it has only ${file.size} bytes`)
-  const prefix = Buffer.from(await file.bytes(0, Math.min(12, file.size)))
-  if (prefix.toString('latin1', 0, 6) !== magic) throw broken(file.path, 'it does not begin with \\x93NUMPY')
-  const version = prefix[6] as number
-  if (version < 1 || version > 3) throw broken(file.path, `its version ${version} is not 1, 2 or 3`)
-  if (version > 1 && file.size < 12) throw broken(file.path, `it has only ${file.size} bytes`)
+  const prefix = Buffer.from(await file.bytes(0, Math.min(foreignBytes, file.size)))
+  if (prefix.toString('latin1', 0, 6) !== magic) {
+    const other = foreignFile(prefix)
+    if (other !== undefined) throw new DataError(`${file.path} is not an .npy file: ${other}`)
+    const length = file.size < 10 ? `has only ${file.size} bytes and ` : ''
+    throw broken(file.path, `it ${length}does not begin with \\x93NUMPY`)
+  }
+  const version = prefix[6]
+  if (file.size < (version === 1 ? 10 : 12)) throw broken(file.path, `it has only ${file.size} bytes`)
+  if (version === undefined || version < 1 || version > 3)
+    throw broken(file.path, `its version ${version} is not 1, 2 or 3`)
   const length = version === 1 ? prefix.readUInt16LE(8) : prefix.readUInt32LE(8)
   if (length > maxHeaderBytes) throw broken(file.path, `its header claims ${length} bytes`)
   const begin = version === 1 ? 10 : 12
@@ -88,7 +104,7 @@ async function readHeader(file: FileReader): Promise<{ text: string; start: numb
 
 function parseHeader(path: string, text: string) {
   const dict = text.trim()
-  const descr = /['"]descr['"]\s*:\s*(?:'([^']*)'|"([^"]*)"|\[)/.exec(dict)
+  const descr = /['"]descr['"]\s*:\s*(?:'([^']*)'|"([^"]*)"|\[|\()/.exec(dict)
   const order = /['"]fortran_order['"]\s*:\s*(True|False)/.exec(dict)
   const tuple = /['"]shape['"]\s*:\s*\(([\d\sL,]*)\)/.exec(dict)
   if (!dict.startsWith('{') || !dict.endsWith('}') || !descr || !order || !tuple) {
@@ -98,35 +114,57 @@ function parseHeader(path: string, text: string) {
   const parts = (tuple[1] as string).split(',').map((part) => part.trim().replace(/L$/, ''))
   const shape = parts.filter((part) => part !== '').map(Number)
   return {
-    dtype: dtypeOf(path, descr[1] ?? descr[2] ?? 'a record'),
+    ...typeOf(path, descr[1] ?? descr[2] ?? 'a record'),
     fortranOrder: order[1] === 'True',
     shape,
   }
 }
 
-function dtypeOf(path: string, descr: string): DType {
-  const wanted = descr.replace(/^[<=|]/, '')
-  const found = dtypes.find((type) => elementTypes[type].npy.slice(1) === wanted)
-  if (found !== undefined) return found
-  const known = dtypes.map((type) => elementTypes[type].npy).join(', ')
-  throw new DTypeError(
-    `${path}: element type ${descr} is not read; convert it in NumPy with .astype to one of ${known}`,
-  )
+/** Stored type and order of bytes of a type string such as '<f4'. */
+function typeOf(path: string, descr: string): { type: StoredType; bigEndian: boolean } {
+  const [, order, kind = ''] = /^([<>=|]?)(.*)$/s.exec(descr) ?? []
+  if (Object.hasOwn(types, kind)) return { type: types[kind] as StoredType, bigEndian: order === '>' }
+  throw new DTypeError(`${path}: element type ${descr} is not read; ${conversion(kind)}`)
 }
 
+/** How to convert an array of a kind that is not read, in Python. */
+function conversion(kind: string): string {
+  const save = (value: string) => `in NumPy: numpy.save(path, ${value})`
+  if (kind.startsWith('O')) {
+    return `it holds pickled Python objects, which may run code; convert them ${save('numpy.stack(a).astype(numpy.float32)')}`
+  }
+  if (kind.startsWith('c')) {
+    return `complex numbers have two parts; convert them ${save('numpy.stack([a.real, a.imag], -1)')}`
+  }
+  if (kind.startsWith('V')) {
+    return `it holds bytes of no named type, as bfloat16 does; convert it ${save('a.astype(numpy.float32)')}`
+  }
+  if (/^[US]/.test(kind)) {
+    return `it holds text; convert it to numbers ${save('numpy.unique(a, return_inverse=True)[1]')}`
+  }
+  if (/^[mM]/.test(kind)) return `it holds times; convert them ${save('a.astype(numpy.int64)')}`
+  if (kind === 'a record') return `save one field, ${save("a['name']")}`
+  return `convert it ${save('a.astype(numpy.float64)')}`
+}
+
+/** Values that are moved in one turn of the event loop. */
+const turn = 1 << 17
+
 /** Values of an array whose first axis runs fastest, with the last axis fastest. */
-function toCOrder(data: TypedArray, shape: Shape): TypedArray {
+async function toCOrder(data: TypedArray, shape: Shape): Promise<TypedArray> {
   const sorted = data.slice()
   const index = shape.map(() => 0)
+  const steps = shape.map((_, axis) => elementCount(shape.slice(axis + 1)))
+  let to = 0
   for (let from = 0; from < data.length; from++) {
-    let to = 0
-    for (let axis = 0; axis < shape.length; axis++)
-      to = to * (shape[axis] as number) + (index[axis] as number)
+    if (from % turn === 0 && from > 0) await new Promise((resolve) => setImmediate(resolve))
     sorted[to] = data[from] as number & bigint
     for (let axis = 0; axis < shape.length; axis++) {
+      const [extent, step] = [shape[axis] as number, steps[axis] as number]
       const next = (index[axis] as number) + 1
-      index[axis] = next === shape[axis] ? 0 : next
-      if (next !== shape[axis]) break
+      index[axis] = next === extent ? 0 : next
+      to += next === extent ? -(extent - 1) * step : step
+      if (next !== extent) break
     }
   }
   return sorted

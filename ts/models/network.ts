@@ -420,8 +420,11 @@ export abstract class Network {
   }
 
   /**
-   * Writes weights, state, optimizer and random key to `path.safetensors` and what they belong to to `path.json`; a path that
-   * ends with a slash or is a folder gets `model.safetensors` and `model.json` inside.
+   * Writes weights, state, optimizer and random key, with a description of what they belong to, to `path.safetensors`; a path that ends with
+   * a slash or is a folder gets `model.safetensors` inside. A file that is there is replaced in one step: a program that is killed meanwhile
+   * leaves the old model or the new one.
+   *
+   * @throws ArgumentError for a path that is none; IOError where it cannot be written, and the old file stays
    */
   save(path: string): Promise<void> {
     return saveModel(this, path)
@@ -430,7 +433,8 @@ export abstract class Network {
   /**
    * Reads what `save` wrote into this model, which has to have the same layers. Compile before, and the optimizer goes on where it was.
    *
-   * @throws DataError where names or shapes differ, before anything is changed; IOError where the files cannot be read
+   * @param path as it was given to `save`
+   * @throws DataError where names or shapes differ, before anything is changed; IOError where the file cannot be read
    */
   load(path: string, options: LoadOptions = {}): Promise<this> {
     return loadModel(this, path, options).then(() => this)

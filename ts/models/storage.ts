@@ -1,13 +1,19 @@
-/** Models on disk: numbers as safetensors, what they belong to as JSON. Nothing in the files is ever executed. */
-import { readFile, stat } from 'node:fs/promises'
+/**
+ * Models on disk: one safetensors file, whose metadata describe what the numbers belong to. Nothing in the file is ever executed.
+ *
+ * A file is replaced in one step, so that whoever reads it, also after a kill or a power cut, finds the old model or the new one. Version 1 had
+ * the description in a file of its own beside the numbers; such pairs still load where they fit each other.
+ */
+import { readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { showShape } from '../dtype.js'
-import { ArgumentError, DataError, describe, IOError, StateError } from '../errors.js'
-import { reason, writeAtomic } from '../io/atomic.js'
-import type { ArrayData } from '../io/element-types.js'
-import { readSafetensors, writeSafetensors } from '../io/safetensors.js'
+import { DataError, describe, IOError, StateError } from '../errors.js'
+import { checkPath, reason, replaceFile, systemCode } from '../io/atomic.js'
+import { type ArrayData, bytesOf } from '../io/element-types.js'
+import { readSafetensors } from '../io/safetensors.js'
+import { planFile } from '../io/safetensors-header.js'
 import { checkOptions } from '../options.js'
-import { type Shape, tensor } from '../tensor.js'
+import { type Shape, type Tensor, tensor } from '../tensor.js'
 import { evaluate } from '../transforms.js'
 import type { Variable } from '../variable.js'
 import { version } from '../version.js'
@@ -16,7 +22,9 @@ import { exclusively, stateOf } from './state.js'
 
 const formatName = 'hyperglow-model'
 /** Version of the layout that this code writes; it reads this one and older. */
-const formatVersion = 1
+const formatVersion = 2
+/** Key of the description in the metadata. */
+const descriptionKey = 'description'
 
 /** Options of `load`. */
 export interface LoadOptions {
@@ -42,16 +50,12 @@ interface Architecture {
   readonly tensors: Readonly<Record<string, { dtype: string; shape: Shape }>>
 }
 
-/** The two files of a path. */
-async function filesOf(path: string): Promise<{ weights: string; architecture: string }> {
-  if (typeof path !== 'string' || path === '') {
-    throw new ArgumentError(
-      `given ${describe(path)} as the path of a model, expected a text such as 'runs/model'`,
-    )
-  }
+/** The file of a path, and where version 1 had the description. */
+async function filesOf(who: string, path: string): Promise<{ file: string; oldDescription: string }> {
+  checkPath(who, path)
   const isFolder = /[\\/]$/.test(path) || (await stat(path).catch(() => undefined))?.isDirectory() === true
-  const stem = isFolder ? join(path, 'model') : path
-  return { weights: `${stem}.safetensors`, architecture: `${stem}.json` }
+  const stem = isFolder ? join(path, 'model') : path.replace(/\.safetensors$/, '')
+  return { file: `${stem}.safetensors`, oldDescription: `${stem}.json` }
 }
 
 /** Prefix of the optimizer's entries. */
@@ -70,16 +74,49 @@ function variablesOf(model: Network): Record<string, Variable> {
 /** The public `save` of models. */
 export async function saveModel(model: Network, path: string): Promise<void> {
   await exclusively(model, 'save', async () => {
-    const { weights, architecture } = await filesOf(path)
+    checkPath('save', path)
     const variables = variablesOf(model)
-    await evaluate(Object.values(variables))
-    const arrays: Record<string, ArrayData> = {}
-    for (const [name, variable] of Object.entries(variables)) {
-      arrays[name] = { dtype: variable.dtype, shape: variable.shape, data: variable.dataSync() }
+    const description = JSON.stringify(describeModel(model, variables))
+    // Values of this moment: an assignment while the file is written makes another version.
+    const arrays = Object.entries(variables).map(([name, variable]) => ({
+      name,
+      dtype: variable.dtype,
+      shape: variable.shape,
+      value: variable.value,
+    }))
+    try {
+      const { file, oldDescription } = await filesOf('save', path)
+      const plan = planFile(arrays, { format: formatName, [descriptionKey]: description })
+      await replaceFile(file, piecesOf(plan.header, plan.arrays), plan.length)
+      await removeOldDescription(oldDescription)
+    } finally {
+      for (const { value } of arrays) value.dispose()
     }
-    await writeSafetensors(weights, arrays, { format: formatName })
-    await writeAtomic(architecture, `${JSON.stringify(describeModel(model, variables), null, 2)}\n`)
   })
+}
+
+/** The bytes of a file, one array after the other: no more than one is in memory twice, and none holds up the event loop. */
+async function* piecesOf(
+  header: Uint8Array,
+  arrays: readonly { value: Tensor }[],
+): AsyncGenerator<Uint8Array> {
+  await evaluate(arrays.map(({ value }) => value))
+  yield header
+  for (const { value } of arrays) yield bytesOf(await value.data())
+}
+
+/** Removes the description that a model of version 1 had beside the numbers, which are replaced: it would describe others. */
+async function removeOldDescription(path: string): Promise<void> {
+  const text = await readFile(path, 'utf8').catch(() => '')
+  if (formatOf(text) === formatName) await rm(path, { force: true }).catch(() => {})
+}
+
+function formatOf(text: string): unknown {
+  try {
+    return (JSON.parse(text) as Partial<Architecture> | null)?.format
+  } catch {
+    return undefined
+  }
 }
 
 function describeModel(model: Network, variables: Record<string, Variable>): Architecture {
@@ -111,15 +148,13 @@ function describeModel(model: Network, variables: Record<string, Variable>): Arc
 export async function loadModel(model: Network, path: string, options: LoadOptions): Promise<void> {
   checkOptions('load', options, ['optimizer'])
   await exclusively(model, 'load', async () => {
-    const files = await filesOf(path)
-    const architecture = await readArchitecture(files.architecture)
-    const { tensors } = await readSafetensors(files.weights)
-    checkLayers(files.architecture, model, architecture)
+    const { file, architecture, tensors } = await readModel(path)
+    checkLayers(file, model, architecture)
     const wanted = variablesOf(model)
-    if (!takesOptimizer(files.architecture, model, architecture, options)) {
+    if (!takesOptimizer(file, model, architecture, options)) {
       for (const name of Object.keys(wanted)) if (name.startsWith(optimizerPrefix)) delete wanted[name]
     }
-    checkArrays(files.weights, wanted, tensors)
+    checkArrays(file, wanted, tensors)
     for (const [name, variable] of Object.entries(wanted)) {
       const { data, shape } = tensors.get(name) as ArrayData
       using value = tensor(data, { shape })
@@ -133,32 +168,79 @@ export async function loadModel(model: Network, path: string, options: LoadOptio
   })
 }
 
-async function readArchitecture(path: string): Promise<Architecture> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (cause) {
-    throw new IOError(`cannot read ${path}: ${reason(cause)}; give the path that was given to save`, {
-      cause,
-    })
+/** A stored model, whose numbers and description go together. */
+async function readModel(path: string) {
+  const { file, oldDescription } = await filesOf('load', path)
+  if ((await stat(file).catch(() => undefined)) === undefined) {
+    throw new IOError(`cannot read ${file}: there is no such file; give the path that was given to save`)
   }
+  const { tensors, metadata } = await readSafetensors(file)
+  const own = metadata[descriptionKey]
+  if (metadata.format === formatName && own !== undefined) {
+    return { file, tensors, architecture: parseArchitecture(file, own) }
+  }
+  const text = await readOldDescription(file, oldDescription)
+  const architecture = parseArchitecture(oldDescription, text)
+  checkPair(file, oldDescription, architecture, tensors)
+  return { file, tensors, architecture }
+}
+
+async function readOldDescription(file: string, path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (cause) {
+    if (systemCode(cause) !== 'ENOENT') {
+      throw new IOError(`cannot read ${path}: ${reason(cause)}; check that it may be read`, { cause })
+    }
+    throw new DataError(
+      `${file} does not describe a model, and there is no ${path} of an older hyperglow that does; give the path that was given to save, or read its arrays with readSafetensors`,
+      { cause },
+    )
+  }
+}
+
+function parseArchitecture(path: string, text: string): Architecture {
   let found: Partial<Architecture> | null
   try {
     found = JSON.parse(text) as Partial<Architecture> | null
   } catch (cause) {
-    throw new DataError(`${path} is not JSON: ${reason(cause)}; give the path that was given to save`, {
-      cause,
-    })
-  }
-  if (found?.format !== formatName || !Array.isArray(found.layers) || !Number.isSafeInteger(found.epochs)) {
-    throw new DataError(`${path} does not describe a model; give the path that was given to save`)
-  }
-  if (!Number.isSafeInteger(found.version) || (found.version as number) > formatVersion) {
     throw new DataError(
-      `${path} has layout version ${describe(found.version)}, this hyperglow reads up to ${formatVersion}; use a newer hyperglow`,
+      `${path}: its description is not JSON: ${reason(cause)}; give the path that was given to save`,
+      { cause },
     )
   }
-  return found as Architecture
+  const sound =
+    found?.format === formatName &&
+    Array.isArray(found.layers) &&
+    Number.isSafeInteger(found.epochs) &&
+    typeof found.tensors === 'object' &&
+    found.tensors !== null
+  if (!sound) throw new DataError(`${path} does not describe a model; give the path that was given to save`)
+  const given = found as Architecture
+  if (!Number.isSafeInteger(given.version) || given.version > formatVersion) {
+    throw new DataError(
+      `${path} has layout version ${describe(given.version)}, this hyperglow reads up to ${formatVersion}; use a newer hyperglow`,
+    )
+  }
+  return given
+}
+
+/** Checks that the two files of version 1 are of one save: a program killed between them left a new one beside an old one. */
+function checkPair(
+  file: string,
+  description: string,
+  { tensors: described }: Architecture,
+  tensors: ReadonlyMap<string, ArrayData>,
+): void {
+  const show = (one: { dtype: string; shape: Shape } | undefined) =>
+    one === undefined ? 'nothing' : `${one.dtype} ${showShape(one.shape)}`
+  for (const name of new Set([...Object.keys(described), ...tensors.keys()])) {
+    const [told, found] = [show(described[name]), show(tensors.get(name))]
+    if (told === found) continue
+    throw new DataError(
+      `${file} and ${description} are not of one save: '${name}' is ${found} in the first and ${told} in the second; the program was killed while it saved: load another checkpoint`,
+    )
+  }
 }
 
 function checkLayers(path: string, model: Network, { layers, inputShape }: Architecture): void {

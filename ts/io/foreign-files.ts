@@ -1,0 +1,45 @@
+/** Files of other formats that people hand to a reader, told by their first bytes, and what to do about each. */
+
+/** What a file is and how to make of it what the reader takes. */
+interface Foreign {
+  readonly begins: string
+  readonly is: string
+  readonly mend: string
+}
+
+const ofTorch =
+  "in Python: from safetensors.torch import save_file; save_file(torch.load(path, weights_only=True), 'w.safetensors')"
+const foreign: readonly Foreign[] = [
+  {
+    begins: 'PK\x03\x04',
+    is: 'a zip archive, as .npz files and those of torch.save are',
+    mend: `save the arrays singly: numpy.save('a.npy', numpy.load(path)['a']); of PyTorch, ${ofTorch}`,
+  },
+  { begins: 'PK\x05\x06', is: 'an empty zip archive', mend: 'save the arrays singly: numpy.save' },
+  { begins: '\x93NUMPY', is: 'an array of NumPy', mend: 'read it with readNpy' },
+  { begins: '\x1f\x8b', is: 'compressed with gzip', mend: 'decompress it first: gunzip' },
+  { begins: '\x89HDF', is: 'an HDF5 file', mend: "in Python: numpy.save('a.npy', h5py.File(path)['a'][()])" },
+  { begins: 'GGUF', is: 'a GGUF file', mend: 'convert it to safetensors first' },
+  { begins: '\x80', is: 'a Python pickle, which may run code', mend: `convert it: ${ofTorch}` },
+  {
+    begins: 'version https://git-lfs',
+    is: 'a pointer of Git LFS and not the file itself',
+    mend: 'run: git lfs pull',
+  },
+  { begins: '<', is: 'a web page or XML', mend: 'the download failed: fetch it again' },
+  {
+    begins: 'MATLAB',
+    is: 'a MATLAB file',
+    mend: "in Python: numpy.save('a.npy', scipy.io.loadmat(path)['a'])",
+  },
+]
+
+/** Longest begin of a file that is looked at. */
+export const foreignBytes = 32
+
+/** In words what a file with these first bytes is and what to do; undefined where that is not known. */
+export function foreignFile(bytes: Uint8Array): string | undefined {
+  const text = Buffer.from(bytes.subarray(0, foreignBytes)).toString('latin1')
+  const found = foreign.find(({ begins }) => text.startsWith(begins))
+  return found === undefined ? undefined : `it is ${found.is}; ${found.mend}`
+}

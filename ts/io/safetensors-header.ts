@@ -1,0 +1,216 @@
+/** The header of a safetensors file: which array lies where. See safetensors.ts for the format. */
+
+import { type DType, type Shape, showShape } from '../dtype.js'
+import { ArgumentError, DataError, DTypeError } from '../errors.js'
+import { elementCount, elementTypes } from './element-types.js'
+import { type StoredType, storedBytes } from './stored-types.js'
+
+/** Longest header that is read or written, in bytes; the same bound as the reference implementation's. */
+export const maxHeaderBytes = 100_000_000
+
+const metadataKey = '__metadata__'
+
+/** Element types by their names in the header. */
+const types = new Map<string, StoredType>([
+  ...Object.entries(elementTypes).map(([type, { safetensors }]) => [safetensors, type as DType] as const),
+  ['F16', 'float16'],
+  ['BF16', 'bfloat16'],
+  ['I8', 'int8'],
+  ['I16', 'int16'],
+  ['U16', 'uint16'],
+  ['U64', 'uint64'],
+])
+
+/** One array of the header. */
+export interface Entry {
+  readonly name: string
+  readonly type: StoredType
+  readonly shape: Shape
+  /** Offsets from the end of the header, in bytes. */
+  readonly begin: number
+  readonly end: number
+}
+
+/** What there is to know of an array before its values. */
+export interface ArraySpec {
+  readonly name: string
+  readonly dtype: DType
+  readonly shape: Shape
+}
+
+/** A file that is to be written: its header, the arrays in the order of their bytes, and the length of the whole. */
+export interface FilePlan<A extends ArraySpec> {
+  readonly header: Uint8Array
+  readonly arrays: readonly A[]
+  readonly length: number
+}
+
+/**
+ * Lays out a file: widest types first, then names in order, so that every array is aligned to its element size and equal contents give
+ * equal bytes.
+ *
+ * @throws ArgumentError for a name that belongs to the format, for metadata that are not text, and for a header beyond the bound
+ */
+export function planFile<A extends ArraySpec>(
+  arrays: readonly A[],
+  metadata: Readonly<Record<string, string>>,
+): FilePlan<A> {
+  if (arrays.some(({ name }) => name === metadataKey)) {
+    throw new ArgumentError(`writeSafetensors: the name '${metadataKey}' belongs to the format; use another`)
+  }
+  const sorted = [...arrays].sort((a, b) => {
+    const width = elementTypes[b.dtype].bytes - elementTypes[a.dtype].bytes
+    return width !== 0 ? width : a.name < b.name ? -1 : 1
+  })
+  const header: [string, unknown][] = []
+  const texts = Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1))
+  for (const [key, text] of texts) {
+    if (typeof text === 'string') continue
+    throw new ArgumentError(
+      `writeSafetensors: metadata '${key}' must be text, given ${typeof text}; use JSON.stringify for other values`,
+    )
+  }
+  if (texts.length > 0) header.push([metadataKey, Object.fromEntries(texts)])
+  let begin = 0
+  for (const { name, dtype, shape } of sorted) {
+    const end = begin + elementCount(shape) * elementTypes[dtype].bytes
+    header.push([name, { dtype: elementTypes[dtype].safetensors, shape, data_offsets: [begin, end] }])
+    begin = end
+  }
+  const bytes = encode(header)
+  return { header: bytes, arrays: sorted, length: bytes.length + begin }
+}
+
+function encode(header: readonly (readonly [string, unknown])[]): Uint8Array {
+  // Pairs written by hand: an object would move names such as '10' to the front.
+  const members = header.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`)
+  const json = Buffer.from(`{${members.join(',')}}`)
+  const length = Math.ceil(json.length / 8) * 8
+  if (length > maxHeaderBytes) {
+    throw new ArgumentError(
+      `writeSafetensors: the header would have ${length} bytes, at most ${maxHeaderBytes} are allowed; use fewer or shorter names`,
+    )
+  }
+  const bytes = Buffer.alloc(8 + length, ' ')
+  bytes.writeBigUInt64LE(BigInt(length))
+  json.copy(bytes, 8)
+  return bytes
+}
+
+/**
+ * The arrays and texts that a header tells of, checked against the bytes that follow it.
+ *
+ * @param bytes the header without its length; @param size bytes behind it
+ * @throws DataError where it is not sound; DTypeError for an element type that is not read
+ */
+export function parseHeader(path: string, bytes: Uint8Array, size: number) {
+  let header: unknown
+  let text = ''
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    if (!text.trimStart().startsWith('{')) throw new Error('it does not begin with {')
+    header = JSON.parse(text)
+  } catch (cause) {
+    throw broken(path, `its header is not JSON: ${(cause as Error).message}`, cause)
+  }
+  const twice = repeatedName(text)
+  if (twice !== undefined) throw broken(path, `its header names '${twice}' twice`)
+  let metadata: Record<string, string> = {}
+  const entries: Entry[] = []
+  for (const [name, value] of Object.entries(header as object)) {
+    if (name === metadataKey) metadata = readMetadata(path, value)
+    else entries.push(parseEntry(path, name, value))
+  }
+  entries.sort((a, b) => a.begin - b.begin || a.end - b.end)
+  checkCover(path, entries, size)
+  return { entries, metadata }
+}
+
+/** A name that the outermost object of a JSON text has twice: JSON.parse would take the last and say nothing. */
+function repeatedName(json: string): string | undefined {
+  const names = new Set<string>()
+  let depth = 0
+  for (let at = 0; at < json.length; at++) {
+    const sign = json[at]
+    if (sign === '{' || sign === '[') depth++
+    else if (sign === '}' || sign === ']') depth--
+    else if (sign === '"') {
+      const begin = at
+      for (at++; json[at] !== '"'; at++) if (json[at] === '\\') at++
+      if (depth !== 1 || !/^\s*:/.test(json.slice(at + 1, at + 100))) continue
+      const name = JSON.parse(json.slice(begin, at + 1)) as string
+      if (names.has(name)) return name
+      names.add(name)
+    }
+  }
+  return undefined
+}
+
+/** Texts by key. Other programs also write null for none, and numbers: those are given as JSON. */
+function readMetadata(path: string, value: unknown): Record<string, string> {
+  if (value === null) return {}
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    throw broken(path, `its ${metadataKey} is not a map of text`)
+  }
+  return Object.fromEntries(
+    Object.entries(value).map(([key, text]) => [key, typeof text === 'string' ? text : JSON.stringify(text)]),
+  )
+}
+
+function parseEntry(path: string, name: string, value: unknown): Entry {
+  const { dtype: label, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>
+  const type = types.get(label as string)
+  if (type === undefined) throw unread(path, name, label)
+  const count = Array.isArray(shape) ? elementCount(shape) : Number.NaN
+  if (Number.isNaN(count)) throw broken(path, `'${name}' has a bad shape ${JSON.stringify(shape)}`)
+  const [begin, end] = Array.isArray(offsets) && offsets.length === 2 ? (offsets as unknown[]) : []
+  if (!isOffset(begin) || !isOffset(end) || begin > end) {
+    throw broken(path, `'${name}' has bad data_offsets ${JSON.stringify(offsets)}`)
+  }
+  const bytes = count * storedBytes(type)
+  if (end - begin !== bytes) {
+    throw broken(
+      path,
+      `'${name}' has ${end - begin} bytes, but ${label} of shape ${showShape(shape as Shape)} needs ${bytes}`,
+    )
+  }
+  return { name, type, shape: shape as Shape, begin, end }
+}
+
+/** The error for an element type that is not read: a name that might be one is that of a sound file. */
+function unread(path: string, name: string, label: unknown): DataError | DTypeError {
+  const known = [...types.keys()].join(', ')
+  if (typeof label !== 'string') {
+    return broken(path, `'${name}' has dtype ${JSON.stringify(label)}; those read are ${known}`)
+  }
+  const mend = label.startsWith('C')
+    ? 'complex numbers have two parts: save them as two arrays, tensor.real and tensor.imag'
+    : 'convert it in Python: save_file({k: v.float() for k, v in load_file(path).items()}, path) of safetensors.torch'
+  return new DTypeError(
+    `${path}: '${name}' has dtype ${JSON.stringify(label)}, which is not read; those read are ${known}; ${mend}`,
+  )
+}
+
+function isOffset(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+/** Checks that the arrays, in order of their offsets, fill `size` bytes exactly. */
+function checkCover(path: string, entries: readonly Entry[], size: number): void {
+  let covered = 0
+  for (const { name, begin, end } of entries) {
+    if (begin < covered)
+      throw broken(path, `'${name}' begins at ${begin} and overlaps what ends at ${covered}`)
+    if (begin > covered)
+      throw broken(path, `bytes ${covered} to ${begin}, before '${name}', belong to no array`)
+    if (end > size)
+      throw broken(path, `'${name}' ends at ${end}, but there are ${size} bytes of data: truncated`)
+    covered = end
+  }
+  if (covered !== size) throw broken(path, `${size - covered} bytes after the last array belong to none`)
+}
+
+/** The error for a file that is not sound. */
+export function broken(path: string, what: string, cause?: unknown): DataError {
+  return new DataError(`${path} is not a sound safetensors file: ${what}; write or copy it again`, { cause })
+}

@@ -1,0 +1,116 @@
+/**
+ * The element types that values of files may have: those of the library, and others whose every value one of those holds.
+ *
+ *   float16, bfloat16 -> float32    int8, int16, uint16 -> int32    uint64 -> int64 where the values fit
+ */
+
+import type { DType } from '../dtype.js'
+import { DataError } from '../errors.js'
+import type { ArrayData } from './element-types.js'
+import { elementTypes, firstNonBoolean, typedArray } from './element-types.js'
+
+/** A type of values in a file. */
+export type StoredType = DType | 'float16' | 'bfloat16' | 'int8' | 'int16' | 'uint16' | 'uint64'
+
+/** A type that the library has not: what its values become. `widen` takes the stored numbers and gives the bits of the wider ones. */
+interface Widening {
+  readonly bytes: 1 | 2
+  readonly dtype: 'float32' | 'int32'
+  readonly stored: new (buffer: ArrayBuffer) => Int8Array | Int16Array | Uint16Array
+  readonly widen: (value: number) => number
+}
+
+const widenings: Partial<Record<StoredType, Widening>> = {
+  float16: { bytes: 2, dtype: 'float32', stored: Uint16Array, widen: floatOfHalf },
+  bfloat16: { bytes: 2, dtype: 'float32', stored: Uint16Array, widen: (bits) => bits << 16 },
+  int8: { bytes: 1, dtype: 'int32', stored: Int8Array, widen: (value) => value },
+  int16: { bytes: 2, dtype: 'int32', stored: Int16Array, widen: (value) => value },
+  uint16: { bytes: 2, dtype: 'int32', stored: Uint16Array, widen: (value) => value },
+}
+
+/** Values that are changed in one turn of the event loop: a few milliseconds. */
+const turn = 1 << 19
+
+const pause = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+/** Bytes of one stored value. */
+export function storedBytes(type: StoredType): number {
+  return widenings[type]?.bytes ?? (type === 'uint64' ? 8 : elementTypes[type as DType].bytes)
+}
+
+/** The element type in which stored values are given. */
+export function dtypeOfStored(type: StoredType): DType {
+  return widenings[type]?.dtype ?? (type === 'uint64' ? 'int64' : (type as DType))
+}
+
+/**
+ * The values in the bytes of a file, which are used up.
+ *
+ * @param what file and array, for messages
+ * @param raw the bytes, all of their buffer
+ * @throws DataError for booleans other than 0 and 1, and for unsigned integers beyond int64
+ */
+export async function decodeStored(
+  what: string,
+  type: StoredType,
+  raw: Uint8Array<ArrayBuffer>,
+  { bigEndian = false } = {},
+): Promise<Pick<ArrayData, 'dtype' | 'data'>> {
+  const width = storedBytes(type)
+  if (bigEndian && width > 1) await swap(raw, width)
+  const dtype = dtypeOfStored(type)
+  const widening = widenings[type]
+  if (widening !== undefined) return { dtype, data: await widened(widening, raw.buffer) }
+  if (type === 'bool') {
+    const at = firstNonBoolean(raw)
+    if (at >= 0)
+      throw new DataError(`${what} is of booleans but has bytes other than 0 and 1: ${raw[at]} at ${at}`)
+  }
+  if (type === 'uint64') {
+    const words = new Int32Array(raw.buffer)
+    // The upper word of each value, whose highest bit int64 has no room for.
+    for (let i = 1; i < words.length; i += 2) {
+      if ((words[i] as number) >= 0) continue
+      const value = new BigUint64Array(raw.buffer)[(i - 1) / 2]
+      throw new DataError(
+        `${what} has the unsigned integer ${value} at ${(i - 1) / 2}, beyond int64; convert it in NumPy: a.astype(numpy.float64)`,
+      )
+    }
+  }
+  return { dtype, data: typedArray(dtype, raw.buffer) }
+}
+
+async function widened({ dtype, stored, widen }: Widening, buffer: ArrayBuffer) {
+  const from = new stored(buffer)
+  const bits = new Int32Array(from.length)
+  for (let start = 0; start < from.length; start += turn) {
+    const end = Math.min(from.length, start + turn)
+    for (let i = start; i < end; i++) bits[i] = widen(from[i] as number)
+    if (end < from.length) await pause()
+  }
+  return typedArray(dtype, bits.buffer)
+}
+
+/** Turns the order of the bytes of each value around. */
+async function swap(raw: Uint8Array<ArrayBuffer>, width: number): Promise<void> {
+  for (let start = 0; start < raw.length; start += turn * 8) {
+    const part = Buffer.from(raw.buffer, start, Math.min(turn * 8, raw.length - start))
+    if (width === 2) part.swap16()
+    else if (width === 4) part.swap32()
+    else part.swap64()
+    if (start + turn * 8 < raw.length) await pause()
+  }
+}
+
+/** Bits of the float32 that is a float16 of these bits. */
+function floatOfHalf(half: number): number {
+  const sign = (half & 0x8000) << 16
+  const exponent = (half >> 10) & 0x1f
+  const fraction = half & 0x3ff
+  if (exponent === 0x1f) return sign | 0x7f800000 | (fraction << 13)
+  if (exponent > 0) return sign | ((exponent + 112) << 23) | (fraction << 13)
+  if (fraction === 0) return sign
+  // A small number without a leading one: it has one as a float32.
+  const shift = Math.clz32(fraction) - 21
+  return sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13)
+}
