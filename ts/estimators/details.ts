@@ -52,7 +52,7 @@ interface Found {
 /** An estimate and what it was. Prints as a few lines of text. */
 export interface EstimateDetails extends Found {
   readonly value: number
-  /** 'nats', 'bits', 'base b', or 'none' for measures that are no information, such as HSIC. */
+  /** 'nats', 'bits', 'bans', 'base b', or 'none' for measures that are no information, such as HSIC. */
   readonly unit: string
   /** Name of the estimator that was asked. */
   readonly estimator: string

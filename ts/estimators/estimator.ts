@@ -57,9 +57,18 @@ export abstract class Estimator<O extends object = object> {
     return this.constructor.name
   }
 
-  /** Unit of the value: 'nats', 'bits' or 'base b' for information, 'none' for other measures of dependence. */
+  /**
+   * Unit of the value: 'nats', 'bits', 'bans' or 'base b' for information, 'none' for other measures of dependence. It stands on figures and in
+   * stores.
+   */
   get unit(): string {
     return 'none'
+  }
+
+  /** The options that decide the value, as figures and stores tell them. */
+  get settings(): Readonly<Record<string, unknown>> {
+    const { device: _, ...settings } = this.params
+    return settings
   }
 
   /** Smallest number of samples that the formula is defined for. */

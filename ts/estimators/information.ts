@@ -2,6 +2,7 @@ import { ArgumentError, DTypeError } from '../errors.js'
 import { tidy } from '../memory.js'
 import { checkOptions } from '../options.js'
 import type { Tensor } from '../tensor.js'
+import { unitOfBase } from '../unit.js'
 import { checkFlag } from './check.js'
 import type { Findings } from './details.js'
 import { Estimator, type EstimatorOptions } from './estimator.js'
@@ -47,17 +48,16 @@ export abstract class InformationEstimator<O extends object = object> extends Es
     checkFlag(`${name}: clip`, clip)
   }
 
+  override get unit(): string {
+    return unitOfBase(this.params.base)
+  }
+
   override get minimumSamples(): number {
     return 2
   }
 
   override get takes(): Estimator['takes'] {
     return { x: 'numbers', y: 'numbers' }
-  }
-
-  override get unit(): string {
-    const { base } = this.params
-    return base === Math.E ? 'nats' : base === 2 ? 'bits' : `base ${base}`
   }
 
   protected override get natsPerUnit(): number {

@@ -1,9 +1,12 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import * as zarr from 'zarrita'
 import { DataError, IOError } from '../errors.js'
 import { reason } from './atomic.js'
-import { type Json, notStore, readAttributes, valuesName } from './dynamics-layout.js'
+import { groupFile, notStore, readAttributes, valuesName } from './dynamics-layout.js'
 import { meanOfMeasured } from './dynamics-means.js'
 import { FolderStore } from './folder-store.js'
+import type { Json } from './json.js'
 
 /** Most numbers that are read into memory, 2 GiB of them; a larger store is read in parts with a Zarr library. */
 const maxValues = 2 ** 29
@@ -17,6 +20,14 @@ export interface Dynamics {
   readonly layers: readonly string[]
   readonly evaluators: readonly string[]
   readonly evaluatorSettings: readonly Json[]
+  /** Unit of each evaluator's values, such as `'bits'`; 'none' for numbers without a unit, null where it is not known. */
+  readonly units: readonly (string | null)[]
+  /** Number of each of the N epochs in the training of the model; null where an older hyperglow did not note it. */
+  readonly epochs: readonly number[] | null
+  /** Training steps up to the end of each epoch, as far as they are known. */
+  readonly steps: readonly (number | null)[]
+  /** Epochs from the first on that are whole, whatever was stored of the next; null where it is not known. */
+  readonly completedEpochs: number | null
   readonly seed: number | null
   readonly notes: { readonly [key: string]: Json }
   /** False where the run was cut short (or still goes on). */
@@ -44,7 +55,7 @@ export async function loadDynamics(folder: string): Promise<Dynamics> {
     throw new IOError(`cannot read dynamics from ${folder}: there is no zarr.json; check the path`)
   }
   const shape = attributes.shape as Dynamics['shape']
-  const values = await readValues(folder, shape)
+  const { values, isBegun } = await readValues(folder, shape)
   const [epochs, batches] = shape
   const width = shape[2] * shape[3] * 2
   const completedPerEpoch = Array.from({ length: epochs }, (_, epoch) => {
@@ -54,23 +65,31 @@ export async function loadDynamics(folder: string): Promise<Dynamics> {
     }
     return count
   })
-  const { layers, evaluators, evaluatorSettings, seed, notes, finished } = attributes
+  const { layers, evaluators, evaluatorSettings, units, steps, seed, notes, finished } = attributes
   return {
     shape,
     values,
     layers,
     evaluators,
     evaluatorSettings,
+    units,
+    epochs: attributes.epochs,
+    steps,
+    completedEpochs: attributes.completedEpochs,
     seed,
     notes: notes ?? {},
-    finished: finished === true,
+    finished: finished === true && isBegun,
     completedBatches: completedPerEpoch.reduce((sum, count) => sum + count, 0),
     completedPerEpoch,
     averaged: () => average(values, shape),
   }
 }
 
-async function readValues(folder: string, shape: Dynamics['shape']): Promise<Float32Array> {
+/** All values, and whether there is an array at all: a run that was just begun has none. */
+async function readValues(
+  folder: string,
+  shape: Dynamics['shape'],
+): Promise<{ values: Float32Array; isBegun: boolean }> {
   const [epochs, batches, evaluators, layers] = shape
   const width = evaluators * layers * 2
   const size = epochs * batches * width
@@ -79,21 +98,23 @@ async function readValues(folder: string, shape: Dynamics['shape']): Promise<Flo
       `${folder}: ${size} values, at most ${maxValues} are read at once; read parts of it with a Zarr library`,
     )
   }
+  const values = new Float32Array(size).fill(Number.NaN)
   const array = await openValues(folder)
-  if (array.shape.join() !== shape.join()) {
+  if (array === undefined) return { values, isBegun: false }
+  if (!isOf(array.shape, shape)) {
     throw notStore(
       folder,
       `its array is [${array.shape.join(', ')}], its attributes say [${shape.join(', ')}]`,
     )
   }
-  const values = new Float32Array(size).fill(Number.NaN)
-  if (size === 0) return values
+  if (size === 0) return { values, isBegun: true }
   const [, step = 1] = array.chunks
   if (array.chunks.join() !== [1, step, evaluators, layers, 2].join()) {
     throw notStore(folder, `its chunks are [${array.chunks.join(', ')}]`)
   }
-  for (let epoch = 0; epoch < epochs; epoch++) {
-    for (let begin = 0; begin < batches; begin += step) {
+  const [rows = 0, columns = 0] = array.shape
+  for (let epoch = 0; epoch < Math.min(epochs, rows); epoch++) {
+    for (let begin = 0; begin < Math.min(batches, columns); begin += step) {
       const chunk = await readChunk(folder, array, [epoch, begin / step, 0, 0, 0])
       if (chunk.length !== step * width) {
         throw new DataError(
@@ -104,10 +125,21 @@ async function readValues(folder: string, shape: Dynamics['shape']): Promise<Flo
       values.set(chunk.subarray(0, count * width), (epoch * batches + begin) * width)
     }
   }
-  return values
+  return { values, isBegun: true }
 }
 
-async function openValues(folder: string): Promise<zarr.Array<'float32', FolderStore>> {
+/** Whether an array can be that of a store of this shape. One that is being continued has its new shape in the group first. */
+function isOf(
+  [, columns = 0, ...inner]: readonly number[],
+  [, batches, ...wanted]: Dynamics['shape'],
+): boolean {
+  return columns <= batches && inner.join() === wanted.join()
+}
+
+/** The array of values; undefined where a process was killed before it had made one. */
+export async function openValues(folder: string): Promise<zarr.Array<'float32', FolderStore> | undefined> {
+  const array = join(folder, valuesName)
+  if (!existsSync(join(array, groupFile)) && !existsSync(join(array, 'c'))) return undefined
   const location = zarr.root(new FolderStore(folder)).resolve(valuesName)
   try {
     const array = await zarr.open.v3(location, { kind: 'array' })

@@ -1,19 +1,23 @@
-/** What comes before the first batch: checking the options of a store of dynamics, and making its folder ready. */
+/** What comes before the first batch: checking the options of a store of dynamics, and what becomes of a store that is there already. */
 
-import { mkdir, readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { ArgumentError, describe, IOError, StateError } from '../errors.js'
-import { reason, systemCode } from './atomic.js'
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { ArgumentError, describe, HyperglowError, IOError, StateError } from '../errors.js'
+import { checkPath, reason, systemCode, writeAtomic } from './atomic.js'
 import {
   coordinateNames,
   type DynamicsAttributes,
   formatName,
   formatVersion,
-  type Json,
+  groupFile,
   notStore,
   ownNames,
   readAttributes,
+  segmentsName,
+  valuesName,
 } from './dynamics-layout.js'
+import { toJson } from './json.js'
+import { temporaryName } from './temporary-files.js'
 
 /** What a run stores, and about what. */
 export interface DynamicsOptions {
@@ -26,7 +30,11 @@ export interface DynamicsOptions {
   /** Names of the layers whose coordinates are stored, L of them. */
   layers: readonly string[]
   /** Options of each evaluator, as JSON holds them (a function by its name). Default: none. */
-  evaluatorSettings?: readonly object[]
+  evaluatorSettings?: readonly unknown[]
+  /** Unit of each evaluator's values, such as `'bits'`; 'none' for numbers without a unit, null (default) where it is not known. */
+  units?: readonly (string | null)[]
+  /** Number of each of the N epochs in the training of the model, rising. Default 1 to N. */
+  epochNumbers?: readonly number[]
   /** Seed of the run. Default: not noted. */
   seed?: number | null
   /** Also take the raw segments given to `appendSegment`. Default false: they are large. */
@@ -35,8 +43,11 @@ export interface DynamicsOptions {
   chunkBatches?: number
   /** Anything else to note, as JSON holds it. */
   notes?: Readonly<Record<string, unknown>>
-  /** Replace a store that is in the folder already. Files of others in the folder stay. Default false. */
-  overwrite?: boolean
+  /**
+   * What happens to a store that is in the folder already: `'keep'` moves it into the folder `earlier-1` (or
+   * the next number) inside, `true` does so until the new one has values, false (default) refuses. Files of others in the folder stay.
+   */
+  overwrite?: boolean | 'keep'
 }
 
 /**
@@ -46,9 +57,16 @@ export interface DynamicsOptions {
  */
 export function checkOptions(folder: string, options: DynamicsOptions): DynamicsAttributes {
   const who = 'DynamicsWriter.create'
+  checkPath(who, folder, 'folder')
+  if (typeof options !== 'object' || options === null) {
+    throw new ArgumentError(
+      `${who}: given ${describe(options)} as options, expected { epochs, batches, evaluators, layers }`,
+    )
+  }
   const { epochs, batches, evaluators, layers, seed = null, chunkBatches = 64, raw = false } = options
-  if (typeof folder !== 'string' || folder === '') {
-    throw new ArgumentError(`${who}: folder must be a path, given ${describe(folder)}`)
+  const { overwrite = false } = options
+  if (![true, false, 'keep'].includes(overwrite)) {
+    throw new ArgumentError(`${who}: overwrite must be true, false or 'keep', given ${describe(overwrite)}`)
   }
   for (const [name, value] of Object.entries({ epochs, batches, chunkBatches })) {
     if (!Number.isSafeInteger(value) || value < 1) {
@@ -65,9 +83,24 @@ export function checkOptions(folder: string, options: DynamicsOptions): Dynamics
     throw new ArgumentError(`${who}: ${what}, so there would be nothing to store; name at least one`)
   }
   const settings = options.evaluatorSettings ?? evaluators.map(() => ({}))
-  if (settings.length !== evaluators.length) {
+  const units = options.units ?? evaluators.map(() => null)
+  for (const [name, list] of Object.entries({ evaluatorSettings: settings, units })) {
+    if (Array.isArray(list) && list.length === evaluators.length) continue
+    const given = Array.isArray(list) ? list.length : describe(list)
     throw new ArgumentError(
-      `${who}: given ${settings.length} evaluatorSettings for ${evaluators.length} evaluators; give one each`,
+      `${who}: given ${given} ${name} for ${evaluators.length} evaluators; give one each`,
+    )
+  }
+  const wrong = units.findIndex((unit) => unit !== null && typeof unit !== 'string')
+  if (wrong >= 0) {
+    throw new ArgumentError(`${who}: units must be names or null, given ${describe(units[wrong])}`)
+  }
+  const numbers = options.epochNumbers ?? Array.from({ length: epochs }, (_, n) => n + 1)
+  const rising = (n: unknown, i: number) =>
+    Number.isSafeInteger(n) && (i === 0 || (n as number) > (numbers[i - 1] as number))
+  if (!Array.isArray(numbers) || numbers.length !== epochs || !numbers.every(rising)) {
+    throw new ArgumentError(
+      `${who}: epochNumbers must be ${epochs} rising whole numbers, given ${describe(numbers)}`,
     )
   }
   if (seed !== null && !Number.isFinite(seed)) {
@@ -80,6 +113,10 @@ export function checkOptions(folder: string, options: DynamicsOptions): Dynamics
     layers: [...layers],
     evaluators: [...evaluators],
     evaluatorSettings: settings.map((value) => toJson(`${who}: evaluatorSettings`, value)),
+    units: [...units],
+    epochs: [...numbers],
+    steps: [],
+    completedEpochs: 0,
     seed,
     coordinateNames,
     finished: false,
@@ -87,28 +124,18 @@ export function checkOptions(folder: string, options: DynamicsOptions): Dynamics
   }
 }
 
-/** The value as JSON holds it: functions by name, big and non-finite numbers as text. */
-function toJson(who: string, value: unknown): Json {
-  try {
-    const text = JSON.stringify(value, (_key, part: unknown) => {
-      if (typeof part === 'function') return part.name || 'anonymous function'
-      if (typeof part === 'bigint' || (typeof part === 'number' && !Number.isFinite(part)))
-        return String(part)
-      return part
-    })
-    return JSON.parse(text) as Json
-  } catch (cause) {
-    throw new ArgumentError(`${who} cannot be written as JSON: ${reason(cause)}; use plain values`, { cause })
-  }
-}
+/** Folders of earlier runs inside of a store are named so, with a number. */
+const earlierPrefix = 'earlier-'
 
 /**
- * Makes the folder ready for a new store, or throws before anything in it is changed.
+ * Makes the folder ready for a new store, or throws before anything in it is changed. Whatever a store there holds is moved into a folder
+ * of its own inside: it is a whole store at every moment, here or there.
  *
+ * @returns that folder, where there was something to keep
  * @throws StateError where it has a store and `overwrite` is not set; DataError where it has Zarr data of
  *   others; IOError
  */
-export async function prepareFolder(folder: string, overwrite: boolean): Promise<void> {
+export async function prepareFolder(folder: string, overwrite: boolean): Promise<string | undefined> {
   const present = await namesIn(folder)
   const taken = ownNames.filter((name) => present.includes(name))
   const foreign = ['.zgroup', '.zarray', '.zmetadata'].find((name) => present.includes(name))
@@ -122,14 +149,46 @@ export async function prepareFolder(folder: string, overwrite: boolean): Promise
     )
   }
   try {
-    // The mark goes last: a removal that is cut short can be taken up again.
-    for (const name of [...taken].reverse()) await rm(join(folder, name), { recursive: true })
     await mkdir(folder, { recursive: true })
+    return store === undefined ? undefined : await setAside(folder, present)
   } catch (error) {
+    if (error instanceof HyperglowError) throw error
     throw new IOError(`cannot prepare ${folder}: ${reason(error)}; check that it may be written`, {
       cause: error,
     })
   }
+}
+
+/** Moves the arrays of a store with a copy of its description into the next free folder inside; one without a batch is just emptied. */
+async function setAside(folder: string, present: readonly string[]): Promise<string | undefined> {
+  const arrays = [segmentsName, valuesName].filter((name) => present.includes(name))
+  const hasValues = await Promise.all(
+    arrays.map(async (name) => name === segmentsName || (await namesIn(join(folder, name))).includes('c')),
+  )
+  if (!hasValues.includes(true)) {
+    for (const name of arrays) await rm(join(folder, name), { recursive: true })
+    return undefined
+  }
+  const numbers = present.map((name) =>
+    Number(name.startsWith(earlierPrefix) && name.slice(earlierPrefix.length)),
+  )
+  const last = numbers.filter(Number.isSafeInteger).reduce((most, number) => Math.max(most, number), 0)
+  const earlier = join(folder, `${earlierPrefix}${last + 1}`)
+  const begun = join(folder, temporaryName())
+  await mkdir(begun)
+  // The description first, the values last: a process that is killed in between leaves two stores that can be read.
+  await writeAtomic(join(begun, groupFile), await readFile(join(folder, groupFile)))
+  await rename(begun, earlier)
+  for (const name of arrays) await rename(join(folder, name), join(earlier, name))
+  return earlier
+}
+
+/** Removes a folder in one step, as seen from outside; where it cannot be removed, it stays and disturbs nobody. */
+export async function removeFolder(folder: string): Promise<void> {
+  const leaving = join(dirname(folder), temporaryName())
+  await rename(folder, leaving)
+    .then(() => rm(leaving, { recursive: true, force: true }))
+    .catch(() => {})
 }
 
 async function namesIn(folder: string): Promise<string[]> {

@@ -22,7 +22,9 @@
 import * as zarr from 'zarrita'
 import { ArgumentError, describe, ShapeError, StateError } from '../errors.js'
 import { type DynamicsAttributes, dimensionNames, valuesName } from './dynamics-layout.js'
-import { checkOptions, type DynamicsOptions, prepareFolder } from './dynamics-setup.js'
+import { openValues } from './dynamics-load.js'
+import { fitArrays, resumed } from './dynamics-resume.js'
+import { checkOptions, type DynamicsOptions, prepareFolder, removeFolder } from './dynamics-setup.js'
 import type { ArrayData } from './element-types.js'
 import { FolderStore } from './folder-store.js'
 import { littleEndian, SegmentWriter, strides } from './segment-store.js'
@@ -34,13 +36,15 @@ export { loadSegment } from './segment-store.js'
 /** Writes the dynamics of one run. Batches come in order; some may be left out. */
 export class DynamicsWriter {
   readonly #values: zarr.Array<'float32', FolderStore>
-  readonly #attributes: DynamicsAttributes
+  #attributes: DynamicsAttributes
   readonly #segments: SegmentWriter | undefined
   readonly #chunkBatches: number
   /** Batches [begin, end) of `epoch`, all of one chunk, that wait for its last. */
   #waiting: { epoch: number; begin: number; end: number; values: Float32Array } | undefined
   #lastBatch = -1
   #lastSegment = -1
+  /** The run that this one replaces as soon as it has values. */
+  #replaced: string | undefined
   #pending: Promise<void> = Promise.resolve()
   #closed = false
 
@@ -49,18 +53,19 @@ export class DynamicsWriter {
     readonly folder: string,
     values: zarr.Array<'float32', FolderStore>,
     attributes: DynamicsAttributes,
-    chunkBatches: number,
     raw: boolean,
   ) {
     this.#values = values
     this.#attributes = attributes
-    this.#chunkBatches = chunkBatches
+    this.#chunkBatches = values.chunks[1] ?? 1
     const [epochs = 0, batches = 0] = attributes.shape
+    this.#lastBatch = (attributes.completedEpochs ?? 0) * batches - 1
+    this.#lastSegment = this.#lastBatch
     if (raw) this.#segments = new SegmentWriter(folder, epochs, batches, attributes.layers)
   }
 
   /**
-   * Starts a store in `folder`, which is made if it is not there.
+   * Starts a store in `folder`, which is made if it is not there. What becomes of a store that is there says `overwrite`.
    *
    * @throws ArgumentError for options that make no sense; StateError where the folder has a store and
    *   `overwrite` is not set; DataError where it has Zarr data of others; IOError where it cannot be written.
@@ -68,28 +73,41 @@ export class DynamicsWriter {
    */
   static async create(folder: string, options: DynamicsOptions): Promise<DynamicsWriter> {
     const attributes = checkOptions(folder, options)
-    const { overwrite = false, raw = false, chunkBatches = 64 } = options
-    await prepareFolder(folder, overwrite)
-    const root = zarr.root(new FolderStore(folder))
+    const { overwrite = false, raw = false, chunkBatches } = options
+    const earlier = await prepareFolder(folder, overwrite !== false)
     // The group first: its mark makes whatever follows ours, should the process die here.
-    await zarr.create(root, { attributes: { ...attributes } })
-    const { shape } = attributes
-    const chunk = Math.min(chunkBatches, options.batches)
-    const values = await zarr.create(root.resolve(valuesName), {
-      dtype: 'float32',
-      shape: [...shape],
-      chunkShape: [1, chunk, Math.max(1, shape[2] ?? 0), shape[3] ?? 1, 2],
-      fillValue: Number.NaN,
-      dimensionNames,
-      codecs: littleEndian(4),
-    })
-    return new DynamicsWriter(folder, values, attributes, chunk, raw)
+    await writeGroup(folder, attributes)
+    const values = await createValues(folder, attributes, chunkBatches)
+    if (earlier !== undefined && overwrite === 'keep') tellOfEarlier(folder, earlier)
+    const writer = new DynamicsWriter(folder, values, attributes, raw)
+    if (overwrite === true) writer.#replaced = earlier
+    return writer
+  }
+
+  /**
+   * Goes on with the store in `folder`: its whole epochs stay, and the N epochs of the options come behind them, with numbers that count on.
+   * What there is of an epoch that was cut short is dropped.
+   *
+   * @throws ArgumentError for options that make no sense; StateError where there is no store, or one of other layers, evaluators or
+   *   settings, or whose epochs do not come before; DataError, IOError. Nothing is changed then.
+   */
+  static async resume(folder: string, options: DynamicsOptions): Promise<DynamicsWriter> {
+    const attributes = await resumed(folder, checkOptions(folder, options))
+    await writeGroup(folder, attributes)
+    await fitArrays(folder, attributes)
+    // A process that was killed at its start left none.
+    const values =
+      (await openValues(folder)) ?? (await createValues(folder, attributes, options.chunkBatches))
+    const writer = new DynamicsWriter(folder, values, attributes, options.raw ?? false)
+    await writer.#segments?.open()
+    return writer
   }
 
   /**
    * Takes the values of one batch. The promise resolves at once while a chunk is being filled; with the batch
    * that completes one, when it is on the disk.
    *
+   * @param epoch row of the store, from 0; @param batch in the epoch, from 0
    * @param values [E, L, 2], E * L * 2 numbers, copied
    * @throws ArgumentError out of range or order; ShapeError for a wrong number of values; StateError once
    *   closed; IOError where the chunk cannot be written (its values are then lost; later chunks may still
@@ -113,8 +131,7 @@ export class DynamicsWriter {
   }
 
   /**
-   * Stores the raw tensors [x, h_1, ..., h_L, y] of one batch, each [samples, ...]. Needs `raw: true`. The
-   * arrays must stay as they are until the promise resolves.
+   * Stores the raw tensors [x, h_1, ..., h_L, y] of one batch, each [samples, ...], as they are now. Needs `raw: true`.
    *
    * @throws as {@link append} does; ShapeError where a tensor does not go with those stored before
    */
@@ -126,7 +143,8 @@ export class DynamicsWriter {
     const position = this.#checkBatch('appendSegment', epoch, batch, this.#lastSegment)
     segments.check(segment)
     this.#lastSegment = position
-    await this.#enqueue(() => segments.write(epoch, batch, segment))
+    const copies = segment.map((array) => ({ ...array, data: array.data.slice() }))
+    await this.#enqueue(() => segments.write(epoch, batch, copies))
   }
 
   /** Writes what has been taken so far, also of a chunk that is not complete. */
@@ -135,15 +153,35 @@ export class DynamicsWriter {
     await this.#writeWaiting()
   }
 
+  /**
+   * Writes what has been taken so far and notes that the epochs up to this one are whole: what may be continued.
+   *
+   * @param epoch row of the store, from 0; @param step training steps up to its end, where known
+   */
+  async finishEpoch(epoch: number, step: number | null = null): Promise<void> {
+    this.#checkOpen('finishEpoch')
+    const [epochs = 0] = this.#attributes.shape
+    const { completedEpochs, steps } = this.#attributes
+    if (!Number.isInteger(epoch) || epoch < (completedEpochs ?? 0) || epoch >= epochs) {
+      throw new ArgumentError(
+        `finishEpoch: given ${describe(epoch)}, expected an epoch from ${completedEpochs ?? 0} to ${epochs - 1}`,
+      )
+    }
+    await this.#writeWaiting()
+    const known = Array.from({ length: epoch + 1 }, (_, row) => steps[row] ?? null)
+    known[epoch] = step
+    this.#attributes = { ...this.#attributes, steps: known, completedEpochs: epoch + 1 }
+    await this.#enqueue(() => writeGroup(this.folder, this.#attributes))
+  }
+
   /** Writes what is left and marks the store as finished. A second call does nothing. */
   async close(): Promise<void> {
     if (this.#closed) return this.#pending
     this.#closed = true
     await this.#writeWaiting()
-    const root = zarr.root(new FolderStore(this.folder))
-    const attributes = { ...this.#attributes, finished: true }
     await this.#enqueue(async () => {
-      await zarr.create(root, { attributes })
+      await writeGroup(this.folder, { ...this.#attributes, finished: true })
+      await this.#removeReplaced()
     })
   }
 
@@ -191,7 +229,14 @@ export class DynamicsWriter {
         shape,
         stride: strides(shape),
       })
+      await this.#removeReplaced()
     })
+  }
+
+  async #removeReplaced(): Promise<void> {
+    const earlier = this.#replaced
+    this.#replaced = undefined
+    if (earlier !== undefined) await removeFolder(earlier)
   }
 
   /** Runs writes one after the other; a failed one rejects its own promise and lets the next begin. */
@@ -224,4 +269,29 @@ export class DynamicsWriter {
     if (this.#closed)
       throw new StateError(`${who}: the store in ${this.folder} is closed; create another writer`)
   }
+}
+
+/** Makes the array of values, with chunks of one epoch and at most `chunkBatches` batches. */
+function createValues(folder: string, { shape }: DynamicsAttributes, chunkBatches = 64) {
+  const [, batches = 0, evaluators = 0, layers = 0] = shape
+  return zarr.create(zarr.root(new FolderStore(folder)).resolve(valuesName), {
+    dtype: 'float32',
+    shape: [...shape],
+    chunkShape: [1, Math.min(chunkBatches, batches), Math.max(1, evaluators), layers, 2],
+    fillValue: Number.NaN,
+    dimensionNames,
+    codecs: littleEndian(4),
+  })
+}
+
+/** Puts the description of a store in place, in one step. */
+async function writeGroup(folder: string, attributes: DynamicsAttributes): Promise<void> {
+  await zarr.create(zarr.root(new FolderStore(folder)), { attributes: { ...attributes } })
+}
+
+function tellOfEarlier(folder: string, earlier: string): void {
+  process.emitWarning(
+    `${folder} held the dynamics of an earlier run, which are now in ${earlier}; delete them where they are not wanted`,
+    { type: 'HyperglowWarning', code: 'HYPERGLOW_EARLIER_RUN' },
+  )
 }

@@ -8,7 +8,7 @@
 
 import * as zarr from 'zarrita'
 import { type Shape, showShape } from '../dtype.js'
-import { DataError, IOError, ShapeError, StateError } from '../errors.js'
+import { ArgumentError, DataError, describe, IOError, ShapeError, StateError } from '../errors.js'
 import { reason } from './atomic.js'
 import { readAttributes, samplesName, segmentNames, segmentsName } from './dynamics-layout.js'
 import { type ArrayData, checkArray, elementCount, elementTypes, typedArray } from './element-types.js'
@@ -34,8 +34,41 @@ export class SegmentWriter {
     this.#names = segmentNames(layers.length)
   }
 
+  /** Takes over the arrays that are there already. */
+  async open(): Promise<void> {
+    const at = (name: string) => zarr.open.v3(this.#root.resolve(name), { kind: 'array' })
+    try {
+      const samples = await at(samplesName)
+      if (!samples.is('int32')) throw new DataError(`${samplesName} is ${samples.dtype}, not int32`)
+      const entries = []
+      for (const name of this.#names) {
+        const array = await at(`${segmentsName}/${name}`)
+        const dtype = array.attrs.dtype as ArrayData['dtype']
+        const like = { dtype, shape: array.shape.slice(2), data: typedArray(dtype, new ArrayBuffer(0)) }
+        entries.push({ array: array as NumberArray, like })
+      }
+      this.#samples = samples
+      this.#entries = entries
+    } catch (error) {
+      // None yet, or not all of them: they are made with the first segment.
+      if (zarr.isZarritaError(error, 'NotFoundError')) return
+      if (error instanceof IOError) throw error
+      throw new DataError(
+        `the raw segments cannot be gone on with: ${reason(error)}; the store was damaged`,
+        {
+          cause: error,
+        },
+      )
+    }
+  }
+
   /** Throws where `segment` is not a list [x, h_1, ..., h_L, y] that goes with those before it. */
   check(segment: readonly ArrayData[]): void {
+    if (!Array.isArray(segment)) {
+      throw new ArgumentError(
+        `appendSegment: given ${describe(segment)}, expected a list of ${this.#names.length} arrays: ${this.#names.join(', ')}`,
+      )
+    }
     if (segment.length !== this.#names.length) {
       throw new ShapeError(
         `appendSegment: given ${segment.length} tensors, expected ${this.#names.length}: ${this.#names.join(', ')}`,
@@ -129,6 +162,10 @@ export async function loadSegment(
   epoch: number,
   batch: number,
 ): Promise<ArrayData[] | undefined> {
+  for (const [name, value] of Object.entries({ epoch, batch })) {
+    if (Number.isSafeInteger(value)) continue
+    throw new ArgumentError(`loadSegment: ${name} is ${describe(value)}, expected a whole number`)
+  }
   const attributes = await readAttributes(folder)
   if (attributes === undefined) {
     throw new IOError(`cannot read dynamics from ${folder}: there is no zarr.json; check the path`)

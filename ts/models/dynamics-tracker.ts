@@ -1,12 +1,21 @@
-import { ArgumentError } from '../errors.js'
+import { ArgumentError, StateError } from '../errors.js'
+import { loadDynamics } from '../io/dynamics-load.js'
 import { DynamicsWriter } from '../io/dynamics-store.js'
 import type { ArrayData } from '../io/element-types.js'
 import type { Tensor } from '../tensor.js'
 import { isDue, SampleAdvice, ValueAdvice } from './attachment.js'
-import { DynamicsRecord, distinct, withValues } from './dynamics.js'
+import { DynamicsRecord, withValues } from './dynamics.js'
+import { type DynamicsHeading, headingOf } from './dynamics-heading.js'
+import { isStore, recordOf } from './dynamics-restore.js'
 import type { Network } from './network.js'
 import { stateOf } from './state.js'
 import type { StepResult } from './step.js'
+
+/** What the tracker needs to know of a fit. */
+interface FitPlan {
+  readonly epochs?: number
+  readonly appendDynamics?: boolean
+}
 
 /** Collects the dynamics of one fit: in memory, and in a store where the model saves them. */
 export class DynamicsTracker {
@@ -15,8 +24,12 @@ export class DynamicsTracker {
   readonly #writer: DynamicsWriter | undefined
   readonly #advice = new SampleAdvice()
   readonly #valueAdvice = new ValueAdvice()
+  /** Epochs that were in the record before this fit: rows of the store that come first. */
+  readonly #before: number
+  /** Training steps so far; null where they are not known. */
+  #step: number | null
   #needed = 0
-  #epoch = 0
+  #row = 0
   #warned = false
   /** The last batch, not yet stored: what is measured at the end of the epoch goes beside its values. */
   #held: { batch: number; values: Float32Array | undefined } | undefined
@@ -25,38 +38,36 @@ export class DynamicsTracker {
     this.#model = model
     this.#record = record
     this.#writer = writer
+    this.#before = record.epochs
+    const last = record.marks.at(-1) ?? { epoch: 0, step: 0 }
+    this.#step = last.epoch === stateOf(model).epochs ? last.step : null
   }
 
   /**
    * Begins to record a fit; undefined where the model does not track.
    *
    * @param layers names of the tracked layers; @param batches in an epoch, where known
+   * @throws ArgumentError, StateError, before anything is changed, where what was recorded cannot be gone on with
    */
   static async start(
     model: Network,
     layers: readonly string[],
     batches: number | undefined,
-    options: { epochs?: number; appendDynamics?: boolean },
+    plan: FitPlan,
   ): Promise<DynamicsTracker | undefined> {
     if (!model.trackDynamics) return undefined
     const state = stateOf(model)
-    const evaluators = distinct(model.evaluators.map(({ name }) => name))
-    const tracked = distinct(layers)
-    const before = options.appendDynamics ? state.record : undefined
-    if (before !== undefined && !before.fits(tracked, evaluators)) {
-      throw new ArgumentError(
-        'fit: appendDynamics cannot go on with dynamics of other layers or evaluators; attach evaluators before the first fit',
-      )
-    }
-    const writer = await openStore(model, tracked, evaluators, batches, options.epochs ?? 1)
-    const record = before ?? new DynamicsRecord(tracked, evaluators)
-    if (before === undefined) state.record?.dispose()
-    state.record = record
-    return new DynamicsTracker(model, record, writer)
+    const heading = headingOf(model, layers)
+    const before = plan.appendDynamics ? await earlier(model, heading) : undefined
+    const writer = await openStore(model, heading, before, batches, plan.epochs ?? 1)
+    if (before !== state.record) state.record?.dispose()
+    state.record = before ?? new DynamicsRecord(heading)
+    return new DynamicsTracker(model, state.record, writer)
   }
 
+  /** @param epoch of this fit, from 0 */
   startEpoch(epoch: number): void {
-    this.#epoch = epoch
+    this.#row = this.#before + epoch
     this.#record.dropEpoch()
   }
 
@@ -74,6 +85,7 @@ export class DynamicsTracker {
     size: number,
   ): Promise<void> {
     await this.#store()
+    if (this.#step !== null) this.#step++
     const { attachments } = this.#model
     if (dynamics === undefined) {
       if (due.length > 0 || attachments.length === 0) this.#warn(batch)
@@ -93,7 +105,7 @@ export class DynamicsTracker {
     this.#record.add(values)
     this.#held = { batch, values }
     if (this.#writer === undefined || segment === undefined) return
-    await this.#writer.appendSegment(this.#epoch, batch, segment.map(arrayOf))
+    await this.#writer.appendSegment(this.#row, batch, segment.map(arrayOf))
   }
 
   /** Writes the batch that is held. */
@@ -102,8 +114,8 @@ export class DynamicsTracker {
     this.#held = undefined
     if (held === undefined) return
     const { batch, values } = held
-    if (values === undefined) await this.#writer?.skip(this.#epoch, batch)
-    else await this.#writer?.append(this.#epoch, batch, values)
+    if (values === undefined) await this.#writer?.skip(this.#row, batch)
+    else await this.#writer?.append(this.#row, batch, values)
   }
 
   /** Notes how many samples the evaluators need, where a batch has fewer. */
@@ -122,13 +134,14 @@ export class DynamicsTracker {
 
   /** @param values of the evaluators that were evaluated after the epoch, [E, L, 2] with NaN for the others */
   async finishEpoch(values?: Float32Array): Promise<void> {
-    this.#record.finishEpoch(values)
+    const mark = { epoch: stateOf(this.#model).epochs + 1, step: this.#step }
+    this.#record.finishEpoch(mark, values)
     const held = this.#held
     if (held !== undefined && values !== undefined) {
       this.#held = { batch: held.batch, values: withValues(held.values, values) }
     }
     await this.#store()
-    await this.#writer?.flush()
+    await this.#writer?.finishEpoch(this.#row, this.#step)
   }
 
   /** Marks the store as whole. */
@@ -143,10 +156,56 @@ export class DynamicsTracker {
   }
 }
 
+/**
+ * What was recorded before and a fit shall go on with: the model's own record, else what its store holds.
+ *
+ * @throws ArgumentError where it is of other layers, evaluators or settings; StateError where its epochs are not those before the next one
+ */
+async function earlier(model: Network, heading: DynamicsHeading): Promise<DynamicsRecord | undefined> {
+  const { record, epochs } = stateOf(model)
+  const dir = model.saveDynamics?.dir
+  const stored =
+    dir !== undefined && (await isStore(dir)) ? recordOf(dir, await loadDynamics(dir)) : undefined
+  const before = record ?? stored
+  if (before === undefined) return undefined
+  if (dir !== undefined && !sameEpochs(stored, record)) {
+    throw new StateError(
+      `fit: appendDynamics cannot go on with ${dir}: it holds ${showEpochs(stored)}, the model recorded ${showEpochs(record)}; ` +
+        'give each model a folder of its own, or fit without appendDynamics, which keeps what is there as an earlier run',
+    )
+  }
+  const differs = before.refuses(heading)
+  if (differs !== undefined) {
+    throw new ArgumentError(
+      `fit: appendDynamics cannot go on with dynamics of other layers or evaluators: ${differs}; attach the same evaluators before the first fit`,
+    )
+  }
+  const last = before.marks.at(-1)?.epoch ?? 0
+  if (last > epochs) {
+    throw new StateError(
+      `fit: appendDynamics cannot go on: epoch ${last} is recorded, and this model has trained ${epochs}; load the model that goes with it, or fit without appendDynamics, which keeps what is there as an earlier run`,
+    )
+  }
+  return before
+}
+
+function sameEpochs(stored: DynamicsRecord | undefined, own: DynamicsRecord | undefined): boolean {
+  if (own === undefined) return true
+  const numbers = (record: DynamicsRecord | undefined) => String(record?.marks.map(({ epoch }) => epoch))
+  return own.epochs === 0 ? (stored?.epochs ?? 0) === 0 : numbers(stored) === numbers(own)
+}
+
+function showEpochs(record: DynamicsRecord | undefined): string {
+  const marks = record?.marks ?? []
+  if (marks.length === 0) return 'no finished epoch'
+  return `${marks.length} epochs up to number ${marks.at(-1)?.epoch}`
+}
+
+/** The store of a fit: that of the epochs `before`, or a new one, with what was there kept as an earlier run. */
 async function openStore(
   model: Network,
-  layers: readonly string[],
-  evaluators: readonly string[],
+  heading: DynamicsHeading,
+  before: DynamicsRecord | undefined,
   batches: number | undefined,
   epochs: number,
 ): Promise<DynamicsWriter | undefined> {
@@ -157,17 +216,19 @@ async function openStore(
       'fit: saveDynamics needs to know the number of batches; give the data a length property',
     )
   }
-  return DynamicsWriter.create(saveDynamics.dir, {
+  const { dir, raw } = saveDynamics
+  const first = stateOf(model).epochs + 1
+  const options = {
     epochs,
     batches,
-    evaluators,
-    layers,
-    evaluatorSettings: model.evaluators.map(({ params }) => params),
+    ...heading,
+    epochNumbers: Array.from({ length: epochs }, (_, n) => first + n),
     seed,
-    raw: saveDynamics.raw,
+    raw,
     notes: { segment: model.segment, inputShape: model.inputShape },
-    overwrite: true,
-  })
+  }
+  if (before !== undefined && (await isStore(dir))) return DynamicsWriter.resume(dir, options)
+  return DynamicsWriter.create(dir, { ...options, overwrite: 'keep' })
 }
 
 function arrayOf(value: Tensor): ArrayData {

@@ -1,37 +1,56 @@
 /** The information-plane coordinates of a training run, as they are recorded. */
 import { meanOfMeasured } from '../io/dynamics-means.js'
 import { type NestedArray, type Tensor, tensor } from '../tensor.js'
+import { type DynamicsHeading, difference } from './dynamics-heading.js'
 
 /** Averaged dynamics of a run, as plain data: what plots and tables take. */
-export interface ModelDynamics {
+export interface ModelDynamics extends DynamicsHeading {
   /** [N, E, L, 2]: epochs, evaluators, layers, (complexity, generalization). */
   readonly shape: readonly [number, number, number, number]
-  /** Unweighted means over the batches of each epoch that were evaluated, nested as `shape` says; NaN where none was. */
+  /**
+   * Unweighted means over the batches of each epoch that were evaluated, nested as `shape` says. NaN where none was, and where an evaluator had
+   * no answer; JSON has null there.
+   */
   readonly values: number[][][][]
-  /** Names of the L layers, input side first. */
-  readonly layers: readonly string[]
-  /** Names of the E evaluators, in the order in which they were attached. */
-  readonly evaluators: readonly string[]
+  /** Number of each of the N epochs, counted over all training of the model: the first that it was trained is 1. */
+  readonly epochs: readonly number[]
+  /** Training steps up to the end of each epoch; null where they are not known, as after loading a model. */
+  readonly steps: readonly (number | null)[]
+}
+
+/** What is known of a finished epoch besides its values. */
+export interface EpochMark {
+  /** Number of the epoch. */
+  readonly epoch: number
+  /** Training steps up to its end, null where not known. */
+  readonly step: number | null
 }
 
 /** Values of every batch and their means, of finished epochs. */
 export class DynamicsRecord {
-  readonly layers: readonly string[]
-  readonly evaluators: readonly string[]
+  readonly heading: DynamicsHeading
   /** One list an epoch of the [E, L, 2] values of its batches. */
   readonly #epochs: Float32Array[][] = []
+  readonly #marks: EpochMark[] = []
   #current: Float32Array[] = []
   #evaluated: Tensor | undefined
   #perBatch: Tensor | undefined
 
-  constructor(layers: readonly string[], evaluators: readonly string[]) {
-    this.layers = layers
-    this.evaluators = evaluators
+  constructor(heading: DynamicsHeading) {
+    this.heading = heading
   }
 
-  /** Whether later epochs with these layers and evaluators can go on this record. */
-  fits(layers: readonly string[], evaluators: readonly string[]): boolean {
-    return String([...layers, '', ...evaluators]) === String([...this.layers, '', ...this.evaluators])
+  get layers(): readonly string[] {
+    return this.heading.layers
+  }
+
+  get evaluators(): readonly string[] {
+    return this.heading.evaluators
+  }
+
+  /** Why later epochs under a heading cannot go on this record; undefined where they can. */
+  refuses(heading: DynamicsHeading): string | undefined {
+    return difference(this.heading, heading)
   }
 
   /** Numbers of one batch, E * L * 2. */
@@ -44,17 +63,23 @@ export class DynamicsRecord {
     return this.#epochs.length
   }
 
+  /** What is known of the finished epochs. */
+  get marks(): readonly EpochMark[] {
+    return this.#marks
+  }
+
   /** Takes the values [E, L, 2] of a batch of the epoch under way. */
   add(values: Float32Array): void {
     this.#current.push(values)
   }
 
   /** Makes the epoch under way a finished one; values of its end, NaN where there are none, go beside its last batch. */
-  finishEpoch(values?: Float32Array): void {
+  finishEpoch(mark: EpochMark, values?: Float32Array): void {
     const last = this.#current.pop()
     const row = values === undefined ? last : withValues(last, values)
     if (row !== undefined) this.#current.push(row)
     this.#epochs.push(this.#current)
+    this.#marks.push(mark)
     this.#current = []
     this.#forget()
   }
@@ -114,7 +139,13 @@ export class DynamicsRecord {
   toDynamics(): ModelDynamics {
     const { epochs, layers, evaluators } = this
     const shape = [epochs, evaluators.length, layers.length, 2] as const
-    return { shape, values: nest(this.#means(), shape) as number[][][][], layers, evaluators }
+    return {
+      shape,
+      values: nest(this.#means(), shape) as number[][][][],
+      ...this.heading,
+      epochs: this.#marks.map(({ epoch }) => epoch),
+      steps: this.#marks.map(({ step }) => step),
+    }
   }
 }
 
@@ -127,15 +158,4 @@ function nest(flat: Float32Array, [extent, ...rest]: readonly number[]): NestedA
   if (extent === undefined) return flat[0] as number
   const step = extent === 0 ? 0 : flat.length / extent
   return Array.from({ length: extent }, (_, i) => nest(flat.subarray(i * step, (i + 1) * step), rest))
-}
-
-/** Names with a number behind those that came before: `['HSIC', 'HSIC']` become `['HSIC', 'HSIC_2']`. */
-export function distinct(names: readonly string[]): string[] {
-  const seen = new Set<string>()
-  return names.map((name) => {
-    let free = name
-    for (let count = 2; seen.has(free); count++) free = `${name}_${count}`
-    seen.add(free)
-    return free
-  })
 }

@@ -27,7 +27,10 @@ export interface NetworkOptions {
   dtype?: FloatDType
   /** Evaluate the attached evaluators on every training batch. Default false. */
   trackDynamics?: boolean
-  /** Write the dynamics to a folder during training; a folder that holds an earlier run of a model is replaced. */
+  /**
+   * Write the dynamics to a folder during training. An earlier run that the folder holds is kept, in the folder `earlier-1` (or the next number)
+   * inside; `fit` with `appendDynamics` goes on with it instead.
+   */
   saveDynamics?: string | SaveDynamics
   /**
    * What evaluators see. 'label' (default): the input, the outputs of all layers with parameters, and the target (class labels

@@ -41,7 +41,10 @@ export interface TrainOptions {
   showPlot?: boolean | string
   /** Classes of the task: the width of one-hot rows in the dynamics. Default: what the data tell, else the width of the output. */
   numClasses?: number
-  /** Go on with the dynamics of the last fit instead of starting anew. Default false. */
+  /**
+   * Go on with the dynamics recorded before instead of starting anew: those of the last fit, or, for a model that was loaded, those in its
+   * `saveDynamics` folder. Refused where layers, evaluators or their settings differ. Default false.
+   */
   appendDynamics?: boolean
 }
 

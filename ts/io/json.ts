@@ -1,0 +1,25 @@
+import { ArgumentError } from '../errors.js'
+import { reason } from './atomic.js'
+
+/** What JSON can hold. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
+
+/**
+ * The value as JSON holds it: functions by name, big and non-finite numbers as text.
+ *
+ * @param who what asks, for the message
+ * @throws ArgumentError for values that refer to themselves
+ */
+export function toJson(who: string, value: unknown): Json {
+  try {
+    const text = JSON.stringify(value, (_key, part: unknown) => {
+      if (typeof part === 'function') return part.name || 'anonymous function'
+      if (typeof part === 'bigint' || (typeof part === 'number' && !Number.isFinite(part)))
+        return String(part)
+      return part
+    })
+    return JSON.parse(text) as Json
+  } catch (cause) {
+    throw new ArgumentError(`${who} cannot be written as JSON: ${reason(cause)}; use plain values`, { cause })
+  }
+}
