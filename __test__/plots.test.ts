@@ -36,6 +36,7 @@ function dynamics(epochs: number, evaluators = ['HSIC']): DynamicsLike {
   return {
     layers,
     evaluators,
+    epochs: Array.from({ length: epochs }, (_, n) => n + 1),
     values: Array.from({ length: epochs }, (_, n) =>
       evaluators.map((_, e) =>
         layers.map((_, l) => {
@@ -108,10 +109,11 @@ test('the specification of a small information plane is as it was', async (t) =>
   t.is(text, await readFile(golden, 'utf8'))
 })
 
-test('evaluators of mutual information get nats, others their own name, and options prevail', (t) => {
+test('dynamics that do not tell their unit are labelled so, unless the caller does', (t) => {
   const titles = (evaluator: string, options = {}) =>
     find(find(informationPlane({ ...dynamics(2), evaluators: [evaluator] }, options).spec, 'x'), 'title')
-  t.true(titles('KSG').includes('I(H; X) [nats]'))
+  t.true(titles('KSG').includes('I(H; X) [unit unknown]'))
+  t.true(titles('Correlation').includes('Correlation(H, X) [unit unknown]'))
   t.true(titles('nHSIC (sigma 5)').includes('nHSIC(H, X)'))
   t.true(titles('KSG', { xTitle: 'information', units: 'bits' }).includes('information [bits]'))
 })
@@ -123,14 +125,22 @@ test('a model is asked for its dynamics, and an evaluator and layers are chosen 
   t.deepEqual(byName.spec, informationPlane(recorded, { evaluator: 1, layer: [2, -1] }).spec)
   const rows = rowsOf(byName.spec)
   t.is(rows.length, 8)
-  t.is(rows.find((row) => row.layer === 'dense_2' && row.epoch === 3)?.x, recorded.values[2]?.[1]?.[2]?.[0])
+  t.is(
+    rows.find((row) => row.layer === 'dense_2' && row.epoch === 3)?.x,
+    recorded.values[2]?.[1]?.[2]?.[0] as number,
+  )
 })
 
 test('stored dynamics are drawn up to the last epoch that was reached', (t) => {
   const recorded = dynamics(3)
   const unreached = Array.from({ length: 10 }, () => Number.NaN)
   const values = Float64Array.from([...recorded.values.flat(4), ...unreached])
-  const stored = { layers, evaluators: ['HSIC'], averaged: () => ({ shape: [4, 1, 5, 2], values }) }
+  const stored = {
+    layers,
+    evaluators: ['HSIC'],
+    epochs: [1, 2, 3, 4],
+    averaged: () => ({ shape: [4, 1, 5, 2], values }),
+  }
   t.deepEqual(informationPlane(stored).spec, informationPlane(recorded).spec)
 })
 
@@ -234,11 +244,15 @@ test('scales hold all values, give positions back, and have two labels that stan
 })
 
 test('epochs to label: the first, the last, and few between', (t) => {
-  t.deepEqual(epochTicks(1, 7), [1])
-  t.deepEqual(epochTicks(7, 7), [1, 2, 3, 4, 5, 6, 7])
-  t.deepEqual(epochTicks(30, 7), [1, 5, 10, 15, 20, 25, 30])
-  t.deepEqual(epochTicks(100, 7), [1, 20, 40, 60, 80, 100])
-  t.true(epochTicks(12345, 7).length <= 9)
+  const to = (last: number) => epochTicks([1, last], 7)
+  t.deepEqual(epochTicks([1], 7), [1])
+  t.deepEqual(to(7), [1, 2, 3, 4, 5, 6, 7])
+  t.deepEqual(to(30), [1, 5, 10, 15, 20, 25, 30])
+  t.deepEqual(to(100), [1, 20, 40, 60, 80, 100])
+  t.true(to(12345).length <= 9)
+  t.deepEqual(epochTicks([0, 1, 2, 4, 256], 7), [0, 50, 100, 150, 200, 256])
+  t.deepEqual(epochTicks([8, 9, 10], 7), [8, 9, 10])
+  t.deepEqual(epochTicks([0, 0.25, 0.5], 7), [0, 0.1, 0.2, 0.3, 0.4, 0.5])
 })
 
 test('labels stay inside and clear of each other, even for points on one spot', (t) => {
@@ -263,6 +277,7 @@ test('a table has a row for each epoch and a column for each layer, aligned', (t
   const table = dynamicsTable({
     layers: ['a', 'dense_2'],
     evaluators: ['HSIC'],
+    epochs: [1, 2],
     values: [
       [
         [
@@ -436,20 +451,20 @@ test('bad dynamics give errors that say what and where', (t) => {
     change(values)
     return { ...good, values }
   }
-  const nan = wrong((values) => {
-    ;(values[1]?.[0]?.[2] as number[])[1] = Number.NaN
+  const infinite = wrong((values) => {
+    ;(values[1]?.[0]?.[2] as number[])[1] = Number.POSITIVE_INFINITY
   })
-  t.throws(() => informationPlane(nan), {
+  t.throws(() => informationPlane(infinite), {
     instanceOf: NumericalError,
-    message: /informationPlane: HSIC\(H, Y\) of layer dense_2 in epoch 2 is NaN.*"layer" option/,
+    message: /informationPlane: HSIC\(H, Y\) of layer dense_2 in epoch 2 is Infinity.*"layer" option/,
   })
-  t.notThrows(() => informationPlane(nan, { layer: 'dense_1' }))
+  t.notThrows(() => informationPlane(infinite, { layer: 'dense_1' }))
   t.throws(() => epochsPlot(wrong((values) => values[2]?.[0]?.pop())), {
     instanceOf: ShapeError,
     message: /epochsPlot: values\[2\]\[0\].*array of 4.*\[3, 1, 5, 2\]/,
   })
   t.throws(() => dynamicsTable(wrong((values) => values[0]?.[0]?.[0]?.push(1))), { instanceOf: ShapeError })
-  t.throws(() => informationPlane({ ...good, values: [] }), {
+  t.throws(() => informationPlane({ ...good, values: [], epochs: [] }), {
     instanceOf: DataError,
     message: /trackDynamics/,
   })

@@ -103,11 +103,18 @@ function averaged(course: Course, seeds: readonly number[]): number[][][][] {
 
 async function draw(activation: Activation, course: Course, seeds: readonly number[], out: string) {
   const path = join(out, `${activation}.png`)
-  const source = { values: averaged(course, seeds), layers: names, evaluators: ['binned'] }
+  const { name, unit, settings } = binned(activation)
+  const source = {
+    values: averaged(course, seeds),
+    layers: names,
+    evaluators: [name],
+    units: [unit],
+    evaluatorSettings: [settings],
+    epochs: course.epochs,
+  }
   const chart = informationPlane(source, {
     xTitle: 'I(X; T)',
     yTitle: 'I(T; Y)',
-    units: 'bits',
     xScale: 'linear',
     yScale: 'linear',
     title: `12 bits, ${activation}, mean of ${seeds.length} networks`,

@@ -1,6 +1,8 @@
 import { ArgumentError, describe, unknownName } from '../errors.js'
 import type { ModelDynamics } from '../models/dynamics.js'
+import { evaluatorText } from '../naming.js'
 import { checkOptions } from '../options.js'
+import { baseOfUnit } from '../unit.js'
 import {
   checkDataProcessing,
   type InformationBounds,
@@ -16,7 +18,7 @@ export interface TheoryReportOptions {
   classes: number
   /** Name of the evaluator, one of information. Default: the first. */
   evaluator?: string
-  /** Base of its logarithm. Default Math.E, nats. */
+  /** Base of its logarithm, for dynamics that do not tell the unit; Math.E for nats, 2 for bits. */
   base?: number
   /** Rise from layer to layer that counts as error of the estimate, in nats. Default 0.05. */
   tolerance?: number
@@ -43,9 +45,6 @@ export interface TheoryReport {
   readonly text: string
 }
 
-/** Evaluators that measure no information. */
-const dependences: ReadonlySet<string> = new Set(['HSIC', 'CKA', 'DistanceCorrelation'])
-
 const optionNames: readonly string[] = [
   'n',
   'classes',
@@ -63,26 +62,19 @@ const optionNames: readonly string[] = [
  *     await model.fitDataset(train, { epochs: 20 })
  *     console.log(theoryReport(model.dynamics(), { n: 48_000, classes: 10 }).text)
  *
- * @param dynamics of an estimator of information
- * @throws ArgumentError for HSIC and the like, which are in units of their own, for an evaluator without values and for wrong options
+ * @param dynamics of an estimator of information; those of a model tell its unit
+ * @throws ArgumentError for HSIC and the like, which are in units of their own, for an evaluator without values, for values of which
+ *   nobody says the unit and for wrong options
  */
-export function theoryReport(dynamics: ModelDynamics, options: TheoryReportOptions): TheoryReport {
+export function theoryReport(dynamics: ReportedDynamics, options: TheoryReportOptions): TheoryReport {
   checkOptions('theoryReport', options, optionNames)
-  const { n, classes, base = Math.E, tolerance = 0.05, targetEntropy, delta, beta } = options
-  if (typeof base !== 'number' || !(base > 1) || !Number.isFinite(base)) {
-    throw new ArgumentError(
-      `theoryReport: base must be a finite number above 1, such as Math.E or 2, received ${describe(base)}`,
-    )
-  }
+  const { n, classes, tolerance = 0.05, targetEntropy, delta, beta } = options
+  checkDynamics(dynamics)
   const { evaluators, values } = dynamics
   const evaluator = options.evaluator ?? (evaluators[0] as string)
   const index = evaluators.indexOf(evaluator)
   if (index < 0) throw unknownName('evaluator', evaluator, evaluators)
-  if (dependences.has(evaluator.replace(/_\d+$/, ''))) {
-    throw new ArgumentError(
-      `theoryReport: ${evaluator} measures dependence in units of its own, of which the theory says nothing; attach an estimator of information such as KDE or Binned and name it: { evaluator: 'KDE' }`,
-    )
-  }
+  const base = baseOf(evaluator, dynamics.units?.[index] ?? null, options.base)
   if (values.length === 0) throw new ArgumentError('theoryReport: the dynamics hold no finished epoch')
   const epoch = values.findLastIndex((one) => one[index]?.flat().some((value) => !Number.isNaN(value)))
   if (epoch < 0) {
@@ -120,11 +112,69 @@ export function theoryReport(dynamics: ModelDynamics, options: TheoryReportOptio
     tolerance,
   )
   const report = { layers, compressionViolations, relevanceViolations }
-  const title =
-    epoch === values.length - 1
-      ? `${evaluator}, last epoch, in nats`
-      : `${evaluator}, epoch ${epoch + 1} of ${values.length}, the last one that it was due in, in nats`
+  const title = titleOf(dynamics, index, epoch)
   return { ...report, text: describeReport(title, report) }
+}
+
+/** What the report needs of dynamics; those of a model have all of it. */
+export type ReportedDynamics = Pick<ModelDynamics, 'values' | 'layers' | 'evaluators'> &
+  Partial<Pick<ModelDynamics, 'units' | 'evaluatorSettings' | 'epochs'>>
+
+function checkDynamics(dynamics: unknown): void {
+  const { values, layers, evaluators } = Object(dynamics)
+  if ([values, layers, evaluators].every(Array.isArray)) return
+  throw new ArgumentError(
+    `theoryReport: given ${describe(dynamics)}, expected dynamics, such as model.dynamics()`,
+  )
+}
+
+/** Base of the logarithm of the values: that of their unit, else the one that the caller gives. */
+function baseOf(evaluator: string, unit: string | null, given: number | undefined): number {
+  if (given !== undefined && (typeof given !== 'number' || !(given > 1) || !Number.isFinite(given))) {
+    throw new ArgumentError(
+      `theoryReport: base must be a finite number above 1, such as Math.E or 2, received ${describe(given)}`,
+    )
+  }
+  if (unit === null) {
+    if (given !== undefined) return given
+    throw new ArgumentError(
+      `theoryReport: nobody says in which unit ${evaluator} measured; give the base of its logarithm: { base: Math.E } for nats, { base: 2 } for bits`,
+    )
+  }
+  const own = baseOfUnit(unit)
+  if (own === undefined) {
+    throw new ArgumentError(
+      `theoryReport: ${evaluator} measures dependence in units of its own, of which the theory says nothing; attach an estimator of information such as KDE or Binned and name it: { evaluator: 'KDE' }`,
+    )
+  }
+  if (given !== undefined && given !== own) {
+    throw new ArgumentError(
+      `theoryReport: base is ${given}, but ${evaluator} measured in ${unit}, base ${own}; leave base out`,
+    )
+  }
+  return own
+}
+
+/** Evaluator with its settings, epoch and unit. */
+function titleOf(
+  { evaluators, evaluatorSettings, epochs, values }: ReportedDynamics,
+  index: number,
+  row: number,
+): string {
+  const evaluator = evaluatorText({
+    evaluator: evaluators[index] as string,
+    unit: null,
+    settings: Object(evaluatorSettings?.[index]) as Record<string, unknown>,
+  })
+  const last = values.length - 1
+  const number = (n: number) => epochs?.[n] ?? n + 1
+  const kind = epochs === undefined ? 'row' : 'epoch'
+  const when =
+    row === last
+      ? `last ${kind} (${number(row)})`
+      : `${kind} ${number(row)} of ${number(last)}, the last one that it was due in`
+  const name = evaluators[index] as string
+  return evaluator === name ? `${name}, ${when}, in nats` : `${name}, ${when}, in nats\n${evaluator}`
 }
 
 function describeReport(title: string, report: Omit<TheoryReport, 'text'>): string {

@@ -11,7 +11,10 @@ import { scope } from '../transforms.js'
 export interface ForwardResult {
   /** `[batch, ...outputShape]`. */
   output: Tensor
-  /** Outputs of the layers that are points of the information plane, input side first. */
+  /**
+   * Outputs of the layers that are points of the information plane, without gradient, input side first. Empty where the context does not ask for
+   * them; that of `network.context()`, the default, does.
+   */
   hidden: Tensor[]
 }
 
@@ -19,7 +22,7 @@ export interface ForwardResult {
 export interface ForwardContext {
   /** True while training: dropout drops, batch normalisation uses the statistics of the batch. */
   readonly training: boolean
-  /** True when the dynamics are tracked, so that `hidden` is wanted. */
+  /** True where `hidden` is wanted. */
   readonly tracking: boolean
   /** Runs a registered layer with the weights, state and random key of this pass. */
   run(layer: Layer, x: Tensor): Tensor

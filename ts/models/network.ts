@@ -256,9 +256,9 @@ export abstract class Network {
    */
   abstract forward(x: Tensor, ctx?: ForwardContext): ForwardResult
 
-  /** A pass over the network's own weights, in its current mode. In training, layers' state is updated at once. */
+  /** A pass over the network's own weights, in its current mode, that gives `hidden` too. In training, layers' state is updated at once. */
   context(): ForwardContext {
-    return this.pass({ training: this.training })
+    return this.pass({ training: this.training, tracking: true })
   }
 
   /**
@@ -289,7 +289,7 @@ export abstract class Network {
 
   /** Output for a batch, with the network's own weights in its current mode. */
   call(x: Tensor): Tensor {
-    return this.forward(x).output
+    return this.forward(x, this.pass({ training: this.training, tracking: false })).output
   }
 
   /**

@@ -1,5 +1,16 @@
 import { ArgumentError, describe } from '../errors.js'
+import { checkOptions } from '../options.js'
 import type { ScaleKind } from './scale.js'
+
+/** @throws ArgumentError unless these are options of a chart, and the texts among them are texts */
+export function checkChart(caller: string, options: object, names: readonly string[]): void {
+  checkOptions(caller, options, names)
+  for (const name of ['title', 'xTitle', 'yTitle', 'units']) {
+    const value: unknown = (options as Record<string, unknown>)[name]
+    if (value === undefined || typeof value === 'string' || (value === null && name === 'title')) continue
+    throw new ArgumentError(`${caller}: ${name}: given ${describe(value)}, expected text`)
+  }
+}
 
 /** @throws ArgumentError unless every size is a finite number of pixels above 0 */
 export function checkSize(caller: string, sizes: Readonly<Record<string, number>>): void {

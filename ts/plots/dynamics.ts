@@ -1,23 +1,37 @@
 import { ArgumentError, DataError, describe, NumericalError, ShapeError, unknownName } from '../errors.js'
+import { axisTitles, evaluatorText, type RowKind } from '../naming.js'
 
 /**
  * What a training run recorded of its layers.
  *
- * `values[n][e][l]` is the pair [measure of (H, X), measure of (H, Y)] of layer `l` in epoch `n + 1` by evaluator
- * `e`: shape [N, E, L, 2].
+ * `values[n][e][l]` is the pair [measure of (H, X), measure of (H, Y)] of layer `l` in row `n` by evaluator
+ * `e`: shape [N, E, L, 2]. NaN or null is a gap: an epoch that an evaluator was not due in, or samples that it has no answer for.
  */
-export interface DynamicsLike {
-  readonly values: readonly (readonly (readonly (readonly number[])[])[])[]
+export interface DynamicsLike extends MeasuredBy {
+  readonly values: readonly (readonly (readonly (readonly (number | null)[])[])[])[]
   /** Names of the L layers, input side first. */
   readonly layers: readonly string[]
   /** Names of the E evaluators, such as `'HSIC'`. */
   readonly evaluators: readonly string[]
+  /** Number of the epoch of each of the N rows, rising. Left out, figures number the rows and call them rows. */
+  readonly epochs?: readonly number[] | null
+}
+
+/** What is known of the evaluators besides their names. */
+export interface MeasuredBy {
+  /** Unit of each evaluator's values; empty for numbers without one, null (or all left out) where it is not known, which figures then say. */
+  readonly units?: readonly (string | null)[]
+  /** Settings of each evaluator, which figures show. */
+  readonly evaluatorSettings?: readonly unknown[]
 }
 
 /** Dynamics read back from the disk, as `loadDynamics` gives them. */
-export interface StoredDynamics {
+export interface StoredDynamics extends MeasuredBy {
   readonly layers: readonly string[]
   readonly evaluators: readonly string[]
+  readonly epochs?: readonly number[] | null
+  /** Rows from the first on that are whole; others are not shown. */
+  readonly completedEpochs?: number | null
   /** Means over batches, [N, E, L, 2] with the last axis fastest; epochs that were not reached are NaN. */
   averaged(): { readonly shape: readonly number[]; readonly values: ArrayLike<number> }
 }
@@ -35,7 +49,7 @@ export interface DynamicsSelection {
   xTitle?: string
   /** Name of the generalization measure; default from the evaluator. */
   yTitle?: string
-  /** Unit of both, set in brackets after the names; default `nats` for estimators of mutual information. */
+  /** Unit of both, for dynamics that do not tell it; empty for none. Where they tell it, another one is refused. */
   units?: string
 }
 
@@ -44,66 +58,103 @@ export interface Trajectory {
   readonly layer: string
   /** Place of the layer among all recorded ones: it keeps its colour and marker when others are left out. */
   readonly place: number
-  /** Compression measure by epoch, length N. */
+  /** Compression measure by row, length N; NaN where there is none. */
   readonly x: readonly number[]
-  /** Generalization measure by epoch, length N. */
+  /** Generalization measure by row, length N; NaN where there is none. */
   readonly y: readonly number[]
 }
 
-/** Trajectories of the chosen layers by one evaluator, checked: N >= 1, all finite. */
+/** Trajectories of the chosen layers by one evaluator, checked: N >= 1, each value finite or NaN. */
 export interface Trajectories {
+  /** The evaluator with its settings. */
   readonly evaluator: string
   readonly xTitle: string
   readonly yTitle: string
-  /** N. */
-  readonly epochs: number
+  /** What `numbers` count. */
+  readonly rows: RowKind
+  /** Number of each of the N rows, rising: of the epoch, or counted from 1. */
+  readonly numbers: readonly number[]
   readonly layers: readonly Trajectory[]
 }
+
+/** Names of the options of {@link DynamicsSelection}. */
+export const selectionNames = ['evaluator', 'layer', 'xTitle', 'yTitle', 'units'] as const
 
 /**
  * Takes the wanted part out of recorded dynamics.
  *
  * @param caller name of the public function, for error messages
  * @throws ShapeError where `values` is not [N, E, L, 2] for the names given
- * @throws DataError where no epoch was recorded, or two layers have one name
+ * @throws DataError where no epoch was recorded, two layers have one name, or epochs do not rise
  * @throws UnknownNameError for a layer or evaluator that is not there
- * @throws NumericalError where a value to be shown is not finite
+ * @throws NumericalError where a value to be shown is infinite
+ * @throws ArgumentError for a unit that is not that of the values
  */
 export function selectDynamics(
   source: DynamicsSource,
   selection: DynamicsSelection,
   caller: string,
 ): Trajectories {
-  const { values, layers, evaluators } = readSource(source, caller)
+  const { values, layers, evaluators, epochs, ...measured } = readSource(source, caller)
   checkShape(values, layers, evaluators, caller)
-  const e = indexOf('evaluator', selection.evaluator ?? 0, evaluators, caller)
-  const wanted = selection.layer ?? layers.map((_, index) => index)
-  const list = typeof wanted === 'object' ? wanted : [wanted]
+  const e = indexOf(
+    'evaluator',
+    selection.evaluator === undefined ? 0 : selection.evaluator,
+    evaluators,
+    caller,
+  )
+  const wanted = selection.layer === undefined ? layers.map((_, index) => index) : selection.layer
+  const list = Array.isArray(wanted) ? (wanted as readonly (number | string)[]) : [wanted]
   const places = [...new Set(list.map((layer) => indexOf('layer', layer, layers, caller)))]
   if (places.length === 0)
     throw new ArgumentError(`${caller}: layer: given an empty list, expected at least one`)
-  const evaluator = evaluators[e] as string
-  const names = measureNames(evaluator, selection)
+  const measurer = {
+    evaluator: evaluators[e] as string,
+    unit: measured.units?.[e] ?? null,
+    settings: Object(measured.evaluatorSettings?.[e]) as Record<string, unknown>,
+  }
+  const names = axisTitles(measurer, selection, caller)
+  const rows = epochs ? 'epoch' : 'row'
+  const numbers = epochs ?? values.map((_, n) => n + 1)
   const take = (place: number, side: 0 | 1): number[] =>
-    values.map((epoch, n) => {
-      const value = epoch[e]?.[place]?.[side] as number
-      if (Number.isFinite(value)) return value
-      const what = `${side === 0 ? names.xTitle : names.yTitle} of layer ${layers[place]} in epoch ${n + 1}`
+    values.map((row, n) => {
+      const value = row[e]?.[place]?.[side] ?? Number.NaN
+      if (Number.isFinite(value) || Number.isNaN(value)) return value
+      const what = `${side === 0 ? names.xTitle : names.yTitle} of layer ${layers[place]} in ${rows} ${numbers[n]}`
       throw new NumericalError(
-        `${caller}: ${what} is ${value}, expected a finite number; ` +
+        `${caller}: ${what} is ${value}, expected a finite number, or NaN for none; ` +
           'find what made it, or leave the layer out with the "layer" option',
       )
     })
   return {
-    evaluator,
+    evaluator: evaluatorText(measurer),
     ...names,
-    epochs: values.length,
+    rows,
+    numbers,
     layers: places.map((place) => ({
       layer: layers[place] as string,
       place,
       x: take(place, 0),
       y: take(place, 1),
     })),
+  }
+}
+
+/**
+ * Trajectories of the rows that an evaluator gave a value in: between those it was due in, a line goes on. A gap within a row stays one.
+ * Where there is no value at all, all rows stay.
+ */
+export function measuredRows(trajectories: Trajectories): Trajectories {
+  const { numbers, layers } = trajectories
+  const kept = numbers.flatMap((_, n) =>
+    layers.some(({ x, y }) => !(Number.isNaN(x[n]) && Number.isNaN(y[n]))) ? [n] : [],
+  )
+  if (kept.length === 0) return trajectories
+  const only = (values: readonly number[]) => kept.map((n) => values[n] as number)
+  return {
+    ...trajectories,
+    numbers: only(numbers),
+    layers: layers.map((layer) => ({ ...layer, x: only(layer.x), y: only(layer.y) })),
   }
 }
 
@@ -114,8 +165,12 @@ function readSource(source: DynamicsSource, caller: string): DynamicsLike {
     typeof given.dynamics === 'function' ? given.dynamics() : source,
   )
   if (isNames(read.layers) && isNames(read.evaluators)) {
-    if (Array.isArray(read.values)) return read as DynamicsLike
-    if (typeof read.averaged === 'function') return unpack(read as StoredDynamics, caller)
+    const isPlain = Array.isArray(read.values)
+    if (isPlain || typeof read.averaged === 'function') {
+      const dynamics = isPlain ? (read as DynamicsLike) : unpack(read as StoredDynamics, caller)
+      checkHeading(dynamics, caller)
+      return dynamics
+    }
   }
   throw new ArgumentError(
     `${caller}: given ${describe(source)}, expected { values, layers, evaluators }, ` +
@@ -138,16 +193,48 @@ function unpack(stored: StoredDynamics, caller: string): DynamicsLike {
     )
   }
   const flat = Array.from(values)
-  let reached = epochs
+  let reached = Math.min(epochs, stored.completedEpochs ?? epochs)
   while (reached > 0 && flat.slice((reached - 1) * size, reached * size).every(Number.isNaN)) reached--
   const pairAt = (start: number) => flat.slice(start, start + 2)
   const range = (length: number) => Array.from({ length }, (_, index) => index)
+  const { layers: layerNames, evaluators: evaluatorNames, units, evaluatorSettings, epochs: numbers } = stored
   return {
-    layers: stored.layers,
-    evaluators: stored.evaluators,
+    layers: layerNames,
+    evaluators: evaluatorNames,
+    ...(units === undefined ? {} : { units }),
+    ...(evaluatorSettings === undefined ? {} : { evaluatorSettings }),
+    epochs: numbers?.slice(0, reached) ?? null,
     values: range(reached).map((n) =>
       range(evaluators).map((e) => range(layers).map((l) => pairAt(n * size + (e * layers + l) * 2))),
     ),
+  }
+}
+
+/** Checks what dynamics tell besides their values, as far as they do. */
+function checkHeading(
+  { values, evaluators, units, evaluatorSettings, epochs }: DynamicsLike,
+  caller: string,
+): void {
+  const count = evaluators.length
+  const fits = (list: unknown, length: number) => Array.isArray(list) && list.length === length
+  const isUnit = (unit: unknown) => unit === null || typeof unit === 'string'
+  if (units !== undefined && !(fits(units, count) && units.every(isUnit))) {
+    throw new ArgumentError(
+      `${caller}: units: given ${describe(units)}, expected ${count} names or null, one an evaluator`,
+    )
+  }
+  if (evaluatorSettings !== undefined && !fits(evaluatorSettings, count)) {
+    throw new ArgumentError(
+      `${caller}: evaluatorSettings: given ${describe(evaluatorSettings)}, expected ${count}, one an evaluator`,
+    )
+  }
+  if (epochs === undefined || epochs === null) return
+  const rises = (number: unknown, n: number) =>
+    Number.isFinite(number) && (n === 0 || (number as number) > (epochs[n - 1] as number))
+  if (!fits(epochs, values.length) || !epochs.every(rises)) {
+    throw new DataError(
+      `${caller}: epochs: given ${describe(epochs)}, expected ${values.length} rising numbers, one for each row of values`,
+    )
   }
 }
 
@@ -197,19 +284,4 @@ function indexOf(kind: string, wanted: unknown, names: readonly string[], caller
     throw new ArgumentError(`${caller}: several ${kind}s are named "${wanted}"; give the index instead`)
   }
   return index
-}
-
-const mutualInformation = /^(binned|kde|knn|ksg|edge|mine|mutual)/i
-
-/** Names of the two measures: `I(H; X) [nats]` for estimators of mutual information, else `HSIC(H, X)` and alike. */
-function measureNames(evaluator: string, selection: DynamicsSelection): { xTitle: string; yTitle: string } {
-  const isInformation = mutualInformation.test(evaluator)
-  const name = /^[\w-]+/.exec(evaluator)?.[0] ?? evaluator
-  const title = (side: 'X' | 'Y') => (isInformation ? `I(H; ${side})` : `${name}(H, ${side})`)
-  const units = selection.units ?? (isInformation ? 'nats' : '')
-  const withUnits = (text: string) => (units === '' ? text : `${text} [${units}]`)
-  return {
-    xTitle: withUnits(selection.xTitle ?? title('X')),
-    yTitle: withUnits(selection.yTitle ?? title('Y')),
-  }
 }

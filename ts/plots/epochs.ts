@@ -1,30 +1,32 @@
 import { Chart } from './chart.js'
-import { checkSize } from './check.js'
+import { checkChart, checkSize } from './check.js'
 import type { DynamicsSource, Trajectories } from './dynamics.js'
-import { selectDynamics } from './dynamics.js'
-import type { InformationPlaneOptions } from './information-plane.js'
-import { measureScale } from './plane.js'
+import { measuredRows, selectDynamics } from './dynamics.js'
+import { type InformationPlaneOptions, planeNames } from './information-plane.js'
+import { emptyMeasures, measureScale } from './plane.js'
 import type { AxisScale } from './scale.js'
 import { epochScale } from './scale.js'
 import type { JsonObject } from './spec.js'
-import { colourOf, frame, ink, markerOf, titled } from './theme.js'
+import { colourOf, frame, ink, lines, markerOf, titled } from './theme.js'
 
 /** Options of {@link epochsPlot}: `xScale` is that of the compression measure, `yScale` that of the generalization. */
 export interface EpochsPlotOptions extends InformationPlaneOptions {}
 
 /**
- * Both measures against the epoch, counted from 1, in two panels: "epochs vs compression measure" for measure(H, X) and
+ * Both measures against the epoch in two panels: "epochs vs compression measure" for measure(H, X) and
  * "epochs vs generalization measure" for measure(H, Y). Colour and marker tell the layers apart.
  *
  * @param source a model that tracked its dynamics, or `{ values, layers, evaluators }`
- * @param options `width` and `height` are those of a panel; default 330 x 270 pixels; no heading unless `title` gives one
+ * @param options `width` and `height` are those of a panel; default 330 x 270 pixels. A line breaks where a measure has no value
  * @throws ShapeError, DataError, UnknownNameError, NumericalError as {@link selectDynamics} says
  * @throws ArgumentError for an option outside its range
  */
 export function epochsPlot(source: DynamicsSource, options: EpochsPlotOptions = {}): Chart {
+  checkChart('epochsPlot', options, planeNames)
   const { width = 330, height = 270 } = options
   checkSize('epochsPlot', { width, height })
-  const trajectories = selectDynamics(source, options, 'epochsPlot')
+  const trajectories = measuredRows(selectDynamics(source, options, 'epochsPlot'))
+  const missing = emptyMeasures(trajectories).map((title) => `no value: ${title}`)
   const upright = { side: 'y', length: height } as const
   const panel = (side: 'x' | 'y', heading: string): JsonObject => ({
     title: { text: heading, anchor: 'middle', fontSize: 13, color: ink, offset: 8 },
@@ -34,10 +36,14 @@ export function epochsPlot(source: DynamicsSource, options: EpochsPlotOptions = 
   })
   return new Chart({
     ...frame,
-    ...(typeof options.title === 'string' ? titled(options, options.title) : {}),
+    ...titled(
+      options,
+      `Layers by ${trajectories.rows}`,
+      lines([trajectories.evaluator, ...missing], 2 * width),
+    ),
     data: {
       values: trajectories.layers.flatMap(({ layer, x, y }) =>
-        x.map((value, n) => ({ layer, epoch: n + 1, x: value, y: y[n] as number })),
+        trajectories.numbers.map((epoch, n) => ({ layer, epoch, x: shown(x[n]), y: shown(y[n]) })),
       ),
     },
     hconcat: [panel('x', 'epochs vs compression measure'), panel('y', 'epochs vs generalization measure')],
@@ -45,10 +51,16 @@ export function epochsPlot(source: DynamicsSource, options: EpochsPlotOptions = 
   })
 }
 
+/** A value, or null for none, at which a line breaks. */
+function shown(value: number | undefined): number | null {
+  return value === undefined || Number.isNaN(value) ? null : value
+}
+
 function courses(trajectories: Trajectories, side: 'x' | 'y', scale: AxisScale): JsonObject {
-  const { epochs, layers } = trajectories
+  const { numbers, rows, layers } = trajectories
+  const epochs = numbers.length
   const title = side === 'x' ? trajectories.xTitle : trajectories.yTitle
-  const { scale: across, axis } = epochScale(epochs)
+  const { scale: across, axis } = epochScale(numbers)
   const domain = layers.map(({ layer }) => layer)
   const legend: JsonObject = { title: 'layer', symbolSize: 70 }
   const colour: JsonObject = {
@@ -66,7 +78,7 @@ function courses(trajectories: Trajectories, side: 'x' | 'y', scale: AxisScale):
     legend,
   }
   const position: JsonObject = {
-    x: { field: 'epoch', type: 'quantitative', scale: across, axis: { ...axis, title: 'epoch' } },
+    x: { field: 'epoch', type: 'quantitative', scale: across, axis: { ...axis, title: rows } },
     y: { field: side, type: 'quantitative', scale: scale.scale, axis: { ...scale.axis, title } },
   }
   const line: JsonObject = {
@@ -81,7 +93,7 @@ function courses(trajectories: Trajectories, side: 'x' | 'y', scale: AxisScale):
       shape,
       tooltip: [
         { field: 'layer', type: 'nominal' },
-        { field: 'epoch', type: 'quantitative' },
+        { field: 'epoch', type: 'quantitative', title: rows },
         { field: side, type: 'quantitative', title, format: '.4~g' },
       ],
     },

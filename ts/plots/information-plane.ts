@@ -1,13 +1,13 @@
 import { Chart } from './chart.js'
-import { checkSize } from './check.js'
+import { checkChart, checkSize } from './check.js'
 import type { DynamicsSelection, DynamicsSource, Trajectories } from './dynamics.js'
-import { selectDynamics } from './dynamics.js'
+import { measuredRows, selectDynamics, selectionNames } from './dynamics.js'
 import { textWidth } from './font.js'
 import type { Point } from './labels.js'
 import { placeLabels } from './labels.js'
-import { markerArea, planeLayers, planeScales, readingHint } from './plane.js'
+import { isPoint, markerArea, planeLayers, planeScales, planeSubtitle } from './plane.js'
 import type { AxisScale, ScaleKind } from './scale.js'
-import type { ChartOptions, JsonObject } from './spec.js'
+import { type ChartOptions, chartNames, type JsonObject } from './spec.js'
 import { faint, frame, ink, titled } from './theme.js'
 
 /** Options of {@link informationPlane}. */
@@ -21,12 +21,16 @@ export interface InformationPlaneOptions extends DynamicsSelection, ChartOptions
   yScale?: ScaleKind | 'auto'
 }
 
+/** Names of the options of {@link InformationPlaneOptions}. */
+export const planeNames = [...selectionNames, ...chartNames, 'xScale', 'yScale'] as const
+
 const labelSize = 12
 
 /**
  * The information plane: each layer's course through training, with what it keeps of the input, measure(H, X), across
  * and what it knows of the label, measure(H, Y), up. Colour is the epoch, the marker's shape the layer; the first epoch
- * is hollow, the last ringed and named. A single epoch is drawn as one point a layer.
+ * is hollow, the last ringed and named. A single epoch is drawn as one point a layer. Axes have the unit in which the evaluator measured, and its
+ * settings stand under the title; where a measure has no value there is no point.
  *
  * Plane of Tishby and Zaslavsky 2015 and Shwartz-Ziv and Tishby 2017, with any estimator in the place of mutual
  * information.
@@ -36,15 +40,16 @@ const labelSize = 12
  * informationPlane(model, { layer: ['dense_1', 'dense_2'], xScale: 'log', title: null })
  * ```
  *
- * @param source a model that tracked its dynamics, or `{ values, layers, evaluators }`
+ * @param source a model that tracked its dynamics, or `{ values, layers, evaluators, units, epochs, .. }`
  * @param options default size 520 x 400 pixels
  * @throws ShapeError, DataError, UnknownNameError, NumericalError as {@link selectDynamics} says
  * @throws ArgumentError for an option outside its range
  */
 export function informationPlane(source: DynamicsSource, options: InformationPlaneOptions = {}): Chart {
+  checkChart('informationPlane', options, planeNames)
   const { width = 520, height = 400 } = options
   checkSize('informationPlane', { width, height })
-  const trajectories = selectDynamics(source, options, 'informationPlane')
+  const trajectories = measuredRows(selectDynamics(source, options, 'informationPlane'))
   const [x, y] = planeScales(trajectories, options, { width, height }, 'informationPlane')
   const layers = planeLayers({
     trajectories,
@@ -57,7 +62,7 @@ export function informationPlane(source: DynamicsSource, options: InformationPla
   const { leaders, names } = labelLayers(trajectories, x, y, width, height)
   return new Chart({
     ...frame,
-    ...titled(options, 'Information plane', readingHint(trajectories.epochs)),
+    ...titled(options, 'Information plane', planeSubtitle(trajectories, width)),
     width,
     height,
     layer: [...leaders, ...layers, ...names],
@@ -66,17 +71,19 @@ export function informationPlane(source: DynamicsSource, options: InformationPla
 
 /** The names at the last epochs; leaders, to lie beneath the markers, join those that found no room beside. */
 function labelLayers(
-  { layers, epochs }: Trajectories,
+  trajectories: Trajectories,
   x: AxisScale,
   y: AxisScale,
   width: number,
   height: number,
 ): { leaders: JsonObject[]; names: JsonObject[] } {
-  const paths: Point[][] = layers.map((layer) =>
-    layer.x.map((value, n) => ({
-      x: x.position(value) * width,
-      y: (1 - y.position(layer.y[n] as number)) * height,
-    })),
+  const layers = trajectories.layers.flatMap((layer) => {
+    const points = layer.x.map((value, n) => ({ x: value, y: layer.y[n] as number })).filter(isPoint)
+    const last = points.at(-1)
+    return last === undefined ? [] : [{ layer: layer.layer, points, last }]
+  })
+  const paths = layers.map(({ points }) =>
+    points.map((point) => ({ x: x.position(point.x) * width, y: (1 - y.position(point.y)) * height })),
   )
   const places = placeLabels(
     layers.map(({ layer }, index) => ({
@@ -84,7 +91,7 @@ function labelLayers(
       width: textWidth(layer, labelSize, 600),
       height: labelSize,
     })),
-    { width, height, paths, radius: Math.sqrt(markerArea(epochs) / Math.PI) },
+    { width, height, paths, radius: Math.sqrt(markerArea(trajectories.numbers.length) / Math.PI) },
   )
   const valueX = (pixel: number) => x.valueAt(pixel / width)
   const valueY = (pixel: number) => y.valueAt(1 - pixel / height)
@@ -99,8 +106,8 @@ function labelLayers(
     return {
       x: valueX(leader.x),
       y: valueY(leader.y),
-      x2: layer.x.at(-1) as number,
-      y2: layer.y.at(-1) as number,
+      x2: layer.last.x,
+      y2: layer.last.y,
     }
   })
   const at: JsonObject = {

@@ -1,9 +1,9 @@
 import { ArgumentError, DataError, describe, NumericalError, ShapeError } from '../errors.js'
 import { Chart } from './chart.js'
-import { checkScale, checkSize } from './check.js'
+import { checkChart, checkScale, checkSize } from './check.js'
 import type { ScaleKind } from './scale.js'
 import { chooseScale, epochScale } from './scale.js'
-import type { ChartOptions, JsonObject } from './spec.js'
+import { type ChartOptions, chartNames, type JsonObject } from './spec.js'
 import { frame, titled } from './theme.js'
 
 /** Mean losses of a training run, one value an epoch. */
@@ -30,6 +30,7 @@ const colours = { training: '#d62728', validation: '#1f77b4' } as const
  * @throws NumericalError where a loss is not finite
  */
 export function lossPlot(history: LossHistory, options: LossPlotOptions = {}): Chart {
+  checkChart('lossPlot', options, [...chartNames, 'yScale'])
   const { width = 480, height = 300, yScale = 'linear' } = options
   checkSize('lossPlot', { width, height })
   const { loss, validationLoss } = checkHistory(history)
@@ -40,7 +41,7 @@ export function lossPlot(history: LossHistory, options: LossPlotOptions = {}): C
   const values = curves.flatMap((curve) => curve.values)
   checkScale('lossPlot', 'yScale', yScale, 'the loss', values)
   const y = chooseScale(values, yScale, { side: 'y', length: height })
-  const { scale, axis } = epochScale(loss.length)
+  const { scale, axis } = epochScale(loss.map((_, n) => n + 1))
   const names = curves.map(({ curve }) => curve)
   const encoding: JsonObject = {
     x: { field: 'epoch', type: 'quantitative', scale, axis: { ...axis, title: 'epoch' } },

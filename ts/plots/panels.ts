@@ -1,10 +1,10 @@
 import { ArgumentError, describe } from '../errors.js'
 import { Chart } from './chart.js'
-import { checkSize } from './check.js'
+import { checkChart, checkSize } from './check.js'
 import type { DynamicsSource } from './dynamics.js'
-import { selectDynamics } from './dynamics.js'
-import type { InformationPlaneOptions } from './information-plane.js'
-import { planeLayers, planeScales, readingHint } from './plane.js'
+import { measuredRows, selectDynamics } from './dynamics.js'
+import { type InformationPlaneOptions, planeNames } from './information-plane.js'
+import { planeLayers, planeScales, planeSubtitle } from './plane.js'
 import type { JsonObject } from './spec.js'
 import { frame, ink, titled } from './theme.js'
 
@@ -29,9 +29,10 @@ export function informationPlanePanels(
   options: InformationPlanePanelsOptions = {},
 ): Chart {
   const caller = 'informationPlanePanels'
+  checkChart(caller, options, [...planeNames, 'columns', 'axes'])
   const { width = 220, height = 190, axes = 'independent' } = options
   checkSize(caller, { width, height })
-  const trajectories = selectDynamics(source, options, caller)
+  const trajectories = measuredRows(selectDynamics(source, options, caller))
   const count = trajectories.layers.length
   const columns = columnsOf(options.columns, count)
   if (axes !== 'independent' && axes !== 'shared') {
@@ -60,7 +61,11 @@ export function informationPlanePanels(
   })
   return new Chart({
     ...frame,
-    ...titled(options, 'compression measure vs generalization measure', readingHint(trajectories.epochs)),
+    ...titled(
+      options,
+      'compression measure vs generalization measure',
+      planeSubtitle(trajectories, Math.max(400, columns * width)),
+    ),
     columns,
     concat: panels,
     spacing: { row: 26, column: 26 },

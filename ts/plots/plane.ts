@@ -1,10 +1,12 @@
+import { readingHint } from '../naming.js'
 import { checkScale } from './check.js'
 import type { Trajectories, Trajectory } from './dynamics.js'
+import type { Point } from './labels.js'
 import type { AxisPlace, AxisScale, ScaleKind } from './scale.js'
 import { chooseScale } from './scale.js'
 import type { Json, JsonObject } from './spec.js'
-import { epochScheme, firstEpochColour, ink, markerOf, singleEpochColour } from './theme.js'
-import { epochTicks } from './ticks.js'
+import { epochScheme, firstEpochColour, ink, lines, markerOf, singleEpochColour } from './theme.js'
+import { epochFormat, epochTicks } from './ticks.js'
 
 /** A plane with its two axes decided. */
 export interface Plane {
@@ -34,7 +36,7 @@ export function measureScale(
   place: AxisPlace,
   caller: string,
 ): AxisScale {
-  const values = trajectories.layers.flatMap((layer) => layer[measure])
+  const values = trajectories.layers.flatMap((layer) => layer[measure]).filter(Number.isFinite)
   const kind = (measure === 'x' ? options.xScale : options.yScale) ?? 'auto'
   const title = measure === 'x' ? trajectories.xTitle : trajectories.yTitle
   checkScale(caller, `${measure}Scale`, kind, title, values)
@@ -61,14 +63,12 @@ export function markerArea(epochs: number): number {
 }
 
 /**
- * Epochs (from 0) that carry a marker: all of up to 40, else about 24 evenly spaced, so that markers keep their shape.
+ * The epochs that carry a marker: all of up to 40, else about 24 evenly spaced, so that markers keep their shape.
  * The line runs through every epoch all the same.
  */
-function markedEpochs(epochs: number): Set<number> {
-  const every = epochs <= 40 ? 1 : Math.ceil(epochs / 24)
-  return new Set(
-    Array.from({ length: epochs }, (_, n) => n).filter((n) => n % every === 0 || n === epochs - 1),
-  )
+function markedEpochs(numbers: readonly number[]): Set<number> {
+  const every = numbers.length <= 40 ? 1 : Math.ceil(numbers.length / 24)
+  return new Set(numbers.filter((_, n) => n % every === 0 || n === numbers.length - 1))
 }
 
 /**
@@ -77,15 +77,17 @@ function markedEpochs(epochs: number): Set<number> {
  */
 export function planeLayers(plane: Plane): JsonObject[] {
   const { trajectories } = plane
-  const { epochs, layers } = trajectories
-  const marked = markedEpochs(epochs)
+  const { numbers, layers } = trajectories
+  const epochs = numbers.length
+  const [begin, end] = [numbers[0] as number, numbers.at(-1) as number]
+  const marked = markedEpochs(numbers)
   const area = markerArea(epochs)
   const positions = positionEncoding(plane)
   const shape = shapeEncoding(plane)
-  const all = layers.flatMap((layer) => rowsOf(layer).filter((_, n) => marked.has(n)))
+  const all = layers.flatMap((layer) => rowsOf(layer, numbers).filter(({ epoch }) => marked.has(epoch)))
   const at = (epoch: number) => all.filter((row) => row.epoch === epoch)
   const last: JsonObject = {
-    data: { values: at(epochs) },
+    data: { values: at(end) },
     mark: {
       type: 'point',
       filled: true,
@@ -98,28 +100,28 @@ export function planeLayers(plane: Plane): JsonObject[] {
     encoding: {
       ...positions,
       shape,
-      fill: epochs === 1 ? { value: singleEpochColour } : colourEncoding(epochs),
+      fill: epochs === 1 ? { value: singleEpochColour } : colourEncoding(trajectories),
       tooltip: tooltipOf(trajectories),
     },
   }
   if (epochs === 1) return [last]
   const course: JsonObject = {
-    data: { values: layers.flatMap(stretchesOf) },
+    data: { values: layers.flatMap((layer) => stretchesOf(layer, numbers)) },
     mark: { type: 'rule', strokeWidth: epochs <= 40 ? 1.8 : 1.4, opacity: 0.8 },
     encoding: {
       ...positions,
       x2: { field: 'x2' },
       y2: { field: 'y2' },
-      stroke: { ...colourEncoding(epochs), field: 'midway', legend: null },
+      stroke: { ...colourEncoding(trajectories), field: 'midway', legend: null },
     },
   }
   const between: JsonObject = {
-    data: { values: all.filter((row) => row.epoch !== 1 && row.epoch !== epochs) },
+    data: { values: all.filter((row) => row.epoch !== begin && row.epoch !== end) },
     mark: { type: 'point', filled: true, size: area, opacity: 1, stroke: 'white', strokeWidth: 0.8 },
-    encoding: { ...positions, shape, fill: colourEncoding(epochs), tooltip: tooltipOf(trajectories) },
+    encoding: { ...positions, shape, fill: colourEncoding(trajectories), tooltip: tooltipOf(trajectories) },
   }
   const first: JsonObject = {
-    data: { values: at(1) },
+    data: { values: at(begin) },
     mark: {
       type: 'point',
       filled: true,
@@ -138,11 +140,6 @@ export function planeLayers(plane: Plane): JsonObject[] {
   return [course, between, first, last]
 }
 
-/** How the first and the last epoch are told, in words; empty where there is one epoch. */
-export function readingHint(epochs: number): string {
-  return epochs === 1 ? '' : `hollow marker: epoch 1, ringed marker: epoch ${epochs}`
-}
-
 interface Row {
   readonly [key: string]: Json
   readonly layer: string
@@ -151,21 +148,27 @@ interface Row {
   readonly y: number
 }
 
-function rowsOf({ layer, x, y }: Trajectory): Row[] {
-  return x.map((value, n) => ({ layer, epoch: n + 1, x: value, y: y[n] as number }))
+/** The points of a layer: where it has both measures. */
+function rowsOf({ layer, x, y }: Trajectory, numbers: readonly number[]): Row[] {
+  return numbers.flatMap((epoch, n) => {
+    const row = { layer, epoch, x: x[n] as number, y: y[n] as number }
+    return isPoint(row) ? [row] : []
+  })
 }
 
-/** The way from each epoch to the next; `midway` is the epoch half-way, for the colour; a field of its own, since Vega-Lite joins the
- * legends of one field and the markers' must stay a bar. */
-function stretchesOf({ layer, x, y }: Trajectory): JsonObject[] {
-  return x.slice(1).map((x2, n) => ({
-    layer,
-    midway: n + 1.5,
-    x: x[n] as number,
-    y: y[n] as number,
-    x2,
-    y2: y[n + 1] as number,
-  }))
+/** Whether both measures are there. */
+export function isPoint({ x, y }: { readonly x: number; readonly y: number }): boolean {
+  return !Number.isNaN(x) && !Number.isNaN(y)
+}
+
+/** The way from each epoch to the next, where both are there; `midway` is the epoch half-way, for the colour; a field of its own, since
+ * Vega-Lite joins the legends of one field and the markers' must stay a bar. */
+function stretchesOf({ layer, x, y }: Trajectory, numbers: readonly number[]): JsonObject[] {
+  return numbers.slice(1).flatMap((next, n) => {
+    const [from, to] = [n, n + 1].map((i) => ({ x: x[i] as number, y: y[i] as number })) as [Point, Point]
+    if (!isPoint(from) || !isPoint(to)) return []
+    return { layer, midway: ((numbers[n] as number) + next) / 2, ...from, x2: to.x, y2: to.y }
+  })
 }
 
 function positionEncoding(plane: Plane): JsonObject {
@@ -206,28 +209,50 @@ function shapeEncoding({ trajectories, layerLegend }: Plane): JsonObject {
   }
 }
 
-function colourEncoding(epochs: number): JsonObject {
+function colourEncoding({ numbers, rows }: Trajectories): JsonObject {
+  const [begin, end] = [numbers[0] as number, numbers.at(-1) as number]
   return {
     field: 'epoch',
     type: 'quantitative',
-    scale: { ...epochScheme, domain: [1, epochs] },
+    scale: { ...epochScheme, domain: [begin, end] },
     legend: {
-      title: 'epoch',
+      title: rows,
       type: 'gradient',
       gradientLength: 150,
       gradientThickness: 12,
       labelOffset: 6,
-      values: epochTicks(epochs, 7),
-      format: 'd',
+      values: epochTicks(numbers, 7),
+      format: epochFormat(numbers),
     },
   }
 }
 
-function tooltipOf({ xTitle, yTitle }: Trajectories): JsonObject[] {
+function tooltipOf({ xTitle, yTitle, rows }: Trajectories): JsonObject[] {
   return [
     { field: 'layer', type: 'nominal', title: 'layer' },
-    { field: 'epoch', type: 'quantitative', title: 'epoch' },
+    { field: 'epoch', type: 'quantitative', title: rows },
     { field: 'x', type: 'quantitative', title: xTitle, format: '.4~g' },
     { field: 'y', type: 'quantitative', title: yTitle, format: '.4~g' },
   ]
+}
+
+/** What stands under the title of a plane: who measured and how, which layers have no point, and how first and last are told. */
+export function planeSubtitle(trajectories: Trajectories, width: number): string[] {
+  const { evaluator, rows, numbers, layers } = trajectories
+  const missing = layers.filter(({ x, y }) => !x.some((value, n) => isPoint({ x: value, y: y[n] as number })))
+  const none = emptyMeasures(trajectories)
+  const gap =
+    none.length > 0
+      ? `no point: ${none.join(' and ')} ${none.length > 1 ? 'have' : 'has'} no value`
+      : missing.length > 0
+        ? `no value: ${missing.map(({ layer }) => layer).join(', ')}`
+        : ''
+  const hint = missing.length === layers.length ? '' : readingHint(rows, numbers)
+  return lines([evaluator, gap, hint], width)
+}
+
+/** Titles of the measures that have no value at all. */
+export function emptyMeasures({ layers, xTitle, yTitle }: Trajectories): string[] {
+  const isEmpty = (side: 'x' | 'y') => layers.every((layer) => layer[side].every(Number.isNaN))
+  return [...(isEmpty('x') ? [xTitle] : []), ...(isEmpty('y') ? [yTitle] : [])]
 }

@@ -1,7 +1,7 @@
 import { textWidth } from './font.js'
 import type { JsonObject } from './spec.js'
 import type { Tick } from './ticks.js'
-import { epochTicks, ticksOf } from './ticks.js'
+import { epochFormat, epochTicks, ticksOf } from './ticks.js'
 
 /** How an axis spreads its values. `symlog` is logarithmic away from zero and linear about it. */
 export type ScaleKind = 'linear' | 'log' | 'symlog'
@@ -41,13 +41,14 @@ export interface AxisPlace {
  * differ by a factor of 20 or more, symmetric-logarithmic where zeros or negative values are among such, else linear.
  * A linear axis starts at zero when the values come near it.
  *
- * @param values finite, at least one
+ * @param values finite; without any the axis runs from 0 to 1
  */
 export function chooseScale(
   values: readonly number[],
   kind: ScaleKind | 'auto',
   place: AxisPlace,
 ): AxisScale {
+  if (values.length === 0) return chooseScale([0, 1], 'linear', place)
   const chosen = kind === 'auto' ? chooseKind(values) : kind
   const constant = chosen === 'symlog' ? linearWidth(values) : 1
   const { forward, backward } = transforms(chosen, constant)
@@ -176,12 +177,14 @@ function axisOf(ticks: readonly Tick[]): JsonObject {
   }
 }
 
-/** The scale and axis of the epochs 1 .. N. */
-export function epochScale(epochs: number): { scale: JsonObject; axis: JsonObject } {
-  const space = Math.max(0.4, (epochs - 1) * 0.03)
-  const values = epochTicks(epochs, 8)
+/** The scale and axis of epochs with these numbers, rising. */
+export function epochScale(numbers: readonly number[]): { scale: JsonObject; axis: JsonObject } {
+  const [first, last] = [numbers[0] as number, numbers.at(-1) as number]
+  const space = (last - first) * 0.03 || 0.4
+  const least = numbers.every(Number.isInteger) ? 0.4 : 0
+  const around = Math.max(least, space)
   return {
-    scale: { type: 'linear', domain: [1 - space, epochs + space], nice: false, zero: false },
-    axis: { values, format: 'd', labelOverlap: false },
+    scale: { type: 'linear', domain: [first - around, last + around], nice: false, zero: false },
+    axis: { values: epochTicks(numbers, 8), format: epochFormat(numbers), labelOverlap: false },
   }
 }

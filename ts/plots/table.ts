@@ -1,6 +1,7 @@
 import { ArgumentError, describe } from '../errors.js'
+import { checkChart } from './check.js'
 import type { DynamicsSelection, DynamicsSource, Trajectories } from './dynamics.js'
-import { selectDynamics } from './dynamics.js'
+import { selectDynamics, selectionNames } from './dynamics.js'
 
 /** Options of {@link dynamicsTable}. */
 export interface DynamicsTableOptions extends DynamicsSelection {
@@ -9,13 +10,15 @@ export interface DynamicsTableOptions extends DynamicsSelection {
 }
 
 /**
- * The dynamics as aligned text, for a terminal or a log: for each of the two measures a row an epoch, a column a layer.
+ * The dynamics as aligned text, for a terminal or a log: for each of the two measures a row an epoch, a column a layer; `-` where there is no
+ * value.
  *
  * @param source a model that tracked its dynamics, or `{ values, layers, evaluators }`
  * @returns lines without a line break at the end
  * @throws ShapeError, DataError, UnknownNameError, NumericalError as {@link selectDynamics} says
  */
 export function dynamicsTable(source: DynamicsSource, options: DynamicsTableOptions = {}): string {
+  checkChart('dynamicsTable', options, [...selectionNames, 'width'])
   const { width = 100 } = options
   if (!(width >= 1)) {
     throw new ArgumentError(
@@ -29,10 +32,13 @@ export function dynamicsTable(source: DynamicsSource, options: DynamicsTableOpti
   ].join('\n\n')
 }
 
-function blocksOf({ layers, epochs }: Trajectories, side: 'x' | 'y', title: string, width: number): string[] {
-  const format = formatFor(layers.flatMap((layer) => layer[side]))
-  const numbers = ['epoch', ...Array.from({ length: epochs }, (_, n) => String(n + 1))]
-  const columns = layers.map((layer) => [layer.layer, ...layer[side].map(format)])
+function blocksOf(trajectories: Trajectories, side: 'x' | 'y', title: string, width: number): string[] {
+  const { layers, evaluator, rows: kind } = trajectories
+  const heading = title.startsWith(`${evaluator}(`) ? title : `${title}, ${evaluator}`
+  const format = formatFor(layers.flatMap((layer) => layer[side]).filter(Number.isFinite))
+  const cell = (value: number) => (Number.isNaN(value) ? '-' : format(value))
+  const numbers = [kind, ...trajectories.numbers.map(String)]
+  const columns = layers.map((layer) => [layer.layer, ...layer[side].map(cell)])
   const first = widest(numbers)
   const blocks: string[][][] = []
   let used = Number.POSITIVE_INFINITY
@@ -50,7 +56,7 @@ function blocksOf({ layers, epochs }: Trajectories, side: 'x' | 'y', title: stri
     const rows = numbers.map((_, row) =>
       block.map((column, c) => (column[row] as string).padStart(widths[c] as number)).join('  '),
     )
-    return [title, ...rows].join('\n')
+    return [heading, ...rows].join('\n')
   })
 }
 

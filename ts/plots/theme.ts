@@ -1,4 +1,4 @@
-import { fontFamily } from './font.js'
+import { fontFamily, textWidth } from './font.js'
 import type { ChartOptions, JsonObject } from './spec.js'
 
 /** Dark grey of text and axes. */
@@ -104,9 +104,25 @@ export const frame = {
   },
 } as const satisfies JsonObject
 
-/** The `title` member of a specification: heading and subtitle, or none where the heading is null. */
-export function titled(options: ChartOptions, heading: string, subtitle = ''): JsonObject {
+/** The `title` member of a specification: heading and lines of a subtitle, or none where the heading is null. */
+export function titled(options: ChartOptions, heading: string, subtitle: readonly string[] = []): JsonObject {
   if (options.title === null) return {}
   const text = options.title ?? heading
-  return { title: subtitle === '' ? { text } : { text, subtitle } }
+  return { title: subtitle.length === 0 ? { text } : { text, subtitle: [...subtitle] } }
+}
+
+/** Text in lines of at most `width` pixels, broken at commas and spaces. */
+export function lines(parts: readonly string[], width: number, size = 12): string[] {
+  return parts
+    .filter((part) => part !== '')
+    .flatMap((part) => {
+      const broken: string[] = []
+      for (const word of part.split(' ')) {
+        const line = broken.at(-1)
+        const longer = `${line} ${word}`
+        if (line === undefined || textWidth(longer, size) > width) broken.push(word)
+        else broken[broken.length - 1] = longer
+      }
+      return broken
+    })
 }

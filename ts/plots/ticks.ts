@@ -165,11 +165,23 @@ function scientific(value: number): string {
   return minus(mantissa === '-1' ? `-${power}` : `${mantissa}×${power}`)
 }
 
-/** At most about `most` whole epochs to label: the first, the last, and round ones between. */
-export function epochTicks(epochs: number, most: number): number[] {
-  if (epochs <= most) return Array.from({ length: epochs }, (_, index) => index + 1)
-  const step = roundStep(epochs / (most - 1))
-  const values = [1]
-  for (let epoch = step; epoch < epochs - step / 3; epoch += step) if (epoch > 1) values.push(epoch)
-  return [...values, epochs]
+/** At most about `most` epochs to label on an axis that holds these, rising: the first, the last, and round ones between. */
+export function epochTicks(numbers: readonly number[], most: number): number[] {
+  const [first, last] = [numbers[0] as number, numbers.at(-1) as number]
+  const span = last - first
+  if (span === 0) return [first]
+  const isWhole = numbers.every(Number.isInteger)
+  if (isWhole && span < most) return Array.from({ length: span + 1 }, (_, index) => first + index)
+  const step = isWhole ? Math.max(1, roundStep(span / (most - 1))) : roundStep(span / (most - 1))
+  const values = [first]
+  for (let n = Math.floor(first / step) + 1; n * step < last - step / 3; n++) {
+    const epoch = Number((n * step).toPrecision(12))
+    if (epoch - first >= step / 3) values.push(epoch)
+  }
+  return [...values, last]
+}
+
+/** How epochs are written: as whole numbers where they are. */
+export function epochFormat(numbers: readonly number[]): string {
+  return numbers.every(Number.isInteger) ? 'd' : '~g'
 }
