@@ -117,7 +117,7 @@ async function draw(activation: Activation, course: Course, seeds: readonly numb
     yTitle: 'I(T; Y)',
     xScale: 'linear',
     yScale: 'linear',
-    title: `12 bits, ${activation}, mean of ${seeds.length} networks`,
+    title: `12 bits, ${activation}, mean of ${seeds.length} ${seeds.length === 1 ? 'network' : 'networks'}`,
   })
   await chart.save(path)
   console.log(`${activation}: information plane in ${path}`)
