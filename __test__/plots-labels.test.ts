@@ -53,7 +53,7 @@ test('the unit of the base stands on every figure, table and report, from memory
   for (const base of [2, Math.E, 10, 3]) model.attachEvaluator(new Binned({ base, bins: 20, range: [0, 4] }))
   model.attachEvaluator(new HSIC({ sigma: 5 }))
   await model.fitDataset(dataset(64, 32), { epochs: 2 })
-  const units = ['bits', 'nats', 'bans', 'units of base 3']
+  const units = ['bits', 'nats', 'bans', 'base 3']
   for (const source of [model, await loadDynamics(folder)]) {
     for (const [evaluator, unit] of units.entries()) {
       for (const chart of charts) {

@@ -6,7 +6,7 @@ import { baseOfUnit } from './unit.js'
 /** Who measured, as far as it is known. */
 export interface Measurer {
   readonly evaluator: string
-  /** Unit of its values; empty for numbers without one, null where it is not known. */
+  /** Unit of its values, 'none' for numbers without one; null where it is not known. */
   readonly unit: string | null
   readonly settings: Readonly<Record<string, unknown>>
 }
@@ -32,17 +32,18 @@ export function axisTitles(
   wanted: WantedNames,
   caller: string,
 ): { xTitle: string; yTitle: string } {
-  const known = unit ?? (withoutUnit.test(evaluator) ? '' : null)
-  if (wanted.units !== undefined && unit !== null && wanted.units !== unit) {
+  const known = unit ?? (withoutUnit.test(evaluator) ? 'none' : null)
+  const given = wanted.units === '' ? 'none' : wanted.units
+  if (given !== undefined && unit !== null && given !== unit) {
     throw new ArgumentError(
-      `${caller}: units: given "${wanted.units}", but ${evaluator} measured in ${unit === '' ? 'no unit' : unit}; leave units out, or convert the values`,
+      `${caller}: units: given "${given}", but ${evaluator} measured in ${unit === 'none' ? 'no unit' : unit}; leave units out, or convert the values`,
     )
   }
-  const shown = wanted.units ?? known ?? 'unit unknown'
+  const shown = given ?? known ?? 'unit unknown'
   const isInformation = known === null ? ofInformation.test(evaluator) : baseOfUnit(known) !== undefined
   const name = /^[\w-]+/.exec(evaluator)?.[0] ?? evaluator
   const title = (side: 'X' | 'Y') => (isInformation ? `I(H; ${side})` : `${name}(H, ${side})`)
-  const withUnit = (text: string) => (shown === '' ? text : `${text} [${shown}]`)
+  const withUnit = (text: string) => (shown === 'none' ? text : `${text} [${shown}]`)
   return {
     xTitle: withUnit(wanted.xTitle ?? title('X')),
     yTitle: withUnit(wanted.yTitle ?? title('Y')),

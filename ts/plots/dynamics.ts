@@ -19,7 +19,7 @@ export interface DynamicsLike extends MeasuredBy {
 
 /** What is known of the evaluators besides their names. */
 export interface MeasuredBy {
-  /** Unit of each evaluator's values; empty for numbers without one, null (or all left out) where it is not known, which figures then say. */
+  /** Unit of each evaluator's values, 'none' for numbers without one; null (or all left out) where it is not known, which figures then say. */
   readonly units?: readonly (string | null)[]
   /** Settings of each evaluator, which figures show. */
   readonly evaluatorSettings?: readonly unknown[]
@@ -49,7 +49,7 @@ export interface DynamicsSelection {
   xTitle?: string
   /** Name of the generalization measure; default from the evaluator. */
   yTitle?: string
-  /** Unit of both, for dynamics that do not tell it; empty for none. Where they tell it, another one is refused. */
+  /** Unit of both, for dynamics that do not tell it; 'none' for numbers without one. Where they tell it, another one is refused. */
   units?: string
 }
 
