@@ -117,6 +117,26 @@ test('another fit into the same folder keeps the earlier run, with its number', 
   t.regex(warnings[1] as string, /earlier run, which are now in .*earlier-2/)
 })
 
+test('two runs into one folder at a time do not mix: the first is told that it was taken over', async (t) => {
+  const folder = fresh()
+  const first = await DynamicsWriter.create(folder, { ...plan, epochs: 2 })
+  await writeEpoch(first, 0, 1)
+  const second = await DynamicsWriter.create(folder, { ...plan, epochs: 2, overwrite: 'keep' })
+  await t.throwsAsync(
+    first.append(1, 0, Float32Array.of(9, 9)),
+    error(StateError, /taken over.*folder of its own/),
+  )
+  await first.close()
+  await writeEpoch(second, 0, 2)
+  t.deepEqual(firsts(await loadDynamics(folder)), [2, Number.NaN])
+  t.deepEqual(firsts(await loadDynamics(join(folder, 'earlier-1'))), [1, Number.NaN])
+  await t.throwsAsync(
+    DynamicsWriter.create(folder, { ...plan, epochs: 1 }),
+    error(StateError, /already holds/),
+  )
+  await writeEpoch(second, 1, 3)
+})
+
 // ---- going on
 
 test('appendDynamics goes on in memory and on the disk', async (t) => {

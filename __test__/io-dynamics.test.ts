@@ -49,6 +49,7 @@ test('dynamics come back as they were given', async (t) => {
     { bins: 'Infinity' },
   ])
   t.deepEqual([read.seed, read.finished, read.completedBatches], [7, true, 15])
+  t.deepEqual([read.epochs, read.completedEpochs, read.units], [[1, 2, 3], 3, [null, null]])
   t.deepEqual(read.notes, { dataset: 'mnist' })
   t.deepEqual(read.averaged().shape, [3, 2, 2, 2])
   t.deepEqual([...read.averaged().values.subarray(width, 2 * width)], [...valuesOf(1, 2)])

@@ -8,6 +8,7 @@
  *
  *   const writer = await DynamicsWriter.create('runs/mnist', { epochs: 7, batches: 750, evaluators: ['hsic'], layers })
  *   await writer.append(0, 0, values)            // for every batch
+ *   await writer.finishEpoch(0)                  // after every epoch: what is whole is drawn, and may be gone on with
  *   await writer.close()
  *   const { values, averaged } = await loadDynamics('runs/mnist')
  *
@@ -19,6 +20,7 @@
  * faster.
  */
 
+import { resolve } from 'node:path'
 import * as zarr from 'zarrita'
 import { ArgumentError, describe, ShapeError, StateError } from '../errors.js'
 import { type DynamicsAttributes, dimensionNames, valuesName } from './dynamics-layout.js'
@@ -32,6 +34,9 @@ import { littleEndian, SegmentWriter, strides } from './segment-store.js'
 export { type Dynamics, loadDynamics } from './dynamics-load.js'
 export type { DynamicsOptions } from './dynamics-setup.js'
 export { loadSegment } from './segment-store.js'
+
+/** Writers of this process by their folders. */
+const openWriters = new Map<string, WeakRef<DynamicsWriter>>()
 
 /** Writes the dynamics of one run. Batches come in order; some may be left out. */
 export class DynamicsWriter {
@@ -47,6 +52,7 @@ export class DynamicsWriter {
   #replaced: string | undefined
   #pending: Promise<void> = Promise.resolve()
   #closed = false
+  #isTakenOver = false
 
   private constructor(
     /** Folder of the store. */
@@ -74,6 +80,7 @@ export class DynamicsWriter {
   static async create(folder: string, options: DynamicsOptions): Promise<DynamicsWriter> {
     const attributes = checkOptions(folder, options)
     const { overwrite = false, raw = false, chunkBatches } = options
+    if (overwrite !== false) await DynamicsWriter.#takeOver(folder)
     const earlier = await prepareFolder(folder, overwrite !== false)
     // The group first: its mark makes whatever follows ours, should the process die here.
     await writeGroup(folder, attributes)
@@ -81,6 +88,7 @@ export class DynamicsWriter {
     if (earlier !== undefined && overwrite === 'keep') tellOfEarlier(folder, earlier)
     const writer = new DynamicsWriter(folder, values, attributes, raw)
     if (overwrite === true) writer.#replaced = earlier
+    openWriters.set(resolve(folder), new WeakRef(writer))
     return writer
   }
 
@@ -93,6 +101,7 @@ export class DynamicsWriter {
    */
   static async resume(folder: string, options: DynamicsOptions): Promise<DynamicsWriter> {
     const attributes = await resumed(folder, checkOptions(folder, options))
+    await DynamicsWriter.#takeOver(folder)
     await writeGroup(folder, attributes)
     await fitArrays(folder, attributes)
     // A process that was killed at its start left none.
@@ -100,7 +109,16 @@ export class DynamicsWriter {
       (await openValues(folder)) ?? (await createValues(folder, attributes, options.chunkBatches))
     const writer = new DynamicsWriter(folder, values, attributes, options.raw ?? false)
     await writer.#segments?.open()
+    openWriters.set(resolve(folder), new WeakRef(writer))
     return writer
+  }
+
+  /** Ends the writer of this process that has the folder, so that what it still gets does not come among the values of another run. */
+  static async #takeOver(folder: string): Promise<void> {
+    const before = openWriters.get(resolve(folder))?.deref()
+    if (before === undefined || before.#closed) return
+    before.#isTakenOver = true
+    await before.#pending
   }
 
   /**
@@ -174,13 +192,20 @@ export class DynamicsWriter {
     await this.#enqueue(() => writeGroup(this.folder, this.#attributes))
   }
 
-  /** Writes what is left and marks the store as finished. A second call does nothing. */
+  /** Writes what is left and marks the store as finished, all epochs that were begun as whole. A second call does nothing. */
   async close(): Promise<void> {
-    if (this.#closed) return this.#pending
+    if (this.#closed || this.#isTakenOver) return this.#pending
     this.#closed = true
+    openWriters.delete(resolve(this.folder))
     await this.#writeWaiting()
     await this.#enqueue(async () => {
-      await writeGroup(this.folder, { ...this.#attributes, finished: true })
+      const { shape, completedEpochs } = this.#attributes
+      const begun = Math.floor(this.#lastBatch / (shape[1] ?? 1)) + 1
+      await writeGroup(this.folder, {
+        ...this.#attributes,
+        completedEpochs: Math.max(begun, completedEpochs ?? 0),
+        finished: true,
+      })
       await this.#removeReplaced()
     })
   }
@@ -266,6 +291,11 @@ export class DynamicsWriter {
   }
 
   #checkOpen(who: string): void {
+    if (this.#isTakenOver) {
+      throw new StateError(
+        `${who}: another run has taken over the folder ${this.folder}; give each run a folder of its own`,
+      )
+    }
     if (this.#closed)
       throw new StateError(`${who}: the store in ${this.folder} is closed; create another writer`)
   }

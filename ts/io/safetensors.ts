@@ -46,7 +46,7 @@ export async function writeSafetensors(
       `${who}: given ${describe(tensors)} as tensors, expected arrays by name: { w: { dtype, shape, data } }`,
     )
   }
-  if (!isRecord(metadata)) {
+  if (!isRecord(metadata) || (metadata as unknown) instanceof Map) {
     throw new ArgumentError(`${who}: given ${describe(metadata)} as metadata, expected text by key`)
   }
   const named = tensors instanceof Map ? [...tensors] : Object.entries(tensors as Record<string, ArrayData>)
