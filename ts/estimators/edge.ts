@@ -1,17 +1,19 @@
 import { ArgumentError } from '../errors.js'
 import { tidy } from '../memory.js'
-import { concat, stack } from '../ops/index.js'
+import { concat, stack, where } from '../ops/index.js'
 import { foldIn, key, normal, permutation } from '../random.js'
 import { type Tensor, tensor } from '../tensor.js'
 import { checkFlag, checkPositive, checkWhole, oneOf } from './check.js'
-import { symbolInformation } from './counts.js'
+import { occupied, symbolInformation } from './counts.js'
 import type { Findings } from './details.js'
 import { authorsEstimate } from './edge-authors.js'
+import { bucketsOf, type Side, sideOf } from './edge-buckets.js'
 import { edgeWeights, median, projection } from './edge-parts.js'
 import { gaussianInformation, normalCorrelation, standardized, varying } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
+import { entropyOfSamples } from './limits.js'
 import { normalScores } from './ranks.js'
-import { isLabels } from './samples.js'
+import { classCounts, isLabels, numbersOf } from './samples.js'
 
 /** Default widths of an ensemble with weights. */
 const spreadWidths: readonly number[] = Array.from({ length: 10 }, (_, i) => i + 1)
@@ -100,24 +102,32 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
     return { x: 'any', y: 'any' } as const
   }
 
-  /** Warns, once, when every sample has a bucket of its own. */
+  /** Notes collisions, and warns once when every sample has a bucket of its own. */
   protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
-    if (!this.params.authors) await this.#noteLonely([x, y], findings)
+    if (!this.params.authors) await this.#noteBuckets(x, y, findings)
     return super.value(x, y, findings)
   }
 
-  async #noteLonely(sides: readonly Tensor[], findings: Findings): Promise<void> {
-    const widest = Math.max(...this.params.widths)
-    for (const [side, x] of sides.entries()) {
-      if (isLabels(x) || (x.shape[1] as number) < 2) continue
-      using last = tidy(() => this.#buckets(this.#coordinates(x), widest, 0, side).max())
-      if ((await last.item()) + 1 < rowsIn(x)) continue
-      findings.warn(
-        `EDGE: each of the ${rowsIn(x)} samples of ${x.shape[1]} columns has a bucket of its own, so that the estimate tells nothing; ` +
-          "use { hash: 'pstable' }, wider cells, more samples or fewer columns",
-        'HYPERGLOW_LONELY_BUCKETS',
-      )
+  async #noteBuckets(x: Tensor, y: Tensor, findings: Findings): Promise<void> {
+    const widest = this.params.widths.indexOf(Math.max(...this.params.widths))
+    const counts = async (given: Tensor, part: number) => {
+      using found = tidy(() => {
+        const side = this.#side(given)
+        const of = (buckets: Tensor) => occupied(classCounts(buckets))
+        const members = this.params.widths.map((_, member) => of(this.#buckets(side, member, part)))
+        return stack([of(side.symbols), stack(members).mean(), members[widest] as Tensor])
+      })
+      const [different, mean, least] = (await found.data()) as unknown as [number, number, number]
+      if (!isLabels(given) && given.size > rowsIn(given) && least === rowsIn(given)) {
+        findings.warn(
+          `EDGE: each of the ${least} samples of ${given.size / least} columns has a bucket of its own, so that the estimate tells nothing; ` +
+            "use { hash: 'pstable' }, wider cells, more samples or fewer columns",
+          'HYPERGLOW_LONELY_BUCKETS',
+        )
+      }
+      return different - mean
     }
+    findings.collisions = { x: await counts(x, 0), y: await counts(y, 1) }
   }
 
   protected override get isLimited(): boolean {
@@ -127,32 +137,69 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
   protected nats(x: Tensor, y: Tensor): Tensor {
     const { authors, gamma, seed } = this.params
     if (authors) return authorsEstimate(x, y, gamma, seed)
-    const [a, b] = [this.#coordinates(x), this.#coordinates(y)]
-    const raw = this.#ensemble(a, b)
+    const [a, b] = [this.#side(x), this.#side(y)]
+    const { raw, most } = this.#ensemble(a, b)
     switch (this.#correction(a, b)) {
       case 'none':
         return raw
       case 'shuffle':
-        return raw.sub(this.#repeated((draw) => this.#ensemble(a, b.take(permutation(draw, rowsIn(b))))))
+        return this.#lessChance(a, b, raw, most)
       case 'gaussian': {
-        const linear = gaussianInformation(this.name, a, b, true)
-        return linear.add(raw).sub(this.#repeated((draw) => this.#surrogate(a, b, draw)))
+        const ofNumbers = this.#lessSurrogates(a, b, raw)
+        const hasSymbols = a.isSymbol.any().logicalOr(b.isSymbol.any())
+        return where(hasSymbols, this.#lessChance(a, b, raw, most), ofNumbers)
       }
     }
   }
 
-  /** Columns of unit spread; labels stay as they are. */
-  #coordinates(x: Tensor): Tensor {
-    if (x.rank === 1) return x
-    if (this.params.copula) return normalScores(x)
-    return standardized(x)
+  /** Columns of unit spread, and what are symbols; labels all are. */
+  #side(x: Tensor): Side {
+    if (isLabels(x)) return sideOf(x, x)
+    const rows = numbersOf('EDGE', x)
+    return sideOf(rows, this.params.copula ? normalScores(rows) : standardized(rows))
   }
 
-  #correction(a: Tensor, b: Tensor): 'gaussian' | 'shuffle' | 'none' {
+  #correction(a: Side, b: Side): 'gaussian' | 'shuffle' | 'none' {
     const { correction } = this.params
     if (correction !== 'gaussian') return correction
-    const columns = (a.shape[1] ?? Number.NaN) + (b.shape[1] ?? Number.NaN)
-    return rowsIn(a) > columns + 1 ? 'gaussian' : 'shuffle'
+    if (a.columns === undefined || b.columns === undefined) return 'shuffle'
+    const columns = (a.columns.shape[1] as number) + (b.columns.shape[1] as number)
+    return rowsIn(a.columns) > columns + 1 ? 'gaussian' : 'shuffle'
+  }
+
+  /**
+   * Adjusted for chance (Vinh, Epps and Bailey 2010): the mean over shuffles of y is taken off an estimate of no information, nothing off one that is
+   * as large as the buckets allow, where there is nothing by chance.
+   *
+   * @param most the least entropy of the buckets of either side
+   */
+  #lessChance(a: Side, b: Side, raw: Tensor, most: Tensor): Tensor {
+    const chance = this.#repeated((draw) => {
+      const order = permutation(draw, b.symbols.shape[0] as number)
+      const shuffled = {
+        columns: b.columns?.take(order),
+        symbols: b.symbols.take(order),
+        isSymbol: b.isSymbol.take(order),
+      }
+      return this.#ensemble(a, shuffled).raw
+    })
+    const room = most.sub(chance)
+    const hasRoom = room.greater(1e-9)
+    return where(
+      hasRoom,
+      raw
+        .sub(chance)
+        .mul(most)
+        .div(where(hasRoom, room, 1)),
+      0,
+    )
+  }
+
+  /** The information of normal samples that are correlated like these, plus what the estimate exceeds that of such samples by. */
+  #lessSurrogates(a: Side, b: Side, raw: Tensor): Tensor {
+    const [x, y] = [a.columns as Tensor, b.columns as Tensor]
+    const linear = gaussianInformation(this.name, x, y, true)
+    return linear.add(raw).sub(this.#repeated((draw) => this.#surrogate(x, y, draw)))
   }
 
   /** Mean over the draws of the correction. */
@@ -163,42 +210,50 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
   }
 
   /** The same estimate for normal samples that are correlated like these. */
-  #surrogate(a: Tensor, b: Tensor, draw: Tensor): Tensor {
-    const [n, d] = [rowsIn(a), (a.shape[1] as number) + (b.shape[1] as number)]
-    const factor = normalCorrelation(concat([a, b], 1)).cholesky()
+  #surrogate(x: Tensor, y: Tensor, draw: Tensor): Tensor {
+    const [n, d] = [rowsIn(x), (x.shape[1] as number) + (y.shape[1] as number)]
+    const factor = normalCorrelation(concat([x, y], 1)).cholesky()
     const draws = normal(draw, [n, d], { dtype: 'float64' }).matmulT(factor, { transposeB: true })
-    const samples = this.#coordinates(draws.mul(varying(concat([a, b], 1))))
-    const cut = a.shape[1] as number
-    return this.#ensemble(samples.slice([null, 0], [null, cut]), samples.slice([null, cut]))
+    const samples = draws.mul(varying(concat([x, y], 1)))
+    const cut = x.shape[1] as number
+    const [a, b] = [samples.slice([null, 0], [null, cut]), samples.slice([null, cut])]
+    return this.#ensemble(this.#side(a), this.#side(b)).raw
   }
 
-  #ensemble(a: Tensor, b: Tensor): Tensor {
+  /** The joined estimate of the members, and the mean of what their buckets allow at most. */
+  #ensemble(a: Side, b: Side): { raw: Tensor; most: Tensor } {
     const { widths, ensemble } = this.params
-    const members = stack(
-      widths.map((t, i) => {
-        const shift = i / widths.length
-        return symbolInformation(this.#buckets(a, t, shift, 0), this.#buckets(b, t, shift, 1), 'none')
-      }),
+    const pairs = widths.map(
+      (_, member) => [this.#buckets(a, member, 0), this.#buckets(b, member, 1)] as const,
     )
-    if (ensemble === 'mean') return members.mean()
-    if (ensemble === 'median') return median(members)
-    const d = Math.max(a.shape[1] ?? 1, b.shape[1] ?? 1)
+    const members = stack(pairs.map(([p, q]) => symbolInformation(p, q, 'none')))
+    const most = stack(pairs.map(([p, q]) => entropyOfSamples(p).minimum(entropyOfSamples(q)))).mean()
+    if (ensemble === 'mean') return { raw: members.mean(), most }
+    if (ensemble === 'median') return { raw: median(members), most }
+    const d = Math.max(a.columns?.shape[1] ?? 1, b.columns?.shape[1] ?? 1)
     if (widths.length <= d) {
       throw new ArgumentError(
         `EDGE: ensemble 'weights' needs more widths than columns: ${widths.length} widths, ${d} columns; give more widths or use 'mean'`,
       )
     }
-    return members.mul(edgeWeights(tensor(Float64Array.from(widths)), d)).sum()
+    return { raw: members.mul(edgeWeights(tensor(Float64Array.from(widths)), d)).sum(), most }
   }
 
-  #buckets(x: Tensor, t: number, shift: number, side: number): Tensor {
-    if (x.rank === 1) return x
-    const [n, d] = x.shape as [number, number]
-    const { hash, seed } = this.params
-    const r = hash === 'floor' ? d : Math.min(d, Math.max(1, Math.floor(Math.log2(n / 10))))
-    const projected = hash === 'floor' ? x : x.matmul(projection(foldIn(foldIn(key(seed), 0), side), d, r))
-    const width = t * n ** (-1 / (2 * r))
-    return projected.div(width).add(shift).floor().uniqueRows()
+  /** The buckets of a side in one member of the ensemble, int32 `[n]`. */
+  #buckets(side: Side, member: number, part: number): Tensor {
+    const { hash, seed, widths } = this.params
+    return bucketsOf(side, (columns) => {
+      const [n, d] = columns.shape as [number, number]
+      const r = hash === 'floor' ? d : Math.min(d, Math.max(1, Math.floor(Math.log2(n / 10))))
+      const projected =
+        hash === 'floor' ? columns : columns.matmul(projection(foldIn(foldIn(key(seed), 0), part), d, r))
+      const width = (widths[member] as number) * n ** (-1 / (2 * r))
+      return projected
+        .div(width)
+        .add(member / widths.length)
+        .floor()
+        .uniqueRows()
+    })
   }
 }
 
