@@ -14,7 +14,7 @@ export interface Side {
 }
 
 /**
- * What of an argument counts as symbols. A hash cuts a column to some sqrt(n) cells; values that are no more than that, and values that fill more than a cell or
+ * What of an argument counts as symbols. A hash cuts a column to some sqrt(n) cells; values that are no more than that (or 20, in few samples), and values that fill more than a cell or
  * two by themselves (zeros of relu units, a level that a sensor stops at), are told apart by what they are, not by where cells end.
  *
  * @param x `[n, d]` float64 or labels `[n]`; @param columns what is to be hashed of it
@@ -26,7 +26,7 @@ export function sideOf(x: Tensor, columns: Tensor): Side {
   const counts = classCounts(symbols)
   const different = counts.greater(0).cast('float64').sum()
   const isSymbol = different
-    .lessEqual(Math.sqrt(n))
+    .lessEqual(Math.max(Math.sqrt(n), Math.min(20, n / 5)))
     .logicalOr(counts.take(symbols).greaterEqual(2 * Math.sqrt(n)))
   return { columns, symbols, isSymbol }
 }

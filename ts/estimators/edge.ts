@@ -22,7 +22,7 @@ const spreadWidths: readonly number[] = Array.from({ length: 10 }, (_, i) => i +
 export interface EDGEOptions {
   /** 'floor' (default) cuts every column; 'pstable' first projects on random normal directions. */
   hash?: 'floor' | 'pstable'
-  /** How the members of the ensemble are joined. 'weights' are the optimal ones of eq. 14. Default 'mean'. */
+  /** How the members of the ensemble are joined. 'weights' are the optimal ones of eq. 14, for values that are not rounded. Default 'mean'. */
   ensemble?: 'mean' | 'median' | 'weights'
   /**
    * Cell widths t of the members: epsilon(t) = t n^(-1 / (2 d)) in standard deviations. Default 6 to 9 in 5 steps; for 'weights', whose
@@ -31,8 +31,8 @@ export interface EDGEOptions {
   widths?: readonly number[]
   /**
    * What is subtracted: 'gaussian' (default), the bias on normal samples of the same correlations, whose information is known;
-   * 'shuffle', the mean over shuffles of y, whose information is 0; 'none'. Where there are not more samples than columns, and for labels,
-   * 'gaussian' is 'shuffle'.
+   * 'shuffle', what the buckets give by chance, found on shuffles of y and in proportion to what they could give besides; 'none'. Where there are not
+   * more samples than columns, and for labels and repeated rows, 'gaussian' is 'shuffle'.
    */
   correction?: 'gaussian' | 'shuffle' | 'none'
   /** Samples or shuffles that the correction averages over. Default 4. */
@@ -57,10 +57,13 @@ export interface EDGEOptions {
  * another part of epsilon in each member. O(n) per member but for sorting by rank.
  *
  * 'floor' is for few columns: with many, every sample has a bucket of its own, and what remains after the correction is 0 whatever the data
- * (`estimate` warns: `HYPERGLOW_LONELY_BUCKETS`). 'pstable' brings them down to log2(n / 10) directions.
+ * (`estimate` warns: `HYPERGLOW_LONELY_BUCKETS`). 'pstable' brings them down to log2(n / 10) directions. The second hash of the paper, to a table of
+ * fixed size, is not needed: buckets are numbered exactly, and only cells make rows collide; how many, `details` say.
  *
  * Hashing loses information within cells and gains some by chance. `correction` measures the sum of both on samples whose information is known
- * and subtracts it. Labels are their own buckets. A measurement: it has no gradient.
+ * and subtracts it. Labels are their own buckets, and so are rows that repeat: all where there are at most sqrt(n) different ones, else those that fill more than a cell
+ * by themselves (zeros of relu units). The estimate is at most the entropy of either side in the samples, ln n where all rows differ: the information of
+ * numbers that determine each other is infinite, and the correction alone would extrapolate. A measurement: it has no gradient.
  */
 export class EDGE extends InformationEstimator<EDGEOptions> {
   constructor(options: EDGEOptions & InformationOptions = {}) {
@@ -236,7 +239,9 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
         `EDGE: ensemble 'weights' needs more widths than columns: ${widths.length} widths, ${d} columns; give more widths or use 'mean'`,
       )
     }
-    return { raw: members.mul(edgeWeights(tensor(Float64Array.from(widths)), d)).sum(), most }
+    const joined = members.mul(edgeWeights(tensor(Float64Array.from(widths)), d)).sum()
+    // The weights extrapolate, with entries far above 1 in several dimensions; no partition has less than nothing or more than its entropies.
+    return { raw: joined.maximum(0).minimum(most), most }
   }
 
   /** The buckets of a side in one member of the ensemble, int32 `[n]`. */
