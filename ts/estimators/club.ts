@@ -2,16 +2,36 @@ import { foldIn } from '../random.js'
 import type { Tensor } from '../tensor.js'
 import { club } from './bounds.js'
 import { type CriticValues, type CriticWeights, dense, denseWeights } from './critic.js'
+import type { Findings } from './details.js'
 import type { InformationOptions } from './information.js'
 import { TrainedEstimator, type TrainedOptions } from './trained.js'
 
 /**
  * CLUB (Cheng et al. 2020): an upper bound on information by a fitted conditional density q(y | x), normal with a mean and a diagonal covariance
- * that are networks of x; trained by likelihood. An upper bound only where q is right.
+ * that are networks of x; trained by likelihood. An upper bound only where q is right. At most the entropy of class labels; not cut for numbers, where it may be
+ * hundreds of nats (`HYPERGLOW_BEYOND_SAMPLES` above ln n).
  */
 export class CLUB extends TrainedEstimator {
   constructor(options: TrainedOptions & InformationOptions = {}) {
     super(options, {})
+  }
+
+  /** A bound from above may exceed what samples can carry, and would be none if it were cut there; class labels limit the information itself. */
+  protected override get isLimited(): boolean {
+    return false
+  }
+
+  protected override get bounds() {
+    return 'upper' as const
+  }
+
+  protected override note(nats: number, n: number, _block: number, findings: Findings): void {
+    if (nats <= Math.log(n) || Number.isFinite(findings.limit)) return
+    findings.warn(
+      `CLUB: ${Number(nats.toPrecision(4))} nats are more than ${n} samples could show (ln n = ${Number(Math.log(n).toPrecision(4))}): y is nearly a function of x, ` +
+        'or its density is far from normal given x, and then this is no bound; InfoNCE bounds from below',
+      'HYPERGLOW_BEYOND_SAMPLES',
+    )
   }
 
   protected weights(from: Tensor, dx: number, dy: number): CriticWeights {

@@ -37,7 +37,7 @@ interface Found {
   readonly limit: number
   /** What sets the limit, in words; empty where there is none. */
   readonly limitedBy: string
-  /** Whether the value is within 5 % of the limit, so that it may say more of the limit than of the data. */
+  /** Whether the value is within 10 % of the limit, so that it may say more of the limit than of the data. */
   readonly saturated: boolean
   /** What to know before the value is believed, in words. */
   readonly warnings: readonly string[]
@@ -73,7 +73,7 @@ export interface EstimateDetails extends Found {
 export type EntropyDetails = Omit<EstimateDetails, 'y'>
 
 /** Part of the limit from which an estimate counts as saturated. */
-const saturation = 0.95
+const saturation = 0.9
 
 /** A warning, and the code under which `estimate` emits it once where no record is asked for; undefined where it is for the record only. */
 interface Warning {
@@ -95,6 +95,7 @@ export class Findings {
   collisions: Collisions | undefined
   #limit = Number.POSITIVE_INFINITY
   #limitedBy = ''
+  #isOfSamples = false
   readonly #warnings: Warning[] = []
 
   constructor(areWanted = false) {
@@ -119,11 +120,26 @@ export class Findings {
     if (!this.#warnings.some((one) => one.text === text)) this.#warnings.push({ text, code })
   }
 
-  /** Notes a limit; the smallest counts. @param by what sets it, in words */
+  /** Whether the limit is set by the number of samples rather than by what they hold. */
+  get isOfSamples(): boolean {
+    return this.#isOfSamples
+  }
+
+  /** Notes a limit that the values set, such as an entropy; the smallest counts. @param by what sets it, in words */
   limitTo(limit: number, by: string): void {
+    this.#take(limit, by, false)
+  }
+
+  /** Notes a limit that the number of samples sets. */
+  limitToSamples(limit: number, by: string): void {
+    this.#take(limit, by, true)
+  }
+
+  #take(limit: number, by: string, isOfSamples: boolean): void {
     if (!(limit < this.#limit)) return
     this.#limit = limit
     this.#limitedBy = by
+    this.#isOfSamples = isOfSamples
   }
 
   /** Whether a value is so near the limit that it may say more of that than of the data. */
@@ -181,7 +197,8 @@ async function sideDetails(x: Tensor, natsPerUnit: number): Promise<SideDetails>
 function record<S extends object>(outcome: Outcome, findings: Findings, n: number, sides: S) {
   const { value, unit, natsPerUnit, estimator, seconds } = outcome
   const { limitedBy, collisions, warnings } = findings
-  const inUnit = (nats: number | undefined) => (nats === undefined ? undefined : nats / natsPerUnit)
+  const inUnit = (nats: number | undefined) =>
+    nats === undefined ? undefined : Math.min(nats, findings.limit) / natsPerUnit
   const limit = findings.limit / natsPerUnit
   const optional = { lower: inUnit(findings.lower), upper: inUnit(findings.upper), collisions }
   const settings = Object.fromEntries(Object.entries(outcome.settings).filter(([, v]) => v !== undefined))

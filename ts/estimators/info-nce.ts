@@ -1,5 +1,6 @@
 import type { Tensor } from '../tensor.js'
 import { infoNCE } from './bounds.js'
+import type { Findings } from './details.js'
 import type { InformationOptions } from './information.js'
 import { type CriticOptions, ScoreBound } from './score-bound.js'
 
@@ -10,6 +11,15 @@ import { type CriticOptions, ScoreBound } from './score-bound.js'
 export class InfoNCE extends ScoreBound {
   constructor(options: CriticOptions & InformationOptions = {}) {
     super(options, {})
+  }
+
+  protected override get bounds() {
+    return 'lower' as const
+  }
+
+  protected override note(nats: number, n: number, block: number, findings: Findings): void {
+    super.note(nats, n, block, findings)
+    findings.limitToSamples(Math.log(block), `ln of the ${block} samples that are compared at a time`)
   }
 
   protected ofScores(scores: Tensor): Tensor {

@@ -1,7 +1,10 @@
+import { tidy } from '../memory.js'
 import { type NearRows, similaritySums } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { checkPositive, oneOf } from './check.js'
+import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
+import { noteEntropies } from './limits.js'
 
 /** Which bound of Kolchinsky and Tracey. */
 export type KDEBound = 'upper' | 'lower'
@@ -40,6 +43,21 @@ export class KDE extends InformationEstimator<KDEOptions> {
   /** Of y it matters only which rows are equal. */
   protected override takesLabelsAsNumbers(what: 'x' | 'y'): boolean {
     return what === 'x'
+  }
+
+  /** A record holds both bounds. */
+  protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
+    if (findings.areWanted) {
+      this.checkCounts(x, y)
+      this.checkNumbers(x)
+      await noteEntropies(x, y, findings)
+      for (const bound of ['lower', 'upper'] as const) {
+        const other = new KDE({ variance: this.params.variance, bound })
+        using nats = tidy(() => other.criterion(x, y))
+        findings[bound] = await nats.item()
+      }
+    }
+    return super.value(x, y, findings)
   }
 
   protected nats(x: Tensor, y: Tensor): Tensor {

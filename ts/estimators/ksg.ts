@@ -5,10 +5,12 @@ import type { Tensor } from '../tensor.js'
 import { checkFlag, checkWhole } from './check.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
+import { noteEntropies } from './limits.js'
 import { advisedForNeighbors, distancesTo, distanceToKth, psi, psiOf, unlessConstant } from './nearest.js'
 import { Ross } from './ross.js'
 import { isLabels, numbersOf } from './samples.js'
 import { checkScale, type ScaleOptions, scaleDefaults, scaled } from './scale.js'
+import { digammaOf } from './special.js'
 
 /** Options of {@link KSG}. */
 export interface KSGOptions extends ScaleOptions {
@@ -21,6 +23,11 @@ export interface KSGOptions extends ScaleOptions {
    * column, and heavy tails do no harm. Default false.
    */
   copula?: boolean
+  /**
+   * Width of normal noise that separates equal values, relative to the deviation of each column. Default 1e-10, as other programs have it: where values repeat, as of
+   * rounded numbers and relu units, the formula does not hold. 0 for none.
+   */
+  jitter?: number
 }
 
 /**
@@ -36,14 +43,12 @@ export interface KSGOptions extends ScaleOptions {
  *
  *   I = psi(k) - 1/k + psi(n) - mean_i [psi(n_x(i)) + psi(n_y(i))]
  *
- * For continuous data: repeated samples bias it (`estimate` warns; see {@link MixedKSG}, or `jitter`). Low where information or
- * dimension is high: it needs about exp(I) samples. A measurement: no gradient. Needs k + 1 samples. Class labels: {@link Ross}.
+ * Equal values are separated by noise, which knows nothing of the other side, so that the information stays the same; with `jitter: 0` repeated samples bias it
+ * (`estimate` warns). Low where information or dimension is high: it needs about exp(I) samples, and gives at most psi(n) - psi(k). A measurement: no gradient. Needs k + 1 samples. Class labels: {@link Ross}.
  */
 export class KSG extends InformationEstimator<KSGOptions> {
-  #warned = false
-
   constructor(options: KSGOptions & InformationOptions = {}) {
-    super(options, { k: 3, variant: 1, copula: false, ...scaleDefaults })
+    super(options, { k: 3, variant: 1, copula: false, ...scaleDefaults, jitter: 1e-10 })
     const { variant, copula } = this.params
     if (this.#ks.length === 0) throw new ArgumentError('KSG: k is an empty list; name at least one neighbour')
     for (const k of this.#ks) checkWhole('KSG: k', k, 1)
@@ -69,14 +74,11 @@ export class KSG extends InformationEstimator<KSGOptions> {
 
   protected override forClasses(): InformationEstimator {
     const { base, clip, standardize, jitter, seed } = this.params
-    return new Ross({
-      k: this.#ks[0] as number,
-      base,
-      clip,
-      standardize,
-      seed,
-      ...(jitter > 0 ? { jitter } : {}),
-    })
+    return new Ross({ k: this.#ks[0] as number, base, clip, standardize, jitter, seed })
+  }
+
+  protected override get isLimited(): boolean {
+    return true
   }
 
   protected nats(x: Tensor, y: Tensor): Tensor {
@@ -94,23 +96,28 @@ export class KSG extends InformationEstimator<KSGOptions> {
   /** Warns, once, when samples coincide with k others. */
   protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
     if (isLabels(x) || isLabels(y)) return super.value(x, y, findings)
+    this.checkCounts(x, y)
     using both = tidy(() => {
-      const value = this.criterion(x, y)
       const rows = [x, y].map((data) => numbersOf(this.name, data)) as [Tensor, Tensor]
       const { a, b, near } = this.#neighbors(...rows)
       const distance = jointDistance(a, b, near, Math.min(...this.#ks))
-      return stack([value.cast('float64'), distance.equal(0).cast('float64').sum()])
+      return stack([this.nats(...rows), distance.equal(0).cast('float64').sum()])
     })
-    const [value, repeated] = (await both.data()) as unknown as [number, number]
-    if (repeated > 0 && !this.#warned) {
-      this.#warned = true
-      process.emitWarning(
+    const [nats, repeated] = (await both.data()) as unknown as [number, number]
+    if (repeated > 0) {
+      findings.warn(
         `KSG: ${repeated} samples coincide with their k nearest neighbours, for which its formula does not hold; ` +
-          'use MixedKSG for data with repeated values, or separate them with { jitter: 1e-10 }',
-        { type: 'HyperglowWarning', code: 'HYPERGLOW_REPEATED_SAMPLES' },
+          'separate them with { jitter: 1e-10 }, or use MixedKSG or mutualInformation() for data with repeated values',
+        'HYPERGLOW_REPEATED_SAMPLES',
       )
     }
-    return value
+    await noteEntropies(x, y, findings)
+    const [n, k] = [x.shape[0] as number, Math.min(...this.#ks)]
+    findings.limitToSamples(
+      digammaOf(n) - digammaOf(k),
+      `psi(n) - psi(k) of ${n} samples, where the k nearest in x are those in y`,
+    )
+    return this.finished(nats, findings)
   }
 }
 

@@ -4,11 +4,11 @@ import { stack } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { entropyOf } from './counts.js'
 import type { Findings } from './details.js'
-import { classCounts, classesOf } from './samples.js'
+import { classCounts, classesOf, isLabels } from './samples.js'
 
 /** Entropy in nats of samples of which equal rows are one symbol: of class labels H(Y), ln n where all rows differ. Scalar of float64. */
 export function entropyOfSamples(x: Tensor): Tensor {
-  return entropyOf(classCounts(classesOf('samples', x)), x.shape[0] as number)
+  return entropyOf(classCounts(classesOf('samples', x)), x.shape[0] as number).maximum(0)
 }
 
 /** Notes both entropies as limits. @param x the samples as a formula takes them; @param y alike */
@@ -16,10 +16,13 @@ export async function noteEntropies(x: Tensor, y: Tensor, findings: Findings): P
   using both = tidy(() => stack([entropyOfSamples(x), entropyOfSamples(y)]))
   const [ofX, ofY] = (await both.data()) as unknown as [number, number]
   const n = x.shape[0] as number
-  const most = Math.log(n) - 1e-9
-  if (Math.min(ofX, ofY) > most) findings.limitTo(Math.log(n), `ln n of ${n} samples`)
-  findings.limitTo(ofX, 'the entropy of x in the samples')
-  findings.limitTo(ofY, 'the entropy of y in the samples')
+  const areDifferent = Math.min(ofX, ofY) > Math.log(n) - 1e-9
+  if (areDifferent && !isLabels(x) && !isLabels(y))
+    findings.limitToSamples(Math.log(n), `ln n of ${n} samples`)
+  else {
+    findings.limitTo(ofX, 'the entropy of x in the samples')
+    findings.limitTo(ofY, 'the entropy of y in the samples')
+  }
 }
 
 /** How far a formula may come out above the limit by chance alone: relative, and in nats. */
@@ -30,8 +33,7 @@ export function judge(name: string, nats: number, findings: Findings): void {
   const { limit, limitedBy } = findings
   if (!findings.isSaturated(nats)) return
   const number = (value: number) => String(Number(value.toPrecision(4)))
-  const isOfNumbers = limitedBy.startsWith('ln n')
-  const meaning = isOfNumbers
+  const meaning = findings.isOfSamples
     ? 'x and y look like functions of each other, of which the information is infinite for numbers without noise, or they have too many columns for so few samples'
     : 'in these samples one argument all but determines the other'
   if (nats > limit + Math.max(byChance.nats, byChance.part * limit)) {
@@ -43,5 +45,6 @@ export function judge(name: string, nats: number, findings: Findings): void {
   }
   findings.warn(
     `${name}: ${number(Math.min(nats, limit))} of at most ${number(limit)} nats (${limitedBy}): ${meaning}`,
+    findings.isOfSamples ? 'HYPERGLOW_SATURATED' : undefined,
   )
 }

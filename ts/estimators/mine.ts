@@ -32,6 +32,10 @@ export class MINE extends ScoreBound<MINEOptions> {
     return new Variable(zeros([]), { name: 'logAverage', trainable: false })
   }
 
+  protected override get bounds() {
+    return 'lower' as const
+  }
+
   protected ofScores(scores: Tensor): Tensor {
     return donskerVaradhan(scores)
   }

@@ -9,6 +9,10 @@ export class NWJ extends ScoreBound {
     super(options, {})
   }
 
+  protected override get bounds() {
+    return 'lower' as const
+  }
+
   protected ofScores(scores: Tensor): Tensor {
     return nguyenWainwrightJordan(scores)
   }

@@ -3,6 +3,7 @@ import { squaredDistances, where } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { checkFlag, checkPositive } from './check.js'
 import { type SampleData, samplesFrom } from './data.js'
+import type { Findings } from './details.js'
 import { type SegmentOptions, segmentParts } from './estimator.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { classesOf, numbersOf } from './samples.js'
@@ -79,6 +80,12 @@ export class RenyiMI extends InformationEstimator<RenyiOptions> {
     if (!this.params.channels || data.rank < 3) return numbersOf(what, data)
     const rows = data.flatten(2)
     return rows.dtype === 'float64' ? rows : rows.cast('float64')
+  }
+
+  protected override value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
+    const n = x.shape[0] as number
+    findings.limitToSamples(Math.log(n), `ln n of ${n} samples`)
+    return super.value(x, y, findings)
   }
 
   protected nats(x: Tensor, y: Tensor): Tensor {

@@ -49,10 +49,10 @@ export function scaled(
     const noise = normal(foldIn(key(seed), part), x.shape, { dtype: 'float64' })
     return rows.add(noise.mul(deviation.mul(varies).mul(jitter)))
   }
-  if (options.copula) return normalScores(apart(x))
-  if (standardize) return apart(centered).div(deviation)
+  if (standardize && !options.copula) return apart(centered).div(deviation)
   // About 0 the noise is not lost in the rounding of large values.
-  return jitter === 0 ? x : apart(centered)
+  const rows = jitter === 0 ? x : apart(centered)
+  return options.copula ? normalScores(rows) : rows
 }
 
 /**

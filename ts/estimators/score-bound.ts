@@ -1,3 +1,4 @@
+import { NumericalError } from '../errors.js'
 import { foldIn } from '../random.js'
 import type { Tensor } from '../tensor.js'
 import type { Variable } from '../variable.js'
@@ -9,6 +10,7 @@ import {
   jointScores,
   separableScores,
 } from './critic.js'
+import type { Findings } from './details.js'
 import type { InformationOptions } from './information.js'
 import { TrainedEstimator, type TrainedOptions } from './trained.js'
 
@@ -21,7 +23,10 @@ export interface CriticOptions extends TrainedOptions {
 /** Width of the two outputs that a separable critic multiplies. */
 const embedding = 32
 
-/** A bound on information by a trained critic, given as a function of the scores of all pairs of a batch. */
+/**
+ * A bound on information by a trained critic, given as a function of the scores of all pairs of a batch. At most the entropy of either side in
+ * the samples, ln n where all rows differ: no bound from below that holds with confidence exceeds about that (McAllester and Stratos 2020).
+ */
 export abstract class ScoreBound<O extends object = object> extends TrainedEstimator<
   O & { critic?: 'joint' | 'separable' }
 > {
@@ -58,6 +63,15 @@ export abstract class ScoreBound<O extends object = object> extends TrainedEstim
 
   protected bound(values: CriticValues, x: Tensor, y: Tensor): Tensor {
     return this.ofScores(this.#scores(values, x, y).cast('float64'))
+  }
+
+  /** A critic that is the same for all pairs gives 0; far below that, training went wrong. */
+  protected override note(nats: number, n: number, _block: number, _findings: Findings): void {
+    if (nats >= -Math.max(1, Math.log(n))) return
+    throw new NumericalError(
+      `${this.name}: the estimate is ${Number(nats.toPrecision(4))} nats, far below the 0 of a critic that says nothing, so training failed; ` +
+        'take a smaller learningRate, more samples, or standardize: true for columns of very different size',
+    )
   }
 
   #scores(values: CriticValues, x: Tensor, y: Tensor): Tensor {

@@ -1,4 +1,4 @@
-import { ArgumentError, DataError, StateError } from '../errors.js'
+import { ArgumentError, DataError, NumericalError, StateError } from '../errors.js'
 import { jit } from '../jit.js'
 import { tidy } from '../memory.js'
 import { oneHot } from '../ops/index.js'
@@ -132,6 +132,14 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
     return true
   }
 
+  /** From which side the value bounds the information; undefined where it is no bound. */
+  protected get bounds(): 'lower' | 'upper' | undefined {
+    return undefined
+  }
+
+  /** Notes what else is to be known of an estimate in nats. @param n samples; @param block how many of them are compared at a time */
+  protected note(_nats: number, _n: number, _block: number, _findings: Findings): void {}
+
   protected nats(): Tensor {
     throw new StateError(
       `${this.name} trains a network for every estimate, so it has no lazy value; use await estimate(x, y), or attach it with { evaluateOn: 'epoch' }`,
@@ -155,7 +163,9 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
     const [training, validation, test] = parts as [Part, Part, Part]
     const best = await this.#train(training, validation)
     const nats = await this.#measure((v, a, b) => this.bound(v, a, b), best, test)
-    if (this.isLimited) await noteEntropies(x, y, findings)
+    if (this.isLimited || isLabels(x) || isLabels(y)) await noteEntropies(x, y, findings)
+    if (this.bounds !== undefined) findings[this.bounds] = nats
+    this.note(nats, n, Math.min(blockSize, n - middle), findings)
     return this.finished(nats, findings)
   }
 
@@ -214,6 +224,11 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
           best = { value, weights: now }
           waits = 0
         } else waits++
+      }
+      if (best.value === Number.NEGATIVE_INFINITY) {
+        throw new NumericalError(
+          `${this.name}: training gave no finite value, so there is no estimate; take a smaller learningRate, or standardize: true for columns of very different size`,
+        )
       }
       return best.weights
     } finally {
