@@ -1,10 +1,15 @@
 import { ArgumentError, describe } from '../errors.js'
+import { tidy } from '../memory.js'
 import { where } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { checkFlag, checkPositive, checkWhole } from './check.js'
 import { symbolInformation } from './counts.js'
+import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { numbersOf } from './samples.js'
+
+/** Part of the activations that may lie outside of the bins. */
+const tolerated = 0.01
 
 /** Options of {@link Binned}. */
 export interface BinnedOptions {
@@ -26,7 +31,9 @@ export interface BinnedOptions {
  *
  * where equal rows of y are one symbol. For inputs that are all different H(T | X) = 0, so I(T; X) = H(T), at most ln n: layers with many
  * units sit there. The information of a deterministic network is infinite; what is measured is that of the bins, so say which they
- * are. With `range` values outside belong to the outermost bins, so bins of [-1, 1] show a compression of relu networks that is not there.
+ * are. With `range` values outside belong to the outermost bins, so bins of [-1, 1] show a compression of relu networks that is not there: a warning says so once
+ * where more than 1 % lie outside (`HYPERGLOW_OUT_OF_RANGE`). For relu and other unbounded activations `binSize` is right (0.07 in the program of Saxe et al.), since
+ * bins stay the same in all layers and epochs; `range: 'data'` follows the largest activation of each batch, whose bins grow while the network trains.
  *
  * Rows are compared entry by entry, so that any number of units will do. A measurement: it has no gradient.
  */
@@ -54,6 +61,12 @@ export class Binned extends InformationEstimator<BinnedOptions> {
     return { x: 'numbers', y: 'classes' } as const
   }
 
+  /** Without the options that the way of binning leaves out. */
+  override get settings() {
+    const { bins, range, binSize, ...others } = super.settings
+    return binSize === 0 ? { bins, range, ...others } : { binSize, ...others }
+  }
+
   protected override get isLimited(): boolean {
     return true
   }
@@ -67,6 +80,31 @@ export class Binned extends InformationEstimator<BinnedOptions> {
   protected nats(x: Tensor, y: Tensor): Tensor {
     const symbols = this.bins(x).uniqueRows()
     return symbolInformation(symbols, y, this.params.millerMadow ? 'millerMadow' : 'none')
+  }
+
+  override outside(h: Tensor): Tensor | undefined {
+    const { range, binSize } = this.params
+    if (binSize > 0 || range === 'data') return undefined
+    return h.less(range[0]).logicalOr(h.greater(range[1])).cast('float32').mean()
+  }
+
+  override adviceOnOutside(part: number, what: string): string | undefined {
+    if (!(part > tolerated)) return undefined
+    const { range } = this.params
+    return (
+      `Binned: ${Math.round(100 * part)} % of the activations of ${what} lie outside of the bins on [${range}] and count as if at their ends, ` +
+      'which can show a compression that is not there; for relu and other unbounded activations use { binSize: 0.07 }, one width for all layers and epochs, ' +
+      "or give { range: [low, high] } of all epochs, or { range: 'data' } of each batch"
+    )
+  }
+
+  /** Warns, once, of activations outside of the range. */
+  protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
+    this.checkNumbers(x)
+    using part = tidy(() => this.outside(x))
+    const advice = part === undefined ? undefined : this.adviceOnOutside(await part.item(), 'x')
+    if (advice !== undefined) findings.warn(advice, 'HYPERGLOW_OUT_OF_RANGE')
+    return super.value(x, y, findings)
   }
 
   /** The bin of every activation of rows `[n, d]`, whole numbers as float64 `[n, d]`. @param given `[n, ...]` */

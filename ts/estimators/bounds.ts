@@ -6,10 +6,11 @@ import { ShapeError } from '../errors.js'
 import { where } from '../ops/index.js'
 import { indexAlong } from '../ops/movement.js'
 import type { Tensor } from '../tensor.js'
-import { checkPositive } from './check.js'
+import { checkPositive, checkTensor } from './check.js'
 
 /** Donsker and Varadhan 1983, the bound of MINE (Belghazi et al. 2018, eq. 10): mean f_ii - ln mean_{i != j} exp f_ij. */
 export function donskerVaradhan(scores: Tensor): Tensor {
+  checkScores('donskerVaradhan', scores)
   return joint(scores).sub(logMeanExpApart(scores))
 }
 
@@ -20,11 +21,14 @@ export function donskerVaradhan(scores: Tensor): Tensor {
  * @param logAverage ln of the moving average of mean exp f, a constant
  */
 export function mineObjective(scores: Tensor, logAverage: Tensor | number): Tensor {
+  checkScores('mineObjective', scores)
+  if (typeof logAverage !== 'number') checkTensor('mineObjective: logAverage', logAverage)
   return joint(scores).sub(meanApart(scores.sub(logAverage).exp()))
 }
 
 /** Nguyen, Wainwright and Jordan 2010: mean f_ii - mean_{i != j} exp(f_ij - 1). */
 export function nguyenWainwrightJordan(scores: Tensor): Tensor {
+  checkScores('nguyenWainwrightJordan', scores)
   return joint(scores).sub(meanApart(scores.sub(1).exp()))
 }
 
@@ -36,6 +40,7 @@ export function infoNCE(scores: Tensor): Tensor {
 
 /** Jensen-Shannon objective (Hjelm et al. 2019): mean -softplus(-f_ii) - mean_{i != j} softplus(f_ij). To train by; no information. */
 export function jensenShannon(scores: Tensor): Tensor {
+  checkScores('jensenShannon', scores)
   return scores.diagonal().neg().softplus().mean().neg().sub(meanApart(scores.softplus()))
 }
 
@@ -44,6 +49,7 @@ export function jensenShannon(scores: Tensor): Tensor {
  * variance for small tau, more bias; no longer a bound.
  */
 export function smile(scores: Tensor, tau: number): Tensor {
+  checkScores('smile', scores)
   if (tau === Number.POSITIVE_INFINITY) return donskerVaradhan(scores)
   checkPositive('smile: tau', tau)
   return joint(scores).sub(logMeanExpApart(scores.clip(-tau, tau)))
@@ -56,6 +62,12 @@ export function smile(scores: Tensor, tau: number): Tensor {
  * @param mean `[n, d]`, of q(. | x_i); @param logVariance `[n, d]`; @param y `[n, d]`
  */
 export function club(mean: Tensor, logVariance: Tensor, y: Tensor): Tensor {
+  for (const [name, part] of Object.entries({ mean, logVariance, y })) checkTensor(`club: ${name}`, part)
+  if ([logVariance, y].some(({ shape }) => String(shape) !== String(mean.shape)) || mean.rank !== 2) {
+    throw new ShapeError(
+      `club: mean, logVariance and y have shapes [${mean.shape}], [${logVariance.shape}] and [${y.shape}], expected one shape [n, d]`,
+    )
+  }
   const weight = logVariance.neg().exp()
   const own = y.sub(mean).square()
   // The mean over j of (y_j - m_i)^2 is the variance of y plus the squared distance of m_i from its mean.
@@ -65,6 +77,7 @@ export function club(mean: Tensor, logVariance: Tensor, y: Tensor): Tensor {
 }
 
 function checkScores(name: string, scores: Tensor): number {
+  checkTensor(`${name}: scores`, scores)
   const [n, m] = scores.shape
   if (scores.rank === 2 && n === m && (n as number) >= 2) return n as number
   throw new ShapeError(

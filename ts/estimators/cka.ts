@@ -90,15 +90,19 @@ export class CKA extends Estimator<CKAOptions> {
    * Meant for `unbiased`, whose value does then not depend on the size of the batches.
    *
    * @param batches pairs of samples, of any number
+   * @throws ArgumentError for something else; DataError for no batches, and for what `estimate` refuses
    */
   async estimateBatches(
     batches: Iterable<readonly [SampleData, SampleData]> | AsyncIterable<readonly [SampleData, SampleData]>,
   ): Promise<number> {
+    checkBatches(batches)
     const totals = [0, 0, 0]
     let count = 0
     // All batches in the units of the first, or their sums could not be added.
     let scales: readonly Tensor[] | undefined
-    for await (const [left, right] of batches) {
+    for await (const batch of batches) {
+      checkPair(batch, count)
+      const [left, right] = batch
       const x = await samplesFrom('CKA: x', left, this.params)
       const y = await samplesFrom('CKA: y', right, this.params)
       this.checkCounts(x, y)
@@ -166,6 +170,22 @@ export class CKA extends Estimator<CKAOptions> {
     const sigma = this.params.sigma ?? medianSigma(given).mul(this.#fraction)
     return { samples: samplesOf(this.name, given.div(sigma)), kernel: gaussianKernel({ sigma: 1 }) }
   }
+}
+
+const expectedBatches = 'expected pairs of samples: an iterable such as [[x1, y1], [x2, y2]]'
+
+function checkBatches(batches: unknown): void {
+  const given = Object(batches) as Partial<AsyncIterable<unknown> & Iterable<unknown>>
+  const isIterable = [given[Symbol.asyncIterator], given[Symbol.iterator]].some(
+    (f) => typeof f === 'function',
+  )
+  if (isIterable && typeof batches === 'object') return
+  throw new ArgumentError(`CKA: batches is ${describe(batches)}, ${expectedBatches}`)
+}
+
+function checkPair(batch: unknown, index: number): void {
+  if (Array.isArray(batch) && batch.length === 2) return
+  throw new ArgumentError(`CKA: batch ${index} is ${describe(batch)}, ${expectedBatches}`)
 }
 
 /** The unit of each part's entries; 1 for labels. The ratio does not depend on it. */

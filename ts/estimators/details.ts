@@ -151,6 +151,7 @@ export class Findings {
 /** What a record is made of besides the findings; the value in its unit. */
 interface Outcome {
   readonly value: number
+  /** Empty where it has none. */
   readonly unit: string
   /** Nats in one unit: ln of the base; 1 where there is no unit. */
   readonly natsPerUnit: number
@@ -204,7 +205,7 @@ function record<S extends object>(outcome: Outcome, findings: Findings, n: numbe
   const settings = Object.fromEntries(Object.entries(outcome.settings).filter(([, v]) => v !== undefined))
   const fields = {
     value,
-    unit,
+    unit: unit === '' ? 'none' : unit,
     estimator,
     settings: Object.freeze(settings),
     method: findings.method ?? estimator,

@@ -1,9 +1,10 @@
 /** Parts of the ensemble dependency graph estimator. */
+import { DTypeError, ShapeError } from '../errors.js'
 import { normal } from '../random.js'
 import { arange, type Tensor, tensor } from '../tensor.js'
-import { checkPositive } from './check.js'
+import { checkPositive, checkTensor, checkWhole } from './check.js'
 import { jointClasses } from './counts.js'
-import { classCounts } from './samples.js'
+import { classCounts, isLabels } from './samples.js'
 
 /** Bounds of the logarithm of each edge's ratio, in nats. Default none. */
 export interface EdgeBounds {
@@ -18,6 +19,13 @@ export interface EdgeBounds {
  * @param x buckets of n samples, int32 `[n]` as `uniqueRows` numbers them; @param y alike
  */
 export function edgeInformation(x: Tensor, y: Tensor, bounds: EdgeBounds = {}): Tensor {
+  checkBuckets('x', x)
+  checkBuckets('y', y)
+  if (x.size !== y.size) {
+    throw new ShapeError(
+      `edgeInformation: x and y must hold the same samples, received ${x.size} and ${y.size}`,
+    )
+  }
   const n = x.shape[0] as number
   const pairs = jointClasses(x, y)
   const of = (buckets: Tensor) => classCounts(buckets).take(buckets)
@@ -29,8 +37,17 @@ export function edgeInformation(x: Tensor, y: Tensor, bounds: EdgeBounds = {}): 
   return (least === null && most === null ? ratios : ratios.clip(least, most)).mean()
 }
 
+function checkBuckets(what: string, buckets: Tensor): void {
+  checkTensor(`edgeInformation: ${what}`, buckets)
+  if (isLabels(buckets)) return
+  throw new DTypeError(
+    `edgeInformation: ${what} is ${buckets.dtype} of shape [${buckets.shape}], expected the bucket of each sample, integers [n]; rows.uniqueRows() numbers them`,
+  )
+}
+
 /** The hash of EDGE: floor((x + shift) / epsilon), entry by entry. */
 export function floorHash(x: Tensor, epsilon: number, shift = 0): Tensor {
+  checkTensor('floorHash: x', x)
   checkPositive('floorHash: epsilon', epsilon)
   return x.add(shift).div(epsilon).floor()
 }
@@ -41,7 +58,12 @@ export function floorHash(x: Tensor, epsilon: number, shift = 0): Tensor {
  * @param t `[m]` with m above d; @returns `[m]` float64
  */
 export function edgeWeights(t: Tensor, d: number): Tensor {
-  const m = t.shape[0] as number
+  checkTensor('edgeWeights: t', t)
+  checkWhole('edgeWeights: d', d, 1)
+  const m = t.shape[0] ?? 0
+  if (t.rank !== 1 || m <= d) {
+    throw new ShapeError(`edgeWeights: t has shape [${t.shape}], expected [m] with m above d = ${d}`)
+  }
   // The conditions hold for multiples of t as well; near 1 the powers stay comparable.
   const exact = t.cast('float64')
   const scaled = exact.div(exact.mean()).expandDims(0)

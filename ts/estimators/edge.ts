@@ -18,6 +18,9 @@ import { classCounts, isLabels, numbersOf } from './samples.js'
 /** Default widths of an ensemble with weights. */
 const spreadWidths: readonly number[] = Array.from({ length: 10 }, (_, i) => i + 1)
 
+/** Part of the samples being symbols from which normal surrogates say nothing of the bias. */
+const symbolic = 0.1
+
 /** Options of {@link EDGE}. */
 export interface EDGEOptions {
   /** 'floor' (default) cuts every column; 'pstable' first projects on random normal directions. */
@@ -61,7 +64,7 @@ export interface EDGEOptions {
  * fixed size, is not needed: buckets are numbered exactly, and only cells make rows collide; how many, `details` say.
  *
  * Hashing loses information within cells and gains some by chance. `correction` measures the sum of both on samples whose information is known
- * and subtracts it. Labels are their own buckets, and so are rows that repeat: all where there are at most sqrt(n) different ones, else those that fill more than a cell
+ * and subtracts it. Labels are their own buckets, and so are rows that repeat: all where there are at most sqrt(n) different ones, else those that fill a few cells
  * by themselves (zeros of relu units). The estimate is at most the entropy of either side in the samples, ln n where all rows differ: the information of
  * numbers that determine each other is infinite, and the correction alone would extrapolate. A measurement: it has no gradient.
  */
@@ -149,7 +152,10 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
         return this.#lessChance(a, b, raw, most)
       case 'gaussian': {
         const ofNumbers = this.#lessSurrogates(a, b, raw)
-        const hasSymbols = a.isSymbol.any().logicalOr(b.isSymbol.any())
+        // Weights extrapolate from narrow cells, where rounded numbers are symbols as well.
+        const isWeighted = this.params.ensemble === 'weights'
+        const part = (side: Side) => (isWeighted ? side.isRepeated : side.isSymbol).cast('float64').mean()
+        const hasSymbols = part(a).maximum(part(b)).greater(symbolic)
         return where(hasSymbols, this.#lessChance(a, b, raw, most), ofNumbers)
       }
     }
@@ -183,6 +189,7 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
         columns: b.columns?.take(order),
         symbols: b.symbols.take(order),
         isSymbol: b.isSymbol.take(order),
+        isRepeated: b.isRepeated.take(order),
       }
       return this.#ensemble(a, shuffled).raw
     })

@@ -4,10 +4,10 @@ import { tidy } from '../memory.js'
 import { stack } from '../ops/index.js'
 import { checkOptions } from '../options.js'
 import type { DeviceRequest, Tensor } from '../tensor.js'
-import { checkDevice, checkFlag } from './check.js'
+import { checkDevice, checkFlag, checkTensor } from './check.js'
 import { adviseOnLabels, type SampleData, samplesFrom } from './data.js'
 import { type EstimateDetails, type EstimateOptions, estimateDetails, Findings } from './details.js'
-import { classesOf } from './samples.js'
+import { checkLabels, classesOf, isLabels } from './samples.js'
 
 /** Options that every estimator takes. */
 export interface EstimatorOptions {
@@ -110,6 +110,23 @@ export abstract class Estimator<O extends object = object> {
   abstract criterion(x: Tensor, y: Tensor): Tensor
 
   /**
+   * The part, from 0 to 1, of a layer's activations that lie outside of the range that the estimator tells apart: a lazy scalar, or undefined where it has no such
+   * range. Whoever evaluates segments reads it beside the values and hands it to {@link adviceOnOutside}.
+   */
+  outside(_h: Tensor): Tensor | undefined {
+    return undefined
+  }
+
+  /**
+   * What to say of that part; undefined where it does no harm.
+   *
+   * @param what whose activations they are, for instance 'layer dense_1'
+   */
+  adviceOnOutside(_part: number, _what: string): string | undefined {
+    return undefined
+  }
+
+  /**
    * The coordinates of one batch in the information plane.
    *
    * @param segment `[x, h1, ..., hL, y]`: input, outputs of L layers, target (class labels as one-hot rows), each `[n, ...]`
@@ -132,6 +149,7 @@ export abstract class Estimator<O extends object = object> {
     options: SegmentOptions = {},
     unanswered: (reason: Error) => void = () => {},
   ): Promise<number[][]> {
+    segmentParts(this.name, segment)
     if (!this.isLazy) return this.#measureEach(segment, options, unanswered)
     try {
       using values = tidy(() => stack(this.evaluateSegment(segment, options).flat()))
@@ -199,6 +217,8 @@ export abstract class Estimator<O extends object = object> {
     const [a, b] = [await this.samples('x', x), await this.samples('y', y)]
     if (this.takesLabelsAsNumbers('x')) await adviseOnLabels(this.name, 'x', x, a)
     if (this.takesLabelsAsNumbers('y')) await adviseOnLabels(this.name, 'y', y, b)
+    if (isLabels(a) && this.needsClasses('x')) await checkLabels(this.name, 'x', a)
+    if (isLabels(b) && this.needsClasses('y')) await checkLabels(this.name, 'y', b)
     const findings = new Findings(details)
     const value = await this.value(a, b, findings)
     if (!Number.isFinite(value)) {
@@ -210,7 +230,7 @@ export abstract class Estimator<O extends object = object> {
       this.#emit(findings)
       return value
     }
-    const { name: estimator, unit, natsPerUnit, params: settings } = this
+    const { name: estimator, unit, natsPerUnit, settings } = this
     const seconds = (performance.now() - start) / 1e3
     return estimateDetails({ value, unit, natsPerUnit, estimator, settings, seconds }, findings, a, b)
   }
@@ -234,6 +254,11 @@ export abstract class Estimator<O extends object = object> {
     return this.takes[what] !== 'classes'
   }
 
+  /** Whether labels must be classes of several samples; where only their being equal counts, each sample may have its own. */
+  protected needsClasses(what: 'x' | 'y'): boolean {
+    return this.takes[what] === 'numbers'
+  }
+
   /** Nats in one unit of the value; 1 where it has no unit. */
   protected get natsPerUnit(): number {
     return 1
@@ -251,6 +276,8 @@ export abstract class Estimator<O extends object = object> {
 
   /** Throws unless both have the same number of samples, and enough of them. */
   protected checkCounts(x: Tensor, y: Tensor): void {
+    checkTensor(`${this.name}: x`, x)
+    checkTensor(`${this.name}: y`, y)
     const [n, m] = [x.shape[0], y.shape[0]]
     if (n === undefined || m === undefined || n !== m) {
       throw new ShapeError(
@@ -297,11 +324,12 @@ export interface SegmentParts {
 
 /** The parts of a segment in the shapes they have. */
 export function segmentParts(name: string, segment: readonly Tensor[]): SegmentParts {
-  if (segment.length < 3) {
+  if (!Array.isArray(segment) || segment.length < 3) {
     throw new ArgumentError(
-      `${name}: a segment is [input, layer outputs ..., target] with at least 3 entries, received ${segment.length}`,
+      `${name}: a segment is [input, layer outputs ..., target] with at least 3 entries, received ${describe(segment)}`,
     )
   }
+  for (const [index, part] of segment.entries()) checkTensor(`${name}: entry ${index} of the segment`, part)
   return { x: segment[0] as Tensor, hidden: segment.slice(1, -1), y: segment.at(-1) as Tensor }
 }
 

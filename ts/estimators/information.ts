@@ -1,9 +1,9 @@
-import { ArgumentError, DTypeError } from '../errors.js'
+import { DTypeError } from '../errors.js'
 import { tidy } from '../memory.js'
 import { checkOptions } from '../options.js'
 import type { Tensor } from '../tensor.js'
 import { unitOfBase } from '../unit.js'
-import { checkFlag } from './check.js'
+import { checkBase, checkFlag } from './check.js'
 import type { Findings } from './details.js'
 import { Estimator, type EstimatorOptions } from './estimator.js'
 import { entropyOfSamples, judge, noteEntropies } from './limits.js'
@@ -40,11 +40,7 @@ export abstract class InformationEstimator<O extends object = object> extends Es
     super({ ...defaults, base, clip, ...Object.fromEntries(given) })
     const name = new.target.name
     checkOptions(name, options, [...Object.keys(defaults), ...commonOptions])
-    if (typeof base !== 'number' || !(base > 1) || !Number.isFinite(base)) {
-      throw new ArgumentError(
-        `${name}: base must be a finite number above 1, such as Math.E or 2, received ${String(base)}`,
-      )
-    }
+    checkBase(name, base)
     checkFlag(`${name}: clip`, clip)
   }
 

@@ -1,7 +1,7 @@
 import { tidy } from '../memory.js'
 import { type NearRows, similaritySums } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
-import { checkPositive, oneOf } from './check.js'
+import { checkPositive, checkRows, oneOf } from './check.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { noteEntropies } from './limits.js'
@@ -79,6 +79,7 @@ export class KDE extends InformationEstimator<KDEOptions> {
  * @param x `[n, d]` activations; @returns scalar
  */
 export function kdeEntropy(x: Tensor, options: KDEOptions = {}): Tensor {
+  checkRows('kdeEntropy: x', x)
   const { params } = new KDE(options)
   const d = x.shape[1] as number
   const noise = (d / 2) * (Math.log(2 * Math.PI * params.variance) + 1)

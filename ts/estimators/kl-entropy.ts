@@ -1,9 +1,11 @@
-import { ArgumentError, DataError, NumericalError } from '../errors.js'
+import { DataError, NumericalError } from '../errors.js'
 import type { DistanceMetric } from '../ops/index.js'
 import { checkOptions } from '../options.js'
 import { type DeviceRequest, full, type Tensor } from '../tensor.js'
-import { checkDevice, checkWhole, oneOf } from './check.js'
+import { unitOfBase } from '../unit.js'
+import { checkBase, checkDevice, checkFlag, checkTensor, checkWhole, oneOf } from './check.js'
 import { type SampleData, samplesFrom } from './data.js'
+import { type EntropyDetails, type EstimateOptions, entropyDetails, Findings } from './details.js'
 import { checkApart, distanceToKth, psi } from './nearest.js'
 import { numbersOf } from './samples.js'
 import { checkScale, scaled } from './scale.js'
@@ -32,7 +34,8 @@ export const distanceMetrics: readonly DistanceMetric[] = ['maximum', 'euclidean
  *   H = psi(n) - psi(k) + ln c_d + d mean_i ln eps_i
  *
  * eps_i the distance from sample i to its k-th nearest other, c_d the volume of the unit ball: 2^d for the maximum metric,
- * pi^(d/2) / Gamma(1 + d/2) for the Euclidean one. In nats; may be negative. Needs k + 1 samples of continuous data: where k + 1
+ * pi^(d/2) / Gamma(1 + d/2) for the Euclidean one. In nats. The entropy of a density depends on the units of x and may be negative, unlike that of symbols; of x
+ * given x it is -infinity. Needs k + 1 samples of continuous data: where k + 1
  * of them coincide it is -infinity, which `estimate` refuses; `jitter` separates them. The entropy of values that were repeated is then that of
  * the noise.
  *
@@ -49,11 +52,7 @@ export class KLEntropy {
     checkDevice(device)
     checkWhole('KLEntropy: k', k, 1)
     oneOf('KLEntropy: metric', metric, distanceMetrics)
-    if (typeof base !== 'number' || !(base > 1) || !Number.isFinite(base)) {
-      throw new ArgumentError(
-        `KLEntropy: base must be a finite number above 1, such as Math.E or 2, received ${base}`,
-      )
-    }
+    checkBase('KLEntropy', base)
     this.params = Object.freeze({
       k,
       metric,
@@ -66,6 +65,7 @@ export class KLEntropy {
 
   /** The entropy of x `[n, ...]`, as a scalar of float64 that is computed when it is wanted. */
   criterion(x: Tensor): Tensor {
+    checkTensor('KLEntropy: x', x)
     const { k, metric, base } = this.params
     const rows = this.#apart(x)
     checkEnough('KLEntropy', rows.shape[0] as number, k)
@@ -78,13 +78,47 @@ export class KLEntropy {
     return scaled(numbersOf('KLEntropy', x), { standardize: false, jitter, seed }, 0)
   }
 
+  /** Unit of the value: 'nats', 'bits' or another one of information. */
+  get unit(): string {
+    return unitOfBase(this.params.base)
+  }
+
   /**
    * The entropy of plain data.
    *
+   * @returns the value; with `details: true` a record of what it was
    * @throws DataError for fewer than k + 1 samples, NaN or infinite values, and for repeated samples
    */
-  async estimate(x: SampleData): Promise<number> {
+  estimate(x: SampleData, options?: EstimateOptions & { details?: false }): Promise<number>
+  estimate(x: SampleData, options: EstimateOptions & { details: true }): Promise<EntropyDetails>
+  estimate(x: SampleData, options?: EstimateOptions): Promise<number | EntropyDetails>
+  async estimate(x: SampleData, options: EstimateOptions = {}): Promise<number | EntropyDetails> {
+    checkOptions('estimate of KLEntropy', options, ['details'])
+    const { details = false } = options
+    checkFlag('estimate of KLEntropy: details', details)
+    const start = performance.now()
     const rows = numbersOf('KLEntropy', await samplesFrom('KLEntropy: x', x, this.params))
+    const value = await this.#finite(rows)
+    if (!details) return value
+    const findings = new Findings(true)
+    if (value < 0)
+      findings.warn(
+        `the entropy of a density may be negative: it is relative to the units of x, 0 for a uniform one on a volume of 1`,
+      )
+    const { params: settings, unit } = this
+    const seconds = (performance.now() - start) / 1e3
+    const outcome = {
+      value,
+      unit,
+      natsPerUnit: Math.log(settings.base),
+      estimator: 'KLEntropy',
+      settings,
+      seconds,
+    }
+    return entropyDetails(outcome, findings, rows)
+  }
+
+  async #finite(rows: Tensor): Promise<number> {
     const result = await this.criterion(rows).item()
     if (Number.isFinite(result)) return result
     await checkApart('KLEntropy', this.params.k, this.#apart(rows), 'separate them with { jitter: 1e-10 }')

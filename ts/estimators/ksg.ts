@@ -6,7 +6,15 @@ import { checkFlag, checkWhole } from './check.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { noteEntropies } from './limits.js'
-import { advisedForNeighbors, distancesTo, distanceToKth, psi, psiOf, unlessConstant } from './nearest.js'
+import {
+  advisedForNeighbors,
+  distancesTo,
+  distanceToKth,
+  noteColumns,
+  psi,
+  psiOf,
+  unlessConstant,
+} from './nearest.js'
 import { Ross } from './ross.js'
 import { isLabels, numbersOf } from './samples.js'
 import { checkScale, type ScaleOptions, scaleDefaults, scaled } from './scale.js'
@@ -111,6 +119,7 @@ export class KSG extends InformationEstimator<KSGOptions> {
         'HYPERGLOW_REPEATED_SAMPLES',
       )
     }
+    noteColumns(this.name, x.shape[0] as number, (x.size + y.size) / (x.shape[0] as number), findings)
     await noteEntropies(x, y, findings)
     const [n, k] = [x.shape[0] as number, Math.min(...this.#ks)]
     findings.limitToSamples(

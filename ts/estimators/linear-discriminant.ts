@@ -59,6 +59,10 @@ export class DiscriminantMI extends InformationEstimator<DiscriminantOptions> {
     return { x: 'numbers', y: 'classes' } as const
   }
 
+  protected override needsClasses(): boolean {
+    return true
+  }
+
   protected override get isLimited(): boolean {
     return true
   }

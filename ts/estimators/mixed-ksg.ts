@@ -4,7 +4,14 @@ import type { Tensor } from '../tensor.js'
 import { checkWhole } from './check.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
-import { advisedForNeighbors, distanceToKth, orCoinciding, psiOf, unlessConstant } from './nearest.js'
+import {
+  advisedForNeighbors,
+  distanceToKth,
+  noteColumns,
+  orCoinciding,
+  psiOf,
+  unlessConstant,
+} from './nearest.js'
 import { Ross } from './ross.js'
 import { isLabels, numbersOf } from './samples.js'
 
@@ -73,7 +80,9 @@ export class MixedKSG extends InformationEstimator<MixedKSGOptions> {
   /** Warns, once, when distances tie. */
   protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
     const value = await super.value(x, y, findings)
-    if (!isLabels(x) && !isLabels(y)) await this.#noteTies(x, y, findings)
+    if (isLabels(x) || isLabels(y)) return value
+    noteColumns(this.name, x.shape[0] as number, (x.size + y.size) / (x.shape[0] as number), findings)
+    await this.#noteTies(x, y, findings)
     return value
   }
 

@@ -78,6 +78,10 @@ export class MutualInformation extends InformationEstimator<MutualInformationOpt
     return false
   }
 
+  protected override needsClasses(): boolean {
+    return true
+  }
+
   protected nats(): Tensor {
     throw new StateError(
       "MutualInformation chooses its formula by the values, so it has no lazy value; use await estimate(x, y), or attach it with { evaluateOn: 'epoch' }",

@@ -2,6 +2,7 @@
 import { DataError } from '../errors.js'
 import { type DistanceMetric, where } from '../ops/index.js'
 import { full, type Tensor } from '../tensor.js'
+import type { Findings } from './details.js'
 
 /** Below this number of samples an estimate by neighbours means little. */
 export const advisedForNeighbors = 128
@@ -42,6 +43,15 @@ export function unlessConstant(value: Tensor, ...data: readonly Tensor[]): Tenso
 /** Radii inside which lie the coinciding points alone, where they are 0. */
 export function orCoinciding(radii: Tensor): Tensor {
   return radii.maximum(1e-300)
+}
+
+/** Notes more columns than nearest neighbours can do with: in d dimensions a neighbour is near along each of them for 2^d samples or more. */
+export function noteColumns(name: string, n: number, columns: number, findings: Findings): void {
+  if (columns <= Math.log2(n)) return
+  findings.warn(
+    `${name}: in ${columns} dimensions the nearest of ${n} samples are far away, so the estimate errs downwards; ` +
+      'use mutualInformation(), GaussianCopulaMI or InfoNCE for numbers, DiscriminantMI for classes',
+  )
 }
 
 /**

@@ -1,7 +1,8 @@
 import { ArgumentError, describe } from '../errors.js'
 import { squaredDistances, where } from '../ops/index.js'
+import { checkOptions } from '../options.js'
 import type { Tensor } from '../tensor.js'
-import { checkFlag, checkPositive } from './check.js'
+import { checkFlag, checkPositive, checkRows } from './check.js'
 import { type SampleData, samplesFrom } from './data.js'
 import type { Findings } from './details.js'
 import { type SegmentOptions, segmentParts } from './estimator.js'
@@ -126,6 +127,16 @@ export class RenyiMI extends InformationEstimator<RenyiOptions> {
 
 /** The Gaussian kernel matrix of rows `[n, d]` over its trace. */
 export function renyiMatrix(x: Tensor, options: RenyiOptions = {}): Tensor {
+  checkRows('renyiMatrix: x', x)
+  checkOptions('renyiMatrix', options, [
+    'alpha',
+    'sigma',
+    'widthFactor',
+    'channels',
+    'base',
+    'clip',
+    'device',
+  ])
   const squares = squaredDistances(x)
   const sigma = widthOf(x, squares, options)
   const scale = typeof sigma === 'number' ? 1 / (2 * sigma * sigma) : sigma.square().mul(2).reciprocal()

@@ -3,7 +3,14 @@ import type { Tensor } from '../tensor.js'
 import { checkWhole } from './check.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
-import { advisedForNeighbors, distancesTo, orCoinciding, psiOf, unlessConstant } from './nearest.js'
+import {
+  advisedForNeighbors,
+  distancesTo,
+  noteColumns,
+  orCoinciding,
+  psiOf,
+  unlessConstant,
+} from './nearest.js'
 import { checkClasses, classCounts, classesOf, unlessNumbers } from './samples.js'
 import { checkScale, type ScaleOptions, scaleDefaults, scaled } from './scale.js'
 
@@ -46,6 +53,10 @@ export class Ross extends InformationEstimator<RossOptions> {
     return advisedForNeighbors
   }
 
+  protected override needsClasses(): boolean {
+    return true
+  }
+
   protected override get isLimited(): boolean {
     return true
   }
@@ -79,6 +90,7 @@ export class Ross extends InformationEstimator<RossOptions> {
     this.checkCounts(x, y)
     this.checkNumbers(x)
     await checkClasses('Ross', classesOf('Ross: y', y))
+    noteColumns(this.name, x.shape[0] as number, x.size / (x.shape[0] as number), findings)
     return super.value(x, y, findings)
   }
 }

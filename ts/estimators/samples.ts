@@ -174,6 +174,22 @@ export async function checkClasses(name: string, classes: Tensor): Promise<void>
   )
 }
 
+/**
+ * Throws DataError for an integer vector that hardly holds a value twice: numbers, given as class labels by the type of their array.
+ *
+ * @param argument 'x' or 'y'; @param labels `[n]`
+ */
+export async function checkLabels(name: string, argument: 'x' | 'y', labels: Tensor): Promise<void> {
+  const n = labels.shape[0] as number
+  const counts = (await classCounts(classesOf(name, labels)).data()) as Float64Array
+  const singles = counts.reduce((sum, count) => sum + Number(count === 1), 0)
+  if (!areNumbers(singles, n)) return
+  throw new DataError(
+    `${name}: ${argument} holds numbers in an integer array: ${singles} of ${n} samples have a class of their own, and integers mean class labels (Int32Array); ` +
+      `give Float64Array.from(${argument}) for numbers`,
+  )
+}
+
 /** `value`, but NaN where {@link checkClasses} would throw. */
 export function unlessNumbers(value: Tensor, classes: Tensor): Tensor {
   const n = classes.shape[0] as number

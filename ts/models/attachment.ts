@@ -104,3 +104,20 @@ export class SampleAdvice {
     )
   }
 }
+
+/** Warns once an evaluator of activations that lie outside of what it tells apart. */
+export class RangeAdvice {
+  readonly #warned = new Set<Estimator>()
+
+  /** @param parts of each layer, NaN where the evaluator has no such range; @param layers their names */
+  check(evaluator: Estimator, parts: ArrayLike<number>, layers: readonly string[]): void {
+    if (this.#warned.has(evaluator)) return
+    for (const [layer, name] of layers.entries()) {
+      const advice = evaluator.adviceOnOutside(parts[layer] ?? Number.NaN, `layer ${name}`)
+      if (advice === undefined) continue
+      this.#warned.add(evaluator)
+      process.emitWarning(advice, { type: 'HyperglowWarning', code: 'HYPERGLOW_OUT_OF_RANGE' })
+      return
+    }
+  }
+}

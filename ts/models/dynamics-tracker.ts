@@ -3,7 +3,7 @@ import { loadDynamics } from '../io/dynamics-load.js'
 import { DynamicsWriter } from '../io/dynamics-store.js'
 import type { ArrayData } from '../io/element-types.js'
 import type { Tensor } from '../tensor.js'
-import { isDue, SampleAdvice, ValueAdvice } from './attachment.js'
+import { isDue, RangeAdvice, SampleAdvice, ValueAdvice } from './attachment.js'
 import { DynamicsRecord, withValues } from './dynamics.js'
 import { type DynamicsHeading, headingOf } from './dynamics-heading.js'
 import { isStore, recordOf } from './dynamics-restore.js'
@@ -28,6 +28,7 @@ export class DynamicsTracker {
   readonly #before: number
   /** Training steps so far; null where they are not known. */
   #step: number | null
+  readonly #rangeAdvice = new RangeAdvice()
   #needed = 0
   #row = 0
   #warned = false
@@ -80,7 +81,7 @@ export class DynamicsTracker {
   /** Takes the result of a finished step; its tensors stay the caller's. `due` are the evaluators it was made for. */
   async take(
     batch: number,
-    { dynamics, segment }: StepResult,
+    { dynamics, outside, segment }: StepResult,
     due: readonly number[],
     size: number,
   ): Promise<void> {
@@ -101,6 +102,10 @@ export class DynamicsTracker {
       const { evaluator: given } = attachments[evaluator] as (typeof attachments)[number]
       if (its.some(Number.isNaN)) this.#valueAdvice.warn(given, `batch ${batch}`)
       this.#advice.check(given, size, 'in a batch')
+      const { layers } = this.#record
+      const parts = outside?.dataSync() as Float32Array | undefined
+      if (parts === undefined) continue
+      this.#rangeAdvice.check(given, parts.subarray(i * layers.length, (i + 1) * layers.length), layers)
     }
     this.#record.add(values)
     this.#held = { batch, values }

@@ -1,16 +1,16 @@
 /** What evaluators say of the layers between epochs. */
 import { ArrayDataset } from '../datasets/array-dataset.js'
 import { ArgumentError } from '../errors.js'
-import type { SegmentOptions } from '../estimators/estimator.js'
+import type { Estimator, SegmentOptions } from '../estimators/estimator.js'
 import type { Compiled as CompiledFunction } from '../jit.js'
 import { concat } from '../ops/index.js'
 import { type Tensor, tensor } from '../tensor.js'
 import { evaluate, jit, tidy } from '../transforms.js'
-import { type Attachment, isDue, type Probe, SampleAdvice, ValueAdvice } from './attachment.js'
+import { type Attachment, isDue, type Probe, RangeAdvice, SampleAdvice, ValueAdvice } from './attachment.js'
 import { nothingCounts } from './evaluation.js'
 import { type Feed, feedOf, type StepInput } from './feed.js'
 import type { Network } from './network.js'
-import { segmentOf, targetKind } from './step.js'
+import { outsideParts, segmentOf, targetKind } from './step.js'
 import type { TargetRule } from './targets.js'
 import { unlessAborted } from './unless-aborted.js'
 
@@ -32,12 +32,13 @@ interface Source {
 export class EpochMeasurement {
   readonly #model: Network
   readonly #attachments: readonly Attachment[]
-  readonly #layers: number
+  readonly #layers: readonly string[]
   readonly #sources: ReadonlyMap<Attachment, Source>
   readonly #advice = new SampleAdvice()
   readonly #valueAdvice = new ValueAdvice()
+  readonly #rangeAdvice = new RangeAdvice()
 
-  private constructor(model: Network, layers: number, sources: ReadonlyMap<Attachment, Source>) {
+  private constructor(model: Network, layers: readonly string[], sources: ReadonlyMap<Attachment, Source>) {
     this.#model = model
     this.#attachments = model.attachments
     this.#layers = layers
@@ -47,12 +48,12 @@ export class EpochMeasurement {
   /**
    * Prepares what the evaluators of a model need; undefined where none is evaluated after epochs.
    *
-   * @param layers number of tracked layers; @param classes width of one-hot rows; @param targets what the targets must be
+   * @param layers names of the tracked layers; @param classes width of one-hot rows; @param targets what the targets must be
    */
   static async prepare(
     model: Network,
     feed: Feed,
-    layers: number,
+    layers: readonly string[],
     classes: number | undefined,
     targets: TargetRule,
   ): Promise<EpochMeasurement | undefined> {
@@ -75,7 +76,7 @@ export class EpochMeasurement {
    * @param epoch of this fit; @param order number of the order of the training data; @param signal ends waiting for evaluators and data
    */
   async measure(epoch: number, order: number, signal?: AbortSignal): Promise<Float32Array | undefined> {
-    const width = this.#layers * 2
+    const width = this.#layers.length * 2
     const due = this.#attachments.filter((one) => one.on !== 'batch' && isDue(one, epoch))
     if (due.length === 0) return undefined
     const values = new Float32Array(this.#attachments.length * width).fill(Number.NaN)
@@ -89,6 +90,7 @@ export class EpochMeasurement {
             this.#valueAdvice.warn(evaluator, 'at the end of an epoch', message),
           )
           const pairs = await unlessAborted(work, signal)
+          await this.#checkRange(evaluator, segment)
           if (pairs.flat().some(Number.isNaN)) this.#valueAdvice.warn(evaluator, 'at the end of an epoch')
           values.set(pairs.flat(), this.#attachments.indexOf(attachment) * width)
         }
@@ -97,6 +99,12 @@ export class EpochMeasurement {
       }
     }
     return values
+  }
+
+  async #checkRange(evaluator: Estimator, segment: readonly Tensor[]): Promise<void> {
+    using parts = tidy(() => outsideParts([evaluator], segment))
+    if (parts === undefined) return
+    this.#rangeAdvice.check(evaluator, (await parts.data()) as Float32Array, this.#layers)
   }
 
   dispose(): void {

@@ -17,13 +17,15 @@ export type StepResult = {
   logs?: Tensor
   /** float32 [E, L, 2]. Only where the dynamics are tracked and the batch is large enough. */
   dynamics?: Tensor
+  /** float32 [E, L]: activations outside of what evaluators tell apart, as {@link outsideParts} gives them. Beside `dynamics`, where an evaluator has such a range. */
+  outside?: Tensor
   /** The segment x, h1 .. hL, y. Only where asked for. */
   segment?: Tensor[]
 }
 
 /** Releases what a step gave back. */
-export function release({ logs, dynamics, segment = [] }: StepResult): void {
-  for (const result of [logs, dynamics, ...segment]) result?.dispose()
+export function release({ logs, dynamics, outside, segment = [] }: StepResult): void {
+  for (const result of [logs, dynamics, outside, ...segment]) result?.dispose()
 }
 
 /** A mean over a batch, and what it is over. */
@@ -173,6 +175,8 @@ export function trainStep(
       return result
     }
     result.dynamics = coordinates(options.evaluators, segment, kind)
+    const outside = outsideParts(options.evaluators, segment)
+    if (outside !== undefined) result.outside = outside
     if (options.segment) result.segment = segment
     return result
   })
@@ -284,4 +288,16 @@ function coordinates(
     return scalars
   })
   return stack(rows.map((scalar) => scalar.cast('float32'))).reshape([evaluators.length, layers, 2])
+}
+
+/** The part of each layer's activations outside of the range of each evaluator, float32 [E, L], NaN where it has none; undefined where no evaluator has one. */
+export function outsideParts(
+  evaluators: readonly Estimator[],
+  segment: readonly Tensor[],
+): Tensor | undefined {
+  const parts = evaluators.map((evaluator) => segment.slice(1, -1).map((h) => evaluator.outside(h)))
+  if (parts.flat().every((part) => part === undefined)) return undefined
+  const none = full([], Number.NaN)
+  const flat = parts.flat().map((part) => part?.cast('float32') ?? none)
+  return stack(flat).reshape([evaluators.length, segment.length - 2])
 }

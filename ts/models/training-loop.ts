@@ -216,7 +216,7 @@ class Run {
     const measurement =
       tracker === undefined
         ? undefined
-        : await EpochMeasurement.prepare(model, feed, layers.length, classes, targets)
+        : await EpochMeasurement.prepare(model, feed, layers, classes, targets)
     const suspicion = mismatch(compiled, outline)
     return new Run(model, options, feed, validation, tracker, measurement, classes, suspicion)
   }
