@@ -3,7 +3,7 @@ import { concat } from '../ops/index.js'
 import { type Tensor, tensor } from '../tensor.js'
 
 /** Scores are multiplied by these (temperature scaling; Guo, Pleiss, Sun and Weinberger 2017). */
-const slopes = [4, 2, 1.4, 1, 0.7, 0.5, 0.35, 0.25, 0.12, 0.06, 0.03, 0.015, 0.007] as const
+const slopes = [2, 1, 0.7, 0.5, 0.3, 0.15, 0.06, 0.02, 0.007] as const
 
 /** Parts of the priors that are mixed in, besides 0.1, 1 and 3 samples of n: what a wrong class costs is then bounded. 1 says nothing but the priors. */
 const parts = [0.003, 0.01, 0.03, 0.1, 0.3, 1] as const
