@@ -230,6 +230,11 @@ export abstract class Estimator<O extends object = object> {
       this.#emit(findings)
       return value
     }
+    if (value < 0) {
+      findings.warn(
+        'below 0: an estimate without bias of no dependence is as often below 0 as above; { clip: true } gives 0',
+      )
+    }
     const { name: estimator, unit, natsPerUnit, settings } = this
     const seconds = (performance.now() - start) / 1e3
     return estimateDetails({ value, unit, natsPerUnit, estimator, settings, seconds }, findings, a, b)
