@@ -71,12 +71,6 @@ export class Binned extends InformationEstimator<BinnedOptions> {
     return true
   }
 
-  /** Without the options that the way of binning leaves out. */
-  override get settings() {
-    const { bins, range, binSize, ...others } = super.settings
-    return binSize === 0 ? { bins, range, ...others } : { binSize, ...others }
-  }
-
   protected nats(x: Tensor, y: Tensor): Tensor {
     const symbols = this.bins(x).uniqueRows()
     return symbolInformation(symbols, y, this.params.millerMadow ? 'millerMadow' : 'none')
