@@ -363,6 +363,8 @@ test('schedules refuse what they cannot use', (t) => {
     () => exponentialLR({} as never),
     () => linearLR({ totalEpochs: 0 }),
     () => cosineLR(null as never),
+    () => oneCycleLR(undefined as never),
+    () => oneCycleLR({ totalSteps: 5 } as never),
     () => lambdaLR(0.1 as never),
   ]
   for (const call of calls) t.throws(call, { instanceOf: ArgumentError })

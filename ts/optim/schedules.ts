@@ -117,15 +117,7 @@ const annealings: { readonly [A in Annealing]: (from: number, to: number, phase:
  * The phases end with steps `riseShare * totalSteps - 1`, with `threePhase` `2 * riseShare * totalSteps - 2`, and `totalSteps - 1`, as in
  * PyTorch's OneCycleLR.
  */
-export function oneCycleLR({
-  maxRate,
-  totalSteps,
-  riseShare = 0.3,
-  initialDivisor = 25,
-  finalDivisor = 1e4,
-  annealing = 'cos',
-  threePhase = false,
-}: {
+export function oneCycleLR(options: {
   maxRate: number
   totalSteps: number
   riseShare?: number
@@ -134,6 +126,20 @@ export function oneCycleLR({
   annealing?: Annealing
   threePhase?: boolean
 }): Schedule {
+  checkOptions('oneCycleLR', options, [
+    'maxRate',
+    'totalSteps',
+    'riseShare',
+    'initialDivisor',
+    'finalDivisor',
+    'annealing',
+    'threePhase',
+  ])
+  const { maxRate, totalSteps, riseShare = 0.3, initialDivisor = 25, finalDivisor = 1e4 } = { ...options }
+  const { annealing = 'cos', threePhase = false } = { ...options }
+  notNegative('oneCycleLR: maxRate', maxRate)
+  positive('oneCycleLR: initialDivisor', initialDivisor)
+  positive('oneCycleLR: finalDivisor', finalDivisor)
   positive('oneCycleLR: totalSteps', totalSteps)
   if (!Object.hasOwn(annealings, annealing))
     throw unknownName('annealing', annealing, Object.keys(annealings))
