@@ -85,7 +85,8 @@ versions! {
 fn remainders(x: &[f32], y: &[f32], out: &mut [f32]) {
     let quotient = |x: f32, y: f32| f64::from(x) / f64::from(y);
     for ((x, y), out) in x.chunks(64).zip(y.chunks(64)).zip(out.chunks_mut(64)) {
-        let is_small = |(&x, &y): (&f32, &f32)| quotient(x, y).abs() < (1 << 28) as f64;
+        // Of an infinite y no multiple is finite, not even the 0-fold.
+        let is_small = |(&x, &y): (&f32, &f32)| y.is_finite() && quotient(x, y).abs() < (1 << 28) as f64;
         if x.iter().zip(y).all(is_small) {
             for ((o, &x), &y) in out.iter_mut().zip(x).zip(y) {
                 let whole = quotient(x, y).trunc();
