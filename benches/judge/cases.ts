@@ -20,6 +20,8 @@ export interface Truth {
   readonly dy: number
   /** Mutual information in nats. */
   readonly mi_nats: number
+  /** Error in nats up to which an estimate counts as right. Default 0.05. */
+  readonly tolerance?: number
   readonly file: string
 }
 

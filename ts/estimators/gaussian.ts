@@ -132,32 +132,17 @@ const leastRest = 1e-10
  * The columns that are neither constant nor combinations of columns before them, to about 1e-10 of their variance; undefined where none is left,
  * and all of them where there are not more samples than columns.
  *
- * @param x `[n, d]` float64
+ * @param x `[n, d]` float64; @param judged what stands for x where it is told which columns these are, such as its ranks
  */
-export async function independentColumns(x: Tensor): Promise<Tensor | undefined> {
+export async function independentColumns(x: Tensor, judged = x): Promise<Tensor | undefined> {
   const [n, d] = x.shape as [number, number]
-  const varies = (await varying(x).data()) as Float64Array
+  const varies = varying(judged)
   // Any n - 1 columns would span the samples, so that leaving others out says nothing of them.
-  if (d >= n) return varies.some((one) => one > 0) ? x : undefined
-  const correlation = (await normalCorrelation(x).data()) as Float64Array
-  const kept: number[] = []
-  const factors: Float64Array[] = []
-  // Row by row the factor of Cholesky; a column that it leaves nothing of is skipped.
-  for (let column = 0; column < d; column++) {
-    if (varies[column] === 0) continue
-    const row = new Float64Array(kept.length + 1)
-    for (const [i, other] of kept.entries()) {
-      const before = factors[i] as Float64Array
-      let sum = correlation[column * d + other] as number
-      for (let j = 0; j < i; j++) sum -= (row[j] as number) * (before[j] as number)
-      row[i] = sum / (before[i] as number)
-    }
-    const rest = row.subarray(0, kept.length).reduce((left, value) => left - value * value, 1)
-    if (rest <= leastRest) continue
-    row[kept.length] = Math.sqrt(rest)
-    factors.push(row)
-    kept.push(column)
-  }
+  if (d >= n) return (await varies.max().item()) > 0 ? x : undefined
+  // The squared pivots are what each column has beside those before it; one that is left out has but a rounding error.
+  const rest = normalCorrelation(judged).cholesky().diagonal().square().mul(varies)
+  const isKept = (await rest.greater(leastRest).data()) as Uint8Array
+  const kept = Int32Array.from(isKept.keys()).filter((column) => isKept[column] === 1)
   if (kept.length === 0) return undefined
-  return kept.length === d ? x : x.take(tensor(Int32Array.from(kept)), 1)
+  return kept.length === d ? x : x.take(tensor(kept), 1)
 }

@@ -1,61 +1,92 @@
 /** What kind of data samples are. */
-import { concat, where } from '../ops/index.js'
-import { type Tensor, zeros } from '../tensor.js'
-import { areNumbers, classCounts, classesOf, isLabels, toleratedOf } from './samples.js'
+import type { Tensor } from '../tensor.js'
+import { countsOf } from './copies.js'
+import { classesOf, isLabels, numbersOf } from './samples.js'
 
 /**
- * - `numbers`: hardly a value is given twice.
- * - `classes`: hardly a value is given once only: labels, one-hot rows, counts.
- * - `mixed`: both: values that occur again and again (atoms) among others that do not, or columns of both kinds.
+ * - `numbers`: values with an order, whether or not they repeat: measured, rounded, counted.
+ * - `classes`: labels, one-hot rows, or a few values that occur again and again.
+ * - `mixed`: a few values that occur again and again (atoms) among others that hardly repeat (a density).
  */
 export type DataKind = 'numbers' | 'classes' | 'mixed'
 
-/** Samples and what they look like. */
-export interface KindOfSamples {
+/** One argument and what it looks like. */
+export interface Side {
+  /** float64 rows `[n, d]`; labels as one column. */
+  readonly rows: Tensor
   readonly kind: DataKind
   /** Class of each sample: equal rows are one class. */
   readonly classes: Int32Array
-  /** How often the row of each sample occurs. */
-  readonly counts: Float64Array
-  /** Whether single columns repeat values though rows do not. */
-  readonly hasDiscreteColumns: boolean
+  /** How often each class occurs. */
+  readonly counts: Int32Array
+  /** Entropy of the samples in nats, equal rows being one symbol. */
+  readonly entropy: number
+  /** The atom of each sample, -1 where it has none; for classes, the class. */
+  readonly atoms: Int32Array
 }
 
+/** Different rows up to which they count as classes, where each occurs often enough. */
+const fewValues = 20
+/** Samples that each of few values has on average. */
+const samplesOfValue = 5
+/** Samples that each of more values has on average where they still count as classes. */
+const samplesOfMany = 40
+/** A value that occurs this often at least is an atom of mixed data, or in one sample of a hundred. */
+const atomSize = 10
+/** Samples that the density beside atoms needs to be told from more of them. */
+const leastDensity = 20
+/** Part of the samples beside the atoms that differ, where these have a density. */
+const leastDifferent = 0.5
+
 /**
- * The kind of data by its values: an integer vector holds classes; of rows, the part that occurs once decides: at least 98 % of them for
- * numbers, at most 2 % for classes (in each case all but two samples are enough).
+ * The kind of an argument by its values, unless `wanted` says otherwise: integer vectors and one-hot rows hold labels; few different rows with
+ * enough samples each are classes; values that occur at least 10 times and in 1 % of the samples are atoms where at least half of the samples beside them differ.
  *
  * @param x labels `[n]` or float64 rows `[n, d]`
  */
-export async function kindOfSamples(x: Tensor): Promise<KindOfSamples> {
+export async function kindOfSamples(x: Tensor, wanted: DataKind | 'auto' = 'auto'): Promise<Side> {
   const n = x.shape[0] as number
+  const rows = numbersOf('samples', x)
   const classes = (await classesOf('samples', x).data()) as Int32Array
-  const counts = await occurrences(x)
-  const limit = toleratedOf(n)
-  const singles = counts.reduce((sum, count) => sum + Number(count === 1), 0)
-  const base = { classes, counts, hasDiscreteColumns: false }
-  if (isLabels(x) || singles <= limit) return { ...base, kind: 'classes' }
-  if (!areNumbers(singles, n)) return { ...base, kind: 'mixed' }
-  const repeated = (await repeatedValues(x).data()) as Float64Array
-  return { ...base, kind: 'numbers', hasDiscreteColumns: repeated.some((count) => count > limit) }
+  const counts = countsOf(classes)
+  const areLabels = wanted === 'auto' ? isLabels(x) || (await isOneHot(rows)) : wanted === 'classes'
+  const base = { rows, classes, counts, entropy: entropyOfCounts(counts, n), atoms: classes }
+  if (areLabels || (wanted === 'auto' && areFew(counts.length, n))) return { ...base, kind: 'classes' }
+  const least = Math.max(atomSize, n / 100)
+  const atoms = classes.map((one) => ((counts[one] as number) >= least ? one : -1))
+  const isMixed = wanted === 'mixed' || (wanted === 'auto' && areAtoms(counts, least))
+  return { ...base, atoms, kind: isMixed ? 'mixed' : 'numbers' }
 }
 
-async function occurrences(x: Tensor): Promise<Float64Array> {
-  const classes = classesOf('samples', x)
-  return (await classCounts(classes).take(classes).data()) as Float64Array
+/** Whether so many different rows are so few that each has samples of its own. */
+function areFew(different: number, n: number): boolean {
+  return different * samplesOfValue <= n && different <= Math.max(fewValues, n / samplesOfMany)
 }
 
-/** How many samples of each column share their value with another, float64 `[d]`; 0 where the column is constant. */
-function repeatedValues(x: Tensor): Tensor {
-  const [n, d] = x.shape as [number, number]
-  const sorted = x.sort(0)
-  const same = sorted
-    .slice([1])
-    .equal(sorted.slice([0], [n - 1]))
-    .cast('float64')
-  const none = zeros([1, d], { dtype: 'float64' })
-  const repeats = concat([none, same])
-    .maximum(concat([same, none]))
-    .sum(0)
-  return where(x.max(0).equal(x.min(0)), 0, repeats)
+/** Plug-in entropy in nats. */
+function entropyOfCounts(counts: Int32Array, n: number): number {
+  let sum = 0
+  for (const count of counts) sum += count * Math.log(count)
+  return Math.log(n) - sum / n
+}
+
+/** Whether rows that occur `least` times are atoms: there are some, and the others hardly repeat. */
+function areAtoms(counts: Int32Array, least: number): boolean {
+  let [atoms, samples, different] = [0, 0, 0]
+  for (const count of counts) {
+    if (count >= least) {
+      atoms++
+    } else {
+      samples += count
+      different++
+    }
+  }
+  return atoms > 0 && samples >= leastDensity && different >= leastDifferent * samples
+}
+
+/** Whether rows of several columns hold a single 1 and zeros otherwise. */
+export async function isOneHot(rows: Tensor): Promise<boolean> {
+  if ((rows.shape[1] as number) < 2) return false
+  const sound = rows.equal(0).logicalOr(rows.equal(1)).all().logicalAnd(rows.sum(1).equal(1).all())
+  return Boolean(await sound.item())
 }

@@ -64,27 +64,13 @@ const tail = [
   ],
 ] as const
 
-/** Quantile of the standard normal distribution, to about 1e-15 relative (Wichura 1988); infinite at 0 and 1. */
-export function normalQuantile(p: number): number {
-  const q = p - 0.5
-  if (Math.abs(q) <= 0.425) return q * rational(central, 0.180625 - q * q)
-  const r = Math.sqrt(-Math.log(Math.min(p, 1 - p)))
-  const size = !Number.isFinite(r) ? r : r <= 5 ? rational(middle, r - 1.6) : rational(tail, r - 5)
-  return Math.sign(q) * size
-}
-
-/** {@link normalQuantile} of each entry, which must lie between 0 and 1. */
+/** Quantile of the standard normal distribution at each entry, between 0 and 1, to about 1e-15 relative (Wichura 1988). */
 function normalQuantiles(p: Tensor): Tensor {
   const q = p.sub(0.5)
   const r = p.minimum(p.neg().add(1)).log().neg().sqrt()
   const ofTail = where(r.lessEqual(5), rationals(middle, r.sub(1.6)), rationals(tail, r.sub(5)))
   const ofCenter = q.mul(rationals(central, q.square().neg().add(0.180625)))
   return where(q.abs().lessEqual(0.425), ofCenter, q.sign().mul(ofTail))
-}
-
-function rational([above, below]: readonly [readonly number[], readonly number[]], x: number): number {
-  const horner = (coefficients: readonly number[]) => coefficients.reduceRight((sum, c) => sum * x + c, 0)
-  return horner(above) / horner(below)
 }
 
 function rationals([above, below]: readonly [readonly number[], readonly number[]], x: Tensor): Tensor {

@@ -1,12 +1,12 @@
 import { scope } from '../memory.js'
 import { concat, stack } from '../ops/index.js'
-import { eye, type Tensor, tensor } from '../tensor.js'
+import { eye, type Tensor } from '../tensor.js'
 import { checkColumns, normalBias, samplesForColumns, varying, withRidge } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { DiscriminantMI } from './linear-discriminant.js'
-import { doubledRanks, normalQuantile } from './ranks.js'
+import { normalScores } from './ranks.js'
 import { digammaOf, logGamma } from './special.js'
-import { studentLogDensity, studentQuantiles } from './student.js'
+import { type Places, placesOf, studentLogDensity, studentScores } from './student.js'
 
 /** Degrees of freedom that are tried; the last is the normal copula. */
 const degrees: readonly number[] = [0.5, 0.7, 1, 1.5, 2, 3, 4, 6, 9, 14, 25, 50, Number.POSITIVE_INFINITY]
@@ -46,8 +46,9 @@ export class StudentCopulaMI extends InformationEstimator {
     const [n, dx] = x.shape as [number, number]
     const given = concat([x, y], 1).stopGradient()
     const varies = varying(given)
-    const ranks = doubledRanks(given).cast('int32').flatten(0)
-    const fits = degrees.map((nu) => scope(this.name, () => copulaFit(ranks, varies, n, dx, nu)))
+    const scores = normalScores(given)
+    const places = placesOf(scores)
+    const fits = degrees.map((nu) => scope(this.name, () => copulaFit(scores, places, varies, dx, nu)))
     const best = stack(fits.map(({ likelihood }) => likelihood)).argMax(0)
     const value = stack(fits.map(({ information }) => information))
       .take(best.reshape([1]))
@@ -63,17 +64,13 @@ interface Fit {
 }
 
 /** The t copula of `nu` degrees of freedom, with the best scatter matrix. */
-function copulaFit(ranks: Tensor, varies: Tensor, n: number, dx: number, nu: number): Fit {
-  const d = varies.size
+function copulaFit(scores: Tensor, places: Places, varies: Tensor, dx: number, nu: number): Fit {
+  const [n, d] = scores.shape as [number, number]
   const isNormal = nu === Number.POSITIVE_INFINITY
-  const quantiles = isNormal
-    ? Float64Array.from({ length: 2 * n + 2 }, (_, k) =>
-        k === 0 || k > 2 * n ? 0 : normalQuantile(k / (2 * (n + 1))),
-      )
-    : studentQuantiles(n, nu)
-  const margins = quantiles.map((t) => (isNormal ? -(t * t) / 2 : studentLogDensity(t, nu)))
-  const z = tensor(quantiles).take(ranks).reshape([n, d]).mul(varies)
-  const marginal = tensor(margins).take(ranks).reshape([n, d]).mul(varies).sum()
+  const quantiles = isNormal ? scores : studentScores(places, nu)
+  const margins = isNormal ? quantiles.square().div(-2) : studentLogDensity(quantiles, nu)
+  const z = quantiles.mul(varies)
+  const marginal = margins.mul(varies).sum()
   const correlation = isNormal ? correlationOf(z, varies) : scatter(z, varies, nu)
   const factor = correlation.cholesky()
   const squares = mahalanobis(z, factor)

@@ -1,0 +1,59 @@
+/** What the parts of a rule answer, and which answer is taken. */
+import { DataError, type HyperglowError, NumericalError } from '../errors.js'
+import type { Tensor } from '../tensor.js'
+import type { Estimator } from './estimator.js'
+
+/** An estimate in nats, and the name of the formula that gave it. */
+export interface Answer {
+  readonly nats: number
+  readonly method: string
+}
+
+/** No information. */
+export const nothing = (method: string): Answer => ({ nats: 0, method })
+
+/** The larger of two answers. */
+export function larger(a: Answer, b: Answer): Answer {
+  return b.nats > a.nats ? b : a
+}
+
+/** The estimate of an estimator with its own name. */
+export async function answerOf(estimator: Estimator, x: Tensor, y: Tensor): Promise<Answer> {
+  return { nats: await estimator.estimate(x, y), method: estimator.name }
+}
+
+/**
+ * The largest of several answers that all err downwards. One that the data have no answer for takes no part.
+ *
+ * @throws DataError, with the reasons, where none has an answer
+ */
+export async function largest(asked: readonly (() => Promise<Answer>)[]): Promise<Answer> {
+  const answers: Answer[] = []
+  const reasons: string[] = []
+  for (const ask of asked) {
+    try {
+      answers.push(await ask())
+    } catch (error) {
+      if (!isUnanswered(error)) throw error
+      reasons.push(error.message)
+    }
+  }
+  if (answers.length > 0) return answers.reduce(larger)
+  throw new DataError(
+    `MutualInformation: no estimator has an answer for these samples. ${reasons.join('. ')}`,
+  )
+}
+
+/** A term of a sum or of a comparison, nothing where it has no answer. */
+export async function orNothing(ask: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (isUnanswered(error)) return nothing('none')
+    throw error
+  }
+}
+
+function isUnanswered(error: unknown): error is HyperglowError {
+  return error instanceof NumericalError || error instanceof DataError
+}

@@ -1,0 +1,62 @@
+/** Mutual information of classes, with numbers and with each other, by the rule of {@link MutualInformation}. */
+import { foldIn, key, permutation } from '../random.js'
+import { type Tensor, tensor } from '../tensor.js'
+import { type Answer, answerOf, larger, largest } from './answers.js'
+import { DiscreteMI } from './discrete.js'
+import type { Side } from './kinds.js'
+import { DiscriminantMI } from './linear-discriminant.js'
+import { ofNeighbors } from './numbers-rule.js'
+import { normalScores } from './ranks.js'
+import { Ross } from './ross.js'
+import { repeatedValues } from './spacing.js'
+import { overTieBreakings, withTiesBroken } from './tie-breaking.js'
+
+/** Samples that a cell of a table needs on average for its count to be told from chance. */
+const samplesOfCell = 5
+/** Orders of y whose information with x is what chance gives. */
+const shuffles = 5
+
+/** The larger of Ross on normal scores, ties broken at random, and the discriminant bound. @param x `[n, d]` float64; @param labels int32 `[n]` */
+export async function ofNumbersAndClasses(x: Tensor, labels: Tensor, seed: number): Promise<Answer> {
+  const hasTies = (await repeatedValues(x).max().item()) > 0
+  const ross = new Ross()
+  const near = async () => {
+    const nats = await overTieBreakings(seed, hasTies, (noise) =>
+      ross.estimate(normalScores(withTiesBroken(x, noise)), labels),
+    )
+    return { nats, method: ross.name }
+  }
+  return largest([near, () => answerOf(new DiscriminantMI({ seed }), x, labels)])
+}
+
+/** Whether every pair of values has samples enough to be counted. */
+export function isSmallTable(x: Side, y: Side): boolean {
+  return (x.counts.length - 1) * (y.counts.length - 1) * samplesOfCell <= x.classes.length
+}
+
+/**
+ * From the table of counts. Where it is large for the samples, adjusted for chance, or from the values as numbers where that is more: as labels
+ * they have no order, but no numbering of labels changes information, and one that means nothing errs downwards.
+ */
+export async function ofClasses(x: Side, y: Side, seed: number): Promise<Answer> {
+  if (isSmallTable(x, y)) return answerOf(new DiscreteMI(), tensor(x.classes), tensor(y.classes))
+  return larger(await adjustedForChance(x, y, seed), await ofNeighbors(x.rows, y.rows, seed, true))
+}
+
+/**
+ * I H_min-adjusted for chance (Vinh, Epps and Bailey 2010): with E the plug-in information of x with y in random order and H the smaller entropy,
+ * H (I - E) / (H - E). 0 on average for independent x and y, H where one is a function of the other.
+ */
+async function adjustedForChance(x: Side, y: Side, seed: number): Promise<Answer> {
+  const plugin = new DiscreteMI({ correction: 'none' })
+  const [a, b] = [tensor(x.classes), tensor(y.classes)]
+  const found = await plugin.estimate(a, b)
+  let chance = 0
+  for (let round = 0; round < shuffles; round++) {
+    const order = permutation(foldIn(key(seed), round), x.classes.length)
+    chance += (await plugin.estimate(a, b.take(order))) / shuffles
+  }
+  const most = Math.min(x.entropy, y.entropy)
+  const method = 'DiscreteMI adjusted for chance'
+  return { nats: most > chance ? (most * (found - chance)) / (most - chance) : 0, method }
+}

@@ -1,0 +1,79 @@
+/** Samples that were copied as a whole. */
+import { concat } from '../ops/index.js'
+import { type Tensor, tensor } from '../tensor.js'
+import { isLabels, toleratedOf } from './samples.js'
+import { areEven, repeatedValues } from './spacing.js'
+
+/** Part of the samples that must differ for the others to be copies of them; fewer are the values of a discrete distribution. */
+const leastDifferent = 0.05
+/** Copied samples below which nothing is changed. */
+const fewest = 10
+/** A sample that is given this many times as often as most is an atom, not a sample that was copied. */
+const atomRatio = 10
+
+/**
+ * The samples without copies: those of which each is given once. A copy of a draw from a density (a bootstrap, rows loaded twice) tells nothing that the first did
+ * not, and nearest neighbours at distance 0 are taken for information. Where equal samples are what the distribution gives, they stay: copies are told by a
+ * column, of x or of y, that lies on no grid and in which equal values come with equal samples alone.
+ *
+ * @param x labels `[n]` or float64 rows `[n, d]`; @param y alike
+ */
+export async function withoutCopies(x: Tensor, y: Tensor): Promise<{ x: Tensor; y: Tensor }> {
+  const kept = await originals(x, y)
+  return kept === undefined ? { x, y } : { x: x.take(kept), y: y.take(kept) }
+}
+
+/** Numbers of the samples to keep, int32 `[m]`; undefined where none was copied. */
+async function originals(x: Tensor, y: Tensor): Promise<Tensor | undefined> {
+  const n = x.shape[0] as number
+  const rows = concat([columnsOf(x), columnsOf(y)], 1)
+  const classes = (await rows.uniqueRows().data()) as Int32Array
+  const counts = countsOf(classes)
+  const different = counts.length
+  if (n - different < fewest || different < leastDifferent * n) return undefined
+  const limit = Math.max(fewest, atomRatio * medianOf(counts))
+  const seen = new Uint8Array(different)
+  const kept: number[] = []
+  const others: number[] = []
+  let repeated = 0
+  for (const [i, sample] of classes.entries()) {
+    const count = counts[sample] as number
+    if (count > limit) {
+      kept.push(i)
+      continue
+    }
+    if (seen[sample] === 1) continue
+    seen[sample] = 1
+    kept.push(i)
+    others.push(i)
+    if (count > 1) repeated++
+  }
+  if (repeated < fewest || others.length < fewest) return undefined
+  const once = rows.take(tensor(Int32Array.from(others)))
+  return (await hasDensity(once)) ? tensor(Int32Array.from(kept)) : undefined
+}
+
+/** Whether some column hardly repeats a value, and does not lie on a grid. */
+async function hasDensity(rows: Tensor): Promise<boolean> {
+  const isDense = repeatedValues(rows).lessEqual(toleratedOf(rows.shape[0] as number))
+  return Boolean(await isDense.logicalAnd(areEven(rows).logicalNot()).any().item())
+}
+
+function columnsOf(x: Tensor): Tensor {
+  return isLabels(x) ? x.cast('float64').expandDims(1) : x
+}
+
+/** How often each class 0, 1, ... occurs. */
+export function countsOf(classes: Int32Array): Int32Array {
+  const counts = new Int32Array(classes.length)
+  let different = 0
+  for (const one of classes) {
+    counts[one] = (counts[one] as number) + 1
+    if (one >= different) different = one + 1
+  }
+  return counts.subarray(0, different)
+}
+
+function medianOf(counts: Int32Array): number {
+  return Int32Array.from(counts).sort()[counts.length >> 1] as number
+}

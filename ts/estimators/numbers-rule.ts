@@ -1,0 +1,63 @@
+/** Mutual information of numbers and numbers by the rule of {@link MutualInformation}. */
+import { tidy } from '../memory.js'
+import { stack } from '../ops/index.js'
+import type { Tensor } from '../tensor.js'
+import { type Answer, answerOf, larger, largest, nothing, orNothing } from './answers.js'
+import { KSG } from './ksg.js'
+import { ResidualMI } from './residual.js'
+import { toleratedOf } from './samples.js'
+import { areEven, repeatedValues } from './spacing.js'
+import { StudentCopulaMI } from './student-copula.js'
+import { overTieBreakings, withTiesBroken } from './tie-breaking.js'
+
+/** Samples that each column needs for its correlations with all others to be known. */
+const samplesOfColumn = 5
+/** Standard errors, of 1 / sqrt(n), by which the residual estimate must exceed the others to be believed. */
+const margin = 4.5
+
+/** @param x `[n, dx]` float64; @param y alike; @param seed decides how ties are broken */
+export async function ofNumbers(x: Tensor, y: Tensor, seed: number): Promise<Answer> {
+  const [n, dx] = x.shape as [number, number]
+  const [ofX, ofY] = [await spacingOf(x), await spacingOf(y)]
+  const near = await ofNeighbors(x, y, seed, ofX.hasTies || ofY.hasTies)
+  if (n < samplesOfColumn * (dx + (y.shape[1] as number))) return near
+  const plain = larger(near, await orNothing(() => answerOf(new StudentCopulaMI(), x, y)))
+  const residual = larger(
+    ofX.repeats || !ofY.isRandom ? nothing('none') : await ofResiduals(x, y),
+    ofY.repeats || !ofX.isRandom ? nothing('none') : await ofResiduals(y, x),
+  )
+  return residual.nats > plain.nats + margin / Math.sqrt(n) ? residual : plain
+}
+
+/** KSG 1 on normal scores, ties broken at random. */
+export async function ofNeighbors(x: Tensor, y: Tensor, seed: number, hasTies: boolean): Promise<Answer> {
+  const estimator = new KSG({ copula: true })
+  const nats = await overTieBreakings(seed, hasTies, (forX, forY) =>
+    estimator.estimate(withTiesBroken(x, forX), withTiesBroken(y, forY)),
+  )
+  return { nats, method: estimator.name }
+}
+
+/** In one direction, on the data and on normal scores. */
+function ofResiduals(x: Tensor, y: Tensor): Promise<Answer> {
+  // In one dimension normal scores are a grid, of which the entropy by neighbors means nothing.
+  const isFlat = x.shape[1] === 1 || y.shape[1] === 1
+  const estimators = isFlat ? [new ResidualMI()] : [new ResidualMI(), new ResidualMI({ copula: true })]
+  return orNothing(() => largest(estimators.map((one) => () => answerOf(one, x, y))))
+}
+
+interface Spacing {
+  /** Whether a value is given twice in some column. */
+  readonly hasTies: boolean
+  /** Whether many are. */
+  readonly repeats: boolean
+  /** Whether the columns are spaced like draws from a density, as entropies by neighbors take for granted. */
+  readonly isRandom: boolean
+}
+
+async function spacingOf(x: Tensor): Promise<Spacing> {
+  using both = tidy(() => stack([repeatedValues(x).max(), areEven(x).any().cast('float64')]))
+  const [repeated, isEven] = (await both.data()) as unknown as [number, number]
+  const repeats = repeated > toleratedOf(x.shape[0] as number)
+  return { hasTies: repeated > 0, repeats, isRandom: !repeats && isEven === 0 }
+}

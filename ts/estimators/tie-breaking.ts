@@ -1,0 +1,39 @@
+/** Equal values put into an order at random. */
+import { foldIn, key, uniform } from '../random.js'
+import type { Tensor } from '../tensor.js'
+import { doubledRanks } from './ranks.js'
+
+/** Rounds of tie-breaking whose estimates are averaged. */
+const tieBreakings = 5
+
+/**
+ * The ranks of each column plus noise that changes the order of equal values alone. A column is a function of the outcome, and the noise knows nothing
+ * of other variables, so that this takes nothing from mutual information and adds nothing to it: it is exact, where formulas for densities are
+ * not for values that repeat. Columns without equal values keep their order.
+ *
+ * @param x `[n, d]` float64; @param noise a random key
+ * @returns `[n, d]` float64, in the order of x and all different within a column
+ */
+export function withTiesBroken(x: Tensor, noise: Tensor): Tensor {
+  // Doubled ranks of different values are at least 2 apart; the noise is below 1.
+  return doubledRanks(x).add(uniform(noise, x.shape, { dtype: 'float64' }))
+}
+
+/**
+ * The mean estimate over five rounds of tie-breaking, or the only one where there are no ties.
+ *
+ * @param estimate with random keys of the round, for x and for y
+ */
+export async function overTieBreakings(
+  seed: number,
+  hasTies: boolean,
+  estimate: (forX: Tensor, forY: Tensor) => Promise<number>,
+): Promise<number> {
+  const rounds = hasTies ? tieBreakings : 1
+  let sum = 0
+  for (let round = 0; round < rounds; round++) {
+    const noise = foldIn(key(seed), round)
+    sum += await estimate(foldIn(noise, 0), foldIn(noise, 1))
+  }
+  return sum / rounds
+}
