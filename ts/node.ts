@@ -34,7 +34,8 @@ export function atCallSite(
   if (promise === null) return settled()
   const site: { stack?: string } = {}
   Error.captureStackTrace(site, caller)
-  return promise.catch((error: unknown) => {
+  // Work of many callers may end in the same turn.
+  return promise.then(settled, (error: unknown) => {
     if (error instanceof Error) {
       const frames = site.stack?.split('\n').slice(1) ?? []
       error.stack = [`${error.name}: ${error.message}`, ...frames].join('\n')

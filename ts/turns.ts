@@ -11,16 +11,24 @@ const endTurn = () => {
   turnStart = 0
 }
 
+/** Whether the present turn has lasted too long; begins one where none has. */
+function isOver(): boolean {
+  if (turnStart !== 0) return performance.now() - turnStart > turnLimit
+  turnStart = performance.now()
+  setImmediate(endTurn)
+  return false
+}
+
+/** Resolves in a later turn, and in one with time left: all that wait are called in the same turn. */
+async function laterTurn(): Promise<void> {
+  do await new Promise((resolve) => setImmediate(resolve))
+  while (isOver())
+}
+
 /**
- * A promise that is resolved, or resolves in the next turn of the event loop where loops of `await` have kept this one for
+ * A promise that is resolved, or resolves in a later turn of the event loop where loops of `await` have kept this one for
  * too long: timers, abort signals and other people's work come in between.
  */
 export function settled(): Promise<void> {
-  if (turnStart === 0) {
-    turnStart = performance.now()
-    setImmediate(endTurn)
-  } else if (performance.now() - turnStart > turnLimit) {
-    return new Promise((resolve) => setImmediate(resolve))
-  }
-  return Promise.resolve()
+  return isOver() ? laterTurn() : Promise.resolve()
 }

@@ -1,15 +1,25 @@
-import { scope } from '../memory.js'
+import { jit } from '../jit.js'
+import { evaluate, scope, tidy } from '../memory.js'
 import { concat, stack } from '../ops/index.js'
-import { eye, type Tensor } from '../tensor.js'
+import { eye, full, type Tensor } from '../tensor.js'
+import type { Findings } from './details.js'
 import { checkColumns, normalBias, samplesForColumns, varying, withRidge } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { DiscriminantMI } from './linear-discriminant.js'
 import { normalScores } from './ranks.js'
+import { isLabels, numbersOf } from './samples.js'
 import { digammaOf, logGamma } from './special.js'
-import { type Places, placesOf, studentLogDensity, studentScores } from './student.js'
+import {
+  type Places,
+  placesOf,
+  type Student,
+  studentLogDensity,
+  studentOf,
+  studentScores,
+} from './student.js'
 
-/** Degrees of freedom that are tried; the last is the normal copula. */
-const degrees: readonly number[] = [0.5, 0.7, 1, 1.5, 2, 3, 4, 6, 9, 14, 25, 50, Number.POSITIVE_INFINITY]
+/** Degrees of freedom that are tried beside the normal copula. */
+const degrees: readonly number[] = [0.5, 0.7, 1, 1.5, 2, 3, 4, 6, 9, 14, 25, 50]
 
 /** Steps of the fixed-point iteration for the scatter matrix. */
 const scatterSteps = 12
@@ -43,52 +53,136 @@ export class StudentCopulaMI extends InformationEstimator {
 
   protected nats(x: Tensor, y: Tensor): Tensor {
     checkColumns(this.name, x, y)
-    const [n, dx] = x.shape as [number, number]
-    const given = concat([x, y], 1).stopGradient()
-    const varies = varying(given)
-    const scores = normalScores(given)
-    const places = placesOf(scores)
-    const fits = degrees.map((nu) => scope(this.name, () => copulaFit(scores, places, varies, dx, nu)))
-    const best = stack(fits.map(({ likelihood }) => likelihood)).argMax(0)
-    const value = stack(fits.map(({ information }) => information))
+    const columns = columnsOf(x, y)
+    const { n, dx, dy } = sizesOf(columns)
+    const ofStudents = degrees.map((nu) => studentFit(columns, copulaOf(nu, n, dx, dy)))
+    const fits = [normalFit(columns), ...ofStudents]
+    const all = stack(fits)
+    const best = all.slice([0, 0], [null, 1]).flatten(0).argMax(0)
+    const value = all
       .take(best.reshape([1]))
+      .flatten(0)
+      .slice([1])
       .reshape([])
-    return value.sub(normalBias(n, varies, dx))
+    return value.sub(normalBias(n, columns.varies, dx))
+  }
+
+  /** One number of degrees of freedom after the other by one program, so that the event loop turns between them. */
+  protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
+    if (isLabels(x) || isLabels(y)) return super.value(x, y, findings)
+    this.checkCounts(x, y)
+    const [a, b] = [numbersOf(this.name, x), numbersOf(this.name, y)]
+    checkColumns(this.name, a, b)
+    const columns = columnsOf(a, b)
+    await evaluate(columns)
+    const { n, dx, dy } = sizesOf(columns)
+    using normal = tidy(() => normalFit(columns))
+    let best = await numbersOfFit(normal)
+    const program = jit((copula: Copula) => scope(this.name, () => studentFit(columns, copula)))
+    try {
+      for (const nu of degrees) {
+        using one = await program(copulaOf(nu, n, dx, dy))
+        const found = await numbersOfFit(one)
+        if (found.likelihood > best.likelihood) best = found
+      }
+    } finally {
+      program.dispose()
+    }
+    return this.finished(best.information - (await normalBias(n, columns.varies, dx).item()), findings)
   }
 }
 
-interface Fit {
-  /** Log-likelihood of the copula, summed over samples. */
-  readonly likelihood: Tensor
-  readonly information: Tensor
+/** The columns of x and y, and what every fit needs of them. */
+interface Columns extends Places {
+  /** Normal scores `[n, dx + dy]`. */
+  readonly scores: Tensor
+  /** 1 for columns of x that vary, `[dx]`. */
+  readonly ofX: Tensor
+  /** The same of y, `[dy]`. */
+  readonly ofY: Tensor
+  /** Of both. */
+  readonly varies: Tensor
 }
 
-/** The t copula of `nu` degrees of freedom, with the best scatter matrix. */
-function copulaFit(scores: Tensor, places: Places, varies: Tensor, dx: number, nu: number): Fit {
-  const [n, d] = scores.shape as [number, number]
-  const isNormal = nu === Number.POSITIVE_INFINITY
-  const quantiles = isNormal ? scores : studentScores(places, nu)
-  const margins = isNormal ? quantiles.square().div(-2) : studentLogDensity(quantiles, nu)
-  const z = quantiles.mul(varies)
-  const marginal = margins.mul(varies).sum()
-  const correlation = isNormal ? correlationOf(z, varies) : scatter(z, varies, nu)
+function columnsOf(x: Tensor, y: Tensor): Columns {
+  const scores = normalScores(concat([x, y], 1).stopGradient())
+  const [ofX, ofY] = [varying(x), varying(y)]
+  return { scores, ofX, ofY, varies: concat([ofX, ofY]), ...placesOf(scores) }
+}
+
+const sizesOf = ({ scores, ofX, ofY }: Columns) => ({
+  n: scores.shape[0] as number,
+  dx: ofX.size,
+  dy: ofY.size,
+})
+
+/** A t copula, and what in its likelihood and information depends on the degrees of freedom alone. */
+interface Copula extends Student {
+  /** The constant of the density of n samples, scalar. */
+  readonly logDensity: Tensor
+  /** c(nu), scalar. */
+  readonly tail: Tensor
+}
+
+function copulaOf(nu: number, n: number, dx: number, dy: number): Copula {
+  const d = dx + dy
+  const density = n * (logGamma((nu + d) / 2) - logGamma(nu / 2) - (d / 2) * Math.log(nu * Math.PI))
+  const [logDensity, tail] = [density, tailInformation(nu, dx, dy)].map((value) =>
+    full([], value, { dtype: 'float64' }),
+  ) as [Tensor, Tensor]
+  return { ...studentOf(nu), logDensity, tail }
+}
+
+/** Log-likelihood of a copula, summed over samples, and its information: `[2]`. */
+type Fit = Tensor
+
+async function numbersOfFit(fit: Fit): Promise<{ likelihood: number; information: number }> {
+  const [likelihood, information] = (await fit.data()) as unknown as [number, number]
+  return { likelihood, information }
+}
+
+function normalFit(columns: Columns): Fit {
+  const z = columns.scores.mul(columns.varies)
+  const correlation = correlationOf(z, columns.varies)
   const factor = correlation.cholesky()
-  const squares = mahalanobis(z, factor)
-  const logDet = factor.diagonal().log().sum()
-  const density = isNormal
-    ? squares.sum().div(-2)
-    : squares
-        .div(nu)
-        .log1p()
-        .sum()
-        .mul(-(nu + d) / 2)
-        .add(n * (logGamma((nu + d) / 2) - logGamma(nu / 2) - (d / 2) * Math.log(nu * Math.PI)))
+  const density = mahalanobis(z, factor).sum().sub(z.square().sum()).div(-2)
+  return stack([
+    density.sub(logDeterminant(factor, columns)),
+    linearInformation(correlation, factor, columns),
+  ])
+}
+
+/** The t copula with the best scatter matrix. */
+function studentFit(columns: Columns, copula: Copula): Fit {
+  const { scores, varies } = columns
+  const { nu, logDensity, tail } = copula
+  const quantiles = studentScores(columns, copula)
+  const z = quantiles.mul(varies)
+  const marginal = studentLogDensity(quantiles, copula).mul(varies).sum()
+  const correlation = scatter(z, varies, nu)
+  const factor = correlation.cholesky()
+  const joint = mahalanobis(z, factor).div(nu).log1p().sum()
+  const density = joint.mul(nu.add(scores.shape[1] as number).div(-2)).add(logDensity)
+  return stack([
+    density.sub(logDeterminant(factor, columns)).sub(marginal),
+    linearInformation(correlation, factor, columns).add(tail),
+  ])
+}
+
+/** Half the logarithm of the determinant, for each sample. */
+function logDeterminant(factor: Tensor, { scores }: Columns): Tensor {
+  return factor
+    .diagonal()
+    .log()
+    .sum()
+    .mul(scores.shape[0] as number)
+}
+
+/** 1/2 ln(|Rx| |Ry| / |R|). */
+function linearInformation(correlation: Tensor, factor: Tensor, { ofX }: Columns): Tensor {
+  const dx = ofX.size
   const margin = correlation.slice([dx, dx]).cholesky().diagonal().log().sum()
-  const linear = margin.sub(factor.diagonal().slice([dx]).log().sum())
-  return {
-    likelihood: density.sub(logDet.mul(n)).sub(marginal),
-    information: linear.add(isNormal ? 0 : tailInformation(nu, dx, d - dx)),
-  }
+  return margin.sub(factor.diagonal().slice([dx]).log().sum())
 }
 
 /** c(nu): the information of uncorrelated t vectors of widths p and q. */
@@ -123,18 +217,9 @@ function correlationOf(z: Tensor, varies: Tensor, weights?: Tensor): Tensor {
   return withRidge(unit.add(eye(d, d, { dtype: 'float64' }).mul(unit.diagonal().neg().add(1))))
 }
 
-function scatter(z: Tensor, varies: Tensor, nu: number): Tensor {
+function scatter(z: Tensor, varies: Tensor, nu: Tensor): Tensor {
   const d = varies.size
-  let shape = correlationOf(
-    z,
-    varies,
-    z
-      .square()
-      .sum(1)
-      .add(nu)
-      .reciprocal()
-      .mul(nu + d),
-  )
+  let shape = correlationOf(z, varies, z.square().sum(1).add(nu).reciprocal().mul(nu.add(d)))
   for (let step = 0; step < scatterSteps; step++) {
     const weights = mahalanobis(z, shape.cholesky()).add(nu).reciprocal()
     shape = correlationOf(z, varies, weights)

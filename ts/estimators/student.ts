@@ -1,6 +1,6 @@
 /** The t distribution: what copula estimators need of it. */
 import { minimum } from '../ops/index.js'
-import { type Tensor, tensor } from '../tensor.js'
+import { full, type Tensor, tensor } from '../tensor.js'
 import { logGamma } from './special.js'
 
 /** Distance of the nodes of a curve, in standard deviations of the normal score. */
@@ -28,11 +28,29 @@ export function placesOf(scores: Tensor): Places {
   return { below: below.cast('int32').flatten(0), part: along.sub(below), sign: scores.sign() }
 }
 
-/**
- * Quantiles of t with `nu` degrees of freedom at the probabilities that the normal scores have, to about 1e-10 relative; `[n, d]`.
- */
-export function studentScores({ below, part, sign }: Places, nu: number): Tensor {
-  const pieces = tensor(curveOf(nu), { shape: [nodes, 4] }).take(below)
+/** A t distribution, in tensors: one program serves all degrees of freedom. */
+export interface Student {
+  /** Degrees of freedom, scalar. */
+  readonly nu: Tensor
+  /** Logarithm of the density at 0, scalar. */
+  readonly logNorm: Tensor
+  /** Pieces of the curve from normal scores to asinh of quantiles, `[nodes, 4]`. */
+  readonly curve: Tensor
+}
+
+/** The t distribution of `nu` degrees of freedom. */
+export function studentOf(nu: number): Student {
+  const scalar = (value: number) => full([], value, { dtype: 'float64' })
+  return {
+    nu: scalar(nu),
+    logNorm: scalar(logNormOf(nu)),
+    curve: tensor(curveOf(nu), { shape: [nodes, 4] }),
+  }
+}
+
+/** Quantiles of t at the probabilities that the normal scores have, to about 1e-7 relative; `[n, d]`. */
+export function studentScores({ below, part, sign }: Places, { curve }: Student): Tensor {
+  const pieces = curve.take(below)
   const coefficient = (i: number) => pieces.slice([0, i], [null, i + 1]).reshape(part.shape)
   const w = coefficient(3)
     .mul(part)
@@ -49,17 +67,12 @@ export function studentScores({ below, part, sign }: Places, nu: number): Tensor
     .div(2)
 }
 
-/** Logarithm of the density of a t variable of `nu` degrees of freedom at t. */
-export function studentLogDensity(t: Tensor, nu: number): Tensor {
-  return t
-    .square()
-    .div(nu)
-    .log1p()
-    .mul(-(nu + 1) / 2)
-    .add(logNorm(nu))
+/** Logarithm of the density of a t variable at t. */
+export function studentLogDensity(t: Tensor, { nu, logNorm }: Student): Tensor {
+  return t.square().div(nu).log1p().mul(nu.add(1).div(-2)).add(logNorm)
 }
 
-const logNorm = (nu: number) => logGamma((nu + 1) / 2) - logGamma(nu / 2) - 0.5 * Math.log(nu * Math.PI)
+const logNormOf = (nu: number) => logGamma((nu + 1) / 2) - logGamma(nu / 2) - 0.5 * Math.log(nu * Math.PI)
 
 const curves = new Map<number, Float64Array>()
 
@@ -71,7 +84,7 @@ const curves = new Map<number, Float64Array>()
 function curveOf(nu: number): Float64Array {
   const known = curves.get(nu)
   if (known !== undefined) return known
-  const constant = -0.5 * Math.log(2 * Math.PI) - logNorm(nu)
+  const constant = -0.5 * Math.log(2 * Math.PI) - logNormOf(nu)
   const slope = (v: number, w: number) => {
     const cosh = Math.cosh(w)
     const logDensity = (-(nu + 1) / 2) * Math.log1p(Math.sinh(w) ** 2 / nu)
