@@ -3,11 +3,13 @@
  *
  *     npm run judge -- [FOLDER] [--json FILE] [--page FILE] [--trained]
  *     npm run judge -- --fresh SEED [--json FILE] [--page FILE] [--trained]
+ *     npm run judge -- --messy SEED [--json FILE] [--page FILE]
  *
  * FOLDER (default the project's own cases, benches/cases) holds truth.json, the samples it names and, where there are any, the
  * answers of other packages in peers.json. The page, by default docs/accuracy.md, is written for the project's own cases
  * or where --page names one. Estimators that train a network for every estimate (MINE and its like, minutes in all) take part
- * where a page is written, or with --trained. --fresh draws samples that are not in the folder (judge/fresh.ts) and judges these.
+ * where a page is written, or with --trained. --fresh draws samples that are not in the folder (judge/fresh.ts) and judges these; --messy draws
+ * samples such as real columns are (judge/messy.ts), which the page of the project's own cases ends with.
  */
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -19,9 +21,11 @@ import { type Case, FolderError, load, readPeers, readTruths } from './judge/cas
 import { contestants } from './judge/estimators.js'
 import { writeFresh } from './judge/fresh.js'
 import type { Verdict } from './judge/goals.js'
+import { writeMessy } from './judge/messy.js'
 import { caseLines, json, page, standingLines } from './judge/report.js'
 
-const usage = 'usage: npm run judge -- [FOLDER | --fresh SEED] [--json FILE] [--page FILE] [--trained]'
+const usage =
+  'usage: npm run judge -- [FOLDER | --fresh SEED | --messy SEED] [--json FILE] [--page FILE] [--trained]'
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const ownCases = join(root, 'benches/cases')
 
@@ -30,8 +34,8 @@ class UsageError extends Error {}
 
 interface Settings {
   readonly folder: string
-  /** Of samples to be drawn into the folder, which is then temporary. */
-  readonly fresh: number | undefined
+  /** What draws samples into the folder, which is then temporary. */
+  readonly draw: ((folder: string) => Promise<void>) | undefined
   readonly json: string | undefined
   readonly page: string | undefined
   readonly trained: boolean
@@ -44,24 +48,38 @@ function parse(args: string[]): Settings {
       page: { type: 'string' },
       trained: { type: 'boolean', default: false },
       fresh: { type: 'string' },
+      messy: { type: 'string' },
     } as const
     const { positionals, values } = parseArgs({ args, allowPositionals: true, options })
     if (positionals.length > 1) throw new UsageError('expected one folder')
-    const fresh = values.fresh === undefined ? undefined : Number(values.fresh)
-    if (fresh !== undefined && !(Number.isSafeInteger(fresh) && fresh >= 0 && positionals.length === 0)) {
-      throw new UsageError('--fresh takes a whole number, and no folder')
-    }
+    const draw = drawing('--fresh', values.fresh, writeFresh) ?? drawing('--messy', values.messy, writeMessy)
+    const given = [values.fresh, values.messy, ...positionals].filter((one) => one !== undefined)
+    if (given.length > 1) throw new UsageError('expected one of a folder, --fresh and --messy')
     const folder =
-      fresh === undefined ? resolve(positionals[0] ?? ownCases) : mkdtempSync(join(tmpdir(), 'judge-'))
+      draw === undefined ? resolve(positionals[0] ?? ownCases) : mkdtempSync(join(tmpdir(), 'judge-'))
     if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
       throw new UsageError(`there is no folder ${folder}`)
     }
-    const own = positionals.length === 0 && fresh === undefined ? join(root, 'docs/accuracy.md') : undefined
+    const own = given.length === 0 ? join(root, 'docs/accuracy.md') : undefined
     const page = values.page ?? own
-    return { folder, fresh, json: values.json, page, trained: values.trained || page !== undefined }
+    return { folder, draw, json: values.json, page, trained: values.trained || page !== undefined }
   } catch (error) {
     throw new UsageError(`${(error as Error).message}\n${usage}`, { cause: error })
   }
+}
+
+/** What `write` draws by the seed given as an option; undefined where it is not. */
+function drawing(
+  option: string,
+  given: string | undefined,
+  write: (folder: string, seed: number) => Promise<void>,
+): Settings['draw'] {
+  if (given === undefined) return undefined
+  const seed = Number(given)
+  if (given === '' || !(Number.isSafeInteger(seed) && seed >= 0)) {
+    throw new UsageError(`${option} takes a whole number`)
+  }
+  return (folder) => write(folder, seed)
 }
 
 async function judge(case_: Case, withTrained: boolean): Promise<Verdict> {
@@ -84,28 +102,43 @@ async function judge(case_: Case, withTrained: boolean): Promise<Verdict> {
 
 async function main(args: string[]): Promise<number> {
   const settings = parse(args)
-  if (settings.fresh === undefined) return judgeFolder(settings)
+  const { folder, draw, json: jsonFile, page: pageFile, trained } = settings
+  const peers = readPeers(folder)
+  const verdicts =
+    draw === undefined ? await judgeFolder(folder, trained) : await judgeDrawn(folder, draw, trained)
+  if (jsonFile !== undefined) await writeAtomic(jsonFile, [Buffer.from(json(verdicts))])
+  if (pageFile === undefined) return 0
+  const drawn = mkdtempSync(join(tmpdir(), 'judge-'))
+  const messy = folder === ownCases ? await judgeDrawn(drawn, (path) => writeMessy(path, 1), false) : []
+  await writeAtomic(pageFile, [Buffer.from(page([...verdicts, ...messy], peers))])
+  return 0
+}
+
+/** Judges samples that are drawn into a temporary folder. */
+async function judgeDrawn(
+  folder: string,
+  draw: (folder: string) => Promise<void>,
+  trained: boolean,
+): Promise<Verdict[]> {
   try {
-    await writeFresh(settings.folder, settings.fresh)
-    return await judgeFolder(settings)
+    await draw(folder)
+    return await judgeFolder(folder, trained)
   } finally {
-    rmSync(settings.folder, { recursive: true })
+    rmSync(folder, { recursive: true })
   }
 }
 
-async function judgeFolder(settings: Settings): Promise<number> {
-  const truths = readTruths(settings.folder)
-  const peers = readPeers(settings.folder)
+async function judgeFolder(folder: string, trained: boolean): Promise<Verdict[]> {
+  const truths = readTruths(folder)
+  const peers = readPeers(folder)
   const verdicts: Verdict[] = []
   for (const truth of truths) {
-    const verdict = await judge(await load(settings.folder, truth), settings.trained)
+    const verdict = await judge(await load(folder, truth), trained)
     verdicts.push(verdict)
     console.log(caseLines(verdict, peers))
   }
   console.log(`\n${standingLines(verdicts, peers)}`)
-  if (settings.json !== undefined) await writeAtomic(settings.json, [Buffer.from(json(verdicts))])
-  if (settings.page !== undefined) await writeAtomic(settings.page, [Buffer.from(page(verdicts, peers))])
-  return 0
+  return verdicts
 }
 
 try {

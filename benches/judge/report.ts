@@ -5,8 +5,12 @@ import {
   closeCases,
   errorOf,
   families,
+  isRight,
+  type MessyStanding,
   mean,
   meanError,
+  messyKindOf,
+  messyStandings,
   type Standing,
   standings,
   type Verdict,
@@ -55,18 +59,37 @@ function standingRow({ family, estimator, cases, error, goal, peer }: Standing):
 const standingHead = ['family', 'estimator', 'cases', 'error', 'goal', 'reached', 'best peer']
 
 export function standingLines(verdicts: readonly Verdict[], peers: Peers): string {
-  const rows = [standingHead, ...standings(verdicts, peers).map(standingRow)]
-  const widths = standingHead.map((_, c) => Math.max(...rows.map((row) => (row[c] as string).length)))
-  const lines = rows.map((row) =>
+  const found = standings(verdicts, peers)
+  const lines = found.length === 0 ? [] : aligned([standingHead, ...found.map(standingRow)])
+  const { close, of } = closeCases(verdicts)
+  if (of > 0) lines.push(`continuous cases within 0.05 by auto: ${close} of ${of}`)
+  const messy = messyStandings(verdicts)
+  if (messy.length > 0) lines.push(...aligned([messyHead, ...messy.map(messyRow)]))
+  return lines.join('\n')
+}
+
+/** Rows with columns of even width. */
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] as readonly string[]).map((_, c) =>
+    Math.max(...rows.map((row) => (row[c] as string).length)),
+  )
+  return rows.map((row) =>
     row
       .map((cell, c) => cell.padEnd(widths[c] as number))
       .join('  ')
       .trimEnd(),
   )
-  const { close, of } = closeCases(verdicts)
-  if (of > 0) lines.push(`continuous cases within 0.05 by auto: ${close} of ${of}`)
-  return lines.join('\n')
 }
+
+const messyHead = ['messy samples', 'cases', 'right', 'mean error', 'largest']
+
+const messyRow = ({ kind, cases, right, error, worst }: MessyStanding): string[] => [
+  kind,
+  String(cases),
+  String(right),
+  error.toFixed(4),
+  worst.toFixed(4),
+]
 
 /** The page docs/accuracy.md. */
 export function page(verdicts: readonly Verdict[], peers: Peers): string {
@@ -80,14 +103,37 @@ export function page(verdicts: readonly Verdict[], peers: Peers): string {
   ]
   if (of > 0) parts.push(`\`auto\` answers ${close} of ${of} continuous cases to 0.05 nats.`)
   for (const [kind, title] of Object.entries(kinds) as [keyof typeof kinds, string][]) {
-    const chosen = verdicts.filter(({ truth }) => truth.kind === kind)
+    const chosen = verdicts.filter(({ truth }) => truth.kind === kind && messyKindOf(truth) === undefined)
     if (chosen.length > 0) parts.push(`## ${title}: errors by case`, errorTable(chosen, peers))
   }
   const trained = verdicts.filter(({ estimates }) => Object.keys(estimates).some(isTrained))
   if (trained.length > 0) {
     parts.push('## Trained critics: errors by case', trainedIntroduction, trainedTable(trained, peers))
   }
+  const messy = verdicts.filter(({ truth }) => messyKindOf(truth) !== undefined)
+  if (messy.length > 0) {
+    const standing = messyStandings(verdicts).map(messyRow)
+    parts.push('## Messy samples', messyIntroduction, table(messyHead, standing), messyTable(messy, peers))
+  }
   return `${parts.join('\n\n')}\n`
+}
+
+const messyIntroduction =
+  'Columns as they are found: rounded, counted, heaped, spaced evenly, with atoms, copies, outliers and heavy tails (`npm run judge -- --messy SEED`). The truth is that of the variables as they ' +
+  'are given. An answer is right within 0.05 nats, unless the case says otherwise: 0.1 where rows are copies, 0.01 where there is little to know.'
+
+/** Cases of messy samples: what `auto` answers. */
+function messyTable(verdicts: readonly Verdict[], peers: Peers): string {
+  const rows = verdicts.map((verdict) => [
+    verdict.truth.name,
+    String(verdict.truth.n),
+    verdict.truth.mi_nats.toFixed(4),
+    verdict.estimates.auto?.toFixed(4) ?? '',
+    errorCell(verdict, 'auto'),
+    isRight(verdict) ? 'yes' : 'no',
+    bestOf(verdict.truth.name, peers),
+  ])
+  return table(['case', 'samples', 'truth', 'auto', 'error', 'right', 'best peer'], rows)
 }
 
 const errorCell = (verdict: Verdict, name: string) =>
