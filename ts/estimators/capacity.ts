@@ -1,26 +1,40 @@
 /** What n samples can show of the information of two arguments. */
+import type { Answer } from './answers.js'
 import type { Findings } from './details.js'
 import type { Side } from './kinds.js'
 import { toleratedOf } from './samples.js'
 
+/** Nats that n samples resolve of the narrower side: a coordinate to n ranks. */
+export function rankCapacity(n: number, dx: number, dy: number): number {
+  return Math.min(dx, dy) * Math.log(n)
+}
+
 /**
- * Notes the limits that hold for any estimate of these samples:
+ * Notes the limits of an answer for these samples:
  *
  * - the entropies of x and of y in the samples, where their values repeat: I(X; Y) <= H(X), H(Y);
- * - ln n for each dimension of the narrower side: n samples resolve a coordinate to n ranks;
+ * - ln n for each dimension of the narrower side, but for {@link ResidualMI}, which extrapolates what is linear;
  * - 2 ln n + 5: no lower bound that n samples give with confidence, whatever the distribution, exceeds it (McAllester and Stratos 2020, theorem 1.1).
  */
-export function noteCapacity(x: Side, y: Side, findings: Findings): void {
+export function noteCapacity(x: Side, y: Side, { nats, method }: Answer, findings: Findings): void {
   const n = x.classes.length
-  const dimensions = Math.min(x.rows.shape[1] as number, y.rows.shape[1] as number)
-  const each = dimensions === 1 ? '' : ` in each of ${dimensions} dimensions`
-  findings.limitTo(dimensions * Math.log(n), `ln n of ${n} samples${each}`)
+  const [dx, dy] = [x.rows.shape[1] as number, y.rows.shape[1] as number]
+  const ofRanks = rankCapacity(n, dx, dy)
   findings.limitTo(
     2 * Math.log(n) + 5,
     `ln n of ${n} samples, twice, plus 5: what they can show of any distribution`,
   )
   if (hasEntropy(x)) findings.limitTo(x.entropy, 'the entropy of x in the samples')
   if (hasEntropy(y)) findings.limitTo(y.entropy, 'the entropy of y in the samples')
+  if (method !== 'ResidualMI') {
+    const each = Math.min(dx, dy) === 1 ? '' : ` in each of ${Math.min(dx, dy)} dimensions`
+    findings.limitTo(ofRanks, `ln n of ${n} samples${each}`)
+  } else if (nats > ofRanks) {
+    findings.warn(
+      `MutualInformation: ${nats.toPrecision(4)} nats, more than the ${ofRanks.toPrecision(4)} of ln n a dimension, rest on a linear relation that leaves hardly any noise; ` +
+        'of an exact one the information is infinite, and this is what the numbers resolve',
+    )
+  }
 }
 
 /** Whether the values repeat: the entropy of a density in its samples, ln n, says nothing of it. */

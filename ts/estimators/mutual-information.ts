@@ -12,7 +12,7 @@ import type { EstimateDetails, EstimateOptions, Findings } from './details.js'
 import { independentColumns } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { type DataKind, isOneHot, kindOfSamples, type Side } from './kinds.js'
-import { ofNumbers } from './numbers-rule.js'
+import { areEnough, ofNumbers } from './numbers-rule.js'
 import { doubledRanks } from './ranks.js'
 import { isLabels } from './samples.js'
 
@@ -104,9 +104,24 @@ export class MutualInformation extends InformationEstimator<MutualInformationOpt
     const { x, y } = await withoutCopies(ordered.x, ordered.y)
     const [forX, forY] = ordered.isSwapped ? [kindOfY, kindOfX] : [kindOfX, kindOfY]
     const [p, q] = [await kindOfSamples(x, forX), await kindOfSamples(y, forY)]
-    noteCapacity(p, q, findings)
-    return byKind(p, q, seed)
+    const answer = await byKind(p, q, seed)
+    noteCapacity(p, q, answer, findings)
+    noteWidth(p, q, findings)
+    return answer
   }
+}
+
+/** Warns of columns that are too many for their correlations to be known. */
+function noteWidth(x: Side, y: Side, findings: Findings): void {
+  if (x.kind !== 'numbers' || y.kind !== 'numbers') return
+  const n = x.classes.length
+  const [dx, dy] = [x.rows.shape[1] as number, y.rows.shape[1] as number]
+  if (areEnough(n, dx, dy)) return
+  findings.warn(
+    `MutualInformation: ${n} samples of ${dx + dy} columns in all are too few for their correlations to be known, so that the neighbors alone decide, which err far downwards in ` +
+      'so many dimensions; use fewer columns or more samples',
+    'HYPERGLOW_WIDE',
+  )
 }
 
 /** The answer of the part of the rule that is for samples of these kinds. */

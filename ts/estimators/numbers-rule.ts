@@ -3,6 +3,7 @@ import { tidy } from '../memory.js'
 import { stack } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { type Answer, answerOf, larger, largest, nothing, orNothing } from './answers.js'
+import { rankCapacity } from './capacity.js'
 import { KSG } from './ksg.js'
 import { ResidualMI } from './residual.js'
 import { toleratedOf } from './samples.js'
@@ -15,18 +16,25 @@ const samplesOfColumn = 5
 /** Standard errors, of 1 / sqrt(n), by which the residual estimate must exceed the others to be believed. */
 const margin = 4.5
 
+/** Whether there are samples enough for the correlations of all columns. */
+export function areEnough(n: number, dx: number, dy: number): boolean {
+  return n >= samplesOfColumn * (dx + dy)
+}
+
 /** @param x `[n, dx]` float64; @param y alike; @param seed decides how ties are broken */
 export async function ofNumbers(x: Tensor, y: Tensor, seed: number): Promise<Answer> {
   const [n, dx] = x.shape as [number, number]
+  const dy = y.shape[1] as number
   const [ofX, ofY] = [await spacingOf(x), await spacingOf(y)]
   const near = await ofNeighbors(x, y, seed, ofX.hasTies || ofY.hasTies)
-  if (n < samplesOfColumn * (dx + (y.shape[1] as number))) return near
+  if (!areEnough(n, dx, dy)) return near
   const plain = larger(near, await orNothing(() => answerOf(new StudentCopulaMI(), x, y)))
   const residual = larger(
     ofX.repeats || !ofY.isRandom ? nothing('none') : await ofResiduals(x, y),
     ofY.repeats || !ofX.isRandom ? nothing('none') : await ofResiduals(y, x),
   )
-  return residual.nats > plain.nats + margin / Math.sqrt(n) ? residual : plain
+  const known = Math.min(plain.nats, rankCapacity(n, dx, dy))
+  return residual.nats > known + margin / Math.sqrt(n) ? residual : plain
 }
 
 /** KSG 1 on normal scores, ties broken at random. */
