@@ -105,7 +105,8 @@ export class MutualInformation extends InformationEstimator<MutualInformationOpt
     const [forX, forY] = ordered.isSwapped ? [kindOfY, kindOfX] : [kindOfX, kindOfY]
     const [p, q] = [await kindOfSamples(x, forX), await kindOfSamples(y, forY)]
     const answer = await byKind(p, q, seed)
-    noteCapacity(p, q, answer, findings)
+    const [given, other] = ordered.isSwapped ? [q, p] : [p, q]
+    noteCapacity(given, other, answer, findings)
     noteWidth(p, q, findings)
     return answer
   }
