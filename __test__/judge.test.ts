@@ -9,7 +9,17 @@ import test from 'ava'
 import { load, readPeers, readTruths } from '../benches/judge/cases.js'
 import { studentTerm } from '../benches/judge/draws.js'
 import { writeFresh } from '../benches/judge/fresh.js'
-import { standings, type Verdict } from '../benches/judge/goals.js'
+import { messyStandings, standings, type Verdict } from '../benches/judge/goals.js'
+import { messyPopulations } from '../benches/judge/messy.js'
+import { writeSamples } from '../benches/judge/populations.js'
+import {
+  channelInformation,
+  normalBelow,
+  normalCells,
+  roundedNormals,
+  sharedCounts,
+  tableInformation,
+} from '../benches/judge/tables.js'
 import { HostRandom, writeNpy } from '../ts/index.js'
 
 const program = fileURLToPath(new URL('../benches/judge.js', import.meta.url))
@@ -114,6 +124,10 @@ test('fresh cases are whole, and what they tell is known', async (t) => {
   )
   t.is(wrong?.code, 2)
   t.regex(wrong?.stderr ?? '', /--fresh takes a whole number/)
+  const both = await t.throwsAsync<Error & { code: number; stderr: string }>(
+    run(process.execPath, [program, '--fresh', '1', '--messy', '1']),
+  )
+  t.regex(both?.stderr ?? '', /expected one of a folder, --fresh and --messy/)
 })
 
 test("the project's own cases are whole, and standings compare with peers that answered all", (t) => {
@@ -128,4 +142,78 @@ test("the project's own cases are whole, and standings compare with peers that a
   t.is(continuous?.error, 0)
   t.is(continuous?.peer?.name, 'bmi.CCA')
   t.true(Math.abs((continuous?.peer?.error ?? 0) - 0.174) < 0.001)
+})
+
+test('information of tables and of rounded normal numbers, computed in two ways', (t) => {
+  const near = (got: number, want: number, error: number) =>
+    t.true(Math.abs(got - want) < error, `${got}, expected ${want}`)
+  // A binary symmetric channel.
+  const error = 0.1
+  const flip = error * Math.log(error) + (1 - error) * Math.log(1 - error)
+  const channel = [
+    { weight: 1, outputs: [1 - error, error] },
+    { weight: 1, outputs: [error, 1 - error] },
+  ]
+  near(channelInformation(channel), Math.LN2 + flip, 1e-12)
+  near(
+    tableInformation([
+      [2, 0, 0],
+      [0, 1, 1],
+    ]),
+    Math.LN2,
+    1e-12,
+  )
+  near(normalBelow(1.2815515655446004), 0.9, 1e-9)
+  near(
+    normalCells(0.3, 0.8, 0.25, 8).reduce((a, b) => a + b, 0),
+    1,
+    1e-12,
+  )
+  // Chances of the cells by the rule of the midpoint, in both coordinates.
+  const rho = 0.6
+  const [steps, reach, parts] = [1, 6, 40]
+  const cells = 2 * reach + 1
+  const table = Array.from({ length: cells }, () => new Array<number>(cells).fill(0))
+  const width = steps / parts
+  for (let i = 0; i < cells * parts; i++) {
+    for (let j = 0; j < cells * parts; j++) {
+      const [x, y] = [i, j].map((k) => (k + 0.5) * width - reach - 0.5) as [number, number]
+      const density = Math.exp(-(x * x - 2 * rho * x * y + y * y) / (2 * (1 - rho * rho)))
+      const row = table[Math.floor(i / parts)] as number[]
+      row[Math.floor(j / parts)] = (row[Math.floor(j / parts)] as number) + density
+    }
+  }
+  near(roundedNormals(rho, 1, 1), tableInformation(table), 1e-4)
+  near(roundedNormals(rho, 1, 1), 0.183187, 1e-5)
+  near(roundedNormals(0.8, 0.1, 0), 0.510086, 1e-5)
+  near(roundedNormals(0.8, 0, 0.1), roundedNormals(0.8, 0.1, 0), 1e-5)
+  near(tableInformation(sharedCounts(2, 3, 2)), 0.110532, 1e-5)
+})
+
+test('messy samples are whole, differ by seed, and information is within their entropies', async (t) => {
+  const populations = messyPopulations()
+  t.is(populations.length, 60)
+  t.is(new Set(populations.map(({ name }) => name)).size, 60)
+  const random = () => new HostRandom(3)
+  for (const { name, n, dx, dy, information, sample } of populations) {
+    const rows = sample(random(), n)
+    t.is(rows.length, n, name)
+    t.true(
+      rows.every((row) => row.length === dx + dy && row.every(Number.isFinite)),
+      name,
+    )
+    t.true(information > -1e-9 && information < Math.log(n), name)
+    t.deepEqual(sample(random(), 40), sample(random(), 40), name)
+  }
+  const path = await mkdtemp(join(tmpdir(), 'judge-test-'))
+  await writeSamples(path, 1, populations.slice(0, 2))
+  const truths = readTruths(path)
+  for (const truth of truths) await t.notThrowsAsync(load(path, truth))
+  await rm(path, { recursive: true })
+  const right = truths.map(
+    (truth): Verdict => ({ truth, estimates: { auto: truth.mi_nats }, seconds: {}, refusals: {} }),
+  )
+  const [kind, all] = messyStandings(right)
+  t.deepEqual([kind?.kind, all?.kind, all?.cases, all?.right], ['rounded normals', 'all', 2, 2])
+  t.deepEqual(standings(right, new Map()), [])
 })

@@ -4,6 +4,9 @@ import type { Findings } from './details.js'
 import type { Side } from './kinds.js'
 import { toleratedOf } from './samples.js'
 
+/** Formulas that look at values and not at ranks. */
+const linearMethods: ReadonlySet<string> = new Set(['ResidualMI', 'GaussianMI'])
+
 /** Nats that n samples resolve of the narrower side: a coordinate to n ranks. */
 export function rankCapacity(n: number, dx: number, dy: number): number {
   return Math.min(dx, dy) * Math.log(n)
@@ -13,7 +16,7 @@ export function rankCapacity(n: number, dx: number, dy: number): number {
  * Notes the limits of an answer for these samples:
  *
  * - the entropies of x and of y in the samples, where their values repeat: I(X; Y) <= H(X), H(Y);
- * - ln n for each dimension of the narrower side, but for {@link ResidualMI}, which extrapolates what is linear;
+ * - ln n for each dimension of the narrower side, but for {@link ResidualMI} and {@link GaussianMI}, which extrapolate what is linear;
  * - 2 ln n + 5: no lower bound that n samples give with confidence, whatever the distribution, exceeds it (McAllester and Stratos 2020, theorem 1.1).
  */
 export function noteCapacity(x: Side, y: Side, { nats, method }: Answer, findings: Findings): void {
@@ -26,7 +29,7 @@ export function noteCapacity(x: Side, y: Side, { nats, method }: Answer, finding
   )
   if (hasEntropy(x)) findings.limitTo(x.entropy, 'the entropy of x in the samples')
   if (hasEntropy(y)) findings.limitTo(y.entropy, 'the entropy of y in the samples')
-  if (method !== 'ResidualMI') {
+  if (!linearMethods.has(method)) {
     const each = Math.min(dx, dy) === 1 ? '' : ` in each of ${Math.min(dx, dy)} dimensions`
     findings.limitTo(ofRanks, `ln n of ${n} samples${each}`)
   } else if (nats > ofRanks) {

@@ -4,8 +4,9 @@ import { stack } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
 import { type Answer, answerOf, larger, largest, nothing, orNothing } from './answers.js'
 import { rankCapacity } from './capacity.js'
+import { GaussianMI } from './gaussian.js'
 import { KSG } from './ksg.js'
-import { ResidualMI } from './residual.js'
+import { leastVariance, ResidualMI } from './residual.js'
 import { toleratedOf } from './samples.js'
 import { areEven, repeatedValues } from './spacing.js'
 import { StudentCopulaMI } from './student-copula.js'
@@ -33,7 +34,9 @@ export async function ofNumbers(x: Tensor, y: Tensor, seed: number): Promise<Ans
     ofX.repeats || !ofY.isRandom ? nothing('none') : await ofResiduals(x, y),
     ofY.repeats || !ofX.isRandom ? nothing('none') : await ofResiduals(y, x),
   )
-  const known = Math.min(plain.nats, rankCapacity(n, dx, dy))
+  const capacity = rankCapacity(n, dx, dy)
+  if (residual.nats === 0 && plain.nats > capacity) return ofExactLines(x, y, plain)
+  const known = Math.min(plain.nats, capacity)
   return residual.nats > known + margin / Math.sqrt(n) ? residual : plain
 }
 
@@ -44,6 +47,13 @@ export async function ofNeighbors(x: Tensor, y: Tensor, seed: number, hasTies: b
     estimator.estimate(withTiesBroken(x, forX), withTiesBroken(y, forY)),
   )
   return { nats, method: estimator.name }
+}
+
+/** Of columns whose residuals cannot be looked at, but whose ranks go together: what a linear relation leaves, if it leaves nothing, else `plain`. */
+async function ofExactLines(x: Tensor, y: Tensor, plain: Answer): Promise<Answer> {
+  const linear = await orNothing(() => answerOf(new GaussianMI(), x, y))
+  const exact = -0.5 * Math.log(leastVariance) * Math.min(x.shape[1] as number, y.shape[1] as number)
+  return linear.nats > exact ? linear : plain
 }
 
 /** In one direction, on the data and on normal scores. */

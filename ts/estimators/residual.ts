@@ -83,7 +83,7 @@ export class ResidualMI extends InformationEstimator<ResidualOptions> {
 }
 
 /** Part of the variance of a column below which its residual is rounding. */
-const leastVariance = 1e-10
+export const leastVariance = 1e-10
 
 /** Distance in standard deviations below which white samples coincide: less is rounding. */
 const resolution = 1e-12
