@@ -17,7 +17,7 @@ export function rankCapacity(n: number, dx: number, dy: number): number {
  *
  * - the entropies of x and of y in the samples, where their values repeat: I(X; Y) <= H(X), H(Y);
  * - ln n for each dimension of the narrower side, but for {@link ResidualMI} and {@link GaussianMI}, which extrapolate what is linear;
- * - 2 ln n + 5: no lower bound that n samples give with confidence, whatever the distribution, exceeds it (McAllester and Stratos 2020, theorem 1.1).
+ * - 2 ln n + 5: no lower bound that n samples give with confidence, whatever the distribution, exceeds it (McAllester and Stratos 2020).
  */
 export function noteCapacity(x: Side, y: Side, { nats, method }: Answer, findings: Findings): void {
   const n = x.classes.length
