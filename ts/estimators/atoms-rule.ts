@@ -19,8 +19,6 @@ const fewest = 20
 export async function ofAtoms(x: Side, y: Side, seed: number): Promise<Answer> {
   const n = x.classes.length
   const [a, b] = [x.atoms, y.atoms]
-  const all = Int32Array.from({ length: n }, (_, i) => i)
-  const without = (atoms: Int32Array, rows = all) => rows.filter((i) => atoms[i] === -1)
   const among = (rows: Int32Array, ask: (take: (side: Side) => Tensor) => Promise<Answer>) =>
     term(rows.length, n, () => ask((side) => side.rows.take(tensor(rows))))
   const given = (side: Side, other: Int32Array, rows: Int32Array) => {
@@ -29,10 +27,21 @@ export async function ofAtoms(x: Side, y: Side, seed: number): Promise<Answer> {
     return among(rows, (take) => ofNumbersAndClasses(take(side), tensor(labels), seed))
   }
   const ofBoth = await answerOf(new DiscreteMI(), tensor(a), tensor(b))
-  const ofY = await given(y, a, without(b))
-  const ofX = await given(x, b, without(a))
-  const rest = await among(without(b, without(a)), (take) => ofNumbers(take(x), take(y), seed))
+  const ofY = await given(y, a, withoutAtom(b))
+  const ofX = await given(x, b, withoutAtom(a))
+  const rest = await among(withoutAtom(a, b), (take) => ofNumbers(take(x), take(y), seed))
   return { nats: Math.max(0, ofBoth.nats) + ofY + ofX + rest, method: 'chain rule over atoms' }
+}
+
+/** Numbers of the samples that have no atom in any of the vectors. */
+function withoutAtom(first: Int32Array, second = first): Int32Array {
+  const rows = new Int32Array(first.length)
+  let count = 0
+  // A loop: filter() calls back a million times for a million samples, and nothing else runs meanwhile.
+  for (let i = 0; i < first.length; i++) {
+    if (first[i] === -1 && second[i] === -1) rows[count++] = i
+  }
+  return rows.slice(0, count)
 }
 
 /** The part that `count` of n samples have in a sum of information. */

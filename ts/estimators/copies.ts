@@ -36,7 +36,8 @@ async function originals(x: Tensor, y: Tensor): Promise<Tensor | undefined> {
   const kept: number[] = []
   const others: number[] = []
   let repeated = 0
-  for (const [i, sample] of classes.entries()) {
+  for (let i = 0; i < n; i++) {
+    const sample = classes[i] as number
     const count = counts[sample] as number
     if (count > limit) {
       kept.push(i)

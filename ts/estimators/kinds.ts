@@ -53,9 +53,18 @@ export async function kindOfSamples(x: Tensor, wanted: DataKind | 'auto' = 'auto
   const base = { rows, classes, counts, entropy: entropyOfCounts(counts, n), atoms: classes }
   if (areLabels || (wanted === 'auto' && areFew(counts.length, n))) return { ...base, kind: 'classes' }
   const least = Math.max(atomSize, n / 100)
-  const atoms = classes.map((one) => ((counts[one] as number) >= least ? one : -1))
   const isMixed = wanted === 'mixed' || (wanted === 'auto' && areAtoms(counts, least))
-  return { ...base, atoms, kind: isMixed ? 'mixed' : 'numbers' }
+  return { ...base, atoms: atomsOf(classes, counts, least), kind: isMixed ? 'mixed' : 'numbers' }
+}
+
+/** The class of each sample whose class occurs `least` times, -1 for others. */
+function atomsOf(classes: Int32Array, counts: Int32Array, least: number): Int32Array {
+  const atoms = new Int32Array(classes.length)
+  for (let i = 0; i < atoms.length; i++) {
+    const one = classes[i] as number
+    atoms[i] = (counts[one] as number) >= least ? one : -1
+  }
+  return atoms
 }
 
 /** Whether so many different rows are so few that each has samples of its own. */
