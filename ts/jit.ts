@@ -42,6 +42,12 @@ function isArgument(node: unknown): boolean {
   return typeof node === 'number' || node instanceof Tensor || node instanceof Variable
 }
 
+/** Releases all programs of a compiled function. */
+function releaseAll(programs: Map<string, Program>): void {
+  for (const { id } of programs.values()) native.jitRelease(id)
+  programs.clear()
+}
+
 /** The value of an argument leaf and whether it was made here. */
 function argumentValue(leaf: Leaf | number): { value: Tensor; made: boolean } {
   if (typeof leaf === 'number') {
@@ -102,10 +108,6 @@ export function jit<Args extends readonly object[], Result>(
   }
   const programs = new Map<string, Program>()
   let disposed = false
-  const releaseAll = () => {
-    for (const program of programs.values()) native.jitRelease(program.id)
-    programs.clear()
-  }
 
   const find = (structure: TreeStructure<Args>, values: readonly Tensor[]): Program => {
     const key = `${structure.key}|${values.map((x) => `${x.dtype}${x.shape.join()}`).join(';')}`
@@ -156,8 +158,8 @@ export function jit<Args extends readonly object[], Result>(
   >
   compiled.dispose = () => {
     disposed = true
-    releaseAll()
+    releaseAll(programs)
   }
-  watch(compiled, releaseAll)
+  watch(compiled, programs, releaseAll)
   return compiled
 }

@@ -25,16 +25,19 @@ const tensors = new FinalizationRegistry<Owned>((owned) => {
   owned.id = 0
 })
 
-const others = new FinalizationRegistry<() => void>((release) => release())
+const others = new FinalizationRegistry<() => void>((end) => end())
 
 /** Lets the collector release a tensor's handle. */
 export function watchTensor(tensor: object, owned: Owned): void {
   tensors.register(tensor, owned)
 }
 
-/** Calls `release` when `object` was collected. `release` must not refer to `object`. */
-export function watch(object: object, release: () => void): void {
-  others.register(object, release)
+/**
+ * Calls `release` with `held` when `object` was collected. Neither may refer to `object`: a closure keeps alive whatever any closure
+ * made in the same call refers to, so `release` is to be a function of a module.
+ */
+export function watch<Held>(object: object, held: Held, release: (held: Held) => void): void {
+  others.register(object, () => release(held))
 }
 
 const scopes: Owned[][] = []

@@ -60,7 +60,7 @@ export class Variable {
     this.dtype = initial.dtype
     const slot = { id: native.variableNew(initial.id), released: false }
     this.#slot = slot
-    watch(this, () => release(slot))
+    watch(this, slot, release)
   }
 
   get #id(): number {

@@ -1,0 +1,168 @@
+/** What was dropped is collected, with all that it held: counts of Variables, buffers and nodes go back to where they were. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import test from 'ava'
+import {
+  Adam,
+  ArrayDataset,
+  Dense,
+  HSIC,
+  IBSequential,
+  jit,
+  KSG,
+  MINE,
+  memory,
+  type NetworkOptions,
+  ones,
+  Sequential,
+  type Tensor,
+  tensor,
+  Variable,
+  zeros,
+} from '../ts/index.js'
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
+const x = Float32Array.from({ length: 80 }, (_, i) => Math.sin(i))
+const y = Int32Array.from({ length: 20 }, (_, i) => i % 2)
+const quiet = { verbose: false }
+const layers = () => [new Dense(8), new Dense(2, { activation: 'softmax' })] as const
+
+function classifier() {
+  const [hidden, output] = layers()
+  return new Sequential({ inputShape: [4] }).add(hidden).add(output).compile()
+}
+
+function tracked(options: Partial<NetworkOptions> = {}) {
+  const [hidden, output] = layers()
+  const model = new IBSequential({ inputShape: [4], trackDynamics: true, ...options }).add(hidden)
+  return model
+    .add(output)
+    .compile()
+    .attachEvaluator(new HSIC({ sigma: 1 }))
+}
+
+/** Counts after the collector has had its turns. */
+async function settled() {
+  for (let turn = 0; turn < 6; turn++) {
+    collect()
+    await pause(10)
+  }
+  const { variables, buffers, nodes } = memory()
+  return { variables, buffers, nodes }
+}
+
+const shared = new ArrayDataset(x, y, { inputShape: [4] })
+const adam = new Adam()
+const endless = new AbortController().signal
+const samples = () => tensor(x, { shape: [40, 2] })
+let folder: string
+
+test.before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'hyperglow-collection-'))
+})
+test.after.always(() => rm(folder, { recursive: true }))
+
+const cases: Record<string, (round: number) => Promise<unknown>> = {
+  'compiled functions': async () => {
+    const v = new Variable(zeros([3]))
+    const f = jit((addend: Tensor) => {
+      v.assign(v.value.add(addend))
+      return v.value.sum()
+    })
+    await f(ones([3]))
+  },
+  'compiled functions that were disposed of': async () => {
+    const v = new Variable(zeros([3]))
+    const f = jit((addend: Tensor) => v.value.add(addend))
+    await f(ones([3]))
+    f.dispose()
+  },
+  'compiled functions that fail': async (round) => {
+    const v = new Variable(zeros([2, 2]))
+    const f = jit((matrix: Tensor) => {
+      v.assign(matrix.cholesky())
+      if (round % 2 === 0) throw new Error('refused')
+    })
+    await Promise.resolve(zeros([2, 2]))
+      .then(f)
+      .catch(() => {})
+  },
+  'assignments that fail': async () => {
+    const v = new Variable(zeros([2, 2]))
+    v.assign(zeros([2, 2]).cholesky())
+    await v.data().catch(() => {})
+  },
+  'models that were made': async () =>
+    classifier()
+      .call(ones([2, 4]))
+      .data(),
+  'models that were fitted': async () => classifier().fit(x, y, { ...quiet, epochs: 2 }),
+  'models fitted with a signal that lives on': async () =>
+    classifier().fit(x, y, { ...quiet, signal: endless }),
+  'models compiled with an optimizer that lives on': async () => {
+    const [hidden, output] = layers()
+    const model = new Sequential({ inputShape: [4] }).add(hidden).add(output)
+    await model.compile({ optimizer: adam }).fit(x, y, quiet)
+  },
+  'models fitted on a data set that lives on': async () => classifier().fitDataset(shared, quiet),
+  'models and their data sets': async () => {
+    const data = new ArrayDataset(x, y, { inputShape: [4] })
+    const [train, validation] = data.split(0.2)
+    await classifier().fitDataset(train, { ...quiet, validation })
+  },
+  'models fitted on batches': async () =>
+    classifier().fitDataset([{ x: ones([4, 4]), y: zeros([4], { dtype: 'int32' }) }], quiet),
+  'models that were evaluated': async () => classifier().evaluate(x, y),
+  'models that predicted': async () => classifier().predict(x),
+  'models whose fit was aborted': async () => {
+    const abort = new AbortController()
+    const fit = classifier().fit(x, y, { ...quiet, epochs: 1000, signal: abort.signal })
+    await pause(1)
+    abort.abort()
+    await fit.catch(() => {})
+  },
+  'models whose fit failed': async () => {
+    const fails = {
+      onEpochEnd() {
+        throw new Error('refused')
+      },
+    }
+    await classifier()
+      .fit(x, y, { ...quiet, callbacks: [fails] })
+      .catch(() => {})
+    await classifier()
+      .fit(x, y.with(3, 7), quiet)
+      .catch(() => {})
+  },
+  'models saved and loaded': async (round) => {
+    const path = join(folder, `model-${round}`)
+    await classifier().save(path)
+    await classifier().load(path)
+  },
+  'tracked models with evaluators': async () => {
+    const model = tracked().attachEvaluator(new KSG(), { evaluateOn: 'epoch' })
+    model.attachEvaluator(new KSG(), { evaluateOn: { probe: { x, y } } })
+    await model.fit(x, y, { ...quiet, epochs: 2 })
+    await model.evaluatedDynamics.data()
+    model.dynamics()
+  },
+  'tracked models that save their dynamics': async (round) =>
+    tracked({ saveDynamics: { dir: join(folder, `dynamics-${round}`), raw: true } }).fit(x, y, quiet),
+  'trained estimators': async () => new MINE({ steps: 5 }).estimate(samples(), samples()),
+}
+
+for (const [name, make] of Object.entries(cases)) {
+  test.serial(`nothing is left of ${name}`, async (t) => {
+    // What is made once for all, such as warnings and plans, is there before anything is counted.
+    for (let round = -2; round < 0; round++) await make(round)
+    const before = await settled()
+    for (let round = 0; round < 4; round++) await make(round)
+    t.deepEqual(await settled(), before)
+  })
+}
