@@ -1,4 +1,4 @@
-import { describe, unknownName } from './errors.js'
+import { DeviceError, describe, unknownName } from './errors.js'
 
 /** The element types. Data made of plain numbers is float32 unless another type is asked for. */
 export type DType = 'float32' | 'float64' | 'int32' | 'int64' | 'uint8' | 'bool' | 'uint32'
@@ -58,8 +58,44 @@ export function integerRange(dtype: DType): readonly [least: bigint, most: bigin
   return ranges[dtype]
 }
 
-/** An array of `length` zeros that holds elements of `dtype`. */
+/**
+ * An array of `length` zeros that holds elements of `dtype`.
+ *
+ * @throws {DeviceError} where there is no room for it
+ */
 export function allocate(dtype: DType, length: number): TypedArray {
+  return withRoom(length * bytesOf[dtype], () => zerosOf(dtype, length))
+}
+
+/** Bytes of an element. */
+const bytesOf: { readonly [K in DType]: number } = {
+  float32: 4,
+  float64: 8,
+  int32: 4,
+  int64: 8,
+  uint8: 1,
+  bool: 1,
+  uint32: 4,
+}
+
+/**
+ * What `make` makes, an array of `bytes` bytes.
+ *
+ * @throws {DeviceError} where JavaScript or the system has no room for it
+ */
+export function withRoom<T>(bytes: number, make: () => T): T {
+  try {
+    return make()
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause
+    throw new DeviceError(
+      `memory: an array of ${bytes} bytes was wanted in JavaScript, which has no room for it; ask for less at a time, use smaller types, or release what is no longer needed`,
+      { cause },
+    )
+  }
+}
+
+function zerosOf(dtype: DType, length: number): TypedArray {
   switch (dtype) {
     case 'float32':
       return new Float32Array(length)

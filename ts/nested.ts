@@ -1,4 +1,5 @@
 /** Between nested JavaScript arrays and flat typed arrays. */
+import { getHeapStatistics } from 'node:v8'
 import {
   allocate,
   type DType,
@@ -8,7 +9,7 @@ import {
   sizeOf,
   type TypedArray,
 } from './dtype.js'
-import { DataError, DTypeError, describe } from './errors.js'
+import { DataError, DeviceError, DTypeError, describe } from './errors.js'
 
 /** Numbers nested to any depth. */
 export type NestedArray = number | NestedArray[]
@@ -16,8 +17,16 @@ export type NestedArray = number | NestedArray[]
 /** What {@link tensor} takes: numbers, booleans or bigints, nested to any equal depth. */
 export type NestedInput = number | boolean | bigint | readonly NestedInput[] | TypedArray
 
-/** Nests `values` (row-major) along `shape`. */
+/** Most numbers in one JavaScript array: V8 ends the process when one grows beyond twice as many. */
+const longestRow = 2 ** 26
+
+/**
+ * Nests `values` (row-major) along `shape`.
+ *
+ * @throws {DeviceError} where JavaScript has no room for so many numbers in arrays
+ */
 export function nest(values: TypedArray, shape: Shape): NestedArray {
+  checkNesting(shape)
   let at = 0
   const level = (axis: number): NestedArray => {
     const extent = shape[axis]
@@ -25,6 +34,24 @@ export function nest(values: TypedArray, shape: Shape): NestedArray {
     return Array.from({ length: extent }, () => level(axis + 1))
   }
   return level(0)
+}
+
+/** Refuses what would fill the heap: V8 then ends the process, which nothing can catch. */
+function checkNesting(shape: Shape): void {
+  let rows = 1
+  let bytes = 0
+  for (const extent of shape) {
+    // An array grows by halves, with the old elements beside the new ones; 64 bytes are its own.
+    bytes += rows * (64 + 20 * extent)
+    rows *= extent
+  }
+  if (bytes < 1 << 20) return
+  const { heap_size_limit: limit, used_heap_size: used } = getHeapStatistics()
+  if (bytes < limit - used && shape.every((extent) => extent <= longestRow)) return
+  throw new DeviceError(
+    `array: a tensor ${showShape(shape)} as nested arrays needs up to ${bytes} bytes of JavaScript's heap, which has ${limit - used} left ` +
+      `(and an array at most ${longestRow} elements); read it with data(), or slice it first`,
+  )
 }
 
 function isList(value: unknown): value is ArrayLike<NestedInput> {
@@ -35,11 +62,27 @@ function where(path: readonly number[]): string {
   return path.length === 0 ? 'the data' : `data${path.map((i) => `[${i}]`).join('')}`
 }
 
-/** The extents along the first elements. */
+/** Levels of nesting that data may have. */
+const deepest = 64
+
+/**
+ * The extents along the first elements.
+ *
+ * @throws {DataError} where there is no end to them
+ */
 function shapeAlongFirst(data: NestedInput): number[] {
   const shape: number[] = []
+  const around = new Set<unknown>()
   let level: unknown = data
   while (isList(level)) {
+    const holdsItself = around.has(level)
+    if (holdsItself || shape.length === deepest) {
+      throw new DataError(
+        `tensor: the data ${holdsItself ? `holds itself at ${where(shape.map(() => 0))}` : `is nested deeper than ${deepest} levels`}; ` +
+          'give numbers in rows of equal length, a level of nesting for each axis',
+      )
+    }
+    around.add(level)
     shape.push(level.length)
     level = level[0]
   }
@@ -71,62 +114,95 @@ function checkLeaf(leaf: Leaf, dtype: DType, path: readonly number[]): void {
  * Flattens nested data.
  *
  * @param wanted the element type; by default bool for booleans, int64 for bigints, else float32
- * @throws {DataError} where rows differ in length or an element is not a number, with its path
+ * @throws {DataError} where rows differ in length or an element is not a number, with its path; where the data hold themselves
+ * @throws {DeviceError} where there is no room for so many elements
  */
 export function flattenNested(
   data: NestedInput,
   wanted: DType | undefined,
 ): { values: TypedArray; shape: Shape; dtype: DType } {
-  const shape = shapeAlongFirst(data)
-  const leaves: Leaf[] = []
+  const shape = nestedShape(data)
+  const first = firstLeaf(data)
+  const start = shape.map(() => 0)
+  const dtype =
+    wanted ?? (first === undefined ? 'float32' : dtypeOfLeaf(checkKind(first, typeof first, start)))
+  const values = allocate(dtype, sizeOf(shape))
+  let at = 0
   const path: number[] = []
   const visit = (value: unknown): void => {
     if (path.length < shape.length) {
-      const expected = shape[path.length]
-      if (!isList(value) || value.length !== expected) {
-        const given = isList(value) ? `has ${value.length} elements` : `is ${describe(value)}`
-        throw new DataError(
-          `tensor: ${where(path)} ${given}, expected ${expected} elements as in the first row; ` +
-            `every row must have the same length to make a tensor ${showShape(shape)}`,
-        )
-      }
-      for (let i = 0; i < value.length; i++) {
+      const list = value as ArrayLike<NestedInput>
+      for (let i = 0; i < list.length; i++) {
         path.push(i)
-        visit(value[i])
+        visit(list[i])
         path.pop()
       }
       return
     }
-    if (typeof value !== 'number' && typeof value !== 'boolean' && typeof value !== 'bigint') {
-      const given = isList(value)
-        ? `an array of ${value.length}, deeper than the first element`
-        : describe(value)
-      throw new DataError(`tensor: ${where(path)} is ${given}, expected a number`)
-    }
-    if (wanted !== undefined || typeof value === 'bigint') checkLeaf(value, wanted ?? 'int64', path)
-    const first = leaves[0] ?? value
-    if (typeof value !== typeof first) {
-      throw new DataError(
-        `tensor: ${where(path)} is a ${typeof value} among ${typeof first}s; give elements of one kind`,
-      )
-    }
-    leaves.push(value)
+    const leaf = checkKind(value, typeof first, path)
+    if (wanted !== undefined || typeof leaf === 'bigint') checkLeaf(leaf, wanted ?? 'int64', path)
+    values[at++] = stored(leaf, values, dtype) as never
   }
   visit(data)
-  const dtype = wanted ?? (leaves[0] === undefined ? 'float32' : dtypeOfLeaf(leaves[0]))
-  return { values: pack(leaves, dtype), shape, dtype }
+  return { values, shape, dtype }
 }
 
-function pack(leaves: readonly Leaf[], dtype: DType): TypedArray {
-  const values = allocate(dtype, leaves.length)
-  if (values instanceof BigInt64Array) {
-    for (let i = 0; i < leaves.length; i++) values[i] = BigInt(leaves[i] as Leaf)
-  } else if (dtype === 'bool') {
-    for (let i = 0; i < leaves.length; i++) values[i] = leaves[i] ? 1 : 0
-  } else {
-    for (let i = 0; i < leaves.length; i++) values[i] = Number(leaves[i])
+function firstLeaf(data: NestedInput): unknown {
+  let level: unknown = data
+  while (isList(level)) level = level[0]
+  return level
+}
+
+/**
+ * The extents of nested data, whatever its elements are.
+ *
+ * @throws {DataError} where rows differ in length, with the path; where the data hold themselves
+ */
+export function nestedShape(data: NestedInput): Shape {
+  const shape = shapeAlongFirst(data)
+  checkRows(data, shape)
+  return shape
+}
+
+/** Checks that all rows are as long as the first ones, so that the shape tells how many elements there are. */
+function checkRows(data: NestedInput, shape: Shape): void {
+  const path: number[] = []
+  const visit = (value: unknown): void => {
+    const expected = shape[path.length]
+    if (!isList(value) || value.length !== expected) {
+      const given = isList(value) ? `has ${value.length} elements` : `is ${describe(value)}`
+      throw new DataError(
+        `tensor: ${where(path)} ${given}, expected ${expected} elements as in the first row; ` +
+          `every row must have the same length to make a tensor ${showShape(shape)}`,
+      )
+    }
+    if (path.length === shape.length - 1) return
+    for (let i = 0; i < value.length; i++) {
+      path.push(i)
+      visit(value[i])
+      path.pop()
+    }
   }
-  return values
+  if (shape.length > 0) visit(data)
+}
+
+/** The element, which must be a number of the same kind as the first one. */
+function checkKind(value: unknown, kind: string, path: readonly number[]): Leaf {
+  if (typeof value !== 'number' && typeof value !== 'boolean' && typeof value !== 'bigint') {
+    const given = isList(value)
+      ? `an array of ${value.length}, deeper than the first element`
+      : describe(value)
+    throw new DataError(`tensor: ${where(path)} is ${given}, expected a number`)
+  }
+  if (typeof value === kind) return value
+  throw new DataError(`tensor: ${where(path)} is a ${typeof value} among ${kind}s; give elements of one kind`)
+}
+
+/** An element as its array holds it. */
+function stored(leaf: Leaf, values: TypedArray, dtype: DType): number | bigint {
+  if (values instanceof BigInt64Array) return BigInt(leaf)
+  if (dtype === 'bool') return leaf ? 1 : 0
+  return Number(leaf)
 }
 
 /** The element type of a typed array. */

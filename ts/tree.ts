@@ -34,6 +34,15 @@ function isRecord(node: unknown): node is Record<string, unknown> {
   return prototype === Object.prototype || prototype === null
 }
 
+/** Levels that a tree may have. */
+const deepest = 500
+
+function refuseDepth(): never {
+  throw new ArgumentError(
+    `a tree holds itself, or is nested deeper than ${deepest} levels; give tensors in arrays and plain objects, each inside of the next`,
+  )
+}
+
 function refuse(node: unknown, path: TreePath): never {
   throw new ArgumentError(
     `given ${describe(node)} at ${show(path)} of a tree, expected a Tensor, a Variable, an array or a plain object of such`,
@@ -54,6 +63,7 @@ export function treeMap<T, R>(
   const walk = (node: unknown, path: TreePath): unknown => {
     if (isLeaf(node)) return visit(node as Leaf, path)
     if (node === undefined || node === null) return node
+    if (path.length >= deepest) return refuseDepth()
     if (Array.isArray(node)) return node.map((child, i) => walk(child, [...path, i]))
     if (!isRecord(node)) return refuse(node, path)
     return Object.fromEntries(

@@ -1,6 +1,7 @@
 /** Reading parts of a file, with its length known beforehand, so that no header can ask for more than there is. */
 
 import { type FileHandle, open } from 'node:fs/promises'
+import { withRoom } from '../dtype.js'
 import { DataError, IOError } from '../errors.js'
 import { reason, systemCode } from './atomic.js'
 
@@ -44,7 +45,7 @@ export class FileReader {
    * The `length` bytes from `position`, in a buffer of their own.
    *
    * @param look is given the bytes part by part, in order, each while the next one is being read
-   * @throws DataError where the file ends before that; IOError where reading fails
+   * @throws DataError where the file ends before that; DeviceError where there is no room for them; IOError where reading fails
    */
   async bytes(
     position: number,
@@ -52,7 +53,7 @@ export class FileReader {
     look?: (part: Uint8Array) => void,
   ): Promise<Uint8Array<ArrayBuffer>> {
     if (position + length > this.size) throw this.#truncated(position + length, this.size)
-    const into = new Uint8Array(length)
+    const into = withRoom(length, () => new Uint8Array(length))
     const most = look === undefined ? largestRead : partBytes
     let seen = 0
     for (let done = 0; done < length; ) {
