@@ -70,7 +70,7 @@ const deepest = 64
  *
  * @throws {DataError} where there is no end to them
  */
-function shapeAlongFirst(data: NestedInput): number[] {
+export function shapeAlongFirst(data: NestedInput): number[] {
   const shape: number[] = []
   const around = new Set<unknown>()
   let level: unknown = data
@@ -158,7 +158,7 @@ function firstLeaf(data: NestedInput): unknown {
  *
  * @throws {DataError} where rows differ in length, with the path; where the data hold themselves
  */
-export function nestedShape(data: NestedInput): Shape {
+function nestedShape(data: NestedInput): Shape {
   const shape = shapeAlongFirst(data)
   checkRows(data, shape)
   return shape

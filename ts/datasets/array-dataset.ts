@@ -1,5 +1,5 @@
 import { isFloat, sizeOf } from '../dtype.js'
-import { ArgumentError, DataError, describe, ShapeError } from '../errors.js'
+import { ArgumentError, DataError, DisposedError, describe, ShapeError } from '../errors.js'
 import type { FloatDType } from '../initializers.js'
 import { isFinite as finite } from '../ops/elementwise.js'
 import { checkOptions } from '../options.js'
@@ -123,7 +123,7 @@ export class ArrayDataset implements Dataset {
 
   /** Shape of one input. */
   get inputShape(): Shape {
-    return this.#held.source.x.shape.slice(1)
+    return this.source.x.shape.slice(1)
   }
 
   /** Dtype of the inputs of a batch. */
@@ -131,9 +131,17 @@ export class ArrayDataset implements Dataset {
     return this.#held.dtype
   }
 
-  /** All samples of the source; rows `indices` of it are this dataset's. */
+  /**
+   * All samples of the source; rows `indices` of it are this dataset's.
+   *
+   * @throws DisposedError after `dispose`
+   */
   get source(): ArraySource {
-    return this.#held.source
+    const { source } = this.#held
+    if (!source.x.isDisposed) return source
+    throw new DisposedError(
+      `the ArrayDataset of ${this.samples} samples (or another one that shares its source) was disposed of; keep it until its last use`,
+    )
   }
 
   /** Labels of all samples of the source, on the host, flat; undefined for other targets. */
@@ -160,7 +168,7 @@ export class ArrayDataset implements Dataset {
       throw new ArgumentError(`subset: there is no sample ${place} among ${this.samples}`)
     })
     const { batchSize, shuffle, seed } = this
-    const { x, y } = this.#held.source
+    const { x, y } = this.source
     return new ArrayDataset(x, y, { batchSize, shuffle, seed, ...options }, { held: this.#held, rows })
   }
 
@@ -185,10 +193,8 @@ export class ArrayDataset implements Dataset {
    */
   checkFinite(): Promise<void> {
     const held = this.#held
-    held.checked ??= Promise.all([
-      rejectNonFinite('x', held.source.x),
-      rejectNonFinite('y', held.source.y),
-    ]).then(() => {})
+    const { x, y } = this.source
+    held.checked ??= Promise.all([rejectNonFinite('x', x), rejectNonFinite('y', y)]).then(() => {})
     return held.checked
   }
 
@@ -220,7 +226,7 @@ export class ArrayDataset implements Dataset {
   }
 
   #gather(rows: Int32Array): Batch {
-    const { source, dtype } = this.#held
+    const { source, dtype } = this
     const index = tensor(rows)
     const raw = source.x.take(index)
     const x = scaled(raw, source, dtype)
@@ -237,10 +243,17 @@ export class ArrayDataset implements Dataset {
     }
   }
 
-  /** Releases the source, which datasets made by `subset` and `split` share. */
+  /**
+   * Releases the source, which datasets made by `subset` and `split` share. Doing it twice is fine; any other use of the samples
+   * afterwards throws {@link DisposedError}, a `fit` that is under way rejects with it.
+   */
   dispose(): void {
     this.#held.source.x.dispose()
     this.#held.source.y.dispose()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
   }
 }
 

@@ -1,7 +1,8 @@
 /** Targets as people bring them: class labels of whole numbers, or numbers. */
-import { isFloat, type TypedArray } from '../dtype.js'
+import { isFloat, type TypedArray, withRoom } from '../dtype.js'
 import { ArgumentError, DataError, describe, ShapeError } from '../errors.js'
 import type { FloatDType } from '../initializers.js'
+import { shapeAlongFirst } from '../nested.js'
 import { alias } from '../ops/elementwise.js'
 import { type NestedInput, type Shape, Tensor, tensor } from '../tensor.js'
 
@@ -28,21 +29,19 @@ export interface Targets {
 /** A tensor that may be disposed of without touching what was given. */
 export function asTensor(given: ArrayInput, dtype: FloatDType): Tensor {
   if (given instanceof Tensor) return alias(given)
-  if (given instanceof Float64Array && dtype === 'float32') return tensor(Float32Array.from(given))
+  if (given instanceof Float64Array && dtype === 'float32') {
+    return tensor(withRoom(4 * given.length, () => Float32Array.from(given)))
+  }
   return ArrayBuffer.isView(given) ? tensor(given) : tensor(given, { dtype })
 }
 
-/** Extents of an array along its first elements. */
+/**
+ * Extents of an array along its first elements.
+ *
+ * @throws DataError for arrays that hold themselves
+ */
 export function shapeOfInput(given: ArrayInput): Shape {
-  if (given instanceof Tensor) return given.shape
-  const shape: number[] = []
-  let level: unknown = given
-  while (Array.isArray(level) || (ArrayBuffer.isView(level) && !(level instanceof DataView))) {
-    const list = level as unknown as ArrayLike<unknown>
-    shape.push(list.length)
-    level = list[0]
-  }
-  return shape
+  return given instanceof Tensor ? given.shape : shapeAlongFirst(given)
 }
 
 /**

@@ -24,7 +24,7 @@ import { type FitOptions, fitArrays } from './fit.js'
 import { type ForwardContext, ForwardPass, type ForwardResult, type LayerEntry } from './forward.js'
 import type { History } from './history.js'
 import { type NetworkOptions, resolveNetwork, type SaveDynamics, type Segment } from './network-options.js'
-import { attachState, checkIdle, compiledOf, stateOf } from './state.js'
+import { attachState, checkIdle, compiledOf, disposeState, stateOf } from './state.js'
 import { type LoadOptions, loadModel, saveModel } from './storage.js'
 import { summarize } from './summary.js'
 import { type FitDatasetOptions, trainModel } from './training-loop.js'
@@ -188,6 +188,7 @@ export abstract class Network {
   }
 
   #variables(of: (layer: Layer) => Iterable<[string, Variable]>): Record<string, Variable> {
+    stateOf(this)
     const found: Record<string, Variable> = {}
     for (const { path, layer } of this.#entries.values()) {
       for (const [name, variable] of of(layer)) found[`${path}.${name}`] = variable
@@ -347,6 +348,7 @@ export abstract class Network {
         'attachEvaluator: the model does not track its dynamics; construct it with trackDynamics: true',
       )
     }
+    stateOf(this)
     checkEstimator('attachEvaluator', evaluator)
     checkIdle(this, 'attachEvaluator')
     this.#attachments.push(attachment(evaluator, options))
@@ -438,6 +440,21 @@ export abstract class Network {
    */
   load(path: string, options: LoadOptions = {}): Promise<this> {
     return loadModel(this, path, options).then(() => this)
+  }
+
+  /**
+   * Releases the memory of the model at once: weights, state, what the optimizer remembers of them, dynamics and what `predict` compiled.
+   * Doing it twice is fine; any other use afterwards throws {@link DisposedError}. A model that is dropped is collected without it.
+   *
+   * @throws StateError while the model is at work
+   */
+  dispose(): void {
+    disposeState(this)
+    this.#rootKey.dispose()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
   }
 
   /** Loss of a batch, from its output. @internal */

@@ -1,6 +1,6 @@
 /** What a model keeps besides its layers: the parts that training, storage and reports share. */
 
-import { StateError } from '../errors.js'
+import { DisposedError, StateError } from '../errors.js'
 import type { Compiled as CompiledFunction } from '../jit.js'
 import type { Tensor } from '../tensor.js'
 import type { Variable } from '../variable.js'
@@ -26,6 +26,7 @@ export interface ModelState {
   training: boolean
   /** What the model is doing, e.g. 'fit'; undefined when idle. */
   busy: string | undefined
+  disposed: boolean
 }
 
 const states = new WeakMap<Network, ModelState>()
@@ -41,12 +42,43 @@ export function attachState(model: Network, rng: Variable): void {
     predictor: undefined,
     training: false,
     busy: undefined,
+    disposed: false,
   })
 }
 
-/** The state of a model. */
+/**
+ * The state of a model.
+ *
+ * @throws DisposedError after `dispose`
+ */
 export function stateOf(model: Network): ModelState {
-  return states.get(model) as ModelState
+  const state = states.get(model) as ModelState
+  if (!state.disposed) return state
+  throw new DisposedError(
+    `the ${model.constructor.name} model of ${model.numLayers} layers was disposed of; keep it until its last use`,
+  )
+}
+
+/**
+ * Releases what a model holds: weights, state, the optimizer's memory of them, the compiled `predict`, the dynamics and the random key.
+ *
+ * @throws StateError while the model is at work
+ */
+export function disposeState(model: Network): void {
+  const state = states.get(model) as ModelState
+  if (state.disposed) return
+  if (state.busy !== undefined) {
+    throw new StateError(
+      `dispose: the model is in the middle of ${state.busy}; wait for its promise first, or end it by its signal`,
+    )
+  }
+  const weights = Object.values(model.weights)
+  const variables = [...weights, ...Object.values(model.stateVariables), state.rng]
+  state.disposed = true
+  state.compiled?.optimizer.forget(weights)
+  state.predictor?.dispose()
+  state.record?.dispose()
+  for (const variable of variables) variable.dispose()
 }
 
 /**

@@ -1,4 +1,4 @@
-import { ArgumentError, describe, ShapeError } from '../errors.js'
+import { ArgumentError, DisposedError, describe, ShapeError } from '../errors.js'
 import { tidy } from '../memory.js'
 import { checkOptions } from '../options.js'
 import { full, type Tensor, type TensorLike, tensor } from '../tensor.js'
@@ -27,6 +27,14 @@ export interface UpdateOptions {
   learningRate?: TensorLike
 }
 
+/** What an optimizer remembers of a parameter. */
+interface Memory {
+  /** Steps taken: one Variable for all parameters that were prepared together. */
+  readonly count: Variable
+  /** The rule's own state, such as moments, by name. */
+  readonly slots: Readonly<Record<string, Variable>>
+}
+
 /**
  * An optimizer is a pure function of gradients, state and parameters, and a shell that applies it to Variables.
  *
@@ -43,9 +51,11 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
 
   readonly #groups: readonly ParameterGroup<O>[]
   readonly #rules: Rule[] = []
-  readonly #slots = new Map<Variable, Record<string, Variable>>()
-  /** Steps taken, of each parameter: one Variable for all that were prepared together. */
-  readonly #counts = new Map<Variable, Variable>()
+  /** What is remembered of each Variable, as long as that lives: an optimizer may outlive many models. */
+  readonly #memories = new WeakMap<Variable, Memory>()
+  /** The Variables of which something is remembered, in order. */
+  #known: WeakRef<Variable>[] = []
+  #disposed = false
   readonly #names = new Map<string, number>()
   #rateVariable: Variable | undefined
   #rate: number
@@ -71,6 +81,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   }
 
   set learningRate(rate: number) {
+    this.#refuseDisposed()
     checkRange(this.constructor.name, 'learningRate', rate)
     this.#rate = rate
     const variable = this.#rateVariable
@@ -79,6 +90,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
 
   /** The state before the first step. */
   init(params: ParameterTree): OptimizerState {
+    this.#refuseDisposed()
     const slots: OptimizerState['slots'] = {}
     for (const { path, value } of leavesOf(params)) {
       const initial = Object.entries(this.#ruleOf(path).slots)
@@ -101,6 +113,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     params: P,
     options: UpdateOptions = {},
   ): { delta: P; state: OptimizerState } {
+    this.#refuseDisposed()
     const step = state.step.add(1)
     const learningRate = options.learningRate ?? this.#rate
     const deltas = new Map<string, Tensor>()
@@ -118,21 +131,24 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
    * was done with others. `step` does it by itself; call it beforehand when the first `step` happens inside a compiled function.
    */
   prepare(variables: Nested<Variable>): void {
+    this.#refuseDisposed()
     const leaves = leavesOf(variables)
     const dtype = leaves.some(({ value }) => value.dtype === 'float64') ? 'float64' : 'float32'
     this.#rateVariable ??= stateVariable(`${this.name}.learningRate`, () => scalar(this.#rate, dtype))
-    const fresh = leaves.filter(({ value }) => !this.#slots.has(value))
+    const fresh = leaves.filter(({ value }) => !this.#memories.has(value))
     if (fresh.length === 0) return
+    const known = this.#variables().map((variable) => new WeakRef(variable))
     const count = stateVariable(this.#uniqueName(`${this.name}.step`), () => scalar(0, 'float32'))
     for (const { path, value } of fresh) {
-      this.#counts.set(value, count)
       const owner = this.#uniqueName(value.name === 'variable' ? path : value.name)
-      const held: Record<string, Variable> = {}
+      const slots: Record<string, Variable> = {}
       for (const [slot, start] of Object.entries(this.#ruleOf(path).slots)) {
-        held[slot] = stateVariable(`${this.name}.${slot}.${owner}`, () => filled(value, start))
+        slots[slot] = stateVariable(`${this.name}.${slot}.${owner}`, () => filled(value, start))
       }
-      this.#slots.set(value, held)
+      this.#memories.set(value, { count, slots })
+      known.push(new WeakRef(value))
     }
+    this.#known = known
   }
 
   /**
@@ -142,7 +158,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
    */
   servesOnly(variables: Iterable<Variable>): boolean {
     const served = new Set(variables)
-    return [...this.#slots.keys()].every((variable) => served.has(variable))
+    return this.#variables().every((variable) => served.has(variable))
   }
 
   /**
@@ -154,15 +170,15 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     const pairs = pairWith(variables, grads).filter(({ value }) => value.trainable)
     this.prepare(variables)
     const rate = this.#rateVariable as Variable
-    const counts = new Set(pairs.map(({ value }) => this.#counts.get(value) as Variable))
+    const counts = new Set(pairs.map(({ value }) => this.#memoryOf(value).count))
     tidy(() => {
       const steps = new Map([...counts].map((count) => [count, count.value.add(1)]))
       const learningRate = options.learningRate ?? rate.value
       for (const { path, value: variable, grad } of pairs) {
-        const held = this.#slots.get(variable) as Record<string, Variable>
+        const { count, slots: held } = this.#memoryOf(variable)
         const before = Object.fromEntries(Object.entries(held).map(([slot, kept]) => [slot, kept.value]))
         const param = variable.value
-        const step = steps.get(this.#counts.get(variable) as Variable) as Tensor
+        const step = steps.get(count) as Tensor
         const { delta, slots } = this.#apply(path, param, grad, before, step, learningRate)
         variable.assign(param.add(delta))
         for (const [slot, value] of Object.entries(slots)) (held[slot] as Variable).assign(value)
@@ -173,11 +189,59 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
 
   /** All Variables of the state by name: what to save in order to go on later. */
   stateVariables(): Map<string, Variable> {
-    const held = [...this.#slots.values()].flatMap((slots) => Object.values(slots))
-    const all = [...new Set(this.#counts.values()), this.#rateVariable, ...held]
+    this.#refuseDisposed()
+    const memories = this.#variables().map((variable) => this.#memoryOf(variable))
+    const counts = new Set(memories.map(({ count }) => count))
+    const all = [...counts, this.#rateVariable, ...memories.flatMap(({ slots }) => Object.values(slots))]
     return new Map(
       all.flatMap((variable) => (variable === undefined ? [] : [[variable.name, variable] as const])),
     )
+  }
+
+  /** Releases what is remembered of these Variables: with each other they begin anew. */
+  forget(variables: Iterable<Variable>): void {
+    const counts = new Set<Variable>()
+    for (const variable of variables) {
+      const memory = this.#memories.get(variable)
+      if (memory === undefined) continue
+      counts.add(memory.count)
+      for (const slot of Object.values(memory.slots)) slot.dispose()
+      this.#memories.delete(variable)
+    }
+    const left = this.#variables()
+    for (const variable of left) counts.delete(this.#memoryOf(variable).count)
+    for (const count of counts) count.dispose()
+    if (left.length > 0) return
+    this.#rateVariable?.dispose()
+    this.#rateVariable = undefined
+    this.#names.clear()
+  }
+
+  /** Releases the state at once. Doing it twice is fine; any other use afterwards throws {@link DisposedError}. */
+  dispose(): void {
+    this.forget(this.#variables())
+    this.#disposed = true
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  /** The Variables that live and of which something is remembered. */
+  #variables(): Variable[] {
+    return this.#known.flatMap((reference) => {
+      const variable = reference.deref()
+      return variable !== undefined && this.#memories.has(variable) ? [variable] : []
+    })
+  }
+
+  #memoryOf(variable: Variable): Memory {
+    return this.#memories.get(variable) as Memory
+  }
+
+  #refuseDisposed(): void {
+    if (!this.#disposed) return
+    throw new DisposedError(`the optimizer '${this.name}' was disposed of; keep it until its last use`)
   }
 
   #apply(
