@@ -5,6 +5,7 @@
 //! outside (JavaScript tensors, Variables), `uses` are edges from other nodes; a node with neither is
 //! freed, and so are its inputs in turn.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::backend::Buffer;
@@ -99,7 +100,9 @@ struct Entry {
 pub struct Graph {
     entries: Vec<Entry>,
     free: Vec<u32>,
-    scopes: Vec<Arc<str>>,
+    /// Paths by number, shared with runs under way.
+    scopes: Arc<Vec<Arc<str>>>,
+    known_scopes: HashMap<Arc<str>, u32>,
     scope: Vec<u32>,
     pending: usize,
     unheld: usize,
@@ -111,7 +114,8 @@ impl Default for Graph {
         Graph {
             entries: Vec::new(),
             free: Vec::new(),
-            scopes: vec!["".into()],
+            scopes: Arc::new(vec!["".into()]),
+            known_scopes: HashMap::from_iter([("".into(), 0)]),
             scope: vec![0],
             pending: 0,
             unheld: 0,
@@ -297,11 +301,13 @@ impl Graph {
         } else {
             format!("{outer}/{name}")
         };
-        let id = match self.scopes.iter().position(|s| **s == *path) {
-            Some(i) => i as u32,
+        let id = match self.known_scopes.get(path.as_str()) {
+            Some(&known) => known,
             None => {
-                self.scopes.push(path.into());
-                (self.scopes.len() - 1) as u32
+                let (id, path): (u32, Arc<str>) = (self.scopes.len() as u32, path.into());
+                Arc::make_mut(&mut self.scopes).push(path.clone());
+                self.known_scopes.insert(path, id);
+                id
             }
         };
         self.scope.push(id);
@@ -322,6 +328,10 @@ impl Graph {
     /// The path of a scope; empty for the outermost one.
     pub fn scope_name(&self, scope: u32) -> &str {
         self.scopes.get(scope as usize).map_or("", |s| s)
+    }
+    /// The paths of all scopes, by number.
+    pub fn scope_names(&self) -> Arc<Vec<Arc<str>>> {
+        self.scopes.clone()
     }
     fn current_scope(&self) -> u32 {
         self.scope.last().copied().unwrap_or(0)

@@ -6,6 +6,7 @@
 //! runs), [`backend`] (the trait), [`mod@reference`] (the executable definition of every primitive).
 #![forbid(unsafe_code)]
 
+pub mod apart;
 pub mod backend;
 pub mod compose;
 pub mod dtype;

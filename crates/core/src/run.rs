@@ -10,8 +10,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::apart::{Apart, Given};
 use crate::backend::{Backend, Buffer, Executable};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::plan::Program;
 
 type Waiter = Box<dyn FnOnce(Result<()>) + Send>;
@@ -66,7 +67,7 @@ impl Completion {
             None => state.waiters.push(Box::new(waiter)),
         }
     }
-    fn finish(&self, result: Result<()>) {
+    pub(crate) fn finish(&self, result: Result<()>) {
         let waiters = {
             let mut state = self.lock();
             state.result = Some(result.clone());
@@ -148,9 +149,20 @@ pub struct Job {
     /// Its outputs, in order.
     pub outputs: Vec<Buffer>,
     /// Runs that write its inputs; if one failed, so does this, with the same error.
-    pub depends: Vec<Arc<Completion>>,
+    pub depends: Vec<Dependence>,
     /// Told when it has ended.
     pub completion: Arc<Completion>,
+    /// How its outputs are computed one by one where it fails; without, all of them fail with it.
+    pub apart: Option<Apart>,
+}
+
+/// An input that another run writes.
+#[derive(Clone)]
+pub struct Dependence {
+    /// Number of the input.
+    pub input: usize,
+    /// The run that writes it.
+    pub run: Arc<Completion>,
 }
 
 /// Runs that may wait in a queue; a further submission blocks until one has ended.
@@ -211,23 +223,36 @@ fn serve(receiver: &Receiver<Job>, open: &AtomicUsize) {
 
 fn serve_one(job: Job, open: &AtomicUsize) {
     let result = run(&job);
+    let parts = job.apart.as_ref().map(|apart| match &result {
+        Err(error) if error.kind != ErrorKind::Internal => apart.compute(&Given {
+            inputs: &job.inputs,
+            outputs: &job.outputs,
+            depends: &job.depends,
+        }),
+        _ => vec![result.clone(); apart.completions.len()],
+    });
     let Job {
         completion,
         inputs,
         outputs,
         depends,
         executable,
+        apart,
     } = job;
     // Buffers go back to their pool before anyone is told, so that a waiter sees them free.
     drop((inputs, outputs, depends, executable));
     // First the result is there, then the device is free: a run that starts at once must see what it depends on.
+    if let (Some(apart), Some(parts)) = (apart, parts) {
+        apart.finish(parts);
+    }
     completion.finish(result);
     open.fetch_sub(1, Ordering::AcqRel);
 }
 
-fn run(job: &Job) -> Result<()> {
-    for run in &job.depends {
-        if let Some(Err(e)) = run.result() {
+/// Runs a job, telling nobody. A failed run has written no input, unless the error is internal.
+pub(crate) fn run(job: &Job) -> Result<()> {
+    for on in &job.depends {
+        if let Some(Err(e)) = on.run.result() {
             return Err(e);
         }
     }

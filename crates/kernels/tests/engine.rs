@@ -10,6 +10,7 @@ use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 use hyperglow_core::engine::{Engine, PENDING_LIMIT};
 use hyperglow_core::error::ErrorKind;
 use hyperglow_core::op::{Distribution, Op, Reduction, Spec};
+use hyperglow_core::slab::Key;
 use hyperglow_core::{DType, NodeId, Shape};
 
 /// A small generator: enough for choosing operations.
@@ -414,7 +415,7 @@ fn variables_are_updated_in_place_and_old_versions_stay() {
 }
 
 /// w <- w - 0.1 x, returning sum(w x); compiled.
-fn descent(e: &mut Engine, v: u32) -> u32 {
+fn descent(e: &mut Engine, v: Key) -> Key {
     e.jit_begin().unwrap();
     let spec = Spec::new([3], DType::F64);
     let x = e.jit_argument(spec.clone()).unwrap();

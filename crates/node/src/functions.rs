@@ -7,7 +7,7 @@ use napi::bindgen_prelude::{Either, JsObjectValue, Object};
 use napi_derive::napi;
 
 use crate::evaluate::promise;
-use crate::state::{engine, ids, spec};
+use crate::state::{engine, ids, key, spec};
 
 /// Cotangents of `wrt`; 0 where there is no path.
 #[napi]
@@ -41,32 +41,32 @@ pub fn leave_trace() -> napi::Result<()> {
 
 /// A Variable that starts with a node's value.
 #[napi]
-pub fn variable_new(initial: f64) -> napi::Result<u32> {
-    engine(|e| e.variable(NodeId::from_number(initial)))
+pub fn variable_new(initial: f64) -> napi::Result<f64> {
+    engine(|e| Ok(e.variable(NodeId::from_number(initial))? as f64))
 }
 
 /// A new handle on the current version.
 #[napi]
-pub fn variable_read(variable: u32) -> napi::Result<f64> {
-    engine(|e| Ok(e.read_variable(variable)?.to_number()))
+pub fn variable_read(variable: f64) -> napi::Result<f64> {
+    engine(|e| Ok(e.read_variable(key(variable))?.to_number()))
 }
 
 /// A new version.
 #[napi]
-pub fn variable_assign(variable: u32, node: f64) -> napi::Result<()> {
-    engine(|e| e.assign_variable(variable, NodeId::from_number(node)))
+pub fn variable_assign(variable: f64, node: f64) -> napi::Result<()> {
+    engine(|e| e.assign_variable(key(variable), NodeId::from_number(node)))
 }
 
 /// How often it was assigned; what a failed run would have assigned does not count.
 #[napi]
-pub fn variable_version(variable: u32) -> napi::Result<f64> {
-    engine(|e| Ok(e.variable_version(variable)? as f64))
+pub fn variable_version(variable: f64) -> napi::Result<f64> {
+    engine(|e| Ok(e.variable_version(key(variable))? as f64))
 }
 
 /// Lets go of it.
 #[napi]
-pub fn variable_release(variable: u32) -> napi::Result<()> {
-    engine(|e| e.release_variable(variable))
+pub fn variable_release(variable: f64) -> napi::Result<()> {
+    engine(|e| e.release_variable(key(variable)))
 }
 
 /// Begins compiling a function.
@@ -86,8 +86,8 @@ pub fn jit_argument(extents: Vec<f64>, code: u32) -> napi::Result<f64> {
 
 /// Ends compiling.
 #[napi]
-pub fn jit_end(results: Vec<f64>) -> napi::Result<u32> {
-    engine(|e| e.jit_end(&ids(&results)))
+pub fn jit_end(results: Vec<f64>) -> napi::Result<f64> {
+    engine(|e| Ok(e.jit_end(&ids(&results))? as f64))
 }
 
 /// Gives up compiling.
@@ -104,10 +104,10 @@ pub fn jit_abort() -> napi::Result<()> {
 #[napi(ts_return_type = "Array<number> | { outputs: Array<number>, done: Promise<void> }")]
 pub fn jit_run<'env>(
     env: &'env Env,
-    program: u32,
+    program: f64,
     arguments: &[f64],
 ) -> napi::Result<Either<Vec<f64>, Object<'env>>> {
-    let (results, completion) = engine(|e| e.jit_run(program, &ids(arguments)))?;
+    let (results, completion) = engine(|e| e.jit_run(key(program), &ids(arguments)))?;
     let outputs: Vec<f64> = results.into_iter().map(NodeId::to_number).collect();
     let Some(done) = promise(env, vec![completion])? else {
         return Ok(Either::A(outputs));
@@ -120,9 +120,9 @@ pub fn jit_run<'env>(
 
 /// Lets go of a compiled function.
 #[napi]
-pub fn jit_release(program: u32) -> napi::Result<()> {
+pub fn jit_release(program: f64) -> napi::Result<()> {
     engine(|e| {
-        e.jit_release(program);
+        e.jit_release(key(program));
         Ok(())
     })
 }

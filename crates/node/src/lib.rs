@@ -1,6 +1,6 @@
 //! The native addon: numbers, typed arrays and promises in and out. No mathematics.
 //!
-//! Handles of nodes are JavaScript numbers; Variables and compiled functions are small integers. Every
+//! Nodes, Variables and compiled functions are JavaScript numbers. Every
 //! function goes through [`state::engine`], which turns a refusal or a panic into a JavaScript error of the
 //! registered class.
 

@@ -5,8 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 use hyperglow_core::engine::{Engine, PENDING_LIMIT};
+use hyperglow_core::error::ErrorKind;
 use hyperglow_core::op::Spec;
 use hyperglow_core::run::{Queue, panic_text};
+use hyperglow_core::slab::Key;
 use hyperglow_core::{DType, Error, NodeId, Result, Shape};
 use hyperglow_kernels::CpuBackend;
 use napi::Env;
@@ -109,9 +111,24 @@ pub fn bound_pending(engine: &mut Engine) -> Result<()> {
     Ok(())
 }
 
+/// The refusal of memory that a result on its way to JavaScript needs.
+pub fn no_room(bytes: usize) -> Error {
+    Error::new(
+        ErrorKind::Device,
+        "memory",
+        format!("{bytes} bytes wanted at once, the system refused"),
+        "ask for less at a time, or dispose of what is no longer needed",
+    )
+}
+
 /// The ids of JavaScript numbers.
 pub fn ids(numbers: &[f64]) -> Vec<NodeId> {
     numbers.iter().map(|&n| NodeId::from_number(n)).collect()
+}
+
+/// The key of a JavaScript number; keys have at most 53 bits.
+pub fn key(number: f64) -> Key {
+    number as Key
 }
 
 /// The dtype of a code.

@@ -9,18 +9,19 @@ use crate::op::{Op, Spec};
 use crate::plan::cache::Plan;
 use crate::plan::trace::cut;
 use crate::run::Completion;
+use crate::slab::Key;
 
 /// A function traced once.
 pub(super) struct Compiled {
     plan: Plan,
     arguments: Vec<Spec>,
-    variables: Vec<u32>,
+    variables: Vec<Key>,
     /// Per output after the results: the variable it is assigned to.
-    assigned: Vec<u32>,
+    assigned: Vec<Key>,
     results: usize,
     specs: Vec<Spec>,
     /// Variables of its own, holding values that existed when it was traced.
-    captured: Vec<u32>,
+    captured: Vec<Key>,
 }
 
 /// A trace in progress.
@@ -28,8 +29,8 @@ pub(super) struct Compiled {
 pub(super) struct Tracing {
     arguments: Vec<NodeId>,
     /// Variables read: (variable, placeholder).
-    pub(super) reads: Vec<(u32, NodeId)>,
-    pub(super) assigned: Vec<(u32, NodeId)>,
+    pub(super) reads: Vec<(Key, NodeId)>,
+    pub(super) assigned: Vec<(Key, NodeId)>,
 }
 
 impl Engine {
@@ -70,7 +71,7 @@ impl Engine {
     }
 
     /// Ends compiling; the results and the assignments made since are what the function does.
-    pub fn jit_end(&mut self, results: &[NodeId]) -> Result<u32> {
+    pub fn jit_end(&mut self, results: &[NodeId]) -> Result<Key> {
         let tracing = self
             .tracing
             .take()
@@ -109,7 +110,7 @@ impl Engine {
         leaves.extend(tracing.reads.iter().map(|(_, id)| *id));
         let mut cut = cut(&self.graph, &targets, &leaves)?;
         // Values that existed before the trace become constants of it: Variables that nobody else sees.
-        let mut variables: Vec<u32> = tracing.reads.iter().map(|(v, _)| *v).collect();
+        let mut variables: Vec<Key> = tracing.reads.iter().map(|(v, _)| *v).collect();
         for &id in &cut.sources[leaves.len()..] {
             self.value(id)?;
         }
@@ -144,17 +145,11 @@ impl Engine {
     }
 
     /// Queues a run of a compiled function; its results are new handles.
-    pub fn jit_run(&mut self, function: u32, arguments: &[NodeId]) -> Result<(Vec<NodeId>, Arc<Completion>)> {
+    pub fn jit_run(&mut self, function: Key, arguments: &[NodeId]) -> Result<(Vec<NodeId>, Arc<Completion>)> {
         self.not_tracing("jit")?;
         self.settle();
         self.check_arguments(function, arguments)?;
-        let mut lazy = !self.dirty.is_empty();
-        for &id in arguments {
-            lazy |= self.graph.node(id)?.value.is_none();
-        }
-        if lazy {
-            self.evaluate(arguments)?;
-        }
+        self.compute_inputs(function, arguments)?;
         let compiled = self
             .compiled
             .get(function)
@@ -170,7 +165,8 @@ impl Engine {
             exclusive.push(node.handles == 1 && node.uses == 0);
             inputs.push(self.value(id)?);
         }
-        let (outputs, completion) = self.submit(&compiled.plan, inputs, &compiled.specs, |k| exclusive[k])?;
+        let (outputs, completion) =
+            self.submit(&compiled.plan, inputs, &compiled.specs, |k| exclusive[k], None)?;
         let can_fail = compiled.plan.can_fail();
         let (assigned, results, specs) = (
             compiled.assigned.clone(),
@@ -198,7 +194,7 @@ impl Engine {
             if can_fail {
                 versions.push(Replaced {
                     variable: v,
-                    old,
+                    old: Some(old),
                     new: id,
                     assignments: 1,
                 });
@@ -215,7 +211,28 @@ impl Engine {
         Ok((handles, completion))
     }
 
-    fn check_arguments(&self, function: u32, arguments: &[NodeId]) -> Result<()> {
+    /// Queues what arguments and the Variables that a compiled function reads still wait for, and other pending assignments.
+    fn compute_inputs(&mut self, function: Key, arguments: &[NodeId]) -> Result<()> {
+        let compiled = self.compiled.get(function);
+        let mut needed = Vec::new();
+        for &id in arguments {
+            if self.graph.node(id)?.value.is_none() {
+                needed.push(id);
+            }
+        }
+        for &v in compiled.iter().flat_map(|compiled| &compiled.variables) {
+            let id = self.existing(v)?.node;
+            if self.graph.node(id)?.value.is_none() {
+                needed.push(id);
+            }
+        }
+        if !needed.is_empty() || !self.dirty.is_empty() {
+            self.evaluate(&needed)?;
+        }
+        Ok(())
+    }
+
+    fn check_arguments(&self, function: Key, arguments: &[NodeId]) -> Result<()> {
         let expected = match self.compiled.get(function) {
             Some(compiled) => &compiled.arguments,
             None => return Err(Error::internal("jit", "no such function")),
@@ -244,7 +261,7 @@ impl Engine {
     }
 
     /// Lets go of a compiled function.
-    pub fn jit_release(&mut self, function: u32) {
+    pub fn jit_release(&mut self, function: Key) {
         if let Some(compiled) = self.compiled.remove(function) {
             for v in compiled.captured {
                 let _ = self.release_variable(v);

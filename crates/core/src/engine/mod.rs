@@ -4,11 +4,13 @@
 //! Evaluation returns at once: results are nodes whose buffers a queued run will write.
 
 mod compiled;
+mod evaluation;
 mod variables;
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, TryLockError};
 
+use crate::apart::Apart;
 use crate::backend::{Backend, Buffer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, NodeId, Value};
@@ -17,9 +19,9 @@ use crate::op::{Op, Spec};
 use crate::plan::build::{Context, build};
 use crate::plan::cache::{Plan, PlanCache};
 use crate::plan::print::print;
-use crate::plan::trace::{Cut, Trace, cut};
-use crate::run::{Completion, Job, Prepared, Queue};
-use crate::slab::Slab;
+use crate::plan::trace::{Trace, cut};
+use crate::run::{Completion, Dependence, Job, Prepared, Queue};
+use crate::slab::{Key, Slab};
 
 use compiled::{Compiled, Tracing};
 use variables::Variable;
@@ -29,7 +31,7 @@ pub const PENDING_LIMIT: usize = 200_000;
 /// Such nodes that must wait for a node for it to be computed then: its value takes the place of their memory.
 const BURDEN: f64 = 16.0;
 
-/// Versions to go back to if a run refuses.
+/// Versions to take back if a run refuses.
 struct Rollback {
     completion: Arc<Completion>,
     versions: Vec<Replaced>,
@@ -37,8 +39,9 @@ struct Rollback {
 
 /// A Variable's version that a run replaces.
 struct Replaced {
-    variable: u32,
-    old: NodeId,
+    variable: Key,
+    /// Where to go back to; none for an assignment on its own, which fails for whoever reads it until another takes its place.
+    old: Option<NodeId>,
     new: NodeId,
     /// Assignments that led from one to the other.
     assignments: u64,
@@ -69,7 +72,8 @@ pub struct Engine {
     queue: Arc<Queue>,
     cache: PlanCache,
     variables: Slab<Variable>,
-    dirty: Vec<u32>,
+    /// Variables whose assignments wait for the next evaluation, whatever it is asked for.
+    dirty: Vec<Key>,
     compiled: Slab<Compiled>,
     tracing: Option<Tracing>,
     /// Depth of functions being differentiated: evaluated nodes then keep their history.
@@ -117,143 +121,6 @@ impl Engine {
         ))
     }
 
-    /// Queues whatever must run so that `targets` have values, pending assignments included. The completions
-    /// of the runs that write them are returned.
-    pub fn evaluate(&mut self, targets: &[NodeId]) -> Result<Vec<Arc<Completion>>> {
-        self.not_tracing("evaluate")?;
-        self.settle();
-        let mut wanted: Vec<NodeId> = Vec::new();
-        let mut known: HashSet<NodeId> = HashSet::new();
-        for &id in targets {
-            if self.graph.node(id)?.value.is_none() && known.insert(id) {
-                wanted.push(id);
-            }
-        }
-        let dirty: Vec<u32> = std::mem::take(&mut self.dirty);
-        for &v in &dirty {
-            if let Some(variable) = self.variables.get(v)
-                && self.graph.node(variable.node)?.value.is_none()
-                && known.insert(variable.node)
-            {
-                wanted.push(variable.node);
-            }
-        }
-        let result = if wanted.is_empty() {
-            Ok(())
-        } else {
-            self.run_pending(&wanted, &dirty)
-        };
-        if result.is_err() {
-            self.dirty = dirty;
-        }
-        result?;
-        let mut completions: Vec<Arc<Completion>> = Vec::new();
-        for &id in targets {
-            if let Some(Value {
-                completion: Some(c), ..
-            }) = &self.graph.node(id)?.value
-                && !completions.iter().any(|d| Arc::ptr_eq(c, d))
-            {
-                completions.push(c.clone());
-            }
-        }
-        Ok(completions)
-    }
-
-    fn run_pending(&mut self, wanted: &[NodeId], dirty: &[u32]) -> Result<()> {
-        let mut cut = cut(&self.graph, wanted, &[])?;
-        self.mark_expendable(&mut cut, dirty);
-        let plan = self.plan(&cut.trace)?;
-        let buffers = cut
-            .sources
-            .iter()
-            .map(|&s| self.value(s))
-            .collect::<Result<Vec<_>>>()?;
-        let specs: Vec<Spec> = wanted
-            .iter()
-            .map(|&id| self.graph.spec(id).cloned())
-            .collect::<Result<_>>()?;
-        let (outputs, completion) = self.submit(&plan, buffers, &specs, |_| true)?;
-        let (can_fail, keep) = (plan.can_fail(), self.history > 0);
-        for (&id, buffer) in wanted.iter().zip(outputs) {
-            self.graph.fulfil(
-                id,
-                Value {
-                    buffer,
-                    completion: Some(completion.clone()),
-                },
-                keep,
-            )?;
-        }
-        let mut versions = Vec::new();
-        for &v in dirty {
-            let Some(variable) = self.variables.get_mut(v) else {
-                continue;
-            };
-            if let Some((old, version)) = variable.committed.take() {
-                if can_fail {
-                    versions.push(Replaced {
-                        variable: v,
-                        old,
-                        new: variable.node,
-                        assignments: variable.version - version,
-                    });
-                } else {
-                    self.graph.release(old)?;
-                }
-            }
-        }
-        if !versions.is_empty() {
-            self.rollbacks.push(Rollback { completion, versions });
-        }
-        Ok(())
-    }
-
-    /// Marks the inputs that nothing needs once the wanted nodes are computed: their only references are
-    /// nodes of this trace that go away with it, or the committed version of a Variable being replaced.
-    fn mark_expendable(&self, cut: &mut Cut, dirty: &[u32]) {
-        let trace = &mut cut.trace;
-        let count = trace.nodes.len();
-        let mut edges = vec![0u32; count];
-        for node in &trace.nodes {
-            for &input in &node.inputs {
-                edges[input as usize] += 1;
-            }
-        }
-        let mut output = vec![false; count];
-        for &o in &trace.outputs {
-            output[o as usize] = true;
-        }
-        let mut stays = vec![self.history > 0; count];
-        let mut read_by_stayer = vec![false; count];
-        for i in (0..count).rev() {
-            let Ok(node) = self.graph.node(cut.ids[i]) else {
-                continue;
-            };
-            stays[i] |= node.uses > edges[i] || (node.handles > 0 && !output[i]);
-            if stays[i] && !output[i] {
-                for &input in &trace.nodes[i].inputs {
-                    stays[input as usize] = true;
-                    read_by_stayer[input as usize] = true;
-                }
-            }
-        }
-        let replaced: Vec<NodeId> = dirty
-            .iter()
-            .filter_map(|&v| self.variables.get(v))
-            .filter_map(|v| Some(v.committed?.0))
-            .collect();
-        for (k, &i) in trace.inputs.iter().enumerate() {
-            let Ok(node) = self.graph.node(cut.sources[k]) else {
-                continue;
-            };
-            let only_committed =
-                node.handles == 1 && node.uses <= edges[i as usize] && replaced.contains(&cut.sources[k]);
-            trace.expendable[k] =
-                self.history == 0 && !read_by_stayer[i as usize] && (!stays[i as usize] || only_committed);
-        }
-    }
-
     fn value(&self, id: NodeId) -> Result<Value> {
         self.graph.node(id)?.value.clone().ok_or_else(|| {
             Error::new(
@@ -294,6 +161,7 @@ impl Engine {
         inputs: Vec<Value>,
         outputs: &[Spec],
         give: impl Fn(usize) -> bool,
+        apart: Option<Apart>,
     ) -> Result<(Vec<Buffer>, Arc<Completion>)> {
         let buffers = outputs
             .iter()
@@ -304,11 +172,15 @@ impl Engine {
             })
             .collect::<Result<Vec<Buffer>>>()?;
         let completion = Completion::new();
-        let mut depends: Vec<Arc<Completion>> = Vec::new();
-        for c in inputs.iter().filter_map(|v| v.completion.as_ref()) {
-            // Runs that ended well have nothing more to say.
-            if !c.is_done() && !depends.iter().any(|d| Arc::ptr_eq(c, d)) {
-                depends.push(c.clone());
+        // Runs that ended well have nothing more to say. Of one that wrote many inputs each is noted where it is asked which.
+        let mut depends: Vec<Dependence> = Vec::new();
+        let mut seen: HashSet<*const Completion> = HashSet::new();
+        for (input, value) in inputs.iter().enumerate() {
+            if let Some(run) = value.completion.as_ref().filter(|run| !run.is_done())
+                && (seen.insert(Arc::as_ptr(run)) || apart.is_some())
+            {
+                let run = run.clone();
+                depends.push(Dependence { input, run });
             }
         }
         self.queue.submit(Job {
@@ -317,46 +189,55 @@ impl Engine {
             outputs: buffers.clone(),
             depends,
             completion: completion.clone(),
+            apart,
         })?;
         plan.first.get_or_init(|| completion.clone());
         Ok((buffers, completion))
     }
 
-    /// Takes note of runs that have ended: what a failed one would have assigned goes back to its old version.
+    /// Takes note of runs that have ended: what a failed one would have assigned does not count, and where the assignment was part
+    /// of a compiled function it goes back to its old version.
     fn settle(&mut self) {
         if self.rollbacks.is_empty() {
             return;
         }
-        let mut open = std::mem::take(&mut self.rollbacks);
-        while let Some(result) = open.first().and_then(|r| r.completion.result()) {
-            let ended = open.remove(0);
-            for replaced in ended.versions {
-                let Replaced {
-                    variable, old, new, ..
-                } = replaced;
-                if result.is_ok() {
-                    let _ = self.graph.release(old);
-                    continue;
-                }
-                if let Some(variable) = self.variables.get_mut(variable) {
-                    variable.version -= replaced.assignments;
-                }
-                // A later run may already have superseded the failed version: then that one goes back further.
-                let later = open
-                    .iter_mut()
-                    .flat_map(|r| &mut r.versions)
-                    .find(|later| later.variable == variable && later.old == new);
-                let stale = match (later, self.variables.get_mut(variable)) {
-                    (Some(later), _) => std::mem::replace(&mut later.old, old),
-                    (None, Some(variable)) if variable.node == new => {
-                        std::mem::replace(&mut variable.node, old)
-                    }
-                    (None, _) => old,
+        let mut open = VecDeque::from(std::mem::take(&mut self.rollbacks));
+        while let Some(result) = open.front().and_then(|r| r.completion.result()) {
+            let ended = open.pop_front().map_or(Vec::new(), |run| run.versions);
+            for replaced in ended {
+                let stale = match result {
+                    Ok(()) => replaced.old,
+                    Err(_) => self.take_back(&replaced, &mut open),
                 };
-                let _ = self.graph.release(stale);
+                if let Some(stale) = stale {
+                    let _ = self.graph.release(stale);
+                }
             }
         }
-        self.rollbacks = open;
+        self.rollbacks = open.into();
+    }
+
+    /// Takes back what a failed run would have assigned; what nothing needs any more is returned.
+    fn take_back(&mut self, replaced: &Replaced, open: &mut VecDeque<Rollback>) -> Option<NodeId> {
+        let Replaced {
+            variable, old, new, ..
+        } = *replaced;
+        if let Some(variable) = self.variables.get_mut(variable) {
+            variable.version -= replaced.assignments;
+        }
+        let old = old?;
+        // A later run may already have superseded the failed version: then that one goes back further.
+        let later = open
+            .iter_mut()
+            .flat_map(|r| &mut r.versions)
+            .find(|later| later.variable == variable && later.old == Some(new));
+        match (later, self.variables.get_mut(variable)) {
+            (Some(later), _) => later.old.replace(old),
+            (None, Some(variable)) if variable.node == new => {
+                Some(std::mem::replace(&mut variable.node, old))
+            }
+            (None, _) => Some(old),
+        }
     }
 
     /// Evaluates when too much is pending that nobody holds; true if it did.
@@ -374,10 +255,10 @@ impl Engine {
             .filter(|&(_, burden)| burden >= BURDEN)
             .map(|(id, _)| id)
             .collect();
-        // Where the evaluation is refused, so is not every operation from now on.
         self.bound = 2 * self.graph.unheld();
         if !wanted.is_empty() {
-            self.evaluate(&wanted)?;
+            // What cannot be computed is told to whoever asks for it, not to who happens to build on.
+            self.evaluate(&wanted).ok();
             self.bound = PENDING_LIMIT.max(2 * self.graph.unheld());
         }
         Ok(!wanted.is_empty())
@@ -422,7 +303,8 @@ impl Engine {
     }
 
     /// What it holds.
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&mut self) -> Counts {
+        self.settle();
         Counts {
             nodes: self.graph.live(),
             pending: self.graph.pending(),

@@ -5,6 +5,7 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::NodeId;
 use crate::op::Op;
+use crate::slab::Key;
 
 /// A slot that plans may overwrite.
 pub(super) struct Variable {
@@ -18,7 +19,7 @@ pub(super) struct Variable {
 
 impl Engine {
     /// A Variable that starts with the value of a node.
-    pub fn variable(&mut self, initial: NodeId) -> Result<u32> {
+    pub fn variable(&mut self, initial: NodeId) -> Result<Key> {
         self.graph.retain(initial)?;
         let pending = self.graph.node(initial)?.value.is_none();
         let v = self.variables.insert(Variable {
@@ -33,7 +34,7 @@ impl Engine {
     }
 
     /// The current version of a Variable, as a new handle; inside a compiled function, its placeholder.
-    pub fn read_variable(&mut self, v: u32) -> Result<NodeId> {
+    pub fn read_variable(&mut self, v: Key) -> Result<NodeId> {
         self.settle();
         let node = self.existing(v)?.node;
         if self.tracing.is_none() {
@@ -64,7 +65,7 @@ impl Engine {
     }
 
     /// Makes a node the current version of a Variable; inside a compiled function, when that runs.
-    pub fn assign_variable(&mut self, v: u32, id: NodeId) -> Result<()> {
+    pub fn assign_variable(&mut self, v: Key, id: NodeId) -> Result<()> {
         self.settle();
         let node = self.existing(v)?.node;
         let (old, new) = (self.graph.spec(node)?, self.graph.spec(id)?);
@@ -117,20 +118,20 @@ impl Engine {
     }
 
     /// How often a Variable was assigned; what a failed run would have assigned does not count once the failure is known.
-    pub fn variable_version(&mut self, v: u32) -> Result<u64> {
+    pub fn variable_version(&mut self, v: Key) -> Result<u64> {
         self.settle();
         Ok(self.existing(v)?.version)
     }
 
     /// Lets go of a Variable.
-    pub fn release_variable(&mut self, v: u32) -> Result<()> {
+    pub fn release_variable(&mut self, v: Key) -> Result<()> {
         self.existing(v)?;
         if let Some(variable) = self.variables.remove(v) {
             self.dirty.retain(|&d| d != v);
-            // Another Variable may get its number: runs under way no longer replace anything of this one.
+            // Runs under way no longer replace anything of this one.
             let replaced = self.rollbacks.iter_mut();
             let replaced = replaced.flat_map(|run| run.versions.extract_if(.., |of| of.variable == v));
-            let old: Vec<NodeId> = replaced.map(|of| of.old).collect();
+            let old: Vec<NodeId> = replaced.filter_map(|of| of.old).collect();
             for id in old {
                 self.graph.release(id)?;
             }
@@ -142,7 +143,7 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn existing(&self, v: u32) -> Result<&Variable> {
+    pub(super) fn existing(&self, v: Key) -> Result<&Variable> {
         self.variables.get(v).ok_or_else(|| {
             Error::new(
                 ErrorKind::Disposed,

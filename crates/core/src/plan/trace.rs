@@ -2,6 +2,7 @@
 //! order. Equal traces have equal plans, whatever nodes they were cut from; a trace is its own key.
 
 use std::hash::{Hash, Hasher};
+use std::ops::Range;
 
 use crate::error::Result;
 use crate::graph::{Graph, NodeId};
@@ -64,6 +65,48 @@ impl Hash for Trace {
             node.spec.hash(state);
             node.named().hash(state);
         }
+    }
+}
+
+impl Trace {
+    /// What some of the outputs need, every input to be left as it is; and which of the inputs that are, by their order here.
+    pub fn for_outputs(&self, outputs: Range<usize>) -> (Trace, Vec<usize>) {
+        let mut needed = vec![false; self.nodes.len()];
+        for &output in &self.outputs[outputs.clone()] {
+            needed[output as usize] = true;
+        }
+        for (i, node) in self.nodes.iter().enumerate().rev() {
+            if needed[i] {
+                for &input in &node.inputs {
+                    needed[input as usize] = true;
+                }
+            }
+        }
+        let mut position = vec![0; self.nodes.len()];
+        let mut nodes = Vec::new();
+        for (i, node) in self.nodes.iter().enumerate().filter(|&(i, _)| needed[i]) {
+            position[i] = nodes.len() as u32;
+            nodes.push(TraceNode {
+                inputs: node
+                    .inputs
+                    .iter()
+                    .map(|&input| position[input as usize])
+                    .collect(),
+                ..node.clone()
+            });
+        }
+        let places = |of: &[u32]| of.iter().map(|&i| position[i as usize]).collect::<Vec<u32>>();
+        let kept: Vec<usize> = (0..self.inputs.len())
+            .filter(|&k| needed[self.inputs[k] as usize])
+            .collect();
+        let inputs = places(&kept.iter().map(|&k| self.inputs[k]).collect::<Vec<u32>>());
+        let trace = Trace {
+            expendable: vec![false; inputs.len()],
+            outputs: places(&self.outputs[outputs]),
+            nodes,
+            inputs,
+        };
+        (trace, kept)
     }
 }
 
