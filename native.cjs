@@ -888,6 +888,7 @@ module.exports.reduce = nativeBinding.reduce
 module.exports.registerErrorFactory = nativeBinding.registerErrorFactory
 module.exports.registerWarningHandler = nativeBinding.registerWarningHandler
 module.exports.release = nativeBinding.release
+module.exports.releaseMemory = nativeBinding.releaseMemory
 module.exports.reshape = nativeBinding.reshape
 module.exports.retain = nativeBinding.retain
 module.exports.scatterAdd = nativeBinding.scatterAdd

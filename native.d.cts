@@ -152,6 +152,8 @@ export interface Memory {
   peakBytes: number
   /** Times memory was asked of the system. */
   allocations: number
+  /** Bytes that wait for reuse. */
+  keptBytes: number
   /** Nodes without a value. */
   pendingNodes: number
   /** Nodes of the graph. */
@@ -201,8 +203,8 @@ export declare function random(kind: number, key: number, code: number, extents:
 /** Random bits for code that runs in JavaScript: the same numbers as the `random` primitive's. */
 export declare function randomBits(keyLow: number, keyHigh: number, start: number, count: number): Uint32Array
 
-/** A copy of a computed value. */
-export declare function read(a: number): Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array
+/** Copies bytes of a computed value, from byte `from` on, as many as `into` has room for. */
+export declare function read(a: number, from: number, into: Uint8Array): void
 
 /** Reduction over axes: 0 sum, 1 max, 2 min. */
 export declare function reduce(kind: number, a: number, axes: Array<number>, keepDims: boolean): number
@@ -215,6 +217,9 @@ export declare function registerWarningHandler(handler: (message: string) => voi
 
 /** One handle less on each node; nodes that are gone already are passed over. */
 export declare function release(nodes: Array<number>): void
+
+/** Gives memory that waits for reuse back to the system. */
+export declare function releaseMemory(): void
 
 /** Other extents, same elements. */
 export declare function reshape(a: number, extents: Array<number>): number

@@ -1,6 +1,7 @@
 /** Switches for finding mistakes: compute every operation where it is written, and stop at the first NaN. */
 import { ArgumentError, describe, NumericalError } from './errors.js'
 import { native } from './native.js'
+import { readNow } from './reading.js'
 
 /** What {@link debug} switches. */
 export interface DebugOptions {
@@ -55,7 +56,7 @@ export function allowingNaN<T>(f: () => T): T {
 export function inspectNode(id: number): void {
   native.evaluateSync([id])
   if (!checkNaN) return
-  const values = native.read(id)
+  const values = readNow(id)
   if (!(values instanceof Float32Array || values instanceof Float64Array)) return
   const at = values.findIndex(Number.isNaN)
   if (at >= 0) {

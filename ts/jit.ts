@@ -4,7 +4,7 @@ import { isEager } from './debug.js'
 import { dtypeCode } from './dtype.js'
 import { ArgumentError, DisposedError, describe, StateError } from './errors.js'
 import { native } from './native.js'
-import { atCallSite, countTrace, isTracing } from './node.js'
+import { atCallSite, countTrace, evaluated, isTracing } from './node.js'
 import { closeScope, noteEvaluation, openScope, watch } from './registry.js'
 import { Tensor } from './tensor.js'
 import { type Leaf, leafValue, type MapTree, type TreeStructure, treeFlatten } from './tree.js'
@@ -139,10 +139,16 @@ export function jit<Args extends readonly object[], Result>(
       if (isEager()) {
         const result = f(...(structure.unflatten(values) as unknown as Args))
         const ids = treeFlatten(result as object).leaves.map((leaf) => leafValue(leaf).id)
-        return atCallSite(native.evaluate(ids), compiled).then(() => result)
+        return evaluated(ids, compiled).then(() => result)
       }
       const program = find(structure, values)
-      const run = native.jitRun(program.id, Float64Array.from(values, idOf))
+      const ids = Float64Array.from(values, idOf)
+      let run: ReturnType<typeof native.jitRun>
+      try {
+        run = native.jitRun(program.id, ids)
+      } catch (error) {
+        return Promise.reject(error)
+      }
       const { outputs, done } = Array.isArray(run) ? { outputs: run, done: null } : run
       const result = program.result.unflatten(outputs.map(own)) as Result
       noteEvaluation()

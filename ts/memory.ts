@@ -1,7 +1,7 @@
 /** What is held and what is going to run. */
 import { ArgumentError, describe } from './errors.js'
 import { type DeviceInfo, type MemoryInfo, native } from './native.js'
-import { atCallSite, Tensor } from './node.js'
+import { evaluated, Tensor } from './node.js'
 import { closeScope, noteEvaluation, type Owned, openScope, releaseDropped } from './registry.js'
 import { leafValue, treeLeaves } from './tree.js'
 import { Variable } from './variable.js'
@@ -12,6 +12,15 @@ export type { DeviceInfo, MemoryInfo } from './native.js'
 export function memory(): MemoryInfo {
   releaseDropped()
   return native.memory()
+}
+
+/**
+ * Gives memory that is kept for reuse back to the system, for instance between two pieces of work: `memory().keptBytes` is 0 then.
+ * What tensors, Variables and plans hold stays.
+ */
+export function releaseMemory(): void {
+  releaseDropped()
+  native.releaseMemory()
 }
 
 /** The device that plans run on. */
@@ -47,21 +56,30 @@ export function scope<T>(name: string, f: () => T): T {
 export function evaluate(tree: Tensor | Variable | object): Promise<void> {
   const leaves = treeLeaves(tree)
   const values = leaves.map(leafValue)
-  const done = native.evaluate(values.map((x) => x.id))
+  const done = evaluated(
+    values.map((x) => x.id),
+    evaluate,
+  )
   for (const [i, leaf] of leaves.entries()) if (leaf instanceof Variable) values[i]?.dispose()
   noteEvaluation()
-  return atCallSite(done, evaluate)
+  return done
 }
 
-/** The tensors in whatever a function returned; other values are passed over. */
-function tensorsIn(value: unknown, found = new Set<Owned>(), seen = new Set<object>()): Set<Owned> {
-  if (typeof value !== 'object' || value === null || seen.has(value)) return found
-  seen.add(value)
-  if (value instanceof Tensor) found.add(Tensor.ownedBy(value))
-  else if (value instanceof Map || value instanceof Set || Array.isArray(value)) {
-    for (const item of value.values()) tensorsIn(item, found, seen)
-  } else if (!(value instanceof Variable) && !ArrayBuffer.isView(value)) {
-    for (const item of Object.values(value)) tensorsIn(item, found, seen)
+/** The tensors in whatever a function returned, to any depth; other values are passed over. */
+function tensorsIn(result: unknown): Set<Owned> {
+  const found = new Set<Owned>()
+  const seen = new Set<unknown>()
+  const open = [result]
+  while (open.length > 0) {
+    const value = open.pop()
+    if (typeof value !== 'object' || value === null || seen.has(value)) continue
+    seen.add(value)
+    if (value instanceof Tensor) found.add(Tensor.ownedBy(value))
+    else if (value instanceof Map || value instanceof Set || Array.isArray(value)) {
+      for (const item of value.values()) open.push(item)
+    } else if (!(value instanceof Variable) && !ArrayBuffer.isView(value)) {
+      for (const item of Object.values(value)) open.push(item)
+    }
   }
   return found
 }

@@ -12,6 +12,11 @@ export interface MemoryInfo {
   peakBytes: number
   /** Buffers allocated since the start. */
   allocations: number
+  /**
+   * Bytes that are not in `bytes`: given back and kept for the next results of about the same size. At most 1 GiB and an eighth of
+   * the memory that the process may use; released when memory gets short, and by {@link releaseMemory}.
+   */
+  keptBytes: number
   /** Nodes built but not computed. */
   pendingNodes: number
   /** Nodes alive. */
@@ -157,7 +162,7 @@ export interface Native {
   source(data: TypedArray, dtype: number, shape: number[]): Handle
   evaluate(ids: Handle[]): Promise<void> | null
   evaluateSync(ids: Handle[]): void
-  read(id: Handle): TypedArray
+  read(id: Handle, from: number, into: Uint8Array): void
 
   vjp(outputs: Handle[], seeds: Handle[], wrt: Handle[]): Handle[]
   enterTrace(): void
@@ -181,6 +186,7 @@ export interface Native {
   explain(ids: Handle[]): string
   plans(): string[]
   memory(): MemoryInfo
+  releaseMemory(): void
   adjustExternalMemory(bytes: number): void
   deviceInfo(): DeviceInfo
   randomBits(seedLow: number, seedHigh: number, counterStart: number, n: number): Uint32Array

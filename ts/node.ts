@@ -5,6 +5,7 @@ import { type DType, dtypeOfCode, type Shape, showShape, sizeOf, type TypedArray
 import { ArgumentError, DisposedError, describe, ShapeError, StateError } from './errors.js'
 import { native } from './native.js'
 import { type NestedArray, nest, show } from './nested.js'
+import { readInTurns, readNow } from './reading.js'
 import { noteCreated, noteEvaluation, type Owned, watchTensor } from './registry.js'
 import { settled } from './turns.js'
 
@@ -42,6 +43,17 @@ export function atCallSite(
     }
     throw error
   })
+}
+
+/** Has nodes computed; rejects where that cannot be begun or fails, with the stack of the caller. */
+export function evaluated(ids: number[], caller: (...args: never[]) => unknown): Promise<void> {
+  let run: Promise<void> | null
+  try {
+    run = native.evaluate(ids)
+  } catch (error) {
+    return Promise.reject(error)
+  }
+  return atCallSite(run, caller)
 }
 
 /**
@@ -132,27 +144,21 @@ export class Tensor {
   }
 
   /**
-   * Computes the values, off this thread.
+   * Computes the values, off this thread. Many are copied in pieces, so that the event loop goes on in between.
    *
    * @returns a copy, row-major; bool comes as Uint8Array of 0 and 1, int64 as BigInt64Array
    * @throws {NumericalError} (rejects) where the computation has no answer, with the stack of this call
+   * @throws {DeviceError} (rejects) where there is no memory for the values or their copy
    */
   data(): Promise<TypedArray> {
     this.#refuseTracing('data')
     const id = this.id
     // Held until it is read, so that a dispose() in between does no harm.
     native.retain(id)
-    let done: Promise<void>
-    try {
-      done = atCallSite(native.evaluate([id]), this.data)
-    } catch (error) {
-      native.release([id])
-      throw error
-    }
-    return done
+    return evaluated([id], this.data)
       .then(() => {
         noteEvaluation()
-        return native.read(id)
+        return readInTurns(id)
       })
       .finally(() => native.release([id]))
   }
@@ -162,7 +168,7 @@ export class Tensor {
     this.#refuseTracing('dataSync')
     native.evaluateSync([this.id])
     noteEvaluation()
-    return native.read(this.id)
+    return readNow(this.id)
   }
 
   #single(method: string): void {
@@ -223,7 +229,7 @@ export class Tensor {
     const head = `Tensor ${this.dtype} ${showShape(this.shape)}`
     if (tracing > 0 || !native.isReady(this.id)) return `${head} lazy`
     try {
-      return `${head}\n${show(native.read(this.id), this.shape, this.dtype)}`
+      return `${head}\n${show(readNow(this.id), this.shape, this.dtype)}`
     } catch (error) {
       return `${head} failed: ${error instanceof Error ? error.message : String(error)}`
     }

@@ -13,8 +13,9 @@ import { type ArrayData, bytesOf } from '../io/element-types.js'
 import { readSafetensors } from '../io/safetensors.js'
 import { planFile } from '../io/safetensors-header.js'
 import { checkOptions } from '../options.js'
-import { type Shape, type Tensor, tensor } from '../tensor.js'
+import type { Shape, Tensor } from '../tensor.js'
 import { evaluate } from '../transforms.js'
+import { tensorInTurns } from '../uploads.js'
 import type { Variable } from '../variable.js'
 import { version } from '../version.js'
 import type { Network } from './network.js'
@@ -155,11 +156,7 @@ export async function loadModel(model: Network, path: string, options: LoadOptio
       for (const name of Object.keys(wanted)) if (name.startsWith(optimizerPrefix)) delete wanted[name]
     }
     checkArrays(file, wanted, tensors)
-    for (const [name, variable] of Object.entries(wanted)) {
-      const { data, shape } = tensors.get(name) as ArrayData
-      using value = tensor(data, { shape })
-      variable.assign(value)
-    }
+    await assignAll(wanted, tensors)
     const { optimizer } = model
     const rate = [...tensors].find(([name]) => wanted[name] && name.endsWith('.learningRate'))?.[1].data[0]
     if (optimizer !== undefined && rate !== undefined) optimizer.learningRate = Number(rate)
@@ -240,6 +237,22 @@ function checkPair(
     throw new DataError(
       `${file} and ${description} are not of one save: '${name}' is ${found} in the first and ${told} in the second; the program was killed while it saved: load another checkpoint`,
     )
+  }
+}
+
+/** Assigns stored values: all of them at once, when all of them are there. */
+async function assignAll(
+  wanted: Readonly<Record<string, Variable>>,
+  stored: ReadonlyMap<string, ArrayData>,
+): Promise<void> {
+  const values: [Variable, Tensor][] = []
+  try {
+    for (const [name, variable] of Object.entries(wanted)) {
+      values.push([variable, await tensorInTurns(stored.get(name) as ArrayData)])
+    }
+    for (const [variable, value] of values) variable.assign(value)
+  } finally {
+    for (const [, value] of values) value.dispose()
   }
 }
 

@@ -5,4 +5,4 @@
 
 pub mod cpu;
 
-pub use cpu::{CpuBackend, Level, MemoryStats, memory};
+pub use cpu::{CpuBackend, Level, MemoryStats, memory, release_kept};

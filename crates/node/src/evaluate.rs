@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hyperglow_core::engine::Engine;
 use hyperglow_core::error::ErrorKind;
 use hyperglow_core::run::Completion;
 use hyperglow_core::{DType, Error, NodeId, Result};
 use napi::Env;
 use napi::bindgen_prelude::{
-    BigInt64Array, Either6, Float32Array, Float64Array, Int32Array, Object, Uint8Array, Uint32Array,
+    BigInt64Array, BufferSlice, Either6, Float32Array, Float64Array, Int32Array, Object, Uint8Array,
+    Uint32Array,
 };
 use napi_derive::napi;
 
@@ -151,39 +151,23 @@ pub fn evaluate_sync(nodes: Vec<f64>) -> napi::Result<()> {
     })
 }
 
-fn bytes(e: &Engine, id: NodeId) -> Result<(Vec<u8>, DType)> {
-    let node = e.graph.node(id)?;
-    let not_ready = || {
-        Error::new(
-            ErrorKind::State,
-            "data",
-            "the value is not there yet",
-            "await evaluate() first",
-        )
-    };
-    let value = node.value.as_ref().ok_or_else(not_ready)?;
-    if let Some(completion) = &value.completion {
-        completion.result().ok_or_else(not_ready)??;
-    }
-    let mut bytes = vec![0; node.spec.bytes()];
-    value.buffer.read(&mut bytes)?;
-    Ok((bytes, node.spec.dtype))
-}
-
-/// A copy of a computed value.
-#[napi(
-    ts_return_type = "Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array"
-)]
-pub fn read(a: f64) -> napi::Result<Array> {
+/// Copies bytes of a computed value, from byte `from` on, as many as `into` has room for.
+#[napi(ts_args_type = "a: number, from: number, into: Uint8Array")]
+pub fn read(a: f64, from: f64, mut into: BufferSlice<'_>) -> napi::Result<()> {
     engine(|e| {
-        let (bytes, dtype) = bytes(e, NodeId::from_number(a))?;
-        Ok(match dtype {
-            DType::F32 => Either6::A(Float32Array::new(bytemuck::pod_collect_to_vec(&bytes))),
-            DType::F64 => Either6::B(Float64Array::new(bytemuck::pod_collect_to_vec(&bytes))),
-            DType::I32 => Either6::C(Int32Array::new(bytemuck::pod_collect_to_vec(&bytes))),
-            DType::I64 => Either6::D(BigInt64Array::new(bytemuck::pod_collect_to_vec(&bytes))),
-            DType::U8 | DType::Bool => Either6::E(Uint8Array::new(bytes)),
-            DType::U32 => Either6::F(Uint32Array::new(bytemuck::pod_collect_to_vec(&bytes))),
-        })
+        let node = e.graph.node(NodeId::from_number(a))?;
+        let not_ready = || {
+            Error::new(
+                ErrorKind::State,
+                "data",
+                "the value is not there yet",
+                "await evaluate() first",
+            )
+        };
+        let value = node.value.as_ref().ok_or_else(not_ready)?;
+        if let Some(completion) = &value.completion {
+            completion.result().ok_or_else(not_ready)??;
+        }
+        value.buffer.read_part(from as usize, &mut into)
     })
 }

@@ -5,7 +5,7 @@ use napi::Env;
 use napi::bindgen_prelude::Uint32Array;
 use napi_derive::napi;
 
-use crate::state::{device, engine, ids, to_js};
+use crate::state::{device, engine, ids, no_room, to_js};
 
 /// The plan that would compute some nodes, as text.
 #[napi]
@@ -30,6 +30,8 @@ pub struct Memory {
     pub peak_bytes: f64,
     /// Times memory was asked of the system.
     pub allocations: f64,
+    /// Bytes that wait for reuse.
+    pub kept_bytes: f64,
     /// Nodes without a value.
     pub pending_nodes: f64,
     /// Nodes of the graph.
@@ -55,6 +57,7 @@ pub fn memory() -> napi::Result<Memory> {
             buffers: stats.live_buffers as f64,
             peak_bytes: stats.peak_bytes as f64,
             allocations: stats.system_allocations as f64,
+            kept_bytes: stats.kept_bytes as f64,
             pending_nodes: counts.pending as f64,
             nodes: counts.nodes as f64,
             plans: counts.plans as f64,
@@ -62,6 +65,15 @@ pub fn memory() -> napi::Result<Memory> {
             plan_misses: counts.misses as f64,
             variables: counts.variables as f64,
         })
+    })
+}
+
+/// Gives memory that waits for reuse back to the system.
+#[napi]
+pub fn release_memory() -> napi::Result<()> {
+    engine(|_| {
+        hyperglow_kernels::release_kept();
+        Ok(())
     })
 }
 
@@ -97,7 +109,10 @@ pub fn device_info() -> napi::Result<DeviceInfo> {
 #[napi]
 pub fn random_bits(key_low: u32, key_high: u32, start: f64, count: u32) -> napi::Result<Uint32Array> {
     engine(|_| {
-        let mut bits = vec![0; count as usize];
+        let mut bits = Vec::new();
+        bits.try_reserve_exact(count as usize)
+            .map_err(|_| no_room(count as usize * size_of::<u32>()))?;
+        bits.resize(count as usize, 0);
         random::fill_bits([key_low, key_high], start as u64, &mut bits);
         Ok(Uint32Array::new(bits))
     })

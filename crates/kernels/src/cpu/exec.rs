@@ -6,10 +6,11 @@ use std::sync::Arc;
 use hyperglow_core::plan::SlotId;
 use hyperglow_core::{DType, Result};
 
+use super::blocks::ALIGN;
 use super::element::Element;
 use super::level::Level;
 use super::pool::Pool;
-use super::storage::{ALIGN, RawBytes};
+use super::storage::RawBytes;
 
 /// Threads and instructions, shared by all programs of a backend.
 #[derive(Clone)]

@@ -1,11 +1,12 @@
 //! The CPU backend.
 //!
-//! [`backend`] prepares programs, [`executable`] runs them, [`storage`] is the memory, [`pool`] the threads,
+//! [`backend`] prepares programs, [`executable`] runs them, [`storage`] is the memory, made of [`blocks`], [`pool`] the threads,
 //! [`level`] the vector instructions, [`exec`] what a kernel is given. [`cluster`] computes elementwise
 //! clusters; every other module holds the kernels of one family of primitives and is entered through
 //! [`compile`].
 
 pub(crate) mod backend;
+pub(crate) mod blocks;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod caches;
 pub(crate) mod centered;
@@ -20,6 +21,7 @@ pub(crate) mod fused;
 pub(crate) mod gemm;
 pub(crate) mod index;
 pub(crate) mod level;
+pub(crate) mod limits;
 pub(crate) mod linalg;
 pub(crate) mod math;
 pub(crate) mod movement;
@@ -37,5 +39,6 @@ pub(crate) mod window;
 pub(crate) mod workspace;
 
 pub use backend::CpuBackend;
+pub use blocks::release_kept;
 pub use level::Level;
-pub use storage::{MemoryStats, memory, trim};
+pub use storage::{MemoryStats, memory};

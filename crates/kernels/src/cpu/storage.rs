@@ -1,35 +1,18 @@
-//! Memory of the CPU device: aligned blocks, kept for reuse by exact size, counted exactly.
-//!
-//! A fresh block costs five times its copying in page faults, so blocks that are given back wait in a
-//! bounded list for the next request of the same size.
+//! Memory of the CPU device: tensors' bytes and the arenas of programs, counted exactly.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::any::Any;
-use std::collections::HashMap;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hyperglow_core::backend::Storage;
-use hyperglow_core::error::ErrorKind;
 use hyperglow_core::{Error, Result};
 
-/// Every block starts on a cache line.
-pub(crate) const ALIGN: usize = 64;
-/// Blocks from this size on are aligned to it and ask for huge pages.
-const HUGE: usize = 2 << 20;
-/// What the system's allocator aligns to of itself.
-const SYSTEM_ALIGN: usize = 16;
-/// Most blocks of one size that wait for reuse.
-const KEPT_PER_SIZE: usize = 64;
-/// Most bytes that wait for reuse.
-const KEPT_BYTES: usize = 1 << 30;
+use super::blocks::{Block, Line, kept_bytes, system_allocations};
 
 static LIVE_BYTES: AtomicUsize = AtomicUsize::new(0);
 static LIVE_BUFFERS: AtomicUsize = AtomicUsize::new(0);
 static PEAK_BYTES: AtomicUsize = AtomicUsize::new(0);
 static ARENA_BYTES: AtomicUsize = AtomicUsize::new(0);
-static SYSTEM_ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
 /// What the CPU device holds, in exact numbers, over all backends of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +25,8 @@ pub struct MemoryStats {
     pub peak_bytes: usize,
     /// Bytes of the arenas that prepared programs work in.
     pub arena_bytes: usize,
-    /// Bytes given back by tensors and kept for the next one of the same size.
-    pub pooled_bytes: usize,
+    /// Bytes given back by tensors and kept for the next one of about the same size.
+    pub kept_bytes: usize,
     /// How often the system was asked for memory.
     pub system_allocations: usize,
 }
@@ -55,182 +38,9 @@ pub fn memory() -> MemoryStats {
         live_buffers: LIVE_BUFFERS.load(Relaxed),
         peak_bytes: PEAK_BYTES.load(Relaxed),
         arena_bytes: ARENA_BYTES.load(Relaxed),
-        pooled_bytes: kept().bytes,
-        system_allocations: SYSTEM_ALLOCATIONS.load(Relaxed),
+        kept_bytes: kept_bytes(),
+        system_allocations: system_allocations(),
     }
-}
-
-/// An aligned piece of memory of a rounded size, owned, its content arbitrary but initialised (by the system, with zeros).
-struct Block {
-    /// What the system gave.
-    base: NonNull<u8>,
-    /// The aligned start within it.
-    start: NonNull<u8>,
-    bytes: usize,
-}
-
-// SAFETY: a block is plain memory without ties to a thread; whoever holds it decides about access.
-unsafe impl Send for Block {}
-// SAFETY: as above; a shared reference gives no access by itself.
-unsafe impl Sync for Block {}
-
-impl Block {
-    /// What the start of a block of this size is a multiple of.
-    const fn align(bytes: usize) -> usize {
-        if bytes >= HUGE { HUGE } else { ALIGN }
-    }
-
-    /// What is asked of the system: room for the block wherever it is aligned.
-    fn layout(bytes: usize) -> Option<Layout> {
-        Layout::from_size_align(bytes.checked_add(Block::align(bytes))?, SYSTEM_ALIGN).ok()
-    }
-
-    /// No memory at all.
-    const fn empty() -> Block {
-        Block {
-            base: NonNull::<Line>::dangling().cast(),
-            start: NonNull::<Line>::dangling().cast(),
-            bytes: 0,
-        }
-    }
-
-    fn from_system(bytes: usize) -> Result<Block> {
-        if bytes == 0 {
-            return Ok(Block::empty());
-        }
-        let layout = Block::layout(bytes).ok_or_else(|| refused(bytes, "no machine has so much"))?;
-        if bytes >= LARGE && available().is_some_and(|left| bytes > left) {
-            return Err(refused(bytes, "the machine has not so much left"));
-        }
-        SYSTEM_ALLOCATIONS.fetch_add(1, Relaxed);
-        // Zeroed memory of the system's own alignment comes as untouched pages, so that the thread that asks does not
-        // wait for them; the block is aligned within it.
-        // SAFETY: the size is not zero.
-        let base = NonNull::new(unsafe { alloc_zeroed(layout) })
-            .ok_or_else(|| refused(bytes, "the system refused"))?;
-        let skip = base.as_ptr().align_offset(Block::align(bytes));
-        // SAFETY: the layout has room for the alignment.
-        let start = unsafe { base.add(skip) };
-        #[cfg(target_os = "linux")]
-        if bytes >= HUGE {
-            // SAFETY: the range was just allocated; the call is advice about its pages and changes no content.
-            unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE) };
-        }
-        Ok(Block { base, start, bytes })
-    }
-
-    /// A block of at least `bytes` bytes, one that was given back if there is one.
-    fn take(bytes: usize) -> Result<Block> {
-        let bytes = bytes
-            .checked_next_multiple_of(ALIGN)
-            .ok_or_else(|| refused(bytes, "no machine has so much"))?;
-        let given_back = kept().take(bytes);
-        given_back.map_or_else(|| Block::from_system(bytes), Ok)
-    }
-}
-
-/// Blocks from this size on are asked for only when the machine has the memory: systems promise more than
-/// they have, and end the process when it is used.
-const LARGE: usize = 1 << 30;
-
-/// Bytes that can be used without swapping, where the system says.
-fn available() -> Option<usize> {
-    system_bytes("MemAvailable:")
-}
-
-/// Refuses what the machine could not hold if it held nothing else: known before anything is asked of the system.
-///
-/// # Errors
-/// Where it could not, and the system says how much memory there is.
-pub(crate) fn within_machine(bytes: usize) -> Result<()> {
-    static TOTAL: OnceLock<Option<usize>> = OnceLock::new();
-    if bytes < LARGE {
-        return Ok(());
-    }
-    match *TOTAL.get_or_init(|| system_bytes("MemTotal:")) {
-        Some(total) if bytes > total => Err(refused(bytes, "the machine has not so much")),
-        _ => Ok(()),
-    }
-}
-
-/// A count of bytes in the system's account of its memory.
-fn system_bytes(name: &str) -> Option<usize> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|l| l.strip_prefix(name))?;
-    line.trim()
-        .strip_suffix("kB")?
-        .trim()
-        .parse::<usize>()
-        .ok()
-        .map(|kib| kib * 1024)
-}
-
-fn refused(bytes: usize, why: &str) -> Error {
-    Error::new(
-        ErrorKind::Device,
-        "memory",
-        format!(
-            "{:.1} GiB wanted at once, {why}",
-            bytes as f64 / (1u64 << 30) as f64
-        ),
-        "use smaller batches or shapes, float32 instead of float64, or dispose of what is no longer needed",
-    )
-}
-
-impl Drop for Block {
-    fn drop(&mut self) {
-        if self.bytes > 0
-            && let Some(layout) = Block::layout(self.bytes)
-        {
-            // SAFETY: made by `alloc_zeroed` with this layout, and dropped once.
-            unsafe { dealloc(self.base.as_ptr(), layout) };
-        }
-    }
-}
-
-/// The alignment of an empty block.
-#[repr(align(64))]
-struct Line;
-
-#[derive(Default)]
-struct Kept {
-    by_size: HashMap<usize, Vec<Block>>,
-    bytes: usize,
-}
-
-impl Kept {
-    fn take(&mut self, bytes: usize) -> Option<Block> {
-        let block = self.by_size.get_mut(&bytes)?.pop()?;
-        self.bytes -= block.bytes;
-        Some(block)
-    }
-
-    /// Keeps the block, or returns it when the lists are full.
-    fn keep(&mut self, block: Block) -> Option<Block> {
-        if block.bytes == 0 || self.bytes + block.bytes > KEPT_BYTES {
-            return Some(block);
-        }
-        let list = self.by_size.entry(block.bytes).or_default();
-        if list.len() >= KEPT_PER_SIZE {
-            return Some(block);
-        }
-        self.bytes += block.bytes;
-        list.push(block);
-        None
-    }
-}
-
-fn kept() -> MutexGuard<'static, Kept> {
-    static KEPT: OnceLock<Mutex<Kept>> = OnceLock::new();
-    KEPT.get_or_init(Mutex::default)
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Gives every block that waits for reuse back to the system.
-pub fn trim() {
-    let blocks = std::mem::take(&mut *kept());
-    drop(blocks);
 }
 
 /// A tensor's bytes. Shared; a running plan may write them, see [`RawBytes`].
@@ -283,8 +93,9 @@ impl Drop for CpuStorage {
     fn drop(&mut self) {
         LIVE_BYTES.fetch_sub(self.len, Relaxed);
         LIVE_BUFFERS.fetch_sub(1, Relaxed);
-        let surplus = self.block.take().and_then(|block| kept().keep(block));
-        drop(surplus);
+        if let Some(block) = self.block.take() {
+            block.give_back();
+        }
     }
 }
 
@@ -293,17 +104,17 @@ impl Storage for CpuStorage {
         self.len
     }
 
-    fn read(&self, out: &mut [u8]) -> Result<()> {
-        if out.len() != self.len {
+    fn read_part(&self, from: usize, out: &mut [u8]) -> Result<()> {
+        if from.checked_add(out.len()).is_none_or(|end| end > self.len) {
             return Err(Error::internal(
                 "read",
-                format!("{} bytes wanted of {}", out.len(), self.len),
+                format!("{} bytes from {from} wanted of {}", out.len(), self.len),
             ));
         }
-        // SAFETY: both ranges have `len` bytes; nobody writes storage while it is read (see the `Sync` impl).
+        // SAFETY: both ranges have `out.len()` bytes, as just checked; nobody writes storage while it is read (see the `Sync` impl).
         unsafe {
             out.as_mut_ptr()
-                .copy_from_nonoverlapping(self.start.as_ptr(), self.len)
+                .copy_from_nonoverlapping(self.start.as_ptr().add(from), out.len())
         };
         Ok(())
     }
@@ -323,7 +134,8 @@ impl Arena {
     }
 
     pub fn new(bytes: usize) -> Result<Arena> {
-        let block = Block::take(bytes)?;
+        // Not of a class, since it is never kept: a larger or a smaller one takes its place, hardly ever one of this size.
+        let block = Block::exact(bytes)?;
         let arenas = ARENA_BYTES.fetch_add(block.bytes, Relaxed) + block.bytes;
         PEAK_BYTES.fetch_max(arenas + LIVE_BYTES.load(Relaxed), Relaxed);
         Ok(Arena(block))
@@ -349,7 +161,6 @@ impl Arena {
 
 impl Drop for Arena {
     fn drop(&mut self) {
-        // The block goes back to the system: a larger or a smaller one takes its place, hardly ever one of this size.
         ARENA_BYTES.fetch_sub(self.0.bytes, Relaxed);
     }
 }
@@ -396,13 +207,14 @@ impl RawBytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::blocks::ALIGN;
 
     #[test]
     fn a_block_given_back_is_used_again() {
         let first = CpuStorage::new(777_777).unwrap();
         let place = first.start;
         drop(first);
-        let second = CpuStorage::new(777_777).unwrap();
+        let second = CpuStorage::new(770_001).unwrap();
         assert_eq!(second.start, place);
         assert_eq!(place.as_ptr() as usize % ALIGN, 0);
     }
@@ -414,6 +226,9 @@ mod tests {
         storage.read(&mut out).unwrap();
         assert_eq!(out, [1, 2, 3]);
         assert!(storage.read(&mut [0; 2]).is_err());
+        storage.read_part(1, &mut out[..2]).unwrap();
+        assert_eq!(out, [2, 3, 3]);
+        assert!(storage.read_part(2, &mut out[..2]).is_err());
         assert_eq!(CpuStorage::copy_of(&[]).unwrap().byte_len(), 0);
     }
 }

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyperglow_core::Result;
 
-use super::storage::{Arena, within_machine};
+use super::blocks::within_limits;
+use super::storage::Arena;
 
 /// Memory shared by the prepared programs of a backend.
 pub(crate) struct Workspace {
@@ -63,7 +64,7 @@ impl Workspace {
     /// # Errors
     /// Where the machine has not so much.
     pub fn claim(self: &Arc<Workspace>, bytes: usize) -> Result<Claim> {
-        within_machine(bytes)?;
+        within_limits(bytes)?;
         self.claims().push(bytes);
         Ok(Claim {
             workspace: self.clone(),

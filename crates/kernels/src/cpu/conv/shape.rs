@@ -3,7 +3,7 @@
 use hyperglow_core::Result;
 use hyperglow_core::op::{Op, Spec, Window};
 
-use crate::cpu::storage::within_machine;
+use crate::cpu::blocks::within_limits;
 use crate::cpu::window::three;
 
 /// x (N, C, in..), w (O, C / groups, k..), y (N, O, out..).
@@ -32,7 +32,7 @@ impl ConvShape {
         let name = op.name();
         let spatial = |spec: &Spec| three(name, &spec.shape.dims()[2..], 1);
         for spec in [x, w, y] {
-            within_machine(spec.bytes())?;
+            within_limits(spec.bytes())?;
         }
         let output = spatial(y)?;
         let mut stride = three(name, &window.stride, 1)?;

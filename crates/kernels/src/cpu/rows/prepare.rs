@@ -11,12 +11,13 @@ use super::member::{Accumulation, MaximaOfWindows, Member, Part, Primitive};
 use super::phases::is_passing;
 use super::tasks::{PhaseTasks, Task, Tasks};
 use super::{Home, Phase, RowsKernel, Slot};
+use crate::cpu::blocks::ALIGN;
 use crate::cpu::cluster::{ClusterKernel, may_share};
 use crate::cpu::compile;
 use crate::cpu::element::for_dtype;
 use crate::cpu::exec::{Env, Kernel};
 use crate::cpu::reduce::{self, Folding};
-use crate::cpu::storage::{ALIGN, RawBytes};
+use crate::cpu::storage::RawBytes;
 use crate::cpu::window::{Maxima, Windows};
 
 /// Bytes that the steps touch in a block of rows: within the second-level cache, the more so as they touch much twice.
