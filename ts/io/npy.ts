@@ -7,7 +7,7 @@
  * and records are refused: reading the former would run code of the file's author.
  */
 
-import { type Shape, showShape, type TypedArray } from '../dtype.js'
+import { type Shape, showShape, type TypedArray, withRoom } from '../dtype.js'
 import { DataError, DTypeError } from '../errors.js'
 import { checkPath, replaceFile } from './atomic.js'
 import { type ArrayData, bytesCopied, checkArray, elementCount, elementTypes } from './element-types.js'
@@ -152,7 +152,7 @@ const turn = 1 << 17
 
 /** Values of an array whose first axis runs fastest, with the last axis fastest. */
 async function toCOrder(data: TypedArray, shape: Shape): Promise<TypedArray> {
-  const sorted = data.slice()
+  const sorted = withRoom(data.byteLength, () => data.slice())
   const index = shape.map(() => 0)
   const steps = shape.map((_, axis) => elementCount(shape.slice(axis + 1)))
   let to = 0
