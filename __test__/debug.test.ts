@@ -58,6 +58,6 @@ test.serial('run-time errors carry the line in eager mode', (t) => {
 })
 
 test.serial('switches that do not exist or are no switches are refused', (t) => {
-  t.throws(() => debug({ checkNan: true } as object), { code: 'ARGUMENT', message: /checkNan/ })
+  t.throws(() => debug({ checkNan: true } as object), { code: 'UNKNOWN_NAME', message: /checkNaN/ })
   t.throws(() => debug({ eager: 'yes' } as object), { code: 'ARGUMENT', message: /true or false/ })
 })

@@ -233,7 +233,7 @@ test('a total that is not known: steps, time and rate without a bar', (t) => {
 test('calls out of order and bad totals are refused', (t) => {
   const { reporter } = setUp({})
   t.throws(() => reporter.update(1), { instanceOf: StateError, message: /loopStart/ })
-  t.throws(() => reporter.loopStart('training', -1), { instanceOf: ArgumentError, message: /given -1/ })
+  t.throws(() => reporter.loopStart('training', -1), { instanceOf: ArgumentError, message: /received -1/ })
   t.throws(() => reporter.loopStart('training', 1.5), { instanceOf: ArgumentError })
   reporter.loopStart('training', 1)
   t.throws(() => reporter.loopStart('training', 1), { instanceOf: StateError, message: /loopEnd/ })

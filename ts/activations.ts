@@ -1,8 +1,8 @@
 /** Activation functions. Each is elementwise but softmax and logSoftmax, which act along an axis (default the last). */
-import { unknownName } from './errors.js'
 import type { Tensor } from './node.js'
 import * as e from './ops/elementwise.js'
 import { logSoftmax, softmax } from './ops/normalization.js'
+import { type Checks, checkOptions, checkValue, finite, flag, nameOrFunction } from './options.js'
 
 export { relu, sigmoid, softplus, tanh } from './ops/elementwise.js'
 export { logSoftmax, softmax } from './ops/normalization.js'
@@ -14,11 +14,13 @@ export function linear(x: Tensor): Tensor {
 
 /** x where positive, else `slope` * x (default 0.01). */
 export function leakyRelu(x: Tensor, slope = 0.01): Tensor {
+  checkValue('leakyRelu: slope', slope, finite)
   return e.where(e.greater(x, 0), x, e.mul(x, slope))
 }
 
 /** x where positive, else `alpha` (e^x - 1) (Clevert et al. 2016); default alpha 1. */
 export function elu(x: Tensor, alpha = 1): Tensor {
+  checkValue('elu: alpha', alpha, finite)
   const positive = e.greater(x, 0)
   // The exponential sees no positive numbers, so that it cannot overflow into the gradient.
   const curve = e.expm1(e.where(positive, 0, x))
@@ -33,15 +35,18 @@ export function selu(x: Tensor): Tensor {
   return e.mul(elu(x, seluAlpha), seluScale)
 }
 
+/** What {@link gelu} can be told. */
+export interface GeluOptions {
+  /** Uses the tanh approximation of the paper in place of erf; default false. */
+  approximate?: boolean
+}
+
+const geluChecks: Checks<GeluOptions> = { approximate: flag }
+
 /** x times the normal distribution's probability of less than x (Hendrycks and Gimpel 2016). */
-export function gelu(
-  x: Tensor,
-  options: {
-    /** Uses the tanh approximation of the paper in place of erf; default false. */
-    approximate?: boolean
-  } = {},
-): Tensor {
-  const inner = options.approximate
+export function gelu(x: Tensor, options: GeluOptions = {}): Tensor {
+  const { approximate = false } = checkOptions('gelu', options, geluChecks)
+  const inner = approximate
     ? e.tanh(e.mul(e.add(x, e.mul(e.mul(e.square(x), x), 0.044715)), Math.sqrt(2 / Math.PI)))
     : e.erf(e.mul(x, Math.SQRT1_2))
   return e.mul(e.mul(x, 0.5), e.add(inner, 1))
@@ -87,8 +92,8 @@ export const activationNames = Object.keys(named) as ActivationName[]
 export function resolveActivation(
   activation: ActivationName | ((x: Tensor) => Tensor),
 ): (x: Tensor) => Tensor {
+  checkValue('activation', activation, nameOrFunction<ActivationName, (x: Tensor) => Tensor>(activationNames))
   if (typeof activation === 'function') return activation
-  if (!Object.hasOwn(named, activation)) throw unknownName('activation', activation, activationNames)
   const activate: (x: Tensor) => Tensor = named[activation]
   return (x) => activate(x)
 }

@@ -1,9 +1,11 @@
 /** Tensors from data and from nothing. */
 import { type DType, dtypeCode, isFloat, type Shape, showShape, sizeOf, type TypedArray } from './dtype.js'
-import { ArgumentError, DeviceError, DTypeError, describe, ShapeError } from './errors.js'
+import { ArgumentError, DeviceError, DTypeError, describe, describeList, ShapeError } from './errors.js'
 import { native } from './native.js'
 import { dtypeOfArray, flattenNested, type NestedInput } from './nested.js'
-import { Tensor } from './node.js'
+import { idOf, Tensor } from './node.js'
+import { dtype as anyDType } from './operands.js'
+import { type Check, type Checks, checkOptions, checkValue, elsewhere, finite, isList } from './options.js'
 import { checkScalar, constant, type Scalar } from './scalars.js'
 
 /** Where a tensor is to live. `'auto'` takes the best device there is. */
@@ -25,14 +27,26 @@ export interface FillOptions {
   dtype?: DType
 }
 
-function checkDevice(device: DeviceRequest | undefined): void {
+const tensorChecks: Checks<TensorOptions> = {
+  shape: elsewhere(),
+  dtype: anyDType,
+  device: elsewhere(),
+}
+const fillChecks: Checks<FillOptions> = { dtype: anyDType }
+const anyScalar: Check<Scalar | boolean> = {
+  expected: 'a number, a bigint, true or false',
+  accepts: (value) => ['number', 'bigint', 'boolean'].includes(typeof value),
+}
+
+/** Throws DeviceError where there is no such device. */
+export function checkDevice(device: DeviceRequest | undefined): void {
   if (device === undefined || device === 'cpu' || device === 'auto') return
-  if (/^cuda(:\d+)?$/.test(device)) {
+  if (typeof device === 'string' && /^cuda(:\d+)?$/.test(device)) {
     throw new DeviceError(
       `tensor: device "${device}" was asked for, but this build has only "cpu"; use "cpu" or "auto"`,
     )
   }
-  throw new DeviceError(`tensor: there is no device "${device}"; use "cpu" or "auto"`)
+  throw new DeviceError(`tensor: there is no device ${describe(device)}; use "cpu" or "auto"`)
 }
 
 /**
@@ -41,7 +55,7 @@ function checkDevice(device: DeviceRequest | undefined): void {
  * @returns a copy that may be handed to the native side
  */
 export function checkShape(op: string, shape: Shape): number[] {
-  if (!Array.isArray(shape)) {
+  if (!isList(shape)) {
     throw new ShapeError(
       `${op}: the shape is ${describe(shape)}, expected an array of extents such as [2, 3]`,
     )
@@ -49,7 +63,7 @@ export function checkShape(op: string, shape: Shape): number[] {
   for (const [axis, extent] of shape.entries()) {
     if (!Number.isSafeInteger(extent) || extent < 0) {
       throw new ShapeError(
-        `${op}: extent ${describe(extent)} on axis ${axis} of ${showShape(shape)}, expected an integer of 0 or more`,
+        `${op}: extent ${describe(extent)} on axis ${axis} of ${describeList(shape)}, expected an integer of 0 or more`,
       )
     }
   }
@@ -60,9 +74,9 @@ function isTypedArray(data: unknown): data is TypedArray {
   return ArrayBuffer.isView(data) && !(data instanceof DataView)
 }
 
-function fromTypedArray(data: TypedArray, options: TensorOptions): { values: TypedArray; dtype: DType } {
+function fromTypedArray(data: TypedArray, asked: DType | undefined): { values: TypedArray; dtype: DType } {
   const own = dtypeOfArray(data)
-  const wanted = options.dtype ?? own
+  const wanted = asked ?? own
   if (wanted === own) return { values: data, dtype: own }
   if (wanted === 'bool' && data instanceof Uint8Array)
     return { values: data.map((x) => (x ? 1 : 0)), dtype: 'bool' }
@@ -84,19 +98,19 @@ function fromTypedArray(data: TypedArray, options: TensorOptions): { values: Typ
  * @throws {DTypeError} where a typed array holds another element type than `dtype`
  */
 export function tensor(data: NestedInput, options: TensorOptions = {}): Tensor {
-  checkDevice(options.device)
+  const given = checkOptions('tensor', options, tensorChecks)
+  checkDevice(given.device)
   let values: TypedArray
   let dtype: DType
   let shape: Shape
   if (isTypedArray(data)) {
-    ;({ values, dtype } = fromTypedArray(data, options))
+    ;({ values, dtype } = fromTypedArray(data, given.dtype))
     shape = [data.length]
   } else {
-    if (options.dtype !== undefined) dtypeCode(options.dtype)
-    ;({ values, shape, dtype } = flattenNested(data, options.dtype))
+    ;({ values, shape, dtype } = flattenNested(data, given.dtype))
   }
-  if (options.shape !== undefined) {
-    const wanted = checkShape('tensor', options.shape)
+  if (given.shape !== undefined) {
+    const wanted = checkShape('tensor', given.shape)
     if (sizeOf(wanted) !== values.length) {
       throw new ShapeError(
         `tensor: ${values.length} elements for shape ${showShape(wanted)}, which has ${sizeOf(wanted)}; ` +
@@ -114,27 +128,41 @@ export function tensor(data: NestedInput, options: TensorOptions = {}): Tensor {
  * @throws {DTypeError} where the value is none of the dtype, as 0.5 or 300 are none of uint8
  */
 export function full(shape: Shape, value: Scalar | boolean, options: FillOptions = {}): Tensor {
+  checkValue('full: value', value, anyScalar)
   const plain = typeof value === 'boolean' ? 'bool' : typeof value === 'bigint' ? 'int64' : 'float32'
-  return constant('full', value, options.dtype ?? plain, checkShape('full', shape))
+  return filled('full', shape, value, options, plain)
+}
+
+function filled(
+  op: string,
+  shape: Shape,
+  value: Scalar | boolean,
+  options: FillOptions,
+  fallback: DType = 'float32',
+): Tensor {
+  const { dtype = fallback } = checkOptions(op, options, fillChecks)
+  return constant(op, value, dtype, checkShape(op, shape))
 }
 
 /** A tensor of `shape` filled with 0. */
 export function zeros(shape: Shape, options: FillOptions = {}): Tensor {
-  return full(shape, 0, options)
+  return filled('zeros', shape, 0, options)
 }
 
 /** A tensor of `shape` filled with 1. */
 export function ones(shape: Shape, options: FillOptions = {}): Tensor {
-  return full(shape, 1, options)
+  return filled('ones', shape, 1, options)
 }
 
 /** Zeros of the shape and dtype of `x`. */
 export function zerosLike(x: Tensor): Tensor {
+  idOf('zerosLike', x)
   return full(x.shape, 0, { dtype: x.dtype })
 }
 
 /** Ones of the shape and dtype of `x`. */
 export function onesLike(x: Tensor): Tensor {
+  idOf('onesLike', x)
   return full(x.shape, 1, { dtype: x.dtype })
 }
 
@@ -150,17 +178,23 @@ export function arange(n: number, options?: FillOptions): Tensor
 export function arange(start: number, stop: number, options?: FillOptions): Tensor
 export function arange(start: number, stop: number, step: number, options?: FillOptions): Tensor
 export function arange(...args: (number | FillOptions | undefined)[]): Tensor {
-  const numbers = args.filter((arg) => typeof arg === 'number')
-  const options = args.find((arg) => typeof arg === 'object') ?? {}
-  const [start, stop, step = 1] =
-    numbers.length === 1 ? [0, numbers[0] as number] : (numbers as [number, number, number?])
-  if (![start, stop, step].every(Number.isFinite) || step === 0) {
+  // Options come last; undefined counts as left out.
+  const given = args.filter((arg) => arg !== undefined)
+  const hasOptions = given.length > 1 && typeof given.at(-1) !== 'number'
+  const { dtype = 'float32' } = checkOptions(
+    'arange',
+    hasOptions ? (given.at(-1) as FillOptions) : {},
+    fillChecks,
+  )
+  const numbers = hasOptions ? given.slice(0, -1) : given
+  if (numbers.length < 1 || numbers.length > 3 || !numbers.every(Number.isFinite) || numbers[2] === 0) {
     throw new ArgumentError(
-      `arange: given start ${start}, stop ${stop}, step ${step}, expected finite numbers and a step other than 0`,
+      `arange: given ${describeList(numbers)}, expected start, stop and step: finite numbers, the step other than 0`,
     )
   }
+  const [start, stop, step = 1] =
+    numbers.length === 1 ? [0, numbers[0] as number] : (numbers as [number, number, number?])
   const length = Math.max(0, Math.ceil((stop - start) / step))
-  const { dtype = 'float32' } = options
   if (isFloat(dtype) || length === 0) {
     return affine(Tensor.own(native.iota(dtypeCode(dtype), [length], 0)), step, start)
   }
@@ -183,8 +217,10 @@ function affine(x: Tensor, scale: number, shift: number): Tensor {
  * @returns (count), float32 unless told otherwise
  */
 export function linspace(start: number, stop: number, count: number, options: FillOptions = {}): Tensor {
+  const { dtype = 'float32' } = checkOptions('linspace', options, fillChecks)
+  checkValue('linspace: start', start, finite)
+  checkValue('linspace: stop', stop, finite)
   const [length] = checkShape('linspace', [count]) as [number]
-  const { dtype = 'float32' } = options
   const values = Float64Array.from({ length }, (_, i) =>
     i === length - 1 && length > 1 ? stop : start + (i * (stop - start)) / Math.max(1, length - 1),
   )
@@ -193,9 +229,10 @@ export function linspace(start: number, stop: number, count: number, options: Fi
 
 /** The identity matrix (n, n), or (n, m) with ones on the main diagonal. */
 export function eye(n: number, m: number = n, options: FillOptions = {}): Tensor {
+  const { dtype = 'float32' } = checkOptions('eye', options, fillChecks)
   const shape = checkShape('eye', [n, m])
   const int32 = dtypeCode('int32')
   const rows = Tensor.own(native.iota(int32, shape, 0))
   const columns = Tensor.own(native.iota(int32, shape, 1))
-  return rows.equal(columns).cast(options.dtype ?? 'float32')
+  return rows.equal(columns).cast(dtype)
 }

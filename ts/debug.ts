@@ -1,6 +1,7 @@
 /** Switches for finding mistakes: compute every operation where it is written, and stop at the first NaN. */
-import { ArgumentError, describe, NumericalError } from './errors.js'
+import { NumericalError } from './errors.js'
 import { native } from './native.js'
+import { type Checks, checkOptions, flag } from './options.js'
 import { readNow } from './reading.js'
 
 /** What {@link debug} switches. */
@@ -10,6 +11,8 @@ export interface DebugOptions {
   /** Throw a NumericalError where an operation makes the first NaN; implies `eager`. Default false. */
   checkNaN?: boolean
 }
+
+const checks: Checks<DebugOptions> = { eager: flag, checkNaN: flag }
 
 let eager = false
 let checkNaN = false
@@ -27,17 +30,10 @@ export function isEager(): boolean {
  *     debug(before)
  */
 export function debug(options: DebugOptions): Required<DebugOptions> {
-  for (const [name, value] of Object.entries(options)) {
-    if (name !== 'eager' && name !== 'checkNaN') {
-      throw new ArgumentError(`debug: there is no switch '${name}'; the switches are eager and checkNaN`)
-    }
-    if (value !== undefined && typeof value !== 'boolean') {
-      throw new ArgumentError(`debug: ${name} is ${describe(value)}, expected true or false`)
-    }
-  }
+  const given = checkOptions('debug', options, checks)
   const before = { eager, checkNaN }
-  checkNaN = options.checkNaN ?? false
-  eager = checkNaN || (options.eager ?? false)
+  checkNaN = given.checkNaN ?? false
+  eager = checkNaN || (given.eager ?? false)
   return before
 }
 

@@ -121,32 +121,63 @@ function editDistance(a: string, b: string): number {
   return previous[b.length] ?? 0
 }
 
-/**
- * The error for a name that is not valid, with the nearest valid one where there is a near one.
- *
- * @param kind what is named, for instance `'loss'`
- */
-export function unknownName(kind: string, given: unknown, valid: readonly string[]): UnknownNameError {
-  const list = valid.join(', ')
-  if (typeof given !== 'string') {
-    return new UnknownNameError(`${kind}: given ${describe(given)}, expected one of ${list}`)
-  }
+/** Longest name that is compared with others: nobody misspells more. */
+const COMPARED = 64
+
+/** The valid name that differs least from `given`, if it differs little; capitals and separators do not count. */
+function nearestName(given: string, valid: readonly string[]): string | undefined {
+  if (given.length > COMPARED) return undefined
   const plain = (name: string) => name.toLowerCase().replace(/[-_ ]/g, '')
   const ranked = valid
     .map((name) => ({ name, distance: editDistance(plain(given), plain(name)) }))
     .sort((a, b) => a.distance - b.distance)
   const best = ranked[0]
-  const near = best && best.distance <= Math.max(1, Math.floor(given.length / 3))
-  const hint = near ? `did you mean "${best.name}"? ` : ''
-  return new UnknownNameError(`unknown ${kind} "${given}": ${hint}valid are ${list}`)
+  return best && best.distance <= Math.max(1, Math.floor(given.length / 3)) ? best.name : undefined
 }
 
-/** A value in a few words, for error messages. */
+/**
+ * The error for a name that is not valid, with the nearest valid one where there is a near one.
+ *
+ * @param kind what is named, for instance `'loss'`
+ * @param meant the valid name that is meant, where it is known better than by its letters
+ */
+export function unknownName(
+  kind: string,
+  given: unknown,
+  valid: readonly string[],
+  meant?: string,
+): UnknownNameError {
+  const list = valid.length === 0 ? 'none' : valid.join(', ')
+  if (typeof given !== 'string') {
+    return new UnknownNameError(`${kind}: given ${describe(given)}, expected one of ${list}`)
+  }
+  const near = meant ?? nearestName(given, valid)
+  const hint = near === undefined ? '' : `did you mean "${near}"? `
+  return new UnknownNameError(`unknown ${kind} ${describe(given)}: ${hint}valid are ${list}`)
+}
+
+/** A value in a few words, for error messages; never throws, whatever it is given. */
 export function describe(value: unknown): string {
+  try {
+    return described(value)
+  } catch {
+    return 'an object that cannot be read'
+  }
+}
+
+function described(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value)
-  if (typeof value === 'function') return `the function ${value.name || '(anonymous)'}`
+  if (typeof value === 'function') return `the function ${String(value.name) || '(anonymous)'}`
+  if (typeof value === 'bigint') return `${value}n`
+  if (Object.is(value, -0)) return '-0'
   if (typeof value !== 'object') return String(value)
   if (Array.isArray(value)) return `an array of ${value.length}`
-  return `an object of class ${value.constructor?.name ?? 'Object'}`
+  return `an object of class ${String(value.constructor?.name ?? 'Object')}`
+}
+
+/** The entries of a list in a few words, `[1, "a", undefined]`, for error messages; never throws. */
+export function describeList(list: ArrayLike<unknown>): string {
+  const shown = Array.from({ length: Math.min(list.length, 12) }, (_, i) => describe(list[i]))
+  return `[${[...shown, ...(list.length > 12 ? ['...'] : [])].join(', ')}]`
 }

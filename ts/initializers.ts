@@ -5,7 +5,8 @@
  *     new Dense(500, { kernelInitializer: 'heNormal' })
  *     new Dense(500, { kernelInitializer: initializers.constant(0.1) })
  */
-import { ArgumentError, unknownName } from './errors.js'
+import { ArgumentError } from './errors.js'
+import { atLeast, checkValue, finite, nameOrFunction } from './options.js'
 import { normal as randomNormal, uniform as randomUniform } from './random.js'
 import { full, type Shape, type Tensor } from './tensor.js'
 
@@ -38,6 +39,7 @@ export function fans(shape: Shape): { fanIn: number; fanOut: number } {
 
 /** Every entry the same number. */
 export function constant(value: number): Initializer {
+  checkValue('constant initializer: value', value, finite)
   return (_key, shape, _fanIn, _fanOut, dtype) => full(shape, value, { dtype })
 }
 
@@ -49,6 +51,8 @@ export const ones = (): Initializer => constant(1)
 
 /** Uniform between `low` and `high`. */
 export function uniform(low = -0.05, high = 0.05): Initializer {
+  checkValue('uniform initializer: low', low, finite)
+  checkValue('uniform initializer: high', high, finite)
   if (!(low < high)) {
     throw new ArgumentError(
       `uniform initializer: low must be below high, received low ${low} and high ${high}`,
@@ -59,7 +63,8 @@ export function uniform(low = -0.05, high = 0.05): Initializer {
 
 /** Normal with the given mean and standard deviation. */
 export function normal(mean = 0, std = 0.05): Initializer {
-  if (!(std >= 0)) throw new ArgumentError(`normal initializer: std must be 0 or more, received ${std}`)
+  checkValue('normal initializer: mean', mean, finite)
+  checkValue('normal initializer: std', std, atLeast(0))
   return (key, shape, _fanIn, _fanOut, dtype) => randomNormal(key, shape, { mean, std, dtype })
 }
 
@@ -94,13 +99,13 @@ const NAMED = {
 /** Initializers that can be asked for by name. */
 export type InitializerName = keyof typeof NAMED
 
+/** The names of all initializers. */
+export const initializerNames = Object.keys(NAMED) as readonly InitializerName[]
+
 /** The initializer of that name, or the function itself. Throws UnknownNameError for another name. */
 export function resolveInitializer(initializer: InitializerName | Initializer): Initializer {
-  if (typeof initializer === 'function') return initializer
-  if (!Object.hasOwn(NAMED, initializer)) {
-    throw unknownName('initializer', String(initializer), Object.keys(NAMED))
-  }
-  return NAMED[initializer]()
+  checkValue('initializer', initializer, nameOrFunction<InitializerName, Initializer>(initializerNames))
+  return typeof initializer === 'function' ? initializer : NAMED[initializer]()
 }
 
 function uniformWithin(bound: (fanIn: number, fanOut: number) => number): Initializer {

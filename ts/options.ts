@@ -1,24 +1,249 @@
+/**
+ * Options: which there are, and which values they may have. Everything that takes options declares them once, as a record of checks with
+ * exactly the names of the option's type, and reads them from what {@link checkOptions} gives back:
+ *
+ *     const checks: Checks<DropoutOptions> = { rate: between(0, 1), seed: whole(0) }
+ *     const { rate = 0.5, seed = 0 } = checkOptions('Dropout', options, checks)
+ */
 import { ArgumentError, describe, unknownName } from './errors.js'
+import { ownNameFor } from './foreign-names.js'
+
+/** Which values of type `T` are allowed. */
+export interface Check<T> {
+  /** What is expected, as it follows "must be" in a message. */
+  readonly expected: string
+  /** Whether a value is allowed; never throws. */
+  readonly accepts: (value: unknown) => boolean
+  /** The names there are, where a name is expected. */
+  readonly names?: readonly string[]
+  /** True where the option cannot be left out. */
+  readonly isRequired?: boolean
+  /** Never there: it ties the check to its type, so that one for a wider or narrower type does not compile. */
+  readonly type?: (value: T) => T
+}
+
+/** The check of an option that cannot be left out; see {@link required}. */
+export interface RequiredCheck<T> extends Check<T> {
+  readonly isRequired: true
+}
+
+/** A check for each option of type `O`: a name forgotten, too many, or checked as another type does not compile. */
+export type Checks<O> = {
+  readonly [Name in keyof O]-?: Record<never, never> extends Pick<O, Name>
+    ? Check<Exclude<O[Name], undefined>>
+    : RequiredCheck<O[Name]>
+}
+
+const NONE = Object.freeze(Object.create(null) as object)
 
 /**
- * Checks that options are an object that has no other names than `known`, so that a misspelt option is not ignored.
+ * Checks options before anything else happens, and gives back those that were given: own properties alone, each read once, none undefined.
  *
  * @param what whose options they are, for instance `'Dense'`
- * @throws {UnknownNameError} for another name, with the nearest known one; {ArgumentError} for no object
+ * @param options a plain object; undefined counts as one without options
+ * @throws {UnknownNameError} for an option that does not exist, with the nearest that does, and for a value that is none of the names
+ *   there are; {ArgumentError} for a value that is not allowed, a missing one, and for anything but a plain object
  */
-export function checkOptions(what: string, options: unknown, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new ArgumentError(
-      `${what}: given ${describe(options)} as options, expected an object; options are ${known.join(', ')}`,
-    )
+export function checkOptions(what: string, options: unknown, known: readonly string[]): void
+export function checkOptions<O extends object>(what: string, options: O | undefined, checks: Checks<O>): O
+export function checkOptions<O extends object>(
+  what: string,
+  options: O | undefined,
+  checksOrNames: Checks<O> | readonly string[],
+): O {
+  const checks = Array.isArray(checksOrNames)
+    ? (Object.fromEntries(checksOrNames.map((name) => [name, elsewhere()])) as Checks<O>)
+    : (checksOrNames as Checks<O>)
+  const byName = checks as Readonly<Record<string, Check<unknown>>>
+  if (options !== undefined && !isPlainObject(options)) throw notOptions(what, options, byName)
+  const names = options === undefined ? [] : Object.keys(options)
+  // Without a prototype: what a program added to Object.prototype is no option.
+  const given: Record<string, unknown> = names.length === 0 ? NONE : Object.create(null)
+  for (const name of names) {
+    const check = Object.hasOwn(byName, name) ? byName[name] : undefined
+    if (check === undefined) throw unknownOption(what, name, Object.keys(byName))
+    const value = (options as Record<string, unknown>)[name]
+    if (value === undefined) continue
+    checkValue(`${what}: ${name}`, value, check)
+    given[name] = value
   }
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) throw unknownName(`option of ${what}`, name, known)
+  for (const name in byName) {
+    if (byName[name]?.isRequired && given[name] === undefined) {
+      throw new ArgumentError(
+        `${what}: ${name} is missing; give { ${name} }, which must be ${byName[name].expected}`,
+      )
+    }
+  }
+  return given as O
+}
+
+/**
+ * Checks one value, such as an argument: `checkValue('Dense: units', units, whole(1))`; gives it back.
+ *
+ * @throws {ArgumentError} where it is not allowed; {UnknownNameError} where it is none of the names there are
+ */
+export function checkValue<T>(what: string, value: T, check: Check<T>): T {
+  if (check.accepts(value)) return value
+  if (check.names !== undefined) throw unknownName(what, value, check.names)
+  throw new ArgumentError(`${what} must be ${check.expected}, received ${describe(value)}`)
+}
+
+/** True for objects made by `{}` or `Object.create(null)`, in this realm or another. */
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
+  try {
+    if (Array.isArray(value)) return false
+    const prototype: unknown = Object.getPrototypeOf(value)
+    return prototype === null || Object.getPrototypeOf(prototype) === null
+  } catch {
+    // A revoked proxy.
+    return false
   }
 }
 
+function notOptions(
+  what: string,
+  given: unknown,
+  checks: Readonly<Record<string, Check<unknown>>>,
+): ArgumentError {
+  const names = Object.keys(checks)
+  const first = names.find((name) => checks[name]?.isRequired) ?? names[0]
+  const example = first === undefined ? '{}' : `{ ${first}: ... }`
+  return new ArgumentError(
+    `${what}: given ${describe(given)} as options, expected a plain object such as ${example}; options are ${names.join(', ')}`,
+  )
+}
+
+function unknownOption(what: string, name: string, known: readonly string[]): Error {
+  return unknownName(`option of ${what}`, name, known, ownNameFor(name, known))
+}
+
+/** Makes the option one that cannot be left out. */
+export function required<T>(check: Check<T>): RequiredCheck<T> {
+  return { ...check, isRequired: true }
+}
+
+/** Whether a value is an array. Unlike `Array.isArray`, it leaves the type of a readonly array as it is. */
+export function isList(value: unknown): boolean {
+  return Array.isArray(value)
+}
+
+function check<T>(expected: string, accepts: (value: unknown) => boolean): Check<T> {
+  return { expected, accepts }
+}
+
+/** True or false. */
+export const flag: Check<boolean> = check('true or false', (value) => typeof value === 'boolean')
+
+/** A text that is not empty. */
+export const text: Check<string> = check(
+  'a text that is not empty',
+  (value) => typeof value === 'string' && value !== '',
+)
+
+/** A whole number from `least` to `most`. */
+export function whole(least = Number.MIN_SAFE_INTEGER, most = Number.MAX_SAFE_INTEGER): Check<number> {
+  const from = least === Number.MIN_SAFE_INTEGER ? '' : ` of at least ${least}`
+  const expected =
+    most === Number.MAX_SAFE_INTEGER ? `a whole number${from}` : `a whole number from ${least} to ${most}`
+  return check(
+    expected,
+    (value) => Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most,
+  )
+}
+
+/** A finite number. */
+export const finite: Check<number> = check('a finite number', Number.isFinite)
+
+/** A finite number above `bound`. */
+export function above(bound: number): Check<number> {
+  return check(
+    `a finite number above ${bound}`,
+    (value) => Number.isFinite(value) && (value as number) > bound,
+  )
+}
+
+/** A finite number of at least `bound`. */
+export function atLeast(bound: number): Check<number> {
+  return check(
+    `a finite number of at least ${bound}`,
+    (value) => Number.isFinite(value) && (value as number) >= bound,
+  )
+}
+
+/** Which ends of {@link between} are not allowed themselves. */
+export type OpenEnds = 'none' | 'low' | 'high' | 'both'
+
+/** A number from `low` to `high`; open ends are not allowed themselves. */
+export function between(low: number, high: number, open: OpenEnds = 'none'): Check<number> {
+  const openLow = open === 'low' || open === 'both'
+  const openHigh = open === 'high' || open === 'both'
+  return check(
+    `a number in ${openLow ? '(' : '['}${low}, ${high}${openHigh ? ')' : ']'}`,
+    (value) =>
+      typeof value === 'number' &&
+      (openLow ? value > low : value >= low) &&
+      (openHigh ? value < high : value <= high),
+  )
+}
+
+/** One of some names. */
+export function oneOf<const Name extends string>(...names: readonly Name[]): Check<Name> {
+  const given = (value: unknown) => (names as readonly unknown[]).includes(value)
+  return { expected: `one of ${names.join(', ')}`, accepts: given, names }
+}
+
+/** One of some names, or a function that does what they do. */
+export function nameOrFunction<const Name extends string, F extends (...args: never[]) => unknown>(
+  names: readonly Name[],
+): Check<Name | F> {
+  const given = (value: unknown) =>
+    typeof value === 'function' || (names as readonly unknown[]).includes(value)
+  return { expected: `a function, or one of ${names.join(', ')}`, accepts: given, names }
+}
+
+/** A function. */
+export function callable<F extends (...args: never[]) => unknown>(): Check<F> {
+  return check('a function', (value) => typeof value === 'function')
+}
+
+/** An instance of a class. */
+export function instance<T>(type: abstract new (...args: never[]) => T, article: 'a' | 'an' = 'a'): Check<T> {
+  return check(`${article} ${type.name}`, (value) => value instanceof type)
+}
+
+/** What stops a long piece of work. */
+export const signal: Check<AbortSignal> = instance(AbortSignal, 'an')
+
+/** An array whose entries all pass a check; of `length` entries, where given. */
+export function listOf<T>(entry: Check<T>, length?: number): Check<readonly T[]> {
+  const count = length === undefined ? 'an array' : `an array of ${length}`
+  return check(
+    `${count} whose entries are each ${entry.expected}`,
+    (value) =>
+      Array.isArray(value) &&
+      (length === undefined || value.length === length) &&
+      // Array.from, since a hole is an entry that is missing.
+      Array.from(value).every(entry.accepts),
+  )
+}
+
+/** What either check allows. */
+export function either<A, B>(a: Check<A>, b: Check<B>): Check<A | B> {
+  return check(`${a.expected}, or ${b.expected}`, (value) => a.accepts(value) || b.accepts(value))
+}
+
+/** What a check allows, and null. */
+export function orNull<T>(inner: Check<T>): Check<T | null> {
+  return check(`${inner.expected}, or null`, (value) => value === null || inner.accepts(value))
+}
+
+/** Anything: what reads the option checks it, since what is allowed depends on more than the value. */
+export function elsewhere<T>(): Check<T> {
+  return check('a value', () => true)
+}
+
 /** Throws ArgumentError unless `signal` is an AbortSignal or left out. */
-export function checkSignal(what: string, signal: unknown): void {
-  if (signal === undefined || signal instanceof AbortSignal) return
-  throw new ArgumentError(`${what}: signal is ${describe(signal)}, expected an AbortSignal`)
+export function checkSignal(what: string, given: unknown): void {
+  if (given !== undefined) checkValue(`${what}: signal`, given as AbortSignal, signal)
 }

@@ -8,9 +8,11 @@ import { type DType, dtypeCode, type Shape } from './dtype.js'
 import { ArgumentError, describe } from './errors.js'
 import { native } from './native.js'
 import { idOf, Tensor } from './node.js'
+import { floatDType, tensorOrNumber } from './operands.js'
 import { add, cast, less, mul, type TensorLike } from './ops/elementwise.js'
 import { reshape, slice } from './ops/movement.js'
 import { argSort } from './ops/sorting.js'
+import { atLeast, type Checks, checkOptions, checkValue, finite } from './options.js'
 
 const own = Tensor.own
 const kinds = { bits: 0, uniform: 1, normal: 2 } as const
@@ -83,9 +85,16 @@ export interface UniformOptions {
   dtype?: FloatDType
 }
 
+const uniformChecks: Checks<UniformOptions> = { low: tensorOrNumber, high: tensorOrNumber, dtype: floatDType }
+
 /** Numbers uniform on [low, high); differentiable in the bounds. */
 export function uniform(from: Tensor, shape: Shape, options: UniformOptions = {}): Tensor {
-  const { low = 0, high = 1, dtype = 'float32' } = options
+  const { low = 0, high = 1, dtype = 'float32' } = checkOptions('uniform', options, uniformChecks)
+  if (typeof low === 'number') checkValue('uniform: low', low, finite)
+  if (typeof high === 'number') checkValue('uniform: high', high, finite)
+  if (typeof low === 'number' && typeof high === 'number' && low > high) {
+    throw new ArgumentError(`uniform: low ${low} is above high ${high}; give the smaller bound as low`)
+  }
   const unit = draw('uniform', from, shape, dtype)
   if (low === 0 && high === 1) return unit
   const width = typeof low === 'number' && typeof high === 'number' ? high - low : add(high, mul(low, -1))
@@ -103,9 +112,13 @@ export interface NormalOptions {
   dtype?: FloatDType
 }
 
+const normalChecks: Checks<NormalOptions> = { mean: tensorOrNumber, std: tensorOrNumber, dtype: floatDType }
+
 /** Numbers from a normal distribution; differentiable in mean and std. */
 export function normal(from: Tensor, shape: Shape, options: NormalOptions = {}): Tensor {
-  const { mean = 0, std = 1, dtype = 'float32' } = options
+  const { mean = 0, std = 1, dtype = 'float32' } = checkOptions('normal', options, normalChecks)
+  if (typeof mean === 'number') checkValue('normal: mean', mean, finite)
+  if (typeof std === 'number') checkValue('normal: std', std, atLeast(0))
   const standard = draw('normal', from, shape, dtype)
   const scaled = std === 1 ? standard : mul(standard, std)
   return mean === 0 ? scaled : add(scaled, mean)

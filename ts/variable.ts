@@ -2,6 +2,7 @@
 import { type DType, type Shape, showShape, type TypedArray } from './dtype.js'
 import { ArgumentError, DisposedError, DTypeError, describe, ShapeError } from './errors.js'
 import { native } from './native.js'
+import { type Checks, checkOptions, flag, text } from './options.js'
 import { watch } from './registry.js'
 import { constant } from './scalars.js'
 import { Tensor } from './tensor.js'
@@ -13,6 +14,8 @@ export interface VariableOptions {
   /** Whether optimizers may change it; default true. */
   trainable?: boolean
 }
+
+const checks: Checks<VariableOptions> = { name: text, trainable: flag }
 
 const substitutes = new Map<Variable, Tensor>()
 
@@ -54,8 +57,9 @@ export class Variable {
         `Variable: given ${describe(initial)}, expected a Tensor to start with; make one with tensor(...)`,
       )
     }
-    this.name = options.name ?? 'variable'
-    this.trainable = options.trainable ?? true
+    const { name = 'variable', trainable = true } = checkOptions('Variable', options, checks)
+    this.name = name
+    this.trainable = trainable
     this.shape = initial.shape
     this.dtype = initial.dtype
     const slot = { id: native.variableNew(initial.id), released: false }

@@ -54,7 +54,7 @@ const layers: readonly BadInput[] = [
   bad(
     'an activation in place of options',
     ArgumentError,
-    [/Dense: given "relu" as options/, /expected an object/],
+    [/Dense: given "relu" as options/, /expected a plain object/],
     () => new Dense(3, untyped('relu')),
   ),
   bad('an image into a dense layer', ShapeError, [/\[1,28,28\]/, /one axis/, /Flatten/], () =>
@@ -78,13 +78,13 @@ const layers: readonly BadInput[] = [
   bad(
     'strides for other axes',
     ArgumentError,
-    [/stride/, /2 entries/, /received \[1,1,1\]/],
+    [/stride/, /2 entries/, /received \[1, 1, 1\]/],
     () => new Conv2d(3, 3, { stride: [1, 1, 1] }),
   ),
   bad(
     'an unknown padding',
     ArgumentError,
-    [/'same' or 'valid'/, /'full'/],
+    [/'same' or 'valid'/, /"full"/],
     () => new Conv2d(3, 3, { padding: untyped('full') }),
   ),
   bad(
@@ -93,14 +93,14 @@ const layers: readonly BadInput[] = [
     [/padding \[2,2\]/, /half the kernel size \[2,2\]/],
     () => new MaxPool2d(2, { padding: 2 }),
   ),
-  bad('dropping everything', ArgumentError, [/prob/, /below 1, received 1/], () => new Dropout(1)),
+  bad('dropping everything', ArgumentError, [/prob/, /in \[0, 1\), received 1/], () => new Dropout(1)),
   bad('dropout without a key', StateError, [/random numbers/, /give the call a key/], () =>
     new Dropout(0.5).call(ones([2, 3]), { training: true }),
   ),
   bad(
     'no room in a variance',
     ArgumentError,
-    [/eps must be above 0, received 0/],
+    [/eps must be a finite number above 0, received 0/],
     () => new BatchNorm1d({ eps: 0 }),
   ),
   bad('a momentum of 2', ArgumentError, [/\[0, 1\]/, /received 2/], () => new BatchNorm1d({ momentum: 2 })),

@@ -79,7 +79,9 @@ export const trainingCases: readonly BadInput[] = [
   bad('one callback instead of a list', ArgumentError, [/callbacks is an object/, /expected a list/], () =>
     trained({ callbacks: { onEpochEnd() {} } }),
   ),
-  bad('a signal that is none', ArgumentError, [/signal is 3/, /AbortSignal/], () => trained({ signal: 3 })),
+  bad('a signal that is none', ArgumentError, [/signal must be an AbortSignal/, /AbortSignal/], () =>
+    trained({ signal: 3 }),
+  ),
   bad(
     'validation data besides a split',
     UnknownNameError,

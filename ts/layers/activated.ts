@@ -1,5 +1,6 @@
 import { type ActivationName, logSoftmax, resolveActivation, softmax } from '../activations.js'
 import type { Tensor } from '../tensor.js'
+import type { NameOptions } from './checks.js'
 import type { Context } from './context.js'
 import { Layer, type Weights } from './layer.js'
 
@@ -13,11 +14,9 @@ const OVER_FEATURES: Partial<Record<ActivationName, ActivationFunction>> = {
 }
 
 /** Options of every layer that ends in an activation. */
-export interface ActivatedOptions {
+export interface ActivatedOptions extends NameOptions {
   /** Name or function applied to the output. Default 'linear'. */
   activation?: ActivationName | ActivationFunction
-  /** Name of the layer. Default: the kind and a number, given by the model. */
-  name?: string
 }
 
 /** Base of layers of the form `activation(f(weights, x))`; a subclass defines `f` as `preActivation`. */

@@ -2,15 +2,16 @@ import type { ActivationName } from '../activations.js'
 import { checkOptions } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
 import { ActivatedLayer, type ActivationFunction } from './activated.js'
+import { type NameOptions, nameChecks } from './checks.js'
 
 /** An activation as a layer of its own. The output has the shape of the input. */
 export class Activation extends ActivatedLayer {
   readonly #activation: ActivationName | ActivationFunction
 
   /** @param activation name such as `'relu'`, or any function of a tensor */
-  constructor(activation: ActivationName | ActivationFunction, options: { name?: string } = {}) {
-    checkOptions('Activation', options, ['name'])
-    super('activation', { ...options, activation })
+  constructor(activation: ActivationName | ActivationFunction, options: NameOptions = {}) {
+    const { name } = checkOptions('Activation', options, nameChecks)
+    super('activation', name === undefined ? { activation } : { activation, name })
     this.#activation = activation
   }
 

@@ -1,11 +1,9 @@
-import { ArgumentError } from '../errors.js'
+import { ArgumentError, describe, describeList } from '../errors.js'
+import { checkValue, whole } from '../options.js'
 
 /** Throws ArgumentError unless `value` is a whole number of at least `least`; returns it. */
 export function wholeNumber(what: string, value: number, least = 1): number {
-  if (!Number.isInteger(value) || value < least) {
-    throw new ArgumentError(`${what} must be a whole number of at least ${least}, received ${value}`)
-  }
-  return value
+  return checkValue(what, value, whole(least))
 }
 
 /** A number for all axes, or one per axis, as an array of `rank` whole numbers of at least `least`. */
@@ -15,12 +13,14 @@ export function perAxis(
   rank: number,
   least: number,
 ): readonly number[] {
-  const values = typeof value === 'number' ? new Array<number>(rank).fill(value) : value
-  if (values.length !== rank) {
+  if (typeof value === 'number') return new Array<number>(rank).fill(wholeNumber(what, value, least))
+  if (!Array.isArray(value) || value.length !== rank) {
     throw new ArgumentError(
-      `${what} must be a number or have ${rank} entries, one per spatial axis; received [${values}]`,
+      `${what} must be a number or have ${rank} entries, one per spatial axis; received ${
+        Array.isArray(value) ? describeList(value) : describe(value)
+      }`,
     )
   }
-  for (const entry of values) wholeNumber(what, entry, least)
-  return [...values]
+  // Array.from, since a hole is an entry that is missing.
+  return Array.from(value as readonly number[], (entry) => wholeNumber(what, entry, least))
 }

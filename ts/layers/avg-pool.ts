@@ -1,4 +1,6 @@
+import { type Checks, flag } from '../options.js'
 import type { Tensor } from '../tensor.js'
+import { poolChecks } from './checks.js'
 import type { Weights } from './layer.js'
 import { Pool, type PoolOptions } from './pool.js'
 
@@ -8,13 +10,15 @@ export interface AvgPoolOptions extends PoolOptions {
   countIncludePad?: boolean
 }
 
+const checks: Checks<AvgPoolOptions> = { ...poolChecks, countIncludePad: flag }
+
 /** Mean of each window. */
-export abstract class AvgPool extends Pool {
+export abstract class AvgPool extends Pool<AvgPoolOptions> {
   readonly countIncludePad: boolean
 
   constructor(rank: 1 | 2 | 3, kernelSize: number | readonly number[], options: AvgPoolOptions) {
-    super('AvgPool', rank, kernelSize, options)
-    this.countIncludePad = options.countIncludePad ?? true
+    super('AvgPool', rank, kernelSize, options, checks)
+    this.countIncludePad = this.options.countIncludePad ?? true
   }
 
   apply(_weights: Weights, x: Tensor): Tensor {

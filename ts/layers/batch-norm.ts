@@ -1,12 +1,13 @@
-import { ArgumentError, DataError, ShapeError } from '../errors.js'
-import { checkOptions } from '../options.js'
+import { DataError, ShapeError } from '../errors.js'
+import { above, between, type Checks, checkOptions, flag, orNull } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
+import { type NameOptions, nameChecks } from './checks.js'
 import type { Context } from './context.js'
 import { Layer } from './layer.js'
 import { checkSpatialInput } from './windows.js'
 
 /** Options of {@link BatchNorm1d}, {@link BatchNorm2d} and {@link BatchNorm3d}. */
-export interface BatchNormOptions {
+export interface BatchNormOptions extends NameOptions {
   /** Added to the variance. Default 1e-5. */
   eps?: number
   /** Weight of the newest batch in the running statistics; null = mean over all batches so far. Default 0.1. */
@@ -15,17 +16,15 @@ export interface BatchNormOptions {
   affine?: boolean
   /** Keep running statistics and use them in evaluation; otherwise batch statistics are always used. Default true. */
   trackRunningStats?: boolean
-  /** Name of the layer. */
-  name?: string
 }
 
-const optionNames: readonly (keyof BatchNormOptions)[] = [
-  'eps',
-  'momentum',
-  'affine',
-  'trackRunningStats',
-  'name',
-]
+const checks: Checks<BatchNormOptions> = {
+  eps: above(0),
+  momentum: orNull(between(0, 1)),
+  affine: flag,
+  trackRunningStats: flag,
+  ...nameChecks,
+}
 
 /** `gamma` (channels) and `beta` (channels), both absent when not affine. */
 export type BatchNormWeights = { gamma?: Tensor; beta?: Tensor }
@@ -43,17 +42,10 @@ export abstract class BatchNorm extends Layer<BatchNormWeights> {
   protected readonly options: Required<Omit<BatchNormOptions, 'name'>> & { name?: string }
 
   constructor(rank: 1 | 2 | 3, options: BatchNormOptions) {
-    checkOptions(`BatchNorm${rank}d`, options, optionNames)
-    super({ kind: `batch_norm${rank}d`, name: options.name })
+    const given = checkOptions(`BatchNorm${rank}d`, options, checks)
+    super({ kind: `batch_norm${rank}d`, name: given.name })
     this.rank = rank
-    this.options = { eps: 1e-5, momentum: 0.1, affine: true, trackRunningStats: true, ...options }
-    const { eps, momentum } = this.options
-    if (!(eps > 0)) throw new ArgumentError(`BatchNorm${rank}d: eps must be above 0, received ${eps}`)
-    if (momentum !== null && !(momentum >= 0 && momentum <= 1)) {
-      throw new ArgumentError(
-        `BatchNorm${rank}d: momentum must be in [0, 1], or null for the mean over all batches; received ${momentum}`,
-      )
-    }
+    this.options = { eps: 1e-5, momentum: 0.1, affine: true, trackRunningStats: true, ...given }
   }
 
   build(inputShape: Shape): Shape {

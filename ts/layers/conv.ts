@@ -1,9 +1,10 @@
 import { ArgumentError, ShapeError } from '../errors.js'
 import type { Initializer, InitializerName } from '../initializers.js'
-import { checkOptions } from '../options.js'
+import { type Checks, checkOptions, elsewhere, flag, whole } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
 import { ActivatedLayer, type ActivatedOptions } from './activated.js'
 import { perAxis, wholeNumber } from './arguments.js'
+import { activatedChecks, initializer } from './checks.js'
 import { checkSpatialInput, type Padding, paddingPairs, type Window, windowExtents } from './windows.js'
 
 /** Options of {@link Conv1d}, {@link Conv2d} and {@link Conv3d}. Numbers, or one value per spatial axis. */
@@ -24,17 +25,16 @@ export interface ConvOptions extends ActivatedOptions {
   biasInitializer?: InitializerName | Initializer
 }
 
-const optionNames: readonly (keyof ConvOptions)[] = [
-  'activation',
-  'stride',
-  'padding',
-  'dilation',
-  'groups',
-  'useBias',
-  'kernelInitializer',
-  'biasInitializer',
-  'name',
-]
+const checks: Checks<ConvOptions> = {
+  ...activatedChecks,
+  stride: elsewhere(),
+  padding: elsewhere(),
+  dilation: elsewhere(),
+  groups: whole(1),
+  useBias: flag,
+  kernelInitializer: initializer,
+  biasInitializer: initializer,
+}
 
 /** `kernel` (filters, channels / groups, ...kernel); `bias` (filters). With a leading batch axis: weights per sample. */
 export type ConvWeights = { kernel: Tensor; bias?: Tensor }
@@ -59,23 +59,23 @@ export abstract class Conv extends ActivatedLayer<ConvWeights> {
     options: ConvOptions,
   ) {
     const what = `Conv${rank}d`
-    checkOptions(what, options, optionNames)
-    super(what.toLowerCase(), options)
+    const given = checkOptions(what, options, checks)
+    super(what.toLowerCase(), given)
     this.rank = rank
     this.filters = wholeNumber(`${what}: filters`, filters)
     this.window = {
       kernel: perAxis(`${what}: kernelSize`, kernelSize, rank, 1),
-      stride: perAxis(`${what}: stride`, options.stride ?? 1, rank, 1),
-      dilation: perAxis(`${what}: dilation`, options.dilation ?? 1, rank, 1),
+      stride: perAxis(`${what}: stride`, given.stride ?? 1, rank, 1),
+      dilation: perAxis(`${what}: dilation`, given.dilation ?? 1, rank, 1),
     }
-    this.groups = wholeNumber(`${what}: groups`, options.groups ?? 1)
+    this.groups = wholeNumber(`${what}: groups`, given.groups ?? 1)
     if (filters % this.groups !== 0) {
       throw new ArgumentError(`${what}: filters ${filters} cannot be split into ${this.groups} groups`)
     }
-    if (options.padding !== undefined && options.padding !== 'same') {
-      paddingPairs(what, options.padding, this.window, [])
+    if (given.padding !== undefined && given.padding !== 'same') {
+      paddingPairs(what, given.padding, this.window, [])
     }
-    this.options = options
+    this.options = given
   }
 
   build(inputShape: Shape): Shape {

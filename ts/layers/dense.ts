@@ -1,9 +1,10 @@
 import { ShapeError } from '../errors.js'
 import type { Initializer, InitializerName } from '../initializers.js'
-import { checkOptions } from '../options.js'
+import { type Checks, checkOptions, flag } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
 import { ActivatedLayer, type ActivatedOptions } from './activated.js'
 import { wholeNumber } from './arguments.js'
+import { activatedChecks, initializer } from './checks.js'
 
 /** Options of {@link Dense}. */
 export interface DenseOptions extends ActivatedOptions {
@@ -15,13 +16,12 @@ export interface DenseOptions extends ActivatedOptions {
   biasInitializer?: InitializerName | Initializer
 }
 
-const optionNames: readonly (keyof DenseOptions)[] = [
-  'activation',
-  'useBias',
-  'kernelInitializer',
-  'biasInitializer',
-  'name',
-]
+const checks: Checks<DenseOptions> = {
+  ...activatedChecks,
+  useBias: flag,
+  kernelInitializer: initializer,
+  biasInitializer: initializer,
+}
 
 /** `kernel` (units, inputs); `bias` (units). With a leading batch axis, every sample has weights of its own. */
 export type DenseWeights = { kernel: Tensor; bias?: Tensor }
@@ -37,10 +37,10 @@ export class Dense extends ActivatedLayer<DenseWeights> {
   readonly #options: DenseOptions
 
   constructor(units: number, options: DenseOptions = {}) {
-    checkOptions('Dense', options, optionNames)
-    super('dense', options)
+    const given = checkOptions('Dense', options, checks)
+    super('dense', given)
     this.units = wholeNumber('Dense: units', units)
-    this.#options = options
+    this.#options = given
   }
 
   build(inputShape: Shape): Shape {

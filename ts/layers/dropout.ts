@@ -1,7 +1,8 @@
-import { ArgumentError, StateError } from '../errors.js'
-import { checkOptions } from '../options.js'
+import { StateError } from '../errors.js'
+import { between, checkOptions, checkValue } from '../options.js'
 import { uniform } from '../random.js'
 import type { Shape, Tensor } from '../tensor.js'
+import { type NameOptions, nameChecks } from './checks.js'
 import type { Context } from './context.js'
 import { Layer, type Weights } from './layer.js'
 
@@ -13,13 +14,10 @@ export class Dropout extends Layer {
   /** Probability of dropping an entry, in [0, 1). */
   readonly prob: number
 
-  constructor(prob: number, options: { name?: string } = {}) {
-    checkOptions('Dropout', options, ['name'])
-    super({ kind: 'dropout', name: options.name })
-    if (!(prob >= 0 && prob < 1)) {
-      throw new ArgumentError(`Dropout: prob must be at least 0 and below 1, received ${prob}`)
-    }
-    this.prob = prob
+  constructor(prob: number, options: NameOptions = {}) {
+    const { name } = checkOptions('Dropout', options, nameChecks)
+    super({ kind: 'dropout', name })
+    this.prob = checkValue('Dropout: prob', prob, between(0, 1, 'high'))
   }
 
   build(inputShape: Shape): Shape {

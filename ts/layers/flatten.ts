@@ -1,12 +1,13 @@
 import { checkOptions } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
+import { type NameOptions, nameChecks } from './checks.js'
 import { Layer, type Weights } from './layer.js'
 
 /** Joins all axes of a sample, row-major: `[batch, ...shape]` to `[batch, product of shape]`. */
 export class Flatten extends Layer {
-  constructor(options: { name?: string } = {}) {
-    checkOptions('Flatten', options, ['name'])
-    super({ kind: 'flatten', name: options.name })
+  constructor(options: NameOptions = {}) {
+    const { name } = checkOptions('Flatten', options, nameChecks)
+    super({ kind: 'flatten', name })
   }
 
   build(inputShape: Shape): Shape {

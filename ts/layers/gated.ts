@@ -1,5 +1,7 @@
 import { type ActivationName, resolveActivation } from '../activations.js'
+import type { Checks } from '../options.js'
 import type { ActivationFunction } from './activated.js'
+import { activation, recurrentChecks } from './checks.js'
 import { Recurrent, type RecurrentOptions, type RecurrentWeights } from './recurrent.js'
 
 /** Options of {@link LSTM} and {@link GRU}. */
@@ -8,14 +10,18 @@ export interface GatedOptions extends RecurrentOptions {
   recurrentActivation?: ActivationName | ActivationFunction
 }
 
+const checks: Checks<GatedOptions> = { ...recurrentChecks, recurrentActivation: activation }
+
 /** Base of recurrent layers with gates: factors from 0 to 1 that decide what is kept and what enters. */
-export abstract class Gated<W extends RecurrentWeights = RecurrentWeights> extends Recurrent<W> {
-  declare protected readonly options: GatedOptions
+export abstract class Gated<W extends RecurrentWeights = RecurrentWeights> extends Recurrent<
+  W,
+  GatedOptions
+> {
   /** Of the gates. */
   protected readonly gate: ActivationFunction
 
   constructor(what: string, units: number, options: GatedOptions) {
-    super(what, units, options, ['recurrentActivation'])
-    this.gate = resolveActivation(options.recurrentActivation ?? 'sigmoid')
+    super(what, units, options, checks)
+    this.gate = resolveActivation(this.options.recurrentActivation ?? 'sigmoid')
   }
 }

@@ -1,13 +1,14 @@
 import { ShapeError } from '../errors.js'
 import { checkOptions } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
+import { type NameOptions, nameChecks } from './checks.js'
 import { Layer, type Weights } from './layer.js'
 
 /** Mean of each channel over all spatial axes: `[batch, channels, ...extents]` to `[batch, channels]`. */
 export class GlobalAvgPool extends Layer {
-  constructor(options: { name?: string } = {}) {
-    checkOptions('GlobalAvgPool', options, ['name'])
-    super({ kind: 'global_avg_pool', name: options.name })
+  constructor(options: NameOptions = {}) {
+    const { name } = checkOptions('GlobalAvgPool', options, nameChecks)
+    super({ kind: 'global_avg_pool', name })
   }
 
   build(inputShape: Shape): Shape {

@@ -1,4 +1,4 @@
-import { ArgumentError, ShapeError, StateError } from '../errors.js'
+import { ArgumentError, describe, describeList, ShapeError, StateError } from '../errors.js'
 import {
   constant,
   type FloatDType,
@@ -8,6 +8,9 @@ import {
   resolveInitializer,
 } from '../initializers.js'
 import { tidy } from '../memory.js'
+import { idOf } from '../node.js'
+import { floatDType, tensorOnly } from '../operands.js'
+import { atLeast, type Checks, checkOptions, checkValue, flag, text } from '../options.js'
 import { foldIn, key as randomKey } from '../random.js'
 import { type Shape, Tensor } from '../tensor.js'
 import { Variable } from '../variable.js'
@@ -33,6 +36,18 @@ export interface ParamOptions {
   /** Outputs that one input reaches; default from the shape. */
   fanOut?: number
 }
+
+/** Options of one call of a layer. */
+export interface CallOptions {
+  /** Whether dropout drops and statistics move. Default false. */
+  training?: boolean
+  /** Random key of the call, for layers that draw numbers. */
+  key?: Tensor
+}
+
+const initializeChecks: Checks<InitializeOptions> = { key: tensorOnly, dtype: floatDType }
+const paramChecks: Checks<ParamOptions> = { trainable: flag, fanIn: atLeast(0), fanOut: atLeast(0) }
+const callChecks: Checks<CallOptions> = { training: flag, key: tensorOnly }
 
 /**
  * One layer of a network: shapes and parameters in `build`, mathematics in `apply`.
@@ -74,7 +89,7 @@ export abstract class Layer<W extends object = Weights> {
 
   constructor(options: { name?: string | undefined; kind?: string } = {}) {
     this.kind = options.kind ?? snakeCase(new.target.name || 'layer')
-    if (options.name === '') throw new ArgumentError(`${this.kind}: the name must not be empty`)
+    if (options.name !== undefined) checkValue(`${this.kind}: name`, options.name, text)
     this.named = options.name !== undefined
     this.#name = options.name ?? this.kind
   }
@@ -96,7 +111,7 @@ export abstract class Layer<W extends object = Weights> {
 
   set name(name: string) {
     if (this.built) throw new StateError(`layer '${this.#name}' is in use; its name can no longer change`)
-    this.#name = name
+    this.#name = checkValue(`${this.kind}: name`, name, text)
   }
 
   /** Shape of one input sample, once initialized. */
@@ -166,20 +181,21 @@ export abstract class Layer<W extends object = Weights> {
    * @throws StateError when the layer is already initialized; ShapeError when it cannot take the input shape
    */
   initialize(inputShape: Shape, options: InitializeOptions = {}): Shape {
+    const given = checkOptions(`${this.name}: initialize`, options, initializeChecks)
     if (this.built) {
       throw new StateError(
         `layer '${this.name}' is already part of a network (input shape [${this.#inputShape}]); make a new layer instead of adding it twice`,
       )
     }
     checkExtents(inputShape, () => `${this.name}: input shape`)
-    this.#key = options.key ?? randomKey(0)
-    this.#dtype = options.dtype ?? 'float32'
+    this.#key = given.key ?? randomKey(0)
+    this.#dtype = given.dtype ?? 'float32'
     let outputShape: Shape
     try {
       outputShape = this.build(inputShape)
       if (!Array.isArray(outputShape)) {
         throw new ShapeError(
-          `${this.name}: build() must return the output shape without the batch axis, received ${String(outputShape)}`,
+          `${this.name}: build() must return the output shape without the batch axis, received ${describe(outputShape)}`,
         )
       }
       checkExtents(outputShape, () => `${this.name}: output shape for the input shape [${inputShape}]`)
@@ -220,15 +236,17 @@ export abstract class Layer<W extends object = Weights> {
    * Runs the layer on its own Variables; in training, its state is updated. A layer that is not initialized takes its input
    * shape from `x`.
    */
-  call(x: Tensor, options: { training?: boolean; key?: Tensor } = {}): Tensor {
+  call(x: Tensor, options: CallOptions = {}): Tensor {
+    const { training = false, key } = checkOptions(`${this.name}: call`, options, callChecks)
+    idOf(this.name, x)
     if (!this.built) {
       this.initialize(x.shape.slice(1), { dtype: x.dtype === 'float64' ? 'float64' : 'float32' })
     }
-    if (options.training !== true) return this.apply(this.weights(), x, evalContext(this.stateValues()))
+    if (!training) return this.apply(this.weights(), x, evalContext(this.stateValues()))
     const updates: [Variable, Tensor][] = []
     const y = this.apply(this.weights(), x, {
       training: true,
-      ...(options.key === undefined ? {} : { key: options.key }),
+      ...(key === undefined ? {} : { key }),
       state: this.stateValues(),
       update: (name, value) => updates.push([this.#stateNamed(name), value]),
     })
@@ -243,7 +261,8 @@ export abstract class Layer<W extends object = Weights> {
     initial: Initializer | InitializerName | Tensor | number = 'uniformFanIn',
     options: ParamOptions = {},
   ): Variable {
-    return this.#declare(this.params, name, shape, initial, options)
+    const given = checkOptions(`${this.name}: parameter '${name}'`, options, paramChecks)
+    return this.#declare(this.params, name, shape, initial, given)
   }
 
   /** Declares an entry of the state, which training does not differentiate; only inside `build`. */
@@ -314,9 +333,15 @@ function valuesOf(variables: Map<string, Variable>): Record<string, Tensor> {
 }
 
 function checkExtents(shape: Shape, what: () => string): void {
-  const bad = shape.findIndex((extent) => !Number.isInteger(extent) || extent < 1)
+  if (!Array.isArray(shape)) {
+    throw new ShapeError(`${what()} must be an array of extents such as [3], received ${describe(shape)}`)
+  }
+  // findIndex visits holes too.
+  const bad = shape.findIndex((extent) => !Number.isSafeInteger(extent) || extent < 1)
   if (bad >= 0) {
-    throw new ShapeError(`${what()} must hold positive whole extents, received [${shape}] (axis ${bad})`)
+    throw new ShapeError(
+      `${what()} must hold positive whole extents, received ${describeList(shape)} (axis ${bad})`,
+    )
   }
 }
 

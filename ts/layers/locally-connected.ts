@@ -1,9 +1,10 @@
 import { ShapeError } from '../errors.js'
 import type { Initializer, InitializerName } from '../initializers.js'
-import { checkOptions } from '../options.js'
+import { type Checks, checkOptions, elsewhere, flag } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
 import { ActivatedLayer, type ActivatedOptions } from './activated.js'
 import { perAxis, wholeNumber } from './arguments.js'
+import { activatedChecks, initializer } from './checks.js'
 import { checkSpatialInput, type Padding, paddingPairs, type Window, windowExtents } from './windows.js'
 
 /** Options of {@link LocallyConnected2d}. Numbers, or one value per spatial axis. */
@@ -20,15 +21,14 @@ export interface LocallyConnectedOptions extends ActivatedOptions {
   biasInitializer?: InitializerName | Initializer
 }
 
-const optionNames: readonly (keyof LocallyConnectedOptions)[] = [
-  'activation',
-  'stride',
-  'padding',
-  'useBias',
-  'kernelInitializer',
-  'biasInitializer',
-  'name',
-]
+const checks: Checks<LocallyConnectedOptions> = {
+  ...activatedChecks,
+  stride: elsewhere(),
+  padding: elsewhere(),
+  useBias: flag,
+  kernelInitializer: initializer,
+  biasInitializer: initializer,
+}
 
 /**
  * `kernel` (filters, channels * kernel height * kernel width, places) and `bias` (filters, places); places are the pixels of the
@@ -52,18 +52,18 @@ export class LocallyConnected2d extends ActivatedLayer<LocallyConnectedWeights> 
     options: LocallyConnectedOptions = {},
   ) {
     const what = 'LocallyConnected2d'
-    checkOptions(what, options, optionNames)
-    super('locally_connected2d', options)
+    const given = checkOptions(what, options, checks)
+    super('locally_connected2d', given)
     this.filters = wholeNumber(`${what}: filters`, filters)
     this.window = {
       kernel: perAxis(`${what}: kernelSize`, kernelSize, 2, 1),
-      stride: perAxis(`${what}: stride`, options.stride ?? 1, 2, 1),
+      stride: perAxis(`${what}: stride`, given.stride ?? 1, 2, 1),
       dilation: [1, 1],
     }
-    if (options.padding !== undefined && options.padding !== 'same') {
-      paddingPairs(what, options.padding, this.window, [])
+    if (given.padding !== undefined && given.padding !== 'same') {
+      paddingPairs(what, given.padding, this.window, [])
     }
-    this.#options = options
+    this.#options = given
   }
 
   build(inputShape: Shape): Shape {

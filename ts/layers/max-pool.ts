@@ -1,4 +1,6 @@
+import { type Checks, elsewhere } from '../options.js'
 import type { Tensor } from '../tensor.js'
+import { poolChecks } from './checks.js'
 import type { Weights } from './layer.js'
 import { Pool, type PoolOptions } from './pool.js'
 
@@ -8,10 +10,12 @@ export interface MaxPoolOptions extends PoolOptions {
   dilation?: number | readonly number[]
 }
 
+const checks: Checks<MaxPoolOptions> = { ...poolChecks, dilation: elsewhere() }
+
 /** Largest value of each window. */
-export abstract class MaxPool extends Pool {
+export abstract class MaxPool extends Pool<MaxPoolOptions> {
   constructor(rank: 1 | 2 | 3, kernelSize: number | readonly number[], options: MaxPoolOptions) {
-    super('MaxPool', rank, kernelSize, options)
+    super('MaxPool', rank, kernelSize, options, checks)
   }
 
   apply(_weights: Weights, x: Tensor): Tensor {

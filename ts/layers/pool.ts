@@ -1,50 +1,56 @@
 import { ArgumentError } from '../errors.js'
-import { checkOptions } from '../options.js'
+import { type Checks, checkOptions } from '../options.js'
 import type { Shape } from '../tensor.js'
 import { perAxis } from './arguments.js'
+import type { NameOptions } from './checks.js'
 import { Layer } from './layer.js'
 import { checkSpatialInput, type Window, windowExtents } from './windows.js'
 
 /** Options that all pooling layers share. Numbers, or one value per spatial axis. */
-export interface PoolOptions {
+export interface PoolOptions extends NameOptions {
   /** Default: the kernel size, so windows do not overlap. */
   stride?: number | readonly number[]
   /** Default 0; at most half the kernel. */
   padding?: number | readonly number[]
   /** Count a last partial window too. Default false. */
   ceilMode?: boolean
-  /** Name of the layer. */
-  name?: string
 }
 
-const optionNames: readonly (keyof PoolOptions)[] = ['stride', 'padding', 'ceilMode', 'name']
+/** What the layers of maxima have besides. */
+interface WithDilation {
+  dilation?: number | readonly number[]
+}
 
 /** Base of the pooling layers: `[batch, channels, ...extents]` to `[batch, channels, ...window counts]`. */
-export abstract class Pool extends Layer {
+export abstract class Pool<O extends PoolOptions> extends Layer {
   /** Number of spatial axes. */
   readonly rank: number
   readonly window: Window
   readonly padding: readonly number[]
   readonly ceilMode: boolean
+  /** What was given. */
+  protected readonly options: O
 
   constructor(
     what: 'MaxPool' | 'AvgPool',
     rank: 1 | 2 | 3,
     kernelSize: number | readonly number[],
-    options: PoolOptions & { dilation?: number | readonly number[] },
+    options: O,
+    checks: Checks<O>,
   ) {
     const title = `${what}${rank}d`
-    checkOptions(title, options, [...optionNames, what === 'MaxPool' ? 'dilation' : 'countIncludePad'])
-    super({ kind: `${what === 'MaxPool' ? 'max' : 'avg'}_pool${rank}d`, name: options.name })
+    const given: O & WithDilation = checkOptions(title, options, checks)
+    super({ kind: `${what === 'MaxPool' ? 'max' : 'avg'}_pool${rank}d`, name: given.name })
+    this.options = given
     this.rank = rank
     const kernel = perAxis(`${title}: kernelSize`, kernelSize, rank, 1)
     this.window = {
       kernel,
-      stride: perAxis(`${title}: stride`, options.stride ?? kernel, rank, 1),
-      dilation: perAxis(`${title}: dilation`, options.dilation ?? 1, rank, 1),
+      stride: perAxis(`${title}: stride`, given.stride ?? kernel, rank, 1),
+      dilation: perAxis(`${title}: dilation`, given.dilation ?? 1, rank, 1),
     }
-    this.padding = perAxis(`${title}: padding`, options.padding ?? 0, rank, 0)
-    this.ceilMode = options.ceilMode ?? false
+    this.padding = perAxis(`${title}: padding`, given.padding ?? 0, rank, 0)
+    this.ceilMode = given.ceilMode ?? false
     if (this.padding.some((width, axis) => width > (kernel[axis] as number) / 2)) {
       throw new ArgumentError(
         `${title}: padding [${this.padding}] must be at most half the kernel size [${kernel}], or a window would hold padding only`,

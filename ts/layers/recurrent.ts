@@ -2,14 +2,15 @@ import { type ActivationName, resolveActivation } from '../activations.js'
 import { ShapeError } from '../errors.js'
 import type { Initializer, InitializerName } from '../initializers.js'
 import { stack } from '../ops/index.js'
-import { checkOptions } from '../options.js'
+import { type Checks, checkOptions } from '../options.js'
 import { type Shape, type Tensor, zeros } from '../tensor.js'
 import type { ActivationFunction } from './activated.js'
 import { wholeNumber } from './arguments.js'
+import { type NameOptions, recurrentChecks } from './checks.js'
 import { Layer } from './layer.js'
 
 /** Options of {@link RNN}, {@link LSTM} and {@link GRU}. */
-export interface RecurrentOptions {
+export interface RecurrentOptions extends NameOptions {
   /** Give the output of every step, `[batch, time, units]`, and not only of the last. Default false. */
   returnSequences?: boolean
   /** Of what enters the state. Default 'tanh'. */
@@ -22,19 +23,7 @@ export interface RecurrentOptions {
   recurrentInitializer?: InitializerName | Initializer
   /** Default uniform within +-1/sqrt(units). */
   biasInitializer?: InitializerName | Initializer
-  /** Name of the layer. */
-  name?: string
 }
-
-const optionNames: readonly (keyof RecurrentOptions)[] = [
-  'returnSequences',
-  'activation',
-  'useBias',
-  'kernelInitializer',
-  'recurrentInitializer',
-  'biasInitializer',
-  'name',
-]
 
 /**
  * `kernel` (blocks * units, features), of the inputs; `recurrentKernel` (blocks * units, units), of the output before; `bias`
@@ -59,21 +48,24 @@ export interface RecurrentRun {
  *
  * The products with the inputs of all steps are one product ahead of the steps.
  */
-export abstract class Recurrent<W extends RecurrentWeights = RecurrentWeights> extends Layer<W> {
+export abstract class Recurrent<
+  W extends RecurrentWeights = RecurrentWeights,
+  O extends RecurrentOptions = RecurrentOptions,
+> extends Layer<W> {
   /** Width of the output. */
   readonly units: number
   readonly returnSequences: boolean
-  protected readonly options: RecurrentOptions
+  protected readonly options: O
   /** Of what enters the state. */
   protected readonly activation: ActivationFunction
 
-  constructor(what: string, units: number, options: RecurrentOptions, ownOptions: readonly string[] = []) {
-    checkOptions(what, options, [...optionNames, ...ownOptions])
-    super({ kind: what.toLowerCase(), name: options.name })
+  constructor(what: string, units: number, options: O, checks: Checks<O>) {
+    const given = checkOptions(what, options, checks)
+    super({ kind: what.toLowerCase(), name: given.name })
     this.units = wholeNumber(`${what}: units`, units)
-    this.returnSequences = options.returnSequences ?? false
-    this.activation = resolveActivation(options.activation ?? 'tanh')
-    this.options = options
+    this.returnSequences = given.returnSequences ?? false
+    this.activation = resolveActivation(given.activation ?? 'tanh')
+    this.options = given
   }
 
   /** Number of gates, the blocks of the kernels. */
@@ -166,7 +158,7 @@ export class RNN extends Recurrent {
   protected readonly carried = 1
 
   constructor(units: number, options: RecurrentOptions = {}) {
-    super('RNN', units, options)
+    super('RNN', units, options, recurrentChecks)
   }
 
   protected step(

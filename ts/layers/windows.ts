@@ -1,4 +1,4 @@
-import { ArgumentError, ShapeError } from '../errors.js'
+import { ArgumentError, describe, ShapeError } from '../errors.js'
 import type { Shape } from '../tensor.js'
 import { perAxis } from './arguments.js'
 
@@ -34,20 +34,27 @@ export function paddingPairs(
       return [Math.floor(total / 2), Math.ceil(total / 2)]
     })
   }
-  if (typeof padding === 'string') {
-    throw new ArgumentError(`${what}: padding must be numbers, 'same' or 'valid', received '${padding}'`)
+  if (typeof padding !== 'number' && !Array.isArray(padding)) {
+    throw new ArgumentError(
+      `${what}: padding must be numbers, 'same' or 'valid', received ${describe(padding)}`,
+    )
   }
-  if (typeof padding === 'number' || padding.every((width) => typeof width === 'number')) {
+  if (typeof padding === 'number' || !padding.some((width) => Array.isArray(width))) {
     return perAxis(`${what}: padding`, padding as number | readonly number[], rank, 0).map((w) => [w, w])
   }
   const pairs = padding as readonly (readonly [number, number])[]
   if (pairs.length !== rank) {
     throw new ArgumentError(`${what}: padding needs ${rank} pairs [before, after], received ${pairs.length}`)
   }
-  return pairs.map((pair) => {
-    const [before, after] = perAxis(`${what}: padding pair`, pair, 2, 0)
+  return Array.from(pairs, (pair) => {
+    const [before, after] = pairOf(what, pair)
     return [before as number, after as number]
   })
+}
+
+function pairOf(what: string, pair: readonly [number, number]): readonly number[] {
+  if (Array.isArray(pair)) return perAxis(`${what}: padding pair`, pair, 2, 0)
+  throw new ArgumentError(`${what}: padding holds ${describe(pair)} among pairs, expected [before, after]`)
 }
 
 /**

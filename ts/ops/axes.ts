@@ -1,6 +1,6 @@
 /** Axes as people give them, turned into axes as the native side wants them. */
 import { type Shape, showShape } from '../dtype.js'
-import { ArgumentError, describe, ShapeError } from '../errors.js'
+import { ArgumentError, describe, describeList, ShapeError } from '../errors.js'
 
 /** One axis or several; negative ones count from the end. */
 export type Axes = number | readonly number[]
@@ -12,7 +12,7 @@ export type Axes = number | readonly number[]
  */
 export function resolveAxis(op: string, axis: number, shape: Shape): number {
   const rank = shape.length
-  const resolved = axis < 0 ? axis + rank : axis
+  const resolved = Number.isInteger(axis) && axis < 0 ? axis + rank : axis
   if (Number.isInteger(axis) && resolved >= 0 && resolved < rank) return resolved
   const valid = rank === 0 ? 'a scalar has no axes' : `axes go from ${-rank} to ${rank - 1}`
   throw new ShapeError(`${op}: axis ${describe(axis)} of a tensor ${showShape(shape)}; ${valid}`)
@@ -25,8 +25,11 @@ export function resolveAxis(op: string, axis: number, shape: Shape): number {
  */
 export function resolveAxes(op: string, axes: Axes | null | undefined, shape: Shape): number[] {
   if (axes === undefined || axes === null) return shape.map((_, axis) => axis)
-  if (typeof axes !== 'object') return [resolveAxis(op, axes, shape)]
-  const resolved = axes.map((axis) => resolveAxis(op, axis, shape)).sort((a, b) => a - b)
+  if (!Array.isArray(axes)) return [resolveAxis(op, axes as number, shape)]
+  // Array.from, since a hole is an axis that is missing.
+  const resolved = Array.from(axes as readonly number[], (axis) => resolveAxis(op, axis, shape)).sort(
+    (a, b) => a - b,
+  )
   const twice = resolved.find((axis, i) => axis === resolved[i - 1])
   if (twice !== undefined) throw new ShapeError(`${op}: axis ${twice} is named twice in [${axes.join(', ')}]`)
   return resolved
@@ -76,12 +79,13 @@ export function perAxis(
   missing: number,
 ): number[] {
   const values = given === undefined ? missing : given
-  const list = typeof values === 'number' ? Array.from({ length: rank }, () => values) : [...values]
+  const isList = Array.isArray(values)
+  const list: readonly number[] = isList ? Array.from(values) : Array.from({ length: rank }, () => values)
   if (list.length !== rank || !list.every((x) => Number.isSafeInteger(x) && x >= least)) {
-    const shown = typeof values === 'number' ? values : `[${list.join(', ')}]`
+    const shown = isList ? describeList(list) : describe(values)
     throw new ArgumentError(
       `${op}: ${name} is ${shown}, expected an integer of ${least} or more, or ${rank} of them (one per spatial axis)`,
     )
   }
-  return list
+  return [...list]
 }

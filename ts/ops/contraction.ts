@@ -3,6 +3,7 @@ import { showShape, sizeOf } from '../dtype.js'
 import { ShapeError } from '../errors.js'
 import { native } from '../native.js'
 import { idOf, Tensor } from '../node.js'
+import { type Checks, checkOptions, flag } from '../options.js'
 import { broadcastShapes } from './axes.js'
 import { mul } from './elementwise.js'
 import { broadcastTo, reshape } from './movement.js'
@@ -16,6 +17,8 @@ export interface TransposeOptions {
   /** b is (.., n, k); default false. */
   transposeB?: boolean
 }
+
+const transposeChecks: Checks<TransposeOptions> = { transposeA: flag, transposeB: flag }
 
 /**
  * Matrix product (.., m, k) x (.., k, n) -> (.., m, n); batch axes broadcast. A vector (k) counts as a row on the left and as
@@ -50,7 +53,7 @@ function dropAxis(x: Tensor, fromEnd: -1 | -2): Tensor {
 
 /** {@link matmul} of operands of which either may be stored transposed; both have two axes or more. */
 export function matmulT(a: Tensor, b: Tensor, options: TransposeOptions = {}): Tensor {
-  const { transposeA = false, transposeB = false } = options
+  const { transposeA = false, transposeB = false } = checkOptions('matmulT', options, transposeChecks)
   const x = idOf('matmulT', a)
   const y = idOf('matmulT', b)
   if (a.rank === 2 && b.rank === 2) return own(native.matmul(x, y, transposeA, transposeB))

@@ -1,13 +1,15 @@
 /** Convolution (cross-correlation, as neural networks mean it) over any number of spatial axes, and its transpose. */
 import { showShape } from '../dtype.js'
-import { ArgumentError, describe, ShapeError } from '../errors.js'
+import { ShapeError } from '../errors.js'
 import { native } from '../native.js'
 import { idOf, Tensor } from '../node.js'
+import { type Checks, checkOptions, elsewhere, required, whole } from '../options.js'
 import { perAxis } from './axes.js'
 import { pad } from './padding.js'
 import {
   checkFits,
   type GeometryOptions,
+  geometryChecks,
   outputExtents,
   type PerAxis,
   reach,
@@ -23,6 +25,8 @@ export interface ConvolutionOptions extends GeometryOptions {
   groups?: number
 }
 
+const convChecks: Checks<ConvolutionOptions> = { ...geometryChecks, groups: whole(1) }
+
 /**
  * Convolution of x (N, C, ...spatial) with w (O, C / groups, ...kernel) -> (N, O, ...out), out = floor((in + padding -
  * dilation (k - 1) - 1) / stride) + 1 on each axis.
@@ -32,8 +36,8 @@ export interface ConvolutionOptions extends GeometryOptions {
 export function conv(x: Tensor, w: Tensor, options: ConvolutionOptions = {}): Tensor {
   const [xId, wId] = [idOf('conv', x), idOf('conv', w)]
   const input = spatialShape('conv', x.shape, w.rank - 2)
-  const g = resolveGeometry('conv', input, w.shape.slice(2), options)
-  const groups = checkGroups('conv', options.groups)
+  const { groups = 1, ...geometry } = checkOptions('conv', options, convChecks)
+  const g = resolveGeometry('conv', input, w.shape.slice(2), geometry)
   return own(native.conv(xId, wId, g.stride, g.low, g.high, g.dilation, groups))
 }
 
@@ -46,13 +50,9 @@ export function conv(x: Tensor, w: Tensor, options: ConvolutionOptions = {}): Te
 export function localConv(x: Tensor, w: Tensor, options: GeometryOptions = {}): Tensor {
   const [xId, wId] = [idOf('localConv', x), idOf('localConv', w)]
   const input = spatialShape('localConv', x.shape, (w.rank - 2) / 2)
-  const g = resolveGeometry('localConv', input, w.shape.slice(2, 2 + input.length), options)
+  const given = checkOptions('localConv', options, geometryChecks)
+  const g = resolveGeometry('localConv', input, w.shape.slice(2, 2 + input.length), given)
   return own(native.localConv(xId, wId, g.stride, g.low, g.high, g.dilation))
-}
-
-function checkGroups(op: string, groups = 1): number {
-  if (Number.isSafeInteger(groups) && groups >= 1) return groups
-  throw new ArgumentError(`${op}: groups is ${describe(groups)}, expected an integer of 1 or more`)
 }
 
 /** What {@link convTranspose} can be told. */
@@ -63,6 +63,14 @@ export interface TransposedConvolutionOptions extends Omit<ConvolutionOptions, '
   outputPadding?: PerAxis
 }
 
+const transposedChecks: Checks<TransposedConvolutionOptions> = {
+  stride: elsewhere(),
+  padding: elsewhere(),
+  dilation: elsewhere(),
+  groups: whole(1),
+  outputPadding: elsewhere(),
+}
+
 /**
  * Transposed convolution of x (N, C, ...in) with w (C, O / groups, ...kernel) -> (N, O, ...out), out = (in - 1) stride -
  * 2 padding + dilation (k - 1) + outputPadding + 1 on each axis.
@@ -70,9 +78,9 @@ export interface TransposedConvolutionOptions extends Omit<ConvolutionOptions, '
 export function convTranspose(x: Tensor, w: Tensor, options: TransposedConvolutionOptions = {}): Tensor {
   const [xId, wId] = [idOf('convTranspose', x), idOf('convTranspose', w)]
   const input = spatialShape('convTranspose', x.shape, w.rank - 2)
-  const g = resolveGeometry('convTranspose', input, w.shape.slice(2), options)
-  const extra = perAxis('convTranspose', 'outputPadding', options.outputPadding, input.length, 0, 0)
-  const groups = checkGroups('convTranspose', options.groups)
+  const { groups = 1, outputPadding, ...geometry } = checkOptions('convTranspose', options, transposedChecks)
+  const g = resolveGeometry('convTranspose', input, w.shape.slice(2), geometry)
+  const extra = perAxis('convTranspose', 'outputPadding', outputPadding, input.length, 0, 0)
   const full = input.map(
     (n, i) => (n - 1) * (g.stride[i] as number) + reach(g.kernel[i] as number, g.dilation[i] as number),
   )
@@ -97,6 +105,8 @@ export interface UnfoldOptions extends GeometryOptions {
   kernelSize: PerAxis
 }
 
+const unfoldChecks: Checks<UnfoldOptions> = { ...geometryChecks, kernelSize: required(elsewhere<PerAxis>()) }
+
 /**
  * Every window as a column: (N, C, ...spatial) -> (N, C * prod(kernel), L), L the number of windows, row-major over the
  * output extents. Channels come first in the columns, as in the rows of a flattened convolution kernel.
@@ -104,7 +114,8 @@ export interface UnfoldOptions extends GeometryOptions {
 export function unfold(x: Tensor, options: UnfoldOptions): Tensor {
   idOf('unfold', x)
   const input = spatialShape('unfold', x.shape)
-  const g = resolveGeometry('unfold', input, options.kernelSize, options)
+  const given = checkOptions('unfold', options, unfoldChecks)
+  const g = resolveGeometry('unfold', input, given.kernelSize, given)
   checkFits('unfold', input, g)
   const padded = pad(x, [
     [0, 0],

@@ -3,9 +3,10 @@
  * value: the rule is in `scalars.ts`. Of integers, what is beyond the range of their dtype wraps.
  */
 import { type DType, dtypeCode, isFloat } from '../dtype.js'
-import { ArgumentError, DTypeError, describe } from '../errors.js'
+import { DTypeError } from '../errors.js'
 import { binaryCode, native, unaryCode } from '../native.js'
 import { idOf, Tensor } from '../node.js'
+import { above, type Check, type Checks, checkOptions } from '../options.js'
 import { asDouble, checkScalar, constant, isScalar, type Scalar, sideOfRange } from '../scalars.js'
 
 /** A tensor, or a number that takes another tensor's dtype. */
@@ -226,10 +227,15 @@ export interface SoftplusOptions {
   threshold?: number
 }
 
+const threshold: Check<number> = {
+  expected: 'a number, Infinity for the exact value',
+  accepts: (value) => typeof value === 'number' && !Number.isNaN(value),
+}
+const softplusChecks: Checks<SoftplusOptions> = { beta: above(0), threshold }
+
 /** ln(1 + e^(beta x)) / beta, without overflow. */
 export function softplus(x: Operand, options: SoftplusOptions = {}): Tensor {
-  const { beta = 1, threshold = Infinity } = options
-  if (!(beta > 0)) throw new ArgumentError(`softplus: beta is ${describe(beta)}, expected a number above 0`)
+  const { beta = 1, threshold = Infinity } = checkOptions('softplus', options, softplusChecks)
   const given = asTensor(x)
   const scaled = beta === 1 ? given : mul(given, beta)
   const smooth = softplusOfOne(scaled)

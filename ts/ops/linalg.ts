@@ -3,6 +3,7 @@ import { showShape } from '../dtype.js'
 import { ShapeError } from '../errors.js'
 import { native } from '../native.js'
 import { idOf, Tensor } from '../node.js'
+import { type Checks, checkOptions, flag } from '../options.js'
 import { broadcastShapes } from './axes.js'
 import { cast, equal, log, mul } from './elementwise.js'
 import { diagonal } from './matrices.js'
@@ -51,9 +52,11 @@ export interface TriangularOptions {
   transpose?: boolean
 }
 
+const triangularChecks: Checks<TriangularOptions> = { lower: flag, transpose: flag }
+
 /** Solves a x = b for triangular a (.., n, n), of which the other triangle is not read, and b (.., n, m) or (n). */
 export function triangularSolve(a: Tensor, b: Tensor, options: TriangularOptions = {}): Tensor {
-  const { lower = true, transpose = false } = options
+  const { lower = true, transpose = false } = checkOptions('triangularSolve', options, triangularChecks)
   return solveWith('triangularSolve', a, b, (x, y) => native.triangularSolve(x, y, lower, transpose))
 }
 

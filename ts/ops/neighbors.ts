@@ -1,9 +1,10 @@
 /** Nearest rows of (n, d), and rows within a radius. Exact: distances are made of direct differences in the dtype of x. */
 import { full } from '../create.js'
 import { showShape } from '../dtype.js'
-import { ArgumentError, describe, unknownName } from '../errors.js'
+import { ArgumentError, describe } from '../errors.js'
 import { native } from '../native.js'
 import { idOf, Tensor } from '../node.js'
+import { type Checks, checkOptions, flag, oneOf } from '../options.js'
 
 /** How far two rows are apart: the largest absolute difference of a coordinate, or the root of the sum of squares. */
 export type DistanceMetric = 'maximum' | 'euclidean'
@@ -20,12 +21,8 @@ export interface CountWithinOptions extends NeighborsOptions {
   closed?: boolean
 }
 
-const METRICS: readonly DistanceMetric[] = ['maximum', 'euclidean']
-
-function isEuclidean(op: string, metric: DistanceMetric = 'maximum'): boolean {
-  if (!METRICS.includes(metric)) throw unknownName(`${op}: metric`, metric, METRICS)
-  return metric === 'euclidean'
-}
+const neighborsChecks: Checks<NeighborsOptions> = { metric: oneOf('maximum', 'euclidean') }
+const countChecks: Checks<CountWithinOptions> = { ...neighborsChecks, closed: flag }
 
 /**
  * The k nearest other rows of each row of x (n, d): their numbers (n, k) as int32, nearest first, of equally near ones the
@@ -37,13 +34,13 @@ function isEuclidean(op: string, metric: DistanceMetric = 'maximum'): boolean {
  */
 export function neighbors(x: Tensor, k: number, options: NeighborsOptions = {}): Tensor {
   const id = idOf('neighbors', x)
-  const euclidean = isEuclidean('neighbors', options.metric)
+  const { metric } = checkOptions('neighbors', options, neighborsChecks)
   if (!Number.isSafeInteger(k) || k < 1 || k > 2 ** 31) {
     throw new ArgumentError(
       `neighbors: k is ${describe(k)} on ${showShape(x.shape)}, expected an integer from 1 to the number of rows less one`,
     )
   }
-  return Tensor.own(native.neighbors(id, k, euclidean))
+  return Tensor.own(native.neighbors(id, k, metric === 'euclidean'))
 }
 
 /**
@@ -54,7 +51,7 @@ export function neighbors(x: Tensor, k: number, options: NeighborsOptions = {}):
  */
 export function countWithin(x: Tensor, radius: Tensor | number, options: CountWithinOptions = {}): Tensor {
   const id = idOf('countWithin', x)
-  const euclidean = isEuclidean('countWithin', options.metric)
+  const { metric, closed = false } = checkOptions('countWithin', options, countChecks)
   const own = typeof radius === 'number' ? full([x.shape[0] ?? 0], radius, { dtype: x.dtype }) : radius
-  return Tensor.own(native.countWithin(id, idOf('countWithin', own), euclidean, options.closed ?? false))
+  return Tensor.own(native.countWithin(id, idOf('countWithin', own), metric === 'euclidean', closed))
 }

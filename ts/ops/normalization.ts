@@ -1,7 +1,8 @@
 /** Softmax and the normalisation of rows. */
 import { showShape } from '../dtype.js'
-import { ShapeError } from '../errors.js'
+import { describe, ShapeError } from '../errors.js'
 import { idOf, type Tensor } from '../node.js'
+import { above, atLeast, type Checks, checkOptions, checkValue } from '../options.js'
 import * as e from './elementwise.js'
 import { max, mean, norm, sum } from './reduce.js'
 
@@ -38,9 +39,10 @@ export function layerNorm(
   idOf('layerNorm', x)
   if (!Number.isInteger(nd) || nd < 1 || nd > x.rank) {
     throw new ShapeError(
-      `layerNorm: the last ${nd} axes of a tensor ${showShape(x.shape)}; give 1 to ${x.rank}`,
+      `layerNorm: the last ${describe(nd)} axes of a tensor ${showShape(x.shape)}; give 1 to ${x.rank}`,
     )
   }
+  checkValue('layerNorm: eps', eps, atLeast(0))
   const axes = Array.from({ length: nd }, (_, i) => i - nd)
   const centred = e.sub(x, mean(x, axes, { keepDims: true }))
   const spread = mean(e.square(centred), axes, { keepDims: true })
@@ -49,7 +51,16 @@ export function layerNorm(
   return bias ? e.add(weighted, bias) : weighted
 }
 
+/** What {@link normalize} can be told. */
+export interface NormalizeOptions {
+  /** Smallest divisor; default 1e-12. */
+  eps?: number
+}
+
+const normalizeChecks: Checks<NormalizeOptions> = { eps: above(0) }
+
 /** x divided by its Euclidean norm along `axis` (default the last), or by `eps` where the norm is smaller. */
-export function normalize(x: Tensor, axis = -1, options: { eps?: number } = {}): Tensor {
-  return e.div(x, e.maximum(norm(x, { axes: axis, keepDims: true }), options.eps ?? 1e-12))
+export function normalize(x: Tensor, axis = -1, options: NormalizeOptions = {}): Tensor {
+  const { eps = 1e-12 } = checkOptions('normalize', options, normalizeChecks)
+  return e.div(x, e.maximum(norm(x, { axes: axis, keepDims: true }), eps))
 }

@@ -1,9 +1,10 @@
 /** Growing a tensor at its edges. */
 import { type Shape, showShape } from '../dtype.js'
-import { ArgumentError, ShapeError, unknownName } from '../errors.js'
+import { ArgumentError, describe, describeList, ShapeError } from '../errors.js'
 import { native } from '../native.js'
 import { idOf, Tensor } from '../node.js'
-import { constant, type Scalar } from '../scalars.js'
+import { type Check, type Checks, checkOptions, isList, oneOf } from '../options.js'
+import { constant, isScalar, type Scalar } from '../scalars.js'
 import { alias, where } from './elementwise.js'
 import { slice } from './movement.js'
 
@@ -12,8 +13,6 @@ const own = Tensor.own
 /** How {@link pad} fills: with a value, mirrored without repeating the edge, or with the edge itself. */
 export type PadMode = 'constant' | 'reflect' | 'replicate'
 
-const modes = ['constant', 'reflect', 'replicate'] as const satisfies readonly PadMode[]
-
 /** What {@link pad} can be told. */
 export interface PadOptions {
   /** How to fill; default `'constant'`. */
@@ -21,6 +20,9 @@ export interface PadOptions {
   /** The value of x's dtype that `'constant'` fills with; default 0. */
   value?: Scalar
 }
+
+const anyScalar: Check<Scalar> = { expected: 'a number or a bigint', accepts: isScalar }
+const padChecks: Checks<PadOptions> = { mode: oneOf('constant', 'reflect', 'replicate'), value: anyScalar }
 
 /**
  * Elements before and after, per axis; negative widths cut.
@@ -36,24 +38,24 @@ export function pad(
   widths: readonly (readonly [number, number])[],
   options: PadOptions = {},
 ): Tensor {
-  const { mode = 'constant', value = 0 } = options
+  const { mode = 'constant', value = 0 } = checkOptions('pad', options, padChecks)
   idOf('pad', x)
   const { shape } = x
   const filler = constant('pad', value, x.dtype, [])
-  if (!modes.includes(mode)) throw unknownName('pad mode', mode, modes)
-  if (widths.length !== shape.length) {
+  if (!isList(widths) || widths.length !== shape.length) {
     throw new ShapeError(
-      `pad: ${widths.length} pairs of widths for a tensor ${showShape(shape)}; give one pair per axis`,
+      `pad: ${isList(widths) ? widths.length : describe(widths)} pairs of widths for a tensor ${showShape(shape)}; give one pair per axis`,
     )
   }
   for (const [axis, pair] of widths.entries()) {
     if (
+      !isList(pair) ||
       pair.length !== 2 ||
-      !pair.every(Number.isSafeInteger) ||
+      !Array.from(pair).every(Number.isSafeInteger) ||
       pair[0] + pair[1] + (shape[axis] as number) < 0
     ) {
       throw new ArgumentError(
-        `pad: widths [${pair.join(', ')}] on axis ${axis} of ${showShape(shape)}, expected two integers that leave an extent of 0 or more`,
+        `pad: widths ${isList(pair) ? describeList(pair) : describe(pair)} on axis ${axis} of ${showShape(shape)}, expected two integers that leave an extent of 0 or more`,
       )
     }
   }

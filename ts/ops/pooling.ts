@@ -3,6 +3,7 @@ import { type DType, dtypeCode, isFloat, showShape } from '../dtype.js'
 import { ArgumentError } from '../errors.js'
 import { native } from '../native.js'
 import { idOf, Tensor } from '../node.js'
+import { type Checks, checkOptions, elsewhere, flag, required } from '../options.js'
 import { perAxis } from './axes.js'
 import { cast, div } from './elementwise.js'
 import { reshape } from './movement.js'
@@ -42,9 +43,22 @@ export interface AvgPoolingOptions extends PoolingOptions {
   countIncludePad?: boolean
 }
 
+/** {@link resolveGeometry} checks the others: what is allowed depends on the number of axes. */
+const poolChecks: Checks<PoolingOptions> = {
+  kernelSize: required({
+    ...elsewhere<PerAxis>(),
+    expected: 'a whole number of at least 1, or one per spatial axis',
+  }),
+  stride: elsewhere(),
+  padding: elsewhere(),
+  ceilMode: flag,
+}
+const maxChecks: Checks<MaxPoolingOptions> = { ...poolChecks, dilation: elsewhere() }
+const avgChecks: Checks<AvgPoolingOptions> = { ...poolChecks, countIncludePad: flag }
+
 interface PoolGeometry extends Geometry {
   input: number[]
-  /** SpatialPadding at the end that was asked for, without what ceilMode adds to `high`. */
+  /** Padding at the end that was asked for, without what ceilMode adds to `high`. */
   asked: number[]
 }
 
@@ -82,7 +96,7 @@ export function maxPoolWithIndices(
   x: Tensor,
   options: MaxPoolingOptions,
 ): { values: Tensor; indices: Tensor } {
-  const g = poolGeometry('maxPool', x, options)
+  const g = poolGeometry('maxPoolWithIndices', x, checkOptions('maxPoolWithIndices', options, maxChecks))
   return {
     values: own(native.windowMax(x.id, g.stride, g.low, g.high, g.dilation, g.kernel)),
     indices: own(native.windowArgMax(x.id, g.stride, g.low, g.high, g.dilation, g.kernel)),
@@ -91,7 +105,7 @@ export function maxPoolWithIndices(
 
 /** The maximum of each window: (N, C, ...in) -> (N, C, ...out). Of equal maxima the first gets the gradient. */
 export function maxPool(x: Tensor, options: MaxPoolingOptions): Tensor {
-  const g = poolGeometry('maxPool', x, options)
+  const g = poolGeometry('maxPool', x, checkOptions('maxPool', options, maxChecks))
   return own(native.windowMax(x.id, g.stride, g.low, g.high, g.dilation, g.kernel))
 }
 
@@ -124,8 +138,8 @@ function averaged(x: Tensor): Tensor {
 
 /** The average of each window: (N, C, ...in) -> (N, C, ...out), in x's dtype; integers and bool give float32. */
 export function avgPool(x: Tensor, options: AvgPoolingOptions): Tensor {
-  const { countIncludePad = true } = options
-  const g = poolGeometry('avgPool', x, options)
+  const { countIncludePad = true, ...geometry } = checkOptions('avgPool', options, avgChecks)
+  const g = poolGeometry('avgPool', x, geometry)
   const given = averaged(x)
   const total = own(native.windowSum(given.id, g.stride, g.low, g.high, g.dilation, g.kernel))
   return div(total, divisor(g, countIncludePad, given.dtype))

@@ -1,8 +1,8 @@
 /** Operations that take axes away. Without axes they reduce everything to a scalar. */
 import { integerRange, isFloat, sizeOf } from '../dtype.js'
-import { ArgumentError, describe } from '../errors.js'
 import { native } from '../native.js'
 import { idOf, Tensor } from '../node.js'
+import { type Check, type Checks, checkOptions, elsewhere, finite, flag } from '../options.js'
 import { type Axes, resolveAxes, resolveAxis, withExtent } from './axes.js'
 import * as e from './elementwise.js'
 import { expandDims, reshape, slice } from './movement.js'
@@ -15,6 +15,8 @@ export interface ReduceOptions {
   keepDims?: boolean
 }
 
+const reduceChecks: Checks<ReduceOptions> = { keepDims: flag }
+
 const kinds = { sum: 0, max: 1, min: 2 } as const
 
 function reduce(
@@ -24,7 +26,8 @@ function reduce(
   options: ReduceOptions,
 ): Tensor {
   const id = idOf(op, x)
-  return own(native.reduce(kinds[op], id, resolveAxes(op, axes, x.shape), options.keepDims ?? false))
+  const { keepDims = false } = checkOptions(op, options, reduceChecks)
+  return own(native.reduce(kinds[op], id, resolveAxes(op, axes, x.shape), keepDims))
 }
 
 /** Integers and bool as int64, so that sums and products do not overflow. */
@@ -67,9 +70,11 @@ export interface VarianceOptions extends ReduceOptions {
   correction?: number
 }
 
+const varianceChecks: Checks<VarianceOptions> = { ...reduceChecks, correction: finite }
+
 /** The mean squared distance from the mean over `axes`, in two passes. */
 export function variance(x: Tensor, axes?: Axes | null, options: VarianceOptions = {}): Tensor {
-  const { correction = 0, keepDims = false } = options
+  const { correction = 0, keepDims = false } = checkOptions('variance', options, varianceChecks)
   idOf('variance', x)
   const given = isFloat(x.dtype) ? x : e.cast(x, 'float32')
   const centred = e.sub(given, mean(given, axes, { keepDims: true }))
@@ -90,12 +95,15 @@ export interface NormOptions extends ReduceOptions {
   axes?: Axes
 }
 
+const order: Check<number> = {
+  expected: 'a number, Infinity or -Infinity',
+  accepts: (value) => typeof value === 'number' && !Number.isNaN(value),
+}
+const normChecks: Checks<NormOptions> = { ...reduceChecks, ord: order, axes: elsewhere() }
+
 /** The p-norm of x as one vector over the axes. The gradient of the norm of zeros is 0. */
 export function norm(x: Tensor, options: NormOptions = {}): Tensor {
-  const { ord = 2, axes, keepDims = false } = options
-  if (typeof ord !== 'number' || Number.isNaN(ord)) {
-    throw new ArgumentError(`norm: ord is ${describe(ord)}, expected a number, Infinity or -Infinity`)
-  }
+  const { ord = 2, axes, keepDims = false } = checkOptions('norm', options, normChecks)
   const keep = { keepDims }
   if (ord === 2) return e.sqrtAtZero(sum(e.square(x), axes, keep))
   if (ord === Infinity) return max(e.abs(x), axes, keep)
@@ -109,12 +117,13 @@ export function norm(x: Tensor, options: NormOptions = {}): Tensor {
 
 /** ln(sum(e^x)) over `axes`, shifted by the maximum; -Infinity where all elements are, with gradient 0. */
 export function logSumExp(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
+  const { keepDims = false } = checkOptions('logSumExp', options, reduceChecks)
   const top = e.stopGradient(max(x, axes, { keepDims: true }))
   const shift = e.where(e.isFinite(top), top, 0)
   const total = sum(e.exp(e.sub(x, shift)), axes, { keepDims: true })
   const empty = e.equal(total, 0)
   const result = e.add(e.where(empty, -Infinity, e.log(e.where(empty, 1, total))), shift)
-  return options.keepDims ? result : dropAxes(result, resolveAxes('logSumExp', axes, x.shape))
+  return keepDims ? result : dropAxes(result, resolveAxes('logSumExp', axes, x.shape))
 }
 
 function dropAxes(x: Tensor, axes: readonly number[]): Tensor {
@@ -146,11 +155,12 @@ function prodAlong(x: Tensor, axis: number): Tensor {
  * product of nothing is 1.
  */
 export function prod(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
+  const { keepDims = false } = checkOptions('prod', options, reduceChecks)
   idOf('prod', x)
   const reduced = resolveAxes('prod', axes, x.shape)
   const product = reduced.reduce(prodAlong, countable(x))
   if (product === x) return e.alias(x)
-  return options.keepDims ? product : dropAxes(product, reduced)
+  return keepDims ? product : dropAxes(product, reduced)
 }
 
 /**
@@ -158,12 +168,13 @@ export function prod(x: Tensor, axes?: Axes | null, options: ReduceOptions = {})
  * largest.
  */
 export function argMax(x: Tensor, axis?: number, options: ReduceOptions = {}): Tensor {
+  const { keepDims = false } = checkOptions('argMax', options, reduceChecks)
   idOf('argMax', x)
   const given = x.dtype === 'bool' ? e.cast(x, 'uint8') : x
   if (axis === undefined) return own(native.argMax(reshape(given, [-1]).id, 0))
   const along = resolveAxis('argMax', axis, x.shape)
   const index = own(native.argMax(given.id, along))
-  return options.keepDims ? expandDims(index, along) : index
+  return keepDims ? expandDims(index, along) : index
 }
 
 /** Numbers in the reverse order. Of integers m it is the most of their dtype or -1 less m: the smallest has no negative. */
@@ -189,10 +200,19 @@ export function all(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}):
   return e.equal(sum(e.equal(x, 0), axes, options), 0)
 }
 
+/** What {@link cumsum} can be told. */
+export interface CumsumOptions {
+  /** Whether element i is the sum of elements i .. n - 1; default false. */
+  reverse?: boolean
+}
+
+const cumsumChecks: Checks<CumsumOptions> = { reverse: flag }
+
 /** The running sum along `axis` (default the last): element i is the sum of elements 0 .. i. Integers and bool give int64, as in {@link sum}. */
-export function cumsum(x: Tensor, axis = -1, options: { reverse?: boolean } = {}): Tensor {
+export function cumsum(x: Tensor, axis = -1, options: CumsumOptions = {}): Tensor {
+  const { reverse = false } = checkOptions('cumsum', options, cumsumChecks)
   idOf('cumsum', x)
-  return own(native.cumsum(countable(x).id, resolveAxis('cumsum', axis, x.shape), options.reverse ?? false))
+  return own(native.cumsum(countable(x).id, resolveAxis('cumsum', axis, x.shape), reverse))
 }
 
 /** The running product along `axis` (default the last), exactly differentiable at zeros. Integers and bool give int64. */

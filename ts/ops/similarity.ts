@@ -6,7 +6,20 @@ import { full } from '../create.js'
 import { type DType, showShape } from '../dtype.js'
 import { ArgumentError, describe, ShapeError } from '../errors.js'
 import { native } from '../native.js'
-import { idOf, Tensor } from '../node.js'
+import { Tensor } from '../node.js'
+import { tensorOnly, tensorOrNumber } from '../operands.js'
+import {
+  type Checks,
+  checkOptions,
+  checkValue,
+  elsewhere,
+  flag,
+  isList,
+  listOf,
+  oneOf,
+  required,
+  whole,
+} from '../options.js'
 import { cast, type TensorLike } from './elementwise.js'
 import { expandDims } from './movement.js'
 import { uniqueRows } from './sorting.js'
@@ -50,6 +63,45 @@ export interface CenteredProductsOptions {
   hollow?: boolean
 }
 
+const centeredChecks: Checks<CenteredProductsOptions> = { hollow: flag }
+const sumsChecks: Checks<SimilaritySumsOptions> = { hollow: flag }
+
+const rowsChecks: Checks<SimilarRows> = {
+  rows: required(tensorOnly),
+  similarity: required(elsewhere<Similarity>()),
+}
+
+type Kind = Similarity['kind']
+type ParametersOf<K extends Kind> = Omit<Similarity & { kind: K }, 'kind'>
+
+const widths: Checks<ParametersOf<'gaussian'>> = { widths: required(listOf(tensorOrNumber)) }
+
+/** What goes with each kind. */
+const PARAMETERS: { readonly [K in Kind]: Checks<ParametersOf<K>> } = {
+  gaussian: widths,
+  laplacian: widths,
+  linear: {},
+  polynomial: {
+    gamma: required(tensorOrNumber),
+    offset: required(tensorOrNumber),
+    degree: required(whole(1, 64)),
+  },
+  imq: { c: required(tensorOrNumber) },
+  equal: {},
+}
+
+function checkSet(op: string, set: SimilarRows): void {
+  const { similarity } = checkOptions(`${op}: a set`, set, rowsChecks)
+  if (typeof similarity !== 'object' || similarity === null) {
+    throw new ArgumentError(
+      `${op}: similarity is ${describe(similarity)}, expected { kind: 'linear' } or such`,
+    )
+  }
+  const { kind, ...parameters } = similarity
+  checkValue(`${op}: kind of similarity`, kind, oneOf(...(Object.keys(PARAMETERS) as Kind[])))
+  checkOptions<object>(`${op}: similarity '${kind}'`, parameters, PARAMETERS[kind])
+}
+
 /** The native codes. */
 const KINDS: { [K in Similarity['kind']]: number } = {
   gaussian: 0,
@@ -77,8 +129,9 @@ export function centeredProducts(
   sets: readonly SimilarRows[],
   options: CenteredProductsOptions = {},
 ): Tensor {
+  const { hollow = false } = checkOptions('centeredProducts', options, centeredChecks)
   const { rows, parameters, kinds, counts } = operands('centeredProducts', sets)
-  return Tensor.own(native.centeredProducts(rows, parameters, kinds, counts, options.hollow ?? false))
+  return Tensor.own(native.centeredProducts(rows, parameters, kinds, counts, hollow))
 }
 
 /** Samples compared by how far apart they are. */
@@ -113,27 +166,28 @@ export function similaritySums(
   groups: readonly (readonly number[])[],
   options: SimilaritySumsOptions = {},
 ): Tensor {
+  const { hollow = false } = checkOptions('similaritySums', options, sumsChecks)
   const { rows, parameters, kinds, counts } = operands('similaritySums', sets)
-  for (const set of groups.flat()) {
-    if (!Number.isInteger(set) || set < 0) {
-      throw new ArgumentError(`similaritySums: a group holds ${describe(set)}, expected the number of a set`)
-    }
-  }
+  checkValue('similaritySums: groups', groups, listOf(listOf(whole(0, sets.length - 1))))
   const sums = native.similaritySums(
     rows,
     parameters,
     kinds,
     counts,
     groups.map((group) => [...group]),
-    options.hollow ?? false,
+    hollow,
   )
   return Tensor.own(sums)
 }
 
 /** Sets as the native operations take them. */
 function operands(op: string, sets: readonly SimilarRows[]) {
-  if (sets.length === 0) throw new ArgumentError(`${op}: give at least one set of samples`)
-  for (const { rows } of sets) idOf(op, rows)
+  if (!isList(sets) || sets.length === 0) {
+    throw new ArgumentError(
+      `${op}: given ${describe(sets)}, expected an array of at least one set of samples`,
+    )
+  }
+  for (const set of sets) checkSet(op, set)
   const compared = sets.filter(({ similarity }) => similarity.kind !== 'equal')
   const dtype = compared.some(({ rows }) => rows.dtype === 'float64') ? 'float64' : 'float32'
   const rows = sets.map((set) => rowsOf(op, set, dtype))
@@ -181,11 +235,7 @@ function countOf(op: string, similarity: Similarity): number {
     return similarity.widths.length
   }
   if (similarity.kind !== 'polynomial') return 0
-  const { degree } = similarity
-  if (!Number.isInteger(degree) || degree < 1 || degree > 64) {
-    throw new ArgumentError(`${op}: degree is ${describe(degree)}, expected a whole number from 1 to 64`)
-  }
-  return degree
+  return similarity.degree
 }
 
 function scalar(parameter: TensorLike, dtype: DType): Tensor {

@@ -3,6 +3,7 @@ import { showShape } from '../dtype.js'
 import { ArgumentError, describe } from '../errors.js'
 import { native } from '../native.js'
 import { idOf, Tensor } from '../node.js'
+import { type Checks, checkOptions, flag } from '../options.js'
 import { resolveAxis } from './axes.js'
 
 const own = Tensor.own
@@ -13,11 +14,12 @@ export interface SortOptions {
   descending?: boolean
 }
 
+const sortChecks: Checks<SortOptions> = { descending: flag }
+
 /** The indices (int32) that put x in order along `axis` (default the last). Stable; NaN counts as largest. */
 export function argSort(x: Tensor, axis = -1, options: SortOptions = {}): Tensor {
-  return own(
-    native.argSort(idOf('argSort', x), resolveAxis('argSort', axis, x.shape), options.descending ?? false),
-  )
+  const { descending = false } = checkOptions('argSort', options, sortChecks)
+  return own(native.argSort(idOf('argSort', x), resolveAxis('argSort', axis, x.shape), descending))
 }
 
 /** x in order along `axis` (default the last). */
@@ -32,6 +34,8 @@ export interface TopKOptions {
   largest?: boolean
 }
 
+const topKChecks: Checks<TopKOptions> = { largest: flag }
+
 /** The k largest (or smallest) elements along `axis` (default the last), in order, and their indices (int32). */
 export function topK(
   x: Tensor,
@@ -39,6 +43,7 @@ export function topK(
   axis = -1,
   options: TopKOptions = {},
 ): { values: Tensor; indices: Tensor } {
+  const { largest = true } = checkOptions('topK', options, topKChecks)
   const id = idOf('topK', x)
   const along = resolveAxis('topK', axis, x.shape)
   if (!Number.isSafeInteger(k) || k < 0 || k > (x.shape[along] as number)) {
@@ -46,7 +51,7 @@ export function topK(
       `topK: k is ${describe(k)} on axis ${along} of ${showShape(x.shape)}, expected an integer from 0 to ${x.shape[along]}`,
     )
   }
-  const indices = own(native.topK(id, k, along, options.largest ?? true))
+  const indices = own(native.topK(id, k, along, largest))
   return { values: own(native.gather(id, indices.id, along)), indices }
 }
 

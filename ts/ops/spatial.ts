@@ -1,6 +1,7 @@
 /** The geometry that convolutions and pooling share: strides, paddings and output extents per spatial axis. */
 import { type Shape, showShape } from '../dtype.js'
 import { ArgumentError, describe, ShapeError } from '../errors.js'
+import { type Checks, elsewhere } from '../options.js'
 import { perAxis } from './axes.js'
 
 /** One number for all spatial axes, or one per axis. */
@@ -29,6 +30,13 @@ export interface GeometryOptions {
   padding?: SpatialPadding
   /** Distance between the taps of the kernel; default 1. */
   dilation?: PerAxis
+}
+
+/** {@link resolveGeometry} checks the values: what is allowed depends on the number of axes. */
+export const geometryChecks: Checks<GeometryOptions> = {
+  stride: elsewhere(),
+  padding: elsewhere(),
+  dilation: elsewhere(),
 }
 
 /** The distance a kernel reaches, from its first to its last tap, both included. */
@@ -68,7 +76,7 @@ function resolvePadding(
     })
     return { low: totals.map((t) => Math.floor(t / 2)), high: totals.map((t) => Math.ceil(t / 2)) }
   }
-  if (typeof padding === 'string') {
+  if (typeof padding !== 'number' && !Array.isArray(padding)) {
     throw new ArgumentError(
       `${op}: padding is ${describe(padding)}, expected a number, numbers, pairs, 'same' or 'valid'`,
     )
@@ -78,7 +86,7 @@ function resolvePadding(
       perAxis(
         op,
         'padding',
-        padding.map((pair) => pair[k]),
+        Array.from(padding, (pair) => (Array.isArray(pair) && pair.length === 2 ? pair[k] : Number.NaN)),
         rank,
         0,
         0,

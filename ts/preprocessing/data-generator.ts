@@ -1,5 +1,7 @@
 import { ArrayDataset, type ArrayInput } from '../datasets/array-dataset.js'
 import { ShapeError } from '../errors.js'
+import { idOf } from '../node.js'
+import { between, type Checks, checkOptions, elsewhere, whole } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
 
 /** Options of {@link DataGenerator}'s methods. */
@@ -14,6 +16,20 @@ export interface SplitOptions {
   classes?: number
 }
 
+/** Options of {@link DataGenerator}. */
+export interface DataGeneratorOptions {
+  /** Decides the split and the orders. Default 0. */
+  seed?: number
+}
+
+const checks: Checks<DataGeneratorOptions> = { seed: whole(0) }
+const splitChecks: Checks<SplitOptions> = {
+  batchSize: whole(1),
+  validationSplit: between(0, 1, 'high'),
+  inputShape: elsewhere(),
+  classes: whole(1),
+}
+
 /**
  * Makes training and validation data from arrays: floor(n * (1 - validationSplit)) random samples train, in another order
  * every epoch; the rest validates, always in the same order. The last batch keeps what is left.
@@ -24,8 +40,9 @@ export class DataGenerator {
   /** Decides the split and the orders. */
   readonly seed: number
 
-  constructor(options: { seed?: number } = {}) {
-    this.seed = options.seed ?? 0
+  constructor(options: DataGeneratorOptions = {}) {
+    const { seed = 0 } = checkOptions('DataGenerator', options, checks)
+    this.seed = seed
   }
 
   /**
@@ -38,7 +55,7 @@ export class DataGenerator {
     y: ArrayInput,
     options: SplitOptions = {},
   ): [train: ArrayDataset, validation: ArrayDataset] {
-    return this.#split(x, y, { ...options, labels: true })
+    return this.#split(x, y, checkOptions('prepareArrayData', options, splitChecks), true)
   }
 
   /** From tensors: labels of an integer dtype, or targets of a float dtype. */
@@ -47,16 +64,19 @@ export class DataGenerator {
     y: Tensor,
     options: SplitOptions = {},
   ): [train: ArrayDataset, validation: ArrayDataset] {
+    const given = checkOptions('setDataset', options, splitChecks)
+    idOf('setDataset: x', x)
+    idOf('setDataset: y', y)
     if (x.shape[0] !== y.shape[0]) {
       throw new ShapeError(
         `x holds ${x.shape[0]} samples and y ${y.shape[0]}; give one target for each input`,
       )
     }
-    return this.#split(x, y, options)
+    return this.#split(x, y, given)
   }
 
-  #split(x: ArrayInput, y: ArrayInput, options: SplitOptions & { labels?: boolean }) {
+  #split(x: ArrayInput, y: ArrayInput, options: SplitOptions, labels?: boolean) {
     const { validationSplit = 0.2, ...rest } = options
-    return new ArrayDataset(x, y, { ...rest, shuffle: true, seed: this.seed }).split(validationSplit)
+    return new ArrayDataset(x, y, { ...rest, labels, shuffle: true, seed: this.seed }).split(validationSplit)
   }
 }

@@ -1,2 +1,2 @@
 /** From arrays to data that models train on. */
-export { DataGenerator, type SplitOptions } from './data-generator.js'
+export { DataGenerator, type DataGeneratorOptions, type SplitOptions } from './data-generator.js'

@@ -1,5 +1,15 @@
 import { performance } from 'node:perf_hooks'
-import { ArgumentError, describe, StateError } from '../errors.js'
+import { StateError } from '../errors.js'
+import {
+  type Check,
+  type Checks,
+  callable,
+  checkOptions,
+  checkValue,
+  flag,
+  oneOf,
+  whole,
+} from '../options.js'
 import type { LoopState } from './bar.js'
 import { barLine, plainLine } from './bar.js'
 import type { Readings } from './format.js'
@@ -16,6 +26,12 @@ export interface ProgressOptions {
   /** The time in milliseconds from any fixed moment; default a monotonic clock. */
   clock?: () => number
 }
+
+const anyStream: Check<ProgressStream> = {
+  expected: 'a stream such as process.stderr, an object with write(text)',
+  accepts: (value) => typeof (value as Partial<ProgressStream> | null)?.write === 'function',
+}
+const checks: Checks<ProgressOptions> = { verbose: flag, stream: anyStream, clock: callable() }
 
 /** The loops of an epoch. */
 export type LoopKind = 'training' | 'validation'
@@ -65,7 +81,8 @@ export class ProgressReporter {
   #restoreCursor: (() => void) | undefined
 
   constructor(options: ProgressOptions = {}) {
-    const { verbose = true, stream = process.stderr, clock = () => performance.now() } = options
+    const given = checkOptions('ProgressReporter', options, checks)
+    const { verbose = true, stream = process.stderr, clock = () => performance.now() } = given
     this.#stream = verbose ? stream : undefined
     this.#clock = clock
     this.#redraws = verbose && canRedraw(stream)
@@ -84,9 +101,8 @@ export class ProgressReporter {
    * @throws StateError while another loop is open
    */
   loopStart(kind: LoopKind, total: number | undefined): void {
-    if (total !== undefined && (!Number.isInteger(total) || total < 0)) {
-      throw new ArgumentError(`loopStart: total: given ${describe(total)}, expected a whole number from 0`)
-    }
+    checkValue('loopStart: kind', kind, oneOf('training', 'validation'))
+    if (total !== undefined) checkValue('loopStart: total', total, whole(0))
     if (this.#loop !== undefined)
       throw new StateError('loopStart: a loop is open already; call loopEnd first')
     const now = this.#clock()
