@@ -30,6 +30,7 @@ const commands = {
   bench: program('benches/run.js'),
   'bench:vs': program('benches/versus.js'),
   judge: program('benches/judge.js'),
+  fuzz: program('__test__/fuzz/run.js'),
   'example:twelve-bit': program('examples/twelve-bit.js'),
   setup: async () => {
     await setUp()

@@ -6,13 +6,12 @@ import { full } from '../create.js'
 import { type DType, showShape } from '../dtype.js'
 import { ArgumentError, describe, ShapeError } from '../errors.js'
 import { native } from '../native.js'
-import { Tensor } from '../node.js'
-import { tensorOnly, tensorOrNumber } from '../operands.js'
+import { idOf, Tensor } from '../node.js'
+import { tensorOrNumber } from '../operands.js'
 import {
   type Checks,
   checkOptions,
   checkValue,
-  elsewhere,
   flag,
   isList,
   listOf,
@@ -66,11 +65,6 @@ export interface CenteredProductsOptions {
 const centeredChecks: Checks<CenteredProductsOptions> = { hollow: flag }
 const sumsChecks: Checks<SimilaritySumsOptions> = { hollow: flag }
 
-const rowsChecks: Checks<SimilarRows> = {
-  rows: required(tensorOnly),
-  similarity: required(elsewhere<Similarity>()),
-}
-
 type Kind = Similarity['kind']
 type ParametersOf<K extends Kind> = Omit<Similarity & { kind: K }, 'kind'>
 
@@ -91,13 +85,13 @@ const PARAMETERS: { readonly [K in Kind]: Checks<ParametersOf<K>> } = {
 }
 
 function checkSet(op: string, set: SimilarRows): void {
-  const { similarity } = checkOptions(`${op}: a set`, set, rowsChecks)
-  if (typeof similarity !== 'object' || similarity === null) {
+  if (typeof set?.similarity !== 'object' || set.similarity === null) {
     throw new ArgumentError(
-      `${op}: similarity is ${describe(similarity)}, expected { kind: 'linear' } or such`,
+      `${op}: a set is ${describe(set)}, expected { rows, similarity: { kind: 'linear' } } or such`,
     )
   }
-  const { kind, ...parameters } = similarity
+  idOf(op, set.rows)
+  const { kind, ...parameters } = set.similarity
   checkValue(`${op}: kind of similarity`, kind, oneOf(...(Object.keys(PARAMETERS) as Kind[])))
   checkOptions<object>(`${op}: similarity '${kind}'`, parameters, PARAMETERS[kind])
 }
