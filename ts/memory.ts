@@ -2,6 +2,7 @@
 import { ArgumentError, describe } from './errors.js'
 import { type DeviceInfo, type MemoryInfo, native } from './native.js'
 import { evaluated, Tensor } from './node.js'
+import { callable, checkValue, text } from './options.js'
 import { closeScope, noteEvaluation, type Owned, openScope, releaseDropped } from './registry.js'
 import { leafValue, treeLeaves } from './tree.js'
 import { Variable } from './variable.js'
@@ -40,6 +41,8 @@ export function explain(tree: Tensor | Variable | object): string {
 
 /** Names everything built by `f`, for messages, `explain` and run-time errors; scopes nest as `model/layers.2`. */
 export function scope<T>(name: string, f: () => T): T {
+  checkValue('scope: name', name, text)
+  checkValue('scope: f', f, callable<() => T>())
   native.pushScope(name)
   try {
     return f()
@@ -92,6 +95,7 @@ function tensorsIn(result: unknown): Set<Owned> {
  * @param f synchronous: tensors made after an `await` are not seen
  */
 export function tidy<T>(f: () => T): T {
+  checkValue('tidy: f', f, callable<() => T>())
   openScope()
   let kept = new Set<Owned>()
   try {

@@ -6,6 +6,7 @@ import { ArgumentError, DisposedError, describe, ShapeError, StateError } from '
 import { native } from './native.js'
 import { type NestedArray, nest, show } from './nested.js'
 import { readInTurns, readNow } from './reading.js'
+import { guardReceivers } from './receiver.js'
 import { noteCreated, noteEvaluation, type Owned, watchTensor } from './registry.js'
 import { settled } from './turns.js'
 
@@ -75,6 +76,11 @@ export class Tensor {
     this.#owned = { id }
     watchTensor(this, this.#owned)
     noteCreated(this.#owned)
+  }
+
+  /** Tells tensors by what only they have, so that no proxy and no look-alike passes for one, and none makes the question fail. */
+  static [Symbol.hasInstance](value: unknown): value is Tensor {
+    return typeof value === 'object' && value !== null && #owned in value
   }
 
   /** A tensor that owns one native handle. @internal */
@@ -240,6 +246,8 @@ export class Tensor {
   }
 }
 
+guardReceivers({ Tensor })
+
 /**
  * The handle of an operand.
  *
@@ -251,6 +259,7 @@ export function idOf(op: string, x: Tensor): number {
 }
 
 function mendOperand(x: unknown): string {
-  const isVariable = typeof x === 'object' && x !== null && 'assign' in x && 'value' in x
-  return isVariable ? 'read the Variable first: variable.value' : 'make one with tensor(...)'
+  return describe(x) === 'an object of class Variable'
+    ? 'read the Variable first: variable.value'
+    : 'make one with tensor(...)'
 }

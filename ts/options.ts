@@ -89,7 +89,7 @@ export function checkValue<T>(what: string, value: T, check: Check<T>): T {
 }
 
 /** True for objects made by `{}` or `Object.create(null)`, in this realm or another. */
-function isPlainObject(value: unknown): value is object {
+export function isPlainObject(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false
   try {
     if (Array.isArray(value)) return false
@@ -123,9 +123,14 @@ export function required<T>(check: Check<T>): RequiredCheck<T> {
   return { ...check, isRequired: true }
 }
 
-/** Whether a value is an array. Unlike `Array.isArray`, it leaves the type of a readonly array as it is. */
+/** Whether a value is an array; never throws. Unlike `Array.isArray`, it leaves the type of a readonly array as it is. */
 export function isList(value: unknown): boolean {
-  return Array.isArray(value)
+  try {
+    return Array.isArray(value)
+  } catch {
+    // A revoked proxy.
+    return false
+  }
 }
 
 function check<T>(expected: string, accepts: (value: unknown) => boolean): Check<T> {
@@ -209,7 +214,17 @@ export function callable<F extends (...args: never[]) => unknown>(): Check<F> {
 
 /** An instance of a class. */
 export function instance<T>(type: abstract new (...args: never[]) => T, article: 'a' | 'an' = 'a'): Check<T> {
-  return check(`${article} ${type.name}`, (value) => value instanceof type)
+  return check(`${article} ${type.name}`, (value) => isInstance(value, type))
+}
+
+/** Whether a value is an instance of a class; never throws. */
+export function isInstance<T>(value: unknown, type: abstract new (...args: never[]) => T): value is T {
+  try {
+    return value instanceof type
+  } catch {
+    // A revoked proxy.
+    return false
+  }
 }
 
 /** What stops a long piece of work. */
@@ -221,10 +236,10 @@ export function listOf<T>(entry: Check<T>, length?: number): Check<readonly T[]>
   return check(
     `${count} whose entries are each ${entry.expected}`,
     (value) =>
-      Array.isArray(value) &&
-      (length === undefined || value.length === length) &&
+      isList(value) &&
+      (length === undefined || (value as unknown[]).length === length) &&
       // Array.from, since a hole is an entry that is missing.
-      Array.from(value).every(entry.accepts),
+      Array.from(value as unknown[]).every(entry.accepts),
   )
 }
 

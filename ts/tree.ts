@@ -1,5 +1,6 @@
 /** Trees: tensors (or Variables) nested in arrays and plain objects, to any depth. */
 import { ArgumentError, describe } from './errors.js'
+import { callable, checkValue, isList, isPlainObject } from './options.js'
 import { Tensor } from './tensor.js'
 import { Variable } from './variable.js'
 
@@ -29,9 +30,7 @@ function show(path: TreePath): string {
 }
 
 function isRecord(node: unknown): node is Record<string, unknown> {
-  if (typeof node !== 'object' || node === null) return false
-  const prototype: unknown = Object.getPrototypeOf(node)
-  return prototype === Object.prototype || prototype === null
+  return isPlainObject(node)
 }
 
 /** Levels that a tree may have. */
@@ -60,11 +59,13 @@ export function treeMap<T, R>(
   visit: (leaf: Leaf, path: TreePath) => R,
   isLeaf: (node: unknown) => boolean = isTensorOrVariable,
 ): MapTree<T, R> {
+  checkValue('treeMap: visit', visit, callable())
+  checkValue('treeMap: isLeaf', isLeaf, callable())
   const walk = (node: unknown, path: TreePath): unknown => {
     if (isLeaf(node)) return visit(node as Leaf, path)
     if (node === undefined || node === null) return node
     if (path.length >= deepest) return refuseDepth()
-    if (Array.isArray(node)) return node.map((child, i) => walk(child, [...path, i]))
+    if (isList(node)) return (node as unknown[]).map((child, i) => walk(child, [...path, i]))
     if (!isRecord(node)) return refuse(node, path)
     return Object.fromEntries(
       Object.entries(node).map(([name, child]) => [name, walk(child, [...path, name])]),
@@ -110,8 +111,9 @@ export function treeFlatten<T>(
       key: JSON.stringify(skeleton) ?? 'undefined',
       size,
       unflatten: <R>(replacements: readonly R[]) => {
-        if (replacements.length !== size) {
-          throw new ArgumentError(`unflatten: given ${replacements.length} leaves, expected ${size}`)
+        if (!isList(replacements) || replacements.length !== size) {
+          const given = isList(replacements) ? `${replacements.length} leaves` : describe(replacements)
+          throw new ArgumentError(`unflatten: given ${given}, expected an array of ${size} leaves`)
         }
         return fill(skeleton, replacements) as MapTree<T, R>
       },
@@ -126,5 +128,7 @@ export function treeLeaves(tree: unknown): Leaf[] {
 
 /** The value of a leaf: of a Variable, the current one. */
 export function leafValue(leaf: Leaf): Tensor {
-  return leaf instanceof Variable ? leaf.value : leaf
+  if (leaf instanceof Variable) return leaf.value
+  if (leaf instanceof Tensor) return leaf
+  throw new ArgumentError(`leafValue: given ${describe(leaf)}, expected a Tensor or a Variable`)
 }

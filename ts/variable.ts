@@ -3,6 +3,7 @@ import { type DType, type Shape, showShape, type TypedArray } from './dtype.js'
 import { ArgumentError, DisposedError, DTypeError, describe, ShapeError } from './errors.js'
 import { native } from './native.js'
 import { type Checks, checkOptions, flag, text } from './options.js'
+import { guardReceivers } from './receiver.js'
 import { watch } from './registry.js'
 import { constant } from './scalars.js'
 import { Tensor } from './tensor.js'
@@ -50,6 +51,11 @@ export class Variable {
   /** The type of the elements, which never changes. */
   readonly dtype: DType
   readonly #slot: { id: number; released: boolean }
+
+  /** Tells Variables by what only they have; see the same of Tensor. */
+  static [Symbol.hasInstance](value: unknown): value is Variable {
+    return typeof value === 'object' && value !== null && #slot in value
+  }
 
   constructor(initial: Tensor, options: VariableOptions = {}) {
     if (!(initial instanceof Tensor)) {
@@ -166,6 +172,8 @@ export class Variable {
     return this.toString()
   }
 }
+
+guardReceivers({ Variable })
 
 function release(slot: { id: number; released: boolean }): void {
   if (slot.released) return

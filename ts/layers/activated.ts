@@ -1,4 +1,5 @@
 import { type ActivationName, logSoftmax, resolveActivation, softmax } from '../activations.js'
+import { idOf } from '../node.js'
 import type { Tensor } from '../tensor.js'
 import type { NameOptions } from './checks.js'
 import type { Context } from './context.js'
@@ -39,6 +40,7 @@ export abstract class ActivatedLayer<W extends object = Weights> extends Layer<W
   abstract override preActivation(weights: W, x: Tensor, ctx: Context): Tensor
 
   override activate(x: Tensor): Tensor {
+    idOf(this.name, x)
     return this.#activate(x)
   }
 

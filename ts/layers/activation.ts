@@ -2,6 +2,7 @@ import type { ActivationName } from '../activations.js'
 import { checkOptions } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
 import { ActivatedLayer, type ActivationFunction } from './activated.js'
+import { checkInputs } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
 
 /** An activation as a layer of its own. The output has the shape of the input. */
@@ -19,7 +20,8 @@ export class Activation extends ActivatedLayer {
     return inputShape
   }
 
-  preActivation(_weights: Record<string, Tensor>, x: Tensor): Tensor {
+  preActivation(weights: Record<string, Tensor>, x: Tensor): Tensor {
+    checkInputs(this.name, weights, x)
     return x
   }
 

@@ -1,5 +1,8 @@
 import { ArgumentError, describe, describeList } from '../errors.js'
-import { checkValue, whole } from '../options.js'
+import { idOf } from '../node.js'
+import { checkValue, isList, whole } from '../options.js'
+import type { Tensor } from '../tensor.js'
+import type { Context } from './context.js'
 
 /** Throws ArgumentError unless `value` is a whole number of at least `least`; returns it. */
 export function wholeNumber(what: string, value: number, least = 1): number {
@@ -14,13 +17,47 @@ export function perAxis(
   least: number,
 ): readonly number[] {
   if (typeof value === 'number') return new Array<number>(rank).fill(wholeNumber(what, value, least))
-  if (!Array.isArray(value) || value.length !== rank) {
+  if (!isList(value) || value.length !== rank) {
     throw new ArgumentError(
       `${what} must be a number or have ${rank} entries, one per spatial axis; received ${
-        Array.isArray(value) ? describeList(value) : describe(value)
+        isList(value) ? describeList(value) : describe(value)
       }`,
     )
   }
   // Array.from, since a hole is an entry that is missing.
   return Array.from(value as readonly number[], (entry) => wholeNumber(what, entry, least))
+}
+
+/**
+ * Checks what a layer is applied to, before it computes with it.
+ *
+ * @param weights tensors by name; @param needed the names that must be among them
+ * @throws {ArgumentError} for anything but tensors
+ */
+export function checkInputs(layer: string, weights: object, x: Tensor, needed: readonly string[] = []): void {
+  idOf(layer, x)
+  if (typeof weights !== 'object' || weights === null) {
+    throw new ArgumentError(`${layer}: weights are ${describe(weights)}, expected tensors by name`)
+  }
+  for (const [name, weight] of Object.entries(weights)) {
+    if (weight !== undefined) idOf(`${layer}: weight '${name}'`, weight)
+  }
+  const missing = needed.find((name) => (weights as Record<string, unknown>)[name] === undefined)
+  if (missing !== undefined) {
+    throw new ArgumentError(
+      `${layer}: weight '${missing}' is missing, given are ${Object.keys(weights).join(', ') || 'none'}`,
+    )
+  }
+}
+
+/** Checks the context of a layer that reads one. */
+export function checkContext(layer: string, ctx: Context): void {
+  const { state, update } = (typeof ctx === 'object' && ctx) || ({} as Partial<Context>)
+  if (typeof state !== 'object' || state === null || typeof update !== 'function') {
+    throw new ArgumentError(
+      `${layer}: the context is ${describe(ctx)}, expected { training, state, update } such as evalContext()`,
+    )
+  }
+  for (const [name, value] of Object.entries(state)) idOf(`${layer}: state '${name}'`, value)
+  if (ctx.key !== undefined) idOf(`${layer}: key`, ctx.key)
 }

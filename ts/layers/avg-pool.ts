@@ -1,5 +1,6 @@
 import { type Checks, flag } from '../options.js'
 import type { Tensor } from '../tensor.js'
+import { checkInputs } from './arguments.js'
 import { poolChecks } from './checks.js'
 import type { Weights } from './layer.js'
 import { Pool, type PoolOptions } from './pool.js'
@@ -21,7 +22,8 @@ export abstract class AvgPool extends Pool<AvgPoolOptions> {
     this.countIncludePad = this.options.countIncludePad ?? true
   }
 
-  apply(_weights: Weights, x: Tensor): Tensor {
+  apply(weights: Weights, x: Tensor): Tensor {
+    checkInputs(this.name, weights, x)
     return x.avgPool({ ...this.geometry(), countIncludePad: this.countIncludePad })
   }
 

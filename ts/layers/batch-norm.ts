@@ -1,6 +1,7 @@
 import { DataError, ShapeError } from '../errors.js'
 import { above, between, type Checks, checkOptions, flag, orNull } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
+import { checkContext, checkInputs } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
 import type { Context } from './context.js'
 import { Layer } from './layer.js'
@@ -66,7 +67,13 @@ export abstract class BatchNorm extends Layer<BatchNormWeights> {
     return inputShape
   }
 
-  apply({ gamma, beta }: BatchNormWeights, x: Tensor, ctx: Context): Tensor {
+  apply(weights: BatchNormWeights, x: Tensor, ctx: Context): Tensor {
+    checkInputs(this.name, weights, x)
+    checkContext(this.name, ctx)
+    if (x.rank < 2) {
+      throw new ShapeError(`${this.name}: expected an input [batch, channels, ...], received [${x.shape}]`)
+    }
+    const { gamma, beta } = weights
     const channels = x.shape[1] as number
     const column = [channels, ...new Array<number>(x.rank - 2).fill(1)]
     const { runningMean, runningVariance } = ctx.state

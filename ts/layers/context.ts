@@ -1,4 +1,4 @@
-import { StateError } from '../errors.js'
+import { ArgumentError, describe, StateError } from '../errors.js'
 import type { Tensor } from '../tensor.js'
 
 /** What a layer may know about the call besides its weights and input. */
@@ -15,6 +15,9 @@ export interface Context {
 
 /** A context for evaluation: nothing random, and layers leave their state as it is. */
 export function evalContext(state: Record<string, Tensor> = {}): Context {
+  if (typeof state !== 'object' || state === null) {
+    throw new ArgumentError(`evalContext: given ${describe(state)}, expected tensors by name`)
+  }
   return {
     training: false,
     state,

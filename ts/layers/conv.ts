@@ -3,7 +3,7 @@ import type { Initializer, InitializerName } from '../initializers.js'
 import { type Checks, checkOptions, elsewhere, flag, whole } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
 import { ActivatedLayer, type ActivatedOptions } from './activated.js'
-import { perAxis, wholeNumber } from './arguments.js'
+import { checkInputs, perAxis, wholeNumber } from './arguments.js'
 import { activatedChecks, initializer } from './checks.js'
 import { checkSpatialInput, type Padding, paddingPairs, type Window, windowExtents } from './windows.js'
 
@@ -99,7 +99,9 @@ export abstract class Conv extends ActivatedLayer<ConvWeights> {
     return [this.filters, ...extents]
   }
 
-  preActivation({ kernel, bias }: ConvWeights, x: Tensor): Tensor {
+  preActivation(weights: ConvWeights, x: Tensor): Tensor {
+    checkInputs(this.name, weights, x, ['kernel'])
+    const { kernel, bias } = weights
     const perSample = kernel.rank === this.rank + 3
     const channels = (kernel.shape[perSample ? 2 : 1] as number) * this.groups
     if (x.rank !== this.rank + 2 || x.shape[1] !== channels) {

@@ -3,7 +3,7 @@ import type { Initializer, InitializerName } from '../initializers.js'
 import { type Checks, checkOptions, flag } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
 import { ActivatedLayer, type ActivatedOptions } from './activated.js'
-import { wholeNumber } from './arguments.js'
+import { checkInputs, wholeNumber } from './arguments.js'
 import { activatedChecks, initializer } from './checks.js'
 
 /** Options of {@link Dense}. */
@@ -60,7 +60,9 @@ export class Dense extends ActivatedLayer<DenseWeights> {
     return [this.units]
   }
 
-  preActivation({ kernel, bias }: DenseWeights, x: Tensor): Tensor {
+  preActivation(weights: DenseWeights, x: Tensor): Tensor {
+    checkInputs(this.name, weights, x, ['kernel'])
+    const { kernel, bias } = weights
     const inputs = kernel.shape[kernel.rank - 1]
     if (x.rank !== 2 || x.shape[1] !== inputs) {
       throw new ShapeError(`${this.name}: expected an input [batch, ${inputs}], received [${x.shape}]`)

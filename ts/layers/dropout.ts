@@ -2,6 +2,7 @@ import { StateError } from '../errors.js'
 import { between, checkOptions, checkValue } from '../options.js'
 import { uniform } from '../random.js'
 import type { Shape, Tensor } from '../tensor.js'
+import { checkContext, checkInputs } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
 import type { Context } from './context.js'
 import { Layer, type Weights } from './layer.js'
@@ -24,7 +25,9 @@ export class Dropout extends Layer {
     return inputShape
   }
 
-  apply(_weights: Weights, x: Tensor, ctx: Context): Tensor {
+  apply(weights: Weights, x: Tensor, ctx: Context): Tensor {
+    checkInputs(this.name, weights, x)
+    checkContext(this.name, ctx)
     if (!ctx.training || this.prob === 0) return x
     if (ctx.key === undefined) {
       throw new StateError(`${this.name}: dropout in training draws random numbers; give the call a key`)

@@ -1,5 +1,6 @@
 import { checkOptions } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
+import { checkInputs } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
 import { Layer, type Weights } from './layer.js'
 
@@ -14,7 +15,8 @@ export class Flatten extends Layer {
     return [inputShape.reduce((product, extent) => product * extent, 1)]
   }
 
-  apply(_weights: Weights, x: Tensor): Tensor {
+  apply(weights: Weights, x: Tensor): Tensor {
+    checkInputs(this.name, weights, x)
     return x.flatten(1)
   }
 

@@ -1,6 +1,7 @@
 import { ShapeError } from '../errors.js'
 import { checkOptions } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
+import { checkInputs } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
 import { Layer, type Weights } from './layer.js'
 
@@ -18,7 +19,13 @@ export class GlobalAvgPool extends Layer {
     return inputShape.slice(0, 1)
   }
 
-  apply(_weights: Weights, x: Tensor): Tensor {
+  apply(weights: Weights, x: Tensor): Tensor {
+    checkInputs(this.name, weights, x)
+    if (x.rank < 3) {
+      throw new ShapeError(
+        `${this.name}: expected an input [batch, channels, ...extents], received [${x.shape}]`,
+      )
+    }
     return x.mean(x.shape.slice(2).map((_, axis) => axis + 2))
   }
 

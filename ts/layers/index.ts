@@ -1,4 +1,7 @@
 /** Layers: each declares its parameters in `build` and is a pure function in `apply`. */
+import { guardReceivers } from '../receiver.js'
+import * as own from './index.js'
+
 export * from './activated.js'
 export * from './activation.js'
 export * from './avg-pool.js'
@@ -18,3 +21,5 @@ export * from './max-pool.js'
 export * from './pool.js'
 export * from './recurrent.js'
 export type { Padding, Window } from './windows.js'
+
+guardReceivers(own)

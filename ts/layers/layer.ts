@@ -10,7 +10,7 @@ import {
 import { tidy } from '../memory.js'
 import { idOf } from '../node.js'
 import { floatDType, tensorOnly } from '../operands.js'
-import { atLeast, type Checks, checkOptions, checkValue, flag, text } from '../options.js'
+import { atLeast, type Checks, checkOptions, checkValue, flag, isList, text } from '../options.js'
 import { foldIn, key as randomKey } from '../random.js'
 import { type Shape, Tensor } from '../tensor.js'
 import { Variable } from '../variable.js'
@@ -333,7 +333,7 @@ function valuesOf(variables: Map<string, Variable>): Record<string, Tensor> {
 }
 
 function checkExtents(shape: Shape, what: () => string): void {
-  if (!Array.isArray(shape)) {
+  if (!isList(shape)) {
     throw new ShapeError(`${what()} must be an array of extents such as [3], received ${describe(shape)}`)
   }
   // findIndex visits holes too.

@@ -3,7 +3,7 @@ import type { Initializer, InitializerName } from '../initializers.js'
 import { type Checks, checkOptions, elsewhere, flag } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
 import { ActivatedLayer, type ActivatedOptions } from './activated.js'
-import { perAxis, wholeNumber } from './arguments.js'
+import { checkInputs, perAxis, wholeNumber } from './arguments.js'
 import { activatedChecks, initializer } from './checks.js'
 import { checkSpatialInput, type Padding, paddingPairs, type Window, windowExtents } from './windows.js'
 
@@ -83,7 +83,9 @@ export class LocallyConnected2d extends ActivatedLayer<LocallyConnectedWeights> 
     return [this.filters, ...extents]
   }
 
-  preActivation({ kernel, bias }: LocallyConnectedWeights, x: Tensor): Tensor {
+  preActivation(weights: LocallyConnectedWeights, x: Tensor): Tensor {
+    checkInputs(this.name, weights, x, ['kernel'])
+    const { kernel, bias } = weights
     const [, inputs, places] = kernel.shape as [number, number, number]
     const extents = x.rank === 4 ? this.#extents(x.shape.slice(2)) : []
     const fanIn = this.window.kernel.reduce((product, extent) => product * extent, x.shape[1] ?? 0)

@@ -1,5 +1,6 @@
 import { type Checks, elsewhere } from '../options.js'
 import type { Tensor } from '../tensor.js'
+import { checkInputs } from './arguments.js'
 import { poolChecks } from './checks.js'
 import type { Weights } from './layer.js'
 import { Pool, type PoolOptions } from './pool.js'
@@ -18,7 +19,8 @@ export abstract class MaxPool extends Pool<MaxPoolOptions> {
     super('MaxPool', rank, kernelSize, options, checks)
   }
 
-  apply(_weights: Weights, x: Tensor): Tensor {
+  apply(weights: Weights, x: Tensor): Tensor {
+    checkInputs(this.name, weights, x)
     return x.maxPool({ ...this.geometry(), dilation: this.window.dilation })
   }
 

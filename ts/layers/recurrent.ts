@@ -1,11 +1,12 @@
 import { type ActivationName, resolveActivation } from '../activations.js'
-import { ShapeError } from '../errors.js'
+import { ArgumentError, describe, ShapeError } from '../errors.js'
 import type { Initializer, InitializerName } from '../initializers.js'
+import { idOf } from '../node.js'
 import { stack } from '../ops/index.js'
-import { type Checks, checkOptions } from '../options.js'
+import { type Checks, checkOptions, isList } from '../options.js'
 import { type Shape, type Tensor, zeros } from '../tensor.js'
 import type { ActivationFunction } from './activated.js'
-import { wholeNumber } from './arguments.js'
+import { checkInputs, wholeNumber } from './arguments.js'
 import { type NameOptions, recurrentChecks } from './checks.js'
 import { Layer } from './layer.js'
 
@@ -112,6 +113,8 @@ export abstract class Recurrent<
    * @param x `[batch, time, features]`; @param initial default zeros
    */
   run(weights: W, x: Tensor, initial?: RecurrentState): RecurrentRun {
+    checkInputs(this.name, weights, x, ['kernel', 'recurrentKernel'])
+    if (initial !== undefined) this.#checkState(initial)
     const features = weights.kernel.shape.at(-1)
     if (x.rank !== 3 || x.shape[2] !== features) {
       throw new ShapeError(
@@ -129,6 +132,15 @@ export abstract class Recurrent<
     }
     return { outputs, state }
   }
+
+  #checkState(state: RecurrentState): void {
+    if (!isList(state) || state.length !== this.carried) {
+      throw new ArgumentError(
+        `${this.name}: the initial state is ${describe(state)}, expected an array of ${this.carried} tensors [batch, units]`,
+      )
+    }
+    for (const part of state) idOf(`${this.name}: initial state`, part)
+  }
 }
 
 /** The products of the kernel with the inputs of all steps, and the bias: `[time, batch, rows]`. */
@@ -145,6 +157,8 @@ function inputProducts({ kernel, bias }: RecurrentWeights, x: Tensor): Tensor {
 
 /** `[batch, units]` times a recurrent kernel: `[batch, rows]`. */
 export function recurrentProduct(output: Tensor, kernel: Tensor): Tensor {
+  idOf('recurrentProduct', output)
+  idOf('recurrentProduct', kernel)
   if (kernel.rank === 2) return output.matmulT(kernel, { transposeB: true })
   return output.expandDims(1).matmulT(kernel, { transposeB: true }).squeeze(1)
 }

@@ -1,4 +1,5 @@
 import { ArgumentError, describe, ShapeError } from '../errors.js'
+import { isList } from '../options.js'
 import type { Shape } from '../tensor.js'
 import { perAxis } from './arguments.js'
 
@@ -34,12 +35,12 @@ export function paddingPairs(
       return [Math.floor(total / 2), Math.ceil(total / 2)]
     })
   }
-  if (typeof padding !== 'number' && !Array.isArray(padding)) {
+  if (typeof padding !== 'number' && !isList(padding)) {
     throw new ArgumentError(
       `${what}: padding must be numbers, 'same' or 'valid', received ${describe(padding)}`,
     )
   }
-  if (typeof padding === 'number' || !padding.some((width) => Array.isArray(width))) {
+  if (typeof padding === 'number' || !padding.some(isList)) {
     return perAxis(`${what}: padding`, padding as number | readonly number[], rank, 0).map((w) => [w, w])
   }
   const pairs = padding as readonly (readonly [number, number])[]
@@ -53,7 +54,7 @@ export function paddingPairs(
 }
 
 function pairOf(what: string, pair: readonly [number, number]): readonly number[] {
-  if (Array.isArray(pair)) return perAxis(`${what}: padding pair`, pair, 2, 0)
+  if (isList(pair)) return perAxis(`${what}: padding pair`, pair, 2, 0)
   throw new ArgumentError(`${what}: padding holds ${describe(pair)} among pairs, expected [before, after]`)
 }
 

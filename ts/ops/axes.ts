@@ -1,6 +1,7 @@
 /** Axes as people give them, turned into axes as the native side wants them. */
 import { type Shape, showShape } from '../dtype.js'
 import { ArgumentError, describe, describeList, ShapeError } from '../errors.js'
+import { isList } from '../options.js'
 
 /** One axis or several; negative ones count from the end. */
 export type Axes = number | readonly number[]
@@ -25,13 +26,14 @@ export function resolveAxis(op: string, axis: number, shape: Shape): number {
  */
 export function resolveAxes(op: string, axes: Axes | null | undefined, shape: Shape): number[] {
   if (axes === undefined || axes === null) return shape.map((_, axis) => axis)
-  if (!Array.isArray(axes)) return [resolveAxis(op, axes as number, shape)]
+  if (!isList(axes)) return [resolveAxis(op, axes as number, shape)]
   // Array.from, since a hole is an axis that is missing.
   const resolved = Array.from(axes as readonly number[], (axis) => resolveAxis(op, axis, shape)).sort(
     (a, b) => a - b,
   )
   const twice = resolved.find((axis, i) => axis === resolved[i - 1])
-  if (twice !== undefined) throw new ShapeError(`${op}: axis ${twice} is named twice in [${axes.join(', ')}]`)
+  if (twice !== undefined)
+    throw new ShapeError(`${op}: axis ${twice} is named twice in ${describeList(axes as readonly number[])}`)
   return resolved
 }
 
@@ -79,13 +81,14 @@ export function perAxis(
   missing: number,
 ): number[] {
   const values = given === undefined ? missing : given
-  const isList = Array.isArray(values)
-  const list: readonly number[] = isList ? Array.from(values) : Array.from({ length: rank }, () => values)
+  const many = isList(values) ? (values as readonly number[]) : undefined
+  // Array.from, since a hole is a number that is missing.
+  const list = Array.from(many ?? Array.from({ length: rank }, () => values as number))
   if (list.length !== rank || !list.every((x) => Number.isSafeInteger(x) && x >= least)) {
-    const shown = isList ? describeList(list) : describe(values)
+    const shown = many === undefined ? describe(values) : describeList(list)
     throw new ArgumentError(
       `${op}: ${name} is ${shown}, expected an integer of ${least} or more, or ${rank} of them (one per spatial axis)`,
     )
   }
-  return [...list]
+  return list
 }

@@ -1,7 +1,8 @@
 /** Distances and similarities between the rows of (.., n, d) and (.., m, d). */
 import { showShape } from '../dtype.js'
-import { ArgumentError, ShapeError } from '../errors.js'
+import { ShapeError } from '../errors.js'
 import { idOf, type Tensor } from '../node.js'
+import { above, checkValue } from '../options.js'
 import { matmulT } from './contraction.js'
 import * as e from './elementwise.js'
 import { expandDims, indexAlong } from './movement.js'
@@ -50,9 +51,8 @@ export function cdist(a: Tensor, b?: Tensor): Tensor {
  * @param sigma width, in units of the distance between rows; a tensor of widths broadcasts
  */
 export function gaussianGram(x: Tensor, sigma: e.TensorLike, y?: Tensor): Tensor {
-  if (typeof sigma === 'number' && !(sigma > 0)) {
-    throw new ArgumentError(`gaussianGram: sigma is ${sigma}, expected a number above 0`)
-  }
+  if (typeof sigma === 'number') checkValue('gaussianGram: sigma', sigma, above(0))
+  else idOf('gaussianGram: sigma', sigma)
   const squared = squaredDistances(x, y)
   if (typeof sigma === 'number') return e.exp(e.mul(squared, -1 / (2 * sigma * sigma)))
   return e.exp(e.div(squared, e.mul(e.square(sigma), -2)))

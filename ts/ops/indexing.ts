@@ -3,6 +3,7 @@ import { type DType, dtypeCode, showShape } from '../dtype.js'
 import { ArgumentError, DataError, DTypeError, describe, ShapeError } from '../errors.js'
 import { native } from '../native.js'
 import { idOf, Tensor } from '../node.js'
+import { isInstance, isList } from '../options.js'
 import { constant, isScalar } from '../scalars.js'
 import { resolveAxis, withExtent } from './axes.js'
 import { add, cast, equal, notEqual, type Operand, where } from './elementwise.js'
@@ -24,13 +25,13 @@ function indexTensor(op: string, indices: Indices, extent: number): Tensor {
       `${op}: the indices are ${dtype}, expected int32 or int64; cast them: indices.cast('int32')`,
     )
   }
-  if (!Array.isArray(indices) && !(indices instanceof Int32Array)) {
+  if (!isList(indices) && !isInstance(indices, Int32Array)) {
     throw new ArgumentError(
       `${op}: the indices are ${describe(indices)}, expected a Tensor, an Int32Array or numbers`,
     )
   }
   const resolved = Int32Array.from(indices as ArrayLike<number>, (given, i) => {
-    const index = given < 0 ? given + extent : given
+    const index = Number.isInteger(given) && given < 0 ? given + extent : given
     if (Number.isInteger(given) && index >= 0 && index < extent) return index
     throw new DataError(
       `${op}: index ${describe(given)} at position ${i}; there are ${extent} elements on that axis`,
@@ -154,8 +155,15 @@ export function oneHot(indices: Tensor, depth: number, dtype: DType = 'float32')
 export type HostMask = Uint8Array | readonly (boolean | number | HostMask)[]
 
 function flattenMask(mask: HostMask): (boolean | number)[] {
-  if (mask instanceof Uint8Array) return [...mask]
-  return mask.flatMap((m) => (typeof m === 'object' ? flattenMask(m) : [m]))
+  if (isInstance(mask, Uint8Array)) return [...mask]
+  if (!isList(mask)) {
+    throw new ArgumentError(
+      `maskedSelect: the mask holds ${describe(mask)}, expected true, false, 0 and 1, nested in arrays`,
+    )
+  }
+  return Array.from(mask).flatMap((m) =>
+    typeof m === 'boolean' || m === 0 || m === 1 ? [m] : flattenMask(m as HostMask),
+  )
 }
 
 /**

@@ -2,6 +2,7 @@
 import { showShape } from '../dtype.js'
 import { ShapeError } from '../errors.js'
 import { idOf, type Tensor } from '../node.js'
+import { checkValue, whole } from '../options.js'
 import { withExtent } from './axes.js'
 import { add, equal, greaterEqual, lessEqual, where } from './elementwise.js'
 import { expandDims, indexAlong, reshape, slice } from './movement.js'
@@ -14,21 +15,27 @@ function matrixShape(op: string, x: Tensor): [number, number] {
   return x.shape.slice(-2) as [number, number]
 }
 
+/** Numbers of diagonals; a matrix with more does not exist. */
+const offsets = whole(-(2 ** 31), 2 ** 31 - 1)
+
 /** The lower triangle of matrices (.., n, m): elements above diagonal `k` (default 0, the main one) become 0. */
 export function tril(x: Tensor, k = 0): Tensor {
   const shape = matrixShape('tril', x)
+  checkValue('tril: k', k, offsets)
   return where(lessEqual(indexAlong(shape, 1), add(indexAlong(shape, 0), k)), x, 0)
 }
 
 /** The upper triangle of matrices (.., n, m): elements below diagonal `k` (default 0, the main one) become 0. */
 export function triu(x: Tensor, k = 0): Tensor {
   const shape = matrixShape('triu', x)
+  checkValue('triu: k', k, offsets)
   return where(greaterEqual(indexAlong(shape, 1), add(indexAlong(shape, 0), k)), x, 0)
 }
 
 /** Matrices (.., n + |k|, n + |k|) with x (.., n) on diagonal `k`, zeros elsewhere. */
 export function diag(x: Tensor, k = 0): Tensor {
   idOf('diag', x)
+  checkValue('diag: k', k, offsets)
   const n = x.shape.at(-1)
   if (n === undefined) throw new ShapeError('diag: given a scalar, expected vectors (.., n)')
   const square = [n, n]
@@ -51,6 +58,7 @@ export function diag(x: Tensor, k = 0): Tensor {
 /** Diagonal `offset` (default 0, the main one) of matrices (.., n, m), as vectors. */
 export function diagonal(x: Tensor, offset = 0): Tensor {
   const [n, m] = matrixShape('diagonal', x)
+  checkValue('diagonal: offset', offset, offsets)
   const count = Math.max(0, offset >= 0 ? Math.min(n, m - offset) : Math.min(n + offset, m))
   const start = offset >= 0 ? offset : -offset * m
   const rows = reshape(x, [...x.shape.slice(0, -2), n * m])

@@ -1,9 +1,10 @@
 /** Operations that move elements without changing them. */
 import { checkShape } from '../create.js'
 import { dtypeCode, type Shape, showShape, sizeOf } from '../dtype.js'
-import { ArgumentError, describe, ShapeError } from '../errors.js'
+import { ArgumentError, describe, describeList, ShapeError } from '../errors.js'
 import { native } from '../native.js'
 import { idOf, Tensor } from '../node.js'
+import { type Check, checkValue, either, isList, listOf, whole } from '../options.js'
 import { type Axes, resolveAxes, resolveAxis, resolveNewAxis } from './axes.js'
 import { alias } from './elementwise.js'
 
@@ -16,7 +17,7 @@ const own = Tensor.own
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const id = idOf('reshape', x)
-  if (!Array.isArray(shape)) {
+  if (!isList(shape)) {
     throw new ShapeError(
       `reshape: the shape is ${describe(shape)}, expected an array of extents such as [2, -1]`,
     )
@@ -24,7 +25,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   for (const extent of shape) {
     if (!Number.isSafeInteger(extent) || extent < -1) {
       throw new ShapeError(
-        `reshape: extent ${describe(extent)} in ${showShape(shape)}; give integers of 0 or more, or one -1`,
+        `reshape: extent ${describe(extent)} in ${describeList(shape)}; give integers of 0 or more, or one -1`,
       )
     }
   }
@@ -45,33 +46,38 @@ function fillRest(x: Tensor, shape: Shape): number[] {
 
 /** Joins the axes from `startAxis` (default 0) on into one; a scalar becomes (1). */
 export function flatten(x: Tensor, startAxis = 0): Tensor {
+  const id = idOf('flatten', x)
   const { shape } = x
   const start = shape.length === 0 ? 0 : resolveAxis('flatten', startAxis, shape)
-  return own(native.reshape(idOf('flatten', x), [...shape.slice(0, start), sizeOf(shape.slice(start))]))
+  return own(native.reshape(id, [...shape.slice(0, start), sizeOf(shape.slice(start))]))
 }
 
 /** Axes in another order: axis i of the result is axis `axes[i]` of x. Without axes the order is reversed. */
 export function permute(x: Tensor, axes?: readonly number[]): Tensor {
+  const id = idOf('permute', x)
   const { shape } = x
+  if (axes !== undefined) checkValue('permute: axes', axes, listOf(whole()))
   const order = axes
     ? axes.map((axis) => resolveAxis('permute', axis, shape))
     : shape.map((_, i) => i).reverse()
-  return own(native.permute(idOf('permute', x), order))
+  return own(native.permute(id, order))
 }
 
 /** Exchanges two axes, by default the last two. */
 export function transpose(x: Tensor, a = -2, b = -1): Tensor {
+  const id = idOf('transpose', x)
   const order = x.shape.map((_, axis) => axis)
   const [i, j] = [resolveAxis('transpose', a, x.shape), resolveAxis('transpose', b, x.shape)]
   order[i] = j
   order[j] = i
-  return own(native.permute(idOf('transpose', x), order))
+  return own(native.permute(id, order))
 }
 
 /** A new axis of extent 1 before position `axis` of the result. */
 export function expandDims(x: Tensor, axis: number): Tensor {
+  const id = idOf('expandDims', x)
   const at = resolveNewAxis('expandDims', axis, x.shape)
-  return own(native.reshape(idOf('expandDims', x), [...x.shape.slice(0, at), 1, ...x.shape.slice(at)]))
+  return own(native.reshape(id, [...x.shape.slice(0, at), 1, ...x.shape.slice(at)]))
 }
 
 /**
@@ -80,6 +86,7 @@ export function expandDims(x: Tensor, axis: number): Tensor {
  * @throws {ShapeError} where a named axis has another extent
  */
 export function squeeze(x: Tensor, axes?: Axes): Tensor {
+  const id = idOf('squeeze', x)
   const { shape } = x
   const gone =
     axes === undefined
@@ -91,7 +98,7 @@ export function squeeze(x: Tensor, axes?: Axes): Tensor {
   }
   return own(
     native.reshape(
-      idOf('squeeze', x),
+      id,
       shape.filter((_, axis) => !gone.includes(axis)),
     ),
   )
@@ -104,6 +111,11 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
 
 /** A bound of {@link slice}: negative ones count from the end, null is open. */
 export type Bound = number | null
+
+const bounds: Check<readonly Bound[]> = listOf({
+  expected: 'a whole number or null',
+  accepts: (value) => value === null || value === undefined || Number.isSafeInteger(value),
+})
 
 interface Span {
   start: number
@@ -148,7 +160,11 @@ export function slice(
   stops: readonly Bound[] = [],
   steps: readonly (number | null)[] = [],
 ): Tensor {
+  const id = idOf('slice', x)
   const { shape } = x
+  checkValue('slice: starts', starts, bounds)
+  checkValue('slice: stops', stops, bounds)
+  checkValue('slice: steps', steps, bounds)
   const mentioned = Math.max(starts.length, stops.length, steps.length)
   if (mentioned > shape.length) {
     throw new ShapeError(
@@ -158,7 +174,7 @@ export function slice(
   const spans = shape.map((n, axis) => span(n, starts[axis], stops[axis], steps[axis] ?? 1))
   const part = own(
     native.slice(
-      idOf('slice', x),
+      id,
       spans.map((s) => s.start),
       spans.map((s) => s.step),
       spans.map((s) => s.count),
@@ -174,7 +190,7 @@ export function flip(x: Tensor, axes?: Axes): Tensor {
 }
 
 function checkList(op: string, list: readonly Tensor[]): Tensor {
-  const [first] = Array.isArray(list) ? list : []
+  const [first] = isList(list) ? list : []
   if (first === undefined) {
     throw new ArgumentError(`${op}: given ${describe(list)}, expected an array of at least one tensor`)
   }
@@ -184,14 +200,14 @@ function checkList(op: string, list: readonly Tensor[]): Tensor {
 /** Tensors one after the other along `axis` (default 0); the other extents must agree. */
 export function concat(list: readonly Tensor[], axis = 0): Tensor {
   const first = checkList('concat', list)
-  const ids = list.map((x) => idOf('concat', x))
+  const ids = Array.from(list, (x) => idOf('concat', x))
   return own(native.concat(ids, resolveAxis('concat', axis, first.shape)))
 }
 
 /** Tensors of equal shape side by side on a new axis (default 0). */
 export function stack(list: readonly Tensor[], axis = 0): Tensor {
   const first = checkList('stack', list)
-  idOf('stack', first)
+  for (let i = 0; i < list.length; i++) idOf('stack', list[i] as Tensor)
   const differs = list.find((x) => showShape(x.shape) !== showShape(first.shape))
   if (differs !== undefined) {
     throw new ShapeError(
@@ -205,6 +221,8 @@ export function stack(list: readonly Tensor[], axis = 0): Tensor {
   )
 }
 
+const partSizes: Check<number | readonly number[]> = either(whole(1), listOf(whole(0)))
+
 /**
  * Cuts x along `axis` (default 0).
  *
@@ -212,7 +230,9 @@ export function stack(list: readonly Tensor[], axis = 0): Tensor {
  * @throws {ShapeError} where the sizes do not add up to the extent
  */
 export function split(x: Tensor, sizes: number | readonly number[], axis = 0): Tensor[] {
+  idOf('split', x)
   const along = resolveAxis('split', axis, x.shape)
+  checkValue('split: sizes', sizes, partSizes)
   const extent = x.shape[along] as number
   const parts = typeof sizes === 'number' ? Array.from({ length: sizes }, () => extent / sizes) : [...sizes]
   const total = parts.reduce((a, b) => a + b, 0)
@@ -231,15 +251,16 @@ export function split(x: Tensor, sizes: number | readonly number[], axis = 0): T
   })
 }
 
+const repetitions: Check<number | readonly number[]> = either(whole(0), listOf(whole(0)))
+
 /** Copies x side by side `reps[i]` times along axis i; missing axes of x or reps count as 1, on the left. */
 export function repeat(x: Tensor, reps: number | readonly number[]): Tensor {
+  idOf('repeat', x)
+  checkValue('repeat: reps', reps, repetitions)
   const given = typeof reps === 'number' ? [reps] : reps
   const rank = Math.max(given.length, x.rank)
   const fill = (list: readonly number[]) => [...Array<number>(rank - list.length).fill(1), ...list]
   const [times, shape] = [fill(given), fill(x.shape)]
-  if (!times.every((n) => Number.isSafeInteger(n) && n >= 0)) {
-    throw new ArgumentError(`repeat: reps [${given.join(', ')}], expected integers of 0 or more`)
-  }
   const apart = reshape(
     x,
     shape.flatMap((n) => [1, n]),
@@ -256,16 +277,19 @@ export function repeat(x: Tensor, reps: number | readonly number[]): Tensor {
 
 /** Moves elements by `shift` places along `axis`, those pushed out coming in at the other end; without axis, flattened. */
 export function roll(x: Tensor, shift: number | readonly number[], axis?: Axes): Tensor {
+  idOf('roll', x)
+  if (typeof shift !== 'number') checkValue('roll: shifts', shift, listOf(whole()))
   if (axis === undefined) {
     if (typeof shift !== 'number')
       throw new ArgumentError('roll: several shifts need as many axes; name them')
     return reshape(roll(flatten(x), shift, 0), x.shape)
   }
-  const axes = (typeof axis === 'number' ? [axis] : axis).map((a) => resolveAxis('roll', a, x.shape))
+  const given: readonly number[] = isList(axis) ? (axis as readonly number[]) : [axis as number]
+  const axes = Array.from(given, (a) => resolveAxis('roll', a, x.shape))
   const shifts = typeof shift === 'number' ? axes.map(() => shift) : shift
   if (shifts.length !== axes.length || !shifts.every(Number.isInteger)) {
     throw new ArgumentError(
-      `roll: shifts [${shifts.join(', ')}] for ${axes.length} axes, expected one integer each`,
+      `roll: shifts ${describeList(shifts)} for ${axes.length} axes, expected one integer each`,
     )
   }
   return axes.reduce((rolled, along, i) => rollAlong(rolled, shifts[i] as number, along), alias(x))

@@ -1,7 +1,7 @@
 /** The geometry that convolutions and pooling share: strides, paddings and output extents per spatial axis. */
 import { type Shape, showShape } from '../dtype.js'
 import { ArgumentError, describe, ShapeError } from '../errors.js'
-import { type Checks, elsewhere } from '../options.js'
+import { type Checks, elsewhere, isList } from '../options.js'
 import { perAxis } from './axes.js'
 
 /** One number for all spatial axes, or one per axis. */
@@ -55,7 +55,7 @@ export function spatialShape(op: string, shape: Shape, kernelRank?: number): num
 }
 
 function isPairs(padding: SpatialPadding): padding is readonly (readonly [number, number])[] {
-  return Array.isArray(padding) && padding.some((p) => Array.isArray(p))
+  return isList(padding) && (padding as readonly unknown[]).some(isList)
 }
 
 function resolvePadding(
@@ -76,7 +76,7 @@ function resolvePadding(
     })
     return { low: totals.map((t) => Math.floor(t / 2)), high: totals.map((t) => Math.ceil(t / 2)) }
   }
-  if (typeof padding !== 'number' && !Array.isArray(padding)) {
+  if (typeof padding !== 'number' && !isList(padding)) {
     throw new ArgumentError(
       `${op}: padding is ${describe(padding)}, expected a number, numbers, pairs, 'same' or 'valid'`,
     )
@@ -86,7 +86,7 @@ function resolvePadding(
       perAxis(
         op,
         'padding',
-        Array.from(padding, (pair) => (Array.isArray(pair) && pair.length === 2 ? pair[k] : Number.NaN)),
+        Array.from(padding, (pair) => (isList(pair) && pair.length === 2 ? pair[k] : Number.NaN)),
         rank,
         0,
         0,
