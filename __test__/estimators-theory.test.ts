@@ -43,7 +43,7 @@ test('the data-processing check names rises beyond the tolerance', (t) => {
   t.deepEqual(after, { layer: 2, excess: 2 })
   t.throws(() => checkDataProcessing(null as unknown as number[]), {
     code: 'ARGUMENT',
-    message: /values is null/,
+    message: /values must be an array.*received null/,
   })
   t.throws(() => bottleneckLagrangian(Number.NaN, 1, 1), { code: 'ARGUMENT', message: /I\(X; T\)/ })
   t.throws(() => bottleneckLagrangian(1, Number.NaN, 1), { code: 'ARGUMENT', message: /I\(T; Y\)/ })

@@ -21,7 +21,7 @@ export abstract class HyperglowError extends Error {
   abstract readonly code: ErrorCode
 
   constructor(message: string, options?: { cause?: unknown }) {
-    super(message, options)
+    super(typeof message === 'string' ? message : describe(message), options)
     this.name = new.target.name
   }
 }

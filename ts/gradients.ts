@@ -2,6 +2,7 @@
 import { dtypeCode, isFloat, showShape } from './dtype.js'
 import { ArgumentError, DTypeError, describe, ShapeError } from './errors.js'
 import { native } from './native.js'
+import { type Checks, checkOptions, checkValue, flag, whole } from './options.js'
 import { full, Tensor, zerosLike } from './tensor.js'
 import { leafValue, type Tensors, type TreeStructure, treeFlatten, treeLeaves } from './tree.js'
 import { Variable, withValues } from './variable.js'
@@ -91,6 +92,14 @@ export interface ValueAndGradAux<T, Aux> extends ValueAndGrad<T> {
   aux: Aux
 }
 
+/** What {@link valueAndGrad} can be told. */
+export interface AuxOptions {
+  /** Whether the function returns `[loss, aux]`; default false. */
+  hasAux?: boolean
+}
+
+const auxChecks: Checks<AuxOptions> = { hasAux: flag }
+
 /**
  * The value of `f` at a tree of tensors or Variables, and its gradient there, at once.
  *
@@ -111,16 +120,17 @@ export function valueAndGrad<T, Aux>(
 export function valueAndGrad<T, Aux>(
   f: (at: Tensors<T>) => Tensor | readonly [Tensor, Aux],
   at: T,
-  options: { hasAux?: boolean } = {},
+  options: AuxOptions = {},
 ): ValueAndGrad<T> | ValueAndGradAux<T, Aux> {
+  const { hasAux = false } = checkOptions('valueAndGrad', options, auxChecks)
   checkFunction('valueAndGrad', f)
   const { inputs, structure, tree, recorded } = pointAt(at)
   return recorded(() => {
     const result = f(tree)
-    const [output, aux] = options.hasAux ? checkPair(result) : [result, undefined]
+    const [output, aux] = hasAux ? checkPair(result) : [result, undefined]
     const value = checkScalar('valueAndGrad', output)
     const grads = structure.unflatten(pullBack([value], [scalarOne(value)], inputs)) as Tensors<T>
-    return options.hasAux ? { value, grads, aux: aux as Aux } : { value, grads }
+    return hasAux ? { value, grads, aux: aux as Aux } : { value, grads }
   })
 }
 
@@ -145,8 +155,9 @@ export function grad<Args extends readonly unknown[], Position extends number = 
   wrt: Position = 0 as Position,
 ): (...args: Args) => Tensors<Args[Position]> {
   checkFunction('grad', f)
+  checkValue('grad: wrt', wrt as number, whole(0))
   return (...args) => {
-    if (!Number.isInteger(wrt) || wrt < 0 || wrt >= args.length) {
+    if (wrt >= args.length) {
       throw new ArgumentError(
         `grad: argument ${wrt} of ${args.length} is to be differentiated by; count from 0`,
       )

@@ -5,6 +5,7 @@
  *     new Dense(500, { kernelInitializer: 'heNormal' })
  *     new Dense(500, { kernelInitializer: initializers.constant(0.1) })
  */
+import { checkShape } from './create.js'
 import { ArgumentError } from './errors.js'
 import { atLeast, checkValue, finite, nameOrFunction } from './options.js'
 import { normal as randomNormal, uniform as randomUniform } from './random.js'
@@ -31,6 +32,7 @@ export type Initializer = (
 
 /** The fans of a weight laid out as `[out, in, ...kernel]`; a vector or scalar has fans equal to its size. */
 export function fans(shape: Shape): { fanIn: number; fanOut: number } {
+  checkShape('fans', shape)
   const product = (extents: Shape) => extents.reduce((total, extent) => total * extent, 1)
   if (shape.length < 2) return { fanIn: product(shape), fanOut: product(shape) }
   const receptive = product(shape.slice(2))

@@ -1,4 +1,11 @@
 /** Functions of functions: derivatives and compilation, and the care of what they make. */
-export { grad, type ValueAndGrad, type ValueAndGradAux, valueAndGrad, vjp } from './gradients.js'
+export {
+  type AuxOptions,
+  grad,
+  type ValueAndGrad,
+  type ValueAndGradAux,
+  valueAndGrad,
+  vjp,
+} from './gradients.js'
 export { type Compiled, type JitArgument, jit } from './jit.js'
 export { evaluate, explain, memory, plans, scope, tidy } from './memory.js'

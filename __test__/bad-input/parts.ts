@@ -213,7 +213,9 @@ const estimators: readonly BadInput[] = [
   bad('a kernel without its width', ArgumentError, [/sigma is missing/, /'median'/], () =>
     hsic({ kernel: 'gaussian' }),
   ),
-  bad('a width of 0', ArgumentError, [/sigma/, /above 0, received 0/], () => hsic({ sigma: 0 })),
+  bad('a width of 0', ArgumentError, [/sigma/, /above 0, several of them, or 'median', received 0/], () =>
+    hsic({ sigma: 0 }),
+  ),
   bad('an unknown option of HSIC', UnknownNameError, [/"sigmma"/, /did you mean "sigma"/], () =>
     hsic({ sigmma: 1 }),
   ),

@@ -1,5 +1,16 @@
 /** Calls of operations on tensors, of what makes tensors, and of functions of functions. */
-import { ones, type Shape, type Tensor, tensor, Variable, zeros } from '../../ts/index.js'
+import {
+  add,
+  mul,
+  ones,
+  type Shape,
+  square,
+  sum,
+  type Tensor,
+  tensor,
+  Variable,
+  zeros,
+} from '../../ts/index.js'
 import type { FunctionTable, MakeArgs } from './call.js'
 
 /** A tensor of numbers between 0.1 and 1, all different. */
@@ -13,7 +24,7 @@ export function some(shape: Shape, dtype: 'float32' | 'float64' = 'float32'): Te
 }
 
 const ints = (...values: number[]) => tensor(values, { dtype: 'int32' })
-const square = () =>
+const matrix = () =>
   tensor([
     [2, 0.5],
     [0.5, 1],
@@ -39,7 +50,7 @@ export const operations: FunctionTable = {
   ...same('argMax argMin', () => [some([2, 3]), 1, { keepDims: true }]),
   ...same('softmax logSoftmax cumprod', () => [some([2, 3]), 1]),
   ...same('tril triu diagonal trace', () => [some([2, 3]), 0]),
-  ...same('cholesky det logDet eigh inv', () => [square()]),
+  ...same('cholesky det logDet eigh inv', () => [matrix()]),
   ...same('zerosLike onesLike stopGradient uniqueRows', () => [some([2, 3])]),
   ...same('zeros ones', () => [[2, 3], { dtype: 'float64' }]),
   ...same('dot outer', () => [some([3]), some([3])]),
@@ -55,7 +66,7 @@ export const operations: FunctionTable = {
   broadcastTo: () => [some([3]), [2, 3]],
   cast: () => [some([2, 3]), 'int32'],
   centeredProducts: () => [[rows([1]), rows([1, 2])], { hollow: true }],
-  choleskySolve: () => [some([2]), square()],
+  choleskySolve: () => [some([2]), matrix()],
   clip: () => [some([2, 3]), 0.2, 0.8],
   concat: () => [[some([2, 3]), some([2, 3])], 1],
   conv: () => [
@@ -89,13 +100,13 @@ export const operations: FunctionTable = {
   gaussianGram: () => [some([2, 3]), 1.5, some([4, 3])],
   gelu: () => [some([2, 3]), { approximate: true }],
   grad: {
-    args: () => [(x: Tensor) => x.square().sum(), 0],
+    args: () => [(x: Tensor) => sum(square(x)), 0],
     use: (slope: (x: Tensor) => Tensor) => slope(some([3])),
   },
   indexAdd: () => [some([3, 2]), 0, [0, 2], some([2, 2])],
   isFloat: () => ['float32'],
   jit: {
-    args: () => [({ x }: { x: Tensor }) => ({ y: x.add(1) })],
+    args: () => [({ x }: { x: Tensor }) => ({ y: add(x, 1) })],
     use: (f: (arg: object) => unknown) => f({ x: some([2]) }),
   },
   key: () => [7],
@@ -148,7 +159,7 @@ export const operations: FunctionTable = {
   similaritySums: () => [[rows([1]), rows([1])], [[0], [0, 1]], { hollow: true }],
   slice: () => [some([4, 3]), [0, 1], [3, 3], [2, 1]],
   softplus: () => [some([2, 3]), { beta: 2, threshold: 20 }],
-  solve: () => [square(), some([2, 2])],
+  solve: () => [matrix(), some([2, 2])],
   sort: () => [some([2, 3]), 1, { descending: true }],
   split: () => [some([4, 3]), [1, 3], 0],
   splitKey: () => [ints(1, 2).cast('uint32'), 2],
@@ -176,11 +187,11 @@ export const operations: FunctionTable = {
       structure.unflatten([some([1]), some([1])]),
   },
   treeLeaves: () => [{ a: some([2]), b: [some([3])] }],
-  treeMap: () => [{ a: some([2]), b: [some([3])] }, (x: Tensor) => x.add(1)],
-  triangularSolve: () => [square(), some([2]), { lower: true, transpose: true }],
+  treeMap: () => [{ a: some([2]), b: [some([3])] }, (x: Tensor) => add(x, 1)],
+  triangularSolve: () => [matrix(), some([2]), { lower: true, transpose: true }],
   unfold: () => [some([1, 2, 4, 4]), { kernelSize: [2, 2], stride: 1, padding: 0, dilation: 1 }],
   uniform: () => [ints(1, 2).cast('uint32'), [2, 3], { low: -1, high: 2, dtype: 'float32' }],
-  valueAndGrad: () => [(x: Tensor) => [x.square().sum(), 1], some([3]), { hasAux: true }],
-  vjp: () => [(x: Tensor) => x.mul(2), some([3]), ones([3])],
+  valueAndGrad: () => [(x: Tensor) => [sum(square(x)), 1], some([3]), { hasAux: true }],
+  vjp: () => [(x: Tensor) => mul(x, 2), some([3]), ones([3])],
   where: () => [tensor([true, false]), some([2]), 0],
 }

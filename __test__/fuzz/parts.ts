@@ -247,7 +247,7 @@ function otherCalls(): Call[] {
       { mode: 'min', factor: 0.5, patience: 2, threshold: 1e-3, cooldown: 1, minRate: 0 },
     ]),
     ...methodCalls('ReduceLROnPlateau', plateau, { step: () => [0.5] }),
-    ...errors.map(([name, type]) => constructorCall(name, type, () => ['what happened', { cause: 1 }])),
+    ...errors.map(([name, type]) => constructorCall(name, type, () => ['what happened'])),
   ]
 }
 

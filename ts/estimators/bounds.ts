@@ -3,8 +3,10 @@
  * the n joint samples, the rest the n (n - 1) samples of the product of the margins. All are in nats, scalars, and differentiable.
  */
 import { ShapeError } from '../errors.js'
+import { tensorOrNumber } from '../operands.js'
 import { where } from '../ops/index.js'
 import { indexAlong } from '../ops/movement.js'
+import { checkValue } from '../options.js'
 import type { Tensor } from '../tensor.js'
 import { checkPositive, checkTensor } from './check.js'
 
@@ -22,7 +24,7 @@ export function donskerVaradhan(scores: Tensor): Tensor {
  */
 export function mineObjective(scores: Tensor, logAverage: Tensor | number): Tensor {
   checkScores('mineObjective', scores)
-  if (typeof logAverage !== 'number') checkTensor('mineObjective: logAverage', logAverage)
+  checkValue('mineObjective: logAverage', logAverage, tensorOrNumber)
   return joint(scores).sub(meanApart(scores.sub(logAverage).exp()))
 }
 

@@ -1,22 +1,21 @@
+import { checkDevice as checkThere } from '../create.js'
 import { ArgumentError, describe, ShapeError, unknownName } from '../errors.js'
-import { type DeviceRequest, Tensor, tensor } from '../tensor.js'
+import { above, type Check, checkValue, flag, whole } from '../options.js'
+import { type DeviceRequest, Tensor } from '../tensor.js'
 
 /** Throws ArgumentError unless `value` is a finite number above 0. */
 export function checkPositive(what: string, value: unknown): void {
-  if (typeof value === 'number' && Number.isFinite(value) && value > 0) return
-  throw new ArgumentError(`${what} must be a finite number above 0, received ${describe(value)}`)
+  checkValue(what, value as number, above(0))
 }
 
 /** Throws ArgumentError unless `value` is a whole number of at least `least`. */
 export function checkWhole(what: string, value: unknown, least: number): void {
-  if (Number.isSafeInteger(value) && (value as number) >= least) return
-  throw new ArgumentError(`${what} must be a whole number of at least ${least}, received ${describe(value)}`)
+  checkValue(what, value as number, whole(least))
 }
 
 /** Throws ArgumentError unless `value` is true or false. */
 export function checkFlag(what: string, value: unknown): void {
-  if (typeof value === 'boolean') return
-  throw new ArgumentError(`${what} must be true or false, received ${describe(value)}`)
+  checkValue(what, value as boolean, flag)
 }
 
 /** Throws UnknownNameError unless `value` is one of the valid names; gives it back. */
@@ -38,19 +37,24 @@ export function checkRows(what: string, value: unknown): asserts value is Tensor
   throw new ShapeError(`${what} has shape [${value.shape}], expected rows [n, d]`)
 }
 
-/** Throws ArgumentError unless `value` is the base of a logarithm. */
-export function checkBase(name: string, value: unknown): void {
-  if (typeof value === 'number' && value > 1 && Number.isFinite(value)) return
-  throw new ArgumentError(
-    `${name}: base must be a finite number above 1, such as Math.E or 2, received ${describe(value)}`,
-  )
+/** Where to compute; {@link checkDevice} says which devices there are. */
+export const device: Check<DeviceRequest> = {
+  expected: "the name of a device such as 'cpu'",
+  accepts: (value) => typeof value === 'string',
 }
 
-/** Throws DeviceError where there is no such device, ArgumentError for something else than a name. */
-export function checkDevice(device: DeviceRequest | undefined): void {
-  if (device !== undefined && typeof device !== 'string') {
-    throw new ArgumentError(`device is ${describe(device)}, expected the name of one such as 'cpu'`)
-  }
-  // Making a tensor there throws it.
-  if (device !== undefined) tensor(0, { device }).dispose()
+/** Throws DeviceError where there is no such device. */
+export function checkDevice(wanted: DeviceRequest | undefined): void {
+  checkThere(wanted)
+}
+
+/** The base of a logarithm. */
+export const logarithmBase: Check<number> = {
+  expected: 'a finite number above 1, such as Math.E or 2',
+  accepts: above(1).accepts,
+}
+
+/** Throws ArgumentError unless `value` is the base of a logarithm. */
+export function checkBase(name: string, value: unknown): void {
+  checkValue(`${name}: base`, value as number, logarithmBase)
 }

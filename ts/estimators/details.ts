@@ -1,5 +1,6 @@
 /** What an estimate was, beside its value: `estimate(x, y, { details: true })`. */
 import { inspect } from 'node:util'
+import { type Checks, flag } from '../options.js'
 import { type Tensor, tensor } from '../tensor.js'
 import { entropyOf } from './counts.js'
 import { type DataKind, kindOfSamples } from './kinds.js'
@@ -10,6 +11,8 @@ export interface EstimateOptions {
   /** Resolve to {@link EstimateDetails} instead of the number. Default false. */
   details?: boolean
 }
+
+export const estimateChecks: Checks<EstimateOptions> = { details: flag }
 
 /** One argument of an estimate. */
 export interface SideDetails {

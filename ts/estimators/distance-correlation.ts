@@ -1,8 +1,8 @@
 import { sqrtAtZero, where } from '../ops/index.js'
-import { checkOptions } from '../options.js'
+import { type Checks, checkOptions, flag, oneOf } from '../options.js'
 import type { Tensor } from '../tensor.js'
 import { centered, inner, uCentered } from './centring.js'
-import { checkFlag, oneOf } from './check.js'
+import { device } from './check.js'
 import { Estimator, type EstimatorOptions } from './estimator.js'
 import { isLabels, type Samples, samplesOf } from './samples.js'
 import { unitOf } from './scale.js'
@@ -15,6 +15,13 @@ export interface DistanceCorrelationOptions extends EstimatorOptions {
   measure?: 'correlation' | 'covariance'
   /** Give 0 for values below 0, which the unbiased form may have. Default false. */
   clip?: boolean
+}
+
+const checks: Checks<DistanceCorrelationOptions> = {
+  estimator: oneOf('biased', 'unbiased'),
+  measure: oneOf('correlation', 'covariance'),
+  clip: flag,
+  device,
 }
 
 /**
@@ -34,15 +41,12 @@ export class DistanceCorrelation extends Estimator<DistanceCorrelationOptions> {
   readonly #isClipped: boolean
 
   constructor(options: DistanceCorrelationOptions = {}) {
-    super(options)
-    checkOptions('DistanceCorrelation', options, ['estimator', 'measure', 'clip', 'device'])
-    const { estimator = 'biased', measure = 'correlation', clip = false } = options
-    checkFlag('DistanceCorrelation: clip', clip)
+    const given = checkOptions('DistanceCorrelation', options, checks)
+    super(given)
+    const { estimator = 'biased', measure = 'correlation', clip = false } = given
     this.#isClipped = clip
-    this.#isUnbiased =
-      oneOf('estimator of DistanceCorrelation', estimator, ['biased', 'unbiased']) === 'unbiased'
-    this.#isCovariance =
-      oneOf('measure of DistanceCorrelation', measure, ['correlation', 'covariance']) === 'covariance'
+    this.#isUnbiased = estimator === 'unbiased'
+    this.#isCovariance = measure === 'covariance'
   }
 
   override get minimumSamples(): number {

@@ -1,5 +1,6 @@
 /** Parts of the ensemble dependency graph estimator. */
 import { DTypeError, ShapeError } from '../errors.js'
+import { type Checks, checkOptions, checkValue, finite } from '../options.js'
 import { normal } from '../random.js'
 import { arange, type Tensor, tensor } from '../tensor.js'
 import { checkPositive, checkTensor, checkWhole } from './check.js'
@@ -11,6 +12,8 @@ export interface EdgeBounds {
   least?: number
   most?: number
 }
+
+const boundChecks: Checks<EdgeBounds> = { least: finite, most: finite }
 
 /**
  * Information in nats of a dependency graph (Noshad, Zeng and Hero 2018, eq. 9): the mean over samples of
@@ -33,7 +36,7 @@ export function edgeInformation(x: Tensor, y: Tensor, bounds: EdgeBounds = {}): 
     .mul(n)
     .div(of(x).mul(of(y)))
     .log()
-  const { least = null, most = null } = bounds
+  const { least = null, most = null } = checkOptions('edgeInformation', bounds, boundChecks)
   return (least === null && most === null ? ratios : ratios.clip(least, most)).mean()
 }
 
@@ -49,6 +52,7 @@ function checkBuckets(what: string, buckets: Tensor): void {
 export function floorHash(x: Tensor, epsilon: number, shift = 0): Tensor {
   checkTensor('floorHash: x', x)
   checkPositive('floorHash: epsilon', epsilon)
+  checkValue('floorHash: shift', shift, finite)
   return x.add(shift).div(epsilon).floor()
 }
 

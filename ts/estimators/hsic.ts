@@ -1,13 +1,11 @@
-import { ArgumentError, unknownName } from '../errors.js'
+import { ArgumentError } from '../errors.js'
 import { scope } from '../memory.js'
-import { checkOptions } from '../options.js'
+import { above, type Checks, checkOptions, flag, oneOf } from '../options.js'
 import { eye, type Tensor } from '../tensor.js'
 import { centered, centredInner, inner } from './centring.js'
-import { checkFlag, checkPositive, oneOf } from './check.js'
 import { Estimator, type EstimatorOptions, splitSegment } from './estimator.js'
-import { kernelOptionNames } from './kernel-options.js'
+import { kernelChecks } from './kernel-options.js'
 import {
-  checkSigma,
   deltaKernel,
   gaussianKernel,
   imqKernel,
@@ -59,7 +57,13 @@ export interface HSICOptions extends EstimatorOptions {
   clip?: boolean
 }
 
-const OPTION_NAMES: readonly string[] = [...kernelOptionNames, 'estimator', 'variant', 'epsilon', 'clip']
+const checks: Checks<HSICOptions> = {
+  ...kernelChecks,
+  estimator: oneOf('biased', 'biasedN2', 'unbiased', 'pyglow'),
+  variant: oneOf('plain', 'nHSIC'),
+  epsilon: above(0),
+  clip: flag,
+}
 
 /** Makes the kernel of a name from the estimator's options. */
 const KERNELS: { [K in KernelName]: (options: HSICOptions) => Kernel } = {
@@ -101,25 +105,17 @@ export class HSIC extends Estimator<HSICOptions> {
   readonly #isClipped: boolean
 
   constructor(options: HSICOptions = {}) {
-    super(options)
-    checkOptions('HSIC', options, OPTION_NAMES)
-    const { kernel = 'gaussian', kernelY = kernel, sigma, sigmaY = sigma } = options
-    checkKernelOptions(options)
-    this.#kernel = makeKernel(kernel, options)
+    const given = checkOptions('HSIC', options, checks)
+    super(given)
+    const { kernel = 'gaussian', kernelY = kernel, sigma, sigmaY = sigma } = given
+    this.#kernel = makeKernel(kernel, given)
     this.#kernelY =
       kernelY === kernel && sigmaY === sigma
         ? this.#kernel
-        : makeKernel(kernelY, sigmaY === undefined ? options : { ...options, sigma: sigmaY })
-    this.#estimator = oneOf('estimator of HSIC', options.estimator ?? 'biased', [
-      'biased',
-      'biasedN2',
-      'unbiased',
-      'pyglow',
-    ])
-    this.#variant = oneOf('variant of HSIC', options.variant ?? 'plain', ['plain', 'nHSIC'])
-    const { epsilon = 1e-5, clip = false } = options
-    checkPositive('HSIC: epsilon', epsilon)
-    checkFlag('HSIC: clip', clip)
+        : makeKernel(kernelY, sigmaY === undefined ? given : { ...given, sigma: sigmaY })
+    const { estimator = 'biased', variant = 'plain', epsilon = 1e-5, clip = false } = given
+    this.#estimator = estimator
+    this.#variant = variant
     this.#epsilon = epsilon
     this.#isClipped = clip
     if (this.#variant === 'nHSIC' && this.#estimator === 'unbiased') {
@@ -236,18 +232,7 @@ function as(x: Tensor, dtype: Tensor['dtype']): Tensor {
   return x.dtype === dtype ? x : x.cast(dtype)
 }
 
-/** Checks options of kernels whether or not a kernel uses them: one that is not possible was meant otherwise. */
-function checkKernelOptions({ sigma, sigmaY, scaleSqrtD, gamma, c }: HSICOptions): void {
-  if (sigma !== undefined) checkSigma('HSIC', sigma)
-  if (sigmaY !== undefined) checkSigma('HSIC (sigmaY)', sigmaY)
-  if (scaleSqrtD !== undefined) checkFlag('HSIC: scaleSqrtD', scaleSqrtD)
-  if (gamma !== undefined) checkPositive('HSIC: gamma', gamma)
-  if (c !== undefined) checkPositive('HSIC: c', c)
-}
-
 function makeKernel(kernel: KernelName | Kernel, options: HSICOptions): Kernel {
   if (isKernel(kernel)) return kernel
-  if (typeof kernel !== 'string' || !Object.hasOwn(KERNELS, kernel))
-    throw unknownName('kernel', kernel, Object.keys(KERNELS))
   return KERNELS[kernel](options)
 }

@@ -2,25 +2,31 @@ import { DataError } from '../errors.js'
 import { jit } from '../jit.js'
 import { evaluate, tidy } from '../memory.js'
 import { stack } from '../ops/index.js'
-import { checkOptions } from '../options.js'
+import { type Checks, checkOptions, oneOf, whole } from '../options.js'
 import { HostRandom } from '../random.js'
 import { type Tensor, tensor } from '../tensor.js'
 import { centered, inner } from './centring.js'
-import { checkWhole, oneOf } from './check.js'
 import { type SampleData, samplesFrom } from './data.js'
-import { HSIC, type HSICOptions } from './hsic.js'
-import { kernelOptionNames } from './kernel-options.js'
+import { HSIC } from './hsic.js'
+import { type KernelOptions, kernelChecks } from './kernel-options.js'
 import { offDiagonal } from './samples.js'
 import { gammaTail } from './special.js'
 
 /** Options of {@link independenceTest}: the kernels as for {@link HSIC}, and how the null distribution is found. */
-export interface IndependenceOptions extends Pick<HSICOptions, (typeof kernelOptionNames)[number]> {
+export interface IndependenceOptions extends KernelOptions {
   /** 'permutation' (default) or 'gamma', the approximation of Gretton et al. 2007, which is faster and needs some 50 samples. */
   method?: 'permutation' | 'gamma'
   /** Shuffles of y. Default 500. */
   permutations?: number
   /** Decides the shuffles. Default 0. */
   seed?: number
+}
+
+const checks: Checks<IndependenceOptions> = {
+  ...kernelChecks,
+  method: oneOf('permutation', 'gamma'),
+  permutations: whole(1, 1e9),
+  seed: whole(0),
 }
 
 /** Result of {@link independenceTest}. */
@@ -43,15 +49,12 @@ export async function independenceTest(
   y: SampleData,
   options: IndependenceOptions = {},
 ): Promise<IndependenceResult> {
-  checkOptions('independenceTest', options, [...kernelOptionNames, 'method', 'permutations', 'seed'])
-  const { method = 'permutation', permutations = 500, seed = 0, ...kernels } = options
-  oneOf('method of independenceTest', method, ['permutation', 'gamma'])
-  checkWhole('independenceTest: permutations', permutations, 1)
-  checkWhole('independenceTest: seed', seed, 0)
+  const given = checkOptions('independenceTest', options, checks)
+  const { method = 'permutation', permutations = 500, seed = 0, ...kernels } = given
   const hsic = new HSIC({ sigma: 'median', ...kernels })
   const [a, b] = [
-    await samplesFrom('independenceTest: x', x, options),
-    await samplesFrom('independenceTest: y', y, options),
+    await samplesFrom('independenceTest: x', x, kernels),
+    await samplesFrom('independenceTest: y', y, kernels),
   ]
   if ((a.shape[0] as number) < 6) {
     throw new DataError(`independenceTest: needs at least 6 samples, received ${a.shape[0]}`)

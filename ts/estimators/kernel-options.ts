@@ -1,13 +1,32 @@
-/** Names of the options that choose the kernels and the device. */
-export const kernelOptionNames = [
-  'kernel',
-  'kernelY',
-  'sigma',
-  'sigmaY',
-  'scaleSqrtD',
-  'gamma',
-  'coef0',
-  'degree',
-  'c',
-  'device',
-] as const
+/** The options that choose the kernels. */
+import { type Check, type Checks, flag, oneOf } from '../options.js'
+import { device } from './check.js'
+import type { HSICOptions, KernelName } from './hsic.js'
+import { imqChecks, isKernel, type Kernel, polynomialChecks, sigmaCheck } from './kernels.js'
+
+const names = oneOf('gaussian', 'laplacian', 'linear', 'polynomial', 'imq', 'delta')
+
+/** The name of a kernel, or one made by a kernel function. */
+const kernel: Check<KernelName | Kernel> = {
+  expected: `a kernel, or ${names.expected}`,
+  accepts: (value) => names.accepts(value) || isKernel(value),
+  names: names.names as readonly string[],
+}
+
+/** Options that choose the kernels and the device. */
+export type KernelOptions = Pick<
+  HSICOptions,
+  'kernel' | 'kernelY' | 'sigma' | 'sigmaY' | 'scaleSqrtD' | 'gamma' | 'coef0' | 'degree' | 'c' | 'device'
+>
+
+/** They are checked whether or not a kernel uses them: one that is not possible was meant otherwise. */
+export const kernelChecks: Checks<KernelOptions> = {
+  kernel,
+  kernelY: kernel,
+  sigma: sigmaCheck,
+  sigmaY: sigmaCheck,
+  scaleSqrtD: flag,
+  ...polynomialChecks,
+  ...imqChecks,
+  device,
+}

@@ -6,8 +6,21 @@
  */
 import { ArgumentError } from '../errors.js'
 import { type Similarity, type SimilarRows, where } from '../ops/index.js'
+import {
+  above,
+  atLeast,
+  type Check,
+  type Checks,
+  checkOptions,
+  checkValue,
+  either,
+  flag,
+  isList,
+  oneOf,
+  required,
+  whole,
+} from '../options.js'
 import type { Tensor } from '../tensor.js'
-import { checkPositive } from './check.js'
 import { type Samples, samplesOf } from './samples.js'
 
 /** A similarity of two samples. */
@@ -26,7 +39,8 @@ export interface Kernel {
 
 /** Whether a value is a kernel, made by a kernel function or by hand. */
 export function isKernel(kernel: unknown): kernel is Kernel {
-  const { matrix, shifted } = (kernel ?? {}) as Partial<Kernel>
+  if (typeof kernel !== 'object' || kernel === null) return false
+  const { matrix, shifted } = kernel as Partial<Kernel>
   return typeof matrix === 'function' && typeof shifted === 'function'
 }
 
@@ -45,14 +59,32 @@ export interface WidthOptions {
   scaleSqrtD?: boolean
 }
 
+const widths: Check<readonly number[]> = {
+  expected: 'an array of at least one finite number above 0',
+  accepts: (value) =>
+    isList(value) &&
+    (value as unknown[]).length > 0 &&
+    Array.from(value as unknown[]).every(above(0).accepts),
+}
+
+/** Widths that a kernel may have. */
+export const sigmaCheck: Check<Sigma> = {
+  ...either(either(above(0), widths), oneOf('median')),
+  expected: "a finite number above 0, several of them, or 'median'",
+}
+
+const widthChecks: Checks<WidthOptions> = { sigma: required(sigmaCheck), scaleSqrtD: flag }
+
 /** `exp(-|a - b|^2 / (2 sigma^2))`. */
-export function gaussianKernel({ sigma, scaleSqrtD = false }: WidthOptions): Kernel {
+export function gaussianKernel(options: WidthOptions): Kernel {
+  const { sigma, scaleSqrtD = false } = checkOptions('gaussianKernel', options, widthChecks)
   const rate = (width: number | Tensor) => inverse(square(width), -0.5)
   return radial('gaussian', sigma, scaleSqrtD, rate, (samples) => samples.squaredDistances())
 }
 
 /** `exp(-|a - b|_1 / sigma)`, with the sum of absolute differences; its gradient at equal entries is 0. */
-export function laplacianKernel({ sigma, scaleSqrtD = false }: WidthOptions): Kernel {
+export function laplacianKernel(options: WidthOptions): Kernel {
+  const { sigma, scaleSqrtD = false } = checkOptions('laplacianKernel', options, widthChecks)
   const rate = (width: number | Tensor) => inverse(width, -1)
   return radial('laplacian', sigma, scaleSqrtD, rate, (samples) => samples.absoluteDistances())
 }
@@ -68,16 +100,25 @@ export function linearKernel(): Kernel {
   }
 }
 
+/** Options of {@link polynomialKernel}. */
+export interface PolynomialOptions {
+  /** Default 1 / features. */
+  gamma?: number
+  /** Default 1. */
+  coef0?: number
+  /** Default 3. */
+  degree?: number
+}
+
+export const polynomialChecks: Checks<PolynomialOptions> = {
+  gamma: above(0),
+  coef0: atLeast(0),
+  degree: whole(1, 64),
+}
+
 /** `(gamma a . b + coef0)^degree`; gamma is 1 / features unless given. */
-export function polynomialKernel(options: { gamma?: number; coef0?: number; degree?: number } = {}): Kernel {
-  const { gamma, coef0 = 1, degree = 3 } = options
-  if (!Number.isInteger(degree) || degree < 1) {
-    throw new ArgumentError(
-      `polynomial kernel: degree must be a whole number of at least 1, received ${degree}`,
-    )
-  }
-  if (gamma !== undefined) checkPositive('polynomial kernel: gamma', gamma)
-  if (!(coef0 >= 0)) throw new ArgumentError(`polynomial kernel: coef0 must be at least 0, received ${coef0}`)
+export function polynomialKernel(options: PolynomialOptions = {}): Kernel {
+  const { gamma, coef0 = 1, degree = 3 } = checkOptions('polynomialKernel', options, polynomialChecks)
   const matrix = (samples: Samples) => {
     const scale = gamma ?? 1 / needWidth('polynomial', samples, 'give gamma')
     const base = samples.products(false).mul(scale).add(coef0)
@@ -93,10 +134,17 @@ export function polynomialKernel(options: { gamma?: number; coef0?: number; degr
   return { name: 'polynomial', params: { gamma, coef0, degree }, matrix, shifted: matrix, similar }
 }
 
+/** Options of {@link imqKernel}. */
+export interface ImqOptions {
+  /** Default 1. */
+  c?: number
+}
+
+export const imqChecks: Checks<ImqOptions> = { c: above(0) }
+
 /** Inverse multiquadric `1 / sqrt(c^2 + |a - b|^2)`. */
-export function imqKernel(options: { c?: number } = {}): Kernel {
-  const { c = 1 } = options
-  checkPositive('imq kernel: c', c)
+export function imqKernel(options: ImqOptions = {}): Kernel {
+  const { c = 1 } = checkOptions('imqKernel', options, imqChecks)
   const root = (squares: Tensor) => squares.add(c * c).sqrt()
   return {
     name: 'imq',
@@ -140,8 +188,15 @@ export function medianSigma(x: Tensor): Tensor {
   return medianOf(samplesOf('medianSigma', x))
 }
 
+/** A kernel, and not the name of one. */
+const kernelMade: Check<Kernel> = {
+  expected: 'a kernel such as gaussianKernel({ sigma: 1 })',
+  accepts: isKernel,
+}
+
 /** Kernel matrix `[n, n]` of the samples `x`, `[n, ...]`. */
 export function kernelMatrix(kernel: Kernel, x: Tensor): Tensor {
+  checkValue('kernelMatrix: kernel', kernel, kernelMade)
   return kernel.matrix(samplesOf('kernelMatrix', x))
 }
 
@@ -168,7 +223,6 @@ function radial(
   rate: (width: number | Tensor) => number | Tensor,
   distancesOf: (samples: Samples) => Tensor,
 ): Kernel {
-  checkSigma(`${name} kernel`, sigma)
   const widthsOf = (samples: Samples): (number | Tensor)[] => {
     const scale = scaleSqrtD ? Math.sqrt(needWidth(name, samples, 'use scaleSqrtD: false')) : 1
     if (sigma === 'median') return [medianOf(samples).mul(scale)]
@@ -199,18 +253,6 @@ function radial(
       return similarTo(samples, { kind: name, widths }, () => labelFactor(widths))
     },
   }
-}
-
-/** Throws ArgumentError unless sigma is a positive number, an array of them, or 'median'. */
-export function checkSigma(what: string, sigma: unknown): asserts sigma is Sigma {
-  if (sigma === 'median') return
-  if (sigma === undefined) {
-    throw new ArgumentError(`${what}: sigma is missing; give a width, several widths, or 'median'`)
-  }
-  const widths = Array.isArray(sigma) ? sigma : [sigma]
-  if (widths.length === 0)
-    throw new ArgumentError(`${what}: sigma is an empty array; give at least one width`)
-  for (const width of widths) checkPositive(`${what}: sigma`, width)
 }
 
 function needWidth(name: string, samples: Samples, mend: string): number {

@@ -1,14 +1,14 @@
 import { DataError, NumericalError } from '../errors.js'
 import type { DistanceMetric } from '../ops/index.js'
-import { checkOptions } from '../options.js'
+import { atLeast, type Check, type Checks, checkOptions, oneOf, whole } from '../options.js'
 import { type DeviceRequest, full, type Tensor } from '../tensor.js'
 import { unitOfBase } from '../unit.js'
-import { checkBase, checkDevice, checkFlag, checkTensor, checkWhole, oneOf } from './check.js'
+import { checkDevice, checkTensor, device, logarithmBase } from './check.js'
 import { type SampleData, samplesFrom } from './data.js'
-import { type EntropyDetails, type EstimateOptions, entropyDetails, Findings } from './details.js'
+import { type EntropyDetails, type EstimateOptions, entropyDetails, estimateChecks, Findings } from './details.js'
 import { checkApart, distanceToKth, psi } from './nearest.js'
 import { numbersOf } from './samples.js'
-import { checkScale, scaled } from './scale.js'
+import { scaled } from './scale.js'
 
 /** Options of {@link KLEntropy}. */
 export interface KLEntropyOptions {
@@ -26,7 +26,17 @@ export interface KLEntropyOptions {
   device?: DeviceRequest
 }
 
-export const distanceMetrics: readonly DistanceMetric[] = ['maximum', 'euclidean']
+/** How distances may be measured. */
+export const metricCheck: Check<DistanceMetric> = oneOf('maximum', 'euclidean')
+
+const checks: Checks<KLEntropyOptions> = {
+  k: whole(1),
+  metric: metricCheck,
+  base: logarithmBase,
+  jitter: atLeast(0),
+  seed: whole(0),
+  device,
+}
 
 /**
  * Differential entropy by the distance to the k-th neighbour (Kozachenko and Leonenko 1987):
@@ -46,20 +56,16 @@ export class KLEntropy {
   readonly params: Readonly<Required<Omit<KLEntropyOptions, 'device'>> & Pick<KLEntropyOptions, 'device'>>
 
   constructor(options: KLEntropyOptions = {}) {
-    checkOptions('KLEntropy', options, ['k', 'metric', 'base', 'jitter', 'seed', 'device'])
-    const { k = 3, metric = 'maximum', base = Math.E, jitter = 0, seed = 0, device } = options
-    checkScale('KLEntropy', { standardize: false, jitter, seed })
-    checkDevice(device)
-    checkWhole('KLEntropy: k', k, 1)
-    oneOf('KLEntropy: metric', metric, distanceMetrics)
-    checkBase('KLEntropy', base)
+    const given = checkOptions('KLEntropy', options, checks)
+    const { k = 3, metric = 'maximum', base = Math.E, jitter = 0, seed = 0 } = given
+    checkDevice(given.device)
     this.params = Object.freeze({
       k,
       metric,
       base,
       jitter,
       seed,
-      ...(device === undefined ? {} : { device }),
+      ...(given.device === undefined ? {} : { device: given.device }),
     })
   }
 
@@ -93,9 +99,7 @@ export class KLEntropy {
   estimate(x: SampleData, options: EstimateOptions & { details: true }): Promise<EntropyDetails>
   estimate(x: SampleData, options?: EstimateOptions): Promise<number | EntropyDetails>
   async estimate(x: SampleData, options: EstimateOptions = {}): Promise<number | EntropyDetails> {
-    checkOptions('estimate of KLEntropy', options, ['details'])
-    const { details = false } = options
-    checkFlag('estimate of KLEntropy: details', details)
+    const { details = false } = checkOptions('estimate of KLEntropy', options, estimateChecks)
     const start = performance.now()
     const rows = numbersOf('KLEntropy', await samplesFrom('KLEntropy: x', x, this.params))
     const value = await this.#finite(rows)

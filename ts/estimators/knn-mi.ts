@@ -1,9 +1,10 @@
 import { concat, type DistanceMetric } from '../ops/index.js'
+import { checkValue } from '../options.js'
 import type { Tensor } from '../tensor.js'
-import { checkWhole, oneOf } from './check.js'
+import { checkWhole } from './check.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
-import { distanceMetrics, entropy } from './kl-entropy.js'
+import { entropy, metricCheck } from './kl-entropy.js'
 import { advisedForNeighbors, checkApart, unlessConstant } from './nearest.js'
 import { Ross } from './ross.js'
 import { isLabels, numbersOf } from './samples.js'
@@ -27,7 +28,7 @@ export class KNN extends InformationEstimator<KNNOptions> {
   constructor(options: KNNOptions & InformationOptions = {}) {
     super(options, { k: 3, metric: 'maximum', ...scaleDefaults })
     checkWhole('KNN: k', this.params.k, 1)
-    oneOf('KNN: metric', this.params.metric, distanceMetrics)
+    checkValue('KNN: metric', this.params.metric, metricCheck)
     checkScale('KNN', this.params)
   }
 

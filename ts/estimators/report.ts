@@ -1,8 +1,9 @@
 import { ArgumentError, describe, unknownName } from '../errors.js'
 import type { ModelDynamics } from '../models/dynamics.js'
 import { evaluatorText } from '../naming.js'
-import { checkOptions } from '../options.js'
+import { atLeast, between, type Checks, checkOptions, isList, required, text, whole } from '../options.js'
 import { baseOfUnit } from '../unit.js'
+import { logarithmBase } from './check.js'
 import {
   checkDataProcessing,
   type InformationBounds,
@@ -45,16 +46,16 @@ export interface TheoryReport {
   readonly text: string
 }
 
-const optionNames: readonly string[] = [
-  'n',
-  'classes',
-  'evaluator',
-  'base',
-  'tolerance',
-  'targetEntropy',
-  'delta',
-  'beta',
-]
+const checks: Checks<TheoryReportOptions> = {
+  n: required(whole(1)),
+  classes: required(whole(1)),
+  evaluator: text,
+  base: logarithmBase,
+  tolerance: atLeast(0),
+  targetEntropy: atLeast(0),
+  delta: between(0, 1, 'both'),
+  beta: atLeast(0),
+}
 
 /**
  * Holds what a training run ended with against the theory: bounds for every layer and checks of the data-processing inequality.
@@ -67,14 +68,13 @@ const optionNames: readonly string[] = [
  *   nobody says the unit and for wrong options
  */
 export function theoryReport(dynamics: ReportedDynamics, options: TheoryReportOptions): TheoryReport {
-  checkOptions('theoryReport', options, optionNames)
-  const { n, classes, tolerance = 0.05, targetEntropy, delta, beta } = options
-  checkDynamics(dynamics)
-  const { evaluators, values } = dynamics
-  const evaluator = options.evaluator ?? (evaluators[0] as string)
+  const given = checkOptions('theoryReport', options, checks)
+  const { n, classes, tolerance = 0.05, targetEntropy, delta, beta } = given
+  const { evaluators, values } = checkDynamics(dynamics)
+  const evaluator = given.evaluator ?? (evaluators[0] as string)
   const index = evaluators.indexOf(evaluator)
   if (index < 0) throw unknownName('evaluator', evaluator, evaluators)
-  const base = baseOf(evaluator, dynamics.units?.[index] ?? null, options.base)
+  const base = baseOf(evaluator, dynamics.units?.[index] ?? null, given.base)
   if (values.length === 0) throw new ArgumentError('theoryReport: the dynamics hold no finished epoch')
   const epoch = values.findLastIndex((one) => one[index]?.flat().some((value) => !Number.isNaN(value)))
   if (epoch < 0) {
@@ -120,21 +120,30 @@ export function theoryReport(dynamics: ReportedDynamics, options: TheoryReportOp
 export type ReportedDynamics = Pick<ModelDynamics, 'values' | 'layers' | 'evaluators'> &
   Partial<Pick<ModelDynamics, 'units' | 'evaluatorSettings' | 'epochs'>>
 
-function checkDynamics(dynamics: unknown): void {
-  const { values, layers, evaluators } = Object(dynamics)
-  if ([values, layers, evaluators].every(Array.isArray)) return
+/** Refuses what has not the lists of dynamics. */
+function checkDynamics(dynamics: ReportedDynamics): ReportedDynamics {
+  const { evaluators, layers, values } = (dynamics ?? {}) as Partial<ReportedDynamics>
+  const isComplete = (epoch: unknown) =>
+    isList(epoch) &&
+    (epoch as unknown[]).every(
+      (one) =>
+        isList(one) && (one as unknown[]).length === layers?.length && (one as unknown[]).every(isPair),
+    )
+  if (isNames(evaluators) && isNames(layers) && isList(values) && values?.every(isComplete)) return dynamics
   throw new ArgumentError(
-    `theoryReport: given ${describe(dynamics)}, expected dynamics, such as model.dynamics()`,
+    `theoryReport: given ${describe(dynamics)}, expected dynamics, such as model.dynamics(): { layers, evaluators, values }, values of shape [epochs, evaluators, layers, 2]`,
   )
 }
 
+const isNames = (names: unknown) =>
+  isList(names) && (names as unknown[]).every((name) => typeof name === 'string')
+const isPair = (pair: unknown) =>
+  isList(pair) &&
+  (pair as unknown[]).length === 2 &&
+  (pair as unknown[]).every((value) => typeof value === 'number')
+
 /** Base of the logarithm of the values: that of their unit, else the one that the caller gives. */
 function baseOf(evaluator: string, unit: string | null, given: number | undefined): number {
-  if (given !== undefined && (typeof given !== 'number' || !(given > 1) || !Number.isFinite(given))) {
-    throw new ArgumentError(
-      `theoryReport: base must be a finite number above 1, such as Math.E or 2, received ${describe(given)}`,
-    )
-  }
   if (unit === null) {
     if (given !== undefined) return given
     throw new ArgumentError(

@@ -1,5 +1,6 @@
 import { isFloat } from '../dtype.js'
 import { DataError, DTypeError, ShapeError } from '../errors.js'
+import { idOf } from '../node.js'
 import { squaredDistances, where } from '../ops/index.js'
 import { eye, ones, type Tensor, zeros } from '../tensor.js'
 
@@ -30,6 +31,7 @@ export interface Samples {
  * @param x `[n, ...]` of floats, or `[n]` of integers
  */
 export function samplesOf(what: string, x: Tensor): Samples {
+  idOf(what, x)
   if (x.rank < 1) throw new ShapeError(`${what}: expected samples [n, ...], received a scalar`)
   if (x.dtype === 'float32' || x.dtype === 'float64') {
     return new Rows(x.rank === 2 ? x : x.reshape([x.shape[0] as number, -1]))
@@ -123,6 +125,7 @@ export function isLabels(x: Tensor): boolean {
 
 /** Samples as float64 rows `[n, d]`. */
 export function numbersOf(what: string, x: Tensor): Tensor {
+  idOf(what, x)
   if (x.rank < 1) throw new ShapeError(`${what}: expected samples [n, ...], received a scalar`)
   const n = x.shape[0] as number
   const rows = x.rank === 2 ? x : x.reshape([n, x.size / n])

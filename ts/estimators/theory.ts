@@ -1,7 +1,16 @@
 /** What information theory says about what was measured: bounds and checks for networks in the information plane. */
-import { ArgumentError, describe } from '../errors.js'
-import { checkOptions } from '../options.js'
-import { checkWhole } from './check.js'
+import {
+  atLeast,
+  between,
+  type Check,
+  type Checks,
+  checkOptions,
+  checkValue,
+  finite,
+  listOf,
+  required,
+  whole,
+} from '../options.js'
 
 /** What {@link informationBounds} needs to know. Information in nats. */
 export interface BoundsInput {
@@ -35,25 +44,25 @@ export interface InformationBounds {
   readonly relevanceAtMost: number
 }
 
+const nats: Check<number> = { ...finite, expected: 'a finite number of nats' }
+const entropyInNats: Check<number> = { ...atLeast(0), expected: 'a finite number of nats of at least 0' }
+const failure = between(0, 1, 'both')
+
+const checks: Checks<BoundsInput> = {
+  compression: required(nats),
+  relevance: required(nats),
+  n: required(whole(1)),
+  classes: required(whole(1)),
+  targetEntropy: entropyInNats,
+  delta: failure,
+  beta: atLeast(0),
+}
+
 /** All bounds of one point of the information plane. */
 export function informationBounds(input: BoundsInput): InformationBounds {
-  checkOptions('informationBounds', input, [
-    'compression',
-    'relevance',
-    'n',
-    'classes',
-    'targetEntropy',
-    'delta',
-    'beta',
-  ])
-  const { compression, relevance, n, classes, delta = 0.05, beta = 1 } = input
-  checkWhole('informationBounds: classes', classes, 1)
-  const { targetEntropy = Math.log(classes) } = input
-  if (!(targetEntropy >= 0 && Number.isFinite(targetEntropy))) {
-    throw new ArgumentError(
-      `informationBounds: targetEntropy must be a finite number of nats of at least 0, received ${describe(targetEntropy)}`,
-    )
-  }
+  const given = checkOptions('informationBounds', input, checks)
+  const { compression, relevance, n, classes, delta = 0.05, beta = 1 } = given
+  const { targetEntropy = Math.log(classes) } = given
   return {
     generalizationGap: generalizationGapBound(compression, n, delta),
     relevanceGap: relevanceGap(compression, n, classes),
@@ -74,13 +83,9 @@ export function informationBounds(input: BoundsInput): InformationBounds {
  * @param compression I(X; T) in nats; @param n training samples; @param delta probability of failure
  */
 export function generalizationGapBound(compression: number, n: number, delta = 0.05): number {
-  checkInformation('generalizationGapBound: I(X; T)', compression)
-  checkWhole('generalizationGapBound: n', n, 1)
-  if (!(delta > 0 && delta < 1)) {
-    throw new ArgumentError(
-      `generalizationGapBound: delta must lie between 0 and 1, received ${describe(delta)}`,
-    )
-  }
+  checkValue('generalizationGapBound: I(X; T)', compression, nats)
+  checkValue('generalizationGapBound: n', n, whole(1))
+  checkValue('generalizationGapBound: delta', delta, failure)
   // 2 to the number of bits is e to the number of nats.
   return Math.sqrt((Math.exp(compression) + Math.log(1 / delta)) / (2 * n))
 }
@@ -92,9 +97,9 @@ export function generalizationGapBound(compression: number, n: number, delta = 0
  * @param compression I(X; T) in nats; @param n samples; @param classes values of Y
  */
 export function relevanceGap(compression: number, n: number, classes: number): number {
-  checkInformation('relevanceGap: I(X; T)', compression)
-  checkWhole('relevanceGap: n', n, 1)
-  checkWhole('relevanceGap: classes', classes, 1)
+  checkValue('relevanceGap: I(X; T)', compression, nats)
+  checkValue('relevanceGap: n', n, whole(1))
+  checkValue('relevanceGap: classes', classes, whole(1))
   return (Math.exp(compression) * classes) / Math.sqrt(n)
 }
 
@@ -105,12 +110,8 @@ export function relevanceGap(compression: number, n: number, classes: number): n
  * @param conditionalEntropy H(Y | T) = H(Y) - I(T; Y) in nats, at most ln(classes)
  */
 export function fanoBound(conditionalEntropy: number, classes: number): number {
-  checkWhole('fanoBound: classes', classes, 1)
-  if (!Number.isFinite(conditionalEntropy)) {
-    throw new ArgumentError(
-      `fanoBound: H(Y | T) must be a finite number of nats, received ${describe(conditionalEntropy)}`,
-    )
-  }
+  checkValue('fanoBound: classes', classes, whole(1))
+  checkValue('fanoBound: H(Y | T)', conditionalEntropy, nats)
   if (conditionalEntropy <= 0 || classes === 1) return 0
   const limit = (classes - 1) / classes
   if (conditionalEntropy >= Math.log(classes)) return limit
@@ -128,13 +129,9 @@ export function fanoBound(conditionalEntropy: number, classes: number): number {
 
 /** The objective of the information bottleneck (Tishby, Pereira and Bialek 1999): I(X; T) - beta I(T; Y), to be made small. */
 export function bottleneckLagrangian(compression: number, relevance: number, beta: number): number {
-  checkInformation('bottleneckLagrangian: I(X; T)', compression)
-  checkInformation('bottleneckLagrangian: I(T; Y)', relevance)
-  if (!(beta >= 0 && Number.isFinite(beta))) {
-    throw new ArgumentError(
-      `bottleneckLagrangian: beta must be a finite number of at least 0, received ${describe(beta)}`,
-    )
-  }
+  checkValue('bottleneckLagrangian: I(X; T)', compression, nats)
+  checkValue('bottleneckLagrangian: I(T; Y)', relevance, nats)
+  checkValue('bottleneckLagrangian: beta', beta, atLeast(0))
   return compression - beta * relevance
 }
 
@@ -146,6 +143,8 @@ export interface ProcessingViolation {
   readonly excess: number
 }
 
+const anyNumber: Check<number> = { expected: 'a number', accepts: (value) => typeof value === 'number' }
+
 /**
  * Data-processing inequality: in a chain X -> T1 -> T2 -> ... no later layer knows more, about X or about Y, than an earlier one.
  *
@@ -156,16 +155,8 @@ export interface ProcessingViolation {
  * @returns the layers whose value exceeds the smallest one before by more than the tolerance
  */
 export function checkDataProcessing(values: readonly number[], tolerance = 0): ProcessingViolation[] {
-  if (!Array.isArray(values) || !values.every((value) => typeof value === 'number')) {
-    throw new ArgumentError(
-      `checkDataProcessing: values is ${describe(values)}, expected a list of numbers, one for each layer`,
-    )
-  }
-  if (!(tolerance >= 0)) {
-    throw new ArgumentError(
-      `checkDataProcessing: tolerance must be at least 0, received ${describe(tolerance)}`,
-    )
-  }
+  checkValue('checkDataProcessing: values', values, listOf(anyNumber))
+  checkValue('checkDataProcessing: tolerance', tolerance, atLeast(0))
   let least = Number.POSITIVE_INFINITY
   return values.flatMap((value, layer) => {
     if (Number.isNaN(value)) return []
@@ -173,9 +164,4 @@ export function checkDataProcessing(values: readonly number[], tolerance = 0): P
     least = Math.min(least, value)
     return excess > tolerance ? [{ layer, excess }] : []
   })
-}
-
-function checkInformation(what: string, value: number): void {
-  if (Number.isFinite(value)) return
-  throw new ArgumentError(`${what} must be a finite number of nats, received ${describe(value)}`)
 }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { ArgumentError, describe } from '../errors.js'
 import { writeAtomic } from '../io/atomic.js'
+import { between, type Check, type Checks, checkOptions, checkValue, isPlainObject } from '../options.js'
 import { renderPng, renderSvg } from './render.js'
 import type { VegaLiteSpec } from './spec.js'
 
@@ -8,6 +9,12 @@ import type { VegaLiteSpec } from './spec.js'
 export interface PngOptions {
   /** Image pixels per unit of the chart, in (0, 16]; default 2, which a screen shows sharply. Print wants 3 to 4. */
   scale?: number
+}
+
+const checks: Checks<PngOptions> = { scale: between(0, 16, 'low') }
+const anySpec: Check<VegaLiteSpec> = {
+  expected: 'a Vega-Lite specification, a plain object',
+  accepts: isPlainObject,
 }
 
 const extensions = ['.svg', '.png', '.html', '.vl.json'] as const
@@ -28,7 +35,7 @@ export class Chart {
   readonly spec: VegaLiteSpec
 
   constructor(spec: VegaLiteSpec) {
-    this.spec = spec
+    this.spec = checkValue('Chart: spec', spec, anySpec)
   }
 
   /** The specification itself, so that `JSON.stringify(chart)` gives what Vega-Lite reads. */
@@ -52,10 +59,7 @@ export class Chart {
    * @throws StateError where a drawing package is missing
    */
   async png(options: PngOptions = {}): Promise<Uint8Array> {
-    const { scale = 2 } = options
-    if (!(scale > 0 && scale <= 16)) {
-      throw new ArgumentError(`png: scale: given ${describe(scale)}, expected a number in (0, 16]`)
-    }
+    const { scale = 2 } = checkOptions('png', options, checks)
     return renderPng(await this.svg(), scale)
   }
 
@@ -110,8 +114,9 @@ ${await this.svg()}
         `chart.save: given ${describe(path)}, expected a path ending in ${extensions.join(', ')}`,
       )
     }
+    const given = checkOptions('chart.save', options, checks)
     const file = resolve(path)
-    await writeAtomic(file, await this.content(extension, options))
+    await writeAtomic(file, await this.content(extension, given))
     return file
   }
 }

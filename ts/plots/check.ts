@@ -1,31 +1,35 @@
-import { ArgumentError, describe } from '../errors.js'
-import { checkOptions } from '../options.js'
+import { ArgumentError } from '../errors.js'
+import { above, type Check, type Checks, elsewhere, oneOf } from '../options.js'
+import type { DynamicsSelection } from './dynamics.js'
 import type { ScaleKind } from './scale.js'
+import type { ChartOptions } from './spec.js'
 
-/** @throws ArgumentError unless these are options of a chart, and the texts among them are texts */
-export function checkChart(caller: string, options: object, names: readonly string[]): void {
-  checkOptions(caller, options, names)
-  for (const name of ['title', 'xTitle', 'yTitle', 'units']) {
-    const value: unknown = (options as Record<string, unknown>)[name]
-    if (value === undefined || typeof value === 'string' || (value === null && name === 'title')) continue
-    throw new ArgumentError(`${caller}: ${name}: given ${describe(value)}, expected text`)
-  }
+const pixels: Check<number> = { expected: 'a number of pixels above 0', accepts: above(0).accepts }
+const anyText: Check<string> = { expected: 'a text', accepts: (value) => typeof value === 'string' }
+
+/** Checks of {@link ChartOptions}. */
+export const chartChecks: Checks<ChartOptions> = {
+  title: {
+    expected: 'a text, or null for none',
+    accepts: (value) => value === null || typeof value === 'string',
+  },
+  width: pixels,
+  height: pixels,
 }
 
-/** @throws ArgumentError unless every size is a finite number of pixels above 0 */
-export function checkSize(caller: string, sizes: Readonly<Record<string, number>>): void {
-  for (const [name, size] of Object.entries(sizes)) {
-    if (!(size > 0 && Number.isFinite(size))) {
-      throw new ArgumentError(
-        `${caller}: ${name}: given ${describe(size)}, expected a number of pixels above 0`,
-      )
-    }
-  }
+/** Checks of {@link DynamicsSelection}. */
+export const selectionChecks: Checks<DynamicsSelection> = {
+  evaluator: elsewhere(),
+  layer: elsewhere(),
+  xTitle: anyText,
+  yTitle: anyText,
+  units: anyText,
 }
 
-const kinds: readonly (ScaleKind | 'auto')[] = ['auto', 'linear', 'log', 'symlog']
+/** How an axis may spread. */
+export const scaleKind: Check<ScaleKind | 'auto'> = oneOf('auto', 'linear', 'log', 'symlog')
 
-/** @throws ArgumentError for an unknown scale, or a logarithmic one for values that are not positive */
+/** @throws ArgumentError for a logarithmic scale of values that are not positive */
 export function checkScale(
   caller: string,
   option: string,
@@ -33,11 +37,6 @@ export function checkScale(
   measure: string,
   values: readonly number[],
 ): void {
-  if (!kinds.includes(kind)) {
-    throw new ArgumentError(
-      `${caller}: ${option}: given ${describe(kind)}, expected one of ${kinds.join(', ')}`,
-    )
-  }
   const wrong = kind === 'log' ? values.find((value) => value <= 0) : undefined
   if (wrong !== undefined) {
     throw new ArgumentError(

@@ -77,9 +77,6 @@ export interface Trajectories {
   readonly layers: readonly Trajectory[]
 }
 
-/** Names of the options of {@link DynamicsSelection}. */
-export const selectionNames = ['evaluator', 'layer', 'xTitle', 'yTitle', 'units'] as const
-
 /**
  * Takes the wanted part out of recorded dynamics.
  *

@@ -1,8 +1,8 @@
+import { checkOptions } from '../options.js'
 import { Chart } from './chart.js'
-import { checkChart, checkSize } from './check.js'
 import type { DynamicsSource, Trajectories } from './dynamics.js'
 import { measuredRows, selectDynamics } from './dynamics.js'
-import { type InformationPlaneOptions, planeNames } from './information-plane.js'
+import { type InformationPlaneOptions, planeChecks } from './information-plane.js'
 import { emptyMeasures, measureScale } from './plane.js'
 import type { AxisScale } from './scale.js'
 import { epochScale } from './scale.js'
@@ -22,22 +22,21 @@ export interface EpochsPlotOptions extends InformationPlaneOptions {}
  * @throws ArgumentError for an option outside its range
  */
 export function epochsPlot(source: DynamicsSource, options: EpochsPlotOptions = {}): Chart {
-  checkChart('epochsPlot', options, planeNames)
-  const { width = 330, height = 270 } = options
-  checkSize('epochsPlot', { width, height })
-  const trajectories = measuredRows(selectDynamics(source, options, 'epochsPlot'))
+  const given = checkOptions('epochsPlot', options, planeChecks)
+  const { width = 330, height = 270 } = given
+  const trajectories = measuredRows(selectDynamics(source, given, 'epochsPlot'))
   const missing = emptyMeasures(trajectories).map((title) => `no value: ${title}`)
   const upright = { side: 'y', length: height } as const
   const panel = (side: 'x' | 'y', heading: string): JsonObject => ({
     title: { text: heading, anchor: 'middle', fontSize: 13, color: ink, offset: 8 },
     width,
     height,
-    ...courses(trajectories, side, measureScale(trajectories, side, options, upright, 'epochsPlot')),
+    ...courses(trajectories, side, measureScale(trajectories, side, given, upright, 'epochsPlot')),
   })
   return new Chart({
     ...frame,
     ...titled(
-      options,
+      given,
       `Layers by ${trajectories.rows}`,
       lines([trajectories.evaluator, ...missing], 2 * width),
     ),

@@ -1,13 +1,14 @@
+import { type Checks, checkOptions } from '../options.js'
 import { Chart } from './chart.js'
-import { checkChart, checkSize } from './check.js'
+import { chartChecks, scaleKind, selectionChecks } from './check.js'
 import type { DynamicsSelection, DynamicsSource, Trajectories } from './dynamics.js'
-import { measuredRows, selectDynamics, selectionNames } from './dynamics.js'
+import { measuredRows, selectDynamics } from './dynamics.js'
 import { textWidth } from './font.js'
 import type { Point } from './labels.js'
 import { placeLabels } from './labels.js'
 import { isPoint, markerArea, planeLayers, planeScales, planeSubtitle } from './plane.js'
 import type { AxisScale, ScaleKind } from './scale.js'
-import { type ChartOptions, chartNames, type JsonObject } from './spec.js'
+import type { ChartOptions, JsonObject } from './spec.js'
 import { faint, frame, ink, titled } from './theme.js'
 
 /** Options of {@link informationPlane}. */
@@ -21,8 +22,13 @@ export interface InformationPlaneOptions extends DynamicsSelection, ChartOptions
   yScale?: ScaleKind | 'auto'
 }
 
-/** Names of the options of {@link InformationPlaneOptions}. */
-export const planeNames = [...selectionNames, ...chartNames, 'xScale', 'yScale'] as const
+/** Checks of {@link InformationPlaneOptions}. */
+export const planeChecks: Checks<InformationPlaneOptions> = {
+  ...selectionChecks,
+  ...chartChecks,
+  xScale: scaleKind,
+  yScale: scaleKind,
+}
 
 const labelSize = 12
 
@@ -46,11 +52,10 @@ const labelSize = 12
  * @throws ArgumentError for an option outside its range
  */
 export function informationPlane(source: DynamicsSource, options: InformationPlaneOptions = {}): Chart {
-  checkChart('informationPlane', options, planeNames)
-  const { width = 520, height = 400 } = options
-  checkSize('informationPlane', { width, height })
-  const trajectories = measuredRows(selectDynamics(source, options, 'informationPlane'))
-  const [x, y] = planeScales(trajectories, options, { width, height }, 'informationPlane')
+  const given = checkOptions('informationPlane', options, planeChecks)
+  const { width = 520, height = 400 } = given
+  const trajectories = measuredRows(selectDynamics(source, given, 'informationPlane'))
+  const [x, y] = planeScales(trajectories, given, { width, height }, 'informationPlane')
   const layers = planeLayers({
     trajectories,
     x,
@@ -62,7 +67,7 @@ export function informationPlane(source: DynamicsSource, options: InformationPla
   const { leaders, names } = labelLayers(trajectories, x, y, width, height)
   return new Chart({
     ...frame,
-    ...titled(options, 'Information plane', planeSubtitle(trajectories, width)),
+    ...titled(given, 'Information plane', planeSubtitle(trajectories, width)),
     width,
     height,
     layer: [...leaders, ...layers, ...names],

@@ -1,9 +1,10 @@
 import { ArgumentError, DataError, describe, NumericalError, ShapeError } from '../errors.js'
+import { type Checks, checkOptions, isList } from '../options.js'
 import { Chart } from './chart.js'
-import { checkChart, checkScale, checkSize } from './check.js'
+import { chartChecks, checkScale, scaleKind } from './check.js'
 import type { ScaleKind } from './scale.js'
 import { chooseScale, epochScale } from './scale.js'
-import { type ChartOptions, chartNames, type JsonObject } from './spec.js'
+import type { ChartOptions, JsonObject } from './spec.js'
 import { frame, titled } from './theme.js'
 
 /** Mean losses of a training run, one value an epoch. */
@@ -19,6 +20,8 @@ export interface LossPlotOptions extends ChartOptions {
   yScale?: ScaleKind | 'auto'
 }
 
+const checks: Checks<LossPlotOptions> = { ...chartChecks, yScale: scaleKind }
+
 const colours = { training: '#d62728', validation: '#1f77b4' } as const
 
 /**
@@ -30,9 +33,8 @@ const colours = { training: '#d62728', validation: '#1f77b4' } as const
  * @throws NumericalError where a loss is not finite
  */
 export function lossPlot(history: LossHistory, options: LossPlotOptions = {}): Chart {
-  checkChart('lossPlot', options, [...chartNames, 'yScale'])
-  const { width = 480, height = 300, yScale = 'linear' } = options
-  checkSize('lossPlot', { width, height })
+  const given = checkOptions('lossPlot', options, checks)
+  const { width = 480, height = 300, yScale = 'linear' } = given
   const { loss, validationLoss } = checkHistory(history)
   const curves: { curve: keyof typeof colours; values: readonly number[] }[] = [
     { curve: 'training', values: loss },
@@ -67,7 +69,7 @@ export function lossPlot(history: LossHistory, options: LossPlotOptions = {}): C
   const line: JsonObject = { mark: { type: 'line', strokeWidth: 2, strokeJoin: 'round' } }
   return new Chart({
     ...frame,
-    ...titled(options, 'Epoch vs Loss'),
+    ...titled(given, 'Epoch vs Loss'),
     width,
     height,
     data: {
@@ -80,7 +82,7 @@ export function lossPlot(history: LossHistory, options: LossPlotOptions = {}): C
 
 function checkHistory(history: LossHistory): LossHistory {
   const { loss, validationLoss } = history ?? {}
-  if (!Array.isArray(loss)) {
+  if (!isList(loss) || loss === undefined) {
     throw new ArgumentError(
       `lossPlot: given ${describe(history)}, expected { loss: number[], validationLoss? }`,
     )
@@ -88,7 +90,7 @@ function checkHistory(history: LossHistory): LossHistory {
   if (loss.length === 0) throw new DataError('lossPlot: the history has no epoch; train at least one')
   if (validationLoss === undefined) checkFinite('loss', loss)
   else {
-    if (!Array.isArray(validationLoss) || validationLoss.length !== loss.length) {
+    if (!isList(validationLoss) || validationLoss.length !== loss.length) {
       throw new ShapeError(
         `lossPlot: validationLoss: given ${describe(validationLoss)}, expected an array of ${loss.length}, as loss is`,
       )

@@ -1,9 +1,8 @@
-import { ArgumentError, describe } from '../errors.js'
+import { type Checks, checkOptions, oneOf, whole } from '../options.js'
 import { Chart } from './chart.js'
-import { checkChart, checkSize } from './check.js'
 import type { DynamicsSource } from './dynamics.js'
 import { measuredRows, selectDynamics } from './dynamics.js'
-import { type InformationPlaneOptions, planeNames } from './information-plane.js'
+import { type InformationPlaneOptions, planeChecks } from './information-plane.js'
 import { planeLayers, planeScales, planeSubtitle } from './plane.js'
 import type { JsonObject } from './spec.js'
 import { frame, ink, titled } from './theme.js'
@@ -14,6 +13,12 @@ export interface InformationPlanePanelsOptions extends InformationPlaneOptions {
   columns?: number
   /** Whether each panel has axes of its own (`independent`, default) or all have the same, to compare layers. */
   axes?: 'independent' | 'shared'
+}
+
+const checks: Checks<InformationPlanePanelsOptions> = {
+  ...planeChecks,
+  columns: whole(1),
+  axes: oneOf('independent', 'shared'),
 }
 
 /**
@@ -29,19 +34,15 @@ export function informationPlanePanels(
   options: InformationPlanePanelsOptions = {},
 ): Chart {
   const caller = 'informationPlanePanels'
-  checkChart(caller, options, [...planeNames, 'columns', 'axes'])
-  const { width = 220, height = 190, axes = 'independent' } = options
-  checkSize(caller, { width, height })
-  const trajectories = measuredRows(selectDynamics(source, options, caller))
+  const given = checkOptions(caller, options, checks)
+  const { width = 220, height = 190, axes = 'independent' } = given
+  const trajectories = measuredRows(selectDynamics(source, given, caller))
   const count = trajectories.layers.length
-  const columns = columnsOf(options.columns, count)
-  if (axes !== 'independent' && axes !== 'shared') {
-    throw new ArgumentError(`${caller}: axes: given ${describe(axes)}, expected 'independent' or 'shared'`)
-  }
-  const common = planeScales(trajectories, options, { width, height }, caller)
+  const columns = columnsOf(given.columns, count)
+  const common = planeScales(trajectories, given, { width, height }, caller)
   const panels = trajectories.layers.map((layer, index): JsonObject => {
     const one = { ...trajectories, layers: [layer] }
-    const [x, y] = axes === 'shared' ? common : planeScales(one, options, { width, height }, caller)
+    const [x, y] = axes === 'shared' ? common : planeScales(one, given, { width, height }, caller)
     // The first panel of a row names the upright axis for all.
     const yTitle = index % columns === 0 ? trajectories.yTitle : null
     return {
@@ -62,7 +63,7 @@ export function informationPlanePanels(
   return new Chart({
     ...frame,
     ...titled(
-      options,
+      given,
       'compression measure vs generalization measure',
       planeSubtitle(trajectories, Math.max(400, columns * width)),
     ),
@@ -74,9 +75,5 @@ export function informationPlanePanels(
 }
 
 function columnsOf(given: number | undefined, count: number): number {
-  if (given === undefined) return count === 4 ? 2 : Math.min(3, count)
-  if (Number.isInteger(given) && given > 0) return Math.min(given, count)
-  throw new ArgumentError(
-    `informationPlanePanels: columns: given ${describe(given)}, expected a whole number above 0`,
-  )
+  return given === undefined ? (count === 4 ? 2 : Math.min(3, count)) : Math.min(given, count)
 }

@@ -7,9 +7,6 @@ export type JsonObject = { [key: string]: Json }
 /** A Vega-Lite specification: plain JSON, drawn alike by files, reports, notebooks and the browser. */
 export type VegaLiteSpec = JsonObject
 
-/** Names of the options of {@link ChartOptions}. */
-export const chartNames = ['title', 'width', 'height'] as const
-
 /** Options that every chart has. */
 export interface ChartOptions {
   /** Heading of the chart; `null` for none, as a paper wants whose caption says it. */

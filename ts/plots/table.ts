@@ -1,13 +1,15 @@
-import { ArgumentError, describe } from '../errors.js'
-import { checkChart } from './check.js'
+import { atLeast, type Checks, checkOptions } from '../options.js'
+import { selectionChecks } from './check.js'
 import type { DynamicsSelection, DynamicsSource, Trajectories } from './dynamics.js'
-import { selectDynamics, selectionNames } from './dynamics.js'
+import { selectDynamics } from './dynamics.js'
 
 /** Options of {@link dynamicsTable}. */
 export interface DynamicsTableOptions extends DynamicsSelection {
   /** Columns of text to fill before the layers go on in another block; default 100. */
   width?: number
 }
+
+const checks: Checks<DynamicsTableOptions> = { ...selectionChecks, width: atLeast(1) }
 
 /**
  * The dynamics as aligned text, for a terminal or a log: for each of the two measures a row an epoch, a column a layer; `-` where there is no
@@ -18,14 +20,9 @@ export interface DynamicsTableOptions extends DynamicsSelection {
  * @throws ShapeError, DataError, UnknownNameError, NumericalError as {@link selectDynamics} says
  */
 export function dynamicsTable(source: DynamicsSource, options: DynamicsTableOptions = {}): string {
-  checkChart('dynamicsTable', options, [...selectionNames, 'width'])
-  const { width = 100 } = options
-  if (!(width >= 1)) {
-    throw new ArgumentError(
-      `dynamicsTable: width: given ${describe(width)}, expected a number of columns above 0`,
-    )
-  }
-  const trajectories = selectDynamics(source, options, 'dynamicsTable')
+  const given = checkOptions('dynamicsTable', options, checks)
+  const { width = 100 } = given
+  const trajectories = selectDynamics(source, given, 'dynamicsTable')
   return [
     ...blocksOf(trajectories, 'x', trajectories.xTitle, width),
     ...blocksOf(trajectories, 'y', trajectories.yTitle, width),
