@@ -145,7 +145,7 @@ test('one-hot labels of another width in every batch are the same classes', asyn
 test('options that cannot work are refused at construction', (t) => {
   for (const [make, code, says] of [
     [() => new hg.HSIC({ sigma: -1 }), 'ARGUMENT', /sigma must be a finite number above 0.*received -1/],
-    [() => new hg.HSIC({ sigma: 0 }), 'ARGUMENT', /sigma must be a finite number above 0, received 0/],
+    [() => new hg.HSIC({ sigma: 0 }), 'ARGUMENT', /sigma must be a finite number above 0.*received 0/],
     [() => new hg.CKA({ kernel: 'rbf', sigma: 0 }), 'ARGUMENT', /CKA: sigma.*received 0/],
     [() => new hg.CKA({ kernel: 'rbf', sigma: 1, fraction: 1 }), 'ARGUMENT', /give one of them/],
     [() => new hg.RenyiMI({ sigma: 0 }), 'ARGUMENT', /sigma/],

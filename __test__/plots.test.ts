@@ -487,7 +487,7 @@ test('bad options give errors that name the option', (t) => {
   t.throws(() => informationPlane(good, { layer: [] }), { instanceOf: ArgumentError })
   t.throws(() => informationPlane(good, { width: -1 }), {
     instanceOf: ArgumentError,
-    message: /width: must be a number of pixels above 0, received -1/,
+    message: /width must be a number of pixels above 0, received -1/,
   })
   t.throws(() => informationPlane(good, { xScale: 'logarithm' as 'log' }), { instanceOf: ArgumentError })
   const zeros = { layers: ['a'], evaluators: ['HSIC'], values: [[[[0, 1]]]] }

@@ -1,4 +1,6 @@
 /** Estimators of dependence: one published formula a file, built from tensor operations. */
+import { guardReceivers } from '../receiver.js'
+import * as own from './index.js'
 
 export * from './binned.js'
 export * from './bounds.js'
@@ -67,3 +69,5 @@ export * from './smile.js'
 export { StudentCopulaMI } from './student-copula.js'
 export * from './theory.js'
 export type { TrainedOptions } from './trained.js'
+
+guardReceivers(own)
