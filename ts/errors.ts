@@ -178,6 +178,10 @@ function described(value: unknown): string {
 
 /** The entries of a list in a few words, `[1, "a", undefined]`, for error messages; never throws. */
 export function describeList(list: ArrayLike<unknown>): string {
-  const shown = Array.from({ length: Math.min(list.length, 12) }, (_, i) => describe(list[i]))
-  return `[${[...shown, ...(list.length > 12 ? ['...'] : [])].join(', ')}]`
+  try {
+    const shown = Array.from({ length: Math.min(list.length, 12) }, (_, i) => describe(list[i]))
+    return `[${[...shown, ...(list.length > 12 ? ['...'] : [])].join(', ')}]`
+  } catch {
+    return 'an array that cannot be read'
+  }
 }

@@ -5,7 +5,7 @@
  *     const checks: Checks<DropoutOptions> = { rate: between(0, 1), seed: whole(0) }
  *     const { rate = 0.5, seed = 0 } = checkOptions('Dropout', options, checks)
  */
-import { ArgumentError, describe, unknownName } from './errors.js'
+import { ArgumentError, describe, describeList, unknownName } from './errors.js'
 import { ownNameFor } from './foreign-names.js'
 
 /** Which values of type `T` are allowed. */
@@ -85,7 +85,8 @@ export function checkOptions<O extends object>(
 export function checkValue<T>(what: string, value: T, check: Check<T>): T {
   if (check.accepts(value)) return value
   if (check.names !== undefined) throw unknownName(what, value, check.names)
-  throw new ArgumentError(`${what} must be ${check.expected}, received ${describe(value)}`)
+  const received = isList(value) ? describeList(value as unknown as ArrayLike<unknown>) : describe(value)
+  throw new ArgumentError(`${what} must be ${check.expected}, received ${received}`)
 }
 
 /** True for objects made by `{}` or `Object.create(null)`, in this realm or another. */
@@ -241,6 +242,12 @@ export function listOf<T>(entry: Check<T>, length?: number): Check<readonly T[]>
       // Array.from, since a hole is an entry that is missing.
       Array.from(value as unknown[]).every(entry.accepts),
   )
+}
+
+/** Two values that each pass a check. */
+export function pairOf<T>(entry: Check<T>): Check<readonly [T, T]> {
+  const { expected, accepts } = listOf(entry, 2)
+  return { expected, accepts }
 }
 
 /** What either check allows. */

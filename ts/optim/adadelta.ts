@@ -1,5 +1,12 @@
+import { atLeast } from '../options.js'
 import { Optimizer } from './optimizer.js'
-import { checkRange, type OptimizerOptions, type ParameterGroup, withDefaults } from './options.js'
+import {
+  commonChecks,
+  decayRate,
+  type OptimizerOptions,
+  type OptimizerSetup,
+  type ParameterGroup,
+} from './options.js'
 import { decay, type Rule, withWeightDecay } from './rule.js'
 
 /** Options of {@link Adadelta}. */
@@ -10,7 +17,15 @@ export interface AdadeltaOptions extends OptimizerOptions {
   eps?: number
 }
 
-const DEFAULTS: Required<AdadeltaOptions> = { learningRate: 1, weightDecay: 0, rho: 0.9, eps: 1e-6 }
+const SETUP: OptimizerSetup<AdadeltaOptions> = {
+  title: 'Adadelta',
+  defaults: { learningRate: 1, weightDecay: 0, rho: 0.9, eps: 1e-6 },
+  checks: {
+    ...commonChecks,
+    rho: decayRate,
+    eps: atLeast(0),
+  },
+}
 
 /**
  * Adadelta (Zeiler 2012, algorithm 1): the gradient times the ratio of two roots, of past steps and of past gradients.
@@ -20,12 +35,10 @@ export class Adadelta extends Optimizer<AdadeltaOptions> {
   readonly name = 'adadelta'
 
   constructor(options: AdadeltaOptions = {}, groups: readonly ParameterGroup<AdadeltaOptions>[] = []) {
-    super(withDefaults('Adadelta', DEFAULTS, options), groups)
+    super(SETUP, options, groups)
   }
 
   protected rule({ rho, eps, weightDecay }: Required<AdadeltaOptions>): Rule {
-    checkRange('Adadelta', 'rho', rho, 0, 1)
-    checkRange('Adadelta', 'eps', eps)
     return {
       slots: { square: 0, squaredStep: 0 },
       step({ grad, param, slots, learningRate }) {

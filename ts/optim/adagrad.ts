@@ -1,6 +1,7 @@
 import { div, sqrtAtZero } from '../ops/index.js'
+import { atLeast } from '../options.js'
 import { Optimizer } from './optimizer.js'
-import { checkRange, type OptimizerOptions, type ParameterGroup, withDefaults } from './options.js'
+import { commonChecks, type OptimizerOptions, type OptimizerSetup, type ParameterGroup } from './options.js'
 import { type Rule, withWeightDecay } from './rule.js'
 
 /** Options of {@link Adagrad}. */
@@ -13,12 +14,21 @@ export interface AdagradOptions extends OptimizerOptions {
   eps?: number
 }
 
-const DEFAULTS: Required<AdagradOptions> = {
-  learningRate: 0.01,
-  weightDecay: 0,
-  lrDecay: 0,
-  initialAccumulator: 0,
-  eps: 1e-10,
+const SETUP: OptimizerSetup<AdagradOptions> = {
+  title: 'Adagrad',
+  defaults: {
+    learningRate: 0.01,
+    weightDecay: 0,
+    lrDecay: 0,
+    initialAccumulator: 0,
+    eps: 1e-10,
+  },
+  checks: {
+    ...commonChecks,
+    lrDecay: atLeast(0),
+    initialAccumulator: atLeast(0),
+    eps: atLeast(0),
+  },
 }
 
 /** Adagrad (Duchi, Hazan and Singer 2011): `s = s + g^2`, `p = p - learningRate * g / (sqrt(s) + eps)`. */
@@ -26,13 +36,10 @@ export class Adagrad extends Optimizer<AdagradOptions> {
   readonly name = 'adagrad'
 
   constructor(options: AdagradOptions = {}, groups: readonly ParameterGroup<AdagradOptions>[] = []) {
-    super(withDefaults('Adagrad', DEFAULTS, options), groups)
+    super(SETUP, options, groups)
   }
 
   protected rule({ lrDecay, initialAccumulator, eps, weightDecay }: Required<AdagradOptions>): Rule {
-    checkRange('Adagrad', 'lrDecay', lrDecay)
-    checkRange('Adagrad', 'initialAccumulator', initialAccumulator)
-    checkRange('Adagrad', 'eps', eps)
     return {
       slots: { sum: initialAccumulator },
       step({ grad, param, slots, step, learningRate }) {

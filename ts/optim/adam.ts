@@ -1,7 +1,13 @@
-import { ArgumentError, describe } from '../errors.js'
 import { div, maximum, sqrt, sqrtAtZero } from '../ops/index.js'
+import { atLeast, flag, pairOf } from '../options.js'
 import { Optimizer } from './optimizer.js'
-import { checkRange, type OptimizerOptions, type ParameterGroup, withDefaults } from './options.js'
+import {
+  commonChecks,
+  decayRate,
+  type OptimizerOptions,
+  type OptimizerSetup,
+  type ParameterGroup,
+} from './options.js'
 import { biasCorrection, decay, type Rule, withWeightDecay } from './rule.js'
 
 /** Options of {@link Adam} and {@link AdamW}. */
@@ -14,12 +20,21 @@ export interface AdamOptions extends OptimizerOptions {
   amsgrad?: boolean
 }
 
-const DEFAULTS: Required<AdamOptions> = {
-  learningRate: 0.001,
-  weightDecay: 0,
-  betas: [0.9, 0.999],
-  eps: 1e-8,
-  amsgrad: false,
+const SETUP: OptimizerSetup<AdamOptions> = {
+  title: 'Adam',
+  defaults: {
+    learningRate: 0.001,
+    weightDecay: 0,
+    betas: [0.9, 0.999],
+    eps: 1e-8,
+    amsgrad: false,
+  },
+  checks: {
+    ...commonChecks,
+    betas: pairOf(decayRate),
+    eps: atLeast(0),
+    amsgrad: flag,
+  },
 }
 
 /**
@@ -34,12 +49,18 @@ export class Adam extends Optimizer<AdamOptions> {
   readonly name: string = 'adam'
 
   constructor(options: AdamOptions = {}, groups: readonly ParameterGroup<AdamOptions>[] = []) {
-    super(withDefaults('Adam', DEFAULTS, options), groups)
+    super(SETUP, options, groups)
   }
 
   protected rule(options: Required<AdamOptions>): Rule {
-    return adamRule('Adam', options, false)
+    return adamRule(options, false)
   }
+}
+
+const DECOUPLED: OptimizerSetup<AdamOptions> = {
+  ...SETUP,
+  title: 'AdamW',
+  defaults: { ...SETUP.defaults, weightDecay: 0.01 },
 }
 
 /** Adam with weight decay outside the averages, `p = p - learningRate * weightDecay * p` (Loshchilov and Hutter 2019). */
@@ -47,25 +68,17 @@ export class AdamW extends Optimizer<AdamOptions> {
   readonly name: string = 'adamw'
 
   constructor(options: AdamOptions = {}, groups: readonly ParameterGroup<AdamOptions>[] = []) {
-    super(withDefaults('AdamW', { ...DEFAULTS, weightDecay: 0.01 }, options), groups)
+    super(DECOUPLED, options, groups)
   }
 
   protected rule(options: Required<AdamOptions>): Rule {
-    return adamRule('AdamW', options, true)
+    return adamRule(options, true)
   }
 }
 
-function adamRule(title: string, options: Required<AdamOptions>, decoupled: boolean): Rule {
+function adamRule(options: Required<AdamOptions>, decoupled: boolean): Rule {
   const { betas, eps, amsgrad, weightDecay } = options
-  if (!Array.isArray(betas) || betas.length !== 2) {
-    throw new ArgumentError(
-      `${title}: betas is ${describe(betas)}, expected two numbers such as [0.9, 0.999]`,
-    )
-  }
-  const [beta1, beta2] = betas as readonly [number, number]
-  checkRange(title, 'betas[0]', beta1, 0, 1)
-  checkRange(title, 'betas[1]', beta2, 0, 1)
-  checkRange(title, 'eps', eps)
+  const [beta1, beta2] = betas
   return {
     slots: { mean: 0, square: 0, ...(amsgrad ? { largest: 0 } : {}) },
     step({ grad, param, slots, step, learningRate }) {

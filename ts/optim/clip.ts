@@ -1,6 +1,6 @@
 import { ArgumentError } from '../errors.js'
 import { stack } from '../ops/index.js'
-import { checkOptions } from '../options.js'
+import { type Check, type Checks, checkOptions, checkValue } from '../options.js'
 import type { Tensor } from '../tensor.js'
 import { type Leaf, leavesOf, rebuild } from './leaves.js'
 import type { ParameterTree } from './optimizer.js'
@@ -11,24 +11,31 @@ export function clipByValue<G extends ParameterTree>(grads: G, max: number): G {
   return rebuild(grads, (_path, grad) => grad.clip(-max, max))
 }
 
+/** What {@link clipByNorm} can be told. */
+export interface ClipOptions {
+  /** Order of the norm: 1, 2, ... or Infinity, the largest size of an entry. Default 2. */
+  normType?: number
+}
+
+const positive: Check<number> = {
+  expected: 'a number above 0, or Infinity',
+  accepts: (value) => typeof value === 'number' && value > 0,
+}
+const checks: Checks<ClipOptions> = { normType: positive }
+
 /**
  * Scales all gradients by one factor so that their norm, taken over all of them together, is at most `max`. Gradients below
  * it stay as they are.
  *
- * @param options normType: order of the norm, 1, 2, ... or Infinity (the largest size of an entry); default 2
  * @returns the scaled gradients, and the norm before scaling as a scalar
  */
 export function clipByNorm<G extends ParameterTree>(
   grads: G,
   max: number,
-  options: { normType?: number } = {},
+  options: ClipOptions = {},
 ): { clipped: G; norm: Tensor } {
+  const { normType = 2 } = checkOptions('clipByNorm', options, checks)
   checkMax('clipByNorm', max)
-  checkOptions('clipByNorm', options, ['normType'])
-  const { normType = 2 } = options
-  if (!(normType > 0)) {
-    throw new ArgumentError(`clipByNorm: normType must be above 0 or Infinity, received ${normType}`)
-  }
   const norm = globalNorm(leavesOf(grads), normType)
   const factor = norm.add(1e-6).reciprocal().mul(max).minimum(1)
   return { clipped: rebuild(grads, (_path, grad) => grad.mul(factor.cast(grad.dtype))), norm }
@@ -54,5 +61,5 @@ function globalNorm(leaves: Leaf<Tensor>[], order: number): Tensor {
 }
 
 function checkMax(name: string, max: number): void {
-  if (!(max > 0)) throw new ArgumentError(`${name}: the limit must be above 0, received ${max}`)
+  checkValue(`${name}: the limit`, max, positive)
 }

@@ -1,4 +1,5 @@
 import { unknownName } from '../errors.js'
+import { isInstance } from '../options.js'
 import { Adadelta, type AdadeltaOptions } from './adadelta.js'
 import { Adagrad, type AdagradOptions } from './adagrad.js'
 import { Adam, type AdamOptions, AdamW } from './adam.js'
@@ -26,7 +27,7 @@ export const optimizerNames = Object.keys(OPTIMIZERS) as readonly OptimizerName[
 
 /** Canonical name of an optimizer. Throws UnknownNameError for another name. */
 export function optimizerName(name: string): OptimizerName {
-  const canonical = String(name).toLowerCase()
+  const canonical = typeof name === 'string' ? name.toLowerCase() : ''
   if (!Object.hasOwn(OPTIMIZERS, canonical)) throw unknownName('optimizer', name, optimizerNames)
   return canonical as OptimizerName
 }
@@ -45,6 +46,6 @@ export function createOptimizer(
   optimizer: OptimizerName | (string & {}) | Optimizer,
   options: AnyOptimizerOptions = {},
 ): Optimizer {
-  if (optimizer instanceof Optimizer) return optimizer
+  if (isInstance(optimizer, Optimizer)) return optimizer
   return new OPTIMIZERS[optimizerName(optimizer)](options)
 }

@@ -1,10 +1,19 @@
 import { ArgumentError, DisposedError, describe, ShapeError } from '../errors.js'
 import { tidy } from '../memory.js'
-import { checkOptions } from '../options.js'
+import { idOf } from '../node.js'
+import { tensorOrNumber } from '../operands.js'
+import { type Checks, checkOptions, checkValue, isPlainObject } from '../options.js'
 import { full, type Tensor, type TensorLike, tensor } from '../tensor.js'
 import { Variable } from '../variable.js'
 import { leavesOf, type Nested, pairWith, rebuild } from './leaves.js'
-import { checkRange, groupMatches, type OptimizerOptions, type ParameterGroup } from './options.js'
+import {
+  checkGroups,
+  commonChecks,
+  groupMatches,
+  type OptimizerOptions,
+  type OptimizerSetup,
+  type ParameterGroup,
+} from './options.js'
 import type { Rule } from './rule.js'
 
 /** Tensors in nested arrays and records. */
@@ -35,6 +44,8 @@ interface Memory {
   readonly slots: Readonly<Record<string, Variable>>
 }
 
+const updateChecks: Checks<UpdateOptions> = { learningRate: tensorOrNumber }
+
 /**
  * An optimizer is a pure function of gradients, state and parameters, and a shell that applies it to Variables.
  *
@@ -60,19 +71,18 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   #rateVariable: Variable | undefined
   #rate: number
 
-  constructor(options: Settings<O>, groups: readonly ParameterGroup<O>[] = []) {
-    checkGroups(this.constructor.name, groups)
-    this.options = Object.freeze({ ...options })
-    this.#groups = groups
-    this.#rate = options.learningRate
-    this.#rules = [options, ...groups.map((group) => this.#merged(group))].map((merged) => {
-      checkRange(this.constructor.name, 'learningRate', merged.learningRate)
-      checkRange(this.constructor.name, 'weightDecay', merged.weightDecay)
-      return this.rule(merged)
-    })
+  constructor(setup: OptimizerSetup<O>, options: Partial<O> = {}, groups: readonly ParameterGroup<O>[] = []) {
+    const given = checkOptions<object>(setup.title, options, setup.checks)
+    this.options = Object.freeze({ ...setup.defaults, ...given }) as Settings<O>
+    this.#groups = checkGroups(setup, groups)
+    this.#rate = this.options.learningRate
+    this.#rules = [
+      this.options,
+      ...this.#groups.map(({ params: _, ...own }) => ({ ...this.options, ...own })),
+    ].map((merged) => this.rule(merged))
   }
 
-  /** The arithmetic for one set of options; throws ArgumentError for values out of range. */
+  /** The arithmetic for one set of options; throws ArgumentError for values that do not go together. */
   protected abstract rule(options: Settings<O>): Rule
 
   /** Step size of `step`. Setting it needs no new plan, also for compiled functions. */
@@ -82,7 +92,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
 
   set learningRate(rate: number) {
     this.#refuseDisposed()
-    checkRange(this.constructor.name, 'learningRate', rate)
+    checkValue(`${this.constructor.name}: learningRate`, rate, commonChecks.learningRate)
     this.#rate = rate
     const variable = this.#rateVariable
     variable?.assign(scalar(rate, variable.dtype))
@@ -114,8 +124,9 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     options: UpdateOptions = {},
   ): { delta: P; state: OptimizerState } {
     this.#refuseDisposed()
+    const { learningRate = this.#rate } = checkOptions('update', options, updateChecks)
+    checkState(state)
     const step = state.step.add(1)
-    const learningRate = options.learningRate ?? this.#rate
     const deltas = new Map<string, Tensor>()
     const slots: OptimizerState['slots'] = {}
     for (const { path, value, grad } of pairWith(params, grads)) {
@@ -167,13 +178,14 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
    * @param variables nested arrays and records of Variables; @param grads gradients in the same structure
    */
   step(variables: Nested<Variable>, grads: ParameterTree, options: UpdateOptions = {}): void {
+    const given = checkOptions('step', options, updateChecks)
     const pairs = pairWith(variables, grads).filter(({ value }) => value.trainable)
     this.prepare(variables)
     const rate = this.#rateVariable as Variable
     const counts = new Set(pairs.map(({ value }) => this.#memoryOf(value).count))
     tidy(() => {
       const steps = new Map([...counts].map((count) => [count, count.value.add(1)]))
-      const learningRate = options.learningRate ?? rate.value
+      const learningRate = given.learningRate ?? rate.value
       for (const { path, value: variable, grad } of pairs) {
         const { count, slots: held } = this.#memoryOf(variable)
         const before = Object.fromEntries(Object.entries(held).map(([slot, kept]) => [slot, kept.value]))
@@ -291,12 +303,6 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     return this.#groups.findIndex(({ params }) => groupMatches(params, path)) + 1
   }
 
-  #merged(group: ParameterGroup<O>): Settings<O> {
-    const { params: _, ...own } = group
-    checkOptions(`a parameter group of ${this.constructor.name}`, own, Object.keys(this.options))
-    return { ...this.options, ...own }
-  }
-
   #ruleOf(path: string): Rule {
     return this.#rules[this.#groupOf(path)] as Rule
   }
@@ -309,12 +315,15 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   }
 }
 
-function checkGroups(optimizer: string, groups: unknown): void {
-  const isGroup = (group: unknown) => typeof group === 'object' && group !== null && 'params' in group
-  if (Array.isArray(groups) && Array.from(groups).every(isGroup)) return
-  throw new ArgumentError(
-    `${optimizer}: groups is ${describe(groups)}, expected a list such as [{ params: ['layers.0'], learningRate: 0.01 }]`,
-  )
+/** Refuses what is no state as `init` makes it; which slots there must be depends on the parameters. */
+function checkState(state: OptimizerState): void {
+  if (typeof state !== 'object' || state === null || !isPlainObject(state.slots)) {
+    throw new ArgumentError(`update: the state is ${describe(state)}, expected what init() or update() gave`)
+  }
+  idOf('update: step of the state', state.step)
+  for (const [path, slots] of Object.entries(state.slots)) {
+    for (const [slot, value] of Object.entries(slots ?? {})) idOf(`update: ${slot} of '${path}'`, value)
+  }
 }
 
 function stateVariable(name: string, initial: () => Tensor): Variable {

@@ -1,5 +1,16 @@
-import { ArgumentError } from '../errors.js'
-import { checkOptions } from '../options.js'
+import { ArgumentError, describe } from '../errors.js'
+import {
+  atLeast,
+  between,
+  type Check,
+  type Checks,
+  checkOptions,
+  isInstance,
+  isList,
+  listOf,
+  required,
+  text,
+} from '../options.js'
 
 /** Options that every optimizer takes. */
 export interface OptimizerOptions {
@@ -18,29 +29,44 @@ export type ParameterGroup<O> = Partial<O> & {
   params: readonly string[] | RegExp | ((path: string) => boolean)
 }
 
-/** Fills in defaults. Throws UnknownNameError for an option that the optimizer does not have. */
-export function withDefaults<O extends object>(
-  optimizer: string,
-  defaults: Required<O>,
-  given: Partial<O>,
-): Required<O> {
-  checkOptions(optimizer, given, Object.keys(defaults))
-  const filled = { ...defaults }
-  for (const [name, value] of Object.entries(given) as [keyof O & string, unknown][]) {
-    if (value !== undefined) filled[name] = value as Required<O>[keyof O & string]
-  }
-  return filled
+/** What an optimizer takes, and what it does without it. */
+export interface OptimizerSetup<O extends OptimizerOptions> {
+  /** Name in messages, for instance `'SGD'`. */
+  readonly title: string
+  readonly defaults: Required<O>
+  readonly checks: Checks<O>
 }
 
-/** Throws ArgumentError unless the option is a finite number of at least `least` (and below `below`, where given). */
-export function checkRange(optimizer: string, name: string, value: number, least = 0, below?: number): void {
-  if (typeof value === 'number' && Number.isFinite(value) && value >= least) {
-    if (below === undefined || value < below) return
+/** The checks of {@link OptimizerOptions}. */
+export const commonChecks: Checks<OptimizerOptions> = { learningRate: atLeast(0), weightDecay: atLeast(0) }
+
+/** The decay rate of an average. */
+export const decayRate = between(0, 1, 'high')
+
+const parameters: Check<ParameterGroup<object>['params']> = {
+  expected: "paths such as ['layers.0'], a pattern, or a function of the path",
+  accepts: (value) => typeof value === 'function' || isInstance(value, RegExp) || listOf(text).accepts(value),
+}
+
+/**
+ * Checks groups of parameters.
+ *
+ * @throws {UnknownNameError} for an option that the optimizer does not have; {ArgumentError} for a value out of range
+ */
+export function checkGroups<O extends OptimizerOptions>(
+  { title, checks }: OptimizerSetup<O>,
+  groups: readonly ParameterGroup<O>[],
+): ParameterGroup<O>[] {
+  if (!isList(groups)) {
+    throw new ArgumentError(
+      `${title}: groups is ${describe(groups)}, expected a list such as [{ params: ['layers.0'], learningRate: 0.01 }]`,
+    )
   }
-  const upper = below === undefined ? '' : ` and below ${below}`
-  throw new ArgumentError(
-    `${optimizer}: ${name} must be a number of at least ${least}${upper}, received ${value}`,
-  )
+  const own = { ...checks, params: required(parameters) }
+  return Array.from(groups, (group) => {
+    const given = checkOptions<object>(`a parameter group of ${title}`, group, own)
+    return { ...given } as ParameterGroup<O>
+  })
 }
 
 /** Whether a path belongs to a group. */

@@ -1,6 +1,13 @@
 import { sqrtAtZero } from '../ops/index.js'
+import { atLeast, flag } from '../options.js'
 import { Optimizer } from './optimizer.js'
-import { checkRange, type OptimizerOptions, type ParameterGroup, withDefaults } from './options.js'
+import {
+  commonChecks,
+  decayRate,
+  type OptimizerOptions,
+  type OptimizerSetup,
+  type ParameterGroup,
+} from './options.js'
 import { decay, type Rule, withWeightDecay } from './rule.js'
 
 /** Options of {@link RMSprop}. */
@@ -15,13 +22,23 @@ export interface RMSpropOptions extends OptimizerOptions {
   centered?: boolean
 }
 
-const DEFAULTS: Required<RMSpropOptions> = {
-  learningRate: 0.01,
-  weightDecay: 0,
-  alpha: 0.99,
-  eps: 1e-8,
-  momentum: 0,
-  centered: false,
+const SETUP: OptimizerSetup<RMSpropOptions> = {
+  title: 'RMSprop',
+  defaults: {
+    learningRate: 0.01,
+    weightDecay: 0,
+    alpha: 0.99,
+    eps: 1e-8,
+    momentum: 0,
+    centered: false,
+  },
+  checks: {
+    ...commonChecks,
+    alpha: decayRate,
+    eps: atLeast(0),
+    momentum: atLeast(0),
+    centered: flag,
+  },
 }
 
 /**
@@ -32,13 +49,10 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
   readonly name = 'rmsprop'
 
   constructor(options: RMSpropOptions = {}, groups: readonly ParameterGroup<RMSpropOptions>[] = []) {
-    super(withDefaults('RMSprop', DEFAULTS, options), groups)
+    super(SETUP, options, groups)
   }
 
   protected rule({ alpha, eps, momentum, centered, weightDecay }: Required<RMSpropOptions>): Rule {
-    checkRange('RMSprop', 'alpha', alpha, 0, 1)
-    checkRange('RMSprop', 'eps', eps)
-    checkRange('RMSprop', 'momentum', momentum)
     return {
       slots: { square: 0, ...(centered ? { mean: 0 } : {}), ...(momentum === 0 ? {} : { momentum: 0 }) },
       step({ grad, param, slots, learningRate }) {

@@ -1,6 +1,7 @@
 import { ArgumentError } from '../errors.js'
+import { atLeast, finite, flag } from '../options.js'
 import { Optimizer } from './optimizer.js'
-import { checkRange, type OptimizerOptions, type ParameterGroup, withDefaults } from './options.js'
+import { commonChecks, type OptimizerOptions, type OptimizerSetup, type ParameterGroup } from './options.js'
 import { type Rule, withWeightDecay } from './rule.js'
 
 /** Options of {@link SGD}. */
@@ -13,12 +14,21 @@ export interface SGDOptions extends OptimizerOptions {
   nesterov?: boolean
 }
 
-const DEFAULTS: Required<SGDOptions> = {
-  learningRate: 0.001,
-  weightDecay: 0,
-  momentum: 0,
-  dampening: 0,
-  nesterov: false,
+const SETUP: OptimizerSetup<SGDOptions> = {
+  title: 'SGD',
+  defaults: {
+    learningRate: 0.001,
+    weightDecay: 0,
+    momentum: 0,
+    dampening: 0,
+    nesterov: false,
+  },
+  checks: {
+    ...commonChecks,
+    momentum: atLeast(0),
+    dampening: finite,
+    nesterov: flag,
+  },
 }
 
 /**
@@ -33,12 +43,10 @@ export class SGD extends Optimizer<SGDOptions> {
   readonly name = 'sgd'
 
   constructor(options: SGDOptions = {}, groups: readonly ParameterGroup<SGDOptions>[] = []) {
-    super(withDefaults('SGD', DEFAULTS, options), groups)
+    super(SETUP, options, groups)
   }
 
   protected rule({ momentum, dampening, nesterov, weightDecay }: Required<SGDOptions>): Rule {
-    checkRange('SGD', 'momentum', momentum)
-    checkRange('SGD', 'dampening', dampening, Number.NEGATIVE_INFINITY)
     if (nesterov && (momentum === 0 || dampening !== 0)) {
       throw new ArgumentError(
         `SGD: nesterov needs a momentum above 0 and dampening 0, received momentum ${momentum} and dampening ${dampening}`,
