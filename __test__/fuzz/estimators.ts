@@ -108,8 +108,10 @@ function estimatorCalls(type: string, { options, y }: EstimatorRow): Call[] {
     ...methodCalls(type, make, {
       ...(make().isLazy ? { criterion: tensors, evaluateSegment: () => [segment(), target2] } : {}),
       ...('matrices' in Type.prototype ? { matrices: tensors } : {}),
+      ...('bins' in Type.prototype ? { bins: () => [some([samples, 2])] } : {}),
+      ...('entropy' in Type.prototype ? { entropy: () => [some([4, 4], 'float64')] } : {}),
       ...('estimateBatches' in Type.prototype ? { estimateBatches: () => [batches()] } : {}),
-      estimate: () => [numbers(2, 1), target()],
+      estimate: () => [numbers(2, 1), target(), { details: true }],
       measureSegment: () => [segment(), target2, () => {}],
       samplesFor: () => [2, 2],
     }),
@@ -193,6 +195,12 @@ const entropyOptions = { k: 3, metric: 'euclidean', base: 2, jitter: 1e-10, seed
 export const estimatorCallsOfAll: readonly Call[] = [
   ...Object.entries(estimators).flatMap(([type, row]) => estimatorCalls(type, row)),
   ...functionCalls(exports, functions),
+  constructorCall('Findings', hg.Findings, () => [true]),
+  ...methodCalls('Findings', () => new hg.Findings(true), {
+    isSaturated: () => [0.5],
+    limitTo: () => [2, 'the number of samples'],
+    warn: () => ['a warning', 'HYPERGLOW_MINE'],
+  }),
   constructorCall('KLEntropy', hg.KLEntropy, () => [entropyOptions]),
   ...methodCalls('KLEntropy', () => new hg.KLEntropy({ k: 2 }), {
     criterion: () => [some([samples, 2])],

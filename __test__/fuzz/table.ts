@@ -1,5 +1,8 @@
 /** Every call that the fuzzer starts from, and what of the public interface none of them covers. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import * as hg from '../../ts/index.js'
+import { packageRoot } from '../../ts/package-root.js'
 import { type Call, functionCalls } from './call.js'
 import { estimatorCallsOfAll, otherOptions } from './estimators.js'
 import { modelCallsOfAll } from './models.js'
@@ -36,20 +39,31 @@ const bases = new Set([
   'Stack',
 ])
 
-/** Methods that are not public, by the class that has them first; the native handle and what models are made with are marked internal. */
-const internal: Readonly<Record<string, readonly string[]>> = {
-  Layer: ['param', 'stateVar', 'build'],
-  Pool: ['geometry', 'naming', 'settings'],
-  Recurrent: ['step'],
-  Optimizer: ['rule'],
-  Network: ['pass', 'lossOf'],
-  Estimator: ['samples', 'takesLabelsAsNumbers', 'value', 'checkCounts'],
-  InformationEstimator: ['nats', 'forClasses', 'checkNumbers', 'inUnits', 'numbers'],
-  Binned: ['bins'],
-  RenyiMI: ['entropy'],
-  Chart: ['html', 'content'],
-}
-const trainedOnly = ['weights', 'objective', 'score', 'bound', 'memory', 'ofScores', 'objectiveOfScores']
+/** Names of methods that the sources mark as protected, private or internal, by the class that has them first. */
+const internal = ((): ReadonlyMap<string, ReadonlySet<string>> => {
+  const found = new Map<string, Set<string>>()
+  const folder = join(packageRoot, 'ts')
+  for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.ts')) continue
+    let own = new Set<string>()
+    let isInternal = false
+    for (const line of readFileSync(join(folder, file), 'utf8').split('\n')) {
+      const type = /^(?:export )?(?:abstract )?class (\w+)/.exec(line)?.[1]
+      if (type !== undefined) {
+        own = new Set()
+        found.set(type, own)
+      }
+      if (line.includes('@internal')) isInternal = true
+      const member = /^ {2}((?:protected |private |override |abstract |async |static |get )*)(\w+)[(<]/.exec(
+        line,
+      )
+      if (member === null) continue
+      if (isInternal || /protected|private/.test(member[1] as string)) own.add(member[2] as string)
+      isInternal = false
+    }
+  }
+  return found
+})()
 
 /** Lazy values that these estimators say they have not. */
 const notLazy = ['criterion', 'evaluateSegment']
@@ -65,10 +79,14 @@ const isOf = (prototype: object, type: Type) =>
 /** Names of the public methods of a class, inherited ones too. */
 function methodsOf(type: Type): string[] {
   const own = type.prototype
-  const hidden = new Set(
-    Object.entries(internal).flatMap(([name, methods]) => (isOf(own, exports[name] as Type) ? methods : [])),
-  )
-  if (own instanceof hg.InformationEstimator) for (const name of trainedOnly) hidden.add(name)
+  // What a layer builds, it builds while it is initialized.
+  const hidden = new Set(['build'])
+  for (const [name, methods] of internal) {
+    if (isClass(exports[name]) && isOf(own, exports[name])) for (const method of methods) hidden.add(method)
+  }
+  for (const method of [...(internal.get('TrainedEstimator') ?? []), ...(internal.get('ScoreBound') ?? [])]) {
+    if (own instanceof hg.InformationEstimator) hidden.add(method)
+  }
   if (own instanceof hg.Estimator) for (const name of notLazy) hidden.add(name)
   const found = new Set<string>()
   for (let at = own; at !== Object.prototype && at !== Error.prototype; at = Object.getPrototypeOf(at)) {
