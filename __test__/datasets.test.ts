@@ -104,7 +104,7 @@ test('a split takes floor(n (1 - share)) samples to train, and every sample once
       Array.from({ length: n }, (_, i) => i),
     )
   }
-  t.throws(() => counting(4).split(1), { instanceOf: ArgumentError, message: /validationSplit is 1/ })
+  t.throws(() => counting(4).split(1), { instanceOf: ArgumentError, message: /share must be.*received 1/ })
 })
 
 test('bad data are refused with what is wrong', (t) => {

@@ -53,7 +53,7 @@ test('labels are not numbers, and numbers are not labels', async (t) => {
       return a.sum()
     }
   }
-  await refused(t, new Numeric({}, {}), x, labels, 'DTYPE', /class labels, which are not numbers/)
+  await refused(t, new Numeric({}, {}, {}), x, labels, 'DTYPE', /class labels, which are not numbers/)
   // Index 1 is not nearer to 2 than to 9: other numbers for the classes change nothing.
   const renamed = labels.map((label) => [0, 9, 1, 5][label] as number)
   for (const estimator of [
@@ -167,7 +167,7 @@ test('options that cannot work are refused at construction', (t) => {
       'ARGUMENT',
       /k must be a whole number.*received null/,
     ],
-    [() => new hg.MINE({ rate: 2 }), 'ARGUMENT', /rate.*at most 1, received 2/],
+    [() => new hg.MINE({ rate: 2 }), 'ARGUMENT', /rate must be a number in .0, 1., received 2/],
     [() => new hg.HSIC({ sigma: 1, scaleSqrtD: 'yes' as never }), 'ARGUMENT', /scaleSqrtD.*"yes"/],
     [() => new hg.HSIC({ kernel: 'linear', sigma: -3 }), 'ARGUMENT', /sigma.*-3/],
     [() => new hg.HSIC({ sigma: 1, epsilon: null as never }), 'ARGUMENT', /epsilon.*null/],

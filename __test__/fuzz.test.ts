@@ -3,9 +3,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
+import { fuzz } from './fuzz/drive.js'
 import { OwnError } from './fuzz/junk.js'
 import { prepareFiles } from './fuzz/models.js'
 import { calls, publicNames } from './fuzz/table.js'
+
+/** HYPERGLOW_FUZZ=100000 makes more calls, from a seed of its own; the usual ones are the same every time. */
+const wanted = Number(process.env.HYPERGLOW_FUZZ ?? 0)
+const count = wanted > 0 ? wanted : 2000
+const seed = wanted > 0 ? Date.now() % 1e9 : 1
 
 test('every function, constructor and method that is public has a call in the table', (t) => {
   const covered = new Set(calls.map(({ name }) => name))
@@ -43,4 +49,14 @@ test.serial('the calls of the table work as they are', async (t) => {
     process.chdir(before)
     rmSync(folder, { recursive: true, force: true })
   }
+})
+
+test.serial(`${count} calls with one thing wrong`, async (t) => {
+  t.timeout(count * 200 + 240_000)
+  t.log(`seed ${seed}`)
+  const found = await fuzz(count, seed, '', 2)
+  t.deepEqual(
+    found.map(({ call, change, what, seed }) => `${call}: ${change}: ${what} (seed ${seed})`),
+    [],
+  )
 })

@@ -1,5 +1,5 @@
 /** Activation functions. Each is elementwise but softmax and logSoftmax, which act along an axis (default the last). */
-import type { Tensor } from './node.js'
+import { idOf, type Tensor } from './node.js'
 import * as e from './ops/elementwise.js'
 import { logSoftmax, softmax } from './ops/normalization.js'
 import { type Checks, checkOptions, checkValue, finite, flag, nameOrFunction } from './options.js'
@@ -9,6 +9,7 @@ export { logSoftmax, softmax } from './ops/normalization.js'
 
 /** x, unchanged. */
 export function linear(x: Tensor): Tensor {
+  idOf('linear', x)
   return e.alias(x)
 }
 

@@ -124,5 +124,5 @@ export function sizeOf(shape: Shape): number {
 
 /** A shape as messages show it: `(2, 3)`, `(4)`, `()`. */
 export function showShape(shape: Shape): string {
-  return `(${shape.join(', ')})`
+  return `(${Array.from(shape, (extent) => (typeof extent === 'number' ? extent : describe(extent))).join(', ')})`
 }

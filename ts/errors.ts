@@ -12,6 +12,15 @@ export type ErrorCode =
   | 'INTERNAL'
   | 'DISPOSED'
 
+/** The options of an error, where they have a cause that can be read. */
+function causeOf(options: { cause?: unknown } | undefined): ErrorOptions | undefined {
+  try {
+    return options !== undefined && 'cause' in options ? { cause: options.cause } : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * What every error of hyperglow is. The message says what was given, what was expected and how to mend it;
  * `code` is stable, so programs may test it.
@@ -21,7 +30,7 @@ export abstract class HyperglowError extends Error {
   abstract readonly code: ErrorCode
 
   constructor(message: string, options?: { cause?: unknown }) {
-    super(typeof message === 'string' ? message : describe(message), options)
+    super(typeof message === 'string' ? message : describe(message), causeOf(options))
     this.name = new.target.name
   }
 }

@@ -1,7 +1,8 @@
-import { ArgumentError, describe, ShapeError, unknownName } from './errors.js'
+import { ArgumentError, ShapeError, unknownName } from './errors.js'
 import type { LossName } from './losses/named.js'
+import { idOf } from './node.js'
 import { where } from './ops/index.js'
-import { checkOptions } from './options.js'
+import { type Checks, checkOptions, elsewhere, finite, whole } from './options.js'
 import { arange, type Tensor } from './tensor.js'
 
 /** Judges a batch: predictions and targets to a scalar, the mean over the samples of the batch. */
@@ -35,6 +36,10 @@ export interface BinaryAccuracyOptions {
   threshold?: number
 }
 
+const accuracyChecks: Checks<AccuracyOptions> = { ignoreIndex: whole() }
+const binaryChecks: Checks<BinaryAccuracyOptions> = { threshold: finite }
+const taskChecks: Checks<MetricTask> = { lossName: elsewhere(), ignoreIndex: whole() }
+
 /**
  * Share of samples whose largest score is the right class, in [0, 1]. Of equal scores the first counts as the largest; a sample with a NaN
  * among its scores is wrong.
@@ -46,8 +51,9 @@ export interface BinaryAccuracyOptions {
  * @throws ShapeError for shapes that do not fit, and for a single column, in which every score is the largest
  */
 export function accuracy(pred: Tensor, target: Tensor, options: AccuracyOptions = {}): Tensor {
-  checkOptions('accuracy', options, ['ignoreIndex'])
-  const { ignoreIndex } = options
+  const { ignoreIndex } = checkOptions('accuracy', options, accuracyChecks)
+  idOf('accuracy: prediction', pred)
+  idOf('accuracy: target', target)
   const expected = [pred.shape[0], ...pred.shape.slice(2)]
   const isIndices = hasShape(target, expected)
   if (pred.rank < 2 || !(isIndices || hasShape(target, pred.shape))) {
@@ -99,13 +105,9 @@ function countedLabels(labels: Tensor, isIndices: boolean, ignoreIndex: number):
  * @throws ShapeError for shapes that do not fit; ArgumentError for a threshold that is no finite number
  */
 export function binaryAccuracy(pred: Tensor, target: Tensor, options: BinaryAccuracyOptions = {}): Tensor {
-  checkOptions('binaryAccuracy', options, ['threshold'])
-  const { threshold = 0.5 } = options
-  if (!Number.isFinite(threshold)) {
-    throw new ArgumentError(
-      `binaryAccuracy: threshold is ${describe(threshold)}, expected a finite number: 0.5 for probabilities, 0 for logits`,
-    )
-  }
+  const { threshold = 0.5 } = checkOptions('binaryAccuracy', options, binaryChecks)
+  idOf('binaryAccuracy: prediction', pred)
+  idOf('binaryAccuracy: target', target)
   const essential = (shape: readonly number[]) => String(shape.filter((extent) => extent !== 1))
   if (pred.size !== target.size || essential(pred.shape) !== essential(target.shape)) {
     throw new ShapeError(
@@ -137,9 +139,10 @@ export type MetricName = keyof typeof METRICS
  */
 export function createMetric(
   metric: MetricName | (string & {}) | MetricFunction,
-  { lossName, ignoreIndex }: MetricTask = {},
+  task: MetricTask = {},
 ): Metric {
-  if (typeof metric === 'function') return { name: metric.name || 'custom', fn: metric }
+  const { lossName, ignoreIndex } = checkOptions('createMetric', task, taskChecks)
+  if (typeof metric === 'function') return { name: nameOf(metric), fn: metric }
   if (typeof metric !== 'string' || !Object.hasOwn(METRICS, metric)) {
     throw unknownName('metric', metric, Object.keys(METRICS))
   }
@@ -159,6 +162,16 @@ export function createMetric(
     name: metric,
     fn: (pred, target) => accuracy(pred, target, { ignoreIndex }),
     weightOf: (target) => target.cast('int32').notEqual(ignoreIndex).cast('float64').sum(),
+  }
+}
+
+/** The name of a function, where it has one that can be read. */
+function nameOf(metric: MetricFunction): string {
+  try {
+    const { name } = metric
+    return typeof name === 'string' && name !== '' ? name : 'custom'
+  } catch {
+    return 'custom'
   }
 }
 

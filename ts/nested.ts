@@ -10,6 +10,7 @@ import {
   type TypedArray,
 } from './dtype.js'
 import { DataError, DeviceError, DTypeError, describe } from './errors.js'
+import { isList as isPlainList } from './options.js'
 
 /** Numbers nested to any depth. */
 export type NestedArray = number | NestedArray[]
@@ -55,7 +56,7 @@ function checkNesting(shape: Shape): void {
 }
 
 function isList(value: unknown): value is ArrayLike<NestedInput> {
-  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
+  return isPlainList(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
 }
 
 function where(path: readonly number[]): string {

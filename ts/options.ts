@@ -44,16 +44,7 @@ const NONE = Object.freeze(Object.create(null) as object)
  * @throws {UnknownNameError} for an option that does not exist, with the nearest that does, and for a value that is none of the names
  *   there are; {ArgumentError} for a value that is not allowed, a missing one, and for anything but a plain object
  */
-export function checkOptions(what: string, options: unknown, known: readonly string[]): void
-export function checkOptions<O extends object>(what: string, options: O | undefined, checks: Checks<O>): O
-export function checkOptions<O extends object>(
-  what: string,
-  options: O | undefined,
-  checksOrNames: Checks<O> | readonly string[],
-): O {
-  const checks = Array.isArray(checksOrNames)
-    ? (Object.fromEntries(checksOrNames.map((name) => [name, elsewhere()])) as Checks<O>)
-    : (checksOrNames as Checks<O>)
+export function checkOptions<O extends object>(what: string, options: O | undefined, checks: Checks<O>): O {
   const byName = checks as Readonly<Record<string, Check<unknown>>>
   if (options !== undefined && !isPlainObject(options)) throw notOptions(what, options, byName)
   const names = options === undefined ? [] : Object.keys(options)
@@ -263,9 +254,4 @@ export function orNull<T>(inner: Check<T>): Check<T | null> {
 /** Anything: what reads the option checks it, since what is allowed depends on more than the value. */
 export function elsewhere<T>(): Check<T> {
   return check('a value', () => true)
-}
-
-/** Throws ArgumentError unless `signal` is an AbortSignal or left out. */
-export function checkSignal(what: string, given: unknown): void {
-  if (given !== undefined) checkValue(`${what}: signal`, given as AbortSignal, signal)
 }

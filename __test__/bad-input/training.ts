@@ -103,13 +103,23 @@ export const trainingCases: readonly BadInput[] = [
   bad(
     'a seed that is text',
     ArgumentError,
-    [/seed is "a"/, /whole number/],
+    [/seed must be.*"a"/, /whole number/],
     () => new ArrayDataset(x, y, { seed: untyped('a') }),
   ),
-  bad('a batch size of 0', ArgumentError, [/batchSize is 0/, /at least 1/], () => trained({ batchSize: 0 })),
-  bad('half an epoch', ArgumentError, [/epochs is 0\.5/, /whole number/], () => trained({ epochs: 0.5 })),
-  bad('nothing but validation', ArgumentError, [/validationSplit is 1/, /below 1/], () =>
-    trained({ validationSplit: 1 }),
+  bad(
+    'a batch size of 0',
+    ArgumentError,
+    [/batchSize must be a whole number of at least 1, received 0/],
+    () => trained({ batchSize: 0 }),
+  ),
+  bad('half an epoch', ArgumentError, [/epochs must be.*0\.5/, /whole number/], () =>
+    trained({ epochs: 0.5 }),
+  ),
+  bad(
+    'nothing but validation',
+    ArgumentError,
+    [/validationSplit must be a number in \[0, 1\), received 1/],
+    () => trained({ validationSplit: 1 }),
   ),
   bad('an unknown option of fit', UnknownNameError, [/"epoch"/, /did you mean "epochs"/], () =>
     trained({ epoch: 2 }),
@@ -157,7 +167,7 @@ export const trainingCases: readonly BadInput[] = [
   bad('inputs of another shape to predict', ShapeError, [/\(2, 2\)/, /\(3\)/], () =>
     ready().predict(ones([2, 2])),
   ),
-  bad('a share of samples above 1', ArgumentError, [/validationSplit is 2/, /below 1/], () =>
+  bad('a share of samples above 1', ArgumentError, [/share must be a number in \[0, 1\), received 2/], () =>
     new ArrayDataset(x, y).split(2),
   ),
   bad('a sample that is not there', ArgumentError, [/no sample 8 among 8/], () =>

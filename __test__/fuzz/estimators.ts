@@ -114,6 +114,8 @@ function estimatorCalls(type: string, { options, y }: EstimatorRow): Call[] {
       estimate: () => [numbers(2, 1), target(), { details: true }],
       measureSegment: () => [segment(), target2, () => {}],
       samplesFor: () => [2, 2],
+      outside: () => [some([samples, 2])],
+      adviceOnOutside: () => [0.1, 'x'],
     }),
   ]
 }
@@ -198,6 +200,7 @@ export const estimatorCallsOfAll: readonly Call[] = [
   constructorCall('Findings', hg.Findings, () => [true]),
   ...methodCalls('Findings', () => new hg.Findings(true), {
     isSaturated: () => [0.5],
+    limitToSamples: () => [2, 'the number of samples'],
     limitTo: () => [2, 'the number of samples'],
     warn: () => ['a warning', 'HYPERGLOW_MINE'],
   }),

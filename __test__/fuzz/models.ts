@@ -78,6 +78,7 @@ function modelCalls(kind: Kind): Call[] {
       ],
       context: () => [],
       countParams: () => [],
+      dispose: () => [],
       eval: () => [],
       parameters: () => [],
       register: () => [new hg.Dense(2), [3]],
@@ -157,6 +158,8 @@ const storeOptions = {
   seed: 1,
   raw: true,
   chunkBatches: 1,
+  units: ['none'],
+  epochNumbers: [1, 2],
   notes: { data: 'mine' },
   overwrite: true,
 }
@@ -166,7 +169,7 @@ const store = () => hg.DynamicsWriter.create(`store-${stores++}`, storeOptions a
 
 /** A call of a method of a store, which is opened first. */
 function storeCall(
-  method: 'append' | 'skip' | 'appendSegment' | 'flush' | 'close',
+  method: 'append' | 'skip' | 'appendSegment' | 'finishEpoch' | 'flush' | 'close',
   args: () => unknown[],
 ): Call {
   const run: Call['run'] = async (given, self) => {
@@ -244,6 +247,7 @@ export const modelCallsOfAll: readonly Call[] = [
   storeCall('append', () => [0, 0, Float32Array.of(1, 2)]),
   storeCall('skip', () => [0, 0]),
   storeCall('appendSegment', () => [0, 0, [array(), array(), array()]]),
+  storeCall('finishEpoch', () => [0, 3]),
   storeCall('flush', () => []),
   storeCall('close', () => []),
   constructorCall('Chart', hg.Chart, () => [{ mark: 'point', data: { values: [] } }]),

@@ -149,6 +149,7 @@ export const operations: FunctionTable = {
   permutation: () => [ints(1, 2).cast('uint32'), 5],
   permute: () => [some([2, 3]), [1, 0]],
   plans: () => [],
+  releaseMemory: () => [],
   repeat: () => [some([2, 3]), [2, 1]],
   reshape: () => [some([2, 3]), [3, -1]],
   resolveActivation: { args: () => ['relu'], use: (f: (x: Tensor) => Tensor) => f(some([2])) },

@@ -117,6 +117,8 @@ function optimizerCalls(type: string, options: object): Call[] {
   return [
     constructorCall(type, Type, () => [options, [group]]),
     ...methodCalls(type, make, {
+      dispose: () => [],
+      forget: () => [[new hg.Variable(some([2]))]],
       init: () => [params()],
       prepare: () => [variables()],
       stateVariables: () => [],
@@ -134,7 +136,9 @@ const useInitializer = (initializer: hg.initializers.Initializer) =>
   initializer(hg.key(1), [2, 3], 3, 2, 'float32')
 
 const functions: FunctionTable = {
-  accuracy: () => [probabilities(), labels()],
+  accuracy: () => [probabilities(), labels(), { ignoreIndex: -1 }],
+  binaryAccuracy: () => [some([3]), some([3]), { threshold: 0.4 }],
+  weightOfLabels: () => [labels(), { weight: some([2]), ignoreIndex: -1 }],
   bce: () => [probabilities(), probabilities(), { reduction: 'sum' }],
   bceWithLogits: () => [probabilities(), probabilities(), { reduction: 'sum', posWeight: some([2]) }],
   checkLabels: () => [[0, 1, 1], 2],
@@ -174,7 +178,17 @@ const functions: FunctionTable = {
   multiStepLR: { args: () => [{ milestones: [1, 2], gamma: 0.5 }], use: rate },
   nll: () => [probabilities(), labels(), { weight: some([2]), ignoreIndex: -1, reduction: 'mean' }],
   oneCycleLR: {
-    args: () => [{ maxRate: 1, totalSteps: 10, riseShare: 0.3, initialDivisor: 25, finalDivisor: 100 }],
+    args: () => [
+      {
+        maxRate: 1,
+        totalSteps: 10,
+        riseShare: 0.3,
+        initialDivisor: 25,
+        finalDivisor: 100,
+        annealing: 'cos',
+        threePhase: true,
+      },
+    ],
     use: rate,
   },
   optimizerName: () => ['Adam'],

@@ -42,6 +42,8 @@ process.on('unhandledRejection', (error) => {
 })
 
 function isAllowed(error: unknown): boolean {
+  // Of the class that stands in the place of a function.
+  if (error instanceof TypeError && error.message.startsWith('Class constructor Own')) return true
   return error instanceof OwnError || (error instanceof HyperglowError && !(error instanceof InternalError))
 }
 

@@ -1,8 +1,20 @@
+import { checkShape } from '../create.js'
 import { isFloat, sizeOf } from '../dtype.js'
 import { ArgumentError, DataError, DisposedError, describe, ShapeError } from '../errors.js'
 import type { FloatDType } from '../initializers.js'
+import { floatDType } from '../operands.js'
 import { isFinite as finite } from '../ops/elementwise.js'
-import { checkOptions } from '../options.js'
+import {
+  between,
+  type Checks,
+  checkOptions,
+  checkValue,
+  elsewhere,
+  finite as finiteNumber,
+  flag,
+  isList,
+  whole,
+} from '../options.js'
 import { HostRandom } from '../random.js'
 import { type Shape, type Tensor, tensor } from '../tensor.js'
 import type { Batch, Dataset } from './loader.js'
@@ -10,14 +22,18 @@ import { type ArrayInput, asTensor, notAClass, targetsOf } from './targets.js'
 
 export type { ArrayInput } from './targets.js'
 
-/** Options of {@link ArrayDataset}. */
-export interface ArrayDatasetOptions {
+/** The size and the order of batches. */
+export interface OrderOptions {
   /** Samples in a batch; the last one keeps what is left. Default 32. */
   batchSize?: number | undefined
   /** Give the samples in another order in every epoch. Default false. */
   shuffle?: boolean | undefined
   /** Decides the orders. Default 0. */
   seed?: number | undefined
+}
+
+/** Options of {@link ArrayDataset}. */
+export interface ArrayDatasetOptions extends OrderOptions {
   /** Shape of one input, for flat typed arrays. Default: that of `x` without its first axis. */
   inputShape?: Shape | undefined
   /**
@@ -37,18 +53,20 @@ export interface ArrayDatasetOptions {
   dtype?: FloatDType | undefined
 }
 
-const optionNames: readonly (keyof ArrayDatasetOptions)[] = [
-  'batchSize',
-  'shuffle',
-  'seed',
-  'inputShape',
-  'labels',
-  'ignoreIndex',
-  'classes',
-  'scale',
-  'offset',
-  'dtype',
-]
+const orderChecks: Checks<OrderOptions> = { batchSize: whole(1), shuffle: flag, seed: whole(0) }
+const checks: Checks<ArrayDatasetOptions> = {
+  ...orderChecks,
+  inputShape: elsewhere(),
+  labels: flag,
+  ignoreIndex: whole(),
+  classes: whole(1),
+  scale: finiteNumber,
+  offset: finiteNumber,
+  dtype: floatDType,
+}
+
+/** Share of samples that validate. */
+export const shareCheck = between(0, 1, 'high')
 
 /** Where the samples lie: natively, all of them, not yet scaled. */
 export interface ArraySource {
@@ -99,11 +117,11 @@ export class ArrayDataset implements Dataset {
 
   /** @param part some rows of a source that is there already, for `subset` */
   constructor(x: ArrayInput, y: ArrayInput, options: ArrayDatasetOptions = {}, part?: Part) {
-    checkOptions('ArrayDataset', options, optionNames)
-    this.batchSize = checkBatchSize(options.batchSize ?? 32)
-    this.shuffle = options.shuffle ?? false
-    this.seed = checkSeed(options.seed ?? 0)
-    this.#held = part?.held ?? hold(x, y, options)
+    const given = checkOptions('ArrayDataset', options, checks)
+    this.batchSize = given.batchSize ?? 32
+    this.shuffle = given.shuffle ?? false
+    this.seed = given.seed ?? 0
+    this.#held = part?.held ?? hold(x, y, given)
     this.indices =
       part?.rows ?? Int32Array.from({ length: this.#held.source.x.shape[0] as number }, (_, i) => i)
   }
@@ -151,6 +169,7 @@ export class ArrayDataset implements Dataset {
 
   /** Rows of the source in the order of an epoch (0 is the first); batch b is the slice from `b * batchSize`. */
   epochIndices(epoch: number): Int32Array {
+    checkValue('epochIndices: epoch', epoch, whole(0, 2 ** 32 - 2))
     if (!this.shuffle) return this.indices
     // Seed in the low word, epoch in the high one: orders of different epochs are independent streams.
     const order = new HostRandom(BigInt(this.seed) ^ (BigInt(epoch + 1) << 32n)).permutation(this.samples)
@@ -158,18 +177,19 @@ export class ArrayDataset implements Dataset {
   }
 
   /** A dataset of some of these samples, given by their places in this one; it shares the source. */
-  subset(
-    places: ArrayLike<number>,
-    options: Pick<ArrayDatasetOptions, 'batchSize' | 'shuffle' | 'seed'> = {},
-  ): ArrayDataset {
+  subset(places: ArrayLike<number>, options: OrderOptions = {}): ArrayDataset {
+    const given = checkOptions('subset', options, orderChecks)
+    if (!isList(places) && !(ArrayBuffer.isView(places) && !(places instanceof DataView))) {
+      throw new ArgumentError(`subset: given ${describe(places)}, expected an array of places`)
+    }
     const rows = Int32Array.from(places, (place) => {
-      const row = this.indices[place]
+      const row = Number.isSafeInteger(place) ? this.indices[place] : undefined
       if (row !== undefined) return row
-      throw new ArgumentError(`subset: there is no sample ${place} among ${this.samples}`)
+      throw new ArgumentError(`subset: there is no sample ${describe(place)} among ${this.samples}`)
     })
     const { batchSize, shuffle, seed } = this
     const { x, y } = this.source
-    return new ArrayDataset(x, y, { batchSize, shuffle, seed, ...options }, { held: this.#held, rows })
+    return new ArrayDataset(x, y, { batchSize, shuffle, seed, ...given }, { held: this.#held, rows })
   }
 
   /**
@@ -179,7 +199,8 @@ export class ArrayDataset implements Dataset {
    * @param seed decides which; default that of the dataset
    */
   split(share: number, seed: number = this.seed): [train: ArrayDataset, validation: ArrayDataset] {
-    checkShare(share)
+    checkValue('split: share', share, shareCheck)
+    checkValue('split: seed', seed, whole(0))
     const order = new HostRandom(seed).permutation(this.samples)
     // The small term takes back the rounding of 1 - share: floor(100 * (1 - 0.2)) is 80, not 79.
     const kept = Math.floor(this.samples * (1 - share) + 1e-9)
@@ -205,6 +226,8 @@ export class ArrayDataset implements Dataset {
    * @throws DataError naming the first sample of this dataset whose label does not
    */
   checkClasses(classes: number, ignoreIndex?: number): void {
+    checkValue('checkClasses: classes', classes, whole(1))
+    if (ignoreIndex !== undefined) checkValue('checkClasses: ignoreIndex', ignoreIndex, whole())
     const { labels } = this.#held
     if (labels === undefined || (this.#held.ignoreIndex === ignoreIndex && (this.classes ?? 0) <= classes))
       return
@@ -268,33 +291,8 @@ export function scaled(
   return offset === 0 ? wide : wide.add(offset)
 }
 
-function checkSeed(seed: number): number {
-  if (Number.isSafeInteger(seed) && seed >= 0) return seed
-  throw new ArgumentError(`seed is ${describe(seed)}, expected a whole number of at least 0`)
-}
-
-/** Throws ArgumentError unless the number is in [0, 1). */
-export function checkShare(share: number): void {
-  if (typeof share !== 'number' || !(share >= 0 && share < 1)) {
-    throw new ArgumentError(
-      `validationSplit is ${describe(share)}, expected a number of at least 0 and below 1`,
-    )
-  }
-}
-
-/** Throws ArgumentError unless the number is whole and positive. */
-export function checkBatchSize(batchSize: number): number {
-  if (Number.isSafeInteger(batchSize) && batchSize >= 1) return batchSize
-  throw new ArgumentError(`batchSize is ${describe(batchSize)}, expected a whole number of at least 1`)
-}
-
 function hold(givenX: ArrayInput, givenY: ArrayInput, options: ArrayDatasetOptions): Held {
   const { scale = 1, offset = 0, dtype = 'float32' } = options
-  for (const [name, value] of Object.entries({ scale, offset })) {
-    if (!Number.isFinite(value)) {
-      throw new ArgumentError(`ArrayDataset: ${name} is ${describe(value)}, expected a finite number`)
-    }
-  }
   const x = inputTensor(givenX, dtype, options.inputShape)
   const count = x.shape[0] as number
   const { y, labels } = targetsOf(givenY, count, dtype, options)
@@ -309,7 +307,7 @@ export function inputTensor(given: ArrayInput, dtype: FloatDType, inputShape: Sh
   const data = asTensor(given, dtype)
   if (data.rank === 0 || data.size === 0) throw new DataError('x is empty; give at least one sample')
   if (inputShape === undefined) return data
-  const width = sizeOf(inputShape)
+  const width = sizeOf(checkShape('inputShape', inputShape))
   if (data.size % width !== 0 || (data.rank > 1 && data.size / width !== data.shape[0])) {
     throw new ShapeError(
       `x of shape (${data.shape.join(', ')}) does not hold samples of shape (${inputShape.join(', ')}), ${width} numbers each`,

@@ -4,7 +4,8 @@ import { stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { showShape } from '../dtype.js'
-import { ArgumentError, DataError, describe, IOError } from '../errors.js'
+import { DataError, IOError } from '../errors.js'
+import { type Checks, checkOptions, flag, text } from '../options.js'
 import { decodeIdx, readPlain, readPlainHashed } from './idx.js'
 
 /** Pixels of an image, along each side. */
@@ -64,6 +65,12 @@ export interface MnistFilesOptions {
   verify?: boolean
 }
 
+/** The checks of {@link MnistFilesOptions}. */
+export const filesChecks: Checks<MnistFilesOptions> = {
+  dataDir: { ...text, expected: 'the path of a folder' },
+  verify: flag,
+}
+
 /** The pixels and labels of MNIST. */
 export interface MnistFiles {
   /** [train, 28, 28], 0 (paper) to 255 (ink), rows from the top; 60000 * 784 bytes in the published set. */
@@ -84,10 +91,8 @@ export interface MnistFiles {
  * @throws IOError where a file is missing, saying where it was looked for, under which names, and how to mend
  *   it; DataError where a file is not what it should be
  */
-export async function readMnist({ dataDir, verify = true }: MnistFilesOptions = {}): Promise<MnistFiles> {
-  if (dataDir !== undefined && typeof dataDir !== 'string') {
-    throw new ArgumentError(`MNIST: dataDir is ${describe(dataDir)}, expected the path of a folder`)
-  }
+export async function readMnist(options: MnistFilesOptions = {}): Promise<MnistFiles> {
+  const { dataDir, verify = true } = checkOptions('readMnist', options, filesChecks)
   const folder = dataDir === undefined ? defaultFolder() : resolve(dataDir)
   const found = await Promise.all(parts.map((part) => findFile(folder, sources[part])))
   const missing = parts.filter((_, i) => found[i] === undefined)

@@ -1,10 +1,9 @@
 /** The handwritten digits of MNIST (LeCun, Cortes and Burges): 60,000 for training, 10,000 for tests, 28 x 28 pixels. */
-import { ArgumentError, describe } from '../errors.js'
-import { checkOptions } from '../options.js'
+import { type Checks, checkOptions, whole } from '../options.js'
 import { HostRandom } from '../random.js'
 import { type Tensor, tensor } from '../tensor.js'
-import { ArrayDataset, type ArrayDatasetOptions, checkBatchSize, checkShare } from './array-dataset.js'
-import { type MnistFilesOptions, readMnist } from './mnist-files.js'
+import { ArrayDataset, type ArrayDatasetOptions, shareCheck } from './array-dataset.js'
+import { filesChecks, type MnistFilesOptions, readMnist } from './mnist-files.js'
 
 /** Options of {@link mnist.load}. */
 export interface MnistOptions extends MnistFilesOptions {
@@ -18,14 +17,13 @@ export interface MnistOptions extends MnistFilesOptions {
   limit?: number
 }
 
-const optionNames: readonly (keyof MnistOptions)[] = [
-  'batchSize',
-  'validationSplit',
-  'seed',
-  'limit',
-  'dataDir',
-  'verify',
-]
+const checks: Checks<MnistOptions> = {
+  ...filesChecks,
+  batchSize: whole(1),
+  validationSplit: shareCheck,
+  seed: whole(0),
+  limit: whole(1),
+}
 
 /** MNIST in batches: images `[batch, 1, 28, 28]` with pixels from -1 (paper) to 1 (ink), labels `[batch]` from 0 to 9. */
 export interface MnistData {
@@ -41,13 +39,8 @@ export interface MnistData {
 const pixels = { scale: 2 / 255, offset: -1 } as const
 
 async function load(options: MnistOptions = {}): Promise<MnistData> {
-  checkOptions('mnist.load', options, optionNames)
-  const { batchSize = 64, validationSplit = 0.2, seed = 0, limit, ...where } = options
-  checkBatchSize(batchSize)
-  checkShare(validationSplit)
-  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 1)) {
-    throw new ArgumentError(`mnist.load: limit is ${describe(limit)}, expected a whole number of at least 1`)
-  }
+  const given = checkOptions('mnist.load', options, checks)
+  const { batchSize = 64, validationSplit = 0.2, seed = 0, limit, ...where } = given
   const files = await readMnist(where)
   const common: ArrayDatasetOptions = { ...pixels, batchSize, seed, classes: 10, labels: true }
   const part = (images: Uint8Array, labels: Uint8Array) => {

@@ -4,6 +4,7 @@ import { ArgumentError, DataError, describe, ShapeError } from '../errors.js'
 import type { FloatDType } from '../initializers.js'
 import { shapeAlongFirst } from '../nested.js'
 import { alias } from '../ops/elementwise.js'
+import { isList } from '../options.js'
 import { type NestedInput, type Shape, Tensor, tensor } from '../tensor.js'
 
 /** Samples as a tensor, a typed array or nested arrays. */
@@ -87,8 +88,11 @@ function areLabels(given: ArrayInput, wanted: boolean | undefined): boolean {
   if (ArrayBuffer.isView(given) && !(given instanceof DataView)) {
     return wanted || !(given instanceof Float32Array || given instanceof Float64Array)
   }
-  if (!Array.isArray(given)) throw new ArgumentError(`y is ${describe(given)}, expected a tensor or an array`)
-  return wanted || given.every((value) => Number.isInteger(value) && (value as number) >= 0)
+  if (!isList(given)) throw new ArgumentError(`y is ${describe(given)}, expected a tensor or an array`)
+  return (
+    wanted ||
+    (given as readonly unknown[]).every((value) => Number.isInteger(value) && (value as number) >= 0)
+  )
 }
 
 /** All elements in order, whatever they are; holes are undefined. */
@@ -101,7 +105,7 @@ function flat(given: ArrayInput): ArrayLike<unknown> {
   const visit = (level: ArrayLike<unknown>, axis: number) => {
     for (let i = 0; i < level.length; i++) {
       const value = level[i]
-      const isRow = axis + 1 < depth && (Array.isArray(value) || ArrayBuffer.isView(value))
+      const isRow = axis + 1 < depth && (isList(value) || ArrayBuffer.isView(value))
       if (isRow) visit(value as ArrayLike<unknown>, axis + 1)
       else values.push(value)
     }

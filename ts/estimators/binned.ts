@@ -1,8 +1,9 @@
-import { ArgumentError, describe } from '../errors.js'
+import { ArgumentError } from '../errors.js'
 import { tidy } from '../memory.js'
+import { idOf } from '../node.js'
 import { where } from '../ops/index.js'
+import { atLeast, between, type Check, checkValue, flag, isList, text, whole } from '../options.js'
 import type { Tensor } from '../tensor.js'
-import { checkFlag, checkPositive, checkWhole } from './check.js'
 import { symbolInformation } from './counts.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
@@ -23,6 +24,16 @@ export interface BinnedOptions {
   millerMadow?: boolean
 }
 
+const binRange: Check<readonly [number, number] | 'data'> = {
+  expected: "[low, high] of finite numbers, low below high, or 'data'",
+  accepts: (value) => {
+    if (value === 'data') return true
+    if (!isList(value) || (value as unknown[]).length !== 2) return false
+    const [low, high] = Array.from(value as unknown[])
+    return Number.isFinite(low) && Number.isFinite(high) && (low as number) < (high as number)
+  },
+}
+
 /**
  * Information of binned activations (Shwartz-Ziv and Tishby 2017; Saxe et al. 2018): every unit's activation is replaced by the
  * number of its bin, each row of bins is one symbol T, and plug-in entropies give
@@ -39,21 +50,19 @@ export interface BinnedOptions {
  */
 export class Binned extends InformationEstimator<BinnedOptions> {
   constructor(options: BinnedOptions & InformationOptions = {}) {
-    super(options, { bins: 30, range: [-1, 1], binSize: 0, millerMadow: false })
-    const { bins, range, binSize, millerMadow } = this.params
-    checkWhole('Binned: bins', bins, 1)
-    checkFlag('Binned: millerMadow', millerMadow)
-    if (options.binSize !== undefined && options.binSize !== 0) {
-      checkPositive('Binned: binSize', binSize)
-      if (options.bins !== undefined || options.range !== undefined) {
-        throw new ArgumentError(
-          'Binned: binSize was given together with bins or range; give one or the other',
-        )
-      }
-    }
-    const isRange = Array.isArray(range) && range.length === 2 && range.every(Number.isFinite)
-    if (range !== 'data' && !(isRange && (range[0] as number) < (range[1] as number))) {
-      throw new ArgumentError(`Binned: range is ${describe(range)}, expected [low, high] or 'data'`)
+    super(
+      options,
+      { bins: 30, range: [-1, 1], binSize: 0, millerMadow: false },
+      {
+        bins: whole(1),
+        range: binRange,
+        binSize: atLeast(0),
+        millerMadow: flag,
+      },
+    )
+    const { binSize, bins, range } = options
+    if (binSize !== undefined && binSize !== 0 && (bins !== undefined || range !== undefined)) {
+      throw new ArgumentError('Binned: binSize was given together with bins or range; give one or the other')
     }
   }
 
@@ -77,12 +86,15 @@ export class Binned extends InformationEstimator<BinnedOptions> {
   }
 
   override outside(h: Tensor): Tensor | undefined {
+    idOf('Binned.outside', h)
     const { range, binSize } = this.params
     if (binSize > 0 || range === 'data') return undefined
     return h.less(range[0]).logicalOr(h.greater(range[1])).cast('float32').mean()
   }
 
   override adviceOnOutside(part: number, what: string): string | undefined {
+    checkValue('adviceOnOutside: part', part, between(0, 1))
+    checkValue('adviceOnOutside: what', what, text)
     if (!(part > tolerated)) return undefined
     const { range } = this.params
     return (

@@ -53,8 +53,3 @@ export const logarithmBase: Check<number> = {
   expected: 'a finite number above 1, such as Math.E or 2',
   accepts: above(1).accepts,
 }
-
-/** Throws ArgumentError unless `value` is the base of a logarithm. */
-export function checkBase(name: string, value: unknown): void {
-  checkValue(`${name}: base`, value as number, logarithmBase)
-}

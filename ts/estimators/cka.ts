@@ -1,10 +1,10 @@
 import { ArgumentError, DataError, describe } from '../errors.js'
 import { tidy } from '../memory.js'
 import { where } from '../ops/index.js'
-import { checkOptions } from '../options.js'
+import { above, type Checks, checkOptions, flag, oneOf } from '../options.js'
 import { full, type Tensor } from '../tensor.js'
 import { centredInner, type KernelSamples } from './centring.js'
-import { checkFlag, checkPositive, oneOf } from './check.js'
+import { device } from './check.js'
 import { type SampleData, samplesFrom } from './data.js'
 import { Estimator, type EstimatorOptions, splitSegment } from './estimator.js'
 import { deltaKernel, gaussianKernel, isKernel, type Kernel, linearKernel, medianSigma } from './kernels.js'
@@ -23,6 +23,20 @@ export interface CKAOptions extends EstimatorOptions {
   unbiased?: boolean
   /** Give 0 for values below 0, which the unbiased form may have. Default false. */
   clip?: boolean
+}
+
+const names = oneOf('linear', 'rbf')
+const checks: Checks<CKAOptions> = {
+  kernel: {
+    expected: `a kernel, or ${names.expected}`,
+    accepts: (value) => names.accepts(value) || isKernel(value),
+    names: ['linear', 'rbf'],
+  },
+  sigma: above(0),
+  fraction: above(0),
+  unbiased: flag,
+  clip: flag,
+  device,
 }
 
 /** The three sums that CKA is made of. */
@@ -46,27 +60,19 @@ export class CKA extends Estimator<CKAOptions> {
   readonly #isClipped: boolean
 
   constructor(options: CKAOptions = {}) {
-    super(options)
-    checkOptions('CKA', options, ['kernel', 'sigma', 'fraction', 'unbiased', 'clip', 'device'])
-    const { kernel = 'linear', sigma, fraction = 1, unbiased = false, clip = false } = options
-    this.#kernel = isKernel(kernel)
-      ? kernel
-      : oneOf<'linear' | 'rbf'>('kernel of CKA', kernel, ['linear', 'rbf'])
-    checkPositive('CKA: fraction', fraction)
-    if (sigma !== undefined) {
-      checkPositive('CKA: sigma', sigma)
-      if (options.fraction !== undefined) {
-        throw new ArgumentError('CKA: sigma and fraction both say the width; give one of them')
-      }
+    const given = checkOptions('CKA', options, checks)
+    super(given)
+    const { kernel = 'linear', fraction = 1, unbiased = false, clip = false } = given
+    this.#kernel = kernel
+    if (given.sigma !== undefined && given.fraction !== undefined) {
+      throw new ArgumentError('CKA: sigma and fraction both say the width; give one of them')
     }
     for (const name of ['sigma', 'fraction'] as const) {
-      if (options[name] === undefined || kernel === 'rbf') continue
+      if (given[name] === undefined || kernel === 'rbf') continue
       throw new ArgumentError(
         `CKA: ${name} is the width of kernel 'rbf', of which ${describe(kernel)} has none`,
       )
     }
-    checkFlag('CKA: unbiased', unbiased)
-    checkFlag('CKA: clip', clip)
     this.#fraction = fraction
     this.#isClipped = clip
     this.#isUnbiased = unbiased

@@ -13,7 +13,7 @@ import { TrainedEstimator, type TrainedOptions } from './trained.js'
  */
 export class CLUB extends TrainedEstimator {
   constructor(options: TrainedOptions & InformationOptions = {}) {
-    super(options, {})
+    super(options, {}, {})
   }
 
   /** A bound from above may exceed what samples can carry, and would be none if it were cut there; class labels limit the information itself. */

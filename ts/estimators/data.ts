@@ -4,6 +4,7 @@ import { ArgumentError, DataError, describe, ShapeError } from '../errors.js'
 import type { ArrayData } from '../io/element-types.js'
 import { readNpy } from '../io/npy.js'
 import { isFinite as finite } from '../ops/index.js'
+import { isList, isPlainObject } from '../options.js'
 import { type DeviceRequest, type NestedInput, Tensor, tensor } from '../tensor.js'
 
 /**
@@ -57,6 +58,7 @@ async function tensorFrom(what: string, data: SampleData, device?: DeviceRequest
 }
 
 function isArrayData(data: object): data is ArrayData {
+  if (isList(data) || ArrayBuffer.isView(data) || !isPlainObject(data)) return false
   const { data: values, shape } = data as Partial<ArrayData>
   return ArrayBuffer.isView(values) && Array.isArray(shape)
 }

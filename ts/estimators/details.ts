@@ -1,6 +1,6 @@
 /** What an estimate was, beside its value: `estimate(x, y, { details: true })`. */
 import { inspect } from 'node:util'
-import { type Checks, flag } from '../options.js'
+import { type Check, type Checks, checkValue, flag, text } from '../options.js'
 import { type Tensor, tensor } from '../tensor.js'
 import { entropyOf } from './counts.js'
 import { type DataKind, kindOfSamples } from './kinds.js'
@@ -13,6 +13,8 @@ export interface EstimateOptions {
 }
 
 export const estimateChecks: Checks<EstimateOptions> = { details: flag }
+
+const anyNumber: Check<number> = { expected: 'a number', accepts: (value) => typeof value === 'number' }
 
 /** One argument of an estimate. */
 export interface SideDetails {
@@ -119,8 +121,9 @@ export class Findings {
   }
 
   /** Notes something to know before the value is believed. @param code for a warning that is emitted where no record is asked for */
-  warn(text: string, code?: string): void {
-    if (!this.#warnings.some((one) => one.text === text)) this.#warnings.push({ text, code })
+  warn(message: string, code?: string): void {
+    checkValue('warn: text', message, text)
+    if (!this.#warnings.some((one) => one.text === message)) this.#warnings.push({ text: message, code })
   }
 
   /** Whether the limit is set by the number of samples rather than by what they hold. */
@@ -139,6 +142,8 @@ export class Findings {
   }
 
   #take(limit: number, by: string, isOfSamples: boolean): void {
+    checkValue('limit', limit, anyNumber)
+    checkValue('limit: by', by, text)
     if (!(limit < this.#limit)) return
     this.#limit = limit
     this.#limitedBy = by
@@ -147,6 +152,7 @@ export class Findings {
 
   /** Whether a value is so near the limit that it may say more of that than of the data. */
   isSaturated(value: number): boolean {
+    checkValue('isSaturated: value', value, anyNumber)
     return this.#limit > 0 && value >= saturation * this.#limit
   }
 }

@@ -1,5 +1,5 @@
+import { oneOf } from '../options.js'
 import type { Tensor } from '../tensor.js'
-import { oneOf } from './check.js'
 import { type CountCorrection, symbolInformation } from './counts.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 
@@ -19,13 +19,11 @@ export interface DiscreteOptions {
  */
 export class DiscreteMI extends InformationEstimator<DiscreteOptions> {
   constructor(options: DiscreteOptions & InformationOptions = {}) {
-    super(options, { correction: 'weighted' })
-    oneOf('correction of DiscreteMI', this.params.correction, [
-      'none',
-      'millerMadow',
-      'weighted',
-      'shrinkage',
-    ])
+    super(
+      options,
+      { correction: 'weighted' },
+      { correction: oneOf('none', 'millerMadow', 'weighted', 'shrinkage') },
+    )
   }
 
   override get takes() {

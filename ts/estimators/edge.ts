@@ -1,9 +1,9 @@
 import { ArgumentError } from '../errors.js'
 import { tidy } from '../memory.js'
 import { concat, stack, where } from '../ops/index.js'
+import { above, type Check, type Checks, flag, isList, oneOf, whole } from '../options.js'
 import { foldIn, key, normal, permutation } from '../random.js'
 import { type Tensor, tensor } from '../tensor.js'
-import { checkFlag, checkPositive, checkWhole, oneOf } from './check.js'
 import { occupied, symbolInformation } from './counts.js'
 import type { Findings } from './details.js'
 import { authorsEstimate } from './edge-authors.js'
@@ -50,6 +50,25 @@ export interface EDGEOptions {
   seed?: number
 }
 
+const cellWidths: Check<readonly number[]> = {
+  expected: 'an array of at least one finite number above 0',
+  accepts: (value) =>
+    isList(value) &&
+    (value as unknown[]).length > 0 &&
+    Array.from(value as unknown[]).every(above(0).accepts),
+}
+const checks: Checks<EDGEOptions> = {
+  hash: oneOf('floor', 'pstable'),
+  ensemble: oneOf('mean', 'median', 'weights'),
+  widths: cellWidths,
+  correction: oneOf('gaussian', 'shuffle', 'none'),
+  repeats: whole(1),
+  copula: flag,
+  authors: flag,
+  gamma: above(0),
+  seed: whole(0),
+}
+
 /**
  * Ensemble dependency graph estimator (Noshad, Zeng and Hero 2018): x and y are hashed to buckets, the nodes of a bipartite graph whose
  * edges carry the counts N_ij, and (eq. 9 with g(w) = w ln w)
@@ -70,30 +89,24 @@ export interface EDGEOptions {
  */
 export class EDGE extends InformationEstimator<EDGEOptions> {
   constructor(options: EDGEOptions & InformationOptions = {}) {
-    super(options, {
-      hash: 'floor',
-      ensemble: 'mean',
-      widths: options?.ensemble === 'weights' ? spreadWidths : [6, 6.75, 7.5, 8.25, 9],
-      correction: 'gaussian',
-      repeats: 4,
-      copula: true,
-      authors: false,
-      gamma: 1,
-      seed: 0,
-    })
-    const { hash, ensemble, widths, correction, repeats, copula, authors, gamma, seed } = this.params
-    oneOf('hash of EDGE', hash, ['floor', 'pstable'])
-    oneOf('ensemble of EDGE', ensemble, ['mean', 'median', 'weights'])
-    oneOf('correction of EDGE', correction, ['gaussian', 'shuffle', 'none'])
-    checkWhole('EDGE: repeats', repeats, 1)
-    checkWhole('EDGE: seed', seed, 0)
-    checkFlag('EDGE: copula', copula)
-    checkFlag('EDGE: authors', authors)
-    checkPositive('EDGE: gamma', gamma)
-    if (!Array.isArray(widths) || widths.length === 0) {
-      throw new ArgumentError('EDGE: widths must be a list of at least one number')
-    }
-    for (const width of widths) checkPositive('EDGE: widths', width)
+    super(
+      options,
+      {
+        hash: 'floor',
+        ensemble: 'mean',
+        widths:
+          (options as Partial<EDGEOptions> | null)?.ensemble === 'weights'
+            ? spreadWidths
+            : [6, 6.75, 7.5, 8.25, 9],
+        correction: 'gaussian',
+        repeats: 4,
+        copula: true,
+        authors: false,
+        gamma: 1,
+        seed: 0,
+      },
+      checks,
+    )
   }
 
   override get minimumSamples(): number {

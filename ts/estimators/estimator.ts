@@ -2,11 +2,17 @@ import { isFloat } from '../dtype.js'
 import { ArgumentError, DataError, describe, NumericalError, ShapeError } from '../errors.js'
 import { tidy } from '../memory.js'
 import { stack } from '../ops/index.js'
-import { checkOptions } from '../options.js'
+import { type Checks, callable, checkOptions, checkValue, isInstance, isList, oneOf } from '../options.js'
 import type { DeviceRequest, Tensor } from '../tensor.js'
-import { checkDevice, checkFlag, checkTensor } from './check.js'
+import { checkDevice, checkTensor } from './check.js'
 import { adviseOnLabels, type SampleData, samplesFrom } from './data.js'
-import { type EstimateDetails, type EstimateOptions, estimateDetails, Findings } from './details.js'
+import {
+  type EstimateDetails,
+  type EstimateOptions,
+  estimateChecks,
+  estimateDetails,
+  Findings,
+} from './details.js'
 import { checkLabels, classesOf, isLabels } from './samples.js'
 
 /** Options that every estimator takes. */
@@ -26,6 +32,8 @@ export interface SegmentOptions {
   /** Whether the target is a class (one-hot rows) or numbers. Default: not known, the rows are taken as they are. */
   target?: 'classes' | 'numbers'
 }
+
+const segmentChecks: Checks<SegmentOptions> = { target: oneOf('classes', 'numbers') }
 
 /**
  * A measure of how much one set of samples tells about another.
@@ -133,8 +141,9 @@ export abstract class Estimator<O extends object = object> {
    * @returns L pairs `[criterion(h, x), criterion(h, y)]` of scalars, nothing computed yet
    */
   evaluateSegment(segment: readonly Tensor[], options: SegmentOptions = {}): Tensor[][] {
+    const given = checkOptions(`${this.name}: evaluateSegment`, options, segmentChecks)
     const { x, hidden, y } = splitSegment(this.name, segment)
-    const target = this.takes.y !== 'any' && options.target === 'classes' ? classesOf('target', y) : y
+    const target = this.takes.y !== 'any' && given.target === 'classes' ? classesOf('target', y) : y
     return hidden.map((h) => [this.criterion(h, x), this.criterion(h, target)])
   }
 
@@ -149,6 +158,8 @@ export abstract class Estimator<O extends object = object> {
     options: SegmentOptions = {},
     unanswered: (reason: Error) => void = () => {},
   ): Promise<number[][]> {
+    checkOptions(`${this.name}: measureSegment`, options, segmentChecks)
+    checkValue(`${this.name}: unanswered`, unanswered, callable<(reason: Error) => void>())
     segmentParts(this.name, segment)
     if (!this.isLazy) return this.#measureEach(segment, options, unanswered)
     try {
@@ -210,9 +221,7 @@ export abstract class Estimator<O extends object = object> {
     y: SampleData,
     options: EstimateOptions = {},
   ): Promise<number | EstimateDetails> {
-    checkOptions(`estimate of ${this.name}`, options, ['details'])
-    const { details = false } = options
-    checkFlag(`estimate of ${this.name}: details`, details)
+    const { details = false } = checkOptions(`estimate of ${this.name}`, options, estimateChecks)
     const start = performance.now()
     const [a, b] = [await this.samples('x', x), await this.samples('y', y)]
     if (this.takesLabelsAsNumbers('x')) await adviseOnLabels(this.name, 'x', x, a)
@@ -311,7 +320,7 @@ function noValue(error: unknown, unanswered: (reason: Error) => void): number {
 
 /** Throws ArgumentError unless `value` is an estimator. */
 export function checkEstimator(what: string, value: unknown): asserts value is Estimator {
-  if (value instanceof Estimator) return
+  if (isInstance(value, Estimator)) return
   throw new ArgumentError(
     `${what}: given ${describe(value)}, expected an Estimator such as new HSIC({ sigma: 5 })`,
   )
@@ -329,7 +338,7 @@ export interface SegmentParts {
 
 /** The parts of a segment in the shapes they have. */
 export function segmentParts(name: string, segment: readonly Tensor[]): SegmentParts {
-  if (!Array.isArray(segment) || segment.length < 3) {
+  if (!isList(segment) || segment.length < 3) {
     throw new ArgumentError(
       `${name}: a segment is [input, layer outputs ..., target] with at least 3 entries, received ${describe(segment)}`,
     )

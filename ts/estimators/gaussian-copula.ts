@@ -1,5 +1,5 @@
+import { flag } from '../options.js'
 import type { Tensor } from '../tensor.js'
-import { checkFlag } from './check.js'
 import { type GaussianOptions, gaussianInformation, samplesForColumns } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { DiscriminantMI } from './linear-discriminant.js'
@@ -15,8 +15,7 @@ import { normalScores } from './ranks.js'
  */
 export class GaussianCopulaMI extends InformationEstimator<GaussianOptions> {
   constructor(options: GaussianOptions & InformationOptions = {}) {
-    super(options, { biasCorrection: true })
-    checkFlag('GaussianCopulaMI: biasCorrection', this.params.biasCorrection)
+    super(options, { biasCorrection: true }, { biasCorrection: flag })
   }
 
   protected override forClasses(): InformationEstimator {

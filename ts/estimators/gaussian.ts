@@ -1,8 +1,8 @@
 import { DataError } from '../errors.js'
 import { scope } from '../memory.js'
 import { concat, where } from '../ops/index.js'
+import { checkValue, flag, whole } from '../options.js'
 import { arange, eye, type Tensor, tensor, zeros } from '../tensor.js'
-import { checkFlag } from './check.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { DiscriminantMI } from './linear-discriminant.js'
 
@@ -24,8 +24,7 @@ export interface GaussianOptions {
  */
 export class GaussianMI extends InformationEstimator<GaussianOptions> {
   constructor(options: GaussianOptions & InformationOptions = {}) {
-    super(options, { biasCorrection: false })
-    checkFlag('GaussianMI: biasCorrection', this.params.biasCorrection)
+    super(options, { biasCorrection: false }, { biasCorrection: flag })
   }
 
   protected override forClasses(): InformationEstimator {
@@ -44,6 +43,8 @@ export class GaussianMI extends InformationEstimator<GaussianOptions> {
 
 /** Samples that a correlation matrix of columns of x and y needs; none of its own where one of them holds labels. */
 export function samplesForColumns(x: number | undefined, y: number | undefined): number {
+  if (x !== undefined) checkValue('samplesFor: x', x, whole(0))
+  if (y !== undefined) checkValue('samplesFor: y', y, whole(0))
   return x === undefined || y === undefined ? 0 : x + y + 2
 }
 

@@ -10,7 +10,7 @@ import { type CriticOptions, ScoreBound } from './score-bound.js'
  */
 export class InfoNCE extends ScoreBound {
   constructor(options: CriticOptions & InformationOptions = {}) {
-    super(options, {})
+    super(options, {}, {})
   }
 
   protected override get bounds() {

@@ -1,9 +1,9 @@
 import { DTypeError } from '../errors.js'
 import { tidy } from '../memory.js'
-import { checkOptions } from '../options.js'
+import { type Checks, checkOptions, flag } from '../options.js'
 import type { Tensor } from '../tensor.js'
 import { unitOfBase } from '../unit.js'
-import { checkBase, checkFlag } from './check.js'
+import { device, logarithmBase } from './check.js'
 import type { Findings } from './details.js'
 import { Estimator, type EstimatorOptions } from './estimator.js'
 import { entropyOfSamples, judge, noteEntropies } from './limits.js'
@@ -17,16 +17,16 @@ export interface InformationOptions extends EstimatorOptions {
   clip?: boolean
 }
 
-const commonOptions: readonly string[] = ['base', 'clip', 'device']
+const commonChecks: Checks<InformationOptions> = { base: logarithmBase, clip: flag, device }
 
 /**
  * An estimator of mutual information: what a subclass gives as `nats` of checked float64 samples, in the wanted unit.
  *
- * The subclass hands its defaults to the constructor, which refuses names that are not among them:
+ * The subclass hands its defaults and the checks of its options to the constructor:
  *
  *     export class Binned extends InformationEstimator<BinnedOptions> {
  *       constructor(options: BinnedOptions & InformationOptions = {}) {
- *         super(options, { bins: 30, range: 'tanh' })
+ *         super(options, { bins: 30, range: 'tanh' }, { bins: whole(1), range: oneOf('tanh', 'data') })
  *       }
  *       protected nats(x: Tensor, y: Tensor): Tensor { ... }
  *     }
@@ -34,14 +34,9 @@ const commonOptions: readonly string[] = ['base', 'clip', 'device']
 export abstract class InformationEstimator<O extends object = object> extends Estimator<
   Required<O> & Required<Pick<InformationOptions, 'base' | 'clip'>>
 > {
-  constructor(options: O & InformationOptions, defaults: Required<O>) {
-    const { base = Math.E, clip = false } = options ?? {}
-    const given = Object.entries(options ?? {}).filter(([, value]) => value !== undefined)
-    super({ ...defaults, base, clip, ...Object.fromEntries(given) })
-    const name = new.target.name
-    checkOptions(name, options, [...Object.keys(defaults), ...commonOptions])
-    checkBase(name, base)
-    checkFlag(`${name}: clip`, clip)
+  constructor(options: O & InformationOptions, defaults: Required<O>, checks: Checks<O>) {
+    const given = checkOptions<object>(new.target.name, options, { ...checks, ...commonChecks })
+    super({ ...defaults, base: Math.E, clip: false, ...given })
   }
 
   override get unit(): string {

@@ -1,7 +1,8 @@
 import { tidy } from '../memory.js'
 import { type NearRows, similaritySums } from '../ops/index.js'
+import { above, oneOf } from '../options.js'
 import type { Tensor } from '../tensor.js'
-import { checkPositive, checkRows, oneOf } from './check.js'
+import { checkRows } from './check.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { noteEntropies } from './limits.js'
@@ -31,9 +32,7 @@ export interface KDEOptions {
  */
 export class KDE extends InformationEstimator<KDEOptions> {
   constructor(options: KDEOptions & InformationOptions = {}) {
-    super(options, { variance: 1e-3, bound: 'upper' })
-    checkPositive('KDE: variance', this.params.variance)
-    oneOf('bound of KDE', this.params.bound, ['upper', 'lower'])
+    super(options, { variance: 1e-3, bound: 'upper' }, { variance: above(0), bound: oneOf('upper', 'lower') })
   }
 
   override get takes() {

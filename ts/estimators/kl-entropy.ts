@@ -5,7 +5,13 @@ import { type DeviceRequest, full, type Tensor } from '../tensor.js'
 import { unitOfBase } from '../unit.js'
 import { checkDevice, checkTensor, device, logarithmBase } from './check.js'
 import { type SampleData, samplesFrom } from './data.js'
-import { type EntropyDetails, type EstimateOptions, entropyDetails, estimateChecks, Findings } from './details.js'
+import {
+  type EntropyDetails,
+  type EstimateOptions,
+  entropyDetails,
+  estimateChecks,
+  Findings,
+} from './details.js'
 import { checkApart, distanceToKth, psi } from './nearest.js'
 import { numbersOf } from './samples.js'
 import { scaled } from './scale.js'

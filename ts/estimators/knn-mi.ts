@@ -1,14 +1,13 @@
 import { concat, type DistanceMetric } from '../ops/index.js'
-import { checkValue } from '../options.js'
+import { whole } from '../options.js'
 import type { Tensor } from '../tensor.js'
-import { checkWhole } from './check.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { entropy, metricCheck } from './kl-entropy.js'
 import { advisedForNeighbors, checkApart, unlessConstant } from './nearest.js'
 import { Ross } from './ross.js'
 import { isLabels, numbersOf } from './samples.js'
-import { checkScale, type ScaleOptions, scaleDefaults, scaled } from './scale.js'
+import { type ScaleOptions, scaleChecks, scaleDefaults, scaled } from './scale.js'
 
 /** Options of {@link KNN}. */
 export interface KNNOptions extends ScaleOptions {
@@ -26,10 +25,11 @@ export interface KNNOptions extends ScaleOptions {
  */
 export class KNN extends InformationEstimator<KNNOptions> {
   constructor(options: KNNOptions & InformationOptions = {}) {
-    super(options, { k: 3, metric: 'maximum', ...scaleDefaults })
-    checkWhole('KNN: k', this.params.k, 1)
-    checkValue('KNN: metric', this.params.metric, metricCheck)
-    checkScale('KNN', this.params)
+    super(
+      options,
+      { k: 3, metric: 'maximum', ...scaleDefaults },
+      { k: whole(1), metric: metricCheck, ...scaleChecks },
+    )
   }
 
   override get minimumSamples(): number {

@@ -1,8 +1,7 @@
-import { ArgumentError, describe } from '../errors.js'
 import { tidy } from '../memory.js'
 import { concat, stack } from '../ops/index.js'
+import { type Check, either, flag, isList, whole } from '../options.js'
 import type { Tensor } from '../tensor.js'
-import { checkFlag, checkWhole } from './check.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { noteEntropies } from './limits.js'
@@ -17,7 +16,7 @@ import {
 } from './nearest.js'
 import { Ross } from './ross.js'
 import { isLabels, numbersOf } from './samples.js'
-import { checkScale, type ScaleOptions, scaleDefaults, scaled } from './scale.js'
+import { type ScaleOptions, scaleChecks, scaleDefaults, scaled } from './scale.js'
 import { digammaOf } from './special.js'
 
 /** Options of {@link KSG}. */
@@ -38,6 +37,15 @@ export interface KSGOptions extends ScaleOptions {
   jitter?: number
 }
 
+const neighbours: Check<readonly number[]> = {
+  expected: 'an array of at least one of them',
+  accepts: (value) =>
+    isList(value) &&
+    (value as unknown[]).length > 0 &&
+    Array.from(value as unknown[]).every(whole(1).accepts),
+}
+const firstOrSecond: Check<1 | 2> = { expected: '1 or 2', accepts: (value) => value === 1 || value === 2 }
+
 /**
  * Mutual information by nearest neighbours (Kraskov, Stoegbauer and Grassberger 2004), distances by the largest coordinate.
  *
@@ -56,15 +64,16 @@ export interface KSGOptions extends ScaleOptions {
  */
 export class KSG extends InformationEstimator<KSGOptions> {
   constructor(options: KSGOptions & InformationOptions = {}) {
-    super(options, { k: 3, variant: 1, copula: false, ...scaleDefaults, jitter: 1e-10 })
-    const { variant, copula } = this.params
-    if (this.#ks.length === 0) throw new ArgumentError('KSG: k is an empty list; name at least one neighbour')
-    for (const k of this.#ks) checkWhole('KSG: k', k, 1)
-    if (variant !== 1 && variant !== 2) {
-      throw new ArgumentError(`KSG: variant must be 1 or 2, received ${describe(variant)}`)
-    }
-    checkFlag('KSG: copula', copula)
-    checkScale('KSG', this.params)
+    super(
+      options,
+      { k: 3, variant: 1, copula: false, ...scaleDefaults, jitter: 1e-10 },
+      {
+        k: either(whole(1), neighbours),
+        variant: firstOrSecond,
+        copula: flag,
+        ...scaleChecks,
+      },
+    )
   }
 
   get #ks(): readonly number[] {

@@ -1,9 +1,9 @@
 import { scope } from '../memory.js'
 import { oneHot } from '../ops/index.js'
+import { whole } from '../options.js'
 import { key, permutation } from '../random.js'
 import type { Tensor } from '../tensor.js'
 import { calibratedLoss } from './calibration.js'
-import { checkWhole } from './check.js'
 import { entropyOf } from './counts.js'
 import type { Findings } from './details.js'
 import { discriminantScores, spanned } from './discriminant-rule.js'
@@ -46,9 +46,7 @@ const samplesPerColumn = 2
  */
 export class DiscriminantMI extends InformationEstimator<DiscriminantOptions> {
   constructor(options: DiscriminantOptions & InformationOptions = {}) {
-    super(options, { folds: 10, seed: 0 })
-    checkWhole('DiscriminantMI: folds', this.params.folds, 2)
-    checkWhole('DiscriminantMI: seed', this.params.seed, 0)
+    super(options, { folds: 10, seed: 0 }, { folds: whole(2), seed: whole(0) })
   }
 
   override get minimumSamples(): number {

@@ -1,8 +1,7 @@
-import { ArgumentError } from '../errors.js'
+import { between } from '../options.js'
 import { type Tensor, zeros } from '../tensor.js'
 import { Variable } from '../variable.js'
 import { donskerVaradhan, logMeanExpApart, mineObjective } from './bounds.js'
-import { checkPositive } from './check.js'
 import type { InformationOptions } from './information.js'
 import { type CriticOptions, ScoreBound } from './score-bound.js'
 
@@ -18,13 +17,7 @@ export interface MINEOptions {
  */
 export class MINE extends ScoreBound<MINEOptions> {
   constructor(options: MINEOptions & CriticOptions & InformationOptions = {}) {
-    super(options, { rate: 0.01 })
-    const { rate } = this.params
-    checkPositive('MINE: rate', rate)
-    if (rate > 1)
-      throw new ArgumentError(
-        `MINE: rate is the weight of a batch in an average, at most 1, received ${rate}`,
-      )
+    super(options, { rate: 0.01 }, { rate: between(0, 1, 'low') })
   }
 
   /** ln of the moving average. */

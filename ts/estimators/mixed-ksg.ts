@@ -1,7 +1,7 @@
 import { tidy } from '../memory.js'
 import { concat, where } from '../ops/index.js'
+import { whole } from '../options.js'
 import type { Tensor } from '../tensor.js'
-import { checkWhole } from './check.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import {
@@ -38,8 +38,7 @@ export interface MixedKSGOptions {
  */
 export class MixedKSG extends InformationEstimator<MixedKSGOptions> {
   constructor(options: MixedKSGOptions & InformationOptions = {}) {
-    super(options, { k: 5 })
-    checkWhole('MixedKSG: k', this.params.k, 1)
+    super(options, { k: 5 }, { k: whole(1) })
   }
 
   override get minimumSamples(): number {

@@ -1,10 +1,10 @@
 import { StateError } from '../errors.js'
+import { oneOf, whole } from '../options.js'
 import { type Tensor, tensor } from '../tensor.js'
 import type { Answer } from './answers.js'
 import { ofAtoms } from './atoms-rule.js'
 import { inCanonicalOrder } from './canonical-order.js'
 import { noteCapacity } from './capacity.js'
-import { checkWhole, oneOf } from './check.js'
 import { isSmallTable, ofClasses, ofNumbersAndClasses } from './classes-rule.js'
 import { withoutCopies } from './copies.js'
 import type { SampleData } from './data.js'
@@ -26,7 +26,7 @@ export interface MutualInformationOptions {
   seed?: number
 }
 
-const kinds = ['auto', 'numbers', 'classes', 'mixed'] as const
+const kind = oneOf('auto', 'numbers', 'classes', 'mixed')
 
 /**
  * Mutual information of data of any kind, by one rule made of published parts.
@@ -52,10 +52,7 @@ const kinds = ['auto', 'numbers', 'classes', 'mixed'] as const
  */
 export class MutualInformation extends InformationEstimator<MutualInformationOptions> {
   constructor(options: MutualInformationOptions & InformationOptions = {}) {
-    super(options, { x: 'auto', y: 'auto', seed: 0 })
-    oneOf('kind of x', this.params.x, kinds)
-    oneOf('kind of y', this.params.y, kinds)
-    checkWhole('MutualInformation: seed', this.params.seed, 0)
+    super(options, { x: 'auto', y: 'auto', seed: 0 }, { x: kind, y: kind, seed: whole(0) })
   }
 
   override get isLazy(): boolean {

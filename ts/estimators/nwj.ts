@@ -6,7 +6,7 @@ import { type CriticOptions, ScoreBound } from './score-bound.js'
 /** The lower bound of Nguyen, Wainwright and Jordan 2010 by a trained critic. Its variance grows with e^I. */
 export class NWJ extends ScoreBound {
   constructor(options: CriticOptions & InformationOptions = {}) {
-    super(options, {})
+    super(options, {}, {})
   }
 
   protected override get bounds() {

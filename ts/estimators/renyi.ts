@@ -1,9 +1,9 @@
-import { ArgumentError, describe } from '../errors.js'
 import { squaredDistances, where } from '../ops/index.js'
-import { checkOptions } from '../options.js'
+import { above, type Check, type Checks, checkOptions, either, flag, oneOf } from '../options.js'
 import type { Tensor } from '../tensor.js'
-import { checkFlag, checkPositive, checkRows } from './check.js'
-import { type SampleData, samplesFrom } from './data.js'
+import { checkRows } from './check.js'
+import type { SampleData } from './data.js'
+import { samplesFrom } from './data.js'
 import type { Findings } from './details.js'
 import { type SegmentOptions, segmentParts } from './estimator.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
@@ -30,6 +30,17 @@ export interface RenyiOptions {
   channels?: boolean
 }
 
+const order: Check<number> = {
+  expected: 'a finite number above 0 other than 1, where the formula is 0 / 0 (use 1.01)',
+  accepts: (value) => above(0).accepts(value) && value !== 1,
+}
+const checks: Checks<RenyiOptions> = {
+  alpha: order,
+  sigma: either(above(0), oneOf('silverman', 'neighbours')),
+  widthFactor: above(0),
+  channels: flag,
+}
+
 /**
  * Matrix-based Renyi mutual information (Giraldo, Rao and Principe 2015; Yu, Giraldo, Jenssen and Principe 2019):
  *
@@ -43,21 +54,7 @@ export interface RenyiOptions {
  */
 export class RenyiMI extends InformationEstimator<RenyiOptions> {
   constructor(options: RenyiOptions & InformationOptions = {}) {
-    super(options, { alpha: 1.01, sigma: 'silverman', widthFactor: 1, channels: false })
-    const { alpha, sigma, widthFactor, channels } = this.params
-    checkPositive('RenyiMI: alpha', alpha)
-    if (alpha === 1) {
-      throw new ArgumentError('RenyiMI: alpha must not be 1, where the formula is 0 / 0; use 1.01')
-    }
-    checkPositive('RenyiMI: widthFactor', widthFactor)
-    checkFlag('RenyiMI: channels', channels)
-    if (sigma === 'silverman' || sigma === 'neighbours') return
-    if (typeof sigma === 'string') {
-      throw new ArgumentError(
-        `RenyiMI: sigma is ${describe(sigma)}, expected a number, 'silverman' or 'neighbours'`,
-      )
-    }
-    checkPositive('RenyiMI: sigma', sigma)
+    super(options, { alpha: 1.01, sigma: 'silverman', widthFactor: 1, channels: false }, checks)
   }
 
   override get takes() {
@@ -102,6 +99,7 @@ export class RenyiMI extends InformationEstimator<RenyiOptions> {
    * @param a `[n, n]` positive semi-definite of trace 1, as {@link renyiMatrix} gives it
    */
   entropy(a: Tensor): Tensor {
+    checkRows('RenyiMI.entropy', a)
     const { alpha } = this.params
     if (alpha === 2) return a.square().sum().log().neg()
     const { values } = a.eigh()
@@ -117,9 +115,9 @@ export class RenyiMI extends InformationEstimator<RenyiOptions> {
     if (x.rank === 1) {
       return normalised(x.expandDims(1).equal(x.expandDims(0)).cast('float64'))
     }
-    if (x.rank === 2) return renyiMatrix(x, this.params)
+    if (x.rank === 2) return matrixOf(x, this.params)
     const channels = Array.from({ length: x.shape[1] as number }, (_, c) =>
-      renyiMatrix(x.slice([null, c], [null, c + 1]).flatten(1), this.params),
+      matrixOf(x.slice([null, c], [null, c + 1]).flatten(1), this.params),
     )
     return channels.reduce((product, a) => normalised(product.mul(a)))
   }
@@ -127,16 +125,12 @@ export class RenyiMI extends InformationEstimator<RenyiOptions> {
 
 /** The Gaussian kernel matrix of rows `[n, d]` over its trace. */
 export function renyiMatrix(x: Tensor, options: RenyiOptions = {}): Tensor {
+  const given = checkOptions('renyiMatrix', options, checks)
   checkRows('renyiMatrix: x', x)
-  checkOptions('renyiMatrix', options, [
-    'alpha',
-    'sigma',
-    'widthFactor',
-    'channels',
-    'base',
-    'clip',
-    'device',
-  ])
+  return matrixOf(x, given)
+}
+
+function matrixOf(x: Tensor, options: RenyiOptions): Tensor {
   const squares = squaredDistances(x)
   const sigma = widthOf(x, squares, options)
   const scale = typeof sigma === 'number' ? 1 / (2 * sigma * sigma) : sigma.square().mul(2).reciprocal()

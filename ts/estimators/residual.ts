@@ -1,7 +1,7 @@
 import { scope } from '../memory.js'
 import { concat, where } from '../ops/index.js'
+import { flag, whole } from '../options.js'
 import type { Tensor } from '../tensor.js'
-import { checkFlag, checkWhole } from './check.js'
 import {
   logDeviations,
   normalBias,
@@ -42,9 +42,7 @@ export interface ResidualOptions {
  */
 export class ResidualMI extends InformationEstimator<ResidualOptions> {
   constructor(options: ResidualOptions & InformationOptions = {}) {
-    super(options, { k: 3, copula: false })
-    checkWhole('ResidualMI: k', this.params.k, 1)
-    checkFlag('ResidualMI: copula', this.params.copula)
+    super(options, { k: 3, copula: false }, { k: whole(1), copula: flag })
   }
 
   override get minimumSamples(): number {

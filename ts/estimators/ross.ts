@@ -1,6 +1,6 @@
 import { concat, where } from '../ops/index.js'
+import { whole } from '../options.js'
 import type { Tensor } from '../tensor.js'
-import { checkWhole } from './check.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import {
@@ -12,7 +12,7 @@ import {
   unlessConstant,
 } from './nearest.js'
 import { checkClasses, classCounts, classesOf, unlessNumbers } from './samples.js'
-import { checkScale, type ScaleOptions, scaleDefaults, scaled } from './scale.js'
+import { type ScaleOptions, scaleChecks, scaleDefaults, scaled } from './scale.js'
 
 /** Options of {@link Ross}. */
 export interface RossOptions extends ScaleOptions {
@@ -40,9 +40,11 @@ export interface RossOptions extends ScaleOptions {
  */
 export class Ross extends InformationEstimator<RossOptions> {
   constructor(options: RossOptions & InformationOptions = {}) {
-    super(options, { k: 3, ...scaleDefaults, standardize: false, jitter: 1e-10 })
-    checkWhole('Ross: k', this.params.k, 1)
-    checkScale('Ross', this.params)
+    super(
+      options,
+      { k: 3, ...scaleDefaults, standardize: false, jitter: 1e-10 },
+      { k: whole(1), ...scaleChecks },
+    )
   }
 
   override get takes() {

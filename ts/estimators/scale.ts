@@ -1,9 +1,7 @@
-/** How samples are made ready for distances. */
-import { ArgumentError, describe } from '../errors.js'
 import { where } from '../ops/index.js'
+import { atLeast, type Checks, flag, whole } from '../options.js'
 import { foldIn, key, normal } from '../random.js'
 import type { Tensor } from '../tensor.js'
-import { checkFlag, checkWhole } from './check.js'
 import { normalScores } from './ranks.js'
 
 /** Options of estimators whose value depends on the scale of the columns. */
@@ -19,15 +17,8 @@ export interface ScaleOptions {
 /** The defaults of {@link ScaleOptions}. */
 export const scaleDefaults: Required<ScaleOptions> = { standardize: true, jitter: 0, seed: 0 }
 
-/** Throws ArgumentError unless the options are valid. */
-export function checkScale(name: string, { standardize, jitter, seed }: Required<ScaleOptions>): void {
-  checkFlag(`${name}: standardize`, standardize)
-  checkWhole(`${name}: seed`, seed, 0)
-  if (typeof jitter === 'number' && jitter >= 0 && Number.isFinite(jitter)) return
-  throw new ArgumentError(
-    `${name}: jitter must be a finite number of at least 0, received ${describe(jitter)}`,
-  )
-}
+/** The checks of {@link ScaleOptions}. */
+export const scaleChecks: Checks<ScaleOptions> = { standardize: flag, jitter: atLeast(0), seed: whole(0) }
 
 /**
  * Samples with noise, then as normal scores of their ranks (`copula`) or with mean 0 and variance 1. A constant column stays

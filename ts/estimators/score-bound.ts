@@ -1,8 +1,8 @@
 import { NumericalError } from '../errors.js'
+import { type Checks, oneOf } from '../options.js'
 import { foldIn } from '../random.js'
 import type { Tensor } from '../tensor.js'
 import type { Variable } from '../variable.js'
-import { oneOf } from './check.js'
 import {
   type CriticValues,
   type CriticWeights,
@@ -30,10 +30,10 @@ const embedding = 32
 export abstract class ScoreBound<O extends object = object> extends TrainedEstimator<
   O & { critic?: 'joint' | 'separable' }
 > {
-  constructor(options: O & CriticOptions & InformationOptions, defaults: Required<O>) {
-    type Own = Required<O & { critic?: 'joint' | 'separable' }>
-    super(options, { ...defaults, critic: 'joint' } as Own)
-    oneOf(`critic of ${new.target.name}`, this.#critic, ['joint', 'separable'])
+  constructor(options: O & CriticOptions & InformationOptions, defaults: Required<O>, checks: Checks<O>) {
+    type Own = O & { critic?: 'joint' | 'separable' }
+    const critic = oneOf('joint', 'separable')
+    super(options, { ...defaults, critic: 'joint' } as Required<Own>, { ...checks, critic } as Checks<Own>)
   }
 
   get #critic(): 'joint' | 'separable' {

@@ -1,6 +1,6 @@
+import type { Check } from '../options.js'
 import type { Tensor } from '../tensor.js'
 import { jensenShannon, smile } from './bounds.js'
-import { checkPositive } from './check.js'
 import type { InformationOptions } from './information.js'
 import { type CriticOptions, ScoreBound } from './score-bound.js'
 
@@ -10,11 +10,15 @@ export interface SMILEOptions {
   tau?: number
 }
 
+const tau: Check<number> = {
+  expected: 'a number above 0, or Infinity',
+  accepts: (value) => typeof value === 'number' && value > 0,
+}
+
 /** SMILE (Song and Ermon 2020): a critic trained by the Jensen-Shannon objective, evaluated with clipped ratios. No bound. */
 export class SMILE extends ScoreBound<SMILEOptions> {
   constructor(options: SMILEOptions & CriticOptions & InformationOptions = {}) {
-    super(options, { tau: 5 })
-    if (this.params.tau !== Number.POSITIVE_INFINITY) checkPositive('SMILE: tau', this.params.tau)
+    super(options, { tau: 5 }, { tau })
   }
 
   protected ofScores(scores: Tensor): Tensor {

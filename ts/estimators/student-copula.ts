@@ -39,7 +39,7 @@ const scatterSteps = 12
  */
 export class StudentCopulaMI extends InformationEstimator {
   constructor(options: InformationOptions = {}) {
-    super(options, {})
+    super(options, {}, {})
   }
 
   protected override forClasses(): InformationEstimator {

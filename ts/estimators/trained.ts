@@ -1,13 +1,13 @@
-import { ArgumentError, DataError, NumericalError, StateError } from '../errors.js'
+import { DataError, NumericalError, StateError } from '../errors.js'
 import { jit } from '../jit.js'
 import { tidy } from '../memory.js'
 import { oneHot } from '../ops/index.js'
 import { Adam } from '../optim/adam.js'
+import { above, between, type Check, type Checks, flag, isList, whole } from '../options.js'
 import { foldIn, HostRandom, key } from '../random.js'
 import { type Tensor, tensor } from '../tensor.js'
 import { evaluate, valueAndGrad } from '../transforms.js'
 import type { Variable } from '../variable.js'
-import { checkFlag, checkPositive, checkWhole } from './check.js'
 import type { CriticValues, CriticWeights } from './critic.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
@@ -46,6 +46,24 @@ export const trainedDefaults: Required<TrainedOptions> = {
   seed: 0,
 }
 
+const layerWidths: Check<readonly number[]> = {
+  expected: 'a list of at least one width, such as [16, 8], each a whole number of at least 1',
+  accepts: (value) =>
+    isList(value) &&
+    (value as unknown[]).length > 0 &&
+    Array.from(value as unknown[]).every(whole(1).accepts),
+}
+const trainedChecks: Checks<TrainedOptions> = {
+  hidden: layerWidths,
+  batchSize: whole(2),
+  learningRate: above(0),
+  steps: whole(1),
+  patience: whole(1),
+  heldOut: between(0, 1, 'both'),
+  standardize: flag,
+  seed: whole(0),
+}
+
 /** Steps between two validations. */
 const validationInterval = 100
 /** Samples that held-out pairs are formed of at a time. */
@@ -66,24 +84,9 @@ interface Part {
 export abstract class TrainedEstimator<O extends object = object> extends InformationEstimator<
   O & TrainedOptions
 > {
-  constructor(options: O & TrainedOptions & InformationOptions, defaults: Required<O>) {
-    super(options, { ...trainedDefaults, ...defaults } as Required<O & TrainedOptions>)
-    const name = new.target.name
-    const { hidden, batchSize, learningRate, steps, patience, heldOut, standardize, seed } = this
-      .params as Required<TrainedOptions>
-    if (!Array.isArray(hidden) || hidden.length === 0) {
-      throw new ArgumentError(`${name}: hidden must be a list of at least one width, such as [16, 8]`)
-    }
-    for (const width of hidden) checkWhole(`${name}: hidden`, width, 1)
-    checkWhole(`${name}: batchSize`, batchSize, 2)
-    checkPositive(`${name}: learningRate`, learningRate)
-    checkWhole(`${name}: steps`, steps, 1)
-    checkWhole(`${name}: patience`, patience, 1)
-    checkWhole(`${name}: seed`, seed, 0)
-    checkFlag(`${name}: standardize`, standardize)
-    if (!(heldOut > 0 && heldOut < 1)) {
-      throw new ArgumentError(`${name}: heldOut must lie between 0 and 1, received ${heldOut}`)
-    }
+  constructor(options: O & TrainedOptions & InformationOptions, defaults: Required<O>, checks: Checks<O>) {
+    const all = { ...trainedDefaults, ...defaults } as Required<O & TrainedOptions>
+    super(options, all, { ...trainedChecks, ...checks } as Checks<O & TrainedOptions>)
   }
 
   override get takes() {

@@ -9,7 +9,7 @@
 import { type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { ArgumentError, DataError, describe, HyperglowError, IOError } from '../errors.js'
-import { checkOptions } from '../options.js'
+import { type Checks, checkOptions, flag } from '../options.js'
 import { removeLeftovers, temporaryName } from './temporary-files.js'
 
 /** What to write: text (as UTF-8), bytes, or pieces that follow one another. */
@@ -22,6 +22,8 @@ export interface AtomicOptions {
    */
   sync?: boolean
 }
+
+const checks: Checks<AtomicOptions> = { sync: flag }
 
 /** Text of an error of the system, or of anything thrown. */
 export function reason(error: unknown): string {
@@ -170,9 +172,9 @@ export async function writeAtomic(
   options: AtomicOptions = {},
 ): Promise<void> {
   checkPath('writeAtomic', path)
-  checkOptions('writeAtomic', options, ['sync'])
+  const given = checkOptions('writeAtomic', options, checks)
   const pieces = snapshot(path, contents)
-  await replaceFile(path, pieces, lengthOf(pieces), options)
+  await replaceFile(path, pieces, lengthOf(pieces), given)
 }
 
 /** The contents in memory that nobody else has: a caller may give its buffers away, shrink or overwrite them while the file is written. */

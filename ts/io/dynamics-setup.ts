@@ -2,7 +2,22 @@
 
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { ArgumentError, describe, HyperglowError, IOError, StateError } from '../errors.js'
+import { ArgumentError, describeList, HyperglowError, IOError, StateError } from '../errors.js'
+import {
+  type Check,
+  type Checks,
+  checkOptions,
+  either,
+  elsewhere,
+  finite,
+  flag,
+  isPlainObject,
+  listOf,
+  oneOf,
+  orNull,
+  required,
+  whole,
+} from '../options.js'
 import { checkPath, reason, systemCode, writeAtomic } from './atomic.js'
 import {
   coordinateNames,
@@ -50,34 +65,35 @@ export interface DynamicsOptions {
   overwrite?: boolean | 'keep'
 }
 
+const anyText: Check<string> = { expected: 'a name', accepts: (value) => typeof value === 'string' }
+const anything: Check<unknown> = elsewhere()
+
+const checks: Checks<DynamicsOptions> = {
+  // The number of each epoch is stored.
+  epochs: required(whole(1, 1e6)),
+  batches: required(whole(1)),
+  evaluators: required(listOf(anyText)),
+  layers: required(listOf(anyText)),
+  evaluatorSettings: listOf(anything),
+  units: listOf(orNull(anyText)),
+  epochNumbers: listOf(whole()),
+  seed: orNull(finite),
+  raw: flag,
+  chunkBatches: whole(1),
+  notes: { expected: 'a plain object', accepts: isPlainObject },
+  overwrite: either(flag, oneOf('keep')),
+}
+
 /**
  * The attributes of a store with these options.
  *
- * @throws ArgumentError for options that make no sense
+ * @throws UnknownNameError, ArgumentError for options that make no sense
  */
-export function checkOptions(folder: string, options: DynamicsOptions): DynamicsAttributes {
+export function attributesOf(folder: string, given: DynamicsOptions): DynamicsAttributes {
   const who = 'DynamicsWriter.create'
   checkPath(who, folder, 'folder')
-  if (typeof options !== 'object' || options === null) {
-    throw new ArgumentError(
-      `${who}: given ${describe(options)} as options, expected { epochs, batches, evaluators, layers }`,
-    )
-  }
-  const { epochs, batches, evaluators, layers, seed = null, chunkBatches = 64, raw = false } = options
-  const { overwrite = false } = options
-  if (![true, false, 'keep'].includes(overwrite)) {
-    throw new ArgumentError(`${who}: overwrite must be true, false or 'keep', given ${describe(overwrite)}`)
-  }
-  for (const [name, value] of Object.entries({ epochs, batches, chunkBatches })) {
-    if (!Number.isSafeInteger(value) || value < 1) {
-      throw new ArgumentError(`${who}: ${name} must be a whole number >= 1, given ${describe(value)}`)
-    }
-  }
-  for (const [name, value] of Object.entries({ evaluators, layers })) {
-    if (!Array.isArray(value) || value.some((entry) => typeof entry !== 'string')) {
-      throw new ArgumentError(`${who}: ${name} must be a list of names, given ${describe(value)}`)
-    }
-  }
+  const options = checkOptions(who, given, checks)
+  const { epochs, batches, evaluators, layers, seed = null, raw = false } = options
   if (layers.length === 0 || (evaluators.length === 0 && !raw)) {
     const what = layers.length === 0 ? 'layers is empty' : 'evaluators is empty and raw is false'
     throw new ArgumentError(`${who}: ${what}, so there would be nothing to store; name at least one`)
@@ -85,26 +101,17 @@ export function checkOptions(folder: string, options: DynamicsOptions): Dynamics
   const settings = options.evaluatorSettings ?? evaluators.map(() => ({}))
   const units = options.units ?? evaluators.map(() => null)
   for (const [name, list] of Object.entries({ evaluatorSettings: settings, units })) {
-    if (Array.isArray(list) && list.length === evaluators.length) continue
-    const given = Array.isArray(list) ? list.length : describe(list)
+    if (list.length === evaluators.length) continue
     throw new ArgumentError(
-      `${who}: given ${given} ${name} for ${evaluators.length} evaluators; give one each`,
+      `${who}: given ${list.length} ${name} for ${evaluators.length} evaluators; give one each`,
     )
-  }
-  const wrong = units.findIndex((unit) => unit !== null && typeof unit !== 'string')
-  if (wrong >= 0) {
-    throw new ArgumentError(`${who}: units must be names or null, given ${describe(units[wrong])}`)
   }
   const numbers = options.epochNumbers ?? Array.from({ length: epochs }, (_, n) => n + 1)
-  const rising = (n: unknown, i: number) =>
-    Number.isSafeInteger(n) && (i === 0 || (n as number) > (numbers[i - 1] as number))
-  if (!Array.isArray(numbers) || numbers.length !== epochs || !numbers.every(rising)) {
+  const rising = (n: number, i: number) => i === 0 || n > (numbers[i - 1] as number)
+  if (numbers.length !== epochs || !numbers.every(rising)) {
     throw new ArgumentError(
-      `${who}: epochNumbers must be ${epochs} rising whole numbers, given ${describe(numbers)}`,
+      `${who}: epochNumbers must be ${epochs} rising whole numbers, given ${describeList(numbers)}`,
     )
-  }
-  if (seed !== null && !Number.isFinite(seed)) {
-    throw new ArgumentError(`${who}: seed must be a number or null, given ${describe(seed)}`)
   }
   return {
     format: formatName,

@@ -26,7 +26,7 @@ import { ArgumentError, describe, ShapeError, StateError } from '../errors.js'
 import { type DynamicsAttributes, dimensionNames, valuesName } from './dynamics-layout.js'
 import { openValues } from './dynamics-load.js'
 import { fitArrays, resumed } from './dynamics-resume.js'
-import { checkOptions, type DynamicsOptions, prepareFolder, removeFolder } from './dynamics-setup.js'
+import { attributesOf, type DynamicsOptions, prepareFolder, removeFolder } from './dynamics-setup.js'
 import type { ArrayData } from './element-types.js'
 import { FolderStore } from './folder-store.js'
 import { littleEndian, SegmentWriter, strides } from './segment-store.js'
@@ -78,7 +78,7 @@ export class DynamicsWriter {
    *   Nothing is changed then.
    */
   static async create(folder: string, options: DynamicsOptions): Promise<DynamicsWriter> {
-    const attributes = checkOptions(folder, options)
+    const attributes = attributesOf(folder, options)
     const { overwrite = false, raw = false, chunkBatches } = options
     if (overwrite !== false) await DynamicsWriter.#takeOver(folder)
     const earlier = await prepareFolder(folder, overwrite !== false)
@@ -100,7 +100,7 @@ export class DynamicsWriter {
    *   settings, or whose epochs do not come before; DataError, IOError. Nothing is changed then.
    */
   static async resume(folder: string, options: DynamicsOptions): Promise<DynamicsWriter> {
-    const attributes = await resumed(folder, checkOptions(folder, options))
+    const attributes = await resumed(folder, attributesOf(folder, options))
     await DynamicsWriter.#takeOver(folder)
     await writeGroup(folder, attributes)
     await fitArrays(folder, attributes)

@@ -164,6 +164,7 @@ export abstract class Layer<W extends object = Weights> {
 
   /** The activation alone; the identity for a layer without one. */
   activate(x: Tensor): Tensor {
+    idOf(this.name, x)
     return x
   }
 

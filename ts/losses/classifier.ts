@@ -1,32 +1,37 @@
 /** Losses of classifiers whose targets are rows of scores or one-hot rows `[batch, classes]`. */
 import { logSoftmax, softmax } from '../activations.js'
 import { ArgumentError, ShapeError } from '../errors.js'
-import { checkOptions } from '../options.js'
+import { idOf } from '../node.js'
+import { above, type Checks, checkOptions, listOf, oneOf, orNull, whole } from '../options.js'
 import type { Tensor } from '../tensor.js'
 import { tensor, zeros } from '../tensor.js'
 import { crossEntropy } from './cross-entropy.js'
-import { checkAbove, checkSameShape, lossOptionNames } from './reduction.js'
+import { checkSameShape } from './reduction.js'
+
+/** Options of losses that give one number. */
+export interface BatchLossOptions {
+  /** Default 'mean'. */
+  reduction?: 'mean' | 'sum'
+}
+
+const batchChecks: Checks<BatchLossOptions> = { reduction: oneOf('mean', 'sum') }
 
 /** Cross-entropy of the class with the largest target entry. */
-export function logitCrossEntropy(
-  logits: Tensor,
-  target: Tensor,
-  options: { reduction?: 'mean' | 'sum' } = {},
-): Tensor {
-  checkOptions('logitCrossEntropy', options, lossOptionNames)
+export function logitCrossEntropy(logits: Tensor, target: Tensor, options: BatchLossOptions = {}): Tensor {
+  const given = checkOptions('logitCrossEntropy', options, batchChecks)
   checkSameShape('logitCrossEntropy', logits, target)
-  return crossEntropy(logits, target.argMax(1), options)
+  return crossEntropy(logits, target.argMax(1), { ...given })
 }
 
 /** Cross-entropy with target probabilities, `-sum target log softmax(logits)`; mean or sum over the batch. */
 export function softmaxAndCrossEntropy(
   logits: Tensor,
   target: Tensor,
-  options: { reduction?: 'mean' | 'sum' } = {},
+  options: BatchLossOptions = {},
 ): Tensor {
-  checkOptions('softmaxAndCrossEntropy', options, lossOptionNames)
+  const given = checkOptions('softmaxAndCrossEntropy', options, batchChecks)
   checkSameShape('softmaxAndCrossEntropy', logits, target)
-  return crossEntropy(logits, target, options)
+  return crossEntropy(logits, target, { ...given })
 }
 
 /** Options of {@link knowledgeDistillation}. */
@@ -35,6 +40,11 @@ export interface DistillationOptions {
   temperature?: number
   /** Class of `logits` that each column of the teacher stands for; other classes have target probability 0. */
   targetMapping?: readonly number[] | null
+}
+
+const distillationChecks: Checks<DistillationOptions> = {
+  temperature: above(0),
+  targetMapping: orNull(listOf(whole(0))),
 }
 
 /**
@@ -48,9 +58,10 @@ export function knowledgeDistillation(
   teacher: Tensor,
   options: DistillationOptions = {},
 ): Tensor {
-  checkOptions('knowledgeDistillation', options, ['temperature', 'targetMapping'])
-  const { temperature = 2, targetMapping = null } = options
-  checkAbove('knowledgeDistillation: temperature', temperature, 0)
+  const given = checkOptions('knowledgeDistillation', options, distillationChecks)
+  const { temperature = 2, targetMapping = null } = given
+  idOf('knowledgeDistillation: logits', logits)
+  idOf('knowledgeDistillation: teacher', teacher)
   if (targetMapping === null) checkSameShape('knowledgeDistillation', logits, teacher)
   const soft = softmax(teacher.div(temperature), -1)
   const target = targetMapping === null ? soft : spread(soft, targetMapping, logits)
@@ -70,7 +81,7 @@ function spread(columns: Tensor, mapping: readonly number[], logits: Tensor): Te
       `knowledgeDistillation: targetMapping has ${mapping.length} entries for a teacher of shape [${columns.shape}]; give one class per column`,
     )
   }
-  if (mapping.some((index) => !Number.isInteger(index) || index < 0 || index >= classes)) {
+  if (mapping.some((index) => index >= classes)) {
     throw new ArgumentError(
       `knowledgeDistillation: targetMapping [${mapping}] must hold classes between 0 and ${classes - 1}`,
     )

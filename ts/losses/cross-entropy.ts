@@ -1,9 +1,11 @@
 import { logSoftmax } from '../activations.js'
-import { ArgumentError, DTypeError, describe, ShapeError } from '../errors.js'
+import { ArgumentError, DTypeError, ShapeError } from '../errors.js'
+import { idOf } from '../node.js'
+import { tensorOnly } from '../operands.js'
 import { where } from '../ops/index.js'
-import { checkOptions } from '../options.js'
-import { arange, Tensor } from '../tensor.js'
-import { type LossOptions, lossOptionNames, type Reduction, reduce } from './reduction.js'
+import { between, type Checks, checkOptions, whole } from '../options.js'
+import { arange, type Tensor } from '../tensor.js'
+import { type LossOptions, lossChecks, type Reduction, reduce } from './reduction.js'
 
 /** Options of {@link nll}. */
 export interface NllOptions extends LossOptions {
@@ -13,8 +15,8 @@ export interface NllOptions extends LossOptions {
   ignoreIndex?: number
 }
 
-/** Names of {@link NllOptions}. */
-export const nllOptionNames: readonly (keyof NllOptions)[] = [...lossOptionNames, 'weight', 'ignoreIndex']
+/** The checks of {@link NllOptions}. */
+export const nllChecks: Checks<NllOptions> = { ...lossChecks, weight: tensorOnly, ignoreIndex: whole() }
 
 /** Options of {@link crossEntropy}. */
 export interface CrossEntropyOptions extends NllOptions {
@@ -22,11 +24,8 @@ export interface CrossEntropyOptions extends NllOptions {
   labelSmoothing?: number
 }
 
-/** Names of {@link CrossEntropyOptions}. */
-export const crossEntropyOptionNames: readonly (keyof CrossEntropyOptions)[] = [
-  ...nllOptionNames,
-  'labelSmoothing',
-]
+/** The checks of {@link CrossEntropyOptions}. */
+export const crossEntropyChecks: Checks<CrossEntropyOptions> = { ...nllChecks, labelSmoothing: between(0, 1) }
 
 /**
  * Cross-entropy of class scores, `-log softmax(pred)[target]`, in nats.
@@ -43,18 +42,18 @@ export const crossEntropyOptionNames: readonly (keyof CrossEntropyOptions)[] = [
  * @throws UnknownNameError, ArgumentError for options; ShapeError, DTypeError for targets that do not fit
  */
 export function crossEntropy(pred: Tensor, target: Tensor, options: CrossEntropyOptions = {}): Tensor {
-  checkCrossEntropyOptions('crossEntropy', options)
-  const { labelSmoothing = 0 } = options
-  checkScores('crossEntropy', pred)
+  const given = checkOptions('crossEntropy', options, crossEntropyChecks)
+  const { labelSmoothing = 0 } = given
+  checkScores('crossEntropy', pred, target)
   const logProbs = logSoftmax(pred, 1)
-  if (target.rank === pred.rank) return softTargets(logProbs, target, labelSmoothing, options)
-  const picked = pickClasses('crossEntropy', logProbs, target, options)
-  if (labelSmoothing === 0) return average(picked.loss, picked.weight, options.reduction)
-  const even = weighted('crossEntropy', logProbs, options.weight).sum(1).neg()
+  if (target.rank === pred.rank) return softTargets(logProbs, target, labelSmoothing, given)
+  const picked = pickClasses('crossEntropy', logProbs, target, given)
+  if (labelSmoothing === 0) return average(picked.loss, picked.weight, given.reduction)
+  const even = weighted('crossEntropy', logProbs, given.weight).sum(1).neg()
   const kept = picked.counted === undefined ? even : where(picked.counted, even, 0)
   const share = labelSmoothing / (pred.shape[1] as number)
   const smooth = picked.loss.mul(1 - labelSmoothing).add(kept.mul(share))
-  return average(smooth, picked.weight, options.reduction)
+  return average(smooth, picked.weight, given.reduction)
 }
 
 /**
@@ -66,28 +65,10 @@ export function crossEntropy(pred: Tensor, target: Tensor, options: CrossEntropy
  * @returns scalar; with reduction 'none', `[batch, ...]`
  */
 export function nll(pred: Tensor, target: Tensor, options: NllOptions = {}): Tensor {
-  checkOptions('nll', options, nllOptionNames)
-  checkIgnoreIndex('nll', options.ignoreIndex)
-  checkScores('nll', pred)
-  const { loss, weight } = pickClasses('nll', pred, target, options)
-  return average(loss, weight, options.reduction)
-}
-
-function checkCrossEntropyOptions(name: string, options: CrossEntropyOptions): void {
-  checkOptions(name, options, crossEntropyOptionNames)
-  const { labelSmoothing = 0, ignoreIndex } = options
-  if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
-    throw new ArgumentError(`${name}: labelSmoothing must be in [0, 1], received ${describe(labelSmoothing)}`)
-  }
-  checkIgnoreIndex(name, ignoreIndex)
-}
-
-/** Throws ArgumentError unless the label to ignore is a whole number or left out. */
-function checkIgnoreIndex(name: string, ignoreIndex: unknown): void {
-  if (ignoreIndex === undefined || Number.isSafeInteger(ignoreIndex)) return
-  throw new ArgumentError(
-    `${name}: ignoreIndex is ${describe(ignoreIndex)}, expected a whole number such as -100`,
-  )
+  const given = checkOptions('nll', options, nllChecks)
+  checkScores('nll', pred, target)
+  const { loss, weight } = pickClasses('nll', pred, target, given)
+  return average(loss, weight, given.reduction)
 }
 
 /**
@@ -97,7 +78,9 @@ function checkIgnoreIndex(name: string, ignoreIndex: unknown): void {
  * @param labels class indices `[batch, ...]`
  * @returns float64 scalar; undefined where each of them weighs 1
  */
-export function weightOfLabels(labels: Tensor, { weight, ignoreIndex }: NllOptions): Tensor | undefined {
+export function weightOfLabels(labels: Tensor, options: NllOptions = {}): Tensor | undefined {
+  const { weight, ignoreIndex } = checkOptions('weightOfLabels', options, nllChecks)
+  idOf('weightOfLabels', labels)
   if (weight === undefined && ignoreIndex === undefined) return undefined
   const index = labels.cast('int32').flatten()
   const counted = ignoreIndex === undefined ? undefined : index.notEqual(ignoreIndex)
@@ -173,11 +156,6 @@ function weighted(name: string, logProbs: Tensor, weight: Tensor | undefined): T
 /** The class weights, shaped to multiply `logProbs`. */
 function checkWeight(name: string, weight: Tensor, logProbs: Tensor): Tensor {
   const classes = logProbs.shape[1] as number
-  if (!(weight instanceof Tensor)) {
-    throw new ArgumentError(
-      `${name}: weight is ${describe(weight)}, expected a tensor of ${classes} numbers, one per class; make one with tensor([...])`,
-    )
-  }
   if (weight.rank !== 1 || weight.shape[0] !== classes) {
     throw new ShapeError(
       `${name}: weight must have shape [${classes}], one per class, received [${weight.shape}]`,
@@ -187,7 +165,9 @@ function checkWeight(name: string, weight: Tensor, logProbs: Tensor): Tensor {
   return aligned.reshape([1, classes, ...new Array<number>(logProbs.rank - 2).fill(1)])
 }
 
-function checkScores(name: string, pred: Tensor): void {
+function checkScores(name: string, pred: Tensor, target: Tensor): void {
+  idOf(`${name}: prediction`, pred)
+  idOf(`${name}: target`, target)
   if (pred.rank < 2) {
     throw new ShapeError(`${name}: expected a prediction [batch, classes, ...], received [${pred.shape}]`)
   }

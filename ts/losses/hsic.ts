@@ -1,4 +1,5 @@
-import type { Estimator } from '../estimators/estimator.js'
+import { checkEstimator, type Estimator } from '../estimators/estimator.js'
+import { checkValue, finite } from '../options.js'
 import type { Tensor } from '../tensor.js'
 
 /**
@@ -10,5 +11,7 @@ import type { Tensor } from '../tensor.js'
  * @param coefficient weight of the dependence on the target
  */
 export function hsicLoss(z: Tensor, x: Tensor, y: Tensor, estimator: Estimator, coefficient: number): Tensor {
+  checkEstimator('hsicLoss', estimator)
+  checkValue('hsicLoss: coefficient', coefficient, finite)
   return estimator.criterion(z, x).sub(estimator.criterion(z, y).mul(coefficient))
 }

@@ -1,4 +1,7 @@
-import { DataError, describe } from '../errors.js'
+import { ArgumentError, DataError, describe } from '../errors.js'
+import { checkValue, isList, whole } from '../options.js'
+
+const isTypedArray = (value: unknown) => ArrayBuffer.isView(value) && !(value instanceof DataView)
 
 /**
  * Checks class labels on the host, before training.
@@ -7,6 +10,11 @@ import { DataError, describe } from '../errors.js'
  * @throws DataError naming the first label that is not a whole number between 0 and `classes - 1`, and where it stands
  */
 export function checkLabels(labels: ArrayLike<number | bigint>, classes: number, ignoreIndex?: number): void {
+  checkValue('checkLabels: classes', classes, whole(1))
+  if (ignoreIndex !== undefined) checkValue('checkLabels: ignoreIndex', ignoreIndex, whole())
+  if (!isList(labels) && !isTypedArray(labels)) {
+    throw new ArgumentError(`checkLabels: given ${describe(labels)}, expected an array of labels`)
+  }
   for (let index = 0; index < labels.length; index++) {
     const given: unknown = labels[index]
     // Not Number(given) for everything: that of null is 0, a class.

@@ -1,47 +1,50 @@
 import { ArgumentError, unknownName } from '../errors.js'
-import { checkOptions } from '../options.js'
+import { type Checks, checkOptions, isPlainObject } from '../options.js'
 import type { Tensor } from '../tensor.js'
 import {
   type CrossEntropyOptions,
   crossEntropy,
-  crossEntropyOptionNames,
+  crossEntropyChecks,
   nll,
-  nllOptionNames,
+  nllChecks,
 } from './cross-entropy.js'
 import {
   type BceWithLogitsOptions,
   bce,
   bceWithLogits,
-  bceWithLogitsOptionNames,
+  bceWithLogitsChecks,
   type KlDivOptions,
   klDiv,
-  klDivOptionNames,
+  klDivChecks,
 } from './probability.js'
-import { type Loss, lossOptionNames } from './reduction.js'
+import { type Loss, lossChecks } from './reduction.js'
 import {
   type HuberOptions,
   huber,
-  huberOptionNames,
+  huberChecks,
   l1,
   mse,
   type SmoothL1Options,
   smoothL1,
-  smoothL1OptionNames,
+  smoothL1Checks,
 } from './regression.js'
 
 const LOSSES = { crossEntropy, nll, mse, l1, smoothL1, huber, bce, bceWithLogits, klDiv }
 
-/** Names of the options of each loss. */
-const OPTIONS: Readonly<Record<LossName, readonly string[]>> = {
-  crossEntropy: crossEntropyOptionNames,
-  nll: nllOptionNames,
-  mse: lossOptionNames,
-  l1: lossOptionNames,
-  smoothL1: smoothL1OptionNames,
-  huber: huberOptionNames,
-  bce: lossOptionNames,
-  bceWithLogits: bceWithLogitsOptionNames,
-  klDiv: klDivOptionNames,
+/** What a loss takes as its third argument. */
+type OptionsOfLoss<N extends LossName> = NonNullable<Parameters<(typeof LOSSES)[N]>[2]>
+
+/** The checks of the options of each loss. */
+const CHECKS: { readonly [N in LossName]: Checks<OptionsOfLoss<N>> } = {
+  crossEntropy: crossEntropyChecks,
+  nll: nllChecks,
+  mse: lossChecks,
+  l1: lossChecks,
+  smoothL1: smoothL1Checks,
+  huber: huberChecks,
+  bce: lossChecks,
+  bceWithLogits: bceWithLogitsChecks,
+  klDiv: klDivChecks,
 }
 
 /** Other names under which a loss is known. */
@@ -62,6 +65,7 @@ export type AnyLossOptions = Omit<CrossEntropyOptions, 'reduction'> &
 
 /** Canonical name of a loss or alias. Throws UnknownNameError for another name. */
 export function lossName(name: string): LossName {
+  if (typeof name !== 'string') throw unknownName('loss', name, lossNames)
   const canonical = Object.hasOwn(ALIASES, name) ? (ALIASES[name] as LossName) : name
   if (!Object.hasOwn(LOSSES, canonical)) throw unknownName('loss', name, lossNames)
   return canonical as LossName
@@ -74,13 +78,13 @@ export function lossName(name: string): LossName {
  */
 export function createLoss(loss: LossName | (string & {}) | Loss, options: AnyLossOptions = {}): Loss {
   if (typeof loss === 'function') {
-    if (Object.keys(options).length === 0) return loss
+    if (isPlainObject(options) && Object.keys(options).length === 0) return loss
     throw new ArgumentError(
       `compile: lossOptions were given for a loss that is a function, which takes none; use them inside the function`,
     )
   }
   const name = lossName(loss)
-  checkOptions(name, options, OPTIONS[name])
+  const given: AnyLossOptions = { ...checkOptions<object>(name, options, CHECKS[name]) }
   const fn = LOSSES[name] as (pred: Tensor, target: Tensor, options: AnyLossOptions) => Tensor
-  return (pred, target) => fn(pred, target, options)
+  return (pred, target) => fn(pred, target, given)
 }

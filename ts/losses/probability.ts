@@ -1,12 +1,12 @@
-import { unknownName } from '../errors.js'
+import { tensorOnly } from '../operands.js'
 import { where } from '../ops/index.js'
-import { checkOptions } from '../options.js'
+import { type Checks, checkOptions, flag, oneOf } from '../options.js'
 import type { Tensor } from '../tensor.js'
 import {
   checkSameShape,
   isProbability,
   type LossOptions,
-  lossOptionNames,
+  lossChecks,
   type Reduction,
   reduce,
 } from './reduction.js'
@@ -21,7 +21,7 @@ import {
  * the formula would give a finite number there, and even a negative one.
  */
 export function bce(pred: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
-  checkOptions('bce', options, lossOptionNames)
+  const { reduction } = checkOptions('bce', options, lossChecks)
   checkSameShape('bce', pred, target)
   const loss = target.mul(boundedLog(pred)).add(
     target
@@ -30,7 +30,7 @@ export function bce(pred: Tensor, target: Tensor, options: LossOptions = {}): Te
       .mul(boundedLog(pred.neg().add(1))),
   )
   const isDefined = isProbability(pred).logicalAnd(isProbability(target))
-  return reduce(where(isDefined, loss.neg(), Number.NaN), options.reduction)
+  return reduce(where(isDefined, loss.neg(), Number.NaN), reduction)
 }
 
 /** log p, and -100 with gradient 0 where p is 0. */
@@ -45,11 +45,8 @@ export interface BceWithLogitsOptions extends LossOptions {
   posWeight?: Tensor
 }
 
-/** Names of {@link BceWithLogitsOptions}. */
-export const bceWithLogitsOptionNames: readonly (keyof BceWithLogitsOptions)[] = [
-  ...lossOptionNames,
-  'posWeight',
-]
+/** The checks of {@link BceWithLogitsOptions}. */
+export const bceWithLogitsChecks: Checks<BceWithLogitsOptions> = { ...lossChecks, posWeight: tensorOnly }
 
 /**
  * Binary cross-entropy of logits, the stable form of `bce(sigmoid(pred), target)`.
@@ -58,9 +55,8 @@ export const bceWithLogitsOptionNames: readonly (keyof BceWithLogitsOptions)[] =
  * or not.
  */
 export function bceWithLogits(pred: Tensor, target: Tensor, options: BceWithLogitsOptions = {}): Tensor {
-  checkOptions('bceWithLogits', options, bceWithLogitsOptionNames)
+  const { posWeight, reduction } = checkOptions('bceWithLogits', options, bceWithLogitsChecks)
   checkSameShape('bceWithLogits', pred, target)
-  const { posWeight, reduction } = options
   // -log sigmoid(x) = softplus(-x), and -log(1 - sigmoid(x)) = x + softplus(-x)
   const negative = target.neg().add(1)
   const factor = posWeight === undefined ? undefined : posWeight.mul(target).add(negative)
@@ -77,8 +73,11 @@ export interface KlDivOptions {
   logTarget?: boolean
 }
 
-/** Names of {@link KlDivOptions}. */
-export const klDivOptionNames: readonly (keyof KlDivOptions)[] = ['reduction', 'logTarget']
+/** The checks of {@link KlDivOptions}. */
+export const klDivChecks: Checks<KlDivOptions> = {
+  reduction: oneOf('mean', 'sum', 'none', 'batchmean'),
+  logTarget: flag,
+}
 
 /**
  * Kullback-Leibler divergence KL(target || pred) entry by entry, `target (log target - pred)`, in nats.
@@ -86,15 +85,11 @@ export const klDivOptionNames: readonly (keyof KlDivOptions)[] = ['reduction', '
  * @param pred log-probabilities; @param target probabilities (or their logarithms), same shape; entries that are none give NaN
  */
 export function klDiv(pred: Tensor, target: Tensor, options: KlDivOptions = {}): Tensor {
-  checkOptions('klDiv', options, klDivOptionNames)
+  const { reduction = 'mean', logTarget = false } = checkOptions('klDiv', options, klDivChecks)
   checkSameShape('klDiv', pred, target)
-  const { reduction = 'mean', logTarget = false } = options
   const terms = logTarget ? target.exp().mul(target.sub(pred)) : negativeEntropy(target).sub(target.mul(pred))
   const entries = where(isProbability(logTarget ? target.exp() : target), terms, Number.NaN)
   if (reduction === 'batchmean') return entries.sum().div(pred.shape[0] ?? 1)
-  if (!['mean', 'sum', 'none'].includes(reduction)) {
-    throw unknownName('reduction', String(reduction), ['mean', 'sum', 'none', 'batchmean'])
-  }
   return reduce(entries, reduction)
 }
 

@@ -1,20 +1,20 @@
 import { where } from '../ops/index.js'
-import { checkOptions } from '../options.js'
+import { above, atLeast, type Checks, checkOptions } from '../options.js'
 import type { Tensor } from '../tensor.js'
-import { checkAbove, checkSameShape, type LossOptions, lossOptionNames, reduce } from './reduction.js'
+import { checkSameShape, type LossOptions, lossChecks, reduce } from './reduction.js'
 
 /** Squared error `(pred - target)^2`; mean over all entries by default. */
 export function mse(pred: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
-  checkOptions('mse', options, lossOptionNames)
+  const { reduction } = checkOptions('mse', options, lossChecks)
   checkSameShape('mse', pred, target)
-  return reduce(pred.sub(target).square(), options.reduction)
+  return reduce(pred.sub(target).square(), reduction)
 }
 
 /** Absolute error `|pred - target|`; its gradient where both are equal is 0. */
 export function l1(pred: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
-  checkOptions('l1', options, lossOptionNames)
+  const { reduction } = checkOptions('l1', options, lossChecks)
   checkSameShape('l1', pred, target)
-  return reduce(pred.sub(target).abs(), options.reduction)
+  return reduce(pred.sub(target).abs(), reduction)
 }
 
 /** Options of {@link smoothL1}. */
@@ -23,14 +23,12 @@ export interface SmoothL1Options extends LossOptions {
   beta?: number
 }
 
-/** Names of {@link SmoothL1Options}. */
-export const smoothL1OptionNames: readonly (keyof SmoothL1Options)[] = [...lossOptionNames, 'beta']
+/** The checks of {@link SmoothL1Options}. */
+export const smoothL1Checks: Checks<SmoothL1Options> = { ...lossChecks, beta: atLeast(0) }
 
 /** With e the error: `e^2 / (2 beta)` where `|e| < beta`, else `|e| - beta / 2`. */
 export function smoothL1(pred: Tensor, target: Tensor, options: SmoothL1Options = {}): Tensor {
-  checkOptions('smoothL1', options, smoothL1OptionNames)
-  const { beta = 1, reduction } = options
-  checkAbove('smoothL1: beta', beta, 0, true)
+  const { beta = 1, reduction } = checkOptions('smoothL1', options, smoothL1Checks)
   if (beta === 0) return l1(pred, target, reduction === undefined ? {} : { reduction })
   return reduce(huberOf('smoothL1', pred, target, beta).div(beta), reduction)
 }
@@ -41,14 +39,12 @@ export interface HuberOptions extends LossOptions {
   delta?: number
 }
 
-/** Names of {@link HuberOptions}. */
-export const huberOptionNames: readonly (keyof HuberOptions)[] = [...lossOptionNames, 'delta']
+/** The checks of {@link HuberOptions}. */
+export const huberChecks: Checks<HuberOptions> = { ...lossChecks, delta: above(0) }
 
 /** With e the error: `e^2 / 2` where `|e| < delta`, else `delta (|e| - delta / 2)`. */
 export function huber(pred: Tensor, target: Tensor, options: HuberOptions = {}): Tensor {
-  checkOptions('huber', options, huberOptionNames)
-  const { delta = 1, reduction } = options
-  checkAbove('huber: delta', delta, 0)
+  const { delta = 1, reduction } = checkOptions('huber', options, huberChecks)
   return reduce(huberOf('huber', pred, target, delta), reduction)
 }
 

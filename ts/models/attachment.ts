@@ -2,7 +2,7 @@
 import type { ArrayInput } from '../datasets/array-dataset.js'
 import { ArgumentError, describe } from '../errors.js'
 import type { Estimator } from '../estimators/estimator.js'
-import { checkOptions } from '../options.js'
+import { type Checks, checkOptions, elsewhere, whole } from '../options.js'
 
 /** Samples that layers are looked at with, always the same. */
 export interface Probe {
@@ -26,6 +26,8 @@ export interface AttachOptions {
   samples?: number
 }
 
+const checks: Checks<AttachOptions> = { evaluateOn: elsewhere(), every: whole(1), samples: whole(1) }
+
 /** An evaluator with its schedule. */
 export interface Attachment {
   readonly evaluator: Estimator
@@ -41,15 +43,8 @@ export interface Attachment {
  * @throws ArgumentError for options that cannot work, and for an estimator without a lazy value on batches
  */
 export function attachment(evaluator: Estimator, options: AttachOptions): Attachment {
-  checkOptions('attachEvaluator', options, ['evaluateOn', 'every', 'samples'])
-  const { evaluateOn = 'batch', every = 1, samples = 2048 } = options
-  for (const [name, value] of Object.entries({ every, samples })) {
-    if (!Number.isSafeInteger(value) || value < 1) {
-      throw new ArgumentError(
-        `attachEvaluator: ${name} is ${describe(value)}, expected a whole number of at least 1`,
-      )
-    }
-  }
+  const given = checkOptions('attachEvaluator', options, checks)
+  const { evaluateOn = 'batch', every = 1, samples = 2048 } = given
   const common = { evaluator, every, samples }
   if (evaluateOn === 'epoch') return { ...common, on: 'epoch', probe: undefined }
   if (evaluateOn === 'batch') {

@@ -1,4 +1,5 @@
 import { ArgumentError, describe, unknownName } from '../errors.js'
+import { isList } from '../options.js'
 import type { EpochLogs, History } from './history.js'
 import { unlessAborted } from './unless-aborted.js'
 
@@ -47,17 +48,17 @@ const hookLike = /^on[A-Z_]/
  * @throws ArgumentError for what are no callbacks; UnknownNameError for a hook that there is not
  */
 export function checkCallbacks(callbacks: unknown): asserts callbacks is readonly Callback[] {
-  if (!Array.isArray(callbacks)) {
+  if (!isList(callbacks)) {
     throw new ArgumentError(
       `fit: callbacks is ${describe(callbacks)}, expected a list such as [{ onEpochEnd() {} }]`,
     )
   }
-  for (let index = 0; index < callbacks.length; index++)
-    checkCallback(callbacks[index], `callbacks[${index}]`)
+  const list = callbacks as readonly unknown[]
+  for (let index = 0; index < list.length; index++) checkCallback(list[index], `callbacks[${index}]`)
 }
 
 function checkCallback(callback: unknown, what: string): void {
-  if (typeof callback !== 'object' || callback === null || Array.isArray(callback)) {
+  if (typeof callback !== 'object' || callback === null || isList(callback)) {
     throw new ArgumentError(
       `fit: ${what} is ${describe(callback)}, expected an object with hooks such as { onEpochEnd() {} }`,
     )

@@ -10,7 +10,15 @@ import {
   optimizerOptions,
 } from '../optim/named.js'
 import { Optimizer } from '../optim/optimizer.js'
-import { checkOptions } from '../options.js'
+import {
+  atLeast,
+  type Checks,
+  checkOptions,
+  elsewhere,
+  isInstance,
+  isList,
+  isPlainObject,
+} from '../options.js'
 import { type Objective, resolveObjective } from './objective.js'
 
 /** Options of a model's `compile`. */
@@ -43,15 +51,16 @@ export interface Compiled extends Objective {
   readonly metrics: readonly Metric[]
 }
 
-const names: readonly string[] = [
-  'optimizer',
-  'loss',
-  'metrics',
-  'learningRate',
-  'momentum',
-  'optimizerOptions',
-  'lossOptions',
-]
+/** What the optimizer and the loss check depends on which they are. */
+const checks: Checks<CompileOptions> = {
+  optimizer: elsewhere(),
+  loss: elsewhere(),
+  metrics: elsewhere(),
+  learningRate: atLeast(0),
+  momentum: atLeast(0),
+  optimizerOptions: elsewhere(),
+  lossOptions: elsewhere(),
+}
 
 /**
  * Resolves names and fills in defaults.
@@ -59,16 +68,17 @@ const names: readonly string[] = [
  * @throws UnknownNameError for an unknown optimizer, loss, metric or option; ArgumentError for values out of range
  */
 export function resolveCompile(options: CompileOptions): Compiled {
-  checkOptions('compile', options, names)
-  const { loss = 'crossEntropy', lossOptions = {}, metrics = [] } = options
+  const given = checkOptions('compile', options, checks)
+  const { loss = 'crossEntropy', lossOptions = {}, metrics = [] } = given
   if (typeof loss !== 'string' && typeof loss !== 'function') {
     throw new ArgumentError(`compile: loss is ${describe(loss)}, expected a name or a function`)
   }
-  if (!Array.isArray(metrics)) {
+  if (!isList(metrics)) {
     throw new ArgumentError(`compile: metrics is ${describe(metrics)}, expected a list such as ['accuracy']`)
   }
   const objective = resolveObjective(loss, lossOptions)
-  const resolved = Array.from(metrics, (metric) => createMetric(metric, objective))
+  const { lossName, ignoreIndex } = objective
+  const resolved = Array.from(metrics, (metric) => createMetric(metric, { lossName, ignoreIndex }))
   const twice = resolved.find(
     ({ name }, index) => resolved.findIndex((other) => other.name === name) !== index,
   )
@@ -79,14 +89,14 @@ export function resolveCompile(options: CompileOptions): Compiled {
   }
   return {
     ...objective,
-    optimizer: resolveOptimizer(options),
+    optimizer: resolveOptimizer(given),
     metrics: resolved,
   }
 }
 
 function resolveOptimizer(options: CompileOptions): Optimizer {
   const { optimizer = 'sgd', learningRate, momentum, optimizerOptions: further = {} } = options
-  if (optimizer instanceof Optimizer) {
+  if (isInstance(optimizer, Optimizer)) {
     if (learningRate !== undefined || momentum !== undefined || Object.keys(further).length > 0) {
       throw new ArgumentError(
         'compile: an optimizer instance was given together with options for it; give the options to its constructor',
@@ -95,6 +105,11 @@ function resolveOptimizer(options: CompileOptions): Optimizer {
     return optimizer
   }
   const known = optimizerOptions(optimizer)
+  if (!isPlainObject(further)) {
+    throw new ArgumentError(
+      `compile: optimizerOptions is ${describe(further)}, expected a plain object such as { weightDecay: 0.01 }`,
+    )
+  }
   const given: AnyOptimizerOptions = { learningRate: learningRate ?? 0.001, ...further }
   if (known.includes('momentum') && further.momentum === undefined) {
     // The default belongs to SGD; RMSprop's momentum is a refinement that one asks for.

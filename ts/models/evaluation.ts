@@ -1,9 +1,9 @@
 /** What a trained model says: outputs, loss and metrics in evaluation mode. */
-import { ArrayDataset, type ArrayInput, checkBatchSize, inputTensor } from '../datasets/array-dataset.js'
+import { ArrayDataset, type ArrayInput, inputTensor } from '../datasets/array-dataset.js'
 import type { BatchSource } from '../datasets/loader.js'
 import { allocate, sizeOf } from '../dtype.js'
 import { DataError } from '../errors.js'
-import { checkOptions, checkSignal } from '../options.js'
+import { signal as anySignal, type Checks, checkOptions, isList, whole } from '../options.js'
 import { Tensor, tensor } from '../tensor.js'
 import { evaluate, jit } from '../transforms.js'
 import { type Feed, feedOf } from './feed.js'
@@ -29,6 +29,8 @@ export interface PredictOptions {
   batchSize?: number
   signal?: AbortSignal
 }
+
+const checks: Checks<EvaluateOptions & PredictOptions> = { batchSize: whole(1), signal: anySignal }
 
 /** Means over all samples. */
 export interface Evaluation {
@@ -99,11 +101,9 @@ export async function evaluateModel(
   third: EvaluateOptions = {},
 ): Promise<Evaluation> {
   const compiled = compiledOf(model, 'evaluate')
-  const isArrays = second instanceof Tensor || Array.isArray(second) || ArrayBuffer.isView(second)
-  const options = isArrays ? third : ((second ?? {}) as EvaluateOptions)
-  checkOptions('evaluate', options, ['batchSize', 'signal'])
-  const { signal, batchSize = 256 } = options
-  checkSignal('evaluate', signal)
+  const isArrays = second instanceof Tensor || isList(second) || ArrayBuffer.isView(second)
+  const options = isArrays ? third : (second as EvaluateOptions | undefined)
+  const { signal, batchSize = 256 } = checkOptions('evaluate', options, checks)
   return exclusively(model, 'evaluate', async () => {
     const { inputShape, dtype } = model
     const outline = outlineOf(model)
@@ -133,10 +133,7 @@ export async function predictModel(
   given: ArrayInput,
   options: PredictOptions,
 ): Promise<Tensor> {
-  checkOptions('predict', options, ['batchSize', 'signal'])
-  const { signal } = options
-  checkSignal('predict', signal)
-  const batchSize = checkBatchSize(options.batchSize ?? 256)
+  const { signal, batchSize = 256 } = checkOptions('predict', options, checks)
   return exclusively(model, 'predict', async () => {
     const { inputShape, dtype } = model
     const state = stateOf(model)

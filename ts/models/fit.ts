@@ -1,12 +1,12 @@
 import { ArrayDataset, type ArrayInput } from '../datasets/array-dataset.js'
 import { DataError } from '../errors.js'
-import { checkOptions, checkSignal } from '../options.js'
+import { between, type Checks, checkOptions, flag, whole } from '../options.js'
 import type { History } from './history.js'
 import type { Network } from './network.js'
 import { outlineOf } from './outline.js'
 import { compiledOf } from './state.js'
 import { TargetRule } from './targets.js'
-import { type TrainOptions, trainModel, trainOptionNames } from './training-loop.js'
+import { type TrainOptions, trainChecks, trainModel } from './training-loop.js'
 
 /** Options of `fit`. */
 export interface FitOptions extends TrainOptions {
@@ -18,6 +18,13 @@ export interface FitOptions extends TrainOptions {
   shuffle?: boolean
 }
 
+const checks: Checks<FitOptions> = {
+  ...trainChecks,
+  batchSize: whole(1),
+  validationSplit: between(0, 1, 'high'),
+  shuffle: flag,
+}
+
 /** Makes datasets of arrays and trains on them. The seed of the model decides split and orders. */
 export async function fitArrays(
   model: Network,
@@ -25,9 +32,8 @@ export async function fitArrays(
   y: ArrayInput,
   options: FitOptions,
 ): Promise<History> {
-  checkOptions('fit', options, [...trainOptionNames, 'batchSize', 'validationSplit', 'shuffle'])
-  checkSignal('fit', options.signal)
-  const { batchSize, validationSplit = 0.2, shuffle = true, ...rest } = options
+  const given = checkOptions('fit', options, checks)
+  const { batchSize, validationSplit = 0.2, shuffle = true, ...rest } = given
   const compiled = compiledOf(model, 'fit')
   rest.signal?.throwIfAborted()
   const { seed, inputShape, dtype } = model
@@ -48,7 +54,7 @@ export async function fitArrays(
         `fit: ${data.samples} samples with validationSplit ${validationSplit} leave none to train on; lower the split or give more samples`,
       )
     }
-    const remark = options.validationSplit === undefined ? ' (validationSplit 0.2; Keras holds out none)' : ''
+    const remark = given.validationSplit === undefined ? ' (validationSplit 0.2; Keras holds out none)' : ''
     return await trainModel(
       model,
       train,

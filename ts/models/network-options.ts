@@ -1,7 +1,18 @@
 /** What a network is told when it is made. */
-import { ArgumentError, describe, ShapeError, unknownName } from '../errors.js'
+import { ArgumentError, describe, ShapeError } from '../errors.js'
 import type { FloatDType } from '../initializers.js'
-import { checkOptions } from '../options.js'
+import { floatDType } from '../operands.js'
+import {
+  type Checks,
+  checkOptions,
+  elsewhere,
+  flag,
+  isList,
+  oneOf,
+  required,
+  text,
+  whole,
+} from '../options.js'
 import { type Device, type DeviceRequest, type Shape, tensor } from '../tensor.js'
 
 /** Which list of tensors evaluators see, see {@link NetworkOptions.segment}. */
@@ -53,18 +64,22 @@ export interface NetworkSettings {
   readonly compat: 'doubleSoftmax' | undefined
 }
 
-const optionNames: readonly (keyof NetworkOptions)[] = [
-  'inputShape',
-  'device',
-  'seed',
-  'dtype',
-  'trackDynamics',
-  'saveDynamics',
-  'segment',
-  'compat',
-]
-const segments: readonly string[] = ['label', 'origin']
-const dtypes: readonly string[] = ['float32', 'float64']
+/** The checks of {@link NetworkOptions}. */
+export const networkChecks: Checks<NetworkOptions> = {
+  inputShape: required({
+    ...elsewhere<Shape>(),
+    expected: 'an array of extents without the batch axis, such as [1, 28, 28]',
+  }),
+  device: elsewhere(),
+  seed: whole(0),
+  dtype: floatDType,
+  trackDynamics: flag,
+  saveDynamics: elsewhere(),
+  segment: oneOf('label', 'origin'),
+  compat: oneOf('doubleSoftmax'),
+}
+
+const saveChecks: Checks<SaveDynamics> = { dir: required(text), raw: flag }
 
 /**
  * Checks the options of a network.
@@ -72,14 +87,10 @@ const dtypes: readonly string[] = ['float32', 'float64']
  * @throws ShapeError for an input shape that is none; DeviceError for a device that is not there; UnknownNameError, ArgumentError
  */
 export function resolveNetwork(options: NetworkOptions): NetworkSettings {
-  checkOptions('a network', options, optionNames)
-  const { inputShape, device = 'cpu', seed = 0, dtype = 'float32', segment = 'label', compat } = options
-  const { trackDynamics = false, saveDynamics } = options
+  const given = checkOptions('a network', options, networkChecks)
+  const { inputShape, device = 'cpu', seed = 0, dtype = 'float32', segment = 'label', compat } = given
+  const { trackDynamics = false, saveDynamics } = given
   const shape = Object.freeze(checkInputShape(inputShape))
-  if (!dtypes.includes(dtype)) throw unknownName('dtype of a network', dtype, dtypes)
-  if (!segments.includes(segment)) throw unknownName('segment', segment, segments)
-  if (compat !== undefined && compat !== 'doubleSoftmax')
-    throw unknownName('compat', compat, ['doubleSoftmax'])
   // Making a tensor there throws DeviceError when there is no such device.
   using probe = tensor(0, { device })
   return {
@@ -95,18 +106,19 @@ export function resolveNetwork(options: NetworkOptions): NetworkSettings {
 }
 
 function checkInputShape(shape: unknown): number[] {
-  if (!Array.isArray(shape)) {
+  if (!isList(shape)) {
     throw new ShapeError(
       `inputShape is ${describe(shape)}, expected extents without the batch axis, such as [1, 28, 28]`,
     )
   }
-  const bad = shape.findIndex((extent) => !Number.isSafeInteger(extent) || (extent as number) < 1)
+  const extents = shape as readonly unknown[]
+  const bad = extents.findIndex((extent) => !Number.isSafeInteger(extent) || (extent as number) < 1)
   if (bad >= 0) {
     throw new ShapeError(
-      `inputShape has extent ${describe(shape[bad])} on axis ${bad}, expected positive whole numbers`,
+      `inputShape has extent ${describe(extents[bad])} on axis ${bad}, expected positive whole numbers`,
     )
   }
-  return [...(shape as number[])]
+  return [...(extents as number[])]
 }
 
 function checkSave(
@@ -114,10 +126,11 @@ function checkSave(
   tracked: boolean,
 ): Required<SaveDynamics> | undefined {
   if (given === undefined) return undefined
-  const { dir, raw = false } = typeof given === 'string' ? { dir: given } : given
-  if (typeof dir !== 'string' || dir === '') {
-    throw new ArgumentError(`saveDynamics is ${describe(given)}, expected a folder or { dir, raw }`)
-  }
+  const { dir, raw = false } = checkOptions(
+    'saveDynamics',
+    typeof given === 'string' ? { dir: given } : given,
+    saveChecks,
+  )
   if (!tracked)
     throw new ArgumentError('saveDynamics needs trackDynamics: true, since there would be nothing to save')
   return { dir, raw }

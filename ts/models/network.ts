@@ -6,7 +6,17 @@ import type { FloatDType } from '../initializers.js'
 import { Layer } from '../layers/layer.js'
 import type { LossName } from '../losses/named.js'
 import type { Loss } from '../losses/reduction.js'
+import { tensorOnly } from '../operands.js'
 import type { Optimizer } from '../optim/optimizer.js'
+import {
+  type Checks,
+  callable,
+  checkOptions,
+  elsewhere,
+  flag,
+  isInstance,
+  isPlainObject,
+} from '../options.js'
 import { foldIn, key, splitKey } from '../random.js'
 import type { Device, Shape, Tensor } from '../tensor.js'
 import { Variable } from '../variable.js'
@@ -44,6 +54,13 @@ export interface ApplyOptions {
 /** What to do instead of a change in the middle of fit. */
 const mode = 'in between, apply({}, x) gives outputs in evaluation mode'
 const frozen = 'call fit once for each set of layers to train'
+
+const applyChecks: Checks<ApplyOptions> = {
+  training: flag,
+  key: tensorOnly,
+  state: elsewhere(),
+  update: callable<NonNullable<ApplyOptions['update']>>(),
+}
 
 /** What `pass` can be told. @internal */
 export interface PassRequest extends Omit<ApplyOptions, 'key'> {
@@ -218,7 +235,7 @@ export abstract class Network {
     if (state.compiled !== undefined) {
       throw new StateError('a layer was added after compile; add all layers first, then compile')
     }
-    if (!(layer instanceof Layer))
+    if (!isInstance(layer, Layer))
       throw new ArgumentError(`given ${describe(layer)} as a layer, expected a Layer`)
     const index = this.#entries.size
     const path = `layers.${index}`
@@ -304,12 +321,18 @@ export abstract class Network {
    * @throws UnknownNameError for a path that is not a weight
    */
   apply(weights: Readonly<Record<string, Tensor>>, x: Tensor, options: ApplyOptions = {}): Tensor {
+    const given = checkOptions('apply', options, applyChecks)
+    if (!isPlainObject(weights)) {
+      throw new ArgumentError(
+        `apply: weights are ${describe(weights)}, expected tensors by path, as in model.weights`,
+      )
+    }
     const known = Object.keys(this.weights)
     const stranger = Object.keys(weights).find((path) => !known.includes(path))
     if (stranger !== undefined) throw unknownName('weight', stranger, known)
     // Without a key a layer that draws numbers says so: the network's own stream is not touched.
-    const { key = null } = options
-    return this.forward(x, this.pass({ update() {}, ...options, weights, key, tracking: false })).output
+    const { key = null } = given
+    return this.forward(x, this.pass({ update() {}, ...given, weights, key, tracking: false })).output
   }
 
   /**

@@ -1,14 +1,16 @@
+import { ArgumentError, describe } from '../errors.js'
 import type { Layer } from '../layers/layer.js'
-import { checkOptions } from '../options.js'
+import { type Checks, checkOptions } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
 import type { ForwardContext, ForwardResult } from './forward.js'
 import { Network } from './network.js'
-import type { NetworkOptions } from './network-options.js'
+import { type NetworkOptions, networkChecks } from './network-options.js'
 
 /** Options of {@link Sequential}. */
 export type SequentialOptions = Omit<NetworkOptions, 'trackDynamics' | 'saveDynamics' | 'segment'>
 
-const optionNames: readonly (keyof SequentialOptions)[] = ['inputShape', 'device', 'seed', 'dtype', 'compat']
+const { trackDynamics: _, saveDynamics: __, segment: ___, ...plainChecks } = networkChecks
+const checks: Checks<SequentialOptions> = plainChecks
 
 /** A stack of layers, each taking the output of the one before. */
 export abstract class Stack extends Network {
@@ -28,6 +30,11 @@ export abstract class Stack extends Network {
   }
 
   forward(x: Tensor, ctx: ForwardContext = this.context()): ForwardResult {
+    if (typeof ctx?.run !== 'function') {
+      throw new ArgumentError(
+        `forward: given ${describe(ctx)} as context, expected that of a pass: model.context()`,
+      )
+    }
     let output = x
     const hidden: Tensor[] = []
     for (const layer of this.layers) {
@@ -52,7 +59,7 @@ export abstract class Stack extends Network {
  */
 export class Sequential extends Stack {
   constructor(options: SequentialOptions) {
-    checkOptions('Sequential', options, optionNames)
-    super({ ...options, trackDynamics: false })
+    const given = checkOptions('Sequential', options, checks)
+    super({ ...given, trackDynamics: false })
   }
 }

@@ -12,7 +12,7 @@ import { checkPath, reason, replaceFile, systemCode } from '../io/atomic.js'
 import { type ArrayData, bytesOf } from '../io/element-types.js'
 import { readSafetensors } from '../io/safetensors.js'
 import { planFile } from '../io/safetensors-header.js'
-import { checkOptions } from '../options.js'
+import { type Checks, checkOptions, flag } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
 import { evaluate } from '../transforms.js'
 import { tensorInTurns } from '../uploads.js'
@@ -32,6 +32,8 @@ export interface LoadOptions {
   /** Also restore the optimizer, where the model is compiled and the file has one. Default true. */
   optimizer?: boolean
 }
+
+const loadChecks: Checks<LoadOptions> = { optimizer: flag }
 
 interface Architecture {
   readonly format: typeof formatName
@@ -147,12 +149,12 @@ function describeModel(model: Network, variables: Record<string, Variable>): Arc
 
 /** The public `load` of models. */
 export async function loadModel(model: Network, path: string, options: LoadOptions): Promise<void> {
-  checkOptions('load', options, ['optimizer'])
+  const given = checkOptions('load', options, loadChecks)
   await exclusively(model, 'load', async () => {
     const { file, architecture, tensors } = await readModel(path)
     checkLayers(file, model, architecture)
     const wanted = variablesOf(model)
-    if (!takesOptimizer(file, model, architecture, options)) {
+    if (!takesOptimizer(file, model, architecture, given)) {
       for (const name of Object.keys(wanted)) if (name.startsWith(optimizerPrefix)) delete wanted[name]
     }
     checkArrays(file, wanted, tensors)

@@ -1,9 +1,9 @@
 /** The training loop of all models. */
 import { performance } from 'node:perf_hooks'
 import { type BatchSource, batchCount } from '../datasets/loader.js'
-import { ArgumentError, DataError, describe, NumericalError } from '../errors.js'
+import { DataError, NumericalError } from '../errors.js'
 import type { Estimator } from '../estimators/estimator.js'
-import { checkOptions, checkSignal } from '../options.js'
+import { type Check, type Checks, checkOptions, elsewhere, flag, signal, whole } from '../options.js'
 import { lossPlot } from '../plots/loss.js'
 import { ProgressReporter } from '../progress/index.js'
 import { evaluate } from '../transforms.js'
@@ -54,16 +54,23 @@ export interface FitDatasetOptions extends TrainOptions {
   validation?: BatchSource
 }
 
-/** Names of the options of every way to train. */
-export const trainOptionNames: readonly (keyof TrainOptions)[] = [
-  'epochs',
-  'callbacks',
-  'signal',
-  'verbose',
-  'showPlot',
-  'numClasses',
-  'appendDynamics',
-]
+const plotFile: Check<boolean | string> = {
+  expected: 'true, false, or a path that ends in .svg, .png, .html or .vl.json',
+  accepts: (value) =>
+    typeof value === 'boolean' || (typeof value === 'string' && /\.(svg|png|html|vl\.json)$/i.test(value)),
+}
+
+/** The checks of {@link TrainOptions}. */
+export const trainChecks: Checks<TrainOptions> = {
+  epochs: whole(1),
+  callbacks: elsewhere(),
+  signal,
+  verbose: flag,
+  showPlot: plotFile,
+  numClasses: whole(1),
+  appendDynamics: flag,
+}
+const datasetChecks: Checks<FitDatasetOptions> = { ...trainChecks, validation: elsewhere() }
 
 /** Time between two readings of the running means, in milliseconds. */
 const readingInterval = 100
@@ -78,10 +85,11 @@ const readingInterval = 100
 export async function trainModel(
   model: Network,
   source: BatchSource,
-  options: FitDatasetOptions,
+  given: FitDatasetOptions,
   preface?: string,
 ): Promise<History> {
-  checkTraining(options)
+  const options = checkOptions('fit', given, datasetChecks)
+  checkCallbacks(options.callbacks ?? [])
   compiledOf(model, 'fit')
   options.signal?.throwIfAborted()
   return exclusively(model, 'fit', async () => {
@@ -94,24 +102,6 @@ export async function trainModel(
       stateOf(model).training = wasTraining
     }
   })
-}
-
-/** Checks what does not depend on the data. */
-function checkTraining(options: FitDatasetOptions): void {
-  checkOptions('fit', options, [...trainOptionNames, 'validation'])
-  checkSignal('fit', options.signal)
-  const { epochs = 1, numClasses, showPlot, callbacks = [] } = options
-  checkCallbacks(callbacks)
-  if (typeof showPlot === 'string' && !/\.(svg|png|html|vl\.json)$/i.test(showPlot)) {
-    throw new ArgumentError(
-      `fit: showPlot is ${describe(showPlot)}, expected a path that ends in .svg, .png, .html or .vl.json`,
-    )
-  }
-  for (const [name, value] of Object.entries({ epochs, numClasses })) {
-    if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1)) {
-      throw new ArgumentError(`fit: ${name} is ${describe(value)}, expected a whole number of at least 1`)
-    }
-  }
 }
 
 /** Warns that evaluators cannot leave samples of a step out. */

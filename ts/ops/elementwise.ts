@@ -252,6 +252,7 @@ function nanMask(x: Operand): Tensor {
 /** True where x is neither NaN nor infinite. */
 function finiteMask(x: Operand): Tensor {
   const given = asTensor(x)
+  idOf('isFinite', given)
   return isFloat(given.dtype) ? less(abs(given), Infinity) : equal(given, given)
 }
 

@@ -1,4 +1,5 @@
 import { ArgumentError } from '../errors.js'
+import { idOf } from '../node.js'
 import { stack } from '../ops/index.js'
 import { type Check, type Checks, checkOptions, checkValue } from '../options.js'
 import type { Tensor } from '../tensor.js'
@@ -8,6 +9,7 @@ import type { ParameterTree } from './optimizer.js'
 /** Limits every entry of every gradient to [-max, max]. */
 export function clipByValue<G extends ParameterTree>(grads: G, max: number): G {
   checkMax('clipByValue', max)
+  checkGradients('clipByValue', grads)
   return rebuild(grads, (_path, grad) => grad.clip(-max, max))
 }
 
@@ -36,6 +38,7 @@ export function clipByNorm<G extends ParameterTree>(
 ): { clipped: G; norm: Tensor } {
   const { normType = 2 } = checkOptions('clipByNorm', options, checks)
   checkMax('clipByNorm', max)
+  checkGradients('clipByNorm', grads)
   const norm = globalNorm(leavesOf(grads), normType)
   const factor = norm.add(1e-6).reciprocal().mul(max).minimum(1)
   return { clipped: rebuild(grads, (_path, grad) => grad.mul(factor.cast(grad.dtype))), norm }
@@ -58,6 +61,11 @@ function globalNorm(leaves: Leaf<Tensor>[], order: number): Tensor {
   return over((grad) => grad.abs().pow(order).sum())
     .sum()
     .pow(1 / order)
+}
+
+/** Refuses Variables among gradients. */
+function checkGradients(name: string, grads: ParameterTree): void {
+  for (const { path, value } of leavesOf(grads)) idOf(`${name}: gradient '${path}'`, value)
 }
 
 function checkMax(name: string, max: number): void {

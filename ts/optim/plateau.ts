@@ -1,5 +1,13 @@
-import { ArgumentError, describe, unknownName } from '../errors.js'
-import { checkOptions } from '../options.js'
+import {
+  atLeast,
+  between,
+  type Check,
+  type Checks,
+  checkOptions,
+  checkValue,
+  oneOf,
+  whole,
+} from '../options.js'
 
 /** Options of {@link ReduceLROnPlateau}. */
 export interface PlateauOptions {
@@ -17,14 +25,20 @@ export interface PlateauOptions {
   minRate?: number
 }
 
-const names: readonly (keyof PlateauOptions)[] = [
-  'mode',
-  'factor',
-  'patience',
-  'threshold',
-  'cooldown',
-  'minRate',
-]
+const checks: Checks<PlateauOptions> = {
+  mode: oneOf('min', 'max'),
+  factor: between(0, 1, 'both'),
+  patience: whole(0),
+  threshold: atLeast(0),
+  cooldown: whole(0),
+  minRate: atLeast(0),
+}
+
+/** NaN and infinite metrics are possible ones. */
+const metricCheck: Check<number> = {
+  expected: 'a number, such as logs.loss of onEpochEnd',
+  accepts: (value) => typeof value === 'number',
+}
 
 /**
  * Lowers the learning rate when a metric no longer improves. A metric m improves on the best one b if
@@ -46,15 +60,9 @@ export class ReduceLROnPlateau {
    * @throws UnknownNameError for an option or mode that there is not; ArgumentError for values out of range
    */
   constructor(rate: number, options: PlateauOptions = {}) {
-    checkOptions('ReduceLROnPlateau', options, names)
-    const { mode = 'min', factor = 0.1, patience = 10, threshold = 1e-4, cooldown = 0, minRate = 0 } = options
-    if (mode !== 'min' && mode !== 'max') throw unknownName('mode of ReduceLROnPlateau', mode, ['min', 'max'])
-    check('factor', factor, factor > 0 && factor < 1, 'a number above 0 and below 1')
-    check('patience', patience, Number.isSafeInteger(patience) && patience >= 0, 'a whole number from 0')
-    check('cooldown', cooldown, Number.isSafeInteger(cooldown) && cooldown >= 0, 'a whole number from 0')
-    for (const [name, value] of Object.entries({ threshold, minRate, rate })) {
-      check(name, value, Number.isFinite(value) && value >= 0, 'a finite number of at least 0')
-    }
+    const given = checkOptions('ReduceLROnPlateau', options, checks)
+    const { mode = 'min', factor = 0.1, patience = 10, threshold = 1e-4, cooldown = 0, minRate = 0 } = given
+    checkValue('ReduceLROnPlateau: rate', rate, atLeast(0))
     this.#options = { mode, factor, patience, threshold, cooldown, minRate }
     this.#rate = rate
     this.#best = mode === 'min' ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
@@ -71,7 +79,7 @@ export class ReduceLROnPlateau {
    * @throws ArgumentError for something else than a number
    */
   step(metric: number): number {
-    check('metric', metric, typeof metric === 'number', 'a number, such as logs.loss of onEpochEnd')
+    checkValue('ReduceLROnPlateau: metric', metric, metricCheck)
     if (Number.isNaN(metric)) this.#warn()
     const { factor, patience, cooldown, minRate } = this.#options
     if (this.#improves(metric)) {
@@ -108,9 +116,4 @@ export class ReduceLROnPlateau {
       code: 'HYPERGLOW_NAN_METRIC',
     })
   }
-}
-
-function check(name: string, value: unknown, isRight: boolean, expected: string): void {
-  if (isRight) return
-  throw new ArgumentError(`ReduceLROnPlateau: ${name} is ${describe(value)}, expected ${expected}`)
 }

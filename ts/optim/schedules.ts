@@ -1,104 +1,166 @@
 /** Learning rates that change from epoch to epoch. */
-import { ArgumentError, describe, unknownName } from '../errors.js'
-import { checkOptions } from '../options.js'
+import { ArgumentError } from '../errors.js'
+import {
+  above,
+  atLeast,
+  between,
+  type Checks,
+  callable,
+  checkOptions,
+  checkValue,
+  finite,
+  flag,
+  listOf,
+  oneOf,
+  required,
+} from '../options.js'
 
 /** The learning rate of an epoch (0 is the first one), from the optimizer's own rate. */
 export type Schedule = (baseRate: number, epoch: number) => number
 
 /** Times `factor(epoch)`. */
 export function lambdaLR(factor: (epoch: number) => number): Schedule {
-  if (typeof factor !== 'function') {
-    throw new ArgumentError(`lambdaLR: given ${describe(factor)}, expected a function of the epoch`)
-  }
-  return (base, epoch) => base * factor(epoch)
+  checkValue('lambdaLR: factor', factor, callable<(epoch: number) => number>())
+  return checked((base, epoch) => base * factor(epoch))
 }
 
+/** Options of {@link stepLR}. */
+export interface StepOptions {
+  /** Epochs between two reductions. */
+  stepSize: number
+  /** Default 0.1. */
+  gamma?: number
+}
+
+const stepLRChecks: Checks<StepOptions> = { stepSize: required(above(0)), gamma: atLeast(0) }
+
 /** Times `gamma` every `stepSize` epochs. */
-export function stepLR(options: { stepSize: number; gamma?: number }): Schedule {
-  checkOptions('stepLR', options, ['stepSize', 'gamma'])
-  const { stepSize, gamma = 0.1 } = { ...options }
-  positive('stepLR: stepSize', stepSize)
-  notNegative('stepLR: gamma', gamma)
-  return (base, epoch) => base * gamma ** Math.floor(epoch / stepSize)
+export function stepLR(options: StepOptions): Schedule {
+  const { stepSize, gamma = 0.1 } = checkOptions('stepLR', options, stepLRChecks)
+  return checked((base, epoch) => base * gamma ** Math.floor(epoch / stepSize))
+}
+
+/** Options of {@link multiStepLR}. */
+export interface MultiStepOptions {
+  /** Epochs at which the rate is reduced. */
+  milestones: readonly number[]
+  /** Default 0.1. */
+  gamma?: number
+}
+
+const multiStepLRChecks: Checks<MultiStepOptions> = {
+  milestones: required(listOf(finite)),
+  gamma: atLeast(0),
 }
 
 /** Times `gamma` at each milestone; a milestone given twice counts twice. */
-export function multiStepLR(options: { milestones: readonly number[]; gamma?: number }): Schedule {
-  checkOptions('multiStepLR', options, ['milestones', 'gamma'])
-  const { milestones, gamma = 0.1 } = { ...options }
-  if (!Array.isArray(milestones) || !Array.from(milestones).every(Number.isFinite)) {
-    throw new ArgumentError(
-      `multiStepLR: milestones is ${describe(milestones)}, expected a list of epochs such as [30, 80]`,
-    )
-  }
-  notNegative('multiStepLR: gamma', gamma)
+export function multiStepLR(options: MultiStepOptions): Schedule {
+  const { milestones, gamma = 0.1 } = checkOptions('multiStepLR', options, multiStepLRChecks)
   const places: readonly number[] = [...milestones]
-  return (base, epoch) => base * gamma ** places.filter((milestone) => milestone <= epoch).length
+  return checked((base, epoch) => base * gamma ** places.filter((milestone) => milestone <= epoch).length)
 }
 
+/** Options of {@link exponentialLR}. */
+export interface ExponentialOptions {
+  gamma: number
+}
+
+const exponentialLRChecks: Checks<ExponentialOptions> = { gamma: required(atLeast(0)) }
+
 /** Times `gamma` every epoch. */
-export function exponentialLR(options: { gamma: number }): Schedule {
-  checkOptions('exponentialLR', options, ['gamma'])
-  const { gamma } = { ...options }
-  notNegative('exponentialLR: gamma', gamma)
-  return (base, epoch) => base * gamma ** epoch
+export function exponentialLR(options: ExponentialOptions): Schedule {
+  const { gamma } = checkOptions('exponentialLR', options, exponentialLRChecks)
+  return checked((base, epoch) => base * gamma ** epoch)
+}
+
+/** Options of {@link linearLR}. */
+export interface LinearOptions {
+  /** Default 1/3. */
+  startFactor?: number
+  /** Default 1. */
+  endFactor?: number
+  /** Default 5. */
+  totalEpochs?: number
+}
+
+const linearLRChecks: Checks<LinearOptions> = {
+  startFactor: atLeast(0),
+  endFactor: atLeast(0),
+  totalEpochs: above(0),
 }
 
 /** Linear from `startFactor` to `endFactor` of the base rate over `totalEpochs`, then constant. */
-export function linearLR(
-  options: { startFactor?: number; endFactor?: number; totalEpochs?: number } = {},
-): Schedule {
-  checkOptions('linearLR', options, ['startFactor', 'endFactor', 'totalEpochs'])
-  const { startFactor = 1 / 3, endFactor = 1, totalEpochs = 5 } = options
-  positive('linearLR: totalEpochs', totalEpochs)
-  notNegative('linearLR: startFactor', startFactor)
-  notNegative('linearLR: endFactor', endFactor)
-  return (base, epoch) =>
-    base * (startFactor + ((endFactor - startFactor) * Math.min(epoch, totalEpochs)) / totalEpochs)
+export function linearLR(options: LinearOptions = {}): Schedule {
+  const {
+    startFactor = 1 / 3,
+    endFactor = 1,
+    totalEpochs = 5,
+  } = checkOptions('linearLR', options, linearLRChecks)
+  return checked(
+    (base, epoch) =>
+      base * (startFactor + ((endFactor - startFactor) * Math.min(epoch, totalEpochs)) / totalEpochs),
+  )
 }
+
+/** Options of {@link polynomialLR}. */
+export interface PolynomialDecayOptions {
+  /** Default 5. */
+  totalEpochs?: number
+  /** Default 1. */
+  power?: number
+}
+
+const polynomialLRChecks: Checks<PolynomialDecayOptions> = { totalEpochs: above(0), power: atLeast(0) }
 
 /** Down to 0 as `(1 - epoch / totalEpochs)^power`, then 0. */
-export function polynomialLR(options: { totalEpochs?: number; power?: number } = {}): Schedule {
-  checkOptions('polynomialLR', options, ['totalEpochs', 'power'])
-  const { totalEpochs = 5, power = 1 } = options
-  positive('polynomialLR: totalEpochs', totalEpochs)
-  notNegative('polynomialLR: power', power)
-  return (base, epoch) => base * (1 - Math.min(epoch, totalEpochs) / totalEpochs) ** power
+export function polynomialLR(options: PolynomialDecayOptions = {}): Schedule {
+  const { totalEpochs = 5, power = 1 } = checkOptions('polynomialLR', options, polynomialLRChecks)
+  return checked((base, epoch) => base * (1 - Math.min(epoch, totalEpochs) / totalEpochs) ** power)
 }
 
+/** Options of {@link cosineLR}. */
+export interface CosineOptions {
+  /** Epochs of half a cosine. */
+  period: number
+  /** Default 0. */
+  minRate?: number
+}
+
+const cosineLRChecks: Checks<CosineOptions> = { period: required(above(0)), minRate: atLeast(0) }
+
 /** Half a cosine from the base rate to `minRate` in `period` epochs, and back (Loshchilov and Hutter 2017). */
-export function cosineLR(options: { period: number; minRate?: number }): Schedule {
-  checkOptions('cosineLR', options, ['period', 'minRate'])
-  const { period, minRate = 0 } = { ...options }
-  positive('cosineLR: period', period)
-  notNegative('cosineLR: minRate', minRate)
-  return (base, epoch) => cosine(base, minRate, epoch / period)
+export function cosineLR(options: CosineOptions): Schedule {
+  const { period, minRate = 0 } = checkOptions('cosineLR', options, cosineLRChecks)
+  return checked((base, epoch) => cosine(base, minRate, epoch / period))
+}
+
+/** Options of {@link cosineRestartsLR}. */
+export interface CosineRestartsOptions {
+  /** Epochs of the first half cosine. */
+  period: number
+  /** Default 1. */
+  multiplier?: number
+  /** Default 0. */
+  minRate?: number
+}
+
+const cosineRestartsLRChecks: Checks<CosineRestartsOptions> = {
+  period: required(above(0)),
+  multiplier: atLeast(1),
+  minRate: atLeast(0),
 }
 
 /** Half a cosine to `minRate`, begun anew after `period` epochs; each period is `multiplier` times the one before. */
-export function cosineRestartsLR(options: {
-  period: number
-  multiplier?: number
-  minRate?: number
-}): Schedule {
-  checkOptions('cosineRestartsLR', options, ['period', 'multiplier', 'minRate'])
-  const { period, multiplier = 1, minRate = 0 } = { ...options }
-  positive('cosineRestartsLR: period', period)
-  notNegative('cosineRestartsLR: minRate', minRate)
-  if (!(Number.isFinite(multiplier) && multiplier >= 1)) {
-    throw new ArgumentError(
-      `cosineRestartsLR: multiplier must be at least 1, received ${describe(multiplier)}`,
-    )
-  }
-  return (base, epoch) => {
-    let length = period
-    let since = epoch
-    while (since >= length) {
-      since -= length
-      length *= multiplier
-    }
+export function cosineRestartsLR(options: CosineRestartsOptions): Schedule {
+  const {
+    period,
+    multiplier = 1,
+    minRate = 0,
+  } = checkOptions('cosineRestartsLR', options, cosineRestartsLRChecks)
+  return checked((base, epoch) => {
+    const [since, length] = placeInPeriods(epoch, period, multiplier)
     return cosine(base, minRate, since / length)
-  }
+  })
 }
 
 /** How {@link oneCycleLR} goes from one rate to the next: along half a cosine, or a line. */
@@ -109,6 +171,32 @@ const annealings: { readonly [A in Annealing]: (from: number, to: number, phase:
   linear: (from, to, phase) => from + (to - from) * phase,
 }
 
+/** Options of {@link oneCycleLR}. */
+export interface OneCycleOptions {
+  maxRate: number
+  totalSteps: number
+  /** Share of the steps in which the rate rises. Default 0.3. */
+  riseShare?: number
+  /** Default 25. */
+  initialDivisor?: number
+  /** Default 1e4. */
+  finalDivisor?: number
+  /** Default 'cos'. */
+  annealing?: Annealing
+  /** Default false. */
+  threePhase?: boolean
+}
+
+const oneCycleLRChecks: Checks<OneCycleOptions> = {
+  maxRate: required(atLeast(0)),
+  totalSteps: required(above(0)),
+  riseShare: between(0, 1),
+  initialDivisor: above(0),
+  finalDivisor: above(0),
+  annealing: oneOf(...(Object.keys(annealings) as Annealing[])),
+  threePhase: flag,
+}
+
 /**
  * One rise and one long fall (Smith and Topin 2018): from `maxRate / initialDivisor` up to `maxRate` over the first
  * `riseShare` of all steps, then down to the initial rate over `finalDivisor`. With `threePhase` the rate falls to the initial one in as
@@ -117,38 +205,17 @@ const annealings: { readonly [A in Annealing]: (from: number, to: number, phase:
  * The phases end with steps `riseShare * totalSteps - 1`, with `threePhase` `2 * riseShare * totalSteps - 2`, and `totalSteps - 1`, as in
  * PyTorch's OneCycleLR.
  */
-export function oneCycleLR(options: {
-  maxRate: number
-  totalSteps: number
-  riseShare?: number
-  initialDivisor?: number
-  finalDivisor?: number
-  annealing?: Annealing
-  threePhase?: boolean
-}): Schedule {
-  checkOptions('oneCycleLR', options, [
-    'maxRate',
-    'totalSteps',
-    'riseShare',
-    'initialDivisor',
-    'finalDivisor',
-    'annealing',
-    'threePhase',
-  ])
-  const { maxRate, totalSteps, riseShare = 0.3, initialDivisor = 25, finalDivisor = 1e4 } = { ...options }
-  const { annealing = 'cos', threePhase = false } = { ...options }
-  notNegative('oneCycleLR: maxRate', maxRate)
-  positive('oneCycleLR: initialDivisor', initialDivisor)
-  positive('oneCycleLR: finalDivisor', finalDivisor)
-  positive('oneCycleLR: totalSteps', totalSteps)
-  if (!Object.hasOwn(annealings, annealing))
-    throw unknownName('annealing', annealing, Object.keys(annealings))
-  const most = threePhase ? 0.5 : 1
-  if (!(riseShare >= 0 && riseShare <= most)) {
-    throw new ArgumentError(
-      `oneCycleLR: riseShare is ${describe(riseShare)}, expected a share of the steps from 0 to ${most}`,
-    )
-  }
+export function oneCycleLR(options: OneCycleOptions): Schedule {
+  const {
+    maxRate,
+    totalSteps,
+    riseShare = 0.3,
+    initialDivisor = 25,
+    finalDivisor = 1e4,
+    annealing = 'cos',
+    threePhase = false,
+  } = checkOptions('oneCycleLR', options, oneCycleLRChecks)
+  checkValue('oneCycleLR: riseShare', riseShare, between(0, threePhase ? 0.5 : 1))
   const anneal = annealings[annealing]
   const initial = maxRate / initialDivisor
   const last = totalSteps - 1
@@ -156,7 +223,7 @@ export function oneCycleLR(options: {
   const fall = { end: last, from: threePhase ? initial : maxRate, to: initial / finalDivisor }
   const back = { end: 2 * riseShare * totalSteps - 2, from: maxRate, to: initial }
   const phases = threePhase ? [rise, back, fall] : [rise, fall]
-  return (_base, step) => {
+  return checked((_base, step) => {
     if (step > last) {
       throw new ArgumentError(`oneCycleLR: step ${step} is beyond the ${totalSteps} steps of the cycle`)
     }
@@ -164,7 +231,7 @@ export function oneCycleLR(options: {
     const { from, to, end } = phases[at] as typeof rise
     const start = at === 0 ? 0 : (phases[at - 1] as typeof rise).end
     return anneal(from, to, end === start ? 1 : (step - start) / (end - start))
-  }
+  })
 }
 
 /** 1, then 0.1 after epoch 80, 0.01 after 120, 0.001 after 160 and 0.0005 after 180: the usual one for residual networks. */
@@ -178,12 +245,21 @@ function cosine(from: number, to: number, phase: number): number {
   return to + ((from - to) * (1 + Math.cos(Math.PI * phase))) / 2
 }
 
-function positive(what: string, value: number): void {
-  if (Number.isFinite(value) && value > 0) return
-  throw new ArgumentError(`${what} must be a finite number above 0, received ${describe(value)}`)
+/** How far an epoch is into its period, and how long that is; each period is `multiplier` times the one before. */
+function placeInPeriods(epoch: number, period: number, multiplier: number): [since: number, length: number] {
+  if (multiplier === 1) return [epoch % period, period]
+  // n periods take period (multiplier^n - 1) / (multiplier - 1); a loop over them would not end for a multiplier near 1.
+  const begin = (n: number) => (period * (multiplier ** n - 1)) / (multiplier - 1)
+  const guess = Math.floor(Math.log1p((epoch * (multiplier - 1)) / period) / Math.log(multiplier))
+  const n = begin(guess + 1) <= epoch ? guess + 1 : begin(guess) > epoch ? guess - 1 : guess
+  return [epoch - begin(n), period * multiplier ** n]
 }
 
-function notNegative(what: string, value: number): void {
-  if (Number.isFinite(value) && value >= 0) return
-  throw new ArgumentError(`${what} must be a finite number of at least 0, received ${describe(value)}`)
+/** A schedule that refuses what is no rate and no epoch. */
+function checked(schedule: Schedule): Schedule {
+  return (base, epoch) =>
+    schedule(
+      checkValue('schedule: base rate', base, atLeast(0)),
+      checkValue('schedule: epoch', epoch, atLeast(0)),
+    )
 }

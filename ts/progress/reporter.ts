@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import { StateError } from '../errors.js'
+import { ArgumentError, describe, StateError } from '../errors.js'
 import {
   type Check,
   type Checks,
@@ -7,6 +7,7 @@ import {
   checkOptions,
   checkValue,
   flag,
+  isPlainObject,
   oneOf,
   whole,
 } from '../options.js'
@@ -32,6 +33,17 @@ const anyStream: Check<ProgressStream> = {
   accepts: (value) => typeof (value as Partial<ProgressStream> | null)?.write === 'function',
 }
 const checks: Checks<ProgressOptions> = { verbose: flag, stream: anyStream, clock: callable() }
+
+const anyText: Check<string> = { expected: 'a text', accepts: (value) => typeof value === 'string' }
+
+/** Refuses readings that are not numbers by name. */
+function checkReadings(what: string, readings: Readings): void {
+  const isFine = (value: unknown) => value === undefined || typeof value === 'number'
+  if (isPlainObject(readings) && Object.values(readings).every(isFine)) return
+  throw new ArgumentError(
+    `${what}: given ${describe(readings)}, expected numbers by name, such as { loss: 0.4 }`,
+  )
+}
 
 /** The loops of an epoch. */
 export type LoopKind = 'training' | 'validation'
@@ -90,6 +102,8 @@ export class ProgressReporter {
 
   /** Writes the heading "Epoch k/n"; `k` counts from 1. */
   epochStart(k: number, n: number): void {
+    checkValue('epochStart: k', k, whole(1))
+    checkValue('epochStart: n', n, whole(1))
     this.#stream?.write(`Epoch ${k}/${n}\n`)
   }
 
@@ -131,6 +145,8 @@ export class ProgressReporter {
   update(done: number, readings: Readings = {}): void {
     const loop = this.#loop
     if (loop === undefined) throw new StateError('update: no loop is open; call loopStart first')
+    checkValue('update: done', done, whole(0))
+    checkReadings('update', readings)
     loop.done = done
     loop.readings = readings
     if (this.#stream === undefined) return
@@ -143,6 +159,7 @@ export class ProgressReporter {
 
   /** Writes a line of its own, such as a warning; an open bar goes on below it. */
   note(message: string): void {
+    checkValue('note: message', message, anyText)
     if (this.#stream === undefined) return
     const drawn = this.#redraws && this.#loop !== undefined
     this.#stream.write(`${drawn ? wipeLine : ''}${message}\n`)
@@ -157,7 +174,10 @@ export class ProgressReporter {
   loopEnd(summary?: Readings): void {
     const loop = this.#loop
     if (loop === undefined) return
-    if (summary !== undefined) loop.readings = summary
+    if (summary !== undefined) {
+      checkReadings('loopEnd', summary)
+      loop.readings = summary
+    }
     this.#closeBar(loop)
     const line = formatReadings(loop.readings)
     if (line !== '') this.#stream?.write(`${line}\n`)
