@@ -6,7 +6,6 @@ import { ArgumentError, DisposedError, describe, ShapeError, StateError } from '
 import { native } from './native.js'
 import { type NestedArray, nest, show } from './nested.js'
 import { readInTurns, readNow } from './reading.js'
-import { guardReceivers } from './receiver.js'
 import { noteCreated, noteEvaluation, type Owned, watchTensor } from './registry.js'
 import { settled } from './turns.js'
 
@@ -245,8 +244,6 @@ export class Tensor {
     return this.toString()
   }
 }
-
-guardReceivers({ Tensor })
 
 /**
  * The handle of an operand.

@@ -13,7 +13,6 @@ import { add, cast, less, mul, type TensorLike } from './ops/elementwise.js'
 import { reshape, slice } from './ops/movement.js'
 import { argSort } from './ops/sorting.js'
 import { atLeast, type Checks, checkOptions, checkValue, finite } from './options.js'
-import { guardReceivers } from './receiver.js'
 
 const own = Tensor.own
 const kinds = { bits: 0, uniform: 1, normal: 2 } as const
@@ -206,5 +205,3 @@ export class HostRandom {
     return order
   }
 }
-
-guardReceivers({ HostRandom })

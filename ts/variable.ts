@@ -3,7 +3,6 @@ import { type DType, type Shape, showShape, type TypedArray } from './dtype.js'
 import { ArgumentError, DisposedError, DTypeError, describe, ShapeError } from './errors.js'
 import { native } from './native.js'
 import { type Checks, checkOptions, flag, text } from './options.js'
-import { guardReceivers } from './receiver.js'
 import { watch } from './registry.js'
 import { constant } from './scalars.js'
 import { Tensor } from './tensor.js'
@@ -172,8 +171,6 @@ export class Variable {
     return this.toString()
   }
 }
-
-guardReceivers({ Variable })
 
 function release(slot: { id: number; released: boolean }): void {
   if (slot.released) return

@@ -7,10 +7,7 @@ export interface Call {
   /** The export it is of: `sum`, `new Dense`, `Dense.call`. */
   readonly name: string
   readonly args: MakeArgs
-  /** @param self what a method is called on; made anew where left out */
-  readonly run: (args: readonly unknown[], self?: { readonly value: unknown }) => unknown
-  /** Whether it is a method, so that it can be called on something else. */
-  readonly isMethod: boolean
+  readonly run: (args: readonly unknown[]) => unknown
 }
 
 /** Arguments of a function, and what else to do with its result: functions that return functions are called, too. */
@@ -39,7 +36,7 @@ export function functionCalls(functions: Readonly<Record<string, unknown>>, tabl
         const result = f(...given)
         return use === undefined ? result : use(result as never)
       }
-      return { name, args, run, isMethod: false }
+      return { name, args, run }
     }),
   )
 }
@@ -49,7 +46,7 @@ type Constructor = new (...args: unknown[]) => object
 /** A call of `new`. */
 export function constructorCall(name: string, type: unknown, args: MakeArgs): Call {
   const run = (given: readonly unknown[]) => new (type as Constructor)(...given)
-  return { name: `new ${name}`, args, run, isMethod: false }
+  return { name: `new ${name}`, args, run }
 }
 
 /** Calls of methods, on an object made for each. */
@@ -59,11 +56,11 @@ export function methodCalls(
   methods: Readonly<Record<string, MakeArgs>>,
 ): Call[] {
   return Object.entries(methods).map(([method, args]): Call => {
-    const run: Call['run'] = (given, self) => {
+    const run: Call['run'] = (given) => {
       const own = make() as Record<string, unknown>
-      return (own[method] as Callable).apply(self === undefined ? own : self.value, [...given])
+      return (own[method] as Callable).apply(own, [...given])
     }
-    return { name: `${type}.${method}`, args, run, isMethod: true }
+    return { name: `${type}.${method}`, args, run }
   })
 }
 
@@ -74,5 +71,5 @@ export function setterCall(type: string, make: () => unknown, property: string, 
     own[property] = given
     return own[property]
   }
-  return { name: `${type}.${property}=`, args: value, run, isMethod: false }
+  return { name: `${type}.${property}=`, args: value, run }
 }

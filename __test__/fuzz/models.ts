@@ -144,7 +144,6 @@ const data: readonly Call[] = [
       { batchSize: 5, validationSplit: 0.2, seed: 1, limit: 10, dataDir: 'nowhere', verify: false },
     ],
     run: ([options]) => hg.mnist.load(options as hg.MnistOptions),
-    isMethod: false,
   },
 ]
 
@@ -172,16 +171,16 @@ function storeCall(
   method: 'append' | 'skip' | 'appendSegment' | 'finishEpoch' | 'flush' | 'close',
   args: () => unknown[],
 ): Call {
-  const run: Call['run'] = async (given, self) => {
+  const run: Call['run'] = async (given) => {
     const writer = await store()
     try {
       const f = writer[method] as (...args: unknown[]) => unknown
-      return await f.apply(self === undefined ? writer : self.value, [...given])
+      return await f.apply(writer, [...given])
     } finally {
       await writer.close()
     }
   }
-  return { name: `DynamicsWriter.${method}`, args, run, isMethod: true }
+  return { name: `DynamicsWriter.${method}`, args, run }
 }
 
 const recorded = () => ({
@@ -242,7 +241,6 @@ export const modelCallsOfAll: readonly Call[] = [
       const writer = await hg.DynamicsWriter.create(folder as string, options as hg.DynamicsOptions)
       await writer.close()
     },
-    isMethod: false,
   },
   storeCall('append', () => [0, 0, Float32Array.of(1, 2)]),
   storeCall('skip', () => [0, 0]),

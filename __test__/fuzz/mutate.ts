@@ -4,7 +4,7 @@ import { junk } from './junk.js'
 
 /** What to change: numbers that are taken modulo what there is to choose from. */
 export interface Choice {
-  readonly kind: 'replace' | 'drop' | 'append' | 'name' | 'this'
+  readonly kind: 'replace' | 'drop' | 'append' | 'name'
   readonly place: number
   readonly value: number
 }
@@ -15,7 +15,6 @@ export const weights: { readonly [K in Choice['kind']]: number } = {
   drop: 1,
   append: 1,
   name: 2,
-  this: 1,
 }
 
 const junkNames = Object.keys(junk)
@@ -69,13 +68,12 @@ function withValue(value: unknown, path: Path, replacement: unknown): unknown {
 
 export interface Mutated {
   readonly args: readonly unknown[]
-  readonly self?: { readonly value: unknown }
   /** What was changed, for the report. */
   readonly change: string
 }
 
 /** The arguments with the change that was chosen; 'none' where there is nothing of that kind to change. */
-export function mutate(args: readonly unknown[], isMethod: boolean, { kind, place, value }: Choice): Mutated {
+export function mutate(args: readonly unknown[], { kind, place, value }: Choice): Mutated {
   const name = junkNames[value % junkNames.length] as string
   const make = junk[name] as () => unknown
   switch (kind) {
@@ -101,9 +99,5 @@ export function mutate(args: readonly unknown[], isMethod: boolean, { kind, plac
       const changed = withValue(args, [...path, option], 1) as unknown[]
       return { args: changed, change: `${path.join('.')} has ${inspect(option)}` }
     }
-    case 'this':
-      return isMethod
-        ? { args, self: { value: make() }, change: `called on ${name}` }
-        : { args, change: 'none' }
   }
 }

@@ -280,13 +280,11 @@ function tensorCalls(free: readonly Call[]): Call[] {
   const derived = free
     .filter(({ name }) => name in hg.Tensor.prototype)
     .map(({ name, args }): Call => {
-      const run: Call['run'] = (given, self) => {
+      const run: Call['run'] = (given) => {
         const x = args()[0] as Record<string, (...rest: unknown[]) => unknown>
-        return (x[name] as (...rest: unknown[]) => unknown).apply(self === undefined ? x : self.value, [
-          ...given,
-        ])
+        return (x[name] as (...rest: unknown[]) => unknown).apply(x, [...given])
       }
-      return { name: `Tensor.${name}`, args: () => args().slice(1), run, isMethod: true }
+      return { name: `Tensor.${name}`, args: () => args().slice(1), run }
     })
   return [...own, ...derived]
 }

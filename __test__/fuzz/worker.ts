@@ -80,11 +80,11 @@ async function within<T>(promise: Promise<T>): Promise<T> {
 async function make(index: number, choice: Choice): Promise<void> {
   const call = candidates[index % candidates.length]
   if (call === undefined) return
-  const { args, self, change } = mutate(call.args(), call.isMethod, choice)
+  const { args, change } = mutate(call.args(), choice)
   current = { call: call.name, change }
   say({ now: `${call.name}: ${change}` })
   try {
-    await within((async () => settle(await call.run(args, self)))())
+    await within((async () => settle(await call.run(args)))())
   } catch (error) {
     if (!isAllowed(error)) report(shown(error))
   }

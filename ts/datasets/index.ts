@@ -1,7 +1,4 @@
 /** Data: batches from arrays and files. */
-import { guardReceivers } from '../receiver.js'
-import * as own from './index.js'
-
 export {
   ArrayDataset,
   type ArrayDatasetOptions,
@@ -11,5 +8,3 @@ export {
 export type { Batch, BatchSource, Dataset } from './loader.js'
 export { type MnistData, type MnistOptions, mnist } from './mnist.js'
 export { type MnistFiles, type MnistFilesOptions, readMnist } from './mnist-files.js'
-
-guardReceivers(own)

@@ -1,7 +1,4 @@
 /** Estimators of dependence: one published formula a file, built from tensor operations. */
-import { guardReceivers } from '../receiver.js'
-import * as own from './index.js'
-
 export * from './binned.js'
 export * from './bounds.js'
 export * from './cka.js'
@@ -69,5 +66,3 @@ export * from './smile.js'
 export { StudentCopulaMI } from './student-copula.js'
 export * from './theory.js'
 export type { TrainedOptions } from './trained.js'
-
-guardReceivers(own)

@@ -1,7 +1,4 @@
 /** Files: weights (safetensors), arrays (.npy), and the dynamics of a run (Zarr). */
-import { guardReceivers } from '../receiver.js'
-import * as own from './index.js'
-
 export { type AtomicOptions, type Contents, writeAtomic } from './atomic.js'
 export {
   type Dynamics,
@@ -13,5 +10,3 @@ export {
 export type { ArrayData } from './element-types.js'
 export { readNpy, writeNpy } from './npy.js'
 export { readSafetensors, type SafetensorsFile, writeSafetensors } from './safetensors.js'
-
-guardReceivers(own)

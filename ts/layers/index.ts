@@ -1,7 +1,4 @@
 /** Layers: each declares its parameters in `build` and is a pure function in `apply`. */
-import { guardReceivers } from '../receiver.js'
-import * as own from './index.js'
-
 export * from './activated.js'
 export * from './activation.js'
 export * from './avg-pool.js'
@@ -21,5 +18,3 @@ export * from './max-pool.js'
 export * from './pool.js'
 export * from './recurrent.js'
 export type { Padding, Window } from './windows.js'
-
-guardReceivers(own)

@@ -1,7 +1,4 @@
 /** Models: networks of layers, and how they are trained, measured and stored. */
-import { guardReceivers } from '../receiver.js'
-import * as own from './index.js'
-
 export type { AttachOptions, Probe } from './attachment.js'
 export type { BatchLogs, Callback, TrainInfo } from './callbacks.js'
 export type { CompileOptions } from './compile.js'
@@ -16,5 +13,3 @@ export type { NetworkOptions, SaveDynamics, Segment } from './network-options.js
 export { Sequential, type SequentialOptions, Stack } from './sequential.js'
 export type { LoadOptions } from './storage.js'
 export type { FitDatasetOptions, TrainOptions } from './training-loop.js'
-
-guardReceivers(own)

@@ -1,7 +1,4 @@
 /** Optimizers: pure updates, and the same updates applied to Variables. */
-import { guardReceivers } from '../receiver.js'
-import * as own from './index.js'
-
 export * from './adadelta.js'
 export * from './adagrad.js'
 export * from './adam.js'
@@ -15,5 +12,3 @@ export * from './rmsprop.js'
 export type { Rule, RuleInput, RuleOutput } from './rule.js'
 export * from './schedules.js'
 export * from './sgd.js'
-
-guardReceivers(own)

@@ -6,9 +6,6 @@
  *
  * @module
  */
-import { guardReceivers } from '../receiver.js'
-import * as own from './index.js'
-
 export type { PngOptions } from './chart.js'
 export { Chart } from './chart.js'
 export type { DynamicsLike, DynamicsSelection, DynamicsSource, StoredDynamics } from './dynamics.js'
@@ -24,5 +21,3 @@ export type { ScaleKind } from './scale.js'
 export type { ChartOptions, VegaLiteSpec } from './spec.js'
 export type { DynamicsTableOptions } from './table.js'
 export { dynamicsTable } from './table.js'
-
-guardReceivers(own)

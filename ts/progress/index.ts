@@ -1,9 +1,4 @@
-import { guardReceivers } from '../receiver.js'
-import * as own from './index.js'
-
 export type { Readings } from './format.js'
 export type { LoopKind, ProgressOptions } from './reporter.js'
 export { ProgressReporter } from './reporter.js'
 export type { ProgressStream } from './terminal.js'
-
-guardReceivers(own)
