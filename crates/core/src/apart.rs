@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 
 use crate::backend::{Backend, Buffer};
 use crate::error::{ErrorKind, Result};
-use crate::op::{Op, Spec};
 use crate::plan::build::{Context, build};
 use crate::plan::trace::Trace;
 use crate::run::{Completion, Dependence, Job, Prepared, run};
@@ -72,10 +71,9 @@ impl Apart {
     fn together(&self, given: &Given<'_>, part: Range<usize>) -> Result<()> {
         let (trace, needed) = self.trace.for_outputs(part.clone());
         let scope = |s: u32| self.scopes.get(s as usize).map_or("", |path| path).to_string();
-        let scratch = |op: &Op, inputs: &[&Spec], output: &Spec| self.backend.scratch(op, inputs, output);
         let context = Context {
             scope: &scope,
-            scratch: &scratch,
+            device: self.backend.as_ref(),
         };
         let prepared = Prepared::new(self.backend.clone(), Arc::new(build(&trace, &context)?));
         run(&Job {

@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::op::Spec;
 use crate::plan::Program;
 
 /// Bytes on a device. Shared between the graph and running plans; who may write is decided by the
@@ -29,16 +29,12 @@ pub trait Storage: Send + Sync + Any {
 /// A shared piece of device memory.
 pub type Buffer = Arc<dyn Storage>;
 
-/// A device: memory and a compiler of programs.
-pub trait Backend: Send + Sync {
-    /// `cpu`, `cuda:0`, ...
-    fn name(&self) -> &str;
+/// A device: what the planner asks of it, memory, and a compiler of programs.
+pub trait Backend: Device + Send + Sync {
     /// New storage of `bytes` bytes, its content undefined.
     fn allocate(&self, bytes: usize) -> Result<Buffer>;
     /// New storage holding a copy of `bytes`.
     fn upload(&self, bytes: &[u8]) -> Result<Buffer>;
-    /// Scratch bytes that an operation needs in the arena while it runs.
-    fn scratch(&self, op: &crate::op::Op, inputs: &[&Spec], output: &Spec) -> usize;
     /// Makes a program executable. The memory it needs is allocated now, and there as long as the result lives.
     fn prepare(&self, program: Arc<Program>) -> Result<Box<dyn Executable>>;
 }

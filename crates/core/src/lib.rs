@@ -3,12 +3,13 @@
 //!
 //! Reading order: [`op`] (the primitives, data only), [`elementwise`] (their table), [`infer`]
 //! (shapes and dtypes), [`graph`] (the arena), [`grad`] (derivatives), [`plan`] (what a backend
-//! runs), [`backend`] (the trait), [`mod@reference`] (the executable definition of every primitive).
+//! runs), [`device`] (what the planner asks), [`backend`] (memory and executables), [`mod@reference`] (the executable definition of every primitive).
 #![forbid(unsafe_code)]
 
 pub mod apart;
 pub mod backend;
 pub mod compose;
+pub mod device;
 pub mod dtype;
 pub mod elementwise;
 pub mod engine;

@@ -1,9 +1,12 @@
 //! Printed plans of small programs, compared with the files beside this one: what the planner decides is seen, and a
 //! change of it is meant. `UPDATE_PLANS=1` writes the files anew.
 
+use std::any::Any;
 use std::path::Path;
+use std::sync::Arc;
 
 use hyperglow_core::compose::{Build, broadcast_to, reduce_axes};
+use hyperglow_core::device::{Device, Kernel, Limits, Needs, OuterProducts, RowLimits};
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 use hyperglow_core::grad::vjp;
 use hyperglow_core::op::{Op, Reduction, Spec};
@@ -12,7 +15,60 @@ use hyperglow_core::plan::build::{Context, build};
 use hyperglow_core::plan::joined::is_joined;
 use hyperglow_core::plan::print::print;
 use hyperglow_core::plan::trace::cut;
-use hyperglow_core::{DType, Graph, NodeId};
+use hyperglow_core::{DType, Graph, NodeId, Result};
+
+/// A device whose kernels take no scratch; decompositions are for one thread.
+struct Plain {
+    limits: Limits,
+}
+
+impl Default for Plain {
+    fn default() -> Plain {
+        Plain {
+            limits: Limits {
+                cluster: 64,
+                alignment: 64,
+                outer: Some(OuterProducts {
+                    terms: 8,
+                    elements: 1 << 18,
+                }),
+                rows: Some(RowLimits {
+                    few: 16,
+                    small_bytes: 1 << 18,
+                    segment: 16,
+                }),
+            },
+        }
+    }
+}
+
+#[derive(Debug)]
+struct PlainKernel(Needs);
+
+impl Kernel for PlainKernel {
+    fn needs(&self) -> Needs {
+        self.0
+    }
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Device for Plain {
+    fn name(&self) -> &str {
+        "plain"
+    }
+    fn limits(&self) -> &Limits {
+        &self.limits
+    }
+    fn kernel(&self, op: &Op, _: &[&Spec], _: &Spec) -> Result<Arc<dyn Kernel>> {
+        Ok(Arc::new(PlainKernel(Needs {
+            scratch: 0,
+            serial: matches!(op, Op::Cholesky | Op::Eigh | Op::Det | Op::Solve),
+            epilogue: matches!(op, Op::MatMul { .. }),
+        })))
+    }
+}
 
 fn input(graph: &mut Graph, shape: &[usize]) -> NodeId {
     let id = graph
@@ -28,9 +84,10 @@ fn plan(graph: &Graph, targets: &[NodeId], leaves: &[NodeId], replaced: &[NodeId
     for (k, source) in cut.sources.iter().enumerate() {
         cut.trace.expendable[k] = replaced.contains(source);
     }
+    let device = Plain::default();
     let context = Context {
         scope: &|_| String::new(),
-        scratch: &|_, _, _| 0,
+        device: &device,
     };
     build(&cut.trace, &context).expect("a plan")
 }

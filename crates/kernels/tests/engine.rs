@@ -4,14 +4,35 @@
 #[path = "support/graphs.rs"]
 mod graphs;
 
-use graphs::{engine, expected, read, source};
+use std::sync::Arc;
+
+use graphs::{engine, engine_on, expected, read, source};
+use hyperglow_core::backend::Backend;
 use hyperglow_core::compose::{broadcast_pair, reduce_axes};
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 use hyperglow_core::engine::{Engine, PENDING_LIMIT};
 use hyperglow_core::error::ErrorKind;
 use hyperglow_core::op::{Distribution, Op, Reduction, Spec};
+use hyperglow_core::reference::ReferenceBackend;
 use hyperglow_core::slab::Key;
 use hyperglow_core::{DType, NodeId, Shape};
+use hyperglow_kernels::CpuBackend;
+
+/// Every device there is.
+fn devices() -> Vec<Arc<dyn Backend>> {
+    vec![
+        Arc::new(CpuBackend::new(1)),
+        Arc::new(CpuBackend::new(3)),
+        Arc::new(ReferenceBackend),
+    ]
+}
+
+/// Runs a test on an engine of each device.
+fn on_every_device(test: impl Fn(Engine)) {
+    for backend in devices() {
+        test(engine_on(backend));
+    }
+}
 
 /// A small generator: enough for choosing operations.
 struct Dice(u64);
@@ -148,9 +169,10 @@ fn grow(e: &mut Engine, dice: &mut Dice, pool: &[NodeId]) -> Option<NodeId> {
 
 #[test]
 fn random_graphs_give_what_the_reference_gives() {
+    let devices = devices();
     for seed in 0..300 {
         let mut dice = Dice(seed * 77 + 5);
-        let mut e = engine(1 + (seed % 2) as usize);
+        let mut e = engine_on(devices[seed as usize % devices.len()].clone());
         let mut sources = Vec::new();
         for shape in [&[3, 4][..], &[4], &[3, 1], &[2, 3, 4]] {
             let n: usize = shape.iter().product();
@@ -286,22 +308,23 @@ fn parts_written_in_place_give_what_the_reference_gives() {
 
 #[test]
 fn plans_of_all_sizes_share_their_memory() {
-    let mut e = engine(2);
-    for round in 0..3 {
-        for n in [5, 3000, 70, 20_000, 5] {
-            let data: Vec<f64> = (0..n).map(|i| (i + round) as f64 / n as f64).collect();
-            let x = source(&mut e, &[n], &data);
-            // The sum of tanh(x) is in the arena when it is taken from all of them.
-            let t = e.graph.add(Op::Unary(UnaryOp::Tanh), &[x], None).unwrap();
-            let sum = reduce_axes(&mut e.graph, Reduction::Sum, t, &[0], true).unwrap();
-            let [t, sum] = broadcast_pair(&mut e.graph, "sub", t, sum).unwrap();
-            let y = e.graph.add(Op::Binary(BinaryOp::Sub), &[t, sum], None).unwrap();
-            let total: f64 = data.iter().map(|x| x.tanh()).sum();
-            for (got, x) in read(&mut e, y).iter().zip(&data) {
-                assert!((got - (x.tanh() - total)).abs() < 1e-9 * total.abs().max(1.0));
+    on_every_device(|mut e| {
+        for round in 0..3 {
+            for n in [5, 3000, 70, 20_000, 5] {
+                let data: Vec<f64> = (0..n).map(|i| (i + round) as f64 / n as f64).collect();
+                let x = source(&mut e, &[n], &data);
+                // The sum of tanh(x) is in the arena when it is taken from all of them.
+                let t = e.graph.add(Op::Unary(UnaryOp::Tanh), &[x], None).unwrap();
+                let sum = reduce_axes(&mut e.graph, Reduction::Sum, t, &[0], true).unwrap();
+                let [t, sum] = broadcast_pair(&mut e.graph, "sub", t, sum).unwrap();
+                let y = e.graph.add(Op::Binary(BinaryOp::Sub), &[t, sum], None).unwrap();
+                let total: f64 = data.iter().map(|x| x.tanh()).sum();
+                for (got, x) in read(&mut e, y).iter().zip(&data) {
+                    assert!((got - (x.tanh() - total)).abs() < 1e-9 * total.abs().max(1.0));
+                }
             }
         }
-    }
+    });
 }
 
 /// A symmetric matrix with eigenvalues around `mean`, by rows.
@@ -379,39 +402,40 @@ fn of_several_that_refuse_the_first_is_reported() {
 
 #[test]
 fn variables_are_updated_in_place_and_old_versions_stay() {
-    let mut e = engine(1);
-    let w0 = source(&mut e, &[4], &[1.0, 2.0, 3.0, 4.0]);
-    let v = e.variable(w0).unwrap();
-    e.graph.release(w0).unwrap();
-    let held = e.read_variable(v).unwrap();
-    for _ in 0..3 {
-        let w = e.read_variable(v).unwrap();
-        let next = e.graph.add(Op::Binary(BinaryOp::Add), &[w, w], None).unwrap();
-        e.assign_variable(v, next).unwrap();
-        e.graph.release(next).unwrap();
-        e.graph.release(w).unwrap();
-    }
-    let now = e.read_variable(v).unwrap();
-    assert_eq!(read(&mut e, now), [8.0, 16.0, 24.0, 32.0]);
-    assert_eq!(read(&mut e, held), [1.0, 2.0, 3.0, 4.0]);
-    e.graph.release(held).unwrap();
-    e.graph.release(now).unwrap();
-    let before = hyperglow_kernels::memory().system_allocations;
-    for _ in 0..5 {
-        let w = e.read_variable(v).unwrap();
-        let half = e.graph.constant(0.5, &Spec::new([4], DType::F64));
-        let next = e.graph.add(Op::Binary(BinaryOp::Mul), &[w, half], None).unwrap();
-        e.assign_variable(v, next).unwrap();
-        for id in [w, half, next] {
-            e.graph.release(id).unwrap();
+    on_every_device(|mut e| {
+        let w0 = source(&mut e, &[4], &[1.0, 2.0, 3.0, 4.0]);
+        let v = e.variable(w0).unwrap();
+        e.graph.release(w0).unwrap();
+        let held = e.read_variable(v).unwrap();
+        for _ in 0..3 {
+            let w = e.read_variable(v).unwrap();
+            let next = e.graph.add(Op::Binary(BinaryOp::Add), &[w, w], None).unwrap();
+            e.assign_variable(v, next).unwrap();
+            e.graph.release(next).unwrap();
+            e.graph.release(w).unwrap();
         }
-        for c in e.evaluate(&[]).unwrap() {
-            c.wait().unwrap();
+        let now = e.read_variable(v).unwrap();
+        assert_eq!(read(&mut e, now), [8.0, 16.0, 24.0, 32.0]);
+        assert_eq!(read(&mut e, held), [1.0, 2.0, 3.0, 4.0]);
+        e.graph.release(held).unwrap();
+        e.graph.release(now).unwrap();
+        let before = hyperglow_kernels::memory().system_allocations;
+        for _ in 0..5 {
+            let w = e.read_variable(v).unwrap();
+            let half = e.graph.constant(0.5, &Spec::new([4], DType::F64));
+            let next = e.graph.add(Op::Binary(BinaryOp::Mul), &[w, half], None).unwrap();
+            e.assign_variable(v, next).unwrap();
+            for id in [w, half, next] {
+                e.graph.release(id).unwrap();
+            }
+            for c in e.evaluate(&[]).unwrap() {
+                c.wait().unwrap();
+            }
         }
-    }
-    assert!(hyperglow_kernels::memory().system_allocations <= before + 2);
-    let now = e.read_variable(v).unwrap();
-    assert_eq!(read(&mut e, now), [0.25, 0.5, 0.75, 1.0]);
+        assert!(hyperglow_kernels::memory().system_allocations <= before + 2);
+        let now = e.read_variable(v).unwrap();
+        assert_eq!(read(&mut e, now), [0.25, 0.5, 0.75, 1.0]);
+    });
 }
 
 /// w <- w - 0.1 x, returning sum(w x); compiled.
@@ -445,97 +469,100 @@ fn descent(e: &mut Engine, v: Key) -> Key {
 
 #[test]
 fn a_compiled_function_reads_and_assigns_variables() {
-    let mut e = engine(2);
-    let w0 = source(&mut e, &[3], &[1.0, 1.0, 1.0]);
-    let v = e.variable(w0).unwrap();
-    e.graph.release(w0).unwrap();
-    let f = descent(&mut e, v);
-    let x = source(&mut e, &[3], &[1.0, 2.0, 3.0]);
-    let mut sums = Vec::new();
-    for _ in 0..4 {
-        let (results, _) = e.jit_run(f, &[x]).unwrap();
-        sums.push(read(&mut e, results[0])[0]);
-        e.graph.release(results[0]).unwrap();
-    }
-    for (got, want) in sums.iter().zip([6.0, 4.6, 3.2, 1.8]) {
-        assert!((got - want).abs() < 1e-12, "{sums:?}");
-    }
-    let w = e.read_variable(v).unwrap();
-    let now = read(&mut e, w);
-    assert!((now[2] + 0.2).abs() < 1e-12, "{now:?}");
-    e.graph.release(w).unwrap();
-    let nodes = e.counts().nodes;
-    let allocations = hyperglow_kernels::memory().system_allocations;
-    for _ in 0..100 {
-        let (results, done) = e.jit_run(f, &[x]).unwrap();
-        done.wait().unwrap();
-        e.graph.release(results[0]).unwrap();
-    }
-    assert_eq!(e.counts().nodes, nodes);
-    assert!(
-        hyperglow_kernels::memory().system_allocations <= allocations + 40,
-        "other tests run beside this one"
-    );
-    let wrong = source(&mut e, &[2], &[1.0, 2.0]);
-    assert_eq!(e.jit_run(f, &[wrong]).err().unwrap().kind, ErrorKind::Shape);
+    on_every_device(|mut e| {
+        let w0 = source(&mut e, &[3], &[1.0, 1.0, 1.0]);
+        let v = e.variable(w0).unwrap();
+        e.graph.release(w0).unwrap();
+        let f = descent(&mut e, v);
+        let x = source(&mut e, &[3], &[1.0, 2.0, 3.0]);
+        let mut sums = Vec::new();
+        for _ in 0..4 {
+            let (results, _) = e.jit_run(f, &[x]).unwrap();
+            sums.push(read(&mut e, results[0])[0]);
+            e.graph.release(results[0]).unwrap();
+        }
+        for (got, want) in sums.iter().zip([6.0, 4.6, 3.2, 1.8]) {
+            assert!((got - want).abs() < 1e-12, "{sums:?}");
+        }
+        let w = e.read_variable(v).unwrap();
+        let now = read(&mut e, w);
+        assert!((now[2] + 0.2).abs() < 1e-12, "{now:?}");
+        e.graph.release(w).unwrap();
+        let nodes = e.counts().nodes;
+        let allocations = hyperglow_kernels::memory().system_allocations;
+        for _ in 0..100 {
+            let (results, done) = e.jit_run(f, &[x]).unwrap();
+            done.wait().unwrap();
+            e.graph.release(results[0]).unwrap();
+        }
+        assert_eq!(e.counts().nodes, nodes);
+        assert!(
+            hyperglow_kernels::memory().system_allocations <= allocations + 40,
+            "other tests run beside this one"
+        );
+        let wrong = source(&mut e, &[2], &[1.0, 2.0]);
+        assert_eq!(e.jit_run(f, &[wrong]).err().unwrap().kind, ErrorKind::Shape);
+    });
 }
 
 #[test]
 fn a_failed_run_changes_no_variable_and_neither_do_those_after_it() {
-    let mut e = engine(1);
-    let w0 = source(&mut e, &[2, 2], &[4.0, 0.0, 0.0, 9.0]);
-    let v = e.variable(w0).unwrap();
-    e.graph.release(w0).unwrap();
-    // w <- cholesky(w) - 5: positive definite once, not twice.
-    e.jit_begin().unwrap();
-    let w = e.read_variable(v).unwrap();
-    let l = e.graph.add(Op::Cholesky, &[w], None).unwrap();
-    let five = e.graph.constant(5.0, &Spec::new([2, 2], DType::F64));
-    let next = e.graph.add(Op::Binary(BinaryOp::Sub), &[l, five], None).unwrap();
-    e.assign_variable(v, next).unwrap();
-    let f = e.jit_end(&[]).unwrap();
-    for id in [w, l, five, next] {
-        e.graph.release(id).unwrap();
-    }
-    let runs: Vec<_> = (0..3).map(|_| e.jit_run(f, &[]).unwrap().1).collect();
-    assert!(runs[0].wait().is_ok());
-    assert_eq!(runs[1].wait().unwrap_err().kind, ErrorKind::Numerical);
-    assert_eq!(runs[2].wait().unwrap_err().kind, ErrorKind::Numerical);
-    let w = e.read_variable(v).unwrap();
-    assert_eq!(read(&mut e, w), [-3.0, -5.0, -5.0, -2.0]);
+    on_every_device(|mut e| {
+        let w0 = source(&mut e, &[2, 2], &[4.0, 0.0, 0.0, 9.0]);
+        let v = e.variable(w0).unwrap();
+        e.graph.release(w0).unwrap();
+        // w <- cholesky(w) - 5: positive definite once, not twice.
+        e.jit_begin().unwrap();
+        let w = e.read_variable(v).unwrap();
+        let l = e.graph.add(Op::Cholesky, &[w], None).unwrap();
+        let five = e.graph.constant(5.0, &Spec::new([2, 2], DType::F64));
+        let next = e.graph.add(Op::Binary(BinaryOp::Sub), &[l, five], None).unwrap();
+        e.assign_variable(v, next).unwrap();
+        let f = e.jit_end(&[]).unwrap();
+        for id in [w, l, five, next] {
+            e.graph.release(id).unwrap();
+        }
+        let runs: Vec<_> = (0..3).map(|_| e.jit_run(f, &[]).unwrap().1).collect();
+        assert!(runs[0].wait().is_ok());
+        assert_eq!(runs[1].wait().unwrap_err().kind, ErrorKind::Numerical);
+        assert_eq!(runs[2].wait().unwrap_err().kind, ErrorKind::Numerical);
+        let w = e.read_variable(v).unwrap();
+        assert_eq!(read(&mut e, w), [-3.0, -5.0, -5.0, -2.0]);
+    });
 }
 
 #[test]
 fn a_version_counts_the_assignments_that_took_place() {
-    let mut e = engine(1);
-    let w0 = source(&mut e, &[2, 2], &[4.0, 0.0, 0.0, 9.0]);
-    let v = e.variable(w0).unwrap();
-    e.assign_variable(v, w0).unwrap();
-    assert_eq!(e.variable_version(v).unwrap(), 1);
-    // Assigned twice before the run that fails: neither took place.
-    let negative = e.graph.add(Op::Unary(UnaryOp::Neg), &[w0], None).unwrap();
-    let factor = e.graph.add(Op::Cholesky, &[negative], None).unwrap();
-    e.assign_variable(v, negative).unwrap();
-    e.assign_variable(v, factor).unwrap();
-    assert_eq!(e.variable_version(v).unwrap(), 3);
-    for completion in e.evaluate(&[factor]).unwrap() {
-        completion.wait().unwrap_err();
-    }
-    assert_eq!(e.variable_version(v).unwrap(), 1);
-    // The same in a compiled function.
-    e.jit_begin().unwrap();
-    let w = e.read_variable(v).unwrap();
-    let next = e.graph.add(Op::Cholesky, &[w], None).unwrap();
-    let less = e.graph.constant(5.0, &Spec::new([2, 2], DType::F64));
-    let next = e
-        .graph
-        .add(Op::Binary(BinaryOp::Sub), &[next, less], None)
-        .unwrap();
-    e.assign_variable(v, next).unwrap();
-    let f = e.jit_end(&[]).unwrap();
-    let runs: Vec<_> = (0..3).map(|_| e.jit_run(f, &[]).unwrap().1).collect();
-    assert!(runs[0].wait().is_ok() && runs[2].wait().is_err());
-    assert_eq!(e.variable_version(v).unwrap(), 2);
+    on_every_device(|mut e| {
+        let w0 = source(&mut e, &[2, 2], &[4.0, 0.0, 0.0, 9.0]);
+        let v = e.variable(w0).unwrap();
+        e.assign_variable(v, w0).unwrap();
+        assert_eq!(e.variable_version(v).unwrap(), 1);
+        // Assigned twice before the run that fails: neither took place.
+        let negative = e.graph.add(Op::Unary(UnaryOp::Neg), &[w0], None).unwrap();
+        let factor = e.graph.add(Op::Cholesky, &[negative], None).unwrap();
+        e.assign_variable(v, negative).unwrap();
+        e.assign_variable(v, factor).unwrap();
+        assert_eq!(e.variable_version(v).unwrap(), 3);
+        for completion in e.evaluate(&[factor]).unwrap() {
+            completion.wait().unwrap_err();
+        }
+        assert_eq!(e.variable_version(v).unwrap(), 1);
+        // The same in a compiled function.
+        e.jit_begin().unwrap();
+        let w = e.read_variable(v).unwrap();
+        let next = e.graph.add(Op::Cholesky, &[w], None).unwrap();
+        let less = e.graph.constant(5.0, &Spec::new([2, 2], DType::F64));
+        let next = e
+            .graph
+            .add(Op::Binary(BinaryOp::Sub), &[next, less], None)
+            .unwrap();
+        e.assign_variable(v, next).unwrap();
+        let f = e.jit_end(&[]).unwrap();
+        let runs: Vec<_> = (0..3).map(|_| e.jit_run(f, &[]).unwrap().1).collect();
+        assert!(runs[0].wait().is_ok() && runs[2].wait().is_err());
+        assert_eq!(e.variable_version(v).unwrap(), 2);
+    });
 }
 
 #[cfg(target_os = "linux")]
@@ -633,13 +660,14 @@ fn much_history_behind_many_handles_is_computed_at_once() {
 
 #[test]
 fn asking_for_values_while_compiling_is_refused() {
-    let mut e = engine(1);
-    e.jit_begin().unwrap();
-    let x = e.jit_argument(Spec::new([1], DType::F64)).unwrap();
-    assert_eq!(e.evaluate(&[x]).err().unwrap().kind, ErrorKind::State);
-    e.jit_abort();
-    e.graph.release(x).unwrap();
-    assert_eq!(e.counts().nodes, 0);
+    on_every_device(|mut e| {
+        e.jit_begin().unwrap();
+        let x = e.jit_argument(Spec::new([1], DType::F64)).unwrap();
+        assert_eq!(e.evaluate(&[x]).err().unwrap().kind, ErrorKind::State);
+        e.jit_abort();
+        e.graph.release(x).unwrap();
+        assert_eq!(e.counts().nodes, 0);
+    });
 }
 
 #[test]

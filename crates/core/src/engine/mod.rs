@@ -136,12 +136,11 @@ impl Engine {
         let (backend, graph) = (&self.backend, &self.graph);
         self.cache.get(trace, |trace| {
             let scope = |s: u32| graph.scope_name(s).to_string();
-            let scratch = |op: &Op, inputs: &[&Spec], output: &Spec| backend.scratch(op, inputs, output);
             let program = Arc::new(build(
                 trace,
                 &Context {
                     scope: &scope,
-                    scratch: &scratch,
+                    device: backend.as_ref(),
                 },
             )?);
             let prepared = Prepared::new(backend.clone(), program.clone());

@@ -2,37 +2,41 @@
 
 use std::collections::HashMap;
 
+use crate::device::Device;
 use crate::error::Result;
 use crate::op::{Op, Spec};
-use crate::plan::schedule::{self, Draft};
+use crate::plan::draft::Draft;
+use crate::plan::schedule;
 use crate::plan::simplify::{Simple, simplify};
 use crate::plan::trace::Trace;
 use crate::plan::view;
 use crate::plan::{Cluster, Instr, InstrKind, Place, Program, Slot, SlotId, Step, StepKind, View};
 use crate::shape::Shape;
 
-/// Instructions in one cluster; more would not fit the cache with a block each.
-const CLUSTER_LIMIT: usize = 64;
-
 /// What the planner must know from outside.
 pub struct Context<'a> {
     /// The path of a scope.
     pub scope: &'a dyn Fn(u32) -> String,
-    /// Scratch bytes of an operation on the device.
-    pub scratch: &'a dyn Fn(&Op, &[&Spec], &Spec) -> usize,
+    /// What the program will run on.
+    pub device: &'a dyn Device,
 }
 
 /// Plans a trace.
+///
+/// # Errors
+/// Operations that the device has no kernel for.
 pub fn build(trace: &Trace, context: &Context<'_>) -> Result<Program> {
-    let simple = simplify(trace);
-    let clusters = clusters(&simple);
+    let limits = context.device.limits();
+    let simple = simplify(trace, limits.outer);
+    let clusters = clusters(&simple, limits.cluster);
     let mut planner = Planner::new(&simple, context);
-    planner.emit(&clusters);
+    planner.emit(&clusters)?;
     planner.write_outputs();
     Ok(schedule::finish(
         planner.draft,
         &trace.expendable,
         trace.outputs.len(),
+        limits,
     ))
 }
 
@@ -41,9 +45,10 @@ pub fn build(trace: &Trace, context: &Context<'_>) -> Result<Program> {
 /// An elementwise node joins the first of its consumers, if that is elementwise. Consumers in several clusters are
 /// brought into one, if nothing that reads the earlier of them comes before the later one; being an output as well does
 /// not matter, since nothing in the program reads an output back through another path.
-fn clusters(simple: &Simple) -> Vec<Option<usize>> {
+fn clusters(simple: &Simple, limit: usize) -> Vec<Option<usize>> {
     let mut clusters = Clusters {
         simple,
+        limit,
         root: vec![None; simple.nodes.len()],
         members: HashMap::new(),
     };
@@ -60,6 +65,8 @@ fn clusters(simple: &Simple) -> Vec<Option<usize>> {
 /// Clusters while they are gathered, by their last nodes.
 struct Clusters<'a> {
     simple: &'a Simple,
+    /// Instructions in one, at most.
+    limit: usize,
     root: Vec<Option<usize>>,
     members: HashMap<usize, Vec<usize>>,
 }
@@ -95,7 +102,7 @@ impl Clusters<'_> {
             .iter()
             .map(|root| self.members.get(root).map(Vec::len))
             .sum();
-        size.is_some_and(|size| size < CLUSTER_LIMIT) && earlier.iter().all(|&root| self.may_wait(root, last))
+        size.is_some_and(|size| size < self.limit) && earlier.iter().all(|&root| self.may_wait(root, last))
     }
 
     /// Whether a cluster can be computed as late as another: whoever reads it comes later still.
@@ -136,7 +143,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn emit(&mut self, clusters: &[Option<usize>]) {
+    fn emit(&mut self, clusters: &[Option<usize>]) -> Result<()> {
         let mut members: HashMap<usize, Vec<usize>> = HashMap::new();
         for (i, root) in clusters.iter().enumerate() {
             if let Some(root) = root {
@@ -199,9 +206,10 @@ impl<'a> Planner<'a> {
                 | Op::Eigh
                 | Op::CenteredProducts(_)
                 | Op::CenteredProductsGrad { .. }
-                | Op::SimilaritySums { .. } => self.primitive(i),
+                | Op::SimilaritySums { .. } => self.primitive(i)?,
             }
         }
+        Ok(())
     }
 
     fn slot(&mut self, spec: Spec, place: Option<Place>) -> SlotId {
@@ -280,7 +288,7 @@ impl<'a> Planner<'a> {
         self.push(node, StepKind::Cluster(cluster));
     }
 
-    fn primitive(&mut self, i: usize) {
+    fn primitive(&mut self, i: usize) -> Result<()> {
         let simple = self.simple;
         let node = &simple.nodes[i];
         let inputs: Vec<(SlotId, Spec)> = node
@@ -289,7 +297,10 @@ impl<'a> Planner<'a> {
             .map(|&n| (self.contiguous(n as usize), simple.nodes[n as usize].spec.clone()))
             .collect();
         let specs: Vec<&Spec> = inputs.iter().map(|(_, spec)| spec).collect();
-        let bytes = (self.context.scratch)(&node.op, &specs, &node.spec);
+        let scope = (self.context.scope)(node.scope);
+        let chosen = self.context.device.kernel(&node.op, &specs, &node.spec);
+        let kernel = chosen.map_err(|e| e.within(&scope))?;
+        let bytes = kernel.needs().scratch;
         let output = self.slot(node.spec.clone(), None);
         self.push(
             i,
@@ -297,10 +308,12 @@ impl<'a> Planner<'a> {
                 op: node.op.clone(),
                 inputs,
                 output,
+                kernel,
                 scratch: (0, bytes),
             },
         );
         self.know(i, output);
+        Ok(())
     }
 
     fn cluster(&mut self, members: &[usize], clusters: &[Option<usize>]) {

@@ -2,8 +2,7 @@
 //! place there from the start. The gates and states that a recurrent layer collects over time are then written once.
 
 use crate::op::Op;
-use crate::plan::memory::ALIGNMENT;
-use crate::plan::schedule::{Draft, writes};
+use crate::plan::draft::Draft;
 use crate::plan::{Place, Program, SlotId, Step, StepKind};
 
 /// Where a slot lies inside of another one.
@@ -19,9 +18,9 @@ pub(super) struct Part {
 ///
 /// A slot is written by one step and never again, so a part may be read before and after the concatenation as if it lay
 /// alone. Parts that would begin off the alignment of the arena are left to be copied.
-pub(super) fn parts(draft: &Draft) -> Vec<Option<Part>> {
+pub(super) fn parts(draft: &Draft, alignment: usize) -> Vec<Option<Part>> {
     let mut made = vec![false; draft.slots.len()];
-    for slot in draft.steps.iter().flat_map(writes) {
+    for slot in draft.steps.iter().flat_map(Step::writes) {
         made[slot] = draft.slots[slot].1.is_none();
     }
     let mut parts: Vec<Option<Part>> = vec![None; draft.slots.len()];
@@ -40,7 +39,7 @@ pub(super) fn parts(draft: &Draft) -> Vec<Option<Part>> {
             parts[of] = Some(there);
             continue;
         }
-        let aligned = offsets.iter().all(|offset| offset % ALIGNMENT == 0);
+        let aligned = offsets.iter().all(|offset| offset.is_multiple_of(alignment));
         if aligned && inputs.iter().enumerate().all(alone) {
             for (&slot, offset) in inputs.iter().zip(offsets) {
                 parts[slot] = Some(Part { of, offset });

@@ -11,12 +11,9 @@ pub struct Block {
     pub to: usize,
 }
 
-/// Alignment of every block, in bytes.
-pub const ALIGNMENT: usize = 64;
-
-/// Offsets of `blocks` and the bytes needed in all. Greedy, largest first, each at the lowest offset that is
+/// Offsets of `blocks`, multiples of `alignment`, and the bytes needed in all. Greedy, largest first, each at the lowest offset that is
 /// free during its life (Pisarchyk & Lee 2020, arXiv 2001.03288, "greedy by size").
-pub fn assign(blocks: &[Block]) -> (Vec<usize>, usize) {
+pub fn assign(blocks: &[Block], alignment: usize) -> (Vec<usize>, usize) {
     let mut order: Vec<usize> = (0..blocks.len()).collect();
     order.sort_by_key(|&i| (std::cmp::Reverse(blocks[i].bytes), i));
     let mut offsets = vec![0; blocks.len()];
@@ -24,7 +21,7 @@ pub fn assign(blocks: &[Block]) -> (Vec<usize>, usize) {
     let mut placed: Vec<usize> = Vec::new();
     let mut total = 0;
     for &i in &order {
-        let bytes = blocks[i].bytes.next_multiple_of(ALIGNMENT);
+        let bytes = blocks[i].bytes.next_multiple_of(alignment);
         if bytes == 0 {
             continue;
         }
@@ -37,7 +34,7 @@ pub fn assign(blocks: &[Block]) -> (Vec<usize>, usize) {
             if at + bytes <= offsets[j] {
                 break;
             }
-            at = at.max(offsets[j] + blocks[j].bytes.next_multiple_of(ALIGNMENT));
+            at = at.max(offsets[j] + blocks[j].bytes.next_multiple_of(alignment));
         }
         offsets[i] = at;
         total = total.max(at + bytes);
@@ -50,6 +47,8 @@ pub fn assign(blocks: &[Block]) -> (Vec<usize>, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ALIGNMENT: usize = 64;
 
     #[test]
     fn blocks_alive_together_never_overlap() {
@@ -71,7 +70,7 @@ mod tests {
                     }
                 })
                 .collect();
-            let (offsets, total) = assign(&blocks);
+            let (offsets, total) = assign(&blocks, ALIGNMENT);
             for i in 0..blocks.len() {
                 assert!(
                     offsets[i].is_multiple_of(ALIGNMENT)
@@ -106,6 +105,6 @@ mod tests {
                 to: 3,
             },
         ];
-        assert_eq!(assign(&blocks), (vec![0, 0], 128));
+        assert_eq!(assign(&blocks, ALIGNMENT), (vec![0, 0], 128));
     }
 }

@@ -8,16 +8,21 @@
 
 pub mod build;
 pub mod cache;
+pub mod draft;
 pub mod independent;
 pub mod joined;
 pub mod memory;
 pub mod print;
+mod queries;
 pub mod rows;
 pub mod schedule;
 pub mod simplify;
 pub mod trace;
 pub mod view;
 
+use std::sync::Arc;
+
+use crate::device::Kernel;
 use crate::dtype::DType;
 use crate::elementwise::{BinaryOp, UnaryOp};
 use crate::op::{Op, Spec};
@@ -33,10 +38,13 @@ pub enum Place {
     Input(usize),
     /// The i-th output buffer.
     Output(usize),
-    /// The arena, at a byte offset that is a multiple of 64.
+    /// The arena, at a byte offset that is a multiple of the device's alignment.
     Arena(usize),
     /// Nowhere for long: only the steps of one row group touch it, and its rows are kept while the group is at them.
-    Private,
+    Private {
+        /// Bytes that a row of it takes.
+        row_bytes: usize,
+    },
 }
 
 /// A tensor that exists in memory, contiguous and row-major.
@@ -130,7 +138,9 @@ pub enum StepKind {
         inputs: Vec<(SlotId, Spec)>,
         /// The output slot.
         output: SlotId,
-        /// Scratch bytes in the arena, at this offset.
+        /// What the device computes it with.
+        kernel: Arc<dyn Kernel>,
+        /// Where its scratch lies: offset in the arena and bytes, as many as the kernel needs.
         scratch: (usize, usize),
     },
     /// A cluster.

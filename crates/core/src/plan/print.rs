@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use crate::op::{Op, Spec};
 use crate::plan::joined::is_joined;
-use crate::plan::schedule::{reads, writes};
 use crate::plan::{Cluster, InstrKind, Place, Program, SlotId, StepKind};
 
 /// The program, a line per step. "joined" is a concatenation whose parts were written where they belong.
@@ -39,8 +38,8 @@ pub fn print(program: &Program) -> String {
             StepKind::Op { op, .. } => name(op),
             StepKind::Cluster(cluster) => chain(cluster),
         };
-        let read: Vec<String> = reads(step).iter().map(|&s| operand(program, s)).collect();
-        let written: Vec<String> = writes(step).iter().map(|&s| operand(program, s)).collect();
+        let read: Vec<String> = step.reads().iter().map(|&s| operand(program, s)).collect();
+        let written: Vec<String> = step.writes().iter().map(|&s| operand(program, s)).collect();
         let scope = if step.scope.is_empty() {
             String::new()
         } else {
@@ -94,7 +93,7 @@ fn operand(program: &Program, slot: SlotId) -> String {
         Place::Input(i) => format!("in{i}"),
         Place::Output(i) => format!("out{i}"),
         Place::Arena(at) => format!("@{at:x}"),
-        Place::Private => format!("%{slot}"),
+        Place::Private { .. } => format!("%{slot}"),
     };
     format!("{place}:{dtype}{shape}")
 }

@@ -5,18 +5,11 @@
 
 use std::ops::Range;
 
+use crate::device::RowLimits;
 use crate::op::Op;
-use crate::plan::schedule::{Draft, reads, writes};
+use crate::plan::draft::Draft;
 use crate::plan::{SlotId, Step, StepKind, View};
 use crate::shape::Shape;
-
-/// Fewer rows would keep too few threads busy, if the group is large or its rows lie in segments.
-const FEW_ROWS: usize = 16;
-/// Bytes that make a group large: more than a second-level cache has room for besides.
-const LARGE: usize = 1 << 18;
-/// Segments of a row have at least as many elements: in shorter ones the way to a segment costs more than its elements
-/// do. Measured on two threads: batch normalisation of 16 elements a segment gains a quarter by it, of 36 half.
-const SHORT_SEGMENT: usize = 16;
 
 /// Consecutive steps that can be run together, any number of rows at a time.
 ///
@@ -66,8 +59,8 @@ fn result(division: Division, rows: usize, step: &StepKind, elements: usize) -> 
 }
 
 /// A group while it grows.
-#[derive(Default)]
 pub(super) struct Growing {
+    limits: RowLimits,
     /// Ways to divide that suit every member, those in more segments first.
     candidates: Vec<Candidate>,
     /// Whether a member reads what another wrote.
@@ -88,18 +81,39 @@ struct Candidate {
 }
 
 impl Growing {
+    /// A group without members.
+    pub fn new(limits: RowLimits) -> Growing {
+        Growing {
+            limits,
+            candidates: Vec::new(),
+            flows: false,
+            bytes: 0,
+            members: 0,
+        }
+    }
+
+    /// Takes the step in, or begins another group with it and gives the one that ends before it.
+    pub fn join_or_begin(&mut self, draft: &Draft, step: &Step, in_place: bool) -> Option<Growing> {
+        if self.join(draft, step, in_place) {
+            return None;
+        }
+        let ended = std::mem::replace(self, Growing::new(self.limits));
+        self.join(draft, step, in_place);
+        Some(ended)
+    }
+
     /// Takes the step in, if it goes row by row with those before it. `in_place` steps never do: rows of their result
     /// would overwrite what the next rows read.
-    pub fn join(&mut self, draft: &Draft, step: &Step, in_place: bool) -> bool {
+    fn join(&mut self, draft: &Draft, step: &Step, in_place: bool) -> bool {
         let candidates = self.common(draft, step, in_place);
         if candidates.is_empty() {
             return false;
         }
         if let Some(Candidate { written, .. }) = self.candidates.first() {
             let of_the_group = |slot: &SlotId| written.iter().any(|(of_group, _)| of_group == slot);
-            self.flows |= reads(step).iter().any(of_the_group);
+            self.flows |= step.reads().iter().any(of_the_group);
         }
-        let touched = reads(step).into_iter().chain(writes(step));
+        let touched = step.reads().into_iter().chain(step.writes());
         self.bytes += touched.map(|slot| draft.slots[slot].0.bytes()).sum::<usize>();
         self.candidates = candidates;
         self.members += 1;
@@ -118,7 +132,7 @@ impl Growing {
             .candidates
             .iter()
             .min_by_key(|c| (c.segments, std::cmp::Reverse(c.rows)))?;
-        let worthwhile = best.rows >= FEW_ROWS || self.bytes <= LARGE;
+        let worthwhile = best.rows >= self.limits.few || self.bytes <= self.limits.small_bytes;
         (self.flows && worthwhile).then(|| RowGroup {
             steps: end - self.members..end,
             rows: best.rows,
@@ -132,7 +146,7 @@ impl Growing {
         if in_place {
             return common;
         }
-        let ways = ways(step);
+        let ways = ways(step, self.limits);
         let any = |&(rows, _): &(usize, Division)| Candidate {
             rows,
             segments: 1,
@@ -184,7 +198,7 @@ impl Candidate {
         let mut candidate = self.clone();
         candidate.segments = self.segments.max(division.segments);
         candidate.divisions.push(division);
-        for slot in writes(step) {
+        for slot in step.writes() {
             let elements = draft.slots[slot].0.shape.size();
             let written = result(division, self.rows, &step.kind, elements);
             candidate.written.push((slot, written));
@@ -194,7 +208,7 @@ impl Candidate {
 }
 
 /// Numbers of rows, and divisions, in which a step can be taken on its own.
-fn ways(step: &Step) -> Vec<(usize, Division)> {
+fn ways(step: &Step, limits: RowLimits) -> Vec<(usize, Division)> {
     let (shape, reduced): (&Shape, &[usize]) = match &step.kind {
         StepKind::Cluster(cluster) => (&cluster.shape, &[]),
         StepKind::Op {
@@ -215,7 +229,7 @@ fn ways(step: &Step) -> Vec<(usize, Division)> {
             let inside = !(first..end).any(|axis| reduced.contains(&axis));
             // A reduction goes over whole rows where they lie in segments.
             let whole = reduced.is_empty() || (0..first).chain(end..shape.rank()).all(is_reduced);
-            let in_segments = whole && rows >= FEW_ROWS && len >= SHORT_SEGMENT;
+            let in_segments = whole && rows >= limits.few && len >= limits.segment;
             let way = (rows, Division { segments, len });
             if inside && rows > 1 && (segments == 1 || in_segments) && !ways.contains(&way) {
                 ways.push(way);

@@ -8,36 +8,26 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::op::Spec;
-use crate::plan::independent::{self, is_for_one_thread};
+use crate::device::{Limits, RowLimits};
+use crate::plan::draft::Draft;
+use crate::plan::independent;
 use crate::plan::joined::{self, Part};
 use crate::plan::memory::{self, Block};
 use crate::plan::rows::{Growing, RowGroup};
 use crate::plan::{Cluster, Place, Program, Slot, SlotId, Step, StepKind};
 
-/// A program before its order and places are fixed. Slots without a place go to the arena.
-#[derive(Default)]
-pub struct Draft {
-    /// Slots, and where they are if that is known.
-    pub slots: Vec<(Spec, Option<Place>)>,
-    /// Steps, in an order that works.
-    pub steps: Vec<Step>,
-    /// Slots of the inputs.
-    pub inputs: Vec<SlotId>,
-    /// Slots of the outputs.
-    pub outputs: Vec<SlotId>,
-}
-
 /// Fixes order, donations and places.
-pub fn finish(mut draft: Draft, expendable: &[bool], outputs: usize) -> Program {
+pub fn finish(mut draft: Draft, expendable: &[bool], outputs: usize, limits: &Limits) -> Program {
     let links = Links::of(&draft);
-    let (donations, order) = donate(&draft, &links, expendable, outputs);
+    let (donations, order) = donate(&draft, &links, expendable, outputs, limits.rows);
     let mut steps: Vec<Option<Step>> = draft.steps.into_iter().map(Some).collect();
     draft.steps = order.iter().filter_map(|&i| steps[i].take()).collect();
-    let can_fail = draft.steps.iter().any(fallible);
-    let groups = groups(&draft, &donations);
+    let can_fail = draft.steps.iter().any(Step::can_fail);
+    let groups = limits
+        .rows
+        .map_or_else(Vec::new, |rows| groups(&draft, &donations, rows));
     let independent = independent::runs(&draft.steps);
-    let arena_bytes = place(&mut draft, &groups, &independent);
+    let arena_bytes = place(&mut draft, &groups, &independent, limits.alignment);
     let slots = draft
         .slots
         .into_iter()
@@ -56,25 +46,6 @@ pub fn finish(mut draft: Draft, expendable: &[bool], outputs: usize) -> Program 
     }
 }
 
-fn fallible(step: &Step) -> bool {
-    matches!(&step.kind, StepKind::Op { op, .. } if op.can_fail())
-}
-
-/// The slots a step reads.
-pub fn reads(step: &Step) -> Vec<SlotId> {
-    match &step.kind {
-        StepKind::Op { inputs, .. } => inputs.iter().map(|(slot, _)| *slot).collect(),
-        StepKind::Cluster(cluster) => cluster.loads.iter().map(|v| v.slot).collect(),
-    }
-}
-/// The slots a step writes.
-pub fn writes(step: &Step) -> Vec<SlotId> {
-    match &step.kind {
-        StepKind::Op { output, .. } => vec![*output],
-        StepKind::Cluster(cluster) => cluster.stores.iter().map(|(_, slot)| *slot).collect(),
-    }
-}
-
 /// Who writes and who reads each slot, and which steps follow which.
 struct Links {
     writer: Vec<Option<usize>>,
@@ -87,10 +58,10 @@ impl Links {
         let mut writer = vec![None; draft.slots.len()];
         let mut readers = vec![Vec::new(); draft.slots.len()];
         for (i, step) in draft.steps.iter().enumerate() {
-            for slot in writes(step) {
+            for slot in step.writes() {
                 writer[slot] = Some(i);
             }
-            for slot in reads(step) {
+            for slot in step.reads() {
                 readers[slot].push(i);
             }
         }
@@ -126,12 +97,13 @@ fn donate(
     links: &Links,
     expendable: &[bool],
     outputs: usize,
+    rows: Option<RowLimits>,
 ) -> (Vec<Option<usize>>, Vec<usize>) {
     let mut donations = vec![None; outputs];
     let mut taken = vec![false; draft.inputs.len()];
     let mut before: Vec<(usize, usize)> = Vec::new();
     let fallible: Vec<usize> = (0..draft.steps.len())
-        .filter(|&i| fallible(&draft.steps[i]))
+        .filter(|&i| draft.steps[i].can_fail())
         .collect();
     for (j, &slot) in draft.outputs.iter().enumerate() {
         let Some(w) = links.writer[slot] else { continue };
@@ -155,7 +127,7 @@ fn donate(
             }
         }
     }
-    match order(draft, links, &before, &donations) {
+    match order(draft, links, &before, &donations, rows) {
         Some(order) => (donations, order),
         None => (vec![None; outputs], (0..draft.steps.len()).collect()),
     }
@@ -195,6 +167,7 @@ fn order(
     links: &Links,
     before: &[(usize, usize)],
     donations: &[Option<usize>],
+    rows: Option<RowLimits>,
 ) -> Option<Vec<usize>> {
     let count = links.next.len();
     let mut next = links.next.clone();
@@ -206,26 +179,29 @@ fn order(
         waiting[i] += 1;
     }
     let mut ready = Ready::default();
-    let for_one = |i: usize| is_for_one_thread(&draft.steps[i]);
+    let for_one = |i: usize| draft.steps[i].is_serial();
     (0..count)
         .filter(|&i| waiting[i] == 0)
         .for_each(|i| ready.insert(i, for_one(i)));
     let mut order = Vec::with_capacity(count);
-    let mut group = Growing::default();
+    let mut growing = rows.map(Growing::new);
     let in_place: Vec<bool> = draft
         .steps
         .iter()
         .map(|step| writes_in_place(draft, step, donations))
         .collect();
     loop {
-        let chosen = ready.choose(|i| group.would_join(draft, &draft.steps[i], in_place[i]));
+        let joins = |i: usize| {
+            let group = growing.as_ref();
+            group.is_some_and(|group| group.would_join(draft, &draft.steps[i], in_place[i]))
+        };
+        let chosen = ready.choose(joins);
         if chosen.is_empty() {
             return (order.len() == count).then_some(order);
         }
         for i in chosen {
-            if !group.join(draft, &draft.steps[i], in_place[i]) {
-                group = Growing::default();
-                group.join(draft, &draft.steps[i], in_place[i]);
+            if let Some(group) = &mut growing {
+                group.join_or_begin(draft, &draft.steps[i], in_place[i]);
             }
             order.push(i);
             for &n in &next[i] {
@@ -279,39 +255,37 @@ fn writes_in_place(draft: &Draft, step: &Step, donations: &[Option<usize>]) -> b
         let output = draft.outputs.iter().position(|&o| o == slot);
         output.is_some_and(|j| donations[j].is_some())
     };
-    writes(step).into_iter().any(donated)
+    step.writes().into_iter().any(donated)
 }
 
 /// The groups of steps, in their final order, that go row by row.
-fn groups(draft: &Draft, donations: &[Option<usize>]) -> Vec<RowGroup> {
+fn groups(draft: &Draft, donations: &[Option<usize>], rows: RowLimits) -> Vec<RowGroup> {
     let mut groups = Vec::new();
-    let mut group = Growing::default();
+    let mut group = Growing::new(rows);
     for (at, step) in draft.steps.iter().enumerate() {
         let in_place = writes_in_place(draft, step, donations);
-        if !group.join(draft, step, in_place) {
-            groups.extend(group.group(at));
-            group = Growing::default();
-            group.join(draft, step, in_place);
-        }
+        let before = group.join_or_begin(draft, step, in_place);
+        groups.extend(before.and_then(|ended| ended.group(at)));
     }
     groups.extend(group.group(draft.steps.len()));
     groups
 }
 
 /// Puts slots and scratch into the arena, but for what is private to a group; returns its size.
-fn place(draft: &mut Draft, groups: &[RowGroup], independent: &[Range<usize>]) -> usize {
-    let parts = joined::parts(draft);
+fn place(draft: &mut Draft, groups: &[RowGroup], independent: &[Range<usize>], alignment: usize) -> usize {
+    let parts = joined::parts(draft, alignment);
     // The steps of a group, and those beside each other, happen at the same time.
     let mut time: Vec<(usize, usize)> = (0..draft.steps.len()).map(|at| (at, at)).collect();
     for steps in groups.iter().map(|group| &group.steps).chain(independent) {
         time[steps.clone()].fill((steps.start, steps.end - 1));
     }
     let life = lives(draft, &time, &parts);
-    for RowGroup { steps, .. } in groups {
+    for RowGroup { steps, rows, .. } in groups {
         let all_life = Some((steps.start, steps.end - 1));
-        for slot in draft.steps[steps.clone()].iter().flat_map(writes) {
+        for slot in draft.steps[steps.clone()].iter().flat_map(Step::writes) {
             if draft.slots[slot].1.is_none() && parts[slot].is_none() && life[slot] == all_life {
-                draft.slots[slot].1 = Some(Place::Private);
+                let row_bytes = draft.slots[slot].0.bytes() / rows;
+                draft.slots[slot].1 = Some(Place::Private { row_bytes });
             }
         }
     }
@@ -340,7 +314,7 @@ fn place(draft: &mut Draft, groups: &[RowGroup], independent: &[Range<usize>]) -
             blocks.push(Block { bytes, from, to });
         }
     }
-    let (offsets, total) = memory::assign(&blocks);
+    let (offsets, total) = memory::assign(&blocks, alignment);
     for (&slot, &offset) in slots.iter().zip(&offsets) {
         draft.slots[slot].1 = Some(Place::Arena(offset));
     }
@@ -358,20 +332,21 @@ fn place(draft: &mut Draft, groups: &[RowGroup], independent: &[Range<usize>]) -
     total
 }
 
-/// Whether the step after this one is a cluster that reads its result: a device may do it part by part, behind the parts of
-/// the result, and needs the scratch until then.
+/// Whether the step after this one is a cluster that the kernel may do part by part, behind the parts of its result: it
+/// needs its scratch until then.
 fn is_used_up(draft: &Draft, at: usize) -> bool {
-    let (StepKind::Op { output, .. }, Some(next)) = (&draft.steps[at].kind, draft.steps.get(at + 1)) else {
+    let (StepKind::Op { output, kernel, .. }, Some(next)) = (&draft.steps[at].kind, draft.steps.get(at + 1))
+    else {
         return false;
     };
-    matches!(next.kind, StepKind::Cluster(_)) && reads(next).contains(output)
+    kernel.needs().epilogue && matches!(next.kind, StepKind::Cluster(_)) && next.reads().contains(output)
 }
 
 /// First and last time of each slot that is used; those of a part count for what it lies in.
 fn lives(draft: &Draft, time: &[(usize, usize)], parts: &[Option<Part>]) -> Vec<Option<(usize, usize)>> {
     let mut life: Vec<Option<(usize, usize)>> = vec![None; draft.slots.len()];
     for (step, &(start, end)) in draft.steps.iter().zip(time) {
-        for slot in writes(step).into_iter().chain(reads(step)) {
+        for slot in step.writes().into_iter().chain(step.reads()) {
             let slot = joined::outermost(parts, slot).of;
             let (from, to) = *life[slot].get_or_insert((start, end));
             life[slot] = Some((from.min(start), to.max(end)));

@@ -3,16 +3,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::device::OuterProducts;
 use crate::dtype::DType;
 use crate::elementwise::{BinaryOp, UnaryOp};
 use crate::op::{Op, Reduction, Spec};
 use crate::plan::trace::{Trace, TraceNode};
 use crate::reference::{self, Value};
 use crate::shape::Shape;
-
-/// Terms up to which a large matrix product is written as arithmetic, and elements that make it large.
-const FEW_TERMS: usize = 8;
-const LARGE_RESULT: usize = 1 << 18;
 
 /// A trace without what need not be computed.
 pub struct Simple {
@@ -26,9 +23,10 @@ pub struct Simple {
     pub outputs: Vec<usize>,
 }
 
-/// Simplifies.
-pub fn simplify(trace: &Trace) -> Simple {
+/// Simplifies. `outer` says which matrix products besides those of one term are written as arithmetic.
+pub fn simplify(trace: &Trace, outer: Option<OuterProducts>) -> Simple {
     let mut unique = Unique {
+        outer,
         nodes: Vec::with_capacity(trace.nodes.len()),
         uses: Vec::with_capacity(trace.nodes.len()),
         same: HashMap::new(),
@@ -152,6 +150,7 @@ fn uses(trace: &Trace) -> Vec<usize> {
 
 /// Nodes while they are gathered, each once.
 struct Unique {
+    outer: Option<OuterProducts>,
     nodes: Vec<TraceNode>,
     /// Nodes of the trace that read each.
     uses: Vec<usize>,
@@ -212,11 +211,10 @@ impl Unique {
     /// Whether a matrix product is better seen as arithmetic on stretched vectors: one term, or few of a result so
     /// large that writing it is most of the work.
     fn is_outer(&self, inputs: &[u32], ta: bool, spec: &Spec) -> bool {
-        match self.depth(inputs[0], ta) {
-            1 => true,
-            2..=FEW_TERMS => spec.shape.size() >= LARGE_RESULT,
-            _ => false,
-        }
+        let depth = self.depth(inputs[0], ta);
+        let suits =
+            |outer: OuterProducts| (2..=outer.terms).contains(&depth) && spec.shape.size() >= outer.elements;
+        depth == 1 || self.outer.is_some_and(suits)
     }
 
     /// A matrix product, which reads as they lie what was transposed for it.

@@ -3,6 +3,7 @@
 //! Arithmetic is done in float64 for floats and in int64, wrapping, for all else, and rounded or wrapped to
 //! the dtype at the end; only elementwise operations on float32 are computed in float32.
 
+mod backend;
 mod contraction;
 mod elementwise;
 mod indexing;
@@ -16,6 +17,7 @@ mod sorting;
 mod value;
 mod window;
 
+pub use backend::ReferenceBackend;
 pub use value::Value;
 
 use ndarray::ArrayD;

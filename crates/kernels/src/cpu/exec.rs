@@ -22,6 +22,18 @@ pub(crate) struct Env {
 /// A primitive made ready for fixed shapes.
 pub(crate) type Kernel = Box<dyn Fn(&Args<'_>) -> Result<()> + Send + Sync>;
 
+/// A kernel and the bytes of scratch that it takes, decided together.
+pub(crate) struct Chosen {
+    pub kernel: Kernel,
+    pub scratch: usize,
+}
+
+impl From<Kernel> for Chosen {
+    fn from(kernel: Kernel) -> Chosen {
+        Chosen { kernel, scratch: 0 }
+    }
+}
+
 /// An input of a primitive: the first `len` elements of a slot.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operand {

@@ -7,13 +7,13 @@ use hyperglow_core::backend::{Buffer, Executable};
 use hyperglow_core::error::ErrorKind;
 use hyperglow_core::op::Spec;
 use hyperglow_core::plan::joined::is_joined;
-use hyperglow_core::plan::{Place, Program, SlotId, StepKind};
+use hyperglow_core::plan::{Place, Program, SlotId, Step as PlannedStep, StepKind};
 use hyperglow_core::{DType, Error, Result};
 
 use super::cluster::ClusterKernel;
-use super::compile;
+use super::compile::{CpuKernel, Handover};
 use super::conv;
-use super::exec::{Args, Env, Kernel, Operand};
+use super::exec::{Args, Env, Operand};
 use super::fused::{self, FusedKernel};
 use super::rows::RowsKernel;
 use super::storage::{Arena, CpuStorage, RawBytes};
@@ -43,7 +43,7 @@ struct Step {
 
 enum Work {
     Primitive {
-        kernel: Kernel,
+        kernel: CpuKernel,
         operands: Operands,
     },
     Cluster(ClusterKernel),
@@ -60,7 +60,7 @@ enum Work {
 
 /// A step that is done beside others.
 struct Primitive {
-    kernel: Kernel,
+    kernel: CpuKernel,
     operands: Operands,
     scope: String,
 }
@@ -110,58 +110,61 @@ impl Kernels {
             return Ok((Work::Rows(kernel), steps, how));
         }
         if let Some(steps) = program.independent.iter().find(|steps| steps.start == at) {
-            let primitives = steps.clone().map(|i| primitive(program, i, env));
+            let primitives = program.steps[steps.clone()]
+                .iter()
+                .map(|step| primitive(program, step));
             let work = Work::Independent(primitives.collect::<Result<_>>()?);
             let how = format!("{} at a time", steps.len().min(env.pool.threads()));
             return Ok((work, steps.len(), how));
         }
         let step = &program.steps[at];
-        let (op, inputs, output, scratch) = match (&step.kind, self.clusters[at].take()) {
-            (
-                StepKind::Op {
-                    op,
-                    inputs,
-                    output,
-                    scratch,
-                },
-                _,
-            ) => (op, inputs, *output, *scratch),
-            (StepKind::Cluster(_), Some(kernel)) => {
-                let how = kernel.way().into();
-                return Ok((Work::Cluster(kernel), 1, how));
-            }
-            (StepKind::Cluster(_), None) => {
-                return Err(Error::internal("prepare", "a cluster without a kernel"));
-            }
+        let StepKind::Op { output, .. } = step.kind else {
+            let kernel = self.clusters[at].take();
+            let kernel = kernel.ok_or_else(|| Error::internal("prepare", "a cluster without a kernel"))?;
+            let how = kernel.way().into();
+            return Ok((Work::Cluster(kernel), 1, how));
         };
-        let operands = operands(program, op.name(), inputs, output, scratch)?;
-        if let Some(Some(cluster)) = self.clusters.get(at + 1)
-            && let Some(fusion) = fused::fusion(program, at, cluster, env)
-            && let Some(cluster) = self.clusters[at + 1].take()
-        {
+        let kernel = CpuKernel::of(step)?;
+        let operands = operands(program, step)?;
+        if let Some((kernel, how)) = self.fused(program, at, kernel.handover(), env) {
+            return Ok((Work::Fused { kernel, operands }, 2, how));
+        }
+        let how = kernel.describe(&program.slots[output].spec, env);
+        let kernel = kernel.clone();
+        Ok((Work::Primitive { kernel, operands }, 1, how))
+    }
+
+    /// What does step `at` and the cluster behind it as one, and how in words; `None` where they cannot or better are not.
+    fn fused(
+        &mut self,
+        program: &Program,
+        at: usize,
+        handover: &Handover,
+        env: &Env,
+    ) -> Option<(FusedKernel, String)> {
+        let StepKind::Op { output, .. } = program.steps[at].kind else {
+            return None;
+        };
+        let behind = self.clusters.get_mut(at + 1)?;
+        if let Handover::Product(product) = handover {
+            let fusion = fused::fusion(program, at, *product, behind.as_ref()?, env)?;
+            let cluster = behind.take()?;
             let how = fusion.describe(program, output, &cluster, env);
-            let kernel = fused::compile(program, fusion, cluster, output);
-            return Ok((Work::Fused { kernel, operands }, 2, how));
+            return Some((fused::compile(program, fusion, cluster, output), how));
         }
-        if conv::epilogue::fits(program, at)
-            && let Some(cluster) = self.clusters[at + 1].take()
-        {
-            let how = format!(
-                "each part used at once by the cluster behind it: {}",
-                cluster.way()
-            );
-            let kernel = conv::epilogue::compile(program, at, cluster, output, env);
-            let kernel = kernel.map_err(|e| e.within(&step.scope))?;
-            return Ok((Work::Fused { kernel, operands }, 2, how));
+        if matches!(handover, Handover::None) {
+            return None;
         }
-        let specs: Vec<_> = inputs.iter().map(|(_, spec)| spec).collect();
-        let result = &program.slots[output].spec;
-        let kernel = compile::compile(op, &specs, result, env).map_err(|e| e.within(&step.scope))?;
-        Ok((
-            Work::Primitive { kernel, operands },
-            1,
-            compile::way(op, &specs, env),
-        ))
+        fused::used_up_by_next(program, at)?;
+        let cluster = behind.take()?;
+        let way = cluster.way();
+        let how = format!("each part used at once by the cluster behind it: {way}");
+        let kernel = match handover {
+            Handover::Convolution(convolution) => conv::epilogue::compile(convolution, cluster, output),
+            Handover::Convolution64(convolution) => conv::epilogue::compile(convolution, cluster, output),
+            Handover::Product(_) | Handover::None => return None,
+        };
+        Some((kernel, how))
     }
 }
 
@@ -299,7 +302,7 @@ impl Executable for CpuExecutable {
             let result = match &step.work {
                 Work::Primitive { kernel, operands } => {
                     // SAFETY: see above.
-                    kernel(&unsafe { operands.args(env, slots, arena) })
+                    kernel.run(&unsafe { operands.args(env, slots, arena) })
                 }
                 Work::Cluster(kernel) => {
                     // SAFETY: see above; the kernel knows where its output may be one of its inputs.
@@ -324,23 +327,11 @@ impl Executable for CpuExecutable {
     }
 }
 
-/// Step `at`, to be done beside others.
-fn primitive(program: &Program, at: usize, env: &Env) -> Result<Primitive> {
-    let step = &program.steps[at];
-    let StepKind::Op {
-        op,
-        inputs,
-        output,
-        scratch,
-    } = &step.kind
-    else {
-        return Err(Error::internal("prepare", "a cluster among steps for one thread"));
-    };
-    let specs: Vec<_> = inputs.iter().map(|(_, spec)| spec).collect();
-    let kernel = compile::compile(op, &specs, &program.slots[*output].spec, env);
+/// A step, to be done beside others.
+fn primitive(program: &Program, step: &PlannedStep) -> Result<Primitive> {
     Ok(Primitive {
-        kernel: kernel.map_err(|e| e.within(&step.scope))?,
-        operands: operands(program, op.name(), inputs, *output, *scratch)?,
+        kernel: CpuKernel::of(step)?.clone(),
+        operands: operands(program, step)?,
         scope: step.scope.clone(),
     })
 }
@@ -355,7 +346,7 @@ fn run_beside(primitives: &[Primitive], env: &Env, slots: &[RawBytes], arena: &A
             scope,
         } = &primitives[i];
         // SAFETY: as in `run`; and the plan keeps what such steps write apart from what the others use.
-        if let Err(error) = kernel(&unsafe { operands.args(env, slots, arena) }) {
+        if let Err(error) = kernel.run(&unsafe { operands.args(env, slots, arena) }) {
             let mut first = refused.lock().unwrap_or_else(PoisonError::into_inner);
             if first.as_ref().is_none_or(|(at, _)| i < *at) {
                 *first = Some((i, error.within(scope)));
@@ -369,15 +360,19 @@ fn run_beside(primitives: &[Primitive], env: &Env, slots: &[RawBytes], arena: &A
 }
 
 /// The operands of a primitive, of which output and scratch are memory of their own.
-fn operands(
-    program: &Program,
-    op: &str,
-    inputs: &[(SlotId, Spec)],
-    output: SlotId,
-    (offset, bytes): (usize, usize),
-) -> Result<Operands> {
+fn operands(program: &Program, step: &PlannedStep) -> Result<Operands> {
+    let StepKind::Op {
+        op,
+        inputs,
+        output,
+        scratch,
+        ..
+    } = &step.kind
+    else {
+        return Err(Error::internal("prepare", "a cluster where a primitive was"));
+    };
     let slots: Vec<SlotId> = inputs.iter().map(|(slot, _)| *slot).collect();
-    check_apart(program, op, &slots, output, (offset, bytes))?;
+    check_apart(program, op.name(), &slots, *output, *scratch)?;
     let operand = |(slot, spec): &(SlotId, Spec)| Operand {
         slot: *slot,
         dtype: spec.dtype,
@@ -385,8 +380,8 @@ fn operands(
     };
     Ok(Operands {
         inputs: inputs.iter().map(operand).collect(),
-        output: (output, program.slots[output].spec.dtype),
-        scratch: (offset, bytes),
+        output: (*output, program.slots[*output].spec.dtype),
+        scratch: *scratch,
     })
 }
 
@@ -418,22 +413,9 @@ fn check_apart(
     output: SlotId,
     scratch: (usize, usize),
 ) -> Result<()> {
-    let arena = |slot: SlotId| match program.slots[slot].place {
-        Place::Arena(offset) => Some((offset, program.slots[slot].spec.bytes())),
-        Place::Input(_) | Place::Output(_) | Place::Private => None,
-    };
-    let overlap =
-        |a: (usize, usize), b: (usize, usize)| a.0 < b.0 + b.1 && b.0 < a.0 + a.1 && a.1 > 0 && b.1 > 0;
-    let mut clash = arena(output).is_some_and(|o| overlap(o, scratch));
+    let mut clash = program.lies_over(output, scratch);
     for &input in inputs {
-        clash |= input == output;
-        clash |= match (program.slots[input].place, program.slots[output].place) {
-            (Place::Input(i), Place::Output(o)) => program.donations[o] == Some(i),
-            _ => false,
-        };
-        if let Some(range) = arena(input) {
-            clash |= overlap(range, scratch) || arena(output).is_some_and(|o| overlap(o, range));
-        }
+        clash |= program.may_share(input, output) || program.lies_over(input, scratch);
     }
     if clash {
         Err(Error::internal(op, "the plan puts its operands over each other"))

@@ -4,13 +4,12 @@
 //! A large product whose only reader is the cluster, such as a weight's gradient and the optimizer's update, is made
 //! tile by tile and never reaches memory. Any other one is stored, and the cluster follows on each finished part.
 
-use hyperglow_core::op::Op;
-use hyperglow_core::plan::{Cluster, Place, Program, SlotId, StepKind};
+use hyperglow_core::plan::{Cluster, Program, SlotId, StepKind};
 
-use super::cluster::{ClusterKernel, may_share};
+use super::cluster::ClusterKernel;
 use super::element::for_float;
 use super::exec::{Args, Env, Plain};
-use super::gemm::{Product, Tiled, Warm, product_of};
+use super::gemm::{Product, Tiled, Warm};
 use super::storage::RawBytes;
 
 /// A kernel that runs both steps.
@@ -29,7 +28,7 @@ impl FusedKernel {
     ///
     /// # Safety
     /// As for [`ClusterKernel::run`], and the cluster's stores share no memory with the product's operands, which
-    /// [`apart`] has seen to.
+    /// [`Program::follower`] has seen to.
     pub unsafe fn run(&self, args: &Args<'_>, slots: &[RawBytes], registers: RawBytes) {
         (self.0)(args, slots, registers);
     }
@@ -65,30 +64,29 @@ impl Fusion {
 /// Columns from which on a part of a row is worth a call of the cluster.
 const COLUMNS: usize = 64;
 
-/// How step `i`, if it is a product, and the next one, which `kernel` is for, are run as one; `None` if they cannot or
+/// How a product, which is step `i`, and the next step, which `kernel` is for, are run as one; `None` if they cannot or
 /// better are not.
-pub(crate) fn fusion(program: &Program, i: usize, kernel: &ClusterKernel, env: &Env) -> Option<Fusion> {
-    let StepKind::Op {
-        op: Op::MatMul { ta, tb },
-        inputs,
-        output,
-        ..
-    } = &program.steps[i].kind
-    else {
+pub(crate) fn fusion(
+    program: &Program,
+    i: usize,
+    product: Product,
+    kernel: &ClusterKernel,
+    env: &Env,
+) -> Option<Fusion> {
+    let StepKind::Op { output, .. } = &program.steps[i].kind else {
         return None;
     };
-    let cluster = apart(program, i)?;
+    let cluster = program.follower(i)?;
     let threads = env.pool.threads();
-    let product = product_of(&inputs[0].1, &inputs[1].1, *ta, *tb, threads);
     if let Some(tiles) = product.in_tiles()
-        && is_forgotten(program, *output)
+        && program.is_forgotten(*output)
         && tiles.has_room(threads)
     {
         return Some(Fusion::Tiles(tiles));
     }
     let overwrites = cluster.stores.iter().any(|(_, slot)| {
         let mut loads = cluster.loads.iter();
-        loads.any(|view| may_share(program, view.slot, *slot))
+        loads.any(|view| program.may_share(view.slot, *slot))
     });
     for_float!(program.slots[*output].spec.dtype, T => {
         let (tasks, columns) = product.tasks::<T>(env.level);
@@ -99,65 +97,12 @@ pub(crate) fn fusion(program: &Program, i: usize, kernel: &ClusterKernel, env: &
     })
 }
 
-/// The cluster of the step after `i`, if nothing else reads the result of `i`, and [`apart`] gives it.
+/// The cluster of the step after `i`, if nothing else reads the result of `i`, and it may follow part by part.
 pub(crate) fn used_up_by_next(program: &Program, i: usize) -> Option<&Cluster> {
     let StepKind::Op { output, .. } = &program.steps[i].kind else {
         return None;
     };
-    apart(program, i).filter(|_| is_forgotten(program, *output))
-}
-
-/// The cluster of the step after `i`, if it reads the result of `i` everywhere as it lies, and its own results are apart
-/// from whatever `i` reads and writes.
-fn apart(program: &Program, i: usize) -> Option<&Cluster> {
-    let StepKind::Op {
-        inputs,
-        output,
-        scratch,
-        ..
-    } = &program.steps[i].kind
-    else {
-        return None;
-    };
-    let StepKind::Cluster(cluster) = &program.steps.get(i + 1)?.kind else {
-        return None;
-    };
-    let used = program.slots[*output].spec.shape.size() == cluster.shape.size()
-        && reads_element_for_element(cluster, *output);
-    let clashes = |slot: SlotId| {
-        let operand = inputs.iter().any(|(input, _)| may_share(program, *input, slot));
-        operand || may_share(program, *output, slot) || in_scratch(program, slot, *scratch)
-    };
-    let apart = !cluster.stores.iter().any(|(_, slot)| clashes(*slot));
-    (used && apart).then_some(cluster)
-}
-
-/// Whether a step's result need not be kept for any step but the next.
-fn is_forgotten(program: &Program, slot: SlotId) -> bool {
-    matches!(program.slots[slot].place, Place::Arena(_)) && readers(program, slot) == 1
-}
-
-/// Whether the cluster reads the slot, and everywhere as it lies.
-fn reads_element_for_element(cluster: &Cluster, slot: SlotId) -> bool {
-    let mut loads = cluster.loads.iter().filter(|view| view.slot == slot).peekable();
-    loads.peek().is_some() && loads.all(|view| view.offset == 0 && view.is_contiguous())
-}
-
-/// Number of steps that read the slot.
-fn readers(program: &Program, slot: SlotId) -> usize {
-    let reads = |kind: &StepKind| match kind {
-        StepKind::Op { inputs, .. } => inputs.iter().any(|(input, _)| *input == slot),
-        StepKind::Cluster(cluster) => cluster.loads.iter().any(|view| view.slot == slot),
-    };
-    program.steps.iter().filter(|step| reads(&step.kind)).count()
-}
-
-/// Whether a slot lies over scratch `(start, bytes)`.
-fn in_scratch(program: &Program, slot: SlotId, (start, bytes): (usize, usize)) -> bool {
-    match program.slots[slot].place {
-        Place::Arena(at) => at < start + bytes && start < at + program.slots[slot].spec.bytes(),
-        Place::Input(_) | Place::Output(_) | Place::Private => false,
-    }
+    program.follower(i).filter(|_| program.is_forgotten(*output))
 }
 
 /// The kernel of a product whose place is `slot` and of the cluster after it.

@@ -5,7 +5,7 @@ use hyperglow_core::op::Spec;
 use hyperglow_core::{DType, Shape};
 
 use super::element::Element;
-use super::exec::{Kernel, Plain, scratch_bytes};
+use super::exec::{Chosen, Plain, scratch_bytes};
 use super::pool::SharedSlice;
 
 /// An element with its position.
@@ -45,68 +45,62 @@ keyed! {
 }
 
 /// Positions in the stable order along `axis`.
-pub(crate) fn argsort(shape: &Shape, axis: usize, dtype: DType, descending: bool) -> Kernel {
-    order(shape, axis, dtype, shape[axis], descending)
+pub(crate) fn argsort(x: &Spec, axis: usize, descending: bool, threads: usize) -> Chosen {
+    order(x, axis, x.shape[axis], descending, threads)
 }
 
 /// Positions of the `k` largest or smallest along `axis`, in order.
-pub(crate) fn top_k(shape: &Shape, axis: usize, dtype: DType, k: usize, largest: bool) -> Kernel {
-    order(shape, axis, dtype, k, largest)
+pub(crate) fn top_k(x: &Spec, axis: usize, k: usize, largest: bool, threads: usize) -> Chosen {
+    order(x, axis, k, largest, threads)
 }
 
-/// Bytes of scratch of either.
-pub(crate) fn scratch(x: &Spec, axis: usize, threads: usize) -> usize {
-    let keys = x.shape[axis] * threads;
-    if x.dtype.size() == 8 {
-        scratch_bytes::<u128>(keys)
-    } else {
-        scratch_bytes::<u64>(keys)
+fn order(x: &Spec, axis: usize, k: usize, descending: bool, threads: usize) -> Chosen {
+    let shape = &x.shape;
+    match x.dtype {
+        DType::F32 => order_of::<f32>(shape, axis, k, descending, threads),
+        DType::F64 => order_of::<f64>(shape, axis, k, descending, threads),
+        DType::I32 => order_of::<i32>(shape, axis, k, descending, threads),
+        DType::I64 => order_of::<i64>(shape, axis, k, descending, threads),
+        DType::U32 => order_of::<u32>(shape, axis, k, descending, threads),
+        DType::U8 | DType::Bool => order_of::<u8>(shape, axis, k, descending, threads),
     }
 }
 
-fn order(shape: &Shape, axis: usize, dtype: DType, k: usize, descending: bool) -> Kernel {
-    match dtype {
-        DType::F32 => order_of::<f32>(shape, axis, k, descending),
-        DType::F64 => order_of::<f64>(shape, axis, k, descending),
-        DType::I32 => order_of::<i32>(shape, axis, k, descending),
-        DType::I64 => order_of::<i64>(shape, axis, k, descending),
-        DType::U32 => order_of::<u32>(shape, axis, k, descending),
-        DType::U8 | DType::Bool => order_of::<u8>(shape, axis, k, descending),
-    }
-}
-
-fn order_of<T: Keyed>(shape: &Shape, axis: usize, k: usize, descending: bool) -> Kernel {
+fn order_of<T: Keyed>(shape: &Shape, axis: usize, k: usize, descending: bool, threads: usize) -> Chosen {
     let dims = shape.dims();
     let (outer, extent): (usize, usize) = (dims[..axis].iter().product(), dims[axis]);
     let inner: usize = dims[axis + 1..].iter().product();
-    Box::new(move |args| {
-        let x = args.input::<T>(0);
-        let keys = SharedSlice::new(args.scratch::<T::Key>(extent * args.pool().threads()));
-        let out = SharedSlice::new(args.output::<i32>());
-        if k == 0 {
-            return Ok(());
-        }
-        let together = (4096 / extent.max(1)).max(1);
-        args.pool().ranges(outer * inner, together, |worker, lanes| {
-            // SAFETY: a worker's own piece of the scratch.
-            let keys = unsafe { keys.range(worker * extent..(worker + 1) * extent) };
-            for lane in lanes {
-                let (o, i) = (lane / inner, lane % inner);
-                for (position, key) in keys.iter_mut().enumerate() {
-                    *key = x[(o * extent + position) * inner + i].key(position, descending);
-                }
-                if k < extent {
-                    keys.select_nth_unstable(k - 1);
-                }
-                keys[..k].sort_unstable();
-                for (rank, &key) in keys[..k].iter().enumerate() {
-                    let at = (o * k + rank) * inner + i;
-                    // SAFETY: this lane is one task's.
-                    let place = unsafe { out.range(at..at + 1) };
-                    place[0] = T::position(key);
-                }
+    Chosen {
+        scratch: scratch_bytes::<T::Key>(extent * threads),
+        kernel: Box::new(move |args| {
+            let x = args.input::<T>(0);
+            let keys = SharedSlice::new(args.scratch::<T::Key>(extent * args.pool().threads()));
+            let out = SharedSlice::new(args.output::<i32>());
+            if k == 0 {
+                return Ok(());
             }
-        });
-        Ok(())
-    })
+            let together = (4096 / extent.max(1)).max(1);
+            args.pool().ranges(outer * inner, together, |worker, lanes| {
+                // SAFETY: a worker's own piece of the scratch.
+                let keys = unsafe { keys.range(worker * extent..(worker + 1) * extent) };
+                for lane in lanes {
+                    let (o, i) = (lane / inner, lane % inner);
+                    for (position, key) in keys.iter_mut().enumerate() {
+                        *key = x[(o * extent + position) * inner + i].key(position, descending);
+                    }
+                    if k < extent {
+                        keys.select_nth_unstable(k - 1);
+                    }
+                    keys[..k].sort_unstable();
+                    for (rank, &key) in keys[..k].iter().enumerate() {
+                        let at = (o * k + rank) * inner + i;
+                        // SAFETY: this lane is one task's.
+                        let place = unsafe { out.range(at..at + 1) };
+                        place[0] = T::position(key);
+                    }
+                }
+            });
+            Ok(())
+        }),
+    }
 }

@@ -3,7 +3,7 @@
 use hyperglow_core::Shape;
 
 use super::element::Element;
-use super::exec::{Kernel, scratch_bytes};
+use super::exec::{Chosen, scratch_bytes};
 
 /// Places of the table: a power of two, at most half full.
 fn places(rows: usize) -> usize {
@@ -12,11 +12,6 @@ fn places(rows: usize) -> usize {
 
 /// Elements whose hashing makes a task.
 const TASK: usize = 1 << 13;
-
-/// Bytes of scratch.
-pub(crate) fn scratch(shape: &Shape) -> usize {
-    scratch_bytes::<u32>(places(shape[0])) + scratch_bytes::<u64>(shape[0])
-}
 
 /// The bits of an element such that equal elements have equal bits: -0 as 0, every NaN as one.
 fn bits<T: Element>(x: T) -> u64 {
@@ -62,45 +57,48 @@ fn hash<T: Element>(row: &[T]) -> u64 {
 }
 
 /// x (n, d) -> (n): equal rows get equal numbers, by first appearance.
-pub(crate) fn rows<T: Element>(shape: &Shape) -> Kernel {
+pub(crate) fn rows<T: Element>(shape: &Shape) -> Chosen {
     let (n, d) = (shape[0], shape[1]);
-    Box::new(move |args| {
-        let x = args.input::<T>(0);
-        let out = args.output::<i32>();
-        let table = args.scratch::<u32>(places(n));
-        table.fill(0);
-        let mask = table.len() - 1;
-        let row = |r: usize| &x[r * d..(r + 1) * d];
-        let hashes = args.scratch::<u64>(n);
-        let together = (TASK / d.max(1)).max(1);
-        args.pool().chunks(hashes, together, |_, piece, hashes| {
-            for (i, to) in hashes.iter_mut().enumerate() {
-                *to = hash(row(piece * together + i));
-            }
-        });
-        let mut groups = 0;
-        for r in 0..n {
-            let mut place = hashes[r] as usize & mask;
-            // A place holds the number of the first such row, from 1 on.
-            out[r] = loop {
-                match table[place] as usize {
-                    0 => {
-                        table[place] = r as u32 + 1;
-                        groups += 1;
-                        break groups - 1;
-                    }
-                    first
-                        if row(first - 1)
-                            .iter()
-                            .zip(row(r))
-                            .all(|(&a, &b)| bits(a) == bits(b)) =>
-                    {
-                        break out[first - 1];
-                    }
-                    _ => place = (place + 1) & mask,
+    Chosen {
+        scratch: scratch_bytes::<u32>(places(n)) + scratch_bytes::<u64>(n),
+        kernel: Box::new(move |args| {
+            let x = args.input::<T>(0);
+            let out = args.output::<i32>();
+            let table = args.scratch::<u32>(places(n));
+            table.fill(0);
+            let mask = table.len() - 1;
+            let row = |r: usize| &x[r * d..(r + 1) * d];
+            let hashes = args.scratch::<u64>(n);
+            let together = (TASK / d.max(1)).max(1);
+            args.pool().chunks(hashes, together, |_, piece, hashes| {
+                for (i, to) in hashes.iter_mut().enumerate() {
+                    *to = hash(row(piece * together + i));
                 }
-            };
-        }
-        Ok(())
-    })
+            });
+            let mut groups = 0;
+            for r in 0..n {
+                let mut place = hashes[r] as usize & mask;
+                // A place holds the number of the first such row, from 1 on.
+                out[r] = loop {
+                    match table[place] as usize {
+                        0 => {
+                            table[place] = r as u32 + 1;
+                            groups += 1;
+                            break groups - 1;
+                        }
+                        first
+                            if row(first - 1)
+                                .iter()
+                                .zip(row(r))
+                                .all(|(&a, &b)| bits(a) == bits(b)) =>
+                        {
+                            break out[first - 1];
+                        }
+                        _ => place = (place + 1) & mask,
+                    }
+                };
+            }
+            Ok(())
+        }),
+    }
 }

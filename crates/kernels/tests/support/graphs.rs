@@ -1,7 +1,11 @@
 //! Graphs run by the whole path (trace, plan, queue, kernels) and by the reference interpreter.
 
+// Each test program uses a part of it.
+#![allow(dead_code)]
+
 use std::sync::Arc;
 
+use hyperglow_core::backend::Backend;
 use hyperglow_core::engine::Engine;
 use hyperglow_core::op::{Op, Spec};
 use hyperglow_core::plan::trace::cut;
@@ -11,10 +15,12 @@ use hyperglow_core::{DType, NodeId};
 use hyperglow_kernels::CpuBackend;
 
 pub fn engine(threads: usize) -> Engine {
-    Engine::new(
-        Arc::new(CpuBackend::new(threads)),
-        Arc::new(Queue::start("test").unwrap()),
-    )
+    engine_on(Arc::new(CpuBackend::new(threads)))
+}
+
+/// An engine on a device.
+pub fn engine_on(backend: Arc<dyn Backend>) -> Engine {
+    Engine::new(backend, Arc::new(Queue::start("test").unwrap()))
 }
 
 pub fn f64s(bytes: &[u8]) -> Vec<f64> {

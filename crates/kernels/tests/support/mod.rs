@@ -159,7 +159,9 @@ impl Draft {
     /// A step of a primitive.
     pub fn op(&mut self, backend: &dyn Backend, op: Op, inputs: &[SlotId], output: SlotId) {
         let specs: Vec<Spec> = inputs.iter().map(|&s| self.slots[s].spec.clone()).collect();
-        let bytes = backend.scratch(&op, &specs.iter().collect::<Vec<_>>(), &self.slots[output].spec);
+        let kernel = backend.kernel(&op, &specs.iter().collect::<Vec<_>>(), &self.slots[output].spec);
+        let kernel = kernel.unwrap();
+        let bytes = kernel.needs().scratch;
         let scratch = (self.take(bytes), bytes);
         let inputs = inputs.iter().copied().zip(specs).collect();
         self.steps.push(Step {
@@ -167,6 +169,7 @@ impl Draft {
                 op,
                 inputs,
                 output,
+                kernel,
                 scratch,
             },
             scope: "test".into(),

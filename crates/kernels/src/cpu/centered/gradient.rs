@@ -21,7 +21,7 @@ use super::rows::{
 use super::samples::{Prepared, prepare};
 use super::signs::{self, add_signs};
 use super::sums;
-use crate::cpu::exec::{Args, Env, Kernel, scratch_bytes};
+use crate::cpu::exec::{Args, Chosen, Env, scratch_bytes};
 use crate::cpu::gemm::{Left, Matrix, Product, Source, Target, Warm, region, work_len};
 use crate::cpu::level::Level;
 use crate::cpu::pool::SharedSlice;
@@ -59,19 +59,18 @@ fn worker_len<T: Real>(g: &Geometry, of: usize, level: Level) -> usize {
     }
 }
 
-/// Bytes of scratch of [`grad`].
-pub(crate) fn grad_scratch<T: Real>(products: &Products, of: usize, inputs: &[&Spec], env: &Env) -> usize {
-    let g = Geometry::new::<T>(products, inputs, env.level, Purpose::Gradient);
+/// Bytes of scratch of [`grad`], of which `whole` is the product that ends it.
+fn scratch<T: Real>(g: &Geometry, of: usize, whole: Option<&Product>, env: &Env) -> usize {
     let threads = env.pool.threads();
     g.prepared_bytes::<T>(env.level, threads)
-        + sums::scratch::<T>(&g, 0, threads, env.level)
+        + sums::scratch::<T>(g, 0, threads, env.level)
         + scratch_bytes::<f64>(g.sets())
         + scratch_bytes::<T>(g.padded())
-        + scratch_bytes::<T>(band_tiles::<T>(&g) * g.side * g.side)
-        + scratch_bytes::<f64>(band_tiles::<T>(&g) * 2 * g.side)
+        + scratch_bytes::<T>(band_tiles::<T>(g) * g.side * g.side)
+        + scratch_bytes::<f64>(band_tiles::<T>(g) * 2 * g.side)
         + scratch_bytes::<f64>(g.m)
-        + scratch_bytes::<T>(worker_len::<T>(&g, of, env.level) * threads)
-        + whole::<T>(&g, of, threads).map_or(0, |product| {
+        + scratch_bytes::<T>(worker_len::<T>(g, of, env.level) * threads)
+        + whole.map_or(0, |product| {
             scratch_bytes::<T>(g.m * g.m) + product.scratch_bytes::<T>(env.level, threads)
         })
 }
@@ -88,7 +87,7 @@ struct Job<'a, T> {
 }
 
 /// The kernel of [`Op::CenteredProductsGrad`](hyperglow_core::Op::CenteredProductsGrad).
-pub(crate) fn grad<T: Real>(products: &Products, of: usize, inputs: &[&Spec], env: &Env) -> Kernel {
+pub(crate) fn grad<T: Real>(products: &Products, of: usize, inputs: &[&Spec], env: &Env) -> Chosen {
     let g = Geometry::new::<T>(products, inputs, env.level, Purpose::Gradient);
     let cotangent = inputs.len() - 1;
     let whole = whole::<T>(&g, of, env.pool.threads());
@@ -97,75 +96,78 @@ pub(crate) fn grad<T: Real>(products: &Products, of: usize, inputs: &[&Spec], en
         g.products.similarities[of],
         Similarity::Gaussian { .. } | Similarity::InverseMultiquadric
     );
-    Box::new(move |args| {
-        let out = args.output::<T>();
-        let level = args.level();
-        let sets = g.sets();
-        let cotangent = args.input::<f64>(cotangent);
-        let weights = args.scratch::<f64>(sets);
-        for (b, weight) in weights.iter_mut().enumerate() {
-            *weight = cotangent[of * sets + b] + cotangent[b * sets + of];
-        }
-        let weights = &*weights;
-        let prepared = prepare::<T>(&g, args, |b| b == of || weights[b] != 0.0);
-        let sums = sums::sums(args, &prepared, 0, |b| weights[b] != 0.0);
-        let shifts = args.scratch::<T>(g.padded());
-        shifts[g.m..].fill(T::ZERO);
-        centering_shifts(&g, weights, sums.rows, &mut shifts[..g.m]);
-        let job = Job {
-            prepared: &prepared,
-            of,
-            weights,
-            shifts,
-        };
-        let tiles = args.scratch::<T>(band_tiles::<T>(&g) * g.side * g.side);
-        let records = args.scratch::<f64>(band_tiles::<T>(&g) * 2 * g.side);
-        let own_sums = args.scratch::<f64>(g.m);
-        own_sums.fill(0.0);
-        let worker_len = worker_len::<T>(&g, of, level);
-        let space = args.scratch::<T>(worker_len * args.pool().threads());
-        let mut first = 0;
-        while first < g.blocks() {
-            let mut end = first + 1;
-            while end < g.blocks()
-                && g.tile_at(end, g.blocks() - 1) < g.tile_at(first, first) + band_tiles::<T>(&g)
-            {
-                end += 1;
+    Chosen {
+        scratch: scratch::<T>(&g, of, whole.as_ref(), env),
+        kernel: Box::new(move |args| {
+            let out = args.output::<T>();
+            let level = args.level();
+            let sets = g.sets();
+            let cotangent = args.input::<f64>(cotangent);
+            let weights = args.scratch::<f64>(sets);
+            for (b, weight) in weights.iter_mut().enumerate() {
+                *weight = cotangent[of * sets + b] + cotangent[b * sets + of];
             }
-            let mut band = Band {
-                first,
-                end,
-                tiles: &mut *tiles,
+            let weights = &*weights;
+            let prepared = prepare::<T>(&g, args, |b| b == of || weights[b] != 0.0);
+            let sums = sums::sums(args, &prepared, 0, |b| weights[b] != 0.0);
+            let shifts = args.scratch::<T>(g.padded());
+            shifts[g.m..].fill(T::ZERO);
+            centering_shifts(&g, weights, sums.rows, &mut shifts[..g.m]);
+            let job = Job {
+                prepared: &prepared,
+                of,
+                weights,
+                shifts,
             };
-            job.fill(args, &mut band, records, own_sums, (&mut *space, worker_len));
-            if let Some(product) = &whole {
-                let t = args.scratch::<T>(g.m * g.m);
-                job.put_together(args, &band, t);
-                if differs {
-                    for (i, &sum) in own_sums.iter().enumerate() {
-                        t[i * g.m + i] += T::from_f64(-sum);
+            let tiles = args.scratch::<T>(band_tiles::<T>(&g) * g.side * g.side);
+            let records = args.scratch::<f64>(band_tiles::<T>(&g) * 2 * g.side);
+            let own_sums = args.scratch::<f64>(g.m);
+            own_sums.fill(0.0);
+            let worker_len = worker_len::<T>(&g, of, level);
+            let space = args.scratch::<T>(worker_len * args.pool().threads());
+            let mut first = 0;
+            while first < g.blocks() {
+                let mut end = first + 1;
+                while end < g.blocks()
+                    && g.tile_at(end, g.blocks() - 1) < g.tile_at(first, first) + band_tiles::<T>(&g)
+                {
+                    end += 1;
+                }
+                let mut band = Band {
+                    first,
+                    end,
+                    tiles: &mut *tiles,
+                };
+                job.fill(args, &mut band, records, own_sums, (&mut *space, worker_len));
+                if let Some(product) = &whole {
+                    let t = args.scratch::<T>(g.m * g.m);
+                    job.put_together(args, &band, t);
+                    if differs {
+                        for (i, &sum) in own_sums.iter().enumerate() {
+                            t[i * g.m + i] += T::from_f64(-sum);
+                        }
                     }
+                    product.run(args, t, prepared.set(of).x, out);
+                    return Ok(());
                 }
-                product.run(args, t, prepared.set(of).x, out);
-                return Ok(());
+                job.use_up(args, &band, out, (&mut *space, worker_len));
+                first = end;
             }
-            job.use_up(args, &band, out, (&mut *space, worker_len));
-            first = end;
-        }
-        let set = prepared.set(of);
-        if differs && set.d > 0 {
-            let own_sums = &*own_sums;
-            args.pool().chunks(out, set.d * g.side, |_, block, out| {
-                for (i, (out, x)) in (block * g.side..).zip(
-                    out.chunks_exact_mut(set.d)
-                        .zip(set.x[block * g.side * set.d..].chunks_exact(set.d)),
-                ) {
-                    add_scaled(level, T::from_f64(-own_sums[i]), x, out);
-                }
-            });
-        }
-        Ok(())
-    })
+            let set = prepared.set(of);
+            if differs && set.d > 0 {
+                let own_sums = &*own_sums;
+                args.pool().chunks(out, set.d * g.side, |_, block, out| {
+                    for (i, (out, x)) in (block * g.side..).zip(
+                        out.chunks_exact_mut(set.d)
+                            .zip(set.x[block * g.side * set.d..].chunks_exact(set.d)),
+                    ) {
+                        add_scaled(level, T::from_f64(-own_sums[i]), x, out);
+                    }
+                });
+            }
+            Ok(())
+        }),
+    }
 }
 
 /// `u_i = sum_b w_b (alpha r_b,i - beta R_b / 2)`

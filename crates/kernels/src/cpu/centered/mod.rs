@@ -26,49 +26,46 @@ mod sums;
 use hyperglow_core::op::Spec;
 use hyperglow_core::similarity::Products;
 
-use super::exec::{Env, Kernel};
+use super::exec::{Chosen, Env};
 use geometry::{Geometry, Purpose};
 use rows::{Real, own_value};
 use samples::{Samples, prepare};
 
-pub(crate) use gradient::{grad, grad_scratch};
-pub(crate) use row_sums::{row_sums, row_sums_scratch};
+pub(crate) use gradient::grad;
+pub(crate) use row_sums::row_sums;
 
 /// The kernel of [`Op::CenteredProducts`](hyperglow_core::Op::CenteredProducts).
-pub(crate) fn products<T: Real>(products: &Products, inputs: &[&Spec], env: &Env) -> Kernel {
+pub(crate) fn products<T: Real>(products: &Products, inputs: &[&Spec], env: &Env) -> Chosen {
     let g = Geometry::new::<T>(products, inputs, env.level, Purpose::Value);
     let sets = g.sets();
-    Box::new(move |args| {
-        let out = args.output::<f64>();
-        let prepared = prepare::<T>(&g, args, |_| true);
-        let sums = sums::sums(args, &prepared, sets * (sets + 1) / 2, |_| true);
-        let (alpha, beta) = g.products.centering(g.m);
-        let rows = |a: usize| &sums.rows[a * g.m..(a + 1) * g.m];
-        let total = |a: usize| rows(a).iter().sum::<f64>();
-        let pairs = (0..sets).flat_map(|a| (a..sets).map(move |b| (a, b)));
-        for ((a, b), &above) in pairs.zip(&*sums.products) {
-            let (one, other) = (prepared.set(a), prepared.set(b));
-            let own = |set: &Samples<'_, T>, i: usize| {
-                own_value(set.similarity, set.factors, set.norms[i]).to_f64()
-            };
-            let diagonal: f64 = if g.products.hollow {
-                0.0
-            } else {
-                (0..g.m).map(|i| own(&one, i) * own(&other, i)).sum()
-            };
-            let mixed: f64 = rows(a).iter().zip(rows(b)).map(|(r, s)| r * s).sum();
-            let product = 2.0 * above + diagonal - 2.0 * alpha * mixed + beta * total(a) * total(b);
-            out[a * sets + b] = product;
-            out[b * sets + a] = product;
-        }
-        Ok(())
-    })
-}
-
-/// Bytes of scratch of [`products`].
-pub(crate) fn products_scratch<T: Real>(products: &Products, inputs: &[&Spec], env: &Env) -> usize {
-    let g = Geometry::new::<T>(products, inputs, env.level, Purpose::Value);
     let (level, threads) = (env.level, env.pool.threads());
-    let pairs = g.sets() * (g.sets() + 1) / 2;
-    g.prepared_bytes::<T>(level, threads) + sums::scratch::<T>(&g, pairs, threads, level)
+    let pairs = sets * (sets + 1) / 2;
+    Chosen {
+        scratch: g.prepared_bytes::<T>(level, threads) + sums::scratch::<T>(&g, pairs, threads, level),
+        kernel: Box::new(move |args| {
+            let out = args.output::<f64>();
+            let prepared = prepare::<T>(&g, args, |_| true);
+            let sums = sums::sums(args, &prepared, pairs, |_| true);
+            let (alpha, beta) = g.products.centering(g.m);
+            let rows = |a: usize| &sums.rows[a * g.m..(a + 1) * g.m];
+            let total = |a: usize| rows(a).iter().sum::<f64>();
+            let pairs = (0..sets).flat_map(|a| (a..sets).map(move |b| (a, b)));
+            for ((a, b), &above) in pairs.zip(&*sums.products) {
+                let (one, other) = (prepared.set(a), prepared.set(b));
+                let own = |set: &Samples<'_, T>, i: usize| {
+                    own_value(set.similarity, set.factors, set.norms[i]).to_f64()
+                };
+                let diagonal: f64 = if g.products.hollow {
+                    0.0
+                } else {
+                    (0..g.m).map(|i| own(&one, i) * own(&other, i)).sum()
+                };
+                let mixed: f64 = rows(a).iter().zip(rows(b)).map(|(r, s)| r * s).sum();
+                let product = 2.0 * above + diagonal - 2.0 * alpha * mixed + beta * total(a) * total(b);
+                out[a * sets + b] = product;
+                out[b * sets + a] = product;
+            }
+            Ok(())
+        }),
+    }
 }

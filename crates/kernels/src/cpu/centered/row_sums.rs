@@ -7,7 +7,7 @@ use super::geometry::{Geometry, Purpose};
 use super::rows::{BAND, Extent, Real, leave, scale_by, tally_band};
 use super::samples::{Prepared, prepare};
 use super::sums::Pass;
-use crate::cpu::exec::{Env, Kernel};
+use crate::cpu::exec::{Chosen, Env};
 use crate::cpu::level::{Level, versions};
 
 /// The sets of each group.
@@ -27,56 +27,49 @@ fn space<T: Real>(g: &Geometry, level: Level) -> usize {
 }
 
 /// The kernel of [`Op::SimilaritySums`](hyperglow_core::Op::SimilaritySums).
-pub(crate) fn row_sums<T: Real>(products: &Products, groups: &Groups, inputs: &[&Spec], env: &Env) -> Kernel {
+pub(crate) fn row_sums<T: Real>(products: &Products, groups: &Groups, inputs: &[&Spec], env: &Env) -> Chosen {
     let g = Geometry::new::<T>(products, inputs, env.level, Purpose::Densities);
     let groups: Box<Groups> = groups.into();
-    Box::new(move |args| {
-        let (out, level) = (args.output::<f64>(), args.level());
-        let prepared = prepare::<T>(&g, args, |_| true);
-        let pass = pass(&g, &groups);
-        let sums = pass.run::<T>(args, space::<T>(&g, level), |t, record, space| {
-            tile(level, &prepared, &groups, t, record, space);
-        });
-        let own = |a: usize| {
-            let set = prepared.set(a);
-            let mut own = [T::ZERO];
-            similar(
-                Level::PORTABLE,
-                set.similarity,
-                set.factors,
-                T::ZERO,
-                &[T::ZERO],
-                &mut own,
-            );
-            own[0].to_f64()
-        };
-        for ((group, out), sums) in groups
-            .iter()
-            .zip(out.chunks_exact_mut(g.m))
-            .zip(sums.rows.chunks_exact(g.m))
-        {
-            let own: f64 = if g.products.hollow {
-                0.0
-            } else {
-                group.iter().map(|&a| own(a)).product()
-            };
-            out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum + own);
-        }
-        Ok(())
-    })
-}
-
-/// Bytes of scratch of [`row_sums`].
-pub(crate) fn row_sums_scratch<T: Real>(
-    products: &Products,
-    groups: &Groups,
-    inputs: &[&Spec],
-    env: &Env,
-) -> usize {
-    let g = Geometry::new::<T>(products, inputs, env.level, Purpose::Densities);
     let threads = env.pool.threads();
-    g.prepared_bytes::<T>(env.level, threads)
-        + pass(&g, groups).scratch::<T>(space::<T>(&g, env.level), threads)
+    let scratch = g.prepared_bytes::<T>(env.level, threads)
+        + pass(&g, &groups).scratch::<T>(space::<T>(&g, env.level), threads);
+    Chosen {
+        scratch: scratch,
+        kernel: Box::new(move |args| {
+            let (out, level) = (args.output::<f64>(), args.level());
+            let prepared = prepare::<T>(&g, args, |_| true);
+            let pass = pass(&g, &groups);
+            let sums = pass.run::<T>(args, space::<T>(&g, level), |t, record, space| {
+                tile(level, &prepared, &groups, t, record, space);
+            });
+            let own = |a: usize| {
+                let set = prepared.set(a);
+                let mut own = [T::ZERO];
+                similar(
+                    Level::PORTABLE,
+                    set.similarity,
+                    set.factors,
+                    T::ZERO,
+                    &[T::ZERO],
+                    &mut own,
+                );
+                own[0].to_f64()
+            };
+            for ((group, out), sums) in groups
+                .iter()
+                .zip(out.chunks_exact_mut(g.m))
+                .zip(sums.rows.chunks_exact(g.m))
+            {
+                let own: f64 = if g.products.hollow {
+                    0.0
+                } else {
+                    group.iter().map(|&a| own(a)).product()
+                };
+                out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum + own);
+            }
+            Ok(())
+        }),
+    }
 }
 
 /// The record of tile `t`: sums of rows and of columns of each group; of a tile on the diagonal, of what lies above it.

@@ -5,22 +5,6 @@ use hyperglow_core::{Error, Result};
 
 use super::walk::{MAX_AXES, Reading};
 
-/// Whether the two slots may lie over each other: one slot, arena ranges that meet, a donated buffer.
-pub(crate) fn may_share(program: &Program, read: SlotId, written: SlotId) -> bool {
-    match (program.slots[read].place, program.slots[written].place) {
-        (SlotPlace::Input(i), SlotPlace::Output(o)) => program.donations[o] == Some(i),
-        (SlotPlace::Output(i), SlotPlace::Output(o)) => i == o,
-        (SlotPlace::Arena(a), SlotPlace::Arena(b)) => {
-            let (a_len, b_len) = (
-                program.slots[read].spec.bytes(),
-                program.slots[written].spec.bytes(),
-            );
-            a < b + b_len && b < a + a_len
-        }
-        _ => read == written,
-    }
-}
-
 /// How each view is read; refuses views that leave their slot and in-place writing that is not element for element.
 pub(super) fn readings(cluster: &Cluster, program: &Program) -> Result<Vec<Reading>> {
     let size = cluster.shape.size();
@@ -61,7 +45,7 @@ pub(super) fn readings(cluster: &Cluster, program: &Program) -> Result<Vec<Readi
                 || matches!(reading, Reading::Straight(0))
                     && program.slots[view.slot].spec.dtype.size() == dtype.size()
                     && same_start(program, view.slot, slot);
-            if may_share(program, view.slot, slot) && !together {
+            if program.may_share(view.slot, slot) && !together {
                 return mistake("an output overwrites an input that is not read element for element".into());
             }
         }

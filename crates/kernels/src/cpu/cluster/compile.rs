@@ -4,7 +4,6 @@ use hyperglow_core::plan::{Cluster, InstrKind, Program, SlotId};
 use hyperglow_core::{DType, Error, Result};
 
 use super::blocks::{Action, Blocks, Fill, Kind, Place, Value};
-use super::check::may_share;
 use super::walk::Reading;
 use crate::cpu::element::{Element, for_dtype};
 
@@ -195,7 +194,7 @@ impl Compiler<'_> {
         self.cluster
             .loads
             .iter()
-            .any(|view| may_share(self.program, view.slot, slot))
+            .any(|view| self.program.may_share(view.slot, slot))
     }
 
     /// The stores that no instruction made, at the end of the block. A value that still lies in a place which one
@@ -215,9 +214,7 @@ impl Compiler<'_> {
         let mut actions = Vec::new();
         for (from, _, size) in &mut late {
             if let Place::Memory { slot, .. } = *from
-                && slots
-                    .iter()
-                    .any(|&written| may_share(self.program, slot, written))
+                && slots.iter().any(|&written| self.program.may_share(slot, written))
             {
                 let saved = self.register(*size);
                 actions.push(Action {

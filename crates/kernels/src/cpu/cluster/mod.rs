@@ -14,8 +14,6 @@ mod machine;
 mod turn;
 mod walk;
 
-pub(crate) use check::may_share;
-
 use hyperglow_core::Result;
 use hyperglow_core::plan::{Cluster, Program, SlotId};
 

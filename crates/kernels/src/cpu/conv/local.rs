@@ -11,7 +11,7 @@ use super::lanes::{Job, Vectors, wide};
 use super::pieces::{Piece, Pieces};
 use super::shape::{ConvShape, Meeting};
 use crate::cpu::element::Element;
-use crate::cpu::exec::{Args, Env, Kernel, Plain, scratch_bytes};
+use crate::cpu::exec::{Args, Chosen, Env, Plain, scratch_bytes};
 use crate::cpu::gemm::Lanes;
 use crate::cpu::level::{Kind, Level};
 use crate::cpu::pool::SharedSlice;
@@ -92,102 +92,99 @@ fn lanes<T>(level: Level) -> usize {
 }
 
 /// y (N, O, out..) of x and w.
-pub(crate) fn forward<T: Plain + Element + Vectors>(shape: ConvShape, env: &Env) -> Kernel {
+pub(crate) fn forward<T: Plain + Element + Vectors>(shape: ConvShape, env: &Env) -> Chosen {
     let channels = shape.channels;
     let local = Local::new::<T>(shape, channels, env.level);
-    Box::new(move |args| {
-        let (x, w, y) = (args.input::<T>(0), args.input::<T>(1), args.output::<T>());
-        let (planes, sample) = local.padded(args, x);
-        let (y, level) = (SharedSlice::new(y), args.level());
-        let groups = local.shape.outputs.div_ceil(OUTPUTS);
-        args.pool().run(local.pieces.all.len() * groups, |_, task| {
-            let job = Forward {
-                local: &local,
-                planes,
-                sample,
-                w,
-                y: &y,
-                piece: local.pieces.all[task / groups],
-                first: task % groups * OUTPUTS,
-            };
-            T::run(level, job);
-        });
-        Ok(())
-    })
+    Chosen {
+        scratch: local.padded_bytes::<T>(),
+        kernel: Box::new(move |args| {
+            let (x, w, y) = (args.input::<T>(0), args.input::<T>(1), args.output::<T>());
+            let (planes, sample) = local.padded(args, x);
+            let (y, level) = (SharedSlice::new(y), args.level());
+            let groups = local.shape.outputs.div_ceil(OUTPUTS);
+            args.pool().run(local.pieces.all.len() * groups, |_, task| {
+                let job = Forward {
+                    local: &local,
+                    planes,
+                    sample,
+                    w,
+                    y: &y,
+                    piece: local.pieces.all[task / groups],
+                    first: task % groups * OUTPUTS,
+                };
+                T::run(level, job);
+            });
+            Ok(())
+        }),
+    }
 }
 
 /// dw (O, C, k.., out..) of x and dy.
-pub(crate) fn weight_grad<T: Plain + Element + Vectors>(shape: ConvShape, env: &Env) -> Kernel {
+pub(crate) fn weight_grad<T: Plain + Element + Vectors>(shape: ConvShape, env: &Env) -> Chosen {
     let channels = shape.channels;
     let local = Local::new::<T>(shape, channels, env.level);
-    Box::new(move |args| {
-        let (x, dy, dw) = (args.input::<T>(0), args.input::<T>(1), args.output::<T>());
-        let (planes, sample) = local.padded(args, x);
-        let (dw, level) = (SharedSlice::new(dw), args.level());
-        let groups = local.shape.outputs.div_ceil(OUTPUTS);
-        args.pool().run(local.pieces.all.len() * groups, |_, task| {
-            let job = WeightGrad {
-                local: &local,
-                planes,
-                sample,
-                dy,
-                dw: &dw,
-                piece: local.pieces.all[task / groups],
-                first: task % groups * OUTPUTS,
-            };
-            T::run(level, job);
-        });
-        Ok(())
-    })
+    Chosen {
+        scratch: local.padded_bytes::<T>(),
+        kernel: Box::new(move |args| {
+            let (x, dy, dw) = (args.input::<T>(0), args.input::<T>(1), args.output::<T>());
+            let (planes, sample) = local.padded(args, x);
+            let (dw, level) = (SharedSlice::new(dw), args.level());
+            let groups = local.shape.outputs.div_ceil(OUTPUTS);
+            args.pool().run(local.pieces.all.len() * groups, |_, task| {
+                let job = WeightGrad {
+                    local: &local,
+                    planes,
+                    sample,
+                    dy,
+                    dw: &dw,
+                    piece: local.pieces.all[task / groups],
+                    first: task % groups * OUTPUTS,
+                };
+                T::run(level, job);
+            });
+            Ok(())
+        }),
+    }
 }
 
 /// dx (N, C, in..) of dy and w.
-pub(crate) fn input_grad<T: Plain + Element + Vectors>(shape: ConvShape, env: &Env) -> Kernel {
+pub(crate) fn input_grad<T: Plain + Element + Vectors>(shape: ConvShape, env: &Env) -> Chosen {
     let local = Local::new::<T>(shape, 1, env.level);
-    Box::new(move |args| {
-        let (dy, w, dx) = (args.input::<T>(0), args.input::<T>(1), args.output::<T>());
-        let len = sums_len(&local.pieces);
-        let work = SharedSlice::new(args.scratch::<T>(args.pool().threads() * SAMPLES * len));
-        let (dx, level) = (SharedSlice::new(dx), args.level());
-        let groups = local.shape.batch.div_ceil(SAMPLES);
-        args.pool().run(local.shape.channels * groups, |worker, task| {
-            // SAFETY: this worker's own.
-            let sums = unsafe { work.range(worker * SAMPLES * len..(worker + 1) * SAMPLES * len) };
-            let (channel, first) = (task / groups, task % groups * SAMPLES);
-            let samples = SAMPLES.min(local.shape.batch - first);
-            sums[..samples * len].fill(T::ZERO);
-            let job = InputGrad {
-                local: &local,
-                dy,
-                w,
-                sums: &mut *sums,
-                len,
-                channel,
-                samples: first..first + samples,
-            };
-            T::run(level, job);
-            let size = local.shape.input_size();
-            for (n, sums) in sums.chunks_exact(len).take(samples).enumerate() {
-                let start = ((first + n) * local.shape.channels + channel) * size;
-                // SAFETY: no other task has this channel of this sample.
-                let plane = unsafe { dx.range(start..start + size) };
-                local.pieces.planes.read(sums, plane);
-            }
-        });
-        Ok(())
-    })
-}
-
-/// Bytes of scratch of the forward pass and of the adjoint in w.
-pub(crate) fn padded_scratch<T>(shape: ConvShape, env: &Env) -> usize {
-    let channels = shape.channels;
-    Local::new::<T>(shape, channels, env.level).padded_bytes::<T>()
-}
-
-/// Bytes of scratch of the adjoint in x.
-pub(crate) fn input_grad_scratch<T>(shape: ConvShape, env: &Env) -> usize {
-    let local = Local::new::<T>(shape, 1, env.level);
-    scratch_bytes::<T>(env.pool.threads() * SAMPLES * sums_len(&local.pieces))
+    let len = sums_len(&local.pieces);
+    Chosen {
+        scratch: scratch_bytes::<T>(env.pool.threads() * SAMPLES * len),
+        kernel: Box::new(move |args| {
+            let (dy, w, dx) = (args.input::<T>(0), args.input::<T>(1), args.output::<T>());
+            let work = SharedSlice::new(args.scratch::<T>(args.pool().threads() * SAMPLES * len));
+            let (dx, level) = (SharedSlice::new(dx), args.level());
+            let groups = local.shape.batch.div_ceil(SAMPLES);
+            args.pool().run(local.shape.channels * groups, |worker, task| {
+                // SAFETY: this worker's own.
+                let sums = unsafe { work.range(worker * SAMPLES * len..(worker + 1) * SAMPLES * len) };
+                let (channel, first) = (task / groups, task % groups * SAMPLES);
+                let samples = SAMPLES.min(local.shape.batch - first);
+                sums[..samples * len].fill(T::ZERO);
+                let job = InputGrad {
+                    local: &local,
+                    dy,
+                    w,
+                    sums: &mut *sums,
+                    len,
+                    channel,
+                    samples: first..first + samples,
+                };
+                T::run(level, job);
+                let size = local.shape.input_size();
+                for (n, sums) in sums.chunks_exact(len).take(samples).enumerate() {
+                    let start = ((first + n) * local.shape.channels + channel) * size;
+                    // SAFETY: no other task has this channel of this sample.
+                    let plane = unsafe { dx.range(start..start + size) };
+                    local.pieces.planes.read(sums, plane);
+                }
+            });
+            Ok(())
+        }),
+    }
 }
 
 /// Elements of the sums of a channel of a sample, with what a register of them may reach behind.

@@ -36,12 +36,12 @@ mod winograd;
 
 pub(crate) use lanes::Vectors;
 pub(crate) use shape::ConvShape;
-pub(crate) use weight_grad::{weight_grad, weight_grad_scratch};
+pub(crate) use weight_grad::weight_grad;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::element::{same, same_mut};
-use super::exec::{Args, Env, Kernel, Plain, scratch_bytes};
+use super::exec::{Args, Chosen, Env, Plain, scratch_bytes};
 use super::gemm::{Left, Matrix, Source, Target, Tiled, Warm, region, work_len};
 use super::pool::SharedSlice;
 use columns::Columns;
@@ -160,10 +160,6 @@ impl Pass {
             return Way::Single(single);
         }
         Direct::new(self, widths).map_or(Way::Columns, Way::Direct)
-    }
-
-    fn scratch_bytes<T: Tiled>(&self, env: &Env) -> usize {
-        self.scratch_of::<T>(&self.way::<T>(env), env)
     }
 
     fn scratch_of<T: Tiled>(&self, way: &Way, env: &Env) -> usize {
@@ -296,11 +292,12 @@ impl Pass {
         true
     }
 
-    /// A kernel `(x, w) -> out` that does the pass in the way that suits it.
-    fn prepare<T: Tiled + Plain + Vectors>(self, env: &Env) -> Convolve<T> {
+    /// `(x, w) -> out` in the way that suits it.
+    fn prepare<T: Tiled + Plain + Vectors>(self, env: &Env) -> Convolution<T> {
         let way = self.way::<T>(env);
+        let scratch = self.scratch_of::<T>(&way, env);
         let work_len = self.columns_work_len::<T>(env);
-        Box::new(move |args, finish| {
+        let run = Arc::new(move |args: &Args<'_>, finish: Finish<'_, T>| {
             let (x, w, out) = (args.input::<T>(0), args.input::<T>(1), args.output::<T>());
             if out.is_empty() || self.run_way(&way, args, work_len, (x, w), out, finish) {
                 return;
@@ -311,23 +308,36 @@ impl Pass {
                     finish(worker, range.start, &out[range])
                 });
             }
-        })
+        });
+        Convolution { run, scratch }
     }
 }
 
-/// A [`Pass`] made ready, to be given what finishes the parts of its result.
-type Convolve<T> = Box<dyn Fn(&Args<'_>, Finish<'_, T>) + Send + Sync>;
+/// A pass made ready, to be given what finishes the parts of its result.
+type Convolve<T> = Arc<dyn Fn(&Args<'_>, Finish<'_, T>) + Send + Sync>;
+
+/// A convolution, or its adjoint in x, and the bytes of scratch that it takes.
+pub(crate) struct Convolution<T> {
+    run: Convolve<T>,
+    scratch: usize,
+}
+
+impl<T: 'static> Convolution<T> {
+    /// It, with nothing after it.
+    pub fn alone(&self) -> Chosen {
+        let run = self.run.clone();
+        Chosen {
+            scratch: self.scratch,
+            kernel: Box::new(move |args| {
+                run(args, None);
+                Ok(())
+            }),
+        }
+    }
+}
 
 /// Elements that a task finishes where the parts were not finished on the way.
 const PART: usize = 1 << 14;
-
-/// The kernel of a pass without anything after it.
-fn alone<T: 'static>(convolve: Convolve<T>) -> Kernel {
-    Box::new(move |args| {
-        convolve(args, None);
-        Ok(())
-    })
-}
 
 /// Whether float32 results need not be sums of products of elements and weights, but of sums of such.
 fn inexact<T>() -> bool {
@@ -341,21 +351,11 @@ fn direct_wanted() -> bool {
 }
 
 /// x, w -> y.
-pub(crate) fn forward<T: Tiled + Plain + Vectors>(shape: ConvShape, env: &Env) -> Kernel {
-    alone(Pass::forward::<T>(&shape).prepare::<T>(env))
-}
-
-/// Bytes of scratch of [`forward`].
-pub(crate) fn forward_scratch<T: Tiled>(shape: &ConvShape, env: &Env) -> usize {
-    Pass::forward::<T>(shape).scratch_bytes::<T>(env)
+pub(crate) fn forward<T: Tiled + Plain + Vectors>(shape: &ConvShape, env: &Env) -> Convolution<T> {
+    Pass::forward::<T>(shape).prepare::<T>(env)
 }
 
 /// dy, w -> dx.
-pub(crate) fn input_grad<T: Tiled + Plain + Vectors>(shape: ConvShape, env: &Env) -> Kernel {
-    alone(Pass::backward::<T>(&shape).prepare::<T>(env))
-}
-
-/// Bytes of scratch of [`input_grad`].
-pub(crate) fn input_grad_scratch<T: Tiled>(shape: &ConvShape, env: &Env) -> usize {
-    Pass::backward::<T>(shape).scratch_bytes::<T>(env)
+pub(crate) fn input_grad<T: Tiled + Plain + Vectors>(shape: &ConvShape, env: &Env) -> Convolution<T> {
+    Pass::backward::<T>(shape).prepare::<T>(env)
 }

@@ -13,7 +13,7 @@ use super::split_grad::SplitGrad;
 use super::wide::Wide;
 use super::winograd;
 use crate::cpu::element::{same, same_mut};
-use crate::cpu::exec::{Env, Kernel, Plain, scratch_bytes};
+use crate::cpu::exec::{Chosen, Env, Kernel, Plain, scratch_bytes};
 use crate::cpu::gemm::Tiled;
 use crate::cpu::pool::SharedSlice;
 
@@ -103,16 +103,23 @@ fn split<T>(shape: &ConvShape, env: &Env) -> Option<SplitGrad> {
 }
 
 /// x, dy -> dw.
-pub(crate) fn weight_grad<T: Tiled + Plain + Vectors>(shape: ConvShape, env: &Env) -> Kernel {
+pub(crate) fn weight_grad<T: Tiled + Plain + Vectors>(shape: ConvShape, env: &Env) -> Chosen {
+    let threads = env.pool.threads();
     if let Some(winograd) = winograd::<T>(&shape) {
-        return Box::new(move |args| {
-            winograd.run(args, args.input::<T>(0), args.input::<T>(1), args.output::<T>());
-            Ok(())
-        });
+        return Chosen {
+            scratch: winograd.scratch_bytes::<T>(threads),
+            kernel: Box::new(move |args| {
+                winograd.run(args, args.input::<T>(0), args.input::<T>(1), args.output::<T>());
+                Ok(())
+            }),
+        };
     }
     let split = split::<T>(&shape, env);
     let division = Division::new::<T>(&shape, env);
-    Box::new(move |args| {
+    let scratch = split.as_ref().map_or(0, |split| split.scratch_bytes(threads))
+        + scratch_bytes::<T>(division.sums_len(&shape))
+        + scratch_bytes::<T>(division.work_len() * threads);
+    let kernel: Kernel = Box::new(move |args| {
         let (x, dy, dw) = (args.input::<T>(0), args.input::<T>(1), args.output::<T>());
         if let (Some(split), Some(x), Some(dy), Some(dw)) = (&split, same(x), same(dy), same_mut(dw))
             && split.run(args, x, dy, dw)
@@ -173,17 +180,6 @@ pub(crate) fn weight_grad<T: Tiled + Plain + Vectors>(shape: ConvShape, env: &En
             }
         });
         Ok(())
-    })
-}
-
-/// Bytes of scratch of [`weight_grad`].
-pub(crate) fn weight_grad_scratch<T: Tiled>(shape: &ConvShape, env: &Env) -> usize {
-    if let Some(winograd) = winograd::<T>(shape) {
-        return winograd.scratch_bytes::<T>(env.pool.threads());
-    }
-    let division = Division::new::<T>(shape, env);
-    let split = split::<T>(shape, env).map_or(0, |split| split.scratch_bytes(env.pool.threads()));
-    split
-        + scratch_bytes::<T>(division.sums_len(shape))
-        + scratch_bytes::<T>(division.work_len() * env.pool.threads())
+    });
+    Chosen { kernel, scratch }
 }

@@ -28,15 +28,17 @@ pub(crate) use tile::{LeftTile, OutTile, ROWS, RightTile, Tiled, prefetch_far};
 
 use hyperglow_core::op::Spec;
 
-use super::exec::{Kernel, Plain};
+use super::exec::{Chosen, Env, Plain};
 
-/// The kernel of [`Op::MatMul`](hyperglow_core::Op::MatMul).
-pub(crate) fn matmul<T: Tiled + Plain>(a: &Spec, b: &Spec, ta: bool, tb: bool, threads: usize) -> Kernel {
-    let product = product_of(a, b, ta, tb, threads);
-    Box::new(move |args| {
-        product.run(args, args.input::<T>(0), args.input::<T>(1), args.output::<T>());
-        Ok(())
-    })
+/// The kernel of a product.
+pub(crate) fn matmul<T: Tiled + Plain>(product: Product, env: &Env) -> Chosen {
+    Chosen {
+        scratch: product.scratch_bytes::<T>(env.level, env.pool.threads()),
+        kernel: Box::new(move |args| {
+            product.run(args, args.input::<T>(0), args.input::<T>(1), args.output::<T>());
+            Ok(())
+        }),
+    }
 }
 
 /// The product that [`Op::MatMul`](hyperglow_core::Op::MatMul) asks for.

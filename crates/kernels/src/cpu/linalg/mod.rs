@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use hyperglow_core::{Error, Result, Shape};
 
 use super::element::Float;
-use super::exec::{Args, Kernel, scratch_bytes};
+use super::exec::{Args, Chosen, scratch_bytes};
 use super::pool::SharedSlice;
 
 /// (number of matrices, n, columns) of (.., n, m).
@@ -64,144 +64,137 @@ fn narrow<T: Float>(x: &[f64], out: &mut [T]) {
 }
 
 /// Lower factors of (.., n, n).
-pub(crate) fn cholesky<T: Float>(shape: &Shape) -> Kernel {
+pub(crate) fn cholesky<T: Float>(shape: &Shape, threads: usize) -> Chosen {
     let (count, n, _) = extents(shape);
-    Box::new(move |args| {
-        let a = args.input::<T>(0);
-        let level = args.level();
-        batched::<T>(args, count, n * n, n * n, |matrix, l, out| {
-            widen(&a[matrix * n * n..][..n * n], l);
-            factor::cholesky(level, l, n, matrix)?;
-            narrow(l, out);
-            Ok(())
-        })
-    })
-}
-
-/// Bytes of scratch of [`cholesky`].
-pub(crate) fn cholesky_scratch(shape: &Shape, threads: usize) -> usize {
-    let (_, n, _) = extents(shape);
-    scratch_bytes::<f64>(n * n * threads)
+    let each = n * n;
+    Chosen {
+        scratch: scratch_bytes::<f64>(each * threads),
+        kernel: Box::new(move |args| {
+            let a = args.input::<T>(0);
+            let level = args.level();
+            batched::<T>(args, count, n * n, each, |matrix, l, out| {
+                widen(&a[matrix * n * n..][..n * n], l);
+                factor::cholesky(level, l, n, matrix)?;
+                narrow(l, out);
+                Ok(())
+            })
+        }),
+    }
 }
 
 /// Solves op(a) x = b for b (.., n, m).
-pub(crate) fn triangular_solve<T: Float>(shape: &Shape, lower: bool, transpose: bool) -> Kernel {
+pub(crate) fn triangular_solve<T: Float>(
+    shape: &Shape,
+    threads: usize,
+    lower: bool,
+    transpose: bool,
+) -> Chosen {
     let (count, n, m) = extents(shape);
-    Box::new(move |args| {
-        let (a, b) = (args.input::<T>(0), args.input::<T>(1));
-        let level = args.level();
-        batched::<T>(args, count, n * m, n * n + n * m, |matrix, work, out| {
-            let (wide, x) = work.split_at_mut(n * n);
-            widen(&a[matrix * n * n..][..n * n], wide);
-            widen(&b[matrix * n * m..][..n * m], x);
-            factor::triangular_solve(
-                level,
-                wide,
-                x,
-                (n, m),
-                lower,
-                transpose,
-                "triangularSolve",
-                matrix,
-            )?;
-            narrow(x, out);
-            Ok(())
-        })
-    })
-}
-
-/// Bytes of scratch of [`triangular_solve`] and [`solve`], for b (.., n, m).
-pub(crate) fn solve_scratch(shape: &Shape, threads: usize) -> usize {
-    let (_, n, m) = extents(shape);
-    scratch_bytes::<f64>((n * n + n * m) * threads)
+    let each = n * n + n * m;
+    Chosen {
+        scratch: scratch_bytes::<f64>(each * threads),
+        kernel: Box::new(move |args| {
+            let (a, b) = (args.input::<T>(0), args.input::<T>(1));
+            let level = args.level();
+            batched::<T>(args, count, n * m, each, |matrix, work, out| {
+                let (wide, x) = work.split_at_mut(n * n);
+                widen(&a[matrix * n * n..][..n * n], wide);
+                widen(&b[matrix * n * m..][..n * m], x);
+                factor::triangular_solve(
+                    level,
+                    wide,
+                    x,
+                    (n, m),
+                    lower,
+                    transpose,
+                    "triangularSolve",
+                    matrix,
+                )?;
+                narrow(x, out);
+                Ok(())
+            })
+        }),
+    }
 }
 
 /// Solves a x = b for b (.., n, m).
-pub(crate) fn solve<T: Float>(shape: &Shape) -> Kernel {
+pub(crate) fn solve<T: Float>(shape: &Shape, threads: usize) -> Chosen {
     let (count, n, m) = extents(shape);
-    Box::new(move |args| {
-        let (a, b) = (args.input::<T>(0), args.input::<T>(1));
-        let level = args.level();
-        batched::<T>(args, count, n * m, n * n + n * m, |matrix, work, out| {
-            let (wide, x) = work.split_at_mut(n * n);
-            widen(&a[matrix * n * n..][..n * n], wide);
-            widen(&b[matrix * n * m..][..n * m], x);
-            factor::eliminate(level, wide, x, (n, m))
-                .map_err(|pivot| hyperglow_core::reference::refusal::singular("solve", matrix, pivot))?;
-            factor::triangular_solve(level, wide, x, (n, m), false, false, "solve", matrix)?;
-            narrow(x, out);
-            Ok(())
-        })
-    })
+    let each = n * n + n * m;
+    Chosen {
+        scratch: scratch_bytes::<f64>(each * threads),
+        kernel: Box::new(move |args| {
+            let (a, b) = (args.input::<T>(0), args.input::<T>(1));
+            let level = args.level();
+            batched::<T>(args, count, n * m, each, |matrix, work, out| {
+                let (wide, x) = work.split_at_mut(n * n);
+                widen(&a[matrix * n * n..][..n * n], wide);
+                widen(&b[matrix * n * m..][..n * m], x);
+                factor::eliminate(level, wide, x, (n, m))
+                    .map_err(|pivot| hyperglow_core::reference::refusal::singular("solve", matrix, pivot))?;
+                factor::triangular_solve(level, wide, x, (n, m), false, false, "solve", matrix)?;
+                narrow(x, out);
+                Ok(())
+            })
+        }),
+    }
 }
 
 /// Determinants of (.., n, n).
-pub(crate) fn det<T: Float>(shape: &Shape) -> Kernel {
+pub(crate) fn det<T: Float>(shape: &Shape, threads: usize) -> Chosen {
     let (count, n, _) = extents(shape);
-    Box::new(move |args| {
-        let a = args.input::<T>(0);
-        let level = args.level();
-        batched::<T>(args, count, 1, n * n, |matrix, u, out| {
-            widen(&a[matrix * n * n..][..n * n], u);
-            let sign = factor::eliminate(level, u, &mut [], (n, 0));
-            let product = || (0..n).map(|i| u[i * n + i]).product::<f64>();
-            out[0] = T::from_f64(sign.map_or(0.0, |sign| sign * product()));
-            Ok(())
-        })
-    })
-}
-
-/// Bytes of scratch of [`det`].
-pub(crate) fn det_scratch(shape: &Shape, threads: usize) -> usize {
-    cholesky_scratch(shape, threads)
+    let each = n * n;
+    Chosen {
+        scratch: scratch_bytes::<f64>(each * threads),
+        kernel: Box::new(move |args| {
+            let a = args.input::<T>(0);
+            let level = args.level();
+            batched::<T>(args, count, 1, each, |matrix, u, out| {
+                widen(&a[matrix * n * n..][..n * n], u);
+                let sign = factor::eliminate(level, u, &mut [], (n, 0));
+                let product = || (0..n).map(|i| u[i * n + i]).product::<f64>();
+                out[0] = T::from_f64(sign.map_or(0.0, |sign| sign * product()));
+                Ok(())
+            })
+        }),
+    }
 }
 
 /// Cofactors of (.., n, n), or their derivatives in so many directions.
-pub(crate) fn cofactors<T: Float>(shape: &Shape, directions: usize) -> Kernel {
+pub(crate) fn cofactors<T: Float>(shape: &Shape, directions: usize, threads: usize) -> Chosen {
     let (count, n, _) = extents(shape);
-    Box::new(move |args| {
-        let level = args.level();
-        let work = cofactors::work_len(n, directions);
-        let operands: Vec<&[T]> = (0..=directions).map(|i| args.input::<T>(i)).collect();
-        batched::<T>(args, count, n * n, work, |matrix, work, out| {
-            let fill = |i: usize, to: &mut [f64]| widen(&operands[i][matrix * n * n..][..n * n], to);
-            let put = |place: usize, value: f64| out[place] = T::from_f64(value);
-            cofactors::cofactors(level, n, directions, work, fill, put);
-            Ok(())
-        })
-    })
-}
-
-/// Bytes of scratch of [`cofactors`].
-pub(crate) fn cofactors_scratch(shape: &Shape, directions: usize, threads: usize) -> usize {
-    let (_, n, _) = extents(shape);
-    scratch_bytes::<f64>(cofactors::work_len(n, directions) * threads)
+    let each = cofactors::work_len(n, directions);
+    Chosen {
+        scratch: scratch_bytes::<f64>(each * threads),
+        kernel: Box::new(move |args| {
+            let level = args.level();
+            let operands: Vec<&[T]> = (0..=directions).map(|i| args.input::<T>(i)).collect();
+            batched::<T>(args, count, n * n, each, |matrix, work, out| {
+                let fill = |i: usize, to: &mut [f64]| widen(&operands[i][matrix * n * n..][..n * n], to);
+                let put = |place: usize, value: f64| out[place] = T::from_f64(value);
+                cofactors::cofactors(level, n, directions, work, fill, put);
+                Ok(())
+            })
+        }),
+    }
 }
 
 /// Eigenvalues and eigenvectors of (.., n, n), laid out (.., n + 1, n).
-pub(crate) fn eigh<T: Float>(shape: &Shape) -> Kernel {
+pub(crate) fn eigh<T: Float>(shape: &Shape, threads: usize) -> Chosen {
     let (count, n, _) = extents(shape);
-    Box::new(move |args| {
-        let a = args.input::<T>(0);
-        let (pool, level) = (args.pool(), args.level());
-        batched::<T>(
-            args,
-            count,
-            (n + 1) * n,
-            eigen::work_len(n),
-            |matrix, work, out| {
+    let each = eigen::work_len(n);
+    Chosen {
+        scratch: scratch_bytes::<f64>(each * threads),
+        kernel: Box::new(move |args| {
+            let a = args.input::<T>(0);
+            let (pool, level) = (args.pool(), args.level());
+            batched::<T>(args, count, (n + 1) * n, each, |matrix, work, out| {
                 let (wide, work) = work.split_at_mut(n * n);
                 widen(&a[matrix * n * n..][..n * n], wide);
                 eigen::eigh(pool, level, wide, work, n, matrix, |place, value| {
                     out[place] = T::from_f64(value)
                 })
-            },
-        )
-    })
-}
-
-/// Bytes of scratch of [`eigh`].
-pub(crate) fn eigh_scratch(shape: &Shape, threads: usize) -> usize {
-    let (_, n, _) = extents(shape);
-    scratch_bytes::<f64>(eigen::work_len(n) * threads)
+            })
+        }),
+    }
 }

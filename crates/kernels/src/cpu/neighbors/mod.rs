@@ -13,14 +13,13 @@ mod search;
 mod tree;
 
 use hyperglow_core::Shape;
-use hyperglow_core::op::{Metric, Spec};
+use hyperglow_core::op::Metric;
 
 use self::blocks::{BLOCK, Blocks, NOBODY};
 use self::brute::ASKERS;
 use self::measure::{Euclidean, Maximum, Measure, Real};
 use self::tree::Tree;
-use super::element::for_float;
-use super::exec::{Args, Kernel, scratch_bytes};
+use super::exec::{Args, Chosen, Kernel, scratch_bytes};
 use super::pool::SharedSlice;
 
 /// Beyond, a list is not kept sorted while it fills.
@@ -32,37 +31,33 @@ fn wants_tree(n: usize, d: usize) -> bool {
 }
 
 /// x (n, d) -> (n, k): the nearest other rows.
-pub(crate) fn nearest<T: Real>(shape: &Shape, k: usize, metric: Metric) -> Kernel {
-    match metric {
-        Metric::Maximum => nearest_by::<T, Maximum>(shape, k),
-        Metric::Euclidean => nearest_by::<T, Euclidean>(shape, k),
+pub(crate) fn nearest<T: Real>(shape: &Shape, k: usize, metric: Metric, threads: usize) -> Chosen {
+    let (n, d) = (shape[0], shape[1]);
+    let lists = scratch_bytes::<T>(ASKERS * k * threads) + scratch_bytes::<u32>(ASKERS * k * threads);
+    Chosen {
+        scratch: points_scratch::<T>(n, d, threads).max(plain::scratch::<T>(n, threads)) + lists,
+        kernel: match metric {
+            Metric::Maximum => nearest_by::<T, Maximum>(shape, k),
+            Metric::Euclidean => nearest_by::<T, Euclidean>(shape, k),
+        },
     }
 }
 
 /// `(x (n, d), radius (n))` -> (n): how many other rows are within the radius.
-pub(crate) fn count_within<T: Real>(shape: &Shape, metric: Metric, closed: bool) -> Kernel {
-    match metric {
-        Metric::Maximum => count_by::<T, Maximum>(shape, closed),
-        Metric::Euclidean => count_by::<T, Euclidean>(shape, closed),
+pub(crate) fn count_within<T: Real>(shape: &Shape, metric: Metric, closed: bool, threads: usize) -> Chosen {
+    let (n, d) = (shape[0], shape[1]);
+    let ways = if d == 1 {
+        line::scratch::<T>(n)
+    } else {
+        points_scratch::<T>(n, d, threads)
+    };
+    Chosen {
+        scratch: ways + scratch_bytes::<T>(n),
+        kernel: match metric {
+            Metric::Maximum => count_by::<T, Maximum>(shape, closed),
+            Metric::Euclidean => count_by::<T, Euclidean>(shape, closed),
+        },
     }
-}
-
-/// Bytes of scratch of [`nearest`].
-pub(crate) fn nearest_scratch(x: &Spec, k: usize, threads: usize) -> usize {
-    let (n, d) = (x.shape[0], x.shape[1]);
-    for_float!(x.dtype, T => {
-        let lists = scratch_bytes::<T>(ASKERS * k * threads) + scratch_bytes::<u32>(ASKERS * k * threads);
-        points_scratch::<T>(n, d, threads).max(plain::scratch::<T>(n, threads)) + lists
-    })
-}
-
-/// Bytes of scratch of [`count_within`].
-pub(crate) fn count_scratch(x: &Spec, threads: usize) -> usize {
-    let (n, d) = (x.shape[0], x.shape[1]);
-    for_float!(x.dtype, T => {
-        let ways = if d == 1 { line::scratch::<T>(n) } else { points_scratch::<T>(n, d, threads) };
-        ways + scratch_bytes::<T>(n)
-    })
 }
 
 fn points_scratch<T>(n: usize, d: usize, threads: usize) -> usize {

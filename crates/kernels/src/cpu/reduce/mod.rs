@@ -26,7 +26,7 @@ use hyperglow_core::op::{Reduction, Spec};
 use hyperglow_core::{DType, Shape};
 
 use super::element::{Element, for_dtype};
-use super::exec::{Args, Kernel, scratch_bytes};
+use super::exec::{Args, Chosen, Kernel, scratch_bytes};
 use super::level::Level;
 use super::pool::SharedSlice;
 use combine::{
@@ -39,21 +39,17 @@ use layout::Layout;
 const GRAIN: usize = 1 << 14;
 
 /// The kernel of a reduction of `x` over `axes`.
-pub(crate) fn compile(kind: Reduction, axes: &[usize], x: &Spec) -> Kernel {
+pub(crate) fn compile(kind: Reduction, axes: &[usize], x: &Spec) -> Chosen {
     let layout = Layout::new(&x.shape, axes);
-    with_combine!(kind, x.dtype, kernel(layout))
+    let scratch = with_combine!(kind, x.dtype, partial_bytes(&layout));
+    let kernel = with_combine!(kind, x.dtype, kernel(layout));
+    Chosen { kernel, scratch }
 }
 
 /// The same without scratch: for `x` that a thread goes through by itself.
 pub(crate) fn compile_whole(kind: Reduction, axes: &[usize], x: &Spec) -> Kernel {
     let layout = Layout::new(&x.shape, axes).whole();
     with_combine!(kind, x.dtype, kernel(layout))
-}
-
-/// Bytes of scratch it takes.
-pub(crate) fn scratch(kind: Reduction, axes: &[usize], x: &Spec) -> usize {
-    let layout = Layout::new(&x.shape, axes);
-    with_combine!(kind, x.dtype, partial_bytes(&layout))
 }
 
 /// Room for the partial results of each part.

@@ -2,7 +2,6 @@
 
 use hyperglow_core::op::Op;
 use hyperglow_core::plan::rows::{Division, RowGroup};
-use hyperglow_core::plan::schedule::{reads, writes};
 use hyperglow_core::plan::{Place, Program, SlotId, Step, StepKind};
 
 /// A group's steps and slots.
@@ -45,7 +44,7 @@ impl Local {
         for (i, step) in program.steps[group.steps.clone()].iter().enumerate() {
             let mut step = step.clone();
             local.renumber(program, &mut step);
-            for slot in writes(&step) {
+            for slot in step.writes() {
                 let elements = local.program.slots[slot].spec.shape.size();
                 local.written[slot] = Some((i, group.result(i, &step.kind, elements)));
             }
@@ -101,13 +100,13 @@ impl Local {
     }
 
     pub fn is_private(&self, slot: SlotId) -> bool {
-        self.program.slots[slot].place == Place::Private
+        matches!(self.program.slots[slot].place, Place::Private { .. })
     }
 
     /// The steps that read a slot.
     pub fn readers(&self, slot: SlotId) -> impl Iterator<Item = usize> {
         let steps = self.steps.iter().enumerate();
-        steps.filter_map(move |(i, step)| reads(step).contains(&slot).then_some(i))
+        steps.filter_map(move |(i, step)| step.reads().contains(&slot).then_some(i))
     }
 
     /// Whether the step reads the slot only where it is itself: at the same elements.
@@ -148,7 +147,7 @@ impl Local {
         let slots = self
             .steps
             .iter()
-            .flat_map(|step| reads(step).into_iter().chain(writes(step)));
+            .flat_map(|step| step.reads().into_iter().chain(step.writes()));
         slots.map(|slot| self.program.slots[slot].spec.bytes()).sum()
     }
 }

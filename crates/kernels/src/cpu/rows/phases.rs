@@ -1,8 +1,7 @@
 //! When the steps of a group whose rows lie in segments are run. A sum over a row is known when all its segments have
 //! been gone through, so that the steps divide into phases, each of which goes through the segments once.
 
-use hyperglow_core::plan::SlotId;
-use hyperglow_core::plan::schedule::reads;
+use hyperglow_core::plan::{SlotId, Step};
 
 use super::local::Local;
 
@@ -10,7 +9,7 @@ use super::local::Local;
 pub(super) fn phases(local: &Local) -> Vec<usize> {
     let mut phases: Vec<usize> = Vec::with_capacity(local.steps.len());
     for i in 0..local.steps.len() {
-        let known = reads(&local.steps[i]).into_iter().filter_map(|slot| {
+        let known = local.steps[i].reads().into_iter().filter_map(|slot| {
             let (writer, _) = local.written[slot]?;
             Some(phases[writer] + usize::from(!is_ready(local, writer, i, slot)))
         });
@@ -34,13 +33,13 @@ fn is_ready(local: &Local, writer: usize, reader: usize, slot: SlotId) -> bool {
 /// The phase for a sum of what was there before the group: the last in which something else reads that, too, as long
 /// as the sum is known in time. What comes from far away is then read as few times as may be.
 fn with_other_readers(local: &Local, phases: &[usize], step: usize) -> usize {
-    let read = reads(&local.steps[step]);
+    let read = local.steps[step].reads();
     let from_outside = read.iter().all(|&slot| local.written[slot].is_none());
     if !(local.accumulates(step) && from_outside) {
         return phases[step];
     }
-    let needed = |(i, other): (usize, &_)| {
-        let written = reads(other).into_iter().filter_map(|slot| local.written[slot]);
+    let needed = |(i, other): (usize, &Step)| {
+        let written = other.reads().into_iter().filter_map(|slot| local.written[slot]);
         written
             .map(|(writer, _)| writer)
             .any(|writer| writer == step)

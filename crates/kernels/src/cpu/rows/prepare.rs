@@ -2,7 +2,6 @@
 
 use hyperglow_core::op::{self, Op, Spec};
 use hyperglow_core::plan::rows::{Division, RowGroup};
-use hyperglow_core::plan::schedule::{reads, writes};
 use hyperglow_core::plan::{Program, SlotId, StepKind};
 use hyperglow_core::{Error, Result, Shape};
 
@@ -12,7 +11,7 @@ use super::phases::is_passing;
 use super::tasks::{PhaseTasks, Task, Tasks};
 use super::{Home, Phase, RowsKernel, Slot};
 use crate::cpu::blocks::ALIGN;
-use crate::cpu::cluster::{ClusterKernel, may_share};
+use crate::cpu::cluster::ClusterKernel;
 use crate::cpu::compile;
 use crate::cpu::element::for_dtype;
 use crate::cpu::exec::{Env, Kernel};
@@ -139,7 +138,7 @@ impl Preparation<'_> {
         for task in &tasks.each {
             for &step in &task.steps {
                 let step = &self.local.steps[step];
-                touched.extend(reads(step).into_iter().chain(writes(step)));
+                touched.extend(step.reads().into_iter().chain(step.writes()));
             }
         }
         touched.sort_unstable();
@@ -207,7 +206,7 @@ impl Preparation<'_> {
             }
             let inputs: Vec<Spec> = inputs.iter().map(|(_, spec)| planes(spec, rows, count)).collect();
             let inputs: Vec<&Spec> = inputs.iter().collect();
-            compile::compile(op, &inputs, &planes(result, rows, count), self.env)
+            compile::without_scratch(op, &inputs, &planes(result, rows, count), self.env)
         };
         let last = rows % self.block;
         Ok(Member::Primitive(Primitive {
@@ -271,7 +270,7 @@ fn is_apart(local: &Local) -> bool {
     let all = 0..local.slots.len();
     let clash = |written: SlotId| {
         all.clone()
-            .any(|other| other != written && may_share(&local.program, written, other))
+            .any(|other| other != written && local.program.may_share(written, other))
     };
     !all.clone()
         .any(|slot| local.written[slot].is_some() && clash(slot))

@@ -37,7 +37,6 @@ use self::memory::Code;
 use self::registers::{FIXED, SLOT};
 use self::segments::{Argument, Segments};
 use self::stretch::Stretch;
-use super::check::may_share;
 use super::walk::Reading;
 use crate::cpu::caches;
 use crate::cpu::level::{Kind as LevelKind, Level};
@@ -246,7 +245,7 @@ fn add_stores(
         let is_read = cluster
             .loads
             .iter()
-            .any(|view| may_share(program, view.slot, slot));
+            .any(|view| program.may_share(view.slot, slot));
         let op = match (graph.kind(id), dtype.size()) {
             (Kind::Mask, _) => Op::StoreBytes,
             (_, 1) => return None,
