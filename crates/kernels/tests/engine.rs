@@ -548,6 +548,14 @@ fn a_version_counts_the_assignments_that_took_place() {
             completion.wait().unwrap_err();
         }
         assert_eq!(e.variable_version(v).unwrap(), 1);
+        // Readers are told of the failure until another assignment takes its place.
+        let failed = e.read_variable(v).unwrap();
+        for completion in e.evaluate(&[failed]).unwrap() {
+            assert_eq!(completion.wait().unwrap_err().kind, ErrorKind::Numerical);
+        }
+        e.assign_variable(v, w0).unwrap();
+        assert_eq!(read(&mut e, w0), [4.0, 0.0, 0.0, 9.0]);
+        assert_eq!(e.variable_version(v).unwrap(), 2);
         // The same in a compiled function.
         e.jit_begin().unwrap();
         let w = e.read_variable(v).unwrap();
@@ -561,7 +569,7 @@ fn a_version_counts_the_assignments_that_took_place() {
         let f = e.jit_end(&[]).unwrap();
         let runs: Vec<_> = (0..3).map(|_| e.jit_run(f, &[]).unwrap().1).collect();
         assert!(runs[0].wait().is_ok() && runs[2].wait().is_err());
-        assert_eq!(e.variable_version(v).unwrap(), 2);
+        assert_eq!(e.variable_version(v).unwrap(), 3);
     });
 }
 
