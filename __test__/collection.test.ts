@@ -109,6 +109,8 @@ const cases: Record<string, (round: number) => Promise<unknown>> = {
     const [hidden, output] = layers()
     const model = new Sequential({ inputShape: [4] }).add(hidden).add(output)
     await model.compile({ optimizer: adam }).fit(x, y, quiet)
+    // An optimizer is one model's at a time.
+    adam.forget(model.parameters())
   },
   'models fitted on a data set that lives on': async () => classifier().fitDataset(shared, quiet),
   'models and their data sets': async () => {

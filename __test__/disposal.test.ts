@@ -80,17 +80,24 @@ test.serial('an optimizer forgets a disposed model and keeps what it knows of an
   const optimizer = new Adam()
   const compiled = () =>
     new Sequential({ inputShape: [4] }).add(new Dense(2, { activation: 'softmax' })).compile({ optimizer })
-  const [kept, gone] = [compiled(), compiled()]
-  await kept.fit(x, y, quiet)
+  const other = new Variable(zeros([3]))
+  optimizer.step([other], [ones([3])])
+  const { size } = optimizer.stateVariables()
+  t.throws(compiled, { instanceOf: StateError, message: /one for each model/ })
+  optimizer.forget([other])
+  const gone = compiled()
   await gone.fit(x, y, quiet)
+  optimizer.step([other], [ones([3])])
   gone.dispose()
   t.deepEqual(
     [...optimizer.stateVariables().values()].map((variable) => variable.isDisposed),
-    Array.from({ length: 6 }, () => false),
+    Array.from({ length: size }, () => false),
   )
-  await kept.fit(x, y, quiet)
-  kept.dispose()
+  optimizer.forget([other])
   t.is(optimizer.stateVariables().size, 0)
+  const next = compiled()
+  await next.fit(x, y, quiet)
+  next.dispose()
 })
 
 test.serial('a disposed optimizer holds no Variable and refuses to step', async (t) => {

@@ -145,12 +145,12 @@ test('create checks its options and touches nothing where they are wrong', async
   const folder = fresh()
   const refuses = (options: object, message: RegExp) =>
     t.throwsAsync(DynamicsWriter.create(folder, { ...plan, ...options }), error(ArgumentError, message))
-  await refuses({ epochs: 0 }, /epochs must be a whole number >= 1, given 0/)
+  await refuses({ epochs: 0 }, /epochs must be a whole number from 1 to 1000000, received 0/)
   await refuses({ batches: 1.5 }, /batches/)
   await refuses({ chunkBatches: -1 }, /chunkBatches/)
   await refuses({ evaluators: [] }, /nothing to store/)
   await refuses({ layers: [] }, /layers is empty/)
-  await refuses({ layers: [1] }, /list of names/)
+  await refuses({ layers: [1] }, /entries are each a name/)
   await refuses({ evaluatorSettings: [{}] }, /1 evaluatorSettings for 2 evaluators/)
   await refuses({ seed: Number.NaN }, /seed/)
   const cyclic: Record<string, unknown> = {}

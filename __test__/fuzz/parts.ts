@@ -138,7 +138,6 @@ const useInitializer = (initializer: hg.initializers.Initializer) =>
 const functions: FunctionTable = {
   accuracy: () => [probabilities(), labels(), { ignoreIndex: -1 }],
   binaryAccuracy: () => [some([3]), some([3]), { threshold: 0.4 }],
-  weightOfLabels: () => [labels(), { weight: some([2]), ignoreIndex: -1 }],
   bce: () => [probabilities(), probabilities(), { reduction: 'sum' }],
   bceWithLogits: () => [probabilities(), probabilities(), { reduction: 'sum', posWeight: some([2]) }],
   checkLabels: () => [[0, 1, 1], 2],

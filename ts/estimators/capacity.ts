@@ -23,7 +23,7 @@ export function noteCapacity(x: Side, y: Side, { nats, method }: Answer, finding
   const n = x.classes.length
   const [dx, dy] = [x.rows.shape[1] as number, y.rows.shape[1] as number]
   const ofRanks = rankCapacity(n, dx, dy)
-  findings.limitTo(
+  findings.limitToSamples(
     2 * Math.log(n) + 5,
     `ln n of ${n} samples, twice, plus 5: what they can show of any distribution`,
   )
@@ -31,7 +31,7 @@ export function noteCapacity(x: Side, y: Side, { nats, method }: Answer, finding
   if (hasEntropy(y)) findings.limitTo(y.entropy, 'the entropy of y in the samples')
   if (!linearMethods.has(method)) {
     const each = Math.min(dx, dy) === 1 ? '' : ` in each of ${Math.min(dx, dy)} dimensions`
-    findings.limitTo(ofRanks, `ln n of ${n} samples${each}`)
+    findings.limitToSamples(ofRanks, `ln n of ${n} samples${each}`)
   } else if (nats > ofRanks) {
     findings.warn(
       `MutualInformation: ${nats.toPrecision(4)} nats, more than the ${ofRanks.toPrecision(4)} of ln n a dimension, rest on a linear relation that leaves hardly any noise; ` +

@@ -71,25 +71,6 @@ export function nll(pred: Tensor, target: Tensor, options: NllOptions = {}): Ten
   return average(loss, weight, given.reduction)
 }
 
-/**
- * What the labels of a batch weigh together in the mean of {@link crossEntropy} and {@link nll}, so that means of batches can be put
- * together: the sum of the class weights of all labels that count.
- *
- * @param labels class indices `[batch, ...]`
- * @returns float64 scalar; undefined where each of them weighs 1
- */
-export function weightOfLabels(labels: Tensor, options: NllOptions = {}): Tensor | undefined {
-  const { weight, ignoreIndex } = checkOptions('weightOfLabels', options, nllChecks)
-  idOf('weightOfLabels', labels)
-  if (weight === undefined && ignoreIndex === undefined) return undefined
-  const index = labels.cast('int32').flatten()
-  const counted = ignoreIndex === undefined ? undefined : index.notEqual(ignoreIndex)
-  if (weight === undefined) return (counted as Tensor).cast('float64').sum()
-  const known = counted === undefined ? index : where(counted, index, 0)
-  const weights = weight.take(known).cast('float64')
-  return (counted === undefined ? weights : where(counted, weights, 0)).sum()
-}
-
 /** What the labels pick: weighted losses, the weights themselves, and which samples count at all. */
 interface Picked {
   loss: Tensor

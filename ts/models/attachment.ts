@@ -108,7 +108,9 @@ export class RangeAdvice {
   check(evaluator: Estimator, parts: ArrayLike<number>, layers: readonly string[]): void {
     if (this.#warned.has(evaluator)) return
     for (const [layer, name] of layers.entries()) {
-      const advice = evaluator.adviceOnOutside(parts[layer] ?? Number.NaN, `layer ${name}`)
+      const part = parts[layer] ?? Number.NaN
+      if (Number.isNaN(part)) continue
+      const advice = evaluator.adviceOnOutside(part, `layer ${name}`)
       if (advice === undefined) continue
       this.#warned.add(evaluator)
       process.emitWarning(advice, { type: 'HyperglowWarning', code: 'HYPERGLOW_OUT_OF_RANGE' })

@@ -1,6 +1,7 @@
 /** The loss of a model as it is trained and reported: a number of each batch, and what it weighs among the others. */
 import { ArgumentError, DataError, describe } from '../errors.js'
-import { type CrossEntropyOptions, weightOfLabels } from '../losses/cross-entropy.js'
+import type { CrossEntropyOptions } from '../losses/cross-entropy.js'
+import { weightOfLabels } from '../losses/label-weights.js'
 import { type AnyLossOptions, createLoss, type LossName, lossName } from '../losses/named.js'
 import type { Loss } from '../losses/reduction.js'
 import { where } from '../ops/index.js'
