@@ -2,8 +2,10 @@ import { checkShape } from '../create.js'
 import { isFloat, sizeOf } from '../dtype.js'
 import { ArgumentError, DataError, DisposedError, describe, ShapeError } from '../errors.js'
 import type { FloatDType } from '../initializers.js'
+import { tidy } from '../memory.js'
 import { floatDType } from '../operands.js'
 import { isFinite as finite } from '../ops/elementwise.js'
+import { stack } from '../ops/movement.js'
 import {
   between,
   type Checks,
@@ -193,7 +195,8 @@ export class ArrayDataset implements Dataset {
   }
 
   /**
-   * Splits at random into training and validation data. The validation data keep their order in every epoch.
+   * Splits at random into training and validation data. The validation data have the same order in every epoch; without `shuffle` the training
+   * data have that of this dataset.
    *
    * @param share of the samples that validate, in [0, 1): n - floor(n * (1 - share)) of them
    * @param seed decides which; default that of the dataset
@@ -204,7 +207,9 @@ export class ArrayDataset implements Dataset {
     const order = new HostRandom(seed).permutation(this.samples)
     // The small term takes back the rounding of 1 - share: floor(100 * (1 - 0.2)) is 80, not 79.
     const kept = Math.floor(this.samples * (1 - share) + 1e-9)
-    return [this.subset(order.subarray(0, kept)), this.subset(order.subarray(kept), { shuffle: false })]
+    const train = order.slice(0, kept)
+    if (!this.shuffle) train.sort()
+    return [this.subset(train), this.subset(order.subarray(kept), { shuffle: false })]
   }
 
   /**
@@ -320,14 +325,15 @@ export function inputTensor(given: ArrayInput, dtype: FloatDType, inputShape: Sh
 
 async function rejectNonFinite(what: string, values: Tensor): Promise<void> {
   if (!isFloat(values.dtype)) return
-  const rows = finite(values)
-    .reshape([values.shape[0] as number, -1])
-    .all(1)
-  // The first row that has a false: rows as numbers, smallest first.
-  const first = rows.cast('float32').argMin(0)
-  const [fine, index] = [await rows.all().item(), await first.item()]
-  rows.dispose()
-  first.dispose()
+  // What is made on the way would keep the values: a node that was not computed holds its history.
+  using found = tidy(() => {
+    const rows = finite(values)
+      .reshape([values.shape[0] as number, -1])
+      .all(1)
+    // The first row that has a false: rows as numbers, smallest first.
+    return stack([rows.all().cast('int32'), rows.cast('float32').argMin(0).cast('int32')])
+  })
+  const [fine, index] = await found.data()
   if (fine === 1) return
   throw new DataError(
     `${what} of sample ${index} holds a value that is NaN or infinite; remove or replace such samples before training`,

@@ -48,6 +48,8 @@ export interface CompileOptions {
 /** A model's loss, optimizer and metrics, resolved. */
 export interface Compiled extends Objective {
   readonly optimizer: Optimizer
+  /** Whether it was made here, from a name, and so ends with the model or the next `compile`. */
+  readonly ownsOptimizer: boolean
   readonly metrics: readonly Metric[]
 }
 
@@ -90,6 +92,7 @@ export function resolveCompile(options: CompileOptions): Compiled {
   return {
     ...objective,
     optimizer: resolveOptimizer(given),
+    ownsOptimizer: !isInstance(given.optimizer, Optimizer),
     metrics: resolved,
   }
 }

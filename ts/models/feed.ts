@@ -2,9 +2,10 @@
 import { ArrayDataset, scaled } from '../datasets/array-dataset.js'
 import { type Batch, type BatchSource, batchCount } from '../datasets/loader.js'
 import { isFloat } from '../dtype.js'
-import { ArgumentError, DataError, describe, ShapeError } from '../errors.js'
+import { ArgumentError, DataError, describe, ShapeError, unknownName } from '../errors.js'
 import type { FloatDType } from '../initializers.js'
 import { isFinite as finite, stack } from '../ops/index.js'
+import { isPlainObject } from '../options.js'
 import { type Shape, Tensor, tensor } from '../tensor.js'
 import { evaluate, tidy } from '../transforms.js'
 import { batchesOf } from './batches.js'
@@ -158,6 +159,8 @@ class BatchFeed implements Feed {
     if (!(batch?.x instanceof Tensor) || !(batch.y instanceof Tensor)) {
       throw new ArgumentError(`${where} is ${describe(batch)}, expected { x, y } of tensors`)
     }
+    const further = isPlainObject(batch) && Object.keys(batch).find((name) => name !== 'x' && name !== 'y')
+    if (further) throw unknownName(`entry of ${where}`, further, ['x', 'y'])
     const { x, y } = batch
     const { inputShape, targets } = this.#options
     checkInput(x.shape.slice(1), inputShape, where)

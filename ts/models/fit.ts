@@ -14,7 +14,7 @@ export interface FitOptions extends TrainOptions {
   batchSize?: number
   /** Share of the samples, chosen at random, that validates: n - floor(n * (1 - share)). In [0, 1), default 0.2. */
   validationSplit?: number
-  /** Give the training samples in another order every epoch. Default true. */
+  /** Give the training samples in another order every epoch; otherwise in that of the arrays. Default true. */
   shuffle?: boolean
 }
 

@@ -352,7 +352,9 @@ export abstract class Network {
       )
     }
     optimizer.prepare(this.weights)
-    stateOf(this).compiled = compiled
+    const state = stateOf(this)
+    if (state.compiled?.ownsOptimizer) state.compiled.optimizer.dispose()
+    state.compiled = compiled
     return this
   }
 
