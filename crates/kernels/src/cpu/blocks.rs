@@ -284,7 +284,10 @@ mod tests {
         let mut classes = std::collections::HashSet::new();
         for bytes in 1..100_000 {
             let class = class_of(bytes).unwrap();
-            assert!(class >= bytes && class % ALIGN == 0, "{class} for {bytes}");
+            assert!(
+                class >= bytes && class.is_multiple_of(ALIGN),
+                "{class} for {bytes}"
+            );
             assert!(
                 class - bytes < ALIGN.max(bytes / CLASSES + 1),
                 "{class} for {bytes}"

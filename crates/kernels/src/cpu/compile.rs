@@ -11,7 +11,7 @@ use hyperglow_core::{DType, Error, Result};
 
 use super::conv::Convolution;
 use super::element::{for_dtype, for_float};
-use super::exec::{Args, Chosen, Env, Kernel as Run};
+use super::exec::{Args, Chosen, Env, Kernel as Run, Primitive};
 use super::gemm::Product;
 use super::{
     centered, conv, gemm, index, linalg, movement, neighbors, random, reduce, scan, sort, unique, window,
@@ -20,7 +20,7 @@ use super::{
 /// A primitive with its shapes, as this backend computes it.
 #[derive(Clone)]
 pub(crate) struct CpuKernel {
-    run: Arc<dyn Fn(&Args<'_>) -> Result<()> + Send + Sync>,
+    run: Arc<Primitive>,
     needs: Needs,
     handover: Handover,
 }
@@ -30,7 +30,7 @@ pub(crate) struct CpuKernel {
 pub(crate) enum Handover {
     /// Not at all.
     None,
-    Product(Product),
+    Product(Box<Product>),
     Convolution(Arc<Convolution<f32>>),
     Convolution64(Arc<Convolution<f64>>),
 }
@@ -134,7 +134,9 @@ fn handover(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> Result<Hando
     Ok(match op {
         Op::MatMul { ta, tb } => {
             let threads = env.pool.threads();
-            Handover::Product(gemm::product_of(inputs[0], inputs[1], *ta, *tb, threads))
+            Handover::Product(Box::new(gemm::product_of(
+                inputs[0], inputs[1], *ta, *tb, threads,
+            )))
         }
         Op::Conv { window, groups } => {
             let shape = conv::ConvShape::new(op, window, *groups, inputs[0], inputs[1], output)?;
@@ -171,7 +173,7 @@ fn choose(op: &Op, inputs: &[&Spec], output: &Spec, handover: &Handover, env: &E
         Op::ArgMax { axis } => for_dtype!(x.dtype, T => reduce::argmax::<T>(&x.shape, *axis)),
         Op::MatMul { .. } | Op::Conv { .. } | Op::ConvInputGrad { .. } => {
             return match handover {
-                Handover::Product(product) => Ok(for_float!(x.dtype, T => gemm::matmul::<T>(*product, env))),
+                Handover::Product(product) => Ok(for_float!(x.dtype, T => gemm::matmul::<T>(**product, env))),
                 Handover::Convolution(convolution) => Ok(convolution.alone()),
                 Handover::Convolution64(convolution) => Ok(convolution.alone()),
                 Handover::None => Err(Error::internal(op.name(), "nothing computes it")),

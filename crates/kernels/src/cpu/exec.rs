@@ -20,7 +20,10 @@ pub(crate) struct Env {
 }
 
 /// A primitive made ready for fixed shapes.
-pub(crate) type Kernel = Box<dyn Fn(&Args<'_>) -> Result<()> + Send + Sync>;
+pub(crate) type Kernel = Box<Primitive>;
+
+/// What computes a primitive.
+pub(crate) type Primitive = dyn Fn(&Args<'_>) -> Result<()> + Send + Sync;
 
 /// A kernel and the bytes of scratch that it takes, decided together.
 pub(crate) struct Chosen {

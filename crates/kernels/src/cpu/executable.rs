@@ -147,7 +147,7 @@ impl Kernels {
         };
         let behind = self.clusters.get_mut(at + 1)?;
         if let Handover::Product(product) = handover {
-            let fusion = fused::fusion(program, at, *product, behind.as_ref()?, env)?;
+            let fusion = fused::fusion(program, at, **product, behind.as_ref()?, env)?;
             let cluster = behind.take()?;
             let how = fusion.describe(program, output, &cluster, env);
             return Some((fused::compile(program, fusion, cluster, output), how));

@@ -34,7 +34,7 @@ pub(crate) fn row_sums<T: Real>(products: &Products, groups: &Groups, inputs: &[
     let scratch = g.prepared_bytes::<T>(env.level, threads)
         + pass(&g, &groups).scratch::<T>(space::<T>(&g, env.level), threads);
     Chosen {
-        scratch: scratch,
+        scratch,
         kernel: Box::new(move |args| {
             let (out, level) = (args.output::<f64>(), args.level());
             let prepared = prepare::<T>(&g, args, |_| true);

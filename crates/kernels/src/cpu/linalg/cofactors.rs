@@ -218,7 +218,7 @@ fn rest(a: &Planes<'_>, first: usize) -> Option<(Element, Vec<Vec<Element>>)> {
     let without = |i: usize| [&all[..i], &all[i + 1..]].concat();
     let adjugate = (0..all.len()).map(|r| {
         let entry = |c: usize| {
-            let sign = if (r + c) % 2 == 0 { 1.0 } else { -1.0 };
+            let sign = if (r + c).is_multiple_of(2) { 1.0 } else { -1.0 };
             minor(a, &without(c), &without(r))
                 .iter()
                 .map(|x| sign * x)
