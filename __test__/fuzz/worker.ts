@@ -44,6 +44,8 @@ process.on('unhandledRejection', (error) => {
 function isAllowed(error: unknown): boolean {
   // Of the class that stands in the place of a function.
   if (error instanceof TypeError && error.message.startsWith('Class constructor Own')) return true
+  // What a revoked proxy throws is its own, as what a getter throws is.
+  if (error instanceof TypeError && error.message.endsWith('on a proxy that has been revoked')) return true
   return error instanceof OwnError || (error instanceof HyperglowError && !(error instanceof InternalError))
 }
 

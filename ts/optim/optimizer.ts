@@ -2,7 +2,7 @@ import { ArgumentError, DisposedError, describe, ShapeError } from '../errors.js
 import { tidy } from '../memory.js'
 import { idOf } from '../node.js'
 import { tensorOrNumber } from '../operands.js'
-import { type Checks, checkOptions, checkValue, isInstance, isPlainObject } from '../options.js'
+import { type Checks, checkOptions, checkValue, isPlainObject } from '../options.js'
 import { full, type Tensor, type TensorLike, tensor } from '../tensor.js'
 import { Variable } from '../variable.js'
 import { leavesOf, type Nested, pairWith, rebuild } from './leaves.js'
@@ -212,11 +212,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
 
   /** Releases what is remembered of these Variables: with each other they begin anew. */
   forget(variables: Iterable<Variable>): void {
-    if (!isInstance(variables, Object) || typeof variables[Symbol.iterator] !== 'function') {
-      throw new ArgumentError(`forget: given ${describe(variables)}, expected an iterable of Variables`)
-    }
     const counts = new Set<Variable>()
-    for (const variable of variables) {
+    for (const variable of listed(variables)) {
       const memory = this.#memories.get(variable)
       if (memory === undefined) continue
       counts.add(memory.count)
@@ -344,4 +341,15 @@ function scalar(value: number, dtype: Tensor['dtype']): Tensor {
 
 function aligned(value: Tensor, like: Tensor): Tensor {
   return value.dtype === like.dtype ? value : value.cast(like.dtype)
+}
+
+/** The Variables of an iterable. */
+function listed(variables: Iterable<Variable>): Variable[] {
+  try {
+    return [...variables]
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause
+    const given = describe(variables)
+    throw new ArgumentError(`forget: given ${given}, expected an iterable of Variables`, { cause })
+  }
 }
