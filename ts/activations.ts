@@ -1,4 +1,5 @@
 /** Activation functions. Each is elementwise but softmax and logSoftmax, which act along an axis (default the last). */
+import { floats } from './composed.js'
 import { idOf, type Tensor } from './node.js'
 import * as e from './ops/elementwise.js'
 import { logSoftmax, softmax } from './ops/normalization.js'
@@ -16,12 +17,14 @@ export function linear(x: Tensor): Tensor {
 /** x where positive, else `slope` * x (default 0.01). */
 export function leakyRelu(x: Tensor, slope = 0.01): Tensor {
   checkValue('leakyRelu: slope', slope, finite)
+  floats('leakyRelu', x)
   return e.where(e.greater(x, 0), x, e.mul(x, slope))
 }
 
 /** x where positive, else `alpha` (e^x - 1) (Clevert et al. 2016); default alpha 1. */
 export function elu(x: Tensor, alpha = 1): Tensor {
   checkValue('elu: alpha', alpha, finite)
+  floats('elu', x)
   const positive = e.greater(x, 0)
   // The exponential sees no positive numbers, so that it cannot overflow into the gradient.
   const curve = e.expm1(e.where(positive, 0, x))
@@ -33,6 +36,7 @@ const seluScale = 1.0507009873554805
 
 /** The self-normalising unit (Klambauer et al. 2017): scaled {@link elu}, fixed point at mean 0 and variance 1. */
 export function selu(x: Tensor): Tensor {
+  floats('selu', x)
   return e.mul(elu(x, seluAlpha), seluScale)
 }
 
@@ -47,6 +51,7 @@ const geluChecks: Checks<GeluOptions> = { approximate: flag }
 /** x times the normal distribution's probability of less than x (Hendrycks and Gimpel 2016). */
 export function gelu(x: Tensor, options: GeluOptions = {}): Tensor {
   const { approximate = false } = checkOptions('gelu', options, geluChecks)
+  floats('gelu', x)
   const inner = approximate
     ? e.tanh(e.mul(e.add(x, e.mul(e.mul(e.square(x), x), 0.044715)), Math.sqrt(2 / Math.PI)))
     : e.erf(e.mul(x, Math.SQRT1_2))
@@ -55,11 +60,13 @@ export function gelu(x: Tensor, options: GeluOptions = {}): Tensor {
 
 /** x * sigmoid(x), also called swish. */
 export function silu(x: Tensor): Tensor {
+  floats('silu', x)
   return e.mul(x, e.sigmoid(x))
 }
 
 /** ln(sigmoid(x)), without its underflow. */
 export function logSigmoid(x: Tensor): Tensor {
+  floats('logSigmoid', x)
   return e.neg(e.softplus(e.neg(x)))
 }
 

@@ -215,6 +215,7 @@ function affine(x: Tensor, scale: number, shift: number): Tensor {
  * `count` numbers from `start` to `stop`, both included, at equal distances.
  *
  * @returns (count), float32 unless told otherwise
+ * @throws {DTypeError} where a number would not be one of an integer dtype
  */
 export function linspace(start: number, stop: number, count: number, options: FillOptions = {}): Tensor {
   const { dtype = 'float32' } = checkOptions('linspace', options, fillChecks)
@@ -224,6 +225,7 @@ export function linspace(start: number, stop: number, count: number, options: Fi
   const values = Float64Array.from({ length }, (_, i) =>
     i === length - 1 && length > 1 ? stop : start + (i * (stop - start)) / Math.max(1, length - 1),
   )
+  if (!isFloat(dtype)) for (const value of values) checkScalar('linspace', value, dtype)
   return dtype === 'float64' ? tensor(values) : tensor([...values], { dtype })
 }
 

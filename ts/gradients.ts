@@ -75,6 +75,15 @@ function pullBack(outputs: readonly Tensor[], seeds: readonly Tensor[], wrt: rea
   return wrt.map((x, i) => (found[i] ? Tensor.own(found[i]) : zerosLike(x)))
 }
 
+function checkCotangent(seed: Tensor, output: Tensor): void {
+  const told = ({ dtype, shape }: Tensor) => `${dtype} ${showShape(shape)}`
+  if (told(seed) === told(output)) return
+  const ErrorClass = showShape(seed.shape) === showShape(output.shape) ? DTypeError : ShapeError
+  throw new ErrorClass(
+    `vjp: a cotangent ${told(seed)} for an output ${told(output)}; give one of the output's shape and dtype`,
+  )
+}
+
 function scalarOne(like: Tensor): Tensor {
   return Tensor.own(native.constant(1, dtypeCode(like.dtype), []))
 }
@@ -199,6 +208,7 @@ export function vjp<T, R>(
         `vjp: ${seeds.length} cotangents for ${outputs.length} outputs; give a tree like the value`,
       )
     }
+    for (const [i, seed] of seeds.entries()) checkCotangent(seed, outputs[i] as Tensor)
     return { value, grads: structure.unflatten(pullBack(outputs, seeds, inputs)) as Tensors<T> }
   })
 }

@@ -100,10 +100,20 @@ function dtypeOfLeaf(leaf: Leaf): DType {
 
 /** Refuses what `dtype` cannot hold. Beyond 2^53 an int64 is given as bigint, since numbers there are not exact. */
 function checkLeaf(leaf: Leaf, dtype: DType, path: readonly number[]): void {
-  const range = dtype === 'bool' ? undefined : integerRange(dtype)
+  const range = integerRange(dtype)
   if (range === undefined || typeof leaf === 'boolean') return
   const isExact = typeof leaf === 'bigint' || (Number.isInteger(leaf) && Math.abs(leaf) <= 2 ** 53)
   if (isExact && leaf >= range[0] && leaf <= range[1]) return
+  if (dtype === 'bool') {
+    throw new DataError(
+      `tensor: ${where(path)} is ${leaf}, which bool cannot hold; give true or false, 1 or 0, or tensor(data).notEqual(0)`,
+    )
+  }
+  if (dtype === 'int64' && Number.isInteger(leaf) && leaf >= range[0] && leaf <= range[1]) {
+    throw new DataError(
+      `tensor: ${where(path)} is the number ${leaf}, beyond 2^53, where numbers are not exact; give all elements as bigint: ${BigInt(leaf)}n`,
+    )
+  }
   const hint = dtype === 'int64' ? ' (those beyond 2^53 as bigint)' : ''
   throw new DataError(
     `tensor: ${where(path)} is ${leaf}, which ${dtype} cannot hold; ` +

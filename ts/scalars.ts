@@ -54,10 +54,16 @@ export function checkScalar(op: string, value: Scalar, dtype: DType): void {
     )
   }
   const held = dtype === 'bool' ? 'false (0) and true (1)' : `whole numbers from ${range[0]} to ${range[1]}`
-  const wider = Number.isFinite(Number(value)) && Number.isInteger(Number(value)) ? 'int64' : 'float32'
+  const wider = widerFor(value)
   throw new DTypeError(
     `${op}: ${value} with ${dtype}, which holds ${held}; give one of these, or use another dtype: cast('${wider}')`,
   )
+}
+
+/** An element type that holds a number. */
+function widerFor(value: Scalar): DType {
+  if (typeof value === 'number' && !Number.isInteger(value)) return 'float32'
+  return sideOfRange(value, 'int64') === 0 ? 'int64' : 'float64'
 }
 
 /** The double that is exactly this integer, or undefined: a native constant is a double. */

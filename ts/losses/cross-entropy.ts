@@ -5,7 +5,7 @@ import { tensorOnly } from '../operands.js'
 import { where } from '../ops/index.js'
 import { between, type Checks, checkOptions, whole } from '../options.js'
 import { arange, type Tensor } from '../tensor.js'
-import { type LossOptions, lossChecks, type Reduction, reduce } from './reduction.js'
+import { countedProduct, type LossOptions, lossChecks, type Reduction, reduce } from './reduction.js'
 
 /** Options of {@link nll}. */
 export interface NllOptions extends LossOptions {
@@ -120,7 +120,9 @@ function softTargets(
   const exact = target.dtype === logProbs.dtype ? target : target.cast(logProbs.dtype)
   const smoothed = labelSmoothing === 0 ? exact : exact.mul(1 - labelSmoothing).add(labelSmoothing / classes)
   return reduce(
-    weighted('crossEntropy', logProbs, options.weight).mul(smoothed).sum(1).neg(),
+    countedProduct(smoothed, weighted('crossEntropy', logProbs, options.weight))
+      .sum(1)
+      .neg(),
     options.reduction,
   )
 }
@@ -131,7 +133,7 @@ function average(loss: Tensor, weight: Tensor | undefined, reduction: Reduction 
 }
 
 function weighted(name: string, logProbs: Tensor, weight: Tensor | undefined): Tensor {
-  return weight === undefined ? logProbs : logProbs.mul(checkWeight(name, weight, logProbs))
+  return weight === undefined ? logProbs : countedProduct(checkWeight(name, weight, logProbs), logProbs)
 }
 
 /** The class weights, shaped to multiply `logProbs`. */

@@ -4,6 +4,7 @@ import { type Checks, checkOptions, flag, oneOf } from '../options.js'
 import type { Tensor } from '../tensor.js'
 import {
   checkSameShape,
+  countedProduct,
   isProbability,
   type LossOptions,
   lossChecks,
@@ -59,10 +60,17 @@ export function bceWithLogits(pred: Tensor, target: Tensor, options: BceWithLogi
   checkSameShape('bceWithLogits', pred, target)
   // -log sigmoid(x) = softplus(-x), and -log(1 - sigmoid(x)) = x + softplus(-x)
   const negative = target.neg().add(1)
+  // An infinite logit that is right costs nothing, where the formula would have 0 times infinity.
+  const isCertain = where(
+    target.equal(1),
+    pred.equal(Infinity),
+    target.equal(0).logicalAnd(pred.equal(-Infinity)),
+  )
+  const logits = where(isCertain, 0, pred)
   const factor = posWeight === undefined ? undefined : posWeight.mul(target).add(negative)
-  const tail = pred.neg().softplus()
-  const loss = negative.mul(pred).add(factor === undefined ? tail : factor.mul(tail))
-  return reduce(where(isProbability(target), loss, Number.NaN), reduction)
+  const tail = logits.neg().softplus()
+  const loss = negative.mul(logits).add(factor === undefined ? tail : factor.mul(tail))
+  return reduce(where(isProbability(target), where(isCertain, 0, loss), Number.NaN), reduction)
 }
 
 /** Options of {@link klDiv}. */
@@ -87,10 +95,18 @@ export const klDivChecks: Checks<KlDivOptions> = {
 export function klDiv(pred: Tensor, target: Tensor, options: KlDivOptions = {}): Tensor {
   const { reduction = 'mean', logTarget = false } = checkOptions('klDiv', options, klDivChecks)
   checkSameShape('klDiv', pred, target)
-  const terms = logTarget ? target.exp().mul(target.sub(pred)) : negativeEntropy(target).sub(target.mul(pred))
+  const terms = logTarget ? logTerms(pred, target) : negativeEntropy(target).sub(countedProduct(target, pred))
   const entries = where(isProbability(logTarget ? target.exp() : target), terms, Number.NaN)
   if (reduction === 'batchmean') return entries.sum().div(pred.shape[0] ?? 1)
   return reduce(entries, reduction)
+}
+
+/** e^target (target - pred), and 0 where e^target is 0 and a logarithm -infinite. */
+function logTerms(pred: Tensor, target: Tensor): Tensor {
+  const share = target.exp()
+  const none = share.equal(0)
+  const known = (logs: Tensor) => where(none.logicalAnd(logs.equal(-Infinity)), 0, logs)
+  return share.mul(known(target).sub(known(pred)))
 }
 
 /** p log p, and 0 with gradient 0 where p is 0. */

@@ -1,5 +1,6 @@
 import { ShapeError } from '../errors.js'
 import { idOf } from '../node.js'
+import { where } from '../ops/index.js'
 import { type Checks, oneOf } from '../options.js'
 import type { Tensor } from '../tensor.js'
 
@@ -41,4 +42,10 @@ export function checkSameShape(loss: string, pred: Tensor, target: Tensor): void
       `${loss}: prediction and target must have the same shape, received [${pred.shape}] and [${target.shape}]; reshape one of them`,
     )
   }
+}
+
+/** `share` times log-probabilities, and 0 where the share is 0 and the logarithm -infinite: what has no share does not count. */
+export function countedProduct(share: Tensor, logProbs: Tensor): Tensor {
+  const isNone = share.equal(0).logicalAnd(logProbs.equal(-Infinity))
+  return where(isNone, 0, logProbs).mul(share)
 }

@@ -1,4 +1,5 @@
 /** Distances and similarities between the rows of (.., n, d) and (.., m, d). */
+import { floats, under } from '../composed.js'
 import { showShape } from '../dtype.js'
 import { ShapeError } from '../errors.js'
 import { idOf, type Tensor } from '../node.js'
@@ -26,6 +27,7 @@ function checkRows(op: string, a: Tensor, b: Tensor): void {
  */
 export function squaredDistances(a: Tensor, b?: Tensor): Tensor {
   checkRows('squaredDistances', a, b ?? a)
+  for (const rows of [a, b ?? a]) floats('squaredDistances', rows)
   const origin = e.stopGradient(mean(a, -2, { keepDims: true }))
   const x = e.sub(a, origin)
   const y = b === undefined ? x : e.sub(b, origin)
@@ -42,7 +44,7 @@ export function squaredDistances(a: Tensor, b?: Tensor): Tensor {
 
 /** Euclidean distances between rows; see {@link squaredDistances}. The gradient at distance 0 is 0. */
 export function cdist(a: Tensor, b?: Tensor): Tensor {
-  return e.sqrtAtZero(squaredDistances(a, b))
+  return under('cdist', () => e.sqrtAtZero(squaredDistances(a, b)))
 }
 
 /**
@@ -53,7 +55,7 @@ export function cdist(a: Tensor, b?: Tensor): Tensor {
 export function gaussianGram(x: Tensor, sigma: e.TensorLike, y?: Tensor): Tensor {
   if (typeof sigma === 'number') checkValue('gaussianGram: sigma', sigma, above(0))
   else idOf('gaussianGram: sigma', sigma)
-  const squared = squaredDistances(x, y)
+  const squared = under('gaussianGram', () => squaredDistances(x, y))
   if (typeof sigma === 'number') return e.exp(e.mul(squared, -1 / (2 * sigma * sigma)))
   return e.exp(e.div(squared, e.mul(e.square(sigma), -2)))
 }

@@ -2,8 +2,10 @@
  * Operations element by element. Binary ones broadcast as in NumPy. A plain number takes the tensor's dtype, of which it must be a
  * value: the rule is in `scalars.ts`. Of integers, what is beyond the range of their dtype wraps.
  */
+
+import { floats } from '../composed.js'
 import { type DType, dtypeCode, isFloat } from '../dtype.js'
-import { DTypeError } from '../errors.js'
+import { ArgumentError, DTypeError } from '../errors.js'
 import { binaryCode, native, unaryCode } from '../native.js'
 import { idOf, Tensor } from '../node.js'
 import { above, type Check, type Checks, checkOptions } from '../options.js'
@@ -38,12 +40,19 @@ function unary(name: string): Unary {
   return (x) => own(native.unary(code, idOf(name, asTensor(x))))
 }
 
+/** Operations of numbers that truth values have not. */
+const refusesBool: readonly string[] = ['neg', 'sign', 'relu']
+
 /** Like {@link unary}; integers, on which the operation is not defined natively, go through `ofIntegers`. */
 function unaryWithIntegers(name: string, ofIntegers: Unary): Unary {
   const ofFloats = unary(name)
   return (x) => {
     const given = asTensor(x)
-    return !(given instanceof Tensor) || isFloat(given.dtype) ? ofFloats(given) : ofIntegers(given)
+    if (!(given instanceof Tensor) || isFloat(given.dtype)) return ofFloats(given)
+    if (given.dtype === 'bool' && refusesBool.includes(name)) {
+      throw new DTypeError(`${name}: given bool; cast it, or use logicalAnd, logicalOr, where`)
+    }
+    return ofIntegers(given)
   }
 }
 
@@ -199,7 +208,7 @@ export const relu: Unary = unaryWithIntegers('relu', (x) => maximum(x, 0))
 
 const polygamma = binary('digamma', 'polygamma')
 /** The derivative of lgamma */
-export const digamma: Unary = (x) => polygamma(0, asTensor(x))
+export const digamma: Unary = (x) => polygamma(0, floats('digamma', asTensor(x)))
 
 function isUnsigned(x: Operand): boolean {
   return !isScalar(x) && (x.dtype === 'uint8' || x.dtype === 'uint32' || x.dtype === 'bool')
@@ -207,12 +216,15 @@ function isUnsigned(x: Operand): boolean {
 
 /** x * x */
 export function square(x: Operand): Tensor {
+  if (x instanceof Tensor && x.dtype === 'bool') {
+    throw new DTypeError('square: given bool; cast it, or use logicalAnd, logicalOr, where')
+  }
   return mul(x, x)
 }
 
 /** The square root whose derivative at 0 is 0 (and not infinite), as norms and distances need. */
 export function sqrtAtZero(x: Operand): Tensor {
-  const given = asTensor(x)
+  const given = floats('sqrtAtZero', asTensor(x))
   const zero = equal(given, 0)
   return where(zero, 0, sqrt(where(zero, 1, given)))
 }
@@ -236,7 +248,7 @@ const softplusChecks: Checks<SoftplusOptions> = { beta: above(0), threshold }
 /** ln(1 + e^(beta x)) / beta, without overflow. */
 export function softplus(x: Operand, options: SoftplusOptions = {}): Tensor {
   const { beta = 1, threshold = Infinity } = checkOptions('softplus', options, softplusChecks)
-  const given = asTensor(x)
+  const given = floats('softplus', asTensor(x))
   const scaled = beta === 1 ? given : mul(given, beta)
   const smooth = softplusOfOne(scaled)
   const soft = beta === 1 ? smooth : div(smooth, beta)
@@ -298,16 +310,38 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
 }
 
 /**
- * Restricts values to [min, max]; null leaves that side open. The gradient is 0 outside and passes at the bounds.
+ * Restricts values to [min, max]; null leaves that side open. The gradient is 0 outside and passes at the bounds. Where a bound of
+ * a tensor is NaN, so is the result.
  *
+ * @throws {ArgumentError} where a number is NaN, or min is above max as numbers
  * @throws {DTypeError} where a number is none of x's dtype
  */
 export function clip(x: Operand, min: Operand | null, max: Operand | null): Tensor {
   const given = asTensor(x)
+  checkBounds(min, max)
   let clipped = given
-  if (min !== null && min !== undefined) clipped = where(less(clipped, min), spread(min, given), clipped)
-  if (max !== null && max !== undefined) clipped = where(greater(clipped, max), spread(max, given), clipped)
+  if (min !== null && min !== undefined) {
+    clipped = where(orMissing(less(clipped, min), min), spread(min, given), clipped)
+  }
+  if (max !== null && max !== undefined) {
+    clipped = where(orMissing(greater(clipped, max), max), spread(max, given), clipped)
+  }
   return clipped === given ? alias(given) : clipped
+}
+
+function checkBounds(min: Operand | null, max: Operand | null): void {
+  for (const [name, bound] of Object.entries({ min, max })) {
+    if (typeof bound !== 'number' || !Number.isNaN(bound)) continue
+    throw new ArgumentError(`clip: ${name} is NaN; give a number, or null to leave that side open`)
+  }
+  if (isScalar(min) && isScalar(max) && min > max) {
+    throw new ArgumentError(`clip: min ${min} is above max ${max}; give min <= max`)
+  }
+}
+
+/** Where `isBeyond` holds, or a bound of real numbers in a tensor is NaN. */
+function orMissing(isBeyond: Tensor, bound: Operand): Tensor {
+  return isScalar(bound) || !isFloat(bound.dtype) ? isBeyond : logicalOr(isBeyond, nanMask(bound))
 }
 
 function spread(bound: Operand, like: Tensor): Tensor {

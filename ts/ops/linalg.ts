@@ -1,4 +1,5 @@
 /** Linear algebra on matrices (.., n, n). */
+import { under } from '../composed.js'
 import { showShape } from '../dtype.js'
 import { ShapeError } from '../errors.js'
 import { native } from '../native.js'
@@ -62,7 +63,9 @@ export function triangularSolve(a: Tensor, b: Tensor, options: TriangularOptions
 
 /** Solves L L' x = b, given the factor L from {@link cholesky}; b is (.., n, m) or (n). */
 export function choleskySolve(b: Tensor, factor: Tensor): Tensor {
-  return triangularSolve(factor, triangularSolve(factor, b), { transpose: true })
+  return under('choleskySolve', () =>
+    triangularSolve(factor, triangularSolve(factor, b), { transpose: true }),
+  )
 }
 
 /**
@@ -81,7 +84,7 @@ export function inv(a: Tensor): Tensor {
     throw new ShapeError(`inv: given ${showShape(a.shape)}, expected square matrices (.., n, n)`)
   const shape = a.shape.slice(-2)
   const identity = cast(equal(indexAlong(shape, 0), indexAlong(shape, 1)), a.dtype)
-  return solve(a, identity)
+  return under('inv', () => solve(a, identity))
 }
 
 /** The determinant of a (.., n, n): (..). */
@@ -91,7 +94,7 @@ export function det(a: Tensor): Tensor {
 
 /** ln det of symmetric positive definite a (.., n, n), by Cholesky: (..). */
 export function logDet(a: Tensor): Tensor {
-  return mul(sum(log(diagonal(cholesky(a))), -1), 2)
+  return under('logDet', () => mul(sum(log(diagonal(cholesky(a))), -1), 2))
 }
 
 /**

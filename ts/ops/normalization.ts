@@ -1,25 +1,27 @@
 /** Softmax and the normalisation of rows. */
+import { floats, under } from '../composed.js'
 import { showShape } from '../dtype.js'
 import { describe, ShapeError } from '../errors.js'
-import { idOf, type Tensor } from '../node.js'
+import type { Tensor } from '../node.js'
 import { above, atLeast, type Checks, checkOptions, checkValue } from '../options.js'
 import * as e from './elementwise.js'
 import { max, mean, norm, sum } from './reduce.js'
 
-/** x moved so that its maximum along `axis` is 0, as a constant. */
-function shifted(x: Tensor, axis: number): Tensor {
-  return e.sub(x, e.stopGradient(max(x, axis, { keepDims: true })))
+/** x moved so that its maximum along `axis` is 0, as a constant; `op` asks for it. */
+function shifted(op: string, x: Tensor, axis: number): Tensor {
+  floats(op, x)
+  return e.sub(x, e.stopGradient(under(op, () => max(x, axis, { keepDims: true }))))
 }
 
 /** e^x / sum(e^x) along `axis` (default the last): positive, summing to 1. */
 export function softmax(x: Tensor, axis = -1): Tensor {
-  const exponentials = e.exp(shifted(x, axis))
+  const exponentials = e.exp(shifted('softmax', x, axis))
   return e.div(exponentials, sum(exponentials, axis, { keepDims: true }))
 }
 
 /** The logarithm of {@link softmax}, without its underflow. */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
-  const moved = shifted(x, axis)
+  const moved = shifted('logSoftmax', x, axis)
   return e.sub(moved, e.log(sum(e.exp(moved), axis, { keepDims: true })))
 }
 
@@ -36,7 +38,7 @@ export function layerNorm(
   bias?: Tensor | null,
   eps = 1e-5,
 ): Tensor {
-  idOf('layerNorm', x)
+  floats('layerNorm', x)
   if (!Number.isInteger(nd) || nd < 1 || nd > x.rank) {
     throw new ShapeError(
       `layerNorm: the last ${describe(nd)} axes of a tensor ${showShape(x.shape)}; give 1 to ${x.rank}`,
@@ -62,5 +64,6 @@ const normalizeChecks: Checks<NormalizeOptions> = { eps: above(0) }
 /** x divided by its Euclidean norm along `axis` (default the last), or by `eps` where the norm is smaller. */
 export function normalize(x: Tensor, axis = -1, options: NormalizeOptions = {}): Tensor {
   const { eps = 1e-12 } = checkOptions('normalize', options, normalizeChecks)
-  return e.div(x, e.maximum(norm(x, { axes: axis, keepDims: true }), eps))
+  floats('normalize', x)
+  return under('normalize', () => e.div(x, e.maximum(norm(x, { axes: axis, keepDims: true }), eps)))
 }

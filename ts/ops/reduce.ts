@@ -1,4 +1,5 @@
 /** Operations that take axes away. Without axes they reduce everything to a scalar. */
+import { floats, under } from '../composed.js'
 import { integerRange, isFloat, sizeOf } from '../dtype.js'
 import { native } from '../native.js'
 import { idOf, Tensor } from '../node.js'
@@ -61,7 +62,11 @@ function countOver(op: string, x: Tensor, axes: Axes | null | undefined): number
 export function mean(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
   idOf('mean', x)
   const given = isFloat(x.dtype) ? x : e.cast(x, 'float32')
-  return e.div(reduce('sum', given, axes, options), countOver('mean', x, axes))
+  const count = countOver('mean', x, axes)
+  return e.div(
+    under('mean', () => reduce('sum', given, axes, options)),
+    count,
+  )
 }
 
 /** What {@link variance} and {@link std} can be told. */
@@ -76,15 +81,15 @@ const varianceChecks: Checks<VarianceOptions> = { ...reduceChecks, correction: f
 export function variance(x: Tensor, axes?: Axes | null, options: VarianceOptions = {}): Tensor {
   const { correction = 0, keepDims = false } = checkOptions('variance', options, varianceChecks)
   idOf('variance', x)
+  const divisor = Math.max(0, countOver('variance', x, axes) - correction)
   const given = isFloat(x.dtype) ? x : e.cast(x, 'float32')
   const centred = e.sub(given, mean(given, axes, { keepDims: true }))
-  const divisor = Math.max(0, countOver('variance', x, axes) - correction)
   return e.div(sum(e.square(centred), axes, { keepDims }), divisor)
 }
 
 /** The standard deviation over `axes`; its gradient where all elements are equal is 0. */
 export function std(x: Tensor, axes?: Axes | null, options: VarianceOptions = {}): Tensor {
-  return e.sqrtAtZero(variance(x, axes, options))
+  return under('std', () => e.sqrtAtZero(variance(x, axes, options)))
 }
 
 /** What {@link norm} can be told. */
@@ -101,24 +106,41 @@ const order: Check<number> = {
 }
 const normChecks: Checks<NormOptions> = { ...reduceChecks, ord: order, axes: elsewhere() }
 
-/** The p-norm of x as one vector over the axes. The gradient of the norm of zeros is 0. */
+/**
+ * The p-norm of x as one vector over the axes. The gradient of the norm of zeros is 0; for orders below 1, whose slope at 0 is
+ * infinite, that of each element which is 0. Of integers there are the orders 0, 1 and +-Infinity.
+ */
 export function norm(x: Tensor, options: NormOptions = {}): Tensor {
   const { ord = 2, axes, keepDims = false } = checkOptions('norm', options, normChecks)
+  idOf('norm', x)
+  return under('norm', () => normOf(x, ord, axes, keepDims))
+}
+
+function normOf(x: Tensor, ord: number, axes: Axes | undefined, keepDims: boolean): Tensor {
   const keep = { keepDims }
+  if (![0, 1, Infinity, -Infinity].includes(ord)) floats('norm', x)
   if (ord === 2) return e.sqrtAtZero(sum(e.square(x), axes, keep))
   if (ord === Infinity) return max(e.abs(x), axes, keep)
   if (ord === -Infinity) return min(e.abs(x), axes, keep)
   if (ord === 0) return e.cast(sum(e.notEqual(x, 0), axes, keep), x.dtype)
   if (ord === 1) return sum(e.abs(x), axes, keep)
-  const total = sum(e.pow(e.abs(x), ord), axes, keep)
+  const total = sum(powers(e.abs(x), ord), axes, keep)
   const zero = e.equal(total, 0)
   return e.where(zero, 0, e.pow(e.where(zero, 1, total), 1 / ord))
+}
+
+/** Powers of magnitudes; below order 1 those of 0 are constants, so that infinite slopes stay out of the gradient. */
+function powers(magnitudes: Tensor, ord: number): Tensor {
+  if (ord > 1) return e.pow(magnitudes, ord)
+  const zero = e.equal(magnitudes, 0)
+  return e.where(zero, ord > 0 ? 0 : Infinity, e.pow(e.where(zero, 1, magnitudes), ord))
 }
 
 /** ln(sum(e^x)) over `axes`, shifted by the maximum; -Infinity where all elements are, with gradient 0. */
 export function logSumExp(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
   const { keepDims = false } = checkOptions('logSumExp', options, reduceChecks)
-  const top = e.stopGradient(max(x, axes, { keepDims: true }))
+  floats('logSumExp', x)
+  const top = e.stopGradient(under('logSumExp', () => max(x, axes, { keepDims: true })))
   const shift = e.where(e.isFinite(top), top, 0)
   const total = sum(e.exp(e.sub(x, shift)), axes, { keepDims: true })
   const empty = e.equal(total, 0)
@@ -187,17 +209,17 @@ function reversed(x: Tensor): Tensor {
 /** The index (int32) of the first smallest element, or the first NaN; see {@link argMax}. */
 export function argMin(x: Tensor, axis?: number, options: ReduceOptions = {}): Tensor {
   idOf('argMin', x)
-  return argMax(reversed(x), axis, options)
+  return under('argMin', () => argMax(reversed(x), axis, options))
 }
 
 /** True where some element over `axes` is true (or not 0); false for none. */
 export function any(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
-  return e.greater(sum(e.notEqual(x, 0), axes, options), 0)
+  return under('any', () => e.greater(sum(e.notEqual(x, 0), axes, options), 0))
 }
 
 /** True where every element over `axes` is true (or not 0); true for none. */
 export function all(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
-  return e.equal(sum(e.equal(x, 0), axes, options), 0)
+  return under('all', () => e.equal(sum(e.equal(x, 0), axes, options), 0))
 }
 
 /** What {@link cumsum} can be told. */
