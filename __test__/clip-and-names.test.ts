@@ -2,17 +2,26 @@
 import test from 'ava'
 import {
   ArgumentError,
+  arange,
+  BatchNorm,
   bceWithLogits,
+  createLoss,
+  createMetric,
+  createOptimizer,
   crossEntropy,
   DataError,
   DTypeError,
   grad,
+  HSIC,
   klDiv,
   linspace,
   type NestedInput,
   ShapeError,
+  StateError,
   type Tensor,
   tensor,
+  UnknownNameError,
+  Variable,
   vjp,
   zeros,
 } from '../ts/index.js'
@@ -142,5 +151,52 @@ test('what is advised about a number holds it', (t) => {
   t.throws(() => tensor([2 ** 60], { dtype: 'int64' }), {
     instanceOf: DataError,
     message: /beyond 2\^53.*as bigint: 1152921504606846976n/,
+  })
+})
+
+test('JSON of a tensor or a Variable is refused with the way to its values', (t) => {
+  const x = tensor([1])
+  const way = { instanceOf: StateError, message: /await [tv]\.(value\.)?array\(\)/ }
+  for (const value of [x, { x }, new Variable(x)]) t.throws(() => JSON.stringify(value), way)
+})
+
+test('many values are nested in turns, to the same arrays', async (t) => {
+  for (const shape of [[70_000], [300, 400], [3, 40_000], [2, 70_000, 1], [50_000, 0], [0, 70_000]]) {
+    const x = arange(shape.reduce((a, b) => a * b, 1)).reshape(shape)
+    let turns = 0
+    let isOver = false
+    const count = () => {
+      turns++
+      if (!isOver) setImmediate(count)
+    }
+    await x.data()
+    setImmediate(count)
+    const nested = await x.array()
+    isOver = true
+    t.deepEqual(nested, x.arraySync())
+    t.true(turns > 1 || shape[0] === 0)
+  }
+})
+
+for (const [call, meant] of [
+  [() => createLoss('mae'), 'l1'],
+  [() => createLoss('categorical_crossentropy'), 'crossEntropy'],
+  [() => createLoss('binary_crossentropy'), 'bce'],
+  [() => createLoss('BCEWithLogitsLoss'), 'bceWithLogits'],
+  [() => createOptimizer('momentum'), 'sgd'],
+  [() => createMetric('categorical_accuracy'), 'accuracy'],
+  [() => new HSIC({ kernel: 'rbf' as 'linear' }), 'gaussian'],
+  [() => tensor([1]).cast('double' as 'float64'), 'float64'],
+] as const) {
+  test(`a name of another library is answered with "${meant}" (${call})`, (t) => {
+    t.throws(call, { instanceOf: UnknownNameError, message: new RegExp(`did you mean "${meant}"`) })
+  })
+}
+
+test('BatchNorm by itself names those with a rank', (t) => {
+  const Base = BatchNorm as unknown as new (options: object) => unknown
+  t.throws(() => new Base({ momentum: 0.1 }), {
+    instanceOf: ArgumentError,
+    message: /BatchNorm1d, BatchNorm2d/,
   })
 })

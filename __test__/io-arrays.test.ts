@@ -20,6 +20,7 @@ import {
   IOError,
   ShapeError,
 } from '../ts/errors.js'
+import { tensor, Variable } from '../ts/index.js'
 import {
   type ArrayData,
   readNpy,
@@ -329,7 +330,20 @@ test('npy refuses what it cannot read', async (t) => {
   await refuses(npy(dict("'<f4'"), bytes(3)), DataError, /needs 4 bytes, it has 3/)
   await refuses(npy(dict("'<f4'"), bytes(5)), DataError, /needs 4 bytes, it has 5/)
   await refuses(npy(dict("'<f4'", '(99999999999, 99999999999)'), bytes(5)), DataError, /not a sound/)
-  await refuses(npy(dict("'<f4'", '(-1,)'), bytes(4)), DataError, /lacks/)
+  for (const [shape, why] of [
+    ['(-1,)', /shape "\(-1,\)": "-1" is no whole number/],
+    ['(1.5, 2)', /"1\.5" is no whole number/],
+    ['(6)', /is written \(6,\)/],
+    ['(1,,2)', /an empty length/],
+    ['[1]', /expected a tuple/],
+    ['6', /expected a tuple/],
+  ] as const) {
+    await refuses(npy(dict("'<f4'", shape), bytes(4)), DataError, why)
+  }
+  const twice = `{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'shape': (2,)}`
+  await refuses(npy(twice, bytes(8)), DataError, /'shape' twice/)
+  await refuses(npy(twice.replace("'shape': (2", "'order': (2"), bytes(4)), DataError, /the key "order"/)
+  await refuses(npy("{'descr': '<f4', 'shape': (1,)}", bytes(4)), DataError, /lacks fortran_order/)
   await refuses(npy(dict("'<f4'", '(1,)', 'Maybe'), bytes(4)), DataError, /lacks/)
   await refuses(npy(dict("'|b1'"), Uint8Array.of(7)), DataError, /other than 0 and 1/)
   await refuses(npy('import os', bytes(4)), DataError, /lacks/)
@@ -342,4 +356,40 @@ test('npy refuses what it cannot read', async (t) => {
   writeFileSync(cut, '')
   await refuses(cut, DataError, /only 0 bytes/)
   await refuses(fresh(), IOError, /cannot open/)
+})
+
+test('what is no array with its values is refused with the way to one', async (t) => {
+  const path = fresh('.npy')
+  const way = /\{ dtype: t\.dtype, shape: t\.shape, data: await t\.data\(\) \}/
+  const given = tensor([1, 2])
+  for (const value of [given, new Variable(given)] as unknown as ArrayData[]) {
+    await t.throwsAsync(writeNpy(path, value), error(ArgumentError, way))
+    await t.throwsAsync(writeSafetensors(path, { w: value }), error(ArgumentError, way))
+  }
+  const more = { ...f32([1], 1), fortran_order: true }
+  await t.throwsAsync(
+    writeNpy(path, more),
+    error(ArgumentError, /"fortran_order": valid are dtype, shape, data/),
+  )
+  await t.throwsAsync(writeSafetensors(path, { w: more }), error(ArgumentError, /fortran_order/))
+  t.false(existsSync(path))
+})
+
+test('text with half of a surrogate pair is refused on writing', async (t) => {
+  const path = fresh('.safetensors')
+  const half = error(ArgumentError, /half of a surrogate pair/)
+  await t.throwsAsync(writeSafetensors(path, { 'a\ud800': f32([1], 1) }), half)
+  await t.throwsAsync(writeSafetensors(path, {}, { 'a\udc00b': 'text' }), half)
+  await t.throwsAsync(writeSafetensors(path, {}, { key: '\ud83d' }), half)
+  await writeSafetensors(path, { '\u{1f600}': f32([1], 1) }, { key: '\u{1f600}' })
+  t.deepEqual([...(await readSafetensors(path)).tensors.keys()], ['\u{1f600}'])
+})
+
+test('a URL for a path is refused with the way to a path', async (t) => {
+  const url = new URL('file:///tmp/a.npy') as unknown as string
+  const way = error(ArgumentError, /fileURLToPath/)
+  await t.throwsAsync(readNpy(url), way)
+  await t.throwsAsync(writeNpy(url, f32([1], 1)), way)
+  await t.throwsAsync(readSafetensors(url), way)
+  await t.throwsAsync(writeAtomic(url, 'text'), way)
 })

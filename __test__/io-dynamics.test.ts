@@ -391,3 +391,23 @@ test('what a killed write leaves behind disturbs nobody', async (t) => {
   t.is((await loadDynamics(folder)).completedBatches, 5)
   await writer.close()
 })
+
+test('of a run planned for many epochs, what is stored is read and the rest is NaN', async (t) => {
+  const folder = fresh()
+  const epochs = 20_000
+  const writer = await DynamicsWriter.create(folder, { ...plan, epochs })
+  t.deepEqual((await loadDynamics(folder)).completedBatches, 0)
+  for (const epoch of [0, 7]) for (let b = 0; b < 5; b++) await writer.append(epoch, b, valuesOf(epoch, b))
+  const read = await loadDynamics(folder)
+  await writer.close()
+  t.deepEqual(read.shape, [epochs, 5, 2, 2, 2])
+  t.is(read.values.length, epochs * 5 * width)
+  t.is(read.values, read.values)
+  t.deepEqual(stored(read.values, 7, 4), [...valuesOf(7, 4)])
+  t.deepEqual(stored(read.values, 1, 0), nothing())
+  t.deepEqual([read.completedBatches, read.completedPerEpoch[7], read.completedPerEpoch[8]], [10, 5, 0])
+  const { shape, values } = read.averaged()
+  t.deepEqual(shape, [epochs, 2, 2, 2])
+  t.deepEqual([...values.subarray(7 * width, 8 * width)], [...valuesOf(7, 2)])
+  t.true(values.subarray(8 * width).every(Number.isNaN))
+})

@@ -1,3 +1,5 @@
+import { ownNameFor } from './foreign-names.js'
+
 /** The stable codes of the errors hyperglow throws. */
 export type ErrorCode =
   | 'SHAPE'
@@ -145,22 +147,16 @@ function nearestName(given: string, valid: readonly string[]): string | undefine
 }
 
 /**
- * The error for a name that is not valid, with the nearest valid one where there is a near one.
+ * The error for a name that is not valid, with the valid one of its meaning or the nearest by its letters where there is one.
  *
  * @param kind what is named, for instance `'loss'`
- * @param meant the valid name that is meant, where it is known better than by its letters
  */
-export function unknownName(
-  kind: string,
-  given: unknown,
-  valid: readonly string[],
-  meant?: string,
-): UnknownNameError {
+export function unknownName(kind: string, given: unknown, valid: readonly string[]): UnknownNameError {
   const list = valid.length === 0 ? 'none' : valid.join(', ')
   if (typeof given !== 'string') {
     return new UnknownNameError(`${kind}: given ${describe(given)}, expected one of ${list}`)
   }
-  const near = meant ?? nearestName(given, valid)
+  const near = ownNameFor(given, valid) ?? nearestName(given, valid)
   const hint = near === undefined ? '' : `did you mean "${near}"? `
   return new UnknownNameError(`unknown ${kind} ${describe(given)}: ${hint}valid are ${list}`)
 }

@@ -37,6 +37,40 @@ export function nest(values: TypedArray, shape: Shape): NestedArray {
   return level(0)
 }
 
+/** Numbers (and rows) that are nested in one turn of the event loop: a few milliseconds. */
+const perTurn = 1 << 15
+
+/**
+ * Like {@link nest}, in pieces, so that the event loop goes on in between.
+ *
+ * @throws {DeviceError} (rejects) where JavaScript has no room for so many numbers in arrays
+ */
+export async function nestInTurns(values: TypedArray, shape: Shape): Promise<NestedArray> {
+  // Elements below one entry of each axis; an empty row counts as one, since it is an array, too.
+  const below = shape.map((_, axis) => sizeOf(shape.slice(axis + 1).map((extent) => Math.max(1, extent))))
+  if ((below[0] ?? 0) * (shape[0] ?? 0) <= perTurn) return nest(values, shape)
+  checkNesting(shape)
+  const level = async (axis: number, offset: number): Promise<NestedArray> => {
+    const [extent, width] = [shape[axis] as number, below[axis] as number]
+    const inner = shape.slice(axis + 1)
+    const step = sizeOf(inner)
+    const rows: NestedArray[] = []
+    const piece = Math.max(1, Math.floor(perTurn / width))
+    for (let from = 0; from < extent; from += piece) {
+      if (width > perTurn) {
+        rows.push(await level(axis + 1, offset + from * step))
+        continue
+      }
+      const to = Math.min(extent, from + piece)
+      const part = values.subarray(offset + from * step, offset + to * step)
+      for (const row of nest(part, [to - from, ...inner]) as NestedArray[]) rows.push(row)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    return rows
+  }
+  return level(0, 0)
+}
+
 /** Refuses what would fill the heap: V8 then ends the process, which nothing can catch. */
 function checkNesting(shape: Shape): void {
   let rows = 1

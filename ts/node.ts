@@ -4,7 +4,7 @@ import { inspectNode, isEager } from './debug.js'
 import { type DType, dtypeOfCode, type Shape, showShape, sizeOf, type TypedArray } from './dtype.js'
 import { ArgumentError, DisposedError, describe, ShapeError, StateError } from './errors.js'
 import { native } from './native.js'
-import { type NestedArray, nest, show } from './nested.js'
+import { type NestedArray, nest, nestInTurns, show } from './nested.js'
 import { readInTurns, readNow } from './reading.js'
 import { noteCreated, noteEvaluation, type Owned, watchTensor } from './registry.js'
 import { settled } from './turns.js'
@@ -201,11 +201,11 @@ export class Tensor {
     return Number(this.dataSync()[0])
   }
 
-  /** The values as nested arrays of numbers (a number for a scalar); bool gives 0 and 1. */
+  /** The values as nested arrays of numbers (a number for a scalar); bool gives 0 and 1. Many are nested in pieces, as {@link Tensor.data} copies. */
   array(): Promise<NestedArray> {
     this.#refuseTracing('array')
     const { shape } = this
-    return this.data().then((values) => nest(values, shape))
+    return this.data().then((values) => nestInTurns(values, shape))
   }
 
   /** Like {@link Tensor.array}, but blocks the JavaScript thread. */
@@ -226,6 +226,17 @@ export class Tensor {
 
   [Symbol.dispose](): void {
     this.dispose()
+  }
+
+  /**
+   * Refused: JSON holds values, which are read with `await`.
+   *
+   * @throws {StateError} always
+   */
+  toJSON(): never {
+    throw new StateError(
+      'JSON: a Tensor has no values to write until it is read; write those: JSON.stringify(await t.array())',
+    )
   }
 
   /** Values where they exist, else shape and "lazy". Computes nothing. */

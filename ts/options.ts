@@ -6,7 +6,6 @@
  *     const { rate = 0.5, seed = 0 } = checkOptions('Dropout', options, checks)
  */
 import { ArgumentError, describe, describeList, unknownName } from './errors.js'
-import { ownNameFor } from './foreign-names.js'
 
 /** Which values of type `T` are allowed. */
 export interface Check<T> {
@@ -107,7 +106,7 @@ function notOptions(
 }
 
 function unknownOption(what: string, name: string, known: readonly string[]): Error {
-  return unknownName(`option of ${what}`, name, known, ownNameFor(name, known))
+  return unknownName(`option of ${what}`, name, known)
 }
 
 /** Makes the option one that cannot be left out. */

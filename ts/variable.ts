@@ -1,6 +1,6 @@
 /** Slots that hold the state of a program: weights, statistics, counters. */
 import { type DType, type Shape, showShape, type TypedArray } from './dtype.js'
-import { ArgumentError, DisposedError, DTypeError, describe, ShapeError } from './errors.js'
+import { ArgumentError, DisposedError, DTypeError, describe, ShapeError, StateError } from './errors.js'
 import { native } from './native.js'
 import { type Checks, checkOptions, flag, text } from './options.js'
 import { watch } from './registry.js'
@@ -160,6 +160,17 @@ export class Variable {
 
   [Symbol.dispose](): void {
     this.dispose()
+  }
+
+  /**
+   * Refused: JSON holds values, which are read with `await`.
+   *
+   * @throws {StateError} always
+   */
+  toJSON(): never {
+    throw new StateError(
+      `JSON: the Variable "${this.name}" has no values to write until it is read; write those: JSON.stringify(await v.value.array())`,
+    )
   }
 
   toString(): string {

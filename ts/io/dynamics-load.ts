@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as zarr from 'zarrita'
+import { withRoom } from '../dtype.js'
 import { DataError, IOError } from '../errors.js'
-import { reason } from './atomic.js'
+import { reason, systemCode } from './atomic.js'
 import { groupFile, notStore, readAttributes, valuesName } from './dynamics-layout.js'
 import { meanOfMeasured } from './dynamics-means.js'
 import { FolderStore } from './folder-store.js'
@@ -15,7 +17,7 @@ const maxValues = 2 ** 29
 export interface Dynamics {
   /** [N, B, E, L, 2]: epoch, batch, evaluator, layer, (complexity, generalization). */
   readonly shape: readonly [number, number, number, number, number]
-  /** Values, last axis fastest; NaN for batches that were not stored. */
+  /** Values, last axis fastest; NaN for batches that were not stored. Those of all N epochs are made when they are first asked for. */
   readonly values: Float32Array
   readonly layers: readonly string[]
   readonly evaluators: readonly string[]
@@ -55,20 +57,25 @@ export async function loadDynamics(folder: string): Promise<Dynamics> {
     throw new IOError(`cannot read dynamics from ${folder}: there is no zarr.json; check the path`)
   }
   const shape = attributes.shape as Dynamics['shape']
-  const { values, isBegun } = await readValues(folder, shape)
+  const { rows, isBegun } = await readRows(folder, shape)
   const [epochs, batches] = shape
   const width = shape[2] * shape[3] * 2
   const completedPerEpoch = Array.from({ length: epochs }, (_, epoch) => {
+    const values = rows.get(epoch)
     let count = 0
-    for (let batch = 0; batch < batches; batch++) {
-      if (hasValues(values, (epoch * batches + batch) * width, width)) count++
+    for (let batch = 0; values !== undefined && batch < batches; batch++) {
+      if (hasValues(values, batch * width, width)) count++
     }
     return count
   })
   const { layers, evaluators, evaluatorSettings, units, steps, seed, notes, finished } = attributes
+  let all: Float32Array | undefined
   return {
     shape,
-    values,
+    get values() {
+      all ??= allValues(rows, shape)
+      return all
+    },
     layers,
     evaluators,
     evaluatorSettings,
@@ -81,15 +88,15 @@ export async function loadDynamics(folder: string): Promise<Dynamics> {
     finished: finished === true && isBegun,
     completedBatches: completedPerEpoch.reduce((sum, count) => sum + count, 0),
     completedPerEpoch,
-    averaged: () => average(values, shape),
+    averaged: () => average(rows, shape),
   }
 }
 
-/** All values, and whether there is an array at all: a run that was just begun has none. */
-async function readValues(
-  folder: string,
-  shape: Dynamics['shape'],
-): Promise<{ values: Float32Array; isBegun: boolean }> {
+/** Values by epoch, those of all its batches; an epoch of which nothing is stored is left out. */
+type Rows = ReadonlyMap<number, Float32Array>
+
+/** What is stored, and whether there is an array at all: a run that was just begun has none. */
+async function readRows(folder: string, shape: Dynamics['shape']): Promise<{ rows: Rows; isBegun: boolean }> {
   const [epochs, batches, evaluators, layers] = shape
   const width = evaluators * layers * 2
   const size = epochs * batches * width
@@ -98,22 +105,26 @@ async function readValues(
       `${folder}: ${size} values, at most ${maxValues} are read at once; read parts of it with a Zarr library`,
     )
   }
-  const values = new Float32Array(size).fill(Number.NaN)
+  const rows = new Map<number, Float32Array>()
   const array = await openValues(folder)
-  if (array === undefined) return { values, isBegun: false }
+  if (array === undefined) return { rows, isBegun: false }
   if (!isOf(array.shape, shape)) {
     throw notStore(
       folder,
       `its array is [${array.shape.join(', ')}], its attributes say [${shape.join(', ')}]`,
     )
   }
-  if (size === 0) return { values, isBegun: true }
+  if (size === 0) return { rows, isBegun: true }
   const [, step = 1] = array.chunks
   if (array.chunks.join() !== [1, step, evaluators, layers, 2].join()) {
     throw notStore(folder, `its chunks are [${array.chunks.join(', ')}]`)
   }
-  const [rows = 0, columns = 0] = array.shape
-  for (let epoch = 0; epoch < Math.min(epochs, rows); epoch++) {
+  const [planned = 0, columns = 0] = array.shape
+  const stored = await storedEpochs(folder)
+  for (let epoch = 0; epoch < Math.min(epochs, planned); epoch++) {
+    if (stored?.has(String(epoch)) === false) continue
+    const values = new Float32Array(batches * width).fill(Number.NaN)
+    rows.set(epoch, values)
     for (let begin = 0; begin < Math.min(batches, columns); begin += step) {
       const chunk = await readChunk(folder, array, [epoch, begin / step, 0, 0, 0])
       if (chunk.length !== step * width) {
@@ -122,10 +133,30 @@ async function readValues(
         )
       }
       const count = Math.min(step, batches - begin)
-      values.set(chunk.subarray(0, count * width), (epoch * batches + begin) * width)
+      values.set(chunk.subarray(0, count * width), begin * width)
     }
   }
-  return { values, isBegun: true }
+  return { rows, isBegun: true }
+}
+
+/** Names of the folders with the chunks of an epoch; undefined where another program keeps its chunks elsewhere. */
+async function storedEpochs(folder: string): Promise<ReadonlySet<string> | undefined> {
+  try {
+    const names = await readdir(join(folder, valuesName))
+    if (names.some((name) => name.startsWith('c.') || /^\d/.test(name))) return undefined
+    return new Set(names.includes('c') ? await readdir(join(folder, valuesName, 'c')) : [])
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) return new Set()
+    throw new IOError(`cannot read ${folder}: ${reason(error)}; check that it may be read`, { cause: error })
+  }
+}
+
+/** The values of all epochs, NaN for those of which nothing is stored. */
+function allValues(rows: Rows, [epochs, batches, evaluators, layers]: Dynamics['shape']): Float32Array {
+  const width = batches * evaluators * layers * 2
+  const values = withRoom(4 * epochs * width, () => new Float32Array(epochs * width)).fill(Number.NaN)
+  for (const [epoch, row] of rows) values.set(row, epoch * width)
+  return values
 }
 
 /** Whether an array can be that of a store of this shape. One that is being continued has its new shape in the group first. */
@@ -175,14 +206,13 @@ function hasValues(values: Float32Array, start: number, width: number): boolean 
   return false
 }
 
-function average(values: Float32Array, [epochs, batches, evaluators, layers]: Dynamics['shape']) {
+function average(stored: Rows, [epochs, batches, evaluators, layers]: Dynamics['shape']) {
   const width = evaluators * layers * 2
   const means = new Float32Array(epochs * width).fill(Number.NaN)
-  for (let epoch = 0; epoch < epochs; epoch++) {
-    const rows = Array.from({ length: batches }, (_, batch) => {
-      const start = (epoch * batches + batch) * width
-      return values.subarray(start, start + width)
-    })
+  for (const [epoch, values] of stored) {
+    const rows = Array.from({ length: batches }, (_, batch) =>
+      values.subarray(batch * width, (batch + 1) * width),
+    )
     means.set(meanOfMeasured(rows, evaluators), epoch * width)
   }
   return { shape: [epochs, evaluators, layers, 2] as const, values: means }

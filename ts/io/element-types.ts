@@ -6,7 +6,9 @@
  */
 
 import { type DType, dtypes, type Shape, showShape, type TypedArray } from '../dtype.js'
-import { ArgumentError, DTypeError, describe, ShapeError } from '../errors.js'
+import { ArgumentError, DTypeError, describe, ShapeError, unknownName } from '../errors.js'
+import { Tensor } from '../tensor.js'
+import { Variable } from '../variable.js'
 
 /** An n-dimensional array in memory, last axis fastest. */
 export interface ArrayData {
@@ -77,16 +79,27 @@ export function firstNonBoolean(data: Uint8Array): number {
   return -1
 }
 
+const fields: readonly string[] = ['dtype', 'shape', 'data'] satisfies (keyof ArrayData)[]
+
 /**
  * Checks that an array which is about to be written holds together.
  *
  * @param what who asks and about which array, for the message
- * @throws ArgumentError, DTypeError, ShapeError
+ * @throws ArgumentError, also for a Tensor, whose values are not there yet, and for fields that an array has not; DTypeError, ShapeError
  */
 export function checkArray(what: string, array: ArrayData): void {
+  const given: unknown = array
+  if (given instanceof Tensor || given instanceof Variable) {
+    throw new ArgumentError(
+      `${what}: given a ${given instanceof Tensor ? 'Tensor' : 'Variable'}, expected { dtype, shape, data } with its values: ` +
+        '{ dtype: t.dtype, shape: t.shape, data: await t.data() }',
+    )
+  }
   if (typeof array !== 'object' || array === null || !Array.isArray(array.shape)) {
     throw new ArgumentError(`${what}: expected { dtype, shape, data }, given ${describe(array)}`)
   }
+  const stranger = Object.keys(array).find((name) => !fields.includes(name))
+  if (stranger !== undefined) throw unknownName(`field of the array of ${what}`, stranger, fields)
   const { dtype, shape, data } = array
   if (!Object.hasOwn(elementTypes, dtype)) {
     throw new DTypeError(`${what}: unknown dtype ${describe(dtype)}; use one of ${dtypes.join(', ')}`)

@@ -13,6 +13,7 @@ import { checkPath, replaceFile } from './atomic.js'
 import { type ArrayData, bytesCopied, checkArray, elementCount, elementTypes } from './element-types.js'
 import { FileReader } from './file-reader.js'
 import { foreignBytes, foreignFile } from './foreign-files.js'
+import { parseNpyHeader } from './npy-header.js'
 import { decodeStored, type StoredType, storedBytes } from './stored-types.js'
 
 const magic = '\x93NUMPY'
@@ -103,21 +104,8 @@ async function readHeader(file: FileReader): Promise<{ text: string; start: numb
 }
 
 function parseHeader(path: string, text: string) {
-  const dict = text.trim()
-  const descr = /['"]descr['"]\s*:\s*(?:'([^']*)'|"([^"]*)"|\[|\()/.exec(dict)
-  const order = /['"]fortran_order['"]\s*:\s*(True|False)/.exec(dict)
-  const tuple = /['"]shape['"]\s*:\s*\(([\d\sL,]*)\)/.exec(dict)
-  if (!dict.startsWith('{') || !dict.endsWith('}') || !descr || !order || !tuple) {
-    throw broken(path, `its header ${JSON.stringify(dict.slice(0, 200))} lacks descr, fortran_order or shape`)
-  }
-  // Python 2 wrote long integers as '3L'.
-  const parts = (tuple[1] as string).split(',').map((part) => part.trim().replace(/L$/, ''))
-  const shape = parts.filter((part) => part !== '').map(Number)
-  return {
-    ...typeOf(path, descr[1] ?? descr[2] ?? 'a record'),
-    fortranOrder: order[1] === 'True',
-    shape,
-  }
+  const { descr, ...rest } = parseNpyHeader(text, (what) => broken(path, what))
+  return { ...typeOf(path, descr), ...rest }
 }
 
 /** Stored type and order of bytes of a type string such as '<f4'. */

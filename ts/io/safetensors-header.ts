@@ -49,7 +49,8 @@ export interface FilePlan<A extends ArraySpec> {
  * Lays out a file: widest types first, then names in order, so that every array is aligned to its element size and equal contents give
  * equal bytes.
  *
- * @throws ArgumentError for a name that belongs to the format, for metadata that are not text, and for a header beyond the bound
+ * @throws ArgumentError for a name that belongs to the format, for metadata that are not text, for text with half of a surrogate pair,
+ *   and for a header beyond the bound
  */
 export function planFile<A extends ArraySpec>(
   arrays: readonly A[],
@@ -58,6 +59,7 @@ export function planFile<A extends ArraySpec>(
   if (arrays.some(({ name }) => name === metadataKey)) {
     throw new ArgumentError(`writeSafetensors: the name '${metadataKey}' belongs to the format; use another`)
   }
+  for (const { name } of arrays) checkText(`the name ${JSON.stringify(name)}`, name)
   const sorted = [...arrays].sort((a, b) => {
     const width = elementTypes[b.dtype].bytes - elementTypes[a.dtype].bytes
     return width !== 0 ? width : a.name < b.name ? -1 : 1
@@ -65,7 +67,11 @@ export function planFile<A extends ArraySpec>(
   const header: [string, unknown][] = []
   const texts = Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1))
   for (const [key, text] of texts) {
-    if (typeof text === 'string') continue
+    checkText(`the key ${JSON.stringify(key)} of the metadata`, key)
+    if (typeof text === 'string') {
+      checkText(`metadata '${key}'`, text)
+      continue
+    }
     throw new ArgumentError(
       `writeSafetensors: metadata '${key}' must be text, given ${typeof text}; use JSON.stringify for other values`,
     )
@@ -79,6 +85,15 @@ export function planFile<A extends ArraySpec>(
   }
   const bytes = encode(header)
   return { header: bytes, arrays: sorted, length: bytes.length + begin }
+}
+
+/** Refuses text that has no bytes in UTF-8: half of a pair of code units. */
+function checkText(what: string, text: string): void {
+  const at = text.search(/\p{Surrogate}/u)
+  if (at < 0) return
+  throw new ArgumentError(
+    `writeSafetensors: ${what} has half of a surrogate pair at ${at}, which no file of text can hold; use text.toWellFormed()`,
+  )
 }
 
 function encode(header: readonly (readonly [string, unknown])[]): Uint8Array {

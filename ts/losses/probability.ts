@@ -69,7 +69,9 @@ export function bceWithLogits(pred: Tensor, target: Tensor, options: BceWithLogi
   const logits = where(isCertain, 0, pred)
   const factor = posWeight === undefined ? undefined : posWeight.mul(target).add(negative)
   const tail = logits.neg().softplus()
-  const loss = negative.mul(logits).add(factor === undefined ? tail : factor.mul(tail))
+  // At -infinity the other part is infinite by itself, unless the logit is right.
+  const linear = negative.mul(where(logits.equal(-Infinity), 0, logits))
+  const loss = linear.add(factor === undefined ? tail : factor.mul(tail))
   return reduce(where(isProbability(target), where(isCertain, 0, loss), Number.NaN), reduction)
 }
 
