@@ -237,6 +237,7 @@ function otherCalls(): Call[] {
       data: () => [],
       dataSync: () => [],
       dispose: () => [],
+      toJSON: () => [],
       toString: () => [],
     }),
     constructorCall('ProgressReporter', hg.ProgressReporter, () => [
@@ -274,6 +275,7 @@ function tensorCalls(free: readonly Call[]): Call[] {
     dispose: () => [],
     item: () => [],
     itemSync: () => [],
+    toJSON: () => [],
     toString: () => [],
   })
   const derived = free
