@@ -2,9 +2,11 @@
 import test from 'ava'
 import {
   ArgumentError,
+  AvgPool,
   arange,
   BatchNorm,
   bceWithLogits,
+  Conv,
   createLoss,
   createMetric,
   createOptimizer,
@@ -15,6 +17,7 @@ import {
   HSIC,
   klDiv,
   linspace,
+  MaxPool,
   type NestedInput,
   ShapeError,
   StateError,
@@ -193,7 +196,11 @@ for (const [call, meant] of [
   })
 }
 
-test('BatchNorm by itself names those with a rank', (t) => {
+test('the bases of layers with spatial axes name those with a rank', (t) => {
+  for (const Other of [Conv, MaxPool, AvgPool]) {
+    const Made = Other as unknown as new (...given: unknown[]) => unknown
+    t.throws(() => new Made(8, 3), { instanceOf: ArgumentError, message: /1d, \w+2d or \w+3d/ })
+  }
   const Base = BatchNorm as unknown as new (options: object) => unknown
   t.throws(() => new Base({ momentum: 0.1 }), {
     instanceOf: ArgumentError,

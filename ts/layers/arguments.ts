@@ -61,3 +61,15 @@ export function checkContext(layer: string, ctx: Context): void {
   for (const [name, value] of Object.entries(state)) idOf(`${layer}: state '${name}'`, value)
   if (ctx.key !== undefined) idOf(`${layer}: key`, ctx.key)
 }
+
+/**
+ * Refuses the base class of layers of 1 to 3 spatial axes where it is called like one of those.
+ *
+ * @throws {ArgumentError}
+ */
+export function checkRank(base: string, rank: unknown): void {
+  if (rank === 1 || rank === 2 || rank === 3) return
+  throw new ArgumentError(
+    `${base}: given ${describe(rank)} as the number of spatial axes; use ${base}1d, ${base}2d or ${base}3d`,
+  )
+}

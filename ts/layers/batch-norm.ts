@@ -1,7 +1,7 @@
-import { ArgumentError, DataError, describe, ShapeError } from '../errors.js'
+import { DataError, ShapeError } from '../errors.js'
 import { above, between, type Checks, checkOptions, flag, orNull } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
-import { checkContext, checkInputs } from './arguments.js'
+import { checkContext, checkInputs, checkRank } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
 import type { Context } from './context.js'
 import { Layer } from './layer.js'
@@ -43,11 +43,7 @@ export abstract class BatchNorm extends Layer<BatchNormWeights> {
   protected readonly options: Required<Omit<BatchNormOptions, 'name'>> & { name?: string }
 
   constructor(rank: 1 | 2 | 3, options: BatchNormOptions) {
-    if (![1, 2, 3].includes(rank)) {
-      throw new ArgumentError(
-        `BatchNorm: given ${describe(rank)} as the number of spatial axes; use BatchNorm1d, BatchNorm2d or BatchNorm3d, which take options alone`,
-      )
-    }
+    checkRank('BatchNorm', rank)
     const given = checkOptions(`BatchNorm${rank}d`, options, checks)
     super({ kind: `batch_norm${rank}d`, name: given.name })
     this.rank = rank

@@ -3,7 +3,7 @@ import type { Initializer, InitializerName } from '../initializers.js'
 import { type Checks, checkOptions, elsewhere, flag, whole } from '../options.js'
 import type { Shape, Tensor } from '../tensor.js'
 import { ActivatedLayer, type ActivatedOptions } from './activated.js'
-import { checkInputs, perAxis, wholeNumber } from './arguments.js'
+import { checkInputs, checkRank, perAxis, wholeNumber } from './arguments.js'
 import { activatedChecks, initializer } from './checks.js'
 import { checkSpatialInput, type Padding, paddingPairs, type Window, windowExtents } from './windows.js'
 
@@ -58,6 +58,7 @@ export abstract class Conv extends ActivatedLayer<ConvWeights> {
     kernelSize: number | readonly number[],
     options: ConvOptions,
   ) {
+    checkRank('Conv', rank)
     const what = `Conv${rank}d`
     const given = checkOptions(what, options, checks)
     super(what.toLowerCase(), given)

@@ -1,7 +1,7 @@
 import { ArgumentError } from '../errors.js'
 import { type Checks, checkOptions } from '../options.js'
 import type { Shape } from '../tensor.js'
-import { perAxis } from './arguments.js'
+import { checkRank, perAxis } from './arguments.js'
 import type { NameOptions } from './checks.js'
 import { Layer } from './layer.js'
 import { checkSpatialInput, type Window, windowExtents } from './windows.js'
@@ -38,6 +38,7 @@ export abstract class Pool<O extends PoolOptions> extends Layer {
     options: O,
     checks: Checks<O>,
   ) {
+    checkRank(what, rank)
     const title = `${what}${rank}d`
     const given: O & WithDilation = checkOptions(title, options, checks)
     super({ kind: `${what === 'MaxPool' ? 'max' : 'avg'}_pool${rank}d`, name: given.name })
