@@ -163,7 +163,8 @@ export class CKA extends Estimator<CKAOptions> {
     if (isLabels(x)) return x
     const rows = numbersOf('CKA', x)
     const isFree = this.#kernel === 'linear' || (this.#kernel === 'rbf' && this.params.sigma === undefined)
-    return isFree ? rows.div(scale) : rows
+    // No plain quotient: the sum of a mean would be taken before it, where it may overflow.
+    return isFree ? where(scale.equal(1), rows, rows.div(scale)) : rows
   }
 
   /** Samples with their kernel; labels are compared as classes. */

@@ -1,6 +1,7 @@
 /** Samples that were copied as a whole. */
 import { concat } from '../ops/index.js'
 import { type Tensor, tensor } from '../tensor.js'
+import type { Findings } from './details.js'
 import { isLabels, toleratedOf } from './samples.js'
 import { areEven, repeatedValues } from './spacing.js'
 
@@ -21,6 +22,32 @@ const atomRatio = 10
 export async function withoutCopies(x: Tensor, y: Tensor): Promise<{ x: Tensor; y: Tensor }> {
   const kept = await originals(x, y)
   return kept === undefined ? { x, y } : { x: x.take(kept), y: y.take(kept) }
+}
+
+/** Part of the samples from which copies are warned of. */
+const worthAWord = 0.05
+
+/**
+ * What to say of samples that were copied as a whole, as {@link withoutCopies} tells them; undefined where they are 5 % or fewer.
+ *
+ * @param x labels `[n]` or float64 rows `[n, d]`; @param y alike
+ */
+export async function adviceOnCopies(name: string, x: Tensor, y: Tensor): Promise<string | undefined> {
+  const n = x.shape[0] as number
+  using kept = await originals(x, y)
+  if (kept === undefined) return undefined
+  const copies = n - kept.size
+  if (copies <= worthAWord * n) return undefined
+  return (
+    `${name}: ${copies} of ${n} samples are copies of others, the same x with the same y, though values hardly repeat otherwise (rows loaded twice, a bootstrap); ` +
+    'they look like dependence that is not there: give each once, or use mutualInformation(), which counts them once'
+  )
+}
+
+/** Notes {@link adviceOnCopies}. */
+export async function noteCopies(name: string, x: Tensor, y: Tensor, findings: Findings): Promise<void> {
+  const advice = await adviceOnCopies(name, x, y)
+  if (advice !== undefined) findings.warn(advice, 'HYPERGLOW_REPEATED_SAMPLES')
 }
 
 /** Numbers of the samples to keep, int32 `[m]`; undefined where none was copied. */

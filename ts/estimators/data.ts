@@ -3,6 +3,7 @@ import { isFloat } from '../dtype.js'
 import { ArgumentError, DataError, describe, ShapeError } from '../errors.js'
 import type { ArrayData } from '../io/element-types.js'
 import { readNpy } from '../io/npy.js'
+import { tidy } from '../memory.js'
 import { isFinite as finite } from '../ops/index.js'
 import { isList, isPlainObject } from '../options.js'
 import { type DeviceRequest, type NestedInput, Tensor, tensor } from '../tensor.js'
@@ -25,7 +26,7 @@ export interface SamplesOptions {
  * The samples as a tensor: class labels as an integer vector `[n]`, everything else as float64 rows `[n, d]`.
  *
  * @param what whose data it is, for messages
- * @throws DataError for NaN and infinite values; ShapeError for a single number; IOError for a file that cannot be read
+ * @throws DataError for NaN and infinite values, and where all are subnormal; ShapeError for a single number; IOError for a file that cannot be read
  */
 export async function samplesFrom(
   what: string,
@@ -63,11 +64,21 @@ function isArrayData(data: object): data is ArrayData {
   return ArrayBuffer.isView(values) && Array.isArray(shape)
 }
 
+/** The smallest number of float64 with all its digits. */
+const leastNormal = 2 ** -1022
+
 async function checkFinite(what: string, rows: Tensor): Promise<void> {
   const sound = (await finite(rows).all(1).data()) as Uint8Array
   const row = sound.indexOf(0)
   if (row >= 0) {
     throw new DataError(`${what} has a NaN or an infinite value in sample ${row}; remove or replace it`)
+  }
+  using size = tidy(() => rows.abs().max())
+  const largest = await size.item()
+  if (largest > 0 && largest < leastNormal) {
+    throw new DataError(
+      `${what} holds numbers of at most ${largest}, below ${leastNormal}, where float64 keeps but a few digits of them; compute them in a larger unit`,
+    )
   }
 }
 

@@ -4,6 +4,7 @@ import type { Tensor } from '../tensor.js'
 import { centered, inner, uCentered } from './centring.js'
 import { device } from './check.js'
 import { Estimator, type EstimatorOptions } from './estimator.js'
+import { inRange } from './magnitude.js'
 import { isLabels, type Samples, samplesOf } from './samples.js'
 import { unitOf } from './scale.js'
 
@@ -70,7 +71,7 @@ export class DistanceCorrelation extends Estimator<DistanceCorrelationOptions> {
     const name = `${this.name}: ${what}`
     const samples = samplesOf(name, x)
     if (this.#isCovariance || isLabels(x)) return samples
-    const { rows } = samples
+    const [rows] = inRange(samples.rows)
     return samplesOf(name, rows.sub(rows.mean(0)).div(unitOf(rows)))
   }
 

@@ -4,6 +4,7 @@ import { concat, stack, where } from '../ops/index.js'
 import { above, type Check, type Checks, flag, isList, oneOf, whole } from '../options.js'
 import { foldIn, key, normal, permutation } from '../random.js'
 import { type Tensor, tensor } from '../tensor.js'
+import { noteCopies } from './copies.js'
 import { occupied, symbolInformation } from './counts.js'
 import type { Findings } from './details.js'
 import { authorsEstimate } from './edge-authors.js'
@@ -124,6 +125,8 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
   /** Notes collisions, and warns once when every sample has a bucket of its own. */
   protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
     if (!this.params.authors) await this.#noteBuckets(x, y, findings)
+    this.checkCounts(x, y)
+    await noteCopies(this.name, x, y, findings)
     return super.value(x, y, findings)
   }
 

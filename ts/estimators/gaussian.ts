@@ -5,6 +5,7 @@ import { checkValue, flag, whole } from '../options.js'
 import { arange, eye, type Tensor, tensor, zeros } from '../tensor.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { DiscriminantMI } from './linear-discriminant.js'
+import { columnsInRange } from './magnitude.js'
 
 /** Options of {@link GaussianMI}. */
 export interface GaussianOptions {
@@ -84,7 +85,8 @@ export function logDeviations(name: string, x: Tensor, y: Tensor): Tensor {
 /** Columns of mean 0 and variance 1; those that are constant become 0. */
 export function standardized(z: Tensor): Tensor {
   const varies = varying(z)
-  const centered = z.sub(z.mean(0)).mul(varies)
+  const near = columnsInRange(z)
+  const centered = near.sub(near.mean(0)).mul(varies)
   const spread = centered.square().mean(0).sqrt()
   return centered.div(where(varies.greater(0), spread, 1))
 }

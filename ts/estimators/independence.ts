@@ -6,6 +6,7 @@ import { type Checks, checkOptions, oneOf, whole } from '../options.js'
 import { HostRandom } from '../random.js'
 import { type Tensor, tensor } from '../tensor.js'
 import { centered, inner } from './centring.js'
+import { adviceOnCopies } from './copies.js'
 import { type SampleData, samplesFrom } from './data.js'
 import { HSIC } from './hsic.js'
 import { type KernelOptions, kernelChecks } from './kernel-options.js'
@@ -41,6 +42,8 @@ export interface IndependenceResult {
  * Test of independence by HSIC (Gretton, Fukumizu, Teo, Song, Schoelkopf and Smola 2007): the statistic against its distribution over shuffles of y
  * (p = (1 + shuffles at least as large) / (1 + shuffles), exact), or against the gamma distribution of the same mean and variance.
  *
+ * Pairs that were given several times look like dependence; a warning says so once (`HYPERGLOW_REPEATED_SAMPLES`).
+ *
  * @param x n samples; @param y the same draws, integer vectors being class labels. `sigma` defaults to 'median'
  * @throws DataError for fewer than 6 samples
  */
@@ -59,6 +62,7 @@ export async function independenceTest(
   if ((a.shape[0] as number) < 6) {
     throw new DataError(`independenceTest: needs at least 6 samples, received ${a.shape[0]}`)
   }
+  await adviseOnCopies(a, b)
   const matrices = tidy(() => {
     const { x: k, y: l } = hsic.matrices(a, b)
     return { k: k.cast('float64'), l: l.cast('float64') }
@@ -71,6 +75,17 @@ export async function independenceTest(
     matrices.k.dispose()
     matrices.l.dispose()
   }
+}
+
+let isAdvised = false
+
+/** Warns once of copied pairs: shuffles part them, so that they count as dependence. */
+async function adviseOnCopies(x: Tensor, y: Tensor): Promise<void> {
+  if (isAdvised || x.shape[0] !== y.shape[0]) return
+  const advice = await adviceOnCopies('independenceTest', x, y)
+  if (advice === undefined) return
+  isAdvised = true
+  process.emitWarning(advice, { type: 'HyperglowWarning', code: 'HYPERGLOW_REPEATED_SAMPLES' })
 }
 
 async function byPermutation(k: Tensor, l: Tensor, count: number, seed: number): Promise<IndependenceResult> {

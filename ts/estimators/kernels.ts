@@ -21,6 +21,7 @@ import {
   whole,
 } from '../options.js'
 import type { Tensor } from '../tensor.js'
+import { factorIntoRange, inRange } from './magnitude.js'
 import { type Samples, samplesOf } from './samples.js'
 
 /** A similarity of two samples. */
@@ -185,7 +186,15 @@ function similarTo(samples: Samples, similarity: Similarity, labelFactor: () => 
  * @param x `[n, ...]` with n of at least 2; @returns scalar
  */
 export function medianSigma(x: Tensor): Tensor {
-  return medianOf(samplesOf('medianSigma', x))
+  const samples = samplesOf('medianSigma', x)
+  const median = medianOf(measurable(samples))
+  return samples.width === undefined ? median : median.div(factorIntoRange(samples.rows))
+}
+
+/** Samples of which squared distances neither overflow nor vanish, for widths that are relative to them; labels as they are. */
+function measurable(samples: Samples): Samples {
+  const { rows, width } = samples
+  return width === undefined ? samples : samplesOf('samples', inRange(rows)[0])
 }
 
 /** A kernel, and not the name of one. */
@@ -243,12 +252,14 @@ function radial(
     const [first, ...others] = widths.map(apart) as [number | Tensor, ...number[]]
     return typeof first === 'number' ? others.reduce((sum, one) => sum + one, first) / widths.length : first
   }
+  const compared = sigma === 'median' ? measurable : (samples: Samples) => samples
   return {
     name,
     params: { sigma, scaleSqrtD },
-    matrix: (samples) => average(samples, (exponent) => exponent.exp()),
-    shifted: (samples) => average(samples, (exponent) => exponent.expm1()),
-    similar: (samples) => {
+    matrix: (samples) => average(compared(samples), (exponent) => exponent.exp()),
+    shifted: (samples) => average(compared(samples), (exponent) => exponent.expm1()),
+    similar: (given) => {
+      const samples = compared(given)
       const widths = widthsOf(samples)
       return similarTo(samples, { kind: name, widths }, () => labelFactor(widths))
     },

@@ -12,6 +12,7 @@ import {
   estimateChecks,
   Findings,
 } from './details.js'
+import { factorIntoRange, inRange } from './magnitude.js'
 import { checkApart, distanceToKth, psi } from './nearest.js'
 import { numbersOf } from './samples.js'
 import { scaled } from './scale.js'
@@ -81,7 +82,9 @@ export class KLEntropy {
     const { k, metric, base } = this.params
     const rows = this.#apart(x)
     checkEnough('KLEntropy', rows.shape[0] as number, k)
-    return entropy(rows, k, metric).div(Math.log(base))
+    const factor = factorIntoRange(rows)
+    const inUnits = factor.log().mul(rows.shape[1] as number)
+    return entropy(inRange(rows)[0], k, metric).sub(inUnits).div(Math.log(base))
   }
 
   /** float64 rows with their noise. */

@@ -1,9 +1,11 @@
 import { concat, type DistanceMetric } from '../ops/index.js'
 import { whole } from '../options.js'
 import type { Tensor } from '../tensor.js'
+import { noteCopies } from './copies.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { entropy, metricCheck } from './kl-entropy.js'
+import { inRange } from './magnitude.js'
 import { advisedForNeighbors, checkApart, unlessConstant } from './nearest.js'
 import { Ross } from './ross.js'
 import { isLabels, numbersOf } from './samples.js'
@@ -47,13 +49,15 @@ export class KNN extends InformationEstimator<KNNOptions> {
 
   protected nats(x: Tensor, y: Tensor): Tensor {
     const { k, metric } = this.params
-    const [a, b] = [scaled(x, this.params, 0), scaled(y, this.params, 1)]
+    const sides = this.params.standardize ? [x, y] : inRange(x, y)
+    const [a, b] = sides.map((side, part) => scaled(side, this.params, part)) as [Tensor, Tensor]
     const parts = entropy(a, k, metric).add(entropy(b, k, metric))
     return unlessConstant(parts.sub(entropy(concat([a, b], 1), k, metric)), x, y)
   }
 
   protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
     const result = await super.value(x, y, findings)
+    if (!isLabels(x) && !isLabels(y)) await noteCopies(this.name, x, y, findings)
     if (!Number.isFinite(result)) {
       for (const data of [x, y]) {
         if (isLabels(data)) continue

@@ -2,9 +2,11 @@ import { tidy } from '../memory.js'
 import { concat, stack } from '../ops/index.js'
 import { type Check, either, flag, isList, whole } from '../options.js'
 import type { Tensor } from '../tensor.js'
+import { noteCopies } from './copies.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { noteEntropies } from './limits.js'
+import { inRange } from './magnitude.js'
 import {
   advisedForNeighbors,
   distancesTo,
@@ -59,8 +61,8 @@ const firstOrSecond: Check<1 | 2> = { expected: '1 or 2', accepts: (value) => va
  *
  *   I = psi(k) - 1/k + psi(n) - mean_i [psi(n_x(i)) + psi(n_y(i))]
  *
- * Equal values are separated by noise, which knows nothing of the other side, so that the information stays the same; with `jitter: 0` repeated samples bias it
- * (`estimate` warns). Low where information or dimension is high: it needs about exp(I) samples, and gives at most psi(n) - psi(k). A measurement: no gradient. Needs k + 1 samples. Class labels: {@link Ross}.
+ * Equal values of a column are separated by noise, which knows nothing of the other side, so that the information stays the same; with `jitter: 0` repeated samples bias it.
+ * Samples copied as a whole, x and y, remain neighbors on both sides and add information that is not there: `estimate` warns of both. Low where information or dimension is high: it needs about exp(I) samples, and gives at most psi(n) - psi(k). A measurement: no gradient. Needs k + 1 samples. Class labels: {@link Ross}.
  */
 export class KSG extends InformationEstimator<KSGOptions> {
   constructor(options: KSGOptions & InformationOptions = {}) {
@@ -106,7 +108,8 @@ export class KSG extends InformationEstimator<KSGOptions> {
   }
 
   #neighbors(x: Tensor, y: Tensor): { a: Tensor; b: Tensor; near: Tensor } {
-    const [a, b] = [scaled(x, this.params, 0), scaled(y, this.params, 1)]
+    const sides = this.params.standardize ? [x, y] : inRange(x, y)
+    const [a, b] = sides.map((side, part) => scaled(side, this.params, part)) as [Tensor, Tensor]
     return { a, b, near: concat([a, b], 1).neighbors(Math.max(...this.#ks)) }
   }
 
@@ -128,6 +131,7 @@ export class KSG extends InformationEstimator<KSGOptions> {
         'HYPERGLOW_REPEATED_SAMPLES',
       )
     }
+    await noteCopies(this.name, x, y, findings)
     noteColumns(this.name, x.shape[0] as number, (x.size + y.size) / (x.shape[0] as number), findings)
     await noteEntropies(x, y, findings)
     const [n, k] = [x.shape[0] as number, Math.min(...this.#ks)]

@@ -10,6 +10,7 @@ import { discriminantScores, spanned } from './discriminant-rule.js'
 import { standardized } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { noteEntropies } from './limits.js'
+import { inRange } from './magnitude.js'
 import { normalScores } from './ranks.js'
 import { checkClasses, classCounts, classesOf, unlessNumbers } from './samples.js'
 import { unitOf } from './scale.js'
@@ -111,9 +112,8 @@ function discriminantBound(
 
 /** Centred columns in the one unit of which their mean variance is 1. */
 function inOneUnit(x: Tensor): Tensor {
-  const centered = x.sub(x.mean(0))
-  const unit = unitOf(x)
-  const rows = centered.div(unit)
+  const [near] = inRange(x)
+  const rows = near.sub(near.mean(0)).div(unitOf(near))
   return rows.div(rows.square().mean().sqrt().maximum(1e-150))
 }
 

@@ -2,8 +2,10 @@ import { tidy } from '../memory.js'
 import { concat, where } from '../ops/index.js'
 import { whole } from '../options.js'
 import type { Tensor } from '../tensor.js'
+import { noteCopies } from './copies.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
+import { inRange } from './magnitude.js'
 import {
   advisedForNeighbors,
   distanceToKth,
@@ -63,8 +65,9 @@ export class MixedKSG extends InformationEstimator<MixedKSGOptions> {
     return true
   }
 
-  protected nats(x: Tensor, y: Tensor): Tensor {
+  protected nats(given: Tensor, other: Tensor): Tensor {
     const { k } = this.params
+    const [x, y] = inRange(given, other)
     const joint = concat([x, y], 1)
     const rho = distanceToKth(joint, joint.neighbors(k), k)
     const radius = orCoinciding(rho)
@@ -80,6 +83,7 @@ export class MixedKSG extends InformationEstimator<MixedKSGOptions> {
   protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
     const value = await super.value(x, y, findings)
     if (isLabels(x) || isLabels(y)) return value
+    await noteCopies(this.name, x, y, findings)
     noteColumns(this.name, x.shape[0] as number, (x.size + y.size) / (x.shape[0] as number), findings)
     await this.#noteTies(x, y, findings)
     return value

@@ -89,6 +89,8 @@ export class MutualInformation extends InformationEstimator<MutualInformationOpt
   protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
     this.checkCounts(x, y)
     const [a, b] = [await tellingColumns(x), await tellingColumns(y)]
+    if (a === undefined) noteConstant('x', findings)
+    if (b === undefined) noteConstant('y', findings)
     if (a === undefined || b === undefined) return 0
     const { nats, method } = await this.#answer(a, b, findings)
     findings.method = method
@@ -107,6 +109,12 @@ export class MutualInformation extends InformationEstimator<MutualInformationOpt
     noteWidth(p, q, findings)
     return answer
   }
+}
+
+/** An argument of one value has no entropy, and tells nothing. */
+function noteConstant(what: 'x' | 'y', findings: Findings): void {
+  findings.limitTo(0, `the entropy of ${what}, which is constant`)
+  findings.warn(`MutualInformation: ${what} is constant, so that there is nothing to tell`)
 }
 
 /** Warns of columns that are too many for their correlations to be known. */

@@ -7,6 +7,7 @@ import { samplesFrom } from './data.js'
 import type { Findings } from './details.js'
 import { type SegmentOptions, segmentParts } from './estimator.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
+import { inRange } from './magnitude.js'
 import { classesOf, numbersOf } from './samples.js'
 
 /**
@@ -130,7 +131,9 @@ export function renyiMatrix(x: Tensor, options: RenyiOptions = {}): Tensor {
   return matrixOf(x, given)
 }
 
-function matrixOf(x: Tensor, options: RenyiOptions): Tensor {
+function matrixOf(given: Tensor, options: RenyiOptions): Tensor {
+  // A width that is relative to the samples needs squares that neither overflow nor vanish.
+  const x = typeof options.sigma === 'number' ? given : inRange(given)[0]
   const squares = squaredDistances(x)
   const sigma = widthOf(x, squares, options)
   const scale = typeof sigma === 'number' ? 1 / (2 * sigma * sigma) : sigma.square().mul(2).reciprocal()

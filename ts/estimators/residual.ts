@@ -2,6 +2,8 @@ import { scope } from '../memory.js'
 import { concat, where } from '../ops/index.js'
 import { flag, whole } from '../options.js'
 import type { Tensor } from '../tensor.js'
+import { noteCopies } from './copies.js'
+import type { Findings } from './details.js'
 import {
   logDeviations,
   normalBias,
@@ -15,6 +17,7 @@ import { KSG } from './ksg.js'
 import { distanceToKth } from './nearest.js'
 import { normalScores } from './ranks.js'
 import { Ross } from './ross.js'
+import { isLabels } from './samples.js'
 
 /** Options of {@link ResidualMI}. */
 export interface ResidualOptions {
@@ -60,6 +63,13 @@ export class ResidualMI extends InformationEstimator<ResidualOptions> {
 
   override samplesFor(x: number | undefined, y: number | undefined): number {
     return Math.max(super.samplesFor(x, y), samplesForColumns(x, y))
+  }
+
+  /** Warns, once, of copied samples. */
+  protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
+    this.checkCounts(x, y)
+    if (!isLabels(x) && !isLabels(y)) await noteCopies(this.name, x, y, findings)
+    return super.value(x, y, findings)
   }
 
   protected nats(x: Tensor, y: Tensor): Tensor {

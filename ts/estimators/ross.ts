@@ -1,8 +1,10 @@
 import { concat, where } from '../ops/index.js'
 import { whole } from '../options.js'
 import type { Tensor } from '../tensor.js'
+import { noteCopies } from './copies.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
+import { inRange } from './magnitude.js'
 import {
   advisedForNeighbors,
   distancesTo,
@@ -34,7 +36,8 @@ export interface RossOptions extends ScaleOptions {
  *
  *   I = psi(n) + mean_i [psi(k_i) - psi(n_i) - psi(m_i)]
  *
- * Samples that are alone in their class are left out. Equal values are separated by noise, which knows nothing of y, so that the information stays the same;
+ * Samples that are alone in their class are left out. Equal values are separated by noise, which knows nothing of y, so that the information stays the same, unless
+ * whole samples were copied, of which `estimate` warns;
  * with `jitter: 0`, where r_i = 0, m_i counts the samples at distance 0. At most the entropy of y in the samples. A measurement: no gradient. Needs 2 samples, and
  * a class with two of them: `y` that hold numbers (hardly a value given twice) are refused by `estimate`, and as an evaluator it records NaN for them.
  */
@@ -66,7 +69,7 @@ export class Ross extends InformationEstimator<RossOptions> {
   protected nats(x: Tensor, y: Tensor): Tensor {
     const n = x.shape[0] as number
     const k = Math.min(this.params.k, n - 1)
-    const rows = scaled(x, this.params, 0)
+    const rows = scaled(inRange(x)[0], this.params, 0)
     const size = classCounts(y).take(y)
     const alone = size.equal(1)
     // One more coordinate keeps classes further apart than any two samples.
@@ -92,6 +95,7 @@ export class Ross extends InformationEstimator<RossOptions> {
     this.checkCounts(x, y)
     this.checkNumbers(x)
     await checkClasses('Ross', classesOf('Ross: y', y))
+    await noteCopies(this.name, x, y, findings)
     noteColumns(this.name, x.shape[0] as number, x.size / (x.shape[0] as number), findings)
     return super.value(x, y, findings)
   }

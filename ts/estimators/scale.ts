@@ -2,6 +2,7 @@ import { where } from '../ops/index.js'
 import { atLeast, type Checks, flag, whole } from '../options.js'
 import { foldIn, key, normal } from '../random.js'
 import type { Tensor } from '../tensor.js'
+import { columnsInRange, factorIntoRange, inRange } from './magnitude.js'
 import { normalScores } from './ranks.js'
 
 /** Options of estimators whose value depends on the scale of the columns. */
@@ -32,8 +33,10 @@ export function scaled(
   part: number,
 ): Tensor {
   const { standardize, jitter, seed } = options
+  const factor = factorIntoRange(x, 0)
+  const near = columnsInRange(x)
   const varies = x.max(0).notEqual(x.min(0)).cast('float64')
-  const centered = x.sub(x.mean(0)).mul(varies)
+  const centered = near.sub(near.mean(0)).mul(varies)
   const deviation = where(varies.greater(0), centered.square().mean(0).sqrt(), 1)
   const apart = (rows: Tensor) => {
     if (jitter === 0) return rows
@@ -43,7 +46,8 @@ export function scaled(
   if (standardize && !options.copula) return apart(centered).div(deviation)
   // About 0 the noise is not lost in the rounding of large values.
   const rows = jitter === 0 ? x : apart(centered)
-  return options.copula ? normalScores(rows) : rows
+  if (options.copula) return normalScores(rows)
+  return jitter === 0 ? rows : rows.div(factor)
 }
 
 /**
@@ -53,6 +57,8 @@ export function scaled(
  * @param rows `[n, d]`
  */
 export function unitOf(rows: Tensor): Tensor {
-  const largest = rows.sub(rows.mean(0)).abs().max().stopGradient()
-  return where(largest.greater(0), largest, 1)
+  const factor = factorIntoRange(rows)
+  const [near] = inRange(rows)
+  const largest = near.sub(near.mean(0)).abs().max().stopGradient()
+  return where(largest.greater(0), largest.div(factor).minimum(Number.MAX_VALUE), 1)
 }

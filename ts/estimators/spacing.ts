@@ -1,6 +1,7 @@
 /** How the values of a column lie beside each other. */
 import { concat } from '../ops/index.js'
 import { type Tensor, zeros } from '../tensor.js'
+import { columnsInRange } from './magnitude.js'
 
 /** Gaps to each side of one that it is compared with. */
 const around = 10
@@ -29,7 +30,7 @@ export function repeatedValues(x: Tensor): Tensor {
 export function areEven(x: Tensor): Tensor {
   const n = x.shape[0] as number
   const reach = Math.min(around, Math.floor((n - 2) / 2))
-  const sorted = x.sort(0)
+  const sorted = columnsInRange(x).sort(0)
   const gap = sorted.slice([reach + 1], [n - reach]).sub(sorted.slice([reach], [n - reach - 1]))
   const width = 2 * reach + 1
   const mean = sorted

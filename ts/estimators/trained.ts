@@ -12,6 +12,7 @@ import type { CriticValues, CriticWeights } from './critic.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { noteEntropies } from './limits.js'
+import { columnsInRange } from './magnitude.js'
 import { classesOf, isLabels } from './samples.js'
 
 /** Options of every estimator that trains a network. */
@@ -178,9 +179,10 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
       const take = (rows: Tensor, order: Int32Array) => rows.take(tensor(order.slice()))
       const scaled = (rows: Tensor) => {
         if (!isScaled) return rows
-        const seen = take(rows, orders[0] as Int32Array)
+        const near = columnsInRange(rows)
+        const seen = take(near, orders[0] as Int32Array)
         const spread = seen.sub(seen.mean(0)).square().mean(0).sqrt()
-        return rows.sub(seen.mean(0)).div(spread.add(spread.equal(0).cast('float64')))
+        return near.sub(seen.mean(0)).div(spread.add(spread.equal(0).cast('float64')))
       }
       const [a, b] = [scaled(x), scaled(y)]
       return orders.map((order) => ({
