@@ -59,6 +59,7 @@ const messyKinds: Readonly<Record<string, string>> = {
   m12: 'angles',
   m13: 'serial rows',
   m14: 'scales and offsets',
+  m15: 'shared discrete columns',
 }
 
 /** The kind of a case of messy samples; undefined where it is none. */

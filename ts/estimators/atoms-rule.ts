@@ -1,7 +1,7 @@
 /** Mutual information of variables with atoms beside a density, by the rule of {@link MutualInformation}. */
 import { type Tensor, tensor } from '../tensor.js'
-import { type Answer, orNothing } from './answers.js'
-import { ofNumbersAndClasses, ofTable } from './classes-rule.js'
+import { type Answer, natsOf, orNothing } from './answers.js'
+import { ofNumbersAndClasses } from './classes-rule.js'
 import { DiscreteMI } from './discrete.js'
 import type { Side } from './kinds.js'
 import { ofNumbers } from './numbers-rule.js'
@@ -26,7 +26,7 @@ export async function ofAtoms(x: Side, y: Side, seed: number): Promise<Answer> {
     if (labels.every((one) => one === labels[0])) return 0
     return among(rows, (take) => ofNumbersAndClasses(take(side), tensor(labels), seed))
   }
-  const ofBoth = await ofTable(new DiscreteMI(), tensor(a), tensor(b))
+  const ofBoth = await natsOf(new DiscreteMI(), tensor(a), tensor(b))
   const ofY = await given(y, a, withoutAtom(b))
   const ofX = await given(x, b, withoutAtom(a))
   const rest = await among(withoutAtom(a, b), (take) => ofNumbers(take(x), take(y), seed))

@@ -1,8 +1,7 @@
 /** Mutual information of classes, with numbers and with each other, by the rule of {@link MutualInformation}. */
-import { tidy } from '../memory.js'
 import { foldIn, key, permutation } from '../random.js'
 import { type Tensor, tensor } from '../tensor.js'
-import { type Answer, answerOf, larger, largest } from './answers.js'
+import { type Answer, answerOf, larger, largest, natsOf } from './answers.js'
 import { areCounted, DiscreteMI } from './discrete.js'
 import type { Side } from './kinds.js'
 import { DiscriminantMI } from './linear-discriminant.js'
@@ -21,7 +20,7 @@ export async function ofNumbersAndClasses(x: Tensor, labels: Tensor, seed: numbe
   const ross = new Ross()
   const near = async () => {
     const nats = await overTieBreakings(seed, hasTies, (noise) =>
-      ross.estimate(normalScores(withTiesBroken(x, noise)), labels),
+      natsOf(ross, normalScores(withTiesBroken(x, noise)), labels),
     )
     return { nats, method: ross.name }
   }
@@ -42,12 +41,6 @@ export async function ofClasses(x: Side, y: Side, seed: number): Promise<Answer>
   return larger(await adjustedForChance(x, y, seed), await ofNeighbors(x.rows, y.rows, seed, true))
 }
 
-/** The value of a part of the rule without what `estimate` would warn of. @param x classes, int32 `[n]`; @param y alike */
-export async function ofTable(estimator: DiscreteMI, x: Tensor, y: Tensor): Promise<number> {
-  using nats = tidy(() => estimator.criterion(x, y))
-  return await nats.item()
-}
-
 /**
  * I H_min-adjusted for chance (Vinh, Epps and Bailey 2010): with E the plug-in information of x with y in random order and H the smaller entropy,
  * H (I - E) / (H - E). 0 on average for independent x and y, H where one is a function of the other.
@@ -55,11 +48,11 @@ export async function ofTable(estimator: DiscreteMI, x: Tensor, y: Tensor): Prom
 async function adjustedForChance(x: Side, y: Side, seed: number): Promise<Answer> {
   const plugin = new DiscreteMI({ correction: 'none' })
   const [a, b] = [tensor(x.classes), tensor(y.classes)]
-  const found = await ofTable(plugin, a, b)
+  const found = await natsOf(plugin, a, b)
   let chance = 0
   for (let round = 0; round < shuffles; round++) {
     const order = permutation(foldIn(key(seed), round), x.classes.length)
-    chance += (await ofTable(plugin, a, b.take(order))) / shuffles
+    chance += (await natsOf(plugin, a, b.take(order))) / shuffles
   }
   const most = Math.min(x.entropy, y.entropy)
   const method = 'DiscreteMI adjusted for chance'

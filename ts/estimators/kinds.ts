@@ -67,8 +67,8 @@ function atomsOf(classes: Int32Array, counts: Int32Array, least: number): Int32A
   return atoms
 }
 
-/** Whether so many different rows are so few that each has samples of its own. */
-function areFew(different: number, n: number): boolean {
+/** Whether so many different values are so few that each has samples of its own. */
+export function areFew(different: number, n: number): boolean {
   return different * samplesOfValue <= n && different <= Math.max(fewValues, n / samplesOfMany)
 }
 

@@ -1,20 +1,21 @@
-import { StateError } from '../errors.js'
-import { oneOf, whole } from '../options.js'
-import { type Tensor, tensor } from '../tensor.js'
-import type { Answer } from './answers.js'
-import { ofAtoms } from './atoms-rule.js'
+import { DataError, StateError } from '../errors.js'
+import { isPlainObject, oneOf, whole } from '../options.js'
+import type { Tensor } from '../tensor.js'
+import { type Answer, larger } from './answers.js'
 import { inCanonicalOrder } from './canonical-order.js'
 import { noteCapacity } from './capacity.js'
-import { isSmallTable, ofClasses, ofNumbersAndClasses } from './classes-rule.js'
+import { isSmallTable } from './classes-rule.js'
+import { columnsOf, ofColumns } from './columns-rule.js'
 import { withoutCopies } from './copies.js'
 import type { SampleData } from './data.js'
 import type { EstimateDetails, EstimateOptions, Findings } from './details.js'
 import { independentColumns } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { type DataKind, isOneHot, kindOfSamples, type Side } from './kinds.js'
-import { areEnough, ofNumbers } from './numbers-rule.js'
+import { byKind } from './kinds-rule.js'
+import { areEnough } from './numbers-rule.js'
 import { doubledRanks } from './ranks.js'
-import { isLabels } from './samples.js'
+import { areNumbers, isLabels } from './samples.js'
 
 /** Options of {@link MutualInformation}. */
 export interface MutualInformationOptions {
@@ -42,6 +43,10 @@ const kind = oneOf('auto', 'numbers', 'classes', 'mixed')
  *   of it). Both err downwards, so the larger errs less. Where {@link ResidualMI} (the larger of its two directions, on the data and on normal scores) exceeds that by more than
  *   4.5 / sqrt(n), it is taken instead; but not for columns that repeat values or are spaced more evenly than random draws, such as times and grids, whose entropy it would
  *   mistake. With fewer than 5 samples a column the neighbors alone: more columns have no correlations that could be known.
+ *
+ * - **discrete columns beside others, on both sides**: the larger of what the rules above answer of the rows and of the chain rule over columns, A and B being the discrete columns of x and y and U, V the
+ *   others: I(A; B) + I(U; B | A) + I(A; V | B) + I(U; V | A, B). What stands under a condition is asked of the samples of each cell that has 100 of them and 2 % of all; the last term also of the ranks within cells.
+ *   The copula takes such columns with ties broken at random, for x and for y by themselves: by mid-ranks a shared label is a linear relation without noise.
  *
  * Breaking ties at random is exact: numbers that were rounded, counted or heaped are functions of themselves with noise inside their cells, and the noise knows nothing of the other side. The mean of
  * five rounds counts.
@@ -103,7 +108,9 @@ export class MutualInformation extends InformationEstimator<MutualInformationOpt
     const { x, y } = await withoutCopies(ordered.x, ordered.y)
     const [forX, forY] = ordered.isSwapped ? [kindOfY, kindOfX] : [kindOfX, kindOfY]
     const [p, q] = [await kindOfSamples(x, forX), await kindOfSamples(y, forY)]
-    const answer = await byKind(p, q, seed)
+    checkClassesWanted(ordered.isSwapped ? 'y' : 'x', p, forX)
+    checkClassesWanted(ordered.isSwapped ? 'x' : 'y', q, forY)
+    const answer = await ofSides(p, q, seed)
     const [given, other] = ordered.isSwapped ? [q, p] : [p, q]
     noteCapacity(given, other, answer, findings)
     noteWidth(p, q, findings)
@@ -115,6 +122,17 @@ export class MutualInformation extends InformationEstimator<MutualInformationOpt
 function noteConstant(what: 'x' | 'y', findings: Findings): void {
   findings.limitTo(0, `the entropy of ${what}, which is constant`)
   findings.warn(`MutualInformation: ${what} is constant, so that there is nothing to tell`)
+}
+
+/** Refuses numbers of which the option says that they are classes. */
+function checkClassesWanted(argument: 'x' | 'y', { classes, counts }: Side, wanted: DataKind | 'auto'): void {
+  const n = classes.length
+  const singles = counts.reduce((sum, count) => sum + Number(count === 1), 0)
+  if (wanted !== 'classes' || !areNumbers(singles, n)) return
+  throw new DataError(
+    `MutualInformation: by the option { ${argument}: 'classes' } each different value of ${argument} is a class, but ${singles} of ${n} samples have a class of their own, so ${argument} holds numbers; ` +
+      `leave the option out, or give { ${argument}: 'numbers' }`,
+  )
 }
 
 /** Warns of columns that are too many for their correlations to be known. */
@@ -130,13 +148,12 @@ function noteWidth(x: Side, y: Side, findings: Findings): void {
   )
 }
 
-/** The answer of the part of the rule that is for samples of these kinds. */
-function byKind(x: Side, y: Side, seed: number): Promise<Answer> {
-  if ((x.kind === 'classes' && y.kind === 'classes') || isSmallTable(x, y)) return ofClasses(x, y, seed)
-  if (x.kind === 'mixed' || y.kind === 'mixed') return ofAtoms(x, y, seed)
-  if (y.kind === 'classes') return ofNumbersAndClasses(x.rows, tensor(y.classes), seed)
-  if (x.kind === 'classes') return ofNumbersAndClasses(y.rows, tensor(x.classes), seed)
-  return ofNumbers(x.rows, y.rows, seed)
+/** The answer of the rule; where both sides have discrete columns the larger of it and of the chain rule over columns. */
+async function ofSides(x: Side, y: Side, seed: number): Promise<Answer> {
+  const answer = await byKind(x, y, seed)
+  if (x.kind === 'classes' || y.kind === 'classes' || isSmallTable(x, y)) return answer
+  const [a, b] = [await columnsOf(x), await columnsOf(y)]
+  return a === undefined || b === undefined ? answer : larger(answer, await ofColumns(a, b, seed))
 }
 
 /**
@@ -177,8 +194,10 @@ export function mutualInformation(
 export function mutualInformation(
   x: SampleData,
   y: SampleData,
-  options: MutualInformationOptions & InformationOptions & EstimateOptions = {},
+  options?: MutualInformationOptions & InformationOptions & EstimateOptions,
 ): Promise<number | EstimateDetails> {
-  const { details, ...settings } = options ?? {}
+  // Spread would make an object of anything; what is none is left for the constructor to refuse.
+  if (options === undefined || !isPlainObject(options)) return new MutualInformation(options).estimate(x, y)
+  const { details, ...settings } = options
   return new MutualInformation(settings).estimate(x, y, details === undefined ? {} : { details })
 }

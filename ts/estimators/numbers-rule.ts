@@ -2,7 +2,7 @@
 import { tidy } from '../memory.js'
 import { stack } from '../ops/index.js'
 import type { Tensor } from '../tensor.js'
-import { type Answer, answerOf, larger, largest, nothing, orNothing } from './answers.js'
+import { type Answer, answerOf, larger, largest, natsOf, nothing, orNothing } from './answers.js'
 import { rankCapacity } from './capacity.js'
 import { GaussianMI } from './gaussian.js'
 import { KSG } from './ksg.js'
@@ -27,9 +27,8 @@ export async function ofNumbers(x: Tensor, y: Tensor, seed: number): Promise<Ans
   const [n, dx] = x.shape as [number, number]
   const dy = y.shape[1] as number
   const [ofX, ofY] = [await spacingOf(x), await spacingOf(y)]
-  const near = await ofNeighbors(x, y, seed, ofX.hasTies || ofY.hasTies)
-  if (!areEnough(n, dx, dy)) return near
-  const plain = larger(near, await orNothing(() => answerOf(new StudentCopulaMI(), x, y)))
+  const plain = await ofRanks(x, y, seed, ofX, ofY)
+  if (!areEnough(n, dx, dy)) return plain
   const residual = larger(
     ofX.repeats || !ofY.isRandom ? nothing('none') : await ofResiduals(x, y),
     ofY.repeats || !ofX.isRandom ? nothing('none') : await ofResiduals(y, x),
@@ -40,11 +39,40 @@ export async function ofNumbers(x: Tensor, y: Tensor, seed: number): Promise<Ans
   return residual.nats > known + margin / Math.sqrt(n) ? residual : plain
 }
 
+/** The larger of the neighbors and of the t copula, if there are samples enough for that. Of columns without ties their order alone counts. */
+export async function ofRanks(
+  x: Tensor,
+  y: Tensor,
+  seed: number,
+  ofX: Ties = none,
+  ofY: Ties = none,
+): Promise<Answer> {
+  const [n, dx] = x.shape as [number, number]
+  const dy = y.shape[1] as number
+  const near = await ofNeighbors(x, y, seed, ofX.hasTies || ofY.hasTies)
+  if (!areEnough(n, dx, dy)) return near
+  const isShared = Math.min(dx, dy) > 1 && (ofX.repeats || ofY.repeats)
+  return larger(near, await orNothing(() => ofCopula(x, y, seed, isShared)))
+}
+
 /** KSG 1 on normal scores, ties broken at random. */
 export async function ofNeighbors(x: Tensor, y: Tensor, seed: number, hasTies: boolean): Promise<Answer> {
   const estimator = new KSG({ copula: true })
   const nats = await overTieBreakings(seed, hasTies, (forX, forY) =>
-    estimator.estimate(withTiesBroken(x, forX), withTiesBroken(y, forY)),
+    natsOf(estimator, withTiesBroken(x, forX), withTiesBroken(y, forY)),
+  )
+  return { nats, method: estimator.name }
+}
+
+/**
+ * The t copula. Where columns that repeat values may stand on both sides beside others, ties are broken at random: by mid-ranks such a column is a linear relation without noise, whose
+ * information is infinite, and the other columns hide that its own entropy is the limit. Of a single column that limit is known.
+ */
+async function ofCopula(x: Tensor, y: Tensor, seed: number, isShared: boolean): Promise<Answer> {
+  const estimator = new StudentCopulaMI()
+  if (!isShared) return answerOf(estimator, x, y)
+  const nats = await overTieBreakings(seed, true, (forX, forY) =>
+    natsOf(estimator, withTiesBroken(x, forX), withTiesBroken(y, forY)),
   )
   return { nats, method: estimator.name }
 }
@@ -64,11 +92,16 @@ function ofResiduals(x: Tensor, y: Tensor): Promise<Answer> {
   return orNothing(() => largest(estimators.map((one) => () => answerOf(one, x, y))))
 }
 
-interface Spacing {
+interface Ties {
   /** Whether a value is given twice in some column. */
   readonly hasTies: boolean
   /** Whether many are. */
   readonly repeats: boolean
+}
+
+const none: Ties = { hasTies: false, repeats: false }
+
+interface Spacing extends Ties {
   /** Whether the columns are spaced like draws from a density, as entropies by neighbors take for granted. */
   readonly isRandom: boolean
 }

@@ -1,0 +1,144 @@
+/** Mutual information of arguments that hold discrete columns beside continuous ones, by the rule of {@link MutualInformation}. */
+import { foldIn, key, uniform } from '../random.js'
+import { type Tensor, tensor } from '../tensor.js'
+import { type Answer, nothing, orNothing } from './answers.js'
+import { ofClasses, ofNumbersAndClasses } from './classes-rule.js'
+import { countsOf } from './copies.js'
+import { jointClasses } from './counts.js'
+import { areFew, kindOfSamples, type Side } from './kinds.js'
+import { byKind } from './kinds-rule.js'
+import { ofRanks } from './numbers-rule.js'
+import { doubledRanks } from './ranks.js'
+import { classCounts, classesOf } from './samples.js'
+import { withTiesBroken } from './tie-breaking.js'
+
+/** Samples of a cell from which it is looked at by itself: chance, which does not go below 0, is worth some 0.05 nats in fewer. */
+const fewest = 100
+/** Part of all samples that such a cell has at least, so that there are not too many of them. */
+const leastPart = 0.02
+
+/** One argument by its columns. */
+export interface Columns {
+  /** The columns of few values, equal rows being one class. */
+  readonly discrete: Side
+  /** The others, float64 `[n, d]`; undefined where there is none. */
+  readonly numbers: Tensor | undefined
+}
+
+/** An argument by its columns; undefined where none has few values. */
+export async function columnsOf({ rows }: Side): Promise<Columns | undefined> {
+  const [n, d] = rows.shape as [number, number]
+  const isFew: boolean[] = []
+  for (let c = 0; c < d; c++) isFew.push(areFew(await differentOf(rows.slice([0, c], [n, c + 1])), n))
+  const numbered = (wanted: boolean) => isFew.flatMap((few, c) => (few === wanted ? [c] : []))
+  const [few, many] = [numbered(true), numbered(false)]
+  if (few.length === 0) return undefined
+  return {
+    discrete: await kindOfSamples(rows.take(few, 1), 'classes'),
+    numbers: many.length === 0 ? undefined : rows.take(many, 1),
+  }
+}
+
+/** How many different rows there are. */
+async function differentOf(rows: Tensor): Promise<number> {
+  return 1 + Number(await classesOf('samples', rows).max().item())
+}
+
+/**
+ * The chain rule over columns: with A and B the discrete columns of x and y, and U and V the others,
+ *
+ *   I(X; Y) = I(A; B) + I(U; B | A) + I(A; V | B) + I(U; V | A, B)
+ *
+ * each term by the rule of its kind, not below 0, and 0 where it has no answer.
+ */
+export async function ofColumns(x: Columns, y: Columns, seed: number): Promise<Answer> {
+  const ofBoth = await ofClasses(x.discrete, y.discrete, seed)
+  const ofX = await numbersAndClasses(x.numbers, y.discrete.classes, x.discrete.classes, seed)
+  const ofY = await numbersAndClasses(y.numbers, x.discrete.classes, y.discrete.classes, seed)
+  const rest = await numbersWithin(x, y, seed)
+  return {
+    nats: [ofBoth.nats, ofX, ofY, rest].reduce((sum, nats) => sum + Math.max(0, nats), 0),
+    method: 'chain rule over columns',
+  }
+}
+
+/** I(U; B | A): the mean over the values of A. */
+async function numbersAndClasses(
+  numbers: Tensor | undefined,
+  labels: Int32Array,
+  given: Int32Array,
+  seed: number,
+): Promise<number> {
+  if (numbers === undefined) return 0
+  return meanOver(given, async (samples) => {
+    const own = samples.map((i) => labels[i] as number)
+    if (own.every((one) => one === own[0])) return nothing('none')
+    return ofNumbersAndClasses(numbers.take(tensor(samples)), tensor(own), seed)
+  })
+}
+
+/**
+ * I(U; V | A, B), the larger of two that err downwards: of all samples by their ranks within the cells of (A, B), which tell nothing of the cells, so that what they tell of each other
+ * is a part of it (all, where the copula is the same in every cell); and the mean over the cells that have samples enough.
+ */
+async function numbersWithin(x: Columns, y: Columns, seed: number): Promise<number> {
+  const [u, v] = [x.numbers, y.numbers]
+  if (u === undefined || v === undefined) return 0
+  const cells = jointClasses(tensor(x.discrete.classes), tensor(y.discrete.classes))
+  const noise = foldIn(key(seed), 2)
+  const pooled = await orNothing(() =>
+    ofRanks(ranksWithin(u, cells, foldIn(noise, 0)), ranksWithin(v, cells, foldIn(noise, 1)), seed),
+  )
+  const apart = await meanOver((await cells.data()) as Int32Array, async (samples) => {
+    const rows = tensor(samples)
+    return byKind(await kindOfSamples(u.take(rows)), await kindOfSamples(v.take(rows)), seed)
+  })
+  return Math.max(pooled.nats, apart)
+}
+
+/**
+ * For each column the place of a sample among those of its cell, between 0 and 1, drawn at random within what its rank leaves open: uniform whatever the cell.
+ *
+ * @param x `[n, d]` float64; @param cells int32 `[n]`, of classesOf
+ */
+function ranksWithin(x: Tensor, cells: Tensor, noise: Tensor): Tensor {
+  const n = x.shape[0] as number
+  const counts = classCounts(cells)
+  const [size, end] = [counts, counts.cumsum(0)].map((of) => of.take(cells).expandDims(1)) as [Tensor, Tensor]
+  // Broken ranks are below 2 n + 2, so that each cell has a range of its own.
+  const apart = withTiesBroken(x, foldIn(noise, 0)).add(
+    cells
+      .cast('float64')
+      .mul(2 * n + 2)
+      .expandDims(1),
+  )
+  const before = doubledRanks(apart).div(2).sub(1).sub(end.sub(size))
+  return before.add(uniform(foldIn(noise, 1), x.shape, { dtype: 'float64' })).div(size)
+}
+
+/** The mean over the cells, those of too few samples counting as 0. */
+async function meanOver(cells: Int32Array, ask: (samples: Int32Array) => Promise<Answer>): Promise<number> {
+  const least = Math.max(fewest, leastPart * cells.length)
+  let sum = 0
+  for (const samples of membersOf(cells)) {
+    if (samples.length < least) continue
+    const { nats } = await orNothing(() => ask(samples))
+    sum += nats * samples.length
+  }
+  return sum / cells.length
+}
+
+/** The numbers of the samples of each cell. */
+function membersOf(cells: Int32Array): Int32Array[] {
+  const counts = countsOf(cells)
+  const members = Array.from(counts, (count) => new Int32Array(count))
+  const filled = new Int32Array(counts.length)
+  for (let i = 0; i < cells.length; i++) {
+    const cell = cells[i] as number
+    const place = filled[cell] as number
+    const own = members[cell] as Int32Array
+    own[place] = i
+    filled[cell] = place + 1
+  }
+  return members
+}
