@@ -73,7 +73,8 @@ test.serial('with a record nothing is emitted, and the record speaks of the answ
     }
     await new Promise(setImmediate)
     t.deepEqual(
-      emitted.filter((text) => /of at most|the formula gives/.test(text)),
+      // Warnings come a turn late: those of other tests speak of other numbers of samples.
+      emitted.filter((text) => /300 samples/.test(text)),
       [],
     )
   } finally {

@@ -6,6 +6,14 @@ import { classCounts } from './samples.js'
 /** Correction of plug-in estimates from counts. */
 export type CountCorrection = 'none' | 'millerMadow' | 'weighted' | 'shrinkage'
 
+/** Samples that a cell of a table needs on average for its count to be told from chance. */
+export const samplesOfCell = 5
+
+/** Whether n samples are enough for a table of r x c values to be told from chance: (r - 1)(c - 1) <= n / 5. */
+export function areCounted(r: number, c: number, n: number): boolean {
+  return (r - 1) * (c - 1) * samplesOfCell <= n
+}
+
 /** A number for each pair of symbols, int32 `[n]`. */
 export function jointClasses(x: Tensor, y: Tensor): Tensor {
   return stack([x, y], 1).uniqueRows()

@@ -1,18 +1,10 @@
 import { tidy } from '../memory.js'
 import { oneOf } from '../options.js'
 import type { Tensor } from '../tensor.js'
-import { type CountCorrection, symbolInformation } from './counts.js'
+import { areCounted, type CountCorrection, samplesOfCell, symbolInformation } from './counts.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { classesOf } from './samples.js'
-
-/** Samples that a cell of a table needs on average for its count to be told from chance. */
-const samplesOfCell = 5
-
-/** Whether n samples are enough for a table of r x c values to be told from chance: (r - 1)(c - 1) <= n / 5. */
-export function areCounted(r: number, c: number, n: number): boolean {
-  return (r - 1) * (c - 1) * samplesOfCell <= n
-}
 
 /** Options of {@link DiscreteMI}. */
 export interface DiscreteOptions {
