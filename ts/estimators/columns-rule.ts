@@ -1,4 +1,5 @@
 /** Mutual information of arguments that hold discrete columns beside continuous ones, by the rule of {@link MutualInformation}. */
+import { tidy } from '../memory.js'
 import { foldIn, key, uniform } from '../random.js'
 import { type Tensor, tensor } from '../tensor.js'
 import { type Answer, nothing, orNothing } from './answers.js'
@@ -9,7 +10,7 @@ import { areFew, kindOfSamples, type Side } from './kinds.js'
 import { byKind } from './kinds-rule.js'
 import { ofRanks } from './numbers-rule.js'
 import { doubledRanks } from './ranks.js'
-import { classCounts, classesOf } from './samples.js'
+import { classCounts } from './samples.js'
 import { withTiesBroken } from './tie-breaking.js'
 
 /** Samples of a cell from which it is looked at by itself: chance, which does not go below 0, is worth some 0.05 nats in fewer. */
@@ -27,9 +28,9 @@ export interface Columns {
 
 /** An argument by its columns; undefined where none has few values. */
 export async function columnsOf({ rows }: Side): Promise<Columns | undefined> {
-  const [n, d] = rows.shape as [number, number]
-  const isFew: boolean[] = []
-  for (let c = 0; c < d; c++) isFew.push(areFew(await differentOf(rows.slice([0, c], [n, c + 1])), n))
+  const n = rows.shape[0] as number
+  using different = tidy(() => differentOf(rows))
+  const isFew = Array.from((await different.data()) as Float64Array, (count) => areFew(count, n))
   const numbered = (wanted: boolean) => isFew.flatMap((few, c) => (few === wanted ? [c] : []))
   const [few, many] = [numbered(true), numbered(false)]
   if (few.length === 0) return undefined
@@ -39,9 +40,11 @@ export async function columnsOf({ rows }: Side): Promise<Columns | undefined> {
   }
 }
 
-/** How many different rows there are. */
-async function differentOf(rows: Tensor): Promise<number> {
-  return 1 + Number(await classesOf('samples', rows).max().item())
+/** How many different values each column has, float64 `[d]`. */
+function differentOf(rows: Tensor): Tensor {
+  const sorted = rows.sort(0)
+  const before = sorted.slice([0], [(rows.shape[0] as number) - 1])
+  return sorted.slice([1]).notEqual(before).cast('float64').sum(0).add(1)
 }
 
 /**
@@ -99,7 +102,7 @@ async function numbersWithin(x: Columns, y: Columns, seed: number): Promise<numb
 /**
  * For each column the place of a sample among those of its cell, between 0 and 1, drawn at random within what its rank leaves open: uniform whatever the cell.
  *
- * @param x `[n, d]` float64; @param cells int32 `[n]`, of classesOf
+ * @param x `[n, d]` float64; @param cells int32 `[n]`, numbers of classes
  */
 function ranksWithin(x: Tensor, cells: Tensor, noise: Tensor): Tensor {
   const n = x.shape[0] as number
