@@ -11,6 +11,7 @@ import {
 } from './dtype.js'
 import { DataError, DeviceError, DTypeError, describe } from './errors.js'
 import { isList as isPlainList } from './options.js'
+import { nextTurn } from './turns.js'
 
 /** Numbers nested to any depth. */
 export type NestedArray = number | NestedArray[]
@@ -64,7 +65,7 @@ export async function nestInTurns(values: TypedArray, shape: Shape): Promise<Nes
       const to = Math.min(extent, from + piece)
       const part = values.subarray(offset + from * step, offset + to * step)
       for (const row of nest(part, [to - from, ...inner]) as NestedArray[]) rows.push(row)
-      await new Promise((resolve) => setImmediate(resolve))
+      await nextTurn()
     }
     return rows
   }

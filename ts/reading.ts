@@ -1,9 +1,7 @@
 /** Copies of computed values, for JavaScript to keep. */
 import { allocate, dtypeOfCode, type TypedArray } from './dtype.js'
 import { native } from './native.js'
-
-/** Bytes that are copied in one turn of the event loop: a few milliseconds, fresh pages included. */
-const bytesPerTurn = 8 << 20
+import { bytesPerTurn, nextTurn } from './turns.js'
 
 /** Room for the values of a computed node, and the bytes of it. */
 function roomFor(id: number): { values: TypedArray; bytes: Uint8Array } {
@@ -32,7 +30,7 @@ export function readNow(id: number): TypedArray {
 export async function readInTurns(id: number): Promise<TypedArray> {
   const { values, bytes } = roomFor(id)
   for (let from = 0; from < bytes.length || from === 0; from += bytesPerTurn) {
-    if (from > 0) await new Promise((resolve) => setImmediate(resolve))
+    if (from > 0) await nextTurn()
     native.read(id, from, bytes.subarray(from, from + bytesPerTurn))
   }
   return values

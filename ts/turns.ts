@@ -19,9 +19,17 @@ function isOver(): boolean {
   return false
 }
 
+/** Bytes that are copied in one turn of the event loop: a few milliseconds, fresh pages included. */
+export const bytesPerTurn = 8 << 20
+
+/** Resolves in the next turn of the event loop, so that others get theirs in the midst of long work. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
 /** Resolves in a later turn, and in one with time left: all that wait are called in the same turn. */
 async function laterTurn(): Promise<void> {
-  do await new Promise((resolve) => setImmediate(resolve))
+  do await nextTurn()
   while (isOver())
 }
 

@@ -5,9 +5,7 @@ import { evaluate } from './memory.js'
 import { native } from './native.js'
 import { concat } from './ops/movement.js'
 import { Tensor, tensor } from './tensor.js'
-
-/** Bytes that are copied in one turn of the event loop: a few milliseconds, fresh pages included. */
-const bytesPerTurn = 8 << 20
+import { bytesPerTurn, nextTurn } from './turns.js'
 
 /**
  * A computed tensor of given values, which nobody may change meanwhile. Like `tensor(data, { dtype, shape })`, but many values are
@@ -21,7 +19,7 @@ export async function tensorInTurns({ dtype, shape, data }: ArrayData): Promise<
   const pieces: Tensor[] = []
   try {
     for (let start = 0; start < data.length; start += length) {
-      if (start > 0) await new Promise((resolve) => setImmediate(resolve))
+      if (start > 0) await nextTurn()
       const piece = data.subarray(start, start + length)
       pieces.push(Tensor.own(native.source(piece, dtypeCode(dtype), [piece.length])))
     }

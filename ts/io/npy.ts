@@ -9,6 +9,7 @@
 
 import { type Shape, showShape, type TypedArray, withRoom } from '../dtype.js'
 import { DataError, DTypeError } from '../errors.js'
+import { nextTurn } from '../turns.js'
 import { checkPath, replaceFile } from './atomic.js'
 import { type ArrayData, bytesCopied, checkArray, elementCount, elementTypes } from './element-types.js'
 import { FileReader } from './file-reader.js'
@@ -145,7 +146,7 @@ async function toCOrder(data: TypedArray, shape: Shape): Promise<TypedArray> {
   const steps = shape.map((_, axis) => elementCount(shape.slice(axis + 1)))
   let to = 0
   for (let from = 0; from < data.length; from++) {
-    if (from % turn === 0 && from > 0) await new Promise((resolve) => setImmediate(resolve))
+    if (from % turn === 0 && from > 0) await nextTurn()
     sorted[to] = data[from] as number & bigint
     for (let axis = 0; axis < shape.length; axis++) {
       const [extent, step] = [shape[axis] as number, steps[axis] as number]

@@ -6,6 +6,7 @@
 
 import type { DType } from '../dtype.js'
 import { DataError } from '../errors.js'
+import { nextTurn } from '../turns.js'
 import type { ArrayData } from './element-types.js'
 import { elementTypes, firstNonBoolean, typedArray } from './element-types.js'
 
@@ -30,8 +31,6 @@ const widenings: Partial<Record<StoredType, Widening>> = {
 
 /** Values that are changed in one turn of the event loop: a few milliseconds. */
 const turn = 1 << 19
-
-const pause = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 /** Bytes of one stored value. */
 export function storedBytes(type: StoredType): number {
@@ -86,7 +85,7 @@ async function widened({ dtype, stored, widen }: Widening, buffer: ArrayBuffer) 
   for (let start = 0; start < from.length; start += turn) {
     const end = Math.min(from.length, start + turn)
     for (let i = start; i < end; i++) bits[i] = widen(from[i] as number)
-    if (end < from.length) await pause()
+    if (end < from.length) await nextTurn()
   }
   return typedArray(dtype, bits.buffer)
 }
@@ -98,7 +97,7 @@ async function swap(raw: Uint8Array<ArrayBuffer>, width: number): Promise<void> 
     if (width === 2) part.swap16()
     else if (width === 4) part.swap32()
     else part.swap64()
-    if (start + turn * 8 < raw.length) await pause()
+    if (start + turn * 8 < raw.length) await nextTurn()
   }
 }
 
