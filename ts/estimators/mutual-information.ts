@@ -152,7 +152,8 @@ function noteWidth(x: Side, y: Side, findings: Findings): void {
 async function ofSides(x: Side, y: Side, seed: number): Promise<Answer> {
   const answer = await byKind(x, y, seed)
   if (x.kind === 'classes' || y.kind === 'classes' || isSmallTable(x, y)) return answer
-  const [a, b] = [await columnsOf(x), await columnsOf(y)]
+  const a = await columnsOf(x)
+  const b = a && (await columnsOf(y))
   return a === undefined || b === undefined ? answer : larger(answer, await ofColumns(a, b, seed))
 }
 
