@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import test from 'ava'
-import { packageRoot } from '../ts/package-root.js'
+import { packageRoot } from '../ts/core/package-root.js'
 
 /** Our side of a job, as a program that is asked line by line. */
 function served(job: string) {

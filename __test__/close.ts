@@ -1,5 +1,5 @@
 import type { ExecutionContext } from 'ava'
-import { type Tensor, tensor } from '../ts/tensor.js'
+import { type Tensor, tensor } from '../ts/ops/tensor.js'
 
 /** Fails unless every entry is within `tolerance` of the wanted one, relative to the wanted size or to 1. */
 export function close(

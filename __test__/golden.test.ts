@@ -4,7 +4,7 @@
 
 import { join } from 'node:path'
 import test from 'ava'
-import { packageRoot } from '../ts/package-root.js'
+import { packageRoot } from '../ts/core/package-root.js'
 import { type Case, type Precision, readFolder } from './golden/format.js'
 import { runCase } from './golden/run-case.js'
 

@@ -1,5 +1,6 @@
 import test from 'ava'
-import { ArgumentError, DataError, DeviceError, ShapeError, UnknownNameError } from '../ts/errors.js'
+import { ArgumentError, DataError, DeviceError, ShapeError, UnknownNameError } from '../ts/core/errors.js'
+import { grad } from '../ts/core/transforms.js'
 import {
   CKA,
   deltaKernel,
@@ -14,9 +15,8 @@ import {
   medianSigma,
   polynomialKernel,
 } from '../ts/estimators/index.js'
-import { hsicLoss } from '../ts/losses/index.js'
-import { ones, type Tensor, tensor } from '../ts/tensor.js'
-import { grad } from '../ts/transforms.js'
+import { hsicLoss } from '../ts/nn/losses/index.js'
+import { ones, type Tensor, tensor } from '../ts/ops/tensor.js'
 import { close, numericalGradient, sample } from './close.js'
 
 const n = 8

@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path'
 import test from 'ava'
 import fc from 'fast-check'
-import type { DType, TypedArray } from '../ts/dtype.js'
+import type { DType, TypedArray } from '../ts/core/dtype.js'
 import {
   ArgumentError,
   DataError,
@@ -19,7 +19,7 @@ import {
   type HyperglowError,
   IOError,
   ShapeError,
-} from '../ts/errors.js'
+} from '../ts/core/errors.js'
 import { tensor, Variable } from '../ts/index.js'
 import {
   type ArrayData,

@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { ArgumentError, DataError, IOError, ShapeError, StateError } from '../ts/errors.js'
-import { type ArrayData, DynamicsWriter, loadDynamics, loadSegment } from '../ts/io/index.js'
+import { ArgumentError, DataError, IOError, ShapeError, StateError } from '../ts/core/errors.js'
+import { DynamicsWriter, loadDynamics, loadSegment } from '../ts/dynamics/index.js'
+import type { ArrayData } from '../ts/io/index.js'
 import { error, f32, fresh } from './io-scratch.js'
 
 // ---- the store of dynamics

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import type { HyperglowError } from '../ts/errors.js'
+import type { HyperglowError } from '../ts/core/errors.js'
 import type { ArrayData } from '../ts/io/index.js'
 
 /** A folder of a test file's own, gone when its tests are done. */

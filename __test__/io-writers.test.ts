@@ -6,8 +6,8 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSyn
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { readIdx, writeIdx } from '../ts/datasets/idx.js'
-import { ArgumentError, DataError, HyperglowError, IOError } from '../ts/errors.js'
+import { ArgumentError, DataError, HyperglowError, IOError } from '../ts/core/errors.js'
+import { readIdx, writeIdx } from '../ts/data/idx.js'
 import { Dense, Sequential } from '../ts/index.js'
 import { replaceFile } from '../ts/io/atomic.js'
 import {

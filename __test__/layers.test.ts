@@ -1,5 +1,6 @@
 import test from 'ava'
-import { ArgumentError, DataError, ShapeError, StateError, UnknownNameError } from '../ts/errors.js'
+import { ArgumentError, DataError, ShapeError, StateError, UnknownNameError } from '../ts/core/errors.js'
+import { grad } from '../ts/core/transforms.js'
 import {
   Activation,
   AvgPool2d,
@@ -16,9 +17,8 @@ import {
   Layer,
   MaxPool2d,
 } from '../ts/layers/index.js'
-import { key } from '../ts/random.js'
-import { ones, type Shape, type Tensor, tensor } from '../ts/tensor.js'
-import { grad } from '../ts/transforms.js'
+import { key } from '../ts/ops/random.js'
+import { ones, type Shape, type Tensor, tensor } from '../ts/ops/tensor.js'
 import { close, numericalGradient, sample } from './close.js'
 
 const f64 = { dtype: 'float64' as const }

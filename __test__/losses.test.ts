@@ -1,5 +1,6 @@
 import test from 'ava'
-import { ArgumentError, DataError, ShapeError, UnknownNameError } from '../ts/errors.js'
+import { ArgumentError, DataError, ShapeError, UnknownNameError } from '../ts/core/errors.js'
+import { grad } from '../ts/core/transforms.js'
 import {
   bce,
   bceWithLogits,
@@ -14,10 +15,9 @@ import {
   mse,
   nll,
   smoothL1,
-} from '../ts/losses/index.js'
-import { accuracy, createMetric } from '../ts/metrics.js'
-import { ones, type Tensor, tensor } from '../ts/tensor.js'
-import { grad } from '../ts/transforms.js'
+} from '../ts/nn/losses/index.js'
+import { accuracy, createMetric } from '../ts/nn/metrics.js'
+import { ones, type Tensor, tensor } from '../ts/ops/tensor.js'
 import { close, numericalGradient, sample } from './close.js'
 
 const labels = tensor(Int32Array.from([2, 0, 1, 2, 1]))

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
+import { packageRoot } from '../ts/core/package-root.js'
 import { loadDynamics } from '../ts/index.js'
-import { packageRoot } from '../ts/package-root.js'
 
 const run = promisify(execFile)
 const program = join(packageRoot, 'build', 'examples', 'information-plane.js')

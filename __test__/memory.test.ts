@@ -18,7 +18,7 @@ import {
   tensor,
   tidy,
 } from '../ts/index.js'
-import { tensorInTurns } from '../ts/uploads.js'
+import { tensorInTurns } from '../ts/io/uploads.js'
 
 const run = promisify(execFile)
 const library = JSON.stringify(new URL('../ts/index.js', import.meta.url).href)

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import test from 'ava'
-import { decodeIdx, encodeIdx, readIdx, writeIdx } from '../ts/datasets/idx.js'
-import { readMnist } from '../ts/datasets/mnist-files.js'
-import { DataError, DTypeError, type HyperglowError, IOError, ShapeError } from '../ts/errors.js'
+import { DataError, DTypeError, type HyperglowError, IOError, ShapeError } from '../ts/core/errors.js'
+import { decodeIdx, encodeIdx, readIdx, writeIdx } from '../ts/data/idx.js'
+import { readMnist } from '../ts/data/mnist-files.js'
 
 const scratch = mkdtempSync(join(tmpdir(), 'hyperglow-mnist-'))
 test.after.always(() => rmSync(scratch, { recursive: true, force: true }))

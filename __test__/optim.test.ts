@@ -1,5 +1,7 @@
 import test from 'ava'
-import { ArgumentError, ShapeError, UnknownNameError } from '../ts/errors.js'
+import { ArgumentError, ShapeError, UnknownNameError } from '../ts/core/errors.js'
+import { grad, jit } from '../ts/core/transforms.js'
+import { Variable } from '../ts/core/variable.js'
 import {
   Adadelta,
   Adagrad,
@@ -22,10 +24,8 @@ import {
   RMSprop,
   SGD,
   stepLR,
-} from '../ts/optim/index.js'
-import { type Tensor, tensor } from '../ts/tensor.js'
-import { grad, jit } from '../ts/transforms.js'
-import { Variable } from '../ts/variable.js'
+} from '../ts/nn/optim/index.js'
+import { type Tensor, tensor } from '../ts/ops/tensor.js'
 import { close, numericalGradient } from './close.js'
 
 const f64 = (values: number[]) => tensor(values, { dtype: 'float64' })

@@ -1,7 +1,6 @@
 /** Options: which objects are taken, which names and values, what is read from them, and what messages say. */
 import vm from 'node:vm'
 import test from 'ava'
-import { ArgumentError, Dense, maxPool, ones, sum, UnknownNameError } from '../ts/index.js'
 import {
   above,
   atLeast,
@@ -23,7 +22,8 @@ import {
   signal,
   text,
   whole,
-} from '../ts/options.js'
+} from '../ts/core/options.js'
+import { ArgumentError, Dense, maxPool, ones, sum, UnknownNameError } from '../ts/index.js'
 
 interface Sample {
   size: number

@@ -1,9 +1,9 @@
 /** What stands on figures, tables and reports is what was measured: unit, settings, epochs, and gaps where nothing was. */
 
 import test from 'ava'
-import { ArgumentError, DataError } from '../ts/errors.js'
+import { ArgumentError, DataError } from '../ts/core/errors.js'
+import { loadDynamics } from '../ts/dynamics/index.js'
 import { Binned, HSIC, KDE, ones, Ross, theoryReport } from '../ts/index.js'
-import { loadDynamics } from '../ts/io/index.js'
 import {
   type Chart,
   type DynamicsLike,

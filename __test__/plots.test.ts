@@ -12,8 +12,8 @@ import {
   ShapeError,
   StateError,
   UnknownNameError,
-} from '../ts/errors.js'
-import { packageRoot } from '../ts/package-root.js'
+} from '../ts/core/errors.js'
+import { packageRoot } from '../ts/core/package-root.js'
 import { hasLettersOf, textWidth } from '../ts/plots/font.js'
 import {
   Chart,

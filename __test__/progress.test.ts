@@ -2,10 +2,10 @@
 
 import { spawn } from 'node:child_process'
 import test from 'ava'
-import { ArgumentError, StateError } from '../ts/errors.js'
-import { barLine } from '../ts/progress/bar.js'
-import { formatDuration, formatRate, formatReadings } from '../ts/progress/format.js'
-import { ProgressReporter } from '../ts/progress/index.js'
+import { ArgumentError, StateError } from '../ts/core/errors.js'
+import { barLine } from '../ts/train/progress/bar.js'
+import { formatDuration, formatRate, formatReadings } from '../ts/train/progress/format.js'
+import { ProgressReporter } from '../ts/train/progress/index.js'
 
 /** A reporter on a stream of our own, with a clock that is set by hand. */
 function setUp(stream: { isTTY?: boolean; columns?: number }) {

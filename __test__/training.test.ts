@@ -23,7 +23,7 @@ import {
   tensor,
   UnknownNameError,
 } from '../ts/index.js'
-import { Pipeline } from '../ts/models/pipeline.js'
+import { Pipeline } from '../ts/train/pipeline.js'
 import { close } from './helpers.js'
 import { classifier, dataset, points, weightsOf } from './toy-task.js'
 

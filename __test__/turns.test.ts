@@ -1,6 +1,6 @@
 /** Loops of promises that resolve at once leave turns to others. */
 import test from 'ava'
-import { settled } from '../ts/turns.js'
+import { settled } from '../ts/core/turns.js'
 
 /** Keeps the thread for about a millisecond. */
 function busy(): void {

@@ -1,10 +1,10 @@
 /** Training steps of models, one at a time: what `fit` does for each batch, with the loss read after each. */
 import type { BatchSource, Network, Tensor } from '../ts/index.js'
-import { type Feed, feedOf, type StepInput } from '../ts/models/feed.js'
-import { outlineOf } from '../ts/models/outline.js'
-import { compiledOf } from '../ts/models/state.js'
-import { Meter, release, trainStep } from '../ts/models/step.js'
-import { TargetRule } from '../ts/models/targets.js'
+import { type Feed, feedOf, type StepInput } from '../ts/train/feed.js'
+import { outlineOf } from '../ts/train/outline.js'
+import { compiledOf } from '../ts/train/state.js'
+import { Meter, release, trainStep } from '../ts/train/step.js'
+import { TargetRule } from '../ts/train/targets.js'
 import type { Inputs, Iteration } from './job.js'
 
 /** A compiled model's training step and the feed that makes its inputs. */

@@ -3,14 +3,9 @@
  *
  *     import { Sequential, Dense, tensor } from 'hyperglow'
  */
-export {
-  type ActivationName,
-  activationNames,
-  resolveActivation,
-} from './activations.js'
-export * from './datasets/index.js'
-export { type DebugOptions, debug } from './debug.js'
-export { isFloat } from './dtype.js'
+
+export { type DebugOptions, debug } from './core/debug.js'
+export { isFloat } from './core/dtype.js'
 export {
   ArgumentError,
   DataError,
@@ -25,23 +20,29 @@ export {
   ShapeError,
   StateError,
   UnknownNameError,
-} from './errors.js'
+} from './core/errors.js'
+export * from './core/memory.js'
+export * from './core/transforms.js'
+export * from './core/tree.js'
+export { Variable, type VariableOptions } from './core/variable.js'
+export { version } from './core/version.js'
+export * from './data/index.js'
+export * from './dynamics/index.js'
 export * from './estimators/index.js'
-export * as initializers from './initializers.js'
 export * from './io/index.js'
 export * from './layers/index.js'
-export * from './losses/index.js'
-export * from './memory.js'
-export * from './metrics.js'
 export * from './models/index.js'
+export * as initializers from './nn/initializers.js'
+export * from './nn/losses/index.js'
+export * from './nn/metrics.js'
+export * from './nn/optim/index.js'
+export {
+  type ActivationName,
+  activationNames,
+  resolveActivation,
+} from './ops/activations.js'
 export * from './ops/index.js'
-export * from './optim/index.js'
+export * from './ops/random.js'
+export * from './ops/tensor.js'
 export * from './plots/index.js'
-export * from './preprocessing/index.js'
-export * from './progress/index.js'
-export * from './random.js'
-export * from './tensor.js'
-export * from './transforms.js'
-export * from './tree.js'
-export { Variable, type VariableOptions } from './variable.js'
-export { version } from './version.js'
+export * from './train/index.js'

@@ -1,8 +1,8 @@
 /** Every call that the fuzzer starts from, and what of the public interface none of them covers. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { packageRoot } from '../../ts/core/package-root.js'
 import * as hg from '../../ts/index.js'
-import { packageRoot } from '../../ts/package-root.js'
 import { type Call, functionCalls } from './call.js'
 import { estimatorCallsOfAll, otherOptions } from './estimators.js'
 import { modelCallsOfAll } from './models.js'

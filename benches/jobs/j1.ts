@@ -5,7 +5,7 @@
  * The peers know one case, 'j1'. Two jobs answer it: `j1` with the notebook's HSIC evaluator, `j1b` without one.
  */
 import { Conv2d, Dense, Flatten, HSIC, IBSequential, mnist, type Tensor, tensor } from '../../ts/index.js'
-import type { StepInput } from '../../ts/models/feed.js'
+import type { StepInput } from '../../ts/train/feed.js'
 import type { Inputs, Job, Setup } from '../job.js'
 import { trainer } from '../training.js'
 

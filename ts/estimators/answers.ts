@@ -1,6 +1,6 @@
 /** What the parts of a rule answer, and which answer is taken. */
-import { DataError, type HyperglowError, NumericalError } from '../errors.js'
-import type { Tensor } from '../tensor.js'
+import { DataError, type HyperglowError, NumericalError } from '../core/errors.js'
+import type { Tensor } from '../ops/tensor.js'
 import type { Estimator } from './estimator.js'
 
 /** An estimate in nats, and the name of the formula that gave it. */

@@ -1,5 +1,5 @@
 /** Mutual information of variables with atoms beside a density, by the rule of {@link MutualInformation}. */
-import { type Tensor, tensor } from '../tensor.js'
+import { type Tensor, tensor } from '../ops/tensor.js'
 import { type Answer, natsOf, orNothing } from './answers.js'
 import { ofNumbersAndClasses } from './classes-rule.js'
 import { DiscreteMI } from './discrete.js'

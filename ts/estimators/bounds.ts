@@ -2,12 +2,12 @@
  * Variational bounds on mutual information as functions of scores: F_ij = f(x_i, y_j) of a critic f, `[n, n]`. The diagonal holds
  * the n joint samples, the rest the n (n - 1) samples of the product of the margins. All are in nats, scalars, and differentiable.
  */
-import { ShapeError } from '../errors.js'
-import { tensorOrNumber } from '../operands.js'
+import { ShapeError } from '../core/errors.js'
+import { tensorOrNumber } from '../core/operands.js'
+import { checkValue } from '../core/options.js'
 import { where } from '../ops/index.js'
 import { indexAlong } from '../ops/movement.js'
-import { checkValue } from '../options.js'
-import type { Tensor } from '../tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import { checkPositive, checkTensor } from './check.js'
 
 /** Donsker and Varadhan 1983, the bound of MINE (Belghazi et al. 2018, eq. 10): mean f_ii - ln mean_{i != j} exp f_ij. */

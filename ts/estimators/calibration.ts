@@ -1,6 +1,6 @@
 /** Probabilities of classes from scores that are too sure, or not sure enough. */
 import { concat } from '../ops/index.js'
-import { type Tensor, tensor } from '../tensor.js'
+import { type Tensor, tensor } from '../ops/tensor.js'
 
 /** Scores are multiplied by these (temperature scaling; Guo, Pleiss, Sun and Weinberger 2017). */
 const slopes = [2, 1, 0.7, 0.5, 0.3, 0.15, 0.06, 0.02, 0.007] as const

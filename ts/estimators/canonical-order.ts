@@ -1,7 +1,7 @@
 /** An order of samples that depends on what they are, and not on how they were given. */
 import { where } from '../ops/index.js'
-import { foldIn, key, uniform } from '../random.js'
-import type { Tensor } from '../tensor.js'
+import { foldIn, key, uniform } from '../ops/random.js'
+import type { Tensor } from '../ops/tensor.js'
 import { doubledRanks } from './ranks.js'
 import { isLabels } from './samples.js'
 

@@ -1,6 +1,6 @@
 /** Centring of kernel and distance matrices. */
 import { centeredProducts } from '../ops/index.js'
-import type { Tensor } from '../tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import type { Kernel, Similar } from './kernels.js'
 import { offDiagonal, type Samples } from './samples.js'
 

@@ -1,7 +1,7 @@
-import { checkDevice as checkThere } from '../create.js'
-import { ArgumentError, describe, ShapeError, unknownName } from '../errors.js'
-import { above, type Check, checkValue, flag, whole } from '../options.js'
-import { type DeviceRequest, Tensor } from '../tensor.js'
+import { checkDevice as checkThere } from '../core/create.js'
+import { ArgumentError, describe, ShapeError, unknownName } from '../core/errors.js'
+import { above, type Check, checkValue, flag, whole } from '../core/options.js'
+import { type DeviceRequest, Tensor } from '../ops/tensor.js'
 
 /** Throws ArgumentError unless `value` is a finite number above 0. */
 export function checkPositive(what: string, value: unknown): void {

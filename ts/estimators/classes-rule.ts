@@ -1,6 +1,6 @@
 /** Mutual information of classes, with numbers and with each other, by the rule of {@link MutualInformation}. */
-import { foldIn, key, permutation } from '../random.js'
-import { type Tensor, tensor } from '../tensor.js'
+import { foldIn, key, permutation } from '../ops/random.js'
+import { type Tensor, tensor } from '../ops/tensor.js'
 import { type Answer, answerOf, larger, largest, natsOf } from './answers.js'
 import { areCounted } from './counts.js'
 import { DiscreteMI } from './discrete.js'

@@ -1,5 +1,5 @@
-import { foldIn } from '../random.js'
-import type { Tensor } from '../tensor.js'
+import { foldIn } from '../ops/random.js'
+import type { Tensor } from '../ops/tensor.js'
 import { club } from './bounds.js'
 import { type CriticValues, type CriticWeights, dense, denseWeights } from './critic.js'
 import type { Findings } from './details.js'

@@ -1,7 +1,7 @@
 /** Mutual information of arguments that hold discrete columns beside continuous ones, by the rule of {@link MutualInformation}. */
-import { tidy } from '../memory.js'
-import { foldIn, key, uniform } from '../random.js'
-import { type Tensor, tensor } from '../tensor.js'
+import { tidy } from '../core/memory.js'
+import { foldIn, key, uniform } from '../ops/random.js'
+import { type Tensor, tensor } from '../ops/tensor.js'
 import { type Answer, nothing, orNothing } from './answers.js'
 import { ofClasses, ofNumbersAndClasses } from './classes-rule.js'
 import { countsOf } from './copies.js'

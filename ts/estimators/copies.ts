@@ -1,6 +1,6 @@
 /** Samples that were copied as a whole. */
 import { concat } from '../ops/index.js'
-import { type Tensor, tensor } from '../tensor.js'
+import { type Tensor, tensor } from '../ops/tensor.js'
 import type { Findings } from './details.js'
 import { isLabels, toleratedOf } from './samples.js'
 import { areEven, repeatedValues } from './spacing.js'

@@ -1,6 +1,6 @@
 /** Entropies and information of symbols from how often they occur. */
 import { stack } from '../ops/index.js'
-import type { Tensor } from '../tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import { classCounts } from './samples.js'
 
 /** Correction of plug-in estimates from counts. */

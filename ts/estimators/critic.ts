@@ -1,7 +1,8 @@
 /** Critics: small networks that score pairs of samples. */
-import { foldIn, uniform } from '../random.js'
-import type { Tensor } from '../tensor.js'
-import { Variable } from '../variable.js'
+
+import { Variable } from '../core/variable.js'
+import { foldIn, uniform } from '../ops/random.js'
+import type { Tensor } from '../ops/tensor.js'
 
 /** Weights of a network by name. */
 export type CriticWeights = Record<string, Variable>

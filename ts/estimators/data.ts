@@ -1,12 +1,12 @@
 /** Samples as people bring them: arrays, tensors and files. */
-import { isFloat } from '../dtype.js'
-import { ArgumentError, DataError, describe, ShapeError } from '../errors.js'
+import { isFloat } from '../core/dtype.js'
+import { ArgumentError, DataError, describe, ShapeError } from '../core/errors.js'
+import { tidy } from '../core/memory.js'
+import { isList, isPlainObject } from '../core/options.js'
 import type { ArrayData } from '../io/element-types.js'
 import { readNpy } from '../io/npy.js'
-import { tidy } from '../memory.js'
 import { isFinite as finite } from '../ops/index.js'
-import { isList, isPlainObject } from '../options.js'
-import { type DeviceRequest, type NestedInput, Tensor, tensor } from '../tensor.js'
+import { type DeviceRequest, type NestedInput, Tensor, tensor } from '../ops/tensor.js'
 
 /**
  * Samples along the first axis: nested arrays, a typed array (one number a sample), a tensor, an array with its shape such as

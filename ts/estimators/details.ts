@@ -1,7 +1,7 @@
 /** What an estimate was, beside its value: `estimate(x, y, { details: true })`. */
 import { inspect } from 'node:util'
-import { type Check, type Checks, checkValue, flag, text } from '../options.js'
-import { type Tensor, tensor } from '../tensor.js'
+import { type Check, type Checks, checkValue, flag, text } from '../core/options.js'
+import { type Tensor, tensor } from '../ops/tensor.js'
 import { entropyOf } from './counts.js'
 import { type DataKind, kindOfSamples } from './kinds.js'
 import { classCounts, classesOf, isLabels } from './samples.js'

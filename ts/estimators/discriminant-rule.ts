@@ -1,5 +1,5 @@
 /** Linear discriminant analysis: the scores of normal classes with a common covariance. */
-import { eye, type Tensor } from '../tensor.js'
+import { eye, type Tensor } from '../ops/tensor.js'
 
 /** Added to the diagonal of the covariance, relative to its mean: for columns that are combinations of others. */
 const ridge = 1e-9

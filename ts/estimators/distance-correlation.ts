@@ -1,6 +1,6 @@
+import { type Checks, checkOptions, flag, oneOf } from '../core/options.js'
 import { sqrtAtZero, where } from '../ops/index.js'
-import { type Checks, checkOptions, flag, oneOf } from '../options.js'
-import type { Tensor } from '../tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import { centered, inner, uCentered } from './centring.js'
 import { device } from './check.js'
 import { Estimator, type EstimatorOptions } from './estimator.js'

@@ -1,7 +1,7 @@
 import { stack, where } from '../ops/index.js'
 import { indexAlong } from '../ops/movement.js'
-import { foldIn, key } from '../random.js'
-import type { Tensor } from '../tensor.js'
+import { foldIn, key } from '../ops/random.js'
+import type { Tensor } from '../ops/tensor.js'
 import { edgeInformation, median, projection } from './edge-parts.js'
 
 /** Members of the ensemble in the published program. */

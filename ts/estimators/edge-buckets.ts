@@ -1,6 +1,6 @@
 /** Buckets of the ensemble dependency graph estimator. */
 import { where } from '../ops/index.js'
-import type { Tensor } from '../tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import { classCounts, classesOf, isLabels } from './samples.js'
 
 /** One argument: what is hashed, and what is a symbol as it is. */

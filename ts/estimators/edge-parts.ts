@@ -1,8 +1,8 @@
 /** Parts of the ensemble dependency graph estimator. */
-import { DTypeError, ShapeError } from '../errors.js'
-import { type Checks, checkOptions, checkValue, finite } from '../options.js'
-import { normal } from '../random.js'
-import { arange, type Tensor, tensor } from '../tensor.js'
+import { DTypeError, ShapeError } from '../core/errors.js'
+import { type Checks, checkOptions, checkValue, finite } from '../core/options.js'
+import { normal } from '../ops/random.js'
+import { arange, type Tensor, tensor } from '../ops/tensor.js'
 import { checkPositive, checkTensor, checkWhole } from './check.js'
 import { jointClasses } from './counts.js'
 import { classCounts, isLabels } from './samples.js'

@@ -1,9 +1,17 @@
-import { isFloat } from '../dtype.js'
-import { ArgumentError, DataError, describe, NumericalError, ShapeError } from '../errors.js'
-import { tidy } from '../memory.js'
+import { isFloat } from '../core/dtype.js'
+import { ArgumentError, DataError, describe, NumericalError, ShapeError } from '../core/errors.js'
+import { tidy } from '../core/memory.js'
+import {
+  type Checks,
+  callable,
+  checkOptions,
+  checkValue,
+  isInstance,
+  isList,
+  oneOf,
+} from '../core/options.js'
 import { stack } from '../ops/index.js'
-import { type Checks, callable, checkOptions, checkValue, isInstance, isList, oneOf } from '../options.js'
-import type { DeviceRequest, Tensor } from '../tensor.js'
+import type { DeviceRequest, Tensor } from '../ops/tensor.js'
 import { checkDevice, checkTensor } from './check.js'
 import { adviseOnLabels, type SampleData, samplesFrom } from './data.js'
 import {

@@ -1,5 +1,5 @@
-import { flag } from '../options.js'
-import type { Tensor } from '../tensor.js'
+import { flag } from '../core/options.js'
+import type { Tensor } from '../ops/tensor.js'
 import { type GaussianOptions, gaussianInformation, samplesForColumns } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { DiscriminantMI } from './linear-discriminant.js'

@@ -1,4 +1,4 @@
-import type { Tensor } from '../tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import { infoNCE } from './bounds.js'
 import type { Findings } from './details.js'
 import type { InformationOptions } from './information.js'

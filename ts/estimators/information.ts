@@ -1,13 +1,13 @@
-import { DTypeError } from '../errors.js'
-import { tidy } from '../memory.js'
-import { type Checks, checkOptions, flag } from '../options.js'
-import type { Tensor } from '../tensor.js'
-import { unitOfBase } from '../unit.js'
+import { DTypeError } from '../core/errors.js'
+import { tidy } from '../core/memory.js'
+import { type Checks, checkOptions, flag } from '../core/options.js'
+import type { Tensor } from '../ops/tensor.js'
 import { device, logarithmBase } from './check.js'
 import type { Findings } from './details.js'
 import { Estimator, type EstimatorOptions } from './estimator.js'
 import { entropyOfSamples, judge, noteEntropies } from './limits.js'
 import { classesOf, isLabels, numbersOf } from './samples.js'
+import { unitOfBase } from './unit.js'
 
 /** Options that every estimator of information takes. */
 export interface InformationOptions extends EstimatorOptions {

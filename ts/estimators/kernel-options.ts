@@ -1,5 +1,5 @@
 /** The options that choose the kernels. */
-import { type Check, type Checks, flag, oneOf } from '../options.js'
+import { type Check, type Checks, flag, oneOf } from '../core/options.js'
 import { device } from './check.js'
 import type { HSICOptions, KernelName } from './hsic.js'
 import { imqChecks, isKernel, type Kernel, polynomialChecks, sigmaCheck } from './kernels.js'

@@ -4,8 +4,7 @@
  * Centring removes any constant from a kernel matrix, so each kernel also gives its matrix minus its largest value. For a wide
  * kernel, whose entries are all near that value, this keeps the digits that float32 would lose.
  */
-import { ArgumentError } from '../errors.js'
-import { type Similarity, type SimilarRows, where } from '../ops/index.js'
+import { ArgumentError } from '../core/errors.js'
 import {
   above,
   atLeast,
@@ -19,8 +18,9 @@ import {
   oneOf,
   required,
   whole,
-} from '../options.js'
-import type { Tensor } from '../tensor.js'
+} from '../core/options.js'
+import { type Similarity, type SimilarRows, where } from '../ops/index.js'
+import type { Tensor } from '../ops/tensor.js'
 import { factorIntoRange, inRange } from './magnitude.js'
 import { type Samples, samplesOf } from './samples.js'
 

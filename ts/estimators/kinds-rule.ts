@@ -1,5 +1,5 @@
 /** Which part of the rule of {@link MutualInformation} answers, by the kinds of both sides. */
-import { tensor } from '../tensor.js'
+import { tensor } from '../ops/tensor.js'
 import type { Answer } from './answers.js'
 import { ofAtoms } from './atoms-rule.js'
 import { isSmallTable, ofClasses, ofNumbersAndClasses } from './classes-rule.js'

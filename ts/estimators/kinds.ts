@@ -1,5 +1,5 @@
 /** What kind of data samples are. */
-import type { Tensor } from '../tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import { countsOf } from './copies.js'
 import { classesOf, isLabels, numbersOf } from './samples.js'
 

@@ -1,8 +1,7 @@
-import { DataError, NumericalError } from '../errors.js'
+import { DataError, NumericalError } from '../core/errors.js'
+import { atLeast, type Check, type Checks, checkOptions, oneOf, whole } from '../core/options.js'
 import type { DistanceMetric } from '../ops/index.js'
-import { atLeast, type Check, type Checks, checkOptions, oneOf, whole } from '../options.js'
-import { type DeviceRequest, full, type Tensor } from '../tensor.js'
-import { unitOfBase } from '../unit.js'
+import { type DeviceRequest, full, type Tensor } from '../ops/tensor.js'
 import { checkDevice, checkTensor, device, logarithmBase } from './check.js'
 import { type SampleData, samplesFrom } from './data.js'
 import {
@@ -16,6 +15,7 @@ import { factorIntoRange, inRange } from './magnitude.js'
 import { checkApart, distanceToKth, psi } from './nearest.js'
 import { numbersOf } from './samples.js'
 import { scaled } from './scale.js'
+import { unitOfBase } from './unit.js'
 
 /** Options of {@link KLEntropy}. */
 export interface KLEntropyOptions {

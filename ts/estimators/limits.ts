@@ -1,7 +1,7 @@
 /** What n samples can carry, and what to say of estimates that reach it. */
-import { tidy } from '../memory.js'
+import { tidy } from '../core/memory.js'
 import { stack } from '../ops/index.js'
-import type { Tensor } from '../tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import { entropyOf } from './counts.js'
 import type { Findings } from './details.js'
 import { classCounts, classesOf, isLabels } from './samples.js'

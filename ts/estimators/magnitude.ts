@@ -1,6 +1,6 @@
 /** Numbers so large or so small that their squares overflow or vanish, brought to where they do not. */
 import { where } from '../ops/index.js'
-import { full, type Tensor } from '../tensor.js'
+import { full, type Tensor } from '../ops/tensor.js'
 
 /** Binary exponents of a floating-point type. */
 interface Exponents {

@@ -1,4 +1,4 @@
-import { unknownName } from '../errors.js'
+import { unknownName } from '../core/errors.js'
 import { Binned } from './binned.js'
 import { CKA } from './cka.js'
 import { CLUB } from './club.js'

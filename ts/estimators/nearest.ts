@@ -1,7 +1,7 @@
 /** What the estimators by nearest neighbours share. */
-import { DataError } from '../errors.js'
+import { DataError } from '../core/errors.js'
 import { type DistanceMetric, where } from '../ops/index.js'
-import { full, type Tensor } from '../tensor.js'
+import { full, type Tensor } from '../ops/tensor.js'
 import type { Findings } from './details.js'
 
 /** Below this number of samples an estimate by neighbours means little. */

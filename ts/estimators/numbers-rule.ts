@@ -1,7 +1,7 @@
 /** Mutual information of numbers and numbers by the rule of {@link MutualInformation}. */
-import { tidy } from '../memory.js'
+import { tidy } from '../core/memory.js'
 import { stack } from '../ops/index.js'
-import type { Tensor } from '../tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import { type Answer, answerOf, larger, largest, natsOf, nothing, orNothing } from './answers.js'
 import { rankCapacity } from './capacity.js'
 import { GaussianMI } from './gaussian.js'

@@ -1,4 +1,4 @@
-import type { Tensor } from '../tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import { nguyenWainwrightJordan } from './bounds.js'
 import type { InformationOptions } from './information.js'
 import { type CriticOptions, ScoreBound } from './score-bound.js'

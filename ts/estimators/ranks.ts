@@ -1,5 +1,5 @@
 import { concat, where } from '../ops/index.js'
-import { ones, type Tensor, zeros } from '../tensor.js'
+import { ones, type Tensor, zeros } from '../ops/tensor.js'
 
 /**
  * Normal scores of each column: the quantile of the standard normal at rank / (n + 1), ranks from 1, equal values sharing the mean

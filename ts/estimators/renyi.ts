@@ -1,6 +1,6 @@
+import { above, type Check, type Checks, checkOptions, either, flag, oneOf } from '../core/options.js'
 import { squaredDistances, where } from '../ops/index.js'
-import { above, type Check, type Checks, checkOptions, either, flag, oneOf } from '../options.js'
-import type { Tensor } from '../tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import { checkRows } from './check.js'
 import type { SampleData } from './data.js'
 import { samplesFrom } from './data.js'

@@ -1,7 +1,7 @@
-import { scope } from '../memory.js'
+import { scope } from '../core/memory.js'
+import { flag, whole } from '../core/options.js'
 import { concat, where } from '../ops/index.js'
-import { flag, whole } from '../options.js'
-import type { Tensor } from '../tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import { noteCopies } from './copies.js'
 import type { Findings } from './details.js'
 import {

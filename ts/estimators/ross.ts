@@ -1,6 +1,6 @@
+import { whole } from '../core/options.js'
 import { concat, where } from '../ops/index.js'
-import { whole } from '../options.js'
-import type { Tensor } from '../tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import { noteCopies } from './copies.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'

@@ -1,8 +1,8 @@
-import { isFloat } from '../dtype.js'
-import { DataError, DTypeError, ShapeError } from '../errors.js'
-import { idOf } from '../node.js'
+import { isFloat } from '../core/dtype.js'
+import { DataError, DTypeError, ShapeError } from '../core/errors.js'
+import { idOf } from '../core/tensor.js'
 import { squaredDistances, where } from '../ops/index.js'
-import { eye, ones, type Tensor, zeros } from '../tensor.js'
+import { eye, ones, type Tensor, zeros } from '../ops/tensor.js'
 
 /** What kernels compare samples by. Every entry is an `[n, n]` tensor. */
 export interface Samples {

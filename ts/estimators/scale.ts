@@ -1,7 +1,7 @@
+import { atLeast, type Checks, flag, whole } from '../core/options.js'
 import { where } from '../ops/index.js'
-import { atLeast, type Checks, flag, whole } from '../options.js'
-import { foldIn, key, normal } from '../random.js'
-import type { Tensor } from '../tensor.js'
+import { foldIn, key, normal } from '../ops/random.js'
+import type { Tensor } from '../ops/tensor.js'
 import { columnsInRange, factorIntoRange, inRange } from './magnitude.js'
 import { normalScores } from './ranks.js'
 

@@ -1,8 +1,8 @@
-import { NumericalError } from '../errors.js'
-import { type Checks, oneOf } from '../options.js'
-import { foldIn } from '../random.js'
-import type { Tensor } from '../tensor.js'
-import type { Variable } from '../variable.js'
+import { NumericalError } from '../core/errors.js'
+import { type Checks, oneOf } from '../core/options.js'
+import type { Variable } from '../core/variable.js'
+import { foldIn } from '../ops/random.js'
+import type { Tensor } from '../ops/tensor.js'
 import {
   type CriticValues,
   type CriticWeights,

@@ -1,5 +1,5 @@
-import type { Check } from '../options.js'
-import type { Tensor } from '../tensor.js'
+import type { Check } from '../core/options.js'
+import type { Tensor } from '../ops/tensor.js'
 import { jensenShannon, smile } from './bounds.js'
 import type { InformationOptions } from './information.js'
 import { type CriticOptions, ScoreBound } from './score-bound.js'

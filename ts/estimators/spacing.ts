@@ -1,6 +1,6 @@
 /** How the values of a column lie beside each other. */
 import { concat } from '../ops/index.js'
-import { type Tensor, zeros } from '../tensor.js'
+import { type Tensor, zeros } from '../ops/tensor.js'
 import { columnsInRange } from './magnitude.js'
 
 /** Gaps to each side of one that it is compared with. */

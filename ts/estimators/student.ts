@@ -1,6 +1,6 @@
 /** The t distribution: what copula estimators need of it. */
 import { minimum } from '../ops/index.js'
-import { full, type Tensor, tensor } from '../tensor.js'
+import { full, type Tensor, tensor } from '../ops/tensor.js'
 import { logGamma } from './special.js'
 
 /** Distance of the nodes of a curve, in standard deviations of the normal score. */

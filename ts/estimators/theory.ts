@@ -10,7 +10,7 @@ import {
   listOf,
   required,
   whole,
-} from '../options.js'
+} from '../core/options.js'
 
 /** What {@link informationBounds} needs to know. Information in nats. */
 export interface BoundsInput {

@@ -1,6 +1,6 @@
 /** Equal values put into an order at random. */
-import { foldIn, key, uniform } from '../random.js'
-import type { Tensor } from '../tensor.js'
+import { foldIn, key, uniform } from '../ops/random.js'
+import type { Tensor } from '../ops/tensor.js'
 import { doubledRanks } from './ranks.js'
 
 /** Rounds of tie-breaking whose estimates are averaged. */

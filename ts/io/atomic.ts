@@ -8,8 +8,8 @@
 
 import { type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { ArgumentError, DataError, describe, HyperglowError, IOError } from '../errors.js'
-import { type Checks, checkOptions, flag } from '../options.js'
+import { ArgumentError, DataError, describe, HyperglowError, IOError } from '../core/errors.js'
+import { type Checks, checkOptions, flag } from '../core/options.js'
 import { removeLeftovers, temporaryName } from './temporary-files.js'
 
 /** What to write: text (as UTF-8), bytes, or pieces that follow one another. */

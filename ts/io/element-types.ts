@@ -5,10 +5,10 @@
  * machine that this library is built for.
  */
 
-import { type DType, dtypes, type Shape, showShape, type TypedArray } from '../dtype.js'
-import { ArgumentError, DTypeError, describe, ShapeError, unknownName } from '../errors.js'
-import { Tensor } from '../tensor.js'
-import { Variable } from '../variable.js'
+import { type DType, dtypes, type Shape, showShape, type TypedArray } from '../core/dtype.js'
+import { ArgumentError, DTypeError, describe, ShapeError, unknownName } from '../core/errors.js'
+import { Variable } from '../core/variable.js'
+import { Tensor } from '../ops/tensor.js'
 
 /** An n-dimensional array in memory, last axis fastest. */
 export interface ArrayData {

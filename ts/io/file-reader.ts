@@ -1,8 +1,8 @@
 /** Reading parts of a file, with its length known beforehand, so that no header can ask for more than there is. */
 
 import { type FileHandle, open } from 'node:fs/promises'
-import { withRoom } from '../dtype.js'
-import { DataError, IOError } from '../errors.js'
+import { withRoom } from '../core/dtype.js'
+import { DataError, IOError } from '../core/errors.js'
 import { reason, systemCode } from './atomic.js'
 
 /** One read never asks the system for more than this: larger reads fail on some systems. */

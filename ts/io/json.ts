@@ -1,4 +1,4 @@
-import { ArgumentError } from '../errors.js'
+import { ArgumentError } from '../core/errors.js'
 import { reason } from './atomic.js'
 
 /** What JSON can hold. */

@@ -1,6 +1,6 @@
 /** The header of an .npy file: a dict of Python with the keys descr, fortran_order and shape, no more and no fewer. */
 
-import type { Shape } from '../dtype.js'
+import type { Shape } from '../core/dtype.js'
 
 /** What a header tells. */
 export interface NpyHeader {

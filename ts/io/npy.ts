@@ -7,9 +7,9 @@
  * and records are refused: reading the former would run code of the file's author.
  */
 
-import { type Shape, showShape, type TypedArray, withRoom } from '../dtype.js'
-import { DataError, DTypeError } from '../errors.js'
-import { nextTurn } from '../turns.js'
+import { type Shape, showShape, type TypedArray, withRoom } from '../core/dtype.js'
+import { DataError, DTypeError } from '../core/errors.js'
+import { nextTurn } from '../core/turns.js'
 import { checkPath, replaceFile } from './atomic.js'
 import { type ArrayData, bytesCopied, checkArray, elementCount, elementTypes } from './element-types.js'
 import { FileReader } from './file-reader.js'

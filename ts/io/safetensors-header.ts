@@ -1,7 +1,7 @@
 /** The header of a safetensors file: which array lies where. See safetensors.ts for the format. */
 
-import { type DType, type Shape, showShape } from '../dtype.js'
-import { ArgumentError, DataError, DTypeError } from '../errors.js'
+import { type DType, type Shape, showShape } from '../core/dtype.js'
+import { ArgumentError, DataError, DTypeError } from '../core/errors.js'
 import { elementCount, elementTypes } from './element-types.js'
 import { type StoredType, storedBytes } from './stored-types.js'
 

@@ -10,7 +10,7 @@
  * element size, and equal contents give equal bytes. NaN and infinities are values like any other.
  */
 
-import { ArgumentError, DataError, describe } from '../errors.js'
+import { ArgumentError, DataError, describe } from '../core/errors.js'
 import { checkPath, replaceFile } from './atomic.js'
 import { type ArrayData, bytesCopied, checkArray } from './element-types.js'
 import { FileReader } from './file-reader.js'

@@ -4,9 +4,9 @@
  *   float16, bfloat16 -> float32    int8, int16, uint16 -> int32    uint64 -> int64 where the values fit
  */
 
-import type { DType } from '../dtype.js'
-import { DataError } from '../errors.js'
-import { nextTurn } from '../turns.js'
+import type { DType } from '../core/dtype.js'
+import { DataError } from '../core/errors.js'
+import { nextTurn } from '../core/turns.js'
 import type { ArrayData } from './element-types.js'
 import { elementTypes, firstNonBoolean, typedArray } from './element-types.js'
 

@@ -1,7 +1,7 @@
-import { ArgumentError, describe, describeList } from '../errors.js'
-import { idOf } from '../node.js'
-import { checkValue, isList, whole } from '../options.js'
-import type { Tensor } from '../tensor.js'
+import { ArgumentError, describe, describeList } from '../core/errors.js'
+import { checkValue, isList, whole } from '../core/options.js'
+import { idOf } from '../core/tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import type { Context } from './context.js'
 
 /** Throws ArgumentError unless `value` is a whole number of at least `least`; returns it. */

@@ -1,5 +1,5 @@
-import { type Checks, flag } from '../options.js'
-import type { Tensor } from '../tensor.js'
+import { type Checks, flag } from '../core/options.js'
+import type { Tensor } from '../ops/tensor.js'
 import { checkInputs } from './arguments.js'
 import { poolChecks } from './checks.js'
 import type { Weights } from './layer.js'

@@ -1,7 +1,8 @@
 /** What the options of several layers may be. */
-import { type ActivationName, activationNames } from '../activations.js'
-import { type Initializer, type InitializerName, initializerNames } from '../initializers.js'
-import { type Check, type Checks, elsewhere, flag, nameOrFunction, text } from '../options.js'
+
+import { type Check, type Checks, elsewhere, flag, nameOrFunction, text } from '../core/options.js'
+import { type Initializer, type InitializerName, initializerNames } from '../nn/initializers.js'
+import { type ActivationName, activationNames } from '../ops/activations.js'
 import type { ActivatedOptions, ActivationFunction } from './activated.js'
 import type { PoolOptions } from './pool.js'
 import type { RecurrentOptions } from './recurrent.js'

@@ -1,5 +1,5 @@
-import { ArgumentError, describe, StateError } from '../errors.js'
-import type { Tensor } from '../tensor.js'
+import { ArgumentError, describe, StateError } from '../core/errors.js'
+import type { Tensor } from '../ops/tensor.js'
 
 /** What a layer may know about the call besides its weights and input. */
 export interface Context {

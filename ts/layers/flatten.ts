@@ -1,5 +1,5 @@
-import { checkOptions } from '../options.js'
-import type { Shape, Tensor } from '../tensor.js'
+import { checkOptions } from '../core/options.js'
+import type { Shape, Tensor } from '../ops/tensor.js'
 import { checkInputs } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
 import { Layer, type Weights } from './layer.js'

@@ -1,5 +1,5 @@
-import { type ActivationName, resolveActivation } from '../activations.js'
-import type { Checks } from '../options.js'
+import type { Checks } from '../core/options.js'
+import { type ActivationName, resolveActivation } from '../ops/activations.js'
 import type { ActivationFunction } from './activated.js'
 import { activation, recurrentChecks } from './checks.js'
 import { Recurrent, type RecurrentOptions, type RecurrentWeights } from './recurrent.js'

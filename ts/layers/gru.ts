@@ -1,4 +1,4 @@
-import type { Shape, Tensor } from '../tensor.js'
+import type { Shape, Tensor } from '../ops/tensor.js'
 import { Gated, type GatedOptions } from './gated.js'
 import { type RecurrentState, type RecurrentWeights, recurrentProduct } from './recurrent.js'
 

@@ -1,4 +1,9 @@
-import { ArgumentError, describe, describeList, ShapeError, StateError } from '../errors.js'
+import { ArgumentError, describe, describeList, ShapeError, StateError } from '../core/errors.js'
+import { tidy } from '../core/memory.js'
+import { floatDType, tensorOnly } from '../core/operands.js'
+import { atLeast, type Checks, checkOptions, checkValue, flag, isList, text } from '../core/options.js'
+import { idOf } from '../core/tensor.js'
+import { Variable } from '../core/variable.js'
 import {
   constant,
   type FloatDType,
@@ -6,14 +11,9 @@ import {
   type Initializer,
   type InitializerName,
   resolveInitializer,
-} from '../initializers.js'
-import { tidy } from '../memory.js'
-import { idOf } from '../node.js'
-import { floatDType, tensorOnly } from '../operands.js'
-import { atLeast, type Checks, checkOptions, checkValue, flag, isList, text } from '../options.js'
-import { foldIn, key as randomKey } from '../random.js'
-import { type Shape, Tensor } from '../tensor.js'
-import { Variable } from '../variable.js'
+} from '../nn/initializers.js'
+import { foldIn, key as randomKey } from '../ops/random.js'
+import { type Shape, Tensor } from '../ops/tensor.js'
 import { type Context, evalContext } from './context.js'
 
 /** Named weights, as `apply` receives them. */

@@ -1,4 +1,4 @@
-import type { Tensor } from '../tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import { Gated, type GatedOptions } from './gated.js'
 import { type RecurrentState, type RecurrentWeights, recurrentProduct } from './recurrent.js'
 

@@ -1,6 +1,6 @@
-import { ArgumentError, describe, ShapeError } from '../errors.js'
-import { isList } from '../options.js'
-import type { Shape } from '../tensor.js'
+import { ArgumentError, describe, ShapeError } from '../core/errors.js'
+import { isList } from '../core/options.js'
+import type { Shape } from '../ops/tensor.js'
 import { perAxis } from './arguments.js'
 
 /** Zero padding: one width for all sides, one per axis, `[before, after]` per axis, or by the size of the output. */

@@ -1,11 +1,11 @@
 /** One run of a network: which weights it uses, and what the layers did meanwhile. */
-import { ArgumentError, describe, StateError } from '../errors.js'
+import { ArgumentError, describe, StateError } from '../core/errors.js'
+import { scope } from '../core/transforms.js'
 import { ActivatedLayer } from '../layers/activated.js'
 import type { Context } from '../layers/context.js'
 import type { Layer, Weights } from '../layers/layer.js'
-import { foldIn } from '../random.js'
-import { Tensor } from '../tensor.js'
-import { scope } from '../transforms.js'
+import { foldIn } from '../ops/random.js'
+import { Tensor } from '../ops/tensor.js'
 
 /** What a network's `forward` returns. */
 export interface ForwardResult {

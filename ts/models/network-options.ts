@@ -1,7 +1,6 @@
 /** What a network is told when it is made. */
-import { ArgumentError, describe, ShapeError } from '../errors.js'
-import type { FloatDType } from '../initializers.js'
-import { floatDType } from '../operands.js'
+import { ArgumentError, describe, ShapeError } from '../core/errors.js'
+import { floatDType } from '../core/operands.js'
 import {
   type Checks,
   checkOptions,
@@ -12,8 +11,9 @@ import {
   required,
   text,
   whole,
-} from '../options.js'
-import { type Device, type DeviceRequest, type Shape, tensor } from '../tensor.js'
+} from '../core/options.js'
+import type { FloatDType } from '../nn/initializers.js'
+import { type Device, type DeviceRequest, type Shape, tensor } from '../ops/tensor.js'
 
 /** Which list of tensors evaluators see, see {@link NetworkOptions.segment}. */
 export type Segment = 'label' | 'origin'

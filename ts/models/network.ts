@@ -1,13 +1,5 @@
-import type { ArrayInput } from '../datasets/array-dataset.js'
-import type { BatchSource } from '../datasets/loader.js'
-import { ArgumentError, describe, ShapeError, StateError, unknownName } from '../errors.js'
-import { checkEstimator, type Estimator } from '../estimators/estimator.js'
-import type { FloatDType } from '../initializers.js'
-import { Layer } from '../layers/layer.js'
-import type { LossName } from '../losses/named.js'
-import type { Loss } from '../losses/reduction.js'
-import { tensorOnly } from '../operands.js'
-import type { Optimizer } from '../optim/optimizer.js'
+import { ArgumentError, describe, ShapeError, StateError, unknownName } from '../core/errors.js'
+import { tensorOnly } from '../core/operands.js'
 import {
   type Checks,
   callable,
@@ -16,28 +8,36 @@ import {
   flag,
   isInstance,
   isPlainObject,
-} from '../options.js'
-import { foldIn, key, splitKey } from '../random.js'
-import type { Device, Shape, Tensor } from '../tensor.js'
-import { Variable } from '../variable.js'
-import { type Attachment, type AttachOptions, attachment } from './attachment.js'
-import { type CompileOptions, resolveCompile } from './compile.js'
-import type { ModelDynamics } from './dynamics.js'
+} from '../core/options.js'
+import { Variable } from '../core/variable.js'
+import type { ArrayInput } from '../data/array-dataset.js'
+import type { BatchSource } from '../data/loader.js'
+import type { ModelDynamics } from '../dynamics/record.js'
+import { checkEstimator, type Estimator } from '../estimators/estimator.js'
+import { Layer } from '../layers/layer.js'
+import type { FloatDType } from '../nn/initializers.js'
+import type { LossName } from '../nn/losses/named.js'
+import type { Loss } from '../nn/losses/reduction.js'
+import type { Optimizer } from '../nn/optim/optimizer.js'
+import { foldIn, key, splitKey } from '../ops/random.js'
+import type { Device, Shape, Tensor } from '../ops/tensor.js'
+import { type Attachment, type AttachOptions, attachment } from '../train/attachment.js'
+import { type CompileOptions, resolveCompile } from '../train/compile.js'
 import {
   type EvaluateOptions,
   type Evaluation,
   evaluateModel,
   type PredictOptions,
   predictModel,
-} from './evaluation.js'
-import { type FitOptions, fitArrays } from './fit.js'
+} from '../train/evaluation.js'
+import { type FitOptions, fitArrays } from '../train/fit.js'
+import type { History } from '../train/history.js'
+import { attachState, checkIdle, compiledOf, disposeState, stateOf } from '../train/state.js'
+import { type FitDatasetOptions, trainModel } from '../train/training-loop.js'
 import { type ForwardContext, ForwardPass, type ForwardResult, type LayerEntry } from './forward.js'
-import type { History } from './history.js'
 import { type NetworkOptions, resolveNetwork, type SaveDynamics, type Segment } from './network-options.js'
-import { attachState, checkIdle, compiledOf, disposeState, stateOf } from './state.js'
 import { type LoadOptions, loadModel, saveModel } from './storage.js'
 import { summarize } from './summary.js'
-import { type FitDatasetOptions, trainModel } from './training-loop.js'
 
 /** What `apply` can be told. */
 export interface ApplyOptions {

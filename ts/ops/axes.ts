@@ -1,7 +1,7 @@
 /** Axes as people give them, turned into axes as the native side wants them. */
-import { type Shape, showShape } from '../dtype.js'
-import { ArgumentError, describe, describeList, ShapeError } from '../errors.js'
-import { isList } from '../options.js'
+import { type Shape, showShape } from '../core/dtype.js'
+import { ArgumentError, describe, describeList, ShapeError } from '../core/errors.js'
+import { isList } from '../core/options.js'
 
 /** One axis or several; negative ones count from the end. */
 export type Axes = number | readonly number[]

@@ -1,9 +1,9 @@
 /** Convolution (cross-correlation, as neural networks mean it) over any number of spatial axes, and its transpose. */
-import { showShape } from '../dtype.js'
-import { ShapeError } from '../errors.js'
-import { native } from '../native.js'
-import { idOf, Tensor } from '../node.js'
-import { type Checks, checkOptions, elsewhere, required, whole } from '../options.js'
+import { showShape } from '../core/dtype.js'
+import { ShapeError } from '../core/errors.js'
+import { native } from '../core/native.js'
+import { type Checks, checkOptions, elsewhere, required, whole } from '../core/options.js'
+import { idOf, Tensor } from '../core/tensor.js'
 import { perAxis } from './axes.js'
 import { pad } from './padding.js'
 import {

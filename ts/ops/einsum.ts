@@ -1,7 +1,7 @@
 /** Sums of products written as an equation of letters. */
-import { type Shape, showShape, sizeOf } from '../dtype.js'
-import { ArgumentError, describe, ShapeError } from '../errors.js'
-import { idOf, type Tensor } from '../node.js'
+import { type Shape, showShape, sizeOf } from '../core/dtype.js'
+import { ArgumentError, describe, ShapeError } from '../core/errors.js'
+import { idOf, type Tensor } from '../core/tensor.js'
 import { matmul } from './contraction.js'
 import { alias, mul } from './elementwise.js'
 import { diagonal } from './matrices.js'

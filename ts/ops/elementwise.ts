@@ -3,13 +3,13 @@
  * value: the rule is in `scalars.ts`. Of integers, what is beyond the range of their dtype wraps.
  */
 
-import { floats } from '../composed.js'
-import { type DType, dtypeCode, isFloat } from '../dtype.js'
-import { ArgumentError, DTypeError } from '../errors.js'
-import { binaryCode, native, unaryCode } from '../native.js'
-import { idOf, Tensor } from '../node.js'
-import { above, type Check, type Checks, checkOptions } from '../options.js'
-import { asDouble, checkScalar, constant, isScalar, type Scalar, sideOfRange } from '../scalars.js'
+import { floats } from '../core/composed.js'
+import { type DType, dtypeCode, isFloat } from '../core/dtype.js'
+import { ArgumentError, DTypeError } from '../core/errors.js'
+import { binaryCode, native, unaryCode } from '../core/native.js'
+import { above, type Check, type Checks, checkOptions } from '../core/options.js'
+import { asDouble, checkScalar, constant, isScalar, type Scalar, sideOfRange } from '../core/scalars.js'
+import { idOf, Tensor } from '../core/tensor.js'
 
 /** A tensor, or a number that takes another tensor's dtype. */
 export type TensorLike = Tensor | number

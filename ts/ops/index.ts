@@ -1,5 +1,5 @@
 /** All operations as free functions. */
-export { elu, type GeluOptions, gelu, leakyRelu, linear, logSigmoid, selu, silu } from '../activations.js'
+export { elu, type GeluOptions, gelu, leakyRelu, linear, logSigmoid, selu, silu } from './activations.js'
 export type { Axes } from './axes.js'
 export * from './contraction.js'
 export * from './convolution.js'

@@ -1,8 +1,8 @@
 /** Parts of matrices: triangles and diagonals, of the last two axes. */
-import { showShape } from '../dtype.js'
-import { ShapeError } from '../errors.js'
-import { idOf, type Tensor } from '../node.js'
-import { checkValue, whole } from '../options.js'
+import { showShape } from '../core/dtype.js'
+import { ShapeError } from '../core/errors.js'
+import { checkValue, whole } from '../core/options.js'
+import { idOf, type Tensor } from '../core/tensor.js'
 import { withExtent } from './axes.js'
 import { add, equal, greaterEqual, lessEqual, where } from './elementwise.js'
 import { expandDims, indexAlong, reshape, slice } from './movement.js'

@@ -2,8 +2,9 @@
  * Operations as methods of Tensor: the free function with the tensor as first argument. One list gives both the methods and
  * their types.
  */
-import * as activations from '../activations.js'
-import { Tensor } from '../node.js'
+
+import { Tensor } from '../core/tensor.js'
+import * as activations from './activations.js'
 import * as ops from './index.js'
 
 const methods = {
@@ -144,7 +145,7 @@ type MethodOf<F> = F extends (x: never, ...rest: infer Rest) => infer Result
 /** The operations as methods. */
 export type TensorMethods = { [Name in keyof Operations]: MethodOf<Operations[Name]> }
 
-declare module '../node.js' {
+declare module '../core/tensor.js' {
   interface Tensor extends TensorMethods, Disposable {}
 }
 

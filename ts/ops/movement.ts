@@ -1,10 +1,10 @@
 /** Operations that move elements without changing them. */
-import { checkShape } from '../create.js'
-import { dtypeCode, type Shape, showShape, sizeOf } from '../dtype.js'
-import { ArgumentError, describe, describeList, ShapeError } from '../errors.js'
-import { native } from '../native.js'
-import { idOf, Tensor } from '../node.js'
-import { type Check, checkValue, either, isList, listOf, whole } from '../options.js'
+import { checkShape } from '../core/create.js'
+import { dtypeCode, type Shape, showShape, sizeOf } from '../core/dtype.js'
+import { ArgumentError, describe, describeList, ShapeError } from '../core/errors.js'
+import { native } from '../core/native.js'
+import { type Check, checkValue, either, isList, listOf, whole } from '../core/options.js'
+import { idOf, Tensor } from '../core/tensor.js'
 import { type Axes, resolveAxes, resolveAxis, resolveNewAxis } from './axes.js'
 import { alias } from './elementwise.js'
 

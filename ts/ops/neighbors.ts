@@ -1,10 +1,10 @@
 /** Nearest rows of (n, d), and rows within a radius. Exact: distances are made of direct differences in the dtype of x. */
-import { full } from '../create.js'
-import { showShape } from '../dtype.js'
-import { ArgumentError, describe } from '../errors.js'
-import { native } from '../native.js'
-import { idOf, Tensor } from '../node.js'
-import { type Checks, checkOptions, flag, oneOf } from '../options.js'
+import { full } from '../core/create.js'
+import { showShape } from '../core/dtype.js'
+import { ArgumentError, describe } from '../core/errors.js'
+import { native } from '../core/native.js'
+import { type Checks, checkOptions, flag, oneOf } from '../core/options.js'
+import { idOf, Tensor } from '../core/tensor.js'
 
 /** How far two rows are apart: the largest absolute difference of a coordinate, or the root of the sum of squares. */
 export type DistanceMetric = 'maximum' | 'euclidean'

@@ -1,9 +1,9 @@
 /** Softmax and the normalisation of rows. */
-import { floats, under } from '../composed.js'
-import { showShape } from '../dtype.js'
-import { describe, ShapeError } from '../errors.js'
-import type { Tensor } from '../node.js'
-import { above, atLeast, type Checks, checkOptions, checkValue } from '../options.js'
+import { floats, under } from '../core/composed.js'
+import { showShape } from '../core/dtype.js'
+import { describe, ShapeError } from '../core/errors.js'
+import { above, atLeast, type Checks, checkOptions, checkValue } from '../core/options.js'
+import type { Tensor } from '../core/tensor.js'
 import * as e from './elementwise.js'
 import { max, mean, norm, sum } from './reduce.js'
 

@@ -1,10 +1,10 @@
 /** Growing a tensor at its edges. */
-import { type Shape, showShape } from '../dtype.js'
-import { ArgumentError, describe, describeList, ShapeError } from '../errors.js'
-import { native } from '../native.js'
-import { idOf, Tensor } from '../node.js'
-import { type Check, type Checks, checkOptions, isList, oneOf } from '../options.js'
-import { constant, isScalar, type Scalar } from '../scalars.js'
+import { type Shape, showShape } from '../core/dtype.js'
+import { ArgumentError, describe, describeList, ShapeError } from '../core/errors.js'
+import { native } from '../core/native.js'
+import { type Check, type Checks, checkOptions, isList, oneOf } from '../core/options.js'
+import { constant, isScalar, type Scalar } from '../core/scalars.js'
+import { idOf, Tensor } from '../core/tensor.js'
 import { alias, where } from './elementwise.js'
 import { slice } from './movement.js'
 

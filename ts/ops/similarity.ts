@@ -2,12 +2,11 @@
  * Inner products of centred similarity matrices, which measures of dependence are made of, and sums of the rows of such matrices,
  * which are kernel densities.
  */
-import { full } from '../create.js'
-import { type DType, showShape } from '../dtype.js'
-import { ArgumentError, describe, ShapeError } from '../errors.js'
-import { native } from '../native.js'
-import { idOf, Tensor } from '../node.js'
-import { tensorOrNumber } from '../operands.js'
+import { full } from '../core/create.js'
+import { type DType, showShape } from '../core/dtype.js'
+import { ArgumentError, describe, ShapeError } from '../core/errors.js'
+import { native } from '../core/native.js'
+import { tensorOrNumber } from '../core/operands.js'
 import {
   type Checks,
   checkOptions,
@@ -18,7 +17,8 @@ import {
   oneOf,
   required,
   whole,
-} from '../options.js'
+} from '../core/options.js'
+import { idOf, Tensor } from '../core/tensor.js'
 import { cast, type TensorLike } from './elementwise.js'
 import { expandDims } from './movement.js'
 import { uniqueRows } from './sorting.js'

@@ -1,9 +1,9 @@
 /** Order along an axis. */
-import { showShape } from '../dtype.js'
-import { ArgumentError, describe } from '../errors.js'
-import { native } from '../native.js'
-import { idOf, Tensor } from '../node.js'
-import { type Checks, checkOptions, flag } from '../options.js'
+import { showShape } from '../core/dtype.js'
+import { ArgumentError, describe } from '../core/errors.js'
+import { native } from '../core/native.js'
+import { type Checks, checkOptions, flag } from '../core/options.js'
+import { idOf, Tensor } from '../core/tensor.js'
 import { resolveAxis } from './axes.js'
 
 const own = Tensor.own

@@ -1,7 +1,7 @@
 /** The geometry that convolutions and pooling share: strides, paddings and output extents per spatial axis. */
-import { type Shape, showShape } from '../dtype.js'
-import { ArgumentError, describe, ShapeError } from '../errors.js'
-import { type Checks, elsewhere, isList } from '../options.js'
+import { type Shape, showShape } from '../core/dtype.js'
+import { ArgumentError, describe, ShapeError } from '../core/errors.js'
+import { type Checks, elsewhere, isList } from '../core/options.js'
 import { perAxis } from './axes.js'
 
 /** One number for all spatial axes, or one per axis. */

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
-import { ArgumentError, describe } from '../errors.js'
+import { ArgumentError, describe } from '../core/errors.js'
+import { between, type Check, type Checks, checkOptions, checkValue, isPlainObject } from '../core/options.js'
 import { writeAtomic } from '../io/atomic.js'
-import { between, type Check, type Checks, checkOptions, checkValue, isPlainObject } from '../options.js'
 import { renderPng, renderSvg } from './render.js'
 import type { VegaLiteSpec } from './spec.js'
 

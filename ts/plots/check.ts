@@ -1,5 +1,5 @@
-import { ArgumentError } from '../errors.js'
-import { above, type Check, type Checks, elsewhere, oneOf } from '../options.js'
+import { ArgumentError } from '../core/errors.js'
+import { above, type Check, type Checks, elsewhere, oneOf } from '../core/options.js'
 import type { DynamicsSelection } from './dynamics.js'
 import type { ScaleKind } from './scale.js'
 import type { ChartOptions } from './spec.js'

@@ -1,5 +1,12 @@
-import { ArgumentError, DataError, describe, NumericalError, ShapeError, unknownName } from '../errors.js'
-import { axisTitles, evaluatorText, type RowKind } from '../naming.js'
+import {
+  ArgumentError,
+  DataError,
+  describe,
+  NumericalError,
+  ShapeError,
+  unknownName,
+} from '../core/errors.js'
+import { axisTitles, evaluatorText, type RowKind } from '../dynamics/naming.js'
 
 /**
  * What a training run recorded of its layers.

@@ -1,4 +1,4 @@
-import { checkOptions } from '../options.js'
+import { checkOptions } from '../core/options.js'
 import { Chart } from './chart.js'
 import type { DynamicsSource, Trajectories } from './dynamics.js'
 import { measuredRows, selectDynamics } from './dynamics.js'

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { InternalError } from '../errors.js'
-import { packageRoot } from '../package-root.js'
+import { InternalError } from '../core/errors.js'
+import { packageRoot } from '../core/package-root.js'
 
 /**
  * The typeface of every chart. Inter (SIL Open Font Licence) ships with the package, so a chart has the same

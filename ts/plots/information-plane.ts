@@ -1,4 +1,4 @@
-import { type Checks, checkOptions } from '../options.js'
+import { type Checks, checkOptions } from '../core/options.js'
 import { Chart } from './chart.js'
 import { chartChecks, scaleKind, selectionChecks } from './check.js'
 import type { DynamicsSelection, DynamicsSource, Trajectories } from './dynamics.js'

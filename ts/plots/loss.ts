@@ -1,5 +1,5 @@
-import { ArgumentError, DataError, describe, NumericalError, ShapeError } from '../errors.js'
-import { type Checks, checkOptions, isList } from '../options.js'
+import { ArgumentError, DataError, describe, NumericalError, ShapeError } from '../core/errors.js'
+import { type Checks, checkOptions, isList } from '../core/options.js'
 import { Chart } from './chart.js'
 import { chartChecks, checkScale, scaleKind } from './check.js'
 import type { ScaleKind } from './scale.js'

@@ -1,4 +1,4 @@
-import { type Checks, checkOptions, oneOf, whole } from '../options.js'
+import { type Checks, checkOptions, oneOf, whole } from '../core/options.js'
 import { Chart } from './chart.js'
 import type { DynamicsSource } from './dynamics.js'
 import { measuredRows, selectDynamics } from './dynamics.js'

@@ -1,4 +1,4 @@
-import { readingHint } from '../naming.js'
+import { readingHint } from '../dynamics/naming.js'
 import { checkScale } from './check.js'
 import type { Trajectories, Trajectory } from './dynamics.js'
 import type { Point } from './labels.js'

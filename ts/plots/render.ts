@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { ArgumentError, StateError } from '../errors.js'
+import { ArgumentError, StateError } from '../core/errors.js'
 import { fontFamily, fontFiles, hasLettersOf, textWidth } from './font.js'
 import type { VegaLiteSpec } from './spec.js'
 

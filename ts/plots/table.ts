@@ -1,4 +1,4 @@
-import { atLeast, type Checks, checkOptions } from '../options.js'
+import { atLeast, type Checks, checkOptions } from '../core/options.js'
 import { selectionChecks } from './check.js'
 import type { DynamicsSelection, DynamicsSource, Trajectories } from './dynamics.js'
 import { selectDynamics } from './dynamics.js'

@@ -1,0 +1,240 @@
+/** Tensors from data and from nothing. */
+import { type DType, dtypeCode, isFloat, type Shape, showShape, sizeOf, type TypedArray } from './dtype.js'
+import { ArgumentError, DeviceError, DTypeError, describe, describeList, ShapeError } from './errors.js'
+import { native } from './native.js'
+import { dtypeOfArray, flattenNested, type NestedInput } from './nested.js'
+import { dtype as anyDType } from './operands.js'
+import { type Check, type Checks, checkOptions, checkValue, elsewhere, finite, isList } from './options.js'
+import { checkScalar, constant, type Scalar } from './scalars.js'
+import { idOf, Tensor } from './tensor.js'
+
+/** Where a tensor is to live. `'auto'` takes the best device there is. */
+export type DeviceRequest = 'cpu' | 'cuda' | `cuda:${number}` | 'auto'
+
+/** What {@link tensor} can be told. */
+export interface TensorOptions {
+  /** Extents; by default those of the nesting, or one axis for a typed array. */
+  shape?: Shape
+  /** Element type; by default that of a typed array, bool for booleans, int64 for bigints, else float32. */
+  dtype?: DType
+  /** Where it is to live; default `'auto'`. */
+  device?: DeviceRequest
+}
+
+/** What tensors made from nothing can be told. */
+export interface FillOptions {
+  /** Element type; default float32. */
+  dtype?: DType
+}
+
+const tensorChecks: Checks<TensorOptions> = {
+  shape: elsewhere(),
+  dtype: anyDType,
+  device: elsewhere(),
+}
+const fillChecks: Checks<FillOptions> = { dtype: anyDType }
+const anyScalar: Check<Scalar | boolean> = {
+  expected: 'a number, a bigint, true or false',
+  accepts: (value) => ['number', 'bigint', 'boolean'].includes(typeof value),
+}
+
+/** Throws DeviceError where there is no such device. */
+export function checkDevice(device: DeviceRequest | undefined): void {
+  if (device === undefined || device === 'cpu' || device === 'auto') return
+  if (typeof device === 'string' && /^cuda(:\d+)?$/.test(device)) {
+    throw new DeviceError(
+      `tensor: device "${device}" was asked for, but this build has only "cpu"; use "cpu" or "auto"`,
+    )
+  }
+  throw new DeviceError(`tensor: there is no device ${describe(device)}; use "cpu" or "auto"`)
+}
+
+/**
+ * Checks extents: integers of 0 and more.
+ *
+ * @returns a copy that may be handed to the native side
+ */
+export function checkShape(op: string, shape: Shape): number[] {
+  if (!isList(shape)) {
+    throw new ShapeError(
+      `${op}: the shape is ${describe(shape)}, expected an array of extents such as [2, 3]`,
+    )
+  }
+  for (const [axis, extent] of shape.entries()) {
+    if (!Number.isSafeInteger(extent) || extent < 0) {
+      throw new ShapeError(
+        `${op}: extent ${describe(extent)} on axis ${axis} of ${describeList(shape)}, expected an integer of 0 or more`,
+      )
+    }
+  }
+  return [...shape]
+}
+
+function isTypedArray(data: unknown): data is TypedArray {
+  return ArrayBuffer.isView(data) && !(data instanceof DataView)
+}
+
+function fromTypedArray(data: TypedArray, asked: DType | undefined): { values: TypedArray; dtype: DType } {
+  const own = dtypeOfArray(data)
+  const wanted = asked ?? own
+  if (wanted === own) return { values: data, dtype: own }
+  if (wanted === 'bool' && data instanceof Uint8Array)
+    return { values: data.map((x) => (x ? 1 : 0)), dtype: 'bool' }
+  throw new DTypeError(
+    `tensor: given ${data.constructor.name} (${own}) for dtype ${wanted}; ` +
+      `leave out dtype and cast: tensor(data).cast('${wanted}')`,
+  )
+}
+
+/**
+ * A tensor of given values. They are copied.
+ *
+ *     tensor([[1, 2], [3, 4]])                              // float32 (2, 2)
+ *     tensor(new Float64Array(6), { shape: [2, 3] })
+ *     tensor([0, 2, 1], { dtype: 'int32' })
+ *
+ * @throws {DataError} where nested rows differ in length or an element is not a number (the message has its path)
+ * @throws {ShapeError} where the product of `shape` is not the number of elements
+ * @throws {DTypeError} where a typed array holds another element type than `dtype`
+ */
+export function tensor(data: NestedInput, options: TensorOptions = {}): Tensor {
+  const given = checkOptions('tensor', options, tensorChecks)
+  checkDevice(given.device)
+  let values: TypedArray
+  let dtype: DType
+  let shape: Shape
+  if (isTypedArray(data)) {
+    ;({ values, dtype } = fromTypedArray(data, given.dtype))
+    shape = [data.length]
+  } else {
+    ;({ values, shape, dtype } = flattenNested(data, given.dtype))
+  }
+  if (given.shape !== undefined) {
+    const wanted = checkShape('tensor', given.shape)
+    if (sizeOf(wanted) !== values.length) {
+      throw new ShapeError(
+        `tensor: ${values.length} elements for shape ${showShape(wanted)}, which has ${sizeOf(wanted)}; ` +
+          'the product of the extents must be the number of elements',
+      )
+    }
+    shape = wanted
+  }
+  return Tensor.own(native.source(values, dtypeCode(dtype), [...shape]))
+}
+
+/**
+ * A tensor of `shape` filled with `value`, by default bool for a boolean, int64 for a bigint, else float32.
+ *
+ * @throws {DTypeError} where the value is none of the dtype, as 0.5 or 300 are none of uint8
+ */
+export function full(shape: Shape, value: Scalar | boolean, options: FillOptions = {}): Tensor {
+  checkValue('full: value', value, anyScalar)
+  const plain = typeof value === 'boolean' ? 'bool' : typeof value === 'bigint' ? 'int64' : 'float32'
+  return filled('full', shape, value, options, plain)
+}
+
+function filled(
+  op: string,
+  shape: Shape,
+  value: Scalar | boolean,
+  options: FillOptions,
+  fallback: DType = 'float32',
+): Tensor {
+  const { dtype = fallback } = checkOptions(op, options, fillChecks)
+  return constant(op, value, dtype, checkShape(op, shape))
+}
+
+/** A tensor of `shape` filled with 0. */
+export function zeros(shape: Shape, options: FillOptions = {}): Tensor {
+  return filled('zeros', shape, 0, options)
+}
+
+/** A tensor of `shape` filled with 1. */
+export function ones(shape: Shape, options: FillOptions = {}): Tensor {
+  return filled('ones', shape, 1, options)
+}
+
+/** Zeros of the shape and dtype of `x`. */
+export function zerosLike(x: Tensor): Tensor {
+  idOf('zerosLike', x)
+  return full(x.shape, 0, { dtype: x.dtype })
+}
+
+/** Ones of the shape and dtype of `x`. */
+export function onesLike(x: Tensor): Tensor {
+  idOf('onesLike', x)
+  return full(x.shape, 1, { dtype: x.dtype })
+}
+
+/**
+ * Numbers at equal steps: `arange(n)` gives 0 .. n - 1, `arange(start, stop, step)` those from `start` up to but without
+ * `stop`.
+ *
+ * @returns (ceil((stop - start) / step)), float32 unless told otherwise
+ * @throws {ArgumentError} where the step is 0 or a bound is not finite
+ * @throws {DTypeError} where a number would not be one of an integer dtype
+ */
+export function arange(n: number, options?: FillOptions): Tensor
+export function arange(start: number, stop: number, options?: FillOptions): Tensor
+export function arange(start: number, stop: number, step: number, options?: FillOptions): Tensor
+export function arange(...args: (number | FillOptions | undefined)[]): Tensor {
+  // Options come last; undefined counts as left out.
+  const given = args.filter((arg) => arg !== undefined)
+  const hasOptions = given.length > 1 && typeof given.at(-1) !== 'number'
+  const { dtype = 'float32' } = checkOptions(
+    'arange',
+    hasOptions ? (given.at(-1) as FillOptions) : {},
+    fillChecks,
+  )
+  const numbers = hasOptions ? given.slice(0, -1) : given
+  if (numbers.length < 1 || numbers.length > 3 || !numbers.every(Number.isFinite) || numbers[2] === 0) {
+    throw new ArgumentError(
+      `arange: given ${describeList(numbers)}, expected start, stop and step: finite numbers, the step other than 0`,
+    )
+  }
+  const [start, stop, step = 1] =
+    numbers.length === 1 ? [0, numbers[0] as number] : (numbers as [number, number, number?])
+  const length = Math.max(0, Math.ceil((stop - start) / step))
+  if (isFloat(dtype) || length === 0) {
+    return affine(Tensor.own(native.iota(dtypeCode(dtype), [length], 0)), step, start)
+  }
+  for (const number of length === 1 ? [start] : [start, step + start, start + (length - 1) * step]) {
+    checkScalar('arange', number, dtype)
+  }
+  // In int64, where a falling sequence of unsigned numbers has its step, too.
+  const whole = affine(Tensor.own(native.iota(dtypeCode('int64'), [length], 0)), step, start)
+  return dtype === 'int64' ? whole : Tensor.own(native.cast(whole.id, dtypeCode(dtype)))
+}
+
+function affine(x: Tensor, scale: number, shift: number): Tensor {
+  const scaled = scale === 1 ? x : x.mul(scale)
+  return shift === 0 ? scaled : scaled.add(shift)
+}
+
+/**
+ * `count` numbers from `start` to `stop`, both included, at equal distances.
+ *
+ * @returns (count), float32 unless told otherwise
+ * @throws {DTypeError} where a number would not be one of an integer dtype
+ */
+export function linspace(start: number, stop: number, count: number, options: FillOptions = {}): Tensor {
+  const { dtype = 'float32' } = checkOptions('linspace', options, fillChecks)
+  checkValue('linspace: start', start, finite)
+  checkValue('linspace: stop', stop, finite)
+  const [length] = checkShape('linspace', [count]) as [number]
+  const values = Float64Array.from({ length }, (_, i) =>
+    i === length - 1 && length > 1 ? stop : start + (i * (stop - start)) / Math.max(1, length - 1),
+  )
+  if (!isFloat(dtype)) for (const value of values) checkScalar('linspace', value, dtype)
+  return dtype === 'float64' ? tensor(values) : tensor([...values], { dtype })
+}
+
+/** The identity matrix (n, n), or (n, m) with ones on the main diagonal. */
+export function eye(n: number, m: number = n, options: FillOptions = {}): Tensor {
+  const { dtype = 'float32' } = checkOptions('eye', options, fillChecks)
+  const shape = checkShape('eye', [n, m])
+  const int32 = dtypeCode('int32')
+  const rows = Tensor.own(native.iota(int32, shape, 0))
+  const columns = Tensor.own(native.iota(int32, shape, 1))
+  return rows.equal(columns).cast(dtype)
+}

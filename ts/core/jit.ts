@@ -1,0 +1,170 @@
+/** Functions traced once and replayed as a plan. */
+
+import { isEager } from './debug.js'
+import { dtypeCode } from './dtype.js'
+import { ArgumentError, DisposedError, describe, StateError } from './errors.js'
+import { native } from './native.js'
+import { closeScope, noteEvaluation, openScope, watch } from './registry.js'
+import { atCallSite, countTrace, evaluated, isTracing, Tensor } from './tensor.js'
+import { type Leaf, leafValue, type MapTree, type TreeStructure, treeFlatten } from './tree.js'
+import { Variable } from './variable.js'
+
+/** What a compiled function takes in place of a tree of tensors. */
+export type JitArgument<T> = MapTree<T, Tensor | Variable | number>
+
+/** A compiled function. */
+export interface Compiled<Args extends readonly object[], Result> {
+  /**
+   * Runs it, off the JavaScript thread; several calls may be under way. The promise resolves when the results are computed.
+   *
+   * @throws {HyperglowError} at once where tracing fails; rejects where running fails, with the stack of the call
+   */
+  (...args: { [Index in keyof Args]: JitArgument<Args[Index]> }): Promise<Result>
+  /** The number of programs it holds, one per structure, shapes and dtypes of arguments. */
+  readonly programs: number
+  /** Releases the programs. Calling it afterwards throws {@link DisposedError}. */
+  dispose(): void
+}
+
+interface Program {
+  id: number
+  result: TreeStructure<unknown>
+}
+
+/** Programs one compiled function holds; the least recently used is dropped beyond. */
+const programLimit = 64
+
+const idOf = (x: Tensor) => x.id
+const own = (id: number) => Tensor.own(id)
+
+function isArgument(node: unknown): boolean {
+  return typeof node === 'number' || node instanceof Tensor || node instanceof Variable
+}
+
+/** Releases all programs of a compiled function. */
+function releaseAll(programs: Map<string, Program>): void {
+  for (const { id } of programs.values()) native.jitRelease(id)
+  programs.clear()
+}
+
+/** The value of an argument leaf and whether it was made here. */
+function argumentValue(leaf: Leaf | number): { value: Tensor; made: boolean } {
+  if (typeof leaf === 'number') {
+    return { value: Tensor.own(native.source(Float32Array.of(leaf), dtypeCode('float32'), [])), made: true }
+  }
+  return { value: leafValue(leaf), made: leaf instanceof Variable }
+}
+
+function trace<Args extends readonly unknown[]>(
+  f: (...args: Args) => unknown,
+  structure: TreeStructure<Args>,
+  values: readonly Tensor[],
+): Program {
+  native.jitBegin()
+  openScope()
+  countTrace(1)
+  try {
+    const placeholders = values.map((x) => Tensor.own(native.jitArgument([...x.shape], dtypeCode(x.dtype))))
+    const result = f(...(structure.unflatten(placeholders) as unknown as Args))
+    if (result instanceof Promise) {
+      throw new ArgumentError(
+        `jit: the function returned ${describe(result)}; it must be synchronous: a compiled function only builds graph`,
+      )
+    }
+    const { leaves, structure: shape } = treeFlatten(result)
+    return { id: native.jitEnd(leaves.map((leaf) => leafValue(leaf).id)), result: shape }
+  } catch (error) {
+    native.jitAbort()
+    throw error
+  } finally {
+    countTrace(-1)
+    closeScope(new Set())
+  }
+}
+
+/**
+ * Compiles a function of tensors: it is traced once per structure, shapes and dtypes of its arguments and then replayed, with
+ * one native call per run.
+ *
+ *     const step = jit((x: Tensor, y: Tensor, rate: Tensor) => {
+ *       const { value, grads } = valueAndGrad((w) => loss(net.apply(w, x), y), weights)
+ *       for (const [i, w] of weights.entries()) w.assign(w.value.sub(grads[i].mul(rate)))
+ *       return value
+ *     })
+ *     const loss = await step(x, y, 0.1)
+ *
+ * Numbers among the arguments become float32 scalars, so that another learning rate needs no new trace; Variables may be
+ * arguments, or be read and assigned inside. Other tensors used inside are constants of the program. The function runs while
+ * it is traced only: side effects other than assignments happen once, and values cannot be read inside.
+ *
+ * @param f synchronous, of trees of Tensors; returns a tree of Tensors
+ */
+export function jit<Args extends readonly object[], Result>(
+  f: (...args: Args) => Result,
+): Compiled<Args, Result> {
+  if (typeof f !== 'function') {
+    throw new ArgumentError(`jit: given ${describe(f)}, expected a function of tensors to compile`)
+  }
+  const programs = new Map<string, Program>()
+  let disposed = false
+
+  const find = (structure: TreeStructure<Args>, values: readonly Tensor[]): Program => {
+    const key = `${structure.key}|${values.map((x) => `${x.dtype}${x.shape.join()}`).join(';')}`
+    const known = programs.get(key)
+    const program = known ?? trace(f, structure, values)
+    // Deleted and set again: a Map keeps the order of insertion, so the first entry is the least recently used.
+    programs.delete(key)
+    programs.set(key, program)
+    const [oldest] = programs
+    if (programs.size > programLimit && oldest) {
+      programs.delete(oldest[0])
+      native.jitRelease(oldest[1].id)
+    }
+    return program
+  }
+
+  const run = (...args: { [Index in keyof Args]: JitArgument<Args[Index]> }): Promise<Result> => {
+    if (disposed)
+      throw new DisposedError('jit: this compiled function was disposed of; keep it until its last use')
+    if (isTracing()) {
+      throw new StateError(
+        'jit: a compiled function was called while another is traced; call the plain function inside and compile the outer one',
+      )
+    }
+    const { leaves, structure } = treeFlatten(args as unknown as Args, isArgument)
+    const given = leaves.map(argumentValue)
+    try {
+      const values = given.map(({ value }) => value)
+      if (isEager()) {
+        const result = f(...(structure.unflatten(values) as unknown as Args))
+        const ids = treeFlatten(result as object).leaves.map((leaf) => leafValue(leaf).id)
+        return evaluated(ids, compiled).then(() => result)
+      }
+      const program = find(structure, values)
+      const ids = Float64Array.from(values, idOf)
+      let run: ReturnType<typeof native.jitRun>
+      try {
+        run = native.jitRun(program.id, ids)
+      } catch (error) {
+        return Promise.reject(error)
+      }
+      const { outputs, done } = Array.isArray(run) ? { outputs: run, done: null } : run
+      const result = program.result.unflatten(outputs.map(own)) as Result
+      noteEvaluation()
+      return atCallSite(done, compiled).then(() => result)
+    } finally {
+      for (const { value, made } of given) if (made) value.dispose()
+    }
+  }
+
+  const compiled = Object.defineProperty(run, 'programs', { get: () => programs.size }) as Compiled<
+    Args,
+    Result
+  >
+  compiled.dispose = () => {
+    disposed = true
+    releaseAll(programs)
+  }
+  watch(compiled, programs, releaseAll)
+  return compiled
+}

@@ -1,0 +1,273 @@
+/** The class Tensor. Import it from `../ops/tensor.js`, which also installs the operations as methods. */
+import { inspect } from 'node:util'
+import { inspectNode, isEager } from './debug.js'
+import { type DType, dtypeOfCode, type Shape, showShape, sizeOf, type TypedArray } from './dtype.js'
+import { ArgumentError, DisposedError, describe, ShapeError, StateError } from './errors.js'
+import { native } from './native.js'
+import { type NestedArray, nest, nestInTurns, show } from './nested.js'
+import { readInTurns, readNow } from './reading.js'
+import { noteCreated, noteEvaluation, type Owned, watchTensor } from './registry.js'
+import { settled } from './turns.js'
+
+/** Where tensors live and are computed. */
+export type Device = 'cpu'
+
+let tracing = 0
+
+/** True while `jit` traces a function. */
+export function isTracing(): boolean {
+  return tracing > 0
+}
+
+/** Marks the start (+1) or end (-1) of a trace by `jit`. */
+export function countTrace(change: 1 | -1): void {
+  tracing += change
+}
+
+/**
+ * A promise of work on another thread, whose errors get the stack of the call that asked for the work; `null` stands for work
+ * that is done.
+ */
+export function atCallSite(
+  promise: Promise<void> | null,
+  caller: (...args: never[]) => unknown,
+): Promise<void> {
+  if (promise === null) return settled()
+  const site: { stack?: string } = {}
+  Error.captureStackTrace(site, caller)
+  // Work of many callers may end in the same turn.
+  return promise.then(settled, (error: unknown) => {
+    if (error instanceof Error) {
+      const frames = site.stack?.split('\n').slice(1) ?? []
+      error.stack = [`${error.name}: ${error.message}`, ...frames].join('\n')
+    }
+    throw error
+  })
+}
+
+/** Has nodes computed; rejects where that cannot be begun or fails, with the stack of the caller. */
+export function evaluated(ids: number[], caller: (...args: never[]) => unknown): Promise<void> {
+  let run: Promise<void> | null
+  try {
+    run = native.evaluate(ids)
+  } catch (error) {
+    return Promise.reject(error)
+  }
+  return atCallSite(run, caller)
+}
+
+/**
+ * An immutable array of numbers, or the promise of one: a node of a lazy graph.
+ *
+ * Operations build graph and return at once; {@link Tensor.data}, {@link Tensor.item} and {@link Tensor.array} compute
+ * the values off the JavaScript thread. A tensor that is not computed owns no memory. Memory of computed tensors is
+ * released by {@link Tensor.dispose}, at the end of a `using` block or of `tidy`, or by the garbage collector.
+ *
+ *     const y = x.matmul(w).add(b).relu()
+ *     console.log(y.shape, await y.array())
+ */
+export class Tensor {
+  readonly #owned: Owned
+  #shape: Shape | undefined
+  #dtype: DType | undefined
+
+  private constructor(id: number) {
+    this.#owned = { id }
+    watchTensor(this, this.#owned)
+    noteCreated(this.#owned)
+  }
+
+  /** Tells tensors by what only they have, so that no proxy and no look-alike passes for one, and none makes the question fail. */
+  static [Symbol.hasInstance](value: unknown): value is Tensor {
+    return typeof value === 'object' && value !== null && #owned in value
+  }
+
+  /** A tensor that owns one native handle. @internal */
+  static own(id: number): Tensor {
+    if (isEager() && tracing === 0) inspectNode(id)
+    return new Tensor(id)
+  }
+
+  /** What is shared with the finalizer. @internal */
+  static ownedBy(tensor: Tensor): Owned {
+    return tensor.#owned
+  }
+
+  /** The handle of the node. */
+  get id(): number {
+    const { id } = this.#owned
+    if (id === 0) throw this.#disposedError()
+    return id
+  }
+
+  #disposedError(): DisposedError {
+    const known = this.#shape ? ` ${this.#dtype ?? ''} ${showShape(this.#shape)}`.replace('  ', ' ') : ''
+    return new DisposedError(
+      `the tensor${known} was disposed of (by dispose(), "using", tidy() or because it was made while jit traced); ` +
+        'keep it until its last use, or return it from tidy() or from the compiled function',
+    )
+  }
+
+  /** True once {@link Tensor.dispose} was called. */
+  get isDisposed(): boolean {
+    return this.#owned.id === 0
+  }
+
+  /** Extents, outermost first; `[]` for a scalar. */
+  get shape(): Shape {
+    this.#shape ??= Object.freeze(native.shapeOf(this.id))
+    return this.#shape
+  }
+
+  /** The type of the elements. */
+  get dtype(): DType {
+    this.#dtype ??= dtypeOfCode(native.dtypeOf(this.id))
+    return this.#dtype
+  }
+
+  /** Where it lives. */
+  get device(): Device {
+    return 'cpu'
+  }
+
+  /** The number of axes; 0 for a scalar. */
+  get rank(): number {
+    return this.shape.length
+  }
+
+  /** The number of elements; 1 for a scalar. */
+  get size(): number {
+    return sizeOf(this.shape)
+  }
+
+  #refuseTracing(method: string): void {
+    if (tracing === 0) return
+    throw new StateError(
+      `${method}(): a value was asked for while jit traces a function, when tensors have no values yet; ` +
+        'return the tensor from the compiled function and read it outside, or choose between values with where()',
+    )
+  }
+
+  /**
+   * Computes the values, off this thread. Many are copied in pieces, so that the event loop goes on in between.
+   *
+   * @returns a copy, row-major; bool comes as Uint8Array of 0 and 1, int64 as BigInt64Array
+   * @throws {NumericalError} (rejects) where the computation has no answer, with the stack of this call
+   * @throws {DeviceError} (rejects) where there is no memory for the values or their copy
+   */
+  data(): Promise<TypedArray> {
+    this.#refuseTracing('data')
+    const id = this.id
+    // Held until it is read, so that a dispose() in between does no harm.
+    native.retain(id)
+    return evaluated([id], this.data)
+      .then(() => {
+        noteEvaluation()
+        return readInTurns(id)
+      })
+      .finally(() => native.release([id]))
+  }
+
+  /** Like {@link Tensor.data}, but blocks the JavaScript thread until the values are there. */
+  dataSync(): TypedArray {
+    this.#refuseTracing('dataSync')
+    native.evaluateSync([this.id])
+    noteEvaluation()
+    return readNow(this.id)
+  }
+
+  #single(method: string): void {
+    this.#refuseTracing(method)
+    if (this.size === 1) return
+    throw new ShapeError(
+      `${method}(): a tensor ${showShape(this.shape)} has ${this.size} elements, expected one; ` +
+        'reduce it with sum() or mean(), or use data() or array()',
+    )
+  }
+
+  /**
+   * The value of a tensor of one element; bool gives 0 or 1, int64 the nearest number.
+   *
+   * @throws {ShapeError} where there is not exactly one element
+   */
+  item(): Promise<number> {
+    this.#single('item')
+    return this.data().then((values) => Number(values[0]))
+  }
+
+  /** Like {@link Tensor.item}, but blocks the JavaScript thread. */
+  itemSync(): number {
+    this.#single('itemSync')
+    return Number(this.dataSync()[0])
+  }
+
+  /** The values as nested arrays of numbers (a number for a scalar); bool gives 0 and 1. Many are nested in pieces, as {@link Tensor.data} copies. */
+  array(): Promise<NestedArray> {
+    this.#refuseTracing('array')
+    const { shape } = this
+    return this.data().then((values) => nestInTurns(values, shape))
+  }
+
+  /** Like {@link Tensor.array}, but blocks the JavaScript thread. */
+  arraySync(): NestedArray {
+    this.#refuseTracing('arraySync')
+    return nest(this.dataSync(), this.shape)
+  }
+
+  /** Releases the memory at once. Doing it twice is fine; any other use afterwards throws {@link DisposedError}. */
+  dispose(): void {
+    const owned = this.#owned
+    if (owned.id === 0) return
+    // Read before the node goes, so that a later misuse can name the tensor.
+    this.#shape ??= Object.freeze(native.shapeOf(owned.id))
+    native.release([owned.id])
+    owned.id = 0
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  /**
+   * Refused: JSON holds values, which are read with `await`.
+   *
+   * @throws {StateError} always
+   */
+  toJSON(): never {
+    throw new StateError(
+      'JSON: a Tensor has no values to write until it is read; write those: JSON.stringify(await t.array())',
+    )
+  }
+
+  /** Values where they exist, else shape and "lazy". Computes nothing. */
+  toString(): string {
+    if (this.isDisposed) return 'Tensor (disposed)'
+    const head = `Tensor ${this.dtype} ${showShape(this.shape)}`
+    if (tracing > 0 || !native.isReady(this.id)) return `${head} lazy`
+    try {
+      return `${head}\n${show(readNow(this.id), this.shape, this.dtype)}`
+    } catch (error) {
+      return `${head} failed: ${error instanceof Error ? error.message : String(error)}`
+    }
+  }
+
+  [inspect.custom](): string {
+    return this.toString()
+  }
+}
+
+/**
+ * The handle of an operand.
+ *
+ * @throws {ArgumentError} where it is not a tensor
+ */
+export function idOf(op: string, x: Tensor): number {
+  if (x instanceof Tensor) return x.id
+  throw new ArgumentError(`${op}: given ${describe(x)}, expected a Tensor; ${mendOperand(x)}`)
+}
+
+function mendOperand(x: unknown): string {
+  return describe(x) === 'an object of class Variable'
+    ? 'read the Variable first: variable.value'
+    : 'make one with tensor(...)'
+}

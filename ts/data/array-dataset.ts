@@ -1,0 +1,341 @@
+import { checkShape } from '../core/create.js'
+import { isFloat, sizeOf } from '../core/dtype.js'
+import { ArgumentError, DataError, DisposedError, describe, ShapeError } from '../core/errors.js'
+import { tidy } from '../core/memory.js'
+import { floatDType } from '../core/operands.js'
+import {
+  between,
+  type Checks,
+  checkOptions,
+  checkValue,
+  elsewhere,
+  finite as finiteNumber,
+  flag,
+  isList,
+  whole,
+} from '../core/options.js'
+import type { FloatDType } from '../nn/initializers.js'
+import { isFinite as finite } from '../ops/elementwise.js'
+import { stack } from '../ops/movement.js'
+import { HostRandom } from '../ops/random.js'
+import { type Shape, type Tensor, tensor } from '../ops/tensor.js'
+import type { Batch, Dataset } from './loader.js'
+import { type ArrayInput, asTensor, notAClass, targetsOf } from './targets.js'
+
+export type { ArrayInput } from './targets.js'
+
+/** The size and the order of batches. */
+export interface OrderOptions {
+  /** Samples in a batch; the last one keeps what is left. Default 32. */
+  batchSize?: number | undefined
+  /** Give the samples in another order in every epoch. Default false. */
+  shuffle?: boolean | undefined
+  /** Decides the orders. Default 0. */
+  seed?: number | undefined
+}
+
+/** Options of {@link ArrayDataset}. */
+export interface ArrayDatasetOptions extends OrderOptions {
+  /** Shape of one input, for flat typed arrays. Default: that of `x` without its first axis. */
+  inputShape?: Shape | undefined
+  /**
+   * Whether `y` holds class labels (whole numbers, kept as int32 of shape [n], or [n, ...] where samples have several). Default: true for
+   * integer dtypes and for a plain list of whole numbers, false for floats.
+   */
+  labels?: boolean | undefined
+  /** A label, such as -100 or 255, of samples that count for nothing; a model leaves them out with `lossOptions: { ignoreIndex }`. */
+  ignoreIndex?: number | undefined
+  /** Number of classes. Default, for labels: the largest label + 1. */
+  classes?: number | undefined
+  /** A batch is `x * scale + offset` in `dtype`: bytes stay bytes until they are used. Default 1. */
+  scale?: number | undefined
+  /** Default 0. */
+  offset?: number | undefined
+  /** Dtype of batches, and of data given as plain numbers. Default 'float32'. */
+  dtype?: FloatDType | undefined
+}
+
+const orderChecks: Checks<OrderOptions> = { batchSize: whole(1), shuffle: flag, seed: whole(0) }
+const checks: Checks<ArrayDatasetOptions> = {
+  ...orderChecks,
+  inputShape: elsewhere(),
+  labels: flag,
+  ignoreIndex: whole(),
+  classes: whole(1),
+  scale: finiteNumber,
+  offset: finiteNumber,
+  dtype: floatDType,
+}
+
+/** Share of samples that validate. */
+export const shareCheck = between(0, 1, 'high')
+
+/** Where the samples lie: natively, all of them, not yet scaled. */
+export interface ArraySource {
+  /** `[n, ...inputShape]`, of any dtype. */
+  readonly x: Tensor
+  /** `[n]` or `[n, ...]` int32 labels, or `[n, ...]` targets. */
+  readonly y: Tensor
+  readonly scale: number
+  readonly offset: number
+}
+
+interface Held {
+  readonly source: ArraySource
+  /** Labels on the host, flat, to check. */
+  readonly labels: Int32Array | undefined
+  readonly classes: number | undefined
+  readonly ignoreIndex: number | undefined
+  readonly dtype: FloatDType
+  /** Filled by `checkFinite`, once for all datasets on one source. */
+  checked: Promise<void> | undefined
+}
+
+/** Rows of a shared source. */
+interface Part {
+  readonly held: Held
+  readonly rows: Int32Array
+}
+
+/**
+ * Samples in memory, kept natively. A batch is a gather: no copy passes through JavaScript, and several datasets (training,
+ * validation) share one source.
+ *
+ *     const data = new ArrayDataset(images, labels, { batchSize: 64, shuffle: true, seed: 1 })
+ *     const [train, validation] = data.split(0.2)
+ *     for await (using batch of train) console.log(batch.x.shape)
+ *
+ * @throws ShapeError for lengths that differ; DataError for no samples or for labels that are not classes, with the index
+ */
+export class ArrayDataset implements Dataset {
+  readonly batchSize: number
+  /** Whether each epoch has an order of its own. */
+  readonly shuffle: boolean
+  readonly seed: number
+  /** The samples of the source that are in this dataset, in order. */
+  readonly indices: Int32Array
+  readonly #held: Held
+  #passes = 0
+
+  /** @param part some rows of a source that is there already, for `subset` */
+  constructor(x: ArrayInput, y: ArrayInput, options: ArrayDatasetOptions = {}, part?: Part) {
+    const given = checkOptions('ArrayDataset', options, checks)
+    this.batchSize = given.batchSize ?? 32
+    this.shuffle = given.shuffle ?? false
+    this.seed = given.seed ?? 0
+    this.#held = part?.held ?? hold(x, y, given)
+    this.indices =
+      part?.rows ?? Int32Array.from({ length: this.#held.source.x.shape[0] as number }, (_, i) => i)
+  }
+
+  /** Number of batches. */
+  get length(): number {
+    return Math.ceil(this.samples / this.batchSize)
+  }
+
+  get samples(): number {
+    return this.indices.length
+  }
+
+  get classes(): number | undefined {
+    return this.#held.classes
+  }
+
+  /** Shape of one input. */
+  get inputShape(): Shape {
+    return this.source.x.shape.slice(1)
+  }
+
+  /** Dtype of the inputs of a batch. */
+  get dtype(): FloatDType {
+    return this.#held.dtype
+  }
+
+  /**
+   * All samples of the source; rows `indices` of it are this dataset's.
+   *
+   * @throws DisposedError after `dispose`
+   */
+  get source(): ArraySource {
+    const { source } = this.#held
+    if (!source.x.isDisposed) return source
+    throw new DisposedError(
+      `the ArrayDataset of ${this.samples} samples (or another one that shares its source) was disposed of; keep it until its last use`,
+    )
+  }
+
+  /** Labels of all samples of the source, on the host, flat; undefined for other targets. */
+  get labels(): Int32Array | undefined {
+    return this.#held.labels
+  }
+
+  /** Rows of the source in the order of an epoch (0 is the first); batch b is the slice from `b * batchSize`. */
+  epochIndices(epoch: number): Int32Array {
+    checkValue('epochIndices: epoch', epoch, whole(0, 2 ** 32 - 2))
+    if (!this.shuffle) return this.indices
+    // Seed in the low word, epoch in the high one: orders of different epochs are independent streams.
+    const order = new HostRandom(BigInt(this.seed) ^ (BigInt(epoch + 1) << 32n)).permutation(this.samples)
+    return order.map((place) => this.indices[place] as number)
+  }
+
+  /** A dataset of some of these samples, given by their places in this one; it shares the source. */
+  subset(places: ArrayLike<number>, options: OrderOptions = {}): ArrayDataset {
+    const given = checkOptions('subset', options, orderChecks)
+    if (!isList(places) && !(ArrayBuffer.isView(places) && !(places instanceof DataView))) {
+      throw new ArgumentError(`subset: given ${describe(places)}, expected an array of places`)
+    }
+    const rows = Int32Array.from(places, (place) => {
+      const row = Number.isSafeInteger(place) ? this.indices[place] : undefined
+      if (row !== undefined) return row
+      throw new ArgumentError(`subset: there is no sample ${describe(place)} among ${this.samples}`)
+    })
+    const { batchSize, shuffle, seed } = this
+    const { x, y } = this.source
+    return new ArrayDataset(x, y, { batchSize, shuffle, seed, ...given }, { held: this.#held, rows })
+  }
+
+  /**
+   * Splits at random into training and validation data. The validation data have the same order in every epoch; without `shuffle` the training
+   * data have that of this dataset.
+   *
+   * @param share of the samples that validate, in [0, 1): n - floor(n * (1 - share)) of them
+   * @param seed decides which; default that of the dataset
+   */
+  split(share: number, seed: number = this.seed): [train: ArrayDataset, validation: ArrayDataset] {
+    checkValue('split: share', share, shareCheck)
+    checkValue('split: seed', seed, whole(0))
+    const order = new HostRandom(seed).permutation(this.samples)
+    // The small term takes back the rounding of 1 - share: floor(100 * (1 - 0.2)) is 80, not 79.
+    const kept = Math.floor(this.samples * (1 - share) + 1e-9)
+    const train = order.slice(0, kept)
+    if (!this.shuffle) train.sort()
+    return [this.subset(train), this.subset(order.subarray(kept), { shuffle: false })]
+  }
+
+  /**
+   * Checks once that all inputs (and targets that are floats) of the source are finite, off the JavaScript thread.
+   *
+   * @throws DataError (rejects) naming the first sample that is not
+   */
+  checkFinite(): Promise<void> {
+    const held = this.#held
+    const { x, y } = this.source
+    held.checked ??= Promise.all([rejectNonFinite('x', x), rejectNonFinite('y', y)]).then(() => {})
+    return held.checked
+  }
+
+  /**
+   * Checks that all labels lie below a number of classes.
+   *
+   * @param ignoreIndex a label that is fine although it is no class
+   * @throws DataError naming the first sample of this dataset whose label does not
+   */
+  checkClasses(classes: number, ignoreIndex?: number): void {
+    checkValue('checkClasses: classes', classes, whole(1))
+    if (ignoreIndex !== undefined) checkValue('checkClasses: ignoreIndex', ignoreIndex, whole())
+    const { labels } = this.#held
+    if (labels === undefined || (this.#held.ignoreIndex === ignoreIndex && (this.classes ?? 0) <= classes))
+      return
+    const perSample = labels.length / (this.source.y.shape[0] as number)
+    for (const [place, row] of this.indices.entries()) {
+      for (let at = row * perSample; at < (row + 1) * perSample; at++) {
+        const label = labels[at] as number
+        if (label !== ignoreIndex && (label < 0 || label >= classes)) throw notAClass(label, place, classes)
+      }
+    }
+  }
+
+  /** Batches of the next epoch; every pass is another epoch, so a shuffled dataset has another order. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Batch> {
+    const order = this.epochIndices(this.#passes++)
+    for (let start = 0; start < order.length; start += this.batchSize) {
+      yield this.#gather(order.subarray(start, start + this.batchSize))
+    }
+  }
+
+  #gather(rows: Int32Array): Batch {
+    const { source, dtype } = this
+    const index = tensor(rows)
+    const raw = source.x.take(index)
+    const x = scaled(raw, source, dtype)
+    const y = source.y.take(index)
+    index.dispose()
+    if (x !== raw) raw.dispose()
+    return {
+      x,
+      y,
+      [Symbol.dispose]() {
+        x.dispose()
+        y.dispose()
+      },
+    }
+  }
+
+  /**
+   * Releases the source, which datasets made by `subset` and `split` share. Doing it twice is fine; any other use of the samples
+   * afterwards throws {@link DisposedError}, a `fit` that is under way rejects with it.
+   */
+  dispose(): void {
+    this.#held.source.x.dispose()
+    this.#held.source.y.dispose()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+}
+
+/** Stored inputs as a model sees them. */
+export function scaled(
+  raw: Tensor,
+  { scale, offset }: Pick<ArraySource, 'scale' | 'offset'>,
+  dtype: FloatDType,
+): Tensor {
+  const exact = raw.dtype === dtype ? raw : raw.cast(dtype)
+  const wide = scale === 1 ? exact : exact.mul(scale)
+  return offset === 0 ? wide : wide.add(offset)
+}
+
+function hold(givenX: ArrayInput, givenY: ArrayInput, options: ArrayDatasetOptions): Held {
+  const { scale = 1, offset = 0, dtype = 'float32' } = options
+  const x = inputTensor(givenX, dtype, options.inputShape)
+  const count = x.shape[0] as number
+  const { y, labels } = targetsOf(givenY, count, dtype, options)
+  const { ignoreIndex } = options
+  const largest = (most: number, label: number) => (label === ignoreIndex ? most : Math.max(most, label))
+  const classes = labels && (options.classes ?? labels.reduce(largest, 0) + 1)
+  return { source: { x, y, scale, offset }, labels, classes, ignoreIndex, dtype, checked: undefined }
+}
+
+/** Samples `[n, ...inputShape]` as a tensor of their own; plain numbers become `dtype`, other data keep theirs. */
+export function inputTensor(given: ArrayInput, dtype: FloatDType, inputShape: Shape | undefined): Tensor {
+  const data = asTensor(given, dtype)
+  if (data.rank === 0 || data.size === 0) throw new DataError('x is empty; give at least one sample')
+  if (inputShape === undefined) return data
+  const width = sizeOf(checkShape('inputShape', inputShape))
+  if (data.size % width !== 0 || (data.rank > 1 && data.size / width !== data.shape[0])) {
+    throw new ShapeError(
+      `x of shape (${data.shape.join(', ')}) does not hold samples of shape (${inputShape.join(', ')}), ${width} numbers each`,
+    )
+  }
+  const shaped = data.reshape([data.size / width, ...inputShape])
+  data.dispose()
+  return shaped
+}
+
+async function rejectNonFinite(what: string, values: Tensor): Promise<void> {
+  if (!isFloat(values.dtype)) return
+  // What is made on the way would keep the values: a node that was not computed holds its history.
+  using found = tidy(() => {
+    const rows = finite(values)
+      .reshape([values.shape[0] as number, -1])
+      .all(1)
+    // The first row that has a false: rows as numbers, smallest first.
+    return stack([rows.all().cast('int32'), rows.cast('float32').argMin(0).cast('int32')])
+  })
+  const [fine, index] = await found.data()
+  if (fine === 1) return
+  throw new DataError(
+    `${what} of sample ${index} holds a value that is NaN or infinite; remove or replace such samples before training`,
+  )
+}

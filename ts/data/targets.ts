@@ -1,0 +1,141 @@
+/** Targets as people bring them: class labels of whole numbers, or numbers. */
+import { isFloat, type TypedArray, withRoom } from '../core/dtype.js'
+import { ArgumentError, DataError, describe, ShapeError } from '../core/errors.js'
+import { shapeAlongFirst } from '../core/nested.js'
+import { isList } from '../core/options.js'
+import type { FloatDType } from '../nn/initializers.js'
+import { alias } from '../ops/elementwise.js'
+import { type NestedInput, type Shape, Tensor, tensor } from '../ops/tensor.js'
+
+/** Samples as a tensor, a typed array or nested arrays. */
+export type ArrayInput = Tensor | NestedInput
+
+/** What decides how targets are read. */
+export interface TargetOptions {
+  /** Whether they are labels; undefined to tell by their type. */
+  readonly labels?: boolean | undefined
+  readonly classes?: number | undefined
+  /** A label that is fine although it is no class. */
+  readonly ignoreIndex?: number | undefined
+}
+
+/** Targets in memory. */
+export interface Targets {
+  /** `[n]` or `[n, ...]`: int32 labels, or numbers. */
+  readonly y: Tensor
+  /** Labels on the host, flat; undefined for numbers. */
+  readonly labels: Int32Array | undefined
+}
+
+/** A tensor that may be disposed of without touching what was given. */
+export function asTensor(given: ArrayInput, dtype: FloatDType): Tensor {
+  if (given instanceof Tensor) return alias(given)
+  if (given instanceof Float64Array && dtype === 'float32') {
+    return tensor(withRoom(4 * given.length, () => Float32Array.from(given)))
+  }
+  return ArrayBuffer.isView(given) ? tensor(given) : tensor(given, { dtype })
+}
+
+/**
+ * Extents of an array along its first elements.
+ *
+ * @throws DataError for arrays that hold themselves
+ */
+export function shapeOfInput(given: ArrayInput): Shape {
+  return given instanceof Tensor ? given.shape : shapeAlongFirst(given)
+}
+
+/**
+ * The targets of `count` samples.
+ *
+ * @throws ShapeError for another number; DataError naming the first label that is no class
+ */
+export function targetsOf(
+  given: ArrayInput,
+  count: number,
+  dtype: FloatDType,
+  options: TargetOptions,
+): Targets {
+  if (!areLabels(given, options.labels)) {
+    const y = asTensor(given, dtype)
+    if (y.shape[0] === count) return { y, labels: undefined }
+    throw new ShapeError(
+      `x holds ${count} samples and y ${y.shape[0] ?? 'one number'}; give one target for each input`,
+    )
+  }
+  const shape = shapeOfInput(given)
+  const values = flat(given)
+  if (values.length !== count && shape[0] !== count) {
+    throw new ShapeError(
+      `x holds ${count} samples and y ${values.length} labels; give one label for each input, and rows such as one-hot rows as a tensor with their shape`,
+    )
+  }
+  const labels = new Int32Array(values.length)
+  const perSample = values.length / count
+  const kind = kindOf(values[0])
+  for (let index = 0; index < values.length; index++) {
+    const label = kindOf(values[index]) === kind ? classOf(values[index], options) : undefined
+    if (label === undefined) throw notAClass(values[index], Math.floor(index / perSample), options.classes)
+    labels[index] = label
+  }
+  return { y: tensor(labels, { shape: values.length === count ? [count] : shape }), labels }
+}
+
+/** Whether targets are class labels. */
+function areLabels(given: ArrayInput, wanted: boolean | undefined): boolean {
+  if (wanted === false) return false
+  if (given instanceof Tensor) return wanted || !isFloat(given.dtype)
+  if (ArrayBuffer.isView(given) && !(given instanceof DataView)) {
+    return wanted || !(given instanceof Float32Array || given instanceof Float64Array)
+  }
+  if (!isList(given)) throw new ArgumentError(`y is ${describe(given)}, expected a tensor or an array`)
+  return (
+    wanted ||
+    (given as readonly unknown[]).every((value) => Number.isInteger(value) && (value as number) >= 0)
+  )
+}
+
+/** All elements in order, whatever they are; holes are undefined. */
+function flat(given: ArrayInput): ArrayLike<unknown> {
+  if (given instanceof Tensor) return given.dataSync()
+  if (ArrayBuffer.isView(given)) return given as TypedArray
+  const values: unknown[] = []
+  const { length: depth } = shapeOfInput(given)
+  // What lies deeper than the first element stays as it is: it is no label.
+  const visit = (level: ArrayLike<unknown>, axis: number) => {
+    for (let i = 0; i < level.length; i++) {
+      const value = level[i]
+      const isRow = axis + 1 < depth && (isList(value) || ArrayBuffer.isView(value))
+      if (isRow) visit(value as ArrayLike<unknown>, axis + 1)
+      else values.push(value)
+    }
+  }
+  visit(given as readonly unknown[], 0)
+  return values
+}
+
+/** Booleans among numbers are a mistake; alone they are two classes. */
+function kindOf(value: unknown): 'boolean' | 'number' {
+  return typeof value === 'boolean' ? 'boolean' : 'number'
+}
+
+/** The class that an element stands for; undefined where it is none. Not by Number(...): that of null is 0. */
+function classOf(value: unknown, { classes = 2 ** 31, ignoreIndex }: TargetOptions): number | undefined {
+  const isNumber = typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean'
+  if (!isNumber) return undefined
+  const label = Number(value)
+  if (label === ignoreIndex) return label
+  return Number.isInteger(label) && label >= 0 && label < classes ? label : undefined
+}
+
+/** The error for a label that is no class. */
+export function notAClass(label: unknown, index: number, classes: number | undefined): DataError {
+  const range = classes === undefined ? 'whole numbers from 0' : `numbered 0 to ${classes - 1}`
+  const remedy =
+    typeof label === 'string'
+      ? 'map texts to numbers first, for instance labels.map((label) => names.indexOf(label))'
+      : 'renumber the labels, or raise the number of classes; a label to leave out is named by ignoreIndex'
+  return new DataError(
+    `label ${describe(label)} at index ${index} is not a class: classes are ${range}; ${remedy}`,
+  )
+}

@@ -1,0 +1,39 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { AbsolutePath, AsyncMutable } from '@zarrita/storage'
+import { IOError } from '../core/errors.js'
+import { reason, systemCode, writeAtomic } from '../io/atomic.js'
+
+/**
+ * A folder as a Zarr store: each key is a file, and each file is written in one step.
+ *
+ * The store that comes with zarrita writes in place, so a process killed meanwhile leaves half a chunk; here a
+ * chunk is there as a whole or not at all. Errors are our own.
+ */
+export class FolderStore implements AsyncMutable {
+  /**
+   * @param folder where the files lie
+   * @param sync force every file to the disk as it is written, see {@link writeAtomic}
+   */
+  constructor(
+    readonly folder: string,
+    private readonly sync = true,
+  ) {}
+
+  /** Contents of a file, or undefined where there is none. */
+  async get(key: AbsolutePath): Promise<Uint8Array | undefined> {
+    const path = join(this.folder, key)
+    try {
+      // A copy of the exact length: zarrita's encoder writes the whole buffer behind an array.
+      return new Uint8Array(await readFile(path))
+    } catch (error) {
+      const code = systemCode(error)
+      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+      throw new IOError(`cannot read ${path}: ${reason(error)}; check that it may be read`, { cause: error })
+    }
+  }
+
+  async set(key: AbsolutePath, value: Uint8Array): Promise<void> {
+    await writeAtomic(join(this.folder, key), value, { sync: this.sync })
+  }
+}

@@ -1,0 +1,45 @@
+/** What the values of dynamics are of: it goes with them from the evaluators to files, figures and reports. */
+import { type Json, toJson } from '../io/json.js'
+import type { Network } from '../models/network.js'
+
+/** Layers and evaluators of recorded values. */
+export interface DynamicsHeading {
+  /** Names of the L layers, input side first. */
+  readonly layers: readonly string[]
+  /** Names of the E evaluators, in the order in which they were attached. */
+  readonly evaluators: readonly string[]
+  /** Unit of each evaluator's values, such as `'bits'`; 'none' for numbers without a unit, null where it is not known. */
+  readonly units: readonly (string | null)[]
+  /** Options of each evaluator, as plain data. */
+  readonly evaluatorSettings: readonly Json[]
+}
+
+/** The heading of what a model records of these layers. */
+export function headingOf({ evaluators }: Network, layers: readonly string[]): DynamicsHeading {
+  return {
+    layers: distinct(layers),
+    evaluators: distinct(evaluators.map(({ name }) => name)),
+    units: evaluators.map(({ unit }) => unit),
+    evaluatorSettings: evaluators.map(({ name, settings }) => toJson(`the settings of ${name}`, settings)),
+  }
+}
+
+/** In what two headings differ, in words; undefined where values of the one can go on those of the other. */
+export function difference(before: DynamicsHeading, now: DynamicsHeading): string | undefined {
+  for (const part of ['layers', 'evaluators', 'units', 'evaluatorSettings'] as const) {
+    const [was, is] = [JSON.stringify(before[part]), JSON.stringify(now[part])]
+    if (was !== is) return `${part} were ${was}, now they are ${is}`
+  }
+  return undefined
+}
+
+/** Names with a number behind those that came before: `['HSIC', 'HSIC']` become `['HSIC', 'HSIC_2']`. */
+function distinct(names: readonly string[]): string[] {
+  const seen = new Set<string>()
+  return names.map((name) => {
+    let free = name
+    for (let count = 2; seen.has(free); count++) free = `${name}_${count}`
+    seen.add(free)
+    return free
+  })
+}

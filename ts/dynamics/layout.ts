@@ -1,0 +1,150 @@
+/**
+ * How the dynamics of a run lie in a folder: the names and the metadata that the writer and the reader share.
+ *
+ *   zarr.json                the group; its attributes hold {@link DynamicsAttributes}
+ *   dynamics/                float32 [epoch, batch, evaluator, layer, coordinate]; chunks of 1 epoch x 64 batches
+ *   segments/x, h1 .. hL, y  on request: [epoch, batch, sample, ...]; chunks of 1 batch
+ *   segments/samples         int32 [epoch, batch]: samples in that batch; written last, so > 0 means whole
+ *   earlier-1, earlier-2 ..  earlier runs that were stored in the same folder, each a store of its own
+ *
+ * The group is there first and is replaced in one step. A group without arrays is a store without a batch yet.
+ */
+
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DataError, describe, IOError } from '../core/errors.js'
+import { unitOfBase } from '../estimators/unit.js'
+import { checkPath, reason, systemCode } from '../io/atomic.js'
+import type { Json } from '../io/json.js'
+
+/** Value of the attribute `format` by which a store is known. */
+export const formatName = 'hyperglow-dynamics'
+/** Version of the layout that this code writes; it reads this one and older. Version 1 had no units, epochs and steps. */
+export const formatVersion = 2
+
+/** Names inside the folder. */
+export const groupFile = 'zarr.json'
+export const valuesName = 'dynamics'
+export const segmentsName = 'segments'
+export const samplesName = `${segmentsName}/samples`
+/** All that a store puts into its folder. */
+export const ownNames = [groupFile, valuesName, segmentsName] as const
+
+export const dimensionNames = ['epoch', 'batch', 'evaluator', 'layer', 'coordinate']
+/** Meaning of the last axis. */
+export const coordinateNames = ['complexity: H against X', 'generalization: H against Y'] as const
+
+/** Attributes of the group. */
+export interface DynamicsAttributes {
+  readonly format: typeof formatName
+  readonly version: number
+  /** [N, B, E, L, 2]. */
+  readonly shape: readonly number[]
+  /** L names. */
+  readonly layers: readonly string[]
+  /** E names. */
+  readonly evaluators: readonly string[]
+  /** Options of each evaluator, E of them. */
+  readonly evaluatorSettings: readonly Json[]
+  /** Unit of each evaluator's values, 'none' for numbers without one; null where it is not known. */
+  readonly units: readonly (string | null)[]
+  /** Number of each of the N epochs in the training of the model; null where it is not known. */
+  readonly epochs: readonly number[] | null
+  /** Training steps up to the end of each epoch, as far as they are known. */
+  readonly steps: readonly (number | null)[]
+  /** Epochs from the first on that are whole; null where it is not known. */
+  readonly completedEpochs: number | null
+  /** Seed of the run, if it had one. */
+  readonly seed: number | null
+  readonly coordinateNames: readonly string[]
+  /** True once the writer was closed; false while it runs, and for ever after a kill. */
+  readonly finished: boolean
+  /** Whatever else the run wanted to note. */
+  readonly notes: { readonly [key: string]: Json }
+}
+
+/** Names of the arrays of a raw segment with `layers` layers, in order: x, h1 .. hL, y. */
+export function segmentNames(layers: number): string[] {
+  return ['x', ...Array.from({ length: layers }, (_, l) => `h${l + 1}`), 'y']
+}
+
+/**
+ * Attributes of the store in `folder`, checked; undefined where the folder or its zarr.json is missing.
+ *
+ * @throws DataError where there is a zarr.json which is not that of a store; IOError where it cannot be read
+ */
+export async function readAttributes(folder: string): Promise<DynamicsAttributes | undefined> {
+  checkPath('dynamics', folder, 'folder')
+  const text = await readText(join(folder, groupFile))
+  if (text === undefined) return undefined
+  let group: unknown
+  try {
+    group = JSON.parse(text)
+  } catch (cause) {
+    throw notStore(folder, `its zarr.json is not JSON: ${reason(cause)}`, cause)
+  }
+  const { node_type: kind, attributes } = (group ?? {}) as Record<string, unknown>
+  const found = (attributes ?? {}) as Record<keyof DynamicsAttributes, unknown>
+  if (kind !== 'group' || found.format !== formatName) {
+    throw notStore(folder, `its zarr.json is not that of a group with format '${formatName}'`)
+  }
+  if (!Number.isInteger(found.version) || (found.version as number) > formatVersion) {
+    throw new DataError(
+      `${folder}: layout version ${describe(found.version)}, this hyperglow reads up to ${formatVersion}; use a newer hyperglow`,
+    )
+  }
+  const read = found.version === 1 ? fromVersion1(found) : found
+  if (!isSound(read)) {
+    throw notStore(folder, 'its shape, layers, evaluators, units, epochs or seed are missing or do not agree')
+  }
+  return read as unknown as DynamicsAttributes
+}
+
+type Found = Record<keyof DynamicsAttributes, unknown>
+
+/** What version 1 did not note: units are those of the base among the settings, where there is one. */
+function fromVersion1(found: Found): Found {
+  const settings = Array.isArray(found.evaluatorSettings) ? (found.evaluatorSettings as unknown[]) : []
+  const units = settings.map((one) => {
+    const { base } = (one ?? {}) as { base?: unknown }
+    return typeof base === 'number' ? unitOfBase(base) : null
+  })
+  return { ...found, units, epochs: null, steps: [], completedEpochs: null }
+}
+
+function isSound({ shape, layers, evaluators, evaluatorSettings, ...rest }: Found): boolean {
+  const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0
+  if (!Array.isArray(shape) || shape.length !== 5 || !shape.every(isCount)) return false
+  const [epochs, , width] = shape as number[]
+  const isList = (list: unknown, length: unknown, good: (value: unknown) => boolean) =>
+    Array.isArray(list) && list.length === length && list.every(good)
+  const isName = (value: unknown) => typeof value === 'string'
+  return (
+    isList(evaluators, width, isName) &&
+    isList(layers, shape[3], isName) &&
+    isList(evaluatorSettings, width, () => true) &&
+    isList(rest.units, width, (unit) => unit === null || isName(unit)) &&
+    (rest.epochs === null || isList(rest.epochs, epochs, Number.isFinite)) &&
+    Array.isArray(rest.steps) &&
+    (rest.completedEpochs === null || isCount(rest.completedEpochs)) &&
+    (rest.seed === null || typeof rest.seed === 'number')
+  )
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    const code = systemCode(error)
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw new IOError(`cannot read ${path}: ${reason(error)}; check that it may be read`, { cause: error })
+  }
+}
+
+/** The error for a folder that holds something else. */
+export function notStore(folder: string, what: string, cause?: unknown): DataError {
+  return new DataError(
+    `${folder} is not a store of dynamics: ${what}; give the folder that saveDynamics wrote, or another one to write to`,
+    { cause },
+  )
+}

@@ -1,0 +1,79 @@
+/** What stands on figures, tables and reports: the one place that writes the names of measures, units, settings and epochs. */
+
+import { ArgumentError } from '../core/errors.js'
+import { baseOfUnit } from '../estimators/unit.js'
+
+/** Who measured, as far as it is known. */
+export interface Measurer {
+  readonly evaluator: string
+  /** Unit of its values, 'none' for numbers without one; null where it is not known. */
+  readonly unit: string | null
+  readonly settings: Readonly<Record<string, unknown>>
+}
+
+/** How a caller wants measures to be named. */
+export interface WantedNames {
+  readonly xTitle?: string | undefined
+  readonly yTitle?: string | undefined
+  readonly units?: string | undefined
+}
+
+/** Names of measures that have no unit, and of those of information, where dynamics made by hand do not tell the unit. */
+const withoutUnit = /^(n?hsic|cka|distance ?correlation)(?![a-z])/i
+const ofInformation = /^(binned|kde|knn|ksg|edge|mine|mutual)/i
+
+/**
+ * The titles of the two axes, `I(H; X) [bits]` for information, else `HSIC(H, X)` and alike.
+ *
+ * @throws ArgumentError where the caller gives another unit than that in which the evaluator measured
+ */
+export function axisTitles(
+  { evaluator, unit }: Measurer,
+  wanted: WantedNames,
+  caller: string,
+): { xTitle: string; yTitle: string } {
+  const known = unit ?? (withoutUnit.test(evaluator) ? 'none' : null)
+  const given = wanted.units === '' ? 'none' : wanted.units
+  if (given !== undefined && unit !== null && given !== unit) {
+    throw new ArgumentError(
+      `${caller}: units: given "${given}", but ${evaluator} measured in ${unit === 'none' ? 'no unit' : unit}; leave units out, or convert the values`,
+    )
+  }
+  const shown = given ?? known ?? 'unit unknown'
+  const isInformation = known === null ? ofInformation.test(evaluator) : baseOfUnit(known) !== undefined
+  const name = /^[\w-]+/.exec(evaluator)?.[0] ?? evaluator
+  const title = (side: 'X' | 'Y') => (isInformation ? `I(H; ${side})` : `${name}(H, ${side})`)
+  const withUnit = (text: string) => (shown === 'none' ? text : `${text} [${shown}]`)
+  return {
+    xTitle: withUnit(wanted.xTitle ?? title('X')),
+    yTitle: withUnit(wanted.yTitle ?? title('Y')),
+  }
+}
+
+/** The evaluator with its settings: `Binned: bins 30, range [-1, 1]`. The base of the logarithm is told by the unit. */
+export function evaluatorText({ evaluator, settings }: Measurer): string {
+  const told = Object.entries(settings).flatMap(([key, value]) => {
+    if (key === 'base' || value === false || value === null || value === undefined) return []
+    return value === true ? key : `${key} ${valueText(value)}`
+  })
+  return told.length === 0 ? evaluator : `${evaluator}: ${told.join(', ')}`
+}
+
+function valueText(value: unknown): string {
+  if (typeof value === 'number') return String(Number(value.toPrecision(6)))
+  if (Array.isArray(value)) return `[${value.map(valueText).join(', ')}]`
+  if (typeof value !== 'object' || value === null) return String(value)
+  const { name, params } = value as { name?: unknown; params?: unknown }
+  if (typeof name !== 'string') return JSON.stringify(value)
+  const told = Object.entries(Object(params)).filter(([, one]) => typeof one !== 'object')
+  return told.length === 0 ? name : `${name} (${told.map(([key, one]) => `${key} ${one}`).join(', ')})`
+}
+
+/** What numbers the rows of dynamics: epochs where they are known, else their place. */
+export type RowKind = 'epoch' | 'row'
+
+/** How the first and the last epoch of a plane are told, in words; empty where there is one epoch. */
+export function readingHint(rows: RowKind, numbers: readonly number[]): string {
+  if (numbers.length < 2) return ''
+  return `hollow marker: ${rows} ${numbers[0]}, ringed marker: ${rows} ${numbers.at(-1)}`
+}

@@ -1,0 +1,162 @@
+/** The information-plane coordinates of a training run, as they are recorded. */
+
+import { type NestedArray, type Tensor, tensor } from '../ops/tensor.js'
+import { type DynamicsHeading, difference } from './heading.js'
+import { meanOfMeasured } from './means.js'
+
+/** Averaged dynamics of a run, as plain data: what plots and tables take. */
+export interface ModelDynamics extends DynamicsHeading {
+  /** [N, E, L, 2]: epochs, evaluators, layers, (complexity, generalization). */
+  readonly shape: readonly [number, number, number, number]
+  /**
+   * Unweighted means over the batches of each epoch that were evaluated, nested as `shape` says. NaN where none was, and where an evaluator had
+   * no answer; JSON has null there.
+   */
+  readonly values: number[][][][]
+  /** Number of each of the N epochs, counted over all training of the model: the first that it was trained is 1. */
+  readonly epochs: readonly number[]
+  /** Training steps up to the end of each epoch; null where they are not known, as after loading a model. */
+  readonly steps: readonly (number | null)[]
+}
+
+/** What is known of a finished epoch besides its values. */
+export interface EpochMark {
+  /** Number of the epoch. */
+  readonly epoch: number
+  /** Training steps up to its end, null where not known. */
+  readonly step: number | null
+}
+
+/** Values of every batch and their means, of finished epochs. */
+export class DynamicsRecord {
+  readonly heading: DynamicsHeading
+  /** One list an epoch of the [E, L, 2] values of its batches. */
+  readonly #epochs: Float32Array[][] = []
+  readonly #marks: EpochMark[] = []
+  #current: Float32Array[] = []
+  #evaluated: Tensor | undefined
+  #perBatch: Tensor | undefined
+
+  constructor(heading: DynamicsHeading) {
+    this.heading = heading
+  }
+
+  get layers(): readonly string[] {
+    return this.heading.layers
+  }
+
+  get evaluators(): readonly string[] {
+    return this.heading.evaluators
+  }
+
+  /** Why later epochs under a heading cannot go on this record; undefined where they can. */
+  refuses(heading: DynamicsHeading): string | undefined {
+    return difference(this.heading, heading)
+  }
+
+  /** Numbers of one batch, E * L * 2. */
+  get width(): number {
+    return this.evaluators.length * this.layers.length * 2
+  }
+
+  /** Finished epochs. */
+  get epochs(): number {
+    return this.#epochs.length
+  }
+
+  /** What is known of the finished epochs. */
+  get marks(): readonly EpochMark[] {
+    return this.#marks
+  }
+
+  /** Takes the values [E, L, 2] of a batch of the epoch under way. */
+  add(values: Float32Array): void {
+    this.#current.push(values)
+  }
+
+  /** Makes the epoch under way a finished one; values of its end, NaN where there are none, go beside its last batch. */
+  finishEpoch(mark: EpochMark, values?: Float32Array): void {
+    const last = this.#current.pop()
+    const row = values === undefined ? last : withValues(last, values)
+    if (row !== undefined) this.#current.push(row)
+    this.#epochs.push(this.#current)
+    this.#marks.push(mark)
+    this.#current = []
+    this.#forget()
+  }
+
+  /** Drops what came of an epoch that was cut short. */
+  dropEpoch(): void {
+    this.#current = []
+  }
+
+  /** Releases the tensors handed out. */
+  dispose(): void {
+    this.#forget()
+  }
+
+  #forget(): void {
+    this.#evaluated?.dispose()
+    this.#perBatch?.dispose()
+    this.#evaluated = undefined
+    this.#perBatch = undefined
+  }
+
+  /** Means over batches, N * E * L * 2 numbers. */
+  #means(): Float32Array {
+    const { width } = this
+    const means = new Float32Array(this.epochs * width).fill(Number.NaN)
+    for (const [epoch, batches] of this.#epochs.entries()) {
+      means.set(meanOfMeasured(batches, this.evaluators.length), epoch * width)
+    }
+    return means
+  }
+
+  /** float32 [N, E, L, 2], kept until another epoch is finished. */
+  evaluated(): Tensor {
+    if (this.#evaluated === undefined || this.#evaluated.isDisposed) {
+      const shape = [this.epochs, this.evaluators.length, this.layers.length, 2]
+      this.#evaluated = tensor(this.#means(), { shape })
+    }
+    return this.#evaluated
+  }
+
+  /** float32 [N, B, E, L, 2] with B the batches of the longest epoch; NaN where an epoch had fewer. */
+  perBatch(): Tensor {
+    if (this.#perBatch === undefined || this.#perBatch.isDisposed) {
+      const { width } = this
+      const batches = Math.max(0, ...this.#epochs.map((epoch) => epoch.length))
+      const values = new Float32Array(this.epochs * batches * width).fill(Number.NaN)
+      for (const [n, epoch] of this.#epochs.entries()) {
+        for (const [b, batch] of epoch.entries()) values.set(batch, (n * batches + b) * width)
+      }
+      const shape = [this.epochs, batches, this.evaluators.length, this.layers.length, 2]
+      this.#perBatch = tensor(values, { shape })
+    }
+    return this.#perBatch
+  }
+
+  /** The means as plain data. */
+  toDynamics(): ModelDynamics {
+    const { epochs, layers, evaluators } = this
+    const shape = [epochs, evaluators.length, layers.length, 2] as const
+    return {
+      shape,
+      values: nest(this.#means(), shape) as number[][][][],
+      ...this.heading,
+      epochs: this.#marks.map(({ epoch }) => epoch),
+      steps: this.#marks.map(({ step }) => step),
+    }
+  }
+}
+
+/** `row` with the numbers among `values` put in. */
+export function withValues(row: Float32Array | undefined, values: Float32Array): Float32Array {
+  return values.map((value, i) => (Number.isNaN(value) ? (row?.[i] ?? Number.NaN) : value))
+}
+
+function nest(flat: Float32Array, [extent, ...rest]: readonly number[]): NestedArray {
+  if (extent === undefined) return flat[0] as number
+  const step = extent === 0 ? 0 : flat.length / extent
+  return Array.from({ length: extent }, (_, i) => nest(flat.subarray(i * step, (i + 1) * step), rest))
+}

@@ -1,0 +1,37 @@
+/** Dynamics that were stored, as a record that a fit can go on with. */
+
+import { StateError } from '../core/errors.js'
+import { readAttributes } from './layout.js'
+import type { Dynamics } from './load.js'
+import { DynamicsRecord } from './record.js'
+
+/** Whether a folder holds a store of dynamics. */
+export async function isStore(folder: string): Promise<boolean> {
+  return (await readAttributes(folder)) !== undefined
+}
+
+/**
+ * The finished epochs of a store.
+ *
+ * @throws StateError where the store does not say which of its epochs are whole
+ */
+export function recordOf(folder: string, stored: Dynamics): DynamicsRecord {
+  const { completedEpochs, epochs, steps, units, evaluatorSettings, layers, evaluators } = stored
+  if (completedEpochs === null || epochs === null) {
+    throw new StateError(
+      `fit: appendDynamics cannot go on with ${folder}: an older hyperglow wrote it, which did not note which epochs are whole; fit without appendDynamics, which keeps what is there as an earlier run`,
+    )
+  }
+  const record = new DynamicsRecord({ layers, evaluators, units, evaluatorSettings })
+  const [, batches] = stored.shape
+  const { width } = record
+  for (let row = 0; row < completedEpochs; row++) {
+    for (let batch = 0; batch < batches; batch++) {
+      const start = (row * batches + batch) * width
+      const values = stored.values.slice(start, start + width)
+      if (!values.every(Number.isNaN)) record.add(values)
+    }
+    record.finishEpoch({ epoch: epochs[row] as number, step: steps[row] ?? null })
+  }
+  return record
+}

@@ -1,0 +1,92 @@
+/** Going on with a store of dynamics: whether that is possible, and arrays that have room for what comes. */
+
+import { readdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DataError, IOError, StateError } from '../core/errors.js'
+import { reason, systemCode, writeAtomic } from '../io/atomic.js'
+import {
+  type DynamicsAttributes,
+  groupFile,
+  readAttributes,
+  samplesName,
+  segmentNames,
+  segmentsName,
+  valuesName,
+} from './layout.js'
+
+/**
+ * The attributes of the store in `folder` with the epochs of `added` behind its whole ones.
+ *
+ * @throws StateError where there is no store that they can come behind
+ */
+export async function resumed(folder: string, added: DynamicsAttributes): Promise<DynamicsAttributes> {
+  const before = await readAttributes(folder)
+  const refuse = (why: string) =>
+    new StateError(`cannot go on with the dynamics in ${folder}: ${why}; give another folder, or start anew`)
+  if (before === undefined) throw refuse('there are none')
+  const { completedEpochs: kept, epochs: numbers } = before
+  if (kept === null || numbers === null)
+    throw refuse('an older hyperglow did not note which epochs are whole')
+  for (const part of ['layers', 'evaluators', 'units', 'evaluatorSettings'] as const) {
+    const [was, is] = [JSON.stringify(before[part]), JSON.stringify(added[part])]
+    if (was !== is) throw refuse(`its ${part} are ${was}, those to come ${is}`)
+  }
+  const [last, next] = [numbers[kept - 1], added.epochs?.[0] as number]
+  if (last !== undefined && next <= last) {
+    throw refuse(`it holds the epochs up to number ${last}, and the next would be ${next}`)
+  }
+  const [epochs = 0, batches = 0, ...inner] = added.shape
+  return {
+    ...added,
+    shape: [kept + epochs, Math.max(batches, before.shape[1] ?? 0), ...inner],
+    epochs: [...numbers.slice(0, kept), ...(added.epochs ?? [])],
+    steps: Array.from({ length: kept }, (_, row) => before.steps[row] ?? null),
+    completedEpochs: kept,
+  }
+}
+
+/** Gives the arrays of a store the extents that its attributes have, without what was stored of an epoch that was cut short. */
+export async function fitArrays(folder: string, attributes: DynamicsAttributes): Promise<void> {
+  const names = [
+    valuesName,
+    samplesName,
+    ...segmentNames(attributes.layers.length).map((name) => `${segmentsName}/${name}`),
+  ]
+  const [epochs = 0, batches = 0] = attributes.shape
+  for (const name of names) {
+    const array = join(folder, name)
+    await dropRows(join(array, 'c'), attributes.completedEpochs ?? 0)
+    await resize(join(array, groupFile), epochs, batches)
+  }
+}
+
+/** Removes the chunks of the epochs from row `first` on. */
+async function dropRows(chunks: string, first: number): Promise<void> {
+  try {
+    const rows = (await readdir(chunks)).filter((name) => Number(name) >= first)
+    for (const row of rows) await rm(join(chunks, row), { recursive: true })
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return
+    throw new IOError(`cannot remove from ${chunks}: ${reason(error)}; check that it may be written`, {
+      cause: error,
+    })
+  }
+}
+
+/** Changes the first two extents in the description of an array, if it is there; chunks lie where they lay. */
+async function resize(path: string, epochs: number, batches: number): Promise<void> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return
+    throw new IOError(`cannot read ${path}: ${reason(error)}; check that it may be read`, { cause: error })
+  }
+  let array: { shape: number[] }
+  try {
+    array = JSON.parse(text) as { shape: number[] }
+  } catch (cause) {
+    throw new DataError(`${path} is not JSON: ${reason(cause)}; the store was damaged`, { cause })
+  }
+  await writeAtomic(path, JSON.stringify({ ...array, shape: [epochs, batches, ...array.shape.slice(2)] }))
+}

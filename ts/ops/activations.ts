@@ -1,0 +1,107 @@
+/** Activation functions. Each is elementwise but softmax and logSoftmax, which act along an axis (default the last). */
+import { floats } from '../core/composed.js'
+import { type Checks, checkOptions, checkValue, finite, flag, nameOrFunction } from '../core/options.js'
+import { idOf, type Tensor } from '../core/tensor.js'
+import * as e from './elementwise.js'
+import { logSoftmax, softmax } from './normalization.js'
+
+export { relu, sigmoid, softplus, tanh } from './elementwise.js'
+export { logSoftmax, softmax } from './normalization.js'
+
+/** x, unchanged. */
+export function linear(x: Tensor): Tensor {
+  idOf('linear', x)
+  return e.alias(x)
+}
+
+/** x where positive, else `slope` * x (default 0.01). */
+export function leakyRelu(x: Tensor, slope = 0.01): Tensor {
+  checkValue('leakyRelu: slope', slope, finite)
+  floats('leakyRelu', x)
+  return e.where(e.greater(x, 0), x, e.mul(x, slope))
+}
+
+/** x where positive, else `alpha` (e^x - 1) (Clevert et al. 2016); default alpha 1. */
+export function elu(x: Tensor, alpha = 1): Tensor {
+  checkValue('elu: alpha', alpha, finite)
+  floats('elu', x)
+  const positive = e.greater(x, 0)
+  // The exponential sees no positive numbers, so that it cannot overflow into the gradient.
+  const curve = e.expm1(e.where(positive, 0, x))
+  return e.where(positive, x, alpha === 1 ? curve : e.mul(curve, alpha))
+}
+
+const seluAlpha = 1.6732632423543772
+const seluScale = 1.0507009873554805
+
+/** The self-normalising unit (Klambauer et al. 2017): scaled {@link elu}, fixed point at mean 0 and variance 1. */
+export function selu(x: Tensor): Tensor {
+  floats('selu', x)
+  return e.mul(elu(x, seluAlpha), seluScale)
+}
+
+/** What {@link gelu} can be told. */
+export interface GeluOptions {
+  /** Uses the tanh approximation of the paper in place of erf; default false. */
+  approximate?: boolean
+}
+
+const geluChecks: Checks<GeluOptions> = { approximate: flag }
+
+/** x times the normal distribution's probability of less than x (Hendrycks and Gimpel 2016). */
+export function gelu(x: Tensor, options: GeluOptions = {}): Tensor {
+  const { approximate = false } = checkOptions('gelu', options, geluChecks)
+  floats('gelu', x)
+  const inner = approximate
+    ? e.tanh(e.mul(e.add(x, e.mul(e.mul(e.square(x), x), 0.044715)), Math.sqrt(2 / Math.PI)))
+    : e.erf(e.mul(x, Math.SQRT1_2))
+  return e.mul(e.mul(x, 0.5), e.add(inner, 1))
+}
+
+/** x * sigmoid(x), also called swish. */
+export function silu(x: Tensor): Tensor {
+  floats('silu', x)
+  return e.mul(x, e.sigmoid(x))
+}
+
+/** ln(sigmoid(x)), without its underflow. */
+export function logSigmoid(x: Tensor): Tensor {
+  floats('logSigmoid', x)
+  return e.neg(e.softplus(e.neg(x)))
+}
+
+const named = {
+  linear,
+  relu: e.relu,
+  leakyRelu,
+  elu,
+  selu,
+  gelu,
+  silu,
+  sigmoid: e.sigmoid,
+  logSigmoid,
+  tanh: e.tanh,
+  softplus: e.softplus,
+  softmax,
+  logSoftmax,
+} as const satisfies Record<string, (x: Tensor) => Tensor>
+
+/** Activations that can be asked for by name. */
+export type ActivationName = keyof typeof named
+
+/** The names of all activations. */
+export const activationNames = Object.keys(named) as ActivationName[]
+
+/**
+ * The activation of that name with its default options, or the function itself.
+ *
+ * @throws {UnknownNameError} where there is no such activation
+ */
+export function resolveActivation(
+  activation: ActivationName | ((x: Tensor) => Tensor),
+): (x: Tensor) => Tensor {
+  checkValue('activation', activation, nameOrFunction<ActivationName, (x: Tensor) => Tensor>(activationNames))
+  if (typeof activation === 'function') return activation
+  const activate: (x: Tensor) => Tensor = named[activation]
+  return (x) => activate(x)
+}

@@ -1,0 +1,22 @@
+/** The public face of tensors: the class with all its methods, and the ways to make one. */
+import './methods.js'
+
+export {
+  arange,
+  type DeviceRequest,
+  eye,
+  type FillOptions,
+  full,
+  linspace,
+  ones,
+  onesLike,
+  type TensorOptions,
+  tensor,
+  zeros,
+  zerosLike,
+} from '../core/create.js'
+export type { DType, Shape, TypedArray } from '../core/dtype.js'
+export type { NestedArray, NestedInput } from '../core/nested.js'
+export type { Scalar } from '../core/scalars.js'
+export { type Device, Tensor } from '../core/tensor.js'
+export type { TensorLike } from './elementwise.js'

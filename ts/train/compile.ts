@@ -1,0 +1,124 @@
+/** What `compile` fixes: the loss, the optimizer and the metrics of a model. */
+import { ArgumentError, describe } from '../core/errors.js'
+import {
+  atLeast,
+  type Checks,
+  checkOptions,
+  elsewhere,
+  isInstance,
+  isList,
+  isPlainObject,
+} from '../core/options.js'
+import type { AnyLossOptions, LossName } from '../nn/losses/named.js'
+import type { Loss } from '../nn/losses/reduction.js'
+import { createMetric, type Metric, type MetricFunction, type MetricName } from '../nn/metrics.js'
+import {
+  type AnyOptimizerOptions,
+  createOptimizer,
+  type OptimizerName,
+  optimizerOptions,
+} from '../nn/optim/named.js'
+import { Optimizer } from '../nn/optim/optimizer.js'
+import { type Objective, resolveObjective } from './objective.js'
+
+/** Options of a model's `compile`. */
+export interface CompileOptions {
+  /** Name, in any case, or an instance. Default 'sgd'. */
+  optimizer?: OptimizerName | (string & {}) | Optimizer
+  /** Name, or a function of prediction and target that returns a scalar. Default 'crossEntropy'. */
+  loss?: LossName | (string & {}) | Loss
+  /**
+   * Names or functions of prediction and target that return the mean over the batch. The mean over an epoch weighs batches by their numbers
+   * of samples (named metrics: of labels that are not ignored). Default none.
+   */
+  metrics?: readonly (MetricName | (string & {}) | MetricFunction)[]
+  /** Default 0.001; an optimizer instance has its own. */
+  learningRate?: number
+  /** For 'sgd' and 'rmsprop'; default 0.95 for 'sgd'. Other optimizers do without it. */
+  momentum?: number
+  /** Further options of a named optimizer, such as weightDecay, nesterov, betas or eps. */
+  optimizerOptions?: AnyOptimizerOptions
+  /**
+   * Options of a named loss, such as labelSmoothing, weight or ignoreIndex. Means over an epoch are those over the whole data set: weighted by
+   * the weights of labels, without ignored ones. With reduction 'sum' the sum over a batch is trained on, and that over the data set reported.
+   */
+  lossOptions?: AnyLossOptions
+}
+
+/** A model's loss, optimizer and metrics, resolved. */
+export interface Compiled extends Objective {
+  readonly optimizer: Optimizer
+  /** Whether it was made here, from a name, and so ends with the model or the next `compile`. */
+  readonly ownsOptimizer: boolean
+  readonly metrics: readonly Metric[]
+}
+
+/** What the optimizer and the loss check depends on which they are. */
+const checks: Checks<CompileOptions> = {
+  optimizer: elsewhere(),
+  loss: elsewhere(),
+  metrics: elsewhere(),
+  learningRate: atLeast(0),
+  momentum: atLeast(0),
+  optimizerOptions: elsewhere(),
+  lossOptions: elsewhere(),
+}
+
+/**
+ * Resolves names and fills in defaults.
+ *
+ * @throws UnknownNameError for an unknown optimizer, loss, metric or option; ArgumentError for values out of range
+ */
+export function resolveCompile(options: CompileOptions): Compiled {
+  const given = checkOptions('compile', options, checks)
+  const { loss = 'crossEntropy', lossOptions = {}, metrics = [] } = given
+  if (typeof loss !== 'string' && typeof loss !== 'function') {
+    throw new ArgumentError(`compile: loss is ${describe(loss)}, expected a name or a function`)
+  }
+  if (!isList(metrics)) {
+    throw new ArgumentError(`compile: metrics is ${describe(metrics)}, expected a list such as ['accuracy']`)
+  }
+  const objective = resolveObjective(loss, lossOptions)
+  const { lossName, ignoreIndex } = objective
+  const resolved = Array.from(metrics, (metric) => createMetric(metric, { lossName, ignoreIndex }))
+  const twice = resolved.find(
+    ({ name }, index) => resolved.findIndex((other) => other.name === name) !== index,
+  )
+  if (twice !== undefined) {
+    throw new ArgumentError(
+      `compile: two metrics are named '${twice.name}'; give the functions names of their own`,
+    )
+  }
+  return {
+    ...objective,
+    optimizer: resolveOptimizer(given),
+    ownsOptimizer: !isInstance(given.optimizer, Optimizer),
+    metrics: resolved,
+  }
+}
+
+function resolveOptimizer(options: CompileOptions): Optimizer {
+  const { optimizer = 'sgd', learningRate, momentum, optimizerOptions: further = {} } = options
+  if (isInstance(optimizer, Optimizer)) {
+    if (learningRate !== undefined || momentum !== undefined || Object.keys(further).length > 0) {
+      throw new ArgumentError(
+        'compile: an optimizer instance was given together with options for it; give the options to its constructor',
+      )
+    }
+    return optimizer
+  }
+  const known = optimizerOptions(optimizer)
+  if (!isPlainObject(further)) {
+    throw new ArgumentError(
+      `compile: optimizerOptions is ${describe(further)}, expected a plain object such as { weightDecay: 0.01 }`,
+    )
+  }
+  const given: AnyOptimizerOptions = { learningRate: learningRate ?? 0.001, ...further }
+  if (known.includes('momentum') && further.momentum === undefined) {
+    // The default belongs to SGD; RMSprop's momentum is a refinement that one asks for.
+    const usual = optimizer.toLowerCase() === 'sgd' ? 0.95 : undefined
+    const chosen = momentum ?? usual
+    if (chosen !== undefined) given.momentum = chosen
+  }
+  return createOptimizer(optimizer, given)
+}

@@ -1,0 +1,205 @@
+/** Batches in the form that compiled steps take them. */
+
+import { isFloat } from '../core/dtype.js'
+import { ArgumentError, DataError, describe, ShapeError, unknownName } from '../core/errors.js'
+import { isPlainObject } from '../core/options.js'
+import { evaluate, tidy } from '../core/transforms.js'
+import { ArrayDataset, scaled } from '../data/array-dataset.js'
+import { type Batch, type BatchSource, batchCount } from '../data/loader.js'
+import type { FloatDType } from '../nn/initializers.js'
+import { isFinite as finite, stack } from '../ops/index.js'
+import { type Shape, Tensor, tensor } from '../ops/tensor.js'
+import { batchesOf } from './batches.js'
+import type { TargetRule } from './targets.js'
+import { unlessAborted } from './unless-aborted.js'
+
+/** Arguments of a compiled step: the batch itself, or the whole source and the rows of it that are the batch. */
+export type StepInput = { x: Tensor; y: Tensor; rows?: Tensor }
+
+/** One batch on its way into a step. */
+export interface FedBatch {
+  readonly input: StepInput
+  /** Samples in it. */
+  readonly size: number
+  /** To be called when the step has been started. */
+  release(): void
+}
+
+/** What a feed must know about the model. */
+export interface FeedOptions {
+  readonly inputShape: Shape
+  readonly dtype: FloatDType
+  /** What the targets must be. */
+  readonly targets: TargetRule
+}
+
+/** A source of batches, ready for compiled steps. */
+export interface Feed {
+  /** Batches in an epoch; undefined where the source does not tell. */
+  readonly batches: number | undefined
+  /** Number of classes that the labels come from, where that is known. */
+  readonly classes: number | undefined
+  /** The batch inside a step: inputs in the dtype of the model, targets as they are. */
+  decode(input: StepInput): Batch
+  /** Checks what can be checked before the first batch. */
+  prepare(): Promise<void>
+  /**
+   * Batches of one epoch, 0 being the first of the model's life.
+   *
+   * @param signal ends waiting for data that somebody else gives
+   */
+  epoch(number: number, signal?: AbortSignal): AsyncGenerator<FedBatch>
+}
+
+/** The feed of a source. */
+export function feedOf(source: BatchSource, options: FeedOptions): Feed {
+  if (source instanceof ArrayDataset) return new ArrayFeed(source, options)
+  if (source === null || typeof source !== 'object') {
+    throw new ArgumentError(
+      `given ${describe(source)} as data, expected a dataset or an iterable of { x, y } batches`,
+    )
+  }
+  return new BatchFeed(source, options)
+}
+
+/** Samples that lie natively: a batch is a list of rows, gathered inside the step. */
+class ArrayFeed implements Feed {
+  readonly #data: ArrayDataset
+  readonly #options: FeedOptions
+
+  constructor(data: ArrayDataset, options: FeedOptions) {
+    this.#data = data
+    this.#options = options
+    checkInput(data.inputShape, options.inputShape)
+    const { classes, ignoreIndex } = options.targets
+    if (classes !== undefined && !this.#holdsRows) data.checkClasses(classes, ignoreIndex)
+  }
+
+  get #holdsRows(): boolean {
+    return this.#options.targets.isRows(this.#data.source.y.shape)
+  }
+
+  get batches(): number {
+    return this.#data.length
+  }
+
+  get classes(): number | undefined {
+    const { classes, ignoreIndex } = this.#options.targets
+    // Only the labels that are no class may be larger than the model's.
+    return this.#holdsRows || ignoreIndex !== undefined ? classes : this.#data.classes
+  }
+
+  decode({ x, y, rows }: StepInput): Batch {
+    const chosen = rows as Tensor
+    const { dtype, targets } = this.#options
+    return { x: scaled(x.take(chosen), this.#data.source, dtype), y: targets.shaped(y.take(chosen)) }
+  }
+
+  async prepare(): Promise<void> {
+    const { targets } = this.#options
+    const { x, y } = this.#data.source
+    await evaluate([x, y])
+    await this.#data.checkFinite()
+    using verdict = tidy(() => targets.verdict(y, 'data'))
+    if (verdict !== undefined) await reject(verdict, (sample) => targets.fault(y, sample, 'data'))
+    if (this.#data.labels === undefined) await targets.checkLabels(y)
+  }
+
+  async *epoch(number: number): AsyncGenerator<FedBatch> {
+    const { source, batchSize } = this.#data
+    const order = this.#data.epochIndices(number)
+    for (let start = 0; start < order.length; start += batchSize) {
+      const part = order.subarray(start, start + batchSize)
+      const rows = tensor(part)
+      yield {
+        input: { x: source.x, y: source.y, rows },
+        size: part.length,
+        release: () => rows.dispose(),
+      }
+    }
+  }
+}
+
+/** Batches that somebody else makes; each is checked as it comes. */
+class BatchFeed implements Feed {
+  readonly #source: BatchSource
+  readonly #options: FeedOptions
+  readonly batches: number | undefined
+  readonly classes: number | undefined
+
+  constructor(source: BatchSource, options: FeedOptions) {
+    this.#source = source
+    this.#options = options
+    this.batches = batchCount(source)
+    const { classes } = source as { classes?: unknown }
+    this.classes = typeof classes === 'number' ? classes : undefined
+  }
+
+  decode({ x, y }: StepInput): Batch {
+    const { dtype, targets } = this.#options
+    return { x: scaled(x, { scale: 1, offset: 0 }, dtype), y: targets.shaped(y) }
+  }
+
+  async prepare(): Promise<void> {}
+
+  async *epoch(_number: number, signal?: AbortSignal): AsyncGenerator<FedBatch> {
+    let index = 0
+    for await (const batch of batchesOf(this.#source, signal)) {
+      await unlessAborted(this.#check(batch, `batch ${index++}`), signal)
+      const { x, y } = batch
+      yield { input: { x, y }, size: x.shape[0] as number, release() {} }
+    }
+    if (index === 0) {
+      throw new DataError(
+        'the data gave no batch in this epoch; a generator object can be gone through only once: give an array, a dataset, or an object whose [Symbol.asyncIterator] starts anew',
+      )
+    }
+  }
+
+  async #check(batch: Batch, where: string): Promise<void> {
+    if (!(batch?.x instanceof Tensor) || !(batch.y instanceof Tensor)) {
+      throw new ArgumentError(`${where} is ${describe(batch)}, expected { x, y } of tensors`)
+    }
+    const further = isPlainObject(batch) && Object.keys(batch).find((name) => name !== 'x' && name !== 'y')
+    if (further) throw unknownName(`entry of ${where}`, further, ['x', 'y'])
+    const { x, y } = batch
+    const { inputShape, targets } = this.#options
+    checkInput(x.shape.slice(1), inputShape, where)
+    if (x.shape[0] === 0 || x.shape[0] !== y.shape[0]) {
+      throw new ShapeError(
+        `${where}: x holds ${x.shape[0]} samples and y ${y.shape[0] ?? 'one number'}; give one target for each input, and at least one`,
+      )
+    }
+    using verdicts = tidy(() => {
+      const ofX = isFloat(x.dtype)
+        ? finite(x)
+            .reshape([x.shape[0] as number, -1])
+            .all(1)
+        : undefined
+      const both = [ofX, targets.verdict(y, where)].filter((verdict) => verdict !== undefined)
+      return both.length === 0 ? undefined : stack(both).all(0)
+    })
+    const fault = async (sample: number) => {
+      using fine = tidy(() => finite(x.slice([sample], [sample + 1]).cast('float32')).all())
+      if ((await fine.item()) === 1) return targets.fault(y, sample, where)
+      return new DataError(
+        `${where}: x holds a value that is NaN or infinite, in sample ${sample}; remove or replace such samples before training`,
+      )
+    }
+    if (verdicts !== undefined) await reject(verdicts, fault)
+    await targets.checkLabels(y)
+  }
+}
+
+/** Throws what is wrong with the first sample that a verdict, bool [n], does not find fine. */
+async function reject(verdict: Tensor, fault: (sample: number) => Promise<Error>): Promise<void> {
+  const sample = ((await verdict.data()) as Uint8Array).indexOf(0)
+  if (sample >= 0) throw await fault(sample)
+}
+
+function checkInput(given: Shape, expected: Shape, where = 'data'): void {
+  if (given.length === expected.length && given.every((extent, axis) => extent === expected[axis])) return
+  throw new ShapeError(
+    `${where}: inputs have shape [${given}], expected that of the model, [${expected}] (both without the batch axis)`,
+  )
+}

@@ -1,0 +1,100 @@
+/** The loss of a model as it is trained and reported: a number of each batch, and what it weighs among the others. */
+import { ArgumentError, DataError, describe } from '../core/errors.js'
+import type { CrossEntropyOptions } from '../nn/losses/cross-entropy.js'
+import { weightOfLabels } from '../nn/losses/label-weights.js'
+import { type AnyLossOptions, createLoss, type LossName, lossName } from '../nn/losses/named.js'
+import type { Loss } from '../nn/losses/reduction.js'
+import { where } from '../ops/index.js'
+import { Tensor } from '../ops/tensor.js'
+
+/** A model's loss, resolved. */
+export interface Objective {
+  /** Scalar of a batch; where no label of the batch counts it is the sum, 0 where all of them are ignored. */
+  readonly loss: Loss
+  /** Canonical name; undefined for a function of one's own. */
+  readonly lossName: LossName | undefined
+  /** Label of samples that count for nothing. */
+  readonly ignoreIndex: number | undefined
+  /** Whether batches add up to the loss of the data set (reduction 'sum'), rather than have a mean. */
+  readonly sums: boolean
+  /**
+   * What the mean of a batch is over, a float64 scalar: the weights of the labels that count. Undefined where it is over all samples. So the
+   * mean over an epoch is that of the whole data set, whatever the size of batches.
+   */
+  weightOf(target: Tensor, output: Tensor): Tensor | undefined
+}
+
+/** Losses whose targets are class labels. */
+const labelLosses: readonly (LossName | undefined)[] = ['crossEntropy', 'nll']
+
+/** Losses of log-probabilities: of positive numbers they would be finite, and negative. */
+const logLosses: readonly LossName[] = ['nll', 'klDiv']
+
+/** What rounding may leave above the logarithm of 1. */
+const slack = 1e-5
+
+/** The loss with outputs that are no log-probabilities made NaN, where it takes those. */
+function guarded(loss: Loss, name: LossName): Loss {
+  if (!logLosses.includes(name)) return loss
+  return (output, target) => loss(where(output.lessEqual(slack), output, Number.NaN), target)
+}
+
+/** Whether a loss takes class labels: true or false for named losses, undefined for functions. */
+export function takesLabels(name: LossName | undefined): boolean | undefined {
+  return name === undefined ? undefined : labelLosses.includes(name)
+}
+
+/**
+ * Resolves the loss of `compile`.
+ *
+ * @throws UnknownNameError for an unknown loss or option; ArgumentError, DataError for options that cannot work
+ */
+export function resolveObjective(given: LossName | (string & {}) | Loss, options: AnyLossOptions): Objective {
+  if (typeof given === 'function') {
+    const loss = createLoss(given, options)
+    return { loss, lossName: undefined, ignoreIndex: undefined, sums: false, weightOf: () => undefined }
+  }
+  const name = lossName(given)
+  const loss = guarded(createLoss(given, options), name)
+  const { reduction = 'mean', ignoreIndex, weight, posWeight } = options
+  if (reduction !== 'mean' && reduction !== 'sum' && !(name === 'klDiv' && reduction === 'batchmean')) {
+    throw new ArgumentError(
+      `compile: reduction is ${describe(reduction)}, but training needs one number a batch: give 'mean' or 'sum'`,
+    )
+  }
+  checkWeights('weight', weight)
+  checkWeights('posWeight', posWeight)
+  const common = { lossName: name, ignoreIndex, sums: reduction === 'sum' }
+  if (!takesLabels(name) || (weight === undefined && ignoreIndex === undefined)) {
+    return { ...common, loss, weightOf: () => undefined }
+  }
+  const labelOptions = options as CrossEntropyOptions
+  // Rows of probabilities are averaged over samples.
+  const weightOf = (target: Tensor, output: Tensor) =>
+    target.rank === output.rank ? undefined : weightOfLabels(target, labelOptions)
+  if (common.sums) return { ...common, loss, weightOf }
+  const sum = guarded(createLoss(given, { ...options, reduction: 'sum' }), name)
+  const safe = (output: Tensor, target: Tensor) => {
+    const total = weightOf(target, output)
+    if (total === undefined) return loss(output, target)
+    return sum(output, target).div(where(total.greater(0), total, 1).cast(output.dtype))
+  }
+  return { ...common, loss: safe, weightOf }
+}
+
+function checkWeights(name: string, given: unknown): void {
+  if (given === undefined) return
+  if (!(given instanceof Tensor)) {
+    throw new ArgumentError(
+      `compile: ${name} is ${describe(given)}, expected a tensor; make one with tensor([...])`,
+    )
+  }
+  const values = given.dataSync()
+  const bad = values.findIndex(
+    (value: number | bigint) => !(Number.isFinite(Number(value)) && Number(value) >= 0),
+  )
+  if (bad < 0) return
+  throw new DataError(
+    `compile: ${name} holds ${values[bad]} at index ${bad}, expected finite numbers of at least 0`,
+  )
+}

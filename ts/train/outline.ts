@@ -1,0 +1,84 @@
+/** What a network looks like from outside, found by a pass that computes nothing. */
+
+import { tidy } from '../core/transforms.js'
+import { ActivatedLayer } from '../layers/activated.js'
+import type { Network } from '../models/network.js'
+import type { LossName } from '../nn/losses/named.js'
+import { zeros } from '../ops/tensor.js'
+import type { Compiled } from './compile.js'
+
+/** Layers and output of a network. */
+export interface Outline {
+  /** Names of the layers that are tracked. */
+  readonly layers: string[]
+  /** Shape of one output. */
+  readonly outputShape: number[]
+  /** The layer that the output came from and its activation; undefined where it came from no activation that is known. */
+  readonly last: { readonly name: string; readonly activation: string } | undefined
+}
+
+/** The outline of a network. */
+export function outlineOf(model: Network): Outline {
+  return tidy(() => {
+    const x = zeros([2, ...model.inputShape], { dtype: model.dtype })
+    const pass = model.pass({ tracking: true })
+    const { output, hidden } = model.forward(x, pass)
+    const names = hidden.map((h, index) => pass.producer(h)?.name ?? `hidden_${index + 1}`)
+    const layer = pass.producer(output)
+    const isKnown = layer instanceof ActivatedLayer && layer.activationName !== 'custom'
+    return {
+      // In the origin's segment the last output takes the place of the target.
+      layers: model.segment === 'origin' ? names.slice(0, -1) : names,
+      outputShape: output.shape.slice(1),
+      last: isKnown ? { name: layer.name, activation: layer.activationName } : undefined,
+    }
+  })
+}
+
+/** What losses need of the last activation. */
+const needs: Partial<
+  Record<LossName, { what: string; of: (activation: string) => boolean; remedy: string }>
+> = {
+  bce: {
+    what: 'probabilities in [0, 1]',
+    of: (activation) => ['sigmoid', 'softmax'].includes(activation),
+    remedy: "the activation 'sigmoid', or the loss 'bceWithLogits'",
+  },
+  bceWithLogits: {
+    what: 'logits, any numbers',
+    of: (activation) => !['sigmoid', 'softmax'].includes(activation),
+    remedy: "no activation, or the loss 'bce'",
+  },
+  nll: {
+    what: 'log-probabilities',
+    of: (activation) => ['logSoftmax', 'logSigmoid'].includes(activation),
+    remedy: "the activation 'logSoftmax', or the loss 'crossEntropy'",
+  },
+  klDiv: {
+    what: 'log-probabilities',
+    of: (activation) => ['logSoftmax', 'logSigmoid'].includes(activation),
+    remedy: "the activation 'logSoftmax'",
+  },
+  crossEntropy: {
+    what: 'scores, to which it applies softmax itself',
+    of: (activation) => activation !== 'sigmoid',
+    remedy: "the activation 'softmax' or none, or the loss 'bce'",
+  },
+}
+
+/** Why the loss does not go with the last activation; undefined where it does, or where that is not known. */
+export function mismatch({ lossName }: Pick<Compiled, 'lossName'>, { last }: Outline): string | undefined {
+  const need = lossName && needs[lossName]
+  if (last === undefined || need === undefined || need.of(last.activation)) return undefined
+  return `'${lossName}' takes ${need.what}, and the last layer '${last.name}' has the activation '${last.activation}': give it ${need.remedy}`
+}
+
+const advised = new WeakSet<Compiled>()
+
+/** Warns once for each `compile` that the loss does not go with the last activation. */
+export function adviseOnLoss(compiled: Compiled, outline: Outline): void {
+  const reason = mismatch(compiled, outline)
+  if (reason === undefined || advised.has(compiled)) return
+  advised.add(compiled)
+  process.emitWarning(`the loss ${reason}`, { type: 'HyperglowWarning', code: 'HYPERGLOW_LOSS_ACTIVATION' })
+}
