@@ -40,6 +40,9 @@ const training = () => ({
   showPlot: false,
   appendDynamics: true,
   numClasses: 2,
+  initialEpoch: 0,
+  resume: 'no-runs',
+  allowUnused: false,
   signal: new AbortController().signal,
 })
 

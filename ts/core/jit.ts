@@ -55,6 +55,10 @@ function argumentValue(leaf: Leaf | number): { value: Tensor; made: boolean } {
   return { value: leafValue(leaf), made: leaf instanceof Variable }
 }
 
+function placeholderFor({ shape, dtype }: Tensor): Tensor {
+  return Tensor.own(native.jitArgument([...shape], dtypeCode(dtype)))
+}
+
 function trace<Args extends readonly unknown[]>(
   f: (...args: Args) => unknown,
   structure: TreeStructure<Args>,
@@ -64,7 +68,7 @@ function trace<Args extends readonly unknown[]>(
   openScope()
   countTrace(1)
   try {
-    const placeholders = values.map((x) => Tensor.own(native.jitArgument([...x.shape], dtypeCode(x.dtype))))
+    const placeholders = values.map(placeholderFor)
     const result = f(...(structure.unflatten(placeholders) as unknown as Args))
     if (result instanceof Promise) {
       throw new ArgumentError(
@@ -79,6 +83,31 @@ function trace<Args extends readonly unknown[]>(
   } finally {
     countTrace(-1)
     closeScope(new Set())
+  }
+}
+
+/**
+ * Runs `f` as `jit` would trace it, and keeps nothing of it: no assignment happens, and tensors of the result are not to be used.
+ *
+ * @internal
+ */
+export function rehearse<Args extends readonly object[], Result>(
+  f: (...args: Args) => Result,
+  ...args: { [Index in keyof Args]: JitArgument<Args[Index]> }
+): Result {
+  const { leaves, structure } = treeFlatten(args as unknown as Args, isArgument)
+  const given = leaves.map(argumentValue)
+  native.jitBegin()
+  openScope()
+  countTrace(1)
+  try {
+    const placeholders = given.map(({ value }) => placeholderFor(value))
+    return f(...(structure.unflatten(placeholders) as unknown as Args))
+  } finally {
+    native.jitAbort()
+    countTrace(-1)
+    closeScope(new Set())
+    for (const { value, made } of given) if (made) value.dispose()
   }
 }
 

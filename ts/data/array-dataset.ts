@@ -20,19 +20,11 @@ import { stack } from '../ops/movement.js'
 import { HostRandom } from '../ops/random.js'
 import { type Shape, type Tensor, tensor } from '../ops/tensor.js'
 import type { Batch, Dataset } from './loader.js'
+import { epochNumber, type OrderOptions, orderChecks, shuffledRows } from './order.js'
 import { type ArrayInput, asTensor, notAClass, targetsOf } from './targets.js'
 
+export type { OrderOptions } from './order.js'
 export type { ArrayInput } from './targets.js'
-
-/** The size and the order of batches. */
-export interface OrderOptions {
-  /** Samples in a batch; the last one keeps what is left. Default 32. */
-  batchSize?: number | undefined
-  /** Give the samples in another order in every epoch. Default false. */
-  shuffle?: boolean | undefined
-  /** Decides the orders. Default 0. */
-  seed?: number | undefined
-}
 
 /** Options of {@link ArrayDataset}. */
 export interface ArrayDatasetOptions extends OrderOptions {
@@ -55,7 +47,6 @@ export interface ArrayDatasetOptions extends OrderOptions {
   dtype?: FloatDType | undefined
 }
 
-const orderChecks: Checks<OrderOptions> = { batchSize: whole(1), shuffle: flag, seed: whole(0) }
 const checks: Checks<ArrayDatasetOptions> = {
   ...orderChecks,
   inputShape: elsewhere(),
@@ -171,11 +162,9 @@ export class ArrayDataset implements Dataset {
 
   /** Rows of the source in the order of an epoch (0 is the first); batch b is the slice from `b * batchSize`. */
   epochIndices(epoch: number): Int32Array {
-    checkValue('epochIndices: epoch', epoch, whole(0, 2 ** 32 - 2))
+    checkValue('epochIndices: epoch', epoch, epochNumber)
     if (!this.shuffle) return this.indices
-    // Seed in the low word, epoch in the high one: orders of different epochs are independent streams.
-    const order = new HostRandom(BigInt(this.seed) ^ (BigInt(epoch + 1) << 32n)).permutation(this.samples)
-    return order.map((place) => this.indices[place] as number)
+    return shuffledRows(this.indices, this.seed, epoch)
   }
 
   /** A dataset of some of these samples, given by their places in this one; it shares the source. */

@@ -31,19 +31,21 @@ export interface Dataset extends AsyncIterable<Batch> {
 export type BatchSource = Dataset | Iterable<Batch> | AsyncIterable<Batch>
 
 /** Number of batches of a source, if it tells; arrays do. */
-export function batchCount(source: BatchSource): number | undefined {
+export function batchCount(
+  source: BatchSource | Iterable<unknown> | AsyncIterable<unknown>,
+): number | undefined {
   const { length } = source as { length?: unknown }
   return typeof length === 'number' && Number.isInteger(length) && length >= 0 ? length : undefined
 }
 
 /** An iterator over the batches, from their beginning. */
-export function iterateBatches(source: BatchSource): Iterator<Batch> | AsyncIterator<Batch> {
-  const given = source as Partial<AsyncIterable<Batch> & Iterable<Batch>>
+export function iterateBatches<B>(source: Iterable<B> | AsyncIterable<B>): Iterator<B> | AsyncIterator<B> {
+  const given = source as Partial<AsyncIterable<B> & Iterable<B>>
   if (typeof given?.[Symbol.asyncIterator] === 'function') {
-    return (given as AsyncIterable<Batch>)[Symbol.asyncIterator]()
+    return (given as AsyncIterable<B>)[Symbol.asyncIterator]()
   }
-  if (typeof given?.[Symbol.iterator] === 'function') return (given as Iterable<Batch>)[Symbol.iterator]()
+  if (typeof given?.[Symbol.iterator] === 'function') return (given as Iterable<B>)[Symbol.iterator]()
   throw new ArgumentError(
-    `given ${describe(source)} as data, expected a dataset or an (async) iterable of { x, y } batches`,
+    `given ${describe(source)} as data, expected a dataset or an (async) iterable of batches such as { x, y }`,
   )
 }

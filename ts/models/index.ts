@@ -2,6 +2,6 @@
 export type { ForwardContext, ForwardResult } from './forward.js'
 export { IBSequential } from './ib-sequential.js'
 export { type ApplyOptions, Network } from './network.js'
-export type { NetworkOptions, SaveDynamics, Segment } from './network-options.js'
+export type { NetworkOptions, Segment } from './network-options.js'
 export { Sequential, type SequentialOptions, Stack } from './sequential.js'
 export type { LoadOptions } from './storage.js'

@@ -9,10 +9,12 @@ import {
   isInstance,
   isPlainObject,
 } from '../core/options.js'
-import { Variable } from '../core/variable.js'
+import type { Variable } from '../core/variable.js'
 import type { ArrayInput } from '../data/array-dataset.js'
 import type { BatchSource } from '../data/loader.js'
+import { type Attachment, type AttachOptions, attachment, type Probe } from '../dynamics/attachment.js'
 import type { ModelDynamics } from '../dynamics/record.js'
+import type { SaveDynamics } from '../dynamics/save.js'
 import { checkEstimator, type Estimator } from '../estimators/estimator.js'
 import { Layer } from '../layers/layer.js'
 import type { FloatDType } from '../nn/initializers.js'
@@ -21,7 +23,6 @@ import type { Loss } from '../nn/losses/reduction.js'
 import type { Optimizer } from '../nn/optim/optimizer.js'
 import { foldIn, key, splitKey } from '../ops/random.js'
 import type { Device, Shape, Tensor } from '../ops/tensor.js'
-import { type Attachment, type AttachOptions, attachment } from '../train/attachment.js'
 import { type CompileOptions, resolveCompile } from '../train/compile.js'
 import {
   type EvaluateOptions,
@@ -30,12 +31,11 @@ import {
   type PredictOptions,
   predictModel,
 } from '../train/evaluation.js'
-import { type FitOptions, fitArrays } from '../train/fit.js'
+import { type FitDatasetOptions, type FitOptions, fitArrays, trainModel } from '../train/fit-model.js'
 import type { History } from '../train/history.js'
-import { attachState, checkIdle, compiledOf, disposeState, stateOf } from '../train/state.js'
-import { type FitDatasetOptions, trainModel } from '../train/training-loop.js'
+import { checkIdle, compiledOf, disposeState, stateOf, TrainingState } from '../train/state.js'
 import { type ForwardContext, ForwardPass, type ForwardResult, type LayerEntry } from './forward.js'
-import { type NetworkOptions, resolveNetwork, type SaveDynamics, type Segment } from './network-options.js'
+import { type NetworkOptions, resolveNetwork, type Segment } from './network-options.js'
 import { type LoadOptions, loadModel, saveModel } from './storage.js'
 import { summarize } from './summary.js'
 
@@ -92,10 +92,12 @@ export abstract class Network {
   readonly saveDynamics: Readonly<Required<SaveDynamics>> | undefined
   readonly segment: Segment
   readonly compat: 'doubleSoftmax' | undefined
+  /** What training keeps of the model. @internal */
+  readonly trainingState: TrainingState
 
   readonly #inputShape: Shape
   readonly #entries = new Map<Layer, LayerEntry>()
-  readonly #attachments: Attachment[] = []
+  readonly #attachments: Attachment<Probe>[] = []
   readonly #rootKey: Tensor
 
   constructor(options: NetworkOptions) {
@@ -110,7 +112,7 @@ export abstract class Network {
     this.compat = settings.compat
     const root = key(this.seed)
     this.#rootKey = foldIn(root, 0)
-    attachState(this, new Variable(foldIn(root, 1), { name: 'rng', trainable: false }))
+    this.trainingState = new TrainingState(this.seed)
     root.dispose()
   }
 
@@ -160,13 +162,13 @@ export abstract class Network {
   }
 
   /** The attached evaluators with when they are evaluated. @internal */
-  get attachments(): readonly Attachment[] {
+  get attachments(): readonly Attachment<Probe>[] {
     return [...this.#attachments]
   }
 
   /** Results of the last `fit`; undefined before. */
   get history(): History | undefined {
-    return stateOf(this).history
+    return stateOf(this).record.history
   }
 
   /** Whether the model is in training mode, in which `forward` drops out and uses batch statistics. */
@@ -288,7 +290,7 @@ export abstract class Network {
   pass(options: PassRequest): ForwardPass {
     const { weights = {}, state = {}, training = false, tracking = this.trackDynamics, update } = options
     const own = { ...this.weights, ...this.stateVariables }
-    const { rng } = stateOf(this)
+    const { rng } = stateOf(this).record
     const drawKey = () => {
       const [use, next] = splitKey(rng.value) as [Tensor, Tensor]
       rng.assign(next)
@@ -417,7 +419,7 @@ export abstract class Network {
 
   /** Dynamics of the last `fit` as plain data, means over batches. */
   dynamics(): ModelDynamics {
-    const { record } = stateOf(this)
+    const { record } = stateOf(this).record
     if (record !== undefined) return record.toDynamics()
     throw new StateError(
       'no dynamics are recorded yet; construct the model with trackDynamics: true, attach an evaluator, and train at least one epoch',
@@ -430,7 +432,7 @@ export abstract class Network {
    * Undefined until a fit has tracked dynamics. It belongs to the model: another fit disposes of it.
    */
   get evaluatedDynamics(): Tensor {
-    return stateOf(this).record?.evaluated() as Tensor
+    return stateOf(this).record.record?.evaluated() as Tensor
   }
 
   /**
@@ -438,7 +440,7 @@ export abstract class Network {
    * batch. Undefined until a fit has tracked dynamics.
    */
   get batchDynamics(): Tensor {
-    return stateOf(this).record?.perBatch() as Tensor
+    return stateOf(this).record.record?.perBatch() as Tensor
   }
 
   /** A table of the layers with output shapes and numbers of weights. */

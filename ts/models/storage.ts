@@ -67,11 +67,16 @@ const rngName = 'training.rng'
 
 /** Every Variable that makes up the state of a model, by its name in the file. */
 function variablesOf(model: Network): Record<string, Variable> {
-  const { rng, compiled } = stateOf(model)
+  const { compiled, record } = stateOf(model)
   const optimizer = [...(compiled?.optimizer.stateVariables() ?? [])].map(
     ([name, variable]) => [optimizerPrefix + name, variable] as const,
   )
-  return { ...model.weights, ...model.stateVariables, ...Object.fromEntries(optimizer), [rngName]: rng }
+  return {
+    ...model.weights,
+    ...model.stateVariables,
+    ...Object.fromEntries(optimizer),
+    [rngName]: record.rng,
+  }
 }
 
 /** The public `save` of models. */
@@ -123,7 +128,7 @@ function formatOf(text: string): unknown {
 }
 
 function describeModel(model: Network, variables: Record<string, Variable>): Architecture {
-  const { compiled, epochs } = stateOf(model)
+  const { compiled, record } = stateOf(model)
   return {
     format: formatName,
     version: formatVersion,
@@ -132,7 +137,7 @@ function describeModel(model: Network, variables: Record<string, Variable>): Arc
     inputShape: model.inputShape,
     dtype: model.dtype,
     seed: model.seed,
-    epochs,
+    epochs: record.epochs,
     layers: model.layers.map(({ name, kind, inputShape = [], outputShape = [] }) => ({
       name,
       kind,
@@ -162,7 +167,7 @@ export async function loadModel(model: Network, path: string, options: LoadOptio
     const { optimizer } = model
     const rate = [...tensors].find(([name]) => wanted[name] && name.endsWith('.learningRate'))?.[1].data[0]
     if (optimizer !== undefined && rate !== undefined) optimizer.learningRate = Number(rate)
-    stateOf(model).epochs = architecture.epochs
+    stateOf(model).record.epochs = architecture.epochs
     await evaluate(Object.values(wanted))
   })
 }

@@ -1,5 +1,8 @@
 import { ArgumentError, describe, unknownName } from '../core/errors.js'
-import { isList } from '../core/options.js'
+import { checkValue, isList, whole } from '../core/options.js'
+import type { Variable } from '../core/variable.js'
+import type { Optimizer } from '../nn/optim/optimizer.js'
+import type { Tensor } from '../ops/tensor.js'
 import type { EpochLogs, History } from './history.js'
 import { unlessAborted } from './unless-aborted.js'
 
@@ -7,7 +10,7 @@ import { unlessAborted } from './unless-aborted.js'
 export interface BatchLogs {
   /** Samples in it. */
   readonly size: number
-  /** 0 where no label of the batch counts. */
+  /** 0 where no label of the batch counts; NaN for a task that gives no loss. */
   readonly loss: number
   /** By name. */
   readonly metrics: Readonly<Record<string, number>>
@@ -15,9 +18,45 @@ export interface BatchLogs {
 
 /** The run that callbacks watch. */
 export interface TrainInfo {
+  /** Number of the epoch to stop before, counted as callbacks count. */
   readonly epochs: number
   /** Batches in an epoch; undefined where the data do not tell. */
   readonly batches: number | undefined
+}
+
+/** What callbacks can do with the run. */
+export interface FitContext {
+  /** Epoch under way or just finished, as callbacks count. */
+  readonly epoch: number
+  /** Steps that were started, counted over all training. */
+  readonly step: number
+  /** What optimizers change, by path. */
+  readonly parameters: Readonly<Record<string, Variable>>
+  /** What steps change besides, by path. */
+  readonly state: Readonly<Record<string, Variable>>
+  /** By name; that of a model is `optimizer`. */
+  readonly optimizers: Readonly<Record<string, Optimizer>>
+  /**
+   * Ends the run: no further batch is trained on, the epoch is finished with those that there were, `onEpochEnd` and `onTrainEnd` are
+   * called, and `fit` resolves.
+   */
+  stop(): void
+  /**
+   * Writes a checkpoint, from which `fit` with `resume` goes on as if nothing had happened: parameters, state, optimizers, random key, place
+   * in the data, means so far, dynamics, and what callbacks save. To be called in `onSettled`, when every callback has had its turn. The
+   * file is replaced in one step.
+   *
+   * @param path of a file that ends with .safetensors
+   */
+  checkpoint(path: string): Promise<void>
+}
+
+/** What a callback remembers. */
+export interface CallbackState {
+  /** Plain data. */
+  readonly data?: unknown
+  /** Tensors by name; they stay the callback's. */
+  readonly tensors?: Readonly<Record<string, Tensor>>
 }
 
 /**
@@ -25,19 +64,40 @@ export interface TrainInfo {
  * error, and the model stays as it is after the last finished step.
  *
  *     await model.fit(x, y, { callbacks: [{ onEpochEnd: (epoch, { loss }) => console.log(epoch, loss) }] })
+ *
+ * In all hooks the model may be evaluated, may predict and be saved: nothing is trained meanwhile. With `onBatchEnd` the next step
+ * begins when the hooks of the one before are done.
  */
 export interface Callback {
-  onTrainBegin?(info: TrainInfo): void | Promise<void>
+  onTrainBegin?(info: TrainInfo, context: FitContext): void | Promise<void>
   /** Not called where the run was ended by an error or a signal. */
-  onTrainEnd?(history: History): void | Promise<void>
-  /** @param epoch counted from 0 */
-  onEpochBegin?(epoch: number): void | Promise<void>
-  onEpochEnd?(epoch: number, logs: EpochLogs): void | Promise<void>
-  /** Called in order, when the batch is done; the next one may be under way already. */
-  onBatchEnd?(batch: number, logs: BatchLogs): void | Promise<void>
+  onTrainEnd?(history: History, context: FitContext): void | Promise<void>
+  /** @param epoch counted from `initialEpoch`, by default 0 */
+  onEpochBegin?(epoch: number, context: FitContext): void | Promise<void>
+  onEpochEnd?(epoch: number, logs: EpochLogs, context: FitContext): void | Promise<void>
+  /** Called before a batch is trained on, while the one before it may be under way; here a rate of this step is set. */
+  onBatchBegin?(batch: number, context: FitContext): void | Promise<void>
+  /** Called in order, when the batch is done. */
+  onBatchEnd?(batch: number, logs: BatchLogs, context: FitContext): void | Promise<void>
+  /** Called after `onEpochEnd` of all callbacks, and after `onBatchEnd` of all where `everyBatches` is given. */
+  onSettled?(point: 'batch' | 'epoch', context: FitContext): void | Promise<void>
+  /** Steps, counted over all training, between two calls of `onBatchEnd`, and of `onSettled` after batches. Default 1, and never. */
+  readonly everyBatches?: number | undefined
+  /** What a checkpoint keeps of the callback. */
+  save?(): CallbackState
+  /** Takes what `save` gave, after `onTrainBegin` of a run that is resumed; the tensors become the callback's. */
+  load?(state: CallbackState): void
 }
 
-const hooks = ['onTrainBegin', 'onTrainEnd', 'onEpochBegin', 'onEpochEnd', 'onBatchEnd'] as const
+const hooks = [
+  'onTrainBegin',
+  'onTrainEnd',
+  'onEpochBegin',
+  'onEpochEnd',
+  'onBatchBegin',
+  'onBatchEnd',
+  'onSettled',
+] as const
 
 /** What looks like the name of a hook. */
 const hookLike = /^on[A-Z_]/
@@ -72,7 +132,12 @@ function checkCallback(callback: unknown, what: string): void {
       `fit: ${what} has none of the hooks ${hooks.join(', ')}, but ${given.join(', ') || 'nothing'}`,
     )
   }
-  const bad = known.find((name) => typeof (callback as Callback)[name] !== 'function')
+  const { everyBatches } = callback as Callback
+  if (everyBatches !== undefined) checkValue(`fit: everyBatches of ${what}`, everyBatches, whole(1))
+  const bad = ([...known, 'save', 'load'] as const).find((name) => {
+    const value: unknown = (callback as Callback)[name]
+    return value !== undefined && typeof value !== 'function'
+  })
   if (bad === undefined) return
   const value: unknown = (callback as Callback)[bad]
   throw new ArgumentError(`fit: ${bad} of ${what} is ${describe(value)}, expected a function`)

@@ -1,9 +1,13 @@
-/** Training: how a model is compiled, fitted, measured and evaluated. */
-export type { AttachOptions, Probe } from './attachment.js'
-export type { BatchLogs, Callback, TrainInfo } from './callbacks.js'
+/** Training: tasks, the loop that trains them, and how a model is compiled, fitted, measured and evaluated. */
+export type { BatchLogs, Callback, CallbackState, FitContext, TrainInfo } from './callbacks.js'
 export type { CompileOptions } from './compile.js'
 export type { EvaluateOptions, Evaluation, PredictOptions } from './evaluation.js'
-export type { FitOptions } from './fit.js'
+export { type FitResult, type FitTaskOptions, fit, type TaskEvaluator } from './fit.js'
+export type { FitDatasetOptions, FitOptions, ModelTrainOptions } from './fit-model.js'
 export type { EpochLogs, History } from './history.js'
 export * from './progress/index.js'
-export type { FitDatasetOptions, TrainOptions } from './training-loop.js'
+export type { TrainOptions } from './run-options.js'
+export type { Outcome, Reading, StepContext, Task, TaskSegment } from './task.js'
+export type { ScalarSource } from './training-loop.js'
+export { TrainingRecord, type TrainingRecordOptions } from './training-record.js'
+export type { TreeSource } from './tree-feed.js'
