@@ -4,6 +4,7 @@ import * as hg from '../../ts/index.js'
 import { type Call, constructorCall, type FunctionTable, functionCalls, methodCalls } from './call.js'
 import { OwnError } from './junk.js'
 import { some } from './operations.js'
+import { prepareTaskFiles } from './tasks.js'
 
 const exports = hg as unknown as Readonly<Record<string, unknown>>
 const count = 12
@@ -226,6 +227,7 @@ export async function prepareFiles(): Promise<void> {
   await hg.writeNpy('an-array.npy', values)
   await hg.writeSafetensors('a-file.safetensors', { a: values })
   await compiled('Sequential').save('a-model')
+  await prepareTaskFiles()
   const writer = await hg.DynamicsWriter.create('a-store', storeOptions as hg.DynamicsOptions)
   const part = { dtype: 'float32', shape: [2, 3], data: new Float32Array(6) } as const
   await writer.append(0, 0, Float32Array.of(1, 2))

@@ -46,12 +46,71 @@ const enough = {
   },
 }
 
+const logs = { loss: 1, metrics: {}, validationLoss: 2, validationMetrics: {}, seconds: 1 }
+const context = (): hg.FitContext => ({
+  epoch: 0,
+  step: 3,
+  parameters: {},
+  state: {},
+  optimizers: { sgd: new hg.SGD({ learningRate: 0.1 }) },
+  stop() {},
+  async checkpoint() {},
+})
+const history = { epochs: [1], loss: [1], metrics: {}, seconds: [1] }
+const goingBy = { monitor: 'loss', mode: 'min', minDelta: 0.1 }
+
+/** Calls of the hooks that callbacks have themselves. */
+const callbackCalls: readonly Call[] = [
+  constructorCall('EarlyStopping', hg.EarlyStopping, () => [
+    { ...goingBy, patience: 2, startFromEpoch: 1, restoreBest: true },
+  ]),
+  ...methodCalls('EarlyStopping', () => new hg.EarlyStopping(), {
+    onTrainBegin: () => [],
+    onEpochEnd: () => [0, logs, context()],
+    onTrainEnd: () => [history, context()],
+    save: () => [],
+    load: () => [{ data: { best: 1, bestEpoch: 1, wait: 1 }, tensors: {} }],
+  }),
+  constructorCall('Checkpoint', hg.Checkpoint, () => [
+    'runs/fuzz',
+    { everyEpochs: 2, everySteps: 3, keep: 1, best: 'loss', mode: 'min', minDelta: 0 },
+  ]),
+  ...methodCalls('Checkpoint', () => new hg.Checkpoint('runs/fuzz'), {
+    onTrainBegin: () => [],
+    onEpochEnd: () => [0, logs],
+    onSettled: () => ['epoch', context()],
+    save: () => [],
+    load: () => [{ data: { best: 1 } }],
+  }),
+  constructorCall('CSVLogger', hg.CSVLogger, () => ['log.csv', { separator: ';', append: true }]),
+  ...methodCalls('CSVLogger', () => new hg.CSVLogger('log.csv'), {
+    onTrainBegin: () => [],
+    onEpochEnd: () => [0, logs],
+    save: () => [],
+    load: () => [{ data: { length: 3 } }],
+  }),
+  constructorCall('LearningRate', hg.LearningRate, () => [
+    hg.stepLR({ stepSize: 2 }),
+    { per: 'step', monitor: 'loss', optimizer: 'sgd' },
+  ]),
+  ...methodCalls('LearningRate', () => new hg.LearningRate(new hg.ReduceLROnPlateau(0.1)), {
+    onTrainBegin: () => [{ epochs: 1, batches: 1 }, context()],
+    onEpochBegin: () => [0, context()],
+    onBatchBegin: () => [0, context()],
+    onEpochEnd: () => [0, logs, context()],
+    save: () => [],
+    load: () => [{ data: { steps: 1, plateau: null } }],
+  }),
+]
+
 export const taskCalls: readonly Call[] = [
   constructorCall('TreeDataset', hg.TreeDataset, () => [arrays(), order]),
   ...methodCalls('TreeDataset', dataset, { dispose: () => [], epochIndices: () => [1] }),
   constructorCall('TrainingRecord', hg.TrainingRecord, () => [{ seed: 1 }]),
   ...methodCalls('TrainingRecord', () => new hg.TrainingRecord(), { dispose: () => [] }),
+  ...callbackCalls,
   ...functionCalls(exports, {
+    loadCheckpoint: () => ['a-run', line()],
     fit: () => [
       line(),
       dataset(),
@@ -77,3 +136,8 @@ export const taskCalls: readonly Call[] = [
     ],
   }),
 ]
+
+/** Makes the checkpoint that the calls of this table read. */
+export async function prepareTaskFiles(): Promise<void> {
+  await hg.fit(line(), dataset(), { verbose: false, callbacks: [new hg.Checkpoint('a-run')] })
+}

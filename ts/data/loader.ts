@@ -34,7 +34,7 @@ export type BatchSource = Dataset | Iterable<Batch> | AsyncIterable<Batch>
 export function batchCount(
   source: BatchSource | Iterable<unknown> | AsyncIterable<unknown>,
 ): number | undefined {
-  const { length } = source as { length?: unknown }
+  const { length } = (source ?? {}) as { length?: unknown }
   return typeof length === 'number' && Number.isInteger(length) && length >= 0 ? length : undefined
 }
 

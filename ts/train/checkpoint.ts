@@ -18,9 +18,9 @@ import { type ArrayData, bytesOf } from '../io/element-types.js'
 import { readSafetensors } from '../io/safetensors.js'
 import { planFile } from '../io/safetensors-header.js'
 import { tensorInTurns } from '../io/uploads.js'
-import type { Optimizer } from '../nn/optim/optimizer.js'
 import { type Tensor, tensor } from '../ops/tensor.js'
-import type { Callback } from './callbacks.js'
+import type { Callback } from './callbacks/callback.js'
+import type { Held } from './held.js'
 import type { NumberedLogs } from './history.js'
 import type { MeterSnapshot } from './meter.js'
 
@@ -65,14 +65,6 @@ interface Description {
   readonly callbacks: readonly { readonly name: string; readonly data: unknown }[]
 }
 
-/** The Variables of a run. */
-export interface Held {
-  readonly parameters: Readonly<Record<string, Variable>>
-  readonly state: Readonly<Record<string, Variable>>
-  readonly optimizers: Readonly<Record<string, Optimizer>>
-  readonly rng: Variable
-}
-
 /** A run between two batches. */
 export interface RunSnapshot {
   readonly place: Place
@@ -102,8 +94,12 @@ function variablesOf({ parameters, state, optimizers, rng }: Held): [string, Var
     ...Object.entries(optimizers).flatMap(([name, optimizer]) =>
       named(`${prefixes.optimizers}${name}.`, optimizer.stateVariables()),
     ),
-    [rngName, rng],
+    ...rngOf(rng),
   ]
+}
+
+function rngOf(rng: Variable | undefined): [string, Variable][] {
+  return rng === undefined ? [] : [[rngName, rng]]
 }
 
 function named<T>(prefix: string, entries: Iterable<[string, T]>): [string, T][] {
@@ -189,7 +185,7 @@ function decode(text: string): unknown {
 }
 
 /** A checkpoint that was read. */
-export class Checkpoint {
+export class SavedRun {
   readonly #path: string
   readonly #description: Description
   readonly #tensors: ReadonlyMap<string, ArrayData>
@@ -207,7 +203,7 @@ export class Checkpoint {
    * @returns undefined for a folder that holds none or is not there: the run begins anew
    * @throws IOError for a file that cannot be read; DataError for one that is no checkpoint
    */
-  static async read(path: string): Promise<Checkpoint | undefined> {
+  static async read(path: string): Promise<SavedRun | undefined> {
     checkPath('fit: resume', path)
     const file = path.endsWith('.safetensors') ? path : await newestIn(path)
     if (file === undefined) return undefined
@@ -224,7 +220,7 @@ export class Checkpoint {
         `${file} has layout version ${describe(description.version)}, this hyperglow reads ${formatVersion}; use the hyperglow that wrote it, ${description.hyperglow}`,
       )
     }
-    return new Checkpoint(file, description, tensors)
+    return new SavedRun(file, description, tensors)
   }
 
   /** The run as it stood. */
@@ -251,7 +247,7 @@ export class Checkpoint {
     const own = [
       ...named(prefixes.parameters, Object.entries(parameters)),
       ...named(prefixes.state, Object.entries(state)),
-      [rngName, rng] as [string, Variable],
+      ...rngOf(rng),
     ]
     this.#check(own, Object.keys(optimizers))
     for (const [name, variable] of own) await this.#assign(name, variable)
@@ -280,7 +276,9 @@ export class Checkpoint {
     const isForeign = (name: string) => {
       if (name.startsWith(prefixes.optimizers))
         return !optimizers.some((one) => name.startsWith(`${prefixes.optimizers}${one}.`))
-      return name !== dynamicsName && !name.startsWith(prefixes.callbacks) && !known.has(name)
+      return (
+        name !== dynamicsName && name !== rngName && !name.startsWith(prefixes.callbacks) && !known.has(name)
+      )
     }
     const stranger = [...this.#tensors.keys()].find(isForeign)
     if (stranger !== undefined) {

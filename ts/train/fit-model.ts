@@ -4,7 +4,7 @@ import { between, type Checks, checkOptions, elsewhere, flag, whole } from '../c
 import { ArrayDataset, type ArrayInput } from '../data/array-dataset.js'
 import { type Batch, type BatchSource, batchCount } from '../data/loader.js'
 import type { Attachment, Probe } from '../dynamics/attachment.js'
-import { checkCallbacks } from './callbacks.js'
+import { checkCallbacks } from './callbacks/callback.js'
 import type { Compiled } from './compile.js'
 import { EpochMeasurement, type ProbeFeed, probeBatch } from './epoch-measurement.js'
 import { type Feed, feedOf } from './feed.js'

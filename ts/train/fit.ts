@@ -9,15 +9,14 @@ import {
   isPlainObject,
   whole,
 } from '../core/options.js'
-import { type Tree, treeLeaves } from '../core/tree.js'
-import { Variable } from '../core/variable.js'
+import type { Tree } from '../core/tree.js'
 import { batchCount } from '../data/loader.js'
 import { type Attachment, type AttachOptions, attachment } from '../dynamics/attachment.js'
 import type { ModelDynamics } from '../dynamics/record.js'
 import { resolveSave, type SaveDynamics } from '../dynamics/save.js'
 import { checkEstimator, type Estimator } from '../estimators/estimator.js'
-import { leavesOf } from '../nn/optim/leaves.js'
-import { checkCallbacks } from './callbacks.js'
+import { checkCallbacks } from './callbacks/callback.js'
+import { checkTask } from './check-task.js'
 import { EpochMeasurement, type ProbeFeed } from './epoch-measurement.js'
 import type { Feed } from './feed.js'
 import type { History } from './history.js'
@@ -92,7 +91,7 @@ export async function fit<B>(
   data: TreeSource<B>,
   options: FitTaskOptions<B> = {},
 ): Promise<FitResult> {
-  checkTask(task)
+  checkTask('fit', task)
   const given = checkOptions<FitTaskOptions<B>>('fit', options, checks as Checks<FitTaskOptions<B>>)
   checkCallbacks(given.callbacks ?? [])
   given.signal?.throwIfAborted()
@@ -176,43 +175,4 @@ function attachmentsOf<B>(given: readonly (Estimator | TaskEvaluator<B>)[]): Att
     checkEstimator('fit: evaluators', evaluator)
     return attachment<B>(evaluator, when, (probe) => probe !== undefined)
   })
-}
-
-/** Refuses what is no task. */
-function checkTask(task: unknown): void {
-  const { parameters, step, evaluate, optimizers } = (task ?? {}) as Partial<Task<never>>
-  if (typeof step !== 'function' || typeof parameters !== 'object' || parameters === null) {
-    throw new ArgumentError(
-      `fit: given ${describe(task)} as task, expected an object with parameters and step(batch, ctx); a model has fit of its own: model.fit(x, y)`,
-    )
-  }
-  if (evaluate !== undefined && typeof evaluate !== 'function') {
-    throw new ArgumentError(`fit: evaluate of the task is ${describe(evaluate)}, expected a function`)
-  }
-  if (optimizers !== undefined && !isPlainObject(optimizers)) {
-    throw new ArgumentError(
-      `fit: optimizers of the task is ${describe(optimizers)}, expected optimizers by name, such as { sgd }`,
-    )
-  }
-  const { state = {} } = task as Task<never>
-  for (const [name, tree] of Object.entries({ parameters, state })) {
-    const stray = treeLeaves(tree).find((leaf) => !(leaf instanceof Variable))
-    if (stray !== undefined) {
-      throw new ArgumentError(
-        `fit: ${name} of the task holds ${describe(stray)}, expected Variables, nested in records and arrays`,
-      )
-    }
-  }
-  const twice = duplicate(
-    [...leavesOf(parameters), ...leavesOf<Variable>(state)].map(({ value }) => value as Variable),
-  )
-  if (twice !== undefined) {
-    throw new ArgumentError(
-      `fit: the Variable "${twice.name}" stands twice in parameters and state of the task; name it once`,
-    )
-  }
-}
-
-function duplicate<T>(list: readonly T[]): T | undefined {
-  return list.find((value, index) => list.indexOf(value) !== index)
 }

@@ -1,10 +1,11 @@
 /** Training: tasks, the loop that trains them, and how a model is compiled, fitted, measured and evaluated. */
-export type { BatchLogs, Callback, CallbackState, FitContext, TrainInfo } from './callbacks.js'
+export * from './callbacks/index.js'
 export type { CompileOptions } from './compile.js'
 export type { EvaluateOptions, Evaluation, PredictOptions } from './evaluation.js'
 export { type FitResult, type FitTaskOptions, fit, type TaskEvaluator } from './fit.js'
 export type { FitDatasetOptions, FitOptions, ModelTrainOptions } from './fit-model.js'
 export type { EpochLogs, History } from './history.js'
+export { loadCheckpoint } from './load-checkpoint.js'
 export * from './progress/index.js'
 export type { TrainOptions } from './run-options.js'
 export type { Outcome, Reading, StepContext, Task, TaskSegment } from './task.js'

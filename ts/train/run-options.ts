@@ -1,6 +1,6 @@
 /** What every way to train can be told. */
 import { type Check, type Checks, elsewhere, flag, listOf, signal, text, whole } from '../core/options.js'
-import type { Callback } from './callbacks.js'
+import type { Callback } from './callbacks/callback.js'
 
 /** Options of every way to train. */
 export interface TrainOptions {

@@ -8,15 +8,15 @@ import { type Attachment, isDue } from '../dynamics/attachment.js'
 import type { SaveDynamics } from '../dynamics/save.js'
 import { DynamicsTracker } from '../dynamics/tracker.js'
 import type { Estimator } from '../estimators/estimator.js'
-import { leavesOf, type Nested } from '../nn/optim/leaves.js'
 import { type Tensor, tensor } from '../ops/tensor.js'
 import { lossPlot } from '../plots/loss.js'
-import { type Callback, type FitContext, notify } from './callbacks.js'
-import { Checkpoint, type Held, type Place, type RunSnapshot, writeCheckpoint } from './checkpoint.js'
+import { type Callback, type FitContext, notify } from './callbacks/callback.js'
+import { type Place, type RunSnapshot, SavedRun, writeCheckpoint } from './checkpoint.js'
 import type { EpochMeasurement } from './epoch-measurement.js'
 import { measure, nothingCounts } from './evaluation.js'
 import type { Feed } from './feed.js'
 import { firstUnsound } from './finite.js'
+import { type Held, heldBy } from './held.js'
 import { type EpochLogs, type History, historyOf, logsOf, type NumberedLogs } from './history.js'
 import { type Means, Meter } from './meter.js'
 import type { Occupation } from './occupation.js'
@@ -115,12 +115,7 @@ export class Run<B> {
         for (const variable of assigned) this.#assigned.add(variable)
       },
     }
-    this.#held = {
-      parameters: byPath(task.parameters),
-      state: byPath(task.state ?? {}),
-      optimizers: task.optimizers ?? {},
-      rng: record.rng,
-    }
+    this.#held = heldBy(task, record)
     this.#place = {
       epoch: this.#first,
       batch: 0,
@@ -155,7 +150,7 @@ export class Run<B> {
     const checkpoint =
       options.resume === undefined
         ? undefined
-        : await unlessAborted(Checkpoint.read(options.resume), options.signal)
+        : await unlessAborted(SavedRun.read(options.resume), options.signal)
     if (checkpoint !== undefined) await this.#resume(checkpoint)
     else if (layers !== undefined) await this.#startTracker(layers)
     if (preface !== undefined) this.#reporter.note(preface)
@@ -487,7 +482,7 @@ export class Run<B> {
   /** Refuses a checkpoint that would lose something. */
   #checkOwned(): void {
     const { parameters, state, optimizers, rng } = this.#held
-    const own = new Set<Variable>([...Object.values(parameters), ...Object.values(state), rng])
+    const own = new Set<Variable | undefined>([...Object.values(parameters), ...Object.values(state), rng])
     for (const optimizer of Object.values(optimizers)) {
       for (const variable of optimizer.stateVariables().values()) own.add(variable)
     }
@@ -501,7 +496,7 @@ export class Run<B> {
   }
 
   /** Takes over what a checkpoint holds. */
-  async #resume(checkpoint: Checkpoint): Promise<void> {
+  async #resume(checkpoint: SavedRun): Promise<void> {
     const { record, feed, tracks } = this.#setup
     const { place, logs, meter, epochs, steps, tracker } = checkpoint.run
     if (place.first !== this.#first || (feed.batches ?? null) !== place.batches) {
@@ -535,11 +530,6 @@ export class Run<B> {
     this.#meter.dispose()
     await this.#tracker?.close()
   }
-}
-
-/** The Variables of a tree by their paths. */
-function byPath(tree: Nested<Variable>): Record<string, Variable> {
-  return Object.fromEntries(leavesOf(tree).map(({ path, value }) => [path, value]))
 }
 
 function logsFrom({ loss = Number.NaN, metrics }: Means) {

@@ -1,10 +1,10 @@
-import { ArgumentError, describe, unknownName } from '../core/errors.js'
-import { checkValue, isList, whole } from '../core/options.js'
-import type { Variable } from '../core/variable.js'
-import type { Optimizer } from '../nn/optim/optimizer.js'
-import type { Tensor } from '../ops/tensor.js'
-import type { EpochLogs, History } from './history.js'
-import { unlessAborted } from './unless-aborted.js'
+import { ArgumentError, describe, unknownName } from '../../core/errors.js'
+import { checkValue, isList, whole } from '../../core/options.js'
+import type { Variable } from '../../core/variable.js'
+import type { Optimizer } from '../../nn/optim/optimizer.js'
+import type { Tensor } from '../../ops/tensor.js'
+import type { EpochLogs, History } from '../history.js'
+import { unlessAborted } from '../unless-aborted.js'
 
 /** Results of one batch. */
 export interface BatchLogs {
@@ -87,6 +87,20 @@ export interface Callback {
   save?(): CallbackState
   /** Takes what `save` gave, after `onTrainBegin` of a run that is resumed; the tensors become the callback's. */
   load?(state: CallbackState): void
+}
+
+/**
+ * Refuses what no run gave as context.
+ *
+ * @param who whose hook was called
+ */
+export function checkContext(who: string, context: FitContext): FitContext {
+  const { stop, checkpoint, parameters, state, optimizers } = (context ?? {}) as Partial<FitContext>
+  const areRecords = [parameters, state, optimizers].every((one) => typeof one === 'object' && one !== null)
+  if (typeof stop === 'function' && typeof checkpoint === 'function' && areRecords) return context
+  throw new ArgumentError(
+    `${who}: given ${describe(context)} as context, expected that of a run: give the callback to fit, which calls its hooks`,
+  )
 }
 
 const hooks = [
