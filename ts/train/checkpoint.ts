@@ -57,8 +57,8 @@ interface Description {
   readonly steps: number
   readonly logs: readonly NumberedLogs[]
   readonly meter: MeterSnapshot | null
-  /** Learning rates by the name of the optimizer. */
-  readonly rates: Readonly<Record<string, number>>
+  /** What the optimizers are, by name. */
+  readonly optimizers: Readonly<Record<string, { readonly kind: string; readonly learningRate: number }>>
   readonly tracker:
     | (Omit<TrackerSnapshot, 'record'> & { record: Omit<TrackerSnapshot['record'], 'values'> })
     | null
@@ -86,20 +86,23 @@ const prefixes = {
   callbacks: 'callbacks.',
 }
 
-/** Every Variable that a run holds, by its name in the file. */
-function variablesOf({ parameters, state, optimizers, rng }: Held): [string, Variable][] {
+/** The Variables of a task but for its optimizers, by their names in the file. */
+function ownOf({ parameters, state, rng }: Omit<Held, 'optimizers'>): [string, Variable][] {
   return [
     ...named(prefixes.parameters, Object.entries(parameters)),
     ...named(prefixes.state, Object.entries(state)),
-    ...Object.entries(optimizers).flatMap(([name, optimizer]) =>
-      named(`${prefixes.optimizers}${name}.`, optimizer.stateVariables()),
-    ),
-    ...rngOf(rng),
+    ...(rng === undefined ? [] : [[rngName, rng] as [string, Variable]]),
   ]
 }
 
-function rngOf(rng: Variable | undefined): [string, Variable][] {
-  return rng === undefined ? [] : [[rngName, rng]]
+/** Every Variable that a run holds, by its name in the file. */
+function variablesOf(held: Held): [string, Variable][] {
+  return [
+    ...ownOf(held),
+    ...Object.entries(held.optimizers).flatMap(([name, optimizer]) =>
+      named(`${prefixes.optimizers}${name}.`, optimizer.stateVariables()),
+    ),
+  ]
 }
 
 function named<T>(prefix: string, entries: Iterable<[string, T]>): [string, T][] {
@@ -120,8 +123,11 @@ export async function writeCheckpoint(
     hyperglow: version,
     ...run,
     meter: meter ?? null,
-    rates: Object.fromEntries(
-      Object.entries(held.optimizers).map(([name, { learningRate }]) => [name, learningRate]),
+    optimizers: Object.fromEntries(
+      Object.entries(held.optimizers).map(([key, { name, learningRate }]) => [
+        key,
+        { kind: name, learningRate },
+      ]),
     ),
     tracker: tracker === undefined ? null : { ...tracker, record: withoutValues(tracker.record) },
     callbacks: saved.map(({ data }, index) => ({
@@ -238,32 +244,12 @@ export class SavedRun {
   }
 
   /**
-   * Gives Variables and optimizers what they held.
+   * Checks that a task can take what is held here.
    *
-   * @throws DataError where names, shapes or dtypes differ, before anything is changed
+   * @throws DataError where names, shapes or dtypes differ
    */
-  async restore(held: Held): Promise<void> {
-    const { parameters, state, optimizers, rng } = held
-    const own = [
-      ...named(prefixes.parameters, Object.entries(parameters)),
-      ...named(prefixes.state, Object.entries(state)),
-      ...rngOf(rng),
-    ]
-    this.#check(own, Object.keys(optimizers))
-    for (const [name, variable] of own) await this.#assign(name, variable)
-    for (const [name, optimizer] of Object.entries(optimizers)) {
-      const prefix = `${prefixes.optimizers}${name}.`
-      const values = new Map<string, Tensor>()
-      for (const key of this.#keys(prefix)) values.set(key.slice(prefix.length), await this.#tensor(key))
-      optimizer.adopt(values)
-      for (const value of values.values()) value.dispose()
-      const rate = this.#description.rates[name]
-      if (rate !== undefined) optimizer.learningRate = rate
-    }
-    await evaluate(own.map(([, variable]) => variable))
-  }
-
-  #check(own: readonly [string, Variable][], optimizers: readonly string[]): void {
+  check({ parameters, state, optimizers, rng }: Held): void {
+    const own = ownOf({ parameters, state, rng })
     for (const [name, { dtype, shape }] of own) {
       const found = this.#tensors.get(name)
       if (found?.dtype === dtype && String(found.shape) === String(shape)) continue
@@ -272,15 +258,21 @@ export class SavedRun {
         `${this.#path} ${told} '${name}', and the task needs ${dtype} ${showShape(shape)}; resume with the task that wrote it`,
       )
     }
-    const known = new Set(own.map(([name]) => name))
-    const isForeign = (name: string) => {
-      if (name.startsWith(prefixes.optimizers))
-        return !optimizers.some((one) => name.startsWith(`${prefixes.optimizers}${one}.`))
-      return (
-        name !== dynamicsName && name !== rngName && !name.startsWith(prefixes.callbacks) && !known.has(name)
+    const kinds = (entries: [string, string][]) =>
+      entries.map(([name, kind]) => `${name}: ${kind}`).join(', ') || 'none'
+    const was = kinds(Object.entries(this.#description.optimizers).map(([name, { kind }]) => [name, kind]))
+    const is = kinds(Object.entries(optimizers).map(([name, { name: kind }]) => [name, kind]))
+    if (was !== is) {
+      throw new DataError(
+        `${this.#path} was written with the optimizers ${was}, and the task has ${is}; resume with the task that wrote it`,
       )
     }
-    const stranger = [...this.#tensors.keys()].find(isForeign)
+    const known = new Set(own.map(([name]) => name))
+    const isOther = (name: string) =>
+      name === dynamicsName ||
+      name === rngName ||
+      [prefixes.callbacks, prefixes.optimizers].some((prefix) => name.startsWith(prefix))
+    const stranger = [...this.#tensors.keys()].find((name) => !known.has(name) && !isOther(name))
     if (stranger !== undefined) {
       throw new DataError(
         `${this.#path} has '${stranger}', which this task has not; resume with the task that wrote it`,
@@ -289,24 +281,48 @@ export class SavedRun {
   }
 
   /**
-   * Gives callbacks what they saved.
+   * Gives Variables and optimizers what they held.
+   *
+   * @throws DataError where they cannot take it, before anything is changed
+   */
+  async restore(held: Held): Promise<void> {
+    this.check(held)
+    const own = ownOf(held)
+    for (const [name, optimizer] of Object.entries(held.optimizers)) {
+      const prefix = `${prefixes.optimizers}${name}.`
+      const values = new Map<string, Tensor>()
+      for (const key of this.#keys(prefix)) values.set(key.slice(prefix.length), await this.#tensor(key))
+      optimizer.adopt(values)
+      for (const value of values.values()) value.dispose()
+      const rate = this.#description.optimizers[name]?.learningRate
+      if (rate !== undefined) optimizer.learningRate = rate
+    }
+    for (const [name, variable] of own) await this.#assign(name, variable)
+    await evaluate(own.map(([, variable]) => variable))
+  }
+
+  /**
+   * Checks that callbacks are those that were saved.
    *
    * @throws StateError where they are others
    */
-  async restoreCallbacks(callbacks: readonly Callback[]): Promise<void> {
+  checkCallbacks(callbacks: readonly Callback[]): void {
     const was = this.#description.callbacks
     const names = callbacks.map(callbackName)
-    if (String(names) !== String(was.map(({ name }) => name))) {
-      throw new StateError(
-        `fit: ${this.#path} was written with the callbacks ${was.map(({ name }) => name).join(', ') || 'none'}, and these are ${names.join(', ') || 'none'}; give the same ones in the same order`,
-      )
-    }
+    if (String(names) === String(was.map(({ name }) => name))) return
+    throw new StateError(
+      `fit: ${this.#path} was written with the callbacks ${was.map(({ name }) => name).join(', ') || 'none'}, and these are ${names.join(', ') || 'none'}; give the same ones in the same order`,
+    )
+  }
+
+  /** Gives callbacks what they saved. */
+  async restoreCallbacks(callbacks: readonly Callback[]): Promise<void> {
     for (const [index, callback] of callbacks.entries()) {
       if (callback.load === undefined) continue
       const prefix = `${prefixes.callbacks}${index}.`
       const tensors: Record<string, Tensor> = {}
       for (const key of this.#keys(prefix)) tensors[key.slice(prefix.length)] = await this.#tensor(key)
-      callback.load({ data: was[index]?.data, tensors })
+      callback.load({ data: this.#description.callbacks[index]?.data, tensors })
     }
   }
 

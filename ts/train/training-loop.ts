@@ -158,6 +158,8 @@ export class Run<B> {
     await this.#notify((callback) =>
       callback.onTrainBegin?.({ epochs, batches: feed.batches }, this.#context),
     )
+    // Afterwards: what callbacks set when a run begins was overtaken by the run.
+    await checkpoint?.restore(this.#held)
     await checkpoint?.restoreCallbacks(this.#callbacks)
     while (this.#place.epoch < epochs && (!this.#place.isStopped || this.#place.isBegun)) {
       await this.#epoch()
@@ -506,7 +508,8 @@ export class Run<B> {
         `fit: the run to resume had ${show(place.first, place.batches)}, this one has ${show(this.#first, feed.batches ?? null)}; give the same data and options`,
       )
     }
-    await checkpoint.restore(this.#held)
+    checkpoint.check(this.#held)
+    checkpoint.checkCallbacks(this.#callbacks)
     this.#place = place
     this.#logs = [...logs]
     this.#meter.restore(meter)
