@@ -32,7 +32,7 @@ export async function trainer(model: Network, source: BatchSource, classes: numb
   return {
     feed,
     async step(input) {
-      const result = await run(input, {})
+      const result = await run(input)
       const loss = result.logs?.dataSync()[0]
       release(result)
       return Number(loss)

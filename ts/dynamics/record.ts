@@ -130,14 +130,8 @@ export class DynamicsRecord {
     this.#current = []
   }
 
-  /** Releases the tensors handed out. */
-  dispose(): void {
-    this.#forget()
-  }
-
+  /** Makes new tensors when they are next asked for: those that were handed out stay with whoever has them. */
   #forget(): void {
-    this.#evaluated?.dispose()
-    this.#perBatch?.dispose()
     this.#evaluated = undefined
     this.#perBatch = undefined
   }
@@ -152,7 +146,7 @@ export class DynamicsRecord {
     return means
   }
 
-  /** float32 [N, E, L, 2], kept until another epoch is finished. */
+  /** float32 [N, E, L, 2], the same tensor until another epoch is finished. */
   evaluated(): Tensor {
     if (this.#evaluated === undefined || this.#evaluated.isDisposed) {
       const shape = [this.epochs, this.evaluators.length, this.layers.length, 2]

@@ -94,7 +94,6 @@ export class DynamicsTracker {
     )
     const before = run.appendDynamics ? await earlier(run, heading) : undefined
     const writer = await openStore(run, heading, before)
-    if (before !== holder.record) holder.record?.dispose()
     const record = before ?? new DynamicsRecord(heading)
     holder.record = record
     const last = record.marks.at(-1) ?? { epoch: 0, step: 0 }
@@ -126,7 +125,6 @@ export class DynamicsTracker {
       )
     }
     const writer = await reopenStore(run, heading, record, run.epochs - done, batch)
-    run.holder.record?.dispose()
     run.holder.record = record
     const tracker = new DynamicsTracker(run, record, writer, before, step)
     await tracker.#goOn(before + done, measured, batch)

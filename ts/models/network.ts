@@ -429,7 +429,7 @@ export abstract class Network {
   /**
    * float32 [N, E, L, 2]: epochs, evaluators, layers, and (criterion(H, X), criterion(H, Y)); unweighted means over the batches that
    * were evaluated, NaN where none was.
-   * Undefined until a fit has tracked dynamics. It belongs to the model: another fit disposes of it.
+   * Undefined until a fit has tracked dynamics. The tensor is of this moment, and stays readable whatever becomes of the model.
    */
   get evaluatedDynamics(): Tensor {
     return stateOf(this).record.record?.evaluated() as Tensor
@@ -470,8 +470,9 @@ export abstract class Network {
   }
 
   /**
-   * Releases the memory of the model at once: weights, state, what the optimizer remembers of them, dynamics and what `predict` compiled.
-   * Doing it twice is fine; any other use afterwards throws {@link DisposedError}. A model that is dropped is collected without it.
+   * Releases the memory of the model at once: weights, state, what the optimizer remembers of them and what `predict` compiled. Doing it
+   * twice is fine; other uses afterwards throw {@link DisposedError}, but for what describes it: `layers`, `numLayers`, `inputShape` and
+   * `countParams()` stay readable, as do tensors of dynamics that were handed out. A model that is dropped is collected without it.
    *
    * @throws StateError while the model is at work
    */

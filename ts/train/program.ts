@@ -26,7 +26,7 @@ export function release({ logs, dynamics, outside, segment = [] }: StepResult): 
 }
 
 /** A compiled step: of the batch as its feed gives it, and where the task wants it the clock. */
-export type CompiledStep = Compiled<[input: object, clock: { clock?: Tensor }], StepResult>
+export type CompiledStep = Compiled<[input: object, ...clock: Tensor[]], StepResult>
 
 /** What a training step does besides training. */
 export interface StepOptions {
@@ -59,7 +59,7 @@ export interface StepSetup<B> {
 /** The training step of a task, in one program per structure and shapes of batches. */
 export function trainingStep<B>(setup: StepSetup<B>, options: StepOptions): CompiledStep {
   const { task, feed, meter } = setup
-  return jit((input: object, { clock }: { clock?: Tensor }) => {
+  return jit((input: object, ...[clock]: Tensor[]) => {
     const { result: outcome, deeds } = observed(() =>
       checkOutcome(task.step(feed.decode(input), trainingContext(setup, clock, options.dynamics))),
     )

@@ -1,16 +1,14 @@
 /** The training loop of all tasks. */
 import { performance } from 'node:perf_hooks'
 import { ArgumentError, NumericalError, StateError } from '../core/errors.js'
-import { rehearse } from '../core/jit.js'
 import { evaluate } from '../core/transforms.js'
 import type { Variable } from '../core/variable.js'
-import { type Attachment, isDue } from '../dynamics/attachment.js'
+import type { Attachment } from '../dynamics/attachment.js'
 import type { SaveDynamics } from '../dynamics/save.js'
 import { DynamicsTracker } from '../dynamics/tracker.js'
-import type { Estimator } from '../estimators/estimator.js'
-import { type Tensor, tensor } from '../ops/tensor.js'
 import { lossPlot } from '../plots/loss.js'
-import { type Callback, type FitContext, notify } from './callbacks/callback.js'
+import type { FitContext } from './callbacks/callback.js'
+import { Hooks } from './callbacks/hooks.js'
 import { type Place, type RunSnapshot, SavedRun, writeCheckpoint } from './checkpoint.js'
 import type { EpochMeasurement } from './epoch-measurement.js'
 import { measure, nothingCounts } from './evaluation.js'
@@ -21,25 +19,16 @@ import { type EpochLogs, type History, historyOf, logsOf, type NumberedLogs } fr
 import { type Means, Meter } from './meter.js'
 import type { Occupation } from './occupation.js'
 import { Pipeline } from './pipeline.js'
-import {
-  type CompiledStep,
-  layersOf,
-  release,
-  type StepResult,
-  type StepSetup,
-  trainingStep,
-} from './program.js'
+import { release, type StepResult } from './program.js'
 import { ProgressReporter } from './progress/index.js'
 import type { TrainOptions } from './run-options.js'
+import { type ScalarSource, Stepper } from './stepper.js'
 import type { Task } from './task.js'
 import type { TrainingRecord } from './training-record.js'
 import { Stop, unlessAborted } from './unless-aborted.js'
 
 /** Time between two readings of the running means, in milliseconds. */
 const readingInterval = 100
-
-/** A scalar of the context of steps: a number, or one for each step. */
-export type ScalarSource = number | ((progress: { readonly step: number; readonly epoch: number }) => number)
 
 /** A run, ready to begin. */
 export interface RunSetup<B> {
@@ -70,30 +59,23 @@ export interface RunSetup<B> {
 /** One call of `fit`. */
 export class Run<B> {
   readonly #setup: RunSetup<B>
-  readonly #steps: StepSetup<B>
   readonly #held: Held
-  readonly #callbacks: readonly Callback[]
-  readonly #wantsLogs: boolean
+  readonly #hooks: Hooks
   readonly #epochs: number
   readonly #first: number
   readonly #verbose: boolean
   readonly #reporter: ProgressReporter
   readonly #meter = new Meter()
-  /** Compiled steps by the evaluators they evaluate. */
-  readonly #compiled = new Map<string, CompiledStep>()
-  /** Variables that steps assign. */
-  readonly #assigned = new Set<Variable>()
+  readonly #stepper: Stepper<B>
   readonly #context: FitContext
   #logs: NumberedLogs[]
   #tracker: DynamicsTracker | undefined
-  #place: Place
+  #place: { -readonly [Part in keyof Place]: Place[Part] }
 
   private constructor(setup: RunSetup<B>) {
-    const { task, feed, record, options, scalars } = setup
+    const { task, feed, record, options, scalars, tracks, attachments, save } = setup
     this.#setup = setup
-    // A copy: what is pushed later was not checked.
-    this.#callbacks = [...(options.callbacks ?? [])]
-    this.#wantsLogs = this.#callbacks.some(({ onBatchEnd }) => onBatchEnd !== undefined)
+    this.#hooks = new Hooks(options.callbacks ?? [], setup.occupation, options.signal)
     this.#verbose = options.verbose ?? process.stderr.isTTY === true
     this.#reporter = new ProgressReporter({ verbose: this.#verbose })
     this.#epochs = options.epochs ?? 1
@@ -104,17 +86,18 @@ export class Run<B> {
       )
     }
     this.#logs = logsOf(record.history, this.#first)
-    this.#steps = {
+    this.#stepper = new Stepper({
       task,
       feed,
       meter: this.#meter,
-      rng: record.rng,
-      scalars: Object.keys(scalars),
+      record,
+      scalars,
       allowUnused: options.allowUnused ?? false,
-      onAssigned: (assigned) => {
-        for (const variable of assigned) this.#assigned.add(variable)
-      },
-    }
+      attachments: tracks ? attachments : undefined,
+      raw: save?.raw ?? false,
+      logs: this.#hooks.wantsLogs,
+      tooSmall: (needed) => this.#tracker?.needs(needed),
+    })
     this.#held = heldBy(task, record)
     this.#place = {
       epoch: this.#first,
@@ -155,12 +138,12 @@ export class Run<B> {
     else if (layers !== undefined) await this.#startTracker(layers)
     if (preface !== undefined) this.#reporter.note(preface)
     const epochs = this.#epochs
-    await this.#notify((callback) =>
+    await this.#hooks.notify((callback) =>
       callback.onTrainBegin?.({ epochs, batches: feed.batches }, this.#context),
     )
     // Afterwards: what callbacks set when a run begins was overtaken by the run.
     await checkpoint?.restore(this.#held)
-    await checkpoint?.restoreCallbacks(this.#callbacks)
+    await checkpoint?.restoreCallbacks(this.#hooks.all)
     while (this.#place.epoch < epochs && (!this.#place.isStopped || this.#place.isBegun)) {
       await this.#epoch()
     }
@@ -169,7 +152,7 @@ export class Run<B> {
     const { history } = record
     const { showPlot = false } = options
     if (showPlot !== false) await lossPlot(history).save(showPlot === true ? 'loss.svg' : showPlot)
-    await this.#notify((callback) => callback.onTrainEnd?.(history, this.#context))
+    await this.#hooks.notify((callback) => callback.onTrainEnd?.(history, this.#context))
     return history
   }
 
@@ -178,7 +161,7 @@ export class Run<B> {
     const { record } = this.#setup
     const { epoch } = this.#place
     if (!this.#place.isBegun) {
-      await this.#notify((callback) => callback.onEpochBegin?.(epoch, this.#context))
+      await this.#hooks.notify((callback) => callback.onEpochBegin?.(epoch, this.#context))
       if (this.#place.isStopped) return
     }
     this.#reporter.epochStart(epoch + 1, this.#epochs)
@@ -196,10 +179,10 @@ export class Run<B> {
     this.#reporter.epochEnd()
     this.#logs.push({ ...finished, epoch: record.epochs })
     record.history = historyOf(this.#logs)
-    this.#place = { ...this.#place, epoch: epoch + 1, batch: 0, isBegun: false }
+    Object.assign(this.#place, { epoch: epoch + 1, batch: 0, isBegun: false })
     const ended: FitContext = Object.create(this.#context, { epoch: { value: epoch } }) as FitContext
-    await this.#notify((callback) => callback.onEpochEnd?.(epoch, finished, ended))
-    await this.#notify((callback) => callback.onSettled?.('epoch', ended))
+    await this.#hooks.notify((callback) => callback.onEpochEnd?.(epoch, finished, ended))
+    await this.#hooks.notify((callback) => callback.onSettled?.('epoch', ended))
   }
 
   // ---- training
@@ -213,17 +196,18 @@ export class Run<B> {
       this.#meter.reset()
       this.#tracker?.startEpoch(this.#place.epoch - this.#first)
     }
-    this.#place = { ...this.#place, isBegun: true }
+    this.#place.isBegun = true
     this.#reporter.loopStart('training', feed.batches ?? 0)
     const skip = this.#place.batch
     const before = record.steps
+    const { beforeBatch } = this.#hooks
     const sizes: number[] = []
-    const dues: number[][] = []
+    const dues: (readonly number[])[] = []
     using stop = new Stop(signal)
     const pipeline = new Pipeline<StepResult>(
       async (result, index) => {
         const size = sizes[index] as number
-        await this.#take(result, skip + index, size, dues[index] as number[], before + index + 1)
+        await this.#take(result, skip + index, size, dues[index] as readonly number[], before + index + 1)
       },
       release,
       signal,
@@ -237,13 +221,15 @@ export class Run<B> {
             if (signal?.aborted) break
             const index = skip + sizes.length
             if (this.#setup.tracks && this.#tracker === undefined) await this.#beginTracking(batch.input)
-            await this.#beforeBatch(index)
-            if (this.#place.isStopped) break
-            const due = this.#due(index)
+            if (beforeBatch.length > 0) {
+              await this.#hooks.notify((one) => one.onBatchBegin?.(index, this.#context), beforeBatch)
+              if (this.#place.isStopped) break
+            }
+            const due = this.#stepper.due(index)
             sizes.push(batch.size)
             dues.push(due)
-            await pipeline.push(() => this.#start(due, batch.input))
-            if (this.#batchHooks(before + sizes.length).length > 0) await pipeline.drain()
+            await pipeline.push(() => this.#stepper.start(due, batch.input))
+            if (this.#hooks.afterBatch(before + sizes.length).length > 0) await pipeline.drain()
           } finally {
             batch.release()
           }
@@ -260,7 +246,7 @@ export class Run<B> {
       await pipeline.abandon()
     }
     if (this.#place.batch === 0 && this.#place.isStopped) {
-      this.#place = { ...this.#place, isBegun: false }
+      this.#place.isBegun = false
       this.#reporter.loopEnd({})
       return undefined
     }
@@ -270,58 +256,6 @@ export class Run<B> {
     this.#reporter.update(skip + sizes.length, readings(means))
     this.#reporter.loopEnd(readings(means))
     return means
-  }
-
-  /** Numbers of the evaluators that are due on a batch. */
-  #due(batch: number): number[] {
-    if (!this.#setup.tracks) return []
-    return this.#setup.attachments.flatMap((one, index) =>
-      one.on === 'batch' && isDue(one, batch) ? [index] : [],
-    )
-  }
-
-  /** Starts a step. */
-  #start(due: readonly number[], input: object): Promise<StepResult> {
-    const { task, record } = this.#setup
-    const step = this.#stepFor(due)
-    if (task.usesClock === false) {
-      record.steps++
-      return step(input, {})
-    }
-    using clock = this.#clock()
-    record.steps++
-    return step(input, { clock })
-  }
-
-  /** float64: step, epoch and scalars of the step that comes. */
-  #clock(): Tensor {
-    const { record, scalars } = this.#setup
-    const { steps: step, epochs: epoch } = record
-    const values = Object.entries(scalars).map(([name, source]) => {
-      const value = typeof source === 'function' ? source({ step, epoch }) : source
-      if (Number.isFinite(value)) return value
-      throw new ArgumentError(
-        `fit: the scalar '${name}' is ${value} in step ${step}, expected a finite number`,
-      )
-    })
-    return tensor(Float64Array.of(step, epoch, ...values))
-  }
-
-  /** The step that evaluates these evaluators, by their numbers. */
-  #stepFor(due: readonly number[]): CompiledStep {
-    const key = due.join()
-    const known = this.#compiled.get(key)
-    if (known !== undefined) return known
-    const { attachments, save, tracks } = this.#setup
-    const step = trainingStep(this.#steps, {
-      evaluators: due.map((index) => attachments[index]?.evaluator as Estimator),
-      dynamics: tracks && (due.length > 0 || attachments.length === 0),
-      logs: this.#wantsLogs,
-      segment: save?.raw ?? false,
-      tooSmall: (needed) => this.#tracker?.needs(needed),
-    })
-    this.#compiled.set(key, step)
-    return step
   }
 
   /** Uses what a finished step gave back. @param steps made up to its end */
@@ -334,47 +268,24 @@ export class Run<B> {
   ): Promise<void> {
     try {
       await this.#tracker?.take(index, result, due, size)
-      this.#place = { ...this.#place, batch: index + 1 }
-      const hooks = this.#batchHooks(steps)
+      this.#place.batch = index + 1
+      const hooks = this.#hooks.afterBatch(steps)
       if (hooks.length === 0) return
       const means = this.#meter.named([...((result.logs?.dataSync() as Float64Array | undefined) ?? [])])
       const logs = { size, ...logsFrom(means) }
-      await this.#notify((callback) => callback.onBatchEnd?.(index, logs, this.#context), hooks)
+      await this.#hooks.notify((callback) => callback.onBatchEnd?.(index, logs, this.#context), hooks)
       const settling = hooks.filter(({ everyBatches }) => everyBatches !== undefined)
-      await this.#notify((callback) => callback.onSettled?.('batch', this.#context), settling)
+      await this.#hooks.notify((callback) => callback.onSettled?.('batch', this.#context), settling)
     } finally {
       release(result)
     }
-  }
-
-  /** The callbacks that have their turn after a batch, when so many steps were made. */
-  #batchHooks(steps: number): Callback[] {
-    return this.#callbacks.filter(({ onBatchEnd, onSettled, everyBatches }) => {
-      const wants = onBatchEnd !== undefined || (onSettled !== undefined && everyBatches !== undefined)
-      return wants && steps % (everyBatches ?? 1) === 0
-    })
-  }
-
-  async #beforeBatch(index: number): Promise<void> {
-    const hooks = this.#callbacks.filter(({ onBatchBegin }) => onBatchBegin !== undefined)
-    if (hooks.length > 0)
-      await this.#notify((callback) => callback.onBatchBegin?.(index, this.#context), hooks)
   }
 
   // ---- dynamics
 
   /** Begins to record the layers that the first batch shows. */
   async #beginTracking(input: object): Promise<void> {
-    const { task, feed } = this.#setup
-    const clock = task.usesClock === false ? undefined : this.#clock()
-    const names = (given: object, { clock }: { clock?: Tensor }) =>
-      layersOf(this.#steps, feed.decode(given), clock)
-    try {
-      const given = clock === undefined ? {} : { clock }
-      await this.#startTracker(rehearse<[object, { clock?: Tensor }], string[]>(names, input, given))
-    } finally {
-      clock?.dispose()
-    }
+    await this.#startTracker(this.#stepper.layers(input))
     this.#tracker?.startEpoch(this.#place.epoch - this.#first)
   }
 
@@ -436,16 +347,6 @@ export class Run<B> {
 
   // ---- callbacks and checkpoints
 
-  /** Calls one hook of callbacks in turn, of all or of some. */
-  #notify(
-    call: (callback: Callback) => void | Promise<void> | undefined,
-    callbacks: readonly Callback[] = this.#callbacks,
-  ): Promise<void> {
-    const { occupation, options } = this.#setup
-    const turn = () => notify(callbacks, call, options.signal)
-    return callbacks.length === 0 || occupation === undefined ? turn() : occupation.open(turn, options.signal)
-  }
-
   #makeContext(): FitContext {
     const place = () => this.#place
     const { record } = this.#setup
@@ -461,7 +362,7 @@ export class Run<B> {
       state,
       optimizers,
       stop: () => {
-        this.#place = { ...this.#place, isStopped: true }
+        this.#place.isStopped = true
       },
       checkpoint: (path) => this.#checkpoint(path),
     }
@@ -471,14 +372,14 @@ export class Run<B> {
     this.#checkOwned()
     const { record } = this.#setup
     const snapshot: RunSnapshot = {
-      place: this.#place,
+      place: { ...this.#place },
       epochs: record.epochs,
       steps: record.steps,
       logs: this.#logs,
       meter: this.#place.isBegun ? await this.#meter.snapshot() : undefined,
       tracker: this.#tracker?.snapshot(),
     }
-    await writeCheckpoint(path, this.#held, this.#callbacks, snapshot)
+    await writeCheckpoint(path, this.#held, this.#hooks.all, snapshot)
   }
 
   /** Refuses a checkpoint that would lose something. */
@@ -488,7 +389,7 @@ export class Run<B> {
     for (const optimizer of Object.values(optimizers)) {
       for (const variable of optimizer.stateVariables().values()) own.add(variable)
     }
-    const stranger = [...this.#assigned].find(
+    const stranger = [...this.#stepper.assigned].find(
       (variable) => !own.has(variable) && variable !== this.#meter.totals,
     )
     if (stranger === undefined) return
@@ -509,8 +410,8 @@ export class Run<B> {
       )
     }
     checkpoint.check(this.#held)
-    checkpoint.checkCallbacks(this.#callbacks)
-    this.#place = place
+    checkpoint.checkCallbacks(this.#hooks.all)
+    this.#place = { ...place }
     this.#logs = [...logs]
     this.#meter.restore(meter)
     record.epochs = epochs
@@ -528,7 +429,7 @@ export class Run<B> {
   /** Releases what the run made; leaves everything readable that was finished. */
   async close(): Promise<void> {
     this.#reporter.close()
-    for (const step of this.#compiled.values()) step.dispose()
+    this.#stepper.dispose()
     this.#setup.measurement?.dispose()
     this.#meter.dispose()
     await this.#tracker?.close()

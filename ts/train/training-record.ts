@@ -46,9 +46,8 @@ export class TrainingRecord {
     return this.record?.toDynamics()
   }
 
-  /** Releases the random key and the dynamics. Doing it twice is fine. */
+  /** Releases the random key. Doing it twice is fine; what was recorded stays readable. */
   dispose(): void {
-    this.record?.dispose()
     this.rng.dispose()
   }
 
