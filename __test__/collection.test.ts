@@ -9,7 +9,10 @@ import test from 'ava'
 import {
   Adam,
   ArrayDataset,
+  Checkpoint,
   Dense,
+  EarlyStopping,
+  fit as fitTask,
   HSIC,
   IBSequential,
   jit,
@@ -17,11 +20,15 @@ import {
   MINE,
   memory,
   type NetworkOptions,
+  normal,
   ones,
   Sequential,
+  type Task,
   type Tensor,
+  TreeDataset,
   tensor,
   Variable,
+  valueAndGrad,
   zeros,
 } from '../ts/index.js'
 
@@ -141,6 +148,52 @@ const cases: Record<string, (round: number) => Promise<unknown>> = {
     await classifier()
       .fit(x, y.with(3, 7), quiet)
       .catch(() => {})
+  },
+  'models whose callbacks stopped and remembered': async (round) => {
+    const callbacks = [
+      new EarlyStopping({ monitor: 'loss', mode: 'max' }),
+      new Checkpoint(join(folder, `run-${round}`), { everySteps: 1 }),
+    ]
+    await classifier().fit(x, y, { ...quiet, epochs: 4, callbacks })
+    const again = [
+      new EarlyStopping({ monitor: 'loss', mode: 'max' }),
+      new Checkpoint(join(folder, `run-${round}`), { everySteps: 1 }),
+    ]
+    await classifier().fit(x, y, {
+      ...quiet,
+      epochs: 9,
+      callbacks: again,
+      resume: join(folder, `run-${round}`),
+    })
+  },
+  'tasks that were trained on records of arrays': async () => {
+    const w = new Variable(zeros([4]), { name: 'w' })
+    const optimizers = { adam: new Adam() }
+    const task: Task<{ x: Tensor }> = {
+      parameters: { w },
+      optimizers,
+      step({ x }, { key, step }) {
+        const { value, grads } = valueAndGrad(
+          (at) =>
+            x
+              .sub(at.w)
+              .add(normal(key, [4]))
+              .square()
+              .mean(),
+          { w },
+        )
+        optimizers.adam.step({ w }, grads)
+        return {
+          loss: value,
+          logs: { step: step.cast('float32') },
+          segment: { input: x, layers: [['w', x.mul(w.value)]], target: x },
+        }
+      },
+    }
+    await fitTask(task, new TreeDataset({ x: tensor(x, { shape: [20, 4] }) }), {
+      ...quiet,
+      evaluators: [new HSIC({ sigma: 1 })],
+    })
   },
   'models saved and loaded': async (round) => {
     const path = join(folder, `model-${round}`)
