@@ -48,7 +48,7 @@ test('a run that was interrupted at any step goes on with the same bits', async 
 
 const program = fileURLToPath(new URL('./resumed-run.js', import.meta.url))
 
-/** Starts the run in a process of its own and kills it after a time from its first batch on; gives what it said, all of it where it was done before. */
+/** Starts the run in a process of its own and kills it after a time from its beginning on; gives what it said, all of it where it was done before. */
 function killed(folder: string, after: number): Promise<{ said: string; isDone: boolean }> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['--no-warnings', program, folder])
@@ -84,7 +84,7 @@ test.serial(`a process killed ${kills} times at moments by chance comes to the s
     const folder = fresh()
     for (;;) {
       state = (state * 48_271) % 2_147_483_647
-      const run = await killed(folder, (250 * state) / 2_147_483_647)
+      const run = await killed(folder, (300 * state) / 2_147_483_647)
       if (run.isDone) return t.is(run.said.split('\n').at(-2), expected)
       count++
     }

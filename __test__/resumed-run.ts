@@ -1,6 +1,6 @@
 /**
  * One run with all that a checkpoint has to keep, as a program of its own: `node resumed-run.js FOLDER`. It goes on where a run into the
- * same folder was killed, and writes to stdout a line at the first batch and, when it is done, what came of it.
+ * same folder was killed, and writes to stdout a line when it begins and, when it is done, what came of it.
  */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -92,7 +92,7 @@ export async function outcomeOf(
 if (process.argv[1] !== undefined && fileURLToPath(import.meta.url) === process.argv[1]) {
   const folder = process.argv[2] as string
   const model = resumable(join(folder, 'dynamics'))
-  const begun: hg.Callback = { onBatchBegin: () => void process.stdout.write('.') }
-  const history = await trainOn(model, folder, [...remembering(folder), begun])
+  process.stdout.write('begun\n')
+  const history = await trainOn(model, folder, remembering(folder))
   process.stdout.write(`\n${await outcomeOf(model, history, folder)}\n`)
 }

@@ -408,6 +408,16 @@ test('what is no task, and options that cannot work, are refused', async (t) => 
     }
   }
   await t.throwsAsync(hg.fit(new Reading(), line(), quiet), { instanceOf: StateError, message: /usesClock/ })
+  class Early extends Line {
+    evaluate(_: Row, ctx: hg.StepContext): hg.Outcome {
+      return { logs: { step: ctx.step } }
+    }
+  }
+  await t.throwsAsync(hg.fit(new Early(), line(), { ...quiet, validation: line() }), {
+    message: /training only/,
+  })
+  const lossless: hg.Task<Row> = { parameters: {}, step: ({ y }) => ({ logs: { mean: y.mean() } }) }
+  await t.throwsAsync(hg.fit(lossless, line(), { ...quiet, showPlot: true }), { message: /showPlot/ })
 })
 
 // ---- the examples

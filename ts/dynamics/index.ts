@@ -8,6 +8,6 @@ export {
   DynamicsWriter,
   loadDynamics,
   loadSegment,
-  type Position,
+  type StorePosition,
 } from './store.js'
 export * from './theory-report.js'

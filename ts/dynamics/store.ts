@@ -41,14 +41,14 @@ export type { DynamicsOptions } from './setup.js'
 const openWriters = new Map<string, WeakRef<DynamicsWriter>>()
 
 /** Where a run goes on in a store. */
-export interface Position {
+export interface StorePosition {
   /** Whole epochs that stay, from the first: the next is number `epochs`, counted from 0. Default: all of them. */
   epochs?: number
   /** Raw segments of the batches before it stay in the next epoch; values of that epoch are to be given again. Default 0. */
   batch?: number
 }
 
-const positionChecks: Checks<Position> = { epochs: whole(0), batch: whole(0) }
+const positionChecks: Checks<StorePosition> = { epochs: whole(0), batch: whole(0) }
 
 /** Writes the dynamics of one run. Batches come in order; some may be left out. */
 export class DynamicsWriter {
@@ -112,7 +112,11 @@ export class DynamicsWriter {
    * @throws ArgumentError for options that make no sense; StateError where there is no store, or one of other layers, evaluators or
    *   settings, or whose epochs do not come before; DataError, IOError. Nothing is changed then.
    */
-  static async resume(folder: string, options: DynamicsOptions, from?: Position): Promise<DynamicsWriter> {
+  static async resume(
+    folder: string,
+    options: DynamicsOptions,
+    from?: StorePosition,
+  ): Promise<DynamicsWriter> {
     const { epochs: kept, batch = 0 } = checkOptions('DynamicsWriter.resume', from, positionChecks)
     const attributes = await resumed(folder, attributesOf(folder, options), kept)
     await DynamicsWriter.#takeOver(folder)
@@ -295,7 +299,7 @@ export class DynamicsWriter {
     return done
   }
 
-  /** Position of a batch in the run, after checking that it comes after position `last`. */
+  /** StorePosition of a batch in the run, after checking that it comes after position `last`. */
   #checkBatch(who: string, epoch: number, batch: number, last: number): number {
     this.#checkOpen(who)
     const [epochs = 0, batches = 0] = this.#attributes.shape

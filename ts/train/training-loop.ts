@@ -141,7 +141,7 @@ export class Run<B> {
     await this.#hooks.notify((callback) =>
       callback.onTrainBegin?.({ epochs, batches: feed.batches }, this.#context),
     )
-    // Afterwards: what callbacks set when a run begins was overtaken by the run.
+    // Once more: what callbacks set when a run begins is overtaken by what the run came to.
     await checkpoint?.restore(this.#held)
     await checkpoint?.restoreCallbacks(this.#hooks.all)
     while (this.#place.epoch < epochs && (!this.#place.isStopped || this.#place.isBegun)) {
@@ -168,6 +168,7 @@ export class Run<B> {
     const start = performance.now()
     const means = await this.#train()
     if (means === undefined) return
+    if (means.loss === undefined) this.#refusePlot()
     let logs: Omit<EpochLogs, 'seconds'> = logsFrom(means)
     await this.#measure(epoch)
     if (this.#setup.validation !== undefined) {
@@ -185,11 +186,20 @@ export class Run<B> {
     await this.#hooks.notify((callback) => callback.onSettled?.('epoch', ended))
   }
 
+  /** A plot of losses needs some: said after the first epoch, not after the last. */
+  #refusePlot(): void {
+    const { showPlot = false } = this.#setup.options
+    if (showPlot === false) return
+    throw new StateError(
+      'fit: showPlot draws losses, and the steps of this task give none; return { loss } from step, or leave showPlot out',
+    )
+  }
+
   // ---- training
 
-  /** The training batches of an epoch that are left; gives the means of all of them, undefined where the run was stopped before the first. */
+  /** What is left of an epoch's training; gives the means of all of it, undefined where the run was stopped before the first batch. */
   async #train(): Promise<Means | undefined> {
-    const { feed, record, options, setMode } = this.#setup
+    const { feed, options, setMode } = this.#setup
     const { signal } = options
     setMode?.(true)
     if (!this.#place.isBegun) {
@@ -198,9 +208,26 @@ export class Run<B> {
     }
     this.#place.isBegun = true
     this.#reporter.loopStart('training', feed.batches ?? 0)
-    const skip = this.#place.batch
-    const before = record.steps
+    const done = this.#place.isStopped ? this.#place.batch : await this.#goThrough()
+    if (this.#place.batch === 0 && this.#place.isStopped) {
+      this.#place.isBegun = false
+      this.#reporter.loopEnd({})
+      return undefined
+    }
+    const means = await unlessAborted(this.#meter.means(), signal)
+    if (means === undefined) throw nothingCounts('the training data')
+    this.#checkMeans(means)
+    this.#reporter.update(done, readings(means))
+    this.#reporter.loopEnd(readings(means))
+    return means
+  }
+
+  /** Trains on the batches of the epoch that are left; gives how many of the epoch are done. */
+  async #goThrough(): Promise<number> {
+    const { feed, options, record, tracks } = this.#setup
+    const { signal } = options
     const { beforeBatch } = this.#hooks
+    const [skip, before] = [this.#place.batch, record.steps]
     const sizes: number[] = []
     const dues: (readonly number[])[] = []
     using stop = new Stop(signal)
@@ -215,29 +242,27 @@ export class Run<B> {
     )
     let readAt = performance.now()
     try {
-      if (!this.#place.isStopped) {
-        for await (const batch of feed.epoch(record.epochs, stop.signal, skip)) {
-          try {
-            if (signal?.aborted) break
-            const index = skip + sizes.length
-            if (this.#setup.tracks && this.#tracker === undefined) await this.#beginTracking(batch.input)
-            if (beforeBatch.length > 0) {
-              await this.#hooks.notify((one) => one.onBatchBegin?.(index, this.#context), beforeBatch)
-              if (this.#place.isStopped) break
-            }
-            const due = this.#stepper.due(index)
-            sizes.push(batch.size)
-            dues.push(due)
-            await pipeline.push(() => this.#stepper.start(due, batch.input))
-            if (this.#hooks.afterBatch(before + sizes.length).length > 0) await pipeline.drain()
-          } finally {
-            batch.release()
+      for await (const batch of feed.epoch(record.epochs, stop.signal, skip)) {
+        try {
+          if (signal?.aborted) break
+          const index = skip + sizes.length
+          if (tracks && this.#tracker === undefined) await this.#beginTracking(batch.input)
+          if (beforeBatch.length > 0) {
+            await this.#hooks.notify((one) => one.onBatchBegin?.(index, this.#context), beforeBatch)
+            if (this.#place.isStopped) break
           }
-          if (this.#place.isStopped) break
-          if (this.#verbose && performance.now() - readAt >= readingInterval) {
-            this.#report(skip + sizes.length, await unlessAborted(this.#meter.means(), signal))
-            readAt = performance.now()
-          }
+          const due = this.#stepper.due(index)
+          sizes.push(batch.size)
+          dues.push(due)
+          await pipeline.push(() => this.#stepper.start(due, batch.input))
+          if (this.#hooks.afterBatch(before + sizes.length).length > 0) await pipeline.drain()
+        } finally {
+          batch.release()
+        }
+        if (this.#place.isStopped) break
+        if (this.#verbose && performance.now() - readAt >= readingInterval) {
+          this.#report(skip + sizes.length, await unlessAborted(this.#meter.means(), signal))
+          readAt = performance.now()
         }
       }
       await pipeline.drain()
@@ -245,17 +270,7 @@ export class Run<B> {
     } finally {
       await pipeline.abandon()
     }
-    if (this.#place.batch === 0 && this.#place.isStopped) {
-      this.#place.isBegun = false
-      this.#reporter.loopEnd({})
-      return undefined
-    }
-    const means = await unlessAborted(this.#meter.means(), signal)
-    if (means === undefined) throw nothingCounts('the training data')
-    this.#checkMeans(means)
-    this.#reporter.update(skip + sizes.length, readings(means))
-    this.#reporter.loopEnd(readings(means))
-    return means
+    return skip + sizes.length
   }
 
   /** Uses what a finished step gave back. @param steps made up to its end */
@@ -409,8 +424,8 @@ export class Run<B> {
         `fit: the run to resume had ${show(place.first, place.batches)}, this one has ${show(this.#first, feed.batches ?? null)}; give the same data and options`,
       )
     }
-    checkpoint.check(this.#held)
     checkpoint.checkCallbacks(this.#hooks.all)
+    await checkpoint.restore(this.#held)
     this.#place = { ...place }
     this.#logs = [...logs]
     this.#meter.restore(meter)

@@ -231,8 +231,10 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     }
     for (const [name, value] of given) {
       const variable = own.get(name)
-      if (variable === undefined) this.#adopted.set(name, alias(value))
-      else variable.assign(value)
+      if (variable === undefined) {
+        this.#adopted.get(name)?.dispose()
+        this.#adopted.set(name, alias(value))
+      } else variable.assign(value)
     }
   }
 
