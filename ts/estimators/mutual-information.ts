@@ -174,8 +174,8 @@ async function tellingColumns(rows: Tensor): Promise<Tensor | undefined> {
  *     await mutualInformation(activations, labels) // labels: Int32Array
  *     console.log(await mutualInformation(x, y, { details: true })) // kinds of data, formula, limit, warnings
  *
- * @param x n samples: nested arrays, a typed array, a tensor, an array with its shape, or the path of an .npy file; nested arrays are converted in one go
- * before the promise comes back (some 0.1 s for 20,000 x 20), typed arrays are not; @param y the same draws
+ * @param x n samples: nested arrays, a typed array, a tensor, an array with its shape, or the path of an .npy file;
+ * @param y the same draws
  * @throws DataError for NaN, infinite values and fewer than 6 samples; ShapeError for different numbers of samples
  */
 export function mutualInformation(
