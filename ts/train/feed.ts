@@ -4,6 +4,7 @@ import { isFloat } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, ShapeError, unknownName } from '../core/errors.js'
 import { isPlainObject } from '../core/options.js'
 import { evaluate, tidy } from '../core/transforms.js'
+import { inTurns } from '../core/turns.js'
 import { ArrayDataset, scaled } from '../data/array-dataset.js'
 import { type Batch, type BatchSource, batchCount } from '../data/loader.js'
 import type { FloatDType } from '../nn/initializers.js'
@@ -107,7 +108,7 @@ class ArrayFeed implements Feed {
 
   async *epoch(number: number): AsyncGenerator<FedBatch> {
     const { source, batchSize } = this.#data
-    const order = this.#data.epochIndices(number)
+    const order = await inTurns(this.#data.ordering(number))
     for (let start = 0; start < order.length; start += batchSize) {
       const part = order.subarray(start, start + batchSize)
       const rows = tensor(part)

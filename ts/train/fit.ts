@@ -1,5 +1,6 @@
 import { DataError } from '../core/errors.js'
 import { between, type Checks, checkOptions, flag, whole } from '../core/options.js'
+import { inTurns } from '../core/turns.js'
 import { ArrayDataset, type ArrayInput } from '../data/array-dataset.js'
 import type { Network } from '../models/network.js'
 import type { History } from './history.js'
@@ -38,7 +39,7 @@ export async function fitArrays(
   rest.signal?.throwIfAborted()
   const { seed, inputShape, dtype } = model
   const targets = new TargetRule(compiled, outlineOf(model).outputShape)
-  const data = new ArrayDataset(x, y, {
+  const data = await ArrayDataset.inTurns(x, y, {
     batchSize,
     shuffle,
     seed,
@@ -48,7 +49,7 @@ export async function fitArrays(
     classes: rest.numClasses,
   })
   try {
-    const [train, validation] = data.split(validationSplit)
+    const [train, validation] = await inTurns(data.splitting(validationSplit))
     if (train.samples === 0) {
       throw new DataError(
         `fit: ${data.samples} samples with validationSplit ${validationSplit} leave none to train on; lower the split or give more samples`,
