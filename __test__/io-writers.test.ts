@@ -80,7 +80,7 @@ for (const [writer, { write, read }] of Object.entries(writers)) {
 }
 
 // Alone, since it counts nodes.
-test.serial('arrays beyond what is copied in a turn are stored as they were, and leave no memory behind', async (t) => {
+test.serial('arrays beyond what a turn copies are stored as they were, and leave nothing', async (t) => {
   const bytes = 20_000_003
   const { nodes } = memory()
   for (const { write } of Object.values(writers)) {
