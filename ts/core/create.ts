@@ -121,7 +121,8 @@ export function tensor(data: NestedInput, options: TensorOptions = {}): Tensor {
     }
     shape = wanted
   }
-  return Tensor.own(native.source(values, dtypeCode(dtype), [...shape]))
+  const extents = [...shape]
+  return Tensor.own(native.source(values, dtypeCode(dtype), extents), Object.freeze(extents), dtype)
 }
 
 /**

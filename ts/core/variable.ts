@@ -93,9 +93,9 @@ export class Variable {
   get value(): Tensor {
     const id = this.#id
     const substitute = substitutes.size === 0 ? undefined : substitutes.get(this)?.id
-    if (substitute === undefined) return Tensor.own(native.variableRead(id))
+    if (substitute === undefined) return Tensor.own(native.variableRead(id), this.shape, this.dtype)
     native.retain(substitute)
-    return Tensor.own(substitute)
+    return Tensor.own(substitute, this.shape, this.dtype)
   }
 
   /** How often it was assigned; what a failed run would have assigned does not count. */

@@ -163,7 +163,7 @@ export async function predictModel(
       for (let start = 0; start < count; start += batchSize) {
         signal?.throwIfAborted()
         const size = Math.min(batchSize, count - start)
-        using rows = tensor(Int32Array.from({ length: size }, (_, i) => start + i))
+        const rows = Int32Array.from({ length: size }, (_, i) => start + i)
         await pipeline.push(() => forward(x, rows))
       }
       await pipeline.drain()
