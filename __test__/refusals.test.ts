@@ -122,3 +122,22 @@ test('more parts or cells than there is room for are refused', (t) => {
     message: /array of \d+ bytes/,
   })
 })
+
+test('tensors and Variables are not cloned to empty objects', (t) => {
+  for (const [what, value] of [
+    ['Tensor', ones([2])],
+    ['Variable', new Variable(ones([2]))],
+  ] as const) {
+    const message = new RegExp(`a ${what} has no values to clone until it is read`)
+    t.throws(() => structuredClone(value), { any: true, name: 'DataCloneError', message })
+  }
+})
+
+test('a Variable as an operand is known by what it is, not by its name', (t) => {
+  class Weight extends Variable {}
+  class Other {}
+  Object.defineProperty(Other, 'name', { value: 'Variable' })
+  const add = (x: object) => () => ones([2]).matmul(x as Tensor)
+  t.throws(add(new Weight(ones([2]))), argument(/read the Variable first/))
+  t.throws(add(new Other()), argument(/make one with tensor/))
+})

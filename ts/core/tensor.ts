@@ -9,6 +9,9 @@ import { readInTurns, readNow, takesTurns } from './reading.js'
 import { noteCreated, noteEvaluation, type Owned, watchTensor } from './registry.js'
 import { settled } from './turns.js'
 
+// The error of whoever clones shows the text of the function.
+const whyNoClone = () => 'a Tensor has no values to clone until it is read: clone those, await t.data()'
+
 /** Where tensors live and are computed. */
 export type Device = 'cpu'
 
@@ -67,6 +70,8 @@ export function evaluated(ids: number[], caller: (...args: never[]) => unknown):
  *     console.log(y.shape, await y.array())
  */
 export class Tensor {
+  /** Makes `structuredClone` and `postMessage` refuse a tensor, of which they see nothing else and would give `{}`. @internal */
+  readonly uncloneable = whyNoClone
   readonly #owned: Owned
   #shape: Shape | undefined
   #dtype: DType | undefined
@@ -277,8 +282,13 @@ export function idOf(op: string, x: Tensor): number {
   throw new ArgumentError(`${op}: given ${describe(x)}, expected a Tensor; ${mendOperand(x)}`)
 }
 
+let isVariable: (x: unknown) => boolean = () => false
+
+/** Tells how to know a Variable, whose module needs this one. */
+export function recognizeVariables(test: (x: unknown) => boolean): void {
+  isVariable = test
+}
+
 function mendOperand(x: unknown): string {
-  return describe(x) === 'an object of class Variable'
-    ? 'read the Variable first: variable.value'
-    : 'make one with tensor(...)'
+  return isVariable(x) ? 'read the Variable first: variable.value' : 'make one with tensor(...)'
 }

@@ -5,7 +5,7 @@ import { native } from './native.js'
 import { type Checks, checkOptions, flag, text } from './options.js'
 import { watch } from './registry.js'
 import { constant } from './scalars.js'
-import { Tensor } from './tensor.js'
+import { recognizeVariables, Tensor } from './tensor.js'
 
 /** What a {@link Variable} can be told. */
 export interface VariableOptions {
@@ -16,6 +16,9 @@ export interface VariableOptions {
 }
 
 const checks: Checks<VariableOptions> = { name: text, trainable: flag }
+
+// The error of whoever clones shows the text of the function.
+const whyNoClone = () => 'a Variable has no values to clone until it is read: clone those, await v.data()'
 
 const substitutes = new Map<Variable, Tensor>()
 
@@ -41,6 +44,8 @@ export function withValues<T>(values: ReadonlyMap<Variable, Tensor>, f: () => T)
  *     counter.assign(counter.value.add(1))
  */
 export class Variable {
+  /** As that of tensors. @internal */
+  readonly uncloneable = whyNoClone
   /** Its name. */
   name: string
   /** Whether optimizers may change it. */
@@ -182,6 +187,8 @@ export class Variable {
     return this.toString()
   }
 }
+
+recognizeVariables((x) => x instanceof Variable)
 
 function release(slot: { id: number; released: boolean }): void {
   if (slot.released) return
