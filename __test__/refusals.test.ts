@@ -8,9 +8,12 @@ import {
   AdamW,
   ArgumentError,
   adaptiveAvgPool,
+  clip,
   Dense,
   DeviceError,
+  DTypeError,
   DynamicsWriter,
+  linspace,
   lossPlot,
   maskedSelect,
   NumericalError,
@@ -22,6 +25,7 @@ import {
   tensor,
   theoryReport,
   Variable,
+  writeNpy,
 } from '../ts/index.js'
 
 const argument = (message: RegExp) => ({ instanceOf: ArgumentError, message })
@@ -74,6 +78,9 @@ test('the first entry of a segment is looked at like the others', async (t) => {
         argument(/appendSegment: x: expected \{ dtype/),
       )
     }
+    let deep: unknown = 1
+    for (let i = 0; i < 100_000; i++) deep = [deep]
+    await t.throwsAsync(() => writer.finishEpoch(0, deep as never), argument(/finishEpoch: step/))
     await writer.close()
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -114,9 +121,18 @@ test('masks that hold themselves, or are too deep, are refused', (t) => {
   }
 })
 
+test('what is no tensor, and what is no name of a type, is refused', async (t) => {
+  t.throws(() => (clip as unknown as () => void)(), argument(/clip: given undefined, expected a Tensor/))
+  const gone = new Float32Array(4)
+  structuredClone(gone.buffer, { transfer: [gone.buffer] })
+  const array = { dtype: gone as never, shape: [1], data: Float32Array.of(1) }
+  await t.throwsAsync(writeNpy('never.npy', array), { instanceOf: DTypeError, message: /unknown dtype/ })
+})
+
 test('more parts or cells than there is room for are refused', (t) => {
   t.throws(() => split(ones([4]), 2 ** 41), { instanceOf: ShapeError, message: /at most 16777216/ })
   t.is(split(ones([0]), 3).length, 3)
+  t.throws(() => linspace(0, 1, 2 ** 41), { instanceOf: DeviceError })
   t.throws(() => adaptiveAvgPool(ones([1, 1, 3]), 2 ** 41), {
     instanceOf: DeviceError,
     message: /array of \d+ bytes/,

@@ -1,5 +1,14 @@
 /** Tensors from data and from nothing. */
-import { type DType, dtypeCode, isFloat, type Shape, showShape, sizeOf, type TypedArray } from './dtype.js'
+import {
+  allocate,
+  type DType,
+  dtypeCode,
+  isFloat,
+  type Shape,
+  showShape,
+  sizeOf,
+  type TypedArray,
+} from './dtype.js'
 import { ArgumentError, DeviceError, DTypeError, describe, describeList, ShapeError } from './errors.js'
 import { native } from './native.js'
 import { dtypeOfArray, flattening, type NestedInput } from './nested.js'
@@ -239,11 +248,13 @@ export function linspace(start: number, stop: number, count: number, options: Fi
   checkValue('linspace: start', start, finite)
   checkValue('linspace: stop', stop, finite)
   const [length] = checkShape('linspace', [count]) as [number]
-  const values = Float64Array.from({ length }, (_, i) =>
-    i === length - 1 && length > 1 ? stop : start + (i * (stop - start)) / Math.max(1, length - 1),
-  )
-  if (!isFloat(dtype)) for (const value of values) checkScalar('linspace', value, dtype)
-  return dtype === 'float64' ? tensor(values) : tensor([...values], { dtype })
+  const values = allocate('float64', length)
+  for (let i = 0; i < length; i++) values[i] = start + (i * (stop - start)) / Math.max(1, length - 1)
+  // Without the rounding of the last step.
+  if (length > 1) values[length - 1] = stop
+  if (!isFloat(dtype)) for (const value of values) checkScalar('linspace', Number(value), dtype)
+  const exact = tensor(values)
+  return dtype === 'float64' ? exact : exact.cast(dtype)
 }
 
 /** The identity matrix (n, n), or (n, m) with ones on the main diagonal. */

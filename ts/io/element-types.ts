@@ -125,7 +125,8 @@ export function checkForm(what: string, array: ArrayData): void {
   const stranger = Object.keys(array).find((name) => !fields.includes(name))
   if (stranger !== undefined) throw unknownName(`field of the array of ${what}`, stranger, fields)
   const { dtype, shape, data } = array
-  if (!Object.hasOwn(elementTypes, dtype)) {
+  // Text alone: anything else would be asked for its text, and may throw.
+  if (typeof dtype !== 'string' || !Object.hasOwn(elementTypes, dtype)) {
     throw new DTypeError(`${what}: unknown dtype ${describe(dtype)}; use one of ${dtypes.join(', ')}`)
   }
   const wanted = elementTypes[dtype].array
