@@ -54,9 +54,8 @@ const internal = ((): ReadonlyMap<string, ReadonlySet<string>> => {
         found.set(type, own)
       }
       if (line.includes('@internal')) isInternal = true
-      const member = /^ {2}((?:protected |private |override |abstract |async |static |get )*)(\w+)[(<]/.exec(
-        line,
-      )
+      const member =
+        /^ {2}((?:protected |private |override |abstract |async |static |get |\*)*)(\w+)[(<]/.exec(line)
       if (member === null) continue
       if (isInternal || /protected|private/.test(member[1] as string)) own.add(member[2] as string)
       isInternal = false

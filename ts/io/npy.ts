@@ -11,10 +11,11 @@ import { type Shape, showShape, type TypedArray, withRoom } from '../core/dtype.
 import { DataError, DTypeError } from '../core/errors.js'
 import { nextTurn } from '../core/turns.js'
 import { checkPath, replaceFile } from './atomic.js'
-import { type ArrayData, bytesCopied, checkArray, elementCount, elementTypes } from './element-types.js'
+import { type ArrayData, checkForm, elementCount, elementTypes } from './element-types.js'
 import { FileReader } from './file-reader.js'
 import { foreignBytes, foreignFile } from './foreign-files.js'
 import { parseNpyHeader } from './npy-header.js'
+import { checkSnapshot, piecesOf, Snapshot } from './snapshot.js'
 import { decodeStored, type StoredType, storedBytes } from './stored-types.js'
 
 const magic = '\x93NUMPY'
@@ -45,7 +46,7 @@ const types: Readonly<Record<string, StoredType>> = {
  */
 export async function writeNpy(path: string, array: ArrayData): Promise<void> {
   checkPath('writeNpy', path)
-  checkArray('writeNpy', array)
+  checkForm('writeNpy', array)
   const { dtype, shape, data } = array
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`
   const dict = `{'descr': '${elementTypes[dtype].npy}', 'fortran_order': False, 'shape': ${tuple}, }`
@@ -56,8 +57,9 @@ export async function writeNpy(path: string, array: ArrayData): Promise<void> {
   header.writeUInt16LE(total - 10, 8)
   header.write(dict, 10, 'latin1')
   header.write('\n', total - 1)
-  const bytes = bytesCopied(data)
-  await replaceFile(path, [header, bytes], header.length + bytes.length)
+  using bytes = new Snapshot(data)
+  if (dtype === 'bool') await checkSnapshot('writeNpy', bytes)
+  await replaceFile(path, piecesOf([new Snapshot(header), bytes]), header.length + bytes.length)
 }
 
 /**

@@ -1,10 +1,10 @@
 import { ArgumentError, describe, ShapeError, StateError, unknownName } from '../core/errors.js'
 import { tensorOnly } from '../core/operands.js'
 import {
+  type Check,
   type Checks,
   callable,
   checkOptions,
-  elsewhere,
   flag,
   isInstance,
   isPlainObject,
@@ -58,7 +58,10 @@ const frozen = 'call fit once for each set of layers to train'
 const applyChecks: Checks<ApplyOptions> = {
   training: flag,
   key: tensorOnly,
-  state: elsewhere(),
+  state: {
+    expected: 'tensors by path, as in stateVariables',
+    accepts: isPlainObject,
+  } as Check<Readonly<Record<string, Tensor>>>,
   update: callable<NonNullable<ApplyOptions['update']>>(),
 }
 
