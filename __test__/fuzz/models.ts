@@ -56,6 +56,7 @@ function modelCalls(kind: Kind): Call[] {
     seed: 1,
     dtype: 'float32',
     compat: 'doubleSoftmax',
+    noWeights: false,
     ...(tracks
       ? { trackDynamics: true, saveDynamics: { dir: 'dynamics', raw: true }, segment: 'label' }
       : {}),
@@ -80,10 +81,12 @@ function modelCalls(kind: Kind): Call[] {
       countParams: () => [],
       dispose: () => [],
       eval: () => [],
+      freeze: () => ['layers.0.**'],
       parameters: () => [],
       register: () => [new hg.Dense(2), [3]],
       summary: () => [],
       train: () => [],
+      unfreeze: () => ['**.bias'],
       ...(tracks
         ? {
             attachEvaluator: () => [new hg.HSIC({ sigma: 1 }), { evaluateOn: 'epoch', every: 1, samples: 8 }],

@@ -73,9 +73,14 @@ const exports = hg as unknown as Readonly<Record<string, unknown>>
 function layerCalls(type: string, { args, input }: LayerRow): Call[] {
   const Type = exports[type] as new (...args: unknown[]) => Layer
   const plain = () => new Type(...args())
-  const ready = () => {
+  const declared = () => {
     const layer = plain()
-    layer.initialize(input)
+    layer.declare(input)
+    return layer
+  }
+  const ready = () => {
+    const layer = declared()
+    layer.initialize()
     return layer
   }
   const x = () => some([2, ...input])
@@ -83,15 +88,21 @@ function layerCalls(type: string, { args, input }: LayerRow): Call[] {
   const run = () => [ready().weights(), x(), context()]
   return [
     constructorCall(type, Type, args),
-    ...methodCalls(type, plain, { initialize: () => [input, { key: hg.key(3), dtype: 'float32' }] }),
+    ...methodCalls(type, plain, { declare: () => [input] }),
+    ...methodCalls(type, declared, {
+      initialize: () => [{ key: hg.key(3), dtype: 'float32', noWeights: false }],
+    }),
     ...methodCalls(type, ready, {
       activate: () => [x()],
       apply: run,
       call: () => [x(), { training: true, key: hg.key(1) }],
       clone: () => [],
       countParams: () => [],
+      freeze: () => ['**'],
       preActivation: run,
       stateValues: () => [],
+      toJSON: () => [],
+      unfreeze: () => ['**'],
       weights: () => [],
       ...('run' in Type.prototype ? { run: () => [ready().weights(), x()] } : {}),
     }),

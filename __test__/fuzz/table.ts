@@ -32,6 +32,7 @@ const bases = new Set([
   'InformationEstimator',
   'Layer',
   'MaxPool',
+  'Module',
   'Network',
   'Optimizer',
   'Pool',

@@ -1,9 +1,10 @@
 import { idOf } from '../core/tensor.js'
+import type { Context } from '../nn/context.js'
+import type { Weights } from '../nn/module.js'
 import { type ActivationName, logSoftmax, resolveActivation, softmax } from '../ops/activations.js'
 import type { Tensor } from '../ops/tensor.js'
 import type { NameOptions } from './checks.js'
-import type { Context } from './context.js'
-import { Layer, type Weights } from './layer.js'
+import { Layer } from './layer.js'
 
 /** Any function of a tensor can be an activation. */
 export type ActivationFunction = (x: Tensor) => Tensor

@@ -25,7 +25,7 @@ export class Activation extends ActivatedLayer {
     return x
   }
 
-  override clone(): Activation {
-    return new Activation(this.#activation, this.named ? { name: this.name } : {})
+  protected override settings() {
+    return [this.#activation, this.naming()]
   }
 }

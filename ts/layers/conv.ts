@@ -115,6 +115,10 @@ export abstract class Conv extends ActivatedLayer<ConvWeights> {
     return y.add(bias.reshape([...bias.shape, ...this.window.kernel.map(() => 1)]))
   }
 
+  protected override settings() {
+    return [this.filters, this.window.kernel, this.options]
+  }
+
   #pairs(spatial: Shape): [number, number][] {
     return paddingPairs(this.name, this.options.padding ?? 0, this.window, spatial)
   }
@@ -138,10 +142,6 @@ export class Conv1d extends Conv {
   constructor(filters: number, kernelSize: number | readonly number[], options: ConvOptions = {}) {
     super(1, filters, kernelSize, options)
   }
-
-  override clone(): Conv1d {
-    return new Conv1d(this.filters, this.window.kernel, this.options)
-  }
 }
 
 /**
@@ -153,19 +153,11 @@ export class Conv2d extends Conv {
   constructor(filters: number, kernelSize: number | readonly number[], options: ConvOptions = {}) {
     super(2, filters, kernelSize, options)
   }
-
-  override clone(): Conv2d {
-    return new Conv2d(this.filters, this.window.kernel, this.options)
-  }
 }
 
 /** Convolution of `[batch, channels, depth, height, width]`. */
 export class Conv3d extends Conv {
   constructor(filters: number, kernelSize: number | readonly number[], options: ConvOptions = {}) {
     super(3, filters, kernelSize, options)
-  }
-
-  override clone(): Conv3d {
-    return new Conv3d(this.filters, this.window.kernel, this.options)
   }
 }

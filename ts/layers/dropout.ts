@@ -1,11 +1,12 @@
 import { StateError } from '../core/errors.js'
 import { between, checkOptions, checkValue } from '../core/options.js'
+import type { Context } from '../nn/context.js'
+import type { Weights } from '../nn/module.js'
 import { uniform } from '../ops/random.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { checkContext, checkInputs } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
-import type { Context } from './context.js'
-import { Layer, type Weights } from './layer.js'
+import { Layer } from './layer.js'
 
 /**
  * In training, sets each entry to zero with probability `prob` and multiplies the others by `1 / (1 - prob)`, so the expected
@@ -39,7 +40,7 @@ export class Dropout extends Layer {
       .mul(x)
   }
 
-  override clone(): Dropout {
-    return new Dropout(this.prob, this.named ? { name: this.name } : {})
+  protected override settings() {
+    return [this.prob, this.naming()]
   }
 }

@@ -1,9 +1,10 @@
 import { ShapeError } from '../core/errors.js'
 import { checkOptions } from '../core/options.js'
+import type { Weights } from '../nn/module.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { checkInputs } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
-import { Layer, type Weights } from './layer.js'
+import { Layer } from './layer.js'
 
 /** Mean of each channel over all spatial axes: `[batch, channels, ...extents]` to `[batch, channels]`. */
 export class GlobalAvgPool extends Layer {
@@ -29,7 +30,7 @@ export class GlobalAvgPool extends Layer {
     return x.mean(x.shape.slice(2).map((_, axis) => axis + 2))
   }
 
-  override clone(): GlobalAvgPool {
-    return new GlobalAvgPool(this.named ? { name: this.name } : {})
+  protected override settings() {
+    return [this.naming()]
   }
 }

@@ -1,9 +1,12 @@
 /** Layers: each declares its parameters in `build` and is a pure function in `apply`. */
+export type { Blueprint, Plain } from '../nn/blueprint.js'
+export { type Context, evalContext } from '../nn/context.js'
+export type { Initial, ParamOptions } from '../nn/declaration.js'
+export { type AnyModule, type InitializeOptions, Module, type Weights } from '../nn/module.js'
 export * from './activated.js'
 export * from './activation.js'
 export * from './avg-pool.js'
 export * from './batch-norm.js'
-export * from './context.js'
 export * from './conv.js'
 export * from './dense.js'
 export * from './dropout.js'
