@@ -25,7 +25,10 @@ const bases = new Set([
   'ActivatedLayer',
   'AvgPool',
   'BatchNorm',
+  'Branches',
   'Conv',
+  'ConvTranspose',
+  'DepthwiseConv',
   'Estimator',
   'Gated',
   'HyperglowError',
@@ -37,6 +40,8 @@ const bases = new Set([
   'Optimizer',
   'Pool',
   'Recurrent',
+  'RowNorm',
+  'SeparableConv',
   'Stack',
 ])
 

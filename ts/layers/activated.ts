@@ -49,3 +49,8 @@ export abstract class ActivatedLayer<W extends object = Weights> extends Layer<W
     return this.activate(this.preActivation(weights, x, ctx))
   }
 }
+
+/** Whether `apply` is `activate(preActivation(...))`: a class that overrides `apply` means its own. */
+export function isTakenApart(layer: Layer<object>): layer is ActivatedLayer<object> {
+  return layer instanceof ActivatedLayer && layer.apply === ActivatedLayer.prototype.apply
+}

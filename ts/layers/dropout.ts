@@ -29,18 +29,27 @@ export class Dropout extends Layer {
   apply(weights: Weights, x: Tensor, ctx: Context): Tensor {
     checkInputs(this.name, weights, x)
     checkContext(this.name, ctx)
-    if (!ctx.training || this.prob === 0) return x
-    if (ctx.key === undefined) {
-      throw new StateError(`${this.name}: dropout in training draws random numbers; give the call a key`)
-    }
-    const keep = uniform(ctx.key, x.shape).greaterEqual(this.prob)
-    return keep
-      .cast(x.dtype)
-      .mul(1 / (1 - this.prob))
-      .mul(x)
+    return dropped(this.name, x, this.prob, ctx, x.shape)
   }
 
   protected override settings() {
     return [this.prob, this.naming()]
   }
+}
+
+/**
+ * In training, x with entries set to zero with probability `prob` and the others multiplied by `1 / (1 - prob)`; else x.
+ *
+ * @param shape of what is dropped, which is broadcast to that of x
+ */
+export function dropped(name: string, x: Tensor, prob: number, ctx: Context, shape: Shape): Tensor {
+  if (!ctx.training || prob === 0) return x
+  if (ctx.key === undefined) {
+    throw new StateError(`${name}: dropout in training draws random numbers; give the call a key`)
+  }
+  const keep = uniform(ctx.key, shape).greaterEqual(prob)
+  return keep
+    .cast(x.dtype)
+    .mul(1 / (1 - prob))
+    .mul(x)
 }

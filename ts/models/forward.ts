@@ -1,7 +1,7 @@
 /** One run of a network: which weights it uses, and what the layers did meanwhile. */
 import { ArgumentError, describe, StateError } from '../core/errors.js'
 import { scope } from '../core/transforms.js'
-import { ActivatedLayer } from '../layers/activated.js'
+import { isTakenApart } from '../layers/activated.js'
 import type { Layer } from '../layers/layer.js'
 import { type Context, childContext } from '../nn/context.js'
 import type { Weights } from '../nn/module.js'
@@ -91,9 +91,7 @@ export class ForwardPass implements ForwardContext {
     const weights: Weights = values(layer.paramShapes)
     const index = [...entries.keys()].indexOf(layer)
     const ctx = childContext(context, path, index, values(layer.stateShapes))
-    // A class that overrides apply means its own apply, so only ours is taken apart.
-    const isOurs = layer instanceof ActivatedLayer && layer.apply === ActivatedLayer.prototype.apply
-    if (!isOurs || layer.activationName !== 'softmax') return layer.apply(weights, x, ctx)
+    if (!isTakenApart(layer) || layer.activationName !== 'softmax') return layer.apply(weights, x, ctx)
     const logits = layer.preActivation(weights, x, ctx)
     const output = layer.activate(logits)
     this.#logits.set(output, logits)

@@ -131,6 +131,17 @@ export abstract class Network {
     this.module.guard = (change) => checkIdle(this, change, frozen)
   }
 
+  /**
+   * The arguments of the constructor that make a network of the same layers, which `save` writes into the file for `load(path)`. A class with
+   * other arguments overrides it.
+   *
+   * @internal
+   */
+  settings(): readonly unknown[] {
+    const { inputShape, seed, dtype, trackDynamics, segment, compat, noWeights } = this
+    return [{ inputShape, seed, dtype, trackDynamics, segment, compat, noWeights }]
+  }
+
   /** Shape of one input. */
   get inputShape(): Shape {
     return this.#inputShape

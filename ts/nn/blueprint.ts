@@ -61,14 +61,22 @@ export function copyOf<T>(value: T): T {
  * @throws ArgumentError for an argument that is none
  */
 export function blueprintOf(module: Made, settings: readonly unknown[]): Blueprint {
+  return { class: module.constructor.name, arguments: plainArguments(module.name, settings) }
+}
+
+/**
+ * Arguments of a constructor as plain data.
+ *
+ * @param who whose they are
+ * @throws ArgumentError for one that is none
+ */
+export function plainArguments(who: string, settings: readonly unknown[]): Plain[] {
   if (!isList(settings)) {
     throw new ArgumentError(
-      `${module.name}: settings() gave ${describe(settings)}, expected the arguments of the constructor in an array`,
+      `${who}: settings() gave ${describe(settings)}, expected the arguments of the constructor in an array`,
     )
   }
-  const given = settings.map((value) => plainOf(module.name, value) ?? null)
-  while (given.length > 0 && given.at(-1) === null && settings[given.length - 1] === undefined) given.pop()
-  return { class: module.constructor.name, arguments: given }
+  return settings.map((value) => plainOf(who, value) ?? null)
 }
 
 function plainOf(who: string, value: unknown, option = ''): Plain | undefined {
@@ -97,11 +105,19 @@ function plainOf(who: string, value: unknown, option = ''): Plain | undefined {
  * @param make the instance of a class of that name
  * @throws ArgumentError where the data describe none
  */
-export function build(blueprint: Blueprint, make: (name: string, given: unknown[]) => unknown): unknown {
+export function build<T>(blueprint: Blueprint, make: (name: string, given: unknown[]) => T): T {
   const { class: name, arguments: given } = (blueprint ?? {}) as Partial<Blueprint>
   if (typeof name !== 'string' || !isList(given)) {
     throw new ArgumentError(`given ${describe(blueprint)}, expected { class, arguments } as toJSON gives it`)
   }
+  return make(name, argumentsOf(given as Plain[], make))
+}
+
+/** The arguments that plain data stand for. */
+export function argumentsOf(
+  plain: readonly Plain[],
+  make: (name: string, given: unknown[]) => unknown,
+): unknown[] {
   const read = (node: unknown): unknown => {
     if (isList(node)) return (node as unknown[]).map(read)
     if (!isPlainObject(node)) return node
@@ -110,8 +126,5 @@ export function build(blueprint: Blueprint, make: (name: string, given: unknown[
     if (numberKey in fields) return Number(fields[numberKey])
     return Object.fromEntries(Object.entries(fields).map(([key, inner]) => [key, read(inner)]))
   }
-  return make(
-    name,
-    (given as unknown[]).map((value) => read(value)),
-  )
+  return plain.map(read)
 }

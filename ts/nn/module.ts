@@ -349,17 +349,33 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
    * @param weights those of this module
    */
   protected runChild<CI, CO>(child: Module<object, CI, CO>, weights: object, x: CI, ctx: Context): CO {
-    const name = child.#parent === this ? child.#place : undefined
+    return this.within(child, weights, ctx, (own, inner) => child.apply(own, x, inner))
+  }
+
+  /** Calls `f` with a child's part of the weights and its context: what {@link runChild} does, for another method than `apply`. */
+  protected within<CW extends object, CI, CO, R>(
+    child: Module<CW, CI, CO>,
+    weights: object,
+    ctx: Context,
+    f: (weights: CW, ctx: Context) => R,
+  ): R {
+    const inner = child as unknown as AnyModule
+    const name = inner.#parent === this ? inner.#place : undefined
     if (name === undefined) {
       throw new StateError(
-        `${this.#name}: '${child?.name ?? describe(child)}' is no child of it; call this.child(name, module) in the constructor`,
+        `${this.#name}: '${child.name}' is no child of it; call this.child(name, module) in the constructor`,
       )
     }
     if (typeof weights !== 'object' || weights === null) {
       throw new ArgumentError(`${this.#name}: weights are ${describe(weights)}, expected tensors by path`)
     }
+    if (typeof ctx?.update !== 'function') {
+      throw new ArgumentError(
+        `${this.#name}: the context is ${describe(ctx)}, expected { training, state, update } such as evalContext()`,
+      )
+    }
     const index = [...this.#children.keys()].indexOf(name)
-    return scope(name, () => child.apply(under(weights as Weights, name), x, childContext(ctx, name, index)))
+    return scope(name, () => f(under(weights as Weights, name) as CW, childContext(ctx, name, index)))
   }
 
   /** Declares a parameter; only inside `build`. A tensor or number as initial value is broadcast to the shape. */
