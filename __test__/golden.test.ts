@@ -19,6 +19,7 @@ const complete = new Set([
   'activations',
   'losses',
   'embedding',
+  'layers_extra',
   'rnn',
   'local_conv',
   'tensor_ops',

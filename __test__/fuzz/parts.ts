@@ -1,103 +1,74 @@
 /** Calls of layers, losses, metrics, optimizers, schedules, initializers, and what has a class of its own. */
 
-import type { Layer, Shape, Tensor } from '../../ts/index.js'
+import type { Layer, Tensor } from '../../ts/index.js'
 import * as hg from '../../ts/index.js'
+import { inputOf, type LayerSample, layerSamples } from '../layer-samples.js'
 import {
   type Call,
   constructorCall,
   type FunctionTable,
   functionCalls,
-  type MakeArgs,
   methodCalls,
   setterCall,
 } from './call.js'
 import { some } from './operations.js'
 
-const activated = { activation: 'tanh', name: 'mine' }
-const weighted = {
-  ...activated,
-  useBias: true,
-  kernelInitializer: 'glorotUniform',
-  biasInitializer: 'zeros',
-}
-const windows = { stride: 1, padding: 1, ceilMode: true, name: 'mine' }
-const steps = { ...weighted, recurrentInitializer: 'ones', returnSequences: true }
-
-interface LayerRow {
-  readonly args: MakeArgs
-  readonly input: Shape
-}
-
-const convolution = { ...weighted, stride: 1, padding: 'same', dilation: 1, groups: 1 }
-const norm = { eps: 1e-3, momentum: 0.2, affine: true, trackRunningStats: true, name: 'mine' }
-
-const layers: Readonly<Record<string, LayerRow>> = {
-  Activation: { args: () => ['relu', { name: 'mine' }], input: [3] },
-  AvgPool1d: { args: () => [2, { ...windows, countIncludePad: false }], input: [2, 5] },
-  AvgPool2d: { args: () => [[2, 2], { ...windows, countIncludePad: false }], input: [2, 5, 5] },
-  AvgPool3d: { args: () => [2, { ...windows, countIncludePad: false }], input: [1, 3, 3, 3] },
-  BatchNorm1d: { args: () => [norm], input: [3] },
-  BatchNorm2d: { args: () => [norm], input: [2, 3, 3] },
-  BatchNorm3d: { args: () => [norm], input: [1, 2, 2, 2] },
-  Conv1d: { args: () => [2, 3, convolution], input: [2, 5] },
-  Conv2d: {
-    args: () => [
-      2,
-      [3, 3],
-      {
-        ...convolution,
-        padding: [
-          [1, 1],
-          [0, 1],
-        ],
-      },
-    ],
-    input: [2, 5, 5],
-  },
-  Conv3d: { args: () => [1, 2, convolution], input: [1, 3, 3, 3] },
-  Dense: { args: () => [2, weighted], input: [3] },
-  Dropout: { args: () => [0.5, { name: 'mine' }], input: [3] },
-  Flatten: { args: () => [{ name: 'mine' }], input: [2, 3] },
-  GRU: { args: () => [2, { ...steps, recurrentActivation: 'sigmoid' }], input: [3, 2] },
-  GlobalAvgPool: { args: () => [{ name: 'mine' }], input: [2, 3, 3] },
-  LSTM: { args: () => [2, { ...steps, recurrentActivation: 'sigmoid' }], input: [3, 2] },
-  LocallyConnected2d: { args: () => [2, 2, { ...weighted, stride: 1, padding: 0 }], input: [1, 4, 4] },
-  MaxPool1d: { args: () => [2, { ...windows, dilation: 1 }], input: [2, 5] },
-  MaxPool2d: { args: () => [[2, 2], { ...windows, dilation: [1, 1] }], input: [2, 5, 5] },
-  MaxPool3d: { args: () => [2, { ...windows, dilation: 1 }], input: [1, 3, 3, 3] },
-  RNN: { args: () => [2, steps], input: [3, 2] },
-}
-
 const exports = hg as unknown as Readonly<Record<string, unknown>>
 
-function layerCalls(type: string, { args, input }: LayerRow): Call[] {
+function layerCalls(type: string, sample: LayerSample): Call[] {
+  const { args, input } = sample
   const Type = exports[type] as new (...args: unknown[]) => Layer
   const plain = () => new Type(...args())
-  const ready = () => {
+  const declared = () => {
     const layer = plain()
-    layer.initialize(input)
+    layer.declare(input)
     return layer
   }
-  const x = () => some([2, ...input])
+  const ready = () => {
+    const layer = declared()
+    layer.initialize()
+    return layer
+  }
+  const x = () => inputOf(sample)
   const context = () => ({ training: true, key: hg.key(1), state: ready().stateValues(), update() {} })
   const run = () => [ready().weights(), x(), context()]
   return [
     constructorCall(type, Type, args),
-    ...methodCalls(type, plain, { initialize: () => [input, { key: hg.key(3), dtype: 'float32' }] }),
+    ...methodCalls(type, plain, { declare: () => [input] }),
+    ...methodCalls(type, declared, {
+      initialize: () => [{ key: hg.key(3), dtype: 'float32', noWeights: false }],
+    }),
     ...methodCalls(type, ready, {
       activate: () => [x()],
       apply: run,
       call: () => [x(), { training: true, key: hg.key(1) }],
       clone: () => [],
       countParams: () => [],
+      freeze: () => ['**'],
       preActivation: run,
       stateValues: () => [],
+      toJSON: () => [],
+      unfreeze: () => ['**'],
       weights: () => [],
-      ...('run' in Type.prototype ? { run: () => [ready().weights(), x()] } : {}),
+      ...(Type.prototype instanceof hg.Recurrent ? { run: () => [ready().weights(), x()] } : {}),
+      ...(type === 'Bidirectional' ? { run } : {}),
+      ...(type === 'MultiHeadAttention'
+        ? { attend: () => [ready().weights(), attended(x()), context()] }
+        : {}),
     }),
     setterCall(type, plain, 'name', () => ['another']),
   ]
 }
+
+/** Everything that attention can be given. */
+const attended = (query: Tensor) => ({
+  query,
+  key: query,
+  value: query,
+  mask: hg.ones([3, 3]).cast('bool'),
+  bias: some([3, 3]),
+  keyMask: hg.ones([2, 3]).cast('bool'),
+})
 
 const group = { params: ['a'], learningRate: 0.5 }
 const optimizers: Readonly<Record<string, object>> = {
@@ -193,6 +164,12 @@ const functions: FunctionTable = {
   optimizerName: () => ['Adam'],
   optimizerOptions: () => ['adam'],
   polynomialLR: { args: () => [{ totalEpochs: 5, power: 2 }], use: rate },
+  scaledDotProductAttention: () => [
+    some([1, 2, 3, 4]),
+    some([1, 2, 3, 4]),
+    some([1, 2, 3, 2]),
+    { mask: hg.ones([3, 3]).cast('bool'), bias: some([3, 3]), causal: true, scale: 0.5 },
+  ],
   recurrentProduct: () => [some([2, 3]), some([4, 3])],
   residualNetworkLR: { args: () => [], use: rate },
   smoothL1: () => [some([3]), some([3]), { beta: 0.5, reduction: 'mean' }],
@@ -292,7 +269,7 @@ function tensorCalls(free: readonly Call[]): Call[] {
 
 export function partCalls(operationCalls: readonly Call[]): Call[] {
   return [
-    ...Object.entries(layers).flatMap(([type, row]) => layerCalls(type, row)),
+    ...Object.entries(layerSamples).flatMap(([type, sample]) => layerCalls(type, sample)),
     ...Object.entries(optimizers).flatMap(([type, options]) => optimizerCalls(type, options)),
     ...functionCalls(exports, functions),
     ...functionCalls(hg.initializers as unknown as Record<string, unknown>, initializerTable).map((call) => ({

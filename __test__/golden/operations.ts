@@ -3,6 +3,7 @@
 import { estimatorOperations } from './estimators.js'
 import type { Case } from './format.js'
 import { layerOperations } from './layers.js'
+import { extraLayerOperations } from './layers-extra.js'
 import { lossOperations } from './losses.js'
 import { neighbourOperations } from './neighbours.js'
 import { optimizerOperations } from './optimizers.js'
@@ -12,6 +13,7 @@ import { trajectory } from './trajectory.js'
 
 const byOp: Readonly<Record<string, Operation>> = {
   ...layerOperations,
+  ...extraLayerOperations,
   ...estimatorOperations,
   ...neighbourOperations,
   ...optimizerOperations,

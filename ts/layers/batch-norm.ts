@@ -1,9 +1,9 @@
 import { DataError, ShapeError } from '../core/errors.js'
 import { above, between, type Checks, checkOptions, flag, orNull } from '../core/options.js'
+import type { Context } from '../nn/context.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { checkContext, checkInputs, checkRank } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
-import type { Context } from './context.js'
 import { Layer } from './layer.js'
 import { checkSpatialInput } from './windows.js'
 
@@ -96,6 +96,10 @@ export abstract class BatchNorm extends Layer<BatchNormWeights> {
     return beta === undefined ? y : y.add(beta.reshape(column))
   }
 
+  protected override settings() {
+    return [this.options]
+  }
+
   /** Checks that the statistics of a training batch mean something, and moves the running statistics towards them. */
   #record(perChannel: number, mean: Tensor, variance: Tensor, ctx: Context): void {
     if (perChannel < 2) {
@@ -120,10 +124,6 @@ export class BatchNorm1d extends BatchNorm {
   constructor(options: BatchNormOptions = {}) {
     super(1, options)
   }
-
-  override clone(): BatchNorm1d {
-    return new BatchNorm1d(this.options)
-  }
 }
 
 /** Batch normalisation of `[batch, channels, height, width]`. */
@@ -131,19 +131,11 @@ export class BatchNorm2d extends BatchNorm {
   constructor(options: BatchNormOptions = {}) {
     super(2, options)
   }
-
-  override clone(): BatchNorm2d {
-    return new BatchNorm2d(this.options)
-  }
 }
 
 /** Batch normalisation of `[batch, channels, depth, height, width]`. */
 export class BatchNorm3d extends BatchNorm {
   constructor(options: BatchNormOptions = {}) {
     super(3, options)
-  }
-
-  override clone(): BatchNorm3d {
-    return new BatchNorm3d(this.options)
   }
 }

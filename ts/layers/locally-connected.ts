@@ -107,7 +107,7 @@ export class LocallyConnected2d extends ActivatedLayer<LocallyConnectedWeights> 
     return windowExtents(this.name, spatial, this.window, this.#pairs(spatial)) as [number, number]
   }
 
-  override clone(): LocallyConnected2d {
-    return new LocallyConnected2d(this.filters, this.window.kernel, this.#options)
+  protected override settings() {
+    return [this.filters, this.window.kernel, this.#options]
   }
 }

@@ -1,4 +1,4 @@
-import { ArgumentError, describe, ShapeError, StateError, unknownName } from '../core/errors.js'
+import { ArgumentError, describe, StateError, unknownName } from '../core/errors.js'
 import { tensorOnly } from '../core/operands.js'
 import {
   type Check,
@@ -15,9 +15,11 @@ import type { BatchSource } from '../data/loader.js'
 import type { ModelDynamics } from '../dynamics/record.js'
 import { checkEstimator, type Estimator } from '../estimators/estimator.js'
 import { Layer } from '../layers/layer.js'
+import { stateAt } from '../nn/context.js'
 import type { FloatDType } from '../nn/initializers.js'
 import type { LossName } from '../nn/losses/named.js'
 import type { Loss } from '../nn/losses/reduction.js'
+import type { Module } from '../nn/module.js'
 import type { Optimizer } from '../nn/optim/optimizer.js'
 import { foldIn, key, splitKey } from '../ops/random.js'
 import type { Device, Shape, Tensor } from '../ops/tensor.js'
@@ -36,6 +38,7 @@ import { attachState, checkIdle, compiledOf, disposeState, stateOf } from '../tr
 import { type FitDatasetOptions, trainModel } from '../train/training-loop.js'
 import { type ForwardContext, ForwardPass, type ForwardResult, type LayerEntry } from './forward.js'
 import { type NetworkOptions, resolveNetwork, type SaveDynamics, type Segment } from './network-options.js'
+import { NetworkModule } from './root.js'
 import { type LoadOptions, loadModel, saveModel } from './storage.js'
 import { summarize } from './summary.js'
 
@@ -95,7 +98,12 @@ export abstract class Network {
   readonly saveDynamics: Readonly<Required<SaveDynamics>> | undefined
   readonly segment: Segment
   readonly compat: 'doubleSoftmax' | undefined
+  /** Whether the network has no weights of its own, see {@link NetworkOptions.noWeights}. */
+  readonly noWeights: boolean
+  /** The network as a module: its layers are the children, `layers.0` and so on, and hold all weights and state. */
+  readonly module: Module
 
+  readonly #root: NetworkModule
   readonly #inputShape: Shape
   readonly #entries = new Map<Layer, LayerEntry>()
   readonly #attachments: Attachment[] = []
@@ -111,10 +119,30 @@ export abstract class Network {
     this.saveDynamics = settings.saveDynamics
     this.segment = settings.segment
     this.compat = settings.compat
+    this.noWeights = settings.noWeights
     const root = key(this.seed)
     this.#rootKey = foldIn(root, 0)
     attachState(this, new Variable(foldIn(root, 1), { name: 'rng', trainable: false }))
     root.dispose()
+    this.#root = new NetworkModule({
+      name: this.constructor.name,
+      inputShape: settings.inputShape,
+      run: (weights, x, { training, key: own = null, state, update }) =>
+        this.forward(x, this.pass({ weights, training, key: own, state, update, tracking: false })).output,
+    })
+    this.module = this.#root
+    this.module.guard = (change) => checkIdle(this, change, frozen)
+  }
+
+  /**
+   * The arguments of the constructor that make a network of the same layers, which `save` writes into the file for `load(path)`. A class with
+   * other arguments overrides it.
+   *
+   * @internal
+   */
+  settings(): readonly unknown[] {
+    const { inputShape, seed, dtype, trackDynamics, segment, compat, noWeights } = this
+    return [{ inputShape, seed, dtype, trackDynamics, segment, compat, noWeights }]
   }
 
   /** Shape of one input. */
@@ -191,29 +219,27 @@ export abstract class Network {
     return this
   }
 
-  /** Weights by path, such as `layers.2.kernel`, in the order of the layers. */
+  /** Weights by path, such as `layers.2.kernel`, in the order of the layers. Empty for a network without weights of its own. */
   get weights(): Record<string, Variable> {
-    return this.#variables((layer) => layer.params)
+    stateOf(this)
+    return Object.fromEntries(this.module.params)
   }
 
   /** The weights that training changes. */
   get trainableWeights(): Record<string, Variable> {
-    const trained = this.#variables((layer) => (layer.trainable ? layer.params : []))
-    return Object.fromEntries(Object.entries(trained).filter(([, variable]) => variable.trainable))
+    stateOf(this)
+    return Object.fromEntries(this.module.trainableParams)
   }
 
   /** What layers remember besides weights, such as running statistics, by path. */
   get stateVariables(): Record<string, Variable> {
-    return this.#variables((layer) => layer.state)
+    stateOf(this)
+    return Object.fromEntries(this.module.state)
   }
 
-  #variables(of: (layer: Layer) => Iterable<[string, Variable]>): Record<string, Variable> {
-    stateOf(this)
-    const found: Record<string, Variable> = {}
-    for (const { path, layer } of this.#entries.values()) {
-      for (const [name, variable] of of(layer)) found[`${path}.${name}`] = variable
-    }
-    return found
+  /** Shapes of the weights by path, in order, whether the network has them or they are handed to `apply`. */
+  get paramShapes(): Readonly<Record<string, Shape>> {
+    return this.module.paramShapes
   }
 
   /** All trainable Variables. */
@@ -223,7 +249,23 @@ export abstract class Network {
 
   /** Number of weights. */
   countParams(): number {
-    return this.layers.reduce((total, layer) => total + layer.countParams(), 0)
+    return this.module.countParams()
+  }
+
+  /**
+   * Keeps weights from training: `freeze('layers.0')`, `freeze('**.bias')`. `*` stands for anything within a name, `**` for any number of
+   * names, and a layer for everything in it.
+   *
+   * @returns the paths of the weights that the pattern means
+   * @throws UnknownNameError where it means none; StateError in the middle of fit
+   */
+  freeze(pattern: string): string[] {
+    return this.module.freeze(pattern)
+  }
+
+  /** Lets training change weights again that `freeze` kept from it; arguments and errors are the same. */
+  unfreeze(pattern: string): string[] {
+    return this.module.unfreeze(pattern)
   }
 
   /**
@@ -242,16 +284,11 @@ export abstract class Network {
       throw new ArgumentError(`given ${describe(layer)} as a layer, expected a Layer`)
     const index = this.#entries.size
     const path = `layers.${index}`
-    if (!layer.built) this.#name(layer)
-    try {
-      layer.initialize(inputShape, { key: foldIn(this.#rootKey, index), dtype: this.dtype })
-    } catch (error) {
-      if (!(error instanceof ShapeError)) throw error
-      throw new ShapeError(`${path}: ${error.message}`, { cause: error })
-    }
+    if (!layer.declared) this.#name(layer)
+    const { dtype, noWeights } = this
+    using ownKey = foldIn(this.#rootKey, index)
+    this.#root.add(path, layer, inputShape, { key: ownKey, dtype, noWeights })
     this.#entries.set(layer, { path, layer })
-    layer.guard = () => checkIdle(this, `${path}.trainable`, frozen)
-    for (const [name, variable] of [...layer.params, ...layer.state]) variable.name = `${path}.${name}`
     state.predictor?.dispose()
     state.predictor = undefined
     return layer
@@ -290,22 +327,47 @@ export abstract class Network {
    */
   pass(options: PassRequest): ForwardPass {
     const { weights = {}, state = {}, training = false, tracking = this.trackDynamics, update } = options
-    const own = { ...this.weights, ...this.stateVariables }
     const { rng } = stateOf(this)
+    const own = new Map([...this.module.params, ...this.module.state])
     const drawKey = () => {
+      if (options.key !== undefined) return options.key ?? undefined
       const [use, next] = splitKey(rng.value) as [Tensor, Tensor]
       rng.assign(next)
       return use
     }
-    const given = options.key
+    let drawn: Tensor | undefined
     return new ForwardPass({
       entries: this.#entries,
-      training,
       tracking,
-      read: (path) => weights[path] ?? state[path] ?? (own[path] as Variable).value,
-      key: given === undefined ? drawKey : given === null ? undefined : () => given,
-      update: update ?? ((path, value) => own[path]?.assign(value)),
+      context: {
+        training,
+        // Drawn when a layer asks: a network that draws nothing leaves the random stream alone.
+        get key() {
+          drawn ??= training ? drawKey() : undefined
+          return drawn as Tensor
+        },
+        state: {},
+        update: (path, value) => {
+          if (!training) {
+            throw new StateError(
+              `state '${path}' was updated during evaluation; update it only when ctx.training is true`,
+            )
+          }
+          const variable = stateAt(this.constructor.name, this.module.state, path)
+          if (update === undefined) variable.assign(value)
+          else update(path, value)
+        },
+      },
+      read: (path) => weights[path] ?? state[path] ?? this.#ownValue(own, path),
     })
+  }
+
+  #ownValue(own: ReadonlyMap<string, Variable>, path: string): Tensor {
+    const variable = own.get(path)
+    if (variable !== undefined) return variable.value
+    throw new StateError(
+      `the weight '${path}' is missing: a network with noWeights computes with those given to apply(weights, x), all of its paramShapes`,
+    )
   }
 
   /** Output for a batch, with the network's own weights in its current mode. */
@@ -330,7 +392,8 @@ export abstract class Network {
         `apply: weights are ${describe(weights)}, expected tensors by path, as in model.weights`,
       )
     }
-    const known = Object.keys(this.weights)
+    stateOf(this)
+    const known = Object.keys(this.paramShapes)
     const stranger = Object.keys(weights).find((path) => !known.includes(path))
     if (stranger !== undefined) throw unknownName('weight', stranger, known)
     // Without a key a layer that draws numbers says so: the network's own stream is not touched.
@@ -354,7 +417,8 @@ export abstract class Network {
         `compile: this optimizer moves other weights already, those of another model or such as step() was given; make one for each model: new ${optimizer.constructor.name}(...)`,
       )
     }
-    optimizer.prepare(this.weights)
+    // Frozen weights get no memory of their gradients; those that training takes up later begin then.
+    optimizer.prepare(this.trainableWeights)
     const state = stateOf(this)
     if (state.compiled?.ownsOptimizer) state.compiled.optimizer.dispose()
     state.compiled = compiled

@@ -1,5 +1,21 @@
 /** All operations as free functions. */
-export { elu, type GeluOptions, gelu, leakyRelu, linear, logSigmoid, selu, silu } from './activations.js'
+export {
+  celu,
+  elu,
+  type GeluOptions,
+  gelu,
+  hardSigmoid,
+  hardSwish,
+  hardTanh,
+  leakyRelu,
+  linear,
+  logSigmoid,
+  mish,
+  relu6,
+  selu,
+  silu,
+  softsign,
+} from './activations.js'
 export type { Axes } from './axes.js'
 export * from './contraction.js'
 export * from './convolution.js'
