@@ -1,6 +1,7 @@
 /** Charts drawn on a thread of their own, so that the event loop goes on meanwhile. */
 import { Worker } from 'node:worker_threads'
 import { ArgumentError, errorOfCode, InternalError } from '../core/errors.js'
+import { nextTurn } from '../core/turns.js'
 import type { Delivery, Order } from './draw-thread.js'
 import type { VegaLiteSpec } from './spec.js'
 
@@ -60,7 +61,9 @@ class Studio {
 
 let studio: Studio | undefined
 
-function draw(spec: VegaLiteSpec, scale?: number): Promise<string | Uint8Array> {
+async function draw(spec: VegaLiteSpec, scale?: number): Promise<string | Uint8Array> {
+  // The copy for the thread takes a while, and so did making the specification.
+  await nextTurn()
   studio ??= new Studio(() => {
     studio = undefined
   })
