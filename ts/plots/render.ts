@@ -13,7 +13,8 @@ interface Waiting {
 
 /** A thread with its orders. It is made for the first chart and stays; without an order it keeps no process alive. */
 class Studio {
-  readonly #worker = new Worker(new URL('./draw-thread.js', import.meta.url))
+  // Without the options of this process, some of which are for its own script alone, such as --input-type.
+  readonly #worker = new Worker(new URL('./draw-thread.js', import.meta.url), { execArgv: [] })
   readonly #waiting = new Map<number, Waiting>()
   #orders = 0
 
