@@ -105,6 +105,16 @@ test('a loss that no text says is named all the same', (t) => {
   })
 })
 
+test('losses at the ends of the range of numbers are drawn', (t) => {
+  for (const loss of [
+    [1, 1e-320],
+    [5e-324, 1],
+    [1e-3, 1.7e308],
+  ]) {
+    t.notThrows(() => lossPlot({ loss }))
+  }
+})
+
 test('the state of a network is a record of tensors', (t) => {
   const model = new Sequential({ inputShape: [3], seed: 1 })
   model.add(new Dense(2))

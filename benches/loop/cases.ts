@@ -1,5 +1,6 @@
 /** Work that must leave turns of the event loop to others: one row each. */
 import { mkdtempSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -10,6 +11,7 @@ import {
   evaluate,
   HSIC,
   IBSequential,
+  independenceTest,
   informationPlane,
   jit,
   KSG,
@@ -23,6 +25,7 @@ import {
   Sequential,
   type Tensor,
   tensor,
+  writeAtomic,
   writeNpy,
   writeSafetensors,
 } from '../../ts/index.js'
@@ -121,6 +124,28 @@ const estimates: readonly LoopCase[] = [
     prepare: async () => {
       const [x, y] = [nested(samples, 20), noise(samples, 3)]
       return () => mutualInformation(x, y)
+    },
+  },
+  {
+    name: 'mutualInformation of a million labels',
+    prepare: async () => {
+      const x = Int32Array.from({ length: M }, (_, i) => (i * 7919) % 13)
+      const y = x.map((label, i) => (i % 3 === 0 ? i % 5 : label))
+      return () => mutualInformation(x, y)
+    },
+  },
+  {
+    name: 'EDGE of 300,000 numbers',
+    prepare: async () => {
+      const [x, y] = [noise(300_000, 1), noise(300_000, 2)]
+      return () => new EDGE().estimate(x, y)
+    },
+  },
+  {
+    name: 'independenceTest of 1000 numbers',
+    prepare: async () => {
+      const [x, y] = [noise(1000, 1), noise(1000, 2)]
+      return () => independenceTest(x, y, { permutations: 100 })
     },
   },
   {
@@ -254,6 +279,18 @@ const files: readonly LoopCase[] = [
     prepare: async () => {
       await writeNpy(file('a.npy'), big())
       return () => readNpy(file('a.npy'))
+    },
+  },
+  {
+    name: 'readNpy of 50 MB of float64 in the other order of bytes and of axes',
+    prepare: async () => {
+      const data = new Float64Array(6.25 * M)
+      await writeNpy(file('f.npy'), { dtype: 'float64', shape: [2500, 2500], data })
+      const bytes = await readFile(file('f.npy'))
+      const header = bytes.toString('latin1', 0, 128).replace("'<f8'", "'>f8'").replace('False', 'True ')
+      bytes.write(header, 'latin1')
+      await writeAtomic(file('f.npy'), bytes)
+      return () => readNpy(file('f.npy'))
     },
   },
   {
@@ -416,13 +453,23 @@ function courses() {
   return { values, layers, evaluators: ['HSIC'], units: ['none'] }
 }
 
-const figures: readonly LoopCase[] = ['svg', 'png'].map((format) => ({
-  name: `an information plane of 2000 epochs as ${format}`,
-  prepare: async () => {
-    const source = courses()
-    return () => informationPlane(source).save(file(`plane.${format}`))
+const figures: readonly LoopCase[] = [
+  {
+    name: 'informationPlane() of 2000 epochs',
+    isSynchronous: true,
+    prepare: async () => {
+      const source = courses()
+      return () => informationPlane(source)
+    },
   },
-}))
+  ...['svg', 'png'].map((format) => ({
+    name: `save of an information plane of 2000 epochs as ${format}`,
+    prepare: async () => {
+      const plane = informationPlane(courses())
+      return () => plane.save(file(`plane.${format}`))
+    },
+  })),
+]
 
 /** All cases, by what they do. */
 export const cases: readonly LoopCase[] = [...estimates, ...values, ...files, ...models, ...figures]

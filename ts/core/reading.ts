@@ -16,7 +16,10 @@ export interface Readable {
  * @throws {NumericalError} and the like where computing them fails
  * @throws {DeviceError} where there is no room for the copy
  */
-export function readNow({ id, shape, dtype }: Readable): TypedArray {
+export function readNow(node: Readable): TypedArray {
+  const { id, shape, dtype } = node
+  // What cannot be computed needs no room, and its own error says why.
+  if (takesTurns(node)) native.evaluateSync([id])
   const values = allocate(dtype, sizeOf(shape))
   native.readSync(id, new Uint8Array(values.buffer))
   return values
