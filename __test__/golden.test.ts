@@ -18,6 +18,7 @@ const complete = new Set([
   'batchnorm',
   'activations',
   'losses',
+  'losses_extra',
   'embedding',
   'layers_extra',
   'rnn',

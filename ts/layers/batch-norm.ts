@@ -27,7 +27,7 @@ const checks: Checks<BatchNormOptions> = {
   ...nameChecks,
 }
 
-/** `gamma` (channels) and `beta` (channels), both absent when not affine. */
+/** `gamma` (channels) and `beta` (channels), both absent when not affine. With a leading batch axis, every sample has its own. */
 export type BatchNormWeights = { gamma?: Tensor; beta?: Tensor }
 
 /**
@@ -76,24 +76,23 @@ export abstract class BatchNorm extends Layer<BatchNormWeights> {
     }
     const { gamma, beta } = weights
     const channels = x.shape[1] as number
-    const column = [channels, ...new Array<number>(x.rank - 2).fill(1)]
+    const column = (perChannel: Tensor) =>
+      perChannel.reshape([...perChannel.shape, ...new Array<number>(x.rank - 2).fill(1)])
     const { runningMean, runningVariance } = ctx.state
     let mean: Tensor
     let variance: Tensor
     if (ctx.training || runningMean === undefined || runningVariance === undefined) {
       const axes = x.shape.map((_, axis) => axis).filter((axis) => axis !== 1)
       mean = x.mean(axes)
-      variance = x.sub(mean.reshape(column)).square().mean(axes)
+      variance = x.sub(column(mean)).square().mean(axes)
       if (ctx.training) this.#record(x.size / channels, mean, variance, ctx)
     } else {
       mean = runningMean
       variance = runningVariance
     }
     const scale = variance.add(this.options.eps).rsqrt()
-    const y = x
-      .sub(mean.reshape(column))
-      .mul((gamma === undefined ? scale : scale.mul(gamma)).reshape(column))
-    return beta === undefined ? y : y.add(beta.reshape(column))
+    const y = x.sub(column(mean)).mul(column(gamma === undefined ? scale : scale.mul(gamma)))
+    return beta === undefined ? y : y.add(column(beta))
   }
 
   protected override settings() {

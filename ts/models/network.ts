@@ -549,8 +549,8 @@ export abstract class Network {
   /** Loss of a batch, from its output. @internal */
   lossOf(pass: ForwardPass, output: Tensor, y: Tensor): Tensor {
     const { loss, lossName } = compiledOf(this, 'loss')
-    const isCrossEntropy = lossName === 'crossEntropy' && this.compat !== 'doubleSoftmax'
-    const pred = (isCrossEntropy ? pass.logitsOf(output) : undefined) ?? output
+    const ofLogits = lossName === 'crossEntropy' || lossName === 'softmaxFocal'
+    const pred = (ofLogits && this.compat !== 'doubleSoftmax' ? pass.logitsOf(output) : undefined) ?? output
     return loss(pred, y)
   }
 }
