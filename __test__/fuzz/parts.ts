@@ -52,6 +52,7 @@ function layerCalls(type: string, sample: LayerSample): Call[] {
       weights: () => [],
       ...(Type.prototype instanceof hg.Recurrent ? { run: () => [ready().weights(), x()] } : {}),
       ...(type === 'Bidirectional' ? { run } : {}),
+      ...(type === 'SelfAttention2d' ? { attend: run } : {}),
       ...(type === 'MultiHeadAttention'
         ? { attend: () => [ready().weights(), attended(x()), context()] }
         : {}),
@@ -203,6 +204,7 @@ const functions: FunctionTable = {
   residualNetworkLR: { args: () => [], use: rate },
   smoothL1: () => [some([3]), some([3]), { beta: 0.5, reduction: 'mean' }],
   softmaxAndCrossEntropy: () => [probabilities(), probabilities(), { reduction: 'sum' }],
+  spectralNorm: () => [some([3, 2]), some([3]), some([2]), { iterations: 2, eps: 1e-6 }],
   stepLR: { args: () => [{ stepSize: 2, gamma: 0.5 }], use: rate },
 }
 
@@ -213,7 +215,11 @@ const initializerTable: FunctionTable = {
   glorotUniform: { args: () => [], use: useInitializer },
   heNormal: { args: () => [], use: useInitializer },
   heUniform: { args: () => [], use: useInitializer },
+  identity: { args: () => [], use: useInitializer },
+  lecunNormal: { args: () => [], use: useInitializer },
+  lecunUniform: { args: () => [], use: useInitializer },
   normal: { args: () => [0, 1], use: useInitializer },
+  orthogonal: { args: () => [0.5], use: useInitializer },
   ones: { args: () => [], use: useInitializer },
   resolveInitializer: { args: () => ['heNormal'], use: useInitializer },
   uniform: { args: () => [-1, 1], use: useInitializer },

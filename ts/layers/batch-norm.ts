@@ -35,7 +35,8 @@ export type BatchNormWeights = { gamma?: Tensor; beta?: Tensor }
  * channel over the batch and all spatial axes.
  *
  * The batch is normalised by its biased variance; the running variance averages the unbiased one. New running statistics are
- * handed to `ctx.update`, never written during the forward pass.
+ * handed to `ctx.update`, never written during the forward pass. They have a gradient as any result has; whoever keeps them decides whether it counts
+ * (models and `call` drop it).
  */
 export abstract class BatchNorm extends Layer<BatchNormWeights> {
   /** Number of spatial axes. */
@@ -111,7 +112,7 @@ export abstract class BatchNorm extends Layer<BatchNormWeights> {
     if (runningMean === undefined || runningVariance === undefined || batchesTracked === undefined) return
     const batches = batchesTracked.add(1)
     const rate = this.options.momentum ?? batches.reciprocal()
-    const towards = (old: Tensor, now: Tensor) => old.add(now.stopGradient().sub(old).mul(rate))
+    const towards = (old: Tensor, now: Tensor) => old.add(now.sub(old).mul(rate))
     ctx.update('runningMean', towards(runningMean, mean))
     ctx.update('runningVariance', towards(runningVariance, variance.mul(perChannel / (perChannel - 1))))
     ctx.update('batchesTracked', batches)

@@ -351,7 +351,7 @@ export abstract class Network {
             )
           }
           const variable = stateAt(this.constructor.name, this.module.state, path)
-          if (update === undefined) variable.assign(value)
+          if (update === undefined) variable.assign(value.stopGradient())
           else update(path, value)
         },
       },
