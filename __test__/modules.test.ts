@@ -10,6 +10,7 @@ import {
   Dense,
   Dropout,
   evalContext,
+  type ForwardContext,
   grad,
   jit,
   key,
@@ -17,6 +18,7 @@ import {
   LayerNorm,
   Module,
   mse,
+  Network,
   ones,
   Parallel,
   Residual,
@@ -420,6 +422,36 @@ test('a network is a module whose layers are the children', async (t) => {
   const x = tensor([[1, 2, 3]])
   const weights = model.module.weights()
   t.deepEqual(await model.module.apply(weights, x, evalContext()).array(), await model.call(x).array())
+})
+
+test('layers of a network may have paths of their own', (t) => {
+  class Autoencoder extends Network {
+    readonly encoder = this.register(new Dense(2, { activation: 'tanh' }), [4], 'encoder')
+    readonly decoder = this.register(new Chain([new Dense(3), new Dense(4)]), [2], 'decoder')
+    readonly head = this.register(new Dense(1), [4])
+
+    forward(x: Tensor, ctx: ForwardContext = this.context()) {
+      const output = ctx.run(this.head, ctx.run(this.decoder, ctx.run(this.encoder, x)))
+      return { output, hidden: [output] }
+    }
+  }
+  const model = new Autoencoder({ inputShape: [4] })
+  t.deepEqual(Object.keys(model.weights), [
+    'encoder.kernel',
+    'encoder.bias',
+    'decoder.0.kernel',
+    'decoder.0.bias',
+    'decoder.1.kernel',
+    'decoder.1.bias',
+    'layers.2.kernel',
+    'layers.2.bias',
+  ])
+  t.is(model.weights['decoder.1.bias']?.name, 'decoder.1.bias')
+  t.deepEqual(model.freeze('encoder'), ['encoder.kernel', 'encoder.bias'])
+  t.deepEqual(model.call(ones([2, 4])).shape, [2, 1])
+  t.throws(() => model.register(new Dense(1), [4], 'encoder'), { instanceOf: ArgumentError })
+  t.throws(() => model.register(new Dense(1), [4], 'a b'), { instanceOf: ArgumentError })
+  t.is(model.numLayers, 3)
 })
 
 test('a module of one’s own trains in a step of one’s own', async (t) => {

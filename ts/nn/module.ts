@@ -1,7 +1,6 @@
 import { ArgumentError, describe, ShapeError, StateError } from '../core/errors.js'
 import { scope, tidy } from '../core/memory.js'
-import { floatDType, tensorOnly } from '../core/operands.js'
-import { type Checks, checkOptions, checkValue, flag, isInstance, text } from '../core/options.js'
+import { checkOptions, checkValue, flag, isInstance, text } from '../core/options.js'
 import { Variable } from '../core/variable.js'
 import { foldIn, key as randomKey } from '../ops/random.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
@@ -16,26 +15,17 @@ import {
   type ParamOptions,
   paramChecks,
 } from './declaration.js'
-import type { FloatDType } from './initializers.js'
 import { checkPathName, joinPath, matching } from './paths.js'
+import {
+  type InitializeOptions,
+  initializeChecks,
+  type Making,
+  sizeOf,
+  valuesOf,
+  type Weights,
+} from './weights.js'
 
-/** Weights by path, as `apply` receives them: `kernel`, or `inner.kernel` where a child has it. */
-export type Weights = Record<string, Tensor>
-
-/** How the Variables of a module are made. */
-export interface InitializeOptions {
-  /** Random key for the initial weights. Default `key(0)`. */
-  key?: Tensor
-  /** Dtype of parameters and state. Default 'float32'. */
-  dtype?: FloatDType
-  /** Make the state only: all weights are handed to `apply`. Default false. */
-  noWeights?: boolean
-}
-
-const initializeChecks: Checks<InitializeOptions> = { key: tensorOnly, dtype: floatDType, noWeights: flag }
-
-/** What all Variables of a tree are made with. */
-type Making = Required<Pick<InitializeOptions, 'dtype' | 'noWeights'>>
+export type { InitializeOptions, Weights } from './weights.js'
 
 /** A module of any kind. */
 export type AnyModule = Module<object, unknown, unknown>
@@ -516,14 +506,6 @@ function inUse({ name, inputShape }: AnyModule): StateError {
   return new StateError(
     `layer '${name}' is already part of a network${declared}; make a new layer instead of adding it twice`,
   )
-}
-
-function valuesOf(variables: ReadonlyMap<string, Variable>): Weights {
-  return Object.fromEntries([...variables].map(([path, variable]) => [path, variable.value]))
-}
-
-function sizeOf(shape: Shape): number {
-  return shape.reduce((product, extent) => product * extent, 1)
 }
 
 function snakeCase(name: string): string {
