@@ -1,6 +1,10 @@
 /** What holds for every layer that is exported: derivatives, and weights of each sample. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import test from 'ava'
+import { packageRoot } from '../ts/core/package-root.js'
 import { evalContext, grad, type Layer, type Tensor, tensor } from '../ts/index.js'
+import * as lossesOfAll from '../ts/nn/losses/index.js'
 import { close, numericalGradient } from './close.js'
 import { inputOf, layerClasses, layerSamples } from './layer-samples.js'
 
@@ -22,6 +26,21 @@ function weightsFor(layer: Layer, batch?: number): Record<string, Tensor> {
     ]),
   )
 }
+
+test('the documentation names every layer and loss', (t) => {
+  const text = readFileSync(join(packageRoot, 'docs', 'modules.md'), 'utf8')
+  const layers = layerClasses().map(([name]) => name.replace(/[123]d$/, ''))
+  const losses = Object.keys(lossesOfAll).filter(
+    (name) => !['createLoss', 'lossName', 'checkLabels'].includes(name),
+  )
+  const functions = losses.filter(
+    (name) => typeof lossesOfAll[name as keyof typeof lossesOfAll] === 'function',
+  )
+  t.deepEqual(
+    [...layers, ...functions].filter((name) => !new RegExp(`\\b${name}`).test(text)),
+    [],
+  )
+})
 
 for (const [name, Class] of layerClasses()) {
   const sample = layerSamples[name]
