@@ -138,6 +138,20 @@ test('directions', (t) => {
   )
   close(t, cosineEmbedding(a, b, i32([-1, -1]), { ...none, margin: 0.25 }), [0, 0.75], 1e-12)
   close(t, cosineEmbedding(a, b, i32([1, 1]), none), [1, 0], 1e-12)
+  for (const scale of [1e-30, 1e30]) {
+    const far = tensor([
+      [3, 4],
+      [0, 0],
+    ]).mul(scale)
+    const near = tensor([
+      [4, 3],
+      [1, 0],
+    ])
+    close(t, cosineDistance(far, near, none), [1 - 24 / 25, 1], 1e-6)
+    const slope = grad((v: Tensor) => cosineDistance(v, near))(far).dataSync() as Float32Array
+    t.true(slope.every(Number.isFinite))
+    t.deepEqual([...slope.slice(2)], [0, 0])
+  }
   // Two pairs of equal views at right angles: each row sees its twin at 1, two others at 0.
   const views = f64([
     [1, 0],

@@ -322,8 +322,23 @@ test('what fails while it is declared leaves nothing behind', (t) => {
   t.is(model.numLayers, 0)
   model.add(new Dense(2))
   t.deepEqual(Object.keys(model.weights), ['layers.0.kernel', 'layers.0.bias'])
-  // The chain can still be used where it fits.
   t.throws(() => model.add(new Residual(new Dense(3))), { instanceOf: ShapeError, message: /shortcut/ })
+})
+
+test('a layer that makes its children in build can be declared again where that failed', (t) => {
+  class Late extends Layer {
+    build(inputShape: Shape) {
+      return this.child('inner', new Dense(2)).declare(inputShape)
+    }
+    apply(weights: Weights, x: Tensor, ctx: Context) {
+      return this.runChild(this.children.get('inner') as Dense, weights, x, ctx)
+    }
+  }
+  const late = new Late()
+  t.throws(() => late.declare([2, 2]), { instanceOf: ShapeError, message: /^inner: / })
+  t.is(late.children.size, 0)
+  t.deepEqual(late.declare([3]), [2])
+  t.deepEqual(late.call(ones([1, 3])).shape, [1, 2])
 })
 
 test('freezing by pattern', (t) => {
@@ -422,6 +437,9 @@ test('a network is a module whose layers are the children', async (t) => {
   const x = tensor([[1, 2, 3]])
   const weights = model.module.weights()
   t.deepEqual(await model.module.apply(weights, x, evalContext()).array(), await model.call(x).array())
+  t.throws(() => model.module.declare([4]), { instanceOf: ShapeError, message: /made for inputs \[3\]/ })
+  t.deepEqual(model.module.declare([3]), [2])
+  t.throws(() => model.module.initialize(), { instanceOf: StateError })
 })
 
 test('layers of a network may have paths of their own', (t) => {

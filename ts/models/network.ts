@@ -89,6 +89,7 @@ export abstract class Network {
     this.#root = new NetworkModule({
       name: this.constructor.name,
       inputShape: settings.inputShape,
+      dtype: settings.dtype,
       run: (weights, x, { training, key: own = null, state, update }) =>
         this.forward(x, this.pass({ weights, training, key: own, state, update, tracking: false })).output,
     })

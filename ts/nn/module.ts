@@ -196,6 +196,8 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
   declare(inputShape: Shape): Shape {
     if (this.declared) throw inUse(this)
     checkExtents(inputShape, () => `${this.#name}: input shape`)
+    const before = [...this.#children]
+    const kept = new Set(before.flatMap(([, child]) => (child.declared ? [child] : [])))
     this.#isDeclaring = true
     try {
       const outputShape = this.build(inputShape)
@@ -210,7 +212,8 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
       this.#outputShape = Object.freeze([...outputShape])
       return this.#outputShape
     } catch (error) {
-      this.#undeclare()
+      for (const name of [...this.#children.keys()].slice(before.length)) this.removeChild(name)
+      this.#undeclare(kept)
       if (!(error instanceof ShapeError) || this.#place === '') throw error
       throw new ShapeError(`${this.#place}: ${error.message}`, { cause: error })
     } finally {
@@ -230,7 +233,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     if (!this.declared) {
       throw new StateError(`${what}: the shapes are not known yet; call declare(inputShape) first`)
     }
-    if (this.#isInitialized) {
+    if (this.#isInitialized || this.params.size + this.state.size > 0) {
       throw new StateError(
         `${what}: ${this.kind} '${this.#name}' has been initialized already; make a new one`,
       )
@@ -442,8 +445,9 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     this.#isInitialized = false
   }
 
-  #undeclare(): void {
-    for (const child of this.#children.values()) child.#undeclare()
+  /** @param kept children that were declared before */
+  #undeclare(kept: ReadonlySet<AnyModule> = new Set()): void {
+    for (const child of this.#children.values()) if (!kept.has(child)) child.#undeclare()
     this.#declarations.clear()
     this.#inputShape = undefined
     this.#outputShape = undefined

@@ -7,9 +7,20 @@ import { concat, normalize, where } from '../../ops/index.js'
 import { arange, type Tensor } from '../../ops/tensor.js'
 import { checkSameShape, type LossOptions, lossChecks, reduce } from './reduction.js'
 
+/**
+ * Rows of length 1, and 0 with gradient 0 where a row is 0. Entries are divided by the largest first, which is a constant to derivatives since
+ * the direction does not depend on it: so no square overflows or vanishes.
+ */
+function directions(rows: Tensor): Tensor {
+  const largest = rows.abs().max(-1, { keepDims: true }).stopGradient()
+  const isNone = largest.equal(0)
+  const unit = normalize(where(isNone, 1, rows.div(where(isNone, 1, largest))))
+  return where(isNone, 0, unit)
+}
+
 /** Cosine of the angle along the last axis; 0 where one side is 0. */
 function cosine(a: Tensor, b: Tensor): Tensor {
-  return normalize(a).mul(normalize(b)).sum(-1)
+  return directions(a).mul(directions(b)).sum(-1)
 }
 
 function checkRows(name: string, a: Tensor, b: Tensor): void {
@@ -84,7 +95,7 @@ export function ntXent(first: Tensor, second: Tensor, options: NtXentOptions = {
     throw new ShapeError(`ntXent: expected two views [batch, features], received [${first.shape}]`)
   }
   const batch = first.shape[0] as number
-  const rows = concat([normalize(first), normalize(second)], 0)
+  const rows = concat([directions(first), directions(second)], 0)
   const places = arange(2 * batch, { dtype: 'int32' })
   const at = (shift: number) => places.add(shift).rem(2 * batch)
   const isAt = (shift: number) => at(shift).expandDims(1).equal(places)
