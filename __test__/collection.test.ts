@@ -9,15 +9,18 @@ import test from 'ava'
 import {
   Adam,
   ArrayDataset,
+  BatchNorm1d,
   Dense,
   HSIC,
   IBSequential,
   jit,
   KSG,
+  load,
   MINE,
   memory,
   type NetworkOptions,
   ones,
+  Residual,
   Sequential,
   type Tensor,
   tensor,
@@ -146,6 +149,19 @@ const cases: Record<string, (round: number) => Promise<unknown>> = {
     const path = join(folder, `model-${round}`)
     await classifier().save(path)
     await classifier().load(path)
+    await load(path)
+  },
+  'nested models, owned and not': async () => {
+    const make = (noWeights: boolean) =>
+      new Sequential({ inputShape: [4], noWeights })
+        .add(new Residual([new Dense(4, { activation: 'tanh' }), new BatchNorm1d()]))
+        .add(new Dense(3, { activation: 'softmax' }))
+    const model = make(false).compile({ optimizer: 'adam' })
+    model.freeze('layers.0')
+    await model.fit(x, y, quiet)
+    await make(true)
+      .apply(model.module.weights(), tensor(x, { shape: [y.length, 4] }))
+      .data()
   },
   'tracked models with evaluators': async () => {
     const model = tracked().attachEvaluator(new KSG(), { evaluateOn: 'epoch' })

@@ -116,9 +116,11 @@ export const layerSamples: Readonly<Record<string, LayerSample>> = {
     args: () => [[dense(), dense()], { shortcut: new hg.Dense(3), activation: 'relu', ...named }],
     input: [2],
   },
+  SelfAttention2d: { args: () => [{ reduction: 2, useSpectralNorm: true, ...named }], input: [4, 2, 2] },
   SeparableConv1d: { args: () => [3, 3, depthwise], input: [2, 5] },
   SeparableConv2d: { args: () => [3, [3, 2], depthwise], input: [2, 4, 4] },
   SpatialDropout: { args: () => [0.5, named], input: [2, 3] },
+  SpectralNorm: { args: () => [dense(), { iterations: 2, eps: 1e-10, ...named }], input: [4] },
   TimeDistributed: { args: () => [dense(), named], input: [3, 2] },
   Upsample: { args: () => [{ scale: [2, 3], mode: 'linear', ...named }], input: [1, 2, 2] },
 }

@@ -10,6 +10,7 @@ import {
   Dense,
   Dropout,
   evalContext,
+  type ForwardContext,
   grad,
   jit,
   key,
@@ -17,6 +18,7 @@ import {
   LayerNorm,
   Module,
   mse,
+  Network,
   ones,
   Parallel,
   Residual,
@@ -320,8 +322,23 @@ test('what fails while it is declared leaves nothing behind', (t) => {
   t.is(model.numLayers, 0)
   model.add(new Dense(2))
   t.deepEqual(Object.keys(model.weights), ['layers.0.kernel', 'layers.0.bias'])
-  // The chain can still be used where it fits.
   t.throws(() => model.add(new Residual(new Dense(3))), { instanceOf: ShapeError, message: /shortcut/ })
+})
+
+test('a layer that makes its children in build can be declared again where that failed', (t) => {
+  class Late extends Layer {
+    build(inputShape: Shape) {
+      return this.child('inner', new Dense(2)).declare(inputShape)
+    }
+    apply(weights: Weights, x: Tensor, ctx: Context) {
+      return this.runChild(this.children.get('inner') as Dense, weights, x, ctx)
+    }
+  }
+  const late = new Late()
+  t.throws(() => late.declare([2, 2]), { instanceOf: ShapeError, message: /^inner: / })
+  t.is(late.children.size, 0)
+  t.deepEqual(late.declare([3]), [2])
+  t.deepEqual(late.call(ones([1, 3])).shape, [1, 2])
 })
 
 test('freezing by pattern', (t) => {
@@ -420,6 +437,39 @@ test('a network is a module whose layers are the children', async (t) => {
   const x = tensor([[1, 2, 3]])
   const weights = model.module.weights()
   t.deepEqual(await model.module.apply(weights, x, evalContext()).array(), await model.call(x).array())
+  t.throws(() => model.module.declare([4]), { instanceOf: ShapeError, message: /made for inputs \[3\]/ })
+  t.deepEqual(model.module.declare([3]), [2])
+  t.throws(() => model.module.initialize(), { instanceOf: StateError })
+})
+
+test('layers of a network may have paths of their own', (t) => {
+  class Autoencoder extends Network {
+    readonly encoder = this.register(new Dense(2, { activation: 'tanh' }), [4], 'encoder')
+    readonly decoder = this.register(new Chain([new Dense(3), new Dense(4)]), [2], 'decoder')
+    readonly head = this.register(new Dense(1), [4])
+
+    forward(x: Tensor, ctx: ForwardContext = this.context()) {
+      const output = ctx.run(this.head, ctx.run(this.decoder, ctx.run(this.encoder, x)))
+      return { output, hidden: [output] }
+    }
+  }
+  const model = new Autoencoder({ inputShape: [4] })
+  t.deepEqual(Object.keys(model.weights), [
+    'encoder.kernel',
+    'encoder.bias',
+    'decoder.0.kernel',
+    'decoder.0.bias',
+    'decoder.1.kernel',
+    'decoder.1.bias',
+    'layers.2.kernel',
+    'layers.2.bias',
+  ])
+  t.is(model.weights['decoder.1.bias']?.name, 'decoder.1.bias')
+  t.deepEqual(model.freeze('encoder'), ['encoder.kernel', 'encoder.bias'])
+  t.deepEqual(model.call(ones([2, 4])).shape, [2, 1])
+  t.throws(() => model.register(new Dense(1), [4], 'encoder'), { instanceOf: ArgumentError })
+  t.throws(() => model.register(new Dense(1), [4], 'a b'), { instanceOf: ArgumentError })
+  t.is(model.numLayers, 3)
 })
 
 test('a module of one’s own trains in a step of one’s own', async (t) => {

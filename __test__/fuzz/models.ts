@@ -83,7 +83,7 @@ function modelCalls(kind: Kind): Call[] {
       eval: () => [],
       freeze: () => ['layers.0.**'],
       parameters: () => [],
-      register: () => [new hg.Dense(2), [3]],
+      register: () => [new hg.Dense(2), [3], 'head'],
       summary: () => [],
       train: () => [],
       unfreeze: () => ['**.bias'],

@@ -52,6 +52,7 @@ function layerCalls(type: string, sample: LayerSample): Call[] {
       weights: () => [],
       ...(Type.prototype instanceof hg.Recurrent ? { run: () => [ready().weights(), x()] } : {}),
       ...(type === 'Bidirectional' ? { run } : {}),
+      ...(type === 'SelfAttention2d' ? { attend: run } : {}),
       ...(type === 'MultiHeadAttention'
         ? { attend: () => [ready().weights(), attended(x()), context()] }
         : {}),
@@ -103,6 +104,8 @@ function optimizerCalls(type: string, options: object): Call[] {
 const rate = (schedule: (base: number, epoch: number) => number) => schedule(0.1, 3)
 const probabilities = () => some([4, 2])
 const labels = () => hg.tensor([0, 1, 1, 0], { dtype: 'int32' })
+const signs = (shape: hg.Shape) => some(shape).sign()
+const classes = (shape: hg.Shape) => hg.ones(shape).cast('int32')
 const useInitializer = (initializer: hg.initializers.Initializer) =>
   initializer(hg.key(1), [2, 3], 3, 2, 'float32')
 
@@ -114,6 +117,33 @@ const functions: FunctionTable = {
   checkLabels: () => [[0, 1, 1], 2],
   clipByNorm: () => [{ a: some([2]) }, 0.5, { normType: 1 }],
   clipByValue: () => [{ a: some([2]) }, 0.5],
+  cosineDistance: () => [some([3, 2]), some([3, 2]), { reduction: 'sum' }],
+  cosineEmbedding: () => [some([3, 2]), some([3, 2]), signs([3]), { margin: 0.1, reduction: 'none' }],
+  ctc: () => [
+    some([4, 2, 3]),
+    classes([2, 2]),
+    classes([2]),
+    classes([2]),
+    { blank: 0, zeroInfinity: true, reduction: 'none' },
+  ],
+  gaussianNll: () => [some([3]), some([3]), some([3]).square(), { full: true, eps: 1e-3, reduction: 'sum' }],
+  hinge: () => [some([3]), signs([3]), { margin: 0.5, reduction: 'sum' }],
+  multiMargin: () => [probabilities(), labels(), { margin: 0.5, p: 2, reduction: 'none' }],
+  ntXent: () => [some([3, 2]), some([3, 2]), { temperature: 0.2, reduction: 'none' }],
+  poissonNll: () => [
+    some([3]),
+    some([3]).square(),
+    { logInput: false, full: true, eps: 1e-3, reduction: 'sum' },
+  ],
+  sigmoidFocal: () => [some([4]), labels(), { alpha: 0.3, gamma: 1.5, reduction: 'sum' }],
+  softmaxFocal: () => [probabilities(), labels(), { alpha: some([2]), gamma: 1.5, reduction: 'none' }],
+  squaredHinge: () => [some([3]), signs([3]), { margin: 0.5, reduction: 'sum' }],
+  tripletMargin: () => [
+    some([3, 2]),
+    some([3, 2]),
+    some([3, 2]),
+    { margin: 0.5, p: 1, swap: true, eps: 1e-3, reduction: 'none' },
+  ],
   cosineLR: { args: () => [{ period: 10, minRate: 0.01 }], use: rate },
   cosineRestartsLR: { args: () => [{ period: 2, multiplier: 2, minRate: 0.01 }], use: rate },
   createLoss: {
@@ -174,6 +204,7 @@ const functions: FunctionTable = {
   residualNetworkLR: { args: () => [], use: rate },
   smoothL1: () => [some([3]), some([3]), { beta: 0.5, reduction: 'mean' }],
   softmaxAndCrossEntropy: () => [probabilities(), probabilities(), { reduction: 'sum' }],
+  spectralNorm: () => [some([3, 2]), some([3]), some([2]), { iterations: 2, eps: 1e-6 }],
   stepLR: { args: () => [{ stepSize: 2, gamma: 0.5 }], use: rate },
 }
 
@@ -184,7 +215,11 @@ const initializerTable: FunctionTable = {
   glorotUniform: { args: () => [], use: useInitializer },
   heNormal: { args: () => [], use: useInitializer },
   heUniform: { args: () => [], use: useInitializer },
+  identity: { args: () => [], use: useInitializer },
+  lecunNormal: { args: () => [], use: useInitializer },
+  lecunUniform: { args: () => [], use: useInitializer },
   normal: { args: () => [0, 1], use: useInitializer },
+  orthogonal: { args: () => [0.5], use: useInitializer },
   ones: { args: () => [], use: useInitializer },
   resolveInitializer: { args: () => ['heNormal'], use: useInitializer },
   uniform: { args: () => [-1, 1], use: useInitializer },

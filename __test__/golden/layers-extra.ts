@@ -192,6 +192,126 @@ const convTranspose =
     return { y: layer.apply(weights as hg.ConvWeights, input(inputs), hg.evalContext()) }
   }
 
+const spectralNorm: Operation = ({ weight, u, v }, { params: p }) => {
+  const iterations = p.training ? p.n_power_iterations : 0
+  const got = hg.spectralNorm(weight as Tensor, u as Tensor, v as Tensor, { iterations, eps: p.eps })
+  return { weight_sn: got.kernel, sigma: got.sigma, u_after: got.u, v_after: got.v }
+}
+
+const projections = ['query', 'key', 'value'] as const
+
+const selfAttention: Operation = (inputs, { params: p }) => {
+  const useSpectralNorm = inputs.query_u !== undefined
+  const layer = new hg.SelfAttention2d({ useSpectralNorm })
+  const x = input(inputs)
+  layer.declare(x.shape.slice(1))
+  const inner = useSpectralNorm ? 'layer.' : ''
+  const given = renamed(inputs, {
+    gamma: 'gamma',
+    ...Object.fromEntries(
+      projections.flatMap((part) => [
+        [`${part}.${inner}kernel`, `${part}_w`],
+        [`${part}.${inner}bias`, `${part}_b`],
+      ]),
+    ),
+  })
+  const names = { gamma: 'd_gamma' } as Record<string, string>
+  for (const part of projections) {
+    names[`${part}.kernel`] = `d_${part}_w`
+    names[`${part}.bias`] = `d_${part}_b`
+  }
+  const added = renamed(inputs, names)
+  const weights = Object.fromEntries(
+    Object.entries(given).map(([path, w]) => [path, added[path] === undefined ? w : w.add(added[path])]),
+  )
+  const vectors = projections.flatMap((part) => [`${part}.u`, `${part}.v`])
+  const state = renamed(inputs, Object.fromEntries(vectors.map((path) => [path, path.replace('.', '_')])))
+  const after = { ...state }
+  const update = (path: string, value: Tensor) => {
+    after[path] = value
+  }
+  const { output, attention } = layer.attend(weights, x, { training: p.training ?? false, state, update })
+  const kept = Object.entries(after).map(([path, value]) => [`${path.replace('.', '_')}_after`, value])
+  return { y: output, attention, ...Object.fromEntries(kept) }
+}
+
+/** The state of a normalisation that has seen nothing. */
+const freshStatistics = (x: Tensor): Tensors => {
+  const options = { dtype: x.dtype as 'float64' }
+  const width = [x.shape[1] as number]
+  return {
+    runningMean: hg.zeros(width, options),
+    runningVariance: hg.ones(width, options),
+    batchesTracked: hg.zeros([], options),
+  }
+}
+
+/** One layer with several sets of statistics: whoever calls it keeps them. */
+const scriptedBatchNorm: Operation = (inputs, { params: p }) => {
+  const layer = new hg.BatchNorm1d({
+    eps: p.eps,
+    momentum: p.momentum,
+    affine: p.affine,
+    trackRunningStats: p.track_running_stats,
+  })
+  const outputs: Record<string, Tensor | { value: unknown }> = {}
+  const first = inputs.x0 as Tensor
+  const sets: Tensors[] = p.track_running_stats ? [freshStatistics(first)] : []
+  const { given_mean: mean, given_var: variance } = inputs
+  let handed: Tensors = {
+    ...freshStatistics(first),
+    ...(mean === undefined || variance === undefined ? {} : { runningMean: mean, runningVariance: variance }),
+  }
+  for (const step of p.script) {
+    if (step.do === 'checkpoint_stats') {
+      sets.push(freshStatistics(first))
+      continue
+    }
+    const at = step.stats_id ?? sets.length - 1
+    const state = step.given ? handed : (sets[at] ?? {})
+    const next = { ...state }
+    const weights = step.pass_weights === false ? {} : normWeights(inputs)
+    outputs[step.out] = layer.apply(weights, inputs[step.x] as Tensor, {
+      training: step.training,
+      state,
+      update: (name, value) => {
+        next[name] = value.stopGradient()
+      },
+    })
+    if (step.given) handed = next
+    else if (sets[at] !== undefined) sets[at] = next
+  }
+  for (const [index, { runningMean, runningVariance }] of sets.entries()) {
+    outputs[`stats_mean_${index}`] = runningMean as Tensor
+    outputs[`stats_var_${index}`] = runningVariance as Tensor
+  }
+  outputs.given_mean_after = handed.runningMean as Tensor
+  outputs.given_var_after = handed.runningVariance as Tensor
+  outputs.num_stats = hg.full([], sets.length, { dtype: first.dtype as 'float64' })
+  return outputs
+}
+
+/** Statistics that are never moved: those that a layer begins with. */
+const frozenStatistics: Operation = (inputs, { params: p }) => {
+  const x = inputs.x0 as Tensor
+  const layer = new hg.BatchNorm1d({ eps: p.eps })
+  return { y: layer.apply(normWeights(inputs), x, hg.evalContext(freshStatistics(x))) }
+}
+
+/** Statistics that are weights: a context gives them to the layer, and takes what they become. */
+const learnableStatistics: Operation = (inputs, { params: p }) => {
+  const x = input(inputs)
+  const layer = new hg.BatchNorm1d({ eps: p.eps, momentum: p.momentum })
+  const state = { ...freshStatistics(x), ...renamed(inputs, { runningMean: 'mean', runningVariance: 'var' }) }
+  const after: Tensors = { ...state }
+  const update = (name: string, value: Tensor) => {
+    after[name] = value
+  }
+  const y = layer.apply(normWeights(inputs), x, { training: p.training, state, update })
+  if (!p.training) return { y }
+  return { y, mean_after: after.runningMean as Tensor, var_after: after.runningVariance as Tensor }
+}
+
 export const extraLayerOperations: Readonly<Record<string, Operation>> = {
   embedding,
   conv_transpose1d: convTranspose(1),
@@ -208,4 +328,10 @@ export const extraLayerOperations: Readonly<Record<string, Operation>> = {
   positional_encoding: positionalEncoding,
   residual_block: residualBlock,
   rnn_layer: bidirectional,
+  spectral_norm: spectralNorm,
+  self_attention_v2: selfAttention,
+  self_attention_sn: selfAttention,
+  hyp_batchnorm_layer: scriptedBatchNorm,
+  bn_frozen_stats: frozenStatistics,
+  bn_learnable_stats: learnableStatistics,
 }

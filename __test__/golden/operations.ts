@@ -5,6 +5,7 @@ import type { Case } from './format.js'
 import { layerOperations } from './layers.js'
 import { extraLayerOperations } from './layers-extra.js'
 import { lossOperations } from './losses.js'
+import { extraLossOperations } from './losses-extra.js'
 import { neighbourOperations } from './neighbours.js'
 import { optimizerOperations } from './optimizers.js'
 import type { Operation } from './run-case.js'
@@ -25,5 +26,6 @@ export function operation(c: Case): Operation | undefined {
   const fn = String(c.params.fn)
   if (c.op === 'tensor') return tensorOperations[fn]
   if (c.op === 'loss' || c.op === 'classifier_loss') return lossOperations[fn]
+  if (c.op === 'loss_extra') return extraLossOperations[fn]
   return byOp[c.op]
 }

@@ -74,7 +74,7 @@ export abstract class Layer<W extends object = Weights> extends Module<W> {
       state: this.stateValues(),
       update: (path, value) => updates.push([stateAt(this.name, state, path), value]),
     })
-    for (const [variable, value] of updates) variable.assign(value)
+    for (const [variable, value] of updates) variable.assign(value.stopGradient())
     return y
   }
 

@@ -1,21 +1,11 @@
 import { ArgumentError, describe, StateError, unknownName } from '../core/errors.js'
-import { tensorOnly } from '../core/operands.js'
-import {
-  type Check,
-  type Checks,
-  callable,
-  checkOptions,
-  flag,
-  isInstance,
-  isPlainObject,
-} from '../core/options.js'
+import { checkOptions, isInstance, isPlainObject } from '../core/options.js'
 import { Variable } from '../core/variable.js'
 import type { ArrayInput } from '../data/array-dataset.js'
 import type { BatchSource } from '../data/loader.js'
 import type { ModelDynamics } from '../dynamics/record.js'
 import { checkEstimator, type Estimator } from '../estimators/estimator.js'
 import { Layer } from '../layers/layer.js'
-import { stateAt } from '../nn/context.js'
 import type { FloatDType } from '../nn/initializers.js'
 import type { LossName } from '../nn/losses/named.js'
 import type { Loss } from '../nn/losses/reduction.js'
@@ -36,44 +26,16 @@ import { type FitOptions, fitArrays } from '../train/fit.js'
 import type { History } from '../train/history.js'
 import { attachState, checkIdle, compiledOf, disposeState, stateOf } from '../train/state.js'
 import { type FitDatasetOptions, trainModel } from '../train/training-loop.js'
-import { type ForwardContext, ForwardPass, type ForwardResult, type LayerEntry } from './forward.js'
+import type { ForwardContext, ForwardPass, ForwardResult, LayerEntry } from './forward.js'
 import { type NetworkOptions, resolveNetwork, type SaveDynamics, type Segment } from './network-options.js'
+import { type ApplyOptions, applyChecks, type PassRequest, passOf } from './pass.js'
 import { NetworkModule } from './root.js'
 import { type LoadOptions, loadModel, saveModel } from './storage.js'
 import { summarize } from './summary.js'
 
-/** What `apply` can be told. */
-export interface ApplyOptions {
-  /** Default false. */
-  training?: boolean
-  /** Random key; needed by dropout in training. */
-  key?: Tensor
-  /** Values of the state by path; default the network's own. */
-  state?: Readonly<Record<string, Tensor>>
-  /** Takes new values of the state by path, such as running statistics; default: they are dropped. */
-  update?(path: string, value: Tensor): void
-}
-
 /** What to do instead of a change in the middle of fit. */
 const mode = 'in between, apply({}, x) gives outputs in evaluation mode'
 const frozen = 'call fit once for each set of layers to train'
-
-const applyChecks: Checks<ApplyOptions> = {
-  training: flag,
-  key: tensorOnly,
-  state: {
-    expected: 'tensors by path, as in stateVariables',
-    accepts: isPlainObject,
-  } as Check<Readonly<Record<string, Tensor>>>,
-  update: callable<NonNullable<ApplyOptions['update']>>(),
-}
-
-/** What `pass` can be told. @internal */
-export interface PassRequest extends Omit<ApplyOptions, 'key'> {
-  weights?: Readonly<Record<string, Tensor>>
-  tracking?: boolean
-  key?: Tensor | null
-}
 
 /**
  * The base of all models: layers, their weights, and training.
@@ -127,6 +89,7 @@ export abstract class Network {
     this.#root = new NetworkModule({
       name: this.constructor.name,
       inputShape: settings.inputShape,
+      dtype: settings.dtype,
       run: (weights, x, { training, key: own = null, state, update }) =>
         this.forward(x, this.pass({ weights, training, key: own, state, update, tracking: false })).output,
     })
@@ -269,13 +232,14 @@ export abstract class Network {
   }
 
   /**
-   * Makes a layer part of the network and creates its weights; `layers.N` is its path, in order.
+   * Makes a layer part of the network and creates its weights; its path is `layers.N`, in order, unless it is named.
    *
    * @param inputShape shape of one of its inputs; default that of the network
+   * @param name path of its weights in place of `layers.N`, such as 'encoder'
    * @returns the layer
    * @throws StateError after `compile` or for a layer that is in use; ShapeError where the layer cannot take the shape
    */
-  register<L extends Layer>(layer: L, inputShape: Shape = this.inputShape): L {
+  register<L extends Layer>(layer: L, inputShape: Shape = this.inputShape, name?: string): L {
     const state = stateOf(this)
     if (state.compiled !== undefined) {
       throw new StateError('a layer was added after compile; add all layers first, then compile')
@@ -283,7 +247,7 @@ export abstract class Network {
     if (!isInstance(layer, Layer))
       throw new ArgumentError(`given ${describe(layer)} as a layer, expected a Layer`)
     const index = this.#entries.size
-    const path = `layers.${index}`
+    const path = name ?? `layers.${index}`
     if (!layer.declared) this.#name(layer)
     const { dtype, noWeights } = this
     using ownKey = foldIn(this.#rootKey, index)
@@ -326,47 +290,17 @@ export abstract class Network {
    * network's own stream
    */
   pass(options: PassRequest): ForwardPass {
-    const { weights = {}, state = {}, training = false, tracking = this.trackDynamics, update } = options
     const { rng } = stateOf(this)
-    const own = new Map([...this.module.params, ...this.module.state])
     const drawKey = () => {
-      if (options.key !== undefined) return options.key ?? undefined
       const [use, next] = splitKey(rng.value) as [Tensor, Tensor]
       rng.assign(next)
       return use
     }
-    let drawn: Tensor | undefined
-    return new ForwardPass({
-      entries: this.#entries,
-      tracking,
-      context: {
-        training,
-        // Drawn when a layer asks: a network that draws nothing leaves the random stream alone.
-        get key() {
-          drawn ??= training ? drawKey() : undefined
-          return drawn as Tensor
-        },
-        state: {},
-        update: (path, value) => {
-          if (!training) {
-            throw new StateError(
-              `state '${path}' was updated during evaluation; update it only when ctx.training is true`,
-            )
-          }
-          const variable = stateAt(this.constructor.name, this.module.state, path)
-          if (update === undefined) variable.assign(value)
-          else update(path, value)
-        },
-      },
-      read: (path) => weights[path] ?? state[path] ?? this.#ownValue(own, path),
-    })
-  }
-
-  #ownValue(own: ReadonlyMap<string, Variable>, path: string): Tensor {
-    const variable = own.get(path)
-    if (variable !== undefined) return variable.value
-    throw new StateError(
-      `the weight '${path}' is missing: a network with noWeights computes with those given to apply(weights, x), all of its paramShapes`,
+    const { tracking = this.trackDynamics } = options
+    const passed = { ...options, tracking }
+    return passOf(
+      { name: this.constructor.name, module: this.module, entries: this.#entries, drawKey },
+      passed,
     )
   }
 
@@ -552,8 +486,8 @@ export abstract class Network {
   /** Loss of a batch, from its output. @internal */
   lossOf(pass: ForwardPass, output: Tensor, y: Tensor): Tensor {
     const { loss, lossName } = compiledOf(this, 'loss')
-    const isCrossEntropy = lossName === 'crossEntropy' && this.compat !== 'doubleSoftmax'
-    const pred = (isCrossEntropy ? pass.logitsOf(output) : undefined) ?? output
+    const ofLogits = lossName === 'crossEntropy' || lossName === 'softmaxFocal'
+    const pred = (ofLogits && this.compat !== 'doubleSoftmax' ? pass.logitsOf(output) : undefined) ?? output
     return loss(pred, y)
   }
 }

@@ -2,6 +2,7 @@ import { ShapeError } from '../core/errors.js'
 import { tidy } from '../core/transforms.js'
 import type { Layer } from '../layers/layer.js'
 import type { Context } from '../nn/context.js'
+import type { FloatDType } from '../nn/initializers.js'
 import { type InitializeOptions, Module, type Weights } from '../nn/module.js'
 import { type Shape, type Tensor, zeros } from '../ops/tensor.js'
 
@@ -9,6 +10,7 @@ import { type Shape, type Tensor, zeros } from '../ops/tensor.js'
 export interface Computation {
   readonly name: string
   readonly inputShape: Shape
+  readonly dtype: FloatDType
   /** The output for weights by path. */
   run(weights: Weights, x: Tensor, ctx: Context): Tensor
 }
@@ -23,15 +25,15 @@ export class NetworkModule extends Module {
   }
 
   build(inputShape: Shape): Shape {
-    const { inputShape: own } = this.#computation
+    const { inputShape: own, dtype } = this.#computation
     if (String(inputShape) !== String(own)) {
       throw new ShapeError(`${this.name}: given inputs [${inputShape}], made for inputs [${own}]`)
     }
     return tidy(() => {
-      const weights = Object.entries(this.paramShapes).map(([path, shape]) => [path, zeros(shape)])
-      const state = Object.entries(this.stateShapes).map(([path, shape]) => [path, zeros(shape)])
+      const weights = Object.entries(this.paramShapes).map(([path, shape]) => [path, zeros(shape, { dtype })])
+      const state = Object.entries(this.stateShapes).map(([path, shape]) => [path, zeros(shape, { dtype })])
       const ctx = { training: false, state: Object.fromEntries(state), update() {} }
-      return this.apply(Object.fromEntries(weights), zeros([1, ...own]), ctx).shape.slice(1)
+      return this.apply(Object.fromEntries(weights), zeros([1, ...own], { dtype }), ctx).shape.slice(1)
     })
   }
 

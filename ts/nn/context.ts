@@ -58,8 +58,10 @@ export function childContext(
     training: ctx.training,
     // Made when the child asks: who draws nothing leaves the parent's random stream alone.
     get key() {
-      const { key } = own === undefined ? ctx : {}
-      own ??= key && foldIn(key, call * keysOfOneCall + index)
+      if (own === undefined) {
+        const { key } = ctx
+        own = key && foldIn(key, call * keysOfOneCall + index)
+      }
       return own as Tensor
     },
     state,

@@ -1,7 +1,6 @@
 import { ArgumentError, describe, ShapeError, StateError } from '../core/errors.js'
 import { scope, tidy } from '../core/memory.js'
-import { floatDType, tensorOnly } from '../core/operands.js'
-import { type Checks, checkOptions, checkValue, flag, isInstance, text } from '../core/options.js'
+import { checkOptions, checkValue, flag, isInstance, text } from '../core/options.js'
 import { Variable } from '../core/variable.js'
 import { foldIn, key as randomKey } from '../ops/random.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
@@ -16,26 +15,17 @@ import {
   type ParamOptions,
   paramChecks,
 } from './declaration.js'
-import type { FloatDType } from './initializers.js'
 import { checkPathName, joinPath, matching } from './paths.js'
+import {
+  type InitializeOptions,
+  initializeChecks,
+  type Making,
+  sizeOf,
+  valuesOf,
+  type Weights,
+} from './weights.js'
 
-/** Weights by path, as `apply` receives them: `kernel`, or `inner.kernel` where a child has it. */
-export type Weights = Record<string, Tensor>
-
-/** How the Variables of a module are made. */
-export interface InitializeOptions {
-  /** Random key for the initial weights. Default `key(0)`. */
-  key?: Tensor
-  /** Dtype of parameters and state. Default 'float32'. */
-  dtype?: FloatDType
-  /** Make the state only: all weights are handed to `apply`. Default false. */
-  noWeights?: boolean
-}
-
-const initializeChecks: Checks<InitializeOptions> = { key: tensorOnly, dtype: floatDType, noWeights: flag }
-
-/** What all Variables of a tree are made with. */
-type Making = Required<Pick<InitializeOptions, 'dtype' | 'noWeights'>>
+export type { InitializeOptions, Weights } from './weights.js'
 
 /** A module of any kind. */
 export type AnyModule = Module<object, unknown, unknown>
@@ -206,6 +196,8 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
   declare(inputShape: Shape): Shape {
     if (this.declared) throw inUse(this)
     checkExtents(inputShape, () => `${this.#name}: input shape`)
+    const before = [...this.#children]
+    const kept = new Set(before.flatMap(([, child]) => (child.declared ? [child] : [])))
     this.#isDeclaring = true
     try {
       const outputShape = this.build(inputShape)
@@ -220,7 +212,8 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
       this.#outputShape = Object.freeze([...outputShape])
       return this.#outputShape
     } catch (error) {
-      this.#undeclare()
+      for (const name of [...this.#children.keys()].slice(before.length)) this.removeChild(name)
+      this.#undeclare(kept)
       if (!(error instanceof ShapeError) || this.#place === '') throw error
       throw new ShapeError(`${this.#place}: ${error.message}`, { cause: error })
     } finally {
@@ -240,7 +233,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     if (!this.declared) {
       throw new StateError(`${what}: the shapes are not known yet; call declare(inputShape) first`)
     }
-    if (this.#isInitialized) {
+    if (this.#isInitialized || this.params.size + this.state.size > 0) {
       throw new StateError(
         `${what}: ${this.kind} '${this.#name}' has been initialized already; make a new one`,
       )
@@ -452,8 +445,9 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     this.#isInitialized = false
   }
 
-  #undeclare(): void {
-    for (const child of this.#children.values()) child.#undeclare()
+  /** @param kept children that were declared before */
+  #undeclare(kept: ReadonlySet<AnyModule> = new Set()): void {
+    for (const child of this.#children.values()) if (!kept.has(child)) child.#undeclare()
     this.#declarations.clear()
     this.#inputShape = undefined
     this.#outputShape = undefined
@@ -516,14 +510,6 @@ function inUse({ name, inputShape }: AnyModule): StateError {
   return new StateError(
     `layer '${name}' is already part of a network${declared}; make a new layer instead of adding it twice`,
   )
-}
-
-function valuesOf(variables: ReadonlyMap<string, Variable>): Weights {
-  return Object.fromEntries([...variables].map(([path, variable]) => [path, variable.value]))
-}
-
-function sizeOf(shape: Shape): number {
-  return shape.reduce((product, extent) => product * extent, 1)
 }
 
 function snakeCase(name: string): string {
