@@ -26,6 +26,7 @@ const complete = new Set([
   'optimizers',
   'ib_trajectory',
   'estimators',
+  'metrics',
 ])
 
 async function run(cases: readonly Case[], precision: Precision) {

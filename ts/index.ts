@@ -34,7 +34,7 @@ export * from './layers/index.js'
 export * from './models/index.js'
 export * as initializers from './nn/initializers.js'
 export * from './nn/losses/index.js'
-export * from './nn/metrics.js'
+export * from './nn/metrics/index.js'
 export * from './nn/optim/index.js'
 export {
   type ActivationName,

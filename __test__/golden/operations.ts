@@ -4,6 +4,7 @@ import { estimatorOperations } from './estimators.js'
 import type { Case } from './format.js'
 import { layerOperations } from './layers.js'
 import { lossOperations } from './losses.js'
+import { metricOperation } from './metrics.js'
 import { neighbourOperations } from './neighbours.js'
 import { optimizerOperations } from './optimizers.js'
 import type { Operation } from './run-case.js'
@@ -23,5 +24,6 @@ export function operation(c: Case): Operation | undefined {
   const fn = String(c.params.fn)
   if (c.op === 'tensor') return tensorOperations[fn]
   if (c.op === 'loss' || c.op === 'classifier_loss') return lossOperations[fn]
+  if (c.op === 'metric') return metricOperation(fn)
   return byOp[c.op]
 }
