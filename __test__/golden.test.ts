@@ -27,6 +27,7 @@ const complete = new Set([
   'ib_trajectory',
   'estimators',
   'metrics',
+  'analysis',
 ])
 
 async function run(cases: readonly Case[], precision: Precision) {

@@ -4,6 +4,7 @@
  *     import { Sequential, Dense, tensor } from 'hyperglow'
  */
 
+export * from './analysis/index.js'
 export { type DebugOptions, debug } from './core/debug.js'
 export { isFloat } from './core/dtype.js'
 export {

@@ -1,5 +1,6 @@
 /** The operations of the golden files in our API. What has no entry here is reported as skipped. */
 
+import { analysisOperations } from './analysis.js'
 import { estimatorOperations } from './estimators.js'
 import type { Case } from './format.js'
 import { layerOperations } from './layers.js'
@@ -16,6 +17,7 @@ const byOp: Readonly<Record<string, Operation>> = {
   ...estimatorOperations,
   ...neighbourOperations,
   ...optimizerOperations,
+  ...analysisOperations,
   ib_trajectory: trajectory,
 }
 
