@@ -67,7 +67,8 @@ function checked(given: ArrayLike<number>): number[] {
   if (!isList(given) && (!ArrayBuffer.isView(given) || given instanceof DataView)) {
     throw new ArgumentError(`adjustPValues: given ${describe(given)}, expected an array of p-values`)
   }
-  const values = Array.from(given)
+  // By number, since a detached array cannot be iterated.
+  const values = Array.from({ length: given.length }, (_, i) => given[i] as number)
   const bad = values.findIndex((p) => typeof p !== 'number' || !(p >= 0 && p <= 1))
   if (bad < 0) return values
   throw new DataError(

@@ -195,9 +195,9 @@ async function flipped(
 
 function checkSigns(signs: Rounds, n: number): Int8Array[] {
   return Array.from(signs, (given, round) => {
-    const row = Int8Array.from(given)
-    if (row.length === n && row.every((sign, i) => Math.abs(sign) === 1 && sign === Number(given[i])))
-      return row
+    const row = Array.from({ length: given.length }, (_, i): unknown => given[i])
+    if (row.length === n && row.every((sign) => sign === 1 || sign === -1))
+      return Int8Array.from(row as number[])
     throw new DataError(`comparePaired: signs[${round}] must be ${n} numbers, each 1 or -1`)
   })
 }

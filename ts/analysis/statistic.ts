@@ -30,27 +30,28 @@ export function checkStatistic(name: string, statistic: unknown): void {
   )
 }
 
-/** Checks rows that were given: whole numbers below n, `count` of them in each round. */
+/** Checks rows that were given: whole numbers below n, n of them in each round, each once where they are an order. */
 export function checkRounds(what: string, rounds: Rounds, n: number, isOrder: boolean): Int32Array[] {
   return Array.from(rounds, (given, round) => {
-    const rows = Int32Array.from(given)
-    if (rows.length !== n) {
-      throw new ShapeError(`${what}[${round}] holds ${rows.length} row numbers, expected ${n}`)
+    if (given.length !== n) {
+      throw new ShapeError(`${what}[${round}] holds ${given.length} row numbers, expected ${n}`)
     }
+    const rows = new Int32Array(n)
     const seen = new Uint8Array(n)
     for (let i = 0; i < n; i++) {
-      const row = rows[i] as number
-      if (row !== Number(given[i]) || row < 0 || row >= n) {
+      const row: unknown = given[i]
+      if (!Number.isInteger(row) || (row as number) < 0 || (row as number) >= n) {
         throw new DataError(
-          `${what}[${round}] holds ${describe(given[i])} at ${i}, expected whole numbers from 0 to ${n - 1}`,
+          `${what}[${round}] holds ${describe(row)} at ${i}, expected whole numbers from 0 to ${n - 1}`,
         )
       }
-      if (isOrder && seen[row] === 1) {
+      rows[i] = row as number
+      if (isOrder && seen[row as number] === 1) {
         throw new DataError(
           `${what}[${round}] holds ${row} twice, expected each number from 0 to ${n - 1} once`,
         )
       }
-      seen[row] = 1
+      seen[row as number] = 1
     }
     return rows
   })

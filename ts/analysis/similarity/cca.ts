@@ -38,7 +38,8 @@ export interface CanonicalCorrelations {
 
 /**
  * Canonical correlations (Hotelling 1936) of two layers on the same samples: the correlations of the linear combinations that agree most, and the
- * similarities that are made of them. From 0 to 1, unchanged by invertible linear maps of a side (the plain mean), by rotations (SVCCA). High
+ * similarities that are made of them. From 0 to 1, unchanged by invertible linear maps of a side (the plain mean), by rotations (SVCCA); PWCCA depends on
+ * the axes of the side that it is weighted by. High
  * where columns are many for the samples. A constant argument has no direction: all means are 0.
  *
  * @param x `[n, dx]`; @param y the same samples
