@@ -185,10 +185,11 @@ test('schedules rise, begin with 0 and end with the last epoch', (t) => {
 })
 
 test('a large layer leaves turns to others', async (t) => {
-  const x = noise([20_000, 40], 14)
+  const x = noise([40_000, 50], 14)
   await hg.evaluate(x)
   let longest = 0
-  let last = performance.now()
+  const start = performance.now()
+  let last = start
   let isOver = false
   const watch = () => {
     const now = performance.now()
@@ -199,6 +200,7 @@ test('a large layer leaves turns to others', async (t) => {
   setImmediate(watch)
   await hg.spectrum(x)
   isOver = true
-  // 20 ms are promised; a machine that others work on may take the thread away in between.
-  t.true(longest < 150, `${longest} ms`)
+  // In one go it would be nearly all of it; in turns of some 10 ms a twentieth, but other programs take the thread away, too.
+  const whole = performance.now() - start
+  t.true(longest < whole / 2, `${longest} of ${whole} ms`)
 })

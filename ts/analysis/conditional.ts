@@ -6,7 +6,7 @@ import { entropyOf, jointClasses, occupied } from '../estimators/counts.js'
 import type { SampleData } from '../estimators/data.js'
 import { checkColumns, normalCorrelation } from '../estimators/gaussian.js'
 import { checkApart, distanceToKth, psi, psiOf } from '../estimators/nearest.js'
-import { classCounts, classesOf, isLabels } from '../estimators/samples.js'
+import { classCounts, classesOf, isLabels, numbersOf } from '../estimators/samples.js'
 import { scaled } from '../estimators/scale.js'
 import { concat } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
@@ -112,9 +112,19 @@ export function symbolEntropy(
  *
  * Lazy and differentiable.
  *
- * @param x `[n, dx]` float64; @param y `[n, dy]`; @param z `[n, dz]`, n above dx + dy + dz + 1; @returns scalar, nats
+ * @param x `[n, ...]`; @param y, z the same samples, n above the number of all columns and 1
+ * @returns float64 scalar, nats
+ * @throws ShapeError for different numbers of samples; DataError for too few
  */
 export function gaussianConditional(x: Tensor, y: Tensor, z: Tensor): Tensor {
+  const name = 'gaussianConditional'
+  const [a, b, c] = [numbersOf(`${name}: x`, x), numbersOf(`${name}: y`, y), numbersOf(`${name}: z`, z)]
+  sameCount(name, a, b, c)
+  checkColumns(name, a, concat([b, c], 1))
+  return normalConditional(a, b, c)
+}
+
+function normalConditional(x: Tensor, y: Tensor, z: Tensor): Tensor {
   return logDetOf(x, z)
     .add(logDetOf(y, z))
     .sub(logDetOf(z))
@@ -153,7 +163,7 @@ export function informationOf({ kind, parts }: Variables, { k = 3, correction }:
 export function conditionalOf({ kind, parts }: Variables, { k = 3, correction }: ConditionalOptions): Tensor {
   const [x, y, z] = parts as [Tensor, Tensor, Tensor]
   if (kind === 'knn') return neighbourConditional(x, y, z, k)
-  if (kind === 'gaussian') return gaussianConditional(x, y, z)
+  if (kind === 'gaussian') return normalConditional(x, y, z)
   const h = (...of: readonly Tensor[]) => symbolEntropy(of, correction)
   return h(x, z)
     .add(h(y, z))

@@ -154,6 +154,9 @@ async function numbersFrom(what: string, data: SampleData): Promise<Tensor> {
   throw new DataError(`${what} holds ${rows.shape[1]} numbers a run, expected one`)
 }
 
+/** Rounds of n numbers between looks at the clock. */
+const roundsPerTurn = (n: number) => Math.max(1, Math.floor(3e4 / n))
+
 async function resampled(
   values: readonly number[],
   { indices, resamples = 1000, level: wanted = 0.95 }: PairedOptions,
@@ -166,7 +169,7 @@ async function resampled(
     let sum = 0
     for (let i = 0; i < n; i++) sum += values[given?.[b]?.[i] ?? random.int(n)] as number
     means[b] = sum / n
-    if (b % 64 === 0) await settled()
+    if (b % roundsPerTurn(n) === 0) await settled()
   }
   means.sort()
   const alpha = (1 - wanted) / 2
@@ -188,7 +191,7 @@ async function flipped(
     const sum = total((i) => given?.[b]?.[i] ?? (random.int(2) === 0 ? -1 : 1))
     // Ties are exact in theory, and not in floating point.
     if (sum >= own * (1 - 1e-12)) count++
-    if (b % 64 === 0) await settled()
+    if (b % roundsPerTurn(n) === 0) await settled()
   }
   return { count, flips: rounds }
 }

@@ -4,8 +4,8 @@ import { settled } from '../core/turns.js'
 import { concat, where } from '../ops/index.js'
 import { type Tensor, tensor, zeros } from '../ops/tensor.js'
 
-/** Multiplications between looks at the clock: about a millisecond. */
-const turnOfWork = 1e6
+/** Multiplications between looks at the clock: well below a millisecond. */
+const turnOfWork = 2.5e5
 
 /**
  * The triangular factor R of a tall matrix, `A = Q R`, by Householder reflections, in turns of the event loop.
@@ -43,6 +43,11 @@ async function triangularFactor(a: Tensor): Promise<Tensor> {
   const upper = new Float64Array(m * m)
   for (let i = 0; i < m; i++) {
     for (let j = i; j < m; j++) upper[i * m + j] = columns[j * p + i] as number
+    work += m
+    if (work > turnOfWork) {
+      work = 0
+      await settled()
+    }
   }
   return tensor(upper, { shape: [m, m] })
 }

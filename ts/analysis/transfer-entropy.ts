@@ -1,5 +1,5 @@
 /** Information that goes from one series to another. */
-import { DataError } from '../core/errors.js'
+import { DataError, DTypeError } from '../core/errors.js'
 import { type Checks, checkOptions, whole } from '../core/options.js'
 import type { SampleData } from '../estimators/data.js'
 import { isLabels } from '../estimators/samples.js'
@@ -60,7 +60,14 @@ export async function transferEntropy(
       `${name}: ${n} times leave ${Math.max(0, n - first)} to tell, the first ${first} being past; give longer series or a shorter history`,
     )
   }
-  const areLabels = isLabels(source) && isLabels(destination)
+  const usual = isLabels(source) && isLabels(destination) ? 'discrete' : 'knn'
+  const { estimator = usual } = given
+  if (estimator !== 'discrete' && (isLabels(source) || isLabels(destination))) {
+    throw new DTypeError(
+      `${name}: ${isLabels(source) ? 'x' : 'y'} holds class labels, which estimator '${estimator}' would take for numbers; ` +
+        "use estimator 'discrete', or give Float64Array.from(labels)",
+    )
+  }
   // One axis of its own for lags; labels stay integers.
   const series = (values: Tensor) => (values.rank === 1 ? values.reshape([n, 1]) : values)
   const lagged = (values: Tensor, youngest: number, count: number) =>
@@ -75,12 +82,7 @@ export async function transferEntropy(
     x: lagged(source, delay, sourceHistory),
     'the past of y': lagged(destination, 1, history),
   }
-  const kind = given.estimator ?? (areLabels ? 'discrete' : undefined)
-  const variables = await variablesFrom(
-    name,
-    data,
-    kind === undefined ? given : { ...given, estimator: kind },
-  )
+  const variables = await variablesFrom(name, data, { ...given, estimator })
   const { value } = await scalarsOf(() => ({ value: conditionalOf(variables, given) }))
   return { value: value / Math.log(given.base ?? Math.E), rows: n - first }
 }

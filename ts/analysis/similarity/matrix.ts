@@ -18,7 +18,7 @@ import {
   weighted,
 } from './cca.js'
 import { narrowed, procrustesDistance } from './procrustes.js'
-import { similarityOf, upperPairs } from './rsa.js'
+import { similarityOf } from './rsa.js'
 import { rv, rv2 } from './rv.js'
 
 /** A similarity of two layers by name; estimators such as CKA, HSIC and DistanceCorrelation are given as instances. */
@@ -81,7 +81,9 @@ export async function layerSimilarity(
   const columns = others === undefined ? rows : await readAll('others', others)
   sameCount('layerSimilarity', ...rows, ...columns)
   if (isEstimator) return byEstimator(measure, rows, columns)
-  if (measure === 'rsa') return bySimilarity(rows, columns)
+  if (measure === 'rsa') {
+    return lazyMatrix(rows, columns, (x, y) => similarityOf('euclideanSpearman', x, y))
+  }
   return byName(measure as Exclude<SimilarityName, 'rsa'>, variance, rows, columns)
 }
 
@@ -118,11 +120,6 @@ async function byEstimator(
     return found
   }
   return lazyMatrix(rows, columns, (x, y) => estimator.criterion(x, y))
-}
-
-async function bySimilarity(rows: readonly Tensor[], columns: readonly Tensor[]): Promise<number[][]> {
-  using pairs = upperPairs((rows[0] as Tensor).shape[0] as number)
-  return lazyMatrix(rows, columns, (x, y) => similarityOf('euclideanSpearman', x, y, pairs))
 }
 
 /** All pairs in one plan, which computes what they share once. */

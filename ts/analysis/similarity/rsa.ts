@@ -1,9 +1,8 @@
 /** Representational similarity: do two layers find the same samples alike? */
-import { DataError } from '../../core/errors.js'
 import type { SampleData } from '../../estimators/data.js'
 import { doubledRanks } from '../../estimators/ranks.js'
 import { where } from '../../ops/index.js'
-import { type Tensor, tensor } from '../../ops/tensor.js'
+import type { Tensor } from '../../ops/tensor.js'
 import { rowsFrom, sameCount, scalarsOf } from '../read.js'
 
 /** Result of {@link representationalSimilarity}: correlations of the dissimilarities of all pairs of samples, from -1 to 1. */
@@ -33,35 +32,36 @@ export async function representationalSimilarity(
 ): Promise<RepresentationalSimilarity> {
   const name = 'representationalSimilarity'
   const [a, b] = [await rowsFrom(`${name}: x`, x, 3), await rowsFrom(`${name}: y`, y, 3)]
-  const n = sameCount(name, a, b)
-  using pairs = upperPairs(n)
+  sameCount(name, a, b)
   return scalarsOf(() => ({
-    correlationPearson: similarityOf('correlationPearson', a, b, pairs),
-    correlationSpearman: similarityOf('correlationSpearman', a, b, pairs),
-    euclideanPearson: similarityOf('euclideanPearson', a, b, pairs),
-    euclideanSpearman: similarityOf('euclideanSpearman', a, b, pairs),
+    correlationPearson: similarityOf('correlationPearson', a, b),
+    correlationSpearman: similarityOf('correlationSpearman', a, b),
+    euclideanPearson: similarityOf('euclideanPearson', a, b),
+    euclideanSpearman: similarityOf('euclideanSpearman', a, b),
   }))
 }
 
-/**
- * The places of the pairs i < j in a matrix `[n, n]` of one row after the other, int32.
- *
- * @throws DataError for more samples than int32 has places for
- */
-export function upperPairs(n: number): Tensor {
-  if (n > 46_340)
-    throw new DataError(`dissimilarities of ${n} samples: expected at most 46340; take a part of them`)
-  const places = new Int32Array((n * (n - 1)) / 2)
-  let at = 0
-  for (let i = 0; i < n; i++) for (let j = i + 1; j < n; j++) places[at++] = i * n + j
-  return tensor(places)
+/** One of the similarities, lazily. */
+export function similarityOf(kind: DissimilarityKind, x: Tensor, y: Tensor): Tensor {
+  const of = kind.startsWith('euclidean') ? distances : dissimilarities
+  const [p, q] = [of(x), of(y)].map(apart) as [Tensor, Tensor]
+  return kind.endsWith('Pearson') ? pearson(p, q) : pearson(ranks(p), ranks(q))
 }
 
-/** One of the similarities, lazily. */
-export function similarityOf(kind: DissimilarityKind, x: Tensor, y: Tensor, pairs: Tensor): Tensor {
-  const of = kind.startsWith('euclidean') ? distances : dissimilarities
-  const [p, q] = [of(x), of(y)].map((matrix) => matrix.flatten(0).take(pairs)) as [Tensor, Tensor]
-  return kind.endsWith('Pearson') ? pearson(p, q) : pearson(ranks(p), ranks(q))
+/**
+ * The entries of a symmetric matrix `[n, n]` off its diagonal, in one row. Each pair stands twice, which changes neither correlation: means stay the same, and
+ * the rank of an entry becomes 2 r - 1/2.
+ */
+function apart(matrix: Tensor): Tensor {
+  const n = matrix.shape[0] as number
+  const same = matrix.add(matrix.transpose()).div(2)
+  // After the first entry the diagonal is the last column of rows that are longer by one.
+  return same
+    .flatten(0)
+    .slice([1])
+    .reshape([n - 1, n + 1])
+    .slice([0, 0], [null, n])
+    .flatten(0)
 }
 
 /** Pearson's correlation of two vectors; NaN where one is constant. Lazy. */
