@@ -115,7 +115,7 @@ test('normalized information depends on no unit, is near 0 of independent and ne
   t.true((await hg.normalizedInformation(x, x.mul(2))).geometric > 0.9)
 })
 
-test('labellings agree whatever their numbers, and by chance not at all', async (t) => {
+test('labelings agree whatever their numbers, and by chance not at all', async (t) => {
   const a = Int32Array.from({ length: 90 }, (_, i) => i % 3)
   const renamed = a.map((label) => [7, -2, 40][label] as number)
   const same = await hg.labelAgreement(a, renamed)

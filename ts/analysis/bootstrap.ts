@@ -67,7 +67,7 @@ export interface Bootstrap {
  *     await bootstrap([x, y], new DistanceCorrelation())
  *     await bootstrap([accuracies], (a) => a.mean(), { level: 0.9 })
  *
- * Rows of all arguments are drawn together, with replacement. Quantiles are interpolated (type 7). Estimates by nearest neighbours do not bear copied samples: use
+ * Rows of all arguments are drawn together, with replacement. Quantiles are interpolated (type 7). Estimates by nearest neighbors do not bear copied samples: use
  * {@link bootstrap} of runs for them. Intervals in the unit of the statistic.
  *
  * @param data arguments of the statistic, each n samples; @param statistic an estimator (of two arguments), or a function of tensors to a scalar

@@ -18,11 +18,11 @@ export type InformationKind = 'knn' | 'gaussian' | 'discrete'
 /** Options of measures of information among several variables. */
 export interface ConditionalOptions {
   /**
-   * `knn`: nearest neighbours, for numbers of any distribution; `gaussian`: the closed form of normal variables; `discrete`: counts, equal rows
+   * `knn`: nearest neighbors, for numbers of any distribution; `gaussian`: the closed form of normal variables; `discrete`: counts, equal rows
    * being one symbol. Default: 'discrete' for class labels, else 'knn'.
    */
   estimator?: InformationKind
-  /** knn: which neighbour. Default 3. */
+  /** knn: which neighbor. Default 3. */
   k?: number
   /** knn: give every column mean 0 and variance 1 first. Default true. */
   standardize?: boolean
@@ -133,7 +133,7 @@ function normalConditional(x: Tensor, y: Tensor, z: Tensor): Tensor {
 }
 
 /** Frenzel and Pompe 2007, eq. 8, with the strict counts of KSG 1. */
-function neighbourConditional(x: Tensor, y: Tensor, z: Tensor, k: number): Tensor {
+function neighborConditional(x: Tensor, y: Tensor, z: Tensor, k: number): Tensor {
   const all = concat([x, y, z], 1)
   const radius = distanceToKth(all, all.neighbors(k), k)
   const within = (...parts: readonly Tensor[]) => psiOf(concat(parts, 1).countWithin(radius), 1)
@@ -141,7 +141,7 @@ function neighbourConditional(x: Tensor, y: Tensor, z: Tensor, k: number): Tenso
 }
 
 /** KSG 1 (Kraskov, Stoegbauer and Grassberger 2004, eq. 8). */
-function neighbourInformation(x: Tensor, y: Tensor, k: number): Tensor {
+function neighborInformation(x: Tensor, y: Tensor, k: number): Tensor {
   const all = concat([x, y], 1)
   const radius = distanceToKth(all, all.neighbors(k), k)
   const counts = psiOf(x.countWithin(radius), 1).add(psiOf(y.countWithin(radius), 1))
@@ -153,7 +153,7 @@ function neighbourInformation(x: Tensor, y: Tensor, k: number): Tensor {
 /** I(X; Y) in nats, lazily. */
 export function informationOf({ kind, parts }: Variables, { k = 3, correction }: ConditionalOptions): Tensor {
   const [x, y] = parts as [Tensor, Tensor]
-  if (kind === 'knn') return neighbourInformation(x, y, k)
+  if (kind === 'knn') return neighborInformation(x, y, k)
   if (kind === 'gaussian') return logDetOf(x).add(logDetOf(y)).sub(logDetOf(x, y)).div(2)
   const h = (...of: readonly Tensor[]) => symbolEntropy(of, correction)
   return h(x).add(h(y)).sub(h(x, y))
@@ -162,7 +162,7 @@ export function informationOf({ kind, parts }: Variables, { k = 3, correction }:
 /** I(X; Y | Z) in nats, lazily. */
 export function conditionalOf({ kind, parts }: Variables, { k = 3, correction }: ConditionalOptions): Tensor {
   const [x, y, z] = parts as [Tensor, Tensor, Tensor]
-  if (kind === 'knn') return neighbourConditional(x, y, z, k)
+  if (kind === 'knn') return neighborConditional(x, y, z, k)
   if (kind === 'gaussian') return normalConditional(x, y, z)
   const h = (...of: readonly Tensor[]) => symbolEntropy(of, correction)
   return h(x, z)
@@ -174,7 +174,7 @@ export function conditionalOf({ kind, parts }: Variables, { k = 3, correction }:
 /**
  * Conditional mutual information I(X; Y | Z): what x tells of y beyond what z tells.
  *
- * - `knn` (Frenzel and Pompe 2007): psi(k) + mean[psi(n_z + 1) - psi(n_xz + 1) - psi(n_yz + 1)], neighbours by the largest coordinate.
+ * - `knn` (Frenzel and Pompe 2007): psi(k) + mean[psi(n_z + 1) - psi(n_xz + 1) - psi(n_yz + 1)], neighbors by the largest coordinate.
  * - `gaussian`: {@link gaussianConditional}.
  * - `discrete`: H(X, Z) + H(Y, Z) - H(Z) - H(X, Y, Z) of counted frequencies.
  *

@@ -40,8 +40,8 @@ export interface TwoNNDimension {
 }
 
 /**
- * Intrinsic dimension by two nearest neighbours (Facco, d'Errico, Rodriguez and Laio 2017): the ratios mu = r2 / r1 of the distances to the second
- * and to the first neighbour have the density d mu^(-d - 1), whatever the density of the samples. Euclidean distances.
+ * Intrinsic dimension by two nearest neighbors (Facco, d'Errico, Rodriguez and Laio 2017): the ratios mu = r2 / r1 of the distances to the second
+ * and to the first neighbor have the density d mu^(-d - 1), whatever the density of the samples. Euclidean distances.
  *
  * @param x `[n, d]`, n of at least 3
  * @throws DataError for repeated samples and for too few
@@ -83,9 +83,9 @@ export async function twoNN(x: SampleData, options: TwoNNOptions = {}): Promise<
 
 /** Options of {@link levinaBickel}. */
 export interface LevinaBickelOptions {
-  /** Neighbours that a local estimate is made of. Default 20. */
+  /** Neighbors that a local estimate is made of. Default 20. */
   k?: number
-  /** First and last of the numbers of neighbours that `meanOverRange` averages over. Default [10, 20], as in the paper. */
+  /** First and last of the numbers of neighbors that `meanOverRange` averages over. Default [10, 20], as in the paper. */
   range?: readonly [number, number]
 }
 
@@ -95,12 +95,12 @@ const levinaChecks: Checks<LevinaBickelOptions> = { k: whole(3), range: pairOf(w
 export interface LevinaBickelDimension {
   /** Mean of the local estimates m_i = (k - 1) / sum_(j<k) ln(T_k / T_j) (Levina and Bickel 2004). */
   readonly mean: number
-  /** 1 / mean(1 / m_i) (MacKay and Ghahramani 2005), which counts every neighbour alike. */
+  /** 1 / mean(1 / m_i) (MacKay and Ghahramani 2005), which counts every neighbor alike. */
   readonly inverseMean: number
   /** The mean with k - 2 in the numerator, without the bias of a local estimate. */
   readonly unbiasedMean: number
   readonly median: number
-  /** `mean`, averaged over the numbers of neighbours of `range`. */
+  /** `mean`, averaged over the numbers of neighbors of `range`. */
   readonly meanOverRange: number
 }
 
@@ -108,7 +108,7 @@ export interface LevinaBickelDimension {
  * Intrinsic dimension by maximum likelihood (Levina and Bickel 2004): samples near a point are taken for a Poisson process in d dimensions. Low
  * where d is high, as samples are never near then. Euclidean distances.
  *
- * @param x `[n, d]`, with more samples than neighbours
+ * @param x `[n, d]`, with more samples than neighbors
  * @throws DataError for repeated samples and for too few; ArgumentError for a range that ends before it begins
  */
 export async function levinaBickel(
@@ -127,7 +127,7 @@ export async function levinaBickel(
   const found = await scalarsOf(() => {
     const near = logs()
     const sums = near.cumsum(1)
-    /** 1 / m_i for a number of neighbours. */
+    /** 1 / m_i for a number of neighbors. */
     const inverses = (count: number) => column(near, count - 1).sub(column(sums, count - 2).div(count - 1))
     const own = inverses(k)
     const local = own.reciprocal()

@@ -23,7 +23,7 @@ export function normalQuantile(p: number): number {
   return z
 }
 
-/** The regularised incomplete beta function I_x(a, b), by its continued fraction (Lentz). */
+/** The regularized incomplete beta function I_x(a, b), by its continued fraction (Lentz). */
 export function incompleteBeta(x: number, a: number, b: number): number {
   if (x <= 0) return 0
   if (x >= 1) return 1

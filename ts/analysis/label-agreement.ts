@@ -1,4 +1,4 @@
-/** How far two labellings of the same samples agree. */
+/** How far two labelings of the same samples agree. */
 import { settled } from '../core/turns.js'
 import { entropyOf, jointClasses } from '../estimators/counts.js'
 import type { SampleData } from '../estimators/data.js'
@@ -19,7 +19,7 @@ export interface LabelAgreement {
   readonly mutualInformation: number
   readonly entropyA: number
   readonly entropyB: number
-  /** The mean of the information over all labellings with the same class sizes. */
+  /** The mean of the information over all labelings with the same class sizes. */
   readonly expected: number
   /** H(a) + H(b) - 2 I (Meila 2007), a metric. */
   readonly variationOfInformation: number
@@ -27,13 +27,13 @@ export interface LabelAgreement {
   readonly normalizedVariation: number
   /** I over a mean of the entropies, from 0 to 1. */
   readonly normalized: ByMean
-  /** (I - expected) over (mean - expected): 0 by chance, 1 for equal labellings (Vinh, Epps and Bailey 2010). */
+  /** (I - expected) over (mean - expected): 0 by chance, 1 for equal labelings (Vinh, Epps and Bailey 2010). */
   readonly adjusted: ByMean
 }
 
 /**
- * Agreement of two labellings, whatever their class numbers: mutual information, normalized and adjusted for chance, and variation of information. Two
- * labellings of a single class each agree in full: the quotients are 1.
+ * Agreement of two labelings, whatever their class numbers: mutual information, normalized and adjusted for chance, and variation of information. Two
+ * labelings of a single class each agree in full: the quotients are 1.
  *
  * @param a n labels, or rows of which equal ones are one class; @param b the same samples
  * @throws ShapeError for different numbers of samples
@@ -84,7 +84,7 @@ export async function labelAgreement(a: SampleData, b: SampleData): Promise<Labe
   }
 }
 
-/** The mean of the information over labellings with these class sizes: hypergeometric counts (Vinh, Epps and Bailey 2010, eq. 24a). */
+/** The mean of the information over labelings with these class sizes: hypergeometric counts (Vinh, Epps and Bailey 2010, eq. 24a). */
 async function expectedInformation(a: readonly number[], b: readonly number[], n: number): Promise<number> {
   const [sizesA, sizesB] = [sizesOf(a), sizesOf(b)]
   const fact = (count: number) => logGamma(count + 1)

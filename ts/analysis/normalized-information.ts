@@ -10,10 +10,10 @@ import { rowsFrom, sameCount, scalarsOf } from './read.js'
 
 /** Options of {@link normalizedInformation}. */
 export interface NormalizedInformationOptions {
-  /** Which neighbour. Default 5. */
+  /** Which neighbor. Default 5. */
   k?: number
   /**
-   * What distances are measured in, which makes the entropies independent of units: `volume` (default) the mean volume of the neighbourhoods,
+   * What distances are measured in, which makes the entropies independent of units: `volume` (default) the mean volume of the neighborhoods,
    * `volumeMedian` their median, `radius` the mean distance, `radiusMedian` the median, `none` standard deviations (Kraskov et al. 2004).
    */
   scale?: 'volume' | 'volumeMedian' | 'radius' | 'radiusMedian' | 'none'
@@ -46,7 +46,7 @@ export interface NormalizedInformation {
 
 /**
  * Normalized mutual information of continuous variables (Nagel, Diez and Stock 2024, arXiv 2405.04980). Differential entropies change with the unit
- * and may be below 0; here lengths are measured in the mean size of the neighbourhoods of the estimate itself, so that the quotients do not depend on units:
+ * and may be below 0; here lengths are measured in the mean size of the neighborhoods of the estimate itself, so that the quotients do not depend on units:
  * with eps_i as in KSG 1 and L = mean ln(eps_i / scale), H(X) = psi(n) - mean psi(n_x + 1) + d_x L and H(X, Y) = psi(n) - psi(k) + (d_x + d_y) L.
  *
  * @param x `[n, dx]`, n above k; @param y the same samples

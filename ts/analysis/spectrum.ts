@@ -101,7 +101,7 @@ export function participationRatio(x: Tensor): Tensor {
 }
 
 /**
- * Effective rank (Roy and Vetterli 2007): exp of the entropy of the singular values of the centred samples divided by their sum. Lazy and
+ * Effective rank (Roy and Vetterli 2007): exp of the entropy of the singular values of the centered samples divided by their sum. Lazy and
  * differentiable where singular values differ; {@link spectrum} serves wide and large samples. 0 for samples that are all the same.
  *
  * @param x `[n, d]` of floats; @returns scalar of the dtype of x

@@ -39,7 +39,7 @@ export interface TransferEntropy {
  *   I(y_t ; x_(t-u), ..., x_(t-u-l+1) | y_(t-1), ..., y_(t-k))
  *
  * with k values of `history`, l of `sourceHistory` and u the `delay`. For normal variables it is half of Granger's log ratio (Barnett, Barrett
- * and Seth 2009). Estimators, their options and errors as for {@link conditionalMutualInformation}; neighbours of `knn` are `k`. Not clipped.
+ * and Seth 2009). Estimators, their options and errors as for {@link conditionalMutualInformation}; neighbors of `knn` are `k`. Not clipped.
  *
  * @param x a series, one sample a time; @param y another, the same times
  * @throws DataError for series that are too short

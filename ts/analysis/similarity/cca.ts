@@ -78,7 +78,7 @@ export async function canonicalCorrelations(
 
 /** A layer as canonical correlations see it. */
 export interface Directions {
-  /** Centred samples. */
+  /** Centered samples. */
   readonly rows: Tensor
   readonly values: readonly number[]
   readonly rank: number

@@ -8,7 +8,7 @@ import { compact, nuclearNorm } from '../singular.js'
 
 /** Result of {@link procrustes}. */
 export interface Procrustes {
-  /** Nuclear norm s of X' Y of centred columns, each side divided by its Frobenius norm. From 0 to 1. */
+  /** Nuclear norm s of X' Y of centered columns, each side divided by its Frobenius norm. From 0 to 1. */
   readonly similarity: number
   /** 2 - 2 s (Ding, Denain and Steinhardt 2021): the squared distance after the best rotation. */
   readonly squared: number
@@ -60,7 +60,7 @@ function measures({ norm, xx, yy }: { norm: number; xx: number; yy: number }): P
 
 const squares = (x: Tensor) => x.square().sum()
 
-/** Centred samples in at most as many columns as there are samples. */
+/** Centered samples in at most as many columns as there are samples. */
 export async function narrowed(x: Tensor): Promise<Tensor> {
   const centered = tidy(() => x.sub(x.mean(0)))
   const narrow = await compact(centered)

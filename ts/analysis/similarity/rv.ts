@@ -7,11 +7,11 @@ import { rowsFrom, sameCount, scalarsOf } from '../read.js'
 
 /** Result of {@link rvCoefficients}. */
 export interface RVCoefficients {
-  /** tr(S T) / sqrt(tr(S S) tr(T T)) with S = X X', T = Y Y' of centred columns (Escoufier 1973): linear CKA. From 0 to 1, near 1 for many columns. */
+  /** tr(S T) / sqrt(tr(S S) tr(T T)) with S = X X', T = Y Y' of centered columns (Escoufier 1973): linear CKA. From 0 to 1, near 1 for many columns. */
   readonly rv: number
   /** The same without the diagonals of S and T (Smilde et al. 2009): not raised by many columns, may be below 0. */
   readonly rv2: number
-  /** On standardised columns, each squared correlation r^2 replaced by 1 - (n - 1) / (n - 2) (1 - r^2) (Mayer, Lorent and Horgan 2011). */
+  /** On standardized columns, each squared correlation r^2 replaced by 1 - (n - 1) / (n - 2) (1 - r^2) (Mayer, Lorent and Horgan 2011). */
   readonly adjustedMayer: number
   /** (rv - expected) / (1 - expected) (El Ghaziri and Qannari 2015). */
   readonly adjustedGhaziri: number
@@ -50,7 +50,7 @@ export async function rvCoefficients(x: SampleData, y: SampleData): Promise<RVCo
   }
 }
 
-/** tr(X X' Y Y') of centred columns, from whichever product is smaller. */
+/** tr(X X' Y Y') of centered columns, from whichever product is smaller. */
 function product(x: Tensor, y: Tensor): Tensor {
   const [n, d] = x.shape as [number, number]
   if (n > d) return x.matmulT(y, { transposeA: true }).square().sum()
@@ -60,12 +60,12 @@ function product(x: Tensor, y: Tensor): Tensor {
     .sum()
 }
 
-/** RV of centred columns; lazy. */
+/** RV of centered columns; lazy. */
 export function rv(x: Tensor, y: Tensor): Tensor {
   return ratio(product(x, y), product(x, x), product(y, y))
 }
 
-/** RV2 of centred columns; lazy. */
+/** RV2 of centered columns; lazy. */
 export function rv2(x: Tensor, y: Tensor): Tensor {
   const [p, q] = [x.square().sum(1), y.square().sum(1)]
   const apart = (a: Tensor, b: Tensor, u: Tensor, v: Tensor) => product(a, b).sub(u.mul(v).sum())

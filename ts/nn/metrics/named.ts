@@ -1,6 +1,6 @@
 import { ArgumentError, ShapeError, unknownName } from '../../core/errors.js'
 import { type Checks, checkOptions, elsewhere, whole } from '../../core/options.js'
-import type { Tensor } from '../../core/tensor.js'
+import { idOf, type Tensor } from '../../core/tensor.js'
 import type { LossName } from '../losses/named.js'
 import { accuracy, binaryAccuracy, exactMatch, topKAccuracy } from './accuracy.js'
 import { cohenKappa, matthews } from './confusion.js'
@@ -132,6 +132,7 @@ function ofFunction(metric: MetricFunction): Metric {
   if (ours !== undefined) return ours
   const of = (prediction: Tensor, target: Tensor) => {
     const value = metric(prediction, target)
+    idOf(`metric '${name}'`, value)
     if (value.rank === 0) return value
     throw new ShapeError(
       `metric '${name}' returned shape [${value.shape}], expected a scalar: the mean over the batch`,
