@@ -27,7 +27,7 @@ const twoChecks: Checks<TwoNNOptions> = { discard: between(0, 1, 'high') }
 
 /** Result of {@link twoNN}. */
 export interface TwoNNDimension {
-  /** Slope of -ln(1 - i/N) against ln mu through the origin, over the ratios kept: the estimate of the paper. */
+  /** Slope of -ln(1 - i/N) against ln mu through the origin, over the ratios kept: the estimate of the paper. NaN where none is left out. */
   readonly linear: number
   /** N / sum ln mu: the maximum of the likelihood (Denti et al. 2022). */
   readonly mle: number
