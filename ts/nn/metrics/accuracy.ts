@@ -64,6 +64,7 @@ export const accuracy: MetricOf<AccuracyOptions> = metricFunction(
   ({ ignoreIndex }) =>
     meanRule((state, prediction, target, weights) => {
       const { hits, counted } = judge(prediction, target, ignoreIndex)
+      if (weights === undefined && counted === undefined) return addToMean(state, hits, undefined)
       const weight = entryWeights('accuracy', weights, hits.shape)
       return addToMean(state, hits, counted === undefined ? weight : where(counted, weight, 0))
     }),
@@ -127,7 +128,10 @@ export const binaryAccuracy: MetricOf<BinaryAccuracyOptions> = metricFunction(
     init: (output) => ({ sum: nothing(...(perLabel ? output : [])), weight: nothing() }),
     update: (state, prediction, target, weights) => {
       const hits = isRight('binaryAccuracy', prediction, target, threshold)
-      if (!perLabel) return addToMean(state, hits, entryWeights('binaryAccuracy', weights, hits.shape))
+      if (!perLabel) {
+        const each = weights && entryWeights('binaryAccuracy', weights, hits.shape)
+        return addToMean(state, hits, each)
+      }
       const weight = entryWeights('binaryAccuracy', weights, hits.shape.slice(0, 1))
       const column = weight.reshape([weight.size, ...hits.shape.slice(1).map(() => 1)])
       const sum = hits.cast('float64').mul(column).sum(0)

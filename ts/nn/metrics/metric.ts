@@ -125,9 +125,17 @@ export function entryWeights(name: string, weights: Tensor | undefined, shape: S
 /** A sum and what it is over: the state of a weighted mean. */
 export const noMean = () => ({ sum: nothing(), weight: nothing() })
 
-/** Adds to the state of a mean. Entries that weigh nothing do not count, whatever they are. */
-export function addToMean(state: MetricState, values: Tensor, weight: Tensor): MetricState {
-  const counted = where(weight.notEqual(0), values.cast('float64').mul(weight), 0)
+/**
+ * Adds to the state of a mean. Entries that weigh nothing do not count, whatever they are.
+ *
+ * @param weight of the shape of `values`; undefined where each counts 1
+ */
+export function addToMean(state: MetricState, values: Tensor, weight: Tensor | undefined): MetricState {
+  const exact = values.cast('float64')
+  if (weight === undefined) {
+    return { sum: plus(state.sum, exact.sum()), weight: (state.weight as Tensor).add(values.size) }
+  }
+  const counted = where(weight.notEqual(0), exact.mul(weight), 0)
   return { sum: plus(state.sum, counted.sum()), weight: plus(state.weight, weight.sum()) }
 }
 
