@@ -10,9 +10,10 @@ import {
 import { tidy } from '../core/memory.js'
 import { checkOptions, checkValue, isList, isPlainObject } from '../core/options.js'
 import { type TreeStructure, treeFlatten, treeMap } from '../core/tree.js'
+import { atOnce, inTurns, type Work } from '../core/turns.js'
 import { Tensor, tensor } from '../ops/tensor.js'
 import { epochNumber, type OrderOptions, orderChecks, shuffledRows } from './order.js'
-import { type ArrayInput, asTensor } from './targets.js'
+import { type ArrayInput, readingTensor } from './targets.js'
 
 /** A tree of samples: arrays nested in records. */
 export type TreeInput = ArrayInput | { readonly [name: string]: TreeInput }
@@ -74,13 +75,18 @@ export class TreeDataset<T extends TreeInput = TreeInput> implements AsyncIterab
 
   /** Rows of the source in the order of an epoch (0 is the first); batch b is the slice from `b * batchSize`. */
   epochIndices(epoch: number): Int32Array {
+    return atOnce(this.ordering(epoch))
+  }
+
+  /** {@link TreeDataset.epochIndices} as work that may take turns. @internal */
+  *ordering(epoch: number): Work<Int32Array> {
     checkValue('epochIndices: epoch', epoch, epochNumber)
-    return this.shuffle ? shuffledRows(this.#rows, this.seed, epoch) : this.#rows
+    return this.shuffle ? yield* shuffledRows(this.#rows, this.seed, epoch) : this.#rows
   }
 
   /** Batches of the next epoch; every pass is another epoch, so a shuffled dataset has another order. */
   async *[Symbol.asyncIterator](): AsyncGenerator<TreeBatch<T>> {
-    const order = this.epochIndices(this.#passes++)
+    const order = await inTurns(this.ordering(this.#passes++))
     for (let start = 0; start < order.length; start += this.batchSize) {
       const rows = order.subarray(start, start + this.batchSize)
       yield tidy(() => rowsOf(this.source, tensor(rows)))
@@ -147,7 +153,7 @@ function leafOf(given: unknown, path: string): Tensor {
 
 function converted(given: ArrayInput, where: string): Tensor {
   try {
-    return asTensor(given, 'float32')
+    return atOnce(readingTensor(given, 'float32'))
   } catch (error) {
     if (!(error instanceof HyperglowError)) throw error
     throw new ArgumentError(`${where}: ${error.message}`, { cause: error })

@@ -116,6 +116,8 @@ function checkEpochs(epochs: readonly unknown[], count: number): void {
 function checkFinite(name: string, values: readonly unknown[]): void {
   const n = values.findIndex((value) => !Number.isFinite(value))
   if (n >= 0) {
-    throw new NumericalError(`lossPlot: ${name} of epoch ${n + 1} is ${values[n]}, expected a finite number`)
+    throw new NumericalError(
+      `lossPlot: ${name} of epoch ${n + 1} is ${describe(values[n])}, expected a finite number`,
+    )
   }
 }

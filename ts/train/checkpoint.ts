@@ -22,7 +22,7 @@ import { type Tensor, tensor } from '../ops/tensor.js'
 import type { Callback } from './callbacks/callback.js'
 import type { Held } from './held.js'
 import type { NumberedLogs } from './history.js'
-import type { MeterSnapshot } from './meter.js'
+import type { Means, MeterSnapshot } from './meter.js'
 
 const formatName = 'hyperglow-checkpoint'
 /** Version of the layout that this code writes and reads. */
@@ -56,7 +56,7 @@ interface Description {
   readonly epochs: number
   readonly steps: number
   readonly logs: readonly NumberedLogs[]
-  readonly meter: MeterSnapshot | null
+  readonly meter: { readonly means: Means | null } | null
   /** What the optimizers are, by name. */
   readonly optimizers: Readonly<Record<string, { readonly kind: string; readonly learningRate: number }>>
   readonly tracker:
@@ -84,6 +84,7 @@ const prefixes = {
   state: 'state.',
   optimizers: 'optimizers.',
   callbacks: 'callbacks.',
+  meter: 'meter.',
 }
 
 /** The Variables of a task but for its optimizers, by their names in the file. */
@@ -122,7 +123,7 @@ export async function writeCheckpoint(
     version: formatVersion,
     hyperglow: version,
     ...run,
-    meter: meter ?? null,
+    meter: meter === undefined ? null : { means: meter.means ?? null },
     optimizers: Object.fromEntries(
       Object.entries(held.optimizers).map(([key, { name, learningRate }]) => [
         key,
@@ -140,6 +141,7 @@ export async function writeCheckpoint(
   if (tracker !== undefined && tracker.record.values.length > 0) {
     values.push([dynamicsName, tensor(tracker.record.values)])
   }
+  values.push(...named(prefixes.meter, Object.entries(meter?.values ?? {})))
   const others = saved.flatMap(({ tensors = {} }, index) =>
     named(`${prefixes.callbacks}${index}.`, Object.entries(tensors)),
   )
@@ -229,18 +231,27 @@ export class SavedRun {
     return new SavedRun(file, description, tensors)
   }
 
-  /** The run as it stood. */
-  get run(): RunSnapshot {
-    const { place, epochs, steps, logs, meter, tracker } = this.#description
+  /** The run as it stood, but for its {@link SavedRun.meter}. */
+  get run(): Omit<RunSnapshot, 'meter'> {
+    const { place, epochs, steps, logs, tracker } = this.#description
     const values = (this.#tensors.get(dynamicsName)?.data ?? new Float32Array()) as Float32Array
     return {
       place,
       epochs,
       steps,
       logs,
-      meter: meter ?? undefined,
       tracker: tracker === null ? undefined : { ...tracker, record: { ...tracker.record, values } },
     }
+  }
+
+  /** What the meter held in the middle of an epoch; the tensors are the caller's. */
+  async meter(): Promise<MeterSnapshot | undefined> {
+    const { meter } = this.#description
+    if (meter === null) return undefined
+    const values: Record<string, Tensor> = {}
+    for (const key of this.#keys(prefixes.meter))
+      values[key.slice(prefixes.meter.length)] = await this.#tensor(key)
+    return { means: meter.means ?? undefined, values }
   }
 
   /**
@@ -271,7 +282,7 @@ export class SavedRun {
     const isOther = (name: string) =>
       name === dynamicsName ||
       name === rngName ||
-      [prefixes.callbacks, prefixes.optimizers].some((prefix) => name.startsWith(prefix))
+      [prefixes.callbacks, prefixes.optimizers, prefixes.meter].some((prefix) => name.startsWith(prefix))
     const stranger = [...this.#tensors.keys()].find((name) => !known.has(name) && !isOther(name))
     if (stranger !== undefined) {
       throw new DataError(

@@ -4,17 +4,21 @@ import { isFloat } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, ShapeError, unknownName } from '../core/errors.js'
 import { isPlainObject } from '../core/options.js'
 import { evaluate, tidy } from '../core/transforms.js'
+import { inTurns } from '../core/turns.js'
 import { ArrayDataset, scaled } from '../data/array-dataset.js'
 import { type Batch, type BatchSource, batchCount } from '../data/loader.js'
 import type { FloatDType } from '../nn/initializers.js'
 import { isFinite as finite, stack } from '../ops/index.js'
-import { type Shape, Tensor, tensor } from '../ops/tensor.js'
+import { type Shape, Tensor } from '../ops/tensor.js'
 import { batchesOf } from './batches.js'
 import type { TargetRule } from './targets.js'
 import { unlessAborted } from './unless-aborted.js'
 
 /** Arguments of a compiled step of a model: the batch itself, or the whole source and the rows of it that are the batch. */
 export type StepInput = { x: Tensor; y: Tensor; rows?: Tensor }
+
+/** What a compiled step is given for {@link StepInput}: the rows as numbers, which become a tensor within its run. */
+export type FedInput = Omit<StepInput, 'rows'> & { rows?: Int32Array }
 
 /** One batch on its way into a step. */
 export interface FedBatch<I extends object = object> {
@@ -54,7 +58,7 @@ export interface Feed<B = Batch, I extends object = object> {
 }
 
 /** The feed of a source. */
-export function feedOf(source: BatchSource, options: FeedOptions): Feed<Batch, StepInput> {
+export function feedOf(source: BatchSource, options: FeedOptions): Feed<Batch, FedInput> {
   if (source instanceof ArrayDataset) return new ArrayFeed(source, options)
   if (source === null || typeof source !== 'object') {
     throw new ArgumentError(
@@ -65,7 +69,7 @@ export function feedOf(source: BatchSource, options: FeedOptions): Feed<Batch, S
 }
 
 /** Samples that lie natively: a batch is a list of rows, gathered inside the step. */
-class ArrayFeed implements Feed<Batch, StepInput> {
+class ArrayFeed implements Feed<Batch, FedInput> {
   readonly #data: ArrayDataset
   readonly #options: FeedOptions
 
@@ -113,23 +117,18 @@ class ArrayFeed implements Feed<Batch, StepInput> {
     if (this.#data.labels === undefined) await targets.checkLabels(y)
   }
 
-  async *epoch(number: number, _signal?: AbortSignal, skip = 0): AsyncGenerator<FedBatch<StepInput>> {
+  async *epoch(number: number, _signal?: AbortSignal, skip = 0): AsyncGenerator<FedBatch<FedInput>> {
     const { source, batchSize } = this.#data
-    const order = this.#data.epochIndices(number)
+    const order = await inTurns(this.#data.ordering(number))
     for (let start = skip * batchSize; start < order.length; start += batchSize) {
       const part = order.subarray(start, start + batchSize)
-      const rows = tensor(part)
-      yield {
-        input: { x: source.x, y: source.y, rows },
-        size: part.length,
-        release: () => rows.dispose(),
-      }
+      yield { input: { x: source.x, y: source.y, rows: part }, size: part.length, release() {} }
     }
   }
 }
 
 /** Batches that somebody else makes; each is checked as it comes. */
-class BatchFeed implements Feed<Batch, StepInput> {
+class BatchFeed implements Feed<Batch, FedInput> {
   readonly #source: BatchSource
   readonly #options: FeedOptions
   readonly batches: number | undefined
@@ -156,7 +155,7 @@ class BatchFeed implements Feed<Batch, StepInput> {
 
   async prepare(): Promise<void> {}
 
-  async *epoch(_number: number, signal?: AbortSignal, skip = 0): AsyncGenerator<FedBatch<StepInput>> {
+  async *epoch(_number: number, signal?: AbortSignal, skip = 0): AsyncGenerator<FedBatch<FedInput>> {
     let index = 0
     for await (const batch of batchesOf(this.#source, signal)) {
       if (index < skip) {

@@ -1,6 +1,7 @@
 /** How models are trained: a supervised task and its data, for the one loop. */
 import { DataError } from '../core/errors.js'
 import { between, type Checks, checkOptions, elsewhere, flag, whole } from '../core/options.js'
+import { inTurns } from '../core/turns.js'
 import { ArrayDataset, type ArrayInput } from '../data/array-dataset.js'
 import { type Batch, type BatchSource, batchCount } from '../data/loader.js'
 import type { Attachment, Probe } from '../dynamics/attachment.js'
@@ -58,42 +59,42 @@ export async function fitArrays(
 ): Promise<History> {
   const given = checkOptions('fit', options, arrayChecks)
   const { batchSize, validationSplit = 0.2, shuffle = true, ...rest } = given
-  const compiled = compiledOf(model, 'fit')
-  rest.signal?.throwIfAborted()
-  const { seed, inputShape, dtype } = model
-  const targets = new TargetRule(compiled, outlineOf(model).outputShape)
-  const data = new ArrayDataset(x, y, {
-    batchSize,
-    shuffle,
-    seed,
-    inputShape,
-    dtype,
-    ...targets.datasetOptions(y),
-    classes: rest.numClasses,
-  })
-  try {
-    const [train, validation] = data.split(validationSplit)
-    if (train.samples === 0) {
-      throw new DataError(
-        `fit: ${data.samples} samples with validationSplit ${validationSplit} leave none to train on; lower the split or give more samples`,
+  const training = checkTraining(model, rest)
+  return exclusively(model, 'fit', async () => {
+    const { seed, inputShape, dtype } = model
+    const targets = new TargetRule(compiledOf(model, 'fit'), outlineOf(model).outputShape)
+    const data = await ArrayDataset.inTurns(x, y, {
+      batchSize,
+      shuffle,
+      seed,
+      inputShape,
+      dtype,
+      ...targets.datasetOptions(y),
+      classes: rest.numClasses,
+    })
+    try {
+      const [train, validation] = await inTurns(data.splitting(validationSplit))
+      if (train.samples === 0) {
+        throw new DataError(
+          `fit: ${data.samples} samples with validationSplit ${validationSplit} leave none to train on; lower the split or give more samples`,
+        )
+      }
+      const remark = given.validationSplit === undefined ? ' (validationSplit 0.2; Keras holds out none)' : ''
+      return await trainLocked(
+        model,
+        train,
+        validation.samples > 0 ? { ...training, validation } : training,
+        `training on ${train.samples} samples, validating on ${validation.samples || 'none'}${remark}`,
       )
+    } finally {
+      data.dispose()
     }
-    const remark = given.validationSplit === undefined ? ' (validationSplit 0.2; Keras holds out none)' : ''
-    return await trainModel(
-      model,
-      train,
-      validation.samples > 0 ? { ...rest, validation } : rest,
-      `training on ${train.samples} samples, validating on ${validation.samples || 'none'}${remark}`,
-    )
-  } finally {
-    data.dispose()
-  }
+  })
 }
 
 /**
  * Trains a model on batches.
  *
- * @param preface first line of the progress
  * @throws ArgumentError, DataError, StateError (rejects) before anything is changed, for data and options that cannot work;
  *   NumericalError as soon as the mean loss is seen to be NaN or infinite; the reason of the signal; what a callback throws
  */
@@ -101,23 +102,36 @@ export async function trainModel(
   model: Trainable,
   source: BatchSource,
   given: FitDatasetOptions,
-  preface?: string,
 ): Promise<History> {
+  const options = checkTraining(model, given)
+  return exclusively(model, 'fit', () => trainLocked(model, source, options))
+}
+
+/** The options of a model that can be trained with them. */
+function checkTraining(model: Trainable, given: FitDatasetOptions): FitDatasetOptions {
   const options = checkOptions('fit', given, datasetChecks)
   checkCallbacks(options.callbacks ?? [])
   compiledOf(model, 'fit')
   options.signal?.throwIfAborted()
-  return exclusively(model, 'fit', async () => {
-    const state = stateOf(model)
-    const wasTraining = state.training
-    const run = await prepareRun(model, source, options, preface)
-    try {
-      return await run.all()
-    } finally {
-      await run.close()
-      state.training = wasTraining
-    }
-  })
+  return options
+}
+
+/** Trains a model that does nothing else meanwhile. @param preface first line of the progress */
+async function trainLocked(
+  model: Trainable,
+  source: BatchSource,
+  options: FitDatasetOptions,
+  preface?: string,
+): Promise<History> {
+  const state = stateOf(model)
+  const wasTraining = state.training
+  const run = await prepareRun(model, source, options, preface)
+  try {
+    return await run.all()
+  } finally {
+    await run.close()
+    state.training = wasTraining
+  }
 }
 
 /** Checks everything that can be checked before the first step. */

@@ -1,48 +1,60 @@
-/** Means over an epoch, added up on the device. */
+/** Means and metrics of an epoch, added up on the device. */
 import { ArgumentError, describe, ShapeError } from '../core/errors.js'
+import { tidy } from '../core/transforms.js'
 import { Variable } from '../core/variable.js'
-import { stack, where } from '../ops/index.js'
-import { full, Tensor, tensor, zeros } from '../ops/tensor.js'
-import type { Outcome, Reading } from './task.js'
+import type { Metric } from '../nn/metrics/index.js'
+import { concat, stack, where } from '../ops/index.js'
+import { full, type Shape, Tensor, zeros } from '../ops/tensor.js'
+import type { Judged, Outcome, Reading } from './task.js'
 
-/** Means of an epoch, by what they are of. */
+/** What an epoch came to, by what it is of. */
 export interface Means {
   /** Undefined for a task that gives no loss. */
   readonly loss: number | undefined
-  /** By name. */
+  /** Logs, then metrics, by name. */
   readonly metrics: Readonly<Record<string, number>>
 }
 
-/** What a meter holds, as plain data. */
+/** What a meter held, for a run that is resumed. */
 export interface MeterSnapshot {
-  readonly names: readonly string[]
-  readonly hasLoss: boolean
-  readonly sums: readonly boolean[]
-  /** Sums, then their weights. */
-  readonly totals: readonly number[]
+  /** What the steps came to; undefined where nothing counted. */
+  readonly means: Means | undefined
+  /** Values of the meter's Variables by name. */
+  readonly values: Readonly<Record<string, Tensor>>
 }
 
-/** The names of the readings of a task, and which of them are sums. */
+/** What steps report. */
 interface Columns {
   readonly hasLoss: boolean
+  /** Names of the logs, then of the metrics. */
   readonly names: readonly string[]
+  /** Whether loss and logs are sums. */
   readonly sums: readonly boolean[]
+}
+
+/** A metric and its state, in Variables. */
+interface Measured {
+  readonly metric: Metric
+  readonly output: Shape
+  readonly state: Readonly<Record<string, Variable>>
 }
 
 /**
- * Sums of loss and logs over an epoch, and of the weights that they are means over, in Variables that steps add to: the means then do not
- * depend on how the data were divided into batches.
+ * Loss, logs and metrics of an epoch in Variables that steps add to: values then do not depend on how the data were divided into batches. The
+ * first step, which says what there is to add, makes them.
  */
 export class Meter {
-  /** float64 [2, N]: sums, and their weights. Made by the first step, which says what there is to add. */
+  /** float64 [2, N]: sums of loss and logs, and what they are means over. */
   #totals: Variable | undefined
+  #metrics: readonly Measured[] = []
   #columns: Columns | undefined
   #restored: MeterSnapshot | undefined
 
-  /** Adds a batch of `size` samples and gives its readings, loss first; part of a step. */
-  add(outcome: Outcome, size: number): Reading[] {
+  /** Adds a batch of `size` samples and gives what it came to alone, loss first; part of a step. */
+  add(outcome: Outcome, size: number, wantsValues: boolean): Tensor[] {
     const { columns, readings } = readingsOf(outcome)
-    const totals = this.#prepare(columns)
+    const { judged = [] } = outcome
+    const totals = this.#prepare(columns, judged)
     const all = full([], size, { dtype: 'float64' })
     const weights = readings.map(({ weight }) => weight ?? all)
     const sums = readings.map(({ value, weight, isSum }) => {
@@ -54,77 +66,145 @@ export class Meter {
     if (readings.length > 0) {
       totals.assign(totals.value.add(stack([...sums, ...weights]).reshape([2, readings.length])))
     }
-    return readings
-  }
-
-  #prepare(columns: Columns): Variable {
-    const known = this.#columns
-    if (known === undefined) {
-      this.#columns = columns
-      const shape = [2, columns.sums.length]
-      const start = this.#restored?.totals
-      const initial =
-        start === undefined ? zeros(shape, { dtype: 'float64' }) : tensor(Float64Array.from(start), { shape })
-      this.#restored = undefined
-      this.#totals = new Variable(initial, { name: 'totals', trainable: false })
-    } else if (known.hasLoss !== columns.hasLoss || String(known.names) !== String(columns.names)) {
-      const show = ({ hasLoss, names }: Columns) =>
-        [...(hasLoss ? ['loss'] : []), ...names].join(', ') || 'none'
-      throw new ArgumentError(
-        `fit: a step reports ${show(columns)}, and one before reported ${show(known)}; give the same names in every step`,
-      )
+    for (const [index, { metric, prediction, target, weights: own }] of judged.entries()) {
+      const { state } = this.#metrics[index] as Measured
+      assignAll(state, metric.update(valuesOf(state), prediction, target, own))
     }
-    return this.#totals as Variable
+    if (!wantsValues) return []
+    const alone = judged.map(({ metric, prediction, target, weights: own }) =>
+      metric.of(prediction, target, own),
+    )
+    return [...readings.map(({ value }) => value), ...alone]
   }
 
-  reset(): void {
-    this.#restored = undefined
-    this.#totals?.assign(0)
-  }
-
-  /** The sums so far. Waits for the steps under way. */
-  async snapshot(): Promise<MeterSnapshot | undefined> {
-    if (this.#totals === undefined || this.#columns === undefined) return this.#restored
-    const totals = [...((await this.#totals.data()) as Float64Array)]
-    return { ...this.#columns, totals }
-  }
-
-  /** Goes on from a snapshot. */
-  restore(snapshot: MeterSnapshot | undefined): void {
-    this.#restored = snapshot
-  }
-
-  /** What steps add to; undefined before the first one. */
-  get totals(): Variable | undefined {
+  #prepare(columns: Columns, judged: readonly Judged[]): Variable {
+    const known = this.#columns
+    if (known !== undefined && this.#totals !== undefined) {
+      checkSame(known, columns)
+      return this.#totals
+    }
+    this.#columns = columns
+    const restored = this.#restored?.values ?? {}
+    const variable = (name: string, initial: Tensor) => {
+      return new Variable(restored[name] ?? initial, { name, trainable: false })
+    }
+    this.#totals = variable(totalsName, zeros([2, columns.sums.length], { dtype: 'float64' }))
+    this.#metrics = judged.map(({ metric, prediction }) => {
+      const output = prediction.shape.slice(1)
+      const parts = Object.entries(startOf(metric, output))
+      const state = parts.map(([part, start]) => [part, variable(`${metric.name}.${part}`, start)] as const)
+      return { metric, output, state: Object.fromEntries(state) }
+    })
+    this.#forget()
     return this.#totals
   }
 
-  /** Readings of one batch by what they are of. */
-  named(values: readonly number[]): Means {
-    return meansOf(values, this.#columns?.hasLoss ?? false, this.#columns?.names ?? [])
+  /** Begins an epoch. */
+  reset(): void {
+    this.#forget()
+    this.#totals?.assign(0)
+    tidy(() => {
+      for (const { metric, output, state } of this.#metrics) assignAll(state, metric.init(output))
+    })
   }
 
-  /** Means of all steps so far; undefined where nothing counted. Waits for the steps under way. */
+  /** The Variables by name. */
+  get variables(): ReadonlyMap<string, Variable> {
+    const states = this.#metrics.flatMap(({ metric, state }) =>
+      Object.entries(state).map(([part, variable]) => [`${metric.name}.${part}`, variable] as const),
+    )
+    return new Map([...(this.#totals === undefined ? [] : [[totalsName, this.#totals] as const]), ...states])
+  }
+
+  /** What the meter holds; the tensors are the caller's. Waits for the steps under way. */
+  async snapshot(): Promise<MeterSnapshot> {
+    const { variables } = this
+    if (variables.size === 0 && this.#restored !== undefined) {
+      const { means, values } = this.#restored
+      const copies = Object.entries(values).map(([name, value]) => [name, value.add(0)] as const)
+      return { means, values: Object.fromEntries(copies) }
+    }
+    const values = [...variables].map(([name, variable]) => [name, variable.value] as const)
+    return { means: await this.means(), values: Object.fromEntries(values) }
+  }
+
+  /** Goes on from a snapshot, whose tensors become the meter's. */
+  restore(snapshot: MeterSnapshot | undefined): void {
+    this.#forget()
+    this.#restored = snapshot
+  }
+
+  #forget(): void {
+    for (const value of Object.values(this.#restored?.values ?? {})) value.dispose()
+    this.#restored = undefined
+  }
+
+  /** What one batch came to alone, by what it is of. */
+  named(values: readonly number[]): Means {
+    return meansOf(values, this.#columns ?? { hasLoss: false, names: [] })
+  }
+
+  /** What all steps so far come to; undefined where nothing counted. Waits for the steps under way. */
   async means(): Promise<Means | undefined> {
-    const held = await this.snapshot()
-    if (held === undefined) return { loss: undefined, metrics: {} }
-    const { names, hasLoss, sums, totals } = held
-    const width = totals.length / 2
-    const values = Array.from({ length: width }, (_, index) => {
-      const [sum, weight] = [totals[index] as number, totals[width + index] as number]
-      return sums[index] === true ? sum : sum / weight
+    const [totals, columns] = [this.#totals, this.#columns]
+    if (totals === undefined || columns === undefined) {
+      return this.#restored === undefined ? { loss: undefined, metrics: {} } : this.#restored.means
+    }
+    using all = tidy(() => {
+      const metrics = this.#metrics.map(({ metric, state }) =>
+        metric.compute(valuesOf(state)).cast('float64'),
+      )
+      return concat([totals.value.reshape([-1]), ...metrics.map((value) => value.reshape([1]))])
     })
-    if (hasLoss && totals[width] === 0) return undefined
-    return meansOf(values, hasLoss, names)
+    const found = [...((await all.data()) as Float64Array)]
+    const width = columns.sums.length
+    if (columns.hasLoss && found[width] === 0) return undefined
+    const means = columns.sums.map((isSum, index) => {
+      const [sum, weight] = [found[index] as number, found[width + index] as number]
+      return isSum ? sum : sum / weight
+    })
+    return meansOf([...means, ...found.slice(2 * width)], columns)
   }
 
   dispose(): void {
-    this.#totals?.dispose()
+    this.#forget()
+    for (const variable of this.variables.values()) variable.dispose()
   }
 }
 
+const totalsName = 'totals'
+
+/** The state of no samples; throws ShapeError for a metric whose value is more than one number. */
+function startOf(metric: Metric, output: Shape): Readonly<Record<string, Tensor>> {
+  const initial = metric.init(output)
+  const value = metric.compute(initial)
+  if (value.rank === 0) return initial
+  throw new ShapeError(
+    `metric '${metric.name}' has values of shape [${value.shape}], expected a scalar; choose an average that gives one number`,
+  )
+}
+
+function valuesOf(state: Readonly<Record<string, Variable>>): Record<string, Tensor> {
+  return Object.fromEntries(Object.entries(state).map(([part, variable]) => [part, variable.value]))
+}
+
+function assignAll(
+  state: Readonly<Record<string, Variable>>,
+  values: Readonly<Record<string, Tensor>>,
+): void {
+  for (const [part, variable] of Object.entries(state)) variable.assign(values[part] as Tensor)
+}
+
+function checkSame(known: Columns, columns: Columns): void {
+  if (known.hasLoss === columns.hasLoss && String(known.names) === String(columns.names)) return
+  const show = ({ hasLoss, names }: Columns) => [...(hasLoss ? ['loss'] : []), ...names].join(', ') || 'none'
+  throw new ArgumentError(
+    `fit: a step reports ${show(columns)}, and one before reported ${show(known)}; give the same names in every step`,
+  )
+}
+
 /** Numbers, loss first, by what they are of. */
-function meansOf(values: readonly number[], hasLoss: boolean, names: readonly string[]): Means {
+function meansOf(values: readonly number[], { hasLoss, names }: Pick<Columns, 'hasLoss' | 'names'>): Means {
   const rest = hasLoss ? values.slice(1) : values
   return {
     loss: hasLoss ? values[0] : undefined,
@@ -133,14 +213,18 @@ function meansOf(values: readonly number[], hasLoss: boolean, names: readonly st
 }
 
 /** Loss and logs of a batch as a list, loss first. */
-function readingsOf({ loss, logs = {} }: Outcome): { columns: Columns; readings: Reading[] } {
-  const names = Object.keys(logs)
+function readingsOf({ loss, logs = {}, judged = [] }: Outcome): { columns: Columns; readings: Reading[] } {
   const own = loss === undefined ? [] : [readingOf('loss', loss)]
-  const readings = [...own, ...names.map((name) => readingOf(name, logs[name]))]
-  return {
-    columns: { hasLoss: loss !== undefined, names, sums: readings.map(({ isSum }) => isSum === true) },
-    readings,
+  const readings = [...own, ...Object.keys(logs).map((name) => readingOf(name, logs[name]))]
+  const names = [...Object.keys(logs), ...judged.map(({ metric }) => metric.name)]
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined) {
+    throw new ArgumentError(
+      `fit: a step reports '${twice}' twice; give each log and metric a name of its own`,
+    )
   }
+  const sums = readings.map(({ isSum }) => isSum === true)
+  return { columns: { hasLoss: loss !== undefined, names, sums }, readings }
 }
 
 function readingOf(name: string, given: Tensor | Reading | undefined): Reading {

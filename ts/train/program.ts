@@ -12,7 +12,7 @@ import { foldIn, key, splitKey } from '../ops/random.js'
 import { Tensor } from '../ops/tensor.js'
 import type { Feed } from './feed.js'
 import type { Meter } from './meter.js'
-import type { Outcome, Reading, StepContext, Task, TaskSegment } from './task.js'
+import type { Outcome, StepContext, Task, TaskSegment } from './task.js'
 
 /** What a step gives back; the caller disposes of it. */
 export type StepResult = BatchMeasurement & {
@@ -65,8 +65,8 @@ export function trainingStep<B>(setup: StepSetup<B>, options: StepOptions): Comp
     )
     checkReached(task, deeds, setup.allowUnused)
     setup.onAssigned?.(deeds.assigned)
-    const readings = meter.add(outcome, feed.sizeOf(input))
-    const result: StepResult = options.logs && readings.length > 0 ? { logs: logsOf(readings) } : {}
+    const values = meter.add(outcome, feed.sizeOf(input), options.logs)
+    const result: StepResult = values.length > 0 ? { logs: logsOf(values) } : {}
     if (!options.dynamics) return result
     return { ...result, ...measurementOf(segmentOf(outcome, 'step'), options) }
   })
@@ -87,7 +87,7 @@ export function evaluationStep<B>(
 ): Compiled<[input: object], StepResult> {
   return jit((input: object) => {
     const outcome = evaluated(task, feed.decode(input), false, seed)
-    meter.add(outcome, feed.sizeOf(input))
+    meter.add(outcome, feed.sizeOf(input), false)
     return {}
   })
 }
@@ -150,8 +150,8 @@ function measurementOf(segment: TaskSegment, options: StepOptions): BatchMeasure
   return result
 }
 
-function logsOf(readings: readonly Reading[]): Tensor {
-  return stack(readings.map(({ value }) => value.cast('float64')))
+function logsOf(values: readonly Tensor[]): Tensor {
+  return stack(values.map((value) => value.cast('float64')))
 }
 
 function checkOutcome(outcome: Outcome): Outcome {

@@ -4,7 +4,7 @@ import { rehearse } from '../core/jit.js'
 import type { Variable } from '../core/variable.js'
 import { type Attachment, isDue } from '../dynamics/attachment.js'
 import type { Estimator } from '../estimators/estimator.js'
-import { type Tensor, tensor } from '../ops/tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import type { Feed } from './feed.js'
 import type { Meter } from './meter.js'
 import { type CompiledStep, layersOf, type StepResult, type StepSetup, trainingStep } from './program.js'
@@ -81,7 +81,7 @@ export class Stepper<B> {
       record.steps++
       return step(input)
     }
-    using clock = this.#clock()
+    const clock = this.#clock()
     record.steps++
     return step(input, clock)
   }
@@ -91,12 +91,11 @@ export class Stepper<B> {
     const { task, feed } = this.#options
     const names = (given: object, clock?: Tensor) => layersOf(this.#setup, feed.decode(given), clock)
     if (task.usesClock === false) return rehearse<[object], string[]>(names, input)
-    using clock = this.#clock()
-    return rehearse<[object, Tensor], string[]>(names, input, clock)
+    return rehearse<[object, Tensor], string[]>(names, input, this.#clock())
   }
 
-  /** float64: step, epoch and scalars of the step that comes. */
-  #clock(): Tensor {
+  /** Step, epoch and scalars of the step that comes. */
+  #clock(): Float64Array {
     const { steps: step, epochs: epoch } = this.#options.record
     const values = this.#sources.map(([name, source]) => {
       const value = typeof source === 'function' ? source({ step, epoch }) : source
@@ -105,7 +104,7 @@ export class Stepper<B> {
         `fit: the scalar '${name}' is ${value} in step ${step}, expected a finite number`,
       )
     })
-    return tensor(Float64Array.of(step, epoch, ...values))
+    return Float64Array.of(step, epoch, ...values)
   }
 
   /** The step that evaluates these evaluators, by their numbers. */

@@ -1,6 +1,6 @@
 /** A compiled model as a task: a prediction, a loss, an optimizer. */
 import { isFloat } from '../core/dtype.js'
-import { ShapeError, StateError } from '../core/errors.js'
+import { StateError } from '../core/errors.js'
 import { valueAndGrad } from '../core/transforms.js'
 import type { Variable } from '../core/variable.js'
 import type { Batch } from '../data/loader.js'
@@ -10,7 +10,7 @@ import type { Tensor } from '../ops/tensor.js'
 import type { Compiled } from './compile.js'
 import type { Trainable } from './model.js'
 import { compiledOf } from './state.js'
-import type { Outcome, Reading, StepContext, Task, TaskSegment } from './task.js'
+import type { Outcome, StepContext, Task, TaskSegment } from './task.js'
 import type { TrainingRecord } from './training-record.js'
 
 /** What a supervised task needs besides the model. */
@@ -81,14 +81,14 @@ export class SupervisedTask implements Task<Batch> {
       this.parameters,
       { hasAux: true },
     )
-    const readings = this.#readings(value, aux.output, aux.target)
+    const outcome = this.#outcome(value, aux.output, aux.target)
     updateWhere(
-      readings.loss.weight?.greater(0),
+      outcome.loss.weight?.greater(0),
       [...Object.values(this.parameters), ...optimizer.stateVariables().values()],
       () => optimizer.step(this.parameters, grads),
     )
     for (const [path, next] of updates) this.state[path]?.assign(next.stopGradient())
-    return tracking ? { ...readings, segment: this.#segment(x, aux.hidden, y) } : readings
+    return tracking ? { ...outcome, segment: this.#segment(x, aux.hidden, y) } : outcome
   }
 
   evaluate({ x, y }: Batch, { tracking }: StepContext): Outcome {
@@ -97,8 +97,7 @@ export class SupervisedTask implements Task<Batch> {
     const { output, hidden } = model.forward(x, pass)
     if (tracking) return { segment: this.#segment(x, hidden, y) }
     const target = this.#align(y, output)
-    const loss = model.lossOf(pass, output, target)
-    return this.#readings(loss, output, target)
+    return this.#outcome(model.lossOf(pass, output, target), output, target)
   }
 
   /** Targets of a named regression loss in the shape and dtype of the output; others as they are. */
@@ -111,20 +110,13 @@ export class SupervisedTask implements Task<Batch> {
   }
 
   /** Loss and metrics of a batch. */
-  #readings(value: Tensor, output: Tensor, target: Tensor): { loss: Reading; logs: Record<string, Reading> } {
+  #outcome(value: Tensor, output: Tensor, target: Tensor) {
     const { metrics, sums, weightOf } = this.#compiled
-    const logs = metrics.map((metric) => {
-      const judged = metric.fn(output.stopGradient(), target)
-      if (judged.rank === 0)
-        return [metric.name, { value: judged, weight: metric.weightOf?.(target) }] as const
-      throw new ShapeError(
-        `metric '${metric.name}' returned shape [${judged.shape}], expected a scalar: the mean over the batch`,
-      )
-    })
+    const prediction = output.stopGradient()
     return {
       loss: { value, weight: weightOf(target, output), isSum: sums },
-      logs: Object.fromEntries(logs),
-    }
+      judged: metrics.map((metric) => ({ metric, prediction, target })),
+    } satisfies Outcome
   }
 
   /** Input, layers and target of a batch, detached. Rows of probabilities stand for their likeliest class. */

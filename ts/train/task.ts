@@ -15,6 +15,7 @@
  */
 import type { Tree } from '../core/tree.js'
 import type { Variable } from '../core/variable.js'
+import type { Metric } from '../nn/metrics/index.js'
 import type { Nested } from '../nn/optim/leaves.js'
 import type { Optimizer } from '../nn/optim/optimizer.js'
 import type { Tensor } from '../ops/tensor.js'
@@ -63,12 +64,25 @@ export interface TaskSegment {
   readonly ignored?: { readonly labels: Tensor; readonly index: number } | undefined
 }
 
+/** What a metric is told of a batch. */
+export interface Judged {
+  /** Such as `accuracy.streaming()`; the same in every step. */
+  readonly metric: Metric
+  /** `[batch, ...]`. */
+  readonly prediction: Tensor
+  readonly target: Tensor
+  /** What each sample counts, `[batch]`; default 1. */
+  readonly weights?: Tensor
+}
+
 /** What a batch gave. */
 export interface Outcome {
   /** Scalar that is made smaller: a mean over the batch. Left out where there is no one such number. */
   readonly loss?: Tensor | Reading
   /** Further scalars by name, each a mean over the batch. */
   readonly logs?: Readonly<Record<string, Tensor | Reading>>
+  /** Metrics whose value is that of all samples of the epoch together, such as an area under a curve; reported beside the logs, by their names. */
+  readonly judged?: readonly Judged[]
   /** What evaluators look at; wanted only where `ctx.tracking` is true. */
   readonly segment?: TaskSegment
 }

@@ -400,13 +400,16 @@ export class Run<B> {
   /** Refuses a checkpoint that would lose something. */
   #checkOwned(): void {
     const { parameters, state, optimizers, rng } = this.#held
-    const own = new Set<Variable | undefined>([...Object.values(parameters), ...Object.values(state), rng])
+    const own = new Set<Variable | undefined>([
+      ...Object.values(parameters),
+      ...Object.values(state),
+      ...this.#meter.variables.values(),
+      rng,
+    ])
     for (const optimizer of Object.values(optimizers)) {
       for (const variable of optimizer.stateVariables().values()) own.add(variable)
     }
-    const stranger = [...this.#stepper.assigned].find(
-      (variable) => !own.has(variable) && variable !== this.#meter.totals,
-    )
+    const stranger = [...this.#stepper.assigned].find((variable) => !own.has(variable))
     if (stranger === undefined) return
     throw new StateError(
       `checkpoint: steps change the Variable "${stranger.name}", which is neither among parameters and state of the task nor of its optimizers, so that it would be lost; make it part of state`,
@@ -416,7 +419,7 @@ export class Run<B> {
   /** Takes over what a checkpoint holds. */
   async #resume(checkpoint: SavedRun): Promise<void> {
     const { record, feed, tracks } = this.#setup
-    const { place, logs, meter, epochs, steps, tracker } = checkpoint.run
+    const { place, logs, epochs, steps, tracker } = checkpoint.run
     if (place.first !== this.#first || (feed.batches ?? null) !== place.batches) {
       const show = (first: number, batches: number | null) =>
         `initialEpoch ${first} and ${batches ?? 'unknown'} batches an epoch`
@@ -428,7 +431,7 @@ export class Run<B> {
     await checkpoint.restore(this.#held)
     this.#place = { ...place }
     this.#logs = [...logs]
-    this.#meter.restore(meter)
+    this.#meter.restore(await checkpoint.meter())
     record.epochs = epochs
     record.steps = steps
     record.history = logs.length > 0 ? historyOf(logs) : undefined

@@ -3,11 +3,12 @@ import { isFloat } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, HyperglowError } from '../core/errors.js'
 import { evaluate, tidy } from '../core/transforms.js'
 import { type Tree, treeMap } from '../core/tree.js'
+import { inTurns } from '../core/turns.js'
 import { ArrayDataset, scaled } from '../data/array-dataset.js'
 import { batchCount } from '../data/loader.js'
 import { rowsOf, TreeDataset } from '../data/tree-dataset.js'
 import { isFinite as finite, stack } from '../ops/index.js'
-import { Tensor, tensor } from '../ops/tensor.js'
+import { Tensor } from '../ops/tensor.js'
 import { batchesOf } from './batches.js'
 import type { FedBatch, Feed } from './feed.js'
 import { unlessAborted } from './unless-aborted.js'
@@ -73,10 +74,10 @@ class RowsFeed<B> implements Feed<B> {
   async *epoch(number: number, _signal?: AbortSignal, skip = 0): AsyncGenerator<FedBatch> {
     const source = this.#source
     const { batchSize } = this.#data
-    const order = this.#data.epochIndices(number)
+    const order = await inTurns(this.#data.ordering(number))
     for (let start = skip * batchSize; start < order.length; start += batchSize) {
-      const rows = tensor(order.subarray(start, start + batchSize))
-      yield { input: { source, rows }, size: rows.shape[0] as number, release: () => rows.dispose() }
+      const rows = order.subarray(start, start + batchSize)
+      yield { input: { source, rows }, size: rows.length, release() {} }
     }
   }
 }
