@@ -49,31 +49,33 @@ test('a run that was interrupted at any step goes on with the same bits', async 
 const program = fileURLToPath(new URL('./resumed-run.js', import.meta.url))
 
 /** Starts the run in a process of its own and kills it after a time from its beginning on; gives what it said, all of it where it was done before. */
-function killed(folder: string, after: number): Promise<{ said: string; isDone: boolean }> {
+function killed(folder: string, after: number): Promise<{ said: string; isDone: boolean; took: number }> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['--no-warnings', program, folder])
     let said = ''
     let errors = ''
     let timer: NodeJS.Timeout | undefined
+    let begun = 0
     child.stderr.on('data', (text) => {
       errors += text
     })
     child.stdout.on('data', (text) => {
       said += text
+      begun ||= performance.now()
       timer ??= setTimeout(() => child.kill('SIGKILL'), after)
     })
     child.once('close', (code, signal) => {
       clearTimeout(timer)
       if (code !== 0 && signal !== 'SIGKILL') reject(new Error(errors || `ended with ${code}`))
-      else resolve({ said, isDone: code === 0 })
+      else resolve({ said, isDone: code === 0, took: performance.now() - begun })
     })
   })
 }
 
 test.serial(`a process killed ${kills} times at moments by chance comes to the same bits`, async (t) => {
-  t.timeout(30_000 + kills * 6000)
+  t.timeout(60_000 + kills * 20_000)
   const reference = fresh()
-  const { said, isDone } = await killed(reference, 1e6)
+  const { said, isDone, took } = await killed(reference, 1e6)
   t.true(isDone)
   const expected = said.split('\n').at(-2)
   t.regex(expected as string, /\[1,2,3,4,/, 'the run is long enough')
@@ -84,7 +86,7 @@ test.serial(`a process killed ${kills} times at moments by chance comes to the s
     const folder = fresh()
     for (;;) {
       state = (state * 48_271) % 2_147_483_647
-      const run = await killed(folder, (300 * state) / 2_147_483_647)
+      const run = await killed(folder, (0.7 * took * state) / 2_147_483_647)
       if (run.isDone) return t.is(run.said.split('\n').at(-2), expected)
       count++
     }
