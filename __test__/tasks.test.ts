@@ -108,6 +108,29 @@ test('schedules and scalars are inputs of the compiled step', async (t) => {
   })
 })
 
+test('metrics of a task are those of all samples, whatever the size of batches', async (t) => {
+  class Judging extends Line {
+    override step(batch: Row, ctx: hg.StepContext): hg.Outcome {
+      const prediction = batch.x.mul(this.parameters.slope.value)
+      const outcome = super.step(batch, ctx)
+      const metric = hg.r2.streaming()
+      return { ...outcome, logs: { size: hg.tensor(1) }, judged: [{ metric, prediction, target: batch.y }] }
+    }
+  }
+  const run = async (batchSize: number) => {
+    const task = new Judging()
+    const sgd = new hg.SGD({ learningRate: 0 })
+    task.parameters.slope.assign(1.5)
+    Object.assign(task.optimizers, { sgd })
+    return (await hg.fit(task, line(24, { batchSize }), { ...quiet, epochs: 2 })).history.metrics
+  }
+  const [a, b] = [await run(24), await run(5)]
+  t.deepEqual(Object.keys(a), ['size', hg.r2.streaming().name])
+  const [whole, parts] = [a[hg.r2.streaming().name] as number[], b[hg.r2.streaming().name] as number[]]
+  t.true(Math.abs((whole[1] as number) - (parts[1] as number)) < 1e-6 && (whole[1] as number) < 1)
+  t.is(whole[0], whole[1] as number, 'every epoch begins anew')
+})
+
 test('every step has a key of its own, the same for the same seed', async (t) => {
   class Noisy extends Line {
     override step(batch: Row, ctx: hg.StepContext): hg.Outcome {
