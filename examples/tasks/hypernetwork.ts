@@ -25,7 +25,7 @@ type Parameters = { maker: Weights; embeddings: Tensor }
 
 /** Learns a function for each condition with one network, whose weights another one makes. */
 export class Hypernetwork implements Task<Curves> {
-  /** The network whose weights are made: its own are never used. */
+  /** The network whose weights are made: it has none of its own. */
   readonly main: Network
   readonly maker: Network
   readonly parameters
@@ -35,10 +35,10 @@ export class Hypernetwork implements Task<Curves> {
 
   constructor({ conditions = 4, width = 16, seed = 0 } = {}) {
     this.record = new TrainingRecord({ seed })
-    this.main = new Sequential({ inputShape: [1], seed })
+    this.main = new Sequential({ inputShape: [1], noWeights: true })
       .add(new Dense(width, { activation: 'tanh' }))
       .add(new Dense(1))
-    this.#shapes = Object.entries(this.main.weights).map(([path, { shape }]) => [path, shape] as const)
+    this.#shapes = Object.entries(this.main.paramShapes)
     const size = 8
     this.maker = new Sequential({ inputShape: [size], seed: seed + 1 })
       .add(new Dense(32, { activation: 'relu' }))
