@@ -185,6 +185,19 @@ test('what cannot be built is saved all the same, and says why', async (t) => {
   })
 })
 
+test('a class that extends one with a constructor does not guess its arguments', (t) => {
+  class Heir extends Silent {}
+  t.throws(() => new Heir(5).clone(), {
+    instanceOf: ArgumentError,
+    message: /Heir extends Silent, which has/,
+  })
+  class TimesTwo extends Times {}
+  t.is(new TimesTwo(2).clone().factor, 2)
+  class Named extends Scale {}
+  t.is(new Named({ name: 'mine' }).clone().name, 'mine')
+  t.false(new Named().clone().named)
+})
+
 test('register takes classes of layers and networks, with names of their own', (t) => {
   for (const wrong of [undefined, {}, () => {}, Array, new Scale(), 'Scale']) {
     t.throws(() => register(wrong as never), { instanceOf: ArgumentError })
