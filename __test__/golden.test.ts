@@ -30,6 +30,8 @@ const complete = new Set([
   'optimizers',
   'ib_trajectory',
   'estimators',
+  'metrics',
+  'analysis',
 ])
 
 async function run(cases: readonly Case[], precision: Precision) {

@@ -46,6 +46,7 @@ export const operations: FunctionTable = {
     'add sub mul div rem pow maximum minimum equal notEqual less lessEqual greater greaterEqual logicalAnd logicalOr',
     () => [some([2, 3]), some([3])],
   ),
+  ...same('quantize quantizationCodes', () => [some([2, 3]), { levels: 3, range: [0, 1], rule: 'round' }]),
   ...same('sum mean max min prod any all logSumExp', () => [some([2, 3]), [0], { keepDims: true }]),
   ...same('variance std', () => [some([2, 3]), 1, { keepDims: true, correction: 1 }]),
   ...same('argMax argMin', () => [some([2, 3]), 1, { keepDims: true }]),

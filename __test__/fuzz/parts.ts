@@ -106,12 +106,41 @@ const probabilities = () => some([4, 2])
 const labels = () => hg.tensor([0, 1, 1, 0], { dtype: 'int32' })
 const signs = (shape: hg.Shape) => some(shape).sign()
 const classes = (shape: hg.Shape) => hg.ones(shape).cast('int32')
+const counted = { classes: 2, threshold: 0.4, ignoreIndex: -1 }
 const useInitializer = (initializer: hg.initializers.Initializer) =>
   initializer(hg.key(1), [2, 3], 3, 2, 'float32')
 
 const functions: FunctionTable = {
   accuracy: () => [probabilities(), labels(), { ignoreIndex: -1 }],
-  binaryAccuracy: () => [some([3]), some([3]), { threshold: 0.4 }],
+  averagePrecision: () => [probabilities(), labels(), { average: 'macro', capacity: 8 }],
+  binaryAccuracy: () => [some([3]), some([3]), { threshold: 0.4, perLabel: true }],
+  brier: () => [probabilities(), labels(), { logits: true }],
+  calibrationError: () => [probabilities(), labels(), { bins: 4, norm: 'max', logits: true }],
+  cohenKappa: () => [probabilities(), labels(), { ...counted, weighting: 'linear' }],
+  confusionMatrix: () => [probabilities(), labels(), { ...counted, normalize: 'true' }],
+  exactMatch: () => [some([3, 2]), some([3, 2]), { threshold: 0.4 }],
+  explainedVariance: () => [some([3, 2]), some([3, 2]), { average: 'none' }],
+  f1: () => [probabilities(), labels(), { ...counted, average: 'binary', multilabel: false }],
+  fBeta: () => [probabilities(), labels(), { ...counted, average: 'macro', beta: 2 }],
+  logLoss: () => [probabilities(), labels(), { logits: true }],
+  matthews: () => [labels(), labels(), counted],
+  perplexity: () => [
+    some([2, 3, 4]),
+    hg.tensor(
+      [
+        [0, 1, 2],
+        [3, 2, 1],
+      ],
+      { dtype: 'int32' },
+    ),
+    { ignoreIndex: 0 },
+  ],
+  precision: () => [some([3, 2]), some([3, 2]), { threshold: 0.4, average: 'micro', multilabel: true }],
+  r2: () => [some([3, 2]), some([3, 2]), { average: 'weighted' }],
+  recall: () => [probabilities(), labels(), { ...counted, average: 'none' }],
+  rocAUC: () => [probabilities(), labels(), { average: 'weighted', capacity: 8 }],
+  rootMeanSquaredError: () => [some([3, 2]), some([3, 2])],
+  topKAccuracy: () => [probabilities(), labels(), { k: 1 }],
   bce: () => [probabilities(), probabilities(), { reduction: 'sum' }],
   bceWithLogits: () => [probabilities(), probabilities(), { reduction: 'sum', posWeight: some([2]) }],
   checkLabels: () => [[0, 1, 1], 2],
@@ -151,8 +180,8 @@ const functions: FunctionTable = {
     use: (loss: hg.Loss) => loss(probabilities(), labels()),
   },
   createMetric: {
-    args: () => ['accuracy'],
-    use: ({ fn }: { fn: hg.MetricFunction }) => fn(probabilities(), labels()),
+    args: () => ['accuracy', { lossName: 'crossEntropy', ignoreIndex: -1 }],
+    use: ({ of }: hg.Metric) => of(probabilities(), labels()),
   },
   createOptimizer: () => ['sgd', { learningRate: 0.1, momentum: 0.9 }],
   crossEntropy: [
@@ -229,7 +258,7 @@ const initializerTable: FunctionTable = {
 
 const silent = { write: () => true }
 const errors = Object.entries(exports).filter(
-  ([name, value]) => typeof value === 'function' && name.endsWith('Error') && name !== 'HyperglowError',
+  ([name, value]) => typeof value === 'function' && /^[A-Z]\w*Error$/.test(name) && name !== 'HyperglowError',
 )
 
 function otherCalls(): Call[] {

@@ -1,7 +1,7 @@
 /** How a pass over a network is made: whose weights, state and random numbers it uses. */
 import { StateError } from '../core/errors.js'
 import { tensorOnly } from '../core/operands.js'
-import { type Checks, callable, elsewhere, flag } from '../core/options.js'
+import { type Check, type Checks, callable, flag, isPlainObject } from '../core/options.js'
 import type { Layer } from '../layers/layer.js'
 import { stateAt } from '../nn/context.js'
 import type { AnyModule } from '../nn/module.js'
@@ -24,7 +24,10 @@ export interface ApplyOptions {
 export const applyChecks: Checks<ApplyOptions> = {
   training: flag,
   key: tensorOnly,
-  state: elsewhere(),
+  state: {
+    expected: 'tensors by path, as in stateVariables',
+    accepts: isPlainObject,
+  } as Check<Readonly<Record<string, Tensor>>>,
   update: callable<NonNullable<ApplyOptions['update']>>(),
 }
 
