@@ -73,6 +73,7 @@ export const layerSamples: Readonly<Record<string, LayerSample>> = {
   ConvTranspose2d: { args: () => [2, [3, 2], { ...transposed, stride: [2, 3] }], input: [2, 3, 3] },
   ConvTranspose3d: { args: () => [1, 3, transposed], input: [1, 2, 2, 2] },
   Dense: { args: () => [2, weighted], input: [3] },
+  DenseBlock: { args: () => [{ growth: 2, layers: 3, includeInput: true, ...named }], input: [2, 3, 3] },
   DepthwiseConv1d: { args: () => [3, depthwise], input: [2, 5] },
   DepthwiseConv2d: { args: () => [[3, 2], depthwise], input: [2, 4, 4] },
   Dropout: { args: () => [0.5, named], input: [3] },
@@ -122,6 +123,7 @@ export const layerSamples: Readonly<Record<string, LayerSample>> = {
   SpatialDropout: { args: () => [0.5, named], input: [2, 3] },
   SpectralNorm: { args: () => [dense(), { iterations: 2, eps: 1e-10, ...named }], input: [4] },
   TimeDistributed: { args: () => [dense(), named], input: [3, 2] },
+  TransitionLayer: { args: () => [3, named], input: [2, 5, 4] },
   Upsample: { args: () => [{ scale: [2, 3], mode: 'linear', ...named }], input: [1, 2, 2] },
 }
 
