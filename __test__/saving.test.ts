@@ -7,6 +7,7 @@ import {
   Activation,
   ArgumentError,
   BatchNorm1d,
+  buildModule,
   DataError,
   Dense,
   Dropout,
@@ -27,8 +28,6 @@ import {
   type Weights,
   writeSafetensors,
 } from '../ts/index.js'
-import { make } from '../ts/models/registry.js'
-import { build } from '../ts/nn/blueprint.js'
 import { inputOf, layerClasses, layerSamples } from './layer-samples.js'
 import { points } from './toy-task.js'
 
@@ -43,8 +42,7 @@ async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
 
 /** The layer that plain data describe, after a way through text. */
 function rebuilt(layer: Layer): Layer {
-  const text = JSON.stringify(layer)
-  return build(JSON.parse(text), (name, given) => make('a test', name, given)) as Layer
+  return buildModule(JSON.parse(JSON.stringify(layer))) as Layer
 }
 
 test('there is a sample of every layer, and no other', (t) => {
@@ -196,6 +194,21 @@ test('a class that extends one with a constructor does not guess its arguments',
   class Named extends Scale {}
   t.is(new Named({ name: 'mine' }).clone().name, 'mine')
   t.false(new Named().clone().named)
+})
+
+test('a blueprint of something else is refused', (t) => {
+  for (const wrong of [undefined, null, 5, {}, { class: 'Dense' }, { class: 5, arguments: [] }]) {
+    t.throws(() => buildModule(wrong as never), { instanceOf: ArgumentError })
+  }
+  for (const wrong of [
+    { class: 'Nothing', arguments: [] },
+    { class: 'Dense', arguments: [] },
+    { class: 'Sequential', arguments: [{ inputShape: [2] }] },
+    { class: 'Chain', arguments: [[{ $module: { class: 'Dense', arguments: ['x'] } }]] },
+    { class: 'toString', arguments: [] },
+  ]) {
+    t.throws(() => buildModule(wrong as never), { instanceOf: DataError })
+  }
 })
 
 test('register takes classes of layers and networks, with names of their own', (t) => {

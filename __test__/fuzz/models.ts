@@ -214,6 +214,7 @@ const functions: FunctionTable = {
   epochsPlot: () => [recorded(), plane],
   informationPlane: () => [recorded(), plane],
   informationPlanePanels: () => [recorded(), { ...plane, columns: 2, axes: 'shared' }],
+  buildModule: () => [{ class: 'Dense', arguments: [3, { activation: 'relu' }] }],
   load: () => ['a-model'],
   register: () => [Own],
   loadDynamics: () => ['a-store'],

@@ -1,9 +1,9 @@
 import { DataError } from '../core/errors.js'
 import { isList } from '../core/options.js'
 import { Layer } from '../layers/layer.js'
-import { argumentsOf, type Blueprint, build, type Plain } from '../nn/blueprint.js'
+import { argumentsOf, type Blueprint, type Plain } from '../nn/blueprint.js'
 import { Network } from './network.js'
-import { make } from './registry.js'
+import { make, moduleOf } from './registry.js'
 import { Stack } from './sequential.js'
 import { fillModel, readModel, type StoredModel, type Unbuildable } from './storage.js'
 
@@ -49,9 +49,7 @@ function buildModel({ file, architecture }: StoredModel): Network {
   try {
     for (const { name, kind: sort, blueprint } of layers) {
       const where = `${file}: layer '${name}'`
-      const layer = build(buildable<Blueprint>(where, sort, blueprint), (type, inner) =>
-        make(where, type, inner),
-      )
+      const layer = moduleOf(where, buildable<Blueprint>(where, sort, blueprint))
       if (!(layer instanceof Layer)) {
         throw new DataError(`${where} is of a class that is no layer; register the class the layer is of`)
       }
