@@ -362,7 +362,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     if (typeof weights !== 'object' || weights === null) {
       throw new ArgumentError(`${this.#name}: weights are ${describe(weights)}, expected tensors by path`)
     }
-    if (typeof ctx?.update !== 'function') {
+    if (typeof ctx?.update !== 'function' || typeof ctx.state !== 'object' || ctx.state === null) {
       throw new ArgumentError(
         `${this.#name}: the context is ${describe(ctx)}, expected { training, state, update } such as evalContext()`,
       )
