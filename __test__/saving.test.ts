@@ -252,6 +252,51 @@ test('a loaded model is what was saved: options, state, frozen weights', async (
   })
 })
 
+test('a network without weights is saved with its state', async (t) => {
+  await inFolder(async (folder) => {
+    const path = join(folder, 'bare')
+    const model = new Sequential({ inputShape: [2], noWeights: true }).add(new BatchNorm1d()) as Sequential
+    model.stateVariables['layers.0.runningMean']?.assign(tensor([3, 4]))
+    await model.save(path)
+    const loaded = await load(path)
+    t.true(loaded.noWeights)
+    t.deepEqual(loaded.weights, {})
+    t.deepEqual(loaded.paramShapes, model.paramShapes)
+    t.deepEqual(await loaded.stateVariables['layers.0.runningMean']?.value.array(), [3, 4])
+  })
+})
+
+/** A network whose constructor takes something of its own. */
+class Wide extends Network {
+  readonly width: number
+  readonly hidden: Dense
+  constructor(width: number, options: { seed?: number } = {}) {
+    super({ inputShape: [2], ...options })
+    this.width = width
+    this.hidden = this.register(new Dense(width), [2], 'hidden')
+  }
+  override settings() {
+    return [this.width, { seed: this.seed }]
+  }
+  forward(x: Tensor, ctx: ForwardContext = this.context()) {
+    const output = ctx.run(this.hidden, x)
+    return { output, hidden: [output] }
+  }
+}
+
+test('a network whose constructor takes something of its own says so', async (t) => {
+  await inFolder(async (folder) => {
+    register(Wide)
+    const model = new Wide(5, { seed: 3 })
+    await model.save(join(folder, 'wide'))
+    const loaded = await load(join(folder, 'wide'))
+    t.like(loaded, { width: 5, seed: 3 })
+    t.deepEqual(Object.keys(loaded.weights), ['hidden.kernel', 'hidden.bias'])
+    const x = tensor([[1, 2]])
+    t.deepEqual(await loaded.call(x).array(), await model.call(x).array())
+  })
+})
+
 test('files of the layout before load into a model, and load(path) says what to do', async (t) => {
   await inFolder(async (folder) => {
     const path = join(folder, 'model')

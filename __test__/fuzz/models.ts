@@ -84,6 +84,7 @@ function modelCalls(kind: Kind): Call[] {
       freeze: () => ['layers.0.**'],
       parameters: () => [],
       register: () => [new hg.Dense(2), [3], 'head'],
+      settings: () => [],
       summary: () => [],
       train: () => [],
       unfreeze: () => ['**.bias'],

@@ -9,7 +9,7 @@ import { fillModel, readModel, type StoredModel, type Unbuildable } from './stor
 
 /**
  * Builds a model from a file that `save` wrote: its layers, weights and state. Frozen weights are frozen again. It is not compiled; the
- * optimizer goes on where it was after `model.compile(...)` and `model.load(path)`.
+ * optimizer goes on where it was after `model.compile(...)` and `model.load(path)`. It has no evaluators, and saves no dynamics.
  *
  *     const model = await load('runs/best')
  *

@@ -98,10 +98,8 @@ export abstract class Network {
   }
 
   /**
-   * The arguments of the constructor that make a network of the same layers, which `save` writes into the file for `load(path)`. A class with
-   * other arguments overrides it.
-   *
-   * @internal
+   * The arguments of the constructor that make a network of the same layers, which `save` writes into the file for `load(path)`. A class whose
+   * constructor takes something else than the options overrides it.
    */
   settings(): readonly unknown[] {
     const { inputShape, seed, dtype, trackDynamics, segment, compat, noWeights } = this
@@ -327,9 +325,9 @@ export abstract class Network {
       )
     }
     stateOf(this)
-    const known = Object.keys(this.paramShapes)
-    const stranger = Object.keys(weights).find((path) => !known.includes(path))
-    if (stranger !== undefined) throw unknownName('weight', stranger, known)
+    const known = this.paramShapes
+    const stranger = Object.keys(weights).find((path) => !Object.hasOwn(known, path))
+    if (stranger !== undefined) throw unknownName('weight', stranger, Object.keys(known))
     // Without a key a layer that draws numbers says so: the network's own stream is not touched.
     const { key = null } = given
     return this.forward(x, this.pass({ update() {}, ...given, weights, key, tracking: false })).output
