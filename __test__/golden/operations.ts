@@ -3,6 +3,7 @@
 import { analysisOperations } from './analysis.js'
 import { estimatorOperations } from './estimators.js'
 import type { Case } from './format.js'
+import { initializerOperations } from './initializers.js'
 import { layerOperations } from './layers.js'
 import { extraLayerOperations } from './layers-extra.js'
 import { lossOperations } from './losses.js'
@@ -27,6 +28,7 @@ const byOp: Readonly<Record<string, Operation>> = {
 /** The operation of a case, if there is one. */
 export function operation(c: Case): Operation | undefined {
   const fn = String(c.params.fn)
+  if (c.op === 'init_misc') return initializerOperations[fn]
   if (c.op === 'tensor') return tensorOperations[fn]
   if (c.op === 'loss' || c.op === 'classifier_loss') return lossOperations[fn]
   if (c.op === 'loss_extra') return extraLossOperations[fn]
