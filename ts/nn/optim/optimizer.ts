@@ -131,7 +131,6 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     const slots: OptimizerState['slots'] = {}
     for (const { path, value, grad } of pairWith(params, grads)) {
       idOf(`update: parameter '${path}'`, value)
-      idOf(`update: gradient of '${path}'`, grad)
       const result = this.#apply(path, value, grad, state.slots[path] ?? {}, step, learningRate)
       deltas.set(path, result.delta)
       if (Object.keys(result.slots).length > 0) slots[path] = result.slots
@@ -266,6 +265,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     step: Tensor,
     learningRate: TensorLike,
   ) {
+    idOf(`${this.name}: gradient of '${path}'`, grad)
     if (grad.rank !== param.rank || grad.shape.some((extent, axis) => extent !== param.shape[axis])) {
       throw new ShapeError(
         `${this.name}: the gradient of '${path}' has shape [${grad.shape}], expected that of the parameter, [${param.shape}]`,
