@@ -34,7 +34,7 @@ export interface PredictOptions {
 
 const checks: Checks<EvaluateOptions & PredictOptions> = { batchSize: whole(1), signal: anySignal }
 
-/** Means over all samples. */
+/** Loss and metrics of all samples. */
 export interface Evaluation {
   readonly loss: number
   /** By name. */
@@ -57,7 +57,7 @@ export async function measure(
   signal: AbortSignal | undefined,
   onBatch: (done: number) => void = () => {},
 ): Promise<number[]> {
-  const meter = new Meter(1 + model.metrics.length, compiledOf(model, 'evaluate').sums)
+  const meter = new Meter(compiledOf(model, 'evaluate'), outlineOf(model).outputShape)
   const step = evaluationStep(model, feed, meter)
   const take = (result: StepResult, index: number) => {
     release(result)

@@ -168,7 +168,7 @@ class Run {
     this.#wantsLogs = this.#callbacks.some(({ onBatchEnd }) => onBatchEnd !== undefined)
     this.#verbose = options.verbose ?? process.stderr.isTTY === true
     this.#reporter = new ProgressReporter({ verbose: this.#verbose })
-    this.#meter = new Meter(1 + model.metrics.length, compiledOf(model, 'fit').sums)
+    this.#meter = new Meter(compiledOf(model, 'fit'), outlineOf(model).outputShape)
     this.#suspicion = suspicion
     this.#measurement = measurement
     this.#classes = classes
