@@ -109,6 +109,7 @@ export const layerSamples: Readonly<Record<string, LayerSample>> = {
   Parallel: { args: () => [[dense(), dense()], { merge: 'product', ...named }], input: [3] },
   Permute: { args: () => [[1, 0], named], input: [2, 3] },
   PositionalEncoding: { args: () => [{ base: 100, offset: 2, ...named }], input: [3, 4] },
+  Quantized: { args: () => [dense(), { levels: 3, range: [-1, 1], rule: 'round', ...named }], input: [3] },
   RMSNorm: { args: () => [{ axes: 1, eps: 1e-3, useScale: true, ...named }], input: [3] },
   RNN: { args: () => [2, steps], input: [3, 2] },
   Reshape: { args: () => [[3, -1], named], input: [2, 6] },
