@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import * as hg from '../../ts/index.js'
 import { type Call, constructorCall, type FunctionTable, functionCalls, methodCalls } from './call.js'
+import { imageSetCalls, prepareDataFiles } from './data.js'
 import { OwnError } from './junk.js'
 import { some } from './operations.js'
 
@@ -143,8 +144,9 @@ const data: readonly Call[] = [
     args: () => [
       { batchSize: 5, validationSplit: 0.2, seed: 1, limit: 10, dataDir: 'nowhere', verify: false },
     ],
-    run: ([options]) => hg.mnist.load(options as hg.MnistOptions),
+    run: ([options]) => hg.mnist.load(options as hg.ImageSetOptions),
   },
+  ...imageSetCalls,
 ]
 
 const array = () => ({ dtype: 'float32', shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) })
@@ -219,6 +221,7 @@ const functions: FunctionTable = {
 /** Makes the files that the calls of this table read. */
 export async function prepareFiles(): Promise<void> {
   writeFileSync('a-text', 'text')
+  await prepareDataFiles()
   const values = { dtype: 'float32', shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) } as const
   await hg.writeNpy('an-array.npy', values)
   await hg.writeSafetensors('a-file.safetensors', { a: values })
