@@ -26,6 +26,7 @@ const complete = new Set([
   'optimizers',
   'ib_trajectory',
   'estimators',
+  'augment',
 ])
 
 async function run(cases: readonly Case[], precision: Precision) {

@@ -1,7 +1,8 @@
 /** Calls of what reads data sets, and the small files that they read. */
 import { writeIdx } from '../../ts/data/idx.js'
 import * as hg from '../../ts/index.js'
-import type { Call } from './call.js'
+import { type Call, type FunctionTable, functionCalls } from './call.js'
+import { some } from './operations.js'
 
 const loading = (own: object) => () => [
   { batchSize: 2, validationSplit: 0.5, seed: 1, limit: 3, dataDir: 'image-sets', verify: true, ...own },
@@ -17,11 +18,59 @@ const loader = (name: string, { load }: Loader, args: () => unknown[]): Call => 
 
 const idxOptions = { batchSize: 2, validationSplit: 0.5, seed: 1, limit: 3, dataDir: 'image-sets' }
 
-export const imageSetCalls: readonly Call[] = [
+const imageSetCalls: readonly Call[] = [
   loader('fashionMnist', hg.fashionMnist, loading({})),
   loader('kmnist', hg.kmnist, loading({})),
   loader('emnist', hg.emnist, loading({ split: 'letters', upright: true })),
   loader('idxDataset', hg.idxDataset, () => [{ ...idxOptions, classNames: ['a', 'b', 'c', 'd'] }]),
+]
+
+const images = () => some([3, 2, 4, 4])
+const ints = (rows: number[] | number[][]) => hg.tensor(rows, { dtype: 'int32' })
+const places = () =>
+  ints([
+    [0, 1],
+    [1, 0],
+    [2, 1],
+  ])
+const labels = () => ints([0, 1, 2])
+const batch = () => ({ x: images(), y: labels() })
+
+/** A call of what makes an augmentation, which is then applied. */
+const augmentation = (...args: unknown[]) => ({
+  args: () => args,
+  use: (change: hg.Augmentation) => change(batch(), hg.key(1)),
+})
+
+/** Goes through a source of batches. */
+async function through(source: AsyncIterable<hg.Batch>): Promise<void> {
+  for await (const { x } of source) await x.data()
+}
+
+const functions: FunctionTable = {
+  augment: augmentation([hg.horizontalFlip(), hg.cutout({ size: 2 })]),
+  augmented: { args: () => [[batch()], hg.horizontalFlip(), { seed: 1 }], use: through },
+  cropImages: () => [images(), places(), { size: [2, 3], padding: 1, mode: 'constant', fill: 0.5 }],
+  cutout: augmentation({ size: 2, fill: 0.5, holes: 2 }),
+  cutoutImages: () => [images(), places(), { size: 2, fill: 0.5 }],
+  flipImages: () => [images(), ints([0, 1, 1]), 'vertical'],
+  horizontalFlip: augmentation({ probability: 0.4 }),
+  mixSamples: () => [images(), ints([1, 2, 0]), some([3])],
+  mixup: augmentation({ alpha: 0.4, classes: 3 }),
+  noise: augmentation({ std: 0.1 }),
+  normalization: augmentation({ mean: [0.1, 0.2], std: 0.5 }),
+  normalizeImages: () => [images(), 0.5, [0.1, 0.2]],
+  quarterTurns: augmentation(),
+  randomCrop: augmentation({ size: [3, 3], padding: 1, mode: 'reflect', fill: 0 }),
+  randomShift: augmentation({ most: [1, 2], fill: 0.5 }),
+  shiftImages: () => [images(), places(), { fill: 0.5 }],
+  turnImages: () => [images(), ints([1, 2, 3])],
+  verticalFlip: augmentation({ probability: 0.4 }),
+}
+
+export const dataCalls: readonly Call[] = [
+  ...imageSetCalls,
+  ...functionCalls(hg as unknown as Readonly<Record<string, unknown>>, functions),
 ]
 
 /** Makes the files that these calls read. */

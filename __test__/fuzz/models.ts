@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import * as hg from '../../ts/index.js'
 import { type Call, constructorCall, type FunctionTable, functionCalls, methodCalls } from './call.js'
-import { imageSetCalls, prepareDataFiles } from './data.js'
+import { dataCalls, prepareDataFiles } from './data.js'
 import { OwnError } from './junk.js'
 import { some } from './operations.js'
 
@@ -146,7 +146,6 @@ const data: readonly Call[] = [
     ],
     run: ([options]) => hg.mnist.load(options as hg.ImageSetOptions),
   },
-  ...imageSetCalls,
 ]
 
 const array = () => ({ dtype: 'float32', shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) })
@@ -237,6 +236,7 @@ export const modelCallsOfAll: readonly Call[] = [
   ...modelCalls('Sequential'),
   ...modelCalls('IBSequential'),
   ...data,
+  ...dataCalls,
   {
     name: 'DynamicsWriter.create',
     args: () => [`store-${stores++}`, storeOptions],

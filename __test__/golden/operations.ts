@@ -1,5 +1,6 @@
 /** The operations of the golden files in our API. What has no entry here is reported as skipped. */
 
+import { augmentation } from './augment.js'
 import { estimatorOperations } from './estimators.js'
 import type { Case } from './format.js'
 import { layerOperations } from './layers.js'
@@ -15,6 +16,7 @@ const byOp: Readonly<Record<string, Operation>> = {
   ...estimatorOperations,
   ...neighbourOperations,
   ...optimizerOperations,
+  augment: augmentation,
   ib_trajectory: trajectory,
 }
 

@@ -5,6 +5,40 @@ export {
   type ArrayInput,
   type ArraySource,
 } from './array-dataset.js'
+export {
+  type Augmentation,
+  augment,
+  cutout,
+  type FlipOptions,
+  horizontalFlip,
+  type MixupOptions,
+  mixup,
+  type NoiseOptions,
+  type NormalizationOptions,
+  noise,
+  normalization,
+  quarterTurns,
+  type RandomCutoutOptions,
+  type RandomShiftOptions,
+  randomCrop,
+  randomShift,
+  verticalFlip,
+} from './augment.js'
+export {
+  type CropOptions,
+  type CutoutOptions,
+  cropImages,
+  cutoutImages,
+  flipImages,
+  type ImageAxis,
+  mixSamples,
+  normalizeImages,
+  type PerChannel,
+  type ShiftOptions,
+  shiftImages,
+  turnImages,
+} from './augment-samples.js'
+export { type AugmentedOptions, augmented } from './augmented.js'
 export { DataGenerator, type DataGeneratorOptions, type SplitOptions } from './data-generator.js'
 export {
   type EmnistOptions,

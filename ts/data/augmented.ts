@@ -1,0 +1,105 @@
+/** A source of batches that are changed as they come. */
+
+import { ArgumentError, describe } from '../core/errors.js'
+import { tidy } from '../core/memory.js'
+import { type Checks, callable, checkOptions, checkValue, whole } from '../core/options.js'
+import { foldIn, key } from '../ops/random.js'
+import type { Tensor } from '../ops/tensor.js'
+import type { Augmentation } from './augment.js'
+import type { Batch, BatchSource, Dataset } from './loader.js'
+
+/** Options of {@link augmented}. */
+export interface AugmentedOptions {
+  /** Decides the random numbers, with the number of the pass and that of the batch in it. Default 0. */
+  seed?: number
+}
+
+const checks: Checks<AugmentedOptions> = { seed: whole(0) }
+
+/**
+ * The batches of a source, changed by an augmentation with other random numbers in every pass: data to train on. Validate and test on data
+ * that are not augmented.
+ *
+ *     const batches = augmented(train, augment([horizontalFlip(), randomCrop({ padding: 4 })]), { seed: 1 })
+ *     await model.fitDataset(batches, { epochs: 10, validation })
+ *
+ * What is drawn depends on the seed, the pass and the place of the batch alone. The batches are lazy: they are computed natively, in one plan.
+ *
+ * @throws {ArgumentError} for a source that cannot be gone through, or an augmentation that is no function
+ */
+export function augmented(data: Dataset, change: Augmentation, options?: AugmentedOptions): Dataset
+export function augmented(
+  data: BatchSource,
+  change: Augmentation,
+  options?: AugmentedOptions,
+): AsyncIterable<Batch>
+export function augmented(
+  data: BatchSource,
+  change: Augmentation,
+  options: AugmentedOptions = {},
+): AsyncIterable<Batch> {
+  const { seed = 0 } = checkOptions('augmented', options, checks)
+  checkValue('augmented: change', change, callable<Augmentation>())
+  const given = data as Partial<Dataset & Iterable<Batch>> | null | undefined
+  if (typeof (given?.[Symbol.asyncIterator] ?? given?.[Symbol.iterator]) !== 'function') {
+    throw new ArgumentError(
+      `augmented: given ${describe(data)}, expected a dataset or an (async) iterable of { x, y } batches`,
+    )
+  }
+  return new AugmentedSource(data, change, seed)
+}
+
+/** Tells of its batches what the source tells of its own. */
+class AugmentedSource implements AsyncIterable<Batch> {
+  readonly #source: BatchSource
+  readonly #change: Augmentation
+  readonly #seed: number
+  #passes = 0
+
+  constructor(source: BatchSource, change: Augmentation, seed: number) {
+    this.#source = source
+    this.#change = change
+    this.#seed = seed
+  }
+
+  get #told(): Partial<Dataset> {
+    return this.#source as Partial<Dataset>
+  }
+
+  get length(): number | undefined {
+    return this.#told.length
+  }
+
+  get samples(): number | undefined {
+    return this.#told.samples
+  }
+
+  get batchSize(): number | undefined {
+    return this.#told.batchSize
+  }
+
+  get classes(): number | undefined {
+    return this.#told.classes
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Batch> {
+    const pass = this.#passes++
+    let index = 0
+    for await (const batch of this.#source) yield this.#changed(batch, pass, index++)
+  }
+
+  #changed(batch: Batch, pass: number, index: number): Batch {
+    const change = this.#change
+    const changed = tidy(() => change(batch, foldIn(foldIn(key(this.#seed), pass), index)))
+    const own = new Set<Tensor>([changed.x, changed.y])
+    own.delete(batch.x)
+    own.delete(batch.y)
+    return {
+      ...changed,
+      [Symbol.dispose]() {
+        for (const tensor of own) tensor.dispose()
+        batch[Symbol.dispose]?.()
+      },
+    }
+  }
+}
