@@ -4,7 +4,7 @@
  */
 
 import { isFloat, type Shape, showShape } from '../core/dtype.js'
-import { ArgumentError, DTypeError, ShapeError } from '../core/errors.js'
+import { ArgumentError, DTypeError, describe, ShapeError } from '../core/errors.js'
 import {
   type Checks,
   checkOptions,
@@ -278,7 +278,7 @@ function channelwise(name: 'mean' | 'std', x: Tensor, given: PerChannel): Tensor
 function checkStatistic(what: string, name: 'mean' | 'std', value: number): number {
   if (Number.isFinite(value) && (name === 'mean' || value > 0)) return value
   throw new ArgumentError(
-    `${what} is ${value}, expected ${name === 'mean' ? 'a finite number' : 'a finite number above 0'}`,
+    `${what} is ${describe(value)}, expected ${name === 'mean' ? 'a finite number' : 'a finite number above 0'}`,
   )
 }
 

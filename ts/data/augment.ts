@@ -50,10 +50,19 @@ export type Augmentation = (batch: Batch, key: Tensor) => Batch
 /** An augmentation of the inputs alone. */
 const ofInputs =
   (change: (x: Tensor, key: Tensor) => Tensor): Augmentation =>
-  (batch, key) => ({ ...entriesOf(batch), x: change(batch.x, key) })
+  (batch, key) => {
+    const entries = entriesOf(batch)
+    return { ...entries, x: change(entries.x, key) }
+  }
 
-/** The tensors of a batch, without what frees it. */
-function entriesOf({ [Symbol.dispose]: _, ...entries }: Batch): Batch {
+/**
+ * The tensors of a batch, without what frees it.
+ *
+ * @throws {ArgumentError} for what is no batch
+ */
+function entriesOf(batch: Batch): Batch {
+  checkBatch('augmentation', batch)
+  const { [Symbol.dispose]: _, ...entries } = batch
   return entries
 }
 
@@ -75,7 +84,6 @@ export function augment(steps: readonly Augmentation[]): Augmentation {
     )
   }
   return (batch, key) => {
-    checkBatch('augment', batch)
     idOf('augment: key', key)
     return tidy(() =>
       all.reduce((changed, step, index) => {
@@ -87,7 +95,8 @@ export function augment(steps: readonly Augmentation[]): Augmentation {
   }
 }
 
-function checkBatch(what: string, batch: Batch): void {
+/** @throws {ArgumentError} for what is no batch */
+export function checkBatch(what: string, batch: Batch): void {
   if (batch?.x instanceof Tensor && batch.y instanceof Tensor) return
   throw new ArgumentError(`${what}: given ${describe(batch)}, expected a batch { x, y } of tensors`)
 }
@@ -266,14 +275,15 @@ const mixupChecks: Checks<MixupOptions> = { alpha: above(0), classes: whole(1) }
 export function mixup(options: MixupOptions = {}): Augmentation {
   const { alpha = 0.2, classes } = checkOptions('mixup', options, mixupChecks)
   return (batch, key) => {
-    const { x, y } = batch
+    const entries = entriesOf(batch)
+    const { x, y } = entries
     const dtype = floatOf('mixup', x)
     const count = x.shape[0] as number
     const [order, drawing] = splitKey(key) as [Tensor, Tensor]
     const partners = permutation(order, count)
     const shares = betaShares(drawing, [count], alpha, dtype)
     return {
-      ...entriesOf(batch),
+      ...entries,
       x: mixSamples(x, partners, shares),
       y: mixSamples(targetRows(y, classes, dtype), partners, shares),
     }

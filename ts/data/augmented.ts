@@ -1,12 +1,11 @@
 /** A source of batches that are changed as they come. */
 
-import { ArgumentError, describe } from '../core/errors.js'
 import { tidy } from '../core/memory.js'
 import { type Checks, callable, checkOptions, checkValue, whole } from '../core/options.js'
 import { foldIn, key } from '../ops/random.js'
 import type { Tensor } from '../ops/tensor.js'
-import type { Augmentation } from './augment.js'
-import type { Batch, BatchSource, Dataset } from './loader.js'
+import { type Augmentation, checkBatch } from './augment.js'
+import { type Batch, type BatchSource, checkSource, type Dataset, passOf } from './loader.js'
 
 /** Options of {@link augmented}. */
 export interface AugmentedOptions {
@@ -40,12 +39,7 @@ export function augmented(
 ): AsyncIterable<Batch> {
   const { seed = 0 } = checkOptions('augmented', options, checks)
   checkValue('augmented: change', change, callable<Augmentation>())
-  const given = data as Partial<Dataset & Iterable<Batch>> | null | undefined
-  if (typeof (given?.[Symbol.asyncIterator] ?? given?.[Symbol.iterator]) !== 'function') {
-    throw new ArgumentError(
-      `augmented: given ${describe(data)}, expected a dataset or an (async) iterable of { x, y } batches`,
-    )
-  }
+  checkSource('the data of augmented', data)
   return new AugmentedSource(data, change, seed)
 }
 
@@ -85,12 +79,14 @@ class AugmentedSource implements AsyncIterable<Batch> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Batch> {
     const pass = this.#passes++
     let index = 0
-    for await (const batch of this.#source) yield this.#changed(batch, pass, index++)
+    for await (const batch of passOf(this.#source)) yield this.#changed(batch, pass, index++)
   }
 
   #changed(batch: Batch, pass: number, index: number): Batch {
+    checkBatch(`augmented: batch ${index}`, batch)
     const change = this.#change
     const changed = tidy(() => change(batch, foldIn(foldIn(key(this.#seed), pass), index)))
+    checkBatch('augmented: the augmentation returned', changed)
     const own = new Set<Tensor>([changed.x, changed.y])
     own.delete(batch.x)
     own.delete(batch.y)
