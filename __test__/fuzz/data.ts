@@ -1,4 +1,5 @@
 /** Calls of what reads data sets, and the small files that they read. */
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { writeIdx } from '../../ts/data/idx.js'
 import * as hg from '../../ts/index.js'
 import { type Call, type FunctionTable, functionCalls } from './call.js'
@@ -22,6 +23,8 @@ const imageSetCalls: readonly Call[] = [
   loader('fashionMnist', hg.fashionMnist, loading({})),
   loader('kmnist', hg.kmnist, loading({})),
   loader('emnist', hg.emnist, loading({ split: 'letters', upright: true })),
+  loader('cifar10', hg.cifar10, loading({})),
+  loader('cifar100', hg.cifar100, loading({ labels: 'coarse' })),
   loader('idxDataset', hg.idxDataset, () => [{ ...idxOptions, classNames: ['a', 'b', 'c', 'd'] }]),
 ]
 
@@ -60,6 +63,8 @@ const functions: FunctionTable = {
   noise: augmentation({ std: 0.1 }),
   normalization: augmentation({ mean: [0.1, 0.2], std: 0.5 }),
   normalizeImages: () => [images(), 0.5, [0.1, 0.2]],
+  readCifar10: () => [{ dataDir: 'image-sets', verify: true }],
+  readCifar100: () => [{ dataDir: 'image-sets', verify: true }],
   quarterTurns: augmentation(),
   randomCrop: augmentation({ size: [3, 3], padding: 1, mode: 'reflect', fill: 0 }),
   randomShift: augmentation({ most: [1, 2], fill: 0.5 }),
@@ -75,8 +80,14 @@ export const dataCalls: readonly Call[] = [
 
 /** Makes the files that these calls read. */
 export async function prepareDataFiles(): Promise<void> {
+  mkdirSync('image-sets', { recursive: true })
   const images = { shape: [3, 28, 28], data: new Uint8Array(3 * 784).fill(7) }
   const labels = { shape: [3], data: Uint8Array.of(1, 2, 3) }
+  for (const name of ['1', '2', '3', '4', '5']) {
+    writeFileSync(`image-sets/data_batch_${name}.bin`, new Uint8Array(3073))
+  }
+  writeFileSync('image-sets/test_batch.bin', new Uint8Array(3073))
+  for (const name of ['train', 'test']) writeFileSync(`image-sets/${name}.bin`, new Uint8Array(2 * 3074))
   for (const stem of ['train', 't10k', 'emnist-letters-train', 'emnist-letters-test']) {
     await writeIdx(`image-sets/${stem}-images-idx3-ubyte`, images)
     await writeIdx(`image-sets/${stem}-labels-idx1-ubyte`, labels)

@@ -39,6 +39,15 @@ export {
   turnImages,
 } from './augment-samples.js'
 export { type AugmentedOptions, augmented } from './augmented.js'
+export {
+  type Cifar10Files,
+  type Cifar100Files,
+  type Cifar100Options,
+  cifar10,
+  cifar100,
+  readCifar10,
+  readCifar100,
+} from './cifar.js'
 export { DataGenerator, type DataGeneratorOptions, type SplitOptions } from './data-generator.js'
 export {
   type EmnistOptions,

@@ -4,11 +4,13 @@
  */
 
 import { createHash, webcrypto } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
-import { gunzip } from 'node:zlib'
+import { createGunzip, gunzip } from 'node:zlib'
 import { DataError, IOError } from '../core/errors.js'
 import { type Checks, flag, text } from '../core/options.js'
 import { reason } from '../io/atomic.js'
@@ -179,6 +181,46 @@ async function unzipped(path: string, bytes: Uint8Array): Promise<Uint8Array<Arr
   } catch (cause) {
     throw new DataError(`${path} cannot be decompressed: ${reason(cause)}; fetch or copy it again`, { cause })
   }
+}
+
+/** Bytes that are read and decompressed at a time. */
+const pieceBytes = 1 << 18
+
+/**
+ * The contents of a gzip file, piece by piece, and the MD5 of the file as it lies there, which is known once all pieces were taken.
+ *
+ * @throws IOError where it cannot be read; DataError where it is not sound gzip
+ */
+export function unzippedPieces(path: string): { pieces: AsyncIterable<Uint8Array>; md5: () => string } {
+  const hash = createHash('md5')
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    const unzip = createGunzip({ chunkSize: pieceBytes })
+    const stop = new AbortController()
+    const file = createReadStream(path, { highWaterMark: pieceBytes })
+    const look = async function* (parts: AsyncIterable<Buffer>) {
+      for await (const part of parts) {
+        hash.update(part)
+        yield part
+      }
+    }
+    const done = pipeline(file, look, unzip, { signal: stop.signal })
+    // What goes wrong reaches whoever takes the pieces.
+    done.catch(() => {})
+    try {
+      for await (const piece of unzip) yield piece as Uint8Array
+      await done
+    } catch (cause) {
+      // What the system refuses names its call; what is no gzip does not.
+      const isOfSystem = (cause as NodeJS.ErrnoException | undefined)?.syscall !== undefined
+      if (isOfSystem) throw new IOError(`cannot read ${path}: ${reason(cause)}`, { cause })
+      throw new DataError(`${path} cannot be decompressed: ${reason(cause)}; fetch or copy it again`, {
+        cause,
+      })
+    } finally {
+      stop.abort()
+    }
+  }
+  return { pieces: pieces(), md5: () => hash.digest('hex') }
 }
 
 /**
