@@ -3,6 +3,7 @@
 import type { Shape } from '../core/dtype.js'
 import { type Checks, whole } from '../core/options.js'
 import { evaluate } from '../core/transforms.js'
+import { nextTurn } from '../core/turns.js'
 import { tensorInTurns } from '../io/uploads.js'
 import { HostRandom } from '../ops/random.js'
 import type { Tensor } from '../ops/tensor.js'
@@ -82,14 +83,15 @@ export async function imageDatasets(
     return new ArrayDataset(x, labels.subarray(0, count), common)
   }
   const all = await part(training)
+  // Each of these goes through all samples once, so each has a turn.
+  await nextTurn()
   const order = new HostRandom(seed).permutation(all.samples)
   const validating = Math.floor(validationSplit * all.samples)
-  return {
-    train: all.subset(order.subarray(validating), { shuffle: true }),
-    validation: all.subset(order.subarray(0, validating)),
-    test: await part(tests),
-    classNames,
-  }
+  await nextTurn()
+  const train = all.subset(order.subarray(validating), { shuffle: true })
+  const validation = all.subset(order.subarray(0, validating))
+  await nextTurn()
+  return { train, validation, test: await part(tests), classNames }
 }
 
 /** The first `count` images as a tensor `[count, ...shape]`. */
