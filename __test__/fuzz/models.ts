@@ -211,9 +211,11 @@ const functions: FunctionTable = {
   ],
   readMnist: () => [{ dataDir: 'nowhere', verify: false }],
   readNpy: () => ['an-array.npy'],
+  readNpz: () => ['arrays.npz', { names: ['a'] }],
   readSafetensors: () => ['a-file.safetensors'],
   writeAtomic: () => ['written/text', 'text', { sync: false }],
   writeNpy: () => ['written/array.npy', array()],
+  writeNpz: () => ['written/arrays.npz', { a: array() }, { compress: true }],
   writeSafetensors: () => ['written/file.safetensors', { a: array() }, { note: 'mine' }],
 }
 
@@ -223,6 +225,7 @@ export async function prepareFiles(): Promise<void> {
   await prepareDataFiles()
   const values = { dtype: 'float32', shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) } as const
   await hg.writeNpy('an-array.npy', values)
+  await hg.writeNpz('arrays.npz', { a: values, b: values })
   await hg.writeSafetensors('a-file.safetensors', { a: values })
   await compiled('Sequential').save('a-model')
   const writer = await hg.DynamicsWriter.create('a-store', storeOptions as hg.DynamicsOptions)
