@@ -210,6 +210,19 @@ const functions: FunctionTable = {
     { title: 'mine', width: 200, height: 100, yScale: 'log' },
   ],
   readMnist: () => [{ dataDir: 'nowhere', verify: false }],
+  readCsv: () => [
+    'a-table.csv',
+    {
+      header: true,
+      columns: ['a', 1],
+      target: 'c',
+      labels: true,
+      delimiter: ',',
+      dtype: 'float32',
+      missing: 'mean',
+      missingTexts: ['', '?'],
+    },
+  ],
   readNpy: () => ['an-array.npy'],
   readNpz: () => ['arrays.npz', { names: ['a'] }],
   readSafetensors: () => ['a-file.safetensors'],
@@ -222,6 +235,7 @@ const functions: FunctionTable = {
 /** Makes the files that the calls of this table read. */
 export async function prepareFiles(): Promise<void> {
   writeFileSync('a-text', 'text')
+  writeFileSync('a-table.csv', 'a,b,c\n1,2,x\n3,?,y\n')
   await prepareDataFiles()
   const values = { dtype: 'float32', shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) } as const
   await hg.writeNpy('an-array.npy', values)
