@@ -39,6 +39,9 @@ const places = () =>
 const labels = () => ints([0, 1, 2])
 const batch = () => ({ x: images(), y: labels() })
 
+const dataset = () =>
+  new hg.ArrayDataset(some([10, 3]), ints([0, 1, 0, 1, 1, 1, 0, 0, 2, 2]), { batchSize: 4, shuffle: true })
+
 /** A call of what makes an augmentation, which is then applied. */
 const augmentation = (...args: unknown[]) => ({
   args: () => args,
@@ -58,6 +61,7 @@ const functions: FunctionTable = {
   cutoutImages: () => [images(), places(), { size: 2, fill: 0.5 }],
   flipImages: () => [images(), ints([0, 1, 1]), 'vertical'],
   horizontalFlip: augmentation({ probability: 0.4 }),
+  kFold: () => [dataset(), { folds: 3, stratify: true, seed: 2 }],
   mixSamples: () => [images(), ints([1, 2, 0]), some([3])],
   mixup: augmentation({ alpha: 0.4, classes: 3 }),
   noise: augmentation({ std: 0.1 }),
@@ -68,6 +72,7 @@ const functions: FunctionTable = {
   quarterTurns: augmentation(),
   randomCrop: augmentation({ size: [3, 3], padding: 1, mode: 'reflect', fill: 0 }),
   randomShift: augmentation({ most: [1, 2], fill: 0.5 }),
+  splitDataset: () => [dataset(), { train: 0.5, validation: 0.2, test: 2, stratify: true, seed: 2 }],
   shiftImages: () => [images(), places(), { fill: 0.5 }],
   turnImages: () => [images(), ints([1, 2, 3])],
   verticalFlip: augmentation({ probability: 0.4 }),

@@ -122,7 +122,7 @@ const setOptions = {
   dtype: 'float32',
 }
 
-const splitOptions = { batchSize: 5, validationSplit: 0.25, inputShape: [3], classes: 2 }
+const splitOptions = { batchSize: 5, validationSplit: 0.25, inputShape: [3], classes: 2, ignoreIndex: -1 }
 
 const data: readonly Call[] = [
   constructorCall('ArrayDataset', hg.ArrayDataset, () => [x(), y(), setOptions]),

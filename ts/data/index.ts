@@ -62,3 +62,12 @@ export type { ImageDatasets, ImageSetOptions } from './image-datasets.js'
 export type { Batch, BatchSource, Dataset } from './loader.js'
 export { type MnistFiles, mnist, readMnist } from './mnist.js'
 export type { SourceOptions } from './source-files.js'
+export {
+  type DatasetParts,
+  type DivideOptions,
+  type Fold,
+  type KFoldOptions,
+  kFold,
+  type SplitDatasetOptions,
+  splitDataset,
+} from './splits.js'
