@@ -53,6 +53,20 @@ async function through(source: AsyncIterable<hg.Batch>): Promise<void> {
   for await (const { x } of source) await x.data()
 }
 
+/** Goes through what may be no batches. */
+async function past(source: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of source);
+}
+
+/** Takes the first batch alone: with other options there may be very many. */
+async function briefly(loader: hg.WorkerLoader): Promise<void> {
+  await using open = loader
+  for await (const { x } of open) {
+    await x.data()
+    break
+  }
+}
+
 const functions: FunctionTable = {
   augment: augmentation([hg.horizontalFlip(), hg.cutout({ size: 2 })]),
   augmented: { args: () => [[batch()], hg.horizontalFlip(), { seed: 1 }], use: through },
@@ -69,12 +83,31 @@ const functions: FunctionTable = {
   normalizeImages: () => [images(), 0.5, [0.1, 0.2]],
   readCifar10: () => [{ dataDir: 'image-sets', verify: true }],
   readCifar100: () => [{ dataDir: 'image-sets', verify: true }],
+  prefetch: { args: () => [[batch()], { batches: 2 }], use: past },
   quarterTurns: augmentation(),
   randomCrop: augmentation({ size: [3, 3], padding: 1, mode: 'reflect', fill: 0 }),
   randomShift: augmentation({ most: [1, 2], fill: 0.5 }),
   splitDataset: () => [dataset(), { train: 0.5, validation: 0.2, test: 2, stratify: true, seed: 2 }],
   shiftImages: () => [images(), places(), { fill: 0.5 }],
   turnImages: () => [images(), ints([1, 2, 3])],
+  workerLoader: {
+    args: () => [
+      'samples.mjs',
+      {
+        samples: 3,
+        batchSize: 2,
+        shuffle: true,
+        seed: 1,
+        workers: 1,
+        ahead: 1,
+        call: 'sample',
+        export: 'load',
+        classes: 3,
+        data: { offset: 1 },
+      },
+    ],
+    use: briefly,
+  },
   verticalFlip: augmentation({ probability: 0.4 }),
 }
 
@@ -85,6 +118,7 @@ export const dataCalls: readonly Call[] = [
 
 /** Makes the files that these calls read. */
 export async function prepareDataFiles(): Promise<void> {
+  writeFileSync('samples.mjs', 'export const load = (index) => ({ x: [index, 1], y: index })')
   mkdirSync('image-sets', { recursive: true })
   const images = { shape: [3, 28, 28], data: new Uint8Array(3 * 784).fill(7) }
   const labels = { shape: [3], data: Uint8Array.of(1, 2, 3) }

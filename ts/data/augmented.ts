@@ -5,6 +5,7 @@ import { type Checks, callable, checkOptions, checkValue, whole } from '../core/
 import { foldIn, key } from '../ops/random.js'
 import type { Tensor } from '../ops/tensor.js'
 import { type Augmentation, checkBatch } from './augment.js'
+import { DerivedSource } from './derived-source.js'
 import { type Batch, type BatchSource, checkSource, type Dataset, passOf } from './loader.js'
 
 /** Options of {@link augmented}. */
@@ -43,43 +44,24 @@ export function augmented(
   return new AugmentedSource(data, change, seed)
 }
 
-/** Tells of its batches what the source tells of its own. */
-class AugmentedSource implements AsyncIterable<Batch> {
-  readonly #source: BatchSource
+class AugmentedSource extends DerivedSource<Batch> {
   readonly #change: Augmentation
   readonly #seed: number
   #passes = 0
 
   constructor(source: BatchSource, change: Augmentation, seed: number) {
-    this.#source = source
+    super(source)
     this.#change = change
     this.#seed = seed
   }
 
-  get #told(): Partial<Dataset> {
-    return this.#source as Partial<Dataset>
-  }
-
-  get length(): number | undefined {
-    return this.#told.length
-  }
-
-  get samples(): number | undefined {
-    return this.#told.samples
-  }
-
-  get batchSize(): number | undefined {
-    return this.#told.batchSize
-  }
-
-  get classes(): number | undefined {
-    return this.#told.classes
-  }
-
   async *[Symbol.asyncIterator](): AsyncGenerator<Batch> {
     const pass = this.#passes++
+    const iterator = passOf(this.source) as AsyncIterator<Batch>
     let index = 0
-    for await (const batch of passOf(this.#source)) yield this.#changed(batch, pass, index++)
+    for await (const batch of { [Symbol.asyncIterator]: () => iterator }) {
+      yield this.#changed(batch, pass, index++)
+    }
   }
 
   #changed(batch: Batch, pass: number, index: number): Batch {

@@ -61,6 +61,7 @@ export {
 export type { ImageDatasets, ImageSetOptions } from './image-datasets.js'
 export type { Batch, BatchSource, Dataset } from './loader.js'
 export { type MnistFiles, mnist, readMnist } from './mnist.js'
+export { type PrefetchOptions, prefetch } from './prefetch.js'
 export type { SourceOptions } from './source-files.js'
 export {
   type DatasetParts,
@@ -71,3 +72,4 @@ export {
   type SplitDatasetOptions,
   splitDataset,
 } from './splits.js'
+export { type WorkerLoader, type WorkerLoaderOptions, workerLoader } from './worker-loader.js'
