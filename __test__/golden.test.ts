@@ -16,10 +16,14 @@ const complete = new Set([
   'conv',
   'pooling',
   'batchnorm',
+  'batchnorm_layer',
   'activations',
   'losses',
+  'losses_extra',
   'embedding',
+  'layers_extra',
   'rnn',
+  'self_attention',
   'local_conv',
   'tensor_ops',
   'linalg',
@@ -27,6 +31,8 @@ const complete = new Set([
   'ib_trajectory',
   'estimators',
   'augment',
+  'metrics',
+  'analysis',
 ])
 
 async function run(cases: readonly Case[], precision: Precision) {

@@ -80,7 +80,7 @@ export async function imageDatasets(
   const part = async ({ images, labels }: Images) => {
     const count = Math.min(limit ?? labels.length, labels.length)
     using x = await imagesOf(images, count, form)
-    return new ArrayDataset(x, labels.subarray(0, count), common)
+    return ArrayDataset.inTurns(x, labels.subarray(0, count), common)
   }
   const all = await part(training)
   // Each of these goes through all samples once, so each has a turn.

@@ -3,8 +3,9 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { type DType, sizeOf, type TypedArray } from '../core/dtype.js'
 import { DataError, describe } from '../core/errors.js'
-import { dtypeOfArray, flattenNested, type NestedInput } from '../core/nested.js'
+import { dtypeOfArray, flattening, type NestedInput } from '../core/nested.js'
 import { isPlainObject } from '../core/options.js'
+import { atOnce } from '../core/turns.js'
 import type { PackedArray, WorkerAnswer, WorkerFailure, WorkerSetup, WorkerTask } from './worker-protocol.js'
 
 /** What the user's function gives. */
@@ -127,6 +128,6 @@ function pack(what: 'x' | 'y', value: unknown): PackedArray {
     }
   }
   const dtype: DType | undefined = what === 'y' && labels ? 'int32' : undefined
-  const { values, shape, dtype: found } = flattenNested(value as NestedInput, dtype)
+  const { values, shape, dtype: found } = atOnce(flattening(value as NestedInput, dtype))
   return { dtype: found, shape, data: values }
 }

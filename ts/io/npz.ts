@@ -3,12 +3,13 @@
 import { ArgumentError, DataError, describe } from '../core/errors.js'
 import { type Checks, checkOptions, flag, listOf } from '../core/options.js'
 import { bytesPerTurn, nextTurn } from '../core/turns.js'
-import { checkPath, lengthOf, replaceFile } from './atomic.js'
-import { type ArrayData, bytesCopied, checkArray } from './element-types.js'
+import { checkPath, replaceFile } from './atomic.js'
+import { type ArrayData, checkForm } from './element-types.js'
 import { FileReader } from './file-reader.js'
 import { npyHeader, readArray } from './npy.js'
+import { checkSnapshot, releaseAll, type Snapshot, snapshotsOf } from './snapshot.js'
 import { readZipDirectory, readZipMember, type ZipEntry } from './zip.js'
-import { type ZipMember, zipMember, zipPieces } from './zip-writer.js'
+import { type ZipMember, zipArchive, zipMember } from './zip-writer.js'
 
 /** Options of {@link readNpz}. */
 export interface ReadNpzOptions {
@@ -132,11 +133,19 @@ export async function writeNpz(
     if (typeof name !== 'string' || name === '' || Buffer.byteLength(name) > 1000) {
       throw new ArgumentError(`writeNpz: given ${describe(name)} as a name, expected text of 1 to 1000 bytes`)
     }
-    checkArray(`writeNpz: '${name}'`, array)
+    checkForm(`writeNpz: '${name}'`, array)
   }
-  const taken = named.map(([name, array]) => ({ name, pieces: [npyHeader(array), bytesCopied(array.data)] }))
-  const members: ZipMember[] = []
-  for (const { name, pieces } of taken) members.push(await zipMember(`${name}.npy`, pieces, compress))
-  const pieces = zipPieces(members)
-  await replaceFile(path, pieces, lengthOf(pieces))
+  const snapshots = snapshotsOf(named.flatMap(([, array]) => [npyHeader(array), array.data]))
+  try {
+    const members: ZipMember[] = []
+    for (const [index, [name, { dtype }]] of named.entries()) {
+      const [header, values] = snapshots.slice(2 * index, 2 * index + 2) as [Snapshot, Snapshot]
+      if (dtype === 'bool') await checkSnapshot(`writeNpz: '${name}'`, values)
+      members.push(await zipMember(`${name}.npy`, [header, values], compress))
+    }
+    const archive = zipArchive(members)
+    await replaceFile(path, archive.pieces(), archive.length)
+  } finally {
+    releaseAll(snapshots)
+  }
 }

@@ -1,10 +1,8 @@
 /** Writing zip archives of stored or deflated members. Equal contents give equal bytes: there are no dates. */
 
-import { promisify } from 'node:util'
-import { crc32, deflateRaw } from 'node:zlib'
+import { Readable } from 'node:stream'
+import { crc32, createDeflateRaw } from 'node:zlib'
 import { nextTurn } from '../core/turns.js'
-
-const compress = promisify(deflateRaw)
 
 /** Bytes that are checked in one turn of the event loop. */
 const turnBytes = 1 << 22
@@ -12,50 +10,82 @@ const turnBytes = 1 << 22
 const none16 = 0xffff
 const none32 = 0xffffffff
 
+/** Bytes that can be gone through again, piece by piece, and that nobody changes. */
+export interface ZipContents {
+  readonly length: number
+  pieces(): AsyncIterable<Uint8Array>
+}
+
 /** A member, ready to be written. */
 export interface ZipMember {
   readonly name: string
-  readonly pieces: readonly Uint8Array[]
+  /** As it is stored. */
+  readonly stored: readonly ZipContents[]
   readonly size: number
   readonly storedSize: number
   readonly isDeflated: boolean
   readonly crc: number
 }
 
-/** A member of some contents, in pieces that nobody changes. */
+/** A member whose contents follow one another; deflated ones lie in memory until they are written. */
 export async function zipMember(
   name: string,
-  contents: readonly Uint8Array[],
+  contents: readonly ZipContents[],
   isDeflated: boolean,
 ): Promise<ZipMember> {
   const size = lengthOf(contents)
   let crc = 0
-  for (const piece of contents) {
+  for await (const piece of piecesOf(contents)) {
     for (let at = 0; at < piece.length; at += turnBytes) {
       await nextTurn()
       crc = crc32(piece.subarray(at, at + turnBytes), crc)
     }
   }
-  if (!isDeflated) return { name, pieces: contents, size, storedSize: size, isDeflated, crc }
-  const packed = await compress(Buffer.concat(contents))
-  return { name, pieces: [packed], size, storedSize: packed.length, isDeflated, crc }
+  if (!isDeflated) return { name, stored: contents, size, storedSize: size, isDeflated, crc }
+  const packed: Uint8Array[] = []
+  const deflate = createDeflateRaw({ chunkSize: 1 << 18 })
+  for await (const piece of Readable.from(copies(contents)).pipe(deflate)) packed.push(piece as Uint8Array)
+  const stored = packed.map(inMemory)
+  return { name, stored, size, storedSize: lengthOf(stored), isDeflated, crc }
+}
+
+/** Bytes in memory as contents. */
+function inMemory(bytes: Uint8Array): ZipContents {
+  return {
+    length: bytes.length,
+    async *pieces() {
+      yield bytes
+    },
+  }
+}
+
+async function* piecesOf(contents: readonly ZipContents[]): AsyncGenerator<Uint8Array> {
+  for (const part of contents) yield* part.pieces()
+}
+
+/** Pieces that are good for longer than until the next one, as a stream wants them. */
+async function* copies(contents: readonly ZipContents[]): AsyncGenerator<Uint8Array> {
+  for await (const piece of piecesOf(contents)) yield piece.slice()
 }
 
 /** The bytes of an archive, in order. */
-export function zipPieces(members: readonly ZipMember[]): Uint8Array[] {
-  const pieces: Uint8Array[] = []
+export function zipArchive(members: readonly ZipMember[]): ZipContents {
+  const all: ZipContents[] = []
   const directory: Uint8Array[] = []
   let offset = 0
   for (const member of members) {
     directory.push(entryOf(member, offset))
-    const all = [headerOf(member), ...member.pieces]
-    pieces.push(...all)
-    offset += lengthOf(all)
+    const parts = [inMemory(headerOf(member)), ...member.stored]
+    all.push(...parts)
+    offset += lengthOf(parts)
   }
-  return [...pieces, ...directory, endOf(members.length, lengthOf(directory), offset)]
+  const end = endOf(members.length, lengthOf(directory), offset)
+  for (const part of [...directory, end]) all.push(inMemory(part))
+  return { length: lengthOf(all), pieces: () => piecesOf(all) }
 }
 
-const lengthOf = (pieces: readonly Uint8Array[]) => pieces.reduce((total, { length }) => total + length, 0)
+const lengthOf = (parts: readonly { readonly length: number }[]) =>
+  parts.reduce((total, { length }) => total + length, 0)
 
 /** A field of zip64 with numbers of 64 bits. */
 function wideField(numbers: readonly number[]): Buffer {
