@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { writeIdx } from '../../ts/data/idx.js'
 import * as hg from '../../ts/index.js'
-import { type Call, type FunctionTable, functionCalls } from './call.js'
+import { type Call, constructorCall, type FunctionTable, functionCalls } from './call.js'
 import { some } from './operations.js'
 
 const loading = (own: object) => () => [
@@ -67,7 +67,10 @@ async function briefly(loader: hg.WorkerLoader): Promise<void> {
   }
 }
 
+const stored = () => ({ dtype: 'int32', shape: [3, 1], data: Int32Array.of(0, 1, 1) })
+
 const functions: FunctionTable = {
+  tensor: () => [stored(), { shape: [1, 3], dtype: 'int32' }],
   augment: augmentation([hg.horizontalFlip(), hg.cutout({ size: 2 })]),
   augmented: { args: () => [[batch()], hg.horizontalFlip(), { seed: 1 }], use: through },
   cropImages: () => [images(), places(), { size: [2, 3], padding: 1, mode: 'constant', fill: 0.5 }],
@@ -113,6 +116,7 @@ const functions: FunctionTable = {
 
 export const dataCalls: readonly Call[] = [
   ...imageSetCalls,
+  constructorCall('ArrayDataset', hg.ArrayDataset, () => [stored(), stored(), { batchSize: 2 }]),
   ...functionCalls(hg as unknown as Readonly<Record<string, unknown>>, functions),
 ]
 

@@ -2,6 +2,7 @@
 
 import { allocate, sizeOf } from '../core/dtype.js'
 import { DataError } from '../core/errors.js'
+import { isArrayData } from '../core/nested.js'
 import { signal as anySignal, type Checks, checkOptions, isList, whole } from '../core/options.js'
 import { evaluate, jit } from '../core/transforms.js'
 import { inTurns } from '../core/turns.js'
@@ -103,7 +104,8 @@ export async function evaluateModel(
   third: EvaluateOptions = {},
 ): Promise<Evaluation> {
   const compiled = compiledOf(model, 'evaluate')
-  const isArrays = second instanceof Tensor || isList(second) || ArrayBuffer.isView(second)
+  const isArrays =
+    second instanceof Tensor || isList(second) || ArrayBuffer.isView(second) || isArrayData(second)
   const options = isArrays ? third : (second as EvaluateOptions | undefined)
   const { signal, batchSize = 256 } = checkOptions('evaluate', options, checks)
   return exclusively(model, 'evaluate', async () => {
