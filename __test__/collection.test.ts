@@ -9,6 +9,8 @@ import test from 'ava'
 import {
   Adam,
   ArrayDataset,
+  augment,
+  augmented,
   BatchNorm1d,
   bootstrap,
   Dense,
@@ -16,20 +18,26 @@ import {
   IBSequential,
   jit,
   KSG,
+  kFold,
   layerSimilarity,
   load,
   logisticProbe,
   MINE,
   memory,
+  mixup,
   type NetworkOptions,
+  noise,
   ones,
   permutationTest,
+  prefetch,
   Residual,
   Sequential,
   spectrum,
+  splitDataset,
   type Tensor,
   tensor,
   Variable,
+  workerLoader,
   zeros,
 } from '../ts/index.js'
 
@@ -125,6 +133,28 @@ const cases: Record<string, (round: number) => Promise<unknown>> = {
     const data = new ArrayDataset(x, y, { inputShape: [4] })
     const [train, validation] = data.split(0.2)
     await classifier().fitDataset(train, { ...quiet, validation })
+  },
+  'augmented data, and batches made ahead': async (round) => {
+    const change = augment([noise({ std: 0.1 }), mixup({ classes: 2 })])
+    const data = prefetch(augmented(shared, change), { batches: 2 })
+    await classifier().fitDataset(data, quiet)
+    for await (using batch of data) if (batch.x.rank > 0 && round % 2 === 0) break
+  },
+  'data made in threads': async () => {
+    const source = 'export default (index) => ({ x: [index, 1, 2, 3], y: index % 2 })'
+    await using data = workerLoader(`data:text/javascript,${encodeURIComponent(source)}`, {
+      samples: 8,
+      batchSize: 3,
+      classes: 2,
+      workers: 1,
+    })
+    await classifier().fitDataset(data, quiet)
+    for await (using batch of data) if (batch.x.rank > 0) break
+  },
+  'parts and folds of data': async () => {
+    const { train, validation } = splitDataset(shared, { validation: 0.2, stratify: true })
+    await classifier().fitDataset(train, { ...quiet, validation })
+    for (const fold of kFold(shared, { folds: 2 })) await classifier().fitDataset(fold.train, quiet)
   },
   'models fitted on batches': async () =>
     classifier().fitDataset([{ x: ones([4, 4]), y: zeros([4], { dtype: 'int32' }) }], quiet),

@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
 import test from 'ava'
 import {
   ArgumentError,
@@ -323,4 +325,21 @@ test('two passes at once leave each other alone, and close tells who waits', asy
   await stuck.close()
   await t.throwsAsync(waiting, { instanceOf: StateError, message: /threads were stopped/ })
   t.is(stuck.threads, 0)
+})
+
+test('a program ends by itself with a loader that is left open, and after one that is closed', async (t) => {
+  const url = moduleOf(squares)
+  const index = new URL('../ts/index.js', import.meta.url)
+  const run = async (last: string) => {
+    const program = moduleOf(`import { workerLoader } from ${JSON.stringify(index)}
+      const loader = workerLoader(${JSON.stringify(url)}, { samples: 3, workers: 2, data: { offset: 0 } })
+      for await (const { x } of loader) await x.data()
+      ${last}
+      console.log('over')`)
+    const start = performance.now()
+    const { stdout } = await promisify(execFile)(process.execPath, [fileURLToPath(program)])
+    return [stdout.trim(), performance.now() - start < 60_000]
+  }
+  t.deepEqual(await run(''), ['over', true])
+  t.deepEqual(await run('await loader.close()'), ['over', true])
 })

@@ -78,6 +78,8 @@ export class WorkerPool {
       thread.job?.reject(closed())
       thread.job = undefined
     }
+    // Who waits for their end must be kept waiting, also where nothing else keeps the program from ending.
+    for (const { worker } of threads) worker.ref()
     await Promise.all(threads.map(({ worker }) => worker.terminate()))
   }
 
