@@ -5,6 +5,7 @@ import { isAbsolute, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { ArgumentError, describe } from '../core/errors.js'
 import { type Checks, checkOptions, elsewhere, flag, oneOf, required, text, whole } from '../core/options.js'
+import { inTurns } from '../core/turns.js'
 import { tensorInTurns } from '../io/uploads.js'
 import { HostRandom } from '../ops/random.js'
 import type { Batch, Dataset } from './loader.js'
@@ -147,15 +148,15 @@ class Loader implements WorkerLoader {
 
   [Symbol.asyncIterator](): AsyncIterator<Batch> {
     const epoch = this.#passes++
-    const order = this.#orderOf(epoch)
-    return new Pass(this.#pool, epoch, order, this.batchSize, this.#window)
+    return new Pass(this.#pool, this, epoch, this.#window)
   }
 
-  /** The numbers of the samples in the order of an epoch. */
-  #orderOf(epoch: number): Int32Array {
-    if (!this.#shuffle) return Int32Array.from({ length: this.samples }, (_, i) => i)
+  /** The numbers of the samples in the order of an epoch; undefined for that of the numbers. */
+  async orderOf(epoch: number): Promise<Int32Array | undefined> {
+    if (!this.#shuffle) return undefined
     // Seed in the low word, epoch in the high one: orders of different epochs are independent streams.
-    return new HostRandom(BigInt(this.#seed) ^ (BigInt(epoch + 1) << 32n)).permutation(this.samples)
+    const random = new HostRandom(BigInt(this.#seed) ^ (BigInt(epoch + 1) << 32n))
+    return inTurns(random.permuting(this.samples))
   }
 }
 
@@ -174,9 +175,9 @@ function cloned(data: unknown): unknown {
 /** One pass. Not a generator, whose `return` would wait for the batch that is being made. */
 class Pass implements AsyncIterator<Batch> {
   readonly #pool: WorkerPool
+  readonly #loader: Loader
   readonly #epoch: number
-  readonly #order: Int32Array
-  readonly #batchSize: number
+  readonly #order: Promise<Int32Array | undefined>
   readonly #window: number
   /** Batches that were asked of the threads, in order. */
   readonly #asked: Promise<PackedBatch>[] = []
@@ -188,18 +189,23 @@ class Pass implements AsyncIterator<Batch> {
     this.#leave = () => resolve(undefined)
   })
 
-  constructor(pool: WorkerPool, epoch: number, order: Int32Array, batchSize: number, window: number) {
+  constructor(pool: WorkerPool, loader: Loader, epoch: number, window: number) {
     this.#pool = pool
+    this.#loader = loader
     this.#epoch = epoch
-    this.#order = order
-    this.#batchSize = batchSize
     this.#window = window
+    this.#order = loader.orderOf(epoch)
+    // Whoever asks for the first batch is told.
+    this.#order.catch(() => {})
   }
 
   async next(): Promise<IteratorResult<Batch>> {
-    while (!this.#isOver && this.#asked.length < this.#window && this.#at < this.#order.length) {
-      const indices = [...this.#order.subarray(this.#at, this.#at + this.#batchSize)]
-      this.#at += this.#batchSize
+    const order = await this.#order
+    const { samples, batchSize } = this.#loader
+    while (!this.#isOver && this.#asked.length < this.#window && this.#at < samples) {
+      const places = Array.from({ length: Math.min(batchSize, samples - this.#at) }, (_, i) => this.#at + i)
+      const indices = order === undefined ? places : places.map((place) => order[place] as number)
+      this.#at += batchSize
       const made = this.#pool.run(this, this.#epoch, indices)
       // It is waited for later.
       made.catch(() => {})

@@ -78,8 +78,6 @@ export class WorkerPool {
       thread.job?.reject(closed())
       thread.job = undefined
     }
-    // Who waits for their end must be kept waiting, also where nothing else keeps the program from ending.
-    for (const { worker } of threads) worker.ref()
     await Promise.all(threads.map(({ worker }) => worker.terminate()))
   }
 
@@ -112,6 +110,8 @@ export class WorkerPool {
   }
 
   #answered(thread: Thread, answer: WorkerAnswer): void {
+    // A late answer of a thread that is being stopped: its end is waited for, so it must not be let go of.
+    if (!this.#threads.has(thread)) return
     const { job } = thread
     thread.job = undefined
     thread.worker.unref()
