@@ -261,3 +261,42 @@ fn every_operation_has_the_recorded_bits() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Where an operation is computed in two ways, by size: each number in its own, whatever lies beside it.
+#[test]
+fn a_number_does_not_depend_on_its_neighbours() {
+    let sizes = [
+        0.5,
+        6e5,
+        1.25,
+        -3e20,
+        7.0,
+        f64::INFINITY,
+        524_288.0,
+        f64::NAN,
+        1e-30,
+    ];
+    let x: Vec<Vec<u8>> = (0..300)
+        .map(|i| support::bytes_of(sizes[i % 9] * (1.0 + i as f64 / 300.0), DType::F32))
+        .collect();
+    let y: Vec<Vec<u8>> = (x.iter().rev().cycle().skip(4).take(300).cloned()).collect();
+    let kinds = [
+        InstrKind::Unary(UnaryOp::Sin, 0),
+        InstrKind::Unary(UnaryOp::Cos, 0),
+        InstrKind::Binary(BinaryOp::Rem, 0, 1),
+    ];
+    for level in Level::available() {
+        let backend = CpuBackend::with_level(1, level);
+        for kind in &kinds {
+            let of = |range: std::ops::Range<usize>| Case {
+                name: String::new(),
+                operands: [&x, &y].map(|x| tensor(&x[range.clone()], DType::F32)).into(),
+                kind: kind.clone(),
+                dtype: DType::F32,
+            };
+            let together = of(0..300).result(&backend, true).to_bytes();
+            let alone = (0..300).flat_map(|i| of(i..i + 1).result(&backend, true).to_bytes());
+            assert!(alone.eq(together), "{kind:?} at {}", level.name());
+        }
+    }
+}

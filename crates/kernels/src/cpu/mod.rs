@@ -23,7 +23,6 @@ pub(crate) mod index;
 pub(crate) mod level;
 pub(crate) mod limits;
 pub(crate) mod linalg;
-pub(crate) mod math;
 pub(crate) mod movement;
 pub(crate) mod neighbors;
 pub(crate) mod pool;
