@@ -10,8 +10,11 @@
 //! operations of their own (`gatedMul`, `gatedDiv`, `mutualMul`), closed under differentiation: a selection by `dy = 0`
 //! would lose the second derivative there.
 
-use crate::compose::Build;
-use crate::graph::NodeId;
+mod formula;
+
+pub use formula::Formula;
+use formula::{extremum_vjp, pow_vjp};
+
 use crate::special::{self, Real};
 
 macro_rules! unary_table {
@@ -36,7 +39,7 @@ macro_rules! unary_table {
             #[inline(always)]
             pub fn at_f64(self, at: f64) -> f64 { match self { $(UnaryOp::$op => { let $x = at; $float })* } }
             /// The cotangent of `x` when that of `y = op(x)` is `dy`.
-            pub(crate) fn vjp(self, build: &mut Build<'_>, out: NodeId, a: NodeId, r: NodeId) -> Option<NodeId> {
+            pub(crate) fn vjp<B: Formula>(self, build: &mut B, out: B::Value, a: B::Value, r: B::Value) -> Option<B::Value> {
                 match self { $(UnaryOp::$op => {
                     let ($b, $dy, $vx, $vy) = (build, out, a, r);
                     let _ = (&$b, $dy, $vx, $vy);
@@ -170,9 +173,9 @@ macro_rules! binary_table {
                 }
             }
             /// The cotangents of `x` and `y` when that of `z = op(x, y)` is `dz`.
-            pub(crate) fn vjp(
-                self, build: &mut Build<'_>, out: NodeId, a: NodeId, c: NodeId, r: NodeId,
-            ) -> [Option<NodeId>; 2] {
+            pub(crate) fn vjp<B: Formula>(
+                self, build: &mut B, out: B::Value, a: B::Value, c: B::Value, r: B::Value,
+            ) -> [Option<B::Value>; 2] {
                 match self {
                     $(BinaryOp::$op => {
                         let ($b, $dz, $vx, $vy, $vz) = (build, out, a, c, r);
@@ -241,7 +244,7 @@ binary_table! { arithmetic {
         }, on 0.25 to 4.0;
     /// x to the power y; the derivative in y is 0 where x <= 0
     Pow "pow": |x, y| float x.powf(y), int int_pow(x, y),
-        vjp |b, dz, x, y, z| b.pow_vjp(dz, x, y, z), on 0.25 to 3.0;
+        vjp |b, dz, x, y, z| pow_vjp(b, dz, x, y, z), on 0.25 to 3.0;
     /// x - y * floor(x / y): the remainder with the sign of y, exact however large the quotient is
     Rem "rem": |x, y| float special::floor_rem(x, y), int floor_rem(x, y),
         vjp |b, dz, x, y, z| {
@@ -253,10 +256,10 @@ binary_table! { arithmetic {
         }, on 0.25 to 4.0;
     /// the larger; NaN if either is; at a tie each gets half the gradient
     Max "maximum": |x, y| float if x > y || x.is_nan() { x } else { y }, int x.max(y),
-        vjp |b, dz, x, y, z| b.extremum_vjp(dz, x, y, z), on -4.0 to 4.0;
+        vjp |b, dz, x, y, z| extremum_vjp(b, dz, x, y, z), on -4.0 to 4.0;
     /// the smaller; NaN if either is; at a tie each gets half the gradient
     Min "minimum": |x, y| float if x < y || x.is_nan() { x } else { y }, int x.min(y),
-        vjp |b, dz, x, y, z| b.extremum_vjp(dz, x, y, z), on -4.0 to 4.0;
+        vjp |b, dz, x, y, z| extremum_vjp(b, dz, x, y, z), on -4.0 to 4.0;
     /// the x-th derivative of digamma at y; x is a whole number and carries no gradient
     Polygamma "polygamma": |n, x| float Real::of(special::polygamma(n as u32, x.f64())),
         vjp |b, dz, n, x, z| {
