@@ -4,7 +4,7 @@ import { ArgumentError, DataError, describe, ShapeError } from '../core/errors.j
 import { shapeAlongFirst } from '../core/nested.js'
 import { isList } from '../core/options.js'
 import type { FloatDType } from '../nn/initializers.js'
-import { alias } from '../ops/elementwise.js'
+import { alias } from '../ops/operands.js'
 import { type NestedInput, type Shape, Tensor, tensor } from '../ops/tensor.js'
 
 /** Samples as a tensor, a typed array or nested arrays. */
