@@ -46,7 +46,12 @@ export function sum(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}):
 }
 
 /** The largest or smallest element; of bool, where false is below true, by way of uint8. */
-function extremum(op: 'max' | 'min', x: Tensor, axes: Axes | null | undefined, options: ReduceOptions): Tensor {
+function extremum(
+  op: 'max' | 'min',
+  x: Tensor,
+  axes: Axes | null | undefined,
+  options: ReduceOptions,
+): Tensor {
   idOf(op, x)
   if (x.dtype !== 'bool') return reduce(op, x, axes, options)
   return e.cast(reduce(op, e.cast(x, 'uint8'), axes, options), 'bool')
