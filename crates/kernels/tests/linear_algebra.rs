@@ -280,8 +280,9 @@ fn derivatives_of_determinants_at_numbers_of_any_size() {
                 let given = coefficient(&backend, scaled(&a), &directions);
                 let all: i32 = rows.iter().chain(&columns).sum();
                 for (i, (given, own)) in given.iter().zip(&own).enumerate() {
-                    let wanted = own * power(all - at(i));
-                    let near = (given - wanted).abs() <= 1e-13 * wanted.abs();
+                    let size = power(all - at(i));
+                    let wanted = own * size;
+                    let near = (given - wanted).abs() <= 1e-13 * (wanted.abs() + size);
                     assert!(near, "{i} of {count} directions: {given} is not {wanted}");
                 }
             }
