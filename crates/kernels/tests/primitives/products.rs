@@ -4,7 +4,7 @@ use hyperglow_core::DType;
 use hyperglow_core::op::{Op, Spec};
 
 use crate::FLOATS;
-use crate::support::{Dice, Tolerance, check, numbers, sums};
+use crate::support::{Dice, Tolerance, check, numbers, run_op, sums};
 
 #[test]
 fn matmul() {
@@ -58,10 +58,10 @@ fn matmul_divided_into_many_tasks() {
         let spec = Spec::new([m, n], DType::F32);
         let one = hyperglow_kernels::CpuBackend::new(1);
         let two = hyperglow_kernels::CpuBackend::new(2);
-        let result = support::run_op(&one, &op, &[&a, &b], &spec).unwrap();
+        let result = run_op(&one, &op, &[&a, &b], &spec).unwrap();
         assert_eq!(
             result.to_bytes(),
-            support::run_op(&two, &op, &[&a, &b], &spec).unwrap().to_bytes()
+            run_op(&two, &op, &[&a, &b], &spec).unwrap().to_bytes()
         );
         let (a, b, c) = (numbers(&a), numbers(&b), numbers(&result));
         for _ in 0..2000 {
