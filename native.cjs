@@ -848,7 +848,6 @@ module.exports.concat = nativeBinding.concat
 module.exports.constant = nativeBinding.constant
 module.exports.conv = nativeBinding.conv
 module.exports.convInputGrad = nativeBinding.convInputGrad
-module.exports.convWeightGrad = nativeBinding.convWeightGrad
 module.exports.countWithin = nativeBinding.countWithin
 module.exports.cumsum = nativeBinding.cumsum
 module.exports.det = nativeBinding.det

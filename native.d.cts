@@ -51,9 +51,6 @@ export declare function conv(x: number, w: number, stride: Array<number>, padLow
 /** The adjoint of convolution in x: transposed convolution. */
 export declare function convInputGrad(dy: number, w: number, stride: Array<number>, padLow: Array<number>, padHigh: Array<number>, dilation: Array<number>, groups: number, input: Array<number>): number
 
-/** The adjoint of convolution in w. */
-export declare function convWeightGrad(x: number, dy: number, stride: Array<number>, padLow: Array<number>, padHigh: Array<number>, dilation: Array<number>, groups: number, kernel: Array<number>): number
-
 /** The number of other rows within the radius of each row. */
 export declare function countWithin(x: number, radius: number, euclidean: boolean, closed: boolean): number
 
@@ -66,13 +63,13 @@ export declare function det(a: number): number
 /** What runs the plans. */
 export declare function deviceInfo(): DeviceInfo
 
-/** The device. */
+/** The device that plans run on. */
 export interface DeviceInfo {
   /** `cpu`. */
   name: string
-  /** Threads that run kernels. */
+  /** Threads that kernels use. */
   threads: number
-  /** Instruction set chosen: `amx` (`avx512` with matrix instructions), `avx512`, `avx2` or `portable`. */
+  /** Instruction set in use: `amx` (`avx512` with matrix instructions), `avx512`, `avx2` or `portable`. */
   level: string
 }
 
@@ -143,31 +140,34 @@ export declare function localConv(x: number, w: number, stride: Array<number>, p
 export declare function matmul(a: number, b: number, ta: boolean, tb: boolean): number
 
 /** Exact counts of what is held. */
-export declare function memory(): Memory
+export declare function memory(): MemoryInfo
 
-/** What is held. */
-export interface Memory {
-  /** Bytes of live buffers, arenas included. */
+/** Counters of the native side, see `memory`. */
+export interface MemoryInfo {
+  /** Bytes held by results, Variables and arenas now. */
   bytes: number
-  /** Live buffers. */
+  /** Buffers those bytes are in. */
   buffers: number
-  /** The most bytes there ever were. */
+  /** Most bytes ever held at once. */
   peakBytes: number
-  /** Times memory was asked of the system. */
+  /** Buffers allocated since the start. */
   allocations: number
-  /** Bytes that wait for reuse. */
+  /**
+   * Bytes that are not in `bytes`: given back and kept for the next results of about the same size. At most 1 GiB and an
+   * eighth of the memory that the process may use; released when memory gets short, and by `releaseMemory`.
+   */
   keptBytes: number
-  /** Nodes without a value. */
+  /** Nodes built but not computed. */
   pendingNodes: number
-  /** Nodes of the graph. */
+  /** Nodes alive. */
   nodes: number
-  /** Cached plans. */
+  /** Compiled plans in the cache. */
   plans: number
-  /** Plans found in the cache, ever. */
+  /** Plans that were found in the cache since the start. */
   planHits: number
-  /** Plans that had to be made, ever. */
+  /** Plans that had to be made since the start. */
   planMisses: number
-  /** Variables. */
+  /** Variables alive. */
   variables: number
 }
 

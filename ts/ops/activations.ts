@@ -12,6 +12,7 @@ import {
 import { idOf, type Tensor } from '../core/tensor.js'
 import * as e from './elementwise.js'
 import { logSoftmax, softmax } from './normalization.js'
+import { alias } from './operands.js'
 
 export { relu, sigmoid, softplus, tanh } from './elementwise.js'
 export { logSoftmax, softmax } from './normalization.js'
@@ -19,7 +20,7 @@ export { logSoftmax, softmax } from './normalization.js'
 /** x, unchanged. */
 export function linear(x: Tensor): Tensor {
   idOf('linear', x)
-  return e.alias(x)
+  return alias(x)
 }
 
 /** x where positive, else `slope` * x (default 0.01). */

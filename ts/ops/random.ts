@@ -11,8 +11,9 @@ import { floatDType, tensorOrNumber } from '../core/operands.js'
 import { atLeast, type Checks, checkOptions, checkValue, finite } from '../core/options.js'
 import { idOf, Tensor } from '../core/tensor.js'
 import { atOnce, type Work } from '../core/turns.js'
-import { add, cast, less, mul, type TensorLike } from './elementwise.js'
+import { add, cast, less, mul } from './elementwise.js'
 import { reshape, slice } from './movement.js'
+import type { TensorLike } from './operands.js'
 import { argSort } from './sorting.js'
 
 const own = Tensor.own

@@ -19,8 +19,9 @@ import {
   whole,
 } from '../core/options.js'
 import { idOf, Tensor } from '../core/tensor.js'
-import { cast, type TensorLike } from './elementwise.js'
+import { cast } from './elementwise.js'
 import { expandDims } from './movement.js'
+import type { TensorLike } from './operands.js'
 import { uniqueRows } from './sorting.js'
 
 /**

@@ -16,8 +16,6 @@ pub mod engine;
 pub mod error;
 pub mod fast;
 pub mod grad;
-mod grad_conv;
-mod grad_sum;
 pub mod graph;
 pub mod hash;
 pub mod infer;
@@ -30,6 +28,7 @@ pub mod shape;
 pub mod similarity;
 pub mod slab;
 pub mod special;
+pub mod traits;
 
 pub use dtype::DType;
 pub use error::{Error, Result};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hyperglow_core::compose::{Build, broadcast_to, reduce_axes};
 use hyperglow_core::device::{Device, Kernel, Limits, Needs, OuterProducts, RowLimits};
-use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
+use hyperglow_core::elementwise::{BinaryOp, Formula, UnaryOp};
 use hyperglow_core::grad::vjp;
 use hyperglow_core::op::{Op, Reduction, Spec};
 use hyperglow_core::plan::Program;

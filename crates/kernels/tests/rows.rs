@@ -5,7 +5,7 @@ mod graphs;
 
 use graphs::{engine, expected, read, source};
 use hyperglow_core::compose::{Build, reduce_axes};
-use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
+use hyperglow_core::elementwise::{BinaryOp, Formula, UnaryOp};
 use hyperglow_core::engine::Engine;
 use hyperglow_core::grad::vjp;
 use hyperglow_core::op::{Op, Reduction, Spec, Window};

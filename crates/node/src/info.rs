@@ -19,40 +19,41 @@ pub fn plans() -> napi::Result<Vec<String>> {
     engine(|e| Ok(e.plans()))
 }
 
-/// What is held.
+/// Counters of the native side, see `memory`.
 #[napi(object)]
-pub struct Memory {
-    /// Bytes of live buffers, arenas included.
+pub struct MemoryInfo {
+    /// Bytes held by results, Variables and arenas now.
     pub bytes: f64,
-    /// Live buffers.
+    /// Buffers those bytes are in.
     pub buffers: f64,
-    /// The most bytes there ever were.
+    /// Most bytes ever held at once.
     pub peak_bytes: f64,
-    /// Times memory was asked of the system.
+    /// Buffers allocated since the start.
     pub allocations: f64,
-    /// Bytes that wait for reuse.
+    /// Bytes that are not in `bytes`: given back and kept for the next results of about the same size. At most 1 GiB and an
+    /// eighth of the memory that the process may use; released when memory gets short, and by `releaseMemory`.
     pub kept_bytes: f64,
-    /// Nodes without a value.
+    /// Nodes built but not computed.
     pub pending_nodes: f64,
-    /// Nodes of the graph.
+    /// Nodes alive.
     pub nodes: f64,
-    /// Cached plans.
+    /// Compiled plans in the cache.
     pub plans: f64,
-    /// Plans found in the cache, ever.
+    /// Plans that were found in the cache since the start.
     pub plan_hits: f64,
-    /// Plans that had to be made, ever.
+    /// Plans that had to be made since the start.
     pub plan_misses: f64,
-    /// Variables.
+    /// Variables alive.
     pub variables: f64,
 }
 
 /// Exact counts of what is held.
 #[napi]
-pub fn memory() -> napi::Result<Memory> {
+pub fn memory() -> napi::Result<MemoryInfo> {
     engine(|e| {
         let stats = hyperglow_kernels::memory();
         let counts = e.counts();
-        Ok(Memory {
+        Ok(MemoryInfo {
             bytes: (stats.live_bytes + stats.arena_bytes) as f64,
             buffers: stats.live_buffers as f64,
             peak_bytes: stats.peak_bytes as f64,
@@ -83,14 +84,14 @@ pub fn adjust_external_memory(env: &Env, bytes: f64) -> napi::Result<()> {
     env.adjust_external_memory(bytes as i64).map(|_| ())
 }
 
-/// The device.
+/// The device that plans run on.
 #[napi(object)]
 pub struct DeviceInfo {
     /// `cpu`.
     pub name: String,
-    /// Threads that run kernels.
+    /// Threads that kernels use.
     pub threads: u32,
-    /// Instruction set chosen: `amx` (`avx512` with matrix instructions), `avx512`, `avx2` or `portable`.
+    /// Instruction set in use: `amx` (`avx512` with matrix instructions), `avx512`, `avx2` or `portable`.
     pub level: String,
 }
 

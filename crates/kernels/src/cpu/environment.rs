@@ -44,6 +44,21 @@ impl Environment {
     }
 }
 
+impl Level {
+    /// The best level, or the one named by the environment variable `HYPERGLOW_CPU` (`amx`, `avx512`, `avx2`, `portable`).
+    ///
+    /// # Panics
+    /// Where an environment variable of ours has a value that it cannot have: see [`CpuBackend::from_environment`].
+    ///
+    /// [`CpuBackend::from_environment`]: crate::CpuBackend::from_environment
+    pub fn detect() -> Level {
+        match Environment::read() {
+            Ok(environment) => environment.level,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
 fn threads(text: &str) -> Result<usize> {
     text.trim()
         .parse()

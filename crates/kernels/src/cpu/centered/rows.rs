@@ -10,7 +10,7 @@ use crate::cpu::element::Float;
 use crate::cpu::exec::Plain;
 use crate::cpu::gemm::Tiled;
 use crate::cpu::level::{Level, versions};
-use crate::cpu::math::{self, Lane};
+use crate::math::{self, Lane};
 
 /// float32 or float64 with the functions that similarities are made of.
 pub(crate) trait Real:

@@ -15,8 +15,6 @@ mod result;
 mod strip;
 mod tile;
 
-#[cfg(target_arch = "x86_64")]
-pub(crate) use amx::available as matrix_instructions;
 pub(crate) use amx::{
     Multiplier, PLACES, RECORD, RECORD_CHANNELS, SIDE, pack_columns, pack_places, pack_rows, panels_len,
 };

@@ -30,7 +30,6 @@ use crate::cpu::exec::{Args, scratch_bytes};
 use crate::cpu::level::Level;
 use crate::cpu::pool::SharedSlice;
 
-pub(crate) use kernel::available;
 pub(crate) use panels::{Multiplier, SIDE, pack_columns, pack_rows, panels_len};
 pub(crate) use places::{PLACES, RECORD, RECORD_CHANNELS, pack_places};
 

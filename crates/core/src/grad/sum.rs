@@ -1,6 +1,7 @@
 //! Sums of cotangents.
 
 use crate::compose::Build;
+use crate::elementwise::Formula;
 use crate::graph::NodeId;
 use crate::op::Op;
 
@@ -19,7 +20,7 @@ struct Piece {
 /// A tensor that is cut into parts gets a piece from each: neighbouring pieces are put side by side and not padded and
 /// added, so that the steps of a sequence or the gates of a cell cost one copy and not one each. A weight that several
 /// products share, like that of a recurrent step, gets a product from each: they become one.
-pub(crate) fn sum(b: &mut Build<'_>, cotangents: &[NodeId]) -> NodeId {
+pub(super) fn sum(b: &mut Build<'_>, cotangents: &[NodeId]) -> NodeId {
     if let [only] = cotangents {
         return *only;
     }

@@ -1,16 +1,19 @@
 //! Derivatives. Each rule builds graph from the same primitives, so a gradient can be differentiated
 //! again, fused and planned like anything else.
 
+mod conv;
+mod fused;
+mod sum;
+
 use crate::Shape;
 use crate::compose::Build;
-use crate::elementwise::BinaryOp;
+use crate::elementwise::{BinaryOp, Formula};
 use crate::error::{Error, Result};
-use crate::fast;
-use crate::grad_conv;
-use crate::grad_sum::sum;
 use crate::graph::{Graph, NodeId};
 use crate::hash::FastMap;
 use crate::op::{Op, Reduction};
+use crate::traits::without_derivative;
+use sum::sum;
 
 /// The vector-Jacobian product: cotangents of `wrt` when those of `outputs` are `seeds`.
 ///
@@ -63,7 +66,7 @@ pub fn vjp(
 
 /// The derivatives of `y` in `wrt`, each regarded as independent of the others, when that of `y` is `dy`. Of a node that
 /// stands twice in `wrt`, the first place gets all.
-pub(crate) fn partials(build: &mut Build<'_>, y: NodeId, dy: NodeId, wrt: &[NodeId]) -> Vec<Option<NodeId>> {
+fn partials(build: &mut Build<'_>, y: NodeId, dy: NodeId, wrt: &[NodeId]) -> Vec<Option<NodeId>> {
     let mut found = pull_back(build, &[y], &[dy], wrt, true).expect("nodes of a rule live");
     for i in 0..wrt.len() {
         if wrt[..i].contains(&wrt[i]) {
@@ -130,7 +133,7 @@ fn dependent_order(
         }
         let node = graph.node(id)?;
         if expanded {
-            let flows = !matches!(node.op, Op::StopGradient);
+            let flows = node.op.traits().differentiable;
             let through = flows && node.inputs.iter().any(|i| depends.get(i) == Some(&true));
             let yes = through || wrt.contains(&id);
             depends.insert(id, yes);
@@ -275,7 +278,7 @@ fn rule(
         | Op::ConvWeightGrad { .. }
         | Op::LocalConv { .. }
         | Op::LocalConvInputGrad { .. }
-        | Op::LocalConvWeightGrad { .. } => grad_conv::cotangents(b, op, inputs, dy),
+        | Op::LocalConvWeightGrad { .. } => conv::cotangents(b, op, inputs, dy),
         Op::WindowSum { window, kernel } => {
             let input = spec(b, 0).shape.dims()[2..].into();
             let op = Op::WindowSumGrad {
@@ -373,26 +376,12 @@ fn rule(
             })
             .collect(),
         Op::Eigh => vec![Some(eigh(b, y, dy))],
-        Op::CenteredProducts(products) => fast::centered_products_vjp(b, products, inputs, dy, wanted),
+        Op::CenteredProducts(products) => fused::centered_products(b, products, inputs, dy, wanted),
         Op::CenteredProductsGrad { products, of } => {
-            fast::centered_products_grad_vjp(b, products, *of, inputs, dy)
+            fused::centered_products_grad(b, products, *of, inputs, dy)
         }
-        Op::SimilaritySums { products, groups } => {
-            let y = fast::similarity_sums(b, products, groups, inputs);
-            partials(b, y, dy, inputs)
-        }
-        Op::Input
-        | Op::Const(_)
-        | Op::Iota { .. }
-        | Op::Random(_)
-        | Op::ArgMax { .. }
-        | Op::WindowArgMax { .. }
-        | Op::ArgSort { .. }
-        | Op::TopK { .. }
-        | Op::UniqueRows
-        | Op::Neighbors { .. }
-        | Op::CountWithin { .. }
-        | Op::StopGradient => vec![None; inputs.len()],
+        Op::SimilaritySums { products, groups } => fused::similarity_sums(b, products, groups, inputs, dy),
+        without_derivative!() => vec![None; inputs.len()],
     }
 }
 

@@ -59,7 +59,7 @@ impl Form {
 }
 
 /// The cotangents of the two inputs of a convolution or one of its adjoints, if that of its result is `seed`.
-pub(crate) fn cotangents(b: &mut Build<'_>, op: &Op, inputs: &[NodeId], seed: NodeId) -> Vec<Option<NodeId>> {
+pub(super) fn cotangents(b: &mut Build<'_>, op: &Op, inputs: &[NodeId], seed: NodeId) -> Vec<Option<NodeId>> {
     let form = match op {
         Op::Conv { window, groups }
         | Op::ConvInputGrad { window, groups, .. }

@@ -1,6 +1,6 @@
-//! THE table of elementwise operations: name, arithmetic, CUDA text, derivative and the domain on
-//! which tests sample it, one row per operation. The CPU kernels, the gradient checks, fusion and the
-//! documentation all read these rows.
+//! THE table of elementwise operations: name, definition, derivative and the domain on which tests sample it, one row per
+//! operation. The reference interpreter, the gradient checks, fusion and the documentation all read these rows. Backends have
+//! arithmetic of their own, as fast as they can, and are tested against the definition.
 //!
 //! A derivative row is a vector-Jacobian product: given the builder `b`, the cotangent `dy`, the
 //! inputs and the output `y`, it builds the cotangents of the inputs. `None` means zero everywhere.
@@ -10,12 +10,15 @@
 //! operations of their own (`gatedMul`, `gatedDiv`, `mutualMul`), closed under differentiation: a selection by `dy = 0`
 //! would lose the second derivative there.
 
-use crate::compose::Build;
-use crate::graph::NodeId;
+mod formula;
+
+pub use formula::Formula;
+use formula::{extremum_vjp, pow_vjp};
+
 use crate::special::{self, Real};
 
 macro_rules! unary_table {
-    ($($(#[$doc:meta])* $op:ident $name:literal: |$x:ident| f32 $f32:expr, f64 $f64:expr, cuda $cuda:literal,
+    ($($(#[$doc:meta])* $op:ident $name:literal: |$x:ident| $float:expr,
         vjp |$b:ident, $dy:ident, $vx:ident, $vy:ident| $vjp:expr, on $lo:literal to $hi:literal;)*) => {
         /// Operations of one argument on float32 and float64.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,38 +30,16 @@ macro_rules! unary_table {
             pub const ALL: &'static [UnaryOp] = &[$(UnaryOp::$op,)*];
             /// The name in TypeScript.
             pub const fn name(self) -> &'static str { match self { $(UnaryOp::$op => $name,)* } }
-            /// The body in CUDA C, of a float `x`.
-            pub const fn cuda(self) -> &'static str { match self { $(UnaryOp::$op => $cuda,)* } }
             /// The interval from which tests draw arguments.
             pub const fn domain(self) -> (f64, f64) { match self { $(UnaryOp::$op => ($lo, $hi),)* } }
             /// The value at `x`.
             #[inline(always)]
-            pub fn at_f32(self, at: f32) -> f32 { match self { $(UnaryOp::$op => { let $x = at; $f32 })* } }
+            pub fn at_f32(self, at: f32) -> f32 { match self { $(UnaryOp::$op => { let $x = at; $float })* } }
             /// The value at `x`.
             #[inline(always)]
-            pub fn at_f64(self, at: f64) -> f64 { match self { $(UnaryOp::$op => { let $x = at; $f64 })* } }
-            /// `out[i] = op(x[i])`; the choice of operation is made once, outside the loop.
-            #[inline(always)]
-            pub fn map_f32(self, x: &[f32], out: &mut [f32]) {
-                match self { $(UnaryOp::$op => for (o, &$x) in out.iter_mut().zip(x) { *o = $f32 },)* }
-            }
-            /// `out[i] = op(x[i])`.
-            #[inline(always)]
-            pub fn map_f64(self, x: &[f64], out: &mut [f64]) {
-                match self { $(UnaryOp::$op => for (o, &$x) in out.iter_mut().zip(x) { *o = $f64 },)* }
-            }
-            /// `x[i] = op(x[i])`.
-            #[inline(always)]
-            pub fn map_in_place_f32(self, x: &mut [f32]) {
-                match self { $(UnaryOp::$op => for o in x.iter_mut() { let $x = *o; *o = $f32 },)* }
-            }
-            /// `x[i] = op(x[i])`.
-            #[inline(always)]
-            pub fn map_in_place_f64(self, x: &mut [f64]) {
-                match self { $(UnaryOp::$op => for o in x.iter_mut() { let $x = *o; *o = $f64 },)* }
-            }
+            pub fn at_f64(self, at: f64) -> f64 { match self { $(UnaryOp::$op => { let $x = at; $float })* } }
             /// The cotangent of `x` when that of `y = op(x)` is `dy`.
-            pub(crate) fn vjp(self, build: &mut Build<'_>, out: NodeId, a: NodeId, r: NodeId) -> Option<NodeId> {
+            pub(crate) fn vjp<B: Formula>(self, build: &mut B, out: B::Value, a: B::Value, r: B::Value) -> Option<B::Value> {
                 match self { $(UnaryOp::$op => {
                     let ($b, $dy, $vx, $vy) = (build, out, a, r);
                     let _ = (&$b, $dy, $vx, $vy);
@@ -71,52 +52,48 @@ macro_rules! unary_table {
 
 unary_table! {
     /// -x
-    Neg "neg": |x| f32 -x, f64 -x, cuda "-x", vjp |b, dy, x, y| Some(b.neg(dy)), on -4.0 to 4.0;
+    Neg "neg": |x| -x, vjp |b, dy, x, y| Some(b.neg(dy)), on -4.0 to 4.0;
     /// |x|; the derivative at 0 is 0
-    Abs "abs": |x| f32 x.abs(), f64 x.abs(), cuda "fabsf(x)",
+    Abs "abs": |x| x.abs(),
         vjp |b, dy, x, y| { let s = b.unary(UnaryOp::Sign, x); Some(b.pass(dy, s)) }, on 0.25 to 4.0;
     /// -1, 0 or 1
-    Sign "sign": |x| f32 if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { x }, f64 if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { x },
-        cuda "x > 0.f ? 1.f : x < 0.f ? -1.f : x", vjp |b, dy, x, y| None, on 0.25 to 4.0;
+    Sign "sign": |x| if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { x }, vjp |b, dy, x, y| None, on 0.25 to 4.0;
     /// e^x
-    Exp "exp": |x| f32 x.exp(), f64 x.exp(), cuda "expf(x)", vjp |b, dy, x, y| Some(b.pass(dy, y)), on -3.0 to 3.0;
+    Exp "exp": |x| x.exp(), vjp |b, dy, x, y| Some(b.pass(dy, y)), on -3.0 to 3.0;
     /// e^x - 1, exact near 0
-    Expm1 "expm1": |x| f32 x.exp_m1(), f64 x.exp_m1(), cuda "expm1f(x)",
+    Expm1 "expm1": |x| x.exp_m1(),
         vjp |b, dy, x, y| { let e = b.add_scalar(y, 1.0); Some(b.pass(dy, e)) }, on -3.0 to 3.0;
     /// natural logarithm
-    Log "log": |x| f32 x.ln(), f64 x.ln(), cuda "logf(x)", vjp |b, dy, x, y| Some(b.pass_div(dy, x)), on 0.25 to 4.0;
+    Log "log": |x| x.ln(), vjp |b, dy, x, y| Some(b.pass_div(dy, x)), on 0.25 to 4.0;
     /// ln(1 + x), exact near 0
-    Log1p "log1p": |x| f32 x.ln_1p(), f64 x.ln_1p(), cuda "log1pf(x)",
+    Log1p "log1p": |x| x.ln_1p(),
         vjp |b, dy, x, y| { let d = b.add_scalar(x, 1.0); Some(b.pass_div(dy, d)) }, on -0.75 to 4.0;
     /// square root
-    Sqrt "sqrt": |x| f32 x.sqrt(), f64 x.sqrt(), cuda "sqrtf(x)",
+    Sqrt "sqrt": |x| x.sqrt(),
         vjp |b, dy, x, y| { let d = b.mul_scalar(y, 2.0); Some(b.pass_div(dy, d)) }, on 0.25 to 4.0;
     /// 1 / sqrt(x)
-    Rsqrt "rsqrt": |x| f32 1.0 / x.sqrt(), f64 1.0 / x.sqrt(), cuda "rsqrtf(x)",
+    Rsqrt "rsqrt": |x| 1.0 / x.sqrt(),
         vjp |b, dy, x, y| { let d = b.div(y, x); let d = b.mul_scalar(d, -0.5); Some(b.pass(dy, d)) }, on 0.25 to 4.0;
     /// sine, radians
-    Sin "sin": |x| f32 x.sin(), f64 x.sin(), cuda "sinf(x)",
+    Sin "sin": |x| x.sin(),
         vjp |b, dy, x, y| { let c = b.unary(UnaryOp::Cos, x); Some(b.pass(dy, c)) }, on -4.0 to 4.0;
     /// cosine, radians
-    Cos "cos": |x| f32 x.cos(), f64 x.cos(), cuda "cosf(x)",
+    Cos "cos": |x| x.cos(),
         vjp |b, dy, x, y| { let s = b.unary(UnaryOp::Sin, x); let s = b.neg(s); Some(b.pass(dy, s)) }, on -4.0 to 4.0;
     /// hyperbolic tangent; d/dx = 1 - y^2
-    Tanh "tanh": |x| f32 x.tanh(), f64 x.tanh(), cuda "tanhf(x)",
+    Tanh "tanh": |x| x.tanh(),
         vjp |b, dy, x, y| { let yy = b.mul(y, y); let d = b.one_minus(yy); Some(b.pass(dy, d)) }, on -3.0 to 3.0;
     /// 1 / (1 + e^-x); d/dx = y (1 - y)
-    Sigmoid "sigmoid": |x| f32 if x >= 0.0 { 1.0 / (1.0 + (-x).exp()) } else { let e = x.exp(); e / (1.0 + e) }, f64 special::sigmoid(x),
-        cuda "1.f / (1.f + expf(-x))",
+    Sigmoid "sigmoid": |x| if x >= 0.0 { 1.0 / (1.0 + (-x).exp()) } else { let e = x.exp(); e / (1.0 + e) },
         vjp |b, dy, x, y| { let d = b.one_minus(y); let d = b.mul(y, d); Some(b.pass(dy, d)) }, on -4.0 to 4.0;
     /// ln(1 + e^x) without overflow; d/dx = sigmoid(x)
-    Softplus "softplus": |x| f32 x.max(0.0) + (-x.abs()).exp().ln_1p(), f64 special::softplus(x),
-        cuda "fmaxf(x, 0.f) + log1pf(expf(-fabsf(x)))",
+    Softplus "softplus": |x| x.max(0.0) + (-x.abs()).exp().ln_1p(),
         vjp |b, dy, x, y| { let s = b.unary(UnaryOp::Sigmoid, x); Some(b.pass(dy, s)) }, on -4.0 to 4.0;
     /// max(x, 0); the derivative at 0 is 0
-    Relu "relu": |x| f32 if x < 0.0 { 0.0 } else { x }, f64 if x < 0.0 { 0.0 } else { x },
-        cuda "x < 0.f ? 0.f : x",
+    Relu "relu": |x| if x < 0.0 { 0.0 } else { x },
         vjp |b, dy, x, y| { let zero = b.scalar_like(0.0, y); let on = b.binary(BinaryOp::Less, zero, y); let z = b.scalar_like(0.0, dy); Some(b.select(on, dy, z)) }, on 0.25 to 4.0;
     /// the error function
-    Erf "erf": |x| f32 libm::erff(x), f64 libm::erf(x), cuda "erff(x)",
+    Erf "erf": |x| Real::erf(x),
         vjp |b, dy, x, y| {
             let xx = b.mul(x, x);
             let e = b.neg(xx);
@@ -125,24 +102,24 @@ unary_table! {
             Some(b.pass(dy, d))
         }, on -2.0 to 2.0;
     /// 1 / x
-    Recip "reciprocal": |x| f32 1.0 / x, f64 1.0 / x, cuda "1.f / x",
+    Recip "reciprocal": |x| 1.0 / x,
         vjp |b, dy, x, y| { let d = b.mul(y, y); let d = b.neg(d); Some(b.pass(dy, d)) }, on 0.25 to 4.0;
     /// the largest integer not above x
-    Floor "floor": |x| f32 x.floor(), f64 x.floor(), cuda "floorf(x)", vjp |b, dy, x, y| None, on 0.125 to 0.875;
+    Floor "floor": |x| x.floor(), vjp |b, dy, x, y| None, on 0.125 to 0.875;
     /// the smallest integer not below x
-    Ceil "ceil": |x| f32 x.ceil(), f64 x.ceil(), cuda "ceilf(x)", vjp |b, dy, x, y| None, on 0.125 to 0.875;
+    Ceil "ceil": |x| x.ceil(), vjp |b, dy, x, y| None, on 0.125 to 0.875;
     /// the nearest integer, halves to even
-    Round "round": |x| f32 x.round_ties_even(), f64 x.round_ties_even(), cuda "rintf(x)", vjp |b, dy, x, y| None, on 0.0625 to 0.375;
+    Round "round": |x| x.round_ties_even(), vjp |b, dy, x, y| None, on 0.0625 to 0.375;
     /// ln |gamma(x)|
-    Lgamma "lgamma": |x| f32 libm::lgammaf(x), f64 libm::lgamma(x), cuda "lgammaf(x)",
+    Lgamma "lgamma": |x| Real::lgamma(x),
         vjp |b, dy, x, y| { let d = b.polygamma(0.0, x); Some(b.pass(dy, d)) }, on 0.5 to 4.0;
 }
 
 macro_rules! binary_table {
     (
-        arithmetic { $($(#[$doc:meta])* $op:ident $name:literal: |$x:ident, $y:ident| float $float:expr, int $int:expr, cuda $cuda:literal,
+        arithmetic { $($(#[$doc:meta])* $op:ident $name:literal: |$x:ident, $y:ident| float $float:expr $(, int $int:expr)?,
             vjp |$b:ident, $dz:ident, $vx:ident, $vy:ident, $vz:ident| $vjp:expr, on $lo:literal to $hi:literal;)* }
-        comparison { $($(#[$cdoc:meta])* $cop:ident $cname:literal: |$cx:ident, $cy:ident| $cbody:expr, cuda $ccuda:literal;)* }
+        comparison { $($(#[$cdoc:meta])* $cop:ident $cname:literal: |$cx:ident, $cy:ident| $cbody:expr;)* }
     ) => {
         /// Operations of two arguments of one dtype and shape.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -156,13 +133,12 @@ macro_rules! binary_table {
             pub const fn name(self) -> &'static str {
                 match self { $(BinaryOp::$op => $name,)* $(BinaryOp::$cop => $cname,)* }
             }
-            /// The body in CUDA C, of floats `x` and `y`.
-            pub const fn cuda(self) -> &'static str {
-                match self { $(BinaryOp::$op => $cuda,)* $(BinaryOp::$cop => $ccuda,)* }
-            }
             /// True for the operations that inference allows on floats only.
             pub const fn is_of_floats(self) -> bool {
-                matches!(self, BinaryOp::Polygamma | BinaryOp::GatedMul | BinaryOp::GatedDiv | BinaryOp::MutualMul)
+                match self {
+                    $(BinaryOp::$op => { let on_integers: &[&str] = &[$(stringify!($int))?]; on_integers.is_empty() })*
+                    $(BinaryOp::$cop => false,)*
+                }
             }
             /// The interval from which tests draw both arguments.
             pub const fn domain(self) -> (f64, f64) {
@@ -172,42 +148,34 @@ macro_rules! binary_table {
             pub const fn is_compare(self) -> bool {
                 match self { $(BinaryOp::$op => false,)* $(BinaryOp::$cop => true,)* }
             }
-            /// `out[i] = op(x[i], y[i])`; comparisons give 0 or 1.
+            /// The value at `x` and `y`; comparisons give 0 or 1.
             #[inline(always)]
-            pub fn map_f32(self, x: &[f32], y: &[f32], out: &mut [f32]) {
+            pub fn at_f32(self, a: f32, b: f32) -> f32 {
                 match self {
-                    $(BinaryOp::$op => for ((o, &$x), &$y) in out.iter_mut().zip(x).zip(y) { *o = $float },)*
-                    $(BinaryOp::$cop => for ((o, $cx), $cy) in out.iter_mut().zip(x).zip(y) { *o = f32::from(u8::from($cbody)) },)*
+                    $(BinaryOp::$op => { let ($x, $y) = (a, b); $float })*
+                    $(BinaryOp::$cop => { let ($cx, $cy) = (a, b); f32::from(u8::from($cbody)) })*
                 }
             }
-            /// `out[i] = op(x[i], y[i])`; comparisons give 0 or 1.
+            /// The value at `x` and `y`; comparisons give 0 or 1.
             #[inline(always)]
-            pub fn map_f64(self, x: &[f64], y: &[f64], out: &mut [f64]) {
+            pub fn at_f64(self, a: f64, b: f64) -> f64 {
                 match self {
-                    $(BinaryOp::$op => for ((o, &$x), &$y) in out.iter_mut().zip(x).zip(y) { *o = $float },)*
-                    $(BinaryOp::$cop => for ((o, $cx), $cy) in out.iter_mut().zip(x).zip(y) { *o = f64::from(u8::from($cbody)) },)*
+                    $(BinaryOp::$op => { let ($x, $y) = (a, b); $float })*
+                    $(BinaryOp::$cop => { let ($cx, $cy) = (a, b); f64::from(u8::from($cbody)) })*
                 }
             }
-            /// `out[i] = op(x[i], y[i])` on integers of any type widened to i64.
+            /// The value at integers of any type widened to i64; comparisons give 0 or 1.
             #[inline(always)]
-            pub fn map_i64(self, x: &[i64], y: &[i64], out: &mut [i64]) {
+            pub fn at_i64(self, a: i64, b: i64) -> i64 {
                 match self {
-                    $(BinaryOp::$op => for ((o, &$x), &$y) in out.iter_mut().zip(x).zip(y) { *o = $int },)*
-                    $(BinaryOp::$cop => for ((o, $cx), $cy) in out.iter_mut().zip(x).zip(y) { *o = i64::from($cbody) },)*
-                }
-            }
-            /// `out[i] = op(x[i], y[i])` as 0 or 1, for the comparisons; arithmetic gives 0.
-            #[inline(always)]
-            pub fn compare<T: PartialOrd>(self, x: &[T], y: &[T], out: &mut [u8]) {
-                match self {
-                    $(BinaryOp::$op => out.fill(0),)*
-                    $(BinaryOp::$cop => for ((o, $cx), $cy) in out.iter_mut().zip(x).zip(y) { *o = u8::from($cbody) },)*
+                    $(BinaryOp::$op => { let ($x, $y) = (a, b); let _ = ($x, $y); of_column([$($int)?]) })*
+                    $(BinaryOp::$cop => { let ($cx, $cy) = (a, b); i64::from($cbody) })*
                 }
             }
             /// The cotangents of `x` and `y` when that of `z = op(x, y)` is `dz`.
-            pub(crate) fn vjp(
-                self, build: &mut Build<'_>, out: NodeId, a: NodeId, c: NodeId, r: NodeId,
-            ) -> [Option<NodeId>; 2] {
+            pub(crate) fn vjp<B: Formula>(
+                self, build: &mut B, out: B::Value, a: B::Value, c: B::Value, r: B::Value,
+            ) -> [Option<B::Value>; 2] {
                 match self {
                     $(BinaryOp::$op => {
                         let ($b, $dz, $vx, $vy, $vz) = (build, out, a, c, r);
@@ -252,34 +220,33 @@ fn floor_rem(x: i64, y: i64) -> i64 {
     if r == 0 || (r < 0) == (y < 0) { r } else { r + y }
 }
 
-/// The integer column of operations that inference allows on floats only.
-fn floats_only(_: i64, _: i64) -> i64 {
-    0
+/// The value of a row's integer column; 0 where there is none, which inference does not let pass.
+fn of_column<const N: usize>(value: [i64; N]) -> i64 {
+    value.first().copied().unwrap_or(0)
 }
 
 binary_table! { arithmetic {
     /// x + y
-    Add "add": |x, y| float x + y, int x.wrapping_add(y), cuda "x + y",
+    Add "add": |x, y| float x + y, int x.wrapping_add(y),
         vjp |b, dz, x, y, z| [Some(dz), Some(dz)], on -4.0 to 4.0;
     /// x - y
-    Sub "sub": |x, y| float x - y, int x.wrapping_sub(y), cuda "x - y",
+    Sub "sub": |x, y| float x - y, int x.wrapping_sub(y),
         vjp |b, dz, x, y, z| [Some(dz), Some(b.neg(dz))], on -4.0 to 4.0;
     /// x * y
-    Mul "mul": |x, y| float x * y, int x.wrapping_mul(y), cuda "x * y",
+    Mul "mul": |x, y| float x * y, int x.wrapping_mul(y),
         vjp |b, dz, x, y, z| [Some(b.pass(dz, y)), Some(b.pass(dz, x))], on -4.0 to 4.0;
     /// x / y; integers divide towards minus infinity, and by 0 give 0
-    Div "div": |x, y| float x / y, int floor_div(x, y), cuda "x / y",
+    Div "div": |x, y| float x / y, int floor_div(x, y),
         vjp |b, dz, x, y, z| {
             let dx = b.pass_div(dz, y);
             let dy = b.pass(dx, z);
             [Some(dx), Some(b.neg(dy))]
         }, on 0.25 to 4.0;
     /// x to the power y; the derivative in y is 0 where x <= 0
-    Pow "pow": |x, y| float x.powf(y), int int_pow(x, y), cuda "powf(x, y)",
-        vjp |b, dz, x, y, z| b.pow_vjp(dz, x, y, z), on 0.25 to 3.0;
+    Pow "pow": |x, y| float x.powf(y), int int_pow(x, y),
+        vjp |b, dz, x, y, z| pow_vjp(b, dz, x, y, z), on 0.25 to 3.0;
     /// x - y * floor(x / y): the remainder with the sign of y, exact however large the quotient is
     Rem "rem": |x, y| float special::floor_rem(x, y), int floor_rem(x, y),
-        cuda "fmodf(x, y) == 0.f ? copysignf(0.f, y) : (fmodf(x, y) < 0.f) != (y < 0.f) ? fmodf(x, y) + y : fmodf(x, y)",
         vjp |b, dz, x, y, z| {
             let whole = b.sub(x, z);
             let q = b.div(whole, y);
@@ -288,40 +255,39 @@ binary_table! { arithmetic {
             [Some(dz), Some(b.neg(dy))]
         }, on 0.25 to 4.0;
     /// the larger; NaN if either is; at a tie each gets half the gradient
-    Max "maximum": |x, y| float if x > y || x.is_nan() { x } else { y }, int x.max(y), cuda "x > y || isnan(x) ? x : y",
-        vjp |b, dz, x, y, z| b.extremum_vjp(dz, x, y, z), on -4.0 to 4.0;
+    Max "maximum": |x, y| float if x > y || x.is_nan() { x } else { y }, int x.max(y),
+        vjp |b, dz, x, y, z| extremum_vjp(b, dz, x, y, z), on -4.0 to 4.0;
     /// the smaller; NaN if either is; at a tie each gets half the gradient
-    Min "minimum": |x, y| float if x < y || x.is_nan() { x } else { y }, int x.min(y), cuda "x < y || isnan(x) ? x : y",
-        vjp |b, dz, x, y, z| b.extremum_vjp(dz, x, y, z), on -4.0 to 4.0;
+    Min "minimum": |x, y| float if x < y || x.is_nan() { x } else { y }, int x.min(y),
+        vjp |b, dz, x, y, z| extremum_vjp(b, dz, x, y, z), on -4.0 to 4.0;
     /// the x-th derivative of digamma at y; x is a whole number and carries no gradient
-    Polygamma "polygamma": |n, x| float Real::of(special::polygamma(n as u32, x.f64())), int floats_only(n, x), cuda "polygammaf(x, y)",
+    Polygamma "polygamma": |n, x| float Real::of(special::polygamma(n as u32, x.f64())),
         vjp |b, dz, n, x, z| {
             let next = b.add_scalar(n, 1.0);
             let d = b.binary(BinaryOp::Polygamma, next, x);
             [None, Some(b.pass(dz, d))]
         }, on 1.0 to 3.0;
     /// x y, but 0 where x is 0, whatever y is: a cotangent x times a derivative y
-    GatedMul "gatedMul": |x, y| float if x == 0.0 { 0.0 } else { x * y }, int floats_only(x, y), cuda "x == 0.f ? 0.f : x * y",
+    GatedMul "gatedMul": |x, y| float if x == 0.0 { 0.0 } else { x * y },
         vjp |b, dz, x, y, z| [Some(b.pass(dz, y)), Some(b.binary(BinaryOp::MutualMul, dz, x))], on -4.0 to 4.0;
     /// x / y, but 0 where x is 0, whatever y is: a cotangent x over what its derivative is one over
-    GatedDiv "gatedDiv": |x, y| float if x == 0.0 { 0.0 } else { x / y }, int floats_only(x, y), cuda "x == 0.f ? 0.f : x / y",
+    GatedDiv "gatedDiv": |x, y| float if x == 0.0 { 0.0 } else { x / y },
         vjp |b, dz, x, y, z| {
             let dx = b.pass_div(dz, y);
             let dy = b.binary(BinaryOp::MutualMul, dx, z);
             [Some(dx), Some(b.neg(dy))]
         }, on 0.25 to 4.0;
     /// x y, but 0 where either is 0, whatever the other is: two cotangents, as derivatives of gatedMul and gatedDiv have them
-    MutualMul "mutualMul": |x, y| float if x == 0.0 || y == 0.0 { 0.0 } else { x * y }, int floats_only(x, y),
-        cuda "x == 0.f || y == 0.f ? 0.f : x * y",
+    MutualMul "mutualMul": |x, y| float if x == 0.0 || y == 0.0 { 0.0 } else { x * y },
         vjp |b, dz, x, y, z| [Some(b.binary(BinaryOp::MutualMul, dz, y)), Some(b.binary(BinaryOp::MutualMul, dz, x))],
         on -4.0 to 4.0;
 } comparison {
     /// x = y
-    Equal "equal": |x, y| x == y, cuda "x == y";
+    Equal "equal": |x, y| x == y;
     /// x != y
-    NotEqual "notEqual": |x, y| x != y, cuda "x != y";
+    NotEqual "notEqual": |x, y| x != y;
     /// x < y
-    Less "less": |x, y| x < y, cuda "x < y";
+    Less "less": |x, y| x < y;
     /// x <= y
-    LessEqual "lessEqual": |x, y| x <= y, cuda "x <= y";
+    LessEqual "lessEqual": |x, y| x <= y;
 } }

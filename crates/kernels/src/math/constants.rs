@@ -1,8 +1,10 @@
-//! Limits and coefficients of the functions of [`super`] for float32 and float64, interpolated at the Chebyshev
+//! Limits and coefficients of the functions of [`super::exponential`] for float32 and float64, interpolated at the Chebyshev
 //! points unless said otherwise. All are given in f64 and rounded to the element.
 
 /// What depends on the precision. Polynomials have their highest coefficient first.
 pub(crate) trait Constants: Copy {
+    /// Whether it is float32.
+    const IS_SINGLE: bool;
     /// Adding it rounds to an integer, to nearest: 1.5 * 2^(bits of the mantissa).
     const ROUNDER: f64;
     /// ln 2 in two parts, the first with so few bits that its products with exponents are exact.
@@ -24,6 +26,7 @@ pub(crate) trait Constants: Copy {
 }
 
 impl Constants for f32 {
+    const IS_SINGLE: bool = true;
     const ROUNDER: f64 = 12_582_912.0;
     const LN2: (f64, f64) = (0.693_359_375, -2.121_944_400_546_905_7e-4);
     const EXP: (f64, f64) = (-104.5, 89.0);
@@ -49,6 +52,7 @@ impl Constants for f32 {
 }
 
 impl Constants for f64 {
+    const IS_SINGLE: bool = false;
     const ROUNDER: f64 = 6755399441055744.0;
     const LN2: (f64, f64) = (0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10);
     const EXP: (f64, f64) = (-746.0, 710.0);

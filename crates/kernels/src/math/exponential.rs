@@ -1,22 +1,12 @@
-//! Functions of floats without branches or tables, written once in the operations of [`Vector`]: the compiler
-//! vectorises loops over them, and clusters become machine code from the same text. At most 2 units in the last
-//! place off; see the tests. Special values are as in IEEE 754.
+//! Exponentials, logarithms and what is made of them.
 //!
 //! exp splits x = n ln 2 + r (Cody and Waite, ln 2 in two parts) and uses a polynomial on |r| <= ln 2 / 2; log
 //! splits off the exponent and uses the series of 2 atanh(s). The others are made of these two.
 
-mod circle;
-mod constants;
-mod vector;
+use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 
-#[cfg(test)]
-mod tests;
-
-pub(crate) use circle::{CIRCLE_LIMIT, sin_or_cos};
-pub(crate) use constants::Constants;
-pub(crate) use vector::{Lane, Power, Vector};
-
-use constants::{ERF_CUT, ERF_FAR, ERF_NEAR, ERF_ONE};
+use super::constants::{Constants, ERF_CUT, ERF_FAR, ERF_NEAR, ERF_ONE};
+use super::vector::{Power, Vector};
 
 /// The polynomial at x, its highest coefficient first.
 #[inline(always)]
@@ -75,7 +65,7 @@ pub(crate) fn expm1_of_negative<V: Power>(x: V) -> V {
 
 /// e^x.
 #[inline(always)]
-pub(crate) fn exp<V: Vector>(x: V) -> V {
+pub(super) fn exp<V: Vector>(x: V) -> V {
     // Beyond these the result is 0 or infinity anyway; NaN passes.
     let (lowest, highest) = V::Element::EXP;
     let t = x.number(lowest).larger(x.number(highest).smaller(x));
@@ -85,7 +75,7 @@ pub(crate) fn exp<V: Vector>(x: V) -> V {
 
 /// e^x - 1, exact near 0.
 #[inline(always)]
-pub(crate) fn expm1<V: Vector>(x: V) -> V {
+pub(super) fn expm1<V: Vector>(x: V) -> V {
     let (lowest, highest) = (V::Element::EXPM1_LOWEST, V::Element::EXP.1);
     let t = x.number(lowest).larger(x.number(highest).smaller(x));
     let (n, p) = exp_parts(t);
@@ -98,7 +88,7 @@ pub(crate) fn expm1<V: Vector>(x: V) -> V {
 
 /// Natural logarithm.
 #[inline(always)]
-pub(crate) fn log<V: Vector>(x: V) -> V {
+pub(super) fn log<V: Vector>(x: V) -> V {
     let (m, e) = x.decompose();
     let y = log_of_mantissa(m - x.number(1.0), e);
     let y = V::select(x.equals(x.number(f64::INFINITY)), x, y);
@@ -122,7 +112,7 @@ fn log_of_mantissa<V: Vector>(f: V, e: V) -> V {
 
 /// ln(1 + x), exact near 0.
 #[inline(always)]
-pub(crate) fn log1p<V: Vector>(x: V) -> V {
+pub(super) fn log1p<V: Vector>(x: V) -> V {
     let one = x.number(1.0);
     let u = one + x;
     let y = log(u);
@@ -135,7 +125,7 @@ pub(crate) fn log1p<V: Vector>(x: V) -> V {
 
 /// Hyperbolic tangent: t / (t + 2) with t = e^2|x| - 1.
 #[inline(always)]
-pub(crate) fn tanh<V: Vector>(x: V) -> V {
+pub(super) fn tanh<V: Vector>(x: V) -> V {
     let a = x.number(V::Element::TANH_ONE).smaller(x.abs());
     let t = expm1(a + a);
     (t / (t + x.number(2.0))).copysign(x)
@@ -143,7 +133,7 @@ pub(crate) fn tanh<V: Vector>(x: V) -> V {
 
 /// 1 / (1 + e^-x), with full relative accuracy for negative x.
 #[inline(always)]
-pub(crate) fn sigmoid<V: Vector>(x: V) -> V {
+pub(super) fn sigmoid<V: Vector>(x: V) -> V {
     let e = exp(-x.abs());
     let one = x.number(1.0);
     let numerator = V::select(x.less(x.number(0.0)), e, one);
@@ -152,13 +142,16 @@ pub(crate) fn sigmoid<V: Vector>(x: V) -> V {
 
 /// ln(1 + e^x) without overflow.
 #[inline(always)]
-pub(crate) fn softplus<V: Vector>(x: V) -> V {
+pub(super) fn softplus<V: Vector>(x: V) -> V {
     x.number(0.0).larger(x) + log1p(exp(-x.abs()))
 }
 
-/// The error function of float32: near 0 x + x P(x^2), farther out 1 - e^Q(|x|).
+/// The error function: of float32 near 0 x + x P(x^2), farther out 1 - e^Q(|x|); of float64 as defined.
 #[inline(always)]
-pub(crate) fn erf<V: Vector<Element = f32>>(x: V) -> V {
+pub(super) fn erf<V: Vector>(x: V) -> V {
+    if !V::Element::IS_SINGLE {
+        return x.defined(UnaryOp::Erf);
+    }
     let a = x.number(ERF_ONE).smaller(x.abs());
     let near = polynomial(x * x, ERF_NEAR).fma(x, x);
     // Q(a) is within [-18, 0], so e^Q needs no limits.
@@ -168,10 +161,20 @@ pub(crate) fn erf<V: Vector<Element = f32>>(x: V) -> V {
     V::select(a.less(x.number(ERF_CUT)), near, far)
 }
 
-/// x to the power y as e^(y ln |x|), for float32s that come and go as float64: then the error of the logarithm, which
-/// y may make a thousand times larger, is still far below what float32 shows.
+/// x to the power y: of float32s in float64, where the error of the logarithm, which y may make a thousand times larger, is
+/// still far below what float32 shows; of float64s as defined.
 #[inline(always)]
-pub(crate) fn pow<V: Vector<Element = f64>>(x: V, y: V) -> V {
+pub(super) fn pow<V: Vector>(x: V, y: V) -> V {
+    if V::Element::IS_SINGLE {
+        V::of_wide(wide_pow(x.wide(), y.wide()))
+    } else {
+        x.defined_with(BinaryOp::Pow, y)
+    }
+}
+
+/// e^(y ln |x|) with the sign and the special values of x to the power y.
+#[inline(always)]
+fn wide_pow<V: Vector<Element = f64>>(x: V, y: V) -> V {
     let (zero, one) = (x.number(0.0), x.number(1.0));
     let size = x.abs();
     let power = exp(y * log(size));
