@@ -60,7 +60,11 @@ impl<'g> Build<'g> {
     /// A tensor like `x`, filled with `number`.
     pub fn scalar_like(&mut self, number: f64, x: NodeId) -> NodeId {
         let spec = self.spec(x);
-        let id = self.graph.constant(number, &spec);
+        self.constant(number, &spec)
+    }
+    /// A tensor filled with `number`.
+    pub fn constant(&mut self, number: f64, spec: &Spec) -> NodeId {
+        let id = self.graph.constant(number, spec);
         self.made.push(id);
         id
     }
@@ -202,6 +206,25 @@ impl<'g> Build<'g> {
             step: step.into(),
         };
         self.add_op(op, &[x], Some(&Spec { shape: count, dtype }))
+    }
+    /// Zeros around, so many per axis before and behind; `x` where there are none.
+    pub fn pad(&mut self, x: NodeId, low: &[usize], high: &[usize]) -> NodeId {
+        if low.iter().chain(high).all(|&width| width == 0) {
+            return x;
+        }
+        let op = Op::Pad {
+            low: low.into(),
+            high: high.into(),
+            interior: vec![0; low.len()].into(),
+        };
+        self.add_op(op, &[x], None)
+    }
+    /// One after the other along `axis`.
+    pub fn concat(&mut self, parts: &[NodeId], axis: usize) -> NodeId {
+        match parts {
+            [only] => *only,
+            _ => self.add_op(Op::Concat { axis }, parts, None),
+        }
     }
     /// A matrix product; a flag transposes that operand.
     pub fn matmul(&mut self, a: NodeId, b: NodeId, ta: bool, tb: bool) -> NodeId {

@@ -21,6 +21,7 @@ mod grad_sum;
 pub mod graph;
 pub mod hash;
 pub mod infer;
+pub mod lower;
 pub mod op;
 pub mod plan;
 pub mod random;

@@ -43,8 +43,8 @@ impl Device for ReferenceBackend {
     fn limits(&self) -> &Limits {
         &LIMITS
     }
-    fn kernel(&self, _: &Op, _: &[&Spec], _: &Spec) -> Result<Arc<dyn Kernel>> {
-        Ok(Arc::new(Interpreted))
+    fn kernel(&self, _: &Op, _: &[&Spec], _: &Spec) -> Result<Option<Arc<dyn Kernel>>> {
+        Ok(Some(Arc::new(Interpreted)))
     }
 }
 

@@ -95,8 +95,8 @@ impl Device for CpuBackend {
         &LIMITS
     }
 
-    fn kernel(&self, op: &Op, inputs: &[&Spec], output: &Spec) -> Result<Arc<dyn Kernel>> {
-        Ok(Arc::new(CpuKernel::new(op, inputs, output, &self.env)?))
+    fn kernel(&self, op: &Op, inputs: &[&Spec], output: &Spec) -> Result<Option<Arc<dyn Kernel>>> {
+        Ok(Some(Arc::new(CpuKernel::new(op, inputs, output, &self.env)?)))
     }
 }
 

@@ -160,7 +160,7 @@ impl Draft {
     pub fn op(&mut self, backend: &dyn Backend, op: Op, inputs: &[SlotId], output: SlotId) {
         let specs: Vec<Spec> = inputs.iter().map(|&s| self.slots[s].spec.clone()).collect();
         let kernel = backend.kernel(&op, &specs.iter().collect::<Vec<_>>(), &self.slots[output].spec);
-        let kernel = kernel.unwrap();
+        let kernel = kernel.unwrap().expect("the device has one");
         let bytes = kernel.needs().scratch;
         let scratch = (self.take(bytes), bytes);
         let inputs = inputs.iter().copied().zip(specs).collect();
