@@ -8,13 +8,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::backend::Buffer;
+use crate::completion::Completion;
 use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::infer::infer;
 use crate::op::{Op, Spec};
-use crate::run::Completion;
 use crate::shape::Shape;
+use crate::storage::Buffer;
 
 /// Names a node. The generation tells a freed index from its reuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -3,11 +3,12 @@
 //!
 //! Reading order: [`op`] (the primitives, data only), [`elementwise`] (their table), [`infer`]
 //! (shapes and dtypes), [`graph`] (the arena), [`grad`] (derivatives), [`plan`] (what a backend
-//! runs), [`device`] (what the planner asks), [`backend`] (memory and executables), [`mod@reference`] (the executable definition of every primitive).
+//! runs), [`device`] (what the planner asks), [`storage`] and [`backend`] (memory and executables), [`mod@reference`] (the executable definition of every primitive).
 #![forbid(unsafe_code)]
 
 pub mod apart;
 pub mod backend;
+pub mod completion;
 pub mod compose;
 pub mod device;
 pub mod dtype;
@@ -24,6 +25,7 @@ pub mod infer;
 pub mod lower;
 pub mod op;
 pub mod plan;
+pub mod prepared;
 pub mod random;
 pub mod reference;
 pub mod run;
@@ -31,6 +33,7 @@ pub mod shape;
 pub mod similarity;
 pub mod slab;
 pub mod special;
+pub mod storage;
 
 pub use dtype::DType;
 pub use error::{Error, Result};

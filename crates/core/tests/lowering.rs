@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hyperglow_core::backend::{Backend, Buffer, Executable};
+use hyperglow_core::backend::{Backend, Executable};
 use hyperglow_core::device::{Device, Kernel, Limits};
 use hyperglow_core::error::ErrorKind;
 use hyperglow_core::infer::infer;
@@ -12,6 +12,7 @@ use hyperglow_core::plan::build::{Context, build};
 use hyperglow_core::plan::trace::{Trace, TraceNode};
 use hyperglow_core::reference::{ReferenceBackend, Value, evaluate};
 use hyperglow_core::similarity::{Products, Similarity};
+use hyperglow_core::storage::Buffer;
 use hyperglow_core::{DType, Error, Result};
 
 /// The reference device with some of its kernels only.

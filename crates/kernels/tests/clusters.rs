@@ -2,12 +2,13 @@
 
 mod support;
 
-use hyperglow_core::backend::{Backend, Buffer};
+use hyperglow_core::backend::Backend;
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 use hyperglow_core::infer::infer;
 use hyperglow_core::op::{Op, Spec};
 use hyperglow_core::plan::{Cluster, Instr, InstrKind, View};
 use hyperglow_core::reference::{Value, evaluate};
+use hyperglow_core::storage::Buffer;
 use hyperglow_core::{DType, Shape};
 use hyperglow_kernels::CpuBackend;
 use support::{Dice, Draft, EXACT, Tolerance, backends, buffers, near, run, value};

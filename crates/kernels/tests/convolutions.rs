@@ -4,13 +4,14 @@
 mod support;
 
 use hyperglow_core::DType;
-use hyperglow_core::backend::{Backend, Buffer};
+use hyperglow_core::backend::Backend;
 use hyperglow_core::device::Device;
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 use hyperglow_core::error::ErrorKind;
 use hyperglow_core::op::{Op, Spec, Window};
 use hyperglow_core::plan::{Cluster, Instr, InstrKind, View};
 use hyperglow_core::reference::Value;
+use hyperglow_core::storage::Buffer;
 use hyperglow_kernels::{CpuBackend, Level};
 use support::{Dice, Draft, backends, buffers, check, geometry, numbers, run_op, sums};
 

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hyperglow_core::completion::Completion;
 use hyperglow_core::error::ErrorKind;
-use hyperglow_core::run::Completion;
 use hyperglow_core::{DType, Error, NodeId, Result};
 use napi::Env;
 use napi::bindgen_prelude::{

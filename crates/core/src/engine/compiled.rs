@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::completion::Completion;
+use crate::engine::cache::Plan;
 use crate::engine::{Engine, Replaced, Rollback};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{NodeId, Value};
 use crate::op::{Op, Spec};
-use crate::plan::cache::Plan;
 use crate::plan::trace::cut;
-use crate::run::Completion;
 use crate::slab::Key;
 
 /// A function traced once.
@@ -167,7 +167,7 @@ impl Engine {
         }
         let (outputs, completion) =
             self.submit(&compiled.plan, inputs, &compiled.specs, |k| exclusive[k], None)?;
-        let can_fail = compiled.plan.can_fail();
+        let can_fail = completion.may_fail() && !completion.is_done();
         let (assigned, results, specs) = (
             compiled.assigned.clone(),
             compiled.results,

@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::apart::Apart;
+use crate::completion::Completion;
 use crate::engine::{Engine, Replaced, Rollback};
 use crate::error::Result;
 use crate::graph::{NodeId, Value};
 use crate::op::Spec;
 use crate::plan::trace::{Cut, cut};
-use crate::run::Completion;
 use crate::slab::Key;
 
 impl Engine {
@@ -100,8 +100,11 @@ impl Engine {
             .map(|&id| self.graph.spec(id).cloned())
             .collect::<Result<_>>()?;
         let can_fail = plan.can_fail();
-        let is_open = |value: &Value| value.completion.as_ref().is_some_and(|run| !run.is_done());
-        let apart = (wanted.len() > 1 && (can_fail || inputs.iter().any(is_open))).then(|| Apart {
+        let may_fail = |value: &Value| {
+            let run = value.completion.as_ref();
+            run.is_some_and(|run| run.may_fail() && !run.is_done())
+        };
+        let apart = (wanted.len() > 1 && (can_fail || inputs.iter().any(may_fail))).then(|| Apart {
             backend: self.backend.clone(),
             trace: cut.trace,
             scopes: self.graph.scope_names(),
@@ -120,7 +123,7 @@ impl Engine {
             let completion = Some(completion);
             self.graph.fulfil(id, Value { buffer, completion }, keep)?;
         }
-        self.commit(dirty, can_fail || !gives)?;
+        self.commit(dirty, completion.may_fail() || !gives)?;
         Ok(Some(asked_for.unwrap_or(completion)))
     }
 

@@ -3,6 +3,7 @@
 //! Everything here happens on the thread that owns the engine; only jobs cross to the device's thread.
 //! Evaluation returns at once: results are nodes whose buffers a queued run will write.
 
+mod cache;
 mod compiled;
 mod evaluation;
 mod variables;
@@ -11,18 +12,21 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, TryLockError};
 
 use crate::apart::Apart;
-use crate::backend::{Backend, Buffer};
+use crate::backend::Backend;
+use crate::completion::Completion;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, NodeId, Value};
 use crate::infer::infer;
 use crate::op::{Op, Spec};
 use crate::plan::build::{Context, build};
-use crate::plan::cache::{Plan, PlanCache};
 use crate::plan::print::print;
 use crate::plan::trace::{Trace, cut};
-use crate::run::{Completion, Dependence, Job, Prepared, Queue};
+use crate::prepared::{Dependence, Prepared};
+use crate::run::{Job, Queue};
 use crate::slab::{Key, Slab};
+use crate::storage::Buffer;
 
+use cache::{Plan, PlanCache};
 use compiled::{Compiled, Tracing};
 use variables::Variable;
 
@@ -143,7 +147,7 @@ impl Engine {
                     device: backend.as_ref(),
                 },
             )?);
-            let prepared = Prepared::new(backend.clone(), program.clone());
+            let prepared = Prepared::Planned(backend.clone(), program.clone());
             Ok(Plan {
                 program,
                 executable: Arc::new(Mutex::new(prepared)),
@@ -170,18 +174,24 @@ impl Engine {
                 _ => self.backend.allocate(spec.bytes()),
             })
             .collect::<Result<Vec<Buffer>>>()?;
-        let completion = Completion::new();
         // Runs that ended well have nothing more to say. Of one that wrote many inputs each is noted where it is asked which.
         let mut depends: Vec<Dependence> = Vec::new();
+        let mut can_fail = plan.can_fail();
         let mut seen: HashSet<*const Completion> = HashSet::new();
         for (input, value) in inputs.iter().enumerate() {
             if let Some(run) = value.completion.as_ref().filter(|run| !run.is_done())
                 && (seen.insert(Arc::as_ptr(run)) || apart.is_some())
             {
                 let run = run.clone();
+                can_fail |= run.may_fail();
                 depends.push(Dependence { input, run });
             }
         }
+        let completion = if can_fail {
+            Completion::new()
+        } else {
+            Completion::sure(self.queue.id())
+        };
         self.queue.submit(Job {
             executable: plan.executable.clone(),
             inputs: inputs.into_iter().map(|v| v.buffer).collect(),
@@ -290,7 +300,7 @@ impl Engine {
             Err(TryLockError::Poisoned(prepared)) => prepared.into_inner().describe(),
             // It runs right now: rather than wait for it, it is prepared once more.
             Err(TryLockError::WouldBlock) => {
-                Prepared::new(self.backend.clone(), plan.program.clone()).describe()
+                Prepared::Planned(self.backend.clone(), plan.program.clone()).describe()
             }
         };
         Ok(print(&plan.program) + &described?)

@@ -7,7 +7,6 @@
 //! executable. [`print`] shows it.
 
 pub mod build;
-pub mod cache;
 pub mod draft;
 pub mod independent;
 pub mod joined;

@@ -4,12 +4,13 @@
 use std::any::Any;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::backend::{Backend, Buffer, Executable, Storage};
+use crate::backend::{Backend, Executable, Launch};
 use crate::device::{Device, Kernel, Limits, Needs};
 use crate::error::{Error, ErrorKind, Result};
 use crate::op::{Op, Spec};
 use crate::plan::{Cluster, InstrKind, Program, Step, StepKind, View};
 use crate::reference::{Value, evaluate};
+use crate::storage::{Buffer, Storage};
 
 /// The reference device. Nothing is fused beyond elementwise clusters, nothing is grouped, and every slot is memory of its
 /// own: what it computes is what [`evaluate`] says.
@@ -110,7 +111,8 @@ struct Interpreter {
 }
 
 impl Executable for Interpreter {
-    fn run(&mut self, inputs: &[Buffer], outputs: &[Buffer]) -> Result<()> {
+    fn launch(&mut self, launch: &mut Launch<'_>) -> Result<()> {
+        let Launch { inputs, outputs, .. } = launch;
         let program = &self.program;
         let mut slots: Vec<Vec<u8>> = vec![Vec::new(); program.slots.len()];
         for (buffer, &slot) in inputs.iter().zip(&program.inputs) {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use hyperglow_core::Result;
-use hyperglow_core::backend::{Backend, Buffer, Executable};
+use hyperglow_core::backend::{Backend, Executable};
 use hyperglow_core::device::{Device, Kernel, Limits, OuterProducts, RowLimits};
 use hyperglow_core::op::{Op, Spec};
 use hyperglow_core::plan::Program;
+use hyperglow_core::storage::Buffer;
 
 use super::blocks::ALIGN;
 use super::compile::CpuKernel;

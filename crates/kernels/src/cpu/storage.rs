@@ -4,7 +4,7 @@ use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use hyperglow_core::backend::Storage;
+use hyperglow_core::storage::Storage;
 use hyperglow_core::{Error, Result};
 
 use super::blocks::{Block, Line, kept_bytes, system_allocations};

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use hyperglow_core::backend::{Backend, Buffer};
+use hyperglow_core::backend::Backend;
 use hyperglow_core::infer::infer;
 use hyperglow_core::op::{Op, Spec, Window};
 use hyperglow_core::plan::{Cluster, Place, Program, Slot, SlotId, Step, StepKind};
 use hyperglow_core::reference::{Value, evaluate};
+use hyperglow_core::storage::Buffer;
 use hyperglow_core::{DType, Error, Result};
 use hyperglow_kernels::{CpuBackend, Level};
 
