@@ -1,6 +1,7 @@
 /** Functions traced once and replayed as a plan. */
 
 import { isEager } from './debug.js'
+import { isDivided } from './devices.js'
 import { dtypeCode } from './dtype.js'
 import { ArgumentError, DisposedError, describe, StateError } from './errors.js'
 import { native } from './native.js'
@@ -20,7 +21,7 @@ export interface Compiled<Args extends readonly object[], Result> {
    * @throws {HyperglowError} at once where tracing fails; rejects where running fails, with the stack of the call
    */
   (...args: { [Index in keyof Args]: JitArgument<Args[Index]> }): Promise<Result>
-  /** The number of programs it holds, one per structure, shapes and dtypes of arguments. */
+  /** The number of programs it holds, one per structure, shapes, dtypes and devices of arguments. */
   readonly programs: number
   /** Releases the programs. Calling it afterwards throws {@link DisposedError}. */
   dispose(): void
@@ -64,7 +65,7 @@ function trace<Args extends readonly unknown[]>(
   openScope()
   countTrace(1)
   try {
-    const placeholders = values.map((x) => Tensor.own(native.jitArgument([...x.shape], dtypeCode(x.dtype))))
+    const placeholders = values.map((x) => Tensor.own(native.jitArgument(x.id)))
     const result = f(...(structure.unflatten(placeholders) as unknown as Args))
     if (result instanceof Promise) {
       throw new ArgumentError(
@@ -83,7 +84,7 @@ function trace<Args extends readonly unknown[]>(
 }
 
 /**
- * Compiles a function of tensors: it is traced once per structure, shapes and dtypes of its arguments and then replayed, with
+ * Compiles a function of tensors: it is traced once per structure, shapes, dtypes and devices of its arguments and then replayed, with
  * one native call per run.
  *
  *     const step = jit((x: Tensor, y: Tensor, rate: Tensor) => {
@@ -97,6 +98,8 @@ function trace<Args extends readonly unknown[]>(
  * arguments, or be read and assigned inside. Other tensors used inside are constants of the program. The function runs while
  * it is traced only: side effects other than assignments happen once, and values cannot be read inside.
  *
+ * A compiled function runs on one device: that of its arguments and of the Variables it uses.
+ *
  * @param f synchronous, of trees of Tensors; returns a tree of Tensors
  */
 export function jit<Args extends readonly object[], Result>(
@@ -109,7 +112,10 @@ export function jit<Args extends readonly object[], Result>(
   let disposed = false
 
   const find = (structure: TreeStructure<Args>, values: readonly Tensor[]): Program => {
-    const key = `${structure.key}|${values.map((x) => `${x.dtype}${x.shape.join()}`).join(';')}`
+    const kind = isDivided()
+      ? (x: Tensor) => `${x.dtype}${x.shape.join()}${x.device}`
+      : (x: Tensor) => `${x.dtype}${x.shape.join()}`
+    const key = `${structure.key}|${values.map(kind).join(';')}`
     const known = programs.get(key)
     const program = known ?? trace(f, structure, values)
     // Deleted and set again: a Map keeps the order of insertion, so the first entry is the least recently used.

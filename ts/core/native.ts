@@ -2,8 +2,8 @@ import { createRequire } from 'node:module'
 import type { TypedArray } from './dtype.js'
 import { DeviceError, errorOfCode, InternalError } from './errors.js'
 
-/** Counters of the native side, see {@link memory}. */
-export interface MemoryInfo {
+/** What a device holds. */
+export interface DeviceMemoryInfo {
   /** Bytes held by results, Variables and arenas now. */
   bytes: number
   /** Buffers those bytes are in. */
@@ -17,6 +17,10 @@ export interface MemoryInfo {
    * the memory that the process may use; released when memory gets short, and by {@link releaseMemory}.
    */
   keptBytes: number
+}
+
+/** Counters of graph and plans. */
+export interface GraphInfo {
   /** Nodes built but not computed. */
   pendingNodes: number
   /** Nodes alive. */
@@ -31,13 +35,18 @@ export interface MemoryInfo {
   variables: number
 }
 
-/** The device that plans run on. */
+/** A device. */
 export interface DeviceInfo {
+  /** By which it is asked for. */
   name: string
+  /** `cpu`: the processor. `reference`: the interpreter that defines every operation, slow and obvious. */
+  kind: string
   /** Threads that kernels use. */
   threads: number
-  /** Instruction set in use. */
+  /** Instruction set in use; `interpreted` for the reference device. */
   level: string
+  /** Whether it computes what is not told where. */
+  isDefault: boolean
 }
 
 /** A node's handle. 0 is never one. */
@@ -159,7 +168,9 @@ export interface Native {
   isReady(id: Handle): boolean
   retain(id: Handle): void
   release(ids: Handle[]): void
-  source(data: TypedArray, dtype: number, shape: number[]): Handle
+  deviceOf(id: Handle): number
+  to(id: Handle, device: number): Handle
+  source(data: TypedArray, dtype: number, shape: number[], device?: number): Handle
   evaluate(ids: Handle[]): Promise<void> | null
   evaluateSync(ids: Handle[]): void
   read(id: Handle, from: number, into: Uint8Array): void
@@ -168,14 +179,15 @@ export interface Native {
   enterTrace(): void
   leaveTrace(): void
 
-  variableNew(id: Handle): number
+  variableNew(id: Handle, device?: number): number
+  variableDevice(variable: number): number
   variableRead(variable: number): Handle
   variableAssign(variable: number, id: Handle): void
   variableRelease(variable: number): void
   variableVersion(variable: number): number
 
   jitBegin(): void
-  jitArgument(shape: number[], dtype: number): Handle
+  jitArgument(like: Handle): Handle
   jitEnd(outputs: Handle[]): number
   jitAbort(): void
   jitRun(program: number, args: Float64Array): Handle[] | { outputs: Handle[]; done: Promise<void> }
@@ -185,10 +197,11 @@ export interface Native {
   popScope(): void
   explain(ids: Handle[]): string
   plans(): string[]
-  memory(): MemoryInfo
+  memory(): GraphInfo & { devices: DeviceMemoryInfo[] }
+  held(): number[]
   releaseMemory(): void
   adjustExternalMemory(bytes: number): void
-  deviceInfo(): DeviceInfo
+  devices(): DeviceInfo[]
   randomBits(seedLow: number, seedHigh: number, counterStart: number, n: number): Uint32Array
 }
 

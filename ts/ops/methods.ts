@@ -49,6 +49,7 @@ const methods = {
   square: ops.square,
   stopGradient: ops.stopGradient,
   sub: ops.sub,
+  to: ops.to,
   where: ops.where,
   all: ops.all,
   any: ops.any,

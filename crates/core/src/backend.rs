@@ -8,12 +8,31 @@ use crate::error::Result;
 use crate::plan::Program;
 use crate::storage::Buffer;
 
+/// What a device holds, in exact numbers, for the whole process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryUse {
+    /// Bytes of tensors, and of the memory that plans work in.
+    pub bytes: usize,
+    /// Number of tensors' buffers.
+    pub buffers: usize,
+    /// The largest `bytes` so far.
+    pub peak_bytes: usize,
+    /// Bytes given back by tensors and kept for the next ones.
+    pub kept_bytes: usize,
+    /// How often the system was asked for memory.
+    pub allocations: usize,
+}
+
 /// A device: what the planner asks of it, memory, and a compiler of programs.
 pub trait Backend: Device + Send + Sync {
     /// New storage of `bytes` bytes, its content undefined.
     fn allocate(&self, bytes: usize) -> Result<Buffer>;
     /// New storage holding a copy of `bytes`.
     fn upload(&self, bytes: &[u8]) -> Result<Buffer>;
+    /// What it holds.
+    fn memory(&self) -> MemoryUse;
+    /// Gives back to the system what is kept for reuse.
+    fn release_kept(&self) {}
     /// Makes a program executable. The memory it needs is allocated now, and there as long as the result lives.
     fn prepare(&self, program: Arc<Program>) -> Result<Box<dyn Executable>>;
 }

@@ -10,6 +10,7 @@ use crate::grad_conv;
 use crate::grad_sum::sum;
 use crate::graph::{Graph, NodeId};
 use crate::hash::FastMap;
+use crate::home::Home;
 use crate::op::{Op, Reduction};
 
 /// The vector-Jacobian product: cotangents of `wrt` when those of `outputs` are `seeds`.
@@ -32,6 +33,10 @@ pub fn vjp(
                 ),
                 "give one of the output's shape and dtype",
             ));
+        }
+        let (of_y, of_dy) = (graph.node(y)?.home, graph.node(dy)?.home);
+        if !(of_y.is_free || of_dy.fits(of_y.device)) {
+            return Err(graph.on_two_devices("grad", of_y.device, of_dy.device));
         }
         if !spec.dtype.is_float() {
             return Err(Error::dtype(
@@ -91,6 +96,7 @@ fn pull_back(
         let Some(arrived) = terms.remove(&id) else {
             continue;
         };
+        let arrived = on_one_device(build, id, arrived);
         let dy = sum(build, &arrived);
         cotangents.insert(id, dy);
         let node = build.graph().node(id)?;
@@ -111,6 +117,29 @@ fn pull_back(
         }
     }
     Ok(wrt.iter().map(|w| cotangents.get(w).copied()).collect())
+}
+
+/// Cotangents where their node is; those of a free node stay where all of them are.
+fn on_one_device(build: &mut Build<'_>, id: NodeId, mut arrived: Vec<NodeId>) -> Vec<NodeId> {
+    if !build.graph().is_divided() {
+        return arrived;
+    }
+    let home = |build: &mut Build<'_>, id| build.graph().node(id).expect("cotangents live").home;
+    let to = home(build, id);
+    let fixed: Vec<Home> = arrived
+        .iter()
+        .map(|&dy| home(build, dy))
+        .filter(|dy| !dy.is_free)
+        .collect();
+    if to.is_free && fixed.iter().all(|dy| *dy == fixed[0]) {
+        return arrived;
+    }
+    for dy in &mut arrived {
+        if !home(build, *dy).fits(to.device) {
+            *dy = build.add_op(Op::To(to.device), &[*dy], None);
+        }
+    }
+    arrived
 }
 
 /// The nodes between `wrt` and `outputs` in topological order, and which nodes depend on `wrt`. If `independent`, nodes of
@@ -393,6 +422,8 @@ fn rule(
         | Op::Neighbors { .. }
         | Op::CountWithin { .. }
         | Op::StopGradient => vec![None; inputs.len()],
+        // What reaches a node is brought to it.
+        Op::To(_) => vec![Some(dy)],
     }
 }
 

@@ -21,6 +21,7 @@ mod grad_conv;
 mod grad_sum;
 pub mod graph;
 pub mod hash;
+pub mod home;
 pub mod infer;
 pub mod lower;
 pub mod op;

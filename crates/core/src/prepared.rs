@@ -54,6 +54,8 @@ pub struct Dependence {
     pub input: usize,
     /// The run that writes it.
     pub run: Arc<Completion>,
+    /// Whether it must have ended before this one is launched, even if nothing makes it fail.
+    pub must_have_ended: bool,
 }
 
 /// Launches a run on `queue` once the runs it depends on allow it; what tells its end is returned, unless it has ended.
@@ -65,7 +67,7 @@ pub fn launch(
     queue: QueueId,
 ) -> Result<Option<Arc<Completion>>> {
     for on in depends {
-        if !on.run.is_sure_on(queue) {
+        if on.must_have_ended || !on.run.is_sure_on(queue) {
             on.run.wait()?;
         } else if let Some(Err(e)) = on.run.result() {
             return Err(e);

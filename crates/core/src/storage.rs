@@ -20,6 +20,8 @@ pub trait Storage: Send + Sync + Any {
     }
     /// Copies as many bytes from byte `from` on as `out` has room for; it is an internal error to want more than there are.
     fn read_part(&self, from: usize, out: &mut [u8]) -> Result<()>;
+    /// Overwrites all bytes, of which there are `byte_len`; for who alone knows the storage.
+    fn write(&self, bytes: &[u8]) -> Result<()>;
     /// For the backend that made it.
     fn as_any(&self) -> &dyn Any;
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
 use std::time::Duration;
 
-use hyperglow_core::backend::{Backend, Executable, Launch};
+use hyperglow_core::backend::{Backend, Executable, Launch, MemoryUse};
 use hyperglow_core::completion::{Completion, Ending};
 use hyperglow_core::device::{Device, Kernel, Limits};
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
@@ -78,6 +78,9 @@ impl Backend for Late {
     }
     fn upload(&self, bytes: &[u8]) -> Result<Buffer> {
         self.reference.upload(bytes)
+    }
+    fn memory(&self) -> MemoryUse {
+        self.reference.memory()
     }
     fn prepare(&self, program: Arc<Program>) -> Result<Box<dyn Executable>> {
         Ok(Box::new(LateExecutable {
@@ -291,7 +294,7 @@ fn the_device_says_whether_a_launch_keeps_the_submitting_thread() {
 /// A Variable (1, 1).
 fn variable(e: &mut Engine, x: f64) -> Key {
     let x = e.source(&x.to_ne_bytes(), Spec::new([1, 1], DType::F64)).unwrap();
-    let v = e.variable(x).unwrap();
+    let v = e.variable(x, None).unwrap();
     e.graph.release(x).unwrap();
     v
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hyperglow_core::backend::{Backend, Executable};
+use hyperglow_core::backend::{Backend, Executable, MemoryUse};
 use hyperglow_core::device::{Device, Kernel, Limits};
 use hyperglow_core::error::ErrorKind;
 use hyperglow_core::infer::infer;
@@ -43,6 +43,9 @@ impl Backend for Sparing {
     }
     fn upload(&self, bytes: &[u8]) -> Result<Buffer> {
         self.reference.upload(bytes)
+    }
+    fn memory(&self) -> MemoryUse {
+        self.reference.memory()
     }
     fn prepare(&self, program: Arc<Program>) -> Result<Box<dyn Executable>> {
         self.reference.prepare(program)

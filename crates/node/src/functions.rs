@@ -2,12 +2,13 @@
 
 use hyperglow_core::NodeId;
 use hyperglow_core::grad::vjp as derivatives;
+use hyperglow_core::home::DeviceId;
 use napi::Env;
 use napi::bindgen_prelude::{Either, JsObjectValue, Object};
 use napi_derive::napi;
 
 use crate::evaluate::promise;
-use crate::state::{engine, ids, key, spec};
+use crate::state::{engine, ids, key};
 
 /// Cotangents of `wrt`; 0 where there is no path.
 #[napi]
@@ -39,10 +40,16 @@ pub fn leave_trace() -> napi::Result<()> {
     })
 }
 
-/// A Variable that starts with a node's value.
+/// A Variable that starts with a node's value, on a device, by default the node's.
 #[napi]
-pub fn variable_new(initial: f64) -> napi::Result<f64> {
-    engine(|e| Ok(e.variable(NodeId::from_number(initial))? as f64))
+pub fn variable_new(initial: f64, device: Option<u8>) -> napi::Result<f64> {
+    engine(|e| Ok(e.variable(NodeId::from_number(initial), device.map(DeviceId))? as f64))
+}
+
+/// Number of a Variable's device.
+#[napi]
+pub fn variable_device(variable: f64) -> napi::Result<u8> {
+    engine(|e| Ok(e.variable_device(key(variable))?.0))
 }
 
 /// A new handle on the current version.
@@ -75,13 +82,10 @@ pub fn jit_begin() -> napi::Result<()> {
     engine(|e| e.jit_begin())
 }
 
-/// Its next argument.
+/// Its next argument, like the one given.
 #[napi]
-pub fn jit_argument(extents: Vec<f64>, code: u32) -> napi::Result<f64> {
-    engine(|e| {
-        let spec = spec(&extents, code)?;
-        Ok(e.jit_argument(spec)?.to_number())
-    })
+pub fn jit_argument(like: f64) -> napi::Result<f64> {
+    engine(|e| Ok(e.jit_argument_like(NodeId::from_number(like))?.to_number()))
 }
 
 /// Ends compiling.

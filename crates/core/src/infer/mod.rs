@@ -98,7 +98,7 @@ fn inferred(op: &Op, name: &'static str, inputs: &[&Spec], target: Option<&Spec>
             Ok(inputs[1].clone())
         }
         Op::Cast(dtype) => spec(inputs[0].shape.clone(), *dtype),
-        Op::StopGradient => Ok(inputs[0].clone()),
+        Op::StopGradient | Op::To(_) => Ok(inputs[0].clone()),
         Op::Reduce { axes, kind } => {
             let x = inputs[0];
             for &axis in axes.iter() {
@@ -535,6 +535,7 @@ fn arity(op: &Op) -> Option<usize> {
         | Op::Cholesky
         | Op::Det
         | Op::Eigh
-        | Op::StopGradient => Some(1),
+        | Op::StopGradient
+        | Op::To(_) => Some(1),
     }
 }

@@ -89,6 +89,7 @@ pub fn fallback(b: &mut Build<'_>, op: &Op, inputs: &[NodeId], output: &Spec) ->
         | Op::TriangularSolve { .. }
         | Op::Solve
         | Op::Eigh
-        | Op::StopGradient => return None,
+        | Op::StopGradient
+        | Op::To(_) => return None,
     })
 }

@@ -39,7 +39,7 @@ fn spread(b: &mut Build<'_>, x: NodeId, axis: usize, between: usize) -> NodeId {
     }
     let apart = |behind: usize| {
         let (outer, inner) = shape.dims().split_at(axis + 1);
-        Spec::new([outer, &[behind], &inner[..]].concat(), dtype)
+        Spec::new([outer, &[behind], inner].concat(), dtype)
     };
     let single = b.reshape(x, apart(1).shape);
     let zeros = b.constant(0.0, &apart(between));

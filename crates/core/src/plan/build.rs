@@ -215,7 +215,8 @@ impl<'a> Planner<'a> {
                 | Op::Eigh
                 | Op::CenteredProducts(_)
                 | Op::CenteredProductsGrad { .. }
-                | Op::SimilaritySums { .. } => self.primitive(i)?,
+                | Op::SimilaritySums { .. }
+                | Op::To(_) => self.primitive(i)?,
             }
         }
         Ok(())

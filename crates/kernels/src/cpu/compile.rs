@@ -262,6 +262,7 @@ fn choose(op: &Op, inputs: &[&Spec], output: &Spec, handover: &Handover, env: &E
         | Op::Slice { .. }
         | Op::Flip(_)
         | Op::StopGradient => return Err(Error::internal(op.name(), "belongs into a cluster")),
+        Op::To(_) => return Err(Error::internal(op.name(), "parts programs")),
     };
     Ok(kernel.into())
 }

@@ -119,6 +119,22 @@ impl Storage for CpuStorage {
         Ok(())
     }
 
+    fn write(&self, bytes: &[u8]) -> Result<()> {
+        if bytes.len() != self.len {
+            return Err(Error::internal(
+                "write",
+                format!("{} bytes for storage of {}", bytes.len(), self.len),
+            ));
+        }
+        // SAFETY: both ranges have `len` bytes, as just checked; whoever writes is alone to know the storage (see the `Sync` impl).
+        unsafe {
+            self.start
+                .as_ptr()
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+        };
+        Ok(())
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }
