@@ -63,39 +63,21 @@ export declare function cumsum(x: number, axis: number, reverse: boolean): numbe
 /** Determinants. */
 export declare function det(a: number): number
 
-/** A device. */
+/** What runs the plans. */
+export declare function deviceInfo(): DeviceInfo
+
+/** The device. */
 export interface DeviceInfo {
-  /** `cpu`, ... */
+  /** `cpu`. */
   name: string
-  /** `cpu` or `reference`. */
-  kind: string
   /** Threads that run kernels. */
   threads: number
-  /** Instruction set chosen: `amx` (`avx512` with matrix instructions), `avx512`, `avx2` or `portable`; `interpreted`. */
+  /** Instruction set chosen: `amx` (`avx512` with matrix instructions), `avx512`, `avx2` or `portable`. */
   level: string
-  /** Whether it computes what is not told where. */
-  isDefault: boolean
 }
 
-/** What a device holds. */
-export interface DeviceMemory {
-  /** Bytes of live buffers, arenas included. */
-  bytes: number
-  /** Live buffers. */
-  buffers: number
-  /** The most bytes there ever were. */
-  peakBytes: number
-  /** Times memory was asked of the system. */
-  allocations: number
-  /** Bytes that wait for reuse. */
-  keptBytes: number
-}
-
-/** Number of the device. */
-export declare function deviceOf(a: number): number
-
-/** The devices, by their numbers. */
-export declare function devices(): Array<DeviceInfo>
+/** One handle less on a node that is there; gives its extents, which messages of a later misuse tell. */
+export declare function dispose(a: number): Array<number>
 
 /** Code of the dtype. */
 export declare function dtypeOf(a: number): number
@@ -121,9 +103,6 @@ export declare function flip(a: number, axes: Array<number>): number
 /** Elements chosen along an axis by an index of equal rank. */
 export declare function gather(x: number, index: number, axis: number): number
 
-/** Bytes and nodes that JavaScript's objects keep alive. */
-export declare function held(): Array<number>
-
 /** Zeros plus slices at an index. */
 export declare function indexAdd(index: number, source: number, axis: number, extents: Array<number>): number
 
@@ -136,8 +115,8 @@ export declare function isReady(a: number): boolean
 /** Gives up compiling. */
 export declare function jitAbort(): void
 
-/** Its next argument, like the one given. */
-export declare function jitArgument(like: number): number
+/** Its next argument. */
+export declare function jitArgument(extents: Array<number>, code: number): number
 
 /** Begins compiling a function. */
 export declare function jitBegin(): void
@@ -150,9 +129,9 @@ export declare function jitRelease(program: number): void
 
 /**
  * Queues a run; the results can be used at once and read when `done` has resolved. What takes no time is run at once: then
- * there is nothing to wait for, and the results come alone.
+ * there is nothing to wait for, and the results come alone. An argument 0 stands for the next of `given`, data that are no node yet.
  */
-export declare function jitRun(program: number, arguments: Float64Array): Array<number> | { outputs: Array<number>, done: Promise<void> }
+export declare function jitRun(program: number, args: Float64Array, given: Array<Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array>): Array<number> | { outputs: Array<number>, done: Promise<void> }
 
 /** Ends it. */
 export declare function leaveTrace(): void
@@ -166,10 +145,18 @@ export declare function matmul(a: number, b: number, ta: boolean, tb: boolean): 
 /** Exact counts of what is held. */
 export declare function memory(): Memory
 
-/** What is held. JavaScript adds up the devices. */
+/** What is held. */
 export interface Memory {
-  /** By the numbers of the devices. */
-  devices: Array<DeviceMemory>
+  /** Bytes of live buffers, arenas included. */
+  bytes: number
+  /** Live buffers. */
+  buffers: number
+  /** The most bytes there ever were. */
+  peakBytes: number
+  /** Times memory was asked of the system. */
+  allocations: number
+  /** Bytes that wait for reuse. */
+  keptBytes: number
   /** Nodes without a value. */
   pendingNodes: number
   /** Nodes of the graph. */
@@ -222,6 +209,9 @@ export declare function randomBits(keyLow: number, keyHigh: number, start: numbe
 /** Copies bytes of a computed value, from byte `from` on, as many as `into` has room for. */
 export declare function read(a: number, from: number, into: Uint8Array): void
 
+/** Computes a value, blocks until it is there, and copies all its bytes. */
+export declare function readSync(a: number, into: Uint8Array): void
+
 /** Reduction over axes: 0 sum, 1 max, 2 min. */
 export declare function reduce(kind: number, a: number, axes: Array<number>, keepDims: boolean): number
 
@@ -261,17 +251,14 @@ export declare function slice(a: number, start: Array<number>, step: Array<numbe
 /** Solves a linear system. */
 export declare function solve(a: number, b: number): number
 
-/** Data from JavaScript, copied to a device; without, it goes wherever it is used. */
-export declare function source(data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array, dtype: number, shape: Array<number>, device?: number): number
+/** Data from JavaScript, copied. */
+export declare function source(data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array, dtype: number, shape: Array<number>): number
 
 /** The value without its history. */
 export declare function stopGradient(a: number): number
 
 /** Slices chosen by a one-dimensional index. */
 export declare function take(x: number, index: number, axis: number): number
-
-/** The value on a device. */
-export declare function to(a: number, device: number): number
 
 /** Indices of the k largest or smallest along an axis. */
 export declare function topK(x: number, k: number, axis: number, largest: boolean): number
@@ -288,11 +275,8 @@ export declare function uniqueRows(x: number): number
 /** A new version. */
 export declare function variableAssign(variable: number, node: number): void
 
-/** Number of a Variable's device. */
-export declare function variableDevice(variable: number): number
-
-/** A Variable that starts with a node's value, on a device, by default the node's. */
-export declare function variableNew(initial: number, device?: number | undefined | null): number
+/** A Variable that starts with a node's value. */
+export declare function variableNew(initial: number): number
 
 /** A new handle on the current version. */
 export declare function variableRead(variable: number): number

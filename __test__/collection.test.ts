@@ -9,16 +9,24 @@ import test from 'ava'
 import {
   Adam,
   ArrayDataset,
+  BatchNorm1d,
+  bootstrap,
   Dense,
   HSIC,
   IBSequential,
   jit,
   KSG,
+  layerSimilarity,
+  load,
+  logisticProbe,
   MINE,
   memory,
   type NetworkOptions,
   ones,
+  permutationTest,
+  Residual,
   Sequential,
+  spectrum,
   type Tensor,
   tensor,
   Variable,
@@ -146,6 +154,19 @@ const cases: Record<string, (round: number) => Promise<unknown>> = {
     const path = join(folder, `model-${round}`)
     await classifier().save(path)
     await classifier().load(path)
+    await load(path)
+  },
+  'nested models, owned and not': async () => {
+    const make = (noWeights: boolean) =>
+      new Sequential({ inputShape: [4], noWeights })
+        .add(new Residual([new Dense(4, { activation: 'tanh' }), new BatchNorm1d()]))
+        .add(new Dense(3, { activation: 'softmax' }))
+    const model = make(false).compile({ optimizer: 'adam' })
+    model.freeze('layers.0')
+    await model.fit(x, y, quiet)
+    await make(true)
+      .apply(model.module.weights(), tensor(x, { shape: [y.length, 4] }))
+      .data()
   },
   'tracked models with evaluators': async () => {
     const model = tracked().attachEvaluator(new KSG(), { evaluateOn: 'epoch' })
@@ -156,6 +177,18 @@ const cases: Record<string, (round: number) => Promise<unknown>> = {
   },
   'tracked models that save their dynamics': async (round) =>
     tracked({ saveDynamics: { dir: join(folder, `dynamics-${round}`), raw: true } }).fit(x, y, quiet),
+  'models with metrics that keep samples': async () => {
+    const model = classifier().compile({ metrics: ['rocAUC', 'f1', 'calibrationError'] }) as Sequential
+    await model.fit(x, y, { ...quiet, epochs: 2 })
+    await model.evaluate(x, y)
+  },
+  'resamples, shuffles and probes': async () => {
+    await bootstrap([samples()], (rows) => (rows as Tensor).mean(), { resamples: 5 })
+    await permutationTest(samples(), samples(), new HSIC({ sigma: 1 }), { permutations: 5 })
+    await logisticProbe(samples().slice([0], [20]), y)
+    await layerSimilarity('svcca', [samples(), samples()])
+    await spectrum(samples())
+  },
   'trained estimators': async () => new MINE({ steps: 5 }).estimate(samples(), samples()),
 }
 

@@ -16,16 +16,22 @@ const complete = new Set([
   'conv',
   'pooling',
   'batchnorm',
+  'batchnorm_layer',
   'activations',
   'losses',
+  'losses_extra',
   'embedding',
+  'layers_extra',
   'rnn',
+  'self_attention',
   'local_conv',
   'tensor_ops',
   'linalg',
   'optimizers',
   'ib_trajectory',
   'estimators',
+  'metrics',
+  'analysis',
 ])
 
 async function run(cases: readonly Case[], precision: Precision) {

@@ -14,6 +14,7 @@ const rooms = [
   'layers',
   'data',
   'estimators',
+  'analysis',
   'dynamics',
   'plots',
   'train',

@@ -20,7 +20,7 @@ export async function trainer(model: Network, source: BatchSource, classes: numb
   const targets = new TargetRule(compiled, outlineOf(model).outputShape)
   const feed = feedOf(source, { inputShape: model.inputShape, dtype: model.dtype, targets })
   await feed.prepare()
-  const meter = new Meter(1 + model.metrics.length, compiled.sums)
+  const meter = new Meter(compiled, outlineOf(model).outputShape)
   const { evaluators, trackDynamics: dynamics } = model
   const options = { evaluators, dynamics, classes, logs: true, segment: false }
   const run = trainStep(model, feed, meter, options)

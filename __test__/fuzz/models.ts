@@ -56,6 +56,7 @@ function modelCalls(kind: Kind): Call[] {
     seed: 1,
     dtype: 'float32',
     compat: 'doubleSoftmax',
+    noWeights: false,
     ...(tracks
       ? { trackDynamics: true, saveDynamics: { dir: 'dynamics', raw: true }, segment: 'label' }
       : {}),
@@ -80,10 +81,12 @@ function modelCalls(kind: Kind): Call[] {
       countParams: () => [],
       dispose: () => [],
       eval: () => [],
+      freeze: () => ['layers.0.**'],
       parameters: () => [],
-      register: () => [new hg.Dense(2), [3]],
+      register: () => [new hg.Dense(2), [3], 'head'],
       summary: () => [],
       train: () => [],
+      unfreeze: () => ['**.bias'],
       ...(tracks
         ? {
             attachEvaluator: () => [new hg.HSIC({ sigma: 1 }), { evaluateOn: 'epoch', every: 1, samples: 8 }],
@@ -197,11 +200,22 @@ const selection = { evaluator: 'HSIC', layer: ['a', 1], xTitle: 'x', yTitle: 'y'
 const plane = { ...selection, title: 'mine', width: 200, height: 100, xScale: 'linear', yScale: 'log' }
 const chart = () => hg.lossPlot({ loss: [3, 2, 1] })
 
+class Own extends hg.Layer {
+  build(inputShape: hg.Shape) {
+    return inputShape
+  }
+  apply(_: object, x: hg.Tensor) {
+    return x
+  }
+}
+
 const functions: FunctionTable = {
   dynamicsTable: () => [recorded(), { ...selection, width: 80 }],
   epochsPlot: () => [recorded(), plane],
   informationPlane: () => [recorded(), plane],
   informationPlanePanels: () => [recorded(), { ...plane, columns: 2, axes: 'shared' }],
+  load: () => ['a-model'],
+  register: () => [Own],
   loadDynamics: () => ['a-store'],
   loadSegment: () => ['a-store', 0, 0],
   lossPlot: () => [

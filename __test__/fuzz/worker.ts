@@ -5,7 +5,7 @@
  */
 import { writeSync } from 'node:fs'
 import fc from 'fast-check'
-import { HyperglowError, InternalError, Tensor } from '../../ts/index.js'
+import { debug, HyperglowError, InternalError, Tensor } from '../../ts/index.js'
 import { OwnError } from './junk.js'
 import { prepareFiles } from './models.js'
 import { type Choice, mutate, weights } from './mutate.js'
@@ -89,6 +89,9 @@ async function make(index: number, choice: Choice): Promise<void> {
     await within((async () => settle(await call.run(args)))())
   } catch (error) {
     if (!isAllowed(error)) report(shown(error))
+  } finally {
+    // What one call switches must not decide what the next one is given.
+    debug({})
   }
 }
 

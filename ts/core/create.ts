@@ -1,13 +1,23 @@
 /** Tensors from data and from nothing. */
 import { type DeviceRequest, defaultDevice, deviceNumber, isDivided } from './devices.js'
-import { type DType, dtypeCode, isFloat, type Shape, showShape, sizeOf, type TypedArray } from './dtype.js'
+import {
+  allocate,
+  type DType,
+  dtypeCode,
+  isFloat,
+  type Shape,
+  showShape,
+  sizeOf,
+  type TypedArray,
+} from './dtype.js'
 import { ArgumentError, DTypeError, describe, describeList, ShapeError } from './errors.js'
 import { native } from './native.js'
-import { dtypeOfArray, flattenNested, type NestedInput } from './nested.js'
+import { dtypeOfArray, flattening, type NestedInput } from './nested.js'
 import { dtype as anyDType } from './operands.js'
 import { type Check, type Checks, checkOptions, checkValue, elsewhere, finite, isList } from './options.js'
 import { checkScalar, constant, type Scalar } from './scalars.js'
 import { idOf, Tensor } from './tensor.js'
+import { atOnce, inTurns } from './turns.js'
 
 /** What {@link tensor} can be told. */
 export interface TensorOptions {
@@ -90,7 +100,8 @@ function fromTypedArray(data: TypedArray, asked: DType | undefined): { values: T
 }
 
 /**
- * A tensor of given values. They are copied.
+ * A tensor of given values. They are copied before the call comes back: a typed array at the speed of memory, nested arrays number by number, as a
+ * loop would (a few milliseconds for 20,000 x 20), so many numbers are better given as a typed array with its shape.
  *
  *     tensor([[1, 2], [3, 4]])                              // float32 (2, 2)
  *     tensor(new Float64Array(6), { shape: [2, 3] })
@@ -110,7 +121,7 @@ export function tensor(data: NestedInput, options: TensorOptions = {}): Tensor {
     ;({ values, dtype } = fromTypedArray(data, given.dtype))
     shape = [data.length]
   } else {
-    ;({ values, shape, dtype } = flattenNested(data, given.dtype))
+    ;({ values, shape, dtype } = atOnce(flattening(data, given.dtype)))
   }
   if (given.shape !== undefined) {
     const wanted = checkShape('tensor', given.shape)
@@ -122,7 +133,23 @@ export function tensor(data: NestedInput, options: TensorOptions = {}): Tensor {
     }
     shape = wanted
   }
-  return Tensor.own(native.source(values, dtypeCode(dtype), [...shape], device))
+  const extents = [...shape]
+  const id = native.source(values, dtypeCode(dtype), extents, device)
+  return Tensor.own(id, Object.freeze(extents), dtype)
+}
+
+/**
+ * Like {@link tensor} of nested data without a shape of their own, but many numbers are converted in pieces, so that the event loop goes on in between; nobody may
+ * change the data meanwhile.
+ *
+ * @throws {DataError} (rejects) as {@link tensor} does
+ */
+export async function nestedTensor(
+  data: NestedInput,
+  options: Omit<TensorOptions, 'shape'> = {},
+): Promise<Tensor> {
+  const { values, shape, dtype } = await inTurns(flattening(data, options.dtype))
+  return tensor(values, { ...options, shape, dtype })
 }
 
 /**
@@ -230,12 +257,13 @@ export function linspace(start: number, stop: number, count: number, options: Fi
   checkValue('linspace: start', start, finite)
   checkValue('linspace: stop', stop, finite)
   const [length] = checkShape('linspace', [count]) as [number]
-  const values = Float64Array.from({ length }, (_, i) =>
-    i === length - 1 && length > 1 ? stop : start + (i * (stop - start)) / Math.max(1, length - 1),
-  )
-  if (!isFloat(dtype)) for (const value of values) checkScalar('linspace', value, dtype)
-  const of = dtype === 'float64' ? { values, dtype } : flattenNested([...values], dtype)
-  return placed('linspace', Tensor.own(native.source(of.values, dtypeCode(of.dtype), [length])), device)
+  const values = allocate('float64', length)
+  for (let i = 0; i < length; i++) values[i] = start + (i * (stop - start)) / Math.max(1, length - 1)
+  // Without the rounding of the last step.
+  if (length > 1) values[length - 1] = stop
+  if (!isFloat(dtype)) for (const value of values) checkScalar('linspace', Number(value), dtype)
+  const exact = Tensor.own(native.source(values, dtypeCode('float64'), [length]))
+  return placed('linspace', dtype === 'float64' ? exact : exact.cast(dtype), device)
 }
 
 /** The identity matrix (n, n), or (n, m) with ones on the main diagonal. */

@@ -9,6 +9,7 @@ export type Device = 'cpu' | 'reference'
 export type DeviceRequest = Device | 'cuda' | `cuda:${number}` | 'auto'
 
 let known: readonly DeviceInfo[] | undefined
+let standard: number | undefined
 let divided = false
 
 /** All devices, by their numbers. They do not change. */
@@ -18,7 +19,8 @@ export function allDevices(): readonly DeviceInfo[] {
 }
 
 function defaultNumber(): number {
-  return allDevices().findIndex(({ isDefault }) => isDefault)
+  standard ??= allDevices().findIndex(({ isDefault }) => isDefault)
+  return standard
 }
 
 /** The device that computes what is not told where. */

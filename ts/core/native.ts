@@ -170,10 +170,12 @@ export interface Native {
   release(ids: Handle[]): void
   deviceOf(id: Handle): number
   to(id: Handle, device: number): Handle
+  dispose(id: Handle): number[]
   source(data: TypedArray, dtype: number, shape: number[], device?: number): Handle
   evaluate(ids: Handle[]): Promise<void> | null
   evaluateSync(ids: Handle[]): void
   read(id: Handle, from: number, into: Uint8Array): void
+  readSync(id: Handle, into: Uint8Array): void
 
   vjp(outputs: Handle[], seeds: Handle[], wrt: Handle[]): Handle[]
   enterTrace(): void
@@ -187,10 +189,14 @@ export interface Native {
   variableVersion(variable: number): number
 
   jitBegin(): void
-  jitArgument(like: Handle): Handle
+  jitArgument(shape: number[], dtype: number, like?: Handle): Handle
   jitEnd(outputs: Handle[]): number
   jitAbort(): void
-  jitRun(program: number, args: Float64Array): Handle[] | { outputs: Handle[]; done: Promise<void> }
+  jitRun(
+    program: number,
+    args: Float64Array,
+    given: TypedArray[],
+  ): Handle[] | { outputs: Handle[]; done: Promise<void> }
   jitRelease(program: number): void
 
   pushScope(name: string): void

@@ -6,7 +6,7 @@ import { native } from './native.js'
 import { type Checks, checkOptions, elsewhere, flag, text } from './options.js'
 import { watch } from './registry.js'
 import { constant } from './scalars.js'
-import { Tensor } from './tensor.js'
+import { recognizeVariables, Tensor } from './tensor.js'
 
 /** What a {@link Variable} can be told. */
 export interface VariableOptions {
@@ -19,6 +19,9 @@ export interface VariableOptions {
 }
 
 const checks: Checks<VariableOptions> = { name: text, trainable: flag, device: elsewhere() }
+
+// The error of whoever clones shows the text of the function.
+const whyNoClone = () => 'a Variable has no values to clone until it is read: clone those, await v.data()'
 
 const substitutes = new Map<Variable, Tensor>()
 
@@ -44,6 +47,8 @@ export function withValues<T>(values: ReadonlyMap<Variable, Tensor>, f: () => T)
  *     counter.assign(counter.value.add(1))
  */
 export class Variable {
+  /** As that of tensors. @internal */
+  readonly uncloneable = whyNoClone
   /** Its name. */
   name: string
   /** Whether optimizers may change it. */
@@ -102,9 +107,9 @@ export class Variable {
   get value(): Tensor {
     const id = this.#id
     const substitute = substitutes.size === 0 ? undefined : substitutes.get(this)?.id
-    if (substitute === undefined) return Tensor.own(native.variableRead(id))
+    if (substitute === undefined) return Tensor.own(native.variableRead(id), this.shape, this.dtype)
     native.retain(substitute)
-    return Tensor.own(substitute)
+    return Tensor.own(substitute, this.shape, this.dtype)
   }
 
   /** How often it was assigned; what a failed run would have assigned does not count. */
@@ -192,6 +197,8 @@ export class Variable {
     return this.toString()
   }
 }
+
+recognizeVariables((x) => x instanceof Variable)
 
 function release(slot: { id: number; released: boolean }): void {
   if (slot.released) return

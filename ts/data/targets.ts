@@ -1,13 +1,17 @@
 /** Targets as people bring them: class labels of whole numbers, or numbers. */
 import { isFloat, type TypedArray, withRoom } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, ShapeError } from '../core/errors.js'
-import { shapeAlongFirst } from '../core/nested.js'
+import { flattening, shapeAlongFirst } from '../core/nested.js'
 import { isList } from '../core/options.js'
+import type { Work } from '../core/turns.js'
 import type { FloatDType } from '../nn/initializers.js'
 import { alias } from '../ops/elementwise.js'
 import { type NestedInput, type Shape, Tensor, tensor } from '../ops/tensor.js'
 
-/** Samples as a tensor, a typed array or nested arrays. */
+/**
+ * Samples as a tensor, a typed array or nested arrays. `fit`, `evaluate` and `predict` read nested arrays and many labels in pieces: change them when the
+ * promise has resolved.
+ */
 export type ArrayInput = Tensor | NestedInput
 
 /** What decides how targets are read. */
@@ -27,13 +31,26 @@ export interface Targets {
   readonly labels: Int32Array | undefined
 }
 
+/** Numbers or labels that are looked at in one turn of the event loop: a few milliseconds. */
+export const samplesPerTurn = 1 << 17
+
 /** A tensor that may be disposed of without touching what was given. */
-export function asTensor(given: ArrayInput, dtype: FloatDType): Tensor {
+export function* readingTensor(given: ArrayInput, dtype: FloatDType): Work<Tensor> {
   if (given instanceof Tensor) return alias(given)
-  if (given instanceof Float64Array && dtype === 'float32') {
-    return tensor(withRoom(4 * given.length, () => Float32Array.from(given)))
+  if (given instanceof Float64Array && dtype === 'float32') return tensor(yield* rounding(given))
+  if (ArrayBuffer.isView(given)) return tensor(given)
+  const flat = yield* flattening(given, dtype)
+  return tensor(flat.values, { shape: flat.shape, dtype })
+}
+
+function* rounding(exact: Float64Array): Work<Float32Array> {
+  const rounded = withRoom(4 * exact.length, () => new Float32Array(exact.length))
+  const step = 8 * samplesPerTurn
+  for (let start = 0; start < exact.length; start += step) {
+    if (start > 0) yield
+    rounded.set(exact.subarray(start, start + step), start)
   }
-  return ArrayBuffer.isView(given) ? tensor(given) : tensor(given, { dtype })
+  return rounded
 }
 
 /**
@@ -50,14 +67,14 @@ export function shapeOfInput(given: ArrayInput): Shape {
  *
  * @throws ShapeError for another number; DataError naming the first label that is no class
  */
-export function targetsOf(
+export function* readingTargets(
   given: ArrayInput,
   count: number,
   dtype: FloatDType,
   options: TargetOptions,
-): Targets {
+): Work<Targets> {
   if (!areLabels(given, options.labels)) {
-    const y = asTensor(given, dtype)
+    const y = yield* readingTensor(given, dtype)
     if (y.shape[0] === count) return { y, labels: undefined }
     throw new ShapeError(
       `x holds ${count} samples and y ${y.shape[0] ?? 'one number'}; give one target for each input`,
@@ -77,6 +94,7 @@ export function targetsOf(
     const label = kindOf(values[index]) === kind ? classOf(values[index], options) : undefined
     if (label === undefined) throw notAClass(values[index], Math.floor(index / perSample), options.classes)
     labels[index] = label
+    if ((index + 1) % samplesPerTurn === 0) yield
   }
   return { y: tensor(labels, { shape: values.length === count ? [count] : shape }), labels }
 }

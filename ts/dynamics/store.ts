@@ -23,6 +23,7 @@
 import { resolve } from 'node:path'
 import * as zarr from 'zarrita'
 import { ArgumentError, describe, ShapeError, StateError } from '../core/errors.js'
+import { checkValue, orNull, whole } from '../core/options.js'
 import type { ArrayData } from '../io/element-types.js'
 import { FolderStore } from './folder-store.js'
 import { type DynamicsAttributes, dimensionNames, valuesName } from './layout.js'
@@ -178,6 +179,7 @@ export class DynamicsWriter {
    */
   async finishEpoch(epoch: number, step: number | null = null): Promise<void> {
     this.#checkOpen('finishEpoch')
+    checkValue('finishEpoch: step', step, orNull(whole(0)))
     const [epochs = 0] = this.#attributes.shape
     const { completedEpochs, steps } = this.#attributes
     if (!Number.isInteger(epoch) || epoch < (completedEpochs ?? 0) || epoch >= epochs) {

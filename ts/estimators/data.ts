@@ -1,4 +1,5 @@
 /** Samples as people bring them: arrays, tensors and files. */
+import { nestedTensor } from '../core/create.js'
 import { isFloat } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, ShapeError } from '../core/errors.js'
 import { tidy } from '../core/memory.js'
@@ -10,7 +11,8 @@ import { type DeviceRequest, type NestedInput, Tensor, tensor } from '../ops/ten
 
 /**
  * Samples along the first axis: nested arrays, a typed array (one number a sample), a tensor, an array with its shape such as
- * `readNpy` gives, or the path of an .npy file. One integer a sample, in an array of an integer type, is a class label.
+ * `readNpy` gives, or the path of an .npy file. One integer a sample, in an array of an integer type, is a class label. Arrays are read
+ * while the estimate is under way, nested ones in pieces: change them when it is there.
  */
 export type SampleData = NestedInput | Tensor | ArrayData | string
 
@@ -55,7 +57,7 @@ async function tensorFrom(what: string, data: SampleData, device?: DeviceRequest
     )
   }
   if (isArrayData(data)) return tensor(data.data, { ...place, shape: data.shape, dtype: data.dtype })
-  return tensor(data, ArrayBuffer.isView(data) ? place : { ...place, dtype: 'float64' })
+  return ArrayBuffer.isView(data) ? tensor(data, place) : nestedTensor(data, { ...place, dtype: 'float64' })
 }
 
 function isArrayData(data: object): data is ArrayData {

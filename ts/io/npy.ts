@@ -7,14 +7,15 @@
  * and records are refused: reading the former would run code of the file's author.
  */
 
-import { type Shape, showShape, type TypedArray, withRoom } from '../core/dtype.js'
+import { allocate, type DType, type Shape, showShape, type TypedArray } from '../core/dtype.js'
 import { DataError, DTypeError } from '../core/errors.js'
 import { nextTurn } from '../core/turns.js'
 import { checkPath, replaceFile } from './atomic.js'
-import { type ArrayData, bytesCopied, checkArray, elementCount, elementTypes } from './element-types.js'
+import { type ArrayData, checkForm, elementCount, elementTypes } from './element-types.js'
 import { FileReader } from './file-reader.js'
 import { foreignBytes, foreignFile } from './foreign-files.js'
 import { parseNpyHeader } from './npy-header.js'
+import { checkSnapshot, piecesOf, Snapshot } from './snapshot.js'
 import { decodeStored, type StoredType, storedBytes } from './stored-types.js'
 
 const magic = '\x93NUMPY'
@@ -45,7 +46,7 @@ const types: Readonly<Record<string, StoredType>> = {
  */
 export async function writeNpy(path: string, array: ArrayData): Promise<void> {
   checkPath('writeNpy', path)
-  checkArray('writeNpy', array)
+  checkForm('writeNpy', array)
   const { dtype, shape, data } = array
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`
   const dict = `{'descr': '${elementTypes[dtype].npy}', 'fortran_order': False, 'shape': ${tuple}, }`
@@ -56,8 +57,9 @@ export async function writeNpy(path: string, array: ArrayData): Promise<void> {
   header.writeUInt16LE(total - 10, 8)
   header.write(dict, 10, 'latin1')
   header.write('\n', total - 1)
-  const bytes = bytesCopied(data)
-  await replaceFile(path, [header, bytes], header.length + bytes.length)
+  using bytes = new Snapshot(data)
+  if (dtype === 'bool') await checkSnapshot('writeNpy', bytes)
+  await replaceFile(path, piecesOf([new Snapshot(header), bytes]), header.length + bytes.length)
 }
 
 /**
@@ -81,7 +83,11 @@ export async function readNpy(path: string): Promise<ArrayData> {
       )
     }
     const { dtype, data } = await decodeStored(path, type, await file.bytes(start, bytes), { bigEndian })
-    return { dtype, shape, data: fortranOrder && shape.length > 1 ? await toCOrder(data, shape) : data }
+    return {
+      dtype,
+      shape,
+      data: fortranOrder && shape.length > 1 ? await toCOrder(data, dtype, shape) : data,
+    }
   })
 }
 
@@ -140,19 +146,20 @@ function conversion(kind: string): string {
 const turn = 1 << 17
 
 /** Values of an array whose first axis runs fastest, with the last axis fastest. */
-async function toCOrder(data: TypedArray, shape: Shape): Promise<TypedArray> {
-  const sorted = withRoom(data.byteLength, () => data.slice())
+async function toCOrder(data: TypedArray, dtype: DType, shape: Shape): Promise<TypedArray> {
+  // Written in order, so that each turn touches as much fresh memory as it fills.
+  const sorted = allocate(dtype, data.length)
   const index = shape.map(() => 0)
-  const steps = shape.map((_, axis) => elementCount(shape.slice(axis + 1)))
-  let to = 0
-  for (let from = 0; from < data.length; from++) {
-    if (from % turn === 0 && from > 0) await nextTurn()
+  const steps = shape.map((_, axis) => elementCount(shape.slice(0, axis)))
+  let from = 0
+  for (let to = 0; to < sorted.length; to++) {
+    if (to % turn === 0 && to > 0) await nextTurn()
     sorted[to] = data[from] as number & bigint
-    for (let axis = 0; axis < shape.length; axis++) {
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
       const [extent, step] = [shape[axis] as number, steps[axis] as number]
       const next = (index[axis] as number) + 1
       index[axis] = next === extent ? 0 : next
-      to += next === extent ? -(extent - 1) * step : step
+      from += next === extent ? -(extent - 1) * step : step
       if (next !== extent) break
     }
   }

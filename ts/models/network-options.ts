@@ -51,6 +51,11 @@ export interface NetworkOptions {
   segment?: Segment
   /** 'doubleSoftmax': a softmax output goes into the cross-entropy as if it were logits, as in PyGlow. Default: logits, once. */
   compat?: 'doubleSoftmax'
+  /**
+   * Make no weights: all of them are handed to `apply`, such as those that another network makes. The state (running statistics) is the
+   * network's own all the same. Default false.
+   */
+  noWeights?: boolean
 }
 
 /** The options checked, with all defaults filled in. */
@@ -63,6 +68,7 @@ export interface NetworkSettings {
   readonly saveDynamics: Readonly<Required<SaveDynamics>> | undefined
   readonly segment: Segment
   readonly compat: 'doubleSoftmax' | undefined
+  readonly noWeights: boolean
 }
 
 /** The checks of {@link NetworkOptions}. */
@@ -78,6 +84,7 @@ export const networkChecks: Checks<NetworkOptions> = {
   saveDynamics: elsewhere(),
   segment: oneOf('label', 'origin'),
   compat: oneOf('doubleSoftmax'),
+  noWeights: flag,
 }
 
 const saveChecks: Checks<SaveDynamics> = { dir: required(text), raw: flag }
@@ -89,7 +96,7 @@ const saveChecks: Checks<SaveDynamics> = { dir: required(text), raw: flag }
  */
 export function resolveNetwork(options: NetworkOptions): NetworkSettings {
   const given = checkOptions('a network', options, networkChecks)
-  const { inputShape, seed = 0, dtype = 'float32', segment = 'label', compat } = given
+  const { inputShape, seed = 0, dtype = 'float32', segment = 'label', compat, noWeights = false } = given
   const { trackDynamics = false, saveDynamics } = given
   const shape = Object.freeze(checkInputShape(inputShape))
   return {
@@ -101,6 +108,7 @@ export function resolveNetwork(options: NetworkOptions): NetworkSettings {
     saveDynamics: checkSave(saveDynamics, trackDynamics),
     segment,
     compat,
+    noWeights,
   }
 }
 

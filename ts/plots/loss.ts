@@ -104,6 +104,8 @@ function checkHistory(history: LossHistory): LossHistory {
 function checkFinite(name: string, values: readonly unknown[]): void {
   const n = values.findIndex((value) => !Number.isFinite(value))
   if (n >= 0) {
-    throw new NumericalError(`lossPlot: ${name} of epoch ${n + 1} is ${values[n]}, expected a finite number`)
+    throw new NumericalError(
+      `lossPlot: ${name} of epoch ${n + 1} is ${describe(values[n])}, expected a finite number`,
+    )
   }
 }

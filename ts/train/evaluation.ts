@@ -4,7 +4,8 @@ import { allocate, sizeOf } from '../core/dtype.js'
 import { DataError } from '../core/errors.js'
 import { signal as anySignal, type Checks, checkOptions, isList, whole } from '../core/options.js'
 import { evaluate, jit } from '../core/transforms.js'
-import { ArrayDataset, type ArrayInput, inputTensor } from '../data/array-dataset.js'
+import { inTurns } from '../core/turns.js'
+import { ArrayDataset, type ArrayInput, readingInputs } from '../data/array-dataset.js'
 import type { BatchSource } from '../data/loader.js'
 import type { Network } from '../models/network.js'
 import { Tensor, tensor } from '../ops/tensor.js'
@@ -33,7 +34,7 @@ export interface PredictOptions {
 
 const checks: Checks<EvaluateOptions & PredictOptions> = { batchSize: whole(1), signal: anySignal }
 
-/** Means over all samples. */
+/** Loss and metrics of all samples. */
 export interface Evaluation {
   readonly loss: number
   /** By name. */
@@ -56,7 +57,7 @@ export async function measure(
   signal: AbortSignal | undefined,
   onBatch: (done: number) => void = () => {},
 ): Promise<number[]> {
-  const meter = new Meter(1 + model.metrics.length, compiledOf(model, 'evaluate').sums)
+  const meter = new Meter(compiledOf(model, 'evaluate'), outlineOf(model).outputShape)
   const step = evaluationStep(model, feed, meter)
   const take = (result: StepResult, index: number) => {
     release(result)
@@ -111,7 +112,7 @@ export async function evaluateModel(
     const targets = new TargetRule(compiled, outline.outputShape)
     adviseOnLoss(compiled, outline)
     const data = isArrays
-      ? new ArrayDataset(first as ArrayInput, second as ArrayInput, {
+      ? await ArrayDataset.inTurns(first as ArrayInput, second as ArrayInput, {
           batchSize,
           inputShape,
           dtype,
@@ -146,7 +147,7 @@ export async function predictModel(
     const forward = state.predictor
     const { outputShape } = outlineOf(model)
     const width = sizeOf(outputShape)
-    const x = inputTensor(given, dtype, inputShape)
+    const x = await inTurns(readingInputs(given, dtype, inputShape))
     const count = x.shape[0] as number
     const all = allocate(dtype, count * width)
     const pipeline = new Pipeline<Tensor>(
@@ -162,7 +163,7 @@ export async function predictModel(
       for (let start = 0; start < count; start += batchSize) {
         signal?.throwIfAborted()
         const size = Math.min(batchSize, count - start)
-        using rows = tensor(Int32Array.from({ length: size }, (_, i) => start + i))
+        const rows = Int32Array.from({ length: size }, (_, i) => start + i)
         await pipeline.push(() => forward(x, rows))
       }
       await pipeline.drain()

@@ -4,11 +4,12 @@ import { isFloat } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, ShapeError, unknownName } from '../core/errors.js'
 import { isPlainObject } from '../core/options.js'
 import { evaluate, tidy } from '../core/transforms.js'
+import { inTurns } from '../core/turns.js'
 import { ArrayDataset, scaled } from '../data/array-dataset.js'
 import { type Batch, type BatchSource, batchCount } from '../data/loader.js'
 import type { FloatDType } from '../nn/initializers.js'
 import { isFinite as finite, stack } from '../ops/index.js'
-import { type Shape, Tensor, tensor } from '../ops/tensor.js'
+import { type Shape, Tensor } from '../ops/tensor.js'
 import { batchesOf } from './batches.js'
 import type { TargetRule } from './targets.js'
 import { unlessAborted } from './unless-aborted.js'
@@ -16,9 +17,12 @@ import { unlessAborted } from './unless-aborted.js'
 /** Arguments of a compiled step: the batch itself, or the whole source and the rows of it that are the batch. */
 export type StepInput = { x: Tensor; y: Tensor; rows?: Tensor }
 
+/** What a compiled step is given for {@link StepInput}: the rows as numbers, which become a tensor within its run. */
+export type FedInput = Omit<StepInput, 'rows'> & { rows?: Int32Array }
+
 /** One batch on its way into a step. */
 export interface FedBatch {
-  readonly input: StepInput
+  readonly input: FedInput
   /** Samples in it. */
   readonly size: number
   /** To be called when the step has been started. */
@@ -107,15 +111,10 @@ class ArrayFeed implements Feed {
 
   async *epoch(number: number): AsyncGenerator<FedBatch> {
     const { source, batchSize } = this.#data
-    const order = this.#data.epochIndices(number)
+    const order = await inTurns(this.#data.ordering(number))
     for (let start = 0; start < order.length; start += batchSize) {
       const part = order.subarray(start, start + batchSize)
-      const rows = tensor(part)
-      yield {
-        input: { x: source.x, y: source.y, rows },
-        size: part.length,
-        release: () => rows.dispose(),
-      }
+      yield { input: { x: source.x, y: source.y, rows: part }, size: part.length, release() {} }
     }
   }
 }

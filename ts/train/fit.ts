@@ -1,12 +1,13 @@
 import { DataError } from '../core/errors.js'
 import { between, type Checks, checkOptions, flag, whole } from '../core/options.js'
+import { inTurns } from '../core/turns.js'
 import { ArrayDataset, type ArrayInput } from '../data/array-dataset.js'
 import type { Network } from '../models/network.js'
 import type { History } from './history.js'
 import { outlineOf } from './outline.js'
-import { compiledOf } from './state.js'
+import { compiledOf, exclusively } from './state.js'
 import { TargetRule } from './targets.js'
-import { type TrainOptions, trainChecks, trainModel } from './training-loop.js'
+import { checkTraining, type TrainOptions, trainChecks, trainLocked } from './training-loop.js'
 
 /** Options of `fit`. */
 export interface FitOptions extends TrainOptions {
@@ -34,34 +35,35 @@ export async function fitArrays(
 ): Promise<History> {
   const given = checkOptions('fit', options, checks)
   const { batchSize, validationSplit = 0.2, shuffle = true, ...rest } = given
-  const compiled = compiledOf(model, 'fit')
-  rest.signal?.throwIfAborted()
-  const { seed, inputShape, dtype } = model
-  const targets = new TargetRule(compiled, outlineOf(model).outputShape)
-  const data = new ArrayDataset(x, y, {
-    batchSize,
-    shuffle,
-    seed,
-    inputShape,
-    dtype,
-    ...targets.datasetOptions(y),
-    classes: rest.numClasses,
-  })
-  try {
-    const [train, validation] = data.split(validationSplit)
-    if (train.samples === 0) {
-      throw new DataError(
-        `fit: ${data.samples} samples with validationSplit ${validationSplit} leave none to train on; lower the split or give more samples`,
+  const training = checkTraining(model, rest)
+  return exclusively(model, 'fit', async () => {
+    const { seed, inputShape, dtype } = model
+    const targets = new TargetRule(compiledOf(model, 'fit'), outlineOf(model).outputShape)
+    const data = await ArrayDataset.inTurns(x, y, {
+      batchSize,
+      shuffle,
+      seed,
+      inputShape,
+      dtype,
+      ...targets.datasetOptions(y),
+      classes: rest.numClasses,
+    })
+    try {
+      const [train, validation] = await inTurns(data.splitting(validationSplit))
+      if (train.samples === 0) {
+        throw new DataError(
+          `fit: ${data.samples} samples with validationSplit ${validationSplit} leave none to train on; lower the split or give more samples`,
+        )
+      }
+      const remark = given.validationSplit === undefined ? ' (validationSplit 0.2; Keras holds out none)' : ''
+      return await trainLocked(
+        model,
+        train,
+        validation.samples > 0 ? { ...training, validation } : training,
+        `training on ${train.samples} samples, validating on ${validation.samples || 'none'}${remark}`,
       )
+    } finally {
+      data.dispose()
     }
-    const remark = given.validationSplit === undefined ? ' (validationSplit 0.2; Keras holds out none)' : ''
-    return await trainModel(
-      model,
-      train,
-      validation.samples > 0 ? { ...rest, validation } : rest,
-      `training on ${train.samples} samples, validating on ${validation.samples || 'none'}${remark}`,
-    )
-  } finally {
-    data.dispose()
-  }
+  })
 }

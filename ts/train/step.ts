@@ -2,12 +2,14 @@
 import { isFloat } from '../core/dtype.js'
 import { ShapeError, StateError } from '../core/errors.js'
 import type { Compiled as CompiledFunction } from '../core/jit.js'
-import { jit, valueAndGrad } from '../core/transforms.js'
+import { jit, tidy, valueAndGrad } from '../core/transforms.js'
 import { Variable } from '../core/variable.js'
 import type { Estimator, SegmentOptions } from '../estimators/estimator.js'
 import type { Network } from '../models/network.js'
-import { oneHot, stack, where } from '../ops/index.js'
-import { full, type Tensor, zeros } from '../ops/tensor.js'
+import type { Metric, MetricState } from '../nn/metrics/index.js'
+import { concat, oneHot, stack, where } from '../ops/index.js'
+import { full, type Shape, type Tensor, zeros } from '../ops/tensor.js'
+import type { Compiled } from './compile.js'
 import type { Feed, StepInput } from './feed.js'
 import { compiledOf } from './state.js'
 
@@ -28,7 +30,7 @@ export function release({ logs, dynamics, outside, segment = [] }: StepResult): 
   for (const result of [logs, dynamics, outside, ...segment]) result?.dispose()
 }
 
-/** A mean over a batch, and what it is over. */
+/** The loss of a batch, and what it is a mean over. */
 interface Reading {
   /** Scalar. */
   readonly value: Tensor
@@ -36,53 +38,101 @@ interface Reading {
   readonly weight: Tensor | undefined
 }
 
+/** What a batch is judged by. */
+interface Judged {
+  readonly output: Tensor
+  readonly target: Tensor
+}
+
 /**
- * Sums of loss and metrics over an epoch, and of the weights that they are means over, in Variables that steps add to: the means then do not
- * depend on how the data were divided into batches.
+ * The loss and the metrics of an epoch in Variables that steps add to: values then do not depend on how the data were divided into batches.
  */
 export class Meter {
-  /** float64 [2, 1 + M]: sums, and their weights. */
-  readonly #totals: Variable
+  /** float64 [2]: the sum of losses, and their weight. */
+  readonly #loss: Variable
   readonly #sums: boolean
+  readonly #metrics: readonly Metric[]
+  readonly #outputShape: Shape
+  /** The state of each metric. */
+  readonly #states: readonly Readonly<Record<string, Variable>>[]
 
-  /** @param width number of entries: the loss and the metrics; @param sums whether the loss is a sum, which has no mean */
-  constructor(width: number, sums: boolean) {
-    const totals = zeros([2, width], { dtype: 'float64' })
-    this.#totals = new Variable(totals, { name: 'totals', trainable: false })
+  /** @param outputShape that of one output */
+  constructor({ metrics, sums }: Compiled, outputShape: Shape) {
+    this.#loss = new Variable(zeros([2], { dtype: 'float64' }), { name: 'loss', trainable: false })
     this.#sums = sums
+    this.#metrics = metrics
+    this.#outputShape = outputShape
+    this.#states = tidy(() => metrics.map((metric) => stateOfMetric(metric, outputShape)))
   }
 
   /** Adds a batch of `size` samples; part of a step. */
-  add(readings: readonly Reading[], size: number): void {
+  add({ value, weight }: Reading, { output, target }: Judged, size: number): void {
     const all = full([], size, { dtype: 'float64' })
-    const weights = readings.map(({ weight }) => weight ?? all)
-    const sums = readings.map(({ value, weight }, index) => {
-      const exact = value.cast('float64')
-      if (this.#sums && index === 0) return exact
-      // A batch without weight was divided by 1: label smoothing gives it a sum all the same.
-      return exact.mul(weight === undefined ? all : where(weight.greater(0), weight, 1))
-    })
-    const width = readings.length
-    this.#totals.assign(this.#totals.value.add(stack([...sums, ...weights]).reshape([2, width])))
+    const exact = value.cast('float64')
+    // A batch without weight was divided by 1: label smoothing gives it a sum all the same.
+    const factor = weight === undefined ? all : where(weight.greater(0), weight, 1)
+    const sum = this.#sums ? exact : exact.mul(factor)
+    this.#loss.assign(this.#loss.value.add(stack([sum, weight ?? all])))
+    const prediction = output.stopGradient()
+    for (const [index, metric] of this.#metrics.entries()) {
+      const state = this.#states[index] as Record<string, Variable>
+      assignAll(state, metric.update(valuesOf(state), prediction, target))
+    }
   }
 
   reset(): void {
-    this.#totals.assign(0)
+    this.#loss.assign(0)
+    tidy(() => {
+      for (const [index, metric] of this.#metrics.entries()) {
+        assignAll(this.#states[index] as Record<string, Variable>, metric.init(this.#outputShape))
+      }
+    })
   }
 
   /**
-   * Means of all steps so far: loss first, then the metrics; undefined where nothing counted. Waits for the steps under way.
+   * What all steps so far come to: the loss first, then the metrics; undefined where nothing counted. Waits for the steps under way.
    */
   async means(): Promise<number[] | undefined> {
-    const all = [...((await this.#totals.data()) as Float64Array)]
-    const [sums, weights] = [all.slice(0, all.length / 2), all.slice(all.length / 2)]
-    if (weights[0] === 0) return undefined
-    return sums.map((sum, index) => (this.#sums && index === 0 ? sum : sum / (weights[index] as number)))
+    using all = tidy(() => {
+      const values = this.#metrics.map((metric, index) =>
+        metric.compute(valuesOf(this.#states[index] as Record<string, Variable>)).cast('float64'),
+      )
+      return concat([this.#loss.value, ...values.map((value) => value.reshape([1]))])
+    })
+    const [loss, weight, ...metrics] = (await all.data()) as unknown as [number, number, ...number[]]
+    if (weight === 0) return undefined
+    return [this.#sums ? loss : loss / weight, ...metrics]
   }
 
   dispose(): void {
-    this.#totals.dispose()
+    this.#loss.dispose()
+    for (const state of this.#states) for (const variable of Object.values(state)) variable.dispose()
   }
+}
+
+/** Variables for what a metric keeps; throws ShapeError for a metric whose value is more than one number. */
+function stateOfMetric(metric: Metric, outputShape: Shape): Record<string, Variable> {
+  const initial = metric.init(outputShape)
+  const value = metric.compute(initial)
+  if (value.rank !== 0) {
+    throw new ShapeError(
+      `metric '${metric.name}' has values of shape [${value.shape}], expected a scalar; choose an average that gives one number`,
+    )
+  }
+  return Object.fromEntries(
+    Object.entries(initial).map(([part, start]) => {
+      const name = `${metric.name}.${part}`
+      return [part, new Variable(start, { name, trainable: false })]
+    }),
+  )
+}
+
+function valuesOf(state: Readonly<Record<string, Variable>>): Record<string, Tensor> {
+  return Object.fromEntries(Object.entries(state).map(([part, variable]) => [part, variable.value]))
+}
+
+function assignAll(state: Readonly<Record<string, Variable>>, values: MetricState): void {
+  for (const [part, variable] of Object.entries(state)) variable.assign(values[part] as Tensor)
 }
 
 /** What a training step does besides training. */
@@ -130,7 +180,8 @@ export function trainStep(
   meter: Meter,
   options: TrainStepOptions,
 ): CompiledFunction<[input: StepInput], StepResult> {
-  const { optimizer } = compiledOf(model, 'fit')
+  const compiled = compiledOf(model, 'fit')
+  const { optimizer } = compiled
   const weights = model.trainableWeights
   if (Object.keys(weights).length === 0) {
     throw new StateError(
@@ -157,15 +208,15 @@ export function trainStep(
       weights,
       { hasAux: true },
     )
-    const readings = readingsOf(model, value, aux.output, aux.target)
+    const reading = { value, weight: compiled.weightOf(aux.target, aux.output) }
     updateWhere(
-      readings[0]?.weight?.greater(0),
+      reading.weight?.greater(0),
       [...Object.values(weights), ...optimizer.stateVariables().values()],
       () => optimizer.step(weights, grads),
     )
     for (const [path, next] of updates) own[path]?.assign(next.stopGradient())
-    meter.add(readings, size)
-    const result: StepResult = options.logs ? { logs: logsOf(readings) } : {}
+    meter.add(reading, aux, size)
+    const result: StepResult = options.logs ? { logs: logsOf(compiled.metrics, value, aux) } : {}
     if (!options.dynamics) return result
     const segment = segmentOf(model, x, aux.hidden, y, options.classes)
     const kind = model.segment === 'origin' ? {} : targetKind(model, y)
@@ -208,8 +259,9 @@ export function evaluationStep(
     const pass = model.pass({ tracking: false })
     const { output } = model.forward(x, pass)
     const target = alignTarget(model, y, output)
-    const loss = model.lossOf(pass, output, target)
-    meter.add(readingsOf(model, loss, output, target), x.shape[0] as number)
+    const value = model.lossOf(pass, output, target)
+    const { weightOf } = compiledOf(model, 'evaluate')
+    meter.add({ value, weight: weightOf(target, output) }, { output, target }, x.shape[0] as number)
     return {}
   })
 }
@@ -223,21 +275,11 @@ function alignTarget(model: Network, y: Tensor, output: Tensor): Tensor {
   return exact.size === output.size && exact.rank !== output.rank ? exact.reshape(output.shape) : exact
 }
 
-/** Loss and metrics of a batch. */
-function readingsOf(model: Network, loss: Tensor, output: Tensor, target: Tensor): Reading[] {
-  const { metrics, weightOf } = compiledOf(model, 'metrics')
-  const judged = metrics.map((metric) => {
-    const value = metric.fn(output.stopGradient(), target)
-    if (value.rank === 0) return { value, weight: metric.weightOf?.(target) }
-    throw new ShapeError(
-      `metric '${metric.name}' returned shape [${value.shape}], expected a scalar: the mean over the batch`,
-    )
-  })
-  return [{ value: loss, weight: weightOf(target, output) }, ...judged]
-}
-
-function logsOf(readings: readonly Reading[]): Tensor {
-  return stack(readings.map(({ value }) => value.cast('float64')))
+/** Loss and metrics of a batch alone, float64 [1 + M]. */
+function logsOf(metrics: readonly Metric[], loss: Tensor, { output, target }: Judged): Tensor {
+  const prediction = output.stopGradient()
+  const values = [loss, ...metrics.map((metric) => metric.of(prediction, target))]
+  return stack(values.map((value) => value.cast('float64')))
 }
 
 /** Whether targets are rows of probabilities, one number a class, to a loss of classes. */

@@ -88,20 +88,34 @@ export async function trainModel(
   given: FitDatasetOptions,
   preface?: string,
 ): Promise<History> {
+  const options = checkTraining(model, given)
+  return exclusively(model, 'fit', () => trainLocked(model, source, options, preface))
+}
+
+/** The options of a model that can be trained with them. */
+export function checkTraining(model: Network, given: FitDatasetOptions): FitDatasetOptions {
   const options = checkOptions('fit', given, datasetChecks)
   checkCallbacks(options.callbacks ?? [])
   compiledOf(model, 'fit')
   options.signal?.throwIfAborted()
-  return exclusively(model, 'fit', async () => {
-    const wasTraining = model.training
-    const run = await Run.prepare(model, source, options)
-    try {
-      return await run.all(preface)
-    } finally {
-      await run.close()
-      stateOf(model).training = wasTraining
-    }
-  })
+  return options
+}
+
+/** Trains a model that does nothing else meanwhile; what {@link trainModel} does. */
+export async function trainLocked(
+  model: Network,
+  source: BatchSource,
+  options: FitDatasetOptions,
+  preface?: string,
+): Promise<History> {
+  const wasTraining = model.training
+  const run = await Run.prepare(model, source, options)
+  try {
+    return await run.all(preface)
+  } finally {
+    await run.close()
+    stateOf(model).training = wasTraining
+  }
 }
 
 /** Warns that evaluators cannot leave samples of a step out. */
@@ -154,7 +168,7 @@ class Run {
     this.#wantsLogs = this.#callbacks.some(({ onBatchEnd }) => onBatchEnd !== undefined)
     this.#verbose = options.verbose ?? process.stderr.isTTY === true
     this.#reporter = new ProgressReporter({ verbose: this.#verbose })
-    this.#meter = new Meter(1 + model.metrics.length, compiledOf(model, 'fit').sums)
+    this.#meter = new Meter(compiledOf(model, 'fit'), outlineOf(model).outputShape)
     this.#suspicion = suspicion
     this.#measurement = measurement
     this.#classes = classes

@@ -13,7 +13,8 @@ use hyperglow_core::plan::{Cluster, Instr, InstrKind, View};
 use hyperglow_core::reference::Value;
 use hyperglow_core::storage::Buffer;
 use hyperglow_kernels::{CpuBackend, Level};
-use support::{Dice, Draft, buffers, check, geometry, numbers, processors, run_op, sums};
+use support::list::processors;
+use support::{Dice, Draft, buffers, check, geometry, numbers, run_op, sums};
 
 const FLOATS: [DType; 2] = [DType::F32, DType::F64];
 

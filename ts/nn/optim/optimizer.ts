@@ -130,6 +130,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     const deltas = new Map<string, Tensor>()
     const slots: OptimizerState['slots'] = {}
     for (const { path, value, grad } of pairWith(params, grads)) {
+      idOf(`update: parameter '${path}'`, value)
+      idOf(`update: gradient of '${path}'`, grad)
       const result = this.#apply(path, value, grad, state.slots[path] ?? {}, step, learningRate)
       deltas.set(path, result.delta)
       if (Object.keys(result.slots).length > 0) slots[path] = result.slots
@@ -272,7 +274,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     const index = this.#groupOf(path)
     const rule = this.#rules[index] as Rule
     for (const slot of Object.keys(rule.slots)) {
-      if (slots[slot] === undefined) {
+      if (!Object.hasOwn(slots, slot)) {
         throw new ArgumentError(
           `${this.name}: the state has no '${slot}' for the parameter '${path}'; make it with init() of this optimizer and these parameters`,
         )
@@ -322,7 +324,12 @@ function checkState(state: OptimizerState): void {
   }
   idOf('update: step of the state', state.step)
   for (const [path, slots] of Object.entries(state.slots)) {
-    for (const [slot, value] of Object.entries(slots ?? {})) idOf(`update: ${slot} of '${path}'`, value)
+    if (!isPlainObject(slots)) {
+      throw new ArgumentError(
+        `update: the slots of '${path}' are ${describe(slots)}, expected tensors by name, as init() or update() gave them`,
+      )
+    }
+    for (const [slot, value] of Object.entries(slots)) idOf(`update: ${slot} of '${path}'`, value)
   }
 }
 

@@ -69,13 +69,6 @@ impl Engine {
         Ok(id)
     }
 
-    /// The next argument, which will have shape, dtype and device of this node.
-    pub fn jit_argument_like(&mut self, id: NodeId) -> Result<NodeId> {
-        let node = self.graph.node(id)?;
-        let (spec, home) = (node.spec.clone(), node.home);
-        self.jit_argument(spec, home)
-    }
-
     /// True while a function is being compiled.
     pub fn is_tracing(&self) -> bool {
         self.tracing.is_some()
@@ -182,6 +175,11 @@ impl Engine {
             specs,
             captured,
         })
+    }
+
+    /// What a compiled function takes as its argument number `index`; none where it takes fewer, or is none.
+    pub fn jit_takes(&self, function: Key, index: usize) -> Option<&Spec> {
+        self.compiled.get(function)?.arguments.get(index)
     }
 
     /// Queues a run of a compiled function; its results are new handles.

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 #[path = "devices.rs"]
-mod list;
+pub mod list;
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use hyperglow_core::reference::{Value, evaluate};
 use hyperglow_core::storage::Buffer;
 use hyperglow_core::{DType, Error, Result};
 
-pub use list::{Tested, devices, processors};
+pub use list::{Tested, devices};
 
 /// Numbers for tests: a linear congruential generator.
 pub struct Dice(u64);
