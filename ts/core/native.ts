@@ -2,7 +2,12 @@ import { createRequire } from 'node:module'
 import type * as Addon from '#native'
 import { DeviceError, errorOfCode, InternalError } from './errors.js'
 
-export type { DeviceInfo, MemoryInfo } from '#native'
+import type { Memory } from '#native'
+
+export type { DeviceInfo, DeviceMemoryInfo } from '#native'
+
+/** Counters of graph and plans. */
+export type GraphInfo = Omit<Memory, 'devices'>
 
 /**
  * The native addon: numbers, typed arrays and promises in and out, no objects of ours. A node's handle is a number other than 0.

@@ -57,6 +57,12 @@ impl<'g> Build<'g> {
         self.made.push(id);
         id
     }
+    /// A tensor filled with `number`.
+    pub fn constant(&mut self, number: f64, spec: &Spec) -> NodeId {
+        let id = self.graph.constant(number, spec);
+        self.made.push(id);
+        id
+    }
     /// Conversion.
     pub fn cast(&mut self, x: NodeId, dtype: DType) -> NodeId {
         if self.spec(x).dtype == dtype {
@@ -136,6 +142,25 @@ impl<'g> Build<'g> {
         };
         self.add_op(op, &[x], Some(&Spec { shape: count, dtype }))
     }
+    /// Zeros around, so many per axis before and behind; `x` where there are none.
+    pub fn pad(&mut self, x: NodeId, low: &[usize], high: &[usize]) -> NodeId {
+        if low.iter().chain(high).all(|&width| width == 0) {
+            return x;
+        }
+        let op = Op::Pad {
+            low: low.into(),
+            high: high.into(),
+            interior: vec![0; low.len()].into(),
+        };
+        self.add_op(op, &[x], None)
+    }
+    /// One after the other along `axis`.
+    pub fn concat(&mut self, parts: &[NodeId], axis: usize) -> NodeId {
+        match parts {
+            [only] => *only,
+            _ => self.add_op(Op::Concat { axis }, parts, None),
+        }
+    }
     /// A matrix product; a flag transposes that operand.
     pub fn matmul(&mut self, a: NodeId, b: NodeId, ta: bool, tb: bool) -> NodeId {
         self.add_op(Op::MatMul { ta, tb }, &[a, b], None)
@@ -172,9 +197,7 @@ impl Formula for Build<'_> {
 
     fn scalar_like(&mut self, number: f64, x: NodeId) -> NodeId {
         let spec = self.spec(x);
-        let id = self.graph.constant(number, &spec);
-        self.made.push(id);
-        id
+        self.constant(number, &spec)
     }
     fn unary(&mut self, op: UnaryOp, x: NodeId) -> NodeId {
         self.add_op(Op::Unary(op), &[x], None)

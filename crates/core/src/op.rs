@@ -3,6 +3,7 @@
 
 use crate::dtype::DType;
 use crate::elementwise::{BinaryOp, UnaryOp};
+use crate::home::DeviceId;
 use crate::shape::Shape;
 use crate::similarity::Products;
 
@@ -341,6 +342,8 @@ pub enum Op {
     },
     /// The value without its history.
     StopGradient,
+    /// The value on another device. It parts programs and is a step of none.
+    To(DeviceId),
 }
 
 impl Op {

@@ -187,6 +187,12 @@ macro_rules! primitives {
         }
         pub(crate) use without_derivative;
 
+        /// As `in_clusters`, for this crate, which cannot name a macro of its own that it exports.
+        macro_rules! without_step {
+            () => { $(Op::$a { .. })|* | $(Op::$b { .. })|* };
+        }
+        pub(crate) use without_step;
+
         /// The pattern of operations that are no step of a plan, so that no device has kernels for them.
         #[macro_export]
         macro_rules! in_clusters {
@@ -215,6 +221,7 @@ primitives! {
     steps, with a derivative {
         Reduce { kind, .. } => step(name_of_reduction(*kind), 1, Family::Reduction);
         Pad { .. } => step("pad", 1, Movement);
+        To(_) => step("to", 1, Movement);
         Concat { .. } => step("concat", 1, Movement).of_some();
         MatMul { .. } => step("matmul", 2, Product);
         Conv { .. } => step("conv", 2, Convolution);

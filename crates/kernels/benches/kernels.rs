@@ -8,12 +8,13 @@ mod support;
 use std::time::Instant;
 
 use hyperglow_core::DType;
-use hyperglow_core::backend::{Backend, Buffer};
+use hyperglow_core::backend::Backend;
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 use hyperglow_core::infer::infer;
 use hyperglow_core::op::{Distribution, Metric, Op, Reduction, Spec, Window};
 use hyperglow_core::plan::{Cluster, Instr, InstrKind, Program, SlotId, View};
 use hyperglow_core::similarity::{Products, Similarity};
+use hyperglow_core::storage::Buffer;
 use hyperglow_kernels::CpuBackend;
 use support::{Dice, Draft, buffers};
 

@@ -34,6 +34,22 @@ pub(super) fn centered_products(
     all
 }
 
+/// The fallback of [`Op::CenteredProductsGrad`]; `None` where the samples have no gradient.
+pub(crate) fn centered_products_gradient(
+    b: &mut Build<'_>,
+    products: &Products,
+    of: usize,
+    inputs: &[NodeId],
+) -> Option<NodeId> {
+    let (&cotangent, operands) = inputs.split_last().expect("the cotangent comes last");
+    // Samples that stand twice have one gradient node between them: each needs its own here.
+    let mut own = operands.to_vec();
+    let zero = b.scalar_like(0.0, own[of]);
+    own[of] = b.add(own[of], zero);
+    let y = fast::centered_products(b, products, &own);
+    partials(b, y, cotangent, &own).swap_remove(of)
+}
+
 /// Cotangents of the operands of [`Op::CenteredProductsGrad`], through the fallback.
 pub(super) fn centered_products_grad(
     b: &mut Build<'_>,
@@ -42,16 +58,10 @@ pub(super) fn centered_products_grad(
     inputs: &[NodeId],
     dy: NodeId,
 ) -> Vec<Option<NodeId>> {
-    let (&cotangent, operands) = inputs.split_last().expect("the cotangent comes last");
-    // Samples that stand twice have one gradient node between them: each needs its own here.
-    let mut own = operands.to_vec();
-    let zero = b.scalar_like(0.0, own[of]);
-    own[of] = b.add(own[of], zero);
-    let y = fast::centered_products(b, products, &own);
-    let Some(gradient) = partials(b, y, cotangent, &own).swap_remove(of) else {
-        return vec![None; inputs.len()];
-    };
-    partials(b, gradient, dy, inputs)
+    match centered_products_gradient(b, products, of, inputs) {
+        Some(gradient) => partials(b, gradient, dy, inputs),
+        None => vec![None; inputs.len()],
+    }
 }
 
 /// Cotangents of the operands of [`Op::SimilaritySums`], through the fallback.

@@ -2,7 +2,7 @@
 //! again, fused and planned like anything else.
 
 mod conv;
-mod fused;
+pub(crate) mod fused;
 mod sum;
 
 use crate::Shape;
@@ -11,6 +11,7 @@ use crate::elementwise::{BinaryOp, Formula};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 use crate::hash::FastMap;
+use crate::home::Home;
 use crate::op::{Op, Reduction};
 use crate::traits::without_derivative;
 use sum::sum;
@@ -35,6 +36,10 @@ pub fn vjp(
                 ),
                 "give one of the output's shape and dtype",
             ));
+        }
+        let (of_y, of_dy) = (graph.node(y)?.home, graph.node(dy)?.home);
+        if !(of_y.is_free || of_dy.fits(of_y.device)) {
+            return Err(graph.on_two_devices("grad", of_y.device, of_dy.device));
         }
         if !spec.dtype.is_float() {
             return Err(Error::dtype(
@@ -66,7 +71,7 @@ pub fn vjp(
 
 /// The derivatives of `y` in `wrt`, each regarded as independent of the others, when that of `y` is `dy`. Of a node that
 /// stands twice in `wrt`, the first place gets all.
-fn partials(build: &mut Build<'_>, y: NodeId, dy: NodeId, wrt: &[NodeId]) -> Vec<Option<NodeId>> {
+pub(crate) fn partials(build: &mut Build<'_>, y: NodeId, dy: NodeId, wrt: &[NodeId]) -> Vec<Option<NodeId>> {
     let mut found = pull_back(build, &[y], &[dy], wrt, true).expect("nodes of a rule live");
     for i in 0..wrt.len() {
         if wrt[..i].contains(&wrt[i]) {
@@ -94,6 +99,7 @@ fn pull_back(
         let Some(arrived) = terms.remove(&id) else {
             continue;
         };
+        let arrived = on_one_device(build, id, arrived);
         let dy = sum(build, &arrived);
         cotangents.insert(id, dy);
         let node = build.graph().node(id)?;
@@ -114,6 +120,29 @@ fn pull_back(
         }
     }
     Ok(wrt.iter().map(|w| cotangents.get(w).copied()).collect())
+}
+
+/// Cotangents where their node is; those of a free node stay where all of them are.
+fn on_one_device(build: &mut Build<'_>, id: NodeId, mut arrived: Vec<NodeId>) -> Vec<NodeId> {
+    if !build.graph().is_divided() {
+        return arrived;
+    }
+    let home = |build: &mut Build<'_>, id| build.graph().node(id).expect("cotangents live").home;
+    let to = home(build, id);
+    let fixed: Vec<Home> = arrived
+        .iter()
+        .map(|&dy| home(build, dy))
+        .filter(|dy| !dy.is_free)
+        .collect();
+    if to.is_free && fixed.iter().all(|dy| *dy == fixed[0]) {
+        return arrived;
+    }
+    for dy in &mut arrived {
+        if !home(build, *dy).fits(to.device) {
+            *dy = build.add_op(Op::To(to.device), &[*dy], None);
+        }
+    }
+    arrived
 }
 
 /// The nodes between `wrt` and `outputs` in topological order, and which nodes depend on `wrt`. If `independent`, nodes of
@@ -381,6 +410,8 @@ fn rule(
             fused::centered_products_grad(b, products, *of, inputs, dy)
         }
         Op::SimilaritySums { products, groups } => fused::similarity_sums(b, products, groups, inputs, dy),
+        // What reaches a node is brought to it.
+        Op::To(_) => vec![Some(dy)],
         without_derivative!() => vec![None; inputs.len()],
     }
 }

@@ -80,7 +80,7 @@ fn rule(op: &Op, given: &Given<'_>) -> Result<Spec> {
         Op::Binary(binary) => elementwise::binary(given, *binary),
         Op::Where => elementwise::choice(given),
         Op::Cast(dtype) => Ok(Spec::new(given.inputs[0].shape.clone(), *dtype)),
-        Op::StopGradient => given.like_first(),
+        Op::StopGradient | Op::To(_) => given.like_first(),
         Op::Reduce { axes, kind } => reduction::reduce(given, *kind, axes),
         Op::ArgMax { axis } => reduction::arg_max(given, *axis),
         Op::Broadcast => movement::broadcast(given),

@@ -1,13 +1,15 @@
 //! From a trace to a program.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use crate::device::Device;
-use crate::error::Result;
+use crate::device::{Device, Kernel};
+use crate::error::{Error, Result};
 use crate::op::{Op, Spec};
 use crate::plan::draft::Draft;
+use crate::plan::lower::{Lowered, lower};
 use crate::plan::schedule;
-use crate::plan::simplify::{Simple, simplify};
+use crate::plan::simplify::Simple;
 use crate::plan::trace::Trace;
 use crate::plan::view;
 use crate::plan::{Cluster, Instr, InstrKind, Place, Program, Slot, SlotId, Step, StepKind, View};
@@ -25,12 +27,12 @@ pub struct Context<'a> {
 /// Plans a trace.
 ///
 /// # Errors
-/// Operations that the device has no kernel for.
+/// Operations that the device neither has a kernel for nor can compute by [simpler ones](crate::lower).
 pub fn build(trace: &Trace, context: &Context<'_>) -> Result<Program> {
     let limits = context.device.limits();
-    let simple = simplify(trace, limits.outer);
+    let Lowered { simple, kernels } = lower(trace, context)?;
     let clusters = clusters(&simple, limits.cluster);
-    let mut planner = Planner::new(&simple, context);
+    let mut planner = Planner::new(&simple, kernels, context);
     planner.emit(&clusters)?;
     planner.write_outputs();
     Ok(schedule::finish(
@@ -125,6 +127,8 @@ enum Known {
 
 struct Planner<'a> {
     simple: &'a Simple,
+    /// Per node, its kernel until its step is written.
+    kernels: Vec<Option<Arc<dyn Kernel>>>,
     context: &'a Context<'a>,
     draft: Draft,
     known: Vec<Option<Known>>,
@@ -133,10 +137,15 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn new(simple: &'a Simple, context: &'a Context<'a>) -> Planner<'a> {
+    fn new(
+        simple: &'a Simple,
+        kernels: Vec<Option<Arc<dyn Kernel>>>,
+        context: &'a Context<'a>,
+    ) -> Planner<'a> {
         let known = vec![None; simple.nodes.len()];
         Planner {
             simple,
+            kernels,
             context,
             draft: Draft::default(),
             known,
@@ -259,10 +268,8 @@ impl<'a> Planner<'a> {
             .iter()
             .map(|&n| (self.contiguous(n as usize), simple.nodes[n as usize].spec.clone()))
             .collect();
-        let specs: Vec<&Spec> = inputs.iter().map(|(_, spec)| spec).collect();
-        let scope = (self.context.scope)(node.scope);
-        let chosen = self.context.device.kernel(&node.op, &specs, &node.spec);
-        let kernel = chosen.map_err(|e| e.within(&scope))?;
+        let kernel = self.kernels[i].take();
+        let kernel = kernel.ok_or_else(|| Error::internal(node.op.name(), "a step without a kernel"))?;
         let bytes = kernel.needs().scratch;
         let output = self.slot(node.spec.clone(), None);
         self.push(

@@ -252,6 +252,7 @@ fn choose(op: &Op, inputs: &[&Spec], output: &Spec, handover: &Handover, env: &E
             return Ok(for_float!(x.dtype, T => centered::row_sums::<T>(products, groups, inputs, env)));
         }
         in_clusters!() => return Err(Error::internal(op.name(), "belongs into a cluster")),
+        Op::To(_) => return Err(Error::internal(op.name(), "parts programs")),
     };
     Ok(kernel.into())
 }

@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
+use crate::completion::Completion;
 use crate::error::Result;
 use crate::hash::FastMap;
 use crate::plan::Program;
 use crate::plan::trace::Trace;
-use crate::run::{Completion, Shared};
+use crate::prepared::Shared;
 
 /// Plans kept.
 pub const PLANS: usize = 64;
@@ -69,10 +70,6 @@ impl PlanCache {
     /// Plans in the cache.
     pub fn len(&self) -> usize {
         self.plans.len()
-    }
-    /// True when there is none.
-    pub fn is_empty(&self) -> bool {
-        self.plans.is_empty()
     }
     /// The plans, most recently used first.
     pub fn list(&self) -> Vec<Arc<Program>> {
