@@ -80,7 +80,7 @@ function tensorOf(value: Value): Tensor {
   return Tensor.own(native.source(value.data, dtypeCode(value.dtype), [...value.shape]))
 }
 
-function placeholderFor(x: Tensor | Spec): Tensor {
+function placeholderFor(x: Value): Tensor {
   const like = x instanceof Tensor ? x.id : undefined
   return Tensor.own(native.jitArgument([...x.shape], dtypeCode(x.dtype), like))
 }

@@ -99,7 +99,9 @@ fn run(device: &Sparing, op: &Op, inputs: &[&Value], output: &Spec) -> Result<Va
         .map(|x| device.upload(&x.to_bytes()).unwrap())
         .collect();
     let result = device.allocate(output.bytes())?;
-    device.prepare(program)?.run(&given, &[result.clone()])?;
+    device
+        .prepare(program)?
+        .run(&given, std::slice::from_ref(&result))?;
     let mut bytes = vec![0; output.bytes()];
     result.read(&mut bytes)?;
     Ok(Value::from_bytes(output, &bytes))

@@ -15,6 +15,8 @@ pub struct Tested {
     pub arithmetic: &'static str,
     /// Whether it is among the few that whole programs run on: others differ from them in kernels alone.
     pub is_usual: bool,
+    /// Whether it takes as long as the definition that it is compared with: few elements are enough then.
+    pub is_slow: bool,
     /// The device.
     pub backend: Arc<dyn Backend>,
 }
@@ -34,12 +36,14 @@ pub fn devices() -> Vec<Tested> {
         name: format!("{} with {} threads", cpu.level().name(), cpu.threads()),
         arithmetic: cpu.level().name(),
         is_usual: cpu.level() == best,
+        is_slow: false,
         backend: Arc::new(cpu),
     };
     let reference = Tested {
         name: "reference".into(),
         arithmetic: "reference",
         is_usual: true,
+        is_slow: true,
         backend: Arc::new(ReferenceBackend),
     };
     processors()

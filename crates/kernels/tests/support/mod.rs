@@ -246,19 +246,27 @@ pub fn run_op(backend: &dyn Backend, op: &Op, inputs: &[&Value], spec: &Spec) ->
 pub struct Tolerance(pub f64, pub f64);
 pub const EXACT: Tolerance = Tolerance(0.0, 0.0);
 
+/// Elements up to which slow devices are tested.
+const ENOUGH: usize = 1 << 11;
+
 /// Checks an operation on every device: near the reference, and the same bits for any number of threads.
 pub fn check(op: Op, inputs: &[&Value], target: Option<Spec>, tolerance: Tolerance) {
     let specs: Vec<Spec> = inputs.iter().map(|x| x.spec()).collect();
     let spec = infer(&op, &specs.iter().collect::<Vec<_>>(), target.as_ref()).unwrap();
     let expected = evaluate(&op, inputs, &spec);
     let mut before: Option<(&str, Vec<u8>)> = None;
+    let elements: usize = specs.iter().chain([&spec]).map(|spec| spec.shape.size()).sum();
     for Tested {
         name,
         arithmetic,
+        is_slow,
         backend,
         ..
     } in devices()
     {
+        if is_slow && elements > ENOUGH {
+            continue;
+        }
         let what = format!("{op:?} of {specs:?} on {name}");
         match (run_op(&*backend, &op, inputs, &spec), &expected) {
             (Ok(result), Ok(expected)) => {
