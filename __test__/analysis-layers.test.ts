@@ -167,6 +167,25 @@ test('the plane of a quantized layer is that of counting its values', async (t) 
   t.true((await hg.quantizedPlane(h, labels, { ...options, base: 2 })).entropy > plane.entropy)
 })
 
+test('a network of quantized layers trains, and its plane is exact', async (t) => {
+  const n = 200
+  const x = (await noise([n, 2], 21).cast('float32').data()) as Float32Array
+  const labels = Int32Array.from({ length: n }, (_, i) => Number((x[2 * i] as number) > 0))
+  const hidden = new hg.Quantized(new hg.Dense(3, { activation: 'tanh' }), { levels: 4, range: [-1, 1] })
+  const net = new hg.Sequential({ inputShape: [2], seed: 2 })
+    .add(hidden)
+    .add(new hg.Dense(2))
+    .compile({ optimizer: 'adam', learningRate: 0.02, metrics: ['accuracy'] }) as hg.Sequential
+  await net.fit(x, labels, { epochs: 40, batchSize: 20, verbose: false })
+  t.true(((await net.evaluate(x, labels)).metrics.accuracy as number) > 0.9)
+  const h = hidden.call(hg.tensor(x, { shape: [n, 2] }))
+  const values = new Set((await h.data()) as Float32Array)
+  t.true(values.size <= 4 && [...values].every((value) => [-0.75, -0.25, 0.25, 0.75].includes(value)))
+  const plane = await hg.quantizedPlane(h, labels, { levels: 4, range: [-1, 1] })
+  t.true(plane.withTarget > 0.5 * plane.targetEntropy)
+  t.is(plane.occupied, new Set(((await h.array()) as number[][]).map(String)).size)
+})
+
 test('schedules rise, begin with 0 and end with the last epoch', (t) => {
   for (const [last, points] of [
     [1000, 20],

@@ -13,6 +13,7 @@ const folder = process.env.GOLDEN_DIR || join(packageRoot, '__test__', 'data', '
 /** Topics in which nothing may be skipped. */
 const complete = new Set([
   'dense',
+  'densenet',
   'conv',
   'pooling',
   'batchnorm',
@@ -30,6 +31,7 @@ const complete = new Set([
   'optimizers',
   'ib_trajectory',
   'estimators',
+  'augment',
   'metrics',
   'analysis',
 ])

@@ -73,6 +73,7 @@ export const layerSamples: Readonly<Record<string, LayerSample>> = {
   ConvTranspose2d: { args: () => [2, [3, 2], { ...transposed, stride: [2, 3] }], input: [2, 3, 3] },
   ConvTranspose3d: { args: () => [1, 3, transposed], input: [1, 2, 2, 2] },
   Dense: { args: () => [2, weighted], input: [3] },
+  DenseBlock: { args: () => [{ growth: 2, layers: 3, includeInput: true, ...named }], input: [2, 3, 3] },
   DepthwiseConv1d: { args: () => [3, depthwise], input: [2, 5] },
   DepthwiseConv2d: { args: () => [[3, 2], depthwise], input: [2, 4, 4] },
   Dropout: { args: () => [0.5, named], input: [3] },
@@ -109,6 +110,7 @@ export const layerSamples: Readonly<Record<string, LayerSample>> = {
   Parallel: { args: () => [[dense(), dense()], { merge: 'product', ...named }], input: [3] },
   Permute: { args: () => [[1, 0], named], input: [2, 3] },
   PositionalEncoding: { args: () => [{ base: 100, offset: 2, ...named }], input: [3, 4] },
+  Quantized: { args: () => [dense(), { levels: 3, range: [-1, 1], rule: 'round', ...named }], input: [3] },
   RMSNorm: { args: () => [{ axes: 1, eps: 1e-3, useScale: true, ...named }], input: [3] },
   RNN: { args: () => [2, steps], input: [3, 2] },
   Reshape: { args: () => [[3, -1], named], input: [2, 6] },
@@ -122,6 +124,7 @@ export const layerSamples: Readonly<Record<string, LayerSample>> = {
   SpatialDropout: { args: () => [0.5, named], input: [2, 3] },
   SpectralNorm: { args: () => [dense(), { iterations: 2, eps: 1e-10, ...named }], input: [4] },
   TimeDistributed: { args: () => [dense(), named], input: [3, 2] },
+  TransitionLayer: { args: () => [3, named], input: [2, 5, 4] },
   Upsample: { args: () => [{ scale: [2, 3], mode: 'linear', ...named }], input: [1, 2, 2] },
 }
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { packageRoot } from '../ts/core/package-root.js'
-import { evalContext, grad, type Layer, type Tensor, tensor } from '../ts/index.js'
+import { evalContext, grad, type Layer, Quantized, type Tensor, tensor } from '../ts/index.js'
 import * as lossesOfAll from '../ts/nn/losses/index.js'
 import { close, numericalGradient } from './close.js'
 import { inputOf, layerClasses, layerSamples } from './layer-samples.js'
@@ -25,6 +25,15 @@ function weightsFor(layer: Layer, batch?: number): Record<string, Tensor> {
       noise(batch === undefined ? shape : [batch, ...shape], i + 1),
     ]),
   )
+}
+
+/** What a layer's derivatives are those of: its output, but where steps pass the gradient straight through the layer inside. */
+function passedThrough(layer: Layer): Layer['apply'] {
+  if (!(layer instanceof Quantized)) return (...given) => layer.apply(...given)
+  return (weights, x, ctx) => {
+    const inner = Object.entries(weights).map(([path, w]) => [path.replace(/^layer\./, ''), w])
+    return layer.layer.apply(Object.fromEntries(inner), x, ctx)
+  }
 }
 
 test('the documentation names every layer and loss', (t) => {
@@ -58,25 +67,26 @@ for (const [name, Class] of layerClasses()) {
     t.is(y.dtype, 'float64')
     t.deepEqual(y.shape.slice(1), layer.outputShape)
     const slope = noise(y.shape, 99)
-    const loss = (v: Tensor, path?: string) => {
+    const lossOf = (apply: typeof layer.apply) => (v: Tensor, path?: string) => {
       const own = path === undefined ? weights : { ...weights, [path]: v }
-      return layer
-        .apply(own, path === undefined ? v : x, ctx)
+      return apply(own, path === undefined ? v : x, ctx)
         .mul(slope)
         .sum()
     }
+    const loss = lossOf((...given) => layer.apply(...given))
+    const passed = lossOf(passedThrough(layer))
     if (!sample.isIndex)
       close(
         t,
         grad((v: Tensor) => loss(v))(x),
-        numericalGradient((v) => loss(v), x),
+        numericalGradient((v) => passed(v), x),
         1e-6,
       )
     for (const [path, w] of Object.entries(weights)) {
-      const of = (v: Tensor) => loss(v, path)
       // The padding row of a table has no gradient on purpose.
       if (name === 'Embedding') continue
-      close(t, grad(of)(w), numericalGradient(of, w), 1e-6)
+      const numerical = numericalGradient((v) => passed(v, path), w)
+      close(t, grad((v: Tensor) => loss(v, path))(w), numerical, 1e-6)
     }
   })
 

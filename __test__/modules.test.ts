@@ -276,6 +276,16 @@ test('a child that runs twice in a call draws other numbers', async (t) => {
   t.notDeepEqual(await first.array(), await second.array())
 })
 
+test('messages say where a layer stands', (t) => {
+  const model = new Sequential({ inputShape: [3] })
+  model.add(new Residual([new Dense(3), new Dense(3, { name: 'second' })]))
+  const x = ones([2, 3])
+  const bad = { 'layers.0.branch.0.kernel': ones([3, 4]) }
+  t.throws(() => model.apply(bad, x), { instanceOf: ShapeError, message: /^residual_1\.branch\.0: expected/ })
+  const named = { 'layers.0.branch.1.kernel': ones([3, 4]) }
+  t.throws(() => model.apply(named, x), { instanceOf: ShapeError, message: /^second: expected/ })
+})
+
 test('a module is part of one other, and of itself never', (t) => {
   class Holder extends Layer {
     constructor(...inner: Layer[]) {
@@ -312,13 +322,13 @@ test('a module is part of one other, and of itself never', (t) => {
 test('what fails while it is declared leaves nothing behind', (t) => {
   const chain = new Chain([new Dense(3), new Conv2d(2, 3)])
   const error = t.throws(() => chain.declare([4]), { instanceOf: ShapeError })
-  t.regex(error.message, /^1: conv2d: expected an input \[channels, height, width\]/)
+  t.regex(error.message, /^chain\.1: expected an input \[channels, height, width\]/)
   t.false(chain.declared)
   t.deepEqual(chain.paramShapes, {})
   t.false((chain.layers[0] as Layer).declared)
   const model = new Sequential({ inputShape: [4] })
   const nested = t.throws(() => model.add(chain), { instanceOf: ShapeError })
-  t.regex(nested.message, /^layers\.0: 1: conv2d/)
+  t.regex(nested.message, /^layers\.0: chain_1\.1: expected/)
   t.is(model.numLayers, 0)
   model.add(new Dense(2))
   t.deepEqual(Object.keys(model.weights), ['layers.0.kernel', 'layers.0.bias'])
@@ -335,7 +345,7 @@ test('a layer that makes its children in build can be declared again where that 
     }
   }
   const late = new Late()
-  t.throws(() => late.declare([2, 2]), { instanceOf: ShapeError, message: /^inner: / })
+  t.throws(() => late.declare([2, 2]), { instanceOf: ShapeError, message: /^late\.inner: / })
   t.is(late.children.size, 0)
   t.deepEqual(late.declare([3]), [2])
   t.deepEqual(late.call(ones([1, 3])).shape, [1, 2])

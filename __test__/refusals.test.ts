@@ -8,11 +8,13 @@ import {
   AdamW,
   ArgumentError,
   adaptiveAvgPool,
+  bernoulli,
   clip,
   Dense,
   DeviceError,
   DTypeError,
   DynamicsWriter,
+  key,
   linspace,
   lossPlot,
   maskedSelect,
@@ -54,7 +56,9 @@ test('optimizers refuse a Variable where update takes tensors', (t) => {
     () => optimizer.update(params, state, { a: variable }),
     argument(/update: parameter 'a': given an object of class Variable.*variable\.value/),
   )
-  t.throws(() => optimizer.update({ a: variable }, state, params), argument(/update: gradient of 'a'/))
+  t.throws(() => optimizer.update({ a: variable }, state, params), argument(/adamw: gradient of 'a'/))
+  const weight = new Variable(ones([2]), { name: 'w' })
+  t.throws(() => optimizer.step({ w: weight }, { w: variable }), argument(/adamw: gradient of 'w'/))
 })
 
 test('the first entry of a segment is looked at like the others', async (t) => {
@@ -129,6 +133,10 @@ test('masks that hold themselves, or are too deep, are refused', (t) => {
   for (const mask of [cyclic, deep]) {
     t.throws(() => maskedSelect(ones([1]), mask as never), argument(/deeper than 64 levels/))
   }
+})
+
+test('a probability is a number or a tensor', (t) => {
+  t.throws(() => bernoulli(key(1), [2], null as never), argument(/bernoulli: p/))
 })
 
 test('what is no tensor, and what is no name of a type, is refused', async (t) => {

@@ -7,6 +7,7 @@ import {
   Activation,
   ArgumentError,
   BatchNorm1d,
+  buildModule,
   DataError,
   Dense,
   Dropout,
@@ -27,8 +28,6 @@ import {
   type Weights,
   writeSafetensors,
 } from '../ts/index.js'
-import { make } from '../ts/models/registry.js'
-import { build } from '../ts/nn/blueprint.js'
 import { inputOf, layerClasses, layerSamples } from './layer-samples.js'
 import { points } from './toy-task.js'
 
@@ -43,8 +42,7 @@ async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
 
 /** The layer that plain data describe, after a way through text. */
 function rebuilt(layer: Layer): Layer {
-  const text = JSON.stringify(layer)
-  return build(JSON.parse(text), (name, given) => make('a test', name, given)) as Layer
+  return buildModule(JSON.parse(JSON.stringify(layer))) as Layer
 }
 
 test('there is a sample of every layer, and no other', (t) => {
@@ -185,6 +183,34 @@ test('what cannot be built is saved all the same, and says why', async (t) => {
   })
 })
 
+test('a class that extends one with a constructor does not guess its arguments', (t) => {
+  class Heir extends Silent {}
+  t.throws(() => new Heir(5).clone(), {
+    instanceOf: ArgumentError,
+    message: /Heir extends Silent, which has/,
+  })
+  class TimesTwo extends Times {}
+  t.is(new TimesTwo(2).clone().factor, 2)
+  class Named extends Scale {}
+  t.is(new Named({ name: 'mine' }).clone().name, 'mine')
+  t.false(new Named().clone().named)
+})
+
+test('a blueprint of something else is refused', (t) => {
+  for (const wrong of [undefined, null, 5, {}, { class: 'Dense' }, { class: 5, arguments: [] }]) {
+    t.throws(() => buildModule(wrong as never), { instanceOf: ArgumentError })
+  }
+  for (const wrong of [
+    { class: 'Nothing', arguments: [] },
+    { class: 'Dense', arguments: [] },
+    { class: 'Sequential', arguments: [{ inputShape: [2] }] },
+    { class: 'Chain', arguments: [[{ $module: { class: 'Dense', arguments: ['x'] } }]] },
+    { class: 'toString', arguments: [] },
+  ]) {
+    t.throws(() => buildModule(wrong as never), { instanceOf: DataError })
+  }
+})
+
 test('register takes classes of layers and networks, with names of their own', (t) => {
   for (const wrong of [undefined, {}, () => {}, Array, new Scale(), 'Scale']) {
     t.throws(() => register(wrong as never), { instanceOf: ArgumentError })
@@ -223,6 +249,51 @@ test('a loaded model is what was saved: options, state, frozen weights', async (
     await loaded.fit(x, y, { epochs: 1, verbose: false })
     await model.fit(x, y, { epochs: 1, verbose: false })
     t.deepEqual(await (await loaded.predict(x)).array(), await (await model.predict(x)).array())
+  })
+})
+
+test('a network without weights is saved with its state', async (t) => {
+  await inFolder(async (folder) => {
+    const path = join(folder, 'bare')
+    const model = new Sequential({ inputShape: [2], noWeights: true }).add(new BatchNorm1d()) as Sequential
+    model.stateVariables['layers.0.runningMean']?.assign(tensor([3, 4]))
+    await model.save(path)
+    const loaded = await load(path)
+    t.true(loaded.noWeights)
+    t.deepEqual(loaded.weights, {})
+    t.deepEqual(loaded.paramShapes, model.paramShapes)
+    t.deepEqual(await loaded.stateVariables['layers.0.runningMean']?.value.array(), [3, 4])
+  })
+})
+
+/** A network whose constructor takes something of its own. */
+class Wide extends Network {
+  readonly width: number
+  readonly hidden: Dense
+  constructor(width: number, options: { seed?: number } = {}) {
+    super({ inputShape: [2], ...options })
+    this.width = width
+    this.hidden = this.register(new Dense(width), [2], 'hidden')
+  }
+  override settings() {
+    return [this.width, { seed: this.seed }]
+  }
+  forward(x: Tensor, ctx: ForwardContext = this.context()) {
+    const output = ctx.run(this.hidden, x)
+    return { output, hidden: [output] }
+  }
+}
+
+test('a network whose constructor takes something of its own says so', async (t) => {
+  await inFolder(async (folder) => {
+    register(Wide)
+    const model = new Wide(5, { seed: 3 })
+    await model.save(join(folder, 'wide'))
+    const loaded = await load(join(folder, 'wide'))
+    t.like(loaded, { width: 5, seed: 3 })
+    t.deepEqual(Object.keys(loaded.weights), ['hidden.kernel', 'hidden.bias'])
+    const x = tensor([[1, 2]])
+    t.deepEqual(await loaded.call(x).array(), await model.call(x).array())
   })
 })
 

@@ -9,6 +9,7 @@ import { estimatorCallsOfAll, otherOptions } from './estimators.js'
 import { modelCallsOfAll } from './models.js'
 import { operations } from './operations.js'
 import { partCalls } from './parts.js'
+import { taskCalls } from './tasks.js'
 
 const exports = hg as unknown as Readonly<Record<string, unknown>>
 const operationCalls = functionCalls(exports, operations)
@@ -20,6 +21,7 @@ export const calls: readonly Call[] = [
   ...estimatorCallsOfAll,
   ...otherOptions,
   ...modelCallsOfAll,
+  ...taskCalls,
 ]
 
 /** Classes that others extend: their methods are called on those. */

@@ -2,7 +2,8 @@
 
 import type { Tensor } from '../../ts/index.js'
 import * as hg from '../../ts/index.js'
-import type { Operation, Tensors } from './run-case.js'
+import type { Params } from './format.js'
+import type { Operation, Outputs, Tensors } from './run-case.js'
 
 const input = (inputs: Tensors) => inputs.x as Tensor
 
@@ -312,6 +313,67 @@ const learnableStatistics: Operation = (inputs, { params: p }) => {
   return { y, mean_after: after.runningMean as Tensor, var_after: after.runningVariance as Tensor }
 }
 
+/** A module's shapes, as the golden files list them. */
+const shapesOf = (layer: hg.Layer, input: hg.Shape) => {
+  const output = layer.declare(input)
+  return {
+    param_shapes: { value: Object.values(layer.paramShapes) },
+    output_shape: { value: output },
+    num_params: { value: layer.countParams() },
+  }
+}
+
+const denseBlockOf = ({ growth, layers, includeInput }: Params) =>
+  new hg.DenseBlock({ growth, layers, includeInput })
+
+const denseBlockShapes: Operation = (_, { params: p }) =>
+  shapesOf(denseBlockOf(p), [p.in_channels, ...p.spatial])
+
+const transitionShapes: Operation = (_, { params: p }) =>
+  shapesOf(new hg.TransitionLayer(p.out_channels), [p.in_channels, ...p.spatial])
+
+/** A layer of convolutions and normalisations, of our names by those of the files: `norm0` and `0`, say. */
+function normalized(
+  layer: hg.Layer,
+  inputs: Tensors,
+  training: boolean,
+  norms: [string, string, string][],
+): Outputs {
+  const weights: Tensors = {}
+  const state: Tensors = {}
+  for (const [name, w] of Object.entries(inputs)) {
+    const [, conv, part] = /^(conv\d*)_([wb])$/.exec(name) ?? []
+    if (conv !== undefined) weights[`${conv}.${part === 'w' ? 'kernel' : 'bias'}`] = w
+  }
+  for (const [ours, theirs, number] of norms) {
+    weights[`${ours}.gamma`] = inputs[`${theirs}_w`] as Tensor
+    weights[`${ours}.beta`] = inputs[`${theirs}_b`] as Tensor
+    state[`${ours}.runningMean`] = inputs[`mean${number}`] as Tensor
+    state[`${ours}.runningVariance`] = inputs[`var${number}`] as Tensor
+    state[`${ours}.batchesTracked`] = hg.zeros([], { dtype: (inputs.x as Tensor).dtype as 'float64' })
+  }
+  const after = { ...state }
+  const update = (path: string, value: Tensor) => {
+    after[path] = value.stopGradient()
+  }
+  const y = layer.apply(weights, inputs.x as Tensor, { training, state, update })
+  const kept = norms.flatMap(([ours, , number]) => [
+    [`mean${number}_after`, after[`${ours}.runningMean`] as Tensor] as const,
+    [`var${number}_after`, after[`${ours}.runningVariance`] as Tensor] as const,
+  ])
+  return { y, ...Object.fromEntries(kept) }
+}
+
+const denseBlock: Operation = (inputs, { params: p }) => {
+  const norms: [string, string, string][] = p.includeInput
+    ? Array.from({ length: p.layers }, (_, i) => [`norm${i}`, `bn${i}`, String(i)])
+    : [['norm', 'bn', '']]
+  return normalized(denseBlockOf(p), inputs, p.training, norms)
+}
+
+const transition: Operation = (inputs, { params: p }) =>
+  normalized(new hg.TransitionLayer(p.out_channels), inputs, p.training, [['norm', 'bn', '']])
+
 export const extraLayerOperations: Readonly<Record<string, Operation>> = {
   embedding,
   conv_transpose1d: convTranspose(1),
@@ -328,6 +390,10 @@ export const extraLayerOperations: Readonly<Record<string, Operation>> = {
   positional_encoding: positionalEncoding,
   residual_block: residualBlock,
   rnn_layer: bidirectional,
+  dense_block_shapes: denseBlockShapes,
+  dense_block: denseBlock,
+  transition_shapes: transitionShapes,
+  transition_layer: transition,
   spectral_norm: spectralNorm,
   self_attention_v2: selfAttention,
   self_attention_sn: selfAttention,

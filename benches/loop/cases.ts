@@ -29,6 +29,7 @@ import {
   writeNpy,
   writeSafetensors,
 } from '../../ts/index.js'
+import { dataCases } from './data-cases.js'
 
 /** Some work, and what goes before it without being measured. */
 export interface LoopCase {
@@ -472,4 +473,11 @@ const figures: readonly LoopCase[] = [
 ]
 
 /** All cases, by what they do. */
-export const cases: readonly LoopCase[] = [...estimates, ...values, ...files, ...models, ...figures]
+export const cases: readonly LoopCase[] = [
+  ...estimates,
+  ...values,
+  ...files,
+  ...models,
+  ...figures,
+  ...dataCases(folder),
+]

@@ -11,7 +11,7 @@ import {
 } from './dtype.js'
 import { ArgumentError, DeviceError, DTypeError, describe, describeList, ShapeError } from './errors.js'
 import { native } from './native.js'
-import { dtypeOfArray, flattening, type NestedInput } from './nested.js'
+import { type ArrayData, dtypeOfArray, flattening, isArrayData, type NestedInput } from './nested.js'
 import { dtype as anyDType } from './operands.js'
 import { type Check, type Checks, checkOptions, checkValue, elsewhere, finite, isList } from './options.js'
 import { checkScalar, constant, type Scalar } from './scalars.js'
@@ -103,13 +103,15 @@ function fromTypedArray(data: TypedArray, asked: DType | undefined): { values: T
  *     tensor([[1, 2], [3, 4]])                              // float32 (2, 2)
  *     tensor(new Float64Array(6), { shape: [2, 3] })
  *     tensor([0, 2, 1], { dtype: 'int32' })
+ *     tensor(await readNpy('x.npy'))
  *
  * @throws {DataError} where nested rows differ in length or an element is not a number (the message has its path)
  * @throws {ShapeError} where the product of `shape` is not the number of elements
  * @throws {DTypeError} where a typed array holds another element type than `dtype`
  */
-export function tensor(data: NestedInput, options: TensorOptions = {}): Tensor {
+export function tensor(data: NestedInput | ArrayData, options: TensorOptions = {}): Tensor {
   const given = checkOptions('tensor', options, tensorChecks)
+  if (isArrayData(data)) return tensor(data.data, { dtype: data.dtype, shape: data.shape, ...given })
   checkDevice(given.device)
   let values: TypedArray
   let dtype: DType

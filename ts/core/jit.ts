@@ -79,6 +79,10 @@ function tensorOf(value: Value): Tensor {
   return Tensor.own(native.source(value.data, dtypeCode(value.dtype), [...value.shape]))
 }
 
+function placeholderFor({ shape, dtype }: Spec): Tensor {
+  return Tensor.own(native.jitArgument([...shape], dtypeCode(dtype)))
+}
+
 function trace<Args extends readonly unknown[]>(
   f: (...args: Args) => unknown,
   structure: TreeStructure<Args>,
@@ -88,7 +92,7 @@ function trace<Args extends readonly unknown[]>(
   openScope()
   countTrace(1)
   try {
-    const placeholders = values.map((x) => Tensor.own(native.jitArgument([...x.shape], dtypeCode(x.dtype))))
+    const placeholders = values.map(placeholderFor)
     const result = f(...(structure.unflatten(placeholders) as unknown as Args))
     if (result instanceof Promise) {
       throw new ArgumentError(
@@ -105,6 +109,31 @@ function trace<Args extends readonly unknown[]>(
   } finally {
     countTrace(-1)
     closeScope(new Set())
+  }
+}
+
+/**
+ * Runs `f` as `jit` would trace it, and keeps nothing of it: no assignment happens, and tensors of the result are not to be used.
+ *
+ * @internal
+ */
+export function rehearse<Args extends readonly object[], Result>(
+  f: (...args: Args) => Result,
+  ...args: { [Index in keyof Args]: JitArgument<Args[Index]> }
+): Result {
+  const { leaves, structure } = treeFlatten(args as unknown as Args, isArgument)
+  const given = leaves.map(argumentValue)
+  native.jitBegin()
+  openScope()
+  countTrace(1)
+  try {
+    const placeholders = given.map(({ value }) => placeholderFor(value))
+    return f(...(structure.unflatten(placeholders) as unknown as Args))
+  } finally {
+    native.jitAbort()
+    countTrace(-1)
+    closeScope(new Set())
+    for (const { value, made } of given) if (made) (value as Tensor).dispose()
   }
 }
 

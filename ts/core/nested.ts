@@ -11,7 +11,7 @@ import {
   type TypedArray,
 } from './dtype.js'
 import { DataError, DeviceError, DTypeError, describe } from './errors.js'
-import { isList as isPlainList } from './options.js'
+import { isList as isPlainList, isPlainObject } from './options.js'
 import { nextTurn, type Work } from './turns.js'
 
 /** Numbers nested to any depth. */
@@ -19,6 +19,22 @@ export type NestedArray = number | NestedArray[]
 
 /** What {@link tensor} takes: numbers, booleans or bigints, nested to any equal depth. */
 export type NestedInput = number | boolean | bigint | readonly NestedInput[] | TypedArray
+
+/** An n-dimensional array in memory, last axis fastest. */
+export interface ArrayData {
+  readonly dtype: DType
+  /** Lengths of the axes; empty for a single number. */
+  readonly shape: Shape
+  /** As many values as the product of `shape`. */
+  readonly data: TypedArray
+}
+
+/** Whether a value has the form of {@link ArrayData}; whether its parts agree is checked where it is read. Never throws. */
+export function isArrayData(value: unknown): value is ArrayData {
+  if (!isPlainObject(value)) return false
+  const { data, shape } = value as Partial<ArrayData>
+  return ArrayBuffer.isView(data) && isPlainList(shape)
+}
 
 /** Most numbers in one JavaScript array: V8 ends the process when one grows beyond twice as many. */
 const longestRow = 2 ** 26

@@ -2,6 +2,7 @@
 import { type DType, type Shape, showShape, type TypedArray } from './dtype.js'
 import { ArgumentError, DisposedError, DTypeError, describe, ShapeError, StateError } from './errors.js'
 import { native } from './native.js'
+import { noteAssigned } from './observer.js'
 import { type Checks, checkOptions, flag, text } from './options.js'
 import { watch } from './registry.js'
 import { constant } from './scalars.js'
@@ -115,6 +116,7 @@ export class Variable {
    */
   assign(value: Tensor | number): void {
     const id = this.#id
+    noteAssigned(this)
     if (typeof value === 'number') {
       using filled = constant(`assign to "${this.name}"`, value, this.dtype, this.shape)
       native.variableAssign(id, filled.id)

@@ -21,19 +21,11 @@ import { stack } from '../ops/movement.js'
 import { HostRandom } from '../ops/random.js'
 import { type Shape, type Tensor, tensor } from '../ops/tensor.js'
 import type { Batch, Dataset } from './loader.js'
+import { epochNumber, type OrderOptions, orderChecks, rowsAt, shuffledRows } from './order.js'
 import { type ArrayInput, notAClass, readingTargets, readingTensor, samplesPerTurn } from './targets.js'
 
+export type { OrderOptions } from './order.js'
 export type { ArrayInput } from './targets.js'
-
-/** The size and the order of batches. */
-export interface OrderOptions {
-  /** Samples in a batch; the last one keeps what is left. Default 32. */
-  batchSize?: number | undefined
-  /** Give the samples in another order in every epoch. Default false. */
-  shuffle?: boolean | undefined
-  /** Decides the orders. Default 0. */
-  seed?: number | undefined
-}
 
 /** Options of {@link ArrayDataset}. */
 export interface ArrayDatasetOptions extends OrderOptions {
@@ -56,7 +48,6 @@ export interface ArrayDatasetOptions extends OrderOptions {
   dtype?: FloatDType | undefined
 }
 
-const orderChecks: Checks<OrderOptions> = { batchSize: whole(1), shuffle: flag, seed: whole(0) }
 const checks: Checks<ArrayDatasetOptions> = {
   ...orderChecks,
   inputShape: elsewhere(),
@@ -187,22 +178,8 @@ export class ArrayDataset implements Dataset {
 
   /** {@link ArrayDataset.epochIndices} as work that may take turns. @internal */
   *ordering(epoch: number): Work<Int32Array> {
-    checkValue('epochIndices: epoch', epoch, whole(0, 2 ** 32 - 2))
-    if (!this.shuffle) return this.indices
-    // Seed in the low word, epoch in the high one: orders of different epochs are independent streams.
-    const random = new HostRandom(BigInt(this.seed) ^ (BigInt(epoch + 1) << 32n))
-    return yield* this.#rowsAt(yield* random.permuting(this.samples))
-  }
-
-  /** The rows of the source at some places of this dataset. */
-  *#rowsAt(places: Int32Array): Work<Int32Array> {
-    const { indices } = this
-    const rows = new Int32Array(places.length)
-    for (let i = 0; i < rows.length; i++) {
-      rows[i] = indices[places[i] as number] as number
-      if ((i + 1) % samplesPerTurn === 0) yield
-    }
-    return rows
+    checkValue('epochIndices: epoch', epoch, epochNumber)
+    return this.shuffle ? yield* shuffledRows(this.indices, this.seed, epoch) : this.indices
   }
 
   /** A dataset of some of these samples, given by their places in this one; it shares the source. */
@@ -240,8 +217,8 @@ export class ArrayDataset implements Dataset {
     // The small term takes back the rounding of 1 - share: floor(100 * (1 - 0.2)) is 80, not 79.
     const kept = Math.floor(this.samples * (1 - share) + 1e-9)
     const train = this.shuffle ? order.slice(0, kept) : yield* inOrder(order, kept)
-    const rows = yield* this.#rowsAt(train)
-    const others = yield* this.#rowsAt(order.subarray(kept))
+    const rows = yield* rowsAt(this.indices, train)
+    const others = yield* rowsAt(this.indices, order.subarray(kept))
     return [this.#part(rows, this.shuffle), this.#part(others, false)]
   }
 

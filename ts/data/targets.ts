@@ -1,7 +1,7 @@
 /** Targets as people bring them: class labels of whole numbers, or numbers. */
 import { isFloat, type TypedArray, withRoom } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, ShapeError } from '../core/errors.js'
-import { flattening, shapeAlongFirst } from '../core/nested.js'
+import { type ArrayData, flattening, isArrayData, shapeAlongFirst } from '../core/nested.js'
 import { isList } from '../core/options.js'
 import type { Work } from '../core/turns.js'
 import type { FloatDType } from '../nn/initializers.js'
@@ -9,10 +9,10 @@ import { alias } from '../ops/operands.js'
 import { type NestedInput, type Shape, Tensor, tensor } from '../ops/tensor.js'
 
 /**
- * Samples as a tensor, a typed array or nested arrays. `fit`, `evaluate` and `predict` read nested arrays and many labels in pieces: change them when the
+ * Samples as a tensor, a typed array, nested arrays, or an array with its shape such as `readNpy` gives. `fit`, `evaluate` and `predict` read nested arrays and many labels in pieces: change them when the
  * promise has resolved.
  */
-export type ArrayInput = Tensor | NestedInput
+export type ArrayInput = Tensor | NestedInput | ArrayData
 
 /** What decides how targets are read. */
 export interface TargetOptions {
@@ -39,6 +39,11 @@ export function* readingTensor(given: ArrayInput, dtype: FloatDType): Work<Tenso
   if (given instanceof Tensor) return alias(given)
   if (given instanceof Float64Array && dtype === 'float32') return tensor(yield* rounding(given))
   if (ArrayBuffer.isView(given)) return tensor(given)
+  if (isArrayData(given)) {
+    const { shape, data } = given
+    const isExact = data instanceof Float64Array && dtype === 'float32'
+    return isExact ? tensor(yield* rounding(data), { shape }) : tensor(given)
+  }
   const flat = yield* flattening(given, dtype)
   return tensor(flat.values, { shape: flat.shape, dtype })
 }
@@ -59,7 +64,7 @@ function* rounding(exact: Float64Array): Work<Float32Array> {
  * @throws DataError for arrays that hold themselves
  */
 export function shapeOfInput(given: ArrayInput): Shape {
-  return given instanceof Tensor ? given.shape : shapeAlongFirst(given)
+  return given instanceof Tensor || isArrayData(given) ? given.shape : shapeAlongFirst(given)
 }
 
 /**
@@ -102,7 +107,7 @@ export function* readingTargets(
 /** Whether targets are class labels. */
 function areLabels(given: ArrayInput, wanted: boolean | undefined): boolean {
   if (wanted === false) return false
-  if (given instanceof Tensor) return wanted || !isFloat(given.dtype)
+  if (given instanceof Tensor || isArrayData(given)) return wanted || !isFloat(given.dtype)
   if (ArrayBuffer.isView(given) && !(given instanceof DataView)) {
     return wanted || !(given instanceof Float32Array || given instanceof Float64Array)
   }
@@ -117,6 +122,11 @@ function areLabels(given: ArrayInput, wanted: boolean | undefined): boolean {
 function flat(given: ArrayInput): ArrayLike<unknown> {
   if (given instanceof Tensor) return given.dataSync()
   if (ArrayBuffer.isView(given)) return given as TypedArray
+  if (isArrayData(given)) {
+    // As a tensor, its parts must agree.
+    tensor(given).dispose()
+    return given.data
+  }
   const values: unknown[] = []
   const { length: depth } = shapeOfInput(given)
   // What lies deeper than the first element stays as it is: it is no label.

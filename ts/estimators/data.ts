@@ -3,8 +3,7 @@ import { nestedTensor } from '../core/create.js'
 import { isFloat } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, ShapeError } from '../core/errors.js'
 import { tidy } from '../core/memory.js'
-import { isList, isPlainObject } from '../core/options.js'
-import type { ArrayData } from '../io/element-types.js'
+import { type ArrayData, isArrayData } from '../core/nested.js'
 import { readNpy } from '../io/npy.js'
 import { isFinite as finite } from '../ops/index.js'
 import { type DeviceRequest, type NestedInput, Tensor, tensor } from '../ops/tensor.js'
@@ -56,14 +55,8 @@ async function tensorFrom(what: string, data: SampleData, device?: DeviceRequest
       `${what} is ${describe(data)}, expected samples as arrays, a tensor or the path of an .npy file`,
     )
   }
-  if (isArrayData(data)) return tensor(data.data, { ...place, shape: data.shape, dtype: data.dtype })
+  if (isArrayData(data)) return tensor(data, place)
   return ArrayBuffer.isView(data) ? tensor(data, place) : nestedTensor(data, { ...place, dtype: 'float64' })
-}
-
-function isArrayData(data: object): data is ArrayData {
-  if (isList(data) || ArrayBuffer.isView(data) || !isPlainObject(data)) return false
-  const { data: values, shape } = data as Partial<ArrayData>
-  return ArrayBuffer.isView(values) && Array.isArray(shape)
 }
 
 /** The smallest number of float64 with all its digits. */

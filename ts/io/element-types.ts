@@ -5,19 +5,13 @@
  * machine that this library is built for.
  */
 
-import { type DType, dtypes, type Shape, showShape, type TypedArray } from '../core/dtype.js'
+import { type DType, dtypes, showShape, type TypedArray } from '../core/dtype.js'
 import { ArgumentError, DTypeError, describe, ShapeError, unknownName } from '../core/errors.js'
+import type { ArrayData } from '../core/nested.js'
 import { Variable } from '../core/variable.js'
 import { Tensor } from '../ops/tensor.js'
 
-/** An n-dimensional array in memory, last axis fastest. */
-export interface ArrayData {
-  readonly dtype: DType
-  /** Lengths of the axes; empty for a single number. */
-  readonly shape: Shape
-  /** As many values as the product of `shape`. */
-  readonly data: TypedArray
-}
+export type { ArrayData } from '../core/nested.js'
 
 interface Row {
   /** Bytes of one value. */

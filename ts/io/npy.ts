@@ -47,7 +47,14 @@ const types: Readonly<Record<string, StoredType>> = {
 export async function writeNpy(path: string, array: ArrayData): Promise<void> {
   checkPath('writeNpy', path)
   checkForm('writeNpy', array)
-  const { dtype, shape, data } = array
+  using header = new Snapshot(npyHeader(array))
+  using bytes = new Snapshot(array.data)
+  if (array.dtype === 'bool') await checkSnapshot('writeNpy', bytes)
+  await replaceFile(path, piecesOf([header, bytes]), header.length + bytes.length)
+}
+
+/** What precedes the values of an array. */
+export function npyHeader({ dtype, shape }: Pick<ArrayData, 'dtype' | 'shape'>): Buffer {
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`
   const dict = `{'descr': '${elementTypes[dtype].npy}', 'fortran_order': False, 'shape': ${tuple}, }`
   // Padded so that the values begin at a multiple of 64 bytes, as NumPy does for memory mapping.
@@ -57,9 +64,7 @@ export async function writeNpy(path: string, array: ArrayData): Promise<void> {
   header.writeUInt16LE(total - 10, 8)
   header.write(dict, 10, 'latin1')
   header.write('\n', total - 1)
-  using bytes = new Snapshot(data)
-  if (dtype === 'bool') await checkSnapshot('writeNpy', bytes)
-  await replaceFile(path, piecesOf([new Snapshot(header), bytes]), header.length + bytes.length)
+  return header
 }
 
 /**
@@ -71,27 +76,34 @@ export async function writeNpy(path: string, array: ArrayData): Promise<void> {
  */
 export async function readNpy(path: string): Promise<ArrayData> {
   checkPath('readNpy', path)
-  return FileReader.use(path, async (file) => {
-    const { text, start } = await readHeader(file)
-    const { type, bigEndian, fortranOrder, shape } = parseHeader(path, text)
-    const count = elementCount(shape)
-    const bytes = count * storedBytes(type)
-    if (Number.isNaN(count) || bytes !== file.size - start) {
-      throw broken(
-        path,
-        `shape ${showShape(shape)} of ${type} needs ${Number.isNaN(bytes) ? 'over 2^53' : bytes} bytes, it has ${file.size - start}`,
-      )
-    }
-    const { dtype, data } = await decodeStored(path, type, await file.bytes(start, bytes), { bigEndian })
-    return {
-      dtype,
-      shape,
-      data: fortranOrder && shape.length > 1 ? await toCOrder(data, dtype, shape) : data,
-    }
-  })
+  return FileReader.use(path, readArray)
 }
 
-async function readHeader(file: FileReader): Promise<{ text: string; start: number }> {
+/** What an array is read from: a file, or a member of an archive. */
+type Source = Pick<FileReader, 'path' | 'size' | 'bytes'>
+
+/**
+ * The array in an .npy file.
+ *
+ * @throws as {@link readNpy}
+ */
+export async function readArray(file: Source): Promise<ArrayData> {
+  const { path } = file
+  const { text, start } = await readHeader(file)
+  const { type, bigEndian, fortranOrder, shape } = parseHeader(path, text)
+  const count = elementCount(shape)
+  const bytes = count * storedBytes(type)
+  if (Number.isNaN(count) || bytes !== file.size - start) {
+    throw broken(
+      path,
+      `shape ${showShape(shape)} of ${type} needs ${Number.isNaN(bytes) ? 'over 2^53' : bytes} bytes, it has ${file.size - start}`,
+    )
+  }
+  const { dtype, data } = await decodeStored(path, type, await file.bytes(start, bytes), { bigEndian })
+  return { dtype, shape, data: fortranOrder && shape.length > 1 ? await toCOrder(data, dtype, shape) : data }
+}
+
+async function readHeader(file: Source): Promise<{ text: string; start: number }> {
   const prefix = Buffer.from(await file.bytes(0, Math.min(foreignBytes, file.size)))
   if (prefix.toString('latin1', 0, 6) !== magic) {
     const other = foreignFile(prefix)

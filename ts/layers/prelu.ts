@@ -46,6 +46,9 @@ export class PReLU extends Layer<PReLUWeights> {
 
   apply(weights: PReLUWeights, x: Tensor): Tensor {
     checkInputs(this.name, weights, x, ['slope'])
+    if (x.rank < 2) {
+      throw new ShapeError(`${this.name}: expected an input [batch, channels, ...], received [${x.shape}]`)
+    }
     return where(x.greater(0), x, aligned(weights.slope, 1, x.rank, 1).mul(x))
   }
 

@@ -58,7 +58,10 @@ export class Permute extends Layer {
   constructor(order: readonly number[], options: NameOptions = {}) {
     const { name } = checkOptions('Permute', options, nameChecks)
     super({ kind: 'permute', name })
-    const isOrder = isList(order) && [...order].sort((a, b) => a - b).every((axis, index) => axis === index)
+    const isOrder =
+      isList(order) &&
+      Array.from(order).every(Number.isSafeInteger) &&
+      [...order].sort((a, b) => a - b).every((axis, index) => axis === index)
     if (!isOrder) {
       throw new ArgumentError(
         `Permute: given ${isList(order) ? describeList(order) : typeof order}, expected each axis of a sample once, from 0, such as [1, 0]`,

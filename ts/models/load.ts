@@ -1,15 +1,15 @@
 import { DataError } from '../core/errors.js'
 import { isList } from '../core/options.js'
 import { Layer } from '../layers/layer.js'
-import { argumentsOf, type Blueprint, build, type Plain } from '../nn/blueprint.js'
+import { argumentsOf, type Blueprint, type Plain } from '../nn/blueprint.js'
 import { Network } from './network.js'
-import { make } from './registry.js'
+import { make, moduleOf } from './registry.js'
 import { Stack } from './sequential.js'
 import { fillModel, readModel, type StoredModel, type Unbuildable } from './storage.js'
 
 /**
  * Builds a model from a file that `save` wrote: its layers, weights and state. Frozen weights are frozen again. It is not compiled; the
- * optimizer goes on where it was after `model.compile(...)` and `model.load(path)`.
+ * optimizer goes on where it was after `model.compile(...)` and `model.load(path)`. It has no evaluators, and saves no dynamics.
  *
  *     const model = await load('runs/best')
  *
@@ -49,9 +49,7 @@ function buildModel({ file, architecture }: StoredModel): Network {
   try {
     for (const { name, kind: sort, blueprint } of layers) {
       const where = `${file}: layer '${name}'`
-      const layer = build(buildable<Blueprint>(where, sort, blueprint), (type, inner) =>
-        make(where, type, inner),
-      )
+      const layer = moduleOf(where, buildable<Blueprint>(where, sort, blueprint))
       if (!(layer instanceof Layer)) {
         throw new DataError(`${where} is of a class that is no layer; register the class the layer is of`)
       }

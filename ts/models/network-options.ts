@@ -9,22 +9,14 @@ import {
   isList,
   oneOf,
   required,
-  text,
   whole,
 } from '../core/options.js'
+import { resolveSave, type SaveDynamics } from '../dynamics/save.js'
 import type { FloatDType } from '../nn/initializers.js'
 import { type Device, type DeviceRequest, type Shape, tensor } from '../ops/tensor.js'
 
 /** Which list of tensors evaluators see, see {@link NetworkOptions.segment}. */
 export type Segment = 'label' | 'origin'
-
-/** Where dynamics are stored while a model trains. */
-export interface SaveDynamics {
-  /** Folder of the store. */
-  dir: string
-  /** Keep the tensors [x, h1 .. hL, y] of every batch too; they are large. Default false. */
-  raw?: boolean
-}
 
 /** Options of {@link Network}. */
 export interface NetworkOptions {
@@ -86,8 +78,6 @@ export const networkChecks: Checks<NetworkOptions> = {
   noWeights: flag,
 }
 
-const saveChecks: Checks<SaveDynamics> = { dir: required(text), raw: flag }
-
 /**
  * Checks the options of a network.
  *
@@ -142,12 +132,8 @@ function checkSave(
   tracked: boolean,
 ): Required<SaveDynamics> | undefined {
   if (given === undefined) return undefined
-  const { dir, raw = false } = checkOptions(
-    'saveDynamics',
-    typeof given === 'string' ? { dir: given } : given,
-    saveChecks,
-  )
+  const save = resolveSave(given)
   if (!tracked)
     throw new ArgumentError('saveDynamics needs trackDynamics: true, since there would be nothing to save')
-  return { dir, raw }
+  return save
 }

@@ -1,9 +1,11 @@
 import { ArgumentError, describe, StateError, unknownName } from '../core/errors.js'
 import { checkOptions, isInstance, isPlainObject } from '../core/options.js'
-import { Variable } from '../core/variable.js'
+import type { Variable } from '../core/variable.js'
 import type { ArrayInput } from '../data/array-dataset.js'
 import type { BatchSource } from '../data/loader.js'
+import { type Attachment, type AttachOptions, attachment, type Probe } from '../dynamics/attachment.js'
 import type { ModelDynamics } from '../dynamics/record.js'
+import type { SaveDynamics } from '../dynamics/save.js'
 import { checkEstimator, type Estimator } from '../estimators/estimator.js'
 import { Layer } from '../layers/layer.js'
 import type { FloatDType } from '../nn/initializers.js'
@@ -13,7 +15,6 @@ import type { Module } from '../nn/module.js'
 import type { Optimizer } from '../nn/optim/optimizer.js'
 import { foldIn, key, splitKey } from '../ops/random.js'
 import type { Device, Shape, Tensor } from '../ops/tensor.js'
-import { type Attachment, type AttachOptions, attachment } from '../train/attachment.js'
 import { type CompileOptions, resolveCompile } from '../train/compile.js'
 import {
   type EvaluateOptions,
@@ -22,12 +23,11 @@ import {
   type PredictOptions,
   predictModel,
 } from '../train/evaluation.js'
-import { type FitOptions, fitArrays } from '../train/fit.js'
+import { type FitDatasetOptions, type FitOptions, fitArrays, trainModel } from '../train/fit-model.js'
 import type { History } from '../train/history.js'
-import { attachState, checkIdle, compiledOf, disposeState, stateOf } from '../train/state.js'
-import { type FitDatasetOptions, trainModel } from '../train/training-loop.js'
+import { checkIdle, compiledOf, disposeState, stateOf, TrainingState } from '../train/state.js'
 import type { ForwardContext, ForwardPass, ForwardResult, LayerEntry } from './forward.js'
-import { type NetworkOptions, resolveNetwork, type SaveDynamics, type Segment } from './network-options.js'
+import { type NetworkOptions, resolveNetwork, type Segment } from './network-options.js'
 import { type ApplyOptions, applyChecks, type PassRequest, passOf } from './pass.js'
 import { NetworkModule } from './root.js'
 import { type LoadOptions, loadModel, saveModel } from './storage.js'
@@ -60,6 +60,8 @@ export abstract class Network {
   readonly saveDynamics: Readonly<Required<SaveDynamics>> | undefined
   readonly segment: Segment
   readonly compat: 'doubleSoftmax' | undefined
+  /** What training keeps of the model. @internal */
+  readonly trainingState: TrainingState
   /** Whether the network has no weights of its own, see {@link NetworkOptions.noWeights}. */
   readonly noWeights: boolean
   /** The network as a module: its layers are the children, `layers.0` and so on, and hold all weights and state. */
@@ -68,7 +70,7 @@ export abstract class Network {
   readonly #root: NetworkModule
   readonly #inputShape: Shape
   readonly #entries = new Map<Layer, LayerEntry>()
-  readonly #attachments: Attachment[] = []
+  readonly #attachments: Attachment<Probe>[] = []
   readonly #rootKey: Tensor
 
   constructor(options: NetworkOptions) {
@@ -84,7 +86,7 @@ export abstract class Network {
     this.noWeights = settings.noWeights
     const root = key(this.seed)
     this.#rootKey = foldIn(root, 0)
-    attachState(this, new Variable(foldIn(root, 1), { name: 'rng', trainable: false }))
+    this.trainingState = new TrainingState(this.seed)
     root.dispose()
     this.#root = new NetworkModule({
       name: this.constructor.name,
@@ -98,10 +100,8 @@ export abstract class Network {
   }
 
   /**
-   * The arguments of the constructor that make a network of the same layers, which `save` writes into the file for `load(path)`. A class with
-   * other arguments overrides it.
-   *
-   * @internal
+   * The arguments of the constructor that make a network of the same layers, which `save` writes into the file for `load(path)`. A class whose
+   * constructor takes something else than the options overrides it.
    */
   settings(): readonly unknown[] {
     const { inputShape, seed, dtype, trackDynamics, segment, compat, noWeights } = this
@@ -154,13 +154,13 @@ export abstract class Network {
   }
 
   /** The attached evaluators with when they are evaluated. @internal */
-  get attachments(): readonly Attachment[] {
+  get attachments(): readonly Attachment<Probe>[] {
     return [...this.#attachments]
   }
 
   /** Results of the last `fit`; undefined before. */
   get history(): History | undefined {
-    return stateOf(this).history
+    return stateOf(this).record.history
   }
 
   /** Whether the model is in training mode, in which `forward` drops out and uses batch statistics. */
@@ -290,7 +290,7 @@ export abstract class Network {
    * network's own stream
    */
   pass(options: PassRequest): ForwardPass {
-    const { rng } = stateOf(this)
+    const { rng } = stateOf(this).record
     const drawKey = () => {
       const [use, next] = splitKey(rng.value) as [Tensor, Tensor]
       rng.assign(next)
@@ -327,9 +327,9 @@ export abstract class Network {
       )
     }
     stateOf(this)
-    const known = Object.keys(this.paramShapes)
-    const stranger = Object.keys(weights).find((path) => !known.includes(path))
-    if (stranger !== undefined) throw unknownName('weight', stranger, known)
+    const known = this.paramShapes
+    const stranger = Object.keys(weights).find((path) => !Object.hasOwn(known, path))
+    if (stranger !== undefined) throw unknownName('weight', stranger, Object.keys(known))
     // Without a key a layer that draws numbers says so: the network's own stream is not touched.
     const { key = null } = given
     return this.forward(x, this.pass({ update() {}, ...given, weights, key, tracking: false })).output
@@ -418,7 +418,7 @@ export abstract class Network {
 
   /** Dynamics of the last `fit` as plain data, means over batches. */
   dynamics(): ModelDynamics {
-    const { record } = stateOf(this)
+    const { record } = stateOf(this).record
     if (record !== undefined) return record.toDynamics()
     throw new StateError(
       'no dynamics are recorded yet; construct the model with trackDynamics: true, attach an evaluator, and train at least one epoch',
@@ -428,10 +428,10 @@ export abstract class Network {
   /**
    * float32 [N, E, L, 2]: epochs, evaluators, layers, and (criterion(H, X), criterion(H, Y)); unweighted means over the batches that
    * were evaluated, NaN where none was.
-   * Undefined until a fit has tracked dynamics. It belongs to the model: another fit disposes of it.
+   * Undefined until a fit has tracked dynamics. The tensor is of this moment, and stays readable whatever becomes of the model.
    */
   get evaluatedDynamics(): Tensor {
-    return stateOf(this).record?.evaluated() as Tensor
+    return stateOf(this).record.record?.evaluated() as Tensor
   }
 
   /**
@@ -439,7 +439,7 @@ export abstract class Network {
    * batch. Undefined until a fit has tracked dynamics.
    */
   get batchDynamics(): Tensor {
-    return stateOf(this).record?.perBatch() as Tensor
+    return stateOf(this).record.record?.perBatch() as Tensor
   }
 
   /** A table of the layers with output shapes and numbers of weights. */
@@ -469,8 +469,9 @@ export abstract class Network {
   }
 
   /**
-   * Releases the memory of the model at once: weights, state, what the optimizer remembers of them, dynamics and what `predict` compiled.
-   * Doing it twice is fine; any other use afterwards throws {@link DisposedError}. A model that is dropped is collected without it.
+   * Releases the memory of the model at once: weights, state, what the optimizer remembers of them and what `predict` compiled. Doing it
+   * twice is fine; other uses afterwards throw {@link DisposedError}, but for what describes it: `layers`, `numLayers`, `inputShape` and
+   * `countParams()` stay readable, as do tensors of dynamics that were handed out. A model that is dropped is collected without it.
    *
    * @throws StateError while the model is at work
    */

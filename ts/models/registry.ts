@@ -1,7 +1,8 @@
 /** The classes that models in files are built of, by name. */
 import { ArgumentError, DataError, describe } from '../core/errors.js'
 import * as layers from '../layers/index.js'
-import { Module } from '../nn/module.js'
+import { type Blueprint, build } from '../nn/blueprint.js'
+import { type AnyModule, Module } from '../nn/module.js'
 import { IBSequential } from './ib-sequential.js'
 import { Network } from './network.js'
 import { Sequential } from './sequential.js'
@@ -70,4 +71,23 @@ export function make(where: string, name: string, given: readonly unknown[]): un
       { cause },
     )
   }
+}
+
+/**
+ * A module of the class and arguments that a blueprint has: what `toJSON` describes, built again. It is not declared yet, and has other weights.
+ *
+ *     const twin = buildModule(JSON.parse(JSON.stringify(layer)))
+ *
+ * @throws ArgumentError for anything but a blueprint; DataError for a class that is not known (see {@link register}), is none of modules, or does
+ *   not take the arguments
+ */
+export function buildModule(blueprint: Blueprint): AnyModule {
+  return moduleOf('the blueprint', blueprint)
+}
+
+/** As {@link buildModule}, with what the blueprint is of for messages. */
+export function moduleOf(where: string, blueprint: Blueprint): AnyModule {
+  const made = build(blueprint, (name, given) => make(where, name, given))
+  if (made instanceof Module) return made
+  throw new DataError(`${where} is of the class ${blueprint.class}, which is no class of layers or modules`)
 }

@@ -24,6 +24,11 @@ export class NetworkModule extends Module {
     this.#computation = computation
   }
 
+  /** Layers have names of their own. */
+  protected override get namesChildren(): boolean {
+    return false
+  }
+
   build(inputShape: Shape): Shape {
     const { inputShape: own, dtype } = this.#computation
     if (String(inputShape) !== String(own)) {

@@ -89,11 +89,16 @@ const rngName = 'training.rng'
 
 /** Every Variable that makes up the state of a model, by its name in the file. */
 function variablesOf(model: Network): Record<string, Variable> {
-  const { rng, compiled } = stateOf(model)
+  const { compiled, record } = stateOf(model)
   const optimizer = [...(compiled?.optimizer.stateVariables() ?? [])].map(
     ([name, variable]) => [optimizerPrefix + name, variable] as const,
   )
-  return { ...model.weights, ...model.stateVariables, ...Object.fromEntries(optimizer), [rngName]: rng }
+  return {
+    ...model.weights,
+    ...model.stateVariables,
+    ...Object.fromEntries(optimizer),
+    [rngName]: record.rng,
+  }
 }
 
 /** The public `save` of models. */
@@ -145,7 +150,7 @@ function formatOf(text: string): unknown {
 }
 
 function describeModel(model: Network, variables: Record<string, Variable>): Architecture {
-  const { compiled, epochs } = stateOf(model)
+  const { compiled, record } = stateOf(model)
   return {
     format: formatName,
     version: formatVersion,
@@ -154,7 +159,7 @@ function describeModel(model: Network, variables: Record<string, Variable>): Arc
     inputShape: model.inputShape,
     dtype: model.dtype,
     seed: model.seed,
-    epochs,
+    epochs: record.epochs,
     arguments: unlessRefused(() => plainArguments(model.constructor.name, model.settings())),
     layers: model.layers.map((layer) => {
       const { name, kind, inputShape = [], outputShape = [] } = layer
@@ -200,7 +205,7 @@ export async function fillModel(
   const { optimizer } = model
   const rate = [...tensors].find(([name]) => wanted[name] && name.endsWith('.learningRate'))?.[1].data[0]
   if (optimizer !== undefined && rate !== undefined) optimizer.learningRate = Number(rate)
-  stateOf(model).epochs = architecture.epochs
+  stateOf(model).record.epochs = architecture.epochs
   await evaluate(Object.values(wanted))
 }
 

@@ -29,17 +29,26 @@ function isModule(value: unknown): value is Made {
 }
 
 /**
- * The arguments of a class that says nothing about them: none but the name, as far as its constructor takes none.
+ * The arguments of a class that says nothing about them: none but the name, as far as its constructor is that of all modules.
  *
- * @throws ArgumentError where the class has a constructor of its own, whose arguments only the class knows
+ * @throws ArgumentError where the class, or one it extends, has a constructor of its own, whose arguments only the class knows
  */
 export function defaultSettings(module: Made): readonly unknown[] {
-  const Class = module.constructor
-  // The source of a class is the one place that tells whether it has a constructor.
-  if (/\bconstructor\s*\(/.test(Function.prototype.toString.call(Class))) {
-    throw new ArgumentError(
-      `${module.name}: the class ${Class.name} has a constructor of its own, so it must say how to make the module again: give it settings() { return [...] }, the arguments of the constructor`,
-    )
+  const own = module.constructor.name
+  let Class: object = module.constructor
+  let parent: unknown = Object.getPrototypeOf(Class)
+  // The last one is the class of all modules.
+  while (typeof parent === 'function' && parent !== Function.prototype) {
+    // The source of a class is the one place that tells whether it has a constructor.
+    if (/\bconstructor\s*\(/.test(Function.prototype.toString.call(Class))) {
+      const whose =
+        Class === module.constructor ? 'has' : `extends ${(Class as { name: string }).name}, which has`
+      throw new ArgumentError(
+        `${module.name}: the class ${own} ${whose} a constructor of its own, so it must say how to make the module again: give it settings() { return [...] }, the arguments of the constructor`,
+      )
+    }
+    Class = parent
+    parent = Object.getPrototypeOf(Class)
   }
   return module.named ? [{ name: module.name }] : []
 }

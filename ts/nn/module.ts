@@ -72,6 +72,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
   /** Name within the parent. */
   #place = ''
   #trainable = true
+  #isRenamed = false
   #isDeclaring = false
   #isInitialized = false
   #inputShape: Shape | undefined
@@ -107,16 +108,27 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     return defaultSettings(this)
   }
 
-  /** Name in messages and summaries. A model numbers unnamed layers before it declares them. */
+  /**
+   * Name in messages and summaries: the one that was given; where none was, a number by kind in a model, and the place in a module that it is
+   * part of, such as `residual_1.branch`.
+   */
   get name(): string {
-    return this.#name
+    const parent = this.#parent
+    if (this.named || this.#isRenamed || parent === undefined || !parent.namesChildren) return this.#name
+    return `${parent.name}.${this.#place}`
+  }
+
+  /** Whether children without a name are called by their place. */
+  protected get namesChildren(): boolean {
+    return true
   }
 
   set name(name: string) {
     if (this.declared) {
-      throw new StateError(`${this.kind} '${this.#name}' is in use; its name can no longer change`)
+      throw new StateError(`${this.kind} '${this.name}' is in use; its name can no longer change`)
     }
     this.#name = checkValue(`${this.kind}: name`, name, text)
+    this.#isRenamed = true
   }
 
   /**
@@ -129,7 +141,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
   }
 
   set trainable(trainable: boolean) {
-    checkValue(`${this.#name}: trainable`, trainable, flag)
+    checkValue(`${this.name}: trainable`, trainable, flag)
     this.#guard('trainable')
     this.#walk((module) => {
       module.#trainable = trainable
@@ -195,7 +207,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
    */
   declare(inputShape: Shape): Shape {
     if (this.declared) throw inUse(this)
-    checkExtents(inputShape, () => `${this.#name}: input shape`)
+    checkExtents(inputShape, () => `${this.name}: input shape`)
     const before = [...this.#children]
     const kept = new Set(before.flatMap(([, child]) => (child.declared ? [child] : [])))
     this.#isDeclaring = true
@@ -203,10 +215,10 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
       const outputShape = this.build(inputShape)
       if (!Array.isArray(outputShape)) {
         throw new ShapeError(
-          `${this.#name}: build() must return the output shape without the batch axis, received ${describe(outputShape)}`,
+          `${this.name}: build() must return the output shape without the batch axis, received ${describe(outputShape)}`,
         )
       }
-      checkExtents(outputShape, () => `${this.#name}: output shape for the input shape [${inputShape}]`)
+      checkExtents(outputShape, () => `${this.name}: output shape for the input shape [${inputShape}]`)
       this.#checkChildren()
       this.#inputShape = Object.freeze([...inputShape])
       this.#outputShape = Object.freeze([...outputShape])
@@ -214,7 +226,8 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     } catch (error) {
       for (const name of [...this.#children.keys()].slice(before.length)) this.removeChild(name)
       this.#undeclare(kept)
-      if (!(error instanceof ShapeError) || this.#place === '') throw error
+      // Within another module the name tells the place.
+      if (!(error instanceof ShapeError) || this.#parent?.namesChildren !== false) throw error
       throw new ShapeError(`${this.#place}: ${error.message}`, { cause: error })
     } finally {
       this.#isDeclaring = false
@@ -228,21 +241,21 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
    * @throws StateError before `declare`, and the second time
    */
   initialize(options: InitializeOptions = {}): Record<string, Variable> {
-    const what = `${this.#name}: initialize`
+    const what = `${this.name}: initialize`
     const given = checkOptions(what, options, initializeChecks)
     if (!this.declared) {
       throw new StateError(`${what}: the shapes are not known yet; call declare(inputShape) first`)
     }
     if (this.#isInitialized || this.params.size + this.state.size > 0) {
       throw new StateError(
-        `${what}: ${this.kind} '${this.#name}' has been initialized already; make a new one`,
+        `${what}: ${this.kind} '${this.name}' has been initialized already; make a new one`,
       )
     }
     const { dtype = 'float32', noWeights = false } = given
     try {
       tidy(() => {
         const making = { dtype, noWeights }
-        this.#own(given.key ?? randomKey(0), making, this.#place || this.#name, true)
+        this.#own(given.key ?? randomKey(0), making, this.#place || this.name, true)
       })
     } catch (error) {
       this.#disown()
@@ -307,16 +320,16 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
 
   /** Makes a module part of this one; in the constructor, or in `build` before it is declared. Its weights are found under the name. */
   protected child<M extends AnyModule>(name: string, module: M): M {
-    checkPathName(`${this.#name}: name of a child`, name)
+    checkPathName(`${this.name}: name of a child`, name)
     if (!isInstance(module, Module)) {
       throw new ArgumentError(
-        `${this.#name}: given ${describe(module)} as child '${name}', expected a Module, such as a layer`,
+        `${this.name}: given ${describe(module)} as child '${name}', expected a Module, such as a layer`,
       )
     }
     const inner: AnyModule = module
     if (inner.#parent !== undefined || inner.declared) throw inUse(inner)
     for (let at: AnyModule | undefined = this; at !== undefined; at = at.#parent) {
-      if (at === inner) throw new StateError(`${this.#name}: a module cannot be part of itself`)
+      if (at === inner) throw new StateError(`${this.name}: a module cannot be part of itself`)
     }
     this.#checkFree(name)
     inner.#parent = this
@@ -356,15 +369,15 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     const name = inner.#parent === this ? inner.#place : undefined
     if (name === undefined) {
       throw new StateError(
-        `${this.#name}: '${child.name}' is no child of it; call this.child(name, module) in the constructor`,
+        `${this.name}: '${child.name}' is no child of it; call this.child(name, module) in the constructor`,
       )
     }
     if (typeof weights !== 'object' || weights === null) {
-      throw new ArgumentError(`${this.#name}: weights are ${describe(weights)}, expected tensors by path`)
+      throw new ArgumentError(`${this.name}: weights are ${describe(weights)}, expected tensors by path`)
     }
-    if (typeof ctx?.update !== 'function') {
+    if (typeof ctx?.update !== 'function' || typeof ctx.state !== 'object' || ctx.state === null) {
       throw new ArgumentError(
-        `${this.#name}: the context is ${describe(ctx)}, expected { training, state, update } such as evalContext()`,
+        `${this.name}: the context is ${describe(ctx)}, expected { training, state, update } such as evalContext()`,
       )
     }
     const index = [...this.#children.keys()].indexOf(name)
@@ -378,13 +391,13 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     initial: Initial = 'uniformFanIn',
     options: ParamOptions = {},
   ): void {
-    const who = `${this.#name}: parameter '${name}'`
+    const who = `${this.name}: parameter '${name}'`
     this.#declare('parameter', who, name, shape, initial, checkOptions(who, options, paramChecks))
   }
 
   /** Declares an entry of the state, which training does not differentiate; only inside `build`. */
   protected stateVar(name: string, shape: Shape, initial: Initial = 'zeros'): void {
-    this.#declare('state', `${this.#name}: state '${name}'`, name, shape, initial, {})
+    this.#declare('state', `${this.name}: state '${name}'`, name, shape, initial, {})
   }
 
   #declare(
@@ -397,10 +410,10 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
   ): void {
     if (!this.#isDeclaring) {
       throw new StateError(
-        `${this.#name}: '${name}' was declared outside build(); declare parameters in build() and start it with declare()`,
+        `${this.name}: '${name}' was declared outside build(); declare parameters in build() and start it with declare()`,
       )
     }
-    checkPathName(`${this.#name}: name of a parameter`, name)
+    checkPathName(`${this.name}: name of a parameter`, name)
     this.#checkFree(name)
     this.#declarations.set(name, declaration(who, role, shape, initial, options))
   }
@@ -408,7 +421,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
   #checkFree(name: string): void {
     if (!this.#declarations.has(name) && !this.#children.has(name)) return
     throw new ArgumentError(
-      `${this.#name}: '${name}' is declared twice; give each parameter and child its own name`,
+      `${this.name}: '${name}' is declared twice; give each parameter and child its own name`,
     )
   }
 
@@ -416,7 +429,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     for (const [name, child] of this.#children) {
       if (child.declared) continue
       throw new StateError(
-        `${this.#name}: build() did not declare the child '${name}'; call its declare(inputShape) there`,
+        `${this.name}: build() did not declare the child '${name}'; call its declare(inputShape) there`,
       )
     }
   }
@@ -431,7 +444,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     for (const [name, declared] of this.#declarations) {
       const at = index++
       if (making.noWeights && declared.role === 'parameter') continue
-      const value = initialValue(`${this.#name}: '${name}'`, declared, foldIn(key, at), making.dtype)
+      const value = initialValue(`${this.name}: '${name}'`, declared, foldIn(key, at), making.dtype)
       const options = { name: joinPath(path, name), trainable: declared.trainable && isTrainable }
       this.#variables.set(name, new Variable(value, options))
     }

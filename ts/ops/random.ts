@@ -128,6 +128,7 @@ export function normal(from: Tensor, shape: Shape, options: NormalOptions = {}):
 
 /** True with probability `p` (default 1/2), as bool. A tensor of probabilities broadcasts. */
 export function bernoulli(from: Tensor, shape: Shape, p: TensorLike = 0.5): Tensor {
+  checkValue('bernoulli: p', p, tensorOrNumber)
   if (typeof p === 'number' && !(p >= 0 && p <= 1)) {
     throw new ArgumentError(`bernoulli: p is ${p}, expected a probability from 0 to 1`)
   }

@@ -5,7 +5,7 @@ import { type Checks, checkOptions, elsewhere, whole } from '../core/options.js'
 import type { ArrayInput } from '../data/array-dataset.js'
 import type { Estimator } from '../estimators/estimator.js'
 
-/** Samples that layers are looked at with, always the same. */
+/** Samples that the layers of a model are looked at with, always the same. */
 export interface Probe {
   /** `[n, ...inputShape]`. */
   x: ArrayInput
@@ -13,27 +13,31 @@ export interface Probe {
   y: ArrayInput
 }
 
-/** Options of `attachEvaluator`. */
-export interface AttachOptions {
+/**
+ * When an evaluator is evaluated.
+ *
+ * @typeParam P samples to look at the layers with: of a model `{ x, y }`, of a task a batch as its steps take it
+ */
+export interface AttachOptions<P = Probe> {
   /**
    * - 'batch' (default): in the training step, on the activations of the batch, before the update.
    * - 'epoch': after each epoch, in evaluation mode, on the first `samples` training samples of that epoch.
    * - `{ probe: { x, y } }`: after each epoch, in evaluation mode, on these samples.
    */
-  evaluateOn?: 'batch' | 'epoch' | { probe: Probe }
+  evaluateOn?: 'batch' | 'epoch' | { probe: P }
   /** Evaluate every so many batches, or epochs, beginning with the first. Default 1. */
   every?: number
   /** 'epoch': number of samples. Default 2048. */
   samples?: number
 }
 
-const checks: Checks<AttachOptions> = { evaluateOn: elsewhere(), every: whole(1), samples: whole(1) }
+const checks: Checks<AttachOptions<unknown>> = { evaluateOn: elsewhere(), every: whole(1), samples: whole(1) }
 
 /** An evaluator with its schedule. */
-export interface Attachment {
+export interface Attachment<P = unknown> {
   readonly evaluator: Estimator
   readonly on: 'batch' | 'epoch' | 'probe'
-  readonly probe: Probe | undefined
+  readonly probe: P | undefined
   readonly every: number
   readonly samples: number
 }
@@ -41,10 +45,15 @@ export interface Attachment {
 /**
  * Resolves the options of `attachEvaluator`.
  *
+ * @param isProbe what may be a probe; default what has x and y
  * @throws ArgumentError for options that cannot work, and for an estimator without a lazy value on batches
  */
-export function attachment(evaluator: Estimator, options: AttachOptions): Attachment {
-  const given = checkOptions('attachEvaluator', options, checks)
+export function attachment<P>(
+  evaluator: Estimator,
+  options: AttachOptions<P>,
+  isProbe: (probe: unknown) => boolean = hasBoth,
+): Attachment<P> {
+  const given = checkOptions<AttachOptions<unknown>>('attachEvaluator', options, checks)
   const { evaluateOn = 'batch', every = 1, samples = 2048 } = given
   const common = { evaluator, every, samples }
   if (evaluateOn === 'epoch') return { ...common, on: 'epoch', probe: undefined }
@@ -54,13 +63,18 @@ export function attachment(evaluator: Estimator, options: AttachOptions): Attach
       `attachEvaluator: ${evaluator.name} cannot be part of a training step; attach it with { evaluateOn: 'epoch' } or { evaluateOn: { probe: { x, y } } }`,
     )
   }
-  const probe = (evaluateOn as { probe?: Probe } | null)?.probe
-  if (probe?.x === undefined || probe.y === undefined) {
+  const probe = (evaluateOn as { probe?: P } | null)?.probe
+  if (!isProbe(probe)) {
     throw new ArgumentError(
       `attachEvaluator: evaluateOn is ${describe(evaluateOn)}, expected 'batch', 'epoch' or { probe: { x, y } }`,
     )
   }
   return { ...common, on: 'probe', probe }
+}
+
+function hasBoth(probe: unknown): boolean {
+  const { x, y } = (probe ?? {}) as Partial<Probe>
+  return x !== undefined && y !== undefined
 }
 
 /** Whether an evaluator is to be evaluated on the batch, or after the epoch, of this number. */
