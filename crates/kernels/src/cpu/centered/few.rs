@@ -12,7 +12,7 @@ use super::rows::{LANES, Real};
 use super::shift::{center, subtract};
 use crate::cpu::element::{same, same_mut};
 use crate::cpu::exec::{Args, scratch_bytes};
-use crate::cpu::gemm::{Matrix, Source, work_len};
+use crate::cpu::gemm::{Matrix, RightOperand, work_len};
 use crate::cpu::level::{Level, versions};
 use crate::cpu::pool::SharedSlice;
 
@@ -208,7 +208,7 @@ impl<T: Real> Task<'_, T> {
             smaller,
             width,
             (rows, 0..m),
-            (&Source::Pack(&columns), m),
+            (&RightOperand::Pack(&columns), m),
             true,
             (self.part, g.stride()),
             self.work,

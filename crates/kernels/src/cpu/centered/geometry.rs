@@ -11,7 +11,7 @@ use super::direct::DIRECT;
 use super::few;
 use super::rows::{LANES, Real};
 use crate::cpu::exec::scratch_bytes;
-use crate::cpu::gemm::{SIDE, Tiled, panels_len, work_len};
+use crate::cpu::gemm::{GemmElement, PANEL_LINES, panels_words, work_len};
 use crate::cpu::level::Level;
 
 /// Samples that are few: all inner products of a set are added up by columns, before anything else.
@@ -91,7 +91,12 @@ pub(super) fn splits<T: 'static>(similarity: Similarity, d: usize, level: Level)
 }
 
 impl Geometry {
-    pub fn new<T: Tiled>(products: &Products, inputs: &[&Spec], level: Level, purpose: Purpose) -> Geometry {
+    pub fn new<T: GemmElement>(
+        products: &Products,
+        inputs: &[&Spec],
+        level: Level,
+        purpose: Purpose,
+    ) -> Geometry {
         let samples = &inputs[..products.sets()];
         let m = samples[0].shape[0];
         let side = match m {
@@ -111,7 +116,7 @@ impl Geometry {
         let of_ways = |count: &dyn Fn(Way, usize) -> usize| {
             running(ways.iter().zip(&widths).map(|(&way, &d)| count(way, d)))
         };
-        let (stride, blocks) = (m.next_multiple_of(SIDE), m.div_ceil(side));
+        let (stride, blocks) = (m.next_multiple_of(PANEL_LINES), m.div_ceil(side));
         Geometry {
             m,
             side,
@@ -122,11 +127,11 @@ impl Geometry {
             }),
             packed: of_ways(&|way, d| match way {
                 Way::Direct => m.next_multiple_of(LANES) * d,
-                Way::Packed => T::tiles(level).padded(m) * d,
+                Way::Packed => T::micro_kernels(level).padded(m) * d,
                 _ => 0,
             }),
             split: of_ways(&|way, d| match way {
-                Way::Split => 2 * blocks * panels_len(side, d),
+                Way::Split => 2 * blocks * panels_words(side, d),
                 _ => 0,
             }),
             grams: of_ways(&|way, _| match way {
@@ -180,7 +185,7 @@ impl Geometry {
 
     /// Elements between rows of inner products of few samples.
     pub fn stride(&self) -> usize {
-        self.m.next_multiple_of(SIDE)
+        self.m.next_multiple_of(PANEL_LINES)
     }
 
     /// Columns of a block of few samples of set `a`.
@@ -203,7 +208,7 @@ impl Geometry {
     }
 
     /// Elements of a worker's work space for inner products of a tile.
-    pub fn work<T: Tiled>(&self, level: Level) -> usize {
+    pub fn work<T: GemmElement>(&self, level: Level) -> usize {
         work_len::<T>(level, self.widest(), self.side, self.side, false, true).next_multiple_of(LANES)
     }
 
@@ -211,7 +216,7 @@ impl Geometry {
     pub fn near(&self) -> usize {
         let is_split = self.ways.contains(&Way::Split);
         if is_split && !self.keeps {
-            SIDE * self.widest()
+            PANEL_LINES * self.widest()
         } else {
             0
         }

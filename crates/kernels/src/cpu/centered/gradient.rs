@@ -22,7 +22,9 @@ use super::samples::{Prepared, prepare};
 use super::signs::{self, add_signs};
 use super::sums;
 use crate::cpu::exec::{Args, Chosen, Env, scratch_bytes};
-use crate::cpu::gemm::{Left, Matrix, Product, Source, Target, Warm, region, work_len};
+use crate::cpu::gemm::{
+    LeftOperand, Matrix, OutBlock, Prefetch, Product, RightOperand, macro_kernel, work_len,
+};
 use crate::cpu::level::Level;
 use crate::cpu::pool::SharedSlice;
 use crate::cpu::transpose::transpose;
@@ -414,11 +416,11 @@ impl<T: Real> Job<'_, T> {
             let work = unsafe { space.range(worker * worker_len..(worker + 1) * worker_len) };
             // SAFETY: within `out`; a task's own rows and columns.
             let start = unsafe { out.as_mut_ptr().add(g.block(block).start * set.d + columns.start) };
-            let mut target = Target {
+            let mut target = OutBlock {
                 start,
                 stride: set.d,
                 add: band.first > 0,
-                warm: Warm::NOTHING,
+                prefetch: Prefetch::NONE,
             };
             let above = (band.first..block.min(band.end)).map(|i| (i, band.at(g, i, block), true));
             let right = (block..if block < band.end { g.blocks() } else { block })
@@ -430,18 +432,18 @@ impl<T: Real> Job<'_, T> {
                     col: 1,
                 };
                 let left = if transposed {
-                    Left::InPlace(tile.t())
+                    LeftOperand::InPlace(tile.t())
                 } else {
-                    Left::Matrix(tile)
+                    LeftOperand::Matrix(tile)
                 };
-                let x = Source::Pack(&Matrix {
+                let x = RightOperand::Pack(&Matrix {
                     data: &set.x[g.block(other).start * set.d..],
                     row: set.d,
                     col: 1,
                 });
                 let (terms, rows) = (g.block(other).len(), 0..g.block(block).len());
                 // SAFETY: the target is this task's alone.
-                unsafe { region(level, terms, left, rows, &x, columns.clone(), target, work) };
+                unsafe { macro_kernel(level, terms, left, rows, &x, columns.clone(), target, work) };
                 target.add = true;
             }
         });

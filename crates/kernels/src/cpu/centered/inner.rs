@@ -4,8 +4,8 @@
 use std::ops::Range;
 
 use crate::cpu::gemm::{
-    Left, Matrix, Multiplier, Right, SIDE, Source, Target, Tiled, Warm, pack_columns, pack_rows, panels_len,
-    region_of,
+    GemmElement, LeftOperand, Matrix, OutBlock, PANEL_LINES, PackRight, Prefetch, RightOperand,
+    TileMultiplier, macro_kernel_with, pack_columns, pack_rows, panels_words,
 };
 use crate::cpu::level::Level;
 
@@ -21,41 +21,41 @@ const TERMS: usize = 384;
     clippy::too_many_arguments,
     reason = "two matrices, what to do with them, where to put it and where to work"
 )]
-pub(super) fn products<T: Tiled, R: Right<T>>(
+pub(super) fn products<T: GemmElement, R: PackRight<T>>(
     level: Level,
     smaller: bool,
     d: usize,
     (left, rows): (Matrix<'_, T>, Range<usize>),
-    (right, cols): (&Source<'_, T, R>, usize),
+    (right, cols): (&RightOperand<'_, T, R>, usize),
     same: bool,
     (out, stride): (&mut [T], usize),
     work: &mut [T],
 ) {
     assert!(cols <= stride && rows.len() * stride <= out.len());
-    let tiles = T::tiles_of(level, smaller);
+    let tiles = T::micro_kernels_with(level, smaller);
     let part = if same { PART } else { rows.len() };
     for start in (0..rows.len()).step_by(part) {
         let from = if same { start } else { 0 };
-        let target = Target {
+        let target = OutBlock {
             start: out[start * stride + from..].as_mut_ptr(),
             stride,
             add: false,
-            warm: Warm::NOTHING,
+            prefetch: Prefetch::NONE,
         };
         let part = rows.start + start..rows.end.min(rows.start + start + part);
-        let left = Left::Matrix(left);
+        let left = LeftOperand::Matrix(left);
         // SAFETY: the extents were checked; parts start at whole tiles.
-        unsafe { region_of(tiles, level, d, left, part, right, from..cols, target, work) };
+        unsafe { macro_kernel_with(tiles, level, d, left, part, right, from..cols, target, work) };
     }
 }
 
 /// Words of [`pack`] for some samples, of each operand.
 pub(super) fn packed_len(samples: usize, d: usize) -> usize {
-    panels_len(samples, d)
+    panels_words(samples, d)
 }
 
 /// Packs some of `count` samples of `d` numbers for matrix instructions, as left operand and as right one. `x` holds those
-/// in `rows`, which begin at a multiple of [`SIDE`]. False if a number cannot be split.
+/// in `rows`, which begin at a multiple of [`PANEL_LINES`]. False if a number cannot be split.
 ///
 /// # Safety
 /// At both places there must be room for all samples' operand, [`packed_len`], and nobody else may be at the part of these.
@@ -74,8 +74,8 @@ pub(super) unsafe fn pack(
     let these = 0..rows.len();
     (0..d).step_by(TERMS).all(|k0| {
         let terms = k0..d.min(k0 + TERMS);
-        let start = panels_len(count, k0) + panels_len(rows.start, terms.len());
-        let len = panels_len(rows.len(), terms.len());
+        let start = panels_words(count, k0) + panels_words(rows.start, terms.len());
+        let len = panels_words(rows.len(), terms.len());
         // SAFETY: as the caller promises.
         let [left, right] =
             [left, right].map(|place| unsafe { std::slice::from_raw_parts_mut(place.add(start), len) });
@@ -84,7 +84,7 @@ pub(super) unsafe fn pack(
     })
 }
 
-/// Inner products of packed samples, `d` numbers each. `out` has room for whole panels of [`SIDE`] rows and columns.
+/// Inner products of packed samples, `d` numbers each. `out` has room for whole panels of [`PANEL_LINES`] rows and columns.
 pub(super) fn of_packed<'p>(
     level: Level,
     d: usize,
@@ -93,16 +93,17 @@ pub(super) fn of_packed<'p>(
     same: bool,
     (out, stride): (&mut [f32], usize),
 ) {
-    let whole = |lines: usize| lines.next_multiple_of(SIDE);
+    let whole = |lines: usize| lines.next_multiple_of(PANEL_LINES);
     assert!(whole(cols) <= stride && whole(rows) * stride <= out.len());
-    let multiplier = Multiplier::new(level);
+    let multiplier = TileMultiplier::new(level);
     for k0 in (0..d).step_by(TERMS) {
         let terms = d.min(k0 + TERMS) - k0;
-        let len = panels_len(SIDE, terms);
-        let panel = |all: &'p [u32], lines, line| &all[panels_len(lines, k0) + line / SIDE * len..][..len];
-        for c in (0..cols).step_by(SIDE) {
+        let len = panels_words(PANEL_LINES, terms);
+        let panel =
+            |all: &'p [u32], lines, line| &all[panels_words(lines, k0) + line / PANEL_LINES * len..][..len];
+        for c in (0..cols).step_by(PANEL_LINES) {
             let end = if same { c + 1 } else { rows };
-            for r in (0..end).step_by(SIDE) {
+            for r in (0..end).step_by(PANEL_LINES) {
                 let (left, right) = (panel(left, rows, r), panel(right, cols, c));
                 let to = out[r * stride + c..].as_mut_ptr();
                 // SAFETY: there is room for whole panels, as was checked.

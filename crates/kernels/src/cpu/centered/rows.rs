@@ -8,13 +8,13 @@ use hyperglow_core::similarity::Similarity;
 use super::signs::Signed;
 use crate::cpu::element::Float;
 use crate::cpu::exec::Plain;
-use crate::cpu::gemm::Tiled;
+use crate::cpu::gemm::GemmElement;
 use crate::cpu::level::{Level, versions};
 use crate::cpu::math::{self, Lane};
 
 /// float32 or float64 with the functions that similarities are made of.
 pub(crate) trait Real:
-    Tiled + Plain + Signed + Add<Output = Self> + AddAssign + Neg<Output = Self>
+    GemmElement + Plain + Signed + Add<Output = Self> + AddAssign + Neg<Output = Self>
 {
     /// e^x and e^x - 1, of numbers that are not above 0.
     fn exp<const FMA: bool>(self) -> Self;

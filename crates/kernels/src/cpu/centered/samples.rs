@@ -14,7 +14,7 @@ use super::rows::{LANES, Real, distances, factors};
 use super::shift::{COLUMNS, center, moved};
 use crate::cpu::element::{same, same_mut};
 use crate::cpu::exec::Args;
-use crate::cpu::gemm::{DEPTH, Matrix, Right, SIDE, Source};
+use crate::cpu::gemm::{BLOCK_TERMS, Matrix, PANEL_LINES, PackRight, RightOperand};
 use crate::cpu::level::Level;
 use crate::cpu::pool::{Pool, SharedSlice};
 
@@ -119,12 +119,17 @@ pub(super) fn prepare<'a, T: Real>(
         };
         if g.ways[a] == Way::Split {
             let fine = AtomicBool::new(true);
-            spread(args.pool(), samples.len(), g.m.div_ceil(SIDE), |worker, panel| {
-                // SAFETY: each panel is finished once.
-                if !unsafe { finish.panel(worker, panel) } {
-                    fine.store(false, Ordering::Relaxed);
-                }
-            });
+            spread(
+                args.pool(),
+                samples.len(),
+                g.m.div_ceil(PANEL_LINES),
+                |worker, panel| {
+                    // SAFETY: each panel is finished once.
+                    if !unsafe { finish.panel(worker, panel) } {
+                        fine.store(false, Ordering::Relaxed);
+                    }
+                },
+            );
             is_split[a] = u8::from(fine.into_inner());
             if is_split[a] != 0 || g.keeps {
                 continue;
@@ -179,8 +184,8 @@ impl<T: Real> Finish<'_, T> {
     /// Nobody else is at the panel; the worker's number is its own.
     unsafe fn panel(&self, worker: usize, panel: usize) -> bool {
         let (g, level, d) = (self.g, self.level, self.g.widths[self.a]);
-        let block = g.block(panel * SIDE / g.side);
-        let rows = panel * SIDE..block.end.min((panel + 1) * SIDE);
+        let block = g.block(panel * PANEL_LINES / g.side);
+        let rows = panel * PANEL_LINES..block.end.min((panel + 1) * PANEL_LINES);
         let len = inner::packed_len(g.side, d);
         let number = block.start / g.side;
         // SAFETY: as the caller promises, these are the panel's and the worker's own; of a block's packed samples each panel
@@ -226,7 +231,7 @@ impl<T: Real> Finish<'_, T> {
                 direct::turn(x, d, padded, turned);
             }
             Way::Packed => {
-                let tiles = T::tiles(level);
+                let tiles = T::micro_kernels(level);
                 let padded = tiles.padded(rows.len());
                 // SAFETY: as above.
                 let panels = unsafe { self.packed.range(rows.start * d..rows.start * d + padded * d) };
@@ -235,8 +240,8 @@ impl<T: Real> Finish<'_, T> {
                     row: 1,
                     col: d,
                 };
-                for k0 in (0..d).step_by(DEPTH) {
-                    let ks = k0..d.min(k0 + DEPTH);
+                for k0 in (0..d).step_by(BLOCK_TERMS) {
+                    let ks = k0..d.min(k0 + BLOCK_TERMS);
                     let out = &mut panels[k0 * padded..ks.end * padded];
                     columns.pack(level, ks, 0..rows.len(), tiles.widths(), out);
                 }
@@ -365,8 +370,8 @@ impl<T: Real> Samples<'_, T> {
                 }
                 return;
             }
-            Inner::Pack => Source::Pack(&right),
-            Inner::Packed(all) => Source::Packed(&all[cols.start * d..], cols.len()),
+            Inner::Pack => RightOperand::Pack(&right),
+            Inner::Packed(all) => RightOperand::Packed(&all[cols.start * d..], cols.len()),
         };
         let (left, right) = ((left, rows), (&right, cols.len()));
         inner::products(level, smaller, d, left, right, is_same, (out, side), work);

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::line::copy;
 use super::shape::{Meeting, Stretch};
 use crate::cpu::element::Element;
-use crate::cpu::gemm::{Right, Widths};
+use crate::cpu::gemm::{PackRight, PanelWidths};
 use crate::cpu::level::Level;
 
 /// The matrix of one sample and group; `planes` are its channels, one after the other.
@@ -15,8 +15,8 @@ pub(crate) struct Columns<'a, T> {
     pub meeting: Meeting,
 }
 
-impl<T: Element> Right<T> for Columns<'_, T> {
-    fn pack(&self, _: Level, ks: Range<usize>, cols: Range<usize>, widths: Widths, out: &mut [T]) {
+impl<T: Element> PackRight<T> for Columns<'_, T> {
+    fn pack(&self, _: Level, ks: Range<usize>, cols: Range<usize>, widths: PanelWidths, out: &mut [T]) {
         let mut at = 0;
         for (valid, padded) in widths.panels(cols) {
             let panel = &mut out[at..at + padded * ks.len()];

@@ -10,7 +10,7 @@ use super::many::{Many, work_len};
 use super::pieces::{Group, Pieces};
 use crate::cpu::element::Element;
 use crate::cpu::exec::{Args, Plain};
-use crate::cpu::gemm::Tiled;
+use crate::cpu::gemm::GemmElement;
 use crate::cpu::level::Level;
 use crate::cpu::pool::SharedSlice;
 
@@ -79,7 +79,7 @@ impl Direct {
     }
 
     /// See [`Pass::run`].
-    pub fn run<T: Tiled + Plain + Vectors>(
+    pub fn run<T: GemmElement + Plain + Vectors>(
         &self,
         pass: &Pass,
         args: &Args<'_>,
@@ -120,7 +120,7 @@ impl Direct {
     }
 
     /// Some rows of one image, in work space of [`Direct::work_len`] that was cleared.
-    pub fn image<T: Tiled + Vectors>(
+    pub fn image<T: GemmElement + Vectors>(
         &self,
         level: Level,
         pass: &Pass,

@@ -4,7 +4,7 @@
 use super::lanes::Vectors;
 use super::line::copy;
 use super::pieces::{Group, Pieces, Together};
-use crate::cpu::gemm::{LeftTile, OutTile, ROWS, RightTile, Tiled};
+use crate::cpu::gemm::{GemmElement, LeftPanel, OutTile, RightPanel, TILE_ROWS};
 use crate::cpu::level::Level;
 
 /// Terms summed in registers at a time: their elements then stay in the first-level cache for all rows.
@@ -27,10 +27,10 @@ pub(super) struct Many<'a, T> {
 
 /// Elements of work space for so many rows: elements that are brought together, and sums.
 pub(super) fn work_len(rows: usize) -> usize {
-    (DEPTH + 1 + rows.next_multiple_of(ROWS)) * WIDEST
+    (DEPTH + 1 + rows.next_multiple_of(TILE_ROWS)) * WIDEST
 }
 
-impl<T: Tiled + Vectors> Many<'_, T> {
+impl<T: GemmElement + Vectors> Many<'_, T> {
     pub fn run(self, level: Level) {
         let Many {
             pieces,
@@ -43,7 +43,7 @@ impl<T: Tiled + Vectors> Many<'_, T> {
         } = self;
         let depth = pieces.offsets.len();
         let (panel, sums) = work.split_at_mut((DEPTH + 1) * WIDEST);
-        let tiles = T::tiles(level);
+        let tiles = T::micro_kernels(level);
         for group in groups {
             let width = tiles.padded(group.places);
             let kernel = tiles.of[width / tiles.lanes - 1];
@@ -62,18 +62,21 @@ impl<T: Tiled + Vectors> Many<'_, T> {
                     width,
                 };
                 T::run(level, together);
-                let right = RightTile::Packed(panel.as_ptr());
-                for (i, weights) in weights.chunks(ROWS * depth).enumerate() {
+                let right = RightPanel::Packed(panel.as_ptr());
+                for (i, weights) in weights.chunks(TILE_ROWS * depth).enumerate() {
                     let start = weights[k..].as_ptr();
-                    let left = LeftTile::Rows {
+                    let left = LeftPanel::Rows {
                         start,
                         stride: depth,
-                        ahead: start.wrapping_add(ROWS * depth),
+                        ahead: start.wrapping_add(TILE_ROWS * depth),
                     };
                     let (target, stride) = if at_once {
-                        (out[i * ROWS * places + members[0].place..].as_mut_ptr(), places)
+                        (
+                            out[i * TILE_ROWS * places + members[0].place..].as_mut_ptr(),
+                            places,
+                        )
                     } else {
-                        (sums[i * ROWS * WIDEST..].as_mut_ptr(), WIDEST)
+                        (sums[i * TILE_ROWS * WIDEST..].as_mut_ptr(), WIDEST)
                     };
                     let rows = weights.len() / depth;
                     let tile = OutTile {

@@ -42,7 +42,9 @@ use std::sync::{Arc, OnceLock};
 
 use super::element::{same, same_mut};
 use super::exec::{Args, Chosen, Env, Plain, scratch_bytes};
-use super::gemm::{Left, Matrix, Source, Target, Tiled, Warm, region, work_len};
+use super::gemm::{
+    GemmElement, LeftOperand, Matrix, OutBlock, Prefetch, RightOperand, macro_kernel, work_len,
+};
 use super::pool::SharedSlice;
 use columns::Columns;
 use direct::Direct;
@@ -120,7 +122,7 @@ impl Pass {
         }
     }
 
-    fn columns_work_len<T: Tiled>(&self, env: &Env) -> usize {
+    fn columns_work_len<T: GemmElement>(&self, env: &Env) -> usize {
         work_len::<T>(
             env.level,
             self.depth,
@@ -132,7 +134,7 @@ impl Pass {
         .next_multiple_of(64)
     }
 
-    fn way<T: Tiled>(&self, env: &Env) -> Way {
+    fn way<T: GemmElement>(&self, env: &Env) -> Way {
         let winograd = Winograd::new::<T>(self, env).map(Way::Winograd);
         let packed = Packed::new(self, env, winograd.is_some());
         let other = || self.exact_way::<T>(env);
@@ -150,8 +152,8 @@ impl Pass {
     }
 
     /// The way where numbers must not be split.
-    fn exact_way<T: Tiled>(&self, env: &Env) -> Way {
-        let tiles = T::tiles(env.level);
+    fn exact_way<T: GemmElement>(&self, env: &Env) -> Way {
+        let tiles = T::micro_kernels(env.level);
         let widths = (tiles.lanes, tiles.width());
         if let Some(strided) = Strided::new(self, env, widths) {
             return Way::Strided(strided);
@@ -162,7 +164,7 @@ impl Pass {
         Direct::new(self, widths).map_or(Way::Columns, Way::Direct)
     }
 
-    fn scratch_of<T: Tiled>(&self, way: &Way, env: &Env) -> usize {
+    fn scratch_of<T: GemmElement>(&self, way: &Way, env: &Env) -> usize {
         let threads = env.pool.threads();
         let work_len = match way {
             Way::Winograd(winograd) => return winograd.scratch_bytes::<T>(threads),
@@ -206,7 +208,14 @@ impl Pass {
     }
 
     /// `out[n, g] = weights[g] columns(x[n, g])`, with columns made as they are needed.
-    fn run<T: Tiled + Plain>(&self, args: &Args<'_>, work_len: usize, x: &[T], weights: &[T], out: &mut [T]) {
+    fn run<T: GemmElement + Plain>(
+        &self,
+        args: &Args<'_>,
+        work_len: usize,
+        x: &[T],
+        weights: &[T],
+        out: &mut [T],
+    ) {
         let pieces = self.places.div_ceil(PLACES);
         let work = SharedSlice::new(args.scratch::<T>(work_len * args.pool().threads()));
         let (level, out) = (args.level(), SharedSlice::new(out));
@@ -220,7 +229,7 @@ impl Pass {
                     meeting: self.meeting,
                 };
                 let weights = &weights[group * self.rows * self.depth..][..self.rows * self.depth];
-                let left = Left::Matrix(Matrix {
+                let left = LeftOperand::Matrix(Matrix {
                     data: weights,
                     row: self.depth,
                     col: 1,
@@ -229,18 +238,18 @@ impl Pass {
                 unsafe {
                     let work = work.range(worker * work_len..(worker + 1) * work_len);
                     let start = out.as_mut_ptr().add(image * self.rows * self.places + piece);
-                    let target = Target {
+                    let target = OutBlock {
                         start,
                         stride: self.places,
                         add: false,
-                        warm: Warm::NOTHING,
+                        prefetch: Prefetch::NONE,
                     };
-                    region(
+                    macro_kernel(
                         level,
                         self.depth,
                         left,
                         0..self.rows,
-                        &Source::Pack(&columns),
+                        &RightOperand::Pack(&columns),
                         cols,
                         target,
                         work,
@@ -250,7 +259,7 @@ impl Pass {
     }
 
     /// Does the pass. Whether the parts of the result were finished on the way.
-    fn run_way<T: Tiled + Plain + Vectors>(
+    fn run_way<T: GemmElement + Plain + Vectors>(
         &self,
         way: &Way,
         args: &Args<'_>,
@@ -293,7 +302,7 @@ impl Pass {
     }
 
     /// `(x, w) -> out` in the way that suits it.
-    fn prepare<T: Tiled + Plain + Vectors>(self, env: &Env) -> Convolution<T> {
+    fn prepare<T: GemmElement + Plain + Vectors>(self, env: &Env) -> Convolution<T> {
         let way = self.way::<T>(env);
         let scratch = self.scratch_of::<T>(&way, env);
         let work_len = self.columns_work_len::<T>(env);
@@ -351,11 +360,11 @@ fn direct_wanted() -> bool {
 }
 
 /// x, w -> y.
-pub(crate) fn forward<T: Tiled + Plain + Vectors>(shape: &ConvShape, env: &Env) -> Convolution<T> {
+pub(crate) fn forward<T: GemmElement + Plain + Vectors>(shape: &ConvShape, env: &Env) -> Convolution<T> {
     Pass::forward::<T>(shape).prepare::<T>(env)
 }
 
 /// dy, w -> dx.
-pub(crate) fn input_grad<T: Tiled + Plain + Vectors>(shape: &ConvShape, env: &Env) -> Convolution<T> {
+pub(crate) fn input_grad<T: GemmElement + Plain + Vectors>(shape: &ConvShape, env: &Env) -> Convolution<T> {
     Pass::backward::<T>(shape).prepare::<T>(env)
 }

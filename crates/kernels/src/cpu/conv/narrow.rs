@@ -8,7 +8,7 @@ use super::lanes::{Job, Vectors, total, wide};
 use super::pieces::{Piece, Pieces};
 use super::shape::ConvShape;
 use crate::cpu::element::Element;
-use crate::cpu::gemm::{Lanes, Tiled};
+use crate::cpu::gemm::{GemmElement, Lanes};
 use crate::cpu::level::Level;
 
 /// Elements of planes written at a time: well within a second-level cache.
@@ -43,7 +43,7 @@ impl Narrow {
     }
 
     /// Adds what some samples give to the weights of some output channels of a group: rows of channels and taps.
-    pub fn add<T: Tiled + Vectors>(
+    pub fn add<T: GemmElement + Vectors>(
         &self,
         level: Level,
         shape: &ConvShape,

@@ -9,8 +9,8 @@ use super::Pass;
 use super::cells::Cells;
 use crate::cpu::exec::{Args, Env, scratch_bytes};
 use crate::cpu::gemm::{
-    Matrix, Multiplier, PLACES, RECORD, RECORD_CHANNELS, SIDE, pack_columns, pack_places, panels_len,
-    prefetch_far,
+    Matrix, PANEL_LINES, RECORD_CHANNELS, RECORD_WORDS, RECORDS_PER_TILE, TileMultiplier, pack_columns,
+    pack_records, panels_words, prefetch_l2,
 };
 use crate::cpu::level::{Level, versions};
 use crate::cpu::pool::SharedSlice;
@@ -56,8 +56,9 @@ impl Packed {
         let cells = Cells::new(&pass.meeting)?;
         let channels = pass.depth / taps;
         let [height, width] = cells.cells;
-        let filled = height * width.next_multiple_of(PLACES) * cells.classes.len();
-        let padded = channels.next_multiple_of(RECORD_CHANNELS) * pass.rows.next_multiple_of(SIDE) * filled;
+        let filled = height * width.next_multiple_of(RECORDS_PER_TILE) * cells.classes.len();
+        let padded =
+            channels.next_multiple_of(RECORD_CHANNELS) * pass.rows.next_multiple_of(PANEL_LINES) * filled;
         let full = if filters { FULLER } else { FULL };
         if cells.divisor[1] > 2 || 10 * channels * pass.rows * pass.places < full * padded {
             return None;
@@ -82,23 +83,23 @@ impl Packed {
 
     /// Words of what a place has.
     fn record(&self) -> usize {
-        self.channels.div_ceil(RECORD_CHANNELS) * RECORD
+        self.channels.div_ceil(RECORD_CHANNELS) * RECORD_WORDS
     }
 
     /// Words of the records for so many lines of cells, and for cells behind the last that are read and dropped.
     fn records_len(&self, lines: usize) -> usize {
-        let (cells, behind) = (&self.cells, PLACES * self.cells.step[1]);
+        let (cells, behind) = (&self.cells, RECORDS_PER_TILE * self.cells.step[1]);
         (cells.lines(lines) * cells.pitch() + behind) * self.record()
     }
 
     /// Weights of a tap, and words of their panels.
     fn tap_lens(&self) -> (usize, usize) {
-        (self.rows * self.channels, panels_len(self.rows, self.channels))
+        (self.rows * self.channels, panels_words(self.rows, self.channels))
     }
 
     /// Elements of a thread's sums: of every class, and of two classes turned.
     fn sums_len(&self) -> usize {
-        self.cells.classes.len() * SIDE * SIDE + 2 * SIDE * PLACES
+        self.cells.classes.len() * PANEL_LINES * PANEL_LINES + 2 * PANEL_LINES * RECORDS_PER_TILE
     }
 
     /// Bytes of scratch that [`Packed::run`] takes.
@@ -147,11 +148,11 @@ impl Packed {
     /// The panels of weights: group by group of the convolution, tap by tap, panel by panel of outputs.
     fn pack_weights<'a>(&self, args: &Args<'a>, weights: &[f32], fine: &AtomicBool) -> &'a [u32] {
         let (taps, rows, channels) = (self.taps, self.rows, self.channels);
-        let (weights_len, panels_len) = self.tap_lens();
+        let (weights_len, panels_words) = self.tap_lens();
         let sorted = args.scratch::<f32>(self.sets * taps * weights_len);
-        let panels = args.scratch::<u32>(self.sets * taps * panels_len);
+        let panels = args.scratch::<u32>(self.sets * taps * panels_words);
         let (level, sorted) = (args.level(), SharedSlice::new(sorted));
-        args.pool().chunks(panels, panels_len, |_, i, panels| {
+        args.pool().chunks(panels, panels_words, |_, i, panels| {
             let (set, tap) = (i / taps, i % taps);
             // SAFETY: a task's own tap.
             let sorted = unsafe { sorted.range(i * weights_len..(i + 1) * weights_len) };
@@ -192,7 +193,7 @@ impl Packed {
                 Some(source) => {
                     let extents = (self.channels, there.len());
                     let own = &mut records[there.start * record..there.end * record];
-                    fine &= pack_places(level, &x[source..], plane, extents, own);
+                    fine &= pack_records(level, &x[source..], plane, extents, own);
                     records[..there.start * record].fill(0);
                     records[there.end * record..].fill(0);
                 }
@@ -212,15 +213,15 @@ impl Packed {
         sums: &mut [f32],
         out: &SharedSlice<'_, f32>,
     ) {
-        let (multiplier, cells) = (Multiplier::new(level), &self.cells);
+        let (multiplier, cells) = (TileMultiplier::new(level), &self.cells);
         let (record, step) = (self.record(), cells.step);
-        let (sums, turned) = sums.split_at_mut(cells.classes.len() * SIDE * SIDE);
-        let panel_len = panels_len(SIDE, self.channels);
+        let (sums, turned) = sums.split_at_mut(cells.classes.len() * PANEL_LINES * PANEL_LINES);
+        let panel_len = panels_words(PANEL_LINES, self.channels);
         assert!(records.len() >= self.records_len(lines.len()));
         let mut units = lines.clone().flat_map(|line| {
             let width = cells.cells[1];
-            let places = (0..width).step_by(PLACES);
-            places.map(move |first| (line, first, PLACES.min(width - first)))
+            let places = (0..width).step_by(RECORDS_PER_TILE);
+            places.map(move |first| (line, first, RECORDS_PER_TILE.min(width - first)))
         });
         while let Some(unit) = units.next() {
             let pair = [Some(unit), units.next()];
@@ -229,9 +230,9 @@ impl Packed {
                 let at = (line - lines.start) * step[0] * cells.pitch() + first * step[1];
                 records[at * record..].as_ptr()
             });
-            for panel in 0..self.rows.div_ceil(SIDE) {
-                let row = image * self.rows + panel * SIDE;
-                let rows = row..row + SIDE.min(self.rows - panel * SIDE);
+            for panel in 0..self.rows.div_ceil(PANEL_LINES) {
+                let row = image * self.rows + panel * PANEL_LINES;
+                let rows = row..row + PANEL_LINES.min(self.rows - panel * PANEL_LINES);
                 let target = self.target(rows, out);
                 pair.iter().flatten().for_each(|unit| target.ask(*unit));
                 for (class, sums) in cells.classes.iter().zip(sums.as_chunks_mut().0) {
@@ -240,11 +241,11 @@ impl Packed {
                         (cells.offset(tap) * record, &panels[at..][..panel_len])
                     });
                     // SAFETY: the records of all cells of the lines and of those read behind them exist, as checked.
-                    unsafe { multiplier.of_places(starts, step[1] * record, taps, sums) };
+                    unsafe { multiplier.product_of_records(starts, step[1] * record, taps, sums) };
                 }
                 for (i, unit) in pair.iter().enumerate() {
                     if let Some(unit) = unit {
-                        target.store(level, *unit, &sums[i * PLACES * SIDE..], turned);
+                        target.store(level, *unit, &sums[i * RECORDS_PER_TILE * PANEL_LINES..], turned);
                     }
                 }
             }
@@ -290,32 +291,49 @@ impl Target<'_> {
         let (lines, count) = self.lines(unit);
         for (_, start) in lines {
             for row in 0..self.rows {
-                for at in (0..count).step_by(PLACES) {
-                    prefetch_far(start.wrapping_add(row * self.places + at));
+                for at in (0..count).step_by(RECORDS_PER_TILE) {
+                    prefetch_l2(start.wrapping_add(row * self.places + at));
                 }
             }
         }
     }
 
-    /// Puts a unit's sums where they belong; those of each class are [`SIDE`] rows of as many.
+    /// Puts a unit's sums where they belong; those of each class are [`PANEL_LINES`] rows of as many.
     fn store(&self, level: Level, unit: Unit, sums: &[f32], turned: &mut [f32]) {
         let (lines, count) = self.lines(unit);
         for (class, start) in lines {
             if self.cells.divisor[1] == 1 {
-                let sums = &sums[class * SIDE * SIDE..][..(unit.2 - 1) * SIDE + self.rows];
-                // SAFETY: a task's own places of rows that exist; sums of these places, of which each has `SIDE`.
+                let sums =
+                    &sums[class * PANEL_LINES * PANEL_LINES..][..(unit.2 - 1) * PANEL_LINES + self.rows];
+                // SAFETY: a task's own places of rows that exist; sums of these places, of which each has `PANEL_LINES`.
                 unsafe {
                     let extents = (self.rows, unit.2);
-                    transpose_raw(level, sums.as_ptr(), (1, SIDE), extents, start, self.places);
+                    transpose_raw(
+                        level,
+                        sums.as_ptr(),
+                        (1, PANEL_LINES),
+                        extents,
+                        start,
+                        self.places,
+                    );
                 }
                 continue;
             }
-            let (even, odd) = turned.split_at_mut(SIDE * PLACES);
+            let (even, odd) = turned.split_at_mut(PANEL_LINES * RECORDS_PER_TILE);
             for (i, turned) in [&mut *even, &mut *odd].into_iter().enumerate() {
-                let sums = &sums[(2 * class + i) * SIDE * SIDE..];
-                transpose(level, sums, (1, SIDE), (self.rows, unit.2), turned, PLACES);
+                let sums = &sums[(2 * class + i) * PANEL_LINES * PANEL_LINES..];
+                transpose(
+                    level,
+                    sums,
+                    (1, PANEL_LINES),
+                    (self.rows, unit.2),
+                    turned,
+                    RECORDS_PER_TILE,
+                );
             }
-            let rows = even.chunks_exact(PLACES).zip(odd.chunks_exact(PLACES));
+            let rows = even
+                .chunks_exact(RECORDS_PER_TILE)
+                .zip(odd.chunks_exact(RECORDS_PER_TILE));
             for (row, (even, odd)) in rows.take(self.rows).enumerate() {
                 // SAFETY: a task's own places of a row that exists.
                 let out =

@@ -7,7 +7,7 @@ use super::lanes::{Job, Vectors, wide};
 use super::lines::{Lines, TAPS};
 use crate::cpu::element::Element;
 use crate::cpu::exec::{Args, Plain};
-use crate::cpu::gemm::{Lanes, prefetch_far};
+use crate::cpu::gemm::{Lanes, prefetch_l2};
 use crate::cpu::pool::SharedSlice;
 
 /// Tasks wanted at most.
@@ -135,8 +135,8 @@ impl<T: Element> Alone<'_, T> {
         let next = self.planes.as_ptr_range().end.wrapping_add(line * width + place);
         for (i, sum) in sums.into_iter().enumerate() {
             let to = to.wrapping_add(i * places);
-            prefetch_far(next.wrapping_add(i * width));
-            prefetch_far(to.wrapping_add(geometry.to[0] * places));
+            prefetch_l2(next.wrapping_add(i * width));
+            prefetch_l2(to.wrapping_add(geometry.to[0] * places));
             // SAFETY: as the caller promises; a line's last register is not whole.
             unsafe {
                 if place + V::N <= places {

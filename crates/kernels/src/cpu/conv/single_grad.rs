@@ -8,7 +8,7 @@ use super::lanes::{Job, Vectors, total, wide};
 use super::lines::{Lines, TAPS};
 use super::shape::ConvShape;
 use crate::cpu::element::Element;
-use crate::cpu::gemm::{Lanes, prefetch_far};
+use crate::cpu::gemm::{Lanes, prefetch_l2};
 use crate::cpu::level::Level;
 
 /// Taps of a line.
@@ -116,8 +116,8 @@ impl<T: Element> Planes<'_, T> {
         for place in (0..places).step_by(V::N) {
             let dy = dy.wrapping_add(place);
             for i in 0..L {
-                prefetch_far(dy.wrapping_add(self.dy.1 + i * places));
-                prefetch_far(x.wrapping_add(self.x.1 + (line + i) * width + place));
+                prefetch_l2(dy.wrapping_add(self.dy.1 + i * places));
+                prefetch_l2(x.wrapping_add(self.x.1 + (line + i) * width + place));
             }
             // SAFETY: as the caller promises; only lines that exist are read, and lanes within them.
             unsafe {

@@ -9,7 +9,9 @@ use super::lanes::Vectors;
 use super::line::copy;
 use super::pieces::{Group, Piece, Pieces, Spread, Together};
 use crate::cpu::exec::{Args, Env, scratch_bytes};
-use crate::cpu::gemm::{Matrix, Multiplier, SIDE, Warm, pack_columns, pack_rows, panels_len};
+use crate::cpu::gemm::{
+    Matrix, PANEL_LINES, Prefetch, TileMultiplier, pack_columns, pack_rows, panels_words,
+};
 use crate::cpu::level::Level;
 use crate::cpu::pool::SharedSlice;
 
@@ -79,8 +81,8 @@ impl Split {
             Some(spread) => Pieces::spread(meeting, channels, LANES, spread),
             None => Pieces::new(meeting, channels, LANES),
         };
-        let groups = pieces.groups(SIDE);
-        let straight = pieces.straight(&groups, SIDE);
+        let groups = pieces.groups(PANEL_LINES);
+        let straight = pieces.straight(&groups, PANEL_LINES);
         if pass.depth < TERMS && !straight {
             return None;
         }
@@ -118,7 +120,7 @@ impl Split {
 
     /// Words of the split weights of one of the convolution's groups.
     fn weights_len(&self) -> usize {
-        self.channels.div_ceil(self.block) * panels_len(self.rows, self.terms())
+        self.channels.div_ceil(self.block) * panels_words(self.rows, self.terms())
     }
 
     /// Panels of elements of a task.
@@ -129,11 +131,11 @@ impl Split {
     /// Elements of a thread's planes, elements brought together, and sums; words of panels.
     fn work_lens(&self) -> ([usize; 3], usize) {
         let planes = self.samples * self.pieces.len(self.block);
-        let elements = (self.terms() + 1) * SIDE;
-        let sums = self.rows.next_multiple_of(SIDE) * self.width() * SIDE;
+        let elements = (self.terms() + 1) * PANEL_LINES;
+        let sums = self.rows.next_multiple_of(PANEL_LINES) * self.width() * PANEL_LINES;
         (
             [planes, elements, sums],
-            self.width() * panels_len(SIDE, self.terms()),
+            self.width() * panels_words(PANEL_LINES, self.terms()),
         )
     }
 
@@ -150,7 +152,7 @@ impl Split {
         let fine = AtomicBool::new(true);
         let split = args.scratch::<u32>(self.sets * self.weights_len());
         self.split_weights(args, weights, split, &fine);
-        let (lens, panels_len) = self.work_lens();
+        let (lens, panels_words) = self.work_lens();
         let len: usize = lens.iter().sum();
         let floats = args.scratch::<f32>(len * args.pool().threads());
         if lens[0] > 0 {
@@ -158,7 +160,7 @@ impl Split {
                 .chunks(floats, len, |_, _, own| own[..lens[0]].fill(0.0));
         }
         let floats = SharedSlice::new(floats);
-        let words = SharedSlice::new(args.scratch::<u32>(panels_len * args.pool().threads()));
+        let words = SharedSlice::new(args.scratch::<u32>(panels_words * args.pool().threads()));
         let out = SharedSlice::new(out);
         if !fine.load(Ordering::Relaxed) {
             return false;
@@ -169,7 +171,7 @@ impl Split {
             let (work, panels) = unsafe {
                 (
                     floats.range(worker * len..(worker + 1) * len),
-                    words.range(worker * panels_len..(worker + 1) * panels_len),
+                    words.range(worker * panels_words..(worker + 1) * panels_words),
                 )
             };
             let (planes, rest) = work.split_at_mut(lens[0]);
@@ -195,7 +197,7 @@ impl Split {
         let blocks = self.channels.div_ceil(self.block);
         let level = args.level();
         args.pool()
-            .chunks(out, panels_len(self.rows, self.terms()), |_, i, out| {
+            .chunks(out, panels_words(self.rows, self.terms()), |_, i, out| {
                 let (set, first) = (i / blocks, i % blocks * self.terms());
                 let data = &weights[set * self.rows * depth..][..self.rows * depth];
                 let matrix = Matrix {
@@ -244,8 +246,8 @@ impl Split {
         work: &mut Work<'_>,
         out: &SharedSlice<'_, f32>,
     ) -> bool {
-        let multiplier = Multiplier::new(level);
-        let stride = self.width() * SIDE;
+        let multiplier = TileMultiplier::new(level);
+        let stride = self.width() * PANEL_LINES;
         let result = self.result(out);
         for first in (0..self.channels).step_by(self.block) {
             let channels = first..self.channels.min(first + self.block);
@@ -253,11 +255,11 @@ impl Split {
                 return false;
             }
             let terms = channels.len() * self.pieces.taps;
-            let panel = panels_len(SIDE, terms);
-            let weights = &weights[first / self.block * panels_len(self.rows, self.terms())..];
+            let panel = panels_words(PANEL_LINES, terms);
+            let weights = &weights[first / self.block * panels_words(self.rows, self.terms())..];
             for (i, left) in weights
                 .chunks_exact(panel)
-                .take(self.rows.div_ceil(SIDE))
+                .take(self.rows.div_ceil(PANEL_LINES))
                 .enumerate()
             {
                 let rights = work
@@ -267,8 +269,13 @@ impl Split {
                 for (j, right) in rights.enumerate() {
                     let (sample, group) = task.member(j);
                     let (to, stride) = match self.at_once(i, &self.groups[group]) {
-                        Some(place) => result.tile(self.image(task, sample) * self.rows + i * SIDE, place),
-                        None => (work.sums[i * SIDE * stride + j * SIDE..].as_mut_ptr(), stride),
+                        Some(place) => {
+                            result.tile(self.image(task, sample) * self.rows + i * PANEL_LINES, place)
+                        }
+                        None => (
+                            work.sums[i * PANEL_LINES * stride + j * PANEL_LINES..].as_mut_ptr(),
+                            stride,
+                        ),
                     };
                     // SAFETY: the sums have a panel's rows and columns from here on, or the result has: this task's.
                     unsafe { multiplier.product(left, right, to, stride, first > 0) };
@@ -292,7 +299,7 @@ impl Split {
         let source = self.pieces.planes.source_size();
         let terms = channels.len() * self.pieces.taps;
         let planes_len = self.pieces.len(self.block);
-        let panel = panels_len(SIDE, terms);
+        let panel = panels_words(PANEL_LINES, terms);
         let mut fine = true;
         for (i, sample) in task.samples.clone().enumerate() {
             let first = self.image(task, sample) * self.channels + channels.start;
@@ -319,12 +326,12 @@ impl Split {
                     planes,
                     terms: 0..terms,
                     out: &mut *work.elements,
-                    width: SIDE,
+                    width: PANEL_LINES,
                 };
                 f32::run(level, together);
                 let matrix = Matrix {
                     data: &*work.elements,
-                    row: SIDE,
+                    row: PANEL_LINES,
                     col: 1,
                 };
                 let to = &mut work.panels[(i * task.groups.len() + j) * panel..][..panel];
@@ -341,7 +348,7 @@ impl Split {
 
     /// The first place of a group whose sums, of one panel of weights, go where they belong at once.
     fn at_once(&self, panel: usize, group: &Group) -> Option<usize> {
-        let whole = group.places == SIDE && (panel + 1) * SIDE <= self.rows;
+        let whole = group.places == PANEL_LINES && (panel + 1) * PANEL_LINES <= self.rows;
         let neighbours = group.neighbours && self.pieces.apart == 1;
         (whole && neighbours && self.block == self.channels)
             .then(|| self.pieces.all[group.pieces.start].place)
@@ -359,7 +366,7 @@ impl Split {
     /// Puts those of a task's sums where they belong that are not there yet.
     fn store(&self, task: &Task, sums: &[f32], out: &SharedSlice<'_, f32>) {
         let result = self.result(out);
-        let stride = self.width() * SIDE;
+        let stride = self.width() * PANEL_LINES;
         for (i, sample) in task.samples.clone().enumerate() {
             for row in 0..self.rows {
                 let to = self.image(task, sample) * self.rows + row;
@@ -368,10 +375,10 @@ impl Split {
                     unsafe { result.clear(to) };
                 }
                 for (j, group) in self.groups[task.groups.clone()].iter().enumerate() {
-                    if self.at_once(row / SIDE, group).is_some() {
+                    if self.at_once(row / PANEL_LINES, group).is_some() {
                         continue;
                     }
-                    let mut sums = &sums[row * stride + (i * task.groups.len() + j) * SIDE..];
+                    let mut sums = &sums[row * stride + (i * task.groups.len() + j) * PANEL_LINES..];
                     for piece in &self.pieces.all[group.pieces.clone()] {
                         // SAFETY: a piece of this task: they have different samples, groups of the convolution, or places.
                         unsafe {
@@ -404,15 +411,15 @@ struct Rows {
 }
 
 impl Rows {
-    /// Where some places of [`SIDE`] rows lie, and elements between the rows. They are brought into the cache meanwhile.
+    /// Where some places of [`PANEL_LINES`] rows lie, and elements between the rows. They are brought into the cache meanwhile.
     fn tile(&self, row: usize, place: usize) -> (*mut f32, usize) {
-        assert!(row + SIDE <= self.count && place + SIDE <= self.places);
+        assert!(row + PANEL_LINES <= self.count && place + PANEL_LINES <= self.places);
         let start = self.start.wrapping_add(row * self.places + place);
-        Warm {
+        Prefetch {
             matrices: &[start.addr()],
             stride: self.places,
         }
-        .ask(size_of::<f32>(), 0..SIDE, 0..SIDE);
+        .request(size_of::<f32>(), 0..PANEL_LINES, 0..PANEL_LINES);
         (start, self.places)
     }
 

@@ -8,14 +8,14 @@ use super::lanes::Vectors;
 use super::pieces::{Group, Pieces, Together};
 use super::shape::ConvShape;
 use crate::cpu::exec::{Args, Env, scratch_bytes};
-use crate::cpu::gemm::{Matrix, Multiplier, SIDE, pack_columns, pack_rows, panels_len};
+use crate::cpu::gemm::{Matrix, PANEL_LINES, TileMultiplier, pack_columns, pack_rows, panels_words};
 use crate::cpu::level::Level;
 use crate::cpu::pool::SharedSlice;
 use crate::cpu::transpose::transpose;
 
 /// Places whose products are summed at a time, at least and at most: memory is then read in long rows. And numbers of
 /// gradients: their panels stay in the second-level cache.
-const PLACES: (usize, usize) = (256, 1024);
+const RECORDS_PER_TILE: (usize, usize) = (256, 1024);
 const GRADIENTS: usize = 1 << 17;
 /// Terms of an instruction: places are filled up to a multiple of it.
 const STEP: usize = 32;
@@ -73,7 +73,7 @@ impl SplitGrad {
             return None;
         }
         let pieces = Pieces::new(&shape.forward(), shape.channels, LANES);
-        let width = (GRADIENTS / shape.outputs / STEP * STEP).clamp(PLACES.0, PLACES.1);
+        let width = (GRADIENTS / shape.outputs / STEP * STEP).clamp(RECORDS_PER_TILE.0, RECORDS_PER_TILE.1);
         let groups = pieces.groups(width);
         let filled: usize = groups
             .iter()
@@ -87,7 +87,7 @@ impl SplitGrad {
             .div_ceil(shape.groups)
             .min(PARTIAL / weights)
             .clamp(1, shape.batch);
-        let panels = columns.div_ceil(SIDE);
+        let panels = columns.div_ceil(PANEL_LINES);
         let shares = TASKS.div_ceil(parts * shape.groups).min(panels);
         Some(SplitGrad {
             straight: pieces.straight(&groups, width),
@@ -104,12 +104,15 @@ impl SplitGrad {
 
     /// Tasks of the same samples and group of channels.
     fn shares(&self) -> usize {
-        self.columns.div_ceil(self.panels * SIDE)
+        self.columns.div_ceil(self.panels * PANEL_LINES)
     }
 
     /// Columns and outputs of a task's sums, and elements between their rows: rows are of the left operand.
     fn extents(&self) -> (usize, usize, usize) {
-        let (columns, outputs) = (self.panels * SIDE, self.shape.outputs.next_multiple_of(SIDE));
+        let (columns, outputs) = (
+            self.panels * PANEL_LINES,
+            self.shape.outputs.next_multiple_of(PANEL_LINES),
+        );
         (
             columns,
             outputs,
@@ -128,12 +131,16 @@ impl SplitGrad {
 
     /// Elements of a thread's planes, and brought together; words of panels of columns and of gradients.
     fn work_lens(&self) -> ([usize; 2], [usize; 2]) {
-        let elements = if self.straight { 0 } else { (SIDE + 1) * self.width };
+        let elements = if self.straight {
+            0
+        } else {
+            (PANEL_LINES + 1) * self.width
+        };
         (
             [self.pieces.len(self.shape.channels), elements],
             [
-                panels_len(SIDE, self.width),
-                panels_len(self.shape.outputs, self.width),
+                panels_words(PANEL_LINES, self.width),
+                panels_words(self.shape.outputs, self.width),
             ],
         )
     }
@@ -195,7 +202,7 @@ impl SplitGrad {
     fn task(&self, number: usize) -> Task {
         let (share, rest) = (number % self.shares(), number / self.shares());
         let (set, part) = (rest % self.shape.groups, rest / self.shape.groups);
-        let (first, columns) = (share * self.panels * SIDE, self.panels * SIDE);
+        let (first, columns) = (share * self.panels * PANEL_LINES, self.panels * PANEL_LINES);
         Task {
             set,
             columns: first..self.columns.min(first + columns),
@@ -214,7 +221,7 @@ impl SplitGrad {
     ) -> bool {
         let (channels, outputs) = (self.shape.channels, self.shape.outputs);
         let (input, places) = (channels * self.shape.input_size(), self.shape.output_size());
-        let multiplier = Multiplier::new(level);
+        let multiplier = TileMultiplier::new(level);
         work.planes.fill(0.0);
         let mut fine = true;
         for sample in task.samples.clone() {
@@ -231,11 +238,11 @@ impl SplitGrad {
                     count: outputs,
                     terms: group.places,
                 };
-                let gradients = &mut work.gradients[..panels_len(outputs, group.places)];
+                let gradients = &mut work.gradients[..panels_words(outputs, group.places)];
                 fine &= lines.pack(level, !self.columns_left, gradients);
-                for (panel, first) in task.columns.clone().step_by(SIDE).enumerate() {
-                    let some = first..task.columns.end.min(first + SIDE);
-                    let columns = &mut work.columns[..panels_len(SIDE, group.places)];
+                for (panel, first) in task.columns.clone().step_by(PANEL_LINES).enumerate() {
+                    let some = first..task.columns.end.min(first + PANEL_LINES);
+                    let columns = &mut work.columns[..panels_words(PANEL_LINES, group.places)];
                     fine &= self.pack_columns(level, some, group, planes, work.elements, columns);
                     self.multiply(&multiplier, (panel, columns), gradients, sums, add);
                 }
@@ -286,7 +293,7 @@ impl SplitGrad {
     /// Adds the products of a panel of columns with all gradients to the sums, or writes them there.
     fn multiply(
         &self,
-        multiplier: &Multiplier,
+        multiplier: &TileMultiplier,
         (panel, columns): (usize, &[u32]),
         gradients: &[u32],
         sums: &mut [f32],
@@ -299,8 +306,8 @@ impl SplitGrad {
             } else {
                 (j, panel, gradients, columns)
             };
-            let to = &mut sums[row * SIDE * stride + column * SIDE..];
-            assert!(to.len() >= (SIDE - 1) * stride + SIDE);
+            let to = &mut sums[row * PANEL_LINES * stride + column * PANEL_LINES..];
+            assert!(to.len() >= (PANEL_LINES - 1) * stride + PANEL_LINES);
             // SAFETY: the sums have a panel's rows and columns from here on, as checked.
             unsafe { multiplier.product(left, right, to.as_mut_ptr(), stride, add) };
         }

@@ -10,7 +10,7 @@ use super::shape::{AxisMap, Meeting};
 use super::split::Split;
 use crate::cpu::element::{same, same_mut};
 use crate::cpu::exec::{Args, Env, Plain, scratch_bytes};
-use crate::cpu::gemm::Tiled;
+use crate::cpu::gemm::GemmElement;
 use crate::cpu::pool::SharedSlice;
 
 /// Elements that a task sets to 0.
@@ -122,7 +122,7 @@ impl Strided {
     }
 
     /// See [`Pass::run`]; the weights are as the operation was given them.
-    pub fn run<T: Tiled + Plain + Vectors>(
+    pub fn run<T: GemmElement + Plain + Vectors>(
         &self,
         pass: &Pass,
         args: &Args<'_>,
@@ -179,7 +179,7 @@ impl Strided {
     }
 
     /// The same with matrix instructions. False where a number cannot be split, or a class is too small for it.
-    fn run_split<T: Tiled>(&self, args: &Args<'_>, x: &[T], weights: &[T], out: &mut [T]) -> bool {
+    fn run_split<T: GemmElement>(&self, args: &Args<'_>, x: &[T], weights: &[T], out: &mut [T]) -> bool {
         let (Some(x), Some(weights), Some(out)) = (same(x), same(weights), same_mut(out)) else {
             return false;
         };

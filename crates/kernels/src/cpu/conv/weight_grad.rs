@@ -14,7 +14,7 @@ use super::wide::Wide;
 use super::winograd;
 use crate::cpu::element::{same, same_mut};
 use crate::cpu::exec::{Chosen, Env, Kernel, Plain, scratch_bytes};
-use crate::cpu::gemm::Tiled;
+use crate::cpu::gemm::GemmElement;
 use crate::cpu::pool::SharedSlice;
 
 /// Groups of samples, when the weights are few.
@@ -44,8 +44,8 @@ struct Division {
 }
 
 impl Division {
-    fn new<T: Tiled>(shape: &ConvShape, env: &Env) -> Division {
-        let lanes = T::tiles(env.level).lanes;
+    fn new<T: GemmElement>(shape: &ConvShape, env: &Env) -> Division {
+        let lanes = T::micro_kernels(env.level).lanes;
         let way = if let Some(single) = SingleGrad::new(shape, lanes) {
             Way::Single(single)
         } else if shape.channels >= MANY {
@@ -103,7 +103,7 @@ fn split<T>(shape: &ConvShape, env: &Env) -> Option<SplitGrad> {
 }
 
 /// x, dy -> dw.
-pub(crate) fn weight_grad<T: Tiled + Plain + Vectors>(shape: ConvShape, env: &Env) -> Chosen {
+pub(crate) fn weight_grad<T: GemmElement + Plain + Vectors>(shape: ConvShape, env: &Env) -> Chosen {
     let threads = env.pool.threads();
     if let Some(winograd) = winograd::<T>(&shape) {
         return Chosen {

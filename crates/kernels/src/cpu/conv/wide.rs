@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::padded::Padded;
 use super::shape::ConvShape;
-use crate::cpu::gemm::{LeftTile, OutTile, ROWS, RightTile, Tiled};
+use crate::cpu::gemm::{GemmElement, LeftPanel, OutTile, RightPanel, TILE_ROWS};
 use crate::cpu::level::Level;
 
 /// Places whose terms are summed in registers at a time.
@@ -67,7 +67,7 @@ impl Wide {
     }
 
     /// Adds what some samples give to the weights of some output channels of a group: rows of taps and channels.
-    pub fn add<T: Tiled>(
+    pub fn add<T: GemmElement>(
         &self,
         level: Level,
         shape: &ConvShape,
@@ -76,7 +76,7 @@ impl Wide {
         work: &mut [T],
         sum: &mut [T],
     ) {
-        let tiles = T::tiles(level);
+        let tiles = T::micro_kernels(level);
         let (input, output, row_len) = (
             self.channels * shape.input_size(),
             self.places.len(),
@@ -95,17 +95,17 @@ impl Wide {
                         let cols = tiles.width().min(self.run - c);
                         let kernel = tiles.of[cols / tiles.lanes - 1];
                         let right =
-                            RightTile::Offsets(work[offset + c..].as_ptr(), self.places[p0..].as_ptr());
-                        for (r, sum) in sum.chunks_mut(ROWS * row_len).enumerate() {
-                            let start = dy[r * ROWS * output + p0..].as_ptr();
-                            let ahead = start.wrapping_add(ROWS * output);
-                            let left = LeftTile::Rows {
+                            RightPanel::Offsets(work[offset + c..].as_ptr(), self.places[p0..].as_ptr());
+                        for (r, sum) in sum.chunks_mut(TILE_ROWS * row_len).enumerate() {
+                            let start = dy[r * TILE_ROWS * output + p0..].as_ptr();
+                            let ahead = start.wrapping_add(TILE_ROWS * output);
+                            let left = LeftPanel::Rows {
                                 start,
                                 stride: output,
                                 ahead,
                             };
                             let place = &mut sum[first + c..];
-                            let rows = ROWS.min(outputs.len() - r * ROWS);
+                            let rows = TILE_ROWS.min(outputs.len() - r * TILE_ROWS);
                             let out = OutTile {
                                 start: place.as_mut_ptr(),
                                 stride: row_len,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::transform::POSITIONS;
 use super::{CACHE, Geometry, Winograd};
-use crate::cpu::gemm::ROWS;
+use crate::cpu::gemm::TILE_ROWS;
 
 /// Tiles of a task at most.
 const TILES: usize = 128;
@@ -47,7 +47,7 @@ impl Winograd {
             tiles: [rows, columns],
             ..
         } = self.geometry;
-        let most = (CACHE / (POSITIONS * stride * depth)).clamp(ROWS, TILES);
+        let most = (CACHE / (POSITIONS * stride * depth)).clamp(TILE_ROWS, TILES);
         let wanted = 4 * threads;
         let mut division = Division {
             images: (most / (rows * columns)).clamp(1, self.batch),

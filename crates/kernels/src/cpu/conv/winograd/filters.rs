@@ -5,7 +5,7 @@ use super::Winograd;
 use super::transform::{Filters, POSITIONS};
 use crate::cpu::conv::lanes::Vectors;
 use crate::cpu::exec::{Args, Plain};
-use crate::cpu::gemm::Tiled;
+use crate::cpu::gemm::GemmElement;
 use crate::cpu::level::Level;
 use crate::cpu::pool::SharedSlice;
 use crate::cpu::transpose::transpose;
@@ -31,7 +31,7 @@ impl Winograd {
     }
 
     /// Transforms the weights.
-    pub(super) fn transform_filters<'a, T: Tiled + Plain + Vectors>(
+    pub(super) fn transform_filters<'a, T: GemmElement + Plain + Vectors>(
         &self,
         args: &Args<'a>,
         weights: &[T],
@@ -57,7 +57,7 @@ impl Winograd {
     }
 
     /// The filters from one channel to a panel's outputs.
-    fn transform_channel<T: Tiled + Vectors>(
+    fn transform_channel<T: GemmElement + Vectors>(
         &self,
         level: Level,
         weights: &[T],

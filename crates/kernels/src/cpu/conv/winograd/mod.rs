@@ -28,7 +28,7 @@ use super::lanes::Vectors;
 use super::padded::Padded;
 use super::shape::Meeting;
 use crate::cpu::exec::{Args, Env, Plain, scratch_bytes};
-use crate::cpu::gemm::{LeftTile, OutTile, ROWS, RightTile, Tiled};
+use crate::cpu::gemm::{GemmElement, LeftPanel, OutTile, RightPanel, TILE_ROWS};
 use crate::cpu::level::Level;
 use crate::cpu::pool::SharedSlice;
 use crate::cpu::transpose::transpose_raw;
@@ -127,7 +127,7 @@ impl Geometry {
 
 impl Winograd {
     /// This way, if there is one and it is likely to pay.
-    pub fn new<T: Tiled>(pass: &Pass, env: &Env) -> Option<Winograd> {
+    pub fn new<T: GemmElement>(pass: &Pass, env: &Env) -> Option<Winograd> {
         let taps: usize = pass.meeting.kernel.iter().product();
         let geometry = Geometry::new(&pass.meeting, pass.depth / taps.max(1))?;
         if !pass.inexact
@@ -137,7 +137,7 @@ impl Winograd {
         {
             return None;
         }
-        let widths = T::tiles(env.level);
+        let widths = T::micro_kernels(env.level);
         let mut winograd = Winograd {
             geometry,
             batch: pass.batch,
@@ -182,7 +182,7 @@ impl Winograd {
     }
 
     /// See [`Pass::run`]; the weights are as the operation was given them.
-    pub fn run<T: Tiled + Plain + Vectors>(
+    pub fn run<T: GemmElement + Plain + Vectors>(
         &self,
         args: &Args<'_>,
         x: &[T],
@@ -222,7 +222,7 @@ impl Winograd {
     }
 
     /// The transformed elements of a task: (position, tile, plane, channel).
-    fn transform_elements<T: Tiled + Vectors>(
+    fn transform_elements<T: GemmElement + Vectors>(
         &self,
         level: Level,
         x: &[T],
@@ -270,7 +270,7 @@ impl Winograd {
     }
 
     /// The products of a panel of outputs in a plane of results: (position, tile, output).
-    fn multiply<T: Tiled>(
+    fn multiply<T: GemmElement>(
         &self,
         level: Level,
         filters: &[T],
@@ -285,7 +285,7 @@ impl Winograd {
             ..
         } = self.geometry;
         let width = self.width(panel);
-        let kernel = T::tiles(level).of[width / self.lanes - 1];
+        let kernel = T::micro_kernels(level).of[width / self.lanes - 1];
         let terms = if depth > 1 { depth * stride } else { channels };
         let planes = part.planes.len() + depth - 1;
         let tiles = part.images.len() * part.rows.len() * self.geometry.tiles[1];
@@ -297,13 +297,16 @@ impl Winograd {
             let filters = &filters[position * depth * stride * width..][..depth * stride * width];
             for k in (0..terms).step_by(DEPTH) {
                 let count = DEPTH.min(terms - k);
-                let right = RightTile::Packed(filters[k * width..].as_ptr());
-                for (tile, products) in (0..tiles).step_by(ROWS).zip(products.chunks_mut(ROWS * width)) {
+                let right = RightPanel::Packed(filters[k * width..].as_ptr());
+                for (tile, products) in (0..tiles)
+                    .step_by(TILE_ROWS)
+                    .zip(products.chunks_mut(TILE_ROWS * width))
+                {
                     let start = elements[(tile * planes + plane) * stride + k..].as_ptr();
-                    let left = LeftTile::Rows {
+                    let left = LeftPanel::Rows {
                         start,
                         stride: planes * stride,
-                        ahead: start.wrapping_add(ROWS * planes * stride),
+                        ahead: start.wrapping_add(TILE_ROWS * planes * stride),
                     };
                     let out = OutTile {
                         start: products.as_mut_ptr(),
@@ -321,7 +324,7 @@ impl Winograd {
     }
 
     /// Transforms the products of a panel in a plane back and puts the results where they belong.
-    fn store<T: Tiled + Vectors>(
+    fn store<T: GemmElement + Vectors>(
         &self,
         level: Level,
         part: &Part,

@@ -1,6 +1,6 @@
 //! Parts of planes with channels innermost, which the transforms read.
 
-use crate::cpu::gemm::Tiled;
+use crate::cpu::gemm::GemmElement;
 use crate::cpu::level::Level;
 use crate::cpu::transpose::transpose;
 
@@ -29,7 +29,13 @@ impl Strip {
     }
 
     /// Writes the lines from `first` on of plane `z`, counted with the zeros before. False: there is no such plane.
-    pub fn write<T: Tiled>(&self, level: Level, x: &[T], (z, first): (usize, usize), out: &mut [T]) -> bool {
+    pub fn write<T: GemmElement>(
+        &self,
+        level: Level,
+        x: &[T],
+        (z, first): (usize, usize),
+        out: &mut [T],
+    ) -> bool {
         let [depth, height, width] = self.from;
         let z = z as isize - self.low[0];
         if z < 0 || z >= depth as isize {

@@ -9,7 +9,7 @@ use super::{APART, CACHE, DEPTH, FEW, FILTERS, Geometry, LANES};
 use crate::cpu::conv::ConvShape;
 use crate::cpu::conv::lanes::Vectors;
 use crate::cpu::exec::{Args, Plain, scratch_bytes};
-use crate::cpu::gemm::{LeftTile, OutTile, ROWS, RightTile, Tiled};
+use crate::cpu::gemm::{GemmElement, LeftPanel, OutTile, RightPanel, TILE_ROWS};
 use crate::cpu::level::Level;
 use crate::cpu::pool::SharedSlice;
 use crate::cpu::transpose::transpose;
@@ -215,7 +215,7 @@ impl WeightGrad {
     }
 
     /// x, dy -> dw.
-    pub fn run<T: Tiled + Plain + Vectors>(&self, args: &Args<'_>, x: &[T], dy: &[T], dw: &mut [T]) {
+    pub fn run<T: GemmElement + Plain + Vectors>(&self, args: &Args<'_>, x: &[T], dy: &[T], dw: &mut [T]) {
         let (squares, sum_len) = (self.squares(), self.sum_len());
         let sums = args.scratch::<T>(self.parts * squares * sum_len);
         let lens = self.work_lens();
@@ -252,7 +252,7 @@ impl WeightGrad {
     }
 
     /// The transformed elements (position, plane, tile, channel) and gradients (position, plane, tile, output).
-    fn transform<T: Tiled + Vectors>(
+    fn transform<T: GemmElement + Vectors>(
         &self,
         level: Level,
         (x, dy): (&[T], &[T]),
@@ -299,7 +299,7 @@ impl WeightGrad {
     }
 
     /// Some planes of image `i` of a block.
-    fn transform_image<T: Tiled + Vectors>(
+    fn transform_image<T: GemmElement + Vectors>(
         &self,
         level: Level,
         (x, strip, planes): (&[T], Strip, usize),
@@ -336,7 +336,7 @@ impl WeightGrad {
     }
 
     /// Adds the products of a block to a task's sums.
-    fn multiply<T: Tiled>(
+    fn multiply<T: GemmElement>(
         &self,
         level: Level,
         task: &Task,
@@ -344,7 +344,7 @@ impl WeightGrad {
         work: &Work<'_, T>,
         sums: &mut [T],
     ) {
-        let tiles = T::tiles(level);
+        let tiles = T::micro_kernels(level);
         let (channels_apart, outputs_apart) = self.strides();
         let (elements_apart, gradients_apart) = self.apart();
         let all = self.outputs.min(OUTPUTS);
@@ -362,23 +362,23 @@ impl WeightGrad {
                     let cols = tiles.width().min(channels - c);
                     let kernel = tiles.of[cols / tiles.lanes - 1];
                     let right = elements[k * channels_apart + c..].as_ptr();
-                    for o in (0..task.outputs.len()).step_by(ROWS) {
+                    for o in (0..task.outputs.len()).step_by(TILE_ROWS) {
                         let start = gradients[k * outputs_apart + o..].as_ptr();
-                        let left = LeftTile::Columns {
+                        let left = LeftPanel::Columns {
                             start,
                             stride: outputs_apart,
-                            ahead: start.wrapping_add(ROWS),
+                            ahead: start.wrapping_add(TILE_ROWS),
                         };
                         let out = OutTile {
                             start: sums[o * channels_apart + c..].as_mut_ptr(),
                             stride: channels_apart,
-                            rows: ROWS.min(task.outputs.len() - o),
+                            rows: TILE_ROWS.min(task.outputs.len() - o),
                             cols,
                             add: true,
                         };
                         // SAFETY: `depth` tiles from tile k on lie within elements and gradients, each with its channels
                         // and outputs rounded up; the sums are rows of `channels_apart`.
-                        unsafe { kernel(depth, left, RightTile::Offsets(right, self.starts.as_ptr()), out) };
+                        unsafe { kernel(depth, left, RightPanel::Offsets(right, self.starts.as_ptr()), out) };
                     }
                 }
             }
@@ -386,7 +386,7 @@ impl WeightGrad {
     }
 
     /// Adds up the parts' sums and transforms them back.
-    fn finish<T: Tiled + Plain + Vectors>(
+    fn finish<T: GemmElement + Plain + Vectors>(
         &self,
         args: &Args<'_>,
         sums: &[T],

@@ -1,21 +1,21 @@
-//! The innermost part of the matrix product: a tile of 6 rows and up to 4 registers of columns, held in
-//! registers while it goes over k. 24 accumulators of the 32 that AVX-512 and NEON have (12 of 16 with AVX2 and
-//! SSE, where a tile is 2 registers wide): enough independent chains to keep two multiply-add units busy.
+//! The micro-kernel: a tile of 6 rows and up to 4 registers of columns, held in registers while it goes over k. It has
+//! 24 accumulators of the 32 registers of AVX-512 and NEON (12 of 16 with AVX2 and SSE, where a tile is 2 registers
+//! wide): enough independent chains to keep two multiply-add units busy.
 
 use super::lanes::{Lanes, Portable};
-use super::pack::Widths;
+use super::pack::PanelWidths;
 use crate::cpu::element::{Element, Float};
 use crate::cpu::level::{Kind, Level};
 
 /// Rows of a tile.
-pub(crate) const ROWS: usize = 6;
+pub(crate) const TILE_ROWS: usize = 6;
 
 /// Elements of float32 in a cache line.
-pub(crate) const LINE: usize = 16;
+pub(crate) const LINE_ELEMENTS: usize = 16;
 
-/// Asks for the cache line at an address, which need not be valid.
+/// Prefetches the cache line at an address, which need not be valid.
 #[inline(always)]
-fn prefetch<T>(at: *const T) {
+fn prefetch_l1<T>(at: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a hint: it reads nothing and cannot fault. SSE is part of every x86-64.
     unsafe {
@@ -25,11 +25,11 @@ fn prefetch<T>(at: *const T) {
     let _ = at;
 }
 
-/// Asks for the cache line at an address, which need not be valid, to be brought into the second-level cache.
+/// Prefetches the cache line at an address into the second-level cache; the address need not be valid.
 #[inline(always)]
-pub(crate) fn prefetch_far<T>(at: *const T) {
+pub(crate) fn prefetch_l2<T>(at: *const T) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: as in `prefetch`.
+    // SAFETY: as in `prefetch_l1`.
     unsafe {
         std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(at.cast());
     }
@@ -38,16 +38,16 @@ pub(crate) fn prefetch_far<T>(at: *const T) {
 }
 
 /// The left operand of a tile: its first element, and the distance between rows or between columns, whose elements
-/// lie side by side. `ahead` is the place, laid out alike, to ask memory for meanwhile; it need not exist.
+/// are contiguous. `ahead` is the place, laid out alike, to ask memory for meanwhile; it need not exist.
 #[derive(Clone, Copy)]
-pub(crate) enum LeftTile<T> {
+pub(crate) enum LeftPanel<T> {
     /// Rows are contiguous.
     Rows {
         start: *const T,
         stride: usize,
         ahead: *const T,
     },
-    /// Columns are contiguous, at least over the tile's rows; packed if the distance is [`ROWS`].
+    /// Columns are contiguous, at least over the tile's rows; packed if the distance is [`TILE_ROWS`].
     Columns {
         start: *const T,
         stride: usize,
@@ -57,7 +57,7 @@ pub(crate) enum LeftTile<T> {
 
 /// The right operand of a tile, of which rows are contiguous.
 #[derive(Clone, Copy)]
-pub(crate) enum RightTile<T> {
+pub(crate) enum RightPanel<T> {
     /// One row after the other, each of the tile's width.
     Packed(*const T),
     /// Row k starts at the k-th offset.
@@ -78,27 +78,28 @@ pub(crate) struct OutTile<T> {
     pub add: bool,
 }
 
-/// A tile over `k` terms.
-pub(crate) type TileFn<T> = unsafe fn(k: usize, left: LeftTile<T>, right: RightTile<T>, out: OutTile<T>);
+/// Computes a tile over `k` terms.
+pub(crate) type MicroKernel<T> =
+    unsafe fn(k: usize, left: LeftPanel<T>, right: RightPanel<T>, out: OutTile<T>);
 
-/// The tiles of one level and element type.
+/// The micro-kernels of one level and element type.
 #[derive(Clone, Copy)]
-pub(crate) struct Tiles<T: 'static> {
+pub(crate) struct MicroKernels<T: 'static> {
     /// Elements of a register.
     pub lanes: usize,
     /// By registers of columns, 1 to `of.len()`.
-    pub of: &'static [TileFn<T>],
+    pub of: &'static [MicroKernel<T>],
 }
 
-impl<T> Tiles<T> {
+impl<T> MicroKernels<T> {
     /// Columns of a full tile.
     pub fn width(&self) -> usize {
         self.lanes * self.of.len()
     }
 
     /// The widths of panels for these tiles.
-    pub fn widths(&self) -> Widths {
-        Widths {
+    pub fn widths(&self) -> PanelWidths {
+        PanelWidths {
             panel: self.width(),
             lanes: self.lanes,
         }
@@ -114,20 +115,20 @@ impl<T> Tiles<T> {
 /// The processor must have `V`'s instructions; the operands must be readable and `out` writable in the extents
 /// given (rows of the left operand below `out.rows` only; whole registers of the right one).
 #[inline(always)]
-unsafe fn tile<V: Lanes, const W: usize, const SMALLER: bool>(
+unsafe fn micro_kernel<V: Lanes, const W: usize, const SMALLER: bool>(
     k: usize,
-    left: LeftTile<V::Elem>,
-    right: RightTile<V::Elem>,
+    left: LeftPanel<V::Elem>,
+    right: RightPanel<V::Elem>,
     out: OutTile<V::Elem>,
 ) {
     // SAFETY: as the caller promises.
     unsafe {
         let sums = match right {
-            RightTile::Packed(start) => {
-                terms::<V, W, SMALLER>(k, left, out.rows, |p| start.add(p * W * V::N))
+            RightPanel::Packed(start) => {
+                accumulate::<V, W, SMALLER>(k, left, out.rows, |p| start.add(p * W * V::N))
             }
-            RightTile::Offsets(start, table) => {
-                terms::<V, W, SMALLER>(k, left, out.rows, |p| start.add(*table.add(p)))
+            RightPanel::Offsets(start, table) => {
+                accumulate::<V, W, SMALLER>(k, left, out.rows, |p| start.add(*table.add(p)))
             }
         };
         if out.cols == W * V::N {
@@ -137,7 +138,7 @@ unsafe fn tile<V: Lanes, const W: usize, const SMALLER: bool>(
                 }
             }
         } else {
-            edge(&sums, out);
+            store_edge(&sums, out);
         }
     }
 }
@@ -145,38 +146,38 @@ unsafe fn tile<V: Lanes, const W: usize, const SMALLER: bool>(
 /// The sums of all terms: products, or the smaller of both. A row beyond the valid ones repeats the last.
 ///
 /// # Safety
-/// As for [`tile`].
+/// As for [`micro_kernel`].
 #[inline(always)]
-unsafe fn terms<V: Lanes, const W: usize, const SMALLER: bool>(
+unsafe fn accumulate<V: Lanes, const W: usize, const SMALLER: bool>(
     k: usize,
-    left: LeftTile<V::Elem>,
+    left: LeftPanel<V::Elem>,
     rows: usize,
     right: impl Fn(usize) -> *const V::Elem,
-) -> [[V; W]; ROWS] {
+) -> [[V; W]; TILE_ROWS] {
     // SAFETY: as the caller promises.
     unsafe {
-        let mut sums = [[V::splat(V::Elem::ZERO); W]; ROWS];
+        let mut sums = [[V::splat(V::Elem::ZERO); W]; TILE_ROWS];
         match left {
-            LeftTile::Rows { start, stride, ahead } => {
-                let lines: [*const V::Elem; ROWS] =
+            LeftPanel::Rows { start, stride, ahead } => {
+                let lines: [*const V::Elem; TILE_ROWS] =
                     std::array::from_fn(|i| start.add(i.min(rows - 1) * stride));
-                for p0 in (0..k).step_by(LINE) {
-                    for i in 0..ROWS {
-                        prefetch(ahead.wrapping_add(i * stride + p0));
+                for p0 in (0..k).step_by(LINE_ELEMENTS) {
+                    for i in 0..TILE_ROWS {
+                        prefetch_l1(ahead.wrapping_add(i * stride + p0));
                     }
-                    for p in p0..k.min(p0 + LINE) {
+                    for p in p0..k.min(p0 + LINE_ELEMENTS) {
                         step::<V, W, SMALLER>(&mut sums, right(p), |i| *lines[i].add(p));
                     }
                 }
             }
-            LeftTile::Columns { start, stride, ahead } if rows == ROWS => {
+            LeftPanel::Columns { start, stride, ahead } if rows == TILE_ROWS => {
                 for p in 0..k {
                     let column = start.add(p * stride);
-                    prefetch_far(ahead.wrapping_add(p * stride));
+                    prefetch_l2(ahead.wrapping_add(p * stride));
                     step::<V, W, SMALLER>(&mut sums, right(p), |i| *column.add(i));
                 }
             }
-            LeftTile::Columns { start, stride, .. } => {
+            LeftPanel::Columns { start, stride, .. } => {
                 for p in 0..k {
                     let column = start.add(p * stride);
                     step::<V, W, SMALLER>(&mut sums, right(p), |i| *column.add(i.min(rows - 1)));
@@ -188,10 +189,10 @@ unsafe fn terms<V: Lanes, const W: usize, const SMALLER: bool>(
 }
 
 /// # Safety
-/// As for [`tile`]: `W` registers readable at `right`.
+/// As for [`micro_kernel`]: `W` registers readable at `right`.
 #[inline(always)]
 unsafe fn step<V: Lanes, const W: usize, const SMALLER: bool>(
-    sums: &mut [[V; W]; ROWS],
+    sums: &mut [[V; W]; TILE_ROWS],
     right: *const V::Elem,
     left: impl Fn(usize) -> V::Elem,
 ) {
@@ -227,9 +228,9 @@ unsafe fn store<V: Lanes, const W: usize>(row: &[V; W], to: *mut V::Elem, add: b
 /// Stores a tile of which some columns do not exist.
 ///
 /// # Safety
-/// As for [`tile`].
+/// As for [`micro_kernel`].
 #[inline(always)]
-unsafe fn edge<V: Lanes, const W: usize>(sums: &[[V; W]; ROWS], out: OutTile<V::Elem>) {
+unsafe fn store_edge<V: Lanes, const W: usize>(sums: &[[V; W]; TILE_ROWS], out: OutTile<V::Elem>) {
     // Room for the widest row: 4 registers of 16.
     let mut line = [V::Elem::ZERO; 64];
     for (i, row) in sums.iter().enumerate().take(out.rows) {
@@ -244,55 +245,55 @@ unsafe fn edge<V: Lanes, const W: usize>(sums: &[[V; W]; ROWS], out: OutTile<V::
     }
 }
 
-/// Defines a function that gives the tiles of one level.
-macro_rules! tiles {
+/// Defines a function that gives the micro-kernels of one level.
+macro_rules! micro_kernels {
     ($name:ident, $v:ty, $t:ty, $lanes:literal, [$($w:literal)*], $(#[$features:meta])?) => {
-        fn $name(smaller: bool) -> Tiles<$t> {
+        fn $name(smaller: bool) -> MicroKernels<$t> {
             if smaller {
-                tiles!(@ $v, $t, $lanes, [$($w)*], true, [$(#[$features])?])
+                micro_kernels!(@ $v, $t, $lanes, [$($w)*], true, [$(#[$features])?])
             } else {
-                tiles!(@ $v, $t, $lanes, [$($w)*], false, [$(#[$features])?])
+                micro_kernels!(@ $v, $t, $lanes, [$($w)*], false, [$(#[$features])?])
             }
         }
     };
     (@ $v:ty, $t:ty, $lanes:literal, [$($w:literal)*], $smaller:literal, $features:tt) => {
-        Tiles { lanes: $lanes, of: const { &[$(tiles!(# $v, $t, $w, $smaller, $features)),*] } }
+        MicroKernels { lanes: $lanes, of: const { &[$(micro_kernels!(# $v, $t, $w, $smaller, $features)),*] } }
     };
     (# $v:ty, $t:ty, $w:literal, $smaller:literal, [$(#[$features:meta])?]) => {{
         /// # Safety
-        /// See [`tile`].
+        /// See [`micro_kernel`].
         $(#[$features])?
-        unsafe fn instance(k: usize, left: LeftTile<$t>, right: RightTile<$t>, out: OutTile<$t>) {
+        unsafe fn instance(k: usize, left: LeftPanel<$t>, right: RightPanel<$t>, out: OutTile<$t>) {
             // SAFETY: as the caller promises, and this function has the instructions.
-            unsafe { tile::<$v, $w, $smaller>(k, left, right, out) }
+            unsafe { micro_kernel::<$v, $w, $smaller>(k, left, right, out) }
         }
-        instance as TileFn<$t>
+        instance as MicroKernel<$t>
     }};
 }
 
-/// Element types with tiles for every level.
-pub(crate) trait Tiled: Float + super::strip::StripLanes {
-    /// The tiles of a level.
-    fn tiles(level: Level) -> Tiles<Self> {
-        Self::tiles_of(level, false)
+/// Element types with micro-kernels for every level.
+pub(crate) trait GemmElement: Float + super::small_kernel::SmallGemmElement {
+    /// The micro-kernels of a level.
+    fn micro_kernels(level: Level) -> MicroKernels<Self> {
+        Self::micro_kernels_with(level, false)
     }
-    /// Tiles of products, or tiles that add up the smaller of both factors instead.
-    fn tiles_of(level: Level, smaller: bool) -> Tiles<Self>;
+    /// Micro-kernels of products, or ones that add up the smaller of both factors instead.
+    fn micro_kernels_with(level: Level, smaller: bool) -> MicroKernels<Self>;
 }
 
-macro_rules! tiled {
+macro_rules! gemm_element {
     ($t:ty, $portable:literal, $wide:ident $wide_lanes:literal, $widest:ident $widest_lanes:literal) => {
-        impl Tiled for $t {
-            fn tiles_of(level: Level, smaller: bool) -> Tiles<$t> {
+        impl GemmElement for $t {
+            fn micro_kernels_with(level: Level, smaller: bool) -> MicroKernels<$t> {
                 #[cfg(target_arch = "x86_64")]
-                tiles!(avx512, std::arch::x86_64::$widest, $t, $widest_lanes, [1 2 3 4],
+                micro_kernels!(avx512, std::arch::x86_64::$widest, $t, $widest_lanes, [1 2 3 4],
                     #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]);
                 #[cfg(target_arch = "x86_64")]
-                tiles!(avx2, std::arch::x86_64::$wide, $t, $wide_lanes, [1 2], #[target_feature(enable = "avx2,fma")]);
+                micro_kernels!(avx2, std::arch::x86_64::$wide, $t, $wide_lanes, [1 2], #[target_feature(enable = "avx2,fma")]);
                 #[cfg(target_arch = "aarch64")]
-                tiles!(portable, Portable<$t, $portable>, $t, $portable, [1 2 3 4],);
+                micro_kernels!(portable, Portable<$t, $portable>, $t, $portable, [1 2 3 4],);
                 #[cfg(not(target_arch = "aarch64"))]
-                tiles!(portable, Portable<$t, $portable>, $t, $portable, [1 2],);
+                micro_kernels!(portable, Portable<$t, $portable>, $t, $portable, [1 2],);
                 match level.kind() {
                     #[cfg(target_arch = "x86_64")]
                     Kind::Avx512 => avx512(smaller),
@@ -304,5 +305,5 @@ macro_rules! tiled {
         }
     };
 }
-tiled!(f32, 4, __m256 8, __m512 16);
-tiled!(f64, 2, __m256d 4, __m512d 8);
+gemm_element!(f32, 4, __m256 8, __m512 16);
+gemm_element!(f64, 2, __m256d 4, __m512d 8);

@@ -1,41 +1,29 @@
-//! What is multiplied, and what becomes of the results.
+//! The epilogue: what is done with each finished part of a result.
 
 use std::ops::Range;
 
 use crate::cpu::element::Element;
 use crate::cpu::pool::SharedSlice;
 
-/// `batch` products of m x k and k x n matrices, one after the other.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Geometry {
-    pub batch: usize,
-    pub m: usize,
-    pub n: usize,
-    pub k: usize,
-    /// (row, column) strides of A and of B.
-    pub a: (usize, usize),
-    pub b: (usize, usize),
-}
+/// `epilogue(worker, start, elements)` is called for each finished part of a result: row by row, or for some contiguous rows
+/// at a time. Elements are numbered through all results.
+pub(crate) type Epilogue<'a, T> = dyn Fn(usize, usize, &[T]) + Sync + 'a;
 
-/// What is done with each finished part of a result, `then(worker, start, elements)`: row by row, or some rows at a
-/// time, where they lie side by side. Elements are numbered through all results.
-pub(crate) type Then<'a, T> = dyn Fn(usize, usize, &[T]) + Sync + 'a;
-
-/// Calls `then` for rows and columns of the result that begins at element `first`.
+/// Calls `epilogue` for rows and columns of the result that begins at element `first`.
 ///
 /// # Safety
 /// They must be written, and nobody may write them any more.
-pub(super) unsafe fn hand_on<T: Copy>(
+pub(super) unsafe fn run_epilogue<T: Copy>(
     c: &SharedSlice<'_, T>,
     first: usize,
     stride: usize,
     (rows, cols): (Range<usize>, Range<usize>),
     worker: usize,
-    then: &Then<'_, T>,
+    epilogue: &Epilogue<'_, T>,
 ) {
     let call = |elements: Range<usize>| {
         // SAFETY: as the caller promises.
-        then(worker, elements.start, unsafe { c.range(elements) });
+        epilogue(worker, elements.start, unsafe { c.range(elements) });
     };
     if cols.len() == stride {
         return call(first + rows.start * stride..first + rows.end * stride);

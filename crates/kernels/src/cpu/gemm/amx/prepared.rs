@@ -1,29 +1,29 @@
-//! One product on its way: operands, what of them is packed for all tasks, and the region that a task computes.
+//! A product whose shared operands are packed, ready for its tasks.
 //!
-//! An operand that is not packed for all tasks is packed on the way, piece by piece: the next piece between the
-//! steps of the products of this one, while the matrix unit is busy with them.
+//! An operand that is not packed for all tasks is packed on the way, block by block: the next block is packed between the
+//! steps of this block's products, while the matrix unit is busy.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Split;
-use super::kernel::{PANEL, PANEL_STEP, STEP, Tiles};
-use super::pack::{Layout, Operand, Piece, packed_len};
-use super::parts::Largest;
-use super::region::Region;
+use super::Bf16x3;
+use super::bf16::MaxMagnitude;
+use super::macro_tile::MacroTile;
+use super::micro_kernel::{PANEL_LINES, PANEL_STEP_WORDS, STEP_TERMS, TileRegisters};
+use super::pack::{Layout, OperandBlock, StridedOperand, packed_words};
 use crate::cpu::exec::Args;
-use crate::cpu::gemm::region::Warm;
+use crate::cpu::gemm::macro_kernel::Prefetch;
 use crate::cpu::level::Level;
 use crate::cpu::pool::SharedSlice;
 
-/// Elements packed by one task, if an operand is packed for all.
-const PACK_TASK: usize = 1 << 14;
-/// Lines packed at a time by one task where they lie side by side, so that memory is read in long rows.
-const LONG: usize = 4 * PANEL;
+/// Elements that a task packs of a shared operand.
+const PACK_TASK_ELEMENTS: usize = 1 << 14;
+/// Lines packed at a time by one task where they are contiguous, so that memory is read in long rows.
+const PACK_TASK_LINES: usize = 4 * PANEL_LINES;
 
-/// Where a region goes.
+/// Where a macro-tile goes.
 #[derive(Clone, Copy)]
-pub(super) struct Out {
+pub(super) struct OutView {
     pub start: *mut f32,
     /// Elements between rows.
     pub stride: usize,
@@ -31,15 +31,15 @@ pub(super) struct Out {
     pub transposed: bool,
 }
 
-impl Out {
+impl OutView {
     /// The same from a row and a column on.
-    pub fn from(self, (row, col): (usize, usize)) -> Out {
+    pub fn from(self, (row, col): (usize, usize)) -> OutView {
         let at = if self.transposed {
             col * self.stride + row
         } else {
             row * self.stride + col
         };
-        Out {
+        OutView {
             start: self.start.wrapping_add(at),
             ..self
         }
@@ -48,74 +48,78 @@ impl Out {
 
 /// An operand, and its packed form if that is shared.
 #[derive(Clone, Copy)]
-pub(super) struct Side<'a> {
-    pub operand: Operand<'a>,
+pub(super) struct PreparedOperand<'a> {
+    pub operand: StridedOperand<'a>,
     lines: usize,
     pub packed: Option<&'a [u32]>,
-    /// Lines of a piece, if it is packed on the way.
+    /// Lines of a block, if it is packed on the way.
     pub group: usize,
 }
 
 /// One product, with what is shared packed.
-pub(super) struct Job<'a> {
+pub(super) struct Prepared<'a> {
     pub level: Level,
     pub k: usize,
     pub depth: usize,
     stream_left: bool,
-    in_strips: bool,
-    pub left: Side<'a>,
-    pub right: Side<'a>,
+    skinny: bool,
+    pub left: PreparedOperand<'a>,
+    pub right: PreparedOperand<'a>,
 }
 
-impl<'a> Job<'a> {
+impl<'a> Prepared<'a> {
     /// `None` if a number of a shared operand cannot be split. A place is empty where an operand is not shared.
     pub fn new(
-        split: &Split,
+        bf16x3: &Bf16x3,
         args: &Args<'_>,
         a: &'a [f32],
         b: &'a [f32],
         place: (&'a mut [u32], &'a mut [u32]),
-    ) -> Option<Job<'a>> {
-        let shape = split.shape;
-        let rows = Operand {
+    ) -> Option<Prepared<'a>> {
+        let shape = bf16x3.shape;
+        let rows = StridedOperand {
             data: a,
             line: shape.a.0,
             term: shape.a.1,
-            right: split.swapped,
+            right: bf16x3.swapped,
         };
-        let cols = Operand {
+        let cols = StridedOperand {
             data: b,
             line: shape.b.1,
             term: shape.b.0,
-            right: !split.swapped,
+            right: !bf16x3.swapped,
         };
-        let (left, right) = if split.swapped { (cols, rows) } else { (rows, cols) };
-        let extents = split.extents();
-        let (k, depth) = (shape.k, split.depth);
+        let (left, right) = if bf16x3.swapped {
+            (cols, rows)
+        } else {
+            (rows, cols)
+        };
+        let extents = bf16x3.extents();
+        let (k, depth) = (shape.k, bf16x3.depth);
         let places = [SharedSlice::new(place.0), SharedSlice::new(place.1)];
-        let chores = [
-            Chores::new(left, extents.0, (k, depth), &places[0]),
-            Chores::new(right, extents.1, (k, depth), &places[1]),
+        let packings = [
+            SharedPacking::new(left, extents.0, (k, depth), &places[0]),
+            SharedPacking::new(right, extents.1, (k, depth), &places[1]),
         ];
-        if !Chores::run(&chores, args) {
+        if !SharedPacking::run(&packings, args) {
             return None;
         }
         let [left_place, right_place] = places;
-        let side = |operand, lines, place: SharedSlice<'a, u32>, group: usize| Side {
+        let side = |operand, lines, place: SharedSlice<'a, u32>, group: usize| PreparedOperand {
             operand,
             lines,
-            // SAFETY: all chores are done, and there are no other slices.
+            // SAFETY: all packing is done, and there are no other slices.
             packed: (place.len() > 0).then(|| &*unsafe { place.range(0..place.len()) }),
             group,
         };
-        Some(Job {
+        Some(Prepared {
             level: args.level(),
             k,
             depth,
-            stream_left: split.stream_left,
-            in_strips: split.in_strips,
-            left: side(left, extents.0, left_place, split.group(true)),
-            right: side(right, extents.1, right_place, split.group(false)),
+            stream_left: bf16x3.stream_left,
+            skinny: bf16x3.skinny,
+            left: side(left, extents.0, left_place, bf16x3.group(true)),
+            right: side(right, extents.1, right_place, bf16x3.group(false)),
         })
     }
 
@@ -123,39 +127,39 @@ impl<'a> Job<'a> {
     /// number could not be split: then the result is not valid.
     ///
     /// # Safety
-    /// `out` must have room for the region and be used by nobody else.
-    pub unsafe fn region(
+    /// `out` must have room for the macro-tile and be used by nobody else.
+    pub unsafe fn macro_tile(
         &self,
         rows: Range<usize>,
         cols: Range<usize>,
-        out: Out,
-        warm: Warm<'_>,
+        out: OutView,
+        prefetch: Prefetch<'_>,
         work: &mut [u32],
     ) -> bool {
         // SAFETY: this runs only at a level that has the instructions; the rest as the caller promises.
         unsafe {
-            let mut region = Region {
-                job: self,
-                tiles: Tiles::new(),
+            let mut macro_tile = MacroTile {
+                prepared: self,
+                tiles: TileRegisters::new(),
                 rows,
                 cols,
                 out,
-                warm,
-                largest: Largest::none(),
+                prefetch,
+                max_magnitude: MaxMagnitude::none(),
             };
             match (self.left.packed, self.right.packed) {
-                _ if self.in_strips => {
+                _ if self.skinny => {
                     if self.stream_left {
-                        region.strips::<true>(work);
+                        macro_tile.skinny::<true>(work);
                     } else {
-                        region.strips::<false>(work);
+                        macro_tile.skinny::<false>(work);
                     }
                     return true;
                 }
-                (Some(left), Some(right)) => region.packed(left, right),
-                _ => region.on_the_way(self.stream_left, work),
+                (Some(left), Some(right)) => macro_tile.packed(left, right),
+                _ => macro_tile.streamed(self.stream_left, work),
             }
-            region.largest.fine()
+            macro_tile.max_magnitude.in_range()
         }
     }
 
@@ -171,16 +175,16 @@ impl<'a> Job<'a> {
     }
 }
 
-impl<'a> Side<'a> {
+impl<'a> PreparedOperand<'a> {
     /// The first panel of some lines in a block of terms, of a shared operand.
     pub fn panels<'b>(&self, all: &'b [u32], line: usize, terms: &Range<usize>) -> &'b [u32] {
-        &all[packed_len(self.lines, terms.start) + packed_len(line, terms.len())..]
+        &all[packed_words(self.lines, terms.start) + packed_words(line, terms.len())..]
     }
 }
 
 /// A shared operand's packing, cut into tasks: by blocks of terms, lines, and parts of the terms of a block.
-struct Chores<'a> {
-    operand: Operand<'a>,
+struct SharedPacking<'a> {
+    operand: StridedOperand<'a>,
     lines: usize,
     k: usize,
     depth: usize,
@@ -189,17 +193,23 @@ struct Chores<'a> {
     place: &'a SharedSlice<'a, u32>,
 }
 
-impl<'a> Chores<'a> {
+impl<'a> SharedPacking<'a> {
     fn new(
-        operand: Operand<'a>,
+        operand: StridedOperand<'a>,
         lines: usize,
         (k, depth): (usize, usize),
         place: &'a SharedSlice<'_, u32>,
     ) -> Self {
         let lines = if place.len() > 0 { lines } else { 0 };
-        let group = if operand.line == 1 { LONG } else { PANEL };
-        let terms = (PACK_TASK / group).next_multiple_of(STEP).min(depth);
-        Chores {
+        let group = if operand.line == 1 {
+            PACK_TASK_LINES
+        } else {
+            PANEL_LINES
+        };
+        let terms = (PACK_TASK_ELEMENTS / group)
+            .next_multiple_of(STEP_TERMS)
+            .min(depth);
+        SharedPacking {
             operand,
             lines,
             k,
@@ -214,21 +224,21 @@ impl<'a> Chores<'a> {
         self.k.div_ceil(self.depth) * self.lines.div_ceil(self.task.0) * parts
     }
 
-    /// Does both operands' chores; false if a number cannot be split.
-    fn run(chores: &[Chores<'_>; 2], args: &Args<'_>) -> bool {
-        let (first, all) = (chores[0].count(), chores[0].count() + chores[1].count());
-        let fine = AtomicBool::new(true);
+    /// Does the packing of both operands; false if a number cannot be split.
+    fn run(packings: &[SharedPacking<'_>; 2], args: &Args<'_>) -> bool {
+        let (first, all) = (packings[0].count(), packings[0].count() + packings[1].count());
+        let in_range = AtomicBool::new(true);
         args.pool().run(all, |_, task| {
-            let (chores, task) = if task < first {
-                (&chores[0], task)
+            let (packings, task) = if task < first {
+                (&packings[0], task)
             } else {
-                (&chores[1], task - first)
+                (&packings[1], task - first)
             };
-            if !chores.pack(task) {
-                fine.store(false, Ordering::Relaxed);
+            if !packings.pack(task) {
+                in_range.store(false, Ordering::Relaxed);
             }
         });
-        fine.into_inner()
+        in_range.into_inner()
     }
 
     fn pack(&self, task: usize) -> bool {
@@ -242,18 +252,22 @@ impl<'a> Chores<'a> {
             return true;
         }
         let lines = group * self.task.0..self.lines.min((group + 1) * self.task.0);
-        let steps = terms.len().div_ceil(STEP);
-        let at = packed_len(self.lines, k0)
-            + packed_len(lines.start, terms.len())
-            + part * self.task.1 / STEP * PANEL_STEP;
-        assert!(packed_len(self.lines, k0) + packed_len(lines.end, terms.len()) <= self.place.len());
+        let steps = terms.len().div_ceil(STEP_TERMS);
+        let at = packed_words(self.lines, k0)
+            + packed_words(lines.start, terms.len())
+            + part * self.task.1 / STEP_TERMS * PANEL_STEP_WORDS;
+        assert!(packed_words(self.lines, k0) + packed_words(lines.end, terms.len()) <= self.place.len());
         // SAFETY: tasks pack different steps of panels, which lie in the place; the processor has AVX-512 where it has
         // these instructions.
         unsafe {
-            let mut largest = Largest::none();
+            let mut max_magnitude = MaxMagnitude::none();
             let out = self.place.as_mut_ptr().add(at);
-            Piece::new(self.operand, lines, some).all_as(Layout::panels(steps), out, &mut largest);
-            largest.fine()
+            OperandBlock::new(self.operand, lines, some).all_as(
+                Layout::panels(steps),
+                out,
+                &mut max_magnitude,
+            );
+            max_magnitude.in_range()
         }
     }
 }

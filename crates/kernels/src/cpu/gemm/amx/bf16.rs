@@ -1,4 +1,4 @@
-//! Splits numbers into parts: rows of the tile registers.
+//! Splits float32 numbers into three bfloat16 parts: rows of the tile registers.
 //!
 //! A float32 has 24 significant bits; the nearest bfloat16 takes 8 of them, the upper half of what is left 8 more, and
 //! the rest is a bfloat16 itself. A word holds the parts of terms k and k + 16 of a step: the order of terms is
@@ -6,102 +6,101 @@
 
 use std::arch::x86_64::*;
 
-use super::kernel::{PARTS, SLICES, STEP, UNIT};
+use super::micro_kernel::{BF16_PARTS, SLICES, STEP_TERMS, TILE_LINES};
 
-/// The largest magnitudes of the first parts of what was packed: whether all could be split.
+/// The largest magnitudes of the first parts of what was packed. They tell whether all numbers could be split.
 #[derive(Clone, Copy)]
-pub(super) struct Largest(__m512i);
+pub(super) struct MaxMagnitude(__m512i);
 
-/// The first part of magnitudes from which on numbers are not split (2^62, infinite): their products may overflow, and
-/// the sums of parts would then be something else than the sum. What is not a number either is seen or stays so in its
-/// other parts.
-const LARGE: u16 = 0x5e80;
+/// The bits of the first part of 2^62. From this magnitude on numbers are not split: their products may overflow, and
+/// the sum of the parts' products would not be the product. A NaN is seen here, or stays NaN in its other parts.
+const LARGE_MAGNITUDE: u16 = 0x5e80;
 
-/// Where a unit goes: its first part, and words from there to the next one.
+/// Where a tile block goes: its first part, and words from there to the next one.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct Destination {
     pub start: *mut u32,
     pub part: usize,
 }
 
-impl Place {
+impl Destination {
     /// The place that begins at row `row` of this one.
-    fn row(self, row: usize) -> Place {
-        Place {
-            start: self.start.wrapping_add(row * UNIT),
+    fn row(self, row: usize) -> Destination {
+        Destination {
+            start: self.start.wrapping_add(row * TILE_LINES),
             ..self
         }
     }
 }
 
-impl Largest {
+impl MaxMagnitude {
     /// # Safety
     /// The processor must have AVX-512; so for every function here.
     #[target_feature(enable = "avx512f")]
-    pub unsafe fn none() -> Largest {
-        Largest(_mm512_setzero_si512())
+    pub unsafe fn none() -> MaxMagnitude {
+        MaxMagnitude(_mm512_setzero_si512())
     }
 
     /// Whether all numbers could be split.
     ///
     /// # Safety
-    /// See [`Largest::none`].
+    /// See [`MaxMagnitude::none`].
     #[target_feature(enable = "avx512f")]
-    pub unsafe fn fine(self) -> bool {
-        let mut largest = [0_u16; 32];
+    pub unsafe fn in_range(self) -> bool {
+        let mut max_magnitude = [0_u16; 32];
         // SAFETY: the array has the register's size.
-        unsafe { _mm512_storeu_si512(largest.as_mut_ptr().cast(), self.0) };
-        largest.iter().all(|&magnitude| magnitude < LARGE)
+        unsafe { _mm512_storeu_si512(max_magnitude.as_mut_ptr().cast(), self.0) };
+        max_magnitude.iter().all(|&magnitude| magnitude < LARGE_MAGNITUDE)
     }
 }
 
 /// Splits two of 16 rows that lie `down` apart; the second register of a pair lies `apart` from the first.
 ///
 /// # Safety
-/// AVX-512; 16 elements must be readable in both, and there must be room for a unit at `out`.
+/// AVX-512; 16 elements must be readable in both, and there must be room for a tile block at `out`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 pub(super) unsafe fn slice_of_rows(
     slice: usize,
     x: *const f32,
     (down, apart): (usize, usize),
-    out: Place,
-    largest: &mut Largest,
+    out: Destination,
+    max_magnitude: &mut MaxMagnitude,
 ) {
     for row in 2 * slice..2 * slice + 2 {
         // SAFETY: as the caller promises.
         unsafe {
             let from = x.add(row * down);
             let pair = (_mm512_loadu_ps(from), _mm512_loadu_ps(from.add(apart)));
-            emit(out.row(row), pair, largest);
+            emit(out.row(row), pair, max_magnitude);
         }
     }
 }
 
-/// All rows, as [`slice_of_rows`], where not all are there: given are rows and elements of a row that there are, for
-/// first and second registers.
+/// All rows, as [`slice_of_rows`], of a block that is not full. Given are the rows that exist and the elements of a
+/// row, for first and second registers.
 ///
 /// # Safety
 /// As for [`slice_of_rows`], but only what there is must be readable.
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(super) unsafe fn some_rows(
+pub(super) unsafe fn partial_rows(
     x: *const f32,
     (down, apart): (usize, usize),
     (low, high): ((usize, usize), (usize, usize)),
-    out: Place,
-    largest: &mut Largest,
+    out: Destination,
+    max_magnitude: &mut MaxMagnitude,
 ) {
     let load = |i: usize, (count, width): (usize, usize), from: *const f32| {
         let mask = if i < count { first(width) } else { 0 };
         // SAFETY: as the caller promises; what a mask leaves out is not touched.
         unsafe { _mm512_maskz_loadu_ps(mask, from) }
     };
-    for row in 0..UNIT {
+    for row in 0..TILE_LINES {
         // SAFETY: as the caller promises.
         unsafe {
             let from = x.wrapping_add(row * down);
             let pair = (load(row, low, from), load(row, high, from.wrapping_add(apart)));
-            emit(out.row(row), pair, largest);
+            emit(out.row(row), pair, max_magnitude);
         }
     }
 }
@@ -111,9 +110,9 @@ pub(super) fn first(count: usize) -> __mmask16 {
     ((1_u32 << count) - 1) as __mmask16
 }
 
-/// Room for a unit.
+/// Room for a tile block.
 #[repr(C, align(64))]
-pub(super) struct Copied(pub [f32; UNIT * STEP]);
+pub(super) struct CopiedBlock(pub [f32; TILE_LINES * STEP_TERMS]);
 
 /// A block of `rows` by `width` elements whose rows lie `down` apart, with 0 up to `R` by `W`.
 ///
@@ -124,14 +123,16 @@ pub(super) unsafe fn copy<const R: usize, const W: usize>(
     x: *const f32,
     down: usize,
     (rows, width): (usize, usize),
-) -> Copied {
-    let mut copied = Copied([0.0; UNIT * STEP]);
+) -> CopiedBlock {
+    let mut copied = CopiedBlock([0.0; TILE_LINES * STEP_TERMS]);
     for row in 0..rows.min(R) {
-        for col in (0..width.min(W)).step_by(UNIT) {
+        for col in (0..width.min(W)).step_by(TILE_LINES) {
             // SAFETY: as the caller promises; the place lies in the block of R by W.
             unsafe {
-                let some =
-                    _mm512_maskz_loadu_ps(first(UNIT.min(width - col)), x.wrapping_add(row * down + col));
+                let some = _mm512_maskz_loadu_ps(
+                    first(TILE_LINES.min(width - col)),
+                    x.wrapping_add(row * down + col),
+                );
                 _mm512_store_ps(copied.0.as_mut_ptr().add(row * W + col), some);
             }
         }
@@ -145,25 +146,30 @@ pub(super) unsafe fn copy<const R: usize, const W: usize>(
 /// # Safety
 /// As for [`slice_of_rows`]; the blocks must be readable.
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(super) unsafe fn turned(x: *const f32, strides: (usize, usize), out: Place, largest: &mut Largest) {
+pub(super) unsafe fn transposed_block(
+    x: *const f32,
+    strides: (usize, usize),
+    out: Destination,
+    max_magnitude: &mut MaxMagnitude,
+) {
     for slice in 0..SLICES {
         // SAFETY: as the caller promises.
-        unsafe { slice_of_turned(slice, x, strides, out, largest) };
+        unsafe { slice_of_transposed(slice, x, strides, out, max_magnitude) };
     }
 }
 
-/// A slice of [`turned`]: four columns in every second one.
+/// A slice of [`transposed_block`]: four columns in every second one.
 ///
 /// # Safety
-/// As for [`turned`].
+/// As for [`transposed_block`].
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(super) unsafe fn slice_of_turned(
+pub(super) unsafe fn slice_of_transposed(
     slice: usize,
     x: *const f32,
     (down, apart): (usize, usize),
-    out: Place,
-    largest: &mut Largest,
+    out: Destination,
+    max_magnitude: &mut MaxMagnitude,
 ) {
     if !slice.is_multiple_of(2) {
         return;
@@ -174,31 +180,38 @@ pub(super) unsafe fn slice_of_turned(
         let low = four_columns(x.add(first), down);
         let high = four_columns(x.add(apart + first), down);
         for i in 0..4 {
-            emit(out.row(first + i), (low[i], high[i]), largest);
+            emit(out.row(first + i), (low[i], high[i]), max_magnitude);
         }
     }
 }
 
-/// As [`turned`], but with the parts of a column side by side, and `line` words between columns.
+/// As [`transposed_block`], but with the parts of a column side by side, and `line` words between columns.
 ///
 /// # Safety
-/// As for [`turned`].
+/// As for [`transposed_block`].
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(super) unsafe fn turned_lines(
+pub(super) unsafe fn transposed_records(
     x: *const f32,
     (down, apart): (usize, usize),
     out: *mut u32,
     line: usize,
-    largest: &mut Largest,
+    max_magnitude: &mut MaxMagnitude,
 ) {
-    for first in (0..UNIT).step_by(4) {
+    for first in (0..TILE_LINES).step_by(4) {
         // SAFETY: as the caller promises.
         unsafe {
             let low = four_columns(x.add(first), down);
             let high = four_columns(x.add(apart + first), down);
             for i in 0..4 {
                 let start = out.add((first + i) * line);
-                emit(Place { start, part: UNIT }, (low[i], high[i]), largest);
+                emit(
+                    Destination {
+                        start,
+                        part: TILE_LINES,
+                    },
+                    (low[i], high[i]),
+                    max_magnitude,
+                );
             }
         }
     }
@@ -231,22 +244,22 @@ unsafe fn four_columns(x: *const f32, down: usize) -> [__m512; 4] {
     ]
 }
 
-/// Splits a pair of registers, and writes a row of each part's register, `APART` words from that of the next part: the first
-/// one's numbers in the lower halves of words.
+/// Splits a pair of registers, and writes a row of each part's register. The numbers of the first register are in the
+/// lower halves of words.
 ///
 /// # Safety
 /// As for [`slice_of_rows`].
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn emit(out: Place, (first, second): (__m512, __m512), largest: &mut Largest) {
+unsafe fn emit(out: Destination, (first, second): (__m512, __m512), max_magnitude: &mut MaxMagnitude) {
     let (first, second) = (split(first), split(second));
     // The upper half of each word where its lower half is.
     let down = _mm512_set4_epi32(0x0f0e, 0x0b0a, 0x0706, 0x0302);
-    for part in 0..PARTS {
+    for part in 0..BF16_PARTS {
         let pair = _mm512_mask_shuffle_epi8(second[part], 0x3333_3333_3333_3333, first[part], down);
         if part == 0 {
             let magnitudes = _mm512_and_si512(pair, _mm512_set1_epi16(i16::MAX));
-            largest.0 = _mm512_max_epu16(largest.0, magnitudes);
+            max_magnitude.0 = _mm512_max_epu16(max_magnitude.0, magnitudes);
         }
         // SAFETY: as the caller promises.
         unsafe { _mm512_storeu_si512(out.start.add(part * out.part).cast(), pair) };
@@ -256,7 +269,7 @@ unsafe fn emit(out: Place, (first, second): (__m512, __m512), largest: &mut Larg
 /// The parts, each in the upper half of its word; what is below is left over.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn split(x: __m512) -> [__m512i; PARTS] {
+fn split(x: __m512) -> [__m512i; BF16_PARTS] {
     let half = _mm512_set1_epi32(0x8000);
     let upper = _mm512_set1_epi32(0xffff_0000_u32.cast_signed());
     let high = _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(x), half), upper);

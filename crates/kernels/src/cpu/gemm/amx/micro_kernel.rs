@@ -1,40 +1,41 @@
-//! The innermost part: a tile of 32 x 32 results, in four of the processor's eight tile registers. A step keeps the
-//! multipliers busy for some hundred cycles and the rest of the processor for a tenth of that, so whoever calls it
-//! may do something else between its slices.
+//! The micro-kernel: a tile of 32 x 32 results, in four of the processor's eight tile registers. A step keeps the
+//! matrix unit busy for some hundred cycles and the rest of the processor for a tenth of that. The caller may do
+//! something else between the slices of a step, such as packing.
 
 use std::arch::asm;
 
 use super::pack::Layout;
 
-/// Rows or columns of results of a tile register.
-pub(super) const UNIT: usize = 16;
-/// Rows or columns of results of a panel: two registers.
-pub(super) const PANEL: usize = 2 * UNIT;
+/// Rows or columns of results in a tile register.
+pub(super) const TILE_LINES: usize = 16;
+/// Rows or columns of results in a panel: two registers.
+pub(crate) const PANEL_LINES: usize = 2 * TILE_LINES;
 /// Terms of an instruction.
-pub(super) const STEP: usize = 32;
-/// Numbers of half the width that a number is split into.
-pub(super) const PARTS: usize = 3;
-/// Pairs of half numbers in a register.
-pub(super) const REGISTER: usize = 256;
+pub(super) const STEP_TERMS: usize = 32;
+/// Parts of a number: bfloat16 numbers that add up to it.
+pub(super) const BF16_PARTS: usize = 3;
+/// Words in a tile register, each a pair of bfloat16.
+pub(super) const TILE_WORDS: usize = 256;
 /// Slices of a step, between which something else may be done.
 pub(super) const SLICES: usize = 8;
-/// Pairs in a panel's step: for each of its two units the parts, the largest first.
-pub(super) const PANEL_STEP: usize = 2 * PARTS * REGISTER;
+/// Words in a step of a panel: for each of its two tile blocks the parts, the largest first.
+pub(super) const PANEL_STEP_WORDS: usize = 2 * BF16_PARTS * TILE_WORDS;
 
-/// The order of the units that a strip's unit is multiplied with, four in a step. Of each 4 KiB they leave one half free: there
-/// the places lie into which that unit is split. A load waits for a store before it at the same place of another
-/// 4 KiB, since only the lower bits of addresses are compared at first.
-pub(super) const STRIP: Layout = Layout {
+/// The order of the short side's tile blocks in a skinny product, four in a step. They leave one half of each 4 KiB
+/// free for the ring's slots. A load waits for an earlier store at the same offset of another 4 KiB, since the
+/// processor first compares the lower bits of addresses alone.
+pub(super) const SKINNY_LAYOUT: Layout = Layout {
     part: 1024,
-    half: REGISTER,
+    half: TILE_WORDS,
     panel: 3072,
-    step: STRIP_STEP,
+    step: SKINNY_STEP_WORDS,
 };
-pub(super) const STRIP_STEP: usize = 6144;
+/// Words of a step in that order.
+pub(super) const SKINNY_STEP_WORDS: usize = 6144;
 
 /// The shapes of the tile registers, as `ldtilecfg` wants them.
 #[repr(C, align(64))]
-struct Config {
+struct TileConfig {
     palette: u8,
     start: u8,
     reserved: [u8; 14],
@@ -43,13 +44,13 @@ struct Config {
 }
 
 /// While it lives, the thread's tile registers are ready for the other functions here.
-pub(super) struct Tiles(());
+pub(super) struct TileRegisters(());
 
-impl Tiles {
+impl TileRegisters {
     /// # Safety
     /// The processor must have the instructions, and the system must let the process use them.
-    pub unsafe fn new() -> Tiles {
-        let mut config = Config {
+    pub unsafe fn new() -> TileRegisters {
+        let mut config = TileConfig {
             palette: 1,
             start: 0,
             reserved: [0; 14],
@@ -60,7 +61,7 @@ impl Tiles {
         config.rows[..8].fill(16);
         // SAFETY: reads the 64 bytes of `config`. The compiler uses no tile registers.
         unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const config, options(nostack, readonly)) };
-        Tiles(())
+        TileRegisters(())
     }
 
     /// Begins the sums of four tile registers: with those at `from`, `stride` elements between rows, or with 0.
@@ -99,7 +100,7 @@ impl Tiles {
     /// of the sum, the largest last. After each of [`SLICES`] slices of it `between` is called.
     ///
     /// # Safety
-    /// [`PANEL_STEP`] words must be readable at both.
+    /// [`PANEL_STEP_WORDS`] words must be readable at both.
     #[inline(always)]
     pub unsafe fn step(&self, left: *const u32, right: *const u32, mut between: impl FnMut()) {
         macro_rules! slice {
@@ -114,8 +115,8 @@ impl Tiles {
                 )
             };
         }
-        // Parts in the order of products: high x low, high x middle, middle x middle, middle x high, low x high, high x high.
-        // SAFETY: reads 6 KiB of each panel.
+        // Parts in the order of products: high x low, high x middle, middle x middle, middle x high, low x high, high x
+        // high. SAFETY: reads 6 KiB of each panel.
         unsafe {
             slice!("tileloadd tmm4, [{a} + {line}]" "tileloadd tmm6, [{b} + {line} + 2048]" "tdpbf16ps tmm0, tmm4, tmm6" "tileloadd tmm7, [{b} + {line} + 5120]" "tdpbf16ps tmm1, tmm4, tmm7" "tileloadd tmm5, [{a} + {line} + 3072]" "tdpbf16ps tmm2, tmm5, tmm6");
             between();
@@ -136,13 +137,13 @@ impl Tiles {
         }
     }
 
-    /// As [`Tiles::step`], with a left operand whose rows lie `apart` words apart, the parts of a row side by side; two
-    /// pointers to 16 rows each.
+    /// As [`TileRegisters::step`], with a left operand whose rows lie `apart` words apart, the parts of a row side by
+    /// side; two pointers to 16 rows each.
     ///
     /// # Safety
-    /// 16 rows of 48 words must be readable at both, and [`PANEL_STEP`] words of the right panel.
+    /// 16 rows of 48 words must be readable at both, and [`PANEL_STEP_WORDS`] words of the right panel.
     #[inline(always)]
-    pub unsafe fn step_of_rows(&self, left: [*const u32; 2], apart: usize, right: *const u32) {
+    pub unsafe fn step_of_records(&self, left: [*const u32; 2], apart: usize, right: *const u32) {
         // The order of products is that of `step`.
         // SAFETY: reads what the caller promises.
         unsafe {
@@ -195,19 +196,20 @@ impl Tiles {
         }
     }
 
-    /// Adds the products of a step of four units of one operand, in the order of [`STRIP`], and a unit of the other one,
-    /// which is the left one or the right one; as [`Tiles::step`]. `between` is told how many slices were before.
+    /// Adds the products of a step of four tile blocks of one operand, in the order of [`SKINNY_LAYOUT`], and a tile
+    /// block of the other one, which is the left one or the right one; as [`TileRegisters::step`]. `between` is told
+    /// how many slices were before.
     ///
     /// # Safety
-    /// The parts of the units must be readable: a step in the order of [`STRIP`].
+    /// The parts of the tile blocks must be readable: a step in the order of [`SKINNY_LAYOUT`].
     #[inline(always)]
-    pub unsafe fn strip<const LEFT: bool>(
+    pub unsafe fn skinny_step<const LEFT: bool>(
         &self,
         units: *const u32,
         unit: *const u32,
         mut between: impl FnMut(usize),
     ) {
-        // The product of a register with the unit's part in another one, added to a third.
+        // The product of a register with the tile block's part in another one, added to a third.
         macro_rules! add {
             (left $sum:literal $part:literal) => {
                 concat!("tdpbf16ps tmm", $sum, ", tmm", $part, ", tmm7")
@@ -249,7 +251,7 @@ impl Tiles {
                 slice!(7: load!(13312), add!($side 3 6), add!($side 3 5), add!($side 3 4));
             };
         }
-        // SAFETY: reads the parts of the units, 1 KiB each.
+        // SAFETY: reads the parts of the tile blocks, 1 KiB each.
         unsafe {
             if LEFT {
                 step!(left);
@@ -284,24 +286,30 @@ impl Tiles {
 }
 
 /// The places of a tile's four registers of sums: two by two.
-pub(super) fn square(out: *mut f32, stride: usize) -> [*mut f32; 4] {
-    [0, UNIT, UNIT * stride, UNIT * stride + UNIT].map(|at| out.wrapping_add(at))
+pub(super) fn square_corners(out: *mut f32, stride: usize) -> [*mut f32; 4] {
+    [
+        0,
+        TILE_LINES,
+        TILE_LINES * stride,
+        TILE_LINES * stride + TILE_LINES,
+    ]
+    .map(|at| out.wrapping_add(at))
 }
 
-/// The same of a strip: side by side if its unit is one of the left operand, else one below the other.
-pub(super) fn strip<const LEFT: bool>(out: *mut f32, stride: usize) -> [*mut f32; 4] {
-    let apart = if LEFT { UNIT } else { UNIT * stride };
+/// The same of a skinny tile: side by side if its tile block is one of the left operand, else one below the other.
+pub(super) fn skinny_corners<const LEFT: bool>(out: *mut f32, stride: usize) -> [*mut f32; 4] {
+    let apart = if LEFT { TILE_LINES } else { TILE_LINES * stride };
     [0, 1, 2, 3].map(|unit| out.wrapping_add(unit * apart))
 }
 
-impl Drop for Tiles {
+impl Drop for TileRegisters {
     fn drop(&mut self) {
         // SAFETY: touches the tile registers alone. Their contents need not be saved any more when threads change.
         unsafe { asm!("tilerelease", options(nostack, nomem)) };
     }
 }
 
-/// Whether the processor has the instructions and the system lets this process use them, which it is asked for.
+/// Whether the processor has the instructions and the system lets this process use them. Asks the system for them.
 pub(crate) fn available() -> bool {
     static AVAILABLE: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
     *AVAILABLE.get_or_init(|| has_instructions() && permitted())

@@ -1,12 +1,12 @@
-//! Products whose operands are small or lie well: the left operand is read in place, and the right one too where
-//! its rows are contiguous; there are no blocks of k. A fork costs about a microsecond, so what takes less than
-//! some of them stays on the caller's thread.
+//! Small products. The left operand is read in place, and so is a right operand with contiguous rows. There are no
+//! blocks of k. A fork costs about a microsecond: a product of a few microseconds stays on the caller's thread.
 
 use std::ops::Range;
 
-use super::result::{Geometry, Then, hand_on};
-use super::strip::{Strip, StripFn, StripLanes, Strips};
-use super::tile::Tiled;
+use super::epilogue::{Epilogue, run_epilogue};
+use super::micro_kernel::GemmElement;
+use super::shape::GemmShape;
+use super::small_kernel::{ColumnPanel, SmallGemmElement, SmallKernel, SmallKernels};
 use crate::cpu::element::Element;
 use crate::cpu::exec::{Args, Plain, scratch_bytes};
 use crate::cpu::level::Level;
@@ -14,49 +14,59 @@ use crate::cpu::pool::SharedSlice;
 use crate::cpu::transpose::transpose;
 
 /// Multiply-adds that a task should have: a few microseconds of them.
-const TASK: usize = 1 << 18;
-/// Tasks per thread, so that one that was held up does not hold up the rest.
-const TASKS: usize = 4;
+const TASK_FMAS: usize = 1 << 18;
+/// Tasks per thread: a task that is held up then does not hold up the rest.
+const TASKS_PER_THREAD: usize = 4;
 /// Elements of the right operand up to which it stays in the second-level cache.
-const RIGHT: usize = 1 << 17;
-/// The same for few rows, so many at most: there the other way packs more than it multiplies.
-const BROAD: (usize, usize) = (1 << 18, 128);
-/// Bytes of a register that such a product needs.
-const WIDE: usize = 64;
+const RIGHT_ELEMENTS: usize = 1 << 17;
+/// The same for few rows: there the packed product packs more than it multiplies.
+const BROAD_ELEMENTS: usize = 1 << 18;
+/// Rows of such a product at most.
+const BROAD_ROWS: usize = 128;
+/// Bytes of a register that such a product needs at least.
+const WIDE_BYTES: usize = 64;
 /// Elements between rows up to which an operand is read in place: a page has some of them.
-const STRIDE: usize = 1 << 11;
+const STRIDE_ELEMENTS: usize = 1 << 11;
 /// Rows from which on packing the right operand pays.
-const PACK_ROWS: usize = 8;
-/// Registers of columns of a strip, unless it is the last.
+const MIN_PACK_ROWS: usize = 8;
+/// Registers of columns of a column panel, unless it is the last.
 const REGISTERS: usize = 2;
 
 /// A product, and rows and columns of its result.
 type Part = (usize, Range<usize>, Range<usize>);
 
-/// A direct product and how it is divided.
+/// A small product and how it is divided.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Direct {
-    shape: Geometry,
+pub(super) struct Small {
+    shape: GemmShape,
     /// Products, rows and columns of a task.
     task: (usize, usize, usize),
 }
 
-impl Direct {
-    /// The product, if this is the way to compute it.
-    pub fn new(shape: Geometry, threads: usize) -> Option<Direct> {
-        let Geometry { batch, m, n, k, a, b } = shape;
-        let left_lies_well = a.1 == 1 || m <= STRIDE;
-        let right_lies_well = if b.1 == 1 { n <= STRIDE } else { m >= PACK_ROWS };
-        if k * n > RIGHT && (k * n > BROAD.0 || m > BROAD.1) || !left_lies_well || !right_lies_well {
+impl Small {
+    /// The product, if it is small.
+    pub fn new(shape: GemmShape, threads: usize) -> Option<Small> {
+        let GemmShape { batch, m, n, k, a, b } = shape;
+        let left_lies_well = a.1 == 1 || m <= STRIDE_ELEMENTS;
+        let right_lies_well = if b.1 == 1 {
+            n <= STRIDE_ELEMENTS
+        } else {
+            m >= MIN_PACK_ROWS
+        };
+        if k * n > RIGHT_ELEMENTS && (k * n > BROAD_ELEMENTS || m > BROAD_ROWS)
+            || !left_lies_well
+            || !right_lies_well
+        {
             return None;
         }
-        // A task that has to pack the right operand does so for itself: to fetch it from another processor takes longer.
+        // A task that has to pack the right operand does so for itself: to fetch it from another processor takes
+        // longer.
         let most = if batch == 1 && b.1 != 1 {
             threads
         } else {
-            threads * TASKS
+            threads * TASKS_PER_THREAD
         };
-        let pieces = (batch * m * n * k / TASK).clamp(1, most);
+        let pieces = (batch * m * n * k / TASK_FMAS).clamp(1, most);
         let task = if threads == 1 || pieces == 1 {
             (batch, m, n)
         } else if batch >= pieces {
@@ -70,54 +80,55 @@ impl Direct {
             }
         };
         let task = (task.0.max(1), task.1.max(1), task.2.max(1));
-        Some(Direct { shape, task })
+        Some(Small { shape, task })
     }
 
-    /// Whether this is the way at this level.
-    pub fn suits<T: StripLanes>(&self, level: Level) -> bool {
-        self.shape.k * self.shape.n <= RIGHT || T::strips(level).lanes * size_of::<T>() >= WIDE
+    /// Whether the level's registers are wide enough for it.
+    pub fn suits<T: SmallGemmElement>(&self, level: Level) -> bool {
+        self.shape.k * self.shape.n <= RIGHT_ELEMENTS
+            || T::small_kernels(level).lanes * size_of::<T>() >= WIDE_BYTES
     }
 
     /// Whether the right operand is packed: it is stored transposed, or a level cannot read part of a register.
-    fn packs<T>(&self, strips: &Strips<T>) -> bool {
-        self.shape.b.1 != 1 || !strips.masks && !self.shape.n.is_multiple_of(strips.lanes)
+    fn packs<T>(&self, kernels: &SmallKernels<T>) -> bool {
+        self.shape.b.1 != 1 || !kernels.masks && !self.shape.n.is_multiple_of(kernels.lanes)
     }
 
-    /// Elements of scratch for a worker's packed strip of the right operand.
-    fn packed<T: StripLanes>(&self, level: Level) -> usize {
-        let strips = T::strips(level);
-        if self.packs(&strips) {
-            self.shape.k * strips.registers() * strips.lanes
+    /// Elements of scratch for a worker's packed column panel of the right operand.
+    fn packed<T: SmallGemmElement>(&self, level: Level) -> usize {
+        let kernels = T::small_kernels(level);
+        if self.packs(&kernels) {
+            self.shape.k * kernels.registers() * kernels.lanes
         } else {
             0
         }
     }
 
-    /// Bytes of scratch that [`Direct::run`] takes.
-    pub fn scratch_bytes<T: StripLanes>(&self, level: Level, threads: usize) -> usize {
+    /// Bytes of scratch that [`Small::run`] takes.
+    pub fn scratch_bytes<T: SmallGemmElement>(&self, level: Level, threads: usize) -> usize {
         scratch_bytes::<T>(self.packed::<T>(level) * threads)
     }
 
     /// Tasks, and columns of one of them.
     pub fn tasks_and_columns(&self) -> (usize, usize) {
-        let Geometry { batch, m, n, .. } = self.shape;
+        let GemmShape { batch, m, n, .. } = self.shape;
         let (products, rows, cols) = self.task;
         let tasks = batch.div_ceil(products) * m.div_ceil(rows) * n.div_ceil(cols);
         (tasks, cols.min(n))
     }
 
     /// Computes all products.
-    pub fn run<T: Tiled + Plain>(
+    pub fn run<T: GemmElement + Plain>(
         &self,
         args: &Args<'_>,
         (a, b): (&[T], &[T]),
         c: &mut [T],
-        then: Option<&Then<'_, T>>,
+        epilogue: Option<&Epilogue<'_, T>>,
     ) {
-        let Geometry { batch, m, n, k, .. } = self.shape;
+        let GemmShape { batch, m, n, k, .. } = self.shape;
         assert!(a.len() >= batch * m * k && b.len() >= batch * k * n && c.len() >= batch * m * n);
         let (level, pool) = (args.level(), args.pool());
-        let strips = T::strips(level);
+        let kernels = T::small_kernels(level);
         let each = self.packed::<T>(level);
         let packed = SharedSlice::new(args.scratch::<T>(each * pool.threads()));
         let (products, rows, cols) = self.task;
@@ -128,12 +139,13 @@ impl Direct {
             let first = task / (row_tasks * col_tasks) * products;
             for product in first..batch.min(first + products) {
                 let part = (product, r0..m.min(r0 + rows), c0..n.min(c0 + cols));
-                // SAFETY: a worker's own place; tasks are different parts of the result, which is handed on when written.
+                // SAFETY: a worker's own place; tasks are different parts of the result, which is written before the
+                // epilogue.
                 unsafe {
                     let own = packed.range(worker * each..(worker + 1) * each);
-                    self.part(level, &strips, (a, b), &out, &part, own);
-                    if let Some(then) = then {
-                        hand_on(&out, product * m * n, n, (part.1, part.2), worker, then);
+                    self.part(level, &kernels, (a, b), &out, &part, own);
+                    if let Some(epilogue) = epilogue {
+                        run_epilogue(&out, product * m * n, n, (part.1, part.2), worker, epilogue);
                     }
                 }
             }
@@ -144,7 +156,7 @@ impl Direct {
     fn pack<T: Element>(
         &self,
         level: Level,
-        strips: &Strips<T>,
+        kernels: &SmallKernels<T>,
         b: &[T],
         cols: Range<usize>,
         (out, stride): (&mut [T], usize),
@@ -162,56 +174,56 @@ impl Direct {
         } else {
             transpose(level, from, (down, along), (k, count), out, stride);
         }
-        if !strips.masks && count < stride {
+        if !kernels.masks && count < stride {
             // What a register holds beyond the last column is computed with, though not stored.
             let lines = out.chunks_exact_mut(stride).take(k);
             lines.for_each(|line| line[count..].fill(T::ZERO));
         }
     }
 
-    /// Computes rows and columns of a product, strip by strip. A strip of the right operand is packed to `own` before,
-    /// unless that is empty.
+    /// Computes rows and columns of a product, panel by panel. A column panel of the right operand is packed to `own`
+    /// before, unless that is empty.
     ///
     /// # Safety
     /// Nobody else may use that part of `out`.
-    unsafe fn part<T: Tiled>(
+    unsafe fn part<T: GemmElement>(
         &self,
         level: Level,
-        strips: &Strips<T>,
+        kernels: &SmallKernels<T>,
         (a, b): (&[T], &[T]),
         out: &SharedSlice<'_, T>,
         (product, rows, cols): &Part,
         own: &mut [T],
     ) {
-        let Geometry {
+        let GemmShape {
             m,
             n,
             k,
             a: left_strides,
             ..
         } = self.shape;
-        let functions: [StripFn<T>; 3] =
-            std::array::from_fn(|i| strips.best(strips.registers().min(i + 1), rows.len()));
+        let functions: [SmallKernel<T>; 3] =
+            std::array::from_fn(|i| kernels.best(kernels.registers().min(i + 1), rows.len()));
         let left = &a[product * m * k + rows.start * left_strides.0..];
         let right = &b[product * k * n..];
         let mut col = cols.start;
         while col < cols.end {
-            let registers = match (cols.end - col).div_ceil(strips.lanes) {
-                left if left == strips.registers() => left,
+            let registers = match (cols.end - col).div_ceil(kernels.lanes) {
+                left if left == kernels.registers() => left,
                 left => left.min(REGISTERS),
             };
-            let width = registers * strips.lanes;
+            let width = registers * kernels.lanes;
             let end = cols.end.min(col + width);
             let (right, right_stride) = if own.is_empty() {
                 (right.as_ptr().wrapping_add(col), self.shape.b.0)
             } else {
-                self.pack(level, strips, right, col..end, (&mut *own, width));
+                self.pack(level, kernels, right, col..end, (&mut *own, width));
                 (own.as_ptr(), width)
             };
             // SAFETY: the function has the instructions of its level. It reads `k` terms of rows and columns that
             // exist, and what a packed right operand is padded with; it writes rows and columns of the part.
             unsafe {
-                functions[registers - 1](&Strip {
+                functions[registers - 1](&ColumnPanel {
                     k,
                     rows: rows.len(),
                     left: left.as_ptr(),
@@ -220,7 +232,7 @@ impl Direct {
                     right_stride,
                     out: out.as_mut_ptr().add((product * m + rows.start) * n + col),
                     out_stride: n,
-                    last: end - col - (registers - 1) * strips.lanes,
+                    last: end - col - (registers - 1) * kernels.lanes,
                 });
             }
             col = end;
