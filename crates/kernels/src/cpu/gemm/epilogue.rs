@@ -5,8 +5,8 @@ use std::ops::Range;
 use crate::cpu::element::Element;
 use crate::cpu::pool::SharedSlice;
 
-/// `epilogue(worker, start, elements)` is called for each finished part of a result: row by row, or for some contiguous rows
-/// at a time. Elements are numbered through all results.
+/// `epilogue(worker, start, elements)` is called for each finished part of a result: row by row, or for some contiguous
+/// rows at a time. Elements are numbered through all results.
 pub(crate) type Epilogue<'a, T> = dyn Fn(usize, usize, &[T]) + Sync + 'a;
 
 /// Calls `epilogue` for rows and columns of the result that begins at element `first`.

@@ -3,7 +3,8 @@
 //! wide): enough independent chains to keep two multiply-add units busy.
 
 use super::lanes::{Lanes, Portable};
-use super::pack::PanelWidths;
+use std::ops::Range;
+
 use crate::cpu::element::{Element, Float};
 use crate::cpu::level::{Kind, Level};
 
@@ -108,6 +109,24 @@ impl<T> MicroKernels<T> {
     /// The columns that a tile for `cols` columns computes: the next multiple of a register.
     pub fn padded(&self, cols: usize) -> usize {
         cols.next_multiple_of(self.lanes)
+    }
+}
+
+/// The widths of panels: columns of a full one, and what the last one is rounded up to.
+#[derive(Clone, Copy)]
+pub(crate) struct PanelWidths {
+    pub panel: usize,
+    pub lanes: usize,
+}
+
+impl PanelWidths {
+    /// The panels of `cols`: where each starts, and how many columns it has and is padded to.
+    pub fn panels(self, cols: Range<usize>) -> impl Iterator<Item = (Range<usize>, usize)> {
+        cols.clone().step_by(self.panel).map(move |start| {
+            let valid = start..cols.end.min(start + self.panel);
+            let padded = valid.len().next_multiple_of(self.lanes);
+            (valid, padded)
+        })
     }
 }
 

@@ -24,12 +24,15 @@ pub(crate) use amx::{
     PANEL_LINES, RECORD_CHANNELS, RECORD_WORDS, RECORDS_PER_TILE, TileMultiplier, pack_columns, pack_records,
     pack_rows, panels_words,
 };
+pub(crate) use epilogue::Epilogue;
 pub(crate) use lanes::{Lanes, Portable};
 pub(crate) use macro_kernel::{
     BLOCK_TERMS, LeftOperand, OutBlock, Prefetch, RightOperand, macro_kernel, macro_kernel_with, work_len,
 };
-pub(crate) use micro_kernel::{GemmElement, LeftPanel, OutTile, RightPanel, TILE_ROWS, prefetch_l2};
-pub(crate) use pack::{Matrix, PackRight, PanelWidths};
+pub(crate) use micro_kernel::{
+    GemmElement, LeftPanel, OutTile, PanelWidths, RightPanel, TILE_ROWS, prefetch_l2,
+};
+pub(crate) use pack::{Matrix, PackRight};
 pub(crate) use product::Product;
 
 use hyperglow_core::op::Spec;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::micro_kernel::TILE_ROWS;
+use super::micro_kernel::{PanelWidths, TILE_ROWS};
 use crate::cpu::element::Element;
 use crate::cpu::level::Level;
 use crate::cpu::transpose::transpose;
@@ -32,24 +32,6 @@ impl<'a, T> Matrix<'a, T> {
             data: &self.data[start..],
             ..self
         }
-    }
-}
-
-/// The widths of panels: columns of a full one, and what the last one is rounded up to.
-#[derive(Clone, Copy)]
-pub(crate) struct PanelWidths {
-    pub panel: usize,
-    pub lanes: usize,
-}
-
-impl PanelWidths {
-    /// The panels of `cols`: where each starts, and how many columns it has and is padded to.
-    pub fn panels(self, cols: Range<usize>) -> impl Iterator<Item = (Range<usize>, usize)> {
-        cols.clone().step_by(self.panel).map(move |start| {
-            let valid = start..cols.end.min(start + self.panel);
-            let padded = valid.len().next_multiple_of(self.lanes);
-            (valid, padded)
-        })
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::arch::x86_64::*;
 
-use super::micro_kernel::{BF16_PARTS, SLICES, STEP_TERMS, TILE_LINES};
+use super::layout::{BF16_PARTS, Destination, SLICES, STEP_TERMS, TILE_LINES};
 
 /// The largest magnitudes of the first parts of what was packed. They tell whether all numbers could be split.
 #[derive(Clone, Copy)]
@@ -15,23 +15,6 @@ pub(super) struct MaxMagnitude(__m512i);
 /// The bits of the first part of 2^62. From this magnitude on numbers are not split: their products may overflow, and
 /// the sum of the parts' products would not be the product. A NaN is seen here, or stays NaN in its other parts.
 const LARGE_MAGNITUDE: u16 = 0x5e80;
-
-/// Where a tile block goes: its first part, and words from there to the next one.
-#[derive(Clone, Copy)]
-pub(super) struct Destination {
-    pub start: *mut u32,
-    pub part: usize,
-}
-
-impl Destination {
-    /// The place that begins at row `row` of this one.
-    fn row(self, row: usize) -> Destination {
-        Destination {
-            start: self.start.wrapping_add(row * TILE_LINES),
-            ..self
-        }
-    }
-}
 
 impl MaxMagnitude {
     /// # Safety

@@ -5,8 +5,9 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::bf16::{MaxMagnitude, first};
-use super::micro_kernel::{PANEL_LINES, PANEL_STEP_WORDS, SLICES, TILE_LINES, TileRegisters, square_corners};
-use super::pack::{OperandBlock, SlicedPacking, packed_words};
+use super::layout::{PANEL_LINES, PANEL_STEP_WORDS, SLICES, TILE_LINES, packed_words};
+use super::micro_kernel::{TileRegisters, square_corners};
+use super::pack::{OperandBlock, SlicedPacking};
 use super::prepared::{OutView, Prepared};
 use crate::cpu::gemm::macro_kernel::Prefetch;
 use crate::cpu::level::Level;
@@ -64,10 +65,50 @@ fn panel(all: &[u32], line: usize, start: usize, len: usize) -> &[u32] {
 }
 
 impl MacroTile<'_> {
+    /// Computes rows and columns of the result, which start at whole panels if an operand is shared. False if a
+    /// number could not be split: then the result is not valid.
+    ///
+    /// # Safety
+    /// `out` must have room for the macro-tile and be used by nobody else.
+    pub unsafe fn compute(
+        prepared: &Prepared<'_>,
+        rows: Range<usize>,
+        cols: Range<usize>,
+        out: OutView,
+        prefetch: Prefetch<'_>,
+        work: &mut [u32],
+    ) -> bool {
+        // SAFETY: this runs only at a level that has the instructions; the rest as the caller promises.
+        unsafe {
+            let mut macro_tile = MacroTile {
+                prepared,
+                tiles: TileRegisters::new(),
+                rows,
+                cols,
+                out,
+                prefetch,
+                max_magnitude: MaxMagnitude::none(),
+            };
+            match (prepared.left.packed, prepared.right.packed) {
+                _ if prepared.skinny => {
+                    if prepared.stream_left {
+                        macro_tile.skinny::<true>(work);
+                    } else {
+                        macro_tile.skinny::<false>(work);
+                    }
+                    return true;
+                }
+                (Some(left), Some(right)) => macro_tile.packed(left, right),
+                _ => macro_tile.streamed(prepared.stream_left, work),
+            }
+            macro_tile.max_magnitude.in_range()
+        }
+    }
+
     /// Computes it where both operands are packed.
     ///
     /// # Safety
-    /// As for [`Prepared::macro_tile`].
+    /// As for [`MacroTile::compute`].
     pub unsafe fn packed(&mut self, left: &[u32], right: &[u32]) {
         let prepared = self.prepared;
         for terms in prepared.blocks() {
@@ -97,7 +138,7 @@ impl MacroTile<'_> {
     /// operand is packed before, or a block of it at a time here.
     ///
     /// # Safety
-    /// As for [`Prepared::macro_tile`].
+    /// As for [`MacroTile::compute`].
     pub unsafe fn streamed(&mut self, is_left: bool, work: &mut [u32]) {
         let prepared = self.prepared;
         let (side, other) = if is_left {

@@ -4,34 +4,7 @@
 
 use std::arch::asm;
 
-use super::pack::Layout;
-
-/// Rows or columns of results in a tile register.
-pub(super) const TILE_LINES: usize = 16;
-/// Rows or columns of results in a panel: two registers.
-pub(crate) const PANEL_LINES: usize = 2 * TILE_LINES;
-/// Terms of an instruction.
-pub(super) const STEP_TERMS: usize = 32;
-/// Parts of a number: bfloat16 numbers that add up to it.
-pub(super) const BF16_PARTS: usize = 3;
-/// Words in a tile register, each a pair of bfloat16.
-pub(super) const TILE_WORDS: usize = 256;
-/// Slices of a step, between which something else may be done.
-pub(super) const SLICES: usize = 8;
-/// Words in a step of a panel: for each of its two tile blocks the parts, the largest first.
-pub(super) const PANEL_STEP_WORDS: usize = 2 * BF16_PARTS * TILE_WORDS;
-
-/// The order of the short side's tile blocks in a skinny product, four in a step. They leave one half of each 4 KiB
-/// free for the ring's slots. A load waits for an earlier store at the same offset of another 4 KiB, since the
-/// processor first compares the lower bits of addresses alone.
-pub(super) const SKINNY_LAYOUT: Layout = Layout {
-    part: 1024,
-    half: TILE_WORDS,
-    panel: 3072,
-    step: SKINNY_STEP_WORDS,
-};
-/// Words of a step in that order.
-pub(super) const SKINNY_STEP_WORDS: usize = 6144;
+use super::layout::TILE_LINES;
 
 /// The shapes of the tile registers, as `ldtilecfg` wants them.
 #[repr(C, align(64))]

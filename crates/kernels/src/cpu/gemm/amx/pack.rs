@@ -3,12 +3,8 @@
 use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 use std::ops::Range;
 
-use super::bf16::{
-    Destination, MaxMagnitude, copy, partial_rows, slice_of_rows, slice_of_transposed, transposed_block,
-};
-use super::micro_kernel::{
-    BF16_PARTS, PANEL_LINES, PANEL_STEP_WORDS, SLICES, STEP_TERMS, TILE_LINES, TILE_WORDS,
-};
+use super::bf16::{MaxMagnitude, copy, partial_rows, slice_of_rows, slice_of_transposed, transposed_block};
+use super::layout::{Destination, Layout, PANEL_LINES, SLICES, STEP_TERMS, TILE_LINES};
 
 /// An operand. Its lines are rows of the left one and columns of the right one.
 #[derive(Clone, Copy)]
@@ -48,35 +44,6 @@ pub(super) struct TileBlock {
     ahead: Option<*const f32>,
 }
 
-/// The order of packed tile blocks: words between parts, halves of a panel, panels, and steps.
-#[derive(Clone, Copy)]
-pub(super) struct Layout {
-    pub part: usize,
-    pub half: usize,
-    pub panel: usize,
-    pub step: usize,
-}
-
-impl Layout {
-    /// Panel after panel, each of so many steps.
-    pub fn panels(steps: usize) -> Layout {
-        Layout {
-            part: TILE_WORDS,
-            half: BF16_PARTS * TILE_WORDS,
-            panel: steps * PANEL_STEP_WORDS,
-            step: PANEL_STEP_WORDS,
-        }
-    }
-
-    /// The place of a tile block.
-    fn place(&self, (panel, step, half): (usize, usize, usize), out: *mut u32) -> Destination {
-        Destination {
-            start: out.wrapping_add(panel * self.panel + step * self.step + half * self.half),
-            part: self.part,
-        }
-    }
-}
-
 /// A block that is packed slice by slice.
 pub(super) struct SlicedPacking<'a> {
     piece: OperandBlock<'a>,
@@ -89,11 +56,6 @@ pub(super) struct SlicedPacking<'a> {
 
 /// Tile blocks ahead of which is prefetched.
 const AHEAD_BLOCKS: usize = 8;
-
-/// Words of the packed form.
-pub(super) fn packed_words(lines: usize, terms: usize) -> usize {
-    lines.div_ceil(PANEL_LINES) * terms.div_ceil(STEP_TERMS) * PANEL_STEP_WORDS
-}
 
 impl StridedOperand<'_> {
     /// Panics unless the operand has these lines and terms.
@@ -221,10 +183,14 @@ impl<'a> OperandBlock<'a> {
             Some(next) if ahead - self.units() < next.units() => Some(address(next, ahead - self.units())),
             _ => None,
         };
-        let place = self.place(number);
+        let tile_block = self.place(number);
         let ends = (self.lines.end, self.terms.end);
-        self.operand
-            .unit(self.start(place), ends, layout.place(place, out), ahead)
+        self.operand.unit(
+            self.start(tile_block),
+            ends,
+            layout.destination(tile_block, out),
+            ahead,
+        )
     }
 }
 

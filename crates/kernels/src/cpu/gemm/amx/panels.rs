@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::micro_kernel::{PANEL_STEP_WORDS, TileRegisters, square_corners};
-
 use super::bf16::MaxMagnitude;
-use super::pack::{OperandBlock, StridedOperand, packed_words};
+use super::layout::{PANEL_STEP_WORDS, packed_words};
+use super::micro_kernel::{TileRegisters, square_corners};
+use super::pack::{OperandBlock, StridedOperand};
 use crate::cpu::gemm::pack::Matrix;
 use crate::cpu::level::Level;
 

@@ -1,18 +1,16 @@
 //! A product whose shared operands are packed, ready for its tasks.
 //!
-//! An operand that is not packed for all tasks is packed on the way, block by block: the next block is packed between the
-//! steps of this block's products, while the matrix unit is busy.
+//! An operand that is not packed for all tasks is packed on the way, block by block: the next block is packed between
+//! the steps of this block's products, while the matrix unit is busy.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Bf16x3;
 use super::bf16::MaxMagnitude;
-use super::macro_tile::MacroTile;
-use super::micro_kernel::{PANEL_LINES, PANEL_STEP_WORDS, STEP_TERMS, TileRegisters};
-use super::pack::{Layout, OperandBlock, StridedOperand, packed_words};
+use super::layout::{Layout, PANEL_LINES, PANEL_STEP_WORDS, STEP_TERMS, packed_words};
+use super::pack::{OperandBlock, StridedOperand};
+use super::plan::Bf16x3;
 use crate::cpu::exec::Args;
-use crate::cpu::gemm::macro_kernel::Prefetch;
 use crate::cpu::level::Level;
 use crate::cpu::pool::SharedSlice;
 
@@ -61,8 +59,8 @@ pub(super) struct Prepared<'a> {
     pub level: Level,
     pub k: usize,
     pub depth: usize,
-    stream_left: bool,
-    skinny: bool,
+    pub stream_left: bool,
+    pub skinny: bool,
     pub left: PreparedOperand<'a>,
     pub right: PreparedOperand<'a>,
 }
@@ -121,46 +119,6 @@ impl<'a> Prepared<'a> {
             left: side(left, extents.0, left_place, bf16x3.group(true)),
             right: side(right, extents.1, right_place, bf16x3.group(false)),
         })
-    }
-
-    /// Computes rows and columns of the result, which start at whole panels if an operand is shared. False if a
-    /// number could not be split: then the result is not valid.
-    ///
-    /// # Safety
-    /// `out` must have room for the macro-tile and be used by nobody else.
-    pub unsafe fn macro_tile(
-        &self,
-        rows: Range<usize>,
-        cols: Range<usize>,
-        out: OutView,
-        prefetch: Prefetch<'_>,
-        work: &mut [u32],
-    ) -> bool {
-        // SAFETY: this runs only at a level that has the instructions; the rest as the caller promises.
-        unsafe {
-            let mut macro_tile = MacroTile {
-                prepared: self,
-                tiles: TileRegisters::new(),
-                rows,
-                cols,
-                out,
-                prefetch,
-                max_magnitude: MaxMagnitude::none(),
-            };
-            match (self.left.packed, self.right.packed) {
-                _ if self.skinny => {
-                    if self.stream_left {
-                        macro_tile.skinny::<true>(work);
-                    } else {
-                        macro_tile.skinny::<false>(work);
-                    }
-                    return true;
-                }
-                (Some(left), Some(right)) => macro_tile.packed(left, right),
-                _ => macro_tile.streamed(self.stream_left, work),
-            }
-            macro_tile.max_magnitude.in_range()
-        }
     }
 
     /// The terms of a block.

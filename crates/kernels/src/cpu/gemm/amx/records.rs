@@ -4,9 +4,8 @@
 use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 
 use super::bf16::{MaxMagnitude, copy, transposed_records};
-use super::micro_kernel::{
-    BF16_PARTS, PANEL_LINES, PANEL_STEP_WORDS, STEP_TERMS, TILE_LINES, square_corners,
-};
+use super::layout::{BF16_PARTS, PANEL_LINES, PANEL_STEP_WORDS, STEP_TERMS, TILE_LINES};
+use super::micro_kernel::square_corners;
 use super::panels::TileMultiplier;
 use crate::cpu::level::Level;
 

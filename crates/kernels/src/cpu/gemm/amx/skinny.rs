@@ -9,13 +9,15 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::bf16::{Destination, MaxMagnitude};
+use super::bf16::MaxMagnitude;
+use super::layout::{
+    Destination, SKINNY_LAYOUT, SKINNY_STEP_WORDS, STEP_TERMS, TILE_LINES, skinny_block_words,
+};
 use super::macro_tile::{MacroTile, Sums};
-use super::micro_kernel::{SKINNY_LAYOUT, SKINNY_STEP_WORDS, STEP_TERMS, TILE_LINES, skinny_corners};
+use super::micro_kernel::skinny_corners;
 use super::pack::{OperandBlock, StridedOperand, TileBlock};
-use crate::cpu::gemm::macro_kernel::{LeftOperand, OutBlock, Prefetch, RightOperand, macro_kernel, work_len};
+use crate::cpu::gemm::macro_kernel::{LeftOperand, OutBlock, Prefetch, RightOperand, macro_kernel};
 use crate::cpu::gemm::pack::Matrix;
-use crate::cpu::level::Level;
 
 /// Lines of the short side.
 pub(super) const SHORT_LINES: usize = 4 * TILE_LINES;
@@ -25,21 +27,6 @@ const AHEAD_BLOCKS: usize = 2;
 const RING_BLOCKS: usize = 4;
 /// Tile blocks ahead of the present one that are prefetched.
 const PREFETCH_BLOCKS: usize = 4;
-
-/// Words of work for a task of so many rows and columns: a block of the short side with the ring's slots between, or
-/// the work of the vector units; and a flag for each skinny tile.
-pub(super) fn skinny_words(level: Level, (rows, cols): (usize, usize), (k, depth): (usize, usize)) -> usize {
-    let vectors = |rows, cols| work_len::<f32>(level, k, rows, cols, true, true);
-    let work = vectors(rows, cols).max(vectors(cols, rows));
-    let len = work.max(block_words(k.min(depth))) + rows.max(cols).div_ceil(TILE_LINES);
-    // The next thread's work begins at a whole cache line, too.
-    len.next_multiple_of(SKINNY_STEP_WORDS)
-}
-
-/// Words of a block of the short side.
-fn block_words(terms: usize) -> usize {
-    terms.div_ceil(STEP_TERMS).max(1) * SKINNY_STEP_WORDS
-}
 
 /// A slot of the ring.
 fn ring_slot(work: *mut u32, number: usize) -> Destination {
@@ -171,7 +158,7 @@ impl<'a> MacroTile<'a> {
     /// Computes it with the long side, which is the left one or the right one, packed on the way.
     ///
     /// # Safety
-    /// As for [`Prepared::macro_tile`](super::prepared::Prepared::macro_tile).
+    /// As for [`MacroTile::compute`].
     #[target_feature(enable = "avx512f,avx512bw")]
     pub unsafe fn skinny<const LEFT: bool>(&mut self, work: &mut [u32]) {
         let prepared = self.prepared;
@@ -182,7 +169,7 @@ impl<'a> MacroTile<'a> {
             (prepared.right.operand, prepared.left.operand, cols, rows)
         };
         let (work, failed) = work.split_at_mut(work.len() - lines.len().div_ceil(TILE_LINES));
-        assert!(work.len() >= block_words(prepared.k.min(prepared.depth)));
+        assert!(work.len() >= skinny_block_words(prepared.k.min(prepared.depth)));
         let block = work.as_mut_ptr();
         let steps = StepCursor::new(lines.clone(), prepared.k, prepared.depth);
         // SAFETY: the block has room for the short side's, and for the slots between; the rest as promised.

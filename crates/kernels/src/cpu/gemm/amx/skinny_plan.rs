@@ -1,9 +1,9 @@
 //! Which products are computed in skinny tiles (see `skinny.rs`), and how they are divided. The short side is divided
 //! into groups: a task packs the group that it multiplies with. The long side is divided into parts.
 
-use super::micro_kernel::{PANEL_LINES, STEP_TERMS, TILE_LINES};
+use super::layout::{PANEL_LINES, STEP_TERMS, TILE_LINES};
+use super::plan::{Bf16x3, MIN_FMAS};
 use super::skinny::SHORT_LINES;
-use super::{Bf16x3, MIN_FMAS};
 
 /// Terms of a block: a group's are in the second-level cache.
 const BLOCK_TERMS: usize = 1024;

@@ -2,7 +2,7 @@
 
 /// `to = from`, of equal length.
 #[inline(always)]
-pub(super) fn copy<T: Copy>(from: &[T], to: &mut [T]) {
+pub(in crate::cpu::conv) fn copy<T: Copy>(from: &[T], to: &mut [T]) {
     let count = to.len();
     assert!(from.len() == count);
     if count >= 16 {

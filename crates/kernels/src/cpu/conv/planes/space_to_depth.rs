@@ -1,17 +1,17 @@
-//! Padded planes split by where a convolution's steps lead: elements that are a step apart become neighbours, so that
-//! every place meets its elements as if it moved in steps of 1.
+//! Space to depth: padded planes split into phases, by the remainders that the strides leave. Elements a stride apart
+//! become adjacent, so every position reads its elements as if the stride were 1.
 
-use super::lanes::{Job, Vectors};
-use super::line;
 use super::padded::Padded;
-use super::shape::Meeting;
+use super::short_copy::copy as copy_run;
+use crate::cpu::conv::lanes::{LaneDispatch, LaneKernel};
+use crate::cpu::conv::shape::TapMap;
 use crate::cpu::element::Element;
 use crate::cpu::gemm::Lanes;
 use crate::cpu::level::Level;
 
-/// The geometry of padded planes: of as many phases as the steps have residues, those that some tap reads.
+/// The geometry of padded planes, split into the phases that some tap reads.
 #[derive(Clone, Debug)]
-pub(super) struct Phases {
+pub(in crate::cpu::conv) struct SpaceToDepth {
     padded: Padded,
     step: [usize; 3],
     /// Extents of a phase.
@@ -26,41 +26,45 @@ pub(super) struct Phases {
 #[derive(Clone, Copy, Debug)]
 struct Line {
     source: usize,
-    place: usize,
+    position: usize,
     count: usize,
 }
 
-impl Phases {
-    /// The planes for `meeting`, none of whose divisors is above 1.
-    pub fn new(meeting: &Meeting) -> Phases {
-        let padded = Padded::new(meeting);
-        let step: [usize; 3] = std::array::from_fn(|i| meeting.axes[i].step as usize);
-        let mut phases = Phases {
+impl SpaceToDepth {
+    /// The planes for `tap_map`, none of whose divisors is above 1.
+    pub fn new(tap_map: &TapMap) -> SpaceToDepth {
+        let padded = Padded::new(tap_map);
+        let step: [usize; 3] = std::array::from_fn(|i| tap_map.axes[i].step as usize);
+        let mut planes = SpaceToDepth {
             padded,
             step,
             extents: std::array::from_fn(|i| padded.extents[i].div_ceil(step[i])),
             used: Box::default(),
             lines: Box::default(),
         };
-        let mut used: Vec<usize> = (0..meeting.kernel.iter().product())
-            .map(|tap| phases.phase(padded.tap_place(tap)))
+        let mut used: Vec<usize> = (0..tap_map.kernel.iter().product())
+            .map(|tap| planes.phase(padded.tap_position(tap)))
             .collect();
         used.sort_unstable();
         used.dedup();
-        phases.used = used.into();
+        planes.used = used.into();
         let mut lines = Vec::new();
         for (source, [z, y, x], count) in padded.lines() {
             for first in 0..step[2].min(count) {
                 let at = [z, y, x + first];
-                if let Some(place) = phases.flat(at) {
+                if let Some(position) = planes.flat(at) {
                     let source = source + first;
                     let count = (count - first).div_ceil(step[2]);
-                    lines.push(Line { source, place, count });
+                    lines.push(Line {
+                        source,
+                        position,
+                        count,
+                    });
                 }
             }
         }
-        phases.lines = lines.into();
-        phases
+        planes.lines = lines.into();
+        planes
     }
 
     /// Whether the planes are as they are given.
@@ -87,31 +91,31 @@ impl Phases {
         (z * self.step[1] + y) * self.step[2] + x
     }
 
-    /// Where the element at a place of the padded plane lies, if some tap reads its phase.
+    /// Where the element at a position of the padded plane lies, if some tap reads its phase.
     fn flat(&self, at: [usize; 3]) -> Option<usize> {
         let [z, y, x] = std::array::from_fn(|i| at[i] / self.step[i]);
         let before = self.used.binary_search(&self.phase(at)).ok()?;
         Some(before * self.phase_size() + (z * self.extents[1] + y) * self.extents[2] + x)
     }
 
-    /// How far the element that a place meets at `tap` lies from the place's own offset.
+    /// How far the element that a position reads at `tap` lies from the position's own offset.
     pub fn tap_offset(&self, tap: usize) -> usize {
-        self.flat(self.padded.tap_place(tap))
+        self.flat(self.padded.tap_position(tap))
             .expect("the phase of a tap is read")
     }
 
-    /// A place's offset.
-    pub fn place_offset(&self, [z, y, x]: [usize; 3]) -> usize {
+    /// A position's offset.
+    pub fn position_offset(&self, [z, y, x]: [usize; 3]) -> usize {
         (z * self.extents[1] + y) * self.extents[2] + x
     }
 
     /// Writes one plane after the other to where there are zeros, or planes that were written before.
-    pub fn write<T: Element + Vectors>(&self, level: Level, planes: &[T], out: &mut [T]) {
+    pub fn write<T: Element + LaneDispatch>(&self, level: Level, planes: &[T], out: &mut [T]) {
         if self.padded.source_size() * self.size() > 0 {
-            T::run(
+            T::dispatch(
                 level,
                 Write {
-                    phases: self,
+                    layout: self,
                     planes,
                     out,
                 },
@@ -119,15 +123,20 @@ impl Phases {
         }
     }
 
-    /// The elements of a plane as it would be given, from where [`Phases::write`] would put them; 0 for those that no tap
-    /// reads.
+    /// The elements of a plane as it would be given, from where [`SpaceToDepth::write`] would put them; 0 for those
+    /// that no tap reads.
     pub fn read<T: Element>(&self, from: &[T], plane: &mut [T]) {
         plane.fill(T::ZERO);
         let step = self.step[2];
-        for &Line { source, place, count } in &self.lines {
-            let from = &from[place..][..count];
+        for &Line {
+            source,
+            position,
+            count,
+        } in &self.lines
+        {
+            let from = &from[position..][..count];
             if step == 1 {
-                line::copy(from, &mut plane[source..][..count]);
+                copy_run(from, &mut plane[source..][..count]);
             } else {
                 let to = plane[source..].iter_mut().step_by(step);
                 to.zip(from).for_each(|(to, &x)| *to = x);
@@ -136,26 +145,31 @@ impl Phases {
     }
 }
 
-/// See [`Phases::write`].
+/// See [`SpaceToDepth::write`].
 struct Write<'a, T> {
-    phases: &'a Phases,
+    layout: &'a SpaceToDepth,
     planes: &'a [T],
     out: &'a mut [T],
 }
 
-impl<T: Element> Job<T> for Write<'_, T> {
+impl<T: Element> LaneKernel<T> for Write<'_, T> {
     #[inline(always)]
     unsafe fn run<V: Lanes<Elem = T>>(self) {
-        let (from, size, step) = (self.phases.source_size(), self.phases.size(), self.phases.step[2]);
+        let (from, size, step) = (self.layout.source_size(), self.layout.size(), self.layout.step[2]);
         for (plane, out) in self
             .planes
             .chunks_exact(from)
             .zip(self.out.chunks_exact_mut(size))
         {
-            for &Line { source, place, count } in &self.phases.lines {
+            for &Line {
+                source,
+                position,
+                count,
+            } in &self.layout.lines
+            {
                 let (from, to) = (
                     &plane[source..][..(count - 1) * step + 1],
-                    &mut out[place..][..count],
+                    &mut out[position..][..count],
                 );
                 match step {
                     // SAFETY: the instructions are there, as the caller promises.
@@ -206,8 +220,8 @@ fn every_second<T: Copy>(from: &[T], to: &mut [T]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shape::AxisMap;
     use super::*;
+    use crate::cpu::conv::shape::AxisMap;
 
     #[test]
     fn phases_hold_what_places_meet() {
@@ -231,31 +245,31 @@ mod tests {
                 offset: 0,
                 divisor: 1,
             };
-            let meeting = Meeting {
+            let tap_map = TapMap {
                 from: [1, 7, 9],
                 kernel: [1, 3, 2],
                 to: [1, 3, 4],
                 axes: [one, axis, axis],
             };
-            let phases = Phases::new(&meeting);
+            let layout = SpaceToDepth::new(&tap_map);
             let planes: Vec<f32> = (0..2 * 63).map(|i| i as f32 + 1.0).collect();
-            let mut out = vec![0.0; 2 * phases.size()];
-            phases.write(Level::detect(), &[7.0; 2 * 63], &mut out);
-            phases.write(Level::detect(), &planes, &mut out);
+            let mut out = vec![0.0; 2 * layout.size()];
+            layout.write(Level::detect(), &[7.0; 2 * 63], &mut out);
+            layout.write(Level::detect(), &planes, &mut out);
             for channel in 0..2 {
-                for place in 0..12 {
-                    let at = [0, place / 4, place % 4];
+                for position in 0..12 {
+                    let at = [0, position / 4, position % 4];
                     for t in 0..6 {
                         let taps = [0, t / 2, t % 2];
                         let met: Option<Vec<usize>> = (0..3)
-                            .map(|i| meeting.axes[i].at(at[i], taps[i], meeting.from[i]))
+                            .map(|i| tap_map.axes[i].at(at[i], taps[i], tap_map.from[i]))
                             .collect();
                         let expected = met.map_or(0.0, |e| planes[channel * 63 + e[1] * 9 + e[2]]);
-                        let found = phases.place_offset(at) + phases.tap_offset(t);
+                        let found = layout.position_offset(at) + layout.tap_offset(t);
                         assert_eq!(
-                            out[channel * phases.size() + found],
+                            out[channel * layout.size() + found],
                             expected,
-                            "{meeting:?} {at:?} {taps:?}"
+                            "{tap_map:?} {at:?} {taps:?}"
                         );
                     }
                 }

@@ -1,23 +1,23 @@
-//! The weights' adjoint for many channels. x is padded and turned so that channels are innermost: then a row of
-//! the right operand, the channels that a place meets at a tap, lies side by side in memory and needs no copying.
+//! The adjoint in w for many channels. x is padded and transposed so that channels are innermost: then a row of
+//! the right operand, the channels that a position reads at a tap, is contiguous in memory and needs no copying.
 
 use std::ops::Range;
 
-use super::padded::Padded;
-use super::shape::ConvShape;
+use crate::cpu::conv::planes::Padded;
+use crate::cpu::conv::shape::ConvShape;
 use crate::cpu::gemm::{GemmElement, LeftPanel, OutTile, RightPanel, TILE_ROWS};
 use crate::cpu::level::Level;
 
-/// Places whose terms are summed in registers at a time.
-const DEPTH: usize = 128;
+/// Positions whose terms are summed in registers at a time.
+const BLOCK_TERMS: usize = 128;
 /// What channels are rounded up to: the lanes of any register.
 const LANES: usize = 16;
 
-pub(super) struct Wide {
+pub(super) struct ChannelsLast {
     padded: Padded,
-    /// Where each place's channels at the earliest tap start.
-    places: Box<[usize]>,
-    /// Where each run of elements that are neighbours starts from there: a tap's channels, or those of a line of taps.
+    /// Where each position's channels at the earliest tap start.
+    positions: Box<[usize]>,
+    /// Where each run of elements that are adjacent starts from there: a tap's channels, or those of a line of taps.
     runs: Box<[usize]>,
     /// Elements of a run, without what the channels of its last tap are rounded up by.
     run: usize,
@@ -27,19 +27,19 @@ pub(super) struct Wide {
     stride: usize,
 }
 
-impl Wide {
+impl ChannelsLast {
     /// For registers of `lanes` elements.
-    pub fn new(shape: &ConvShape, lanes: usize) -> Wide {
+    pub fn new(shape: &ConvShape, lanes: usize) -> ChannelsLast {
         let padded = Padded::new(&shape.forward());
         let stride = shape.channels.next_multiple_of(LANES);
         let [_, h, w] = shape.output;
-        // Taps that are neighbours have their channels side by side.
+        // Taps that are adjacent have their channels side by side.
         let in_line = shape.kernel[2] > 1 && padded.tap_offset(1) == 1;
         let together = if in_line { shape.kernel[2] } else { 1 };
-        let place = |p: usize| padded.place_offset([p / (h * w), p / w % h, p % w]) * stride;
-        Wide {
+        let position = |p: usize| padded.position_offset([p / (h * w), p / w % h, p % w]) * stride;
+        ChannelsLast {
             padded,
-            places: (0..shape.output_size()).map(place).collect(),
+            positions: (0..shape.output_size()).map(position).collect(),
             runs: (0..shape.taps())
                 .step_by(together)
                 .map(|tap| padded.tap_offset(tap) * stride)
@@ -51,13 +51,13 @@ impl Wide {
         }
     }
 
-    /// Elements of the weights of one output channel, as [`Wide::add`] lays them out.
+    /// Elements of the weights of one output channel, as [`ChannelsLast::add`] lays them out.
     pub fn row_len(&self) -> usize {
         self.taps * self.stride
     }
 
     /// Where a channel's tap lies among them.
-    pub fn place(&self, channel: usize, tap: usize) -> usize {
+    pub fn position(&self, channel: usize, tap: usize) -> usize {
         tap * self.stride + channel
     }
 
@@ -79,7 +79,7 @@ impl Wide {
         let tiles = T::micro_kernels(level);
         let (input, output, row_len) = (
             self.channels * shape.input_size(),
-            self.places.len(),
+            self.positions.len(),
             self.row_len(),
         );
         for n in samples {
@@ -87,15 +87,15 @@ impl Wide {
             self.padded
                 .write_transposed(&x[image * input..][..input], work, self.stride, level);
             let dy = &dy[(image * shape.outputs + outputs.start) * output..][..outputs.len() * output];
-            for p0 in (0..output).step_by(DEPTH) {
-                let depth = DEPTH.min(output - p0);
+            for p0 in (0..output).step_by(BLOCK_TERMS) {
+                let depth = BLOCK_TERMS.min(output - p0);
                 for (i, &offset) in self.runs.iter().enumerate() {
                     let first = i * (self.taps / self.runs.len()) * self.stride;
                     for c in (0..self.run).step_by(tiles.width()) {
                         let cols = tiles.width().min(self.run - c);
                         let kernel = tiles.of[cols / tiles.lanes - 1];
                         let right =
-                            RightPanel::Offsets(work[offset + c..].as_ptr(), self.places[p0..].as_ptr());
+                            RightPanel::Offsets(work[offset + c..].as_ptr(), self.positions[p0..].as_ptr());
                         for (r, sum) in sum.chunks_mut(TILE_ROWS * row_len).enumerate() {
                             let start = dy[r * TILE_ROWS * output + p0..].as_ptr();
                             let ahead = start.wrapping_add(TILE_ROWS * output);
@@ -104,17 +104,18 @@ impl Wide {
                                 stride: output,
                                 ahead,
                             };
-                            let place = &mut sum[first + c..];
+                            let position = &mut sum[first + c..];
                             let rows = TILE_ROWS.min(outputs.len() - r * TILE_ROWS);
                             let out = OutTile {
-                                start: place.as_mut_ptr(),
+                                start: position.as_mut_ptr(),
                                 stride: row_len,
                                 rows,
                                 cols,
                                 add: true,
                             };
-                            // SAFETY: the left operand is `rows` rows of dy; every place and run of taps lies within the padded
-                            // planes with all their channels, rounded up; the result is rows of `sum` of equal rounding.
+                            // SAFETY: the left operand is `rows` rows of dy; every position and run of taps lies within
+                            // the padded planes with all their channels, rounded up; the result is rows of `sum` of
+                            // equal rounding.
                             unsafe { kernel(depth, left, right, out) };
                         }
                     }

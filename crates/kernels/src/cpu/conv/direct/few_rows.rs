@@ -1,60 +1,65 @@
-//! The part of [`Direct`](super::direct::Direct) for few rows of weights: registers of elements are read where they lie.
+//! The part of [`Direct`](super::Direct) for few rows of weights: registers of elements are read where they lie.
 
-use super::lanes::{Job, wide};
-use super::pieces::{Piece, Pieces};
+use crate::cpu::conv::lanes::{LaneKernel, has_32_registers};
+use crate::cpu::conv::planes::{Run, Runs};
 use crate::cpu::element::Element;
 use crate::cpu::gemm::Lanes;
 
-/// Rows of weights, and pieces, of a tile of sums: 24 registers of the 32 that there are. With 16 there are 2 pieces.
-const ROWS: usize = 6;
-const PIECES: usize = 4;
+/// Rows of weights of a tile of sums.
+const TILE_ROWS: usize = 6;
+/// Runs of a tile of sums: 24 registers of the 32 that there are. With 16 registers a tile has 2 runs.
+const TILE_RUNS: usize = 4;
 
 /// `out = weights elements` for one image.
-pub(super) struct Few<'a, T> {
-    pub pieces: &'a Pieces,
-    /// Places of the result.
-    pub places: usize,
+pub(super) struct FewRows<'a, T> {
+    pub runs: &'a Runs,
+    /// Positions of the result.
+    pub positions: usize,
     pub planes: &'a [T],
     pub weights: &'a [T],
     pub out: &'a mut [T],
 }
 
-/// A tile of sums: some rows of weights and some pieces.
+/// A tile of sums: some rows of weights and some runs.
 #[derive(Clone, Copy)]
 struct Tile<T> {
     /// Terms of a sum: elements between rows of weights.
     depth: usize,
     weights: *const T,
-    /// Where the elements of each term start, from those of the pieces on.
+    /// Where the elements of each term start, from those of the runs on.
     offsets: *const usize,
     /// The result, and elements between its rows.
     out: *mut T,
-    places: usize,
+    positions: usize,
 }
 
-impl<T: Element> Job<T> for Few<'_, T> {
+impl<T: Element> LaneKernel<T> for FewRows<'_, T> {
     #[inline(always)]
     unsafe fn run<V: Lanes<Elem = T>>(self) {
-        let pieces = self.pieces;
-        let (depth, rows) = (pieces.offsets.len(), self.out.len() / self.places);
-        assert!(V::N == pieces.lanes && rows * depth == self.weights.len());
-        let heights = rows.div_ceil(ROWS);
-        for group in pieces.all.chunks(if wide::<V>() { PIECES } else { PIECES / 2 }) {
-            let mut starts = [self.planes.as_ptr(); PIECES];
-            for (start, piece) in starts.iter_mut().zip(group) {
-                *start = start.wrapping_add(piece.from);
+        let runs = self.runs;
+        let (depth, rows) = (runs.offsets.len(), self.out.len() / self.positions);
+        assert!(V::N == runs.lanes && rows * depth == self.weights.len());
+        let heights = rows.div_ceil(TILE_ROWS);
+        for group in runs.all.chunks(if has_32_registers::<V>() {
+            TILE_RUNS
+        } else {
+            TILE_RUNS / 2
+        }) {
+            let mut starts = [self.planes.as_ptr(); TILE_RUNS];
+            for (start, run) in starts.iter_mut().zip(group) {
+                *start = start.wrapping_add(run.from);
             }
             for height in 0..heights {
                 let (row, end) = (rows * height / heights, rows * (height + 1) / heights);
                 let tile = Tile {
                     depth,
                     weights: self.weights[row * depth..].as_ptr(),
-                    offsets: pieces.offsets.as_ptr(),
-                    out: self.out[row * self.places..].as_mut_ptr(),
-                    places: self.places,
+                    offsets: runs.offsets.as_ptr(),
+                    out: self.out[row * self.positions..].as_mut_ptr(),
+                    positions: self.positions,
                 };
-                // SAFETY: these rows of the weights exist, registers of elements lie within the planes, as `Pieces::write`
-                // checked, and pieces within the result's rows.
+                // SAFETY: these rows of the weights exist, registers of elements lie within the planes, as
+                // `Runs::write` checked, and runs within the result's rows.
                 unsafe { tile_of::<V>(tile, starts, group, end - row) };
             }
         }
@@ -66,8 +71,8 @@ impl<T: Element> Job<T> for Few<'_, T> {
 #[inline(always)]
 unsafe fn tile_of<V: Lanes>(
     job: Tile<V::Elem>,
-    starts: [*const V::Elem; PIECES],
-    group: &[Piece],
+    starts: [*const V::Elem; TILE_RUNS],
+    group: &[Run],
     rows: usize,
 ) {
     macro_rules! tiles {
@@ -76,8 +81,8 @@ unsafe fn tile_of<V: Lanes>(
                 $(
                     ($r, 1) => tile::<V, $r, 1>(job, starts, group),
                     ($r, 2) => tile::<V, $r, 2>(job, starts, group),
-                    ($r, 3) if wide::<V>() => tile::<V, $r, 3>(job, starts, group),
-                    ($r, 4) if wide::<V>() => tile::<V, $r, 4>(job, starts, group),
+                    ($r, 3) if has_32_registers::<V>() => tile::<V, $r, 3>(job, starts, group),
+                    ($r, 4) if has_32_registers::<V>() => tile::<V, $r, 4>(job, starts, group),
                 )*
                 _ => unreachable!("rows and pieces are divided into tiles"),
             }
@@ -88,13 +93,13 @@ unsafe fn tile_of<V: Lanes>(
 }
 
 /// # Safety
-/// The processor must have `V`'s instructions; `R` rows of weights must be readable for all terms, registers of elements
-/// from the first `P` starts on at all offsets, and the first `P` pieces be writable in `R` rows of the result.
+/// The processor must have `V`'s instructions; `R` rows of weights must be readable for all terms, registers of
+/// elements from the first `P` starts on at all offsets, and the first `P` runs be writable in `R` rows of the result.
 #[inline(always)]
 unsafe fn tile<V: Lanes, const R: usize, const P: usize>(
     job: Tile<V::Elem>,
-    starts: [*const V::Elem; PIECES],
-    group: &[Piece],
+    starts: [*const V::Elem; TILE_RUNS],
+    group: &[Run],
 ) {
     // SAFETY: as the caller promises.
     unsafe {
@@ -111,13 +116,13 @@ unsafe fn tile<V: Lanes, const R: usize, const P: usize>(
                 }
             }
         }
-        for (j, piece) in group.iter().enumerate().take(P) {
+        for (j, run) in group.iter().enumerate().take(P) {
             for (i, line) in sums.iter().enumerate() {
-                let to = job.out.add(i * job.places + piece.place);
-                if piece.count == V::N {
+                let to = job.out.add(i * job.positions + run.position);
+                if run.count == V::N {
                     line[j].store(to);
                 } else {
-                    line[j].store_some(to, V::first(piece.count));
+                    line[j].store_some(to, V::first(run.count));
                 }
             }
         }

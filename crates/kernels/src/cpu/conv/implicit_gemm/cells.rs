@@ -1,24 +1,24 @@
-//! What a convolution of planes meets, for ways that hold the elements of a place side by side, channel by channel: a tap is
-//! then a distance between places. In steps of more than 1 that distance is the same for every place. Where a convolution
-//! divides, places that leave the same remainders make a class with taps of its own; a cell is one place of each class.
+//! What a convolution reads of planes whose channels are innermost. A tap is then a distance between positions, the
+//! same for every position, whatever the stride. In the adjoint of a strided convolution, positions that leave the same
+//! remainders make a class with taps of its own; a cell is one position of each class.
 
 use std::ops::Range;
 
-use super::shape::{AxisMap, Meeting};
+use crate::cpu::conv::shape::{AxisMap, TapMap};
 
 /// The geometry of a plane.
 pub(super) struct Cells {
     from: [usize; 2],
-    /// Extents of the result, in places and in cells.
+    /// Extents of the result, in positions and in cells.
     pub to: [usize; 2],
     pub cells: [usize; 2],
     pub step: [usize; 2],
-    /// Places of a cell.
+    /// Positions of a cell.
     pub divisor: [usize; 2],
-    /// What the first cell meets at the earliest tap, and how far the last tap lies from it.
+    /// What the first cell reads at the earliest tap, and how far the last tap lies from it.
     low: [isize; 2],
     reach: [usize; 2],
-    /// The taps of each class, line by line of a cell's places.
+    /// The taps of each class, line by line of a cell's positions.
     pub classes: Box<[Box<[Tap]>]>,
 }
 
@@ -29,21 +29,21 @@ pub(super) struct Tap {
 }
 
 /// A tap on one axis.
-type Met = (usize, isize);
+type AxisTap = (usize, isize);
 
 impl Cells {
     /// Of a convolution on two axes.
-    pub fn new(meeting: &Meeting) -> Option<Cells> {
-        let ([1, height, width], [1, lines, places], [1, down, across]) =
-            (meeting.from, meeting.to, meeting.kernel)
+    pub fn new(tap_map: &TapMap) -> Option<Cells> {
+        let ([1, height, width], [1, lines, positions], [1, down, across]) =
+            (tap_map.from, tap_map.to, tap_map.kernel)
         else {
             return None;
         };
-        let [depth, axes @ ..] = meeting.axes;
+        let [depth, axes @ ..] = tap_map.axes;
         if depth.offset != 0 || depth.step * depth.divisor != 1 {
             return None;
         }
-        let (to, divisor) = ([lines, places], axes.map(|axis| axis.divisor as usize));
+        let (to, divisor) = ([lines, positions], axes.map(|axis| axis.divisor as usize));
         let lines = taps_of(&axes[0], down);
         let columns = taps_of(&axes[1], across);
         let (first, last) = (extent(&lines)?, extent(&columns)?);
@@ -71,12 +71,12 @@ impl Cells {
         })
     }
 
-    /// Elements of a line that its cells meet.
+    /// Elements of a line that its cells read.
     pub fn pitch(&self) -> usize {
         (self.cells[1] - 1) * self.step[1] + self.reach[1] + 1
     }
 
-    /// Lines that so many lines of cells meet.
+    /// Lines that so many lines of cells read.
     pub fn lines(&self, cells: usize) -> usize {
         (cells - 1) * self.step[0] + self.reach[0] + 1
     }
@@ -86,7 +86,7 @@ impl Cells {
         tap.at[0] * self.pitch() + tap.at[1]
     }
 
-    /// Whether any tap leads to a line, counted from what a line of cells meets first.
+    /// Whether any tap leads to a line, counted from what a line of cells reads first.
     pub fn reads(&self, line: usize) -> bool {
         let step = self.step[0];
         let mut taps = self.classes.iter().flatten();
@@ -108,20 +108,20 @@ impl Cells {
     }
 }
 
-/// The taps at which places that leave each remainder meet something, and what place 0 meets there.
-fn taps_of(axis: &AxisMap, kernel: usize) -> Vec<Vec<Met>> {
-    let met = |first: isize| {
+/// The taps at which positions that leave each remainder read something, and what position 0 reads there.
+fn taps_of(axis: &AxisMap, kernel: usize) -> Vec<Vec<AxisTap>> {
+    let axis_tap = |first: isize| {
         (0..kernel)
             .map(move |tap| (tap, first + tap as isize * axis.tap + axis.offset))
             .filter(|(_, at)| at % axis.divisor == 0)
             .map(|(tap, at)| (tap, at / axis.divisor))
             .collect()
     };
-    (0..axis.divisor).map(met).collect()
+    (0..axis.divisor).map(axis_tap).collect()
 }
 
-/// The least and the greatest of what is met.
-fn extent(classes: &[Vec<Met>]) -> Option<(isize, isize)> {
+/// The least and the greatest of what is read.
+fn extent(classes: &[Vec<AxisTap>]) -> Option<(isize, isize)> {
     let all = || classes.iter().flatten().map(|&(_, at)| at);
     Some((all().min()?, all().max()?))
 }
@@ -153,13 +153,13 @@ mod tests {
                 offset: 0,
                 divisor: 1,
             };
-            let meeting = Meeting {
+            let tap_map = TapMap {
                 from: [1, 5, 6],
                 kernel: [1, 3, 2],
                 to: [1, 7, 8],
                 axes: [one, axis, axis],
             };
-            let cells = Cells::new(&meeting).expect("two axes");
+            let cells = Cells::new(&tap_map).expect("two axes");
             let (pitch, first) = (cells.pitch(), 1);
             let mut elements = vec![None; cells.lines(cells.cells[0] - first) * pitch];
             for (line, elements) in elements.chunks_exact_mut(pitch).enumerate() {
@@ -175,11 +175,11 @@ mod tests {
                 let at = (y / down - first) * cells.step[0] * pitch + x / across * cells.step[1];
                 for tap in 0..6 {
                     let [line, column] = [(1, y, tap / 2), (2, x, tap % 2)]
-                        .map(|(i, place, tap)| meeting.axes[i].at(place, tap, meeting.from[i]));
+                        .map(|(i, position, tap)| tap_map.axes[i].at(position, tap, tap_map.from[i]));
                     let expected = line.zip(column).map(|(line, column)| line * 6 + column);
                     let mut taps = class.iter().filter(|found| found.number == tap);
                     let found = taps.next().and_then(|tap| elements[at + cells.offset(tap)]);
-                    assert_eq!(found, expected, "{meeting:?} {y} {x} {tap}");
+                    assert_eq!(found, expected, "{tap_map:?} {y} {x} {tap}");
                 }
             }
         }

@@ -6,7 +6,7 @@ use crate::cpu::transpose::transpose;
 
 /// Some lines of a plane of some channels, with zeros where the plane does not reach.
 #[derive(Clone, Copy)]
-pub(super) struct Strip {
+pub(super) struct ChannelsLastLines {
     pub channels: usize,
     /// Channels, rounded up; those beyond the last are zeros.
     pub stride: usize,
@@ -14,11 +14,11 @@ pub(super) struct Strip {
     pub from: [usize; 3],
     /// Zeros before the first element.
     pub low: [isize; 3],
-    /// Lines and columns of the strip.
+    /// Lines and columns of the lines.
     pub extents: [usize; 2],
 }
 
-impl Strip {
+impl ChannelsLastLines {
     /// Elements between lines.
     pub fn line(&self) -> usize {
         self.extents[1] * self.stride
@@ -47,7 +47,7 @@ impl Strip {
         if self.channels < stride {
             out.fill(T::ZERO);
         }
-        // Columns of the strip that exist.
+        // Columns of the lines that exist.
         let columns = self.extents[1];
         let start = (self.low[2].max(0) as usize).min(columns);
         let end = ((width as isize + self.low[2]).max(start as isize) as usize).min(columns);

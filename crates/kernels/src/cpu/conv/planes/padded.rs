@@ -1,14 +1,14 @@
-//! Planes with their padding written out, so that every place of a convolution meets its elements at fixed
+//! Planes with their padding written out, so that every position of a convolution reads its elements at fixed
 //! distances.
 
-use super::shape::Meeting;
+use crate::cpu::conv::shape::TapMap;
 use crate::cpu::element::Element;
 
 /// The geometry of padded planes for a convolution that moves in steps of 1 or more over `from`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Padded {
+pub(in crate::cpu::conv) struct Padded {
     from: [usize; 3],
-    /// Extents with padding, just what the places reach.
+    /// Extents with padding, just what the positions reach.
     pub extents: [usize; 3],
     /// Zeros before the first element; elements are left out where it is negative.
     pub low: [isize; 3],
@@ -20,14 +20,14 @@ pub(super) struct Padded {
 }
 
 impl Padded {
-    /// The planes for `meeting`, none of whose divisors is above 1.
-    pub fn new(meeting: &Meeting) -> Padded {
-        let Meeting {
+    /// The planes for `tap_map`, none of whose divisors is above 1.
+    pub fn new(tap_map: &TapMap) -> Padded {
+        let TapMap {
             from,
             kernel,
             to,
             axes,
-        } = *meeting;
+        } = *tap_map;
         let reversed = axes.iter().any(|axis| axis.tap < 0);
         let tap = std::array::from_fn(|i| axes[i].tap.unsigned_abs());
         let step = std::array::from_fn(|i| axes[i].step as usize);
@@ -35,7 +35,7 @@ impl Padded {
         Padded {
             from,
             extents: std::array::from_fn(|i| to[i].saturating_sub(1) * step[i] + reach(i) + 1),
-            // Backwards, the first place meets its earliest element at the last tap.
+            // Backwards, the first position reads its earliest element at the last tap.
             low: std::array::from_fn(|i| {
                 if reversed {
                     reach(i) as isize - axes[i].offset
@@ -65,13 +65,13 @@ impl Padded {
         self.extents.iter().product()
     }
 
-    /// How far the element that a place meets at `tap` (a flat number) lies from the one at the earliest tap.
+    /// How far the element that a position reads at `tap` (a flat number) lies from the one at the earliest tap.
     pub fn tap_offset(&self, tap: usize) -> usize {
-        self.flat(self.tap_place(tap))
+        self.flat(self.tap_position(tap))
     }
 
     /// The same on each axis.
-    pub fn tap_place(&self, tap: usize) -> [usize; 3] {
+    pub fn tap_position(&self, tap: usize) -> [usize; 3] {
         let k = self.kernel;
         let taps = [tap / (k[1] * k[2]), tap / k[2] % k[1], tap % k[2]];
         let at = |i: usize| {
@@ -85,16 +85,16 @@ impl Padded {
         [at(0), at(1), at(2)]
     }
 
-    /// Where the element that a place of the result meets at the earliest tap lies.
-    pub fn place_offset(&self, place: [usize; 3]) -> usize {
-        self.flat(std::array::from_fn(|i| place[i] * self.step[i]))
+    /// Where the element that a position of the result reads at the earliest tap lies.
+    pub fn position_offset(&self, position: [usize; 3]) -> usize {
+        self.flat(std::array::from_fn(|i| position[i] * self.step[i]))
     }
 
     fn flat(&self, at: [usize; 3]) -> usize {
         (at[0] * self.extents[1] + at[1]) * self.extents[2] + at[2]
     }
 
-    /// The lines of a plane that hold elements: for each the first element of the source, its place in the padded
+    /// The lines of a plane that hold elements: for each the first element of the source, its position in the padded
     /// plane, and their number.
     pub fn lines(&self) -> impl Iterator<Item = (usize, [usize; 3], usize)> {
         let Padded {
@@ -119,7 +119,7 @@ impl Padded {
         })
     }
 
-    /// Writes planes with their padding, channels innermost: place p of channel c goes to `p * stride + c`.
+    /// Writes planes with their padding, channels innermost: position p of channel c goes to `p * stride + c`.
     pub fn write_transposed<T: Element>(
         &self,
         planes: &[T],
@@ -133,8 +133,8 @@ impl Padded {
             return;
         }
         let channels = planes.len() / from;
-        for (source, place, count) in self.lines() {
-            let to = &mut out[self.flat(place) * stride..];
+        for (source, position, count) in self.lines() {
+            let to = &mut out[self.flat(position) * stride..];
             crate::cpu::transpose::transpose(
                 level,
                 &planes[source..],
@@ -149,10 +149,10 @@ impl Padded {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shape::AxisMap;
     use super::*;
+    use crate::cpu::conv::shape::AxisMap;
 
-    /// What a place meets at a tap, found both ways.
+    /// What a position reads at a tap, found both ways.
     #[test]
     fn padded_planes_hold_what_places_meet() {
         for (step, tap, offset) in [
@@ -171,7 +171,7 @@ mod tests {
                 offset,
                 divisor: 1,
             };
-            let meeting = Meeting {
+            let tap_map = TapMap {
                 from: [3, 5, 4],
                 kernel: [1, 3, 2],
                 to: [3, 4, 5],
@@ -186,25 +186,25 @@ mod tests {
                     axis,
                 ],
             };
-            let padded = Padded::new(&meeting);
+            let padded = Padded::new(&tap_map);
             let planes: Vec<f32> = (0..2 * 60).map(|i| i as f32 + 1.0).collect();
-            let mut turned = vec![7.0; 3 * padded.size()];
-            padded.write_transposed(&planes, &mut turned, 3, crate::cpu::level::Level::detect());
+            let mut transposed = vec![7.0; 3 * padded.size()];
+            padded.write_transposed(&planes, &mut transposed, 3, crate::cpu::level::Level::detect());
             for channel in 0..2 {
-                for place in 0..60 {
-                    let at = [place / 20, place / 5 % 4, place % 5];
+                for position in 0..60 {
+                    let at = [position / 20, position / 5 % 4, position % 5];
                     for tap in 0..6 {
                         let taps = [0, tap / 2, tap % 2];
                         let met: Option<Vec<usize>> = (0..3)
-                            .map(|i| meeting.axes[i].at(at[i], taps[i], meeting.from[i]))
+                            .map(|i| tap_map.axes[i].at(at[i], taps[i], tap_map.from[i]))
                             .collect();
                         let expected =
                             met.map_or(0.0, |e| planes[channel * 60 + (e[0] * 5 + e[1]) * 4 + e[2]]);
-                        let found = padded.place_offset(at) + padded.tap_offset(tap);
+                        let found = padded.position_offset(at) + padded.tap_offset(tap);
                         assert_eq!(
-                            turned[found * 3 + channel],
+                            transposed[found * 3 + channel],
                             expected,
-                            "{meeting:?} {at:?} {taps:?}"
+                            "{tap_map:?} {at:?} {taps:?}"
                         );
                     }
                 }

@@ -1,56 +1,63 @@
-//! The weights' adjoint with matrix instructions (see [`gemm`](crate::cpu::gemm)): `dw (O, C taps) = dy (O, places)
-//! columns(x)'`, some places at a time. Their elements and gradients are split and packed, and panels of both multiplied.
+//! The adjoint in w with matrix instructions (see [`gemm`](crate::cpu::gemm)): `dw (O, C taps) = dy (O, positions)
+//! im2col(x)'`, some positions at a time. Their elements and gradients are split and packed, and panels of both
+//! multiplied.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::lanes::Vectors;
-use super::pieces::{Group, Pieces, Together};
-use super::shape::ConvShape;
+use crate::cpu::conv::lanes::LaneDispatch;
+use crate::cpu::conv::planes::{Gather, RunGroup, Runs};
+use crate::cpu::conv::shape::ConvShape;
 use crate::cpu::exec::{Args, Env, scratch_bytes};
 use crate::cpu::gemm::{Matrix, PANEL_LINES, TileMultiplier, pack_columns, pack_rows, panels_words};
 use crate::cpu::level::Level;
 use crate::cpu::pool::SharedSlice;
 use crate::cpu::transpose::transpose;
 
-/// Places whose products are summed at a time, at least and at most: memory is then read in long rows. And numbers of
-/// gradients: their panels stay in the second-level cache.
-const RECORDS_PER_TILE: (usize, usize) = (256, 1024);
-const GRADIENTS: usize = 1 << 17;
-/// Terms of an instruction: places are filled up to a multiple of it.
-const STEP: usize = 32;
-/// Outputs, and columns, from which on panels are full enough; products from which on it pays to split what is multiplied.
-const FULL: usize = 48;
-const WORTH: usize = 1 << 21;
-/// Tasks wanted, and elements of all partial sums together.
-const TASKS: usize = 16;
-const PARTIAL: usize = 1 << 20;
-/// Elements of a register, and of partial sums that a task adds up.
+/// Positions whose products are summed at a time, at least: memory is then read in long rows.
+const MIN_POSITIONS: usize = 256;
+/// The same at most.
+const MAX_POSITIONS: usize = 1024;
+/// Numbers of gradients packed at a time: their panels stay in the second-level cache.
+const MAX_GRADIENTS: usize = 1 << 17;
+/// Terms of an instruction: positions are filled up to a multiple of it.
+const STEP_TERMS: usize = 32;
+/// Outputs, and columns, from which on panels are full enough.
+const MIN_LINES: usize = 48;
+/// Multiply-adds from which on splitting the operands pays.
+const MIN_FMAS: usize = 1 << 21;
+/// Tasks wanted.
+const MIN_TASKS: usize = 16;
+/// Elements of all partial sums together.
+const PARTIAL_ELEMENTS: usize = 1 << 20;
+/// Elements of a register.
 const LANES: usize = 16;
-const PART: usize = 1 << 12;
+/// Elements of partial sums that a task adds up.
+const SUM_TASK_ELEMENTS: usize = 1 << 12;
 
 /// The adjoint and how its work is divided, which depends on the shape alone.
-pub(super) struct SplitGrad {
+pub(super) struct Bf16x3WeightGrad {
     shape: ConvShape,
-    pieces: Pieces,
-    /// Of so many places at most.
-    groups: Box<[Group]>,
+    runs: Runs,
+    /// Of so many positions at most.
+    run_groups: Box<[RunGroup]>,
     width: usize,
-    /// Whether a group's elements lie side by side in the planes.
-    straight: bool,
+    /// Whether a group's elements are contiguous in the planes.
+    is_gathered: bool,
     /// Channels and taps.
     columns: usize,
     /// Groups of samples, each with sums of its own.
-    parts: usize,
+    sample_groups: usize,
     /// Panels of columns of a task.
     panels: usize,
-    /// Whether columns are the left operand. The other operand is turned when it is packed, so it is the smaller one.
+    /// Whether columns are the left operand. The other operand is transposed when it is packed, so it is the smaller
+    /// one.
     columns_left: bool,
 }
 
 /// A task: some columns of a group of channels, and some samples.
 struct Task {
-    set: usize,
+    group: usize,
     columns: Range<usize>,
     samples: Range<usize>,
 }
@@ -63,40 +70,41 @@ struct Work<'a> {
     gradients: &'a mut [u32],
 }
 
-impl SplitGrad {
-    /// This way, if there is one and it is likely to pay.
-    pub fn new(shape: &ConvShape, env: &Env) -> Option<SplitGrad> {
-        let (columns, places) = (shape.channels * shape.taps(), shape.output_size());
-        let pays =
-            columns.min(shape.outputs) >= FULL && shape.batch * places * columns * shape.outputs >= WORTH;
+impl Bf16x3WeightGrad {
+    /// The algorithm, if it applies and is likely to pay.
+    pub fn new(shape: &ConvShape, env: &Env) -> Option<Bf16x3WeightGrad> {
+        let (columns, positions) = (shape.channels * shape.taps(), shape.output_size());
+        let pays = columns.min(shape.outputs) >= MIN_LINES
+            && shape.batch * positions * columns * shape.outputs >= MIN_FMAS;
         if !env.level.matrix() || !pays {
             return None;
         }
-        let pieces = Pieces::new(&shape.forward(), shape.channels, LANES);
-        let width = (GRADIENTS / shape.outputs / STEP * STEP).clamp(RECORDS_PER_TILE.0, RECORDS_PER_TILE.1);
-        let groups = pieces.groups(width);
-        let filled: usize = groups
+        let runs = Runs::new(&shape.forward(), shape.channels, LANES);
+        let width =
+            (MAX_GRADIENTS / shape.outputs / STEP_TERMS * STEP_TERMS).clamp(MIN_POSITIONS, MAX_POSITIONS);
+        let run_groups = runs.groups(width);
+        let filled: usize = run_groups
             .iter()
-            .map(|group| group.places.next_multiple_of(STEP))
+            .map(|run_group| run_group.positions.next_multiple_of(STEP_TERMS))
             .sum();
-        if 3 * filled > 4 * places {
+        if 3 * filled > 4 * positions {
             return None;
         }
         let weights = shape.groups * shape.outputs * columns;
-        let parts = TASKS
+        let sample_groups = MIN_TASKS
             .div_ceil(shape.groups)
-            .min(PARTIAL / weights)
+            .min(PARTIAL_ELEMENTS / weights)
             .clamp(1, shape.batch);
         let panels = columns.div_ceil(PANEL_LINES);
-        let shares = TASKS.div_ceil(parts * shape.groups).min(panels);
-        Some(SplitGrad {
-            straight: pieces.straight(&groups, width),
+        let shares = MIN_TASKS.div_ceil(sample_groups * shape.groups).min(panels);
+        Some(Bf16x3WeightGrad {
+            is_gathered: runs.is_gathered(&run_groups, width),
             shape: shape.clone(),
-            pieces,
-            groups,
+            runs,
+            run_groups,
             width,
             columns,
-            parts,
+            sample_groups,
             panels: panels.div_ceil(shares),
             columns_left: columns >= shape.outputs,
         })
@@ -129,15 +137,15 @@ impl SplitGrad {
         )
     }
 
-    /// Elements of a thread's planes, and brought together; words of panels of columns and of gradients.
+    /// Elements of a thread's planes, and gathered; words of panels of columns and of gradients.
     fn work_lens(&self) -> ([usize; 2], [usize; 2]) {
-        let elements = if self.straight {
+        let elements = if self.is_gathered {
             0
         } else {
             (PANEL_LINES + 1) * self.width
         };
         (
-            [self.pieces.len(self.shape.channels), elements],
+            [self.runs.len(self.shape.channels), elements],
             [
                 panels_words(PANEL_LINES, self.width),
                 panels_words(self.shape.outputs, self.width),
@@ -145,10 +153,10 @@ impl SplitGrad {
         )
     }
 
-    /// Bytes of scratch that [`SplitGrad::run`] takes.
+    /// Bytes of scratch that [`Bf16x3WeightGrad::run`] takes.
     pub fn scratch_bytes(&self, threads: usize) -> usize {
         let (floats, words) = self.work_lens();
-        scratch_bytes::<f32>(self.parts * self.sums_lens().1)
+        scratch_bytes::<f32>(self.sample_groups * self.sums_lens().1)
             + scratch_bytes::<f32>(floats.iter().sum::<usize>() * threads)
             + scratch_bytes::<u32>(words.iter().sum::<usize>() * threads)
     }
@@ -156,7 +164,7 @@ impl SplitGrad {
     /// x, dy -> dw. False if a number cannot be split: then the result is not valid.
     pub fn run(&self, args: &Args<'_>, x: &[f32], dy: &[f32], dw: &mut [f32]) -> bool {
         let (sum_len, all_len) = self.sums_lens();
-        let sums = args.scratch::<f32>(self.parts * all_len);
+        let sums = args.scratch::<f32>(self.sample_groups * all_len);
         let (floats_lens, words_lens) = self.work_lens();
         let (floats_len, words_len) = (
             floats_lens.iter().sum::<usize>(),
@@ -166,7 +174,7 @@ impl SplitGrad {
         let words = SharedSlice::new(args.scratch::<u32>(words_len * args.pool().threads()));
         let (level, fine) = (args.level(), AtomicBool::new(true));
         args.pool().chunks(sums, sum_len, |worker, task, sums| {
-            // SAFETY: a worker's own pieces of the work space.
+            // SAFETY: a worker's own part of the work space.
             let (floats, words) = unsafe {
                 (
                     floats.range(worker * floats_len..(worker + 1) * floats_len),
@@ -188,25 +196,30 @@ impl SplitGrad {
         if !fine.into_inner() {
             return false;
         }
-        let (total, rest) = sums.split_at_mut(all_len);
-        args.pool().chunks(total, PART, |_, i, total| {
-            for part in rest.chunks_exact(all_len) {
-                let part = &part[i * PART..][..total.len()];
-                total.iter_mut().zip(part).for_each(|(sum, &part)| *sum += part);
-            }
-        });
-        self.store(args, total, dw);
+        let (sum_lanes, rest) = sums.split_at_mut(all_len);
+        args.pool()
+            .chunks(sum_lanes, SUM_TASK_ELEMENTS, |_, i, sum_lanes| {
+                for part in rest.chunks_exact(all_len) {
+                    let part = &part[i * SUM_TASK_ELEMENTS..][..sum_lanes.len()];
+                    sum_lanes
+                        .iter_mut()
+                        .zip(part)
+                        .for_each(|(sum, &part)| *sum += part);
+                }
+            });
+        self.store(args, sum_lanes, dw);
         true
     }
 
     fn task(&self, number: usize) -> Task {
         let (share, rest) = (number % self.shares(), number / self.shares());
-        let (set, part) = (rest % self.shape.groups, rest / self.shape.groups);
+        let (group, part) = (rest % self.shape.groups, rest / self.shape.groups);
         let (first, columns) = (share * self.panels * PANEL_LINES, self.panels * PANEL_LINES);
         Task {
-            set,
+            group,
             columns: first..self.columns.min(first + columns),
-            samples: self.shape.batch * part / self.parts..self.shape.batch * (part + 1) / self.parts,
+            samples: self.shape.batch * part / self.sample_groups
+                ..self.shape.batch * (part + 1) / self.sample_groups,
         }
     }
 
@@ -220,30 +233,30 @@ impl SplitGrad {
         sums: &mut [f32],
     ) -> bool {
         let (channels, outputs) = (self.shape.channels, self.shape.outputs);
-        let (input, places) = (channels * self.shape.input_size(), self.shape.output_size());
+        let (input, positions) = (channels * self.shape.input_size(), self.shape.output_size());
         let multiplier = TileMultiplier::new(level);
         work.planes.fill(0.0);
         let mut fine = true;
         for sample in task.samples.clone() {
-            let image = sample * self.shape.groups + task.set;
+            let image = sample * self.shape.groups + task.group;
             let planes = self
-                .pieces
+                .runs
                 .write(level, &x[image * input..][..input], &mut *work.planes);
-            for (i, group) in self.groups.iter().enumerate() {
+            for (i, run_group) in self.run_groups.iter().enumerate() {
                 let add = sample > task.samples.start || i > 0;
-                let first = image * outputs * places + self.pieces.all[group.pieces.start].place;
-                let lines = Lines {
+                let first = image * outputs * positions + self.runs.all[run_group.runs.start].position;
+                let lines = OperandLines {
                     data: &dy[first..],
-                    apart: places,
+                    apart: positions,
                     count: outputs,
-                    terms: group.places,
+                    terms: run_group.positions,
                 };
-                let gradients = &mut work.gradients[..panels_words(outputs, group.places)];
+                let gradients = &mut work.gradients[..panels_words(outputs, run_group.positions)];
                 fine &= lines.pack(level, !self.columns_left, gradients);
                 for (panel, first) in task.columns.clone().step_by(PANEL_LINES).enumerate() {
                     let some = first..task.columns.end.min(first + PANEL_LINES);
-                    let columns = &mut work.columns[..panels_words(PANEL_LINES, group.places)];
-                    fine &= self.pack_columns(level, some, group, planes, work.elements, columns);
+                    let columns = &mut work.columns[..panels_words(PANEL_LINES, run_group.positions)];
+                    fine &= self.pack_columns(level, some, run_group, planes, work.elements, columns);
                     self.multiply(&multiplier, (panel, columns), gradients, sums, add);
                 }
             }
@@ -251,36 +264,36 @@ impl SplitGrad {
         fine
     }
 
-    /// Packs what a group's places meet in some columns.
+    /// Packs what a group's positions read in some columns.
     fn pack_columns(
         &self,
         level: Level,
         columns: Range<usize>,
-        group: &Group,
+        run_group: &RunGroup,
         planes: &[f32],
         elements: &mut [f32],
         out: &mut [u32],
     ) -> bool {
-        let (count, terms) = (columns.len(), group.places);
-        let lines = if self.straight {
-            let first = self.pieces.all[group.pieces.start].from + self.pieces.offsets[columns.start];
-            Lines {
+        let (count, terms) = (columns.len(), run_group.positions);
+        let lines = if self.is_gathered {
+            let first = self.runs.all[run_group.runs.start].from + self.runs.offsets[columns.start];
+            OperandLines {
                 data: &planes[first..],
-                apart: self.pieces.planes.size(),
+                apart: self.runs.planes.size(),
                 count,
                 terms,
             }
         } else {
-            let together = Together {
-                pieces: &self.pieces,
-                group,
+            let together = Gather {
+                runs: &self.runs,
+                run_group,
                 planes,
                 terms: columns,
                 out: &mut *elements,
                 width: self.width,
             };
-            f32::run(level, together);
-            Lines {
+            f32::dispatch(level, together);
+            OperandLines {
                 data: &*elements,
                 apart: self.width,
                 count,
@@ -317,8 +330,8 @@ impl SplitGrad {
     fn store(&self, args: &Args<'_>, sums: &[f32], dw: &mut [f32]) {
         let (outputs, (width, _, stride)) = (self.shape.outputs, self.extents());
         let (level, len) = (args.level(), self.sums_lens().0);
-        args.pool().chunks(dw, outputs * self.columns, |_, set, dw| {
-            let sums = &sums[set * self.shares() * len..][..self.shares() * len];
+        args.pool().chunks(dw, outputs * self.columns, |_, group, dw| {
+            let sums = &sums[group * self.shares() * len..][..self.shares() * len];
             for (share, sums) in sums.chunks_exact(len).enumerate() {
                 let first = share * width;
                 let count = width.min(self.columns - first);
@@ -335,8 +348,8 @@ impl SplitGrad {
     }
 }
 
-/// Lines of an operand, whose terms lie side by side.
-struct Lines<'a> {
+/// Lines of an operand, whose terms are contiguous.
+struct OperandLines<'a> {
     data: &'a [f32],
     /// Elements between lines.
     apart: usize,
@@ -344,7 +357,7 @@ struct Lines<'a> {
     terms: usize,
 }
 
-impl Lines<'_> {
+impl OperandLines<'_> {
     /// Packs them as the rows of a left operand or the columns of a right one. False if a number cannot be split.
     fn pack(&self, level: Level, left: bool, out: &mut [u32]) -> bool {
         let rows = Matrix {
