@@ -179,7 +179,7 @@ impl Bench {
         );
     }
 
-    /// Neighbours of normal samples, which are drawn in the same run: the time of that is its own line.
+    /// Neighbors of normal samples, which are drawn in the same run: the time of that is its own line.
     fn neighbors(&self) {
         for (n, d) in [
             (1000, 2),

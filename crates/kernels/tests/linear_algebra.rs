@@ -1,4 +1,4 @@
-//! Factorisations, solutions and eigenvectors against the reference interpreter, and by their definitions.
+//! Factorizations, solutions and eigenvectors against the reference interpreter, and by their definitions.
 
 mod support;
 

@@ -50,7 +50,7 @@ fn class_of(bytes: usize) -> Option<usize> {
     bytes.checked_next_multiple_of(step.max(ALIGN))
 }
 
-/// An aligned piece of memory, owned, its content arbitrary but initialised (by the system, with zeros).
+/// An aligned piece of memory, owned, its content arbitrary but initialized (by the system, with zeros).
 pub(crate) struct Block {
     /// What the system gave.
     base: NonNull<u8>,

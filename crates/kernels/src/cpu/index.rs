@@ -13,7 +13,7 @@ use super::pool::{Pool, SharedSlice};
 
 /// Elements moved by one task.
 const PIECE: usize = 1 << 14;
-/// Indices looked at together: where they are neighbours, as those of windows mostly are, so is what they name.
+/// Indices looked at together: where they are neighbors, as those of windows mostly are, so is what they name.
 const RUN: usize = 16;
 
 /// Indices of either type.
@@ -32,7 +32,7 @@ impl Indices<'_> {
         }
     }
 
-    /// How many indices from `i` on are to be followed together, and whether they are neighbours. There are some.
+    /// How many indices from `i` on are to be followed together, and whether they are neighbors. There are some.
     #[inline(always)]
     fn run(&self, i: usize) -> (usize, bool) {
         match self {

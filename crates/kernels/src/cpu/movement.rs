@@ -36,7 +36,7 @@ pub(crate) fn pad(x: &Spec, output: &Spec, low: &[usize], interior: &[usize]) ->
 
 fn pad_words<T: Word>(from: &Shape, to: &Shape, low: &[usize], interior: &[usize]) -> Kernel {
     let strides = to.strides();
-    // Per axis: extent of the input, distance in the output between neighbours of the input.
+    // Per axis: extent of the input, distance in the output between neighbors of the input.
     let axes: Vec<(usize, usize)> = (0..from.rank())
         .map(|i| (from[i], strides[i] * (interior[i] + 1)))
         .collect();

@@ -31,7 +31,7 @@ fn bits_of_i64<T: Element>(x: T) -> u64 {
     any.downcast_ref::<i64>().map_or(0, |&x| x as u64)
 }
 
-/// Mixes 64 bits so that every one of them changes about half of the result (the finaliser of SplitMix64).
+/// Mixes 64 bits so that every one of them changes about half of the result (the finalizer of SplitMix64).
 fn mix(x: u64) -> u64 {
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -5,10 +5,10 @@ use super::rows::{LANES, Real};
 use crate::cpu::level::versions;
 
 /// Numbers per sample up to which differences are taken.
-pub(super) const DIRECT: usize = 16;
+pub(super) const MAX_DIFFERENCE_NUMBERS: usize = 16;
 
 /// Writes samples (rows of `d` numbers) number by number, `stride` apart, and 0 behind the last of them.
-pub(super) fn turn<T: Real>(x: &[T], d: usize, stride: usize, out: &mut [T]) {
+pub(super) fn transpose_numbers<T: Real>(x: &[T], d: usize, stride: usize, out: &mut [T]) {
     for (k, line) in out.chunks_exact_mut(stride).enumerate() {
         let (samples, rest) = line.split_at_mut(x.len() / d);
         for (to, sample) in samples.iter_mut().zip(x.chunks_exact(d)) {
@@ -31,9 +31,9 @@ versions! {
     ) {
         for (i, sums) in row.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
             let mut lanes = [T::ZERO; LANES];
-            let place = start + i * LANES..start + (i + 1) * LANES;
+            let register = start + i * LANES..start + (i + 1) * LANES;
             for (&x, others) in sample.iter().zip(others.chunks_exact(stride)) {
-                let others: &[T; LANES] = others[place.clone()].try_into().expect("so many");
+                let others: &[T; LANES] = others[register.clone()].try_into().expect("so many");
                 for (sum, &other) in lanes.iter_mut().zip(others) {
                     let difference = x - other;
                     *sum = match absolute {

@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use hyperglow_core::similarity::Similarity;
 
-use super::geometry::{Geometry, splits};
-use super::inner;
+use super::geometry::{Geometry, uses_bf16x3};
+use super::gram;
 use super::rows::{LANES, Real};
 use super::shift::{center, subtract};
 use crate::cpu::element::{same, same_mut};
@@ -17,7 +17,7 @@ use crate::cpu::level::{Level, versions};
 use crate::cpu::pool::SharedSlice;
 
 /// Where the samples go, if they are wanted again, and what is computed of them; set after set.
-pub(super) struct Places<'a, T> {
+pub(super) struct FewOutputs<'a, T> {
     pub x: &'a mut [T],
     pub norms: &'a mut [T],
     pub grams: &'a mut [T],
@@ -25,41 +25,41 @@ pub(super) struct Places<'a, T> {
 
 /// Numbers of elements in scratch.
 #[derive(Default)]
-struct Room {
+struct ScratchSizes {
     /// Parts of inner products of all sets, but for the first of each.
     parts: usize,
     /// A worker's: samples and their center, work of the matrix product, and packed samples of both kinds.
     samples: usize,
     work: usize,
-    split: usize,
+    bf16x3: usize,
 }
 
-impl Room {
-    fn of<T: Real>(g: &Geometry, level: Level) -> Room {
-        let mut room = Room::default();
+impl ScratchSizes {
+    fn of<T: Real>(g: &Geometry, level: Level) -> ScratchSizes {
+        let mut sizes = ScratchSizes::default();
         for (a, &similarity) in g.products.similarities.iter().enumerate() {
             let (blocks, columns) = (g.column_blocks(a), g.columns(a).min(g.widths[a]));
             if blocks == 0 {
                 continue;
             }
             let work = work_len::<T>(level, columns, g.m, g.m, false, true);
-            room.parts += (blocks - 1) * g.stride() * g.stride();
-            room.samples = room.samples.max((g.m + 1) * columns).next_multiple_of(LANES);
-            room.work = room.work.max(work).next_multiple_of(LANES);
-            if splits::<T>(similarity, columns, level) {
-                room.split = room.split.max(2 * inner::packed_len(g.m, columns));
+            sizes.parts += (blocks - 1) * g.stride() * g.stride();
+            sizes.samples = sizes.samples.max((g.m + 1) * columns).next_multiple_of(LANES);
+            sizes.work = sizes.work.max(work).next_multiple_of(LANES);
+            if uses_bf16x3::<T>(similarity, columns, level) {
+                sizes.bf16x3 = sizes.bf16x3.max(2 * gram::packed_words(g.m, columns));
             }
         }
-        room
+        sizes
     }
 }
 
 /// Bytes of scratch that [`grams`] takes.
 pub(super) fn scratch<T: Real>(g: &Geometry, level: Level, threads: usize) -> usize {
-    let room = Room::of::<T>(g, level);
-    scratch_bytes::<T>(room.parts)
-        + scratch_bytes::<T>((room.samples + room.work) * threads)
-        + scratch_bytes::<u32>(room.split * threads)
+    let sizes = ScratchSizes::of::<T>(g, level);
+    scratch_bytes::<T>(sizes.parts)
+        + scratch_bytes::<T>((sizes.samples + sizes.work) * threads)
+        + scratch_bytes::<u32>(sizes.bf16x3 * threads)
 }
 
 /// Of each wanted set: its number, its blocks of columns, and where its parts begin.
@@ -79,16 +79,16 @@ pub(super) fn grams<T: Real>(
     args: &Args<'_>,
     g: &Geometry,
     wanted: impl Fn(usize) -> bool + Sync,
-    places: Places<'_, T>,
+    outputs: FewOutputs<'_, T>,
 ) {
     let (level, threads) = (args.level(), args.pool().threads());
-    let room = Room::of::<T>(g, level);
-    let parts = args.scratch::<T>(room.parts);
-    let worker_len = room.samples + room.work;
+    let sizes = ScratchSizes::of::<T>(g, level);
+    let parts = args.scratch::<T>(sizes.parts);
+    let worker_len = sizes.samples + sizes.work;
     let work = SharedSlice::new(args.scratch::<T>(worker_len * threads));
-    let split = SharedSlice::new(args.scratch::<u32>(room.split * threads));
+    let bf16x3 = SharedSlice::new(args.scratch::<u32>(sizes.bf16x3 * threads));
     let size = g.stride() * g.stride();
-    let (kept, first) = (SharedSlice::new(places.x), SharedSlice::new(&mut *places.grams));
+    let (kept, first) = (SharedSlice::new(outputs.x), SharedSlice::new(&mut *outputs.grams));
     let rest = SharedSlice::new(&mut *parts);
     let inputs = args.inputs();
     let tasks = divided(g, &wanted).map(|(_, blocks, _)| blocks).sum();
@@ -113,9 +113,9 @@ pub(super) fn grams<T: Real>(
                 samples: inputs.input::<T>(set),
                 columns: columns..g.widths[set].min(columns + g.columns(set)),
                 kept: (g.x[set] < g.x[set + 1]).then(|| kept.as_mut_ptr().add(g.x[set])),
-                moved: work.range(worker_start..worker_start + room.samples),
-                work: work.range(worker_start + room.samples..worker_start + worker_len),
-                split: split.range(worker * room.split..(worker + 1) * room.split),
+                shifted: work.range(worker_start..worker_start + sizes.samples),
+                work: work.range(worker_start + sizes.samples..worker_start + worker_len),
+                bf16x3: bf16x3.range(worker * sizes.bf16x3..(worker + 1) * sizes.bf16x3),
                 part: match block {
                     0 => first.range(g.grams[set]..g.grams[set] + size),
                     _ => rest.range(start + (block - 1) * size..start + block * size),
@@ -126,8 +126,8 @@ pub(super) fn grams<T: Real>(
         unsafe { task.run() };
     });
     for (set, blocks, start) in divided(g, &wanted) {
-        let gram = &mut places.grams[g.grams[set]..g.grams[set] + size];
-        let norms = &mut places.norms[set * g.padded()..];
+        let gram = &mut outputs.grams[g.grams[set]..g.grams[set] + size];
+        let norms = &mut outputs.norms[set * g.padded()..];
         for (i, norm) in norms.iter_mut().enumerate().take(g.m) {
             let above = i * g.stride() + i / LANES * LANES..(i + 1) * g.stride();
             let row = &mut gram[above.clone()];
@@ -156,9 +156,9 @@ struct Task<'a, T> {
     /// Where the whole set goes, if it is wanted again.
     kept: Option<*mut T>,
     /// Where its center and samples are moved.
-    moved: &'a mut [T],
+    shifted: &'a mut [T],
     work: &'a mut [T],
-    split: &'a mut [u32],
+    bf16x3: &'a mut [u32],
     part: &'a mut [T],
 }
 
@@ -170,7 +170,7 @@ impl<T: Real> Task<'_, T> {
         let (m, d) = (g.m, g.widths[set]);
         let similarity = g.products.similarities[set];
         let width = self.columns.len();
-        let (center, x) = self.moved[..(m + 1) * width].split_at_mut(width);
+        let (center, x) = self.shifted[..(m + 1) * width].split_at_mut(width);
         self::center(level, similarity, (self.samples, d), self.columns.clone(), center);
         for i in 0..m {
             let row = &mut x[i * width..(i + 1) * width];
@@ -185,15 +185,15 @@ impl<T: Real> Task<'_, T> {
         }
         let x = &*x;
         let smaller = matches!(similarity, Similarity::Laplacian { .. });
-        if splits::<T>(similarity, width, level)
+        if uses_bf16x3::<T>(similarity, width, level)
             && let (Some(x), Some(part)) = (same::<T, f32>(x), same_mut::<T, f32>(self.part))
         {
-            let (left, right) = self.split.split_at_mut(self.split.len() / 2);
+            let (left, right) = self.bf16x3.split_at_mut(self.bf16x3.len() / 2);
             // SAFETY: there is room for all samples in this worker's work space.
-            let is_split =
-                unsafe { inner::pack(level, (x, m, width), 0..m, left.as_mut_ptr(), right.as_mut_ptr()) };
-            if is_split {
-                inner::of_packed(level, width, (left, m), (right, m), true, (part, g.stride()));
+            let can_split =
+                unsafe { gram::pack(level, (x, m, width), 0..m, left.as_mut_ptr(), right.as_mut_ptr()) };
+            if can_split {
+                gram::of_packed(level, width, (left, m), (right, m), true, (part, g.stride()));
                 return;
             }
         }
@@ -203,7 +203,7 @@ impl<T: Real> Task<'_, T> {
             col: 1,
         };
         let columns = rows.t();
-        inner::products(
+        gram::products(
             level,
             smaller,
             width,

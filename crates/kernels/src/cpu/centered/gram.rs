@@ -50,7 +50,7 @@ pub(super) fn products<T: GemmElement, R: PackRight<T>>(
 }
 
 /// Words of [`pack`] for some samples, of each operand.
-pub(super) fn packed_len(samples: usize, d: usize) -> usize {
+pub(super) fn packed_words(samples: usize, d: usize) -> usize {
     panels_words(samples, d)
 }
 
@@ -58,7 +58,7 @@ pub(super) fn packed_len(samples: usize, d: usize) -> usize {
 /// in `rows`, which begin at a multiple of [`PANEL_LINES`]. False if a number cannot be split.
 ///
 /// # Safety
-/// At both places there must be room for all samples' operand, [`packed_len`], and nobody else may be at the part of these.
+/// At both places there must be room for all samples' operand, [`packed_words`], and nobody else may be at the part of these.
 pub(super) unsafe fn pack(
     level: Level,
     (x, count, d): (&[f32], usize, usize),
@@ -78,7 +78,7 @@ pub(super) unsafe fn pack(
         let len = panels_words(rows.len(), terms.len());
         // SAFETY: as the caller promises.
         let [left, right] =
-            [left, right].map(|place| unsafe { std::slice::from_raw_parts_mut(place.add(start), len) });
+            [left, right].map(|operand| unsafe { std::slice::from_raw_parts_mut(operand.add(start), len) });
         pack_rows(level, samples, these.clone(), terms.clone(), left)
             && pack_columns(level, samples.t(), terms, these.clone(), right)
     })

@@ -7,7 +7,7 @@ const PART: usize = 1 << 16;
 /// Tasks enough to keep every thread busy.
 const TASKS: usize = 32;
 
-/// An axis: extent, and elements between neighbours.
+/// An axis: extent, and elements between neighbors.
 type Axis = (usize, usize);
 
 /// A reduction as: for every kept index, over every outer reduced index, a run of rows. A row is `width` elements
@@ -32,7 +32,7 @@ pub(super) struct Layout {
 
 impl Layout {
     pub fn new(shape: &Shape, axes: &[usize]) -> Layout {
-        // Neighbouring axes of one kind become one axis.
+        // Neighboring axes of one kind become one axis.
         let mut merged: Vec<(usize, usize, bool)> = Vec::new();
         for (i, (&extent, stride)) in shape.dims().iter().zip(shape.strides()).enumerate() {
             let reduced = axes.contains(&i);

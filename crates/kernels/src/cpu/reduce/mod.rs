@@ -133,7 +133,7 @@ fn in_parts<C: Combine>(args: &Args<'_>, layout: &Layout, x: &[C::Elem], out: &m
     }
 }
 
-/// A result whose elements lie in runs of neighbours.
+/// A result whose elements lie in runs of neighbors.
 fn one<C: Combine>(level: Level, layout: &Layout, x: &[C::Elem], group: usize, part: usize) -> C::Wide {
     let mut sum = Row::<C>::new();
     layout.stretches(layout.group_start(group), part, |start, count| {
@@ -142,7 +142,7 @@ fn one<C: Combine>(level: Level, layout: &Layout, x: &[C::Elem], group: usize, p
     sum.total()
 }
 
-/// `width` neighbouring results of a group, from column `first` on.
+/// `width` neighboring results of a group, from column `first` on.
 fn tile<C: Combine>(
     level: Level,
     layout: &Layout,

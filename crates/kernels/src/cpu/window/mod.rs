@@ -1,6 +1,6 @@
 //! Sums, maxima and their places over windows of up to three spatial axes.
 //!
-//! The last axis is handled in blocks of neighbouring windows that have all their taps, so that the compiler makes
+//! The last axis is handled in blocks of neighboring windows that have all their taps, so that the compiler makes
 //! vectors of them; windows at the border are taken one by one.
 
 mod max;
@@ -28,7 +28,7 @@ const GRAIN: usize = 1 << 14;
 const BLOCK: usize = 16;
 const HALF: usize = 8;
 
-/// What is made of the elements of windows, of `N` neighbouring windows at a time.
+/// What is made of the elements of windows, of `N` neighboring windows at a time.
 trait Fold<T: Element> {
     type Out: Element;
     type State<const N: usize>: Copy;

@@ -39,7 +39,7 @@ fn found<const VALUES: bool, const PLACES: bool>(
     true
 }
 
-/// The maxima of `N` neighbouring windows so far, and their places. Of each function but the first three there are a version
+/// The maxima of `N` neighboring windows so far, and their places. Of each function but the first three there are a version
 /// for all and one for the first `count`.
 trait Best: Copy {
     const N: usize;

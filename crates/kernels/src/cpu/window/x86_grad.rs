@@ -24,7 +24,7 @@ pub(super) fn placed(level: Level, windows: &Windows, index: &[i32], dy: &[f32],
     true
 }
 
-/// The numbers of the first `count` of `N` neighbouring windows.
+/// The numbers of the first `count` of `N` neighboring windows.
 trait Numbers: Copy {
     const N: usize;
     /// The numbers of the windows whose index is a place: `place`, `place + 2` and so on; 0 for the others.

@@ -44,7 +44,7 @@ impl WinogradShape {
             return None;
         };
         let tiles = [tap_map.to[1].div_ceil(2), tap_map.to[2].div_ceil(2)];
-        // Not where half of the tiles is dropped.
+        // Not where more than a quarter of the tiles' results is dropped.
         let positions = tap_map.to[1] * tap_map.to[2];
         if !plain || depth == 0 || channels < MIN_CHANNELS || 3 * tiles[0] * tiles[1] > positions {
             return None;

@@ -274,7 +274,7 @@ impl TileBlock {
 }
 
 impl<'a> SlicedPacking<'a> {
-    /// `next` is the block whose is prefetched towards the end of this one.
+    /// `next` is the block whose is prefetched toward the end of this one.
     pub fn new(piece: OperandBlock<'a>, next: Option<OperandBlock<'a>>, out: *mut u32) -> SlicedPacking<'a> {
         SlicedPacking {
             unit: piece.unit(0, Layout::panels(piece.steps), out, next.as_ref()),

@@ -255,7 +255,7 @@ impl Bf16x3 {
         rows.div_ceil(self.task.0) * cols.div_ceil(self.task.1)
     }
 
-    /// Rows and columns of a task. Neighbours share columns.
+    /// Rows and columns of a task. Neighbors share columns.
     pub fn part(&self, task: usize) -> (Range<usize>, Range<usize>) {
         let (rows, cols) = self.extents();
         let down = rows.div_ceil(self.task.0);
