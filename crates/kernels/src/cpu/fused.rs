@@ -35,7 +35,7 @@ impl FusedKernel {
 }
 
 /// Operands of the cluster that are asked for ahead.
-const STREAMS: usize = 4;
+const MAX_STREAMS: usize = 4;
 
 /// How a product and the cluster after it go together.
 #[derive(Clone, Copy)]
@@ -63,7 +63,7 @@ impl Fusion {
 }
 
 /// Columns from which on a part of a row is worth a call of the cluster.
-const COLUMNS: usize = 64;
+const MIN_COLUMNS: usize = 64;
 
 /// How a product, which is step `i`, and the next step, which `kernel` is for, are run as one; `None` if they cannot or
 /// better are not.
@@ -91,7 +91,7 @@ pub(crate) fn fusion(
     });
     for_float!(program.slots[*output].spec.dtype, T => {
         let (tasks, columns) = product.tasks::<T>(env.level);
-        let whole = columns >= COLUMNS.min(product.columns());
+        let whole = columns >= MIN_COLUMNS.min(product.columns());
         let once = !overwrites || !product.epilogue_may_repeat::<T>(env.level);
         let busy = tasks >= kernel.tasks().min(threads);
         (whole && once && busy).then_some(Fusion::Parts(product))
@@ -145,7 +145,7 @@ fn tiles<T: GemmElement + Plain>(product: Product, cluster: ClusterKernel, slot:
             args.output::<T>(),
             args.env(),
         );
-        let mut streams = [0; STREAMS];
+        let mut streams = [0; MAX_STREAMS];
         let matrices = cluster.streams(slots, slot, size_of::<T>(), &mut streams);
         let prefetch = Prefetch {
             matrices,

@@ -11,7 +11,7 @@ fn places(rows: usize) -> usize {
 }
 
 /// Elements whose hashing makes a task.
-const TASK: usize = 1 << 13;
+const TASK_ELEMENTS: usize = 1 << 13;
 
 /// The bits of an element such that equal elements have equal bits: -0 as 0, every NaN as one.
 fn bits<T: Element>(x: T) -> u64 {
@@ -69,7 +69,7 @@ pub(crate) fn rows<T: Element>(shape: &Shape) -> Chosen {
             let mask = table.len() - 1;
             let row = |r: usize| &x[r * d..(r + 1) * d];
             let hashes = args.scratch::<u64>(n);
-            let together = (TASK / d.max(1)).max(1);
+            let together = (TASK_ELEMENTS / d.max(1)).max(1);
             args.pool().chunks(hashes, together, |_, piece, hashes| {
                 for (i, to) in hashes.iter_mut().enumerate() {
                     *to = hash(row(piece * together + i));
