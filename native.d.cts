@@ -76,6 +76,9 @@ export interface DeviceInfo {
   level: string
 }
 
+/** One handle less on a node that is there; gives its extents, which messages of a later misuse tell. */
+export declare function dispose(a: number): Array<number>
+
 /** Code of the dtype. */
 export declare function dtypeOf(a: number): number
 
@@ -126,9 +129,9 @@ export declare function jitRelease(program: number): void
 
 /**
  * Queues a run; the results can be used at once and read when `done` has resolved. What takes no time is run at once: then
- * there is nothing to wait for, and the results come alone.
+ * there is nothing to wait for, and the results come alone. An argument 0 stands for the next of `given`, data that are no node yet.
  */
-export declare function jitRun(program: number, arguments: Float64Array): Array<number> | { outputs: Array<number>, done: Promise<void> }
+export declare function jitRun(program: number, args: Float64Array, given: Array<Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array>): Array<number> | { outputs: Array<number>, done: Promise<void> }
 
 /** Ends it. */
 export declare function leaveTrace(): void
@@ -205,6 +208,9 @@ export declare function randomBits(keyLow: number, keyHigh: number, start: numbe
 
 /** Copies bytes of a computed value, from byte `from` on, as many as `into` has room for. */
 export declare function read(a: number, from: number, into: Uint8Array): void
+
+/** Computes a value, blocks until it is there, and copies all its bytes. */
+export declare function readSync(a: number, into: Uint8Array): void
 
 /** Reduction over axes: 0 sum, 1 max, 2 min. */
 export declare function reduce(kind: number, a: number, axes: Array<number>, keepDims: boolean): number

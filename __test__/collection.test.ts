@@ -9,19 +9,42 @@ import test from 'ava'
 import {
   Adam,
   ArrayDataset,
+  augment,
+  augmented,
+  BatchNorm1d,
+  bootstrap,
+  Checkpoint,
   Dense,
+  EarlyStopping,
+  fit as fitTask,
   HSIC,
   IBSequential,
   jit,
   KSG,
+  kFold,
+  layerSimilarity,
+  load,
+  logisticProbe,
   MINE,
   memory,
+  mixup,
   type NetworkOptions,
+  noise,
+  normal,
   ones,
+  permutationTest,
+  prefetch,
+  Residual,
   Sequential,
+  spectrum,
+  splitDataset,
+  type Task,
   type Tensor,
+  TreeDataset,
   tensor,
   Variable,
+  valueAndGrad,
+  workerLoader,
   zeros,
 } from '../ts/index.js'
 
@@ -118,6 +141,28 @@ const cases: Record<string, (round: number) => Promise<unknown>> = {
     const [train, validation] = data.split(0.2)
     await classifier().fitDataset(train, { ...quiet, validation })
   },
+  'augmented data, and batches made ahead': async (round) => {
+    const change = augment([noise({ std: 0.1 }), mixup({ classes: 2 })])
+    const data = prefetch(augmented(shared, change), { batches: 2 })
+    await classifier().fitDataset(data, quiet)
+    for await (using batch of data) if (batch.x.rank > 0 && round % 2 === 0) break
+  },
+  'data made in threads': async () => {
+    const source = 'export default (index) => ({ x: [index, 1, 2, 3], y: index % 2 })'
+    await using data = workerLoader(`data:text/javascript,${encodeURIComponent(source)}`, {
+      samples: 8,
+      batchSize: 3,
+      classes: 2,
+      workers: 1,
+    })
+    await classifier().fitDataset(data, quiet)
+    for await (using batch of data) if (batch.x.rank > 0) break
+  },
+  'parts and folds of data': async () => {
+    const { train, validation } = splitDataset(shared, { validation: 0.2, stratify: true })
+    await classifier().fitDataset(train, { ...quiet, validation })
+    for (const fold of kFold(shared, { folds: 2 })) await classifier().fitDataset(fold.train, quiet)
+  },
   'models fitted on batches': async () =>
     classifier().fitDataset([{ x: ones([4, 4]), y: zeros([4], { dtype: 'int32' }) }], quiet),
   'models that were evaluated': async () => classifier().evaluate(x, y),
@@ -142,10 +187,69 @@ const cases: Record<string, (round: number) => Promise<unknown>> = {
       .fit(x, y.with(3, 7), quiet)
       .catch(() => {})
   },
+  'models whose callbacks stopped and remembered': async (round) => {
+    const callbacks = [
+      new EarlyStopping({ monitor: 'loss', mode: 'max' }),
+      new Checkpoint(join(folder, `run-${round}`), { everySteps: 1 }),
+    ]
+    await classifier().fit(x, y, { ...quiet, epochs: 4, callbacks })
+    const again = [
+      new EarlyStopping({ monitor: 'loss', mode: 'max' }),
+      new Checkpoint(join(folder, `run-${round}`), { everySteps: 1 }),
+    ]
+    await classifier().fit(x, y, {
+      ...quiet,
+      epochs: 9,
+      callbacks: again,
+      resume: join(folder, `run-${round}`),
+    })
+  },
+  'tasks that were trained on records of arrays': async () => {
+    const w = new Variable(zeros([4]), { name: 'w' })
+    const optimizers = { adam: new Adam() }
+    const task: Task<{ x: Tensor }> = {
+      parameters: { w },
+      optimizers,
+      step({ x }, { key, step }) {
+        const { value, grads } = valueAndGrad(
+          (at) =>
+            x
+              .sub(at.w)
+              .add(normal(key, [4]))
+              .square()
+              .mean(),
+          { w },
+        )
+        optimizers.adam.step({ w }, grads)
+        return {
+          loss: value,
+          logs: { step: step.cast('float32') },
+          segment: { input: x, layers: [['w', x.mul(w.value)]], target: x },
+        }
+      },
+    }
+    await fitTask(task, new TreeDataset({ x: tensor(x, { shape: [20, 4] }) }), {
+      ...quiet,
+      evaluators: [new HSIC({ sigma: 1 })],
+    })
+  },
   'models saved and loaded': async (round) => {
     const path = join(folder, `model-${round}`)
     await classifier().save(path)
     await classifier().load(path)
+    await load(path)
+  },
+  'nested models, owned and not': async () => {
+    const make = (noWeights: boolean) =>
+      new Sequential({ inputShape: [4], noWeights })
+        .add(new Residual([new Dense(4, { activation: 'tanh' }), new BatchNorm1d()]))
+        .add(new Dense(3, { activation: 'softmax' }))
+    const model = make(false).compile({ optimizer: 'adam' })
+    model.freeze('layers.0')
+    await model.fit(x, y, quiet)
+    await make(true)
+      .apply(model.module.weights(), tensor(x, { shape: [y.length, 4] }))
+      .data()
   },
   'tracked models with evaluators': async () => {
     const model = tracked().attachEvaluator(new KSG(), { evaluateOn: 'epoch' })
@@ -156,6 +260,18 @@ const cases: Record<string, (round: number) => Promise<unknown>> = {
   },
   'tracked models that save their dynamics': async (round) =>
     tracked({ saveDynamics: { dir: join(folder, `dynamics-${round}`), raw: true } }).fit(x, y, quiet),
+  'models with metrics that keep samples': async () => {
+    const model = classifier().compile({ metrics: ['rocAUC', 'f1', 'calibrationError'] }) as Sequential
+    await model.fit(x, y, { ...quiet, epochs: 2 })
+    await model.evaluate(x, y)
+  },
+  'resamples, shuffles and probes': async () => {
+    await bootstrap([samples()], (rows) => (rows as Tensor).mean(), { resamples: 5 })
+    await permutationTest(samples(), samples(), new HSIC({ sigma: 1 }), { permutations: 5 })
+    await logisticProbe(samples().slice([0], [20]), y)
+    await layerSimilarity('svcca', [samples(), samples()])
+    await spectrum(samples())
+  },
   'trained estimators': async () => new MINE({ steps: 5 }).estimate(samples(), samples()),
 }
 

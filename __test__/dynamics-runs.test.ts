@@ -63,7 +63,7 @@ const restarting = `
   }`
 
 test('a process killed at the start of a run leaves the run before or the new one, each a store', async (t) => {
-  const store = new URL('../ts/io/dynamics-store.js', import.meta.url).href
+  const store = new URL('../ts/dynamics/store.js', import.meta.url).href
   for (let i = 0; i < 8; i++) {
     const folder = fresh()
     const child = spawn(process.execPath, ['--input-type=module', '-e', restarting, store, folder])

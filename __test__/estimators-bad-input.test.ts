@@ -7,6 +7,7 @@ import * as hg from '../ts/index.js'
 import { type Estimator, type SampleData, tensor } from '../ts/index.js'
 import { close } from './close.js'
 import { sample } from './helpers.js'
+import { warningsOf } from './warnings.js'
 
 const x = sample([40, 2])
 const y = sample([40, 2], -1, 1, 5)
@@ -242,22 +243,20 @@ test('an exact linear relation is as much as the linear formula resolves', async
 })
 
 test('labels in an array of numbers are pointed out, once for each kind of estimator', async (t) => {
-  const warnings: string[] = []
-  const note = (warning: Error & { code?: string }) => {
-    const isOwn = /DistanceCorrelation|CKA|Binned|Ross|MutualInformation/.test(warning.message)
-    if (warning.code === 'HYPERGLOW_LABELS_AS_NUMBERS' && isOwn) warnings.push(warning.message)
-  }
-  process.on('warning', note)
-  for (const given of [[...labels], Float64Array.from(labels)]) {
-    await new hg.DistanceCorrelation().estimate(x, given)
-    for (const estimator of [new hg.Binned(), new hg.Ross(), new hg.MutualInformation()]) {
-      await estimator.estimate(x, given)
+  const all = await warningsOf(async () => {
+    for (const given of [[...labels], Float64Array.from(labels)]) {
+      await new hg.DistanceCorrelation().estimate(x, given)
+      for (const estimator of [new hg.Binned(), new hg.Ross(), new hg.MutualInformation()]) {
+        await estimator.estimate(x, given)
+      }
     }
-  }
-  await new hg.CKA().estimate(x, tensor(Float64Array.from(labels)))
-  await new hg.CKA().estimate(x, labels)
-  await new Promise((resolve) => setImmediate(resolve))
-  process.off('warning', note)
+    await new hg.CKA().estimate(x, tensor(Float64Array.from(labels)))
+    await new hg.CKA().estimate(x, labels)
+  })
+  const isOwn = /DistanceCorrelation|CKA|Binned|Ross|MutualInformation/
+  const warnings = all
+    .filter(({ code, message }) => code === 'HYPERGLOW_LABELS_AS_NUMBERS' && isOwn.test(message))
+    .map(({ message }) => message)
   t.is(warnings.length, 1)
   t.regex(warnings[0] as string, /DistanceCorrelation: y holds 4 different whole numbers.*Int32Array/)
 })
@@ -271,14 +270,11 @@ test('repeated samples of an entropy: jitter separates them, and the refusal say
 })
 
 test('a floor hash of many columns says that it tells nothing', async (t) => {
-  const codes: (string | undefined)[] = []
-  const note = (warning: Error & { code?: string }) => codes.push(warning.code)
-  process.on('warning', note)
   const edge = new hg.EDGE()
-  for (let i = 0; i < 2; i++) t.is(await edge.estimate(sample([40, 200]), labels), 0)
-  await new Promise((resolve) => setImmediate(resolve))
-  process.off('warning', note)
-  t.is(codes.filter((code) => code === 'HYPERGLOW_LONELY_BUCKETS').length, 1)
+  const warnings = await warningsOf(async () => {
+    for (let i = 0; i < 2; i++) t.is(await edge.estimate(sample([40, 200]), labels), 0)
+  })
+  t.is(warnings.filter(({ code }) => code === 'HYPERGLOW_LONELY_BUCKETS').length, 1)
 })
 
 test('helpers of estimators are not part of the library', (t) => {

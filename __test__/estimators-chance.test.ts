@@ -2,6 +2,7 @@
 import test from 'ava'
 import * as hg from '../ts/index.js'
 import { key, normal, type Tensor, uniform } from '../ts/index.js'
+import { warningsOf } from './warnings.js'
 
 const n = 500
 const x = normal(key(1), [n, 1], { dtype: 'float64' })
@@ -13,16 +14,8 @@ const withCopies = (rows: Tensor, count: number, times = 1) =>
   hg.concat([rows, ...Array.from({ length: times }, () => rows.slice([0], [count]))])
 
 /** The messages of the warnings with a code that a function causes. */
-async function messagesOf(code: string, run: () => Promise<unknown>): Promise<string[]> {
-  const messages: string[] = []
-  const note = (warning: Error & { code?: string }) => {
-    if (warning.code === code) messages.push(warning.message)
-  }
-  process.on('warning', note)
-  await run()
-  await new Promise((resolve) => setImmediate(resolve))
-  process.off('warning', note)
-  return messages
+async function messagesOf(wanted: string, run: () => Promise<unknown>): Promise<string[]> {
+  return (await warningsOf(run)).filter(({ code }) => code === wanted).map(({ message }) => message)
 }
 
 const isOfCopies = (text: string) => /samples are copies of others.*mutualInformation\(\)/.test(text)

@@ -2,6 +2,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { messyColumns } from '../benches/judge/messy-columns.js'
 import { HostRandom, mutualInformation } from '../ts/index.js'
+import { warningsOf } from './warnings.js'
 
 function normals(seed: number, n: number): Float64Array {
   const random = new HostRandom(seed)
@@ -62,24 +63,30 @@ test.serial('options are a plain object', async (t) => {
 })
 
 test.serial('with a record nothing is emitted, and the record speaks of the answer', async (t) => {
-  const emitted: string[] = []
-  const listen = (warning: Error) => emitted.push(String(warning))
-  process.on('warning', listen)
-  try {
-    const x = normals(37, 300)
+  const x = normals(37, 300)
+  const emitted = await warningsOf(async () => {
     for (let round = 0; round < 3; round++) {
       const { warnings } = await mutualInformation(x, x, { details: true })
       t.true(warnings.length > 0 && warnings.every((text) => text.startsWith('MutualInformation: ')))
     }
-    await new Promise(setImmediate)
-    t.deepEqual(
-      // Warnings come a turn late: those of other tests speak of other numbers of samples.
-      emitted.filter((text) => /300 samples/.test(text)),
-      [],
-    )
-  } finally {
-    process.off('warning', listen)
-  }
+  })
+  // Those of other tests speak of other numbers of samples.
+  t.deepEqual(
+    emitted.filter(({ message }) => /300 samples/.test(message)),
+    [],
+  )
+})
+
+test.serial('plain calls warn once for each kind, not at each call', async (t) => {
+  // Of more columns than the samples allow, and copied as a whole.
+  const wide = { dtype: 'float64', shape: [31, 40], data: normals(36, 31 * 40) } as const
+  const warnings = await warningsOf(async () => {
+    for (let round = 0; round < 3; round++) await mutualInformation(wide, normals(35 - round, 31))
+  })
+  t.is(
+    warnings.filter(({ code, message }) => code === 'HYPERGLOW_WIDE' && /31 samples/.test(message)).length,
+    1,
+  )
 })
 
 test.serial('numbers that the option calls classes are refused by the name of the option', async (t) => {

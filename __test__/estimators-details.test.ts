@@ -3,6 +3,7 @@ import { inspect } from 'node:util'
 import test from 'ava'
 import * as hg from '../ts/index.js'
 import { key, normal, type Tensor, tensor } from '../ts/index.js'
+import { warningsOf } from './warnings.js'
 
 const n = 400
 const draws = (seed: number, d = 1) => normal(key(seed), [n, d], { dtype: 'float64' })
@@ -12,13 +13,7 @@ const labels = Int32Array.from({ length: n }, (_, i) => i % 4)
 
 /** The codes of the warnings that a function causes. */
 async function codesOf(run: () => Promise<unknown>): Promise<string[]> {
-  const codes: string[] = []
-  const note = ({ code }: Error & { code?: string }) => codes.push(String(code))
-  process.on('warning', note)
-  await run()
-  await new Promise((resolve) => setImmediate(resolve))
-  process.off('warning', note)
-  return codes
+  return (await warningsOf(run)).map(({ code }) => String(code))
 }
 
 test('a record tells unit, settings, samples and time, and its value is the estimate', async (t) => {

@@ -31,6 +31,7 @@ import {
 import { close } from './close.js'
 import { sample } from './helpers.js'
 import { classifier, dataset, points, weightsOf } from './toy-task.js'
+import { warningsOf } from './warnings.js'
 
 const tracked = () => classifier({ trackDynamics: true, seed: 3 })
 /** Gives an estimator a name of its own, by which its warnings are told from those of other tests of this process. */
@@ -38,20 +39,12 @@ function named<E extends Estimator>(estimator: E, name: string): E {
   return Object.defineProperty(estimator, 'name', { value: name })
 }
 
-/** The warnings of a code that hold `text`. */
-async function warningsOf(code: string, text: string, run: () => Promise<unknown>): Promise<string[]> {
-  const warnings: string[] = []
-  const note = (warning: Error & { code?: string }) => {
-    if (warning.code === code && warning.message.includes(text)) warnings.push(warning.message)
-  }
-  process.on('warning', note)
-  try {
-    await run()
-    await new Promise((resolve) => setImmediate(resolve))
-  } finally {
-    process.off('warning', note)
-  }
+/** The messages of warnings of a code that hold `text`. */
+async function messagesOf(wanted: string, text: string, run: () => Promise<unknown>): Promise<string[]> {
+  const warnings = await warningsOf(run)
   return warnings
+    .filter(({ code, message }) => code === wanted && message.includes(text))
+    .map(({ message }) => message)
 }
 
 const valuesOf = async (x: Tensor) => (await x.array()) as number[][][][]
@@ -183,7 +176,7 @@ test('wrong schedules are refused', (t) => {
 })
 
 test('a batch that is small for an estimator is warned of, once', async (t) => {
-  const warnings = await warningsOf('HYPERGLOW_FEW_SAMPLES', 'Small', () =>
+  const warnings = await messagesOf('HYPERGLOW_FEW_SAMPLES', 'Small', () =>
     tracked().attachEvaluator(named(new KSG(), 'Small')).fitDataset(dataset(96, 32), { epochs: 1 }),
   )
   t.is(warnings.length, 1)
@@ -198,7 +191,7 @@ test('a last batch with too few samples for its columns is passed over', async (
     new ResidualMI(),
   ]) {
     const model = tracked().attachEvaluator(estimator)
-    const warnings = await warningsOf('HYPERGLOW_SMALL_BATCH', 'batch 1', () =>
+    const warnings = await messagesOf('HYPERGLOW_SMALL_BATCH', 'batch 1', () =>
       model.fitDataset(dataset(74, 64), { epochs: 1 }),
     )
     t.regex(warnings[0] as string, /fewer than the 20 samples|fewer than the 14 samples/, estimator.name)
@@ -211,7 +204,7 @@ test('an estimator of classes has no value for continuous inputs: NaN, and a war
   for (const on of ['batch', 'epoch'] as const) {
     for (const estimator of [named(new DiscriminantMI(), `LDA${on}`), named(new Ross(), `Ross${on}`)]) {
       const model = tracked().attachEvaluator(estimator, { evaluateOn: on })
-      const warnings = await warningsOf('HYPERGLOW_NO_VALUE', estimator.name, () =>
+      const warnings = await messagesOf('HYPERGLOW_NO_VALUE', estimator.name, () =>
         model.fitDataset(dataset(128, 64), { epochs: 2 }),
       )
       t.is(warnings.length, 1, estimator.name)
@@ -229,7 +222,7 @@ test('what a layer has no answer for is NaN, with the reason, and training goes 
   const model = tracked().attachEvaluator(auto, {
     evaluateOn: { probe: { x: x.subarray(0, 4 * 5), y: Int32Array.from([0, 1, 2, 0, 1]) } },
   })
-  const warnings = await warningsOf('HYPERGLOW_NO_VALUE', 'auto', () =>
+  const warnings = await messagesOf('HYPERGLOW_NO_VALUE', 'auto', () =>
     model.fitDataset(dataset(64, 32), { epochs: 1 }),
   )
   t.regex(warnings[0] as string, /at least 6 samples, received 5/)

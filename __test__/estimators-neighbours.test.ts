@@ -13,6 +13,7 @@ import {
   tensor,
   UnknownNameError,
 } from '../ts/index.js'
+import { warningsOf } from './warnings.js'
 
 /** Numbers of a normal distribution from a fixed sequence. */
 function normals(count: number, seed: number): number[] {
@@ -215,16 +216,12 @@ test('discrete data: the mixed estimator is near the plug-in value, and k coinci
 })
 
 test.serial('KSG without jitter warns of repeated samples, once', async (t) => {
-  const warnings: string[] = []
-  const listen = (warning: Error) => warnings.push(warning.message)
-  process.on('warning', listen)
   const ksg = new KSG({ jitter: 0 })
   const x = Array.from({ length: 40 }, (_, i) => [i % 4])
-  await ksg.estimate(x, x)
-  await ksg.estimate(x, x)
-  await new Promise((resolve) => setImmediate(resolve))
-  process.off('warning', listen)
-  t.is(warnings.filter((message) => /KSG: 40 samples coincide/.test(message)).length, 1)
+  const warnings = await warningsOf(async () => {
+    for (let round = 0; round < 2; round++) await ksg.estimate(x, x)
+  })
+  t.is(warnings.filter(({ message }) => /KSG: 40 samples coincide/.test(message)).length, 1)
 })
 
 test('refusals say what was given', async (t) => {

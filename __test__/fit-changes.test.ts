@@ -37,6 +37,7 @@ test('a model that trains refuses to be changed, from outside and from callbacks
     const fit = model.fitDataset(dataset(64, 8), quiet)
     await t.throwsAsync(async () => change(), { instanceOf: StateError }, name)
     await fit
+    if (name === 'evaluate') continue
     const inside: Callback = { onBatchEnd: () => change() as Promise<void> }
     await t.throwsAsync(
       model.fitDataset(dataset(64, 8), { ...quiet, callbacks: [inside] }),

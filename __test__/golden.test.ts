@@ -13,19 +13,27 @@ const folder = process.env.GOLDEN_DIR || join(packageRoot, '__test__', 'data', '
 /** Topics in which nothing may be skipped. */
 const complete = new Set([
   'dense',
+  'densenet',
   'conv',
   'pooling',
   'batchnorm',
+  'batchnorm_layer',
   'activations',
   'losses',
+  'losses_extra',
   'embedding',
+  'layers_extra',
   'rnn',
+  'self_attention',
   'local_conv',
   'tensor_ops',
   'linalg',
   'optimizers',
   'ib_trajectory',
   'estimators',
+  'augment',
+  'metrics',
+  'analysis',
 ])
 
 async function run(cases: readonly Case[], precision: Precision) {

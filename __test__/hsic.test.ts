@@ -8,6 +8,7 @@ import {
   gaussianKernel,
   HSIC,
   type HSICOptions,
+  hsicLoss,
   imqKernel,
   kernelMatrix,
   laplacianKernel,
@@ -15,7 +16,6 @@ import {
   medianSigma,
   polynomialKernel,
 } from '../ts/estimators/index.js'
-import { hsicLoss } from '../ts/nn/losses/index.js'
 import { ones, type Tensor, tensor } from '../ts/ops/tensor.js'
 import { close, numericalGradient, sample } from './close.js'
 

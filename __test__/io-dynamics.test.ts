@@ -347,7 +347,7 @@ const endlessRun = `
 
 /** Runs the program and kills it once it has handed over `count` batches; resolves to how many it had said by then. */
 function killAfter(folder: string, count: number): Promise<number> {
-  const store = new URL('../ts/io/dynamics-store.js', import.meta.url).href
+  const store = new URL('../ts/dynamics/store.js', import.meta.url).href
   const child = spawn(process.execPath, ['--input-type=module', '-e', endlessRun, store, folder])
   let [output, complaints] = ['', '']
   child.stderr.on('data', (text) => {

@@ -147,7 +147,7 @@ test('safetensors: white space before the header, and metadata as others write t
 
 test('other files say what they are and how to convert them', async (t) => {
   const zip = fixture('npz')
-  await t.throwsAsync(readNpy(zip), error(DataError, /zip archive.*numpy\.load\(path\)\['a'\]/))
+  await t.throwsAsync(readNpy(zip), error(DataError, /zip archive.*with readNpz/))
   await t.throwsAsync(readSafetensors(zip), error(DataError, /zip archive.*save_file\(torch\.load/))
   const pickle = file(Buffer.from('80025d71002e'.padEnd(80, '0'), 'hex'))
   await t.throwsAsync(readNpy(pickle), error(DataError, /pickle, which may run code/))

@@ -2,13 +2,13 @@
 
 import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { ArgumentError, DataError, HyperglowError, IOError } from '../ts/core/errors.js'
+import { ArgumentError, DataError, DTypeError, HyperglowError, IOError } from '../ts/core/errors.js'
 import { readIdx, writeIdx } from '../ts/data/idx.js'
-import { Dense, Sequential } from '../ts/index.js'
+import { Dense, memory, Sequential } from '../ts/index.js'
 import { replaceFile } from '../ts/io/atomic.js'
 import {
   type ArrayData,
@@ -78,6 +78,49 @@ for (const [writer, { write, read }] of Object.entries(writers)) {
     })
   }
 }
+
+// Alone, since it counts nodes.
+test.serial('arrays beyond what a turn copies are stored as they were, and leave nothing', async (t) => {
+  const bytes = 20_000_003
+  const { nodes } = memory()
+  for (const { write } of Object.values(writers)) {
+    const path = fresh('.npy')
+    const data = new Uint8Array(bytes).map((_, i) => i % 251)
+    const wanted = createHash('sha256').update(data).digest('hex')
+    const writing = write(path, { dtype: 'uint8', shape: [bytes], data })
+    data.fill(9)
+    await writing
+    const stored = readFileSync(path)
+    t.is(
+      createHash('sha256')
+        .update(stored.subarray(stored.length - bytes))
+        .digest('hex'),
+      wanted,
+    )
+  }
+  t.is(memory().nodes, nodes)
+})
+
+test('a byte that is no boolean is named wherever it is, before anything is written', async (t) => {
+  const bytes = 20_000_003
+  const view = new Uint8Array(bytes + 3)
+  for (const [offset, at] of [
+    [0, 0],
+    [1, 2],
+    [3, 17_000_001],
+    [2, bytes - 1],
+  ] as const) {
+    const data = new Uint8Array(view.buffer, offset, bytes)
+    data[at] = 2
+    const array: ArrayData = { dtype: 'bool', shape: [bytes], data }
+    const path = fresh()
+    const message = new RegExp(`must be 0 or 1, given 2 at ${at};`)
+    await t.throwsAsync(writeNpy(path, array), error(DTypeError, message))
+    await t.throwsAsync(writeSafetensors(path, { array }), error(DTypeError, message))
+    t.false(existsSync(path))
+    data[at] = 0
+  }
+})
 
 test('an array that has been given away is refused, and the old file stays', async (t) => {
   const path = fresh()

@@ -39,7 +39,7 @@ function training(layer: Layer, drawKey?: Tensor): Context & { updates: Record<s
 
 test('Dense is x W^T + b', (t) => {
   const dense = new Dense(2)
-  t.deepEqual([...dense.initialize([3], f64)], [2])
+  t.deepEqual([...dense.declare([3])], [2])
   const kernel = tensor([1, 2, 3, 4, 5, 6], { shape: [2, 3], dtype: 'float64' })
   const bias = tensor([10, 20], { dtype: 'float64' })
   const x = tensor([1, 0, -1], { shape: [1, 3], dtype: 'float64' })
@@ -49,7 +49,8 @@ test('Dense is x W^T + b', (t) => {
 test('Dense weights begin within +-1/sqrt(inputs), the same for the same key', (t) => {
   const make = () => {
     const dense = new Dense(50)
-    dense.initialize([100], { key: key(3) })
+    dense.declare([100])
+    dense.initialize({ key: key(3) })
     return dense
   }
   const { kernel, bias } = make().weights()
@@ -63,9 +64,9 @@ test('Dense weights begin within +-1/sqrt(inputs), the same for the same key', (
 test('Dense after an image asks for Flatten', (t) => {
   const dense = new Dense(10)
   dense.name = 'dense_2'
-  const error = t.throws(() => dense.initialize([16, 28, 28]), { instanceOf: ShapeError })
+  const error = t.throws(() => dense.declare([16, 28, 28]), { instanceOf: ShapeError })
   t.regex(error.message, /dense_2.*16,28,28.*Flatten/)
-  t.false(dense.built)
+  t.false(dense.declared)
 })
 
 test('Dense takes weights of each sample', (t) => {
@@ -87,7 +88,8 @@ test('Dense takes weights of each sample', (t) => {
 
 test('apply is activate after preActivation', (t) => {
   const dense = new Dense(3, { activation: 'softmax' })
-  dense.initialize([4], f64)
+  dense.declare([4])
+  dense.initialize(f64)
   t.is(dense.activationName, 'softmax')
   const x = sample([2, 4])
   const weights = dense.weights()
@@ -146,7 +148,8 @@ test('Conv2d honours stride, padding and dilation', (t) => {
     [2, 0, 2],
   ] as const) {
     const conv = new Conv2d(2, 3, { stride, padding, dilation, useBias: false })
-    const outputShape = conv.initialize([3, 8, 7], f64)
+    const outputShape = conv.declare([3, 8, 7])
+    conv.initialize(f64)
     const x = sample([2, 3, 8, 7])
     const { kernel } = conv.weights()
     const list = (v: Tensor) => Array.from(v.dataSync() as Float64Array)
@@ -158,7 +161,8 @@ test('Conv2d honours stride, padding and dilation', (t) => {
 
 test('gradient of Conv2d agrees with finite differences', (t) => {
   const conv = new Conv2d(2, [2, 3], { stride: [2, 1], padding: 'same', activation: 'tanh' })
-  conv.initialize([2, 4, 5], f64)
+  conv.declare([2, 4, 5])
+  conv.initialize(f64)
   const { kernel, bias } = conv.weights() as { kernel: Tensor; bias: Tensor }
   const x = sample([2, 2, 4, 5], 4)
   const loss = (k: Tensor) => conv.apply({ kernel: k, bias }, x, evalContext()).square().sum()
@@ -166,11 +170,12 @@ test('gradient of Conv2d agrees with finite differences', (t) => {
 })
 
 test('convolutions of one and three axes give the documented shapes', (t) => {
-  t.deepEqual([...new Conv1d(4, 3, { stride: 2, padding: 1 }).initialize([2, 9])], [4, 5])
-  t.deepEqual([...new Conv3d(4, [1, 2, 3], { groups: 2 }).initialize([2, 4, 5, 6])], [4, 4, 4, 4])
-  t.deepEqual([...new Conv1d(4, 2, { stride: 3, padding: 'same' }).initialize([2, 10])], [4, 4])
+  t.deepEqual([...new Conv1d(4, 3, { stride: 2, padding: 1 }).declare([2, 9])], [4, 5])
+  t.deepEqual([...new Conv3d(4, [1, 2, 3], { groups: 2 }).declare([2, 4, 5, 6])], [4, 4, 4, 4])
+  t.deepEqual([...new Conv1d(4, 2, { stride: 3, padding: 'same' }).declare([2, 10])], [4, 4])
   const conv = new Conv3d(2, 2)
-  conv.initialize([1, 3, 3, 3], f64)
+  conv.declare([1, 3, 3, 3])
+  conv.initialize(f64)
   t.deepEqual([...conv.call(sample([2, 1, 3, 3, 3])).shape], [2, 2, 2, 2, 2])
 })
 
@@ -188,14 +193,14 @@ test('Conv2d takes weights of each sample', (t) => {
 })
 
 test('convolutions refuse what cannot be', (t) => {
-  const small = t.throws(() => new Conv2d(1, 5).initialize([1, 4, 4]), { instanceOf: ShapeError })
+  const small = t.throws(() => new Conv2d(1, 5).declare([1, 4, 4]), { instanceOf: ShapeError })
   t.regex(small.message, /output extents \[0,0\]/)
-  t.throws(() => new Conv2d(1, 3).initialize([4, 4]), { instanceOf: ShapeError })
+  t.throws(() => new Conv2d(1, 3).declare([4, 4]), { instanceOf: ShapeError })
   t.throws(() => new Conv2d(1, 2.5), { instanceOf: ArgumentError })
   t.throws(() => new Conv2d(1, [3, 3, 3]), { instanceOf: ArgumentError })
   t.throws(() => new Conv2d(3, 3, { groups: 2 }), { instanceOf: ArgumentError })
   const conv = new Conv2d(1, 1)
-  conv.initialize([3, 4, 4])
+  conv.declare([3, 4, 4])
   t.throws(() => conv.call(ones([1, 2, 4, 4])), { instanceOf: ShapeError })
 })
 
@@ -205,18 +210,18 @@ test('pooling shapes and values', (t) => {
     { shape: [1, 1, 5, 5] },
   )
   const max = new MaxPool2d(2)
-  t.deepEqual([...max.initialize([1, 5, 5])], [1, 2, 2])
+  t.deepEqual([...max.declare([1, 5, 5])], [1, 2, 2])
   close(t, max.call(x), [6, 8, 16, 18])
   const avg = new AvgPool2d(2, { ceilMode: true, countIncludePad: false })
-  t.deepEqual([...avg.initialize([1, 5, 5])], [1, 3, 3])
+  t.deepEqual([...avg.declare([1, 5, 5])], [1, 3, 3])
   close(t, avg.call(x), [3, 5, 6.5, 13, 15, 16.5, 20.5, 22.5, 24])
-  t.deepEqual([...new MaxPool2d(3, { stride: 2, padding: 1, dilation: 1 }).initialize([4, 8, 8])], [4, 4, 4])
+  t.deepEqual([...new MaxPool2d(3, { stride: 2, padding: 1, dilation: 1 }).declare([4, 8, 8])], [4, 4, 4])
   t.throws(() => new MaxPool2d(2, { padding: 2 }), { instanceOf: ArgumentError })
 })
 
 test('Flatten is row-major', (t) => {
   const flatten = new Flatten()
-  t.deepEqual([...flatten.initialize([2, 3, 4])], [24])
+  t.deepEqual([...flatten.declare([2, 3, 4])], [24])
   const x = sample([2, 2, 3, 4])
   close(t, flatten.call(x), x.dataSync() as Float64Array)
   t.false(flatten.countsInDynamics)
@@ -224,7 +229,7 @@ test('Flatten is row-major', (t) => {
 
 test('Dropout keeps the mean in training and everything in evaluation', (t) => {
   const dropout = new Dropout(0.4)
-  dropout.initialize([1000])
+  dropout.declare([1000])
   const x = ones([20, 1000])
   const drawn = dropout.call(x, { training: true, key: key(1) }).dataSync() as Float32Array
   const kept = drawn.filter((value) => value !== 0)
@@ -240,7 +245,8 @@ test('Dropout keeps the mean in training and everything in evaluation', (t) => {
 
 test('BatchNorm normalises a training batch and averages its statistics', (t) => {
   const norm = new BatchNorm1d({ momentum: 0.25 })
-  norm.initialize([2], f64)
+  norm.declare([2])
+  norm.initialize(f64)
   const x = tensor([1, 10, 2, 20, 6, 60], { shape: [3, 2], dtype: 'float64' })
   const y = norm.call(x, { training: true })
   const spread = Math.sqrt(14 / 3 + 1e-5)
@@ -255,7 +261,8 @@ test('BatchNorm normalises a training batch and averages its statistics', (t) =>
 
 test('BatchNorm without momentum averages all batches evenly', (t) => {
   const norm = new BatchNorm2d({ momentum: null, affine: false })
-  norm.initialize([1, 1, 2], f64)
+  norm.declare([1, 1, 2])
+  norm.initialize(f64)
   for (const mean of [1, 2, 6]) {
     norm.call(tensor([mean - 1, mean + 1], { shape: [1, 1, 1, 2], dtype: 'float64' }), { training: true })
   }
@@ -265,7 +272,8 @@ test('BatchNorm without momentum averages all batches evenly', (t) => {
 
 test('BatchNorm leaves its Variables alone in apply and refuses a batch of one', (t) => {
   const norm = new BatchNorm1d()
-  norm.initialize([3], f64)
+  norm.declare([3])
+  norm.initialize(f64)
   const ctx = training(norm as Layer)
   norm.apply(norm.weights(), sample([4, 3]), ctx)
   t.deepEqual(Object.keys(ctx.updates).sort(), ['batchesTracked', 'runningMean', 'runningVariance'])
@@ -276,7 +284,8 @@ test('BatchNorm leaves its Variables alone in apply and refuses a batch of one',
 
 test('gradient of BatchNorm agrees with finite differences', (t) => {
   const norm = new BatchNorm1d()
-  norm.initialize([3], f64)
+  norm.declare([3])
+  norm.initialize(f64)
   const gamma = tensor([1.5, -0.5, 2], { dtype: 'float64' })
   const beta = tensor([0.1, 0.2, 0.3], { dtype: 'float64' })
   const weight = sample([5, 3], 9)
@@ -304,14 +313,15 @@ test('a custom layer has named parameters, is counted and trained', (t) => {
   const scale = new Scale()
   t.is(scale.kind, 'scale')
   scale.name = 'scale_1'
-  t.deepEqual([...scale.initialize([3])], [3])
+  t.deepEqual([...scale.declare([3])], [3])
+  scale.initialize()
   t.is(scale.params.get('gain')?.name, 'scale_1.gain')
   t.is(scale.countParams(), 3)
   t.true(scale.countsInDynamics)
   const loss = ({ gain }: { gain: Tensor }) => scale.apply({ gain }, ones([2, 3])).sum()
   close(t, grad(loss)(scale.weights()).gain, [2, 2, 2])
-  t.throws(() => scale.initialize([3]), { instanceOf: StateError })
-  t.throws(() => scale.clone(), { instanceOf: ArgumentError })
+  t.throws(() => scale.declare([3]), { instanceOf: StateError })
+  t.deepEqual([...scale.clone().declare([4])], [4])
 })
 
 class Shapeless extends Layer {
@@ -325,14 +335,16 @@ class Shapeless extends Layer {
 }
 
 test('a layer whose build gives no shape is refused', (t) => {
-  t.throws(() => new Shapeless().initialize([3]), { instanceOf: ShapeError })
+  t.throws(() => new Shapeless().declare([3]), { instanceOf: ShapeError })
 })
 
 test('a copy has the same configuration and its own weights', (t) => {
   const conv = new Conv2d(3, 3, { padding: 1, activation: 'relu' })
-  conv.initialize([2, 4, 4], { key: key(1) })
+  conv.declare([2, 4, 4])
+  conv.initialize({ key: key(1) })
   const copy = conv.clone()
-  t.deepEqual([...copy.initialize([2, 4, 4], { key: key(2) })], [...(conv.outputShape as Shape)])
+  t.deepEqual([...copy.declare([2, 4, 4])], [...(conv.outputShape as Shape)])
+  copy.initialize({ key: key(2) })
   t.notDeepEqual(copy.weights().kernel.dataSync(), conv.weights().kernel.dataSync())
   t.is(copy.activationName, 'relu')
 })

@@ -15,7 +15,7 @@ test('LocallyConnected2d with the same kernel everywhere is a convolution', (t) 
   const options = { stride: [2, 1], padding: [1, 0] } as const
   const local = new LocallyConnected2d(3, [3, 2], options)
   const conv = new Conv2d(3, [3, 2], options)
-  t.deepEqual([...local.initialize([2, 5, 4])], [...conv.initialize([2, 5, 4])])
+  t.deepEqual([...local.declare([2, 5, 4])], [...conv.declare([2, 5, 4])])
   const kernel = sample([3, 2, 3, 2], -1, 1, 1)
   const bias = sample([3], -1, 1, 2)
   const x = sample([4, 2, 5, 4], -1, 1, 3)
@@ -67,27 +67,28 @@ test('localConv: derivatives with strides and dilations, and what does not fit',
 
 test('LocallyConnected2d declares its weights and refuses what does not fit', (t) => {
   const local = new LocallyConnected2d(8, 3, { padding: 1 })
-  t.deepEqual([...local.initialize([8, 16, 16])], [8, 16, 16])
+  t.deepEqual([...local.declare([8, 16, 16])], [8, 16, 16])
+  local.initialize()
   t.is(local.countParams(), 8 * 72 * 256 + 8 * 256)
   t.true((local.weights().kernel.dataSync() as Float32Array).every((w) => Math.abs(w) <= 1 / Math.sqrt(72)))
-  t.deepEqual([...local.clone().initialize([8, 16, 16])], [8, 16, 16])
+  t.deepEqual([...local.clone().declare([8, 16, 16])], [8, 16, 16])
   t.throws(() => local.apply(local.weights(), sample([1, 8, 16, 15]), evalContext()), {
     instanceOf: ShapeError,
     message: /8,16,16.*\[1,8,16,15\]/,
   })
-  t.throws(() => new LocallyConnected2d(1, 5).initialize([1, 4, 4]), { instanceOf: ShapeError })
+  t.throws(() => new LocallyConnected2d(1, 5).declare([1, 4, 4]), { instanceOf: ShapeError })
   t.throws(() => new LocallyConnected2d(0, 5), { instanceOf: ArgumentError, message: /filters/ })
 })
 
 test('GlobalAvgPool is the mean over all spatial axes', (t) => {
   const pool = new GlobalAvgPool()
-  t.deepEqual([...pool.initialize([2, 3, 4])], [2])
+  t.deepEqual([...pool.declare([2, 3, 4])], [2])
   const x = sample([5, 2, 3, 4])
   const v = x.dataSync() as Float64Array
   const want = Array.from({ length: 10 }, (_, i) => v.slice(12 * i, 12 * i + 12).reduce((a, b) => a + b) / 12)
   close(t, pool.apply({}, x), want, 1e-12)
   t.deepEqual([...pool.apply({}, sample([5, 2, 7])).shape], [5, 2])
-  t.throws(() => new GlobalAvgPool().initialize([2]), {
+  t.throws(() => new GlobalAvgPool().declare([2]), {
     instanceOf: ShapeError,
     message: /\[channels, \.\.\.extents\]/,
   })

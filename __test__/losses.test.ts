@@ -16,7 +16,7 @@ import {
   nll,
   smoothL1,
 } from '../ts/nn/losses/index.js'
-import { accuracy, createMetric } from '../ts/nn/metrics.js'
+import { accuracy, createMetric } from '../ts/nn/metrics/index.js'
 import { ones, type Tensor, tensor } from '../ts/ops/tensor.js'
 import { close, numericalGradient, sample } from './close.js'
 
@@ -198,7 +198,7 @@ test('accuracy from indices and one-hot rows', (t) => {
   const pred = tensor([0.1, 0.9, 0.8, 0.2, 0.3, 0.7], { shape: [3, 2] })
   close(t, accuracy(pred, tensor(Int32Array.from([1, 0, 0]))), [2 / 3], 1e-6)
   close(t, accuracy(pred, tensor(Int32Array.from([1, 0, 0])).oneHot(2)), [2 / 3], 1e-6)
-  t.is(createMetric('acc').fn, accuracy)
+  t.is(createMetric('acc').name, 'acc')
   t.throws(() => createMetric('acuracy'), { instanceOf: UnknownNameError })
   t.throws(() => accuracy(pred, ones([2])), { instanceOf: ShapeError })
 })

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import test from 'ava'
 import { DataError, DTypeError, type HyperglowError, IOError, ShapeError } from '../ts/core/errors.js'
 import { decodeIdx, encodeIdx, readIdx, writeIdx } from '../ts/data/idx.js'
-import { readMnist } from '../ts/data/mnist-files.js'
+import { readMnist } from '../ts/data/mnist.js'
 
 const scratch = mkdtempSync(join(tmpdir(), 'hyperglow-mnist-'))
 test.after.always(() => rmSync(scratch, { recursive: true, force: true }))

@@ -357,7 +357,7 @@ test('load refuses another model before it changes anything', async (t) => {
     const file = join(folder, 'model.safetensors')
     const { tensors, metadata } = await readSafetensors(file)
     const described = (description: string) => writeSafetensors(file, tensors, { ...metadata, description })
-    await described((metadata.description as string).replace('"version":2', '"version":99'))
+    await described((metadata.description as string).replace('"version":3', '"version":99'))
     await t.throwsAsync(adam.load(folder), { instanceOf: DataError, message: /layout version 99/ })
     await described('{')
     await t.throwsAsync(adam.load(folder), { instanceOf: DataError, message: /not JSON/ })

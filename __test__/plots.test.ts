@@ -14,6 +14,7 @@ import {
   UnknownNameError,
 } from '../ts/core/errors.js'
 import { packageRoot } from '../ts/core/package-root.js'
+import { pngOf, svgOf } from '../ts/plots/draw.js'
 import { hasLettersOf, textWidth } from '../ts/plots/font.js'
 import {
   Chart,
@@ -25,7 +26,6 @@ import {
   lossPlot,
 } from '../ts/plots/index.js'
 import { placeLabels } from '../ts/plots/labels.js'
-import { renderPng, renderSvg } from '../ts/plots/render.js'
 import { chooseScale } from '../ts/plots/scale.js'
 import { epochTicks } from '../ts/plots/ticks.js'
 
@@ -430,11 +430,11 @@ test('files: an unknown extension and a folder that is a file are refused', asyn
 
 test('a drawing package that is missing is named, with the command that installs it', async (t) => {
   const missing = (name: string) => Promise.reject(new Error(`Cannot find package '${name}'`))
-  await t.throwsAsync(() => renderSvg(lossPlot({ loss: [1] }).spec, missing), {
+  await t.throwsAsync(() => svgOf(lossPlot({ loss: [1] }).spec, missing), {
     instanceOf: StateError,
     message: /vega.*npm install .*vega-lite.*\.vl\.json/,
   })
-  await t.throwsAsync(() => renderPng('<svg/>', 1, missing), {
+  await t.throwsAsync(() => pngOf('<svg/>', 1, missing), {
     instanceOf: StateError,
     message: /@resvg\/resvg-js.*npm install/,
   })

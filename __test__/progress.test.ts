@@ -133,7 +133,7 @@ for (const [how, code, end] of [
   ['is interrupted', "process.kill(process.pid, 'SIGINT'); setTimeout(() => {}, 20000)", 'SIGINT'],
 ] as const) {
   test(`the cursor comes back when the process ${how} in the middle of a loop`, async (t) => {
-    const module = JSON.stringify(new URL('../ts/progress/index.js', import.meta.url).href)
+    const module = JSON.stringify(new URL('../ts/train/progress/index.js', import.meta.url).href)
     const program = `
       const { ProgressReporter } = await import(${module})
       const stream = { isTTY: true, columns: 60, write: (text) => process.stdout.write(text) }

@@ -167,18 +167,19 @@ for (const [name, make, blocks, reference] of kinds) {
 
   test(`${name} declares weights, names shapes and copies itself`, (t) => {
     const layer = make({ returnSequences: true })
-    t.deepEqual([...layer.initialize([7, 2])], [7, units])
+    t.deepEqual([...layer.declare([7, 2])], [7, units])
+    layer.initialize()
     t.deepEqual([...(layer.params.get('kernel')?.shape ?? [])], [blocks * units, 2])
     t.deepEqual([...(layer.params.get('recurrentKernel')?.shape ?? [])], [blocks * units, units])
     for (const weight of layer.params.values()) {
       const values = weight.dataSync() as Float32Array
       t.true(values.every((v) => Math.abs(v) <= 1 / Math.sqrt(units)))
     }
-    t.deepEqual([...layer.clone().initialize([7, 2])], [7, units])
-    t.deepEqual([...make().initialize([7, 2])], [units])
+    t.deepEqual([...layer.clone().declare([7, 2])], [7, units])
+    t.deepEqual([...make().declare([7, 2])], [units])
     const other = make()
     other.name = 'memory'
-    const error = t.throws(() => other.initialize([2]), { instanceOf: ShapeError })
+    const error = t.throws(() => other.declare([2]), { instanceOf: ShapeError })
     t.regex(error.message, /memory.*\[time, features\].*\[2\]/)
     t.throws(() => layer.apply(layer.weights(), sample([1, 7, 3])), {
       instanceOf: ShapeError,

@@ -1,8 +1,8 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import test from 'ava'
+import { turnsOf } from '../benches/loop/turns.js'
 import {
   ArgumentError,
   type Batch,
@@ -411,11 +411,10 @@ test.serial('training leaves the event loop free', async (t) => {
   const x = Float32Array.from({ length: count * 256 }, (_, i) => Math.sin(i))
   const y = Int32Array.from({ length: count }, (_, i) => i % 10)
   await model.fit(x, y, { batchSize: 64, epochs: 1 })
-  const delay = monitorEventLoopDelay({ resolution: 1 })
+  // The time that this thread had a processor, where the system tells it: on a busy machine the clock goes on for others.
+  const { own, wall } = await turnsOf(() => model.fit(x, y, { batchSize: 64, epochs: 4 }))
+  const longest = own ?? wall
   const allowed = 20
-  const callbacks = [{ onEpochBegin: () => void delay.enable(), onEpochEnd: () => void delay.disable() }]
-  await model.fit(x, y, { batchSize: 64, epochs: 4, callbacks })
-  const worst = delay.percentile(99) / 1e6
-  t.log(`event loop delay: 99 % below ${worst.toFixed(1)} ms, longest ${(delay.max / 1e6).toFixed(1)} ms`)
-  t.true(worst < allowed, `99 % of delays below ${worst} ms, at most ${allowed} allowed`)
+  t.log(`longest turn of the event loop: ${longest.toFixed(1)} ms (${wall.toFixed(1)} by the clock)`)
+  t.true(longest < allowed, `the longest turn took ${longest} ms, at most ${allowed} allowed`)
 })

@@ -1,9 +1,11 @@
 /** Training steps of models, one at a time: what `fit` does for each batch, with the loss read after each. */
 import type { BatchSource, Network, Tensor } from '../ts/index.js'
 import { type Feed, feedOf, type StepInput } from '../ts/train/feed.js'
+import { Meter } from '../ts/train/meter.js'
 import { outlineOf } from '../ts/train/outline.js'
+import { release, trainingStep } from '../ts/train/program.js'
 import { compiledOf } from '../ts/train/state.js'
-import { Meter, release, trainStep } from '../ts/train/step.js'
+import { SupervisedTask } from '../ts/train/supervised.js'
 import { TargetRule } from '../ts/train/targets.js'
 import type { Inputs, Iteration } from './job.js'
 
@@ -17,13 +19,16 @@ export interface Trainer {
 /** The step that `fit` compiles for this model and these data. */
 export async function trainer(model: Network, source: BatchSource, classes: number): Promise<Trainer> {
   const compiled = compiledOf(model, 'fit')
-  const targets = new TargetRule(compiled, outlineOf(model).outputShape)
+  const { layers, outputShape } = outlineOf(model)
+  const targets = new TargetRule(compiled, outputShape)
   const feed = feedOf(source, { inputShape: model.inputShape, dtype: model.dtype, targets })
   await feed.prepare()
-  const meter = new Meter(1 + model.metrics.length, compiled.sums)
+  const task = new SupervisedTask(model, { layers, classes }, 'fit')
+  task.prepare()
+  const { rng } = model.trainingState.record
+  const setup = { task, feed, meter: new Meter(), rng, scalars: [], allowUnused: false }
   const { evaluators, trackDynamics: dynamics } = model
-  const options = { evaluators, dynamics, classes, logs: true, segment: false }
-  const run = trainStep(model, feed, meter, options)
+  const run = trainingStep(setup, { evaluators, dynamics, logs: true, segment: false })
   return {
     feed,
     async step(input) {

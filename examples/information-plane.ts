@@ -17,9 +17,9 @@ import {
   type HSICOptions,
   HyperglowError,
   IBSequential,
+  type ImageDatasets,
   IOError,
   informationPlane,
-  type MnistData,
   mnist,
   type Segment,
   version,
@@ -79,7 +79,7 @@ async function makeFolder(path: string): Promise<void> {
 }
 
 /** MNIST; a folder given by hand that does not hold it is wrong usage. */
-async function load({ batchSize, validationSplit, seed, data, limit }: Settings): Promise<MnistData> {
+async function load({ batchSize, validationSplit, seed, data, limit }: Settings): Promise<ImageDatasets> {
   try {
     return await mnist.load({
       batchSize,

@@ -28,6 +28,7 @@ const commands = {
   golden: program('__test__/golden-cli.js'),
   proofs: program('benches/proofs.js'),
   bench: program('benches/run.js'),
+  'bench:loop': program('benches/loop.js'),
   'bench:vs': program('benches/versus.js'),
   judge: program('benches/judge.js'),
   fuzz: program('__test__/fuzz/run.js'),

@@ -4,6 +4,7 @@
  *     import { Sequential, Dense, tensor } from 'hyperglow'
  */
 
+export * from './analysis/index.js'
 export { type DebugOptions, debug } from './core/debug.js'
 export { isFloat } from './core/dtype.js'
 export {
@@ -34,7 +35,7 @@ export * from './layers/index.js'
 export * from './models/index.js'
 export * as initializers from './nn/initializers.js'
 export * from './nn/losses/index.js'
-export * from './nn/metrics.js'
+export * from './nn/metrics/index.js'
 export * from './nn/optim/index.js'
 export {
   type ActivationName,

@@ -43,7 +43,7 @@ const layers: readonly BadInput[] = [
     () => new Dense(3, { activation: untyped('rleu') }),
   ),
   bad('an unknown initializer', UnknownNameError, [/"heNorml"/, /did you mean "heNormal"/], () =>
-    new Dense(3, { kernelInitializer: untyped('heNorml') }).initialize([2]),
+    new Dense(3, { kernelInitializer: untyped('heNorml') }).declare([2]),
   ),
   bad(
     'an unknown option of a layer',
@@ -58,16 +58,16 @@ const layers: readonly BadInput[] = [
     () => new Dense(3, untyped('relu')),
   ),
   bad('an image into a dense layer', ShapeError, [/\[1,28,28\]/, /one axis/, /Flatten/], () =>
-    new Dense(3).initialize([1, 28, 28]),
+    new Dense(3).declare([1, 28, 28]),
   ),
   bad('features into a convolution', ShapeError, [/\[channels, height, width\]/, /received \[784\]/], () =>
-    new Conv2d(4, 3).initialize([784]),
+    new Conv2d(4, 3).declare([784]),
   ),
   bad(
     'a kernel larger than the image',
     ShapeError,
     [/input \[2,2\]/, /kernel \[5,5\]/, /smaller kernel/],
-    () => new Conv2d(4, 5).initialize([1, 2, 2]),
+    () => new Conv2d(4, 5).declare([1, 2, 2]),
   ),
   bad(
     'filters that do not split',
@@ -109,13 +109,13 @@ const layers: readonly BadInput[] = [
   ),
   bad('another number of inputs', ShapeError, [/\[batch, 4\]/, /received \[2,5\]/], () => {
     const dense = new Dense(3)
-    dense.initialize([4])
+    dense.declare([4])
     return dense.call(ones([2, 5]))
   }),
   bad('a layer in two places', StateError, [/already part of a network/, /make a new layer/], () => {
     const dense = new Dense(3)
-    dense.initialize([4])
-    return dense.initialize([4])
+    dense.declare([4])
+    return dense.declare([4])
   }),
 ]
 

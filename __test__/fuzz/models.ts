@@ -2,8 +2,10 @@
 import { writeFileSync } from 'node:fs'
 import * as hg from '../../ts/index.js'
 import { type Call, constructorCall, type FunctionTable, functionCalls, methodCalls } from './call.js'
+import { dataCalls, prepareDataFiles } from './data.js'
 import { OwnError } from './junk.js'
 import { some } from './operations.js'
+import { prepareTaskFiles } from './tasks.js'
 
 const exports = hg as unknown as Readonly<Record<string, unknown>>
 const count = 12
@@ -40,6 +42,9 @@ const training = () => ({
   showPlot: false,
   appendDynamics: true,
   numClasses: 2,
+  initialEpoch: 0,
+  resume: 'no-runs',
+  allowUnused: false,
   signal: new AbortController().signal,
 })
 
@@ -56,6 +61,7 @@ function modelCalls(kind: Kind): Call[] {
     seed: 1,
     dtype: 'float32',
     compat: 'doubleSoftmax',
+    noWeights: false,
     ...(tracks
       ? { trackDynamics: true, saveDynamics: { dir: 'dynamics', raw: true }, segment: 'label' }
       : {}),
@@ -80,10 +86,13 @@ function modelCalls(kind: Kind): Call[] {
       countParams: () => [],
       dispose: () => [],
       eval: () => [],
+      freeze: () => ['layers.0.**'],
       parameters: () => [],
-      register: () => [new hg.Dense(2), [3]],
+      register: () => [new hg.Dense(2), [3], 'head'],
+      settings: () => [],
       summary: () => [],
       train: () => [],
+      unfreeze: () => ['**.bias'],
       ...(tracks
         ? {
             attachEvaluator: () => [new hg.HSIC({ sigma: 1 }), { evaluateOn: 'epoch', every: 1, samples: 8 }],
@@ -121,7 +130,7 @@ const setOptions = {
   dtype: 'float32',
 }
 
-const splitOptions = { batchSize: 5, validationSplit: 0.25, inputShape: [3], classes: 2 }
+const splitOptions = { batchSize: 5, validationSplit: 0.25, inputShape: [3], classes: 2, ignoreIndex: -1 }
 
 const data: readonly Call[] = [
   constructorCall('ArrayDataset', hg.ArrayDataset, () => [x(), y(), setOptions]),
@@ -143,7 +152,7 @@ const data: readonly Call[] = [
     args: () => [
       { batchSize: 5, validationSplit: 0.2, seed: 1, limit: 10, dataDir: 'nowhere', verify: false },
     ],
-    run: ([options]) => hg.mnist.load(options as hg.MnistOptions),
+    run: ([options]) => hg.mnist.load(options as hg.ImageSetOptions),
   },
 ]
 
@@ -197,11 +206,23 @@ const selection = { evaluator: 'HSIC', layer: ['a', 1], xTitle: 'x', yTitle: 'y'
 const plane = { ...selection, title: 'mine', width: 200, height: 100, xScale: 'linear', yScale: 'log' }
 const chart = () => hg.lossPlot({ loss: [3, 2, 1] })
 
+class Own extends hg.Layer {
+  build(inputShape: hg.Shape) {
+    return inputShape
+  }
+  apply(_: object, x: hg.Tensor) {
+    return x
+  }
+}
+
 const functions: FunctionTable = {
   dynamicsTable: () => [recorded(), { ...selection, width: 80 }],
   epochsPlot: () => [recorded(), plane],
   informationPlane: () => [recorded(), plane],
   informationPlanePanels: () => [recorded(), { ...plane, columns: 2, axes: 'shared' }],
+  buildModule: () => [{ class: 'Dense', arguments: [3, { activation: 'relu' }] }],
+  load: () => ['a-model'],
+  register: () => [Own],
   loadDynamics: () => ['a-store'],
   loadSegment: () => ['a-store', 0, 0],
   lossPlot: () => [
@@ -209,20 +230,39 @@ const functions: FunctionTable = {
     { title: 'mine', width: 200, height: 100, yScale: 'log' },
   ],
   readMnist: () => [{ dataDir: 'nowhere', verify: false }],
+  readCsv: () => [
+    'a-table.csv',
+    {
+      header: true,
+      columns: ['a', 1],
+      target: 'c',
+      labels: true,
+      delimiter: ',',
+      dtype: 'float32',
+      missing: 'mean',
+      missingTexts: ['', '?'],
+    },
+  ],
   readNpy: () => ['an-array.npy'],
+  readNpz: () => ['arrays.npz', { names: ['a'] }],
   readSafetensors: () => ['a-file.safetensors'],
   writeAtomic: () => ['written/text', 'text', { sync: false }],
   writeNpy: () => ['written/array.npy', array()],
+  writeNpz: () => ['written/arrays.npz', { a: array() }, { compress: true }],
   writeSafetensors: () => ['written/file.safetensors', { a: array() }, { note: 'mine' }],
 }
 
 /** Makes the files that the calls of this table read. */
 export async function prepareFiles(): Promise<void> {
   writeFileSync('a-text', 'text')
+  writeFileSync('a-table.csv', 'a,b,c\n1,2,x\n3,?,y\n')
+  await prepareDataFiles()
   const values = { dtype: 'float32', shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) } as const
   await hg.writeNpy('an-array.npy', values)
+  await hg.writeNpz('arrays.npz', { a: values, b: values })
   await hg.writeSafetensors('a-file.safetensors', { a: values })
   await compiled('Sequential').save('a-model')
+  await prepareTaskFiles()
   const writer = await hg.DynamicsWriter.create('a-store', storeOptions as hg.DynamicsOptions)
   const part = { dtype: 'float32', shape: [2, 3], data: new Float32Array(6) } as const
   await writer.append(0, 0, Float32Array.of(1, 2))
@@ -234,6 +274,7 @@ export const modelCallsOfAll: readonly Call[] = [
   ...modelCalls('Sequential'),
   ...modelCalls('IBSequential'),
   ...data,
+  ...dataCalls,
   {
     name: 'DynamicsWriter.create',
     args: () => [`store-${stores++}`, storeOptions],

@@ -38,13 +38,15 @@ const rows = (widths: readonly number[]) => ({ rows: some([4, 2]), similarity: {
 export const operations: FunctionTable = {
   ...same(
     'abs ceil cos digamma erf exp expm1 floor isFinite isNaN lgamma log log1p logSigmoid logicalNot neg reciprocal ' +
-      'relu round rsqrt selu sigmoid sign silu sin sqrt sqrtAtZero square tanh linear',
+      'relu round rsqrt selu sigmoid sign silu sin sqrt sqrtAtZero square tanh linear ' +
+      'hardSigmoid hardSwish mish relu6 softsign',
     () => [some([2, 3])],
   ),
   ...same(
     'add sub mul div rem pow maximum minimum equal notEqual less lessEqual greater greaterEqual logicalAnd logicalOr',
     () => [some([2, 3]), some([3])],
   ),
+  ...same('quantize quantizationCodes', () => [some([2, 3]), { levels: 3, range: [0, 1], rule: 'round' }]),
   ...same('sum mean max min prod any all logSumExp', () => [some([2, 3]), [0], { keepDims: true }]),
   ...same('variance std', () => [some([2, 3]), 1, { keepDims: true, correction: 1 }]),
   ...same('argMax argMin', () => [some([2, 3]), 1, { keepDims: true }]),
@@ -112,6 +114,8 @@ export const operations: FunctionTable = {
   key: () => [7],
   layerNorm: () => [some([2, 3]), 1, ones([3]), zeros([3]), 1e-5],
   leafValue: () => [new Variable(some([2]))],
+  celu: () => [some([2, 3]), 0.5],
+  hardTanh: () => [some([2, 3]), -0.5, 0.5],
   leakyRelu: () => [some([2, 3]), 0.1],
   linspace: () => [0, 1, 5, { dtype: 'float64' }],
   localConv: () => [some([1, 1, 3, 3]), some([2, 1, 2, 2, 2, 2]), { stride: 1, padding: 0, dilation: 1 }],

@@ -1,103 +1,75 @@
 /** Calls of layers, losses, metrics, optimizers, schedules, initializers, and what has a class of its own. */
 
-import type { Layer, Shape, Tensor } from '../../ts/index.js'
+import type { Layer, Tensor } from '../../ts/index.js'
 import * as hg from '../../ts/index.js'
+import { inputOf, type LayerSample, layerSamples } from '../layer-samples.js'
 import {
   type Call,
   constructorCall,
   type FunctionTable,
   functionCalls,
-  type MakeArgs,
   methodCalls,
   setterCall,
 } from './call.js'
 import { some } from './operations.js'
 
-const activated = { activation: 'tanh', name: 'mine' }
-const weighted = {
-  ...activated,
-  useBias: true,
-  kernelInitializer: 'glorotUniform',
-  biasInitializer: 'zeros',
-}
-const windows = { stride: 1, padding: 1, ceilMode: true, name: 'mine' }
-const steps = { ...weighted, recurrentInitializer: 'ones', returnSequences: true }
-
-interface LayerRow {
-  readonly args: MakeArgs
-  readonly input: Shape
-}
-
-const convolution = { ...weighted, stride: 1, padding: 'same', dilation: 1, groups: 1 }
-const norm = { eps: 1e-3, momentum: 0.2, affine: true, trackRunningStats: true, name: 'mine' }
-
-const layers: Readonly<Record<string, LayerRow>> = {
-  Activation: { args: () => ['relu', { name: 'mine' }], input: [3] },
-  AvgPool1d: { args: () => [2, { ...windows, countIncludePad: false }], input: [2, 5] },
-  AvgPool2d: { args: () => [[2, 2], { ...windows, countIncludePad: false }], input: [2, 5, 5] },
-  AvgPool3d: { args: () => [2, { ...windows, countIncludePad: false }], input: [1, 3, 3, 3] },
-  BatchNorm1d: { args: () => [norm], input: [3] },
-  BatchNorm2d: { args: () => [norm], input: [2, 3, 3] },
-  BatchNorm3d: { args: () => [norm], input: [1, 2, 2, 2] },
-  Conv1d: { args: () => [2, 3, convolution], input: [2, 5] },
-  Conv2d: {
-    args: () => [
-      2,
-      [3, 3],
-      {
-        ...convolution,
-        padding: [
-          [1, 1],
-          [0, 1],
-        ],
-      },
-    ],
-    input: [2, 5, 5],
-  },
-  Conv3d: { args: () => [1, 2, convolution], input: [1, 3, 3, 3] },
-  Dense: { args: () => [2, weighted], input: [3] },
-  Dropout: { args: () => [0.5, { name: 'mine' }], input: [3] },
-  Flatten: { args: () => [{ name: 'mine' }], input: [2, 3] },
-  GRU: { args: () => [2, { ...steps, recurrentActivation: 'sigmoid' }], input: [3, 2] },
-  GlobalAvgPool: { args: () => [{ name: 'mine' }], input: [2, 3, 3] },
-  LSTM: { args: () => [2, { ...steps, recurrentActivation: 'sigmoid' }], input: [3, 2] },
-  LocallyConnected2d: { args: () => [2, 2, { ...weighted, stride: 1, padding: 0 }], input: [1, 4, 4] },
-  MaxPool1d: { args: () => [2, { ...windows, dilation: 1 }], input: [2, 5] },
-  MaxPool2d: { args: () => [[2, 2], { ...windows, dilation: [1, 1] }], input: [2, 5, 5] },
-  MaxPool3d: { args: () => [2, { ...windows, dilation: 1 }], input: [1, 3, 3, 3] },
-  RNN: { args: () => [2, steps], input: [3, 2] },
-}
-
 const exports = hg as unknown as Readonly<Record<string, unknown>>
 
-function layerCalls(type: string, { args, input }: LayerRow): Call[] {
+function layerCalls(type: string, sample: LayerSample): Call[] {
+  const { args, input } = sample
   const Type = exports[type] as new (...args: unknown[]) => Layer
   const plain = () => new Type(...args())
-  const ready = () => {
+  const declared = () => {
     const layer = plain()
-    layer.initialize(input)
+    layer.declare(input)
     return layer
   }
-  const x = () => some([2, ...input])
+  const ready = () => {
+    const layer = declared()
+    layer.initialize()
+    return layer
+  }
+  const x = () => inputOf(sample)
   const context = () => ({ training: true, key: hg.key(1), state: ready().stateValues(), update() {} })
   const run = () => [ready().weights(), x(), context()]
   return [
     constructorCall(type, Type, args),
-    ...methodCalls(type, plain, { initialize: () => [input, { key: hg.key(3), dtype: 'float32' }] }),
+    ...methodCalls(type, plain, { declare: () => [input] }),
+    ...methodCalls(type, declared, {
+      initialize: () => [{ key: hg.key(3), dtype: 'float32', noWeights: false }],
+    }),
     ...methodCalls(type, ready, {
       activate: () => [x()],
       apply: run,
       call: () => [x(), { training: true, key: hg.key(1) }],
       clone: () => [],
       countParams: () => [],
+      freeze: () => ['**'],
       preActivation: run,
       stateValues: () => [],
+      toJSON: () => [],
+      unfreeze: () => ['**'],
       weights: () => [],
-      ...('run' in Type.prototype ? { run: () => [ready().weights(), x()] } : {}),
+      ...(Type.prototype instanceof hg.Recurrent ? { run: () => [ready().weights(), x()] } : {}),
+      ...(type === 'Bidirectional' ? { run } : {}),
+      ...(type === 'SelfAttention2d' ? { attend: run } : {}),
+      ...(type === 'MultiHeadAttention'
+        ? { attend: () => [ready().weights(), attended(x()), context()] }
+        : {}),
     }),
     setterCall(type, plain, 'name', () => ['another']),
   ]
 }
+
+/** Everything that attention can be given. */
+const attended = (query: Tensor) => ({
+  query,
+  key: query,
+  value: query,
+  mask: hg.ones([3, 3]).cast('bool'),
+  bias: some([3, 3]),
+  keyMask: hg.ones([2, 3]).cast('bool'),
+})
 
 const group = { params: ['a'], learningRate: 0.5 }
 const optimizers: Readonly<Record<string, object>> = {
@@ -132,17 +104,75 @@ function optimizerCalls(type: string, options: object): Call[] {
 const rate = (schedule: (base: number, epoch: number) => number) => schedule(0.1, 3)
 const probabilities = () => some([4, 2])
 const labels = () => hg.tensor([0, 1, 1, 0], { dtype: 'int32' })
+const signs = (shape: hg.Shape) => some(shape).sign()
+const classes = (shape: hg.Shape) => hg.ones(shape).cast('int32')
+const counted = { classes: 2, threshold: 0.4, ignoreIndex: -1 }
 const useInitializer = (initializer: hg.initializers.Initializer) =>
   initializer(hg.key(1), [2, 3], 3, 2, 'float32')
 
 const functions: FunctionTable = {
   accuracy: () => [probabilities(), labels(), { ignoreIndex: -1 }],
-  binaryAccuracy: () => [some([3]), some([3]), { threshold: 0.4 }],
+  averagePrecision: () => [probabilities(), labels(), { average: 'macro', capacity: 8 }],
+  binaryAccuracy: () => [some([3]), some([3]), { threshold: 0.4, perLabel: true }],
+  brier: () => [probabilities(), labels(), { logits: true }],
+  calibrationError: () => [probabilities(), labels(), { bins: 4, norm: 'max', logits: true }],
+  cohenKappa: () => [probabilities(), labels(), { ...counted, weighting: 'linear' }],
+  confusionMatrix: () => [probabilities(), labels(), { ...counted, normalize: 'true' }],
+  exactMatch: () => [some([3, 2]), some([3, 2]), { threshold: 0.4 }],
+  explainedVariance: () => [some([3, 2]), some([3, 2]), { average: 'none' }],
+  f1: () => [probabilities(), labels(), { ...counted, average: 'binary', multilabel: false }],
+  fBeta: () => [probabilities(), labels(), { ...counted, average: 'macro', beta: 2 }],
+  logLoss: () => [probabilities(), labels(), { logits: true }],
+  matthews: () => [labels(), labels(), counted],
+  perplexity: () => [
+    some([2, 3, 4]),
+    hg.tensor(
+      [
+        [0, 1, 2],
+        [3, 2, 1],
+      ],
+      { dtype: 'int32' },
+    ),
+    { ignoreIndex: 0 },
+  ],
+  precision: () => [some([3, 2]), some([3, 2]), { threshold: 0.4, average: 'micro', multilabel: true }],
+  r2: () => [some([3, 2]), some([3, 2]), { average: 'weighted' }],
+  recall: () => [probabilities(), labels(), { ...counted, average: 'none' }],
+  rocAUC: () => [probabilities(), labels(), { average: 'weighted', capacity: 8 }],
+  rootMeanSquaredError: () => [some([3, 2]), some([3, 2])],
+  topKAccuracy: () => [probabilities(), labels(), { k: 1 }],
   bce: () => [probabilities(), probabilities(), { reduction: 'sum' }],
   bceWithLogits: () => [probabilities(), probabilities(), { reduction: 'sum', posWeight: some([2]) }],
   checkLabels: () => [[0, 1, 1], 2],
   clipByNorm: () => [{ a: some([2]) }, 0.5, { normType: 1 }],
   clipByValue: () => [{ a: some([2]) }, 0.5],
+  cosineDistance: () => [some([3, 2]), some([3, 2]), { reduction: 'sum' }],
+  cosineEmbedding: () => [some([3, 2]), some([3, 2]), signs([3]), { margin: 0.1, reduction: 'none' }],
+  ctc: () => [
+    some([4, 2, 3]),
+    classes([2, 2]),
+    classes([2]),
+    classes([2]),
+    { blank: 0, zeroInfinity: true, reduction: 'none' },
+  ],
+  gaussianNll: () => [some([3]), some([3]), some([3]).square(), { full: true, eps: 1e-3, reduction: 'sum' }],
+  hinge: () => [some([3]), signs([3]), { margin: 0.5, reduction: 'sum' }],
+  multiMargin: () => [probabilities(), labels(), { margin: 0.5, p: 2, reduction: 'none' }],
+  ntXent: () => [some([3, 2]), some([3, 2]), { temperature: 0.2, reduction: 'none' }],
+  poissonNll: () => [
+    some([3]),
+    some([3]).square(),
+    { logInput: false, full: true, eps: 1e-3, reduction: 'sum' },
+  ],
+  sigmoidFocal: () => [some([4]), labels(), { alpha: 0.3, gamma: 1.5, reduction: 'sum' }],
+  softmaxFocal: () => [probabilities(), labels(), { alpha: some([2]), gamma: 1.5, reduction: 'none' }],
+  squaredHinge: () => [some([3]), signs([3]), { margin: 0.5, reduction: 'sum' }],
+  tripletMargin: () => [
+    some([3, 2]),
+    some([3, 2]),
+    some([3, 2]),
+    { margin: 0.5, p: 1, swap: true, eps: 1e-3, reduction: 'none' },
+  ],
   cosineLR: { args: () => [{ period: 10, minRate: 0.01 }], use: rate },
   cosineRestartsLR: { args: () => [{ period: 2, multiplier: 2, minRate: 0.01 }], use: rate },
   createLoss: {
@@ -150,8 +180,8 @@ const functions: FunctionTable = {
     use: (loss: hg.Loss) => loss(probabilities(), labels()),
   },
   createMetric: {
-    args: () => ['accuracy'],
-    use: ({ fn }: { fn: hg.MetricFunction }) => fn(probabilities(), labels()),
+    args: () => ['accuracy', { lossName: 'crossEntropy', ignoreIndex: -1 }],
+    use: ({ of }: hg.Metric) => of(probabilities(), labels()),
   },
   createOptimizer: () => ['sgd', { learningRate: 0.1, momentum: 0.9 }],
   crossEntropy: [
@@ -193,10 +223,17 @@ const functions: FunctionTable = {
   optimizerName: () => ['Adam'],
   optimizerOptions: () => ['adam'],
   polynomialLR: { args: () => [{ totalEpochs: 5, power: 2 }], use: rate },
+  scaledDotProductAttention: () => [
+    some([1, 2, 3, 4]),
+    some([1, 2, 3, 4]),
+    some([1, 2, 3, 2]),
+    { mask: hg.ones([3, 3]).cast('bool'), bias: some([3, 3]), causal: true, scale: 0.5 },
+  ],
   recurrentProduct: () => [some([2, 3]), some([4, 3])],
   residualNetworkLR: { args: () => [], use: rate },
   smoothL1: () => [some([3]), some([3]), { beta: 0.5, reduction: 'mean' }],
   softmaxAndCrossEntropy: () => [probabilities(), probabilities(), { reduction: 'sum' }],
+  spectralNorm: () => [some([3, 2]), some([3]), some([2]), { iterations: 2, eps: 1e-6 }],
   stepLR: { args: () => [{ stepSize: 2, gamma: 0.5 }], use: rate },
 }
 
@@ -207,7 +244,11 @@ const initializerTable: FunctionTable = {
   glorotUniform: { args: () => [], use: useInitializer },
   heNormal: { args: () => [], use: useInitializer },
   heUniform: { args: () => [], use: useInitializer },
+  identity: { args: () => [], use: useInitializer },
+  lecunNormal: { args: () => [], use: useInitializer },
+  lecunUniform: { args: () => [], use: useInitializer },
   normal: { args: () => [0, 1], use: useInitializer },
+  orthogonal: { args: () => [0.5], use: useInitializer },
   ones: { args: () => [], use: useInitializer },
   resolveInitializer: { args: () => ['heNormal'], use: useInitializer },
   uniform: { args: () => [-1, 1], use: useInitializer },
@@ -217,7 +258,7 @@ const initializerTable: FunctionTable = {
 
 const silent = { write: () => true }
 const errors = Object.entries(exports).filter(
-  ([name, value]) => typeof value === 'function' && name.endsWith('Error') && name !== 'HyperglowError',
+  ([name, value]) => typeof value === 'function' && /^[A-Z]\w*Error$/.test(name) && name !== 'HyperglowError',
 )
 
 function otherCalls(): Call[] {
@@ -292,7 +333,7 @@ function tensorCalls(free: readonly Call[]): Call[] {
 
 export function partCalls(operationCalls: readonly Call[]): Call[] {
   return [
-    ...Object.entries(layers).flatMap(([type, row]) => layerCalls(type, row)),
+    ...Object.entries(layerSamples).flatMap(([type, sample]) => layerCalls(type, sample)),
     ...Object.entries(optimizers).flatMap(([type, options]) => optimizerCalls(type, options)),
     ...functionCalls(exports, functions),
     ...functionCalls(hg.initializers as unknown as Record<string, unknown>, initializerTable).map((call) => ({

@@ -3,11 +3,13 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { packageRoot } from '../../ts/core/package-root.js'
 import * as hg from '../../ts/index.js'
+import { analysisCalls } from './analysis.js'
 import { type Call, functionCalls } from './call.js'
 import { estimatorCallsOfAll, otherOptions } from './estimators.js'
 import { modelCallsOfAll } from './models.js'
 import { operations } from './operations.js'
 import { partCalls } from './parts.js'
+import { taskCalls } from './tasks.js'
 
 const exports = hg as unknown as Readonly<Record<string, unknown>>
 const operationCalls = functionCalls(exports, operations)
@@ -15,9 +17,11 @@ const operationCalls = functionCalls(exports, operations)
 export const calls: readonly Call[] = [
   ...operationCalls,
   ...partCalls(operationCalls),
+  ...analysisCalls,
   ...estimatorCallsOfAll,
   ...otherOptions,
   ...modelCallsOfAll,
+  ...taskCalls,
 ]
 
 /** Classes that others extend: their methods are called on those. */
@@ -25,17 +29,23 @@ const bases = new Set([
   'ActivatedLayer',
   'AvgPool',
   'BatchNorm',
+  'Branches',
   'Conv',
+  'ConvTranspose',
+  'DepthwiseConv',
   'Estimator',
   'Gated',
   'HyperglowError',
   'InformationEstimator',
   'Layer',
   'MaxPool',
+  'Module',
   'Network',
   'Optimizer',
   'Pool',
   'Recurrent',
+  'RowNorm',
+  'SeparableConv',
   'Stack',
 ])
 
@@ -54,9 +64,8 @@ const internal = ((): ReadonlyMap<string, ReadonlySet<string>> => {
         found.set(type, own)
       }
       if (line.includes('@internal')) isInternal = true
-      const member = /^ {2}((?:protected |private |override |abstract |async |static |get )*)(\w+)[(<]/.exec(
-        line,
-      )
+      const member =
+        /^ {2}((?:protected |private |override |abstract |async |static |get |\*)*)(\w+)[(<]/.exec(line)
       if (member === null) continue
       if (isInternal || /protected|private/.test(member[1] as string)) own.add(member[2] as string)
       isInternal = false

@@ -5,7 +5,7 @@
  */
 import { writeSync } from 'node:fs'
 import fc from 'fast-check'
-import { HyperglowError, InternalError, Tensor } from '../../ts/index.js'
+import { debug, HyperglowError, InternalError, Tensor } from '../../ts/index.js'
 import { OwnError } from './junk.js'
 import { prepareFiles } from './models.js'
 import { type Choice, mutate, weights } from './mutate.js'
@@ -28,7 +28,17 @@ interface Finding {
   readonly what: string
 }
 
-const say = (line: object) => writeSync(1, `${JSON.stringify(line)}\n`)
+/** A line to whoever started this process; a pipe that is full for the moment is tried again. */
+function say(line: object): void {
+  for (let rest = Buffer.from(`${JSON.stringify(line)}\n`); rest.length > 0; ) {
+    try {
+      rest = rest.subarray(writeSync(1, rest))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+    }
+  }
+}
 let current: Pick<Finding, 'call' | 'change'> = { call: 'the start', change: '' }
 const report = (what: string) => say({ ...current, what } satisfies Finding)
 
@@ -89,6 +99,9 @@ async function make(index: number, choice: Choice): Promise<void> {
     await within((async () => settle(await call.run(args)))())
   } catch (error) {
     if (!isAllowed(error)) report(shown(error))
+  } finally {
+    // What one call switches must not decide what the next one is given.
+    debug({})
   }
 }
 

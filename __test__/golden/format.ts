@@ -101,7 +101,7 @@ export function toleranceOf(c: Case, precision: Precision, expected: Partial<Sto
   if (precision === 'float64' || c.dtype === 'f32' || Object.keys(c.inputs).length === 0) return c.tol
   if (c.tol_f32 !== undefined) return c.tol_f32
   const largest = (expected.data ?? []).reduce((most, value) => Math.max(most, Math.abs(value)), 0)
-  return { rtol: 0, atol: 1e-3 * largest }
+  return { rtol: 0, atol: Math.max(c.tol.atol, 1e-3 * largest) }
 }
 
 /** Why two lists of numbers differ by more than the tolerance; `undefined` when they do not. */

@@ -34,13 +34,6 @@ const conv =
     return { y: layer.apply(weights, input(inputs), hg.evalContext()) }
   }
 
-const convTranspose: Operation = (inputs, { params: p }) => {
-  const { kernel, bias } = weightsOf(inputs)
-  const { stride, padding, dilation, groups, output_padding: outputPadding } = p
-  const y = hg.convTranspose(input(inputs), kernel, { stride, padding, dilation, groups, outputPadding })
-  return { y: bias === undefined ? y : y.add(bias.reshape([-1, ...p.kernel.map(() => 1)])) }
-}
-
 const MAX_POOLS = [hg.MaxPool1d, hg.MaxPool2d, hg.MaxPool3d] as const
 const AVG_POOLS = [hg.AvgPool1d, hg.AvgPool2d, hg.AvgPool3d] as const
 
@@ -114,25 +107,19 @@ const ACTIVATIONS: Readonly<Record<string, (x: Tensor, p: Params) => Tensor>> = 
   softmax: (x, p) => hg.softmax(x, p.dim),
   log_softmax: (x, p) => hg.logSoftmax(x, p.dim),
   logsigmoid: (x) => hg.logSigmoid(x),
+  mish: (x) => hg.mish(x),
+  hardswish: (x) => hg.hardSwish(x),
+  hardsigmoid: (x) => hg.hardSigmoid(x),
+  relu6: (x) => hg.relu6(x),
+  softsign: (x) => hg.softsign(x),
+  hardtanh: (x, p) => hg.hardTanh(x, p.min, p.max),
+  celu: (x, p) => hg.celu(x, p.alpha),
 }
 
 const activation: Operation = (inputs, { params: p }) => {
   const f = ACTIVATIONS[String(p.fn)]
   if (f === undefined) throw new Error(`no activation ${p.fn}`)
   return { y: f(input(inputs), p) }
-}
-
-/** Rows of a table; the padding row gets no gradient. */
-const embedding: Operation = ({ weight, index }, { params: p }) => {
-  const table = weight as Tensor
-  const at = index as Tensor
-  const [rows, features] = table.shape as [number, number]
-  let source = table
-  if (p.padding_idx !== null) {
-    const isPadding = hg.arange(rows).equal(p.padding_idx).expandDims(1)
-    source = hg.where(isPadding, table.stopGradient(), table)
-  }
-  return { y: source.take(at.flatten(), 0).reshape([...at.shape, features]) }
 }
 
 const localConv2d: Operation = ({ x, filters, bias }, { params: p }) => {
@@ -197,9 +184,6 @@ export const layerOperations: Readonly<Record<string, Operation>> = {
   conv1d: conv(1),
   conv2d: conv(2),
   conv3d: conv(3),
-  conv_transpose1d: convTranspose,
-  conv_transpose2d: convTranspose,
-  conv_transpose3d: convTranspose,
   max_pool1d: maxPool(1),
   max_pool2d: maxPool(2),
   max_pool3d: maxPool(3),
@@ -209,7 +193,6 @@ export const layerOperations: Readonly<Record<string, Operation>> = {
   adaptive_avg_pool2d: (inputs, c) => ({ y: hg.adaptiveAvgPool(input(inputs), c.params.output_size) }),
   batch_norm: batchNorm,
   activation,
-  embedding,
   local_conv2d: localConv2d,
   rnn_cell: rnnCell,
   rnn_seq: rnnSequence,

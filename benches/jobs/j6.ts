@@ -26,7 +26,8 @@ const layer =
   (make: () => Layer, shape: Shape): Setup =>
   async (inputs) => {
     const made = make()
-    const output = made.initialize(shape.slice(1))
+    const output = made.declare(shape.slice(1))
+    made.initialize()
     const x = await inputs.normal('x', shape)
     const slope = await inputs.normal('slope', [shape[0] as number, ...output])
     const weights = Object.fromEntries(made.params)

@@ -1,12 +1,22 @@
 /** Tensors from data and from nothing. */
-import { type DType, dtypeCode, isFloat, type Shape, showShape, sizeOf, type TypedArray } from './dtype.js'
+import {
+  allocate,
+  type DType,
+  dtypeCode,
+  isFloat,
+  type Shape,
+  showShape,
+  sizeOf,
+  type TypedArray,
+} from './dtype.js'
 import { ArgumentError, DeviceError, DTypeError, describe, describeList, ShapeError } from './errors.js'
 import { native } from './native.js'
-import { dtypeOfArray, flattenNested, type NestedInput } from './nested.js'
+import { type ArrayData, dtypeOfArray, flattening, isArrayData, type NestedInput } from './nested.js'
 import { dtype as anyDType } from './operands.js'
 import { type Check, type Checks, checkOptions, checkValue, elsewhere, finite, isList } from './options.js'
 import { checkScalar, constant, type Scalar } from './scalars.js'
 import { idOf, Tensor } from './tensor.js'
+import { atOnce, inTurns } from './turns.js'
 
 /** Where a tensor is to live. `'auto'` takes the best device there is. */
 export type DeviceRequest = 'cpu' | 'cuda' | `cuda:${number}` | 'auto'
@@ -87,18 +97,21 @@ function fromTypedArray(data: TypedArray, asked: DType | undefined): { values: T
 }
 
 /**
- * A tensor of given values. They are copied.
+ * A tensor of given values. They are copied before the call comes back: a typed array at the speed of memory, nested arrays number by number, as a
+ * loop would (a few milliseconds for 20,000 x 20), so many numbers are better given as a typed array with its shape.
  *
  *     tensor([[1, 2], [3, 4]])                              // float32 (2, 2)
  *     tensor(new Float64Array(6), { shape: [2, 3] })
  *     tensor([0, 2, 1], { dtype: 'int32' })
+ *     tensor(await readNpy('x.npy'))
  *
  * @throws {DataError} where nested rows differ in length or an element is not a number (the message has its path)
  * @throws {ShapeError} where the product of `shape` is not the number of elements
  * @throws {DTypeError} where a typed array holds another element type than `dtype`
  */
-export function tensor(data: NestedInput, options: TensorOptions = {}): Tensor {
+export function tensor(data: NestedInput | ArrayData, options: TensorOptions = {}): Tensor {
   const given = checkOptions('tensor', options, tensorChecks)
+  if (isArrayData(data)) return tensor(data.data, { dtype: data.dtype, shape: data.shape, ...given })
   checkDevice(given.device)
   let values: TypedArray
   let dtype: DType
@@ -107,7 +120,7 @@ export function tensor(data: NestedInput, options: TensorOptions = {}): Tensor {
     ;({ values, dtype } = fromTypedArray(data, given.dtype))
     shape = [data.length]
   } else {
-    ;({ values, shape, dtype } = flattenNested(data, given.dtype))
+    ;({ values, shape, dtype } = atOnce(flattening(data, given.dtype)))
   }
   if (given.shape !== undefined) {
     const wanted = checkShape('tensor', given.shape)
@@ -119,7 +132,22 @@ export function tensor(data: NestedInput, options: TensorOptions = {}): Tensor {
     }
     shape = wanted
   }
-  return Tensor.own(native.source(values, dtypeCode(dtype), [...shape]))
+  const extents = [...shape]
+  return Tensor.own(native.source(values, dtypeCode(dtype), extents), Object.freeze(extents), dtype)
+}
+
+/**
+ * Like {@link tensor} of nested data without a shape of their own, but many numbers are converted in pieces, so that the event loop goes on in between; nobody may
+ * change the data meanwhile.
+ *
+ * @throws {DataError} (rejects) as {@link tensor} does
+ */
+export async function nestedTensor(
+  data: NestedInput,
+  options: Omit<TensorOptions, 'shape'> = {},
+): Promise<Tensor> {
+  const { values, shape, dtype } = await inTurns(flattening(data, options.dtype))
+  return tensor(values, { ...options, shape, dtype })
 }
 
 /**
@@ -222,11 +250,13 @@ export function linspace(start: number, stop: number, count: number, options: Fi
   checkValue('linspace: start', start, finite)
   checkValue('linspace: stop', stop, finite)
   const [length] = checkShape('linspace', [count]) as [number]
-  const values = Float64Array.from({ length }, (_, i) =>
-    i === length - 1 && length > 1 ? stop : start + (i * (stop - start)) / Math.max(1, length - 1),
-  )
-  if (!isFloat(dtype)) for (const value of values) checkScalar('linspace', value, dtype)
-  return dtype === 'float64' ? tensor(values) : tensor([...values], { dtype })
+  const values = allocate('float64', length)
+  for (let i = 0; i < length; i++) values[i] = start + (i * (stop - start)) / Math.max(1, length - 1)
+  // Without the rounding of the last step.
+  if (length > 1) values[length - 1] = stop
+  if (!isFloat(dtype)) for (const value of values) checkScalar('linspace', Number(value), dtype)
+  const exact = tensor(values)
+  return dtype === 'float64' ? exact : exact.cast(dtype)
 }
 
 /** The identity matrix (n, n), or (n, m) with ones on the main diagonal. */

@@ -1,4 +1,5 @@
 /** Switches for finding mistakes: compute every operation where it is written, and stop at the first NaN. */
+import { dtypeOfCode } from './dtype.js'
 import { NumericalError } from './errors.js'
 import { native } from './native.js'
 import { type Checks, checkOptions, flag } from './options.js'
@@ -50,9 +51,11 @@ export function allowingNaN<T>(f: () => T): T {
 
 /** Computes a node at once and looks at its value, as the switches say. */
 export function inspectNode(id: number): void {
-  native.evaluateSync([id])
-  if (!checkNaN) return
-  const values = readNow(id)
+  if (!checkNaN) {
+    native.evaluateSync([id])
+    return
+  }
+  const values = readNow({ id, shape: native.shapeOf(id), dtype: dtypeOfCode(native.dtypeOf(id)) })
   if (!(values instanceof Float32Array || values instanceof Float64Array)) return
   const at = values.findIndex(Number.isNaN)
   if (at >= 0) {

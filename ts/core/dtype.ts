@@ -68,7 +68,7 @@ export function allocate(dtype: DType, length: number): TypedArray {
 }
 
 /** Bytes of an element. */
-const bytesOf: { readonly [K in DType]: number } = {
+export const bytesOf: { readonly [K in DType]: number } = {
   float32: 4,
   float64: 8,
   int32: 4,

@@ -3,14 +3,17 @@ import { full, zerosLike } from './create.js'
 import { dtypeCode, isFloat, showShape } from './dtype.js'
 import { ArgumentError, DTypeError, describe, ShapeError } from './errors.js'
 import { native } from './native.js'
+import { noteGradient } from './observer.js'
 import { type Checks, checkOptions, checkValue, flag, whole } from './options.js'
 import { Tensor } from './tensor.js'
-import { leafValue, type Tensors, type TreeStructure, treeFlatten, treeLeaves } from './tree.js'
+import { type Leaf, leafValue, type Tensors, type TreeStructure, treeFlatten, treeLeaves } from './tree.js'
 import { Variable, withValues } from './variable.js'
 
 /** What a derivative is taken by: nodes of its own, so that no other use of the same tensors is counted. */
 interface Point<T> {
   inputs: Tensor[]
+  /** The leaves as they were given. */
+  leaves: readonly Leaf[]
   structure: TreeStructure<T>
   /** The tree that the function is called with. */
   tree: Tensors<T>
@@ -38,7 +41,7 @@ function pointAt<T>(at: T): Point<T> {
       native.leaveTrace()
     }
   }
-  return { inputs, structure, tree: structure.unflatten(inputs) as Tensors<T>, recorded }
+  return { inputs, leaves, structure, tree: structure.unflatten(inputs) as Tensors<T>, recorded }
 }
 
 function checkFunction(op: string, f: unknown): void {
@@ -70,10 +73,18 @@ function checkScalar(op: string, value: unknown): Tensor {
 }
 
 /** Cotangents of `wrt`; zeros where the outputs do not depend on it. */
-function pullBack(outputs: readonly Tensor[], seeds: readonly Tensor[], wrt: readonly Tensor[]): Tensor[] {
+function pullBack(
+  outputs: readonly Tensor[],
+  seeds: readonly Tensor[],
+  { inputs, leaves }: Pick<Point<unknown>, 'inputs' | 'leaves'>,
+): Tensor[] {
   const ids = (list: readonly Tensor[]) => list.map((x) => x.id)
-  const found = native.vjp(ids(outputs), ids(seeds), ids(wrt))
-  return wrt.map((x, i) => (found[i] ? Tensor.own(found[i]) : zerosLike(x)))
+  const found = native.vjp(ids(outputs), ids(seeds), ids(inputs))
+  return inputs.map((x, i) => {
+    const leaf = leaves[i]
+    if (leaf instanceof Variable) noteGradient(leaf, Boolean(found[i]))
+    return found[i] ? Tensor.own(found[i]) : zerosLike(x)
+  })
 }
 
 function checkCotangent(seed: Tensor, output: Tensor): void {
@@ -134,12 +145,12 @@ export function valueAndGrad<T, Aux>(
 ): ValueAndGrad<T> | ValueAndGradAux<T, Aux> {
   const { hasAux = false } = checkOptions('valueAndGrad', options, auxChecks)
   checkFunction('valueAndGrad', f)
-  const { inputs, structure, tree, recorded } = pointAt(at)
+  const { inputs, leaves, structure, tree, recorded } = pointAt(at)
   return recorded(() => {
     const result = f(tree)
     const [output, aux] = hasAux ? checkPair(result) : [result, undefined]
     const value = checkScalar('valueAndGrad', output)
-    const grads = structure.unflatten(pullBack([value], [scalarOne(value)], inputs)) as Tensors<T>
+    const grads = structure.unflatten(pullBack([value], [scalarOne(value)], { inputs, leaves })) as Tensors<T>
     return hasAux ? { value, grads, aux: aux as Aux } : { value, grads }
   })
 }
@@ -172,12 +183,14 @@ export function grad<Args extends readonly unknown[], Position extends number = 
         `grad: argument ${wrt} of ${args.length} is to be differentiated by; count from 0`,
       )
     }
-    const { inputs, structure, tree, recorded } = pointAt(args[wrt] as Args[Position])
+    const { inputs, leaves, structure, tree, recorded } = pointAt(args[wrt] as Args[Position])
     return recorded(() => {
       const replaced: unknown[] = [...args]
       replaced[wrt] = tree
       const value = checkScalar('grad', f(...(replaced as unknown as Args)))
-      return structure.unflatten(pullBack([value], [scalarOne(value)], inputs)) as Tensors<Args[Position]>
+      return structure.unflatten(pullBack([value], [scalarOne(value)], { inputs, leaves })) as Tensors<
+        Args[Position]
+      >
     })
   }
 }
@@ -194,7 +207,7 @@ export function vjp<T, R>(
   cotangents?: Tensors<R> | ((value: R) => Tensors<R>),
 ): { value: R; grads: Tensors<T> } {
   checkFunction('vjp', f)
-  const { inputs, structure, tree, recorded } = pointAt(at)
+  const { inputs, leaves, structure, tree, recorded } = pointAt(at)
   return recorded(() => {
     const value = f(tree)
     const outputs = treeLeaves(value).map((leaf) => checkResult('vjp', leafValue(leaf)))
@@ -210,6 +223,6 @@ export function vjp<T, R>(
       )
     }
     for (const [i, seed] of seeds.entries()) checkCotangent(seed, outputs[i] as Tensor)
-    return { value, grads: structure.unflatten(pullBack(outputs, seeds, inputs)) as Tensors<T> }
+    return { value, grads: structure.unflatten(pullBack(outputs, seeds, { inputs, leaves })) as Tensors<T> }
   })
 }

@@ -1,16 +1,17 @@
 /** Functions traced once and replayed as a plan. */
 
 import { isEager } from './debug.js'
-import { dtypeCode } from './dtype.js'
+import { type DType, dtypeCode, type Shape, type TypedArray } from './dtype.js'
 import { ArgumentError, DisposedError, describe, StateError } from './errors.js'
 import { native } from './native.js'
+import { dtypeOfArray } from './nested.js'
 import { closeScope, noteEvaluation, openScope, watch } from './registry.js'
 import { atCallSite, countTrace, evaluated, isTracing, Tensor } from './tensor.js'
 import { type Leaf, leafValue, type MapTree, type TreeStructure, treeFlatten } from './tree.js'
 import { Variable } from './variable.js'
 
 /** What a compiled function takes in place of a tree of tensors. */
-export type JitArgument<T> = MapTree<T, Tensor | Variable | number>
+export type JitArgument<T> = MapTree<T, Tensor | Variable | number | TypedArray>
 
 /** A compiled function. */
 export interface Compiled<Args extends readonly object[], Result> {
@@ -26,19 +27,28 @@ export interface Compiled<Args extends readonly object[], Result> {
   dispose(): void
 }
 
+/** What a program is made for. */
+interface Spec {
+  readonly shape: Shape
+  readonly dtype: DType
+}
+
 interface Program {
-  id: number
-  result: TreeStructure<unknown>
+  readonly id: number
+  readonly result: TreeStructure<unknown>
+  /** Of each result. */
+  readonly specs: readonly Spec[]
 }
 
 /** Programs one compiled function holds; the least recently used is dropped beyond. */
 const programLimit = 64
 
-const idOf = (x: Tensor) => x.id
-const own = (id: number) => Tensor.own(id)
-
 function isArgument(node: unknown): boolean {
-  return typeof node === 'number' || node instanceof Tensor || node instanceof Variable
+  return typeof node === 'number' || node instanceof Tensor || node instanceof Variable || isTypedArray(node)
+}
+
+function isTypedArray(node: unknown): node is TypedArray {
+  return ArrayBuffer.isView(node) && !(node instanceof DataView)
 }
 
 /** Releases all programs of a compiled function. */
@@ -47,24 +57,42 @@ function releaseAll(programs: Map<string, Program>): void {
   programs.clear()
 }
 
-/** The value of an argument leaf and whether it was made here. */
-function argumentValue(leaf: Leaf | number): { value: Tensor; made: boolean } {
+/** An argument: a tensor, or data that become one within the run. */
+type Value = Tensor | (Spec & { readonly data: TypedArray })
+
+const scalar = Object.freeze([])
+
+/** The value of an argument leaf and whether it is a tensor that was made here. */
+function argumentValue(leaf: Leaf | number | TypedArray): { value: Value; made: boolean } {
   if (typeof leaf === 'number') {
-    return { value: Tensor.own(native.source(Float32Array.of(leaf), dtypeCode('float32'), [])), made: true }
+    return { value: { data: Float32Array.of(leaf), shape: scalar, dtype: 'float32' }, made: false }
+  }
+  if (isTypedArray(leaf)) {
+    return { value: { data: leaf, shape: [leaf.length], dtype: dtypeOfArray(leaf) }, made: false }
   }
   return { value: leafValue(leaf), made: leaf instanceof Variable }
+}
+
+/** An argument as a tensor, for a function that runs uncompiled. */
+function tensorOf(value: Value): Tensor {
+  if (value instanceof Tensor) return value
+  return Tensor.own(native.source(value.data, dtypeCode(value.dtype), [...value.shape]))
+}
+
+function placeholderFor({ shape, dtype }: Spec): Tensor {
+  return Tensor.own(native.jitArgument([...shape], dtypeCode(dtype)))
 }
 
 function trace<Args extends readonly unknown[]>(
   f: (...args: Args) => unknown,
   structure: TreeStructure<Args>,
-  values: readonly Tensor[],
+  values: readonly Spec[],
 ): Program {
   native.jitBegin()
   openScope()
   countTrace(1)
   try {
-    const placeholders = values.map((x) => Tensor.own(native.jitArgument([...x.shape], dtypeCode(x.dtype))))
+    const placeholders = values.map(placeholderFor)
     const result = f(...(structure.unflatten(placeholders) as unknown as Args))
     if (result instanceof Promise) {
       throw new ArgumentError(
@@ -72,13 +100,40 @@ function trace<Args extends readonly unknown[]>(
       )
     }
     const { leaves, structure: shape } = treeFlatten(result)
-    return { id: native.jitEnd(leaves.map((leaf) => leafValue(leaf).id)), result: shape }
+    const results = leaves.map(leafValue)
+    const specs = results.map(({ shape: extents, dtype }) => ({ shape: extents, dtype }))
+    return { id: native.jitEnd(results.map((x) => x.id)), result: shape, specs }
   } catch (error) {
     native.jitAbort()
     throw error
   } finally {
     countTrace(-1)
     closeScope(new Set())
+  }
+}
+
+/**
+ * Runs `f` as `jit` would trace it, and keeps nothing of it: no assignment happens, and tensors of the result are not to be used.
+ *
+ * @internal
+ */
+export function rehearse<Args extends readonly object[], Result>(
+  f: (...args: Args) => Result,
+  ...args: { [Index in keyof Args]: JitArgument<Args[Index]> }
+): Result {
+  const { leaves, structure } = treeFlatten(args as unknown as Args, isArgument)
+  const given = leaves.map(argumentValue)
+  native.jitBegin()
+  openScope()
+  countTrace(1)
+  try {
+    const placeholders = given.map(({ value }) => placeholderFor(value))
+    return f(...(structure.unflatten(placeholders) as unknown as Args))
+  } finally {
+    native.jitAbort()
+    countTrace(-1)
+    closeScope(new Set())
+    for (const { value, made } of given) if (made) (value as Tensor).dispose()
   }
 }
 
@@ -93,8 +148,8 @@ function trace<Args extends readonly unknown[]>(
  *     })
  *     const loss = await step(x, y, 0.1)
  *
- * Numbers among the arguments become float32 scalars, so that another learning rate needs no new trace; Variables may be
- * arguments, or be read and assigned inside. Other tensors used inside are constants of the program. The function runs while
+ * Numbers among the arguments become float32 scalars, so that another learning rate needs no new trace, and typed arrays tensors of one
+ * axis; both are copied at the call. Variables may be arguments, or be read and assigned inside. Other tensors used inside are constants of the program. The function runs while
  * it is traced only: side effects other than assignments happen once, and values cannot be read inside.
  *
  * @param f synchronous, of trees of Tensors; returns a tree of Tensors
@@ -108,7 +163,7 @@ export function jit<Args extends readonly object[], Result>(
   const programs = new Map<string, Program>()
   let disposed = false
 
-  const find = (structure: TreeStructure<Args>, values: readonly Tensor[]): Program => {
+  const find = (structure: TreeStructure<Args>, values: readonly Spec[]): Program => {
     const key = `${structure.key}|${values.map((x) => `${x.dtype}${x.shape.join()}`).join(';')}`
     const known = programs.get(key)
     const program = known ?? trace(f, structure, values)
@@ -136,24 +191,29 @@ export function jit<Args extends readonly object[], Result>(
     try {
       const values = given.map(({ value }) => value)
       if (isEager()) {
-        const result = f(...(structure.unflatten(values) as unknown as Args))
+        const result = f(...(structure.unflatten(values.map(tensorOf)) as unknown as Args))
         const ids = treeFlatten(result as object).leaves.map((leaf) => leafValue(leaf).id)
         return evaluated(ids, compiled).then(() => result)
       }
       const program = find(structure, values)
-      const ids = Float64Array.from(values, idOf)
+      const ids = Float64Array.from(values, (value) => (value instanceof Tensor ? value.id : 0))
+      const data = values.flatMap((value) => (value instanceof Tensor ? [] : [value.data]))
       let run: ReturnType<typeof native.jitRun>
       try {
-        run = native.jitRun(program.id, ids)
+        run = native.jitRun(program.id, ids, data)
       } catch (error) {
         return Promise.reject(error)
       }
       const { outputs, done } = Array.isArray(run) ? { outputs: run, done: null } : run
+      const own = (id: number, index: number) => {
+        const { shape, dtype } = program.specs[index] as Spec
+        return Tensor.own(id, shape, dtype)
+      }
       const result = program.result.unflatten(outputs.map(own)) as Result
       noteEvaluation()
       return atCallSite(done, compiled).then(() => result)
     } finally {
-      for (const { value, made } of given) if (made) value.dispose()
+      for (const { value, made } of given) if (made) (value as Tensor).dispose()
     }
   }
 

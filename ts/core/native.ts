@@ -159,10 +159,12 @@ export interface Native {
   isReady(id: Handle): boolean
   retain(id: Handle): void
   release(ids: Handle[]): void
+  dispose(id: Handle): number[]
   source(data: TypedArray, dtype: number, shape: number[]): Handle
   evaluate(ids: Handle[]): Promise<void> | null
   evaluateSync(ids: Handle[]): void
   read(id: Handle, from: number, into: Uint8Array): void
+  readSync(id: Handle, into: Uint8Array): void
 
   vjp(outputs: Handle[], seeds: Handle[], wrt: Handle[]): Handle[]
   enterTrace(): void
@@ -178,7 +180,11 @@ export interface Native {
   jitArgument(shape: number[], dtype: number): Handle
   jitEnd(outputs: Handle[]): number
   jitAbort(): void
-  jitRun(program: number, args: Float64Array): Handle[] | { outputs: Handle[]; done: Promise<void> }
+  jitRun(
+    program: number,
+    args: Float64Array,
+    given: TypedArray[],
+  ): Handle[] | { outputs: Handle[]; done: Promise<void> }
   jitRelease(program: number): void
 
   pushScope(name: string): void

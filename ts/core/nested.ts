@@ -4,20 +4,37 @@ import {
   allocate,
   type DType,
   integerRange,
+  isFloat,
   type Shape,
   showShape,
   sizeOf,
   type TypedArray,
 } from './dtype.js'
 import { DataError, DeviceError, DTypeError, describe } from './errors.js'
-import { isList as isPlainList } from './options.js'
-import { nextTurn } from './turns.js'
+import { isList as isPlainList, isPlainObject } from './options.js'
+import { nextTurn, type Work } from './turns.js'
 
 /** Numbers nested to any depth. */
 export type NestedArray = number | NestedArray[]
 
 /** What {@link tensor} takes: numbers, booleans or bigints, nested to any equal depth. */
 export type NestedInput = number | boolean | bigint | readonly NestedInput[] | TypedArray
+
+/** An n-dimensional array in memory, last axis fastest. */
+export interface ArrayData {
+  readonly dtype: DType
+  /** Lengths of the axes; empty for a single number. */
+  readonly shape: Shape
+  /** As many values as the product of `shape`. */
+  readonly data: TypedArray
+}
+
+/** Whether a value has the form of {@link ArrayData}; whether its parts agree is checked where it is read. Never throws. */
+export function isArrayData(value: unknown): value is ArrayData {
+  if (!isPlainObject(value)) return false
+  const { data, shape } = value as Partial<ArrayData>
+  return ArrayBuffer.isView(data) && isPlainList(shape)
+}
 
 /** Most numbers in one JavaScript array: V8 ends the process when one grows beyond twice as many. */
 const longestRow = 2 ** 26
@@ -156,6 +173,16 @@ function checkLeaf(leaf: Leaf, dtype: DType, path: readonly number[]): void {
   )
 }
 
+/** Nested data as they lie in memory. */
+export interface Flat {
+  readonly values: TypedArray
+  readonly shape: Shape
+  readonly dtype: DType
+}
+
+/** Numbers (or rows) that are looked at in one turn of the event loop: a few milliseconds. */
+const readPerTurn = 1 << 17
+
 /**
  * Flattens nested data.
  *
@@ -163,34 +190,62 @@ function checkLeaf(leaf: Leaf, dtype: DType, path: readonly number[]): void {
  * @throws {DataError} where rows differ in length or an element is not a number, with its path; where the data hold themselves
  * @throws {DeviceError} where there is no room for so many elements
  */
-export function flattenNested(
-  data: NestedInput,
-  wanted: DType | undefined,
-): { values: TypedArray; shape: Shape; dtype: DType } {
-  const shape = nestedShape(data)
+export function* flattening(data: NestedInput, wanted: DType | undefined): Work<Flat> {
+  const shape = shapeAlongFirst(data)
+  let seen = 0
+  // All rows are looked at before there is room for what the first ones promise.
+  for (const _ of rowsOf(data, shape)) if (++seen % readPerTurn === 0) yield
   const first = firstLeaf(data)
   const start = shape.map(() => 0)
   const dtype =
     wanted ?? (first === undefined ? 'float32' : dtypeOfLeaf(checkKind(first, typeof first, start)))
   const values = allocate(dtype, sizeOf(shape))
-  let at = 0
   const path: number[] = []
-  const visit = (value: unknown): void => {
-    if (path.length < shape.length) {
-      const list = value as ArrayLike<NestedInput>
-      for (let i = 0; i < list.length; i++) {
-        path.push(i)
-        visit(list[i])
-        path.pop()
-      }
-      return
+  const rest = restOf(wanted, typeof first, values, dtype)
+  const isPlain = typeof first === 'number' && isFloat(dtype)
+  const width = shape.at(-1) ?? 1
+  let [at, begun] = [0, 0]
+  for (const row of rowsOf(data, shape, path)) {
+    for (let from = 0; from < width; from += readPerTurn) {
+      const to = Math.min(width, from + readPerTurn)
+      const done = isPlain ? copyNumbers(row, from, to, values, at) : from
+      if (done < to) rest(row, done, to, at, path)
+      if (at + to - begun < readPerTurn) continue
+      begun = at + to
+      yield
     }
-    const leaf = checkKind(value, typeof first, path)
-    if (wanted !== undefined || typeof leaf === 'bigint') checkLeaf(leaf, wanted ?? 'int64', path)
-    values[at++] = stored(leaf, values, dtype) as never
+    at += width
   }
-  visit(data)
   return { values, shape, dtype }
+}
+
+/** Copies plain numbers of a row that begins at `at`; gives the place of the first element that is none, or `to`. */
+function copyNumbers(
+  row: ArrayLike<unknown>,
+  from: number,
+  to: number,
+  values: TypedArray,
+  at: number,
+): number {
+  for (let i = from; i < to; i++) {
+    const value = row[i]
+    if (typeof value !== 'number') return i
+    values[at + i] = value
+  }
+  return to
+}
+
+/** Copies elements of any kind, and refuses those that are none. */
+function restOf(wanted: DType | undefined, kind: string, values: TypedArray, dtype: DType) {
+  return (row: ArrayLike<unknown>, from: number, to: number, at: number, path: readonly number[]): void => {
+    const place = [...path, 0]
+    for (let i = from; i < to; i++) {
+      place[path.length] = i
+      const leaf = checkKind(row[i], kind, place)
+      if (wanted !== undefined || typeof leaf === 'bigint') checkLeaf(leaf, wanted ?? 'int64', place)
+      values[at + i] = stored(leaf, values, dtype) as never
+    }
+  }
 }
 
 function firstLeaf(data: NestedInput): unknown {
@@ -200,36 +255,44 @@ function firstLeaf(data: NestedInput): unknown {
 }
 
 /**
- * The extents of nested data, whatever its elements are.
+ * The lists along the last axis, in order; a number alone counts as a list of it. Each list on the way must be as long as the first one of its axis, so
+ * that the shape tells how many elements there are.
  *
- * @throws {DataError} where rows differ in length, with the path; where the data hold themselves
+ * @param path is kept at the place of the list that was given last
+ * @throws {DataError} where rows differ in length, with the path
  */
-function nestedShape(data: NestedInput): Shape {
-  const shape = shapeAlongFirst(data)
-  checkRows(data, shape)
-  return shape
+function* rowsOf(level: unknown, shape: Shape, path: number[] = []): Generator<ArrayLike<unknown>> {
+  const axis = path.length
+  const last = shape.length - 1
+  if (last < 0) {
+    yield [level]
+    return
+  }
+  const list = checkedRow(level, shape, path)
+  if (axis === last) {
+    yield list
+    return
+  }
+  const extent = shape[axis] as number
+  path.push(0)
+  for (let i = 0; i < extent; i++) {
+    path[axis] = i
+    // A generator for each row would cost more than the row.
+    if (axis + 1 === last) yield checkedRow(list[i], shape, path)
+    else yield* rowsOf(list[i], shape, path)
+  }
+  path.pop()
 }
 
-/** Checks that all rows are as long as the first ones, so that the shape tells how many elements there are. */
-function checkRows(data: NestedInput, shape: Shape): void {
-  const path: number[] = []
-  const visit = (value: unknown): void => {
-    const expected = shape[path.length]
-    if (!isList(value) || value.length !== expected) {
-      const given = isList(value) ? `has ${value.length} elements` : `is ${describe(value)}`
-      throw new DataError(
-        `tensor: ${where(path)} ${given}, expected ${expected} elements as in the first row; ` +
-          `every row must have the same length to make a tensor ${showShape(shape)}`,
-      )
-    }
-    if (path.length === shape.length - 1) return
-    for (let i = 0; i < value.length; i++) {
-      path.push(i)
-      visit(value[i])
-      path.pop()
-    }
-  }
-  if (shape.length > 0) visit(data)
+/** A list at a place, which must be as long as the first one of its axis. */
+function checkedRow(value: unknown, shape: Shape, path: readonly number[]): ArrayLike<unknown> {
+  const expected = shape[path.length]
+  if (isList(value) && value.length === expected) return value
+  const given = isList(value) ? `has ${value.length} elements` : `is ${describe(value)}`
+  throw new DataError(
+    `tensor: ${where(path)} ${given}, expected ${expected} elements as in the first row; ` +
+      `every row must have the same length to make a tensor ${showShape(shape)}`,
+  )
 }
 
 /** The element, which must be a number of the same kind as the first one. */

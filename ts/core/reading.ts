@@ -1,25 +1,33 @@
 /** Copies of computed values, for JavaScript to keep. */
-import { allocate, dtypeOfCode, type TypedArray } from './dtype.js'
+import { allocate, bytesOf, type DType, type Shape, sizeOf, type TypedArray } from './dtype.js'
 import { native } from './native.js'
 import { bytesPerTurn, nextTurn } from './turns.js'
 
-/** Room for the values of a computed node, and the bytes of it. */
-function roomFor(id: number): { values: TypedArray; bytes: Uint8Array } {
-  let size = 1
-  for (const extent of native.shapeOf(id)) size *= extent
-  const values = allocate(dtypeOfCode(native.dtypeOf(id)), size)
-  return { values, bytes: new Uint8Array(values.buffer) }
+/** A node with what is known of it. */
+export interface Readable {
+  readonly id: number
+  readonly shape: Shape
+  readonly dtype: DType
 }
 
 /**
- * The values of a computed node, copied at once.
+ * The values of a node, computed if they are not there yet and copied at once; this thread waits meanwhile.
  *
+ * @throws {NumericalError} and the like where computing them fails
  * @throws {DeviceError} where there is no room for the copy
  */
-export function readNow(id: number): TypedArray {
-  const { values, bytes } = roomFor(id)
-  native.read(id, 0, bytes)
+export function readNow(node: Readable): TypedArray {
+  const { id, shape, dtype } = node
+  // What cannot be computed needs no room, and its own error says why.
+  if (takesTurns(node)) native.evaluateSync([id])
+  const values = allocate(dtype, sizeOf(shape))
+  native.readSync(id, new Uint8Array(values.buffer))
   return values
+}
+
+/** Whether values are so many that {@link readInTurns} takes more than one turn. */
+export function takesTurns({ shape, dtype }: Readable): boolean {
+  return sizeOf(shape) * bytesOf[dtype] > bytesPerTurn
 }
 
 /**
@@ -27,8 +35,9 @@ export function readNow(id: number): TypedArray {
  *
  * @throws {DeviceError} (rejects) where there is no room for the copy
  */
-export async function readInTurns(id: number): Promise<TypedArray> {
-  const { values, bytes } = roomFor(id)
+export async function readInTurns({ id, shape, dtype }: Readable): Promise<TypedArray> {
+  const values = allocate(dtype, sizeOf(shape))
+  const bytes = new Uint8Array(values.buffer)
   for (let from = 0; from < bytes.length || from === 0; from += bytesPerTurn) {
     if (from > 0) await nextTurn()
     native.read(id, from, bytes.subarray(from, from + bytesPerTurn))

@@ -5,9 +5,12 @@ import { type DType, dtypeOfCode, type Shape, showShape, sizeOf, type TypedArray
 import { ArgumentError, DisposedError, describe, ShapeError, StateError } from './errors.js'
 import { native } from './native.js'
 import { type NestedArray, nest, nestInTurns, show } from './nested.js'
-import { readInTurns, readNow } from './reading.js'
+import { readInTurns, readNow, takesTurns } from './reading.js'
 import { noteCreated, noteEvaluation, type Owned, watchTensor } from './registry.js'
 import { settled } from './turns.js'
+
+// The error of whoever clones shows the text of the function.
+const whyNoClone = () => 'a Tensor has no values to clone until it is read: clone those, await t.data()'
 
 /** Where tensors live and are computed. */
 export type Device = 'cpu'
@@ -67,12 +70,16 @@ export function evaluated(ids: number[], caller: (...args: never[]) => unknown):
  *     console.log(y.shape, await y.array())
  */
 export class Tensor {
+  /** Makes `structuredClone` and `postMessage` refuse a tensor, of which they see nothing else and would give `{}`. @internal */
+  readonly uncloneable = whyNoClone
   readonly #owned: Owned
   #shape: Shape | undefined
   #dtype: DType | undefined
 
-  private constructor(id: number) {
+  private constructor(id: number, shape?: Shape, dtype?: DType) {
     this.#owned = { id }
+    this.#shape = shape
+    this.#dtype = dtype
     watchTensor(this, this.#owned)
     noteCreated(this.#owned)
   }
@@ -82,10 +89,10 @@ export class Tensor {
     return typeof value === 'object' && value !== null && #owned in value
   }
 
-  /** A tensor that owns one native handle. @internal */
-  static own(id: number): Tensor {
+  /** A tensor that owns one native handle; shape (frozen) and dtype where they are known already. @internal */
+  static own(id: number, shape?: Shape, dtype?: DType): Tensor {
     if (isEager() && tracing === 0) inspectNode(id)
-    return new Tensor(id)
+    return new Tensor(id, shape, dtype)
   }
 
   /** What is shared with the finalizer. @internal */
@@ -157,23 +164,32 @@ export class Tensor {
    */
   data(): Promise<TypedArray> {
     this.#refuseTracing('data')
-    const id = this.id
+    const { id, shape, dtype } = this
+    const node = { id, shape, dtype }
+    let run: Promise<void> | null
+    try {
+      run = native.evaluate([id])
+      noteEvaluation()
+      if (run === null && !takesTurns(node)) {
+        const values = readNow(node)
+        return settled().then(() => values)
+      }
+    } catch (error) {
+      return Promise.reject(error)
+    }
     // Held until it is read, so that a dispose() in between does no harm.
     native.retain(id)
-    return evaluated([id], this.data)
-      .then(() => {
-        noteEvaluation()
-        return readInTurns(id)
-      })
+    return atCallSite(run, this.data)
+      .then(() => readInTurns(node))
       .finally(() => native.release([id]))
   }
 
   /** Like {@link Tensor.data}, but blocks the JavaScript thread until the values are there. */
   dataSync(): TypedArray {
     this.#refuseTracing('dataSync')
-    native.evaluateSync([this.id])
+    const values = readNow(this)
     noteEvaluation()
-    return readNow(this.id)
+    return values
   }
 
   #single(method: string): void {
@@ -218,9 +234,9 @@ export class Tensor {
   dispose(): void {
     const owned = this.#owned
     if (owned.id === 0) return
-    // Read before the node goes, so that a later misuse can name the tensor.
-    this.#shape ??= Object.freeze(native.shapeOf(owned.id))
-    native.release([owned.id])
+    // A later misuse can name the tensor by its shape.
+    if (this.#shape === undefined) this.#shape = Object.freeze(native.dispose(owned.id))
+    else native.release([owned.id])
     owned.id = 0
   }
 
@@ -245,7 +261,7 @@ export class Tensor {
     const head = `Tensor ${this.dtype} ${showShape(this.shape)}`
     if (tracing > 0 || !native.isReady(this.id)) return `${head} lazy`
     try {
-      return `${head}\n${show(readNow(this.id), this.shape, this.dtype)}`
+      return `${head}\n${show(readNow(this), this.shape, this.dtype)}`
     } catch (error) {
       return `${head} failed: ${error instanceof Error ? error.message : String(error)}`
     }
@@ -266,8 +282,13 @@ export function idOf(op: string, x: Tensor): number {
   throw new ArgumentError(`${op}: given ${describe(x)}, expected a Tensor; ${mendOperand(x)}`)
 }
 
+let isVariable: (x: unknown) => boolean = () => false
+
+/** Tells how to know a Variable, whose module needs this one. */
+export function recognizeVariables(test: (x: unknown) => boolean): void {
+  isVariable = test
+}
+
 function mendOperand(x: unknown): string {
-  return describe(x) === 'an object of class Variable'
-    ? 'read the Variable first: variable.value'
-    : 'make one with tensor(...)'
+  return isVariable(x) ? 'read the Variable first: variable.value' : 'make one with tensor(...)'
 }

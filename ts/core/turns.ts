@@ -27,6 +27,26 @@ export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
+/** Work that yields wherever a turn of the event loop may end, every few milliseconds, and returns its result. */
+export type Work<T> = Generator<void, T>
+
+/** Does work without a break. */
+export function atOnce<T>(work: Work<T>): T {
+  for (;;) {
+    const { done, value } = work.next()
+    if (done) return value
+  }
+}
+
+/** Does work with a turn of the event loop wherever it yields; the first part is done before this returns. */
+export async function inTurns<T>(work: Work<T>): Promise<T> {
+  for (;;) {
+    const { done, value } = work.next()
+    if (done) return value
+    await nextTurn()
+  }
+}
+
 /** Resolves in a later turn, and in one with time left: all that wait are called in the same turn. */
 async function laterTurn(): Promise<void> {
   do await nextTurn()

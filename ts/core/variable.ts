@@ -2,10 +2,11 @@
 import { type DType, type Shape, showShape, type TypedArray } from './dtype.js'
 import { ArgumentError, DisposedError, DTypeError, describe, ShapeError, StateError } from './errors.js'
 import { native } from './native.js'
+import { noteAssigned } from './observer.js'
 import { type Checks, checkOptions, flag, text } from './options.js'
 import { watch } from './registry.js'
 import { constant } from './scalars.js'
-import { Tensor } from './tensor.js'
+import { recognizeVariables, Tensor } from './tensor.js'
 
 /** What a {@link Variable} can be told. */
 export interface VariableOptions {
@@ -16,6 +17,9 @@ export interface VariableOptions {
 }
 
 const checks: Checks<VariableOptions> = { name: text, trainable: flag }
+
+// The error of whoever clones shows the text of the function.
+const whyNoClone = () => 'a Variable has no values to clone until it is read: clone those, await v.data()'
 
 const substitutes = new Map<Variable, Tensor>()
 
@@ -41,6 +45,8 @@ export function withValues<T>(values: ReadonlyMap<Variable, Tensor>, f: () => T)
  *     counter.assign(counter.value.add(1))
  */
 export class Variable {
+  /** As that of tensors. @internal */
+  readonly uncloneable = whyNoClone
   /** Its name. */
   name: string
   /** Whether optimizers may change it. */
@@ -93,9 +99,9 @@ export class Variable {
   get value(): Tensor {
     const id = this.#id
     const substitute = substitutes.size === 0 ? undefined : substitutes.get(this)?.id
-    if (substitute === undefined) return Tensor.own(native.variableRead(id))
+    if (substitute === undefined) return Tensor.own(native.variableRead(id), this.shape, this.dtype)
     native.retain(substitute)
-    return Tensor.own(substitute)
+    return Tensor.own(substitute, this.shape, this.dtype)
   }
 
   /** How often it was assigned; what a failed run would have assigned does not count. */
@@ -110,6 +116,7 @@ export class Variable {
    */
   assign(value: Tensor | number): void {
     const id = this.#id
+    noteAssigned(this)
     if (typeof value === 'number') {
       using filled = constant(`assign to "${this.name}"`, value, this.dtype, this.shape)
       native.variableAssign(id, filled.id)
@@ -182,6 +189,8 @@ export class Variable {
     return this.toString()
   }
 }
+
+recognizeVariables((x) => x instanceof Variable)
 
 function release(slot: { id: number; released: boolean }): void {
   if (slot.released) return

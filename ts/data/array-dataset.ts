@@ -14,25 +14,18 @@ import {
   isList,
   whole,
 } from '../core/options.js'
+import { atOnce, inTurns, type Work } from '../core/turns.js'
 import type { FloatDType } from '../nn/initializers.js'
 import { isFinite as finite } from '../ops/elementwise.js'
 import { stack } from '../ops/movement.js'
 import { HostRandom } from '../ops/random.js'
 import { type Shape, type Tensor, tensor } from '../ops/tensor.js'
 import type { Batch, Dataset } from './loader.js'
-import { type ArrayInput, asTensor, notAClass, targetsOf } from './targets.js'
+import { epochNumber, type OrderOptions, orderChecks, rowsAt, shuffledRows } from './order.js'
+import { type ArrayInput, notAClass, readingTargets, readingTensor, samplesPerTurn } from './targets.js'
 
+export type { OrderOptions } from './order.js'
 export type { ArrayInput } from './targets.js'
-
-/** The size and the order of batches. */
-export interface OrderOptions {
-  /** Samples in a batch; the last one keeps what is left. Default 32. */
-  batchSize?: number | undefined
-  /** Give the samples in another order in every epoch. Default false. */
-  shuffle?: boolean | undefined
-  /** Decides the orders. Default 0. */
-  seed?: number | undefined
-}
 
 /** Options of {@link ArrayDataset}. */
 export interface ArrayDatasetOptions extends OrderOptions {
@@ -55,7 +48,6 @@ export interface ArrayDatasetOptions extends OrderOptions {
   dtype?: FloatDType | undefined
 }
 
-const orderChecks: Checks<OrderOptions> = { batchSize: whole(1), shuffle: flag, seed: whole(0) }
 const checks: Checks<ArrayDatasetOptions> = {
   ...orderChecks,
   inputShape: elsewhere(),
@@ -123,9 +115,19 @@ export class ArrayDataset implements Dataset {
     this.batchSize = given.batchSize ?? 32
     this.shuffle = given.shuffle ?? false
     this.seed = given.seed ?? 0
-    this.#held = part?.held ?? hold(x, y, given)
-    this.indices =
-      part?.rows ?? Int32Array.from({ length: this.#held.source.x.shape[0] as number }, (_, i) => i)
+    this.#held = part?.held ?? atOnce(holding(x, y, given))
+    this.indices = part?.rows ?? upTo(this.#held.source.x.shape[0] as number)
+  }
+
+  /** Like the constructor, but many samples are read in pieces, so that the event loop goes on in between; nobody may change them meanwhile. @internal */
+  static async inTurns(
+    x: ArrayInput,
+    y: ArrayInput,
+    options: ArrayDatasetOptions = {},
+  ): Promise<ArrayDataset> {
+    const held = await inTurns(holding(x, y, checkOptions('ArrayDataset', options, checks)))
+    const { source } = held
+    return new ArrayDataset(source.x, source.y, options, { held, rows: upTo(source.x.shape[0] as number) })
   }
 
   /** Number of batches. */
@@ -171,11 +173,13 @@ export class ArrayDataset implements Dataset {
 
   /** Rows of the source in the order of an epoch (0 is the first); batch b is the slice from `b * batchSize`. */
   epochIndices(epoch: number): Int32Array {
-    checkValue('epochIndices: epoch', epoch, whole(0, 2 ** 32 - 2))
-    if (!this.shuffle) return this.indices
-    // Seed in the low word, epoch in the high one: orders of different epochs are independent streams.
-    const order = new HostRandom(BigInt(this.seed) ^ (BigInt(epoch + 1) << 32n)).permutation(this.samples)
-    return order.map((place) => this.indices[place] as number)
+    return atOnce(this.ordering(epoch))
+  }
+
+  /** {@link ArrayDataset.epochIndices} as work that may take turns. @internal */
+  *ordering(epoch: number): Work<Int32Array> {
+    checkValue('epochIndices: epoch', epoch, epochNumber)
+    return this.shuffle ? yield* shuffledRows(this.indices, this.seed, epoch) : this.indices
   }
 
   /** A dataset of some of these samples, given by their places in this one; it shares the source. */
@@ -202,14 +206,26 @@ export class ArrayDataset implements Dataset {
    * @param seed decides which; default that of the dataset
    */
   split(share: number, seed: number = this.seed): [train: ArrayDataset, validation: ArrayDataset] {
+    return atOnce(this.splitting(share, seed))
+  }
+
+  /** {@link ArrayDataset.split} as work that may take turns. @internal */
+  *splitting(share: number, seed: number = this.seed): Work<[train: ArrayDataset, validation: ArrayDataset]> {
     checkValue('split: share', share, shareCheck)
     checkValue('split: seed', seed, whole(0))
-    const order = new HostRandom(seed).permutation(this.samples)
+    const order = yield* new HostRandom(seed).permuting(this.samples)
     // The small term takes back the rounding of 1 - share: floor(100 * (1 - 0.2)) is 80, not 79.
     const kept = Math.floor(this.samples * (1 - share) + 1e-9)
-    const train = order.slice(0, kept)
-    if (!this.shuffle) train.sort()
-    return [this.subset(train), this.subset(order.subarray(kept), { shuffle: false })]
+    const train = this.shuffle ? order.slice(0, kept) : yield* inOrder(order, kept)
+    const rows = yield* rowsAt(this.indices, train)
+    const others = yield* rowsAt(this.indices, order.subarray(kept))
+    return [this.#part(rows, this.shuffle), this.#part(others, false)]
+  }
+
+  #part(rows: Int32Array, shuffle: boolean): ArrayDataset {
+    const { batchSize, seed } = this
+    const { x, y } = this.source
+    return new ArrayDataset(x, y, { batchSize, shuffle, seed }, { held: this.#held, rows })
   }
 
   /**
@@ -247,7 +263,7 @@ export class ArrayDataset implements Dataset {
 
   /** Batches of the next epoch; every pass is another epoch, so a shuffled dataset has another order. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Batch> {
-    const order = this.epochIndices(this.#passes++)
+    const order = await inTurns(this.ordering(this.#passes++))
     for (let start = 0; start < order.length; start += this.batchSize) {
       yield this.#gather(order.subarray(start, start + this.batchSize))
     }
@@ -296,20 +312,54 @@ export function scaled(
   return offset === 0 ? wide : wide.add(offset)
 }
 
-function hold(givenX: ArrayInput, givenY: ArrayInput, options: ArrayDatasetOptions): Held {
+/** The numbers 0 .. n - 1. */
+function upTo(n: number): Int32Array {
+  const places = new Int32Array(n)
+  for (let i = 0; i < n; i++) places[i] = i
+  return places
+}
+
+/** The first `count` places of an order of all, in rising order. A mark for each is quicker than sorting. */
+function* inOrder(order: Int32Array, count: number): Work<Int32Array> {
+  const isIn = new Uint8Array(order.length)
+  for (let i = 0; i < count; i++) {
+    isIn[order[i] as number] = 1
+    if ((i + 1) % samplesPerTurn === 0) yield
+  }
+  const places = new Int32Array(count)
+  let at = 0
+  for (let place = 0; place < isIn.length; place++) if (isIn[place] === 1) places[at++] = place
+  return places
+}
+
+function* holding(givenX: ArrayInput, givenY: ArrayInput, options: ArrayDatasetOptions): Work<Held> {
   const { scale = 1, offset = 0, dtype = 'float32' } = options
-  const x = inputTensor(givenX, dtype, options.inputShape)
+  const x = yield* readingInputs(givenX, dtype, options.inputShape)
   const count = x.shape[0] as number
-  const { y, labels } = targetsOf(givenY, count, dtype, options)
+  const { y, labels } = yield* readingTargets(givenY, count, dtype, options)
   const { ignoreIndex } = options
-  const largest = (most: number, label: number) => (label === ignoreIndex ? most : Math.max(most, label))
-  const classes = labels && (options.classes ?? labels.reduce(largest, 0) + 1)
+  const classes = labels && (options.classes ?? (yield* largestLabel(labels, ignoreIndex)) + 1)
   return { source: { x, y, scale, offset }, labels, classes, ignoreIndex, dtype, checked: undefined }
 }
 
+/** The largest label but the one to leave out; 0 where there is none. */
+function* largestLabel(labels: Int32Array, ignoreIndex: number | undefined): Work<number> {
+  let most = 0
+  for (let i = 0; i < labels.length; i++) {
+    const label = labels[i] as number
+    if (label > most && label !== ignoreIndex) most = label
+    if ((i + 1) % (8 * samplesPerTurn) === 0) yield
+  }
+  return most
+}
+
 /** Samples `[n, ...inputShape]` as a tensor of their own; plain numbers become `dtype`, other data keep theirs. */
-export function inputTensor(given: ArrayInput, dtype: FloatDType, inputShape: Shape | undefined): Tensor {
-  const data = asTensor(given, dtype)
+export function* readingInputs(
+  given: ArrayInput,
+  dtype: FloatDType,
+  inputShape: Shape | undefined,
+): Work<Tensor> {
+  const data = yield* readingTensor(given, dtype)
   if (data.rank === 0 || data.size === 0) throw new DataError('x is empty; give at least one sample')
   if (inputShape === undefined) return data
   const width = sizeOf(checkShape('inputShape', inputShape))

@@ -14,6 +14,8 @@ export interface SplitOptions {
   inputShape?: Shape
   /** Number of classes. Default: the largest label + 1. */
   classes?: number
+  /** A label of samples that count for nothing; a model leaves them out with `lossOptions: { ignoreIndex }`. */
+  ignoreIndex?: number
 }
 
 /** Options of {@link DataGenerator}. */
@@ -28,6 +30,7 @@ const splitChecks: Checks<SplitOptions> = {
   validationSplit: between(0, 1, 'high'),
   inputShape: elsewhere(),
   classes: whole(1),
+  ignoreIndex: whole(),
 }
 
 /**

@@ -4,19 +4,17 @@
  *   0, 0, element type, number of axes | length of each axis: u32 | values; all big-endian, last axis fastest
  */
 
-import { createHash, webcrypto } from 'node:crypto'
 import { promisify } from 'node:util'
-import { gunzip, gzip } from 'node:zlib'
+import { gzip } from 'node:zlib'
 import { type DType, type Shape, showShape, type TypedArray } from '../core/dtype.js'
 import { ArgumentError, DataError, DTypeError, describe, ShapeError } from '../core/errors.js'
-import { checkPath, reason, replaceFile } from '../io/atomic.js'
+import { checkPath, replaceFile } from '../io/atomic.js'
 import { type ArrayData, bytesOf, checkArray, elementCount, elementTypes } from '../io/element-types.js'
-import { FileReader } from '../io/file-reader.js'
 import { foreignFile } from '../io/foreign-files.js'
 import { decodeStored, type StoredType, storedBytes } from '../io/stored-types.js'
+import { readPlain } from './source-files.js'
 
 const compress = promisify(gzip)
-const decompress = promisify(gunzip)
 
 /** Codes of the element types that are read; those that the library has are also written. */
 const codes = new Map<number, StoredType>([
@@ -28,9 +26,6 @@ const codes = new Map<number, StoredType>([
   [0x0e, 'float64'],
 ])
 
-/** Most bytes that a compressed file may become, 4 GiB: a guard against files made to fill the memory. */
-const maxBytes = 2 ** 32
-
 /**
  * Reads an idx file. Whether it is compressed is seen from its first bytes, not from its name.
  *
@@ -40,38 +35,6 @@ const maxBytes = 2 ** 32
 export async function readIdx(path: string): Promise<ArrayData> {
   checkPath('readIdx', path)
   return decodeIdx(await readPlain(path), path)
-}
-
-/** The bytes of a file, decompressed if it is gzip. */
-export async function readPlain(path: string): Promise<Uint8Array> {
-  const bytes = await FileReader.use(path, (file) => file.bytes(0, file.size))
-  return isGzip(bytes) ? unzipped(path, bytes) : bytes
-}
-
-/** The bytes of a file, decompressed if it is gzip, and their SHA-256 in hexadecimal digits. */
-export async function readPlainHashed(path: string): Promise<{ bytes: Uint8Array; sha256: string }> {
-  const hash = createHash('sha256')
-  const bytes = await FileReader.use(path, async (file) => {
-    const plain = !isGzip(await file.bytes(0, Math.min(2, file.size)))
-    return file.bytes(0, file.size, plain ? (part) => hash.update(part) : undefined)
-  })
-  if (!isGzip(bytes)) return { bytes, sha256: hash.digest('hex') }
-  const whole = await unzipped(path, bytes)
-  // This digest runs beside the event loop, which 47 MB at once would hold up.
-  const digest = await webcrypto.subtle.digest('SHA-256', whole)
-  return { bytes: whole, sha256: Buffer.from(digest).toString('hex') }
-}
-
-function isGzip(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x1f && bytes[1] === 0x8b
-}
-
-async function unzipped(path: string, bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
-  try {
-    return await decompress(bytes, { maxOutputLength: maxBytes })
-  } catch (cause) {
-    throw new DataError(`${path} cannot be decompressed: ${reason(cause)}; fetch or copy it again`, { cause })
-  }
 }
 
 /**

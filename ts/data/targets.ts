@@ -1,14 +1,18 @@
 /** Targets as people bring them: class labels of whole numbers, or numbers. */
 import { isFloat, type TypedArray, withRoom } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, ShapeError } from '../core/errors.js'
-import { shapeAlongFirst } from '../core/nested.js'
+import { type ArrayData, flattening, isArrayData, shapeAlongFirst } from '../core/nested.js'
 import { isList } from '../core/options.js'
+import type { Work } from '../core/turns.js'
 import type { FloatDType } from '../nn/initializers.js'
 import { alias } from '../ops/elementwise.js'
 import { type NestedInput, type Shape, Tensor, tensor } from '../ops/tensor.js'
 
-/** Samples as a tensor, a typed array or nested arrays. */
-export type ArrayInput = Tensor | NestedInput
+/**
+ * Samples as a tensor, a typed array, nested arrays, or an array with its shape such as `readNpy` gives. `fit`, `evaluate` and `predict` read nested arrays and many labels in pieces: change them when the
+ * promise has resolved.
+ */
+export type ArrayInput = Tensor | NestedInput | ArrayData
 
 /** What decides how targets are read. */
 export interface TargetOptions {
@@ -27,13 +31,31 @@ export interface Targets {
   readonly labels: Int32Array | undefined
 }
 
+/** Numbers or labels that are looked at in one turn of the event loop: a few milliseconds. */
+export const samplesPerTurn = 1 << 17
+
 /** A tensor that may be disposed of without touching what was given. */
-export function asTensor(given: ArrayInput, dtype: FloatDType): Tensor {
+export function* readingTensor(given: ArrayInput, dtype: FloatDType): Work<Tensor> {
   if (given instanceof Tensor) return alias(given)
-  if (given instanceof Float64Array && dtype === 'float32') {
-    return tensor(withRoom(4 * given.length, () => Float32Array.from(given)))
+  if (given instanceof Float64Array && dtype === 'float32') return tensor(yield* rounding(given))
+  if (ArrayBuffer.isView(given)) return tensor(given)
+  if (isArrayData(given)) {
+    const { shape, data } = given
+    const isExact = data instanceof Float64Array && dtype === 'float32'
+    return isExact ? tensor(yield* rounding(data), { shape }) : tensor(given)
   }
-  return ArrayBuffer.isView(given) ? tensor(given) : tensor(given, { dtype })
+  const flat = yield* flattening(given, dtype)
+  return tensor(flat.values, { shape: flat.shape, dtype })
+}
+
+function* rounding(exact: Float64Array): Work<Float32Array> {
+  const rounded = withRoom(4 * exact.length, () => new Float32Array(exact.length))
+  const step = 8 * samplesPerTurn
+  for (let start = 0; start < exact.length; start += step) {
+    if (start > 0) yield
+    rounded.set(exact.subarray(start, start + step), start)
+  }
+  return rounded
 }
 
 /**
@@ -42,7 +64,7 @@ export function asTensor(given: ArrayInput, dtype: FloatDType): Tensor {
  * @throws DataError for arrays that hold themselves
  */
 export function shapeOfInput(given: ArrayInput): Shape {
-  return given instanceof Tensor ? given.shape : shapeAlongFirst(given)
+  return given instanceof Tensor || isArrayData(given) ? given.shape : shapeAlongFirst(given)
 }
 
 /**
@@ -50,14 +72,14 @@ export function shapeOfInput(given: ArrayInput): Shape {
  *
  * @throws ShapeError for another number; DataError naming the first label that is no class
  */
-export function targetsOf(
+export function* readingTargets(
   given: ArrayInput,
   count: number,
   dtype: FloatDType,
   options: TargetOptions,
-): Targets {
+): Work<Targets> {
   if (!areLabels(given, options.labels)) {
-    const y = asTensor(given, dtype)
+    const y = yield* readingTensor(given, dtype)
     if (y.shape[0] === count) return { y, labels: undefined }
     throw new ShapeError(
       `x holds ${count} samples and y ${y.shape[0] ?? 'one number'}; give one target for each input`,
@@ -77,6 +99,7 @@ export function targetsOf(
     const label = kindOf(values[index]) === kind ? classOf(values[index], options) : undefined
     if (label === undefined) throw notAClass(values[index], Math.floor(index / perSample), options.classes)
     labels[index] = label
+    if ((index + 1) % samplesPerTurn === 0) yield
   }
   return { y: tensor(labels, { shape: values.length === count ? [count] : shape }), labels }
 }
@@ -84,7 +107,7 @@ export function targetsOf(
 /** Whether targets are class labels. */
 function areLabels(given: ArrayInput, wanted: boolean | undefined): boolean {
   if (wanted === false) return false
-  if (given instanceof Tensor) return wanted || !isFloat(given.dtype)
+  if (given instanceof Tensor || isArrayData(given)) return wanted || !isFloat(given.dtype)
   if (ArrayBuffer.isView(given) && !(given instanceof DataView)) {
     return wanted || !(given instanceof Float32Array || given instanceof Float64Array)
   }
@@ -99,6 +122,11 @@ function areLabels(given: ArrayInput, wanted: boolean | undefined): boolean {
 function flat(given: ArrayInput): ArrayLike<unknown> {
   if (given instanceof Tensor) return given.dataSync()
   if (ArrayBuffer.isView(given)) return given as TypedArray
+  if (isArrayData(given)) {
+    // As a tensor, its parts must agree.
+    tensor(given).dispose()
+    return given.data
+  }
   const values: unknown[] = []
   const { length: depth } = shapeOfInput(given)
   // What lies deeper than the first element stays as it is: it is no label.

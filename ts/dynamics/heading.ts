@@ -1,6 +1,6 @@
 /** What the values of dynamics are of: it goes with them from the evaluators to files, figures and reports. */
+import type { Estimator } from '../estimators/estimator.js'
 import { type Json, toJson } from '../io/json.js'
-import type { Network } from '../models/network.js'
 
 /** Layers and evaluators of recorded values. */
 export interface DynamicsHeading {
@@ -14,8 +14,8 @@ export interface DynamicsHeading {
   readonly evaluatorSettings: readonly Json[]
 }
 
-/** The heading of what a model records of these layers. */
-export function headingOf({ evaluators }: Network, layers: readonly string[]): DynamicsHeading {
+/** The heading of what evaluators say of these layers. */
+export function headingOf(evaluators: readonly Estimator[], layers: readonly string[]): DynamicsHeading {
   return {
     layers: distinct(layers),
     evaluators: distinct(evaluators.map(({ name }) => name)),

@@ -27,6 +27,16 @@ export interface EpochMark {
   readonly step: number | null
 }
 
+/** A {@link DynamicsRecord} as plain data. */
+export interface RecordSnapshot {
+  readonly heading: DynamicsHeading
+  readonly marks: readonly EpochMark[]
+  /** Batches with values: of each finished epoch, and last of the epoch under way. */
+  readonly counts: readonly number[]
+  /** Values of all batches, one after the other. */
+  readonly values: Float32Array
+}
+
 /** Values of every batch and their means, of finished epochs. */
 export class DynamicsRecord {
   readonly heading: DynamicsHeading
@@ -85,19 +95,43 @@ export class DynamicsRecord {
     this.#forget()
   }
 
+  /** Values of the batches of the epoch under way. */
+  get current(): readonly Float32Array[] {
+    return this.#current
+  }
+
+  /** Everything that was recorded, as plain data and one array; see {@link DynamicsRecord.from}. */
+  snapshot(): RecordSnapshot {
+    const { heading } = this
+    const all = [...this.#epochs, this.#current]
+    const { width } = this
+    const values = new Float32Array(all.reduce((total, { length }) => total + length * width, 0))
+    for (const [row, batch] of all.flat().entries()) values.set(batch, row * width)
+    return { heading, marks: [...this.#marks], counts: all.map(({ length }) => length), values }
+  }
+
+  /** The record that a snapshot was taken of. */
+  static from({ heading, marks, counts, values }: RecordSnapshot): DynamicsRecord {
+    const record = new DynamicsRecord(heading)
+    const { width } = record
+    let row = 0
+    for (const [epoch, count] of counts.entries()) {
+      for (let batch = 0; batch < count; batch++, row++) {
+        record.add(values.slice(row * width, (row + 1) * width))
+      }
+      const mark = marks[epoch]
+      if (mark !== undefined) record.finishEpoch(mark)
+    }
+    return record
+  }
+
   /** Drops what came of an epoch that was cut short. */
   dropEpoch(): void {
     this.#current = []
   }
 
-  /** Releases the tensors handed out. */
-  dispose(): void {
-    this.#forget()
-  }
-
+  /** Makes new tensors when they are next asked for: those that were handed out stay with whoever has them. */
   #forget(): void {
-    this.#evaluated?.dispose()
-    this.#perBatch?.dispose()
     this.#evaluated = undefined
     this.#perBatch = undefined
   }
@@ -112,7 +146,7 @@ export class DynamicsRecord {
     return means
   }
 
-  /** float32 [N, E, L, 2], kept until another epoch is finished. */
+  /** float32 [N, E, L, 2], the same tensor until another epoch is finished. */
   evaluated(): Tensor {
     if (this.#evaluated === undefined || this.#evaluated.isDisposed) {
       const shape = [this.epochs, this.evaluators.length, this.layers.length, 2]

@@ -17,16 +17,23 @@ import {
 /**
  * The attributes of the store in `folder` with the epochs of `added` behind its whole ones.
  *
+ * @param keep whole epochs that stay, from the first; default all of them
  * @throws StateError where there is no store that they can come behind
  */
-export async function resumed(folder: string, added: DynamicsAttributes): Promise<DynamicsAttributes> {
+export async function resumed(
+  folder: string,
+  added: DynamicsAttributes,
+  keep?: number,
+): Promise<DynamicsAttributes> {
   const before = await readAttributes(folder)
   const refuse = (why: string) =>
     new StateError(`cannot go on with the dynamics in ${folder}: ${why}; give another folder, or start anew`)
   if (before === undefined) throw refuse('there are none')
-  const { completedEpochs: kept, epochs: numbers } = before
-  if (kept === null || numbers === null)
+  const { completedEpochs: whole, epochs: numbers } = before
+  if (whole === null || numbers === null)
     throw refuse('an older hyperglow did not note which epochs are whole')
+  const kept = keep ?? whole
+  if (kept > whole) throw refuse(`it holds ${whole} whole epochs, and ${kept} are to stay`)
   for (const part of ['layers', 'evaluators', 'units', 'evaluatorSettings'] as const) {
     const [was, is] = [JSON.stringify(before[part]), JSON.stringify(added[part])]
     if (was !== is) throw refuse(`its ${part} are ${was}, those to come ${is}`)
@@ -45,23 +52,27 @@ export async function resumed(folder: string, added: DynamicsAttributes): Promis
   }
 }
 
-/** Gives the arrays of a store the extents that its attributes have, without what was stored of an epoch that was cut short. */
-export async function fitArrays(folder: string, attributes: DynamicsAttributes): Promise<void> {
-  const names = [
-    valuesName,
-    samplesName,
-    ...segmentNames(attributes.layers.length).map((name) => `${segmentsName}/${name}`),
-  ]
+/**
+ * Gives the arrays of a store the extents that its attributes have, without what was stored of an epoch that was cut short.
+ *
+ * @param batch raw segments of the batches before it stay, in the epoch behind the whole ones
+ */
+export async function fitArrays(folder: string, attributes: DynamicsAttributes, batch = 0): Promise<void> {
+  const segments = segmentNames(attributes.layers.length).map((name) => `${segmentsName}/${name}`)
   const [epochs = 0, batches = 0] = attributes.shape
-  for (const name of names) {
+  const kept = attributes.completedEpochs ?? 0
+  for (const name of [valuesName, samplesName, ...segments]) {
     const array = join(folder, name)
-    await dropRows(join(array, 'c'), attributes.completedEpochs ?? 0)
+    const begun = name === valuesName || batch === 0 ? 0 : 1
+    await dropFrom(join(array, 'c'), kept + begun)
+    // A chunk of raw segments is a batch.
+    if (begun > 0) await dropFrom(join(array, 'c', String(kept)), batch)
     await resize(join(array, groupFile), epochs, batches)
   }
 }
 
-/** Removes the chunks of the epochs from row `first` on. */
-async function dropRows(chunks: string, first: number): Promise<void> {
+/** Removes the chunks whose number along an axis is `first` or more. */
+async function dropFrom(chunks: string, first: number): Promise<void> {
   try {
     const rows = (await readdir(chunks)).filter((name) => Number(name) >= first)
     for (const row of rows) await rm(join(chunks, row), { recursive: true })

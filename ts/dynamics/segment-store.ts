@@ -74,6 +74,7 @@ export class SegmentWriter {
         `appendSegment: given ${segment.length} tensors, expected ${this.#names.length}: ${this.#names.join(', ')}`,
       )
     }
+    checkArray(`appendSegment: ${this.#names[0]}`, segment[0] as ArrayData)
     const samples = segment[0]?.shape[0]
     for (const [i, array] of segment.entries()) {
       const what = `appendSegment: ${this.#names[i]}`

@@ -23,9 +23,11 @@
 import { resolve } from 'node:path'
 import * as zarr from 'zarrita'
 import { ArgumentError, describe, ShapeError, StateError } from '../core/errors.js'
+import { type Checks, checkOptions, checkValue, orNull, whole } from '../core/options.js'
+import { checkPath } from '../io/atomic.js'
 import type { ArrayData } from '../io/element-types.js'
 import { FolderStore } from './folder-store.js'
-import { type DynamicsAttributes, dimensionNames, valuesName } from './layout.js'
+import { type DynamicsAttributes, dimensionNames, readAttributes, valuesName } from './layout.js'
 import { openValues } from './load.js'
 import { fitArrays, resumed } from './resume.js'
 import { littleEndian, SegmentWriter, strides } from './segment-store.js'
@@ -37,6 +39,16 @@ export type { DynamicsOptions } from './setup.js'
 
 /** Writers of this process by their folders. */
 const openWriters = new Map<string, WeakRef<DynamicsWriter>>()
+
+/** Where a run goes on in a store. */
+export interface StorePosition {
+  /** Whole epochs that stay, from the first: the next is number `epochs`, counted from 0. Default: all of them. */
+  epochs?: number
+  /** Raw segments of the batches before it stay in the next epoch; values of that epoch are to be given again. Default 0. */
+  batch?: number
+}
+
+const positionChecks: Checks<StorePosition> = { epochs: whole(0), batch: whole(0) }
 
 /** Writes the dynamics of one run. Batches come in order; some may be left out. */
 export class DynamicsWriter {
@@ -96,21 +108,37 @@ export class DynamicsWriter {
    * Goes on with the store in `folder`: its whole epochs stay, and the N epochs of the options come behind them, with numbers that count on.
    * What there is of an epoch that was cut short is dropped.
    *
+   * @param from where a run that is resumed goes on; default behind all whole epochs
    * @throws ArgumentError for options that make no sense; StateError where there is no store, or one of other layers, evaluators or
    *   settings, or whose epochs do not come before; DataError, IOError. Nothing is changed then.
    */
-  static async resume(folder: string, options: DynamicsOptions): Promise<DynamicsWriter> {
-    const attributes = await resumed(folder, attributesOf(folder, options))
+  static async resume(
+    folder: string,
+    options: DynamicsOptions,
+    from?: StorePosition,
+  ): Promise<DynamicsWriter> {
+    const { epochs: kept, batch = 0 } = checkOptions('DynamicsWriter.resume', from, positionChecks)
+    const attributes = await resumed(folder, attributesOf(folder, options), kept)
     await DynamicsWriter.#takeOver(folder)
     await writeGroup(folder, attributes)
-    await fitArrays(folder, attributes)
+    await fitArrays(folder, attributes, batch)
     // A process that was killed at its start left none.
     const values =
       (await openValues(folder)) ?? (await createValues(folder, attributes, options.chunkBatches))
     const writer = new DynamicsWriter(folder, values, attributes, options.raw ?? false)
     await writer.#segments?.open()
+    writer.#lastSegment += batch
     openWriters.set(resolve(folder), new WeakRef(writer))
     return writer
+  }
+
+  /** Marks the store in `folder`, all of whose epochs are whole, as finished: what a process that was killed before it closed its writer left. */
+  static async finish(folder: string): Promise<void> {
+    checkPath('DynamicsWriter.finish', folder, 'folder')
+    const attributes = await readAttributes(folder)
+    if (attributes !== undefined && !attributes.finished) {
+      await writeGroup(folder, { ...attributes, finished: true })
+    }
   }
 
   /** Ends the writer of this process that has the folder, so that what it still gets does not come among the values of another run. */
@@ -178,6 +206,7 @@ export class DynamicsWriter {
    */
   async finishEpoch(epoch: number, step: number | null = null): Promise<void> {
     this.#checkOpen('finishEpoch')
+    checkValue('finishEpoch: step', step, orNull(whole(0)))
     const [epochs = 0] = this.#attributes.shape
     const { completedEpochs, steps } = this.#attributes
     if (!Number.isInteger(epoch) || epoch < (completedEpochs ?? 0) || epoch >= epochs) {
@@ -271,7 +300,7 @@ export class DynamicsWriter {
     return done
   }
 
-  /** Position of a batch in the run, after checking that it comes after position `last`. */
+  /** StorePosition of a batch in the run, after checking that it comes after position `last`. */
   #checkBatch(who: string, epoch: number, batch: number, last: number): number {
     this.#checkOpen(who)
     const [epochs = 0, batches = 0] = this.#attributes.shape

@@ -138,7 +138,9 @@ function checkDynamics(dynamics: ReportedDynamics): ReportedDynamics {
       (one) =>
         isList(one) && (one as unknown[]).length === layers?.length && (one as unknown[]).every(isPair),
     )
-  if (isNames(evaluators) && isNames(layers) && isList(values) && values?.every(isComplete)) return dynamics
+  // Array.from, since a hole is an entry that is missing.
+  const isWhole = isList(values) && Array.from(values ?? []).every(isComplete)
+  if (isNames(evaluators) && isNames(layers) && isWhole) return dynamics
   throw new ArgumentError(
     `theoryReport: given ${describe(dynamics)}, expected dynamics, such as model.dynamics(): { layers, evaluators, values }, values of shape [epochs, evaluators, layers, 2]`,
   )

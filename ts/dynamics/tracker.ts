@@ -1,25 +1,54 @@
 import { ArgumentError, StateError } from '../core/errors.js'
 import type { ArrayData } from '../io/element-types.js'
-import type { Network } from '../models/network.js'
 import type { Tensor } from '../ops/tensor.js'
-import { isDue, RangeAdvice, SampleAdvice, ValueAdvice } from '../train/attachment.js'
-import { stateOf } from '../train/state.js'
-import type { StepResult } from '../train/step.js'
+import { type Attachment, isDue, RangeAdvice, SampleAdvice, ValueAdvice } from './attachment.js'
+import type { BatchMeasurement } from './coordinates.js'
 import { type DynamicsHeading, headingOf } from './heading.js'
 import { loadDynamics } from './load.js'
-import { DynamicsRecord, withValues } from './record.js'
+import { DynamicsRecord, type RecordSnapshot, withValues } from './record.js'
 import { isStore, recordOf } from './restore.js'
+import type { SaveDynamics } from './save.js'
 import { DynamicsWriter } from './store.js'
 
-/** What the tracker needs to know of a fit. */
-interface FitPlan {
-  readonly epochs?: number
-  readonly appendDynamics?: boolean
+/** Where the record of a run is kept between fits. */
+export interface RecordHolder {
+  /** Dynamics of the last fit, where they were tracked. */
+  record: DynamicsRecord | undefined
+  /** Epochs trained so far, over all fits. */
+  epochs: number
 }
 
-/** Collects the dynamics of one fit: in memory, and in a store where the model saves them. */
+/** What is tracked, and where it goes. */
+export interface TrackedRun {
+  readonly attachments: readonly Attachment[]
+  /** Names of the tracked layers, input side first. */
+  readonly layers: readonly string[]
+  readonly holder: RecordHolder
+  readonly save: Readonly<Required<SaveDynamics>> | undefined
+  readonly seed: number
+  /** What else the store is to note. */
+  readonly notes: Readonly<Record<string, unknown>>
+  /** Epochs of the fit. */
+  readonly epochs: number
+  /** Batches of an epoch, where known. */
+  readonly batches: number | undefined
+  readonly appendDynamics: boolean
+}
+
+/** What a tracker knows between two batches, for a run that is resumed. */
+export interface TrackerSnapshot {
+  readonly record: RecordSnapshot
+  /** Epochs that were recorded before the fit. */
+  readonly before: number
+  readonly step: number | null
+  /** The batches of the epoch under way that have values. */
+  readonly measured: readonly number[]
+}
+
+/** Collects the dynamics of one fit: in memory, and in a store where they are saved. */
 export class DynamicsTracker {
-  readonly #model: Network
+  readonly #attachments: readonly Attachment[]
+  readonly #holder: RecordHolder
   readonly #record: DynamicsRecord
   readonly #writer: DynamicsWriter | undefined
   readonly #advice = new SampleAdvice()
@@ -32,62 +61,120 @@ export class DynamicsTracker {
   #needed = 0
   #row = 0
   #warned = false
+  /** The batches of the epoch under way that have values. */
+  #measured: number[] = []
   /** The last batch, not yet stored: what is measured at the end of the epoch goes beside its values. */
   #held: { batch: number; values: Float32Array | undefined } | undefined
 
-  private constructor(model: Network, record: DynamicsRecord, writer: DynamicsWriter | undefined) {
-    this.#model = model
+  private constructor(
+    { attachments, holder }: TrackedRun,
+    record: DynamicsRecord,
+    writer: DynamicsWriter | undefined,
+    before: number,
+    step: number | null,
+  ) {
+    this.#attachments = attachments
+    this.#holder = holder
     this.#record = record
     this.#writer = writer
-    this.#before = record.epochs
-    const last = record.marks.at(-1) ?? { epoch: 0, step: 0 }
-    this.#step = last.epoch === stateOf(model).epochs ? last.step : null
+    this.#before = before
+    this.#step = step
   }
 
   /**
-   * Begins to record a fit; undefined where the model does not track.
+   * Begins to record a fit.
    *
-   * @param layers names of the tracked layers; @param batches in an epoch, where known
    * @throws ArgumentError, StateError, before anything is changed, where what was recorded cannot be gone on with
    */
-  static async start(
-    model: Network,
-    layers: readonly string[],
-    batches: number | undefined,
-    plan: FitPlan,
-  ): Promise<DynamicsTracker | undefined> {
-    if (!model.trackDynamics) return undefined
-    const state = stateOf(model)
-    const heading = headingOf(model, layers)
-    const before = plan.appendDynamics ? await earlier(model, heading) : undefined
-    const writer = await openStore(model, heading, before, batches, plan.epochs ?? 1)
-    if (before !== state.record) state.record?.dispose()
-    state.record = before ?? new DynamicsRecord(heading)
-    return new DynamicsTracker(model, state.record, writer)
+  static async start(run: TrackedRun): Promise<DynamicsTracker> {
+    const { holder } = run
+    const heading = headingOf(
+      run.attachments.map(({ evaluator }) => evaluator),
+      run.layers,
+    )
+    const before = run.appendDynamics ? await earlier(run, heading) : undefined
+    const writer = await openStore(run, heading, before)
+    const record = before ?? new DynamicsRecord(heading)
+    holder.record = record
+    const last = record.marks.at(-1) ?? { epoch: 0, step: 0 }
+    const step = last.epoch === holder.epochs ? last.step : null
+    return new DynamicsTracker(run, record, writer, record.epochs, step)
+  }
+
+  /**
+   * Goes on recording where a checkpoint was made; what the store has of later batches is dropped.
+   *
+   * @param done epochs of the fit that were done; @param batch batches of the next one that were
+   * @throws ArgumentError where layers, evaluators or settings are others; StateError where the store does not go with the checkpoint
+   */
+  static async resume(
+    run: TrackedRun,
+    { record: snapshot, before, step, measured }: TrackerSnapshot,
+    done: number,
+    batch: number,
+  ): Promise<DynamicsTracker> {
+    const heading = headingOf(
+      run.attachments.map(({ evaluator }) => evaluator),
+      run.layers,
+    )
+    const record = DynamicsRecord.from(snapshot)
+    const differs = record.refuses(heading)
+    if (differs !== undefined) {
+      throw new ArgumentError(
+        `fit: the checkpoint has dynamics of other layers or evaluators: ${differs}; attach the same evaluators, or start anew`,
+      )
+    }
+    const writer = await reopenStore(run, heading, record, run.epochs - done, batch)
+    run.holder.record = record
+    const tracker = new DynamicsTracker(run, record, writer, before, step)
+    await tracker.#goOn(before + done, measured, batch)
+    return tracker
+  }
+
+  /** Gives the store what it had of the epoch under way, but for the last batch. */
+  async #goOn(row: number, measured: readonly number[], batch: number): Promise<void> {
+    this.#row = row
+    this.#measured = [...measured]
+    const { current } = this.#record
+    const values = new Map(measured.map((number, index) => [number, current[index] as Float32Array]))
+    for (let number = 0; number < batch; number++) {
+      await this.#store()
+      this.#held = { batch: number, values: values.get(number) }
+    }
+  }
+
+  /** What is known between two batches. */
+  snapshot(): TrackerSnapshot {
+    return {
+      record: this.#record.snapshot(),
+      before: this.#before,
+      step: this.#step,
+      measured: [...this.#measured],
+    }
   }
 
   /** @param epoch of this fit, from 0 */
   startEpoch(epoch: number): void {
     this.#row = this.#before + epoch
+    this.#measured = []
     this.#record.dropEpoch()
   }
 
   /** Numbers of the evaluators that are due on a batch. */
   due(batch: number): number[] {
-    const { attachments } = this.#model
-    return attachments.flatMap((one, index) => (one.on === 'batch' && isDue(one, batch) ? [index] : []))
+    return this.#attachments.flatMap((one, index) => (one.on === 'batch' && isDue(one, batch) ? [index] : []))
   }
 
   /** Takes the result of a finished step; its tensors stay the caller's. `due` are the evaluators it was made for. */
   async take(
     batch: number,
-    { dynamics, outside, segment }: StepResult,
+    { dynamics, outside, segment }: BatchMeasurement,
     due: readonly number[],
     size: number,
   ): Promise<void> {
     await this.#store()
     if (this.#step !== null) this.#step++
-    const { attachments } = this.#model
+    const attachments = this.#attachments
     if (dynamics === undefined) {
       if (due.length > 0 || attachments.length === 0) this.#warn(batch)
       this.#held = { batch, values: undefined }
@@ -108,6 +195,7 @@ export class DynamicsTracker {
       this.#rangeAdvice.check(given, parts.subarray(i * layers.length, (i + 1) * layers.length), layers)
     }
     this.#record.add(values)
+    this.#measured.push(batch)
     this.#held = { batch, values }
     if (this.#writer === undefined || segment === undefined) return
     await this.#writer.appendSegment(this.#row, batch, segment.map(arrayOf))
@@ -139,7 +227,7 @@ export class DynamicsTracker {
 
   /** @param values of the evaluators that were evaluated after the epoch, [E, L, 2] with NaN for the others */
   async finishEpoch(values?: Float32Array): Promise<void> {
-    const mark = { epoch: stateOf(this.#model).epochs + 1, step: this.#step }
+    const mark = { epoch: this.#holder.epochs + 1, step: this.#step }
     this.#record.finishEpoch(mark, values)
     const held = this.#held
     if (held !== undefined && values !== undefined) {
@@ -166,9 +254,12 @@ export class DynamicsTracker {
  *
  * @throws ArgumentError where it is of other layers, evaluators or settings; StateError where its epochs are not those before the next one
  */
-async function earlier(model: Network, heading: DynamicsHeading): Promise<DynamicsRecord | undefined> {
-  const { record, epochs } = stateOf(model)
-  const dir = model.saveDynamics?.dir
+async function earlier(
+  { holder, save }: TrackedRun,
+  heading: DynamicsHeading,
+): Promise<DynamicsRecord | undefined> {
+  const { record, epochs } = holder
+  const dir = save?.dir
   const stored =
     dir !== undefined && (await isStore(dir)) ? recordOf(dir, await loadDynamics(dir)) : undefined
   const before = record ?? stored
@@ -206,34 +297,57 @@ function showEpochs(record: DynamicsRecord | undefined): string {
   return `${marks.length} epochs up to number ${marks.at(-1)?.epoch}`
 }
 
-/** The store of a fit: that of the epochs `before`, or a new one, with what was there kept as an earlier run. */
-async function openStore(
-  model: Network,
+/** What the store of a fit is told. */
+function storeOptions(
+  { batches, holder, save, seed, notes }: TrackedRun,
   heading: DynamicsHeading,
-  before: DynamicsRecord | undefined,
-  batches: number | undefined,
   epochs: number,
-): Promise<DynamicsWriter | undefined> {
-  const { saveDynamics, seed } = model
-  if (saveDynamics === undefined) return undefined
+) {
   if (batches === undefined) {
     throw new ArgumentError(
       'fit: saveDynamics needs to know the number of batches; give the data a length property',
     )
   }
-  const { dir, raw } = saveDynamics
-  const first = stateOf(model).epochs + 1
-  const options = {
+  const first = holder.epochs + 1
+  return {
     epochs,
     batches,
     ...heading,
     epochNumbers: Array.from({ length: epochs }, (_, n) => first + n),
     seed,
-    raw,
-    notes: { segment: model.segment, inputShape: model.inputShape },
+    raw: save?.raw ?? false,
+    notes,
   }
+}
+
+/** The store of a fit: that of the epochs `before`, or a new one, with what was there kept as an earlier run. */
+async function openStore(
+  run: TrackedRun,
+  heading: DynamicsHeading,
+  before: DynamicsRecord | undefined,
+): Promise<DynamicsWriter | undefined> {
+  if (run.save === undefined) return undefined
+  const { dir } = run.save
+  const options = storeOptions(run, heading, run.epochs)
   if (before !== undefined && (await isStore(dir))) return DynamicsWriter.resume(dir, options)
   return DynamicsWriter.create(dir, { ...options, overwrite: 'keep' })
+}
+
+/** The store of a fit that is resumed, with the epochs of `record`. */
+async function reopenStore(
+  run: TrackedRun,
+  heading: DynamicsHeading,
+  record: DynamicsRecord,
+  left: number,
+  batch: number,
+): Promise<DynamicsWriter | undefined> {
+  if (run.save === undefined) return undefined
+  const { dir } = run.save
+  if (left > 0) {
+    return DynamicsWriter.resume(dir, storeOptions(run, heading, left), { epochs: record.epochs, batch })
+  }
+  await DynamicsWriter.finish(dir)
+  return undefined
 }
 
 function arrayOf(value: Tensor): ArrayData {

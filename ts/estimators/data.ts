@@ -1,16 +1,17 @@
 /** Samples as people bring them: arrays, tensors and files. */
+import { nestedTensor } from '../core/create.js'
 import { isFloat } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, ShapeError } from '../core/errors.js'
 import { tidy } from '../core/memory.js'
-import { isList, isPlainObject } from '../core/options.js'
-import type { ArrayData } from '../io/element-types.js'
+import { type ArrayData, isArrayData } from '../core/nested.js'
 import { readNpy } from '../io/npy.js'
 import { isFinite as finite } from '../ops/index.js'
 import { type DeviceRequest, type NestedInput, Tensor, tensor } from '../ops/tensor.js'
 
 /**
  * Samples along the first axis: nested arrays, a typed array (one number a sample), a tensor, an array with its shape such as
- * `readNpy` gives, or the path of an .npy file. One integer a sample, in an array of an integer type, is a class label.
+ * `readNpy` gives, or the path of an .npy file. One integer a sample, in an array of an integer type, is a class label. Arrays are read
+ * while the estimate is under way, nested ones in pieces: change them when it is there.
  */
 export type SampleData = NestedInput | Tensor | ArrayData | string
 
@@ -54,14 +55,8 @@ async function tensorFrom(what: string, data: SampleData, device?: DeviceRequest
       `${what} is ${describe(data)}, expected samples as arrays, a tensor or the path of an .npy file`,
     )
   }
-  if (isArrayData(data)) return tensor(data.data, { ...place, shape: data.shape, dtype: data.dtype })
-  return tensor(data, ArrayBuffer.isView(data) ? place : { ...place, dtype: 'float64' })
-}
-
-function isArrayData(data: object): data is ArrayData {
-  if (isList(data) || ArrayBuffer.isView(data) || !isPlainObject(data)) return false
-  const { data: values, shape } = data as Partial<ArrayData>
-  return ArrayBuffer.isView(values) && Array.isArray(shape)
+  if (isArrayData(data)) return tensor(data, place)
+  return ArrayBuffer.isView(data) ? tensor(data, place) : nestedTensor(data, { ...place, dtype: 'float64' })
 }
 
 /** The smallest number of float64 with all its digits. */

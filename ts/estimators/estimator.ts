@@ -58,7 +58,7 @@ export abstract class Estimator<O extends object = object> {
   /** The options as given; of estimators of information, those left out with their defaults. */
   readonly params: Readonly<O & EstimatorOptions>
   /** Codes of warnings that were emitted. */
-  readonly #emitted = new Set<string>()
+  #emitted = new Set<string>()
 
   constructor(params: O & EstimatorOptions = {} as O) {
     if (params === null || typeof params !== 'object') {
@@ -255,6 +255,12 @@ export abstract class Estimator<O extends object = object> {
     const { name: estimator, unit, natsPerUnit, settings } = this
     const seconds = (performance.now() - start) / 1e3
     return estimateDetails({ value, unit, natsPerUnit, estimator, settings, seconds }, findings, a, b)
+  }
+
+  /** Shares what was warned of with others: one of them emits each code. @internal */
+  shareWarnings(emitted: Set<string>): this {
+    this.#emitted = emitted
+    return this
   }
 
   /** Emits warnings that have a code, each code once. */

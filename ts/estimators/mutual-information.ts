@@ -174,8 +174,10 @@ async function tellingColumns(rows: Tensor): Promise<Tensor | undefined> {
  *     await mutualInformation(activations, labels) // labels: Int32Array
  *     console.log(await mutualInformation(x, y, { details: true })) // kinds of data, formula, limit, warnings
  *
- * @param x n samples: nested arrays, a typed array, a tensor, an array with its shape, or the path of an .npy file; nested arrays are converted in one go
- * before the promise comes back (some 0.1 s for 20,000 x 20), typed arrays are not; @param y the same draws
+ * What is to be warned of is emitted once for each kind, however many calls there are; with `details: true` it stands in the result.
+ *
+ * @param x n samples: nested arrays, a typed array, a tensor, an array with its shape, or the path of an .npy file;
+ * @param y the same draws
  * @throws DataError for NaN, infinite values and fewer than 6 samples; ShapeError for different numbers of samples
  */
 export function mutualInformation(
@@ -199,7 +201,10 @@ export function mutualInformation(
   options?: MutualInformationOptions & InformationOptions & EstimateOptions,
 ): Promise<number | EstimateDetails> {
   // Spread would make an object of anything; what is none is left for the constructor to refuse.
-  if (options === undefined || !isPlainObject(options)) return new MutualInformation(options).estimate(x, y)
-  const { details, ...settings } = options
-  return new MutualInformation(settings).estimate(x, y, details === undefined ? {} : { details })
+  const { details, ...settings } = isPlainObject(options) ? options : { details: undefined }
+  const estimator = new MutualInformation(isPlainObject(options) ? settings : options)
+  return estimator.shareWarnings(warned).estimate(x, y, details === undefined ? {} : { details })
 }
+
+/** Codes that calls of {@link mutualInformation} warned of: it makes an estimator for each. */
+const warned = new Set<string>()

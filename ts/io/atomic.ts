@@ -10,6 +10,7 @@ import { type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:f
 import { dirname, join, resolve } from 'node:path'
 import { ArgumentError, DataError, describe, HyperglowError, IOError } from '../core/errors.js'
 import { type Checks, checkOptions, flag } from '../core/options.js'
+import { piecesOf, releaseAll, snapshotsOf } from './snapshot.js'
 import { removeLeftovers, temporaryName } from './temporary-files.js'
 
 /** What to write: text (as UTF-8), bytes, or pieces that follow one another. */
@@ -174,22 +175,26 @@ export async function writeAtomic(
 ): Promise<void> {
   checkPath('writeAtomic', path)
   const given = checkOptions('writeAtomic', options, checks)
-  const pieces = snapshot(path, contents)
-  await replaceFile(path, pieces, lengthOf(pieces), given)
+  const snapshots = snapshotsOf(piecesIn(path, contents))
+  try {
+    await replaceFile(path, piecesOf(snapshots), lengthOf(snapshots), given)
+  } finally {
+    releaseAll(snapshots)
+  }
 }
 
-/** The contents in memory that nobody else has: a caller may give its buffers away, shrink or overwrite them while the file is written. */
-function snapshot(path: string, contents: Contents): Uint8Array[] {
+/** The pieces of some contents. */
+function piecesIn(path: string, contents: Contents): readonly Uint8Array[] {
   if (typeof contents === 'string') return [Buffer.from(contents)]
   const pieces: readonly unknown[] = Array.isArray(contents) ? contents : [contents]
   const wrong = pieces.findIndex((piece) => !(piece instanceof Uint8Array))
-  if (wrong < 0) return (pieces as Uint8Array[]).map((piece) => new Uint8Array(piece))
+  if (wrong < 0) return pieces as Uint8Array[]
   throw new ArgumentError(
     `writeAtomic ${path}: given ${describe(pieces[wrong])}, expected text, a Uint8Array or a list of such`,
   )
 }
 
 /** Bytes of all pieces. */
-export function lengthOf(pieces: readonly Uint8Array[]): number {
+export function lengthOf(pieces: readonly { readonly length: number }[]): number {
   return pieces.reduce((total, { length }) => total + length, 0)
 }

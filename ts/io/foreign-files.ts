@@ -13,9 +13,9 @@ const foreign: readonly Foreign[] = [
   {
     begins: 'PK\x03\x04',
     is: 'a zip archive, as .npz files and those of torch.save are',
-    mend: `save the arrays singly: numpy.save('a.npy', numpy.load(path)['a']); of PyTorch, ${ofTorch}`,
+    mend: `read an .npz file with readNpz; of PyTorch, ${ofTorch}`,
   },
-  { begins: 'PK\x05\x06', is: 'an empty zip archive', mend: 'save the arrays singly: numpy.save' },
+  { begins: 'PK\x05\x06', is: 'an empty zip archive', mend: 'write it again: numpy.savez' },
   { begins: '\x93NUMPY', is: 'an array of NumPy', mend: 'read it with readNpy' },
   { begins: '\x1f\x8b', is: 'compressed with gzip', mend: 'decompress it first: gunzip' },
   { begins: '\x89HDF', is: 'an HDF5 file', mend: "in Python: numpy.save('a.npy', h5py.File(path)['a'][()])" },

@@ -1,5 +1,7 @@
-/** Files: weights (safetensors) and arrays (.npy). */
+/** Files: weights (safetensors), arrays (.npy, .npz) and tables (CSV). */
 export { type AtomicOptions, type Contents, writeAtomic } from './atomic.js'
+export { type CsvColumn, type CsvOptions, type CsvTable, readCsv } from './csv.js'
 export type { ArrayData } from './element-types.js'
 export { readNpy, writeNpy } from './npy.js'
+export { type ReadNpzOptions, readNpz, type WriteNpzOptions, writeNpz } from './npz.js'
 export { readSafetensors, type SafetensorsFile, writeSafetensors } from './safetensors.js'

@@ -7,14 +7,15 @@
  * and records are refused: reading the former would run code of the file's author.
  */
 
-import { type Shape, showShape, type TypedArray, withRoom } from '../core/dtype.js'
+import { allocate, type DType, type Shape, showShape, type TypedArray } from '../core/dtype.js'
 import { DataError, DTypeError } from '../core/errors.js'
 import { nextTurn } from '../core/turns.js'
 import { checkPath, replaceFile } from './atomic.js'
-import { type ArrayData, bytesCopied, checkArray, elementCount, elementTypes } from './element-types.js'
+import { type ArrayData, checkForm, elementCount, elementTypes } from './element-types.js'
 import { FileReader } from './file-reader.js'
 import { foreignBytes, foreignFile } from './foreign-files.js'
 import { parseNpyHeader } from './npy-header.js'
+import { checkSnapshot, piecesOf, Snapshot } from './snapshot.js'
 import { decodeStored, type StoredType, storedBytes } from './stored-types.js'
 
 const magic = '\x93NUMPY'
@@ -45,8 +46,15 @@ const types: Readonly<Record<string, StoredType>> = {
  */
 export async function writeNpy(path: string, array: ArrayData): Promise<void> {
   checkPath('writeNpy', path)
-  checkArray('writeNpy', array)
-  const { dtype, shape, data } = array
+  checkForm('writeNpy', array)
+  using header = new Snapshot(npyHeader(array))
+  using bytes = new Snapshot(array.data)
+  if (array.dtype === 'bool') await checkSnapshot('writeNpy', bytes)
+  await replaceFile(path, piecesOf([header, bytes]), header.length + bytes.length)
+}
+
+/** What precedes the values of an array. */
+export function npyHeader({ dtype, shape }: Pick<ArrayData, 'dtype' | 'shape'>): Buffer {
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`
   const dict = `{'descr': '${elementTypes[dtype].npy}', 'fortran_order': False, 'shape': ${tuple}, }`
   // Padded so that the values begin at a multiple of 64 bytes, as NumPy does for memory mapping.
@@ -56,8 +64,7 @@ export async function writeNpy(path: string, array: ArrayData): Promise<void> {
   header.writeUInt16LE(total - 10, 8)
   header.write(dict, 10, 'latin1')
   header.write('\n', total - 1)
-  const bytes = bytesCopied(data)
-  await replaceFile(path, [header, bytes], header.length + bytes.length)
+  return header
 }
 
 /**
@@ -69,23 +76,34 @@ export async function writeNpy(path: string, array: ArrayData): Promise<void> {
  */
 export async function readNpy(path: string): Promise<ArrayData> {
   checkPath('readNpy', path)
-  return FileReader.use(path, async (file) => {
-    const { text, start } = await readHeader(file)
-    const { type, bigEndian, fortranOrder, shape } = parseHeader(path, text)
-    const count = elementCount(shape)
-    const bytes = count * storedBytes(type)
-    if (Number.isNaN(count) || bytes !== file.size - start) {
-      throw broken(
-        path,
-        `shape ${showShape(shape)} of ${type} needs ${Number.isNaN(bytes) ? 'over 2^53' : bytes} bytes, it has ${file.size - start}`,
-      )
-    }
-    const { dtype, data } = await decodeStored(path, type, await file.bytes(start, bytes), { bigEndian })
-    return { dtype, shape, data: fortranOrder && shape.length > 1 ? await toCOrder(data, shape) : data }
-  })
+  return FileReader.use(path, readArray)
 }
 
-async function readHeader(file: FileReader): Promise<{ text: string; start: number }> {
+/** What an array is read from: a file, or a member of an archive. */
+type Source = Pick<FileReader, 'path' | 'size' | 'bytes'>
+
+/**
+ * The array in an .npy file.
+ *
+ * @throws as {@link readNpy}
+ */
+export async function readArray(file: Source): Promise<ArrayData> {
+  const { path } = file
+  const { text, start } = await readHeader(file)
+  const { type, bigEndian, fortranOrder, shape } = parseHeader(path, text)
+  const count = elementCount(shape)
+  const bytes = count * storedBytes(type)
+  if (Number.isNaN(count) || bytes !== file.size - start) {
+    throw broken(
+      path,
+      `shape ${showShape(shape)} of ${type} needs ${Number.isNaN(bytes) ? 'over 2^53' : bytes} bytes, it has ${file.size - start}`,
+    )
+  }
+  const { dtype, data } = await decodeStored(path, type, await file.bytes(start, bytes), { bigEndian })
+  return { dtype, shape, data: fortranOrder && shape.length > 1 ? await toCOrder(data, dtype, shape) : data }
+}
+
+async function readHeader(file: Source): Promise<{ text: string; start: number }> {
   const prefix = Buffer.from(await file.bytes(0, Math.min(foreignBytes, file.size)))
   if (prefix.toString('latin1', 0, 6) !== magic) {
     const other = foreignFile(prefix)
@@ -140,19 +158,20 @@ function conversion(kind: string): string {
 const turn = 1 << 17
 
 /** Values of an array whose first axis runs fastest, with the last axis fastest. */
-async function toCOrder(data: TypedArray, shape: Shape): Promise<TypedArray> {
-  const sorted = withRoom(data.byteLength, () => data.slice())
+async function toCOrder(data: TypedArray, dtype: DType, shape: Shape): Promise<TypedArray> {
+  // Written in order, so that each turn touches as much fresh memory as it fills.
+  const sorted = allocate(dtype, data.length)
   const index = shape.map(() => 0)
-  const steps = shape.map((_, axis) => elementCount(shape.slice(axis + 1)))
-  let to = 0
-  for (let from = 0; from < data.length; from++) {
-    if (from % turn === 0 && from > 0) await nextTurn()
+  const steps = shape.map((_, axis) => elementCount(shape.slice(0, axis)))
+  let from = 0
+  for (let to = 0; to < sorted.length; to++) {
+    if (to % turn === 0 && to > 0) await nextTurn()
     sorted[to] = data[from] as number & bigint
-    for (let axis = 0; axis < shape.length; axis++) {
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
       const [extent, step] = [shape[axis] as number, steps[axis] as number]
       const next = (index[axis] as number) + 1
       index[axis] = next === extent ? 0 : next
-      to += next === extent ? -(extent - 1) * step : step
+      from += next === extent ? -(extent - 1) * step : step
       if (next !== extent) break
     }
   }

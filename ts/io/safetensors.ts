@@ -12,10 +12,11 @@
 
 import { ArgumentError, DataError, describe } from '../core/errors.js'
 import { checkPath, replaceFile } from './atomic.js'
-import { type ArrayData, bytesCopied, checkArray } from './element-types.js'
+import { type ArrayData, checkForm } from './element-types.js'
 import { FileReader } from './file-reader.js'
 import { foreignBytes, foreignFile } from './foreign-files.js'
 import { broken, maxHeaderBytes, parseHeader, planFile } from './safetensors-header.js'
+import { checkSnapshot, piecesOf, releaseAll, type Snapshot, snapshotsOf } from './snapshot.js'
 import { decodeStored } from './stored-types.js'
 
 /** Contents of a safetensors file. */
@@ -54,12 +55,19 @@ export async function writeSafetensors(
     if (typeof name !== 'string') {
       throw new ArgumentError(`${who}: given ${describe(name)} as a name, expected text`)
     }
-    checkArray(`${who}: '${name}'`, array)
+    checkForm(`${who}: '${name}'`, array)
     return { name, dtype: array.dtype, shape: [...array.shape], data: array.data }
   })
   const plan = planFile(arrays, metadata)
-  const pieces = [plan.header, ...plan.arrays.map(({ data }) => bytesCopied(data))]
-  await replaceFile(path, pieces, plan.length)
+  const snapshots = snapshotsOf([plan.header, ...plan.arrays.map(({ data }) => data)])
+  try {
+    for (const [index, { name, dtype }] of plan.arrays.entries()) {
+      if (dtype === 'bool') await checkSnapshot(`${who}: '${name}'`, snapshots[index + 1] as Snapshot)
+    }
+    await replaceFile(path, piecesOf(snapshots), plan.length)
+  } finally {
+    releaseAll(snapshots)
+  }
 }
 
 function isRecord(value: unknown): boolean {

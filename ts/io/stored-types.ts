@@ -6,7 +6,7 @@
 
 import type { DType } from '../core/dtype.js'
 import { DataError } from '../core/errors.js'
-import { nextTurn } from '../core/turns.js'
+import { bytesPerTurn, nextTurn } from '../core/turns.js'
 import type { ArrayData } from './element-types.js'
 import { elementTypes, firstNonBoolean, typedArray } from './element-types.js'
 
@@ -60,23 +60,33 @@ export async function decodeStored(
   const dtype = dtypeOfStored(type)
   const widening = widenings[type]
   if (widening !== undefined) return { dtype, data: await widened(widening, raw.buffer) }
-  if (type === 'bool') {
-    const at = firstNonBoolean(raw)
-    if (at >= 0)
-      throw new DataError(`${what} is of booleans but has bytes other than 0 and 1: ${raw[at]} at ${at}`)
+  if (type === 'bool') await checkStoredBooleans(what, raw)
+  if (type === 'uint64') await checkUnsigned(what, raw.buffer)
+  return { dtype, data: typedArray(dtype, raw.buffer) }
+}
+
+async function checkStoredBooleans(what: string, raw: Uint8Array): Promise<void> {
+  for (let start = 0; start < raw.length; start += bytesPerTurn) {
+    if (start > 0) await nextTurn()
+    const at = start + firstNonBoolean(raw.subarray(start, start + bytesPerTurn))
+    if (at < start) continue
+    throw new DataError(`${what} is of booleans but has bytes other than 0 and 1: ${raw[at]} at ${at}`)
   }
-  if (type === 'uint64') {
-    const words = new Int32Array(raw.buffer)
-    // The upper word of each value, whose highest bit int64 has no room for.
-    for (let i = 1; i < words.length; i += 2) {
-      if ((words[i] as number) >= 0) continue
-      const value = new BigUint64Array(raw.buffer)[(i - 1) / 2]
+}
+
+/** Refuses unsigned integers that int64 cannot hold. */
+async function checkUnsigned(what: string, buffer: ArrayBuffer): Promise<void> {
+  const words = new Int32Array(buffer)
+  // The upper word of each value, whose highest bit int64 has no room for.
+  for (let i = 1; i < words.length; i += 2) {
+    if ((words[i] as number) < 0) {
+      const value = new BigUint64Array(buffer)[(i - 1) / 2]
       throw new DataError(
         `${what} has the unsigned integer ${value} at ${(i - 1) / 2}, beyond int64; convert it in NumPy: a.astype(numpy.float64)`,
       )
     }
+    if ((i + 1) % (8 * turn) === 0) await nextTurn()
   }
-  return { dtype, data: typedArray(dtype, raw.buffer) }
 }
 
 async function widened({ dtype, stored, widen }: Widening, buffer: ArrayBuffer) {

@@ -1,9 +1,10 @@
 import { idOf } from '../core/tensor.js'
+import type { Context } from '../nn/context.js'
+import type { Weights } from '../nn/module.js'
 import { type ActivationName, logSoftmax, resolveActivation, softmax } from '../ops/activations.js'
 import type { Tensor } from '../ops/tensor.js'
 import type { NameOptions } from './checks.js'
-import type { Context } from './context.js'
-import { Layer, type Weights } from './layer.js'
+import { Layer } from './layer.js'
 
 /** Any function of a tensor can be an activation. */
 export type ActivationFunction = (x: Tensor) => Tensor
@@ -47,4 +48,9 @@ export abstract class ActivatedLayer<W extends object = Weights> extends Layer<W
   apply(weights: W, x: Tensor, ctx: Context): Tensor {
     return this.activate(this.preActivation(weights, x, ctx))
   }
+}
+
+/** Whether `apply` is `activate(preActivation(...))`: a class that overrides `apply` means its own. */
+export function isTakenApart(layer: Layer<object>): layer is ActivatedLayer<object> {
+  return layer instanceof ActivatedLayer && layer.apply === ActivatedLayer.prototype.apply
 }

@@ -1,19 +1,98 @@
-import { checkOptions } from '../core/options.js'
-import type { ActivationName } from '../ops/activations.js'
+import { above, type Checks, checkOptions, checkValue, finite, flag } from '../core/options.js'
+import { type ActivationName, celu, elu, gelu, hardTanh, leakyRelu } from '../ops/activations.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { ActivatedLayer, type ActivationFunction } from './activated.js'
 import { checkInputs } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
 
-/** An activation as a layer of its own. The output has the shape of the input. */
+/** Options of {@link Activation}: those of the function, each for the names that have it. */
+export interface ActivationOptions extends NameOptions {
+  /** Of 'elu' and 'celu': minus the limit below 0. Default 1. */
+  alpha?: number
+  /** Of 'leakyRelu': the slope below 0. Default 0.01. */
+  slope?: number
+  /** Of 'gelu': the approximation by tanh. Default false. */
+  approximate?: boolean
+  /** Of 'hardTanh': the least value. Default -1. */
+  low?: number
+  /** Of 'hardTanh': the largest value. Default 1. */
+  high?: number
+}
+
+/** The functions that have options, with what they may be. */
+const CONFIGURABLE: Partial<
+  Record<
+    ActivationName,
+    { checks: Partial<Checks<ActivationOptions>>; with: (options: ActivationOptions) => ActivationFunction }
+  >
+> = {
+  elu: {
+    checks: { alpha: finite },
+    with:
+      ({ alpha }) =>
+      (x) =>
+        elu(x, alpha),
+  },
+  celu: {
+    checks: { alpha: above(0) },
+    with:
+      ({ alpha }) =>
+      (x) =>
+        celu(x, alpha),
+  },
+  leakyRelu: {
+    checks: { slope: finite },
+    with:
+      ({ slope }) =>
+      (x) =>
+        leakyRelu(x, slope),
+  },
+  gelu: {
+    checks: { approximate: flag },
+    with:
+      ({ approximate = false }) =>
+      (x) =>
+        gelu(x, { approximate }),
+  },
+  hardTanh: {
+    checks: { low: finite, high: finite },
+    with:
+      ({ low, high }) =>
+      (x) =>
+        hardTanh(x, low, high),
+  },
+}
+
+/**
+ * An activation as a layer of its own. The output has the shape of the input.
+ *
+ *     new Activation('relu')
+ *     new Activation('leakyRelu', { slope: 0.2 })
+ */
 export class Activation extends ActivatedLayer {
   readonly #activation: ActivationName | ActivationFunction
+  readonly #options: ActivationOptions
 
   /** @param activation name such as `'relu'`, or any function of a tensor */
-  constructor(activation: ActivationName | ActivationFunction, options: NameOptions = {}) {
-    const { name } = checkOptions('Activation', options, nameChecks)
-    super('activation', name === undefined ? { activation } : { activation, name })
+  constructor(activation: ActivationName | ActivationFunction, options: ActivationOptions = {}) {
+    const known = typeof activation === 'string' && Object.hasOwn(CONFIGURABLE, activation)
+    const own = known ? CONFIGURABLE[activation] : undefined
+    const given = checkOptions<ActivationOptions>('Activation', options, {
+      ...nameChecks,
+      ...own?.checks,
+    } as Checks<ActivationOptions>)
+    const { name, ...parameters } = given
+    // Two options that depend on each other, which no check of one sees.
+    if (activation === 'hardTanh') checkValue('Activation: high', given.high ?? 1, above(given.low ?? -1))
+    const isPlain = own === undefined || Object.keys(parameters).length === 0
+    const fn = isPlain ? activation : own.with(parameters)
+    super('activation', name === undefined ? { activation: fn } : { activation: fn, name })
     this.#activation = activation
+    this.#options = given
+  }
+
+  override get activationName(): string {
+    return typeof this.#activation === 'string' ? this.#activation : super.activationName
   }
 
   build(inputShape: Shape): Shape {
@@ -25,7 +104,7 @@ export class Activation extends ActivatedLayer {
     return x
   }
 
-  override clone(): Activation {
-    return new Activation(this.#activation, this.named ? { name: this.name } : {})
+  protected override settings() {
+    return [this.#activation, this.#options]
   }
 }

@@ -1,8 +1,8 @@
 import { ArgumentError, describe, describeList } from '../core/errors.js'
 import { checkValue, isList, whole } from '../core/options.js'
 import { idOf } from '../core/tensor.js'
+import type { Context } from '../nn/context.js'
 import type { Tensor } from '../ops/tensor.js'
-import type { Context } from './context.js'
 
 /** Throws ArgumentError unless `value` is a whole number of at least `least`; returns it. */
 export function wholeNumber(what: string, value: number, least = 1): number {

@@ -1,8 +1,8 @@
 import { type Checks, flag } from '../core/options.js'
+import type { Weights } from '../nn/module.js'
 import type { Tensor } from '../ops/tensor.js'
 import { checkInputs } from './arguments.js'
 import { poolChecks } from './checks.js'
-import type { Weights } from './layer.js'
 import { Pool, type PoolOptions } from './pool.js'
 
 /** Options of {@link AvgPool1d}, {@link AvgPool2d} and {@link AvgPool3d}. */
@@ -26,22 +26,12 @@ export abstract class AvgPool extends Pool<AvgPoolOptions> {
     checkInputs(this.name, weights, x)
     return x.avgPool({ ...this.geometry(), countIncludePad: this.countIncludePad })
   }
-
-  /** Everything needed to make the same layer again. */
-  protected settings(): AvgPoolOptions {
-    const { kernelSize: _, ...options } = this.geometry()
-    return { ...options, countIncludePad: this.countIncludePad, ...this.naming() }
-  }
 }
 
 /** Mean over windows of `[batch, channels, length]`. */
 export class AvgPool1d extends AvgPool {
   constructor(kernelSize: number | readonly number[], options: AvgPoolOptions = {}) {
     super(1, kernelSize, options)
-  }
-
-  override clone(): AvgPool1d {
-    return new AvgPool1d(this.window.kernel, this.settings())
   }
 }
 
@@ -50,19 +40,11 @@ export class AvgPool2d extends AvgPool {
   constructor(kernelSize: number | readonly number[], options: AvgPoolOptions = {}) {
     super(2, kernelSize, options)
   }
-
-  override clone(): AvgPool2d {
-    return new AvgPool2d(this.window.kernel, this.settings())
-  }
 }
 
 /** Mean over windows of `[batch, channels, depth, height, width]`. */
 export class AvgPool3d extends AvgPool {
   constructor(kernelSize: number | readonly number[], options: AvgPoolOptions = {}) {
     super(3, kernelSize, options)
-  }
-
-  override clone(): AvgPool3d {
-    return new AvgPool3d(this.window.kernel, this.settings())
   }
 }

@@ -1,9 +1,9 @@
 import { DataError, ShapeError } from '../core/errors.js'
 import { above, between, type Checks, checkOptions, flag, orNull } from '../core/options.js'
+import type { Context } from '../nn/context.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { checkContext, checkInputs, checkRank } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
-import type { Context } from './context.js'
 import { Layer } from './layer.js'
 import { checkSpatialInput } from './windows.js'
 
@@ -27,7 +27,7 @@ const checks: Checks<BatchNormOptions> = {
   ...nameChecks,
 }
 
-/** `gamma` (channels) and `beta` (channels), both absent when not affine. */
+/** `gamma` (channels) and `beta` (channels), both absent when not affine. With a leading batch axis, every sample has its own. */
 export type BatchNormWeights = { gamma?: Tensor; beta?: Tensor }
 
 /**
@@ -35,7 +35,8 @@ export type BatchNormWeights = { gamma?: Tensor; beta?: Tensor }
  * channel over the batch and all spatial axes.
  *
  * The batch is normalised by its biased variance; the running variance averages the unbiased one. New running statistics are
- * handed to `ctx.update`, never written during the forward pass.
+ * handed to `ctx.update`, never written during the forward pass. They have a gradient as any result has; whoever keeps them decides whether it counts
+ * (models and `call` drop it).
  */
 export abstract class BatchNorm extends Layer<BatchNormWeights> {
   /** Number of spatial axes. */
@@ -76,24 +77,27 @@ export abstract class BatchNorm extends Layer<BatchNormWeights> {
     }
     const { gamma, beta } = weights
     const channels = x.shape[1] as number
-    const column = [channels, ...new Array<number>(x.rank - 2).fill(1)]
+    const column = (perChannel: Tensor) =>
+      perChannel.reshape([...perChannel.shape, ...new Array<number>(x.rank - 2).fill(1)])
     const { runningMean, runningVariance } = ctx.state
     let mean: Tensor
     let variance: Tensor
     if (ctx.training || runningMean === undefined || runningVariance === undefined) {
       const axes = x.shape.map((_, axis) => axis).filter((axis) => axis !== 1)
       mean = x.mean(axes)
-      variance = x.sub(mean.reshape(column)).square().mean(axes)
+      variance = x.sub(column(mean)).square().mean(axes)
       if (ctx.training) this.#record(x.size / channels, mean, variance, ctx)
     } else {
       mean = runningMean
       variance = runningVariance
     }
     const scale = variance.add(this.options.eps).rsqrt()
-    const y = x
-      .sub(mean.reshape(column))
-      .mul((gamma === undefined ? scale : scale.mul(gamma)).reshape(column))
-    return beta === undefined ? y : y.add(beta.reshape(column))
+    const y = x.sub(column(mean)).mul(column(gamma === undefined ? scale : scale.mul(gamma)))
+    return beta === undefined ? y : y.add(column(beta))
+  }
+
+  protected override settings() {
+    return [this.options]
   }
 
   /** Checks that the statistics of a training batch mean something, and moves the running statistics towards them. */
@@ -108,7 +112,7 @@ export abstract class BatchNorm extends Layer<BatchNormWeights> {
     if (runningMean === undefined || runningVariance === undefined || batchesTracked === undefined) return
     const batches = batchesTracked.add(1)
     const rate = this.options.momentum ?? batches.reciprocal()
-    const towards = (old: Tensor, now: Tensor) => old.add(now.stopGradient().sub(old).mul(rate))
+    const towards = (old: Tensor, now: Tensor) => old.add(now.sub(old).mul(rate))
     ctx.update('runningMean', towards(runningMean, mean))
     ctx.update('runningVariance', towards(runningVariance, variance.mul(perChannel / (perChannel - 1))))
     ctx.update('batchesTracked', batches)
@@ -120,10 +124,6 @@ export class BatchNorm1d extends BatchNorm {
   constructor(options: BatchNormOptions = {}) {
     super(1, options)
   }
-
-  override clone(): BatchNorm1d {
-    return new BatchNorm1d(this.options)
-  }
 }
 
 /** Batch normalisation of `[batch, channels, height, width]`. */
@@ -131,19 +131,11 @@ export class BatchNorm2d extends BatchNorm {
   constructor(options: BatchNormOptions = {}) {
     super(2, options)
   }
-
-  override clone(): BatchNorm2d {
-    return new BatchNorm2d(this.options)
-  }
 }
 
 /** Batch normalisation of `[batch, channels, depth, height, width]`. */
 export class BatchNorm3d extends BatchNorm {
   constructor(options: BatchNormOptions = {}) {
     super(3, options)
-  }
-
-  override clone(): BatchNorm3d {
-    return new BatchNorm3d(this.options)
   }
 }

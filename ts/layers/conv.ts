@@ -3,8 +3,9 @@ import { type Checks, checkOptions, elsewhere, flag, whole } from '../core/optio
 import type { Initializer, InitializerName } from '../nn/initializers.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { ActivatedLayer, type ActivatedOptions } from './activated.js'
-import { checkInputs, checkRank, perAxis, wholeNumber } from './arguments.js'
+import { checkRank, perAxis, wholeNumber } from './arguments.js'
 import { activatedChecks, initializer } from './checks.js'
+import { convolved } from './convolved.js'
 import { checkSpatialInput, type Padding, paddingPairs, type Window, windowExtents } from './windows.js'
 
 /** Options of {@link Conv1d}, {@link Conv2d} and {@link Conv3d}. Numbers, or one value per spatial axis. */
@@ -101,35 +102,16 @@ export abstract class Conv extends ActivatedLayer<ConvWeights> {
   }
 
   preActivation(weights: ConvWeights, x: Tensor): Tensor {
-    checkInputs(this.name, weights, x, ['kernel'])
-    const { kernel, bias } = weights
-    const perSample = kernel.rank === this.rank + 3
-    const channels = (kernel.shape[perSample ? 2 : 1] as number) * this.groups
-    if (x.rank !== this.rank + 2 || x.shape[1] !== channels) {
-      throw new ShapeError(
-        `${this.name}: expected an input [batch, ${channels}, ...${this.rank} spatial], received [${x.shape}]`,
-      )
-    }
-    const y = perSample ? this.#convPerSample(x, kernel) : this.#conv(x, kernel, this.groups)
-    if (bias === undefined) return y
-    return y.add(bias.reshape([...bias.shape, ...this.window.kernel.map(() => 1)]))
+    const { name, window, groups } = this
+    return convolved(x, weights, { name, window, groups, padding: this.options.padding ?? 0 })
+  }
+
+  protected override settings() {
+    return [this.filters, this.window.kernel, this.options]
   }
 
   #pairs(spatial: Shape): [number, number][] {
     return paddingPairs(this.name, this.options.padding ?? 0, this.window, spatial)
-  }
-
-  #conv(x: Tensor, kernel: Tensor, groups: number): Tensor {
-    const { stride, dilation } = this.window
-    return x.conv(kernel, { stride, dilation, padding: this.#pairs(x.shape.slice(2)), groups })
-  }
-
-  /** Samples become groups of one wide convolution. */
-  #convPerSample(x: Tensor, kernel: Tensor): Tensor {
-    const [batch, channels, ...spatial] = x.shape as [number, number, ...number[]]
-    const wide = x.reshape([1, batch * channels, ...spatial])
-    const y = this.#conv(wide, kernel.reshape([-1, ...kernel.shape.slice(2)]), batch * this.groups)
-    return y.reshape([batch, -1, ...y.shape.slice(2)])
   }
 }
 
@@ -137,10 +119,6 @@ export abstract class Conv extends ActivatedLayer<ConvWeights> {
 export class Conv1d extends Conv {
   constructor(filters: number, kernelSize: number | readonly number[], options: ConvOptions = {}) {
     super(1, filters, kernelSize, options)
-  }
-
-  override clone(): Conv1d {
-    return new Conv1d(this.filters, this.window.kernel, this.options)
   }
 }
 
@@ -153,19 +131,11 @@ export class Conv2d extends Conv {
   constructor(filters: number, kernelSize: number | readonly number[], options: ConvOptions = {}) {
     super(2, filters, kernelSize, options)
   }
-
-  override clone(): Conv2d {
-    return new Conv2d(this.filters, this.window.kernel, this.options)
-  }
 }
 
 /** Convolution of `[batch, channels, depth, height, width]`. */
 export class Conv3d extends Conv {
   constructor(filters: number, kernelSize: number | readonly number[], options: ConvOptions = {}) {
     super(3, filters, kernelSize, options)
-  }
-
-  override clone(): Conv3d {
-    return new Conv3d(this.filters, this.window.kernel, this.options)
   }
 }

@@ -74,7 +74,7 @@ export class Dense extends ActivatedLayer<DenseWeights> {
     return bias === undefined ? product : product.add(bias)
   }
 
-  override clone(): Dense {
-    return new Dense(this.units, this.#options)
+  protected override settings() {
+    return [this.units, this.#options]
   }
 }

@@ -1,11 +1,12 @@
 import { StateError } from '../core/errors.js'
 import { between, checkOptions, checkValue } from '../core/options.js'
+import type { Context } from '../nn/context.js'
+import type { Weights } from '../nn/module.js'
 import { uniform } from '../ops/random.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { checkContext, checkInputs } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
-import type { Context } from './context.js'
-import { Layer, type Weights } from './layer.js'
+import { Layer } from './layer.js'
 
 /**
  * In training, sets each entry to zero with probability `prob` and multiplies the others by `1 / (1 - prob)`, so the expected
@@ -28,18 +29,27 @@ export class Dropout extends Layer {
   apply(weights: Weights, x: Tensor, ctx: Context): Tensor {
     checkInputs(this.name, weights, x)
     checkContext(this.name, ctx)
-    if (!ctx.training || this.prob === 0) return x
-    if (ctx.key === undefined) {
-      throw new StateError(`${this.name}: dropout in training draws random numbers; give the call a key`)
-    }
-    const keep = uniform(ctx.key, x.shape).greaterEqual(this.prob)
-    return keep
-      .cast(x.dtype)
-      .mul(1 / (1 - this.prob))
-      .mul(x)
+    return dropped(this.name, x, this.prob, ctx, x.shape)
   }
 
-  override clone(): Dropout {
-    return new Dropout(this.prob, this.named ? { name: this.name } : {})
+  protected override settings() {
+    return [this.prob, this.naming()]
   }
+}
+
+/**
+ * In training, x with entries set to zero with probability `prob` and the others multiplied by `1 / (1 - prob)`; else x.
+ *
+ * @param shape of what is dropped, which is broadcast to that of x
+ */
+export function dropped(name: string, x: Tensor, prob: number, ctx: Context, shape: Shape): Tensor {
+  if (!ctx.training || prob === 0) return x
+  if (ctx.key === undefined) {
+    throw new StateError(`${name}: dropout in training draws random numbers; give the call a key`)
+  }
+  const keep = uniform(ctx.key, shape).greaterEqual(prob)
+  return keep
+    .cast(x.dtype)
+    .mul(1 / (1 - prob))
+    .mul(x)
 }

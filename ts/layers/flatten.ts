@@ -1,8 +1,9 @@
 import { checkOptions } from '../core/options.js'
+import type { Weights } from '../nn/module.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { checkInputs } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
-import { Layer, type Weights } from './layer.js'
+import { Layer } from './layer.js'
 
 /** Joins all axes of a sample, row-major: `[batch, ...shape]` to `[batch, product of shape]`. */
 export class Flatten extends Layer {
@@ -20,7 +21,7 @@ export class Flatten extends Layer {
     return x.flatten(1)
   }
 
-  override clone(): Flatten {
-    return new Flatten(this.named ? { name: this.name } : {})
+  protected override settings() {
+    return [this.naming()]
   }
 }

@@ -43,8 +43,4 @@ export class GRU extends Gated<GRUWeights> {
     const candidate = this.activation(candidateIn.add(reset.mul(candidateBefore)))
     return [candidate.add(update.mul(output.sub(candidate)))]
   }
-
-  override clone(): GRU {
-    return new GRU(this.units, this.options)
-  }
 }

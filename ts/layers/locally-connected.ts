@@ -1,6 +1,7 @@
 import { ShapeError } from '../core/errors.js'
 import { type Checks, checkOptions, elsewhere, flag } from '../core/options.js'
 import type { Initializer, InitializerName } from '../nn/initializers.js'
+import { concat } from '../ops/index.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { ActivatedLayer, type ActivatedOptions } from './activated.js'
 import { checkInputs, perAxis, wholeNumber } from './arguments.js'
@@ -32,7 +33,7 @@ const checks: Checks<LocallyConnectedOptions> = {
 
 /**
  * `kernel` (filters, channels * kernel height * kernel width, places) and `bias` (filters, places); places are the pixels of the
- * output, row by row.
+ * output, row by row. With a leading batch axis, every sample has weights of its own.
  */
 export type LocallyConnectedWeights = { kernel: Tensor; bias?: Tensor }
 
@@ -86,7 +87,7 @@ export class LocallyConnected2d extends ActivatedLayer<LocallyConnectedWeights> 
   preActivation(weights: LocallyConnectedWeights, x: Tensor): Tensor {
     checkInputs(this.name, weights, x, ['kernel'])
     const { kernel, bias } = weights
-    const [, inputs, places] = kernel.shape as [number, number, number]
+    const [inputs, places] = kernel.shape.slice(-2) as [number, number]
     const extents = x.rank === 4 ? this.#extents(x.shape.slice(2)) : []
     const fanIn = this.window.kernel.reduce((product, extent) => product * extent, x.shape[1] ?? 0)
     if (x.rank !== 4 || fanIn !== inputs || extents[0] * extents[1] !== places) {
@@ -94,9 +95,26 @@ export class LocallyConnected2d extends ActivatedLayer<LocallyConnectedWeights> 
         `${this.name}: expected an input [batch, ...${this.inputShape ?? 'shape'}] for a kernel [${kernel.shape}], received [${x.shape}]`,
       )
     }
+    const y = kernel.rank === 4 ? this.#perSample(x, kernel, extents) : this.#local(x, kernel, extents)
+    return bias === undefined ? y : y.add(bias.reshape([...bias.shape.slice(0, -1), ...extents]))
+  }
+
+  protected override settings() {
+    return [this.filters, this.window.kernel, this.#options]
+  }
+
+  #local(x: Tensor, kernel: Tensor, extents: Shape): Tensor {
     const local = kernel.reshape([this.filters, x.shape[1] as number, ...this.window.kernel, ...extents])
-    const y = x.localConv(local, { stride: this.window.stride, padding: this.#pairs(x.shape.slice(2)) })
-    return bias === undefined ? y : y.add(bias.reshape([this.filters, ...extents]))
+    return x.localConv(local, { stride: this.window.stride, padding: this.#pairs(x.shape.slice(2)) })
+  }
+
+  /** One sample after the other: nothing is shared that could be computed together. */
+  #perSample(x: Tensor, kernel: Tensor, extents: Shape): Tensor {
+    const row = (of: Tensor, i: number) => of.slice([i], [i + 1])
+    const samples = Array.from({ length: x.shape[0] as number }, (_, i) =>
+      this.#local(row(x, i), row(kernel, i).squeeze(0), extents),
+    )
+    return concat(samples, 0)
   }
 
   #pairs(spatial: Shape): [number, number][] {
@@ -105,9 +123,5 @@ export class LocallyConnected2d extends ActivatedLayer<LocallyConnectedWeights> 
 
   #extents(spatial: Shape): [number, number] {
     return windowExtents(this.name, spatial, this.window, this.#pairs(spatial)) as [number, number]
-  }
-
-  override clone(): LocallyConnected2d {
-    return new LocallyConnected2d(this.filters, this.window.kernel, this.#options)
   }
 }

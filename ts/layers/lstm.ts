@@ -34,8 +34,4 @@ export class LSTM extends Gated {
       .add(this.gate(enter).mul(this.activation(candidate)))
     return [this.gate(leave).mul(this.activation(cell)), cell]
   }
-
-  override clone(): LSTM {
-    return new LSTM(this.units, this.options)
-  }
 }

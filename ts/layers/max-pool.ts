@@ -1,8 +1,8 @@
 import { type Checks, elsewhere } from '../core/options.js'
+import type { Weights } from '../nn/module.js'
 import type { Tensor } from '../ops/tensor.js'
 import { checkInputs } from './arguments.js'
 import { poolChecks } from './checks.js'
-import type { Weights } from './layer.js'
 import { Pool, type PoolOptions } from './pool.js'
 
 /** Options of {@link MaxPool1d}, {@link MaxPool2d} and {@link MaxPool3d}. */
@@ -23,22 +23,12 @@ export abstract class MaxPool extends Pool<MaxPoolOptions> {
     checkInputs(this.name, weights, x)
     return x.maxPool({ ...this.geometry(), dilation: this.window.dilation })
   }
-
-  /** Everything needed to make the same layer again. */
-  protected settings(): MaxPoolOptions {
-    const { kernelSize: _, ...options } = this.geometry()
-    return { ...options, dilation: this.window.dilation, ...this.naming() }
-  }
 }
 
 /** Maximum over windows of `[batch, channels, length]`. */
 export class MaxPool1d extends MaxPool {
   constructor(kernelSize: number | readonly number[], options: MaxPoolOptions = {}) {
     super(1, kernelSize, options)
-  }
-
-  override clone(): MaxPool1d {
-    return new MaxPool1d(this.window.kernel, this.settings())
   }
 }
 
@@ -47,19 +37,11 @@ export class MaxPool2d extends MaxPool {
   constructor(kernelSize: number | readonly number[], options: MaxPoolOptions = {}) {
     super(2, kernelSize, options)
   }
-
-  override clone(): MaxPool2d {
-    return new MaxPool2d(this.window.kernel, this.settings())
-  }
 }
 
 /** Maximum over windows of `[batch, channels, depth, height, width]`. */
 export class MaxPool3d extends MaxPool {
   constructor(kernelSize: number | readonly number[], options: MaxPoolOptions = {}) {
     super(3, kernelSize, options)
-  }
-
-  override clone(): MaxPool3d {
-    return new MaxPool3d(this.window.kernel, this.settings())
   }
 }

@@ -66,14 +66,13 @@ export abstract class Pool<O extends PoolOptions> extends Layer {
     return [channels, ...windowExtents(this.name, spatial, this.window, pairs, this.ceilMode)]
   }
 
-  /** The options every pooling operation and copy takes. */
+  /** The options every pooling operation takes. */
   protected geometry() {
     const { kernel: kernelSize, stride } = this.window
     return { kernelSize, stride, padding: this.padding, ceilMode: this.ceilMode }
   }
 
-  /** The name as an option, when the user gave one. */
-  protected naming(): { name?: string } {
-    return this.named ? { name: this.name } : {}
+  protected override settings() {
+    return [this.window.kernel, this.options]
   }
 }

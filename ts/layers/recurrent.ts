@@ -133,6 +133,10 @@ export abstract class Recurrent<
     return { outputs, state }
   }
 
+  protected override settings() {
+    return [this.units, this.options]
+  }
+
   #checkState(state: RecurrentState): void {
     if (!isList(state) || state.length !== this.carried) {
       throw new ArgumentError(
@@ -181,9 +185,5 @@ export class RNN extends Recurrent {
     [output]: RecurrentState,
   ): RecurrentState {
     return [this.activation(inputs.add(recurrentProduct(output, recurrentKernel)))]
-  }
-
-  override clone(): RNN {
-    return new RNN(this.units, this.options)
   }
 }

@@ -1,10 +1,10 @@
 /** One run of a network: which weights it uses, and what the layers did meanwhile. */
 import { ArgumentError, describe, StateError } from '../core/errors.js'
 import { scope } from '../core/transforms.js'
-import { ActivatedLayer } from '../layers/activated.js'
-import type { Context } from '../layers/context.js'
-import type { Layer, Weights } from '../layers/layer.js'
-import { foldIn } from '../ops/random.js'
+import { isTakenApart } from '../layers/activated.js'
+import type { Layer } from '../layers/layer.js'
+import { type Context, childContext } from '../nn/context.js'
+import type { Weights } from '../nn/module.js'
 import { Tensor } from '../ops/tensor.js'
 
 /** What a network's `forward` returns. */
@@ -39,14 +39,11 @@ export interface LayerEntry {
 /** What a {@link ForwardPass} is made from. */
 export interface PassOptions {
   readonly entries: ReadonlyMap<Layer, LayerEntry>
-  readonly training: boolean
+  /** That of the network, whose children the layers are. Its state is not read: `read` gives it. */
+  readonly context: Context
   readonly tracking: boolean
   /** Values of weights and state by path, e.g. `layers.2.kernel`. */
   read(path: string): Tensor
-  /** The random key of the pass; called when a layer asks for one. */
-  key?: (() => Tensor) | undefined
-  /** Takes new values of the state, by path. */
-  update(path: string, value: Tensor): void
 }
 
 /** Runs layers and remembers which tensor came from where. */
@@ -56,12 +53,10 @@ export class ForwardPass implements ForwardContext {
   readonly #options: PassOptions
   readonly #producers = new Map<Tensor, Layer>()
   readonly #logits = new Map<Tensor, Tensor>()
-  readonly #uses = new Map<Layer, number>()
-  #key: Tensor | undefined
 
   constructor(options: PassOptions) {
     this.#options = options
-    this.training = options.training
+    this.training = options.context.training
     this.tracking = options.tracking
   }
 
@@ -90,51 +85,17 @@ export class ForwardPass implements ForwardContext {
   }
 
   #apply({ path, layer }: LayerEntry, x: Tensor): Tensor {
-    const values = (names: Iterable<string>) =>
-      Object.fromEntries([...names].map((name) => [name, this.#options.read(`${path}.${name}`)]))
-    const weights: Weights = values(layer.params.keys())
-    const ctx = this.#context(path, layer, values(layer.state.keys()))
-    // A class that overrides apply means its own apply, so only ours is taken apart.
-    const isOurs = layer instanceof ActivatedLayer && layer.apply === ActivatedLayer.prototype.apply
-    if (!isOurs || layer.activationName !== 'softmax') return layer.apply(weights, x, ctx)
+    const { context, entries, read } = this.#options
+    const values = (shapes: object) =>
+      Object.fromEntries(Object.keys(shapes).map((name) => [name, read(`${path}.${name}`)]))
+    const weights: Weights = values(layer.paramShapes)
+    const index = [...entries.keys()].indexOf(layer)
+    const ctx = childContext(context, path, index, values(layer.stateShapes))
+    if (!isTakenApart(layer) || layer.activationName !== 'softmax') return layer.apply(weights, x, ctx)
     const logits = layer.preActivation(weights, x, ctx)
     const output = layer.activate(logits)
     this.#logits.set(output, logits)
     return output
-  }
-
-  #context(path: string, layer: Layer, state: Record<string, Tensor>): Context {
-    const { key, training, update } = this.#options
-    const use = this.#uses.get(layer) ?? 0
-    this.#uses.set(layer, use + 1)
-    const drawKey = () => {
-      if (key === undefined || !training) return undefined
-      this.#key ??= key()
-      return foldIn(this.#key, use * 65_536 + [...this.#options.entries.keys()].indexOf(layer))
-    }
-    let own: Tensor | undefined
-    return {
-      training,
-      // Made when a layer asks: a network that draws nothing leaves the random stream alone.
-      get key() {
-        own ??= drawKey()
-        return own as Tensor
-      },
-      state,
-      update: (name, value) => {
-        if (!training) {
-          throw new StateError(
-            `state '${path}.${name}' was updated during evaluation; update it only when ctx.training is true`,
-          )
-        }
-        if (!layer.state.has(name)) {
-          throw new ArgumentError(
-            `${layer.name}: update of an unknown state '${name}'; declared are ${[...layer.state.keys()].join(', ') || 'none'}`,
-          )
-        }
-        update(`${path}.${name}`, value)
-      },
-    }
   }
 
   /** The layer whose output a tensor is, if it is one of this pass. */

@@ -1,7 +1,10 @@
 /** Models: networks of layers, and their files. */
 export type { ForwardContext, ForwardResult } from './forward.js'
 export { IBSequential } from './ib-sequential.js'
-export { type ApplyOptions, Network } from './network.js'
-export type { NetworkOptions, SaveDynamics, Segment } from './network-options.js'
+export { load } from './load.js'
+export { Network } from './network.js'
+export type { NetworkOptions, Segment } from './network-options.js'
+export type { ApplyOptions } from './pass.js'
+export { type Buildable, buildModule, register } from './registry.js'
 export { Sequential, type SequentialOptions, Stack } from './sequential.js'
 export type { LoadOptions } from './storage.js'

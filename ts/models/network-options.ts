@@ -9,22 +9,14 @@ import {
   isList,
   oneOf,
   required,
-  text,
   whole,
 } from '../core/options.js'
+import { resolveSave, type SaveDynamics } from '../dynamics/save.js'
 import type { FloatDType } from '../nn/initializers.js'
 import { type Device, type DeviceRequest, type Shape, tensor } from '../ops/tensor.js'
 
 /** Which list of tensors evaluators see, see {@link NetworkOptions.segment}. */
 export type Segment = 'label' | 'origin'
-
-/** Where dynamics are stored while a model trains. */
-export interface SaveDynamics {
-  /** Folder of the store. */
-  dir: string
-  /** Keep the tensors [x, h1 .. hL, y] of every batch too; they are large. Default false. */
-  raw?: boolean
-}
 
 /** Options of {@link Network}. */
 export interface NetworkOptions {
@@ -50,6 +42,11 @@ export interface NetworkOptions {
   segment?: Segment
   /** 'doubleSoftmax': a softmax output goes into the cross-entropy as if it were logits, as in PyGlow. Default: logits, once. */
   compat?: 'doubleSoftmax'
+  /**
+   * Make no weights: all of them are handed to `apply`, such as those that another network makes. The state (running statistics) is the
+   * network's own all the same. Default false.
+   */
+  noWeights?: boolean
 }
 
 /** The options checked, with all defaults filled in. */
@@ -62,6 +59,7 @@ export interface NetworkSettings {
   readonly saveDynamics: Readonly<Required<SaveDynamics>> | undefined
   readonly segment: Segment
   readonly compat: 'doubleSoftmax' | undefined
+  readonly noWeights: boolean
 }
 
 /** The checks of {@link NetworkOptions}. */
@@ -77,9 +75,8 @@ export const networkChecks: Checks<NetworkOptions> = {
   saveDynamics: elsewhere(),
   segment: oneOf('label', 'origin'),
   compat: oneOf('doubleSoftmax'),
+  noWeights: flag,
 }
-
-const saveChecks: Checks<SaveDynamics> = { dir: required(text), raw: flag }
 
 /**
  * Checks the options of a network.
@@ -88,7 +85,15 @@ const saveChecks: Checks<SaveDynamics> = { dir: required(text), raw: flag }
  */
 export function resolveNetwork(options: NetworkOptions): NetworkSettings {
   const given = checkOptions('a network', options, networkChecks)
-  const { inputShape, device = 'cpu', seed = 0, dtype = 'float32', segment = 'label', compat } = given
+  const {
+    inputShape,
+    device = 'cpu',
+    seed = 0,
+    dtype = 'float32',
+    segment = 'label',
+    compat,
+    noWeights = false,
+  } = given
   const { trackDynamics = false, saveDynamics } = given
   const shape = Object.freeze(checkInputShape(inputShape))
   // Making a tensor there throws DeviceError when there is no such device.
@@ -102,6 +107,7 @@ export function resolveNetwork(options: NetworkOptions): NetworkSettings {
     saveDynamics: checkSave(saveDynamics, trackDynamics),
     segment,
     compat,
+    noWeights,
   }
 }
 
@@ -126,12 +132,8 @@ function checkSave(
   tracked: boolean,
 ): Required<SaveDynamics> | undefined {
   if (given === undefined) return undefined
-  const { dir, raw = false } = checkOptions(
-    'saveDynamics',
-    typeof given === 'string' ? { dir: given } : given,
-    saveChecks,
-  )
+  const save = resolveSave(given)
   if (!tracked)
     throw new ArgumentError('saveDynamics needs trackDynamics: true, since there would be nothing to save')
-  return { dir, raw }
+  return save
 }

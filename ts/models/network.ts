@@ -1,27 +1,20 @@
-import { ArgumentError, describe, ShapeError, StateError, unknownName } from '../core/errors.js'
-import { tensorOnly } from '../core/operands.js'
-import {
-  type Checks,
-  callable,
-  checkOptions,
-  elsewhere,
-  flag,
-  isInstance,
-  isPlainObject,
-} from '../core/options.js'
-import { Variable } from '../core/variable.js'
+import { ArgumentError, describe, StateError, unknownName } from '../core/errors.js'
+import { checkOptions, isInstance, isPlainObject } from '../core/options.js'
+import type { Variable } from '../core/variable.js'
 import type { ArrayInput } from '../data/array-dataset.js'
 import type { BatchSource } from '../data/loader.js'
+import { type Attachment, type AttachOptions, attachment, type Probe } from '../dynamics/attachment.js'
 import type { ModelDynamics } from '../dynamics/record.js'
+import type { SaveDynamics } from '../dynamics/save.js'
 import { checkEstimator, type Estimator } from '../estimators/estimator.js'
 import { Layer } from '../layers/layer.js'
 import type { FloatDType } from '../nn/initializers.js'
 import type { LossName } from '../nn/losses/named.js'
 import type { Loss } from '../nn/losses/reduction.js'
+import type { Module } from '../nn/module.js'
 import type { Optimizer } from '../nn/optim/optimizer.js'
 import { foldIn, key, splitKey } from '../ops/random.js'
 import type { Device, Shape, Tensor } from '../ops/tensor.js'
-import { type Attachment, type AttachOptions, attachment } from '../train/attachment.js'
 import { type CompileOptions, resolveCompile } from '../train/compile.js'
 import {
   type EvaluateOptions,
@@ -30,44 +23,19 @@ import {
   type PredictOptions,
   predictModel,
 } from '../train/evaluation.js'
-import { type FitOptions, fitArrays } from '../train/fit.js'
+import { type FitDatasetOptions, type FitOptions, fitArrays, trainModel } from '../train/fit-model.js'
 import type { History } from '../train/history.js'
-import { attachState, checkIdle, compiledOf, disposeState, stateOf } from '../train/state.js'
-import { type FitDatasetOptions, trainModel } from '../train/training-loop.js'
-import { type ForwardContext, ForwardPass, type ForwardResult, type LayerEntry } from './forward.js'
-import { type NetworkOptions, resolveNetwork, type SaveDynamics, type Segment } from './network-options.js'
+import { checkIdle, compiledOf, disposeState, stateOf, TrainingState } from '../train/state.js'
+import type { ForwardContext, ForwardPass, ForwardResult, LayerEntry } from './forward.js'
+import { type NetworkOptions, resolveNetwork, type Segment } from './network-options.js'
+import { type ApplyOptions, applyChecks, type PassRequest, passOf } from './pass.js'
+import { NetworkModule } from './root.js'
 import { type LoadOptions, loadModel, saveModel } from './storage.js'
 import { summarize } from './summary.js'
-
-/** What `apply` can be told. */
-export interface ApplyOptions {
-  /** Default false. */
-  training?: boolean
-  /** Random key; needed by dropout in training. */
-  key?: Tensor
-  /** Values of the state by path; default the network's own. */
-  state?: Readonly<Record<string, Tensor>>
-  /** Takes new values of the state by path, such as running statistics; default: they are dropped. */
-  update?(path: string, value: Tensor): void
-}
 
 /** What to do instead of a change in the middle of fit. */
 const mode = 'in between, apply({}, x) gives outputs in evaluation mode'
 const frozen = 'call fit once for each set of layers to train'
-
-const applyChecks: Checks<ApplyOptions> = {
-  training: flag,
-  key: tensorOnly,
-  state: elsewhere(),
-  update: callable<NonNullable<ApplyOptions['update']>>(),
-}
-
-/** What `pass` can be told. @internal */
-export interface PassRequest extends Omit<ApplyOptions, 'key'> {
-  weights?: Readonly<Record<string, Tensor>>
-  tracking?: boolean
-  key?: Tensor | null
-}
 
 /**
  * The base of all models: layers, their weights, and training.
@@ -92,10 +60,17 @@ export abstract class Network {
   readonly saveDynamics: Readonly<Required<SaveDynamics>> | undefined
   readonly segment: Segment
   readonly compat: 'doubleSoftmax' | undefined
+  /** What training keeps of the model. @internal */
+  readonly trainingState: TrainingState
+  /** Whether the network has no weights of its own, see {@link NetworkOptions.noWeights}. */
+  readonly noWeights: boolean
+  /** The network as a module: its layers are the children, `layers.0` and so on, and hold all weights and state. */
+  readonly module: Module
 
+  readonly #root: NetworkModule
   readonly #inputShape: Shape
   readonly #entries = new Map<Layer, LayerEntry>()
-  readonly #attachments: Attachment[] = []
+  readonly #attachments: Attachment<Probe>[] = []
   readonly #rootKey: Tensor
 
   constructor(options: NetworkOptions) {
@@ -108,10 +83,29 @@ export abstract class Network {
     this.saveDynamics = settings.saveDynamics
     this.segment = settings.segment
     this.compat = settings.compat
+    this.noWeights = settings.noWeights
     const root = key(this.seed)
     this.#rootKey = foldIn(root, 0)
-    attachState(this, new Variable(foldIn(root, 1), { name: 'rng', trainable: false }))
+    this.trainingState = new TrainingState(this.seed)
     root.dispose()
+    this.#root = new NetworkModule({
+      name: this.constructor.name,
+      inputShape: settings.inputShape,
+      dtype: settings.dtype,
+      run: (weights, x, { training, key: own = null, state, update }) =>
+        this.forward(x, this.pass({ weights, training, key: own, state, update, tracking: false })).output,
+    })
+    this.module = this.#root
+    this.module.guard = (change) => checkIdle(this, change, frozen)
+  }
+
+  /**
+   * The arguments of the constructor that make a network of the same layers, which `save` writes into the file for `load(path)`. A class whose
+   * constructor takes something else than the options overrides it.
+   */
+  settings(): readonly unknown[] {
+    const { inputShape, seed, dtype, trackDynamics, segment, compat, noWeights } = this
+    return [{ inputShape, seed, dtype, trackDynamics, segment, compat, noWeights }]
   }
 
   /** Shape of one input. */
@@ -160,13 +154,13 @@ export abstract class Network {
   }
 
   /** The attached evaluators with when they are evaluated. @internal */
-  get attachments(): readonly Attachment[] {
+  get attachments(): readonly Attachment<Probe>[] {
     return [...this.#attachments]
   }
 
   /** Results of the last `fit`; undefined before. */
   get history(): History | undefined {
-    return stateOf(this).history
+    return stateOf(this).record.history
   }
 
   /** Whether the model is in training mode, in which `forward` drops out and uses batch statistics. */
@@ -188,29 +182,27 @@ export abstract class Network {
     return this
   }
 
-  /** Weights by path, such as `layers.2.kernel`, in the order of the layers. */
+  /** Weights by path, such as `layers.2.kernel`, in the order of the layers. Empty for a network without weights of its own. */
   get weights(): Record<string, Variable> {
-    return this.#variables((layer) => layer.params)
+    stateOf(this)
+    return Object.fromEntries(this.module.params)
   }
 
   /** The weights that training changes. */
   get trainableWeights(): Record<string, Variable> {
-    const trained = this.#variables((layer) => (layer.trainable ? layer.params : []))
-    return Object.fromEntries(Object.entries(trained).filter(([, variable]) => variable.trainable))
+    stateOf(this)
+    return Object.fromEntries(this.module.trainableParams)
   }
 
   /** What layers remember besides weights, such as running statistics, by path. */
   get stateVariables(): Record<string, Variable> {
-    return this.#variables((layer) => layer.state)
+    stateOf(this)
+    return Object.fromEntries(this.module.state)
   }
 
-  #variables(of: (layer: Layer) => Iterable<[string, Variable]>): Record<string, Variable> {
-    stateOf(this)
-    const found: Record<string, Variable> = {}
-    for (const { path, layer } of this.#entries.values()) {
-      for (const [name, variable] of of(layer)) found[`${path}.${name}`] = variable
-    }
-    return found
+  /** Shapes of the weights by path, in order, whether the network has them or they are handed to `apply`. */
+  get paramShapes(): Readonly<Record<string, Shape>> {
+    return this.module.paramShapes
   }
 
   /** All trainable Variables. */
@@ -220,17 +212,34 @@ export abstract class Network {
 
   /** Number of weights. */
   countParams(): number {
-    return this.layers.reduce((total, layer) => total + layer.countParams(), 0)
+    return this.module.countParams()
   }
 
   /**
-   * Makes a layer part of the network and creates its weights; `layers.N` is its path, in order.
+   * Keeps weights from training: `freeze('layers.0')`, `freeze('**.bias')`. `*` stands for anything within a name, `**` for any number of
+   * names, and a layer for everything in it.
+   *
+   * @returns the paths of the weights that the pattern means
+   * @throws UnknownNameError where it means none; StateError in the middle of fit
+   */
+  freeze(pattern: string): string[] {
+    return this.module.freeze(pattern)
+  }
+
+  /** Lets training change weights again that `freeze` kept from it; arguments and errors are the same. */
+  unfreeze(pattern: string): string[] {
+    return this.module.unfreeze(pattern)
+  }
+
+  /**
+   * Makes a layer part of the network and creates its weights; its path is `layers.N`, in order, unless it is named.
    *
    * @param inputShape shape of one of its inputs; default that of the network
+   * @param name path of its weights in place of `layers.N`, such as 'encoder'
    * @returns the layer
    * @throws StateError after `compile` or for a layer that is in use; ShapeError where the layer cannot take the shape
    */
-  register<L extends Layer>(layer: L, inputShape: Shape = this.inputShape): L {
+  register<L extends Layer>(layer: L, inputShape: Shape = this.inputShape, name?: string): L {
     const state = stateOf(this)
     if (state.compiled !== undefined) {
       throw new StateError('a layer was added after compile; add all layers first, then compile')
@@ -238,17 +247,12 @@ export abstract class Network {
     if (!isInstance(layer, Layer))
       throw new ArgumentError(`given ${describe(layer)} as a layer, expected a Layer`)
     const index = this.#entries.size
-    const path = `layers.${index}`
-    if (!layer.built) this.#name(layer)
-    try {
-      layer.initialize(inputShape, { key: foldIn(this.#rootKey, index), dtype: this.dtype })
-    } catch (error) {
-      if (!(error instanceof ShapeError)) throw error
-      throw new ShapeError(`${path}: ${error.message}`, { cause: error })
-    }
+    const path = name ?? `layers.${index}`
+    if (!layer.declared) this.#name(layer)
+    const { dtype, noWeights } = this
+    using ownKey = foldIn(this.#rootKey, index)
+    this.#root.add(path, layer, inputShape, { key: ownKey, dtype, noWeights })
     this.#entries.set(layer, { path, layer })
-    layer.guard = () => checkIdle(this, `${path}.trainable`, frozen)
-    for (const [name, variable] of [...layer.params, ...layer.state]) variable.name = `${path}.${name}`
     state.predictor?.dispose()
     state.predictor = undefined
     return layer
@@ -286,23 +290,18 @@ export abstract class Network {
    * network's own stream
    */
   pass(options: PassRequest): ForwardPass {
-    const { weights = {}, state = {}, training = false, tracking = this.trackDynamics, update } = options
-    const own = { ...this.weights, ...this.stateVariables }
-    const { rng } = stateOf(this)
+    const { rng } = stateOf(this).record
     const drawKey = () => {
       const [use, next] = splitKey(rng.value) as [Tensor, Tensor]
       rng.assign(next)
       return use
     }
-    const given = options.key
-    return new ForwardPass({
-      entries: this.#entries,
-      training,
-      tracking,
-      read: (path) => weights[path] ?? state[path] ?? (own[path] as Variable).value,
-      key: given === undefined ? drawKey : given === null ? undefined : () => given,
-      update: update ?? ((path, value) => own[path]?.assign(value)),
-    })
+    const { tracking = this.trackDynamics } = options
+    const passed = { ...options, tracking }
+    return passOf(
+      { name: this.constructor.name, module: this.module, entries: this.#entries, drawKey },
+      passed,
+    )
   }
 
   /** Output for a batch, with the network's own weights in its current mode. */
@@ -327,9 +326,10 @@ export abstract class Network {
         `apply: weights are ${describe(weights)}, expected tensors by path, as in model.weights`,
       )
     }
-    const known = Object.keys(this.weights)
-    const stranger = Object.keys(weights).find((path) => !known.includes(path))
-    if (stranger !== undefined) throw unknownName('weight', stranger, known)
+    stateOf(this)
+    const known = this.paramShapes
+    const stranger = Object.keys(weights).find((path) => !Object.hasOwn(known, path))
+    if (stranger !== undefined) throw unknownName('weight', stranger, Object.keys(known))
     // Without a key a layer that draws numbers says so: the network's own stream is not touched.
     const { key = null } = given
     return this.forward(x, this.pass({ update() {}, ...given, weights, key, tracking: false })).output
@@ -351,7 +351,8 @@ export abstract class Network {
         `compile: this optimizer moves other weights already, those of another model or such as step() was given; make one for each model: new ${optimizer.constructor.name}(...)`,
       )
     }
-    optimizer.prepare(this.weights)
+    // Frozen weights get no memory of their gradients; those that training takes up later begin then.
+    optimizer.prepare(this.trainableWeights)
     const state = stateOf(this)
     if (state.compiled?.ownsOptimizer) state.compiled.optimizer.dispose()
     state.compiled = compiled
@@ -417,7 +418,7 @@ export abstract class Network {
 
   /** Dynamics of the last `fit` as plain data, means over batches. */
   dynamics(): ModelDynamics {
-    const { record } = stateOf(this)
+    const { record } = stateOf(this).record
     if (record !== undefined) return record.toDynamics()
     throw new StateError(
       'no dynamics are recorded yet; construct the model with trackDynamics: true, attach an evaluator, and train at least one epoch',
@@ -427,10 +428,10 @@ export abstract class Network {
   /**
    * float32 [N, E, L, 2]: epochs, evaluators, layers, and (criterion(H, X), criterion(H, Y)); unweighted means over the batches that
    * were evaluated, NaN where none was.
-   * Undefined until a fit has tracked dynamics. It belongs to the model: another fit disposes of it.
+   * Undefined until a fit has tracked dynamics. The tensor is of this moment, and stays readable whatever becomes of the model.
    */
   get evaluatedDynamics(): Tensor {
-    return stateOf(this).record?.evaluated() as Tensor
+    return stateOf(this).record.record?.evaluated() as Tensor
   }
 
   /**
@@ -438,7 +439,7 @@ export abstract class Network {
    * batch. Undefined until a fit has tracked dynamics.
    */
   get batchDynamics(): Tensor {
-    return stateOf(this).record?.perBatch() as Tensor
+    return stateOf(this).record.record?.perBatch() as Tensor
   }
 
   /** A table of the layers with output shapes and numbers of weights. */
@@ -468,8 +469,9 @@ export abstract class Network {
   }
 
   /**
-   * Releases the memory of the model at once: weights, state, what the optimizer remembers of them, dynamics and what `predict` compiled.
-   * Doing it twice is fine; any other use afterwards throws {@link DisposedError}. A model that is dropped is collected without it.
+   * Releases the memory of the model at once: weights, state, what the optimizer remembers of them and what `predict` compiled. Doing it
+   * twice is fine; other uses afterwards throw {@link DisposedError}, but for what describes it: `layers`, `numLayers`, `inputShape` and
+   * `countParams()` stay readable, as do tensors of dynamics that were handed out. A model that is dropped is collected without it.
    *
    * @throws StateError while the model is at work
    */
@@ -485,8 +487,8 @@ export abstract class Network {
   /** Loss of a batch, from its output. @internal */
   lossOf(pass: ForwardPass, output: Tensor, y: Tensor): Tensor {
     const { loss, lossName } = compiledOf(this, 'loss')
-    const isCrossEntropy = lossName === 'crossEntropy' && this.compat !== 'doubleSoftmax'
-    const pred = (isCrossEntropy ? pass.logitsOf(output) : undefined) ?? output
+    const ofLogits = lossName === 'crossEntropy' || lossName === 'softmaxFocal'
+    const pred = (ofLogits && this.compat !== 'doubleSoftmax' ? pass.logitsOf(output) : undefined) ?? output
     return loss(pred, y)
   }
 }

@@ -62,4 +62,9 @@ export class Sequential extends Stack {
     const given = checkOptions('Sequential', options, checks)
     super({ ...given, trackDynamics: false })
   }
+
+  override settings(): readonly unknown[] {
+    const { inputShape, seed, dtype, compat, noWeights } = this
+    return [{ inputShape, seed, dtype, compat, noWeights }]
+  }
 }

@@ -2,7 +2,8 @@
  * Models on disk: one safetensors file, whose metadata describe what the numbers belong to. Nothing in the file is ever executed.
  *
  * A file is replaced in one step, so that whoever reads it, also after a kill or a power cut, finds the old model or the new one. Version 1 had
- * the description in a file of its own beside the numbers; such pairs still load where they fit each other.
+ * the description in a file of its own beside the numbers; such pairs still load where they fit each other. From version 3 on the description
+ * says how the model is built.
  */
 import { readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -17,13 +18,14 @@ import { type ArrayData, bytesOf } from '../io/element-types.js'
 import { readSafetensors } from '../io/safetensors.js'
 import { planFile } from '../io/safetensors-header.js'
 import { tensorInTurns } from '../io/uploads.js'
+import { type Blueprint, type Plain, plainArguments } from '../nn/blueprint.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { exclusively, stateOf } from '../train/state.js'
 import type { Network } from './network.js'
 
 const formatName = 'hyperglow-model'
 /** Version of the layout that this code writes; it reads this one and older. */
-const formatVersion = 2
+const formatVersion = 3
 /** Key of the description in the metadata. */
 const descriptionKey = 'description'
 
@@ -35,7 +37,23 @@ export interface LoadOptions {
 
 const loadChecks: Checks<LoadOptions> = { optimizer: flag }
 
-interface Architecture {
+/** Stands where something cannot be built from a file. */
+export interface Unbuildable {
+  readonly reason: string
+}
+
+/** A layer of the model. */
+export interface StoredLayer {
+  readonly name: string
+  readonly kind: string
+  readonly inputShape: Shape
+  readonly outputShape: Shape
+  /** How it is made; since version 3. */
+  readonly blueprint?: Blueprint | Unbuildable
+}
+
+/** The description of a model. */
+export interface Architecture {
   readonly format: typeof formatName
   readonly version: number
   /** Version of hyperglow that wrote it. */
@@ -47,7 +65,11 @@ interface Architecture {
   readonly seed: number
   /** Epochs trained. */
   readonly epochs: number
-  readonly layers: readonly { name: string; kind: string; inputShape: Shape; outputShape: Shape }[]
+  /** Arguments of the constructor of the model; since version 3. */
+  readonly arguments?: readonly Plain[] | Unbuildable
+  readonly layers: readonly StoredLayer[]
+  /** Paths of the weights that training leaves as they are; since version 3. */
+  readonly frozen?: readonly string[]
   readonly optimizer: { name: string; options: object } | null
   /** Arrays of the safetensors file. */
   readonly tensors: Readonly<Record<string, { dtype: string; shape: Shape }>>
@@ -67,11 +89,16 @@ const rngName = 'training.rng'
 
 /** Every Variable that makes up the state of a model, by its name in the file. */
 function variablesOf(model: Network): Record<string, Variable> {
-  const { rng, compiled } = stateOf(model)
+  const { compiled, record } = stateOf(model)
   const optimizer = [...(compiled?.optimizer.stateVariables() ?? [])].map(
     ([name, variable]) => [optimizerPrefix + name, variable] as const,
   )
-  return { ...model.weights, ...model.stateVariables, ...Object.fromEntries(optimizer), [rngName]: rng }
+  return {
+    ...model.weights,
+    ...model.stateVariables,
+    ...Object.fromEntries(optimizer),
+    [rngName]: record.rng,
+  }
 }
 
 /** The public `save` of models. */
@@ -123,7 +150,7 @@ function formatOf(text: string): unknown {
 }
 
 function describeModel(model: Network, variables: Record<string, Variable>): Architecture {
-  const { compiled, epochs } = stateOf(model)
+  const { compiled, record } = stateOf(model)
   return {
     format: formatName,
     version: formatVersion,
@@ -132,13 +159,13 @@ function describeModel(model: Network, variables: Record<string, Variable>): Arc
     inputShape: model.inputShape,
     dtype: model.dtype,
     seed: model.seed,
-    epochs,
-    layers: model.layers.map(({ name, kind, inputShape = [], outputShape = [] }) => ({
-      name,
-      kind,
-      inputShape,
-      outputShape,
-    })),
+    epochs: record.epochs,
+    arguments: unlessRefused(() => plainArguments(model.constructor.name, model.settings())),
+    layers: model.layers.map((layer) => {
+      const { name, kind, inputShape = [], outputShape = [] } = layer
+      return { name, kind, inputShape, outputShape, blueprint: unlessRefused(() => layer.toJSON()) }
+    }),
+    frozen: Object.entries(model.weights).flatMap(([path, { trainable }]) => (trainable ? [] : [path])),
     optimizer:
       compiled === undefined ? null : { name: compiled.optimizer.name, options: compiled.optimizer.options },
     tensors: Object.fromEntries(
@@ -147,28 +174,50 @@ function describeModel(model: Network, variables: Record<string, Variable>): Arc
   }
 }
 
+/** A model is saved whatever it is made of: why it cannot be built is told to who wants to build it. */
+function unlessRefused<T>(describePart: () => T): T | Unbuildable {
+  try {
+    return describePart()
+  } catch (error) {
+    return { reason: error instanceof Error ? error.message : describe(error) }
+  }
+}
+
 /** The public `load` of models. */
 export async function loadModel(model: Network, path: string, options: LoadOptions): Promise<void> {
   const given = checkOptions('load', options, loadChecks)
-  await exclusively(model, 'load', async () => {
-    const { file, architecture, tensors } = await readModel(path)
-    checkLayers(file, model, architecture)
-    const wanted = variablesOf(model)
-    if (!takesOptimizer(file, model, architecture, given)) {
-      for (const name of Object.keys(wanted)) if (name.startsWith(optimizerPrefix)) delete wanted[name]
-    }
-    checkArrays(file, wanted, tensors)
-    await assignAll(wanted, tensors)
-    const { optimizer } = model
-    const rate = [...tensors].find(([name]) => wanted[name] && name.endsWith('.learningRate'))?.[1].data[0]
-    if (optimizer !== undefined && rate !== undefined) optimizer.learningRate = Number(rate)
-    stateOf(model).epochs = architecture.epochs
-    await evaluate(Object.values(wanted))
-  })
+  await exclusively(model, 'load', async () => fillModel(model, await readModel(path), given))
+}
+
+/** Assigns what was stored to the Variables of a model, all of it or nothing. */
+export async function fillModel(
+  model: Network,
+  { file, architecture, tensors }: StoredModel,
+  given: LoadOptions,
+): Promise<void> {
+  checkLayers(file, model, architecture)
+  const wanted = variablesOf(model)
+  if (!takesOptimizer(file, model, architecture, given)) {
+    for (const name of Object.keys(wanted)) if (name.startsWith(optimizerPrefix)) delete wanted[name]
+  }
+  checkArrays(file, wanted, tensors)
+  await assignAll(wanted, tensors)
+  const { optimizer } = model
+  const rate = [...tensors].find(([name]) => wanted[name] && name.endsWith('.learningRate'))?.[1].data[0]
+  if (optimizer !== undefined && rate !== undefined) optimizer.learningRate = Number(rate)
+  stateOf(model).record.epochs = architecture.epochs
+  await evaluate(Object.values(wanted))
 }
 
 /** A stored model, whose numbers and description go together. */
-async function readModel(path: string) {
+export interface StoredModel {
+  readonly file: string
+  readonly architecture: Architecture
+  readonly tensors: ReadonlyMap<string, ArrayData>
+}
+
+/** Reads what `save` wrote. */
+export async function readModel(path: string): Promise<StoredModel> {
   const { file, oldDescription } = await filesOf('load', path)
   if ((await stat(file).catch(() => undefined)) === undefined) {
     throw new IOError(`cannot read ${file}: there is no such file; give the path that was given to save`)

@@ -1,16 +1,11 @@
+import type { AnyModule } from '../nn/module.js'
 import type { Network } from './network.js'
 
 const heading = ['Layer', 'Kind', 'Output shape', 'Parameters'] as const
 
-/** The layers of a network as a text table. */
+/** The layers of a network as a text table; what a layer is made of stands below it, set in. */
 export function summarize(model: Network): string {
-  const rows = model.layers.map((layer) => [
-    layer.name,
-    layer.kind,
-    `[${layer.outputShape?.join(', ')}]`,
-    String(layer.countParams()),
-  ])
-  const table = [[...heading], ...rows]
+  const table = [[...heading], ...model.layers.flatMap((layer) => rowsOf(layer, layer.name, 0))]
   const widths = heading.map((_, column) => Math.max(...table.map((row) => (row[column] as string).length)))
   const lines = table.map((row) =>
     row
@@ -22,6 +17,7 @@ export function summarize(model: Network): string {
   const rule = '-'.repeat((lines[0] as string).length)
   const trained = model.parameters().reduce((total, { size }) => total + size, 0)
   const total = model.countParams()
+  const what = model.noWeights ? 'handed in' : `${trained} of them trained`
   return [
     `${model.constructor.name}, input [${model.inputShape.join(', ')}], ${model.device}`,
     rule,
@@ -29,6 +25,17 @@ export function summarize(model: Network): string {
     rule,
     ...lines.slice(1),
     rule,
-    `${total} parameters, ${trained} of them trained`,
+    `${total} parameters, ${what}`,
   ].join('\n')
+}
+
+/** A module and those inside of it, each two places further in. */
+function rowsOf(module: AnyModule, name: string, depth: number): string[][] {
+  const row = [
+    `${'  '.repeat(depth)}${name}`,
+    module.kind,
+    `[${module.outputShape?.join(', ')}]`,
+    String(module.countParams()),
+  ]
+  return [row, ...[...module.children].flatMap(([inner, child]) => rowsOf(child, inner, depth + 1))]
 }

@@ -6,10 +6,11 @@
  *     new Dense(500, { kernelInitializer: initializers.constant(0.1) })
  */
 import { checkShape } from '../core/create.js'
-import { ArgumentError } from '../core/errors.js'
+import { ArgumentError, ShapeError } from '../core/errors.js'
 import { atLeast, checkValue, finite, nameOrFunction } from '../core/options.js'
+import { cholesky, oneHot, triangularSolve } from '../ops/index.js'
 import { normal as randomNormal, uniform as randomUniform } from '../ops/random.js'
-import { full, type Shape, type Tensor } from '../ops/tensor.js'
+import { arange, full, type Shape, type Tensor } from '../ops/tensor.js'
 
 /** The dtypes that a trained parameter may have. */
 export type FloatDType = 'float32' | 'float64'
@@ -86,6 +87,50 @@ export const heUniform = (): Initializer => uniformWithin((fanIn) => Math.sqrt(6
 /** Normal with variance 2 / fanIn, for rectified units (He et al. 2015, eq. 10). */
 export const heNormal = (): Initializer => normalWith((fanIn) => Math.sqrt(2 / fanIn))
 
+/** Uniform within +-sqrt(3 / fanIn), for scaled exponential units (LeCun et al. 1998; Klambauer et al. 2017). */
+export const lecunUniform = (): Initializer => uniformWithin((fanIn) => Math.sqrt(3 / fanIn))
+
+/** Normal with variance 1 / fanIn, for scaled exponential units (LeCun et al. 1998; Klambauer et al. 2017). */
+export const lecunNormal = (): Initializer => normalWith((fanIn) => Math.sqrt(1 / fanIn))
+
+/** The first rows of the unit matrix: the identity, as far as the weight is square. */
+export const identity = (): Initializer => (_key, shape, _fanIn, _fanOut, dtype) => {
+  const [rows, columns] = matrixShape('identity', shape)
+  return oneHot(arange(rows, { dtype: 'int32' }), columns, dtype).reshape(shape)
+}
+
+/**
+ * A random matrix whose rows (or columns, whichever are fewer) are orthonormal, times `gain` (Saxe et al. 2014). A weight of more axes is a
+ * matrix of a row for each entry of the first.
+ */
+export function orthogonal(gain = 1): Initializer {
+  checkValue('orthogonal initializer: gain', gain, finite)
+  return (key, shape, _fanIn, _fanOut, dtype) => {
+    const [rows, columns] = matrixShape('orthogonal', shape)
+    const [few, many] = [Math.min(rows, columns), Math.max(rows, columns)]
+    const gaussian = randomNormal(key, [few, many], { dtype: 'float64' })
+    // The second time removes what rounding left of nearly dependent rows.
+    const frame = orthonormalRows(orthonormalRows(gaussian))
+    return (rows <= columns ? frame : frame.transpose()).mul(gain).cast(dtype).reshape(shape)
+  }
+}
+
+/** The rows of L^-1 A, L L' = A A': orthonormal, and as random as those of A where A is Gaussian. */
+function orthonormalRows(matrix: Tensor): Tensor {
+  return triangularSolve(cholesky(matrix.matmulT(matrix, { transposeB: true })), matrix)
+}
+
+/** A weight as a matrix. */
+function matrixShape(name: string, shape: Shape): [number, number] {
+  if (shape.length >= 2) {
+    const [rows, ...rest] = shape as [number, ...number[]]
+    return [rows, rest.reduce((product, extent) => product * extent, 1)]
+  }
+  throw new ShapeError(
+    `${name} initializer: given the shape [${shape}], expected a weight of two axes or more; use 'zeros' for a bias`,
+  )
+}
+
 const NAMED = {
   uniformFanIn,
   zeros,
@@ -94,6 +139,10 @@ const NAMED = {
   glorotNormal,
   heUniform,
   heNormal,
+  lecunUniform,
+  lecunNormal,
+  identity,
+  orthogonal: () => orthogonal(),
   uniform: () => uniform(),
   normal: () => normal(),
 } satisfies Record<string, () => Initializer>

@@ -1,6 +1,14 @@
 /** Activation functions. Each is elementwise but softmax and logSoftmax, which act along an axis (default the last). */
 import { floats } from '../core/composed.js'
-import { type Checks, checkOptions, checkValue, finite, flag, nameOrFunction } from '../core/options.js'
+import {
+  above,
+  type Checks,
+  checkOptions,
+  checkValue,
+  finite,
+  flag,
+  nameOrFunction,
+} from '../core/options.js'
 import { idOf, type Tensor } from '../core/tensor.js'
 import * as e from './elementwise.js'
 import { logSoftmax, softmax } from './normalization.js'
@@ -70,6 +78,51 @@ export function logSigmoid(x: Tensor): Tensor {
   return e.neg(e.softplus(e.neg(x)))
 }
 
+/** x tanh(softplus(x)) (Misra 2019). */
+export function mish(x: Tensor): Tensor {
+  floats('mish', x)
+  return e.mul(x, e.tanh(e.softplus(x)))
+}
+
+/** x where positive, at most 6 (Krizhevsky 2010). */
+export function relu6(x: Tensor): Tensor {
+  return hardTanh(x, 0, 6)
+}
+
+/** x between `low` and `high` (default -1 and 1), and the nearer of them outside. Its slope at the ends is 0. */
+export function hardTanh(x: Tensor, low = -1, high = 1): Tensor {
+  checkValue('hardTanh: low', low, finite)
+  checkValue('hardTanh: high', high, above(low))
+  floats('hardTanh', x)
+  return e.where(e.lessEqual(x, low), low, e.where(e.greaterEqual(x, high), high, x))
+}
+
+/** Straight from 0 at -3 to 1 at 3: a sigmoid without an exponential. */
+export function hardSigmoid(x: Tensor): Tensor {
+  floats('hardSigmoid', x)
+  return e.div(hardTanh(e.add(x, 3), 0, 6), 6)
+}
+
+/** x {@link hardSigmoid}(x) (Howard et al. 2019). */
+export function hardSwish(x: Tensor): Tensor {
+  floats('hardSwish', x)
+  return e.mul(x, hardSigmoid(x))
+}
+
+/** x / (1 + |x|). */
+export function softsign(x: Tensor): Tensor {
+  floats('softsign', x)
+  return e.div(x, e.add(e.abs(x), 1))
+}
+
+/** x where positive, else `alpha` (e^(x / alpha) - 1): {@link elu} with a slope of 1 at 0 for every alpha (Barron 2017); default alpha 1. */
+export function celu(x: Tensor, alpha = 1): Tensor {
+  checkValue('celu: alpha', alpha, above(0))
+  floats('celu', x)
+  const positive = e.greater(x, 0)
+  return e.where(positive, x, e.mul(e.expm1(e.div(e.where(positive, 0, x), alpha)), alpha))
+}
+
 const named = {
   linear,
   relu: e.relu,
@@ -78,6 +131,13 @@ const named = {
   selu,
   gelu,
   silu,
+  mish,
+  relu6,
+  hardTanh,
+  hardSigmoid,
+  hardSwish,
+  softsign,
+  celu,
   sigmoid: e.sigmoid,
   logSigmoid,
   tanh: e.tanh,

@@ -318,6 +318,7 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
  */
 export function clip(x: Operand, min: Operand | null, max: Operand | null): Tensor {
   const given = asTensor(x)
+  idOf('clip', given)
   checkBounds(min, max)
   let clipped = given
   if (min !== null && min !== undefined) {

@@ -1,5 +1,21 @@
 /** All operations as free functions. */
-export { elu, type GeluOptions, gelu, leakyRelu, linear, logSigmoid, selu, silu } from './activations.js'
+export {
+  celu,
+  elu,
+  type GeluOptions,
+  gelu,
+  hardSigmoid,
+  hardSwish,
+  hardTanh,
+  leakyRelu,
+  linear,
+  logSigmoid,
+  mish,
+  relu6,
+  selu,
+  silu,
+  softsign,
+} from './activations.js'
 export type { Axes } from './axes.js'
 export * from './contraction.js'
 export * from './convolution.js'
@@ -81,6 +97,7 @@ export * from './neighbors.js'
 export * from './normalization.js'
 export * from './padding.js'
 export * from './pooling.js'
+export { type QuantizeOptions, quantizationCodes, quantize } from './quantize.js'
 export * from './reduce.js'
 export * from './similarity.js'
 export * from './sorting.js'

@@ -154,7 +154,15 @@ export function oneHot(indices: Tensor, depth: number, dtype: DType = 'float32')
 /** A mask on the host: flat or nested booleans (or 0 and 1), one per element. */
 export type HostMask = Uint8Array | readonly (boolean | number | HostMask)[]
 
-function flattenMask(mask: HostMask): (boolean | number)[] {
+/** Levels of nesting that a mask may have: as many as a tensor has axes. */
+const deepestMask = 64
+
+function flattenMask(mask: HostMask, level = 0): (boolean | number)[] {
+  if (level > deepestMask) {
+    throw new ArgumentError(
+      `maskedSelect: the mask is nested deeper than ${deepestMask} levels, or holds itself; give true, false, 0 and 1 in arrays`,
+    )
+  }
   if (isInstance(mask, Uint8Array)) return [...mask]
   if (!isList(mask)) {
     throw new ArgumentError(
@@ -162,7 +170,7 @@ function flattenMask(mask: HostMask): (boolean | number)[] {
     )
   }
   return Array.from(mask).flatMap((m) =>
-    typeof m === 'boolean' || m === 0 || m === 1 ? [m] : flattenMask(m as HostMask),
+    typeof m === 'boolean' || m === 0 || m === 1 ? [m] : flattenMask(m as HostMask, level + 1),
   )
 }
 

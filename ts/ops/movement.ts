@@ -221,6 +221,9 @@ export function stack(list: readonly Tensor[], axis = 0): Tensor {
   )
 }
 
+/** Tensors that one call gives at most. */
+const mostParts = 2 ** 24
+
 const partSizes: Check<number | readonly number[]> = either(whole(1), listOf(whole(0)))
 
 /**
@@ -234,6 +237,9 @@ export function split(x: Tensor, sizes: number | readonly number[], axis = 0): T
   const along = resolveAxis('split', axis, x.shape)
   checkValue('split: sizes', sizes, partSizes)
   const extent = x.shape[along] as number
+  if (typeof sizes === 'number' && sizes > mostParts) {
+    throw new ShapeError(`split: given ${sizes} parts, expected at most ${mostParts}`)
+  }
   const parts = typeof sizes === 'number' ? Array.from({ length: sizes }, () => extent / sizes) : [...sizes]
   const total = parts.reduce((a, b) => a + b, 0)
   if (total !== extent || !parts.every((n) => Number.isInteger(n) && n >= 0)) {

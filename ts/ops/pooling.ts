@@ -1,5 +1,5 @@
 /** Maxima and averages over windows of the spatial axes of (N, C, ...spatial). */
-import { type DType, dtypeCode, isFloat, showShape } from '../core/dtype.js'
+import { type DType, dtypeCode, isFloat, showShape, withRoom } from '../core/dtype.js'
 import { ArgumentError } from '../core/errors.js'
 import { native } from '../core/native.js'
 import { type Checks, checkOptions, elsewhere, flag, required } from '../core/options.js'
@@ -147,7 +147,7 @@ export function avgPool(x: Tensor, options: AvgPoolingOptions): Tensor {
 
 /** Row i averages the elements floor(i n / m) .. ceil((i + 1) n / m) - 1: (n, m) weights. */
 function averages(n: number, m: number): Float64Array {
-  const weights = new Float64Array(n * m)
+  const weights = withRoom(8 * n * m, () => new Float64Array(n * m))
   for (let i = 0; i < m; i++) {
     const [start, stop] = [Math.floor((i * n) / m), Math.ceil(((i + 1) * n) / m)]
     for (let j = start; j < stop; j++) weights[j * m + i] = 1 / (stop - start)

@@ -10,6 +10,7 @@ import { native } from '../core/native.js'
 import { floatDType, tensorOrNumber } from '../core/operands.js'
 import { atLeast, type Checks, checkOptions, checkValue, finite } from '../core/options.js'
 import { idOf, Tensor } from '../core/tensor.js'
+import { atOnce, type Work } from '../core/turns.js'
 import { add, cast, less, mul, type TensorLike } from './elementwise.js'
 import { reshape, slice } from './movement.js'
 import { argSort } from './sorting.js'
@@ -126,6 +127,7 @@ export function normal(from: Tensor, shape: Shape, options: NormalOptions = {}):
 
 /** True with probability `p` (default 1/2), as bool. A tensor of probabilities broadcasts. */
 export function bernoulli(from: Tensor, shape: Shape, p: TensorLike = 0.5): Tensor {
+  checkValue('bernoulli: p', p, tensorOrNumber)
   if (typeof p === 'number' && !(p >= 0 && p <= 1)) {
     throw new ArgumentError(`bernoulli: p is ${p}, expected a probability from 0 to 1`)
   }
@@ -140,6 +142,9 @@ export function permutation(from: Tensor, n: number): Tensor {
 }
 
 const chunk = 1024
+
+/** Places that are swapped in one turn of the event loop: a few milliseconds. */
+const swapsPerTurn = 1 << 17
 
 /**
  * A seeded generator for the host: shuffles and other choices that never become tensors. It draws from the same Philox stream
@@ -193,6 +198,11 @@ export class HostRandom {
 
   /** The numbers 0 .. n - 1 in random order (Fisher and Yates). */
   permutation(n: number): Int32Array {
+    return atOnce(this.permuting(n))
+  }
+
+  /** {@link HostRandom.permutation} as work that may take turns; nothing else may be drawn meanwhile. @internal */
+  *permuting(n: number): Work<Int32Array> {
     const [length] = checkShape('HostRandom.permutation', [n]) as [number]
     const order = withRoom(4 * length, () => new Int32Array(length))
     for (let i = 0; i < length; i++) order[i] = i
@@ -201,6 +211,7 @@ export class HostRandom {
       const swapped = order[i] as number
       order[i] = order[j] as number
       order[j] = swapped
+      if (i % swapsPerTurn === 0) yield
     }
     return order
   }

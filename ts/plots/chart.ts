@@ -60,7 +60,7 @@ export class Chart {
    */
   async png(options: PngOptions = {}): Promise<Uint8Array> {
     const { scale = 2 } = checkOptions('png', options, checks)
-    return renderPng(await this.svg(), scale)
+    return renderPng(this.spec, scale)
   }
 
   /** A page without outside references that shows the chart and carries its specification as JSON. */

@@ -54,9 +54,9 @@ const rounds = 3
  * cheapest in turn, then again knowing where the others went. The result depends on the input alone.
  */
 export function placeLabels(requests: readonly LabelRequest[], scene: LabelScene): PlacedLabel[] {
-  const paths = scene.paths.map((path) => thin(path, 200))
+  const stretches = scene.paths.flatMap((path) => stretchesOf(thin(path, 200)))
   const candidates = requests.map((request) =>
-    candidatesOf(request).map((box) => ({ box, cost: costOf(box, request.anchor, scene, paths) })),
+    candidatesOf(request).map((box) => ({ box, cost: costOf(box, request.anchor, scene, stretches) })),
   )
   const places: (Box | undefined)[] = requests.map(() => undefined)
   for (let round = 0; round <= rounds; round++) {
@@ -86,6 +86,36 @@ function thin(path: readonly Point[], most: number): readonly Point[] {
   return path.filter((_, index) => index % every === 0 || index === path.length - 1)
 }
 
+/** Points of a path, and the lines from each to the next, within a box: what lies far from it is passed over as a whole. */
+interface Stretch extends Box {
+  readonly path: readonly Point[]
+  /** The first of its points, and the first behind them. */
+  readonly from: number
+  readonly to: number
+}
+
+const stretchLength = 16
+
+function stretchesOf(path: readonly Point[]): Stretch[] {
+  const stretches: Stretch[] = []
+  for (let from = 0; from < path.length; from += stretchLength) {
+    const to = Math.min(path.length, from + stretchLength)
+    stretches.push({ path, from, to, ...around(path.slice(from, to + 1)) })
+  }
+  return stretches
+}
+
+/** The smallest box with all points. */
+function around(points: readonly Point[]): Box {
+  const [xs, ys] = [points.map(({ x }) => x), points.map(({ y }) => y)]
+  const [x, y] = [Math.min(...xs), Math.min(...ys)]
+  return { x, y, width: Math.max(...xs) - x, height: Math.max(...ys) - y }
+}
+
+/** Whether two boxes have a point in common. */
+const touch = (a: Box, b: Box): boolean =>
+  a.x <= b.x + b.width && b.x <= a.x + a.width && a.y <= b.y + b.height && b.y <= a.y + a.height
+
 function candidatesOf({ anchor, width, height }: LabelRequest): Box[] {
   const boxes: Box[] = []
   for (const distance of distances) {
@@ -108,7 +138,7 @@ function candidatesOf({ anchor, width, height }: LabelRequest): Box[] {
 }
 
 /** What a place costs by itself: distance, and what it covers or leaves. Readers look right of a point first, then above. */
-function costOf(box: Box, anchor: Point, scene: LabelScene, paths: readonly (readonly Point[])[]): number {
+function costOf(box: Box, anchor: Point, scene: LabelScene, stretches: readonly Stretch[]): number {
   const near = nearest(box, anchor)
   const [toRight, down] = [near.x - anchor.x, near.y - anchor.y]
   const side = near.distance > 0 ? 3 * (1 - toRight / near.distance) + Math.max(0, down / near.distance) : 0
@@ -124,15 +154,19 @@ function costOf(box: Box, anchor: Point, scene: LabelScene, paths: readonly (rea
   const hasLeader = near.distance > leaderFrom
   const clear = grow(box, scene.radius + 1)
   const touching = grow(box, 2)
-  for (const path of paths) {
-    path.forEach((point, index) => {
+  const corner = { x: box.x + box.width, y: box.y + box.height }
+  const reach = grow(around([box, corner, anchor]), Math.max(2, scene.radius + 1))
+  for (const stretch of stretches) {
+    if (!touch(stretch, reach)) continue
+    for (let index = stretch.from; index < stretch.to; index++) {
+      const point = stretch.path[index] as Point
       if (contains(clear, point)) cost += 45
-      const next = path[index + 1]
-      if (next === undefined) return
+      const next = stretch.path[index + 1]
+      if (next === undefined) continue
       if (crosses(touching, point, next)) cost += 30
       // A leader over lines is hard to follow; the last stretch of the path itself ends where the leader does.
       if (hasLeader && point !== anchor && next !== anchor && meet(near, anchor, point, next)) cost += 14
-    })
+    }
   }
   return cost
 }
@@ -190,10 +224,14 @@ function meet(a: Point, b: Point, c: Point, d: Point): boolean {
 
 /** Whether the line from `a` to `b` meets the box: the part of it within each pair of sides must not be empty. */
 function crosses(box: Box, a: Point, b: Point): boolean {
+  const [right, bottom] = [box.x + box.width, box.y + box.height]
+  // Nearly all lines lie to one side of the box.
+  if (Math.max(a.x, b.x) < box.x || Math.min(a.x, b.x) > right) return false
+  if (Math.max(a.y, b.y) < box.y || Math.min(a.y, b.y) > bottom) return false
   let [from, to] = [0, 1]
   for (const [start, delta, low, high] of [
-    [a.x, b.x - a.x, box.x, box.x + box.width],
-    [a.y, b.y - a.y, box.y, box.y + box.height],
+    [a.x, b.x - a.x, box.x, right],
+    [a.y, b.y - a.y, box.y, bottom],
   ] as const) {
     if (delta === 0) {
       if (start < low || start > high) return false

@@ -12,6 +12,8 @@ export interface LossHistory {
   readonly loss: readonly number[]
   /** Of the validation data; as long as `loss`. */
   readonly validationLoss?: readonly number[] | undefined
+  /** Numbers of the epochs, as long as `loss`. Default: counted from 1. */
+  readonly epochs?: readonly number[] | undefined
 }
 
 /** Options of {@link lossPlot}. */
@@ -25,7 +27,7 @@ const checks: Checks<LossPlotOptions> = { ...chartChecks, yScale: scaleKind }
 const colours = { training: '#d62728', validation: '#1f77b4' } as const
 
 /**
- * Loss against the epoch, counted from 1: training in red, validation, where there is one, in blue.
+ * Loss against the number of the epoch: training in red, validation, where there is one, in blue.
  *
  * @param options default size 480 x 300 pixels, title "Epoch vs Loss"
  * @throws DataError where no epoch was trained
@@ -35,7 +37,7 @@ const colours = { training: '#d62728', validation: '#1f77b4' } as const
 export function lossPlot(history: LossHistory, options: LossPlotOptions = {}): Chart {
   const given = checkOptions('lossPlot', options, checks)
   const { width = 480, height = 300, yScale = 'linear' } = given
-  const { loss, validationLoss } = checkHistory(history)
+  const { loss, validationLoss, epochs = loss.map((_, n) => n + 1) } = checkHistory(history)
   const curves: { curve: keyof typeof colours; values: readonly number[] }[] = [
     { curve: 'training', values: loss },
   ]
@@ -43,7 +45,7 @@ export function lossPlot(history: LossHistory, options: LossPlotOptions = {}): C
   const values = curves.flatMap((curve) => curve.values)
   checkScale('lossPlot', 'yScale', yScale, 'the loss', values)
   const y = chooseScale(values, yScale, { side: 'y', length: height })
-  const { scale, axis } = epochScale(loss.map((_, n) => n + 1))
+  const { scale, axis } = epochScale([...epochs])
   const names = curves.map(({ curve }) => curve)
   const encoding: JsonObject = {
     x: { field: 'epoch', type: 'quantitative', scale, axis: { ...axis, title: 'epoch' } },
@@ -73,7 +75,9 @@ export function lossPlot(history: LossHistory, options: LossPlotOptions = {}): C
     width,
     height,
     data: {
-      values: curves.flatMap(({ curve, values }) => values.map((loss, n) => ({ curve, epoch: n + 1, loss }))),
+      values: curves.flatMap(({ curve, values }) =>
+        values.map((loss, n) => ({ curve, epoch: epochs[n] as number, loss })),
+      ),
     },
     encoding,
     layer: loss.length > 1 ? [line, points] : [points],
@@ -81,7 +85,7 @@ export function lossPlot(history: LossHistory, options: LossPlotOptions = {}): C
 }
 
 function checkHistory(history: LossHistory): LossHistory {
-  const { loss, validationLoss } = history ?? {}
+  const { loss, validationLoss, epochs } = history ?? {}
   if (!isList(loss) || loss === undefined) {
     throw new ArgumentError(
       `lossPlot: given ${describe(history)}, expected { loss: number[], validationLoss? }`,
@@ -98,12 +102,22 @@ function checkHistory(history: LossHistory): LossHistory {
     checkFinite('loss', loss)
     checkFinite('validationLoss', validationLoss)
   }
-  return { loss, validationLoss }
+  if (epochs !== undefined) checkEpochs(epochs, loss.length)
+  return { loss, validationLoss, epochs }
+}
+
+function checkEpochs(epochs: readonly unknown[], count: number): void {
+  if (isList(epochs) && epochs.length === count && epochs.every(Number.isFinite)) return
+  throw new ShapeError(
+    `lossPlot: epochs: given ${describe(epochs)}, expected ${count} numbers, one for each loss`,
+  )
 }
 
 function checkFinite(name: string, values: readonly unknown[]): void {
   const n = values.findIndex((value) => !Number.isFinite(value))
   if (n >= 0) {
-    throw new NumericalError(`lossPlot: ${name} of epoch ${n + 1} is ${values[n]}, expected a finite number`)
+    throw new NumericalError(
+      `lossPlot: ${name} of epoch ${n + 1} is ${describe(values[n])}, expected a finite number`,
+    )
   }
 }

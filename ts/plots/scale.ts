@@ -153,7 +153,10 @@ function paddedDomain(
   // A single value, or values equal up to the rounding of float32, get an axis of a sensible width about them.
   const largest = kind === 'log' ? 1 : Math.max(Math.abs(from), Math.abs(to))
   if (to - from <= 1e-6 * largest) space = kind === 'log' ? 0.3 : 0.25 * largest || 0.5
-  const [start, end] = [backward(from - space), backward(to + space)]
+  // There is no power of ten below the smallest number, and none above the largest.
+  const least = kind === 'log' ? Number.MIN_VALUE : -Number.MAX_VALUE
+  const start = Math.max(least, backward(from - space))
+  const end = Math.min(Number.MAX_VALUE, backward(to + space))
   const padded: [number, number] = [tidy(start, end - start), tidy(end, end - start)]
   if (kind === 'linear' && low >= 0 && low <= 0.25 * high) padded[0] = 0
   return padded

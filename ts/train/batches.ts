@@ -1,7 +1,7 @@
 /** Going through batches that somebody else's iterator gives. */
 
 import { ArgumentError, describe, StateError } from '../core/errors.js'
-import { type Batch, type BatchSource, iterateBatches } from '../data/loader.js'
+import { iterateBatches } from '../data/loader.js'
 import { unlessAborted } from './unless-aborted.js'
 
 /** Time that an iterator gets to clean up when it is left early, in milliseconds. */
@@ -17,7 +17,10 @@ const inUse = new WeakSet<object>()
  * @param signal ends waiting for the iterator, with its reason; what the iterator gives afterwards is dropped
  * @throws ArgumentError for an iterator that is none; StateError for a generator that somebody goes through at the same time
  */
-export async function* batchesOf(source: BatchSource, signal?: AbortSignal): AsyncGenerator<Batch> {
+export async function* batchesOf<B>(
+  source: Iterable<B> | AsyncIterable<B>,
+  signal?: AbortSignal,
+): AsyncGenerator<B> {
   const iterator = iterateBatches(source)
   if (typeof iterator?.next !== 'function') {
     throw new ArgumentError(
@@ -56,7 +59,7 @@ export async function* batchesOf(source: BatchSource, signal?: AbortSignal): Asy
 
 /** Tells an iterator that no more is wanted of it. What goes wrong there changes nothing any more. */
 async function leave(
-  iterator: Iterator<Batch> | AsyncIterator<Batch>,
+  iterator: Iterator<unknown> | AsyncIterator<unknown>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   let timer: NodeJS.Timeout | undefined

@@ -11,7 +11,7 @@ import {
 } from '../core/options.js'
 import type { AnyLossOptions, LossName } from '../nn/losses/named.js'
 import type { Loss } from '../nn/losses/reduction.js'
-import { createMetric, type Metric, type MetricFunction, type MetricName } from '../nn/metrics.js'
+import { createMetric, type Metric, type MetricFunction, type MetricName } from '../nn/metrics/index.js'
 import {
   type AnyOptimizerOptions,
   createOptimizer,
@@ -28,10 +28,11 @@ export interface CompileOptions {
   /** Name, or a function of prediction and target that returns a scalar. Default 'crossEntropy'. */
   loss?: LossName | (string & {}) | Loss
   /**
-   * Names or functions of prediction and target that return the mean over the batch. The mean over an epoch weighs batches by their numbers
-   * of samples (named metrics: of labels that are not ignored). Default none.
+   * Names, metrics such as `fBeta.streaming({ beta: 2 })`, or functions of prediction and target. The value of an epoch is that of all its samples
+   * together, whatever the size of batches; of a function of one's own, which returns the mean over a batch, it is the mean over the samples. Default
+   * none.
    */
-  metrics?: readonly (MetricName | (string & {}) | MetricFunction)[]
+  metrics?: readonly (MetricName | (string & {}) | MetricFunction | Metric)[]
   /** Default 0.001; an optimizer instance has its own. */
   learningRate?: number
   /** For 'sgd' and 'rmsprop'; default 0.95 for 'sgd'. Other optimizers do without it. */

@@ -1,150 +1,206 @@
 /** What evaluators say of the layers between epochs. */
 
-import { ArgumentError } from '../core/errors.js'
-import type { Compiled as CompiledFunction } from '../core/jit.js'
-import { evaluate, jit, tidy } from '../core/transforms.js'
-import { ArrayDataset } from '../data/array-dataset.js'
+import { ArgumentError, ShapeError } from '../core/errors.js'
+import { type Compiled as CompiledFunction, jit } from '../core/jit.js'
+import { evaluate, tidy } from '../core/transforms.js'
+import { type Attachment, isDue, RangeAdvice, SampleAdvice, ValueAdvice } from '../dynamics/attachment.js'
+import { outsideParts } from '../dynamics/coordinates.js'
 import type { Estimator, SegmentOptions } from '../estimators/estimator.js'
-import type { Network } from '../models/network.js'
 import { concat } from '../ops/index.js'
 import { type Tensor, tensor } from '../ops/tensor.js'
-import { type Attachment, isDue, type Probe, RangeAdvice, SampleAdvice, ValueAdvice } from './attachment.js'
 import { nothingCounts } from './evaluation.js'
-import { type Feed, feedOf, type StepInput } from './feed.js'
-import { outsideParts, segmentOf, targetKind } from './step.js'
-import type { TargetRule } from './targets.js'
+import type { Feed } from './feed.js'
+import { evaluated, partsOf, segmentOf, segmentOptions } from './program.js'
+import type { Task } from './task.js'
 import { unlessAborted } from './unless-aborted.js'
 
-/** Samples that go through the network at a time. */
-const probeBatch = 512
+/** Samples that go through a model at a time. */
+export const probeBatch = 512
 
-/** Samples to look at layers with. */
-interface Source {
-  readonly feed: Feed
-  readonly samples: number
-  /** To be disposed of with the measurement, where it was made for it. */
-  readonly data: ArrayDataset | undefined
-  /** The segment of a batch, and its labels last where some labels are to be ignored. */
-  segmentStep: CompiledFunction<[input: StepInput], Tensor[]>
+/** Samples that evaluators see after epochs. */
+export interface ProbeFeed<B> {
+  readonly feed: Feed<B>
+  /** How many of them, from the first; undefined for all. */
+  readonly samples: number | undefined
+  /** Releases what was made for it. */
+  dispose(): void
+}
+
+/** What a compiled pass over a batch says of it besides tensors; the same for all batches. */
+interface Reading {
+  readonly layers: readonly string[]
+  readonly options: SegmentOptions
+  /** Label of samples to leave out; the labels are then the last part. */
   readonly ignoreIndex: number | undefined
 }
 
+/** Samples to look at layers with. */
+class Source<B> {
+  readonly #probe: ProbeFeed<B>
+  readonly #step: CompiledFunction<[input: object], Tensor[]>
+  #reading: Reading | undefined
+
+  constructor(task: Task<B>, probe: ProbeFeed<B>, seed: number) {
+    this.#probe = probe
+    this.#step = jit((input: object) => {
+      const segment = segmentOf(evaluated(task, probe.feed.decode(input), true, seed), 'evaluate')
+      this.#reading = {
+        layers: segment.layers.map(([name]) => name),
+        options: segmentOptions(segment),
+        ignoreIndex: segment.ignored?.index,
+      }
+      const parts = partsOf(segment)
+      // The input may be an argument itself, which is no result.
+      return (segment.ignored === undefined ? parts : [...parts, segment.ignored.labels]).map((part) =>
+        part.add(0),
+      )
+    })
+  }
+
+  /** The segment of the samples, with the weights of the moment. */
+  async gather(order: number, signal: AbortSignal | undefined): Promise<Reading & { segment: Tensor[] }> {
+    const { feed, samples = Number.POSITIVE_INFINITY } = this.#probe
+    const batches: Tensor[][] = []
+    let count = 0
+    try {
+      for await (const batch of feed.epoch(order, signal)) {
+        try {
+          batches.push(await unlessAborted(this.#step(batch.input), signal))
+        } finally {
+          batch.release()
+        }
+        count += batch.size
+        if (count >= samples) break
+      }
+      if (batches.length === 0) throw new ArgumentError('fit: there are no samples to evaluate on')
+      const segment = tidy(() =>
+        (batches[0] as Tensor[]).map((_, part) => {
+          const whole = concat(batches.map((batch) => batch[part] as Tensor))
+          return count > samples ? whole.slice([0], [samples]) : whole
+        }),
+      )
+      await evaluate(segment)
+      const reading = this.#reading as Reading
+      if (reading.ignoreIndex === undefined) return { ...reading, segment }
+      const kept = await counted(segment, reading.ignoreIndex)
+      for (const part of segment) part.dispose()
+      await evaluate(kept)
+      return { ...reading, segment: kept }
+    } finally {
+      for (const batch of batches) for (const part of batch) part.dispose()
+    }
+  }
+
+  dispose(): void {
+    this.#step.dispose()
+    this.#probe.dispose()
+  }
+}
+
+/** What was measured after an epoch. */
+export interface EpochValues {
+  /** Names of the layers. */
+  readonly layers: readonly string[]
+  /** `[E, L, 2]` flat, NaN for evaluators that are not due. */
+  readonly values: Float32Array
+}
+
 /** Evaluators that are due after epochs, and the samples that they see. */
-export class EpochMeasurement {
-  readonly #model: Network
+export class EpochMeasurement<B> {
   readonly #attachments: readonly Attachment[]
-  readonly #layers: readonly string[]
-  readonly #sources: ReadonlyMap<Attachment, Source>
+  readonly #sources: ReadonlyMap<Attachment, Source<B>>
   readonly #advice = new SampleAdvice()
   readonly #valueAdvice = new ValueAdvice()
   readonly #rangeAdvice = new RangeAdvice()
 
-  private constructor(model: Network, layers: readonly string[], sources: ReadonlyMap<Attachment, Source>) {
-    this.#model = model
-    this.#attachments = model.attachments
-    this.#layers = layers
+  private constructor(attachments: readonly Attachment[], sources: ReadonlyMap<Attachment, Source<B>>) {
+    this.#attachments = attachments
     this.#sources = sources
   }
 
   /**
-   * Prepares what the evaluators of a model need; undefined where none is evaluated after epochs.
+   * Prepares what evaluators need; undefined where none is evaluated after epochs.
    *
-   * @param layers names of the tracked layers; @param classes width of one-hot rows; @param targets what the targets must be
+   * @param probeOf the samples of an attachment; @param seed of random keys
    */
-  static async prepare(
-    model: Network,
-    feed: Feed,
-    layers: readonly string[],
-    classes: number | undefined,
-    targets: TargetRule,
-  ): Promise<EpochMeasurement | undefined> {
-    const { attachments } = model
-    const sources = new Map<Attachment, Source>()
-    const known = new Map<Probe | number, Source>()
-    for (const attachment of attachments) {
-      if (attachment.on === 'batch') continue
-      const key = attachment.probe ?? attachment.samples
-      const source = known.get(key) ?? (await sourceOf(model, feed, attachment, classes, targets))
+  static async prepare<B>(
+    task: Task<B>,
+    attachments: readonly Attachment[],
+    probeOf: (attachment: Attachment) => Promise<ProbeFeed<B>>,
+    seed: number,
+  ): Promise<EpochMeasurement<B> | undefined> {
+    const sources = new Map<Attachment, Source<B>>()
+    const known = new Map<unknown, Source<B>>()
+    for (const one of attachments) {
+      if (one.on === 'batch') continue
+      const key = one.probe ?? one.samples
+      const source = known.get(key) ?? new Source(task, await probeOf(one), seed)
       known.set(key, source)
-      sources.set(attachment, source)
+      sources.set(one, source)
     }
-    return sources.size === 0 ? undefined : new EpochMeasurement(model, layers, sources)
+    return sources.size === 0 ? undefined : new EpochMeasurement(attachments, sources)
   }
 
   /**
-   * Values after an epoch, `[E, L, 2]` flat, NaN for evaluators that are not due; undefined where none is.
+   * Values after an epoch; undefined where no evaluator is due.
    *
    * @param epoch of this fit; @param order number of the order of the training data; @param signal ends waiting for evaluators and data
    */
-  async measure(epoch: number, order: number, signal?: AbortSignal): Promise<Float32Array | undefined> {
-    const width = this.#layers.length * 2
+  async measure(epoch: number, order: number, signal?: AbortSignal): Promise<EpochValues | undefined> {
     const due = this.#attachments.filter((one) => one.on !== 'batch' && isDue(one, epoch))
-    if (due.length === 0) return undefined
-    const values = new Float32Array(this.#attachments.length * width).fill(Number.NaN)
-    for (const source of new Set(due.map((one) => this.#sources.get(one) as Source))) {
-      const { segment, options } = await gather(this.#model, source, order, signal)
+    let found: { layers: readonly string[]; values: Float32Array } | undefined
+    for (const source of new Set(due.map((one) => this.#sources.get(one) as Source<B>))) {
+      const { segment, layers, options } = await source.gather(order, signal)
       try {
-        for (const attachment of due.filter((one) => this.#sources.get(one) === source)) {
-          const { evaluator } = attachment
-          this.#advice.check(evaluator, segment[0]?.shape[0] as number, 'at the end of an epoch')
-          const work = evaluator.measureSegment(segment, options, ({ message }) =>
-            this.#valueAdvice.warn(evaluator, 'at the end of an epoch', message),
-          )
-          const pairs = await unlessAborted(work, signal)
-          await this.#checkRange(evaluator, segment)
-          if (pairs.flat().some(Number.isNaN)) this.#valueAdvice.warn(evaluator, 'at the end of an epoch')
-          values.set(pairs.flat(), this.#attachments.indexOf(attachment) * width)
+        const width = layers.length * 2
+        const size = this.#attachments.length * width
+        found ??= { layers, values: new Float32Array(size).fill(Number.NaN) }
+        for (const one of due.filter((one) => this.#sources.get(one) === source)) {
+          const values = await this.#evaluate(one, segment, layers, options, signal)
+          if (values.length !== width || found.values.length !== size) {
+            throw new ShapeError(
+              `fit: ${one.evaluator.name} gave ${values.length} values for ${layers.length} layers; a task has the same layers in every segment`,
+            )
+          }
+          found.values.set(values, this.#attachments.indexOf(one) * width)
         }
       } finally {
         for (const part of segment) part.dispose()
       }
     }
+    return found
+  }
+
+  async #evaluate(
+    { evaluator }: Attachment,
+    segment: readonly Tensor[],
+    layers: readonly string[],
+    options: SegmentOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<number[]> {
+    this.#advice.check(evaluator, segment[0]?.shape[0] as number, 'at the end of an epoch')
+    const work = evaluator.measureSegment(segment, options, ({ message }) =>
+      this.#valueAdvice.warn(evaluator, 'at the end of an epoch', message),
+    )
+    const values = (await unlessAborted(work, signal)).flat()
+    await this.#checkRange(evaluator, segment, layers)
+    if (values.some(Number.isNaN)) this.#valueAdvice.warn(evaluator, 'at the end of an epoch')
     return values
   }
 
-  async #checkRange(evaluator: Estimator, segment: readonly Tensor[]): Promise<void> {
+  async #checkRange(
+    evaluator: Estimator,
+    segment: readonly Tensor[],
+    layers: readonly string[],
+  ): Promise<void> {
     using parts = tidy(() => outsideParts([evaluator], segment))
     if (parts === undefined) return
-    this.#rangeAdvice.check(evaluator, (await parts.data()) as Float32Array, this.#layers)
+    this.#rangeAdvice.check(evaluator, (await parts.data()) as Float32Array, layers)
   }
 
   dispose(): void {
-    for (const { segmentStep, data } of new Set(this.#sources.values())) {
-      segmentStep.dispose()
-      data?.dispose()
-    }
+    for (const source of new Set(this.#sources.values())) source.dispose()
   }
-}
-
-async function sourceOf(
-  model: Network,
-  training: Feed,
-  { probe, samples }: Attachment,
-  classes: number | undefined,
-  targets: TargetRule,
-): Promise<Source> {
-  const { inputShape, dtype } = model
-  const { ignoreIndex } = targets
-  const data =
-    probe === undefined
-      ? undefined
-      : new ArrayDataset(probe.x, probe.y, {
-          batchSize: probeBatch,
-          inputShape,
-          dtype,
-          ...targets.datasetOptions(probe.y),
-          classes,
-        })
-  const feed = data === undefined ? training : feedOf(data, { inputShape, dtype, targets })
-  if (data !== undefined) await feed.prepare()
-  const segmentStep = jit((input: StepInput) => {
-    const { x, y } = feed.decode(input)
-    const { hidden } = model.forward(x, model.pass({ training: false, tracking: true }))
-    // The input may be an argument itself, which is no result.
-    const segment = segmentOf(model, x, hidden, y, classes)
-    return (ignoreIndex === undefined ? segment : [...segment, y]).map((part) => part.add(0))
-  })
-  return { feed, samples: data?.samples ?? samples, data, segmentStep, ignoreIndex }
 }
 
 /** A segment without the samples whose labels, its last part, are the one to ignore. */
@@ -162,43 +218,4 @@ async function counted(parts: readonly Tensor[], ignoreIndex: number): Promise<T
     const index = tensor(Int32Array.from(kept))
     return parts.slice(0, -1).map((part) => part.take(index))
   })
-}
-
-/** The segment of the samples of a source, with the weights of the moment. */
-async function gather(
-  model: Network,
-  { feed, samples, segmentStep, ignoreIndex }: Source,
-  order: number,
-  signal: AbortSignal | undefined,
-): Promise<{ segment: Tensor[]; options: SegmentOptions }> {
-  const batches: Tensor[][] = []
-  let options: SegmentOptions = {}
-  let count = 0
-  try {
-    for await (const batch of feed.epoch(order, signal)) {
-      try {
-        options = targetKind(model, batch.input.y)
-        batches.push(await unlessAborted(segmentStep(batch.input), signal))
-      } finally {
-        batch.release()
-      }
-      count += batch.size
-      if (count >= samples) break
-    }
-    if (batches.length === 0) throw new ArgumentError('fit: there are no samples to evaluate on')
-    const segment = tidy(() =>
-      (batches[0] as Tensor[]).map((_, part) => {
-        const whole = concat(batches.map((batch) => batch[part] as Tensor))
-        return count > samples ? whole.slice([0], [samples]) : whole
-      }),
-    )
-    await evaluate(segment)
-    if (ignoreIndex === undefined) return { segment, options }
-    const kept = await counted(segment, ignoreIndex)
-    for (const part of segment) part.dispose()
-    await evaluate(kept)
-    return { segment: kept, options }
-  } finally {
-    for (const batch of batches) for (const part of batch) part.dispose()
-  }
 }

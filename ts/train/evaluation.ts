@@ -2,18 +2,24 @@
 
 import { allocate, sizeOf } from '../core/dtype.js'
 import { DataError } from '../core/errors.js'
+import { isArrayData } from '../core/nested.js'
 import { signal as anySignal, type Checks, checkOptions, isList, whole } from '../core/options.js'
 import { evaluate, jit } from '../core/transforms.js'
-import { ArrayDataset, type ArrayInput, inputTensor } from '../data/array-dataset.js'
+import { inTurns } from '../core/turns.js'
+import { ArrayDataset, type ArrayInput, readingInputs } from '../data/array-dataset.js'
 import type { BatchSource } from '../data/loader.js'
-import type { Network } from '../models/network.js'
 import { Tensor, tensor } from '../ops/tensor.js'
 import { type Feed, feedOf } from './feed.js'
-import { adviseOnLoss, outlineOf } from './outline.js'
+import { firstUnsound } from './finite.js'
+import { type Means, Meter } from './meter.js'
+import type { Trainable } from './model.js'
+import { adviseOnLoss, mismatch, outlineOf } from './outline.js'
 import { Pipeline } from './pipeline.js'
+import { evaluationStep, release, type StepResult } from './program.js'
 import { compiledOf, exclusively, stateOf } from './state.js'
-import { evaluationStep, Meter, release, type StepResult } from './step.js'
+import { SupervisedTask } from './supervised.js'
 import { TargetRule } from './targets.js'
+import type { Task } from './task.js'
 import { Stop, unlessAborted } from './unless-aborted.js'
 
 /** Options of `evaluate`. */
@@ -33,31 +39,23 @@ export interface PredictOptions {
 
 const checks: Checks<EvaluateOptions & PredictOptions> = { batchSize: whole(1), signal: anySignal }
 
-/** Means over all samples. */
+/** Loss and metrics of all samples. */
 export interface Evaluation {
   readonly loss: number
   /** By name. */
   readonly metrics: Readonly<Record<string, number>>
 }
 
-/** Splits means into the loss and the named metrics. */
-export function named(model: Network, [loss = Number.NaN, ...values]: readonly number[]): Evaluation {
-  return {
-    loss,
-    metrics: Object.fromEntries(model.metrics.map((name, index) => [name, values[index] as number])),
-  }
-}
-
-/** Goes through all batches in evaluation mode and gives the means: loss, then metrics. */
-export async function measure(
-  model: Network,
-  feed: Feed,
-  epoch: number,
+/** Goes through all batches in evaluation mode and gives the means. */
+export async function measure<B>(
+  task: Task<B>,
+  feed: Feed<B>,
+  seed: number,
   signal: AbortSignal | undefined,
   onBatch: (done: number) => void = () => {},
-): Promise<number[]> {
-  const meter = new Meter(1 + model.metrics.length, compiledOf(model, 'evaluate').sums)
-  const step = evaluationStep(model, feed, meter)
+): Promise<Means> {
+  const meter = new Meter()
+  const step = evaluationStep(task, feed, meter, seed)
   const take = (result: StepResult, index: number) => {
     release(result)
     onBatch(index + 1)
@@ -66,7 +64,7 @@ export async function measure(
   const pipeline = new Pipeline<StepResult>(take, release, signal, (error) => stop.fail(error))
   let batches = 0
   try {
-    for await (const batch of feed.epoch(epoch, stop.signal)) {
+    for await (const batch of feed.epoch(0, stop.signal)) {
       try {
         signal?.throwIfAborted()
         await pipeline.push(() => step(batch.input))
@@ -96,13 +94,14 @@ export function nothingCounts(data: string): DataError {
 
 /** The public `evaluate` of models. */
 export async function evaluateModel(
-  model: Network,
+  model: Trainable,
   first: BatchSource | ArrayInput,
   second: ArrayInput | EvaluateOptions | undefined,
   third: EvaluateOptions = {},
 ): Promise<Evaluation> {
   const compiled = compiledOf(model, 'evaluate')
-  const isArrays = second instanceof Tensor || isList(second) || ArrayBuffer.isView(second)
+  const isArrays =
+    second instanceof Tensor || isList(second) || ArrayBuffer.isView(second) || isArrayData(second)
   const options = isArrays ? third : (second as EvaluateOptions | undefined)
   const { signal, batchSize = 256 } = checkOptions('evaluate', options, checks)
   return exclusively(model, 'evaluate', async () => {
@@ -111,7 +110,7 @@ export async function evaluateModel(
     const targets = new TargetRule(compiled, outline.outputShape)
     adviseOnLoss(compiled, outline)
     const data = isArrays
-      ? new ArrayDataset(first as ArrayInput, second as ArrayInput, {
+      ? await ArrayDataset.inTurns(first as ArrayInput, second as ArrayInput, {
           batchSize,
           inputShape,
           dtype,
@@ -121,16 +120,39 @@ export async function evaluateModel(
     try {
       const feed = feedOf(data, { inputShape, dtype, targets })
       await unlessAborted(feed.prepare(), signal)
-      return named(model, await measure(model, feed, 0, signal))
+      const task = new SupervisedTask(model, { layers: outline.layers, classes: undefined }, 'evaluate')
+      const { loss = Number.NaN, metrics } = await measure(task, feed, model.seed, signal)
+      if (Number.isNaN(loss)) await explainNaN(model, compiled, mismatch(compiled, outline) !== undefined)
+      return { loss, metrics }
     } finally {
       if (isArrays) (data as ArrayDataset).dispose()
     }
   })
 }
 
+const toldOfNaN = new WeakSet<object>()
+
+/**
+ * Says why a loss is NaN.
+ *
+ * @param isTold whether there was advice on the loss
+ * @throws NumericalError where weights are
+ */
+async function explainNaN(model: Trainable, compiled: object, isTold: boolean): Promise<void> {
+  const bad = await firstUnsound({ ...model.weights, ...model.stateVariables })
+  if (bad !== undefined)
+    throw bad('evaluate', ', so no loss can be told; load sound weights, or train the model anew')
+  if (isTold || toldOfNaN.has(compiled)) return
+  toldOfNaN.add(compiled)
+  process.emitWarning(
+    'evaluate: the loss is NaN although all weights are finite: the outputs are too large, or such as the loss is not defined for',
+    { type: 'HyperglowWarning', code: 'HYPERGLOW_NAN_LOSS' },
+  )
+}
+
 /** The public `predict` of models. */
 export async function predictModel(
-  model: Network,
+  model: Trainable,
   given: ArrayInput,
   options: PredictOptions,
 ): Promise<Tensor> {
@@ -146,7 +168,7 @@ export async function predictModel(
     const forward = state.predictor
     const { outputShape } = outlineOf(model)
     const width = sizeOf(outputShape)
-    const x = inputTensor(given, dtype, inputShape)
+    const x = await inTurns(readingInputs(given, dtype, inputShape))
     const count = x.shape[0] as number
     const all = allocate(dtype, count * width)
     const pipeline = new Pipeline<Tensor>(
@@ -162,7 +184,7 @@ export async function predictModel(
       for (let start = 0; start < count; start += batchSize) {
         signal?.throwIfAborted()
         const size = Math.min(batchSize, count - start)
-        using rows = tensor(Int32Array.from({ length: size }, (_, i) => start + i))
+        const rows = Int32Array.from({ length: size }, (_, i) => start + i)
         await pipeline.push(() => forward(x, rows))
       }
       await pipeline.drain()

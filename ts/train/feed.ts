@@ -4,21 +4,25 @@ import { isFloat } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, ShapeError, unknownName } from '../core/errors.js'
 import { isPlainObject } from '../core/options.js'
 import { evaluate, tidy } from '../core/transforms.js'
+import { inTurns } from '../core/turns.js'
 import { ArrayDataset, scaled } from '../data/array-dataset.js'
 import { type Batch, type BatchSource, batchCount } from '../data/loader.js'
 import type { FloatDType } from '../nn/initializers.js'
 import { isFinite as finite, stack } from '../ops/index.js'
-import { type Shape, Tensor, tensor } from '../ops/tensor.js'
+import { type Shape, Tensor } from '../ops/tensor.js'
 import { batchesOf } from './batches.js'
 import type { TargetRule } from './targets.js'
 import { unlessAborted } from './unless-aborted.js'
 
-/** Arguments of a compiled step: the batch itself, or the whole source and the rows of it that are the batch. */
+/** Arguments of a compiled step of a model: the batch itself, or the whole source and the rows of it that are the batch. */
 export type StepInput = { x: Tensor; y: Tensor; rows?: Tensor }
 
+/** What a compiled step is given for {@link StepInput}: the rows as numbers, which become a tensor within its run. */
+export type FedInput = Omit<StepInput, 'rows'> & { rows?: Int32Array }
+
 /** One batch on its way into a step. */
-export interface FedBatch {
-  readonly input: StepInput
+export interface FedBatch<I extends object = object> {
+  readonly input: I
   /** Samples in it. */
   readonly size: number
   /** To be called when the step has been started. */
@@ -34,25 +38,27 @@ export interface FeedOptions {
 }
 
 /** A source of batches, ready for compiled steps. */
-export interface Feed {
+export interface Feed<B = Batch, I extends object = object> {
   /** Batches in an epoch; undefined where the source does not tell. */
   readonly batches: number | undefined
   /** Number of classes that the labels come from, where that is known. */
-  readonly classes: number | undefined
-  /** The batch inside a step: inputs in the dtype of the model, targets as they are. */
-  decode(input: StepInput): Batch
+  readonly classes?: number | undefined
+  /** The batch inside a step, from what {@link Feed.epoch} gave. */
+  decode(input: object): B
+  /** Samples in a batch. */
+  sizeOf(input: object): number
   /** Checks what can be checked before the first batch. */
   prepare(): Promise<void>
   /**
-   * Batches of one epoch, 0 being the first of the model's life.
+   * Batches of one epoch, 0 being the first of the task's life.
    *
-   * @param signal ends waiting for data that somebody else gives
+   * @param signal ends waiting for data that somebody else gives; @param skip batches to leave out, from the first
    */
-  epoch(number: number, signal?: AbortSignal): AsyncGenerator<FedBatch>
+  epoch(number: number, signal?: AbortSignal, skip?: number): AsyncGenerator<FedBatch<I>>
 }
 
 /** The feed of a source. */
-export function feedOf(source: BatchSource, options: FeedOptions): Feed {
+export function feedOf(source: BatchSource, options: FeedOptions): Feed<Batch, FedInput> {
   if (source instanceof ArrayDataset) return new ArrayFeed(source, options)
   if (source === null || typeof source !== 'object') {
     throw new ArgumentError(
@@ -63,7 +69,7 @@ export function feedOf(source: BatchSource, options: FeedOptions): Feed {
 }
 
 /** Samples that lie natively: a batch is a list of rows, gathered inside the step. */
-class ArrayFeed implements Feed {
+class ArrayFeed implements Feed<Batch, FedInput> {
   readonly #data: ArrayDataset
   readonly #options: FeedOptions
 
@@ -89,10 +95,16 @@ class ArrayFeed implements Feed {
     return this.#holdsRows || ignoreIndex !== undefined ? classes : this.#data.classes
   }
 
-  decode({ x, y, rows }: StepInput): Batch {
+  /** Inputs in the dtype of the model, targets as they are. */
+  decode(input: object): Batch {
+    const { x, y, rows } = input as StepInput
     const chosen = rows as Tensor
     const { dtype, targets } = this.#options
     return { x: scaled(x.take(chosen), this.#data.source, dtype), y: targets.shaped(y.take(chosen)) }
+  }
+
+  sizeOf(input: object): number {
+    return (input as StepInput).rows?.shape[0] as number
   }
 
   async prepare(): Promise<void> {
@@ -105,23 +117,18 @@ class ArrayFeed implements Feed {
     if (this.#data.labels === undefined) await targets.checkLabels(y)
   }
 
-  async *epoch(number: number): AsyncGenerator<FedBatch> {
+  async *epoch(number: number, _signal?: AbortSignal, skip = 0): AsyncGenerator<FedBatch<FedInput>> {
     const { source, batchSize } = this.#data
-    const order = this.#data.epochIndices(number)
-    for (let start = 0; start < order.length; start += batchSize) {
+    const order = await inTurns(this.#data.ordering(number))
+    for (let start = skip * batchSize; start < order.length; start += batchSize) {
       const part = order.subarray(start, start + batchSize)
-      const rows = tensor(part)
-      yield {
-        input: { x: source.x, y: source.y, rows },
-        size: part.length,
-        release: () => rows.dispose(),
-      }
+      yield { input: { x: source.x, y: source.y, rows: part }, size: part.length, release() {} }
     }
   }
 }
 
 /** Batches that somebody else makes; each is checked as it comes. */
-class BatchFeed implements Feed {
+class BatchFeed implements Feed<Batch, FedInput> {
   readonly #source: BatchSource
   readonly #options: FeedOptions
   readonly batches: number | undefined
@@ -135,16 +142,26 @@ class BatchFeed implements Feed {
     this.classes = typeof classes === 'number' ? classes : undefined
   }
 
-  decode({ x, y }: StepInput): Batch {
+  /** Inputs in the dtype of the model, targets as they are. */
+  decode(input: object): Batch {
+    const { x, y } = input as StepInput
     const { dtype, targets } = this.#options
     return { x: scaled(x, { scale: 1, offset: 0 }, dtype), y: targets.shaped(y) }
   }
 
+  sizeOf(input: object): number {
+    return (input as StepInput).x.shape[0] as number
+  }
+
   async prepare(): Promise<void> {}
 
-  async *epoch(_number: number, signal?: AbortSignal): AsyncGenerator<FedBatch> {
+  async *epoch(_number: number, signal?: AbortSignal, skip = 0): AsyncGenerator<FedBatch<FedInput>> {
     let index = 0
     for await (const batch of batchesOf(this.#source, signal)) {
+      if (index < skip) {
+        index++
+        continue
+      }
       await unlessAborted(this.#check(batch, `batch ${index++}`), signal)
       const { x, y } = batch
       yield { input: { x, y }, size: x.shape[0] as number, release() {} }

@@ -1,67 +1,179 @@
-import { DataError } from '../core/errors.js'
-import { between, type Checks, checkOptions, flag, whole } from '../core/options.js'
-import { ArrayDataset, type ArrayInput } from '../data/array-dataset.js'
-import type { Network } from '../models/network.js'
+/** The training of any task. */
+import { ArgumentError, DataError, describe, StateError } from '../core/errors.js'
+import {
+  type Check,
+  type Checks,
+  checkOptions,
+  elsewhere,
+  isList,
+  isPlainObject,
+  whole,
+} from '../core/options.js'
+import type { Tree } from '../core/tree.js'
+import { batchCount } from '../data/loader.js'
+import { type Attachment, type AttachOptions, attachment } from '../dynamics/attachment.js'
+import type { ModelDynamics } from '../dynamics/record.js'
+import { resolveSave, type SaveDynamics } from '../dynamics/save.js'
+import { checkEstimator, type Estimator } from '../estimators/estimator.js'
+import { checkCallbacks } from './callbacks/callback.js'
+import { checkTask } from './check-task.js'
+import { EpochMeasurement, type ProbeFeed } from './epoch-measurement.js'
+import type { Feed } from './feed.js'
 import type { History } from './history.js'
-import { outlineOf } from './outline.js'
-import { compiledOf } from './state.js'
-import { TargetRule } from './targets.js'
-import { type TrainOptions, trainChecks, trainModel } from './training-loop.js'
+import { type TrainOptions, trainChecks } from './run-options.js'
+import type { ScalarSource } from './stepper.js'
+import type { Task } from './task.js'
+import { Run } from './training-loop.js'
+import { TrainingRecord } from './training-record.js'
+import { type TreeSource, treeFeedOf } from './tree-feed.js'
+import { unlessAborted } from './unless-aborted.js'
 
-/** Options of `fit`. */
-export interface FitOptions extends TrainOptions {
-  /** Samples in a batch; the last one keeps what is left. Default 32. */
-  batchSize?: number
-  /** Share of the samples, chosen at random, that validates: n - floor(n * (1 - share)). In [0, 1), default 0.2. */
-  validationSplit?: number
-  /** Give the training samples in another order every epoch; otherwise in that of the arrays. Default true. */
-  shuffle?: boolean
+/** An evaluator of a task, and when it is evaluated. */
+export interface TaskEvaluator<B = Tree> extends AttachOptions<B> {
+  evaluator: Estimator
 }
 
-const checks: Checks<FitOptions> = {
+/** Options of {@link fit}. */
+export interface FitTaskOptions<B = Tree> extends TrainOptions {
+  /** Data to measure after every epoch, by the task's `evaluate`. Empty data count as none. */
+  validation?: TreeSource<B>
+  /**
+   * Numbers for the context of steps, by name: coefficients, rates, temperatures. A function gives one for each step. They are inputs of the
+   * compiled step, so that another number needs no new trace. Default none.
+   */
+  scalars?: Readonly<Record<string, ScalarSource>>
+  /** What is measured of the layers in the task's segments. Default none. */
+  evaluators?: readonly (Estimator | TaskEvaluator<B>)[]
+  /** Write what evaluators say to a folder during training; see `saveDynamics` of models. */
+  saveDynamics?: string | SaveDynamics
+  /** Decides random keys where the task has no `record` of its own. Default 0. */
+  seed?: number
+}
+
+/** What came of a fit. */
+export interface FitResult {
+  readonly history: History
+  /** What evaluators said; undefined without any. */
+  readonly dynamics: ModelDynamics | undefined
+}
+
+const scalarRecord: Check<Readonly<Record<string, ScalarSource>>> = {
+  expected: 'finite numbers, or functions of { step, epoch }, by name',
+  accepts: (value) =>
+    isPlainObject(value) &&
+    Object.values(value).every((source) => typeof source === 'function' || Number.isFinite(source)),
+}
+
+const checks: Checks<FitTaskOptions<unknown>> = {
   ...trainChecks,
-  batchSize: whole(1),
-  validationSplit: between(0, 1, 'high'),
-  shuffle: flag,
+  validation: elsewhere(),
+  scalars: scalarRecord,
+  evaluators: elsewhere(),
+  saveDynamics: elsewhere(),
+  seed: whole(0),
 }
 
-/** Makes datasets of arrays and trains on them. The seed of the model decides split and orders. */
-export async function fitArrays(
-  model: Network,
-  x: ArrayInput,
-  y: ArrayInput,
-  options: FitOptions,
-): Promise<History> {
-  const given = checkOptions('fit', options, checks)
-  const { batchSize, validationSplit = 0.2, shuffle = true, ...rest } = given
-  const compiled = compiledOf(model, 'fit')
-  rest.signal?.throwIfAborted()
-  const { seed, inputShape, dtype } = model
-  const targets = new TargetRule(compiled, outlineOf(model).outputShape)
-  const data = new ArrayDataset(x, y, {
-    batchSize,
-    shuffle,
-    seed,
-    inputShape,
-    dtype,
-    ...targets.datasetOptions(y),
-    classes: rest.numClasses,
-  })
-  try {
-    const [train, validation] = data.split(validationSplit)
-    if (train.samples === 0) {
-      throw new DataError(
-        `fit: ${data.samples} samples with validationSplit ${validationSplit} leave none to train on; lower the split or give more samples`,
-      )
-    }
-    const remark = given.validationSplit === undefined ? ' (validationSplit 0.2; Keras holds out none)' : ''
-    return await trainModel(
-      model,
-      train,
-      validation.samples > 0 ? { ...rest, validation } : rest,
-      `training on ${train.samples} samples, validating on ${validation.samples || 'none'}${remark}`,
-    )
-  } finally {
-    data.dispose()
+/** Tasks that are being trained. */
+const busy = new WeakSet<object>()
+
+/**
+ * Trains a task: goes through the data `epochs` times, and gives each batch to the task's step. Batches, means, progress, callbacks, dynamics,
+ * checkpoints and an abort are its work.
+ *
+ *     const { history } = await fit(new Gan(), data, { epochs: 100, callbacks: [new Checkpoint('runs/gan')], resume: 'runs/gan' })
+ *
+ * @param data a {@link TreeDataset}, an `ArrayDataset`, or any iterable of batches that gives them anew in every epoch; a batch is tensors nested
+ *   in records and arrays, and counts as many samples as its first tensor has rows
+ * @throws ArgumentError, DataError, StateError (rejects) before anything is changed, for a task, data and options that cannot work;
+ *   NumericalError as soon as the mean loss (without one, a log) is seen to be NaN or infinite; the reason of the signal; what a callback throws
+ */
+export async function fit<B>(
+  task: Task<B>,
+  data: TreeSource<B>,
+  options: FitTaskOptions<B> = {},
+): Promise<FitResult> {
+  checkTask('fit', task)
+  const given = checkOptions<FitTaskOptions<B>>('fit', options, checks as Checks<FitTaskOptions<B>>)
+  checkCallbacks(given.callbacks ?? [])
+  given.signal?.throwIfAborted()
+  if (busy.has(task)) {
+    throw new StateError('fit: the task is in the middle of fit; wait for its promise first')
   }
+  busy.add(task)
+  const record = task.record ?? new TrainingRecord({ seed: given.seed ?? 0 })
+  try {
+    const run = await prepareRun(task, data, given, record)
+    try {
+      const history = await run.all()
+      return { history, dynamics: record.dynamics }
+    } finally {
+      await run.close()
+    }
+  } finally {
+    busy.delete(task)
+    if (task.record === undefined) record.dispose()
+  }
+}
+
+async function prepareRun<B>(
+  task: Task<B>,
+  data: TreeSource<B>,
+  given: FitTaskOptions<B>,
+  record: TrainingRecord,
+): Promise<Run<B>> {
+  const { validation, scalars = {}, evaluators, saveDynamics, seed: _, ...options } = given
+  const { signal } = options
+  const attachments = attachmentsOf(evaluators ?? [])
+  if (saveDynamics !== undefined && attachments.length === 0) {
+    throw new ArgumentError('fit: saveDynamics needs evaluators, since there would be nothing to save')
+  }
+  const feed = treeFeedOf(data)
+  if (feed.batches === 0) throw new DataError('fit: the training data are empty; give at least one batch')
+  const isEmpty = validation === undefined || batchCount(validation) === 0
+  const validating = isEmpty ? undefined : treeFeedOf(validation)
+  if (validating !== undefined && task.evaluate === undefined) {
+    throw new StateError(
+      'fit: validation data were given, and the task has no evaluate(batch, ctx); give it one',
+    )
+  }
+  await unlessAborted(feed.prepare(), signal)
+  await unlessAborted(validating?.prepare(), signal)
+  const probeOf = (one: Attachment) => probeFeed<B>(feed, one)
+  return Run.prepare({
+    task,
+    feed,
+    validation: validating,
+    record,
+    options,
+    scalars,
+    tracks: attachments.length > 0,
+    attachments,
+    save: saveDynamics === undefined ? undefined : resolveSave(saveDynamics),
+    notes: {},
+    layers: undefined,
+    measurement: await EpochMeasurement.prepare(task, attachments, probeOf, record.seed),
+    occupation: undefined,
+  })
+}
+
+async function probeFeed<B>(training: Feed<B>, { probe, samples }: Attachment): Promise<ProbeFeed<B>> {
+  if (probe === undefined) return { feed: training, samples, dispose() {} }
+  const feed = treeFeedOf([probe as B])
+  await feed.prepare()
+  return { feed, samples: undefined, dispose() {} }
+}
+
+/** The evaluators of a task with when they are evaluated. */
+function attachmentsOf<B>(given: readonly (Estimator | TaskEvaluator<B>)[]): Attachment<B>[] {
+  if (!isList(given)) {
+    throw new ArgumentError(
+      `fit: evaluators is ${describe(given)}, expected a list such as [new HSIC()] or [{ evaluator: new KSG(), evaluateOn: 'epoch' }]`,
+    )
+  }
+  return Array.from(given, (one) => {
+    const isBare = !isPlainObject(one)
+    const { evaluator, ...when } = (isBare ? { evaluator: one } : one) as TaskEvaluator<B>
+    checkEstimator('fit: evaluators', evaluator)
+    return attachment<B>(evaluator, when, (probe) => probe !== undefined)
+  })
 }

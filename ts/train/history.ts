@@ -2,7 +2,7 @@
 
 /** Means over the samples of one epoch. */
 export interface EpochLogs {
-  /** Mean training loss, of the batches as they came: weights change meanwhile. */
+  /** Mean training loss, of the batches as they came: weights change meanwhile. NaN for a task that gives no loss. */
   readonly loss: number
   /** Means of the metrics by name. */
   readonly metrics: Readonly<Record<string, number>>
@@ -16,29 +16,58 @@ export interface EpochLogs {
 
 /** Training results; every list has one entry an epoch. */
 export interface History {
+  /** Numbers of the epochs, counted over all training: the first that the model or task was trained is 1. */
+  readonly epochs: number[]
+  /** NaN for a task that gives no loss. */
   readonly loss: number[]
   /** By name. */
   readonly metrics: Record<string, number[]>
-  /** Absent without validation data. */
+  /** Absent without validation data; NaN for epochs without. */
   readonly validationLoss?: number[]
   /** By name; absent without validation data. */
   readonly validationMetrics?: Record<string, number[]>
   readonly seconds: number[]
 }
 
+/** An epoch with its number, counted over all training. */
+export interface NumberedLogs extends EpochLogs {
+  readonly epoch: number
+}
+
 /** The lists of the epochs so far. */
-export function historyOf(epochs: readonly EpochLogs[], metrics: readonly string[]): History {
-  const lists = (of: (logs: EpochLogs) => Readonly<Record<string, number>>) =>
-    Object.fromEntries(metrics.map((name) => [name, epochs.map((logs) => of(logs)[name] as number)]))
+export function historyOf(epochs: readonly NumberedLogs[]): History {
+  const lists = (of: (logs: EpochLogs) => Readonly<Record<string, number>>) => {
+    const names = new Set(epochs.flatMap((logs) => Object.keys(of(logs))))
+    return Object.fromEntries(
+      [...names].map((name) => [name, epochs.map((logs) => of(logs)[name] ?? Number.NaN)]),
+    )
+  }
   const history: History = {
+    epochs: epochs.map(({ epoch }) => epoch),
     loss: epochs.map(({ loss }) => loss),
     metrics: lists((logs) => logs.metrics),
     seconds: epochs.map(({ seconds }) => seconds),
   }
-  if (epochs[0]?.validationLoss === undefined) return history
+  if (epochs.every(({ validationLoss }) => validationLoss === undefined)) return history
   return {
     ...history,
-    validationLoss: epochs.map((logs) => logs.validationLoss as number),
+    validationLoss: epochs.map(({ validationLoss = Number.NaN }) => validationLoss),
     validationMetrics: lists((logs) => logs.validationMetrics ?? {}),
   }
+}
+
+/** The first epochs of a history, one by one. */
+export function logsOf(history: History | undefined, count: number): NumberedLogs[] {
+  if (history === undefined) return []
+  const { validationLoss, validationMetrics } = history
+  const at = (lists: Record<string, number[]>, index: number) =>
+    Object.fromEntries(Object.entries(lists).map(([name, values]) => [name, values[index] as number]))
+  return history.epochs.slice(0, count).map((epoch, index) => ({
+    epoch,
+    loss: history.loss[index] as number,
+    metrics: at(history.metrics, index),
+    ...(validationLoss === undefined ? {} : { validationLoss: validationLoss[index] as number }),
+    ...(validationMetrics === undefined ? {} : { validationMetrics: at(validationMetrics, index) }),
+    seconds: history.seconds[index] as number,
+  }))
 }

@@ -25,7 +25,7 @@ export interface Objective {
 }
 
 /** Losses whose targets are class labels. */
-const labelLosses: readonly (LossName | undefined)[] = ['crossEntropy', 'nll']
+const labelLosses: readonly (LossName | undefined)[] = ['crossEntropy', 'nll', 'softmaxFocal', 'multiMargin']
 
 /** Losses of log-probabilities: of positive numbers they would be finite, and negative. */
 const logLosses: readonly LossName[] = ['nll', 'klDiv']

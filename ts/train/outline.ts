@@ -2,10 +2,10 @@
 
 import { tidy } from '../core/transforms.js'
 import { ActivatedLayer } from '../layers/activated.js'
-import type { Network } from '../models/network.js'
 import type { LossName } from '../nn/losses/named.js'
 import { zeros } from '../ops/tensor.js'
 import type { Compiled } from './compile.js'
+import type { Trainable } from './model.js'
 
 /** Layers and output of a network. */
 export interface Outline {
@@ -18,7 +18,7 @@ export interface Outline {
 }
 
 /** The outline of a network. */
-export function outlineOf(model: Network): Outline {
+export function outlineOf(model: Trainable): Outline {
   return tidy(() => {
     const x = zeros([2, ...model.inputShape], { dtype: model.dtype })
     const pass = model.pass({ tracking: true })

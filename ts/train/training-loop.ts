@@ -1,287 +1,267 @@
-/** The training loop of all models. */
+/** The training loop of all tasks. */
 import { performance } from 'node:perf_hooks'
-import { DataError, NumericalError } from '../core/errors.js'
-import { type Check, type Checks, checkOptions, elsewhere, flag, signal, whole } from '../core/options.js'
+import { ArgumentError, NumericalError, StateError } from '../core/errors.js'
 import { evaluate } from '../core/transforms.js'
-import { type BatchSource, batchCount } from '../data/loader.js'
+import type { Variable } from '../core/variable.js'
+import type { Attachment } from '../dynamics/attachment.js'
+import type { SaveDynamics } from '../dynamics/save.js'
 import { DynamicsTracker } from '../dynamics/tracker.js'
-import type { Estimator } from '../estimators/estimator.js'
-import type { Network } from '../models/network.js'
 import { lossPlot } from '../plots/loss.js'
-import { type Callback, checkCallbacks, notify } from './callbacks.js'
-import type { Compiled } from './compile.js'
-import { EpochMeasurement } from './epoch-measurement.js'
-import { measure, named, nothingCounts } from './evaluation.js'
-import { type Feed, feedOf } from './feed.js'
-import { type EpochLogs, type History, historyOf } from './history.js'
-import { adviseOnLoss, mismatch, outlineOf } from './outline.js'
+import type { FitContext } from './callbacks/callback.js'
+import { Hooks } from './callbacks/hooks.js'
+import { type Place, type RunSnapshot, SavedRun, writeCheckpoint } from './checkpoint.js'
+import type { EpochMeasurement } from './epoch-measurement.js'
+import { measure, nothingCounts } from './evaluation.js'
+import type { Feed } from './feed.js'
+import { firstUnsound } from './finite.js'
+import { type Held, heldBy } from './held.js'
+import { type EpochLogs, type History, historyOf, logsOf, type NumberedLogs } from './history.js'
+import { type Means, Meter } from './meter.js'
+import type { Occupation } from './occupation.js'
 import { Pipeline } from './pipeline.js'
+import { release, type StepResult } from './program.js'
 import { ProgressReporter } from './progress/index.js'
-import { compiledOf, exclusively, stateOf } from './state.js'
-import { Meter, release, type StepResult, trainStep } from './step.js'
-import { TargetRule } from './targets.js'
+import type { TrainOptions } from './run-options.js'
+import { type ScalarSource, Stepper } from './stepper.js'
+import type { Task } from './task.js'
+import type { TrainingRecord } from './training-record.js'
 import { Stop, unlessAborted } from './unless-aborted.js'
-import { checkWeights } from './weights.js'
-
-/** Options of every way to train. */
-export interface TrainOptions {
-  /** Times that the data are gone through. Default 1. */
-  epochs?: number
-  callbacks?: readonly Callback[]
-  /**
-   * Ends training: the promise rejects with the signal's reason at once, however long a step, a callback, an evaluator or the data are
-   * waited for. The steps under way, at most two, are finished by the device: whatever is asked of the model afterwards, weights or another
-   * fit, comes after them. What callbacks and generators do after that concerns nobody: an iterator's `return` is called, but not waited for.
-   * Dynamics of finished epochs stay readable.
-   */
-  signal?: AbortSignal
-  /** Report progress on stderr. Default: only where that is a terminal. */
-  verbose?: boolean
-  /** Draw the losses after the last epoch: a path, or true for `loss.svg` in the working folder. Default false. */
-  showPlot?: boolean | string
-  /** Classes of the task: the width of one-hot rows in the dynamics. Default: what the data tell, else the width of the output. */
-  numClasses?: number
-  /**
-   * Go on with the dynamics recorded before instead of starting anew: those of the last fit, or, for a model that was loaded, those in its
-   * `saveDynamics` folder. Refused where layers, evaluators or their settings differ. Default false.
-   */
-  appendDynamics?: boolean
-}
-
-/** Options of `fitDataset`. */
-export interface FitDatasetOptions extends TrainOptions {
-  /** Data to measure after every epoch, in evaluation mode. Empty data count as none. */
-  validation?: BatchSource
-}
-
-const plotFile: Check<boolean | string> = {
-  expected: 'true, false, or a path that ends in .svg, .png, .html or .vl.json',
-  accepts: (value) =>
-    typeof value === 'boolean' || (typeof value === 'string' && /\.(svg|png|html|vl\.json)$/i.test(value)),
-}
-
-/** The checks of {@link TrainOptions}. */
-export const trainChecks: Checks<TrainOptions> = {
-  epochs: whole(1),
-  callbacks: elsewhere(),
-  signal,
-  verbose: flag,
-  showPlot: plotFile,
-  numClasses: whole(1),
-  appendDynamics: flag,
-}
-const datasetChecks: Checks<FitDatasetOptions> = { ...trainChecks, validation: elsewhere() }
 
 /** Time between two readings of the running means, in milliseconds. */
 const readingInterval = 100
 
-/**
- * Trains a model on batches.
- *
- * @param preface first line of the progress
- * @throws ArgumentError, DataError, StateError (rejects) before anything is changed, for data and options that cannot work;
- *   NumericalError as soon as the mean loss is seen to be NaN or infinite; the reason of the signal; what a callback throws
- */
-export async function trainModel(
-  model: Network,
-  source: BatchSource,
-  given: FitDatasetOptions,
-  preface?: string,
-): Promise<History> {
-  const options = checkOptions('fit', given, datasetChecks)
-  checkCallbacks(options.callbacks ?? [])
-  compiledOf(model, 'fit')
-  options.signal?.throwIfAborted()
-  return exclusively(model, 'fit', async () => {
-    const wasTraining = model.training
-    const run = await Run.prepare(model, source, options)
-    try {
-      return await run.all(preface)
-    } finally {
-      await run.close()
-      stateOf(model).training = wasTraining
-    }
-  })
-}
-
-/** Warns that evaluators cannot leave samples of a step out. */
-function adviseOnIgnored({ attachments, segment }: Network, { ignoreIndex }: Compiled): void {
-  const isSeen = segment === 'label' && attachments.some(({ on }) => on === 'batch')
-  if (ignoreIndex === undefined || !isSeen) return
-  process.emitWarning(
-    `evaluators on batches see all samples: those with the label to ignore, ${ignoreIndex}, are a class of their own to them; attach them with { evaluateOn: 'epoch' } to leave these out`,
-    { type: 'HyperglowWarning', code: 'HYPERGLOW_IGNORED_LABELS' },
-  )
+/** A run, ready to begin. */
+export interface RunSetup<B> {
+  readonly task: Task<B>
+  readonly feed: Feed<B>
+  readonly validation: Feed<B> | undefined
+  readonly record: TrainingRecord
+  readonly options: TrainOptions
+  readonly scalars: Readonly<Record<string, ScalarSource>>
+  /** Whether dynamics are recorded, of which evaluators, and where they go. */
+  readonly tracks: boolean
+  readonly attachments: readonly Attachment[]
+  readonly save: Readonly<Required<SaveDynamics>> | undefined
+  readonly notes: Readonly<Record<string, unknown>>
+  /** Names of the tracked layers, where they are known before the first step. */
+  readonly layers: readonly string[] | undefined
+  readonly measurement: EpochMeasurement<B> | undefined
+  /** What keeps the model at one thing at a time; undefined for a task, which nobody else asks anything. */
+  readonly occupation: Occupation | undefined
+  /** Told which mode comes. */
+  readonly setMode?: (isTraining: boolean) => void
+  /** Why the loss may be no number, as far as is known. */
+  readonly suspicion?: string | undefined
+  /** First line of the progress. */
+  readonly preface?: string | undefined
 }
 
 /** One call of `fit`. */
-class Run {
-  readonly #model: Network
-  readonly #options: FitDatasetOptions
-  readonly #feed: Feed
-  readonly #validation: Feed | undefined
-  readonly #tracker: DynamicsTracker | undefined
-  readonly #meter: Meter
-  /** Compiled steps by the evaluators they evaluate. */
-  readonly #steps = new Map<string, ReturnType<typeof trainStep>>()
-  readonly #measurement: EpochMeasurement | undefined
-  readonly #classes: number | undefined
-  readonly #reporter: ProgressReporter
+export class Run<B> {
+  readonly #setup: RunSetup<B>
+  readonly #held: Held
+  readonly #hooks: Hooks
+  readonly #epochs: number
+  readonly #first: number
   readonly #verbose: boolean
-  readonly #callbacks: readonly Callback[]
-  readonly #wantsLogs: boolean
-  readonly #logs: EpochLogs[] = []
-  /** Why the loss may be no number, as far as the model tells. */
-  readonly #suspicion: string | undefined
+  readonly #reporter: ProgressReporter
+  readonly #meter = new Meter()
+  readonly #stepper: Stepper<B>
+  readonly #context: FitContext
+  #logs: NumberedLogs[]
+  #tracker: DynamicsTracker | undefined
+  #place: { -readonly [Part in keyof Place]: Place[Part] }
 
-  private constructor(
-    model: Network,
-    options: FitDatasetOptions,
-    feed: Feed,
-    validation: Feed | undefined,
-    tracker: DynamicsTracker | undefined,
-    measurement: EpochMeasurement | undefined,
-    classes: number | undefined,
-    suspicion: string | undefined,
-  ) {
-    this.#model = model
-    this.#options = options
-    this.#feed = feed
-    this.#validation = validation
-    this.#tracker = tracker
-    // A copy: what is pushed later was not checked.
-    this.#callbacks = [...(options.callbacks ?? [])]
-    this.#wantsLogs = this.#callbacks.some(({ onBatchEnd }) => onBatchEnd !== undefined)
+  private constructor(setup: RunSetup<B>) {
+    const { task, feed, record, options, scalars, tracks, attachments, save } = setup
+    this.#setup = setup
+    this.#hooks = new Hooks(options.callbacks ?? [], setup.occupation, options.signal)
     this.#verbose = options.verbose ?? process.stderr.isTTY === true
     this.#reporter = new ProgressReporter({ verbose: this.#verbose })
-    this.#meter = new Meter(1 + model.metrics.length, compiledOf(model, 'fit').sums)
-    this.#suspicion = suspicion
-    this.#measurement = measurement
-    this.#classes = classes
-  }
-
-  /** The step that evaluates these evaluators, by their numbers. */
-  #stepFor(due: readonly number[]): ReturnType<typeof trainStep> {
-    const key = due.join()
-    const known = this.#steps.get(key)
-    if (known !== undefined) return known
-    const { evaluators, saveDynamics, trackDynamics } = this.#model
-    const step = trainStep(this.#model, this.#feed, this.#meter, {
-      evaluators: due.map((index) => evaluators[index] as Estimator),
-      dynamics: trackDynamics && (due.length > 0 || evaluators.length === 0),
-      classes: this.#classes,
-      logs: this.#wantsLogs,
-      segment: saveDynamics?.raw ?? false,
+    this.#epochs = options.epochs ?? 1
+    this.#first = options.initialEpoch ?? 0
+    if (this.#first >= this.#epochs) {
+      throw new ArgumentError(
+        `fit: initialEpoch is ${this.#first} and epochs ${this.#epochs}, which leaves none to train; epochs includes those before`,
+      )
+    }
+    this.#logs = logsOf(record.history, this.#first)
+    this.#stepper = new Stepper({
+      task,
+      feed,
+      meter: this.#meter,
+      record,
+      scalars,
+      allowUnused: options.allowUnused ?? false,
+      attachments: tracks ? attachments : undefined,
+      raw: save?.raw ?? false,
+      logs: this.#hooks.wantsLogs,
       tooSmall: (needed) => this.#tracker?.needs(needed),
     })
-    this.#steps.set(key, step)
-    return step
+    this.#held = heldBy(task, record)
+    this.#place = {
+      epoch: this.#first,
+      batch: 0,
+      isBegun: false,
+      isStopped: false,
+      first: this.#first,
+      batches: feed.batches ?? null,
+    }
+    this.#context = this.#makeContext()
   }
 
-  /** Checks everything that can be checked before the first step. */
-  static async prepare(model: Network, source: BatchSource, options: FitDatasetOptions): Promise<Run> {
-    const { inputShape, dtype } = model
-    const compiled = compiledOf(model, 'fit')
-    const outline = outlineOf(model)
-    const { layers, outputShape } = outline
-    const targets = new TargetRule(compiled, outputShape)
-    const feedOptions = { inputShape, dtype, targets }
-    const feed = feedOf(source, feedOptions)
-    if (feed.batches === 0) throw new DataError('fit: the training data are empty; give at least one batch')
-    const given = options.validation
-    const isEmpty = given === undefined || batchCount(given) === 0
-    const validation = isEmpty ? undefined : feedOf(given, feedOptions)
-    await unlessAborted(feed.prepare(), options.signal)
-    await unlessAborted(validation?.prepare(), options.signal)
+  /** Checks everything that can be checked before the first step, and reads the checkpoint that the run goes on from. */
+  static async prepare<B>(setup: RunSetup<B>): Promise<Run<B>> {
+    const { signal } = setup.options
+    const run = new Run(setup)
+    const { parameters, state } = run.#held
     // Initial weights are computed here, so that the first step finds them as they will always be: buffers.
-    await unlessAborted(
-      evaluate([...Object.values(model.weights), ...Object.values(model.stateVariables)]),
-      options.signal,
-    )
-    await unlessAborted(checkWeights(model), options.signal)
-    adviseOnLoss(compiled, outline)
-    adviseOnIgnored(model, compiled)
-    const tracker = await DynamicsTracker.start(model, layers, feed.batches, options)
-    const classes = options.numClasses ?? feed.classes ?? outputShape.at(-1)
-    const measurement =
-      tracker === undefined
-        ? undefined
-        : await EpochMeasurement.prepare(model, feed, layers, classes, targets)
-    const suspicion = mismatch(compiled, outline)
-    return new Run(model, options, feed, validation, tracker, measurement, classes, suspicion)
+    await unlessAborted(evaluate([...Object.values(parameters), ...Object.values(state)]), signal)
+    const bad = await unlessAborted(firstUnsound({ ...parameters, ...state }), signal)
+    if (bad !== undefined) {
+      throw bad(
+        'fit',
+        ' before the first step, so no data can train it; load sound weights, or make the model anew',
+      )
+    }
+    return run
   }
 
-  async all(preface: string | undefined): Promise<History> {
-    const { epochs = 1 } = this.#options
-    const state = stateOf(this.#model)
+  /** Trains; gives the history. */
+  async all(): Promise<History> {
+    const { feed, record, options, layers, preface } = this.#setup
+    const checkpoint =
+      options.resume === undefined
+        ? undefined
+        : await unlessAborted(SavedRun.read(options.resume), options.signal)
+    if (checkpoint !== undefined) await this.#resume(checkpoint)
+    else if (layers !== undefined) await this.#startTracker(layers)
     if (preface !== undefined) this.#reporter.note(preface)
-    await this.#notify((callback) => callback.onTrainBegin?.({ epochs, batches: this.#feed.batches }))
-    for (let epoch = 0; epoch < epochs; epoch++) {
-      await this.#notify((callback) => callback.onEpochBegin?.(epoch))
-      this.#reporter.epochStart(epoch + 1, epochs)
-      const logs = await this.#epoch(epoch)
-      this.#reporter.epochEnd()
-      this.#logs.push(logs)
-      state.history = historyOf(this.#logs, this.#model.metrics)
-      await this.#notify((callback) => callback.onEpochEnd?.(epoch, logs))
+    const epochs = this.#epochs
+    await this.#hooks.notify((callback) =>
+      callback.onTrainBegin?.({ epochs, batches: feed.batches }, this.#context),
+    )
+    // Once more: what callbacks set when a run begins is overtaken by what the run came to.
+    await checkpoint?.restore(this.#held)
+    await checkpoint?.restoreCallbacks(this.#hooks.all)
+    while (this.#place.epoch < epochs && (!this.#place.isStopped || this.#place.isBegun)) {
+      await this.#epoch()
     }
     await this.#tracker?.finish()
-    const history = state.history as History
-    const { showPlot = false } = this.#options
+    if (this.#logs.length === 0 || record.history === undefined) record.history = historyOf(this.#logs)
+    const { history } = record
+    const { showPlot = false } = options
     if (showPlot !== false) await lossPlot(history).save(showPlot === true ? 'loss.svg' : showPlot)
-    await this.#notify((callback) => callback.onTrainEnd?.(history))
+    await this.#hooks.notify((callback) => callback.onTrainEnd?.(history, this.#context))
     return history
   }
 
-  /** Calls one hook of every callback in turn. */
-  #notify(call: (callback: Callback) => unknown): Promise<void> {
-    return notify(this.#callbacks, call, this.#options.signal)
-  }
-
-  async #epoch(epoch: number): Promise<EpochLogs> {
-    const model = this.#model
-    const start = performance.now()
-    const loss = named(model, await this.#train(epoch))
-    await this.#measure(epoch)
-    let logs: Omit<EpochLogs, 'seconds'> = loss
-    if (this.#validation !== undefined) {
-      const validation = named(model, await this.#validate(this.#validation))
-      logs = { ...loss, validationLoss: validation.loss, validationMetrics: validation.metrics }
+  /** One epoch with its hooks, or what is left of one. */
+  async #epoch(): Promise<void> {
+    const { record } = this.#setup
+    const { epoch } = this.#place
+    if (!this.#place.isBegun) {
+      await this.#hooks.notify((callback) => callback.onEpochBegin?.(epoch, this.#context))
+      if (this.#place.isStopped) return
     }
-    stateOf(model).epochs++
-    return { ...logs, seconds: (performance.now() - start) / 1000 }
+    this.#reporter.epochStart(epoch + 1, this.#epochs)
+    const start = performance.now()
+    const means = await this.#train()
+    if (means === undefined) return
+    if (means.loss === undefined) this.#refusePlot()
+    let logs: Omit<EpochLogs, 'seconds'> = logsFrom(means)
+    await this.#measure(epoch)
+    if (this.#setup.validation !== undefined) {
+      const { loss, metrics } = logsFrom(await this.#validate(this.#setup.validation))
+      logs = { ...logs, validationLoss: loss, validationMetrics: metrics }
+    }
+    record.epochs++
+    const finished: EpochLogs = { ...logs, seconds: (performance.now() - start) / 1000 }
+    this.#reporter.epochEnd()
+    this.#logs.push({ ...finished, epoch: record.epochs })
+    record.history = historyOf(this.#logs)
+    Object.assign(this.#place, { epoch: epoch + 1, batch: 0, isBegun: false })
+    const ended: FitContext = Object.create(this.#context, { epoch: { value: epoch } }) as FitContext
+    await this.#hooks.notify((callback) => callback.onEpochEnd?.(epoch, finished, ended))
+    await this.#hooks.notify((callback) => callback.onSettled?.('epoch', ended))
   }
 
-  /** All training batches of an epoch; gives the means. */
-  async #train(epoch: number): Promise<number[]> {
-    const { signal } = this.#options
-    stateOf(this.#model).training = true
-    this.#meter.reset()
-    this.#tracker?.startEpoch(epoch)
-    this.#reporter.loopStart('training', this.#feed.batches ?? 0)
+  /** A plot of losses needs some: said after the first epoch, not after the last. */
+  #refusePlot(): void {
+    const { showPlot = false } = this.#setup.options
+    if (showPlot === false) return
+    throw new StateError(
+      'fit: showPlot draws losses, and the steps of this task give none; return { loss } from step, or leave showPlot out',
+    )
+  }
+
+  // ---- training
+
+  /** What is left of an epoch's training; gives the means of all of it, undefined where the run was stopped before the first batch. */
+  async #train(): Promise<Means | undefined> {
+    const { feed, options, setMode } = this.#setup
+    const { signal } = options
+    setMode?.(true)
+    if (!this.#place.isBegun) {
+      this.#meter.reset()
+      this.#tracker?.startEpoch(this.#place.epoch - this.#first)
+    }
+    this.#place.isBegun = true
+    this.#reporter.loopStart('training', feed.batches ?? 0)
+    const done = this.#place.isStopped ? this.#place.batch : await this.#goThrough()
+    if (this.#place.batch === 0 && this.#place.isStopped) {
+      this.#place.isBegun = false
+      this.#reporter.loopEnd({})
+      return undefined
+    }
+    const means = await unlessAborted(this.#meter.means(), signal)
+    if (means === undefined) throw nothingCounts('the training data')
+    this.#checkMeans(means)
+    this.#reporter.update(done, readings(means))
+    this.#reporter.loopEnd(readings(means))
+    return means
+  }
+
+  /** Trains on the batches of the epoch that are left; gives how many of the epoch are done. */
+  async #goThrough(): Promise<number> {
+    const { feed, options, record, tracks } = this.#setup
+    const { signal } = options
+    const { beforeBatch } = this.#hooks
+    const [skip, before] = [this.#place.batch, record.steps]
     const sizes: number[] = []
-    const dues: number[][] = []
+    const dues: (readonly number[])[] = []
     using stop = new Stop(signal)
     const pipeline = new Pipeline<StepResult>(
-      (result, index) => this.#take(result, index, sizes[index] as number, dues[index] as number[]),
+      async (result, index) => {
+        const size = sizes[index] as number
+        await this.#take(result, skip + index, size, dues[index] as readonly number[], before + index + 1)
+      },
       release,
       signal,
       (error) => stop.fail(error),
     )
     let readAt = performance.now()
     try {
-      for await (const batch of this.#feed.epoch(stateOf(this.#model).epochs, stop.signal)) {
+      for await (const batch of feed.epoch(record.epochs, stop.signal, skip)) {
         try {
           if (signal?.aborted) break
-          const due = this.#tracker?.due(sizes.length) ?? []
+          const index = skip + sizes.length
+          if (tracks && this.#tracker === undefined) await this.#beginTracking(batch.input)
+          if (beforeBatch.length > 0) {
+            await this.#hooks.notify((one) => one.onBatchBegin?.(index, this.#context), beforeBatch)
+            if (this.#place.isStopped) break
+          }
+          const due = this.#stepper.due(index)
           sizes.push(batch.size)
           dues.push(due)
-          await pipeline.push(() => this.#stepFor(due)(batch.input))
+          await pipeline.push(() => this.#stepper.start(due, batch.input))
+          if (this.#hooks.afterBatch(before + sizes.length).length > 0) await pipeline.drain()
         } finally {
           batch.release()
         }
+        if (this.#place.isStopped) break
         if (this.#verbose && performance.now() - readAt >= readingInterval) {
-          this.#report(sizes.length, await unlessAborted(this.#meter.means(), signal))
+          this.#report(skip + sizes.length, await unlessAborted(this.#meter.means(), signal))
           readAt = performance.now()
         }
       }
@@ -290,84 +270,198 @@ class Run {
     } finally {
       await pipeline.abandon()
     }
-    const means = await unlessAborted(this.#meter.means(), signal)
-    if (means === undefined) throw nothingCounts('the training data')
-    this.#checkLoss(means[0])
-    this.#reporter.update(sizes.length, this.#readings(means))
-    this.#reporter.loopEnd(this.#readings(means))
-    return means
+    return skip + sizes.length
   }
 
-  /** What evaluators say after the epoch, which ends its dynamics. */
-  async #measure(epoch: number): Promise<void> {
-    const { signal } = this.#options
-    const values = await this.#measurement?.measure(epoch, stateOf(this.#model).epochs, signal)
-    await this.#tracker?.finishEpoch(values)
-  }
-
-  async #validate(feed: Feed): Promise<number[]> {
-    stateOf(this.#model).training = false
-    this.#reporter.loopStart('validation', feed.batches ?? 0)
-    const means = await measure(this.#model, feed, 0, this.#options.signal, (done) =>
-      this.#reporter.update(done),
-    )
-    this.#reporter.loopEnd(this.#readings(means))
-    return means
-  }
-
-  /** Uses what a finished step gave back. */
-  async #take(result: StepResult, index: number, size: number, due: readonly number[]): Promise<void> {
+  /** Uses what a finished step gave back. @param steps made up to its end */
+  async #take(
+    result: StepResult,
+    index: number,
+    size: number,
+    due: readonly number[],
+    steps: number,
+  ): Promise<void> {
     try {
       await this.#tracker?.take(index, result, due, size)
-      if (result.logs === undefined) return
-      const { loss, metrics } = named(this.#model, [...(result.logs.dataSync() as Float64Array)])
-      await this.#notify((callback) => callback.onBatchEnd?.(index, { size, loss, metrics }))
+      this.#place.batch = index + 1
+      const hooks = this.#hooks.afterBatch(steps)
+      if (hooks.length === 0) return
+      const means = this.#meter.named([...((result.logs?.dataSync() as Float64Array | undefined) ?? [])])
+      const logs = { size, ...logsFrom(means) }
+      await this.#hooks.notify((callback) => callback.onBatchEnd?.(index, logs, this.#context), hooks)
+      const settling = hooks.filter(({ everyBatches }) => everyBatches !== undefined)
+      await this.#hooks.notify((callback) => callback.onSettled?.('batch', this.#context), settling)
     } finally {
       release(result)
     }
   }
 
-  #report(done: number, means: readonly number[] | undefined): void {
-    if (means === undefined) return
-    this.#checkLoss(means[0])
-    this.#reporter.update(done, this.#readings(means))
+  // ---- dynamics
+
+  /** Begins to record the layers that the first batch shows. */
+  async #beginTracking(input: object): Promise<void> {
+    await this.#startTracker(this.#stepper.layers(input))
+    this.#tracker?.startEpoch(this.#place.epoch - this.#first)
   }
 
-  #readings(means: readonly number[]): Record<string, number> {
-    const { loss, metrics } = named(this.#model, means)
+  async #startTracker(layers: readonly string[]): Promise<void> {
+    if (!this.#setup.tracks) return
+    this.#tracker = await DynamicsTracker.start(this.#tracked(layers))
+  }
+
+  #tracked(layers: readonly string[]) {
+    const { attachments, feed, notes, options, record, save } = this.#setup
     return {
-      loss,
-      ...Object.fromEntries(
-        Object.entries(metrics).map(([name, value]) => [shortNames[name] ?? name, value]),
-      ),
+      attachments,
+      layers,
+      holder: record,
+      save,
+      seed: record.seed,
+      notes,
+      epochs: this.#epochs - this.#first,
+      batches: feed.batches,
+      appendDynamics: options.appendDynamics ?? false,
     }
   }
 
-  #checkLoss(loss: number | undefined): void {
-    if (Number.isFinite(loss)) return
+  /** What evaluators say after the epoch, which ends its dynamics. */
+  async #measure(epoch: number): Promise<void> {
+    const { measurement, options, record } = this.#setup
+    const found = await measurement?.measure(epoch, record.epochs, options.signal)
+    await this.#tracker?.finishEpoch(found?.values)
+  }
+
+  // ---- validation and reports
+
+  async #validate(feed: Feed<B>): Promise<Means> {
+    const { task, record, options, setMode } = this.#setup
+    setMode?.(false)
+    this.#reporter.loopStart('validation', feed.batches ?? 0)
+    const means = await measure(task, feed, record.seed, options.signal, (done) =>
+      this.#reporter.update(done),
+    )
+    this.#reporter.loopEnd(readings(means))
+    return means
+  }
+
+  #report(done: number, means: Means | undefined): void {
+    if (means === undefined) return
+    this.#checkMeans(means)
+    this.#reporter.update(done, readings(means))
+  }
+
+  #checkMeans({ loss, metrics }: Means): void {
+    const { suspicion } = this.#setup
+    // A task without a loss says by its logs how it goes.
+    const judged = loss === undefined ? Object.entries(metrics) : [['loss', loss] as const]
+    const bad = judged.find(([, value]) => !Number.isFinite(value))
+    if (bad === undefined) return
     const usual = 'lower the learning rate, clip gradients, or look for extreme values in the data'
-    const { lossName } = compiledOf(this.#model, 'fit')
-    const ofOutputs = outputLimits[lossName ?? ''] ?? ''
-    throw new NumericalError(`fit: the mean loss is ${loss}; ${this.#suspicion ?? `${ofOutputs}${usual}`}`)
+    throw new NumericalError(`fit: the mean ${bad[0]} is ${bad[1]}; ${suspicion ?? usual}`)
+  }
+
+  // ---- callbacks and checkpoints
+
+  #makeContext(): FitContext {
+    const place = () => this.#place
+    const { record } = this.#setup
+    const { parameters, state, optimizers } = this.#held
+    return {
+      get epoch() {
+        return place().epoch
+      },
+      get step() {
+        return record.steps
+      },
+      parameters,
+      state,
+      optimizers,
+      stop: () => {
+        this.#place.isStopped = true
+      },
+      checkpoint: (path) => this.#checkpoint(path),
+    }
+  }
+
+  async #checkpoint(path: string): Promise<void> {
+    this.#checkOwned()
+    const { record } = this.#setup
+    const snapshot: RunSnapshot = {
+      place: { ...this.#place },
+      epochs: record.epochs,
+      steps: record.steps,
+      logs: this.#logs,
+      meter: this.#place.isBegun ? await this.#meter.snapshot() : undefined,
+      tracker: this.#tracker?.snapshot(),
+    }
+    await writeCheckpoint(path, this.#held, this.#hooks.all, snapshot)
+  }
+
+  /** Refuses a checkpoint that would lose something. */
+  #checkOwned(): void {
+    const { parameters, state, optimizers, rng } = this.#held
+    const own = new Set<Variable | undefined>([
+      ...Object.values(parameters),
+      ...Object.values(state),
+      ...this.#meter.variables.values(),
+      rng,
+    ])
+    for (const optimizer of Object.values(optimizers)) {
+      for (const variable of optimizer.stateVariables().values()) own.add(variable)
+    }
+    const stranger = [...this.#stepper.assigned].find((variable) => !own.has(variable))
+    if (stranger === undefined) return
+    throw new StateError(
+      `checkpoint: steps change the Variable "${stranger.name}", which is neither among parameters and state of the task nor of its optimizers, so that it would be lost; make it part of state`,
+    )
+  }
+
+  /** Takes over what a checkpoint holds. */
+  async #resume(checkpoint: SavedRun): Promise<void> {
+    const { record, feed, tracks } = this.#setup
+    const { place, logs, epochs, steps, tracker } = checkpoint.run
+    if (place.first !== this.#first || (feed.batches ?? null) !== place.batches) {
+      const show = (first: number, batches: number | null) =>
+        `initialEpoch ${first} and ${batches ?? 'unknown'} batches an epoch`
+      throw new StateError(
+        `fit: the run to resume had ${show(place.first, place.batches)}, this one has ${show(this.#first, feed.batches ?? null)}; give the same data and options`,
+      )
+    }
+    checkpoint.checkCallbacks(this.#hooks.all)
+    await checkpoint.restore(this.#held)
+    this.#place = { ...place }
+    this.#logs = [...logs]
+    this.#meter.restore(await checkpoint.meter())
+    record.epochs = epochs
+    record.steps = steps
+    record.history = logs.length > 0 ? historyOf(logs) : undefined
+    if (!tracks || tracker === undefined) return
+    this.#tracker = await DynamicsTracker.resume(
+      this.#tracked(tracker.record.heading.layers),
+      tracker,
+      place.epoch - place.first,
+      place.batch,
+    )
   }
 
   /** Releases what the run made; leaves everything readable that was finished. */
   async close(): Promise<void> {
     this.#reporter.close()
-    for (const step of this.#steps.values()) step.dispose()
-    this.#measurement?.dispose()
+    this.#stepper.dispose()
+    this.#setup.measurement?.dispose()
     this.#meter.dispose()
     await this.#tracker?.close()
   }
 }
 
-/** Losses that are no number for some outputs. */
-const outputLimits: Readonly<Record<string, string>> = {
-  bce: "'bce' is NaN for outputs outside of [0, 1]: end the network with a sigmoid, or use 'bceWithLogits'; else ",
-  klDiv:
-    "'klDiv' is NaN for outputs above 0, which are no log-probabilities: end the network with logSoftmax; else ",
-  nll: "'nll' is NaN for outputs above 0, which are no log-probabilities: end the network with logSoftmax, or use 'crossEntropy'; else ",
+function logsFrom({ loss = Number.NaN, metrics }: Means) {
+  return { loss, metrics }
 }
 
 /** How the progress line names metrics. */
 const shortNames: Readonly<Record<string, string>> = { accuracy: 'acc' }
+
+function readings({ loss, metrics }: Means): Record<string, number> {
+  const named = Object.entries(metrics).map(([name, value]) => [shortNames[name] ?? name, value])
+  return { ...(loss === undefined ? {} : { loss }), ...Object.fromEntries(named) }
+}

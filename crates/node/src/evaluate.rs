@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hyperglow_core::engine::Engine;
 use hyperglow_core::error::ErrorKind;
+use hyperglow_core::op::Spec;
 use hyperglow_core::run::Completion;
 use hyperglow_core::{DType, Error, NodeId, Result};
 use napi::Env;
@@ -22,7 +24,12 @@ pub type Array = Either6<Float32Array, Float64Array, Int32Array, BigInt64Array, 
     ts_args_type = "data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array, dtype: number, shape: Array<number>"
 )]
 pub fn source(data: Array, code: u32, extents: Vec<f64>) -> napi::Result<f64> {
-    let (bytes, given): (&[u8], DType) = match &data {
+    engine(|e| Ok(source_of(e, &data, spec(&extents, code)?)?.to_number()))
+}
+
+/// A node of data from JavaScript, copied.
+pub fn source_of(e: &mut Engine, data: &Array, spec: Spec) -> Result<NodeId> {
+    let (bytes, given): (&[u8], DType) = match data {
         Either6::A(x) => (bytemuck::cast_slice(x), DType::F32),
         Either6::B(x) => (bytemuck::cast_slice(x), DType::F64),
         Either6::C(x) => (bytemuck::cast_slice(x), DType::I32),
@@ -30,18 +37,15 @@ pub fn source(data: Array, code: u32, extents: Vec<f64>) -> napi::Result<f64> {
         Either6::E(x) => (x, DType::U8),
         Either6::F(x) => (bytemuck::cast_slice(x), DType::U32),
     };
-    engine(|e| {
-        let spec = spec(&extents, code)?;
-        let same = spec.dtype == given || (spec.dtype == DType::Bool && given == DType::U8);
-        if !same {
-            return Err(Error::dtype(
-                "tensor",
-                format!("an array of {given} for a tensor of {}", spec.dtype),
-                "give the matching typed array",
-            ));
-        }
-        Ok(e.source(bytes, spec)?.to_number())
-    })
+    let same = spec.dtype == given || (spec.dtype == DType::Bool && given == DType::U8);
+    if !same {
+        return Err(Error::dtype(
+            "tensor",
+            format!("an array of {given} for a tensor of {}", spec.dtype),
+            "give the matching typed array",
+        ));
+    }
+    e.source(bytes, spec)
 }
 
 /// Extents.
@@ -89,6 +93,17 @@ pub fn release(nodes: Vec<f64>) -> napi::Result<()> {
             let _ = e.graph.release(id);
         }
         Ok(())
+    })
+}
+
+/// One handle less on a node that is there; gives its extents, which messages of a later misuse tell.
+#[napi]
+pub fn dispose(a: f64) -> napi::Result<Vec<f64>> {
+    engine(|e| {
+        let id = NodeId::from_number(a);
+        let extents = e.graph.shape(id)?.dims().iter().map(|&d| d as f64).collect();
+        e.graph.release(id)?;
+        Ok(extents)
     })
 }
 
@@ -154,20 +169,34 @@ pub fn evaluate_sync(nodes: Vec<f64>) -> napi::Result<()> {
 /// Copies bytes of a computed value, from byte `from` on, as many as `into` has room for.
 #[napi(ts_args_type = "a: number, from: number, into: Uint8Array")]
 pub fn read(a: f64, from: f64, mut into: BufferSlice<'_>) -> napi::Result<()> {
+    engine(|e| read_part(e, NodeId::from_number(a), from as usize, &mut into))
+}
+
+/// Computes a value, blocks until it is there, and copies all its bytes.
+#[napi(ts_args_type = "a: number, into: Uint8Array")]
+pub fn read_sync(a: f64, mut into: BufferSlice<'_>) -> napi::Result<()> {
     engine(|e| {
-        let node = e.graph.node(NodeId::from_number(a))?;
-        let not_ready = || {
-            Error::new(
-                ErrorKind::State,
-                "data",
-                "the value is not there yet",
-                "await evaluate() first",
-            )
-        };
-        let value = node.value.as_ref().ok_or_else(not_ready)?;
-        if let Some(completion) = &value.completion {
-            completion.result().ok_or_else(not_ready)??;
+        let id = NodeId::from_number(a);
+        for completion in e.evaluate(&[id])? {
+            completion.wait()?;
         }
-        value.buffer.read_part(from as usize, &mut into)
+        read_part(e, id, 0, &mut into)
     })
+}
+
+fn read_part(e: &Engine, id: NodeId, from: usize, into: &mut [u8]) -> Result<()> {
+    let node = e.graph.node(id)?;
+    let not_ready = || {
+        Error::new(
+            ErrorKind::State,
+            "data",
+            "the value is not there yet",
+            "await evaluate() first",
+        )
+    };
+    let value = node.value.as_ref().ok_or_else(not_ready)?;
+    if let Some(completion) = &value.completion {
+        completion.result().ok_or_else(not_ready)??;
+    }
+    value.buffer.read_part(from, into)
 }

@@ -1,12 +1,14 @@
 //! Variables, derivatives and compiled functions.
 
-use hyperglow_core::NodeId;
+use hyperglow_core::engine::Engine;
 use hyperglow_core::grad::vjp as derivatives;
+use hyperglow_core::slab::Key;
+use hyperglow_core::{Error, NodeId, Result};
 use napi::Env;
 use napi::bindgen_prelude::{Either, JsObjectValue, Object};
 use napi_derive::napi;
 
-use crate::evaluate::promise;
+use crate::evaluate::{Array, promise, source_of};
 use crate::state::{engine, ids, key, spec};
 
 /// Cotangents of `wrt`; 0 where there is no path.
@@ -100,14 +102,27 @@ pub fn jit_abort() -> napi::Result<()> {
 }
 
 /// Queues a run; the results can be used at once and read when `done` has resolved. What takes no time is run at once: then
-/// there is nothing to wait for, and the results come alone.
-#[napi(ts_return_type = "Array<number> | { outputs: Array<number>, done: Promise<void> }")]
+/// there is nothing to wait for, and the results come alone. An argument 0 stands for the next of `given`, data that are no node yet.
+#[napi(
+    ts_args_type = "program: number, args: Float64Array, given: Array<Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array>",
+    ts_return_type = "Array<number> | { outputs: Array<number>, done: Promise<void> }"
+)]
 pub fn jit_run<'env>(
     env: &'env Env,
     program: f64,
     arguments: &[f64],
+    given: Vec<Array>,
 ) -> napi::Result<Either<Vec<f64>, Object<'env>>> {
-    let (results, completion) = engine(|e| e.jit_run(key(program), &ids(arguments)))?;
+    let (results, completion) = engine(|e| {
+        let mut nodes = ids(arguments);
+        let mut made = Vec::with_capacity(given.len());
+        let run = given_arguments(e, key(program), &mut nodes, &given, &mut made)
+            .and_then(|()| e.jit_run(key(program), &nodes));
+        for id in made {
+            e.graph.release(id)?;
+        }
+        run
+    })?;
     let outputs: Vec<f64> = results.into_iter().map(NodeId::to_number).collect();
     let Some(done) = promise(env, vec![completion])? else {
         return Ok(Either::A(outputs));
@@ -116,6 +131,29 @@ pub fn jit_run<'env>(
     run.set_named_property("outputs", outputs)?;
     run.set_named_property("done", done)?;
     Ok(Either::B(run))
+}
+
+/// Puts nodes of `given` in the places of arguments that are 0, and notes them in `made`.
+fn given_arguments(
+    e: &mut Engine,
+    program: Key,
+    arguments: &mut [NodeId],
+    given: &[Array],
+    made: &mut Vec<NodeId>,
+) -> Result<()> {
+    let mut rest = given.iter();
+    let none = NodeId::from_number(0.0);
+    for (index, argument) in arguments.iter_mut().enumerate() {
+        if *argument != none {
+            continue;
+        }
+        let missing = || Error::internal("jit", format!("argument {index} is missing"));
+        let spec = e.jit_takes(program, index).cloned().ok_or_else(missing)?;
+        let id = source_of(e, rest.next().ok_or_else(missing)?, spec)?;
+        made.push(id);
+        *argument = id;
+    }
+    Ok(())
 }
 
 /// Lets go of a compiled function.

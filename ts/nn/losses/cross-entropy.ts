@@ -1,10 +1,10 @@
-import { ArgumentError, DTypeError, ShapeError } from '../../core/errors.js'
+import { ArgumentError, ShapeError } from '../../core/errors.js'
 import { tensorOnly } from '../../core/operands.js'
 import { between, type Checks, checkOptions, whole } from '../../core/options.js'
-import { idOf } from '../../core/tensor.js'
 import { logSoftmax } from '../../ops/activations.js'
 import { where } from '../../ops/index.js'
-import { arange, type Tensor } from '../../ops/tensor.js'
+import type { Tensor } from '../../ops/tensor.js'
+import { checkLabelShape, checkScores, isClassOf, isKnownLabel } from './class-labels.js'
 import { countedProduct, type LossOptions, lossChecks, type Reduction, reduce } from './reduction.js'
 
 /** Options of {@link nll}. */
@@ -82,15 +82,15 @@ interface Picked {
 
 function pickClasses(name: string, logProbs: Tensor, target: Tensor, options: NllOptions): Picked {
   const labels = checkLabelShape(name, logProbs, target)
-  const classes = logProbs.shape[1] as number
-  const column = [1, classes, ...labels.shape.slice(1).map(() => 1)]
-  // A mask and not a product with one-hot rows: a log-probability of -inf in another class then stays out of the sum.
-  const isClass = labels.expandDims(1).equal(arange(classes, { dtype: 'int32' }).reshape(column))
+  const isClass = isClassOf(labels, logProbs)
   const ofLabel = (values: Tensor) => where(isClass, values, 0).sum(1)
   const { weight: classWeight, ignoreIndex } = options
   // The sum over no class would be a loss of 0.
-  const isKnown = labels.greaterEqual(0).logicalAnd(labels.less(classes))
-  let loss = where(isKnown, ofLabel(weighted(name, logProbs, classWeight)).neg(), Number.NaN)
+  let loss = where(
+    isKnownLabel(labels, logProbs),
+    ofLabel(weighted(name, logProbs, classWeight)).neg(),
+    Number.NaN,
+  )
   let weight =
     classWeight === undefined
       ? undefined
@@ -146,26 +146,4 @@ function checkWeight(name: string, weight: Tensor, logProbs: Tensor): Tensor {
   }
   const aligned = weight.dtype === logProbs.dtype ? weight : weight.cast(logProbs.dtype)
   return aligned.reshape([1, classes, ...new Array<number>(logProbs.rank - 2).fill(1)])
-}
-
-function checkScores(name: string, pred: Tensor, target: Tensor): void {
-  idOf(`${name}: prediction`, pred)
-  idOf(`${name}: target`, target)
-  if (pred.rank < 2) {
-    throw new ShapeError(`${name}: expected a prediction [batch, classes, ...], received [${pred.shape}]`)
-  }
-}
-
-/** The labels as int32, after checking that they are one index per sample. */
-function checkLabelShape(name: string, pred: Tensor, target: Tensor): Tensor {
-  const expected = [pred.shape[0], ...pred.shape.slice(2)]
-  if (target.rank !== expected.length || target.shape.some((extent, axis) => extent !== expected[axis])) {
-    throw new ShapeError(
-      `${name}: expected class indices of shape [${expected}] for a prediction [${pred.shape}], received [${target.shape}]`,
-    )
-  }
-  if (target.dtype === 'bool') {
-    throw new DTypeError(`${name}: class indices must be whole numbers, received bool; cast them to int32`)
-  }
-  return target.dtype === 'int32' ? target : target.cast('int32')
 }

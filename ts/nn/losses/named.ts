@@ -9,6 +9,24 @@ import {
   nllChecks,
 } from './cross-entropy.js'
 import {
+  type SigmoidFocalOptions,
+  type SoftmaxFocalOptions,
+  sigmoidFocal,
+  sigmoidFocalChecks,
+  softmaxFocal,
+  softmaxFocalChecks,
+} from './focal.js'
+import { type PoissonNllOptions, poissonNll, poissonNllChecks } from './likelihood.js'
+import {
+  type HingeOptions,
+  hinge,
+  hingeChecks,
+  type MultiMarginOptions,
+  multiMargin,
+  multiMarginChecks,
+  squaredHinge,
+} from './margin.js'
+import {
   type BceWithLogitsOptions,
   bce,
   bceWithLogits,
@@ -28,8 +46,26 @@ import {
   smoothL1,
   smoothL1Checks,
 } from './regression.js'
+import { cosineDistance } from './similarity.js'
 
-const LOSSES = { crossEntropy, nll, mse, l1, smoothL1, huber, bce, bceWithLogits, klDiv }
+const LOSSES = {
+  crossEntropy,
+  nll,
+  mse,
+  l1,
+  smoothL1,
+  huber,
+  bce,
+  bceWithLogits,
+  klDiv,
+  sigmoidFocal,
+  softmaxFocal,
+  hinge,
+  squaredHinge,
+  multiMargin,
+  cosineDistance,
+  poissonNll,
+}
 
 /** What a loss takes as its third argument. */
 type OptionsOfLoss<N extends LossName> = NonNullable<Parameters<(typeof LOSSES)[N]>[2]>
@@ -45,6 +81,13 @@ const CHECKS: { readonly [N in LossName]: Checks<OptionsOfLoss<N>> } = {
   bce: lossChecks,
   bceWithLogits: bceWithLogitsChecks,
   klDiv: klDivChecks,
+  sigmoidFocal: sigmoidFocalChecks,
+  softmaxFocal: softmaxFocalChecks,
+  hinge: hingeChecks,
+  squaredHinge: hingeChecks,
+  multiMargin: multiMarginChecks,
+  cosineDistance: lossChecks,
+  poissonNll: poissonNllChecks,
 }
 
 /** Other names under which a loss is known. */
@@ -61,7 +104,15 @@ export type AnyLossOptions = Omit<CrossEntropyOptions, 'reduction'> &
   Omit<SmoothL1Options, 'reduction'> &
   Omit<HuberOptions, 'reduction'> &
   Omit<BceWithLogitsOptions, 'reduction'> &
-  KlDivOptions
+  KlDivOptions &
+  Omit<SigmoidFocalOptions, 'reduction' | 'alpha'> &
+  Omit<SoftmaxFocalOptions, 'reduction' | 'alpha'> &
+  Omit<HingeOptions, 'reduction'> &
+  Omit<MultiMarginOptions, 'reduction'> &
+  Omit<PoissonNllOptions, 'reduction'> & {
+    /** Of 'sigmoidFocal' a number, of 'softmaxFocal' a weight for each class. */
+    alpha?: number | Tensor
+  }
 
 /** Canonical name of a loss or alias. Throws UnknownNameError for another name. */
 export function lossName(name: string): LossName {

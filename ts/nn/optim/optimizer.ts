@@ -1,9 +1,10 @@
-import { ArgumentError, DisposedError, describe, ShapeError } from '../../core/errors.js'
+import { ArgumentError, DataError, DisposedError, describe, ShapeError } from '../../core/errors.js'
 import { tidy } from '../../core/memory.js'
 import { tensorOrNumber } from '../../core/operands.js'
 import { type Checks, checkOptions, checkValue, isPlainObject } from '../../core/options.js'
 import { idOf } from '../../core/tensor.js'
 import { Variable } from '../../core/variable.js'
+import { alias } from '../../ops/elementwise.js'
 import { full, type Tensor, type TensorLike, tensor } from '../../ops/tensor.js'
 import { leavesOf, type Nested, pairWith, rebuild } from './leaves.js'
 import {
@@ -70,6 +71,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   readonly #names = new Map<string, number>()
   #rateVariable: Variable | undefined
   #rate: number
+  /** State that was read from a file and waits for its parameters, by name. */
+  readonly #adopted = new Map<string, Tensor>()
 
   constructor(setup: OptimizerSetup<O>, options: Partial<O> = {}, groups: readonly ParameterGroup<O>[] = []) {
     const given = checkOptions<object>(setup.title, options, setup.checks)
@@ -130,6 +133,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     const deltas = new Map<string, Tensor>()
     const slots: OptimizerState['slots'] = {}
     for (const { path, value, grad } of pairWith(params, grads)) {
+      idOf(`update: parameter '${path}'`, value)
       const result = this.#apply(path, value, grad, state.slots[path] ?? {}, step, learningRate)
       deltas.set(path, result.delta)
       if (Object.keys(result.slots).length > 0) slots[path] = result.slots
@@ -145,16 +149,16 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     this.#refuseDisposed()
     const leaves = leavesOf(variables)
     const dtype = leaves.some(({ value }) => value.dtype === 'float64') ? 'float64' : 'float32'
-    this.#rateVariable ??= stateVariable(`${this.name}.learningRate`, () => scalar(this.#rate, dtype))
+    this.#rateVariable ??= stateVariable(this.#rateName, () => scalar(this.#rate, dtype))
     const fresh = leaves.filter(({ value }) => !this.#memories.has(value))
     if (fresh.length === 0) return
     const known = this.#variables().map((variable) => new WeakRef(variable))
-    const count = stateVariable(this.#uniqueName(`${this.name}.step`), () => scalar(0, 'float32'))
+    const count = this.#stateVariable(this.#uniqueName(`${this.name}.step`), () => scalar(0, 'float32'))
     for (const { path, value } of fresh) {
       const owner = this.#uniqueName(value.name === 'variable' ? path : value.name)
       const slots: Record<string, Variable> = {}
       for (const [slot, start] of Object.entries(this.#ruleOf(path).slots)) {
-        slots[slot] = stateVariable(`${this.name}.${slot}.${owner}`, () => filled(value, start))
+        slots[slot] = this.#stateVariable(`${this.name}.${slot}.${owner}`, () => filled(value, start))
       }
       this.#memories.set(value, { count, slots })
       known.push(new WeakRef(value))
@@ -210,6 +214,48 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     )
   }
 
+  /**
+   * Takes over what `stateVariables` held elsewhere: at once where the Variables are there, else as soon as they are made. Learning rates
+   * are left out: set `learningRate`.
+   *
+   * @param values by name; they stay the caller's
+   * @throws DataError where a shape or dtype differs, before anything is changed
+   * @internal
+   */
+  adopt(values: ReadonlyMap<string, Tensor>): void {
+    this.#refuseDisposed()
+    const own = this.stateVariables()
+    const given = [...values].filter(([name]) => name !== this.#rateName)
+    for (const [name, value] of given) {
+      const variable = own.get(name)
+      if (variable !== undefined) checkAdopted(name, value, variable)
+    }
+    for (const [name, value] of given) {
+      const variable = own.get(name)
+      if (variable === undefined) {
+        this.#adopted.get(name)?.dispose()
+        this.#adopted.set(name, alias(value))
+      } else variable.assign(value)
+    }
+  }
+
+  get #rateName(): string {
+    return `${this.name}.learningRate`
+  }
+
+  /** A Variable of the state, with what was adopted for it. */
+  #stateVariable(name: string, initial: () => Tensor): Variable {
+    const adopted = this.#adopted.get(name)
+    if (adopted === undefined) return stateVariable(name, initial)
+    return tidy(() => {
+      checkAdopted(name, adopted, initial())
+      this.#adopted.delete(name)
+      const variable = stateVariable(name, () => adopted)
+      adopted.dispose()
+      return variable
+    })
+  }
+
   /** Releases what is remembered of these Variables: with each other they begin anew. */
   forget(variables: Iterable<Variable>): void {
     const counts = new Set<Variable>()
@@ -232,6 +278,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   /** Releases the state at once. Doing it twice is fine; any other use afterwards throws {@link DisposedError}. */
   dispose(): void {
     this.forget(this.#variables())
+    for (const value of this.#adopted.values()) value.dispose()
+    this.#adopted.clear()
     this.#disposed = true
   }
 
@@ -264,6 +312,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     step: Tensor,
     learningRate: TensorLike,
   ) {
+    idOf(`${this.name}: gradient of '${path}'`, grad)
     if (grad.rank !== param.rank || grad.shape.some((extent, axis) => extent !== param.shape[axis])) {
       throw new ShapeError(
         `${this.name}: the gradient of '${path}' has shape [${grad.shape}], expected that of the parameter, [${param.shape}]`,
@@ -272,7 +321,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     const index = this.#groupOf(path)
     const rule = this.#rules[index] as Rule
     for (const slot of Object.keys(rule.slots)) {
-      if (slots[slot] === undefined) {
+      if (!Object.hasOwn(slots, slot)) {
         throw new ArgumentError(
           `${this.name}: the state has no '${slot}' for the parameter '${path}'; make it with init() of this optimizer and these parameters`,
         )
@@ -322,8 +371,21 @@ function checkState(state: OptimizerState): void {
   }
   idOf('update: step of the state', state.step)
   for (const [path, slots] of Object.entries(state.slots)) {
-    for (const [slot, value] of Object.entries(slots ?? {})) idOf(`update: ${slot} of '${path}'`, value)
+    if (!isPlainObject(slots)) {
+      throw new ArgumentError(
+        `update: the slots of '${path}' are ${describe(slots)}, expected tensors by name, as init() or update() gave them`,
+      )
+    }
+    for (const [slot, value] of Object.entries(slots)) idOf(`update: ${slot} of '${path}'`, value)
   }
+}
+
+/** Refuses a value that a Variable of the state cannot take. */
+function checkAdopted(name: string, value: Tensor, own: Tensor | Variable): void {
+  if (value.dtype === own.dtype && String(value.shape) === String(own.shape)) return
+  throw new DataError(
+    `the stored '${name}' is ${value.dtype} [${value.shape}], and the optimizer needs ${own.dtype} [${own.shape}]; go on with the optimizer and the parameters that were stored`,
+  )
 }
 
 function stateVariable(name: string, initial: () => Tensor): Variable {

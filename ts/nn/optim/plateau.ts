@@ -6,6 +6,7 @@ import {
   checkOptions,
   checkValue,
   oneOf,
+  required,
   whole,
 } from '../../core/options.js'
 
@@ -32,6 +33,24 @@ const checks: Checks<PlateauOptions> = {
   threshold: atLeast(0),
   cooldown: whole(0),
   minRate: atLeast(0),
+}
+
+/** What a {@link ReduceLROnPlateau} knows, as plain data. */
+export interface PlateauState {
+  readonly rate: number
+  /** The best metric so far; an infinite one before the first. */
+  readonly best: number
+  /** Epochs without improvement. */
+  readonly bad: number
+  /** Epochs left before counting again. */
+  readonly cooling: number
+}
+
+const stateChecks: Checks<PlateauState> = {
+  rate: required(atLeast(0)),
+  best: required({ expected: 'a number', accepts: (value) => typeof value === 'number' }),
+  bad: required(whole(0)),
+  cooling: required(whole(0)),
 }
 
 /** NaN and infinite metrics are possible ones. */
@@ -71,6 +90,19 @@ export class ReduceLROnPlateau {
   /** The learning rate for the next epoch. */
   get rate(): number {
     return this.#rate
+  }
+
+  /** What it knows, for a file; setting it goes on there. */
+  get state(): PlateauState {
+    return { rate: this.#rate, best: this.#best, bad: this.#bad, cooling: this.#cooling }
+  }
+
+  set state(state: PlateauState) {
+    const { rate, best, bad, cooling } = checkOptions('ReduceLROnPlateau: state', state, stateChecks)
+    this.#rate = rate
+    this.#best = best
+    this.#bad = bad
+    this.#cooling = cooling
   }
 
   /**

@@ -144,6 +144,11 @@ impl Engine {
         })
     }
 
+    /// What a compiled function takes as its argument number `index`; none where it takes fewer, or is none.
+    pub fn jit_takes(&self, function: Key, index: usize) -> Option<&Spec> {
+        self.compiled.get(function)?.arguments.get(index)
+    }
+
     /// Queues a run of a compiled function; its results are new handles.
     pub fn jit_run(&mut self, function: Key, arguments: &[NodeId]) -> Result<(Vec<NodeId>, Arc<Completion>)> {
         self.not_tracing("jit")?;

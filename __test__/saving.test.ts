@@ -1,0 +1,358 @@
+/** Models built from files: every layer, classes of one's own, and files of older layouts. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import {
+  Activation,
+  ArgumentError,
+  BatchNorm1d,
+  buildModule,
+  DataError,
+  Dense,
+  Dropout,
+  evalContext,
+  type ForwardContext,
+  IBSequential,
+  initializers,
+  Layer,
+  load,
+  Network,
+  Residual,
+  readSafetensors,
+  register,
+  Sequential,
+  type Shape,
+  type Tensor,
+  tensor,
+  type Weights,
+  writeSafetensors,
+} from '../ts/index.js'
+import { inputOf, layerClasses, layerSamples } from './layer-samples.js'
+import { points } from './toy-task.js'
+
+async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'hyperglow-saving-'))
+  try {
+    await use(folder)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+/** The layer that plain data describe, after a way through text. */
+function rebuilt(layer: Layer): Layer {
+  return buildModule(JSON.parse(JSON.stringify(layer))) as Layer
+}
+
+test('there is a sample of every layer, and no other', (t) => {
+  t.deepEqual(
+    Object.keys(layerSamples).sort(),
+    layerClasses()
+      .map(([name]) => name)
+      .sort(),
+  )
+})
+
+for (const [name, Class] of layerClasses()) {
+  test(`${name} is built again from its description, and copied`, async (t) => {
+    const sample = layerSamples[name]
+    if (sample === undefined) return t.fail('there is no sample')
+    const layer = new Class(...sample.args())
+    layer.declare(sample.input)
+    layer.initialize()
+    const x = inputOf(sample)
+    const weights = layer.weights()
+    const ctx = evalContext(layer.stateValues())
+    const expected = await layer.apply(weights, x, ctx).array()
+    for (const other of [rebuilt(layer), layer.clone()]) {
+      t.is(other.constructor, Class)
+      t.is(other.name, layer.name)
+      t.deepEqual(JSON.parse(JSON.stringify(other)), JSON.parse(JSON.stringify(layer)))
+      t.deepEqual(other.declare(sample.input), layer.outputShape)
+      t.deepEqual(other.paramShapes, layer.paramShapes)
+      t.deepEqual(other.stateShapes, layer.stateShapes)
+      t.deepEqual(await other.apply(weights, x, ctx).array(), expected)
+    }
+    // The options count: a layer made without them is another one.
+    const shape = layer.apply(weights, x, ctx).shape
+    t.deepEqual(shape.slice(1), layer.outputShape)
+  })
+
+  test(`${name} is saved and loaded within a model`, async (t) => {
+    const sample = layerSamples[name]
+    if (sample === undefined) return t.fail('there is no sample')
+    await inFolder(async (folder) => {
+      const model = new Sequential({ inputShape: sample.input, seed: 3 })
+      model.add(new Class(...sample.args()))
+      await model.save(join(folder, 'model'))
+      const loaded = await load(join(folder, 'model'))
+      t.true(loaded instanceof Sequential)
+      t.is(loaded.summary(), model.summary())
+      const x = inputOf(sample)
+      t.deepEqual(await loaded.call(x).array(), await model.call(x).array())
+    })
+  })
+}
+
+class Scale extends Layer<{ gain: Tensor }> {
+  build(inputShape: Shape) {
+    this.param('gain', inputShape, 'ones')
+    return inputShape
+  }
+  apply({ gain }: { gain: Tensor }, x: Tensor) {
+    return x.mul(gain)
+  }
+}
+
+/** A class whose constructor takes arguments, and says which. */
+class Times extends Layer {
+  readonly factor: number
+  constructor(factor: number) {
+    super()
+    this.factor = factor
+  }
+  build(inputShape: Shape) {
+    return inputShape
+  }
+  apply(_: Weights, x: Tensor) {
+    return x.mul(this.factor)
+  }
+  protected override settings() {
+    return [this.factor]
+  }
+}
+
+/** One that does not say. */
+class Silent extends Layer {
+  readonly factor: number
+  constructor(factor = 2) {
+    super()
+    this.factor = factor
+  }
+  build(inputShape: Shape) {
+    return inputShape
+  }
+  apply(_: Weights, x: Tensor) {
+    return x.mul(this.factor)
+  }
+}
+
+/** A network with its own forward pass. */
+class Shortcut extends Network {
+  readonly inner = this.register(new Dense(4, { activation: 'tanh' }))
+  readonly head = this.register(new Dense(3, { activation: 'softmax' }))
+
+  forward(x: Tensor, ctx: ForwardContext = this.context()) {
+    const output = ctx.run(this.head, ctx.run(this.inner, x).add(x))
+    return { output, hidden: [output] }
+  }
+}
+
+test.serial('classes of one’s own are built after they were registered', async (t) => {
+  await inFolder(async (folder) => {
+    const model = new Sequential({ inputShape: [4] }).add(new Residual([new Scale(), new Times(3)]))
+    await model.save(join(folder, 'own'))
+    const error = await t.throwsAsync(load(join(folder, 'own')), { instanceOf: DataError })
+    t.regex(error?.message ?? '', /class Scale, which is not known; call register\(Scale\)/)
+    register(Scale)
+    register(Times)
+    const loaded = await load(join(folder, 'own'))
+    const x = tensor([[1, 2, 3, 4]])
+    t.deepEqual(await loaded.call(x).array(), [[4, 8, 12, 16]])
+    const network = new Shortcut({ inputShape: [4], seed: 4 })
+    await network.save(join(folder, 'network'))
+    await t.throwsAsync(load(join(folder, 'network')), { message: /register\(Shortcut\)/ })
+    register(Shortcut)
+    const back = await load(join(folder, 'network'))
+    t.true(back instanceof Shortcut)
+    t.deepEqual(await back.call(x).array(), await network.call(x).array())
+  })
+})
+
+test('what cannot be built is saved all the same, and says why', async (t) => {
+  await inFolder(async (folder) => {
+    const path = join(folder, 'silent')
+    const make = () => new Sequential({ inputShape: [2] }).add(new Silent(3)) as Sequential
+    await make().save(path)
+    const error = await t.throwsAsync(load(path), { instanceOf: DataError })
+    t.regex(error?.message ?? '', /silent_1.*Silent has a constructor of its own.*settings\(\)/)
+    await make().load(path)
+    await new Sequential({ inputShape: [2] }).add(new Activation((x) => x.square())).save(path)
+    await t.throwsAsync(load(path), { message: /activation.*the function.*cannot be written to a file/ })
+  })
+})
+
+test('a class that extends one with a constructor does not guess its arguments', (t) => {
+  class Heir extends Silent {}
+  t.throws(() => new Heir(5).clone(), {
+    instanceOf: ArgumentError,
+    message: /Heir extends Silent, which has/,
+  })
+  class TimesTwo extends Times {}
+  t.is(new TimesTwo(2).clone().factor, 2)
+  class Named extends Scale {}
+  t.is(new Named({ name: 'mine' }).clone().name, 'mine')
+  t.false(new Named().clone().named)
+})
+
+test('a blueprint of something else is refused', (t) => {
+  for (const wrong of [undefined, null, 5, {}, { class: 'Dense' }, { class: 5, arguments: [] }]) {
+    t.throws(() => buildModule(wrong as never), { instanceOf: ArgumentError })
+  }
+  for (const wrong of [
+    { class: 'Nothing', arguments: [] },
+    { class: 'Dense', arguments: [] },
+    { class: 'Sequential', arguments: [{ inputShape: [2] }] },
+    { class: 'Chain', arguments: [[{ $module: { class: 'Dense', arguments: ['x'] } }]] },
+    { class: 'toString', arguments: [] },
+  ]) {
+    t.throws(() => buildModule(wrong as never), { instanceOf: DataError })
+  }
+})
+
+test('register takes classes of layers and networks, with names of their own', (t) => {
+  for (const wrong of [undefined, {}, () => {}, Array, new Scale(), 'Scale']) {
+    t.throws(() => register(wrong as never), { instanceOf: ArgumentError })
+  }
+  const taken = { Dense: class Dense extends Scale {} }
+  t.throws(() => register(taken.Dense), { instanceOf: ArgumentError, message: /name of its own/ })
+  t.notThrows(() => register(Dense))
+})
+
+test('a loaded model is what was saved: options, state, frozen weights', async (t) => {
+  await inFolder(async (folder) => {
+    const path = join(folder, 'trained')
+    const model = new IBSequential({ inputShape: [4], seed: 7, dtype: 'float64', trackDynamics: true })
+    model
+      .add(new Dense(6, { kernelInitializer: initializers.normal(0, 0.3), name: 'first' }))
+      .add(new BatchNorm1d())
+      .add(new Dropout(0.3))
+      .add(new Dense(3, { activation: 'softmax' }))
+    model.freeze('layers.0.kernel')
+    model.compile({ optimizer: 'adam', learningRate: 0.01 })
+    const { x, y } = points(32)
+    await model.fit(x, y, { epochs: 2, verbose: false })
+    await model.save(path)
+    const loaded = await load(path)
+    t.true(loaded instanceof IBSequential)
+    t.like(loaded, { seed: 7, dtype: 'float64', trackDynamics: true, optimizer: undefined })
+    t.deepEqual(
+      loaded.layers.map(({ name }) => name),
+      model.layers.map(({ name }) => name),
+    )
+    t.deepEqual(Object.keys(loaded.trainableWeights), Object.keys(model.trainableWeights))
+    t.deepEqual(await (await loaded.predict(x)).array(), await (await model.predict(x)).array())
+    // Compiled and loaded once more, training goes on as it would have.
+    loaded.compile({ optimizer: 'adam', learningRate: 0.01 })
+    await loaded.load(path)
+    await loaded.fit(x, y, { epochs: 1, verbose: false })
+    await model.fit(x, y, { epochs: 1, verbose: false })
+    t.deepEqual(await (await loaded.predict(x)).array(), await (await model.predict(x)).array())
+  })
+})
+
+test('a network without weights is saved with its state', async (t) => {
+  await inFolder(async (folder) => {
+    const path = join(folder, 'bare')
+    const model = new Sequential({ inputShape: [2], noWeights: true }).add(new BatchNorm1d()) as Sequential
+    model.stateVariables['layers.0.runningMean']?.assign(tensor([3, 4]))
+    await model.save(path)
+    const loaded = await load(path)
+    t.true(loaded.noWeights)
+    t.deepEqual(loaded.weights, {})
+    t.deepEqual(loaded.paramShapes, model.paramShapes)
+    t.deepEqual(await loaded.stateVariables['layers.0.runningMean']?.value.array(), [3, 4])
+  })
+})
+
+/** A network whose constructor takes something of its own. */
+class Wide extends Network {
+  readonly width: number
+  readonly hidden: Dense
+  constructor(width: number, options: { seed?: number } = {}) {
+    super({ inputShape: [2], ...options })
+    this.width = width
+    this.hidden = this.register(new Dense(width), [2], 'hidden')
+  }
+  override settings() {
+    return [this.width, { seed: this.seed }]
+  }
+  forward(x: Tensor, ctx: ForwardContext = this.context()) {
+    const output = ctx.run(this.hidden, x)
+    return { output, hidden: [output] }
+  }
+}
+
+test('a network whose constructor takes something of its own says so', async (t) => {
+  await inFolder(async (folder) => {
+    register(Wide)
+    const model = new Wide(5, { seed: 3 })
+    await model.save(join(folder, 'wide'))
+    const loaded = await load(join(folder, 'wide'))
+    t.like(loaded, { width: 5, seed: 3 })
+    t.deepEqual(Object.keys(loaded.weights), ['hidden.kernel', 'hidden.bias'])
+    const x = tensor([[1, 2]])
+    t.deepEqual(await loaded.call(x).array(), await model.call(x).array())
+  })
+})
+
+test('files of the layout before load into a model, and load(path) says what to do', async (t) => {
+  await inFolder(async (folder) => {
+    const path = join(folder, 'model')
+    const build = (seed: number) =>
+      new Sequential({ inputShape: [4], seed }).add(new Dense(3, { activation: 'softmax' })) as Sequential
+    const model = build(1)
+    await model.save(path)
+    const { tensors, metadata } = await readSafetensors(`${path}.safetensors`)
+    const now = JSON.parse(metadata.description as string)
+    const layers = now.layers.map(({ blueprint: _, ...rest }: { blueprint: unknown }) => rest)
+    const { arguments: _, frozen: __, ...rest } = now
+    const x = tensor([[1, 2, 3, 4]])
+    const old = { ...rest, layers, version: 2 }
+    await writeSafetensors(`${path}.safetensors`, tensors, { ...metadata, description: JSON.stringify(old) })
+    const second = await build(2).load(path)
+    t.deepEqual(await second.call(x).array(), await model.call(x).array())
+    await t.throwsAsync(load(path), { instanceOf: DataError, message: /older hyperglow.*use its load/ })
+    // Version 1: the description in a file beside the numbers.
+    await writeSafetensors(`${path}.safetensors`, tensors)
+    await writeFile(`${path}.json`, JSON.stringify({ ...old, version: 1 }))
+    const third = await build(3).load(path)
+    t.deepEqual(await third.call(x).array(), await model.call(x).array())
+    await t.throwsAsync(load(path), { instanceOf: DataError, message: /older hyperglow/ })
+  })
+})
+
+test('a file that was tampered with is refused, whatever it describes', async (t) => {
+  await inFolder(async (folder) => {
+    const path = join(folder, 'model')
+    await new Sequential({ inputShape: [4] }).add(new Dense(3)).save(path)
+    const { tensors, metadata } = await readSafetensors(`${path}.safetensors`)
+    const now = JSON.parse(metadata.description as string)
+    const layer = (blueprint: unknown) => ({ ...now, layers: [{ ...now.layers[0], blueprint }] })
+    const wrong = [
+      layer({ class: 'Dense', arguments: [-1] }),
+      layer({ class: 'Dense', arguments: [3, { unts: 1 }] }),
+      layer({ class: 'Sequential', arguments: [{ inputShape: [4] }] }),
+      layer({ class: 'constructor', arguments: [] }),
+      layer({ class: 'Dense' }),
+      layer(5),
+      layer(null),
+      layer({ class: 'Dense', arguments: [4, {}] }),
+      { ...now, kind: 'Dense' },
+      { ...now, arguments: 5 },
+      { ...now, arguments: [{ inputShape: [0] }] },
+    ]
+    for (const description of wrong) {
+      await writeSafetensors(`${path}.safetensors`, tensors, {
+        ...metadata,
+        description: JSON.stringify(description),
+      })
+      const error = await t.throwsAsync(load(path), undefined, JSON.stringify(description))
+      t.true(
+        error instanceof DataError || error instanceof ArgumentError,
+        `${JSON.stringify(description)}: ${error?.stack}`,
+      )
+    }
+  })
+})

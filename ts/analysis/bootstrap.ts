@@ -1,0 +1,147 @@
+/** How far a number may be from what more samples would give. */
+import { ArgumentError, DataError, describe } from '../core/errors.js'
+import { between, type Checks, checkOptions, flag, isList, whole } from '../core/options.js'
+import type { SampleData } from '../estimators/data.js'
+import type { Tensor } from '../ops/tensor.js'
+import { deviationOf, meanOf, normalBelow, normalQuantile, quantileOf } from './distributions.js'
+import { anyFrom, sameCount } from './read.js'
+import {
+  checkRounds,
+  checkStatistic,
+  type Rounds,
+  repeated,
+  roundsCheck,
+  type Statistic,
+  valuesOf,
+  withReplacement,
+} from './statistic.js'
+
+/** Options of {@link bootstrap}. */
+export interface BootstrapOptions {
+  /** Resamples. Default 1000. */
+  resamples?: number
+  /** Probability that an interval is meant to cover the true value with. Default 0.95. */
+  level?: number
+  /** Decides the resamples. Default 0. */
+  seed?: number
+  /** The BCa interval, too, which takes as many more values of the statistic as there are samples. Default true. */
+  bca?: boolean
+  /** Row numbers of each resample, in place of drawn ones. */
+  indices?: Rounds
+}
+
+const checks: Checks<BootstrapOptions> = {
+  resamples: whole(2, 1e7),
+  level: between(0, 1, 'both'),
+  seed: whole(0),
+  bca: flag,
+  indices: roundsCheck,
+}
+
+/** Two ends of an interval. */
+export type Interval = readonly [low: number, high: number]
+
+/** Result of {@link bootstrap}. */
+export interface Bootstrap {
+  /** The statistic of the samples. */
+  readonly value: number
+  /** Deviation of the statistic over resamples. */
+  readonly standardError: number
+  /** Mean over resamples less the value. */
+  readonly bias: number
+  /** Quantiles over resamples. */
+  readonly percentile: Interval
+  /** 2 value - the quantiles, in turn. */
+  readonly basic: Interval
+  /** Bias-corrected and accelerated (Efron 1987); undefined with `bca: false`. */
+  readonly bca?: Interval
+  /** Bias correction of BCa, in deviations of a normal variable. */
+  readonly z0?: number
+  /** Acceleration of BCa, from leaving out one sample at a time. */
+  readonly acceleration?: number
+}
+
+/**
+ * Bootstrap intervals of a statistic (Efron and Tibshirani 1993): of samples, or of runs, where each run is a sample.
+ *
+ *     await bootstrap([x, y], new DistanceCorrelation())
+ *     await bootstrap([accuracies], (a) => a.mean(), { level: 0.9 })
+ *
+ * Rows of all arguments are drawn together, with replacement. Quantiles are interpolated (type 7). Estimates by nearest neighbors do not bear copied samples: use
+ * {@link bootstrap} of runs for them. Intervals in the unit of the statistic.
+ *
+ * @param data arguments of the statistic, each n samples; @param statistic an estimator (of two arguments), or a function of tensors to a scalar
+ * @throws ArgumentError for what is no statistic; ShapeError for different numbers of samples; NumericalError where a resample has no value
+ */
+export async function bootstrap(
+  data: readonly SampleData[],
+  statistic: Statistic,
+  options: BootstrapOptions = {},
+): Promise<Bootstrap> {
+  const given = checkOptions('bootstrap', options, checks)
+  const { level = 0.95, seed = 0, bca = true } = given
+  checkStatistic('bootstrap', statistic)
+  if (!isList(data) || data.length === 0) {
+    throw new ArgumentError(
+      `bootstrap: data is ${describe(data)}, expected an array of the arguments of the statistic`,
+    )
+  }
+  const samples: Tensor[] = []
+  for (const [i, part] of Array.from(data).entries())
+    samples.push(await anyFrom(`bootstrap: data[${i}]`, part))
+  const n = sameCount('bootstrap', ...samples)
+  if (n < 2) throw new DataError(`bootstrap: needs at least 2 samples, received ${n}`)
+  const indices = given.indices && checkRounds('bootstrap: indices', given.indices, n, false)
+  const count = indices?.length ?? given.resamples ?? 1000
+  const pick = (rows: Tensor) => samples.map((x) => x.take(rows))
+  const values = repeated('bootstrap', statistic, pick, withReplacement(n), seed)
+  try {
+    const all = Int32Array.from({ length: n }, (_, i) => i)
+    const [value] = (await valuesOf('bootstrap', 1, () => values.of(all))) as unknown as [number]
+    const found = await valuesOf('bootstrap', count, (b) =>
+      indices === undefined ? values.drawn(b) : values.of(indices[b] as Int32Array),
+    )
+    const sorted = found.slice().sort()
+    const ends = (low: number, high: number): Interval => [quantileOf(sorted, low), quantileOf(sorted, high)]
+    const alpha = (1 - level) / 2
+    const percentile = ends(alpha, 1 - alpha)
+    const common = {
+      value,
+      standardError: deviationOf(found),
+      bias: meanOf(found) - value,
+      percentile,
+      basic: [2 * value - percentile[1], 2 * value - percentile[0]] as const,
+    }
+    if (!bca) return common
+    const left = await valuesOf('bootstrap', n, (i) => values.of(all.filter((row) => row !== i)))
+    const acceleration = accelerationOf(left)
+    const z0 = normalQuantile(sharesBelow(found, value))
+    const corrected = (p: number) => {
+      const z = z0 + normalQuantile(p)
+      return normalBelow(z0 + z / (1 - acceleration * z))
+    }
+    return { ...common, bca: ends(corrected(alpha), corrected(1 - alpha)), z0, acceleration }
+  } finally {
+    values.dispose()
+  }
+}
+
+/** The share of values below one, equal ones counting half; held off 0 and 1, which have no quantile. */
+function sharesBelow(values: Float64Array, value: number): number {
+  const margin = 1e-12 * Math.abs(value)
+  let twice = 0
+  for (const one of values) twice += Number(one < value - margin) + Number(one <= value + margin)
+  const least = 0.5 / values.length
+  return Math.min(1 - least, Math.max(least, twice / (2 * values.length)))
+}
+
+/** Efron 1987, from the values with one sample left out. */
+function accelerationOf(left: Float64Array): number {
+  const mean = meanOf(left)
+  let [squares, cubes] = [0, 0]
+  for (const value of left) {
+    squares += (mean - value) ** 2
+    cubes += (mean - value) ** 3
+  }
+  return squares === 0 ? 0 : cubes / (6 * squares ** 1.5)
+}

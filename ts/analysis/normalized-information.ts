@@ -1,0 +1,111 @@
+/** Mutual information of numbers, divided by entropies that it can be divided by. */
+import { type Checks, checkOptions, oneOf, whole } from '../core/options.js'
+import type { SampleData } from '../estimators/data.js'
+import { standardized } from '../estimators/gaussian.js'
+import { checkApart, distanceToKth, psiOf } from '../estimators/nearest.js'
+import { digammaOf } from '../estimators/special.js'
+import { concat } from '../ops/index.js'
+import { full, type Tensor } from '../ops/tensor.js'
+import { rowsFrom, sameCount, scalarsOf } from './read.js'
+
+/** Options of {@link normalizedInformation}. */
+export interface NormalizedInformationOptions {
+  /** Which neighbor. Default 5. */
+  k?: number
+  /**
+   * What distances are measured in, which makes the entropies independent of units: `volume` (default) the mean volume of the neighborhoods,
+   * `volumeMedian` their median, `radius` the mean distance, `radiusMedian` the median, `none` standard deviations (Kraskov et al. 2004).
+   */
+  scale?: 'volume' | 'volumeMedian' | 'radius' | 'radiusMedian' | 'none'
+}
+
+const checks: Checks<NormalizedInformationOptions> = {
+  k: whole(1),
+  scale: oneOf('volume', 'volumeMedian', 'radius', 'radiusMedian', 'none'),
+}
+
+/** Result of {@link normalizedInformation}; the quotients are from 0 to 1, NaN where their divisor is no real number. */
+export interface NormalizedInformation {
+  /** I(X; Y) by KSG 1, at least 0, nats. */
+  readonly mutualInformation: number
+  /** Entropies relative to the scale, nats. */
+  readonly entropyX: number
+  readonly entropyY: number
+  readonly jointEntropy: number
+  /** I / H(X, Y). */
+  readonly joint: number
+  /** I / sqrt(H(X) H(Y)), the one that is usual. */
+  readonly geometric: number
+  /** 2 I / (H(X) + H(Y)). */
+  readonly arithmetic: number
+  /** I / min(H(X), H(Y)). */
+  readonly min: number
+  /** I / max(H(X), H(Y)). */
+  readonly max: number
+}
+
+/**
+ * Normalized mutual information of continuous variables (Nagel, Diez and Stock 2024, arXiv 2405.04980). Differential entropies change with the unit
+ * and may be below 0; here lengths are measured in the mean size of the neighborhoods of the estimate itself, so that the quotients do not depend on units:
+ * with eps_i as in KSG 1 and L = mean ln(eps_i / scale), H(X) = psi(n) - mean psi(n_x + 1) + d_x L and H(X, Y) = psi(n) - psi(k) + (d_x + d_y) L.
+ *
+ * @param x `[n, dx]`, n above k; @param y the same samples
+ * @throws DTypeError for class labels; ShapeError for different numbers of samples; DataError for repeated and for too few samples
+ */
+export async function normalizedInformation(
+  x: SampleData,
+  y: SampleData,
+  options: NormalizedInformationOptions = {},
+): Promise<NormalizedInformation> {
+  const name = 'normalizedInformation'
+  const { k = 5, scale = 'volume' } = checkOptions(name, options, checks)
+  const [a, b] = [await rowsFrom(`${name}: x`, x, k + 1), await rowsFrom(`${name}: y`, y, k + 1)]
+  const n = sameCount(name, a, b)
+  await checkApart(name, k, concat([a, b], 1), 'separate copies by noise, or use mutualInformation()')
+  const [dx, dy] = [a.shape[1] as number, b.shape[1] as number]
+  const found = await scalarsOf(() => {
+    const [p, q] = [standardized(a), standardized(b)]
+    const both = concat([p, q], 1)
+    const radius = distanceToKth(both, both.neighbors(k), k)
+    const logs = radius.log()
+    return {
+      psiX: psiOf(p.countWithin(radius), 1).mean(),
+      psiY: psiOf(q.countWithin(radius), 1).mean(),
+      size: logs.mean().sub(logScale(logs, scale, dx + dy)),
+    }
+  })
+  const [psiN, psiK] = [digammaOf(n), digammaOf(k)]
+  const information = Math.max(0, psiK + psiN - found.psiX - found.psiY)
+  const entropyX = psiN - found.psiX + dx * found.size
+  const entropyY = psiN - found.psiY + dy * found.size
+  const jointEntropy = psiN - psiK + (dx + dy) * found.size
+  const over = (divisor: number) => Math.min(1, Math.max(0, information / divisor))
+  return {
+    mutualInformation: information,
+    entropyX,
+    entropyY,
+    jointEntropy,
+    joint: over(jointEntropy),
+    geometric: over(Math.sqrt(entropyX * entropyY)),
+    arithmetic: over((entropyX + entropyY) / 2),
+    min: over(Math.min(entropyX, entropyY)),
+    max: over(Math.max(entropyX, entropyY)),
+  }
+}
+
+/** ln of the length that distances are measured in, of their logarithms. */
+function logScale(
+  logs: Tensor,
+  scale: NonNullable<NormalizedInformationOptions['scale']>,
+  d: number,
+): Tensor {
+  const n = logs.size
+  const power = scale.startsWith('volume') ? d : 1
+  if (scale === 'none') return full([], 0, { dtype: 'float64' })
+  if (scale === 'volume' || scale === 'radius') return logs.mul(power).logSumExp().sub(Math.log(n)).div(power)
+  const sorted = logs.sort()
+  const middle = concat([at(sorted, Math.floor((n - 1) / 2)), at(sorted, Math.floor(n / 2))])
+  return middle.mul(power).logSumExp().sub(Math.log(2)).div(power)
+}
+
+const at = (x: Tensor, place: number) => x.slice([place], [place + 1])

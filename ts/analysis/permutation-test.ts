@@ -1,0 +1,103 @@
+/** Whether a measure of dependence is more than chance. */
+
+import { DataError } from '../core/errors.js'
+import { type Checks, checkOptions, oneOf, whole } from '../core/options.js'
+import type { SampleData } from '../estimators/data.js'
+import type { Tensor } from '../ops/tensor.js'
+import { deviationOf, meanOf } from './distributions.js'
+import { anyFrom, sameCount } from './read.js'
+import {
+  checkRounds,
+  checkStatistic,
+  inAnyOrder,
+  type Rounds,
+  repeated,
+  roundsCheck,
+  type Statistic,
+  valuesOf,
+} from './statistic.js'
+
+/** Options of {@link permutationTest}. */
+export interface PermutationTestOptions {
+  /** Shuffles of y. Default 999. */
+  permutations?: number
+  /** What counts as extreme: values at least as large (`greater`, default), at most as large (`less`), or either. */
+  alternative?: 'greater' | 'less' | 'twoSided'
+  /** Decides the shuffles. Default 0. */
+  seed?: number
+  /** Row numbers of y in each shuffle, in place of drawn ones. */
+  orders?: Rounds
+}
+
+const checks: Checks<PermutationTestOptions> = {
+  permutations: whole(1, 1e7),
+  alternative: oneOf('greater', 'less', 'twoSided'),
+  seed: whole(0),
+  orders: roundsCheck,
+}
+
+/** Result of {@link permutationTest}. */
+export interface PermutationTest {
+  /** The statistic of the samples as they are. */
+  readonly value: number
+  /** (1 + count) / (1 + shuffles); of `twoSided` twice the smaller of both sides, at most 1. */
+  readonly pValue: number
+  /** Shuffles that are as extreme; of `twoSided` on the side with fewer of them. */
+  readonly count: number
+  /** Mean of the statistic over shuffles: what chance gives. */
+  readonly nullMean: number
+  /** Its deviation. */
+  readonly nullDeviation: number
+  /** The statistic of every shuffle. */
+  readonly nullValues: Float64Array
+}
+
+/**
+ * Permutation test of independence for any measure of dependence (Fisher 1935; Davison and Hinkley 1997; Phipson and Smyth 2010): the measure of x and y against
+ * that of x and shuffled y. Exact for samples that are independent draws. Equal values count as extreme, to 1e-12 relative.
+ *
+ *     await permutationTest(x, y, new CKA())
+ *     await permutationTest(x, labels, new DiscreteMI())
+ *
+ * @param x n samples; @param y the same draws; @param statistic an estimator, or a function of two tensors to a scalar
+ * @throws ArgumentError for what is no statistic; ShapeError for different numbers of samples; NumericalError where a shuffle has no value
+ */
+export async function permutationTest(
+  x: SampleData,
+  y: SampleData,
+  statistic: Statistic,
+  options: PermutationTestOptions = {},
+): Promise<PermutationTest> {
+  const name = 'permutationTest'
+  const given = checkOptions(name, options, checks)
+  const { alternative = 'greater', seed = 0 } = given
+  checkStatistic(name, statistic)
+  const [a, b] = [await anyFrom(`${name}: x`, x), await anyFrom(`${name}: y`, y)]
+  const n = sameCount(name, a, b)
+  if (n < 2) throw new DataError(`${name}: needs at least 2 samples, received ${n}`)
+  const orders = given.orders && checkRounds(`${name}: orders`, given.orders, n, true)
+  const shuffles = orders?.length ?? given.permutations ?? 999
+  const values = repeated(name, statistic, (rows: Tensor) => [a.add(0), b.take(rows)], inAnyOrder(n), seed)
+  try {
+    const all = Int32Array.from({ length: n }, (_, i) => i)
+    const [value] = (await valuesOf(name, 1, () => values.of(all))) as unknown as [number]
+    const nullValues = await valuesOf(name, shuffles, (round) =>
+      orders === undefined ? values.drawn(round) : values.of(orders[round] as Int32Array),
+    )
+    const margin = 1e-12 * Math.abs(value)
+    const above = nullValues.reduce((sum, one) => sum + Number(one >= value - margin), 0)
+    const below = nullValues.reduce((sum, one) => sum + Number(one <= value + margin), 0)
+    const count = { greater: above, less: below, twoSided: Math.min(above, below) }[alternative]
+    const share = (1 + count) / (1 + shuffles)
+    return {
+      value,
+      pValue: alternative === 'twoSided' ? Math.min(1, 2 * share) : share,
+      count,
+      nullMean: meanOf(nullValues),
+      nullDeviation: shuffles > 1 ? deviationOf(nullValues) : 0,
+      nullValues,
+    }
+  } finally {
+    values.dispose()
+  }
+}

@@ -1,0 +1,228 @@
+/** The information plane of discrete layers, exact by counting. */
+import { ArgumentError, DTypeError, ShapeError } from '../core/errors.js'
+import { type Checks, checkOptions } from '../core/options.js'
+import { logarithmBase } from '../estimators/check.js'
+import { entropyOf, jointClasses, occupied } from '../estimators/counts.js'
+import type { SampleData } from '../estimators/data.js'
+import { classCounts, classesOf, isLabels } from '../estimators/samples.js'
+import { quantizationCodes, where } from '../ops/index.js'
+import { type QuantizeOptions, quantizeChecks } from '../ops/quantize.js'
+import { type Tensor, zeros } from '../ops/tensor.js'
+import { anyFrom, rowsFrom, sameCount, scalarsOf } from './read.js'
+
+/** Options of {@link quantizedPlane}. */
+export interface QuantizedPlaneOptions extends QuantizeOptions {
+  /** Base of the logarithm: Math.E for nats (default), 2 for bits. */
+  base?: number
+}
+
+const checks: Checks<QuantizedPlaneOptions> = { ...quantizeChecks, base: logarithmBase }
+
+/** Entropies of counted frequencies, and the same with the correction of Miller 1955, each entropy + (symbols - 1) / (2n). */
+export interface QuantizedPlane {
+  /** Different rows of levels. */
+  readonly occupied: number
+  /** H(T). */
+  readonly entropy: number
+  /** I(T; X) = H(T): the layer is a function of its input, and every input counts as its own. */
+  readonly withInput: number
+  /** I(T; Y). */
+  readonly withTarget: number
+  /** H(Y). */
+  readonly targetEntropy: number
+  /** H(T | Y). */
+  readonly conditionalEntropy: number
+  readonly entropyCorrected: number
+  readonly withInputCorrected: number
+  readonly withTargetCorrected: number
+  readonly targetEntropyCorrected: number
+}
+
+/**
+ * The coordinates of a layer in the information plane after uniform quantization: a row of levels is one symbol, and counting them is exact for a network whose
+ * activations have these levels indeed ({@link quantize}; Lorenzen, Igel and Nielsen 2022). At most ln n.
+ *
+ * @param t activations `[n, units]`; @param labels class labels of the same samples, or one-hot rows
+ * @returns nats, or the unit of `base`
+ * @throws DTypeError for class labels as t; ShapeError for different numbers of samples
+ */
+export async function quantizedPlane(
+  t: SampleData,
+  labels: SampleData,
+  options: QuantizedPlaneOptions = {},
+): Promise<QuantizedPlane> {
+  const name = 'quantizedPlane'
+  const { base = Math.E, ...quantization } = checkOptions(name, options, checks)
+  const [rows, y] = [await rowsFrom(`${name}: t`, t), await anyFrom(`${name}: labels`, labels)]
+  sameCount(name, rows, y)
+  const h = await scalarsOf(() =>
+    entropies(quantizationCodes(rows, quantization).uniqueRows(), classesOf(`${name}: labels`, y)),
+  )
+  return { occupied: h.symbols, ...coordinates(h, rows.shape[0] as number, Math.log(base)) }
+}
+
+/** Entropies in nats of symbols t and classes y, and how many of each there are; lazy. */
+function entropies(t: Tensor, y: Tensor) {
+  const n = t.shape[0] as number
+  const [a, b, ab] = [classCounts(t), classCounts(y), classCounts(jointClasses(t, y))]
+  return {
+    ofT: entropyOf(a, n),
+    ofY: entropyOf(b, n),
+    joint: entropyOf(ab, n),
+    symbols: occupied(a),
+    classes: occupied(b),
+    pairs: occupied(ab),
+  }
+}
+
+type Counted = Record<keyof ReturnType<typeof entropies>, number>
+
+function coordinates({ ofT, ofY, joint, symbols, classes, pairs }: Counted, n: number, unit: number) {
+  const correction = (occupied: number) => (occupied - 1) / (2 * n)
+  const corrected = ofT + correction(symbols)
+  const told = ofT + ofY - joint
+  return {
+    entropy: ofT / unit,
+    withInput: ofT / unit,
+    withTarget: told / unit,
+    targetEntropy: ofY / unit,
+    conditionalEntropy: (joint - ofY) / unit,
+    entropyCorrected: corrected / unit,
+    withInputCorrected: corrected / unit,
+    withTargetCorrected: (told + correction(symbols) + correction(classes) - correction(pairs)) / unit,
+    targetEntropyCorrected: (ofY + correction(classes)) / unit,
+  }
+}
+
+/** Options of {@link argmaxPlane}. */
+export interface ArgmaxPlaneOptions {
+  /** Base of the logarithm. Default Math.E. */
+  base?: number
+}
+
+const baseChecks: Checks<ArgmaxPlaneOptions> = { base: logarithmBase }
+
+/** Result of {@link argmaxPlane}. */
+export interface ArgmaxPlane {
+  /** H of the predicted class. */
+  readonly entropy: number
+  /** I(predicted class; Y). */
+  readonly withTarget: number
+  /** The same with the correction of Miller 1955. */
+  readonly withTargetCorrected: number
+  /** H(Y). */
+  readonly targetEntropy: number
+  /** Share of samples whose predicted class is the label. */
+  readonly accuracy: number
+}
+
+/**
+ * What the decision of a classifier keeps: entropy of the class of the largest score (the first among equals) and its information about the label.
+ *
+ * @param scores `[n, classes]`; @param labels class indices
+ * @returns nats, or the unit of `base`
+ * @throws DTypeError unless labels are class indices; ShapeError for different numbers of samples
+ */
+export async function argmaxPlane(
+  scores: SampleData,
+  labels: SampleData,
+  options: ArgmaxPlaneOptions = {},
+): Promise<ArgmaxPlane> {
+  const name = 'argmaxPlane'
+  const { base = Math.E } = checkOptions(name, options, baseChecks)
+  const [rows, y] = [await rowsFrom(`${name}: scores`, scores), await anyFrom(`${name}: labels`, labels)]
+  const n = sameCount(name, rows, y)
+  if (!isLabels(y)) {
+    throw new DTypeError(
+      `${name}: labels has shape [${y.shape}] of ${y.dtype}, expected class indices (Int32Array)`,
+    )
+  }
+  const { accuracy, ...h } = await scalarsOf(() => {
+    const chosen = rows.argMax(1).cast('int32')
+    return {
+      accuracy: chosen.equal(y.cast('int32')).cast('float64').mean(),
+      ...entropies(chosen.reshape([n, 1]).uniqueRows(), classesOf(`${name}: labels`, y)),
+    }
+  })
+  const { entropy, withTarget, withTargetCorrected, targetEntropy } = coordinates(h, n, Math.log(base))
+  return { entropy, withTarget, withTargetCorrected, targetEntropy, accuracy }
+}
+
+/** Options of {@link labelEntropy}. */
+export interface LabelEntropyOptions {
+  /** What each sample counts, numbers of at least 0. Default 1. */
+  weights?: SampleData
+  /** Base of the logarithm. Default Math.E. */
+  base?: number
+}
+
+const entropyChecks: Checks<LabelEntropyOptions> = {
+  weights: { expected: 'samples', accepts: () => true },
+  base: logarithmBase,
+}
+
+/** Result of {@link labelEntropy}. */
+export interface LabelEntropy {
+  /** Plug-in entropy of the classes, weights left aside. */
+  readonly value: number
+  /** The same with the correction of Miller 1955. */
+  readonly corrected: number
+  /** exp of the entropy in nats: how many equally frequent classes have it. */
+  readonly perplexity: number
+  /** The entropy of sums of weights in place of counts; the plain one without weights. */
+  readonly weighted: number
+}
+
+/**
+ * Entropy H(Y) of class labels: the most that anything can tell of them.
+ *
+ * @param labels class indices, which may have gaps, or rows of which equal ones are one class
+ * @returns nats, or the unit of `base`
+ * @throws ShapeError for other than one weight a sample; ArgumentError for weights below 0, or all 0
+ */
+export async function labelEntropy(
+  labels: SampleData,
+  options: LabelEntropyOptions = {},
+): Promise<LabelEntropy> {
+  const name = 'labelEntropy'
+  const { weights, base = Math.E } = checkOptions(name, options, entropyChecks)
+  const classes = classesOf(name, await anyFrom(`${name}: labels`, labels))
+  const n = classes.shape[0] as number
+  const given = weights === undefined ? undefined : await weightsFrom(`${name}: weights`, weights, n)
+  const found = await scalarsOf(() => {
+    const counts = classCounts(classes)
+    const sums = given === undefined ? counts : zeros([n], { dtype: 'float64' }).indexAdd(0, classes, given)
+    const p = sums.div(sums.sum())
+    const value = entropyOf(counts, n)
+    return {
+      value,
+      occupied: occupied(counts),
+      weighted: p
+        .mul(where(p.greater(0), p, 1).log())
+        .sum()
+        .neg(),
+    }
+  })
+  const unit = Math.log(base)
+  return {
+    value: found.value / unit,
+    corrected: (found.value + (found.occupied - 1) / (2 * n)) / unit,
+    perplexity: Math.exp(found.value),
+    weighted: (given === undefined ? found.value : found.weighted) / unit,
+  }
+}
+
+/** Weights of samples, float64 `[n]`. */
+async function weightsFrom(what: string, data: SampleData, n: number): Promise<Tensor> {
+  const given = await anyFrom(what, data)
+  if (given.size !== n)
+    throw new ShapeError(`${what} has shape [${given.shape}], expected one number for each of ${n} samples`)
+  const weights = given.cast('float64').reshape([n])
+  const { least, total } = await scalarsOf(() => ({ least: weights.min(), total: weights.sum() }))
+  if (least < 0 || total === 0) {
+    throw new ArgumentError(
+      `${what} has ${least < 0 ? `a weight of ${least}` : 'only weights of 0'}, expected numbers of at least 0, not all 0`,
+    )
+  }
+  return weights
+}

@@ -1,0 +1,38 @@
+/** The order of samples: which are whose, and in what order an epoch has them. */
+import { type Check, type Checks, flag, whole } from '../core/options.js'
+import type { Work } from '../core/turns.js'
+import { HostRandom } from '../ops/random.js'
+import { samplesPerTurn } from './targets.js'
+
+/** The size and the order of batches. */
+export interface OrderOptions {
+  /** Samples in a batch; the last one keeps what is left. Default 32. */
+  batchSize?: number | undefined
+  /** Give the samples in another order in every epoch. Default false. */
+  shuffle?: boolean | undefined
+  /** Decides the orders. Default 0. */
+  seed?: number | undefined
+}
+
+/** The checks of {@link OrderOptions}. */
+export const orderChecks: Checks<OrderOptions> = { batchSize: whole(1), shuffle: flag, seed: whole(0) }
+
+/** Numbers that epochs can have. */
+export const epochNumber: Check<number> = whole(0, 2 ** 32 - 2)
+
+/** Rows in the order of an epoch, 0 being the first: another order for every seed and epoch. */
+export function* shuffledRows(rows: Int32Array, seed: number, epoch: number): Work<Int32Array> {
+  // Seed in the low word, epoch in the high one: orders of different epochs are independent streams.
+  const random = new HostRandom(BigInt(seed) ^ (BigInt(epoch + 1) << 32n))
+  return yield* rowsAt(rows, yield* random.permuting(rows.length))
+}
+
+/** The rows at some places. */
+export function* rowsAt(rows: Int32Array, places: Int32Array): Work<Int32Array> {
+  const chosen = new Int32Array(places.length)
+  for (let i = 0; i < chosen.length; i++) {
+    chosen[i] = rows[places[i] as number] as number
+    if ((i + 1) % samplesPerTurn === 0) yield
+  }
+  return chosen
+}

@@ -1,0 +1,244 @@
+/**
+ * Files of published data sets: where they are looked for, how they are unpacked, and whether they are the published ones. Nothing is
+ * fetched from a network.
+ */
+
+import { createHash, webcrypto } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { promisify } from 'node:util'
+import { createGunzip, gunzip } from 'node:zlib'
+import { DataError, IOError } from '../core/errors.js'
+import { type Checks, flag, text } from '../core/options.js'
+import { reason } from '../io/atomic.js'
+import { FileReader } from '../io/file-reader.js'
+
+/** Where a data set is read from, and how closely it is looked at. */
+export interface SourceOptions {
+  /** Folder of the files. Default: as the data set says, see `docs/data.md`. */
+  dataDir?: string
+  /**
+   * Compare the files with the published checksums. Files with fewer samples than the published ones are no copies of those and pass, so a
+   * small set of one's own is read. Default true; turn it off for other data of the same size. Shapes, counts and labels are checked in any case.
+   */
+  verify?: boolean
+}
+
+/** The checks of {@link SourceOptions}. */
+export const sourceChecks: Checks<SourceOptions> = {
+  dataDir: { ...text, expected: 'the path of a folder' },
+  verify: flag,
+}
+
+/** What a search and its messages must know of a data set. */
+export interface Searched {
+  /** Its name in messages. */
+  readonly title: string
+  /** Folders below each place that are looked at as well. */
+  readonly subfolders: readonly string[]
+  /** How to get the files, as a sentence. */
+  readonly remedy: string
+}
+
+/** Files that make up a data set together: for each, the names it may have. */
+export type Layout = Readonly<Record<string, readonly string[]>>
+
+/** Where the files were found: all in one folder. */
+export interface Located<L extends Layout> {
+  readonly folder: string
+  readonly layout: L
+  /** Path of each file of the layout. */
+  readonly paths: { readonly [File in keyof L]: string }
+}
+
+/** The places of a data set for which none was given: `data` in the working folder, then the cache of the user. */
+const places = () => [join(process.cwd(), 'data'), join(homedir(), '.cache', 'hyperglow')]
+
+/** A search that found no more than a part. */
+interface Partial {
+  readonly folder: string
+  readonly layout: Layout
+  readonly missing: readonly string[]
+}
+
+/**
+ * Finds the files of a data set: the first folder that has all files of a layout, layouts in order of preference.
+ *
+ * @param root the one place to look in; default: `data` in the working folder, and the cache of the user
+ * @throws IOError naming the folders and names that were looked for, and how to get the files
+ */
+export async function locate<L extends Layout>(
+  set: Searched,
+  layouts: readonly L[],
+  root?: string,
+): Promise<Located<L>> {
+  const roots = root === undefined ? places() : [resolve(root)]
+  const folders = roots.flatMap((place) => [place, ...set.subfolders.map((folder) => join(place, folder))])
+  let nearest: Partial | undefined
+  for (const folder of folders) {
+    for (const layout of layouts) {
+      const names = Object.entries(layout)
+      const found = await Promise.all(names.map(([, candidates]) => findFile(folder, candidates)))
+      const missing = names.filter((_, i) => found[i] === undefined).map(([name]) => name)
+      if (missing.length === 0) {
+        const paths = Object.fromEntries(names.map(([name], i) => [name, found[i] as string]))
+        return { folder, layout, paths: paths as Located<L>['paths'] }
+      }
+      const best = nearest === undefined ? 0 : filesOf(nearest.layout) - nearest.missing.length
+      if (nearest === undefined || filesOf(layout) - missing.length > best) {
+        nearest = { folder, layout, missing }
+      }
+    }
+  }
+  throw notFound(set, folders, layouts, nearest as Partial)
+}
+
+const filesOf = (layout: Layout) => Object.keys(layout).length
+
+async function findFile(folder: string, names: readonly string[]): Promise<string | undefined> {
+  for (const name of names) {
+    const path = join(folder, name)
+    const info = await stat(path).catch(() => undefined)
+    if (info?.isFile()) return path
+  }
+  return undefined
+}
+
+function notFound(
+  { title, remedy }: Searched,
+  folders: readonly string[],
+  layouts: readonly Layout[],
+  { folder, layout, missing }: Partial,
+): IOError {
+  const total = filesOf(layout)
+  const others = folders.filter((other) => other !== folder)
+  const elsewhere = others.length === 0 ? '' : ` (nor in ${others.join(', ')})`
+  const wanted = (files: Layout, names: readonly string[]) =>
+    names.map((name) => files[name]?.join(' or ')).join('; ')
+  // Of what is there in part, the rest is wanted; of nothing, any layout would do.
+  const looked =
+    missing.length < total
+      ? wanted(layout, missing)
+      : layouts.map((any) => wanted(any, Object.keys(any))).join(', or else ')
+  return new IOError(
+    `${title}: ${missing.length} of ${total} files are missing in ${folder}${elsewhere}; looked for ${looked}. ${remedy}`,
+  )
+}
+
+/** How a digest is taken: `md5` of the file as it lies there, compressed; `sha256` of what is in it when it is unpacked. */
+export type Algorithm = 'md5' | 'sha256'
+
+/** A published checksum. */
+export interface Checksum {
+  readonly algorithm: Algorithm
+  /** In hexadecimal digits. */
+  readonly digits: string
+}
+
+/** Most bytes that a compressed file may become, 4 GiB: a guard against files made to fill the memory. */
+const maxBytes = 2 ** 32
+const decompress = promisify(gunzip)
+
+/** The bytes of a file, decompressed if it is gzip. */
+export async function readPlain(path: string): Promise<Uint8Array> {
+  const bytes = await FileReader.use(path, (file) => file.bytes(0, file.size))
+  return isGzip(bytes) ? unzipped(path, bytes) : bytes
+}
+
+/**
+ * The bytes of a file, decompressed if it is gzip, and their digest in hexadecimal digits; undefined where it would be that of a compressed
+ * file and this one is not.
+ */
+export async function readPlainHashed(
+  path: string,
+  algorithm: Algorithm,
+): Promise<{ bytes: Uint8Array; digest: string | undefined }> {
+  const hash = createHash(algorithm)
+  const stored = await FileReader.use(path, async (file) => {
+    const zipped = isGzip(await file.bytes(0, Math.min(2, file.size)))
+    const isHashed = zipped === (algorithm === 'md5')
+    return file.bytes(0, file.size, isHashed ? (part) => hash.update(part) : undefined)
+  })
+  if (!isGzip(stored)) return { bytes: stored, digest: algorithm === 'md5' ? undefined : hash.digest('hex') }
+  const bytes = await unzipped(path, stored)
+  if (algorithm === 'md5') return { bytes, digest: hash.digest('hex') }
+  // This digest runs beside the event loop, which 47 MB at once would hold up.
+  const digest = await webcrypto.subtle.digest('SHA-256', bytes)
+  return { bytes, digest: Buffer.from(digest).toString('hex') }
+}
+
+/** Whether bytes begin as a gzip file does. */
+export function isGzip(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b
+}
+
+async function unzipped(path: string, bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await decompress(bytes, { maxOutputLength: maxBytes })
+  } catch (cause) {
+    throw new DataError(`${path} cannot be decompressed: ${reason(cause)}; fetch or copy it again`, { cause })
+  }
+}
+
+/** Bytes that are read and decompressed at a time. */
+const pieceBytes = 1 << 18
+
+/**
+ * The contents of a gzip file, piece by piece, and the MD5 of the file as it lies there, which is known once all pieces were taken.
+ *
+ * @throws IOError where it cannot be read; DataError where it is not sound gzip
+ */
+export function unzippedPieces(path: string): { pieces: AsyncIterable<Uint8Array>; md5: () => string } {
+  const hash = createHash('md5')
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    const unzip = createGunzip({ chunkSize: pieceBytes })
+    const stop = new AbortController()
+    const file = createReadStream(path, { highWaterMark: pieceBytes })
+    const look = async function* (parts: AsyncIterable<Buffer>) {
+      for await (const part of parts) {
+        hash.update(part)
+        yield part
+      }
+    }
+    const done = pipeline(file, look, unzip, { signal: stop.signal })
+    // What goes wrong reaches whoever takes the pieces.
+    done.catch(() => {})
+    try {
+      for await (const piece of unzip) yield piece as Uint8Array
+      await done
+    } catch (cause) {
+      // What the system refuses names its call; what is no gzip does not.
+      const isOfSystem = (cause as NodeJS.ErrnoException | undefined)?.syscall !== undefined
+      if (isOfSystem) throw new IOError(`cannot read ${path}: ${reason(cause)}`, { cause })
+      throw new DataError(`${path} cannot be decompressed: ${reason(cause)}; fetch or copy it again`, {
+        cause,
+      })
+    } finally {
+      stop.abort()
+    }
+  }
+  return { pieces: pieces(), md5: () => hash.digest('hex') }
+}
+
+/**
+ * Checks a digest against the published one.
+ *
+ * @param again how to get the file again
+ * @throws DataError where they differ
+ */
+export function checkPublished(
+  title: string,
+  path: string,
+  { algorithm, digits }: Checksum,
+  digest: string,
+  again: string,
+): void {
+  if (digest === digits) return
+  const name = algorithm === 'md5' ? 'MD5' : 'SHA-256'
+  throw new DataError(
+    `${path} is not the published ${title} file: ${name} ${digest}, expected ${digits}; ${again}, or pass verify: false if other data are meant`,
+  )
+}

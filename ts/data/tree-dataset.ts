@@ -1,0 +1,161 @@
+/** Samples of any structure: a tree of arrays, one row a sample. */
+import {
+  ArgumentError,
+  DataError,
+  DisposedError,
+  describe,
+  HyperglowError,
+  ShapeError,
+} from '../core/errors.js'
+import { tidy } from '../core/memory.js'
+import { checkOptions, checkValue, isList, isPlainObject } from '../core/options.js'
+import { type TreeStructure, treeFlatten, treeMap } from '../core/tree.js'
+import { atOnce, inTurns, type Work } from '../core/turns.js'
+import { Tensor, tensor } from '../ops/tensor.js'
+import { epochNumber, type OrderOptions, orderChecks, shuffledRows } from './order.js'
+import { type ArrayInput, readingTensor } from './targets.js'
+
+/** A tree of samples: arrays nested in records. */
+export type TreeInput = ArrayInput | { readonly [name: string]: TreeInput }
+
+/** The batches of a {@link TreeDataset}: a tensor for every array. */
+export type TreeBatch<T> = T extends ArrayInput ? Tensor : { [Name in keyof T]: TreeBatch<T[Name]> }
+
+/**
+ * Samples in memory, kept natively: a record of arrays, which may hold further records, with one row for each sample. A batch is the same
+ * record with some of the rows. Plain numbers become float32; other types come as typed arrays or tensors.
+ *
+ *     const data = new TreeDataset({ image, mask, meta: { age } }, { batchSize: 64, shuffle: true, seed: 1 })
+ *     await fit(task, data, { epochs: 10 }) // step({ image, mask, meta: { age } }, ctx)
+ *
+ * @throws ShapeError for arrays of other lengths, ArgumentError for what is no array, with the path
+ */
+export class TreeDataset<T extends TreeInput = TreeInput> implements AsyncIterable<TreeBatch<T>> {
+  readonly batchSize: number
+  /** Whether each epoch has an order of its own. */
+  readonly shuffle: boolean
+  readonly seed: number
+  /** Number of samples. */
+  readonly samples: number
+  readonly #leaves: Tensor[]
+  readonly #structure: TreeStructure<unknown>
+  readonly #rows: Int32Array
+  #passes = 0
+
+  constructor(arrays: T, options: OrderOptions = {}) {
+    const { batchSize = 32, shuffle = false, seed = 0 } = checkOptions('TreeDataset', options, orderChecks)
+    this.batchSize = batchSize
+    this.shuffle = shuffle
+    this.seed = seed
+    const { leaves, structure, samples } = hold(arrays)
+    this.#leaves = leaves
+    this.#structure = structure
+    this.samples = samples
+    this.#rows = Int32Array.from({ length: samples }, (_, row) => row)
+  }
+
+  /** Number of batches. */
+  get length(): number {
+    return Math.ceil(this.samples / this.batchSize)
+  }
+
+  /**
+   * All samples, as a tree of tensors that belong to the dataset.
+   *
+   * @throws DisposedError after `dispose`
+   */
+  get source(): TreeBatch<T> {
+    if (this.#leaves.every(({ isDisposed }) => !isDisposed)) {
+      return this.#structure.unflatten(this.#leaves) as TreeBatch<T>
+    }
+    throw new DisposedError(
+      `the TreeDataset of ${this.samples} samples was disposed of; keep it until its last use`,
+    )
+  }
+
+  /** Rows of the source in the order of an epoch (0 is the first); batch b is the slice from `b * batchSize`. */
+  epochIndices(epoch: number): Int32Array {
+    return atOnce(this.ordering(epoch))
+  }
+
+  /** {@link TreeDataset.epochIndices} as work that may take turns. @internal */
+  *ordering(epoch: number): Work<Int32Array> {
+    checkValue('epochIndices: epoch', epoch, epochNumber)
+    return this.shuffle ? yield* shuffledRows(this.#rows, this.seed, epoch) : this.#rows
+  }
+
+  /** Batches of the next epoch; every pass is another epoch, so a shuffled dataset has another order. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<TreeBatch<T>> {
+    const order = await inTurns(this.ordering(this.#passes++))
+    for (let start = 0; start < order.length; start += this.batchSize) {
+      const rows = order.subarray(start, start + this.batchSize)
+      yield tidy(() => rowsOf(this.source, tensor(rows)))
+    }
+  }
+
+  /** Releases the samples. Doing it twice is fine; any other use of them afterwards throws {@link DisposedError}. */
+  dispose(): void {
+    for (const leaf of this.#leaves) leaf.dispose()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+}
+
+/** Some rows of every tensor of a tree. */
+export function rowsOf<T>(tree: T, rows: Tensor): T {
+  const { leaves, structure } = treeFlatten(tree)
+  return structure.unflatten(leaves.map((leaf) => (leaf as Tensor).take(rows))) as T
+}
+
+/** The arrays of a tree as tensors of their own. */
+function hold(arrays: TreeInput): { leaves: Tensor[]; structure: TreeStructure<unknown>; samples: number } {
+  const held: { path: string; leaf: Tensor }[] = []
+  const visit = (given: unknown, where: readonly (string | number)[]): Tensor => {
+    const path = where.join('.')
+    const leaf = leafOf(given, path)
+    held.push({ path, leaf })
+    const [first] = held
+    if (leaf.shape[0] === first?.leaf.shape[0]) return leaf
+    throw new ShapeError(
+      `TreeDataset: '${path}' holds ${leaf.shape[0]} samples and '${first?.path}' ${first?.leaf.shape[0]}; give a row for each sample in every array`,
+    )
+  }
+  try {
+    const tree = treeMap<unknown, Tensor>(arrays, visit, (node) => !isPlainObject(node))
+    const samples = held[0]?.leaf.shape[0]
+    if (samples === undefined) {
+      throw new ArgumentError('TreeDataset: there is no array; give at least one, such as { x }')
+    }
+    return { leaves: held.map(({ leaf }) => leaf), structure: treeFlatten<unknown>(tree).structure, samples }
+  } catch (error) {
+    for (const { leaf } of held) leaf.dispose()
+    throw error
+  }
+}
+
+/** An array as a tensor. */
+function leafOf(given: unknown, path: string): Tensor {
+  const where = path === '' ? 'TreeDataset' : `TreeDataset: '${path}'`
+  const isArray =
+    given instanceof Tensor || isList(given) || (ArrayBuffer.isView(given) && !(given instanceof DataView))
+  if (!isArray) {
+    throw new ArgumentError(
+      `${where} is ${describe(given)}, expected a tensor, a typed array or a list of numbers`,
+    )
+  }
+  const leaf = converted(given as ArrayInput, where)
+  if (leaf.rank > 0 && leaf.size > 0) return leaf
+  leaf.dispose()
+  throw new DataError(`${where} holds no samples; give one row for each, at least one`)
+}
+
+function converted(given: ArrayInput, where: string): Tensor {
+  try {
+    return atOnce(readingTensor(given, 'float32'))
+  } catch (error) {
+    if (!(error instanceof HyperglowError)) throw error
+    throw new ArgumentError(`${where}: ${error.message}`, { cause: error })
+  }
+}

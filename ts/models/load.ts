@@ -1,0 +1,74 @@
+import { DataError } from '../core/errors.js'
+import { isList } from '../core/options.js'
+import { Layer } from '../layers/layer.js'
+import { argumentsOf, type Blueprint, type Plain } from '../nn/blueprint.js'
+import { Network } from './network.js'
+import { make, moduleOf } from './registry.js'
+import { Stack } from './sequential.js'
+import { fillModel, readModel, type StoredModel, type Unbuildable } from './storage.js'
+
+/**
+ * Builds a model from a file that `save` wrote: its layers, weights and state. Frozen weights are frozen again. It is not compiled; the
+ * optimizer goes on where it was after `model.compile(...)` and `model.load(path)`. It has no evaluators, and saves no dynamics.
+ *
+ *     const model = await load('runs/best')
+ *
+ * Layers and networks of your own are known after `register(Class)`.
+ *
+ * @param path as it was given to `save`
+ * @throws DataError for a file of an older layout, a class that is not known, and what cannot be built from a file, before any model is
+ *   there; IOError where the file cannot be read
+ */
+export async function load(path: string): Promise<Network> {
+  const stored = await readModel(path)
+  const model = buildModel(stored)
+  try {
+    await fillModel(model, stored, { optimizer: false })
+    const { weights } = model
+    for (const name of stored.architecture.frozen ?? []) {
+      const variable = weights[name]
+      if (variable !== undefined) variable.trainable = false
+    }
+    return model
+  } catch (error) {
+    model.dispose()
+    throw error
+  }
+}
+
+function buildModel({ file, architecture }: StoredModel): Network {
+  const { kind, layers, arguments: given } = architecture
+  const plain = buildable<readonly Plain[]>(`${file}: the model`, kind, given)
+  if (!isList(plain)) throw new DataError(`${file}: the arguments of ${kind} are no array; save it again`)
+  const settings = argumentsOf(plain, (name, inner) => make(`${file}: an argument of the model`, name, inner))
+  const model = make(`${file}: the model`, kind, settings)
+  if (!(model instanceof Network)) {
+    throw new DataError(`${file}: the class ${kind} is no network; register the class the model is of`)
+  }
+  if (!(model instanceof Stack) || model.numLayers > 0) return model
+  try {
+    for (const { name, kind: sort, blueprint } of layers) {
+      const where = `${file}: layer '${name}'`
+      const layer = moduleOf(where, buildable<Blueprint>(where, sort, blueprint))
+      if (!(layer instanceof Layer)) {
+        throw new DataError(`${where} is of a class that is no layer; register the class the layer is of`)
+      }
+      model.add(layer)
+    }
+    return model
+  } catch (error) {
+    model.dispose()
+    throw error
+  }
+}
+
+/** What the file says of how something is built. */
+function buildable<T>(where: string, kind: string, told: T | Unbuildable | undefined): T {
+  if (told === undefined) {
+    throw new DataError(
+      `${where} (${kind}): the file is of an older hyperglow and does not say how to build it; build the model and use its load, then save it again`,
+    )
+  }
+  if (typeof told !== 'object' || told === null || !('reason' in told)) return told as T
+  throw new DataError(`${where} (${kind}) cannot be built from a file: ${told.reason}`)
+}

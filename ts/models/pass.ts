@@ -1,0 +1,87 @@
+/** How a pass over a network is made: whose weights, state and random numbers it uses. */
+import { StateError } from '../core/errors.js'
+import { tensorOnly } from '../core/operands.js'
+import { type Check, type Checks, callable, flag, isPlainObject } from '../core/options.js'
+import type { Layer } from '../layers/layer.js'
+import { stateAt } from '../nn/context.js'
+import type { AnyModule } from '../nn/module.js'
+import type { Tensor } from '../ops/tensor.js'
+import { ForwardPass, type LayerEntry } from './forward.js'
+
+/** What `apply` can be told. */
+export interface ApplyOptions {
+  /** Default false. */
+  training?: boolean
+  /** Random key; needed by dropout in training. */
+  key?: Tensor
+  /** Values of the state by path; default the network's own. */
+  state?: Readonly<Record<string, Tensor>>
+  /** Takes new values of the state by path, such as running statistics; default: they are dropped. */
+  update?(path: string, value: Tensor): void
+}
+
+/** The checks of {@link ApplyOptions}. */
+export const applyChecks: Checks<ApplyOptions> = {
+  training: flag,
+  key: tensorOnly,
+  state: {
+    expected: 'tensors by path, as in stateVariables',
+    accepts: isPlainObject,
+  } as Check<Readonly<Record<string, Tensor>>>,
+  update: callable<NonNullable<ApplyOptions['update']>>(),
+}
+
+/** What `pass` can be told. */
+export interface PassRequest extends Omit<ApplyOptions, 'key'> {
+  /** By path; those left out are the network's own. */
+  weights?: Readonly<Record<string, Tensor>>
+  tracking?: boolean
+  /** Null for none; left out, it comes from the network's own stream. */
+  key?: Tensor | null
+}
+
+/** What a pass needs of the network. */
+interface Passed {
+  readonly name: string
+  readonly module: Pick<AnyModule, 'params' | 'state'>
+  readonly entries: ReadonlyMap<Layer, LayerEntry>
+  /** A random key of the network's own stream. */
+  drawKey(): Tensor
+}
+
+/** A pass over given weights. */
+export function passOf({ name, module, entries, drawKey }: Passed, request: PassRequest): ForwardPass {
+  const { weights = {}, state = {}, training = false, tracking = false, update, key } = request
+  const own = new Map([...module.params, ...module.state])
+  let drawn: Tensor | undefined
+  return new ForwardPass({
+    entries,
+    tracking,
+    context: {
+      training,
+      // Drawn when a layer asks: a network that draws nothing leaves the random stream alone.
+      get key() {
+        if (training) drawn ??= key === undefined ? drawKey() : (key ?? undefined)
+        return drawn as Tensor
+      },
+      state: {},
+      update: (path, value) => {
+        if (!training) {
+          throw new StateError(
+            `state '${path}' was updated during evaluation; update it only when ctx.training is true`,
+          )
+        }
+        const variable = stateAt(name, module.state, path)
+        if (update === undefined) variable.assign(value.stopGradient())
+        else update(path, value)
+      },
+    },
+    read: (path) => {
+      const value = weights[path] ?? state[path] ?? own.get(path)?.value
+      if (value !== undefined) return value
+      throw new StateError(
+        `the weight '${path}' is missing: a network with noWeights computes with those given to apply(weights, x), all of its paramShapes`,
+      )
+    },
+  })
+}

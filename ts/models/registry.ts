@@ -1,0 +1,93 @@
+/** The classes that models in files are built of, by name. */
+import { ArgumentError, DataError, describe } from '../core/errors.js'
+import * as layers from '../layers/index.js'
+import { type Blueprint, build } from '../nn/blueprint.js'
+import { type AnyModule, Module } from '../nn/module.js'
+import { IBSequential } from './ib-sequential.js'
+import { Network } from './network.js'
+import { Sequential } from './sequential.js'
+
+/** A class of modules or networks. */
+export type Buildable =
+  | (abstract new (
+      ...given: never[]
+    ) => Module<object, unknown, unknown>)
+  | (abstract new (
+      ...given: never[]
+    ) => Network)
+
+const ours = new Map<string, unknown>(
+  Object.entries({ ...layers, Sequential, IBSequential }).filter(([, value]) => isBuildable(value)),
+)
+const registered = new Map<string, unknown>()
+
+function isBuildable(value: unknown): value is Buildable {
+  if (typeof value !== 'function') return false
+  const { prototype } = value as { prototype?: unknown }
+  return prototype instanceof Module || prototype instanceof Network
+}
+
+/**
+ * Makes a class of your own known to `load(path)`, which builds models of it. Its name is what files call it by.
+ *
+ *     register(Scale)
+ *     const model = await load('runs/best')
+ *
+ * @throws ArgumentError for anything but a class of modules (layers, say) or networks, and for a name that the library has
+ */
+export function register(Class: Buildable): void {
+  if (!isBuildable(Class)) {
+    throw new ArgumentError(
+      `register: given ${describe(Class)}, expected a class that extends Layer, Module or Network`,
+    )
+  }
+  const { name } = Class
+  if (name === '' || (ours.has(name) && ours.get(name) !== Class)) {
+    throw new ArgumentError(
+      `register: the class ${name === '' ? 'has no name' : `is called ${name}, as one of the library is`}; give it a name of its own`,
+    )
+  }
+  if (!ours.has(name)) registered.set(name, Class)
+}
+
+/**
+ * An instance of the class of that name.
+ *
+ * @param where what asks for it, for the message
+ * @throws DataError for a class that is not known, and for arguments that it does not take
+ */
+export function make(where: string, name: string, given: readonly unknown[]): unknown {
+  const Class = registered.get(name) ?? ours.get(name)
+  if (Class === undefined) {
+    throw new DataError(
+      `${where} is of the class ${name}, which is not known; call register(${name}) before, or build the model and use its load`,
+    )
+  }
+  try {
+    return new (Class as new (...given: readonly unknown[]) => unknown)(...given)
+  } catch (cause) {
+    throw new DataError(
+      `${where}: the class ${name} does not take the arguments in the file: ${cause instanceof Error ? cause.message : describe(cause)}; let its settings() give the arguments of its constructor`,
+      { cause },
+    )
+  }
+}
+
+/**
+ * A module of the class and arguments that a blueprint has: what `toJSON` describes, built again. It is not declared yet, and has other weights.
+ *
+ *     const twin = buildModule(JSON.parse(JSON.stringify(layer)))
+ *
+ * @throws ArgumentError for anything but a blueprint; DataError for a class that is not known (see {@link register}), is none of modules, or does
+ *   not take the arguments
+ */
+export function buildModule(blueprint: Blueprint): AnyModule {
+  return moduleOf('the blueprint', blueprint)
+}
+
+/** As {@link buildModule}, with what the blueprint is of for messages. */
+export function moduleOf(where: string, blueprint: Blueprint): AnyModule {
+  const made = build(blueprint, (name, given) => make(where, name, given))
+  if (made instanceof Module) return made
+  throw new DataError(`${where} is of the class ${blueprint.class}, which is no class of layers or modules`)
+}

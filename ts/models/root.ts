@@ -1,0 +1,60 @@
+import { ShapeError } from '../core/errors.js'
+import { tidy } from '../core/transforms.js'
+import type { Layer } from '../layers/layer.js'
+import type { Context } from '../nn/context.js'
+import type { FloatDType } from '../nn/initializers.js'
+import { type InitializeOptions, Module, type Weights } from '../nn/module.js'
+import { type Shape, type Tensor, zeros } from '../ops/tensor.js'
+
+/** How a network computes. */
+export interface Computation {
+  readonly name: string
+  readonly inputShape: Shape
+  readonly dtype: FloatDType
+  /** The output for weights by path. */
+  run(weights: Weights, x: Tensor, ctx: Context): Tensor
+}
+
+/** The module that a network is: its layers are the children, and hold all its weights and state. */
+export class NetworkModule extends Module {
+  readonly #computation: Computation
+
+  constructor(computation: Computation) {
+    super({ kind: 'network', name: computation.name })
+    this.#computation = computation
+  }
+
+  /** Layers have names of their own. */
+  protected override get namesChildren(): boolean {
+    return false
+  }
+
+  build(inputShape: Shape): Shape {
+    const { inputShape: own, dtype } = this.#computation
+    if (String(inputShape) !== String(own)) {
+      throw new ShapeError(`${this.name}: given inputs [${inputShape}], made for inputs [${own}]`)
+    }
+    return tidy(() => {
+      const weights = Object.entries(this.paramShapes).map(([path, shape]) => [path, zeros(shape, { dtype })])
+      const state = Object.entries(this.stateShapes).map(([path, shape]) => [path, zeros(shape, { dtype })])
+      const ctx = { training: false, state: Object.fromEntries(state), update() {} }
+      return this.apply(Object.fromEntries(weights), zeros([1, ...own], { dtype }), ctx).shape.slice(1)
+    })
+  }
+
+  apply(weights: Weights, x: Tensor, ctx: Context): Tensor {
+    return this.#computation.run(weights, x, ctx)
+  }
+
+  /** Makes a layer a child, fixes its shapes and makes its Variables. What fails leaves nothing behind. */
+  add(path: string, layer: Layer, inputShape: Shape, options: InitializeOptions): void {
+    this.child(path, layer)
+    try {
+      layer.declare(inputShape)
+      layer.initialize(options)
+    } catch (error) {
+      this.removeChild(path)
+      throw error
+    }
+  }
+}

@@ -1,0 +1,530 @@
+import { ArgumentError, describe, ShapeError, StateError } from '../core/errors.js'
+import { scope, tidy } from '../core/memory.js'
+import { checkOptions, checkValue, flag, isInstance, text } from '../core/options.js'
+import { Variable } from '../core/variable.js'
+import { foldIn, key as randomKey } from '../ops/random.js'
+import type { Shape, Tensor } from '../ops/tensor.js'
+import { type Blueprint, blueprintOf, copyOf, defaultSettings } from './blueprint.js'
+import { type Context, childContext, under } from './context.js'
+import {
+  checkExtents,
+  type Declaration,
+  declaration,
+  type Initial,
+  initialValue,
+  type ParamOptions,
+  paramChecks,
+} from './declaration.js'
+import { checkPathName, joinPath, matching } from './paths.js'
+import {
+  type InitializeOptions,
+  initializeChecks,
+  type Making,
+  sizeOf,
+  valuesOf,
+  type Weights,
+} from './weights.js'
+
+export type { InitializeOptions, Weights } from './weights.js'
+
+/** A module of any kind. */
+export type AnyModule = Module<object, unknown, unknown>
+
+/**
+ * A pure function with named weights: what layers and networks are below.
+ *
+ * A module *declares* parameters and state in `build` (name, shape, how they begin) and computes in `apply`, from the weights it is
+ * given. It never reads Variables of its own while it computes. So it does not matter whose the weights are: made by `initialize`,
+ * handed in, made by another network, one set for every sample. A module that owns nothing is an ordinary one.
+ *
+ *     class Block extends Module {
+ *       readonly inner = this.child('inner', new Dense(64, { activation: 'relu' }))
+ *       readonly outer = this.child('outer', new Dense(64))
+ *       build(inputShape: Shape) {
+ *         return this.outer.declare(this.inner.declare(inputShape))
+ *       }
+ *       apply(weights: Weights, x: Tensor, ctx: Context) {
+ *         return x.add(this.runChild(this.outer, weights, this.runChild(this.inner, weights, x, ctx), ctx))
+ *       }
+ *     }
+ *     const block = new Block()
+ *     block.declare([64])
+ *     block.paramShapes // { 'inner.kernel': [64, 64], 'inner.bias': [64], 'outer.kernel': ... }
+ *     const variables = block.initialize({ key: key(1) })
+ *
+ * Weights, state and shapes are records by path, a child's under its name. Shapes leave out the batch axis, which always comes first.
+ *
+ * `W` are the weights that `apply` takes, `I` its input and `O` its output.
+ */
+export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor> {
+  /** What sort of module this is, e.g. `'conv2d'`; automatic names begin with it. */
+  readonly kind: string
+  /** True when the user gave the name, false when it is automatic. */
+  readonly named: boolean
+  /** Throws where a change of this module, or of one inside, is not allowed now. @internal */
+  guard: ((path: string) => void) | undefined
+
+  readonly #children = new Map<string, AnyModule>()
+  readonly #declarations = new Map<string, Declaration>()
+  readonly #variables = new Map<string, Variable>()
+  #name: string
+  #parent: AnyModule | undefined
+  /** Name within the parent. */
+  #place = ''
+  #trainable = true
+  #isRenamed = false
+  #isDeclaring = false
+  #isInitialized = false
+  #inputShape: Shape | undefined
+  #outputShape: Shape | undefined
+
+  constructor(options: { name?: string | undefined; kind?: string } = {}) {
+    this.kind = options.kind ?? snakeCase(new.target.name || 'module')
+    if (options.name !== undefined) checkValue(`${this.kind}: name`, options.name, text)
+    this.named = options.name !== undefined
+    this.#name = options.name ?? this.kind
+  }
+
+  /**
+   * Declares parameters and state with `this.param` and `this.stateVar`, declares the children, checks the input shape, and returns the
+   * output shape. Called once, by `declare`.
+   */
+  abstract build(inputShape: Shape): Shape
+
+  /**
+   * The module as a pure function.
+   *
+   * @param weights by path; children get theirs through `this.runChild`
+   * @param x `[batch, ...inputShape]`
+   * @returns `[batch, ...outputShape]`
+   */
+  abstract apply(weights: W, x: I, ctx: Context): O
+
+  /**
+   * The arguments of the constructor that make the same module again. A class whose constructor takes arguments overrides it; without it
+   * modules of the class can neither be copied nor built from a file.
+   */
+  protected settings(): readonly unknown[] {
+    return defaultSettings(this)
+  }
+
+  /**
+   * Name in messages and summaries: the one that was given; where none was, a number by kind in a model, and the place in a module that it is
+   * part of, such as `residual_1.branch`.
+   */
+  get name(): string {
+    const parent = this.#parent
+    if (this.named || this.#isRenamed || parent === undefined || !parent.namesChildren) return this.#name
+    return `${parent.name}.${this.#place}`
+  }
+
+  /** Whether children without a name are called by their place. */
+  protected get namesChildren(): boolean {
+    return true
+  }
+
+  set name(name: string) {
+    if (this.declared) {
+      throw new StateError(`${this.kind} '${this.name}' is in use; its name can no longer change`)
+    }
+    this.#name = checkValue(`${this.kind}: name`, name, text)
+    this.#isRenamed = true
+  }
+
+  /**
+   * Whether training changes any parameter of this module. Setting it freezes all of them, or lets training change all but those declared as
+   * fixed; it throws StateError while the network is in the middle of fit.
+   */
+  get trainable(): boolean {
+    const { params } = this
+    return params.size === 0 ? this.#trainable : [...params.values()].some((variable) => variable.trainable)
+  }
+
+  set trainable(trainable: boolean) {
+    checkValue(`${this.name}: trainable`, trainable, flag)
+    this.#guard('trainable')
+    this.#walk((module) => {
+      module.#trainable = trainable
+      for (const name of module.#variables.keys()) module.#train(name, trainable)
+    })
+  }
+
+  /** The children by name. */
+  get children(): ReadonlyMap<string, AnyModule> {
+    return this.#children
+  }
+
+  /** True after `declare`. */
+  get declared(): boolean {
+    return this.#outputShape !== undefined
+  }
+
+  /** True after `initialize`. */
+  get initialized(): boolean {
+    return this.#isInitialized
+  }
+
+  /** Shape of one input sample, once declared. */
+  get inputShape(): Shape | undefined {
+    return this.#inputShape
+  }
+
+  /** Shape of one output sample, once declared. */
+  get outputShape(): Shape | undefined {
+    return this.#outputShape
+  }
+
+  /** Shapes of the parameters by path, in order: those of the module, then those of its children. */
+  get paramShapes(): Readonly<Record<string, Shape>> {
+    return this.#shapes('parameter')
+  }
+
+  /** Shapes of the state by path. */
+  get stateShapes(): Readonly<Record<string, Shape>> {
+    return this.#shapes('state')
+  }
+
+  /** The parameters that `initialize` made, by path; empty for a module without weights of its own. */
+  get params(): ReadonlyMap<string, Variable> {
+    return this.#owned('parameter')
+  }
+
+  /** What the module remembers besides weights, such as running statistics, by path. Empty before `initialize`. */
+  get state(): ReadonlyMap<string, Variable> {
+    return this.#owned('state')
+  }
+
+  /** The parameters that training changes, by path. */
+  get trainableParams(): ReadonlyMap<string, Variable> {
+    return new Map([...this.params].filter(([, variable]) => variable.trainable))
+  }
+
+  /**
+   * Fixes the input shape: declares the parameters and state of the module and of its children. Makes no Variables.
+   *
+   * @returns the output shape
+   * @throws StateError when it is declared already; ShapeError when the module cannot take the input shape
+   */
+  declare(inputShape: Shape): Shape {
+    if (this.declared) throw inUse(this)
+    checkExtents(inputShape, () => `${this.name}: input shape`)
+    const before = [...this.#children]
+    const kept = new Set(before.flatMap(([, child]) => (child.declared ? [child] : [])))
+    this.#isDeclaring = true
+    try {
+      const outputShape = this.build(inputShape)
+      if (!Array.isArray(outputShape)) {
+        throw new ShapeError(
+          `${this.name}: build() must return the output shape without the batch axis, received ${describe(outputShape)}`,
+        )
+      }
+      checkExtents(outputShape, () => `${this.name}: output shape for the input shape [${inputShape}]`)
+      this.#checkChildren()
+      this.#inputShape = Object.freeze([...inputShape])
+      this.#outputShape = Object.freeze([...outputShape])
+      return this.#outputShape
+    } catch (error) {
+      for (const name of [...this.#children.keys()].slice(before.length)) this.removeChild(name)
+      this.#undeclare(kept)
+      // Within another module the name tells the place.
+      if (!(error instanceof ShapeError) || this.#parent?.namesChildren !== false) throw error
+      throw new ShapeError(`${this.#place}: ${error.message}`, { cause: error })
+    } finally {
+      this.#isDeclaring = false
+    }
+  }
+
+  /**
+   * Makes the Variables of all parameters and state, of the children too. From then on the module has weights of its own.
+   *
+   * @returns the parameters by path; none with `noWeights`
+   * @throws StateError before `declare`, and the second time
+   */
+  initialize(options: InitializeOptions = {}): Record<string, Variable> {
+    const what = `${this.name}: initialize`
+    const given = checkOptions(what, options, initializeChecks)
+    if (!this.declared) {
+      throw new StateError(`${what}: the shapes are not known yet; call declare(inputShape) first`)
+    }
+    if (this.#isInitialized || this.params.size + this.state.size > 0) {
+      throw new StateError(
+        `${what}: ${this.kind} '${this.name}' has been initialized already; make a new one`,
+      )
+    }
+    const { dtype = 'float32', noWeights = false } = given
+    try {
+      tidy(() => {
+        const making = { dtype, noWeights }
+        this.#own(given.key ?? randomKey(0), making, this.#place || this.name, true)
+      })
+    } catch (error) {
+      this.#disown()
+      throw error
+    }
+    return Object.fromEntries(this.params)
+  }
+
+  /** Current values of the parameters, in the form that `apply` takes. */
+  weights(): W {
+    return valuesOf(this.params) as W
+  }
+
+  /** Current values of the state. */
+  stateValues(): Record<string, Tensor> {
+    return valuesOf(this.state)
+  }
+
+  /** Number of entries over all parameters that are declared. */
+  countParams(): number {
+    return Object.values(this.paramShapes).reduce((total, shape) => total + sizeOf(shape), 0)
+  }
+
+  /**
+   * Keeps parameters from training.
+   *
+   *     net.freeze('encoder') // everything in it
+   *     net.freeze('**.bias')
+   *
+   * @param pattern a path; `*` stands for anything within a name, `**` for any number of names
+   * @returns the paths of the parameters that it means
+   * @throws UnknownNameError where it means none; StateError in the middle of fit
+   */
+  freeze(pattern: string): string[] {
+    return this.#setTrainable('freeze', pattern, false)
+  }
+
+  /** Lets training change parameters again that `freeze` kept from it; arguments and errors are the same. */
+  unfreeze(pattern: string): string[] {
+    return this.#setTrainable('unfreeze', pattern, true)
+  }
+
+  /**
+   * An independent module of the same configuration, not yet declared.
+   *
+   * @throws ArgumentError for a class that does not say how it is made
+   */
+  clone(): this {
+    const Class = this.constructor as new (...given: readonly unknown[]) => this
+    return new Class(...copyOf(this.settings()))
+  }
+
+  /**
+   * The class and the arguments that make the module again, as plain data. Functions that say how weights begin are left out, since
+   * weights are saved as they are.
+   *
+   * @throws ArgumentError for what is no plain data, such as an activation that is a function
+   */
+  toJSON(): Blueprint {
+    return blueprintOf(this, this.settings())
+  }
+
+  /** Makes a module part of this one; in the constructor, or in `build` before it is declared. Its weights are found under the name. */
+  protected child<M extends AnyModule>(name: string, module: M): M {
+    checkPathName(`${this.name}: name of a child`, name)
+    if (!isInstance(module, Module)) {
+      throw new ArgumentError(
+        `${this.name}: given ${describe(module)} as child '${name}', expected a Module, such as a layer`,
+      )
+    }
+    const inner: AnyModule = module
+    if (inner.#parent !== undefined || inner.declared) throw inUse(inner)
+    for (let at: AnyModule | undefined = this; at !== undefined; at = at.#parent) {
+      if (at === inner) throw new StateError(`${this.name}: a module cannot be part of itself`)
+    }
+    this.#checkFree(name)
+    inner.#parent = this
+    inner.#place = name
+    this.#children.set(name, inner)
+    return module
+  }
+
+  /** Undoes `child`, where what came after it failed. */
+  protected removeChild(name: string): void {
+    const inner = this.#children.get(name)
+    if (inner === undefined) return
+    inner.#disown()
+    inner.#undeclare()
+    inner.#parent = undefined
+    inner.#place = ''
+    this.#children.delete(name)
+  }
+
+  /**
+   * Runs a child on its part of the weights and state, with a random key of its own.
+   *
+   * @param weights those of this module
+   */
+  protected runChild<CI, CO>(child: Module<object, CI, CO>, weights: object, x: CI, ctx: Context): CO {
+    return this.within(child, weights, ctx, (own, inner) => child.apply(own, x, inner))
+  }
+
+  /** Calls `f` with a child's part of the weights and its context: what {@link runChild} does, for another method than `apply`. */
+  protected within<CW extends object, CI, CO, R>(
+    child: Module<CW, CI, CO>,
+    weights: object,
+    ctx: Context,
+    f: (weights: CW, ctx: Context) => R,
+  ): R {
+    const inner = child as unknown as AnyModule
+    const name = inner.#parent === this ? inner.#place : undefined
+    if (name === undefined) {
+      throw new StateError(
+        `${this.name}: '${child.name}' is no child of it; call this.child(name, module) in the constructor`,
+      )
+    }
+    if (typeof weights !== 'object' || weights === null) {
+      throw new ArgumentError(`${this.name}: weights are ${describe(weights)}, expected tensors by path`)
+    }
+    if (typeof ctx?.update !== 'function' || typeof ctx.state !== 'object' || ctx.state === null) {
+      throw new ArgumentError(
+        `${this.name}: the context is ${describe(ctx)}, expected { training, state, update } such as evalContext()`,
+      )
+    }
+    const index = [...this.#children.keys()].indexOf(name)
+    return scope(name, () => f(under(weights as Weights, name) as CW, childContext(ctx, name, index)))
+  }
+
+  /** Declares a parameter; only inside `build`. A tensor or number as initial value is broadcast to the shape. */
+  protected param(
+    name: string,
+    shape: Shape,
+    initial: Initial = 'uniformFanIn',
+    options: ParamOptions = {},
+  ): void {
+    const who = `${this.name}: parameter '${name}'`
+    this.#declare('parameter', who, name, shape, initial, checkOptions(who, options, paramChecks))
+  }
+
+  /** Declares an entry of the state, which training does not differentiate; only inside `build`. */
+  protected stateVar(name: string, shape: Shape, initial: Initial = 'zeros'): void {
+    this.#declare('state', `${this.name}: state '${name}'`, name, shape, initial, {})
+  }
+
+  #declare(
+    role: Declaration['role'],
+    who: string,
+    name: string,
+    shape: Shape,
+    initial: Initial,
+    options: ParamOptions,
+  ): void {
+    if (!this.#isDeclaring) {
+      throw new StateError(
+        `${this.name}: '${name}' was declared outside build(); declare parameters in build() and start it with declare()`,
+      )
+    }
+    checkPathName(`${this.name}: name of a parameter`, name)
+    this.#checkFree(name)
+    this.#declarations.set(name, declaration(who, role, shape, initial, options))
+  }
+
+  #checkFree(name: string): void {
+    if (!this.#declarations.has(name) && !this.#children.has(name)) return
+    throw new ArgumentError(
+      `${this.name}: '${name}' is declared twice; give each parameter and child its own name`,
+    )
+  }
+
+  #checkChildren(): void {
+    for (const [name, child] of this.#children) {
+      if (child.declared) continue
+      throw new StateError(
+        `${this.name}: build() did not declare the child '${name}'; call its declare(inputShape) there`,
+      )
+    }
+  }
+
+  #own(key: Tensor, making: Making, path: string, isTrained: boolean): void {
+    const isTrainable = isTrained && this.#trainable
+    // Children come first, since they are there first: a network whose layers are its children numbers them from 0.
+    let index = 0
+    for (const [name, child] of this.#children) {
+      child.#own(foldIn(key, index++), making, joinPath(path, name), isTrainable)
+    }
+    for (const [name, declared] of this.#declarations) {
+      const at = index++
+      if (making.noWeights && declared.role === 'parameter') continue
+      const value = initialValue(`${this.name}: '${name}'`, declared, foldIn(key, at), making.dtype)
+      const options = { name: joinPath(path, name), trainable: declared.trainable && isTrainable }
+      this.#variables.set(name, new Variable(value, options))
+    }
+    this.#isInitialized = true
+  }
+
+  #disown(): void {
+    for (const child of this.#children.values()) child.#disown()
+    for (const variable of this.#variables.values()) variable.dispose()
+    this.#variables.clear()
+    this.#isInitialized = false
+  }
+
+  /** @param kept children that were declared before */
+  #undeclare(kept: ReadonlySet<AnyModule> = new Set()): void {
+    for (const child of this.#children.values()) if (!kept.has(child)) child.#undeclare()
+    this.#declarations.clear()
+    this.#inputShape = undefined
+    this.#outputShape = undefined
+  }
+
+  /** Visits the modules from the outside in, with their paths. */
+  #walk(visit: (module: AnyModule, path: string) => void, path = ''): void {
+    visit(this, path)
+    for (const [name, child] of this.#children) child.#walk(visit, joinPath(path, name))
+  }
+
+  #shapes(role: Declaration['role']): Record<string, Shape> {
+    const found: Record<string, Shape> = {}
+    this.#walk((module, path) => {
+      for (const [name, declared] of module.#declarations) {
+        if (declared.role === role) found[joinPath(path, name)] = declared.shape
+      }
+    })
+    return found
+  }
+
+  #owned(role: Declaration['role']): Map<string, Variable> {
+    const found = new Map<string, Variable>()
+    this.#walk((module, path) => {
+      for (const [name, variable] of module.#variables) {
+        if (module.#declarations.get(name)?.role === role) found.set(joinPath(path, name), variable)
+      }
+    })
+    return found
+  }
+
+  #setTrainable(what: string, pattern: string, trainable: boolean): string[] {
+    const paths = new Set(matching(what, pattern, [...this.params.keys()]))
+    this.#guard(what)
+    this.#walk((module, path) => {
+      for (const name of module.#variables.keys()) {
+        if (paths.has(joinPath(path, name))) module.#train(name, trainable)
+      }
+    })
+    return [...paths]
+  }
+
+  /** What was declared as fixed stays fixed. */
+  #train(name: string, trainable: boolean): void {
+    const variable = this.#variables.get(name) as Variable
+    variable.trainable = trainable && this.#declarations.get(name)?.trainable === true
+  }
+
+  #guard(change: string): void {
+    let path = change
+    for (let at: AnyModule | undefined = this; at !== undefined; at = at.#parent) {
+      at.guard?.(path)
+      path = joinPath(at.#place, path)
+    }
+  }
+}
+
+function inUse({ name, inputShape }: AnyModule): StateError {
+  const declared = inputShape === undefined ? '' : ` (input shape [${inputShape}])`
+  return new StateError(
+    `layer '${name}' is already part of a network${declared}; make a new layer instead of adding it twice`,
+  )
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/(?<=[a-z0-9])([A-Z])/g, '_$1').toLowerCase()
+}

@@ -1,0 +1,60 @@
+/**
+ * Paths of weights and state: names from the outside in, joined by dots, such as `layers.2.inner.kernel`. In a pattern `*` stands for
+ * anything within one name and `**` for any number of names; a pattern of a module means everything in it.
+ */
+import { ArgumentError, describe, unknownName } from '../core/errors.js'
+
+/** A name between dots. */
+const segment = /^[\p{L}\p{N}_$-]+$/u
+
+/**
+ * Checks a name that becomes part of a path, or several joined by dots.
+ *
+ * @throws ArgumentError
+ */
+export function checkPathName(what: string, name: string): string {
+  if (typeof name === 'string' && name.split('.').every((part) => segment.test(part))) return name
+  throw new ArgumentError(
+    `${what} is ${describe(name)}, expected letters, digits, _, $ or -, such as 'encoder' or 'blocks.0'`,
+  )
+}
+
+/** `name` within `outer`; the outermost has no path. */
+export function joinPath(outer: string, name: string): string {
+  return outer === '' ? name : `${outer}.${name}`
+}
+
+/**
+ * The paths that a pattern means: those it matches, and all within a module that it matches.
+ *
+ *     matching('freeze', 'encoder.**.bias', paths)
+ *
+ * @throws UnknownNameError where it means none; `**` may, which means all there are
+ */
+export function matching(what: string, pattern: string, paths: readonly string[]): string[] {
+  if (typeof pattern !== 'string' || pattern === '') {
+    throw new ArgumentError(
+      `${what}: the pattern is ${describe(pattern)}, expected a path such as 'layers.0' or 'encoder.**.bias'`,
+    )
+  }
+  const parts = pattern.split('.')
+  const found = paths.filter((path) => matches(parts, path.split('.')))
+  if (found.length === 0 && pattern !== '**') throw unknownName(`weight for ${what}`, pattern, paths)
+  return found
+}
+
+function matches(pattern: readonly string[], path: readonly string[]): boolean {
+  const [first, ...rest] = pattern
+  // Where the pattern ends, the path is it, or something within it.
+  if (first === undefined) return true
+  if (first === '**') {
+    return path.some((_, at) => matches(rest, path.slice(at)))
+  }
+  const [name, ...inner] = path
+  return name !== undefined && matchesName(first, name) && matches(rest, inner)
+}
+
+function matchesName(pattern: string, name: string): boolean {
+  const escaped = pattern.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')
+  return new RegExp(`^${escaped}$`).test(name)
+}

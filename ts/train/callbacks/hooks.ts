@@ -1,0 +1,52 @@
+/** The callbacks of a run, and whose turn it is. */
+import type { Occupation } from '../occupation.js'
+import { type Callback, notify } from './callback.js'
+
+const nobody: readonly Callback[] = []
+
+/** Calls the hooks of callbacks. */
+export class Hooks {
+  /** All callbacks. */
+  readonly all: readonly Callback[]
+  /** Those with a hook before batches. */
+  readonly beforeBatch: readonly Callback[]
+  /** Whether some want loss and logs of batches. */
+  readonly wantsLogs: boolean
+  readonly #afterBatch: readonly Callback[]
+  readonly #occupation: Occupation | undefined
+  readonly #signal: AbortSignal | undefined
+
+  /** @param occupation what lets them ask the model; @param signal ends waiting for them */
+  constructor(
+    callbacks: readonly Callback[],
+    occupation: Occupation | undefined,
+    signal: AbortSignal | undefined,
+  ) {
+    // A copy: what is pushed later was not checked.
+    this.all = [...callbacks]
+    this.beforeBatch = this.all.filter(({ onBatchBegin }) => onBatchBegin !== undefined)
+    this.wantsLogs = this.all.some(({ onBatchEnd }) => onBatchEnd !== undefined)
+    this.#afterBatch = this.all.filter(
+      ({ onBatchEnd, onSettled, everyBatches }) =>
+        onBatchEnd !== undefined || (onSettled !== undefined && everyBatches !== undefined),
+    )
+    this.#occupation = occupation
+    this.#signal = signal
+  }
+
+  /** Those that have their turn after a batch, when so many steps were made. */
+  afterBatch(steps: number): readonly Callback[] {
+    if (this.#afterBatch.length === 0) return nobody
+    return this.#afterBatch.filter(({ everyBatches = 1 }) => steps % everyBatches === 0)
+  }
+
+  /** Calls one hook of callbacks in turn, of all or of some. */
+  async notify(
+    call: (callback: Callback) => void | Promise<void> | undefined,
+    callbacks: readonly Callback[] = this.all,
+  ): Promise<void> {
+    if (callbacks.length === 0) return
+    const turn = () => notify(callbacks, call, this.#signal)
+    await (this.#occupation === undefined ? turn() : this.#occupation.open(turn, this.#signal))
+  }
+}

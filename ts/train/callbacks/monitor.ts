@@ -1,0 +1,91 @@
+/** The number that a callback goes by. */
+import { ArgumentError, describe, unknownName } from '../../core/errors.js'
+import { atLeast, type Check, type Checks, isInstance, oneOf } from '../../core/options.js'
+import type { EpochLogs } from '../history.js'
+
+/**
+ * Which number of an epoch: `'loss'`, `'validationLoss'`, the name of a metric or log such as `'accuracy'`, that of the validation data as
+ * `'validation.accuracy'`, or a function of the logs.
+ */
+export type Monitored = string | ((logs: EpochLogs) => number)
+
+/** Options of callbacks that go by a number. */
+export interface MonitorOptions {
+  /** Default `'validationLoss'`. */
+  monitor?: Monitored
+  /** Whether a smaller (`'min'`) or a larger (`'max'`) number is better. Default `'min'`. */
+  mode?: 'min' | 'max'
+  /** Change that counts as an improvement. Default 0. */
+  minDelta?: number
+}
+
+/** The check of {@link Monitored}. */
+export const monitored: Check<Monitored> = {
+  expected:
+    "'loss', 'validationLoss', the name of a metric, 'validation.' and such a name, or a function of the logs",
+  accepts: (value) => typeof value === 'function' || (typeof value === 'string' && value !== ''),
+}
+
+/** The checks of {@link MonitorOptions}. */
+export const monitorChecks: Checks<MonitorOptions> = {
+  monitor: monitored,
+  mode: oneOf('min', 'max'),
+  minDelta: atLeast(0),
+}
+
+/**
+ * The number of an epoch.
+ *
+ * @param who whose it is, for messages
+ * @throws UnknownNameError for a name that the epoch has not; ArgumentError where a function gives no number
+ */
+export function readMonitored(who: string, monitor: Monitored, logs: EpochLogs): number {
+  if (typeof logs?.metrics !== 'object' || logs.metrics === null) {
+    throw new ArgumentError(
+      `${who}: given ${describe(logs)} as logs, expected those of an epoch: give the callback to fit, which calls its hooks`,
+    )
+  }
+  if (typeof monitor === 'function') {
+    const value: unknown = monitor(logs)
+    if (typeof value === 'number') return value
+    throw new ArgumentError(`${who}: monitor gave ${describe(value)}, expected a number`)
+  }
+  const named: Record<string, number> = { ...logs.metrics, loss: logs.loss }
+  if (logs.validationLoss !== undefined) named.validationLoss = logs.validationLoss
+  for (const [name, value] of Object.entries(logs.validationMetrics ?? {}))
+    named[`validation.${name}`] = value
+  const value = Object.hasOwn(named, monitor) ? named[monitor] : undefined
+  if (value !== undefined) return value
+  throw unknownName(`reading that ${who} monitors`, monitor, Object.keys(named))
+}
+
+/** The best of a number so far. NaN is never better. */
+export class Best {
+  readonly #mode: 'min' | 'max'
+  readonly #minDelta: number
+  value: number
+
+  constructor({ mode = 'min', minDelta = 0 }: MonitorOptions) {
+    this.#mode = mode
+    this.#minDelta = minDelta
+    this.value = this.worst
+  }
+
+  /** What everything is better than. */
+  get worst(): number {
+    return this.#mode === 'min' ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
+  }
+
+  /** Whether a number is better, by `minDelta` or more; then it is the best. */
+  take(value: number): boolean {
+    const change = this.#mode === 'min' ? this.value - value : value - this.value
+    if (!(change > this.#minDelta || (change === this.#minDelta && change > 0))) return false
+    this.value = value
+    return true
+  }
+}
+
+/** The record of a callback's data, whatever a file held. */
+export function dataOf<D>(data: unknown): Partial<D> {
+  return isInstance(data, Object) ? (data as Partial<D>) : {}
+}

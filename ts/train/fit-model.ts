@@ -1,0 +1,236 @@
+/** How models are trained: a supervised task and its data, for the one loop. */
+import { DataError } from '../core/errors.js'
+import { between, type Checks, checkOptions, elsewhere, flag, whole } from '../core/options.js'
+import { inTurns } from '../core/turns.js'
+import { ArrayDataset, type ArrayInput } from '../data/array-dataset.js'
+import { type Batch, type BatchSource, batchCount } from '../data/loader.js'
+import type { Attachment, Probe } from '../dynamics/attachment.js'
+import { checkCallbacks } from './callbacks/callback.js'
+import type { Compiled } from './compile.js'
+import { EpochMeasurement, type ProbeFeed, probeBatch } from './epoch-measurement.js'
+import { type Feed, feedOf } from './feed.js'
+import type { History } from './history.js'
+import type { Trainable } from './model.js'
+import { adviseOnLoss, mismatch, outlineOf } from './outline.js'
+import { type TrainOptions, trainChecks } from './run-options.js'
+import { compiledOf, exclusively, stateOf } from './state.js'
+import { SupervisedTask } from './supervised.js'
+import { TargetRule } from './targets.js'
+import { Run } from './training-loop.js'
+import { unlessAborted } from './unless-aborted.js'
+
+/** Options of training a model. */
+export interface ModelTrainOptions extends TrainOptions {
+  /** Classes of the task: the width of one-hot rows in the dynamics. Default: what the data tell, else the width of the output. */
+  numClasses?: number
+}
+
+/** Options of `fit`. */
+export interface FitOptions extends ModelTrainOptions {
+  /** Samples in a batch; the last one keeps what is left. Default 32. */
+  batchSize?: number
+  /** Share of the samples, chosen at random, that validates: n - floor(n * (1 - share)). In [0, 1), default 0.2. */
+  validationSplit?: number
+  /** Give the training samples in another order every epoch; otherwise in that of the arrays. Default true. */
+  shuffle?: boolean
+}
+
+/** Options of `fitDataset`. */
+export interface FitDatasetOptions extends ModelTrainOptions {
+  /** Data to measure after every epoch, in evaluation mode. Empty data count as none. */
+  validation?: BatchSource
+}
+
+const modelChecks: Checks<ModelTrainOptions> = { ...trainChecks, numClasses: whole(1) }
+const datasetChecks: Checks<FitDatasetOptions> = { ...modelChecks, validation: elsewhere() }
+const arrayChecks: Checks<FitOptions> = {
+  ...modelChecks,
+  batchSize: whole(1),
+  validationSplit: between(0, 1, 'high'),
+  shuffle: flag,
+}
+
+/** Makes datasets of arrays and trains on them. The seed of the model decides split and orders. */
+export async function fitArrays(
+  model: Trainable,
+  x: ArrayInput,
+  y: ArrayInput,
+  options: FitOptions,
+): Promise<History> {
+  const given = checkOptions('fit', options, arrayChecks)
+  const { batchSize, validationSplit = 0.2, shuffle = true, ...rest } = given
+  const training = checkTraining(model, rest)
+  return exclusively(model, 'fit', async () => {
+    const { seed, inputShape, dtype } = model
+    const targets = new TargetRule(compiledOf(model, 'fit'), outlineOf(model).outputShape)
+    const data = await ArrayDataset.inTurns(x, y, {
+      batchSize,
+      shuffle,
+      seed,
+      inputShape,
+      dtype,
+      ...targets.datasetOptions(y),
+      classes: rest.numClasses,
+    })
+    try {
+      const [train, validation] = await inTurns(data.splitting(validationSplit))
+      if (train.samples === 0) {
+        throw new DataError(
+          `fit: ${data.samples} samples with validationSplit ${validationSplit} leave none to train on; lower the split or give more samples`,
+        )
+      }
+      const remark = given.validationSplit === undefined ? ' (validationSplit 0.2; Keras holds out none)' : ''
+      return await trainLocked(
+        model,
+        train,
+        validation.samples > 0 ? { ...training, validation } : training,
+        `training on ${train.samples} samples, validating on ${validation.samples || 'none'}${remark}`,
+      )
+    } finally {
+      data.dispose()
+    }
+  })
+}
+
+/**
+ * Trains a model on batches.
+ *
+ * @throws ArgumentError, DataError, StateError (rejects) before anything is changed, for data and options that cannot work;
+ *   NumericalError as soon as the mean loss is seen to be NaN or infinite; the reason of the signal; what a callback throws
+ */
+export async function trainModel(
+  model: Trainable,
+  source: BatchSource,
+  given: FitDatasetOptions,
+): Promise<History> {
+  const options = checkTraining(model, given)
+  return exclusively(model, 'fit', () => trainLocked(model, source, options))
+}
+
+/** The options of a model that can be trained with them. */
+function checkTraining(model: Trainable, given: FitDatasetOptions): FitDatasetOptions {
+  const options = checkOptions('fit', given, datasetChecks)
+  checkCallbacks(options.callbacks ?? [])
+  compiledOf(model, 'fit')
+  options.signal?.throwIfAborted()
+  return options
+}
+
+/** Trains a model that does nothing else meanwhile. @param preface first line of the progress */
+async function trainLocked(
+  model: Trainable,
+  source: BatchSource,
+  options: FitDatasetOptions,
+  preface?: string,
+): Promise<History> {
+  const state = stateOf(model)
+  const wasTraining = state.training
+  const run = await prepareRun(model, source, options, preface)
+  try {
+    return await run.all()
+  } finally {
+    await run.close()
+    state.training = wasTraining
+  }
+}
+
+/** Checks everything that can be checked before the first step. */
+async function prepareRun(
+  model: Trainable,
+  source: BatchSource,
+  { validation: given, numClasses, ...options }: FitDatasetOptions,
+  preface: string | undefined,
+): Promise<Run<Batch>> {
+  const { attachments, dtype, inputShape, saveDynamics, segment, trackDynamics } = model
+  const { signal } = options
+  const compiled = compiledOf(model, 'fit')
+  const outline = outlineOf(model)
+  const targets = new TargetRule(compiled, outline.outputShape)
+  const feedOptions = { inputShape, dtype, targets }
+  const feed = feedOf(source, feedOptions)
+  if (feed.batches === 0) throw new DataError('fit: the training data are empty; give at least one batch')
+  const isEmpty = given === undefined || batchCount(given) === 0
+  const validation = isEmpty ? undefined : feedOf(given, feedOptions)
+  await unlessAborted(feed.prepare(), signal)
+  await unlessAborted(validation?.prepare(), signal)
+  const classes = numClasses ?? feed.classes ?? outline.outputShape.at(-1)
+  const task = new SupervisedTask(model, { layers: outline.layers, classes }, 'fit')
+  const state = stateOf(model)
+  const seed = model.seed
+  const suspicion = mismatch(compiled, outline)
+  const probeOf = (attachment: Attachment<Probe>) => probeFeed(model, feed, attachment, classes, targets)
+  const measurement = trackDynamics
+    ? await EpochMeasurement.prepare(task, attachments, (one) => probeOf(one as Attachment<Probe>), seed)
+    : undefined
+  const run = await Run.prepare({
+    task,
+    feed,
+    validation,
+    record: state.record,
+    options,
+    scalars: {},
+    tracks: trackDynamics,
+    attachments,
+    save: saveDynamics,
+    notes: { segment, inputShape },
+    layers: outline.layers,
+    measurement,
+    occupation: state.occupation,
+    setMode: (isTraining) => {
+      state.training = isTraining
+    },
+    suspicion: suspicion ?? outputLimit(compiled),
+    preface,
+  })
+  adviseOnLoss(compiled, outline)
+  adviseOnIgnored(model, compiled)
+  task.prepare()
+  return run
+}
+
+/** The samples of an evaluator that is evaluated after epochs. */
+async function probeFeed(
+  { inputShape, dtype }: Trainable,
+  training: Feed,
+  { probe, samples }: Attachment<Probe>,
+  classes: number | undefined,
+  targets: TargetRule,
+): Promise<ProbeFeed<Batch>> {
+  if (probe === undefined) return { feed: training, samples, dispose() {} }
+  const data = new ArrayDataset(probe.x, probe.y, {
+    batchSize: probeBatch,
+    inputShape,
+    dtype,
+    ...targets.datasetOptions(probe.y),
+    classes,
+  })
+  const feed = feedOf(data, { inputShape, dtype, targets })
+  await feed.prepare()
+  return { feed, samples: data.samples, dispose: () => data.dispose() }
+}
+
+/** Warns that evaluators cannot leave samples of a step out. */
+function adviseOnIgnored({ attachments, segment }: Trainable, { ignoreIndex }: Compiled): void {
+  const isSeen = segment === 'label' && attachments.some(({ on }) => on === 'batch')
+  if (ignoreIndex === undefined || !isSeen) return
+  process.emitWarning(
+    `evaluators on batches see all samples: those with the label to ignore, ${ignoreIndex}, are a class of their own to them; attach them with { evaluateOn: 'epoch' } to leave these out`,
+    { type: 'HyperglowWarning', code: 'HYPERGLOW_IGNORED_LABELS' },
+  )
+}
+
+/** Losses that are no number for some outputs. */
+const outputLimits: Readonly<Record<string, string>> = {
+  bce: "'bce' is NaN for outputs outside of [0, 1]: end the network with a sigmoid, or use 'bceWithLogits'; else ",
+  klDiv:
+    "'klDiv' is NaN for outputs above 0, which are no log-probabilities: end the network with logSoftmax; else ",
+  nll: "'nll' is NaN for outputs above 0, which are no log-probabilities: end the network with logSoftmax, or use 'crossEntropy'; else ",
+}
+
+/** What to do about a loss that is no number, where its outputs may be why. */
+function outputLimit({ lossName }: Compiled): string | undefined {
+  const limit = outputLimits[lossName ?? '']
+  return limit === undefined
+    ? undefined
+    : `${limit}lower the learning rate, clip gradients, or look for extreme values in the data`
+}

@@ -1,0 +1,49 @@
+/** The Variables of a checkpoint, without going on with its run. */
+import { IOError } from '../core/errors.js'
+import { checkTask } from './check-task.js'
+import { SavedRun } from './checkpoint.js'
+import { heldBy } from './held.js'
+import type { Trainable } from './model.js'
+import { exclusively, TrainingState } from './state.js'
+import { SupervisedTask } from './supervised.js'
+import type { Task } from './task.js'
+import type { TrainingRecord } from './training-record.js'
+
+/**
+ * Gives a task or model what a checkpoint holds: parameters, state, what optimizers remember, and where there is a record its epochs, steps and
+ * random key. A run is gone on with by `fit` and `resume` instead.
+ *
+ *     await loadCheckpoint('runs/a/best.safetensors', model)
+ *
+ * @param path a file, or a folder, of whose checkpoints the one of most steps is read
+ * @param target a task, or a model that is compiled as it was
+ * @throws IOError where there is none; DataError where names or shapes differ, before anything is changed
+ */
+export async function loadCheckpoint<B>(path: string, target: Task<B> | Trainable): Promise<void> {
+  if (!isModel(target)) {
+    checkTask('loadCheckpoint', target)
+    return load(path, target, target.record)
+  }
+  await exclusively(target, 'load', () => {
+    const task = new SupervisedTask(target, { layers: [], classes: undefined }, 'load')
+    return load(path, task, task.record)
+  })
+}
+
+async function load<B>(path: string, task: Task<B>, record: TrainingRecord | undefined): Promise<void> {
+  const saved = await SavedRun.read(path)
+  if (saved === undefined) {
+    throw new IOError(
+      `loadCheckpoint: ${path} holds no checkpoint; give the folder that a Checkpoint wrote to, or a file in it`,
+    )
+  }
+  await saved.restore(heldBy(task, record))
+  if (record === undefined) return
+  const { epochs, steps } = saved.run
+  record.epochs = epochs
+  record.steps = steps
+}
+
+function isModel(target: unknown): target is Trainable {
+  return (target as Partial<Trainable> | null)?.trainingState instanceof TrainingState
+}

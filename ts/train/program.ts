@@ -1,0 +1,259 @@
+/** The steps of a task as compiled functions: everything that happens to one batch, as one program. */
+import { ArgumentError, describe, StateError } from '../core/errors.js'
+import { type Compiled, jit } from '../core/jit.js'
+import { type Deeds, observed } from '../core/observer.js'
+import { isPlainObject } from '../core/options.js'
+import type { Variable } from '../core/variable.js'
+import { type BatchMeasurement, coordinates, outsideParts, samplesNeeded } from '../dynamics/coordinates.js'
+import type { Estimator, SegmentOptions } from '../estimators/estimator.js'
+import { leavesOf } from '../nn/optim/leaves.js'
+import { stack } from '../ops/index.js'
+import { foldIn, key, splitKey } from '../ops/random.js'
+import { Tensor } from '../ops/tensor.js'
+import type { Feed } from './feed.js'
+import type { Meter } from './meter.js'
+import type { Outcome, StepContext, Task, TaskSegment } from './task.js'
+
+/** What a step gives back; the caller disposes of it. */
+export type StepResult = BatchMeasurement & {
+  /** float64 [N]: loss and logs of the batch. Only where asked for. */
+  logs?: Tensor
+}
+
+/** Releases what a step gave back. */
+export function release({ logs, dynamics, outside, segment = [] }: StepResult): void {
+  for (const result of [logs, dynamics, outside, ...segment]) result?.dispose()
+}
+
+/** A compiled step: of the batch as its feed gives it, and where the task wants it the clock. */
+export type CompiledStep = Compiled<[input: object, ...clock: Tensor[]], StepResult>
+
+/** What a training step does besides training. */
+export interface StepOptions {
+  readonly evaluators: readonly Estimator[]
+  /** Give the dynamics of every batch back. */
+  readonly dynamics: boolean
+  /** Give loss and logs of every batch back. */
+  readonly logs: boolean
+  /** Give the segment of every batch back. */
+  readonly segment: boolean
+  /** Called with the samples that the evaluators need, when a step is made for batches with fewer. */
+  readonly tooSmall?: (needed: number) => void
+}
+
+/** What all steps of a run share. */
+export interface StepSetup<B> {
+  readonly task: Task<B>
+  readonly feed: Feed<B>
+  readonly meter: Meter
+  /** Random key that training draws from. */
+  readonly rng: Variable
+  /** Names of the scalars behind step and epoch in the clock. */
+  readonly scalars: readonly string[]
+  /** Parameters that a step may leave alone: all, or those at these paths or below. */
+  readonly allowUnused: boolean | readonly string[]
+  /** Told which Variables a step assigns. */
+  readonly onAssigned?: (assigned: ReadonlySet<Variable>) => void
+}
+
+/** The training step of a task, in one program per structure and shapes of batches. */
+export function trainingStep<B>(setup: StepSetup<B>, options: StepOptions): CompiledStep {
+  const { task, feed, meter } = setup
+  return jit((input: object, ...[clock]: Tensor[]) => {
+    const { result: outcome, deeds } = observed(() =>
+      checkOutcome(task.step(feed.decode(input), trainingContext(setup, clock, options.dynamics))),
+    )
+    checkReached(task, deeds, setup.allowUnused)
+    setup.onAssigned?.(deeds.assigned)
+    const values = meter.add(outcome, feed.sizeOf(input), options.logs)
+    const result: StepResult = values.length > 0 ? { logs: logsOf(values) } : {}
+    if (!options.dynamics) return result
+    return { ...result, ...measurementOf(segmentOf(outcome, 'step'), options) }
+  })
+}
+
+/** Names of the layers that a training step tells of; part of a rehearsal. */
+export function layersOf<B>(setup: StepSetup<B>, batch: B, clock: Tensor | undefined): string[] {
+  const outcome = checkOutcome(setup.task.step(batch, trainingContext(setup, clock, true)))
+  return segmentOf(outcome, 'step').layers.map(([name]) => name)
+}
+
+/** The step of validation: loss and logs in evaluation mode, added to the meter. */
+export function evaluationStep<B>(
+  task: Task<B>,
+  feed: Feed<B>,
+  meter: Meter,
+  seed: number,
+): Compiled<[input: object], StepResult> {
+  return jit((input: object) => {
+    const outcome = evaluated(task, feed.decode(input), false, seed)
+    meter.add(outcome, feed.sizeOf(input), false)
+    return {}
+  })
+}
+
+/** What a task says of a batch in evaluation mode; part of a step. */
+export function evaluated<B>(task: Task<B>, batch: B, tracking: boolean, seed: number): Outcome {
+  if (task.evaluate === undefined) {
+    throw new StateError(
+      `fit: the task ${nameOf(task)} has no evaluate(batch, ctx), which validation and evaluators after epochs need; give it one`,
+    )
+  }
+  return checkOutcome(task.evaluate(batch, evaluationContext(tracking, seed)))
+}
+
+/** The list x, h1 .. hL, y of a segment. */
+export function partsOf({ input, layers, target }: TaskSegment): Tensor[] {
+  return [input, ...layers.map(([, output]) => output), target]
+}
+
+/** How evaluators are to read a segment. */
+export function segmentOptions({ kind }: TaskSegment): SegmentOptions {
+  return kind === undefined ? {} : { target: kind }
+}
+
+/**
+ * The segment of an outcome.
+ *
+ * @throws StateError where the task gives none; ArgumentError for something else than a segment
+ */
+export function segmentOf({ segment }: Outcome, who: string): TaskSegment {
+  if (segment === undefined) {
+    throw new StateError(
+      `fit: ${who} gave no segment for the evaluators to look at; return { segment: { input, layers: [['name', output]], target } } where ctx.tracking is true`,
+    )
+  }
+  const { input, layers, target } = segment
+  const isPair = (pair: unknown) =>
+    Array.isArray(pair) && typeof pair[0] === 'string' && pair[1] instanceof Tensor
+  if (input instanceof Tensor && target instanceof Tensor && Array.isArray(layers) && layers.every(isPair)) {
+    const parts: [string, Tensor][] = layers.map(([name, output]) => [name, output.stopGradient()])
+    return { ...segment, layers: parts }
+  }
+  throw new ArgumentError(
+    `fit: ${who} gave ${describe(segment)} as segment, expected { input, layers: [['name', output]], target } of tensors`,
+  )
+}
+
+function measurementOf(segment: TaskSegment, options: StepOptions): BatchMeasurement {
+  const parts = partsOf(segment)
+  const kind = segmentOptions(segment)
+  const needed = samplesNeeded(options.evaluators, parts, kind)
+  if ((segment.input.shape[0] as number) < needed) {
+    options.tooSmall?.(needed)
+    return {}
+  }
+  const result: BatchMeasurement = { dynamics: coordinates(options.evaluators, parts, kind) }
+  const outside = outsideParts(options.evaluators, parts)
+  if (outside !== undefined) result.outside = outside
+  if (options.segment) result.segment = parts
+  return result
+}
+
+function logsOf(values: readonly Tensor[]): Tensor {
+  return stack(values.map((value) => value.cast('float64')))
+}
+
+function checkOutcome(outcome: Outcome): Outcome {
+  if (isPlainObject(outcome)) return outcome
+  throw new ArgumentError(
+    `fit: a step gave ${describe(outcome)}, expected an object such as { loss, logs: { accuracy } }`,
+  )
+}
+
+/** The name of a task's class, for messages. */
+export function nameOf(task: object): string {
+  const { name } = task.constructor ?? {}
+  return typeof name === 'string' && name !== '' && name !== 'Object' ? name : 'given'
+}
+
+/**
+ * Refuses a step that leaves parameters as they are.
+ *
+ * @throws StateError naming them
+ */
+function checkReached(task: Task<never>, deeds: Deeds, allowed: boolean | readonly string[]): void {
+  if (allowed === true) return
+  const { assigned, reached, unreached } = deeds
+  const isAllowed = (path: string) =>
+    allowed !== false && allowed.some((start) => path === start || path.startsWith(`${start}.`))
+  const trained = leavesOf<Variable>(task.parameters).filter(
+    ({ path, value }) => value.trainable && !isAllowed(path),
+  )
+  const isCut = (value: Variable) => unreached.has(value) && !reached.has(value)
+  const cut = trained.filter(({ value }) => isCut(value))
+  const idle = cut.length > 0 ? cut : trained.filter(({ value }) => !assigned.has(value))
+  if (idle.length === 0) return
+  const reason =
+    cut.length > 0
+      ? `no gradient reaches ${named(idle)}, so the loss would train without changing ${idle.length > 1 ? 'them' : 'it'}; look for stopGradient, integer dtypes and layers that are not run`
+      : `no step changes ${named(idle)}; give ${idle.length > 1 ? 'them' : 'it'} to an optimizer`
+  throw new StateError(`fit: ${reason}, or say that it is meant: allowUnused: true, or a list of paths`)
+}
+
+function named(parameters: readonly { path: string }[]): string {
+  const paths = parameters.map(({ path }) => `'${path}'`)
+  const shown = paths.slice(0, 8).join(', ')
+  return paths.length > 8 ? `${shown} and ${paths.length - 8} more` : shown
+}
+
+/** The context of a training step. */
+function trainingContext<B>(
+  { task, rng, scalars }: StepSetup<B>,
+  clock: Tensor | undefined,
+  tracking: boolean,
+): StepContext {
+  let own: Tensor | undefined
+  const entry = (index: number) => {
+    if (clock !== undefined) return clock.slice([index], [index + 1]).reshape([])
+    throw new StateError(
+      `fit: the task ${nameOf(task)} says usesClock: false, and its step reads step, epoch or scalars; leave usesClock out`,
+    )
+  }
+  return {
+    // Drawn when it is asked for: a task that draws nothing leaves the random stream alone.
+    get key() {
+      if (own === undefined) {
+        const [use, next] = splitKey(rng.value) as [Tensor, Tensor]
+        rng.assign(next)
+        own = use
+      }
+      return own
+    },
+    get step() {
+      return entry(0).cast('int32')
+    },
+    get epoch() {
+      return entry(1).cast('int32')
+    },
+    get scalars() {
+      return Object.fromEntries(scalars.map((name, index) => [name, entry(2 + index).cast('float32')]))
+    },
+    training: true,
+    tracking,
+  }
+}
+
+/** The context of a step in evaluation mode. */
+function evaluationContext(tracking: boolean, seed: number): StepContext {
+  const refuse = (name: string) =>
+    new StateError(
+      `fit: evaluate reads ctx.${name}, which is there in training only; keep in state what evaluation needs`,
+    )
+  return {
+    get key() {
+      return foldIn(key(seed), 2)
+    },
+    get step(): never {
+      throw refuse('step')
+    },
+    get epoch(): never {
+      throw refuse('epoch')
+    },
+    get scalars(): never {
+      throw refuse('scalars')
+    },
+    training: false,
+    tracking,
+  }
+}

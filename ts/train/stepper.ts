@@ -1,0 +1,131 @@
+/** The training steps of a run: which program a batch goes through, and what goes with it. */
+import { ArgumentError } from '../core/errors.js'
+import { rehearse } from '../core/jit.js'
+import type { Variable } from '../core/variable.js'
+import { type Attachment, isDue } from '../dynamics/attachment.js'
+import type { Estimator } from '../estimators/estimator.js'
+import type { Tensor } from '../ops/tensor.js'
+import type { Feed } from './feed.js'
+import type { Meter } from './meter.js'
+import { type CompiledStep, layersOf, type StepResult, type StepSetup, trainingStep } from './program.js'
+import type { Task } from './task.js'
+import type { TrainingRecord } from './training-record.js'
+
+/** A scalar of the context of steps: a number, or one for each step. */
+export type ScalarSource = number | ((progress: { readonly step: number; readonly epoch: number }) => number)
+
+/** What a {@link Stepper} is made from. */
+export interface StepperOptions<B> {
+  readonly task: Task<B>
+  readonly feed: Feed<B>
+  readonly meter: Meter
+  readonly record: TrainingRecord
+  readonly scalars: Readonly<Record<string, ScalarSource>>
+  readonly allowUnused: boolean | readonly string[]
+  /** Evaluators on batches; undefined where nothing is tracked. */
+  readonly attachments: readonly Attachment[] | undefined
+  /** Give the segment of every batch back. */
+  readonly raw: boolean
+  /** Give loss and logs of every batch back. */
+  readonly logs: boolean
+  /** Called with the samples that evaluators need, when a batch has fewer. */
+  tooSmall(needed: number): void
+}
+
+/** No evaluator. */
+const none: readonly number[] = []
+
+/** Starts steps. */
+export class Stepper<B> {
+  readonly #options: StepperOptions<B>
+  readonly #setup: StepSetup<B>
+  /** Compiled steps by the evaluators they evaluate. */
+  readonly #compiled = new Map<string, CompiledStep>()
+  readonly #assigned = new Set<Variable>()
+  readonly #sources: readonly (readonly [name: string, source: ScalarSource])[]
+
+  constructor(options: StepperOptions<B>) {
+    const { task, feed, meter, record, scalars, allowUnused } = options
+    this.#options = options
+    this.#sources = Object.entries(scalars)
+    this.#setup = {
+      task,
+      feed,
+      meter,
+      rng: record.rng,
+      scalars: Object.keys(scalars),
+      allowUnused,
+      onAssigned: (assigned) => {
+        for (const variable of assigned) this.#assigned.add(variable)
+      },
+    }
+  }
+
+  /** Variables that steps assigned. */
+  get assigned(): ReadonlySet<Variable> {
+    return this.#assigned
+  }
+
+  /** Numbers of the evaluators that are due on a batch. */
+  due(batch: number): readonly number[] {
+    const { attachments } = this.#options
+    if (attachments === undefined) return none
+    return attachments.flatMap((one, index) => (one.on === 'batch' && isDue(one, batch) ? [index] : []))
+  }
+
+  /** Starts the step of a batch. */
+  start(due: readonly number[], input: object): Promise<StepResult> {
+    const { task, record } = this.#options
+    const step = this.#stepFor(due)
+    if (task.usesClock === false) {
+      record.steps++
+      return step(input)
+    }
+    const clock = this.#clock()
+    record.steps++
+    return step(input, clock)
+  }
+
+  /** Names of the layers that the step of a batch tells of. */
+  layers(input: object): string[] {
+    const { task, feed } = this.#options
+    const names = (given: object, clock?: Tensor) => layersOf(this.#setup, feed.decode(given), clock)
+    if (task.usesClock === false) return rehearse<[object], string[]>(names, input)
+    return rehearse<[object, Tensor], string[]>(names, input, this.#clock())
+  }
+
+  /** Step, epoch and scalars of the step that comes. */
+  #clock(): Float64Array {
+    const { steps: step, epochs: epoch } = this.#options.record
+    const values = this.#sources.map(([name, source]) => {
+      const value = typeof source === 'function' ? source({ step, epoch }) : source
+      if (Number.isFinite(value)) return value
+      throw new ArgumentError(
+        `fit: the scalar '${name}' is ${value} in step ${step}, expected a finite number`,
+      )
+    })
+    return Float64Array.of(step, epoch, ...values)
+  }
+
+  /** The step that evaluates these evaluators, by their numbers. */
+  #stepFor(due: readonly number[]): CompiledStep {
+    const key = due.join()
+    const known = this.#compiled.get(key)
+    if (known !== undefined) return known
+    const { attachments, logs, raw, tooSmall } = this.#options
+    const step = trainingStep(this.#setup, {
+      evaluators: due.map((index) => attachments?.[index]?.evaluator as Estimator),
+      dynamics: attachments !== undefined && (due.length > 0 || attachments.length === 0),
+      logs,
+      segment: raw,
+      tooSmall,
+    })
+    this.#compiled.set(key, step)
+    return step
+  }
+
+  /** Releases the programs. */
+  dispose(): void {
+    for (const step of this.#compiled.values()) step.dispose()
+  }
+}

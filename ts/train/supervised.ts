@@ -1,0 +1,170 @@
+/** A compiled model as a task: a prediction, a loss, an optimizer. */
+import { isFloat } from '../core/dtype.js'
+import { StateError } from '../core/errors.js'
+import { valueAndGrad } from '../core/transforms.js'
+import type { Variable } from '../core/variable.js'
+import type { Batch } from '../data/loader.js'
+import type { Optimizer } from '../nn/optim/optimizer.js'
+import { oneHot, where } from '../ops/index.js'
+import type { Tensor } from '../ops/tensor.js'
+import type { Compiled } from './compile.js'
+import type { Trainable } from './model.js'
+import { compiledOf } from './state.js'
+import type { Outcome, StepContext, Task, TaskSegment } from './task.js'
+import type { TrainingRecord } from './training-record.js'
+
+/** What a supervised task needs besides the model. */
+export interface SupervisedOptions {
+  /** Names of the tracked layers. */
+  readonly layers: readonly string[]
+  /** Width of one-hot rows in segments. */
+  readonly classes: number | undefined
+}
+
+/**
+ * The training of a model on inputs and targets: forward pass, loss, gradients, update.
+ *
+ * Segments are made of detached activations beside the training, so tracking them changes no weight.
+ */
+export class SupervisedTask implements Task<Batch> {
+  readonly parameters: Readonly<Record<string, Variable>>
+  readonly state: Readonly<Record<string, Variable>>
+  readonly optimizers: Readonly<Record<string, Optimizer>>
+  readonly record: TrainingRecord
+  readonly usesClock = false
+  readonly #model: Trainable
+  readonly #compiled: Compiled
+  readonly #options: SupervisedOptions
+
+  /** @param doing what the model is asked to do, for messages */
+  constructor(model: Trainable, options: SupervisedOptions, doing: string) {
+    this.#model = model
+    this.#compiled = compiledOf(model, doing)
+    this.#options = options
+    const { weights, trainableWeights, stateVariables } = model
+    const frozen = Object.entries(weights).filter(([path]) => trainableWeights[path] === undefined)
+    this.parameters = trainableWeights
+    this.state = { ...stateVariables, ...Object.fromEntries(frozen) }
+    this.optimizers = { optimizer: this.#compiled.optimizer }
+    this.record = model.trainingState.record
+  }
+
+  /**
+   * Makes the state of the optimizer before the first step.
+   *
+   * @throws StateError where there is nothing to train
+   */
+  prepare(): void {
+    if (Object.keys(this.parameters).length === 0) {
+      throw new StateError(
+        'fit: there is nothing to train: the model has no trainable weights; set layer.trainable = true',
+      )
+    }
+    this.#compiled.optimizer.prepare(this.parameters)
+  }
+
+  step({ x, y }: Batch, { tracking }: StepContext): Outcome {
+    const { optimizer } = this.#compiled
+    const model = this.#model
+    const updates = new Map<string, Tensor>()
+    const { value, grads, aux } = valueAndGrad(
+      (current: Record<string, Tensor>) => {
+        const pass = model.pass({
+          weights: current,
+          training: true,
+          update: (path, next) => updates.set(path, next),
+        })
+        const { output, hidden } = model.forward(x, pass)
+        const target = this.#align(y, output)
+        return [model.lossOf(pass, output, target), { output, hidden, target }] as const
+      },
+      this.parameters,
+      { hasAux: true },
+    )
+    const outcome = this.#outcome(value, aux.output, aux.target)
+    updateWhere(
+      outcome.loss.weight?.greater(0),
+      [...Object.values(this.parameters), ...optimizer.stateVariables().values()],
+      () => optimizer.step(this.parameters, grads),
+    )
+    for (const [path, next] of updates) this.state[path]?.assign(next.stopGradient())
+    return tracking ? { ...outcome, segment: this.#segment(x, aux.hidden, y) } : outcome
+  }
+
+  evaluate({ x, y }: Batch, { tracking }: StepContext): Outcome {
+    const model = this.#model
+    const pass = model.pass({ training: false, tracking })
+    const { output, hidden } = model.forward(x, pass)
+    if (tracking) return { segment: this.#segment(x, hidden, y) }
+    const target = this.#align(y, output)
+    return this.#outcome(model.lossOf(pass, output, target), output, target)
+  }
+
+  /** Targets of a named regression loss in the shape and dtype of the output; others as they are. */
+  #align(y: Tensor, output: Tensor): Tensor {
+    const { lossName } = this.#compiled
+    if (lossName === undefined || lossName === 'crossEntropy' || lossName === 'nll') return y
+    const exact = y.dtype === output.dtype ? y : y.cast(output.dtype)
+    // [batch] against [batch, 1]: the same numbers, and a loss never broadcasts.
+    return exact.size === output.size && exact.rank !== output.rank ? exact.reshape(output.shape) : exact
+  }
+
+  /** Loss and metrics of a batch. */
+  #outcome(value: Tensor, output: Tensor, target: Tensor) {
+    const { metrics, sums, weightOf } = this.#compiled
+    const prediction = output.stopGradient()
+    return {
+      loss: { value, weight: weightOf(target, output), isSum: sums },
+      judged: metrics.map((metric) => ({ metric, prediction, target })),
+    } satisfies Outcome
+  }
+
+  /** Input, layers and target of a batch, detached. Rows of probabilities stand for their likeliest class. */
+  #segment(x: Tensor, hidden: readonly Tensor[], y: Tensor): TaskSegment {
+    const outputs = [...hidden]
+    const isOrigin = this.#model.segment === 'origin'
+    // In the origin's segment the last output takes the place of the target.
+    const target = isOrigin ? (outputs.pop() as Tensor).stopGradient() : this.#target(y)
+    const index = this.#compiled.ignoreIndex
+    return {
+      input: x,
+      layers: outputs.map((output, at) => [this.#options.layers[at] ?? `hidden_${at + 1}`, output] as const),
+      target,
+      kind: isOrigin ? undefined : this.#areClasses(y) ? 'classes' : 'numbers',
+      ignored: index === undefined ? undefined : { labels: y, index },
+    }
+  }
+
+  #target(y: Tensor): Tensor {
+    const { dtype } = this.#model
+    const { classes } = this.#options
+    if (this.#areRows(y)) return oneHot(y.argMax(1).cast('int32'), y.shape[1] as number, dtype)
+    if (isFloat(y.dtype)) return y.dtype === dtype ? y : y.cast(dtype)
+    return y.rank !== 1 || classes === undefined ? y.cast(dtype) : oneHot(y, classes, dtype)
+  }
+
+  /** Whether targets are class labels, as evaluators are told, or rows that stand for classes. */
+  #areClasses(y: Tensor): boolean {
+    return (!isFloat(y.dtype) && y.rank === 1) || this.#areRows(y)
+  }
+
+  /** Whether targets are rows of probabilities, one number a class, to a loss of classes. */
+  #areRows(y: Tensor): boolean {
+    return y.rank === 2 && this.#compiled.lossName === 'crossEntropy'
+  }
+}
+
+/** Does an update, and takes it back on the device where `isWanted` is false: momentum and decay move weights without a gradient, too. */
+function updateWhere(isWanted: Tensor | undefined, variables: readonly Variable[], update: () => void): void {
+  if (isWanted === undefined) {
+    update()
+    return
+  }
+  const before = variables.map(({ value }) => value)
+  update()
+  for (const [index, variable] of variables.entries()) {
+    const { value } = variable
+    const old = before[index] as Tensor
+    if (value.id !== old.id) variable.assign(where(isWanted, value, old))
+  }
+}

@@ -1,0 +1,170 @@
+/** Batches of tasks in the form that compiled steps take them: trees of tensors. */
+import { isFloat } from '../core/dtype.js'
+import { ArgumentError, DataError, describe, HyperglowError } from '../core/errors.js'
+import { evaluate, tidy } from '../core/transforms.js'
+import { type Tree, treeMap } from '../core/tree.js'
+import { inTurns } from '../core/turns.js'
+import { ArrayDataset, scaled } from '../data/array-dataset.js'
+import { batchCount } from '../data/loader.js'
+import { rowsOf, TreeDataset } from '../data/tree-dataset.js'
+import { isFinite as finite, stack } from '../ops/index.js'
+import { Tensor } from '../ops/tensor.js'
+import { batchesOf } from './batches.js'
+import type { FedBatch, Feed } from './feed.js'
+import { unlessAborted } from './unless-aborted.js'
+
+/** What a task accepts as data: a dataset, or any iterable of batches that may be gone through once an epoch. */
+export type TreeSource<B> = AsyncIterable<B> | Iterable<B>
+
+/** The feed of a source of trees. */
+export function treeFeedOf<B>(source: TreeSource<B>): Feed<B> {
+  const given: unknown = source
+  if (given instanceof TreeDataset) return new RowsFeed<B>(given, (all, rows) => rowsOf(all, rows) as B)
+  if (given instanceof ArrayDataset) {
+    const decode = ({ x, y }: ArrayDataset['source'], rows: Tensor) =>
+      ({ x: scaled(x.take(rows), given.source, given.dtype), y: y.take(rows) }) as B
+    return new RowsFeed<B>(given, (all, rows) => decode(all as ArrayDataset['source'], rows))
+  }
+  if (given === null || typeof given !== 'object') {
+    throw new ArgumentError(
+      `fit: given ${describe(given)} as data, expected a dataset or an iterable of batches`,
+    )
+  }
+  return new IterableFeed<B>(source)
+}
+
+type RowsInput = { source: Tree; rows: Tensor }
+
+/** Samples that lie natively: a batch is a list of rows, gathered inside the step. */
+class RowsFeed<B> implements Feed<B> {
+  readonly #data: TreeDataset | ArrayDataset
+  readonly #gather: (source: unknown, rows: Tensor) => B
+
+  constructor(data: TreeDataset | ArrayDataset, gather: (source: unknown, rows: Tensor) => B) {
+    this.#data = data
+    this.#gather = gather
+  }
+
+  get batches(): number {
+    return this.#data.length
+  }
+
+  /** The tensors of the source. */
+  get #source(): Tree {
+    if (!(this.#data instanceof ArrayDataset)) return this.#data.source as Tree
+    const { x, y } = this.#data.source
+    return { x, y }
+  }
+
+  decode(input: object): B {
+    const { source, rows } = input as RowsInput
+    return this.#gather(source, rows)
+  }
+
+  sizeOf(input: object): number {
+    return (input as RowsInput).rows.shape[0] as number
+  }
+
+  async prepare(): Promise<void> {
+    const source = this.#source
+    await evaluate(source)
+    await checkFinite(source, 'data')
+  }
+
+  async *epoch(number: number, _signal?: AbortSignal, skip = 0): AsyncGenerator<FedBatch> {
+    const source = this.#source
+    const { batchSize } = this.#data
+    const order = await inTurns(this.#data.ordering(number))
+    for (let start = skip * batchSize; start < order.length; start += batchSize) {
+      const rows = order.subarray(start, start + batchSize)
+      yield { input: { source, rows }, size: rows.length, release() {} }
+    }
+  }
+}
+
+type TreeInput = { batch: Tree }
+
+/** Batches that somebody else makes; each is checked as it comes. */
+class IterableFeed<B> implements Feed<B> {
+  readonly #source: TreeSource<B>
+  readonly batches: number | undefined
+
+  constructor(source: TreeSource<B>) {
+    this.#source = source
+    this.batches = batchCount(source)
+  }
+
+  decode(input: object): B {
+    return (input as TreeInput).batch as B
+  }
+
+  sizeOf(input: object): number {
+    return sizeOf((input as TreeInput).batch)
+  }
+
+  async prepare(): Promise<void> {}
+
+  async *epoch(_number: number, signal?: AbortSignal, skip = 0): AsyncGenerator<FedBatch> {
+    let index = 0
+    for await (const given of batchesOf(this.#source, signal)) {
+      const where = `batch ${index++}`
+      if (index <= skip) continue
+      const batch = asTree(given, where)
+      await unlessAborted(checkFinite(batch, where), signal)
+      yield { input: { batch }, size: sizeOf(batch), release() {} }
+    }
+    if (index === 0) {
+      throw new DataError(
+        'the data gave no batch in this epoch; a generator object can be gone through only once: give an array, a dataset, or an object whose [Symbol.asyncIterator] starts anew',
+      )
+    }
+  }
+}
+
+/** Leaves of a tree with their paths. */
+function leavesOfTree(tree: Tree): { path: string; leaf: Tensor }[] {
+  const leaves: { path: string; leaf: Tensor }[] = []
+  treeMap<unknown, void>(tree, (leaf, path) => {
+    leaves.push({ path: path.length === 0 ? 'the batch' : `'${path.join('.')}'`, leaf: leaf as Tensor })
+  })
+  return leaves
+}
+
+/** Samples of a batch: the first extent of its first tensor. */
+function sizeOf(batch: Tree): number {
+  return leavesOfTree(batch)[0]?.leaf.shape[0] ?? 1
+}
+
+/**
+ * A batch without what makes it disposable.
+ *
+ * @throws ArgumentError for what is no tree of tensors, with the path
+ */
+function asTree(given: unknown, where: string): Tree {
+  try {
+    const tree = treeMap<unknown, Tensor>(given, (leaf, path) => {
+      if (leaf instanceof Tensor && !leaf.isDisposed) return leaf
+      const what = leaf instanceof Tensor ? 'a tensor that was disposed of' : 'a Variable'
+      throw new ArgumentError(`'${path.join('.')}' is ${what}, expected a tensor that stays`)
+    }) as Tree
+    if (leavesOfTree(tree).length > 0) return tree
+  } catch (error) {
+    if (!(error instanceof HyperglowError)) throw error
+    throw new ArgumentError(`fit: ${where}: ${error.message}`, { cause: error })
+  }
+  throw new ArgumentError(
+    `fit: ${where} is ${describe(given)}, expected tensors nested in records and arrays`,
+  )
+}
+
+/** @throws DataError (rejects) naming the first tensor that holds NaN or an infinite value */
+async function checkFinite(tree: Tree, where: string): Promise<void> {
+  const floats = leavesOfTree(tree).filter(({ leaf }) => isFloat(leaf.dtype))
+  if (floats.length === 0) return
+  using verdicts = tidy(() => stack(floats.map(({ leaf }) => finite(leaf).all())))
+  const bad = ((await verdicts.data()) as Uint8Array).indexOf(0)
+  if (bad < 0) return
+  throw new DataError(
+    `fit: ${where}: ${floats[bad]?.path} holds a value that is NaN or infinite; remove or replace such samples before training`,
+  )
+}
