@@ -19,8 +19,8 @@ pub(super) fn transpose_numbers<T: Real>(x: &[T], d: usize, stride: usize, out: 
 }
 
 versions! {
-    /// The distances of a sample from others, turned with `stride` between numbers, from the one at `start` on: squared,
-    /// or of absolute values. The row is of whole registers.
+    /// The distances of a sample from others, turned with `stride` between numbers, from the one at `start` on:
+    /// squared, or of absolute values. The row is of whole registers.
     pub(super) fn differences[T: Real](
         absolute: bool,
         sample: &[T],

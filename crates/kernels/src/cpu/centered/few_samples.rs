@@ -1,6 +1,6 @@
 //! Few samples of many numbers: they are divided by columns, so that what a thread has moved and packed it uses itself.
-//! Each block of columns leaves its part of all inner products; the parts are added in order. What a sample makes with itself
-//! is its norm.
+//! Each block of columns leaves its part of all inner products; the parts are added in order. What a sample makes with
+//! itself is its norm.
 
 use std::ops::Range;
 
@@ -74,7 +74,8 @@ fn divided(g: &Geometry, wanted: &impl Fn(usize) -> bool) -> impl Iterator<Item 
         })
 }
 
-/// Moves the samples, and computes norms and all inner products on and above the diagonal, of those sets that are `wanted`.
+/// Moves the samples, and computes norms and all inner products on and above the diagonal, of those sets that are
+/// `wanted`.
 pub(super) fn grams<T: Real>(
     args: &Args<'_>,
     g: &Geometry,

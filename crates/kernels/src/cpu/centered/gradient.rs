@@ -1,13 +1,13 @@
 //! The gradient in the samples x of one set.
 //!
-//! The similarity k of a pair weighs A_ij, the centered matrices of all sets added up with the cotangent's factors: A_ij =
-//! sum_b w_b K_b,ij - u_i - u_j, where u holds what centering subtracts. What a pair does to x_i is then made of T_ij = A_ij
-//! times the similarity's slope: sum_j T_ij x_j for similarities of inner products, sum_j T_ij (x_j - x_i) for those of
-//! squared distances, sum_j T_ij sign(x_i - x_j) for the absolute one; T is symmetric.
+//! The similarity k of a pair weighs A_ij, the centered matrices of all sets added up with the cotangent's factors:
+//! A_ij = sum_b w_b K_b,ij - u_i - u_j, where u holds what centering subtracts. What a pair does to x_i is then made of
+//! T_ij = A_ij times the similarity's slope: sum_j T_ij x_j for similarities of inner products, sum_j T_ij (x_j - x_i)
+//! for those of squared distances, sum_j T_ij sign(x_i - x_j) for the absolute one; T is symmetric.
 //!
-//! T is made for a band of rows at a time, of tiles on and above the diagonal, and used up by matrix products on both of
-//! its sides (by [`signs`] for the absolute similarity), so that memory does not grow with the square of the number of
-//! samples. Where all of T is small, it is put together and used up by one product.
+//! T is made for a band of rows at a time, of tiles on and above the diagonal, and used up by matrix products on both
+//! of its sides (by [`signs`] for the absolute similarity), so that memory does not grow with the square of the number
+//! of samples. Where all of T is small, it is put together and used up by one product.
 
 use hyperglow_core::op::Spec;
 use hyperglow_core::similarity::{Products, Similarity};

@@ -54,11 +54,12 @@ pub(super) fn packed_words(samples: usize, d: usize) -> usize {
     panels_words(samples, d)
 }
 
-/// Packs some of `count` samples of `d` numbers for matrix instructions, as left operand and as right one. `x` holds those
-/// in `rows`, which begin at a multiple of [`PANEL_LINES`]. False if a number cannot be split.
+/// Packs some of `count` samples of `d` numbers for matrix instructions, as left operand and as right one. `x` holds
+/// those in `rows`, which begin at a multiple of [`PANEL_LINES`]. False if a number cannot be split.
 ///
 /// # Safety
-/// At both places there must be room for all samples' operand, [`packed_words`], and nobody else may be at the part of these.
+/// At both places there must be room for all samples' operand, [`packed_words`], and nobody else may be at the part of
+/// these.
 pub(super) unsafe fn pack(
     level: Level,
     (x, count, d): (&[f32], usize, usize),
@@ -84,7 +85,8 @@ pub(super) unsafe fn pack(
     })
 }
 
-/// Inner products of packed samples, `d` numbers each. `out` has room for whole panels of [`PANEL_LINES`] rows and columns.
+/// Inner products of packed samples, `d` numbers each. `out` has room for whole panels of [`PANEL_LINES`] rows and
+/// columns.
 pub(super) fn of_packed<'p>(
     level: Level,
     d: usize,

@@ -1,15 +1,15 @@
 //! Inner products of centered similarity matrices that are never stored, and their gradients in the samples.
 //!
-//! Only tiles on and above the diagonal are computed: inner products by the packed matrix product, from these similarities
-//! minus a constant that centering removes (a wide similarity keeps its digits), from these sums in float64. [`geometry`]
-//! decides how, [`samples`] prepares, with [`shift`], [`few_samples`] does so where samples are few, [`gram`] multiplies, [`rows`] holds
-//! the loops over a tile, [`sums`] adds up, [`gradient`] goes back to the samples, [`signs`] where they were compared by
-//! absolute differences. [`row_sums`] adds up rows of products of the matrices themselves, of few numbers per sample from
-//! their differences ([`differences`]).
+//! Only tiles on and above the diagonal are computed: inner products by the packed matrix product, from these
+//! similarities minus a constant that centering removes (a wide similarity keeps its digits), from these sums in
+//! float64. [`geometry`] decides how, [`samples`] prepares, with [`shift`], [`few_samples`] does so where samples are
+//! few, [`gram`] multiplies, [`rows`] holds the loops over a tile, [`sums`] adds up, [`gradient`] goes back to the
+//! samples, [`signs`] where they were compared by absolute differences. [`row_sums`] adds up rows of products of the
+//! matrices themselves, of few numbers per sample from their differences ([`differences`]).
 //!
 //! With row sums r and sum R of a set's matrix, alpha and beta as in
-//! [`Products::centering`](hyperglow_core::similarity::Products::centering), the inner product of two centered matrices is
-//! sum K_ij L_ij - 2 alpha sum r_i s_i + beta R S.
+//! [`Products::centering`](hyperglow_core::similarity::Products::centering), the inner product of two centered matrices
+//! is sum K_ij L_ij - 2 alpha sum r_i s_i + beta R S.
 
 mod band;
 mod differences;

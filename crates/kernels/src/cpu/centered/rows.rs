@@ -93,7 +93,8 @@ pub(super) fn own_value<T: Real>(similarity: Similarity, factors: &[T], norm: T)
 }
 
 /// From the inner products of a sample with others, whose norms are given, to similarities minus a constant that
-/// centering removes: k - 1 for gaussian and laplacian, k - 1/c, k - offset^degree. Wide similarities keep their digits.
+/// centering removes: k - 1 for gaussian and laplacian, k - 1/c, k - offset^degree. Wide similarities keep their
+/// digits.
 #[inline(always)]
 fn similarities<T: Real, const FMA: bool>(
     similarity: Similarity,
@@ -324,8 +325,8 @@ pub(super) fn total(lanes: &[f64; LANES]) -> f64 {
 }
 
 versions! {
-    /// Rows of a tile (all of one band) from inner products to similarities, with the norms of its rows and columns; those
-    /// that do not count become 0. Adds sums of rows and columns to those in `sums`.
+    /// Rows of a tile (all of one band) from inner products to similarities, with the norms of its rows and columns;
+    /// those that do not count become 0. Adds sums of rows and columns to those in `sums`.
     pub(super) fn values_of_band[T: Real](
         similarity: Similarity,
         factors: &[T],

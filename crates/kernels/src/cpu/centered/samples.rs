@@ -200,8 +200,8 @@ struct BlockPreparation<'a, T> {
 }
 
 impl<T: Real> BlockPreparation<'_, T> {
-    /// Moves the samples of a panel, computes their norms, and packs them for matrix instructions while they are near. False
-    /// if a number cannot be split.
+    /// Moves the samples of a panel, computes their norms, and packs them for matrix instructions while they are near.
+    /// False if a number cannot be split.
     ///
     /// # Safety
     /// Nobody else is at the panel; the worker's number is its own.
@@ -211,8 +211,8 @@ impl<T: Real> BlockPreparation<'_, T> {
         let rows = panel * PANEL_LINES..block.end.min((panel + 1) * PANEL_LINES);
         let len = gram::packed_words(g.side, d);
         let number = block.start / g.side;
-        // SAFETY: as the caller promises, these are the panel's and the worker's own; of a block's packed samples each panel
-        // writes its part.
+        // SAFETY: as the caller promises, these are the panel's and the worker's own; of a block's packed samples each
+        // panel writes its part.
         let (x, norms, left, right) = unsafe {
             let x = match g.keeps {
                 true => self.x.range(rows.start * d..rows.end * d),
@@ -230,7 +230,8 @@ impl<T: Real> BlockPreparation<'_, T> {
         unsafe { gram::pack(level, (x, block.len(), d), within, left, right) }
     }
 
-    /// Copies a block, computes its norms, and brings it into the order that its inner products or distances are made from.
+    /// Copies a block, computes its norms, and brings it into the order that its inner products or distances are made
+    /// from.
     ///
     /// # Safety
     /// Nobody else is at the block.

@@ -11,8 +11,8 @@ use crate::cpu::level::{Level, versions};
 /// Columns that are gone through at a time.
 pub(super) const COLUMNS: usize = 64;
 
-/// Where to move some columns of samples, `d` apart, from: near their mean, where the centered matrix does not depend on
-/// where samples are; else 0. It is where the first sample is if all are the same.
+/// Where to move some columns of samples, `d` apart, from: near their mean, where the centered matrix does not depend
+/// on where samples are; else 0. It is where the first sample is if all are the same.
 pub(super) fn center<T: Real>(
     level: Level,
     similarity: Similarity,

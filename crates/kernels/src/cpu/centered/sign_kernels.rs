@@ -29,8 +29,8 @@ pub(crate) struct SignPanel<T> {
 }
 
 /// # Safety
-/// The processor must have `V`'s instructions, the strip's pointers must be valid for `R` rows and its columns, and what is
-/// added to must be used by nobody else.
+/// The processor must have `V`'s instructions, the strip's pointers must be valid for `R` rows and its columns, and
+/// what is added to must be used by nobody else.
 #[inline(always)]
 unsafe fn panel_kernel<V: SignLanes, const R: usize, const BOTH: bool>(panel_kernel: &SignPanel<V::Elem>) {
     // SAFETY: as the caller promises.

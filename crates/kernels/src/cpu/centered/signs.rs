@@ -1,7 +1,8 @@
 //! The gradient of the absolute similarity: sum_j T_ij sign(x_i - x_j), which no matrix product gives.
 //!
-//! A task takes one register of columns and all samples, copied so that rows lie side by side. Some rows stay in registers while
-//! others go by; off the diagonal each sign serves both of its samples, so that only the upper half of T is gone through.
+//! A task takes one register of columns and all samples, copied so that rows lie side by side. Some rows stay in
+//! registers while others go by; off the diagonal each sign serves both of its samples, so that only the upper half of
+//! T is gone through.
 
 use super::band::Band;
 use super::geometry::Geometry;
@@ -80,8 +81,8 @@ fn tile<T: Real>(
     let mut i = 0;
     while i < rows.len() {
         let is_tall = i + kernels.rows <= rows.len();
-        // SAFETY: blocks lie within the samples and the tile has their rows and columns, as was checked; of a tile on the
-        // diagonal only rows are added to, and blocks off it do not overlap.
+        // SAFETY: blocks lie within the samples and the tile has their rows and columns, as was checked; of a tile on
+        // the diagonal only rows are added to, and blocks off it do not overlap.
         unsafe {
             let job = SignPanel {
                 entries: entries.as_ptr().add(i * g.side),

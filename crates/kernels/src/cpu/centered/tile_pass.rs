@@ -1,5 +1,5 @@
-//! A pass over the tiles on and above the diagonal. Each tile leaves a record of its sums; records are added in the order of
-//! tiles, so that no result depends on the number of threads.
+//! A pass over the tiles on and above the diagonal. Each tile leaves a record of its sums; records are added in the
+//! order of tiles, so that no result depends on the number of threads.
 
 use super::geometry::{Geometry, Tile};
 use super::rows::{LANES, Real};

@@ -34,8 +34,8 @@ fn tiles<T: Real>(blocks: &Blocks<'_, T>) -> impl Iterator<Item = std::ops::Rang
 }
 
 by_level! {
-    /// The k nearest of rows `first .. first + out.len() / k`, at most 32, with `askers` (d, 32) and `lists`, both (32, k),
-    /// for its own use.
+    /// The k nearest of rows `first .. first + out.len() / k`, at most 32, with `askers` (d, 32) and `lists`, both (32,
+    /// k), for its own use.
     pub(super) fn nearest(
         blocks: Blocks<'_, T>,
         x: &[T],
@@ -99,8 +99,8 @@ unsafe fn enter<V: PointLanes>(list: &mut Nearest<'_, V::Elem>, far: [V; 2], sta
 }
 
 by_level! {
-    /// For rows `first .. first + out.len()`, at most 32, the number of points within their `limits`, themselves included,
-    /// with `askers` (d, 32) for its own use.
+    /// For rows `first .. first + out.len()`, at most 32, the number of points within their `limits`, themselves
+    /// included, with `askers` (d, 32) for its own use.
     pub(super) fn count(
         blocks: Blocks<'_, T>,
         x: &[T],

@@ -46,8 +46,8 @@ real! {
     f64: 2 __m256d __m512d;
 }
 
-/// A register for distances. As for [`Lanes`], the processor must have its instructions: that is what every function here
-/// asks of its caller.
+/// A register for distances. As for [`Lanes`], the processor must have its instructions: that is what every function
+/// here asks of its caller.
 pub(crate) trait PointLanes: Lanes<Elem: Real> {
     /// |self - other|.
     /// # Safety
@@ -141,8 +141,8 @@ mod x86 {
     }
 }
 
-/// Defines a function whose first argument is a level, generic in `T: Real` and `M: Measure`, whose body is compiled for
-/// each level with the register type `V` of it.
+/// Defines a function whose first argument is a level, generic in `T: Real` and `M: Measure`, whose body is compiled
+/// for each level with the register type `V` of it.
 macro_rules! by_level {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident : $ty:ty),* $(,)?) $body:block) => {
         $(#[$meta])*

@@ -150,8 +150,8 @@ unsafe fn count_of<T: Real, V: PointLanes<Elem = T>, M: Measure>(
 }
 
 by_level! {
-    /// Writes the k nearest of the points of leaf `home` to their rows of `out` (n, k); `far` and `rows` (k) are for its
-    /// own use. No other task may write these rows.
+    /// Writes the k nearest of the points of leaf `home` to their rows of `out` (n, k); `far` and `rows` (k) are for
+    /// its own use. No other task may write these rows.
     pub(super) fn nearest(
         tree: &Tree<'_, T>,
         x: &[T],

@@ -111,8 +111,8 @@ impl Member {
     /// Computes the elements at a place, or adds them up.
     ///
     /// # Safety
-    /// As for [`Member::start`], which was called before; the slots' elements there are readable or writable, and nobody
-    /// else uses the latter.
+    /// As for [`Member::start`], which was called before; the slots' elements there are readable or writable, and
+    /// nobody else uses the latter.
     pub unsafe fn run(&self, at: &MemberArgs<'_>) {
         match self {
             Member::Cluster(kernel, division) => {

@@ -2,8 +2,8 @@
 //! all of them are handed to the threads once. What no other step reads has no other memory than a thread's own, for
 //! the rows at hand.
 //!
-//! Rows that lie in segments (the channels of a batch of images) are gone through segment by segment, as often as
-//! there are [`phases`]. [`local`] is the group by itself, [`tasks`] says what is run, [`prepare`] makes [`member`]s of it.
+//! Rows that lie in segments (the channels of a batch of images) are gone through segment by segment, as often as there
+//! are [`phases`]. [`local`] is the group by itself, [`tasks`] says what is run, [`prepare`] makes [`member`]s of it.
 
 mod local;
 mod member;

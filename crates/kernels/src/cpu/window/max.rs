@@ -87,8 +87,8 @@ impl Maxima {
     /// Finds the maxima of some planes.
     ///
     /// # Safety
-    /// `x` is readable, `values` and `places` are writable, they are as many planes of the types that the kernel is for,
-    /// and nobody else uses the latter two.
+    /// `x` is readable, `values` and `places` are writable, they are as many planes of the types that the kernel is
+    /// for, and nobody else uses the latter two.
     pub unsafe fn run(&self, level: Level, x: RawBytes, values: RawBytes, places: RawBytes) {
         (self.0)(level, [x, values, places]);
     }

@@ -1,4 +1,5 @@
-//! Maxima of float32 and their places with the vector instructions of x86: the compiler makes no vectors of such a loop.
+//! Maxima of float32 and their places with the vector instructions of x86: the compiler makes no vectors of such a
+//! loop.
 
 use std::arch::x86_64::*;
 
@@ -43,8 +44,8 @@ fn found<const VALUES: bool, const PLACES: bool>(
     true
 }
 
-/// The maxima of `N` neighboring windows so far, and their places. Of each function but the first three there are a version
-/// for all and one for the first `count`.
+/// The maxima of `N` neighboring windows so far, and their places. Of each function but the first three there are a
+/// version for all and one for the first `count`.
 trait Best: Copy {
     const N: usize;
     type Values: Copy;
