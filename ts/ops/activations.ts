@@ -43,7 +43,7 @@ export function elu(x: Tensor, alpha = 1): Tensor {
 const seluAlpha = 1.6732632423543772
 const seluScale = 1.0507009873554805
 
-/** The self-normalising unit (Klambauer et al. 2017): scaled {@link elu}, fixed point at mean 0 and variance 1. */
+/** The self-normalizing unit (Klambauer et al. 2017): scaled {@link elu}, fixed point at mean 0 and variance 1. */
 export function selu(x: Tensor): Tensor {
   floats('selu', x)
   return e.mul(elu(x, seluAlpha), seluScale)

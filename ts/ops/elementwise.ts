@@ -100,7 +100,7 @@ export const sub: Binary = binary('sub')
 /** a * b */
 export const mul: Binary = binary('mul')
 /**
- * a / b. Integers divide towards minus infinity; by a 0 in a tensor they give 0, and the number 0 is refused.
+ * a / b. Integers divide toward minus infinity; by a 0 in a tensor they give 0, and the number 0 is refused.
  */
 export const div: Binary = binary('div')
 /**
@@ -332,7 +332,7 @@ function spread(bound: Operand, like: Tensor): Tensor {
 }
 
 /**
- * The elements as another type. Floats to integers are cut towards 0; what is beyond the integers' range becomes the nearest of
+ * The elements as another type. Floats to integers are cut toward 0; what is beyond the integers' range becomes the nearest of
  * them, and NaN 0. Integers to narrower ones wrap; integers and float64 to floats round. To bool, everything but 0 is true, NaN too.
  */
 export function cast(x: Tensor, dtype: DType): Tensor {

@@ -1,4 +1,4 @@
-//! Inner products of centred similarity matrices and their gradients, against the reference interpreter.
+//! Inner products of centered similarity matrices and their gradients, against the reference interpreter.
 
 mod support;
 

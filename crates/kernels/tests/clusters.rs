@@ -131,7 +131,7 @@ fn every_row_of_the_table() {
     let mut dice = Dice::new(30);
     let size = 3001;
     for dtype in [DType::F32, DType::F64] {
-        // The vectorised functions are within 2.5 units in the last place of the exact value.
+        // The vectorized functions are within 2.5 units in the last place of the exact value.
         let tolerance = if dtype == DType::F32 {
             Tolerance(1e-37, 4e-7)
         } else {

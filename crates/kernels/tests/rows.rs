@@ -83,7 +83,7 @@ fn with_gradient(graph: &mut Graph, y: NodeId, x: NodeId, dy: NodeId) -> Vec<Nod
     vec![y, dx]
 }
 
-/// Batch normalisation over all axes but the second, and its gradient.
+/// Batch normalization over all axes but the second, and its gradient.
 fn batch_norm(graph: &mut Graph, x: NodeId, dy: NodeId) -> Vec<NodeId> {
     let mut b = Build::new(graph);
     let shape = b.shape(x);

@@ -78,7 +78,7 @@ impl CpuKernel {
     pub fn describe(&self, output: &Spec, env: &Env) -> String {
         match &self.handover {
             Handover::Product(product) => {
-                let way = for_float!(output.dtype, T => product.way::<T>(env.level));
+                let way = for_float!(output.dtype, T => product.algorithm_name::<T>(env.level));
                 format!("product: {way}")
             }
             Handover::None | Handover::Convolution(_) | Handover::Convolution64(_) => String::new(),

@@ -1,4 +1,4 @@
-//! Environment variables by which people choose how plans run. What is misspelt is refused: else a comparison would
+//! Environment variables by which people choose how plans run. What is misspelled is refused: else a comparison would
 //! compare something with itself.
 
 use hyperglow_core::{Error, Result};

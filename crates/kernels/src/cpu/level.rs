@@ -1,7 +1,7 @@
 //! Which vector instructions to use: found once, at run time.
 //!
 //! A hot loop is written once as plain Rust and compiled once per level by [`versions!`]; the compiler
-//! vectorises it for each.
+//! vectorizes it for each.
 
 /// A set of vector instructions that this processor has: a value exists only when it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
