@@ -1,8 +1,7 @@
 import { createRequire } from 'node:module'
 import type * as Addon from '#native'
-import { DeviceError, errorOfCode, InternalError } from './errors.js'
-
 import type { Memory } from '#native'
+import { DeviceError, errorOfCode, InternalError } from './errors.js'
 
 export type { DeviceInfo, DeviceMemoryInfo } from '#native'
 

@@ -67,6 +67,7 @@ const methods = {
   takeAlong: ops.takeAlong,
   argSort: ops.argSort,
   sort: ops.sort,
+  to: ops.to,
   topK: ops.topK,
   uniqueRows: ops.uniqueRows,
   neighbors: ops.neighbors,

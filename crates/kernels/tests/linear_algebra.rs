@@ -259,7 +259,7 @@ fn derivatives_of_determinants_at_numbers_of_any_size() {
         [1.0, 2.0, -1.0, 0.5, 0.0, 3.0, -2.0, 1.0, 1.5],
         [0.5, -1.0, 2.0, 1.0, 1.0, -0.5, 3.0, 0.25, 2.0],
     ];
-    for backend in support::processors() {
+    for backend in support::list::processors() {
         for count in 0..=2 {
             let directions = &directions[..count];
             let own = coefficient(&backend, a, directions);
@@ -296,7 +296,7 @@ fn a_determinant_of_ordinary_size_has_pivots_of_any_size() {
     let elements = (0..25).map(|i| if i % 6 == 0 { diagonal[i / 6] } else { 0.0 });
     let bytes: Vec<u8> = elements.flat_map(f64::to_ne_bytes).collect();
     let a = Value::from_bytes(&Spec::new([5, 5], DType::F64), &bytes);
-    for backend in support::processors() {
+    for backend in support::list::processors() {
         let det = run_op(&backend, &Op::Det, &[&a], &Spec::new([], DType::F64)).unwrap();
         assert!((numbers(&det)[0] - 3.0).abs() < 1e-14);
     }
