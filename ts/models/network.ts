@@ -484,11 +484,16 @@ export abstract class Network {
     this.dispose()
   }
 
+  /** What the last softmax is applied to; the output where the network does not end in one. @internal */
+  logitsOf(pass: ForwardPass, output: Tensor): Tensor {
+    return pass.logitsOf(output) ?? output
+  }
+
   /** Loss of a batch, from its output. @internal */
   lossOf(pass: ForwardPass, output: Tensor, y: Tensor): Tensor {
     const { loss, lossName } = compiledOf(this, 'loss')
     const ofLogits = lossName === 'crossEntropy' || lossName === 'softmaxFocal'
-    const pred = (ofLogits && this.compat !== 'doubleSoftmax' ? pass.logitsOf(output) : undefined) ?? output
+    const pred = ofLogits && this.compat !== 'doubleSoftmax' ? this.logitsOf(pass, output) : output
     return loss(pred, y)
   }
 }

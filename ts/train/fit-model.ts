@@ -1,5 +1,5 @@
 /** How models are trained: a supervised task and its data, for the one loop. */
-import { DataError } from '../core/errors.js'
+import { DataError, StateError } from '../core/errors.js'
 import { between, type Checks, checkOptions, elsewhere, flag, whole } from '../core/options.js'
 import { inTurns } from '../core/turns.js'
 import { ArrayDataset, type ArrayInput } from '../data/array-dataset.js'
@@ -112,8 +112,25 @@ function checkTraining(model: Trainable, given: FitDatasetOptions): FitDatasetOp
   const options = checkOptions('fit', given, datasetChecks)
   checkCallbacks(options.callbacks ?? [])
   compiledOf(model, 'fit')
+  if (Object.keys(model.trainableWeights).length === 0) throw nothingToTrain(model)
   options.signal?.throwIfAborted()
   return options
+}
+
+/** Why no weight of a model is trained, and how to mend it. */
+function nothingToTrain({ noWeights, weights }: Trainable): StateError {
+  const said = 'fit: there is nothing to train: '
+  if (noWeights) {
+    return new StateError(
+      `${said}a network with noWeights has none of its own; train what makes its weights, as a task with apply(weights, x), or leave noWeights out`,
+    )
+  }
+  if (Object.keys(weights).length > 0) {
+    return new StateError(
+      `${said}all weights are frozen or declared as fixed; unfreeze some, as by model.unfreeze('**')`,
+    )
+  }
+  return new StateError(`${said}the layers of the model have no weights; add one that has, such as Dense`)
 }
 
 /** Trains a model that does nothing else meanwhile. @param preface first line of the progress */
