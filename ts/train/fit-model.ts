@@ -4,6 +4,7 @@ import { between, type Checks, checkOptions, elsewhere, flag, whole } from '../c
 import { inTurns } from '../core/turns.js'
 import { ArrayDataset, type ArrayInput } from '../data/array-dataset.js'
 import { type Batch, type BatchSource, batchCount } from '../data/loader.js'
+import { checkArrayInput } from '../data/targets.js'
 import type { Attachment, Probe } from '../dynamics/attachment.js'
 import { checkCallbacks } from './callbacks/callback.js'
 import type { Compiled } from './compile.js'
@@ -57,6 +58,8 @@ export async function fitArrays(
   y: ArrayInput,
   options: FitOptions,
 ): Promise<History> {
+  checkArrayInput('fit: x', x, 'a dataset is trained on by fitDataset(data, { epochs })')
+  checkArrayInput('fit: y', y, 'give the target of each sample behind x, and options behind it')
   const given = checkOptions('fit', options, arrayChecks)
   const { batchSize, validationSplit = 0.2, shuffle = true, ...rest } = given
   const training = checkTraining(model, rest)

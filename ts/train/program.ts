@@ -227,11 +227,24 @@ function trainingContext<B>(
       return entry(1).cast('int32')
     },
     get scalars() {
-      return Object.fromEntries(scalars.map((name, index) => [name, entry(2 + index).cast('float32')]))
+      return namedScalars(scalars, (index) => entry(2 + index).cast('float32'))
     },
     training: true,
     tracking,
   }
+}
+
+/** Scalars by name, which refuse names that `fit` was not given. */
+function namedScalars(names: readonly string[], at: (index: number) => Tensor): Record<string, Tensor> {
+  const values = Object.fromEntries(names.map((name, index) => [name, at(index)]))
+  return new Proxy(values, {
+    get(own, name) {
+      if (typeof name === 'symbol' || Object.hasOwn(own, name)) return Reflect.get(own, name)
+      throw new ArgumentError(
+        `fit: the step reads ctx.scalars.${name}, which fit was not given; add it to the option scalars, such as { ${name}: 0.1 }`,
+      )
+    },
+  })
 }
 
 /** The context of a step in evaluation mode. */

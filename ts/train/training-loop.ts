@@ -356,7 +356,8 @@ export class Run<B> {
     const judged = loss === undefined ? Object.entries(metrics) : [['loss', loss] as const]
     const bad = judged.find(([, value]) => !Number.isFinite(value))
     if (bad === undefined) return
-    const usual = 'lower the learning rate, clip gradients, or look for extreme values in the data'
+    const usual =
+      'lower the learning rate, clip gradients, or look in the data for extreme values and for targets that the loss is not defined for'
     throw new NumericalError(`fit: the mean ${bad[0]} is ${bad[1]}; ${suspicion ?? usual}`)
   }
 
