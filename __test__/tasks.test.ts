@@ -280,6 +280,24 @@ test('records of arrays are a dataset, shuffled as others are', async (t) => {
   t.throws(() => data.source, { instanceOf: hg.DisposedError })
 })
 
+test('arrays with their shape are leaves of a dataset, beside others', async (t) => {
+  const image = { dtype: 'float32', shape: [3, 2], data: Float32Array.of(1, 2, 3, 4, 5, 6) } as const
+  const label = { dtype: 'int32', shape: [3], data: Int32Array.of(7, 8, 9) } as const
+  const data = new hg.TreeDataset({ image, meta: { label, age: [1, 2, 3] } })
+  t.deepEqual([data.source.image.shape, data.source.image.dtype], [[3, 2], 'float32'])
+  t.deepEqual(await data.source.image.array(), [
+    [1, 2],
+    [3, 4],
+    [5, 6],
+  ])
+  t.is(data.source.meta.label.dtype, 'int32')
+  t.deepEqual([...(await data.source.meta.label.data())], [7, 8, 9])
+  t.throws(() => new hg.TreeDataset({ image: { ...image, shape: [2, 2] } }), {
+    instanceOf: ArgumentError,
+    message: /'image'/,
+  })
+})
+
 test('what is wrong with data is said with the path', async (t) => {
   t.throws(() => new hg.TreeDataset({ a: [1, 2], b: { c: [1, 2, 3] } }), {
     instanceOf: ShapeError,

@@ -106,6 +106,7 @@ export class Run<B> {
       isStopped: false,
       first: this.#first,
       batches: feed.batches ?? null,
+      division: feed.division ?? null,
     }
     this.#context = this.#makeContext()
   }
@@ -421,16 +422,18 @@ export class Run<B> {
   async #resume(checkpoint: SavedRun): Promise<void> {
     const { record, feed, tracks } = this.#setup
     const { place, logs, epochs, steps, tracker } = checkpoint.run
-    if (place.first !== this.#first || (feed.batches ?? null) !== place.batches) {
-      const show = (first: number, batches: number | null) =>
-        `initialEpoch ${first} and ${batches ?? 'unknown'} batches an epoch`
+    const is = { first: this.#first, batches: feed.batches ?? null, division: feed.division ?? null }
+    const { division = is.division } = place
+    if (place.first !== is.first || place.batches !== is.batches || division !== is.division) {
+      const show = ({ first, batches, division }: Omit<typeof is, 'division'> & Pick<Place, 'division'>) =>
+        `initialEpoch ${first} and ${batches ?? 'unknown'} batches an epoch${division ? ` (${division})` : ''}`
       throw new StateError(
-        `fit: the run to resume had ${show(place.first, place.batches)}, this one has ${show(this.#first, feed.batches ?? null)}; give the same data and options`,
+        `fit: the run to resume had ${show(place)}, this one has ${show(is)}; give the same data and options`,
       )
     }
     checkpoint.checkCallbacks(this.#hooks.all)
     await checkpoint.restore(this.#held)
-    this.#place = { ...place }
+    this.#place = { ...place, division: is.division }
     this.#logs = [...logs]
     this.#meter.restore(await checkpoint.meter())
     record.epochs = epochs
