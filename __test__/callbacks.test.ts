@@ -177,7 +177,9 @@ test('what is monitored is named, or refused with the names that there are', asy
     message: /validation\.accuracy/,
   })
   await t.throwsAsync(classifier().fitDataset(data, { ...quiet, callbacks: [new hg.EarlyStopping()] }), {
-    instanceOf: UnknownNameError,
+    instanceOf: ArgumentError,
+    message:
+      /'validationLoss', and the run has no validation data; give some, or monitor one of accuracy, loss/,
   })
   t.throws(() => new hg.EarlyStopping({ mode: 'auto' as never }), { instanceOf: UnknownNameError })
 })

@@ -52,6 +52,8 @@ export interface StepSetup<B> {
   readonly scalars: readonly string[]
   /** Parameters that a step may leave alone: all, or those at these paths or below. */
   readonly allowUnused: boolean | readonly string[]
+  /** Whether a step without a loss is refused, since losses are drawn. */
+  readonly needsLoss: boolean
   /** Told which Variables a step assigns. */
   readonly onAssigned?: (assigned: ReadonlySet<Variable>) => void
 }
@@ -63,6 +65,11 @@ export function trainingStep<B>(setup: StepSetup<B>, options: StepOptions): Comp
     const { result: outcome, deeds } = observed(() =>
       checkOutcome(task.step(feed.decode(input), trainingContext(setup, clock, options.dynamics))),
     )
+    if (setup.needsLoss && outcome.loss === undefined) {
+      throw new StateError(
+        'fit: showPlot draws losses, and the steps of this task give none; return { loss } from step, or leave showPlot out',
+      )
+    }
     checkReached(task, deeds, setup.allowUnused)
     setup.onAssigned?.(deeds.assigned)
     const values = meter.add(outcome, feed.sizeOf(input), options.logs)

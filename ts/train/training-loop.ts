@@ -96,6 +96,7 @@ export class Run<B> {
       attachments: tracks ? attachments : undefined,
       raw: save?.raw ?? false,
       logs: this.#hooks.wantsLogs,
+      needsLoss: (options.showPlot ?? false) !== false,
       tooSmall: (needed) => this.#tracker?.needs(needed),
     })
     this.#held = heldBy(task, record)
@@ -169,12 +170,11 @@ export class Run<B> {
     const start = performance.now()
     const means = await this.#train()
     if (means === undefined) return
-    if (means.loss === undefined) this.#refusePlot()
     let logs: Omit<EpochLogs, 'seconds'> = logsFrom(means)
     await this.#measure(epoch)
     if (this.#setup.validation !== undefined) {
-      const { loss, metrics } = logsFrom(await this.#validate(this.#setup.validation))
-      logs = { ...logs, validationLoss: loss, validationMetrics: metrics }
+      const { loss, metrics } = await this.#validate(this.#setup.validation)
+      logs = { ...logs, ...(loss === undefined ? {} : { validationLoss: loss }), validationMetrics: metrics }
     }
     record.epochs++
     const finished: EpochLogs = { ...logs, seconds: (performance.now() - start) / 1000 }
@@ -185,15 +185,6 @@ export class Run<B> {
     const ended: FitContext = Object.create(this.#context, { epoch: { value: epoch } }) as FitContext
     await this.#hooks.notify((callback) => callback.onEpochEnd?.(epoch, finished, ended))
     await this.#hooks.notify((callback) => callback.onSettled?.('epoch', ended))
-  }
-
-  /** A plot of losses needs some: said after the first epoch, not after the last. */
-  #refusePlot(): void {
-    const { showPlot = false } = this.#setup.options
-    if (showPlot === false) return
-    throw new StateError(
-      'fit: showPlot draws losses, and the steps of this task give none; return { loss } from step, or leave showPlot out',
-    )
   }
 
   // ---- training

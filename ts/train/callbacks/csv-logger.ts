@@ -22,7 +22,7 @@ interface Data {
 }
 
 /**
- * Writes a line for each epoch: its number, counted from 1, loss, metrics, those of the validation data as `validation.accuracy`, and seconds.
+ * Writes a line for each epoch: its number, counted from 1, loss where there is one, metrics, those of the validation data as `validation.accuracy`, and seconds.
  *
  *     callbacks: [new CSVLogger('runs/a/log.csv')]
  *
@@ -106,7 +106,7 @@ function columnsOf(epoch: number, logs: EpochLogs): [name: string, value: number
   const { loss, metrics, validationLoss, validationMetrics = {}, seconds } = logs
   return [
     ['epoch', epoch + 1],
-    ['loss', loss],
+    ...(Number.isNaN(loss) ? [] : [['loss', loss] as [string, number]]),
     ...Object.entries(metrics),
     ...(validationLoss === undefined ? [] : [['validationLoss', validationLoss] as [string, number]]),
     ...Object.entries(validationMetrics).map(([name, value]): [string, number] => [

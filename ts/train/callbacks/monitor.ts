@@ -50,12 +50,19 @@ export function readMonitored(who: string, monitor: Monitored, logs: EpochLogs):
     if (typeof value === 'number') return value
     throw new ArgumentError(`${who}: monitor gave ${describe(value)}, expected a number`)
   }
-  const named: Record<string, number> = { ...logs.metrics, loss: logs.loss }
+  const named: Record<string, number> = { ...logs.metrics }
+  if (!Number.isNaN(logs.loss)) named.loss = logs.loss
   if (logs.validationLoss !== undefined) named.validationLoss = logs.validationLoss
   for (const [name, value] of Object.entries(logs.validationMetrics ?? {}))
     named[`validation.${name}`] = value
   const value = Object.hasOwn(named, monitor) ? named[monitor] : undefined
   if (value !== undefined) return value
+  const isOfValidation = monitor === 'validationLoss' || monitor.startsWith('validation.')
+  if (isOfValidation && logs.validationMetrics === undefined) {
+    throw new ArgumentError(
+      `${who}: monitors '${monitor}', and the run has no validation data; give some, or monitor one of ${Object.keys(named).join(', ')}`,
+    )
+  }
   throw unknownName(`reading that ${who} monitors`, monitor, Object.keys(named))
 }
 
