@@ -459,7 +459,8 @@ export abstract class Network {
   }
 
   /**
-   * Reads what `save` wrote into this model, which has to have the same layers. Compile before, and the optimizer goes on where it was.
+   * Reads what `save` wrote into this model, which has to have the same layers. Compile before, and the optimizer goes on where it was. What is
+   * frozen stays as it is in this model; `load(path)` builds a model that is frozen as the saved one.
    *
    * @param path as it was given to `save`
    * @throws DataError where names or shapes differ, before anything is changed; IOError where the file cannot be read
