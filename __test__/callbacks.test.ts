@@ -184,6 +184,20 @@ test('what is monitored is named, or refused with the names that there are', asy
   t.throws(() => new hg.EarlyStopping({ mode: 'auto' as never }), { instanceOf: UnknownNameError })
 })
 
+test('a callback that is given no state to load says so', (t) => {
+  const callbacks: hg.Callback[] = [
+    new hg.EarlyStopping(),
+    new hg.Checkpoint(fresh()),
+    new hg.CSVLogger(join(fresh(), 'log.csv')),
+    new hg.LearningRate(hg.exponentialLR({ gamma: 0.5 })),
+  ]
+  for (const callback of callbacks) {
+    const message = new RegExp(`^${callback.constructor.name}: load was given undefined`)
+    t.throws(() => callback.load?.(undefined as never), { instanceOf: ArgumentError, message })
+    t.notThrows(() => callback.load?.({}))
+  }
+})
+
 // ---- learning rates
 
 test('a schedule sets the rate of each epoch, or of each step', async (t) => {

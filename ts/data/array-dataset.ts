@@ -1,5 +1,5 @@
 import { checkShape } from '../core/create.js'
-import { isFloat, sizeOf } from '../core/dtype.js'
+import { isFloat, sizeOf, withRoom } from '../core/dtype.js'
 import { ArgumentError, DataError, DisposedError, describe, ShapeError } from '../core/errors.js'
 import { tidy } from '../core/memory.js'
 import { floatDType } from '../core/operands.js'
@@ -189,7 +189,7 @@ export class ArrayDataset implements Dataset {
       throw new ArgumentError(`subset: given ${describe(places)}, expected an array of places`)
     }
     const { indices } = this
-    const rows = new Int32Array(places.length)
+    const rows = withRoom(4 * places.length, () => new Int32Array(places.length))
     for (let i = 0; i < rows.length; i++) {
       const place = places[i] as number
       const row = Number.isSafeInteger(place) ? indices[place] : undefined

@@ -99,7 +99,7 @@ export class Checkpoint implements Callback {
     return { data }
   }
 
-  load({ data }: CallbackState): void {
-    this.#best.value = dataOf<Data>(data).best ?? this.#best.worst
+  load(state: CallbackState): void {
+    this.#best.value = dataOf<Data>('Checkpoint', state).best ?? this.#best.worst
   }
 }

@@ -94,8 +94,8 @@ export class CSVLogger implements Callback {
     return { data }
   }
 
-  load({ data }: CallbackState): void {
-    this.#length = dataOf<Data>(data).length ?? undefined
+  load(state: CallbackState): void {
+    this.#length = dataOf<Data>('CSVLogger', state).length ?? undefined
   }
 }
 

@@ -89,8 +89,9 @@ export class EarlyStopping implements Callback {
     return { data, tensors: { ...this.#values } }
   }
 
-  load({ data, tensors = {} }: CallbackState): void {
-    const { best = this.#best.worst, bestEpoch = null, wait = 0 } = dataOf<Data>(data)
+  load(state: CallbackState): void {
+    const { best = this.#best.worst, bestEpoch = null, wait = 0 } = dataOf<Data>('EarlyStopping', state)
+    const { tensors = {} } = state
     this.#best.value = best
     this.#bestEpoch = bestEpoch ?? undefined
     this.#wait = wait

@@ -92,8 +92,8 @@ export class LearningRate implements Callback {
     return { data }
   }
 
-  load({ data }: CallbackState): void {
-    const { steps = 0, plateau = null } = dataOf<Data>(data)
+  load(state: CallbackState): void {
+    const { steps = 0, plateau = null } = dataOf<Data>('LearningRate', state)
     this.#steps = steps
     if (plateau !== null && typeof this.#rule !== 'function') this.#rule.state = plateau
   }

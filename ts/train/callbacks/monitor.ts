@@ -2,6 +2,7 @@
 import { ArgumentError, describe, unknownName } from '../../core/errors.js'
 import { atLeast, type Check, type Checks, isInstance, oneOf } from '../../core/options.js'
 import type { EpochLogs } from '../history.js'
+import type { CallbackState } from './callback.js'
 
 /**
  * Which number of an epoch: `'loss'`, `'validationLoss'`, the name of a metric or log such as `'accuracy'`, that of the validation data as
@@ -92,7 +93,18 @@ export class Best {
   }
 }
 
-/** The record of a callback's data, whatever a file held. */
-export function dataOf<D>(data: unknown): Partial<D> {
+/**
+ * The record of a callback's data, whatever a file held.
+ *
+ * @param who whose it is, for messages
+ * @throws ArgumentError for a state that is none
+ */
+export function dataOf<D>(who: string, state: CallbackState): Partial<D> {
+  if (typeof state !== 'object' || state === null) {
+    throw new ArgumentError(
+      `${who}: load was given ${describe(state)}, expected what save gave, such as { data, tensors }`,
+    )
+  }
+  const { data } = state
   return isInstance(data, Object) ? (data as Partial<D>) : {}
 }
