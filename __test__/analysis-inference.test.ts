@@ -93,6 +93,24 @@ test('estimators are statistics, those without a lazy value too', async (t) => {
   }
 })
 
+test('HSIC with median widths, which shuffles leave, has the values of widths found anew', async (t) => {
+  const x = noise([30, 2], 8)
+  const y = x.slice([0, 0], [null, 1]).add(noise([30, 1], 9))
+  for (const options of [
+    { sigma: 'median' },
+    { sigma: 1, sigmaY: 'median', kernelY: 'laplacian' },
+  ] as const) {
+    const hsic = new hg.HSIC({ ...options, estimator: 'unbiased' })
+    const found = await hg.permutationTest(x, y, hsic, { permutations: 19 })
+    const anew = await hg.permutationTest(x, y, (a, b) => hsic.criterion(a, b), { permutations: 19 })
+    t.true(near(found.value, anew.value, 1e-9))
+    t.is(found.pValue, anew.pValue)
+    for (const [round, value] of found.nullValues.entries()) {
+      t.true(Math.abs(value - (anew.nullValues[round] as number)) < 1e-9, `round ${round}`)
+    }
+  }
+})
+
 test('every measure of dependence has a p-value: small for dependence, even for none', async (t) => {
   const n = 40
   const x = noise([n, 2], 4)

@@ -177,9 +177,25 @@ test('what is monitored is named, or refused with the names that there are', asy
     message: /validation\.accuracy/,
   })
   await t.throwsAsync(classifier().fitDataset(data, { ...quiet, callbacks: [new hg.EarlyStopping()] }), {
-    instanceOf: UnknownNameError,
+    instanceOf: ArgumentError,
+    message:
+      /'validationLoss', and the run has no validation data; give some, or monitor one of accuracy, loss/,
   })
   t.throws(() => new hg.EarlyStopping({ mode: 'auto' as never }), { instanceOf: UnknownNameError })
+})
+
+test('a callback that is given no state to load says so', (t) => {
+  const callbacks: hg.Callback[] = [
+    new hg.EarlyStopping(),
+    new hg.Checkpoint(fresh()),
+    new hg.CSVLogger(join(fresh(), 'log.csv')),
+    new hg.LearningRate(hg.exponentialLR({ gamma: 0.5 })),
+  ]
+  for (const callback of callbacks) {
+    const message = new RegExp(`^${callback.constructor.name}: load was given undefined`)
+    t.throws(() => callback.load?.(undefined as never), { instanceOf: ArgumentError, message })
+    t.notThrows(() => callback.load?.({}))
+  }
 })
 
 // ---- learning rates

@@ -190,7 +190,11 @@ test('what does not go with a checkpoint is refused before anything is changed',
   t.deepEqual(await weightsOf(other as never), before)
   const refused: [hg.FitDatasetOptions, hg.BatchSource, RegExp][] = [
     [{ callbacks: [] }, data, /callbacks Checkpoint, and these are none/],
-    [{ callbacks: callbacks() }, dataset(48, 16), /2 batches an epoch, this one has .* 3/],
+    [{ callbacks: callbacks() }, dataset(48, 16), /2 batches an epoch .*this one has .* 3 batches/],
+    // As many batches, of another size or in another order.
+    [{ callbacks: callbacks() }, dataset(32, 17), /in batches of 16 in order.*in batches of 17/],
+    [{ callbacks: callbacks() }, dataset(31, 16), /32 samples .*\(31 samples/],
+    [{ callbacks: callbacks() }, dataset(32, 16, true, 3), /in order.*shuffled by the seed 3/],
     [{ callbacks: callbacks(), initialEpoch: 1, epochs: 3 }, data, /initialEpoch 0/],
   ]
   for (const [options, source, message] of refused) {

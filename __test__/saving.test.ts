@@ -177,6 +177,13 @@ test('what cannot be built is saved all the same, and says why', async (t) => {
     await make().save(path)
     const error = await t.throwsAsync(load(path), { instanceOf: DataError })
     t.regex(error?.message ?? '', /silent_1.*Silent has a constructor of its own.*settings\(\)/)
+    const Namesake = { Dropout: class extends Silent {} }.Dropout
+    const nested = new Sequential({ inputShape: [2] }).add(new Residual(new Namesake(3)))
+    await nested.save(join(folder, 'namesake'))
+    await t.throwsAsync(load(join(folder, 'namesake')), {
+      instanceOf: DataError,
+      message: /residual_1\.branch is of a class of your own that is called Dropout.*another name/,
+    })
     await make().load(path)
     await new Sequential({ inputShape: [2] }).add(new Activation((x) => x.square())).save(path)
     await t.throwsAsync(load(path), { message: /activation.*the function.*cannot be written to a file/ })
@@ -249,6 +256,20 @@ test('a loaded model is what was saved: options, state, frozen weights', async (
     await loaded.fit(x, y, { epochs: 1, verbose: false })
     await model.fit(x, y, { epochs: 1, verbose: false })
     t.deepEqual(await (await loaded.predict(x)).array(), await (await model.predict(x)).array())
+  })
+})
+
+test('load into a model leaves what is frozen in it', async (t) => {
+  await inFolder(async (folder) => {
+    const make = () => new Sequential({ inputShape: [2] }).add(new Dense(3)).add(new Dense(1))
+    const [saved, other] = [make(), make()]
+    saved.freeze('layers.0')
+    await saved.save(join(folder, 'model'))
+    other.freeze('layers.1')
+    await other.load(join(folder, 'model'))
+    t.deepEqual(Object.keys(other.trainableWeights), ['layers.0.kernel', 'layers.0.bias'])
+    const built = await load(join(folder, 'model'))
+    t.deepEqual(Object.keys(built.trainableWeights), ['layers.1.kernel', 'layers.1.bias'])
   })
 })
 

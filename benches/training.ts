@@ -26,7 +26,7 @@ export async function trainer(model: Network, source: BatchSource, classes: numb
   const task = new SupervisedTask(model, { layers, classes }, 'fit')
   task.prepare()
   const { rng } = model.trainingState.record
-  const setup = { task, feed, meter: new Meter(), rng, scalars: [], allowUnused: false }
+  const setup = { task, feed, meter: new Meter(), rng, scalars: [], allowUnused: false, needsLoss: false }
   const { evaluators, trackDynamics: dynamics } = model
   const run = trainingStep(setup, { evaluators, dynamics, logs: true, segment: false })
   return {

@@ -1,8 +1,12 @@
 /** Whether a measure of dependence is more than chance. */
 
+import { isFloat } from '../core/dtype.js'
 import { DataError } from '../core/errors.js'
+import { tidy } from '../core/memory.js'
 import { type Checks, checkOptions, oneOf, whole } from '../core/options.js'
 import type { SampleData } from '../estimators/data.js'
+import { HSIC } from '../estimators/hsic.js'
+import { medianSigma, type Sigma } from '../estimators/kernels.js'
 import type { Tensor } from '../ops/tensor.js'
 import { deviationOf, meanOf } from './distributions.js'
 import { anyFrom, sameCount } from './read.js'
@@ -77,7 +81,8 @@ export async function permutationTest(
   if (n < 2) throw new DataError(`${name}: needs at least 2 samples, received ${n}`)
   const orders = given.orders && checkRounds(`${name}: orders`, given.orders, n, true)
   const shuffles = orders?.length ?? given.permutations ?? 999
-  const values = repeated(name, statistic, (rows: Tensor) => [a.add(0), b.take(rows)], inAnyOrder(n), seed)
+  const settled = await settledWidths(statistic, a, b)
+  const values = repeated(name, settled, (rows: Tensor) => [a.add(0), b.take(rows)], inAnyOrder(n), seed)
   try {
     const all = Int32Array.from({ length: n }, (_, i) => i)
     const [value] = (await valuesOf(name, 1, () => values.of(all))) as unknown as [number]
@@ -100,4 +105,22 @@ export async function permutationTest(
   } finally {
     values.dispose()
   }
+}
+
+/** HSIC with the widths that its median rule gives for these samples: shuffles leave them as they are. Other statistics stay the same. */
+async function settledWidths(statistic: Statistic, x: Tensor, y: Tensor): Promise<Statistic> {
+  if (!(statistic instanceof HSIC) || statistic.constructor !== HSIC) return statistic
+  const { sigma, sigmaY = sigma } = statistic.params
+  if (![sigma, sigmaY].includes('median') || !isFloat(x.dtype) || !isFloat(y.dtype)) return statistic
+  const widthOf = async (given: Sigma | undefined, samples: Tensor) => {
+    if (given !== 'median') return given
+    using width = tidy(() => medianSigma(samples))
+    return width.item()
+  }
+  const widths = { sigma: await widthOf(sigma, x), sigmaY: await widthOf(sigmaY, y) }
+  // Beyond the range of float64 the rule scales the samples themselves.
+  const isUsable = (width: unknown) => typeof width !== 'number' || (Number.isFinite(width) && width > 0)
+  if (!isUsable(widths.sigma) || !isUsable(widths.sigmaY)) return statistic
+  const given = Object.entries(widths).filter(([, width]) => width !== undefined)
+  return new HSIC({ ...statistic.params, ...Object.fromEntries(given) })
 }

@@ -158,7 +158,10 @@ export function unknownName(kind: string, given: unknown, valid: readonly string
   }
   const near = ownNameFor(given, valid) ?? nearestName(given, valid)
   const hint = near === undefined ? '' : `did you mean "${near}"? `
-  return new UnknownNameError(`unknown ${kind} ${describe(given)}: ${hint}valid are ${list}`)
+  // 'Dense: activation' is the activation of Dense.
+  const inner = kind.lastIndexOf(': ') + 1
+  const what = inner === 0 ? `unknown ${kind}` : `${kind.slice(0, inner)} unknown${kind.slice(inner)}`
+  return new UnknownNameError(`${what} ${describe(given)}: ${hint}valid are ${list}`)
 }
 
 /** A value in a few words, for error messages; never throws, whatever it is given. */

@@ -1,5 +1,5 @@
 import { checkShape } from '../core/create.js'
-import { isFloat, sizeOf } from '../core/dtype.js'
+import { isFloat, sizeOf, withRoom } from '../core/dtype.js'
 import { ArgumentError, DataError, DisposedError, describe, ShapeError } from '../core/errors.js'
 import { tidy } from '../core/memory.js'
 import { floatDType } from '../core/operands.js'
@@ -188,11 +188,16 @@ export class ArrayDataset implements Dataset {
     if (!isList(places) && !(ArrayBuffer.isView(places) && !(places instanceof DataView))) {
       throw new ArgumentError(`subset: given ${describe(places)}, expected an array of places`)
     }
-    const rows = Int32Array.from(places, (place) => {
-      const row = Number.isSafeInteger(place) ? this.indices[place] : undefined
-      if (row !== undefined) return row
-      throw new ArgumentError(`subset: there is no sample ${describe(place)} among ${this.samples}`)
-    })
+    const { indices } = this
+    const rows = withRoom(4 * places.length, () => new Int32Array(places.length))
+    for (let i = 0; i < rows.length; i++) {
+      const place = places[i] as number
+      const row = Number.isSafeInteger(place) ? indices[place] : undefined
+      if (row === undefined) {
+        throw new ArgumentError(`subset: there is no sample ${describe(place)} among ${this.samples}`)
+      }
+      rows[i] = row
+    }
     const { batchSize, shuffle, seed } = this
     const { x, y } = this.source
     return new ArrayDataset(x, y, { batchSize, shuffle, seed, ...given }, { held: this.#held, rows })

@@ -20,11 +20,15 @@ export const orderChecks: Checks<OrderOptions> = { batchSize: whole(1), shuffle:
 /** Numbers that epochs can have. */
 export const epochNumber: Check<number> = whole(0, 2 ** 32 - 2)
 
-/** Rows in the order of an epoch, 0 being the first: another order for every seed and epoch. */
-export function* shuffledRows(rows: Int32Array, seed: number, epoch: number): Work<Int32Array> {
+/** The numbers below `count` in the order of an epoch, 0 being the first: another order for every seed and epoch. */
+export function shuffledOrder(count: number, seed: number, epoch: number): Work<Int32Array> {
   // Seed in the low word, epoch in the high one: orders of different epochs are independent streams.
-  const random = new HostRandom(BigInt(seed) ^ (BigInt(epoch + 1) << 32n))
-  return yield* rowsAt(rows, yield* random.permuting(rows.length))
+  return new HostRandom(BigInt(seed) ^ (BigInt(epoch + 1) << 32n)).permuting(count)
+}
+
+/** Rows in the order of an epoch, as {@link shuffledOrder} has it. */
+export function* shuffledRows(rows: Int32Array, seed: number, epoch: number): Work<Int32Array> {
+  return yield* rowsAt(rows, yield* shuffledOrder(rows.length, seed, epoch))
 }
 
 /** The rows at some places. */

@@ -59,6 +59,16 @@ function* rounding(exact: Float64Array): Work<Float32Array> {
 }
 
 /**
+ * Refuses what is no array of samples, such as a dataset.
+ *
+ * @param what whose it is; @param remedy what to do with a dataset
+ */
+export function checkArrayInput(what: string, given: unknown, remedy: string): void {
+  if (given instanceof Tensor || ArrayBuffer.isView(given) || isList(given) || isArrayData(given)) return
+  throw new ArgumentError(`${what}: given ${describe(given)}, expected an array of samples; ${remedy}`)
+}
+
+/**
  * Extents of an array along its first elements.
  *
  * @throws DataError for arrays that hold themselves

@@ -8,6 +8,7 @@ import {
   ShapeError,
 } from '../core/errors.js'
 import { tidy } from '../core/memory.js'
+import { isArrayData } from '../core/nested.js'
 import { checkOptions, checkValue, isList, isPlainObject } from '../core/options.js'
 import { type TreeStructure, treeFlatten, treeMap } from '../core/tree.js'
 import { atOnce, inTurns, type Work } from '../core/turns.js'
@@ -123,7 +124,8 @@ function hold(arrays: TreeInput): { leaves: Tensor[]; structure: TreeStructure<u
     )
   }
   try {
-    const tree = treeMap<unknown, Tensor>(arrays, visit, (node) => !isPlainObject(node))
+    const isLeaf = (node: unknown) => !isPlainObject(node) || isArrayData(node)
+    const tree = treeMap<unknown, Tensor>(arrays, visit, isLeaf)
     const samples = held[0]?.leaf.shape[0]
     if (samples === undefined) {
       throw new ArgumentError('TreeDataset: there is no array; give at least one, such as { x }')
@@ -139,10 +141,13 @@ function hold(arrays: TreeInput): { leaves: Tensor[]; structure: TreeStructure<u
 function leafOf(given: unknown, path: string): Tensor {
   const where = path === '' ? 'TreeDataset' : `TreeDataset: '${path}'`
   const isArray =
-    given instanceof Tensor || isList(given) || (ArrayBuffer.isView(given) && !(given instanceof DataView))
+    given instanceof Tensor ||
+    isList(given) ||
+    isArrayData(given) ||
+    (ArrayBuffer.isView(given) && !(given instanceof DataView))
   if (!isArray) {
     throw new ArgumentError(
-      `${where} is ${describe(given)}, expected a tensor, a typed array or a list of numbers`,
+      `${where} is ${describe(given)}, expected a tensor, a typed array, a list of numbers, or { dtype, shape, data }`,
     )
   }
   const leaf = converted(given as ArrayInput, where)

@@ -7,8 +7,8 @@ import { ArgumentError, describe } from '../core/errors.js'
 import { type Checks, checkOptions, elsewhere, flag, oneOf, required, text, whole } from '../core/options.js'
 import { inTurns } from '../core/turns.js'
 import { tensorInTurns } from '../io/uploads.js'
-import { HostRandom } from '../ops/random.js'
 import type { Batch, Dataset } from './loader.js'
+import { shuffledOrder } from './order.js'
 import { type PackedBatch, WorkerPool } from './worker-pool.js'
 import type { WorkerCall } from './worker-protocol.js'
 
@@ -153,10 +153,7 @@ class Loader implements WorkerLoader {
 
   /** The numbers of the samples in the order of an epoch; undefined for that of the numbers. */
   async orderOf(epoch: number): Promise<Int32Array | undefined> {
-    if (!this.#shuffle) return undefined
-    // Seed in the low word, epoch in the high one: orders of different epochs are independent streams.
-    const random = new HostRandom(BigInt(this.#seed) ^ (BigInt(epoch + 1) << 32n))
-    return inTurns(random.permuting(this.samples))
+    return this.#shuffle ? inTurns(shuffledOrder(this.samples, this.#seed, epoch)) : undefined
   }
 }
 

@@ -206,7 +206,7 @@ class Table {
       throw this.#wrong(
         line,
         place,
-        `${why}; mend it, add it to missingTexts, or leave the column out of columns`,
+        `${why}; mend it, add it to missingTexts, leave the column out of columns, or name it as target where it holds classes`,
       )
     }
     if (this.#missing === 'refuse') {

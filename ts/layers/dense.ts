@@ -46,7 +46,7 @@ export class Dense extends ActivatedLayer<DenseWeights> {
   build(inputShape: Shape): Shape {
     if (inputShape.length !== 1) {
       throw new ShapeError(
-        `${this.name}: expected an input of one axis [features], received [${inputShape}]; add a Flatten layer before it`,
+        `${this.name}: expected an input of one axis [features], received [${inputShape}]; add a Flatten layer before it${inputShape.length === 2 ? `, or give each step of a sequence the same layer: new TimeDistributed(new Dense(${this.units}))` : ''}`,
       )
     }
     const fanIn = inputShape[0] as number

@@ -459,7 +459,8 @@ export abstract class Network {
   }
 
   /**
-   * Reads what `save` wrote into this model, which has to have the same layers. Compile before, and the optimizer goes on where it was.
+   * Reads what `save` wrote into this model, which has to have the same layers. Compile before, and the optimizer goes on where it was. What is
+   * frozen stays as it is in this model; `load(path)` builds a model that is frozen as the saved one.
    *
    * @param path as it was given to `save`
    * @throws DataError where names or shapes differ, before anything is changed; IOError where the file cannot be read
@@ -484,11 +485,16 @@ export abstract class Network {
     this.dispose()
   }
 
+  /** What the last softmax is applied to; the output where the network does not end in one. @internal */
+  logitsOf(pass: ForwardPass, output: Tensor): Tensor {
+    return pass.logitsOf(output) ?? output
+  }
+
   /** Loss of a batch, from its output. @internal */
   lossOf(pass: ForwardPass, output: Tensor, y: Tensor): Tensor {
     const { loss, lossName } = compiledOf(this, 'loss')
     const ofLogits = lossName === 'crossEntropy' || lossName === 'softmaxFocal'
-    const pred = (ofLogits && this.compat !== 'doubleSoftmax' ? pass.logitsOf(output) : undefined) ?? output
+    const pred = ofLogits && this.compat !== 'doubleSoftmax' ? this.logitsOf(pass, output) : output
     return loss(pred, y)
   }
 }

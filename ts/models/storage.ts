@@ -8,7 +8,7 @@
 import { readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { showShape } from '../core/dtype.js'
-import { DataError, describe, IOError, StateError } from '../core/errors.js'
+import { ArgumentError, DataError, describe, IOError, StateError } from '../core/errors.js'
 import { type Checks, checkOptions, flag } from '../core/options.js'
 import { evaluate } from '../core/transforms.js'
 import type { Variable } from '../core/variable.js'
@@ -18,7 +18,9 @@ import { type ArrayData, bytesOf } from '../io/element-types.js'
 import { readSafetensors } from '../io/safetensors.js'
 import { planFile } from '../io/safetensors-header.js'
 import { tensorInTurns } from '../io/uploads.js'
+import * as layers from '../layers/index.js'
 import { type Blueprint, type Plain, plainArguments } from '../nn/blueprint.js'
+import type { AnyModule } from '../nn/module.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { exclusively, stateOf } from '../train/state.js'
 import type { Network } from './network.js'
@@ -163,7 +165,7 @@ function describeModel(model: Network, variables: Record<string, Variable>): Arc
     arguments: unlessRefused(() => plainArguments(model.constructor.name, model.settings())),
     layers: model.layers.map((layer) => {
       const { name, kind, inputShape = [], outputShape = [] } = layer
-      return { name, kind, inputShape, outputShape, blueprint: unlessRefused(() => layer.toJSON()) }
+      return { name, kind, inputShape, outputShape, blueprint: unlessRefused(() => blueprintOf(layer)) }
     }),
     frozen: Object.entries(model.weights).flatMap(([path, { trainable }]) => (trainable ? [] : [path])),
     optimizer:
@@ -172,6 +174,26 @@ function describeModel(model: Network, variables: Record<string, Variable>): Arc
       Object.entries(variables).map(([name, { dtype, shape }]) => [name, { dtype, shape }]),
     ),
   }
+}
+
+/**
+ * How a layer is made.
+ *
+ * @throws ArgumentError where it, or one inside of it, is of a class of the user's with the name of one of the library: the file would mean ours
+ */
+function blueprintOf(layer: AnyModule): Blueprint {
+  refuseNamesakes(layer)
+  return layer.toJSON()
+}
+
+function refuseNamesakes({ name, constructor: Class, children }: AnyModule): void {
+  const ours = (layers as Readonly<Record<string, unknown>>)[Class.name]
+  if (ours !== undefined && ours !== Class) {
+    throw new ArgumentError(
+      `${name} is of a class of your own that is called ${Class.name}, as one of the library is; give it another name, register it, and save the model again`,
+    )
+  }
+  for (const child of children.values()) refuseNamesakes(child)
 }
 
 /** A model is saved whatever it is made of: why it cannot be built is told to who wants to build it. */

@@ -15,6 +15,7 @@ import {
   type ParamOptions,
   paramChecks,
 } from './declaration.js'
+import { checkBuilt, checkCall, checkInitializable, inUse } from './module-checks.js'
 import { checkPathName, joinPath, matching } from './paths.js'
 import {
   type InitializeOptions,
@@ -213,13 +214,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     this.#isDeclaring = true
     try {
       const outputShape = this.build(inputShape)
-      if (!Array.isArray(outputShape)) {
-        throw new ShapeError(
-          `${this.name}: build() must return the output shape without the batch axis, received ${describe(outputShape)}`,
-        )
-      }
-      checkExtents(outputShape, () => `${this.name}: output shape for the input shape [${inputShape}]`)
-      this.#checkChildren()
+      checkBuilt(this, inputShape, outputShape)
       this.#inputShape = Object.freeze([...inputShape])
       this.#outputShape = Object.freeze([...outputShape])
       return this.#outputShape
@@ -243,14 +238,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
   initialize(options: InitializeOptions = {}): Record<string, Variable> {
     const what = `${this.name}: initialize`
     const given = checkOptions(what, options, initializeChecks)
-    if (!this.declared) {
-      throw new StateError(`${what}: the shapes are not known yet; call declare(inputShape) first`)
-    }
-    if (this.#isInitialized || this.params.size + this.state.size > 0) {
-      throw new StateError(
-        `${what}: ${this.kind} '${this.name}' has been initialized already; make a new one`,
-      )
-    }
+    checkInitializable(what, this)
     const { dtype = 'float32', noWeights = false } = given
     try {
       tidy(() => {
@@ -372,14 +360,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
         `${this.name}: '${child.name}' is no child of it; call this.child(name, module) in the constructor`,
       )
     }
-    if (typeof weights !== 'object' || weights === null) {
-      throw new ArgumentError(`${this.name}: weights are ${describe(weights)}, expected tensors by path`)
-    }
-    if (typeof ctx?.update !== 'function' || typeof ctx.state !== 'object' || ctx.state === null) {
-      throw new ArgumentError(
-        `${this.name}: the context is ${describe(ctx)}, expected { training, state, update } such as evalContext()`,
-      )
-    }
+    checkCall(this.name, weights, ctx)
     const index = [...this.#children.keys()].indexOf(name)
     return scope(name, () => f(under(weights as Weights, name) as CW, childContext(ctx, name, index)))
   }
@@ -423,15 +404,6 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     throw new ArgumentError(
       `${this.name}: '${name}' is declared twice; give each parameter and child its own name`,
     )
-  }
-
-  #checkChildren(): void {
-    for (const [name, child] of this.#children) {
-      if (child.declared) continue
-      throw new StateError(
-        `${this.name}: build() did not declare the child '${name}'; call its declare(inputShape) there`,
-      )
-    }
   }
 
   #own(key: Tensor, making: Making, path: string, isTrained: boolean): void {
@@ -516,13 +488,6 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
       path = joinPath(at.#place, path)
     }
   }
-}
-
-function inUse({ name, inputShape }: AnyModule): StateError {
-  const declared = inputShape === undefined ? '' : ` (input shape [${inputShape}])`
-  return new StateError(
-    `layer '${name}' is already part of a network${declared}; make a new layer instead of adding it twice`,
-  )
 }
 
 function snakeCase(name: string): string {

@@ -39,7 +39,17 @@ export function matching(what: string, pattern: string, paths: readonly string[]
   }
   const parts = pattern.split('.')
   const found = paths.filter((path) => matches(parts, path.split('.')))
-  if (found.length === 0 && pattern !== '**') throw unknownName(`weight for ${what}`, pattern, paths)
+  if (found.length > 0 || pattern === '**') return found
+  throw unknownName(`weight for ${what}`, pattern, [...modulesOf(paths), ...paths])
+}
+
+/** The paths of what is made of others, from the outside in. */
+function modulesOf(paths: readonly string[]): Set<string> {
+  const found = new Set<string>()
+  for (const path of paths) {
+    const names = path.split('.')
+    for (let depth = 1; depth < names.length; depth++) found.add(names.slice(0, depth).join('.'))
+  }
   return found
 }
 

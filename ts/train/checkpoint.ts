@@ -43,6 +43,8 @@ export interface Place {
   readonly first: number
   /** Batches of an epoch, where the data tell. */
   readonly batches: number | null
+  /** Samples, size and order of batches in words, where the data tell. Not in files of an earlier hyperglow. */
+  readonly division?: string | null
 }
 
 /** All of a run that is no array. */

@@ -8,6 +8,7 @@ import { evaluate, jit } from '../core/transforms.js'
 import { inTurns } from '../core/turns.js'
 import { ArrayDataset, type ArrayInput, readingInputs } from '../data/array-dataset.js'
 import type { BatchSource } from '../data/loader.js'
+import { checkArrayInput } from '../data/targets.js'
 import { Tensor, tensor } from '../ops/tensor.js'
 import { type Feed, feedOf } from './feed.js'
 import { firstUnsound } from './finite.js'
@@ -156,6 +157,7 @@ export async function predictModel(
   given: ArrayInput,
   options: PredictOptions,
 ): Promise<Tensor> {
+  checkArrayInput('predict', given, 'of a dataset give the inputs, batch by batch: predict(batch.x)')
   const { signal, batchSize = 256 } = checkOptions('predict', options, checks)
   return exclusively(model, 'predict', async () => {
     const { inputShape, dtype } = model

@@ -41,6 +41,8 @@ export interface FeedOptions {
 export interface Feed<B = Batch, I extends object = object> {
   /** Batches in an epoch; undefined where the source does not tell. */
   readonly batches: number | undefined
+  /** How samples are divided into batches and in what order, in words that differ where that does; undefined where the source does not tell. */
+  readonly division: string | undefined
   /** Number of classes that the labels come from, where that is known. */
   readonly classes?: number | undefined
   /** The batch inside a step, from what {@link Feed.epoch} gave. */
@@ -55,6 +57,14 @@ export interface Feed<B = Batch, I extends object = object> {
    * @param signal ends waiting for data that somebody else gives; @param skip batches to leave out, from the first
    */
   epoch(number: number, signal?: AbortSignal, skip?: number): AsyncGenerator<FedBatch<I>>
+}
+
+/** The {@link Feed.division} of a source. */
+export function divisionOf(source: object): string | undefined {
+  const { samples, batchSize, shuffle, seed } = source as Readonly<Record<string, unknown>>
+  if (typeof samples !== 'number' || typeof batchSize !== 'number') return undefined
+  const order = shuffle === true ? `, shuffled by the seed ${seed}` : shuffle === false ? ' in order' : ''
+  return `${samples} samples in batches of ${batchSize}${order}`
 }
 
 /** The feed of a source. */
@@ -87,6 +97,10 @@ class ArrayFeed implements Feed<Batch, FedInput> {
 
   get batches(): number {
     return this.#data.length
+  }
+
+  get division(): string | undefined {
+    return divisionOf(this.#data)
   }
 
   get classes(): number | undefined {
@@ -132,12 +146,14 @@ class BatchFeed implements Feed<Batch, FedInput> {
   readonly #source: BatchSource
   readonly #options: FeedOptions
   readonly batches: number | undefined
+  readonly division: string | undefined
   readonly classes: number | undefined
 
   constructor(source: BatchSource, options: FeedOptions) {
     this.#source = source
     this.#options = options
     this.batches = batchCount(source)
+    this.division = divisionOf(source)
     const { classes } = source as { classes?: unknown }
     this.classes = typeof classes === 'number' ? classes : undefined
   }

@@ -1,9 +1,10 @@
 /** How models are trained: a supervised task and its data, for the one loop. */
-import { DataError } from '../core/errors.js'
+import { DataError, StateError } from '../core/errors.js'
 import { between, type Checks, checkOptions, elsewhere, flag, whole } from '../core/options.js'
 import { inTurns } from '../core/turns.js'
 import { ArrayDataset, type ArrayInput } from '../data/array-dataset.js'
 import { type Batch, type BatchSource, batchCount } from '../data/loader.js'
+import { checkArrayInput } from '../data/targets.js'
 import type { Attachment, Probe } from '../dynamics/attachment.js'
 import { checkCallbacks } from './callbacks/callback.js'
 import type { Compiled } from './compile.js'
@@ -57,6 +58,8 @@ export async function fitArrays(
   y: ArrayInput,
   options: FitOptions,
 ): Promise<History> {
+  checkArrayInput('fit: x', x, 'a dataset is trained on by fitDataset(data, { epochs })')
+  checkArrayInput('fit: y', y, 'give the target of each sample behind x, and options behind it')
   const given = checkOptions('fit', options, arrayChecks)
   const { batchSize, validationSplit = 0.2, shuffle = true, ...rest } = given
   const training = checkTraining(model, rest)
@@ -112,8 +115,25 @@ function checkTraining(model: Trainable, given: FitDatasetOptions): FitDatasetOp
   const options = checkOptions('fit', given, datasetChecks)
   checkCallbacks(options.callbacks ?? [])
   compiledOf(model, 'fit')
+  if (Object.keys(model.trainableWeights).length === 0) throw nothingToTrain(model)
   options.signal?.throwIfAborted()
   return options
+}
+
+/** Why no weight of a model is trained, and how to mend it. */
+function nothingToTrain({ noWeights, weights }: Trainable): StateError {
+  const said = 'fit: there is nothing to train: '
+  if (noWeights) {
+    return new StateError(
+      `${said}a network with noWeights has none of its own; train what makes its weights, as a task with apply(weights, x), or leave noWeights out`,
+    )
+  }
+  if (Object.keys(weights).length > 0) {
+    return new StateError(
+      `${said}all weights are frozen or declared as fixed; unfreeze some, as by model.unfreeze('**')`,
+    )
+  }
+  return new StateError(`${said}the layers of the model have no weights; add one that has, such as Dense`)
 }
 
 /** Trains a model that does nothing else meanwhile. @param preface first line of the progress */

@@ -2,11 +2,11 @@
 
 /** Means over the samples of one epoch. */
 export interface EpochLogs {
-  /** Mean training loss, of the batches as they came: weights change meanwhile. NaN for a task that gives no loss. */
+  /** Mean training loss, of the batches as they came: weights change meanwhile. NaN for a task whose steps give none; a loss that becomes NaN ends the run. */
   readonly loss: number
   /** Means of the metrics by name. */
   readonly metrics: Readonly<Record<string, number>>
-  /** Absent without validation data. */
+  /** Absent without validation data, and for a task that evaluates none. */
   readonly validationLoss?: number
   /** Absent without validation data. */
   readonly validationMetrics?: Readonly<Record<string, number>>
@@ -14,15 +14,15 @@ export interface EpochLogs {
   readonly seconds: number
 }
 
-/** Training results; every list has one entry an epoch. */
+/** Training results; a list has one entry an epoch. */
 export interface History {
   /** Numbers of the epochs, counted over all training: the first that the model or task was trained is 1. */
   readonly epochs: number[]
-  /** NaN for a task that gives no loss. */
+  /** Empty for a task whose steps give none. */
   readonly loss: number[]
   /** By name. */
   readonly metrics: Record<string, number[]>
-  /** Absent without validation data; NaN for epochs without. */
+  /** Absent without validation data, and for a task that evaluates none; NaN for epochs without. */
   readonly validationLoss?: number[]
   /** By name; absent without validation data. */
   readonly validationMetrics?: Record<string, number[]>
@@ -42,17 +42,20 @@ export function historyOf(epochs: readonly NumberedLogs[]): History {
       [...names].map((name) => [name, epochs.map((logs) => of(logs)[name] ?? Number.NaN)]),
     )
   }
-  const history: History = {
+  const hasSome = (name: 'validationLoss' | 'validationMetrics') =>
+    epochs.some((logs) => logs[name] !== undefined)
+  const losses = epochs.map(({ loss }) => loss)
+  return {
     epochs: epochs.map(({ epoch }) => epoch),
-    loss: epochs.map(({ loss }) => loss),
+    loss: losses.every(Number.isNaN) ? [] : losses,
     metrics: lists((logs) => logs.metrics),
     seconds: epochs.map(({ seconds }) => seconds),
-  }
-  if (epochs.every(({ validationLoss }) => validationLoss === undefined)) return history
-  return {
-    ...history,
-    validationLoss: epochs.map(({ validationLoss = Number.NaN }) => validationLoss),
-    validationMetrics: lists((logs) => logs.validationMetrics ?? {}),
+    ...(hasSome('validationLoss')
+      ? { validationLoss: epochs.map(({ validationLoss = Number.NaN }) => validationLoss) }
+      : {}),
+    ...(hasSome('validationMetrics')
+      ? { validationMetrics: lists((logs) => logs.validationMetrics ?? {}) }
+      : {}),
   }
 }
 
@@ -64,7 +67,7 @@ export function logsOf(history: History | undefined, count: number): NumberedLog
     Object.fromEntries(Object.entries(lists).map(([name, values]) => [name, values[index] as number]))
   return history.epochs.slice(0, count).map((epoch, index) => ({
     epoch,
-    loss: history.loss[index] as number,
+    loss: history.loss[index] ?? Number.NaN,
     metrics: at(history.metrics, index),
     ...(validationLoss === undefined ? {} : { validationLoss: validationLoss[index] as number }),
     ...(validationMetrics === undefined ? {} : { validationMetrics: at(validationMetrics, index) }),

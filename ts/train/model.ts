@@ -35,6 +35,8 @@ export interface Trainable {
   readonly dtype: FloatDType
   readonly seed: number
   readonly numLayers: number
+  /** Whether the model computes with weights that are handed in, and has none. */
+  readonly noWeights: boolean
   readonly trackDynamics: boolean
   readonly saveDynamics: Readonly<Required<SaveDynamics>> | undefined
   /** What stands for the target in a segment: the labels, or the last output. */
@@ -46,6 +48,8 @@ export interface Trainable {
   readonly stateVariables: Readonly<Record<string, Variable>>
   pass(request: TrainingPassRequest): TrainingPass
   forward(x: Tensor, pass?: TrainingPass): { output: Tensor; hidden: Tensor[] }
+  /** What the last softmax is applied to; the output where the network does not end in one. */
+  logitsOf(pass: TrainingPass, output: Tensor): Tensor
   /** Loss of a batch, from its output. */
   lossOf(pass: TrainingPass, output: Tensor, y: Tensor): Tensor
 }

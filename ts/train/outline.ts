@@ -35,10 +35,24 @@ export function outlineOf(model: Trainable): Outline {
   })
 }
 
-/** What losses need of the last activation. */
-const needs: Partial<
-  Record<LossName, { what: string; of: (activation: string) => boolean; remedy: string }>
-> = {
+/** What a loss needs of the last activation. */
+interface Need {
+  readonly what: string
+  of(activation: string): boolean
+  readonly remedy: string
+}
+
+/** Activations whose values are between 0 and 1. */
+const squashed: readonly string[] = ['sigmoid', 'softmax', 'hardSigmoid']
+
+const scoreOfSigns: Need = {
+  what: 'scores of both signs, for the targets -1 and 1',
+  of: (activation) => ![...squashed, 'relu', 'relu6', 'softplus'].includes(activation),
+  remedy: "no activation or 'tanh', or the loss 'bce' with targets 0 and 1",
+}
+
+/** What losses need of the last activation. 'poissonNll' may be of rates or of their logarithms, 'cosineDistance' of any direction. */
+const needs: Partial<Record<LossName, Need>> = {
   bce: {
     what: 'probabilities in [0, 1]',
     of: (activation) => ['sigmoid', 'softmax'].includes(activation),
@@ -63,6 +77,23 @@ const needs: Partial<
     what: 'scores, to which it applies softmax itself',
     of: (activation) => activation !== 'sigmoid',
     remedy: "the activation 'softmax' or none, or the loss 'bce'",
+  },
+  softmaxFocal: {
+    what: 'scores, to which it applies softmax itself',
+    of: (activation) => activation !== 'sigmoid',
+    remedy: "the activation 'softmax' or none, or the loss 'bce'",
+  },
+  sigmoidFocal: {
+    what: 'logits, to which it applies a sigmoid itself',
+    of: (activation) => !squashed.includes(activation),
+    remedy: 'no activation',
+  },
+  hinge: scoreOfSigns,
+  squaredHinge: scoreOfSigns,
+  multiMargin: {
+    what: 'scores of classes, which have to differ by 1 and more',
+    of: (activation) => !squashed.includes(activation),
+    remedy: "no activation, or the loss 'crossEntropy'",
   },
 }
 

@@ -52,6 +52,8 @@ export interface StepSetup<B> {
   readonly scalars: readonly string[]
   /** Parameters that a step may leave alone: all, or those at these paths or below. */
   readonly allowUnused: boolean | readonly string[]
+  /** Whether a step without a loss is refused, since losses are drawn. */
+  readonly needsLoss: boolean
   /** Told which Variables a step assigns. */
   readonly onAssigned?: (assigned: ReadonlySet<Variable>) => void
 }
@@ -63,6 +65,11 @@ export function trainingStep<B>(setup: StepSetup<B>, options: StepOptions): Comp
     const { result: outcome, deeds } = observed(() =>
       checkOutcome(task.step(feed.decode(input), trainingContext(setup, clock, options.dynamics))),
     )
+    if (setup.needsLoss && outcome.loss === undefined) {
+      throw new StateError(
+        'fit: showPlot draws losses, and the steps of this task give none; return { loss } from step, or leave showPlot out',
+      )
+    }
     checkReached(task, deeds, setup.allowUnused)
     setup.onAssigned?.(deeds.assigned)
     const values = meter.add(outcome, feed.sizeOf(input), options.logs)
@@ -227,11 +234,24 @@ function trainingContext<B>(
       return entry(1).cast('int32')
     },
     get scalars() {
-      return Object.fromEntries(scalars.map((name, index) => [name, entry(2 + index).cast('float32')]))
+      return namedScalars(scalars, (index) => entry(2 + index).cast('float32'))
     },
     training: true,
     tracking,
   }
+}
+
+/** Scalars by name, which refuse names that `fit` was not given. */
+function namedScalars(names: readonly string[], at: (index: number) => Tensor): Record<string, Tensor> {
+  const values = Object.fromEntries(names.map((name, index) => [name, at(index)]))
+  return new Proxy(values, {
+    get(own, name) {
+      if (typeof name === 'symbol' || Object.hasOwn(own, name)) return Reflect.get(own, name)
+      throw new ArgumentError(
+        `fit: the step reads ctx.scalars.${name}, which fit was not given; add it to the option scalars, such as { ${name}: 0.1 }`,
+      )
+    },
+  })
 }
 
 /** The context of a step in evaluation mode. */

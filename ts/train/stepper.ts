@@ -28,6 +28,8 @@ export interface StepperOptions<B> {
   readonly raw: boolean
   /** Give loss and logs of every batch back. */
   readonly logs: boolean
+  /** Whether the losses of the run are drawn. */
+  readonly needsLoss: boolean
   /** Called with the samples that evaluators need, when a batch has fewer. */
   tooSmall(needed: number): void
 }
@@ -45,7 +47,7 @@ export class Stepper<B> {
   readonly #sources: readonly (readonly [name: string, source: ScalarSource])[]
 
   constructor(options: StepperOptions<B>) {
-    const { task, feed, meter, record, scalars, allowUnused } = options
+    const { task, feed, meter, record, scalars, allowUnused, needsLoss } = options
     this.#options = options
     this.#sources = Object.entries(scalars)
     this.#setup = {
@@ -55,6 +57,7 @@ export class Stepper<B> {
       rng: record.rng,
       scalars: Object.keys(scalars),
       allowUnused,
+      needsLoss,
       onAssigned: (assigned) => {
         for (const variable of assigned) this.#assigned.add(variable)
       },

@@ -1,9 +1,9 @@
 /** A compiled model as a task: a prediction, a loss, an optimizer. */
 import { isFloat } from '../core/dtype.js'
-import { StateError } from '../core/errors.js'
 import { valueAndGrad } from '../core/transforms.js'
 import type { Variable } from '../core/variable.js'
 import type { Batch } from '../data/loader.js'
+import type { Metric } from '../nn/metrics/index.js'
 import type { Optimizer } from '../nn/optim/optimizer.js'
 import { oneHot, where } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
@@ -49,17 +49,8 @@ export class SupervisedTask implements Task<Batch> {
     this.record = model.trainingState.record
   }
 
-  /**
-   * Makes the state of the optimizer before the first step.
-   *
-   * @throws StateError where there is nothing to train
-   */
+  /** Makes the state of the optimizer before the first step. */
   prepare(): void {
-    if (Object.keys(this.parameters).length === 0) {
-      throw new StateError(
-        'fit: there is nothing to train: the model has no trainable weights; set layer.trainable = true',
-      )
-    }
     this.#compiled.optimizer.prepare(this.parameters)
   }
 
@@ -76,12 +67,13 @@ export class SupervisedTask implements Task<Batch> {
         })
         const { output, hidden } = model.forward(x, pass)
         const target = this.#align(y, output)
-        return [model.lossOf(pass, output, target), { output, hidden, target }] as const
+        const logits = model.logitsOf(pass, output)
+        return [model.lossOf(pass, output, target), { output, logits, hidden, target }] as const
       },
       this.parameters,
       { hasAux: true },
     )
-    const outcome = this.#outcome(value, aux.output, aux.target)
+    const outcome = this.#outcome(value, aux, aux.target)
     updateWhere(
       outcome.loss.weight?.greater(0),
       [...Object.values(this.parameters), ...optimizer.stateVariables().values()],
@@ -97,7 +89,8 @@ export class SupervisedTask implements Task<Batch> {
     const { output, hidden } = model.forward(x, pass)
     if (tracking) return { segment: this.#segment(x, hidden, y) }
     const target = this.#align(y, output)
-    return this.#outcome(model.lossOf(pass, output, target), output, target)
+    const outputs = { output, logits: model.logitsOf(pass, output) }
+    return this.#outcome(model.lossOf(pass, output, target), outputs, target)
   }
 
   /** Targets of a named regression loss in the shape and dtype of the output; others as they are. */
@@ -110,12 +103,12 @@ export class SupervisedTask implements Task<Batch> {
   }
 
   /** Loss and metrics of a batch. */
-  #outcome(value: Tensor, output: Tensor, target: Tensor) {
+  #outcome(value: Tensor, { output, logits }: { output: Tensor; logits: Tensor }, target: Tensor) {
     const { metrics, sums, weightOf } = this.#compiled
-    const prediction = output.stopGradient()
+    const predictionFor = ({ takes }: Metric) => (takes === 'logits' ? logits : output).stopGradient()
     return {
       loss: { value, weight: weightOf(target, output), isSum: sums },
-      judged: metrics.map((metric) => ({ metric, prediction, target })),
+      judged: metrics.map((metric) => ({ metric, prediction: predictionFor(metric), target })),
     } satisfies Outcome
   }
 

@@ -14,8 +14,47 @@ import { takesLabels } from './objective.js'
 /** How far the sum of a row of probabilities may be from 1. */
 const rowTolerance = 1e-3
 
-/** Losses whose targets are probabilities, entry by entry. */
-const binaryLosses: readonly (LossName | undefined)[] = ['bce', 'bceWithLogits']
+/** What targets of a loss are, entry by entry. */
+interface Range {
+  /** Bool of the shape of the targets. */
+  holds(y: Tensor): Tensor
+  accepts(value: number): boolean
+  readonly expected: string
+  readonly remedy: string
+}
+
+const probability: Range = {
+  holds: isProbability,
+  accepts: (value) => value >= 0 && value <= 1,
+  expected: 'in [0, 1]',
+  remedy: 'give labels 0 and 1, or another loss',
+}
+const sign: Range = {
+  holds: (y) => y.abs().equal(1),
+  accepts: (value) => Math.abs(value) === 1,
+  expected: '-1 and 1',
+  remedy: 'of labels 0 and 1 make 2 y - 1',
+}
+
+/** Losses that take some numbers as targets only; others are of class labels or of any numbers. */
+const ranges: Partial<Record<LossName, Range>> = {
+  bce: probability,
+  bceWithLogits: probability,
+  sigmoidFocal: {
+    holds: (y) => y.equal(0).logicalOr(y.equal(1)),
+    accepts: (value) => value === 0 || value === 1,
+    expected: '0 and 1',
+    remedy: "give labels 0 and 1, or the loss 'bceWithLogits'",
+  },
+  hinge: sign,
+  squaredHinge: sign,
+  poissonNll: {
+    holds: (y) => y.greaterEqual(0),
+    accepts: (value) => value >= 0,
+    expected: 'of at least 0, counts',
+    remedy: "remove such samples, or take another loss, such as 'mse'",
+  },
+}
 
 /** The targets that a loss can use with outputs of a shape. */
 export class TargetRule {
@@ -42,6 +81,10 @@ export class TargetRule {
   /** Number that labels lie below; undefined for losses that take none. */
   get classes(): number | undefined {
     return takesLabels(this.lossName) ? this.#outputShape[0] : undefined
+  }
+
+  get #range(): Range | undefined {
+    return this.lossName === undefined ? undefined : ranges[this.lossName]
   }
 
   /** How an ArrayDataset is to read targets. */
@@ -71,7 +114,11 @@ export class TargetRule {
   verdict(y: Tensor, where: string): Tensor | undefined {
     const each = (fine: Tensor) => (fine.rank === 1 ? fine : fine.reshape([y.shape[0] as number, -1]).all(1))
     if (this.classes === undefined) {
-      if (binaryLosses.includes(this.lossName)) return each(isProbability(y.cast('float32')))
+      const range = this.#range
+      if (range !== undefined) {
+        const numbers = y.cast('float32')
+        return each(range.holds(numbers).logicalAnd(finite(numbers)))
+      }
       return isFloat(y.dtype) ? each(finite(y)) : undefined
     }
     if (this.isRows(y.shape)) {
@@ -81,10 +128,14 @@ export class TargetRule {
     }
     const labels = this.shaped(y).shape.slice(1)
     if (same(labels, this.#outputShape.slice(1))) return undefined
+    const outputs = this.#outputShape
+    // Classes at the end of [batch, time, classes], where other systems have them.
+    const isLast = outputs.length > 1 && same(labels, outputs.slice(0, -1))
     throw new ShapeError(
       `${where}: the targets have shape [${y.shape}], and the outputs [${[y.shape[0], ...this.#outputShape]}]: ` +
         `'${this.lossName}' takes class numbers [${[y.shape[0], ...this.#outputShape.slice(1)]}]` +
-        `${this.lossName === 'crossEntropy' ? ' or rows of probabilities (one-hot rows) of the shape of the outputs' : ''}`,
+        `${this.lossName === 'crossEntropy' ? ' or rows of probabilities (one-hot rows) of the shape of the outputs' : ''}` +
+        `${isLast ? `. Classes are the first axis behind that of samples; to bring them there end the network with new Permute([${[outputs.length - 1, ...labels.keys()].join(', ')}])` : ''}`,
     )
   }
 
@@ -104,10 +155,11 @@ export class TargetRule {
         `${where}: y of sample ${sample} holds a value that is NaN or infinite; remove or replace such samples before training`,
       )
     }
-    if (this.classes === undefined) {
-      const outside = values.find((value) => value < 0 || value > 1)
+    const range = this.#range
+    if (range !== undefined) {
+      const outside = values.find((value) => !range.accepts(value))
       return new DataError(
-        `${where}: y of sample ${sample} holds ${outside}: '${this.lossName}' takes targets in [0, 1]; give labels 0 and 1, or another loss`,
+        `${where}: y of sample ${sample} holds ${outside}: '${this.lossName}' takes targets ${range.expected}; ${range.remedy}`,
       )
     }
     return new DataError(

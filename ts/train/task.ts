@@ -32,7 +32,7 @@ export interface StepContext {
   readonly step: Tensor
   /** Number of the epoch, int32 scalar, counted from 0 over all training of the task. Of training only. */
   readonly epoch: Tensor
-  /** The scalars that `fit` was given, float32, by name. Of training only. */
+  /** The scalars that `fit` was given, float32, by name; another name is refused. Of training only. */
   readonly scalars: Readonly<Record<string, Tensor>>
   /** True in training, false in evaluation. */
   readonly training: boolean

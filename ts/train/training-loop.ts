@@ -96,6 +96,7 @@ export class Run<B> {
       attachments: tracks ? attachments : undefined,
       raw: save?.raw ?? false,
       logs: this.#hooks.wantsLogs,
+      needsLoss: (options.showPlot ?? false) !== false,
       tooSmall: (needed) => this.#tracker?.needs(needed),
     })
     this.#held = heldBy(task, record)
@@ -106,6 +107,7 @@ export class Run<B> {
       isStopped: false,
       first: this.#first,
       batches: feed.batches ?? null,
+      division: feed.division ?? null,
     }
     this.#context = this.#makeContext()
   }
@@ -168,12 +170,11 @@ export class Run<B> {
     const start = performance.now()
     const means = await this.#train()
     if (means === undefined) return
-    if (means.loss === undefined) this.#refusePlot()
     let logs: Omit<EpochLogs, 'seconds'> = logsFrom(means)
     await this.#measure(epoch)
     if (this.#setup.validation !== undefined) {
-      const { loss, metrics } = logsFrom(await this.#validate(this.#setup.validation))
-      logs = { ...logs, validationLoss: loss, validationMetrics: metrics }
+      const { loss, metrics } = await this.#validate(this.#setup.validation)
+      logs = { ...logs, ...(loss === undefined ? {} : { validationLoss: loss }), validationMetrics: metrics }
     }
     record.epochs++
     const finished: EpochLogs = { ...logs, seconds: (performance.now() - start) / 1000 }
@@ -184,15 +185,6 @@ export class Run<B> {
     const ended: FitContext = Object.create(this.#context, { epoch: { value: epoch } }) as FitContext
     await this.#hooks.notify((callback) => callback.onEpochEnd?.(epoch, finished, ended))
     await this.#hooks.notify((callback) => callback.onSettled?.('epoch', ended))
-  }
-
-  /** A plot of losses needs some: said after the first epoch, not after the last. */
-  #refusePlot(): void {
-    const { showPlot = false } = this.#setup.options
-    if (showPlot === false) return
-    throw new StateError(
-      'fit: showPlot draws losses, and the steps of this task give none; return { loss } from step, or leave showPlot out',
-    )
   }
 
   // ---- training
@@ -356,7 +348,8 @@ export class Run<B> {
     const judged = loss === undefined ? Object.entries(metrics) : [['loss', loss] as const]
     const bad = judged.find(([, value]) => !Number.isFinite(value))
     if (bad === undefined) return
-    const usual = 'lower the learning rate, clip gradients, or look for extreme values in the data'
+    const usual =
+      'lower the learning rate, clip gradients, or look in the data for extreme values and for targets that the loss is not defined for'
     throw new NumericalError(`fit: the mean ${bad[0]} is ${bad[1]}; ${suspicion ?? usual}`)
   }
 
@@ -420,16 +413,18 @@ export class Run<B> {
   async #resume(checkpoint: SavedRun): Promise<void> {
     const { record, feed, tracks } = this.#setup
     const { place, logs, epochs, steps, tracker } = checkpoint.run
-    if (place.first !== this.#first || (feed.batches ?? null) !== place.batches) {
-      const show = (first: number, batches: number | null) =>
-        `initialEpoch ${first} and ${batches ?? 'unknown'} batches an epoch`
+    const is = { first: this.#first, batches: feed.batches ?? null, division: feed.division ?? null }
+    const { division = is.division } = place
+    if (place.first !== is.first || place.batches !== is.batches || division !== is.division) {
+      const show = ({ first, batches, division }: Omit<typeof is, 'division'> & Pick<Place, 'division'>) =>
+        `initialEpoch ${first} and ${batches ?? 'unknown'} batches an epoch${division ? ` (${division})` : ''}`
       throw new StateError(
-        `fit: the run to resume had ${show(place.first, place.batches)}, this one has ${show(this.#first, feed.batches ?? null)}; give the same data and options`,
+        `fit: the run to resume had ${show(place)}, this one has ${show(is)}; give the same data and options`,
       )
     }
     checkpoint.checkCallbacks(this.#hooks.all)
     await checkpoint.restore(this.#held)
-    this.#place = { ...place }
+    this.#place = { ...place, division: is.division }
     this.#logs = [...logs]
     this.#meter.restore(await checkpoint.meter())
     record.epochs = epochs

@@ -10,7 +10,7 @@ import { rowsOf, TreeDataset } from '../data/tree-dataset.js'
 import { isFinite as finite, stack } from '../ops/index.js'
 import { Tensor } from '../ops/tensor.js'
 import { batchesOf } from './batches.js'
-import type { FedBatch, Feed } from './feed.js'
+import { divisionOf, type FedBatch, type Feed } from './feed.js'
 import { unlessAborted } from './unless-aborted.js'
 
 /** What a task accepts as data: a dataset, or any iterable of batches that may be gone through once an epoch. */
@@ -47,6 +47,10 @@ class RowsFeed<B> implements Feed<B> {
 
   get batches(): number {
     return this.#data.length
+  }
+
+  get division(): string | undefined {
+    return divisionOf(this.#data)
   }
 
   /** The tensors of the source. */
@@ -88,10 +92,12 @@ type TreeInput = { batch: Tree }
 class IterableFeed<B> implements Feed<B> {
   readonly #source: TreeSource<B>
   readonly batches: number | undefined
+  readonly division: string | undefined
 
   constructor(source: TreeSource<B>) {
     this.#source = source
     this.batches = batchCount(source)
+    this.division = divisionOf(source)
   }
 
   decode(input: object): B {

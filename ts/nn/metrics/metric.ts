@@ -17,6 +17,11 @@ export interface Metric {
   /** What it is reported under. */
   readonly name: string
   /**
+   * What it reads of a model: `logits` where it makes probabilities itself, so that a model which ends in softmax gives what softmax is applied
+   * to. Default: the output.
+   */
+  readonly takes?: 'logits' | undefined
+  /**
    * The state of no samples.
    *
    * @param output shape of the prediction of one sample: `[]`, `[classes]`, ...
@@ -36,6 +41,8 @@ export interface Metric {
 
 /** How a metric counts, its options resolved. */
 export interface Rule {
+  /** As of {@link Metric}. */
+  readonly takes?: 'logits' | undefined
   /** @param samples how many there will be at most, where that is known */
   init(output: Shape, samples?: number): MetricState
   update(state: MetricState, prediction: Tensor, target: Tensor, weights?: Tensor): MetricState
@@ -57,6 +64,7 @@ export function metricOf(name: string, rule: Rule): Metric {
   }
   return {
     name,
+    takes: rule.takes,
     init: (output) => rule.init(output),
     update: rule.update,
     compute: rule.compute,

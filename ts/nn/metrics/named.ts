@@ -21,19 +21,25 @@ export interface MetricTask {
   readonly ignoreIndex?: number | undefined
 }
 
+type Named = MetricTask['lossName']
+
 const taskChecks: Checks<MetricTask> = { lossName: elsewhere(), ignoreIndex: whole() }
 
 /** Losses of numbers. */
-const regressions: readonly LossName[] = ['mse', 'l1', 'smoothL1', 'huber']
-/** Losses whose predictions are logits or logarithms, of which softmax or a sigmoid makes probabilities. */
-const logitLosses: readonly LossName[] = ['crossEntropy', 'nll', 'bceWithLogits']
+const regressions: readonly Named[] = ['mse', 'l1', 'smoothL1', 'huber', 'poissonNll', 'cosineDistance']
+/** Losses of yes-or-no outputs whose predictions are logits. */
+const binaryLogits: readonly Named[] = ['bceWithLogits', 'sigmoidFocal']
+/** Losses of classes that exclude each other whose predictions are logits or logarithms. */
+const classLogits: readonly Named[] = ['crossEntropy', 'nll', 'softmaxFocal']
 
-const isBinary = ({ lossName }: MetricTask) => lossName === 'bce' || lossName === 'bceWithLogits'
+const isBinary = ({ lossName }: MetricTask) => lossName === 'bce' || binaryLogits.includes(lossName)
 /** Logits say yes above 0. */
-const thresholdOf = ({ lossName }: MetricTask) => ({ threshold: lossName === 'bceWithLogits' ? 0 : 0.5 })
+const thresholdOf = ({ lossName }: MetricTask) => ({ threshold: binaryLogits.includes(lossName) ? 0 : 0.5 })
 const logitsOf = ({ lossName }: MetricTask) => ({
-  logits: lossName !== undefined && logitLosses.includes(lossName),
+  logits: classLogits.includes(lossName) || binaryLogits.includes(lossName),
 })
+/** Softmax changes the order of scores between samples; a sigmoid leaves it. */
+const ranking = ({ lossName }: MetricTask) => ({ logits: classLogits.includes(lossName) })
 const counting = (task: MetricTask) => ({ ...thresholdOf(task), ignoreIndex: task.ignoreIndex })
 
 /** Accuracy by the loss: the largest score for losses of classes, a threshold for those of yes-or-no outputs. */
@@ -58,7 +64,7 @@ const absolute = () =>
 const METRICS = {
   accuracy: accuracyFor,
   acc: accuracyFor,
-  averagePrecision: () => averagePrecision.streaming(),
+  averagePrecision: (task: MetricTask) => averagePrecision.streaming(ranking(task)),
   binaryAccuracy: (task: MetricTask) => binaryAccuracy.streaming(thresholdOf(task)),
   brier: (task: MetricTask) => brier.streaming(logitsOf(task)),
   calibrationError: (task: MetricTask) => calibrationError.streaming(logitsOf(task)),
@@ -75,7 +81,7 @@ const METRICS = {
   r2: () => r2.streaming(),
   recall: (task: MetricTask) => recall.streaming(counting(task)),
   rmse: () => rootMeanSquaredError.streaming(),
-  rocAUC: () => rocAUC.streaming(),
+  rocAUC: (task: MetricTask) => rocAUC.streaming(ranking(task)),
   topKAccuracy: () => topKAccuracy.streaming(),
 } as const
 
@@ -86,12 +92,12 @@ export type MetricName = keyof typeof METRICS
 const ofRight: readonly string[] = ['accuracy', 'acc']
 
 /**
- * The metric of a name, with what the loss says of the outputs: the threshold of 'bceWithLogits' is 0, and metrics of probabilities turn logits
+ * The metric of a name, with what the loss says of the outputs: the threshold of 'bceWithLogits' and 'sigmoidFocal' is 0, and metrics of probabilities turn logits
  * into them; one that was made already, such as `fBeta.streaming({ beta: 2 })`; or that of a function. Functions of this library are metrics of
  * all samples; another function gives the mean over a batch, and batches are weighted by their samples. A function is reported under its own name.
  *
- * Accuracy is what the loss makes of it: the largest score for losses of classes; a threshold, entry by entry, for 'bce' (0.5) and
- * 'bceWithLogits' (0); nothing for losses of numbers.
+ * Accuracy is what the loss makes of it: the largest score for losses of classes; a threshold, entry by entry, for 'bce' (0.5),
+ * 'bceWithLogits' and 'sigmoidFocal' (0); nothing for losses of numbers.
  *
  * @throws UnknownNameError for another name; ArgumentError for something else, and for the accuracy of a regression
  */
@@ -106,7 +112,7 @@ export function createMetric(
     throw unknownName('metric', metric, Object.keys(METRICS))
   }
   const { lossName } = given
-  if (ofRight.includes(metric) && lossName !== undefined && regressions.includes(lossName)) {
+  if (ofRight.includes(metric) && regressions.includes(lossName)) {
     throw new ArgumentError(
       `metric '${metric}': the loss '${lossName}' is for numbers, which are not right or wrong; use a metric that measures the distance, such as ` +
         "'mae' or 'r2'; where the targets are one-hot rows after all, give the function: metrics: [accuracy]",

@@ -90,15 +90,20 @@ const least = 2 ** -52
  * @returns scalar, float32 where the prediction is, else float64
  * @throws ShapeError for shapes that do not fit
  */
-export const logLoss: MetricOf<ProbabilityOptions> = metricFunction('logLoss', checks, ({ logits = false }) =>
-  meanRule((state, prediction, target, weights) => {
-    const { p, is } = readProbabilities('logLoss', prediction, target, logits)
-    const near = p.clip(least, 1 - least)
-    const loss =
-      p.rank === 1
-        ? is.mul(near.log()).add(is.neg().add(1).mul(near.neg().add(1).log()))
-        : is.mul(near.log()).sum(1)
-    return addToMean(state, loss.neg(), entryWeights('logLoss', weights, loss.shape))
+export const logLoss: MetricOf<ProbabilityOptions> = metricFunction(
+  'logLoss',
+  checks,
+  ({ logits = false }) => ({
+    takes: logits ? 'logits' : undefined,
+    ...meanRule((state, prediction, target, weights) => {
+      const { p, is } = readProbabilities('logLoss', prediction, target, logits)
+      const near = p.clip(least, 1 - least)
+      const loss =
+        p.rank === 1
+          ? is.mul(near.log()).add(is.neg().add(1).mul(near.neg().add(1).log()))
+          : is.mul(near.log()).sum(1)
+      return addToMean(state, loss.neg(), entryWeights('logLoss', weights, loss.shape))
+    }),
   }),
 )
 
@@ -106,14 +111,15 @@ export const logLoss: MetricOf<ProbabilityOptions> = metricFunction('logLoss', c
  * Brier score (Brier 1950): the mean over samples of (p - y)^2 for one probability, in [0, 1], and of the **sum** over classes of it for
  * several, in [0, 2]. Arguments and errors as for {@link logLoss}.
  */
-export const brier: MetricOf<ProbabilityOptions> = metricFunction('brier', checks, ({ logits = false }) =>
-  meanRule((state, prediction, target, weights) => {
+export const brier: MetricOf<ProbabilityOptions> = metricFunction('brier', checks, ({ logits = false }) => ({
+  takes: logits ? 'logits' : undefined,
+  ...meanRule((state, prediction, target, weights) => {
     const { p, is } = readProbabilities('brier', prediction, target, logits)
     const squares = p.sub(is).square()
     const score = squares.rank === 1 ? squares : squares.sum(1)
     return addToMean(state, score, entryWeights('brier', weights, score.shape))
   }),
-)
+}))
 
 /**
  * Expected calibration error (Naeini, Cooper and Hauskrecht 2015; Guo, Pleiss, Sun and Weinberger 2017): how far confidence is from the share
@@ -125,6 +131,7 @@ export const calibrationError: MetricOf<CalibrationOptions> = metricFunction(
   'calibrationError',
   calibrationChecks,
   ({ bins = 15, norm = 'l1', logits = false }) => ({
+    takes: logits ? 'logits' : undefined,
     init: () => ({ weight: nothing(bins), confidence: nothing(bins), hits: nothing(bins) }),
     update: (state, prediction, target, weights) => {
       const { p, is } = readProbabilities('calibrationError', prediction, target, logits)
@@ -159,8 +166,9 @@ export const calibrationError: MetricOf<CalibrationOptions> = metricFunction(
 export const perplexity: MetricOf<PerplexityOptions> = metricFunction(
   'perplexity',
   perplexityChecks,
-  ({ ignoreIndex }) =>
-    meanRule(
+  ({ ignoreIndex }) => ({
+    takes: 'logits',
+    ...meanRule(
       (state, prediction, target, weights) => {
         const shape = shapeOf('perplexity', prediction, target)
         if (shape.length < 2 || String(target.shape) !== String(shape.slice(0, -1))) {
@@ -180,4 +188,5 @@ export const perplexity: MetricOf<PerplexityOptions> = metricFunction(
       },
       (mean) => mean.exp(),
     ),
+  }),
 )

@@ -1,7 +1,8 @@
 import type { Shape } from '../../core/dtype.js'
 import { ShapeError } from '../../core/errors.js'
 import { scope } from '../../core/memory.js'
-import { type Checks, oneOf, whole } from '../../core/options.js'
+import { type Checks, flag, oneOf, whole } from '../../core/options.js'
+import { softmax } from '../../ops/activations.js'
 import { stack, where } from '../../ops/index.js'
 import { arange, type Tensor } from '../../ops/tensor.js'
 import { indicator } from './classes.js'
@@ -30,11 +31,17 @@ export interface RankingOptions {
    * is an error, never left out.
    */
   capacity?: number
+  /**
+   * The prediction holds logits of classes that exclude each other: softmax is taken first, so that scores of a class compare between samples.
+   * Default false.
+   */
+  logits?: boolean
 }
 
 const checks: Checks<RankingOptions> = {
   average: oneOf('micro', 'macro', 'weighted', 'none'),
   capacity: whole(1, 2 ** 31),
+  logits: flag,
 }
 
 /** A number of scores in order: groups of equal ones, `[n]`, from the smallest on. */
@@ -50,10 +57,11 @@ function rankingRule(
   area: (ranked: Ranked) => Tensor,
   descending: boolean,
 ): Rule {
-  const { average = 'macro', capacity = 65536 } = options
+  const { average = 'macro', capacity = 65536, logits = false } = options
   const rank = (scores: Tensor, hits: Tensor, weight: Tensor) =>
     area(grouped(descending ? scores.neg() : scores, hits, weight))
   return {
+    takes: logits ? 'logits' : undefined,
     init: (output, samples = capacity) => {
       const width = output.reduce((size, extent) => size * extent, 1)
       return {
@@ -64,7 +72,7 @@ function rankingRule(
       }
     },
     update: (state, prediction, target, weights) => {
-      const { scores, hits } = readColumns(name, prediction, target)
+      const { scores, hits } = readColumns(name, prediction, target, logits)
       const n = scores.shape[0] as number
       const places = arange(n, { dtype: 'float64' })
         .add(state.count as Tensor)
@@ -106,10 +114,16 @@ function averaged(
 }
 
 /** Scores `[n, width]` and whether each is of its class, both float64. */
-function readColumns(name: string, prediction: Tensor, target: Tensor): { scores: Tensor; hits: Tensor } {
+function readColumns(
+  name: string,
+  prediction: Tensor,
+  target: Tensor,
+  logits: boolean,
+): { scores: Tensor; hits: Tensor } {
   const shape = shapeOf(name, prediction, target)
   const [n, width] = [shape[0] as number, prediction.size / Math.max(1, shape[0] as number)]
-  const scores = prediction.cast('float64').reshape([n, width])
+  const exact = prediction.cast('float64')
+  const scores = (logits && width > 1 ? softmax(exact, 1) : exact).reshape([n, width])
   if (prediction.size === target.size && essential(shape) === essential(target.shape)) {
     return { scores, hits: target.cast('float32').greater(0.5).cast('float64').reshape([n, width]) }
   }

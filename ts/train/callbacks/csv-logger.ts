@@ -5,7 +5,7 @@ import { type Checks, checkOptions, flag, oneOf } from '../../core/options.js'
 import { checkPath, reason, systemCode } from '../../io/atomic.js'
 import type { EpochLogs } from '../history.js'
 import type { Callback, CallbackState } from './callback.js'
-import { remembered } from './monitor.js'
+import { dataOf } from './monitor.js'
 
 /** Options of {@link CSVLogger}. */
 export interface CSVLoggerOptions {
@@ -22,7 +22,7 @@ interface Data {
 }
 
 /**
- * Writes a line for each epoch: its number, counted from 1, loss, metrics, those of the validation data as `validation.accuracy`, and seconds.
+ * Writes a line for each epoch: its number, counted from 1, loss where there is one, metrics, those of the validation data as `validation.accuracy`, and seconds.
  *
  *     callbacks: [new CSVLogger('runs/a/log.csv')]
  *
@@ -95,7 +95,7 @@ export class CSVLogger implements Callback {
   }
 
   load(state: CallbackState): void {
-    this.#length = remembered<Data>('CSVLogger', state).length ?? undefined
+    this.#length = dataOf<Data>('CSVLogger', state).length ?? undefined
   }
 }
 
@@ -106,7 +106,7 @@ function columnsOf(epoch: number, logs: EpochLogs): [name: string, value: number
   const { loss, metrics, validationLoss, validationMetrics = {}, seconds } = logs
   return [
     ['epoch', epoch + 1],
-    ['loss', loss],
+    ...(Number.isNaN(loss) ? [] : [['loss', loss] as [string, number]]),
     ...Object.entries(metrics),
     ...(validationLoss === undefined ? [] : [['validationLoss', validationLoss] as [string, number]]),
     ...Object.entries(validationMetrics).map(([name, value]): [string, number] => [

@@ -51,12 +51,19 @@ export function readMonitored(who: string, monitor: Monitored, logs: EpochLogs):
     if (typeof value === 'number') return value
     throw new ArgumentError(`${who}: monitor gave ${describe(value)}, expected a number`)
   }
-  const named: Record<string, number> = { ...logs.metrics, loss: logs.loss }
+  const named: Record<string, number> = { ...logs.metrics }
+  if (!Number.isNaN(logs.loss)) named.loss = logs.loss
   if (logs.validationLoss !== undefined) named.validationLoss = logs.validationLoss
   for (const [name, value] of Object.entries(logs.validationMetrics ?? {}))
     named[`validation.${name}`] = value
   const value = Object.hasOwn(named, monitor) ? named[monitor] : undefined
   if (value !== undefined) return value
+  const isOfValidation = monitor === 'validationLoss' || monitor.startsWith('validation.')
+  if (isOfValidation && logs.validationMetrics === undefined) {
+    throw new ArgumentError(
+      `${who}: monitors '${monitor}', and the run has no validation data; give some, or monitor one of ${Object.keys(named).join(', ')}`,
+    )
+  }
   throw unknownName(`reading that ${who} monitors`, monitor, Object.keys(named))
 }
 
@@ -87,23 +94,17 @@ export class Best {
 }
 
 /**
- * What a callback remembers, whatever a file held.
+ * The record of a callback's data, whatever a file held.
  *
  * @param who whose it is, for messages
- * @throws ArgumentError for what no callback gave
+ * @throws ArgumentError for a state that is none
  */
-export function remembered<D>(
-  who: string,
-  state: CallbackState,
-): Partial<D> & Pick<CallbackState, 'tensors'> {
-  if (!isInstance(state, Object)) {
+export function dataOf<D>(who: string, state: CallbackState): Partial<D> {
+  if (typeof state !== 'object' || state === null) {
     throw new ArgumentError(
-      `${who}: load: given ${describe(state)}, expected what save() gave: { data, tensors }`,
+      `${who}: load was given ${describe(state)}, expected what save gave, such as { data, tensors }`,
     )
   }
-  const { data, tensors } = state
-  return {
-    ...(isInstance(data, Object) ? (data as Partial<D>) : {}),
-    ...(isInstance(tensors, Object) ? { tensors } : {}),
-  } as Partial<D> & Pick<CallbackState, 'tensors'>
+  const { data } = state
+  return isInstance(data, Object) ? (data as Partial<D>) : {}
 }

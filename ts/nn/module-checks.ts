@@ -1,0 +1,57 @@
+/** What a module refuses: calls out of order, shapes that are none, and what is no weights and no context. */
+import { ArgumentError, describe, ShapeError, StateError } from '../core/errors.js'
+import type { Shape } from '../ops/tensor.js'
+import { checkExtents } from './declaration.js'
+import type { AnyModule } from './module.js'
+
+/** The error for a module that has its place already. */
+export function inUse({ name, inputShape }: AnyModule): StateError {
+  const declared = inputShape === undefined ? '' : ` (input shape [${inputShape}])`
+  return new StateError(
+    `layer '${name}' is already part of a network${declared}; make a new layer instead of adding it twice`,
+  )
+}
+
+/**
+ * Checks what `build` of a module came to.
+ *
+ * @throws ShapeError for an output shape that is none; StateError for a child that was not declared
+ */
+export function checkBuilt({ name, children }: AnyModule, inputShape: Shape, outputShape: unknown): void {
+  if (!Array.isArray(outputShape)) {
+    throw new ShapeError(
+      `${name}: build() must return the output shape without the batch axis, received ${describe(outputShape)}`,
+    )
+  }
+  checkExtents(outputShape, () => `${name}: output shape for the input shape [${inputShape}]`)
+  for (const [place, child] of children) {
+    if (child.declared) continue
+    throw new StateError(
+      `${name}: build() did not declare the child '${place}'; call its declare(inputShape) there`,
+    )
+  }
+}
+
+/** @throws StateError for a module whose shapes are not known, or that has Variables already */
+export function checkInitializable(what: string, module: AnyModule): void {
+  const { declared, initialized, kind, name, params, state } = module
+  if (!declared) {
+    throw new StateError(`${what}: the shapes are not known yet; call declare(inputShape) first`)
+  }
+  if (initialized || params.size + state.size > 0) {
+    throw new StateError(`${what}: ${kind} '${name}' has been initialized already; make a new one`)
+  }
+}
+
+/** @throws ArgumentError for weights and a context that a child cannot be run with */
+export function checkCall(name: string, weights: unknown, ctx: unknown): void {
+  if (typeof weights !== 'object' || weights === null) {
+    throw new ArgumentError(`${name}: weights are ${describe(weights)}, expected tensors by path`)
+  }
+  const { update, state } = (ctx ?? {}) as { readonly update?: unknown; readonly state?: unknown }
+  if (typeof update !== 'function' || typeof state !== 'object' || state === null) {
+    throw new ArgumentError(
+      `${name}: the context is ${describe(ctx)}, expected { training, state, update } such as evalContext()`,
+    )
+  }
+}
