@@ -4,6 +4,7 @@ import { analysisOperations } from './analysis.js'
 import { augmentation } from './augment.js'
 import { estimatorOperations } from './estimators.js'
 import type { Case } from './format.js'
+import { hsicTrainingOperations } from './hsic-training.js'
 import { initializerOperations } from './initializers.js'
 import { layerOperations } from './layers.js'
 import { extraLayerOperations } from './layers-extra.js'
@@ -23,6 +24,7 @@ const byOp: Readonly<Record<string, Operation>> = {
   ...neighbourOperations,
   ...optimizerOperations,
   ...analysisOperations,
+  ...hsicTrainingOperations,
   augment: augmentation,
   ib_trajectory: trajectory,
 }

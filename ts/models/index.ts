@@ -1,7 +1,19 @@
 /** Models: networks of layers, and their files. */
 export type { ForwardContext, ForwardResult } from './forward.js'
+export { HSICNetwork } from './hsic-network.js'
+export type {
+  HSICCompileOptions,
+  HSICFitDatasetOptions,
+  HSICFitOptions,
+  HSICHistory,
+  HSICStageOptions,
+  LocalOptions,
+  PreTrainingOptions,
+} from './hsic-options.js'
+export { HSICSequential } from './hsic-sequential.js'
 export { IBSequential } from './ib-sequential.js'
 export { load } from './load.js'
+export type { LayerObjective } from './local-objective.js'
 export { Network } from './network.js'
 export type { NetworkOptions, Segment } from './network-options.js'
 export type { ApplyOptions } from './pass.js'

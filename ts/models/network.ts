@@ -320,10 +320,19 @@ export abstract class Network {
    * @throws UnknownNameError for a path that is not a weight
    */
   apply(weights: Readonly<Record<string, Tensor>>, x: Tensor, options: ApplyOptions = {}): Tensor {
-    const given = checkOptions('apply', options, applyChecks)
+    return this.forward(x, this.pass(this.applyRequest('apply', weights, options))).output
+  }
+
+  /** What a pure function of the weights asks of a pass; the checks of `apply`. */
+  protected applyRequest(
+    who: string,
+    weights: Readonly<Record<string, Tensor>>,
+    options: ApplyOptions,
+  ): PassRequest {
+    const given = checkOptions(who, options, applyChecks)
     if (!isPlainObject(weights)) {
       throw new ArgumentError(
-        `apply: weights are ${describe(weights)}, expected tensors by path, as in model.weights`,
+        `${who}: weights are ${describe(weights)}, expected tensors by path, as in model.weights`,
       )
     }
     stateOf(this)
@@ -332,7 +341,7 @@ export abstract class Network {
     if (stranger !== undefined) throw unknownName('weight', stranger, Object.keys(known))
     // Without a key a layer that draws numbers says so: the network's own stream is not touched.
     const { key = null } = given
-    return this.forward(x, this.pass({ update() {}, ...given, weights, key, tracking: false })).output
+    return { update() {}, ...given, weights, key, tracking: false }
   }
 
   /**

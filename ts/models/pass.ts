@@ -38,6 +38,8 @@ export interface PassRequest extends Omit<ApplyOptions, 'key'> {
   tracking?: boolean
   /** Null for none; left out, it comes from the network's own stream. */
   key?: Tensor | null
+  /** Whether a layer runs in evaluation mode although the pass is one of training. */
+  evaluates?: ((layer: Layer) => boolean) | undefined
 }
 
 /** What a pass needs of the network. */
@@ -51,12 +53,13 @@ interface Passed {
 
 /** A pass over given weights. */
 export function passOf({ name, module, entries, drawKey }: Passed, request: PassRequest): ForwardPass {
-  const { weights = {}, state = {}, training = false, tracking = false, update, key } = request
+  const { weights = {}, state = {}, training = false, tracking = false, update, key, evaluates } = request
   const own = new Map([...module.params, ...module.state])
   let drawn: Tensor | undefined
   return new ForwardPass({
     entries,
     tracking,
+    evaluates,
     context: {
       training,
       // Drawn when a layer asks: a network that draws nothing leaves the random stream alone.
