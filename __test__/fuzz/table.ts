@@ -6,6 +6,7 @@ import * as hg from '../../ts/index.js'
 import { analysisCalls } from './analysis.js'
 import { type Call, functionCalls } from './call.js'
 import { estimatorCallsOfAll, otherOptions } from './estimators.js'
+import { hsicModelCalls } from './hsic-models.js'
 import { modelCallsOfAll } from './models.js'
 import { operations } from './operations.js'
 import { partCalls } from './parts.js'
@@ -21,6 +22,7 @@ export const calls: readonly Call[] = [
   ...estimatorCallsOfAll,
   ...otherOptions,
   ...modelCallsOfAll,
+  ...hsicModelCalls,
   ...taskCalls,
 ]
 
@@ -35,6 +37,7 @@ const bases = new Set([
   'DepthwiseConv',
   'Estimator',
   'Gated',
+  'HSICNetwork',
   'HyperglowError',
   'InformationEstimator',
   'Layer',

@@ -90,6 +90,11 @@ export abstract class HSICNetwork extends Stack {
     return isInstance(layer, HSICOutput)
   }
 
+  /** Whether a layer takes its input without gradient. Default: each does. */
+  protected detaches(_layer: Layer): boolean {
+    return true
+  }
+
   /**
    * Fixes how layers are trained, and with `post` the loss, optimizer and metrics of format training and `evaluate`. Afterwards no layer can be added.
    *
@@ -101,12 +106,10 @@ export abstract class HSICNetwork extends Stack {
     const given = checkOptions('compile', options, hsicCompileChecks)
     const { criterion, post = {}, ...pre } = given
     if (criterion !== undefined) checkCriterion('compile', criterion)
-    return this.compileLocal(pre, post, (layer) =>
-      this.#localOf(layer, criterion, pre.regularizeCoeff ?? 100),
-    )
+    return this.compileLocal(pre, post, () => criterion)
   }
 
-  /** By what a layer is trained. */
+  /** By what a layer is trained: what was said when it was added, or what all are trained by. */
   #localOf(layer: Layer, common: Estimator | undefined, coefficient: number) {
     const { criterion, regularizeCoeff } = this.#locals.get(layer) ?? {}
     if (criterion !== undefined) return { criterion, coefficient: regularizeCoeff ?? 0 }
@@ -116,19 +119,19 @@ export abstract class HSICNetwork extends Stack {
     )
   }
 
-  /** `compile` once it is known by what each layer is trained. */
+  /** `compile` once options are read. @param criterionOf the criterion of a layer that has none of its own */
   protected compileLocal(
     pre: PreTrainingOptions,
     post: CompileOptions,
-    localOf: (layer: Layer) => { criterion: Estimator; coefficient: number },
+    criterionOf: (layer: Layer) => Estimator | undefined,
   ): this {
-    const { layerwiseRefresh = false, regularizeCoeff: _, ...optimizer } = pre
+    const { layerwiseRefresh = false, regularizeCoeff = 100, ...optimizer } = pre
     checkName(optimizer.optimizer)
     const trainings = new Map<Layer, LocalTraining>()
     try {
       for (const [path, layer] of this.#paths()) {
         if (this.isReadout(layer) || Object.keys(layer.paramShapes).length === 0) continue
-        const found = localOf(layer)
+        const found = this.#localOf(layer, criterionOf(layer), regularizeCoeff)
         trainings.set(layer, { ...found, path, optimizer: resolveOptimizer(optimizer), parameters: {} })
       }
       this.#readoutAlone(() => super.compile(post))
@@ -194,7 +197,10 @@ export abstract class HSICNetwork extends Stack {
 
   /** The network layer by layer: each layer takes its input without gradient, so that the gradient of an output is that of the last layer alone. */
   override forward(x: Tensor, ctx: ForwardContext = this.context()): ForwardResult {
-    return this.compose(x, typeof ctx?.run === 'function' ? new DetachedPass(ctx) : ctx)
+    return this.compose(
+      x,
+      typeof ctx?.run === 'function' ? new DetachedPass(ctx, (layer) => this.detaches(layer)) : ctx,
+    )
   }
 
   /** The plain composition of the layers, with the values of `forward` and the gradient of all layers. */

@@ -82,6 +82,8 @@ export interface HSICSigmaCompileOptions {
   }
   /** Loss, optimizer and metrics of format training. */
   post?: CompileOptions
+  /** Each stage has its own: it stands in `pre` and `post`. */
+  optimizer?: never
 }
 
 const preStage: Check<HSICSigmaCompileOptions['pre']> & { readonly isRequired: true } = {
@@ -90,7 +92,21 @@ const preStage: Check<HSICSigmaCompileOptions['pre']> & { readonly isRequired: t
   isRequired: true,
 }
 
-export const sigmaCompileChecks: Checks<HSICSigmaCompileOptions> = { pre: preStage, post: stage }
+const maker: Check<(sigma: number) => Estimator> & { readonly isRequired: true } = {
+  expected: 'a function of a kernel width, such as (sigma) => new HSIC({ sigma })',
+  accepts: (value) => typeof value === 'function',
+  isRequired: true,
+}
+
+export const sigmaPreChecks: Checks<HSICSigmaCompileOptions['pre']> = {
+  ...preTrainingChecks,
+  criterion: maker,
+}
+
+export const sigmaCompileChecks: Checks<Omit<HSICSigmaCompileOptions, 'optimizer'>> = {
+  pre: preStage,
+  post: stage,
+}
 
 /** What both stages take of the options of training a model. */
 type StageOptions = Pick<FitDatasetOptions, 'callbacks' | 'signal' | 'verbose' | 'numClasses' | 'allowUnused'>

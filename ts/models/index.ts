@@ -6,11 +6,13 @@ export type {
   HSICFitDatasetOptions,
   HSICFitOptions,
   HSICHistory,
+  HSICSigmaCompileOptions,
   HSICStageOptions,
   LocalOptions,
   PreTrainingOptions,
 } from './hsic-options.js'
 export { HSICSequential } from './hsic-sequential.js'
+export { HSICSigma, type HSICSigmaOptions } from './hsic-sigma.js'
 export { IBSequential } from './ib-sequential.js'
 export { load } from './load.js'
 export type { LayerObjective } from './local-objective.js'

@@ -93,12 +93,15 @@ export class VisitedPass implements ForwardContext {
   }
 }
 
-/** A pass in which no gradient crosses from one layer to the one before. */
+/** A pass in which no gradient crosses from a layer to the one before. */
 export class DetachedPass implements ForwardContext {
   readonly #pass: ForwardContext
+  readonly #detaches: (layer: Layer) => boolean
 
-  constructor(pass: ForwardContext) {
+  /** @param detaches whether a layer takes its input without gradient */
+  constructor(pass: ForwardContext, detaches: (layer: Layer) => boolean) {
     this.#pass = pass
+    this.#detaches = detaches
   }
 
   get training(): boolean {
@@ -110,7 +113,7 @@ export class DetachedPass implements ForwardContext {
   }
 
   run(layer: Layer, x: Tensor): Tensor {
-    return this.#pass.run(layer, x instanceof Tensor ? this.#pass.detach(x) : x)
+    return this.#pass.run(layer, x instanceof Tensor && this.#detaches(layer) ? this.#pass.detach(x) : x)
   }
 
   detach(output: Tensor): Tensor {

@@ -1,11 +1,12 @@
 /** The training of layers one by one, as a task. */
 import { isFloat } from '../core/dtype.js'
 import { StateError } from '../core/errors.js'
-import { valueAndGrad } from '../core/transforms.js'
-import type { Variable } from '../core/variable.js'
+import { tidy, valueAndGrad } from '../core/transforms.js'
+import { Variable } from '../core/variable.js'
 import type { Batch } from '../data/loader.js'
 import type { Layer } from '../layers/layer.js'
 import type { Optimizer } from '../nn/optim/optimizer.js'
+import { stack } from '../ops/index.js'
 import { eye, type Tensor, zeros } from '../ops/tensor.js'
 import type { Outcome, Reading, StepContext, Task, TaskSegment } from '../train/task.js'
 import type { TrainingRecord } from '../train/training-record.js'
@@ -47,12 +48,17 @@ export interface LocalTaskOptions {
  */
 export class LocalTask implements Task<Batch> {
   readonly parameters: Readonly<Record<string, Variable>>
-  readonly state: Readonly<Record<string, Variable>>
+  readonly state: Readonly<Record<'weights' | 'measured', Readonly<Record<string, Variable>>>>
   readonly optimizers: Readonly<Record<string, Optimizer>>
   readonly record: TrainingRecord
   readonly usesClock = false
   readonly #model: LocalModel
   readonly #options: LocalTaskOptions
+  /**
+   * Objective of each layer and its two terms in the last step, float64 [3]. A plan computes what Variables become in the order of assignments: with them
+   * the numbers of a layer are there, and its output is free, before the next layer is differentiated.
+   */
+  readonly #measured: ReadonlyMap<Layer, Variable>
 
   constructor(model: LocalModel, options: LocalTaskOptions) {
     this.#model = model
@@ -62,7 +68,12 @@ export class LocalTask implements Task<Batch> {
     this.parameters = Object.assign({}, ...locals.map(({ parameters }) => parameters))
     this.optimizers = Object.fromEntries(locals.map(({ path, optimizer }) => [path, optimizer]))
     const others = Object.entries(model.weights).filter(([path]) => this.parameters[path] === undefined)
-    this.state = { ...model.stateVariables, ...Object.fromEntries(others) }
+    this.#measured = new Map([...options.locals].map(([layer, { path }]) => [layer, measures(path)]))
+    const measured = [...this.#measured].map(([layer, variable]) => [layer.name, variable] as const)
+    this.state = {
+      weights: { ...model.stateVariables, ...Object.fromEntries(others) },
+      measured: Object.fromEntries(measured),
+    }
   }
 
   /**
@@ -84,7 +95,6 @@ export class LocalTask implements Task<Batch> {
     const local = this.#localBatch(batch)
     const updates = new Map<string, Tensor>()
     const objectives: LayerObjective[] = []
-    const steps: (() => void)[] = []
     const seen = new Set<Layer>()
     const pass = this.#model.pass({
       training: true,
@@ -106,18 +116,13 @@ export class LocalTask implements Task<Batch> {
         parameters,
         { hasAux: true },
       )
-      objectives.push(aux.objective)
-      const step = () => optimizer.step(parameters, grads)
-      if (!refresh) {
-        steps.push(step)
-        return aux.z
-      }
-      step()
-      return run()
+      objectives.push(this.#measure(layer, aux.objective))
+      // The layer runs once in a pass, so its update need not wait for the others, and its gradient is not kept for later.
+      optimizer.step(parameters, grads)
+      return refresh ? run() : aux.z
     }
     const { hidden } = this.#model.forward(batch.x, new VisitedPass(pass, visit))
-    for (const step of steps) step()
-    for (const [path, next] of updates) this.state[path]?.assign(next.stopGradient())
+    for (const [path, next] of updates) this.state.weights[path]?.assign(next.stopGradient())
     const outcome = outcomeOf(objectives)
     return tracking ? { ...outcome, segment: this.#segment(local, hidden) } : outcome
   }
@@ -129,6 +134,16 @@ export class LocalTask implements Task<Batch> {
       tracking,
     })
     return tracking ? { segment: this.#segment(local, hidden) } : outcomeOf(objectives)
+  }
+
+  /** The objective as it stands in the Variable of the layer. */
+  #measure(layer: Layer, { value, input, target }: LayerObjective): LayerObjective {
+    const variable = this.#measured.get(layer) as Variable
+    const wide = [value, input, target].map((one) => one.stopGradient().cast('float64'))
+    variable.assign(stack(wide))
+    const kept = variable.value
+    const entry = (index: number) => kept.slice([index], [index + 1]).reshape([])
+    return { layer: layer.name, value: entry(0), input: entry(1), target: entry(2) }
   }
 
   #localBatch({ x, y }: Batch): LocalBatch {
@@ -195,6 +210,12 @@ function outcomeOf(objectives: readonly LayerObjective[]): Outcome {
     [`${layer}.target`, reading(target)] as const,
   ])
   return { loss: reading(total), logs: Object.fromEntries(logs) }
+}
+
+function measures(path: string): Variable {
+  return tidy(
+    () => new Variable(zeros([3], { dtype: 'float64' }), { name: `measured.${path}`, trainable: false }),
+  )
 }
 
 function runTwice({ name }: Layer): StateError {
