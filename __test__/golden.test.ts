@@ -35,6 +35,7 @@ const complete = new Set([
   'augment',
   'metrics',
   'analysis',
+  'vib',
 ])
 
 async function run(cases: readonly Case[], precision: Precision) {

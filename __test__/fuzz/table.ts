@@ -11,6 +11,7 @@ import { modelCallsOfAll } from './models.js'
 import { operations } from './operations.js'
 import { partCalls } from './parts.js'
 import { taskCalls } from './tasks.js'
+import { vibCalls } from './vib.js'
 
 const exports = hg as unknown as Readonly<Record<string, unknown>>
 const operationCalls = functionCalls(exports, operations)
@@ -23,6 +24,7 @@ export const calls: readonly Call[] = [
   ...otherOptions,
   ...modelCallsOfAll,
   ...hsicModelCalls,
+  ...vibCalls,
   ...taskCalls,
 ]
 

@@ -16,6 +16,7 @@ import { optimizerOperations } from './optimizers.js'
 import type { Operation } from './run-case.js'
 import { tensorOperations } from './tensor-ops.js'
 import { trajectory } from './trajectory.js'
+import { vib } from './vib.js'
 
 const byOp: Readonly<Record<string, Operation>> = {
   ...layerOperations,
@@ -27,6 +28,7 @@ const byOp: Readonly<Record<string, Operation>> = {
   ...hsicTrainingOperations,
   augment: augmentation,
   ib_trajectory: trajectory,
+  vib,
 }
 
 /** The operation of a case, if there is one. */

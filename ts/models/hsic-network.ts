@@ -1,5 +1,6 @@
 import { ArgumentError, describe, StateError } from '../core/errors.js'
 import { checkOptions, checkValue, isInstance, whole } from '../core/options.js'
+import { idOf } from '../core/tensor.js'
 import { scope } from '../core/transforms.js'
 import type { ArrayInput } from '../data/array-dataset.js'
 import type { BatchSource } from '../data/loader.js'
@@ -224,6 +225,7 @@ export abstract class HSICNetwork extends Stack {
     options: ApplyOptions = {},
   ): LayerObjective[] {
     compiledOf(this, 'objectives')
+    for (const [name, given] of Object.entries({ x, y })) idOf(`objectives: ${name}`, given)
     const { outputShape } = outlineOf(this)
     const request = this.applyRequest('objectives', weights, options)
     const batch = localBatch(x, y, outputShape.at(-1), this.dtype)

@@ -22,3 +22,14 @@ export type { ApplyOptions } from './pass.js'
 export { type Buildable, buildModule, register } from './registry.js'
 export { Sequential, type SequentialOptions, Stack } from './sequential.js'
 export type { LoadOptions } from './storage.js'
+export {
+  type Code,
+  type Covariance,
+  VIB,
+  type VIBCompileOptions,
+  type VIBFitOptions,
+  type VIBOptions,
+  type VIBPredictOptions,
+  type VIBTerms,
+  type VIBWeights,
+} from './vib.js'

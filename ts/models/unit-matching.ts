@@ -1,11 +1,18 @@
 /** Which class each output unit of a network stands for, where no layer was trained to say it. */
-import { isFloat, type Shape } from '../core/dtype.js'
-import { ArgumentError, DataError } from '../core/errors.js'
-import { type BatchSource, iterateBatches } from '../data/loader.js'
+import type { Shape } from '../core/dtype.js'
+import { ArgumentError } from '../core/errors.js'
+import { tidy } from '../core/transforms.js'
+import type { BatchSource } from '../data/loader.js'
+import type { FloatDType } from '../nn/initializers.js'
+import { stack } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
+import { feedOf } from '../train/feed.js'
+import { TargetRule } from '../train/targets.js'
 
 /** What is needed of a network. */
 interface Unlabelled {
+  readonly inputShape: Shape
+  readonly dtype: FloatDType
   apply(weights: Readonly<Record<string, Tensor>>, x: Tensor): Tensor
 }
 
@@ -14,7 +21,7 @@ interface Unlabelled {
  *
  * @param outputShape `[units]`
  * @returns `counts[unit][label]`, as many labels as units
- * @throws ArgumentError for outputs that are no row of units; DataError for targets that are no labels below their number
+ * @throws ArgumentError for outputs that are no row of units; DataError and ShapeError for data that are no inputs with labels below their number
  */
 export async function countUnits(
   model: Unlabelled,
@@ -27,31 +34,27 @@ export async function countUnits(
       `matchUnits: outputs have shape [${outputShape}], expected one unit for each class; end with a Dense layer`,
     )
   }
+  const { inputShape, dtype } = model
+  const targets = new TargetRule({ lossName: 'crossEntropy', ignoreIndex: undefined }, outputShape)
+  const feed = feedOf(source, { inputShape, dtype, targets })
+  await feed.prepare()
   const counts = Array.from({ length: units }, () => new Array<number>(units).fill(0))
-  const batches = iterateBatches(source)
-  for (let next = await batches.next(); !next.done; next = await batches.next()) {
-    const { x, y } = next.value
-    if (isFloat(y.dtype) || y.rank !== 1) {
-      throw new DataError(
-        `matchUnits: targets are ${y.dtype} [${y.shape}], expected class labels [batch] of an integer dtype`,
-      )
-    }
-    using output = model.apply({}, x)
-    using largest = output.argMax(1)
-    const [chosen, labels] = [await largest.data(), await y.data()]
-    next.value[Symbol.dispose]?.()
-    for (let i = 0; i < labels.length; i++) {
-      const row = counts[Number(chosen[i])] as number[]
-      const label = Number(labels[i])
-      if (row[label] === undefined) {
-        throw new DataError(
-          `matchUnits: label ${label} with ${units} units; give the network as many output units as there are classes`,
-        )
-      }
-      row[label]++
-    }
+  for await (const { input } of feed.epoch(0)) {
+    using pairs = tidy(() => {
+      const { x, y } = feed.decode(input)
+      const labels = y.rank === 1 ? y : y.argMax(1)
+      return stack([model.apply({}, x).argMax(1).cast('int32'), labels.cast('int32')])
+    })
+    const found = await pairs.data()
+    const size = found.length / 2
+    for (let i = 0; i < size; i++) count(counts, Number(found[i]), Number(found[size + i]))
   }
   return counts
+}
+
+function count(counts: readonly number[][], unit: number, label: number): void {
+  const row = counts[unit] as number[]
+  row[label] = (row[label] as number) + 1
 }
 
 /**
