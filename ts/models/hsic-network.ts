@@ -32,7 +32,7 @@ import {
 } from './hsic-options.js'
 import { DetachedPass, type LayerObjective, type LocalTraining } from './local-objective.js'
 import { evaluateLayers, LocalTask, localBatch } from './local-task.js'
-import type { ApplyOptions, PassRequest } from './pass.js'
+import { type ApplyOptions, applyRequest, type PassRequest } from './pass.js'
 import { Stack } from './sequential.js'
 import { classesOfUnits, countUnits } from './unit-matching.js'
 
@@ -227,7 +227,7 @@ export abstract class HSICNetwork extends Stack {
     compiledOf(this, 'objectives')
     for (const [name, given] of Object.entries({ x, y })) idOf(`objectives: ${name}`, given)
     const { outputShape } = outlineOf(this)
-    const request = this.applyRequest('objectives', weights, options)
+    const request = applyRequest('objectives', this.paramShapes, weights, options)
     const batch = localBatch(x, y, outputShape.at(-1), this.dtype)
     return scope(
       this.constructor.name,
