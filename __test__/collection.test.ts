@@ -18,6 +18,9 @@ import {
   EarlyStopping,
   fit as fitTask,
   HSIC,
+  HSICOutput,
+  HSICSequential,
+  HSICSigma,
   IBSequential,
   jit,
   KSG,
@@ -43,6 +46,7 @@ import {
   TreeDataset,
   tensor,
   Variable,
+  VIB,
   valueAndGrad,
   workerLoader,
   zeros,
@@ -126,6 +130,32 @@ const cases: Record<string, (round: number) => Promise<unknown>> = {
       .call(ones([2, 4]))
       .data(),
   'models that were fitted': async () => classifier().fit(x, y, { ...quiet, epochs: 2 }),
+  'networks trained layer by layer': async () => {
+    const [hidden] = layers()
+    const model = new HSICSequential({ inputShape: [4] }).add(hidden).add(new HSICOutput(2))
+    await model.compile({ criterion: new HSIC({ sigma: 1 }) }).fitDataset(shared, quiet)
+  },
+  'networks trained layer by layer that were disposed of': async () => {
+    const [hidden] = layers()
+    using model = new HSICSequential({ inputShape: [4] }).add(hidden).add(new Dense(2))
+    await model.compile({ criterion: new HSIC({ sigma: 1 }) }).preTrainingLoop(1, shared, undefined, quiet)
+    await model.matchUnits(shared)
+    await model.predictClasses(x)
+  },
+  'sigma networks': async () => {
+    const model = new HSICSigma({ inputShape: [4], sigmas: [1, 2] }, [new Dense(3), new HSICOutput(2)])
+    const criterion = (sigma: number) => new HSIC({ sigma })
+    await model.compile({ pre: { criterion } }).fitDataset(shared, quiet)
+  },
+  'variational bottlenecks': async () => {
+    const encoder = new Sequential({ inputShape: [4] }).add(new Dense(4))
+    const decoder = new Sequential({ inputShape: [2] }).add(new Dense(2))
+    const model = new VIB({ encoder, decoder, hiddenDim: 2 }).compile()
+    await model.fitDataset(shared, quiet)
+    await model.evaluate(shared)
+    await model.predict(x, { numSamples: 2 })
+    await model.generate(2).probabilities.data()
+  },
   'models fitted with a signal that lives on': async () =>
     classifier().fit(x, y, { ...quiet, signal: endless }),
   'models compiled with an optimizer that lives on': async () => {

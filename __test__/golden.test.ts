@@ -14,6 +14,7 @@ const folder = process.env.GOLDEN_DIR || join(packageRoot, '__test__', 'data', '
 const complete = new Set([
   'dense',
   'densenet',
+  'hsic_training',
   'conv',
   'pooling',
   'batchnorm',
@@ -34,6 +35,7 @@ const complete = new Set([
   'augment',
   'metrics',
   'analysis',
+  'vib',
 ])
 
 async function run(cases: readonly Case[], precision: Precision) {

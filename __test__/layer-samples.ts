@@ -88,6 +88,7 @@ export const layerSamples: Readonly<Record<string, LayerSample>> = {
   GlobalAvgPool: { args: () => [named], input: [2, 3, 3] },
   GlobalMaxPool: { args: () => [named], input: [2, 3, 3] },
   GroupNorm: { args: () => [2, { eps: 1e-3, affine: true, ...named }], input: [4, 3] },
+  HSICOutput: { args: () => [2, weighted], input: [3] },
   InstanceNorm: { args: () => [{ eps: 1e-3, affine: true, ...named }], input: [2, 3] },
   LSTM: { args: () => [2, gated], input: [3, 2] },
   LayerNorm: { args: () => [{ axes: 2, eps: 1e-3, useScale: true, useBias: true, ...named }], input: [2, 3] },
@@ -136,6 +137,8 @@ export function layerClasses(): [string, new (...args: unknown[]) => hg.Layer][]
       return typeof parent === 'function' ? [parent] : []
     }),
   )
+  // It is there to be made as well as extended.
+  bases.delete(hg.Dense)
   return Object.entries(hg).flatMap(([name, value]) => {
     const isLayer = typeof value === 'function' && value.prototype instanceof hg.Layer
     return isLayer && !bases.has(value) ? [[name, value as new (...args: unknown[]) => hg.Layer]] : []

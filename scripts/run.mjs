@@ -32,6 +32,8 @@ const commands = {
   'bench:vs': program('benches/versus.js'),
   judge: program('benches/judge.js'),
   fuzz: program('__test__/fuzz/run.js'),
+  'example:hsic': program('examples/hsic-bottleneck.js'),
+  'example:vib': program('examples/vib.js'),
   'example:twelve-bit': program('examples/twelve-bit.js'),
   setup: async () => {
     await setUp()

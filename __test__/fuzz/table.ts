@@ -6,10 +6,12 @@ import * as hg from '../../ts/index.js'
 import { analysisCalls } from './analysis.js'
 import { type Call, functionCalls } from './call.js'
 import { estimatorCallsOfAll, otherOptions } from './estimators.js'
+import { hsicModelCalls } from './hsic-models.js'
 import { modelCallsOfAll } from './models.js'
 import { operations } from './operations.js'
 import { partCalls } from './parts.js'
 import { taskCalls } from './tasks.js'
+import { vibCalls } from './vib.js'
 
 const exports = hg as unknown as Readonly<Record<string, unknown>>
 const operationCalls = functionCalls(exports, operations)
@@ -21,6 +23,8 @@ export const calls: readonly Call[] = [
   ...estimatorCallsOfAll,
   ...otherOptions,
   ...modelCallsOfAll,
+  ...hsicModelCalls,
+  ...vibCalls,
   ...taskCalls,
 ]
 
@@ -35,6 +39,7 @@ const bases = new Set([
   'DepthwiseConv',
   'Estimator',
   'Gated',
+  'HSICNetwork',
   'HyperglowError',
   'InformationEstimator',
   'Layer',

@@ -4,6 +4,7 @@ import { analysisOperations } from './analysis.js'
 import { augmentation } from './augment.js'
 import { estimatorOperations } from './estimators.js'
 import type { Case } from './format.js'
+import { hsicTrainingOperations } from './hsic-training.js'
 import { initializerOperations } from './initializers.js'
 import { layerOperations } from './layers.js'
 import { extraLayerOperations } from './layers-extra.js'
@@ -15,6 +16,7 @@ import { optimizerOperations } from './optimizers.js'
 import type { Operation } from './run-case.js'
 import { tensorOperations } from './tensor-ops.js'
 import { trajectory } from './trajectory.js'
+import { vib } from './vib.js'
 
 const byOp: Readonly<Record<string, Operation>> = {
   ...layerOperations,
@@ -23,8 +25,10 @@ const byOp: Readonly<Record<string, Operation>> = {
   ...neighbourOperations,
   ...optimizerOperations,
   ...analysisOperations,
+  ...hsicTrainingOperations,
   augment: augmentation,
   ib_trajectory: trajectory,
+  vib,
 }
 
 /** The operation of a case, if there is one. */

@@ -36,9 +36,10 @@ export class Dense extends ActivatedLayer<DenseWeights> {
   readonly units: number
   readonly #options: DenseOptions
 
-  constructor(units: number, options: DenseOptions = {}) {
+  /** @param kind what a subclass calls itself */
+  constructor(units: number, options: DenseOptions = {}, kind = 'dense') {
     const given = checkOptions('Dense', options, checks)
-    super('dense', given)
+    super(kind, given)
     this.units = wholeNumber('Dense: units', units)
     this.#options = given
   }

@@ -3,7 +3,7 @@ import { ArgumentError, describe, StateError } from '../core/errors.js'
 import { scope } from '../core/transforms.js'
 import { isTakenApart } from '../layers/activated.js'
 import type { Layer } from '../layers/layer.js'
-import { type Context, childContext } from '../nn/context.js'
+import { type Context, childContext, evalContext } from '../nn/context.js'
 import type { Weights } from '../nn/module.js'
 import { Tensor } from '../ops/tensor.js'
 
@@ -42,6 +42,8 @@ export interface PassOptions {
   /** That of the network, whose children the layers are. Its state is not read: `read` gives it. */
   readonly context: Context
   readonly tracking: boolean
+  /** Whether a layer runs in evaluation mode although the pass is one of training. Default: none does. */
+  readonly evaluates?: ((layer: Layer) => boolean) | undefined
   /** Values of weights and state by path, e.g. `layers.2.kernel`. */
   read(path: string): Tensor
 }
@@ -85,12 +87,13 @@ export class ForwardPass implements ForwardContext {
   }
 
   #apply({ path, layer }: LayerEntry, x: Tensor): Tensor {
-    const { context, entries, read } = this.#options
+    const { context, entries, evaluates, read } = this.#options
     const values = (shapes: object) =>
       Object.fromEntries(Object.keys(shapes).map((name) => [name, read(`${path}.${name}`)]))
     const weights: Weights = values(layer.paramShapes)
     const index = [...entries.keys()].indexOf(layer)
-    const ctx = childContext(context, path, index, values(layer.stateShapes))
+    const state = values(layer.stateShapes)
+    const ctx = evaluates?.(layer) ? evalContext(state) : childContext(context, path, index, state)
     if (!isTakenApart(layer) || layer.activationName !== 'softmax') return layer.apply(weights, x, ctx)
     const logits = layer.preActivation(weights, x, ctx)
     const output = layer.activate(logits)

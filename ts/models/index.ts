@@ -1,10 +1,35 @@
 /** Models: networks of layers, and their files. */
 export type { ForwardContext, ForwardResult } from './forward.js'
+export { HSICNetwork } from './hsic-network.js'
+export type {
+  HSICCompileOptions,
+  HSICFitDatasetOptions,
+  HSICFitOptions,
+  HSICHistory,
+  HSICSigmaCompileOptions,
+  HSICStageOptions,
+  LocalOptions,
+  PreTrainingOptions,
+} from './hsic-options.js'
+export { HSICSequential } from './hsic-sequential.js'
+export { HSICSigma, type HSICSigmaOptions } from './hsic-sigma.js'
 export { IBSequential } from './ib-sequential.js'
 export { load } from './load.js'
+export type { LayerObjective } from './local-objective.js'
 export { Network } from './network.js'
 export type { NetworkOptions, Segment } from './network-options.js'
 export type { ApplyOptions } from './pass.js'
 export { type Buildable, buildModule, register } from './registry.js'
 export { Sequential, type SequentialOptions, Stack } from './sequential.js'
 export type { LoadOptions } from './storage.js'
+export {
+  type Code,
+  type Covariance,
+  VIB,
+  type VIBCompileOptions,
+  type VIBFitOptions,
+  type VIBOptions,
+  type VIBPredictOptions,
+  type VIBTerms,
+  type VIBWeights,
+} from './vib.js'

@@ -1,5 +1,5 @@
-import { ArgumentError, describe, StateError, unknownName } from '../core/errors.js'
-import { checkOptions, isInstance, isPlainObject } from '../core/options.js'
+import { ArgumentError, describe, StateError } from '../core/errors.js'
+import { isInstance } from '../core/options.js'
 import type { Variable } from '../core/variable.js'
 import type { ArrayInput } from '../data/array-dataset.js'
 import type { BatchSource } from '../data/loader.js'
@@ -28,7 +28,7 @@ import type { History } from '../train/history.js'
 import { checkIdle, compiledOf, disposeState, stateOf, TrainingState } from '../train/state.js'
 import type { ForwardContext, ForwardPass, ForwardResult, LayerEntry } from './forward.js'
 import { type NetworkOptions, resolveNetwork, type Segment } from './network-options.js'
-import { type ApplyOptions, applyChecks, type PassRequest, passOf } from './pass.js'
+import { type ApplyOptions, applyRequest, type PassRequest, passOf } from './pass.js'
 import { NetworkModule } from './root.js'
 import { type LoadOptions, loadModel, saveModel } from './storage.js'
 import { summarize } from './summary.js'
@@ -320,19 +320,9 @@ export abstract class Network {
    * @throws UnknownNameError for a path that is not a weight
    */
   apply(weights: Readonly<Record<string, Tensor>>, x: Tensor, options: ApplyOptions = {}): Tensor {
-    const given = checkOptions('apply', options, applyChecks)
-    if (!isPlainObject(weights)) {
-      throw new ArgumentError(
-        `apply: weights are ${describe(weights)}, expected tensors by path, as in model.weights`,
-      )
-    }
+    const request = applyRequest('apply', this.paramShapes, weights, options)
     stateOf(this)
-    const known = this.paramShapes
-    const stranger = Object.keys(weights).find((path) => !Object.hasOwn(known, path))
-    if (stranger !== undefined) throw unknownName('weight', stranger, Object.keys(known))
-    // Without a key a layer that draws numbers says so: the network's own stream is not touched.
-    const { key = null } = given
-    return this.forward(x, this.pass({ update() {}, ...given, weights, key, tracking: false })).output
+    return this.forward(x, this.pass(request)).output
   }
 
   /**

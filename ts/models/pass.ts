@@ -1,7 +1,7 @@
 /** How a pass over a network is made: whose weights, state and random numbers it uses. */
-import { StateError } from '../core/errors.js'
+import { ArgumentError, describe, StateError, unknownName } from '../core/errors.js'
 import { tensorOnly } from '../core/operands.js'
-import { type Check, type Checks, callable, flag, isPlainObject } from '../core/options.js'
+import { type Check, type Checks, callable, checkOptions, flag, isPlainObject } from '../core/options.js'
 import type { Layer } from '../layers/layer.js'
 import { stateAt } from '../nn/context.js'
 import type { AnyModule } from '../nn/module.js'
@@ -20,8 +20,7 @@ export interface ApplyOptions {
   update?(path: string, value: Tensor): void
 }
 
-/** The checks of {@link ApplyOptions}. */
-export const applyChecks: Checks<ApplyOptions> = {
+const applyChecks: Checks<ApplyOptions> = {
   training: flag,
   key: tensorOnly,
   state: {
@@ -38,6 +37,33 @@ export interface PassRequest extends Omit<ApplyOptions, 'key'> {
   tracking?: boolean
   /** Null for none; left out, it comes from the network's own stream. */
   key?: Tensor | null
+  /** Whether a layer runs in evaluation mode although the pass is one of training. */
+  evaluates?: ((layer: Layer) => boolean) | undefined
+}
+
+/**
+ * What a pure function of the weights asks of a pass.
+ *
+ * @param who it is, for messages; @param known the weights there are, by path
+ * @throws UnknownNameError for a path that is not a weight; ArgumentError for weights that are none
+ */
+export function applyRequest(
+  who: string,
+  known: Readonly<Record<string, unknown>>,
+  weights: Readonly<Record<string, Tensor>>,
+  options: ApplyOptions,
+): PassRequest {
+  const given = checkOptions(who, options, applyChecks)
+  if (!isPlainObject(weights)) {
+    throw new ArgumentError(
+      `${who}: weights are ${describe(weights)}, expected tensors by path, as in model.weights`,
+    )
+  }
+  const stranger = Object.keys(weights).find((path) => !Object.hasOwn(known, path))
+  if (stranger !== undefined) throw unknownName('weight', stranger, Object.keys(known))
+  // Without a key a layer that draws numbers says so: the network's own stream is not touched.
+  const { key = null } = given
+  return { update() {}, ...given, weights, key, tracking: false }
 }
 
 /** What a pass needs of the network. */
@@ -51,12 +77,13 @@ interface Passed {
 
 /** A pass over given weights. */
 export function passOf({ name, module, entries, drawKey }: Passed, request: PassRequest): ForwardPass {
-  const { weights = {}, state = {}, training = false, tracking = false, update, key } = request
+  const { weights = {}, state = {}, training = false, tracking = false, update, key, evaluates } = request
   const own = new Map([...module.params, ...module.state])
   let drawn: Tensor | undefined
   return new ForwardPass({
     entries,
     tracking,
+    evaluates,
     context: {
       training,
       // Drawn when a layer asks: a network that draws nothing leaves the random stream alone.

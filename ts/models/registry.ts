@@ -3,6 +3,8 @@ import { ArgumentError, DataError, describe } from '../core/errors.js'
 import * as layers from '../layers/index.js'
 import { type Blueprint, build } from '../nn/blueprint.js'
 import { type AnyModule, Module } from '../nn/module.js'
+import { HSICSequential } from './hsic-sequential.js'
+import { HSICSigma } from './hsic-sigma.js'
 import { IBSequential } from './ib-sequential.js'
 import { Network } from './network.js'
 import { Sequential } from './sequential.js'
@@ -17,7 +19,9 @@ export type Buildable =
     ) => Network)
 
 const ours = new Map<string, unknown>(
-  Object.entries({ ...layers, Sequential, IBSequential }).filter(([, value]) => isBuildable(value)),
+  Object.entries({ ...layers, Sequential, IBSequential, HSICSequential, HSICSigma }).filter(([, value]) =>
+    isBuildable(value),
+  ),
 )
 const registered = new Map<string, unknown>()
 

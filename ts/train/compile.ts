@@ -98,7 +98,14 @@ export function resolveCompile(options: CompileOptions): Compiled {
   }
 }
 
-function resolveOptimizer(options: CompileOptions): Optimizer {
+/**
+ * The optimizer of a name with the defaults of `compile`; an instance as it is.
+ *
+ * @throws UnknownNameError for an unknown name or option; ArgumentError for values out of range
+ */
+export function resolveOptimizer(
+  options: Pick<CompileOptions, 'optimizer' | 'learningRate' | 'momentum' | 'optimizerOptions'>,
+): Optimizer {
   const { optimizer = 'sgd', learningRate, momentum, optimizerOptions: further = {} } = options
   if (isInstance(optimizer, Optimizer)) {
     if (learningRate !== undefined || momentum !== undefined || Object.keys(further).length > 0) {

@@ -17,6 +17,7 @@ import { type TrainOptions, trainChecks } from './run-options.js'
 import { compiledOf, exclusively, stateOf } from './state.js'
 import { SupervisedTask } from './supervised.js'
 import { TargetRule } from './targets.js'
+import type { Task } from './task.js'
 import { Run } from './training-loop.js'
 import { unlessAborted } from './unless-aborted.js'
 
@@ -43,13 +44,18 @@ export interface FitDatasetOptions extends ModelTrainOptions {
 }
 
 const modelChecks: Checks<ModelTrainOptions> = { ...trainChecks, numClasses: whole(1) }
-const datasetChecks: Checks<FitDatasetOptions> = { ...modelChecks, validation: elsewhere() }
-const arrayChecks: Checks<FitOptions> = {
+/** The checks of {@link FitDatasetOptions}. */
+export const datasetChecks: Checks<FitDatasetOptions> = { ...modelChecks, validation: elsewhere() }
+/** The checks of {@link FitOptions}. */
+export const arrayChecks: Checks<FitOptions> = {
   ...modelChecks,
   batchSize: whole(1),
   validationSplit: between(0, 1, 'high'),
   shuffle: flag,
 }
+
+/** How arrays become datasets. */
+export type SplitOptions = Pick<FitOptions, 'batchSize' | 'validationSplit' | 'shuffle' | 'numClasses'>
 
 /** Makes datasets of arrays and trains on them. The seed of the model decides split and orders. */
 export async function fitArrays(
@@ -61,38 +67,88 @@ export async function fitArrays(
   checkArrayInput('fit: x', x, 'a dataset is trained on by fitDataset(data, { epochs })')
   checkArrayInput('fit: y', y, 'give the target of each sample behind x, and options behind it')
   const given = checkOptions('fit', options, arrayChecks)
-  const { batchSize, validationSplit = 0.2, shuffle = true, ...rest } = given
+  const { batchSize, validationSplit, shuffle, ...rest } = given
   const training = checkTraining(model, rest)
-  return exclusively(model, 'fit', async () => {
-    const { seed, inputShape, dtype } = model
-    const targets = new TargetRule(compiledOf(model, 'fit'), outlineOf(model).outputShape)
-    const data = await ArrayDataset.inTurns(x, y, {
-      batchSize,
-      shuffle,
-      seed,
-      inputShape,
-      dtype,
-      ...targets.datasetOptions(y),
-      classes: rest.numClasses,
-    })
-    try {
-      const [train, validation] = await inTurns(data.splitting(validationSplit))
-      if (train.samples === 0) {
-        throw new DataError(
-          `fit: ${data.samples} samples with validationSplit ${validationSplit} leave none to train on; lower the split or give more samples`,
-        )
-      }
-      const remark = given.validationSplit === undefined ? ' (validationSplit 0.2; Keras holds out none)' : ''
-      return await trainLocked(
+  return exclusively(model, 'fit', () =>
+    withSplit(model, x, y, given, (train, validation, preface) =>
+      trainLocked(
         model,
         train,
-        validation.samples > 0 ? { ...training, validation } : training,
-        `training on ${train.samples} samples, validating on ${validation.samples || 'none'}${remark}`,
-      )
-    } finally {
-      data.dispose()
-    }
+        validation === undefined ? training : { ...training, validation },
+        supervisedRecipe(model),
+        preface,
+      ),
+    ),
+  )
+}
+
+/** Makes datasets of arrays for `train`, and releases them when it has ended. The seed of the model decides split and orders. */
+export async function withSplit<T>(
+  model: Trainable,
+  x: ArrayInput,
+  y: ArrayInput,
+  options: SplitOptions,
+  train: (train: ArrayDataset, validation: ArrayDataset | undefined, preface: string) => Promise<T>,
+): Promise<T> {
+  const { batchSize, validationSplit = 0.2, shuffle = true, numClasses } = options
+  const { seed, inputShape, dtype } = model
+  const targets = new TargetRule(compiledOf(model, 'fit'), outlineOf(model).outputShape)
+  const data = await ArrayDataset.inTurns(x, y, {
+    batchSize,
+    shuffle,
+    seed,
+    inputShape,
+    dtype,
+    ...targets.datasetOptions(y),
+    classes: numClasses,
   })
+  try {
+    const [training, validation] = await inTurns(data.splitting(validationSplit))
+    if (training.samples === 0) {
+      throw new DataError(
+        `fit: ${data.samples} samples with validationSplit ${validationSplit} leave none to train on; lower the split or give more samples`,
+      )
+    }
+    const remark = options.validationSplit === undefined ? ' (validationSplit 0.2; Keras holds out none)' : ''
+    const preface = `training on ${training.samples} samples, validating on ${validation.samples || 'none'}${remark}`
+    return await train(training, validation.samples > 0 ? validation : undefined, preface)
+  } finally {
+    data.dispose()
+  }
+}
+
+/** What a training of a model goes by. */
+export interface Recipe {
+  /** The targets that it takes. */
+  readonly targets: TargetRule
+  /** Names of the layers in the segments. */
+  readonly layers: readonly string[]
+  /** Number of classes where neither options nor data tell. */
+  readonly classes: number | undefined
+  /** What the batches go to. @param classes width of one-hot rows */
+  task(classes: number | undefined): Task<Batch> & { prepare(): void }
+  /** Why the loss may be no number, as far as is known. */
+  readonly suspicion?: string | undefined
+  /** Says what is odd about the model, when all else is checked. */
+  advise?(): void
+}
+
+/** The training of a compiled model on its loss. */
+function supervisedRecipe(model: Trainable): Recipe {
+  const compiled = compiledOf(model, 'fit')
+  const outline = outlineOf(model)
+  const { layers } = outline
+  return {
+    targets: new TargetRule(compiled, outline.outputShape),
+    layers,
+    classes: outline.outputShape.at(-1),
+    task: (classes) => new SupervisedTask(model, { layers, classes }, 'fit'),
+    suspicion: mismatch(compiled, outline) ?? outputLimit(compiled),
+    advise() {
+      adviseOnLoss(compiled, outline)
+      adviseOnIgnored(model, compiled)
+    },
+  }
 }
 
 /**
@@ -107,7 +163,18 @@ export async function trainModel(
   given: FitDatasetOptions,
 ): Promise<History> {
   const options = checkTraining(model, given)
-  return exclusively(model, 'fit', () => trainLocked(model, source, options))
+  return exclusively(model, 'fit', () => trainLocked(model, source, options, supervisedRecipe(model)))
+}
+
+/** Trains a model on batches by another recipe than its loss; errors are those of {@link trainModel}. */
+export async function trainByRecipe(
+  model: Trainable,
+  source: BatchSource,
+  given: FitDatasetOptions,
+  recipe: () => Recipe,
+): Promise<History> {
+  const options = checkTraining(model, given)
+  return exclusively(model, 'fit', () => trainLocked(model, source, options, recipe()))
 }
 
 /** The options of a model that can be trained with them. */
@@ -141,11 +208,12 @@ async function trainLocked(
   model: Trainable,
   source: BatchSource,
   options: FitDatasetOptions,
+  recipe: Recipe,
   preface?: string,
 ): Promise<History> {
   const state = stateOf(model)
   const wasTraining = state.training
-  const run = await prepareRun(model, source, options, preface)
+  const run = await prepareRun(model, source, options, recipe, preface)
   try {
     return await run.all()
   } finally {
@@ -159,13 +227,11 @@ async function prepareRun(
   model: Trainable,
   source: BatchSource,
   { validation: given, numClasses, ...options }: FitDatasetOptions,
+  { targets, layers, suspicion, ...recipe }: Recipe,
   preface: string | undefined,
 ): Promise<Run<Batch>> {
   const { attachments, dtype, inputShape, saveDynamics, segment, trackDynamics } = model
   const { signal } = options
-  const compiled = compiledOf(model, 'fit')
-  const outline = outlineOf(model)
-  const targets = new TargetRule(compiled, outline.outputShape)
   const feedOptions = { inputShape, dtype, targets }
   const feed = feedOf(source, feedOptions)
   if (feed.batches === 0) throw new DataError('fit: the training data are empty; give at least one batch')
@@ -173,11 +239,10 @@ async function prepareRun(
   const validation = isEmpty ? undefined : feedOf(given, feedOptions)
   await unlessAborted(feed.prepare(), signal)
   await unlessAborted(validation?.prepare(), signal)
-  const classes = numClasses ?? feed.classes ?? outline.outputShape.at(-1)
-  const task = new SupervisedTask(model, { layers: outline.layers, classes }, 'fit')
+  const classes = numClasses ?? feed.classes ?? recipe.classes
+  const task = recipe.task(classes)
   const state = stateOf(model)
   const seed = model.seed
-  const suspicion = mismatch(compiled, outline)
   const probeOf = (attachment: Attachment<Probe>) => probeFeed(model, feed, attachment, classes, targets)
   const measurement = trackDynamics
     ? await EpochMeasurement.prepare(task, attachments, (one) => probeOf(one as Attachment<Probe>), seed)
@@ -193,17 +258,16 @@ async function prepareRun(
     attachments,
     save: saveDynamics,
     notes: { segment, inputShape },
-    layers: outline.layers,
+    layers,
     measurement,
     occupation: state.occupation,
     setMode: (isTraining) => {
       state.training = isTraining
     },
-    suspicion: suspicion ?? outputLimit(compiled),
+    suspicion,
     preface,
   })
-  adviseOnLoss(compiled, outline)
-  adviseOnIgnored(model, compiled)
+  recipe.advise?.()
   task.prepare()
   return run
 }

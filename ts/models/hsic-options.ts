@@ -1,0 +1,170 @@
+/** Options of training without back-propagation. */
+import {
+  atLeast,
+  type Check,
+  type Checks,
+  checkOptions,
+  elsewhere,
+  finite,
+  flag,
+  isPlainObject,
+  whole,
+} from '../core/options.js'
+import type { Estimator } from '../estimators/estimator.js'
+import type { AnyOptimizerOptions, OptimizerName } from '../nn/optim/named.js'
+import type { CompileOptions } from '../train/compile.js'
+import { arrayChecks, datasetChecks, type FitDatasetOptions, type FitOptions } from '../train/fit-model.js'
+import type { History } from '../train/history.js'
+
+/** How one layer is trained alone. */
+export interface LocalOptions {
+  /** What the objective of the layer is made of. Default: that of `compile`. */
+  criterion?: Estimator
+  /** Weight of the dependence on the target. Default 0 with a criterion of its own (compression alone), else that of `compile`. */
+  regularizeCoeff?: number
+}
+
+export const localChecks: Checks<LocalOptions> = { criterion: elsewhere(), regularizeCoeff: finite }
+
+/** How layers are trained alone, each by an optimizer of its own. */
+export interface PreTrainingOptions {
+  /** Weight of the dependence on the target. Default 100. */
+  regularizeCoeff?: number
+  /** Name of the optimizer, of which each layer gets one. Default 'sgd'. */
+  optimizer?: OptimizerName | (string & {})
+  /** Default 0.001. */
+  learningRate?: number
+  /** For 'sgd' and 'rmsprop'; default 0.95 for 'sgd'. */
+  momentum?: number
+  /** Further options of the optimizer, such as weightDecay. */
+  optimizerOptions?: AnyOptimizerOptions
+  /**
+   * Let each layer see what the layers before it are after their update on the same batch, as the authors of the paper do. Default false: all
+   * layers of a batch use the activations of one forward pass.
+   */
+  layerwiseRefresh?: boolean
+}
+
+export const preTrainingChecks: Checks<PreTrainingOptions> = {
+  regularizeCoeff: finite,
+  optimizer: elsewhere(),
+  learningRate: atLeast(0),
+  momentum: atLeast(0),
+  optimizerOptions: elsewhere(),
+  layerwiseRefresh: flag,
+}
+
+const stage: Check<CompileOptions> = {
+  expected: "options of compile, such as { learningRate: 0.005, metrics: ['accuracy'] }",
+  accepts: isPlainObject,
+}
+
+/** Options of `compile` of networks that are trained layer by layer. */
+export interface HSICCompileOptions extends PreTrainingOptions {
+  /** What the objectives of layers without a criterion of their own are made of, such as `new HSIC({ sigma: 5 })`. */
+  criterion?: Estimator
+  /** Loss, optimizer and metrics of format training, of `evaluate`, and of whatever else goes by a loss. */
+  post?: CompileOptions
+}
+
+export const hsicCompileChecks: Checks<HSICCompileOptions> = {
+  ...preTrainingChecks,
+  criterion: elsewhere(),
+  post: stage,
+}
+
+/** Options of `compile` of {@link HSICSigma}. */
+export interface HSICSigmaCompileOptions {
+  /** How the copies are trained. */
+  pre: PreTrainingOptions & {
+    /** The criterion of a width, such as `(sigma) => new HSIC({ sigma })`. */
+    criterion: (sigma: number) => Estimator
+  }
+  /** Loss, optimizer and metrics of format training. */
+  post?: CompileOptions
+  /** Each stage has its own: it stands in `pre` and `post`. */
+  optimizer?: never
+}
+
+const preStage: Check<HSICSigmaCompileOptions['pre']> & { readonly isRequired: true } = {
+  expected: 'a record such as { criterion: (sigma) => new HSIC({ sigma }), learningRate: 0.001 }',
+  accepts: isPlainObject,
+  isRequired: true,
+}
+
+const maker: Check<(sigma: number) => Estimator> & { readonly isRequired: true } = {
+  expected: 'a function of a kernel width, such as (sigma) => new HSIC({ sigma })',
+  accepts: (value) => typeof value === 'function',
+  isRequired: true,
+}
+
+export const sigmaPreChecks: Checks<HSICSigmaCompileOptions['pre']> = {
+  ...preTrainingChecks,
+  criterion: maker,
+}
+
+export const sigmaCompileChecks: Checks<Omit<HSICSigmaCompileOptions, 'optimizer'>> = {
+  pre: preStage,
+  post: stage,
+}
+
+/** What both stages take of the options of training a model. */
+type StageOptions = Pick<FitDatasetOptions, 'callbacks' | 'signal' | 'verbose' | 'numClasses' | 'allowUnused'>
+
+/** How long the two stages are. */
+export interface StageEpochs {
+  /** Epochs of training layer by layer. Default 1. */
+  preEpochs?: number
+  /** Epochs of format training. Default 1 for a network with a readout, 0 for one without. */
+  postEpochs?: number
+}
+
+/** Options of `fitDataset` of networks that are trained layer by layer. */
+export interface HSICFitDatasetOptions extends StageOptions, StageEpochs {
+  /** Data to measure after every epoch, in evaluation mode. */
+  validation?: FitDatasetOptions['validation']
+}
+
+/** Options of `fit` of networks that are trained layer by layer. */
+export interface HSICFitOptions
+  extends StageOptions,
+    StageEpochs,
+    Pick<FitOptions, 'batchSize' | 'validationSplit' | 'shuffle'> {}
+
+const { callbacks, signal, verbose, numClasses, allowUnused, validation } = datasetChecks
+const { batchSize, validationSplit, shuffle } = arrayChecks
+const stageChecks = {
+  callbacks,
+  signal,
+  verbose,
+  numClasses,
+  allowUnused,
+  preEpochs: whole(0),
+  postEpochs: whole(0),
+}
+
+export const hsicDatasetChecks: Checks<HSICFitDatasetOptions> = {
+  ...stageChecks,
+  validation: validation as Check<NonNullable<HSICFitDatasetOptions['validation']>>,
+}
+
+export const hsicFitChecks: Checks<HSICFitOptions> = { ...stageChecks, batchSize, validationSplit, shuffle }
+
+/** Options of one stage, training layer by layer or format training: those of `fitDataset` but the epochs and the data. */
+export type HSICStageOptions = Omit<FitDatasetOptions, 'epochs' | 'validation'>
+
+const { epochs: _, validation: __, ...oneStage } = datasetChecks
+const oneStageChecks: Checks<HSICStageOptions> = oneStage
+
+/** The options of a stage, checked. */
+export function stageOptions(who: string, options: HSICStageOptions): HSICStageOptions {
+  return checkOptions(who, options, oneStageChecks)
+}
+
+/** Results of both stages: those of the last one, and each by itself. */
+export interface HSICHistory extends History {
+  /** Training layer by layer; undefined without any. */
+  readonly pre: History | undefined
+  /** Format training; undefined without any. */
+  readonly post: History | undefined
+}

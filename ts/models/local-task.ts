@@ -1,0 +1,225 @@
+/** The training of layers one by one, as a task. */
+import { isFloat } from '../core/dtype.js'
+import { StateError } from '../core/errors.js'
+import { tidy, valueAndGrad } from '../core/transforms.js'
+import { Variable } from '../core/variable.js'
+import type { Batch } from '../data/loader.js'
+import type { Layer } from '../layers/layer.js'
+import type { Optimizer } from '../nn/optim/optimizer.js'
+import { stack } from '../ops/index.js'
+import { eye, type Tensor, zeros } from '../ops/tensor.js'
+import type { Outcome, Reading, StepContext, Task, TaskSegment } from '../train/task.js'
+import type { TrainingRecord } from '../train/training-record.js'
+import type { ForwardContext, ForwardPass, ForwardResult } from './forward.js'
+import {
+  type LayerObjective,
+  type LocalBatch,
+  type LocalTraining,
+  objectiveOf,
+  VisitedPass,
+} from './local-objective.js'
+import type { PassRequest } from './pass.js'
+
+/** What the task needs of a network. */
+export interface LocalModel {
+  readonly dtype: 'float32' | 'float64'
+  readonly weights: Readonly<Record<string, Variable>>
+  readonly stateVariables: Readonly<Record<string, Variable>>
+  pass(request: PassRequest): ForwardPass
+  forward(x: Tensor, ctx: ForwardContext): ForwardResult
+}
+
+/** What a {@link LocalTask} is made from. */
+export interface LocalTaskOptions {
+  readonly record: TrainingRecord
+  /** The layers that are trained. */
+  readonly locals: ReadonlyMap<Layer, LocalTraining>
+  /** Whether each layer sees what the layers before it are after their update on the same batch. */
+  readonly refresh: boolean
+  /** Names of the tracked layers. */
+  readonly layers: readonly string[]
+  /** Width of one-hot rows. */
+  readonly classes: number | undefined
+}
+
+/**
+ * Trains each layer on its own objective, by its own optimizer: a step runs the layers once, each on an input without gradient, and differentiates
+ * each alone. So no graph goes through the whole network, and what the gradient of a layer needs is released with it.
+ */
+export class LocalTask implements Task<Batch> {
+  readonly parameters: Readonly<Record<string, Variable>>
+  readonly state: Readonly<Record<'weights' | 'measured', Readonly<Record<string, Variable>>>>
+  readonly optimizers: Readonly<Record<string, Optimizer>>
+  readonly record: TrainingRecord
+  readonly usesClock = false
+  readonly #model: LocalModel
+  readonly #options: LocalTaskOptions
+  /**
+   * Objective of each layer and its two terms in the last step, float64 [3]. A plan computes what Variables become in the order of assignments: with them
+   * the numbers of a layer are there, and its output is free, before the next layer is differentiated.
+   */
+  readonly #measured: ReadonlyMap<Layer, Variable>
+
+  constructor(model: LocalModel, options: LocalTaskOptions) {
+    this.#model = model
+    this.#options = options
+    this.record = options.record
+    const locals = [...options.locals.values()]
+    this.parameters = Object.assign({}, ...locals.map(({ parameters }) => parameters))
+    this.optimizers = Object.fromEntries(locals.map(({ path, optimizer }) => [path, optimizer]))
+    const others = Object.entries(model.weights).filter(([path]) => this.parameters[path] === undefined)
+    this.#measured = new Map([...options.locals].map(([layer, { path }]) => [layer, measures(path)]))
+    const measured = [...this.#measured].map(([layer, variable]) => [layer.name, variable] as const)
+    this.state = {
+      weights: { ...model.stateVariables, ...Object.fromEntries(others) },
+      measured: Object.fromEntries(measured),
+    }
+  }
+
+  /**
+   * Makes the states of the optimizers before the first step.
+   *
+   * @throws StateError where there is nothing to train
+   */
+  prepare(): void {
+    if (this.#options.locals.size === 0) {
+      throw new StateError(
+        'preTrainingLoop: there is nothing to train: no layer below the readout has trainable weights; add one, or set layer.trainable = true',
+      )
+    }
+    for (const { optimizer, parameters } of this.#options.locals.values()) optimizer.prepare(parameters)
+  }
+
+  step(batch: Batch, { tracking }: StepContext): Outcome {
+    const { locals, refresh } = this.#options
+    const local = this.#localBatch(batch)
+    const updates = new Map<string, Tensor>()
+    const objectives: LayerObjective[] = []
+    const seen = new Set<Layer>()
+    const pass = this.#model.pass({
+      training: true,
+      tracking,
+      update: (path, next) => updates.set(path, next),
+    })
+    const visit = (layer: Layer, run: () => Tensor): Tensor => {
+      const training = locals.get(layer)
+      if (training === undefined) return run()
+      if (seen.has(layer)) throw runTwice(layer)
+      seen.add(layer)
+      const { parameters, optimizer } = training
+      const { grads, aux } = valueAndGrad(
+        () => {
+          const z = run()
+          const objective = objectiveOf(layer, z, local, training)
+          return [objective.value, { z, objective }] as const
+        },
+        parameters,
+        { hasAux: true },
+      )
+      objectives.push(this.#measure(layer, aux.objective))
+      // The layer runs once in a pass, so its update need not wait for the others, and its gradient is not kept for later.
+      optimizer.step(parameters, grads)
+      return refresh ? run() : aux.z
+    }
+    const { hidden } = this.#model.forward(batch.x, new VisitedPass(pass, visit))
+    for (const [path, next] of updates) this.state.weights[path]?.assign(next.stopGradient())
+    const outcome = outcomeOf(objectives)
+    return tracking ? { ...outcome, segment: this.#segment(local, hidden) } : outcome
+  }
+
+  evaluate(batch: Batch, { tracking }: StepContext): Outcome {
+    const local = this.#localBatch(batch)
+    const { objectives, hidden } = evaluateLayers(this.#model, local, this.#options.locals, {
+      training: false,
+      tracking,
+    })
+    return tracking ? { segment: this.#segment(local, hidden) } : outcomeOf(objectives)
+  }
+
+  /** The objective as it stands in the Variable of the layer. */
+  #measure(layer: Layer, { value, input, target }: LayerObjective): LayerObjective {
+    const variable = this.#measured.get(layer) as Variable
+    const wide = [value, input, target].map((one) => one.stopGradient().cast('float64'))
+    variable.assign(stack(wide))
+    const kept = variable.value
+    const entry = (index: number) => kept.slice([index], [index + 1]).reshape([])
+    return { layer: layer.name, value: entry(0), input: entry(1), target: entry(2) }
+  }
+
+  #localBatch({ x, y }: Batch): LocalBatch {
+    return localBatch(x, y, this.#options.classes, this.#model.dtype)
+  }
+
+  #segment({ x, y, kind }: LocalBatch, hidden: readonly Tensor[]): TaskSegment {
+    return {
+      input: x,
+      layers: hidden.map((output, at) => [this.#options.layers[at] ?? `hidden_${at + 1}`, output] as const),
+      target: y,
+      kind: kind.target,
+    }
+  }
+}
+
+/** A batch as criteria take it: labels `[batch]` become one-hot rows. A label that is no class is an error of the step. */
+export function localBatch(
+  x: Tensor,
+  y: Tensor,
+  classes: number | undefined,
+  dtype: 'float32' | 'float64',
+): LocalBatch {
+  if (isFloat(y.dtype)) return { x, y: y.dtype === dtype ? y : y.cast(dtype), kind: {} }
+  if (y.rank !== 1 || classes === undefined) return { x, y: y.cast(dtype), kind: {} }
+  return { x, y: eye(classes, classes, { dtype }).take(y), kind: { target: 'classes' } }
+}
+
+/** The objectives of all layers in one pass, differentiable in the weights; the input of each layer is a constant. */
+export function evaluateLayers(
+  model: LocalModel,
+  batch: LocalBatch,
+  locals: ReadonlyMap<Layer, Pick<LocalTraining, 'criterion' | 'coefficient'>>,
+  request: PassRequest,
+): { objectives: LayerObjective[]; hidden: readonly Tensor[] } {
+  const objectives: LayerObjective[] = []
+  const visit = (layer: Layer, run: () => Tensor): Tensor => {
+    const z = run()
+    const training = locals.get(layer)
+    if (training === undefined) return z
+    const isEnough = (batch.x.shape[0] as number) >= training.criterion.minimumSamples
+    objectives.push(isEnough ? objectiveOf(layer, z, batch, training) : noObjective(layer))
+    return z
+  }
+  const { hidden } = model.forward(batch.x, new VisitedPass(model.pass(request), visit))
+  return { objectives, hidden }
+}
+
+/** Stands for the objective on a batch that is too small for the criterion. */
+function noObjective({ name }: Layer): LayerObjective {
+  const nothing = zeros([])
+  return { layer: name, value: nothing, input: nothing, target: nothing, counts: false }
+}
+
+/** The sum of all objectives is the loss: its gradient in the weights of a layer is that of the objective of the layer. */
+function outcomeOf(objectives: readonly LayerObjective[]): Outcome {
+  const counts = objectives.every((one) => one.counts !== false)
+  const reading = (value: Tensor): Tensor | Reading =>
+    counts ? value : { value, weight: zeros([], { dtype: 'float64' }) }
+  const total = objectives.map(({ value }) => value).reduce((sum, value) => sum.add(value))
+  const logs = objectives.flatMap(({ layer, value, input, target }) => [
+    [layer, reading(value)] as const,
+    [`${layer}.input`, reading(input)] as const,
+    [`${layer}.target`, reading(target)] as const,
+  ])
+  return { loss: reading(total), logs: Object.fromEntries(logs) }
+}
+
+function measures(path: string): Variable {
+  return tidy(
+    () => new Variable(zeros([3], { dtype: 'float64' }), { name: `measured.${path}`, trainable: false }),
+  )
+}
+
+function runTwice({ name }: Layer): StateError {
+  return new StateError(
+    `the layer '${name}' is run twice in one pass, and layers that are trained alone have one place each; use layer.clone() for the second`,
+  )
+}
