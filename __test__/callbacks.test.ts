@@ -192,7 +192,7 @@ test('a callback that is given no state to load says so', (t) => {
     new hg.LearningRate(hg.exponentialLR({ gamma: 0.5 })),
   ]
   for (const callback of callbacks) {
-    const message = new RegExp(`^${callback.constructor.name}: load was given undefined`)
+    const message = new RegExp(`^${callback.constructor.name}: load: given undefined`)
     t.throws(() => callback.load?.(undefined as never), { instanceOf: ArgumentError, message })
     t.notThrows(() => callback.load?.({}))
   }

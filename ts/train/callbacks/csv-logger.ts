@@ -5,7 +5,7 @@ import { type Checks, checkOptions, flag, oneOf } from '../../core/options.js'
 import { checkPath, reason, systemCode } from '../../io/atomic.js'
 import type { EpochLogs } from '../history.js'
 import type { Callback, CallbackState } from './callback.js'
-import { dataOf } from './monitor.js'
+import { remembered } from './monitor.js'
 
 /** Options of {@link CSVLogger}. */
 export interface CSVLoggerOptions {
@@ -95,7 +95,7 @@ export class CSVLogger implements Callback {
   }
 
   load(state: CallbackState): void {
-    this.#length = dataOf<Data>('CSVLogger', state).length ?? undefined
+    this.#length = remembered<Data>('CSVLogger', state).length ?? undefined
   }
 }
 

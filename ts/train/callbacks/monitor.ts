@@ -94,17 +94,23 @@ export class Best {
 }
 
 /**
- * The record of a callback's data, whatever a file held.
+ * What a callback remembers, whatever a file held.
  *
  * @param who whose it is, for messages
- * @throws ArgumentError for a state that is none
+ * @throws ArgumentError for what no callback gave
  */
-export function dataOf<D>(who: string, state: CallbackState): Partial<D> {
-  if (typeof state !== 'object' || state === null) {
+export function remembered<D>(
+  who: string,
+  state: CallbackState,
+): Partial<D> & Pick<CallbackState, 'tensors'> {
+  if (!isInstance(state, Object)) {
     throw new ArgumentError(
-      `${who}: load was given ${describe(state)}, expected what save gave, such as { data, tensors }`,
+      `${who}: load: given ${describe(state)}, expected what save() gave: { data, tensors }`,
     )
   }
-  const { data } = state
-  return isInstance(data, Object) ? (data as Partial<D>) : {}
+  const { data, tensors } = state
+  return {
+    ...(isInstance(data, Object) ? (data as Partial<D>) : {}),
+    ...(isInstance(tensors, Object) ? { tensors } : {}),
+  } as Partial<D> & Pick<CallbackState, 'tensors'>
 }
