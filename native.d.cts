@@ -51,9 +51,6 @@ export declare function conv(x: number, w: number, stride: Array<number>, padLow
 /** The adjoint of convolution in x: transposed convolution. */
 export declare function convInputGrad(dy: number, w: number, stride: Array<number>, padLow: Array<number>, padHigh: Array<number>, dilation: Array<number>, groups: number, input: Array<number>): number
 
-/** The adjoint of convolution in w. */
-export declare function convWeightGrad(x: number, dy: number, stride: Array<number>, padLow: Array<number>, padHigh: Array<number>, dilation: Array<number>, groups: number, kernel: Array<number>): number
-
 /** The number of other rows within the radius of each row. */
 export declare function countWithin(x: number, radius: number, euclidean: boolean, closed: boolean): number
 
@@ -63,18 +60,42 @@ export declare function cumsum(x: number, axis: number, reverse: boolean): numbe
 /** Determinants. */
 export declare function det(a: number): number
 
-/** What runs the plans. */
-export declare function deviceInfo(): DeviceInfo
-
-/** The device. */
+/** A device. */
 export interface DeviceInfo {
-  /** `cpu`. */
+  /** `cpu`, ... */
   name: string
+  /** `cpu` or `reference`. */
+  kind: string
   /** Threads that run kernels. */
   threads: number
-  /** Instruction set chosen: `amx` (`avx512` with matrix instructions), `avx512`, `avx2` or `portable`. */
+  /** Instruction set chosen: `amx` (`avx512` with matrix instructions), `avx512`, `avx2` or `portable`; `interpreted`. */
   level: string
+  /** Whether it computes what is not told where. */
+  isDefault: boolean
 }
+
+/** What a device holds. */
+export interface DeviceMemoryInfo {
+  /** Bytes of live buffers, arenas included. */
+  bytes: number
+  /** Buffers those bytes are in. */
+  buffers: number
+  /** Most bytes ever held at once. */
+  peakBytes: number
+  /** Buffers allocated since the start. */
+  allocations: number
+  /**
+   * Bytes that are not in `bytes`: given back and kept for the next results of about the same size. At most 1 GiB and an
+   * eighth of the memory that the process may use; released when memory gets short, and by `releaseMemory`.
+   */
+  keptBytes: number
+}
+
+/** Number of the device. */
+export declare function deviceOf(a: number): number
+
+/** The devices, by their numbers. */
+export declare function devices(): Array<DeviceInfo>
 
 /** One handle less on a node that is there; gives its extents, which messages of a later misuse tell. */
 export declare function dispose(a: number): Array<number>
@@ -103,6 +124,9 @@ export declare function flip(a: number, axes: Array<number>): number
 /** Elements chosen along an axis by an index of equal rank. */
 export declare function gather(x: number, index: number, axis: number): number
 
+/** Bytes and nodes that JavaScript's objects keep alive. */
+export declare function held(): Array<number>
+
 /** Zeros plus slices at an index. */
 export declare function indexAdd(index: number, source: number, axis: number, extents: Array<number>): number
 
@@ -115,8 +139,8 @@ export declare function isReady(a: number): boolean
 /** Gives up compiling. */
 export declare function jitAbort(): void
 
-/** Its next argument. */
-export declare function jitArgument(extents: Array<number>, code: number): number
+/** Its next argument, on the device of a node; without one, wherever it is used. */
+export declare function jitArgument(extents: Array<number>, code: number, like?: number | undefined | null): number
 
 /** Begins compiling a function. */
 export declare function jitBegin(): void
@@ -145,29 +169,21 @@ export declare function matmul(a: number, b: number, ta: boolean, tb: boolean): 
 /** Exact counts of what is held. */
 export declare function memory(): Memory
 
-/** What is held. */
+/** What is held. JavaScript adds up the devices. */
 export interface Memory {
-  /** Bytes of live buffers, arenas included. */
-  bytes: number
-  /** Live buffers. */
-  buffers: number
-  /** The most bytes there ever were. */
-  peakBytes: number
-  /** Times memory was asked of the system. */
-  allocations: number
-  /** Bytes that wait for reuse. */
-  keptBytes: number
+  /** By the numbers of the devices. */
+  devices: Array<DeviceMemoryInfo>
   /** Nodes without a value. */
   pendingNodes: number
-  /** Nodes of the graph. */
+  /** Nodes alive. */
   nodes: number
-  /** Cached plans. */
+  /** Compiled plans in the cache. */
   plans: number
-  /** Plans found in the cache, ever. */
+  /** Plans that were found in the cache since the start. */
   planHits: number
-  /** Plans that had to be made, ever. */
+  /** Plans that had to be made since the start. */
   planMisses: number
-  /** Variables. */
+  /** Variables alive. */
   variables: number
 }
 
@@ -251,14 +267,17 @@ export declare function slice(a: number, start: Array<number>, step: Array<numbe
 /** Solves a linear system. */
 export declare function solve(a: number, b: number): number
 
-/** Data from JavaScript, copied. */
-export declare function source(data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array, dtype: number, shape: Array<number>): number
+/** Data from JavaScript, copied to a device; without, it goes wherever it is used. */
+export declare function source(data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array, dtype: number, shape: Array<number>, device?: number): number
 
 /** The value without its history. */
 export declare function stopGradient(a: number): number
 
 /** Slices chosen by a one-dimensional index. */
 export declare function take(x: number, index: number, axis: number): number
+
+/** The value on a device. */
+export declare function to(a: number, device: number): number
 
 /** Indices of the k largest or smallest along an axis. */
 export declare function topK(x: number, k: number, axis: number, largest: boolean): number
@@ -275,8 +294,11 @@ export declare function uniqueRows(x: number): number
 /** A new version. */
 export declare function variableAssign(variable: number, node: number): void
 
-/** A Variable that starts with a node's value. */
-export declare function variableNew(initial: number): number
+/** Number of a Variable's device. */
+export declare function variableDevice(variable: number): number
+
+/** A Variable that starts with a node's value, on a device, by default the node's. */
+export declare function variableNew(initial: number, device?: number | undefined | null): number
 
 /** A new handle on the current version. */
 export declare function variableRead(variable: number): number

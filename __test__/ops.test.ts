@@ -16,6 +16,7 @@ import {
   tensor,
   UnknownNameError,
   where,
+  zeros,
 } from '../ts/index.js'
 import { checkGradient, close, equals, sample } from './helpers.js'
 
@@ -319,6 +320,20 @@ test('any and all', async (t) => {
   await equals(t, x.any(1), [1, 1])
   await equals(t, x.all(1), [0, 1])
   await equals(t, x.all(1, { keepDims: true }), [[0], [1]])
+})
+
+test('extrema of bool are any and all, and of nothing there are none', async (t) => {
+  const x = tensor([
+    [false, true],
+    [true, true],
+    [false, false],
+  ])
+  for (const extremum of [x.max(1), x.min(1), x.max(), x.min()]) t.is(extremum.dtype, 'bool')
+  await equals(t, x.max(1), [1, 1, 0])
+  await equals(t, x.min(1, { keepDims: true }), [[0], [1], [0]])
+  await equals(t, x.max(), 1)
+  await equals(t, x.min(), 0)
+  t.throws(() => zeros([0, 2], { dtype: 'bool' }).max(0), { instanceOf: ShapeError, message: /max: .*empty/ })
 })
 
 test('argMax and argMin give the first of equals', async (t) => {

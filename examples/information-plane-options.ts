@@ -52,7 +52,12 @@ const rows = {
     help: 'share of images that validates',
   },
   seed: { type: 'string', value: 'N', default: '1', help: 'decides weights, split and order of the images' },
-  device: { type: 'string', value: 'NAME', default: 'cpu', help: 'where to compute' },
+  device: {
+    type: 'string',
+    value: 'NAME',
+    default: 'auto',
+    help: 'where to compute: the default device, see HYPERGLOW_DEVICE',
+  },
   segment: {
     type: 'string',
     value: 'NAME',

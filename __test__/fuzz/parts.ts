@@ -272,7 +272,10 @@ function otherCalls(): Call[] {
   const random = () => new hg.HostRandom(1)
   const plateau = () => new hg.ReduceLROnPlateau(0.1)
   return [
-    constructorCall('Variable', hg.Variable, () => [some([2]), { name: 'w', trainable: false }]),
+    constructorCall('Variable', hg.Variable, () => [
+      some([2]),
+      { name: 'w', trainable: false, device: 'cpu' },
+    ]),
     ...methodCalls('Variable', variable, {
       assign: () => [some([2])],
       data: () => [],

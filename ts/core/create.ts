@@ -1,4 +1,5 @@
 /** Tensors from data and from nothing. */
+import { type DeviceRequest, defaultDevice, deviceNumber, isDivided } from './devices.js'
 import {
   allocate,
   type DType,
@@ -9,7 +10,7 @@ import {
   sizeOf,
   type TypedArray,
 } from './dtype.js'
-import { ArgumentError, DeviceError, DTypeError, describe, describeList, ShapeError } from './errors.js'
+import { ArgumentError, DTypeError, describe, describeList, ShapeError } from './errors.js'
 import { native } from './native.js'
 import { type ArrayData, dtypeOfArray, flattening, isArrayData, type NestedInput } from './nested.js'
 import { dtype as anyDType } from './operands.js'
@@ -17,9 +18,6 @@ import { type Check, type Checks, checkOptions, checkValue, elsewhere, finite, i
 import { checkScalar, constant, type Scalar } from './scalars.js'
 import { idOf, Tensor } from './tensor.js'
 import { atOnce, inTurns } from './turns.js'
-
-/** Where a tensor is to live. `'auto'` takes the best device there is. */
-export type DeviceRequest = 'cpu' | 'cuda' | `cuda:${number}` | 'auto'
 
 /** What {@link tensor} can be told. */
 export interface TensorOptions {
@@ -35,6 +33,8 @@ export interface TensorOptions {
 export interface FillOptions {
   /** Element type; default float32. */
   dtype?: DType
+  /** Where it is to live. By default it goes wherever it is used, and by itself to the default device. */
+  device?: DeviceRequest
 }
 
 const tensorChecks: Checks<TensorOptions> = {
@@ -42,21 +42,24 @@ const tensorChecks: Checks<TensorOptions> = {
   dtype: anyDType,
   device: elsewhere(),
 }
-const fillChecks: Checks<FillOptions> = { dtype: anyDType }
+const fillChecks: Checks<FillOptions> = { dtype: anyDType, device: elsewhere() }
 const anyScalar: Check<Scalar | boolean> = {
   expected: 'a number, a bigint, true or false',
   accepts: (value) => ['number', 'bigint', 'boolean'].includes(typeof value),
 }
 
-/** Throws DeviceError where there is no such device. */
-export function checkDevice(device: DeviceRequest | undefined): void {
-  if (device === undefined || device === 'cpu' || device === 'auto') return
-  if (typeof device === 'string' && /^cuda(:\d+)?$/.test(device)) {
-    throw new DeviceError(
-      `tensor: device "${device}" was asked for, but this build has only "cpu"; use "cpu" or "auto"`,
-    )
-  }
-  throw new DeviceError(`tensor: there is no device ${describe(device)}; use "cpu" or "auto"`)
+/** A tensor that was made of nothing, where it was asked to be: without a device it goes wherever it is used. */
+function placed(op: string, made: Tensor, device: DeviceRequest | undefined): Tensor {
+  if (device === undefined) return made
+  using free = made
+  return Tensor.own(native.to(free.id, deviceNumber(op, device)))
+}
+
+/** The device of a tensor, where it is not the default one. */
+function deviceLike(x: Tensor): Pick<FillOptions, 'device'> {
+  if (!isDivided()) return {}
+  const { device } = x
+  return device === defaultDevice() ? {} : { device }
 }
 
 /**
@@ -112,7 +115,7 @@ function fromTypedArray(data: TypedArray, asked: DType | undefined): { values: T
 export function tensor(data: NestedInput | ArrayData, options: TensorOptions = {}): Tensor {
   const given = checkOptions('tensor', options, tensorChecks)
   if (isArrayData(data)) return tensor(data.data, { dtype: data.dtype, shape: data.shape, ...given })
-  checkDevice(given.device)
+  const device = deviceNumber('tensor', given.device)
   let values: TypedArray
   let dtype: DType
   let shape: Shape
@@ -133,7 +136,8 @@ export function tensor(data: NestedInput | ArrayData, options: TensorOptions = {
     shape = wanted
   }
   const extents = [...shape]
-  return Tensor.own(native.source(values, dtypeCode(dtype), extents), Object.freeze(extents), dtype)
+  const id = native.source(values, dtypeCode(dtype), extents, device)
+  return Tensor.own(id, Object.freeze(extents), dtype)
 }
 
 /**
@@ -168,8 +172,8 @@ function filled(
   options: FillOptions,
   fallback: DType = 'float32',
 ): Tensor {
-  const { dtype = fallback } = checkOptions(op, options, fillChecks)
-  return constant(op, value, dtype, checkShape(op, shape))
+  const { dtype = fallback, device } = checkOptions(op, options, fillChecks)
+  return placed(op, constant(op, value, dtype, checkShape(op, shape)), device)
 }
 
 /** A tensor of `shape` filled with 0. */
@@ -182,16 +186,16 @@ export function ones(shape: Shape, options: FillOptions = {}): Tensor {
   return filled('ones', shape, 1, options)
 }
 
-/** Zeros of the shape and dtype of `x`. */
+/** Zeros of the shape and dtype of `x`, where `x` is. */
 export function zerosLike(x: Tensor): Tensor {
   idOf('zerosLike', x)
-  return full(x.shape, 0, { dtype: x.dtype })
+  return full(x.shape, 0, { dtype: x.dtype, ...deviceLike(x) })
 }
 
-/** Ones of the shape and dtype of `x`. */
+/** Ones of the shape and dtype of `x`, where `x` is. */
 export function onesLike(x: Tensor): Tensor {
   idOf('onesLike', x)
-  return full(x.shape, 1, { dtype: x.dtype })
+  return full(x.shape, 1, { dtype: x.dtype, ...deviceLike(x) })
 }
 
 /**
@@ -209,7 +213,7 @@ export function arange(...args: (number | FillOptions | undefined)[]): Tensor {
   // Options come last; undefined counts as left out.
   const given = args.filter((arg) => arg !== undefined)
   const hasOptions = given.length > 1 && typeof given.at(-1) !== 'number'
-  const { dtype = 'float32' } = checkOptions(
+  const { dtype = 'float32', device } = checkOptions(
     'arange',
     hasOptions ? (given.at(-1) as FillOptions) : {},
     fillChecks,
@@ -224,14 +228,19 @@ export function arange(...args: (number | FillOptions | undefined)[]): Tensor {
     numbers.length === 1 ? [0, numbers[0] as number] : (numbers as [number, number, number?])
   const length = Math.max(0, Math.ceil((stop - start) / step))
   if (isFloat(dtype) || length === 0) {
-    return affine(Tensor.own(native.iota(dtypeCode(dtype), [length], 0)), step, start)
+    return placed(
+      'arange',
+      affine(Tensor.own(native.iota(dtypeCode(dtype), [length], 0)), step, start),
+      device,
+    )
   }
   for (const number of length === 1 ? [start] : [start, step + start, start + (length - 1) * step]) {
     checkScalar('arange', number, dtype)
   }
   // In int64, where a falling sequence of unsigned numbers has its step, too.
   const whole = affine(Tensor.own(native.iota(dtypeCode('int64'), [length], 0)), step, start)
-  return dtype === 'int64' ? whole : Tensor.own(native.cast(whole.id, dtypeCode(dtype)))
+  const made = dtype === 'int64' ? whole : Tensor.own(native.cast(whole.id, dtypeCode(dtype)))
+  return placed('arange', made, device)
 }
 
 function affine(x: Tensor, scale: number, shift: number): Tensor {
@@ -246,7 +255,7 @@ function affine(x: Tensor, scale: number, shift: number): Tensor {
  * @throws {DTypeError} where a number would not be one of an integer dtype
  */
 export function linspace(start: number, stop: number, count: number, options: FillOptions = {}): Tensor {
-  const { dtype = 'float32' } = checkOptions('linspace', options, fillChecks)
+  const { dtype = 'float32', device } = checkOptions('linspace', options, fillChecks)
   checkValue('linspace: start', start, finite)
   checkValue('linspace: stop', stop, finite)
   const [length] = checkShape('linspace', [count]) as [number]
@@ -255,16 +264,16 @@ export function linspace(start: number, stop: number, count: number, options: Fi
   // Without the rounding of the last step.
   if (length > 1) values[length - 1] = stop
   if (!isFloat(dtype)) for (const value of values) checkScalar('linspace', Number(value), dtype)
-  const exact = tensor(values)
-  return dtype === 'float64' ? exact : exact.cast(dtype)
+  const exact = Tensor.own(native.source(values, dtypeCode('float64'), [length]))
+  return placed('linspace', dtype === 'float64' ? exact : exact.cast(dtype), device)
 }
 
 /** The identity matrix (n, n), or (n, m) with ones on the main diagonal. */
 export function eye(n: number, m: number = n, options: FillOptions = {}): Tensor {
-  const { dtype = 'float32' } = checkOptions('eye', options, fillChecks)
+  const { dtype = 'float32', device } = checkOptions('eye', options, fillChecks)
   const shape = checkShape('eye', [n, m])
   const int32 = dtypeCode('int32')
   const rows = Tensor.own(native.iota(int32, shape, 0))
   const columns = Tensor.own(native.iota(int32, shape, 1))
-  return rows.equal(columns).cast(dtype)
+  return placed('eye', rows.equal(columns).cast(dtype), device)
 }

@@ -1,6 +1,7 @@
 /** Functions traced once and replayed as a plan. */
 
 import { isEager } from './debug.js'
+import { isDivided } from './devices.js'
 import { type DType, dtypeCode, type Shape, type TypedArray } from './dtype.js'
 import { ArgumentError, DisposedError, describe, StateError } from './errors.js'
 import { native } from './native.js'
@@ -21,7 +22,7 @@ export interface Compiled<Args extends readonly object[], Result> {
    * @throws {HyperglowError} at once where tracing fails; rejects where running fails, with the stack of the call
    */
   (...args: { [Index in keyof Args]: JitArgument<Args[Index]> }): Promise<Result>
-  /** The number of programs it holds, one per structure, shapes and dtypes of arguments. */
+  /** The number of programs it holds, one per structure, shapes, dtypes and devices of arguments. */
   readonly programs: number
   /** Releases the programs. Calling it afterwards throws {@link DisposedError}. */
   dispose(): void
@@ -79,14 +80,15 @@ function tensorOf(value: Value): Tensor {
   return Tensor.own(native.source(value.data, dtypeCode(value.dtype), [...value.shape]))
 }
 
-function placeholderFor({ shape, dtype }: Spec): Tensor {
-  return Tensor.own(native.jitArgument([...shape], dtypeCode(dtype)))
+function placeholderFor(x: Value): Tensor {
+  const like = x instanceof Tensor ? x.id : undefined
+  return Tensor.own(native.jitArgument([...x.shape], dtypeCode(x.dtype), like))
 }
 
 function trace<Args extends readonly unknown[]>(
   f: (...args: Args) => unknown,
   structure: TreeStructure<Args>,
-  values: readonly Spec[],
+  values: readonly Value[],
 ): Program {
   native.jitBegin()
   openScope()
@@ -138,7 +140,7 @@ export function rehearse<Args extends readonly object[], Result>(
 }
 
 /**
- * Compiles a function of tensors: it is traced once per structure, shapes and dtypes of its arguments and then replayed, with
+ * Compiles a function of tensors: it is traced once per structure, shapes, dtypes and devices of its arguments and then replayed, with
  * one native call per run.
  *
  *     const step = jit((x: Tensor, y: Tensor, rate: Tensor) => {
@@ -152,6 +154,8 @@ export function rehearse<Args extends readonly object[], Result>(
  * axis; both are copied at the call. Variables may be arguments, or be read and assigned inside. Other tensors used inside are constants of the program. The function runs while
  * it is traced only: side effects other than assignments happen once, and values cannot be read inside.
  *
+ * A compiled function runs on one device: that of its arguments and of the Variables it uses.
+ *
  * @param f synchronous, of trees of Tensors; returns a tree of Tensors
  */
 export function jit<Args extends readonly object[], Result>(
@@ -163,8 +167,11 @@ export function jit<Args extends readonly object[], Result>(
   const programs = new Map<string, Program>()
   let disposed = false
 
-  const find = (structure: TreeStructure<Args>, values: readonly Spec[]): Program => {
-    const key = `${structure.key}|${values.map((x) => `${x.dtype}${x.shape.join()}`).join(';')}`
+  const find = (structure: TreeStructure<Args>, values: readonly Value[]): Program => {
+    const kind = isDivided()
+      ? (x: Value) => `${x.dtype}${x.shape.join()}${x instanceof Tensor ? x.device : ''}`
+      : (x: Value) => `${x.dtype}${x.shape.join()}`
+    const key = `${structure.key}|${values.map(kind).join(';')}`
     const known = programs.get(key)
     const program = known ?? trace(f, structure, values)
     // Deleted and set again: a Map keeps the order of insertion, so the first entry is the least recently used.

@@ -1,18 +1,31 @@
 /** What is held and what is going to run. */
+import { allDevices } from './devices.js'
 import { ArgumentError, describe } from './errors.js'
-import { type DeviceInfo, type MemoryInfo, native } from './native.js'
+import { type DeviceInfo, type DeviceMemoryInfo, type GraphInfo, native } from './native.js'
 import { callable, checkValue, text } from './options.js'
 import { closeScope, noteEvaluation, type Owned, openScope, releaseDropped } from './registry.js'
 import { evaluated, Tensor } from './tensor.js'
 import { leafValue, treeLeaves } from './tree.js'
 import { Variable } from './variable.js'
 
-export type { DeviceInfo, MemoryInfo } from './native.js'
+export type { DeviceInfo, DeviceMemoryInfo, GraphInfo } from './native.js'
+
+/** What is held, see {@link memory}. Bytes and buffers are those of all devices; `peakBytes` adds up their peaks. */
+export interface MemoryInfo extends DeviceMemoryInfo, GraphInfo {
+  /** What each device holds, by its name. */
+  devices: Record<string, DeviceMemoryInfo>
+}
 
 /** Exact counts of the memory that results, Variables and plans hold. */
 export function memory(): MemoryInfo {
   releaseDropped()
-  return native.memory()
+  const { devices, ...graph } = native.memory()
+  const total = { bytes: 0, buffers: 0, peakBytes: 0, allocations: 0, keptBytes: 0 }
+  for (const held of devices) {
+    for (const count of Object.keys(total) as (keyof DeviceMemoryInfo)[]) total[count] += held[count]
+  }
+  const named = allDevices().map(({ name }, number) => [name, devices[number]])
+  return { ...total, ...graph, devices: Object.fromEntries(named) }
 }
 
 /**
@@ -24,9 +37,14 @@ export function releaseMemory(): void {
   native.releaseMemory()
 }
 
-/** The device that plans run on. */
+/** The devices there are. Which one is the default, the environment variable `HYPERGLOW_DEVICE` says. */
+export function devices(): DeviceInfo[] {
+  return allDevices().map((device) => ({ ...device }))
+}
+
+/** The default device: plans run on it unless they are told otherwise. */
 export function deviceInfo(): DeviceInfo {
-  return native.deviceInfo()
+  return devices().find(({ isDefault }) => isDefault) as DeviceInfo
 }
 
 /** The compiled plans in the cache as text, most recently used first. */

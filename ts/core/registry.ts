@@ -81,7 +81,7 @@ let reported = 0
 /** Tells V8, now and then, how much native memory its objects keep alive, so that it collects in time. */
 export function noteEvaluation(): void {
   if (++evaluations % reportEvery !== 0) return
-  const { bytes, nodes } = native.memory()
+  const [bytes = 0, nodes = 0] = native.held()
   const held = bytes + nodes * bytesPerNode
   native.adjustExternalMemory(held - reported)
   reported = held

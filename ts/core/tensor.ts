@@ -1,6 +1,7 @@
 /** The class Tensor. Import it from `../ops/tensor.js`, which also installs the operations as methods. */
 import { inspect } from 'node:util'
 import { inspectNode, isEager } from './debug.js'
+import { type Device, nameOfDevice } from './devices.js'
 import { type DType, dtypeOfCode, type Shape, showShape, sizeOf, type TypedArray } from './dtype.js'
 import { ArgumentError, DisposedError, describe, ShapeError, StateError } from './errors.js'
 import { native } from './native.js'
@@ -11,9 +12,6 @@ import { settled } from './turns.js'
 
 // The error of whoever clones shows the text of the function.
 const whyNoClone = () => 'a Tensor has no values to clone until it is read: clone those, await t.data()'
-
-/** Where tensors live and are computed. */
-export type Device = 'cpu'
 
 let tracing = 0
 
@@ -132,9 +130,12 @@ export class Tensor {
     return this.#dtype
   }
 
-  /** Where it lives. */
+  /**
+   * Where it lives. What is made of nothing, such as `zeros(shape)` without a device, goes wherever it is used; by itself it lives on
+   * the default device.
+   */
   get device(): Device {
-    return 'cpu'
+    return nameOfDevice(native.deviceOf(this.id))
   }
 
   /** The number of axes; 0 for a scalar. */

@@ -1,9 +1,10 @@
 /** Slots that hold the state of a program: weights, statistics, counters. */
+import { type Device, type DeviceRequest, deviceNumber, nameOfDevice } from './devices.js'
 import { type DType, type Shape, showShape, type TypedArray } from './dtype.js'
 import { ArgumentError, DisposedError, DTypeError, describe, ShapeError, StateError } from './errors.js'
 import { native } from './native.js'
 import { noteAssigned } from './observer.js'
-import { type Checks, checkOptions, flag, text } from './options.js'
+import { type Checks, checkOptions, elsewhere, flag, text } from './options.js'
 import { watch } from './registry.js'
 import { constant } from './scalars.js'
 import { recognizeVariables, Tensor } from './tensor.js'
@@ -14,9 +15,11 @@ export interface VariableOptions {
   name?: string
   /** Whether optimizers may change it; default true. */
   trainable?: boolean
+  /** Where it lives, for good; by default where its first value is. */
+  device?: DeviceRequest
 }
 
-const checks: Checks<VariableOptions> = { name: text, trainable: flag }
+const checks: Checks<VariableOptions> = { name: text, trainable: flag, device: elsewhere() }
 
 // The error of whoever clones shows the text of the function.
 const whyNoClone = () => 'a Variable has no values to clone until it is read: clone those, await v.data()'
@@ -68,12 +71,13 @@ export class Variable {
         `Variable: given ${describe(initial)}, expected a Tensor to start with; make one with tensor(...)`,
       )
     }
-    const { name = 'variable', trainable = true } = checkOptions('Variable', options, checks)
+    const { name = 'variable', trainable = true, device } = checkOptions('Variable', options, checks)
+    const number = device === undefined ? undefined : deviceNumber('Variable', device)
     this.name = name
     this.trainable = trainable
     this.shape = initial.shape
     this.dtype = initial.dtype
-    const slot = { id: native.variableNew(initial.id), released: false }
+    const slot = { id: native.variableNew(initial.id, number), released: false }
     this.#slot = slot
     watch(this, slot, release)
   }
@@ -83,6 +87,11 @@ export class Variable {
     throw new DisposedError(
       `the Variable "${this.name}" ${showShape(this.shape)} was disposed of; keep it until its last use`,
     )
+  }
+
+  /** Where it lives, which never changes. */
+  get device(): Device {
+    return nameOfDevice(native.variableDevice(this.#id))
   }
 
   /** The number of axes. */
@@ -113,6 +122,7 @@ export class Variable {
    * Replaces the value; a number fills all elements.
    *
    * @throws {ShapeError} or {DTypeError} where the value's shape or dtype differs
+   * @throws {DeviceError} where the value is on another device; bring it: `x.to(variable.device)`
    */
   assign(value: Tensor | number): void {
     const id = this.#id

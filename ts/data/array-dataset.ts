@@ -289,7 +289,7 @@ export class ArrayDataset implements Dataset {
 
   /**
    * Releases the source, which datasets made by `subset` and `split` share. Doing it twice is fine; any other use of the samples
-   * afterwards throws {@link DisposedError}, a `fit` that is under way rejects with it.
+   * afterward throws {@link DisposedError}, a `fit` that is under way rejects with it.
    */
   dispose(): void {
     this.#held.source.x.dispose()

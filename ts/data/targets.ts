@@ -5,7 +5,7 @@ import { type ArrayData, flattening, isArrayData, shapeAlongFirst } from '../cor
 import { isList } from '../core/options.js'
 import type { Work } from '../core/turns.js'
 import type { FloatDType } from '../nn/initializers.js'
-import { alias } from '../ops/elementwise.js'
+import { alias } from '../ops/operands.js'
 import { type NestedInput, type Shape, Tensor, tensor } from '../ops/tensor.js'
 
 /**

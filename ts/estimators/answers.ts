@@ -29,7 +29,7 @@ export async function answerOf(estimator: Estimator, x: Tensor, y: Tensor): Prom
 }
 
 /**
- * The largest of several answers that all err downwards. One that the data have no answer for takes no part.
+ * The largest of several answers that all err downward. One that the data have no answer for takes no part.
  *
  * @throws DataError, with the reasons, where none has an answer
  */

@@ -1,4 +1,4 @@
-/** Centring of kernel and distance matrices. */
+/** Centering of kernel and distance matrices. */
 import { centeredProducts } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
 import type { Kernel, Similar } from './kernels.js'
@@ -11,7 +11,7 @@ export function centered(k: Tensor): Tensor {
 }
 
 /**
- * U-centring (Szekely and Rizzo 2014, eq. 2.7): the inner product of two U-centred matrices over n (n - 3) is HSIC_1, without
+ * U-centering (Szekely and Rizzo 2014, eq. 2.7): the inner product of two U-centered matrices over n (n - 3) is HSIC_1, without
  * the cancellation of its three terms. The diagonal is 0 and takes no part.
  */
 export function uCentered(k: Tensor): Tensor {
@@ -38,7 +38,7 @@ export interface KernelSamples {
 }
 
 /**
- * The inner products, in float64, of the centred (`hollow`: U-centred) kernel matrices of any two of the parts. No matrix is stored where every
+ * The inner products, in float64, of the centered (`hollow`: U-centered) kernel matrices of any two of the parts. No matrix is stored where every
  * kernel is one that {@link centeredProducts} knows.
  */
 export function centredInner(

@@ -1,4 +1,4 @@
-import { checkDevice as checkThere } from '../core/create.js'
+import { onlyDefault } from '../core/devices.js'
 import { ArgumentError, describe, ShapeError, unknownName } from '../core/errors.js'
 import { above, type Check, checkValue, flag, whole } from '../core/options.js'
 import { type DeviceRequest, Tensor } from '../ops/tensor.js'
@@ -43,9 +43,9 @@ export const device: Check<DeviceRequest> = {
   accepts: (value) => typeof value === 'string',
 }
 
-/** Throws DeviceError where there is no such device. */
+/** Throws DeviceError unless it is the default device, which estimators compute on. */
 export function checkDevice(wanted: DeviceRequest | undefined): void {
-  checkThere(wanted)
+  onlyDefault('an estimator', wanted)
 }
 
 /** The base of a logarithm. */

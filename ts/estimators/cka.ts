@@ -43,7 +43,7 @@ const checks: Checks<CKAOptions> = {
 type Sums = readonly [xy: Tensor, xx: Tensor, yy: Tensor]
 
 /**
- * Centred kernel alignment (Kornblith, Norouzi, Lee and Hinton 2019): HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)).
+ * Centered kernel alignment (Kornblith, Norouzi, Lee and Hinton 2019): HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)).
  *
  * - `linear`: |Yc' Xc|^2 / (|Xc' Xc| |Yc' Yc|) in Frobenius norms, computed from the features where they are few.
  * - `rbf`: Gaussian kernels, each width a fraction of the median distance, or `sigma`.
@@ -211,7 +211,7 @@ function ratio([xy, xx, yy]: Sums): Tensor {
   return where(isDefined, xy.div(where(isDefined, norm, 1).sqrt()), 0)
 }
 
-/** Inner products of linear kernel matrices without an `[n, n]` matrix: squared norms of products of centred features. */
+/** Inner products of linear kernel matrices without an `[n, n]` matrix: squared norms of products of centered features. */
 function featureProducts(parts: readonly Tensor[]): (a: number, b: number) => Tensor {
   const features = parts.map((x) => x.sub(x.mean(0)))
   return (a, b) =>

@@ -35,7 +35,7 @@ export function isSmallTable(x: Side, y: Side): boolean {
 
 /**
  * From the table of counts. Where it is large for the samples, adjusted for chance, or from the values as numbers where that is more: as labels
- * they have no order, but no numbering of labels changes information, and one that means nothing errs downwards.
+ * they have no order, but no numbering of labels changes information, and one that means nothing errs downward.
  */
 export async function ofClasses(x: Side, y: Side, seed: number): Promise<Answer> {
   if (isSmallTable(x, y)) return answerOf(new DiscreteMI(), tensor(x.classes), tensor(y.classes))

@@ -81,7 +81,7 @@ async function numbersAndClasses(
 }
 
 /**
- * I(U; V | A, B), the larger of two that err downwards: of all samples by their ranks within the cells of (A, B), which tell nothing of the cells, so that what they tell of each other
+ * I(U; V | A, B), the larger of two that err downward: of all samples by their ranks within the cells of (A, B), which tell nothing of the cells, so that what they tell of each other
  * is a part of it (all, where the copula is the same in every cell); and the mean over the cells that have samples enough.
  */
 async function numbersWithin(x: Columns, y: Columns, seed: number): Promise<number> {

@@ -14,7 +14,7 @@ const atomRatio = 10
 
 /**
  * The samples without copies: those of which each is given once. A copy of a draw from a density (a bootstrap, rows loaded twice) tells nothing that the first did
- * not, and nearest neighbours at distance 0 are taken for information. Where equal samples are what the distribution gives, they stay: copies are told by a
+ * not, and nearest neighbors at distance 0 are taken for information. Where equal samples are what the distribution gives, they stay: copies are told by a
  * column, of x or of y, that lies on no grid and in which equal values come with equal samples alone.
  *
  * @param x labels `[n]` or float64 rows `[n, d]`; @param y alike

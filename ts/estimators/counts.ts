@@ -26,9 +26,9 @@ export function jointClasses(x: Tensor, y: Tensor): Tensor {
  * - `millerMadow`: plus (r + c - m - 1) / (2 n), with r and c symbols and m pairs that occur (Miller 1955).
  * - `weighted`: the correction b of Miller and Madow times b^2 / (b^2 + s^2), s the standard error of the plug-in estimate: applied
  *   where it stands out from the noise, left out where it does not.
- * - `shrinkage`: each of the three entropies from frequencies shrunk towards equal ones over the symbols (pairs) that occur, by the James-Stein
+ * - `shrinkage`: each of the three entropies from frequencies shrunk toward equal ones over the symbols (pairs) that occur, by the James-Stein
  *   weight of Hausser and Strimmer 2009, eq. 6. The paper shrinks one table of all r c cells, those that never occur included, and takes all three
- *   from it; that draws information further towards 0 and errs more on the cases of the judge.
+ *   from it; that draws information further toward 0 and errs more on the cases of the judge.
  */
 export function symbolInformation(x: Tensor, y: Tensor, correction: CountCorrection): Tensor {
   const n = x.shape[0] as number
@@ -65,7 +65,7 @@ export function occupied(counts: Tensor): Tensor {
   return counts.greater(0).cast('float64').sum()
 }
 
-/** Entropy of frequencies shrunk towards equal ones over the symbols that occur (Hausser and Strimmer 2009, eqs. 5 and 6). */
+/** Entropy of frequencies shrunk toward equal ones over the symbols that occur (Hausser and Strimmer 2009, eqs. 5 and 6). */
 function shrunkEntropy(counts: Tensor, n: number): Tensor {
   const isOccupied = counts.greater(0).cast('float64')
   const even = isOccupied.div(isOccupied.sum())

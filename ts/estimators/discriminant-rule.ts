@@ -46,7 +46,7 @@ export function discriminantScores(
 export function spanned(rows: Tensor): Tensor {
   const n = rows.shape[0] as number
   const products = rows.matmulT(rows, { transposeB: true })
-  // Centred rows have at most n - 1 dimensions; what the factorisation rounds must not become a negative pivot.
+  // Centered rows have at most n - 1 dimensions; what the factorization rounds must not become a negative pivot.
   const rounding = products
     .trace()
     .mul(n * Number.EPSILON)
@@ -55,7 +55,7 @@ export function spanned(rows: Tensor): Tensor {
 }
 
 /**
- * Means of classes drawn towards the mean of all, by the positive part of James and Stein's estimate: as far as they lie apart by chance. With many
+ * Means of classes drawn toward the mean of all, by the positive part of James and Stein's estimate: as far as they lie apart by chance. With many
  * columns chance is most of it, and a rule that took it for real would be sure of what it cannot know.
  *
  * @param means `[classes, width]`; @param sizes samples of each class; @param variance within classes, summed over columns

@@ -28,9 +28,9 @@ const checks: Checks<DistanceCorrelationOptions> = {
 /**
  * Distance correlation of n pairs of samples, from Euclidean distance matrices A and B:
  *
- * - `biased` (Szekely, Rizzo and Bakirov 2007): with double-centred matrices dCov^2 = mean(A o B) and
+ * - `biased` (Szekely, Rizzo and Bakirov 2007): with double-centered matrices dCov^2 = mean(A o B) and
  *   dCor = sqrt(dCov^2 / sqrt(dVar_x^2 dVar_y^2)), from 0 to 1. Its covariance is dCov^2.
- * - `unbiased` (Szekely and Rizzo 2014): with U-centred matrices dCov^2 = sum(A o B) / (n (n - 3)), and the bias-corrected dCor^2: the
+ * - `unbiased` (Szekely and Rizzo 2014): with U-centered matrices dCov^2 = sum(A o B) / (n (n - 3)), and the bias-corrected dCor^2: the
  *   square, which may be negative. Needs 4 samples.
  *
  * 0 only for independent variables (in the population). 0 by convention when an argument is constant. Labels are compared as classes,

@@ -12,7 +12,7 @@ const bounds = { least: 0.001 * Math.LN2, most: 20 * Math.LN2 }
 
 /**
  * What the program that the authors of EDGE published (version 4.3.1) computes, in nats: p-stable hashing with cells as wide as the mean distance
- * to the k-th neighbour in each projection, a median over ten members, and a second round with cells fitted to the first result. Ratios of
+ * to the k-th neighbor in each projection, a median over ten members, and a second round with cells fitted to the first result. Ratios of
  * edges below 2^0.001 are raised to it, which adds a positive bias.
  *
  * @param x `[n, d]` float64 or int32 labels `[n]`; @param gamma scale of the cells
@@ -54,7 +54,7 @@ function projected(x: Tensor, from: Tensor): { rows: Tensor; cells?: Tensor } {
   return { rows, cells: where(distance.greater(0), distance.mul(3 * r * 0.9), 1) }
 }
 
-/** Distance of every entry to its k-th neighbour within the column, of sorted columns: `[n, r]`. */
+/** Distance of every entry to its k-th neighbor within the column, of sorted columns: `[n, r]`. */
 function neighbourDistances(x: Tensor, k: number): Tensor {
   const [n, r] = x.shape as [number, number]
   const sorted = x.sort(0)

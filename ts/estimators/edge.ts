@@ -41,7 +41,7 @@ export interface EDGEOptions {
   correction?: 'gaussian' | 'shuffle' | 'none'
   /** Samples or shuffles that the correction averages over. Default 4. */
   repeats?: number
-  /** Replace columns by the normal scores of their ranks first, else only standardise them. Default true. */
+  /** Replace columns by the normal scores of their ranks first, else only standardize them. Default true. */
   copula?: boolean
   /** Compute what the authors' published program does, instead of all the above but the seed. Default false. */
   authors?: boolean

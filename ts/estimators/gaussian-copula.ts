@@ -10,7 +10,7 @@ import { normalScores } from './ranks.js'
  * normal scores of its ranks, then the information of normal vectors minus its bias.
  *
  * Exact up to sampling error for normal data whose coordinates were each mapped by any increasing function; blind to dependence
- * that is not monotone, so in general it errs downwards. O(n log n + n d^2). `biasCorrection` defaults to true. A measurement: no
+ * that is not monotone, so in general it errs downward. O(n log n + n d^2). `biasCorrection` defaults to true. A measurement: no
  * gradient passes through ranks. Class labels: {@link DiscriminantMI}.
  */
 export class GaussianCopulaMI extends InformationEstimator<GaussianOptions> {

@@ -101,7 +101,7 @@ export function normalCorrelation(z: Tensor): Tensor {
 /** Weight of the identity in every correlation matrix: columns that are combinations of others leave it positive definite. */
 const ridge = 1e-12
 
-/** A correlation matrix drawn a little towards the identity. */
+/** A correlation matrix drawn a little toward the identity. */
 export function withRidge(correlation: Tensor): Tensor {
   const d = correlation.shape[0] as number
   return correlation.mul(1 - ridge).add(eye(d, d, { dtype: 'float64' }).mul(ridge))

@@ -136,7 +136,7 @@ export class HSIC extends Estimator<HSICOptions> {
     return this.#compare(parts, [[0, 1]])[0] as Tensor
   }
 
-  /** The kernel matrices `[n, n]` of both arguments, not centred. */
+  /** The kernel matrices `[n, n]` of both arguments, not centered. */
   matrices(x: Tensor, y: Tensor): { x: Tensor; y: Tensor } {
     this.checkCounts(x, y)
     return {
@@ -178,7 +178,7 @@ export class HSIC extends Estimator<HSICOptions> {
     })
   }
 
-  /** The inner products of the centred (nHSIC: and regularised) kernel matrices of two parts. */
+  /** The inner products of the centered (nHSIC: and regularized) kernel matrices of two parts. */
   #products(parts: readonly Part[], samples: readonly Samples[]): (a: number, b: number) => Tensor {
     if (this.#variant !== 'nHSIC') {
       const pairs = parts.map(({ kernel }, part) => ({ kernel, samples: samples[part] as Samples }))
@@ -205,7 +205,7 @@ interface Part {
 /** The positions of two parts. */
 type Pair = readonly [number, number]
 
-/** Factor on the inner product of the centred matrices. */
+/** Factor on the inner product of the centered matrices. */
 const SCALES: { [E in HSICEstimator]: (n: number) => number } = {
   biased: (n) => 1 / (n - 1) ** 2,
   biasedN2: (n) => 1 / n ** 2,

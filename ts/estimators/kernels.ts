@@ -1,7 +1,7 @@
 /**
  * Kernels for measures of dependence.
  *
- * Centring removes any constant from a kernel matrix, so each kernel also gives its matrix minus its largest value. For a wide
+ * Centering removes any constant from a kernel matrix, so each kernel also gives its matrix minus its largest value. For a wide
  * kernel, whose entries are all near that value, this keeps the digits that float32 would lose.
  */
 import { ArgumentError } from '../core/errors.js'
@@ -30,7 +30,7 @@ export interface Kernel {
   readonly name: string
   /** Parameters as given, for reports. */
   readonly params: Readonly<Record<string, unknown>>
-  /** Kernel matrix `[n, n]` up to an added constant; equal to the true one after centring. */
+  /** Kernel matrix `[n, n]` up to an added constant; equal to the true one after centering. */
   shifted(samples: Samples): Tensor
   /** Kernel matrix `[n, n]`. */
   matrix(samples: Samples): Tensor

@@ -19,7 +19,7 @@ import { unitOfBase } from './unit.js'
 
 /** Options of {@link KLEntropy}. */
 export interface KLEntropyOptions {
-  /** Which neighbour. Default 3. */
+  /** Which neighbor. Default 3. */
   k?: number
   /** How distances are measured. Default 'maximum'. */
   metric?: DistanceMetric
@@ -46,7 +46,7 @@ const checks: Checks<KLEntropyOptions> = {
 }
 
 /**
- * Differential entropy by the distance to the k-th neighbour (Kozachenko and Leonenko 1987):
+ * Differential entropy by the distance to the k-th neighbor (Kozachenko and Leonenko 1987):
  *
  *   H = psi(n) - psi(k) + ln c_d + d mean_i ln eps_i
  *
@@ -139,7 +139,7 @@ export class KLEntropy {
   }
 }
 
-/** Throws DataError unless each of n samples has k neighbours. */
+/** Throws DataError unless each of n samples has k neighbors. */
 function checkEnough(name: string, n: number, k: number): void {
   if (n > k) return
   throw new DataError(`${name}: needs at least ${k + 1} samples for k = ${k}, received ${n}`)

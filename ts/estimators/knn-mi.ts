@@ -13,7 +13,7 @@ import { type ScaleOptions, scaleChecks, scaleDefaults, scaled } from './scale.j
 
 /** Options of {@link KNN}. */
 export interface KNNOptions extends ScaleOptions {
-  /** Which neighbour. Default 3. */
+  /** Which neighbor. Default 3. */
   k?: number
   /** How distances are measured. Default 'maximum'. */
   metric?: DistanceMetric

@@ -23,7 +23,7 @@ import { digammaOf } from './special.js'
 
 /** Options of {@link KSG}. */
 export interface KSGOptions extends ScaleOptions {
-  /** Which neighbour, or several whose estimates are averaged. Default 3. */
+  /** Which neighbor, or several whose estimates are averaged. Default 3. */
   k?: number | readonly number[]
   /** The first or the second estimator of the paper. Default 1. */
   variant?: 1 | 2
@@ -49,14 +49,14 @@ const neighbours: Check<readonly number[]> = {
 const firstOrSecond: Check<1 | 2> = { expected: '1 or 2', accepts: (value) => value === 1 || value === 2 }
 
 /**
- * Mutual information by nearest neighbours (Kraskov, Stoegbauer and Grassberger 2004), distances by the largest coordinate.
+ * Mutual information by nearest neighbors (Kraskov, Stoegbauer and Grassberger 2004), distances by the largest coordinate.
  *
- * Variant 1, eq. 8, with eps_i the distance in (x, y) to the k-th neighbour and n_x(i), n_y(i) the numbers of other samples
+ * Variant 1, eq. 8, with eps_i the distance in (x, y) to the k-th neighbor and n_x(i), n_y(i) the numbers of other samples
  * nearer than that in x, in y:
  *
  *   I = psi(k) + psi(n) - mean_i [psi(n_x(i) + 1) + psi(n_y(i) + 1)]
  *
- * Variant 2, eq. 9, with eps_x(i), eps_y(i) the largest distances in x and in y among those k neighbours, and n_x(i), n_y(i) the
+ * Variant 2, eq. 9, with eps_x(i), eps_y(i) the largest distances in x and in y among those k neighbors, and n_x(i), n_y(i) the
  * numbers of other samples not further than that:
  *
  *   I = psi(k) - 1/k + psi(n) - mean_i [psi(n_x(i)) + psi(n_y(i))]
@@ -143,7 +143,7 @@ export class KSG extends InformationEstimator<KSGOptions> {
   }
 }
 
-/** Distance in (x, y) to the k-th neighbour, `[n]`. */
+/** Distance in (x, y) to the k-th neighbor, `[n]`. */
 function jointDistance(x: Tensor, y: Tensor, near: Tensor, k: number): Tensor {
   return distanceToKth(x, near, k).maximum(distanceToKth(y, near, k))
 }

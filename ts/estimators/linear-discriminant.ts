@@ -32,15 +32,15 @@ const samplesPerColumn = 2
  *   I(X; Y) >= H(Y) - CE
  *
  * (Barber and Agakov 2003), CE the mean of -ln q(y | x) over samples that took no part in the fit: k-fold cross-validated, q from
- * normal classes with a common covariance. Nearly exact for such classes in any dimension; for others it errs downwards.
+ * normal classes with a common covariance. Nearly exact for such classes in any dimension; for others it errs downward.
  *
  * The rule is fitted twice: to columns in units of their deviations, and to their normal scores, where outliers and saturated activations do no harm. How sure it
  * may be is found on the other folds: the slope of its scores (temperature scaling; Guo et al. 2017), a part of the priors that is mixed in,
  * and which of the two. So a rule that is right of 999 samples in 1,000 loses little by the last one, and one that knows nothing falls back
  * on the priors: below 0 by (classes - 1) / n or so.
  *
- * With fewer than two samples a column the covariance is drawn towards a multiple of the identity, by the weight of Ledoit and Wolf 2004
- * (eq. 14), and the means of the classes towards that of all, by that of James and Stein 1961; with more columns than samples the rule is computed in
+ * With fewer than two samples a column the covariance is drawn toward a multiple of the identity, by the weight of Ledoit and Wolf 2004
+ * (eq. 14), and the means of the classes toward that of all, by that of James and Stein 1961; with more columns than samples the rule is computed in
  * the n dimensions that the samples span. Scale then matters, and columns in a common unit take the place of normal scores. A measurement, in float64, O(n^2 d + folds n min(n, d)^2).
  *
  * `y` that hold numbers (hardly a value given twice) have no classes: `estimate` refuses them, and as an evaluator it records NaN.
@@ -110,7 +110,7 @@ function discriminantBound(
   return entropyOf(classCounts(classes), n).sub(loss.div(n))
 }
 
-/** Centred columns in the one unit of which their mean variance is 1. */
+/** Centered columns in the one unit of which their mean variance is 1. */
 function inOneUnit(x: Tensor): Tensor {
   const [near] = inRange(x)
   const rows = near.sub(near.mean(0)).div(unitOf(near))

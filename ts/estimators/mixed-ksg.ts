@@ -22,13 +22,13 @@ const tolerated = 0.05
 
 /** Options of {@link MixedKSG}. */
 export interface MixedKSGOptions {
-  /** Which neighbour. Default 5. */
+  /** Which neighbor. Default 5. */
   k?: number
 }
 
 /**
  * Mutual information of data with atoms, densities or both (Gao, Kannan, Oh and Viswanath 2017, algorithm 1, with the counts of
- * the authors' program): rho_i is the distance in (x, y) to the k-th neighbour by the largest coordinate, and
+ * the authors' program): rho_i is the distance in (x, y) to the k-th neighbor by the largest coordinate, and
  *
  *   I = mean_i [psi(k_i) + ln n - psi(n_x(i)) - psi(n_y(i))]
  *
@@ -89,7 +89,7 @@ export class MixedKSG extends InformationEstimator<MixedKSGOptions> {
     return value
   }
 
-  /** Of a lattice, several samples are as far as the k-th neighbour, and which of them count is decided by the formula alone. */
+  /** Of a lattice, several samples are as far as the k-th neighbor, and which of them count is decided by the formula alone. */
   async #noteTies(x: Tensor, y: Tensor, findings: Findings): Promise<void> {
     const { k } = this.params
     const n = x.shape[0] as number

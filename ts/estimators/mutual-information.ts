@@ -40,7 +40,7 @@ const kind = oneOf('auto', 'numbers', 'classes', 'mixed')
  * - **numbers and classes**: the larger of {@link DiscriminantMI} and of {@link Ross} (k = 3) on normal scores with ties broken at random.
  * - **atoms**: values that occur again and again beside others that hardly repeat. The chain rule over atoms, each term by the rule of its kind.
  * - **numbers and numbers**: the larger of {@link KSG} 1 (k = 3) on normal scores, ties broken at random, and of the t copula ({@link StudentCopulaMI}; the normal copula is a case
- *   of it). Both err downwards, so the larger errs less. Where {@link ResidualMI} (the larger of its two directions, on the data and on normal scores) exceeds that by more than
+ *   of it). Both err downward, so the larger errs less. Where {@link ResidualMI} (the larger of its two directions, on the data and on normal scores) exceeds that by more than
  *   4.5 / sqrt(n), it is taken instead; but not for columns that repeat values or are spaced more evenly than random draws, such as times and grids, whose entropy it would
  *   mistake. With fewer than 5 samples a column the neighbors alone: more columns have no correlations that could be known.
  *

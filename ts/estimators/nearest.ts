@@ -1,10 +1,10 @@
-/** What the estimators by nearest neighbours share. */
+/** What the estimators by nearest neighbors share. */
 import { DataError } from '../core/errors.js'
 import { type DistanceMetric, where } from '../ops/index.js'
 import { full, type Tensor } from '../ops/tensor.js'
 import type { Findings } from './details.js'
 
-/** Below this number of samples an estimate by neighbours means little. */
+/** Below this number of samples an estimate by neighbors means little. */
 export const advisedForNeighbors = 128
 
 /** Distances from each row of x `[n, d]` to the rows whose numbers are given, `[n, k]`. */
@@ -15,7 +15,7 @@ export function distancesTo(x: Tensor, rows: Tensor, metric: DistanceMetric = 'm
   return metric === 'maximum' ? differences.abs().max(2) : differences.square().sum(2).sqrt()
 }
 
-/** Distances of each row of x `[n, d]` to its k-th neighbour (from 1), `[n]`, by the neighbours of {@link neighbors}. */
+/** Distances of each row of x `[n, d]` to its k-th neighbor (from 1), `[n]`, by the neighbors of {@link neighbors}. */
 export function distanceToKth(
   x: Tensor,
   neighbors: Tensor,
@@ -45,7 +45,7 @@ export function orCoinciding(radii: Tensor): Tensor {
   return radii.maximum(1e-300)
 }
 
-/** Notes more columns than nearest neighbours can do with: in d dimensions a neighbour is near along each of them for 2^d samples or more. */
+/** Notes more columns than nearest neighbors can do with: in d dimensions a neighbor is near along each of them for 2^d samples or more. */
 export function noteColumns(name: string, n: number, columns: number, findings: Findings): void {
   if (columns <= Math.log2(n)) return
   findings.warn(

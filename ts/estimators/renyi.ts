@@ -12,7 +12,7 @@ import { classesOf, numbersOf } from './samples.js'
 
 /**
  * Width of the Gaussian kernel: a number; 'silverman', `spread * n^(-1 / (4 + d))` with the spread the root of the mean variance of
- * the columns times sqrt(d); or 'neighbours', the mean distance to the 10 nearest neighbours (Yu et al. 2020).
+ * the columns times sqrt(d); or 'neighbors', the mean distance to the 10 nearest neighbors (Yu et al. 2020).
  */
 export type RenyiWidth = number | 'silverman' | 'neighbours'
 
@@ -48,7 +48,7 @@ const checks: Checks<RenyiOptions> = {
  *   S(A) = ln(sum_i lambda_i(A)^alpha) / (1 - alpha),  A_ij = K_ij / (n sqrt(K_ii K_jj))
  *   I(X; Y) = S(A) + S(B) - S(A o B / tr(A o B))
  *
- * with Gaussian kernel matrices, and for labels the matrix of equal classes. With `channels`, A is the normalised product
+ * with Gaussian kernel matrices, and for labels the matrix of equal classes. With `channels`, A is the normalized product
  * A_1 o ... o A_C; with many channels it nears the identity and I its ceiling ln n. S lies in [0, ln n].
  *
  * The value depends on the width, so report it. Differentiable. In float64, O(n^3) (alpha = 2: O(n^2)). 0 where an argument is constant.
@@ -167,7 +167,7 @@ function widthOf(
   return where(width.greater(0), width.mul(widthFactor), 1).stopGradient()
 }
 
-/** Mean distance of samples to their k nearest neighbours. */
+/** Mean distance of samples to their k nearest neighbors. */
 function meanNeighbourDistance(squares: Tensor, k: number): Tensor {
   const { values } = squares.stopGradient().topK(k + 1, 1, { largest: false })
   return values.sqrt().sum(1).mean().div(k)

@@ -21,7 +21,7 @@ import { isLabels } from './samples.js'
 
 /** Options of {@link ResidualMI}. */
 export interface ResidualOptions {
-  /** Which neighbour. Default 3. */
+  /** Which neighbor. Default 3. */
   k?: number
   /** Replace columns by the normal scores of their ranks first. Default false. */
   copula?: boolean
@@ -35,7 +35,7 @@ export interface ResidualOptions {
  *
  * exactly. J(r) - J(Y) is a difference of two entropies of Kozachenko and Leonenko 1987 in the same dimension, of samples that were both made white, so that
  * most of their bias cancels; I(X; r) is KSG 1 (Kraskov, Stoegbauer and Grassberger 2004), which errs little where information is small. Where
- * strong linear dependence carries noise that is not normal, this finds what nearest neighbours in (x, y) cannot resolve.
+ * strong linear dependence carries noise that is not normal, this finds what nearest neighbors in (x, y) cannot resolve.
  *
  * The information of a deterministic relation is infinite. What comes out is the resolution: of an exact linear relation (up to 1e-10 of the variance)
  * the linear part alone, some 13 nats per dimension; of residuals that coincide at most 27 more.
@@ -96,7 +96,7 @@ export const leastVariance = 1e-10
 /** Distance in standard deviations below which white samples coincide: less is rounding. */
 const resolution = 1e-12
 
-/** d times the mean logarithm of the distance to the k-th neighbour: the entropy of Kozachenko and Leonenko but for a constant. */
+/** d times the mean logarithm of the distance to the k-th neighbor: the entropy of Kozachenko and Leonenko but for a constant. */
 function logScale(rows: Tensor, k: number): Tensor {
   const near = rows.neighbors(k, { metric: 'euclidean' })
   const distances = distanceToKth(rows, near, k, 'euclidean')

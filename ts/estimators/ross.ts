@@ -25,13 +25,13 @@ export interface RossOptions extends ScaleOptions {
    * between rounded numbers, bits and activations of relu, the counts mean nothing.
    */
   jitter?: number
-  /** Which neighbour within the class; smaller classes use all they have. Default 3. */
+  /** Which neighbor within the class; smaller classes use all they have. Default 3. */
   k?: number
 }
 
 /**
- * Mutual information of numbers x and classes y by nearest neighbours (Ross 2014, with the counts of scikit-learn, which are the
- * same when no samples coincide), distances by the largest coordinate: r_i is the distance to the k_i-th neighbour within the
+ * Mutual information of numbers x and classes y by nearest neighbors (Ross 2014, with the counts of scikit-learn, which are the
+ * same when no samples coincide), distances by the largest coordinate: r_i is the distance to the k_i-th neighbor within the
  * class of sample i, k_i = min(k, n_i - 1) for n_i samples of that class, m_i - 1 the number of others of any class nearer than r_i, and
  *
  *   I = psi(n) + mean_i [psi(k_i) - psi(n_i) - psi(m_i)]

@@ -51,7 +51,7 @@ export function scaled(
 }
 
 /**
- * The unit of a side's entries: the largest absolute one that its centred columns have, 1 where they are constant. Products of four entries
+ * The unit of a side's entries: the largest absolute one that its centered columns have, 1 where they are constant. Products of four entries
  * neither overflow nor vanish in it. A constant for the gradient: for what does not depend on the unit.
  *
  * @param rows `[n, d]`

@@ -6,7 +6,7 @@ import { columnsInRange } from './magnitude.js'
 /** Gaps to each side of one that it is compared with. */
 const around = 10
 
-/** Mean logarithm of a gap between neighbours over the mean gap around it: -0.577 (Euler's constant) for random draws, 0 for a grid. */
+/** Mean logarithm of a gap between neighbors over the mean gap around it: -0.577 (Euler's constant) for random draws, 0 for a grid. */
 const evenness = -0.577 / 2
 
 /** How many samples of each column share their value with another, float64 `[d]`. */
@@ -25,7 +25,7 @@ export function repeatedValues(x: Tensor): Tensor {
 
 /**
  * Whether the values of each column are spread more evenly than random draws: times, grids, ranks and smooth functions of them. bool `[d]`. Entropies by
- * nearest neighbours, which take the gaps of a Poisson process for granted (Kozachenko and Leonenko 1987), are wrong for them.
+ * nearest neighbors, which take the gaps of a Poisson process for granted (Kozachenko and Leonenko 1987), are wrong for them.
  */
 export function areEven(x: Tensor): Tensor {
   const n = x.shape[0] as number

@@ -24,7 +24,7 @@ export function digammaOf(x: number): number {
   return shift + Math.log(z) - 0.5 / z - series
 }
 
-/** Probability that a gamma variable of shape `a` and scale 1 exceeds x >= 0: the regularised upper incomplete gamma function. */
+/** Probability that a gamma variable of shape `a` and scale 1 exceeds x >= 0: the regularized upper incomplete gamma function. */
 export function gammaTail(a: number, x: number): number {
   if (x <= 0) return 1
   const front = Math.exp(a * Math.log(x) - x - logGamma(a))

@@ -73,7 +73,7 @@ export function informationBounds(input: BoundsInput): InformationBounds {
 }
 
 /**
- * Input-compression bound on the generalisation gap (Shwartz-Ziv, Painsky and Tishby 2019), for losses in [0, 1]:
+ * Input-compression bound on the generalization gap (Shwartz-Ziv, Painsky and Tishby 2019), for losses in [0, 1]:
  *
  *   gap <= sqrt((2^I(X; T) + ln(1 / delta)) / (2 n)),  I in bits
  *

@@ -162,7 +162,7 @@ export async function replaceFile(
 
 /**
  * Writes a file in one step, making its folders as needed; a file that is there is replaced and keeps its
- * permissions. The contents are taken as they are now: what happens to the bytes afterwards does not reach the file.
+ * permissions. The contents are taken as they are now: what happens to the bytes afterward does not reach the file.
  *
  * @param path where the file shall be; a symbolic link is followed
  * @param contents text, bytes, or a list of pieces

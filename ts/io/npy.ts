@@ -39,7 +39,7 @@ const types: Readonly<Record<string, StoredType>> = {
 }
 
 /**
- * Writes an array as .npy, in one step; `numpy.load` reads it. It is taken as it is now: what happens to it afterwards, before the promise
+ * Writes an array as .npy, in one step; `numpy.load` reads it. It is taken as it is now: what happens to it afterward, before the promise
  * resolves, does not reach the file.
  *
  * @throws ArgumentError, DTypeError, ShapeError before anything is written; IOError where writing fails, and the old file stays

@@ -28,7 +28,7 @@ export interface SafetensorsFile {
 }
 
 /**
- * Writes named arrays to a safetensors file, in one step. They are taken as they are now: what happens to them afterwards, before the
+ * Writes named arrays to a safetensors file, in one step. They are taken as they are now: what happens to them afterward, before the
  * promise resolves, does not reach the file.
  *
  * @param tensors arrays by name; `data` has as many values as the product of `shape`

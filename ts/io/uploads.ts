@@ -1,10 +1,8 @@
 /** Tensors of many values that are there already, made without holding up the event loop. */
-import { dtypeCode } from '../core/dtype.js'
 import { evaluate } from '../core/memory.js'
-import { native } from '../core/native.js'
 import { bytesPerTurn, nextTurn } from '../core/turns.js'
 import { concat } from '../ops/movement.js'
-import { Tensor, tensor } from '../ops/tensor.js'
+import { type Tensor, tensor } from '../ops/tensor.js'
 import type { ArrayData } from './element-types.js'
 
 /**
@@ -21,7 +19,7 @@ export async function tensorInTurns({ dtype, shape, data }: ArrayData): Promise<
     for (let start = 0; start < data.length; start += length) {
       if (start > 0) await nextTurn()
       const piece = data.subarray(start, start + length)
-      pieces.push(Tensor.own(native.source(piece, dtypeCode(dtype), [piece.length])))
+      pieces.push(tensor(piece, { dtype }))
     }
     using whole = concat(pieces, 0)
     const shaped = whole.reshape(shape)

@@ -1,4 +1,5 @@
 /** What a network is told when it is made. */
+import { onlyDefault } from '../core/devices.js'
 import { ArgumentError, describe, ShapeError } from '../core/errors.js'
 import { floatDType } from '../core/operands.js'
 import {
@@ -13,7 +14,7 @@ import {
 } from '../core/options.js'
 import { resolveSave, type SaveDynamics } from '../dynamics/save.js'
 import type { FloatDType } from '../nn/initializers.js'
-import { type Device, type DeviceRequest, type Shape, tensor } from '../ops/tensor.js'
+import type { Device, DeviceRequest, Shape } from '../ops/tensor.js'
 
 /** Which list of tensors evaluators see, see {@link NetworkOptions.segment}. */
 export type Segment = 'label' | 'origin'
@@ -22,7 +23,7 @@ export type Segment = 'label' | 'origin'
 export interface NetworkOptions {
   /** Shape of one input, without the batch axis. */
   inputShape: Shape
-  /** Default 'cpu'. */
+  /** The default device, which `HYPERGLOW_DEVICE` chooses: models live on no other. */
   device?: DeviceRequest
   /** Decides initial weights, dropout and, in `fit`, split and order of the data. Default 0. */
   seed?: number
@@ -85,22 +86,12 @@ export const networkChecks: Checks<NetworkOptions> = {
  */
 export function resolveNetwork(options: NetworkOptions): NetworkSettings {
   const given = checkOptions('a network', options, networkChecks)
-  const {
-    inputShape,
-    device = 'cpu',
-    seed = 0,
-    dtype = 'float32',
-    segment = 'label',
-    compat,
-    noWeights = false,
-  } = given
+  const { inputShape, seed = 0, dtype = 'float32', segment = 'label', compat, noWeights = false } = given
   const { trackDynamics = false, saveDynamics } = given
   const shape = Object.freeze(checkInputShape(inputShape))
-  // Making a tensor there throws DeviceError when there is no such device.
-  using probe = tensor(0, { device })
   return {
     inputShape: shape,
-    device: probe.device,
+    device: onlyDefault('a network', given.device),
     seed,
     dtype,
     trackDynamics,

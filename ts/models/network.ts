@@ -125,7 +125,7 @@ export abstract class Network {
 
   /** Whether the weights are on a CUDA device. */
   get isGpu(): boolean {
-    return !/^cpu/.test(this.device)
+    return /^cuda/.test(this.device)
   }
 
   /** The loss; undefined before `compile`. */

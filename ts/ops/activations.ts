@@ -12,6 +12,7 @@ import {
 import { idOf, type Tensor } from '../core/tensor.js'
 import * as e from './elementwise.js'
 import { logSoftmax, softmax } from './normalization.js'
+import { alias } from './operands.js'
 
 export { relu, sigmoid, softplus, tanh } from './elementwise.js'
 export { logSoftmax, softmax } from './normalization.js'
@@ -19,7 +20,7 @@ export { logSoftmax, softmax } from './normalization.js'
 /** x, unchanged. */
 export function linear(x: Tensor): Tensor {
   idOf('linear', x)
-  return e.alias(x)
+  return alias(x)
 }
 
 /** x where positive, else `slope` * x (default 0.01). */
@@ -42,7 +43,7 @@ export function elu(x: Tensor, alpha = 1): Tensor {
 const seluAlpha = 1.6732632423543772
 const seluScale = 1.0507009873554805
 
-/** The self-normalising unit (Klambauer et al. 2017): scaled {@link elu}, fixed point at mean 0 and variance 1. */
+/** The self-normalizing unit (Klambauer et al. 2017): scaled {@link elu}, fixed point at mean 0 and variance 1. */
 export function selu(x: Tensor): Tensor {
   floats('selu', x)
   return e.mul(elu(x, seluAlpha), seluScale)

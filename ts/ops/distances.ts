@@ -7,6 +7,7 @@ import { idOf, type Tensor } from '../core/tensor.js'
 import { matmulT } from './contraction.js'
 import * as e from './elementwise.js'
 import { expandDims, indexAlong } from './movement.js'
+import type { TensorLike } from './operands.js'
 import { mean, sum } from './reduce.js'
 
 function checkRows(op: string, a: Tensor, b: Tensor): void {
@@ -52,7 +53,7 @@ export function cdist(a: Tensor, b?: Tensor): Tensor {
  *
  * @param sigma width, in units of the distance between rows; a tensor of widths broadcasts
  */
-export function gaussianGram(x: Tensor, sigma: e.TensorLike, y?: Tensor): Tensor {
+export function gaussianGram(x: Tensor, sigma: TensorLike, y?: Tensor): Tensor {
   if (typeof sigma === 'number') checkValue('gaussianGram: sigma', sigma, above(0))
   else idOf('gaussianGram: sigma', sigma)
   const squared = under('gaussianGram', () => squaredDistances(x, y))

@@ -3,9 +3,10 @@ import { type Shape, showShape, sizeOf } from '../core/dtype.js'
 import { ArgumentError, describe, ShapeError } from '../core/errors.js'
 import { idOf, type Tensor } from '../core/tensor.js'
 import { matmul } from './contraction.js'
-import { alias, mul } from './elementwise.js'
+import { mul } from './elementwise.js'
 import { diagonal } from './matrices.js'
 import { permute, reshape } from './movement.js'
+import { alias } from './operands.js'
 import { sum } from './reduce.js'
 
 /** A tensor with a letter per axis, no letter twice. */

@@ -1,5 +1,5 @@
 /**
- * Operations element by element. Binary ones broadcast as in NumPy. A plain number takes the tensor's dtype, of which it must be a
+ * Operations element by element: each export is a free function, and but for `sqrtAtZero` a method. Binary ones broadcast as in NumPy. A plain number takes the tensor's dtype, of which it must be a
  * value: the rule is in `scalars.ts`. Of integers, what is beyond the range of their dtype wraps.
  */
 
@@ -10,27 +10,9 @@ import { binaryCode, native, unaryCode } from '../core/native.js'
 import { above, type Check, type Checks, checkOptions } from '../core/options.js'
 import { asDouble, checkScalar, constant, isScalar, type Scalar, sideOfRange } from '../core/scalars.js'
 import { idOf, Tensor } from '../core/tensor.js'
-
-/** A tensor, or a number that takes another tensor's dtype. */
-export type TensorLike = Tensor | number
-
-/** An operand: a tensor, or a number or bigint that takes the other operand's dtype. */
-export type Operand = Tensor | Scalar
+import { alias, asTensor, type Operand } from './operands.js'
 
 const own = Tensor.own
-
-/** A scalar of a number (float32) or a bigint (int64); a tensor as it is. */
-export function asTensor(x: Operand): Tensor {
-  if (!isScalar(x)) return x
-  return constant('tensor', x, typeof x === 'bigint' ? 'int64' : 'float32', [])
-}
-
-/** Another handle on the same node, so that disposing of one keeps the other. */
-export function alias(x: Tensor): Tensor {
-  const id = x.id
-  native.retain(id)
-  return own(id)
-}
 
 type Unary = (x: Operand) => Tensor
 type Binary = (a: Operand, b: Operand) => Tensor
@@ -118,7 +100,7 @@ export const sub: Binary = binary('sub')
 /** a * b */
 export const mul: Binary = binary('mul')
 /**
- * a / b. Integers divide towards minus infinity; by a 0 in a tensor they give 0, and the number 0 is refused.
+ * a / b. Integers divide toward minus infinity; by a 0 in a tensor they give 0, and the number 0 is refused.
  */
 export const div: Binary = binary('div')
 /**
@@ -350,7 +332,7 @@ function spread(bound: Operand, like: Tensor): Tensor {
 }
 
 /**
- * The elements as another type. Floats to integers are cut towards 0; what is beyond the integers' range becomes the nearest of
+ * The elements as another type. Floats to integers are cut toward 0; what is beyond the integers' range becomes the nearest of
  * them, and NaN 0. Integers to narrower ones wrap; integers and float64 to floats round. To bool, everything but 0 is true, NaN too.
  */
 export function cast(x: Tensor, dtype: DType): Tensor {

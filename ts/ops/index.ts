@@ -21,58 +21,7 @@ export * from './contraction.js'
 export * from './convolution.js'
 export * from './distances.js'
 export * from './einsum.js'
-export {
-  abs,
-  add,
-  cast,
-  ceil,
-  clip,
-  cos,
-  digamma,
-  div,
-  equal,
-  erf,
-  exp,
-  expm1,
-  floor,
-  greater,
-  greaterEqual,
-  isFinite,
-  isNaN,
-  less,
-  lessEqual,
-  lgamma,
-  log,
-  log1p,
-  logicalAnd,
-  logicalNot,
-  logicalOr,
-  maximum,
-  minimum,
-  mul,
-  neg,
-  notEqual,
-  type Operand,
-  pow,
-  reciprocal,
-  relu,
-  rem,
-  round,
-  rsqrt,
-  type SoftplusOptions,
-  sigmoid,
-  sign,
-  sin,
-  softplus,
-  sqrt,
-  sqrtAtZero,
-  square,
-  stopGradient,
-  sub,
-  type TensorLike,
-  tanh,
-  where,
-} from './elementwise.js'
+export * from './elementwise.js'
 export * from './indexing.js'
 export * from './linalg.js'
 export * from './matrices.js'
@@ -95,6 +44,7 @@ export {
 } from './movement.js'
 export * from './neighbors.js'
 export * from './normalization.js'
+export type { Operand, TensorLike } from './operands.js'
 export * from './padding.js'
 export * from './pooling.js'
 export { type QuantizeOptions, quantizationCodes, quantize } from './quantize.js'
@@ -102,3 +52,4 @@ export * from './reduce.js'
 export * from './similarity.js'
 export * from './sorting.js'
 export type { GeometryOptions, PerAxis, SpatialPadding } from './spatial.js'
+export { to } from './to.js'

@@ -6,8 +6,9 @@ import { isInstance, isList } from '../core/options.js'
 import { constant, isScalar } from '../core/scalars.js'
 import { idOf, Tensor } from '../core/tensor.js'
 import { resolveAxis, withExtent } from './axes.js'
-import { add, cast, equal, notEqual, type Operand, where } from './elementwise.js'
+import { add, cast, equal, notEqual, where } from './elementwise.js'
 import { concat, expandDims, reshape, slice } from './movement.js'
+import type { Operand } from './operands.js'
 
 const own = Tensor.own
 

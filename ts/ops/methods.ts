@@ -5,51 +5,14 @@
 
 import { Tensor } from '../core/tensor.js'
 import * as activations from './activations.js'
+import * as elementwise from './elementwise.js'
 import * as ops from './index.js'
 
+// A root whose derivative is not its own is asked for by name alone.
+const { sqrtAtZero: _, ...ofElements } = elementwise
+
 const methods = {
-  abs: ops.abs,
-  add: ops.add,
-  cast: ops.cast,
-  ceil: ops.ceil,
-  clip: ops.clip,
-  cos: ops.cos,
-  digamma: ops.digamma,
-  div: ops.div,
-  equal: ops.equal,
-  erf: ops.erf,
-  exp: ops.exp,
-  expm1: ops.expm1,
-  floor: ops.floor,
-  greater: ops.greater,
-  greaterEqual: ops.greaterEqual,
-  isFinite: ops.isFinite,
-  isNaN: ops.isNaN,
-  less: ops.less,
-  lessEqual: ops.lessEqual,
-  lgamma: ops.lgamma,
-  log: ops.log,
-  log1p: ops.log1p,
-  logicalAnd: ops.logicalAnd,
-  logicalNot: ops.logicalNot,
-  logicalOr: ops.logicalOr,
-  maximum: ops.maximum,
-  minimum: ops.minimum,
-  mul: ops.mul,
-  neg: ops.neg,
-  notEqual: ops.notEqual,
-  pow: ops.pow,
-  reciprocal: ops.reciprocal,
-  rem: ops.rem,
-  round: ops.round,
-  rsqrt: ops.rsqrt,
-  sign: ops.sign,
-  sin: ops.sin,
-  sqrt: ops.sqrt,
-  square: ops.square,
-  stopGradient: ops.stopGradient,
-  sub: ops.sub,
-  where: ops.where,
+  ...ofElements,
   all: ops.all,
   any: ops.any,
   argMax: ops.argMax,
@@ -104,6 +67,7 @@ const methods = {
   takeAlong: ops.takeAlong,
   argSort: ops.argSort,
   sort: ops.sort,
+  to: ops.to,
   topK: ops.topK,
   uniqueRows: ops.uniqueRows,
   neighbors: ops.neighbors,
@@ -131,15 +95,11 @@ const methods = {
   logSigmoid: activations.logSigmoid,
   logSoftmax: activations.logSoftmax,
   mish: activations.mish,
-  relu: activations.relu,
   relu6: activations.relu6,
   selu: activations.selu,
-  sigmoid: activations.sigmoid,
   silu: activations.silu,
   softsign: activations.softsign,
   softmax: activations.softmax,
-  softplus: activations.softplus,
-  tanh: activations.tanh,
 }
 
 type Operations = typeof methods

@@ -6,7 +6,7 @@ import { native } from '../core/native.js'
 import { type Check, checkValue, either, isList, listOf, whole } from '../core/options.js'
 import { idOf, Tensor } from '../core/tensor.js'
 import { type Axes, resolveAxes, resolveAxis, resolveNewAxis } from './axes.js'
-import { alias } from './elementwise.js'
+import { alias } from './operands.js'
 
 const own = Tensor.own
 

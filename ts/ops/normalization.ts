@@ -1,4 +1,4 @@
-/** Softmax and the normalisation of rows. */
+/** Softmax and the normalization of rows. */
 import { floats, under } from '../core/composed.js'
 import { showShape } from '../core/dtype.js'
 import { describe, ShapeError } from '../core/errors.js'
@@ -26,7 +26,7 @@ export function logSoftmax(x: Tensor, axis = -1): Tensor {
 }
 
 /**
- * Layer normalisation (Ba et al. 2016): (x - mean) / sqrt(variance + eps) * weight + bias, the moments over the last `nd`
+ * Layer normalization (Ba et al. 2016): (x - mean) / sqrt(variance + eps) * weight + bias, the moments over the last `nd`
  * axes of each sample (population variance).
  *
  * @param weight, bias of the extents of those axes; default 1 and 0

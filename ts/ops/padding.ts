@@ -5,8 +5,9 @@ import { native } from '../core/native.js'
 import { type Check, type Checks, checkOptions, isList, oneOf } from '../core/options.js'
 import { constant, isScalar, type Scalar } from '../core/scalars.js'
 import { idOf, Tensor } from '../core/tensor.js'
-import { alias, where } from './elementwise.js'
+import { where } from './elementwise.js'
 import { slice } from './movement.js'
+import { alias } from './operands.js'
 
 const own = Tensor.own
 

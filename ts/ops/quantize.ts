@@ -3,6 +3,7 @@ import { floats, under } from '../core/composed.js'
 import { type Check, type Checks, checkOptions, finite, isList, oneOf, whole } from '../core/options.js'
 import { idOf, type Tensor } from '../core/tensor.js'
 import * as e from './elementwise.js'
+import type { TensorLike } from './operands.js'
 import { max, min } from './reduce.js'
 
 /** Options of {@link quantize} and {@link quantizationCodes}. */
@@ -38,7 +39,7 @@ export const quantizeChecks: Checks<QuantizeOptions> = {
 }
 
 /** Lowest and highest value of a range, in the dtype of x; constants for the gradient. */
-function endsOf(x: Tensor, given: NonNullable<QuantizeOptions['range']>): [e.TensorLike, e.TensorLike] {
+function endsOf(x: Tensor, given: NonNullable<QuantizeOptions['range']>): [TensorLike, TensorLike] {
   if (given !== 'data') return [given[0], given[1]]
   const fixed = e.stopGradient(x)
   return [min(fixed), max(fixed)]
@@ -48,8 +49,8 @@ function codesOf(
   x: Tensor,
   levels: number,
   rule: 'floor' | 'round',
-  low: e.TensorLike,
-  high: e.TensorLike,
+  low: TensorLike,
+  high: TensorLike,
 ): Tensor {
   const width = typeof low === 'number' && typeof high === 'number' ? high - low : e.sub(high as Tensor, low)
   const safe = typeof width === 'number' ? width : e.where(e.greater(width, 0), width, 1)

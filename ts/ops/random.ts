@@ -11,8 +11,9 @@ import { floatDType, tensorOrNumber } from '../core/operands.js'
 import { atLeast, type Checks, checkOptions, checkValue, finite } from '../core/options.js'
 import { idOf, Tensor } from '../core/tensor.js'
 import { atOnce, type Work } from '../core/turns.js'
-import { add, cast, less, mul, type TensorLike } from './elementwise.js'
+import { add, cast, less, mul } from './elementwise.js'
 import { reshape, slice } from './movement.js'
+import type { TensorLike } from './operands.js'
 import { argSort } from './sorting.js'
 
 const own = Tensor.own
@@ -60,7 +61,7 @@ export function splitKey(from: Tensor, n = 2): Tensor[] {
  * @param data 0 .. 2^53, or an integer scalar tensor (as a step counter inside a compiled function has it)
  */
 export function foldIn(from: Tensor, data: number | Tensor): Tensor {
-  // Mixed first, so that neighbouring seeds and neighbouring integers do not meet.
+  // Mixed first, so that neighboring seeds and neighboring integers do not meet.
   const mixed = slice(bits(from, [4]), [2])
   const offset =
     typeof data === 'number'
@@ -188,7 +189,7 @@ export class HostRandom {
   /** An integer uniform on 0 .. n - 1, n of 32 bits: 0 stands for 2^32. */
   #below(n: number): number {
     if (n === 0) return this.#word()
-    // The incomplete last run of remainders is drawn again, so that none is favoured: of 2^32, as many as 2^32 - n leaves.
+    // The incomplete last run of remainders is drawn again, so that none is favored: of 2^32, as many as 2^32 - n leaves.
     const last = 0xffffffff - ((-n >>> 0) % n)
     for (;;) {
       const word = this.#word()

@@ -7,6 +7,7 @@ import { idOf, Tensor } from '../core/tensor.js'
 import { type Axes, resolveAxes, resolveAxis, withExtent } from './axes.js'
 import * as e from './elementwise.js'
 import { expandDims, reshape, slice } from './movement.js'
+import { alias } from './operands.js'
 
 const own = Tensor.own
 
@@ -44,14 +45,32 @@ export function sum(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}):
   return reduce('sum', x, axes, options)
 }
 
-/** The largest element over `axes`; NaN if one is. Elements that tie share the gradient equally. */
-export function max(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
-  return reduce('max', x, axes, options)
+/** The largest or smallest element; of bool, where false is below true, by way of uint8. */
+function extremum(
+  op: 'max' | 'min',
+  x: Tensor,
+  axes: Axes | null | undefined,
+  options: ReduceOptions,
+): Tensor {
+  idOf(op, x)
+  if (x.dtype !== 'bool') return reduce(op, x, axes, options)
+  return e.cast(reduce(op, e.cast(x, 'uint8'), axes, options), 'bool')
 }
 
-/** The smallest element over `axes`; NaN if one is. Elements that tie share the gradient equally. */
+/**
+ * The largest element over `axes`; NaN if one is. Elements that tie share the gradient equally. Of bool it is what {@link any} is,
+ * but of nothing there is none.
+ */
+export function max(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
+  return extremum('max', x, axes, options)
+}
+
+/**
+ * The smallest element over `axes`; NaN if one is. Elements that tie share the gradient equally. Of bool it is what {@link all} is,
+ * but of nothing there is none.
+ */
 export function min(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
-  return reduce('min', x, axes, options)
+  return extremum('min', x, axes, options)
 }
 
 function countOver(op: string, x: Tensor, axes: Axes | null | undefined): number {
@@ -181,7 +200,7 @@ export function prod(x: Tensor, axes?: Axes | null, options: ReduceOptions = {})
   idOf('prod', x)
   const reduced = resolveAxes('prod', axes, x.shape)
   const product = reduced.reduce(prodAlong, countable(x))
-  if (product === x) return e.alias(x)
+  if (product === x) return alias(x)
   return keepDims ? product : dropAxes(product, reduced)
 }
 
@@ -257,5 +276,5 @@ export function cumprod(x: Tensor, axis = -1): Tensor {
     const later = e.mul(part(product, distance, n), part(product, 0, n - distance))
     product = own(native.concat([part(product, 0, distance).id, later.id], along))
   }
-  return product === x ? e.alias(x) : product
+  return product === x ? alias(x) : product
 }

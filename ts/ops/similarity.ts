@@ -1,5 +1,5 @@
 /**
- * Inner products of centred similarity matrices, which measures of dependence are made of, and sums of the rows of such matrices,
+ * Inner products of centered similarity matrices, which measures of dependence are made of, and sums of the rows of such matrices,
  * which are kernel densities.
  */
 import { full } from '../core/create.js'
@@ -19,8 +19,9 @@ import {
   whole,
 } from '../core/options.js'
 import { idOf, Tensor } from '../core/tensor.js'
-import { cast, type TensorLike } from './elementwise.js'
+import { cast } from './elementwise.js'
 import { expandDims } from './movement.js'
+import type { TensorLike } from './operands.js'
 import { uniqueRows } from './sorting.js'
 
 /**
@@ -58,7 +59,7 @@ export interface SimilarRows {
 
 /** What {@link centeredProducts} can be told. */
 export interface CenteredProductsOptions {
-  /** U-centring (Szekely and Rizzo 2014, eq. 2.7): diagonals are 0 and take no part. Needs 3 samples. Default false. */
+  /** U-centering (Szekely and Rizzo 2014, eq. 2.7): diagonals are 0 and take no part. Needs 3 samples. Default false. */
   hollow?: boolean
 }
 
@@ -107,13 +108,13 @@ const KINDS: { [K in Similarity['kind']]: number } = {
 }
 
 /**
- * Inner products of the centred similarity matrices of several sets of the same m draws: (sets, sets) as float64, symmetric.
+ * Inner products of the centered similarity matrices of several sets of the same m draws: (sets, sets) as float64, symmetric.
  *
  * With K_a the matrix (m, m) of set a and H = I - 1/m, entry (a, b) is tr(K_a H K_b H), the sum of the entrywise product of
  * H K_a H and H K_b H. So HSIC is entry (0, 1) over (m - 1)^2, and CKA is that entry over the root of the product of (0, 0)
  * and (1, 1).
  *
- * The matrices are never stored: they are made tile by tile, minus constants that centring removes, and added up in float64.
+ * The matrices are never stored: they are made tile by tile, minus constants that centering removes, and added up in float64.
  * Gradients in the rows are computed alike. Derivatives in parameters, and second ones, need m x m matrices.
  *
  *     const x = { rows, similarity: { kind: 'gaussian', widths: [5] } }

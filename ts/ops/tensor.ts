@@ -3,7 +3,6 @@ import './methods.js'
 
 export {
   arange,
-  type DeviceRequest,
   eye,
   type FillOptions,
   full,
@@ -15,8 +14,9 @@ export {
   zeros,
   zerosLike,
 } from '../core/create.js'
+export type { Device, DeviceRequest } from '../core/devices.js'
 export type { DType, Shape, TypedArray } from '../core/dtype.js'
 export type { NestedArray, NestedInput } from '../core/nested.js'
 export type { Scalar } from '../core/scalars.js'
-export { type Device, Tensor } from '../core/tensor.js'
-export type { TensorLike } from './elementwise.js'
+export { Tensor } from '../core/tensor.js'
+export type { TensorLike } from './operands.js'

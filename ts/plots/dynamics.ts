@@ -63,7 +63,7 @@ export interface DynamicsSelection {
 /** The course of one layer through training. */
 export interface Trajectory {
   readonly layer: string
-  /** Place of the layer among all recorded ones: it keeps its colour and marker when others are left out. */
+  /** Place of the layer among all recorded ones: it keeps its color and marker when others are left out. */
   readonly place: number
   /** Compression measure by row, length N; NaN where there is none. */
   readonly x: readonly number[]

@@ -14,7 +14,7 @@ export interface EpochsPlotOptions extends InformationPlaneOptions {}
 
 /**
  * Both measures against the epoch in two panels: "epochs vs compression measure" for measure(H, X) and
- * "epochs vs generalization measure" for measure(H, Y). Colour and marker tell the layers apart.
+ * "epochs vs generalization measure" for measure(H, Y). Color and marker tell the layers apart.
  *
  * @param source a model that tracked its dynamics, or `{ values, layers, evaluators }`
  * @param options `width` and `height` are those of a panel; default 330 x 270 pixels. A line breaks where a measure has no value

@@ -4,12 +4,12 @@ import { InternalError } from '../core/errors.js'
 import { packageRoot } from '../core/package-root.js'
 
 /**
- * The typeface of every chart. Inter (SIL Open Font Licence) ships with the package, so a chart has the same
+ * The typeface of every chart. Inter (SIL Open Font License) ships with the package, so a chart has the same
  * sans-serif text on every machine; where an SVG is opened without it, the names after it stand in.
  */
 export const fontFamily = 'Inter, Helvetica Neue, Helvetica, Arial, sans-serif'
 
-/** Files of the shipped typeface; its licence lies beside them. */
+/** Files of the shipped typeface; its license lies beside them. */
 export const fontFiles: readonly string[] = [
   join(packageRoot, 'assets', 'fonts', 'Inter-Regular.ttf'),
   join(packageRoot, 'assets', 'fonts', 'Inter-SemiBold.ttf'),

@@ -34,7 +34,7 @@ const labelSize = 12
 
 /**
  * The information plane: each layer's course through training, with what it keeps of the input, measure(H, X), across
- * and what it knows of the label, measure(H, Y), up. Colour is the epoch, the marker's shape the layer; the first epoch
+ * and what it knows of the label, measure(H, Y), up. Color is the epoch, the marker's shape the layer; the first epoch
  * is hollow, the last ringed and named. A single epoch is drawn as one point a layer. Axes have the unit in which the evaluator measured, and its
  * settings stand under the title; where a measure has no value there is no point.
  *

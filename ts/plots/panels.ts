@@ -22,7 +22,7 @@ const checks: Checks<InformationPlanePanelsOptions> = {
 }
 
 /**
- * The information plane of each layer in a panel of its own: measure(H, X) across, measure(H, Y) up, colour the epoch.
+ * The information plane of each layer in a panel of its own: measure(H, X) across, measure(H, Y) up, color the epoch.
  *
  * @param source a model that tracked its dynamics, or `{ values, layers, evaluators }`
  * @param options `width` and `height` are those of a panel; default 220 x 190 pixels

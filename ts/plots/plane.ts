@@ -13,7 +13,7 @@ export interface Plane {
   readonly trajectories: Trajectories
   readonly x: AxisScale
   readonly y: AxisScale
-  /** Titles of the axes; null leaves one out, where a neighbour has it. */
+  /** Titles of the axes; null leaves one out, where a neighbor has it. */
   readonly xTitle: string | null
   readonly yTitle: string | null
   /** Whether a legend names the layers by their markers. */
@@ -72,7 +72,7 @@ function markedEpochs(numbers: readonly number[]): Set<number> {
 }
 
 /**
- * The Vega-Lite layers that draw trajectories in a plane: the course as a line coloured by epoch, a marker at each
+ * The Vega-Lite layers that draw trajectories in a plane: the course as a line colored by epoch, a marker at each
  * epoch in the layer's shape, hollow at the first epoch and ringed at the last.
  */
 export function planeLayers(plane: Plane): JsonObject[] {
@@ -161,7 +161,7 @@ export function isPoint({ x, y }: { readonly x: number; readonly y: number }): b
   return !Number.isNaN(x) && !Number.isNaN(y)
 }
 
-/** The way from each epoch to the next, where both are there; `midway` is the epoch half-way, for the colour; a field of its own, since
+/** The way from each epoch to the next, where both are there; `midway` is the epoch half-way, for the color; a field of its own, since
  * Vega-Lite joins the legends of one field and the markers' must stay a bar. */
 function stretchesOf({ layer, x, y }: Trajectory, numbers: readonly number[]): JsonObject[] {
   return numbers.slice(1).flatMap((next, n) => {

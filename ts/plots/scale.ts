@@ -68,7 +68,7 @@ export function chooseScale(
   })
   let to = forward(high)
   const top = forward(ticks.findLast((tick) => tick.label !== '')?.value ?? low)
-  // Half a label of room above the top tick of an upright axis keeps the headings of neighbouring panels level.
+  // Half a label of room above the top tick of an upright axis keeps the headings of neighboring panels level.
   if (place.side === 'y' && place.length > 16) to = Math.max(to, from + (top - from) / (1 - 8 / place.length))
   const domain: [number, number] = [low, to === forward(high) ? high : tidy(backward(to), high - low)]
   to = forward(domain[1])

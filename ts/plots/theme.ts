@@ -1,9 +1,9 @@
 import { fontFamily, textWidth } from './font.js'
 import type { ChartOptions, JsonObject } from './spec.js'
 
-/** Dark grey of text and axes. */
+/** Dark gray of text and axes. */
 export const ink = '#1f2933'
-/** Grey of what explains: subtitles, leader lines. */
+/** Gray of what explains: subtitles, leader lines. */
 export const faint = '#5f6b7a'
 
 /**
@@ -29,7 +29,7 @@ export function markerOf(place: number): string {
   return markers[place % markers.length] as string
 }
 
-/** Colours of layers that also differ for colour-blind readers and in print (after Okabe and Ito 2008). */
+/** Colors of layers that also differ for color-blind readers and in print (after Okabe and Ito 2008). */
 const layerColours = [
   '#0072b2',
   '#d55e00',
@@ -42,18 +42,18 @@ const layerColours = [
   '#444f5a',
 ] as const
 
-/** Colour of the layer at `place` in charts where colour tells layers apart. */
+/** Color of the layer at `place` in charts where color tells layers apart. */
 export function colourOf(place: number): string {
   return layerColours[place % layerColours.length] as string
 }
 
-/** Colours of the epochs, early to late: viridis without its palest end, which fades on white paper. */
+/** Colors of the epochs, early to late: viridis without its palest end, which fades on white paper. */
 export const epochScheme: JsonObject = { scheme: { name: 'viridis', extent: [0, 0.93] } }
 
-/** Colour of the first epoch: the start of the scheme. */
+/** Color of the first epoch: the start of the scheme. */
 export const firstEpochColour = '#440154'
 
-/** Colour of a run of a single epoch: the middle of the scheme. */
+/** Color of a run of a single epoch: the middle of the scheme. */
 export const singleEpochColour = '#27808e'
 
 /** What all charts share: schema, background, type and lines. */

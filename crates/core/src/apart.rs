@@ -4,11 +4,13 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use crate::backend::{Backend, Buffer};
+use crate::backend::Backend;
+use crate::completion::{Completion, QueueId};
 use crate::error::{ErrorKind, Result};
 use crate::plan::build::{Context, build};
 use crate::plan::trace::Trace;
-use crate::run::{Completion, Dependence, Job, Prepared, run};
+use crate::prepared::{Dependence, Prepared, launch};
+use crate::storage::Buffer;
 
 /// How the outputs of a run are computed if all together cannot be.
 pub struct Apart {
@@ -31,6 +33,7 @@ pub(crate) struct Given<'a> {
     pub inputs: &'a [Buffer],
     pub outputs: &'a [Buffer],
     pub depends: &'a [Dependence],
+    pub queue: QueueId,
 }
 
 impl Apart {
@@ -75,20 +78,17 @@ impl Apart {
             scope: &scope,
             device: self.backend.as_ref(),
         };
-        let prepared = Prepared::new(self.backend.clone(), Arc::new(build(&trace, &context)?));
-        run(&Job {
-            executable: Arc::new(Mutex::new(prepared)),
-            inputs: needed.iter().map(|&k| given.inputs[k].clone()).collect(),
-            outputs: given.outputs[part].to_vec(),
-            depends: given
-                .depends
-                .iter()
-                .filter(|on| needed.contains(&on.input))
-                .cloned()
-                .collect(),
-            completion: Completion::new(),
-            apart: None,
-        })
+        let program = Arc::new(build(&trace, &context)?);
+        let plan = Arc::new(Mutex::new(Prepared::Planned(self.backend.clone(), program)));
+        let inputs: Vec<Buffer> = needed.iter().map(|&k| given.inputs[k].clone()).collect();
+        let depends: Vec<Dependence> = given
+            .depends
+            .iter()
+            .filter(|on| needed.contains(&on.input))
+            .cloned()
+            .collect();
+        let later = launch(&plan, (&inputs, &given.outputs[part]), &depends, given.queue)?;
+        later.map_or(Ok(()), |later| later.wait())
     }
 
     /// Tells everyone.

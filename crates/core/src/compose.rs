@@ -5,7 +5,7 @@
 //! boundary reports as an internal error.
 
 use crate::dtype::DType;
-use crate::elementwise::{BinaryOp, UnaryOp};
+use crate::elementwise::{BinaryOp, Formula, UnaryOp};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 use crate::op::{Op, Reduction, Spec};
@@ -57,67 +57,11 @@ impl<'g> Build<'g> {
         self.made.push(id);
         id
     }
-    /// A tensor like `x`, filled with `number`.
-    pub fn scalar_like(&mut self, number: f64, x: NodeId) -> NodeId {
-        let spec = self.spec(x);
-        let id = self.graph.constant(number, &spec);
+    /// A tensor filled with `number`.
+    pub fn constant(&mut self, number: f64, spec: &Spec) -> NodeId {
+        let id = self.graph.constant(number, spec);
         self.made.push(id);
         id
-    }
-    /// Elementwise, one argument.
-    pub fn unary(&mut self, op: UnaryOp, x: NodeId) -> NodeId {
-        self.add_op(Op::Unary(op), &[x], None)
-    }
-    /// Elementwise, two arguments of equal shape.
-    pub fn binary(&mut self, op: BinaryOp, x: NodeId, y: NodeId) -> NodeId {
-        self.add_op(Op::Binary(op), &[x, y], None)
-    }
-    /// -x
-    pub fn neg(&mut self, x: NodeId) -> NodeId {
-        self.unary(UnaryOp::Neg, x)
-    }
-    /// x + y
-    pub fn add(&mut self, x: NodeId, y: NodeId) -> NodeId {
-        self.binary(BinaryOp::Add, x, y)
-    }
-    /// x - y
-    pub fn sub(&mut self, x: NodeId, y: NodeId) -> NodeId {
-        self.binary(BinaryOp::Sub, x, y)
-    }
-    /// x * y
-    pub fn mul(&mut self, x: NodeId, y: NodeId) -> NodeId {
-        self.binary(BinaryOp::Mul, x, y)
-    }
-    /// x / y
-    pub fn div(&mut self, x: NodeId, y: NodeId) -> NodeId {
-        self.binary(BinaryOp::Div, x, y)
-    }
-    /// The cotangent `dy` times a derivative; 0 where `dy` is 0, even if the derivative is infinite or NaN.
-    pub fn pass(&mut self, dy: NodeId, derivative: NodeId) -> NodeId {
-        self.binary(BinaryOp::GatedMul, dy, derivative)
-    }
-    /// The cotangent `dy` over the reciprocal of a derivative; 0 where `dy` is 0, likewise.
-    pub fn pass_div(&mut self, dy: NodeId, reciprocal: NodeId) -> NodeId {
-        self.binary(BinaryOp::GatedDiv, dy, reciprocal)
-    }
-    /// x + number
-    pub fn add_scalar(&mut self, x: NodeId, number: f64) -> NodeId {
-        let c = self.scalar_like(number, x);
-        self.add(x, c)
-    }
-    /// x * number
-    pub fn mul_scalar(&mut self, x: NodeId, number: f64) -> NodeId {
-        let c = self.scalar_like(number, x);
-        self.mul(x, c)
-    }
-    /// 1 - x
-    pub fn one_minus(&mut self, x: NodeId) -> NodeId {
-        let one = self.scalar_like(1.0, x);
-        self.sub(one, x)
-    }
-    /// `on ? x : y`
-    pub fn select(&mut self, on: NodeId, x: NodeId, y: NodeId) -> NodeId {
-        self.add_op(Op::Where, &[on, x, y], None)
     }
     /// Conversion.
     pub fn cast(&mut self, x: NodeId, dtype: DType) -> NodeId {
@@ -126,11 +70,6 @@ impl<'g> Build<'g> {
         } else {
             self.add_op(Op::Cast(dtype), &[x], None)
         }
-    }
-    /// psi^(order)(x)
-    pub fn polygamma(&mut self, order: f64, x: NodeId) -> NodeId {
-        let n = self.scalar_like(order, x);
-        self.binary(BinaryOp::Polygamma, n, x)
     }
     /// Other extents, same elements.
     pub fn reshape(&mut self, x: NodeId, shape: Shape) -> NodeId {
@@ -203,6 +142,25 @@ impl<'g> Build<'g> {
         };
         self.add_op(op, &[x], Some(&Spec { shape: count, dtype }))
     }
+    /// Zeros around, so many per axis before and behind; `x` where there are none.
+    pub fn pad(&mut self, x: NodeId, low: &[usize], high: &[usize]) -> NodeId {
+        if low.iter().chain(high).all(|&width| width == 0) {
+            return x;
+        }
+        let op = Op::Pad {
+            low: low.into(),
+            high: high.into(),
+            interior: vec![0; low.len()].into(),
+        };
+        self.add_op(op, &[x], None)
+    }
+    /// One after the other along `axis`.
+    pub fn concat(&mut self, parts: &[NodeId], axis: usize) -> NodeId {
+        match parts {
+            [only] => *only,
+            _ => self.add_op(Op::Concat { axis }, parts, None),
+        }
+    }
     /// A matrix product; a flag transposes that operand.
     pub fn matmul(&mut self, a: NodeId, b: NodeId, ta: bool, tb: bool) -> NodeId {
         self.add_op(Op::MatMul { ta, tb }, &[a, b], None)
@@ -232,55 +190,29 @@ impl<'g> Build<'g> {
         let sum = self.add(x, t);
         self.mul_scalar(sum, 0.5)
     }
+}
 
-    /// The vector-Jacobian product of z = x^y. The derivative in y is 0 where x <= 0; that in x is 0 where y = 0.
-    pub(crate) fn pow_vjp(&mut self, dz: NodeId, x: NodeId, y: NodeId, z: NodeId) -> [Option<NodeId>; 2] {
-        if let Op::Const(bits) = self.graph.node(y).expect("lives").op {
-            let exponent = f64::from_bits(bits);
-            if exponent == 0.0 {
-                return [None, None];
-            }
-            let e = self.scalar_like(exponent - 1.0, x);
-            let power = if exponent == 1.0 {
-                self.scalar_like(1.0, x)
-            } else {
-                self.binary(BinaryOp::Pow, x, e)
-            };
-            let slope = self.mul_scalar(power, exponent);
-            return [Some(self.pass(dz, slope)), None];
-        }
-        let zero = self.scalar_like(0.0, x);
-        let one = self.scalar_like(1.0, x);
-        let flat = self.binary(BinaryOp::Equal, y, zero);
-        let safe = self.select(flat, one, y);
-        let e = self.add_scalar(safe, -1.0);
-        let power = self.binary(BinaryOp::Pow, x, e);
-        let slope = self.mul(y, power);
-        let slope = self.select(flat, zero, slope);
-        let positive = self.binary(BinaryOp::Less, zero, x);
-        let base = self.select(positive, x, one);
-        let log = self.unary(UnaryOp::Log, base);
-        let rate = self.mul(z, log);
-        let rate = self.select(positive, rate, zero);
-        [Some(self.pass(dz, slope)), Some(self.pass(dz, rate))]
+impl Formula for Build<'_> {
+    type Value = NodeId;
+
+    fn scalar_like(&mut self, number: f64, x: NodeId) -> NodeId {
+        let spec = self.spec(x);
+        self.constant(number, &spec)
     }
-
-    /// The vector-Jacobian product of the elementwise extremum z of x and y: half to each at a tie.
-    pub(crate) fn extremum_vjp(
-        &mut self,
-        dz: NodeId,
-        x: NodeId,
-        y: NodeId,
-        z: NodeId,
-    ) -> [Option<NodeId>; 2] {
-        let zero = self.scalar_like(0.0, dz);
-        let half = self.mul_scalar(dz, 0.5);
-        let tie = self.binary(BinaryOp::Equal, x, y);
-        [x, y].map(|side| {
-            let wins = self.binary(BinaryOp::Equal, side, z);
-            let alone = self.select(wins, dz, zero);
-            Some(self.select(tie, half, alone))
-        })
+    fn unary(&mut self, op: UnaryOp, x: NodeId) -> NodeId {
+        self.add_op(Op::Unary(op), &[x], None)
+    }
+    fn binary(&mut self, op: BinaryOp, x: NodeId, y: NodeId) -> NodeId {
+        self.add_op(Op::Binary(op), &[x, y], None)
+    }
+    fn select(&mut self, on: NodeId, x: NodeId, y: NodeId) -> NodeId {
+        self.add_op(Op::Where, &[on, x, y], None)
+    }
+    fn number(&self, x: NodeId) -> Option<f64> {
+        match self.graph.node(x).expect("inputs of a rule live").op {
+            Op::Const(bits) => Some(f64::from_bits(bits)),
+            _ => None,
+        }
     }
 }
 

@@ -69,9 +69,10 @@ pub trait Device {
     fn name(&self) -> &str;
     /// What suits it.
     fn limits(&self) -> &Limits;
-    /// The kernel for an operation on operands of these shapes.
+    /// The kernel for an operation on operands of these shapes; `None` where the device has none, so that the operation is
+    /// computed by [simpler ones](crate::lower).
     ///
     /// # Errors
-    /// Shapes that the kernel does not take, and operations that the device has no kernel for, by name.
-    fn kernel(&self, op: &Op, inputs: &[&Spec], output: &Spec) -> Result<Arc<dyn Kernel>>;
+    /// Shapes that the kernel does not take.
+    fn kernel(&self, op: &Op, inputs: &[&Spec], output: &Spec) -> Result<Option<Arc<dyn Kernel>>>;
 }

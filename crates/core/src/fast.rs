@@ -1,59 +1,11 @@
-//! Fused operations: their fallbacks, made of primitives, and their derivatives, which go through the fallback
-//! unless a fused operation computes them.
+//! Fused operations: their fallbacks, made of primitives.
 
 use crate::compose::Build;
 use crate::dtype::DType;
-use crate::elementwise::{BinaryOp, UnaryOp};
-use crate::grad::partials;
+use crate::elementwise::{BinaryOp, Formula, UnaryOp};
 use crate::graph::NodeId;
 use crate::op::{Op, Reduction};
 use crate::similarity::{Products, Similarity};
-
-/// Cotangents of the operands of [`Op::CenteredProducts`]: of samples by the fused operation, of parameters through the
-/// fallback.
-pub(crate) fn centered_products_vjp(
-    b: &mut Build<'_>,
-    products: &Products,
-    operands: &[NodeId],
-    dy: NodeId,
-    wanted: &dyn Fn(usize) -> bool,
-) -> Vec<Option<NodeId>> {
-    let sets = products.sets();
-    let mut all = vec![None; operands.len()];
-    if (sets..operands.len()).any(wanted) {
-        let y = centered_products(b, products, operands);
-        all = partials(b, y, dy, operands);
-    }
-    for (of, d) in all.iter_mut().enumerate().take(sets) {
-        *d = None;
-        if wanted(of) && products.similarities[of] != Similarity::Equal {
-            let products = products.clone();
-            let inputs = [operands, &[dy]].concat();
-            *d = Some(b.add_op(Op::CenteredProductsGrad { products, of }, &inputs, None));
-        }
-    }
-    all
-}
-
-/// Cotangents of the operands of [`Op::CenteredProductsGrad`], through the fallback.
-pub(crate) fn centered_products_grad_vjp(
-    b: &mut Build<'_>,
-    products: &Products,
-    of: usize,
-    inputs: &[NodeId],
-    dy: NodeId,
-) -> Vec<Option<NodeId>> {
-    let (&cotangent, operands) = inputs.split_last().expect("the cotangent comes last");
-    // Samples that stand twice have one gradient node between them: each needs its own here.
-    let mut own = operands.to_vec();
-    let zero = b.scalar_like(0.0, own[of]);
-    own[of] = b.add(own[of], zero);
-    let y = centered_products(b, products, &own);
-    let Some(gradient) = partials(b, y, cotangent, &own).swap_remove(of) else {
-        return vec![None; inputs.len()];
-    };
-    partials(b, gradient, dy, inputs)
-}
 
 /// The fallback of [`Op::CenteredProducts`], computed in float64.
 pub(crate) fn centered_products(b: &mut Build<'_>, products: &Products, operands: &[NodeId]) -> NodeId {

@@ -5,16 +5,19 @@
 //! outside (JavaScript tensors, Variables), `uses` are edges from other nodes; a node with neither is
 //! freed, and so are its inputs in turn.
 
+mod homes;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::backend::Buffer;
+use crate::completion::Completion;
 use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result};
+use crate::home::{DeviceId, Home};
 use crate::infer::infer;
 use crate::op::{Op, Spec};
-use crate::run::Completion;
 use crate::shape::Shape;
+use crate::storage::Buffer;
 
 /// Names a node. The generation tells a freed index from its reuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,6 +61,8 @@ pub struct Node {
     pub inputs: Vec<NodeId>,
     /// Shape and dtype.
     pub spec: Spec,
+    /// Where it is.
+    pub home: Home,
     /// Index into the graph's scopes.
     pub scope: u32,
     /// The value, once a plan that computes it is queued.
@@ -104,6 +109,12 @@ pub struct Graph {
     scopes: Arc<Vec<Arc<str>>>,
     known_scopes: HashMap<Arc<str>, u32>,
     scope: Vec<u32>,
+    /// Names of the devices, by number.
+    devices: Vec<String>,
+    /// Where what is made of nothing is computed, unless it is told otherwise.
+    default_device: DeviceId,
+    /// Whether a node ever was on another device.
+    is_divided: bool,
     pending: usize,
     unheld: usize,
     live: usize,
@@ -117,6 +128,9 @@ impl Default for Graph {
             scopes: Arc::new(vec!["".into()]),
             known_scopes: HashMap::from_iter([("".into(), 0)]),
             scope: vec![0],
+            devices: vec!["cpu".into()],
+            default_device: DeviceId::default(),
+            is_divided: false,
             pending: 0,
             unheld: 0,
             live: 0,
@@ -125,37 +139,54 @@ impl Default for Graph {
 }
 
 impl Graph {
-    /// An empty graph.
+    /// An empty graph, of one device.
     pub fn new() -> Graph {
         Graph::default()
     }
 
     /// Adds a node; the caller gets one handle. Errors name the operation and the current scope.
     pub fn add(&mut self, op: Op, inputs: &[NodeId], target: Option<&Spec>) -> Result<NodeId> {
-        let spec = {
+        let (spec, home) = {
             let specs = inputs
                 .iter()
                 .map(|&id| self.spec(id))
                 .collect::<Result<Vec<_>>>()?;
-            infer(&op, &specs, target).map_err(|e| e.within(self.scope_name(self.current_scope())))?
+            let home = self.home_of(&op, inputs);
+            infer(&op, &specs, target)
+                .and_then(|spec| Ok((spec, home?)))
+                .map_err(|e| e.within(self.scope_name(self.current_scope())))?
         };
         for &input in inputs {
             self.node_mut(input)?.uses += 1;
         }
-        Ok(self.insert(op, inputs.to_vec(), spec, None))
+        Ok(self.insert(op, inputs.to_vec(), spec, home, None))
     }
 
     /// Adds a node that has a value; the caller gets one handle.
-    pub fn add_value(&mut self, spec: Spec, value: Value) -> NodeId {
-        self.insert(Op::Input, Vec::new(), spec, Some(value))
+    pub fn add_value(&mut self, spec: Spec, home: Home, value: Value) -> NodeId {
+        self.insert(Op::Input, Vec::new(), spec, home, Some(value))
+    }
+
+    /// Adds an argument, whose value is given later; the caller gets one handle.
+    pub fn argument(&mut self, spec: Spec, home: Home) -> NodeId {
+        self.insert(Op::Input, Vec::new(), spec, home, None)
     }
 
     /// Adds a constant tensor filled with `number`.
     pub fn constant(&mut self, number: f64, spec: &Spec) -> NodeId {
-        self.insert(Op::constant(number), Vec::new(), spec.clone(), None)
+        let home = Home::free(self.default_device);
+        self.insert(Op::constant(number), Vec::new(), spec.clone(), home, None)
     }
 
-    fn insert(&mut self, op: Op, inputs: Vec<NodeId>, spec: Spec, value: Option<Value>) -> NodeId {
+    fn insert(
+        &mut self,
+        op: Op,
+        inputs: Vec<NodeId>,
+        spec: Spec,
+        home: Home,
+        value: Option<Value>,
+    ) -> NodeId {
+        self.is_divided |= home.device != self.default_device;
         self.live += 1;
         self.pending += usize::from(value.is_none());
         let scope = self.current_scope();
@@ -163,6 +194,7 @@ impl Graph {
             op,
             inputs,
             spec,
+            home,
             scope,
             value,
             handles: 1,

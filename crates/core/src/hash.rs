@@ -1,11 +1,14 @@
 //! A fast hasher for keys that we make ourselves: node ids and traces. Not for keys from outside, which could be
 //! chosen to collide.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// A map from keys of ours.
 pub type FastMap<K, V> = HashMap<K, V, BuildHasherDefault<FastHasher>>;
+
+/// A set of keys of ours.
+pub type FastSet<K> = HashSet<K, BuildHasherDefault<FastHasher>>;
 
 /// Multiply and rotate, a word at a time.
 #[derive(Clone, Copy, Default)]

@@ -3,11 +3,12 @@
 //!
 //! Reading order: [`op`] (the primitives, data only), [`elementwise`] (their table), [`infer`]
 //! (shapes and dtypes), [`graph`] (the arena), [`grad`] (derivatives), [`plan`] (what a backend
-//! runs), [`device`] (what the planner asks), [`backend`] (memory and executables), [`mod@reference`] (the executable definition of every primitive).
+//! runs), [`device`] (what the planner asks), [`storage`] and [`backend`] (memory and executables), [`mod@reference`] (the executable definition of every primitive).
 #![forbid(unsafe_code)]
 
 pub mod apart;
 pub mod backend;
+pub mod completion;
 pub mod compose;
 pub mod device;
 pub mod dtype;
@@ -16,13 +17,14 @@ pub mod engine;
 pub mod error;
 pub mod fast;
 pub mod grad;
-mod grad_conv;
-mod grad_sum;
 pub mod graph;
 pub mod hash;
+pub mod home;
 pub mod infer;
+pub mod lower;
 pub mod op;
 pub mod plan;
+pub mod prepared;
 pub mod random;
 pub mod reference;
 pub mod run;
@@ -30,6 +32,8 @@ pub mod shape;
 pub mod similarity;
 pub mod slab;
 pub mod special;
+pub mod storage;
+pub mod traits;
 
 pub use dtype::DType;
 pub use error::{Error, Result};

@@ -1,8 +1,9 @@
-//! The primitives: data only. `Hash + Eq` make plan keys come free; every property of an operation
-//! is an exhaustive match elsewhere ([`crate::infer`], [`crate::grad`], [`crate::reference`]).
+//! The primitives: data only. `Hash + Eq` make plan keys come free; what an operation is, is a row of [`crate::traits`], and
+//! what it does an exhaustive match elsewhere ([`crate::infer`], [`crate::reference`]).
 
 use crate::dtype::DType;
 use crate::elementwise::{BinaryOp, UnaryOp};
+use crate::home::DeviceId;
 use crate::shape::Shape;
 use crate::similarity::Products;
 
@@ -341,97 +342,14 @@ pub enum Op {
     },
     /// The value without its history.
     StopGradient,
+    /// The value on another device. It parts programs and is a step of none.
+    To(DeviceId),
 }
 
 impl Op {
-    /// True for operations that are computed element by element from operands of the node's own shape.
-    pub fn is_elementwise(&self) -> bool {
-        matches!(
-            self,
-            Op::Unary(_) | Op::Binary(_) | Op::Where | Op::Cast(_) | Op::StopGradient
-        )
-    }
-    /// True for operations that can refuse when they run.
-    pub fn can_fail(&self) -> bool {
-        matches!(
-            self,
-            Op::Cholesky
-                | Op::TriangularSolve { .. }
-                | Op::Solve
-                | Op::Eigh
-                | Op::Take { .. }
-                | Op::IndexAdd { .. }
-                | Op::Gather { .. }
-                | Op::ScatterAdd { .. }
-        )
-    }
     /// The number of a constant.
     pub fn constant(value: f64) -> Op {
         Op::Const(value.to_bits())
-    }
-    /// The name used in messages and printed plans.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Op::Input => "input",
-            Op::Const(_) => "const",
-            Op::Iota { .. } => "iota",
-            Op::Random(Distribution::Bits) => "randomBits",
-            Op::Random(Distribution::Uniform) => "uniform",
-            Op::Random(Distribution::Normal) => "normal",
-            Op::Unary(op) => op.name(),
-            Op::Binary(op) => op.name(),
-            Op::Where => "where",
-            Op::Cast(_) => "cast",
-            Op::Reduce {
-                kind: Reduction::Sum, ..
-            } => "sum",
-            Op::Reduce {
-                kind: Reduction::Max, ..
-            } => "max",
-            Op::Reduce {
-                kind: Reduction::Min, ..
-            } => "min",
-            Op::ArgMax { .. } => "argMax",
-            Op::Broadcast => "broadcastTo",
-            Op::Reshape => "reshape",
-            Op::Permute(_) => "permute",
-            Op::Slice { .. } => "slice",
-            Op::Pad { .. } => "pad",
-            Op::Flip(_) => "flip",
-            Op::Concat { .. } => "concat",
-            Op::MatMul { .. } => "matmul",
-            Op::Conv { .. } => "conv",
-            Op::ConvInputGrad { .. } => "convTranspose",
-            Op::ConvWeightGrad { .. } => "convWeightGrad",
-            Op::LocalConv { .. } => "localConv",
-            Op::LocalConvInputGrad { .. } => "localConvInputGrad",
-            Op::LocalConvWeightGrad { .. } => "localConvWeightGrad",
-            Op::WindowSum { .. } => "windowSum",
-            Op::WindowSumGrad { .. } => "windowSumGrad",
-            Op::WindowArgMax { .. } => "windowArgMax",
-            Op::WindowMax { .. } => "windowMax",
-            Op::WindowMaxGrad { .. } => "windowMaxGrad",
-            Op::Take { .. } => "take",
-            Op::IndexAdd { .. } => "indexAdd",
-            Op::Gather { .. } => "takeAlong",
-            Op::ScatterAdd { .. } => "scatterAdd",
-            Op::ArgSort { .. } => "argSort",
-            Op::TopK { .. } => "topK",
-            Op::CumSum { .. } => "cumsum",
-            Op::UniqueRows => "uniqueRows",
-            Op::Neighbors { .. } => "neighbors",
-            Op::CountWithin { .. } => "countWithin",
-            Op::Cholesky => "cholesky",
-            Op::TriangularSolve { .. } => "triangularSolve",
-            Op::Solve => "solve",
-            Op::Det => "det",
-            Op::Cofactors => "cofactors",
-            Op::Eigh => "eigh",
-            Op::CenteredProducts(_) => "centeredProducts",
-            Op::CenteredProductsGrad { .. } => "centeredProductsGrad",
-            Op::SimilaritySums { .. } => "similaritySums",
-            Op::StopGradient => "stopGradient",
-        }
     }
 }
 

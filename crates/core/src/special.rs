@@ -1,5 +1,5 @@
-//! Special functions, in double precision: erf and ln|gamma| from `libm`, polygamma by recurrence
-//! and the asymptotic series (Abramowitz & Stegun 6.4.11), sigmoid and softplus without overflow.
+//! Special functions: erf and ln|gamma| from `libm`; in double precision polygamma by recurrence and the asymptotic series
+//! (Abramowitz & Stegun 6.4.11).
 
 use std::ops::{Add, Rem};
 
@@ -21,31 +21,43 @@ const BERNOULLI: [f64; 10] = [
 pub trait Real: Copy + PartialOrd + 'static {
     /// 0.
     const ZERO: Self;
-    /// 1.
-    const ONE: Self;
     /// The nearest value to a double.
     fn of(x: f64) -> Self;
     /// As a double.
     fn f64(self) -> f64;
+    /// The error function.
+    fn erf(self) -> Self;
+    /// ln |gamma|.
+    fn lgamma(self) -> Self;
 }
 impl Real for f32 {
     const ZERO: f32 = 0.0;
-    const ONE: f32 = 1.0;
     fn of(x: f64) -> f32 {
         x as f32
     }
     fn f64(self) -> f64 {
         f64::from(self)
     }
+    fn erf(self) -> f32 {
+        libm::erff(self)
+    }
+    fn lgamma(self) -> f32 {
+        libm::lgammaf(self)
+    }
 }
 impl Real for f64 {
     const ZERO: f64 = 0.0;
-    const ONE: f64 = 1.0;
     fn of(x: f64) -> f64 {
         x
     }
     fn f64(self) -> f64 {
         self
+    }
+    fn erf(self) -> f64 {
+        libm::erf(self)
+    }
+    fn lgamma(self) -> f64 {
+        libm::lgamma(self)
     }
 }
 
@@ -53,12 +65,7 @@ impl Real for f64 {
 /// other sign plus y. NaN where x is infinite or y is 0.
 #[inline(always)]
 pub fn floor_rem<T: Real + Add<Output = T> + Rem<Output = T>>(x: T, y: T) -> T {
-    with_sign_of(x % y, y)
-}
-
-/// The remainder of floored division, from that of division towards 0.
-#[inline(always)]
-pub fn with_sign_of<T: Real + Add<Output = T>>(remainder: T, y: T) -> T {
+    let remainder = x % y;
     if remainder == T::ZERO {
         T::of(if y < T::ZERO { -0.0 } else { 0.0 })
     } else if (remainder < T::ZERO) != (y < T::ZERO) {
@@ -66,21 +73,6 @@ pub fn with_sign_of<T: Real + Add<Output = T>>(remainder: T, y: T) -> T {
     } else {
         remainder
     }
-}
-
-/// 1 / (1 + e^-x) without overflow for large |x|.
-pub fn sigmoid(x: f64) -> f64 {
-    if x >= 0.0 {
-        1.0 / (1.0 + (-x).exp())
-    } else {
-        let e = x.exp();
-        e / (1.0 + e)
-    }
-}
-
-/// ln(1 + e^x) without overflow for large x.
-pub fn softplus(x: f64) -> f64 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
 /// The digamma function psi(x) = d/dx ln gamma(x); NaN at 0, -1, -2, ...
@@ -136,13 +128,5 @@ mod tests {
         close(polygamma(2, 1.0), -2.404_113_806_319_188_6);
         close(polygamma(3, 1.0), std::f64::consts::PI.powi(4) / 15.0);
         assert!(digamma(-2.0).is_nan());
-    }
-
-    #[test]
-    fn sigmoid_and_softplus_do_not_overflow() {
-        assert_eq!(sigmoid(-1000.0), 0.0);
-        assert_eq!(sigmoid(1000.0), 1.0);
-        assert_eq!(softplus(1000.0), 1000.0);
-        assert!((softplus(-50.0) - (-50f64).exp()).abs() < 1e-30);
     }
 }

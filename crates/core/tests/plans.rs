@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hyperglow_core::compose::{Build, broadcast_to, reduce_axes};
 use hyperglow_core::device::{Device, Kernel, Limits, Needs, OuterProducts, RowLimits};
-use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
+use hyperglow_core::elementwise::{BinaryOp, Formula, UnaryOp};
 use hyperglow_core::grad::vjp;
 use hyperglow_core::op::{Op, Reduction, Spec};
 use hyperglow_core::plan::Program;
@@ -61,12 +61,12 @@ impl Device for Plain {
     fn limits(&self) -> &Limits {
         &self.limits
     }
-    fn kernel(&self, op: &Op, _: &[&Spec], _: &Spec) -> Result<Arc<dyn Kernel>> {
-        Ok(Arc::new(PlainKernel(Needs {
+    fn kernel(&self, op: &Op, _: &[&Spec], _: &Spec) -> Result<Option<Arc<dyn Kernel>>> {
+        Ok(Some(Arc::new(PlainKernel(Needs {
             scratch: 0,
             serial: matches!(op, Op::Cholesky | Op::Eigh | Op::Det | Op::Solve),
             epilogue: matches!(op, Op::MatMul { .. }),
-        })))
+        }))))
     }
 }
 

@@ -1,8 +1,9 @@
 //! Backends for [`hyperglow_core`]: fast kernels for its primitives. All `unsafe` of the project lives here.
 //!
-//! Reading order: [`cpu`] (the backend on processors: memory, threads, the vector level, then one file per
-//! family of primitives).
+//! Reading order: [`math`] (the arithmetic of elementwise operations, written once), [`cpu`] (the backend on processors:
+//! memory, threads, the vector level, then one file per family of primitives).
 
 pub mod cpu;
+mod math;
 
 pub use cpu::{CpuBackend, Level, MemoryStats, memory, release_kept};

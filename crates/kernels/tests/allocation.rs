@@ -6,10 +6,11 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use hyperglow_core::DType;
-use hyperglow_core::backend::{Backend, Buffer};
+use hyperglow_core::backend::Backend;
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 use hyperglow_core::op::{Op, Reduction, Spec, Window};
 use hyperglow_core::plan::{Cluster, Instr, InstrKind, SlotId, View};
+use hyperglow_core::storage::Buffer;
 use hyperglow_kernels::CpuBackend;
 use support::{Dice, Draft, buffers};
 

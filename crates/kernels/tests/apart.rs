@@ -3,7 +3,7 @@
 #[path = "support/graphs.rs"]
 mod graphs;
 
-use graphs::{engine, read, source};
+use graphs::{engine, on_every_device, read, source};
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 use hyperglow_core::engine::Engine;
 use hyperglow_core::error::ErrorKind;
@@ -14,7 +14,7 @@ use hyperglow_core::{DType, NodeId};
 /// A Variable (2, 2) of `x`.
 fn variable(e: &mut Engine, x: [f64; 4]) -> Key {
     let initial = source(e, &[2, 2], &x);
-    let v = e.variable(initial).unwrap();
+    let v = e.variable(initial, None).unwrap();
     e.graph.release(initial).unwrap();
     v
 }
@@ -52,8 +52,7 @@ const NEGATIVE: [f64; 4] = [-1.0, 0.0, 0.0, -1.0];
 
 #[test]
 fn an_assignment_that_fails_leaves_the_rest_of_its_plan_alone() {
-    for threads in [1, 2] {
-        let mut e = engine(threads);
+    on_every_device(|mut e| {
         let bad = variable(&mut e, NEGATIVE);
         let good: Vec<Key> = (0..5).map(|i| variable(&mut e, [f64::from(i); 4])).collect();
         let x = source(&mut e, &[2], &[1.0, 2.0]);
@@ -88,26 +87,27 @@ fn an_assignment_that_fails_leaves_the_rest_of_its_plan_alone() {
         e.graph.release(healthy).unwrap();
         let counts = e.counts();
         assert_eq!((counts.nodes, counts.pending, counts.variables), (0, 0, 0));
-    }
+    });
 }
 
 #[test]
 fn of_what_is_asked_for_together_each_has_its_own_answer_afterwards() {
-    let mut e = engine(1);
-    let x = source(&mut e, &[2, 2], &NEGATIVE);
-    let fine = twice(&mut e, x);
-    let bad = e.graph.add(Op::Cholesky, &[x], None).unwrap();
-    let after = twice(&mut e, bad);
-    let runs = e.evaluate(&[fine, bad, after]).unwrap();
-    assert_eq!(runs[0].wait().unwrap_err().kind, ErrorKind::Numerical);
-    assert_eq!(read(&mut e, fine), [-2.0, 0.0, 0.0, -2.0]);
-    assert_eq!(failure(&mut e, bad), ErrorKind::Numerical);
-    assert_eq!(failure(&mut e, after), ErrorKind::Numerical);
-    // What depends on a failed value fails by itself, too.
-    let (later, other) = (twice(&mut e, bad), twice(&mut e, fine));
-    let runs = e.evaluate(&[later, other]).unwrap();
-    assert_eq!(runs[0].wait().unwrap_err().kind, ErrorKind::Numerical);
-    assert_eq!(read(&mut e, other), [-4.0, 0.0, 0.0, -4.0]);
+    on_every_device(|mut e| {
+        let x = source(&mut e, &[2, 2], &NEGATIVE);
+        let fine = twice(&mut e, x);
+        let bad = e.graph.add(Op::Cholesky, &[x], None).unwrap();
+        let after = twice(&mut e, bad);
+        let runs = e.evaluate(&[fine, bad, after]).unwrap();
+        assert_eq!(runs[0].wait().unwrap_err().kind, ErrorKind::Numerical);
+        assert_eq!(read(&mut e, fine), [-2.0, 0.0, 0.0, -2.0]);
+        assert_eq!(failure(&mut e, bad), ErrorKind::Numerical);
+        assert_eq!(failure(&mut e, after), ErrorKind::Numerical);
+        // What depends on a failed value fails by itself, too.
+        let (later, other) = (twice(&mut e, bad), twice(&mut e, fine));
+        let runs = e.evaluate(&[later, other]).unwrap();
+        assert_eq!(runs[0].wait().unwrap_err().kind, ErrorKind::Numerical);
+        assert_eq!(read(&mut e, other), [-4.0, 0.0, 0.0, -4.0]);
+    });
 }
 
 #[cfg(target_os = "linux")]
@@ -116,7 +116,7 @@ fn a_variable_larger_than_the_memory_fails_for_its_readers() {
     let mut e = engine(1);
     let huge = |e: &mut Engine| {
         let x = e.graph.constant(1.0, &Spec::new([1 << 20, 1 << 19], DType::F64));
-        let v = e.variable(x).unwrap();
+        let v = e.variable(x, None).unwrap();
         e.graph.release(x).unwrap();
         v
     };
@@ -142,6 +142,7 @@ fn a_variable_larger_than_the_memory_fails_for_its_readers() {
 #[cfg(target_os = "linux")]
 #[test]
 fn an_assignment_whose_plan_finds_no_memory_fails_for_its_readers() {
+    // The processor knows the limits of its memory; an interpreter would ask for it.
     let mut e = engine(1);
     let v = variable(&mut e, [1.0; 4]);
     // Small itself, but by way of a table that no machine holds.
@@ -170,30 +171,31 @@ fn an_assignment_whose_plan_finds_no_memory_fails_for_its_readers() {
 
 #[test]
 fn a_compiled_function_fails_by_what_it_reads_only() {
-    let mut e = engine(1);
-    let (bad, counter) = (variable(&mut e, NEGATIVE), variable(&mut e, [1.0; 4]));
-    let doubling = |e: &mut Engine, v: Key| {
-        e.jit_begin().unwrap();
-        let w = e.read_variable(v).unwrap();
-        let next = twice(e, w);
-        e.assign_variable(v, next).unwrap();
-        let f = e.jit_end(&[]).unwrap();
-        e.graph.release(w).unwrap();
-        e.graph.release(next).unwrap();
-        f
-    };
-    let (of_bad, of_counter) = (doubling(&mut e, bad), doubling(&mut e, counter));
-    assign(&mut e, bad, Op::Cholesky);
-    e.jit_run(of_counter, &[]).unwrap().1.wait().unwrap();
-    assert_eq!(value(&mut e, counter), [2.0; 4]);
-    for _ in 0..2 {
-        let error = e.jit_run(of_bad, &[]).unwrap().1.wait().unwrap_err();
-        assert_eq!(error.kind, ErrorKind::Numerical);
-    }
-    e.jit_run(of_counter, &[]).unwrap().1.wait().unwrap();
-    assert_eq!(value(&mut e, counter), [4.0; 4]);
-    let healthy = source(&mut e, &[2, 2], &[1.0; 4]);
-    e.assign_variable(bad, healthy).unwrap();
-    e.jit_run(of_bad, &[]).unwrap().1.wait().unwrap();
-    assert_eq!(value(&mut e, bad), [2.0; 4]);
+    on_every_device(|mut e| {
+        let (bad, counter) = (variable(&mut e, NEGATIVE), variable(&mut e, [1.0; 4]));
+        let doubling = |e: &mut Engine, v: Key| {
+            e.jit_begin().unwrap();
+            let w = e.read_variable(v).unwrap();
+            let next = twice(e, w);
+            e.assign_variable(v, next).unwrap();
+            let f = e.jit_end(&[]).unwrap();
+            e.graph.release(w).unwrap();
+            e.graph.release(next).unwrap();
+            f
+        };
+        let (of_bad, of_counter) = (doubling(&mut e, bad), doubling(&mut e, counter));
+        assign(&mut e, bad, Op::Cholesky);
+        e.jit_run(of_counter, &[]).unwrap().1.wait().unwrap();
+        assert_eq!(value(&mut e, counter), [2.0; 4]);
+        for _ in 0..2 {
+            let error = e.jit_run(of_bad, &[]).unwrap().1.wait().unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Numerical);
+        }
+        e.jit_run(of_counter, &[]).unwrap().1.wait().unwrap();
+        assert_eq!(value(&mut e, counter), [4.0; 4]);
+        let healthy = source(&mut e, &[2, 2], &[1.0; 4]);
+        e.assign_variable(bad, healthy).unwrap();
+        e.jit_run(of_bad, &[]).unwrap().1.wait().unwrap();
+        assert_eq!(value(&mut e, bad), [2.0; 4]);
+    });
 }

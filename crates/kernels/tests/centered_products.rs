@@ -1,4 +1,4 @@
-//! Inner products of centred similarity matrices and their gradients, against the reference interpreter.
+//! Inner products of centered similarity matrices and their gradients, against the reference interpreter.
 
 mod support;
 
@@ -7,7 +7,7 @@ use hyperglow_core::reference::{Value, evaluate};
 use hyperglow_core::similarity::{Products, Similarity};
 use hyperglow_core::{DType, Shape};
 use hyperglow_kernels::CpuBackend;
-use support::{Dice, Tolerance, backends, check, numbers, run_op};
+use support::{Dice, Tested, Tolerance, check, devices, numbers, run_op};
 
 const KINDS: [Similarity; 7] = [
     Similarity::Gaussian { widths: 1 },
@@ -286,8 +286,8 @@ fn wide_similarities_keep_their_digits() {
         let op = Op::CenteredProducts(products);
         let spec = Spec::new([2, 2], DType::F64);
         let expected = numbers(&evaluate(&op, &inputs, &spec).unwrap());
-        for backend in backends() {
-            let result = numbers(&run_op(&backend, &op, &inputs, &spec).unwrap());
+        for Tested { backend, .. } in devices() {
+            let result = numbers(&run_op(&*backend, &op, &inputs, &spec).unwrap());
             for (a, b) in result.iter().zip(&expected) {
                 assert!((a / b - 1.0).abs() < 2e-5, "{similarity:?}: {a} is not {b}");
             }

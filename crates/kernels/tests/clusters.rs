@@ -2,15 +2,16 @@
 
 mod support;
 
-use hyperglow_core::backend::{Backend, Buffer};
+use hyperglow_core::backend::Backend;
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 use hyperglow_core::infer::infer;
 use hyperglow_core::op::{Op, Spec};
 use hyperglow_core::plan::{Cluster, Instr, InstrKind, View};
 use hyperglow_core::reference::{Value, evaluate};
+use hyperglow_core::storage::Buffer;
 use hyperglow_core::{DType, Shape};
 use hyperglow_kernels::CpuBackend;
-use support::{Dice, Draft, EXACT, Tolerance, backends, buffers, near, run, value};
+use support::{Dice, Draft, EXACT, Tested, Tolerance, buffers, devices, near, run, value};
 
 fn instr(kind: InstrKind, dtype: DType) -> Instr {
     Instr { kind, dtype }
@@ -62,24 +63,19 @@ fn expected(cluster: &Cluster, inputs: &[&Value]) -> Vec<Value> {
     registers
 }
 
-/// Runs a cluster, whose slots are the inputs and then the stores, on every backend.
+/// Runs a cluster, whose slots are the inputs and then the stores, on every device.
 fn check(inputs: &[&Value], cluster: Cluster, tolerance: Tolerance) {
     let expected = expected(&cluster, inputs);
-    for backend in backends() {
+    for Tested { name, backend, .. } in devices() {
         let mut draft = Draft::default();
         inputs.iter().for_each(|x| _ = draft.input(x.spec()));
         for (register, _) in &cluster.stores {
             draft.output(Spec::new(cluster.shape.clone(), cluster.code[*register].dtype));
         }
         draft.cluster(cluster.clone());
-        let results = run(&backend, &draft.finish(), inputs).unwrap();
+        let results = run(&*backend, &draft.finish(), inputs).unwrap();
         for ((register, _), result) in cluster.stores.iter().zip(&results) {
-            let what = format!(
-                "{:?} at {} of {:?}",
-                cluster.code[*register],
-                backend.level().name(),
-                cluster.code
-            );
+            let what = format!("{:?} on {name} of {:?}", cluster.code[*register], cluster.code);
             near(&what, result, &expected[*register], tolerance);
         }
     }
@@ -135,7 +131,7 @@ fn every_row_of_the_table() {
     let mut dice = Dice::new(30);
     let size = 3001;
     for dtype in [DType::F32, DType::F64] {
-        // The vectorised functions are within 2.5 units in the last place of the exact value.
+        // The vectorized functions are within 2.5 units in the last place of the exact value.
         let tolerance = if dtype == DType::F32 {
             Tolerance(1e-37, 4e-7)
         } else {
@@ -393,7 +389,7 @@ fn donated_buffers_are_read_before_they_are_written() {
         let tensors = [size, size, size, 1].map(|n| dice.tensor([n], DType::F32));
         let inputs: Vec<&Value> = tensors.iter().collect();
         let expected = expected(&momentum(size), &inputs);
-        for backend in backends() {
+        for Tested { backend, .. } in devices() {
             let mut draft = Draft::default();
             inputs.iter().for_each(|x| _ = draft.input(x.spec()));
             let spec = Spec::new([size], DType::F32);
@@ -411,7 +407,7 @@ fn donated_buffers_are_read_before_they_are_written() {
                 let results = if donate {
                     vec![given[0].clone(), given[1].clone()]
                 } else {
-                    buffers(&backend, &program)
+                    buffers(&*backend, &program)
                 };
                 executable.run(&given, &results).unwrap();
                 near(
@@ -444,7 +440,10 @@ fn an_update_fused_behind_its_gradient_gives_the_same() {
     let [w, v, g, rate] = [0, 1, 2, 3].map(|i| [&tensors[0], &tensors[1], &gradient, &tensors[4]][i]);
     let expected = expected(&momentum(m * n), &[w, v, g, rate]);
     let mut bits = Vec::new();
-    for backend in backends() {
+    for Tested {
+        arithmetic, backend, ..
+    } in devices()
+    {
         for kept in [false, true] {
             let mut draft = Draft::default();
             let slots: Vec<_> = inputs.iter().map(|x| draft.input(x.spec())).collect();
@@ -457,7 +456,7 @@ fn an_update_fused_behind_its_gradient_gives_the_same() {
                 draft.inner(spec.clone())
             };
             draft.donations[..2].copy_from_slice(&[Some(0), Some(1)]);
-            draft.op(&backend, product.clone(), &[slots[2], slots[3]], gradient);
+            draft.op(&*backend, product.clone(), &[slots[2], slots[3]], gradient);
             let mut cluster = momentum(m * n);
             for (view, slot) in cluster
                 .loads
@@ -473,7 +472,7 @@ fn an_update_fused_behind_its_gradient_gives_the_same() {
                 .iter()
                 .map(|x| backend.upload(&x.to_bytes()).unwrap())
                 .collect();
-            let mut results = buffers(&backend, &program);
+            let mut results = buffers(&*backend, &program);
             results[..2].clone_from_slice(&given[..2]);
             backend.prepare(program).unwrap().run(&given, &results).unwrap();
             let [w, v] = [0, 1].map(|i| value(&spec, &results[i]));
@@ -490,7 +489,7 @@ fn an_update_fused_behind_its_gradient_gives_the_same() {
                 &expected[6],
                 tolerance,
             );
-            bits.push((backend.level(), w.to_bytes(), v.to_bytes()));
+            bits.push((arithmetic, w.to_bytes(), v.to_bytes()));
         }
     }
     for pair in bits.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
@@ -503,7 +502,7 @@ fn two_variables_exchange_their_values_in_place() {
     let mut dice = Dice::new(34);
     let (size, f) = (10_000, DType::F32);
     let (a, b) = (dice.tensor([size], f), dice.tensor([size], f));
-    for backend in backends() {
+    for Tested { backend, .. } in devices() {
         let mut draft = Draft::default();
         let spec = Spec::new([size], f);
         draft.input(spec.clone());
@@ -529,6 +528,7 @@ fn two_variables_exchange_their_values_in_place() {
 
 #[test]
 fn mistakes_of_a_plan_are_refused() {
+    // Only the processor writes over what it reads: an interpreter has every slot apart.
     let backend = CpuBackend::new(1);
     let f = DType::F32;
     let spec = Spec::new([4], f);

@@ -4,15 +4,17 @@
 mod support;
 
 use hyperglow_core::DType;
-use hyperglow_core::backend::{Backend, Buffer};
+use hyperglow_core::backend::Backend;
 use hyperglow_core::device::Device;
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 use hyperglow_core::error::ErrorKind;
 use hyperglow_core::op::{Op, Spec, Window};
 use hyperglow_core::plan::{Cluster, Instr, InstrKind, View};
 use hyperglow_core::reference::Value;
+use hyperglow_core::storage::Buffer;
 use hyperglow_kernels::{CpuBackend, Level};
-use support::{Dice, Draft, backends, buffers, check, geometry, numbers, run_op, sums};
+use support::list::processors;
+use support::{Dice, Draft, buffers, check, geometry, numbers, run_op, sums};
 
 const FLOATS: [DType; 2] = [DType::F32, DType::F64];
 
@@ -327,7 +329,7 @@ fn numbers_that_cannot_be_split_are_convolved_without_matrix_instructions() {
             groups: 1,
             kernel: [kernel; 2].into(),
         };
-        let results: Vec<_> = backends()
+        let results: Vec<_> = processors()
             .iter()
             .filter(|backend| ["avx512", "amx"].contains(&backend.level().name()))
             .map(|backend| {
@@ -365,10 +367,10 @@ fn relative_error(backend: &CpuBackend, channels: usize, kernel: usize) -> f64 {
     (errors / square(&mut expected.iter().copied())).sqrt()
 }
 
-/// See the documentation of minimal filtering for the figures.
+/// See the documentation of minimal filtering, which only the processor does, for the figures.
 #[test]
 fn convolutions_by_tiles_are_as_exact_as_they_are_said_to_be() {
-    for backend in backends() {
+    for backend in processors() {
         for (channels, bound) in [(64, 4e-7), (128, 5e-7), (512, 5e-7)] {
             let error = relative_error(&backend, channels, 3);
             assert!(
@@ -476,7 +478,7 @@ fn what_follows_a_convolution_is_the_same_on_the_way_and_after_it() {
             let [w, bias, other] = tensors.map(|shape| dice.tensor(shape, dtype));
             let (x, y) = (dice.tensor(x, dtype), Spec::new(y, dtype));
             let mut before: Option<(Level, Vec<u8>)> = None;
-            for backend in backends() {
+            for backend in processors() {
                 let inputs = [&x, &w, &bias, &other];
                 let (alone, result) = with_what_follows(&backend, &op, inputs, &y, true);
                 let (together, _) = with_what_follows(&backend, &op, inputs, &y, false);

@@ -1,4 +1,4 @@
-//! Factorisations, solutions and eigenvectors against the reference interpreter, and by their definitions.
+//! Factorizations, solutions and eigenvectors against the reference interpreter, and by their definitions.
 
 mod support;
 
@@ -230,5 +230,74 @@ fn repeated_eigenvalues_settle() {
             (-apart * apart / 2.0).exp() / n as f64
         });
         decompose(&near, n, 1.0);
+    }
+}
+
+/// 2^e.
+fn power(e: i32) -> f64 {
+    2f64.powi(e / 2) * 2f64.powi(e - e / 2)
+}
+
+/// The coefficient that `Cofactors` gives for a matrix (3, 3) and directions.
+fn coefficient(backend: &CpuBackend, a: [f64; 9], directions: &[[f64; 9]]) -> Vec<f64> {
+    let spec = Spec::new([3, 3], DType::F64);
+    let tensor = |x: &[f64; 9]| {
+        let bytes: Vec<u8> = x.iter().flat_map(|x| x.to_ne_bytes()).collect();
+        Value::from_bytes(&spec, &bytes)
+    };
+    let operands: Vec<Value> = [a].iter().chain(directions).map(tensor).collect();
+    let operands: Vec<&Value> = operands.iter().collect();
+    numbers(&run_op(backend, &Op::Cofactors, &operands, &spec).unwrap())
+}
+
+/// A minor is linear in each of its rows and columns: powers of two of these in a matrix and in its directions are powers of two of
+/// the result, however large they are.
+#[test]
+fn derivatives_of_determinants_at_numbers_of_any_size() {
+    let a = [3.0, -1.0, 0.5, 2.0, 4.0, -2.5, 0.25, 1.0, -3.0];
+    let directions = [
+        [1.0, 2.0, -1.0, 0.5, 0.0, 3.0, -2.0, 1.0, 1.5],
+        [0.5, -1.0, 2.0, 1.0, 1.0, -0.5, 3.0, 0.25, 2.0],
+    ];
+    for backend in support::list::processors() {
+        for count in 0..=2 {
+            let directions = &directions[..count];
+            let own = coefficient(&backend, a, directions);
+            // Every element of the matrix alone.
+            for e in [500, 660, -500, -660] {
+                let power_of_all = e * (2 - count as i32);
+                if power_of_all.abs() < 1000 {
+                    let given = coefficient(&backend, a.map(|x| x * power(e)), directions);
+                    let wanted: Vec<f64> = own.iter().map(|x| x * power(power_of_all)).collect();
+                    assert_eq!(given, wanted, "{count} directions, 2^{e}");
+                }
+            }
+            // Rows and columns, also those of the directions.
+            for (rows, columns) in [([600, 0, -600], [0; 3]), ([0, 500, 0], [300, -400, 0])] {
+                let at = |i: usize| rows[i / 3] + columns[i % 3];
+                let scaled = |x: &[f64; 9]| std::array::from_fn(|i| x[i] * power(at(i)));
+                let directions: Vec<[f64; 9]> = directions.iter().map(scaled).collect();
+                let given = coefficient(&backend, scaled(&a), &directions);
+                let all: i32 = rows.iter().chain(&columns).sum();
+                for (i, (given, own)) in given.iter().zip(&own).enumerate() {
+                    let size = power(all - at(i));
+                    let wanted = own * size;
+                    let near = (given - wanted).abs() <= 1e-13 * (wanted.abs() + size);
+                    assert!(near, "{i} of {count} directions: {given} is not {wanted}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_determinant_of_ordinary_size_has_pivots_of_any_size() {
+    let diagonal = [1e200, 1e200, 3.0, 1e-200, 1e-200];
+    let elements = (0..25).map(|i| if i % 6 == 0 { diagonal[i / 6] } else { 0.0 });
+    let bytes: Vec<u8> = elements.flat_map(f64::to_ne_bytes).collect();
+    let a = Value::from_bytes(&Spec::new([5, 5], DType::F64), &bytes);
+    for backend in support::list::processors() {
+        let det = run_op(&backend, &Op::Det, &[&a], &Spec::new([], DType::F64)).unwrap();
+        assert!((numbers(&det)[0] - 3.0).abs() < 1e-14);
     }
 }

@@ -12,7 +12,7 @@ use hyperglow_core::op::{Op, Spec};
 use hyperglow_core::plan::{Cluster, Instr, InstrKind, Program, SlotId, View};
 use hyperglow_core::reference::{Value, evaluate};
 use hyperglow_kernels::{CpuBackend, Level};
-use support::{Dice, Draft, Tolerance, buffers, check, near, run, value};
+use support::{Dice, Draft, Tested, Tolerance, buffers, check, devices, near, run, value};
 
 /// (batch, m, n, k): direct ones with one task and with many, and ones for matrix instructions, long and broad, of
 /// which two are computed in strips.
@@ -155,12 +155,12 @@ fn update_behind(ta: bool, tb: bool) {
     let spec = Spec::new([m, n], f);
     let gradient = evaluate(&product, &[&a, &b], &spec).unwrap();
     let expected = evaluate(&Op::Binary(BinaryOp::Sub), &[&weight, &gradient], &spec).unwrap();
-    for backend in support::backends() {
+    for Tested { backend, .. } in devices() {
         let mut draft = Draft::default();
         let slots = [&weight, &a, &b].map(|x| draft.input(x.spec()));
         let (updated, inner) = (draft.output(spec.clone()), draft.inner(spec.clone()));
         draft.donations[0] = Some(0);
-        draft.op(&backend, product.clone(), &slots[1..], inner);
+        draft.op(&*backend, product.clone(), &slots[1..], inner);
         let kinds = [
             InstrKind::Load(0),
             InstrKind::Load(1),
@@ -179,7 +179,7 @@ fn update_behind(ta: bool, tb: bool) {
             .iter()
             .map(|x| backend.upload(&x.to_bytes()).unwrap())
             .collect();
-        let mut results = buffers(&backend, &program);
+        let mut results = buffers(&*backend, &program);
         results[0] = given[0].clone();
         backend.prepare(program).unwrap().run(&given, &results).unwrap();
         near(

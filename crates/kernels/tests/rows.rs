@@ -5,7 +5,7 @@ mod graphs;
 
 use graphs::{engine, expected, read, source};
 use hyperglow_core::compose::{Build, reduce_axes};
-use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
+use hyperglow_core::elementwise::{BinaryOp, Formula, UnaryOp};
 use hyperglow_core::engine::Engine;
 use hyperglow_core::grad::vjp;
 use hyperglow_core::op::{Op, Reduction, Spec, Window};
@@ -83,7 +83,7 @@ fn with_gradient(graph: &mut Graph, y: NodeId, x: NodeId, dy: NodeId) -> Vec<Nod
     vec![y, dx]
 }
 
-/// Batch normalisation over all axes but the second, and its gradient.
+/// Batch normalization over all axes but the second, and its gradient.
 fn batch_norm(graph: &mut Graph, x: NodeId, dy: NodeId) -> Vec<NodeId> {
     let mut b = Build::new(graph);
     let shape = b.shape(x);

@@ -7,7 +7,7 @@ use hyperglow_core::reference::Value;
 use hyperglow_core::similarity::{Products, Similarity};
 use hyperglow_core::{DType, Shape};
 use hyperglow_kernels::CpuBackend;
-use support::{Dice, Tolerance, check, numbers, run_op};
+use support::{Dice, Tested, Tolerance, check, devices, numbers, run_op};
 
 const KINDS: [Similarity; 5] = [
     Similarity::Gaussian { widths: 1 },
@@ -115,8 +115,8 @@ fn narrow_similarities_far_from_the_origin() {
             groups: [[0].into()].into(),
         };
         let spec = Spec::new([1, m], DType::F64);
-        for backend in support::backends() {
-            for sum in numbers(&run_op(&backend, &op, &[&x, &sigma], &spec).unwrap()) {
+        for Tested { backend, .. } in devices() {
+            for sum in numbers(&run_op(&*backend, &op, &[&x, &sigma], &spec).unwrap()) {
                 assert!((sum - (m / 2 - 1) as f64).abs() < 1e-9, "{sum}");
             }
         }

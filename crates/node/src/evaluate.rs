@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hyperglow_core::completion::Completion;
 use hyperglow_core::engine::Engine;
 use hyperglow_core::error::ErrorKind;
+use hyperglow_core::home::{DeviceId, Home};
 use hyperglow_core::op::Spec;
-use hyperglow_core::run::Completion;
 use hyperglow_core::{DType, Error, NodeId, Result};
 use napi::Env;
 use napi::bindgen_prelude::{
@@ -14,21 +15,21 @@ use napi::bindgen_prelude::{
 };
 use napi_derive::napi;
 
-use crate::state::{engine, ids, spec, to_js};
+use crate::state::{engine, home, ids, spec, to_js};
 
 /// The typed arrays that tensors are made from and read into.
 pub type Array = Either6<Float32Array, Float64Array, Int32Array, BigInt64Array, Uint8Array, Uint32Array>;
 
-/// Data from JavaScript, copied.
+/// Data from JavaScript, copied to a device; without, it goes wherever it is used.
 #[napi(
-    ts_args_type = "data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array, dtype: number, shape: Array<number>"
+    ts_args_type = "data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array, dtype: number, shape: Array<number>, device?: number"
 )]
-pub fn source(data: Array, code: u32, extents: Vec<f64>) -> napi::Result<f64> {
-    engine(|e| Ok(source_of(e, &data, spec(&extents, code)?)?.to_number()))
+pub fn source(data: Array, code: u32, extents: Vec<f64>, device: Option<u8>) -> napi::Result<f64> {
+    engine(|e| Ok(source_of(e, &data, spec(&extents, code)?, home(e, device))?.to_number()))
 }
 
 /// A node of data from JavaScript, copied.
-pub fn source_of(e: &mut Engine, data: &Array, spec: Spec) -> Result<NodeId> {
+pub fn source_of(e: &mut Engine, data: &Array, spec: Spec, home: Home) -> Result<NodeId> {
     let (bytes, given): (&[u8], DType) = match data {
         Either6::A(x) => (bytemuck::cast_slice(x), DType::F32),
         Either6::B(x) => (bytemuck::cast_slice(x), DType::F64),
@@ -45,7 +46,7 @@ pub fn source_of(e: &mut Engine, data: &Array, spec: Spec) -> Result<NodeId> {
             "give the matching typed array",
         ));
     }
-    e.source(bytes, spec)
+    e.source_at(home, bytes, spec)
 }
 
 /// Extents.
@@ -65,6 +66,18 @@ pub fn shape_of(a: f64) -> napi::Result<Vec<f64>> {
 #[napi]
 pub fn dtype_of(a: f64) -> napi::Result<u32> {
     engine(|e| Ok(e.graph.dtype(NodeId::from_number(a))? as u32))
+}
+
+/// Number of the device.
+#[napi]
+pub fn device_of(a: f64) -> napi::Result<u8> {
+    engine(|e| Ok(e.graph.node(NodeId::from_number(a))?.home.device.0))
+}
+
+/// The value on a device.
+#[napi]
+pub fn to(a: f64, device: u8) -> napi::Result<f64> {
+    engine(|e| Ok(e.to(NodeId::from_number(a), DeviceId(device))?.to_number()))
 }
 
 /// True when the value can be read at once.

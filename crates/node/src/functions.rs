@@ -2,6 +2,7 @@
 
 use hyperglow_core::engine::Engine;
 use hyperglow_core::grad::vjp as derivatives;
+use hyperglow_core::home::DeviceId;
 use hyperglow_core::slab::Key;
 use hyperglow_core::{Error, NodeId, Result};
 use napi::Env;
@@ -9,7 +10,7 @@ use napi::bindgen_prelude::{Either, JsObjectValue, Object};
 use napi_derive::napi;
 
 use crate::evaluate::{Array, promise, source_of};
-use crate::state::{engine, ids, key, spec};
+use crate::state::{engine, home, ids, key, spec};
 
 /// Cotangents of `wrt`; 0 where there is no path.
 #[napi]
@@ -41,10 +42,16 @@ pub fn leave_trace() -> napi::Result<()> {
     })
 }
 
-/// A Variable that starts with a node's value.
+/// A Variable that starts with a node's value, on a device, by default the node's.
 #[napi]
-pub fn variable_new(initial: f64) -> napi::Result<f64> {
-    engine(|e| Ok(e.variable(NodeId::from_number(initial))? as f64))
+pub fn variable_new(initial: f64, device: Option<u8>) -> napi::Result<f64> {
+    engine(|e| Ok(e.variable(NodeId::from_number(initial), device.map(DeviceId))? as f64))
+}
+
+/// Number of a Variable's device.
+#[napi]
+pub fn variable_device(variable: f64) -> napi::Result<u8> {
+    engine(|e| Ok(e.variable_device(key(variable))?.0))
 }
 
 /// A new handle on the current version.
@@ -77,12 +84,15 @@ pub fn jit_begin() -> napi::Result<()> {
     engine(|e| e.jit_begin())
 }
 
-/// Its next argument.
+/// Its next argument, on the device of a node; without one, wherever it is used.
 #[napi]
-pub fn jit_argument(extents: Vec<f64>, code: u32) -> napi::Result<f64> {
+pub fn jit_argument(extents: Vec<f64>, code: u32, like: Option<f64>) -> napi::Result<f64> {
     engine(|e| {
-        let spec = spec(&extents, code)?;
-        Ok(e.jit_argument(spec)?.to_number())
+        let home = match like {
+            Some(like) => e.graph.node(NodeId::from_number(like))?.home,
+            None => home(e, None),
+        };
+        Ok(e.jit_argument(spec(&extents, code)?, home)?.to_number())
     })
 }
 
@@ -149,7 +159,8 @@ fn given_arguments(
         }
         let missing = || Error::internal("jit", format!("argument {index} is missing"));
         let spec = e.jit_takes(program, index).cloned().ok_or_else(missing)?;
-        let id = source_of(e, rest.next().ok_or_else(missing)?, spec)?;
+        let home = home(e, None);
+        let id = source_of(e, rest.next().ok_or_else(missing)?, spec, home)?;
         made.push(id);
         *argument = id;
     }

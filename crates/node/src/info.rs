@@ -1,11 +1,13 @@
 //! What there is: plans, memory, the device.
 
+use hyperglow_core::backend::MemoryUse;
+use hyperglow_core::engine::Site;
 use hyperglow_core::random;
 use napi::Env;
 use napi::bindgen_prelude::Uint32Array;
 use napi_derive::napi;
 
-use crate::state::{device, engine, ids, no_room, to_js};
+use crate::state::{self, Devices, engine, ids, no_room, to_js};
 
 /// The plan that would compute some nodes, as text.
 #[napi]
@@ -19,30 +21,50 @@ pub fn plans() -> napi::Result<Vec<String>> {
     engine(|e| Ok(e.plans()))
 }
 
-/// What is held.
+/// What a device holds.
 #[napi(object)]
-pub struct Memory {
+pub struct DeviceMemoryInfo {
     /// Bytes of live buffers, arenas included.
     pub bytes: f64,
-    /// Live buffers.
+    /// Buffers those bytes are in.
     pub buffers: f64,
-    /// The most bytes there ever were.
+    /// Most bytes ever held at once.
     pub peak_bytes: f64,
-    /// Times memory was asked of the system.
+    /// Buffers allocated since the start.
     pub allocations: f64,
-    /// Bytes that wait for reuse.
+    /// Bytes that are not in `bytes`: given back and kept for the next results of about the same size. At most 1 GiB and an
+    /// eighth of the memory that the process may use; released when memory gets short, and by `releaseMemory`.
     pub kept_bytes: f64,
+}
+
+impl From<MemoryUse> for DeviceMemoryInfo {
+    fn from(held: MemoryUse) -> DeviceMemoryInfo {
+        DeviceMemoryInfo {
+            bytes: held.bytes as f64,
+            buffers: held.buffers as f64,
+            peak_bytes: held.peak_bytes as f64,
+            allocations: held.allocations as f64,
+            kept_bytes: held.kept_bytes as f64,
+        }
+    }
+}
+
+/// What is held. JavaScript adds up the devices.
+#[napi(object)]
+pub struct Memory {
+    /// By the numbers of the devices.
+    pub devices: Vec<DeviceMemoryInfo>,
     /// Nodes without a value.
     pub pending_nodes: f64,
-    /// Nodes of the graph.
+    /// Nodes alive.
     pub nodes: f64,
-    /// Cached plans.
+    /// Compiled plans in the cache.
     pub plans: f64,
-    /// Plans found in the cache, ever.
+    /// Plans that were found in the cache since the start.
     pub plan_hits: f64,
-    /// Plans that had to be made, ever.
+    /// Plans that had to be made since the start.
     pub plan_misses: f64,
-    /// Variables.
+    /// Variables alive.
     pub variables: f64,
 }
 
@@ -50,14 +72,9 @@ pub struct Memory {
 #[napi]
 pub fn memory() -> napi::Result<Memory> {
     engine(|e| {
-        let stats = hyperglow_kernels::memory();
         let counts = e.counts();
         Ok(Memory {
-            bytes: (stats.live_bytes + stats.arena_bytes) as f64,
-            buffers: stats.live_buffers as f64,
-            peak_bytes: stats.peak_bytes as f64,
-            allocations: stats.system_allocations as f64,
-            kept_bytes: stats.kept_bytes as f64,
+            devices: e.memory().into_iter().map(DeviceMemoryInfo::from).collect(),
             pending_nodes: counts.pending as f64,
             nodes: counts.nodes as f64,
             plans: counts.plans as f64,
@@ -68,11 +85,20 @@ pub fn memory() -> napi::Result<Memory> {
     })
 }
 
+/// Bytes and nodes that JavaScript's objects keep alive.
+#[napi]
+pub fn held() -> napi::Result<Vec<f64>> {
+    engine(|e| {
+        let bytes: usize = e.memory().iter().map(|device| device.bytes).sum();
+        Ok(vec![bytes as f64, e.graph.live() as f64])
+    })
+}
+
 /// Gives memory that waits for reuse back to the system.
 #[napi]
 pub fn release_memory() -> napi::Result<()> {
-    engine(|_| {
-        hyperglow_kernels::release_kept();
+    engine(|e| {
+        e.release_kept();
         Ok(())
     })
 }
@@ -83,26 +109,45 @@ pub fn adjust_external_memory(env: &Env, bytes: f64) -> napi::Result<()> {
     env.adjust_external_memory(bytes as i64).map(|_| ())
 }
 
-/// The device.
+/// A device.
 #[napi(object)]
 pub struct DeviceInfo {
-    /// `cpu`.
+    /// `cpu`, ...
     pub name: String,
+    /// `cpu` or `reference`.
+    pub kind: String,
     /// Threads that run kernels.
     pub threads: u32,
-    /// Instruction set chosen: `amx` (`avx512` with matrix instructions), `avx512`, `avx2` or `portable`.
+    /// Instruction set chosen: `amx` (`avx512` with matrix instructions), `avx512`, `avx2` or `portable`; `interpreted`.
     pub level: String,
+    /// Whether it computes what is not told where.
+    pub is_default: bool,
 }
 
-/// What runs the plans.
+/// The devices, by their numbers.
 #[napi]
-pub fn device_info() -> napi::Result<DeviceInfo> {
-    let (backend, _) = device().map_err(to_js)?;
-    Ok(DeviceInfo {
-        name: "cpu".into(),
-        threads: backend.threads() as u32,
-        level: backend.level().name().to_string(),
-    })
+pub fn devices() -> napi::Result<Vec<DeviceInfo>> {
+    let Devices {
+        cpu,
+        sites,
+        default_device,
+    } = state::devices().map_err(to_js)?;
+    let info = |(number, (backend, _)): (usize, &Site)| {
+        let name = backend.name().to_string();
+        let (threads, level) = if name == "cpu" {
+            (cpu.threads() as u32, cpu.level().name())
+        } else {
+            (1, "interpreted")
+        };
+        DeviceInfo {
+            kind: name.clone(),
+            name,
+            threads,
+            level: level.into(),
+            is_default: number == usize::from(default_device.0),
+        }
+    };
+    Ok(sites.iter().enumerate().map(info).collect())
 }
 
 /// Random bits for code that runs in JavaScript: the same numbers as the `random` primitive's.

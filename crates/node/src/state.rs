@@ -1,13 +1,17 @@
-//! The engine of this JavaScript thread, the process's device, and errors on their way to JavaScript.
+//! The engine of this JavaScript thread, the process's devices, and errors on their way to JavaScript.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
-use hyperglow_core::engine::{Engine, PENDING_LIMIT};
+use hyperglow_core::backend::Backend;
+use hyperglow_core::engine::{Engine, PENDING_LIMIT, Site};
 use hyperglow_core::error::ErrorKind;
+use hyperglow_core::home::{DeviceId, Home};
 use hyperglow_core::op::Spec;
-use hyperglow_core::run::{Queue, panic_text};
+use hyperglow_core::prepared::panic_text;
+use hyperglow_core::reference::ReferenceBackend;
+use hyperglow_core::run::Queue;
 use hyperglow_core::slab::Key;
 use hyperglow_core::{DType, Error, NodeId, Result, Shape};
 use hyperglow_kernels::CpuBackend;
@@ -23,16 +27,66 @@ thread_local! {
     static ERRORS: RefCell<Option<(Env, ErrorFactory)>> = const { RefCell::new(None) };
 }
 
-static DEVICE: OnceLock<Result<(Arc<CpuBackend>, Arc<Queue>)>> = OnceLock::new();
+/// The devices of the process.
+pub struct Devices {
+    /// The processor.
+    pub cpu: Arc<CpuBackend>,
+    /// All of them, by number.
+    pub sites: Vec<Site>,
+    /// The one that computes what is not told where.
+    pub default_device: DeviceId,
+}
 
-/// The CPU and its queue, started on first use and shared by every JavaScript thread.
-pub fn device() -> Result<(Arc<CpuBackend>, Arc<Queue>)> {
-    DEVICE
+static DEVICES: OnceLock<Result<Devices>> = OnceLock::new();
+
+/// The devices and their queues, started on first use and shared by every JavaScript thread.
+pub fn devices() -> Result<&'static Devices> {
+    DEVICES
         .get_or_init(|| {
-            let backend = CpuBackend::from_environment()?;
-            Ok((Arc::new(backend), Arc::new(Queue::start("cpu")?)))
+            let cpu = Arc::new(CpuBackend::from_environment()?);
+            let backends: [Arc<dyn Backend>; 2] = [cpu.clone(), Arc::new(ReferenceBackend)];
+            let default_device = default_among(&backends)?;
+            let site = |backend: Arc<dyn Backend>| {
+                let queue = Queue::start(backend.name())?;
+                Ok((backend, Arc::new(queue)))
+            };
+            let sites = backends.into_iter().map(site).collect::<Result<_>>()?;
+            Ok(Devices {
+                cpu,
+                sites,
+                default_device,
+            })
         })
-        .clone()
+        .as_ref()
+        .map_err(Clone::clone)
+}
+
+/// The device that `HYPERGLOW_DEVICE` names; the first without.
+fn default_among(backends: &[Arc<dyn Backend>]) -> Result<DeviceId> {
+    let Some(given) = std::env::var_os("HYPERGLOW_DEVICE").filter(|given| !given.is_empty()) else {
+        return Ok(DeviceId::default());
+    };
+    if given == "auto" {
+        return Ok(DeviceId::default());
+    }
+    let at = backends.iter().position(|backend| given == backend.name());
+    at.map(|at| DeviceId(at as u8)).ok_or_else(|| {
+        let names: Vec<&str> = backends.iter().map(|backend| backend.name()).collect();
+        Error::new(
+            ErrorKind::Device,
+            "HYPERGLOW_DEVICE",
+            format!("there is no device {given:?}"),
+            format!("this build has {}", names.join(" and ")),
+        )
+    })
+}
+
+/// On this device; without, wherever it is used.
+pub fn home(engine: &Engine, device: Option<u8>) -> Home {
+    match device {
+        Some(device) => Home::on(DeviceId(device)),
+        None => Home::free(engine.graph.default_device()),
+    }
 }
 
 /// Runs `f` on this thread's engine. Errors and panics become JavaScript errors.
@@ -43,8 +97,12 @@ pub fn engine<T>(f: impl FnOnce(&mut Engine) -> Result<T>) -> napi::Result<T> {
                 .try_borrow_mut()
                 .map_err(|_| Error::internal("engine", "it was entered twice"))?;
             if slot.is_none() {
-                let (backend, queue) = device()?;
-                *slot = Some(Engine::new(backend, queue));
+                let Devices {
+                    sites,
+                    default_device,
+                    ..
+                } = devices()?;
+                *slot = Some(Engine::on_devices(sites.clone(), *default_device));
             }
             match slot.as_mut() {
                 Some(engine) => f(engine),

@@ -4,7 +4,7 @@ import { tensorOrNumber } from '../../core/operands.js'
 import { type Checks, checkOptions, checkValue, isPlainObject } from '../../core/options.js'
 import { idOf } from '../../core/tensor.js'
 import { Variable } from '../../core/variable.js'
-import { alias } from '../../ops/elementwise.js'
+import { alias } from '../../ops/operands.js'
 import { full, type Tensor, type TensorLike, tensor } from '../../ops/tensor.js'
 import { leavesOf, type Nested, pairWith, rebuild } from './leaves.js'
 import {

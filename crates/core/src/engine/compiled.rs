@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
+use crate::completion::Completion;
+use crate::engine::cache::Plan;
 use crate::engine::{Engine, Replaced, Rollback};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{NodeId, Value};
+use crate::home::{DeviceId, Home};
+use crate::infer::infer;
 use crate::op::{Op, Spec};
-use crate::plan::cache::Plan;
-use crate::plan::trace::cut;
-use crate::run::Completion;
+use crate::plan::trace::cut_on;
 use crate::slab::Key;
 
 /// A function traced once.
 pub(super) struct Compiled {
+    device: DeviceId,
     plan: Plan,
     arguments: Vec<Spec>,
     variables: Vec<Key>,
@@ -55,8 +58,9 @@ impl Engine {
     }
 
     /// The next argument of the function being compiled.
-    pub fn jit_argument(&mut self, spec: Spec) -> Result<NodeId> {
-        let id = self.graph.add(Op::Input, &[], Some(&spec))?;
+    pub fn jit_argument(&mut self, spec: Spec, home: Home) -> Result<NodeId> {
+        let spec = infer(&Op::Input, &[], Some(&spec))?;
+        let id = self.graph.argument(spec, home);
         self.graph.retain(id)?;
         match &mut self.tracing {
             Some(tracing) => tracing.arguments.push(id),
@@ -103,27 +107,55 @@ impl Engine {
         }
     }
 
+    /// The one device of what a function computes and reads.
+    fn device_of_function(&self, tracing: &Tracing, targets: &[NodeId]) -> Result<DeviceId> {
+        let read = tracing.reads.iter().map(|(_, id)| id);
+        let mut common: Option<DeviceId> = None;
+        for &id in targets.iter().chain(&tracing.arguments).chain(read) {
+            let home = self.graph.node(id)?.home;
+            if home.is_free {
+                continue;
+            }
+            let first = *common.get_or_insert(home.device);
+            if first != home.device {
+                let names = [first, home.device].map(|device| self.graph.device_name(device));
+                return Err(Error::new(
+                    ErrorKind::Device,
+                    "jit",
+                    format!(
+                        "arguments, Variables or results on \"{}\" and on \"{}\"; a compiled function runs on one device",
+                        names[0], names[1]
+                    ),
+                    "bring its arguments there before it is called, with x.to(device), or compile a function for each device",
+                ));
+            }
+        }
+        Ok(common.unwrap_or(self.graph.default_device()))
+    }
+
     fn compile(&mut self, tracing: &Tracing, results: &[NodeId]) -> Result<Compiled> {
         let mut targets = results.to_vec();
         targets.extend(tracing.assigned.iter().map(|(_, id)| *id));
+        let device = self.device_of_function(tracing, &targets)?;
+        self.bring(&targets, &[])?;
         let mut leaves = tracing.arguments.clone();
         leaves.extend(tracing.reads.iter().map(|(_, id)| *id));
-        let mut cut = cut(&self.graph, &targets, &leaves)?;
+        let mut cut = cut_on(&self.graph, device, &targets, &leaves)?;
         // Values that existed before the trace become constants of it: Variables that nobody else sees.
         let mut variables: Vec<Key> = tracing.reads.iter().map(|(v, _)| *v).collect();
         for &id in &cut.sources[leaves.len()..] {
-            self.value(id)?;
+            self.value_on(self.graph.node(id)?.home.device, id)?;
         }
         let mut captured = Vec::new();
         for &id in &cut.sources[leaves.len()..] {
-            captured.push(self.variable(id)?);
+            captured.push(self.variable(id, Some(device))?);
         }
         variables.extend(&captured);
         for (k, (v, _)) in tracing.reads.iter().enumerate() {
             let replaced = tracing.assigned.iter().any(|(a, _)| a == v);
             cut.trace.expendable[tracing.arguments.len() + k] = replaced;
         }
-        let plan = self.plan(&cut.trace)?;
+        let plan = self.plan(device, &cut.trace)?;
         let specs = targets
             .iter()
             .map(|&id| self.graph.spec(id).cloned())
@@ -134,6 +166,7 @@ impl Engine {
             .map(|&id| self.graph.spec(id).cloned())
             .collect::<Result<_>>()?;
         Ok(Compiled {
+            device,
             plan,
             arguments,
             variables,
@@ -159,20 +192,27 @@ impl Engine {
             .compiled
             .get(function)
             .ok_or_else(|| Error::internal("jit", "no such function"))?;
+        let device = compiled.device;
         let mut inputs = arguments
             .iter()
-            .map(|&id| self.value(id))
+            .map(|&id| self.value_on(device, id))
             .collect::<Result<Vec<_>>>()?;
         let mut exclusive = vec![false; inputs.len()];
         for &v in &compiled.variables {
             let id = self.existing(v)?.node;
             let node = self.graph.node(id)?;
             exclusive.push(node.handles == 1 && node.uses == 0);
-            inputs.push(self.value(id)?);
+            inputs.push(self.value_on(device, id)?);
         }
-        let (outputs, completion) =
-            self.submit(&compiled.plan, inputs, &compiled.specs, |k| exclusive[k], None)?;
-        let can_fail = compiled.plan.can_fail();
+        let (outputs, completion) = self.submit(
+            device,
+            &compiled.plan,
+            inputs,
+            &compiled.specs,
+            |k| exclusive[k],
+            None,
+        )?;
+        let can_fail = completion.may_fail() && !completion.is_done();
         let (assigned, results, specs) = (
             compiled.assigned.clone(),
             compiled.results,
@@ -185,7 +225,7 @@ impl Engine {
                 buffer,
                 completion: Some(completion.clone()),
             };
-            let id = self.graph.add_value(spec, value);
+            let id = self.graph.add_value(spec, Home::on(device), value);
             let Some(&v) = j.checked_sub(results).and_then(|i| assigned.get(i)) else {
                 handles.push(id);
                 continue;
@@ -249,7 +289,12 @@ impl Engine {
                 "",
             ));
         }
+        let device = self.compiled.get(function).map(|compiled| compiled.device);
         for (&id, want) in arguments.iter().zip(expected) {
+            let home = self.graph.node(id)?.home;
+            if let Some(device) = device.filter(|&device| !home.fits(device)) {
+                return Err(self.graph.on_two_devices("jit", device, home.device));
+            }
             if self.graph.spec(id)? != want {
                 let given = self.graph.spec(id)?;
                 return Err(Error::shape(

@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::apart::Apart;
+use crate::completion::Completion;
 use crate::engine::{Engine, Replaced, Rollback};
 use crate::error::Result;
 use crate::graph::{NodeId, Value};
 use crate::op::Spec;
 use crate::plan::trace::{Cut, cut};
-use crate::run::Completion;
 use crate::slab::Key;
 
 impl Engine {
@@ -30,7 +30,7 @@ impl Engine {
                 wanted.push(id);
             }
         }
-        let asked = wanted.len();
+        let mut asked = wanted.len();
         let dirty: Vec<Key> = std::mem::take(&mut self.dirty);
         for &v in &dirty {
             if let Some(variable) = self.variables.get(v)
@@ -40,14 +40,22 @@ impl Engine {
                 wanted.push(variable.node);
             }
         }
-        let run = match self.run_pending(&wanted, asked, &dirty) {
-            Err(_) if wanted.len() > asked => {
-                let run = self.run_pending(&wanted[..asked], asked, &dirty);
-                self.run_along(&wanted[asked..], &dirty);
-                run
-            }
-            run => run,
-        }?;
+        if self.graph.is_divided() {
+            self.bring(&wanted[..asked], &dirty)?;
+            // What cannot be brought for an assignment is told to those who read it.
+            let along = wanted.split_off(asked);
+            wanted.extend(along.into_iter().filter(|&id| self.bring(&[id], &dirty).is_ok()));
+            let is_pending = |id: &NodeId| self.graph.node(*id).is_ok_and(|node| node.value.is_none());
+            asked = wanted[..asked].iter().filter(|id| is_pending(id)).count();
+            wanted.retain(is_pending);
+        }
+        let made: HashSet<NodeId> = wanted[..asked].iter().copied().collect();
+        let mut runs = Vec::new();
+        for group in self.by_device(&wanted)? {
+            // In each the nodes that were asked for come first, as in all.
+            let asked = group.iter().filter(|id| made.contains(id)).count();
+            runs.extend(self.run_group(&group, asked, &dirty)?);
+        }
         let mut completions: Vec<Arc<Completion>> = Vec::new();
         let mut seen: HashSet<*const Completion> = HashSet::new();
         let mut note = |completion: &Arc<Completion>| {
@@ -55,15 +63,33 @@ impl Engine {
                 completions.push(completion.clone());
             }
         };
-        let made: HashSet<NodeId> = wanted[..asked].iter().copied().collect();
         for &id in targets {
             if made.contains(&id) {
-                run.iter().for_each(&mut note);
+                runs.iter().for_each(&mut note);
             } else if let Some(value) = &self.graph.node(id)?.value {
                 value.completion.iter().for_each(&mut note);
             }
         }
         Ok(completions)
+    }
+
+    /// Queues nodes of one device, of which the first `asked` were asked for: all together, or else apart from the others. What is
+    /// returned tells how those ended that were asked for; none where there are none.
+    fn run_group(
+        &mut self,
+        wanted: &[NodeId],
+        asked: usize,
+        dirty: &[Key],
+    ) -> Result<Option<Arc<Completion>>> {
+        let run = match self.run_pending(wanted, asked, dirty) {
+            Err(_) if wanted.len() > asked => {
+                let run = self.run_pending(&wanted[..asked], asked, dirty);
+                self.run_along(&wanted[asked..], dirty);
+                run
+            }
+            run => run,
+        };
+        run.map(|run| run.filter(|_| asked > 0))
     }
 
     /// Queues assignments that could not be computed along with what was asked for: together, or else one by one. Those that are
@@ -76,9 +102,9 @@ impl Engine {
         }
     }
 
-    /// Queues one plan for `wanted`, of which the first `asked` were asked for; their completion is returned, none where there
-    /// is nothing to run. The assignments among them, of the Variables `dirty`, are no longer pending then.
-    fn run_pending(
+    /// Queues one plan for `wanted`, nodes of one device for which all was brought that is elsewhere. Of them the first `asked` were asked
+    /// for; their completion is returned, none where there is nothing to run. The assignments among them, of the Variables `dirty`, are no longer pending then.
+    pub(super) fn run_pending(
         &mut self,
         wanted: &[NodeId],
         asked: usize,
@@ -89,20 +115,24 @@ impl Engine {
         }
         let mut cut = cut(&self.graph, wanted, &[])?;
         self.mark_expendable(&mut cut, dirty);
-        let plan = self.plan(&cut.trace)?;
+        let device = cut.device;
+        let plan = self.plan(device, &cut.trace)?;
         let inputs = cut
             .sources
             .iter()
-            .map(|&s| self.value(s))
+            .map(|&s| self.value_on(device, s))
             .collect::<Result<Vec<_>>>()?;
         let specs: Vec<Spec> = wanted
             .iter()
             .map(|&id| self.graph.spec(id).cloned())
             .collect::<Result<_>>()?;
         let can_fail = plan.can_fail();
-        let is_open = |value: &Value| value.completion.as_ref().is_some_and(|run| !run.is_done());
-        let apart = (wanted.len() > 1 && (can_fail || inputs.iter().any(is_open))).then(|| Apart {
-            backend: self.backend.clone(),
+        let may_fail = |value: &Value| {
+            let run = value.completion.as_ref();
+            run.is_some_and(|run| run.may_fail() && !run.is_done())
+        };
+        let apart = (wanted.len() > 1 && (can_fail || inputs.iter().any(may_fail))).then(|| Apart {
+            backend: self.stations[usize::from(device.0)].backend.clone(),
             trace: cut.trace,
             scopes: self.graph.scope_names(),
             completions: wanted.iter().map(|_| Completion::new()).collect(),
@@ -113,14 +143,14 @@ impl Engine {
         let asked_for = apart.as_ref().map(|apart| apart.asked_for.clone());
         // What may have to be computed in parts must find its inputs as they were.
         let gives = apart.is_none();
-        let (outputs, completion) = self.submit(&plan, inputs, &specs, |_| gives, apart)?;
+        let (outputs, completion) = self.submit(device, &plan, inputs, &specs, |_| gives, apart)?;
         let keep = self.history > 0;
         for (j, (&id, buffer)) in wanted.iter().zip(outputs).enumerate() {
             let completion = each.as_ref().map_or(&completion, |each| &each[j]).clone();
             let completion = Some(completion);
             self.graph.fulfil(id, Value { buffer, completion }, keep)?;
         }
-        self.commit(dirty, can_fail || !gives)?;
+        self.commit(dirty, completion.may_fail() || !gives)?;
         Ok(Some(asked_for.unwrap_or(completion)))
     }
 

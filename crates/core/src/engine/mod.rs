@@ -1,29 +1,38 @@
-//! The engine: a graph, its Variables, compiled functions and the device that runs plans.
+//! The engine: a graph, its Variables, compiled functions and the devices that run plans.
 //!
 //! Everything here happens on the thread that owns the engine; only jobs cross to the device's thread.
 //! Evaluation returns at once: results are nodes whose buffers a queued run will write.
 
+mod cache;
 mod compiled;
 mod evaluation;
+mod explain;
+mod sites;
 mod variables;
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::{Arc, Mutex};
 
 use crate::apart::Apart;
-use crate::backend::{Backend, Buffer};
+use crate::backend::Backend;
+use crate::completion::Completion;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, NodeId, Value};
+use crate::home::{DeviceId, Home};
 use crate::infer::infer;
 use crate::op::{Op, Spec};
 use crate::plan::build::{Context, build};
-use crate::plan::cache::{Plan, PlanCache};
 use crate::plan::print::print;
-use crate::plan::trace::{Trace, cut};
-use crate::run::{Completion, Dependence, Job, Prepared, Queue};
+use crate::plan::trace::Trace;
+use crate::prepared::{Dependence, Prepared};
+use crate::run::{Job, Queue};
 use crate::slab::{Key, Slab};
+use crate::storage::Buffer;
 
+use cache::{Plan, PlanCache};
 use compiled::{Compiled, Tracing};
+pub use sites::Site;
+use sites::Station;
 use variables::Variable;
 
 /// Pending nodes without a handle beyond which an evaluation is forced, so that a forgotten one does not let the graph grow.
@@ -64,13 +73,12 @@ pub struct Counts {
     pub variables: usize,
 }
 
-/// A graph and the device it runs on.
+/// A graph and the devices it runs on.
 pub struct Engine {
     /// The graph.
     pub graph: Graph,
-    backend: Arc<dyn Backend>,
-    queue: Arc<Queue>,
-    cache: PlanCache,
+    /// What there is for each device, by its number.
+    stations: Vec<Station>,
     variables: Slab<Variable>,
     /// Variables whose assignments wait for the next evaluation, whatever it is asked for.
     dirty: Vec<Key>,
@@ -86,11 +94,15 @@ pub struct Engine {
 impl Engine {
     /// An engine on `backend`, whose plans run through `queue`.
     pub fn new(backend: Arc<dyn Backend>, queue: Arc<Queue>) -> Engine {
+        Engine::on_devices(vec![(backend, queue)], DeviceId::default())
+    }
+
+    /// An engine on several devices, of which one computes what is not told where.
+    pub fn on_devices(sites: Vec<Site>, default_device: DeviceId) -> Engine {
+        let names = sites.iter().map(|(backend, _)| backend.name().into()).collect();
         Engine {
-            graph: Graph::new(),
-            backend,
-            queue,
-            cache: PlanCache::default(),
+            graph: Graph::on_devices(names, default_device),
+            stations: sites.into_iter().map(Station::from).collect(),
             variables: Slab::default(),
             dirty: Vec::new(),
             compiled: Slab::default(),
@@ -101,8 +113,13 @@ impl Engine {
         }
     }
 
-    /// Data from outside, copied to the device.
+    /// Data from outside, copied to the default device.
     pub fn source(&mut self, bytes: &[u8], spec: Spec) -> Result<NodeId> {
+        self.source_at(Home::on(self.graph.default_device()), bytes, spec)
+    }
+
+    /// Data from outside, copied to a device.
+    pub fn source_at(&mut self, home: Home, bytes: &[u8], spec: Spec) -> Result<NodeId> {
         let spec = infer(&Op::Input, &[], Some(&spec))?;
         if bytes.len() != spec.bytes() {
             return Err(Error::shape(
@@ -111,9 +128,10 @@ impl Engine {
                 "the product of the extents must equal the number of elements",
             ));
         }
-        let buffer = self.backend.upload(bytes)?;
+        let buffer = self.station(home.device)?.backend.upload(bytes)?;
         Ok(self.graph.add_value(
             spec,
+            home,
             Value {
                 buffer,
                 completion: None,
@@ -121,20 +139,33 @@ impl Engine {
         ))
     }
 
-    fn value(&self, id: NodeId) -> Result<Value> {
-        self.graph.node(id)?.value.clone().ok_or_else(|| {
-            Error::new(
-                ErrorKind::State,
-                "evaluate",
-                "an argument of a compiled function was used outside of it",
-                "use tensors made inside jit only there, and return what is needed outside",
-            )
-        })
+    /// A node with the value of another, on this device; the caller gets one handle.
+    ///
+    /// # Errors
+    /// Where a function is being compiled, unless the node is or may be there.
+    pub fn to(&mut self, id: NodeId, device: DeviceId) -> Result<NodeId> {
+        self.station(device)?;
+        let home = self.graph.node(id)?.home;
+        if self.tracing.is_some() && !home.fits(device) {
+            let names = [home.device, device].map(|device| self.graph.device_name(device));
+            return Err(Error::new(
+                ErrorKind::Device,
+                "to",
+                format!(
+                    "from \"{}\" to \"{}\" while a function is being compiled, which runs on one device",
+                    names[0], names[1]
+                ),
+                "bring its arguments there before it is called, or its results after",
+            ));
+        }
+        self.graph.to(id, device)
     }
 
-    fn plan(&mut self, trace: &Trace) -> Result<Plan> {
-        let (backend, graph) = (&self.backend, &self.graph);
-        self.cache.get(trace, |trace| {
+    fn plan(&mut self, device: DeviceId, trace: &Trace) -> Result<Plan> {
+        self.station(device)?;
+        let graph = &self.graph;
+        let Station { backend, cache, .. } = &mut self.stations[usize::from(device.0)];
+        cache.get(trace, |trace| {
             let scope = |s: u32| graph.scope_name(s).to_string();
             let program = Arc::new(build(
                 trace,
@@ -143,7 +174,7 @@ impl Engine {
                     device: backend.as_ref(),
                 },
             )?);
-            let prepared = Prepared::new(backend.clone(), program.clone());
+            let prepared = Prepared::Planned(backend.clone(), program.clone());
             Ok(Plan {
                 program,
                 executable: Arc::new(Mutex::new(prepared)),
@@ -152,37 +183,49 @@ impl Engine {
         })
     }
 
-    /// Queues one run. An output takes the buffer of the input donated to it if `give` says that input may
+    /// Queues one run on a device. An output takes the buffer of the input donated to it if `give` says that input may
     /// go, and fresh storage else.
     fn submit(
         &self,
+        device: DeviceId,
         plan: &Plan,
         inputs: Vec<Value>,
         outputs: &[Spec],
         give: impl Fn(usize) -> bool,
         apart: Option<Apart>,
     ) -> Result<(Vec<Buffer>, Arc<Completion>)> {
+        let Station { backend, queue, .. } = self.station(device)?;
         let buffers = outputs
             .iter()
             .enumerate()
             .map(|(j, spec)| match plan.program.donations[j] {
                 Some(k) if give(k) => Ok(inputs[k].buffer.clone()),
-                _ => self.backend.allocate(spec.bytes()),
+                _ => backend.allocate(spec.bytes()),
             })
             .collect::<Result<Vec<Buffer>>>()?;
-        let completion = Completion::new();
         // Runs that ended well have nothing more to say. Of one that wrote many inputs each is noted where it is asked which.
         let mut depends: Vec<Dependence> = Vec::new();
+        let mut can_fail = plan.can_fail();
         let mut seen: HashSet<*const Completion> = HashSet::new();
         for (input, value) in inputs.iter().enumerate() {
             if let Some(run) = value.completion.as_ref().filter(|run| !run.is_done())
                 && (seen.insert(Arc::as_ptr(run)) || apart.is_some())
             {
                 let run = run.clone();
-                depends.push(Dependence { input, run });
+                can_fail |= run.may_fail();
+                depends.push(Dependence {
+                    input,
+                    run,
+                    must_have_ended: false,
+                });
             }
         }
-        self.queue.submit(Job {
+        let completion = if can_fail {
+            Completion::new()
+        } else {
+            Completion::sure(queue.id())
+        };
+        queue.submit(Job {
             executable: plan.executable.clone(),
             inputs: inputs.into_iter().map(|v| v.buffer).collect(),
             outputs: buffers.clone(),
@@ -272,44 +315,22 @@ impl Engine {
         self.history = self.history.saturating_sub(1);
     }
 
-    /// The plan that would compute `targets`, as text, and how the device would run it.
-    pub fn explain(&mut self, targets: &[NodeId]) -> Result<String> {
-        let mut wanted = Vec::new();
-        for &id in targets {
-            if self.graph.node(id)?.value.is_none() {
-                wanted.push(id);
-            }
-        }
-        if wanted.is_empty() {
-            return Ok("nothing to run: the values are there\n".into());
-        }
-        let cut = cut(&self.graph, &wanted, &[])?;
-        let plan = self.plan(&cut.trace)?;
-        let described = match plan.executable.try_lock() {
-            Ok(mut prepared) => prepared.describe(),
-            Err(TryLockError::Poisoned(prepared)) => prepared.into_inner().describe(),
-            // It runs right now: rather than wait for it, it is prepared once more.
-            Err(TryLockError::WouldBlock) => {
-                Prepared::new(self.backend.clone(), plan.program.clone()).describe()
-            }
-        };
-        Ok(print(&plan.program) + &described?)
-    }
-
-    /// The cached plans as text, most recently used first.
+    /// The cached plans as text, device by device, most recently used first.
     pub fn plans(&self) -> Vec<String> {
-        self.cache.list().iter().map(|p| print(p)).collect()
+        let caches = self.stations.iter().map(|station| &station.cache);
+        caches.flat_map(|cache| cache.list()).map(|p| print(&p)).collect()
     }
 
     /// What it holds.
     pub fn counts(&mut self) -> Counts {
         self.settle();
+        let caches = || self.stations.iter().map(|station| &station.cache);
         Counts {
             nodes: self.graph.live(),
             pending: self.graph.pending(),
-            plans: self.cache.len(),
-            hits: self.cache.hits,
-            misses: self.cache.misses,
+            plans: caches().map(PlanCache::len).sum(),
+            hits: caches().map(|cache| cache.hits).sum(),
+            misses: caches().map(|cache| cache.misses).sum(),
             variables: self.variables.len(),
         }
     }

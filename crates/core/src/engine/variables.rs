@@ -4,7 +4,7 @@
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::NodeId;
-use crate::op::Op;
+use crate::home::DeviceId;
 use crate::slab::Key;
 
 /// A slot that plans may overwrite.
@@ -18,12 +18,17 @@ pub(super) struct Variable {
 }
 
 impl Engine {
-    /// A Variable that starts with the value of a node.
-    pub fn variable(&mut self, initial: NodeId) -> Result<Key> {
-        self.graph.retain(initial)?;
-        let pending = self.graph.node(initial)?.value.is_none();
+    /// A Variable that starts with the value of a node, on a device, by default the node's.
+    pub fn variable(&mut self, initial: NodeId, device: Option<DeviceId>) -> Result<Key> {
+        let device = match device {
+            Some(device) => device,
+            None => self.graph.node(initial)?.home.device,
+        };
+        self.station(device)?;
+        let node = self.graph.settled(initial, device)?;
+        let pending = self.graph.node(node)?.value.is_none();
         let v = self.variables.insert(Variable {
-            node: initial,
+            node,
             committed: None,
             version: 0,
         });
@@ -41,7 +46,7 @@ impl Engine {
             self.graph.retain(node)?;
             return Ok(node);
         }
-        let spec = self.graph.spec(node)?.clone();
+        let (spec, home) = (self.graph.spec(node)?.clone(), self.graph.node(node)?.home);
         let assigned = self
             .tracing
             .as_ref()
@@ -53,7 +58,7 @@ impl Engine {
         let id = match (assigned, read) {
             (Some(&(_, id)), _) | (None, Some(&(_, id))) => id,
             (None, None) => {
-                let id = self.graph.add(Op::Input, &[], Some(&spec))?;
+                let id = self.graph.argument(spec, home);
                 if let Some(tracing) = &mut self.tracing {
                     tracing.reads.push((v, id));
                 }
@@ -79,7 +84,20 @@ impl Engine {
                 "a Variable keeps its shape and dtype",
             ));
         }
-        self.graph.retain(id)?;
+        let (here, given) = (self.graph.node(node)?.home.device, self.graph.node(id)?.home);
+        if !given.fits(here) {
+            let names = [here, given.device].map(|device| self.graph.device_name(device));
+            return Err(Error::new(
+                ErrorKind::Device,
+                "assign",
+                format!(
+                    "a Variable on \"{}\" given a tensor on \"{}\"",
+                    names[0], names[1]
+                ),
+                format!("bring it there: x.to(\"{}\")", names[0]),
+            ));
+        }
+        let id = self.graph.settled(id, here)?;
         if let Some(tracing) = &mut self.tracing {
             let before = tracing.assigned.iter().position(|(a, _)| *a == v);
             let old = match before {
@@ -115,6 +133,11 @@ impl Engine {
             self.dirty.push(v);
         }
         Ok(())
+    }
+
+    /// The device of a Variable.
+    pub fn variable_device(&self, v: Key) -> Result<DeviceId> {
+        Ok(self.graph.node(self.existing(v)?.node)?.home.device)
     }
 
     /// How often a Variable was assigned; what a failed run would have assigned does not count once the failure is known.

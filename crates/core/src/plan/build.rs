@@ -1,17 +1,20 @@
 //! From a trace to a program.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use crate::device::Device;
-use crate::error::Result;
+use crate::device::{Device, Kernel};
+use crate::error::{Error, Result};
 use crate::op::{Op, Spec};
 use crate::plan::draft::Draft;
+use crate::plan::lower::{Lowered, lower};
 use crate::plan::schedule;
-use crate::plan::simplify::{Simple, simplify};
+use crate::plan::simplify::Simple;
 use crate::plan::trace::Trace;
 use crate::plan::view;
 use crate::plan::{Cluster, Instr, InstrKind, Place, Program, Slot, SlotId, Step, StepKind, View};
 use crate::shape::Shape;
+use crate::traits::{Each, Form, Move};
 
 /// What the planner must know from outside.
 pub struct Context<'a> {
@@ -24,12 +27,12 @@ pub struct Context<'a> {
 /// Plans a trace.
 ///
 /// # Errors
-/// Operations that the device has no kernel for.
+/// Operations that the device neither has a kernel for nor can compute by [simpler ones](crate::lower).
 pub fn build(trace: &Trace, context: &Context<'_>) -> Result<Program> {
     let limits = context.device.limits();
-    let simple = simplify(trace, limits.outer);
+    let Lowered { simple, kernels } = lower(trace, context)?;
     let clusters = clusters(&simple, limits.cluster);
-    let mut planner = Planner::new(&simple, context);
+    let mut planner = Planner::new(&simple, kernels, context);
     planner.emit(&clusters)?;
     planner.write_outputs();
     Ok(schedule::finish(
@@ -124,6 +127,8 @@ enum Known {
 
 struct Planner<'a> {
     simple: &'a Simple,
+    /// Per node, its kernel until its step is written.
+    kernels: Vec<Option<Arc<dyn Kernel>>>,
     context: &'a Context<'a>,
     draft: Draft,
     known: Vec<Option<Known>>,
@@ -132,10 +137,15 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn new(simple: &'a Simple, context: &'a Context<'a>) -> Planner<'a> {
+    fn new(
+        simple: &'a Simple,
+        kernels: Vec<Option<Arc<dyn Kernel>>>,
+        context: &'a Context<'a>,
+    ) -> Planner<'a> {
         let known = vec![None; simple.nodes.len()];
         Planner {
             simple,
+            kernels,
             context,
             draft: Draft::default(),
             known,
@@ -155,58 +165,20 @@ impl<'a> Planner<'a> {
             if !self.simple.live[i] && node.op != Op::Input {
                 continue;
             }
-            match &node.op {
-                Op::Input => {
+            match node.op.traits().form {
+                Form::Input => {
                     let slot = self.slot(node.spec.clone(), Some(Place::Input(self.draft.inputs.len())));
                     self.draft.inputs.push(slot);
                     self.know(i, slot);
                 }
-                Op::Const(bits) => self.known[i] = Some(Known::Const(*bits)),
-                Op::Broadcast | Op::Permute(_) | Op::Slice { .. } | Op::Flip(_) | Op::Reshape => {
-                    self.known[i] = Some(self.moved(i));
-                }
-                Op::Unary(_) | Op::Binary(_) | Op::Where | Op::Cast(_) | Op::StopGradient => {
+                Form::Constant(bits) => self.known[i] = Some(Known::Const(bits)),
+                Form::View(how) => self.known[i] = Some(self.moved(i, how)),
+                Form::Elementwise(_) => {
                     if clusters[i] == Some(i) {
                         self.cluster(&members[&i], clusters);
                     }
                 }
-                Op::Iota { .. }
-                | Op::Random(_)
-                | Op::Reduce { .. }
-                | Op::ArgMax { .. }
-                | Op::Pad { .. }
-                | Op::Concat { .. }
-                | Op::MatMul { .. }
-                | Op::Conv { .. }
-                | Op::ConvInputGrad { .. }
-                | Op::ConvWeightGrad { .. }
-                | Op::LocalConv { .. }
-                | Op::LocalConvInputGrad { .. }
-                | Op::LocalConvWeightGrad { .. }
-                | Op::WindowSum { .. }
-                | Op::WindowSumGrad { .. }
-                | Op::WindowArgMax { .. }
-                | Op::WindowMax { .. }
-                | Op::WindowMaxGrad { .. }
-                | Op::Take { .. }
-                | Op::IndexAdd { .. }
-                | Op::Gather { .. }
-                | Op::ScatterAdd { .. }
-                | Op::ArgSort { .. }
-                | Op::TopK { .. }
-                | Op::CumSum { .. }
-                | Op::UniqueRows
-                | Op::Neighbors { .. }
-                | Op::CountWithin { .. }
-                | Op::Cholesky
-                | Op::TriangularSolve { .. }
-                | Op::Solve
-                | Op::Det
-                | Op::Cofactors
-                | Op::Eigh
-                | Op::CenteredProducts(_)
-                | Op::CenteredProductsGrad { .. }
-                | Op::SimilaritySums { .. } => self.primitive(i)?,
+                Form::Step => self.primitive(i)?,
             }
         }
         Ok(())
@@ -231,7 +203,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The value of a movement node: the view of its input, moved.
-    fn moved(&mut self, i: usize) -> Known {
+    fn moved(&mut self, i: usize, how: Move<'_>) -> Known {
         let node = &self.simple.nodes[i];
         let input = node.inputs[0] as usize;
         let from = match self.value(input) {
@@ -239,12 +211,12 @@ impl<'a> Planner<'a> {
             Known::View(from) => from,
         };
         let shape = &node.spec.shape;
-        Known::View(match &node.op {
-            Op::Permute(axes) => view::permute(&from, axes),
-            Op::Slice { start, step } => view::slice(&from, start, step, shape),
-            Op::Flip(axes) => view::flip(&from, axes),
-            Op::Broadcast => view::broadcast(&from, shape),
-            _ => match view::reshape(&from, shape) {
+        Known::View(match how {
+            Move::Permute(axes) => view::permute(&from, axes),
+            Move::Slice { start, step } => view::slice(&from, start, step, shape),
+            Move::Flip(axes) => view::flip(&from, axes),
+            Move::Broadcast => view::broadcast(&from, shape),
+            Move::Reshape => match view::reshape(&from, shape) {
                 Some(view) => view,
                 None => View::contiguous(self.contiguous(input), shape.clone()),
             },
@@ -296,10 +268,8 @@ impl<'a> Planner<'a> {
             .iter()
             .map(|&n| (self.contiguous(n as usize), simple.nodes[n as usize].spec.clone()))
             .collect();
-        let specs: Vec<&Spec> = inputs.iter().map(|(_, spec)| spec).collect();
-        let scope = (self.context.scope)(node.scope);
-        let chosen = self.context.device.kernel(&node.op, &specs, &node.spec);
-        let kernel = chosen.map_err(|e| e.within(&scope))?;
+        let kernel = self.kernels[i].take();
+        let kernel = kernel.ok_or_else(|| Error::internal(node.op.name(), "a step without a kernel"))?;
         let bytes = kernel.needs().scratch;
         let output = self.slot(node.spec.clone(), None);
         self.push(
@@ -322,16 +292,19 @@ impl<'a> Planner<'a> {
         let mut code = Code::default();
         for &i in members {
             let node = &simple.nodes[i];
+            let Form::Elementwise(each) = node.op.traits().form else {
+                continue;
+            };
             let r: Vec<usize> = node
                 .inputs
                 .iter()
                 .map(|&n| code.operand(n as usize, simple, &self.known))
                 .collect();
-            let kind = match &node.op {
-                Op::Unary(op) => InstrKind::Unary(*op, r[0]),
-                Op::Binary(op) => InstrKind::Binary(*op, r[0], r[1]),
-                Op::Where => InstrKind::Where(r[0], r[1], r[2]),
-                _ => InstrKind::Cast(r[0]),
+            let kind = match each {
+                Each::Unary(op) => InstrKind::Unary(op, r[0]),
+                Each::Binary(op) => InstrKind::Binary(op, r[0], r[1]),
+                Each::Where => InstrKind::Where(r[0], r[1], r[2]),
+                Each::Cast => InstrKind::Cast(r[0]),
             };
             let register = code.push(kind, &node.spec);
             code.registers.insert(i, register);

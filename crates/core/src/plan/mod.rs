@@ -1,16 +1,16 @@
 //! Plans: a graph made into a list of steps at fixed places.
 //!
 //! [`trace`] cuts the nodes to be computed out of the graph (its hash is the plan's key), [`build`]
-//! turns a trace into a [`Program`]: dead and common nodes removed, movement operations turned into
+//! turns a trace into a [`Program`]: dead and common nodes removed, operations without a kernel [lowered](lower), movement operations turned into
 //! views, elementwise nodes gathered into clusters, steps ordered so that inputs may be overwritten by
 //! the outputs that replace them, and arena offsets assigned by lifetime. A backend makes a program
 //! executable. [`print`] shows it.
 
 pub mod build;
-pub mod cache;
 pub mod draft;
 pub mod independent;
 pub mod joined;
+pub mod lower;
 pub mod memory;
 pub mod print;
 mod queries;

@@ -7,6 +7,7 @@ use std::ops::Range;
 use crate::error::Result;
 use crate::graph::{Graph, NodeId};
 use crate::hash::FastMap;
+use crate::home::DeviceId;
 use crate::op::{Op, Spec};
 
 /// One node of a trace.
@@ -112,6 +113,8 @@ impl Trace {
 
 /// A trace and the graph nodes of its inputs.
 pub struct Cut {
+    /// What it is computed on.
+    pub device: DeviceId,
     /// The trace.
     pub trace: Trace,
     /// The node behind each input of the trace.
@@ -120,9 +123,14 @@ pub struct Cut {
     pub ids: Vec<NodeId>,
 }
 
-/// Cuts out what `targets` need. Nodes with a value, and those of `leaves`, become inputs.
-/// Inputs are numbered `leaves` first (used or not), then by first appearance.
+/// Cuts out what `targets` need, which are on one device. Nodes with a value, those of other devices, and those of `leaves`,
+/// become inputs. Inputs are numbered `leaves` first (used or not), then by first appearance.
 pub fn cut(graph: &Graph, targets: &[NodeId], leaves: &[NodeId]) -> Result<Cut> {
+    cut_on(graph, graph.device_of(targets)?, targets, leaves)
+}
+
+/// The same for a device, on which all targets that are not free are.
+pub fn cut_on(graph: &Graph, device: DeviceId, targets: &[NodeId], leaves: &[NodeId]) -> Result<Cut> {
     let mut position: FastMap<NodeId, u32> = FastMap::with_capacity_and_hasher(512, Default::default());
     let mut nodes = Vec::with_capacity(64);
     let mut ids = Vec::with_capacity(64);
@@ -152,9 +160,13 @@ pub fn cut(graph: &Graph, targets: &[NodeId], leaves: &[NodeId]) -> Result<Cut> 
             continue;
         }
         let node = graph.node(id)?;
-        if node.value.is_some() || node.op == Op::Input {
+        if node.value.is_some() || node.op == Op::Input || !node.home.fits(device) || graph.is_transfer(node)
+        {
             let at = leaf(id, &mut nodes, &mut ids)?;
             position.insert(id, at);
+        } else if let (true, Op::To(_)) = (expanded, &node.op) {
+            // It comes to be where it is used.
+            position.insert(id, position[&node.inputs[0]]);
         } else if expanded || node.inputs.is_empty() {
             let inputs = node.inputs.iter().map(|i| position[i]).collect();
             position.insert(id, nodes.len() as u32);
@@ -179,6 +191,7 @@ pub fn cut(graph: &Graph, targets: &[NodeId], leaves: &[NodeId]) -> Result<Cut> 
     let outputs = targets.iter().map(|id| position[id]).collect();
     let expendable = vec![false; inputs.len()];
     Ok(Cut {
+        device,
         trace: Trace {
             nodes,
             inputs,

@@ -2,14 +2,16 @@
 //! device makes of it.
 
 use std::any::Any;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::backend::{Backend, Buffer, Executable, Storage};
+use crate::backend::{Backend, Executable, Launch, MemoryUse};
 use crate::device::{Device, Kernel, Limits, Needs};
 use crate::error::{Error, ErrorKind, Result};
 use crate::op::{Op, Spec};
 use crate::plan::{Cluster, InstrKind, Program, Step, StepKind, View};
 use crate::reference::{Value, evaluate};
+use crate::storage::{Buffer, Storage};
 
 /// The reference device. Nothing is fused beyond elementwise clusters, nothing is grouped, and every slot is memory of its
 /// own: what it computes is what [`evaluate`] says.
@@ -43,19 +45,28 @@ impl Device for ReferenceBackend {
     fn limits(&self) -> &Limits {
         &LIMITS
     }
-    fn kernel(&self, _: &Op, _: &[&Spec], _: &Spec) -> Result<Arc<dyn Kernel>> {
-        Ok(Arc::new(Interpreted))
+    fn kernel(&self, _: &Op, _: &[&Spec], _: &Spec) -> Result<Option<Arc<dyn Kernel>>> {
+        Ok(Some(Arc::new(Interpreted)))
     }
 }
 
 impl Backend for ReferenceBackend {
     fn allocate(&self, bytes: usize) -> Result<Buffer> {
-        Ok(Arc::new(Bytes(RwLock::new(zeros(bytes)?))))
+        Ok(Arc::new(Bytes::new(zeros(bytes)?)))
     }
     fn upload(&self, bytes: &[u8]) -> Result<Buffer> {
         let mut copy = zeros(bytes.len())?;
         copy.copy_from_slice(bytes);
-        Ok(Arc::new(Bytes(RwLock::new(copy))))
+        Ok(Arc::new(Bytes::new(copy)))
+    }
+    fn memory(&self) -> MemoryUse {
+        MemoryUse {
+            bytes: LIVE_BYTES.load(Relaxed),
+            buffers: LIVE_BUFFERS.load(Relaxed),
+            peak_bytes: PEAK_BYTES.load(Relaxed),
+            kept_bytes: 0,
+            allocations: ALLOCATIONS.load(Relaxed),
+        }
     }
     fn prepare(&self, program: Arc<Program>) -> Result<Box<dyn Executable>> {
         Ok(Box::new(Interpreter { program }))
@@ -77,15 +88,35 @@ fn zeros(bytes: usize) -> Result<Vec<u8>> {
     Ok(room)
 }
 
+static LIVE_BYTES: AtomicUsize = AtomicUsize::new(0);
+static LIVE_BUFFERS: AtomicUsize = AtomicUsize::new(0);
+static PEAK_BYTES: AtomicUsize = AtomicUsize::new(0);
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+/// A tensor's bytes, counted.
 struct Bytes(RwLock<Vec<u8>>);
 
 impl Bytes {
+    fn new(bytes: Vec<u8>) -> Bytes {
+        let live = LIVE_BYTES.fetch_add(bytes.len(), Relaxed) + bytes.len();
+        PEAK_BYTES.fetch_max(live, Relaxed);
+        LIVE_BUFFERS.fetch_add(1, Relaxed);
+        ALLOCATIONS.fetch_add(1, Relaxed);
+        Bytes(RwLock::new(bytes))
+    }
     fn get(&self) -> Vec<u8> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
     fn set(&self, bytes: &[u8]) {
         let mut to = self.0.write().unwrap_or_else(PoisonError::into_inner);
         to.copy_from_slice(bytes);
+    }
+}
+
+impl Drop for Bytes {
+    fn drop(&mut self) {
+        LIVE_BYTES.fetch_sub(self.byte_len(), Relaxed);
+        LIVE_BUFFERS.fetch_sub(1, Relaxed);
     }
 }
 
@@ -100,6 +131,13 @@ impl Storage for Bytes {
         out.copy_from_slice(part);
         Ok(())
     }
+    fn write(&self, bytes: &[u8]) -> Result<()> {
+        if bytes.len() != self.byte_len() {
+            return Err(Error::internal("write", "as many bytes are wanted as there are"));
+        }
+        self.set(bytes);
+        Ok(())
+    }
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -110,7 +148,8 @@ struct Interpreter {
 }
 
 impl Executable for Interpreter {
-    fn run(&mut self, inputs: &[Buffer], outputs: &[Buffer]) -> Result<()> {
+    fn launch(&mut self, launch: &mut Launch<'_>) -> Result<()> {
+        let Launch { inputs, outputs, .. } = launch;
         let program = &self.program;
         let mut slots: Vec<Vec<u8>> = vec![Vec::new(); program.slots.len()];
         for (buffer, &slot) in inputs.iter().zip(&program.inputs) {

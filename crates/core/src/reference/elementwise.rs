@@ -58,11 +58,11 @@ pub(super) fn binary(op: BinaryOp, x: &Value, y: &Value, spec: &Spec) -> Value {
     if let (Value::F32(x), Value::F32(y)) = (x, y)
         && !op.is_compare()
     {
-        return Value::F32(map_pair(x, y, |x, y, out| op.map_f32(x, y, out)));
+        return Value::F32(map_pair(x, y, |x, y| op.at_f32(x, y)));
     }
     let wide = match (x.widened(), y.widened()) {
-        (Wide::Float(x), Wide::Float(y)) => Wide::Float(map_pair(&x, &y, |x, y, out| op.map_f64(x, y, out))),
-        (Wide::Int(x), Wide::Int(y)) => Wide::Int(map_pair(&x, &y, |x, y, out| op.map_i64(x, y, out))),
+        (Wide::Float(x), Wide::Float(y)) => Wide::Float(map_pair(&x, &y, |x, y| op.at_f64(x, y))),
+        (Wide::Int(x), Wide::Int(y)) => Wide::Int(map_pair(&x, &y, |x, y| op.at_i64(x, y))),
         (Wide::Float(_), Wide::Int(_)) | (Wide::Int(_), Wide::Float(_)) => mixed(op.name()),
     };
     Value::narrowed(&wide, spec.dtype)
@@ -94,13 +94,8 @@ fn pick<T: Copy>(on: &ArrayD<bool>, a: &ArrayD<T>, b: &ArrayD<T>) -> ArrayD<T> {
         .map_collect(|&on, &a, &b| if on { a } else { b })
 }
 
-/// The rows of the table work on slices; one element at a time is a slice, too.
-fn map_pair<T: Copy>(x: &ArrayD<T>, y: &ArrayD<T>, map: impl Fn(&[T], &[T], &mut [T])) -> ArrayD<T> {
-    Zip::from(x).and(y).map_collect(|&x, &y| {
-        let mut out = [x];
-        map(&[x], &[y], &mut out);
-        out[0]
-    })
+fn map_pair<T: Copy>(x: &ArrayD<T>, y: &ArrayD<T>, at: impl Fn(T, T) -> T) -> ArrayD<T> {
+    Zip::from(x).and(y).map_collect(|&x, &y| at(x, y))
 }
 
 fn elements_mut<T>(a: &mut ArrayD<T>) -> &mut [T] {

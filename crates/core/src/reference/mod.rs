@@ -52,7 +52,7 @@ pub fn evaluate(op: &Op, inputs: &[&Value], spec: &Spec) -> Result<Value> {
         Op::Binary(op) => return Ok(elementwise::binary(*op, inputs[0], inputs[1], spec)),
         Op::Where => return Ok(elementwise::choose(inputs[0], inputs[1], inputs[2], spec)),
         Op::Cast(dtype) => return Ok(elementwise::cast(inputs[0], *dtype)),
-        Op::StopGradient => return Ok(inputs[0].clone()),
+        Op::StopGradient | Op::To(_) => return Ok(inputs[0].clone()),
         Op::Reduce { kind, axes } => on_wide!(wide(0), x => reduction::reduce(&x, *kind, axes, to)),
         Op::ArgMax { axis } => Wide::Int(match wide(0) {
             Wide::Float(x) => reduction::arg_max(&x, *axis, to),

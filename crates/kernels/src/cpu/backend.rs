@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use hyperglow_core::Result;
-use hyperglow_core::backend::{Backend, Buffer, Executable};
+use hyperglow_core::backend::{Backend, Executable, MemoryUse};
 use hyperglow_core::device::{Device, Kernel, Limits, OuterProducts, RowLimits};
 use hyperglow_core::op::{Op, Spec};
 use hyperglow_core::plan::Program;
+use hyperglow_core::storage::Buffer;
 
-use super::blocks::ALIGN;
+use super::blocks::{ALIGN, release_kept};
 use super::compile::CpuKernel;
 use super::environment::Environment;
 use super::exec::Env;
 use super::executable::CpuExecutable;
 use super::level::Level;
 use super::pool::Pool;
-use super::storage::CpuStorage;
+use super::storage::{CpuStorage, memory};
 use super::workspace::Workspace;
 
 /// The processor: threads, vector instructions and memory. Results do not depend on the number of threads.
@@ -95,8 +96,8 @@ impl Device for CpuBackend {
         &LIMITS
     }
 
-    fn kernel(&self, op: &Op, inputs: &[&Spec], output: &Spec) -> Result<Arc<dyn Kernel>> {
-        Ok(Arc::new(CpuKernel::new(op, inputs, output, &self.env)?))
+    fn kernel(&self, op: &Op, inputs: &[&Spec], output: &Spec) -> Result<Option<Arc<dyn Kernel>>> {
+        Ok(Some(Arc::new(CpuKernel::new(op, inputs, output, &self.env)?)))
     }
 }
 
@@ -107,6 +108,21 @@ impl Backend for CpuBackend {
 
     fn upload(&self, bytes: &[u8]) -> Result<Buffer> {
         Ok(Arc::new(CpuStorage::copy_of(bytes)?))
+    }
+
+    fn memory(&self) -> MemoryUse {
+        let stats = memory();
+        MemoryUse {
+            bytes: stats.live_bytes + stats.arena_bytes,
+            buffers: stats.live_buffers,
+            peak_bytes: stats.peak_bytes,
+            kept_bytes: stats.kept_bytes,
+            allocations: stats.system_allocations,
+        }
+    }
+
+    fn release_kept(&self) {
+        release_kept();
     }
 
     fn prepare(&self, program: Arc<Program>) -> Result<Box<dyn Executable>> {

@@ -18,19 +18,19 @@ use super::limits;
 /// Every block starts on a cache line.
 pub(crate) const ALIGN: usize = 64;
 /// Blocks from this size on are aligned to it and ask for huge pages.
-const HUGE: usize = 2 << 20;
+const HUGE_PAGE_BYTES: usize = 2 << 20;
 /// What the system's allocator aligns to of itself.
 const SYSTEM_ALIGN: usize = 16;
 /// Classes of sizes in a doubling: at most an eighth of a block is more than was asked for.
-const CLASSES: usize = 8;
+const CLASSES_PER_DOUBLING: usize = 8;
 /// Most blocks of one class that wait for reuse.
 const KEPT_PER_CLASS: usize = 64;
 /// Most bytes that wait for reuse on any machine, and the part of the memory that does on a smaller one.
 const KEPT_BYTES: usize = 1 << 30;
-const KEPT_PART: usize = 8;
+const KEPT_SHARE: usize = 8;
 /// Blocks from this size on are asked for only when there is the memory: systems promise more than they have, and end the process
 /// when it is used.
-const LARGE: usize = 64 << 20;
+const LARGE_BYTES: usize = 64 << 20;
 
 static SYSTEM_ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
@@ -46,11 +46,11 @@ pub(crate) fn kept_bytes() -> usize {
 
 /// The size that a request is rounded up to.
 fn class_of(bytes: usize) -> Option<usize> {
-    let step = bytes.checked_next_power_of_two()? / (2 * CLASSES);
+    let step = bytes.checked_next_power_of_two()? / (2 * CLASSES_PER_DOUBLING);
     bytes.checked_next_multiple_of(step.max(ALIGN))
 }
 
-/// An aligned piece of memory, owned, its content arbitrary but initialised (by the system, with zeros).
+/// An aligned piece of memory, owned, its content arbitrary but initialized (by the system, with zeros).
 pub(crate) struct Block {
     /// What the system gave.
     base: NonNull<u8>,
@@ -67,7 +67,11 @@ unsafe impl Sync for Block {}
 impl Block {
     /// What the start of a block of this size is a multiple of.
     const fn align(bytes: usize) -> usize {
-        if bytes >= HUGE { HUGE } else { ALIGN }
+        if bytes >= HUGE_PAGE_BYTES {
+            HUGE_PAGE_BYTES
+        } else {
+            ALIGN
+        }
     }
 
     /// What is asked of the system: room for the block wherever it is aligned.
@@ -89,7 +93,7 @@ impl Block {
             return Ok(Block::empty());
         }
         let layout = Block::layout(bytes).ok_or_else(|| refused(bytes, "no machine has so much"))?;
-        if bytes >= LARGE && limits::available().is_some_and(|left| bytes > left) {
+        if bytes >= LARGE_BYTES && limits::available().is_some_and(|left| bytes > left) {
             return Err(refused(bytes, "there is not so much left"));
         }
         SYSTEM_ALLOCATIONS.fetch_add(1, Relaxed);
@@ -102,7 +106,7 @@ impl Block {
         // SAFETY: the layout has room for the alignment.
         let start = unsafe { base.add(skip) };
         #[cfg(target_os = "linux")]
-        if bytes >= HUGE {
+        if bytes >= HUGE_PAGE_BYTES {
             // SAFETY: the range was just allocated; the call is advice about its pages and changes no content.
             unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE) };
         }
@@ -147,7 +151,7 @@ impl Block {
 /// Where it could not, and the system says how much memory there is.
 pub(crate) fn within_limits(bytes: usize) -> Result<()> {
     static TOTAL: OnceLock<Option<usize>> = OnceLock::new();
-    if bytes < LARGE {
+    if bytes < LARGE_BYTES {
         return Ok(());
     }
     match *TOTAL.get_or_init(limits::total) {
@@ -257,7 +261,7 @@ impl Kept {
 fn kept() -> MutexGuard<'static, Kept> {
     static KEPT: OnceLock<Mutex<Kept>> = OnceLock::new();
     KEPT.get_or_init(|| {
-        let part = limits::total().map_or(KEPT_BYTES, |total| total / KEPT_PART);
+        let part = limits::total().map_or(KEPT_BYTES, |total| total / KEPT_SHARE);
         Mutex::new(Kept::within(part.min(KEPT_BYTES)))
     })
     .lock()
@@ -289,7 +293,7 @@ mod tests {
                 "{class} for {bytes}"
             );
             assert!(
-                class - bytes < ALIGN.max(bytes / CLASSES + 1),
+                class - bytes < ALIGN.max(bytes / CLASSES_PER_DOUBLING + 1),
                 "{class} for {bytes}"
             );
             assert_eq!(class_of(class), Some(class));

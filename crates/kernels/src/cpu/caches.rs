@@ -4,17 +4,17 @@ use std::arch::x86_64::__cpuid_count;
 use std::sync::OnceLock;
 
 /// Where the processor says nothing: what a desktop has.
-const USUAL: usize = 32 << 20;
+const USUAL_BYTES: usize = 32 << 20;
 /// A processor has fewer caches than this.
-const MOST: u32 = 8;
+const MAX_CACHES: u32 = 8;
 
 /// Bytes of the largest cache, shared by all cores.
 pub(crate) fn last_level() -> usize {
     static BYTES: OnceLock<usize> = OnceLock::new();
     *BYTES.get_or_init(|| {
         // "Deterministic cache parameters", Intel's and AMD's leaf for them.
-        let of_leaf = |leaf| (0..MOST).map_while(|cache| bytes_of(leaf, cache)).max();
-        of_leaf(4).or_else(|| of_leaf(0x8000_001d)).unwrap_or(USUAL)
+        let of_leaf = |leaf| (0..MAX_CACHES).map_while(|cache| bytes_of(leaf, cache)).max();
+        of_leaf(4).or_else(|| of_leaf(0x8000_001d)).unwrap_or(USUAL_BYTES)
     })
 }
 

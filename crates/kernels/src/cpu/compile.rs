@@ -7,7 +7,8 @@ use std::sync::Arc;
 use hyperglow_core::device::{Kernel, Needs};
 use hyperglow_core::op::{Distribution, Op, Spec};
 use hyperglow_core::plan::{Step, StepKind};
-use hyperglow_core::{DType, Error, Result};
+use hyperglow_core::traits::Family;
+use hyperglow_core::{DType, Error, Result, in_clusters};
 
 use super::conv::Convolution;
 use super::element::{for_dtype, for_float};
@@ -77,7 +78,7 @@ impl CpuKernel {
     pub fn describe(&self, output: &Spec, env: &Env) -> String {
         match &self.handover {
             Handover::Product(product) => {
-                let way = for_float!(output.dtype, T => product.way::<T>(env.level));
+                let way = for_float!(output.dtype, T => product.algorithm_name::<T>(env.level));
                 format!("product: {way}")
             }
             Handover::None | Handover::Convolution(_) | Handover::Convolution64(_) => String::new(),
@@ -118,10 +119,10 @@ pub(crate) fn without_scratch(op: &Op, inputs: &[&Spec], output: &Spec, env: &En
 fn is_serial(op: &Op, inputs: &[&Spec]) -> bool {
     let dims = inputs.first().map_or(&[][..], |spec| spec.shape.dims());
     let lanes = |axis: usize| dims.iter().product::<usize>() / dims[axis].max(1);
+    if op.traits().family == Family::LinearAlgebra {
+        return dims[..dims.len() - 2].iter().product::<usize>() == 1;
+    }
     match op {
-        Op::Cholesky | Op::TriangularSolve { .. } | Op::Solve | Op::Det | Op::Cofactors | Op::Eigh => {
-            dims[..dims.len() - 2].iter().product::<usize>() == 1
-        }
         Op::ArgSort { axis, .. } | Op::TopK { axis, .. } | Op::CumSum { axis, .. } => lanes(*axis) == 1,
         Op::UniqueRows => true,
         _ => false,
@@ -250,18 +251,8 @@ fn choose(op: &Op, inputs: &[&Spec], output: &Spec, handover: &Handover, env: &E
         Op::SimilaritySums { products, groups } => {
             return Ok(for_float!(x.dtype, T => centered::row_sums::<T>(products, groups, inputs, env)));
         }
-        Op::Input
-        | Op::Const(_)
-        | Op::Unary(_)
-        | Op::Binary(_)
-        | Op::Where
-        | Op::Cast(_)
-        | Op::Broadcast
-        | Op::Reshape
-        | Op::Permute(_)
-        | Op::Slice { .. }
-        | Op::Flip(_)
-        | Op::StopGradient => return Err(Error::internal(op.name(), "belongs into a cluster")),
+        in_clusters!() => return Err(Error::internal(op.name(), "belongs into a cluster")),
+        Op::To(_) => return Err(Error::internal(op.name(), "parts programs")),
     };
     Ok(kernel.into())
 }

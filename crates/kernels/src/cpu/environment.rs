@@ -1,4 +1,4 @@
-//! Environment variables by which people choose how plans run. What is misspelt is refused: else a comparison would
+//! Environment variables by which people choose how plans run. What is misspelled is refused: else a comparison would
 //! compare something with itself.
 
 use hyperglow_core::{Error, Result};
@@ -41,6 +41,21 @@ impl Environment {
             },
             level: level(value("HYPERGLOW_CPU").as_deref())?,
         })
+    }
+}
+
+impl Level {
+    /// The best level, or the one named by the environment variable `HYPERGLOW_CPU` (`amx`, `avx512`, `avx2`, `portable`).
+    ///
+    /// # Panics
+    /// Where an environment variable of ours has a value that it cannot have: see [`CpuBackend::from_environment`].
+    ///
+    /// [`CpuBackend::from_environment`]: crate::CpuBackend::from_environment
+    pub fn detect() -> Level {
+        match Environment::read() {
+            Ok(environment) => environment.level,
+            Err(error) => panic!("{error}"),
+        }
     }
 }
 

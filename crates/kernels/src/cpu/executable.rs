@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use hyperglow_core::backend::{Buffer, Executable};
+use hyperglow_core::backend::{Executable, Launch};
 use hyperglow_core::error::ErrorKind;
 use hyperglow_core::op::Spec;
 use hyperglow_core::plan::joined::is_joined;
 use hyperglow_core::plan::{Place, Program, SlotId, Step as PlannedStep, StepKind};
+use hyperglow_core::storage::Buffer;
 use hyperglow_core::{DType, Error, Result};
 
 use super::cluster::ClusterKernel;
@@ -32,7 +34,21 @@ pub(crate) struct CpuExecutable {
     moves: u64,
     /// Offset and bytes of the clusters' registers, for every thread.
     registers: (usize, usize),
+    pace: Pace,
 }
+
+/// How long runs take.
+#[derive(Clone, Copy)]
+enum Pace {
+    /// There was none yet. The first takes longer than the others: its memory is touched for the first time.
+    Unknown,
+    Begun,
+    /// Smoothed over the runs after the first.
+    Takes(Duration),
+}
+
+/// Runs that take less than this may keep the submitting thread.
+const BRIEF: Duration = Duration::from_millis(1);
 
 struct Step {
     work: Work,
@@ -220,6 +236,7 @@ impl CpuExecutable {
             memory,
             moves: 0,
             registers: (base, registers),
+            pace: Pace::Unknown,
         })
     }
 
@@ -256,35 +273,9 @@ impl CpuExecutable {
         }
         Ok(())
     }
-}
 
-/// What is said about some steps, or nothing.
-fn line(steps: Range<usize>, how: &str) -> String {
-    match (how, steps.len()) {
-        ("", _) => String::new(),
-        (_, 1) => format!("{:>9}  {how}\n", steps.start),
-        _ => format!("{:>9}  {how}\n", format!("{}-{}", steps.start, steps.end - 1)),
-    }
-}
-
-/// Fills in where the slots lie that are in the arena.
-fn bind_arena(program: &Program, slots: &mut [RawBytes], arena: &Arena) {
-    for (raw, slot) in slots.iter_mut().zip(&program.slots) {
-        if let Place::Arena(offset) = slot.place {
-            *raw = arena.raw(offset, slot.spec.bytes());
-        }
-    }
-}
-
-impl Executable for CpuExecutable {
-    fn describe(&self) -> String {
-        let Env { pool, level } = &self.env;
-        let mut text = format!("on cpu, {} threads, {}\n", pool.threads(), level.name());
-        text.extend(self.steps.iter().map(|step| step.text.as_str()));
-        text
-    }
-
-    fn run(&mut self, inputs: &[Buffer], outputs: &[Buffer]) -> Result<()> {
+    /// All steps, one after the other.
+    fn compute(&mut self, inputs: &[Buffer], outputs: &[Buffer]) -> Result<()> {
         self.bind(inputs, outputs)?;
         let room = self.memory.enter()?;
         let arena = room.arena();
@@ -324,6 +315,52 @@ impl Executable for CpuExecutable {
             result.map_err(|e| e.within(&step.scope))?;
         }
         Ok(())
+    }
+}
+
+/// What is said about some steps, or nothing.
+fn line(steps: Range<usize>, how: &str) -> String {
+    match (how, steps.len()) {
+        ("", _) => String::new(),
+        (_, 1) => format!("{:>9}  {how}\n", steps.start),
+        _ => format!("{:>9}  {how}\n", format!("{}-{}", steps.start, steps.end - 1)),
+    }
+}
+
+/// Fills in where the slots lie that are in the arena.
+fn bind_arena(program: &Program, slots: &mut [RawBytes], arena: &Arena) {
+    for (raw, slot) in slots.iter_mut().zip(&program.slots) {
+        if let Place::Arena(offset) = slot.place {
+            *raw = arena.raw(offset, slot.spec.bytes());
+        }
+    }
+}
+
+impl Executable for CpuExecutable {
+    fn describe(&self) -> String {
+        let Env { pool, level } = &self.env;
+        let mut text = format!("on cpu, {} threads, {}\n", pool.threads(), level.name());
+        text.extend(self.steps.iter().map(|step| step.text.as_str()));
+        text
+    }
+
+    fn launch(&mut self, launch: &mut Launch<'_>) -> Result<()> {
+        if let Pace::Unknown = self.pace {
+            self.pace = Pace::Begun;
+            return self.compute(launch.inputs, launch.outputs);
+        }
+        let start = Instant::now();
+        let result = self.compute(launch.inputs, launch.outputs);
+        let now = start.elapsed();
+        self.pace = Pace::Takes(match self.pace {
+            Pace::Takes(before) => (before * 3 + now) / 4,
+            Pace::Unknown | Pace::Begun => now,
+        });
+        result
+    }
+
+    fn is_brief(&self) -> bool {
+        matches!(self.pace, Pace::Takes(takes) if takes < BRIEF)
     }
 }
 

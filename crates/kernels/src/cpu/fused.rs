@@ -9,7 +9,7 @@ use hyperglow_core::plan::{Cluster, Program, SlotId, StepKind};
 use super::cluster::ClusterKernel;
 use super::element::for_float;
 use super::exec::{Args, Env, Plain};
-use super::gemm::{Product, Tiled, Warm};
+use super::gemm::{GemmElement, Prefetch, Product};
 use super::storage::RawBytes;
 
 /// A kernel that runs both steps.
@@ -35,7 +35,7 @@ impl FusedKernel {
 }
 
 /// Operands of the cluster that are asked for ahead.
-const STREAMS: usize = 4;
+const MAX_STREAMS: usize = 4;
 
 /// How a product and the cluster after it go together.
 #[derive(Clone, Copy)]
@@ -53,16 +53,17 @@ impl Fusion {
             Fusion::Tiles(product) => (product, "not stored, each tile"),
             Fusion::Parts(product) => (product, "each part"),
         };
-        let way = for_float!(program.slots[slot].spec.dtype, T => product.way::<T>(env.level));
+        let algorithm =
+            for_float!(program.slots[slot].spec.dtype, T => product.algorithm_name::<T>(env.level));
         format!(
-            "product: {way}; {how} used at once by the cluster behind it: {}",
+            "product: {algorithm}; {how} used at once by the cluster behind it: {}",
             cluster.way()
         )
     }
 }
 
 /// Columns from which on a part of a row is worth a call of the cluster.
-const COLUMNS: usize = 64;
+const MIN_COLUMNS: usize = 64;
 
 /// How a product, which is step `i`, and the next step, which `kernel` is for, are run as one; `None` if they cannot or
 /// better are not.
@@ -78,7 +79,7 @@ pub(crate) fn fusion(
     };
     let cluster = program.follower(i)?;
     let threads = env.pool.threads();
-    if let Some(tiles) = product.in_tiles()
+    if let Some(tiles) = product.consumed_in_tiles()
         && program.is_forgotten(*output)
         && tiles.has_room(threads)
     {
@@ -90,8 +91,8 @@ pub(crate) fn fusion(
     });
     for_float!(program.slots[*output].spec.dtype, T => {
         let (tasks, columns) = product.tasks::<T>(env.level);
-        let whole = columns >= COLUMNS.min(product.columns());
-        let once = !overwrites || !product.may_repeat::<T>(env.level);
+        let whole = columns >= MIN_COLUMNS.min(product.columns());
+        let once = !overwrites || !product.epilogue_may_repeat::<T>(env.level);
         let busy = tasks >= kernel.tasks().min(threads);
         (whole && once && busy).then_some(Fusion::Parts(product))
     })
@@ -118,7 +119,7 @@ pub(crate) fn compile(
     })
 }
 
-fn parts<T: Tiled + Plain>(product: Product, cluster: ClusterKernel, slot: SlotId) -> FusedKernel {
+fn parts<T: GemmElement + Plain>(product: Product, cluster: ClusterKernel, slot: SlotId) -> FusedKernel {
     FusedKernel(Box::new(move |args, slots, registers| {
         let (a, b, c, env) = (
             args.input::<T>(0),
@@ -126,17 +127,17 @@ fn parts<T: Tiled + Plain>(product: Product, cluster: ClusterKernel, slot: SlotI
             args.output::<T>(),
             args.env(),
         );
-        let then = |worker: usize, start: usize, elements: &[T]| {
+        let epilogue = |worker: usize, start: usize, elements: &[T]| {
             let instead = Some((slot, elements.as_ptr().cast::<u8>()));
             // SAFETY: as the caller of `run` promises; parts are different ones of the index space, and the product's
             // slot is read where the part was just written.
             unsafe { cluster.stretch(env, slots, registers, worker, start, elements.len(), instead) };
         };
-        product.run_then(args, (a, b), c, Some(&then));
+        product.run_with_epilogue(args, (a, b), c, Some(&epilogue));
     }))
 }
 
-fn tiles<T: Tiled + Plain>(product: Product, cluster: ClusterKernel, slot: SlotId) -> FusedKernel {
+fn tiles<T: GemmElement + Plain>(product: Product, cluster: ClusterKernel, slot: SlotId) -> FusedKernel {
     FusedKernel(Box::new(move |args, slots, registers| {
         let (a, b, room, env) = (
             args.input::<T>(0),
@@ -144,13 +145,13 @@ fn tiles<T: Tiled + Plain>(product: Product, cluster: ClusterKernel, slot: SlotI
             args.output::<T>(),
             args.env(),
         );
-        let mut streams = [0; STREAMS];
+        let mut streams = [0; MAX_STREAMS];
         let matrices = cluster.streams(slots, slot, size_of::<T>(), &mut streams);
-        let warm = Warm {
+        let prefetch = Prefetch {
             matrices,
             stride: product.columns(),
         };
-        product.run_tiles(args, a, b, room, warm, |worker, start, elements| {
+        product.run_tiles(args, a, b, room, prefetch, |worker, start, elements| {
             let instead = Some((slot, elements.as_ptr().cast::<u8>()));
             // SAFETY: as the caller of `run` promises; tiles are different parts of the index space, and only the
             // product's slot is read from the tile instead.

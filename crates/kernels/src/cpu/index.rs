@@ -12,9 +12,9 @@ use super::exec::{Args, Kernel, Word, for_word};
 use super::pool::{Pool, SharedSlice};
 
 /// Elements moved by one task.
-const PIECE: usize = 1 << 14;
-/// Indices looked at together: where they are neighbours, as those of windows mostly are, so is what they name.
-const RUN: usize = 16;
+const TASK_ELEMENTS: usize = 1 << 14;
+/// Indices looked at together: where they are neighbors, as those of windows mostly are, so is what they name.
+const RUN_INDICES: usize = 16;
 
 /// Indices of either type.
 #[derive(Clone, Copy)]
@@ -32,7 +32,7 @@ impl Indices<'_> {
         }
     }
 
-    /// How many indices from `i` on are to be followed together, and whether they are neighbours. There are some.
+    /// How many indices from `i` on are to be followed together, and whether they are neighbors. There are some.
     #[inline(always)]
     fn run(&self, i: usize) -> (usize, bool) {
         match self {
@@ -59,19 +59,19 @@ impl Indices<'_> {
 /// See [`Indices::run`].
 #[inline(always)]
 fn run_of<T: Copy + PartialEq>(x: &[T], after: impl Fn(T, usize) -> T) -> (usize, bool) {
-    let Some(run) = x.first_chunk::<RUN>() else {
+    let Some(run) = x.first_chunk::<RUN_INDICES>() else {
         return (x.len(), false);
     };
     // Without a branch for each.
-    let neighbours = (0..RUN).fold(true, |all, k| all & (run[k] == after(run[0], k)));
-    (RUN, neighbours)
+    let neighbours = (0..RUN_INDICES).fold(true, |all, k| all & (run[k] == after(run[0], k)));
+    (RUN_INDICES, neighbours)
 }
 
 /// The position of the first index that is `outside`.
 fn first_outside<T: Sync>(pool: &Pool, x: &[T], outside: impl Fn(&T) -> bool + Sync) -> Option<usize> {
     let found = AtomicBool::new(false);
-    pool.run(x.len().div_ceil(PIECE), |_, i| {
-        let piece = &x[i * PIECE..x.len().min((i + 1) * PIECE)];
+    pool.run(x.len().div_ceil(TASK_ELEMENTS), |_, i| {
+        let piece = &x[i * TASK_ELEMENTS..x.len().min((i + 1) * TASK_ELEMENTS)];
         // Whether there is one, without a branch for each.
         if piece.iter().fold(false, |any, i| any | outside(i)) {
             found.store(true, Relaxed);
@@ -130,7 +130,7 @@ fn take_words<T: Word>(x: &Shape, axis: usize, index: DType) -> Kernel {
             return Ok(());
         }
         // Whole slices: the last piece may have fewer.
-        let together = (PIECE / inner).max(1);
+        let together = (TASK_ELEMENTS / inner).max(1);
         args.pool().chunks(out, together * inner, |_, i, mut piece| {
             let (mut outer, mut j) = (i * together / count, i * together % count);
             while !piece.is_empty() {
@@ -169,7 +169,7 @@ fn index_add_of<T: Element>(to: &Shape, axis: usize, index: DType) -> Kernel {
         let out = args.output::<T>();
         out.fill(T::ZERO);
         // A task owns some columns of one outer index, and adds in the order of the indices.
-        let width = if outer * count * inner < PIECE {
+        let width = if outer * count * inner < TASK_ELEMENTS {
             inner.max(1)
         } else {
             inner.clamp(1, 256)
@@ -278,14 +278,17 @@ fn gather_words<T: Word>(along: Along, dtype: DType) -> Kernel {
             &along.dims,
             (along.axis, along.extent),
         )?;
-        args.pool()
-            .chunks(args.output_words::<T>(), PIECE, |_, piece_number, piece| {
-                let first = piece_number * PIECE;
+        args.pool().chunks(
+            args.output_words::<T>(),
+            TASK_ELEMENTS,
+            |_, piece_number, piece| {
+                let first = piece_number * TASK_ELEMENTS;
                 match index {
                     Indices::Narrow(index) => gather_piece(&along, x, index, first, piece),
                     Indices::Wide(index) => gather_piece(&along, x, index, first, piece),
                 }
-            });
+            },
+        );
         Ok(())
     })
 }
@@ -341,7 +344,7 @@ fn scatter_add_of<T: Element>(to: &Shape, index: &Shape, axis: usize, dtype: DTy
             return Ok(());
         }
         let (per_slice, room_per_slice) = (size / slices, room / slices_of_room);
-        let together = (PIECE / per_slice).max(1);
+        let together = (TASK_ELEMENTS / per_slice).max(1);
         if slices < slices_of_room {
             out[slices * room_per_slice..].fill(T::ZERO);
         }

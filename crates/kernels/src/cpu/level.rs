@@ -1,9 +1,7 @@
 //! Which vector instructions to use: found once, at run time.
 //!
 //! A hot loop is written once as plain Rust and compiled once per level by [`versions!`]; the compiler
-//! vectorises it for each.
-
-use super::environment::Environment;
+//! vectorizes it for each.
 
 /// A set of vector instructions that this processor has: a value exists only when it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +41,7 @@ impl Level {
                 let wide = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl");
                 if wide && is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512dq") {
                     levels.push(Level::of(Kind::Avx512));
-                    if super::gemm::matrix_instructions() {
+                    if super::matrix_instructions::available() {
                         levels.push(Level {
                             kind: Kind::Avx512,
                             matrix: true,
@@ -53,19 +51,6 @@ impl Level {
             }
         }
         levels
-    }
-
-    /// The best level, or the one named by the environment variable `HYPERGLOW_CPU` (`amx`, `avx512`, `avx2`, `portable`).
-    ///
-    /// # Panics
-    /// Where an environment variable of ours has a value that it cannot have: see [`CpuBackend::from_environment`].
-    ///
-    /// [`CpuBackend::from_environment`]: crate::CpuBackend::from_environment
-    pub fn detect() -> Level {
-        match Environment::read() {
-            Ok(environment) => environment.level,
-            Err(error) => panic!("{error}"),
-        }
     }
 
     /// As in `HYPERGLOW_CPU`.

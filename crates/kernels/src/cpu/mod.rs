@@ -23,7 +23,8 @@ pub(crate) mod index;
 pub(crate) mod level;
 pub(crate) mod limits;
 pub(crate) mod linalg;
-pub(crate) mod math;
+#[cfg(target_arch = "x86_64")]
+mod matrix_instructions;
 pub(crate) mod movement;
 pub(crate) mod neighbors;
 pub(crate) mod pool;

@@ -8,23 +8,27 @@ use super::exec::{Kernel, Word, for_word};
 use super::pool::SharedSlice;
 
 /// Elements copied by one task.
-const PIECE: usize = 1 << 15;
+const TASK_ELEMENTS: usize = 1 << 15;
 
 /// 0, 1, 2, ... along `axis`.
 pub(crate) fn iota<T: Element>(shape: &Shape, axis: usize) -> Kernel {
     let inner: usize = shape.dims()[axis + 1..].iter().product();
     let extent = shape[axis];
     Box::new(move |args| {
-        args.pool().chunks(args.output::<T>(), PIECE, |_, i, piece| {
-            let (mut value, mut left) = ((i * PIECE / inner) % extent, inner - i * PIECE % inner);
-            for out in piece {
-                *out = T::from_f64(value as f64);
-                left -= 1;
-                if left == 0 {
-                    (value, left) = ((value + 1) % extent, inner);
+        args.pool()
+            .chunks(args.output::<T>(), TASK_ELEMENTS, |_, i, piece| {
+                let (mut value, mut left) = (
+                    (i * TASK_ELEMENTS / inner) % extent,
+                    inner - i * TASK_ELEMENTS % inner,
+                );
+                for out in piece {
+                    *out = T::from_f64(value as f64);
+                    left -= 1;
+                    if left == 0 {
+                        (value, left) = ((value + 1) % extent, inner);
+                    }
                 }
-            }
-        });
+            });
         Ok(())
     })
 }
@@ -36,7 +40,7 @@ pub(crate) fn pad(x: &Spec, output: &Spec, low: &[usize], interior: &[usize]) ->
 
 fn pad_words<T: Word>(from: &Shape, to: &Shape, low: &[usize], interior: &[usize]) -> Kernel {
     let strides = to.strides();
-    // Per axis: extent of the input, distance in the output between neighbours of the input.
+    // Per axis: extent of the input, distance in the output between neighbors of the input.
     let axes: Vec<(usize, usize)> = (0..from.rank())
         .map(|i| (from[i], strides[i] * (interior[i] + 1)))
         .collect();
@@ -47,10 +51,10 @@ fn pad_words<T: Word>(from: &Shape, to: &Shape, low: &[usize], interior: &[usize
     Box::new(move |args| {
         let (x, out) = (args.input_words::<T>(0), args.output_words::<T>());
         args.pool()
-            .chunks(out, PIECE, |_, _, piece| piece.fill(T::default()));
+            .chunks(out, TASK_ELEMENTS, |_, _, piece| piece.fill(T::default()));
         let out = SharedSlice::new(out);
         args.pool()
-            .ranges(rows, (PIECE / width.max(1)).max(1), |_, range| {
+            .ranges(rows, (TASK_ELEMENTS / width.max(1)).max(1), |_, range| {
                 for row in range {
                     let (mut at, mut rest) = (origin, row);
                     for &(extent, stride) in outer.iter().rev() {
@@ -93,12 +97,12 @@ fn concat_words<T: Word>(inputs: &[&Spec], axis: usize) -> Kernel {
         let out = SharedSlice::new(args.output_words::<T>());
         for (i, &(start, len)) in starts.iter().enumerate() {
             let x = args.input_words::<T>(i);
-            let pieces = len.div_ceil(PIECE);
-            let together = (PIECE / len.max(1)).max(1);
+            let pieces = len.div_ceil(TASK_ELEMENTS);
+            let together = (TASK_ELEMENTS / len.max(1)).max(1);
             args.pool().ranges(outer * pieces, together, |_, range| {
                 for part in range {
-                    let (block, piece) = (part / pieces, part % pieces * PIECE);
-                    let count = PIECE.min(len - piece);
+                    let (block, piece) = (part / pieces, part % pieces * TASK_ELEMENTS);
+                    let count = TASK_ELEMENTS.min(len - piece);
                     let at = block * total + start + piece;
                     // SAFETY: different parts go to different places.
                     unsafe { out.range(at..at + count) }.copy_from_slice(&x[block * len + piece..][..count]);

@@ -5,15 +5,16 @@ use hyperglow_core::{DType, random};
 use super::exec::Kernel;
 
 /// Elements that one task draws: a multiple of the generator's block.
-const PIECE: usize = 4096;
+const TASK_ELEMENTS: usize = 4096;
 
 /// Random bits.
 pub(crate) fn bits() -> Kernel {
     Box::new(|args| {
         let key = args.input::<u32>(0);
-        let fill =
-            |_, i: usize, piece: &mut [u32]| random::fill_bits([key[0], key[1]], (i * PIECE) as u64, piece);
-        args.pool().chunks(args.output::<u32>(), PIECE, fill);
+        let fill = |_, i: usize, piece: &mut [u32]| {
+            random::fill_bits([key[0], key[1]], (i * TASK_ELEMENTS) as u64, piece)
+        };
+        args.pool().chunks(args.output::<u32>(), TASK_ELEMENTS, fill);
         Ok(())
     })
 }
@@ -37,8 +38,8 @@ pub(crate) fn normal(dtype: DType) -> Kernel {
 fn floats<T: super::element::Float>(draw: fn([u32; 2], u64, &mut [T])) -> Kernel {
     Box::new(move |args| {
         let key = args.input::<u32>(0);
-        let fill = |_, i: usize, piece: &mut [T]| draw([key[0], key[1]], (i * PIECE) as u64, piece);
-        args.pool().chunks(args.output::<T>(), PIECE, fill);
+        let fill = |_, i: usize, piece: &mut [T]| draw([key[0], key[1]], (i * TASK_ELEMENTS) as u64, piece);
+        args.pool().chunks(args.output::<T>(), TASK_ELEMENTS, fill);
         Ok(())
     })
 }

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use hyperglow_core::backend::Storage;
+use hyperglow_core::storage::Storage;
 use hyperglow_core::{Error, Result};
 
 use super::blocks::{Block, Line, kept_bytes, system_allocations};
@@ -115,6 +115,22 @@ impl Storage for CpuStorage {
         unsafe {
             out.as_mut_ptr()
                 .copy_from_nonoverlapping(self.start.as_ptr().add(from), out.len())
+        };
+        Ok(())
+    }
+
+    fn write(&self, bytes: &[u8]) -> Result<()> {
+        if bytes.len() != self.len {
+            return Err(Error::internal(
+                "write",
+                format!("{} bytes for storage of {}", bytes.len(), self.len),
+            ));
+        }
+        // SAFETY: both ranges have `len` bytes, as just checked; whoever writes is alone to know the storage (see the `Sync` impl).
+        unsafe {
+            self.start
+                .as_ptr()
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
         };
         Ok(())
     }

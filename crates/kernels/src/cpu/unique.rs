@@ -11,7 +11,7 @@ fn places(rows: usize) -> usize {
 }
 
 /// Elements whose hashing makes a task.
-const TASK: usize = 1 << 13;
+const TASK_ELEMENTS: usize = 1 << 13;
 
 /// The bits of an element such that equal elements have equal bits: -0 as 0, every NaN as one.
 fn bits<T: Element>(x: T) -> u64 {
@@ -31,7 +31,7 @@ fn bits_of_i64<T: Element>(x: T) -> u64 {
     any.downcast_ref::<i64>().map_or(0, |&x| x as u64)
 }
 
-/// Mixes 64 bits so that every one of them changes about half of the result (the finaliser of SplitMix64).
+/// Mixes 64 bits so that every one of them changes about half of the result (the finalizer of SplitMix64).
 fn mix(x: u64) -> u64 {
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -69,7 +69,7 @@ pub(crate) fn rows<T: Element>(shape: &Shape) -> Chosen {
             let mask = table.len() - 1;
             let row = |r: usize| &x[r * d..(r + 1) * d];
             let hashes = args.scratch::<u64>(n);
-            let together = (TASK / d.max(1)).max(1);
+            let together = (TASK_ELEMENTS / d.max(1)).max(1);
             args.pool().chunks(hashes, together, |_, piece, hashes| {
                 for (i, to) in hashes.iter_mut().enumerate() {
                     *to = hash(row(piece * together + i));

@@ -3,6 +3,9 @@
 // Each test program uses a part of it.
 #![allow(dead_code)]
 
+#[path = "devices.rs"]
+mod list;
+
 use std::sync::Arc;
 
 use hyperglow_core::backend::Backend;
@@ -14,6 +17,9 @@ use hyperglow_core::run::Queue;
 use hyperglow_core::{DType, NodeId};
 use hyperglow_kernels::CpuBackend;
 
+pub use list::devices;
+
+/// An engine on the processor.
 pub fn engine(threads: usize) -> Engine {
     engine_on(Arc::new(CpuBackend::new(threads)))
 }
@@ -21,6 +27,13 @@ pub fn engine(threads: usize) -> Engine {
 /// An engine on a device.
 pub fn engine_on(backend: Arc<dyn Backend>) -> Engine {
     Engine::new(backend, Arc::new(Queue::start("test").unwrap()))
+}
+
+/// Runs a test on an engine of each of the usual devices.
+pub fn on_every_device(test: impl Fn(Engine)) {
+    for device in devices().into_iter().filter(|device| device.is_usual) {
+        test(engine_on(device.backend));
+    }
 }
 
 pub fn f64s(bytes: &[u8]) -> Vec<f64> {

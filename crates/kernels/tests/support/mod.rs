@@ -1,15 +1,20 @@
 //! Programs made by hand, random tensors, and comparison with the reference interpreter.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+#[path = "devices.rs"]
+pub mod list;
+
 use std::sync::Arc;
 
-use hyperglow_core::backend::{Backend, Buffer};
+use hyperglow_core::backend::Backend;
 use hyperglow_core::infer::infer;
 use hyperglow_core::op::{Op, Spec, Window};
 use hyperglow_core::plan::{Cluster, Place, Program, Slot, SlotId, Step, StepKind};
 use hyperglow_core::reference::{Value, evaluate};
+use hyperglow_core::storage::Buffer;
 use hyperglow_core::{DType, Error, Result};
-use hyperglow_kernels::{CpuBackend, Level};
+
+pub use list::{Tested, devices};
 
 /// Numbers for tests: a linear congruential generator.
 pub struct Dice(u64);
@@ -110,14 +115,6 @@ pub fn numbers(x: &Value) -> Vec<f64> {
     }
 }
 
-/// Every level of this processor with one and with several threads.
-pub fn backends() -> Vec<CpuBackend> {
-    // Miri, which is slow, runs those that may race alone.
-    let threads: &[usize] = if cfg!(miri) { &[2] } else { &[1, 3] };
-    let level = |level: Level| threads.iter().map(move |&n| CpuBackend::with_level(n, level));
-    Level::available().into_iter().flat_map(level).collect()
-}
-
 /// A program under construction.
 #[derive(Default)]
 pub struct Draft {
@@ -160,7 +157,7 @@ impl Draft {
     pub fn op(&mut self, backend: &dyn Backend, op: Op, inputs: &[SlotId], output: SlotId) {
         let specs: Vec<Spec> = inputs.iter().map(|&s| self.slots[s].spec.clone()).collect();
         let kernel = backend.kernel(&op, &specs.iter().collect::<Vec<_>>(), &self.slots[output].spec);
-        let kernel = kernel.unwrap();
+        let kernel = kernel.unwrap().expect("the device has one");
         let bytes = kernel.needs().scratch;
         let scratch = (self.take(bytes), bytes);
         let inputs = inputs.iter().copied().zip(specs).collect();
@@ -197,7 +194,7 @@ impl Draft {
 }
 
 /// New buffers for the outputs, filled with rubbish.
-pub fn buffers(backend: &CpuBackend, program: &Program) -> Vec<Buffer> {
+pub fn buffers(backend: &dyn Backend, program: &Program) -> Vec<Buffer> {
     program
         .outputs
         .iter()
@@ -210,7 +207,7 @@ pub fn buffers(backend: &CpuBackend, program: &Program) -> Vec<Buffer> {
 }
 
 /// Runs a program on values.
-pub fn run(backend: &CpuBackend, program: &Arc<Program>, inputs: &[&Value]) -> Result<Vec<Value>> {
+pub fn run(backend: &dyn Backend, program: &Arc<Program>, inputs: &[&Value]) -> Result<Vec<Value>> {
     let given: Vec<Buffer> = inputs
         .iter()
         .map(|x| backend.upload(&x.to_bytes()).unwrap())
@@ -236,7 +233,7 @@ pub fn value(spec: &Spec, buffer: &Buffer) -> Value {
 }
 
 /// One primitive on one backend.
-pub fn run_op(backend: &CpuBackend, op: &Op, inputs: &[&Value], spec: &Spec) -> Result<Value> {
+pub fn run_op(backend: &dyn Backend, op: &Op, inputs: &[&Value], spec: &Spec) -> Result<Value> {
     let mut draft = Draft::default();
     let slots: Vec<SlotId> = inputs.iter().map(|x| draft.input(x.spec())).collect();
     let output = draft.output(spec.clone());
@@ -249,27 +246,37 @@ pub fn run_op(backend: &CpuBackend, op: &Op, inputs: &[&Value], spec: &Spec) -> 
 pub struct Tolerance(pub f64, pub f64);
 pub const EXACT: Tolerance = Tolerance(0.0, 0.0);
 
-/// Checks an operation on every backend: near the reference, and the same bits for any number of threads.
+/// Elements up to which slow devices are tested.
+const ENOUGH: usize = 1 << 11;
+
+/// Checks an operation on every device: near the reference, and the same bits for any number of threads.
 pub fn check(op: Op, inputs: &[&Value], target: Option<Spec>, tolerance: Tolerance) {
     let specs: Vec<Spec> = inputs.iter().map(|x| x.spec()).collect();
     let spec = infer(&op, &specs.iter().collect::<Vec<_>>(), target.as_ref()).unwrap();
     let expected = evaluate(&op, inputs, &spec);
-    let mut before: Option<(Level, Vec<u8>)> = None;
-    for backend in backends() {
-        let what = format!(
-            "{op:?} of {specs:?} at {} with {}",
-            backend.level().name(),
-            backend.threads()
-        );
-        match (run_op(&backend, &op, inputs, &spec), &expected) {
+    let mut before: Option<(&str, Vec<u8>)> = None;
+    let elements: usize = specs.iter().chain([&spec]).map(|spec| spec.shape.size()).sum();
+    for Tested {
+        name,
+        arithmetic,
+        is_slow,
+        backend,
+        ..
+    } in devices()
+    {
+        if is_slow && elements > ENOUGH {
+            continue;
+        }
+        let what = format!("{op:?} of {specs:?} on {name}");
+        match (run_op(&*backend, &op, inputs, &spec), &expected) {
             (Ok(result), Ok(expected)) => {
                 near(&what, &result, expected, tolerance);
                 let bits = result.to_bytes();
                 match &before {
-                    Some((level, other)) if *level == backend.level() => {
+                    Some((same, other)) if *same == arithmetic => {
                         assert!(*other == bits, "{what}: bits depend on threads")
                     }
-                    _ => before = Some((backend.level(), bits)),
+                    _ => before = Some((arithmetic, bits)),
                 }
             }
             (Err(error), Err(expected)) => {

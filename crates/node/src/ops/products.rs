@@ -104,28 +104,3 @@ pub fn conv_input_grad(
         }
     })
 }
-
-/// The adjoint of convolution in w.
-#[napi]
-#[allow(
-    clippy::too_many_arguments,
-    reason = "positional numbers are the cheapest way across the boundary"
-)]
-pub fn conv_weight_grad(
-    x: f64,
-    dy: f64,
-    stride: Vec<f64>,
-    pad_low: Vec<f64>,
-    pad_high: Vec<f64>,
-    dilation: Vec<f64>,
-    groups: f64,
-    kernel: Vec<f64>,
-) -> napi::Result<f64> {
-    add_sliding([&stride, &pad_low, &pad_high, &dilation], &[x, dy], |window| {
-        Op::ConvWeightGrad {
-            window,
-            groups: groups as usize,
-            kernel: sizes(&kernel),
-        }
-    })
-}

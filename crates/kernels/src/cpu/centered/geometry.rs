@@ -7,11 +7,9 @@ use std::ops::Range;
 use hyperglow_core::op::Spec;
 use hyperglow_core::similarity::{Products, Similarity};
 
-use super::direct::DIRECT;
-use super::few;
-use super::rows::{LANES, Real};
-use crate::cpu::exec::scratch_bytes;
-use crate::cpu::gemm::{SIDE, Tiled, panels_len, work_len};
+use super::differences::MAX_DIFFERENCE_NUMBERS;
+use super::rows::{Extent, LANES};
+use crate::cpu::gemm::{GemmElement, PANEL_LINES, panels_words, work_len};
 use crate::cpu::level::Level;
 
 /// Samples that are few: all inner products of a set are added up by columns, before anything else.
@@ -34,11 +32,11 @@ pub(super) enum Purpose {
 
 /// How the inner products of a set are computed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum GramAlgorithm {
     /// There are none.
     Nothing,
     /// Distances instead, from differences.
-    Direct,
+    Differences,
     /// All of them at once, by columns.
     Columns,
     /// Tile by tile, packed on the way.
@@ -46,7 +44,7 @@ pub(super) enum Way {
     /// Tile by tile, packed before.
     Packed,
     /// The same, for matrix instructions.
-    Split,
+    Bf16x3,
 }
 
 pub(super) struct Geometry {
@@ -59,14 +57,22 @@ pub(super) struct Geometry {
     pub keeps: bool,
     /// Numbers per sample, of each set.
     pub widths: Box<[usize]>,
-    pub ways: Box<[Way]>,
+    pub algorithms: Box<[GramAlgorithm]>,
     /// Where in scratch the samples, the packed ones, those packed for matrix instructions, the factors and the inner
     /// products of each set begin, and where the last end.
     pub x: Box<[usize]>,
     pub packed: Box<[usize]>,
-    pub split: Box<[usize]>,
+    pub bf16x3: Box<[usize]>,
     pub factors: Box<[usize]>,
     pub grams: Box<[usize]>,
+}
+
+/// A tile on or above the diagonal.
+pub(super) struct Tile {
+    /// The samples of its rows and of its columns.
+    pub rows: Range<usize>,
+    pub cols: Range<usize>,
+    pub extent: Extent,
 }
 
 /// Running totals: of none, of the first, ...
@@ -85,13 +91,18 @@ pub(super) fn end(offsets: &[usize]) -> usize {
 }
 
 /// Whether matrix instructions make inner products of so many numbers.
-pub(super) fn splits<T: 'static>(similarity: Similarity, d: usize, level: Level) -> bool {
+pub(super) fn uses_bf16x3<T: 'static>(similarity: Similarity, d: usize, level: Level) -> bool {
     let has_products = !matches!(similarity, Similarity::Laplacian { .. } | Similarity::Equal);
     level.matrix() && TypeId::of::<T>() == TypeId::of::<f32>() && has_products && d >= WIDE
 }
 
 impl Geometry {
-    pub fn new<T: Tiled>(products: &Products, inputs: &[&Spec], level: Level, purpose: Purpose) -> Geometry {
+    pub fn new<T: GemmElement>(
+        products: &Products,
+        inputs: &[&Spec],
+        level: Level,
+        purpose: Purpose,
+    ) -> Geometry {
         let samples = &inputs[..products.sets()];
         let m = samples[0].shape[0];
         let side = match m {
@@ -99,42 +110,48 @@ impl Geometry {
             _ => 192,
         };
         let widths: Box<[usize]> = samples.iter().map(|x| x.shape[1]).collect();
-        let way = |(&similarity, &d): (&Similarity, &usize)| match () {
-            () if similarity == Similarity::Equal => Way::Nothing,
-            () if purpose == Purpose::Densities && d <= DIRECT => Way::Direct,
-            () if m <= FEW => Way::Columns,
-            () if m * d > SHARED => Way::Pack,
-            () if splits::<T>(similarity, d, level) => Way::Split,
-            () => Way::Packed,
+        let algorithm = |(&similarity, &d): (&Similarity, &usize)| match () {
+            () if similarity == Similarity::Equal => GramAlgorithm::Nothing,
+            () if purpose == Purpose::Densities && d <= MAX_DIFFERENCE_NUMBERS => GramAlgorithm::Differences,
+            () if m <= FEW => GramAlgorithm::Columns,
+            () if m * d > SHARED => GramAlgorithm::Pack,
+            () if uses_bf16x3::<T>(similarity, d, level) => GramAlgorithm::Bf16x3,
+            () => GramAlgorithm::Packed,
         };
-        let ways: Box<[Way]> = products.similarities.iter().zip(&widths).map(way).collect();
-        let of_ways = |count: &dyn Fn(Way, usize) -> usize| {
-            running(ways.iter().zip(&widths).map(|(&way, &d)| count(way, d)))
+        let algorithms: Box<[GramAlgorithm]> =
+            products.similarities.iter().zip(&widths).map(algorithm).collect();
+        let of_ways = |count: &dyn Fn(GramAlgorithm, usize) -> usize| {
+            running(
+                algorithms
+                    .iter()
+                    .zip(&widths)
+                    .map(|(&algorithm, &d)| count(algorithm, d)),
+            )
         };
-        let (stride, blocks) = (m.next_multiple_of(SIDE), m.div_ceil(side));
+        let (stride, blocks) = (m.next_multiple_of(PANEL_LINES), m.div_ceil(side));
         Geometry {
             m,
             side,
             keeps: purpose == Purpose::Gradient,
-            x: of_ways(&|way, d| match way {
-                Way::Columns if purpose != Purpose::Gradient => 0,
+            x: of_ways(&|algorithm, d| match algorithm {
+                GramAlgorithm::Columns if purpose != Purpose::Gradient => 0,
                 _ => m * d,
             }),
-            packed: of_ways(&|way, d| match way {
-                Way::Direct => m.next_multiple_of(LANES) * d,
-                Way::Packed => T::tiles(level).padded(m) * d,
+            packed: of_ways(&|algorithm, d| match algorithm {
+                GramAlgorithm::Differences => m.next_multiple_of(LANES) * d,
+                GramAlgorithm::Packed => T::micro_kernels(level).padded(m) * d,
                 _ => 0,
             }),
-            split: of_ways(&|way, d| match way {
-                Way::Split => 2 * blocks * panels_len(side, d),
+            bf16x3: of_ways(&|algorithm, d| match algorithm {
+                GramAlgorithm::Bf16x3 => 2 * blocks * panels_words(side, d),
                 _ => 0,
             }),
-            grams: of_ways(&|way, _| match way {
-                Way::Columns => stride * stride,
+            grams: of_ways(&|algorithm, _| match algorithm {
+                GramAlgorithm::Columns => stride * stride,
                 _ => 0,
             }),
             factors: running(products.similarities.iter().map(|s| s.parameters())),
-            ways,
+            algorithms,
             widths,
             products: products.clone(),
         }
@@ -165,12 +182,25 @@ impl Geometry {
     }
 
     /// (row, column) of tile `t`.
-    pub fn place(&self, t: usize) -> (usize, usize) {
+    pub fn row_column(&self, t: usize) -> (usize, usize) {
         let mut row = 0;
         while row + 1 < self.blocks() && self.tile_at(row + 1, row + 1) <= t {
             row += 1;
         }
         (row, t + row * (row + 1) / 2 - row * self.blocks())
+    }
+
+    /// Tile `t`.
+    pub fn tile(&self, t: usize) -> Tile {
+        let (row, column) = self.row_column(t);
+        let (rows, cols) = (self.block(row), self.block(column));
+        let extent = Extent {
+            rows: rows.len(),
+            cols: cols.len(),
+            side: self.side,
+            diagonal: row == column,
+        };
+        Tile { rows, cols, extent }
     }
 
     /// Numbers per set that there is one of for each sample: as many as fill registers.
@@ -180,7 +210,7 @@ impl Geometry {
 
     /// Elements between rows of inner products of few samples.
     pub fn stride(&self) -> usize {
-        self.m.next_multiple_of(SIDE)
+        self.m.next_multiple_of(PANEL_LINES)
     }
 
     /// Columns of a block of few samples of set `a`.
@@ -191,8 +221,8 @@ impl Geometry {
 
     /// Blocks of columns of few samples of set `a`.
     pub fn column_blocks(&self, a: usize) -> usize {
-        match self.ways[a] {
-            Way::Columns => self.widths[a].div_ceil(self.columns(a)).max(1),
+        match self.algorithms[a] {
+            GramAlgorithm::Columns => self.widths[a].div_ceil(self.columns(a)).max(1),
             _ => 0,
         }
     }
@@ -203,35 +233,17 @@ impl Geometry {
     }
 
     /// Elements of a worker's work space for inner products of a tile.
-    pub fn work<T: Tiled>(&self, level: Level) -> usize {
+    pub fn work<T: GemmElement>(&self, level: Level) -> usize {
         work_len::<T>(level, self.widest(), self.side, self.side, false, true).next_multiple_of(LANES)
     }
 
     /// Elements of a worker's place for a panel of samples that are not kept.
-    pub fn near(&self) -> usize {
-        let is_split = self.ways.contains(&Way::Split);
-        if is_split && !self.keeps {
-            SIDE * self.widest()
+    pub fn panel_len(&self) -> usize {
+        let can_split = self.algorithms.contains(&GramAlgorithm::Bf16x3);
+        if can_split && !self.keeps {
+            PANEL_LINES * self.widest()
         } else {
             0
         }
-    }
-
-    /// Bytes of scratch of what [`prepare`](super::samples::prepare) makes.
-    pub fn prepared_bytes<T: Real>(&self, level: Level, threads: usize) -> usize {
-        let of_elements = [
-            end(&self.x),
-            end(&self.packed),
-            end(&self.factors),
-            end(&self.grams),
-            self.padded() * self.sets(),
-            self.widest(),
-            self.near() * threads,
-        ];
-        let elements = of_elements.into_iter().map(scratch_bytes::<T>);
-        elements.sum::<usize>()
-            + scratch_bytes::<u32>(end(&self.split))
-            + scratch_bytes::<u8>(self.sets())
-            + few::scratch::<T>(self, level, threads)
     }
 }

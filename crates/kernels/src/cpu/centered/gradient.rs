@@ -1,51 +1,42 @@
 //! The gradient in the samples x of one set.
 //!
-//! The similarity k of a pair weighs A_ij, the centred matrices of all sets added up with the cotangent's factors: A_ij =
-//! sum_b w_b K_b,ij - u_i - u_j, where u holds what centring subtracts. What a pair does to x_i is then made of T_ij = A_ij
-//! times the similarity's slope: sum_j T_ij x_j for similarities of inner products, sum_j T_ij (x_j - x_i) for those of
-//! squared distances, sum_j T_ij sign(x_i - x_j) for the absolute one; T is symmetric.
+//! The similarity k of a pair weighs A_ij, the centered matrices of all sets added up with the cotangent's factors:
+//! A_ij = sum_b w_b K_b,ij - u_i - u_j, where u holds what centering subtracts. What a pair does to x_i is then made of
+//! T_ij = A_ij times the similarity's slope: sum_j T_ij x_j for similarities of inner products, sum_j T_ij (x_j - x_i)
+//! for those of squared distances, sum_j T_ij sign(x_i - x_j) for the absolute one; T is symmetric.
 //!
-//! T is made for a band of rows at a time, of tiles on and above the diagonal, and used up by matrix products on both of
-//! its sides (by [`signs`] for the absolute similarity), so that memory does not grow with the square of the number of
-//! samples. Where all of T is small, it is put together and used up by one product.
-
-use std::ops::Range;
+//! T is made for a band of rows at a time, of tiles on and above the diagonal, and used up by matrix products on both
+//! of its sides (by [`signs`] for the absolute similarity), so that memory does not grow with the square of the number
+//! of samples. Where all of T is small, it is put together and used up by one product.
 
 use hyperglow_core::op::Spec;
 use hyperglow_core::similarity::{Products, Similarity};
 
-use super::geometry::{Geometry, Purpose};
-use super::rows::{
-    Extent, Real, add_scaled, leave, own_value, scale_by, slopes, start_weights, tally, values,
-};
-use super::samples::{Prepared, prepare};
+use super::band::{Band, band_tiles};
+use super::geometry::{Geometry, Purpose, Tile};
+use super::rows::{Real, add_scaled, leave, own_value, scale_by, slopes, start_weights, tally, values};
+use super::samples::{Prepared, prepare, prepared_bytes};
 use super::signs::{self, add_signs};
 use super::sums;
 use crate::cpu::exec::{Args, Chosen, Env, scratch_bytes};
-use crate::cpu::gemm::{Left, Matrix, Product, Source, Target, Warm, region, work_len};
+use crate::cpu::gemm::{
+    LeftOperand, Matrix, OutBlock, Prefetch, Product, RightOperand, macro_kernel, work_len,
+};
 use crate::cpu::level::Level;
 use crate::cpu::pool::SharedSlice;
 use crate::cpu::transpose::transpose;
 
-/// Bytes of tiles in a band, unless one row of tiles takes more.
-const BAND: usize = 48 << 20;
-
 /// Elements of T that are few enough to be put together.
-const WHOLE: usize = 1 << 22;
+const WHOLE_ELEMENTS: usize = 1 << 22;
 
 /// Columns that a task's columns are a multiple of.
-const PANEL: usize = 64;
-
-/// Tiles of a band at most.
-fn band_tiles<T>(g: &Geometry) -> usize {
-    (BAND / (g.side * g.side * size_of::<T>())).clamp(g.blocks(), g.tiles())
-}
+const PANEL_COLUMNS: usize = 64;
 
 /// The product of all of T with the samples, if T is to be put together.
 fn whole<T>(g: &Geometry, of: usize, threads: usize) -> Option<Product> {
-    let few = g.m * g.m <= WHOLE && g.tiles() <= band_tiles::<T>(g);
+    let few_samples = g.m * g.m <= WHOLE_ELEMENTS && g.tiles() <= band_tiles::<T>(g);
     let by_product = !matches!(g.products.similarities[of], Similarity::Laplacian { .. });
-    (few && by_product).then(|| Product::new(1, (g.m, g.widths[of], g.m), false, false, threads))
+    (few_samples && by_product).then(|| Product::new(1, (g.m, g.widths[of], g.m), false, false, threads))
 }
 
 /// Elements of a worker's work space: tiles of the other sets, two rows, and the matrix product's; or what signs take.
@@ -62,7 +53,7 @@ fn worker_len<T: Real>(g: &Geometry, of: usize, level: Level) -> usize {
 /// Bytes of scratch of [`grad`], of which `whole` is the product that ends it.
 fn scratch<T: Real>(g: &Geometry, of: usize, whole: Option<&Product>, env: &Env) -> usize {
     let threads = env.pool.threads();
-    g.prepared_bytes::<T>(env.level, threads)
+    prepared_bytes::<T>(g, env.level, threads)
         + sums::scratch::<T>(g, 0, threads, env.level)
         + scratch_bytes::<f64>(g.sets())
         + scratch_bytes::<T>(g.padded())
@@ -76,13 +67,13 @@ fn scratch<T: Real>(g: &Geometry, of: usize, whole: Option<&Product>, env: &Env)
 }
 
 /// What a gradient is made of, besides the samples.
-struct Job<'a, T> {
+struct GradientTiles<'a, T> {
     prepared: &'a Prepared<'a, T>,
     /// The set.
     of: usize,
     /// The cotangent's factor of each set.
     weights: &'a [f64],
-    /// What centring subtracts, by sample.
+    /// What centering subtracts, by sample.
     shifts: &'a [T],
 }
 
@@ -113,7 +104,7 @@ pub(crate) fn grad<T: Real>(products: &Products, of: usize, inputs: &[&Spec], en
             let shifts = args.scratch::<T>(g.padded());
             shifts[g.m..].fill(T::ZERO);
             centering_shifts(&g, weights, sums.rows, &mut shifts[..g.m]);
-            let job = Job {
+            let gradient = GradientTiles {
                 prepared: &prepared,
                 of,
                 weights,
@@ -138,10 +129,10 @@ pub(crate) fn grad<T: Real>(products: &Products, of: usize, inputs: &[&Spec], en
                     end,
                     tiles: &mut *tiles,
                 };
-                job.fill(args, &mut band, records, own_sums, (&mut *space, worker_len));
+                gradient.fill(args, &mut band, records, own_sums, (&mut *space, worker_len));
                 if let Some(product) = &whole {
                     let t = args.scratch::<T>(g.m * g.m);
-                    job.put_together(args, &band, t);
+                    gradient.assemble(args, &band, t);
                     if differs {
                         for (i, &sum) in own_sums.iter().enumerate() {
                             t[i * g.m + i] += T::from_f64(-sum);
@@ -150,7 +141,7 @@ pub(crate) fn grad<T: Real>(products: &Products, of: usize, inputs: &[&Spec], en
                     product.run(args, t, prepared.set(of).x, out);
                     return Ok(());
                 }
-                job.use_up(args, &band, out, (&mut *space, worker_len));
+                gradient.multiply_samples(args, &band, out, (&mut *space, worker_len));
                 first = end;
             }
             let set = prepared.set(of);
@@ -188,37 +179,7 @@ fn centering_shifts<T: Real>(g: &Geometry, weights: &[f64], rows: &[f64], shifts
     }
 }
 
-/// Rows of tiles `first..end` of T, on and above the diagonal.
-pub(super) struct Band<'a, T> {
-    first: usize,
-    end: usize,
-    tiles: &'a mut [T],
-}
-
-impl<T: Real> Band<'_, T> {
-    /// Its rows of tiles.
-    pub fn rows(&self) -> Range<usize> {
-        self.first..self.end
-    }
-
-    /// Whether no band comes before it.
-    pub fn is_first(&self) -> bool {
-        self.first == 0
-    }
-
-    /// The elements of tile (row, column), rows a side apart.
-    pub fn tile(&self, g: &Geometry, row: usize, column: usize) -> &[T] {
-        let at = self.at(g, row, column);
-        &self.tiles[at..at + g.side * g.side]
-    }
-
-    /// Where tile (row, column) begins.
-    fn at(&self, g: &Geometry, row: usize, column: usize) -> usize {
-        (g.tile_at(row, column) - g.tile_at(self.first, self.first)) * g.side * g.side
-    }
-}
-
-impl<T: Real> Job<'_, T> {
+impl<T: Real> GradientTiles<'_, T> {
     fn active(&self, b: usize) -> bool {
         self.weights[b] != 0.0
     }
@@ -249,7 +210,7 @@ impl<T: Real> Job<'_, T> {
             },
         );
         for (i, record) in records.chunks_exact(record_len).take(count).enumerate() {
-            let (row, column) = g.place(start + i);
+            let (row, column) = g.row_column(start + i);
             for (block, sums) in [(row, &record[..g.side]), (column, &record[g.side..])] {
                 let all = &mut own_sums[g.block(block)];
                 all.iter_mut().zip(sums).for_each(|(all, sum)| *all += sum);
@@ -261,26 +222,19 @@ impl<T: Real> Job<'_, T> {
     fn tile(&self, level: Level, t: usize, tile: &mut [T], record: &mut [f64], space: &mut [T]) {
         let g = self.prepared.geometry;
         let side = g.side;
-        let (row, column) = g.place(t);
-        let (rows, cols) = (g.block(row), g.block(column));
+        let Tile { rows, cols, extent } = g.tile(t);
         let (others, space) = space.split_at_mut(g.sets() * side * side);
         let (own, space) = space.split_at_mut(side);
         let (weights, work) = space.split_at_mut(side);
         let set = self.prepared.set(self.of);
-        let place = (rows.clone(), cols.clone());
-        set.products(level, place.clone(), side, tile, work);
+        let both = (rows.clone(), cols.clone());
+        set.products(level, both.clone(), side, tile, work);
         for b in (0..g.sets()).filter(|&b| b != self.of && self.active(b)) {
             let other = &mut others[b * side * side..(b + 1) * side * side];
             self.prepared
                 .set(b)
-                .products(level, place.clone(), side, other, work);
+                .products(level, both.clone(), side, other, work);
         }
-        let extent = Extent {
-            rows: rows.len(),
-            cols: cols.len(),
-            side,
-            diagonal: row == column,
-        };
         let (row_sums, column_sums) = record.split_at_mut(side);
         column_sums.fill(0.0);
         for (i, row_sum) in row_sums.iter_mut().enumerate().take(rows.len()) {
@@ -321,7 +275,7 @@ impl<T: Real> Job<'_, T> {
             leave(&extent, i, tile);
             *row_sum = tally(level, tile, &mut column_sums[whole]);
         }
-        if row == column {
+        if extent.diagonal {
             self.complete(tile, rows.start, rows.len());
         }
     }
@@ -363,7 +317,7 @@ impl<T: Real> Job<'_, T> {
     }
 
     /// Writes T (m, m), of which the band is all.
-    fn put_together(&self, args: &Args<'_>, band: &Band<'_, T>, t: &mut [T]) {
+    fn assemble(&self, args: &Args<'_>, band: &Band<'_, T>, t: &mut [T]) {
         let (g, level) = (self.prepared.geometry, args.level());
         let side = g.side;
         args.pool().chunks(t, side * g.m, |_, row, lines| {
@@ -384,7 +338,7 @@ impl<T: Real> Job<'_, T> {
     }
 
     /// Adds to `out` (m, d) what the band does to every sample.
-    fn use_up(
+    fn multiply_samples(
         &self,
         args: &Args<'_>,
         band: &Band<'_, T>,
@@ -403,8 +357,8 @@ impl<T: Real> Job<'_, T> {
         let blocks = g.blocks() - band.first;
         let parts = (2 * pool.threads())
             .div_ceil(blocks)
-            .clamp(1, set.d.div_ceil(PANEL));
-        let width = set.d.div_ceil(parts).next_multiple_of(PANEL);
+            .clamp(1, set.d.div_ceil(PANEL_COLUMNS));
+        let width = set.d.div_ceil(parts).next_multiple_of(PANEL_COLUMNS);
         let parts = set.d.div_ceil(width);
         let (space, out) = (SharedSlice::new(space), SharedSlice::new(out));
         pool.run(blocks * parts, |worker, task| {
@@ -414,11 +368,11 @@ impl<T: Real> Job<'_, T> {
             let work = unsafe { space.range(worker * worker_len..(worker + 1) * worker_len) };
             // SAFETY: within `out`; a task's own rows and columns.
             let start = unsafe { out.as_mut_ptr().add(g.block(block).start * set.d + columns.start) };
-            let mut target = Target {
+            let mut target = OutBlock {
                 start,
                 stride: set.d,
                 add: band.first > 0,
-                warm: Warm::NOTHING,
+                prefetch: Prefetch::NONE,
             };
             let above = (band.first..block.min(band.end)).map(|i| (i, band.at(g, i, block), true));
             let right = (block..if block < band.end { g.blocks() } else { block })
@@ -430,18 +384,18 @@ impl<T: Real> Job<'_, T> {
                     col: 1,
                 };
                 let left = if transposed {
-                    Left::InPlace(tile.t())
+                    LeftOperand::InPlace(tile.t())
                 } else {
-                    Left::Matrix(tile)
+                    LeftOperand::Matrix(tile)
                 };
-                let x = Source::Pack(&Matrix {
+                let x = RightOperand::Pack(&Matrix {
                     data: &set.x[g.block(other).start * set.d..],
                     row: set.d,
                     col: 1,
                 });
                 let (terms, rows) = (g.block(other).len(), 0..g.block(block).len());
                 // SAFETY: the target is this task's alone.
-                unsafe { region(level, terms, left, rows, &x, columns.clone(), target, work) };
+                unsafe { macro_kernel(level, terms, left, rows, &x, columns.clone(), target, work) };
                 target.add = true;
             }
         });

@@ -1,27 +1,30 @@
-//! Inner products of centred similarity matrices that are never stored, and their gradients in the samples.
+//! Inner products of centered similarity matrices that are never stored, and their gradients in the samples.
 //!
-//! Only tiles on and above the diagonal are computed: inner products by the packed matrix product, from these similarities
-//! minus a constant that centring removes (a wide similarity keeps its digits), from these sums in float64. [`geometry`]
-//! decides how, [`samples`] prepares, with [`shift`], [`few`] does so where samples are few, [`inner`] multiplies, [`rows`] holds
-//! the loops over a tile, [`sums`] adds up, [`gradient`] goes back to the samples, [`signs`] where they were compared by
-//! absolute differences. [`row_sums`] adds up rows of products of the matrices themselves, of few numbers per sample from
-//! their differences ([`direct`]).
+//! Only tiles on and above the diagonal are computed: inner products by the packed matrix product, from these
+//! similarities minus a constant that centering removes (a wide similarity keeps its digits), from these sums in
+//! float64. [`geometry`] decides how, [`samples`] prepares, with [`shift`], [`few_samples`] does so where samples are
+//! few, [`gram`] multiplies, [`rows`] holds the loops over a tile, [`sums`] adds up, [`gradient`] goes back to the
+//! samples, [`signs`] where they were compared by absolute differences. [`row_sums`] adds up rows of products of the
+//! matrices themselves, of few numbers per sample from their differences ([`differences`]).
 //!
 //! With row sums r and sum R of a set's matrix, alpha and beta as in
-//! [`Products::centering`](hyperglow_core::similarity::Products::centering), the inner product of two centred matrices is
-//! sum K_ij L_ij - 2 alpha sum r_i s_i + beta R S.
+//! [`Products::centering`](hyperglow_core::similarity::Products::centering), the inner product of two centered matrices
+//! is sum K_ij L_ij - 2 alpha sum r_i s_i + beta R S.
 
-mod direct;
-mod few;
+mod band;
+mod differences;
+mod few_samples;
 mod geometry;
 mod gradient;
-mod inner;
+mod gram;
 mod row_sums;
 mod rows;
 mod samples;
 mod shift;
+mod sign_kernels;
 mod signs;
 mod sums;
+mod tile_pass;
 
 use hyperglow_core::op::Spec;
 use hyperglow_core::similarity::Products;
@@ -29,7 +32,7 @@ use hyperglow_core::similarity::Products;
 use super::exec::{Chosen, Env};
 use geometry::{Geometry, Purpose};
 use rows::{Real, own_value};
-use samples::{Samples, prepare};
+use samples::{Samples, prepare, prepared_bytes};
 
 pub(crate) use gradient::grad;
 pub(crate) use row_sums::row_sums;
@@ -41,7 +44,7 @@ pub(crate) fn products<T: Real>(products: &Products, inputs: &[&Spec], env: &Env
     let (level, threads) = (env.level, env.pool.threads());
     let pairs = sets * (sets + 1) / 2;
     Chosen {
-        scratch: g.prepared_bytes::<T>(level, threads) + sums::scratch::<T>(&g, pairs, threads, level),
+        scratch: prepared_bytes::<T>(&g, level, threads) + sums::scratch::<T>(&g, pairs, threads, level),
         kernel: Box::new(move |args| {
             let out = args.output::<f64>();
             let prepared = prepare::<T>(&g, args, |_| true);

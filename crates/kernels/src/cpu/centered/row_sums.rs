@@ -3,27 +3,23 @@
 use hyperglow_core::op::Spec;
 use hyperglow_core::similarity::{Products, Similarity};
 
-use super::geometry::{Geometry, Purpose};
-use super::rows::{BAND, Extent, Real, leave, scale_by, tally_band};
-use super::samples::{Prepared, prepare};
-use super::sums::Pass;
+use super::geometry::{Geometry, Purpose, Tile};
+use super::rows::{BAND_ROWS, Real, leave, scale_by, tally_band};
+use super::samples::{Prepared, prepare, prepared_bytes};
+use super::tile_pass::{TilePass, TileWork};
 use crate::cpu::exec::{Chosen, Env};
 use crate::cpu::level::{Level, versions};
 
 /// The sets of each group.
 type Groups = [Box<[usize]>];
 
-fn pass<'g>(g: &'g Geometry, groups: &Groups) -> Pass<'g> {
-    Pass {
+fn tile_pass<'g>(g: &'g Geometry, groups: &Groups) -> TilePass<'g> {
+    TilePass {
         geometry: g,
         matrices: groups.len(),
         products: 0,
+        spare_rows: BAND_ROWS,
     }
-}
-
-/// Elements of a worker's work space: a tile of each set, a band, and work of inner products.
-fn space<T: Real>(g: &Geometry, level: Level) -> usize {
-    g.sets() * g.side * g.side + BAND * g.side + g.work::<T>(level)
 }
 
 /// The kernel of [`Op::SimilaritySums`](hyperglow_core::Op::SimilaritySums).
@@ -31,17 +27,14 @@ pub(crate) fn row_sums<T: Real>(products: &Products, groups: &Groups, inputs: &[
     let g = Geometry::new::<T>(products, inputs, env.level, Purpose::Densities);
     let groups: Box<Groups> = groups.into();
     let threads = env.pool.threads();
-    let scratch = g.prepared_bytes::<T>(env.level, threads)
-        + pass(&g, &groups).scratch::<T>(space::<T>(&g, env.level), threads);
+    let scratch =
+        prepared_bytes::<T>(&g, env.level, threads) + tile_pass(&g, &groups).scratch::<T>(env.level, threads);
     Chosen {
         scratch,
         kernel: Box::new(move |args| {
             let (out, level) = (args.output::<f64>(), args.level());
             let prepared = prepare::<T>(&g, args, |_| true);
-            let pass = pass(&g, &groups);
-            let sums = pass.run::<T>(args, space::<T>(&g, level), |t, record, space| {
-                tile(level, &prepared, &groups, t, record, space);
-            });
+            let sums = tile_pass(&g, &groups).run::<T>(args, |work| tile(level, &prepared, &groups, work));
             let own = |a: usize| {
                 let set = prepared.set(a);
                 let mut own = [T::ZERO];
@@ -72,32 +65,21 @@ pub(crate) fn row_sums<T: Real>(products: &Products, groups: &Groups, inputs: &[
     }
 }
 
-/// The record of tile `t`: sums of rows and of columns of each group; of a tile on the diagonal, of what lies above it.
-fn tile<T: Real>(
-    level: Level,
-    prepared: &Prepared<'_, T>,
-    groups: &Groups,
-    t: usize,
-    record: &mut [f64],
-    space: &mut [T],
-) {
-    let g = prepared.geometry;
-    let (side, sets) = (g.side, g.sets());
-    let (row, column) = g.place(t);
-    let (rows, cols) = (g.block(row), g.block(column));
-    let (tiles, space) = space.split_at_mut(sets * side * side);
-    let (product, work) = space.split_at_mut(BAND * side);
+/// The record of a tile: sums of rows and of columns of each group; of a tile on the diagonal, of what lies above it.
+fn tile<T: Real>(level: Level, prepared: &Prepared<'_, T>, groups: &Groups, work: TileWork<'_, T>) {
+    let TileWork {
+        tile: Tile { rows, cols, extent },
+        sums,
+        tiles,
+        spare: product,
+        work,
+        ..
+    } = work;
+    let side = extent.side;
     for (a, tile) in tiles.chunks_exact_mut(side * side).enumerate() {
-        prepared
-            .set(a)
-            .distances(level, (rows.clone(), cols.clone()), side, tile, work);
+        let both = (rows.clone(), cols.clone());
+        prepared.set(a).distances(level, both, side, tile, work);
     }
-    let extent = Extent {
-        rows: rows.len(),
-        cols: cols.len(),
-        side,
-        diagonal: row == column,
-    };
     for band in extent.bands() {
         let whole = extent.whole(band.start);
         for (a, tile) in tiles.chunks_exact_mut(side * side).enumerate() {
@@ -117,7 +99,7 @@ fn tile<T: Real>(
             }
         }
         let values = |a: usize| &tiles[a * side * side + band.start * side..];
-        for (group, sums) in groups.iter().zip(record.chunks_exact_mut(2 * side)) {
+        for (group, sums) in groups.iter().zip(sums.chunks_exact_mut(2 * side)) {
             let mut all = values(group[0]);
             if group.len() > 1 {
                 let product = &mut product[..band.len() * side];

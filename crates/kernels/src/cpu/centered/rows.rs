@@ -5,16 +5,16 @@ use std::ops::{Add, AddAssign, Neg, Range};
 
 use hyperglow_core::similarity::Similarity;
 
-use super::signs::Signed;
+use super::sign_kernels::Signed;
 use crate::cpu::element::Float;
 use crate::cpu::exec::Plain;
-use crate::cpu::gemm::Tiled;
+use crate::cpu::gemm::GemmElement;
 use crate::cpu::level::{Level, versions};
-use crate::cpu::math::{self, Lane};
+use crate::math::{self, Lane};
 
 /// float32 or float64 with the functions that similarities are made of.
 pub(crate) trait Real:
-    Tiled + Plain + Signed + Add<Output = Self> + AddAssign + Neg<Output = Self>
+    GemmElement + Plain + Signed + Add<Output = Self> + AddAssign + Neg<Output = Self>
 {
     /// e^x and e^x - 1, of numbers that are not above 0.
     fn exp<const FMA: bool>(self) -> Self;
@@ -42,7 +42,7 @@ macro_rules! real {
 real!(f32 f64);
 
 /// Elements worked on at a time, so that loops over parameters are outside of loops over elements.
-const PIECE: usize = 64;
+const CHUNK_ELEMENTS: usize = 64;
 /// Sums that run side by side: whole registers at every level.
 pub(super) const LANES: usize = 16;
 
@@ -93,7 +93,8 @@ pub(super) fn own_value<T: Real>(similarity: Similarity, factors: &[T], norm: T)
 }
 
 /// From the inner products of a sample with others, whose norms are given, to similarities minus a constant that
-/// centring removes: k - 1 for gaussian and laplacian, k - 1/c, k - offset^degree. Wide similarities keep their digits.
+/// centering removes: k - 1 for gaussian and laplacian, k - 1/c, k - offset^degree. Wide similarities keep their
+/// digits.
 #[inline(always)]
 fn similarities<T: Real, const FMA: bool>(
     similarity: Similarity,
@@ -102,7 +103,7 @@ fn similarities<T: Real, const FMA: bool>(
     norms: &[T],
     row: &mut [T],
 ) {
-    for (row, norms) in row.chunks_mut(PIECE).zip(norms.chunks(PIECE)) {
+    for (row, norms) in row.chunks_mut(CHUNK_ELEMENTS).zip(norms.chunks(CHUNK_ELEMENTS)) {
         let n = row.len();
         match similarity {
             Similarity::Gaussian { .. } | Similarity::Laplacian { .. } => {
@@ -112,7 +113,7 @@ fn similarities<T: Real, const FMA: bool>(
                     }
                     continue;
                 }
-                let mut sum = [T::ZERO; PIECE];
+                let mut sum = [T::ZERO; CHUNK_ELEMENTS];
                 for (x, &other) in row.iter_mut().zip(norms) {
                     *x = distance(norm, other, *x);
                 }
@@ -130,7 +131,7 @@ fn similarities<T: Real, const FMA: bool>(
             Similarity::Polynomial { degree } => {
                 // (t + c)^p - c^p = t (b^(p-1) + b^(p-2) c + .. + c^(p-1)), b = t + c
                 let (gamma, offset) = (factors[0], factors[1]);
-                let mut sum = [T::from_f64(1.0); PIECE];
+                let mut sum = [T::from_f64(1.0); CHUNK_ELEMENTS];
                 let mut power = offset;
                 for _ in 1..degree {
                     for (sum, &x) in sum[..n].iter_mut().zip(row.iter()) {
@@ -172,7 +173,7 @@ versions! {
     /// From inner products to the factor that makes the weight of a pair into its entry of the matrix T, of which the
     /// gradient is made: see [`super::gradient`].
     pub(super) fn slopes[T: Real](similarity: Similarity, factors: &[T], norm: T, norms: &[T], row: &mut [T]) {
-        for (row, norms) in row.chunks_mut(PIECE).zip(norms.chunks(PIECE)) {
+        for (row, norms) in row.chunks_mut(CHUNK_ELEMENTS).zip(norms.chunks(CHUNK_ELEMENTS)) {
             let n = row.len();
             match similarity {
                 Similarity::Gaussian { .. } | Similarity::Laplacian { .. } => {
@@ -185,7 +186,7 @@ versions! {
                         }
                         continue;
                     }
-                    let mut sum = [T::ZERO; PIECE];
+                    let mut sum = [T::ZERO; CHUNK_ELEMENTS];
                     for (x, &other) in row.iter_mut().zip(norms) {
                         *x = distance(norm, other, *x);
                     }
@@ -200,7 +201,7 @@ versions! {
                 Similarity::Linear => row.fill(T::from_f64(2.0)),
                 Similarity::Polynomial { degree } => {
                     let (gamma, offset) = (factors[0], factors[1]);
-                    let mut power = [T::from_f64(2.0 * f64::from(degree)) * gamma; PIECE];
+                    let mut power = [T::from_f64(2.0 * f64::from(degree)) * gamma; CHUNK_ELEMENTS];
                     for _ in 1..degree {
                         for (power, &x) in power[..n].iter_mut().zip(row.iter()) {
                             *power = *power * gamma.fma::<FMA>(x, offset);
@@ -250,7 +251,7 @@ versions! {
 }
 
 /// Rows that are worked on together, so that what is made of one is used while it is near.
-pub(super) const BAND: usize = 8;
+pub(super) const BAND_ROWS: usize = 8;
 
 /// The extents of a tile.
 #[derive(Clone, Copy)]
@@ -264,11 +265,11 @@ pub(super) struct Extent {
 }
 
 impl Extent {
-    /// Its rows, [`BAND`] at a time.
+    /// Its rows, [`BAND_ROWS`] at a time.
     pub fn bands(self) -> impl Iterator<Item = Range<usize>> {
         (0..self.rows)
-            .step_by(BAND)
-            .map(move |first| first..self.rows.min(first + BAND))
+            .step_by(BAND_ROWS)
+            .map(move |first| first..self.rows.min(first + BAND_ROWS))
     }
 
     /// The columns of row `i` that count.
@@ -279,7 +280,7 @@ impl Extent {
 
     /// The same, and what shares a register with them; the same for all rows of a band.
     pub fn whole(&self, i: usize) -> Range<usize> {
-        let counted = self.counted(i / BAND * BAND);
+        let counted = self.counted(i / BAND_ROWS * BAND_ROWS);
         counted.start / LANES * LANES..counted.end.next_multiple_of(LANES)
     }
 }
@@ -324,8 +325,8 @@ pub(super) fn total(lanes: &[f64; LANES]) -> f64 {
 }
 
 versions! {
-    /// Rows of a tile (all of one band) from inner products to similarities, with the norms of its rows and columns; those
-    /// that do not count become 0. Adds sums of rows and columns to those in `sums`.
+    /// Rows of a tile (all of one band) from inner products to similarities, with the norms of its rows and columns;
+    /// those that do not count become 0. Adds sums of rows and columns to those in `sums`.
     pub(super) fn values_of_band[T: Real](
         similarity: Similarity,
         factors: &[T],
@@ -355,7 +356,7 @@ fn add_band<T: Real>(
     row_sums: &mut [f64],
     column_sums: &mut [f64],
 ) {
-    const TOGETHER: usize = BAND / 2;
+    const TOGETHER: usize = BAND_ROWS / 2;
     let whole = extent.whole(band.start);
     let row = |i: usize| &rows[i * extent.side..][whole.clone()];
     let (row_sums, columns) = (&mut row_sums[band], &mut column_sums[whole.clone()]);

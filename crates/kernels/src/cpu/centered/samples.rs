@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use hyperglow_core::similarity::Similarity;
 
-use super::direct;
-use super::few::{self, Places};
-use super::geometry::{Geometry, Way, end};
-use super::inner;
+use super::differences;
+use super::few_samples::{self, FewOutputs};
+use super::geometry::{Geometry, GramAlgorithm, end};
+use super::gram;
 use super::rows::{LANES, Real, distances, factors};
-use super::shift::{COLUMNS, center, moved};
+use super::shift::{COLUMNS, center, shifted};
 use crate::cpu::element::{same, same_mut};
-use crate::cpu::exec::Args;
-use crate::cpu::gemm::{DEPTH, Matrix, Right, SIDE, Source};
+use crate::cpu::exec::{Args, scratch_bytes};
+use crate::cpu::gemm::{BLOCK_TERMS, Matrix, PANEL_LINES, PackRight, RightOperand};
 use crate::cpu::level::Level;
 use crate::cpu::pool::{Pool, SharedSlice};
 
@@ -26,9 +26,9 @@ pub(super) struct Prepared<'a, T> {
     pub geometry: &'a Geometry,
     x: &'a [T],
     packed: &'a [T],
-    split: &'a [u32],
+    bf16x3: &'a [u32],
     /// Of each set, whether (1) all numbers could be split.
-    is_split: &'a [u8],
+    can_split: &'a [u8],
     factors: &'a [T],
     norms: &'a [T],
     grams: &'a [T],
@@ -45,22 +45,40 @@ pub(super) struct Samples<'a, T> {
     /// Of each sample: the square of its length; laplacian: the sum of its entries; equality: the number itself. Then 0
     /// up to whole registers.
     pub norms: &'a [T],
-    inner: Inner<'a, T>,
+    gram: GramSource<'a, T>,
 }
 
 /// Where inner products come from.
 #[derive(Clone, Copy)]
-enum Inner<'a, T> {
+enum GramSource<'a, T> {
     Nothing,
     /// Samples number by number, block by block.
-    Turned(&'a [T]),
+    NumberMajor(&'a [T]),
     /// All of them, so many elements between rows.
     Known(&'a [T], usize),
     Pack,
     /// The right operand, block by block.
     Packed(&'a [T]),
     /// Both operands of each block, and the words of a block's operand.
-    Split(&'a [u32], usize),
+    Bf16x3(&'a [u32], usize),
+}
+
+/// Bytes of scratch that [`prepare`] takes.
+pub(super) fn prepared_bytes<T: Real>(g: &Geometry, level: Level, threads: usize) -> usize {
+    let of_elements = [
+        end(&g.x),
+        end(&g.packed),
+        end(&g.factors),
+        end(&g.grams),
+        g.padded() * g.sets(),
+        g.widest(),
+        g.panel_len() * threads,
+    ];
+    let elements = of_elements.into_iter().map(scratch_bytes::<T>);
+    elements.sum::<usize>()
+        + scratch_bytes::<u32>(end(&g.bf16x3))
+        + scratch_bytes::<u8>(g.sets())
+        + few_samples::scratch::<T>(g, level, threads)
 }
 
 /// Makes those sets ready that are `wanted`.
@@ -72,20 +90,20 @@ pub(super) fn prepare<'a, T: Real>(
     let g = geometry;
     let x = args.scratch::<T>(end(&g.x));
     let packed = args.scratch::<T>(end(&g.packed));
-    let split = args.scratch::<u32>(end(&g.split));
+    let bf16x3 = args.scratch::<u32>(end(&g.bf16x3));
     let factors = args.scratch::<T>(end(&g.factors));
     let norms = args.scratch::<T>(g.padded() * g.sets());
     let grams = args.scratch::<T>(end(&g.grams));
     let center = args.scratch::<T>(g.widest());
-    let near = args.scratch::<T>(g.near() * args.pool().threads());
-    let is_split = args.scratch::<u8>(g.sets());
+    let panel_samples = args.scratch::<T>(g.panel_len() * args.pool().threads());
+    let can_split = args.scratch::<u8>(g.sets());
     norms.fill(T::ZERO);
-    let places = Places {
+    let outputs = FewOutputs {
         x: &mut *x,
         norms: &mut *norms,
         grams: &mut *grams,
     };
-    few::grams(args, g, &wanted, places);
+    few_samples::grams(args, g, &wanted, outputs);
     for a in (0..g.sets()).filter(|&a| wanted(a)) {
         let similarity = g.products.similarities[a];
         let parameters = g.products.parameters(a).map(|p| args.input::<T>(p)[0]);
@@ -94,53 +112,63 @@ pub(super) fn prepare<'a, T: Real>(
             parameters,
             &mut factors[g.factors[a]..g.factors[a + 1]],
         );
-        if g.ways[a] == Way::Columns {
+        if g.algorithms[a] == GramAlgorithm::Columns {
             continue;
         }
         let (level, d, samples) = (args.level(), g.widths[a], args.input::<T>(a));
         let shared = SharedSlice::new(&mut center[..d]);
-        spread(args.pool(), samples.len(), d.div_ceil(COLUMNS), |_, strip| {
-            let columns = strip * COLUMNS..d.min((strip + 1) * COLUMNS);
-            // SAFETY: a task's own columns.
-            let center = unsafe { shared.range(columns.clone()) };
-            self::center(level, similarity, (samples, d), columns, center);
-        });
-        let finish = Finish {
+        spread(
+            args.pool(),
+            samples.len(),
+            d.div_ceil(COLUMNS),
+            |_, panel_kernel| {
+                let columns = panel_kernel * COLUMNS..d.min((panel_kernel + 1) * COLUMNS);
+                // SAFETY: a task's own columns.
+                let center = unsafe { shared.range(columns.clone()) };
+                self::center(level, similarity, (samples, d), columns, center);
+            },
+        );
+        let preparation = BlockPreparation {
             g,
             level,
             a,
             samples,
             center: &center[..d],
             x: SharedSlice::new(&mut x[g.x[a]..g.x[a + 1]]),
-            near: SharedSlice::new(&mut *near),
+            panel_samples: SharedSlice::new(&mut *panel_samples),
             norms: SharedSlice::new(&mut norms[a * g.padded()..(a + 1) * g.padded()]),
             packed: SharedSlice::new(&mut packed[g.packed[a]..g.packed[a + 1]]),
-            split: SharedSlice::new(&mut split[g.split[a]..g.split[a + 1]]),
+            bf16x3: SharedSlice::new(&mut bf16x3[g.bf16x3[a]..g.bf16x3[a + 1]]),
         };
-        if g.ways[a] == Way::Split {
+        if g.algorithms[a] == GramAlgorithm::Bf16x3 {
             let fine = AtomicBool::new(true);
-            spread(args.pool(), samples.len(), g.m.div_ceil(SIDE), |worker, panel| {
-                // SAFETY: each panel is finished once.
-                if !unsafe { finish.panel(worker, panel) } {
-                    fine.store(false, Ordering::Relaxed);
-                }
-            });
-            is_split[a] = u8::from(fine.into_inner());
-            if is_split[a] != 0 || g.keeps {
+            spread(
+                args.pool(),
+                samples.len(),
+                g.m.div_ceil(PANEL_LINES),
+                |worker, panel| {
+                    // SAFETY: each panel is finished once.
+                    if !unsafe { preparation.panel(worker, panel) } {
+                        fine.store(false, Ordering::Relaxed);
+                    }
+                },
+            );
+            can_split[a] = u8::from(fine.into_inner());
+            if can_split[a] != 0 || g.keeps {
                 continue;
             }
         }
         // SAFETY: each block is finished once.
         spread(args.pool(), samples.len(), g.blocks(), |_, block| unsafe {
-            finish.block(block);
+            preparation.block(block);
         });
     }
     Prepared {
         geometry,
         x,
         packed,
-        split,
-        is_split,
+        bf16x3,
+        can_split,
         factors,
         norms,
         grams,
@@ -157,7 +185,7 @@ fn spread(pool: &Pool, elements: usize, tasks: usize, task: impl Fn(usize, usize
 }
 
 /// What is done with the blocks of a set, or with its panels.
-struct Finish<'a, T> {
+struct BlockPreparation<'a, T> {
     g: &'a Geometry,
     level: Level,
     a: usize,
@@ -165,44 +193,45 @@ struct Finish<'a, T> {
     center: &'a [T],
     x: SharedSlice<'a, T>,
     /// A worker's place for the samples of a panel that are not kept.
-    near: SharedSlice<'a, T>,
+    panel_samples: SharedSlice<'a, T>,
     norms: SharedSlice<'a, T>,
     packed: SharedSlice<'a, T>,
-    split: SharedSlice<'a, u32>,
+    bf16x3: SharedSlice<'a, u32>,
 }
 
-impl<T: Real> Finish<'_, T> {
-    /// Moves the samples of a panel, computes their norms, and packs them for matrix instructions while they are near. False
-    /// if a number cannot be split.
+impl<T: Real> BlockPreparation<'_, T> {
+    /// Moves the samples of a panel, computes their norms, and packs them for matrix instructions while they are near.
+    /// False if a number cannot be split.
     ///
     /// # Safety
     /// Nobody else is at the panel; the worker's number is its own.
     unsafe fn panel(&self, worker: usize, panel: usize) -> bool {
         let (g, level, d) = (self.g, self.level, self.g.widths[self.a]);
-        let block = g.block(panel * SIDE / g.side);
-        let rows = panel * SIDE..block.end.min((panel + 1) * SIDE);
-        let len = inner::packed_len(g.side, d);
+        let block = g.block(panel * PANEL_LINES / g.side);
+        let rows = panel * PANEL_LINES..block.end.min((panel + 1) * PANEL_LINES);
+        let len = gram::packed_words(g.side, d);
         let number = block.start / g.side;
-        // SAFETY: as the caller promises, these are the panel's and the worker's own; of a block's packed samples each panel
-        // writes its part.
+        // SAFETY: as the caller promises, these are the panel's and the worker's own; of a block's packed samples each
+        // panel writes its part.
         let (x, norms, left, right) = unsafe {
             let x = match g.keeps {
                 true => self.x.range(rows.start * d..rows.end * d),
                 false => self
-                    .near
-                    .range(worker * g.near()..worker * g.near() + rows.len() * d),
+                    .panel_samples
+                    .range(worker * g.panel_len()..worker * g.panel_len() + rows.len() * d),
             };
-            let start = self.split.as_mut_ptr().add(2 * number * len);
+            let start = self.bf16x3.as_mut_ptr().add(2 * number * len);
             (x, self.norms.range(rows.clone()), start, start.add(len))
         };
-        self.move_rows(rows.start, x, norms);
+        self.shift_rows(rows.start, x, norms);
         let x = same::<T, f32>(x).expect("float32 alone is split");
-        let place = rows.start - block.start..rows.end - block.start;
+        let within = rows.start - block.start..rows.end - block.start;
         // SAFETY: as above.
-        unsafe { inner::pack(level, (x, block.len(), d), place, left, right) }
+        unsafe { gram::pack(level, (x, block.len(), d), within, left, right) }
     }
 
-    /// Copies a block, computes its norms, and brings it into the order that its inner products or distances are made from.
+    /// Copies a block, computes its norms, and brings it into the order that its inner products or distances are made
+    /// from.
     ///
     /// # Safety
     /// Nobody else is at the block.
@@ -216,17 +245,17 @@ impl<T: Real> Finish<'_, T> {
                 self.norms.range(rows.clone()),
             )
         };
-        self.move_rows(rows.start, x, norms);
+        self.shift_rows(rows.start, x, norms);
         let x = &*x;
-        match g.ways[self.a] {
-            Way::Direct => {
+        match g.algorithms[self.a] {
+            GramAlgorithm::Differences => {
                 let padded = rows.len().next_multiple_of(LANES);
                 // SAFETY: as above.
                 let turned = unsafe { self.packed.range(rows.start * d..(rows.start + padded) * d) };
-                direct::turn(x, d, padded, turned);
+                differences::transpose_numbers(x, d, padded, turned);
             }
-            Way::Packed => {
-                let tiles = T::tiles(level);
+            GramAlgorithm::Packed => {
+                let tiles = T::micro_kernels(level);
                 let padded = tiles.padded(rows.len());
                 // SAFETY: as above.
                 let panels = unsafe { self.packed.range(rows.start * d..rows.start * d + padded * d) };
@@ -235,8 +264,8 @@ impl<T: Real> Finish<'_, T> {
                     row: 1,
                     col: d,
                 };
-                for k0 in (0..d).step_by(DEPTH) {
-                    let ks = k0..d.min(k0 + DEPTH);
+                for k0 in (0..d).step_by(BLOCK_TERMS) {
+                    let ks = k0..d.min(k0 + BLOCK_TERMS);
                     let out = &mut panels[k0 * padded..ks.end * padded];
                     columns.pack(level, ks, 0..rows.len(), tiles.widths(), out);
                 }
@@ -246,13 +275,13 @@ impl<T: Real> Finish<'_, T> {
     }
 
     /// Copies rows from `first` on, and computes their norms.
-    fn move_rows(&self, first: usize, x: &mut [T], norms: &mut [T]) {
+    fn shift_rows(&self, first: usize, x: &mut [T], norms: &mut [T]) {
         let (level, d) = (self.level, self.g.widths[self.a]);
         let similarity = self.g.products.similarities[self.a];
         for (i, norm) in norms.iter_mut().enumerate() {
             let from = (first + i) * d;
             let (from, to) = (&self.samples[from..from + d], &mut x[i * d..(i + 1) * d]);
-            *norm = T::from_f64(moved(level, similarity, from, self.center, to));
+            *norm = T::from_f64(shifted(level, similarity, from, self.center, to));
         }
     }
 }
@@ -268,16 +297,20 @@ impl<'a, T: Real> Prepared<'a, T> {
             x: &self.x[g.x[a]..g.x[a + 1]],
             d,
             norms: &self.norms[a * g.padded()..(a + 1) * g.padded()],
-            inner: match g.ways[a] {
-                Way::Nothing => Inner::Nothing,
-                Way::Direct => Inner::Turned(&self.packed[g.packed[a]..g.packed[a + 1]]),
-                Way::Columns => Inner::Known(&self.grams[g.grams[a]..g.grams[a + 1]], g.stride()),
-                Way::Packed => Inner::Packed(&self.packed[g.packed[a]..g.packed[a + 1]]),
-                Way::Split if self.is_split[a] != 0 => {
-                    let all = &self.split[g.split[a]..g.split[a + 1]];
-                    Inner::Split(all, inner::packed_len(g.side, d))
+            gram: match g.algorithms[a] {
+                GramAlgorithm::Nothing => GramSource::Nothing,
+                GramAlgorithm::Differences => {
+                    GramSource::NumberMajor(&self.packed[g.packed[a]..g.packed[a + 1]])
                 }
-                Way::Split | Way::Pack => Inner::Pack,
+                GramAlgorithm::Columns => {
+                    GramSource::Known(&self.grams[g.grams[a]..g.grams[a + 1]], g.stride())
+                }
+                GramAlgorithm::Packed => GramSource::Packed(&self.packed[g.packed[a]..g.packed[a + 1]]),
+                GramAlgorithm::Bf16x3 if self.can_split[a] != 0 => {
+                    let all = &self.bf16x3[g.bf16x3[a]..g.bf16x3[a + 1]];
+                    GramSource::Bf16x3(all, gram::packed_words(g.side, d))
+                }
+                GramAlgorithm::Bf16x3 | GramAlgorithm::Pack => GramSource::Pack,
             },
         }
     }
@@ -296,15 +329,15 @@ impl<T: Real> Samples<'_, T> {
     ) {
         let width = cols.len().next_multiple_of(LANES);
         let first = |i: usize| if rows == cols { i / LANES * LANES } else { 0 };
-        match self.inner {
-            Inner::Nothing => {}
-            Inner::Turned(all) => {
+        match self.gram {
+            GramSource::Nothing => {}
+            GramSource::NumberMajor(all) => {
                 let absolute = matches!(self.similarity, Similarity::Laplacian { .. });
                 let others = &all[cols.start * self.d..(cols.start + width) * self.d];
                 for (i, row) in out.chunks_exact_mut(side).take(rows.len()).enumerate() {
                     let sample = &self.x[(rows.start + i) * self.d..][..self.d];
                     let row = &mut row[first(i)..width];
-                    direct::differences(level, absolute, sample, others, width, first(i), row);
+                    differences::differences(level, absolute, sample, others, width, first(i), row);
                 }
             }
             _ => {
@@ -345,10 +378,10 @@ impl<T: Real> Samples<'_, T> {
             row: 1,
             col: d,
         };
-        let right = match self.inner {
-            Inner::Nothing => return,
-            Inner::Turned(_) => unreachable!("only distances are wanted"),
-            Inner::Known(all, stride) => {
+        let right = match self.gram {
+            GramSource::Nothing => return,
+            GramSource::NumberMajor(_) => unreachable!("only distances are wanted"),
+            GramSource::Known(all, stride) => {
                 for (to, row) in out.chunks_exact_mut(side).zip(rows) {
                     let from = &all[row * stride..(row + 1) * stride];
                     to[..cols.len()].copy_from_slice(&from[cols.clone()]);
@@ -356,20 +389,20 @@ impl<T: Real> Samples<'_, T> {
                 fill_up(out, side, cols.len());
                 return;
             }
-            Inner::Split(all, len) => {
+            GramSource::Bf16x3(all, len) => {
                 if let Some(out) = same_mut::<T, f32>(out) {
                     let block = |samples: &Range<usize>| &all[2 * (samples.start / side) * len..][..2 * len];
                     let (left, right) = (&block(&rows)[..len], &block(&cols)[len..]);
                     let (left, right) = ((left, rows.len()), (right, cols.len()));
-                    inner::of_packed(level, d, left, right, is_same, (out, side));
+                    gram::of_packed(level, d, left, right, is_same, (out, side));
                 }
                 return;
             }
-            Inner::Pack => Source::Pack(&right),
-            Inner::Packed(all) => Source::Packed(&all[cols.start * d..], cols.len()),
+            GramSource::Pack => RightOperand::Pack(&right),
+            GramSource::Packed(all) => RightOperand::Packed(&all[cols.start * d..], cols.len()),
         };
         let (left, right) = ((left, rows), (&right, cols.len()));
-        inner::products(level, smaller, d, left, right, is_same, (out, side), work);
+        gram::products(level, smaller, d, left, right, is_same, (out, side), work);
         fill_up(out, side, cols.len());
     }
 }

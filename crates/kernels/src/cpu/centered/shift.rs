@@ -11,8 +11,8 @@ use crate::cpu::level::{Level, versions};
 /// Columns that are gone through at a time.
 pub(super) const COLUMNS: usize = 64;
 
-/// Where to move some columns of samples, `d` apart, from: near their mean, where the centred matrix does not depend on
-/// where samples are; else 0. It is where the first sample is if all are the same.
+/// Where to move some columns of samples, `d` apart, from: near their mean, where the centered matrix does not depend
+/// on where samples are; else 0. It is where the first sample is if all are the same.
 pub(super) fn center<T: Real>(
     level: Level,
     similarity: Similarity,
@@ -24,8 +24,8 @@ pub(super) fn center<T: Real>(
         center.fill(T::ZERO);
         return;
     }
-    for (strip, center) in columns.step_by(COLUMNS).zip(center.chunks_mut(COLUMNS)) {
-        center_of_strip(level, samples, d, strip, center);
+    for (panel_kernel, center) in columns.step_by(COLUMNS).zip(center.chunks_mut(COLUMNS)) {
+        center_of_strip(level, samples, d, panel_kernel, center);
     }
 }
 
@@ -68,7 +68,7 @@ versions! {
 
 versions! {
     /// The same; gives the sum of squares of what was written, or (laplacian and equality) the sum of the numbers.
-    pub(super) fn moved[T: Real](similarity: Similarity, row: &[T], center: &[T], to: &mut [T]) -> f64 {
+    pub(super) fn shifted[T: Real](similarity: Similarity, row: &[T], center: &[T], to: &mut [T]) -> f64 {
         let squares = !matches!(similarity, Similarity::Laplacian { .. } | Similarity::Equal);
         let n = row.len();
         let (row, center, to) = (&row[..n], &center[..n], &mut to[..n]);

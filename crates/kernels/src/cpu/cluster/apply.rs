@@ -2,130 +2,167 @@
 
 use hyperglow_core::DType;
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
-use hyperglow_core::special;
 
-use crate::cpu::element::Element;
+use crate::cpu::element::{Element, Float};
 use crate::cpu::level::{Level, versions};
-use crate::cpu::math::{self, Lane};
+use crate::math::{
+    self, Arithmetic, Comparison, ForArithmetic, ForComparison, ForUnary, Lane, Unary, Vector,
+};
 
 versions! {
     /// `out[i] = op(x[i])`.
     pub(super) fn unary_f32(op: UnaryOp, x: &[f32], out: &mut [f32]) {
-        macro_rules! each {
-            ($f:path) => { for (o, &x) in out.iter_mut().zip(x) { *o = $f(Lane::<f32, FMA>(x)).0 } };
-        }
-        match op {
-            UnaryOp::Exp => each!(math::exp),
-            UnaryOp::Expm1 => each!(math::expm1),
-            UnaryOp::Log => each!(math::log),
-            UnaryOp::Log1p => each!(math::log1p),
-            UnaryOp::Tanh => each!(math::tanh),
-            UnaryOp::Sigmoid => each!(math::sigmoid),
-            UnaryOp::Softplus => each!(math::softplus),
-            UnaryOp::Erf => each!(math::erf),
-            UnaryOp::Sin => circle::<false>(op, x, out),
-            UnaryOp::Cos => circle::<true>(op, x, out),
-            _ => op.map_f32(x, out),
-        }
-    }
-}
-
-/// Sine or cosine, piece by piece: where some argument is large, by the table.
-#[inline(always)]
-fn circle<const COSINE: bool>(op: UnaryOp, x: &[f32], out: &mut [f32]) {
-    for (x, out) in x.chunks(64).zip(out.chunks_mut(64)) {
-        if x.iter().all(|x| x.abs() <= math::CIRCLE_LIMIT) {
-            for (o, &x) in out.iter_mut().zip(x) {
-                *o = math::sin_or_cos::<COSINE>(x);
-            }
-        } else {
-            op.map_f32(x, out);
-        }
+        math::for_unary(op, Each::<f32, FMA> { x, out });
     }
 }
 
 versions! {
     /// `out[i] = op(x[i])`.
     pub(super) fn unary_f64(op: UnaryOp, x: &[f64], out: &mut [f64]) {
-        macro_rules! each {
-            ($f:path) => { for (o, &x) in out.iter_mut().zip(x) { *o = $f(Lane::<f64, FMA>(x)).0 } };
-        }
-        match op {
-            UnaryOp::Exp => each!(math::exp),
-            UnaryOp::Expm1 => each!(math::expm1),
-            UnaryOp::Log => each!(math::log),
-            UnaryOp::Log1p => each!(math::log1p),
-            UnaryOp::Tanh => each!(math::tanh),
-            UnaryOp::Sigmoid => each!(math::sigmoid),
-            UnaryOp::Softplus => each!(math::softplus),
-            _ => op.map_f64(x, out),
-        }
+        math::for_unary(op, Each::<f64, FMA> { x, out });
     }
 }
 
 versions! {
     /// `out[i] = op(x[i], y[i])`.
     pub(super) fn binary_f32(op: BinaryOp, x: &[f32], y: &[f32], out: &mut [f32]) {
-        if op == BinaryOp::Pow {
-            for ((o, &x), &y) in out.iter_mut().zip(x).zip(y) {
-                *o = math::pow(Lane::<f64, FMA>(f64::from(x)), Lane(f64::from(y))).0 as f32;
-            }
-            return;
-        }
-        if op == BinaryOp::Rem {
-            return remainders(x, y, out);
-        }
-        op.map_f32(x, y, out);
-    }
-}
-
-/// `out[i]` = the remainder of x[i] by y[i], piece by piece: in float64 where no quotient is so large that it would be
-/// rounded. Below 2^28 the product of the quotient and y is exact, and a quotient just below a whole number stays below it.
-#[inline(always)]
-fn remainders(x: &[f32], y: &[f32], out: &mut [f32]) {
-    let quotient = |x: f32, y: f32| f64::from(x) / f64::from(y);
-    for ((x, y), out) in x.chunks(64).zip(y.chunks(64)).zip(out.chunks_mut(64)) {
-        // Of an infinite y no multiple is finite, not even the 0-fold.
-        let is_small = |(&x, &y): (&f32, &f32)| y.is_finite() && quotient(x, y).abs() < (1 << 28) as f64;
-        if x.iter().zip(y).all(is_small) {
-            for ((o, &x), &y) in out.iter_mut().zip(x).zip(y) {
-                let whole = quotient(x, y).trunc();
-                *o = special::with_sign_of((f64::from(x) - f64::from(y) * whole) as f32, y);
-            }
-        } else {
-            BinaryOp::Rem.map_f32(x, y, out);
-        }
+        math::for_arithmetic(op, EachPair::<f32, FMA> { x, y, out });
     }
 }
 
 versions! {
     /// `out[i] = op(x[i], y[i])`.
     pub(super) fn binary_f64(op: BinaryOp, x: &[f64], y: &[f64], out: &mut [f64]) {
-        op.map_f64(x, y, out);
+        math::for_arithmetic(op, EachPair::<f64, FMA> { x, y, out });
     }
 }
 
 versions! {
     /// `out[i] = op(x[i], y[i])`, computed in i64 and wrapped.
     pub(super) fn binary_int[T: Integer](op: BinaryOp, x: &[T], y: &[T], out: &mut [T]) {
-        let (mut a, mut b, mut c) = ([0_i64; 64], [0_i64; 64], [0_i64; 64]);
-        for ((x, y), out) in x.chunks(64).zip(y.chunks(64)).zip(out.chunks_mut(64)) {
-            let n = out.len();
-            for i in 0..n {
-                (a[i], b[i]) = (x[i].widen(), y[i].widen());
-            }
-            op.map_i64(&a[..n], &b[..n], &mut c[..n]);
-            for i in 0..n {
-                out[i] = T::narrow(c[i]);
-            }
-        }
+        math::for_arithmetic(op, EachWhole::<T, FMA> { x, y, out });
     }
 }
 
 versions! {
     /// `out[i]` = 1 where `op(x[i], y[i])` holds, else 0.
     pub(super) fn compare[T: Element](op: BinaryOp, x: &[T], y: &[T], out: &mut [u8]) {
-        op.compare(x, y, out);
+        math::for_comparison(op, EachTruth::<T, FMA> { x, y, out });
+    }
+}
+
+/// Elements looked at together for whether the arithmetic holds for all of them.
+const PIECE: usize = 64;
+
+/// Sets each element of `out` to a function of one of `x`.
+struct Each<'a, T, const FMA: bool> {
+    x: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Float, const FMA: bool> ForUnary for Each<'_, T, FMA>
+where
+    Lane<T, FMA>: Vector<Mask = bool>,
+{
+    type Out = ();
+
+    #[inline(always)]
+    fn with<F: Unary>(self) {
+        let lane = Lane::<T, FMA>;
+        if F::within(lane(T::ZERO)).is_none() {
+            for (o, &x) in self.out.iter_mut().zip(self.x) {
+                *o = F::at(lane(x)).0;
+            }
+            return;
+        }
+        for (x, out) in self.x.chunks(PIECE).zip(self.out.chunks_mut(PIECE)) {
+            for (o, &x) in out.iter_mut().zip(x) {
+                *o = F::at(lane(x)).0;
+            }
+            let is_within = |&x: &T| F::within(lane(x)) == Some(true);
+            if !x.iter().all(is_within) {
+                for (o, x) in out.iter_mut().zip(x).filter(|(_, x)| !is_within(x)) {
+                    *o = lane(*x).defined(F::OP).0;
+                }
+            }
+        }
+    }
+}
+
+/// Sets each element of `out` to a function of one of `x` and one of `y`.
+struct EachPair<'a, T, const FMA: bool> {
+    x: &'a [T],
+    y: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Float, const FMA: bool> ForArithmetic for EachPair<'_, T, FMA>
+where
+    Lane<T, FMA>: Vector<Mask = bool>,
+{
+    type Out = ();
+
+    #[inline(always)]
+    fn with<F: Arithmetic>(self) {
+        let lane = Lane::<T, FMA>;
+        if F::within(lane(T::ZERO), lane(T::ZERO)).is_none() {
+            for ((o, &x), &y) in self.out.iter_mut().zip(self.x).zip(self.y) {
+                *o = F::at(lane(x), lane(y)).0;
+            }
+            return;
+        }
+        let pieces = self.x.chunks(PIECE).zip(self.y.chunks(PIECE));
+        for ((x, y), out) in pieces.zip(self.out.chunks_mut(PIECE)) {
+            for ((o, &x), &y) in out.iter_mut().zip(x).zip(y) {
+                *o = F::at(lane(x), lane(y)).0;
+            }
+            let is_within = |x: T, y: T| F::within(lane(x), lane(y)) == Some(true);
+            if !x.iter().zip(y).all(|(&x, &y)| is_within(x, y)) {
+                for ((o, &x), &y) in out.iter_mut().zip(x).zip(y) {
+                    if !is_within(x, y) {
+                        *o = lane(x).defined_with(F::OP, lane(y)).0;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Sets each integer of `out` to a function of one of `x` and one of `y`.
+struct EachWhole<'a, T, const FMA: bool> {
+    x: &'a [T],
+    y: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Integer, const FMA: bool> ForArithmetic for EachWhole<'_, T, FMA> {
+    type Out = ();
+
+    #[inline(always)]
+    fn with<F: Arithmetic>(self) {
+        let lane = |x: T| Lane::<i64, FMA>(x.widen());
+        for ((o, &x), &y) in self.out.iter_mut().zip(self.x).zip(self.y) {
+            *o = T::narrow(F::whole(lane(x), lane(y)).0);
+        }
+    }
+}
+
+/// Sets each element of `out` to 1 where a comparison of `x` and `y` holds, else to 0.
+struct EachTruth<'a, T, const FMA: bool> {
+    x: &'a [T],
+    y: &'a [T],
+    out: &'a mut [u8],
+}
+
+impl<T: Element, const FMA: bool> ForComparison for EachTruth<'_, T, FMA> {
+    type Out = ();
+
+    #[inline(always)]
+    fn with<F: Comparison>(self) {
+        let lane = Lane::<T, FMA>;
+        for ((o, &x), &y) in self.out.iter_mut().zip(self.x).zip(self.y) {
+            *o = u8::from(F::holds(lane(x), lane(y)));
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! A convolution whose only reader is the elementwise cluster after it (bias, activation, a sum with another branch): the
-//! cluster is run on each part of the result that is finished, while it is in the cache.
+//! A convolution whose only reader is the elementwise cluster after it (bias, activation, a sum with another branch):
+//! the cluster is run on each part of the result that is finished, while it is in the cache.
 
 use hyperglow_core::plan::SlotId;
 
@@ -8,11 +8,7 @@ use crate::cpu::cluster::ClusterKernel;
 use crate::cpu::exec::Plain;
 use crate::cpu::fused::FusedKernel;
 
-/// What is called with the worker, the first element's number, and the elements of each part of a result that is
-/// finished. Parts are finished once.
-pub(super) type Finish<'a, T> = Option<&'a (dyn Fn(usize, usize, &[T]) + Sync)>;
-
-/// The kernel of a convolution, whose result's place is `slot`, and of the cluster that uses it up.
+/// The kernel of a convolution, whose result's position is `slot`, and of the cluster that uses it up.
 pub(crate) fn compile<T: Plain>(
     convolution: &Convolution<T>,
     cluster: ClusterKernel,
@@ -21,12 +17,12 @@ pub(crate) fn compile<T: Plain>(
     let convolve = convolution.run.clone();
     FusedKernel::new(move |args, slots, registers| {
         let env = args.env();
-        let finish = |worker: usize, start: usize, elements: &[T]| {
+        let epilogue = |worker: usize, start: usize, elements: &[T]| {
             let instead = Some((slot, elements.as_ptr().cast::<u8>()));
             // SAFETY: as the caller of `FusedKernel::run` promises; parts are different and finished once, and only the
             // convolution's slot is read from the part instead.
             unsafe { cluster.stretch(env, slots, registers, worker, start, elements.len(), instead) };
         };
-        convolve(args, Some(&finish));
+        convolve(args, Some(&epilogue));
     })
 }

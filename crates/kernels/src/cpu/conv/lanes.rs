@@ -5,7 +5,7 @@ use crate::cpu::gemm::{Lanes, Portable};
 use crate::cpu::level::{Kind, Level};
 
 /// A loop over registers of `T`.
-pub(crate) trait Job<T> {
+pub(crate) trait LaneKernel<T> {
     /// Runs it with registers `V`. Implementations are `#[inline(always)]`, so that they are compiled with the
     /// instructions of their caller.
     ///
@@ -15,39 +15,39 @@ pub(crate) trait Job<T> {
 }
 
 /// Element types whose registers are known.
-pub(crate) trait Vectors: Sized {
-    /// Runs a job with the widest registers of a level.
-    fn run<J: Job<Self>>(level: Level, job: J);
+pub(crate) trait LaneDispatch: Sized {
+    /// Runs a kernel with the widest registers of a level.
+    fn dispatch<K: LaneKernel<Self>>(level: Level, kernel: K);
 }
 
 macro_rules! vectors {
     ($t:ty, $portable:literal, $wide:ident, $widest:ident) => {
-        impl Vectors for $t {
-            fn run<J: Job<$t>>(level: Level, job: J) {
+        impl LaneDispatch for $t {
+            fn dispatch<K: LaneKernel<$t>>(level: Level, kernel: K) {
                 /// # Safety
                 /// The processor must have these instructions.
                 #[cfg(target_arch = "x86_64")]
                 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-                unsafe fn avx512<J: Job<$t>>(job: J) {
+                unsafe fn avx512<K: LaneKernel<$t>>(kernel: K) {
                     // SAFETY: as the caller promises.
-                    unsafe { job.run::<std::arch::x86_64::$widest>() }
+                    unsafe { kernel.run::<std::arch::x86_64::$widest>() }
                 }
                 /// # Safety
                 /// The processor must have these instructions.
                 #[cfg(target_arch = "x86_64")]
                 #[target_feature(enable = "avx2,fma")]
-                unsafe fn avx2<J: Job<$t>>(job: J) {
+                unsafe fn avx2<K: LaneKernel<$t>>(kernel: K) {
                     // SAFETY: as the caller promises.
-                    unsafe { job.run::<std::arch::x86_64::$wide>() }
+                    unsafe { kernel.run::<std::arch::x86_64::$wide>() }
                 }
                 // SAFETY: a level exists only on processors that have its instructions.
                 unsafe {
                     match level.kind() {
                         #[cfg(target_arch = "x86_64")]
-                        Kind::Avx512 => avx512(job),
+                        Kind::Avx512 => avx512(kernel),
                         #[cfg(target_arch = "x86_64")]
-                        Kind::Avx2 => avx2(job),
-                        Kind::Portable => job.run::<Portable<$t, $portable>>(),
+                        Kind::Avx2 => avx2(kernel),
+                        Kind::Portable => kernel.run::<Portable<$t, $portable>>(),
                     }
                 }
             }
@@ -79,7 +79,7 @@ pub(super) unsafe fn times<V: Lanes>(a: V, b: V) -> V {
 
 /// Whether there are 32 registers such as `V`, rather than 16.
 #[inline(always)]
-pub(super) const fn wide<V: Lanes>() -> bool {
+pub(super) const fn has_32_registers<V: Lanes>() -> bool {
     cfg!(target_arch = "aarch64") || size_of::<V>() == 64
 }
 
@@ -88,7 +88,7 @@ pub(super) const fn wide<V: Lanes>() -> bool {
 /// # Safety
 /// The processor must have `V`'s instructions.
 #[inline(always)]
-pub(super) unsafe fn total<V: Lanes>(sum: V) -> V::Elem {
+pub(super) unsafe fn sum_lanes<V: Lanes>(sum: V) -> V::Elem {
     let mut line = [V::Elem::ZERO; 16];
     // SAFETY: as the caller promises; a register has at most 16 elements.
     unsafe { sum.store(line.as_mut_ptr()) };

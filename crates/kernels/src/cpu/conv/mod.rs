@@ -1,320 +1,160 @@
-//! Convolution and its two adjoints, as matrix products with a matrix of columns: a row for each channel and tap, a
-//! column for each place. It is never whole in memory: read out of planes as they lie ([`single`]) or with their padding
-//! ([`few`], [`narrow`], [`wide`]), from records of what a place has ([`packed`]), brought together in parts ([`many`],
-//! [`split`], [`split_grad`]), or made in parts ([`columns`]).
+//! Convolution and its two adjoints. Each is a matrix product with an im2col matrix, which is never whole in memory:
 //!
-//! - forward: `y (O, places) = w (O, C taps) columns(x)`
-//! - in x: `dx (C, places) = w' (C, O taps) columns(dy)`, w' the weights with the two kinds of channels exchanged
-//! - in w: `dw (O, C taps) = dy (O, places) columns(x)'`, summed over the batch in fixed groups of samples
+//! - forward: `y (O, positions) = w (O, C taps) im2col(x)`
+//! - in x: `dx (C, positions) = w' (C, O taps) im2col(dy)`, w' the weights with the two kinds of channels exchanged
+//! - in w: `dw (O, C taps) = dy (O, positions) im2col(x)'`, summed over the batch in fixed groups of samples
 //!
-//! Convolutions with a kernel for every place are not products of matrices: [`local`].
+//! A folder for each algorithm: [`winograd`], [`implicit_gemm`], [`depthwise`], [`direct`], [`im2col`], and those of
+//! the adjoint in w in [`weight_grad`]. [`planes`] lays out the planes that they read. `docs/design/conv.md` says which
+//! one is taken when. A convolution whose every position has weights of its own is no matrix product: [`local`].
 
-mod cells;
-mod columns;
+mod depthwise;
 mod direct;
 pub(crate) mod epilogue;
-mod few;
+mod im2col;
+mod implicit_gemm;
 mod lanes;
-mod line;
-mod lines;
 pub(crate) mod local;
-mod many;
-mod narrow;
-mod packed;
-mod padded;
-mod phases;
-mod pieces;
+mod planes;
+mod problem;
 mod shape;
-mod single;
-mod single_grad;
-mod split;
-mod split_grad;
-mod strided;
 mod weight_grad;
-mod wide;
 mod winograd;
 
-pub(crate) use lanes::Vectors;
+pub(crate) use lanes::LaneDispatch;
 pub(crate) use shape::ConvShape;
 pub(crate) use weight_grad::weight_grad;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::element::{same, same_mut};
 use super::exec::{Args, Chosen, Env, Plain, scratch_bytes};
-use super::gemm::{Left, Matrix, Source, Target, Tiled, Warm, region, work_len};
-use super::pool::SharedSlice;
-use columns::Columns;
-use direct::Direct;
-use epilogue::Finish;
-use packed::Packed;
-use shape::Meeting;
-use single::Single;
-use split::Split;
-use strided::Strided;
+use super::gemm::{Epilogue, GemmElement};
+use depthwise::Depthwise;
+use direct::{Direct, Subpixel};
+use im2col::{Bf16x3Im2col, Im2col};
+use implicit_gemm::ImplicitGemm;
+use problem::ConvGemm;
 use winograd::Winograd;
 
-/// Places that one task computes.
-const PLACES: usize = 512;
-
-/// A product of weights with columns, for every sample and group.
-struct Pass {
-    batch: usize,
-    groups: usize,
-    /// Rows of the weights of a group.
-    rows: usize,
-    /// Columns of the weights of a group: channels and taps.
-    depth: usize,
-    /// Elements of a sample's group in the tensor that the columns are made of.
-    plane: usize,
-    /// Places of the result.
-    places: usize,
-    meeting: Meeting,
-    /// Whether the weights come with the two kinds of channels exchanged.
-    exchanged: bool,
-    /// Whether sums may be formed in other ways than directly.
-    inexact: bool,
-}
-
-/// How a [`Pass`] is done.
-enum Way {
+/// How a [`ConvGemm`] is computed.
+enum Algorithm {
     Winograd(Winograd),
-    /// With matrix instructions where the numbers allow it, else in the other way.
-    Split(Split, Box<Way>),
-    /// The same on planes that are packed once.
-    Packed(Packed, Box<Way>),
+    /// With matrix instructions on records packed once. The other algorithm is for numbers that cannot be split.
+    ImplicitGemm(ImplicitGemm, Box<Algorithm>),
+    /// With matrix instructions on an im2col matrix made block by block. The other algorithm is for numbers that cannot
+    /// be split.
+    Bf16x3Im2col(Bf16x3Im2col, Box<Algorithm>),
     Direct(Direct),
     /// On planes as they lie.
-    Single(Single),
-    Strided(Strided),
-    /// With columns made as they are needed.
-    Columns,
+    Depthwise(Depthwise),
+    /// The adjoint of a strided convolution as one convolution for each class of positions.
+    Subpixel(Subpixel),
+    /// With an im2col matrix made panel by panel.
+    Im2col(Im2col),
 }
 
-impl Pass {
-    fn forward<T>(shape: &ConvShape) -> Pass {
-        Pass {
-            exchanged: false,
-            inexact: inexact::<T>(),
-            batch: shape.batch,
-            groups: shape.groups,
-            rows: shape.outputs,
-            depth: shape.channels * shape.taps(),
-            plane: shape.channels * shape.input_size(),
-            places: shape.output_size(),
-            meeting: shape.forward(),
-        }
-    }
-
-    fn backward<T>(shape: &ConvShape) -> Pass {
-        Pass {
-            exchanged: true,
-            inexact: inexact::<T>(),
-            batch: shape.batch,
-            groups: shape.groups,
-            rows: shape.channels,
-            depth: shape.outputs * shape.taps(),
-            plane: shape.outputs * shape.output_size(),
-            places: shape.input_size(),
-            meeting: shape.backward(),
-        }
-    }
-
-    fn columns_work_len<T: Tiled>(&self, env: &Env) -> usize {
-        work_len::<T>(
-            env.level,
-            self.depth,
-            self.rows,
-            self.places.min(PLACES),
-            false,
-            true,
-        )
-        .next_multiple_of(64)
-    }
-
-    fn way<T: Tiled>(&self, env: &Env) -> Way {
-        let winograd = Winograd::new::<T>(self, env).map(Way::Winograd);
-        let packed = Packed::new(self, env, winograd.is_some());
-        let other = || self.exact_way::<T>(env);
-        if let Some(packed) = packed {
-            return Way::Packed(packed, Box::new(winograd.unwrap_or_else(other)));
+impl Algorithm {
+    fn new<T: GemmElement>(gemm: &ConvGemm, env: &Env) -> Algorithm {
+        let winograd = Winograd::new::<T>(gemm, env).map(Algorithm::Winograd);
+        let implicit = ImplicitGemm::new(gemm, env, winograd.is_some());
+        let vector = || Algorithm::vector::<T>(gemm, env);
+        if let Some(implicit) = implicit {
+            return Algorithm::ImplicitGemm(implicit, Box::new(winograd.unwrap_or_else(vector)));
         }
         if let Some(winograd) = winograd {
             return winograd;
         }
-        let other = other();
-        match Split::new(self, env, None) {
-            Some(split) => Way::Split(split, Box::new(other)),
-            None => other,
+        let vector = vector();
+        match Bf16x3Im2col::new(gemm, env, None) {
+            Some(bf16x3) => Algorithm::Bf16x3Im2col(bf16x3, Box::new(vector)),
+            None => vector,
         }
     }
 
-    /// The way where numbers must not be split.
-    fn exact_way<T: Tiled>(&self, env: &Env) -> Way {
-        let tiles = T::tiles(env.level);
-        let widths = (tiles.lanes, tiles.width());
-        if let Some(strided) = Strided::new(self, env, widths) {
-            return Way::Strided(strided);
+    /// The algorithm for numbers that must not be split.
+    fn vector<T: GemmElement>(gemm: &ConvGemm, env: &Env) -> Algorithm {
+        let kernels = T::micro_kernels(env.level);
+        let widths = (kernels.lanes, kernels.width());
+        if let Some(subpixel) = Subpixel::new(gemm, env, widths) {
+            return Algorithm::Subpixel(subpixel);
         }
-        if let Some(single) = Single::new(self, widths.0) {
-            return Way::Single(single);
+        if let Some(depthwise) = Depthwise::new(gemm, widths.0) {
+            return Algorithm::Depthwise(depthwise);
         }
-        Direct::new(self, widths).map_or(Way::Columns, Way::Direct)
+        match Direct::new(gemm, widths) {
+            Some(direct) => Algorithm::Direct(direct),
+            None => Algorithm::Im2col(Im2col::new::<T>(gemm, env)),
+        }
     }
 
-    fn scratch_of<T: Tiled>(&self, way: &Way, env: &Env) -> usize {
+    /// Bytes of scratch that [`Algorithm::run`] takes.
+    fn scratch_bytes<T: GemmElement>(&self, gemm: &ConvGemm, env: &Env) -> usize {
         let threads = env.pool.threads();
-        let work_len = match way {
-            Way::Winograd(winograd) => return winograd.scratch_bytes::<T>(threads),
-            Way::Packed(packed, other) => {
-                return packed.scratch_bytes(threads) + self.scratch_of::<T>(other, env);
+        let work_len = match self {
+            Algorithm::Winograd(winograd) => return winograd.scratch_bytes::<T>(threads),
+            Algorithm::ImplicitGemm(implicit, other) => {
+                return implicit.scratch_bytes(threads) + other.scratch_bytes::<T>(gemm, env);
             }
-            Way::Strided(strided) => return strided.scratch_bytes::<T>(threads),
-            Way::Split(split, other) => {
-                let exchanged = scratch_bytes::<T>(self.exchanged_len());
-                return split.scratch_bytes(threads) + exchanged + self.scratch_of::<T>(other, env);
+            Algorithm::Subpixel(subpixel) => return subpixel.scratch_bytes::<T>(threads),
+            Algorithm::Bf16x3Im2col(bf16x3, other) => {
+                let transposed = scratch_bytes::<T>(gemm.transposed_weights_len());
+                return bf16x3.scratch_bytes(threads) + transposed + other.scratch_bytes::<T>(gemm, env);
             }
-            Way::Direct(direct) => direct.work_len(self),
-            Way::Single(_) => 0,
-            Way::Columns => self.columns_work_len::<T>(env),
+            Algorithm::Direct(direct) => direct.work_len(gemm),
+            Algorithm::Depthwise(_) => 0,
+            Algorithm::Im2col(im2col) => im2col.work_len(),
         };
-        scratch_bytes::<T>(self.exchanged_len()) + scratch_bytes::<T>(work_len * threads)
+        scratch_bytes::<T>(gemm.transposed_weights_len()) + scratch_bytes::<T>(work_len * threads)
     }
 
-    /// Elements of the weights, if they have to be exchanged.
-    fn exchanged_len(&self) -> usize {
-        if self.exchanged {
-            self.groups * self.rows * self.depth
-        } else {
-            0
-        }
-    }
-
-    /// The weights (groups, rows, columns).
-    fn weights<'a, T: Plain>(&self, args: &Args<'a>, w: &'a [T]) -> &'a [T] {
-        if !self.exchanged {
-            return w;
-        }
-        let weights = args.scratch::<T>(self.exchanged_len());
-        let taps: usize = self.meeting.kernel.iter().product();
-        let (rows, channels) = (self.rows, self.depth / taps.max(1));
-        for (i, to) in weights.chunks_exact_mut(taps.max(1)).enumerate() {
-            let (group, row, channel) = (i / (rows * channels), i / channels % rows, i % channels);
-            to.copy_from_slice(&w[((group * channels + channel) * rows + row) * taps..][..taps]);
-        }
-        weights
-    }
-
-    /// `out[n, g] = weights[g] columns(x[n, g])`, with columns made as they are needed.
-    fn run<T: Tiled + Plain>(&self, args: &Args<'_>, work_len: usize, x: &[T], weights: &[T], out: &mut [T]) {
-        let pieces = self.places.div_ceil(PLACES);
-        let work = SharedSlice::new(args.scratch::<T>(work_len * args.pool().threads()));
-        let (level, out) = (args.level(), SharedSlice::new(out));
-        args.pool()
-            .run(self.batch * self.groups * pieces, |worker, task| {
-                let (image, piece) = (task / pieces, task % pieces * PLACES);
-                let group = image % self.groups;
-                let cols = piece..self.places.min(piece + PLACES);
-                let columns = Columns {
-                    planes: &x[image * self.plane..][..self.plane],
-                    meeting: self.meeting,
-                };
-                let weights = &weights[group * self.rows * self.depth..][..self.rows * self.depth];
-                let left = Left::Matrix(Matrix {
-                    data: weights,
-                    row: self.depth,
-                    col: 1,
-                });
-                // SAFETY: a worker's own piece of the work space; a task's own places of the result.
-                unsafe {
-                    let work = work.range(worker * work_len..(worker + 1) * work_len);
-                    let start = out.as_mut_ptr().add(image * self.rows * self.places + piece);
-                    let target = Target {
-                        start,
-                        stride: self.places,
-                        add: false,
-                        warm: Warm::NOTHING,
-                    };
-                    region(
-                        level,
-                        self.depth,
-                        left,
-                        0..self.rows,
-                        &Source::Pack(&columns),
-                        cols,
-                        target,
-                        work,
-                    );
-                }
-            });
-    }
-
-    /// Does the pass. Whether the parts of the result were finished on the way.
-    fn run_way<T: Tiled + Plain + Vectors>(
+    /// Computes the result. Whether the epilogue was run on its parts.
+    fn run<T: GemmElement + Plain + LaneDispatch>(
         &self,
-        way: &Way,
+        gemm: &ConvGemm,
         args: &Args<'_>,
-        work_len: usize,
         (x, w): (&[T], &[T]),
         out: &mut [T],
-        finish: Finish<'_, T>,
+        epilogue: Option<&Epilogue<'_, T>>,
     ) -> bool {
-        match way {
-            Way::Winograd(winograd) => winograd.run(args, x, w, out, finish),
-            Way::Direct(direct) => direct.run(self, args, x, self.weights(args, w), out, finish),
-            Way::Single(single) => single.run(self, args, x, self.weights(args, w), out, finish),
-            Way::Strided(strided) => {
-                strided.run(self, args, x, w, out);
+        match self {
+            Algorithm::Winograd(winograd) => winograd.run(args, x, w, out, epilogue),
+            Algorithm::Direct(direct) => direct.run(gemm, args, x, gemm.weights(args, w), out, epilogue),
+            Algorithm::Depthwise(depthwise) => {
+                depthwise.run(gemm, args, x, gemm.weights(args, w), out, epilogue)
+            }
+            Algorithm::Subpixel(subpixel) => {
+                subpixel.run(gemm, args, x, w, out);
                 return false;
             }
-            Way::Columns => {
-                self.run(args, work_len, x, self.weights(args, w), out);
+            Algorithm::Im2col(im2col) => {
+                im2col.run(gemm, args, x, gemm.weights(args, w), out);
                 return false;
             }
-            Way::Packed(packed, other) => {
+            Algorithm::ImplicitGemm(implicit, other) => {
                 if let (Some(x), Some(w), Some(out)) = (same(x), same(w), same_mut(out))
-                    && packed.run(args, x, w, out)
+                    && implicit.run(args, x, w, out)
                 {
                     return false;
                 }
-                return self.run_way(other, args, work_len, (x, w), out, finish);
+                return other.run(gemm, args, (x, w), out, epilogue);
             }
-            Way::Split(split, other) => {
-                let numbers = (same(x), same(self.weights(args, w)), same_mut(out));
+            Algorithm::Bf16x3Im2col(bf16x3, other) => {
+                let numbers = (same(x), same(gemm.weights(args, w)), same_mut(out));
                 if let (Some(x), Some(weights), Some(out)) = numbers
-                    && split.run(args, x, weights, out)
+                    && bf16x3.run(args, x, weights, out)
                 {
                     return false;
                 }
-                return self.run_way(other, args, work_len, (x, w), out, finish);
+                return other.run(gemm, args, (x, w), out, epilogue);
             }
         }
         true
     }
-
-    /// `(x, w) -> out` in the way that suits it.
-    fn prepare<T: Tiled + Plain + Vectors>(self, env: &Env) -> Convolution<T> {
-        let way = self.way::<T>(env);
-        let scratch = self.scratch_of::<T>(&way, env);
-        let work_len = self.columns_work_len::<T>(env);
-        let run = Arc::new(move |args: &Args<'_>, finish: Finish<'_, T>| {
-            let (x, w, out) = (args.input::<T>(0), args.input::<T>(1), args.output::<T>());
-            if out.is_empty() || self.run_way(&way, args, work_len, (x, w), out, finish) {
-                return;
-            }
-            if let Some(finish) = finish {
-                let out = &*out;
-                args.pool().ranges(out.len(), PART, |worker, range| {
-                    finish(worker, range.start, &out[range])
-                });
-            }
-        });
-        Convolution { run, scratch }
-    }
 }
 
-/// A pass made ready, to be given what finishes the parts of its result.
-type Convolve<T> = Arc<dyn Fn(&Args<'_>, Finish<'_, T>) + Send + Sync>;
+/// A convolution ready to run, given an epilogue.
+type Convolve<T> = Arc<dyn Fn(&Args<'_>, Option<&Epilogue<'_, T>>) + Send + Sync>;
 
 /// A convolution, or its adjoint in x, and the bytes of scratch that it takes.
 pub(crate) struct Convolution<T> {
@@ -336,26 +176,37 @@ impl<T: 'static> Convolution<T> {
     }
 }
 
-/// Elements that a task finishes where the parts were not finished on the way.
-const PART: usize = 1 << 14;
+/// Elements of a task of an epilogue that was not run on the parts of the result.
+const EPILOGUE_ELEMENTS: usize = 1 << 14;
 
-/// Whether float32 results need not be sums of products of elements and weights, but of sums of such.
-fn inexact<T>() -> bool {
-    size_of::<T>() == size_of::<f32>() && !direct_wanted()
-}
-
-/// Whether the environment variable `HYPERGLOW_CONV` is `direct`: convolutions are summed directly, term by term.
-fn direct_wanted() -> bool {
-    static WANTED: OnceLock<bool> = OnceLock::new();
-    *WANTED.get_or_init(|| std::env::var("HYPERGLOW_CONV").is_ok_and(|way| way == "direct"))
+/// `(x, w) -> out` by the algorithm that suits it.
+fn prepare<T: GemmElement + Plain + LaneDispatch>(gemm: ConvGemm, env: &Env) -> Convolution<T> {
+    let algorithm = Algorithm::new::<T>(&gemm, env);
+    let scratch = algorithm.scratch_bytes::<T>(&gemm, env);
+    let run = Arc::new(move |args: &Args<'_>, epilogue: Option<&Epilogue<'_, T>>| {
+        let (x, w, out) = (args.input::<T>(0), args.input::<T>(1), args.output::<T>());
+        if out.is_empty() || algorithm.run(&gemm, args, (x, w), out, epilogue) {
+            return;
+        }
+        if let Some(epilogue) = epilogue {
+            let out = &*out;
+            args.pool().ranges(out.len(), EPILOGUE_ELEMENTS, |worker, range| {
+                epilogue(worker, range.start, &out[range])
+            });
+        }
+    });
+    Convolution { run, scratch }
 }
 
 /// x, w -> y.
-pub(crate) fn forward<T: Tiled + Plain + Vectors>(shape: &ConvShape, env: &Env) -> Convolution<T> {
-    Pass::forward::<T>(shape).prepare::<T>(env)
+pub(crate) fn forward<T: GemmElement + Plain + LaneDispatch>(shape: &ConvShape, env: &Env) -> Convolution<T> {
+    prepare::<T>(ConvGemm::forward::<T>(shape), env)
 }
 
 /// dy, w -> dx.
-pub(crate) fn input_grad<T: Tiled + Plain + Vectors>(shape: &ConvShape, env: &Env) -> Convolution<T> {
-    Pass::backward::<T>(shape).prepare::<T>(env)
+pub(crate) fn input_grad<T: GemmElement + Plain + LaneDispatch>(
+    shape: &ConvShape,
+    env: &Env,
+) -> Convolution<T> {
+    prepare::<T>(ConvGemm::backward::<T>(shape), env)
 }

@@ -27,7 +27,7 @@ impl ConvShape {
     /// The geometry of the forward convolution of `x` with `w` that gives `y`, whichever of the three `op` computes.
     ///
     /// # Errors
-    /// More than three spatial axes; tensors beyond the machine's memory, whose places are not worth listing.
+    /// More than three spatial axes; tensors beyond the machine's memory, whose positions are not worth listing.
     pub fn new(op: &Op, window: &Window, groups: usize, x: &Spec, w: &Spec, y: &Spec) -> Result<ConvShape> {
         let name = op.name();
         let spatial = |spec: &Spec| three(name, &spec.shape.dims()[2..], 1);
@@ -36,9 +36,9 @@ impl ConvShape {
         }
         let output = spatial(y)?;
         let mut stride = three(name, &window.stride, 1)?;
-        for (step, places) in stride.iter_mut().zip(output) {
-            // A single place takes no step, however large.
-            if places <= 1 {
+        for (step, positions) in stride.iter_mut().zip(output) {
+            // A single position takes no step, however large.
+            if positions <= 1 {
                 *step = 1;
             }
         }
@@ -56,17 +56,17 @@ impl ConvShape {
         })
     }
 
-    /// The geometry of a convolution whose weights (O, C, k.., out..) are each place's own.
+    /// The geometry of a convolution whose weights (O, C, k.., out..) are each position's own.
     pub fn local(op: &Op, window: &Window, x: &Spec, w: &Spec, y: &Spec) -> Result<ConvShape> {
         let of_a_place = Spec::new(&w.shape.dims()[..2 + window.rank()], w.dtype);
         ConvShape::new(op, window, 1, x, &of_a_place, y)
     }
 
-    /// Spatial places of x.
+    /// Spatial positions of x.
     pub fn input_size(&self) -> usize {
         self.input.iter().product()
     }
-    /// Spatial places of y.
+    /// Spatial positions of y.
     pub fn output_size(&self) -> usize {
         self.output.iter().product()
     }
@@ -75,9 +75,9 @@ impl ConvShape {
         self.kernel.iter().product()
     }
 
-    /// Which element of x a place of y meets at a tap.
-    pub fn forward(&self) -> Meeting {
-        Meeting {
+    /// Which element of x a position of y reads at a tap.
+    pub fn forward(&self) -> TapMap {
+        TapMap {
             from: self.input,
             kernel: self.kernel,
             to: self.output,
@@ -90,9 +90,9 @@ impl ConvShape {
         }
     }
 
-    /// Which element of y a place of x meets at a tap.
-    pub fn backward(&self) -> Meeting {
-        Meeting {
+    /// Which element of y a position of x reads at a tap.
+    pub fn backward(&self) -> TapMap {
+        TapMap {
             from: self.output,
             kernel: self.kernel,
             to: self.input,
@@ -106,7 +106,7 @@ impl ConvShape {
     }
 }
 
-/// On one axis, place p meets at tap t the element (p step + t tap + offset) / divisor, if that is whole and there.
+/// On one axis, position p reads at tap t the element (p step + t tap + offset) / divisor, if that is whole and there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AxisMap {
     pub step: isize,
@@ -116,10 +116,10 @@ pub(crate) struct AxisMap {
 }
 
 impl AxisMap {
-    /// The element that `place` meets at `tap`, of `extent`.
+    /// The element that `position` reads at `tap`, of `extent`.
     #[inline(always)]
-    pub fn at(&self, place: usize, tap: usize, extent: usize) -> Option<usize> {
-        let at = place as isize * self.step + tap as isize * self.tap + self.offset;
+    pub fn at(&self, position: usize, tap: usize, extent: usize) -> Option<usize> {
+        let at = position as isize * self.step + tap as isize * self.tap + self.offset;
         if at < 0 {
             return None;
         }
@@ -134,13 +134,13 @@ impl AxisMap {
         (at < extent).then_some(at)
     }
 
-    /// The first place not before `start` that meets an element at `tap`, the element, how many places do so before
-    /// `end`, and the distances between such places and between their elements. Either step or divisor is 1.
+    /// The first position not before `start` that reads an element at `tap`, the element, how many positions do so
+    /// before `end`, and the distances between such positions and between their elements. Either step or divisor is 1.
     #[inline(always)]
-    pub fn stretch(&self, tap: usize, start: usize, end: usize, extent: usize) -> Stretch {
+    pub fn tap_range(&self, tap: usize, start: usize, end: usize, extent: usize) -> TapRange {
         let shift = tap as isize * self.tap + self.offset;
         let (start, end, extent) = (start as isize, end as isize, extent as isize);
-        // The first place with place * step + shift >= 0, for divisors also at a multiple.
+        // The first position with position * step + shift >= 0, for divisors also at a multiple.
         let mut first = start.max(if self.step > 1 {
             (-shift + self.step - 1).div_euclid(self.step)
         } else {
@@ -150,12 +150,12 @@ impl AxisMap {
             first += (-(first + shift)).rem_euclid(self.divisor);
         }
         let element = (first * self.step + shift) / self.divisor;
-        // Place first + j * divisor meets element + j * step.
+        // Position first + j * divisor reads element + j * step.
         let until_end = (end - first + self.divisor - 1).div_euclid(self.divisor);
         let until_extent = (extent - element + self.step - 1).div_euclid(self.step);
         let count = until_end.min(until_extent).max(0) as usize;
-        Stretch {
-            place: first as usize,
+        TapRange {
+            position: first as usize,
             element: element as usize,
             count,
             apart: self.divisor as usize,
@@ -164,21 +164,21 @@ impl AxisMap {
     }
 }
 
-/// See [`AxisMap::stretch`].
+/// See [`AxisMap::tap_range`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stretch {
-    pub place: usize,
+pub(crate) struct TapRange {
+    pub position: usize,
     pub element: usize,
     pub count: usize,
-    /// Between places.
+    /// Between positions.
     pub apart: usize,
     /// Between elements.
     pub step: usize,
 }
 
-/// Which elements of one tensor's planes the places of another's meet.
+/// Which elements of one tensor's planes the positions of another's read.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Meeting {
+pub(crate) struct TapMap {
     pub from: [usize; 3],
     pub kernel: [usize; 3],
     pub to: [usize; 3],
@@ -211,9 +211,9 @@ mod tests {
                         let expected: Vec<_> = (start..end)
                             .filter_map(|p| map.at(p, t, extent).map(|e| (p, e)))
                             .collect();
-                        let s = map.stretch(t, start, end, extent);
+                        let s = map.tap_range(t, start, end, extent);
                         let found: Vec<_> = (0..s.count)
-                            .map(|j| (s.place + j * s.apart, s.element + j * s.step))
+                            .map(|j| (s.position + j * s.apart, s.element + j * s.step))
                             .collect();
                         assert_eq!(
                             found, expected,

@@ -1,4 +1,4 @@
-//! A vector register as a type: what the tiles of the matrix product are written in.
+//! A vector register as a type. Micro-kernels are generic over it.
 
 use crate::cpu::element::Float;
 use crate::cpu::level::PORTABLE_FMA;

@@ -1,37 +1,44 @@
 //! Matrix products: `C (m, n) = A (m, k) B (k, n)`, each operand plain or stored transposed, batched.
 //!
-//! [`tile`] is the innermost kernel, [`pack`] brings operands into its order, [`region`] computes a part of the
-//! result on one thread, [`product`] divides the result into such parts. [`direct`] computes small products from
-//! where their operands lie, with the tiles of [`strip`], [`amx`] large ones with matrix instructions.
+//! [`micro_kernel`] computes a tile of the result in registers, [`pack`] brings operands into its order,
+//! [`macro_kernel`] computes a block of the result on one thread, [`product`] divides the result into such blocks.
+//! [`small`] computes small products from where their operands lie, with the micro-kernels of [`small_kernel`]; [`amx`]
+//! computes large float32 products as three bfloat16 parts (bf16x3) with matrix instructions. An [`epilogue`] follows
+//! on each finished part.
 
 #[cfg_attr(not(target_arch = "x86_64"), path = "amx/absent.rs")]
 mod amx;
-mod direct;
+mod epilogue;
 mod lanes;
+mod macro_kernel;
+mod micro_kernel;
 mod pack;
 mod product;
-mod region;
-mod result;
-mod strip;
-mod tile;
+mod shape;
+mod small;
+mod small_kernel;
 
-#[cfg(target_arch = "x86_64")]
-pub(crate) use amx::available as matrix_instructions;
 pub(crate) use amx::{
-    Multiplier, PLACES, RECORD, RECORD_CHANNELS, SIDE, pack_columns, pack_places, pack_rows, panels_len,
+    PANEL_LINES, RECORD_CHANNELS, RECORD_WORDS, RECORDS_PER_TILE, TileMultiplier, pack_columns, pack_records,
+    pack_rows, panels_words,
 };
+pub(crate) use epilogue::Epilogue;
 pub(crate) use lanes::{Lanes, Portable};
-pub(crate) use pack::{Matrix, Right, Widths};
+pub(crate) use macro_kernel::{
+    BLOCK_TERMS, LeftOperand, OutBlock, Prefetch, RightOperand, macro_kernel, macro_kernel_with, work_len,
+};
+pub(crate) use micro_kernel::{
+    GemmElement, LeftPanel, OutTile, PanelWidths, RightPanel, TILE_ROWS, prefetch_l2,
+};
+pub(crate) use pack::{Matrix, PackRight};
 pub(crate) use product::Product;
-pub(crate) use region::{DEPTH, Left, Source, Target, Warm, region, region_of, work_len};
-pub(crate) use tile::{LeftTile, OutTile, ROWS, RightTile, Tiled, prefetch_far};
 
 use hyperglow_core::op::Spec;
 
 use super::exec::{Chosen, Env, Plain};
 
 /// The kernel of a product.
-pub(crate) fn matmul<T: Tiled + Plain>(product: Product, env: &Env) -> Chosen {
+pub(crate) fn matmul<T: GemmElement + Plain>(product: Product, env: &Env) -> Chosen {
     Chosen {
         scratch: product.scratch_bytes::<T>(env.level, env.pool.threads()),
         kernel: Box::new(move |args| {

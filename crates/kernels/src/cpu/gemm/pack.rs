@@ -1,8 +1,8 @@
-//! Copies parts of the operands into the order in which tiles read them.
+//! Packing: copies parts of the operands into the order in which the micro-kernel reads them.
 
 use std::ops::Range;
 
-use super::tile::ROWS;
+use super::micro_kernel::{PanelWidths, TILE_ROWS};
 use crate::cpu::element::Element;
 use crate::cpu::level::Level;
 use crate::cpu::transpose::transpose;
@@ -35,33 +35,15 @@ impl<'a, T> Matrix<'a, T> {
     }
 }
 
-/// The widths of panels: columns of a full one, and what the last one is rounded up to.
-#[derive(Clone, Copy)]
-pub(crate) struct Widths {
-    pub panel: usize,
-    pub lanes: usize,
-}
-
-impl Widths {
-    /// The panels of `cols`: where each starts, and how many columns it has and is padded to.
-    pub fn panels(self, cols: Range<usize>) -> impl Iterator<Item = (Range<usize>, usize)> {
-        cols.clone().step_by(self.panel).map(move |start| {
-            let valid = start..cols.end.min(start + self.panel);
-            let padded = valid.len().next_multiple_of(self.lanes);
-            (valid, padded)
-        })
-    }
-}
-
 /// A right operand: something that can be packed.
-pub(crate) trait Right<T>: Sync {
+pub(crate) trait PackRight<T>: Sync {
     /// Writes rows `ks` of columns `cols`, panel by panel: for each row a panel's width of elements, of which those
     /// beyond `cols` are 0.
-    fn pack(&self, level: Level, ks: Range<usize>, cols: Range<usize>, widths: Widths, out: &mut [T]);
+    fn pack(&self, level: Level, ks: Range<usize>, cols: Range<usize>, widths: PanelWidths, out: &mut [T]);
 }
 
-impl<T: Element> Right<T> for Matrix<'_, T> {
-    fn pack(&self, level: Level, ks: Range<usize>, cols: Range<usize>, widths: Widths, out: &mut [T]) {
+impl<T: Element> PackRight<T> for Matrix<'_, T> {
+    fn pack(&self, level: Level, ks: Range<usize>, cols: Range<usize>, widths: PanelWidths, out: &mut [T]) {
         let depth = ks.len();
         if depth == 0 {
             return;
@@ -101,7 +83,7 @@ impl<T: Element> Right<T> for Matrix<'_, T> {
     }
 }
 
-/// Packs rows `rows` and columns `ks` of a left operand in tiles of [`ROWS`] rows: for each k a tile's rows; rows
+/// Packs rows `rows` and columns `ks` of a left operand in tiles of [`TILE_ROWS`] rows: for each k a tile's rows; rows
 /// that do not exist are 0.
 pub(crate) fn pack_left<T: Element>(
     level: Level,
@@ -110,13 +92,17 @@ pub(crate) fn pack_left<T: Element>(
     ks: Range<usize>,
     out: &mut [T],
 ) {
-    let tile = ks.len() * ROWS;
-    for (i, out) in rows.clone().step_by(ROWS).zip(out.chunks_exact_mut(tile.max(1))) {
+    let tile = ks.len() * TILE_ROWS;
+    for (i, out) in rows
+        .clone()
+        .step_by(TILE_ROWS)
+        .zip(out.chunks_exact_mut(tile.max(1)))
+    {
         let start = i * a.row + ks.start * a.col;
-        let valid = ROWS.min(rows.end - i);
-        if valid == ROWS && a.row == 1 {
-            for (k, out) in out.chunks_exact_mut(ROWS).enumerate() {
-                out.copy_from_slice(&a.data[start + k * a.col..][..ROWS]);
+        let valid = TILE_ROWS.min(rows.end - i);
+        if valid == TILE_ROWS && a.row == 1 {
+            for (k, out) in out.chunks_exact_mut(TILE_ROWS).enumerate() {
+                out.copy_from_slice(&a.data[start + k * a.col..][..TILE_ROWS]);
             }
             continue;
         }
@@ -127,7 +113,7 @@ pub(crate) fn pack_left<T: Element>(
             (a.col, a.row),
             (ks.len(), valid),
             out,
-            ROWS,
+            TILE_ROWS,
         );
     }
 }

@@ -4,40 +4,47 @@
 use std::any::TypeId;
 use std::ops::Range;
 
-use super::amx::Split;
-use super::direct::Direct;
+use super::amx::Bf16x3;
+use super::epilogue::{Epilogue, run_epilogue, store_transposed};
+use super::macro_kernel::{
+    BLOCK_COLUMNS, BLOCK_TERMS, LeftOperand, OutBlock, Prefetch, RightOperand, macro_kernel, work_len,
+};
+use super::micro_kernel::{GemmElement, TILE_ROWS};
 use super::pack::{Matrix, pack_left};
-use super::region::{COLS, DEPTH, Left, Source, Target, Warm, region, work_len};
-use super::result::{Geometry, Then, hand_on, store_transposed};
-use super::tile::{ROWS, Tiled};
+use super::shape::GemmShape;
+use super::small::Small;
 use crate::cpu::element::{same, same_mut};
 use crate::cpu::exec::{Args, Plain, scratch_bytes};
 use crate::cpu::level::Level;
 use crate::cpu::pool::{Pool, SharedSlice};
 
 /// Multiply-adds that make a task worth its handing out.
-const TASK: usize = 1 << 18;
-/// Tasks wanted per thread, so that one that was held up does not hold up the rest; and in all.
-const TASKS: (usize, usize) = (4, 24);
-/// Elements of a packed right operand beyond which every task reads it from afar: then fewer are better.
-const AFAR: usize = 1 << 18;
+const TASK_FMAS: usize = 1 << 18;
+/// Tasks wanted per thread: a task that is held up then does not hold up the rest.
+const TASKS_PER_THREAD: usize = 4;
+/// Tasks wanted in all.
+const MIN_TASKS: usize = 24;
+/// Elements of a packed right operand beyond which every task reads it from afar: fewer tasks are then better.
+const FAR_ELEMENTS: usize = 1 << 18;
 /// Elements of an operand that is packed once for all tasks.
-const SHARED: usize = 1 << 22;
+const SHARED_ELEMENTS: usize = 1 << 22;
 /// Rows up to which a product is computed as its transpose: packing the right operand would not pay.
 const FEW_ROWS: usize = 192;
-/// Rows and columns of a tile that is used up at once: in the second-level cache with what it is made of.
-const TILE: (usize, usize) = (8 * ROWS, 1024);
-/// Elements of a result that is worth being used up tile by tile: it would not stay in the cache.
-const LARGE: usize = 1 << 19;
+/// Rows of a tile that is consumed at once: the tile is in the second-level cache with what it is made of.
+const CONSUMED_ROWS: usize = 8 * TILE_ROWS;
+/// Columns of such a tile.
+const CONSUMED_COLUMNS: usize = 1024;
+/// Elements of a result that is worth consuming tile by tile: it would not stay in the cache.
+const LARGE_ELEMENTS: usize = 1 << 19;
 
 /// The geometry of a product and how it is divided, fixed when a step is prepared.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Product {
-    shape: Geometry,
-    /// How it is computed directly, if it can be.
-    direct: Option<Direct>,
-    /// How it is computed by matrix instructions, if it can be. The rest is about the way by packing.
-    split: Option<Split>,
+    shape: GemmShape,
+    /// Its small product, if it is one.
+    small: Option<Small>,
+    /// Its bf16x3 product, if it can be one. The other fields are about the packed product.
+    bf16x3: Option<Bf16x3>,
     /// Computed as C^T = B^T A^T: B is then read in place, once.
     swapped: bool,
     /// Rows and columns of a task (of C^T if swapped).
@@ -46,11 +53,11 @@ pub(crate) struct Product {
     share_right: bool,
 }
 
-/// The way in which a product is computed at a level.
-enum Way {
-    /// By matrix instructions; if a number cannot be split, in one of the other ways.
-    Split(Split),
-    Direct(Direct),
+/// The algorithm of a product at a level.
+enum Algorithm {
+    /// By matrix instructions; if a number cannot be split, by one of the other algorithms.
+    Bf16x3(Bf16x3),
+    Small(Small),
     Packed,
 }
 
@@ -60,7 +67,7 @@ struct Task<'a, T> {
     batch: usize,
     rows: Range<usize>,
     cols: Range<usize>,
-    left: Left<'a, T>,
+    left: LeftOperand<'a, T>,
     right: Matrix<'a, T>,
     packed_right: Option<(&'a [T], usize)>,
     work: &'a mut [T],
@@ -78,30 +85,30 @@ impl Product {
     ) -> Product {
         let a = if ta { (1, m) } else { (k, 1) };
         let b = if tb { (1, k) } else { (n, 1) };
-        let shape = Geometry { batch, m, n, k, a, b };
+        let shape = GemmShape { batch, m, n, k, a, b };
         let swapped = n > m && m <= FEW_ROWS;
         let (rows, cols) = if swapped { (n, m) } else { (m, n) };
-        let (mut task_rows, mut task_cols) = (rows.max(1), cols.clamp(1, COLS));
+        let (mut task_rows, mut task_cols) = (rows.max(1), cols.clamp(1, BLOCK_COLUMNS));
         if swapped {
             task_rows = task_rows.min(1020);
         }
-        let afar = swapped && cols * k > AFAR;
-        let tasks = (threads * TASKS.0).max(if afar { TASKS.1 / 3 } else { TASKS.1 });
+        let afar = swapped && cols * k > FAR_ELEMENTS;
+        let tasks = (threads * TASKS_PER_THREAD).max(if afar { MIN_TASKS / 3 } else { MIN_TASKS });
         while batch * rows.div_ceil(task_rows) * cols.div_ceil(task_cols) < tasks
-            && task_rows * task_cols * k > 2 * TASK
+            && task_rows * task_cols * k > 2 * TASK_FMAS
         {
             if task_cols > 256 && !swapped {
                 task_cols = (task_cols / 2).next_multiple_of(64);
-            } else if task_rows > 2 * ROWS {
-                task_rows = (task_rows / 2).next_multiple_of(ROWS);
+            } else if task_rows > 2 * TILE_ROWS {
+                task_rows = (task_rows / 2).next_multiple_of(TILE_ROWS);
             } else {
                 break;
             }
         }
         Product {
             shape,
-            direct: Direct::new(shape, threads),
-            split: Split::new(shape, threads),
+            small: Small::new(shape, threads),
+            bf16x3: Bf16x3::new(shape, threads),
             swapped,
             task: (0, 0),
             share_left: false,
@@ -119,22 +126,24 @@ impl Product {
             share_left: !left_lies_well
                 && all_cols > cols
                 && self.shape.batch == 1
-                && self.shape.m * self.shape.k <= SHARED,
-            share_right: self.shape.batch == 1 && all_rows > rows && all_cols * self.shape.k <= SHARED,
+                && self.shape.m * self.shape.k <= SHARED_ELEMENTS,
+            share_right: self.shape.batch == 1
+                && all_rows > rows
+                && all_cols * self.shape.k <= SHARED_ELEMENTS,
             ..self
         }
     }
 
     /// The same product for [`Product::run_tiles`], if its result is large and its shape suits.
-    pub fn in_tiles(self) -> Option<Product> {
+    pub fn consumed_in_tiles(self) -> Option<Product> {
         let tiles = Product {
-            direct: None,
-            split: self.split.and_then(Split::in_tiles),
-            ..self.divided(TILE.0, TILE.1)
+            small: None,
+            bf16x3: self.bf16x3.and_then(Bf16x3::consumed_in_tiles),
+            ..self.divided(CONSUMED_ROWS, CONSUMED_COLUMNS)
         };
         let suits = self.shape.batch == 1
             && !self.swapped
-            && self.shape.m * self.shape.n >= LARGE
+            && self.shape.m * self.shape.n >= LARGE_ELEMENTS
             && self.shape.k > 0;
         (suits && tiles.share_right && (tiles.share_left || self.shape.a.1 == 1)).then_some(tiles)
     }
@@ -154,15 +163,15 @@ impl Product {
     }
 
     /// Elements of scratch: packed left operand, packed right one, work of one thread.
-    fn scratch<T: Tiled>(&self, level: Level) -> (usize, usize, usize) {
+    fn scratch<T: GemmElement>(&self, level: Level) -> (usize, usize, usize) {
         let (rows, cols) = self.extents();
         let left = if self.share_left {
-            rows.next_multiple_of(ROWS) * self.shape.k
+            rows.next_multiple_of(TILE_ROWS) * self.shape.k
         } else {
             0
         };
         let right = if self.share_right {
-            T::tiles(level).padded(cols) * self.shape.k
+            T::micro_kernels(level).padded(cols) * self.shape.k
         } else {
             0
         };
@@ -182,50 +191,50 @@ impl Product {
     }
 
     /// Bytes that [`Product::run`] takes of an operation's scratch, or [`Product::run_tiles`] of the same product.
-    pub fn scratch_bytes<T: Tiled>(&self, level: Level, threads: usize) -> usize {
+    pub fn scratch_bytes<T: GemmElement>(&self, level: Level, threads: usize) -> usize {
         let bytes = |product: &Product| {
-            let split = match product.chosen::<T>(level) {
-                Way::Split(split) => split.scratch_bytes(level, threads),
-                Way::Direct(_) | Way::Packed => 0,
+            let bf16x3 = match product.algorithm::<T>(level) {
+                Algorithm::Bf16x3(bf16x3) => bf16x3.scratch_bytes(level, threads),
+                Algorithm::Small(_) | Algorithm::Packed => 0,
             };
-            split
-                + match product.directly::<T>(level) {
-                    Some(direct) => direct.scratch_bytes::<T>(level, threads),
+            bf16x3
+                + match product.small_at::<T>(level) {
+                    Some(small) => small.scratch_bytes::<T>(level, threads),
                     None => product.packed_bytes::<T>(level, threads),
                 }
         };
-        bytes(self).max(self.in_tiles().map_or(0, |tiles| bytes(&tiles)))
+        bytes(self).max(self.consumed_in_tiles().map_or(0, |tiles| bytes(&tiles)))
     }
 
-    /// Bytes of scratch of the way by packing.
-    fn packed_bytes<T: Tiled>(&self, level: Level, threads: usize) -> usize {
+    /// Bytes of scratch of the packed product.
+    fn packed_bytes<T: GemmElement>(&self, level: Level, threads: usize) -> usize {
         let (left, right, work) = self.scratch::<T>(level);
         scratch_bytes::<T>(left) + scratch_bytes::<T>(right) + scratch_bytes::<T>(work * threads)
     }
 
-    /// How it is computed directly at this level, if that is better than packing.
-    fn directly<T: Tiled>(&self, level: Level) -> Option<Direct> {
-        self.direct.filter(|direct| direct.suits::<T>(level))
+    /// Its small product at this level, if that is better than packing.
+    fn small_at<T: GemmElement>(&self, level: Level) -> Option<Small> {
+        self.small.filter(|small| small.suits::<T>(level))
     }
 
     /// How it is computed at this level.
-    fn chosen<T: Tiled>(&self, level: Level) -> Way {
-        let direct = self.directly::<T>(level);
+    fn algorithm<T: GemmElement>(&self, level: Level) -> Algorithm {
+        let small = self.small_at::<T>(level);
         let matrix = level.matrix() && TypeId::of::<T>() == TypeId::of::<f32>();
-        match (self.split.filter(|_| matrix), direct) {
-            (Some(split), None) => Way::Split(split),
-            (Some(split), Some(_)) if split.is_full() => Way::Split(split),
-            (_, Some(direct)) => Way::Direct(direct),
-            (None, None) => Way::Packed,
+        match (self.bf16x3.filter(|_| matrix), small) {
+            (Some(bf16x3), None) => Algorithm::Bf16x3(bf16x3),
+            (Some(bf16x3), Some(_)) if bf16x3.is_full() => Algorithm::Bf16x3(bf16x3),
+            (_, Some(small)) => Algorithm::Small(small),
+            (None, None) => Algorithm::Packed,
         }
     }
 
     /// How many tasks there are, and columns of one of them.
-    pub fn tasks<T: Tiled>(&self, level: Level) -> (usize, usize) {
-        match self.chosen::<T>(level) {
-            Way::Split(split) => split.tasks_and_columns(),
-            Way::Direct(direct) => direct.tasks_and_columns(),
-            Way::Packed => {
+    pub fn tasks<T: GemmElement>(&self, level: Level) -> (usize, usize) {
+        match self.algorithm::<T>(level) {
+            Algorithm::Bf16x3(bf16x3) => bf16x3.tasks_and_columns(),
+            Algorithm::Small(small) => small.tasks_and_columns(),
+            Algorithm::Packed => {
                 let ((rows, cols), task) = (self.extents(), self.task);
                 let tasks = self.shape.batch * rows.div_ceil(task.0) * cols.div_ceil(task.1);
                 let columns = if self.swapped { task.0 } else { task.1 };
@@ -234,54 +243,59 @@ impl Product {
         }
     }
 
-    /// Whether a part that was handed on may be computed and handed on again.
-    pub fn may_repeat<T: Tiled>(&self, level: Level) -> bool {
-        matches!(self.chosen::<T>(level), Way::Split(split) if !split.hands_on_once())
+    /// Whether a part may be computed, and given to the epilogue, a second time.
+    pub fn epilogue_may_repeat<T: GemmElement>(&self, level: Level) -> bool {
+        matches!(self.algorithm::<T>(level), Algorithm::Bf16x3(bf16x3) if !bf16x3.epilogue_runs_once())
     }
 
-    /// The way in which it is computed, in words.
-    pub fn way<T: Tiled>(&self, level: Level) -> &'static str {
-        match self.chosen::<T>(level) {
-            Way::Split(_) => "matrix instructions",
-            Way::Direct(_) => "direct",
-            Way::Packed if self.swapped => "packed, transposed",
-            Way::Packed => "packed",
+    /// The algorithm at this level, in words.
+    pub fn algorithm_name<T: GemmElement>(&self, level: Level) -> &'static str {
+        match self.algorithm::<T>(level) {
+            Algorithm::Bf16x3(_) => "matrix instructions",
+            Algorithm::Small(_) => "direct",
+            Algorithm::Packed if self.swapped => "packed, transposed",
+            Algorithm::Packed => "packed",
         }
     }
 
     /// Computes all products.
-    pub fn run<T: Tiled + Plain>(&self, args: &Args<'_>, a: &[T], b: &[T], c: &mut [T]) {
-        self.run_then(args, (a, b), c, None);
+    pub fn run<T: GemmElement + Plain>(&self, args: &Args<'_>, a: &[T], b: &[T], c: &mut [T]) {
+        self.run_with_epilogue(args, (a, b), c, None);
     }
 
-    /// Computes all products, and hands each finished part on to `then`; if [`Product::may_repeat`], some parts
+    /// Computes all products, and calls `epilogue`; if [`Product::epilogue_may_repeat`], some parts
     /// perhaps twice.
-    pub fn run_then<T: Tiled + Plain>(
+    pub fn run_with_epilogue<T: GemmElement + Plain>(
         &self,
         args: &Args<'_>,
         (a, b): (&[T], &[T]),
         c: &mut [T],
-        then: Option<&Then<'_, T>>,
+        epilogue: Option<&Epilogue<'_, T>>,
     ) {
         assert_eq!(c.len(), self.shape.batch * self.shape.m * self.shape.n);
         if c.is_empty() {
             return;
         }
-        if let Way::Split(split) = self.chosen::<T>(args.level())
+        if let Algorithm::Bf16x3(bf16x3) = self.algorithm::<T>(args.level())
             && let (Some(a), Some(b), Some(c)) = (same(a), same(b), same_mut(&mut *c))
         {
-            let then = then.map(|then| {
+            let epilogue = epilogue.map(|epilogue| {
                 move |worker: usize, start: usize, elements: &[f32]| {
                     let elements = same(elements).expect("elements are float32, as the operands were");
-                    then(worker, start, elements);
+                    epilogue(worker, start, elements);
                 }
             });
-            if split.run(args, (a, b), c, then.as_ref().map(|then| then as &Then<'_, f32>)) {
+            if bf16x3.run(
+                args,
+                (a, b),
+                c,
+                epilogue.as_ref().map(|epilogue| epilogue as &Epilogue<'_, f32>),
+            ) {
                 return;
             }
         }
-        if let Some(direct) = self.directly::<T>(args.level()) {
-            direct.run(args, (a, b), c, then);
+        if let Some(small) = self.small_at::<T>(args.level()) {
+            small.run(args, (a, b), c, epilogue);
             return;
         }
         let (level, c) = (args.level(), SharedSlice::new(c));
@@ -290,30 +304,30 @@ impl Product {
             let (worker, rows, cols) = (task.worker, task.rows.clone(), task.cols.clone());
             if self.swapped {
                 let (small, work) = task.work.split_at_mut(rows.len() * cols.len());
-                // SAFETY: `small` has room for the region and is this task's.
+                // SAFETY: `small` has room for the block and is this task's.
                 unsafe {
                     Task { work, ..task }.compute(
                         level,
                         self.shape.k,
                         small.as_mut_ptr(),
                         cols.len(),
-                        Warm::NOTHING,
+                        Prefetch::NONE,
                     )
                 };
                 store_transposed(small, cols.clone(), rows.clone(), &c, result, self.shape.n);
             } else {
-                // SAFETY: the region lies within C, and is no other task's.
+                // SAFETY: the block lies within C, and is no other task's.
                 unsafe {
                     let start = c
                         .as_mut_ptr()
                         .add(result + rows.start * self.shape.n + cols.start);
-                    task.compute(level, self.shape.k, start, self.shape.n, Warm::NOTHING);
+                    task.compute(level, self.shape.k, start, self.shape.n, Prefetch::NONE);
                 }
             }
-            if let Some(then) = then {
+            if let Some(epilogue) = epilogue {
                 let part = if self.swapped { (cols, rows) } else { (rows, cols) };
                 // SAFETY: the part is this task's, and is written.
-                unsafe { hand_on(&c, result, self.shape.n, part, worker, then) };
+                unsafe { run_epilogue(&c, result, self.shape.n, part, worker, epilogue) };
             }
         });
     }
@@ -330,23 +344,23 @@ impl Product {
         self.tile_len().0 * threads <= self.shape.m * self.shape.n
     }
 
-    /// Computes the product in tiles, each of which is given to `use_up(worker, start, elements)` row by
-    /// row and then forgotten. They are made in `room`, the place where the result would have gone; `warm` is what
-    /// `use_up` reads besides.
-    pub fn run_tiles<T: Tiled + Plain>(
+    /// Computes the product in tiles, each of which is given to `consume(worker, start, elements)` row by
+    /// row and then forgotten. They are made in `room`, the place where the result would have gone; `prefetch` is what
+    /// `consume` reads besides.
+    pub fn run_tiles<T: GemmElement + Plain>(
         &self,
         args: &Args<'_>,
         a: &[T],
         b: &[T],
         room: &mut [T],
-        warm: Warm<'_>,
-        use_up: impl Fn(usize, usize, &[T]) + Sync,
+        prefetch: Prefetch<'_>,
+        consume: impl Fn(usize, usize, &[T]) + Sync,
     ) {
-        if let Way::Split(split) = self.chosen::<T>(args.level())
+        if let Algorithm::Bf16x3(bf16x3) = self.algorithm::<T>(args.level())
             && let (Some(a), Some(b), Some(room)) = (same(a), same(b), same_mut(room))
-            && split.run_tiles(args, (a, b), room, warm, |worker, start, line: &[f32]| {
+            && bf16x3.run_tiles(args, (a, b), room, prefetch, |worker, start, line: &[f32]| {
                 let line = same(line).expect("elements are float32, as the operands were");
-                use_up(worker, start, line);
+                consume(worker, start, line);
             })
         {
             return;
@@ -357,16 +371,16 @@ impl Product {
             let (worker, rows, cols) = (task.worker, task.rows.clone(), task.cols.clone());
             // SAFETY: a worker's own tile.
             let tile = unsafe { room.range(worker * len..(worker + 1) * len) };
-            // SAFETY: the tile has room for the region.
-            unsafe { task.compute(level, self.shape.k, tile.as_mut_ptr(), stride, warm) };
+            // SAFETY: the tile has room for the block.
+            unsafe { task.compute(level, self.shape.k, tile.as_mut_ptr(), stride, prefetch) };
             for (row, line) in rows.zip(tile.chunks(stride)) {
-                use_up(worker, row * self.shape.n + cols.start, &line[..cols.len()]);
+                consume(worker, row * self.shape.n + cols.start, &line[..cols.len()]);
             }
         });
     }
 
     /// Packs what is shared and calls `each` for every task.
-    fn each_task<T: Tiled + Plain>(
+    fn each_task<T: GemmElement + Plain>(
         &self,
         args: &Args<'_>,
         a: &[T],
@@ -402,15 +416,15 @@ impl Product {
         let (row_tasks, col_tasks) = (rows.div_ceil(self.task.0), cols.div_ceil(self.task.1));
         pool.run(self.shape.batch * row_tasks * col_tasks, |worker, task| {
             let (batch, part) = (task / (row_tasks * col_tasks), task % (row_tasks * col_tasks));
-            // Neighbouring tasks share columns, which are the dearer to pack.
+            // Neighboring tasks share columns, which are the dearer to pack.
             let (r0, c0) = (part % row_tasks * self.task.0, part / row_tasks * self.task.1);
             let left = left.from(batch * rows * self.shape.k);
             let left = if self.share_left {
-                Left::Packed(packed_left, rows)
+                LeftOperand::Packed(packed_left, rows)
             } else if self.swapped && self.shape.b.1 == 1 {
-                Left::InPlace(left)
+                LeftOperand::InPlace(left)
             } else {
-                Left::Matrix(left)
+                LeftOperand::Matrix(left)
             };
             each(Task {
                 worker,
@@ -427,35 +441,35 @@ impl Product {
     }
 
     /// Packs the whole left operand: per block of k, per tile of rows.
-    fn pack_left<T: Tiled>(&self, pool: &Pool, level: Level, left: Matrix<'_, T>, out: &mut [T]) {
+    fn pack_left<T: GemmElement>(&self, pool: &Pool, level: Level, left: Matrix<'_, T>, out: &mut [T]) {
         let rows = self.shape.m;
-        let padded = rows.next_multiple_of(ROWS);
-        let group = 16 * ROWS;
+        let padded = rows.next_multiple_of(TILE_ROWS);
+        let group = 16 * TILE_ROWS;
         let groups = rows.div_ceil(group);
         let out = SharedSlice::new(out);
-        pool.run(self.shape.k.div_ceil(DEPTH) * groups, |_, task| {
-            let (k0, r0) = (task / groups * DEPTH, task % groups * group);
-            let (ks, r1) = (k0..self.shape.k.min(k0 + DEPTH), rows.min(r0 + group));
+        pool.run(self.shape.k.div_ceil(BLOCK_TERMS) * groups, |_, task| {
+            let (k0, r0) = (task / groups * BLOCK_TERMS, task % groups * group);
+            let (ks, r1) = (k0..self.shape.k.min(k0 + BLOCK_TERMS), rows.min(r0 + group));
             let start = k0 * padded + r0 * ks.len();
-            let len = (r1 - r0).next_multiple_of(ROWS) * ks.len();
+            let len = (r1 - r0).next_multiple_of(TILE_ROWS) * ks.len();
             // SAFETY: tasks pack different tiles.
             pack_left(level, left, r0..r1, ks, unsafe { out.range(start..start + len) });
         });
     }
 
     /// Packs the whole right operand: per block of k, per panel of columns.
-    fn pack_right<T: Tiled>(&self, pool: &Pool, level: Level, right: Matrix<'_, T>, out: &mut [T]) {
-        use super::pack::Right;
+    fn pack_right<T: GemmElement>(&self, pool: &Pool, level: Level, right: Matrix<'_, T>, out: &mut [T]) {
+        use super::pack::PackRight;
         let cols = self.extents().1;
-        let tiles = T::tiles(level);
+        let tiles = T::micro_kernels(level);
         let padded = tiles.padded(cols);
         // Some panels at a time, since rows are read across them.
         let group = tiles.width() * 8;
         let groups = cols.div_ceil(group);
         let out = SharedSlice::new(out);
-        pool.run(self.shape.k.div_ceil(DEPTH) * groups, |_, task| {
-            let (k0, c0) = (task / groups * DEPTH, task % groups * group);
-            let (ks, cs) = (k0..self.shape.k.min(k0 + DEPTH), c0..cols.min(c0 + group));
+        pool.run(self.shape.k.div_ceil(BLOCK_TERMS) * groups, |_, task| {
+            let (k0, c0) = (task / groups * BLOCK_TERMS, task % groups * group);
+            let (ks, cs) = (k0..self.shape.k.min(k0 + BLOCK_TERMS), c0..cols.min(c0 + group));
             let start = k0 * padded + c0 * ks.len();
             let len = tiles.padded(cs.len()) * ks.len();
             // SAFETY: tasks pack different panels.
@@ -465,25 +479,25 @@ impl Product {
     }
 }
 
-impl<T: Tiled> Task<'_, T> {
+impl<T: GemmElement> Task<'_, T> {
     /// Writes the task's part of the result to `start`, with `stride` elements between rows.
     ///
     /// # Safety
     /// That place must have room for the part, and be used by nobody else.
-    unsafe fn compute(self, level: Level, k: usize, start: *mut T, stride: usize, warm: Warm<'_>) {
-        let target = Target {
+    unsafe fn compute(self, level: Level, k: usize, start: *mut T, stride: usize, prefetch: Prefetch<'_>) {
+        let target = OutBlock {
             start,
             stride,
             add: false,
-            warm,
+            prefetch,
         };
         let right = match self.packed_right {
-            Some((all, cols)) => Source::Packed(all, cols),
-            None => Source::Pack(&self.right),
+            Some((all, cols)) => RightOperand::Packed(all, cols),
+            None => RightOperand::Pack(&self.right),
         };
         // SAFETY: as the caller promises; tasks start at whole tiles.
         unsafe {
-            region(
+            macro_kernel(
                 level, k, self.left, self.rows, &right, self.cols, target, self.work,
             )
         };

@@ -8,9 +8,13 @@
 //! nothing but 0 is left, the rest). Then adj(P A Q) = det(U) [det(S) U^-1, -U^-1 V adj(S); 0, adj(S)] L^-1: no division by what makes the
 //! matrix singular.
 //!
+//! A is scaled by powers of two first and each H by another one, and the product of pivots is kept with its exponent, so that nothing
+//! between A and a result of ordinary size overflows or vanishes ([`super::scaled`]).
+//!
 //! What rounding leaves where elements cancel is taken as 0, which is a change of A by no more than its rounding: a pivot of nothing but
 //! rounding would make every derivative beyond the second one meaningless.
 
+use super::scaled::{Powers, exponent, times_power};
 use super::vector::add_scaled;
 use crate::cpu::level::Level;
 
@@ -229,6 +233,22 @@ fn rest(a: &Planes<'_>, first: usize) -> Option<(Element, Vec<Vec<Element>>)> {
     Some((minor(a, &all, &all), adjugate.collect()))
 }
 
+/// Divides the elements of a matrix by the power of two of their place and by 2^own, which is given back.
+fn scale(x: &mut [f64], powers: &Powers, own: i32) -> i32 {
+    let n = powers.rows.len();
+    for (at, x) in x.iter_mut().enumerate() {
+        *x = times_power(*x, -powers.at(at / n, at % n) - own);
+    }
+    own
+}
+
+/// Divides a polynomial by the power of two of its largest coefficient, which is given back.
+fn normalise(x: &mut [f64]) -> i32 {
+    let largest = x.iter().filter_map(|&x| exponent(x)).max().unwrap_or(0);
+    x.iter_mut().for_each(|x| *x = times_power(*x, -largest));
+    largest
+}
+
 /// Doubles that [`cofactors`] works in.
 pub(super) fn work_len(n: usize, directions: usize) -> usize {
     ((3 << directions) + 1) * n * n
@@ -256,6 +276,14 @@ pub(super) fn cofactors(
     if !a.iter().all(|x| x.is_finite()) {
         (0..size).for_each(|place| put(place, f64::NAN));
         return;
+    }
+    let powers = Powers::of(&a[..size], n);
+    let mut divided = scale(&mut a[..size], &powers, 0);
+    for i in 0..directions {
+        let h = &mut a[size << i..][..size];
+        let largest = (0..size).filter_map(|at| Some(exponent(h[at])? - powers.at(at / n, at % n)));
+        let own = largest.max().unwrap_or(0);
+        divided += scale(h, &powers, own);
     }
     let (known, sums) = a.split_at_mut(width * size);
     sums.iter_mut()
@@ -293,6 +321,7 @@ pub(super) fn cofactors(
         let pivot = a.get(i, i);
         w.scale_row(i, &reciprocal(&pivot));
         pivots = product(&pivots, &pivot);
+        divided += normalise(&mut pivots);
     }
     // Transposed, so that the columns that L^-1 mixes are rows.
     let mut z = Planes { data: z, n, width };
@@ -310,10 +339,10 @@ pub(super) fn cofactors(
     }
     for r in 0..n {
         for c in 0..n {
-            put(
-                order.rows[r] * n + order.columns[c],
-                product(&z.get(r, c), &pivots)[last],
-            );
+            let (row, column) = (order.rows[r], order.columns[c]);
+            let power = divided + powers.without(row, column);
+            let value = product(&z.get(r, c), &pivots)[last];
+            put(row * n + column, times_power(value, power));
         }
     }
 }

@@ -6,14 +6,17 @@
 mod cofactors;
 mod eigen;
 mod factor;
+mod scaled;
 mod vector;
 
 use std::sync::{Mutex, PoisonError};
 
+use hyperglow_core::reference::refusal::singular;
 use hyperglow_core::{Error, Result, Shape};
 
 use super::element::Float;
 use super::exec::{Args, Chosen, scratch_bytes};
+use super::level::Level;
 use super::pool::SharedSlice;
 
 /// (number of matrices, n, columns) of (.., n, m).
@@ -82,57 +85,45 @@ pub(crate) fn cholesky<T: Float>(shape: &Shape, threads: usize) -> Chosen {
     }
 }
 
-/// Solves op(a) x = b for b (.., n, m).
+/// Solves op(a) x = b for triangular a.
 pub(crate) fn triangular_solve<T: Float>(
     shape: &Shape,
     threads: usize,
     lower: bool,
     transpose: bool,
 ) -> Chosen {
-    let (count, n, m) = extents(shape);
-    let each = n * n + n * m;
-    Chosen {
-        scratch: scratch_bytes::<f64>(each * threads),
-        kernel: Box::new(move |args| {
-            let (a, b) = (args.input::<T>(0), args.input::<T>(1));
-            let level = args.level();
-            batched::<T>(args, count, n * m, each, |matrix, work, out| {
-                let (wide, x) = work.split_at_mut(n * n);
-                widen(&a[matrix * n * n..][..n * n], wide);
-                widen(&b[matrix * n * m..][..n * m], x);
-                factor::triangular_solve(
-                    level,
-                    wide,
-                    x,
-                    (n, m),
-                    lower,
-                    transpose,
-                    "triangularSolve",
-                    matrix,
-                )?;
-                narrow(x, out);
-                Ok(())
-            })
-        }),
-    }
+    solved::<T>(shape, threads, move |level, a, x, extents, matrix| {
+        factor::triangular_solve(level, a, x, extents, lower, transpose, "triangularSolve", matrix)
+    })
 }
 
-/// Solves a x = b for b (.., n, m).
+/// Solves a x = b.
 pub(crate) fn solve<T: Float>(shape: &Shape, threads: usize) -> Chosen {
+    solved::<T>(shape, threads, |level, a, x, extents, matrix| {
+        factor::eliminate(level, a, x, extents).map_err(|pivot| singular("solve", matrix, pivot))?;
+        factor::triangular_solve(level, a, x, extents, false, false, "solve", matrix)
+    })
+}
+
+/// Solutions (.., n, m) for matrices (.., n, n) and right-hand sides: `each` turns a right-hand side into its solution, given the
+/// matrix, (n, m), and the number that messages call the matrix by.
+fn solved<T: Float>(
+    shape: &Shape,
+    threads: usize,
+    each: impl Fn(Level, &mut [f64], &mut [f64], (usize, usize), usize) -> Result<()> + Send + Sync + 'static,
+) -> Chosen {
     let (count, n, m) = extents(shape);
-    let each = n * n + n * m;
+    let per_worker = n * n + n * m;
     Chosen {
-        scratch: scratch_bytes::<f64>(each * threads),
+        scratch: scratch_bytes::<f64>(per_worker * threads),
         kernel: Box::new(move |args| {
             let (a, b) = (args.input::<T>(0), args.input::<T>(1));
             let level = args.level();
-            batched::<T>(args, count, n * m, each, |matrix, work, out| {
+            batched::<T>(args, count, n * m, per_worker, |matrix, work, out| {
                 let (wide, x) = work.split_at_mut(n * n);
                 widen(&a[matrix * n * n..][..n * n], wide);
                 widen(&b[matrix * n * m..][..n * m], x);
-                factor::eliminate(level, wide, x, (n, m))
-                    .map_err(|pivot| hyperglow_core::reference::refusal::singular("solve", matrix, pivot))?;
-                factor::triangular_solve(level, wide, x, (n, m), false, false, "solve", matrix)?;
+                each(level, wide, x, (n, m), matrix)?;
                 narrow(x, out);
                 Ok(())
             })
@@ -152,7 +143,7 @@ pub(crate) fn det<T: Float>(shape: &Shape, threads: usize) -> Chosen {
             batched::<T>(args, count, 1, each, |matrix, u, out| {
                 widen(&a[matrix * n * n..][..n * n], u);
                 let sign = factor::eliminate(level, u, &mut [], (n, 0));
-                let product = || (0..n).map(|i| u[i * n + i]).product::<f64>();
+                let product = || scaled::product((0..n).map(|i| u[i * n + i]));
                 out[0] = T::from_f64(sign.map_or(0.0, |sign| sign * product()));
                 Ok(())
             })

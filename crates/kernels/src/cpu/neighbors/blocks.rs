@@ -1,11 +1,11 @@
 //! Points in blocks of 32, coordinate by coordinate, so that one instruction measures many of them.
 
-use super::lanes::PointLanes;
-use super::measure::{Measure, Real};
+use super::lanes::{PointLanes, Real};
+use super::measure::Measure;
 use crate::cpu::element::Element;
 
 /// Points of a block.
-pub(super) const BLOCK: usize = 32;
+pub(super) const BLOCK_POINTS: usize = 32;
 /// The index of a place that holds no point.
 pub(super) const NOBODY: u32 = u32::MAX;
 
@@ -23,10 +23,13 @@ pub(super) struct Blocks<'a, T> {
 impl<'a, T: Real> Blocks<'a, T> {
     /// Lays out `x` (n, d) by `order`, whose length is the next multiple of 32, with [`NOBODY`] after the last row.
     pub fn new(x: &[T], d: usize, order: &'a [u32], coordinates: &'a mut [T]) -> Blocks<'a, T> {
-        for (rows, block) in order.chunks(BLOCK).zip(coordinates.chunks_mut(d * BLOCK)) {
+        for (rows, block) in order
+            .chunks(BLOCK_POINTS)
+            .zip(coordinates.chunks_mut(d * BLOCK_POINTS))
+        {
             for (lane, &row) in rows.iter().enumerate() {
                 for c in 0..d {
-                    block[c * BLOCK + lane] = if row == NOBODY {
+                    block[c * BLOCK_POINTS + lane] = if row == NOBODY {
                         T::HIGHEST
                     } else {
                         x[row as usize * d + c]
@@ -42,17 +45,17 @@ impl<'a, T: Real> Blocks<'a, T> {
     }
 
     pub fn count(&self) -> usize {
-        self.order.len() / BLOCK
+        self.order.len() / BLOCK_POINTS
     }
 
     #[inline(always)]
     pub fn coordinates(&self, block: usize) -> &'a [T] {
-        &self.coordinates[block * self.d * BLOCK..(block + 1) * self.d * BLOCK]
+        &self.coordinates[block * self.d * BLOCK_POINTS..(block + 1) * self.d * BLOCK_POINTS]
     }
 
     #[inline(always)]
     pub fn rows(&self, block: usize) -> &'a [u32] {
-        &self.order[block * BLOCK..(block + 1) * BLOCK]
+        &self.order[block * BLOCK_POINTS..(block + 1) * BLOCK_POINTS]
     }
 }
 
@@ -72,7 +75,7 @@ pub(super) unsafe fn measures<V: PointLanes, M: Measure, const Q: usize>(
     lane: usize,
 ) -> [[V; 2]; Q] {
     let (points, _) = points.as_chunks::<Q>();
-    assert!(block.len() >= points.len() * BLOCK && lane + step::<V>() <= BLOCK);
+    assert!(block.len() >= points.len() * BLOCK_POINTS && lane + step::<V>() <= BLOCK_POINTS);
     // SAFETY: what is read lies in the block, as just checked; the rest as the caller promises.
     unsafe {
         let mut far = [[V::splat(V::Elem::ZERO); 2]; Q];
@@ -81,7 +84,7 @@ pub(super) unsafe fn measures<V: PointLanes, M: Measure, const Q: usize>(
             reason = "an iterator that is not inlined here would lack the instructions"
         )]
         for c in 0..points.len() {
-            let at = block.as_ptr().add(c * BLOCK + lane);
+            let at = block.as_ptr().add(c * BLOCK_POINTS + lane);
             let lanes = [V::load(at), V::load(at.add(V::N))];
             for q in 0..Q {
                 let p = V::splat(points[c][q]);
@@ -111,8 +114,8 @@ pub(super) unsafe fn within<V: PointLanes>(measures: [V; 2], limit: V::Elem) -> 
 /// # Safety
 /// The processor must have the instructions of `V`.
 #[inline(always)]
-pub(super) unsafe fn spread<V: PointLanes>(measures: [V; 2]) -> [V::Elem; BLOCK] {
-    let mut line = [V::Elem::ZERO; BLOCK];
+pub(super) unsafe fn spread<V: PointLanes>(measures: [V; 2]) -> [V::Elem; BLOCK_POINTS] {
+    let mut line = [V::Elem::ZERO; BLOCK_POINTS];
     // SAFETY: a register has at most 16 elements; the rest as the caller promises.
     unsafe {
         measures[0].store(line.as_mut_ptr());

@@ -1,10 +1,53 @@
-//! What points are measured with, besides what registers do for matrix products.
+//! What points are measured with: their numbers, and registers of them, besides what registers do for matrix products.
 
-use super::measure::Real;
+use crate::cpu::element::Float;
+use crate::cpu::exec::Plain;
 use crate::cpu::gemm::{Lanes, Portable};
+use crate::cpu::sort::Keyed;
 
-/// A register for distances. As for [`Lanes`], the processor must have its instructions: that is what every function here
-/// asks of its caller.
+/// A number that distances are computed with.
+pub(crate) trait Real: Float + Keyed + Plain {
+    fn abs(self) -> Self;
+    fn sqrt(self) -> Self;
+    fn is_finite(self) -> bool;
+    fn next_up(self) -> Self;
+    fn next_down(self) -> Self;
+    /// The largest finite number.
+    const LARGEST: Self;
+    /// Registers of this element: what every processor has, of 32 bytes, of 64 bytes.
+    type Narrow: PointLanes<Elem = Self>;
+    type Wide: PointLanes<Elem = Self>;
+    type Widest: PointLanes<Elem = Self>;
+}
+macro_rules! real {
+    ($($t:ty: $narrow:literal $wide:ident $widest:ident;)*) => {$(
+        impl Real for $t {
+            #[inline(always)]
+            fn abs(self) -> $t { <$t>::abs(self) }
+            fn sqrt(self) -> $t { <$t>::sqrt(self) }
+            fn is_finite(self) -> bool { <$t>::is_finite(self) }
+            fn next_up(self) -> $t { <$t>::next_up(self) }
+            fn next_down(self) -> $t { <$t>::next_down(self) }
+            const LARGEST: $t = <$t>::MAX;
+            type Narrow = Portable<$t, $narrow>;
+            #[cfg(target_arch = "x86_64")]
+            type Wide = std::arch::x86_64::$wide;
+            #[cfg(target_arch = "x86_64")]
+            type Widest = std::arch::x86_64::$widest;
+            #[cfg(not(target_arch = "x86_64"))]
+            type Wide = Self::Narrow;
+            #[cfg(not(target_arch = "x86_64"))]
+            type Widest = Self::Narrow;
+        }
+    )*};
+}
+real! {
+    f32: 4 __m256 __m512;
+    f64: 2 __m256d __m512d;
+}
+
+/// A register for distances. As for [`Lanes`], the processor must have its instructions: that is what every function
+/// here asks of its caller.
 pub(crate) trait PointLanes: Lanes<Elem: Real> {
     /// |self - other|.
     /// # Safety
@@ -98,8 +141,8 @@ mod x86 {
     }
 }
 
-/// Defines a function whose first argument is a level, generic in `T: Real` and `M: Measure`, whose body is compiled for
-/// each level with the register type `V` of it.
+/// Defines a function whose first argument is a level, generic in `T: Real` and `M: Measure`, whose body is compiled
+/// for each level with the register type `V` of it.
 macro_rules! by_level {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident : $ty:ty),* $(,)?) $body:block) => {
         $(#[$meta])*

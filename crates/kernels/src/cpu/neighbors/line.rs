@@ -1,6 +1,7 @@
 //! Counting on a line: the points in order, and two binary searches a point.
 
-use super::measure::{Measure, Real};
+use super::lanes::Real;
+use super::measure::Measure;
 use crate::cpu::exec::{Args, scratch_bytes};
 use crate::cpu::pool::SharedSlice;
 

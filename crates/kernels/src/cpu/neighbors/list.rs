@@ -1,7 +1,7 @@
 //! The nearest points found so far.
 
 use super::blocks::NOBODY;
-use super::measure::Real;
+use super::lanes::Real;
 
 /// The k nearest points so far, nearest first, of equally near ones the first row.
 pub(super) struct Nearest<'a, T> {
@@ -19,7 +19,7 @@ impl<'a, T: Real> Nearest<'a, T> {
         Nearest {
             measures,
             rows,
-            below: T::MOST,
+            below: T::LARGEST,
         }
     }
 

@@ -1,52 +1,7 @@
 //! Distances between points, in the arithmetic of their dtype: no fused multiply-add, coordinates in order, so that
 //! every level and every path computes the same bits.
 
-use super::lanes::PointLanes;
-use crate::cpu::element::Float;
-use crate::cpu::exec::Plain;
-use crate::cpu::gemm::Portable;
-use crate::cpu::sort::Keyed;
-
-/// A number that distances are computed with.
-pub(crate) trait Real: Float + Keyed + Plain {
-    fn abs(self) -> Self;
-    fn sqrt(self) -> Self;
-    fn is_finite(self) -> bool;
-    fn next_up(self) -> Self;
-    fn next_down(self) -> Self;
-    /// The largest finite number.
-    const MOST: Self;
-    /// Registers of this element: what every processor has, of 32 bytes, of 64 bytes.
-    type Narrow: PointLanes<Elem = Self>;
-    type Wide: PointLanes<Elem = Self>;
-    type Widest: PointLanes<Elem = Self>;
-}
-macro_rules! real {
-    ($($t:ty: $narrow:literal $wide:ident $widest:ident;)*) => {$(
-        impl Real for $t {
-            #[inline(always)]
-            fn abs(self) -> $t { <$t>::abs(self) }
-            fn sqrt(self) -> $t { <$t>::sqrt(self) }
-            fn is_finite(self) -> bool { <$t>::is_finite(self) }
-            fn next_up(self) -> $t { <$t>::next_up(self) }
-            fn next_down(self) -> $t { <$t>::next_down(self) }
-            const MOST: $t = <$t>::MAX;
-            type Narrow = Portable<$t, $narrow>;
-            #[cfg(target_arch = "x86_64")]
-            type Wide = std::arch::x86_64::$wide;
-            #[cfg(target_arch = "x86_64")]
-            type Widest = std::arch::x86_64::$widest;
-            #[cfg(not(target_arch = "x86_64"))]
-            type Wide = Self::Narrow;
-            #[cfg(not(target_arch = "x86_64"))]
-            type Widest = Self::Narrow;
-        }
-    )*};
-}
-real! {
-    f32: 4 __m256 __m512;
-    f64: 2 __m256d __m512d;
-}
+use super::lanes::{PointLanes, Real};
 
 /// How the differences of the coordinates become one number that grows with the distance.
 pub(super) trait Measure: Copy + Send + Sync + 'static {
@@ -127,11 +82,11 @@ pub(super) fn limit<T: Real, M: Measure>(radius: T, closed: bool) -> Option<T> {
         return None;
     }
     let guess = M::near(radius);
-    let mut measure = if guess <= T::MOST { guess } else { T::MOST };
+    let mut measure = if guess <= T::LARGEST { guess } else { T::LARGEST };
     while !within(measure) {
         measure = measure.next_down();
     }
-    while measure < T::MOST && within(measure.next_up()) {
+    while measure < T::LARGEST && within(measure.next_up()) {
         measure = measure.next_up();
     }
     Some(measure)
@@ -152,7 +107,7 @@ pub(super) fn is_tame<T: Real, M: Measure>(x: &[T], d: usize) -> bool {
         }
         far = M::add(far, (high - low).abs());
     }
-    far <= T::MOST
+    far <= T::LARGEST
 }
 
 #[cfg(test)]

@@ -15,15 +15,16 @@ mod tree;
 use hyperglow_core::Shape;
 use hyperglow_core::op::Metric;
 
-use self::blocks::{BLOCK, Blocks, NOBODY};
-use self::brute::ASKERS;
-use self::measure::{Euclidean, Maximum, Measure, Real};
+use self::blocks::{BLOCK_POINTS, Blocks, NOBODY};
+use self::brute::BLOCK_ASKERS;
+use self::lanes::Real;
+use self::measure::{Euclidean, Maximum, Measure};
 use self::tree::Tree;
 use super::exec::{Args, Chosen, Kernel, scratch_bytes};
 use super::pool::SharedSlice;
 
 /// Beyond, a list is not kept sorted while it fills.
-const LONG: usize = 256;
+const LONG_LIST: usize = 256;
 
 /// Where a tree is faster than every point against every other: see benches/kernels.rs.
 fn wants_tree(n: usize, d: usize) -> bool {
@@ -33,7 +34,8 @@ fn wants_tree(n: usize, d: usize) -> bool {
 /// x (n, d) -> (n, k): the nearest other rows.
 pub(crate) fn nearest<T: Real>(shape: &Shape, k: usize, metric: Metric, threads: usize) -> Chosen {
     let (n, d) = (shape[0], shape[1]);
-    let lists = scratch_bytes::<T>(ASKERS * k * threads) + scratch_bytes::<u32>(ASKERS * k * threads);
+    let lists =
+        scratch_bytes::<T>(BLOCK_ASKERS * k * threads) + scratch_bytes::<u32>(BLOCK_ASKERS * k * threads);
     Chosen {
         scratch: points_scratch::<T>(n, d, threads).max(plain::scratch::<T>(n, threads)) + lists,
         kernel: match metric {
@@ -61,10 +63,10 @@ pub(crate) fn count_within<T: Real>(shape: &Shape, metric: Metric, closed: bool,
 }
 
 fn points_scratch<T>(n: usize, d: usize, threads: usize) -> usize {
-    let places = n.next_multiple_of(BLOCK);
+    let places = n.next_multiple_of(BLOCK_POINTS);
     scratch_bytes::<u32>(places)
         + scratch_bytes::<T>(places * d)
-        + scratch_bytes::<T>(ASKERS * d * threads).max(tree::scratch::<T>(n, d))
+        + scratch_bytes::<T>(BLOCK_ASKERS * d * threads).max(tree::scratch::<T>(n, d))
 }
 
 fn nearest_by<T: Real, M: Measure>(shape: &Shape, k: usize) -> Kernel {
@@ -72,15 +74,15 @@ fn nearest_by<T: Real, M: Measure>(shape: &Shape, k: usize) -> Kernel {
     Box::new(move |args| {
         let x = args.input::<T>(0);
         let out = SharedSlice::new(args.output::<i32>());
-        if d == 0 || k > LONG || !measure::is_tame::<T, M>(x, d) {
+        if d == 0 || k > LONG_LIST || !measure::is_tame::<T, M>(x, d) {
             plain::nearest::<T, M>(args, x, (n, d, k), &out);
             return Ok(());
         }
         let (level, pool) = (args.level(), args.pool());
-        let far = SharedSlice::new(args.scratch::<T>(ASKERS * k * pool.threads()));
-        let rows = SharedSlice::new(args.scratch::<u32>(ASKERS * k * pool.threads()));
+        let far = SharedSlice::new(args.scratch::<T>(BLOCK_ASKERS * k * pool.threads()));
+        let rows = SharedSlice::new(args.scratch::<u32>(BLOCK_ASKERS * k * pool.threads()));
         let lists = |worker: usize, count: usize| {
-            let start = worker * ASKERS * k;
+            let start = worker * BLOCK_ASKERS * k;
             // SAFETY: a worker's own piece of the scratch, for one task at a time.
             unsafe {
                 (
@@ -98,13 +100,22 @@ fn nearest_by<T: Real, M: Measure>(shape: &Shape, k: usize) -> Kernel {
             });
         } else {
             let blocks = lay_out(args, x, n, d);
-            let askers = SharedSlice::new(args.scratch::<T>(ASKERS * d * pool.threads()));
-            pool.ranges(n, ASKERS, |worker, range| {
+            let askers = SharedSlice::new(args.scratch::<T>(BLOCK_ASKERS * d * pool.threads()));
+            pool.ranges(n, BLOCK_ASKERS, |worker, range| {
                 // SAFETY: a worker's own piece of the scratch, for one task at a time.
-                let askers = unsafe { askers.range(worker * ASKERS * d..(worker + 1) * ASKERS * d) };
+                let askers =
+                    unsafe { askers.range(worker * BLOCK_ASKERS * d..(worker + 1) * BLOCK_ASKERS * d) };
                 // SAFETY: these rows are this task's.
                 let out = unsafe { out.range(range.start * k..range.end * k) };
-                brute::nearest::<T, M>(level, blocks, x, range.start, askers, lists(worker, ASKERS), out);
+                brute::nearest::<T, M>(
+                    level,
+                    blocks,
+                    x,
+                    range.start,
+                    askers,
+                    lists(worker, BLOCK_ASKERS),
+                    out,
+                );
             });
         }
         Ok(())
@@ -141,11 +152,12 @@ fn count_by<T: Real, M: Measure>(shape: &Shape, closed: bool) -> Kernel {
             });
         } else {
             let blocks = lay_out(args, x, n, d);
-            let askers = SharedSlice::new(args.scratch::<T>(ASKERS * d * pool.threads()));
-            pool.ranges(n, ASKERS, |worker, range| {
+            let askers = SharedSlice::new(args.scratch::<T>(BLOCK_ASKERS * d * pool.threads()));
+            pool.ranges(n, BLOCK_ASKERS, |worker, range| {
                 // SAFETY: a worker's own piece of the scratch, for one task at a time.
-                let askers = unsafe { askers.range(worker * ASKERS * d..(worker + 1) * ASKERS * d) };
-                let mut wanted = [T::LOWEST; ASKERS];
+                let askers =
+                    unsafe { askers.range(worker * BLOCK_ASKERS * d..(worker + 1) * BLOCK_ASKERS * d) };
+                let mut wanted = [T::LOWEST; BLOCK_ASKERS];
                 wanted[..range.len()].copy_from_slice(&limits[range.clone()]);
                 // SAFETY: these rows are this task's.
                 let out = unsafe { out.range(range.clone()) };
@@ -164,7 +176,7 @@ fn count_by<T: Real, M: Measure>(shape: &Shape, closed: bool) -> Kernel {
 
 /// The rows 0 to n - 1 and nobody after them.
 fn rows<'a>(args: &Args<'a>, n: usize) -> &'a mut [u32] {
-    let order = args.scratch::<u32>(n.next_multiple_of(BLOCK));
+    let order = args.scratch::<u32>(n.next_multiple_of(BLOCK_POINTS));
     for (row, place) in order.iter_mut().enumerate() {
         *place = if row < n { row as u32 } else { NOBODY };
     }

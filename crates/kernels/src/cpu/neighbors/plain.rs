@@ -1,6 +1,7 @@
 //! Pair by pair, for any numbers: a distance that is not a number is the largest and within nothing.
 
-use super::measure::{Measure, Real, between};
+use super::lanes::Real;
+use super::measure::{Measure, between};
 use crate::cpu::exec::{Args, scratch_bytes};
 use crate::cpu::pool::SharedSlice;
 

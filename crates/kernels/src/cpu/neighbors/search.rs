@@ -1,14 +1,14 @@
 //! Questions to the tree, asked leaf by leaf, so that the nodes one asker has read are there for the next.
 
-use super::blocks::{BLOCK, NOBODY, measures, spread, step, within};
-use super::lanes::{PointLanes, by_level};
+use super::blocks::{BLOCK_POINTS, NOBODY, measures, spread, step, within};
+use super::lanes::{PointLanes, Real, by_level};
 use super::list::Nearest;
-use super::measure::{Measure, Real};
+use super::measure::Measure;
 use super::tree::{Node, Tree};
 use crate::cpu::pool::SharedSlice;
 
 /// Nodes put aside on the way down: one a level, and a tree of 2^32 points has fewer levels.
-const DEPTH: usize = 32;
+const MAX_DEPTH: usize = 32;
 
 /// The least measure from `point` to a place in the box. Rounding keeps order, so no point of the box is nearer.
 #[inline(always)]
@@ -48,7 +48,7 @@ unsafe fn offer_leaf<V: PointLanes, M: Measure>(
     list: &mut Nearest<'_, V::Elem>,
 ) {
     let rows = tree.blocks.rows(leaf);
-    for lane in (0..BLOCK).step_by(step::<V>()) {
+    for lane in (0..BLOCK_POINTS).step_by(step::<V>()) {
         // SAFETY: as the caller promises.
         let (far, mut mask) = unsafe {
             let [far] = measures::<V, M, 1>(point, tree.blocks.coordinates(leaf), lane);
@@ -82,7 +82,7 @@ unsafe fn nearest_of<T: Real, V: PointLanes<Elem = T>, M: Measure>(
 ) {
     // SAFETY: as the caller promises.
     unsafe { offer_leaf::<V, M>(tree, home, asker, point, list) };
-    let mut aside = [(Node::NONE, T::ZERO); DEPTH];
+    let mut aside = [(Node::NONE, T::ZERO); MAX_DEPTH];
     aside[0] = (tree.root(), T::ZERO);
     let mut waiting = 1;
     while waiting > 0 {
@@ -119,7 +119,7 @@ unsafe fn count_of<T: Real, V: PointLanes<Elem = T>, M: Measure>(
     limit: T,
 ) -> u32 {
     let mut count = 0;
-    let mut aside = [Node::NONE; DEPTH];
+    let mut aside = [Node::NONE; MAX_DEPTH];
     aside[0] = tree.root();
     let mut waiting = 1;
     while waiting > 0 {
@@ -132,7 +132,7 @@ unsafe fn count_of<T: Real, V: PointLanes<Elem = T>, M: Measure>(
         if reach <= limit {
             count += tree.size(node) as u32;
         } else if node.blocks == 1 {
-            for lane in (0..BLOCK).step_by(step::<V>()) {
+            for lane in (0..BLOCK_POINTS).step_by(step::<V>()) {
                 // SAFETY: as the caller promises.
                 unsafe {
                     let [far] = measures::<V, M, 1>(point, tree.blocks.coordinates(node.start), lane);
@@ -150,8 +150,8 @@ unsafe fn count_of<T: Real, V: PointLanes<Elem = T>, M: Measure>(
 }
 
 by_level! {
-    /// Writes the k nearest of the points of leaf `home` to their rows of `out` (n, k); `far` and `rows` (k) are for its
-    /// own use. No other task may write these rows.
+    /// Writes the k nearest of the points of leaf `home` to their rows of `out` (n, k); `far` and `rows` (k) are for
+    /// its own use. No other task may write these rows.
     pub(super) fn nearest(
         tree: &Tree<'_, T>,
         x: &[T],

@@ -3,13 +3,13 @@
 use std::cmp::Ordering;
 use std::sync::Mutex;
 
-use super::blocks::{BLOCK, Blocks};
-use super::measure::Real;
+use super::blocks::{BLOCK_POINTS, Blocks};
+use super::lanes::Real;
 use crate::cpu::exec::scratch_bytes;
 use crate::cpu::pool::Pool;
 
 /// Subtrees of fewer points are built by one task.
-const ALONE: usize = 2048;
+const SERIAL_POINTS: usize = 2048;
 
 /// The nodes in preorder. The root spans all blocks; a node of c > 1 blocks has its left child, of the first
 /// ceil(c / 2) of them, right behind it, and its right child behind the left one's 2 ceil(c / 2) - 1 nodes.
@@ -58,7 +58,7 @@ impl Node {
 }
 
 fn blocks_of(n: usize) -> usize {
-    n.div_ceil(BLOCK)
+    n.div_ceil(BLOCK_POINTS)
 }
 
 /// Nodes of a tree of `n` points.
@@ -85,7 +85,7 @@ impl<'a, T: Real> Tree<'a, T> {
     ) -> Tree<'a, T> {
         let n = x.len() / d;
         let mut tasks = Vec::new();
-        let whole = Part {
+        let whole = Subtree {
             x,
             d,
             order: &mut order[..n],
@@ -126,12 +126,12 @@ impl<'a, T: Real> Tree<'a, T> {
     /// Number of points of a node.
     #[inline(always)]
     pub fn size(&self, node: Node) -> usize {
-        self.n.min((node.start + node.blocks) * BLOCK) - node.start * BLOCK
+        self.n.min((node.start + node.blocks) * BLOCK_POINTS) - node.start * BLOCK_POINTS
     }
 }
 
 /// A subtree to be built: its rows, boxes and first rows.
-struct Part<'x, 'a, T> {
+struct Subtree<'x, 'a, T> {
     x: &'x [T],
     d: usize,
     order: &'a mut [u32],
@@ -139,10 +139,10 @@ struct Part<'x, 'a, T> {
     first: &'a mut [u32],
 }
 
-impl<'x, 'a, T: Real> Part<'x, 'a, T> {
+impl<'x, 'a, T: Real> Subtree<'x, 'a, T> {
     /// Builds the top of the tree and leaves what is below to `tasks`.
-    fn build(self, tasks: &mut Vec<Mutex<Option<Part<'x, 'a, T>>>>) {
-        if self.order.len() <= ALONE {
+    fn build(self, tasks: &mut Vec<Mutex<Option<Subtree<'x, 'a, T>>>>) {
+        if self.order.len() <= SERIAL_POINTS {
             tasks.push(Mutex::new(Some(self)));
         } else if let Some((left, right)) = self.split() {
             left.build(tasks);
@@ -158,8 +158,8 @@ impl<'x, 'a, T: Real> Part<'x, 'a, T> {
     }
 
     /// Makes the node, and divides what is below it in two unless it is a leaf.
-    fn split(self) -> Option<(Part<'x, 'a, T>, Part<'x, 'a, T>)> {
-        let Part {
+    fn split(self) -> Option<(Subtree<'x, 'a, T>, Subtree<'x, 'a, T>)> {
+        let Subtree {
             x,
             d,
             order,
@@ -176,14 +176,14 @@ impl<'x, 'a, T: Real> Part<'x, 'a, T> {
         }
         let half = blocks.div_ceil(2);
         let value = |row: u32| x[row as usize * d + axis];
-        order.select_nth_unstable_by(half * BLOCK, |&a, &b| {
+        order.select_nth_unstable_by(half * BLOCK_POINTS, |&a, &b| {
             let by_value = value(a).partial_cmp(&value(b)).unwrap_or(Ordering::Equal);
             by_value.then(a.cmp(&b))
         });
-        let (order_left, order_right) = order.split_at_mut(half * BLOCK);
+        let (order_left, order_right) = order.split_at_mut(half * BLOCK_POINTS);
         let (boxes_left, boxes_right) = boxes.split_at_mut((2 * half - 1) * 2 * d);
         let (first_left, first_right) = first.split_at_mut(2 * half - 1);
-        let part = |order, boxes, first| Part {
+        let part = |order, boxes, first| Subtree {
             x,
             d,
             order,

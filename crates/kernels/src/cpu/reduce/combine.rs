@@ -174,11 +174,11 @@ extremum! {
 /// Lanes of a row.
 const LANES: usize = 32;
 /// Elements of a row after which lanes are widened: 32 per lane.
-const ROW_BLOCK: usize = 1024;
+const ROW_BLOCK_ELEMENTS: usize = 1024;
 /// Rows after which lanes of columns are widened.
-const COLUMN_BLOCK: usize = 32;
+const COLUMN_BLOCK_ROWS: usize = 32;
 /// Columns handled side by side.
-pub(super) const WIDTH: usize = 512;
+pub(super) const STRIP_COLUMNS: usize = 512;
 
 /// A row being combined, of which pieces come one after the other.
 pub(super) struct Row<C: Combine> {
@@ -248,10 +248,10 @@ fn into_lanes<C: Combine>(x: &[C::Elem], lanes: &mut [C::Lane; LANES]) {
 versions! {
     /// Adds `x` to a row.
     pub(super) fn row[C: Combine](x: &[C::Elem], row: &mut Row<C>) {
-        for block in x.chunks(ROW_BLOCK) {
+        for block in x.chunks(ROW_BLOCK_ELEMENTS) {
             into_lanes::<C>(block, &mut row.lanes);
             row.taken += block.len();
-            if row.taken >= ROW_BLOCK {
+            if row.taken >= ROW_BLOCK_ELEMENTS {
                 row.wide = C::merge(row.wide, C::widen(together::<C>(row.lanes)));
                 row.lanes = [C::NOTHING; LANES];
                 row.taken = 0;
@@ -265,7 +265,7 @@ versions! {
     pub(super) fn rows[C: Combine](x: &[C::Elem], len: usize, out: &mut [C::Out]) {
         for (x, out) in x.chunks_exact(len).zip(out) {
             let mut wide = C::WIDE_NOTHING;
-            for block in x.chunks(ROW_BLOCK) {
+            for block in x.chunks(ROW_BLOCK_ELEMENTS) {
                 let combined = if block.len() < LANES {
                     block.iter().fold(C::NOTHING, |a, &x| C::lane(a, x))
                 } else {
@@ -282,8 +282,8 @@ versions! {
 
 /// Columns being combined: lanes and wide values side by side.
 pub(super) struct Columns<C: Combine> {
-    lanes: [C::Lane; WIDTH],
-    wide: [C::Wide; WIDTH],
+    lanes: [C::Lane; STRIP_COLUMNS],
+    wide: [C::Wide; STRIP_COLUMNS],
     /// Columns in use.
     filled: usize,
     rows: usize,
@@ -294,8 +294,8 @@ impl<C: Combine> Columns<C> {
     pub fn new(filled: usize) -> Columns<C> {
         Columns {
             filled,
-            lanes: [C::NOTHING; WIDTH],
-            wide: [C::WIDE_NOTHING; WIDTH],
+            lanes: [C::NOTHING; STRIP_COLUMNS],
+            wide: [C::WIDE_NOTHING; STRIP_COLUMNS],
             rows: 0,
         }
     }
@@ -317,7 +317,7 @@ versions! {
                 *lane = C::lane(*lane, x);
             }
             sums.rows += 1;
-            if sums.rows == COLUMN_BLOCK {
+            if sums.rows == COLUMN_BLOCK_ROWS {
                 widen::<C>(sums);
             }
         }
@@ -379,7 +379,7 @@ versions! {
     /// The position of the first maximum of each column: row r is `x[r * stride..][..out.len()]`.
     pub(super) fn column_positions[T: Element](x: &[T], rows: usize, stride: usize, out: &mut [i32]) {
         let width = out.len();
-        let mut best = [T::LOWEST; WIDTH];
+        let mut best = [T::LOWEST; STRIP_COLUMNS];
         best[..width].copy_from_slice(&x[..width]);
         out.fill(0);
         for r in 1..rows {

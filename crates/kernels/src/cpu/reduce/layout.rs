@@ -3,11 +3,11 @@
 use hyperglow_core::Shape;
 
 /// Elements of a part, when a reduction with few results is divided.
-const PART: usize = 1 << 16;
+const PART_ELEMENTS: usize = 1 << 16;
 /// Tasks enough to keep every thread busy.
-const TASKS: usize = 32;
+const MIN_TASKS: usize = 32;
 
-/// An axis: extent, and elements between neighbours.
+/// An axis: extent, and elements between neighbors.
 type Axis = (usize, usize);
 
 /// A reduction as: for every kept index, over every outer reduced index, a run of rows. A row is `width` elements
@@ -32,7 +32,7 @@ pub(super) struct Layout {
 
 impl Layout {
     pub fn new(shape: &Shape, axes: &[usize]) -> Layout {
-        // Neighbouring axes of one kind become one axis.
+        // Neighboring axes of one kind become one axis.
         let mut merged: Vec<(usize, usize, bool)> = Vec::new();
         for (i, (&extent, stride)) in shape.dims().iter().zip(shape.strides()).enumerate() {
             let reduced = axes.contains(&i);
@@ -67,9 +67,13 @@ impl Layout {
         let count = |axes: &[Axis]| axes.iter().map(|axis| axis.0).product::<usize>();
         let (groups, runs) = (count(&kept), count(&outer));
         let elements = runs * rows * width;
-        let few = groups * width.div_ceil(super::combine::WIDTH) < TASKS;
+        let few = groups * width.div_ceil(super::combine::STRIP_COLUMNS) < MIN_TASKS;
         let parts = if few {
-            elements.div_ceil(PART).clamp(1, TASKS).min(runs.max(rows)).max(1)
+            elements
+                .div_ceil(PART_ELEMENTS)
+                .clamp(1, MIN_TASKS)
+                .min(runs.max(rows))
+                .max(1)
         } else {
             1
         };

@@ -30,13 +30,13 @@ use super::exec::{Args, Chosen, Kernel, scratch_bytes};
 use super::level::Level;
 use super::pool::SharedSlice;
 use combine::{
-    Columns, Combine, Largest, Row, Smallest, SumF32, SumF64, Total, WIDTH, column_positions, columns, row,
-    row_positions, rows, widen_columns,
+    Columns, Combine, Largest, Row, STRIP_COLUMNS, Smallest, SumF32, SumF64, Total, column_positions,
+    columns, row, row_positions, rows, widen_columns,
 };
 use layout::Layout;
 
 /// Elements read by one task, when there are many results.
-const GRAIN: usize = 1 << 14;
+const TASK_ELEMENTS: usize = 1 << 14;
 
 /// The kernel of a reduction of `x` over `axes`.
 pub(crate) fn compile(kind: Reduction, axes: &[usize], x: &Spec) -> Chosen {
@@ -71,25 +71,25 @@ fn kernel<C: Combine>(layout: Layout) -> Kernel {
         } else if layout.parts > 1 {
             in_parts::<C>(args, &layout, x, out);
         } else if let Some(len) = layout.row_len() {
-            let together = (GRAIN / len).max(1);
+            let together = (TASK_ELEMENTS / len).max(1);
             args.pool().chunks(out, together, |_, i, piece| {
                 rows::<C>(level, &x[i * together * len..][..piece.len() * len], len, piece);
             });
         } else if layout.width == 1 {
-            let together = (GRAIN / (layout.runs * layout.rows)).max(1);
+            let together = (TASK_ELEMENTS / (layout.runs * layout.rows)).max(1);
             args.pool().chunks(out, together, |_, i, piece| {
                 for (j, out) in piece.iter_mut().enumerate() {
                     *out = C::narrow(one::<C>(level, &layout, x, i * together + j, 0));
                 }
             });
         } else {
-            let tiles = layout.width.div_ceil(WIDTH);
-            let together = (GRAIN / (layout.runs * layout.rows * layout.width)).max(1);
+            let tiles = layout.width.div_ceil(STRIP_COLUMNS);
+            let together = (TASK_ELEMENTS / (layout.runs * layout.rows * layout.width)).max(1);
             let out = SharedSlice::new(out);
             args.pool().ranges(layout.groups * tiles, together, |_, range| {
                 for task in range {
-                    let (group, first) = (task / tiles, task % tiles * WIDTH);
-                    let width = WIDTH.min(layout.width - first);
+                    let (group, first) = (task / tiles, task % tiles * STRIP_COLUMNS);
+                    let width = STRIP_COLUMNS.min(layout.width - first);
                     let at = group * layout.width + first;
                     // SAFETY: tiles of results do not overlap.
                     let out = unsafe { out.range(at..at + width) };
@@ -107,13 +107,13 @@ fn kernel<C: Combine>(layout: Layout) -> Kernel {
 fn in_parts<C: Combine>(args: &Args<'_>, layout: &Layout, x: &[C::Elem], out: &mut [C::Out]) {
     let results = layout.groups * layout.width;
     let partial = args.scratch::<C::Wide>(results * layout.parts);
-    let tiles = layout.width.div_ceil(WIDTH);
+    let tiles = layout.width.div_ceil(STRIP_COLUMNS);
     let shared = SharedSlice::new(&mut *partial);
     let level = args.level();
     args.pool().run(layout.groups * tiles * layout.parts, |_, task| {
         let (part, rest) = (task % layout.parts, task / layout.parts);
-        let (group, first) = (rest / tiles, rest % tiles * WIDTH);
-        let width = WIDTH.min(layout.width - first);
+        let (group, first) = (rest / tiles, rest % tiles * STRIP_COLUMNS);
+        let width = STRIP_COLUMNS.min(layout.width - first);
         let at = part * results + group * layout.width + first;
         // SAFETY: parts and tiles of results do not overlap.
         let out = unsafe { shared.range(at..at + width) };
@@ -133,7 +133,7 @@ fn in_parts<C: Combine>(args: &Args<'_>, layout: &Layout, x: &[C::Elem], out: &m
     }
 }
 
-/// A result whose elements lie in runs of neighbours.
+/// A result whose elements lie in runs of neighbors.
 fn one<C: Combine>(level: Level, layout: &Layout, x: &[C::Elem], group: usize, part: usize) -> C::Wide {
     let mut sum = Row::<C>::new();
     layout.stretches(layout.group_start(group), part, |start, count| {
@@ -142,7 +142,7 @@ fn one<C: Combine>(level: Level, layout: &Layout, x: &[C::Elem], group: usize, p
     sum.total()
 }
 
-/// `width` neighbouring results of a group, from column `first` on.
+/// `width` neighboring results of a group, from column `first` on.
 fn tile<C: Combine>(
     level: Level,
     layout: &Layout,
@@ -153,7 +153,7 @@ fn tile<C: Combine>(
 ) {
     // Narrow rows are taken several at a time: they have no gaps, and long rows are faster.
     let together = if width == layout.width {
-        (WIDTH / width).max(1)
+        (STRIP_COLUMNS / width).max(1)
     } else {
         1
     };
@@ -184,21 +184,21 @@ pub(crate) fn argmax<T: Element>(shape: &Shape, axis: usize) -> Kernel {
             return Ok(());
         }
         if inner == 1 {
-            let together = (GRAIN / extent).max(1);
+            let together = (TASK_ELEMENTS / extent).max(1);
             args.pool().chunks(out, together, |_, i, piece| {
                 let x = &x[i * together * extent..][..piece.len() * extent];
                 row_positions::<T>(level, x, extent, piece);
             });
             return Ok(());
         }
-        let tiles = inner.div_ceil(WIDTH);
+        let tiles = inner.div_ceil(STRIP_COLUMNS);
         let outer = out.len() / inner;
-        let together = (GRAIN / (extent * inner.min(WIDTH))).max(1);
+        let together = (TASK_ELEMENTS / (extent * inner.min(STRIP_COLUMNS))).max(1);
         let out = SharedSlice::new(out);
         args.pool().ranges(outer * tiles, together, |_, range| {
             for task in range {
-                let (outer, first) = (task / tiles, task % tiles * WIDTH);
-                let width = WIDTH.min(inner - first);
+                let (outer, first) = (task / tiles, task % tiles * STRIP_COLUMNS);
+                let width = STRIP_COLUMNS.min(inner - first);
                 let at = outer * inner + first;
                 // SAFETY: tiles of results do not overlap.
                 let out = unsafe { out.range(at..at + width) };

@@ -5,7 +5,7 @@ use hyperglow_core::plan::rows::{Division, RowGroup};
 use hyperglow_core::plan::{Place, Program, SlotId, Step, StepKind};
 
 /// A group's steps and slots.
-pub(super) struct Local {
+pub(super) struct GroupProgram {
     pub rows: usize,
     /// Segments of the rows.
     pub segments: usize,
@@ -20,9 +20,9 @@ pub(super) struct Local {
     pub written: Vec<Option<(usize, Division)>>,
 }
 
-impl Local {
-    pub fn of(program: &Program, group: &RowGroup) -> Local {
-        let mut local = Local {
+impl GroupProgram {
+    pub fn of(program: &Program, group: &RowGroup) -> GroupProgram {
+        let mut local = GroupProgram {
             rows: group.rows,
             segments: group.segments(),
             program: Program {

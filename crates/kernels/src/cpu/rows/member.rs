@@ -23,8 +23,8 @@ pub(super) enum Member {
 
 /// A reduction inside of rows that do not lie in segments, or pooling of planes.
 pub(super) struct Primitive {
-    pub inputs: Box<[Part]>,
-    pub output: Part,
+    pub inputs: Box<[RowSlot]>,
+    pub output: RowSlot,
     /// For a block of rows, and for the last rows, where they are fewer.
     pub whole: Kernel,
     pub rest: Option<(usize, Kernel)>,
@@ -33,22 +33,22 @@ pub(super) struct Primitive {
 /// The maxima of windows and their places.
 pub(super) struct MaximaOfWindows {
     pub kernel: Maxima,
-    pub input: Part,
-    pub values: Part,
-    pub places: Part,
+    pub input: RowSlot,
+    pub values: RowSlot,
+    pub places: RowSlot,
 }
 
 /// A reduction of rows that lie in segments, each to one element.
 pub(super) struct Accumulation {
     pub folding: Folding,
-    pub input: Part,
-    pub output: Part,
+    pub input: RowSlot,
+    pub output: RowSlot,
     /// The byte of the thread's memory at which the states of the rows begin.
     pub states: usize,
 }
 
 /// A slot of which each row (in a segment) has a part.
-pub(super) struct Part {
+pub(super) struct RowSlot {
     pub slot: SlotId,
     pub dtype: DType,
     /// Elements of a row in a segment.
@@ -56,7 +56,7 @@ pub(super) struct Part {
 }
 
 /// What to compute, and where everything is.
-pub(super) struct Place<'a> {
+pub(super) struct MemberArgs<'a> {
     pub env: &'a Env,
     /// Where the group's slots are, or would have to be.
     pub table: &'a mut [RawBytes],
@@ -66,18 +66,18 @@ pub(super) struct Place<'a> {
     pub rows: Range<usize>,
     /// The group's rows.
     pub all_rows: usize,
-    pub piece: Piece,
+    pub piece: SegmentCut,
 }
 
 /// Part of the rows at hand.
 #[derive(Default)]
-pub(super) struct Piece {
+pub(super) struct SegmentCut {
     pub segment: usize,
     /// Elements of the segment, where segments are cut; there is one row then.
     pub cut: Option<Range<usize>>,
 }
 
-impl Place<'_> {
+impl MemberArgs<'_> {
     /// The first element and the number of elements, with `len` elements of a row in a segment.
     fn extent(&self, len: usize) -> (usize, usize) {
         let first = (self.piece.segment * self.all_rows + self.rows.start) * len;
@@ -101,7 +101,7 @@ impl Member {
     ///
     /// # Safety
     /// The thread's memory has what `prepare` planned, and nobody else uses it.
-    pub unsafe fn start(&self, at: &Place<'_>) {
+    pub unsafe fn start(&self, at: &MemberArgs<'_>) {
         if let Member::Accumulation(member) = self {
             // SAFETY: as the caller promises.
             unsafe { member.folding.start(at.memory.at(member.states), at.rows.len()) };
@@ -111,9 +111,9 @@ impl Member {
     /// Computes the elements at a place, or adds them up.
     ///
     /// # Safety
-    /// As for [`Member::start`], which was called before; the slots' elements there are readable or writable, and nobody
-    /// else uses the latter.
-    pub unsafe fn run(&self, at: &Place<'_>) {
+    /// As for [`Member::start`], which was called before; the slots' elements there are readable or writable, and
+    /// nobody else uses the latter.
+    pub unsafe fn run(&self, at: &MemberArgs<'_>) {
         match self {
             Member::Cluster(kernel, division) => {
                 let (start, count) = at.extent(division.len);
@@ -153,7 +153,7 @@ impl Member {
     ///
     /// # Safety
     /// As for [`Member::run`].
-    pub unsafe fn finish(&self, at: &Place<'_>) {
+    pub unsafe fn finish(&self, at: &MemberArgs<'_>) {
         if let Member::Accumulation(member) = self {
             let out = member.output.of(at.table, &at.rows).start.as_ptr();
             // SAFETY: as the caller promises.
@@ -167,12 +167,12 @@ impl Member {
 }
 
 /// Inputs that a primitive may have.
-const INPUTS: usize = 2;
+const MAX_INPUTS: usize = 2;
 
 impl Primitive {
     /// # Safety
     /// As for [`Member::run`].
-    unsafe fn run(&self, at: &Place<'_>) {
+    unsafe fn run(&self, at: &MemberArgs<'_>) {
         let kernel = match &self.rest {
             Some((rows, kernel)) if at.rows.len() == *rows => kernel,
             _ => &self.whole,
@@ -184,7 +184,7 @@ impl Primitive {
             dtype: output.dtype,
             len: 0,
         };
-        let (mut from, mut operands) = ([RawBytes::EMPTY; INPUTS], [nothing; INPUTS]);
+        let (mut from, mut operands) = ([RawBytes::EMPTY; MAX_INPUTS], [nothing; MAX_INPUTS]);
         for (slot, input) in self.inputs.iter().enumerate() {
             from[slot] = input.of(at.table, &at.rows);
             operands[slot] = Operand {
@@ -199,7 +199,7 @@ impl Primitive {
     }
 }
 
-impl Part {
+impl RowSlot {
     /// The rows of a slot without segments.
     fn of(&self, table: &[RawBytes], rows: &Range<usize>) -> RawBytes {
         let row = self.len * self.dtype.size();

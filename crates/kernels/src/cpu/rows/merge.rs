@@ -3,12 +3,12 @@
 use hyperglow_core::plan::{Cluster, Instr, InstrKind, View};
 
 /// Instructions of a merged cluster.
-const MOST: usize = 64;
+const MAX_INSTRUCTIONS: usize = 64;
 
 /// `first` and then `second`, if they go over the same space and are not too much together. The second may read what
 /// the first stores only as it lies.
 pub(super) fn merged(first: &Cluster, second: &Cluster) -> Option<Cluster> {
-    if first.shape != second.shape || first.code.len() + second.code.len() > MOST {
+    if first.shape != second.shape || first.code.len() + second.code.len() > MAX_INSTRUCTIONS {
         return None;
     }
     let mut merged = first.clone();

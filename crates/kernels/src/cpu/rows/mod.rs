@@ -2,8 +2,8 @@
 //! all of them are handed to the threads once. What no other step reads has no other memory than a thread's own, for
 //! the rows at hand.
 //!
-//! Rows that lie in segments (the channels of a batch of images) are gone through segment by segment, as often as
-//! there are [`phases`]. [`local`] is the group by itself, [`tasks`] says what is run, [`prepare`] makes [`member`]s of it.
+//! Rows that lie in segments (the channels of a batch of images) are gone through segment by segment, as often as there
+//! are [`phases`]. [`local`] is the group by itself, [`tasks`] says what is run, [`prepare`] makes [`member`]s of it.
 
 mod local;
 mod member;
@@ -17,7 +17,7 @@ use std::ptr::NonNull;
 
 use hyperglow_core::plan::SlotId;
 
-use self::member::{Member, Piece, Place};
+use self::member::{Member, MemberArgs, SegmentCut};
 use super::exec::Env;
 use super::storage::RawBytes;
 
@@ -57,7 +57,7 @@ enum Home {
     /// The same, and they lie in segments.
     Segments(usize),
     /// The same: the piece at hand.
-    Piece(usize),
+    SegmentCut(usize),
 }
 
 /// What is done between two moments at which something about whole rows becomes known.
@@ -119,25 +119,25 @@ impl RowsKernel {
                 table[i] = slot.lying(memory, at, rows.start * slot.len, 0);
             }
         }
-        let mut place = Place {
+        let mut args = MemberArgs {
             env,
             table,
             memory,
             registers: self.registers,
             rows,
             all_rows: self.rows,
-            piece: Piece::default(),
+            piece: SegmentCut::default(),
         };
         for phase in &self.phases {
             // SAFETY: as the caller promises.
-            unsafe { self.phase(phase, &mut place) };
+            unsafe { self.phase(phase, &mut args) };
         }
     }
 
     /// # Safety
     /// As for [`RowsKernel::block`].
-    unsafe fn phase(&self, phase: &Phase, at: &mut Place<'_>) {
-        at.piece = Piece::default();
+    unsafe fn phase(&self, phase: &Phase, at: &mut MemberArgs<'_>) {
+        at.piece = SegmentCut::default();
         for member in &phase.once {
             // SAFETY: as the caller promises.
             unsafe { member.run(at) };
@@ -165,11 +165,11 @@ impl RowsKernel {
     }
 
     /// The piece after one.
-    fn after(&self, piece: &Piece) -> Option<Piece> {
+    fn after(&self, piece: &SegmentCut) -> Option<SegmentCut> {
         if let (Some((len, step)), Some(cut)) = (self.cut, &piece.cut)
             && cut.end < len
         {
-            return Some(Piece {
+            return Some(SegmentCut {
                 segment: piece.segment,
                 cut: Some(cut.end..len.min(cut.end + step)),
             });
@@ -178,15 +178,15 @@ impl RowsKernel {
     }
 
     /// The first piece of a segment.
-    fn beginning(&self, segment: usize) -> Piece {
-        Piece {
+    fn beginning(&self, segment: usize) -> SegmentCut {
+        SegmentCut {
             segment,
             cut: self.cut.map(|(len, step)| 0..len.min(step)),
         }
     }
 
     /// The first element and the number of elements of a piece, with `len` elements in a segment.
-    fn extent(&self, len: usize, rows: &Range<usize>, piece: &Piece) -> (usize, usize) {
+    fn extent(&self, len: usize, rows: &Range<usize>, piece: &SegmentCut) -> (usize, usize) {
         let first = (piece.segment * self.rows + rows.start) * len;
         match &piece.cut {
             Some(cut) => (first + cut.start, cut.len()),
@@ -195,13 +195,13 @@ impl RowsKernel {
     }
 
     /// Where a private slot with segments would have to begin, so that a piece of it lies in the thread's memory.
-    fn piece_of(&self, slot: &Slot, memory: RawBytes, rows: &Range<usize>, piece: &Piece) -> RawBytes {
-        let whole = Piece {
+    fn piece_of(&self, slot: &Slot, memory: RawBytes, rows: &Range<usize>, piece: &SegmentCut) -> RawBytes {
+        let whole = SegmentCut {
             segment: piece.segment,
             cut: None,
         };
         match slot.home {
-            Home::Piece(at) => slot.lying(memory, at, self.extent(slot.len, rows, piece).0, 0),
+            Home::SegmentCut(at) => slot.lying(memory, at, self.extent(slot.len, rows, piece).0, 0),
             Home::Segments(at) => {
                 let (first, count) = self.extent(slot.len, rows, &whole);
                 slot.lying(memory, at, first, piece.segment * count)

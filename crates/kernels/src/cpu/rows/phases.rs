@@ -3,10 +3,10 @@
 
 use hyperglow_core::plan::{SlotId, Step};
 
-use super::local::Local;
+use super::local::GroupProgram;
 
 /// The phase of each step. In each phase, what goes over the rows alone comes before what goes over segments.
-pub(super) fn phases(local: &Local) -> Vec<usize> {
+pub(super) fn phases(local: &GroupProgram) -> Vec<usize> {
     let mut phases: Vec<usize> = Vec::with_capacity(local.steps.len());
     for i in 0..local.steps.len() {
         let known = local.steps[i].reads().into_iter().filter_map(|slot| {
@@ -22,7 +22,7 @@ pub(super) fn phases(local: &Local) -> Vec<usize> {
 }
 
 /// Whether what one step writes is there for another in the same phase.
-fn is_ready(local: &Local, writer: usize, reader: usize, slot: SlotId) -> bool {
+fn is_ready(local: &GroupProgram, writer: usize, reader: usize, slot: SlotId) -> bool {
     if local.segments == 1 {
         return true;
     }
@@ -32,7 +32,7 @@ fn is_ready(local: &Local, writer: usize, reader: usize, slot: SlotId) -> bool {
 
 /// The phase for a sum of what was there before the group: the last in which something else reads that, too, as long
 /// as the sum is known in time. What comes from far away is then read as few times as may be.
-fn with_other_readers(local: &Local, phases: &[usize], step: usize) -> usize {
+fn with_other_readers(local: &GroupProgram, phases: &[usize], step: usize) -> usize {
     let read = local.steps[step].reads();
     let from_outside = read.iter().all(|&slot| local.written[slot].is_none());
     if !(local.accumulates(step) && from_outside) {
@@ -56,7 +56,7 @@ fn with_other_readers(local: &Local, phases: &[usize], step: usize) -> usize {
 }
 
 /// Whether a private slot is used up in the phase in which it is written, segment by segment.
-pub(super) fn is_passing(local: &Local, phases: &[usize], slot: SlotId) -> bool {
+pub(super) fn is_passing(local: &GroupProgram, phases: &[usize], slot: SlotId) -> bool {
     local.written[slot].is_some_and(|(writer, division)| {
         division.segments > 1 && local.readers(slot).all(|reader| phases[reader] == phases[writer])
     })

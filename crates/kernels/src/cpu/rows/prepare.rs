@@ -5,8 +5,8 @@ use hyperglow_core::plan::rows::{Division, RowGroup};
 use hyperglow_core::plan::{Program, SlotId, StepKind};
 use hyperglow_core::{Error, Result, Shape};
 
-use super::local::Local;
-use super::member::{Accumulation, MaximaOfWindows, Member, Part, Primitive};
+use super::local::GroupProgram;
+use super::member::{Accumulation, MaximaOfWindows, Member, Primitive, RowSlot};
 use super::phases::is_passing;
 use super::tasks::{PhaseTasks, Task, Tasks};
 use super::{Home, Phase, RowsKernel, Slot};
@@ -20,16 +20,16 @@ use crate::cpu::storage::RawBytes;
 use crate::cpu::window::{Maxima, Windows};
 
 /// Bytes that the steps touch in a block of rows: within the second-level cache, the more so as they touch much twice.
-const BLOCK: usize = 1 << 19;
+const BLOCK_BYTES: usize = 1 << 19;
 /// Bytes for which another thread is worth waking.
-const TASK: usize = 1 << 16;
+const TASK_BYTES: usize = 1 << 16;
 /// Elements of a piece of rows that lie in segments: what passes from step to step stays in the first-level cache.
-const PIECE: usize = 1 << 11;
+const PIECE_ELEMENTS: usize = 1 << 11;
 /// Blocks into which rows in segments are divided at least, so that all threads have some.
-const BLOCKS: usize = 16;
+const MIN_BLOCKS: usize = 16;
 /// Between private slots, so that two of them never share their low address bits (a load would wait for an unrelated
 /// store).
-const GAP: usize = 192;
+const GAP_BYTES: usize = 192;
 
 impl RowsKernel {
     /// The kernel of a group.
@@ -37,7 +37,7 @@ impl RowsKernel {
     /// # Errors
     /// Internal ones, if the plan asks for what no plan may.
     pub fn new(program: &Program, group: &RowGroup, env: &Env) -> Result<RowsKernel> {
-        let local = Local::of(program, group);
+        let local = GroupProgram::of(program, group);
         if !is_apart(&local) {
             return Err(Error::internal(
                 "rows",
@@ -46,15 +46,17 @@ impl RowsKernel {
         }
         let row_bytes = (local.touched() / local.rows).max(1);
         let block = match local.segments {
-            1 => (BLOCK / row_bytes).clamp(1, local.rows),
+            1 => (BLOCK_BYTES / row_bytes).clamp(1, local.rows),
             _ => rows_of_segments(&local),
         };
-        let len = local.segment_len().filter(|&len| block == 1 && len > PIECE);
+        let len = local
+            .segment_len()
+            .filter(|&len| block == 1 && len > PIECE_ELEMENTS);
         let tasks = Tasks::new(&local);
         let mut preparation = Preparation {
             local: &local,
             block,
-            cut: len.map(|len| (len, PIECE)),
+            cut: len.map(|len| (len, PIECE_ELEMENTS)),
             memory: (local.slots.len() * size_of::<RawBytes>()).next_multiple_of(ALIGN),
             env,
         };
@@ -71,7 +73,7 @@ impl RowsKernel {
             rows: local.rows,
             segments: local.segments,
             block,
-            together: (TASK / (block * row_bytes)).max(1),
+            together: (TASK_BYTES / (block * row_bytes)).max(1),
             cut: preparation.cut,
             slots,
             phases,
@@ -83,15 +85,15 @@ impl RowsKernel {
 
 /// Rows taken at a time where they lie in segments: pieces are long enough for the way to them, and blocks enough for
 /// all threads.
-fn rows_of_segments(local: &Local) -> usize {
+fn rows_of_segments(local: &GroupProgram) -> usize {
     let segmented = local.divisions.iter().filter(|d| d.segments > 1);
     let len = segmented.map(|d| d.len).max().unwrap_or(1);
-    (PIECE / len.max(1)).min(local.rows / BLOCKS).max(1)
+    (PIECE_ELEMENTS / len.max(1)).min(local.rows / MIN_BLOCKS).max(1)
 }
 
 /// What kernels are made from, and the thread's memory so far.
 struct Preparation<'a> {
-    local: &'a Local,
+    local: &'a GroupProgram,
     block: usize,
     cut: Option<(usize, usize)>,
     memory: usize,
@@ -101,7 +103,7 @@ struct Preparation<'a> {
 impl Preparation<'_> {
     fn take(&mut self, bytes: usize) -> usize {
         let at = self.memory;
-        self.memory += (bytes + GAP).next_multiple_of(ALIGN);
+        self.memory += (bytes + GAP_BYTES).next_multiple_of(ALIGN);
         at
     }
 
@@ -117,7 +119,7 @@ impl Preparation<'_> {
             Home::Rows(self.take(self.block * len * size))
         } else if is_passing(local, &tasks.of_steps, slot) {
             let longest = self.cut.map_or(self.block * len, |(_, piece)| piece);
-            Home::Piece(self.take(longest * size))
+            Home::SegmentCut(self.take(longest * size))
         } else {
             Home::Segments(self.take(segments * self.block * len * size))
         };
@@ -143,7 +145,7 @@ impl Preparation<'_> {
         }
         touched.sort_unstable();
         touched.dedup();
-        touched.retain(|&slot| matches!(slots[slot].home, Home::Segments(_) | Home::Piece(_)));
+        touched.retain(|&slot| matches!(slots[slot].home, Home::Segments(_) | Home::SegmentCut(_)));
         Ok(Phase {
             once,
             each,
@@ -175,9 +177,9 @@ impl Preparation<'_> {
         }
     }
 
-    fn part(&self, slot: SlotId, segments: usize) -> Part {
+    fn part(&self, slot: SlotId, segments: usize) -> RowSlot {
         let spec = &self.local.program.slots[slot].spec;
-        Part {
+        RowSlot {
             slot,
             dtype: spec.dtype,
             len: spec.shape.size() / (self.local.rows * segments),
@@ -266,7 +268,7 @@ fn planes(spec: &Spec, rows: usize, count: usize) -> Spec {
 }
 
 /// Whether what the group writes lies over nothing else that it touches.
-fn is_apart(local: &Local) -> bool {
+fn is_apart(local: &GroupProgram) -> bool {
     let all = 0..local.slots.len();
     let clash = |written: SlotId| {
         all.clone()

@@ -4,7 +4,7 @@
 use hyperglow_core::op::{Op, Spec, Window};
 use hyperglow_core::plan::{Cluster, SlotId, StepKind};
 
-use super::local::Local;
+use super::local::GroupProgram;
 use super::merge::merged;
 use super::phases::phases;
 
@@ -31,7 +31,7 @@ pub(super) struct Task {
 }
 
 impl Tasks {
-    pub fn new(local: &Local) -> Tasks {
+    pub fn new(local: &GroupProgram) -> Tasks {
         let of_steps = phases(local);
         let mut phases: Vec<PhaseTasks> = Vec::new();
         phases.resize_with(
@@ -135,7 +135,7 @@ impl Task {
     }
 
     /// Drops the stores of what only these steps read.
-    fn drop_stores(&mut self, local: &Local) {
+    fn drop_stores(&mut self, local: &GroupProgram) {
         let steps = &self.steps;
         if let StepKind::Cluster(Cluster { stores, .. }) = &mut self.kind {
             stores.retain(|&(_, slot)| {

@@ -6,7 +6,7 @@ mod x86;
 use super::level::{Kind, Level};
 
 /// Elements each way of a block that goes element by element: it uses cache lines up while they are near.
-const SIDE: usize = 16;
+const BLOCK_SIDE: usize = 16;
 
 /// `out[r * width + c] = x[r * row + c * col]` for r, c below the extents.
 pub(crate) fn transpose<T: Copy>(
@@ -161,10 +161,10 @@ unsafe fn plain<T: Copy>(
     out: *mut T,
     width: usize,
 ) {
-    for r0 in rows.clone().step_by(SIDE) {
-        for c0 in cols.clone().step_by(SIDE) {
-            for r in r0..rows.end.min(r0 + SIDE) {
-                for c in c0..cols.end.min(c0 + SIDE) {
+    for r0 in rows.clone().step_by(BLOCK_SIDE) {
+        for c0 in cols.clone().step_by(BLOCK_SIDE) {
+            for r in r0..rows.end.min(r0 + BLOCK_SIDE) {
+                for c in c0..cols.end.min(c0 + BLOCK_SIDE) {
                     // SAFETY: as the caller promises.
                     unsafe {
                         let element = x.add(r * row + c * col).read_unaligned();

@@ -5,11 +5,11 @@ use std::arch::x86_64::*;
 use super::Ahead;
 
 /// Elements of four bytes in a register of 64 bytes.
-const SIXTEEN: usize = 16;
+const REGISTER_WORDS: usize = 16;
 /// Of them in a lane.
-const FEW: usize = 4;
+const LANE_WORDS: usize = 4;
 /// Elements of eight bytes there.
-const EIGHT: usize = 8;
+const REGISTER_DOUBLES: usize = 8;
 
 /// Blocks of 16 x 16 words of 4 bytes, the last ones masked.
 ///
@@ -24,21 +24,21 @@ pub(super) unsafe fn by_sixteen(
     width: usize,
     ahead: &Ahead<f32>,
 ) {
-    if cols <= FEW {
+    if cols <= LANE_WORDS {
         // SAFETY: as the caller promises.
         return unsafe { few_columns(x, col, (rows, cols), out, width) };
     }
-    if rows <= FEW {
+    if rows <= LANE_WORDS {
         // SAFETY: as the caller promises.
         return unsafe { few_rows(x, col, (rows, cols), out, width) };
     }
-    let first = |count: usize| ((1_u32 << count.min(SIXTEEN)) - 1) as __mmask16;
-    for r in (0..rows).step_by(SIXTEEN) {
+    let first = |count: usize| ((1_u32 << count.min(REGISTER_WORDS)) - 1) as __mmask16;
+    for r in (0..rows).step_by(REGISTER_WORDS) {
         let down = first(rows - r);
-        for c in (0..cols).step_by(SIXTEEN) {
-            ahead.fetch((r, c), SIXTEEN, col, width);
+        for c in (0..cols).step_by(REGISTER_WORDS) {
+            ahead.fetch((r, c), REGISTER_WORDS, col, width);
             let along = first(cols - c);
-            let lines: [__m512; SIXTEEN] = std::array::from_fn(|i| {
+            let lines: [__m512; REGISTER_WORDS] = std::array::from_fn(|i| {
                 let mask = if c + i < cols { down } else { 0 };
                 // SAFETY: as the caller promises; what a mask leaves out is not touched.
                 unsafe { _mm512_maskz_loadu_ps(mask, x.wrapping_add(r + (c + i) * col)) }
@@ -58,8 +58,8 @@ pub(super) unsafe fn by_sixteen(
 #[target_feature(enable = "avx512f,avx512vl")]
 unsafe fn few_columns(x: *const f32, col: usize, (rows, cols): (usize, usize), out: *mut f32, width: usize) {
     let along = ((1_u32 << cols) - 1) as __mmask8;
-    for r in (0..rows).step_by(SIXTEEN) {
-        let down = ((1_u32 << (rows - r).min(SIXTEEN)) - 1) as __mmask16;
+    for r in (0..rows).step_by(REGISTER_WORDS) {
+        let down = ((1_u32 << (rows - r).min(REGISTER_WORDS)) - 1) as __mmask16;
         let lines = std::array::from_fn(|i| {
             let mask = if i < cols { down } else { 0 };
             // SAFETY: as the caller promises; what a mask leaves out is not touched.
@@ -73,7 +73,7 @@ unsafe fn few_columns(x: *const f32, col: usize, (rows, cols): (usize, usize), o
                 _mm512_extractf32x4_ps::<3>(line),
             ];
             for (l, lane) in lanes.into_iter().enumerate() {
-                let row = r + FEW * l + j;
+                let row = r + LANE_WORDS * l + j;
                 let mask = if row < rows { along } else { 0 };
                 // SAFETY: as above.
                 unsafe { _mm_mask_storeu_ps(out.wrapping_add(row * width), mask, lane) };
@@ -89,11 +89,11 @@ unsafe fn few_columns(x: *const f32, col: usize, (rows, cols): (usize, usize), o
 #[target_feature(enable = "avx512f,avx512vl")]
 unsafe fn few_rows(x: *const f32, col: usize, (rows, cols): (usize, usize), out: *mut f32, width: usize) {
     let down = ((1_u32 << rows) - 1) as __mmask8;
-    for c in (0..cols).step_by(SIXTEEN) {
-        let along = ((1_u32 << (cols - c).min(SIXTEEN)) - 1) as __mmask16;
+    for c in (0..cols).step_by(REGISTER_WORDS) {
+        let along = ((1_u32 << (cols - c).min(REGISTER_WORDS)) - 1) as __mmask16;
         let lines = std::array::from_fn(|i| {
             let lane = |l: usize| {
-                let column = c + FEW * l + i;
+                let column = c + LANE_WORDS * l + i;
                 let mask = if column < cols { down } else { 0 };
                 // SAFETY: as the caller promises; what a mask leaves out is not touched.
                 unsafe { _mm_maskz_loadu_ps(mask, x.wrapping_add(column * col)) }
@@ -113,7 +113,7 @@ unsafe fn few_rows(x: *const f32, col: usize, (rows, cols): (usize, usize), out:
 /// The columns of 16 rows.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn turned(rows: [__m512; SIXTEEN]) -> [__m512; SIXTEEN] {
+fn turned(rows: [__m512; REGISTER_WORDS]) -> [__m512; REGISTER_WORDS] {
     let fours: [[__m512; 4]; 4] =
         std::array::from_fn(|i| turned_within_lanes(std::array::from_fn(|j| rows[4 * i + j])));
     let lanes: [[__m512; 4]; 4] = std::array::from_fn(|j| turned_lanes(std::array::from_fn(|i| fours[i][j])));
@@ -167,13 +167,13 @@ pub(super) unsafe fn by_eight_wide(
     width: usize,
     ahead: &Ahead<f64>,
 ) {
-    let first = |count: usize| ((1_u32 << count.min(EIGHT)) - 1) as __mmask8;
-    for r in (0..rows).step_by(EIGHT) {
+    let first = |count: usize| ((1_u32 << count.min(REGISTER_DOUBLES)) - 1) as __mmask8;
+    for r in (0..rows).step_by(REGISTER_DOUBLES) {
         let down = first(rows - r);
-        for c in (0..cols).step_by(EIGHT) {
-            ahead.fetch((r, c), EIGHT, col, width);
+        for c in (0..cols).step_by(REGISTER_DOUBLES) {
+            ahead.fetch((r, c), REGISTER_DOUBLES, col, width);
             let along = first(cols - c);
-            let lines: [__m512d; EIGHT] = std::array::from_fn(|i| {
+            let lines: [__m512d; REGISTER_DOUBLES] = std::array::from_fn(|i| {
                 let mask = if c + i < cols { down } else { 0 };
                 // SAFETY: as the caller promises; what a mask leaves out is not touched.
                 unsafe { _mm512_maskz_loadu_pd(mask, x.wrapping_add(r + (c + i) * col)) }
@@ -188,7 +188,7 @@ pub(super) unsafe fn by_eight_wide(
             };
             let even = turned_lanes(std::array::from_fn(|i| pair(i, false)));
             let odd = turned_lanes(std::array::from_fn(|i| pair(i, true)));
-            for i in 0..EIGHT.min(rows - r) {
+            for i in 0..REGISTER_DOUBLES.min(rows - r) {
                 let line = _mm512_castps_pd(if i % 2 == 0 { even[i / 2] } else { odd[i / 2] });
                 // SAFETY: as above.
                 unsafe { _mm512_mask_storeu_pd(out.wrapping_add((r + i) * width + c), along, line) };
@@ -210,21 +210,21 @@ pub(super) unsafe fn by_bytes(
     out: *mut u8,
     width: usize,
 ) {
-    const LINE: usize = 64;
-    let (mut from, mut to) = ([0_u8; LINE * LINE], [0_u8; LINE * LINE]);
-    for r in (0..rows).step_by(LINE) {
-        for c in (0..cols).step_by(LINE) {
-            let (down, along) = (LINE.min(rows - r), LINE.min(cols - c));
-            for (i, line) in from.chunks_exact_mut(LINE).take(along).enumerate() {
+    const LINE_BYTES: usize = 64;
+    let (mut from, mut to) = ([0_u8; LINE_BYTES * LINE_BYTES], [0_u8; LINE_BYTES * LINE_BYTES]);
+    for r in (0..rows).step_by(LINE_BYTES) {
+        for c in (0..cols).step_by(LINE_BYTES) {
+            let (down, along) = (LINE_BYTES.min(rows - r), LINE_BYTES.min(cols - c));
+            for (i, line) in from.chunks_exact_mut(LINE_BYTES).take(along).enumerate() {
                 // SAFETY: as the caller promises.
                 unsafe { copy(x.add(r + (c + i) * col), line.as_mut_ptr(), down) };
             }
-            for i in (0..down).step_by(SIXTEEN) {
-                for j in (0..along).step_by(SIXTEEN) {
-                    bytes(&from[j * LINE + i..], &mut to[i * LINE + j..]);
+            for i in (0..down).step_by(REGISTER_WORDS) {
+                for j in (0..along).step_by(REGISTER_WORDS) {
+                    bytes(&from[j * LINE_BYTES + i..], &mut to[i * LINE_BYTES + j..]);
                 }
             }
-            for (i, line) in to.chunks_exact(LINE).take(down).enumerate() {
+            for (i, line) in to.chunks_exact(LINE_BYTES).take(down).enumerate() {
                 // SAFETY: as the caller promises.
                 unsafe { copy(line.as_ptr(), out.add((r + i) * width + c), along) };
             }
@@ -235,10 +235,10 @@ pub(super) unsafe fn by_bytes(
     /// `count` bytes, at most a line, must be readable and writable, without overlap.
     #[inline(always)]
     unsafe fn copy(from: *const u8, to: *mut u8, count: usize) {
-        type Line = [__m128i; LINE / SIXTEEN];
+        type Line = [__m128i; LINE_BYTES / REGISTER_WORDS];
         // SAFETY: as the caller promises.
         unsafe {
-            if count == LINE {
+            if count == LINE_BYTES {
                 to.cast::<Line>()
                     .write_unaligned(from.cast::<Line>().read_unaligned());
             } else {
@@ -250,9 +250,9 @@ pub(super) unsafe fn by_bytes(
     /// The bytes of the first half of all between those of the second.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn interleaved(x: [__m128i; SIXTEEN]) -> [__m128i; SIXTEEN] {
-        let low = |i: usize| _mm_unpacklo_epi8(x[i], x[i + SIXTEEN / 2]);
-        let high = |i: usize| _mm_unpackhi_epi8(x[i], x[i + SIXTEEN / 2]);
+    fn interleaved(x: [__m128i; REGISTER_WORDS]) -> [__m128i; REGISTER_WORDS] {
+        let low = |i: usize| _mm_unpacklo_epi8(x[i], x[i + REGISTER_WORDS / 2]);
+        let high = |i: usize| _mm_unpackhi_epi8(x[i], x[i + REGISTER_WORDS / 2]);
         [
             low(0),
             high(0),
@@ -277,10 +277,10 @@ pub(super) unsafe fn by_bytes(
     #[inline]
     #[target_feature(enable = "avx2")]
     fn bytes(from: &[u8], to: &mut [u8]) {
-        assert!(from.len().min(to.len()) >= (SIXTEEN - 1) * LINE + SIXTEEN);
+        assert!(from.len().min(to.len()) >= (REGISTER_WORDS - 1) * LINE_BYTES + REGISTER_WORDS);
         // SAFETY: within the slice, as just checked.
-        let mut lines: [__m128i; SIXTEEN] =
-            std::array::from_fn(|i| unsafe { _mm_loadu_si128(from.as_ptr().add(i * LINE).cast()) });
+        let mut lines: [__m128i; REGISTER_WORDS] =
+            std::array::from_fn(|i| unsafe { _mm_loadu_si128(from.as_ptr().add(i * LINE_BYTES).cast()) });
         // The place of a byte has four bits of its row and four of its column; interleaving the halves of all 256
         // turns the eight bits by one.
         for _ in 0..4 {
@@ -288,7 +288,7 @@ pub(super) unsafe fn by_bytes(
         }
         for (i, line) in lines.into_iter().enumerate() {
             // SAFETY: as above.
-            unsafe { _mm_storeu_si128(to.as_mut_ptr().add(i * LINE).cast(), line) };
+            unsafe { _mm_storeu_si128(to.as_mut_ptr().add(i * LINE_BYTES).cast(), line) };
         }
     }
 }
@@ -305,9 +305,9 @@ pub(super) unsafe fn by_eight(
     out: *mut f32,
     width: usize,
 ) {
-    for r0 in (0..rows / 8 * 8).step_by(SIXTEEN) {
+    for r0 in (0..rows / 8 * 8).step_by(REGISTER_WORDS) {
         for c in (0..cols / 8 * 8).step_by(8) {
-            for r in (r0..(rows / 8 * 8).min(r0 + SIXTEEN)).step_by(8) {
+            for r in (r0..(rows / 8 * 8).min(r0 + REGISTER_WORDS)).step_by(8) {
                 // SAFETY: as the caller promises.
                 unsafe { eight(x.add(r + c * col), col, out.add(r * width + c), width) }
             }

@@ -1,10 +1,12 @@
 //! Sums, maxima and their places over windows of up to three spatial axes.
 //!
-//! The last axis is handled in blocks of neighbouring windows that have all their taps, so that the compiler makes
+//! The last axis is handled in blocks of neighboring windows that have all their taps, so that the compiler makes
 //! vectors of them; windows at the border are taken one by one.
 
 mod max;
 mod max_grad;
+mod maxima;
+mod windowed;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 #[cfg(target_arch = "x86_64")]
@@ -23,12 +25,12 @@ use super::exec::Kernel;
 use super::level::{Level, versions};
 
 /// Elements read by one task.
-const GRAIN: usize = 1 << 14;
+const TASK_ELEMENTS: usize = 1 << 14;
 /// Windows side by side in a block.
-const BLOCK: usize = 16;
-const HALF: usize = 8;
+const BLOCK_WINDOWS: usize = 16;
+const HALF_BLOCK_WINDOWS: usize = 8;
 
-/// What is made of the elements of windows, of `N` neighbouring windows at a time.
+/// What is made of the elements of windows, of `N` neighboring windows at a time.
 trait Fold<T: Element> {
     type Out: Element;
     type State<const N: usize>: Copy;
@@ -156,7 +158,7 @@ impl Windows {
     }
 
     fn planes_together(&self) -> usize {
-        (GRAIN / self.input_size().max(1)).max(1)
+        (TASK_ELEMENTS / self.input_size().max(1)).max(1)
     }
 
     /// Folds each window of a plane.
@@ -172,8 +174,8 @@ impl Windows {
     #[inline(always)]
     fn fold_by<const STEP: usize, T: Element, F: Fold<T>>(&self, x: &[T], out: &mut [F::Out]) {
         match self.inner.len() {
-            BLOCK.. => self.fold_in::<BLOCK, STEP, T, F>(x, out, &self.inner),
-            HALF.. => self.fold_in::<HALF, STEP, T, F>(x, out, &self.inner),
+            BLOCK_WINDOWS.. => self.fold_in::<BLOCK_WINDOWS, STEP, T, F>(x, out, &self.inner),
+            HALF_BLOCK_WINDOWS.. => self.fold_in::<HALF_BLOCK_WINDOWS, STEP, T, F>(x, out, &self.inner),
             _ => self.fold_in::<1, 1, T, F>(x, out, &(0..0)),
         }
     }
@@ -252,8 +254,8 @@ impl Windows {
     #[inline(always)]
     fn spread_by<const STEP: usize, T: Element>(&self, dy: &[T], out: &mut [T]) {
         match self.regular.len() {
-            BLOCK.. => self.spread_in::<BLOCK, STEP, T>(dy, out, &self.regular),
-            HALF.. => self.spread_in::<HALF, STEP, T>(dy, out, &self.regular),
+            BLOCK_WINDOWS.. => self.spread_in::<BLOCK_WINDOWS, STEP, T>(dy, out, &self.regular),
+            HALF_BLOCK_WINDOWS.. => self.spread_in::<HALF_BLOCK_WINDOWS, STEP, T>(dy, out, &self.regular),
             _ => self.spread_in::<1, 1, T>(dy, out, &(0..0)),
         }
     }

@@ -1,20 +1,21 @@
-//! Maxima of float32 and their places with the vector instructions of x86: the compiler makes no vectors of such a loop.
+//! Maxima of float32 and their places with the vector instructions of x86: the compiler makes no vectors of such a
+//! loop.
 
 use std::arch::x86_64::*;
 
-use super::max::{Place, Value, Wanted};
+use super::maxima::{ArgMax, MaxValue, MaximaOut};
 use super::{Line, Windows};
 use crate::cpu::level::{Kind, Level};
 
 /// Windows of a line that are worth a register of which most may be empty.
-const FEW: usize = 3;
+const MIN_WINDOWS: usize = 3;
 
 /// Finds the maxima of the windows of some planes, if it can: windows 1 or 2 apart, on lines that are not too short.
-pub(super) fn find(level: Level, windows: &Windows, x: &[f32], wanted: Wanted<'_, f32>) -> bool {
+pub(super) fn find(level: Level, windows: &Windows, x: &[f32], wanted: MaximaOut<'_, f32>) -> bool {
     match wanted {
-        Wanted::Values(values) => found::<true, false>(level, windows, x, values, &mut []),
-        Wanted::Places(places) => found::<false, true>(level, windows, x, &mut [], places),
-        Wanted::Both(values, places) => found::<true, true>(level, windows, x, values, places),
+        MaximaOut::Values(values) => found::<true, false>(level, windows, x, values, &mut []),
+        MaximaOut::Positions(places) => found::<false, true>(level, windows, x, &mut [], places),
+        MaximaOut::Both(values, places) => found::<true, true>(level, windows, x, values, places),
     }
 }
 
@@ -29,18 +30,22 @@ fn found<const VALUES: bool, const PLACES: bool>(
     // SAFETY: a level exists only on processors that have its instructions; the widest has those of the others.
     unsafe {
         match (level.kind(), windows.step) {
-            (Kind::Avx512, 1) if count >= FEW => sixteen::<1, VALUES, PLACES>(windows, x, values, places),
-            (Kind::Avx512, 2) if count >= FEW => sixteen::<2, VALUES, PLACES>(windows, x, values, places),
-            (Kind::Avx2, 1) if count >= FEW => eight::<1, VALUES, PLACES>(windows, x, values, places),
-            (Kind::Avx2, 2) if count >= FEW => eight::<2, VALUES, PLACES>(windows, x, values, places),
+            (Kind::Avx512, 1) if count >= MIN_WINDOWS => {
+                sixteen::<1, VALUES, PLACES>(windows, x, values, places)
+            }
+            (Kind::Avx512, 2) if count >= MIN_WINDOWS => {
+                sixteen::<2, VALUES, PLACES>(windows, x, values, places)
+            }
+            (Kind::Avx2, 1) if count >= MIN_WINDOWS => eight::<1, VALUES, PLACES>(windows, x, values, places),
+            (Kind::Avx2, 2) if count >= MIN_WINDOWS => eight::<2, VALUES, PLACES>(windows, x, values, places),
             _ => return false,
         }
     }
     true
 }
 
-/// The maxima of `N` neighbouring windows so far, and their places. Of each function but the first three there are a version
-/// for all and one for the first `count`.
+/// The maxima of `N` neighboring windows so far, and their places. Of each function but the first three there are a
+/// version for all and one for the first `count`.
 trait Best: Copy {
     const N: usize;
     type Values: Copy;
@@ -307,10 +312,10 @@ unsafe fn of_line<B: Best, const STEP: usize, const VALUES: bool, const PLACES: 
     let (start, end) = (windows.inner.start, windows.inner.end);
     for o in (0..start).chain(end..windows.output[2]) {
         if VALUES {
-            windows.block::<1, 1, f32, Value>(x, (at, o), &mut values[o..]);
+            windows.block::<1, 1, f32, MaxValue>(x, (at, o), &mut values[o..]);
         }
         if PLACES {
-            windows.block::<1, 1, f32, Place>(x, (at, o), &mut places[o..]);
+            windows.block::<1, 1, f32, ArgMax>(x, (at, o), &mut places[o..]);
         }
     }
     let count = B::N.min(end - start);

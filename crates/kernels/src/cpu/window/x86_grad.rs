@@ -3,28 +3,34 @@
 use std::arch::x86_64::*;
 
 use super::Windows;
-use super::max_grad::Windowed;
+use super::windowed::Windowed;
 use super::x86::{first_of_8, first_of_16};
 use crate::cpu::level::{Kind, Level};
 
 /// Runs of a line that are worth a register of which most may be empty.
-const FEW: usize = 3;
+const MIN_WINDOWS: usize = 3;
 
 /// Writes some planes, if it can: windows that share no element, 2 apart, on lines that are not too short.
-pub(super) fn placed(level: Level, windows: &Windows, index: &[i32], dy: &[f32], out: &mut [f32]) -> bool {
+pub(super) fn scatter_disjoint(
+    level: Level,
+    windows: &Windows,
+    index: &[i32],
+    dy: &[f32],
+    out: &mut [f32],
+) -> bool {
     let runs = windows.regular.len();
     // SAFETY: a level exists only on processors that have its instructions; the widest has those of the others.
     unsafe {
         match (level.kind(), windows.step) {
-            (Kind::Avx512, 2) if runs >= FEW => sixteen(windows, index, dy, out),
-            (Kind::Avx2, 2) if runs >= FEW => eight(windows, index, dy, out),
+            (Kind::Avx512, 2) if runs >= MIN_WINDOWS => sixteen(windows, index, dy, out),
+            (Kind::Avx2, 2) if runs >= MIN_WINDOWS => eight(windows, index, dy, out),
             _ => return false,
         }
     }
     true
 }
 
-/// The numbers of the first `count` of `N` neighbouring windows.
+/// The numbers of the first `count` of `N` neighboring windows.
 trait Numbers: Copy {
     const N: usize;
     /// The numbers of the windows whose index is a place: `place`, `place + 2` and so on; 0 for the others.

@@ -133,6 +133,8 @@ pub(super) struct Graph {
     pub wide: bool,
     /// Elements of a vector.
     pub lanes: usize,
+    /// Whether something was asked for that has no machine code.
+    pub lacks: bool,
 }
 
 impl Graph {
@@ -142,6 +144,7 @@ impl Graph {
             known: FastMap::default(),
             wide,
             lanes,
+            lacks: false,
         }
     }
 
@@ -243,7 +246,6 @@ impl Graph {
 /// Predicates of vcmpps.
 pub(super) mod predicate {
     pub const EQUAL: u64 = 0;
-    pub const UNORDERED: u64 = 3;
     pub const NOT_EQUAL: u64 = 4;
     pub const LESS: u64 = 0x11;
     pub const LESS_EQUAL: u64 = 0x12;

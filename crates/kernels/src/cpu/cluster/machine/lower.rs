@@ -7,8 +7,10 @@ use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 use hyperglow_core::plan::{Cluster, Instr, InstrKind};
 
 use super::graph::{Graph, Id, Kind, Op, predicate};
-use super::traced::{Traceable, Traced};
-use crate::cpu::math::{self, Vector};
+use super::traced::{Traceable, Traced, TracedMask, TracedWhole};
+use crate::math::{
+    self, Arithmetic, Comparison, ForArithmetic, ForComparison, ForUnary, Ordered, Unary, Vector,
+};
 
 /// How a load of the cluster arrives: as a vector of elements, or as one element for all; and which argument it is.
 #[derive(Clone, Copy, Debug)]
@@ -25,11 +27,7 @@ pub(super) struct Lowered {
 
 /// The graph of a cluster whose loads arrive as told. `None` if some instruction has no machine code.
 pub(super) fn lower(cluster: &Cluster, arrivals: &[Arrival], wide: bool) -> Option<Lowered> {
-    // Powers are computed in float64.
-    let is_power = |kind: &InstrKind| matches!(kind, InstrKind::Binary(BinaryOp::Pow, ..));
-    let double = |instr: &Instr| instr.dtype == DType::F64 || is_power(&instr.kind);
-    let double = cluster.code.iter().any(double);
-    let lanes = if double { 4 } else { 8 } << u8::from(wide);
+    let lanes = 8 << u8::from(wide);
     let lowering = Lowering {
         cluster,
         arrivals,
@@ -39,10 +37,11 @@ pub(super) fn lower(cluster: &Cluster, arrivals: &[Arrival], wide: bool) -> Opti
     for instr in &cluster.code {
         registers.push(lowering.instruction(instr, &registers)?);
     }
-    Some(Lowered {
-        graph: lowering.graph.into_inner(),
-        registers,
-    })
+    let mut graph = lowering.graph.into_inner();
+    if graph.values.iter().any(|value| value.kind == Kind::F64) {
+        graph.lanes /= 2;
+    }
+    (!graph.lacks).then_some(Lowered { graph, registers })
 }
 
 /// How elements of a dtype are held; bytes other than truth values as i32, which only conversions understand.
@@ -53,6 +52,51 @@ fn kind(dtype: DType) -> Option<Kind> {
         DType::I32 | DType::U8 => Some(Kind::I32),
         DType::Bool => Some(Kind::Mask),
         DType::I64 | DType::U32 => None,
+    }
+}
+
+/// Writes down a function of one value; `None` where the function does not hold everywhere.
+struct Of<V>(V);
+
+impl<T: Traceable> ForUnary for Of<Traced<'_, T>> {
+    type Out = Option<Id>;
+
+    fn with<F: Unary>(self) -> Option<Id> {
+        F::within(self.0).is_none().then(|| F::at(self.0).id)
+    }
+}
+
+/// As [`Of`], of two values.
+struct OfPair<V>(V, V);
+
+impl<T: Traceable> ForArithmetic for OfPair<Traced<'_, T>> {
+    type Out = Option<Id>;
+
+    fn with<F: Arithmetic>(self) -> Option<Id> {
+        let is_whole = F::within(self.0, self.1).is_none();
+        is_whole.then(|| F::at(self.0, self.1).id)
+    }
+}
+
+/// Writes down a function of two integers.
+struct OfWhole<'g>(TracedWhole<'g>, TracedWhole<'g>);
+
+impl ForArithmetic for OfWhole<'_> {
+    type Out = Option<Id>;
+
+    fn with<F: Arithmetic>(self) -> Option<Id> {
+        Some(F::whole(self.0, self.1).id)
+    }
+}
+
+/// Writes down a comparison.
+struct Holds<V>(V, V);
+
+impl<'g, V: Ordered<Mask = TracedMask<'g>>> ForComparison for Holds<V> {
+    type Out = Id;
+
+    fn with<F: Comparison>(self) -> Id {
+        F::holds(self.0, self.1).id
     }
 }
 
@@ -70,19 +114,27 @@ impl Lowering<'_> {
             InstrKind::Load(l) => Some(self.load(l, instr.dtype, kind)),
             InstrKind::Const(bits) => self.constant(f64::from_bits(bits), instr.dtype),
             InstrKind::Unary(op, x) => match instr.dtype {
-                DType::F32 if op == UnaryOp::Erf => Some(math::erf(self.traced::<f32>(registers[x])).id),
                 DType::F32 => self.unary::<f32>(op, registers[x]),
                 DType::F64 => self.unary::<f64>(op, registers[x]),
                 _ => None,
             },
-            InstrKind::Binary(op, x, y) => match code[x].dtype {
-                DType::F32 if op == BinaryOp::Pow => Some(self.power(registers[x], registers[y])),
-                DType::F32 => self.binary::<f32>(op, registers[x], registers[y]),
-                DType::F64 => self.binary::<f64>(op, registers[x], registers[y]),
-                DType::I32 => self.binary_int(op, registers[x], registers[y]),
-                DType::Bool => self.binary_bool(op, registers[x], registers[y]),
-                _ => None,
-            },
+            InstrKind::Binary(op, x, y) => {
+                let (dtype, x, y) = (code[x].dtype, registers[x], registers[y]);
+                match dtype {
+                    DType::F32 => self.binary(op, self.traced::<f32>(x), self.traced(y)),
+                    DType::F64 => self.binary(op, self.traced::<f64>(x), self.traced(y)),
+                    DType::I32 => {
+                        let [x, y] = [x, y].map(|id| TracedWhole::new(&self.graph, id));
+                        let number = math::for_arithmetic(op, OfWhole(x, y)).flatten();
+                        number.or_else(|| math::for_comparison(op, Holds(x, y)))
+                    }
+                    DType::Bool => {
+                        let [x, y] = [x, y].map(|id| TracedMask::new(&self.graph, id));
+                        math::for_comparison(op, Holds(x, y))
+                    }
+                    _ => None,
+                }
+            }
             InstrKind::Where(c, x, y) => {
                 let mut graph = self.graph.borrow_mut();
                 Some(graph.select(registers[c], registers[x], registers[y]))
@@ -118,141 +170,13 @@ impl Lowering<'_> {
         })
     }
 
-    /// As in the table of elementwise operations, but for functions as in [`math`].
     fn unary<T: Traceable>(&self, op: UnaryOp, x: Id) -> Option<Id> {
-        let x = self.traced::<T>(x);
-        let (zero, one) = (x.number(0.0), x.number(1.0));
-        let y = match op {
-            UnaryOp::Neg => -x,
-            UnaryOp::Abs => x.abs(),
-            UnaryOp::Sign => {
-                let negative = Traced::select(x.less(zero), -one, x);
-                Traced::select(zero.less(x), one, negative)
-            }
-            UnaryOp::Exp => math::exp(x),
-            UnaryOp::Expm1 => math::expm1(x),
-            UnaryOp::Log => math::log(x),
-            UnaryOp::Log1p => math::log1p(x),
-            UnaryOp::Sqrt => x.sqrt(),
-            UnaryOp::Rsqrt => one / x.sqrt(),
-            UnaryOp::Tanh => math::tanh(x),
-            UnaryOp::Sigmoid => math::sigmoid(x),
-            UnaryOp::Softplus => math::softplus(x),
-            UnaryOp::Relu => zero.larger(x),
-            UnaryOp::Recip => one / x,
-            UnaryOp::Floor => x.round(1),
-            UnaryOp::Ceil => x.round(2),
-            UnaryOp::Round => x.round(0),
-            UnaryOp::Sin | UnaryOp::Cos | UnaryOp::Erf | UnaryOp::Lgamma => return None,
-        };
-        Some(y.id)
+        math::for_unary(op, Of(self.traced::<T>(x)))
     }
 
-    fn binary<T: Traceable>(&self, op: BinaryOp, x: Id, y: Id) -> Option<Id> {
-        let compare = |predicate| Some(self.graph.borrow_mut().compare(x, y, predicate));
-        let (x, y) = (self.traced::<T>(x), self.traced::<T>(y));
-        let zero = x.number(0.0);
-        let z = match op {
-            BinaryOp::Add => self.sum(x, y),
-            BinaryOp::Sub => x - y,
-            BinaryOp::Mul => x * y,
-            BinaryOp::Div => self.quotient(x, y),
-            BinaryOp::Max => Traced::select(x.is_nan(), x, x.larger(y)),
-            BinaryOp::Min => Traced::select(x.is_nan(), x, x.smaller(y)),
-            BinaryOp::Equal => return compare(predicate::EQUAL),
-            BinaryOp::NotEqual => return compare(predicate::NOT_EQUAL),
-            BinaryOp::Less => return compare(predicate::LESS),
-            BinaryOp::LessEqual => return compare(predicate::LESS_EQUAL),
-            BinaryOp::GatedMul => Traced::select(x.differs(zero), x * y, zero),
-            BinaryOp::GatedDiv => Traced::select(x.differs(zero), x / y, zero),
-            BinaryOp::MutualMul => Traced::select(x.differs(zero) & y.differs(zero), x * y, zero),
-            BinaryOp::Rem | BinaryOp::Pow | BinaryOp::Polygamma => return None,
-        };
-        Some(z.id)
-    }
-
-    fn power(&self, x: Id, y: Id) -> Id {
-        let convert = |id, kind| self.graph.borrow_mut().add(Op::Convert, kind, &[id], 0);
-        let [x, y] = [x, y].map(|id| self.traced::<f64>(convert(id, Kind::F64)));
-        convert(math::pow(x, y).id, Kind::F32)
-    }
-
-    /// x + y; x - z where y is -z, which is the same number.
-    fn sum<'g, T: Traceable>(&'g self, x: Traced<'g, T>, y: Traced<'g, T>) -> Traced<'g, T> {
-        match (self.negated::<T>(y.id), self.negated::<T>(x.id)) {
-            (Some(z), _) => x - z,
-            (_, Some(z)) => y - z,
-            _ => x + y,
-        }
-    }
-
-    /// What a value is the negative of.
-    fn negated<T: Traceable>(&self, id: Id) -> Option<Traced<'_, T>> {
-        let graph = self.graph.borrow();
-        let value = *graph.value(id);
-        let [of, bits, _] = value.args;
-        let flips = value.op == Op::Xor && graph.value(bits).op == Op::Constant;
-        (flips && graph.value(bits).imm == T::SIGN).then(|| Traced::new(&self.graph, of))
-    }
-
-    /// x / y; by a power of 2 as a product, which is the same number.
-    fn quotient<'g, T: Traceable>(&'g self, x: Traced<'g, T>, y: Traced<'g, T>) -> Traced<'g, T> {
-        let divisor = *self.graph.borrow().value(y.id);
-        let power = divisor.op == Op::Constant && T::is_invertible(divisor.imm);
-        if power {
-            x * y.number(1.0 / T::value(divisor.imm))
-        } else {
-            x / y
-        }
-    }
-
-    fn binary_int(&self, op: BinaryOp, x: Id, y: Id) -> Option<Id> {
-        let mut graph = self.graph.borrow_mut();
-        let mut arithmetic = |op| Some(graph.add(op, Kind::I32, &[x, y], 0));
-        match op {
-            BinaryOp::Add => arithmetic(Op::IntAdd),
-            BinaryOp::Sub => arithmetic(Op::IntSub),
-            BinaryOp::Mul => arithmetic(Op::IntMul),
-            BinaryOp::Max => arithmetic(Op::IntLarger),
-            BinaryOp::Min => arithmetic(Op::IntSmaller),
-            BinaryOp::Equal | BinaryOp::NotEqual => {
-                let equal = graph.add(Op::IntEqual, Kind::Mask, &[x, y], 0);
-                Some(if op == BinaryOp::Equal {
-                    equal
-                } else {
-                    graph.not(equal)
-                })
-            }
-            BinaryOp::Less => Some(graph.add(Op::IntGreater, Kind::Mask, &[y, x], 0)),
-            BinaryOp::LessEqual => {
-                let greater = graph.add(Op::IntGreater, Kind::Mask, &[x, y], 0);
-                Some(graph.not(greater))
-            }
-            BinaryOp::Div
-            | BinaryOp::Rem
-            | BinaryOp::Pow
-            | BinaryOp::Polygamma
-            | BinaryOp::GatedMul
-            | BinaryOp::GatedDiv
-            | BinaryOp::MutualMul => None,
-        }
-    }
-
-    fn binary_bool(&self, op: BinaryOp, x: Id, y: Id) -> Option<Id> {
-        let mut graph = self.graph.borrow_mut();
-        match op {
-            BinaryOp::NotEqual => Some(graph.add(Op::Xor, Kind::Mask, &[x, y], 0)),
-            BinaryOp::Equal => {
-                let differ = graph.add(Op::Xor, Kind::Mask, &[x, y], 0);
-                Some(graph.not(differ))
-            }
-            BinaryOp::Less => Some(graph.add(Op::AndNot, Kind::Mask, &[x, y], 0)),
-            BinaryOp::LessEqual => {
-                let greater = graph.add(Op::AndNot, Kind::Mask, &[y, x], 0);
-                Some(graph.not(greater))
-            }
-            _ => None,
-        }
+    fn binary<'g, T: Traceable>(&self, op: BinaryOp, x: Traced<'g, T>, y: Traced<'g, T>) -> Option<Id> {
+        let number = math::for_arithmetic(op, OfPair(x, y)).flatten();
+        number.or_else(|| math::for_comparison(op, Holds(x, y)))
     }
 
     fn cast(&self, x: Id, from: DType, to: DType) -> Option<Id> {

@@ -2,7 +2,7 @@
 //! vectors of elements, with every intermediate value in a register.
 //!
 //! [`lower`] writes a cluster down as a [`graph`] of operations that are about one instruction each; functions such
-//! as exp come from the one text in [`math`](crate::cpu::math), [`traced`]. [`schedule`] orders them; [`registers`],
+//! as exp come from the one text in [`math`](crate::math), [`traced`]. [`schedule`] orders them; [`registers`],
 //! [`emit`] and [`moves`] make instructions of a loop's body, [`function`] the loop around it, [`assembler`] the
 //! bytes, which [`memory`] makes executable. [`segments`] cuts the elements so that the loop finds every operand side
 //! by side, and [`stretch`] says where.

@@ -1,12 +1,14 @@
-//! The functions of [`math`](crate::cpu::math), traced: a [`Vector`] whose operations are written down in a graph
-//! instead of being computed.
+//! The functions of [`math`](crate::math), traced: values whose operations are written down in a graph instead of being
+//! computed. What is written down may be another operation with the same result.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::ops::{Add, BitAnd, Div, Mul, Neg, Sub};
 
+use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
+
 use super::graph::{Graph, Id, Kind, Op, predicate};
-use crate::cpu::math::{Constants, Vector};
+use crate::math::{Constants, Ordered, Vector, Whole};
 
 /// A value of float elements T.
 pub(super) struct Traced<'g, T> {
@@ -96,11 +98,12 @@ impl<'g, T: Traceable> Traced<'g, T> {
         Traced { id, ..self }
     }
 
-    fn mask(self, id: Id) -> TracedMask<'g> {
-        TracedMask {
-            graph: self.graph,
-            id,
+    /// Its id as another float.
+    fn converted(self, kind: Kind) -> Id {
+        if kind == T::KIND {
+            return self.id;
         }
+        self.graph.borrow_mut().add(Op::Convert, kind, &[self.id], 0)
     }
 
     /// A vector of the given bits.
@@ -111,25 +114,39 @@ impl<'g, T: Traceable> Traced<'g, T> {
 
     fn compare(self, other: Self, predicate: u64) -> TracedMask<'g> {
         let id = self.graph.borrow_mut().compare(self.id, other.id, predicate);
-        self.mask(id)
+        TracedMask::new(self.graph, id)
     }
 
-    pub fn is_nan(self) -> TracedMask<'g> {
-        self.compare(self, predicate::UNORDERED)
-    }
-
-    /// `self != other`; true for NaN.
-    pub fn differs(self, other: Self) -> TracedMask<'g> {
-        self.compare(other, predicate::NOT_EQUAL)
-    }
-
-    /// To a whole number: 0 to nearest even, 1 down, 2 up.
-    pub fn round(self, way: u64) -> Self {
+    /// To a whole number: 0 to nearest even, 1 down, 2 up, 3 towards 0.
+    fn round(self, way: u64) -> Self {
         self.op(Op::Round, &[], way)
     }
 
-    fn wide(self) -> bool {
+    /// Whether for AVX-512.
+    fn has_wide_registers(self) -> bool {
         self.graph.borrow().wide
+    }
+
+    /// Anything at all, since there is no machine code for what is wanted.
+    fn lacking(self) -> Self {
+        self.graph.borrow_mut().lacks = true;
+        self
+    }
+
+    /// What it is the negative of.
+    fn negated(self) -> Option<Self> {
+        let graph = self.graph.borrow();
+        let value = *graph.value(self.id);
+        let [of, bits, _] = value.args;
+        let flips = value.op == Op::Xor && graph.value(bits).op == Op::Constant;
+        (flips && graph.value(bits).imm == T::SIGN).then_some(Traced { id: of, ..self })
+    }
+
+    /// What its reciprocal is, if that is exact.
+    fn exact_reciprocal(self) -> Option<f64> {
+        let value = *self.graph.borrow().value(self.id);
+        let is_exact = value.op == Op::Constant && T::is_invertible(value.imm);
+        is_exact.then(|| 1.0 / T::value(value.imm))
     }
 
     /// 2^n for a whole number within the range of the exponents: its low bits, as ROUNDER leaves them, shifted
@@ -150,7 +167,30 @@ macro_rules! operator {
         }
     )*};
 }
-operator! { Add add Add; Sub sub Sub; Mul mul Mul; Div div Div; }
+operator! { Sub sub Sub; Mul mul Mul; }
+
+impl<T: Traceable> Add for Traced<'_, T> {
+    type Output = Self;
+    /// x - z where y is -z, which is the same number.
+    fn add(self, other: Self) -> Self {
+        match (other.negated(), self.negated()) {
+            (Some(z), _) => self - z,
+            (_, Some(z)) => other - z,
+            _ => self.op(Op::Add, &[other], 0),
+        }
+    }
+}
+
+impl<T: Traceable> Div for Traced<'_, T> {
+    type Output = Self;
+    /// By a power of 2 a product, which is the same number.
+    fn div(self, other: Self) -> Self {
+        match other.exact_reciprocal() {
+            Some(factor) => self.op(Op::Mul, &[self.number(factor)], 0),
+            None => self.op(Op::Div, &[other], 0),
+        }
+    }
+}
 
 impl<T: Traceable> Neg for Traced<'_, T> {
     type Output = Self;
@@ -162,17 +202,33 @@ impl<T: Traceable> Neg for Traced<'_, T> {
 impl BitAnd for TracedMask<'_> {
     type Output = Self;
     fn bitand(self, other: Self) -> Self {
-        let id = self
-            .graph
-            .borrow_mut()
-            .add(Op::And, Kind::Mask, &[self.id, other.id], 0);
-        TracedMask { id, ..self }
+        self.op(Op::And, other)
+    }
+}
+
+impl<'g, T: Traceable> Ordered for Traced<'g, T> {
+    type Mask = TracedMask<'g>;
+
+    fn less(self, other: Self) -> TracedMask<'g> {
+        self.compare(other, predicate::LESS)
+    }
+
+    fn at_most(self, other: Self) -> TracedMask<'g> {
+        self.compare(other, predicate::LESS_EQUAL)
+    }
+
+    fn equals(self, other: Self) -> TracedMask<'g> {
+        self.compare(other, predicate::EQUAL)
+    }
+
+    fn differs(self, other: Self) -> TracedMask<'g> {
+        self.compare(other, predicate::NOT_EQUAL)
     }
 }
 
 impl<'g, T: Traceable> Vector for Traced<'g, T> {
     type Element = T;
-    type Mask = TracedMask<'g>;
+    type Wide = Traced<'g, f64>;
 
     fn number(self, value: f64) -> Self {
         self.pattern(T::bits(value))
@@ -190,28 +246,28 @@ impl<'g, T: Traceable> Vector for Traced<'g, T> {
         self.round(1)
     }
 
+    fn ceil(self) -> Self {
+        self.round(2)
+    }
+
+    fn nearest(self) -> Self {
+        self.round(0)
+    }
+
+    fn truncated(self) -> Self {
+        self.round(3)
+    }
+
     fn abs(self) -> Self {
         self.op(Op::And, &[self.pattern(!T::SIGN & (T::SIGN | (T::SIGN - 1)))], 0)
     }
 
     fn copysign(self, sign: Self) -> Self {
         let bit = self.pattern(T::SIGN);
-        if self.wide() {
+        if self.has_wide_registers() {
             return self.op(Op::CopySign, &[sign, bit], 0);
         }
         self.abs().op(Op::Or, &[sign.op(Op::And, &[bit], 0)], 0)
-    }
-
-    fn less(self, other: Self) -> TracedMask<'g> {
-        self.compare(other, predicate::LESS)
-    }
-
-    fn at_most(self, other: Self) -> TracedMask<'g> {
-        self.compare(other, predicate::LESS_EQUAL)
-    }
-
-    fn equals(self, other: Self) -> TracedMask<'g> {
-        self.compare(other, predicate::EQUAL)
     }
 
     fn select(mask: TracedMask<'g>, a: Self, b: Self) -> Self {
@@ -228,7 +284,7 @@ impl<'g, T: Traceable> Vector for Traced<'g, T> {
     }
 
     fn scale(self, n: Self) -> Self {
-        if self.wide() {
+        if self.has_wide_registers() {
             return self.op(Op::Scale, &[n], 0);
         }
         // In two factors, as on one element.
@@ -237,7 +293,7 @@ impl<'g, T: Traceable> Vector for Traced<'g, T> {
     }
 
     fn decompose(self) -> (Self, Self) {
-        if self.wide() {
+        if self.has_wide_registers() {
             let m = self.op(Op::Mantissa, &[], 0);
             // The mantissa has the exponent 0 or -1.
             return (m, self.op(Op::Exponent, &[], 0) - m.op(Op::Exponent, &[], 0));
@@ -260,5 +316,140 @@ impl<'g, T: Traceable> Vector for Traced<'g, T> {
             |extra: f64| self.number((1_u64 << T::MANTISSA) as f64 + (bias >> T::MANTISSA) as f64 + extra);
         let off = Self::select(tiny, shift(T::MANTISSA as f64), shift(0.0));
         (m, float - off)
+    }
+
+    fn bit(self, place: u32) -> TracedMask<'g> {
+        // As the sign of -1 or 1.
+        let bits = if T::KIND == Kind::F64 { 64 } else { 32 };
+        let top = self.op(Op::ShiftLeft, &[], u64::from(bits - 1 - place));
+        let sign = top.op(Op::And, &[self.pattern(T::SIGN)], 0);
+        let number = sign.op(Op::Or, &[self.number(1.0)], 0);
+        number.less(self.number(0.0))
+    }
+
+    fn wide(self) -> Traced<'g, f64> {
+        Traced::new(self.graph, self.converted(Kind::F64))
+    }
+
+    fn of_wide(x: Traced<'g, f64>) -> Self {
+        Traced::new(x.graph, x.converted(T::KIND))
+    }
+
+    fn defined(self, _: UnaryOp) -> Self {
+        self.lacking()
+    }
+
+    fn defined_with(self, _: BinaryOp, _: Self) -> Self {
+        self.lacking()
+    }
+}
+
+/// A value of i32.
+#[derive(Clone, Copy)]
+pub(super) struct TracedWhole<'g> {
+    graph: &'g RefCell<Graph>,
+    pub id: Id,
+}
+
+impl<'g> TracedWhole<'g> {
+    pub fn new(graph: &'g RefCell<Graph>, id: Id) -> Self {
+        TracedWhole { graph, id }
+    }
+
+    fn op(self, op: Op, other: Self) -> Self {
+        let args = [self.id, other.id];
+        let id = self.graph.borrow_mut().add(op, Kind::I32, &args, 0);
+        TracedWhole { id, ..self }
+    }
+
+    fn mask(self, op: Op, other: Self) -> TracedMask<'g> {
+        let args = [self.id, other.id];
+        let id = self.graph.borrow_mut().add(op, Kind::Mask, &args, 0);
+        TracedMask::new(self.graph, id)
+    }
+}
+
+macro_rules! whole_operator {
+    ($($trait:ident $name:ident $op:ident;)*) => {$(
+        impl $trait for TracedWhole<'_> {
+            type Output = Self;
+            fn $name(self, other: Self) -> Self {
+                self.op(Op::$op, other)
+            }
+        }
+    )*};
+}
+whole_operator! { Add add IntAdd; Sub sub IntSub; Mul mul IntMul; }
+
+impl<'g> Ordered for TracedWhole<'g> {
+    type Mask = TracedMask<'g>;
+
+    fn less(self, other: Self) -> TracedMask<'g> {
+        other.mask(Op::IntGreater, self)
+    }
+
+    fn at_most(self, other: Self) -> TracedMask<'g> {
+        self.mask(Op::IntGreater, other).not()
+    }
+
+    fn equals(self, other: Self) -> TracedMask<'g> {
+        self.mask(Op::IntEqual, other)
+    }
+
+    fn differs(self, other: Self) -> TracedMask<'g> {
+        self.equals(other).not()
+    }
+}
+
+impl Whole for TracedWhole<'_> {
+    fn smaller(self, other: Self) -> Self {
+        self.op(Op::IntSmaller, other)
+    }
+
+    fn larger(self, other: Self) -> Self {
+        self.op(Op::IntLarger, other)
+    }
+
+    fn defined_with(self, _: BinaryOp, _: Self) -> Self {
+        self.graph.borrow_mut().lacks = true;
+        self
+    }
+}
+
+impl<'g> TracedMask<'g> {
+    pub fn new(graph: &'g RefCell<Graph>, id: Id) -> Self {
+        TracedMask { graph, id }
+    }
+
+    fn not(self) -> Self {
+        let id = self.graph.borrow_mut().not(self.id);
+        TracedMask { id, ..self }
+    }
+
+    fn op(self, op: Op, other: Self) -> Self {
+        let args = [self.id, other.id];
+        let id = self.graph.borrow_mut().add(op, Kind::Mask, &args, 0);
+        TracedMask { id, ..self }
+    }
+}
+
+/// False is below true.
+impl<'g> Ordered for TracedMask<'g> {
+    type Mask = TracedMask<'g>;
+
+    fn less(self, other: Self) -> Self {
+        self.op(Op::AndNot, other)
+    }
+
+    fn at_most(self, other: Self) -> Self {
+        other.op(Op::AndNot, self).not()
+    }
+
+    fn equals(self, other: Self) -> Self {
+        self.op(Op::Xor, other).not()
+    }
+
+    fn differs(self, other: Self) -> Self {
+        self.op(Op::Xor, other)
     }
 }

@@ -1,13 +1,13 @@
 //! The transforms of F(2 x 2, 3 x 3), several channels at a time (Lavin and Gray 2016, arXiv 1509.09308, eq. 8):
 //! of a tile of 4 x 4 elements, of a filter of 3 x 3 taps, and of 4 x 4 products back to 2 x 2 results; and their
-//! transposes, which the weights' adjoint is made of.
+//! transposes, which the adjoint in w is made of.
 
-use crate::cpu::conv::lanes::{Job, minus, times};
+use crate::cpu::conv::lanes::{LaneKernel, minus, times};
 use crate::cpu::element::Element;
 use crate::cpu::gemm::Lanes;
 
-/// Positions of a transformed tile.
-pub(super) const POSITIONS: usize = 16;
+/// Elements of a transformed tile.
+pub(super) const COORDINATES: usize = 16;
 
 /// `B' d` along one axis: 4 elements to 4.
 ///
@@ -90,8 +90,8 @@ both!(results_back, result_back, 2, 4);
 both!(taps_back, tap_back, 4, 3);
 
 /// Squares of a plane with channels innermost, at every second line and column, and where their transforms go: those
-/// of a tile to 16 places `apart`, tile by tile in the order of the plane.
-pub(super) struct Squares<'a, T> {
+/// of a tile to 16 coordinates `apart`, tile by tile in the order of the plane.
+pub(super) struct TileGrid<'a, T> {
     /// (line, column, channel).
     pub plane: &'a mut [T],
     /// Elements between lines and between columns.
@@ -100,15 +100,15 @@ pub(super) struct Squares<'a, T> {
     pub tiles: (usize, usize),
     /// Channels: whole registers.
     pub channels: usize,
-    /// (position, tile, channel).
+    /// (coordinate, tile, channel).
     pub transformed: &'a mut [T],
-    /// Elements between positions and between tiles.
+    /// Elements between coordinates and between tiles.
     pub apart: (usize, usize),
 }
 
-/// What is done with [`Squares`].
+/// What is done with [`TileGrid`].
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Way {
+pub(super) enum TransformKind {
     /// From overlapping squares of 4 x 4 elements.
     Elements,
     /// From squares of 2 x 2 elements of a gradient.
@@ -117,19 +117,19 @@ pub(super) enum Way {
     Results,
 }
 
-impl<T> Squares<'_, T> {
+impl<T> TileGrid<'_, T> {
     /// Does it for all tiles.
     #[inline(always)]
-    fn each(self, way: Way, mut one: impl FnMut(*mut T, *mut T)) {
+    fn each(self, kind: TransformKind, mut one: impl FnMut(*mut T, *mut T)) {
         let (rows, columns) = self.tiles;
         if rows * columns * self.channels == 0 {
             return;
         }
-        let side = if way == Way::Elements { 4 } else { 2 };
+        let side = if kind == TransformKind::Elements { 4 } else { 2 };
         let (line, column) = self.strides;
         let last = (2 * (rows - 1) + side - 1) * line + (2 * (columns - 1) + side - 1) * column;
         assert!(last + self.channels <= self.plane.len());
-        let last = (POSITIONS - 1) * self.apart.0 + (rows * columns - 1) * self.apart.1;
+        let last = (COORDINATES - 1) * self.apart.0 + (rows * columns - 1) * self.apart.1;
         assert!(last + self.channels <= self.transformed.len());
         let (plane, transformed) = (self.plane.as_mut_ptr(), self.transformed.as_mut_ptr());
         for row in 0..rows {
@@ -144,34 +144,34 @@ impl<T> Squares<'_, T> {
     }
 }
 
-/// [`Squares`] to be transformed in a [`Way`].
-pub(super) struct Transform<'a, T>(pub Squares<'a, T>, pub Way);
+/// [`TileGrid`] to be transformed in a [`TransformKind`].
+pub(super) struct Transform<'a, T>(pub TileGrid<'a, T>, pub TransformKind);
 
-impl<T: Element> Job<T> for Transform<'_, T> {
+impl<T: Element> LaneKernel<T> for Transform<'_, T> {
     #[inline(always)]
     unsafe fn run<V: Lanes<Elem = T>>(self) {
-        let Transform(squares, way) = self;
-        let ((line, column), apart, channels) = (squares.strides, squares.apart.0, squares.channels);
+        let Transform(grid, kind) = self;
+        let ((line, column), apart, channels) = (grid.strides, grid.apart.0, grid.channels);
         assert!(channels.is_multiple_of(V::N));
-        squares.each(way, |square, transformed| {
+        grid.each(kind, |square, transformed| {
             for c in (0..channels).step_by(V::N) {
-                // SAFETY: the squares and positions lie within their slices, as `each` checked; the instructions are there,
-                // as the caller promises.
+                // SAFETY: the tiles and coordinates lie within their slices, as `each` checked; the instructions are
+                // there, as the caller promises.
                 unsafe {
                     let read = |i: usize, j: usize| V::load(square.add(i * line + j * column + c));
-                    let position = |i: usize, j: usize| transformed.add((i * 4 + j) * apart + c);
+                    let coordinate = |i: usize, j: usize| transformed.add((i * 4 + j) * apart + c);
                     let store = |all: [[V; 4]; 4]| {
                         for (i, row) in all.into_iter().enumerate() {
                             for (j, x) in row.into_iter().enumerate() {
-                                x.store(position(i, j));
+                                x.store(coordinate(i, j));
                             }
                         }
                     };
-                    match way {
-                        Way::Elements => store(elements(square_of(read))),
-                        Way::Gradient => store(results_back(square_of(read))),
-                        Way::Results => {
-                            let products = square_of(|i, j| V::load(position(i, j)));
+                    match kind {
+                        TransformKind::Elements => store(elements(square_of(read))),
+                        TransformKind::Gradient => store(results_back(square_of(read))),
+                        TransformKind::Results => {
+                            let products = square_of(|i, j| V::load(coordinate(i, j)));
                             for (i, row) in results::<V>(products).into_iter().enumerate() {
                                 for (j, x) in row.into_iter().enumerate() {
                                     x.store(square.add(i * line + j * column + c));
@@ -190,7 +190,7 @@ fn square_of<V, const N: usize>(at: impl Fn(usize, usize) -> V) -> [[V; N]; N] {
     std::array::from_fn(|i| std::array::from_fn(|j| at(i, j)))
 }
 
-/// Filters side by side: tap t of `count` filters is at `t * apart.0` of `taps`, position p of them at `p * apart.1`
+/// Filters side by side: tap t of `count` filters is at `t * apart.0` of `taps`, coordinate p of them at `p * apart.1`
 /// of `transformed`.
 pub(super) struct Filters<'a, T> {
     pub taps: &'a mut [T],
@@ -204,22 +204,22 @@ pub(super) struct Filters<'a, T> {
     pub back: bool,
 }
 
-impl<T: Element> Job<T> for Filters<'_, T> {
+impl<T: Element> LaneKernel<T> for Filters<'_, T> {
     #[inline(always)]
     unsafe fn run<V: Lanes<Elem = T>>(self) {
         let (tap_apart, apart) = self.apart;
         assert!(self.count.is_multiple_of(V::N));
         assert!(8 * tap_apart + self.count <= self.taps.len());
-        assert!((POSITIONS - 1) * apart + self.count <= self.transformed.len());
+        assert!((COORDINATES - 1) * apart + self.count <= self.transformed.len());
         let (from, to) = (self.taps.as_mut_ptr(), self.transformed.as_mut_ptr());
-        let place = |i: usize, j: usize| if self.reversed { 8 - (i * 3 + j) } else { i * 3 + j };
+        let position = |i: usize, j: usize| if self.reversed { 8 - (i * 3 + j) } else { i * 3 + j };
         for at in (0..self.count).step_by(V::N) {
-            // SAFETY: 9 taps and 16 positions of this register of filters, as checked.
+            // SAFETY: 9 taps and 16 coordinates of this register of filters, as checked.
             unsafe {
-                let tap = |i: usize, j: usize| from.add(place(i, j) * tap_apart + at);
-                let position = |i: usize, j: usize| to.add((i * 4 + j) * apart + at);
+                let tap = |i: usize, j: usize| from.add(position(i, j) * tap_apart + at);
+                let coordinate = |i: usize, j: usize| to.add((i * 4 + j) * apart + at);
                 if self.back {
-                    let found = taps_back::<V>(square_of(|i, j| V::load(position(i, j))));
+                    let found = taps_back::<V>(square_of(|i, j| V::load(coordinate(i, j))));
                     for (i, row) in found.into_iter().enumerate() {
                         for (j, x) in row.into_iter().enumerate() {
                             x.store(tap(i, j));
@@ -229,7 +229,7 @@ impl<T: Element> Job<T> for Filters<'_, T> {
                     let found = taps::<V>(square_of(|i, j| V::load(tap(i, j))));
                     for (i, row) in found.into_iter().enumerate() {
                         for (j, x) in row.into_iter().enumerate() {
-                            x.store(position(i, j));
+                            x.store(coordinate(i, j));
                         }
                     }
                 }

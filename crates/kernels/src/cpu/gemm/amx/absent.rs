@@ -2,22 +2,23 @@
 
 use std::ops::Range;
 
+use super::epilogue::Epilogue;
+use super::macro_kernel::Prefetch;
 use super::pack::Matrix;
-use super::region::Warm;
-use super::result::{Geometry, Then};
+use super::shape::GemmShape;
 use crate::cpu::exec::Args;
 use crate::cpu::level::Level;
 
 /// No product.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Split {}
+pub(super) enum Bf16x3 {}
 
-impl Split {
-    pub fn new(_: Geometry, _: usize) -> Option<Split> {
+impl Bf16x3 {
+    pub fn new(_: GemmShape, _: usize) -> Option<Bf16x3> {
         None
     }
 
-    pub fn in_tiles(self) -> Option<Split> {
+    pub fn consumed_in_tiles(self) -> Option<Bf16x3> {
         match self {}
     }
 
@@ -29,7 +30,7 @@ impl Split {
         match *self {}
     }
 
-    pub fn hands_on_once(&self) -> bool {
+    pub fn epilogue_runs_once(&self) -> bool {
         match *self {}
     }
 
@@ -37,7 +38,13 @@ impl Split {
         match *self {}
     }
 
-    pub fn run(&self, _: &Args<'_>, _: (&[f32], &[f32]), _: &mut [f32], _: Option<&Then<'_, f32>>) -> bool {
+    pub fn run(
+        &self,
+        _: &Args<'_>,
+        _: (&[f32], &[f32]),
+        _: &mut [f32],
+        _: Option<&Epilogue<'_, f32>>,
+    ) -> bool {
         match *self {}
     }
 
@@ -46,7 +53,7 @@ impl Split {
         _: &Args<'_>,
         _: (&[f32], &[f32]),
         _: &mut [f32],
-        _: Warm<'_>,
+        _: Prefetch<'_>,
         _: impl Fn(usize, usize, &[f32]) + Sync,
     ) -> bool {
         match *self {}
@@ -54,9 +61,9 @@ impl Split {
 }
 
 /// See `panels.rs`, of which nothing is called at a level without matrix instructions.
-pub(crate) const SIDE: usize = 32;
+pub(crate) const PANEL_LINES: usize = 32;
 
-pub(crate) fn panels_len(_: usize, _: usize) -> usize {
+pub(crate) fn panels_words(_: usize, _: usize) -> usize {
     0
 }
 
@@ -81,36 +88,36 @@ pub(crate) fn pack_columns(
 }
 
 /// See `places.rs`.
-pub(crate) const RECORD: usize = 48;
+pub(crate) const RECORD_WORDS: usize = 48;
 pub(crate) const RECORD_CHANNELS: usize = 32;
-pub(crate) const PLACES: usize = 16;
+pub(crate) const RECORDS_PER_TILE: usize = 16;
 
-pub(crate) fn pack_places(_: Level, _: &[f32], _: usize, _: (usize, usize), _: &mut [u32]) -> bool {
+pub(crate) fn pack_records(_: Level, _: &[f32], _: usize, _: (usize, usize), _: &mut [u32]) -> bool {
     false
 }
 
 /// Nothing that can multiply.
-pub(crate) enum Multiplier {}
+pub(crate) enum TileMultiplier {}
 
-impl Multiplier {
-    pub fn new(level: Level) -> Multiplier {
+impl TileMultiplier {
+    pub fn new(level: Level) -> TileMultiplier {
         unreachable!("{} has matrix instructions", level.name())
     }
 
     /// # Safety
-    /// None is needed: there is no `Multiplier`.
+    /// None is needed: there is no `TileMultiplier`.
     pub unsafe fn product(&self, _: &[u32], _: &[u32], _: *mut f32, _: usize, _: bool) {
         match *self {}
     }
 
     /// # Safety
-    /// None is needed: there is no `Multiplier`.
-    pub unsafe fn of_places<'a>(
+    /// None is needed: there is no `TileMultiplier`.
+    pub unsafe fn product_of_records<'a>(
         &self,
         _: [*const u32; 2],
         _: usize,
         _: impl Iterator<Item = (usize, &'a [u32])>,
-        _: &mut [f32; SIDE * SIDE],
+        _: &mut [f32; PANEL_LINES * PANEL_LINES],
     ) {
         match *self {}
     }

@@ -3,12 +3,12 @@
 use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 use std::ops::Range;
 
-use super::kernel::{PANEL, PANEL_STEP, PARTS, REGISTER, SLICES, STEP, UNIT};
-use super::parts::{Largest, Place, copy, slice_of_rows, slice_of_turned, some_rows, turned};
+use super::bf16::{MaxMagnitude, copy, partial_rows, slice_of_rows, slice_of_transposed, transposed_block};
+use super::layout::{Destination, Layout, PANEL_LINES, SLICES, STEP_TERMS, TILE_LINES};
 
 /// An operand. Its lines are rows of the left one and columns of the right one.
 #[derive(Clone, Copy)]
-pub(super) struct Operand<'a> {
+pub(super) struct StridedOperand<'a> {
     pub data: &'a [f32],
     /// Elements between lines and between terms, one of them 1.
     pub line: usize,
@@ -17,81 +17,47 @@ pub(super) struct Operand<'a> {
     pub right: bool,
 }
 
-/// Some lines and terms of an operand, to be packed panel by panel, in each step by step. It is done in units of
-/// [`UNIT`] lines and a step; lines and terms that do not exist are 0.
+/// Some lines and terms of an operand, to be packed panel by panel, in each step by step. It is done in tile blocks of
+/// [`TILE_LINES`] lines and a step; lines and terms that do not exist are 0.
 #[derive(Clone)]
-pub(super) struct Piece<'a> {
-    operand: Operand<'a>,
+pub(super) struct OperandBlock<'a> {
+    operand: StridedOperand<'a>,
     lines: Range<usize>,
     terms: Range<usize>,
     panels: usize,
     steps: usize,
 }
 
-/// A unit: where it is read and written.
+/// A tile block: where it is read and written.
 #[derive(Clone, Copy)]
-pub(super) struct Unit {
+pub(super) struct TileBlock {
     x: *const f32,
     /// Elements between rows, and between the rows of both registers of a pair.
     strides: (usize, usize),
-    /// What lies side by side is what a register's row holds, or it has to be turned.
-    turned: bool,
-    out: Place,
+    /// What is contiguous is what a register's row holds, or it has to be transposed.
+    transposed: bool,
+    out: Destination,
     /// Lines and terms, if some are missing.
     some: Option<(usize, usize)>,
     right: bool,
-    /// Where a later unit is read, if memory is to be asked for it meanwhile.
+    /// Where a later tile block is read, if memory is to be asked for it meanwhile.
     ahead: Option<*const f32>,
 }
 
-/// The order of packed units: words between parts, halves of a panel, panels, and steps.
-#[derive(Clone, Copy)]
-pub(super) struct Layout {
-    pub part: usize,
-    pub half: usize,
-    pub panel: usize,
-    pub step: usize,
-}
-
-impl Layout {
-    /// Panel after panel, each of so many steps.
-    pub fn panels(steps: usize) -> Layout {
-        Layout {
-            part: REGISTER,
-            half: PARTS * REGISTER,
-            panel: steps * PANEL_STEP,
-            step: PANEL_STEP,
-        }
-    }
-
-    /// The place of a unit.
-    fn place(&self, (panel, step, half): (usize, usize, usize), out: *mut u32) -> Place {
-        Place {
-            start: out.wrapping_add(panel * self.panel + step * self.step + half * self.half),
-            part: self.part,
-        }
-    }
-}
-
-/// A piece that is packed slice by slice.
-pub(super) struct Packing<'a> {
-    piece: Piece<'a>,
-    next: Option<Piece<'a>>,
+/// A block that is packed slice by slice.
+pub(super) struct SlicedPacking<'a> {
+    piece: OperandBlock<'a>,
+    next: Option<OperandBlock<'a>>,
     out: *mut u32,
-    unit: Unit,
+    unit: TileBlock,
     number: usize,
     slice: usize,
 }
 
-/// Units ahead of which memory is asked for.
-const AHEAD: usize = 8;
+/// Tile blocks ahead of which is prefetched.
+const AHEAD_BLOCKS: usize = 8;
 
-/// Words of the packed form.
-pub(super) fn packed_len(lines: usize, terms: usize) -> usize {
-    lines.div_ceil(PANEL) * terms.div_ceil(STEP) * PANEL_STEP
-}
-
-impl Operand<'_> {
+impl StridedOperand<'_> {
     /// Panics unless the operand has these lines and terms.
     pub fn check(&self, lines: &Range<usize>, terms: &Range<usize>) {
         assert!(
@@ -108,40 +74,46 @@ impl Operand<'_> {
             .wrapping_add(line * self.line + term * self.term)
     }
 
-    /// The unit that begins at a line and a term, as far as `ends` of them.
+    /// The tile block that begins at a line and a term, as far as `ends` of them.
     pub fn unit(
         &self,
         (line, term): (usize, usize),
         ends: (usize, usize),
-        out: Place,
+        out: Destination,
         ahead: Option<*const f32>,
-    ) -> Unit {
-        let count = (UNIT.min(ends.0.saturating_sub(line)), STEP.min(ends.1 - term));
-        let turned = if self.right {
+    ) -> TileBlock {
+        let count = (
+            TILE_LINES.min(ends.0.saturating_sub(line)),
+            STEP_TERMS.min(ends.1 - term),
+        );
+        let transposed = if self.right {
             self.line != 1
         } else {
             self.term != 1
         };
-        Unit {
+        TileBlock {
             x: self.at(line, term),
-            strides: match (self.right, turned) {
-                (true, false) | (false, true) => (self.term, UNIT * self.term),
-                (false, false) | (true, true) => (self.line, UNIT),
+            strides: match (self.right, transposed) {
+                (true, false) | (false, true) => (self.term, TILE_LINES * self.term),
+                (false, false) | (true, true) => (self.line, TILE_LINES),
             },
-            turned,
+            transposed,
             out,
-            some: (count != (UNIT, STEP)).then_some(count),
+            some: (count != (TILE_LINES, STEP_TERMS)).then_some(count),
             right: self.right,
             ahead,
         }
     }
 }
 
-impl<'a> Piece<'a> {
-    pub fn new(operand: Operand<'a>, lines: Range<usize>, terms: Range<usize>) -> Piece<'a> {
+impl<'a> OperandBlock<'a> {
+    pub fn new(operand: StridedOperand<'a>, lines: Range<usize>, terms: Range<usize>) -> OperandBlock<'a> {
         operand.check(&lines, &terms);
-        let (panels, steps) = (lines.len().div_ceil(PANEL), terms.len().div_ceil(STEP));
-        Piece {
+        let (panels, steps) = (
+            lines.len().div_ceil(PANEL_LINES),
+            terms.len().div_ceil(STEP_TERMS),
+        );
+        OperandBlock {
             operand,
             lines,
             terms,
@@ -150,34 +122,34 @@ impl<'a> Piece<'a> {
         }
     }
 
-    /// How many units there are.
+    /// How many tile blocks there are.
     pub fn units(&self) -> usize {
         2 * self.panels * self.steps
     }
 
-    /// Packs all units, one panel of the piece after the other.
+    /// Packs all tile blocks, one panel of the block after the other.
     ///
     /// # Safety
-    /// As for [`Piece::all_as`].
+    /// As for [`OperandBlock::all_as`].
     #[target_feature(enable = "avx512f,avx512bw")]
-    pub unsafe fn all(&self, out: *mut u32, largest: &mut Largest) {
+    pub unsafe fn all(&self, out: *mut u32, max_magnitude: &mut MaxMagnitude) {
         // SAFETY: as the caller promises.
-        unsafe { self.all_as(Layout::panels(self.steps), out, largest) };
+        unsafe { self.all_as(Layout::panels(self.steps), out, max_magnitude) };
     }
 
-    /// Packs all units in this order.
+    /// Packs all tile blocks in this order.
     ///
     /// # Safety
     /// AVX-512; and `out` must have room, which nobody else uses.
     #[target_feature(enable = "avx512f,avx512bw")]
-    pub unsafe fn all_as(&self, layout: Layout, out: *mut u32, largest: &mut Largest) {
+    pub unsafe fn all_as(&self, layout: Layout, out: *mut u32, max_magnitude: &mut MaxMagnitude) {
         for number in 0..self.units() {
             // SAFETY: as the caller promises.
-            unsafe { self.unit(number, layout, out, None).pack(largest) };
+            unsafe { self.unit(number, layout, out, None).pack(max_magnitude) };
         }
     }
 
-    /// Panel, step and half of a unit: along what lies side by side in memory, so that it is read in long rows.
+    /// Panel, step and half of a tile block: along what is contiguous in memory, so that it is read in long rows.
     fn place(&self, number: usize) -> (usize, usize, usize) {
         let (pair, half) = (number / 2, number % 2);
         if self.operand.line == 1 {
@@ -187,70 +159,80 @@ impl<'a> Piece<'a> {
         }
     }
 
-    /// A unit's first line and term.
+    /// A tile block's first line and term.
     fn start(&self, (panel, step, half): (usize, usize, usize)) -> (usize, usize) {
-        let line = self.lines.start + panel * PANEL + half * UNIT;
-        (line, self.terms.start + step * STEP)
+        let line = self.lines.start + panel * PANEL_LINES + half * TILE_LINES;
+        (line, self.terms.start + step * STEP_TERMS)
     }
 
-    /// A unit; `next` is the piece after this one.
-    fn unit(&self, number: usize, layout: Layout, out: *mut u32, next: Option<&Piece<'_>>) -> Unit {
-        let address = |piece: &Piece<'_>, number: usize| {
+    /// A tile block; `next` is the block after this one.
+    fn unit(
+        &self,
+        number: usize,
+        layout: Layout,
+        out: *mut u32,
+        next: Option<&OperandBlock<'_>>,
+    ) -> TileBlock {
+        let address = |piece: &OperandBlock<'_>, number: usize| {
             let (line, term) = piece.start(piece.place(number));
             piece.operand.at(line, term)
         };
-        let ahead = number + AHEAD;
+        let ahead = number + AHEAD_BLOCKS;
         let ahead = match next {
             _ if ahead < self.units() => Some(address(self, ahead)),
             Some(next) if ahead - self.units() < next.units() => Some(address(next, ahead - self.units())),
             _ => None,
         };
-        let place = self.place(number);
+        let tile_block = self.place(number);
         let ends = (self.lines.end, self.terms.end);
-        self.operand
-            .unit(self.start(place), ends, layout.place(place, out), ahead)
+        self.operand.unit(
+            self.start(tile_block),
+            ends,
+            layout.destination(tile_block, out),
+            ahead,
+        )
     }
 }
 
-impl Unit {
+impl TileBlock {
     /// # Safety
-    /// As for [`Piece::all`]: the unit's place has room.
+    /// As for [`OperandBlock::all`]: the tile block's place has room.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
-    pub unsafe fn pack(&self, largest: &mut Largest) {
+    pub unsafe fn pack(&self, max_magnitude: &mut MaxMagnitude) {
         for slice in 0..SLICES {
             // SAFETY: as the caller promises.
-            unsafe { self.slice(slice, largest) };
+            unsafe { self.slice(slice, max_magnitude) };
         }
     }
 
-    /// Packs one of [`SLICES`] parts of the unit, or what there is of the unit in place of the first part.
+    /// Packs one of [`SLICES`] parts of the tile block, or what there is of the tile block in place of the first part.
     ///
     /// # Safety
-    /// As for [`Unit::pack`].
+    /// As for [`TileBlock::pack`].
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
-    pub unsafe fn slice(&self, slice: usize, largest: &mut Largest) {
-        // SAFETY: as the caller promises; lines and terms of the unit lie in the operand.
+    pub unsafe fn slice(&self, slice: usize, max_magnitude: &mut MaxMagnitude) {
+        // SAFETY: as the caller promises; lines and terms of the tile block lie in the operand.
         unsafe {
             match self.some {
-                None if self.turned => {
-                    self.ask(slice);
-                    slice_of_turned(slice, self.x, self.strides, self.out, largest);
+                None if self.transposed => {
+                    self.prefetch_ahead(slice);
+                    slice_of_transposed(slice, self.x, self.strides, self.out, max_magnitude);
                 }
                 None => {
-                    self.ask(slice);
-                    slice_of_rows(slice, self.x, self.strides, self.out, largest);
+                    self.prefetch_ahead(slice);
+                    slice_of_rows(slice, self.x, self.strides, self.out, max_magnitude);
                 }
-                Some(count) if slice == 0 => self.some(count, largest),
+                Some(count) if slice == 0 => self.some(count, max_magnitude),
                 Some(_) => {}
             }
         }
     }
 
-    /// Asks memory for a part of the unit ahead. All at once would take all the places for waiting that there are.
+    /// Prefetches a part of the tile block ahead. All at once would take all the places for waiting that there are.
     #[inline(always)]
-    fn ask(&self, slice: usize) {
+    fn prefetch_ahead(&self, slice: usize) {
         let Some(ahead) = self.ahead else { return };
         for row in 2 * slice..2 * slice + 2 {
             let row = ahead.wrapping_add(row * self.strides.0);
@@ -262,34 +244,39 @@ impl Unit {
     }
 
     /// # Safety
-    /// As for [`Unit::pack`].
+    /// As for [`TileBlock::pack`].
     #[cold]
     #[target_feature(enable = "avx512f,avx512bw")]
-    unsafe fn some(&self, (lines, terms): (usize, usize), largest: &mut Largest) {
-        let Unit { x, strides, out, .. } = *self;
-        let (low, high) = (terms.min(UNIT), terms.saturating_sub(UNIT));
-        // SAFETY: as the caller promises; what is turned is copied before, with 0 for what is missing.
+    unsafe fn some(&self, (lines, terms): (usize, usize), max_magnitude: &mut MaxMagnitude) {
+        let TileBlock { x, strides, out, .. } = *self;
+        let (low, high) = (terms.min(TILE_LINES), terms.saturating_sub(TILE_LINES));
+        // SAFETY: as the caller promises; what is transposed is copied before, with 0 for what is missing.
         unsafe {
-            match (self.right, self.turned) {
-                (false, false) => some_rows(x, strides, ((lines, low), (lines, high)), out, largest),
-                (true, false) => some_rows(x, strides, ((low, lines), (high, lines)), out, largest),
+            match (self.right, self.transposed) {
+                (false, false) => partial_rows(x, strides, ((lines, low), (lines, high)), out, max_magnitude),
+                (true, false) => partial_rows(x, strides, ((low, lines), (high, lines)), out, max_magnitude),
                 (false, true) => {
-                    let copied = copy::<STEP, UNIT>(x, strides.0, (terms, lines));
-                    turned(copied.0.as_ptr(), (UNIT, UNIT * UNIT), out, largest);
+                    let copied = copy::<STEP_TERMS, TILE_LINES>(x, strides.0, (terms, lines));
+                    transposed_block(
+                        copied.0.as_ptr(),
+                        (TILE_LINES, TILE_LINES * TILE_LINES),
+                        out,
+                        max_magnitude,
+                    );
                 }
                 (true, true) => {
-                    let copied = copy::<UNIT, STEP>(x, strides.0, (lines, terms));
-                    turned(copied.0.as_ptr(), (STEP, UNIT), out, largest);
+                    let copied = copy::<TILE_LINES, STEP_TERMS>(x, strides.0, (lines, terms));
+                    transposed_block(copied.0.as_ptr(), (STEP_TERMS, TILE_LINES), out, max_magnitude);
                 }
             }
         }
     }
 }
 
-impl<'a> Packing<'a> {
-    /// `next` is the piece whose memory is asked for towards the end of this one.
-    pub fn new(piece: Piece<'a>, next: Option<Piece<'a>>, out: *mut u32) -> Packing<'a> {
-        Packing {
+impl<'a> SlicedPacking<'a> {
+    /// `next` is the block whose is prefetched toward the end of this one.
+    pub fn new(piece: OperandBlock<'a>, next: Option<OperandBlock<'a>>, out: *mut u32) -> SlicedPacking<'a> {
+        SlicedPacking {
             unit: piece.unit(0, Layout::panels(piece.steps), out, next.as_ref()),
             piece,
             next,
@@ -307,19 +294,19 @@ impl<'a> Packing<'a> {
     /// Packs the next slice, of which there must be one.
     ///
     /// # Safety
-    /// As for [`Piece::all`].
+    /// As for [`OperandBlock::all`].
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
-    pub unsafe fn slice(&mut self, largest: &mut Largest) {
+    pub unsafe fn slice(&mut self, max_magnitude: &mut MaxMagnitude) {
         // SAFETY: as the caller promises.
-        unsafe { self.unit.slice(self.slice, largest) };
+        unsafe { self.unit.slice(self.slice, max_magnitude) };
         self.slice += 1;
         if self.slice == SLICES {
             self.turn();
         }
     }
 
-    /// Goes to the next unit.
+    /// Goes to the next tile block.
     #[inline(never)]
     fn turn(&mut self) {
         (self.slice, self.number) = (0, self.number + 1);

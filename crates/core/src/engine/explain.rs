@@ -1,0 +1,74 @@
+//! Plans as text.
+
+use std::fmt::Write;
+use std::sync::TryLockError;
+
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::graph::NodeId;
+use crate::plan::print::print;
+use crate::plan::trace::cut;
+use crate::prepared::Prepared;
+
+impl Engine {
+    /// The plans that would compute `targets`, as text, and how the devices would run them.
+    pub fn explain(&mut self, targets: &[NodeId]) -> Result<String> {
+        let mut text = String::new();
+        self.explain_into(targets, &mut text)?;
+        if text.is_empty() {
+            text += "nothing to run: the values are there\n";
+        }
+        Ok(text)
+    }
+
+    /// What must be computed elsewhere comes first, then what is brought, then what is computed of that.
+    fn explain_into(&mut self, targets: &[NodeId], text: &mut String) -> Result<()> {
+        let (mut before, transfers) = self.needed_from_elsewhere(targets)?;
+        for &id in &transfers {
+            before.extend(&self.graph.node(id)?.inputs);
+        }
+        if !before.is_empty() {
+            self.explain_into(&before, text)?;
+        }
+        for &id in &transfers {
+            let node = self.graph.node(id)?;
+            let from = self.graph.node(node.inputs[0])?.home.device;
+            let [from, to] = [from, node.home.device].map(|device| self.graph.device_name(device));
+            writeln!(
+                text,
+                "{} {} from {from} to {to}",
+                node.spec.dtype, node.spec.shape
+            )
+            .ok();
+        }
+        let mut wanted = Vec::new();
+        for &id in targets {
+            if self.graph.node(id)?.value.is_none() && !transfers.contains(&id) {
+                wanted.push(id);
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        for group in self.by_device(&wanted)? {
+            *text += &self.explain_group(&group)?;
+        }
+        Ok(())
+    }
+
+    /// The same for nodes of one device.
+    fn explain_group(&mut self, wanted: &[NodeId]) -> Result<String> {
+        let cut = cut(&self.graph, wanted, &[])?;
+        let plan = self.plan(cut.device, &cut.trace)?;
+        let described = match plan.executable.try_lock() {
+            Ok(mut prepared) => prepared.describe(),
+            Err(TryLockError::Poisoned(prepared)) => prepared.into_inner().describe(),
+            // It runs right now: rather than wait for it, it is prepared once more.
+            Err(TryLockError::WouldBlock) => {
+                let backend = self.station(cut.device)?.backend.clone();
+                Prepared::Planned(backend, plan.program.clone()).describe()
+            }
+        };
+        Ok(print(&plan.program) + &described?)
+    }
+}

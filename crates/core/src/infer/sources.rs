@@ -1,0 +1,33 @@
+//! What has no operands but a random key.
+
+use super::Given;
+use super::checks::{axis_within, floats};
+use crate::dtype::DType;
+use crate::error::{Error, Result};
+use crate::op::{Distribution, Spec};
+
+/// Counts along an axis of the wanted spec.
+pub(super) fn iota(given: &Given<'_>, axis: usize) -> Result<Spec> {
+    let wanted = given.wanted()?;
+    axis_within(given.name, axis, wanted.shape.rank())?;
+    Ok(wanted.clone())
+}
+
+pub(super) fn random(given: &Given<'_>, kind: Distribution) -> Result<Spec> {
+    let key = given.inputs[0];
+    if key.dtype != DType::U32 || key.shape.dims() != [2] {
+        return Err(Error::argument(
+            given.name,
+            format!("a key is uint32 (2), given {} {}", key.dtype, key.shape),
+            "make keys with key(seed), splitKey or foldIn",
+        ));
+    }
+    let wanted = given.wanted()?;
+    match kind {
+        Distribution::Bits => Ok(Spec::new(wanted.shape.clone(), DType::U32)),
+        Distribution::Uniform | Distribution::Normal => {
+            floats(given.name, wanted)?;
+            Ok(wanted.clone())
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Rows compared with each other, as matrices (n, n) that are gathered column by column: distances are summed from the first
+//! coordinate on, which is how they are defined.
+
+use crate::compose::Build;
+use crate::dtype::DType;
+use crate::elementwise::{BinaryOp, Formula, UnaryOp};
+use crate::graph::NodeId;
+use crate::op::{Metric, Op, Reduction, Spec};
+
+/// Column `c` of x (n, d), as the coordinates of a first row (n, n) and of a second.
+fn pairs(b: &mut Build<'_>, x: NodeId, c: usize) -> [NodeId; 2] {
+    let n = b.shape(x)[0];
+    let column = b.slice(x, &[0, c], &[1, 1], [n, 1].into());
+    let first = b.broadcast(column, [n, n].into());
+    [first, b.transpose(first)]
+}
+
+/// What distances are ordered by: the distance, or its square for Euclidean ones.
+fn measure(b: &mut Build<'_>, x: NodeId, metric: Metric) -> NodeId {
+    let Spec { shape, dtype } = b.spec(x);
+    let mut far = None;
+    for c in 0..shape[1] {
+        let [first, second] = pairs(b, x, c);
+        let difference = b.sub(first, second);
+        let (part, join) = match metric {
+            Metric::Maximum => (b.unary(UnaryOp::Abs, difference), BinaryOp::Max),
+            Metric::Euclidean => (b.mul(difference, difference), BinaryOp::Add),
+        };
+        far = Some(far.map_or(part, |far| b.binary(join, far, part)));
+    }
+    far.unwrap_or_else(|| b.constant(0.0, &Spec::new([shape[0], shape[0]], dtype)))
+}
+
+/// [`Op::Neighbors`]
+pub(super) fn neighbors(b: &mut Build<'_>, x: NodeId, k: usize, metric: Metric) -> NodeId {
+    let far = measure(b, x, metric);
+    let n = b.shape(x)[0];
+    // Of row i the others: column j is row j, or row j + 1 from the diagonal on.
+    let others = Spec::new([n, n - 1], DType::I32);
+    let row = b.add_op(Op::Iota { axis: 0 }, &[], Some(&others));
+    let column = b.add_op(Op::Iota { axis: 1 }, &[], Some(&others));
+    let before = b.binary(BinaryOp::Less, column, row);
+    let left = b.slice(far, &[0, 0], &[1, 1], others.shape.clone());
+    let right = b.slice(far, &[0, 1], &[1, 1], others.shape.clone());
+    let far = b.select(before, left, right);
+    let wanted = Spec::new([n, k], DType::I32);
+    let order = Op::TopK {
+        axis: 1,
+        largest: false,
+    };
+    let nearest = b.add_op(order, &[far], Some(&wanted));
+    let row = b.add_op(Op::Iota { axis: 0 }, &[], Some(&wanted));
+    let before = b.binary(BinaryOp::Less, nearest, row);
+    let behind = b.add_scalar(nearest, 1.0);
+    b.select(before, nearest, behind)
+}
+
+/// [`Op::CountWithin`]
+pub(super) fn count_within(
+    b: &mut Build<'_>,
+    x: NodeId,
+    radius: NodeId,
+    metric: Metric,
+    closed: bool,
+) -> NodeId {
+    let mut far = measure(b, x, metric);
+    if metric == Metric::Euclidean {
+        far = b.unary(UnaryOp::Sqrt, far);
+    }
+    let square = b.shape(far);
+    let radius = b.unreduce(radius, &[1], &square);
+    let compare = if closed {
+        BinaryOp::LessEqual
+    } else {
+        BinaryOp::Less
+    };
+    let within = b.binary(compare, far, radius);
+    let within = b.cast(within, DType::I32);
+    let square = Spec::new(square, DType::I32);
+    let row = b.add_op(Op::Iota { axis: 0 }, &[], Some(&square));
+    let column = b.add_op(Op::Iota { axis: 1 }, &[], Some(&square));
+    let itself = b.binary(BinaryOp::Equal, row, column);
+    let zero = b.scalar_like(0.0, within);
+    let within = b.select(itself, zero, within);
+    let sum = Op::Reduce {
+        kind: Reduction::Sum,
+        axes: [1].into(),
+    };
+    let count = b.add_op(sum, &[within], None);
+    b.cast(count, DType::I32)
+}
+
+/// [`Op::UniqueRows`]: each row has the number of its first equal, and those are counted.
+pub(super) fn unique(b: &mut Build<'_>, x: NodeId) -> NodeId {
+    let shape = b.shape(x);
+    let n = shape[0];
+    let square = Spec::new([n, n], DType::I32);
+    let mut same = b.constant(1.0, &Spec::new([n, n], DType::Bool));
+    for c in 0..shape[1] {
+        let [first, second] = pairs(b, x, c);
+        let equal = b.binary(BinaryOp::Equal, first, second);
+        let [first, second] = [first, second].map(|side| b.binary(BinaryOp::NotEqual, side, side));
+        let both_nan = b.select(first, second, first);
+        let equal = b.select(equal, equal, both_nan);
+        same = b.select(same, equal, same);
+    }
+    if n == 0 {
+        return b.constant(0.0, &Spec::new([0], DType::I32));
+    }
+    let column = b.add_op(Op::Iota { axis: 1 }, &[], Some(&square));
+    let none = b.scalar_like(n as f64, column);
+    let candidates = b.select(same, column, none);
+    let least = Op::Reduce {
+        kind: Reduction::Min,
+        axes: [1].into(),
+    };
+    let first = b.add_op(least, &[candidates], None);
+    let place = b.add_op(Op::Iota { axis: 0 }, &[], Some(&Spec::new([n], DType::I32)));
+    let is_first = b.binary(BinaryOp::Equal, first, place);
+    let is_first = b.cast(is_first, DType::I32);
+    let running = Op::CumSum {
+        axis: 0,
+        reverse: false,
+    };
+    let number = b.add_op(running, &[is_first], None);
+    let number = b.add_scalar(number, -1.0);
+    b.add_op(Op::Gather { axis: 0 }, &[number, first], None)
+}

@@ -1,0 +1,296 @@
+//! What an operation is, besides its data: a row for every primitive, which the compiler asks for. Passes that treat all
+//! operations of a kind alike ask here, so that none of them has a list of its own.
+
+use crate::elementwise::{BinaryOp, UnaryOp};
+use crate::op::{Distribution, Op, Reduction};
+
+use Family::{
+    Convolution, Indexing, LinearAlgebra, Movement, Order, Points, Product, Similarity, Source, Window,
+};
+
+/// What holds for an operation, whatever it is applied to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traits<'a> {
+    /// As in messages and printed plans.
+    pub name: &'static str,
+    /// How many inputs it takes.
+    pub operands: Operands,
+    /// What it is about.
+    pub family: Family,
+    /// What a plan makes of it.
+    pub form: Form<'a>,
+    /// Whether a cotangent of its result may be one of an input. If not, its derivative is zero everywhere.
+    pub differentiable: bool,
+    /// Whether it may refuse when it runs, because of the elements that it is given.
+    pub can_fail: bool,
+}
+
+/// A number of inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operands {
+    /// So many.
+    Exactly(usize),
+    /// At least one.
+    Some,
+}
+
+impl Operands {
+    /// Whether `count` inputs are such a number.
+    pub fn allow(self, count: usize) -> bool {
+        match self {
+            Operands::Exactly(n) => count == n,
+            Operands::Some => count > 0,
+        }
+    }
+}
+
+/// Families of operations: each has a file in every place that says something about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// What there is without operands, or from a random key.
+    Source,
+    /// Element by element.
+    Elementwise,
+    /// The same elements in other places.
+    Movement,
+    /// Along axes that disappear.
+    Reduction,
+    /// Sums of products over an axis of both operands.
+    Product,
+    /// Convolutions and their adjoints.
+    Convolution,
+    /// Sums and maxima over windows.
+    Window,
+    /// Elements by their places.
+    Indexing,
+    /// Order and running sums along an axis.
+    Order,
+    /// Rows as points.
+    Points,
+    /// Matrices on the last two axes.
+    LinearAlgebra,
+    /// Samples, compared by similarities.
+    Similarity,
+}
+
+/// What a plan makes of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form<'a> {
+    /// A value from outside.
+    Input,
+    /// A number, by its bits as f64, that clusters carry.
+    Constant(u64),
+    /// Strides over what another operation wrote.
+    View(Move<'a>),
+    /// A part of a cluster.
+    Elementwise(Each),
+    /// A step with a kernel of its own.
+    Step,
+}
+
+/// How a view lies over its operand. Extents are those of the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move<'a> {
+    /// Extents 1 repeat.
+    Broadcast,
+    /// Row-major, in other extents.
+    Reshape,
+    /// Axis i is axis `axes[i]` of the operand.
+    Permute(&'a [usize]),
+    /// Every `step`-th element from `start`.
+    Slice {
+        /// First element, per axis.
+        start: &'a [usize],
+        /// Distance, per axis.
+        step: &'a [usize],
+    },
+    /// Axes reversed.
+    Flip(&'a [usize]),
+}
+
+/// What is done with each element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Each {
+    /// An operation of one argument.
+    Unary(UnaryOp),
+    /// An operation of two.
+    Binary(BinaryOp),
+    /// A choice.
+    Where,
+    /// The same number in the dtype of the result.
+    Cast,
+}
+
+impl Traits<'_> {
+    /// Of any number of inputs but none.
+    const fn of_some(self) -> Self {
+        Traits {
+            operands: Operands::Some,
+            ..self
+        }
+    }
+
+    const fn may_refuse(self) -> Self {
+        Traits {
+            can_fail: true,
+            ..self
+        }
+    }
+}
+
+const fn row<'a>(name: &'static str, operands: usize, family: Family, form: Form<'a>) -> Traits<'a> {
+    Traits {
+        name,
+        operands: Operands::Exactly(operands),
+        family,
+        form,
+        differentiable: true,
+        can_fail: false,
+    }
+}
+
+const fn elementwise(name: &'static str, operands: usize, each: Each) -> Traits<'static> {
+    row(name, operands, Family::Elementwise, Form::Elementwise(each))
+}
+
+const fn view<'a>(name: &'static str, how: Move<'a>) -> Traits<'a> {
+    row(name, 1, Family::Movement, Form::View(how))
+}
+
+const fn step(name: &'static str, operands: usize, family: Family) -> Traits<'static> {
+    row(name, operands, family, Form::Step)
+}
+
+/// Rows, and patterns for matches elsewhere that treat the operations of a kind alike.
+macro_rules! primitives {
+    (
+        in clusters, with a derivative { $($a:ident $({ $($af:tt)* })? $(($at:tt))? => $arow:expr;)* }
+        in clusters, without { $($b:ident $({ $($bf:tt)* })? $(($bt:tt))? => $brow:expr;)* }
+        steps, with a derivative { $($c:ident $({ $($cf:tt)* })? $(($ct:tt))? => $crow:expr;)* }
+        steps, without { $($d:ident $({ $($df:tt)* })? $(($dt:tt))? => $drow:expr;)* }
+    ) => {
+        impl Op {
+            /// What holds for it, whatever it is applied to.
+            pub fn traits(&self) -> Traits<'_> {
+                match self {
+                    $(Op::$a $({ $($af)* })? $(($at))? => Traits { differentiable: true, ..$arow },)*
+                    $(Op::$b $({ $($bf)* })? $(($bt))? => Traits { differentiable: false, ..$brow },)*
+                    $(Op::$c $({ $($cf)* })? $(($ct))? => Traits { differentiable: true, ..$crow },)*
+                    $(Op::$d $({ $($df)* })? $(($dt))? => Traits { differentiable: false, ..$drow },)*
+                }
+            }
+        }
+
+        /// The pattern of operations whose derivative is zero everywhere.
+        macro_rules! without_derivative {
+            () => { $(Op::$b { .. })|* | $(Op::$d { .. })|* };
+        }
+        pub(crate) use without_derivative;
+
+        /// As `in_clusters`, for this crate, which cannot name a macro of its own that it exports.
+        macro_rules! without_step {
+            () => { $(Op::$a { .. })|* | $(Op::$b { .. })|* };
+        }
+        pub(crate) use without_step;
+
+        /// The pattern of operations that are no step of a plan, so that no device has kernels for them.
+        #[macro_export]
+        macro_rules! in_clusters {
+            () => { $($crate::op::Op::$a { .. })|* | $($crate::op::Op::$b { .. })|* };
+        }
+    };
+}
+
+primitives! {
+    in clusters, with a derivative {
+        Unary(op) => elementwise(op.name(), 1, Each::Unary(*op));
+        Binary(op) => elementwise(op.name(), 2, Each::Binary(*op));
+        Where => elementwise("where", 3, Each::Where);
+        Cast(_) => elementwise("cast", 1, Each::Cast);
+        Broadcast => view("broadcastTo", Move::Broadcast);
+        Reshape => view("reshape", Move::Reshape);
+        Permute(axes) => view("permute", Move::Permute(axes));
+        Slice { start, step } => view("slice", Move::Slice { start, step });
+        Flip(axes) => view("flip", Move::Flip(axes));
+    }
+    in clusters, without {
+        Input => row("input", 0, Source, Form::Input);
+        Const(bits) => row("const", 0, Source, Form::Constant(*bits));
+        StopGradient => elementwise("stopGradient", 1, Each::Cast);
+    }
+    steps, with a derivative {
+        Reduce { kind, .. } => step(name_of_reduction(*kind), 1, Family::Reduction);
+        Pad { .. } => step("pad", 1, Movement);
+        To(_) => step("to", 1, Movement);
+        Concat { .. } => step("concat", 1, Movement).of_some();
+        MatMul { .. } => step("matmul", 2, Product);
+        Conv { .. } => step("conv", 2, Convolution);
+        ConvInputGrad { .. } => step("convTranspose", 2, Convolution);
+        ConvWeightGrad { .. } => step("convWeightGrad", 2, Convolution);
+        LocalConv { .. } => step("localConv", 2, Convolution);
+        LocalConvInputGrad { .. } => step("localConvInputGrad", 2, Convolution);
+        LocalConvWeightGrad { .. } => step("localConvWeightGrad", 2, Convolution);
+        WindowSum { .. } => step("windowSum", 1, Window);
+        WindowSumGrad { .. } => step("windowSumGrad", 1, Window);
+        WindowMax { .. } => step("windowMax", 1, Window);
+        WindowMaxGrad { .. } => step("windowMaxGrad", 2, Window);
+        Take { .. } => step("take", 2, Indexing).may_refuse();
+        IndexAdd { .. } => step("indexAdd", 2, Indexing).may_refuse();
+        Gather { .. } => step("takeAlong", 2, Indexing).may_refuse();
+        ScatterAdd { .. } => step("scatterAdd", 2, Indexing).may_refuse();
+        CumSum { .. } => step("cumsum", 1, Order);
+        Cholesky => step("cholesky", 1, LinearAlgebra).may_refuse();
+        TriangularSolve { .. } => step("triangularSolve", 2, LinearAlgebra).may_refuse();
+        Solve => step("solve", 2, LinearAlgebra).may_refuse();
+        Det => step("det", 1, LinearAlgebra);
+        Cofactors => step("cofactors", 1, LinearAlgebra).of_some();
+        Eigh => step("eigh", 1, LinearAlgebra).may_refuse();
+        CenteredProducts(products) => step("centeredProducts", products.operands(), Similarity);
+        CenteredProductsGrad { products, .. } => step("centeredProductsGrad", products.operands() + 1, Similarity);
+        SimilaritySums { products, .. } => step("similaritySums", products.operands(), Similarity);
+    }
+    steps, without {
+        Iota { .. } => step("iota", 0, Source);
+        Random(kind) => step(name_of_numbers(*kind), 1, Source);
+        ArgMax { .. } => step("argMax", 1, Family::Reduction);
+        WindowArgMax { .. } => step("windowArgMax", 1, Window);
+        ArgSort { .. } => step("argSort", 1, Order);
+        TopK { .. } => step("topK", 1, Order);
+        UniqueRows => step("uniqueRows", 1, Points);
+        Neighbors { .. } => step("neighbors", 1, Points);
+        CountWithin { .. } => step("countWithin", 2, Points);
+    }
+}
+
+impl Op {
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.traits().name
+    }
+
+    /// True for operations that are computed element by element from operands of the node's own shape.
+    pub fn is_elementwise(&self) -> bool {
+        matches!(self.traits().form, Form::Elementwise(_))
+    }
+
+    /// True for operations that can refuse when they run.
+    pub fn can_fail(&self) -> bool {
+        self.traits().can_fail
+    }
+}
+
+const fn name_of_numbers(kind: Distribution) -> &'static str {
+    match kind {
+        Distribution::Bits => "randomBits",
+        Distribution::Uniform => "uniform",
+        Distribution::Normal => "normal",
+    }
+}
+
+const fn name_of_reduction(kind: Reduction) -> &'static str {
+    match kind {
+        Reduction::Sum => "sum",
+        Reduction::Max => "max",
+        Reduction::Min => "min",
+    }
+}

@@ -1,0 +1,111 @@
+//! Limits and coefficients of the functions of [`super::exponential`] for float32 and float64, interpolated at the Chebyshev
+//! points unless said otherwise. All are given in f64 and rounded to the element.
+
+/// What depends on the precision. Polynomials have their highest coefficient first.
+pub(crate) trait Constants: Copy {
+    /// Whether it is float32.
+    const IS_SINGLE: bool;
+    /// Adding it rounds to an integer, to nearest: 1.5 * 2^(bits of the mantissa).
+    const ROUNDER: f64;
+    /// ln 2 in two parts, the first with so few bits that its products with exponents are exact.
+    const LN2: (f64, f64);
+    /// Within these e^x is neither 0 nor infinite.
+    const EXP: (f64, f64);
+    /// Above it e^x is a normal number.
+    const EXP_NORMAL: f64;
+    /// (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2.
+    const EXP_TAIL: &'static [f64];
+    /// Below it e^x - 1 is -1.
+    const EXPM1_LOWEST: f64;
+    /// From it on tanh is 1.
+    const TANH_ONE: f64;
+    /// (2 atanh(s) / s - 2) / s^2 as a polynomial in s^2, for |s| <= 1/5.
+    const ATANH: &'static [f64];
+    /// Numbers below it in size are their own e^x - 1 and ln(1 + x).
+    const TINY: f64;
+}
+
+impl Constants for f32 {
+    const IS_SINGLE: bool = true;
+    const ROUNDER: f64 = 12_582_912.0;
+    const LN2: (f64, f64) = (0.693_359_375, -2.121_944_400_546_905_7e-4);
+    const EXP: (f64, f64) = (-104.5, 89.0);
+    const EXP_NORMAL: f64 = -87.0;
+    const EXP_TAIL: &'static [f64] = &[
+        1.989_110_345e-4,
+        1.393_375_139e-3,
+        8.333_310_824e-3,
+        4.166_646_401e-2,
+        1.666_666_668e-1,
+        0.5,
+    ];
+    const EXPM1_LOWEST: f64 = -30.0;
+    const TANH_ONE: f64 = 10.0;
+    const ATANH: &'static [f64] = &[
+        0.237_513_417_66,
+        0.285_325_450_03,
+        0.400_003_136_45,
+        0.666_666_662_73,
+    ];
+    // 2^-25.
+    const TINY: f64 = 2.980_232_238_769_531_2e-8;
+}
+
+impl Constants for f64 {
+    const IS_SINGLE: bool = false;
+    const ROUNDER: f64 = 6755399441055744.0;
+    const LN2: (f64, f64) = (0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10);
+    const EXP: (f64, f64) = (-746.0, 710.0);
+    const EXP_NORMAL: f64 = -708.0;
+    const EXP_TAIL: &'static [f64] = &[
+        2.091_468_954_254_955_5e-9,
+        2.510_522_060_987_055_4e-8,
+        2.755_727_363_692_440_5e-7,
+        2.755_725_539_154_403e-6,
+        2.480_158_732_555_261_8e-5,
+        1.984_126_987_482_745_4e-4,
+        1.388_888_888_888_374_6e-3,
+        8.333_333_333_326_132e-3,
+        4.166_666_666_666_667e-2,
+        1.666_666_666_666_667e-1,
+        0.5,
+    ];
+    const EXPM1_LOWEST: f64 = -50.0;
+    const TANH_ONE: f64 = 20.0;
+    const ATANH: &'static [f64] = &[
+        0.136_090_302_628_584_99,
+        0.132_097_082_420_594_62,
+        0.153_888_678_056_137_18,
+        0.181_817_376_263_029_38,
+        0.222_222_230_483_515_9,
+        0.285_714_285_672_759_36,
+        0.400_000_000_000_079_4,
+        0.666_666_666_666_666_6,
+    ];
+    // 2^-54.
+    const TINY: f64 = 5.551_115_123_125_783e-17;
+}
+
+/// float32's error function changes its form here.
+pub(super) const ERF_CUT: f64 = 0.9;
+/// From it on float32's error function is 1.
+pub(super) const ERF_ONE: f64 = 3.95;
+/// erf(x) / x - 1 as a polynomial in x^2 for |x| <= 0.9, of least relative error in erf.
+pub(super) const ERF_NEAR: &[f64] = &[
+    -6.090_393_872_000_277e-4,
+    5.011_970_642_954_111e-3,
+    -2.677_891_589_701_175_7e-2,
+    1.128_214_061_164_017_3e-1,
+    -3.761_252_462_863_922e-1,
+    1.283_791_512_250_900_3e-1,
+];
+/// ln(1 - erf(x)) for 0.9 <= x <= 3.95, of least relative error in erf.
+pub(super) const ERF_FAR: &[f64] = &[
+    1.982_197_235_015_044_7e-4,
+    -3.065_490_909_883_97e-3,
+    2.231_521_524_051_264_4e-2,
+    -1.041_136_827_305_970_7e-1,
+    -6.369_760_792_359_805e-1,
+    -1.127_797_244_662_578_4,
+    -1.664_471_800_673_198_7e-4,
+];
