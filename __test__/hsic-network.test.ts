@@ -235,6 +235,21 @@ test('training lowers the objectives, and the readout then tells the classes', a
   t.is(short.pre?.validationLoss?.length, 2)
 })
 
+test('a last batch that is too small for the criterion counts for nothing in validation, and is refused in training', async (t) => {
+  const { x, y } = clusters().source
+  const part = (from: number, to: number) => ({ x: x.slice([from], [to]), y: y.slice([from], [to]) })
+  const losses: (number | undefined)[] = []
+  for (const validation of [[part(0, 89), part(89, 90)], [part(0, 89)]]) {
+    const model = plain().compile({ criterion, learningRate: 0.1 })
+    const history = await model.preTrainingLoop(1, clusters(), validation, quiet)
+    losses.push(history.validationLoss?.[0])
+  }
+  t.true(Number.isFinite(losses[0]))
+  t.is(losses[0], losses[1])
+  const model = plain().compile({ criterion })
+  await t.throwsAsync(model.preTrainingLoop(1, clusters(89), undefined, quiet), { instanceOf: DataError })
+})
+
 test('format training leaves the other layers as they are, in evaluation mode', async (t) => {
   const model = stack([
     new Chain([new Dense(6), new BatchNorm1d(), new Activation('relu'), new Dropout(0.5)]),

@@ -185,7 +185,7 @@ export function evaluateLayers(
     const training = locals.get(layer)
     if (training === undefined) return z
     const isEnough = (batch.x.shape[0] as number) >= training.criterion.minimumSamples
-    objectives.push(isEnough ? objectiveOf(layer, z, batch, training) : noObjective(layer))
+    objectives.push(isEnough ? objectiveOf(layer, z, batch, training) : noObjective(layer, model.dtype))
     return z
   }
   const { hidden } = model.forward(batch.x, new VisitedPass(model.pass(request), visit))
@@ -193,8 +193,8 @@ export function evaluateLayers(
 }
 
 /** Stands for the objective on a batch that is too small for the criterion. */
-function noObjective({ name }: Layer): LayerObjective {
-  const nothing = zeros([])
+function noObjective({ name }: Layer, dtype: 'float32' | 'float64'): LayerObjective {
+  const nothing = zeros([], { dtype })
   return { layer: name, value: nothing, input: nothing, target: nothing, counts: false }
 }
 
