@@ -148,6 +148,9 @@ export declare function jitBegin(): void
 /** Ends compiling. */
 export declare function jitEnd(results: Array<number>): number
 
+/** The plan of a compiled function, as text. */
+export declare function jitExplain(program: number): string
+
 /** Lets go of a compiled function. */
 export declare function jitRelease(program: number): void
 
@@ -210,8 +213,28 @@ export declare function permute(a: number, axes: Array<number>): number
 /** The cached plans as text, most recently used first. */
 export declare function plans(): Array<string>
 
+/** What the runs of a plan took since the profile began. */
+export interface PlanTimes {
+  /** Name of the device. */
+  device: string
+  /** The plan as text, and how the device runs it. */
+  text: string
+  /** Runs that ended well. */
+  runs: number
+  /** What they took together. */
+  milliseconds: number
+  /** In the order in which the device goes through them. */
+  steps: Array<StepTimes>
+}
+
 /** Leaves it. */
 export declare function popScope(): void
+
+/** From now on the steps of plans are timed. */
+export declare function profileBegin(): void
+
+/** Ends that; gives what the plans took, in order of their first run. */
+export declare function profileEnd(): Array<PlanTimes>
 
 /** Enters a named scope. */
 export declare function pushScope(name: string): void
@@ -269,6 +292,26 @@ export declare function solve(a: number, b: number): number
 
 /** Data from JavaScript, copied to a device; without, it goes wherever it is used. */
 export declare function source(data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array, dtype: number, shape: Array<number>, device?: number): number
+
+/** What steps that go together took. */
+export interface StepTimes {
+  /** The first of them, by its number in the plan. */
+  first: number
+  /** The last of them. */
+  last: number
+  /** What they do, in words. */
+  what: string
+  /** Where in the model they were made; may be empty. */
+  scope: string
+  /** What they took in all runs together. */
+  milliseconds: number
+  /** Bytes that they read in one run. */
+  bytesRead: number
+  /** Bytes that they write in one run. */
+  bytesWritten: number
+  /** Multiplications and additions of products and convolutions in one run; left out where there are none. */
+  flops?: number
+}
 
 /** The value without its history. */
 export declare function stopGradient(a: number): number

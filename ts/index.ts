@@ -23,6 +23,7 @@ export {
   UnknownNameError,
 } from './core/errors.js'
 export * from './core/memory.js'
+export * from './core/profile.js'
 export * from './core/transforms.js'
 export * from './core/tree.js'
 export { Variable, type VariableOptions } from './core/variable.js'

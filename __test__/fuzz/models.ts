@@ -107,6 +107,7 @@ function modelCalls(kind: Kind): Call[] {
       ],
       call: () => [some([2, 3])],
       dynamics: () => [],
+      explain: () => [{ batchSize: 4, training: true }],
       evaluate: () => [x(), y(), { batchSize: 5, signal: new AbortController().signal }],
       fit: () => [x(), y(), fitting({ batchSize: 5, validationSplit: 0.25, shuffle: true })],
       fitDataset: () => [dataset(), fitting({ validation: dataset() })],

@@ -154,6 +154,7 @@ export const operations: FunctionTable = {
   permutation: () => [ints(1, 2).cast('uint32'), 5],
   permute: () => [some([2, 3]), [1, 0]],
   plans: () => [],
+  profile: () => [() => some([2]).exp(), { runs: 2 }],
   releaseMemory: () => [],
   repeat: () => [some([2, 3]), [2, 1]],
   reshape: () => [some([2, 3]), [3, -1]],

@@ -22,6 +22,8 @@ export interface Compiled<Args extends readonly object[], Result> {
    * @throws {HyperglowError} at once where tracing fails; rejects where running fails, with the stack of the call
    */
   (...args: { [Index in keyof Args]: JitArgument<Args[Index]> }): Promise<Result>
+  /** The plan of a call with such arguments, as `explain` prints it; their values do not matter, and nothing runs. */
+  explain(...args: { [Index in keyof Args]: JitArgument<Args[Index]> }): string
   /** The number of programs it holds, one per structure, shapes, dtypes and devices of arguments. */
   readonly programs: number
   /** Releases the programs. Calling it afterwards throws {@link DisposedError}. */
@@ -185,7 +187,7 @@ export function jit<Args extends readonly object[], Result>(
     return program
   }
 
-  const run = (...args: { [Index in keyof Args]: JitArgument<Args[Index]> }): Promise<Result> => {
+  const checkUsable = () => {
     if (disposed)
       throw new DisposedError('jit: this compiled function was disposed of; keep it until its last use')
     if (isTracing()) {
@@ -193,6 +195,10 @@ export function jit<Args extends readonly object[], Result>(
         'jit: a compiled function was called while another is traced; call the plain function inside and compile the outer one',
       )
     }
+  }
+
+  const run = (...args: { [Index in keyof Args]: JitArgument<Args[Index]> }): Promise<Result> => {
+    checkUsable()
     const { leaves, structure } = treeFlatten(args as unknown as Args, isArgument)
     const given = leaves.map(argumentValue)
     try {
@@ -228,6 +234,20 @@ export function jit<Args extends readonly object[], Result>(
     Args,
     Result
   >
+  compiled.explain = (...args) => {
+    checkUsable()
+    const { leaves, structure } = treeFlatten(args as unknown as Args, isArgument)
+    const given = leaves.map(argumentValue)
+    try {
+      const program = find(
+        structure,
+        given.map(({ value }) => value),
+      )
+      return native.jitExplain(program.id)
+    } finally {
+      for (const { value, made } of given) if (made) (value as Tensor).dispose()
+    }
+  }
   compiled.dispose = () => {
     disposed = true
     releaseAll(programs)

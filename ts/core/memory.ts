@@ -4,7 +4,8 @@ import { ArgumentError, describe } from './errors.js'
 import { type DeviceInfo, type DeviceMemoryInfo, type GraphInfo, native } from './native.js'
 import { callable, checkValue, text } from './options.js'
 import { closeScope, noteEvaluation, type Owned, openScope, releaseDropped } from './registry.js'
-import { evaluated, Tensor } from './tensor.js'
+import { evaluated, type Tensor } from './tensor.js'
+import { tensorsIn } from './tensors-in.js'
 import { leafValue, treeLeaves } from './tree.js'
 import { Variable } from './variable.js'
 
@@ -84,25 +85,6 @@ export function evaluate(tree: Tensor | Variable | object): Promise<void> {
   for (const [i, leaf] of leaves.entries()) if (leaf instanceof Variable) values[i]?.dispose()
   noteEvaluation()
   return done
-}
-
-/** The tensors in whatever a function returned, to any depth; other values are passed over. */
-function tensorsIn(result: unknown): Set<Owned> {
-  const found = new Set<Owned>()
-  const seen = new Set<unknown>()
-  const open = [result]
-  while (open.length > 0) {
-    const value = open.pop()
-    if (typeof value !== 'object' || value === null || seen.has(value)) continue
-    seen.add(value)
-    if (value instanceof Tensor) found.add(Tensor.ownedBy(value))
-    else if (value instanceof Map || value instanceof Set || Array.isArray(value)) {
-      for (const item of value.values()) open.push(item)
-    } else if (!(value instanceof Variable) && !ArrayBuffer.isView(value)) {
-      for (const item of Object.values(value)) open.push(item)
-    }
-  }
-  return found
 }
 
 /**

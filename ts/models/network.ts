@@ -23,6 +23,7 @@ import {
   type PredictOptions,
   predictModel,
 } from '../train/evaluation.js'
+import { type ExplainOptions, explainModel } from '../train/explain-model.js'
 import { type FitDatasetOptions, type FitOptions, fitArrays, trainModel } from '../train/fit-model.js'
 import type { History } from '../train/history.js'
 import { checkIdle, compiledOf, disposeState, stateOf, TrainingState } from '../train/state.js'
@@ -435,6 +436,21 @@ export abstract class Network {
   /** A table of the layers with output shapes and numbers of weights. */
   summary(): string {
     return summarize(this)
+  }
+
+  /**
+   * The plan of a training step on a batch of `fitDataset`, as text: its steps with shapes and bytes, and how the device runs them. `fit`
+   * takes the batch out of its arrays first, which is a step or two more. Nothing runs, and nothing changes.
+   *
+   *     console.log(model.explain({ batchSize: 64 }))
+   *     console.log(model.explain({ training: false })) // the forward pass in evaluation mode
+   *
+   * Targets of a loss of one's own are taken to have the shape of the outputs.
+   *
+   * @throws StateError before `compile`, for the training step
+   */
+  explain(options: ExplainOptions = {}): string {
+    return explainModel(this, options)
   }
 
   /**

@@ -2,6 +2,7 @@
 export * from './callbacks/index.js'
 export type { CompileOptions } from './compile.js'
 export type { EvaluateOptions, Evaluation, PredictOptions } from './evaluation.js'
+export type { ExplainOptions } from './explain-model.js'
 export { type FitResult, type FitTaskOptions, fit, type TaskEvaluator } from './fit.js'
 export type { FitDatasetOptions, FitOptions, ModelTrainOptions } from './fit-model.js'
 export type { EpochLogs, History } from './history.js'

@@ -89,6 +89,12 @@ export class Stepper<B> {
     return step(input, clock)
   }
 
+  /** The plan of the step of an epoch's first batch, as text; nothing runs. */
+  explain(input: object): string {
+    const step = this.#stepFor(this.due(0))
+    return this.#options.task.usesClock === false ? step.explain(input) : step.explain(input, this.#clock())
+  }
+
   /** Names of the layers that the step of a batch tells of. */
   layers(input: object): string[] {
     const { task, feed } = this.#options

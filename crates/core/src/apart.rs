@@ -87,7 +87,8 @@ impl Apart {
             .filter(|on| needed.contains(&on.input))
             .cloned()
             .collect();
-        let later = launch(&plan, (&inputs, &given.outputs[part]), &depends, given.queue)?;
+        let buffers = (&inputs[..], &given.outputs[part]);
+        let later = launch(&plan, buffers, &depends, given.queue, None)?;
         later.map_or(Ok(()), |later| later.wait())
     }
 

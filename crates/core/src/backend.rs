@@ -6,6 +6,7 @@ use crate::completion::{Completion, Ending};
 use crate::device::Device;
 use crate::error::Result;
 use crate::plan::Program;
+use crate::profile::Recorder;
 use crate::storage::Buffer;
 
 /// What a device holds, in exact numbers, for the whole process.
@@ -45,6 +46,7 @@ pub struct Launch<'a> {
     /// ([`Program::donations`]).
     pub outputs: &'a [Buffer],
     later: Option<Arc<Completion>>,
+    recorder: Option<&'a Arc<Recorder>>,
 }
 
 impl<'a> Launch<'a> {
@@ -54,7 +56,16 @@ impl<'a> Launch<'a> {
             inputs,
             outputs,
             later: None,
+            recorder: None,
         }
+    }
+    /// The same run, timed if there is a recorder.
+    pub fn recorded(self, recorder: Option<&'a Arc<Recorder>>) -> Launch<'a> {
+        Launch { recorder, ..self }
+    }
+    /// What wants to know how long the steps of this run take; `None`, as a rule, where nobody does.
+    pub fn recorder(&self) -> Option<&'a Arc<Recorder>> {
+        self.recorder
     }
     /// Lets the run go on after [`Executable::launch`] has returned: it ends when the result is told. Its buffers live until then.
     pub fn defer(&mut self) -> Ending {

@@ -25,6 +25,7 @@ pub mod lower;
 pub mod op;
 pub mod plan;
 pub mod prepared;
+pub mod profile;
 pub mod random;
 pub mod reference;
 pub mod run;

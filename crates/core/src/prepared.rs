@@ -9,6 +9,7 @@ use crate::backend::{Backend, Executable, Launch};
 use crate::completion::{Completion, QueueId};
 use crate::error::{Error, Result};
 use crate::plan::Program;
+use crate::profile::Recorder;
 use crate::storage::Buffer;
 
 /// A plan, prepared or not.
@@ -65,6 +66,7 @@ pub fn launch(
     buffers: (&[Buffer], &[Buffer]),
     depends: &[Dependence],
     queue: QueueId,
+    recorder: Option<&Arc<Recorder>>,
 ) -> Result<Option<Arc<Completion>>> {
     for on in depends {
         if on.must_have_ended || !on.run.is_sure_on(queue) {
@@ -74,7 +76,7 @@ pub fn launch(
         }
     }
     let mut prepared = plan.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut run = Launch::new(buffers.0, buffers.1);
+    let mut run = Launch::new(buffers.0, buffers.1).recorded(recorder);
     catch_unwind(AssertUnwindSafe(|| prepared.executable()?.launch(&mut run)))
         .unwrap_or_else(|panic| Err(Error::internal("run", panic_text(&*panic))))?;
     Ok(run.deferred())

@@ -12,6 +12,7 @@ use crate::apart::{Apart, Given};
 use crate::completion::{Completion, QueueId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::prepared::{Dependence, Shared, launch};
+use crate::profile::Recorder;
 use crate::storage::Buffer;
 
 /// One run of a plan.
@@ -28,6 +29,8 @@ pub struct Job {
     pub completion: Arc<Completion>,
     /// How its outputs are computed one by one where it fails; without, all of them fail with it.
     pub apart: Option<Apart>,
+    /// Told how long its steps took.
+    pub recorder: Option<Arc<Recorder>>,
 }
 
 /// Runs that may wait in a queue; a further submission blocks until one has ended.
@@ -109,6 +112,7 @@ fn serve_one(job: Job, line: &Line) {
         (&job.inputs, &job.outputs),
         &job.depends,
         line.id,
+        job.recorder.as_ref(),
     );
     match launched {
         Ok(None) => end(job, Ok(()), line),
@@ -155,6 +159,7 @@ fn end(job: Job, result: Result<()>, line: &Line) {
         depends,
         executable,
         apart,
+        recorder: _,
     } = job;
     // Buffers go back to their pool before anyone is told, so that a waiter sees them free.
     drop((inputs, outputs, depends, executable));

@@ -3,13 +3,15 @@
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use hyperglow_core::DType;
-use hyperglow_core::backend::Backend;
+use hyperglow_core::backend::{Backend, Launch};
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 use hyperglow_core::op::{Op, Reduction, Spec, Window};
 use hyperglow_core::plan::{Cluster, Instr, InstrKind, SlotId, View};
+use hyperglow_core::profile::Recorder;
 use hyperglow_core::storage::Buffer;
 use hyperglow_kernels::CpuBackend;
 use support::{Dice, Draft, buffers};
@@ -199,6 +201,10 @@ fn a_training_step_asks_for_no_memory() {
         for _ in 0..2 {
             executable.run(&inputs, &outputs).unwrap();
         }
+        let recorder = Arc::new(Recorder::default());
+        let mut timed = Launch::new(&inputs, &outputs).recorded(Some(&recorder));
+        executable.launch(&mut timed).unwrap();
+        assert_eq!(recorder.times().runs, 1);
         // Threads that are still starting may ask for some.
         std::thread::sleep(std::time::Duration::from_millis(100));
         let before = (ALLOCATIONS.load(SeqCst), hyperglow_kernels::memory());
@@ -207,5 +213,10 @@ fn a_training_step_asks_for_no_memory() {
         }
         let after = (ALLOCATIONS.load(SeqCst), hyperglow_kernels::memory());
         assert_eq!(before, after, "with {threads} threads");
+        assert_eq!(
+            recorder.times().runs,
+            1,
+            "a run is timed only where it is asked for"
+        );
     }
 }

@@ -167,6 +167,12 @@ fn given_arguments(
     Ok(())
 }
 
+/// The plan of a compiled function, as text.
+#[napi]
+pub fn jit_explain(program: f64) -> napi::Result<String> {
+    engine(|e| e.jit_explain(key(program)))
+}
+
 /// Lets go of a compiled function.
 #[napi]
 pub fn jit_release(program: f64) -> napi::Result<()> {

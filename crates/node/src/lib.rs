@@ -8,4 +8,5 @@ mod evaluate;
 mod functions;
 mod info;
 mod ops;
+mod profile;
 mod state;

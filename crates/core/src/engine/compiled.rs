@@ -15,8 +15,8 @@ use crate::slab::Key;
 
 /// A function traced once.
 pub(super) struct Compiled {
-    device: DeviceId,
-    plan: Plan,
+    pub(super) device: DeviceId,
+    pub(super) plan: Plan,
     arguments: Vec<Spec>,
     variables: Vec<Key>,
     /// Per output after the results: the variable it is assigned to.

@@ -4,11 +4,14 @@ use std::fmt::Write;
 use std::sync::TryLockError;
 
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::engine::cache::Plan;
+use crate::error::{Error, Result};
 use crate::graph::NodeId;
+use crate::home::DeviceId;
 use crate::plan::print::print;
 use crate::plan::trace::cut;
 use crate::prepared::Prepared;
+use crate::slab::Key;
 
 impl Engine {
     /// The plans that would compute `targets`, as text, and how the devices would run them.
@@ -60,15 +63,29 @@ impl Engine {
     fn explain_group(&mut self, wanted: &[NodeId]) -> Result<String> {
         let cut = cut(&self.graph, wanted, &[])?;
         let plan = self.plan(cut.device, &cut.trace)?;
-        let described = match plan.executable.try_lock() {
+        Ok(print(&plan.program) + &self.described(cut.device, &plan)?)
+    }
+
+    /// The plan of a compiled function, as text, and how the device would run it.
+    ///
+    /// # Errors
+    /// Those of preparing it.
+    pub fn jit_explain(&self, function: Key) -> Result<String> {
+        let compiled = self.compiled.get(function);
+        let compiled = compiled.ok_or_else(|| Error::internal("jit", "no such function"))?;
+        Ok(print(&compiled.plan.program) + &self.described(compiled.device, &compiled.plan)?)
+    }
+
+    /// How a device runs a plan.
+    pub(super) fn described(&self, device: DeviceId, plan: &Plan) -> Result<String> {
+        match plan.executable.try_lock() {
             Ok(mut prepared) => prepared.describe(),
             Err(TryLockError::Poisoned(prepared)) => prepared.into_inner().describe(),
             // It runs right now: rather than wait for it, it is prepared once more.
             Err(TryLockError::WouldBlock) => {
-                let backend = self.station(cut.device)?.backend.clone();
+                let backend = self.station(device)?.backend.clone();
                 Prepared::Planned(backend, plan.program.clone()).describe()
             }
-        };
-        Ok(print(&plan.program) + &described?)
+        }
     }
 }

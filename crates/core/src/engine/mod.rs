@@ -7,6 +7,7 @@ mod cache;
 mod compiled;
 mod evaluation;
 mod explain;
+mod profile;
 mod sites;
 mod variables;
 
@@ -31,6 +32,8 @@ use crate::storage::Buffer;
 
 use cache::{Plan, PlanCache};
 use compiled::{Compiled, Tracing};
+use profile::Profile;
+pub use profile::{ProfiledPlan, ProfiledStep};
 pub use sites::Site;
 use sites::Station;
 use variables::Variable;
@@ -87,6 +90,8 @@ pub struct Engine {
     /// Depth of functions being differentiated: evaluated nodes then keep their history.
     history: usize,
     rollbacks: Vec<Rollback>,
+    /// What runs take, while someone wants to know.
+    profile: Option<Profile>,
     /// Pending nodes without a handle at which the next evaluation is forced.
     bound: usize,
 }
@@ -109,6 +114,7 @@ impl Engine {
             tracing: None,
             history: 0,
             rollbacks: Vec::new(),
+            profile: None,
             bound: PENDING_LIMIT,
         }
     }
@@ -232,6 +238,10 @@ impl Engine {
             depends,
             completion: completion.clone(),
             apart,
+            recorder: self
+                .profile
+                .as_ref()
+                .map(|profile| profile.recorder(device, plan)),
         })?;
         plan.first.get_or_init(|| completion.clone());
         Ok((buffers, completion))

@@ -123,6 +123,7 @@ impl Engine {
             depends: depends.collect(),
             completion: completion.clone(),
             apart: None,
+            recorder: None,
         })?;
         Ok(Value {
             buffer,

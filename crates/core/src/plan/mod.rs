@@ -7,6 +7,7 @@
 //! executable. [`print`] shows it.
 
 pub mod build;
+pub mod cost;
 pub mod draft;
 pub mod independent;
 pub mod joined;

@@ -1,6 +1,7 @@
 //! Programs as text: what can be read can be trusted.
 
 use std::fmt::Write;
+use std::ops::Range;
 
 use crate::op::{Op, Spec};
 use crate::plan::joined::is_joined;
@@ -33,11 +34,7 @@ pub fn print(program: &Program) -> String {
             let last = steps.end - 1;
             let _ = writeln!(text, "      steps {i} to {last} beside each other, a thread each");
         }
-        let what = match &step.kind {
-            StepKind::Op { .. } if is_joined(program, i) => "joined".into(),
-            StepKind::Op { op, .. } => name(op),
-            StepKind::Cluster(cluster) => chain(cluster),
-        };
+        let what = what(program, i);
         let read: Vec<String> = step.reads().iter().map(|&s| operand(program, s)).collect();
         let written: Vec<String> = step.writes().iter().map(|&s| operand(program, s)).collect();
         let scope = if step.scope.is_empty() {
@@ -58,6 +55,40 @@ pub fn print(program: &Program) -> String {
         }
     }
     text
+}
+
+/// Steps that are named in a summary.
+const NAMED: usize = 3;
+
+/// What some steps do, in a few words.
+pub fn summary(program: &Program, steps: Range<usize>) -> String {
+    let count = steps.len();
+    let named = if count > NAMED + 1 { NAMED } else { count };
+    let mut names: Vec<String> = steps.take(named).map(|at| what(program, at)).collect();
+    if named < count {
+        names.push(format!(".. ({count} steps)"));
+    }
+    names.join(", ")
+}
+
+/// Where in the model some steps were made, each place once; may be empty.
+pub fn scopes(program: &Program, steps: Range<usize>) -> String {
+    let mut places: Vec<&str> = Vec::new();
+    for step in &program.steps[steps] {
+        if !step.scope.is_empty() && !places.contains(&step.scope.as_str()) {
+            places.push(&step.scope);
+        }
+    }
+    places.join(", ")
+}
+
+/// What a step does.
+fn what(program: &Program, at: usize) -> String {
+    match &program.steps[at].kind {
+        StepKind::Op { .. } if is_joined(program, at) => "joined".into(),
+        StepKind::Op { op, .. } => name(op),
+        StepKind::Cluster(cluster) => chain(cluster),
+    }
 }
 
 fn name(op: &Op) -> String {

@@ -10,6 +10,7 @@ use crate::device::{Device, Kernel, Limits, Needs};
 use crate::error::{Error, ErrorKind, Result};
 use crate::op::{Op, Spec};
 use crate::plan::{Cluster, InstrKind, Program, Step, StepKind, View};
+use crate::profile::Stopwatch;
 use crate::reference::{Value, evaluate};
 use crate::storage::{Buffer, Storage};
 
@@ -149,18 +150,24 @@ struct Interpreter {
 
 impl Executable for Interpreter {
     fn launch(&mut self, launch: &mut Launch<'_>) -> Result<()> {
-        let Launch { inputs, outputs, .. } = launch;
+        let (inputs, outputs) = (launch.inputs, launch.outputs);
         let program = &self.program;
+        let mut watch = launch.recorder().map(|_| Stopwatch::start(program.steps.len()));
         let mut slots: Vec<Vec<u8>> = vec![Vec::new(); program.slots.len()];
         for (buffer, &slot) in inputs.iter().zip(&program.inputs) {
             slots[slot] = bytes_of(buffer)?.get();
         }
-        for step in &program.steps {
+        watch.iter_mut().for_each(Stopwatch::begin);
+        for (at, step) in program.steps.iter().enumerate() {
             run_step(program, step, &mut slots).map_err(|e| e.within(&step.scope))?;
+            watch.iter_mut().for_each(|watch| watch.lap(at..at + 1));
         }
         // Only now, so that a run that refuses has changed nothing.
         for (buffer, &slot) in outputs.iter().zip(&program.outputs) {
             bytes_of(buffer)?.set(&slots[slot]);
+        }
+        if let (Some(recorder), Some(watch)) = (launch.recorder(), watch) {
+            recorder.add(watch);
         }
         Ok(())
     }

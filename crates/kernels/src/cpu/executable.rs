@@ -9,6 +9,7 @@ use hyperglow_core::error::ErrorKind;
 use hyperglow_core::op::Spec;
 use hyperglow_core::plan::joined::is_joined;
 use hyperglow_core::plan::{Place, Program, SlotId, Step as PlannedStep, StepKind};
+use hyperglow_core::profile::Stopwatch;
 use hyperglow_core::storage::Buffer;
 use hyperglow_core::{DType, Error, Result};
 
@@ -53,7 +54,9 @@ const BRIEF: Duration = Duration::from_millis(1);
 struct Step {
     work: Work,
     scope: String,
-    /// The program's steps that it does, and how, as a line: see [`Executable::describe`].
+    /// The program's steps that it does.
+    planned: Range<usize>,
+    /// These, and how they are done, as a line: see [`Executable::describe`].
     text: String,
 }
 
@@ -224,9 +227,15 @@ impl CpuExecutable {
                 Work::Independent(_) => String::new(),
                 _ => program.steps[at].scope.clone(),
             };
-            let text = line(at..at + taken, &how);
-            steps.push(Step { work, scope, text });
-            at += taken;
+            let planned = at..at + taken;
+            let text = line(&planned, &how);
+            at = planned.end;
+            steps.push(Step {
+                work,
+                scope,
+                planned,
+                text,
+            });
         }
         Ok(CpuExecutable {
             slots: vec![RawBytes::EMPTY; program.slots.len()],
@@ -274,9 +283,11 @@ impl CpuExecutable {
         Ok(())
     }
 
-    /// All steps, one after the other.
-    fn compute(&mut self, inputs: &[Buffer], outputs: &[Buffer]) -> Result<()> {
-        self.bind(inputs, outputs)?;
+    /// All steps, one after the other; timed where somebody wants to know.
+    fn compute(&mut self, launch: &Launch<'_>) -> Result<()> {
+        let timed = launch.recorder();
+        let timed = timed.map(|recorder| (recorder, Stopwatch::start(self.steps.len())));
+        self.bind(launch.inputs, launch.outputs)?;
         let room = self.memory.enter()?;
         let arena = room.arena();
         if self.moves != room.moves() {
@@ -284,42 +295,57 @@ impl CpuExecutable {
             self.moves = room.moves();
         }
         let registers = arena.raw(self.registers.0, self.registers.1);
+        let run = |step: &Step| {
+            // SAFETY: buffers live as long as this call borrows them, and the room is this run's, with the bytes that were
+            // claimed. The graph gives a plan's outputs to nobody else. `check_apart` and `bind` saw to it that output and
+            // scratch overlap nothing the step uses. Registers have room for every thread, `new` saw to it.
+            unsafe { step.run(&self.env, &self.slots, arena, registers) }.map_err(|e| e.within(&step.scope))
+        };
+        let Some((recorder, mut watch)) = timed else {
+            return self.steps.iter().try_for_each(run);
+        };
+        watch.begin();
         for step in &self.steps {
-            let (env, slots) = (&self.env, &self.slots);
-            // SAFETY (here and below): buffers live as long as this call borrows them, and the room is this run's, with
-            // the bytes that were claimed. The graph gives a plan's outputs to nobody else. `check_apart` and `bind` saw
-            // to it that output and scratch overlap nothing the step uses. Registers have room for every thread, `new`
-            // saw to it.
-            let result = match &step.work {
-                Work::Primitive { kernel, operands } => {
-                    // SAFETY: see above.
-                    kernel.run(&unsafe { operands.args(env, slots, arena) })
-                }
-                Work::Cluster(kernel) => {
-                    // SAFETY: see above; the kernel knows where its output may be one of its inputs.
-                    unsafe { kernel.run(env, slots, registers) };
-                    Ok(())
-                }
-                Work::Fused { kernel, operands } => {
-                    // SAFETY: see above.
-                    unsafe { kernel.run(&operands.args(env, slots, arena), slots, registers) };
-                    Ok(())
-                }
-                Work::Independent(primitives) => run_beside(primitives, env, slots, arena),
-                Work::Rows(kernel) => {
-                    // SAFETY: see above; the plan keeps the slots of a group apart.
-                    unsafe { kernel.run(env, slots, registers) };
-                    Ok(())
-                }
-            };
-            result.map_err(|e| e.within(&step.scope))?;
+            run(step)?;
+            watch.lap(step.planned.clone());
         }
+        recorder.add(watch);
         Ok(())
     }
 }
 
+impl Step {
+    /// # Safety
+    /// As for [`Args::new`] and [`ClusterKernel::run`], whatever the step is.
+    #[inline]
+    unsafe fn run(&self, env: &Env, slots: &[RawBytes], arena: &Arena, registers: RawBytes) -> Result<()> {
+        match &self.work {
+            Work::Primitive { kernel, operands } => {
+                // SAFETY: as the caller promises.
+                kernel.run(&unsafe { operands.args(env, slots, arena) })
+            }
+            Work::Cluster(kernel) => {
+                // SAFETY: as the caller promises; the kernel knows where its output may be one of its inputs.
+                unsafe { kernel.run(env, slots, registers) };
+                Ok(())
+            }
+            Work::Fused { kernel, operands } => {
+                // SAFETY: as the caller promises.
+                unsafe { kernel.run(&operands.args(env, slots, arena), slots, registers) };
+                Ok(())
+            }
+            Work::Independent(primitives) => run_beside(primitives, env, slots, arena),
+            Work::Rows(kernel) => {
+                // SAFETY: as the caller promises; the plan keeps the slots of a group apart.
+                unsafe { kernel.run(env, slots, registers) };
+                Ok(())
+            }
+        }
+    }
+}
+
 /// What is said about some steps, or nothing.
-fn line(steps: Range<usize>, how: &str) -> String {
+fn line(steps: &Range<usize>, how: &str) -> String {
     match (how, steps.len()) {
         ("", _) => String::new(),
         (_, 1) => format!("{:>9}  {how}\n", steps.start),
@@ -347,10 +373,10 @@ impl Executable for CpuExecutable {
     fn launch(&mut self, launch: &mut Launch<'_>) -> Result<()> {
         if let Pace::Unknown = self.pace {
             self.pace = Pace::Begun;
-            return self.compute(launch.inputs, launch.outputs);
+            return self.compute(launch);
         }
         let start = Instant::now();
-        let result = self.compute(launch.inputs, launch.outputs);
+        let result = self.compute(launch);
         let now = start.elapsed();
         self.pace = Pace::Takes(match self.pace {
             Pace::Takes(before) => (before * 3 + now) / 4,
@@ -382,7 +408,7 @@ fn run_beside(primitives: &[Primitive], env: &Env, slots: &[RawBytes], arena: &A
             operands,
             scope,
         } = &primitives[i];
-        // SAFETY: as in `run`; and the plan keeps what such steps write apart from what the others use.
+        // SAFETY: as in `Step::run`; and the plan keeps what such steps write apart from what the others use.
         if let Err(error) = kernel.run(&unsafe { operands.args(env, slots, arena) }) {
             let mut first = refused.lock().unwrap_or_else(PoisonError::into_inner);
             if first.as_ref().is_none_or(|(at, _)| i < *at) {
