@@ -118,6 +118,9 @@ export declare function evaluateSync(nodes: Array<number>): void
 /** The plan that would compute some nodes, as text. */
 export declare function explain(nodes: Array<number>): string
 
+/** Writes bytes of a node that `room` made, from byte `from` on. */
+export declare function fill(a: number, from: number, bytes: Uint8Array): void
+
 /** Reversal along axes. */
 export declare function flip(a: number, axes: Array<number>): number
 
@@ -271,6 +274,9 @@ export declare function reshape(a: number, extents: Array<number>): number
 
 /** One more handle on a node. */
 export declare function retain(a: number): void
+
+/** A node for data that come in parts: its bytes are undefined until `fill` has written them all, and it is used for nothing before. */
+export declare function room(code: number, extents: Array<number>): number
 
 /** Zeros plus elements at an index of equal rank. */
 export declare function scatterAdd(index: number, source: number, axis: number, extents: Array<number>): number

@@ -7,12 +7,14 @@ import {
   ArrayDataset,
   DataError,
   DeviceError,
+  DTypeError,
   evaluate,
   jit,
   memory,
   type NestedInput,
   ones,
   releaseMemory,
+  ShapeError,
   type Tensor,
   type TypedArray,
   tensor,
@@ -66,6 +68,22 @@ test('values in many pieces are read and made as in one', async (t) => {
   t.is(bools.dtype, 'bool')
   t.deepEqual(bools.shape, [3_000_000, 3])
   t.true(same(await bools.data(), flags))
+})
+
+test('an array that is detached while it is read is refused, and nothing is kept', async (t) => {
+  const { bytes } = memory()
+  const data = new Float32Array(9_000_000)
+  const made = tensorInTurns({ dtype: 'float32', shape: [9_000_000], data })
+  structuredClone(data.buffer, { transfer: [data.buffer] })
+  const { message } = await t.throwsAsync(made, { instanceOf: DataError })
+  t.regex(message, /an array of 9000000 numbers had 0 while it was read; leave it alone/)
+  t.is(memory().bytes, bytes)
+})
+
+test('what does not go together is refused as tensor() refuses it, however large', async (t) => {
+  const data = new Float32Array(9_000_000)
+  await t.throwsAsync(tensorInTurns({ dtype: 'float32', shape: [3, 5], data }), { instanceOf: ShapeError })
+  await t.throwsAsync(tensorInTurns({ dtype: 'int32', shape: [9_000_000], data }), { instanceOf: DTypeError })
 })
 
 test('a long read keeps its values whatever happens to the tensor meanwhile', async (t) => {

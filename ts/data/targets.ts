@@ -1,16 +1,17 @@
 /** Targets as people bring them: class labels of whole numbers, or numbers. */
 import { isFloat, type TypedArray, withRoom } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, ShapeError } from '../core/errors.js'
-import { type ArrayData, flattening, isArrayData, shapeAlongFirst } from '../core/nested.js'
+import { type ArrayData, dtypeOfArray, flattening, isArrayData, shapeAlongFirst } from '../core/nested.js'
 import { isList } from '../core/options.js'
 import type { Work } from '../core/turns.js'
+import { uploading } from '../io/uploads.js'
 import type { FloatDType } from '../nn/initializers.js'
 import { alias } from '../ops/operands.js'
 import { type NestedInput, type Shape, Tensor, tensor } from '../ops/tensor.js'
 
 /**
- * Samples as a tensor, a typed array, nested arrays, or an array with its shape such as `readNpy` gives. `fit`, `evaluate` and `predict` read nested arrays and many labels in pieces: change them when the
- * promise has resolved.
+ * Samples as a tensor, a typed array, nested arrays, or an array with its shape such as `readNpy` gives. `fit`, `evaluate` and `predict` read
+ * many numbers in pieces: change an array when the promise has resolved.
  */
 export type ArrayInput = Tensor | NestedInput | ArrayData
 
@@ -37,15 +38,21 @@ export const samplesPerTurn = 1 << 17
 /** A tensor that may be disposed of without touching what was given. */
 export function* readingTensor(given: ArrayInput, dtype: FloatDType): Work<Tensor> {
   if (given instanceof Tensor) return alias(given)
-  if (given instanceof Float64Array && dtype === 'float32') return tensor(yield* rounding(given))
-  if (ArrayBuffer.isView(given)) return tensor(given)
+  if (given instanceof Float64Array && dtype === 'float32')
+    return yield* uploadingFlat(yield* rounding(given))
+  if (given instanceof DataView) return tensor(given)
+  if (ArrayBuffer.isView(given)) return yield* uploadingFlat(given)
   if (isArrayData(given)) {
     const { shape, data } = given
     const isExact = data instanceof Float64Array && dtype === 'float32'
-    return isExact ? tensor(yield* rounding(data), { shape }) : tensor(given)
+    return yield* uploading(isExact ? { dtype, shape, data: yield* rounding(data) } : given)
   }
-  const flat = yield* flattening(given, dtype)
-  return tensor(flat.values, { shape: flat.shape, dtype })
+  const { values: data, shape } = yield* flattening(given, dtype)
+  return yield* uploading({ dtype, shape, data })
+}
+
+function uploadingFlat(data: TypedArray): Work<Tensor> {
+  return uploading({ dtype: dtypeOfArray(data), shape: [data.length], data })
 }
 
 function* rounding(exact: Float64Array): Work<Float32Array> {

@@ -64,6 +64,7 @@ function explainStep(model: Trainable, x: Tensor): string {
     record: trainingState.record,
     scalars: {},
     allowUnused: true,
+    needsLoss: false,
     attachments: trackDynamics ? attachments : undefined,
     raw: saveDynamics?.raw ?? false,
     logs: false,

@@ -33,8 +33,8 @@ impl Storage for Owned {
     fn read_part(&self, from: usize, out: &mut [u8]) -> Result<()> {
         self.bytes.read_part(from, out)
     }
-    fn write(&self, bytes: &[u8]) -> Result<()> {
-        self.bytes.write(bytes)
+    fn write_part(&self, from: usize, bytes: &[u8]) -> Result<()> {
+        self.bytes.write_part(from, bytes)
     }
     fn as_any(&self) -> &dyn Any {
         self
@@ -422,4 +422,22 @@ fn a_compiled_function_runs_on_one_device() {
         "{refused}"
     );
     assert!(!e.is_tracing());
+}
+
+#[test]
+fn bytes_come_in_parts_to_a_node_that_nobody_else_reads() {
+    let mut e = engine();
+    let spec = Spec::new([3], DType::F64);
+    let x = e.room(Home::on(RIGHT), spec.clone()).unwrap();
+    let bytes: Vec<u8> = [1.0, 2.0, 3.0f64].iter().flat_map(|x| x.to_ne_bytes()).collect();
+    e.fill(x, 16, &bytes[16..]).unwrap();
+    e.fill(x, 0, &bytes[..16]).unwrap();
+    assert_eq!((read(&mut e, x), device(&e, x)), (vec![1.0, 2.0, 3.0], RIGHT));
+    assert_eq!(e.fill(x, 1, &bytes).unwrap_err().kind, ErrorKind::Internal);
+    let held = e.graph.node(x).unwrap().value.as_ref().unwrap().buffer.clone();
+    assert_eq!(e.fill(x, 0, &bytes).unwrap_err().kind, ErrorKind::Internal);
+    drop(held);
+    let pending = binary(&mut e, BinaryOp::Add, x, x);
+    assert_eq!(e.fill(pending, 0, &bytes).unwrap_err().kind, ErrorKind::Internal);
+    assert_eq!(read(&mut e, x), [1.0, 2.0, 3.0]);
 }

@@ -28,6 +28,23 @@ pub fn source(data: Array, code: u32, extents: Vec<f64>, device: Option<u8>) -> 
     engine(|e| Ok(source_of(e, &data, spec(&extents, code)?, home(e, device))?.to_number()))
 }
 
+/// A node for data that come in parts: its bytes are undefined until `fill` has written them all, and it is used for nothing before.
+#[napi]
+pub fn room(code: u32, extents: Vec<f64>) -> napi::Result<f64> {
+    engine(|e| {
+        Ok(
+            e.room(home(e, Some(e.graph.default_device().0)), spec(&extents, code)?)?
+                .to_number(),
+        )
+    })
+}
+
+/// Writes bytes of a node that `room` made, from byte `from` on.
+#[napi(ts_args_type = "a: number, from: number, bytes: Uint8Array")]
+pub fn fill(a: f64, from: f64, bytes: BufferSlice<'_>) -> napi::Result<()> {
+    engine(|e| e.fill(NodeId::from_number(a), from as usize, &bytes))
+}
+
 /// A node of data from JavaScript, copied.
 pub fn source_of(e: &mut Engine, data: &Array, spec: Spec, home: Home) -> Result<NodeId> {
     let (bytes, given): (&[u8], DType) = match data {

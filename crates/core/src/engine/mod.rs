@@ -145,6 +145,29 @@ impl Engine {
         ))
     }
 
+    /// A node whose bytes are undefined until [`fill`](Engine::fill) has written all of them; the caller gets one handle, and uses it
+    /// for nothing else before.
+    ///
+    /// # Errors
+    /// No memory.
+    pub fn room(&mut self, home: Home, spec: Spec) -> Result<NodeId> {
+        let spec = infer(&Op::Input, &[], Some(&spec))?;
+        let buffer = self.station(home.device)?.backend.allocate(spec.bytes())?;
+        let completion = None;
+        Ok(self.graph.add_value(spec, home, Value { buffer, completion }))
+    }
+
+    /// Writes bytes of a node that [`room`](Engine::room) made, from byte `from` on.
+    ///
+    /// # Errors
+    /// A node that somebody else may read: one without bytes of its own, or whose bytes a run or another node has.
+    pub fn fill(&mut self, id: NodeId, from: usize, bytes: &[u8]) -> Result<()> {
+        let held = self.graph.node(id)?.value.as_ref();
+        let alone = held.filter(|value| Arc::strong_count(&value.buffer) == 1 && value.completion.is_none());
+        let value = alone.ok_or_else(|| Error::internal("fill", "the node is in use"))?;
+        value.buffer.write_part(from, bytes)
+    }
+
     /// A node with the value of another, on this device; the caller gets one handle.
     ///
     /// # Errors

@@ -132,11 +132,11 @@ impl Storage for Bytes {
         out.copy_from_slice(part);
         Ok(())
     }
-    fn write(&self, bytes: &[u8]) -> Result<()> {
-        if bytes.len() != self.byte_len() {
-            return Err(Error::internal("write", "as many bytes are wanted as there are"));
-        }
-        self.set(bytes);
+    fn write_part(&self, from: usize, bytes: &[u8]) -> Result<()> {
+        let mut to = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let part = to.get_mut(from..).and_then(|rest| rest.get_mut(..bytes.len()));
+        let part = part.ok_or_else(|| Error::internal("write", "there is no room for so many bytes"))?;
+        part.copy_from_slice(bytes);
         Ok(())
     }
     fn as_any(&self) -> &dyn Any {

@@ -119,17 +119,18 @@ impl Storage for CpuStorage {
         Ok(())
     }
 
-    fn write(&self, bytes: &[u8]) -> Result<()> {
-        if bytes.len() != self.len {
+    fn write_part(&self, from: usize, bytes: &[u8]) -> Result<()> {
+        if from.checked_add(bytes.len()).is_none_or(|end| end > self.len) {
             return Err(Error::internal(
                 "write",
-                format!("{} bytes for storage of {}", bytes.len(), self.len),
+                format!("{} bytes from {from} for storage of {}", bytes.len(), self.len),
             ));
         }
-        // SAFETY: both ranges have `len` bytes, as just checked; whoever writes is alone to know the storage (see the `Sync` impl).
+        // SAFETY: both ranges have `bytes.len()` bytes, as just checked; whoever writes is alone to know the storage (see the `Sync` impl).
         unsafe {
             self.start
                 .as_ptr()
+                .add(from)
                 .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
         };
         Ok(())
