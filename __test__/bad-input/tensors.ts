@@ -57,10 +57,10 @@ const making: readonly BadInput[] = [
   bad('an unknown dtype', UnknownNameError, [/"float46"/, /did you mean "float64"/, /int32/], () =>
     tensor([1], { dtype: untyped('float46') }),
   ),
-  bad('CUDA where there is none', DeviceError, [/"cuda:1" was asked for/, /only "cpu"/, /use "cpu"/], () =>
+  bad('CUDA where there is none', DeviceError, [/"cuda:1" was asked for/, /none of CUDA/, /use "cpu"/], () =>
     tensor([1], { device: 'cuda:1' }),
   ),
-  bad('an unknown device', DeviceError, [/"gpu"/, /use "cpu" or "auto"/], () =>
+  bad('an unknown device', DeviceError, [/"gpu"/, /use "cpu" or "reference", or "auto"/], () =>
     tensor([1], { device: untyped('gpu') }),
   ),
   bad('a step of 0', ArgumentError, [/\[0, 5, 0\]/, /other than 0/], () => hg.arange(0, 5, 0)),

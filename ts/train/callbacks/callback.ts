@@ -1,6 +1,6 @@
 import { ArgumentError, describe, unknownName } from '../../core/errors.js'
-import { checkValue, isList, whole } from '../../core/options.js'
-import type { Variable } from '../../core/variable.js'
+import { checkValue, isInstance, isList, whole } from '../../core/options.js'
+import { Variable } from '../../core/variable.js'
 import type { Optimizer } from '../../nn/optim/optimizer.js'
 import type { Tensor } from '../../ops/tensor.js'
 import type { EpochLogs, History } from '../history.js'
@@ -97,7 +97,11 @@ export interface Callback {
 export function checkContext(who: string, context: FitContext): FitContext {
   const { stop, checkpoint, parameters, state, optimizers } = (context ?? {}) as Partial<FitContext>
   const areRecords = [parameters, state, optimizers].every((one) => typeof one === 'object' && one !== null)
-  if (typeof stop === 'function' && typeof checkpoint === 'function' && areRecords) return context
+  const haveVariables = [parameters, state].every((one) =>
+    Object.values(one ?? {}).every((x) => isInstance(x, Variable)),
+  )
+  const canAct = typeof stop === 'function' && typeof checkpoint === 'function'
+  if (canAct && areRecords && haveVariables) return context
   throw new ArgumentError(
     `${who}: given ${describe(context)} as context, expected that of a run: give the callback to fit, which calls its hooks`,
   )

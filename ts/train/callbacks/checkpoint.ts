@@ -5,7 +5,14 @@ import { checkPath } from '../../io/atomic.js'
 import { checkpointsIn } from '../checkpoint.js'
 import type { EpochLogs } from '../history.js'
 import { type Callback, type CallbackState, checkContext, type FitContext } from './callback.js'
-import { Best, dataOf, type Monitored, type MonitorOptions, monitorChecks, readMonitored } from './monitor.js'
+import {
+  Best,
+  type Monitored,
+  type MonitorOptions,
+  monitorChecks,
+  readMonitored,
+  remembered,
+} from './monitor.js'
 
 /** Options of {@link Checkpoint}. */
 export interface CheckpointOptions extends Omit<MonitorOptions, 'monitor'> {
@@ -99,7 +106,7 @@ export class Checkpoint implements Callback {
     return { data }
   }
 
-  load({ data }: CallbackState): void {
-    this.#best.value = dataOf<Data>(data).best ?? this.#best.worst
+  load(state: CallbackState): void {
+    this.#best.value = remembered<Data>('Checkpoint', state).best ?? this.#best.worst
   }
 }

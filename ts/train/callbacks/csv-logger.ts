@@ -5,7 +5,7 @@ import { type Checks, checkOptions, flag, oneOf } from '../../core/options.js'
 import { checkPath, reason, systemCode } from '../../io/atomic.js'
 import type { EpochLogs } from '../history.js'
 import type { Callback, CallbackState } from './callback.js'
-import { dataOf } from './monitor.js'
+import { remembered } from './monitor.js'
 
 /** Options of {@link CSVLogger}. */
 export interface CSVLoggerOptions {
@@ -94,8 +94,8 @@ export class CSVLogger implements Callback {
     return { data }
   }
 
-  load({ data }: CallbackState): void {
-    this.#length = dataOf<Data>(data).length ?? undefined
+  load(state: CallbackState): void {
+    this.#length = remembered<Data>('CSVLogger', state).length ?? undefined
   }
 }
 

@@ -3,7 +3,7 @@ import type { Variable } from '../../core/variable.js'
 import type { Tensor } from '../../ops/tensor.js'
 import type { EpochLogs } from '../history.js'
 import { type Callback, type CallbackState, checkContext, type FitContext } from './callback.js'
-import { Best, dataOf, type MonitorOptions, monitorChecks, readMonitored } from './monitor.js'
+import { Best, type MonitorOptions, monitorChecks, readMonitored, remembered } from './monitor.js'
 
 /** Options of {@link EarlyStopping}. */
 export interface EarlyStoppingOptions extends MonitorOptions {
@@ -89,8 +89,13 @@ export class EarlyStopping implements Callback {
     return { data, tensors: { ...this.#values } }
   }
 
-  load({ data, tensors = {} }: CallbackState): void {
-    const { best = this.#best.worst, bestEpoch = null, wait = 0 } = dataOf<Data>(data)
+  load(state: CallbackState): void {
+    const {
+      best = this.#best.worst,
+      bestEpoch = null,
+      wait = 0,
+      tensors = {},
+    } = remembered<Data>('EarlyStopping', state)
     this.#best.value = best
     this.#bestEpoch = bestEpoch ?? undefined
     this.#wait = wait

@@ -5,7 +5,7 @@ import { type PlateauState, ReduceLROnPlateau } from '../../nn/optim/plateau.js'
 import type { Schedule } from '../../nn/optim/schedules.js'
 import type { EpochLogs } from '../history.js'
 import { type Callback, type CallbackState, checkContext, type FitContext } from './callback.js'
-import { dataOf, type Monitored, monitored, readMonitored } from './monitor.js'
+import { type Monitored, monitored, readMonitored, remembered } from './monitor.js'
 
 /** Options of {@link LearningRate}. */
 export interface LearningRateOptions {
@@ -92,8 +92,8 @@ export class LearningRate implements Callback {
     return { data }
   }
 
-  load({ data }: CallbackState): void {
-    const { steps = 0, plateau = null } = dataOf<Data>(data)
+  load(state: CallbackState): void {
+    const { steps = 0, plateau = null } = remembered<Data>('LearningRate', state)
     this.#steps = steps
     if (plateau !== null && typeof this.#rule !== 'function') this.#rule.state = plateau
   }

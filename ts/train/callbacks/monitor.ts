@@ -2,6 +2,7 @@
 import { ArgumentError, describe, unknownName } from '../../core/errors.js'
 import { atLeast, type Check, type Checks, isInstance, oneOf } from '../../core/options.js'
 import type { EpochLogs } from '../history.js'
+import type { CallbackState } from './callback.js'
 
 /**
  * Which number of an epoch: `'loss'`, `'validationLoss'`, the name of a metric or log such as `'accuracy'`, that of the validation data as
@@ -85,7 +86,24 @@ export class Best {
   }
 }
 
-/** The record of a callback's data, whatever a file held. */
-export function dataOf<D>(data: unknown): Partial<D> {
-  return isInstance(data, Object) ? (data as Partial<D>) : {}
+/**
+ * What a callback remembers, whatever a file held.
+ *
+ * @param who whose it is, for messages
+ * @throws ArgumentError for what no callback gave
+ */
+export function remembered<D>(
+  who: string,
+  state: CallbackState,
+): Partial<D> & Pick<CallbackState, 'tensors'> {
+  if (!isInstance(state, Object)) {
+    throw new ArgumentError(
+      `${who}: load: given ${describe(state)}, expected what save() gave: { data, tensors }`,
+    )
+  }
+  const { data, tensors } = state
+  return {
+    ...(isInstance(data, Object) ? (data as Partial<D>) : {}),
+    ...(isInstance(tensors, Object) ? { tensors } : {}),
+  } as Partial<D> & Pick<CallbackState, 'tensors'>
 }
