@@ -70,7 +70,7 @@ test('values in many pieces are read and made as in one', async (t) => {
   t.true(same(await bools.data(), flags))
 })
 
-test('an array that is detached while it is read is refused, and nothing is kept', async (t) => {
+test.serial('an array that is detached while it is read is refused, and nothing is kept', async (t) => {
   const { bytes } = memory()
   const data = new Float32Array(9_000_000)
   const made = tensorInTurns({ dtype: 'float32', shape: [9_000_000], data })
