@@ -6,6 +6,8 @@ import {
   Dropout,
   Flatten,
   HSIC,
+  HSICOutput,
+  HSICSequential,
   IBSequential,
   jit,
   memory,
@@ -119,6 +121,15 @@ test.serial('a loss of ones own gets targets like the outputs', (t) => {
   model.add(new Dense(3))
   model.compile({ loss: (p: Tensor, y: Tensor) => mse(p, y.mul(2)) })
   t.regex(model.explain({ batchSize: 7 }), /float32\(7, 3\)/)
+  model.dispose()
+})
+
+test.serial('training by stages is explained by a profile', (t) => {
+  const model = new HSICSequential({ inputShape: [4] })
+  model.add(new Dense(3)).add(new HSICOutput(2))
+  model.compile({ criterion: new HSIC({ sigma: 5 }) })
+  t.throws(() => model.explain(), { instanceOf: StateError, message: /profile\(\(\) => model\.fit/ })
+  t.regex(model.explain({ batchSize: 7, training: false }), /float32\(7, 2\)/)
   model.dispose()
 })
 

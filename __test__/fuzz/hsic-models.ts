@@ -113,6 +113,7 @@ function networkCalls({ type, make, compile, path }: Kind): Call[] {
       countParams: () => [],
       dispose: () => [],
       eval: () => [],
+      explain: () => [{ batchSize: 4, training: false }],
       freeze: () => ['**'],
       parameters: () => [],
       settings: () => [],

@@ -10,6 +10,7 @@ import type { Layer } from '../layers/layer.js'
 import type { Tensor } from '../ops/tensor.js'
 import { type CompileOptions, resolveOptimizer } from '../train/compile.js'
 import type { PredictOptions } from '../train/evaluation.js'
+import { type ExplainOptions, explainChecks } from '../train/explain-model.js'
 import { type Recipe, trainByRecipe, trainModel, withSplit } from '../train/fit-model.js'
 import type { History } from '../train/history.js'
 import { outlineOf } from '../train/outline.js'
@@ -319,6 +320,19 @@ export abstract class HSICNetwork extends Stack {
     } finally {
       this.#isFormatting = false
     }
+  }
+
+  /**
+   * The plan of the forward pass in evaluation mode, as text: `explain({ training: false })`.
+   *
+   * @throws StateError for training, whose stages have plans of their own
+   */
+  override explain(options: ExplainOptions = {}): string {
+    const { training = true } = checkOptions('explain', options, explainChecks)
+    if (!training) return super.explain(options)
+    throw new StateError(
+      'explain: training has a plan for each of its stages; await profile(() => model.fit(x, y)) shows them with their times, explain({ training: false }) the forward pass',
+    )
   }
 
   /** Trains layer by layer, then the readout, on arrays: splits, shuffles, batches. */

@@ -19,7 +19,8 @@ export interface ExplainOptions {
   training?: boolean
 }
 
-const checks: Checks<ExplainOptions> = { batchSize: whole(1), training: flag }
+/** The checks of {@link ExplainOptions}. */
+export const explainChecks: Checks<ExplainOptions> = { batchSize: whole(1), training: flag }
 
 /**
  * The plan of a model's work on one batch, as text; nothing runs.
@@ -27,7 +28,7 @@ const checks: Checks<ExplainOptions> = { batchSize: whole(1), training: flag }
  * @throws StateError before `compile`, for the training step
  */
 export function explainModel(model: Trainable, options: ExplainOptions): string {
-  const { batchSize = 32, training = true } = checkOptions('explain', options, checks)
+  const { batchSize = 32, training = true } = checkOptions('explain', options, explainChecks)
   stateOf(model)
   using x = zeros([batchSize, ...model.inputShape], { dtype: model.dtype })
   return training ? explainStep(model, x) : explainPass(model, x)
