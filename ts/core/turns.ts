@@ -20,7 +20,7 @@ function isOver(): boolean {
 }
 
 /** Bytes that are copied in one turn of the event loop: a few milliseconds, fresh pages included. */
-export const bytesPerTurn = 8 << 20
+export const bytesPerTurn = 4 << 20
 
 /** Resolves in the next turn of the event loop, so that others get theirs in the midst of long work. */
 export function nextTurn(): Promise<void> {

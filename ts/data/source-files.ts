@@ -9,10 +9,11 @@ import { stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { promisify } from 'node:util'
-import { createGunzip, gunzip } from 'node:zlib'
+import { createGunzip } from 'node:zlib'
+import { withRoom } from '../core/dtype.js'
 import { DataError, IOError } from '../core/errors.js'
 import { type Checks, flag, text } from '../core/options.js'
+import { bytesPerTurn, inTurns, type Work } from '../core/turns.js'
 import { reason } from '../io/atomic.js'
 import { FileReader } from '../io/file-reader.js'
 
@@ -140,7 +141,6 @@ export interface Checksum {
 
 /** Most bytes that a compressed file may become, 4 GiB: a guard against files made to fill the memory. */
 const maxBytes = 2 ** 32
-const decompress = promisify(gunzip)
 
 /** The bytes of a file, decompressed if it is gzip. */
 export async function readPlain(path: string): Promise<Uint8Array> {
@@ -176,11 +176,33 @@ export function isGzip(bytes: Uint8Array): boolean {
 }
 
 async function unzipped(path: string, bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+  const unzip = createGunzip({ chunkSize: pieceBytes })
+  unzip.end(bytes)
+  const pieces: Uint8Array[] = []
+  let length = 0
   try {
-    return await decompress(bytes, { maxOutputLength: maxBytes })
+    for await (const piece of unzip as AsyncIterable<Uint8Array>) {
+      length += piece.length
+      if (length > maxBytes) throw new RangeError(`it has more than ${maxBytes} bytes`)
+      pieces.push(piece)
+    }
   } catch (cause) {
     throw new DataError(`${path} cannot be decompressed: ${reason(cause)}; fetch or copy it again`, { cause })
   }
+  return inTurns(joining(pieces, length))
+}
+
+function* joining(pieces: readonly Uint8Array[], length: number): Work<Uint8Array<ArrayBuffer>> {
+  const whole = withRoom(length, () => new Uint8Array(length))
+  let [end, yielded] = [0, 0]
+  for (const piece of pieces) {
+    whole.set(piece, end)
+    end += piece.length
+    if (end - yielded < bytesPerTurn) continue
+    yielded = end
+    yield
+  }
+  return whole
 }
 
 /** Bytes that are read and decompressed at a time. */
