@@ -32,6 +32,7 @@ import {
   MINE,
   type Network,
   normal,
+  ones,
   plans,
   Residual,
   Sequential,
@@ -437,6 +438,15 @@ test('faults are said before anything is trained', async (t) => {
   fails(() => plain().trainBy(dense(), {}), /a layer of this network/)
   fails(() => plain().compile({ criterion }).trainBy(dense(), {}), /compiled already/, StateError)
   fails(() => new HSICSigma({ inputShape: [2], sigmas: [] }), /at least one/)
+  const x = ones([4, 2])
+  fails(() => compiledSigmas({}).forward(x, Promise.resolve() as never), /as context/)
+  fails(
+    () =>
+      plain()
+        .compile({ criterion })
+        .sequentialForward(x, {} as never),
+    /as context/,
+  )
   fails(() => sigmas().add(dense()), /readout already/, StateError)
   fails(() => sigmas().compile(), /pre is missing/)
   const rejects = (

@@ -118,3 +118,11 @@ export class ForwardPass implements ForwardContext {
     return detached
   }
 }
+
+/** @throws {ArgumentError} for what is no context of a pass */
+export function checkPass(ctx: ForwardContext): void {
+  if (typeof ctx?.run === 'function') return
+  throw new ArgumentError(
+    `forward: given ${describe(ctx)} as context, expected that of a pass: model.context()`,
+  )
+}

@@ -16,7 +16,7 @@ import type { History } from '../train/history.js'
 import { outlineOf } from '../train/outline.js'
 import { checkIdle, compiledOf, stateOf } from '../train/state.js'
 import { TargetRule } from '../train/targets.js'
-import type { ForwardContext, ForwardPass, ForwardResult } from './forward.js'
+import { checkPass, type ForwardContext, type ForwardPass, type ForwardResult } from './forward.js'
 import {
   type HSICCompileOptions,
   type HSICFitDatasetOptions,
@@ -199,14 +199,13 @@ export abstract class HSICNetwork extends Stack {
 
   /** The network layer by layer: each layer takes its input without gradient, so that the gradient of an output is that of the last layer alone. */
   override forward(x: Tensor, ctx: ForwardContext = this.context()): ForwardResult {
-    return this.compose(
-      x,
-      typeof ctx?.run === 'function' ? new DetachedPass(ctx, (layer) => this.detaches(layer)) : ctx,
-    )
+    checkPass(ctx)
+    return this.compose(x, new DetachedPass(ctx, (layer) => this.detaches(layer)))
   }
 
   /** The plain composition of the layers, with the values of `forward` and the gradient of all layers. */
   sequentialForward(x: Tensor, ctx: ForwardContext = this.context()): Tensor {
+    checkPass(ctx)
     return this.compose(x, ctx).output
   }
 

@@ -1,8 +1,7 @@
-import { ArgumentError, describe } from '../core/errors.js'
 import { type Checks, checkOptions } from '../core/options.js'
 import type { Layer } from '../layers/layer.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
-import type { ForwardContext, ForwardResult } from './forward.js'
+import { checkPass, type ForwardContext, type ForwardResult } from './forward.js'
 import { Network } from './network.js'
 import { type NetworkOptions, networkChecks } from './network-options.js'
 
@@ -30,11 +29,7 @@ export abstract class Stack extends Network {
   }
 
   forward(x: Tensor, ctx: ForwardContext = this.context()): ForwardResult {
-    if (typeof ctx?.run !== 'function') {
-      throw new ArgumentError(
-        `forward: given ${describe(ctx)} as context, expected that of a pass: model.context()`,
-      )
-    }
+    checkPass(ctx)
     let output = x
     const hidden: Tensor[] = []
     for (const layer of this.layers) {
