@@ -230,8 +230,8 @@ impl Ready {
         }
     }
 
-    /// Takes the steps to be done next: the first that `joins`, else the first; and when there are none but those for
-    /// one thread, all of these, as they are independent.
+    /// Takes the steps to be done next: the first that `joins`, else the first; and when only steps for one thread are
+    /// left, all of them, since they are independent.
     fn choose(&mut self, joins: impl Fn(usize) -> bool) -> Vec<usize> {
         let steps = &mut self.for_all_threads;
         let found = steps

@@ -223,7 +223,7 @@ impl CpuExecutable {
             }
             let (work, taken, how) = kernels.work(&program, at, &env)?;
             let scope = match &work {
-                // Each of these names its own.
+                // Each independent primitive names its own scope.
                 Work::Independent(_) => String::new(),
                 _ => program.steps[at].scope.clone(),
             };

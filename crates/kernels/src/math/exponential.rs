@@ -1,7 +1,7 @@
 //! Exponentials, logarithms and what is made of them.
 //!
 //! exp splits x = n ln 2 + r (Cody and Waite, ln 2 in two parts) and uses a polynomial on |r| <= ln 2 / 2; log
-//! splits off the exponent and uses the series of 2 atanh(s). The others are made of these two.
+//! splits off the exponent and uses the series of 2 atanh(s). All other functions here are made of exp and log.
 
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 

@@ -1,5 +1,5 @@
 //! Samples made ready for tiles: copied, moved to their mean where only differences count, with their norms, and packed
-//! as operands of inner products; or, where they are few, with all of these.
+//! as operands of inner products. Few samples are made ready in every form.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -131,7 +131,7 @@ mod x86 {
                 const MASKS: bool = true;
                 #[inline(always)]
                 unsafe fn splat(x: $t) -> $v {
-                    // SAFETY: as the caller promises; so for each of these.
+                    // SAFETY: as the caller promises, here and below.
                     unsafe { $splat(x) }
                 }
                 #[inline(always)]

@@ -102,7 +102,7 @@ mod x86 {
             impl PointLanes for $v {
                 #[inline(always)]
                 unsafe fn difference(self, other: $v) -> $v {
-                    // SAFETY: as the caller promises; so for each of these.
+                    // SAFETY: as the caller promises, here and below.
                     unsafe {
                         let $x = $sub(self, other);
                         $abs

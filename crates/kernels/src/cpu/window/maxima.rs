@@ -58,7 +58,7 @@ impl<T: Element> Fold<T> for MaxValue {
     }
 }
 
-/// What is wanted of the maxima of some planes.
+/// Results for the maxima of some planes: values, positions or both.
 pub(super) enum MaximaOut<'a, T> {
     Values(&'a mut [T]),
     Positions(&'a mut [i32]),

@@ -379,7 +379,7 @@ versions! {
     }
 }
 
-/// A kernel that computes some planes of the result from planes of the input, of these sizes.
+/// A kernel that computes some planes of the result from planes of the input, with the sizes of both kinds of planes.
 fn by_planes<A: Element, B: Element>(
     windows: Windows,
     (from, to): (usize, usize),

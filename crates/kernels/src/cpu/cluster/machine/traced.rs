@@ -127,7 +127,7 @@ impl<'g, T: Traceable> Traced<'g, T> {
         self.graph.borrow().wide
     }
 
-    /// Anything at all, since there is no machine code for what is wanted.
+    /// Anything at all, since there is no machine code for the operation.
     fn lacking(self) -> Self {
         self.graph.borrow_mut().lacks = true;
         self

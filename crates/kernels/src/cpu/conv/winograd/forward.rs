@@ -307,7 +307,7 @@ impl Winograd {
                 let start = (first + output) * positions
                     + ((task_range.planes.start + plane) * height + rows.start) * width;
                 let len = rows.len() * width * if whole { outputs.len() } else { 1 };
-                // SAFETY: these lines of these outputs are no other task's.
+                // SAFETY: no other task has a line of `rows` in these outputs.
                 each(start, unsafe { out.range(start..start + len) });
             }
         }

@@ -15,7 +15,7 @@ pub(super) const COORDINATES: usize = 16;
 /// The processor must have `V`'s instructions; so for every function here.
 #[inline(always)]
 unsafe fn element<V: Lanes>([a, b, c, d]: [V; 4]) -> [V; 4] {
-    // SAFETY: as the caller promises; so for each of these.
+    // SAFETY: as the caller promises, here and below.
     unsafe { [minus(a, c), b.add(c), minus(c, b), minus(b, d)] }
 }
 

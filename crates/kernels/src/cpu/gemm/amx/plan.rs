@@ -45,7 +45,7 @@ const STREAM_ELEMENTS: usize = 1 << 16;
 const STREAM_LINES: usize = 8 * PANEL_LINES;
 /// Multiply-adds up to which every task packs for itself.
 const ALONE_FMAS: usize = 1 << 27;
-/// Elements of the block that each of these tasks packs.
+/// Elements of the block that a task packs which packs for itself.
 const ALONE_ELEMENTS: usize = 1 << 17;
 /// Multiply-adds from which on splitting the operands pays.
 pub(super) const MIN_FMAS: usize = 1 << 21;
