@@ -14,6 +14,7 @@ import {
   unformatted,
   wide,
 } from './bottleneck/hsic.js'
+import { allHold, commonOptions, runProgram } from './bottleneck/program.js'
 import { type Row, writeResults } from './bottleneck/results.js'
 
 const usage =
@@ -109,15 +110,11 @@ async function quick(): Promise<boolean> {
   const bp = last(await backPropagated(1, 1))
   const format = last(await formatTrained(1, { preEpochs: 1, postEpochs: 5 }, wide))
   const units = last(await unformatted(1, 1))
-  const checks: [string, number, boolean][] = [
+  return allHold([
     ['format training, 1 + 5 epochs: at least 85 %', format, format >= 85],
     ['above back-propagation after 1 epoch', bp, format > bp],
     ['unformatted, 1 epoch: at least 94 %', units, units >= 94],
-  ]
-  for (const [claim, value, holds] of checks) {
-    console.log(`${holds ? 'ok  ' : 'FAIL'} ${claim}: ${value.toFixed(2)}`)
-  }
-  return checks.every(([, , holds]) => holds)
+  ])
 }
 
 async function full(seeds: number, only: readonly string[], out: string): Promise<void> {
@@ -143,31 +140,17 @@ async function full(seeds: number, only: readonly string[], out: string): Promis
   await writeResults(out, 'HSIC bottleneck, MNIST (arXiv 1908.01580)', text, rows)
 }
 
-async function main(args: string[]): Promise<number> {
+await runProgram(usage, async (args) => {
   const { values } = parseArgs({
     args,
-    options: {
-      quick: { type: 'boolean', default: false },
-      seeds: { type: 'string', default: '1' },
-      only: { type: 'string', default: Object.keys(experiments).join(',') },
-      out: { type: 'string', default: 'docs/results.md' },
-    },
+    options: { ...commonOptions, only: { type: 'string', default: Object.keys(experiments).join(',') } },
   })
   const [seeds, only] = [Number(values.seeds), values.only.split(',')]
   if (!Number.isSafeInteger(seeds) || seeds < 1)
     throw new TypeError('--seeds must be a whole number of at least 1')
   const stranger = only.find((name) => !Object.hasOwn(experiments, name))
   if (stranger !== undefined) throw new TypeError(`--only names '${stranger}', which is no experiment`)
-  const start = performance.now()
-  const holds = values.quick ? await quick() : await full(seeds, only, values.out).then(() => true)
-  console.log(`${((performance.now() - start) / 1000).toFixed(0)} s in all`)
-  return holds ? 0 : 1
-}
-
-try {
-  process.exitCode = await main(process.argv.slice(2))
-} catch (error) {
-  if (!(error instanceof TypeError) || !/--|option|argument/i.test(error.message)) throw error
-  console.error(`${error.message}\n${usage}`)
-  process.exitCode = 2
-}
+  if (values.quick) return quick()
+  await full(seeds, only, values.out)
+  return true
+})

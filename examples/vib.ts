@@ -4,6 +4,7 @@
  * With `--quick` three epochs at two trade-offs, as the tests run it; else the settings of the authors' notebook, for each of `--seeds` seeds, which goes to the page of results.
  */
 import { parseArgs } from 'node:util'
+import { allHold, commonOptions, runProgram } from './bottleneck/program.js'
 import { type Row, writeResults } from './bottleneck/results.js'
 import { type Reached, trained } from './bottleneck/vib.js'
 
@@ -24,15 +25,11 @@ const notebook: Readonly<Record<number, string>> = {
 async function quick(): Promise<boolean> {
   const [weak] = (await trained({ seed: 1, tradeOff: 1e-3, epochs: [3] })) as [Reached]
   const [strong] = (await trained({ seed: 1, tradeOff: 1, epochs: [3] })) as [Reached]
-  const checks: [string, number, boolean][] = [
+  return allHold([
     ['beta .001, 3 epochs: at most 3.5 % wrong', weak.error, weak.error <= 3.5],
     ['beta 1: less than log2 10 = 3.32 bits', strong.bits, strong.bits < Math.log2(10)],
     ['beta .001: more', weak.bits, weak.bits > Math.log2(10)],
-  ]
-  for (const [claim, value, holds] of checks) {
-    console.log(`${holds ? 'ok  ' : 'FAIL'} ${claim}: ${value.toFixed(2)}`)
-  }
-  return checks.every(([, , holds]) => holds)
+  ])
 }
 
 async function full(seeds: number, epochs: number, out: string): Promise<void> {
@@ -79,30 +76,16 @@ async function full(seeds: number, epochs: number, out: string): Promise<void> {
   await writeResults(out, 'Variational information bottleneck, MNIST (arXiv 1612.00410)', text, rows)
 }
 
-async function main(args: string[]): Promise<number> {
+await runProgram(usage, async (args) => {
   const { values } = parseArgs({
     args,
-    options: {
-      quick: { type: 'boolean', default: false },
-      seeds: { type: 'string', default: '1' },
-      epochs: { type: 'string', default: '20' },
-      out: { type: 'string', default: 'docs/results.md' },
-    },
+    options: { ...commonOptions, epochs: { type: 'string', default: '20' } },
   })
   const [seeds, epochs] = [Number(values.seeds), Number(values.epochs)]
   if (!Number.isSafeInteger(seeds) || !Number.isSafeInteger(epochs) || seeds < 1 || epochs < 1) {
     throw new TypeError('--seeds and --epochs must be whole numbers of at least 1')
   }
-  const start = performance.now()
-  const holds = values.quick ? await quick() : await full(seeds, epochs, values.out).then(() => true)
-  console.log(`${((performance.now() - start) / 1000).toFixed(0)} s in all`)
-  return holds ? 0 : 1
-}
-
-try {
-  process.exitCode = await main(process.argv.slice(2))
-} catch (error) {
-  if (!(error instanceof TypeError) || !/--|option|argument/i.test(error.message)) throw error
-  console.error(`${error.message}\n${usage}`)
-  process.exitCode = 2
-}
+  if (values.quick) return quick()
+  await full(seeds, epochs, values.out)
+  return true
+})

@@ -1,4 +1,5 @@
 /** Several tests at once: which of them stand. */
+import { isTypedArray } from '../core/dtype.js'
 import { ArgumentError, DataError, describe } from '../core/errors.js'
 import { between, type Checks, checkOptions, isList, oneOf } from '../core/options.js'
 
@@ -64,7 +65,7 @@ export function adjustPValues(
 }
 
 function checked(given: ArrayLike<number>): number[] {
-  if (!isList(given) && (!ArrayBuffer.isView(given) || given instanceof DataView)) {
+  if (!isList(given) && !isTypedArray(given)) {
     throw new ArgumentError(`adjustPValues: given ${describe(given)}, expected an array of p-values`)
   }
   // By number, since a detached array cannot be iterated.

@@ -5,6 +5,7 @@ import {
   type DType,
   dtypeCode,
   isFloat,
+  isTypedArray,
   type Shape,
   showShape,
   sizeOf,
@@ -83,11 +84,11 @@ export function checkShape(op: string, shape: Shape): number[] {
   return [...shape]
 }
 
-function isTypedArray(data: unknown): data is TypedArray {
-  return ArrayBuffer.isView(data) && !(data instanceof DataView)
-}
-
-function fromTypedArray(data: TypedArray, asked: DType | undefined): { values: TypedArray; dtype: DType } {
+/** A typed array as elements of the dtype asked for; its own type is the only one besides bool for bytes. @throws DTypeError for another */
+export function fromTypedArray(
+  data: TypedArray,
+  asked: DType | undefined,
+): { values: TypedArray; dtype: DType } {
   const own = dtypeOfArray(data)
   const wanted = asked ?? own
   if (wanted === own) return { values: data, dtype: own }

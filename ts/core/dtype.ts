@@ -67,6 +67,11 @@ export function allocate(dtype: DType, length: number): TypedArray {
   return withRoom(length * bytesOf[dtype], () => zerosOf(dtype, length))
 }
 
+/** Whether a value is a typed array; a DataView is none. */
+export function isTypedArray(value: unknown): value is TypedArray {
+  return ArrayBuffer.isView(value) && !(value instanceof DataView)
+}
+
 /** Bytes of an element. */
 export const bytesOf: { readonly [K in DType]: number } = {
   float32: 4,

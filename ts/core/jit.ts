@@ -2,7 +2,7 @@
 
 import { isEager } from './debug.js'
 import { isDivided } from './devices.js'
-import { type DType, dtypeCode, type Shape, type TypedArray } from './dtype.js'
+import { type DType, dtypeCode, isTypedArray, type Shape, type TypedArray } from './dtype.js'
 import { ArgumentError, DisposedError, describe, StateError } from './errors.js'
 import { native } from './native.js'
 import { dtypeOfArray } from './nested.js'
@@ -48,10 +48,6 @@ const programLimit = 64
 
 function isArgument(node: unknown): boolean {
   return typeof node === 'number' || node instanceof Tensor || node instanceof Variable || isTypedArray(node)
-}
-
-function isTypedArray(node: unknown): node is TypedArray {
-  return ArrayBuffer.isView(node) && !(node instanceof DataView)
 }
 
 /** Releases all programs of a compiled function. */

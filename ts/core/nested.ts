@@ -5,6 +5,7 @@ import {
   type DType,
   integerRange,
   isFloat,
+  isTypedArray,
   type Shape,
   showShape,
   sizeOf,
@@ -108,7 +109,7 @@ function checkNesting(shape: Shape): void {
 }
 
 function isList(value: unknown): value is ArrayLike<NestedInput> {
-  return isPlainList(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
+  return isPlainList(value) || isTypedArray(value)
 }
 
 function where(path: readonly number[]): string {

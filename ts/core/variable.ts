@@ -1,6 +1,6 @@
 /** Slots that hold the state of a program: weights, statistics, counters. */
 import { type Device, type DeviceRequest, deviceNumber, nameOfDevice } from './devices.js'
-import { type DType, type Shape, showShape, type TypedArray } from './dtype.js'
+import { type DType, type Shape, showShape, sizeOf, type TypedArray } from './dtype.js'
 import { ArgumentError, DisposedError, DTypeError, describe, ShapeError, StateError } from './errors.js'
 import { native } from './native.js'
 import { noteAssigned } from './observer.js'
@@ -101,7 +101,7 @@ export class Variable {
 
   /** The number of elements. */
   get size(): number {
-    return this.shape.reduce((size, extent) => size * extent, 1)
+    return sizeOf(this.shape)
   }
 
   /** The current value, as a new tensor of its own: disposing of it does not touch the Variable. */

@@ -1,5 +1,5 @@
 import { checkShape } from '../core/create.js'
-import { isFloat, sizeOf, withRoom } from '../core/dtype.js'
+import { isFloat, isTypedArray, sizeOf, withRoom } from '../core/dtype.js'
 import { ArgumentError, DataError, DisposedError, describe, ShapeError } from '../core/errors.js'
 import { tidy } from '../core/memory.js'
 import { floatDType } from '../core/operands.js'
@@ -185,7 +185,7 @@ export class ArrayDataset implements Dataset {
   /** A dataset of some of these samples, given by their places in this one; it shares the source. */
   subset(places: ArrayLike<number>, options: OrderOptions = {}): ArrayDataset {
     const given = checkOptions('subset', options, orderChecks)
-    if (!isList(places) && !(ArrayBuffer.isView(places) && !(places instanceof DataView))) {
+    if (!isList(places) && !isTypedArray(places)) {
       throw new ArgumentError(`subset: given ${describe(places)}, expected an array of places`)
     }
     const { indices } = this

@@ -1,6 +1,6 @@
 /** From pixels and labels in memory to batches for training, validation and tests: what all data sets of images share. */
 
-import type { Shape } from '../core/dtype.js'
+import { type Shape, sizeOf } from '../core/dtype.js'
 import { type Checks, whole } from '../core/options.js'
 import { evaluate } from '../core/transforms.js'
 import { nextTurn } from '../core/turns.js'
@@ -96,7 +96,7 @@ export async function imageDatasets(
 
 /** The first `count` images as a tensor `[count, ...shape]`. */
 async function imagesOf(bytes: Uint8Array, count: number, { shape, byColumns }: ImageForm): Promise<Tensor> {
-  const size = shape.reduce((product, length) => product * length, 1)
+  const size = sizeOf(shape)
   const data = bytes.subarray(0, count * size)
   if (!byColumns) return tensorInTurns({ dtype: 'uint8', shape: [count, ...shape], data })
   const [height, width] = shape.slice(-2) as [number, number]

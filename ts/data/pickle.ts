@@ -4,6 +4,7 @@
  * those that such data have, and the few functions that may be named stand for values that are made right here.
  */
 
+import { sizeOf } from '../core/dtype.js'
 import { DataError } from '../core/errors.js'
 import { settled } from '../core/turns.js'
 
@@ -259,7 +260,7 @@ class Machine {
     }
     const isShape =
       Array.isArray(shape) && shape.every((length) => Number.isSafeInteger(length) && length >= 0)
-    const size = isShape ? (shape as number[]).reduce((product, length) => product * length, 1) : -1
+    const size = isShape ? sizeOf(shape as number[]) : -1
     if (!(data instanceof Uint8Array) || data.length !== size)
       throw this.fail('an array has other bytes than its shape')
     return new PickledArray(shape as number[], data, fortranOrder)

@@ -192,10 +192,11 @@ async function unzipped(path: string, bytes: Uint8Array): Promise<Uint8Array<Arr
   return inTurns(joining(pieces, length))
 }
 
-function* joining(pieces: readonly Uint8Array[], length: number): Work<Uint8Array<ArrayBuffer>> {
+/** One array of pieces, each of which is let go of as soon as it was copied. */
+function* joining(pieces: Uint8Array[], length: number): Work<Uint8Array<ArrayBuffer>> {
   const whole = withRoom(length, () => new Uint8Array(length))
   let [end, yielded] = [0, 0]
-  for (const piece of pieces) {
+  for (let piece = pieces.shift(); piece !== undefined; piece = pieces.shift()) {
     whole.set(piece, end)
     end += piece.length
     if (end - yielded < bytesPerTurn) continue

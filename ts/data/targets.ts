@@ -1,5 +1,5 @@
 /** Targets as people bring them: class labels of whole numbers, or numbers. */
-import { isFloat, type TypedArray, withRoom } from '../core/dtype.js'
+import { isFloat, isTypedArray, type TypedArray, withRoom } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, ShapeError } from '../core/errors.js'
 import { type ArrayData, dtypeOfArray, flattening, isArrayData, shapeAlongFirst } from '../core/nested.js'
 import { isList } from '../core/options.js'
@@ -125,7 +125,7 @@ export function* readingTargets(
 function areLabels(given: ArrayInput, wanted: boolean | undefined): boolean {
   if (wanted === false) return false
   if (given instanceof Tensor || isArrayData(given)) return wanted || !isFloat(given.dtype)
-  if (ArrayBuffer.isView(given) && !(given instanceof DataView)) {
+  if (isTypedArray(given)) {
     return wanted || !(given instanceof Float32Array || given instanceof Float64Array)
   }
   if (!isList(given)) throw new ArgumentError(`y is ${describe(given)}, expected a tensor or an array`)

@@ -1,4 +1,5 @@
 /** Samples of any structure: a tree of arrays, one row a sample. */
+import { isTypedArray } from '../core/dtype.js'
 import {
   ArgumentError,
   DataError,
@@ -140,11 +141,7 @@ function hold(arrays: TreeInput): { leaves: Tensor[]; structure: TreeStructure<u
 /** An array as a tensor. */
 function leafOf(given: unknown, path: string): Tensor {
   const where = path === '' ? 'TreeDataset' : `TreeDataset: '${path}'`
-  const isArray =
-    given instanceof Tensor ||
-    isList(given) ||
-    isArrayData(given) ||
-    (ArrayBuffer.isView(given) && !(given instanceof DataView))
+  const isArray = given instanceof Tensor || isList(given) || isArrayData(given) || isTypedArray(given)
   if (!isArray) {
     throw new ArgumentError(
       `${where} is ${describe(given)}, expected a tensor, a typed array, a list of numbers, or { dtype, shape, data }`,

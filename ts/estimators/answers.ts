@@ -1,7 +1,7 @@
 /** What the parts of a rule answer, and which answer is taken. */
-import { DataError, type HyperglowError, NumericalError } from '../core/errors.js'
+import { DataError } from '../core/errors.js'
 import type { Tensor } from '../ops/tensor.js'
-import type { Estimator } from './estimator.js'
+import { type Estimator, isUnanswered } from './estimator.js'
 
 /** An estimate in nats, and the name of the formula that gave it. */
 export interface Answer {
@@ -58,8 +58,4 @@ export async function orNothing(ask: () => Promise<Answer>): Promise<Answer> {
     if (isUnanswered(error)) return nothing('none')
     throw error
   }
-}
-
-function isUnanswered(error: unknown): error is HyperglowError {
-  return error instanceof NumericalError || error instanceof DataError
 }

@@ -1,6 +1,6 @@
 import { onlyDefault } from '../core/devices.js'
 import { ArgumentError, describe, ShapeError, unknownName } from '../core/errors.js'
-import { above, type Check, checkValue, flag, whole } from '../core/options.js'
+import { above, type Check, checkValue, whole } from '../core/options.js'
 import { type DeviceRequest, Tensor } from '../ops/tensor.js'
 
 /** Throws ArgumentError unless `value` is a finite number above 0. */
@@ -11,11 +11,6 @@ export function checkPositive(what: string, value: unknown): void {
 /** Throws ArgumentError unless `value` is a whole number of at least `least`. */
 export function checkWhole(what: string, value: unknown, least: number): void {
   checkValue(what, value as number, whole(least))
-}
-
-/** Throws ArgumentError unless `value` is true or false. */
-export function checkFlag(what: string, value: unknown): void {
-  checkValue(what, value as boolean, flag)
 }
 
 /** Throws UnknownNameError unless `value` is one of the valid names; gives it back. */

@@ -321,7 +321,7 @@ export abstract class Estimator<O extends object = object> {
 }
 
 /** Whether an error says that samples have no answer, and not that something was used wrongly. */
-function isUnanswered(error: unknown): error is DataError | NumericalError {
+export function isUnanswered(error: unknown): error is DataError | NumericalError {
   return error instanceof DataError || error instanceof NumericalError
 }
 

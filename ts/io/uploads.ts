@@ -1,12 +1,12 @@
 /** Tensors of many values that are there already, made without holding up the event loop. */
-import { checkShape } from '../core/create.js'
-import { type DType, dtypeCode, sizeOf, type TypedArray } from '../core/dtype.js'
+import { checkShape, fromTypedArray } from '../core/create.js'
+import { dtypeCode, sizeOf } from '../core/dtype.js'
 import { DataError } from '../core/errors.js'
 import { native } from '../core/native.js'
 import { dtypeOfArray } from '../core/nested.js'
 import { bytesPerTurn, inTurns, type Work } from '../core/turns.js'
 import { Tensor, tensor } from '../ops/tensor.js'
-import type { ArrayData } from './element-types.js'
+import { type ArrayData, bytesOf } from './element-types.js'
 
 /**
  * A tensor of given values, which nobody may change meanwhile. Like `tensor(data, { dtype, shape })`, but many values are copied in pieces,
@@ -34,20 +34,14 @@ export function* uploading({ dtype, shape, data }: ArrayData): Work<Tensor> {
           `an array of ${length} numbers had ${data.length} while it was read; leave it alone until the promise resolves`,
         )
       }
-      const piece = truthful(data.subarray(start, start + step), dtype)
-      const bytes = new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength)
-      native.fill(whole.id, start * data.BYTES_PER_ELEMENT, bytes)
+      const { values } = fromTypedArray(data.subarray(start, start + step), dtype)
+      native.fill(whole.id, start * data.BYTES_PER_ELEMENT, bytesOf(values))
     }
     isFilled = true
     return whole
   } finally {
     if (!isFilled) whole.dispose()
   }
-}
-
-/** Bytes as truth values, where the dtype asks for them: 1 for whatever is not 0, as `tensor` has it. */
-function truthful(piece: TypedArray, dtype: DType): TypedArray {
-  return dtype === 'bool' && piece instanceof Uint8Array ? piece.map((x) => (x ? 1 : 0)) : piece
 }
 
 /** What {@link uploading} makes, a turn of the event loop for each piece. */

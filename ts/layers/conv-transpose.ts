@@ -1,3 +1,4 @@
+import { sizeOf } from '../core/dtype.js'
 import { ArgumentError, ShapeError } from '../core/errors.js'
 import { type Checks, checkOptions, elsewhere, flag, whole } from '../core/options.js'
 import type { Initializer, InitializerName } from '../nn/initializers.js'
@@ -7,7 +8,7 @@ import { ActivatedLayer, type ActivatedOptions } from './activated.js'
 import { checkInputs, checkRank, perAxis, wholeNumber } from './arguments.js'
 import { activatedChecks, initializer } from './checks.js'
 import type { ConvWeights } from './conv.js'
-import { checkSpatialInput, type Window } from './windows.js'
+import { checkGroups, checkSpatialInput, groupsOf, type Window, windowOf } from './windows.js'
 
 /** Options of {@link ConvTranspose1d}, {@link ConvTranspose2d} and {@link ConvTranspose3d}. Numbers, or one value per spatial axis. */
 export interface ConvTransposeOptions extends ActivatedOptions {
@@ -70,17 +71,10 @@ export abstract class ConvTranspose extends ActivatedLayer<ConvWeights> {
     super(`conv_transpose${rank}d`, given)
     this.rank = rank
     this.filters = wholeNumber(`${what}: filters`, filters)
-    this.window = {
-      kernel: perAxis(`${what}: kernelSize`, kernelSize, rank, 1),
-      stride: perAxis(`${what}: stride`, given.stride ?? 1, rank, 1),
-      dilation: perAxis(`${what}: dilation`, given.dilation ?? 1, rank, 1),
-    }
+    this.window = windowOf(what, rank, kernelSize, given)
     this.padding = perAxis(`${what}: padding`, given.padding ?? 0, rank, 0)
     this.outputPadding = perAxis(`${what}: outputPadding`, given.outputPadding ?? 0, rank, 0)
-    this.groups = wholeNumber(`${what}: groups`, given.groups ?? 1)
-    if (filters % this.groups !== 0) {
-      throw new ArgumentError(`${what}: filters ${filters} cannot be split into ${this.groups} groups`)
-    }
+    this.groups = groupsOf(what, filters, given.groups)
     const { stride, dilation } = this.window
     if (this.outputPadding.some((n, i) => n >= Math.max(stride[i] as number, dilation[i] as number))) {
       throw new ArgumentError(
@@ -93,11 +87,7 @@ export abstract class ConvTranspose extends ActivatedLayer<ConvWeights> {
   build(inputShape: Shape): Shape {
     checkSpatialInput(this.name, inputShape, this.rank)
     const [channels, ...spatial] = inputShape as [number, ...number[]]
-    if (channels % this.groups !== 0) {
-      throw new ShapeError(
-        `${this.name}: ${channels} input channels cannot be split into ${this.groups} groups; input shape [${inputShape}]`,
-      )
-    }
+    checkGroups(this.name, inputShape, this.groups)
     const extents = this.#extents(spatial)
     if (extents.some((extent) => extent < 1)) {
       throw new ShapeError(
@@ -105,7 +95,7 @@ export abstract class ConvTranspose extends ActivatedLayer<ConvWeights> {
       )
     }
     const kernelShape = [channels, this.filters / this.groups, ...this.window.kernel]
-    const taps = this.window.kernel.reduce((product, extent) => product * extent, 1)
+    const taps = sizeOf(this.window.kernel)
     const fanIn = (this.filters / this.groups) * taps
     const fans = { fanIn, fanOut: channels * taps }
     const {

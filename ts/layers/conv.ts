@@ -1,12 +1,22 @@
-import { ArgumentError, ShapeError } from '../core/errors.js'
+import { sizeOf } from '../core/dtype.js'
 import { type Checks, checkOptions, elsewhere, flag, whole } from '../core/options.js'
 import type { Initializer, InitializerName } from '../nn/initializers.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { ActivatedLayer, type ActivatedOptions } from './activated.js'
-import { checkRank, perAxis, wholeNumber } from './arguments.js'
+import { checkRank, wholeNumber } from './arguments.js'
 import { activatedChecks, initializer } from './checks.js'
 import { convolved } from './convolved.js'
-import { checkSpatialInput, type Padding, paddingPairs, type Window, windowExtents } from './windows.js'
+import {
+  checkGroups,
+  checkPadding,
+  checkSpatialInput,
+  groupsOf,
+  type Padding,
+  paddingPairs,
+  type Window,
+  windowExtents,
+  windowOf,
+} from './windows.js'
 
 /** Options of {@link Conv1d}, {@link Conv2d} and {@link Conv3d}. Numbers, or one value per spatial axis. */
 export interface ConvOptions extends ActivatedOptions {
@@ -65,32 +75,19 @@ export abstract class Conv extends ActivatedLayer<ConvWeights> {
     super(what.toLowerCase(), given)
     this.rank = rank
     this.filters = wholeNumber(`${what}: filters`, filters)
-    this.window = {
-      kernel: perAxis(`${what}: kernelSize`, kernelSize, rank, 1),
-      stride: perAxis(`${what}: stride`, given.stride ?? 1, rank, 1),
-      dilation: perAxis(`${what}: dilation`, given.dilation ?? 1, rank, 1),
-    }
-    this.groups = wholeNumber(`${what}: groups`, given.groups ?? 1)
-    if (filters % this.groups !== 0) {
-      throw new ArgumentError(`${what}: filters ${filters} cannot be split into ${this.groups} groups`)
-    }
-    if (given.padding !== undefined && given.padding !== 'same') {
-      paddingPairs(what, given.padding, this.window, [])
-    }
+    this.window = windowOf(what, rank, kernelSize, given)
+    this.groups = groupsOf(what, filters, given.groups)
+    checkPadding(what, given.padding, this.window)
     this.options = given
   }
 
   build(inputShape: Shape): Shape {
     checkSpatialInput(this.name, inputShape, this.rank)
     const [channels, ...spatial] = inputShape as [number, ...number[]]
-    if (channels % this.groups !== 0) {
-      throw new ShapeError(
-        `${this.name}: ${channels} input channels cannot be split into ${this.groups} groups; input shape [${inputShape}]`,
-      )
-    }
+    checkGroups(this.name, inputShape, this.groups)
     const extents = windowExtents(this.name, spatial, this.window, this.#pairs(spatial))
     const kernelShape = [this.filters, channels / this.groups, ...this.window.kernel]
-    const fanIn = kernelShape.slice(1).reduce((product, extent) => product * extent, 1)
+    const fanIn = sizeOf(kernelShape.slice(1))
     const {
       kernelInitializer = 'uniformFanIn',
       biasInitializer = 'uniformFanIn',

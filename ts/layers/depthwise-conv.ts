@@ -1,14 +1,23 @@
+import { sizeOf } from '../core/dtype.js'
 import { type Checks, checkOptions, elsewhere, flag, whole } from '../core/options.js'
 import type { Context } from '../nn/context.js'
 import type { Initializer, InitializerName } from '../nn/initializers.js'
 import type { Weights } from '../nn/module.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { ActivatedLayer, type ActivatedOptions } from './activated.js'
-import { checkInputs, checkRank, perAxis, wholeNumber } from './arguments.js'
+import { checkInputs, checkRank, wholeNumber } from './arguments.js'
 import { activatedChecks, initializer } from './checks.js'
 import { Conv1d, Conv2d, type ConvWeights } from './conv.js'
 import { convolved } from './convolved.js'
-import { checkSpatialInput, type Padding, paddingPairs, type Window, windowExtents } from './windows.js'
+import {
+  checkPadding,
+  checkSpatialInput,
+  type Padding,
+  paddingPairs,
+  type Window,
+  windowExtents,
+  windowOf,
+} from './windows.js'
 
 /** Options of {@link DepthwiseConv1d} and {@link DepthwiseConv2d}. Numbers, or one value per spatial axis. */
 export interface DepthwiseConvOptions extends ActivatedOptions {
@@ -57,14 +66,8 @@ export abstract class DepthwiseConv extends ActivatedLayer<ConvWeights> {
     super(`depthwise_conv${rank}d`, given)
     this.rank = rank
     this.multiplier = wholeNumber(`${what}: multiplier`, given.multiplier ?? 1)
-    this.window = {
-      kernel: perAxis(`${what}: kernelSize`, kernelSize, rank, 1),
-      stride: perAxis(`${what}: stride`, given.stride ?? 1, rank, 1),
-      dilation: perAxis(`${what}: dilation`, given.dilation ?? 1, rank, 1),
-    }
-    if (given.padding !== undefined && given.padding !== 'same') {
-      paddingPairs(what, given.padding, this.window, [])
-    }
+    this.window = windowOf(what, rank, kernelSize, given)
+    checkPadding(what, given.padding, this.window)
     this.options = given
   }
 
@@ -79,7 +82,7 @@ export abstract class DepthwiseConv extends ActivatedLayer<ConvWeights> {
     const pairs = paddingPairs(this.name, this.options.padding ?? 0, this.window, spatial)
     const extents = windowExtents(this.name, spatial, this.window, pairs)
     const filters = channels * this.multiplier
-    const fanIn = this.window.kernel.reduce((product, extent) => product * extent, 1)
+    const fanIn = sizeOf(this.window.kernel)
     this.param('kernel', [filters, 1, ...this.window.kernel], kernelInitializer)
     if (useBias) this.param('bias', [filters], biasInitializer, { fanIn, fanOut: filters })
     return [filters, ...extents]

@@ -1,3 +1,4 @@
+import { sizeOf } from '../core/dtype.js'
 import { checkOptions } from '../core/options.js'
 import type { Weights } from '../nn/module.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
@@ -13,7 +14,7 @@ export class Flatten extends Layer {
   }
 
   build(inputShape: Shape): Shape {
-    return [inputShape.reduce((product, extent) => product * extent, 1)]
+    return [sizeOf(inputShape)]
   }
 
   apply(weights: Weights, x: Tensor): Tensor {

@@ -1,12 +1,21 @@
+import { sizeOf } from '../core/dtype.js'
 import { ShapeError } from '../core/errors.js'
 import { type Checks, checkOptions, elsewhere, flag } from '../core/options.js'
 import type { Initializer, InitializerName } from '../nn/initializers.js'
 import { concat } from '../ops/index.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { ActivatedLayer, type ActivatedOptions } from './activated.js'
-import { checkInputs, perAxis, wholeNumber } from './arguments.js'
+import { checkInputs, wholeNumber } from './arguments.js'
 import { activatedChecks, initializer } from './checks.js'
-import { checkSpatialInput, type Padding, paddingPairs, type Window, windowExtents } from './windows.js'
+import {
+  checkPadding,
+  checkSpatialInput,
+  type Padding,
+  paddingPairs,
+  type Window,
+  windowExtents,
+  windowOf,
+} from './windows.js'
 
 /** Options of {@link LocallyConnected2d}. Numbers, or one value per spatial axis. */
 export interface LocallyConnectedOptions extends ActivatedOptions {
@@ -56,14 +65,8 @@ export class LocallyConnected2d extends ActivatedLayer<LocallyConnectedWeights> 
     const given = checkOptions(what, options, checks)
     super('locally_connected2d', given)
     this.filters = wholeNumber(`${what}: filters`, filters)
-    this.window = {
-      kernel: perAxis(`${what}: kernelSize`, kernelSize, 2, 1),
-      stride: perAxis(`${what}: stride`, given.stride ?? 1, 2, 1),
-      dilation: [1, 1],
-    }
-    if (given.padding !== undefined && given.padding !== 'same') {
-      paddingPairs(what, given.padding, this.window, [])
-    }
+    this.window = windowOf(what, 2, kernelSize, { stride: given.stride })
+    checkPadding(what, given.padding, this.window)
     this.#options = given
   }
 
@@ -71,7 +74,7 @@ export class LocallyConnected2d extends ActivatedLayer<LocallyConnectedWeights> 
     checkSpatialInput(this.name, inputShape, 2)
     const [channels, ...spatial] = inputShape as [number, number, number]
     const extents = this.#extents(spatial)
-    const places = extents.reduce((product, extent) => product * extent, 1)
+    const places = sizeOf(extents)
     const fanIn = this.window.kernel.reduce((product, extent) => product * extent, channels)
     const fans = { fanIn, fanOut: this.filters }
     const {

@@ -4,7 +4,7 @@ import type { Shape } from '../ops/tensor.js'
 import { checkRank, perAxis } from './arguments.js'
 import type { NameOptions } from './checks.js'
 import { Layer } from './layer.js'
-import { checkSpatialInput, type Window, windowExtents } from './windows.js'
+import { checkSpatialInput, type Window, windowExtents, windowOf } from './windows.js'
 
 /** Options that all pooling layers share. Numbers, or one value per spatial axis. */
 export interface PoolOptions extends NameOptions {
@@ -44,12 +44,8 @@ export abstract class Pool<O extends PoolOptions> extends Layer {
     super({ kind: `${what === 'MaxPool' ? 'max' : 'avg'}_pool${rank}d`, name: given.name })
     this.options = given
     this.rank = rank
-    const kernel = perAxis(`${title}: kernelSize`, kernelSize, rank, 1)
-    this.window = {
-      kernel,
-      stride: perAxis(`${title}: stride`, given.stride ?? kernel, rank, 1),
-      dilation: perAxis(`${title}: dilation`, given.dilation ?? 1, rank, 1),
-    }
+    this.window = windowOf(title, rank, kernelSize, { ...given, stride: given.stride ?? kernelSize })
+    const { kernel } = this.window
     this.padding = perAxis(`${title}: padding`, given.padding ?? 0, rank, 0)
     this.ceilMode = given.ceilMode ?? false
     if (this.padding.some((width, axis) => width > (kernel[axis] as number) / 2)) {

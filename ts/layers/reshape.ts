@@ -1,3 +1,4 @@
+import { sizeOf } from '../core/dtype.js'
 import { ArgumentError, describeList, ShapeError } from '../core/errors.js'
 import { checkOptions, isList } from '../core/options.js'
 import type { Weights } from '../nn/module.js'
@@ -5,8 +6,6 @@ import type { Shape, Tensor } from '../ops/tensor.js'
 import { checkInputs } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
 import { Layer } from './layer.js'
-
-const sizeOf = (shape: Shape) => shape.reduce((product, extent) => product * extent, 1)
 
 /**
  * Another shape for the same numbers, row-major: `[batch, ...]` to `[batch, ...shape]`. One extent may be -1: whatever is left.

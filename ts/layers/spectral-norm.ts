@@ -1,3 +1,4 @@
+import { sizeOf } from '../core/dtype.js'
 import { ArgumentError, describe, ShapeError } from '../core/errors.js'
 import { above, type Checks, checkOptions, isInstance, whole } from '../core/options.js'
 import { idOf } from '../core/tensor.js'
@@ -114,7 +115,7 @@ export class SpectralNorm extends Layer {
     }
     const [rows, ...row] = kernel as [number, ...number[]]
     this.stateVar('u', [rows], direction)
-    this.stateVar('v', [row.reduce((product, extent) => product * extent, 1)], direction)
+    this.stateVar('v', [sizeOf(row)], direction)
     return outputShape
   }
 

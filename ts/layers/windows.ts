@@ -1,7 +1,7 @@
 import { ArgumentError, describe, ShapeError } from '../core/errors.js'
 import { isList } from '../core/options.js'
 import type { Shape } from '../ops/tensor.js'
-import { perAxis } from './arguments.js'
+import { perAxis, wholeNumber } from './arguments.js'
 
 /** Zero padding: one width for all sides, one per axis, `[before, after]` per axis, or by the size of the output. */
 export type Padding = number | readonly number[] | readonly (readonly [number, number])[] | 'same' | 'valid'
@@ -11,6 +11,47 @@ export interface Window {
   kernel: readonly number[]
   stride: readonly number[]
   dilation: readonly number[]
+}
+
+/** Steps of a window: numbers, or one value per spatial axis. */
+interface WindowSteps {
+  readonly stride?: number | readonly number[] | undefined
+  readonly dilation?: number | readonly number[] | undefined
+}
+
+/** A sliding window as layers of convolution are told of it: numbers, or one value per axis; steps and dilation of 1 by default. */
+export function windowOf(
+  what: string,
+  rank: number,
+  kernelSize: number | readonly number[],
+  given: WindowSteps,
+): Window {
+  return {
+    kernel: perAxis(`${what}: kernelSize`, kernelSize, rank, 1),
+    stride: perAxis(`${what}: stride`, given.stride ?? 1, rank, 1),
+    dilation: perAxis(`${what}: dilation`, given.dilation ?? 1, rank, 1),
+  }
+}
+
+/** Checks a padding that does not depend on the input, at construction. */
+export function checkPadding(what: string, padding: Padding | undefined, window: Window): void {
+  if (padding !== undefined && padding !== 'same') paddingPairs(what, padding, window, [])
+}
+
+/** The number of groups of a convolution. Throws ArgumentError unless the filters can be split into so many. */
+export function groupsOf(what: string, filters: number, given = 1): number {
+  const groups = wholeNumber(`${what}: groups`, given)
+  if (filters % groups === 0) return groups
+  throw new ArgumentError(`${what}: filters ${filters} cannot be split into ${groups} groups`)
+}
+
+/** Throws ShapeError unless the channels of the input can be split into so many groups. */
+export function checkGroups(name: string, inputShape: Shape, groups: number): void {
+  const [channels] = inputShape as [number]
+  if (channels % groups === 0) return
+  throw new ShapeError(
+    `${name}: ${channels} input channels cannot be split into ${groups} groups; input shape [${inputShape}]`,
+  )
 }
 
 /**

@@ -13,10 +13,10 @@ import { type Checks, checkOptions, flag } from '../core/options.js'
 import { evaluate } from '../core/transforms.js'
 import type { Variable } from '../core/variable.js'
 import { version } from '../core/version.js'
-import { checkPath, reason, replaceFile, systemCode } from '../io/atomic.js'
-import { type ArrayData, bytesOf } from '../io/element-types.js'
+import { checkPath, reason, systemCode } from '../io/atomic.js'
+import type { ArrayData } from '../io/element-types.js'
 import { readSafetensors } from '../io/safetensors.js'
-import { planFile } from '../io/safetensors-header.js'
+import { writeTensors } from '../io/tensor-file.js'
 import { tensorInTurns } from '../io/uploads.js'
 import * as layers from '../layers/index.js'
 import { type Blueprint, type Plain, plainArguments } from '../nn/blueprint.js'
@@ -110,31 +110,18 @@ export async function saveModel(model: Network, path: string): Promise<void> {
     const variables = variablesOf(model)
     const description = JSON.stringify(describeModel(model, variables))
     // Values of this moment: an assignment while the file is written makes another version.
-    const arrays = Object.entries(variables).map(([name, variable]) => ({
+    const values = Object.entries(variables).map(([name, variable]): [string, Tensor] => [
       name,
-      dtype: variable.dtype,
-      shape: variable.shape,
-      value: variable.value,
-    }))
+      variable.value,
+    ])
     try {
       const { file, oldDescription } = await filesOf('save', path)
-      const plan = planFile(arrays, { format: formatName, [descriptionKey]: description })
-      await replaceFile(file, piecesOf(plan.header, plan.arrays), plan.length)
+      await writeTensors(file, values, { format: formatName, [descriptionKey]: description })
       await removeOldDescription(oldDescription)
     } finally {
-      for (const { value } of arrays) value.dispose()
+      for (const [, value] of values) value.dispose()
     }
   })
-}
-
-/** The bytes of a file, one array after the other: no more than one is in memory twice, and none holds up the event loop. */
-async function* piecesOf(
-  header: Uint8Array,
-  arrays: readonly { value: Tensor }[],
-): AsyncGenerator<Uint8Array> {
-  await evaluate(arrays.map(({ value }) => value))
-  yield header
-  for (const { value } of arrays) yield bytesOf(await value.data())
 }
 
 /** Removes the description that a model of version 1 had beside the numbers, which are replaced: it would describe others. */

@@ -6,6 +6,7 @@
  *     new Dense(500, { kernelInitializer: initializers.constant(0.1) })
  */
 import { checkShape } from '../core/create.js'
+import { sizeOf } from '../core/dtype.js'
 import { ArgumentError, ShapeError } from '../core/errors.js'
 import { atLeast, checkValue, finite, nameOrFunction } from '../core/options.js'
 import { cholesky, oneHot, triangularSolve } from '../ops/index.js'
@@ -34,9 +35,8 @@ export type Initializer = (
 /** The fans of a weight laid out as `[out, in, ...kernel]`; a vector or scalar has fans equal to its size. */
 export function fans(shape: Shape): { fanIn: number; fanOut: number } {
   checkShape('fans', shape)
-  const product = (extents: Shape) => extents.reduce((total, extent) => total * extent, 1)
-  if (shape.length < 2) return { fanIn: product(shape), fanOut: product(shape) }
-  const receptive = product(shape.slice(2))
+  if (shape.length < 2) return { fanIn: sizeOf(shape), fanOut: sizeOf(shape) }
+  const receptive = sizeOf(shape.slice(2))
   return { fanIn: (shape[1] as number) * receptive, fanOut: (shape[0] as number) * receptive }
 }
 
@@ -124,7 +124,7 @@ function orthonormalRows(matrix: Tensor): Tensor {
 function matrixShape(name: string, shape: Shape): [number, number] {
   if (shape.length >= 2) {
     const [rows, ...rest] = shape as [number, ...number[]]
-    return [rows, rest.reduce((product, extent) => product * extent, 1)]
+    return [rows, sizeOf(rest)]
   }
   throw new ShapeError(
     `${name} initializer: given the shape [${shape}], expected a weight of two axes or more; use 'zeros' for a bias`,

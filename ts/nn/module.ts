@@ -1,3 +1,4 @@
+import { sizeOf } from '../core/dtype.js'
 import { ArgumentError, describe, ShapeError, StateError } from '../core/errors.js'
 import { scope, tidy } from '../core/memory.js'
 import { checkOptions, checkValue, flag, isInstance, text } from '../core/options.js'
@@ -17,14 +18,7 @@ import {
 } from './declaration.js'
 import { checkBuilt, checkCall, checkInitializable, inUse } from './module-checks.js'
 import { checkPathName, joinPath, matching } from './paths.js'
-import {
-  type InitializeOptions,
-  initializeChecks,
-  type Making,
-  sizeOf,
-  valuesOf,
-  type Weights,
-} from './weights.js'
+import { type InitializeOptions, initializeChecks, type Making, valuesOf, type Weights } from './weights.js'
 
 export type { InitializeOptions, Weights } from './weights.js'
 

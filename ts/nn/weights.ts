@@ -2,7 +2,7 @@
 import { floatDType, tensorOnly } from '../core/operands.js'
 import { type Checks, flag } from '../core/options.js'
 import type { Variable } from '../core/variable.js'
-import type { Shape, Tensor } from '../ops/tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import type { FloatDType } from './initializers.js'
 
 /** Weights by path, as `apply` receives them: `kernel`, or `inner.kernel` where a child has it. */
@@ -31,9 +31,4 @@ export type Making = Required<Pick<InitializeOptions, 'dtype' | 'noWeights'>>
 /** The current values of Variables by path. */
 export function valuesOf(variables: ReadonlyMap<string, Variable>): Weights {
   return Object.fromEntries([...variables].map(([path, variable]) => [path, variable.value]))
-}
-
-/** Number of entries of a shape. */
-export function sizeOf(shape: Shape): number {
-  return shape.reduce((product, extent) => product * extent, 1)
 }

@@ -1,5 +1,5 @@
 /** Convolution (cross-correlation, as neural networks mean it) over any number of spatial axes, and its transpose. */
-import { showShape } from '../core/dtype.js'
+import { showShape, sizeOf } from '../core/dtype.js'
 import { ShapeError } from '../core/errors.js'
 import { native } from '../core/native.js'
 import { type Checks, checkOptions, elsewhere, required, whole } from '../core/options.js'
@@ -130,7 +130,7 @@ export function unfold(x: Tensor, options: UnfoldOptions): Tensor {
     for (const [j, start] of starts.entries()) index[i * starts.length + j] = tap + start
   }
   const [n, c] = x.shape as [number, number]
-  const flat = own(native.reshape(padded.id, [n, c, extents.reduce((a, b) => a * b, 1)]))
+  const flat = own(native.reshape(padded.id, [n, c, sizeOf(extents)]))
   const columns = own(native.take(flat.id, own(native.source(index, 2, [index.length])).id, 2))
   return own(native.reshape(columns.id, [n, c * taps.length, starts.length]))
 }

@@ -13,10 +13,10 @@ import { evaluate } from '../core/transforms.js'
 import type { Variable } from '../core/variable.js'
 import { version } from '../core/version.js'
 import type { TrackerSnapshot } from '../dynamics/tracker.js'
-import { checkPath, reason, replaceFile, systemCode } from '../io/atomic.js'
-import { type ArrayData, bytesOf } from '../io/element-types.js'
+import { checkPath, reason, systemCode } from '../io/atomic.js'
+import type { ArrayData } from '../io/element-types.js'
 import { readSafetensors } from '../io/safetensors.js'
-import { planFile } from '../io/safetensors-header.js'
+import { writeTensors } from '../io/tensor-file.js'
 import { tensorInTurns } from '../io/uploads.js'
 import { type Tensor, tensor } from '../ops/tensor.js'
 import type { Callback } from './callbacks/callback.js'
@@ -148,14 +148,8 @@ export async function writeCheckpoint(
     named(`${prefixes.callbacks}${index}.`, Object.entries(tensors)),
   )
   try {
-    const arrays = [...values, ...others].map(([name, value]) => ({
-      name,
-      dtype: value.dtype,
-      shape: value.shape,
-      value,
-    }))
-    const plan = planFile(arrays, { format: formatName, [descriptionKey]: encode(description) })
-    await replaceFile(path, piecesOf(plan.header, plan.arrays), plan.length)
+    const metadata = { format: formatName, [descriptionKey]: encode(description) }
+    await writeTensors(path, [...values, ...others], metadata)
   } finally {
     for (const [, value] of values) value.dispose()
   }
@@ -167,15 +161,6 @@ function withoutValues({ heading, marks, counts }: TrackerSnapshot['record']) {
 
 function callbackName(callback: Callback): string {
   return callback.constructor?.name || 'Object'
-}
-
-async function* piecesOf(
-  header: Uint8Array,
-  arrays: readonly { value: Tensor }[],
-): AsyncGenerator<Uint8Array> {
-  await evaluate(arrays.map(({ value }) => value))
-  yield header
-  for (const { value } of arrays) yield bytesOf(await value.data())
 }
 
 /** JSON with all numbers: NaN, infinities and -0 are records. */

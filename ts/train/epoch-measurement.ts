@@ -64,11 +64,7 @@ class Source<B> {
     let count = 0
     try {
       for await (const batch of feed.epoch(order, signal)) {
-        try {
-          batches.push(await unlessAborted(this.#step(batch.input), signal))
-        } finally {
-          batch.release()
-        }
+        batches.push(await unlessAborted(this.#step(batch.input), signal))
         count += batch.size
         if (count >= samples) break
       }

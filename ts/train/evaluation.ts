@@ -66,13 +66,9 @@ export async function measure<B>(
   let batches = 0
   try {
     for await (const batch of feed.epoch(0, stop.signal)) {
-      try {
-        signal?.throwIfAborted()
-        await pipeline.push(() => step(batch.input))
-        batches++
-      } finally {
-        batch.release()
-      }
+      signal?.throwIfAborted()
+      await pipeline.push(() => step(batch.input))
+      batches++
     }
     await pipeline.drain()
     if (batches === 0) throw new DataError('there are no samples to evaluate; give at least one batch')

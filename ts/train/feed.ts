@@ -25,8 +25,6 @@ export interface FedBatch<I extends object = object> {
   readonly input: I
   /** Samples in it. */
   readonly size: number
-  /** To be called when the step has been started. */
-  release(): void
 }
 
 /** What a feed must know about the model. */
@@ -57,6 +55,38 @@ export interface Feed<B = Batch, I extends object = object> {
    * @param signal ends waiting for data that somebody else gives; @param skip batches to leave out, from the first
    */
   epoch(number: number, signal?: AbortSignal, skip?: number): AsyncGenerator<FedBatch<I>>
+}
+
+/** The feeds of a run. */
+export interface Feeds<B, I extends object = object> {
+  readonly feed: Feed<B, I>
+  /** None where the validation data are empty. */
+  readonly validation: Feed<B, I> | undefined
+}
+
+/**
+ * The feeds of training and validation data.
+ *
+ * @throws DataError where there is nothing to train on
+ */
+export function feedsOf<S extends Iterable<unknown> | AsyncIterable<unknown>, B, I extends object>(
+  training: S,
+  validation: S | undefined,
+  make: (source: S) => Feed<B, I>,
+): Feeds<B, I> {
+  const feed = make(training)
+  if (feed.batches === 0) throw new DataError('fit: the training data are empty; give at least one batch')
+  const isEmpty = validation === undefined || batchCount(validation) === 0
+  return { feed, validation: isEmpty ? undefined : make(validation) }
+}
+
+/** Checks what can be checked of data before the first batch. */
+export async function prepareFeeds(
+  { feed, validation }: Feeds<unknown>,
+  signal?: AbortSignal,
+): Promise<void> {
+  await unlessAborted(feed.prepare(), signal)
+  await unlessAborted(validation?.prepare(), signal)
 }
 
 /** The {@link Feed.division} of a source. */
@@ -136,7 +166,7 @@ class ArrayFeed implements Feed<Batch, FedInput> {
     const order = await inTurns(this.#data.ordering(number))
     for (let start = skip * batchSize; start < order.length; start += batchSize) {
       const part = order.subarray(start, start + batchSize)
-      yield { input: { x: source.x, y: source.y, rows: part }, size: part.length, release() {} }
+      yield { input: { x: source.x, y: source.y, rows: part }, size: part.length }
     }
   }
 }
@@ -180,7 +210,7 @@ class BatchFeed implements Feed<Batch, FedInput> {
       }
       await unlessAborted(this.#check(batch, `batch ${index++}`), signal)
       const { x, y } = batch
-      yield { input: { x, y }, size: x.shape[0] as number, release() {} }
+      yield { input: { x, y }, size: x.shape[0] as number }
     }
     if (index === 0) {
       throw new DataError(

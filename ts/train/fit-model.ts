@@ -3,13 +3,13 @@ import { DataError, StateError } from '../core/errors.js'
 import { between, type Checks, checkOptions, elsewhere, flag, whole } from '../core/options.js'
 import { inTurns } from '../core/turns.js'
 import { ArrayDataset, type ArrayInput } from '../data/array-dataset.js'
-import { type Batch, type BatchSource, batchCount } from '../data/loader.js'
+import type { Batch, BatchSource } from '../data/loader.js'
 import { checkArrayInput } from '../data/targets.js'
 import type { Attachment, Probe } from '../dynamics/attachment.js'
 import { checkCallbacks } from './callbacks/callback.js'
 import type { Compiled } from './compile.js'
 import { EpochMeasurement, type ProbeFeed, probeBatch } from './epoch-measurement.js'
-import { type Feed, feedOf } from './feed.js'
+import { type Feed, feedOf, feedsOf, prepareFeeds } from './feed.js'
 import type { History } from './history.js'
 import type { Trainable } from './model.js'
 import { adviseOnLoss, mismatch, outlineOf } from './outline.js'
@@ -19,7 +19,6 @@ import { SupervisedTask } from './supervised.js'
 import { TargetRule } from './targets.js'
 import type { Task } from './task.js'
 import { Run } from './training-loop.js'
-import { unlessAborted } from './unless-aborted.js'
 
 /** Options of training a model. */
 export interface ModelTrainOptions extends TrainOptions {
@@ -233,12 +232,9 @@ async function prepareRun(
   const { attachments, dtype, inputShape, saveDynamics, segment, trackDynamics } = model
   const { signal } = options
   const feedOptions = { inputShape, dtype, targets }
-  const feed = feedOf(source, feedOptions)
-  if (feed.batches === 0) throw new DataError('fit: the training data are empty; give at least one batch')
-  const isEmpty = given === undefined || batchCount(given) === 0
-  const validation = isEmpty ? undefined : feedOf(given, feedOptions)
-  await unlessAborted(feed.prepare(), signal)
-  await unlessAborted(validation?.prepare(), signal)
+  const feeds = feedsOf(source, given, (one) => feedOf(one, feedOptions))
+  const { feed, validation } = feeds
+  await prepareFeeds(feeds, signal)
   const classes = numClasses ?? feed.classes ?? recipe.classes
   const task = recipe.task(classes)
   const state = stateOf(model)

@@ -1,5 +1,5 @@
 /** The training of any task. */
-import { ArgumentError, DataError, describe, StateError } from '../core/errors.js'
+import { ArgumentError, describe, StateError } from '../core/errors.js'
 import {
   type Check,
   type Checks,
@@ -10,7 +10,6 @@ import {
   whole,
 } from '../core/options.js'
 import type { Tree } from '../core/tree.js'
-import { batchCount } from '../data/loader.js'
 import { type Attachment, type AttachOptions, attachment } from '../dynamics/attachment.js'
 import type { ModelDynamics } from '../dynamics/record.js'
 import { resolveSave, type SaveDynamics } from '../dynamics/save.js'
@@ -18,7 +17,7 @@ import { checkEstimator, type Estimator } from '../estimators/estimator.js'
 import { checkCallbacks } from './callbacks/callback.js'
 import { checkTask } from './check-task.js'
 import { EpochMeasurement, type ProbeFeed } from './epoch-measurement.js'
-import type { Feed } from './feed.js'
+import { type Feed, feedsOf, prepareFeeds } from './feed.js'
 import type { History } from './history.js'
 import { type TrainOptions, trainChecks } from './run-options.js'
 import type { ScalarSource } from './stepper.js'
@@ -26,7 +25,6 @@ import type { Task } from './task.js'
 import { Run } from './training-loop.js'
 import { TrainingRecord } from './training-record.js'
 import { type TreeSource, treeFeedOf } from './tree-feed.js'
-import { unlessAborted } from './unless-aborted.js'
 
 /** An evaluator of a task, and when it is evaluated. */
 export interface TaskEvaluator<B = Tree> extends AttachOptions<B> {
@@ -121,28 +119,25 @@ async function prepareRun<B>(
   given: FitTaskOptions<B>,
   record: TrainingRecord,
 ): Promise<Run<B>> {
-  const { validation, scalars = {}, evaluators, saveDynamics, seed: _, ...options } = given
+  const { validation: _, scalars = {}, evaluators, saveDynamics, seed: __, ...options } = given
   const { signal } = options
   const attachments = attachmentsOf(evaluators ?? [])
   if (saveDynamics !== undefined && attachments.length === 0) {
     throw new ArgumentError('fit: saveDynamics needs evaluators, since there would be nothing to save')
   }
-  const feed = treeFeedOf(data)
-  if (feed.batches === 0) throw new DataError('fit: the training data are empty; give at least one batch')
-  const isEmpty = validation === undefined || batchCount(validation) === 0
-  const validating = isEmpty ? undefined : treeFeedOf(validation)
-  if (validating !== undefined && task.evaluate === undefined) {
+  const feeds = feedsOf(data, given.validation, treeFeedOf<B>)
+  const { feed, validation } = feeds
+  if (validation !== undefined && task.evaluate === undefined) {
     throw new StateError(
       'fit: validation data were given, and the task has no evaluate(batch, ctx); give it one',
     )
   }
-  await unlessAborted(feed.prepare(), signal)
-  await unlessAborted(validating?.prepare(), signal)
+  await prepareFeeds(feeds, signal)
   const probeOf = (one: Attachment) => probeFeed<B>(feed, one)
   return Run.prepare({
     task,
     feed,
-    validation: validating,
+    validation,
     record,
     options,
     scalars,

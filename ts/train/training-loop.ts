@@ -235,22 +235,18 @@ export class Run<B> {
     let readAt = performance.now()
     try {
       for await (const batch of feed.epoch(record.epochs, stop.signal, skip)) {
-        try {
-          if (signal?.aborted) break
-          const index = skip + sizes.length
-          if (tracks && this.#tracker === undefined) await this.#beginTracking(batch.input)
-          if (beforeBatch.length > 0) {
-            await this.#hooks.notify((one) => one.onBatchBegin?.(index, this.#context), beforeBatch)
-            if (this.#place.isStopped) break
-          }
-          const due = this.#stepper.due(index)
-          sizes.push(batch.size)
-          dues.push(due)
-          await pipeline.push(() => this.#stepper.start(due, batch.input))
-          if (this.#hooks.afterBatch(before + sizes.length).length > 0) await pipeline.drain()
-        } finally {
-          batch.release()
+        if (signal?.aborted) break
+        const index = skip + sizes.length
+        if (tracks && this.#tracker === undefined) await this.#beginTracking(batch.input)
+        if (beforeBatch.length > 0) {
+          await this.#hooks.notify((one) => one.onBatchBegin?.(index, this.#context), beforeBatch)
+          if (this.#place.isStopped) break
         }
+        const due = this.#stepper.due(index)
+        sizes.push(batch.size)
+        dues.push(due)
+        await pipeline.push(() => this.#stepper.start(due, batch.input))
+        if (this.#hooks.afterBatch(before + sizes.length).length > 0) await pipeline.drain()
         if (this.#place.isStopped) break
         if (this.#verbose && performance.now() - readAt >= readingInterval) {
           this.#report(skip + sizes.length, await unlessAborted(this.#meter.means(), signal))

@@ -81,7 +81,7 @@ class RowsFeed<B> implements Feed<B> {
     const order = await inTurns(this.#data.ordering(number))
     for (let start = skip * batchSize; start < order.length; start += batchSize) {
       const rows = order.subarray(start, start + batchSize)
-      yield { input: { source, rows }, size: rows.length, release() {} }
+      yield { input: { source, rows }, size: rows.length }
     }
   }
 }
@@ -117,7 +117,7 @@ class IterableFeed<B> implements Feed<B> {
       if (index <= skip) continue
       const batch = asTree(given, where)
       await unlessAborted(checkFinite(batch, where), signal)
-      yield { input: { batch }, size: sizeOf(batch), release() {} }
+      yield { input: { batch }, size: sizeOf(batch) }
     }
     if (index === 0) {
       throw new DataError(

@@ -1,7 +1,6 @@
+import { isTypedArray } from '../../core/dtype.js'
 import { ArgumentError, DataError, describe } from '../../core/errors.js'
 import { checkValue, isList, whole } from '../../core/options.js'
-
-const isTypedArray = (value: unknown) => ArrayBuffer.isView(value) && !(value instanceof DataView)
 
 /**
  * Checks class labels on the host, before training.

@@ -1,4 +1,4 @@
-import type { Shape } from '../../core/dtype.js'
+import { type Shape, sizeOf } from '../../core/dtype.js'
 import { ArgumentError } from '../../core/errors.js'
 import { above, type Checks, flag, oneOf } from '../../core/options.js'
 import type { Tensor } from '../../ops/tensor.js'
@@ -84,7 +84,7 @@ function labelsOf(name: string, output: Shape, average: ClassAverage | undefined
       `${name}: average 'binary' is of one label; several have 'micro', 'macro', 'none'`,
     )
   }
-  return output.reduce((size, extent) => size * extent, 1)
+  return sizeOf(output)
 }
 
 function checkBinary(name: string, average: ClassAverage, classes: number): void {

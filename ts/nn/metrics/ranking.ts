@@ -1,4 +1,4 @@
-import type { Shape } from '../../core/dtype.js'
+import { type Shape, sizeOf } from '../../core/dtype.js'
 import { ShapeError } from '../../core/errors.js'
 import { scope } from '../../core/memory.js'
 import { type Checks, flag, oneOf, whole } from '../../core/options.js'
@@ -63,7 +63,7 @@ function rankingRule(
   return {
     takes: logits ? 'logits' : undefined,
     init: (output, samples = capacity) => {
-      const width = output.reduce((size, extent) => size * extent, 1)
+      const width = sizeOf(output)
       return {
         scores: nothing(samples, width),
         hits: nothing(samples, width),

@@ -1,3 +1,4 @@
+import { sizeOf } from '../../core/dtype.js'
 import { type Checks, oneOf } from '../../core/options.js'
 import { where } from '../../ops/index.js'
 import type { Tensor } from '../../ops/tensor.js'
@@ -86,7 +87,7 @@ function sharesRule(
 ): Rule {
   return {
     init: (output) => {
-      const width = output.reduce((size, extent) => size * extent, 1)
+      const width = sizeOf(output)
       const zero = () => nothing(width)
       return {
         weight: nothing(),
