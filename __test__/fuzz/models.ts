@@ -169,6 +169,8 @@ const storeOptions = {
   chunkBatches: 1,
   units: ['none'],
   epochNumbers: [1, 2],
+  samples: [16],
+  labelEntropy: 0.7,
   notes: { data: 'mine' },
   overwrite: true,
 }
@@ -287,7 +289,7 @@ export const modelCallsOfAll: readonly Call[] = [
   storeCall('append', () => [0, 0, Float32Array.of(1, 2)]),
   storeCall('skip', () => [0, 0]),
   storeCall('appendSegment', () => [0, 0, [array(), array(), array()]]),
-  storeCall('finishEpoch', () => [0, 3]),
+  storeCall('finishEpoch', () => [0, 3, { samples: [16], labelEntropy: 0.7 }]),
   storeCall('flush', () => []),
   storeCall('close', () => []),
   constructorCall('Chart', hg.Chart, () => [{ mark: 'point', data: { values: [] } }]),

@@ -48,6 +48,10 @@ export interface DynamicsAttributes {
   readonly evaluatorSettings: readonly Json[]
   /** Unit of each evaluator's values, 'none' for numbers without one; null where it is not known. */
   readonly units: readonly (string | null)[]
+  /** Samples that each evaluator's values were estimated from, null where it is not known. Not in stores of an earlier hyperglow. */
+  readonly samples?: readonly (number | null)[]
+  /** Entropy of the target's classes over them, in nats; null where it is not known. Not in stores of an earlier hyperglow. */
+  readonly labelEntropy?: number | null
   /** Number of each of the N epochs in the training of the model; null where it is not known. */
   readonly epochs: readonly number[] | null
   /** Training steps up to the end of each epoch, as far as they are known. */
@@ -124,6 +128,8 @@ function isSound({ shape, layers, evaluators, evaluatorSettings, ...rest }: Foun
     isList(layers, shape[3], isName) &&
     isList(evaluatorSettings, width, () => true) &&
     isList(rest.units, width, (unit) => unit === null || isName(unit)) &&
+    (rest.samples === undefined || isList(rest.samples, width, (n) => n === null || isCount(n))) &&
+    Number.isFinite(rest.labelEntropy ?? 0) &&
     (rest.epochs === null || isList(rest.epochs, epochs, Number.isFinite)) &&
     Array.isArray(rest.steps) &&
     (rest.completedEpochs === null || isCount(rest.completedEpochs)) &&

@@ -1,11 +1,12 @@
 /** The information-plane coordinates of a training run, as they are recorded. */
 
 import { type NestedArray, type Tensor, tensor } from '../ops/tensor.js'
-import { type DynamicsHeading, difference } from './heading.js'
+import { type DynamicsHeading, type DynamicsSampling, difference } from './heading.js'
 import { meanOfMeasured } from './means.js'
+import { Sampling, type SamplingSnapshot } from './sampling.js'
 
 /** Averaged dynamics of a run, as plain data: what plots and tables take. */
-export interface ModelDynamics extends DynamicsHeading {
+export interface ModelDynamics extends DynamicsHeading, DynamicsSampling {
   /** [N, E, L, 2]: epochs, evaluators, layers, (complexity, generalization). */
   readonly shape: readonly [number, number, number, number]
   /**
@@ -30,6 +31,8 @@ export interface EpochMark {
 /** A {@link DynamicsRecord} as plain data. */
 export interface RecordSnapshot {
   readonly heading: DynamicsHeading
+  /** Not in checkpoints of an earlier hyperglow. */
+  readonly sampling?: SamplingSnapshot
   readonly marks: readonly EpochMark[]
   /** Batches with values: of each finished epoch, and last of the epoch under way. */
   readonly counts: readonly number[]
@@ -44,11 +47,19 @@ export class DynamicsRecord {
   readonly #epochs: Float32Array[][] = []
   readonly #marks: EpochMark[] = []
   #current: Float32Array[] = []
+  #sampling: Sampling
   #evaluated: Tensor | undefined
   #perBatch: Tensor | undefined
 
-  constructor(heading: DynamicsHeading) {
+  /** @param before what earlier values were estimated from */
+  constructor(heading: DynamicsHeading, before?: DynamicsSampling) {
     this.heading = heading
+    this.#sampling = before === undefined ? Sampling.none(heading.evaluators.length) : new Sampling(before)
+  }
+
+  /** What the values were estimated from. */
+  get sampling(): Sampling {
+    return this.#sampling
   }
 
   get layers(): readonly string[] {
@@ -92,6 +103,7 @@ export class DynamicsRecord {
     this.#epochs.push(this.#current)
     this.#marks.push(mark)
     this.#current = []
+    this.sampling.finishEpoch()
     this.#forget()
   }
 
@@ -102,16 +114,17 @@ export class DynamicsRecord {
 
   /** Everything that was recorded, as plain data and one array; see {@link DynamicsRecord.from}. */
   snapshot(): RecordSnapshot {
-    const { heading } = this
+    const { heading, sampling } = this
     const all = [...this.#epochs, this.#current]
     const { width } = this
     const values = new Float32Array(all.reduce((total, { length }) => total + length * width, 0))
     for (const [row, batch] of all.flat().entries()) values.set(batch, row * width)
-    return { heading, marks: [...this.#marks], counts: all.map(({ length }) => length), values }
+    const counts = all.map(({ length }) => length)
+    return { heading, sampling: sampling.snapshot(), marks: [...this.#marks], counts, values }
   }
 
   /** The record that a snapshot was taken of. */
-  static from({ heading, marks, counts, values }: RecordSnapshot): DynamicsRecord {
+  static from({ heading, sampling, marks, counts, values }: RecordSnapshot): DynamicsRecord {
     const record = new DynamicsRecord(heading)
     const { width } = record
     let row = 0
@@ -122,12 +135,14 @@ export class DynamicsRecord {
       const mark = marks[epoch]
       if (mark !== undefined) record.finishEpoch(mark)
     }
+    if (sampling !== undefined) record.#sampling = new Sampling(sampling)
     return record
   }
 
   /** Drops what came of an epoch that was cut short. */
   dropEpoch(): void {
     this.#current = []
+    this.sampling.dropEpoch()
   }
 
   /** Makes new tensors when they are next asked for: those that were handed out stay with whoever has them. */
@@ -172,12 +187,14 @@ export class DynamicsRecord {
 
   /** The means as plain data. */
   toDynamics(): ModelDynamics {
-    const { epochs, layers, evaluators } = this
+    const { epochs, layers, evaluators, sampling } = this
     const shape = [epochs, evaluators.length, layers.length, 2] as const
     return {
       shape,
       values: nest(this.#means(), shape) as number[][][][],
       ...this.heading,
+      samples: sampling.samples,
+      labelEntropy: sampling.labelEntropy,
       epochs: this.#marks.map(({ epoch }) => epoch),
       steps: this.#marks.map(({ step }) => step),
     }

@@ -16,13 +16,24 @@ export async function isStore(folder: string): Promise<boolean> {
  * @throws StateError where the store does not say which of its epochs are whole
  */
 export function recordOf(folder: string, stored: Dynamics): DynamicsRecord {
-  const { completedEpochs, epochs, steps, units, evaluatorSettings, layers, evaluators } = stored
+  const {
+    completedEpochs,
+    epochs,
+    steps,
+    units,
+    evaluatorSettings,
+    layers,
+    evaluators,
+    samples,
+    labelEntropy,
+  } = stored
   if (completedEpochs === null || epochs === null) {
     throw new StateError(
       `fit: appendDynamics cannot go on with ${folder}: an older hyperglow wrote it, which did not note which epochs are whole; fit without appendDynamics, which keeps what is there as an earlier run`,
     )
   }
-  const record = new DynamicsRecord({ layers, evaluators, units, evaluatorSettings })
+  const heading = { layers, evaluators, units, evaluatorSettings }
+  const record = new DynamicsRecord(heading, { samples, labelEntropy })
   const [, batches] = stored.shape
   const { width } = record
   for (let row = 0; row < completedEpochs; row++) {

@@ -35,6 +35,16 @@ export interface TrackedRun {
   readonly appendDynamics: boolean
 }
 
+/** What was measured after an epoch. */
+export interface EpochValues {
+  /** `[E, L, 2]` flat, NaN for evaluators that are not due. */
+  readonly values: Float32Array
+  /** Samples that each evaluator's values were estimated from; null for those that are not due. */
+  readonly samples: readonly (number | null)[]
+  /** How many samples of the first evaluator each class has, where it was due and the target is classes. */
+  readonly classes?: Float64Array | undefined
+}
+
 /** What a tracker knows between two batches, for a run that is resumed. */
 export interface TrackerSnapshot {
   readonly record: RecordSnapshot
@@ -168,7 +178,7 @@ export class DynamicsTracker {
   /** Takes the result of a finished step; its tensors stay the caller's. `due` are the evaluators it was made for. */
   async take(
     batch: number,
-    { dynamics, outside, segment }: BatchMeasurement,
+    { dynamics, outside, classes, segment }: BatchMeasurement,
     due: readonly number[],
     size: number,
   ): Promise<void> {
@@ -186,6 +196,10 @@ export class DynamicsTracker {
     for (const [i, evaluator] of due.entries()) {
       const its = measured.subarray(i * own, (i + 1) * own)
       values.set(its, evaluator * own)
+      this.#record.sampling.see(evaluator, size)
+      if (evaluator === 0 && classes !== undefined) {
+        this.#record.sampling.seeClasses(classes.dataSync() as Float64Array, size)
+      }
       const { evaluator: given } = attachments[evaluator] as (typeof attachments)[number]
       if (its.some(Number.isNaN)) this.#valueAdvice.warn(given, `batch ${batch}`)
       this.#advice.check(given, size, 'in a batch')
@@ -225,16 +239,24 @@ export class DynamicsTracker {
     )
   }
 
-  /** @param values of the evaluators that were evaluated after the epoch, [E, L, 2] with NaN for the others */
-  async finishEpoch(values?: Float32Array): Promise<void> {
+  /** @param measured by the evaluators that were evaluated after the epoch */
+  async finishEpoch(measured?: EpochValues): Promise<void> {
     const mark = { epoch: this.#holder.epochs + 1, step: this.#step }
+    const values = measured?.values
+    const { sampling } = this.#record
+    for (const [evaluator, samples] of measured?.samples.entries() ?? []) {
+      if (samples !== null) sampling.see(evaluator, samples)
+    }
+    const classes = measured?.classes
+    if (classes !== undefined) sampling.seeClasses(classes, measured?.samples[0] as number)
     this.#record.finishEpoch(mark, values)
     const held = this.#held
     if (held !== undefined && values !== undefined) {
       this.#held = { batch: held.batch, values: withValues(held.values, values) }
     }
     await this.#store()
-    await this.#writer?.finishEpoch(this.#row, this.#step)
+    const { samples, labelEntropy } = sampling
+    await this.#writer?.finishEpoch(this.#row, this.#step, { samples, labelEntropy })
   }
 
   /** Marks the store as whole. */

@@ -316,7 +316,7 @@ export class Run<B> {
   async #measure(epoch: number): Promise<void> {
     const { measurement, options, record } = this.#setup
     const found = await measurement?.measure(epoch, record.epochs, options.signal)
-    await this.#tracker?.finishEpoch(found?.values)
+    await this.#tracker?.finishEpoch(found)
   }
 
   // ---- validation and reports
