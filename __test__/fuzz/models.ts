@@ -5,6 +5,7 @@ import { type Call, constructorCall, type FunctionTable, functionCalls, methodCa
 import { dataCalls, prepareDataFiles } from './data.js'
 import { OwnError } from './junk.js'
 import { some } from './operations.js'
+import { prepareRuns } from './runs.js'
 import { prepareTaskFiles } from './tasks.js'
 
 const exports = hg as unknown as Readonly<Record<string, unknown>>
@@ -266,6 +267,7 @@ export async function prepareFiles(): Promise<void> {
   await hg.writeSafetensors('a-file.safetensors', { a: values })
   await compiled('Sequential').save('a-model')
   await prepareTaskFiles()
+  await prepareRuns()
   const writer = await hg.DynamicsWriter.create('a-store', storeOptions as hg.DynamicsOptions)
   const part = { dtype: 'float32', shape: [2, 3], data: new Float32Array(6) } as const
   await writer.append(0, 0, Float32Array.of(1, 2))

@@ -7,6 +7,7 @@ export type { CompareRunsOptions, ComparisonRow, RunComparison } from './run-com
 export type { ResultJson, RunResults, SpreadJson } from './run-results.js'
 export { type PlaneSpread, type ResultRow, RunSet } from './run-set.js'
 export type { RunTableOptions } from './run-tables.js'
+export { readRuns } from './runs-folder.js'
 export type { SaveDynamics } from './save.js'
 export type { DynamicsLike, DynamicsSource, MeasuredBy, StoredDynamics } from './source.js'
 export type { Spread } from './spread.js'

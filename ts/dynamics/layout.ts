@@ -104,6 +104,17 @@ export async function readAttributes(folder: string): Promise<DynamicsAttributes
   return read as unknown as DynamicsAttributes
 }
 
+/** Whether a folder holds a store, sound or not. */
+export async function holdsStore(folder: string): Promise<boolean> {
+  try {
+    const group = JSON.parse((await readText(join(folder, groupFile))) ?? 'null')
+    return group?.attributes?.format === formatName
+  } catch (error) {
+    if (error instanceof SyntaxError) return false
+    throw error
+  }
+}
+
 type Found = Record<keyof DynamicsAttributes, unknown>
 
 /** What version 1 did not note: units are those of the base among the settings, where there is one. */

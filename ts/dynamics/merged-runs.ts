@@ -1,14 +1,17 @@
 /** Runs of one experiment brought to the same rows, or refused where they do not go together. */
 import { ArgumentError, DataError, describe, NumericalError } from '../core/errors.js'
-import { isList } from '../core/options.js'
+import { checkValue, isList, listOf, text } from '../core/options.js'
 import { toJson } from '../io/json.js'
 import type { DynamicsHeading, DynamicsSampling } from './heading.js'
 import { type DynamicsLike, type DynamicsSource, readSource } from './source.js'
 
 /** A run with a name of its own. */
 export interface NamedRun {
-  readonly name: string
+  /** Default `run 1` and so on. */
+  readonly name?: string
   readonly dynamics: DynamicsSource
+  /** What is to be said of the run: it is among the notes of the set. */
+  readonly notes?: readonly string[]
 }
 
 /** Runs on the same rows. */
@@ -31,7 +34,8 @@ export interface MergedRuns extends DynamicsHeading, DynamicsSampling {
  *   evaluators, units, settings, or in whether they number their epochs; NumericalError for an infinite value
  */
 export function mergedRuns(given: Iterable<DynamicsSource | NamedRun>, caller: string): MergedRuns {
-  const runs = namedRuns(given, caller).map(({ name, dynamics }) => ({
+  const list = namedRuns(given, caller)
+  const runs = list.map(({ name, dynamics }) => ({
     name,
     dynamics: headed(readSource(dynamics, `${caller}: ${name}`), caller),
   }))
@@ -60,7 +64,11 @@ export function mergedRuns(given: Iterable<DynamicsSource | NamedRun>, caller: s
     values: runs.map(({ name, dynamics }, run) =>
       onRows(name, dynamics, numbers[run] as readonly number[], epochs, caller),
     ),
-    remarks: [...remarks, ...gapsOf(runs, numbers, epochs, epochsKnown)],
+    remarks: [
+      ...list.flatMap(({ notes }) => notes ?? []),
+      ...remarks,
+      ...gapsOf(runs, numbers, epochs, epochsKnown),
+    ],
   }
 }
 
@@ -74,7 +82,12 @@ interface Run {
   readonly dynamics: Headed
 }
 
-function namedRuns(given: Iterable<DynamicsSource | NamedRun>, caller: string): NamedRun[] {
+const texts = listOf(text)
+
+function namedRuns(
+  given: Iterable<DynamicsSource | NamedRun>,
+  caller: string,
+): (NamedRun & { readonly name: string })[] {
   const isIterable = typeof Object(given)[Symbol.iterator] === 'function' && typeof given !== 'string'
   if (!isIterable) {
     throw new ArgumentError(
@@ -82,12 +95,14 @@ function namedRuns(given: Iterable<DynamicsSource | NamedRun>, caller: string): 
     )
   }
   return Array.from(given, (run, index) => {
-    const { name, dynamics } = Object(run) as Partial<NamedRun>
+    const own = `run ${index + 1}`
+    const { name = own, dynamics, notes = [] } = Object(run) as Partial<NamedRun>
     if (dynamics === undefined || typeof dynamics === 'function') {
-      return { name: `run ${index + 1}`, dynamics: run as DynamicsSource }
+      return { name: own, dynamics: run as DynamicsSource }
     }
-    if (typeof name === 'string' && name !== '') return { name, dynamics }
-    throw new ArgumentError(`${caller}: the name of run ${index + 1} is ${describe(name)}, expected text`)
+    checkValue(`${caller}: the name of ${own}`, name, text)
+    checkValue(`${caller}: notes of ${own}`, notes, texts)
+    return { name, dynamics, notes }
   })
 }
 

@@ -6,6 +6,7 @@ import type { Json } from '../io/json.js'
 import type { DynamicsHeading, DynamicsSampling } from './heading.js'
 import { type MergedRuns, mergedRuns, type NamedRun } from './merged-runs.js'
 import { type CompareRunsOptions, compareRuns, type RunComparison } from './run-comparison.js'
+import { saveRuns } from './run-files.js'
 import { runNotes } from './run-notes.js'
 import { describeResults, type RunResults } from './run-results.js'
 import { csvOf, latexOf, type RunTableOptions, textOf } from './run-tables.js'
@@ -244,6 +245,16 @@ export class RunSet implements DynamicsHeading, DynamicsSampling {
    */
   toLatex(options: RunTableOptions = {}): string {
     return latexOf(this, options)
+  }
+
+  /**
+   * Writes each run, as float32, as a store of dynamics in a folder of its own inside of `folder`, for {@link readRuns}. A store that is there is
+   * replaced.
+   *
+   * @throws DataError for names that make one folder; IOError where it cannot be written
+   */
+  async save(folder: string): Promise<void> {
+    await saveRuns(folder, this.runs())
   }
 
   /**

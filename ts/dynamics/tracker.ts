@@ -338,7 +338,7 @@ function storeOptions(
     epochNumbers: Array.from({ length: epochs }, (_, n) => first + n),
     seed,
     raw: save?.raw ?? false,
-    notes,
+    notes: { ...notes, ...save?.notes },
   }
 }
 
