@@ -71,6 +71,15 @@ test('information is in nats unless told otherwise', async (t) => {
   )
 })
 
+test('binning is exact for numbers that are few', async (t) => {
+  const x = tensor(Float64Array.from({ length: 300 }, (_, i) => i % 4))
+  const y = tensor(Float64Array.from({ length: 300 }, (_, i) => (i % 4) >> 1))
+  for (const range of ['data', [0, 3]] as const) {
+    close(t, new Binned({ range }).criterion(x, y).itemSync(), Math.LN2, 1e-12)
+    close(t, new Binned({ range }).criterion(x, x).itemSync(), Math.log(4), 1e-12)
+  }
+})
+
 test('the hash of EDGE is a floor, entry by entry', (t) => {
   const x = tensor([-1.2, -0.5, 0, 0.49, 0.5, 3], { dtype: 'float64' })
   t.deepEqual(floorHash(x, 0.5).arraySync(), [-3, -1, 0, 0, 1, 6])
