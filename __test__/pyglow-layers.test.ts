@@ -30,7 +30,7 @@ import {
   UnknownNameError,
   zeros,
 } from '../ts/index.js'
-import { close } from './helpers.js'
+import { close, sample } from './helpers.js'
 
 const f64 = { dtype: 'float64' } as const
 
@@ -87,6 +87,22 @@ test('the stride of a convolution changes what it computes, not its shape alone'
     instanceOf: ShapeError,
   })
   t.regex(channels.message, /expected an input \[batch, 3, .*received \[1,1,4,4\]/)
+})
+
+test('softmax of a feature map is over its channels', (t) => {
+  const x = sample([2, 2, 4, 3])
+  for (const [activation, back] of [
+    ['softmax', (y: Tensor) => y],
+    ['logSoftmax', (y: Tensor) => y.exp()],
+  ] as const) {
+    const sums = back(new Conv2d(5, 1, { activation }).call(x)).sum(1)
+    close(
+      t,
+      sums.arraySync(),
+      [0, 1].map(() => new Array(4).fill([1, 1, 1])),
+      1e-9,
+    )
+  }
 })
 
 // ---- pooling
