@@ -1,6 +1,6 @@
 /** Softmax and the normalization of rows. */
 import { floats, under } from '../core/composed.js'
-import { showShape } from '../core/dtype.js'
+import { type DType, showShape } from '../core/dtype.js'
 import { describe, ShapeError } from '../core/errors.js'
 import { above, atLeast, type Checks, checkOptions, checkValue } from '../core/options.js'
 import type { Tensor } from '../core/tensor.js'
@@ -25,9 +25,35 @@ export function logSoftmax(x: Tensor, axis = -1): Tensor {
   return e.sub(moved, e.log(sum(e.exp(moved), axis, { keepDims: true })))
 }
 
+/** x in float64: squares of float32 numbers neither overflow nor vanish there, and a small spread around a large mean keeps its digits. */
+export function wide(x: Tensor): Tensor {
+  return x.dtype === 'float64' ? x : e.cast(x, 'float64')
+}
+
+/** The values in the dtype that they are wanted in. */
+export function narrow(x: Tensor, dtype: DType): Tensor {
+  return x.dtype === dtype ? x : e.cast(x, dtype)
+}
+
+/**
+ * 1 / sqrt(square + eps) of a mean of squares. NaN where the mean overflowed: its reciprocal, 0, would make every number 0, which looks like a
+ * result.
+ */
+export function inverseRoot(square: Tensor, eps: number): Tensor {
+  return e.where(e.isFinite(square), e.rsqrt(e.add(square, eps)), Number.NaN)
+}
+
+/** (x - mean) / sqrt(variance + eps), the moments over some axes; population variance. */
+export function standardized(x: Tensor, axes: readonly number[], eps: number): Tensor {
+  const centred = e.sub(x, mean(x, [...axes], { keepDims: true }))
+  const variance = mean(e.square(centred), [...axes], { keepDims: true })
+  return e.mul(centred, inverseRoot(variance, eps))
+}
+
 /**
  * Layer normalization (Ba et al. 2016): (x - mean) / sqrt(variance + eps) * weight + bias, the moments over the last `nd`
- * axes of each sample (population variance).
+ * axes of each sample (population variance). In float32 the moments are computed in float64, so any finite input has finite ones; in float64 a
+ * variance that overflows, of numbers beyond 1e154, gives NaN.
  *
  * @param weight, bias of the extents of those axes; default 1 and 0
  */
@@ -46,9 +72,7 @@ export function layerNorm(
   }
   checkValue('layerNorm: eps', eps, atLeast(0))
   const axes = Array.from({ length: nd }, (_, i) => i - nd)
-  const centred = e.sub(x, mean(x, axes, { keepDims: true }))
-  const spread = mean(e.square(centred), axes, { keepDims: true })
-  const scaled = e.mul(centred, e.rsqrt(e.add(spread, eps)))
+  const scaled = narrow(standardized(wide(x), axes, eps), x.dtype)
   const weighted = weight ? e.mul(scaled, weight) : scaled
   return bias ? e.add(weighted, bias) : weighted
 }
@@ -61,9 +85,17 @@ export interface NormalizeOptions {
 
 const normalizeChecks: Checks<NormalizeOptions> = { eps: above(0) }
 
-/** x divided by its Euclidean norm along `axis` (default the last), or by `eps` where the norm is smaller. */
+/**
+ * x divided by its Euclidean norm along `axis` (default the last), or by `eps` where the norm is smaller. Squares do not overflow: the norm is that of
+ * x in units of its largest entry.
+ */
 export function normalize(x: Tensor, axis = -1, options: NormalizeOptions = {}): Tensor {
   const { eps = 1e-12 } = checkOptions('normalize', options, normalizeChecks)
   floats('normalize', x)
-  return under('normalize', () => e.div(x, e.maximum(norm(x, { axes: axis, keepDims: true }), eps)))
+  return under('normalize', () => {
+    const unit = e.maximum(e.stopGradient(max(e.abs(x), axis, { keepDims: true })), eps)
+    const inUnits = e.div(x, unit)
+    const length = norm(inUnits, { axes: axis, keepDims: true })
+    return e.div(inUnits, e.maximum(length, e.div(eps, unit)))
+  })
 }
