@@ -1,7 +1,7 @@
 import { DataError, ShapeError } from '../core/errors.js'
 import { above, between, type Checks, checkOptions, flag, orNull } from '../core/options.js'
 import type { Context } from '../nn/context.js'
-import { inverseRoot } from '../ops/normalization.js'
+import { inverseRoot } from '../ops/moments.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { checkContext, checkInputs, checkRank } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'

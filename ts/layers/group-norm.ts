@@ -1,6 +1,6 @@
 import { ShapeError } from '../core/errors.js'
 import { above, type Checks, checkOptions, flag } from '../core/options.js'
-import { narrow, standardized, wide } from '../ops/normalization.js'
+import { narrow, standardized, wide } from '../ops/moments.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { checkInputs, wholeNumber } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'

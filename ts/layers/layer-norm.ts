@@ -1,6 +1,6 @@
 import { ShapeError } from '../core/errors.js'
 import { above, type Checks, checkOptions, flag, whole } from '../core/options.js'
-import { inverseRoot, narrow, standardized, wide } from '../ops/normalization.js'
+import { inverseRoot, narrow, standardized, wide } from '../ops/moments.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { checkInputs } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'

@@ -1,11 +1,12 @@
 /** Softmax and the normalization of rows. */
 import { floats, under } from '../core/composed.js'
-import { type DType, showShape } from '../core/dtype.js'
+import { showShape } from '../core/dtype.js'
 import { describe, ShapeError } from '../core/errors.js'
 import { above, atLeast, type Checks, checkOptions, checkValue } from '../core/options.js'
 import type { Tensor } from '../core/tensor.js'
 import * as e from './elementwise.js'
-import { max, mean, norm, sum } from './reduce.js'
+import { narrow, standardized, wide } from './moments.js'
+import { max, norm, sum } from './reduce.js'
 
 /** x moved so that its maximum along `axis` is 0, as a constant; `op` asks for it. */
 function shifted(op: string, x: Tensor, axis: number): Tensor {
@@ -23,31 +24,6 @@ export function softmax(x: Tensor, axis = -1): Tensor {
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
   const moved = shifted('logSoftmax', x, axis)
   return e.sub(moved, e.log(sum(e.exp(moved), axis, { keepDims: true })))
-}
-
-/** x in float64: squares of float32 numbers neither overflow nor vanish there, and a small spread around a large mean keeps its digits. */
-export function wide(x: Tensor): Tensor {
-  return x.dtype === 'float64' ? x : e.cast(x, 'float64')
-}
-
-/** The values in the dtype that they are wanted in. */
-export function narrow(x: Tensor, dtype: DType): Tensor {
-  return x.dtype === dtype ? x : e.cast(x, dtype)
-}
-
-/**
- * 1 / sqrt(square + eps) of a mean of squares. NaN where the mean overflowed: its reciprocal, 0, would make every number 0, which looks like a
- * result.
- */
-export function inverseRoot(square: Tensor, eps: number): Tensor {
-  return e.where(e.isFinite(square), e.rsqrt(e.add(square, eps)), Number.NaN)
-}
-
-/** (x - mean) / sqrt(variance + eps), the moments over some axes; population variance. */
-export function standardized(x: Tensor, axes: readonly number[], eps: number): Tensor {
-  const centred = e.sub(x, mean(x, [...axes], { keepDims: true }))
-  const variance = mean(e.square(centred), [...axes], { keepDims: true })
-  return e.mul(centred, inverseRoot(variance, eps))
 }
 
 /**
