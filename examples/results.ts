@@ -1,7 +1,7 @@
 /**
  * Collects finished runs of published experiments and writes docs/results.md. `npm run example:results`.
  *
- * Runs of this machine (runs/results) are added to examples/bottleneck/results.json, from which the page is made.
+ * Runs of this machine (runs/results) are added to examples/bottleneck/results.jsonl, from which the page is made.
  */
 
 import { writeAtomic } from '../ts/index.js'

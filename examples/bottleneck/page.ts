@@ -24,9 +24,18 @@ const runsOf = (runs: Found, experiment: Experiment, name: string): Found =>
 
 const caseOf = (experiment: Experiment, row: Row) => row.case ?? (Object.keys(experiment.cases)[0] as string)
 
+/** A table whose columns are as wide as their widest cell. */
 function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+  const widths = head.map((_, column) =>
+    Math.max(3, ...[head, ...rows].map((cells) => (cells[column] as string).length)),
+  )
+  const line = (cells: readonly string[], fill = ' ') =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column] as number, fill)).join(' | ')} |`
+  const rule = line(
+    head.map(() => ''),
+    '-',
+  )
+  return [line(head), rule, ...rows.map((cells) => line(cells))].join('\n')
 }
 
 /** A published number as the source has it. */
@@ -195,9 +204,9 @@ How to read the tables:
 - **ours** is the mean over seeds ± the sample standard deviation. One seed has no deviation, and no verdict.
 - **published** is the number of the source. Most sources have one run and no spread.
 - **band** is how far our mean may lie from the published one. It was fixed before the runs. Without a band the number is shown and not judged.
-- **verdict**: *reproduced* where ${seedsNeeded} seeds or more were run and our mean differs from the published one by at most the larger of the band and 2 sqrt(SE_ours² + SE_published²). A mean beyond the
-  band on the better side, at the published settings, is *better than published*.
-- A claim below a table is about every seed; *not seen in all* says in how many.
+- **verdict**: _reproduced_ where ${seedsNeeded} seeds or more were run and our mean differs from the published one by at most the larger of the band and 2 sqrt(SE_ours² + SE_published²). A mean beyond the
+  band on the better side, at the published settings, is _better than published_.
+- A claim below a table is about every seed; _not seen in all_ says in how many.
 
 MNIST has all of its 60,000 training and 10,000 test images. All accuracies and errors are of the test images unless the row says otherwise. Every network is the one after its last epoch: none was chosen
 by its test score.`

@@ -24,8 +24,8 @@ export interface Run {
 /** Folder of finished runs. */
 export const runsFolder = join('runs', 'results')
 
-/** All runs that the page of results tells of. */
-export const resultsFile = join('examples', 'bottleneck', 'results.json')
+/** All runs that the page of results tells of, one a line. */
+export const resultsFile = join('examples', 'bottleneck', 'results.jsonl')
 
 /** Processor, threads and Node.js of this machine. */
 export function machine(): string {
@@ -70,7 +70,9 @@ function rounded(values: Values): Values {
 
 /** The runs that are kept with the sources. */
 export async function readResults(path: string = resultsFile): Promise<Run[]> {
-  return existsSync(path) ? (JSON.parse(await readFile(path, 'utf8')) as Run[]) : []
+  if (!existsSync(path)) return []
+  const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => line !== '')
+  return lines.map((line) => JSON.parse(line) as Run)
 }
 
 /** Adds the finished runs of this machine to those that are kept; a run of the same case and seed is replaced. */
@@ -82,7 +84,7 @@ export async function collect(path: string = resultsFile, folder: string = runsF
     all.set(fileOf(run), run)
   }
   const runs = [...all.values()].sort((a, b) => compare(fileOf(a), fileOf(b)))
-  await writeAtomic(path, `[\n${runs.map((run) => JSON.stringify(run)).join(',\n')}\n]\n`)
+  await writeAtomic(path, runs.map((run) => `${JSON.stringify(run)}\n`).join(''))
   return runs
 }
 
