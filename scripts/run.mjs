@@ -35,6 +35,8 @@ const commands = {
   parity: program('__test__/parity/write.js'),
   'example:hsic': program('examples/hsic-bottleneck.js'),
   'example:vib': program('examples/vib.js'),
+  'example:local': program('examples/local-learning.js'),
+  'example:results': program('examples/results.js'),
   'example:twelve-bit': program('examples/twelve-bit.js'),
   setup: async () => {
     await setUp()

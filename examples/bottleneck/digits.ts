@@ -1,5 +1,8 @@
-/** MNIST as the programs of this folder take it. */
-import { ArrayDataset, readMnist } from '../../ts/index.js'
+/** Images as the programs of this folder take them. */
+import { ArrayDataset, fashionMnist, readMnist, type Shape, type Tensor } from '../../ts/index.js'
+
+/** Sets of 60,000 training and 10,000 test images of 28 x 28 pixels in 10 classes. */
+export type ImageSet = 'mnist' | 'fashion'
 
 /** Training and test images. */
 export interface Digits {
@@ -9,26 +12,52 @@ export interface Digits {
 
 /** How images are given. */
 export interface DigitOptions {
+  /** Default 'mnist'. */
+  readonly set?: ImageSet
   readonly batchSize: number
-  /** Range of pixels. */
-  readonly range: readonly [low: number, high: number]
-  /** Another order in every epoch. */
-  readonly shuffle: boolean
+  /** Range of pixels. Default [0, 1]. */
+  readonly range?: readonly [low: number, high: number]
+  /** Another order in every epoch. Default false. */
+  readonly shuffle?: boolean
   readonly seed: number
+  /** Shape of an image. Default [784]. */
+  readonly shape?: Shape
 }
 
-/** All 60,000 training and 10,000 test images, as rows of 784 pixels. */
-export async function digits({
-  batchSize,
-  range: [low, high],
-  shuffle,
-  seed,
-}: DigitOptions): Promise<Digits> {
-  const files = await readMnist()
-  const common = { inputShape: [784], classes: 10, scale: (high - low) / 255, offset: low, seed }
-  const { trainImages, trainLabels, testImages, testLabels } = files
+/**
+ * All 60,000 training and 10,000 test images.
+ *
+ * @throws IOError where the files are not on this machine, saying where to put them
+ */
+export async function digits(options: DigitOptions): Promise<Digits> {
+  const { set = 'mnist', batchSize, range = [0, 1], shuffle = false, seed, shape = [784] } = options
+  const [low, high] = range
+  const common = { inputShape: shape, classes: 10, scale: (high - low) / 255, offset: low, seed }
+  const { trainImages, trainLabels, testImages, testLabels } = await filesOf(set)
   return {
     train: new ArrayDataset(trainImages, Int32Array.from(trainLabels), { ...common, batchSize, shuffle }),
     test: new ArrayDataset(testImages, Int32Array.from(testLabels), { ...common, batchSize: 1000 }),
   }
+}
+
+async function filesOf(set: ImageSet) {
+  if (set === 'mnist') return readMnist()
+  const { train, test } = await fashionMnist.load({ validationSplit: 0 })
+  const bytes = async (x: Tensor) => (await x.data()) as Uint8Array
+  try {
+    return {
+      trainImages: await bytes(train.source.x),
+      trainLabels: (await train.source.y.data()) as Int32Array,
+      testImages: await bytes(test.source.x),
+      testLabels: (await test.source.y.data()) as Int32Array,
+    }
+  } finally {
+    disposeOf({ train, test })
+  }
+}
+
+/** Releases the images. */
+export function disposeOf({ train, test }: Digits): void {
+  train.dispose()
+  test.dispose()
 }
