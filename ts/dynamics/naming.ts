@@ -23,7 +23,7 @@ const withoutUnit = /^(n?hsic|cka|distance ?correlation)(?![a-z])/i
 const ofInformation = /^(binned|kde|knn|ksg|edge|mine|mutual)/i
 
 /**
- * The titles of the two axes, `I(H; X) [bits]` for information, else `HSIC(H, X)` and alike.
+ * The titles of the two axes, `I(H; X) [bits]` for information, else `HSIC(H, X)` and alike; and the unit, null where nobody tells it.
  *
  * @throws ArgumentError where the caller gives another unit than that in which the evaluator measured
  */
@@ -31,7 +31,7 @@ export function axisTitles(
   { evaluator, unit }: Measurer,
   wanted: WantedNames,
   caller: string,
-): { xTitle: string; yTitle: string } {
+): { xTitle: string; yTitle: string; unit: string | null } {
   const known = unit ?? (withoutUnit.test(evaluator) ? 'none' : null)
   const given = wanted.units === '' ? 'none' : wanted.units
   if (given !== undefined && unit !== null && given !== unit) {
@@ -47,6 +47,7 @@ export function axisTitles(
   return {
     xTitle: withUnit(wanted.xTitle ?? title('X')),
     yTitle: withUnit(wanted.yTitle ?? title('Y')),
+    unit: given ?? known,
   }
 }
 
@@ -76,4 +77,67 @@ export type RowKind = 'epoch' | 'row'
 export function readingHint(rows: RowKind, numbers: readonly number[]): string {
   if (numbers.length < 2) return ''
   return `hollow marker: ${rows} ${numbers[0]}, ringed marker: ${rows} ${numbers.at(-1)}`
+}
+
+/** From what values were estimated, and over which runs. */
+export interface EstimatedFrom {
+  /** Unit of the values, 'none' for numbers without one; null where it is not known. */
+  readonly unit: string | null
+  /** Samples of each estimate; null where it is not known. */
+  readonly samples: number | null
+  /** How many runs the values are means of; 1 for values of one run. */
+  readonly runs: number
+  /** How their spread is shown: as standard error, as the runs themselves, or not. */
+  readonly band: 'se' | 'runs' | 'none'
+}
+
+/** The line under a title: `Binned: bins 30, range [-1, 1]; in bits; n = 4096; mean and standard error of 5 runs`. */
+export function measuredText(evaluator: string, { unit, samples, runs, band }: EstimatedFrom): string {
+  const spread = { se: 'mean and standard error of', runs: 'mean of (and thin, each of)', none: 'mean of' }[
+    band
+  ]
+  return [
+    evaluator,
+    unit === null ? 'unit unknown' : unit === 'none' ? '' : `in ${unit}`,
+    samples === null ? '' : `n = ${samples}`,
+    runs > 1 ? `${spread} ${runs} runs` : '',
+  ]
+    .filter((part) => part !== '')
+    .join('; ')
+}
+
+/** What bounds a measure of information: ln n of the input's, for n samples, or H(Y) of the target's. */
+export type LimitKind = 'samples' | 'labels'
+
+/** Name of a bound as a line in a picture carries it: `ln n`, `log₂ n`, `H(Y)`. */
+export function limitName(kind: LimitKind, unit: string): string {
+  if (kind === 'labels') return 'H(Y)'
+  const base = baseOfUnit(unit)
+  if (base === Math.E) return 'ln n'
+  return Number.isInteger(base) ? `log${subscript(base as number)} n` : 'log n'
+}
+
+const subscript = (number: number) =>
+  String(number).replace(/\d/g, (digit) => '₀₁₂₃₄₅₆₇₈₉'[Number(digit)] as string)
+
+/** A bound with its value: `ln n = 8.318`. */
+export function limitText(kind: LimitKind, unit: string, value: number): string {
+  return `${limitName(kind, unit)} = ${Number(value.toPrecision(4))}`
+}
+
+/** Names of layers in a row: `dense_1, dense_2`, or `dense_1 to dense_7` for three and more that follow each other. */
+export function layersText(layers: readonly { readonly layer: string; readonly place: number }[]): string {
+  const stretches: { layer: string; place: number }[][] = []
+  for (const each of layers.toSorted((a, b) => a.place - b.place)) {
+    const open = stretches.at(-1)
+    if (open !== undefined && open.at(-1)?.place === each.place - 1) open.push(each)
+    else stretches.push([each])
+  }
+  return stretches
+    .flatMap((stretch) =>
+      stretch.length < 3
+        ? stretch.map(({ layer }) => layer)
+        : [`${stretch[0]?.layer} to ${stretch.at(-1)?.layer}`],
+    )
+    .join(', ')
 }
