@@ -48,7 +48,7 @@ test('the title tells estimator, settings, unit and samples', (t) => {
   t.is(measuredText('KSG', of), 'KSG; unit unknown')
   t.is(
     measuredText('KSG', { unit: 'nats', samples: 64, runs: 3, band: 'se' }),
-    'KSG; in nats; n = 64; mean and standard error of 3 runs',
+    'KSG; in nats; n = 64; 3 runs: mean ± standard error',
   )
 })
 

@@ -1,32 +1,16 @@
 /** Trajectories of one run, or means over several. */
+import { isList } from '../core/options.js'
+import { RunSet } from '../dynamics/run-set.js'
 import {
   type CourseOfRuns,
-  type DynamicsLike,
   type DynamicsSelection,
   type DynamicsSource,
   selectDynamics,
   type Trajectories,
 } from './dynamics.js'
 
-/** Several runs of one experiment. */
-export interface RunSet {
-  readonly names: readonly string[]
-  readonly epochs: readonly number[]
-  spread(evaluator: number, layer: number, epoch: number): { readonly ixt: Spread; readonly ity: Spread }
-  mean(): DynamicsLike
-}
-
-interface Spread {
-  readonly mean: number
-  readonly se: number
-  readonly values: readonly number[]
-}
-
-/** What pictures of courses take: one run, or a set of them. */
-export type CoursesSource = DynamicsSource | RunSet
-
-const isRunSet = (source: CoursesSource): source is RunSet =>
-  typeof (Object(source) as { spread?: unknown }).spread === 'function'
+/** What pictures of courses take: one run, several, or a set of them. */
+export type CoursesSource = DynamicsSource | readonly DynamicsSource[] | RunSet
 
 /**
  * The wanted part of one run, or the means and standard errors of several.
@@ -39,8 +23,9 @@ export function selectCourses(
   selection: DynamicsSelection,
   caller: string,
 ): Trajectories {
-  if (!isRunSet(source)) return selectDynamics(source, selection, caller)
-  const set = source
+  const isSet = source instanceof RunSet
+  if (!isSet && !isList(source)) return selectDynamics(source as DynamicsSource, selection, caller)
+  const set = isSet ? source : RunSet.of(source as readonly DynamicsSource[])
   const means = selectDynamics(set.mean(), selection, caller)
   if (set.names.length < 2) return means
   return {
