@@ -1,13 +1,17 @@
 /** Rules of every picture: bounds where they are known, layers over each other said, names at their own layers, several runs with their errors. */
 import test from 'ava'
-import { ArgumentError } from '../ts/core/errors.js'
+import { ArgumentError, DataError, NumericalError, ShapeError } from '../ts/core/errors.js'
+import { RunSet } from '../ts/dynamics/index.js'
 import { layersText, limitText, measuredText } from '../ts/dynamics/naming.js'
 import {
   type Chart,
+  ckaHeatmap,
+  compare,
   type DynamicsLike,
   epochsPlot,
   informationPlane,
   informationPlanePanels,
+  matrix,
 } from '../ts/plots/index.js'
 import { limitsOf } from '../ts/plots/limits.js'
 import { placeInMargin } from '../ts/plots/margin.js'
@@ -157,4 +161,102 @@ test('layers are told apart by color, dash and marker: no two of fifty look the 
     })
     t.is(new Set(inGrey).size, inGrey.length)
   }
+})
+
+const seeds = (count: number, shift = 0): DynamicsLike[] =>
+  range(count).map((seed) =>
+    courses(2, 3, (l, s) => [4 + l + s + 0.1 * seed + shift * (l + 0.1 * (seed % 2)), 0.3 + 0.1 * s]),
+  )
+
+test('several runs are their mean with standard errors, each run, or the mean alone, as the title says', async (t) => {
+  const runs = seeds(3)
+  // Of 0, 0.1, 0.2: mean 0.1, deviation 0.1, standard error 0.1 / sqrt(3).
+  const rows = (spec: Chart['spec']) =>
+    (spec.datasets as unknown as { dynamics: Record<string, number>[] }).dynamics
+  for (const chart of [informationPlane, epochsPlot]) {
+    for (const source of [runs, RunSet.of(runs)]) {
+      const plane = chart(source)
+      const first = rows(plane.spec)[0] as Record<string, number>
+      t.true(Math.abs((first.x as number) - 4.1) < 1e-9)
+      t.true(Math.abs((first.xError as number) - 0.1 / Math.sqrt(3)) < 1e-9)
+      t.true(Math.abs(first.yError as number) < 1e-9)
+      t.regex(said(plane), /n = 4096; 3 runs: mean ± standard error$/m)
+    }
+    const each = chart(runs, { band: 'runs' })
+    t.regex(said(each), /3 runs: mean, and each run thin$/m)
+    t.is((each.spec.datasets as unknown as { runs: unknown[] }).runs.length, 3 * 2 * 3)
+    t.regex(said(chart(runs, { band: 'none' })), /3 runs: mean$/m)
+    t.false('xError' in (rows(chart(runs, { band: 'none' }).spec)[0] as object))
+    t.false(/runs/.test(said(chart(runs.slice(0, 1)))), 'one run is no mean')
+    for (const band of ['se', 'runs', 'none'] as const)
+      t.false(/NaN|undefined/.test(await chart(runs, { band }).svg()))
+  }
+  t.throws(() => informationPlane([]), { instanceOf: DataError })
+  t.throws(
+    () => informationPlane([runs[0] as DynamicsLike, { ...(runs[1] as DynamicsLike), units: ['nats'] }]),
+    {
+      instanceOf: DataError,
+      message: /units/,
+    },
+  )
+  t.throws(() => informationPlane(runs, { band: 'sd' as 'se' }), { instanceOf: ArgumentError })
+})
+
+test('a picture of differences has those of RunSet.compare', async (t) => {
+  const [a, b] = [seeds(4, 1), seeds(4)].map((runs) => RunSet.of(runs)) as [RunSet, RunSet]
+  const chart = await compare(a, b, { names: ['with', 'without'], level: 0.9 })
+  const { rows } = await a.compare(b, { evaluator: 0, level: 0.9 })
+  const panels = chart.spec.hconcat as unknown as { data: { values: Record<string, unknown>[] } }[]
+  const drawn = panels.flatMap(({ data }) => data.values)
+  t.is(drawn.length, 4)
+  for (const row of rows) {
+    t.truthy(
+      drawn.find(
+        ({ layer, difference, low, high }) =>
+          layer === row.layer &&
+          difference === row.difference &&
+          low === row.interval[0] &&
+          high === row.interval[1],
+      ),
+    )
+  }
+  t.is((chart.spec.title as { text: string }).text, 'with minus without')
+  t.regex(
+    said(chart),
+    /in bits; n = 4096; epoch 2\nmean difference of 4 pairs of runs with its 90% t interval/,
+  )
+  t.false(/NaN|undefined/.test(await chart.svg()))
+  await t.throwsAsync(compare(a, [seeds(1)[0] as DynamicsLike]), { instanceOf: DataError })
+  await t.throwsAsync(compare(a, b, { epoch: 17 }), { instanceOf: ArgumentError })
+})
+
+test('a matrix shows its numbers, names and unit; what is no value is gray; wrong ones are refused', async (t) => {
+  const chart = matrix([[1, -2, Number.NaN]], { columns: ['a', 'b', 'c'], measure: 'gain', unit: 'nats' })
+  const drawn = text(chart)
+  t.true(drawn.includes('"title":"gain [nats]"') && drawn.includes('"domain":[-2,2]'))
+  t.regex(said(chart), /gray: no value/)
+  t.true((await chart.svg()).includes('1.00'))
+  const cka = ckaHeatmap({
+    values: [
+      [1, 0.5],
+      [0.5, 1],
+    ],
+    layers: ['h1', 'h2'],
+    samples: 100,
+  })
+  t.true(text(cka).includes('"domain":[0,1]') && said(cka) === 'n = 100')
+  t.true(
+    text(
+      ckaHeatmap([
+        [1, -0.1],
+        [-0.1, 1],
+      ]),
+    ).includes('"domain":[-0.1,1]'),
+  )
+  t.throws(() => matrix([[1], [1, 2]]), { instanceOf: ShapeError })
+  t.throws(() => matrix([[1, 2]], { rows: ['a', 'b'] }), { instanceOf: ShapeError })
+  t.throws(() => matrix([[1, 2]], { columns: ['a', 'a'] }), { instanceOf: ArgumentError })
+  t.throws(() => matrix([[Number.POSITIVE_INFINITY]]), { instanceOf: NumericalError })
+  t.throws(() => matrix([]), { instanceOf: ArgumentError })
+  t.throws(() => ckaHeatmap(undefined as never), { instanceOf: ArgumentError })
 })

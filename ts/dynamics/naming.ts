@@ -127,6 +127,31 @@ export function measuredText(evaluator: string, { unit, samples, runs, band }: E
     .join('; ')
 }
 
+/** What a comparison of two settings was made from. */
+export interface Compared extends Omit<EstimatedFrom, 'runs' | 'band'> {
+  /** The epoch with its kind: `epoch 10`. */
+  readonly at: string
+  /** Least and most pairs of runs of a layer. */
+  readonly pairs: readonly [number, number]
+  /** Probability that intervals are meant to cover with. */
+  readonly level: number
+  /** Largest adjusted p-value that counts as significant. */
+  readonly alpha: number
+}
+
+/** The lines under the title of a picture of differences. */
+export function comparedText(evaluator: string, from: Compared): string[] {
+  const { at, pairs, level, alpha } = from
+  const [least, most] = pairs
+  const count = least === most ? String(least) : `${least} to ${most}`
+  const percent = Number((100 * level).toPrecision(6))
+  return [
+    `${measuredText(evaluator, { ...from, runs: 1, band: 'none' })}; ${at}`,
+    `mean difference of ${count} pairs of runs with its ${percent}% t interval`,
+    `filled: p of the t test, adjusted over the layers (Benjamini-Hochberg), at most ${alpha}`,
+  ]
+}
+
 /** What bounds a measure of information: ln n of the input's, for n samples, or H(Y) of the target's. */
 export type LimitKind = 'samples' | 'labels'
 

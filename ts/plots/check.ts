@@ -5,7 +5,8 @@ import type { ScaleKind } from './scale.js'
 import type { ChartOptions } from './spec.js'
 
 const pixels: Check<number> = { expected: 'a number of pixels above 0', accepts: above(0).accepts }
-const anyText: Check<string> = { expected: 'a text', accepts: (value) => typeof value === 'string' }
+/** A text, which may be empty. */
+export const anyText: Check<string> = { expected: 'a text', accepts: (value) => typeof value === 'string' }
 
 /** Checks of {@link ChartOptions}. */
 export const chartChecks: Checks<ChartOptions> = {

@@ -57,6 +57,7 @@ export function labelPlane(plane: Plane, limits: Limits): PlaneNames {
   const obstacles = [
     ...drawn.map(({ path }) => path.filter((point) => point !== undefined)),
     ...linesOf(plane, limits),
+    ...runEndsOf(plane),
   ]
   const { inside, outside } = divide(names.filter(isInside), plane, obstacles, radius)
   const limitAt = limit === undefined ? undefined : (1 - plane.y.position(limit.value)) * size.height
@@ -85,6 +86,17 @@ export function labelPlane(plane: Plane, limits: Limits): PlaneNames {
     stacks,
     stacksText: stacksText(stacks, end),
   }
+}
+
+/** Where the single runs end, where they are drawn. */
+function runEndsOf(plane: Plane): Point[][] {
+  if (plane.band !== 'runs') return []
+  return plane.trajectories.layers.flatMap(({ runs }) =>
+    (runs?.x ?? []).flatMap((x, r) => {
+      const end = pathOf({ x, y: runs?.y[r] ?? [] }, plane).findLast((point) => point !== undefined)
+      return end === undefined ? [] : [[end]]
+    }),
+  )
 }
 
 /** Bounds as lines in pixels. */

@@ -234,7 +234,7 @@ export function planeLayers(plane: Plane): JsonObject[] {
     { fill, opacity: opacityOf(1) },
   )
   const spread = band === 'se' && trajectories.runs.length > 1 ? errorBars(plane, position) : []
-  if (epochs === 1) return [...spread, ...runsOf(plane, position), last]
+  if (epochs === 1) return [...runsOf(plane, position), last, ...spread]
   const course: JsonObject = {
     transform: [shownRows, ...stretches],
     mark: {
@@ -261,7 +261,7 @@ export function planeLayers(plane: Plane): JsonObject[] {
     { fill: 'white', size: area * 1.2, stroke: firstEpochColour, strokeWidth: 1.6 },
     { opacity: opacityOf(1) },
   )
-  return [...runsOf(plane, position), course, ...spread, between, first, last]
+  return [...runsOf(plane, position), course, between, first, last, ...spread]
 }
 
 /** The way from each epoch to the next, where both are there; `midway` is the epoch half-way, for the color: a field of its own, since
@@ -280,22 +280,20 @@ const stretches: readonly JsonObject[] = [
   { calculate: '(datum.epoch + datum.next) / 2', as: 'midway' },
 ]
 
-/** Mean and standard error as a cross, where a marker stands. */
-function errorBars({ trajectories, clip }: Plane, position: JsonObject): JsonObject[] {
-  const epochs = trajectories.numbers.length
+/** Mean and standard error as a cross, where a marker stands: over it, since an error is often smaller than a marker. */
+function errorBars({ clip }: Plane, position: JsonObject): JsonObject[] {
   return (['x', 'y'] as const).map((side) => ({
     transform: [
       shownRows,
-      { filter: `${both} && datum.marked && isValid(datum.${side}Error)` },
+      { filter: `${both} && (datum.marked || datum.epoch === shownEpoch) && isValid(datum.${side}Error)` },
       { calculate: `datum.${side} - datum.${side}Error`, as: 'low' },
       { calculate: `datum.${side} + datum.${side}Error`, as: 'high' },
     ],
-    mark: { type: 'rule', strokeWidth: 1.1, clip },
+    mark: { type: 'rule', color: ink, strokeWidth: 0.9, clip },
     encoding: {
       ...position,
       [side]: { ...(position[side] as JsonObject), field: 'low' },
       [`${side}2`]: { field: 'high' },
-      ...(epochs === 1 ? { stroke: { value: singleEpochColour } } : { stroke: colourEncoding(trajectories) }),
       opacity: opacityOf(0.9),
     },
   }))
@@ -319,7 +317,7 @@ function runsOf(plane: Plane, position: JsonObject): JsonObject[] {
     mark: { type: 'point', filled: true, color: '#5f6b7a', size: 16, clip },
     encoding: {
       ...encoding,
-      shape: shapeEncoding({ ...plane, layerLegend: false }),
+      shape: shapeEncoding(plane),
       tooltip,
       opacity: opacityOf(0.9),
     },
