@@ -1,5 +1,6 @@
 /** Dynamics: what a run remembers of its layers, epoch by epoch, in memory and in files. */
 export type { AttachOptions, Probe } from './attachment.js'
+export type { StepDynamics } from './by-step.js'
 export type { DynamicsHeading, DynamicsSampling } from './heading.js'
 export type { NamedRun } from './merged-runs.js'
 export type { ModelDynamics } from './record.js'
@@ -9,6 +10,7 @@ export { type PlaneSpread, type ResultRow, RunSet } from './run-set.js'
 export type { RunTableOptions } from './run-tables.js'
 export { readRuns } from './runs-folder.js'
 export type { SaveDynamics } from './save.js'
+export type { Every, StepSchedule } from './schedule.js'
 export type { DynamicsLike, DynamicsSource, MeasuredBy, StoredDynamics } from './source.js'
 export type { Spread } from './spread.js'
 export {
