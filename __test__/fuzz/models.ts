@@ -207,6 +207,14 @@ const selection = { evaluator: 'HSIC', layer: ['a', 1], xTitle: 'x', yTitle: 'y'
 const plane = { ...selection, title: 'mine', width: 200, height: 100, xScale: 'linear', yScale: 'log' }
 const chart = () => hg.lossPlot({ loss: [3, 2, 1] })
 
+/** Reads the arrays of a file, whole and by rows. */
+async function readAll(opened: Promise<hg.ArrayFile>): Promise<void> {
+  for (const array of (await opened).arrays.values()) {
+    await array.read()
+    await array.read([0, 1])
+  }
+}
+
 class Own extends hg.Layer {
   build(inputShape: hg.Shape) {
     return inputShape
@@ -246,6 +254,7 @@ const functions: FunctionTable = {
   ],
   readNpy: () => ['an-array.npy'],
   readNpz: () => ['arrays.npz', { names: ['a'] }],
+  openArrays: { args: () => ['arrays.npz', { labels: true }], use: readAll },
   readSafetensors: () => ['a-file.safetensors'],
   writeAtomic: () => ['written/text', 'text', { sync: false }],
   writeNpy: () => ['written/array.npy', array()],
