@@ -10,6 +10,7 @@ import { hsicModelCalls } from './hsic-models.js'
 import { modelCallsOfAll } from './models.js'
 import { operations } from './operations.js'
 import { partCalls } from './parts.js'
+import { runCalls } from './runs.js'
 import { taskCalls } from './tasks.js'
 import { vibCalls } from './vib.js'
 
@@ -26,6 +27,7 @@ export const calls: readonly Call[] = [
   ...hsicModelCalls,
   ...vibCalls,
   ...taskCalls,
+  ...runCalls,
 ]
 
 /** Classes that others extend: their methods are called on those. */
@@ -82,6 +84,9 @@ const internal = ((): ReadonlyMap<string, ReadonlySet<string>> => {
 /** Lazy values that these estimators say they have not. */
 const notLazy = ['criterion', 'evaluateSegment']
 
+/** Classes that nobody makes by `new`. */
+const unmade = new Set(['Tensor', 'DynamicsWriter', 'RunSet'])
+
 type Type = { readonly name: string; readonly prototype: object }
 
 const isClass = (value: unknown): value is Type =>
@@ -123,7 +128,7 @@ export function publicNames(): string[] {
   return entries.flatMap(([name, value]) => {
     if (!isClass(value)) return typeof value === 'function' ? [name] : []
     if (bases.has(name)) return []
-    const made = name === 'Tensor' || name === 'DynamicsWriter' ? [] : [`new ${name}`]
+    const made = unmade.has(name) ? [] : [`new ${name}`]
     return [...made, ...methodsOf(value).map((method) => `${name}.${method}`)]
   })
 }

@@ -14,6 +14,14 @@ export interface DynamicsHeading {
   readonly evaluatorSettings: readonly Json[]
 }
 
+/** What recorded values were estimated from: it is seen while they are measured. */
+export interface DynamicsSampling {
+  /** Samples that each evaluator's values were estimated from, the most where batches differ; null where it is not known. */
+  readonly samples: readonly (number | null)[]
+  /** Entropy of the target's classes over the samples of the first evaluator, in nats; null where the target is not classes, or not known. */
+  readonly labelEntropy: number | null
+}
+
 /** The heading of what evaluators say of these layers. */
 export function headingOf(evaluators: readonly Estimator[], layers: readonly string[]): DynamicsHeading {
   return {

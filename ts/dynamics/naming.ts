@@ -22,6 +22,34 @@ export interface WantedNames {
 const withoutUnit = /^(n?hsic|cka|distance ?correlation)(?![a-z])/i
 const ofInformation = /^(binned|kde|knn|ksg|edge|mine|mutual)/i
 
+/** What an evaluator measures: the names of its two values, and their unit. */
+export interface MeasureNames {
+  /** Whether they are information, which theory bounds. */
+  readonly isInformation: boolean
+  /** `I` for information, else the evaluator: `HSIC`. */
+  readonly symbol: string
+  /** `I(H; X)` or `HSIC(H, X)`. */
+  readonly x: string
+  /** `I(H; Y)` or `HSIC(H, Y)`. */
+  readonly y: string
+  /** Unit, 'none' for numbers without one; null where nobody tells it. */
+  readonly unit: string | null
+}
+
+/** Names of what an evaluator measures. */
+export function measureNames({ evaluator, unit }: Pick<Measurer, 'evaluator' | 'unit'>): MeasureNames {
+  const known = unit ?? (withoutUnit.test(evaluator) ? 'none' : null)
+  const isInformation = known === null ? ofInformation.test(evaluator) : baseOfUnit(known) !== undefined
+  const name = /^[\w-]+/.exec(evaluator)?.[0] ?? evaluator
+  const of = (side: 'X' | 'Y') => (isInformation ? `I(H; ${side})` : `${name}(H, ${side})`)
+  return { isInformation, symbol: isInformation ? 'I' : name, x: of('X'), y: of('Y'), unit: known }
+}
+
+/** A name with its unit behind it: `I(H; X) [bits]`. */
+export function withUnit(name: string, unit: string | null): string {
+  return unit === 'none' ? name : `${name} [${unit ?? 'unit unknown'}]`
+}
+
 /**
  * The titles of the two axes, `I(H; X) [bits]` for information, else `HSIC(H, X)` and alike.
  *
@@ -32,21 +60,17 @@ export function axisTitles(
   wanted: WantedNames,
   caller: string,
 ): { xTitle: string; yTitle: string } {
-  const known = unit ?? (withoutUnit.test(evaluator) ? 'none' : null)
   const given = wanted.units === '' ? 'none' : wanted.units
   if (given !== undefined && unit !== null && given !== unit) {
     throw new ArgumentError(
       `${caller}: units: given "${given}", but ${evaluator} measured in ${unit === 'none' ? 'no unit' : unit}; leave units out, or convert the values`,
     )
   }
-  const shown = given ?? known ?? 'unit unknown'
-  const isInformation = known === null ? ofInformation.test(evaluator) : baseOfUnit(known) !== undefined
-  const name = /^[\w-]+/.exec(evaluator)?.[0] ?? evaluator
-  const title = (side: 'X' | 'Y') => (isInformation ? `I(H; ${side})` : `${name}(H, ${side})`)
-  const withUnit = (text: string) => (shown === 'none' ? text : `${text} [${shown}]`)
+  const names = measureNames({ evaluator, unit })
+  const shown = given ?? names.unit
   return {
-    xTitle: withUnit(wanted.xTitle ?? title('X')),
-    yTitle: withUnit(wanted.yTitle ?? title('Y')),
+    xTitle: withUnit(wanted.xTitle ?? names.x, shown),
+    yTitle: withUnit(wanted.yTitle ?? names.y, shown),
   }
 }
 
@@ -76,4 +100,20 @@ export type RowKind = 'epoch' | 'row'
 export function readingHint(rows: RowKind, numbers: readonly number[]): string {
   if (numbers.length < 2) return ''
   return `hollow marker: ${rows} ${numbers[0]}, ringed marker: ${rows} ${numbers.at(-1)}`
+}
+
+/** What values were measured of, as far as it is known: `n = 64, 3 runs: mean ± standard error`. */
+export function sampleText(samples: number | null, runs: number): string {
+  const n = samples === null ? [] : [`n = ${samples}`]
+  const over = runs === 1 ? '1 run' : `${runs} runs: mean ± standard error`
+  return [...n, over].join(', ')
+}
+
+/** A mean with its standard error, to two digits of the error: `1.234 ± 0.012`; without an error to four digits of its own, `-` for no value. */
+export function uncertainText(mean: number, se: number): string {
+  if (Number.isNaN(mean)) return '-'
+  if (!(se > 0)) return `${Number(mean.toPrecision(4))}${se === 0 ? ' ± 0' : ''}`
+  const exponent = Number(se.toExponential(1).split('e')[1])
+  const decimals = Math.min(100, Math.max(0, 1 - exponent))
+  return `${mean.toFixed(decimals)} ± ${se.toFixed(decimals)}`
 }

@@ -1,0 +1,60 @@
+/** Calls of sets of runs. */
+import * as hg from '../../ts/index.js'
+import { type Call, methodCalls } from './call.js'
+
+/** Two layers by two evaluators in two epochs. */
+const run = (shift: number) => ({
+  layers: ['a', 'b'],
+  evaluators: ['HSIC', 'KDE'],
+  units: ['none', 'nats'],
+  evaluatorSettings: [{ sigma: 5 }, { noiseVariance: 0.1 }],
+  samples: [64, null],
+  labelEntropy: 0.6,
+  epochs: [1, 2],
+  values: [1, 2].map((n) => [
+    [
+      [0.1 * n + shift, 0.2 * n],
+      [0.3 * n, 0.1 + shift],
+    ],
+    [
+      [2 * n + shift, n],
+      [n - shift, 0.5],
+    ],
+  ]),
+})
+const named = (shift: number) =>
+  [1, 2, 3].map((seed) => ({ name: `seed ${seed}`, dynamics: run(shift * seed) }))
+const table = () => ({ evaluator: 'KDE', layer: ['a', 1], epochs: [1, 2] })
+
+export const runCalls: readonly Call[] = [
+  {
+    name: 'RunSet.of',
+    args: () => [named(0.1)],
+    run: ([runs]) => hg.RunSet.of(runs as hg.NamedRun[]).results(),
+  },
+  ...methodCalls('RunSet', () => hg.RunSet.of(named(0.1)), {
+    spread: () => ['KDE', 'b', 2],
+    mean: () => [],
+    runs: () => [],
+    in: () => ['bits'],
+    results: () => [],
+    notes: () => [],
+    toJSON: () => [],
+    toCsv: () => [],
+    toText: () => [table()],
+    toLatex: () => [table()],
+    compare: () => [
+      hg.RunSet.of(named(0.2)),
+      {
+        evaluator: 1,
+        epochs: 'all',
+        pair: 'name',
+        level: 0.9,
+        alpha: 0.1,
+        resamples: 20,
+        flips: 20,
+        seed: 1,
+      },
+    ],
+  }),
+]

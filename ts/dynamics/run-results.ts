@@ -1,0 +1,64 @@
+/** The results of runs as plain data: what JSON holds of them. */
+import { version } from '../core/version.js'
+import type { Json } from '../io/json.js'
+import type { ResultRow, RunSet } from './run-set.js'
+import type { Spread } from './spread.js'
+
+/** A {@link Spread} in JSON: null is no value. */
+export interface SpreadJson {
+  readonly mean: number | null
+  readonly se: number | null
+  readonly values: readonly (number | null)[]
+}
+
+/** A {@link ResultRow} in JSON. */
+export interface ResultJson {
+  readonly estimator: string
+  readonly settings: Json
+  readonly units: string | null
+  readonly samples: number | null
+  readonly layer: string
+  readonly epoch: number
+  readonly ixt: SpreadJson
+  readonly ity: SpreadJson
+}
+
+/** A set of runs in JSON. */
+export interface RunResults {
+  /** Version of hyperglow. */
+  readonly hyperglow: string
+  /** Names of the runs, in the order of all `values`. */
+  readonly runs: readonly string[]
+  readonly epochs: readonly number[]
+  /** False where `epochs` only counts rows. */
+  readonly epochsKnown: boolean
+  readonly layers: readonly string[]
+  /** H(Y) in nats, null where it is not known. */
+  readonly labelEntropy: number | null
+  readonly results: readonly ResultJson[]
+  readonly notes: readonly string[]
+}
+
+/** A set of runs as JSON holds it. */
+export function describeResults(set: RunSet): RunResults {
+  return {
+    hyperglow: version,
+    runs: set.names,
+    epochs: set.epochs,
+    epochsKnown: set.epochsKnown,
+    layers: set.layers,
+    labelEntropy: set.labelEntropy,
+    results: set.results().map(rowJson),
+    notes: set.notes(),
+  }
+}
+
+function rowJson({ ixt, ity, ...row }: ResultRow): ResultJson {
+  return { ...row, ixt: spreadJson(ixt), ity: spreadJson(ity) }
+}
+
+function spreadJson({ mean, se, values }: Spread): SpreadJson {
+  return { mean: numberJson(mean), se: numberJson(se), values: values.map(numberJson) }
+}
+
+const numberJson = (value: number) => (Number.isNaN(value) ? null : value)

@@ -1,0 +1,275 @@
+/** Several runs of one experiment as one thing: means, standard errors, tables, comparisons. */
+import { ArgumentError } from '../core/errors.js'
+import { checkValue, instance, text } from '../core/options.js'
+import { baseOfUnit } from '../estimators/unit.js'
+import type { Json } from '../io/json.js'
+import type { DynamicsHeading, DynamicsSampling } from './heading.js'
+import { type MergedRuns, mergedRuns, type NamedRun } from './merged-runs.js'
+import { type CompareRunsOptions, compareRuns, type RunComparison } from './run-comparison.js'
+import { runNotes } from './run-notes.js'
+import { describeResults, type RunResults } from './run-results.js'
+import { csvOf, latexOf, type RunTableOptions, textOf } from './run-tables.js'
+import { type DynamicsLike, type DynamicsSource, placeOf } from './source.js'
+import { type Spread, spreadOf } from './spread.js'
+
+/** Both measures of a layer in an epoch, over the runs. */
+export interface PlaneSpread {
+  /** Measure of (H, X), such as I(H; X). */
+  readonly ixt: Spread
+  /** Measure of (H, Y). */
+  readonly ity: Spread
+}
+
+/** What one evaluator says of one layer in one epoch, over the runs. */
+export interface ResultRow extends PlaneSpread {
+  readonly estimator: string
+  readonly settings: Json
+  /** Unit of the values, 'none' for numbers without one; null where it is not known. */
+  readonly units: string | null
+  /** Samples that each value was estimated from; null where it is not known. */
+  readonly samples: number | null
+  readonly layer: string
+  readonly epoch: number
+}
+
+/**
+ * Several runs of one experiment, such as one a seed. One run is a set of one. All that tells of runs is made from it: pictures with bands, tables, CSV, LaTeX, JSON,
+ * comparisons.
+ *
+ *     const set = RunSet.of(models)
+ *     console.log(set.toText())
+ *     const { mean, se } = set.spread('HSIC', 'dense_1', 10).ixt
+ */
+export class RunSet implements DynamicsHeading, DynamicsSampling {
+  readonly #runs: MergedRuns
+
+  private constructor(runs: MergedRuns) {
+    this.#runs = runs
+  }
+
+  /**
+   * Makes a set of runs: models that tracked their dynamics, what `loadDynamics` gave, or plain dynamics. Epochs are the union; a run that lacks
+   * one has NaN there. Runs without a name are called `run 1`, `run 2` and so on.
+   *
+   * @throws ArgumentError, ShapeError for something else than runs; DataError where two have one name or where they differ in layers, evaluators,
+   *   units or settings, saying in which; NumericalError for an infinite value
+   */
+  static of(runs: Iterable<DynamicsSource | NamedRun>): RunSet {
+    return new RunSet(mergedRuns(runs, 'RunSet.of'))
+  }
+
+  /** Names of the runs. */
+  get names(): readonly string[] {
+    return this.#runs.names
+  }
+
+  /** Names of the L layers, input side first. */
+  get layers(): readonly string[] {
+    return this.#runs.layers
+  }
+
+  /** Names of the E evaluators. */
+  get evaluators(): readonly string[] {
+    return this.#runs.evaluators
+  }
+
+  /** Unit of each evaluator's values, 'none' for numbers without one; null where it is not known. */
+  get units(): readonly (string | null)[] {
+    return this.#runs.units
+  }
+
+  /** Settings of each evaluator. */
+  get evaluatorSettings(): readonly Json[] {
+    return this.#runs.evaluatorSettings
+  }
+
+  /** Samples that each evaluator's values were estimated from, the most where batches or runs differ; null where it is not known. */
+  get samples(): readonly (number | null)[] {
+    return this.#runs.samples
+  }
+
+  /** Entropy of the target's classes in nats, the mean over the runs; null where it is not known of all of them. */
+  get labelEntropy(): number | null {
+    return this.#runs.labelEntropy
+  }
+
+  /** Number of each of the N epochs, rising; counted from 1 where the runs do not tell, see {@link RunSet.epochsKnown}. */
+  get epochs(): readonly number[] {
+    return this.#runs.epochs
+  }
+
+  /** Whether the numbers of {@link RunSet.epochs} are those of epochs, and not of rows. */
+  get epochsKnown(): boolean {
+    return this.#runs.epochsKnown
+  }
+
+  /**
+   * Both measures of a layer in an epoch, over the runs.
+   *
+   * @param evaluator name or index; @param layer name or index; @param epoch number of the epoch
+   * @throws UnknownNameError, ArgumentError for what is not there
+   */
+  spread(evaluator: number | string, layer: number | string, epoch: number): PlaneSpread {
+    const e = placeOf('evaluator', evaluator, this.evaluators, 'RunSet.spread')
+    const l = placeOf('layer', layer, this.layers, 'RunSet.spread')
+    const n = this.epochs.indexOf(epoch)
+    if (n >= 0) return this.#spread(n, e, l)
+    const shown =
+      this.epochs.length > 20 ? `${this.epochs.slice(0, 20).join(', ')}, ...` : this.epochs.join(', ')
+    throw new ArgumentError(`RunSet.spread: given epoch ${epoch}, expected one of ${shown}`)
+  }
+
+  #spread(n: number, e: number, l: number): PlaneSpread {
+    const at = ((n * this.evaluators.length + e) * this.layers.length + l) * 2
+    const side = (offset: 0 | 1) => spreadOf(this.#runs.values.map((run) => run[at + offset] as number))
+    return { ixt: side(0), ity: side(1) }
+  }
+
+  /** Means over the runs, as dynamics that figures and tables take. */
+  mean(): DynamicsLike {
+    return this.#dynamics((n, e, l) => {
+      const { ixt, ity } = this.#spread(n, e, l)
+      return [ixt.mean, ity.mean]
+    })
+  }
+
+  /** Each run on the epochs of all; NaN where it has none. */
+  runs(): readonly { readonly name: string; readonly dynamics: DynamicsLike }[] {
+    return this.names.map((name, run) => ({
+      name,
+      dynamics: this.#dynamics((n, e, l) => {
+        const at = ((n * this.evaluators.length + e) * this.layers.length + l) * 2
+        const values = this.#runs.values[run] as Float64Array
+        return [values[at] as number, values[at + 1] as number]
+      }),
+    }))
+  }
+
+  #dynamics(pair: (n: number, e: number, l: number) => [number, number]): DynamicsLike {
+    const { layers, evaluators, units, evaluatorSettings, samples, labelEntropy, epochs, epochsKnown } = this
+    return {
+      layers,
+      evaluators,
+      units,
+      evaluatorSettings,
+      samples,
+      labelEntropy,
+      epochs: epochsKnown ? epochs : null,
+      values: epochs.map((_, n) => evaluators.map((_, e) => layers.map((_, l) => pair(n, e, l)))),
+    }
+  }
+
+  /**
+   * The same set with information in another unit; numbers without a unit stay as they are.
+   *
+   * @param unit 'nats', 'bits', 'bans' or 'base b'
+   * @throws ArgumentError for another unit, and where nobody says in which unit an evaluator measured
+   */
+  in(unit: string): RunSet {
+    checkValue('RunSet.in: unit', unit, text)
+    const base = baseOfUnit(unit)
+    if (base === undefined) {
+      throw new ArgumentError(
+        `RunSet.in: given "${unit}", expected 'nats', 'bits', 'bans' or 'base b' such as 'base 3'`,
+      )
+    }
+    const factors = this.units.map((own, e) => {
+      if (own === null) {
+        throw new ArgumentError(
+          `RunSet.in: nobody says in which unit ${this.evaluators[e]} measured; give the runs their units`,
+        )
+      }
+      const from = baseOfUnit(own)
+      return from === undefined || own === unit ? undefined : Math.log(from) / Math.log(base)
+    })
+    const width = this.layers.length * 2
+    const converted = (values: Float64Array) =>
+      values.map((value, i) => value * (factors[Math.floor(i / width) % this.evaluators.length] ?? 1))
+    return new RunSet({
+      ...this.#runs,
+      units: this.units.map((own, e) => (factors[e] === undefined ? own : unit)),
+      evaluatorSettings: this.evaluatorSettings.map((own, e) =>
+        factors[e] === undefined ? own : withBase(own, base),
+      ),
+      values: this.#runs.values.map(converted),
+    })
+  }
+
+  /** What each evaluator says of each layer in each epoch in which any run has a value of it: evaluator by evaluator, epoch by epoch, input side first. */
+  results(): readonly ResultRow[] {
+    return this.evaluators.flatMap((estimator, e) =>
+      this.epochs.flatMap((epoch, n) => {
+        const rows = this.layers.map((layer, l) => ({
+          estimator,
+          settings: this.evaluatorSettings[e] as Json,
+          units: this.units[e] as string | null,
+          samples: this.samples[e] as number | null,
+          layer,
+          epoch,
+          ...this.#spread(n, e, l),
+        }))
+        return rows.some(({ ixt, ity }) => hasValue(ixt) || hasValue(ity)) ? rows : []
+      }),
+    )
+  }
+
+  /** What a reader of the numbers has to know besides: values at their ceiling, contradictions to theory with their size, runs that differ. */
+  notes(): string[] {
+    return [...this.#runs.remarks, ...runNotes(this)]
+  }
+
+  /** Everything as plain data for JSON, where null stands for no value. */
+  toJSON(): RunResults {
+    return describeResults(this)
+  }
+
+  /** One line of CSV (RFC 4180) for each of {@link RunSet.results}, with a header; a value that is not there is empty. */
+  toCsv(): string {
+    return csvOf(this)
+  }
+
+  /**
+   * A table of means with standard errors as aligned text.
+   *
+   * @throws UnknownNameError, ArgumentError for an evaluator, layers or epochs that are not there
+   */
+  toText(options: RunTableOptions = {}): string {
+    return textOf(this, options)
+  }
+
+  /**
+   * A table of means with standard errors in LaTeX, which needs the package booktabs.
+   *
+   * @throws as {@link RunSet.toText} does
+   */
+  toLatex(options: RunTableOptions = {}): string {
+    return latexOf(this, options)
+  }
+
+  /**
+   * Compares this setting with another one, run by run: pairs have the same name, so what a seed brings takes itself out of the differences.
+   * Differences are this - other, in the unit of the values. P-values are adjusted over the layers (Benjamini and Hochberg 1995), for each measure of
+   * each epoch apart.
+   *
+   * @param other a set of the same layers, evaluators, units and settings
+   * @throws DataError for sets that do not go together, and for fewer than 2 pairs
+   */
+  async compare(other: RunSet, options: CompareRunsOptions = {}): Promise<RunComparison> {
+    checkValue('RunSet.compare: other', other, aSet)
+    return compareRuns(this, other, options)
+  }
+}
+
+/** What can be compared with; the constructor is private. */
+const aSet = instance<RunSet>(RunSet as unknown as abstract new () => RunSet)
+
+function hasValue({ values }: Spread): boolean {
+  return values.some((value) => !Number.isNaN(value))
+}
+
+/** Settings that tell the base of their logarithm, with another one. */
+function withBase(settings: Json, base: number): Json {
+  return typeof settings === 'object' && settings !== null && 'base' in settings
+    ? { ...settings, base }
+    : settings
+}

@@ -1,0 +1,196 @@
+/** Runs as tables: aligned text, CSV and LaTeX. */
+import { ArgumentError, describe } from '../core/errors.js'
+import { type Checks, checkOptions, elsewhere } from '../core/options.js'
+import {
+  evaluatorText,
+  type MeasureNames,
+  measureNames,
+  sampleText,
+  uncertainText,
+  withUnit,
+} from './naming.js'
+import type { PlaneSpread, RunSet } from './run-set.js'
+import { placeOf } from './source.js'
+
+/** What of the runs a table shows. */
+export interface RunTableOptions {
+  /** Name or index of an evaluator. Default: all, a table each. */
+  evaluator?: number | string
+  /** Name or index of a layer, or several. Default: all. */
+  layer?: number | string | readonly (number | string)[]
+  /** 'last' (default): the last epoch in which the evaluator has a value; 'all'; or numbers of epochs. */
+  epochs?: 'last' | 'all' | readonly number[]
+}
+
+const checks: Checks<RunTableOptions> = { evaluator: elsewhere(), layer: elsewhere(), epochs: elsewhere() }
+
+/** A table of one evaluator. */
+interface Table {
+  /** Who measured, and what it was measured of. */
+  readonly title: string
+  readonly names: MeasureNames
+  /** What numbers the rows. */
+  readonly kind: 'epoch' | 'row'
+  readonly rows: readonly ({ readonly epoch: number; readonly layer: string } & PlaneSpread)[]
+}
+
+/** A table for each evaluator as aligned text. */
+export function textOf(set: RunSet, options: RunTableOptions): string {
+  const tables = tablesOf(set, options, 'RunSet.toText').map(({ title, names, kind, rows }) => {
+    const cells = [
+      [kind, 'layer', withUnit(names.x, names.unit), withUnit(names.y, names.unit)],
+      ...rows.map(({ epoch, layer, ixt, ity }) => [
+        String(epoch),
+        layer,
+        uncertainText(ixt.mean, ixt.se),
+        uncertainText(ity.mean, ity.se),
+      ]),
+    ]
+    return alignedText(title, cells, [1])
+  })
+  return tables.join('\n\n')
+}
+
+/** Rows of text under each other. @param left columns that are set to the left, others to the right */
+export function alignedText(
+  title: string,
+  rows: readonly (readonly string[])[],
+  left: readonly number[],
+): string {
+  const widths = (rows[0] ?? []).map((_, c) => Math.max(...rows.map((row) => (row[c] as string).length)))
+  const line = (row: readonly string[]) =>
+    row.map((text, c) =>
+      left.includes(c) ? text.padEnd(widths[c] as number) : text.padStart(widths[c] as number),
+    )
+  return [title, ...rows.map((row) => line(row).join('  ').trimEnd())].join('\n')
+}
+
+/** A table for each evaluator in LaTeX. */
+export function latexOf(set: RunSet, options: RunTableOptions): string {
+  const tables = tablesOf(set, options, 'RunSet.toLatex').map(({ title, names, kind, rows }) => {
+    const measure = (side: 'X' | 'Y') =>
+      latexText(names.isInformation ? '' : names.symbol) +
+      (names.isInformation ? `$I(H; ${side})$` : `$(H, ${side})$`) +
+      latexText(withUnit('', names.unit))
+    const value = (text: string) => (text === '-' ? '--' : `$${text.replace('±', '\\pm')}$`)
+    return [
+      '\\begin{table}',
+      '  \\centering',
+      `  \\caption{${latexText(title)}}`,
+      '  \\begin{tabular}{rlrr}',
+      '    \\toprule',
+      `    ${kind} & layer & ${measure('X')} & ${measure('Y')} \\\\`,
+      '    \\midrule',
+      ...rows.map(
+        ({ epoch, layer, ixt, ity }) =>
+          `    ${epoch} & ${latexText(layer)} & ${value(uncertainText(ixt.mean, ixt.se))} & ${value(uncertainText(ity.mean, ity.se))} \\\\`,
+      ),
+      '    \\bottomrule',
+      '  \\end{tabular}',
+      '\\end{table}',
+    ].join('\n')
+  })
+  return tables.join('\n\n')
+}
+
+/** All results as CSV. */
+export function csvOf(set: RunSet): string {
+  const side = (name: string) => [`${name}_mean`, `${name}_se`, ...set.names.map((run) => `${name} ${run}`)]
+  const header = [
+    'estimator',
+    'settings',
+    'units',
+    'samples',
+    'layer',
+    set.epochsKnown ? 'epoch' : 'row',
+    ...side('ixt'),
+    ...side('ity'),
+  ]
+  const lines = set
+    .results()
+    .map(({ estimator, settings, units, samples, layer, epoch, ixt, ity }) => [
+      estimator,
+      JSON.stringify(settings),
+      units ?? '',
+      String(samples ?? ''),
+      layer,
+      String(epoch),
+      ...[ixt, ity].flatMap(({ mean, se, values }) => [mean, se, ...values].map(csvNumber)),
+    ])
+  return [header, ...lines].map((line) => `${line.map(csvField).join(',')}\r\n`).join('')
+}
+
+const csvNumber = (value: number) => (Number.isNaN(value) ? '' : String(value))
+
+function csvField(text: string): string {
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}
+
+const latexSigns: Readonly<Record<string, string>> = {
+  '\\': '\\textbackslash{}',
+  '~': '\\textasciitilde{}',
+  '^': '\\textasciicircum{}',
+  '±': '$\\pm$',
+}
+
+function latexText(text: string): string {
+  return text.replace(/[\\~^±]|[&%$#_{}]/g, (sign) => latexSigns[sign] ?? `\\${sign}`)
+}
+
+function tablesOf(set: RunSet, options: RunTableOptions, caller: string): Table[] {
+  const { evaluator, layer, epochs = 'last' } = checkOptions(caller, options, checks)
+  const places =
+    evaluator === undefined
+      ? set.evaluators.keys()
+      : [placeOf('evaluator', evaluator, set.evaluators, caller)]
+  const wanted = layer === undefined ? [...set.layers.keys()] : Array.isArray(layer) ? layer : [layer]
+  const layers = (wanted as readonly (number | string)[]).map((one) =>
+    placeOf('layer', one, set.layers, caller),
+  )
+  return [...places].map((e) => {
+    const name = set.evaluators[e] as string
+    const unit = set.units[e] as string | null
+    const settings = Object(set.evaluatorSettings[e]) as Record<string, unknown>
+    const own = epochsOf(set, e, epochs, caller)
+    return {
+      title: `${evaluatorText({ evaluator: name, unit, settings })}; ${sampleText(set.samples[e] as number | null, set.names.length)}`,
+      names: measureNames({ evaluator: name, unit }),
+      kind: set.epochsKnown ? 'epoch' : 'row',
+      rows: own.flatMap((epoch) =>
+        layers.map((l) => ({ epoch, layer: set.layers[l] as string, ...set.spread(e, l, epoch) })),
+      ),
+    }
+  })
+}
+
+/** The wanted epochs of an evaluator. */
+export function epochsOf(
+  set: RunSet,
+  evaluator: number,
+  wanted: 'last' | 'all' | readonly number[],
+  caller: string,
+): readonly number[] {
+  if (Array.isArray(wanted)) {
+    const stranger = (wanted as readonly number[]).find((epoch) => !set.epochs.includes(epoch))
+    if (stranger === undefined && wanted.length > 0) return wanted as readonly number[]
+    throw new ArgumentError(
+      `${caller}: epochs: given ${describe(wanted.length === 0 ? wanted : stranger)}, expected epochs among ${epochRange(set)}`,
+    )
+  }
+  if (wanted !== 'last' && wanted !== 'all') {
+    throw new ArgumentError(
+      `${caller}: epochs: given ${describe(wanted)}, expected 'last', 'all' or a list of epochs`,
+    )
+  }
+  const measured = set.epochs.filter((epoch) =>
+    set.layers.some((_, l) => {
+      const { ixt, ity } = set.spread(evaluator, l, epoch)
+      return !(Number.isNaN(ixt.mean) && Number.isNaN(ity.mean))
+    }),
+  )
+  return wanted === 'all' ? measured : measured.slice(-1)
+}
+
+function epochRange({ epochs }: RunSet): string {
+  return epochs.length > 12 ? `${epochs[0]} to ${epochs.at(-1)}` : epochs.join(', ')
+}

@@ -1,0 +1,194 @@
+/** What figures, tables and sets of runs take: recorded dynamics, wherever they lie. */
+
+import { ArgumentError, DataError, describe, ShapeError, unknownName } from '../core/errors.js'
+
+/**
+ * What a training run recorded of its layers.
+ *
+ * `values[n][e][l]` is the pair [measure of (H, X), measure of (H, Y)] of layer `l` in row `n` by evaluator
+ * `e`: shape [N, E, L, 2]. NaN or null is a gap: an epoch that an evaluator was not due in, or samples that it has no answer for.
+ */
+export interface DynamicsLike extends MeasuredBy {
+  readonly values: readonly (readonly (readonly (readonly (number | null)[])[])[])[]
+  /** Names of the L layers, input side first. */
+  readonly layers: readonly string[]
+  /** Names of the E evaluators, such as `'HSIC'`. */
+  readonly evaluators: readonly string[]
+  /** Number of the epoch of each of the N rows, rising. Left out, figures number the rows and call them rows. */
+  readonly epochs?: readonly number[] | null
+}
+
+/** What is known of the evaluators besides their names. */
+export interface MeasuredBy {
+  /** Unit of each evaluator's values, 'none' for numbers without one; null (or all left out) where it is not known, which figures then say. */
+  readonly units?: readonly (string | null)[]
+  /** Settings of each evaluator, which figures show. */
+  readonly evaluatorSettings?: readonly unknown[]
+  /** Samples that each evaluator's values were estimated from, the most where batches differ; null (or all left out) where it is not known. */
+  readonly samples?: readonly (number | null)[]
+  /** Entropy of the target's classes over the samples, in nats; null where the target is not classes, or not known. */
+  readonly labelEntropy?: number | null
+}
+
+/** Dynamics read back from the disk, as `loadDynamics` gives them. */
+export interface StoredDynamics extends MeasuredBy {
+  readonly layers: readonly string[]
+  readonly evaluators: readonly string[]
+  readonly epochs?: readonly number[] | null
+  /** Rows from the first on that are whole; others are not shown. */
+  readonly completedEpochs?: number | null
+  /** Means over batches, [N, E, L, 2] with the last axis fastest; epochs that were not reached are NaN. */
+  averaged(): { readonly shape: readonly number[]; readonly values: ArrayLike<number> }
+}
+
+/** Recorded dynamics, a model that has recorded some, or dynamics read back from the disk. */
+export type DynamicsSource = DynamicsLike | StoredDynamics | { dynamics(): DynamicsLike }
+
+/**
+ * Dynamics of a source as plain data, checked.
+ *
+ * @param caller name of the public function, for error messages
+ * @throws ArgumentError for something else than dynamics; ShapeError where `values` is not [N, E, L, 2] for the names given; DataError where no
+ *   epoch was recorded, two layers have one name, or epochs do not rise
+ */
+export function readSource(source: DynamicsSource, caller: string): DynamicsLike {
+  // Object() turns what is no object into an empty one, which then lacks the names.
+  const given: { dynamics?: unknown } = Object(source)
+  const read: Partial<DynamicsLike & StoredDynamics> = Object(
+    typeof given.dynamics === 'function' ? given.dynamics() : source,
+  )
+  if (isNames(read.layers) && isNames(read.evaluators)) {
+    const isPlain = Array.isArray(read.values)
+    if (isPlain || typeof read.averaged === 'function') {
+      const dynamics = isPlain ? (read as DynamicsLike) : unpack(read as StoredDynamics, caller)
+      checkHeading(dynamics, caller)
+      checkShape(dynamics, caller)
+      return dynamics
+    }
+  }
+  throw new ArgumentError(
+    `${caller}: given ${describe(source)}, expected { values, layers, evaluators }, ` +
+      'a model that tracks its dynamics, or what loadDynamics gave',
+  )
+}
+
+function isNames(list: unknown): list is readonly string[] {
+  return Array.isArray(list) && list.every((name) => typeof name === 'string')
+}
+
+/** The epochs that a stored run reached, as nested arrays. */
+function unpack(stored: StoredDynamics, caller: string): DynamicsLike {
+  const { shape, values } = stored.averaged()
+  const [epochs = 0, evaluators = 0, layers = 0] = shape
+  const size = evaluators * layers * 2
+  if (shape.length !== 4 || shape[3] !== 2 || values.length !== epochs * size) {
+    throw new ShapeError(
+      `${caller}: averaged() gave the shape [${shape.join(', ')}] and ${values.length} values, expected [N, E, L, 2]`,
+    )
+  }
+  const flat = Array.from(values)
+  let reached = Math.min(epochs, stored.completedEpochs ?? epochs)
+  while (reached > 0 && flat.slice((reached - 1) * size, reached * size).every(Number.isNaN)) reached--
+  const pairAt = (start: number) => flat.slice(start, start + 2)
+  const range = (length: number) => Array.from({ length }, (_, index) => index)
+  const { layers: layerNames, evaluators: evaluatorNames, epochs: numbers } = stored
+  const { units, evaluatorSettings, samples, labelEntropy } = stored
+  return {
+    layers: layerNames,
+    evaluators: evaluatorNames,
+    ...(units === undefined ? {} : { units }),
+    ...(evaluatorSettings === undefined ? {} : { evaluatorSettings }),
+    ...(samples === undefined ? {} : { samples }),
+    ...(labelEntropy === undefined ? {} : { labelEntropy }),
+    epochs: numbers?.slice(0, reached) ?? null,
+    values: range(reached).map((n) =>
+      range(evaluators).map((e) => range(layers).map((l) => pairAt(n * size + (e * layers + l) * 2))),
+    ),
+  }
+}
+
+/** Checks what dynamics tell besides their values, as far as they do. */
+function checkHeading(dynamics: DynamicsLike, caller: string): void {
+  const { values, evaluators, units, evaluatorSettings, samples, labelEntropy, epochs } = dynamics
+  const count = evaluators.length
+  const fits = (list: unknown, length: number) => Array.isArray(list) && list.length === length
+  const isUnit = (unit: unknown) => unit === null || typeof unit === 'string'
+  if (units !== undefined && !(fits(units, count) && units.every(isUnit))) {
+    throw new ArgumentError(
+      `${caller}: units: given ${describe(units)}, expected ${count} names or null, one an evaluator`,
+    )
+  }
+  if (evaluatorSettings !== undefined && !fits(evaluatorSettings, count)) {
+    throw new ArgumentError(
+      `${caller}: evaluatorSettings: given ${describe(evaluatorSettings)}, expected ${count}, one an evaluator`,
+    )
+  }
+  const isCount = (value: unknown) => value === null || (Number.isInteger(value) && (value as number) > 0)
+  if (samples !== undefined && !(fits(samples, count) && samples.every(isCount))) {
+    throw new ArgumentError(
+      `${caller}: samples: given ${describe(samples)}, expected ${count} whole numbers or null, one an evaluator`,
+    )
+  }
+  const entropy = labelEntropy ?? 0
+  if (!(Number.isFinite(entropy) && entropy >= 0)) {
+    throw new ArgumentError(
+      `${caller}: labelEntropy: given ${describe(labelEntropy)}, expected a number of at least 0, or null`,
+    )
+  }
+  if (epochs === undefined || epochs === null) return
+  const rises = (number: unknown, n: number) =>
+    Number.isFinite(number) && (n === 0 || (number as number) > (epochs[n - 1] as number))
+  if (!fits(epochs, values.length) || !epochs.every(rises)) {
+    throw new DataError(
+      `${caller}: epochs: given ${describe(epochs)}, expected ${values.length} rising numbers, one for each row of values`,
+    )
+  }
+}
+
+function checkShape({ values, layers, evaluators }: DynamicsLike, caller: string): void {
+  if (values.length === 0 || evaluators.length === 0 || layers.length === 0) {
+    throw new DataError(
+      `${caller}: no dynamics are recorded (${values.length} epochs, ${evaluators.length} evaluators, ` +
+        `${layers.length} layers); set trackDynamics, attach an evaluator, and train at least one epoch`,
+    )
+  }
+  const twice = layers.find((name, index) => layers.indexOf(name) !== index)
+  if (twice !== undefined)
+    throw new DataError(`${caller}: two layers are named "${twice}"; give each its own name`)
+  const expected = `[${values.length}, ${evaluators.length}, ${layers.length}, 2]`
+  const check = (list: unknown, length: number, where: string) => {
+    if (Array.isArray(list) && list.length === length) return
+    throw new ShapeError(
+      `${caller}: values${where}: given ${describe(list)}, expected an array of ${length}; ` +
+        `values must be ${expected} = [epochs, evaluators, layers, 2]`,
+    )
+  }
+  values.forEach((epoch, n) => {
+    check(epoch, evaluators.length, `[${n}]`)
+    epoch.forEach((byLayer, e) => {
+      check(byLayer, layers.length, `[${n}][${e}]`)
+      byLayer.forEach((pair, l) => {
+        check(pair, 2, `[${n}][${e}][${l}]`)
+      })
+    })
+  })
+}
+
+/**
+ * Place of a layer or an evaluator given by name or by index, from the end where it is negative.
+ *
+ * @throws UnknownNameError, ArgumentError where there is none
+ */
+export function placeOf(kind: string, wanted: unknown, names: readonly string[], caller: string): number {
+  if (typeof wanted === 'number') {
+    const index = wanted < 0 ? wanted + names.length : wanted
+    if (Number.isInteger(index) && index >= 0 && index < names.length) return index
+    throw new ArgumentError(`${caller}: ${kind}: given ${wanted}, expected an index below ${names.length}`)
+  }
+  const index = names.indexOf(wanted as string)
+  if (index < 0) throw unknownName(kind, wanted, names)
+  if (names.indexOf(wanted as string, index + 1) > 0) {
+    throw new ArgumentError(`${caller}: several ${kind}s are named "${wanted}"; give the index instead`)
+  }
+  return index
+}
