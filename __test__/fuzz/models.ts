@@ -1,6 +1,7 @@
 /** Calls of models, datasets, files and charts. Files go to the working folder, which the fuzzer makes for each run. */
 import { writeFileSync } from 'node:fs'
 import * as hg from '../../ts/index.js'
+import { prepareDump } from './activations.js'
 import { type Call, constructorCall, type FunctionTable, functionCalls, methodCalls } from './call.js'
 import { dataCalls, prepareDataFiles } from './data.js'
 import { OwnError } from './junk.js'
@@ -267,6 +268,7 @@ export async function prepareFiles(): Promise<void> {
   writeFileSync('a-text', 'text')
   writeFileSync('a-table.csv', 'a,b,c\n1,2,x\n3,?,y\n')
   await prepareDataFiles()
+  await prepareDump()
   const values = { dtype: 'float32', shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) } as const
   await hg.writeNpy('an-array.npy', values)
   await hg.writeNpz('arrays.npz', { a: values, b: values })

@@ -23,6 +23,8 @@ export interface OpenSource extends ByteSource {
 export interface ByteStore {
   readonly path: string
   readonly size: number
+  /** Whether it is unpacked from its beginning up to what is wanted. */
+  readonly isSequential: boolean
   /** Opens it to read parts; those of a compressed member in rising order, for it is unpacked as it is read. */
   open(): Promise<OpenSource>
   /** Opens it to read all of it; what has a checksum is checked. */
@@ -33,6 +35,7 @@ export interface ByteStore {
 export class FileStore implements ByteStore {
   readonly path: string
   readonly size: number
+  readonly isSequential = false
   readonly #written: number
 
   constructor({ path, size, written }: FileReader) {

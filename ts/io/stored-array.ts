@@ -61,6 +61,10 @@ export class StoredArray implements LazyArray {
     this.#layout = layout
   }
 
+  get isSequential(): boolean {
+    return this.#store.isSequential
+  }
+
   async read(rows?: RowRange): Promise<ArrayData> {
     const [from, to] = checkRows(this.#what, this.shape, rows)
     const isWhole = to - from === rowsOf(this)

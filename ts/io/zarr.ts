@@ -90,6 +90,7 @@ async function nodeAt(store: ZarrFolder, what: string, path: string): Promise<No
 class ZarrArray implements LazyArray {
   readonly dtype: string
   readonly shape: Shape
+  readonly band: number
   readonly #what: string
   readonly #type: StoredType
   readonly #array: zarr.Array<zarr.DataType, ZarrFolder>
@@ -105,6 +106,7 @@ class ZarrArray implements LazyArray {
     }
     this.dtype = type
     this.shape = shape
+    this.band = chunks[0] ?? 1
     this.#what = what
     this.#type = type
     this.#array = array

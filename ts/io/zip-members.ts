@@ -54,6 +54,7 @@ async function contentsOf(file: FileReader, { name, offset, storedSize }: ZipEnt
 export class ZipMemberStore implements ByteStore {
   readonly path: string
   readonly size: number
+  readonly isSequential: boolean
   readonly #file: FileStore
   readonly #entry: ZipEntry
 
@@ -61,6 +62,7 @@ export class ZipMemberStore implements ByteStore {
   constructor(file: FileReader, entry: ZipEntry) {
     this.path = `${file.path}: '${entry.name}'`
     this.size = entry.size
+    this.isSequential = entry.isDeflated
     this.#file = new FileStore(file)
     this.#entry = entry
   }
