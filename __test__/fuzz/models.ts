@@ -1,6 +1,7 @@
 /** Calls of models, datasets, files and charts. Files go to the working folder, which the fuzzer makes for each run. */
 import { writeFileSync } from 'node:fs'
 import * as hg from '../../ts/index.js'
+import { prepareDump } from './activations.js'
 import { type Call, constructorCall, type FunctionTable, functionCalls, methodCalls } from './call.js'
 import { dataCalls, prepareDataFiles } from './data.js'
 import { OwnError } from './junk.js'
@@ -210,6 +211,14 @@ const selection = { evaluator: 'HSIC', layer: ['a', 1], xTitle: 'x', yTitle: 'y'
 const plane = { ...selection, title: 'mine', width: 200, height: 100, xScale: 'linear', yScale: 'log' }
 const chart = () => hg.lossPlot({ loss: [3, 2, 1] })
 
+/** Reads the arrays of a file, whole and by rows. */
+async function readAll(opened: Promise<hg.ArrayFile>): Promise<void> {
+  for (const array of (await opened).arrays.values()) {
+    await array.read()
+    await array.read([0, 1])
+  }
+}
+
 class Own extends hg.Layer {
   build(inputShape: hg.Shape) {
     return inputShape
@@ -249,6 +258,7 @@ const functions: FunctionTable = {
   ],
   readNpy: () => ['an-array.npy'],
   readNpz: () => ['arrays.npz', { names: ['a'] }],
+  openArrays: { args: () => ['arrays.npz', { labels: true }], use: readAll },
   readSafetensors: () => ['a-file.safetensors'],
   writeAtomic: () => ['written/text', 'text', { sync: false }],
   writeNpy: () => ['written/array.npy', array()],
@@ -261,6 +271,7 @@ export async function prepareFiles(): Promise<void> {
   writeFileSync('a-text', 'text')
   writeFileSync('a-table.csv', 'a,b,c\n1,2,x\n3,?,y\n')
   await prepareDataFiles()
+  await prepareDump()
   const values = { dtype: 'float32', shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) } as const
   await hg.writeNpy('an-array.npy', values)
   await hg.writeNpz('arrays.npz', { a: values, b: values })
