@@ -97,18 +97,33 @@ function modelCalls(kind: Kind): Call[] {
       unfreeze: () => ['**.bias'],
       ...(tracks
         ? {
-            attachEvaluator: () => [new hg.HSIC({ sigma: 1 }), { evaluateOn: 'epoch', every: 1, samples: 8 }],
+            attachEvaluator: () => [
+              new hg.HSIC({ sigma: 1 }),
+              { evaluateOn: 'epoch', every: [0, 1], initial: true, samples: 8 },
+            ],
           }
         : { attachEvaluator: () => [new hg.HSIC({ sigma: 1 }), {}] }),
     }),
     ...methodCalls(kind, ready, {
+      activations: () => [
+        x(),
+        {
+          y: y(),
+          layers: ['**'],
+          batchSize: 5,
+          run: 'mine',
+          epoch: 3,
+          to: 'a-dump',
+          signal: new AbortController().signal,
+        },
+      ],
       apply: () => [
         { 'layers.0.bias': some([4]) },
         some([2, 3]),
         { training: true, key: hg.key(1), state: {}, update() {} },
       ],
       call: () => [some([2, 3])],
-      dynamics: () => [],
+      dynamics: () => [{ by: 'epoch' }],
       explain: () => [{ batchSize: 4, training: true }],
       evaluate: () => [x(), y(), { batchSize: 5, signal: new AbortController().signal }],
       fit: () => [x(), y(), fitting({ batchSize: 5, validationSplit: 0.25, shuffle: true })],

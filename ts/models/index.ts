@@ -1,4 +1,5 @@
 /** Models: networks of layers, and their files. */
+export type { ActivationsOptions, ModelActivations } from './activations.js'
 export type { ForwardContext, ForwardResult } from './forward.js'
 export { HSICNetwork } from './hsic-network.js'
 export type {

@@ -28,6 +28,7 @@ import { type ExplainOptions, explainModel } from '../train/explain-model.js'
 import { type FitDatasetOptions, type FitOptions, fitArrays, trainModel } from '../train/fit-model.js'
 import type { History } from '../train/history.js'
 import { checkIdle, compiledOf, disposeState, stateOf, TrainingState } from '../train/state.js'
+import { type ActivationsOptions, activationsOf, type ModelActivations } from './activations.js'
 import type { ForwardContext, ForwardPass, ForwardResult, LayerEntry } from './forward.js'
 import { type NetworkOptions, resolveNetwork, type Segment } from './network-options.js'
 import { type ApplyOptions, applyRequest, type PassRequest, passOf } from './pass.js'
@@ -406,6 +407,23 @@ export abstract class Network {
    */
   predict(x: ArrayInput, options: PredictOptions = {}): Promise<Tensor> {
     return predictModel(this, x, options)
+  }
+
+  /**
+   * What layers answer to samples, in evaluation mode, with the weights of this moment whatever becomes of them: arrays that are computed when they are read, for
+   * `measure`, or for a look at them.
+   *
+   *     const seen = await model.activations(x, { y, layers: ['dense_*'] })
+   *     const { runs } = await measure(seen, [new KDE()])
+   *     const { shape, data } = await seen.runs[0].layer(model.history.epochs.at(-1), 'dense_1').read([0, 10])
+   *
+   * Of arrays and an ArrayDataset, samples stand in the order in which they lie. Other datasets are gone through once, now, and kept in memory.
+   *
+   * @param data `[n, ...inputShape]`, or a dataset
+   * @throws UnknownNameError for a layer that is not there; ArgumentError, ShapeError, DataError for samples that do not fit; StateError while the model is at work
+   */
+  activations(data: ArrayInput | BatchSource, options: ActivationsOptions = {}): Promise<ModelActivations> {
+    return activationsOf(this, data, options)
   }
 
   /**
