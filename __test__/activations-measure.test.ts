@@ -203,7 +203,8 @@ test('values that are not finite, and ranges that are left, are told', async (t)
   const { x, y, layers } = sample(80, 0)
   const bad = floats(80, 2, (i, j) => (i === 3 && j === 1 ? Number.NaN : i * j))
   const wide = floats(80, 2, () => 5 * random.next())
-  const measured = await measure(held({ a: { 4: { x, y, layers: { ...layers, bad, wide } } } }), [
+  const broad = floats(80, 2, () => 2 * random.next())
+  const measured = await measure(held({ a: { 4: { x, y, layers: { ...layers, bad, wide, broad } } } }), [
     new Binned(),
     new CKA(),
   ])
@@ -214,7 +215,9 @@ test('values that are not finite, and ranges that are left, are told', async (t)
   )
   t.true(
     measured.notes.some((note) =>
-      /Binned: \d+ % of the activations of layer 'wide' of run 'a' in epoch 4/.test(note),
+      /Binned: \d+ % of the activations of layer 'wide' of run 'a' in epoch 4.*; alike in other layers: .*'broad' \d+ %/.test(
+        note,
+      ),
     ),
   )
   const infinite = {
@@ -317,15 +320,15 @@ test.serial('progress, an abort, and memory that comes back', async (t) => {
     onProgress: ({ done, total, run, epoch }) => void seen.push(`${run} ${epoch} ${done}/${total}`),
   })
   t.deepEqual(seen, ['a 0 1/3', 'a 1 2/3', 'a 2 3/3'])
-  const { buffers } = memory()
+  const { bytes } = memory()
   const stop = new AbortController()
   const failed = await t.throwsAsync(
     measure(dump, new KDE(), { signal: stop.signal, onProgress: () => stop.abort(new Error('enough')) }),
   )
   t.is(failed?.message, 'enough')
   await measure(dump, [new KDE(), new KSG()], { bootstrap: 2 })
-  // Fewer where the collector came by.
-  t.true(memory().buffers <= buffers)
+  // The layers alone are 14,400 bytes; classes of labels wait for the collector.
+  t.true(memory().bytes - bytes < 6400, `${memory().bytes - bytes}`)
 })
 
 test('a dump on the disk, from the file to the set', async (t) => {
@@ -373,7 +376,7 @@ test('what inspect sees of values', async (t) => {
   const scans = Object.fromEntries(layers.map(({ name, scan }) => [name, scan]))
   t.like(scans.tanh, { values: 8, least: -1, zeros: 1, saturated: 3, notFinite: 0 })
   t.like(scans.sigmoid, { least: 0, largest: 1, zeros: 2, saturated: 3 })
-  t.like(scans.relu, { least: 0, largest: 7, zeros: 4, saturated: undefined })
+  t.like(scans.relu, { least: 0, largest: 7, zeros: 4, saturated: null })
   t.like(scans.odd, { values: 8, least: -2, largest: 5, notFinite: 2, zeros: 1, mean: 11 / 6 })
   t.is(y, null)
   t.is(x, null)

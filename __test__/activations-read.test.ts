@@ -218,7 +218,7 @@ test('what does not go together is refused', async (t) => {
     { 'epoch_1/h.npy': layer(4, 2), 'epoch_01/h.npy': layer(4, 2) },
     /are both layer 'h' of epoch 1/,
   )
-  await refuses({}, /holds no layers: no array/)
+  await refuses({}, /holds no array that is read; expected files that end in \.npy/)
   await t.throwsAsync(readActivations(fresh('nowhere')), error(IOError, /no such file or folder/))
   const folder = await dump({ 'h.npy': layer(4, 2) })
   writeFileSync(join(folder, 'broken.npy'), 'no array')

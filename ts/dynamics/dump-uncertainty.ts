@@ -24,7 +24,7 @@ export type PairOf<T> = readonly [x: T, y: T]
 /**
  * Standard errors of an estimator's values by the delete-d jackknife with d = n / 2 (Shao and Wu 1989): each round leaves out half of the samples, drawn
  * without replacement, and the spread of the rounds, times (n - d) / d = 1, is the variance of the value of all n. A bootstrap would draw samples twice, and
- * copies bias every estimator that asks which samples are equal or near (Holmes and Nemenman 2019): those by neighbors, kernels and bins alike.
+ * copies bias every estimator that asks which samples are equal or near: those by neighbors, kernels and bins alike.
  *
  * @param values those of all samples, by layer; @param rounds at least 2
  */

@@ -24,7 +24,7 @@ import { DumpReader, portionsOf } from './dump-portions.js'
 import { DumpSamples } from './dump-samples.js'
 import { headingOf } from './heading.js'
 import { checkActivations } from './inspect.js'
-import { MeasuredRun, measurePortion, type Uncertainties } from './measured-run.js'
+import { MeasuredRun, measurePortion, outsideNotes, type Uncertainties } from './measured-run.js'
 import { RunSet } from './run-set.js'
 
 /** How far a measurement has come. */
@@ -187,7 +187,11 @@ function finished(
   return {
     runs,
     measurements,
-    notes: [...activations.notes, ...new Set(measured.flatMap(({ notes }) => notes))],
+    notes: [
+      ...activations.notes,
+      ...new Set(measured.flatMap(({ notes }) => notes)),
+      ...outsideNotes(measured, estimators),
+    ],
   }
 }
 

@@ -34,12 +34,21 @@ interface Cell {
   readonly pValues: PairOf<number> | undefined
 }
 
+/** The part of a layer's values outside of the range that an evaluator tells apart. */
+interface Outside {
+  readonly evaluator: number
+  readonly layer: string
+  readonly part: number
+  readonly run: string
+  readonly epoch: number
+}
+
 /** What was measured of one run. */
 export class MeasuredRun {
   readonly #cells = new Map<string, Cell>()
   readonly #notes = new Set<string>()
-  /** Largest part outside of the range of an evaluator, by layer, with the epoch. */
-  readonly #outside = new Map<string, { part: number; advice: (part: number) => string | undefined }>()
+  /** Of each evaluator with a range, and each layer: where most values lay outside of it. */
+  readonly outside = new Map<string, Outside>()
   readonly #epochs: readonly number[]
   readonly #estimators: readonly Estimator[]
   #samples: number | null = null
@@ -56,8 +65,7 @@ export class MeasuredRun {
   }
 
   get notes(): string[] {
-    const advice = [...this.#outside.values()].flatMap(({ part, advice }) => advice(part) ?? [])
-    return [...this.#notes, ...advice]
+    return [...this.#notes]
   }
 
   note(text: string): void {
@@ -90,12 +98,10 @@ export class MeasuredRun {
         `layer '${layer}' of run '${this.source.name}' has ${notFinite} values that are NaN or infinite in epoch ${epoch}: its measures are NaN`,
       )
     }
-    for (const [e, part] of outside.entries()) {
-      const key = `${e}/${layer}`
-      if (!(part > (this.#outside.get(key)?.part ?? 0))) continue
-      const estimator = this.#estimators[e] as Estimator
-      const what = `layer '${layer}' of run '${this.source.name}' in epoch ${epoch}`
-      this.#outside.set(key, { part, advice: (most) => estimator.adviceOnOutside(most, what) })
+    for (const [evaluator, part] of outside.entries()) {
+      const key = `${evaluator}/${layer}`
+      if (!(part > (this.outside.get(key)?.part ?? 0))) continue
+      this.outside.set(key, { evaluator, layer, part, run: this.source.name, epoch })
     }
   }
 
@@ -151,6 +157,31 @@ export class MeasuredRun {
       ),
     )
   }
+}
+
+/** What to say of values outside of the ranges of evaluators: one note for each, of the layer with most of them. */
+export function outsideNotes(runs: readonly MeasuredRun[], estimators: readonly Estimator[]): string[] {
+  const all = runs.flatMap(({ outside }) => [...outside.values()]).sort((a, b) => b.part - a.part)
+  return estimators.flatMap((estimator, e) => {
+    const own = all.filter(({ evaluator }) => evaluator === e)
+    const [most] = own
+    if (most === undefined) return []
+    const what = `layer '${most.layer}' of run '${most.run}' in epoch ${most.epoch}`
+    const advice = estimator.adviceOnOutside(most.part, what)
+    if (advice === undefined) return []
+    const others = new Map<string, number>()
+    for (const { layer, part } of own) {
+      if (
+        layer !== most.layer &&
+        !others.has(layer) &&
+        estimator.adviceOnOutside(part, layer) !== undefined
+      ) {
+        others.set(layer, part)
+      }
+    }
+    const shown = [...others].map(([layer, part]) => `'${layer}' ${Math.round(100 * part)} %`)
+    return shown.length === 0 ? advice : `${advice}; alike in other layers: ${shown.join(', ')}`
+  })
 }
 
 const keyOf = (epoch: number, evaluator: number, layer: string) => `${epoch}/${evaluator}/${layer}`

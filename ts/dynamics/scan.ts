@@ -21,9 +21,9 @@ export interface Scan {
   readonly zeros: number
   /**
    * Values at the ends of a bounded activation: within 0.01 of -1 or 1 where all lie in [-1, 1] and some are below 0, as those of tanh; within 0.01 of
-   * 0 or 1, 0 itself left aside, where all lie in [0, 1], as those of a sigmoid. Undefined where values lie outside.
+   * 0 or 1, 0 itself left aside, where all lie in [0, 1], as those of a sigmoid. Null where values lie outside.
    */
-  readonly saturated: number | undefined
+  readonly saturated: number | null
 }
 
 /** Bytes of a block. */
@@ -81,7 +81,7 @@ export class Scanner {
       mean: total / finite,
       notFinite: values - finite,
       zeros,
-      saturated: isTanh ? outer : isSigmoid && finite > 0 ? nearEnds : undefined,
+      saturated: isTanh ? outer : isSigmoid && finite > 0 ? nearEnds : null,
     }
   }
 }

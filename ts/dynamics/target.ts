@@ -7,6 +7,7 @@ import { nextTurn } from '../core/turns.js'
 import { lookLikeLabels } from '../estimators/data.js'
 import { areNumbers } from '../estimators/samples.js'
 import { type ArrayData, elementCount } from '../io/element-types.js'
+import { tensorInTurns } from '../io/uploads.js'
 
 /** Targets as estimators take them. */
 export interface Target {
@@ -103,11 +104,9 @@ async function classes(values: Float64Array, note: string | undefined): Promise<
   const counts = countsOf(values)
   const place = new Map([...counts.keys()].sort((a, b) => a - b).map((value, i) => [value, i]))
   const data = Int32Array.from(values, (value) => place.get(value) as number)
-  return {
-    kind: 'classes',
-    data: { dtype: 'int32', shape: [values.length], data },
-    classes: counts.size,
-    entropy: values.length === 0 ? null : (await labelEntropy(data)).value,
-    note,
-  }
+  const labels: ArrayData = { dtype: 'int32', shape: [values.length], data }
+  if (values.length === 0) return { kind: 'classes', data: labels, classes: 0, entropy: null, note }
+  using given = await tensorInTurns(labels)
+  const { value } = await labelEntropy(given)
+  return { kind: 'classes', data: labels, classes: counts.size, entropy: value, note }
 }

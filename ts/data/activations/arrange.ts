@@ -44,14 +44,10 @@ export function arrange(
   const runs = grouped(source, placesOf(others, remarks), remarks)
   if (runs.size === 0) {
     throw new DataError(
-      `${source} holds no layers: ${
-        leaves.length === 0
-          ? 'no array'
-          : `only ${leaves
-              .map(({ name }) => name)
-              .slice(0, 5)
-              .join(', ')}`
-      }; give the folder or file with what the layers answered`,
+      `${source} holds no layers: only ${leaves
+        .map(({ name }) => name)
+        .slice(0, 5)
+        .join(', ')}; give the folder or file with what the layers answered`,
     )
   }
   return [...runs.entries()]

@@ -7,7 +7,7 @@ import { type Check, type Checks, checkOptions, either, listOf, text } from '../
 import { checkPath } from '../../io/atomic.js'
 import { type ArrayData, checkArray } from '../../io/element-types.js'
 import { type LazyArray, lazyOf } from '../../io/lazy-array.js'
-import { formatOf, openArrays, stemOf } from '../../io/open-any.js'
+import { arrayEndings, formatOf, openArrays, stemOf } from '../../io/open-any.js'
 import { arrange } from './arrange.js'
 import { leavesOf } from './leaves.js'
 import type { End } from './names.js'
@@ -56,6 +56,12 @@ export async function readActivations(
     throw new IOError(`cannot read ${source}: there is no such file or folder; check the path`)
   }
   const { leaves, refused, others } = await leavesOf(source)
+  if (leaves.length === 0) {
+    const there = [...others, ...[...refused.keys()]].slice(0, 5).map((path) => basename(path))
+    throw new DataError(
+      `${source} holds no array that is read${there.length === 0 ? '' : `, but ${there.join(', ')}`}; expected files that end in ${arrayEndings.join(', ')}`,
+    )
+  }
   const remarks: Remarks = new Set()
   const home = stemOf(resolve(source))
   const runs = arrange(source, leaves, wanted, remarks).map((run) =>
