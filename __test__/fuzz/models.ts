@@ -345,10 +345,15 @@ export const modelCallsOfAll: readonly Call[] = [
   storeCall('flush', () => []),
   storeCall('close', () => []),
   constructorCall('Chart', hg.Chart, () => [{ mark: 'point', data: { values: [] } }]),
+  ...methodCalls('Chart', () => hg.informationPlane(recorded()), {
+    animation: () => [{ dpi: 72, cm: 4, seconds: 1, rest: 1, frames: 2 }],
+  }),
   ...methodCalls('Chart', chart, {
-    png: () => [{ scale: 1 }],
-    save: () => ['charts/one.vl.json', { scale: 1 }],
-    svg: () => [],
+    html: () => [],
+    pdf: () => [{ cm: 8 }],
+    png: () => [{ dpi: 72, cm: 4 }],
+    save: () => ['charts/one.png', { scale: 1 }],
+    svg: () => [{ cm: 8 }],
     toJSON: () => [],
   }),
   ...functionCalls(exports, functions),
