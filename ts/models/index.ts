@@ -20,6 +20,7 @@ export { Network } from './network.js'
 export type { NetworkOptions, Segment } from './network-options.js'
 export type { ApplyOptions } from './pass.js'
 export { type Buildable, buildModule, register } from './registry.js'
+export type { ModelReportOptions } from './report.js'
 export { Sequential, type SequentialOptions, Stack } from './sequential.js'
 export type { LoadOptions } from './storage.js'
 export {
