@@ -223,7 +223,29 @@ const recorded = () => ({
   ]),
 })
 const selection = { evaluator: 'HSIC', layer: ['a', 1], xTitle: 'x', yTitle: 'y', units: 'nats' }
-const plane = { ...selection, title: 'mine', width: 200, height: 100, xScale: 'linear', yScale: 'log' }
+const plane = {
+  ...selection,
+  title: 'mine',
+  width: 200,
+  height: 100,
+  xScale: 'linear',
+  yScale: 'log',
+  xDomain: [0, 1],
+  yDomain: [0.1, 2],
+  band: 'runs',
+}
+const matrixLike = {
+  rows: ['a', 'b'],
+  columns: ['c', 'd'],
+  subtitle: 'mine',
+  domain: [0, 1],
+  numbers: true,
+  rowTitle: 'rows',
+  columnTitle: null,
+  title: 'mine',
+  width: 200,
+  height: 100,
+}
 const chart = () => hg.lossPlot({ loss: [3, 2, 1] })
 
 /** Reads the arrays of a file, whole and by rows. */
@@ -244,8 +266,40 @@ class Own extends hg.Layer {
 }
 
 const functions: FunctionTable = {
+  ckaHeatmap: () => [
+    {
+      values: [
+        [1, 0.5],
+        [0.5, null],
+      ],
+      layers: ['a', 'b'],
+      others: ['c', 'd'],
+      samples: 10,
+    },
+    { ...matrixLike, samples: 10, measure: 'CKA' },
+  ],
+  compare: () => [
+    [recorded(), recorded()],
+    [recorded(), recorded()],
+    {
+      epoch: 2,
+      evaluator: 'HSIC',
+      names: ['one', 'other'],
+      pair: 'order',
+      title: 'mine',
+      width: 200,
+      height: 100,
+    },
+  ],
+  matrix: () => [
+    [
+      [1, -2],
+      [Number.NaN, 3],
+    ],
+    { ...matrixLike, measure: 'CKA', unit: 'nats' },
+  ],
   dynamicsTable: () => [recorded(), { ...selection, width: 80 }],
-  epochsPlot: () => [recorded(), plane],
+  epochsPlot: () => [recorded(), { ...plane, epochScale: 'log' }],
   informationPlane: () => [recorded(), plane],
   informationPlanePanels: () => [recorded(), { ...plane, columns: 2, axes: 'shared' }],
   buildModule: () => [{ class: 'Dense', arguments: [3, { activation: 'relu' }] }],
@@ -255,7 +309,7 @@ const functions: FunctionTable = {
   loadSegment: () => ['a-store', 0, 0],
   lossPlot: () => [
     { loss: [3, 2, 1], validationLoss: [3, 2.5, 2] },
-    { title: 'mine', width: 200, height: 100, yScale: 'log' },
+    { title: 'mine', width: 200, height: 100, yScale: 'log', yDomain: [0.1, 4], epochScale: 'log' },
   ],
   readMnist: () => [{ dataDir: 'nowhere', verify: false }],
   readCsv: () => [
@@ -321,10 +375,15 @@ export const modelCallsOfAll: readonly Call[] = [
   storeCall('flush', () => []),
   storeCall('close', () => []),
   constructorCall('Chart', hg.Chart, () => [{ mark: 'point', data: { values: [] } }]),
+  ...methodCalls('Chart', () => hg.informationPlane(recorded()), {
+    animation: () => [{ dpi: 72, cm: 4, seconds: 1, rest: 1, frames: 2 }],
+  }),
   ...methodCalls('Chart', chart, {
-    png: () => [{ scale: 1 }],
-    save: () => ['charts/one.vl.json', { scale: 1 }],
-    svg: () => [],
+    html: () => [],
+    pdf: () => [{ cm: 8 }],
+    png: () => [{ dpi: 72, cm: 4 }],
+    save: () => ['charts/one.png', { scale: 1 }],
+    svg: () => [{ cm: 8 }],
     toJSON: () => [],
   }),
   ...functionCalls(exports, functions),

@@ -51,7 +51,7 @@ export function withUnit(name: string, unit: string | null): string {
 }
 
 /**
- * The titles of the two axes, `I(H; X) [bits]` for information, else `HSIC(H, X)` and alike.
+ * The titles of the two axes, `I(H; X) [bits]` for information, else `HSIC(H, X)` and alike; and the unit, null where nobody tells it.
  *
  * @throws ArgumentError where the caller gives another unit than that in which the evaluator measured
  */
@@ -59,7 +59,7 @@ export function axisTitles(
   { evaluator, unit }: Measurer,
   wanted: WantedNames,
   caller: string,
-): { xTitle: string; yTitle: string } {
+): { xTitle: string; yTitle: string; unit: string | null } {
   const given = wanted.units === '' ? 'none' : wanted.units
   if (given !== undefined && unit !== null && given !== unit) {
     throw new ArgumentError(
@@ -71,6 +71,7 @@ export function axisTitles(
   return {
     xTitle: withUnit(wanted.xTitle ?? names.x, shown),
     yTitle: withUnit(wanted.yTitle ?? names.y, shown),
+    unit: shown,
   }
 }
 
@@ -102,11 +103,101 @@ export function readingHint(rows: RowKind, numbers: readonly number[]): string {
   return `hollow marker: ${rows} ${numbers[0]}, ringed marker: ${rows} ${numbers.at(-1)}`
 }
 
+/** From what values were estimated, and over which runs. */
+export interface EstimatedFrom {
+  /** Unit of the values, 'none' for numbers without one; null where it is not known. */
+  readonly unit: string | null
+  /** Samples of each estimate; null where it is not known. */
+  readonly samples: number | null
+  /** How many runs the values are means of; 1 for values of one run. */
+  readonly runs: number
+  /** How their spread is shown: as standard error, as the runs themselves, or not. */
+  readonly band: 'se' | 'runs' | 'none'
+}
+
+/** The line under a title: `Binned: bins 30, range [-1, 1]; in bits; n = 4096; 5 runs: mean ± standard error`. */
+export function measuredText(evaluator: string, { unit, samples, runs, band }: EstimatedFrom): string {
+  return [
+    evaluator,
+    unit === null ? 'unit unknown' : unit === 'none' ? '' : `in ${unit}`,
+    samples === null ? '' : `n = ${samples}`,
+    runs > 1 ? spreadText(runs, band) : '',
+  ]
+    .filter((part) => part !== '')
+    .join('; ')
+}
+
+/** What a comparison of two settings was made from. */
+export interface Compared extends Omit<EstimatedFrom, 'runs' | 'band'> {
+  /** The epoch with its kind: `epoch 10`. */
+  readonly at: string
+  /** Least and most pairs of runs of a layer. */
+  readonly pairs: readonly [number, number]
+  /** Probability that intervals are meant to cover with. */
+  readonly level: number
+  /** Largest adjusted p-value that counts as significant. */
+  readonly alpha: number
+}
+
+/** The lines under the title of a picture of differences. */
+export function comparedText(evaluator: string, from: Compared): string[] {
+  const { at, pairs, level, alpha } = from
+  const [least, most] = pairs
+  const count = least === most ? String(least) : `${least} to ${most}`
+  const percent = Number((100 * level).toPrecision(6))
+  return [
+    `${measuredText(evaluator, { ...from, runs: 1, band: 'none' })}; ${at}`,
+    `mean difference of ${count} pairs of runs with its ${percent}% t interval`,
+    `filled: p of the t test, adjusted over the layers (Benjamini-Hochberg), at most ${alpha}`,
+  ]
+}
+
+/** What bounds a measure of information: ln n of the input's, for n samples, or H(Y) of the target's. */
+export type LimitKind = 'samples' | 'labels'
+
+/** Name of a bound as a line in a picture carries it: `ln n`, `log₂ n`, `H(Y)`. */
+export function limitName(kind: LimitKind, unit: string): string {
+  if (kind === 'labels') return 'H(Y)'
+  const base = baseOfUnit(unit)
+  if (base === Math.E) return 'ln n'
+  return Number.isInteger(base) ? `log${subscript(base as number)} n` : 'log n'
+}
+
+const subscript = (number: number) =>
+  String(number).replace(/\d/g, (digit) => '₀₁₂₃₄₅₆₇₈₉'[Number(digit)] as string)
+
+/** A bound with its value: `ln n = 8.318`. */
+export function limitText(kind: LimitKind, unit: string, value: number): string {
+  return `${limitName(kind, unit)} = ${Number(value.toPrecision(4))}`
+}
+
+/** Names of layers in a row: `dense_1, dense_2`, or `dense_1 to dense_7` for three and more that follow each other. */
+export function layersText(layers: readonly { readonly layer: string; readonly place: number }[]): string {
+  const stretches: { layer: string; place: number }[][] = []
+  for (const each of layers.toSorted((a, b) => a.place - b.place)) {
+    const open = stretches.at(-1)
+    if (open !== undefined && open.at(-1)?.place === each.place - 1) open.push(each)
+    else stretches.push([each])
+  }
+  return stretches
+    .flatMap((stretch) =>
+      stretch.length < 3
+        ? stretch.map(({ layer }) => layer)
+        : [`${stretch[0]?.layer} to ${stretch.at(-1)?.layer}`],
+    )
+    .join(', ')
+}
+
 /** What values were measured of, as far as it is known: `n = 64, 3 runs: mean ± standard error`. */
 export function sampleText(samples: number | null, runs: number): string {
   const n = samples === null ? [] : [`n = ${samples}`]
-  const over = runs === 1 ? '1 run' : `${runs} runs: mean ± standard error`
-  return [...n, over].join(', ')
+  return [...n, runs === 1 ? '1 run' : spreadText(runs, 'se')].join(', ')
+}
+
+/** What is shown of several runs. */
+function spreadText(runs: number, band: EstimatedFrom['band']): string {
+  const shown = { se: 'mean ± standard error', runs: 'mean, and each run thin', none: 'mean' }[band]
+  return `${runs} runs: ${shown}`
 }
 
 /** A mean with its standard error, to two digits of the error: `1.234 ± 0.012`; without an error to four digits of its own, `-` for no value. */

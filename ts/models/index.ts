@@ -21,6 +21,7 @@ export { Network } from './network.js'
 export type { NetworkOptions, Segment } from './network-options.js'
 export type { ApplyOptions } from './pass.js'
 export { type Buildable, buildModule, register } from './registry.js'
+export type { ModelReportOptions } from './report.js'
 export {
   type ModelRunsOptions,
   type RunData,

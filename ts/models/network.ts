@@ -32,6 +32,7 @@ import { type ActivationsOptions, activationsOf, type ModelActivations } from '.
 import type { ForwardContext, ForwardPass, ForwardResult, LayerEntry } from './forward.js'
 import { type NetworkOptions, resolveNetwork, type Segment } from './network-options.js'
 import { type ApplyOptions, applyRequest, type PassRequest, passOf } from './pass.js'
+import { type ModelReportOptions, reportModel } from './report.js'
 import { NetworkModule } from './root.js'
 import { type LoadOptions, loadModel, saveModel } from './storage.js'
 import { summarize } from './summary.js'
@@ -407,6 +408,19 @@ export abstract class Network {
    */
   predict(x: ArrayInput, options: PredictOptions = {}): Promise<Tensor> {
     return predictModel(this, x, options)
+  }
+
+  /**
+   * Writes `report.html` into a folder: one page that opens without a network, with curves, planes, layers in numbers, configuration and environment.
+   *
+   *     await model.report('runs/mnist', { x: testImages, y: testLabels })
+   *
+   * @returns the absolute path of the page
+   * @throws ArgumentError for a model that was not trained, where no samples are given either; StateError while the model is at work, and where a
+   *   drawing package is missing; IOError where the file cannot be written
+   */
+  report(folder: string, options: ModelReportOptions = {}): Promise<string> {
+    return reportModel(this, folder, options)
   }
 
   /**

@@ -1,11 +1,12 @@
 import { ArgumentError } from '../core/errors.js'
-import { above, type Check, type Checks, elsewhere, oneOf } from '../core/options.js'
+import { above, type Check, type Checks, elsewhere, isList, oneOf } from '../core/options.js'
 import type { DynamicsSelection } from './dynamics.js'
 import type { ScaleKind } from './scale.js'
 import type { ChartOptions } from './spec.js'
 
 const pixels: Check<number> = { expected: 'a number of pixels above 0', accepts: above(0).accepts }
-const anyText: Check<string> = { expected: 'a text', accepts: (value) => typeof value === 'string' }
+/** A text, which may be empty. */
+export const anyText: Check<string> = { expected: 'a text', accepts: (value) => typeof value === 'string' }
 
 /** Checks of {@link ChartOptions}. */
 export const chartChecks: Checks<ChartOptions> = {
@@ -27,13 +28,22 @@ export const selectionChecks: Checks<DynamicsSelection> = {
 }
 
 /** How an axis may spread. */
-export const scaleKind: Check<ScaleKind | 'auto'> = oneOf('auto', 'linear', 'log', 'symlog')
+export const scaleKind: Check<ScaleKind> = oneOf('linear', 'log', 'symlog')
+
+/** The ends of an axis. */
+export const domainCheck: Check<readonly [number, number]> = {
+  expected: 'two finite numbers, the first below the second',
+  accepts: (value) => {
+    const [low, high, ...more] = isList(value) ? (value as number[]) : []
+    return Number.isFinite(low) && Number.isFinite(high) && more.length === 0 && Number(low) < Number(high)
+  },
+}
 
 /** @throws ArgumentError for a logarithmic scale of values that are not positive */
 export function checkScale(
   caller: string,
   option: string,
-  kind: ScaleKind | 'auto',
+  kind: ScaleKind,
   measure: string,
   values: readonly number[],
 ): void {

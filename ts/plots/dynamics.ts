@@ -1,6 +1,7 @@
 import { ArgumentError, NumericalError } from '../core/errors.js'
 import { axisTitles, evaluatorText, type RowKind } from '../dynamics/naming.js'
 import { type DynamicsSource, placeOf, readSource, rowNumbers } from '../dynamics/source.js'
+import { type Limits, limitsOf } from './limits.js'
 
 export type { DynamicsLike, DynamicsSource, StoredDynamics } from '../dynamics/source.js'
 
@@ -27,18 +28,42 @@ export interface Trajectory {
   readonly x: readonly number[]
   /** Generalization measure by row, length N; NaN where there is none. */
   readonly y: readonly number[]
+  /** Of several runs, whose means `x` and `y` are. */
+  readonly runs?: CourseOfRuns
+}
+
+/** A layer's course in each of several runs. */
+export interface CourseOfRuns {
+  /** Standard error of the mean by row; NaN where fewer than two runs have a value. */
+  readonly xError: readonly number[]
+  readonly yError: readonly number[]
+  /** The values of each run, [runs][N]. */
+  readonly x: readonly (readonly number[])[]
+  readonly y: readonly (readonly number[])[]
 }
 
 /** Trajectories of the chosen layers by one evaluator, checked: N >= 1, each value finite or NaN. */
 export interface Trajectories {
   /** The evaluator with its settings. */
   readonly evaluator: string
+  /** Its place among the recorded ones. */
+  readonly evaluatorIndex: number
+  /** Unit of the values, 'none' for numbers without one; null where it is not known. */
+  readonly unit: string | null
+  /** Samples that each value was estimated from; null where it is not known. */
+  readonly samples: number | null
+  /** Bounds of the two measures in their unit, where they are information and the bounds are known. */
+  readonly limits: Limits
   readonly xTitle: string
   readonly yTitle: string
   /** What `numbers` count. */
   readonly rows: RowKind
   /** Number of each of the N rows, rising: of the epoch, or counted from 1. */
   readonly numbers: readonly number[]
+  /** Names of the runs whose means are shown; empty for a single run. */
+  readonly runs: readonly string[]
+  /** How many layers were recorded, chosen or not. */
+  readonly recorded: number
   readonly layers: readonly Trajectory[]
 }
 
@@ -87,11 +112,17 @@ export function selectDynamics(
           'find what made it, or leave the layer out with the "layer" option',
       )
     })
+  const samples = measured.samples?.[e] ?? null
   return {
     evaluator: evaluatorText(measurer),
+    evaluatorIndex: e,
     ...names,
+    samples,
+    limits: limitsOf(names.unit, samples, measured.labelEntropy ?? null),
     rows,
     numbers,
+    runs: [],
+    recorded: layers.length,
     layers: places.map((place) => ({
       layer: layers[place] as string,
       place,
@@ -112,9 +143,20 @@ export function measuredRows(trajectories: Trajectories): Trajectories {
   )
   if (kept.length === 0) return trajectories
   const only = (values: readonly number[]) => kept.map((n) => values[n] as number)
+  const onlyOfRuns = (course: CourseOfRuns): CourseOfRuns => ({
+    xError: only(course.xError),
+    yError: only(course.yError),
+    x: course.x.map(only),
+    y: course.y.map(only),
+  })
   return {
     ...trajectories,
     numbers: only(numbers),
-    layers: layers.map((layer) => ({ ...layer, x: only(layer.x), y: only(layer.y) })),
+    layers: layers.map((layer) => ({
+      ...layer,
+      x: only(layer.x),
+      y: only(layer.y),
+      ...(layer.runs === undefined ? {} : { runs: onlyOfRuns(layer.runs) }),
+    })),
   }
 }

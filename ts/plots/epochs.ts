@@ -1,101 +1,301 @@
-import { checkOptions } from '../core/options.js'
+import { type Checks, checkOptions, oneOf } from '../core/options.js'
 import { Chart } from './chart.js'
-import type { DynamicsSource, Trajectories } from './dynamics.js'
-import { measuredRows, selectDynamics } from './dynamics.js'
+import { type CoursesSource, selectCourses } from './courses.js'
+import type { Trajectories } from './dynamics.js'
+import { measuredRows } from './dynamics.js'
 import { type InformationPlaneOptions, planeChecks } from './information-plane.js'
-import { emptyMeasures, measureScale } from './plane.js'
-import type { AxisScale } from './scale.js'
+import { type KeyEntry, keyView, stylesBy } from './key.js'
+import type { Point } from './labels.js'
+import { limitLayers } from './limit-lines.js'
+import type { Limits } from './limits.js'
+import { liveMembers, opacityOf, shownRows } from './live.js'
+import { type Drawn, stacksOf, stacksText } from './overlap.js'
+import {
+  type Band,
+  drawnLimits,
+  emptyMeasures,
+  measuredLines,
+  measureScale,
+  orNull,
+  runRows,
+  type Size,
+} from './plane.js'
+import type { AxisScale, EpochAxis, EpochScaleKind } from './scale.js'
 import { epochScale } from './scale.js'
 import type { JsonObject } from './spec.js'
-import { colourOf, frame, ink, lines, markerOf, titled } from './theme.js'
+import { frame, ink, lines, styleOf, titled } from './theme.js'
+import { markedPoints } from './thinning.js'
 
-/** Options of {@link epochsPlot}: `xScale` is that of the compression measure, `yScale` that of the generalization. */
-export interface EpochsPlotOptions extends InformationPlaneOptions {}
+/** Options of {@link epochsPlot}: `xScale` and `xDomain` are those of the compression measure, `yScale` and `yDomain` those of the generalization. */
+export interface EpochsPlotOptions extends InformationPlaneOptions {
+  /** How the epochs spread: evenly (`linear`, default) or as log(1 + epoch) (`log`). */
+  epochScale?: EpochScaleKind
+}
+
+const checks: Checks<EpochsPlotOptions> = { ...planeChecks, epochScale: oneOf('linear', 'log') }
+
+/** One of the two panels. */
+interface Panel {
+  readonly side: 'x' | 'y'
+  readonly heading: string
+  readonly title: string
+  readonly scale: AxisScale
+}
 
 /**
  * Both measures against the epoch in two panels: "epochs vs compression measure" for measure(H, X) and
- * "epochs vs generalization measure" for measure(H, Y). Color and marker tell the layers apart.
+ * "epochs vs generalization measure" for measure(H, Y). Color, dash and marker tell the layers apart; layers that lie over each other are named under the
+ * title. Of several runs the line is the mean and the band one standard error to each side: see `band`.
  *
- * @param source a model that tracked its dynamics, or `{ values, layers, evaluators }`
+ * @param source a model that tracked its dynamics, `{ values, layers, evaluators, .. }`, several of them, or a `RunSet`
  * @param options `width` and `height` are those of a panel; default 330 x 270 pixels. A line breaks where a measure has no value
  * @throws ShapeError, DataError, UnknownNameError, NumericalError as {@link selectDynamics} says
  * @throws ArgumentError for an option outside its range
  */
-export function epochsPlot(source: DynamicsSource, options: EpochsPlotOptions = {}): Chart {
-  const given = checkOptions('epochsPlot', options, planeChecks)
-  const { width = 330, height = 270 } = given
-  const trajectories = measuredRows(selectDynamics(source, given, 'epochsPlot'))
-  const missing = emptyMeasures(trajectories).map((title) => `no value: ${title}`)
-  const upright = { side: 'y', length: height } as const
-  const panel = (side: 'x' | 'y', heading: string): JsonObject => ({
-    title: { text: heading, anchor: 'middle', fontSize: 13, color: ink, offset: 8 },
-    width,
-    height,
-    ...courses(trajectories, side, measureScale(trajectories, side, given, upright, 'epochsPlot')),
-  })
+export function epochsPlot(source: CoursesSource, options: EpochsPlotOptions = {}): Chart {
+  const caller = 'epochsPlot'
+  const given = checkOptions(caller, options, checks)
+  const { width = 330, height = 270, band = 'se' } = given
+  const size = { width, height }
+  const trajectories = measuredRows(selectCourses(source, given, caller))
+  const across = epochScale(trajectories.numbers, given.epochScale ?? 'linear', width)
+  const limits = drawnLimits(trajectories, given, band)
+  const panels = (['x', 'y'] as const).map(
+    (side): Panel => ({
+      side,
+      heading: side === 'x' ? 'epochs vs compression measure' : 'epochs vs generalization measure',
+      title: side === 'x' ? trajectories.xTitle : trajectories.yTitle,
+      scale: measureScale(trajectories, side, given, { side: 'y', length: height }, { caller, band }),
+    }),
+  )
+  const courses = panels.map((panel) => drawnCourses(trajectories, panel, across, size))
+  const said = [
+    ...measuredLines(trajectories, band, { ...limits, isShort: true }),
+    ...emptyMeasures(trajectories).map((title) => `no value: ${title}`),
+    ...panels.map(({ title }, i) => overText(title, courses[i] as Drawn[])),
+  ]
+  const entries = keyOf(trajectories)
   return new Chart({
-    ...frame,
-    ...titled(
-      given,
-      `Layers by ${trajectories.rows}`,
-      lines([trajectories.evaluator, ...missing], 2 * width),
-    ),
-    data: {
-      values: trajectories.layers.flatMap(({ layer, x, y }) =>
-        trajectories.numbers.map((epoch, n) => ({ layer, epoch, x: shown(x[n]), y: shown(y[n]) })),
-      ),
+    ...frame(),
+    ...titled(given, `Layers by ${trajectories.rows}`, lines(said, 2 * width + 60)),
+    ...liveMembers({
+      rows: trajectories.rows,
+      epochs: trajectories.numbers,
+      layers: trajectories.layers.map(({ layer }) => layer),
+    }),
+    datasets: {
+      dynamics: rowsOf(trajectories, courses, band),
+      ...(band === 'runs' ? { runs: runRows(trajectories) } : {}),
     },
-    hconcat: [panel('x', 'epochs vs compression measure'), panel('y', 'epochs vs generalization measure')],
-    spacing: 36,
+    data: { name: 'dynamics' },
+    hconcat: [
+      ...panels.map((panel) => panelView(panel, { trajectories, across, size, limits, band, entries })),
+      keyView(entries, height, 'layer'),
+    ],
+    spacing: 30,
+    resolve: { scale: { color: 'independent', shape: 'independent', strokeDash: 'independent' } },
   })
 }
 
-/** A value, or null for none, at which a line breaks. */
-function shown(value: number | undefined): number | null {
-  return value === undefined || Number.isNaN(value) ? null : value
+function keyOf({ layers, recorded }: Trajectories): KeyEntry[] {
+  return layers.map(({ layer, place }) => ({ name: layer, ...styleOf(place, recorded) }))
 }
 
-function courses(trajectories: Trajectories, side: 'x' | 'y', scale: AxisScale): JsonObject {
-  const { numbers, rows, layers } = trajectories
-  const epochs = numbers.length
-  const title = side === 'x' ? trajectories.xTitle : trajectories.yTitle
-  const { scale: across, axis } = epochScale(numbers)
-  const domain = layers.map(({ layer }) => layer)
-  const legend: JsonObject = { title: 'layer', symbolSize: 70 }
-  const colour: JsonObject = {
-    field: 'layer',
-    type: 'nominal',
-    sort: null,
-    scale: { domain, range: layers.map(({ place }) => colourOf(place)) },
-    legend,
+/** The courses of one measure in pixels. */
+function drawnCourses(
+  { layers, numbers }: Trajectories,
+  { side, scale }: Panel,
+  across: EpochAxis,
+  size: Size,
+): Drawn[] {
+  return layers.map((layer) => ({
+    layer: layer.layer,
+    place: layer.place,
+    path: layer[side].map((value, n): Point | undefined =>
+      Number.isNaN(value)
+        ? undefined
+        : {
+            x: across.position(numbers[n] as number) * size.width,
+            y: (1 - scale.position(value)) * size.height,
+          },
+    ),
+  }))
+}
+
+/** Pixels within which lines are seen as one. */
+const oneLine = 2
+
+function overText(title: string, courses: readonly Drawn[]): string {
+  const stacks = stacksOf(courses, oneLine).filter(({ throughout }) => throughout)
+  const text = stacksText(stacks, '')
+  return text === '' ? '' : `${title}: ${text}`
+}
+
+/** Pixels along a line from marker to marker. */
+const markerGap = 70
+
+/** A line beneath others is at most this many steps wider. */
+const mostBeneath = 3
+
+/** How many layers lie over each one all along. */
+function beneathOf(courses: readonly Drawn[]): Map<string, number> {
+  const stacks = stacksOf(courses, oneLine).filter(({ throughout }) => throughout)
+  return new Map(
+    stacks.flatMap(({ layers }) =>
+      layers.map(({ layer }, i) => [layer, Math.min(mostBeneath, layers.length - 1 - i)] as const),
+    ),
+  )
+}
+
+/**
+ * A row for each layer and epoch; a marker stands where `xMarked` or `yMarked` is true, at other places for each layer; `xBeneath` and `yBeneath` are
+ * how many layers lie over this one.
+ */
+function rowsOf(
+  { layers, numbers, runs }: Trajectories,
+  courses: readonly (readonly Drawn[])[],
+  band: Band,
+): JsonObject[] {
+  const beneath = courses.map(beneathOf)
+  return layers.flatMap((layer, index) => {
+    const [xBeneath = 0, yBeneath = 0] = beneath.map((each) => each.get(layer.layer) ?? 0)
+    const marked = courses.map((side) => {
+      const offset = markerGap * (0.35 + 0.65 * ((index * 0.382) % 1))
+      return new Set(markedPoints((side[index] as Drawn).path, markerGap, offset))
+    })
+    return numbers.map((epoch, n): JsonObject => {
+      const row: JsonObject = { layer: layer.layer, epoch, x: orNull(layer.x[n]), y: orNull(layer.y[n]) }
+      if (xBeneath > 0) row.xBeneath = xBeneath
+      if (yBeneath > 0) row.yBeneath = yBeneath
+      if (marked[0]?.has(n)) row.xMarked = true
+      if (marked[1]?.has(n)) row.yMarked = true
+      if (layer.runs !== undefined && runs.length > 1 && band === 'se') {
+        row.xError = orNull(layer.runs.xError[n])
+        row.yError = orNull(layer.runs.yError[n])
+      }
+      return row
+    })
+  })
+}
+
+interface PanelContext {
+  readonly trajectories: Trajectories
+  readonly across: EpochAxis
+  readonly size: Size
+  readonly limits: Limits
+  readonly band: Band
+  readonly entries: readonly KeyEntry[]
+}
+
+function panelView(panel: Panel, context: PanelContext): JsonObject {
+  const { trajectories, size, limits, band } = context
+  const { side, heading, scale } = panel
+  const limit = limits[side]
+  const several = trajectories.runs.length > 1
+  const unit = trajectories.unit ?? 'none'
+  return {
+    title: { text: heading, anchor: 'middle', fontSize: 13, color: ink, offset: 8 },
+    ...size,
+    layer: [
+      ...(limit === undefined ? [] : limitLayers(limit, 'y', scale, { unit, isShort: true, field: side })),
+      ...(several && band === 'se' ? [bandOf(panel, context)] : []),
+      ...(several && band === 'runs' ? [runLines(panel, context)] : []),
+      ...courseLayers(panel, context),
+    ],
   }
-  const shape: JsonObject = {
-    field: 'layer',
-    type: 'nominal',
-    sort: null,
-    scale: { domain, range: layers.map(({ place }) => markerOf(place)) },
-    legend,
-  }
-  const position: JsonObject = {
-    x: { field: 'epoch', type: 'quantitative', scale: across, axis: { ...axis, title: rows } },
+}
+
+function positionOf({ side, title, scale }: Panel, { trajectories, across }: PanelContext): JsonObject {
+  return {
+    x: {
+      field: 'epoch',
+      type: 'quantitative',
+      scale: across.scale,
+      axis: { ...across.axis, title: trajectories.rows },
+    },
     y: { field: side, type: 'quantitative', scale: scale.scale, axis: { ...scale.axis, title } },
   }
-  const line: JsonObject = {
-    mark: { type: 'line', strokeWidth: 1.8, opacity: 0.85, strokeJoin: 'round' },
-    encoding: { ...position, color: colour },
-  }
-  const points: JsonObject = {
-    mark: { type: 'point', filled: true, size: epochs <= 40 ? 55 : 20, opacity: 1 },
+}
+
+/** One standard error to each side of the mean. */
+function bandOf(panel: Panel, context: PanelContext): JsonObject {
+  const { side } = panel
+  const position = positionOf(panel, context)
+  return {
+    transform: [
+      shownRows,
+      { filter: `isValid(datum.${side}) && isValid(datum.${side}Error)` },
+      { calculate: `datum.${side} - datum.${side}Error`, as: 'low' },
+      { calculate: `datum.${side} + datum.${side}Error`, as: 'high' },
+    ],
+    mark: { type: 'area' },
     encoding: {
-      ...position,
-      color: colour,
-      shape,
-      tooltip: [
-        { field: 'layer', type: 'nominal' },
-        { field: 'epoch', type: 'quantitative', title: rows },
-        { field: side, type: 'quantitative', title, format: '.4~g' },
-      ],
+      x: position.x as JsonObject,
+      y: { ...(position.y as JsonObject), field: 'low' },
+      y2: { field: 'high' },
+      color: stylesBy('layer', context.entries).color,
+      opacity: opacityOf(0.2),
     },
   }
-  return { layer: epochs > 1 ? [line, points] : [points] }
+}
+
+/** Each run as a thin line. */
+function runLines(panel: Panel, context: PanelContext): JsonObject {
+  return {
+    data: { name: 'runs' },
+    transform: [shownRows],
+    mark: { type: 'line', strokeWidth: 0.7 },
+    encoding: {
+      ...positionOf(panel, context),
+      detail: [{ field: 'run' }],
+      color: stylesBy('layer', context.entries).color,
+      opacity: opacityOf(0.55),
+    },
+  }
+}
+
+function courseLayers(panel: Panel, context: PanelContext): JsonObject[] {
+  const { trajectories, entries, band } = context
+  const { side, title } = panel
+  const { color, dash, shape } = stylesBy('layer', entries)
+  const position = positionOf(panel, context)
+  const width = trajectories.layers.length > 12 ? 1.2 : 1.7
+  const line: JsonObject = {
+    transform: [shownRows, { calculate: `datum.${side}Beneath || 0`, as: 'beneath' }],
+    mark: { type: 'line', strokeJoin: 'round' },
+    encoding: {
+      ...position,
+      color,
+      strokeDash: dash,
+      // Of lines on one way those beneath are wider, so that a rim of each is seen.
+      strokeWidth: {
+        field: 'beneath',
+        type: 'quantitative',
+        scale: { domain: [0, mostBeneath], range: [width, width + 2.2 * mostBeneath] },
+        legend: null,
+      },
+      opacity: opacityOf(0.9),
+    },
+  }
+  const tooltip = [
+    { field: 'layer', type: 'nominal' },
+    { field: 'epoch', type: 'quantitative', title: trajectories.rows },
+    { field: side, type: 'quantitative', title, format: '.4~g' },
+    ...(trajectories.runs.length > 1 && band === 'se'
+      ? [{ field: `${side}Error`, type: 'quantitative', title: 'standard error', format: '.2~g' }]
+      : []),
+  ]
+  const points = (filter: string, mark: JsonObject, opacity: JsonObject): JsonObject => ({
+    transform: [shownRows, { filter }],
+    mark: { type: 'point', filled: true, ...mark },
+    encoding: { ...position, color, shape, tooltip, opacity },
+  })
+  const markers = points(
+    `datum.${side}Marked || datum.epoch === shownEpoch`,
+    { size: trajectories.layers.length > 12 ? 30 : 46, stroke: 'white', strokeWidth: 0.6 },
+    opacityOf(1),
+  )
+  // Markers that are not seen answer to the pointer all the same.
+  const all = points(`isValid(datum.${side})`, { size: 60 }, { value: 0 })
+  return trajectories.numbers.length > 1 ? [line, all, markers] : [markers]
 }

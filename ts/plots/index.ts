@@ -6,8 +6,11 @@
  *
  * @module
  */
-export type { PngOptions } from './chart.js'
+export type { AnimationOptions, PaperOptions, PngOptions } from './chart.js'
 export { Chart } from './chart.js'
+export type { CompareOptions, RunsSource } from './compare.js'
+export { compare } from './compare.js'
+export type { CoursesSource } from './courses.js'
 export type { DynamicsLike, DynamicsSelection, DynamicsSource, StoredDynamics } from './dynamics.js'
 export type { EpochsPlotOptions } from './epochs.js'
 export { epochsPlot } from './epochs.js'
@@ -15,9 +18,21 @@ export type { InformationPlaneOptions } from './information-plane.js'
 export { informationPlane } from './information-plane.js'
 export type { LossHistory, LossPlotOptions } from './loss.js'
 export { lossPlot } from './loss.js'
+export type {
+  CkaHeatmapOptions,
+  MatrixOptions,
+  SimilarityResult,
+  SimilarityTable,
+  SimilarityValues,
+} from './matrix.js'
+export { ckaHeatmap, matrix } from './matrix.js'
 export type { InformationPlanePanelsOptions } from './panels.js'
 export { informationPlanePanels } from './panels.js'
-export type { ScaleKind } from './scale.js'
+export type { Band } from './plane.js'
+export type { ReportHistory, ReportOptions } from './report.js'
+export { report } from './report.js'
+export type { LayerActivations } from './report-layers.js'
+export type { EpochScaleKind, ScaleKind } from './scale.js'
 export type { ChartOptions, VegaLiteSpec } from './spec.js'
 export type { DynamicsTableOptions } from './table.js'
 export { dynamicsTable } from './table.js'

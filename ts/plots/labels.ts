@@ -36,6 +36,8 @@ export interface LabelScene {
 export interface PlacedLabel extends Box {
   /** The point of the box nearest to the anchor, where they are so far apart that a line should join them. */
   readonly leader?: Point
+  /** Whether it covers data or another label, or stands nearer to a point that it does not name. */
+  readonly isCrowded: boolean
 }
 
 const distances = [10, 17, 26, 38, 54, 74, 98, 128]
@@ -44,6 +46,8 @@ const directions = 24
 const leaderFrom = 15
 /** Room between a label and the border of the plotting area. */
 const border = 3
+/** A label that costs more covers several stretches of lines, or a marker. */
+const crowdedFrom = 105
 /** Rounds in which every label may move again once all have a place. */
 const rounds = 3
 
@@ -76,8 +80,11 @@ export function placeLabels(requests: readonly LabelRequest[], scene: LabelScene
   }
   return places.map((place, index) => {
     const box = place as Box
-    const near = nearest(box, (requests[index] as LabelRequest).anchor)
-    return near.distance > leaderFrom ? { ...box, leader: { x: near.x, y: near.y } } : box
+    const { anchor } = requests[index] as LabelRequest
+    const near = nearest(box, anchor)
+    const others = conflicts(box, index, places, requests)
+    const isCrowded = others > 0 || costOf(box, anchor, scene, stretches) > crowdedFrom
+    return { ...box, isCrowded, ...(near.distance > leaderFrom ? { leader: { x: near.x, y: near.y } } : {}) }
   })
 }
 

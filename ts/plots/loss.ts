@@ -1,11 +1,14 @@
 import { ArgumentError, DataError, describe, NumericalError, ShapeError } from '../core/errors.js'
-import { type Checks, checkOptions, isList } from '../core/options.js'
+import { type Checks, checkOptions, isList, oneOf } from '../core/options.js'
 import { Chart } from './chart.js'
-import { chartChecks, checkScale, scaleKind } from './check.js'
-import type { ScaleKind } from './scale.js'
-import { chooseScale, epochScale } from './scale.js'
+import { chartChecks, checkScale, domainCheck, scaleKind } from './check.js'
+import { type KeyEntry, keyView, stylesBy } from './key.js'
+import { orNull } from './plane.js'
+import type { EpochAxis, EpochScaleKind, ScaleKind } from './scale.js'
+import { type AxisScale, chooseScale, epochScale } from './scale.js'
 import type { ChartOptions, JsonObject } from './spec.js'
 import { frame, titled } from './theme.js'
+import { markedPoints } from './thinning.js'
 
 /** Mean losses of a training run, one value an epoch. */
 export interface LossHistory {
@@ -18,16 +21,28 @@ export interface LossHistory {
 
 /** Options of {@link lossPlot}. */
 export interface LossPlotOptions extends ChartOptions {
-  /** How the loss axis spreads; default `linear`. `auto` chooses as the information plane does. */
-  yScale?: ScaleKind | 'auto'
+  /** How the loss axis spreads; default `linear`. */
+  yScale?: ScaleKind
+  /** Ends of the loss axis; default from the losses. */
+  yDomain?: readonly [number, number]
+  /** How the epochs spread: evenly (`linear`, default) or as log(1 + epoch) (`log`). */
+  epochScale?: EpochScaleKind
 }
 
-const checks: Checks<LossPlotOptions> = { ...chartChecks, yScale: scaleKind }
+const checks: Checks<LossPlotOptions> = {
+  ...chartChecks,
+  yScale: scaleKind,
+  yDomain: domainCheck,
+  epochScale: oneOf('linear', 'log'),
+}
 
-const colours = { training: '#d62728', validation: '#1f77b4' } as const
+const styles = {
+  training: { color: '#d62728', dash: [], marker: 'circle' },
+  validation: { color: '#1f77b4', dash: [6, 3], marker: 'square' },
+} as const
 
 /**
- * Loss against the number of the epoch: training in red, validation, where there is one, in blue.
+ * Loss against the number of the epoch: training in red, validation, where there is one, in blue and dashed.
  *
  * @param options default size 480 x 300 pixels, title "Epoch vs Loss"
  * @throws DataError where no epoch was trained
@@ -36,52 +51,113 @@ const colours = { training: '#d62728', validation: '#1f77b4' } as const
  */
 export function lossPlot(history: LossHistory, options: LossPlotOptions = {}): Chart {
   const given = checkOptions('lossPlot', options, checks)
-  const { width = 480, height = 300, yScale = 'linear' } = given
   const { loss, validationLoss, epochs = loss.map((_, n) => n + 1) } = checkHistory(history)
-  const curves: { curve: keyof typeof colours; values: readonly number[] }[] = [
-    { curve: 'training', values: loss },
-  ]
+  const curves: Curve[] = [{ curve: 'training', values: loss }]
   if (validationLoss !== undefined) curves.push({ curve: 'validation', values: validationLoss })
-  const values = curves.flatMap((curve) => curve.values)
-  checkScale('lossPlot', 'yScale', yScale, 'the loss', values)
-  const y = chooseScale(values, yScale, { side: 'y', length: height })
-  const { scale, axis } = epochScale([...epochs])
-  const names = curves.map(({ curve }) => curve)
-  const encoding: JsonObject = {
-    x: { field: 'epoch', type: 'quantitative', scale, axis: { ...axis, title: 'epoch' } },
-    y: { field: 'loss', type: 'quantitative', scale: y.scale, axis: { ...y.axis, title: 'loss' } },
-    color: {
-      field: 'curve',
-      type: 'nominal',
-      sort: null,
-      scale: { domain: names, range: names.map((name) => colours[name]) },
-      legend: { title: null, symbolType: 'circle', symbolSize: 70 },
-    },
-  }
-  const points: JsonObject = {
-    mark: { type: 'point', filled: true, size: loss.length <= 40 ? 50 : 16, opacity: 1 },
-    encoding: {
-      tooltip: [
-        { field: 'curve', type: 'nominal' },
-        { field: 'epoch', type: 'quantitative' },
-        { field: 'loss', type: 'quantitative', format: '.4~g' },
-      ],
-    },
-  }
-  const line: JsonObject = { mark: { type: 'line', strokeWidth: 2, strokeJoin: 'round' } }
-  return new Chart({
-    ...frame,
-    ...titled(given, 'Epoch vs Loss'),
-    width,
-    height,
-    data: {
-      values: curves.flatMap(({ curve, values }) =>
-        values.map((loss, n) => ({ curve, epoch: epochs[n] as number, loss })),
-      ),
-    },
-    encoding,
-    layer: loss.length > 1 ? [line, points] : [points],
+  return curvesPlot(curves, epochs, {
+    ...given,
+    quantity: 'loss',
+    heading: 'Epoch vs Loss',
+    caller: 'lossPlot',
   })
+}
+
+/** One curve of a training run; NaN where there is no value. */
+export interface Curve {
+  readonly curve: keyof typeof styles
+  readonly values: readonly number[]
+}
+
+/** What {@link curvesPlot} is of. */
+export interface CurvesOptions extends LossPlotOptions {
+  /** Name of the values, at the upright axis. */
+  readonly quantity: string
+  readonly heading: string
+  readonly caller: string
+}
+
+/** Curves of a training run against the number of the epoch. */
+export function curvesPlot(
+  curves: readonly Curve[],
+  epochs: readonly number[],
+  options: CurvesOptions,
+): Chart {
+  const { width = 480, height = 300, yScale = 'linear', yDomain, quantity, heading, caller } = options
+  const values = curves.flatMap((curve) => curve.values).filter((value) => !Number.isNaN(value))
+  checkScale(caller, 'yScale', yScale, `the ${quantity}`, yDomain ?? values)
+  const y = chooseScale(values, yScale, {
+    side: 'y',
+    length: height,
+    ...(yDomain === undefined ? {} : { domain: yDomain }),
+  })
+  const across = epochScale(epochs, options.epochScale ?? 'linear', width)
+  const entries = curves.map(({ curve }): KeyEntry => ({ name: curve, ...styles[curve] }))
+  const size = { width, height }
+  const rows = curves.flatMap(({ curve, values }, index) => {
+    const path = values.map((value, n) =>
+      Number.isNaN(value)
+        ? undefined
+        : { x: across.position(epochs[n] as number) * width, y: (1 - y.position(value)) * height },
+    )
+    const marked = new Set(markedPoints(path, markerGap, markerGap * (index === 0 ? 1 : 0.5)))
+    return values.map(
+      (value, n): JsonObject => ({
+        curve,
+        epoch: epochs[n] as number,
+        [quantity]: orNull(value),
+        ...(marked.has(n) ? { marked: true } : {}),
+      }),
+    )
+  })
+  return new Chart({
+    ...frame(),
+    ...titled(options, heading),
+    data: { values: rows },
+    hconcat: [
+      { ...size, layer: curveLayers(epochs.length, entries, { y, across, quantity }) },
+      keyView(entries, height, 'curve'),
+    ],
+    spacing: 20,
+    resolve: { scale: { color: 'independent', shape: 'independent', strokeDash: 'independent' } },
+  })
+}
+
+/** Pixels along a curve from marker to marker. */
+const markerGap = 44
+
+function curveLayers(
+  count: number,
+  entries: readonly KeyEntry[],
+  { y, across, quantity }: { readonly y: AxisScale; readonly across: EpochAxis; readonly quantity: string },
+): JsonObject[] {
+  const { color, dash, shape } = stylesBy('curve', entries)
+  // A name may hold a dot, which would mean a field of a field.
+  const field = quantity.replaceAll('.', '\\.')
+  const position: JsonObject = {
+    x: {
+      field: 'epoch',
+      type: 'quantitative',
+      scale: across.scale,
+      axis: { ...across.axis, title: 'epoch' },
+    },
+    y: { field, type: 'quantitative', scale: y.scale, axis: { ...y.axis, title: quantity } },
+  }
+  const tooltip = [
+    { field: 'curve', type: 'nominal' },
+    { field: 'epoch', type: 'quantitative' },
+    { field, type: 'quantitative', title: quantity, format: '.4~g' },
+  ]
+  const point = (mark: JsonObject): JsonObject => ({
+    mark: { type: 'point', filled: true, ...mark },
+    encoding: { ...position, color, shape, tooltip },
+  })
+  const markers = { ...point({ size: 46, opacity: 1 }), transform: [{ filter: 'datum.marked' }] }
+  if (count === 1) return [markers]
+  const line: JsonObject = {
+    mark: { type: 'line', strokeWidth: 2, strokeJoin: 'round' },
+    encoding: { ...position, color, strokeDash: dash },
+  }
+  return [line, point({ size: 60, opacity: 0 }), markers]
 }
 
 function checkHistory(history: LossHistory): LossHistory {

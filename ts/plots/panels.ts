@@ -1,9 +1,20 @@
 import { type Checks, checkOptions, oneOf, whole } from '../core/options.js'
 import { Chart } from './chart.js'
-import type { DynamicsSource } from './dynamics.js'
-import { measuredRows, selectDynamics } from './dynamics.js'
+import { type CoursesSource, selectCourses } from './courses.js'
+import { measuredRows } from './dynamics.js'
 import { type InformationPlaneOptions, planeChecks } from './information-plane.js'
-import { planeLayers, planeScales, planeSubtitle } from './plane.js'
+import { limitLayers } from './limit-lines.js'
+import type { Limits } from './limits.js'
+import { liveMembers } from './live.js'
+import {
+  drawnLimits,
+  type Plane,
+  planeLayers,
+  planeRows,
+  planeScales,
+  planeSubtitle,
+  runRows,
+} from './plane.js'
 import type { JsonObject } from './spec.js'
 import { frame, ink, titled } from './theme.js'
 
@@ -22,56 +33,87 @@ const checks: Checks<InformationPlanePanelsOptions> = {
 }
 
 /**
- * The information plane of each layer in a panel of its own: measure(H, X) across, measure(H, Y) up, color the epoch.
+ * The information plane of each layer in a panel of its own: measure(H, X) across, measure(H, Y) up, color the epoch. All panels spread their axes
+ * alike; see {@link informationPlane} for the rest.
  *
- * @param source a model that tracked its dynamics, or `{ values, layers, evaluators }`
+ * @param source a model that tracked its dynamics, `{ values, layers, evaluators, .. }`, several of them, or a `RunSet`
  * @param options `width` and `height` are those of a panel; default 220 x 190 pixels
  * @throws ShapeError, DataError, UnknownNameError, NumericalError as {@link selectDynamics} says
  * @throws ArgumentError for an option outside its range
  */
 export function informationPlanePanels(
-  source: DynamicsSource,
+  source: CoursesSource,
   options: InformationPlanePanelsOptions = {},
 ): Chart {
   const caller = 'informationPlanePanels'
   const given = checkOptions(caller, options, checks)
-  const { width = 220, height = 190, axes = 'independent' } = given
-  const trajectories = measuredRows(selectDynamics(source, given, caller))
-  const count = trajectories.layers.length
-  const columns = columnsOf(given.columns, count)
-  const common = planeScales(trajectories, given, { width, height }, caller)
-  const panels = trajectories.layers.map((layer, index): JsonObject => {
+  const { width = 220, height = 190, axes = 'independent', band = 'se' } = given
+  const size = { width, height }
+  const trajectories = measuredRows(selectCourses(source, given, caller))
+  const columns = columnsOf(given.columns, trajectories.layers.length)
+  const panels = trajectories.layers.map((layer, index) => {
     const one = { ...trajectories, layers: [layer] }
-    const [x, y] = axes === 'shared' ? common : planeScales(one, given, { width, height }, caller)
-    // The first panel of a row names the upright axis for all.
-    const yTitle = index % columns === 0 ? trajectories.yTitle : null
-    return {
-      title: { text: layer.layer, anchor: 'middle', fontSize: 12.5, color: ink, offset: 6 },
-      width,
-      height,
-      layer: planeLayers({
-        trajectories: one,
-        x,
-        y,
-        xTitle: trajectories.xTitle,
-        yTitle,
-        layerLegend: false,
-      }),
-      resolve: { scale: { shape: 'independent' } },
+    const of = axes === 'shared' ? trajectories : one
+    const [x, y] = planeScales(of, given, size, { caller, band })
+    const plane: Plane = {
+      trajectories: one,
+      x,
+      y,
+      size,
+      xTitle: trajectories.xTitle,
+      // The first panel of a row names the upright axis for all.
+      yTitle: index % columns === 0 ? trajectories.yTitle : null,
+      layerLegend: false,
+      band,
+      clip: given.xDomain !== undefined || given.yDomain !== undefined,
     }
+    return { plane, limits: drawnLimits(of, given, band) }
+  })
+  const inAll = (side: 'x' | 'y'): Limits => {
+    const limit = panels.find(({ limits }) => limits[side] !== undefined)?.limits[side]
+    return limit === undefined ? {} : { [side]: limit }
+  }
+  const subtitle = planeSubtitle({ trajectories, band }, Math.max(400, columns * width), {
+    limits: { ...inAll('x'), ...inAll('y'), isShort: true },
+    stacks: '',
   })
   return new Chart({
-    ...frame,
-    ...titled(
-      given,
-      'compression measure vs generalization measure',
-      planeSubtitle(trajectories, Math.max(400, columns * width)),
-    ),
+    ...frame(),
+    ...titled(given, 'compression measure vs generalization measure', subtitle),
+    ...liveMembers({ rows: trajectories.rows, epochs: trajectories.numbers, layers: [] }),
     columns,
-    concat: panels,
-    spacing: { row: 26, column: 26 },
+    concat: panels.map(({ plane, limits }) => panelView(plane, limits)),
+    spacing: { row: 26, column: 34 },
     resolve: { scale: { fill: 'shared', stroke: 'shared', shape: 'independent' } },
   })
+}
+
+function panelView(plane: Plane, limits: Limits): JsonObject {
+  const { trajectories, size, band, x, y } = plane
+  const unit = trajectories.unit ?? 'none'
+  const several = band === 'runs' && trajectories.runs.length > 1
+  const layers = planeLayers(plane).map((layer) =>
+    several && (layer.data as { name?: unknown } | undefined)?.name === 'runs'
+      ? { ...layer, data: { values: runRows(trajectories) } }
+      : layer,
+  )
+  return {
+    title: {
+      text: trajectories.layers[0]?.layer as string,
+      anchor: 'middle',
+      fontSize: 12.5,
+      color: ink,
+      offset: 6,
+    },
+    ...size,
+    data: { values: planeRows(plane, []) },
+    layer: [
+      ...(limits.x === undefined ? [] : limitLayers(limits.x, 'x', x, { unit, isShort: true })),
+      ...(limits.y === undefined ? [] : limitLayers(limits.y, 'y', y, { unit, isShort: true })),
+      ...layers,
+    ],
+    resolve: { scale: { shape: 'independent' } },
+  }
 }
 
 function columnsOf(given: number | undefined, count: number): number {

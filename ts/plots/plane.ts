@@ -1,159 +1,328 @@
-import { readingHint } from '../dynamics/naming.js'
+import { oneOf } from '../core/options.js'
+import { layersText, limitText, measuredText, readingHint } from '../dynamics/naming.js'
+import { baseOfUnit } from '../estimators/unit.js'
 import { checkScale } from './check.js'
 import type { Trajectories, Trajectory } from './dynamics.js'
 import type { Point } from './labels.js'
-import type { AxisPlace, AxisScale, ScaleKind } from './scale.js'
-import { chooseScale } from './scale.js'
+import { isNear, type Limit, type Limits } from './limits.js'
+import { opacityOf, shownRows } from './live.js'
+import type { Stack } from './overlap.js'
+import type { AxisScale, ScaleKind } from './scale.js'
+import { chooseScale, epochLogScale, epochLogTicks } from './scale.js'
 import type { Json, JsonObject } from './spec.js'
 import { epochScheme, firstEpochColour, ink, lines, markerOf, singleEpochColour } from './theme.js'
-import { epochFormat, epochTicks } from './ticks.js'
+import { markedPoints } from './thinning.js'
+import { epochFormat } from './ticks.js'
+
+/** How the spread of several runs is shown: the standard error of the mean, the runs themselves, or not. */
+export type Band = 'se' | 'runs' | 'none'
+
+/** Check of {@link Band}. */
+export const bandOf = oneOf('se', 'runs', 'none')
 
 /** A plane with its two axes decided. */
 export interface Plane {
   readonly trajectories: Trajectories
   readonly x: AxisScale
   readonly y: AxisScale
+  readonly size: Size
   /** Titles of the axes; null leaves one out, where a neighbor has it. */
   readonly xTitle: string | null
   readonly yTitle: string | null
   /** Whether a legend names the layers by their markers. */
   readonly layerLegend: boolean
+  readonly band: Band
+  /** Whether marks outside of the axes are cut off. */
+  readonly clip: boolean
 }
 
-/** Scales asked for by the caller; `auto` where not given. */
+/** Size of a plotting area in pixels. */
+export interface Size {
+  readonly width: number
+  readonly height: number
+}
+
+/** Axes as the caller wants them. */
 export interface MeasureScales {
   /** How the compression axis spreads, measure(H, X). */
-  xScale?: ScaleKind | 'auto'
+  xScale?: ScaleKind
   /** How the generalization axis spreads, measure(H, Y). */
-  yScale?: ScaleKind | 'auto'
+  yScale?: ScaleKind
+  xDomain?: readonly [number, number]
+  yDomain?: readonly [number, number]
 }
 
-/** The scale for all values of one measure, as the options ask. */
+/** All values of one measure that a picture shows, those of runs and of error bars among them. */
+function shownValues({ layers }: Trajectories, measure: 'x' | 'y', band: Band): number[] {
+  return layers
+    .flatMap((layer) => {
+      const means = layer[measure]
+      if (layer.runs === undefined || band === 'none') return means
+      if (band === 'runs') return [...means, ...layer.runs[measure].flat()]
+      const errors = layer.runs[measure === 'x' ? 'xError' : 'yError']
+      return [
+        ...means,
+        ...means.flatMap((mean, n) => [-1, 1].map((sign) => mean + sign * (errors[n] as number))),
+      ]
+    })
+    .filter(Number.isFinite)
+}
+
+/** Least length of an axis of information, in nats: estimates of nothing wander about this far. */
+const leastInformation = 0.1
+
+/** The bounds that are drawn: near the values of their measure, and within the ends that the caller gives. */
+export function drawnLimits(trajectories: Trajectories, options: MeasureScales, band: Band): Limits {
+  const [x, y] = (['x', 'y'] as const).map((side) => drawnLimit(trajectories, side, options, band))
+  return { ...(x === undefined ? {} : { x }), ...(y === undefined ? {} : { y }) }
+}
+
+function drawnLimit(
+  trajectories: Trajectories,
+  measure: 'x' | 'y',
+  options: MeasureScales,
+  band: Band,
+): Limit | undefined {
+  const limit = trajectories.limits[measure]
+  if (limit === undefined) return undefined
+  const domain = measure === 'x' ? options.xDomain : options.yDomain
+  const isDrawn =
+    domain === undefined
+      ? isNear(limit, shownValues(trajectories, measure, band))
+      : limit.value >= domain[0] && limit.value <= domain[1]
+  return isDrawn ? limit : undefined
+}
+
+/** The scale for all values of one measure and its bound, as the options ask. */
 export function measureScale(
   trajectories: Trajectories,
   measure: 'x' | 'y',
   options: MeasureScales,
-  place: AxisPlace,
-  caller: string,
+  place: { readonly side: 'x' | 'y'; readonly length: number },
+  { caller, band }: { readonly caller: string; readonly band: Band },
 ): AxisScale {
-  const values = trajectories.layers.flatMap((layer) => layer[measure]).filter(Number.isFinite)
-  const kind = (measure === 'x' ? options.xScale : options.yScale) ?? 'auto'
+  const [kind = 'linear', domain] =
+    measure === 'x' ? [options.xScale, options.xDomain] : [options.yScale, options.yDomain]
+  const values = shownValues(trajectories, measure, band)
   const title = measure === 'x' ? trajectories.xTitle : trajectories.yTitle
-  checkScale(caller, `${measure}Scale`, kind, title, values)
-  return chooseScale(values, kind, place)
+  checkScale(caller, `${measure}Scale`, kind, title, domain ?? values)
+  const limit = drawnLimit(trajectories, measure, options, band)
+  const base = trajectories.unit === null ? undefined : baseOfUnit(trajectories.unit)
+  return chooseScale(limit === undefined ? values : [...values, limit.value], kind, {
+    ...place,
+    span: Math.max(
+      base === undefined ? 0 : leastInformation / Math.log(base),
+      (trajectories.limits[measure]?.value ?? 0) * 0.1,
+    ),
+    ...(domain === undefined ? {} : { domain }),
+  })
 }
 
 /** The two axes of a plane of that size. */
 export function planeScales(
   trajectories: Trajectories,
   options: MeasureScales,
-  size: { width: number; height: number },
-  caller: string,
+  size: Size,
+  context: { readonly caller: string; readonly band: Band },
 ): [x: AxisScale, y: AxisScale] {
   return [
-    measureScale(trajectories, 'x', options, { side: 'x', length: size.width }, caller),
-    measureScale(trajectories, 'y', options, { side: 'y', length: size.height }, caller),
+    measureScale(trajectories, 'x', options, { side: 'x', length: size.width }, context),
+    measureScale(trajectories, 'y', options, { side: 'y', length: size.height }, context),
   ]
 }
 
-/** Area of an ordinary marker in square pixels; smaller where there are many. */
-export function markerArea(epochs: number): number {
-  if (epochs === 1) return 90
-  return epochs <= 12 ? 75 : epochs <= 40 ? 55 : 42
+/** Area of an ordinary marker in square pixels; smaller where there are many layers or the picture is small. */
+export function markerArea({ layers }: Trajectories, { width }: Size): number {
+  return (layers.length > 12 ? 42 : 62) * (width < 320 ? 0.7 : 1)
 }
 
+/** Where a layer's points lie, in pixels from the top left; undefined where a measure is not there. */
+export function pathOf(
+  { x, y }: Pick<Trajectory, 'x' | 'y'>,
+  plane: { readonly x: AxisScale; readonly y: AxisScale; readonly size: Size },
+): (Point | undefined)[] {
+  return x.map((value, n) => {
+    const point = { x: value, y: y[n] as number }
+    if (!isPoint(point)) return undefined
+    return {
+      x: plane.x.position(point.x) * plane.size.width,
+      y: (1 - plane.y.position(point.y)) * plane.size.height,
+    }
+  })
+}
+
+/** Pixels along a course from marker to marker. */
+const markerGap = 34
+
+/** A marker beneath others on its spot is at most this many steps larger. */
+const mostBeneath = 4
+
 /**
- * The epochs that carry a marker: all of up to 40, else about 24 evenly spaced, so that markers keep their shape.
- * The line runs through every epoch all the same.
+ * Data of a plane: a row for each layer and epoch, with `marked` where a marker stands, `beneath` the number of layers that end over this one, and
+ * the standard errors of several runs.
  */
-function markedEpochs(numbers: readonly number[]): Set<number> {
-  const every = numbers.length <= 40 ? 1 : Math.ceil(numbers.length / 24)
-  return new Set(numbers.filter((_, n) => n % every === 0 || n === numbers.length - 1))
+export function planeRows(
+  plane: Omit<Plane, 'xTitle' | 'yTitle' | 'layerLegend'>,
+  stacks: readonly Stack[],
+): JsonObject[] {
+  const { trajectories, band } = plane
+  const beneath = new Map(
+    stacks.flatMap(({ layers }) =>
+      layers.map(({ layer }, i) => [layer, Math.min(mostBeneath, layers.length - 1 - i)] as const),
+    ),
+  )
+  return trajectories.layers.flatMap((layer, index) => {
+    const path = pathOf(layer, plane)
+    const marked = new Set(markedPoints(path, markerGap, markerGap * (0.6 + 0.4 * (index % 3))))
+    return trajectories.numbers.map((epoch, n) => {
+      const row: JsonObject = { layer: layer.layer, epoch, x: orNull(layer.x[n]), y: orNull(layer.y[n]) }
+      if (marked.has(n)) row.marked = true
+      if (n === trajectories.numbers.length - 1) row.beneath = beneath.get(layer.layer) ?? 0
+      if (layer.runs !== undefined && band === 'se') {
+        row.xError = orNull(layer.runs.xError[n])
+        row.yError = orNull(layer.runs.yError[n])
+      }
+      return row
+    })
+  })
 }
 
+/** Data of the single runs: a row for each layer, epoch and run. */
+export function runRows({ layers, numbers, runs }: Trajectories): JsonObject[] {
+  return layers.flatMap(({ layer, runs: course }) =>
+    runs.flatMap((run, r) =>
+      numbers.map((epoch, n) => ({
+        run,
+        layer,
+        epoch,
+        x: orNull(course?.x[r]?.[n]),
+        y: orNull(course?.y[r]?.[n]),
+      })),
+    ),
+  )
+}
+
+/** A value, or null for none, at which a line breaks. */
+export function orNull(value: number | undefined): Json {
+  return value === undefined || Number.isNaN(value) ? null : value
+}
+
+const both = 'isValid(datum.x) && isValid(datum.y)'
+
 /**
- * The Vega-Lite layers that draw trajectories in a plane: the course as a line colored by epoch, a marker at each
- * epoch in the layer's shape, hollow at the first epoch and ringed at the last.
+ * The Vega-Lite layers that draw the rows of {@link planeRows}: the course as a line colored by epoch, markers in the layer's shape along it,
+ * hollow at the first epoch and ringed at the last that is shown.
  */
 export function planeLayers(plane: Plane): JsonObject[] {
-  const { trajectories } = plane
-  const { numbers, layers } = trajectories
-  const epochs = numbers.length
-  const [begin, end] = [numbers[0] as number, numbers.at(-1) as number]
-  const marked = markedEpochs(numbers)
-  const area = markerArea(epochs)
-  const positions = positionEncoding(plane)
+  const { trajectories, band, clip } = plane
+  const epochs = trajectories.numbers.length
+  const begin = trajectories.numbers[0] as number
+  const area = markerArea(trajectories, plane.size)
+  const position = positionEncoding(plane)
   const shape = shapeEncoding(plane)
-  const all = layers.flatMap((layer) => rowsOf(layer, numbers).filter(({ epoch }) => marked.has(epoch)))
-  const at = (epoch: number) => all.filter((row) => row.epoch === epoch)
-  const last: JsonObject = {
-    data: { values: at(end) },
-    mark: {
-      type: 'point',
-      filled: true,
-      size: area * 1.7,
-      opacity: 1,
-      stroke: ink,
-      strokeWidth: 1.5,
-      tooltip: true,
-    },
-    encoding: {
-      ...positions,
-      shape,
-      fill: epochs === 1 ? { value: singleEpochColour } : colourEncoding(trajectories),
-      tooltip: tooltipOf(trajectories),
-    },
-  }
-  if (epochs === 1) return [last]
+  const tooltip = tooltipOf(trajectories, band)
+  const points = (filter: string, mark: JsonObject, encoding: JsonObject): JsonObject => ({
+    transform: [shownRows, { filter: `${both} && ${filter}` }],
+    mark: { type: 'point', filled: true, clip, ...mark },
+    encoding: { ...position, shape, tooltip, ...encoding },
+  })
+  const fill = epochs === 1 ? { value: singleEpochColour } : colourEncoding(trajectories)
+  const last = points(
+    'datum.epoch === shownEpoch',
+    // Of markers on one spot those beneath are larger, so that a rim of each is seen.
+    { size: { expr: `${area * 1.7} * (1 + 0.9 * (datum.beneath || 0))` }, stroke: ink, strokeWidth: 1.4 },
+    { fill, opacity: opacityOf(1) },
+  )
+  const spread = band === 'se' && trajectories.runs.length > 1 ? errorBars(plane, position) : []
+  if (epochs === 1) return [...runsOf(plane, position), last, ...spread]
   const course: JsonObject = {
-    data: { values: layers.flatMap((layer) => stretchesOf(layer, numbers)) },
-    mark: { type: 'rule', strokeWidth: epochs <= 40 ? 1.8 : 1.4, opacity: 0.8 },
+    transform: [shownRows, ...stretches],
+    mark: {
+      type: 'rule',
+      strokeWidth: trajectories.layers.length > 12 ? 1.1 : 1.6,
+      strokeCap: 'round',
+      clip,
+    },
     encoding: {
-      ...positions,
+      ...position,
       x2: { field: 'x2' },
       y2: { field: 'y2' },
       stroke: { ...colourEncoding(trajectories), field: 'midway', legend: null },
+      opacity: opacityOf(0.85),
     },
   }
-  const between: JsonObject = {
-    data: { values: all.filter((row) => row.epoch !== begin && row.epoch !== end) },
-    mark: { type: 'point', filled: true, size: area, opacity: 1, stroke: 'white', strokeWidth: 0.8 },
-    encoding: { ...positions, shape, fill: colourEncoding(trajectories), tooltip: tooltipOf(trajectories) },
-  }
-  const first: JsonObject = {
-    data: { values: at(begin) },
-    mark: {
-      type: 'point',
-      filled: true,
-      fill: 'white',
-      size: area * 1.3,
-      opacity: 1,
-      stroke: firstEpochColour,
-      strokeWidth: 2,
-    },
+  const between = points(
+    `datum.marked && datum.epoch > ${begin} && datum.epoch < shownEpoch`,
+    { size: area, stroke: 'white', strokeWidth: 0.8 },
+    { fill, opacity: opacityOf(1) },
+  )
+  const first = points(
+    `datum.epoch === ${begin} && shownEpoch > ${begin}`,
+    { fill: 'white', size: area * 1.2, stroke: firstEpochColour, strokeWidth: 1.6 },
+    { opacity: opacityOf(1) },
+  )
+  return [...runsOf(plane, position), course, between, first, last, ...spread]
+}
+
+/** The way from each epoch to the next, where both are there; `midway` is the epoch half-way, for the color: a field of its own, since
+ * Vega-Lite joins the legends of one field and the markers' must stay a bar. */
+const stretches: readonly JsonObject[] = [
+  {
+    window: [
+      { op: 'lead', field: 'x', as: 'x2' },
+      { op: 'lead', field: 'y', as: 'y2' },
+      { op: 'lead', field: 'epoch', as: 'next' },
+    ],
+    groupby: ['layer'],
+    sort: [{ field: 'epoch' }],
+  },
+  { filter: `${both} && isValid(datum.x2) && isValid(datum.y2)` },
+  { calculate: '(datum.epoch + datum.next) / 2', as: 'midway' },
+]
+
+/** Mean and standard error as a cross, where a marker stands: over it, since an error is often smaller than a marker. */
+function errorBars({ clip }: Plane, position: JsonObject): JsonObject[] {
+  return (['x', 'y'] as const).map((side) => ({
+    transform: [
+      shownRows,
+      { filter: `${both} && (datum.marked || datum.epoch === shownEpoch) && isValid(datum.${side}Error)` },
+      { calculate: `datum.${side} - datum.${side}Error`, as: 'low' },
+      { calculate: `datum.${side} + datum.${side}Error`, as: 'high' },
+    ],
+    mark: { type: 'rule', color: ink, strokeWidth: 0.9, clip },
     encoding: {
-      ...positions,
-      shape,
-      tooltip: tooltipOf(trajectories),
+      ...position,
+      [side]: { ...(position[side] as JsonObject), field: 'low' },
+      [`${side}2`]: { field: 'high' },
+      opacity: opacityOf(0.9),
+    },
+  }))
+}
+
+/** The single runs as thin lines that end in small markers. */
+function runsOf(plane: Plane, position: JsonObject): JsonObject[] {
+  const { trajectories, band, clip } = plane
+  if (band !== 'runs' || trajectories.runs.length < 2) return []
+  const encoding = { ...position, detail: [{ field: 'layer' }, { field: 'run' }] }
+  const tooltip = [{ field: 'run', type: 'nominal' }, ...tooltipOf(trajectories, 'none')]
+  const course: JsonObject = {
+    data: { name: 'runs' },
+    transform: [shownRows],
+    mark: { type: 'line', color: '#8a94a3', strokeWidth: 0.7, clip },
+    encoding: { ...encoding, order: { field: 'epoch' }, opacity: opacityOf(0.75) },
+  }
+  const ends: JsonObject = {
+    data: { name: 'runs' },
+    transform: [shownRows, { filter: `${both} && datum.epoch === shownEpoch` }],
+    mark: { type: 'point', filled: true, color: '#5f6b7a', size: 16, clip },
+    encoding: {
+      ...encoding,
+      shape: shapeEncoding(plane),
+      tooltip,
+      opacity: opacityOf(0.9),
     },
   }
-  return [course, between, first, last]
-}
-
-interface Row {
-  readonly [key: string]: Json
-  readonly layer: string
-  readonly epoch: number
-  readonly x: number
-  readonly y: number
-}
-
-/** The points of a layer: where it has both measures. */
-function rowsOf({ layer, x, y }: Trajectory, numbers: readonly number[]): Row[] {
-  return numbers.flatMap((epoch, n) => {
-    const row = { layer, epoch, x: x[n] as number, y: y[n] as number }
-    return isPoint(row) ? [row] : []
-  })
+  return trajectories.numbers.length > 1 ? [course, ends] : [ends]
 }
 
 /** Whether both measures are there. */
@@ -161,34 +330,23 @@ export function isPoint({ x, y }: { readonly x: number; readonly y: number }): b
   return !Number.isNaN(x) && !Number.isNaN(y)
 }
 
-/** The way from each epoch to the next, where both are there; `midway` is the epoch half-way, for the color; a field of its own, since
- * Vega-Lite joins the legends of one field and the markers' must stay a bar. */
-function stretchesOf({ layer, x, y }: Trajectory, numbers: readonly number[]): JsonObject[] {
-  return numbers.slice(1).flatMap((next, n) => {
-    const [from, to] = [n, n + 1].map((i) => ({ x: x[i] as number, y: y[i] as number })) as [Point, Point]
-    if (!isPoint(from) || !isPoint(to)) return []
-    return { layer, midway: ((numbers[n] as number) + next) / 2, ...from, x2: to.x, y2: to.y }
-  })
-}
-
-function positionEncoding(plane: Plane): JsonObject {
+/** The encodings `x` and `y` of a plane. */
+export function positionEncoding({
+  x,
+  y,
+  xTitle,
+  yTitle,
+}: Pick<Plane, 'x' | 'y' | 'xTitle' | 'yTitle'>): JsonObject {
   return {
-    x: {
-      field: 'x',
-      type: 'quantitative',
-      scale: plane.x.scale,
-      axis: { ...plane.x.axis, title: plane.xTitle },
-    },
-    y: {
-      field: 'y',
-      type: 'quantitative',
-      scale: plane.y.scale,
-      axis: { ...plane.y.axis, title: plane.yTitle },
-    },
+    x: { field: 'x', type: 'quantitative', scale: x.scale, axis: { ...x.axis, title: xTitle } },
+    y: { field: 'y', type: 'quantitative', scale: y.scale, axis: { ...y.axis, title: yTitle } },
   }
 }
 
-function shapeEncoding({ trajectories, layerLegend }: Plane): JsonObject {
+function shapeEncoding({
+  trajectories,
+  layerLegend,
+}: Pick<Plane, 'trajectories' | 'layerLegend'>): JsonObject {
   return {
     field: 'layer',
     type: 'nominal',
@@ -209,46 +367,84 @@ function shapeEncoding({ trajectories, layerLegend }: Plane): JsonObject {
   }
 }
 
+/** Color by epoch: log(1 + epoch) from dark to light, since most happens in the first epochs. */
 function colourEncoding({ numbers, rows }: Trajectories): JsonObject {
   const [begin, end] = [numbers[0] as number, numbers.at(-1) as number]
+  const length = 150
   return {
     field: 'epoch',
     type: 'quantitative',
-    scale: { ...epochScheme, domain: [begin, end] },
+    scale: { ...epochLogScale, ...epochScheme, domain: [begin, end] },
     legend: {
       title: rows,
       type: 'gradient',
-      gradientLength: 150,
+      gradientLength: length,
       gradientThickness: 12,
       labelOffset: 6,
-      values: epochTicks(numbers, 7),
+      values: epochLogTicks(numbers, length, 13),
+      labelOverlap: false,
       format: epochFormat(numbers),
     },
   }
 }
 
-function tooltipOf({ xTitle, yTitle, rows }: Trajectories): JsonObject[] {
+function tooltipOf({ xTitle, yTitle, rows, runs }: Trajectories, band: Band): JsonObject[] {
+  const hasErrors = band === 'se' && runs.length > 1
+  const measure = (field: 'x' | 'y', title: string): JsonObject[] => [
+    { field, type: 'quantitative', title, format: '.4~g' },
+    ...(hasErrors
+      ? [{ field: `${field}Error`, type: 'quantitative', title: `${title}: standard error`, format: '.2~g' }]
+      : []),
+  ]
   return [
     { field: 'layer', type: 'nominal', title: 'layer' },
     { field: 'epoch', type: 'quantitative', title: rows },
-    { field: 'x', type: 'quantitative', title: xTitle, format: '.4~g' },
-    { field: 'y', type: 'quantitative', title: yTitle, format: '.4~g' },
+    ...measure('x', xTitle),
+    ...measure('y', yTitle),
   ]
 }
 
-/** What stands under the title of a plane: who measured and how, which layers have no point, and how first and last are told. */
-export function planeSubtitle(trajectories: Trajectories, width: number): string[] {
-  const { evaluator, rows, numbers, layers } = trajectories
+/** Lines under a title that every picture of dynamics has: who measured and how, from what, and bounds that are not in the picture. */
+export function measuredLines(
+  trajectories: Trajectories,
+  band: Band,
+  drawn: Limits & { readonly isShort: boolean },
+): string[] {
+  const { evaluator, unit, samples, runs, limits } = trajectories
+  const told = (side: 'x' | 'y') => {
+    const limit = limits[side]
+    if (limit === undefined || unit === null || (drawn[side] !== undefined && !drawn.isShort)) return []
+    return [
+      `${limitText(limit.kind, unit, limit.value)}${drawn[side] === undefined ? ' (beyond the axis)' : ''}`,
+    ]
+  }
+  return [
+    measuredText(evaluator, { unit, samples, runs: Math.max(1, runs.length), band }),
+    [...told('x'), ...told('y')].join('; '),
+  ]
+}
+
+/** What stands under the title of a plane: {@link measuredLines}, which layers have no point, and how first and last are told. */
+export function planeSubtitle(
+  plane: Pick<Plane, 'trajectories' | 'band'>,
+  width: number,
+  more: {
+    readonly limits: Limits & { readonly isShort: boolean }
+    readonly stacks: string
+  },
+): string[] {
+  const { trajectories, band } = plane
+  const { rows, numbers, layers } = trajectories
   const missing = layers.filter(({ x, y }) => !x.some((value, n) => isPoint({ x: value, y: y[n] as number })))
   const none = emptyMeasures(trajectories)
   const gap =
     none.length > 0
       ? `no point: ${none.join(' and ')} ${none.length > 1 ? 'have' : 'has'} no value`
       : missing.length > 0
-        ? `no value: ${missing.map(({ layer }) => layer).join(', ')}`
+        ? `no value: ${layersText(missing)}`
         : ''
   const hint = missing.length === layers.length ? '' : readingHint(rows, numbers)
-  return lines([evaluator, gap, hint], width)
+  return lines([...measuredLines(trajectories, band, more.limits), gap, hint, more.stacks], width)
 }
 
 /** Titles of the measures that have no value at all. */

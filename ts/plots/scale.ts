@@ -1,7 +1,7 @@
 import { textWidth } from './font.js'
 import type { JsonObject } from './spec.js'
 import type { Tick } from './ticks.js'
-import { epochFormat, epochTicks, ticksOf } from './ticks.js'
+import { epochFormat, epochTicks, logEpochTicks, ticksOf } from './ticks.js'
 
 /** How an axis spreads its values. `symlog` is logarithmic away from zero and linear about it. */
 export type ScaleKind = 'linear' | 'log' | 'symlog'
@@ -24,37 +24,38 @@ export interface AxisScale {
   readonly axis: JsonObject
 }
 
-/** Largest over smallest value from which on an axis is logarithmic: below it, all trajectories stay legible side by side. */
-const logarithmicFrom = 20
-
 /** Empty space at both ends, as a part of the axis. */
 const margin = 0.07
+
+/** Least part of the largest value that an axis shows: what moves by less than a tenth of it is no journey. */
+const leastShare = 0.1
+
+/** Least factor between the ends of a logarithmic axis. */
+const leastFactor = 1.5
 
 /** Where an axis lies and how long it is in pixels: its labels must fit beside each other. */
 export interface AxisPlace {
   readonly side: 'x' | 'y'
   readonly length: number
+  /** Least difference of its ends where it is linear, besides a tenth of the largest value. */
+  readonly span?: number
+  /** Its ends, in the place of those that the values give. */
+  readonly domain?: readonly [number, number]
 }
 
 /**
- * The scale that shows all of `values`. Chosen by itself where `kind` is `auto`: logarithmic for positive values that
- * differ by a factor of 20 or more, symmetric-logarithmic where zeros or negative values are among such, else linear.
- * A linear axis starts at zero when the values come near it.
+ * The scale that shows all of `values`. A linear axis starts at zero when the values come near it, and spans at least a tenth of the largest
+ * value, so that noise looks small; a logarithmic one spans at least a factor of 1.5.
  *
  * @param values finite; without any the axis runs from 0 to 1
  */
-export function chooseScale(
-  values: readonly number[],
-  kind: ScaleKind | 'auto',
-  place: AxisPlace,
-): AxisScale {
+export function chooseScale(values: readonly number[], kind: ScaleKind, place: AxisPlace): AxisScale {
   if (values.length === 0) return chooseScale([0, 1], 'linear', place)
-  const chosen = kind === 'auto' ? chooseKind(values) : kind
-  const constant = chosen === 'symlog' ? linearWidth(values) : 1
-  const { forward, backward } = transforms(chosen, constant)
-  const [low, high] = paddedDomain(values, chosen, forward, backward)
+  const constant = kind === 'symlog' ? linearWidth(values) : 1
+  const { forward, backward } = transforms(kind, constant)
+  const [low, high] = place.domain ?? paddedDomain(values, kind, { forward, backward }, place.span ?? 0)
   const from = forward(low)
-  const ticks = ticksOf(chosen, [low, high], {
+  const ticks = ticksOf(kind, [low, high], {
     constant,
     fits: (labelled) => {
       const at = (value: number) => ((forward(value) - from) / (forward(high) - from)) * place.length
@@ -69,21 +70,22 @@ export function chooseScale(
   let to = forward(high)
   const top = forward(ticks.findLast((tick) => tick.label !== '')?.value ?? low)
   // Half a label of room above the top tick of an upright axis keeps the headings of neighboring panels level.
-  if (place.side === 'y' && place.length > 16) to = Math.max(to, from + (top - from) / (1 - 8 / place.length))
+  if (place.side === 'y' && place.length > 16 && place.domain === undefined)
+    to = Math.max(to, from + (top - from) / (1 - 8 / place.length))
   const domain: [number, number] = [low, to === forward(high) ? high : tidy(backward(to), high - low)]
   to = forward(domain[1])
   return {
-    kind: chosen,
+    kind,
     domain,
     ticks,
     position: (value) => (forward(value) - from) / (to - from),
     valueAt: (position) => tidy(backward(from + position * (to - from)), domain[1] - domain[0]),
     scale: {
-      type: chosen,
+      type: kind,
       domain: [...domain],
       nice: false,
-      ...(chosen === 'linear' ? { zero: false } : {}),
-      ...(chosen === 'symlog' ? { constant } : {}),
+      ...(kind === 'linear' ? { zero: false } : {}),
+      ...(kind === 'symlog' ? { constant } : {}),
     },
     axis: axisOf(ticks),
   }
@@ -96,16 +98,6 @@ function extent(values: readonly number[]): [number, number] {
     high = Math.max(high, value)
   }
   return [low, high]
-}
-
-function chooseKind(values: readonly number[]): ScaleKind {
-  const sizes = values.map(Math.abs).filter((size) => size > 0)
-  const [low, high] = extent(sizes)
-  if (sizes.length === 0 || high / low < logarithmicFrom) return 'linear'
-  if (values.every((value) => value > 0)) return 'log'
-  // A few values about zero beside equally large ones need no logarithm: the middle one decides.
-  const middle = sizes.sort((a, b) => a - b)[Math.floor(sizes.length / 2)] as number
-  return high / middle < logarithmicFrom ? 'linear' : 'symlog'
 }
 
 /** Width of the linear part of a symmetric-logarithmic axis: the smallest size that matters beside the largest. */
@@ -144,22 +136,34 @@ function transforms(kind: ScaleKind, constant: number): Transforms {
 function paddedDomain(
   values: readonly number[],
   kind: ScaleKind,
-  forward: Transforms['forward'],
-  backward: Transforms['backward'],
+  { forward, backward }: Transforms,
+  span: number,
 ): [number, number] {
   const [low, high] = extent(values)
   const [from, to] = [forward(low), forward(high)]
-  let space = (to - from) * margin
-  // A single value, or values equal up to the rounding of float32, get an axis of a sensible width about them.
-  const largest = kind === 'log' ? 1 : Math.max(Math.abs(from), Math.abs(to))
-  if (to - from <= 1e-6 * largest) space = kind === 'log' ? 0.3 : 0.25 * largest || 0.5
+  const largest = Math.max(Math.abs(low), Math.abs(high))
+  const least = leastSpan(kind, largest, span, forward)
+  const space = Math.max((to - from) * margin, (least - (to - from)) / 2)
   // There is no power of ten below the smallest number, and none above the largest.
-  const least = kind === 'log' ? Number.MIN_VALUE : -Number.MAX_VALUE
-  const start = Math.max(least, backward(from - space))
+  const lowest = kind === 'log' ? Number.MIN_VALUE : -Number.MAX_VALUE
+  const start = Math.max(lowest, backward(from - space))
   const end = Math.min(Number.MAX_VALUE, backward(to + space))
   const padded: [number, number] = [tidy(start, end - start), tidy(end, end - start)]
-  if (kind === 'linear' && low >= 0 && low <= 0.25 * high) padded[0] = 0
+  // What is never negative has an axis that is not either.
+  if (kind === 'linear' && low >= 0 && (low <= 0.25 * high || padded[0] < 0)) padded[0] = 0
   return padded
+}
+
+/** Least length of an axis after its transform. */
+function leastSpan(kind: ScaleKind, largest: number, span: number, forward: Transforms['forward']): number {
+  switch (kind) {
+    case 'linear':
+      return Math.max(span, leastShare * largest) || 1
+    case 'log':
+      return Math.log10(leastFactor)
+    case 'symlog':
+      return Math.max(leastShare * Math.abs(forward(largest)), 1e-6) || 1
+  }
 }
 
 function axisOf(ticks: readonly Tick[]): JsonObject {
@@ -180,14 +184,59 @@ function axisOf(ticks: readonly Tick[]): JsonObject {
   }
 }
 
-/** The scale and axis of epochs with these numbers, rising. */
-export function epochScale(numbers: readonly number[]): { scale: JsonObject; axis: JsonObject } {
+/** How an axis of epochs spreads: evenly, or as log(1 + epoch), where the first epochs have as much room as the later ones together. */
+export type EpochScaleKind = 'linear' | 'log'
+
+/** Scale of epochs that spreads log(1 + epoch): epoch 0 is on it. */
+export const epochLogScale: JsonObject = { type: 'symlog', constant: 1 }
+
+const spread = (epoch: number) => Math.sign(epoch) * Math.log1p(Math.abs(epoch))
+
+/** Where an epoch lies between the first and the last, from 0 to 1, on a scale of log(1 + epoch). */
+function logShare(epoch: number, [first, last]: readonly [number, number]): number {
+  return (spread(epoch) - spread(first)) / (spread(last) - spread(first))
+}
+
+/** Epochs to label on a bar of that length in pixels that spreads log(1 + epoch), at least `gap` pixels apart. */
+export function epochLogTicks(numbers: readonly number[], length: number, gap: number): number[] {
+  const ends = [numbers[0] as number, numbers.at(-1) as number] as const
+  return logEpochTicks(numbers, (epochs) =>
+    epochs.every(
+      (epoch, i) =>
+        i === 0 || (logShare(epoch, ends) - logShare(epochs[i - 1] as number, ends)) * length >= gap,
+    ),
+  )
+}
+
+/** An axis of epochs. */
+export interface EpochAxis {
+  readonly scale: JsonObject
+  readonly axis: JsonObject
+  /** Where an epoch lies, from 0 (start of the axis) to 1. */
+  position(epoch: number): number
+}
+
+/** The axis of epochs with these numbers, rising, of that length in pixels. */
+export function epochScale(numbers: readonly number[], kind: EpochScaleKind, length: number): EpochAxis {
   const [first, last] = [numbers[0] as number, numbers.at(-1) as number]
+  const format = epochFormat(numbers)
+  if (kind === 'log') {
+    const space = (spread(last) - spread(first)) * 0.03 || 0.2
+    const end = (value: number) => Math.sign(value) * Math.expm1(Math.abs(value))
+    const domain: [number, number] = [end(spread(first) - space), end(spread(last) + space)]
+    return {
+      scale: { ...epochLogScale, domain, nice: false, zero: false },
+      axis: { values: epochLogTicks(numbers, length, 26), format, labelOverlap: false },
+      position: (epoch) => logShare(epoch, domain),
+    }
+  }
   const space = (last - first) * 0.03 || 0.4
   const least = numbers.every(Number.isInteger) ? 0.4 : 0
   const around = Math.max(least, space)
+  const [low, high] = [first - around, last + around]
   return {
-    scale: { type: 'linear', domain: [first - around, last + around], nice: false, zero: false },
-    axis: { values: epochTicks(numbers, 8), format: epochFormat(numbers), labelOverlap: false },
+    scale: { type: 'linear', domain: [low, high], nice: false, zero: false },
+    axis: { values: epochTicks(numbers, 8), format, labelOverlap: false },
+    position: (epoch) => (epoch - low) / (high - low),
   }
 }

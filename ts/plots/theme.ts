@@ -42,10 +42,57 @@ const layerColours = [
   '#444f5a',
 ] as const
 
-/** Color of the layer at `place` in charts where color tells layers apart. */
-export function colourOf(place: number): string {
-  return layerColours[place % layerColours.length] as string
+/** Dashes of layers: line and gap in pixels; the first is whole. */
+const dashes: readonly (readonly number[])[] = [[], [7, 3], [2, 2.5], [9, 3, 2, 3], [5, 2, 2, 2, 2, 2]]
+
+/** Corners of viridis (van der Walt and Smith 2015), dark to light, which also differ in greyscale and for color-blind readers. */
+const viridis = [
+  [0x44, 0x01, 0x54],
+  [0x48, 0x28, 0x78],
+  [0x3e, 0x4a, 0x89],
+  [0x31, 0x68, 0x8e],
+  [0x26, 0x82, 0x8e],
+  [0x1f, 0x9e, 0x89],
+  [0x35, 0xb7, 0x79],
+  [0x6d, 0xcd, 0x59],
+  [0xb4, 0xde, 0x2c],
+] as const
+
+/** A color of viridis, 0 dark to 1 light, without its palest end. */
+function viridisAt(share: number): string {
+  const at = share * (viridis.length - 1)
+  const low = Math.min(viridis.length - 2, Math.floor(at))
+  const [from, to] = [viridis[low], viridis[low + 1]] as [readonly number[], readonly number[]]
+  return `#${from
+    .map((part, i) => Math.round(part + (at - low) * ((to[i] as number) - part)))
+    .map((part) => part.toString(16).padStart(2, '0'))
+    .join('')}`
 }
+
+/** How a layer looks in charts where lines are layers. */
+export interface LayerStyle {
+  readonly color: string
+  readonly dash: readonly number[]
+  readonly marker: string
+}
+
+/**
+ * The look of the layer at `place` among `count` recorded ones: it keeps it when others are left out. Up to nine layers have colors of their own, more
+ * go from dark at the input to light at the output; dash and marker tell them apart without color.
+ */
+export function styleOf(place: number, count: number): LayerStyle {
+  return {
+    color:
+      count <= layerColours.length
+        ? (layerColours[place % layerColours.length] as string)
+        : viridisAt(place / (count - 1)),
+    dash: dashes[place % dashes.length] as readonly number[],
+    marker: markerOf(place),
+  }
+}
+
+/** How many layers have a marker of their own. */
+export const ownMarkers = markers.length
 
 /** Colors of the epochs, early to late: viridis without its palest end, which fades on white paper. */
 export const epochScheme: JsonObject = { scheme: { name: 'viridis', extent: [0, 0.93] } }
@@ -56,8 +103,15 @@ export const firstEpochColour = '#440154'
 /** Color of a run of a single epoch: the middle of the scheme. */
 export const singleEpochColour = '#27808e'
 
-/** What all charts share: schema, background, type and lines. */
-export const frame = {
+/** What all charts share: schema, background, type and lines; legends stand clear of that many pixels at the right of the plotting area. */
+export function frame(margin = 0): JsonObject {
+  return {
+    ...shared,
+    config: { ...shared.config, legend: { ...shared.config.legend, offset: 22 + Math.round(margin) } },
+  }
+}
+
+const shared = {
   $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
   background: 'white',
   padding: 14,

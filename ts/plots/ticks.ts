@@ -181,6 +181,33 @@ export function epochTicks(numbers: readonly number[], most: number): number[] {
   return [...values, last]
 }
 
+/** Which multiples of the powers of ten a logarithmic axis of epochs may label, the densest first. */
+const epochFactors = [[1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 5], [1, 3], [1]] as const
+
+/**
+ * Epochs to label where the axis spreads log(1 + epoch): the first, the last, and round ones that stand clear of them and of each other.
+ *
+ * @param fits whether the labels of these epochs, rising, stand clear
+ */
+export function logEpochTicks(
+  numbers: readonly number[],
+  fits: (epochs: readonly number[]) => boolean,
+): number[] {
+  const [first, last] = [numbers[0] as number, numbers.at(-1) as number]
+  if (first === last) return [first]
+  for (const factors of epochFactors) {
+    const round = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12].flatMap((exponent) =>
+      factors.map((factor) => factor * 10 ** exponent),
+    )
+    const between = [0, ...round].filter(
+      (epoch) => epoch > first && epoch < last && fits([first, epoch]) && fits([epoch, last]),
+    )
+    const all = [first, ...between, last]
+    if (fits(all)) return all
+  }
+  return [first, last]
+}
+
 /** How epochs are written: as whole numbers where they are. */
 export function epochFormat(numbers: readonly number[]): string {
   return numbers.every(Number.isInteger) ? 'd' : '~g'
