@@ -22,6 +22,8 @@ export interface DigitOptions {
   readonly seed: number
   /** Shape of an image. Default [784]. */
   readonly shape?: Shape
+  /** Use the first so many training images. Default all. */
+  readonly limit?: number
 }
 
 /**
@@ -34,8 +36,11 @@ export async function digits(options: DigitOptions): Promise<Digits> {
   const [low, high] = range
   const common = { inputShape: shape, classes: 10, scale: (high - low) / 255, offset: low, seed }
   const { trainImages, trainLabels, testImages, testLabels } = await filesOf(set)
+  const { limit = trainLabels.length } = options
+  const pixels = trainImages.subarray(0, (limit * trainImages.length) / trainLabels.length)
+  const labels = Int32Array.from(trainLabels.subarray(0, limit))
   return {
-    train: new ArrayDataset(trainImages, Int32Array.from(trainLabels), { ...common, batchSize, shuffle }),
+    train: new ArrayDataset(pixels, labels, { ...common, batchSize, shuffle }),
     test: new ArrayDataset(testImages, Int32Array.from(testLabels), { ...common, batchSize: 1000 }),
   }
 }

@@ -4,6 +4,7 @@ import { cited } from './cited.js'
 import type { Experiment, Row, Shape, Study, Values } from './experiment.js'
 import { hsicStudy } from './hsic/index.js'
 import { localStudy } from './local/index.js'
+import { notebookStudy } from './notebook/planes.js'
 import { type Run, resultsFile } from './store.js'
 import { vibStudy } from './vib/index.js'
 
@@ -12,6 +13,7 @@ export const studies: readonly (readonly [study: Study, command: string])[] = [
   [hsicStudy, 'example:hsic'],
   [vibStudy, 'example:vib'],
   [localStudy, 'example:local'],
+  [notebookStudy, 'example:notebook'],
 ]
 
 /** Runs of one case, by seed. */

@@ -3,6 +3,8 @@ import type { Study } from '../experiment.js'
 import { deep } from './deep.js'
 import { format, length, sigmaExperiment, width } from './format.js'
 import { activation, depth } from './monitor.js'
+import { needleExperiment } from './needle.js'
+import { resnetFashion, resnetMnist } from './resnet.js'
 import { tunedExperiment } from './tuned.js'
 import { unformattedFashion, unformattedMnist } from './unformatted.js'
 
@@ -21,5 +23,8 @@ export const hsicStudy: Study = {
     activation,
     depth,
     deep,
+    resnetMnist,
+    resnetFashion,
+    needleExperiment,
   ],
 }
