@@ -7,7 +7,7 @@ import { hsicStudy } from './hsic/index.js'
 import { tunedExperiment } from './hsic/tuned.js'
 import { localStudy } from './local/index.js'
 import { notebookStudy } from './notebook/planes.js'
-import { type Run, resultsFile } from './store.js'
+import { type Run, resultsFile, settingsOf } from './store.js'
 import { vibStudy } from './vib/index.js'
 
 /** What is published, and the command that runs it. */
@@ -239,8 +239,24 @@ function readingOf(runs: Found): string {
   ].join('\n\n')
 }
 
+/** Refuses runs of settings that are no longer those of the experiment: the page would tell of one thing and show another. */
+function checkSettings(runs: Found): void {
+  for (const [{ experiments }] of studies) {
+    for (const experiment of experiments) {
+      const stale = runs.find(
+        (run) => run.experiment === experiment.name && run.settings !== settingsOf(experiment, run.case),
+      )
+      if (stale === undefined) continue
+      throw new Error(
+        `${resultsFile} has a run of ${stale.experiment}.${stale.case} at other settings ('${stale.settings}', now '${settingsOf(experiment, stale.case)}'); run it again, or remove its lines`,
+      )
+    }
+  }
+}
+
 /** The whole page. */
 export function pageOf(runs: Found): string {
+  checkSettings(runs)
   const parts = studies.map(([study, command]) => {
     const found = study.experiments
       .map((experiment) => experimentPart(experiment, command, runs))
