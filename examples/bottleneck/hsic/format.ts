@@ -1,7 +1,7 @@
 /** Format training: layers trained alone, then a linear readout. */
 import { HSICOutput, HSICSigma } from '../../../ts/index.js'
 import { digits, disposeOf } from '../digits.js'
-import { after, curveOf, type Experiment, type Values } from '../experiment.js'
+import { after, curveOf, type Experiment, percent, type Values } from '../experiment.js'
 import {
   backPropagated,
   blocks,
@@ -10,7 +10,6 @@ import {
   FormatNetwork,
   formatTrained,
   measure,
-  percent,
   quiet,
 } from './networks.js'
 

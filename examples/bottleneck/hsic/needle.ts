@@ -1,8 +1,8 @@
 /** The one-dimensional "needle": layers that end in a single unit, along which the classes spread. */
 import { Activation, BatchNorm1d, Chain, Dense, HSICSequential } from '../../../ts/index.js'
 import { digits, disposeOf } from '../digits.js'
-import { type Experiment, single, type Values } from '../experiment.js'
-import { descent, measure, percent, quiet } from './networks.js'
+import { type Experiment, percent, single, type Values } from '../experiment.js'
+import { descent, measure, quiet } from './networks.js'
 
 const widths = [64, 32, 16, 8, 4, 2, 1] as const
 const bins = 20

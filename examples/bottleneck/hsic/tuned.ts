@@ -1,8 +1,8 @@
 /** Format training at settings that others found better (IandRover/HSIC_Bottleneck-Pytorch). */
 import { BatchNorm1d, Chain, Dense, HSIC, HSICOutput, HSICSequential } from '../../../ts/index.js'
 import { digits, disposeOf } from '../digits.js'
-import { after, type Experiment, type Values } from '../experiment.js'
-import { percent, quiet } from './networks.js'
+import { after, type Experiment, percent, type Values } from '../experiment.js'
+import { quiet } from './networks.js'
 
 const adamW = { optimizer: 'adamw', learningRate: 1e-3 } as const
 

@@ -12,8 +12,7 @@ import {
 } from '../../../ts/index.js'
 import { LayeredTask, type LocalView } from '../../tasks/layered.js'
 import { digits, disposeOf } from '../digits.js'
-import { after, type Experiment, type Values } from '../experiment.js'
-import { percent } from '../hsic/networks.js'
+import { after, type Experiment, percent, type Values } from '../experiment.js'
 
 const width = 1024
 const depth = 3

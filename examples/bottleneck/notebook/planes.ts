@@ -1,7 +1,7 @@
 /** The network of PyGlow's notebook on MNIST: its curve with the softmax taken twice, and its information planes with and without dropout. */
 import { Conv2d, Dense, Dropout, Flatten, HSIC, IBSequential, mnist } from '../../../ts/index.js'
-import { after, curveOf, type Experiment, type Study, type Values } from '../experiment.js'
-import { percent, quiet } from '../hsic/networks.js'
+import { after, curveOf, type Experiment, percent, type Study, type Values } from '../experiment.js'
+import { quiet } from '../hsic/networks.js'
 
 /** How the network is trained. */
 export interface NotebookRun {
