@@ -1,5 +1,25 @@
-/** MNIST as the programs of this folder take it. */
-import { ArrayDataset, readMnist } from '../../ts/index.js'
+/** Images as the programs of this folder take them. */
+import {
+  ArrayDataset,
+  fashionMnist,
+  readCifar10,
+  readMnist,
+  type Shape,
+  type Tensor,
+} from '../../ts/index.js'
+
+/** Sets of images in 10 classes. */
+export type ImageSet = 'mnist' | 'fashion' | 'cifar10'
+
+/** Shape of an image: channels, rows, columns. */
+export const imageShape: Readonly<Record<ImageSet, readonly [number, number, number]>> = {
+  mnist: [1, 28, 28],
+  fashion: [1, 28, 28],
+  cifar10: [3, 32, 32],
+}
+
+/** Numbers in an image. */
+export const pixelsOf = (set: ImageSet): number => imageShape[set].reduce((size, extent) => size * extent, 1)
 
 /** Training and test images. */
 export interface Digits {
@@ -9,26 +29,59 @@ export interface Digits {
 
 /** How images are given. */
 export interface DigitOptions {
+  /** Default 'mnist'. */
+  readonly set?: ImageSet
   readonly batchSize: number
-  /** Range of pixels. */
-  readonly range: readonly [low: number, high: number]
-  /** Another order in every epoch. */
-  readonly shuffle: boolean
+  /** Range of pixels. Default [0, 1]. */
+  readonly range?: readonly [low: number, high: number]
+  /** Another order in every epoch. Default false. */
+  readonly shuffle?: boolean
   readonly seed: number
+  /** Give an image as a row of numbers. Default true; else as channels, rows, columns. */
+  readonly flat?: boolean
+  /** Use the first so many training images. Default all. */
+  readonly limit?: number
 }
 
-/** All 60,000 training and 10,000 test images, as rows of 784 pixels. */
-export async function digits({
-  batchSize,
-  range: [low, high],
-  shuffle,
-  seed,
-}: DigitOptions): Promise<Digits> {
-  const files = await readMnist()
-  const common = { inputShape: [784], classes: 10, scale: (high - low) / 255, offset: low, seed }
-  const { trainImages, trainLabels, testImages, testLabels } = files
+/**
+ * The training and test images of a set: 60,000 and 10,000, of CIFAR-10 50,000 and 10,000.
+ *
+ * @throws IOError where the files are not on this machine, saying where to put them
+ */
+export async function digits(options: DigitOptions): Promise<Digits> {
+  const { set = 'mnist', batchSize, range = [0, 1], shuffle = false, seed, flat = true } = options
+  const [low, high] = range
+  const shape: Shape = flat ? [pixelsOf(set)] : imageShape[set]
+  const common = { inputShape: shape, classes: 10, scale: (high - low) / 255, offset: low, seed }
+  const { trainImages, trainLabels, testImages, testLabels } = await filesOf(set)
+  const { limit = trainLabels.length } = options
+  const pixels = trainImages.subarray(0, (limit * trainImages.length) / trainLabels.length)
+  const labels = Int32Array.from(trainLabels.subarray(0, limit))
   return {
-    train: new ArrayDataset(trainImages, Int32Array.from(trainLabels), { ...common, batchSize, shuffle }),
+    train: new ArrayDataset(pixels, labels, { ...common, batchSize, shuffle }),
     test: new ArrayDataset(testImages, Int32Array.from(testLabels), { ...common, batchSize: 1000 }),
   }
+}
+
+async function filesOf(set: ImageSet) {
+  if (set === 'mnist') return readMnist()
+  if (set === 'cifar10') return readCifar10()
+  const { train, test } = await fashionMnist.load({ validationSplit: 0 })
+  const bytes = async (x: Tensor) => (await x.data()) as Uint8Array
+  try {
+    return {
+      trainImages: await bytes(train.source.x),
+      trainLabels: (await train.source.y.data()) as Int32Array,
+      testImages: await bytes(test.source.x),
+      testLabels: (await test.source.y.data()) as Int32Array,
+    }
+  } finally {
+    disposeOf({ train, test })
+  }
+}
+
+/** Releases the images. */
+export function disposeOf({ train, test }: Digits): void {
+  train.dispose()
+  test.dispose()
 }

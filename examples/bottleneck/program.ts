@@ -1,11 +1,8 @@
-/** What the programs of published experiments share: options, what they say of claims, and how they end. */
-
-/** Options that each of them takes. */
-export const commonOptions = {
-  quick: { type: 'boolean', default: false },
-  seeds: { type: 'string', default: '1' },
-  out: { type: 'string', default: 'docs/results.md' },
-} as const
+/** What the programs of published experiments share: options, what is run, what they say of claims, and how they end. */
+import { parseArgs } from 'node:util'
+import { IOError } from '../../ts/index.js'
+import type { Experiment, Study } from './experiment.js'
+import { runOnce } from './store.js'
 
 /** A claim, the number that decides about it, and whether it holds. */
 export type Check = readonly [claim: string, value: number, holds: boolean]
@@ -18,16 +15,99 @@ export function allHold(checks: readonly Check[]): boolean {
   return checks.every(([, , holds]) => holds)
 }
 
-/** Runs a program, tells how long it took, and sets the exit status: 1 where something does not hold, 2 with the usage for options that mean nothing. */
-export async function runProgram(usage: string, main: (args: string[]) => Promise<boolean>): Promise<void> {
+/** Options mean nothing. */
+class UsageError extends Error {}
+
+/** A program for the experiments of a study. */
+export interface Program {
+  /** Such as `npm run example:hsic`. */
+  readonly command: string
+  readonly study: Study
+  /** A short form of some of them; whether what must be seen was seen. */
+  quick(): Promise<boolean>
+}
+
+/** Reads the command line, runs what it asks for and sets the exit status: 1 where something does not hold or data are missing, 2 for options that mean nothing. */
+export async function runProgram(program: Program): Promise<void> {
   const start = performance.now()
   try {
-    const holds = await main(process.argv.slice(2))
+    const holds = await main(program, process.argv.slice(2))
     console.log(`${((performance.now() - start) / 1000).toFixed(0)} s in all`)
     process.exitCode = holds ? 0 : 1
   } catch (error) {
-    if (!(error instanceof TypeError) || !/--|option|argument/i.test(error.message)) throw error
-    console.error(`${error.message}\n${usage}`)
-    process.exitCode = 2
+    if (error instanceof UsageError) {
+      console.error(`${error.message}\n\n${usageOf(program)}`)
+      process.exitCode = 2
+    } else if (error instanceof IOError) {
+      // Data that are not on this machine: the message says where to put them.
+      console.error(error.message)
+      process.exitCode = 1
+    } else throw error
   }
+}
+
+function usageOf({ command, study }: Program): string {
+  const lines = study.experiments.map(
+    ({ name, title, cases }) => `  ${name.padEnd(22)}${title}; cases ${Object.keys(cases).join(', ')}`,
+  )
+  return [
+    `usage: ${command} -- --quick`,
+    `       ${command} -- EXPERIMENT[.CASE] ... [--seeds 3] [--first 1]`,
+    '',
+    ...lines,
+    '',
+    'Runs that are finished stand in runs/results and are not run again. `npm run example:results` writes docs/results.md.',
+  ].join('\n')
+}
+
+async function main(program: Program, args: string[]): Promise<boolean> {
+  const { values, positionals } = parse(args)
+  if (values.quick) return program.quick()
+  const [seeds, first] = [whole('seeds', values.seeds), whole('first', values.first)]
+  if (positionals.length === 0) throw new UsageError('no experiment is named')
+  const wanted = positionals.flatMap((name) => casesOf(program.study, name))
+  for (const [experiment, name] of wanted) {
+    for (let seed = first; seed < first + seeds; seed++) {
+      const run = await runOnce(experiment, name, seed)
+      const told = experiment.rows
+        .filter((row) => (row.case ?? Object.keys(experiment.cases)[0]) === name)
+        .map((row) => `${row.name} ${row.of(run.values).toFixed(2)}`)
+      console.log(`${experiment.name}.${name}, seed ${seed}, ${run.seconds} s: ${told.join(', ')}`)
+    }
+  }
+  return true
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        quick: { type: 'boolean', default: false },
+        seeds: { type: 'string', default: '1' },
+        first: { type: 'string', default: '1' },
+      },
+    })
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error))
+  }
+}
+
+function whole(name: string, given: string): number {
+  const value = Number(given)
+  if (Number.isSafeInteger(value) && value >= 1) return value
+  throw new UsageError(`--${name} ${given}: expected a whole number of at least 1`)
+}
+
+/** The cases that a name such as `width` or `width.w8` stands for. */
+function casesOf(study: Study, name: string): (readonly [Experiment, string])[] {
+  const [wanted, only] = name.split('.')
+  const experiment = study.experiments.find((one) => one.name === wanted)
+  if (experiment === undefined) throw new UsageError(`there is no experiment '${wanted}'`)
+  const cases = Object.keys(experiment.cases)
+  if (only !== undefined && !cases.includes(only)) {
+    throw new UsageError(`'${wanted}' has no case '${only}'; it has ${cases.join(', ')}`)
+  }
+  return cases.filter((one) => only === undefined || one === only).map((one) => [experiment, one] as const)
 }

@@ -1,0 +1,168 @@
+/** The deep variational information bottleneck on MNIST (Alemi et al. 2017, arXiv 1612.00410) as its authors' two notebooks train it (alexalemi/vib_demo). */
+import { Dense, fit, LearningRate, Sequential, stepLR, type Tensor, VIB } from '../../../ts/index.js'
+import { Averaged } from '../averaged.js'
+import { digits, disposeOf } from '../digits.js'
+
+/** What came of an epoch. */
+export interface Reached {
+  readonly epoch: number
+  /** Percent of the test images that are told wrong, probabilities averaged over draws. */
+  readonly error: number
+  /** The same with one draw. */
+  readonly errorOfOne: number
+  /** Mean rate over the test images, in bits: a bound of I(X;Z). */
+  readonly bits: number
+}
+
+/** What differs between the forms of training. */
+export interface Form {
+  /** Numbers in the code. Default 256. */
+  readonly hiddenDim?: number
+  /** Default 'diag'. */
+  readonly covType?: 'diag' | 'full'
+  readonly learningRate: number
+  /** beta1 of Adam. */
+  readonly beta1: number
+  /** The rate is multiplied by it every second epoch. */
+  readonly decay: number
+  /** Draws of the code in a training step. */
+  readonly samples: number
+  /** Draws that predictions are averaged over. */
+  readonly testSamples: number
+  /** Range of pixels. */
+  readonly range: readonly [low: number, high: number]
+}
+
+/** The notebook of the paper's code: MNISTVIB.ipynb. */
+export const notebook: Form = {
+  learningRate: 1e-4,
+  beta1: 0.5,
+  decay: 0.97,
+  samples: 1,
+  testSamples: 12,
+  range: [-1, 1],
+}
+
+/** The authors' second form: JAX_DVIB_MNIST.ipynb. */
+export const jaxForm: Form = {
+  learningRate: 2e-4,
+  beta1: 0.9,
+  decay: 0.95,
+  samples: 12,
+  testSamples: 64,
+  range: [-1, 255 / 128 - 1],
+}
+
+/** What is trained, and for how long. */
+export interface VIBRun {
+  readonly seed: number
+  readonly form: Form
+  /** Weight of the rate, beta. */
+  readonly tradeOff: number
+  /** The epochs after which the test images are told; training ends after the last. */
+  readonly epochs: readonly number[]
+}
+
+/** Measured with the weights as they are, and with their average over steps. */
+export interface Trained {
+  readonly plain: readonly Reached[]
+  /** Rate of the average .999. */
+  readonly averaged: readonly Reached[]
+}
+
+/** Initial weights of both notebooks: Glorot uniform, biases 0. */
+const weights = { kernelInitializer: 'glorotUniform', biasInitializer: 'zeros' } as const
+const hidden = { ...weights, activation: 'relu' } as const
+
+/** 784-1024-1024-code, a linear decoder. */
+export function vibOf({ seed, form, tradeOff }: Omit<VIBRun, 'epochs'>): VIB {
+  const { hiddenDim = 256, covType = 'diag', samples } = form
+  const width = hiddenDim + (covType === 'diag' ? hiddenDim : (hiddenDim * (hiddenDim + 1)) / 2)
+  const encoder = new Sequential({ inputShape: [784], seed })
+  encoder.add(new Dense(1024, hidden)).add(new Dense(1024, hidden)).add(new Dense(width, weights))
+  const decoder = new Sequential({ inputShape: [hiddenDim], seed: seed + 1000 }).add(new Dense(10, weights))
+  const { learningRate, beta1 } = form
+  return new VIB({
+    encoder,
+    decoder,
+    hiddenDim,
+    covType,
+    numSamples: samples,
+    tradeOff,
+    scaleShift: -5,
+    seed,
+  }).compile({ optimizer: 'adam', learningRate, optimizerOptions: { betas: [beta1, 0.999] } })
+}
+
+/** Trains and tells the test images after the given epochs. */
+export async function trained(run: VIBRun): Promise<Trained> {
+  const { seed, form, epochs } = run
+  const data = await digits({ batchSize: 100, range: form.range, shuffle: true, seed })
+  using model = vibOf(run)
+  const task = new Averaged(model.task, 0.999)
+  const labels = data.test.labels as Int32Array
+  const [low, high] = form.range
+  using images = data.test.source.x
+    .cast('float32')
+    .mul((high - low) / 255)
+    .add(low)
+  const reached = async (epoch: number): Promise<Reached> => ({
+    epoch,
+    error: await errorOf(model, images, labels, form.testSamples),
+    errorOfOne: await errorOf(model, images, labels, 1),
+    bits: await bitsOf(model, images),
+  })
+  const plain: Reached[] = []
+  const averaged: Reached[] = []
+  await fit(task, data.train, {
+    epochs: Math.max(...epochs),
+    verbose: false,
+    callbacks: [
+      new LearningRate(stepLR({ stepSize: 2, gamma: form.decay })),
+      {
+        async onEpochEnd(index) {
+          const epoch = index + 1
+          if (!epochs.includes(epoch)) return
+          plain.push(await reached(epoch))
+          averaged.push(await task.withAverages(() => reached(epoch)))
+        },
+      },
+    ],
+  })
+  task.dispose()
+  disposeOf(data)
+  model.encoder.dispose()
+  model.decoder.dispose()
+  return { plain, averaged }
+}
+
+/** Percent of images that are told wrong. */
+async function errorOf(model: VIB, images: Tensor, labels: Int32Array, numSamples: number): Promise<number> {
+  using probabilities = await model.predict(images, { numSamples, batchSize: 500 })
+  using largest = probabilities.argMax(1)
+  const found = await largest.data()
+  return (100 * found.filter((label, index) => Number(label) !== labels[index]).length) / labels.length
+}
+
+/** Mean divergence of the codes from the prior, in bits. */
+async function bitsOf(model: VIB, images: Tensor): Promise<number> {
+  const count = images.shape[0] as number
+  const step = 1000
+  let sum = 0
+  for (let start = 0; start < count; start += step) {
+    const { mean, scale, kl } = model.encode(images.slice([start], [start + step]))
+    using total = kl.sum()
+    sum += Number((await total.data())[0])
+    for (const used of [mean, scale, kl]) used.dispose()
+  }
+  return sum / count / Math.LN2
+}
+
+/** Three epochs of the first notebook at two trade-offs: what the tests run. */
+export async function quickTradeOffs(seed: number): Promise<{ weak: Reached; strong: Reached }> {
+  const at = async (tradeOff: number) => {
+    const { plain } = await trained({ seed, form: notebook, tradeOff, epochs: [3] })
+    return plain[0] as Reached
+  }
+  return { weak: await at(1e-3), strong: await at(1) }
+}
