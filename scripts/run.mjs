@@ -32,6 +32,7 @@ const commands = {
   'bench:vs': program('benches/versus.js'),
   judge: program('benches/judge.js'),
   fuzz: program('__test__/fuzz/run.js'),
+  parity: program('__test__/parity/write.js'),
   'example:hsic': program('examples/hsic-bottleneck.js'),
   'example:vib': program('examples/vib.js'),
   'example:local': program('examples/local-learning.js'),
