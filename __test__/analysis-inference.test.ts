@@ -111,6 +111,26 @@ test('HSIC with median widths, which shuffles leave, has the values of widths fo
   }
 })
 
+test('HSIC of many columns, by matrices that shuffles move, has the values of similarities made anew', async (t) => {
+  const x = noise([30, 200], 8)
+  const y = x.slice([0, 0], [null, 60]).add(noise([30, 60], 9))
+  for (const options of [
+    { sigma: 'median' },
+    { sigma: 'median', estimator: 'unbiased', clip: true },
+    { sigma: 9, variant: 'nHSIC' },
+    { kernel: 'linear', estimator: 'biasedN2' },
+  ] as const) {
+    const hsic = new hg.HSIC(options)
+    const found = await hg.permutationTest(x, y, hsic, { permutations: 19 })
+    const anew = await hg.permutationTest(x, y, (a, b) => hsic.criterion(a, b), { permutations: 19 })
+    t.is(found.pValue, anew.pValue)
+    for (const [round, value] of [found.value, ...found.nullValues].entries()) {
+      const own = [anew.value, ...anew.nullValues][round] as number
+      t.true(near(value, own, 1e-7 * Math.abs(anew.value)), `round ${round}: ${value}, ${own}`)
+    }
+  }
+})
+
 test('every measure of dependence has a p-value: small for dependence, even for none', async (t) => {
   const n = 40
   const x = noise([n, 2], 4)

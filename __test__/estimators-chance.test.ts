@@ -69,18 +69,31 @@ test('mutualInformation counts copies once and does not warn', async (t) => {
   t.deepEqual(warnings, [])
 })
 
-test.serial('a test of independence warns of copied pairs, once', async (t) => {
-  const options = { permutations: 5 }
+test.serial('tests of independence warn of copied pairs, each once', async (t) => {
   const [a, b] = [x.slice([0], [100]), y.slice([0], [100])]
-  const run = (p: Tensor, q: Tensor) => () => hg.independenceTest(p, q, options)
-  t.deepEqual(await messagesOf('HYPERGLOW_REPEATED_SAMPLES', run(a, b)), [])
-  const copied = run(withCopies(a, 100), withCopies(b, 100))
-  const messages = await messagesOf('HYPERGLOW_REPEATED_SAMPLES', async () => {
-    await copied()
-    await copied()
+  const permuted = (p: Tensor, q: Tensor) => hg.permutationTest(p, q, new hg.CKA(), { permutations: 5 })
+  for (const run of [permuted, (p: Tensor, q: Tensor) => hg.independenceTest(p, q)]) {
+    t.deepEqual(await messagesOf('HYPERGLOW_REPEATED_SAMPLES', () => run(a, b)), [])
+    const messages = await messagesOf('HYPERGLOW_REPEATED_SAMPLES', async () => {
+      for (let i = 0; i < 2; i++) await run(withCopies(a, 100), withCopies(b, 100))
+    })
+    t.is(messages.length, 1)
+    t.true(isOfCopies(messages[0] as string))
+  }
+})
+
+test.serial('a test of independence says where its approximation finds too little', async (t) => {
+  const of = (d: number) => () =>
+    hg.independenceTest(
+      normal(key(1), [100, d], { dtype: 'float64' }),
+      normal(key(2), [100, d], { dtype: 'float64' }),
+    )
+  t.deepEqual(await messagesOf('HYPERGLOW_WIDE', of(5)), [])
+  const messages = await messagesOf('HYPERGLOW_WIDE', async () => {
+    for (let i = 0; i < 2; i++) await of(100)()
   })
   t.is(messages.length, 1)
-  t.true(isOfCopies(messages[0] as string))
+  t.regex(messages[0] as string, /100 samples.*permutationTest/)
 })
 
 test.serial('a table of more values than samples can fill is told', async (t) => {

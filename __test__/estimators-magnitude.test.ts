@@ -73,14 +73,14 @@ test('means of large numbers of one sign do not overflow', async (t) => {
 test('the median heuristic, the test of independence and an entropy take any scale', async (t) => {
   const median = await hg.medianSigma(x).item()
   const entropy = await new hg.KLEntropy({ metric: 'euclidean' }).estimate(x)
-  const options = { permutations: 20 }
-  const { pValue } = await hg.independenceTest(x, y, options)
+  const { pValue } = await hg.independenceTest(x, y)
   for (const scale of scales) {
     const scaled = x.mul(scale)
     t.true(Math.abs((await hg.medianSigma(scaled).item()) / scale / median - 1) < 1e-12)
     const moved = await new hg.KLEntropy({ metric: 'euclidean' }).estimate(scaled)
     t.true(Math.abs(moved - Math.log(scale) - entropy) < 1e-9)
-    t.is((await hg.independenceTest(scaled, y.mul(scale), options)).pValue, pValue)
+    const found = await hg.independenceTest(scaled, y.mul(scale))
+    t.true(Math.abs(found.pValue - pValue) < 1e-9)
   }
   const single = x.cast('float32')
   const own = await new hg.HSIC({ sigma: 'median' }).criterion(single, single).item()

@@ -3,6 +3,8 @@ import test from 'ava'
 import {
   Activation,
   ArgumentError,
+  ArrayDataset,
+  BatchNorm1d,
   Bidirectional,
   Chain,
   Concatenate,
@@ -26,6 +28,7 @@ import {
   LSTM,
   leakyRelu,
   MultiHeadAttention,
+  NumericalError,
   ones,
   Pad,
   Parallel,
@@ -67,6 +70,8 @@ test('normalisation has zero mean and unit variance at every scale that float32 
     )
     const eps = 1e-12
     close(t, new LayerNorm({ eps }).apply({}, x), wanted, 1e-5)
+    close(t, x.layerNorm(1, null, null, eps), wanted, 1e-5)
+    close(t, x.normalize(), values(tensor(base).normalize()), 1e-5)
     close(t, new GroupNorm(1, { eps }).apply({}, x), wanted, 1e-5)
     close(t, new InstanceNorm({ eps }).apply({}, x.reshape([1, 1, 8])), wanted, 1e-5)
     close(
@@ -88,6 +93,24 @@ test('normalisation has zero mean and unit variance at every scale that float32 
   // A small spread around a large mean.
   const far = tensor(Float32Array.from([16777210, 16777212, 16777214, 16777216]), { shape: [1, 4] })
   close(t, new LayerNorm({ eps: 1e-9 }).apply({}, far), [-1.3416407, -0.4472136, 0.4472136, 1.3416407], 1e-5)
+})
+
+test('where a variance overflows, normalisation is NaN and not 0', async (t) => {
+  const numbers = tensor([1, 2, 4, -3, 0.5, 8, 1, 2]).reshape([4, 2])
+  const channels = (scale: number) => numbers.mul(tensor([scale, 1]))
+  const norm = new BatchNorm1d({ affine: false })
+  for (const scale of [1e18, 1e20]) {
+    const y = values(norm.call(channels(scale), { training: true }))
+    for (const [i, value] of Array.from(y).entries()) t.is(Number.isNaN(value), scale === 1e20 && i % 2 === 0)
+  }
+  t.true(Number.isNaN(values(tensor(Float64Array.of(1, 2)).mul(1e200).layerNorm(1))[0]))
+  const model = new Sequential({ inputShape: [2] }).add(new BatchNorm1d()).add(new Dense(1))
+  model.compile({ optimizer: 'sgd', loss: 'mse' })
+  const data = new ArrayDataset(channels(1e20), numbers.slice([null, 0], [null, 1]), { batchSize: 4 })
+  await t.throwsAsync(model.fitDataset(data, { epochs: 1, verbose: false }), {
+    instanceOf: NumericalError,
+    message: /NaN/,
+  })
 })
 
 test('slopes of the norms are finite at a constant, and right elsewhere', (t) => {

@@ -5,6 +5,7 @@ import {
   arange,
   DataError,
   DTypeError,
+  oneHot,
   ShapeError,
   tensor,
   UnknownNameError,
@@ -42,15 +43,36 @@ test('scatter writes the last of equal indices on any axis', async (t) => {
 })
 
 test('oneHot', async (t) => {
-  const labels = tensor([0, 2, 5], { dtype: 'int32' })
-  await equals(t, labels.oneHot(3), [
+  const labels = tensor([0, 2, 1], { dtype: 'int32' })
+  const rows = [
     [1, 0, 0],
     [0, 0, 1],
-    [0, 0, 0],
-  ])
+    [0, 1, 0],
+  ]
+  await equals(t, labels.oneHot(3), rows)
+  await equals(t, oneHot([0, 2, 1], 3), rows)
+  await equals(t, labels.reshape([3, 1]).oneHot(3, 'int32').squeeze(1), rows)
+  t.deepEqual([...(await labels.oneHot(3, 'bool').data())].map(Number), rows.flat())
   t.is(labels.oneHot(3, 'float64').dtype, 'float64')
   await equals(t, tensor(Uint8Array.of(1)).oneHot(2), [[0, 1]])
   t.throws(() => labels.oneHot(0), { instanceOf: ArgumentError })
+  t.throws(() => tensor([0.5]).oneHot(2), {
+    instanceOf: DTypeError,
+    message: /oneHot: the indices are float32/,
+  })
+})
+
+test('oneHot refuses labels that are no class, however they are given', async (t) => {
+  for (const label of [3, -1, 2 ** 31 - 1]) {
+    for (const dtype of ['int32', 'int64'] as const) {
+      const labels = tensor([0, label, 1], { dtype })
+      const message = new RegExp(`index ${label} at position .1, 0..*extent is 3`)
+      await t.throwsAsync(labels.oneHot(3).data(), { instanceOf: DataError, message })
+    }
+    const told = new RegExp(`oneHot: index ${label} at position 1; there are 3`)
+    t.throws(() => oneHot([0, label, 1], 3), { instanceOf: DataError, message: told })
+    t.throws(() => oneHot(Int32Array.of(0, label), 3), { instanceOf: DataError, message: told })
+  }
 })
 
 test('argSort is stable and puts NaN last; topK gives indices', async (t) => {

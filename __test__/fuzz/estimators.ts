@@ -107,7 +107,7 @@ function estimatorCalls(type: string, { options, y }: EstimatorRow): Call[] {
     constructorCall(type, Type, () => [options]),
     ...methodCalls(type, make, {
       ...(make().isLazy ? { criterion: tensors, evaluateSegment: () => [segment(), target2] } : {}),
-      ...('matrices' in Type.prototype ? { matrices: tensors } : {}),
+      ...('matrices' in Type.prototype ? { matrices: tensors, factors: tensors } : {}),
       ...('bins' in Type.prototype ? { bins: () => [some([samples, 2])] } : {}),
       ...('entropy' in Type.prototype ? { entropy: () => [some([4, 4], 'float64')] } : {}),
       ...('estimateBatches' in Type.prototype ? { estimateBatches: () => [batches()] } : {}),
@@ -164,7 +164,7 @@ const functions: FunctionTable = {
   independenceTest: () => [
     numbers(2, 1),
     numbers(2, 2),
-    { sigma: 'median', method: 'permutation', permutations: 3, seed: 1, device: 'cpu' },
+    { kernel: 'gaussian', sigma: 'median', device: 'cpu' },
   ],
   infoNCE: () => [scores()],
   informationBounds: () => [

@@ -2,8 +2,9 @@
 
 import { isFloat } from '../core/dtype.js'
 import { DataError } from '../core/errors.js'
-import { tidy } from '../core/memory.js'
+import { evaluate, tidy } from '../core/memory.js'
 import { type Checks, checkOptions, oneOf, whole } from '../core/options.js'
+import { adviseOnCopies } from '../estimators/copies.js'
 import type { SampleData } from '../estimators/data.js'
 import { HSIC } from '../estimators/hsic.js'
 import { medianSigma, type Sigma } from '../estimators/kernels.js'
@@ -14,6 +15,7 @@ import {
   checkRounds,
   checkStatistic,
   inAnyOrder,
+  type Repeated,
   type Rounds,
   repeated,
   roundsCheck,
@@ -58,9 +60,10 @@ export interface PermutationTest {
 
 /**
  * Permutation test of independence for any measure of dependence (Fisher 1935; Davison and Hinkley 1997; Phipson and Smyth 2010): the measure of x and y against
- * that of x and shuffled y. Exact for samples that are independent draws. Equal values count as extreme, to 1e-12 relative.
+ * that of x and shuffled y. Exact for samples that are independent draws. Equal values count as extreme, to 1e-12 relative. Pairs that were given several
+ * times look like dependence; a warning says so once (`HYPERGLOW_REPEATED_SAMPLES`).
  *
- *     await permutationTest(x, y, new CKA())
+ *     await permutationTest(x, y, new HSIC({ sigma: 'median' }))
  *     await permutationTest(x, labels, new DiscreteMI())
  *
  * @param x n samples; @param y the same draws; @param statistic an estimator, or a function of two tensors to a scalar
@@ -81,8 +84,8 @@ export async function permutationTest(
   if (n < 2) throw new DataError(`${name}: needs at least 2 samples, received ${n}`)
   const orders = given.orders && checkRounds(`${name}: orders`, given.orders, n, true)
   const shuffles = orders?.length ?? given.permutations ?? 999
-  const settled = await settledWidths(statistic, a, b)
-  const values = repeated(name, settled, (rows: Tensor) => [a.add(0), b.take(rows)], inAnyOrder(n), seed)
+  await adviseOnCopies(name, a, b)
+  const values = await shuffled(name, statistic, a, b, seed)
   try {
     const all = Int32Array.from({ length: n }, (_, i) => i)
     const [value] = (await valuesOf(name, 1, () => values.of(all))) as unknown as [number]
@@ -105,6 +108,43 @@ export async function permutationTest(
   } finally {
     values.dispose()
   }
+}
+
+/** The statistic of x and y in any order. */
+async function shuffled(
+  name: string,
+  statistic: Statistic,
+  x: Tensor,
+  y: Tensor,
+  seed: number,
+): Promise<Repeated> {
+  const n = x.shape[0] as number
+  const settled = await settledWidths(statistic, x, y)
+  if (!(settled instanceof HSIC) || !isWide(x, y)) {
+    return repeated(name, settled, (rows: Tensor) => [x.add(0), y.take(rows)], inAnyOrder(n), seed)
+  }
+  const factors = tidy(() => settled.factors(x, y))
+  const clip = settled.params.clip ?? false
+  const product = (a: Tensor, b: Tensor) => (clip ? a.mul(b).sum().maximum(0) : a.mul(b).sum())
+  const inOrder = (rows: Tensor) => [factors.x.add(0), factors.y.take(rows, 0).take(rows, 1)]
+  const values = repeated(name, product, inOrder, inAnyOrder(n), seed)
+  const dispose = () => {
+    values.dispose()
+    for (const factor of [factors.x, factors.y]) factor.dispose()
+  }
+  try {
+    await evaluate(factors)
+  } catch (error) {
+    dispose()
+    throw error
+  }
+  return { ...values, dispose }
+}
+
+/** Whether similarities of samples cost more than to move them: then matrices are made once, where they take 256 MiB at most. */
+function isWide(x: Tensor, y: Tensor): boolean {
+  const n = x.shape[0] as number
+  return (x.size + y.size) / n >= 256 && n <= 4096
 }
 
 /** HSIC with the widths that its median rule gives for these samples: shuffles leave them as they are. Other statistics stay the same. */

@@ -37,6 +37,12 @@ export interface KernelSamples {
   readonly kernel: Kernel
 }
 
+/** The centered (`hollow`: U-centered) kernel matrix `[n, n]`, as float64. */
+export function centredMatrix({ kernel, samples }: KernelSamples, hollow: boolean): Tensor {
+  const shifted = kernel.shifted(samples)
+  return (hollow ? uCentered(shifted) : centered(shifted)).cast('float64')
+}
+
 /**
  * The inner products, in float64, of the centered (`hollow`: U-centered) kernel matrices of any two of the parts. No matrix is stored where every
  * kernel is one that {@link centeredProducts} knows.
@@ -53,10 +59,7 @@ export function centredInner(
       return scaled(scaled(one, (similar[a] as Similar).factor), (similar[b] as Similar).factor)
     }
   }
-  const matrices = parts.map(({ kernel, samples }) => {
-    const shifted = kernel.shifted(samples)
-    return (hollow ? uCentered(shifted) : centered(shifted)).cast('float64')
-  })
+  const matrices = parts.map((part) => centredMatrix(part, hollow))
   return (a, b) => inner(matrices[a] as Tensor, matrices[b] as Tensor)
 }
 

@@ -50,6 +50,17 @@ export async function noteCopies(name: string, x: Tensor, y: Tensor, findings: F
   if (advice !== undefined) findings.warn(advice, 'HYPERGLOW_REPEATED_SAMPLES')
 }
 
+const advised = new Set<string>()
+
+/** Warns of copies once for each test: shuffles part them, so that they count as dependence. */
+export async function adviseOnCopies(name: string, x: Tensor, y: Tensor): Promise<void> {
+  if (advised.has(name) || x.shape[0] !== y.shape[0]) return
+  const advice = await adviceOnCopies(name, x, y)
+  if (advice === undefined) return
+  advised.add(name)
+  process.emitWarning(advice, { type: 'HyperglowWarning', code: 'HYPERGLOW_REPEATED_SAMPLES' })
+}
+
 /** Numbers of the samples to keep, int32 `[m]`; undefined where none was copied. */
 async function originals(x: Tensor, y: Tensor): Promise<Tensor | undefined> {
   const n = x.shape[0] as number

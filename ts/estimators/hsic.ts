@@ -2,7 +2,7 @@ import { ArgumentError } from '../core/errors.js'
 import { scope } from '../core/memory.js'
 import { above, type Checks, checkOptions, flag, oneOf } from '../core/options.js'
 import { eye, type Tensor } from '../ops/tensor.js'
-import { centered, centredInner, inner } from './centring.js'
+import { centredInner, centredMatrix, inner, type KernelSamples } from './centring.js'
 import { Estimator, type EstimatorOptions, splitSegment } from './estimator.js'
 import { kernelChecks } from './kernel-options.js'
 import {
@@ -16,7 +16,7 @@ import {
   polynomialKernel,
   type Sigma,
 } from './kernels.js'
-import { type Samples, samplesOf } from './samples.js'
+import { samplesOf } from './samples.js'
 
 /** Kernels that can be asked for by name. */
 export type KernelName = 'gaussian' | 'laplacian' | 'linear' | 'polynomial' | 'imq' | 'delta'
@@ -145,6 +145,24 @@ export class HSIC extends Estimator<HSICOptions> {
     }
   }
 
+  /**
+   * Matrices `[n, n]` whose entrywise product sums up to the measure before it is clipped, in float64: to shuffle the samples of y is to shuffle rows and columns
+   * of its matrix.
+   */
+  factors(x: Tensor, y: Tensor): { x: Tensor; y: Tensor } {
+    this.checkCounts(x, y)
+    const [k, l] = this.#samplesOf([
+      { what: 'x', x, kernel: this.#kernel },
+      { what: 'y', x: y, kernel: this.#kernelY },
+    ]) as [KernelSamples, KernelSamples]
+    if (this.#variant === 'nHSIC') return { x: this.#regularised('x', k), y: this.#regularised('y', l) }
+    const scale = SCALES[this.#estimator](k.samples.count)
+    return {
+      x: centredMatrix(k, this.#estimator === 'unbiased').mul(scale),
+      y: as(l.kernel.shifted(l.samples), 'float64'),
+    }
+  }
+
   /** Kernel matrices of input and target are made once, and shared by all layers. */
   override evaluateSegment(segment: readonly Tensor[]): Tensor[][] {
     const { x, hidden, y } = splitSegment(this.name, segment)
@@ -164,10 +182,8 @@ export class HSIC extends Estimator<HSICOptions> {
 
   /** The measure of each pair of parts. */
   #compare(parts: readonly Part[], pairs: readonly Pair[]): Tensor[] {
-    const samples = parts.map(({ what, x }) =>
-      samplesOf(`${this.name}: ${what}`, this.#variant === 'nHSIC' ? widened(x) : x),
-    )
-    const n = (samples[0] as Samples).count
+    const samples = this.#samplesOf(parts)
+    const n = (samples[0] as KernelSamples).samples.count
     const product = this.#products(parts, samples)
     return pairs.map(([a, b]) => {
       const wide = [a, b].some((part) => (parts[part] as Part).x.dtype === 'float64')
@@ -178,19 +194,23 @@ export class HSIC extends Estimator<HSICOptions> {
     })
   }
 
+  #samplesOf(parts: readonly Part[]): KernelSamples[] {
+    return parts.map(({ what, x, kernel }) => ({
+      kernel,
+      samples: samplesOf(`${this.name}: ${what}`, this.#variant === 'nHSIC' ? widened(x) : x),
+    }))
+  }
+
   /** The inner products of the centered (nHSIC: and regularized) kernel matrices of two parts. */
-  #products(parts: readonly Part[], samples: readonly Samples[]): (a: number, b: number) => Tensor {
-    if (this.#variant !== 'nHSIC') {
-      const pairs = parts.map(({ kernel }, part) => ({ kernel, samples: samples[part] as Samples }))
-      return centredInner(pairs, this.#estimator === 'unbiased')
-    }
-    const matrices = parts.map(({ kernel, what }, part) => {
-      const matrix = as(centered(kernel.shifted(samples[part] as Samples)), 'float64')
-      return scope(`${this.name}/${what}`, () =>
-        regularised(matrix, this.#epsilon * (matrix.shape[0] as number)),
-      )
-    })
+  #products(parts: readonly Part[], samples: readonly KernelSamples[]): (a: number, b: number) => Tensor {
+    if (this.#variant !== 'nHSIC') return centredInner(samples, this.#estimator === 'unbiased')
+    const matrices = parts.map(({ what }, part) => this.#regularised(what, samples[part] as KernelSamples))
     return (a, b) => inner(matrices[a] as Tensor, matrices[b] as Tensor)
+  }
+
+  #regularised(what: string, part: KernelSamples): Tensor {
+    const matrix = centredMatrix(part, false)
+    return scope(`${this.name}/${what}`, () => regularised(matrix, this.#epsilon * part.samples.count))
   }
 }
 

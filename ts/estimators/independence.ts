@@ -1,34 +1,18 @@
 import { DataError } from '../core/errors.js'
-import { jit } from '../core/jit.js'
-import { evaluate, tidy } from '../core/memory.js'
-import { type Checks, checkOptions, oneOf, whole } from '../core/options.js'
+import { tidy } from '../core/memory.js'
+import { checkOptions } from '../core/options.js'
 import { stack } from '../ops/index.js'
-import { HostRandom } from '../ops/random.js'
-import { type Tensor, tensor } from '../ops/tensor.js'
-import { centered, inner } from './centring.js'
-import { adviceOnCopies } from './copies.js'
+import type { Tensor } from '../ops/tensor.js'
+import { centered } from './centring.js'
+import { adviseOnCopies } from './copies.js'
 import { type SampleData, samplesFrom } from './data.js'
 import { HSIC } from './hsic.js'
 import { type KernelOptions, kernelChecks } from './kernel-options.js'
 import { offDiagonal } from './samples.js'
 import { gammaTail } from './special.js'
 
-/** Options of {@link independenceTest}: the kernels as for {@link HSIC}, and how the null distribution is found. */
-export interface IndependenceOptions extends KernelOptions {
-  /** 'permutation' (default) or 'gamma', the approximation of Gretton et al. 2007, which is faster and needs some 50 samples. */
-  method?: 'permutation' | 'gamma'
-  /** Shuffles of y. Default 500. */
-  permutations?: number
-  /** Decides the shuffles. Default 0. */
-  seed?: number
-}
-
-const checks: Checks<IndependenceOptions> = {
-  ...kernelChecks,
-  method: oneOf('permutation', 'gamma'),
-  permutations: whole(1, 1e9),
-  seed: whole(0),
-}
+/** Options of {@link independenceTest}: the kernels, as for {@link HSIC}. `sigma` defaults to 'median'. */
+export type IndependenceOptions = KernelOptions
 
 /** Result of {@link independenceTest}. */
 export interface IndependenceResult {
@@ -38,93 +22,64 @@ export interface IndependenceResult {
   readonly pValue: number
 }
 
+/** Samples that the approximation needs: below, it rejects more than it says (9 % in place of 5 with 10 samples). */
+const fewest = 20
+
+/** Shapes of the gamma distribution, in samples, beyond which it rejects less than it says (3 % in place of 5 at 10, hardly ever at 100). */
+const largestShape = 3
+
 /**
- * Test of independence by HSIC (Gretton, Fukumizu, Teo, Song, Schoelkopf and Smola 2007): the statistic against its distribution over shuffles of y
- * (p = (1 + shuffles at least as large) / (1 + shuffles), exact), or against the gamma distribution of the same mean and variance.
+ * Test of independence by HSIC without shuffles: n HSIC against the gamma distribution that has its mean and variance under independence
+ * (Gretton, Fukumizu, Teo, Song, Schoelkopf and Smola 2007). An approximation, for 20 samples or more of few columns; of many columns it finds too little,
+ * and a warning says so once (`HYPERGLOW_WIDE`). The exact test, of any measure and any number of samples, is `permutationTest`.
  *
  * Pairs that were given several times look like dependence; a warning says so once (`HYPERGLOW_REPEATED_SAMPLES`).
  *
- * @param x n samples; @param y the same draws, integer vectors being class labels. `sigma` defaults to 'median'
- * @throws DataError for fewer than 6 samples
+ *     await independenceTest(x, y) // { statistic, pValue }
+ *
+ * @param x n samples; @param y the same draws, integer vectors being class labels
+ * @throws DataError for fewer than 20 samples
  */
 export async function independenceTest(
   x: SampleData,
   y: SampleData,
   options: IndependenceOptions = {},
 ): Promise<IndependenceResult> {
-  const given = checkOptions('independenceTest', options, checks)
-  const { method = 'permutation', permutations = 500, seed = 0, ...kernels } = given
+  const kernels = checkOptions('independenceTest', options, kernelChecks)
   const hsic = new HSIC({ sigma: 'median', ...kernels })
   const [a, b] = [
     await samplesFrom('independenceTest: x', x, kernels),
     await samplesFrom('independenceTest: y', y, kernels),
   ]
-  if ((a.shape[0] as number) < 6) {
-    throw new DataError(`independenceTest: needs at least 6 samples, received ${a.shape[0]}`)
+  const n = a.shape[0] as number
+  if (n < fewest) {
+    throw new DataError(
+      `independenceTest: needs at least ${fewest} samples for its approximation, received ${n}; ` +
+        "permutationTest(x, y, new HSIC({ sigma: 'median' })) is exact for any number",
+    )
   }
-  await adviseOnCopies(a, b)
-  const matrices = tidy(() => {
-    const { x: k, y: l } = hsic.matrices(a, b)
-    return { k: k.cast('float64'), l: l.cast('float64') }
-  })
-  try {
-    await evaluate(matrices)
-    const { k, l } = matrices
-    return await (method === 'gamma' ? byGamma(k, l) : byPermutation(k, l, permutations, seed))
-  } finally {
-    matrices.k.dispose()
-    matrices.l.dispose()
-  }
+  await adviseOnCopies('independenceTest', a, b)
+  const { statistic, mean, variance } = await momentsOf(hsic, a, b)
+  // A constant argument: the statistic is 0 and tells nothing.
+  if (!(mean > 0 && variance > 0)) return { statistic: statistic / n, pValue: 1 }
+  const shape = (mean * mean) / variance
+  if (shape > largestShape * n) adviseOnShape(n)
+  return { statistic: statistic / n, pValue: gammaTail(shape, statistic / (variance / mean)) }
 }
 
-let isAdvised = false
-
-/** Warns once of copied pairs: shuffles part them, so that they count as dependence. */
-async function adviseOnCopies(x: Tensor, y: Tensor): Promise<void> {
-  if (isAdvised || x.shape[0] !== y.shape[0]) return
-  const advice = await adviceOnCopies('independenceTest', x, y)
-  if (advice === undefined) return
-  isAdvised = true
-  process.emitWarning(advice, { type: 'HyperglowWarning', code: 'HYPERGLOW_REPEATED_SAMPLES' })
-}
-
-async function byPermutation(k: Tensor, l: Tensor, count: number, seed: number): Promise<IndependenceResult> {
-  const n = k.shape[0] as number
-  using fixed = tidy(() => centered(k))
-  const statistic = jit(({ order }: { order: Tensor }) => inner(fixed, l.take(order, 0).take(order, 1)))
-  const random = new HostRandom(seed)
-  try {
-    const of = async (rows: Int32Array) => {
-      using order = tensor(rows)
-      using value = await statistic({ order })
-      return value.item()
-    }
-    const own = await of(Int32Array.from({ length: n }, (_, i) => i))
-    // Orders that change nothing must count as equal, whatever the rounding of their sum.
-    const limit = own - 1e-12 * Math.abs(own)
-    let larger = 0
-    for (let i = 0; i < count; i++) if ((await of(random.permutation(n))) >= limit) larger++
-    return { statistic: own / n ** 2, pValue: (1 + larger) / (1 + count) }
-  } finally {
-    statistic.dispose()
-  }
-}
-
-/** Mean and variance of n HSIC under independence: Gretton et al. 2007, theorems 3 and 4, for kernels with any diagonal. */
-async function byGamma(k: Tensor, l: Tensor): Promise<IndependenceResult> {
-  const n = k.shape[0] as number
+/** n HSIC, and its mean and variance under independence: Gretton et al. 2007, theorems 3 and 4, for kernels with any diagonal. */
+async function momentsOf(hsic: HSIC, x: Tensor, y: Tensor) {
+  const n = x.shape[0] as number
   using moments = tidy(() => {
+    const matrices = hsic.matrices(x, y)
+    const [k, l] = [matrices.x.cast('float64'), matrices.y.cast('float64')]
     const off = offDiagonal(n, 'float64')
-    const excess = (m: Tensor) =>
+    const meanOff = (m: Tensor) =>
       m
-        .trace()
-        .div(n)
-        .sub(
-          m
-            .mul(off)
-            .sum()
-            .div(n * (n - 1)),
-        )
+        .mul(off)
+        .sum()
+        .div(n * (n - 1))
+    const excess = (m: Tensor) => m.trace().div(n).sub(meanOff(m))
     const product = centered(k).mul(centered(l))
     const squares = product.div(6).square().mul(off).sum()
     return stack([product.sum().div(n), excess(k).mul(excess(l)), squares])
@@ -132,8 +87,16 @@ async function byGamma(k: Tensor, l: Tensor): Promise<IndependenceResult> {
   const [statistic, mean, squares] = (await moments.data()) as unknown as [number, number, number]
   const pairs = n * (n - 1)
   const variance = ((72 * (n - 4) * (n - 5)) / (pairs * (n - 2) * (n - 3))) * (squares / pairs) * n * n
-  // A constant argument: the statistic is 0 and tells nothing.
-  if (!(mean > 0 && variance > 0)) return { statistic: statistic / n, pValue: 1 }
-  const shape = (mean * mean) / variance
-  return { statistic: statistic / n, pValue: gammaTail(shape, statistic / (variance / mean)) }
+  return { statistic, mean, variance }
+}
+
+let isAdvisedOnShape = false
+
+function adviseOnShape(n: number): void {
+  if (isAdvisedOnShape) return
+  isAdvisedOnShape = true
+  process.emitWarning(
+    `independenceTest: x and y have many columns for ${n} samples, where the gamma approximation finds too little dependence; permutationTest() is exact`,
+    { type: 'HyperglowWarning', code: 'HYPERGLOW_WIDE' },
+  )
 }

@@ -1,6 +1,7 @@
 import { DataError, ShapeError } from '../core/errors.js'
 import { above, between, type Checks, checkOptions, flag, orNull } from '../core/options.js'
 import type { Context } from '../nn/context.js'
+import { inverseRoot } from '../ops/moments.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { checkContext, checkInputs, checkRank } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
@@ -37,6 +38,9 @@ export type BatchNormWeights = { gamma?: Tensor; beta?: Tensor }
  * The batch is normalised by its biased variance; the running variance averages the unbiased one. New running statistics are
  * handed to `ctx.update`, never written during the forward pass. They have a gradient as any result has; whoever keeps them decides whether it counts
  * (models and `call` drop it).
+ *
+ * Moments have the dtype of the input, since running statistics are kept in it. In float32 a variance overflows where numbers are some 1e19 apart
+ * (1e154 in float64): the channel is NaN then, which training refuses. Scale such inputs first.
  */
 export abstract class BatchNorm extends Layer<BatchNormWeights> {
   /** Number of spatial axes. */
@@ -91,7 +95,7 @@ export abstract class BatchNorm extends Layer<BatchNormWeights> {
       mean = runningMean
       variance = runningVariance
     }
-    const scale = variance.add(this.options.eps).rsqrt()
+    const scale = inverseRoot(variance, this.options.eps)
     const y = x.sub(column(mean)).mul(column(gamma === undefined ? scale : scale.mul(gamma)))
     return beta === undefined ? y : y.add(column(beta))
   }

@@ -1,11 +1,12 @@
 import { ShapeError } from '../core/errors.js'
 import { above, type Checks, checkOptions, flag } from '../core/options.js'
+import { narrow, standardized, wide } from '../ops/moments.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { checkInputs, wholeNumber } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
 import { Layer } from './layer.js'
 import type { NormWeights } from './layer-norm.js'
-import { aligned, narrow, standardized, wide } from './scaled-rows.js'
+import { aligned } from './scaled-rows.js'
 
 /** Options of {@link GroupNorm} and {@link InstanceNorm}. */
 export interface GroupNormOptions extends NameOptions {

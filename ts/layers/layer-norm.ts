@@ -1,10 +1,11 @@
 import { ShapeError } from '../core/errors.js'
 import { above, type Checks, checkOptions, flag, whole } from '../core/options.js'
+import { inverseRoot, narrow, standardized, wide } from '../ops/moments.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { checkInputs } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
 import { Layer } from './layer.js'
-import { aligned, narrow, standardized, wide } from './scaled-rows.js'
+import { aligned } from './scaled-rows.js'
 
 /** Options of {@link LayerNorm} and {@link RMSNorm}. */
 export interface RowNormOptions extends NameOptions {
@@ -127,7 +128,7 @@ export class RMSNorm extends RowNorm<RMSNormWeights> {
     const { gamma } = weights
     const exact = wide(x)
     const square = exact.square().mean(this.last(x), { keepDims: true })
-    const y = narrow(exact.mul(square.add(this.eps).rsqrt()), x.dtype)
+    const y = narrow(exact.mul(inverseRoot(square, this.eps)), x.dtype)
     return gamma === undefined ? y : y.mul(this.meeting(gamma, x))
   }
 

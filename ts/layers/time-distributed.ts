@@ -9,7 +9,7 @@ import { Layer } from './layer.js'
 
 /**
  * A layer applied to every step of a sequence, with the same weights, `layer.*`: `[batch, time, ...shape]` to `[batch, time, ...]`. All steps
- * of all samples are one batch to the layer, whose weights are therefore the same for all samples.
+ * of all samples are one batch to the layer; weights with a leading batch axis, those of each sample, are repeated for each of its steps.
  *
  *     new TimeDistributed(new Dense(8)) // [time, features] to [time, 8]
  */
@@ -41,8 +41,30 @@ export class TimeDistributed extends Layer {
     if (batch === undefined || time === undefined || step.length === 0) {
       throw new ShapeError(`${this.name}: expected an input [batch, time, ...shape], received [${x.shape}]`)
     }
-    const y = this.runChild(this.layer, weights, x.reshape([batch * time, ...step]), ctx)
+    const repeated = this.#ofEachStep(weights, batch, time)
+    const y = this.runChild(this.layer, repeated, x.reshape([batch * time, ...step]), ctx)
     return y.reshape([batch, time, ...y.shape.slice(1)])
+  }
+
+  /** Weights of each sample as weights of each step; others stay. */
+  #ofEachStep(weights: Weights, batch: number, time: number): Weights {
+    const { paramShapes } = this
+    const ofEachStep = (path: string, weight: Tensor) => {
+      if (weight?.rank !== (paramShapes[path]?.length ?? Number.NaN) + 1) return weight
+      const [samples, ...own] = weight.shape
+      if (samples !== batch) {
+        throw new ShapeError(
+          `${this.name}: weight '${path}' is [${weight.shape}], ${samples} weights of samples, expected ${batch}, one for each`,
+        )
+      }
+      return weight
+        .expandDims(1)
+        .broadcastTo([batch, time, ...own])
+        .reshape([batch * time, ...own])
+    }
+    return Object.fromEntries(
+      Object.entries(weights).map(([path, weight]) => [path, ofEachStep(path, weight)]),
+    )
   }
 
   protected override settings() {

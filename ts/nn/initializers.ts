@@ -9,9 +9,9 @@ import { checkShape } from '../core/create.js'
 import { sizeOf } from '../core/dtype.js'
 import { ArgumentError, ShapeError } from '../core/errors.js'
 import { atLeast, checkValue, finite, nameOrFunction } from '../core/options.js'
-import { cholesky, oneHot, triangularSolve } from '../ops/index.js'
+import { cholesky, triangularSolve } from '../ops/index.js'
 import { normal as randomNormal, uniform as randomUniform } from '../ops/random.js'
-import { arange, full, type Shape, type Tensor } from '../ops/tensor.js'
+import { eye, full, type Shape, type Tensor } from '../ops/tensor.js'
 
 /** The dtypes that a trained parameter may have. */
 export type FloatDType = 'float32' | 'float64'
@@ -96,7 +96,7 @@ export const lecunNormal = (): Initializer => normalWith((fanIn) => Math.sqrt(1 
 /** The first rows of the unit matrix: the identity, as far as the weight is square. */
 export const identity = (): Initializer => (_key, shape, _fanIn, _fanOut, dtype) => {
   const [rows, columns] = matrixShape('identity', shape)
-  return oneHot(arange(rows, { dtype: 'int32' }), columns, dtype).reshape(shape)
+  return eye(rows, columns, { dtype }).reshape(shape)
 }
 
 /**

@@ -1,12 +1,13 @@
 /** Choosing and writing elements by index. Indices are int32 or int64 tensors, or arrays on the host. */
 import { type DType, dtypeCode, showShape } from '../core/dtype.js'
 import { ArgumentError, DataError, DTypeError, describe, ShapeError } from '../core/errors.js'
+import { scope } from '../core/memory.js'
 import { native } from '../core/native.js'
 import { isInstance, isList } from '../core/options.js'
 import { constant, isScalar } from '../core/scalars.js'
 import { idOf, Tensor } from '../core/tensor.js'
 import { resolveAxis, withExtent } from './axes.js'
-import { add, cast, equal, notEqual, where } from './elementwise.js'
+import { add, cast, notEqual, where } from './elementwise.js'
 import { concat, expandDims, reshape, slice } from './movement.js'
 import type { Operand } from './operands.js'
 
@@ -15,8 +16,8 @@ const own = Tensor.own
 /** Indices: a tensor of integers, or a list on the host (where negative ones count from the end). */
 export type Indices = Tensor | readonly number[] | Int32Array
 
-/** An index tensor of a dtype that the native side takes. */
-function indexTensor(op: string, indices: Indices, extent: number): Tensor {
+/** An index tensor of a dtype that the native side takes. @param fromEnd whether negative ones on the host count from the end */
+function indexTensor(op: string, indices: Indices, extent: number, fromEnd = true): Tensor {
   if (indices instanceof Tensor) {
     const { dtype } = indices
     if (dtype === 'uint8') return cast(indices, 'int32')
@@ -32,7 +33,7 @@ function indexTensor(op: string, indices: Indices, extent: number): Tensor {
     )
   }
   const resolved = Int32Array.from(indices as ArrayLike<number>, (given, i) => {
-    const index = Number.isInteger(given) && given < 0 ? given + extent : given
+    const index = fromEnd && Number.isInteger(given) && given < 0 ? given + extent : given
     if (Number.isInteger(given) && index >= 0 && index < extent) return index
     throw new DataError(
       `${op}: index ${describe(given)} at position ${i}; there are ${extent} elements on that axis`,
@@ -136,20 +137,25 @@ function lastOfRuns(sorted: Tensor, axis: number): Tensor {
 }
 
 /**
- * A new last axis of extent `depth` with 1 at the index and 0 elsewhere; rows of indices outside 0 .. depth - 1 are all 0.
+ * A new last axis of extent `depth` with 1 at the index and 0 elsewhere.
  *
- * @param indices integers (..)
+ * @param indices integers (..) in a tensor, or a list on the host
  * @returns (.., depth)
+ * @throws {DataError} where an index is not within 0 .. depth - 1: at once for a list on the host, when it runs for a tensor. Rows of zeros stand
+ *   for no class: for labels that are to be ignored, `where(ignored, 0, labels)` and a mask
  */
-export function oneHot(indices: Tensor, depth: number, dtype: DType = 'float32'): Tensor {
-  idOf('oneHot', indices)
+export function oneHot(indices: Indices, depth: number, dtype: DType = 'float32'): Tensor {
   if (!Number.isSafeInteger(depth) || depth < 1) {
     throw new ArgumentError(`oneHot: depth is ${describe(depth)}, expected an integer of 1 or more`)
   }
-  // Bytes could not name all classes of a greater depth.
-  const given = indices.dtype === 'uint8' ? cast(indices, 'int32') : indices
-  const classes = own(native.iota(native.dtypeOf(given.id), [depth], 0))
-  return cast(equal(expandDims(given, -1), classes), dtype)
+  const index = expandDims(indexTensor('oneHot', indices, depth, false), -1)
+  // Booleans are no numbers that could be added.
+  const ones = native.constant(1, dtypeCode(dtype === 'bool' ? 'uint8' : dtype), [...index.shape])
+  const shape = [...index.shape.slice(0, -1), depth]
+  const ofClasses = scope('oneHot', () =>
+    own(native.scatterAdd(index.id, own(ones).id, index.rank - 1, shape)),
+  )
+  return cast(ofClasses, dtype)
 }
 
 /** A mask on the host: flat or nested booleans (or 0 and 1), one per element. */

@@ -5,7 +5,8 @@ import { describe, ShapeError } from '../core/errors.js'
 import { above, atLeast, type Checks, checkOptions, checkValue } from '../core/options.js'
 import type { Tensor } from '../core/tensor.js'
 import * as e from './elementwise.js'
-import { max, mean, norm, sum } from './reduce.js'
+import { narrow, standardized, wide } from './moments.js'
+import { max, norm, sum } from './reduce.js'
 
 /** x moved so that its maximum along `axis` is 0, as a constant; `op` asks for it. */
 function shifted(op: string, x: Tensor, axis: number): Tensor {
@@ -27,7 +28,8 @@ export function logSoftmax(x: Tensor, axis = -1): Tensor {
 
 /**
  * Layer normalization (Ba et al. 2016): (x - mean) / sqrt(variance + eps) * weight + bias, the moments over the last `nd`
- * axes of each sample (population variance).
+ * axes of each sample (population variance). In float32 the moments are computed in float64, so any finite input has finite ones; in float64 a
+ * variance that overflows, of numbers beyond 1e154, gives NaN.
  *
  * @param weight, bias of the extents of those axes; default 1 and 0
  */
@@ -46,9 +48,7 @@ export function layerNorm(
   }
   checkValue('layerNorm: eps', eps, atLeast(0))
   const axes = Array.from({ length: nd }, (_, i) => i - nd)
-  const centred = e.sub(x, mean(x, axes, { keepDims: true }))
-  const spread = mean(e.square(centred), axes, { keepDims: true })
-  const scaled = e.mul(centred, e.rsqrt(e.add(spread, eps)))
+  const scaled = narrow(standardized(wide(x), axes, eps), x.dtype)
   const weighted = weight ? e.mul(scaled, weight) : scaled
   return bias ? e.add(weighted, bias) : weighted
 }
@@ -61,9 +61,17 @@ export interface NormalizeOptions {
 
 const normalizeChecks: Checks<NormalizeOptions> = { eps: above(0) }
 
-/** x divided by its Euclidean norm along `axis` (default the last), or by `eps` where the norm is smaller. */
+/**
+ * x divided by its Euclidean norm along `axis` (default the last), or by `eps` where the norm is smaller. Squares do not overflow: the norm is that of
+ * x in units of its largest entry.
+ */
 export function normalize(x: Tensor, axis = -1, options: NormalizeOptions = {}): Tensor {
   const { eps = 1e-12 } = checkOptions('normalize', options, normalizeChecks)
   floats('normalize', x)
-  return under('normalize', () => e.div(x, e.maximum(norm(x, { axes: axis, keepDims: true }), eps)))
+  return under('normalize', () => {
+    const unit = e.maximum(e.stopGradient(max(e.abs(x), axis, { keepDims: true })), eps)
+    const inUnits = e.div(x, unit)
+    const length = norm(inUnits, { axes: axis, keepDims: true })
+    return e.div(inUnits, e.maximum(length, e.div(eps, unit)))
+  })
 }

@@ -132,7 +132,10 @@ export class SupervisedTask implements Task<Batch> {
     const { classes } = this.#options
     if (this.#areRows(y)) return oneHot(y.argMax(1).cast('int32'), y.shape[1] as number, dtype)
     if (isFloat(y.dtype)) return y.dtype === dtype ? y : y.cast(dtype)
-    return y.rank !== 1 || classes === undefined ? y.cast(dtype) : oneHot(y, classes, dtype)
+    if (y.rank !== 1 || classes === undefined) return y.cast(dtype)
+    const { ignoreIndex } = this.#compiled
+    // Ignored labels are left out later, and are no classes.
+    return oneHot(ignoreIndex === undefined ? y : where(y.equal(ignoreIndex), 0, y), classes, dtype)
   }
 
   /** Whether targets are class labels, as evaluators are told, or rows that stand for classes. */
