@@ -83,6 +83,7 @@ test('a claim is counted in the seeds that all of its cases were run with', (t) 
     experiment: 'made',
     case: name,
     seed,
+    settings: '',
     values: { value },
     seconds: 1,
     date: '',
@@ -105,6 +106,12 @@ test('every experiment can be asked for, and each row reads a case that there is
     const named = [...rows.flatMap((row) => row.case ?? []), ...shapes.flatMap((shape) => shape.cases)]
     for (const one of named) t.true(Object.hasOwn(cases, one), `${name}: ${one}`)
   }
+})
+
+test('a run at other settings than those of the page is refused', async (t) => {
+  const [run] = (await readResults()) as [Run]
+  t.notThrows(() => pageOf([run]))
+  t.throws(() => pageOf([{ ...run, settings: 'width 7' }]), { message: /at other settings.*run it again/ })
 })
 
 test('docs/results.md is what the kept runs say', async (t) => {

@@ -197,6 +197,12 @@ const cases: Record<string, (round: number) => Promise<unknown>> = {
     classifier().fitDataset([{ x: ones([4, 4]), y: zeros([4], { dtype: 'int32' }) }], quiet),
   'models that were evaluated': async () => classifier().evaluate(x, y),
   'models that predicted': async () => classifier().predict(x),
+  'models whose layers were looked at': async () => {
+    const { runs } = await classifier().activations(x, { y, layers: '**' })
+    for (const layer of runs[0]?.layers ?? []) await runs[0]?.layer(0, layer)?.read()
+    using _unread = await classifier().activations(x)
+    await classifier().activations([{ x: ones([4, 4]), y: zeros([4], { dtype: 'int32' }) }])
+  },
   'models whose fit was aborted': async () => {
     const abort = new AbortController()
     const fit = classifier().fit(x, y, { ...quiet, epochs: 1000, signal: abort.signal })

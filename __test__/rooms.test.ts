@@ -19,6 +19,7 @@ const rooms = [
   'plots',
   'train',
   'models',
+  'cli',
 ] as const
 
 const source = join(packageRoot, 'ts')

@@ -36,6 +36,7 @@ const commands = {
   'example:hsic': program('examples/hsic-bottleneck.js'),
   'example:vib': program('examples/vib.js'),
   'example:local': program('examples/local-learning.js'),
+  'example:notebook': program('examples/notebook.js'),
   'example:results': program('examples/results.js'),
   'example:twelve-bit': program('examples/twelve-bit.js'),
   setup: async () => {

@@ -130,6 +130,18 @@ function networkCalls({ type, make, compile, path }: Kind): Call[] {
       },
     },
     ...methodCalls(type, ready, {
+      activations: () => [
+        x(),
+        {
+          y: y(),
+          layers: ['**'],
+          batchSize: 5,
+          run: 'mine',
+          epoch: 3,
+          to: 'a-dump',
+          signal: new AbortController().signal,
+        },
+      ],
       apply: () => [
         { [path]: some([4]) },
         some([2, 3]),

@@ -1,6 +1,7 @@
 /** Calls of models, datasets, files and charts. Files go to the working folder, which the fuzzer makes for each run. */
 import { writeFileSync } from 'node:fs'
 import * as hg from '../../ts/index.js'
+import { prepareDump } from './activations.js'
 import { type Call, constructorCall, type FunctionTable, functionCalls, methodCalls } from './call.js'
 import { dataCalls, prepareDataFiles } from './data.js'
 import { OwnError } from './junk.js'
@@ -96,18 +97,33 @@ function modelCalls(kind: Kind): Call[] {
       unfreeze: () => ['**.bias'],
       ...(tracks
         ? {
-            attachEvaluator: () => [new hg.HSIC({ sigma: 1 }), { evaluateOn: 'epoch', every: 1, samples: 8 }],
+            attachEvaluator: () => [
+              new hg.HSIC({ sigma: 1 }),
+              { evaluateOn: 'epoch', every: [0, 1], initial: true, samples: 8 },
+            ],
           }
         : { attachEvaluator: () => [new hg.HSIC({ sigma: 1 }), {}] }),
     }),
     ...methodCalls(kind, ready, {
+      activations: () => [
+        x(),
+        {
+          y: y(),
+          layers: ['**'],
+          batchSize: 5,
+          run: 'mine',
+          epoch: 3,
+          to: 'a-dump',
+          signal: new AbortController().signal,
+        },
+      ],
       apply: () => [
         { 'layers.0.bias': some([4]) },
         some([2, 3]),
         { training: true, key: hg.key(1), state: {}, update() {} },
       ],
       call: () => [some([2, 3])],
-      dynamics: () => [],
+      dynamics: () => [{ by: 'epoch' }],
       explain: () => [{ batchSize: 4, training: true }],
       evaluate: () => [x(), y(), { batchSize: 5, signal: new AbortController().signal }],
       fit: () => [x(), y(), fitting({ batchSize: 5, validationSplit: 0.25, shuffle: true })],
@@ -232,6 +248,14 @@ const matrixLike = {
 }
 const chart = () => hg.lossPlot({ loss: [3, 2, 1] })
 
+/** Reads the arrays of a file, whole and by rows. */
+async function readAll(opened: Promise<hg.ArrayFile>): Promise<void> {
+  for (const array of (await opened).arrays.values()) {
+    await array.read()
+    await array.read([0, 1])
+  }
+}
+
 class Own extends hg.Layer {
   build(inputShape: hg.Shape) {
     return inputShape
@@ -303,6 +327,7 @@ const functions: FunctionTable = {
   ],
   readNpy: () => ['an-array.npy'],
   readNpz: () => ['arrays.npz', { names: ['a'] }],
+  openArrays: { args: () => ['arrays.npz', { labels: true }], use: readAll },
   readSafetensors: () => ['a-file.safetensors'],
   writeAtomic: () => ['written/text', 'text', { sync: false }],
   writeNpy: () => ['written/array.npy', array()],
@@ -315,6 +340,7 @@ export async function prepareFiles(): Promise<void> {
   writeFileSync('a-text', 'text')
   writeFileSync('a-table.csv', 'a,b,c\n1,2,x\n3,?,y\n')
   await prepareDataFiles()
+  await prepareDump()
   const values = { dtype: 'float32', shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) } as const
   await hg.writeNpy('an-array.npy', values)
   await hg.writeNpz('arrays.npz', { a: values, b: values })
@@ -349,10 +375,15 @@ export const modelCallsOfAll: readonly Call[] = [
   storeCall('flush', () => []),
   storeCall('close', () => []),
   constructorCall('Chart', hg.Chart, () => [{ mark: 'point', data: { values: [] } }]),
+  ...methodCalls('Chart', () => hg.informationPlane(recorded()), {
+    animation: () => [{ dpi: 72, cm: 4, seconds: 1, rest: 1, frames: 2 }],
+  }),
   ...methodCalls('Chart', chart, {
-    png: () => [{ scale: 1 }],
-    save: () => ['charts/one.vl.json', { scale: 1 }],
-    svg: () => [],
+    html: () => [],
+    pdf: () => [{ cm: 8 }],
+    png: () => [{ dpi: 72, cm: 4 }],
+    save: () => ['charts/one.png', { scale: 1 }],
+    svg: () => [{ cm: 8 }],
     toJSON: () => [],
   }),
   ...functionCalls(exports, functions),

@@ -262,6 +262,7 @@ function featuresOf(model: hg.HSICNetwork, x: Tensor, request: object): Tensor {
       return pass.run(layer, input)
     },
     detach: (output) => pass.detach(output),
+    point: (name, output) => pass.point(name, output),
   }
   model.forward(x, watched)
   return features

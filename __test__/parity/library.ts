@@ -17,6 +17,9 @@ const options: ts.CompilerOptions = {
   noEmit: true,
 }
 
+/** Files that were read already, for the next program. */
+const parsed = new Map<string, ts.SourceFile | undefined>()
+
 /** The types of the built library, and programs that use them. */
 export class Library {
   readonly #program: ts.Program
@@ -29,9 +32,9 @@ export class Library {
     const { getSourceFile, fileExists, readFile } = host
     host.getSourceFile = (path, version, ...rest) => {
       const text = texts.get(path)
-      return text === undefined
-        ? getSourceFile.call(host, path, version, ...rest)
-        : ts.createSourceFile(path, text, version)
+      if (text !== undefined) return ts.createSourceFile(path, text, version)
+      if (!parsed.has(path)) parsed.set(path, getSourceFile.call(host, path, version, ...rest))
+      return parsed.get(path)
     }
     host.fileExists = (path) => texts.has(path) || fileExists.call(host, path)
     host.readFile = (path) => texts.get(path) ?? readFile.call(host, path)

@@ -1,5 +1,12 @@
 /** A task whose weights are averaged over its steps: another task in all else. */
-import { type Outcome, type StepContext, type Task, type Tensor, Variable } from '../../ts/index.js'
+import {
+  type Outcome,
+  type StepContext,
+  type Task,
+  type Tensor,
+  TrainingRecord,
+  Variable,
+} from '../../ts/index.js'
 
 type VariableTree = Variable | { readonly [name: string]: VariableTree }
 
@@ -28,7 +35,7 @@ export class Averaged<B> implements Task<B> {
     this.#rate = rate
     this.parameters = task.parameters
     this.optimizers = task.optimizers ?? {}
-    this.record = task.record as NonNullable<Task<B>['record']>
+    this.record = task.record ?? new TrainingRecord()
     this.usesClock = task.usesClock ?? true
     const averages: Record<string, Variable> = {}
     this.#pairs = leaves(task.parameters as VariableTree).map(([path, weight]) => {

@@ -1,8 +1,25 @@
 /** Images as the programs of this folder take them. */
-import { ArrayDataset, fashionMnist, readMnist, type Shape, type Tensor } from '../../ts/index.js'
+import {
+  ArrayDataset,
+  fashionMnist,
+  readCifar10,
+  readMnist,
+  type Shape,
+  type Tensor,
+} from '../../ts/index.js'
 
-/** Sets of 60,000 training and 10,000 test images of 28 x 28 pixels in 10 classes. */
-export type ImageSet = 'mnist' | 'fashion'
+/** Sets of images in 10 classes. */
+export type ImageSet = 'mnist' | 'fashion' | 'cifar10'
+
+/** Shape of an image: channels, rows, columns. */
+export const imageShape: Readonly<Record<ImageSet, readonly [number, number, number]>> = {
+  mnist: [1, 28, 28],
+  fashion: [1, 28, 28],
+  cifar10: [3, 32, 32],
+}
+
+/** Numbers in an image. */
+export const pixelsOf = (set: ImageSet): number => imageShape[set].reduce((size, extent) => size * extent, 1)
 
 /** Training and test images. */
 export interface Digits {
@@ -20,28 +37,35 @@ export interface DigitOptions {
   /** Another order in every epoch. Default false. */
   readonly shuffle?: boolean
   readonly seed: number
-  /** Shape of an image. Default [784]. */
-  readonly shape?: Shape
+  /** Give an image as a row of numbers. Default true; else as channels, rows, columns. */
+  readonly flat?: boolean
+  /** Use the first so many training images. Default all. */
+  readonly limit?: number
 }
 
 /**
- * All 60,000 training and 10,000 test images.
+ * The training and test images of a set: 60,000 and 10,000, of CIFAR-10 50,000 and 10,000.
  *
  * @throws IOError where the files are not on this machine, saying where to put them
  */
 export async function digits(options: DigitOptions): Promise<Digits> {
-  const { set = 'mnist', batchSize, range = [0, 1], shuffle = false, seed, shape = [784] } = options
+  const { set = 'mnist', batchSize, range = [0, 1], shuffle = false, seed, flat = true } = options
   const [low, high] = range
+  const shape: Shape = flat ? [pixelsOf(set)] : imageShape[set]
   const common = { inputShape: shape, classes: 10, scale: (high - low) / 255, offset: low, seed }
   const { trainImages, trainLabels, testImages, testLabels } = await filesOf(set)
+  const { limit = trainLabels.length } = options
+  const pixels = trainImages.subarray(0, (limit * trainImages.length) / trainLabels.length)
+  const labels = Int32Array.from(trainLabels.subarray(0, limit))
   return {
-    train: new ArrayDataset(trainImages, Int32Array.from(trainLabels), { ...common, batchSize, shuffle }),
+    train: new ArrayDataset(pixels, labels, { ...common, batchSize, shuffle }),
     test: new ArrayDataset(testImages, Int32Array.from(testLabels), { ...common, batchSize: 1000 }),
   }
 }
 
 async function filesOf(set: ImageSet) {
   if (set === 'mnist') return readMnist()
+  if (set === 'cifar10') return readCifar10()
   const { train, test } = await fashionMnist.load({ validationSplit: 0 })
   const bytes = async (x: Tensor) => (await x.data()) as Uint8Array
   try {

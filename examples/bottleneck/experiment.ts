@@ -92,3 +92,6 @@ export const single = (name: string) => (values: Values) => numberOf(values, nam
 /** Reads the entry of a curve after an epoch, counted from 1; default the last. */
 export const after = (name: string, epoch?: number) => (values: Values) =>
   curveOf(values, name).at(epoch === undefined ? -1 : epoch - 1) ?? Number.NaN
+
+/** A share in percent. */
+export const percent = (share: number | undefined): number => 100 * (share ?? Number.NaN)

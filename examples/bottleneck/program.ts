@@ -1,5 +1,6 @@
 /** What the programs of published experiments share: options, what is run, what they say of claims, and how they end. */
 import { parseArgs } from 'node:util'
+import { IOError } from '../../ts/index.js'
 import type { Experiment, Study } from './experiment.js'
 import { runOnce } from './store.js'
 
@@ -26,7 +27,7 @@ export interface Program {
   quick(): Promise<boolean>
 }
 
-/** Reads the command line, runs what it asks for and sets the exit status: 1 where something does not hold, 2 for options that mean nothing. */
+/** Reads the command line, runs what it asks for and sets the exit status: 1 where something does not hold or data are missing, 2 for options that mean nothing. */
 export async function runProgram(program: Program): Promise<void> {
   const start = performance.now()
   try {
@@ -34,9 +35,14 @@ export async function runProgram(program: Program): Promise<void> {
     console.log(`${((performance.now() - start) / 1000).toFixed(0)} s in all`)
     process.exitCode = holds ? 0 : 1
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error
-    console.error(`${error.message}\n\n${usageOf(program)}`)
-    process.exitCode = 2
+    if (error instanceof UsageError) {
+      console.error(`${error.message}\n\n${usageOf(program)}`)
+      process.exitCode = 2
+    } else if (error instanceof IOError) {
+      // Data that are not on this machine: the message says where to put them.
+      console.error(error.message)
+      process.exitCode = 1
+    } else throw error
   }
 }
 

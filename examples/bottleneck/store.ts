@@ -12,6 +12,8 @@ export interface Run {
   readonly experiment: string
   readonly case: string
   readonly seed: number
+  /** What the experiment and the case said of their settings when it was run. */
+  readonly settings: string
   readonly values: Values
   /** What the run took by the clock, on a machine that did other work as well. */
   readonly seconds: number
@@ -37,18 +39,27 @@ export function machine(): string {
 const fileOf = ({ experiment, case: name, seed }: Pick<Run, 'experiment' | 'case' | 'seed'>) =>
   `${experiment}.${name}.${seed}.json`
 
-/** Runs a case with a seed, or reads what it measured when it was run before. */
+/** The settings of a case in words. A run that says others is a run of something else. */
+export function settingsOf({ settings, cases }: Experiment, name: string): string {
+  return [settings, cases[name]?.settings ?? ''].filter((part) => part !== '').join('. ')
+}
+
+/** Runs a case with a seed, or reads what it measured when it was run before at these settings. */
 export async function runOnce(experiment: Experiment, name: string, seed: number): Promise<Run> {
   const key = { experiment: experiment.name, case: name, seed }
   const path = join(runsFolder, fileOf(key))
-  if (existsSync(path)) return JSON.parse(await readFile(path, 'utf8')) as Run
+  const settings = settingsOf(experiment, name)
+  if (existsSync(path)) {
+    const run = JSON.parse(await readFile(path, 'utf8')) as Run
+    if (run.settings === settings) return run
+  }
   const found = experiment.cases[name]
   if (found === undefined) throw new TypeError(`${experiment.name} has no case '${name}'`)
   const start = performance.now()
   const values = rounded(await found.run(seed))
   const seconds = Math.round((performance.now() - start) / 1000)
   const date = new Date().toISOString().slice(0, 10)
-  const run: Run = { ...key, values, seconds, date, machine: machine(), version }
+  const run: Run = { ...key, settings, values, seconds, date, machine: machine(), version }
   await mkdir(runsFolder, { recursive: true })
   await writeAtomic(path, `${JSON.stringify(run)}\n`)
   return run

@@ -8,6 +8,7 @@ export {
   partialCorrelation,
 } from './conditional.js'
 export * from './dimension.js'
+export { type HalfJackknife, type HalfJackknifeOptions, halfJackknife } from './half-jackknife.js'
 export * from './interaction.js'
 export * from './label-agreement.js'
 export * from './layer-statistics.js'

@@ -1,9 +1,10 @@
 /** Runs of one experiment brought to the same rows, or refused where they do not go together. */
 import { ArgumentError, DataError, describe, NumericalError } from '../core/errors.js'
-import { checkValue, isList, listOf, text } from '../core/options.js'
+import { checkValue, listOf, text } from '../core/options.js'
 import { toJson } from '../io/json.js'
 import type { DynamicsHeading, DynamicsSampling } from './heading.js'
-import { type DynamicsLike, type DynamicsSource, readSource } from './source.js'
+import type { RowKind } from './naming.js'
+import { type DynamicsLike, type DynamicsSource, readSource, rowNumbers } from './source.js'
 
 /** A run with a name of its own. */
 export interface NamedRun {
@@ -19,8 +20,8 @@ export interface MergedRuns extends DynamicsHeading, DynamicsSampling {
   readonly names: readonly string[]
   /** Number of each of the N rows, rising: of the epoch, or counted from 1 where the runs do not tell. */
   readonly epochs: readonly number[]
-  /** Whether the numbers are those of epochs. */
-  readonly epochsKnown: boolean
+  /** What the numbers are of. */
+  readonly rowKind: RowKind
   /** Of each run [N, E, L, 2], last axis fastest; NaN where it has none. */
   readonly values: readonly Float64Array[]
   /** What is to be said of the merging. */
@@ -46,8 +47,8 @@ export function mergedRuns(given: Iterable<DynamicsSource | NamedRun>, caller: s
     throw new DataError(`${caller}: two runs are named "${name}"; give each its own name`)
   }
   for (const { name, dynamics } of runs) checkAlike(first, { name, dynamics }, caller)
-  const epochsKnown = first.dynamics.epochs !== null
-  const numbers = runs.map(({ dynamics }) => dynamics.epochs ?? dynamics.values.map((_, n) => n + 1))
+  const { rowKind } = first.dynamics
+  const numbers = runs.map(({ dynamics }) => dynamics.numbers)
   const epochs = [...new Set(numbers.flat())].sort((a, b) => a - b)
   const { layers, evaluators, units, evaluatorSettings } = first.dynamics
   const { samples, labelEntropy, remarks } = samplingOf(runs)
@@ -60,14 +61,14 @@ export function mergedRuns(given: Iterable<DynamicsSource | NamedRun>, caller: s
     samples,
     labelEntropy,
     epochs,
-    epochsKnown,
+    rowKind,
     values: runs.map(({ name, dynamics }, run) =>
       onRows(name, dynamics, numbers[run] as readonly number[], epochs, caller),
     ),
     remarks: [
       ...list.flatMap(({ notes }) => notes ?? []),
       ...remarks,
-      ...gapsOf(runs, numbers, epochs, epochsKnown),
+      ...gapsOf(runs, numbers, epochs, rowKind),
     ],
   }
 }
@@ -75,7 +76,7 @@ export function mergedRuns(given: Iterable<DynamicsSource | NamedRun>, caller: s
 /** Dynamics with all that they may leave out. */
 type Headed = DynamicsHeading &
   DynamicsSampling &
-  Pick<DynamicsLike, 'values'> & { readonly epochs: readonly number[] | null }
+  Pick<DynamicsLike, 'values'> & { readonly rowKind: RowKind; readonly numbers: readonly number[] }
 
 interface Run {
   readonly name: string
@@ -107,7 +108,8 @@ function namedRuns(
 }
 
 function headed(dynamics: DynamicsLike, caller: string): Headed {
-  const { evaluators, layers, values, units, evaluatorSettings, samples, labelEntropy, epochs } = dynamics
+  const { evaluators, layers, values, units, evaluatorSettings, samples, labelEntropy } = dynamics
+  const { kind: rowKind, numbers } = rowNumbers(dynamics)
   const unknown = evaluators.map(() => null)
   return {
     layers,
@@ -119,7 +121,8 @@ function headed(dynamics: DynamicsLike, caller: string): Headed {
     ),
     samples: samples ?? unknown,
     labelEntropy: labelEntropy ?? null,
-    epochs: isList(epochs) ? (epochs as readonly number[]) : null,
+    rowKind,
+    numbers,
   }
 }
 
@@ -131,10 +134,10 @@ function checkAlike(first: Run, run: Run, caller: string): void {
       `${caller}: the runs do not go together: ${part} of ${first.name} are ${was}, of ${run.name} ${is}; measure all runs the same way, or make a set of each kind`,
     )
   }
-  if ((first.dynamics.epochs === null) === (run.dynamics.epochs === null)) return
-  const [known, not] = first.dynamics.epochs === null ? [run, first] : [first, run]
+  const [was, is] = [first.dynamics.rowKind, run.dynamics.rowKind]
+  if (was === is) return
   throw new DataError(
-    `${caller}: ${known.name} numbers its epochs and ${not.name} does not; give all runs the numbers of their epochs, or none`,
+    `${caller}: ${first.name} numbers its values by ${was}, ${run.name} by ${is}; give all runs the numbers of their epochs, or of their steps`,
   )
 }
 
@@ -164,15 +167,14 @@ function gapsOf(
   runs: readonly Run[],
   numbers: readonly (readonly number[])[],
   epochs: readonly number[],
-  epochsKnown: boolean,
+  rowKind: RowKind,
 ): string[] {
-  const kind = epochsKnown ? 'epochs' : 'rows'
   return runs.flatMap(({ name }, run) => {
     const own = new Set(numbers[run])
     const missing = epochs.filter((epoch) => !own.has(epoch))
     if (missing.length === 0) return []
     const shown = missing.slice(0, 5).join(', ')
-    return `${name} lacks ${missing.length} of ${epochs.length} ${kind}: ${shown}${missing.length > 5 ? ', ...' : ''}`
+    return `${name} lacks ${missing.length} of ${epochs.length} ${rowKind}s: ${shown}${missing.length > 5 ? ', ...' : ''}`
   })
 }
 

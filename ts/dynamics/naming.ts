@@ -94,8 +94,8 @@ function valueText(value: unknown): string {
   return told.length === 0 ? name : `${name} (${told.map(([key, one]) => `${key} ${one}`).join(', ')})`
 }
 
-/** What numbers the rows of dynamics: epochs where they are known, else their place. */
-export type RowKind = 'epoch' | 'row'
+/** What numbers the rows of dynamics: epochs where they are known, steps of training where rows are steps, else their place. */
+export type RowKind = 'epoch' | 'step' | 'row'
 
 /** How the first and the last epoch of a plane are told, in words; empty where there is one epoch. */
 export function readingHint(rows: RowKind, numbers: readonly number[]): string {
@@ -205,6 +205,10 @@ export function uncertainText(mean: number, se: number): string {
   if (Number.isNaN(mean)) return '-'
   if (!(se > 0)) return `${Number(mean.toPrecision(4))}${se === 0 ? ' ± 0' : ''}`
   const exponent = Number(se.toExponential(1).split('e')[1])
+  // Digits that no estimate has: the mean to 7 of them, and how small the error is.
+  if (exponent < Math.floor(Math.log10(Math.abs(mean) || 1)) - 6) {
+    return `${Number(mean.toPrecision(7))} ± ${Number(se.toPrecision(1))}`
+  }
   const decimals = Math.min(100, Math.max(0, 1 - exponent))
   return `${mean.toFixed(decimals)} ± ${se.toFixed(decimals)}`
 }

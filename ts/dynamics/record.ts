@@ -36,6 +36,8 @@ export interface RecordSnapshot {
   readonly marks: readonly EpochMark[]
   /** Batches with values: of each finished epoch, and last of the epoch under way. */
   readonly counts: readonly number[]
+  /** Steps before each batch that has values. Not in checkpoints of an earlier hyperglow. */
+  readonly steps?: readonly (number | null)[]
   /** Values of all batches, one after the other. */
   readonly values: Float32Array
 }
@@ -47,6 +49,9 @@ export class DynamicsRecord {
   readonly #epochs: Float32Array[][] = []
   readonly #marks: EpochMark[] = []
   #current: Float32Array[] = []
+  /** Steps before each batch that has values: of finished epochs, and of the one under way. */
+  readonly #steps: (number | null)[][] = []
+  #currentSteps: (number | null)[] = []
   #sampling: Sampling
   #evaluated: Tensor | undefined
   #perBatch: Tensor | undefined
@@ -90,19 +95,28 @@ export class DynamicsRecord {
     return this.#marks
   }
 
-  /** Takes the values [E, L, 2] of a batch of the epoch under way. */
-  add(values: Float32Array): void {
+  /**
+   * Takes the values [E, L, 2] of a batch of the epoch under way.
+   *
+   * @param step steps before the batch, -1 for what was measured at initialization; null where they are not known
+   */
+  add(values: Float32Array, step: number | null): void {
     this.#current.push(values)
+    this.#currentSteps.push(step)
   }
 
-  /** Makes the epoch under way a finished one; values of its end, NaN where there are none, go beside its last batch. */
-  finishEpoch(mark: EpochMark, values?: Float32Array): void {
-    const last = this.#current.pop()
-    const row = values === undefined ? last : withValues(last, values)
-    if (row !== undefined) this.#current.push(row)
+  /** Takes other values of the batch that was taken last. */
+  replaceLast(values: Float32Array): void {
+    this.#current[this.#current.length - 1] = values
+  }
+
+  /** Makes the epoch under way a finished one. */
+  finishEpoch(mark: EpochMark): void {
     this.#epochs.push(this.#current)
+    this.#steps.push(this.#currentSteps)
     this.#marks.push(mark)
     this.#current = []
+    this.#currentSteps = []
     this.sampling.finishEpoch()
     this.#forget()
   }
@@ -110,6 +124,21 @@ export class DynamicsRecord {
   /** Values of the batches of the epoch under way. */
   get current(): readonly Float32Array[] {
     return this.#current
+  }
+
+  /** Values of every batch of finished epochs that has some, with the steps before it and the number of its epoch. */
+  get rows(): readonly {
+    readonly values: Float32Array
+    readonly step: number | null
+    readonly epoch: number
+  }[] {
+    return this.#epochs.flatMap((batches, n) =>
+      batches.map((values, b) => ({
+        values,
+        step: this.#steps[n]?.[b] ?? null,
+        epoch: (this.#marks[n] as EpochMark).epoch,
+      })),
+    )
   }
 
   /** Everything that was recorded, as plain data and one array; see {@link DynamicsRecord.from}. */
@@ -120,17 +149,18 @@ export class DynamicsRecord {
     const values = new Float32Array(all.reduce((total, { length }) => total + length * width, 0))
     for (const [row, batch] of all.flat().entries()) values.set(batch, row * width)
     const counts = all.map(({ length }) => length)
-    return { heading, sampling: sampling.snapshot(), marks: [...this.#marks], counts, values }
+    const steps = [...this.#steps, this.#currentSteps].flat()
+    return { heading, sampling: sampling.snapshot(), marks: [...this.#marks], counts, steps, values }
   }
 
   /** The record that a snapshot was taken of. */
-  static from({ heading, sampling, marks, counts, values }: RecordSnapshot): DynamicsRecord {
+  static from({ heading, sampling, marks, counts, steps, values }: RecordSnapshot): DynamicsRecord {
     const record = new DynamicsRecord(heading)
     const { width } = record
     let row = 0
     for (const [epoch, count] of counts.entries()) {
       for (let batch = 0; batch < count; batch++, row++) {
-        record.add(values.slice(row * width, (row + 1) * width))
+        record.add(values.slice(row * width, (row + 1) * width), steps?.[row] ?? null)
       }
       const mark = marks[epoch]
       if (mark !== undefined) record.finishEpoch(mark)
@@ -142,6 +172,7 @@ export class DynamicsRecord {
   /** Drops what came of an epoch that was cut short. */
   dropEpoch(): void {
     this.#current = []
+    this.#currentSteps = []
     this.sampling.dropEpoch()
   }
 

@@ -37,12 +37,25 @@ export function recordOf(folder: string, stored: Dynamics): DynamicsRecord {
   const [, batches] = stored.shape
   const { width } = record
   for (let row = 0; row < completedEpochs; row++) {
+    const before = stepsBefore(epochs, steps, row)
     for (let batch = 0; batch < batches; batch++) {
       const start = (row * batches + batch) * width
       const values = stored.values.slice(start, start + width)
-      if (!values.every(Number.isNaN)) record.add(values)
+      if (!values.every(Number.isNaN)) record.add(values, before === null ? null : before + batch)
     }
     record.finishEpoch({ epoch: epochs[row] as number, step: steps[row] ?? null })
   }
   return record
+}
+
+/** Steps before an epoch of a store: -1 for what was measured at initialization; null where they are not known. */
+function stepsBefore(
+  epochs: readonly number[],
+  steps: readonly (number | null)[],
+  row: number,
+): number | null {
+  const epoch = epochs[row] as number
+  if (epoch === 0) return -1
+  if (epoch === 1) return 0
+  return epochs[row - 1] === epoch - 1 ? (steps[row - 1] ?? null) : null
 }

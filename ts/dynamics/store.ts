@@ -26,7 +26,7 @@ import { ArgumentError, describe, ShapeError, StateError } from '../core/errors.
 import { atLeast, type Checks, checkOptions, checkValue, listOf, orNull, whole } from '../core/options.js'
 import { checkPath } from '../io/atomic.js'
 import type { ArrayData } from '../io/element-types.js'
-import { FolderStore } from './folder-store.js'
+import { FolderStore } from '../io/folder-store.js'
 import type { DynamicsSampling } from './heading.js'
 import { type DynamicsAttributes, dimensionNames, readAttributes, valuesName } from './layout.js'
 import { openValues } from './load.js'

@@ -49,12 +49,14 @@ export interface FilePlan<A extends ArraySpec> {
  * Lays out a file: widest types first, then names in order, so that every array is aligned to its element size and equal contents give
  * equal bytes.
  *
+ * @param order of arrays of a width: by 'name' (default), or as they are 'given', where it tells something
  * @throws ArgumentError for a name that belongs to the format, for metadata that are not text, for text with half of a surrogate pair,
  *   and for a header beyond the bound
  */
 export function planFile<A extends ArraySpec>(
   arrays: readonly A[],
   metadata: Readonly<Record<string, string>>,
+  order: 'name' | 'given' = 'name',
 ): FilePlan<A> {
   if (arrays.some(({ name }) => name === metadataKey)) {
     throw new ArgumentError(`writeSafetensors: the name '${metadataKey}' belongs to the format; use another`)
@@ -62,7 +64,8 @@ export function planFile<A extends ArraySpec>(
   for (const { name } of arrays) checkText(`the name ${JSON.stringify(name)}`, name)
   const sorted = [...arrays].sort((a, b) => {
     const width = elementTypes[b.dtype].bytes - elementTypes[a.dtype].bytes
-    return width !== 0 ? width : a.name < b.name ? -1 : 1
+    if (width !== 0 || order === 'given') return width
+    return a.name < b.name ? -1 : 1
   })
   const header: [string, unknown][] = []
   const texts = Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1))

@@ -1,5 +1,6 @@
 /** One run of a network: which weights it uses, and what the layers did meanwhile. */
 import { ArgumentError, describe, StateError } from '../core/errors.js'
+import { checkValue, text } from '../core/options.js'
 import { scope } from '../core/transforms.js'
 import { isTakenApart } from '../layers/activated.js'
 import type { Layer } from '../layers/layer.js'
@@ -28,6 +29,13 @@ export interface ForwardContext {
   run(layer: Layer, x: Tensor): Tensor
   /** The tensor without gradient, as it stands in `hidden`; it keeps the name of the layer it came from. */
   detach(output: Tensor): Tensor
+  /**
+   * Gives a tensor that no layer gave, such as a sum of outputs, a name: it is a point that evaluators name and `activations` finds. Given back is the tensor
+   * without gradient, for `hidden`.
+   *
+   * @throws ArgumentError for a name that a layer or another point of the pass has
+   */
+  point(name: string, output: Tensor): Tensor
 }
 
 /** A registered layer with its path, such as `layers.2`. */
@@ -44,6 +52,8 @@ export interface PassOptions {
   readonly tracking: boolean
   /** Whether a layer runs in evaluation mode although the pass is one of training. Default: none does. */
   readonly evaluates?: ((layer: Layer) => boolean) | undefined
+  /** Is shown the output of every layer that is run, by its name, and of layers inside of it by their paths behind that; what is named by `point`, too. */
+  readonly observe?: ((name: string, output: Tensor) => void) | undefined
   /** Values of weights and state by path, e.g. `layers.2.kernel`. */
   read(path: string): Tensor
 }
@@ -55,6 +65,8 @@ export class ForwardPass implements ForwardContext {
   readonly #options: PassOptions
   readonly #producers = new Map<Tensor, Layer>()
   readonly #logits = new Map<Tensor, Tensor>()
+  /** Names that `point` gave. */
+  readonly #points = new Map<Tensor, string>()
 
   constructor(options: PassOptions) {
     this.#options = options
@@ -82,6 +94,7 @@ export class ForwardPass implements ForwardContext {
         )
       }
       this.#producers.set(output, layer)
+      this.#options.observe?.(layer.name, output)
       return output
     })
   }
@@ -93,7 +106,17 @@ export class ForwardPass implements ForwardContext {
     const weights: Weights = values(layer.paramShapes)
     const index = [...entries.keys()].indexOf(layer)
     const state = values(layer.stateShapes)
-    const ctx = evaluates?.(layer) ? evalContext(state) : childContext(context, path, index, state)
+    const { observe } = this.#options
+    const looked = {
+      observe:
+        observe &&
+        ((inner: string, output: unknown) => {
+          if (output instanceof Tensor) observe(`${layer.name}.${inner}`, output)
+        }),
+    }
+    const ctx = evaluates?.(layer)
+      ? { ...evalContext(state), ...looked }
+      : childContext(context, path, index, state, looked)
     if (!isTakenApart(layer) || layer.activationName !== 'softmax') return layer.apply(weights, x, ctx)
     const logits = layer.preActivation(weights, x, ctx)
     const output = layer.activate(logits)
@@ -104,6 +127,28 @@ export class ForwardPass implements ForwardContext {
   /** The layer whose output a tensor is, if it is one of this pass. */
   producer(output: Tensor): Layer | undefined {
     return this.#producers.get(output)
+  }
+
+  /** The name of a point: that of the layer whose output it is, or what `point` called it. */
+  nameOf(output: Tensor): string | undefined {
+    return this.#points.get(output) ?? this.#producers.get(output)?.name
+  }
+
+  point(name: string, output: Tensor): Tensor {
+    checkValue('point: name', name, text)
+    if (!(output instanceof Tensor)) {
+      throw new ArgumentError(`point: given ${describe(output)} as '${name}', expected a Tensor`)
+    }
+    const taken = [...this.#options.entries.keys()].some((layer) => layer.name === name)
+    if (taken || [...this.#points.values()].includes(name)) {
+      throw new ArgumentError(
+        `point: the name '${name}' is that of ${taken ? 'a layer' : 'another point'}; give another`,
+      )
+    }
+    const detached = output.stopGradient()
+    this.#points.set(detached, name)
+    this.#options.observe?.(name, detached)
+    return detached
   }
 
   /** The input of the softmax that made a tensor, if a softmax layer of this pass made it. */

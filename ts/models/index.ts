@@ -1,4 +1,5 @@
 /** Models: networks of layers, and their files. */
+export type { ActivationsOptions, ModelActivations } from './activations.js'
 export type { ForwardContext, ForwardResult } from './forward.js'
 export { HSICNetwork } from './hsic-network.js'
 export type {
@@ -20,6 +21,7 @@ export { Network } from './network.js'
 export type { NetworkOptions, Segment } from './network-options.js'
 export type { ApplyOptions } from './pass.js'
 export { type Buildable, buildModule, register } from './registry.js'
+export type { ModelReportOptions } from './report.js'
 export {
   type ModelRunsOptions,
   type RunData,

@@ -91,6 +91,10 @@ export class VisitedPass implements ForwardContext {
   detach(output: Tensor): Tensor {
     return this.#pass.detach(output)
   }
+
+  point(name: string, output: Tensor): Tensor {
+    return this.#pass.point(name, output)
+  }
 }
 
 /** A pass in which no gradient crosses from a layer to the one before. */
@@ -118,5 +122,9 @@ export class DetachedPass implements ForwardContext {
 
   detach(output: Tensor): Tensor {
     return this.#pass.detach(output)
+  }
+
+  point(name: string, output: Tensor): Tensor {
+    return this.#pass.point(name, output)
   }
 }

@@ -1,9 +1,10 @@
 import { ArgumentError, describe, StateError } from '../core/errors.js'
-import { isInstance } from '../core/options.js'
+import { checkOptions, isInstance, oneOf } from '../core/options.js'
 import type { Variable } from '../core/variable.js'
 import type { ArrayInput } from '../data/array-dataset.js'
 import type { BatchSource } from '../data/loader.js'
 import { type Attachment, type AttachOptions, attachment, type Probe } from '../dynamics/attachment.js'
+import { dynamicsByStep, type StepDynamics } from '../dynamics/by-step.js'
 import type { ModelDynamics } from '../dynamics/record.js'
 import type { SaveDynamics } from '../dynamics/save.js'
 import { checkEstimator, type Estimator } from '../estimators/estimator.js'
@@ -27,9 +28,11 @@ import { type ExplainOptions, explainModel } from '../train/explain-model.js'
 import { type FitDatasetOptions, type FitOptions, fitArrays, trainModel } from '../train/fit-model.js'
 import type { History } from '../train/history.js'
 import { checkIdle, compiledOf, disposeState, stateOf, TrainingState } from '../train/state.js'
+import { type ActivationsOptions, activationsOf, type ModelActivations } from './activations.js'
 import type { ForwardContext, ForwardPass, ForwardResult, LayerEntry } from './forward.js'
 import { type NetworkOptions, resolveNetwork, type Segment } from './network-options.js'
 import { type ApplyOptions, applyRequest, type PassRequest, passOf } from './pass.js'
+import { type ModelReportOptions, reportModel } from './report.js'
 import { NetworkModule } from './root.js'
 import { type LoadOptions, loadModel, saveModel } from './storage.js'
 import { summarize } from './summary.js'
@@ -407,10 +410,50 @@ export abstract class Network {
     return predictModel(this, x, options)
   }
 
-  /** Dynamics of the last `fit` as plain data, means over batches. */
-  dynamics(): ModelDynamics {
+  /**
+   * Writes `report.html` into a folder: one page that opens without a network, with curves, planes, layers in numbers, configuration and environment.
+   *
+   *     await model.report('runs/mnist', { x: testImages, y: testLabels })
+   *
+   * @returns the absolute path of the page
+   * @throws ArgumentError for a model that was not trained, where no samples are given either; StateError while the model is at work, and where a
+   *   drawing package is missing; IOError where the file cannot be written
+   */
+  report(folder: string, options: ModelReportOptions = {}): Promise<string> {
+    return reportModel(this, folder, options)
+  }
+
+  /**
+   * What layers answer to samples, in evaluation mode, with the weights of this moment whatever becomes of them: arrays that are computed when they are read, for
+   * `measure`, or for a look at them.
+   *
+   *     const seen = await model.activations(x, { y, layers: ['dense_*'] })
+   *     const { runs } = await measure(seen, [new KDE()])
+   *     const { shape, data } = await seen.runs[0].layer(model.history.epochs.at(-1), 'dense_1').read([0, 10])
+   *
+   * Of arrays and an ArrayDataset, samples stand in the order in which they lie. Other datasets are gone through once, now, and kept in memory.
+   *
+   * @param data `[n, ...inputShape]`, or a dataset
+   * @throws UnknownNameError for a layer that is not there; ArgumentError, ShapeError, DataError for samples that do not fit; StateError while the model is at work
+   */
+  activations(data: ArrayInput | BatchSource, options: ActivationsOptions = {}): Promise<ModelActivations> {
+    return activationsOf(this, data, options)
+  }
+
+  /**
+   * Dynamics of the last `fit` as plain data: means over the batches of each epoch, or with `{ by: 'step' }` what was measured at each step.
+   *
+   * @throws StateError where none are recorded, and where steps are asked for that are not known
+   */
+  dynamics(options?: { by?: 'epoch' }): ModelDynamics
+  dynamics(options: { by: 'step' }): StepDynamics
+  dynamics(options: { by?: 'epoch' | 'step' } = {}): ModelDynamics | StepDynamics {
+    const { by = 'epoch' } = checkOptions('dynamics', options, { by: oneOf('epoch', 'step') })
     const { record } = stateOf(this).record
-    if (record !== undefined) return record.toDynamics()
+    if (record !== undefined) {
+      const areOnBatches = record.evaluators.map((_, e) => this.#attachments[e]?.on === 'batch')
+      return by === 'epoch' ? record.toDynamics() : dynamicsByStep(record, areOnBatches)
+    }
     throw new StateError(
       'no dynamics are recorded yet; construct the model with trackDynamics: true, attach an evaluator, and train at least one epoch',
     )

@@ -39,6 +39,8 @@ export interface PassRequest extends Omit<ApplyOptions, 'key'> {
   key?: Tensor | null
   /** Whether a layer runs in evaluation mode although the pass is one of training. */
   evaluates?: ((layer: Layer) => boolean) | undefined
+  /** Is shown the output of every layer, see {@link ForwardPass}. */
+  observe?: ((name: string, output: Tensor) => void) | undefined
 }
 
 /**
@@ -77,13 +79,23 @@ interface Passed {
 
 /** A pass over given weights. */
 export function passOf({ name, module, entries, drawKey }: Passed, request: PassRequest): ForwardPass {
-  const { weights = {}, state = {}, training = false, tracking = false, update, key, evaluates } = request
+  const {
+    weights = {},
+    state = {},
+    training = false,
+    tracking = false,
+    update,
+    key,
+    evaluates,
+    observe,
+  } = request
   const own = new Map([...module.params, ...module.state])
   let drawn: Tensor | undefined
   return new ForwardPass({
     entries,
     tracking,
     evaluates,
+    observe,
     context: {
       training,
       // Drawn when a layer asks: a network that draws nothing leaves the random stream alone.

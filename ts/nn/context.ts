@@ -13,6 +13,8 @@ export interface Context {
   readonly state: Record<string, Tensor>
   /** Hands back the new value of a state entry. The caller decides when it is stored. */
   update(path: string, value: Tensor): void
+  /** Is shown what children give, by their paths within this module; left out where nobody looks. */
+  readonly observe?: ((path: string, output: unknown) => void) | undefined
 }
 
 /** A context for evaluation: nothing random, and modules leave their state as it is. */
@@ -41,13 +43,14 @@ const calls = new WeakMap<Context, Map<string, number>>()
  * The context of a child: its part of the state, and a random key of its own, another for every call.
  *
  * @param name of the child within its parent; @param index of the child among its siblings
- * @param state of the child; default its part of the parent's
+ * @param state of the child; default its part of the parent's; @param look who is shown what its children give; default who looks at the parent's
  */
 export function childContext(
   ctx: Context,
   name: string,
   index: number,
   state: Record<string, Tensor> = under(ctx.state, name),
+  { observe }: Pick<Context, 'observe'> = { observe: ctx.observe && inside(ctx, name) },
 ): Context {
   const counts = calls.get(ctx) ?? new Map<string, number>()
   calls.set(ctx, counts)
@@ -66,7 +69,13 @@ export function childContext(
     },
     state,
     update: (path, value) => ctx.update(`${name}.${path}`, value),
+    observe,
   }
+}
+
+/** Who looks at the children of a child. */
+function inside(ctx: Context, name: string): Context['observe'] {
+  return (path, output) => ctx.observe?.(`${name}.${path}`, output)
 }
 
 /** The entries of a child, by their paths within it. */

@@ -337,7 +337,9 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
    * @param weights those of this module
    */
   protected runChild<CI, CO>(child: Module<object, CI, CO>, weights: object, x: CI, ctx: Context): CO {
-    return this.within(child, weights, ctx, (own, inner) => child.apply(own, x, inner))
+    const output = this.within(child, weights, ctx, (own, inner) => child.apply(own, x, inner))
+    ctx.observe?.((child as unknown as AnyModule).#place as string, output)
+    return output
   }
 
   /** Calls `f` with a child's part of the weights and its context: what {@link runChild} does, for another method than `apply`. */

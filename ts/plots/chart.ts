@@ -1,33 +1,69 @@
 import { resolve } from 'node:path'
 import { ArgumentError, describe } from '../core/errors.js'
-import { between, type Check, type Checks, checkOptions, checkValue, isPlainObject } from '../core/options.js'
+import {
+  above,
+  between,
+  type Check,
+  type Checks,
+  checkOptions,
+  checkValue,
+  isPlainObject,
+} from '../core/options.js'
 import { writeAtomic } from '../io/atomic.js'
-import { renderPng, renderSvg } from './render.js'
+import type { Raster, Step } from './draw.js'
+import { type LiveMeta, liveMetaOf, withLiveTitle } from './live.js'
+import { type PagePart, pageOf } from './page.js'
+import { render } from './render.js'
 import type { VegaLiteSpec } from './spec.js'
 
-/** Options of a PNG image. */
-export interface PngOptions {
-  /** Image pixels per unit of the chart, in (0, 16]; default 2, which a screen shows sharply. Print wants 3 to 4. */
-  scale?: number
+/** Size on paper. */
+export interface PaperOptions {
+  /** Width on paper in centimeters: 8 for a column of a journal, 16 for a page. Default: a unit of the chart is 1/96 inch. */
+  cm?: number
 }
 
-const checks: Checks<PngOptions> = { scale: between(0, 16, 'low') }
+/** Options of a PNG image. */
+export interface PngOptions extends PaperOptions {
+  /** Image pixels per unit of the chart, in (0, 16]; default 2, which a screen shows sharply. Leave it out where `cm` is given. */
+  scale?: number
+  /** Image pixels of an inch where `cm` is given; default 300. */
+  dpi?: number
+}
+
+/** Options of an animation. */
+export interface AnimationOptions extends PngOptions {
+  /** How long it plays before it rests, in seconds; default 6. */
+  seconds?: number
+  /** How long the last epoch stands before it plays again, in seconds; default 2. */
+  rest?: number
+  /** Most pictures; default 40. Of more epochs those evenly spaced in log(1 + epoch) are taken. */
+  frames?: number
+}
+
+const paperChecks: Checks<PaperOptions> = { cm: between(0, 200, 'low') }
+const pngChecks: Checks<PngOptions> = { ...paperChecks, scale: between(0, 16, 'low'), dpi: between(1, 2400) }
+const filmChecks: Checks<AnimationOptions> = {
+  ...pngChecks,
+  seconds: above(0),
+  rest: above(0),
+  frames: between(2, 1000),
+}
 const anySpec: Check<VegaLiteSpec> = {
   expected: 'a Vega-Lite specification, a plain object',
   accepts: isPlainObject,
 }
 
-const extensions = ['.svg', '.png', '.html', '.vl.json'] as const
+const extensions = ['.svg', '.png', '.pdf', '.html', '.apng', '.vl.json'] as const
 
 /**
  * A chart: a Vega-Lite specification and the ways to write it down.
  *
- * Drawing loads the optional packages vega, vega-lite and, for PNG, @resvg/resvg-js; `.vl.json` needs none.
+ * Drawing loads the optional packages vega, vega-lite and, for images, @resvg/resvg-js, for PDF pdfkit; `.vl.json` needs none.
  *
  * ```ts
- * const chart = informationPlane(model)
- * chart.spec.width = 400 // plain JSON: change what you like
- * await chart.save('plane.svg')
+ * const chart = informationPlane(model, { width: 240, height: 190 })
+ * chart.spec.background = '#fafafa' // plain JSON: change what you like
+ * await chart.save('plane.pdf', { cm: 8 })
  * ```
  */
 export class Chart {
@@ -48,65 +84,100 @@ export class Chart {
    *
    * @throws StateError where a drawing package is missing
    */
-  async svg(): Promise<string> {
-    return renderSvg(this.spec)
+  async svg(options: PaperOptions = {}): Promise<string> {
+    return (await render(this.spec, { kind: 'svg', ...checkOptions('svg', options, paperChecks) })) as string
   }
 
   /**
    * Draws the chart as the bytes of a PNG image.
    *
-   * @throws ArgumentError for a scale outside (0, 16]
+   * @throws ArgumentError for a scale outside (0, 16], and for scale and cm together
    * @throws StateError where a drawing package is missing
    */
   async png(options: PngOptions = {}): Promise<Uint8Array> {
-    const { scale = 2 } = checkOptions('png', options, checks)
-    return renderPng(this.spec, scale)
+    return (await render(this.spec, { kind: 'png', ...rasterOf('png', options) })) as Uint8Array
   }
 
-  /** A page without outside references that shows the chart and carries its specification as JSON. */
-  private async html(): Promise<string> {
-    const title = titleOf(this.spec).replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`)
-    // "<" is escaped so that no text of the specification can end the script element.
-    const json = JSON.stringify(this.spec).replaceAll('<', '\\u003c')
-    return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title>
-<style>body { margin: 2rem; text-align: center; background: white } svg { max-width: 100%; height: auto }</style>
-${await this.svg()}
-<script type="application/json" id="vega-lite-spec">${json}</script>
-</html>
-`
+  /**
+   * Draws the chart as the bytes of a PDF of one page with vectors and embedded letters.
+   *
+   * @throws ArgumentError for letters that the shipped typeface lacks, and for images and patterns in the specification
+   * @throws StateError where a drawing package is missing
+   */
+  async pdf(options: PaperOptions = {}): Promise<Uint8Array> {
+    const given = checkOptions('pdf', options, paperChecks)
+    return (await render(this.spec, { kind: 'pdf', title: titleOf(this.spec), ...given })) as Uint8Array
+  }
+
+  /**
+   * Draws the chart epoch by epoch as an animated PNG, which browsers play; programs that play none show the last epoch.
+   *
+   * @throws ArgumentError for a chart that is not of epochs
+   * @throws StateError where a drawing package is missing
+   */
+  async animation(options: AnimationOptions = {}): Promise<Uint8Array> {
+    const { seconds = 6, rest = 2, frames = 40, ...raster } = checkOptions('animation', options, filmChecks)
+    const meta = liveMetaOf(this.spec)
+    if (meta === undefined || meta.epochs.length < 2) {
+      throw new ArgumentError(
+        'animation: this chart does not go through epochs, expected an information plane or an epochs plot of at least 2',
+      )
+    }
+    const steps = stepsOf(meta, { seconds, rest, frames })
+    return (await render(withLiveTitle(this.spec), {
+      kind: 'apng',
+      steps,
+      ...rasterOf('animation', raster),
+    })) as Uint8Array
+  }
+
+  /**
+   * A page that opens without a network: the chart with the values under the pointer and, where it goes through epochs, a slider over them and a choice of
+   * layers. It carries the specification as JSON.
+   *
+   * @throws StateError where a drawing package is missing
+   */
+  async html(): Promise<string> {
+    return pageOf(titleOf(this.spec), [await this.part()])
+  }
+
+  /** The chart as a part of a page. @internal */
+  async part(caption?: string): Promise<PagePart> {
+    const figure = { kind: 'figure', spec: withLiveTitle(this.spec), svg: await this.svg() } as const
+    return caption === undefined ? figure : { ...figure, caption }
   }
 
   private async content(
     extension: (typeof extensions)[number],
-    options: PngOptions,
+    options: AnimationOptions,
   ): Promise<string | Uint8Array> {
     switch (extension) {
       case '.svg':
-        return this.svg()
+        return this.svg(options)
       case '.png':
         return this.png(options)
+      case '.pdf':
+        return this.pdf(options)
       case '.html':
         return this.html()
+      case '.apng':
+        return this.animation(options)
       case '.vl.json':
         return `${JSON.stringify(this.spec, null, 2)}\n`
     }
   }
 
   /**
-   * Writes the chart to a file, by its extension: `.svg`, `.png`, `.html` (one file, no network) or `.vl.json` (the
-   * specification). Missing folders are made, and the file appears whole or not at all.
+   * Writes the chart to a file, by its extension: `.svg`, `.png`, `.pdf`, `.html` (one page, no network), `.apng` (an animation over the epochs) or
+   * `.vl.json` (the specification). Missing folders are made, and the file appears whole or not at all.
    *
-   * @param options for `.png`
+   * @param options for the form that the extension names; those of other forms are refused
    * @returns the absolute path of the file
-   * @throws ArgumentError for another extension, before anything is drawn
+   * @throws ArgumentError for another extension or option, before anything is drawn
    * @throws StateError where a drawing package is missing
    * @throws IOError where the file cannot be written
    */
-  async save(path: string, options: PngOptions = {}): Promise<string> {
+  async save(path: string, options: AnimationOptions = {}): Promise<string> {
     const extension =
       typeof path === 'string' ? extensions.find((end) => path.toLowerCase().endsWith(end)) : undefined
     if (extension === undefined) {
@@ -114,11 +185,52 @@ ${await this.svg()}
         `chart.save: given ${describe(path)}, expected a path ending in ${extensions.join(', ')}`,
       )
     }
-    const given = checkOptions('chart.save', options, checks)
+    const given = checkOptions(`chart.save to ${extension}`, options, checksOf[extension])
     const file = resolve(path)
     await writeAtomic(file, await this.content(extension, given))
     return file
   }
+}
+
+const checksOf: Readonly<Record<(typeof extensions)[number], Checks<AnimationOptions>>> = {
+  '.svg': paperChecks as Checks<AnimationOptions>,
+  '.png': pngChecks as Checks<AnimationOptions>,
+  '.pdf': paperChecks as Checks<AnimationOptions>,
+  '.html': {} as Checks<AnimationOptions>,
+  '.apng': filmChecks,
+  '.vl.json': {} as Checks<AnimationOptions>,
+}
+
+function rasterOf(caller: string, options: PngOptions): Raster {
+  const { scale, cm, dpi } = checkOptions(caller, options, pngChecks)
+  if (scale !== undefined && cm !== undefined) {
+    throw new ArgumentError(
+      `${caller}: given scale ${scale} and cm ${cm}, expected one of them: cm and dpi make the scale`,
+    )
+  }
+  if (dpi !== undefined && cm === undefined) {
+    throw new ArgumentError(`${caller}: given dpi ${dpi} without cm, expected both, or scale`)
+  }
+  return { scale: scale ?? 2, dpi: dpi ?? 300, ...(cm === undefined ? {} : { cm }) }
+}
+
+/** The epochs of a film: all, or those nearest to even steps of log(1 + epoch); the last one rests. */
+function stepsOf(
+  { epochs }: LiveMeta,
+  { seconds, rest, frames }: { seconds: number; rest: number; frames: number },
+): Step[] {
+  const log = (epoch: number) => Math.sign(epoch) * Math.log1p(Math.abs(epoch))
+  const [first, last] = [epochs[0] as number, epochs.at(-1) as number]
+  const even = Array.from(
+    { length: frames },
+    (_, i) => log(first) + (i / (frames - 1)) * (log(last) - log(first)),
+  )
+  const nearest = even.map((at) =>
+    epochs.reduce((a, b) => (Math.abs(log(b) - at) < Math.abs(log(a) - at) ? b : a)),
+  )
+  const shown = epochs.length <= frames ? epochs : [...new Set(nearest)]
+  const delay = (1000 * seconds) / shown.length
+  return shown.map((epoch) => ({ epoch, delay: epoch === last ? 1000 * rest : delay }))
 }
 
 function titleOf(spec: VegaLiteSpec): string {

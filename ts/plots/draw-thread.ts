@@ -1,15 +1,14 @@
 /** The thread that charts are drawn on, for render.ts: Vega works in one piece, tenths of a second for a large chart. */
 import { parentPort } from 'node:worker_threads'
 import { type ErrorCode, HyperglowError } from '../core/errors.js'
-import { pngOf, svgOf } from './draw.js'
+import { drawn, type Form } from './draw.js'
 import type { VegaLiteSpec } from './spec.js'
 
-/** A chart to draw: its specification as SVG text, and that as an image where a scale is given. */
+/** A chart to draw, and how. */
 export interface Order {
   readonly number: number
   readonly spec: VegaLiteSpec
-  /** Image pixels per unit of the chart. */
-  readonly scale: number | undefined
+  readonly form: Form
 }
 
 /** What became of an order. */
@@ -18,10 +17,9 @@ export type Delivery = { readonly number: number } & (
   | { readonly failed: { readonly code: ErrorCode; readonly message: string; readonly cause: unknown } }
 )
 
-async function draw({ number, spec, scale }: Order): Promise<Delivery> {
+async function draw({ number, spec, form }: Order): Promise<Delivery> {
   try {
-    const svg = await svgOf(spec)
-    return { number, drawn: scale === undefined ? svg : await pngOf(svg, scale) }
+    return { number, drawn: await drawn(spec, form) }
   } catch (error) {
     const { code, message, cause } =
       error instanceof HyperglowError

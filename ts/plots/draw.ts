@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto'
-import { ArgumentError, StateError } from '../core/errors.js'
+import { ArgumentError, HyperglowError, StateError } from '../core/errors.js'
+import { pdfOf } from './draw-pdf.js'
 import { fontFamily, fontFiles, hasLettersOf, textWidth } from './font.js'
+import { shownEpoch } from './live.js'
+import { unable } from './pdf-context.js'
+import { AnimatedPng, withResolution } from './png.js'
 import type { VegaLiteSpec } from './spec.js'
 
 // The drawing packages are large and optional: they are loaded when the first chart is drawn, and described here
@@ -13,12 +17,18 @@ interface TextItem {
   readonly limit?: number
 }
 
+/** A view of Vega, as far as it is used. */
+export interface VegaView {
+  toSVG(): Promise<string>
+  toCanvas(scale: number, options: { externalContext: unknown }): Promise<unknown>
+  signal(name: string, value: unknown): VegaView
+  runAsync(): Promise<unknown>
+  finalize(): void
+}
+
 interface Vega {
   parse(spec: unknown): unknown
-  View: new (
-    runtime: unknown,
-    options: { renderer: 'none' },
-  ) => { toSVG(): Promise<string>; finalize(): void }
+  View: new (runtime: unknown, options: { renderer: 'none' }) => VegaView
   textMetrics: { width(item: TextItem, text: unknown): number }
 }
 
@@ -38,7 +48,15 @@ interface Resvg {
         sansSerifFamily: string
       }
     },
-  ): Promise<{ asPng(): Uint8Array }>
+  ): Promise<RenderedImage>
+}
+
+interface RenderedImage {
+  readonly width: number
+  readonly height: number
+  /** RGBA. */
+  readonly pixels: Uint8Array
+  asPng(): Uint8Array
 }
 
 /** Loads a package by name; exchangeable so that a missing one can be tested. */
@@ -46,13 +64,14 @@ export type Importer = (name: string) => Promise<unknown>
 
 const importPackage: Importer = (name) => import(name)
 
-async function load<T>(name: string, purpose: string, importer: Importer): Promise<T> {
+/** @throws StateError where the package is not installed */
+export async function loadPackage<T>(name: string, purpose: string, importer: Importer): Promise<T> {
   try {
     return (await importer(name)) as T
   } catch (cause) {
     throw new StateError(
       `${purpose} needs the package ${name}, which cannot be loaded; ` +
-        'install the drawing packages with "npm install vega@6 vega-lite@6 @resvg/resvg-js@2", ' +
+        'install the drawing packages with "npm install vega@6 vega-lite@6 @resvg/resvg-js@2 pdfkit@0.20", ' +
         "or save the chart as '.vl.json', which needs none",
       { cause },
     )
@@ -77,28 +96,128 @@ function measureOurText(vega: Vega): void {
   }
 }
 
+/** How a chart is drawn. Sizes on paper are in centimeters; without one, a unit of the chart is a pixel, or 1/96 inch of a page. */
+export type Form =
+  | { readonly kind: 'svg'; readonly cm?: number }
+  | ({ readonly kind: 'png' } & Raster)
+  | { readonly kind: 'pdf'; readonly cm?: number; readonly title: string }
+  | ({ readonly kind: 'apng'; readonly steps: readonly Step[] } & Raster)
+
+/** Image pixels of a chart: so many a unit, or so many an inch of a width on paper. */
+export interface Raster {
+  readonly scale: number
+  readonly cm?: number
+  readonly dpi: number
+}
+
+/** A picture of a film: the last epoch that it shows, and how many milliseconds it stands. */
+export interface Step {
+  readonly epoch: number
+  readonly delay: number
+}
+
 /**
- * Draws a specification as SVG text. Vega marks the rows of data that it is given, so they are not to be used for anything else.
+ * Draws a specification. Vega marks the rows of data that it is given, so they are not to be used for anything else.
  *
- * @throws StateError where vega or vega-lite is not installed
+ * @throws StateError where a package that it needs is not installed
  * @throws ArgumentError where they refuse the specification; the cause is their error
  */
+export async function drawn(
+  spec: VegaLiteSpec,
+  form: Form,
+  importer: Importer = importPackage,
+): Promise<string | Uint8Array> {
+  return withView(spec, importer, async (view) => {
+    const svg = withOwnIds(await view.toSVG())
+    const size = sizeOf(svg)
+    switch (form.kind) {
+      case 'svg':
+        return form.cm === undefined ? svg : onPaper(svg, size, form.cm)
+      case 'png': {
+        const image = await imageOf(svg, scaleOf(form, size), importer)
+        const png = image.asPng()
+        return form.cm === undefined ? png : withResolution(png, form.dpi)
+      }
+      case 'pdf': {
+        // Without a browser Vega does not load images, and would leave them out without a word.
+        if (/<image\b/.test(svg)) throw unable('images')
+        const scale = form.cm === undefined ? 1 : (form.cm / 2.54) * (96 / size.width)
+        return pdfOf(view, size, { scale, title: form.title, importer })
+      }
+      case 'apng':
+        return filmOf(view, size, form, importer)
+    }
+  })
+}
+
+/**
+ * Draws a specification as SVG text, as {@link drawn} does.
+ *
+ * @throws as {@link drawn}
+ */
 export async function svgOf(spec: VegaLiteSpec, importer: Importer = importPackage): Promise<string> {
-  const vega = await load<Vega>('vega', 'drawing a chart', importer)
-  const vegaLite = await load<VegaLite>('vega-lite', 'drawing a chart', importer)
+  return (await drawn(spec, { kind: 'svg' }, importer)) as string
+}
+
+async function withView<T>(
+  spec: VegaLiteSpec,
+  importer: Importer,
+  draw: (view: VegaView) => Promise<T>,
+): Promise<T> {
+  const vega = await loadPackage<Vega>('vega', 'drawing a chart', importer)
+  const vegaLite = await loadPackage<VegaLite>('vega-lite', 'drawing a chart', importer)
   measureOurText(vega)
   try {
     const compiled = vegaLite.compile(spec).spec
     const view = new vega.View(vega.parse(compiled), { renderer: 'none' })
     try {
-      return withOwnIds(await view.toSVG())
+      return await draw(view)
     } finally {
       view.finalize()
     }
   } catch (cause) {
+    if (cause instanceof HyperglowError) throw cause
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new ArgumentError(`chart: the specification cannot be drawn: ${why}`, { cause })
   }
+}
+
+interface Pixels {
+  readonly width: number
+  readonly height: number
+}
+
+function sizeOf(svg: string): Pixels {
+  const [, width, height] = /width="([\d.]+)" height="([\d.]+)"/.exec(svg) ?? []
+  return { width: Number(width), height: Number(height) }
+}
+
+function scaleOf({ scale, cm, dpi }: Raster, { width }: Pixels): number {
+  return cm === undefined ? scale : ((cm / 2.54) * dpi) / width
+}
+
+/** The same SVG with a size on paper in the place of one in pixels. */
+function onPaper(svg: string, { width, height }: Pixels, cm: number): string {
+  const tall = Number(((cm * height) / width).toPrecision(6))
+  return svg.replace(/width="[\d.]+" height="[\d.]+"/, `width="${cm}cm" height="${tall}cm"`)
+}
+
+/** A film: the view at each step. */
+async function filmOf(
+  view: VegaView,
+  size: Pixels,
+  film: { readonly steps: readonly Step[] } & Raster,
+  importer: Importer,
+): Promise<Uint8Array> {
+  const scale = scaleOf(film, size)
+  let animation: AnimatedPng | undefined
+  for (const { epoch, delay } of film.steps) {
+    await view.signal(shownEpoch, epoch).runAsync()
+    const { width, height, pixels } = await imageOf(await view.toSVG(), scale, importer)
+    animation ??= new AnimatedPng(width, height)
+    animation.add({ pixels, delay })
+  }
+  return (animation as AnimatedPng).bytes(film.cm === undefined ? undefined : film.dpi)
 }
 
 /**
@@ -126,8 +245,12 @@ export async function pngOf(
   scale: number,
   importer: Importer = importPackage,
 ): Promise<Uint8Array> {
-  const resvg = await load<Resvg>('@resvg/resvg-js', 'drawing a PNG image', importer)
-  const image = await resvg.renderAsync(svg, {
+  return (await imageOf(svg, scale, importer)).asPng()
+}
+
+async function imageOf(svg: string, scale: number, importer: Importer): Promise<RenderedImage> {
+  const resvg = await loadPackage<Resvg>('@resvg/resvg-js', 'drawing a PNG image', importer)
+  return resvg.renderAsync(svg, {
     fitTo: { mode: 'zoom', value: scale },
     font: {
       // The machine's fonts are slow to list and differ: only for letters that ours lacks.
@@ -137,5 +260,4 @@ export async function pngOf(
       sansSerifFamily: 'Inter',
     },
   })
-  return image.asPng()
 }

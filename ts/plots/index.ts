@@ -6,7 +6,7 @@
  *
  * @module
  */
-export type { PngOptions } from './chart.js'
+export type { AnimationOptions, PaperOptions, PngOptions } from './chart.js'
 export { Chart } from './chart.js'
 export type { CompareOptions, RunsSource } from './compare.js'
 export { compare } from './compare.js'
@@ -29,6 +29,9 @@ export { ckaHeatmap, matrix } from './matrix.js'
 export type { InformationPlanePanelsOptions } from './panels.js'
 export { informationPlanePanels } from './panels.js'
 export type { Band } from './plane.js'
+export type { ReportHistory, ReportOptions } from './report.js'
+export { report } from './report.js'
+export type { LayerActivations } from './report-layers.js'
 export type { EpochScaleKind, ScaleKind } from './scale.js'
 export type { ChartOptions, VegaLiteSpec } from './spec.js'
 export type { DynamicsTableOptions } from './table.js'

@@ -229,6 +229,7 @@ function marginTexts(plane: Plane, margin: readonly InMargin[]): JsonObject[] {
 
 /** The names of all layers beside their last shown points, where a reader looks at an earlier epoch or at some layers. */
 function movingTexts(plane: Plane): JsonObject[] {
+  const isAtRight = `datum.x > ${plane.x.valueAt(0.8)}`
   const transform = [
     shownRows,
     { filter: `!(${atRest(plane)}) && datum.epoch === shownEpoch && isValid(datum.x) && isValid(datum.y)` },
@@ -239,9 +240,10 @@ function movingTexts(plane: Plane): JsonObject[] {
     plane,
     { transform },
     {
-      align: 'left',
+      // At the right end there is room at the left.
+      align: { expr: `${isAtRight} ? 'right' : 'left'` },
       baseline: 'middle',
-      dx: 9,
+      dx: { expr: `${isAtRight} ? -9 : 9` },
       fontSize: plane.trajectories.layers.length > mostInside ? 9 : labelSize,
     },
   )

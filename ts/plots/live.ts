@@ -1,8 +1,12 @@
 /** What a reader of a picture on a screen may change: its names in specifications, shared with the page and the animation. */
+import { type RowKind, readingHint } from '../dynamics/naming.js'
 import type { JsonObject } from './spec.js'
 
 /** Field of `usermeta` under which a specification says what may be changed. */
 export const liveMeta = 'hyperglow'
+
+/** The parameter of the last epoch that is shown. */
+export const shownEpoch = 'shownEpoch'
 
 /** What of a picture may be changed while it is looked at. */
 export interface LiveMeta {
@@ -21,7 +25,7 @@ export interface LiveMeta {
 export function liveMembers(meta: LiveMeta): JsonObject {
   return {
     params: [
-      { name: 'shownEpoch', value: meta.epochs.at(-1) ?? 0 },
+      { name: shownEpoch, value: meta.epochs.at(-1) ?? 0 },
       { name: 'shownLayers', value: null },
       { name: 'emphasized', value: null },
     ],
@@ -41,4 +45,27 @@ export function opacityOf(value: number): JsonObject {
     condition: { test: 'emphasized === null || datum.layer === emphasized', value },
     value: value * 0.15,
   }
+}
+
+/** What of a specification may be changed; undefined where it does not say. */
+export function liveMetaOf(spec: JsonObject): LiveMeta | undefined {
+  const meta = (Object(spec.usermeta) as Record<string, unknown>)[liveMeta]
+  const { epochs, layers, rows } = Object(meta) as Partial<LiveMeta>
+  const isLive = Array.isArray(epochs) && Array.isArray(layers) && typeof rows === 'string'
+  return isLive ? { epochs, layers, rows } : undefined
+}
+
+/** The same specification where the line under the title that names the last epoch names the shown one: for pictures that go through epochs. */
+export function withLiveTitle(spec: JsonObject): JsonObject {
+  const meta = liveMetaOf(spec)
+  const title = Object(spec.title) as { subtitle?: unknown }
+  const lines = title.subtitle
+  if (meta === undefined || !Array.isArray(lines)) return spec
+  const fixed = readingHint(meta.rows as RowKind, meta.epochs)
+  const last = String(meta.epochs.at(-1))
+  const at = lines.indexOf(fixed)
+  if (fixed === '' || at < 0) return spec
+  const start = JSON.stringify(fixed.slice(0, fixed.length - last.length))
+  const texts = lines.map((line, i) => (i === at ? `${start} + ${shownEpoch}` : JSON.stringify(line)))
+  return { ...spec, title: { ...title, subtitle: { expr: `[${texts.join(', ')}]` } } as JsonObject }
 }

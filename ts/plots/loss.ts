@@ -42,7 +42,7 @@ const styles = {
 } as const
 
 /**
- * Loss against the number of the epoch: training in red, validation, where there is one, in blue.
+ * Loss against the number of the epoch: training in red, validation, where there is one, in blue and dashed.
  *
  * @param options default size 480 x 300 pixels, title "Epoch vs Loss"
  * @throws DataError where no epoch was trained
@@ -51,43 +51,70 @@ const styles = {
  */
 export function lossPlot(history: LossHistory, options: LossPlotOptions = {}): Chart {
   const given = checkOptions('lossPlot', options, checks)
-  const { width = 480, height = 300, yScale = 'linear', yDomain } = given
   const { loss, validationLoss, epochs = loss.map((_, n) => n + 1) } = checkHistory(history)
-  const curves: { curve: keyof typeof styles; values: readonly number[] }[] = [
-    { curve: 'training', values: loss },
-  ]
+  const curves: Curve[] = [{ curve: 'training', values: loss }]
   if (validationLoss !== undefined) curves.push({ curve: 'validation', values: validationLoss })
-  const values = curves.flatMap((curve) => curve.values)
-  checkScale('lossPlot', 'yScale', yScale, 'the loss', yDomain ?? values)
+  return curvesPlot(curves, epochs, {
+    ...given,
+    quantity: 'loss',
+    heading: 'Epoch vs Loss',
+    caller: 'lossPlot',
+  })
+}
+
+/** One curve of a training run; NaN where there is no value. */
+export interface Curve {
+  readonly curve: keyof typeof styles
+  readonly values: readonly number[]
+}
+
+/** What {@link curvesPlot} is of. */
+export interface CurvesOptions extends LossPlotOptions {
+  /** Name of the values, at the upright axis. */
+  readonly quantity: string
+  readonly heading: string
+  readonly caller: string
+}
+
+/** Curves of a training run against the number of the epoch. */
+export function curvesPlot(
+  curves: readonly Curve[],
+  epochs: readonly number[],
+  options: CurvesOptions,
+): Chart {
+  const { width = 480, height = 300, yScale = 'linear', yDomain, quantity, heading, caller } = options
+  const values = curves.flatMap((curve) => curve.values).filter((value) => !Number.isNaN(value))
+  checkScale(caller, 'yScale', yScale, `the ${quantity}`, yDomain ?? values)
   const y = chooseScale(values, yScale, {
     side: 'y',
     length: height,
     ...(yDomain === undefined ? {} : { domain: yDomain }),
   })
-  const across = epochScale([...epochs], given.epochScale ?? 'linear', width)
+  const across = epochScale(epochs, options.epochScale ?? 'linear', width)
   const entries = curves.map(({ curve }): KeyEntry => ({ name: curve, ...styles[curve] }))
   const size = { width, height }
   const rows = curves.flatMap(({ curve, values }, index) => {
-    const path = values.map((loss, n) => ({
-      x: across.position(epochs[n] as number) * width,
-      y: (1 - y.position(loss)) * height,
-    }))
+    const path = values.map((value, n) =>
+      Number.isNaN(value)
+        ? undefined
+        : { x: across.position(epochs[n] as number) * width, y: (1 - y.position(value)) * height },
+    )
     const marked = new Set(markedPoints(path, markerGap, markerGap * (index === 0 ? 1 : 0.5)))
     return values.map(
-      (loss, n): JsonObject => ({
+      (value, n): JsonObject => ({
         curve,
         epoch: epochs[n] as number,
-        loss: orNull(loss),
+        [quantity]: orNull(value),
         ...(marked.has(n) ? { marked: true } : {}),
       }),
     )
   })
   return new Chart({
     ...frame(),
-    ...titled(given, 'Epoch vs Loss'),
+    ...titled(options, heading),
     data: { values: rows },
     hconcat: [
-      { ...size, layer: curveLayers(loss.length, entries, y, across) },
+      { ...size, layer: curveLayers(epochs.length, entries, { y, across, quantity }) },
       keyView(entries, height, 'curve'),
     ],
     spacing: 20,
@@ -101,10 +128,11 @@ const markerGap = 44
 function curveLayers(
   count: number,
   entries: readonly KeyEntry[],
-  y: AxisScale,
-  across: EpochAxis,
+  { y, across, quantity }: { readonly y: AxisScale; readonly across: EpochAxis; readonly quantity: string },
 ): JsonObject[] {
   const { color, dash, shape } = stylesBy('curve', entries)
+  // A name may hold a dot, which would mean a field of a field.
+  const field = quantity.replaceAll('.', '\\.')
   const position: JsonObject = {
     x: {
       field: 'epoch',
@@ -112,12 +140,12 @@ function curveLayers(
       scale: across.scale,
       axis: { ...across.axis, title: 'epoch' },
     },
-    y: { field: 'loss', type: 'quantitative', scale: y.scale, axis: { ...y.axis, title: 'loss' } },
+    y: { field, type: 'quantitative', scale: y.scale, axis: { ...y.axis, title: quantity } },
   }
   const tooltip = [
     { field: 'curve', type: 'nominal' },
     { field: 'epoch', type: 'quantitative' },
-    { field: 'loss', type: 'quantitative', format: '.4~g' },
+    { field, type: 'quantitative', title: quantity, format: '.4~g' },
   ]
   const point = (mark: JsonObject): JsonObject => ({
     mark: { type: 'point', filled: true, ...mark },

@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads'
 import { ArgumentError, errorOfCode, InternalError } from '../core/errors.js'
 import { nextTurn } from '../core/turns.js'
+import type { Form } from './draw.js'
 import type { Delivery, Order } from './draw-thread.js'
 import type { VegaLiteSpec } from './spec.js'
 
@@ -33,10 +34,10 @@ class Studio {
     this.#worker.unref()
   }
 
-  draw(spec: VegaLiteSpec, scale: number | undefined): Promise<string | Uint8Array> {
+  draw(spec: VegaLiteSpec, form: Form): Promise<string | Uint8Array> {
     const number = this.#orders++
     try {
-      this.#worker.postMessage({ number, spec, scale } satisfies Order)
+      this.#worker.postMessage({ number, spec, form } satisfies Order)
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause)
       return Promise.reject(new ArgumentError(`chart: the specification cannot be drawn: ${why}`, { cause }))
@@ -62,31 +63,17 @@ class Studio {
 
 let studio: Studio | undefined
 
-async function draw(spec: VegaLiteSpec, scale?: number): Promise<string | Uint8Array> {
+/**
+ * Draws a specification as {@link Form} says: SVG is text, all else bytes.
+ *
+ * @throws StateError where a package that it needs is not installed
+ * @throws ArgumentError where they refuse the specification; the cause is their error
+ */
+export async function render(spec: VegaLiteSpec, form: Form): Promise<string | Uint8Array> {
   // The copy for the thread takes a while, and so did making the specification.
   await nextTurn()
   studio ??= new Studio(() => {
     studio = undefined
   })
-  return studio.draw(spec, scale)
-}
-
-/**
- * A specification as SVG text.
- *
- * @throws StateError where vega or vega-lite is not installed
- * @throws ArgumentError where they refuse the specification; the cause is their error
- */
-export async function renderSvg(spec: VegaLiteSpec): Promise<string> {
-  return (await draw(spec)) as string
-}
-
-/**
- * A specification as a PNG image.
- *
- * @param scale image pixels per unit of the chart
- * @throws as {@link renderSvg}; StateError where @resvg/resvg-js is not installed
- */
-export async function renderPng(spec: VegaLiteSpec, scale: number): Promise<Uint8Array> {
-  return (await draw(spec, scale)) as Uint8Array
+  return studio.draw(spec, form)
 }

@@ -3,7 +3,7 @@
 import { ArgumentError, ShapeError } from '../core/errors.js'
 import { type Compiled as CompiledFunction, jit } from '../core/jit.js'
 import { evaluate, tidy } from '../core/transforms.js'
-import { type Attachment, isDue, RangeAdvice, SampleAdvice, ValueAdvice } from '../dynamics/attachment.js'
+import { type Attachment, RangeAdvice, SampleAdvice, ValueAdvice } from '../dynamics/attachment.js'
 import { classCounts, outsideParts } from '../dynamics/coordinates.js'
 import type { EpochValues } from '../dynamics/tracker.js'
 import type { Estimator, SegmentOptions } from '../estimators/estimator.js'
@@ -131,12 +131,16 @@ export class EpochMeasurement<B> {
   }
 
   /**
-   * Values after an epoch; undefined where no evaluator is due.
+   * Values of the evaluators that are due, with the weights of the moment; undefined where none is.
    *
-   * @param epoch of this fit; @param order number of the order of the training data; @param signal ends waiting for evaluators and data
+   * @param numbers of the evaluators; @param order number of the order of the training data; @param signal ends waiting for evaluators and data
    */
-  async measure(epoch: number, order: number, signal?: AbortSignal): Promise<EpochValues | undefined> {
-    const due = this.#attachments.filter((one) => one.on !== 'batch' && isDue(one, epoch))
+  async measure(
+    numbers: readonly number[],
+    order: number,
+    signal?: AbortSignal,
+  ): Promise<EpochValues | undefined> {
+    const due = numbers.map((number) => this.#attachments[number] as Attachment)
     let found: Found | undefined
     for (const source of new Set(due.map((one) => this.#sources.get(one) as Source<B>))) {
       const { segment, layers, options } = await source.gather(order, signal)

@@ -24,8 +24,11 @@ export interface TrainingPass {
   readonly tracking: boolean
   run(layer: Layer, x: Tensor): Tensor
   detach(output: Tensor): Tensor
+  point(name: string, output: Tensor): Tensor
   /** The layer whose output a tensor is, if it is one of this pass. */
   producer(output: Tensor): Layer | undefined
+  /** The name of a point: that of the layer whose output it is, or what the network called it. */
+  nameOf(output: Tensor): string | undefined
 }
 
 /** What training needs of a model. */

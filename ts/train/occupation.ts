@@ -3,7 +3,7 @@ import { StateError } from '../core/errors.js'
 import { unlessAborted } from './unless-aborted.js'
 
 /** What callbacks may ask of a model between batches and epochs: it changes nothing. */
-const guests: readonly string[] = ['evaluate', 'predict', 'save']
+const guests: readonly string[] = ['evaluate', 'predict', 'save', 'activations']
 
 /** Keeps a model at one thing at a time. */
 export class Occupation {
@@ -52,7 +52,7 @@ export class Occupation {
   }
 
   /**
-   * Runs callbacks, which may evaluate, predict and save meanwhile; what they began and did not wait for ends before training goes on.
+   * Runs callbacks, which may evaluate, predict, save and look at activations meanwhile; what they began and did not wait for ends before training goes on.
    *
    * @param signal ends waiting for that
    */

@@ -23,7 +23,7 @@ export function outlineOf(model: Trainable): Outline {
     const x = zeros([2, ...model.inputShape], { dtype: model.dtype })
     const pass = model.pass({ tracking: true })
     const { output, hidden } = model.forward(x, pass)
-    const names = hidden.map((h, index) => pass.producer(h)?.name ?? `hidden_${index + 1}`)
+    const names = hidden.map((h, index) => pass.nameOf(h) ?? `hidden_${index + 1}`)
     const layer = pass.producer(output)
     const isKnown = layer instanceof ActivatedLayer && layer.activationName !== 'custom'
     return {

@@ -21,6 +21,14 @@ export interface SupervisedOptions {
   readonly classes: number | undefined
 }
 
+/** Targets of a named regression loss in the shape and dtype of the output; others as they are. */
+export function alignedTarget({ lossName }: Pick<Compiled, 'lossName'>, y: Tensor, output: Tensor): Tensor {
+  if (lossName === undefined || lossName === 'crossEntropy' || lossName === 'nll') return y
+  const exact = y.dtype === output.dtype ? y : y.cast(output.dtype)
+  // [batch] against [batch, 1]: the same numbers, and a loss never broadcasts.
+  return exact.size === output.size && exact.rank !== output.rank ? exact.reshape(output.shape) : exact
+}
+
 /**
  * The training of a model on inputs and targets: forward pass, loss, gradients, update.
  *
@@ -66,7 +74,7 @@ export class SupervisedTask implements Task<Batch> {
           update: (path, next) => updates.set(path, next),
         })
         const { output, hidden } = model.forward(x, pass)
-        const target = this.#align(y, output)
+        const target = alignedTarget(this.#compiled, y, output)
         const logits = model.logitsOf(pass, output)
         return [model.lossOf(pass, output, target), { output, logits, hidden, target }] as const
       },
@@ -88,18 +96,9 @@ export class SupervisedTask implements Task<Batch> {
     const pass = model.pass({ training: false, tracking })
     const { output, hidden } = model.forward(x, pass)
     if (tracking) return { segment: this.#segment(x, hidden, y) }
-    const target = this.#align(y, output)
+    const target = alignedTarget(this.#compiled, y, output)
     const outputs = { output, logits: model.logitsOf(pass, output) }
     return this.#outcome(model.lossOf(pass, output, target), outputs, target)
-  }
-
-  /** Targets of a named regression loss in the shape and dtype of the output; others as they are. */
-  #align(y: Tensor, output: Tensor): Tensor {
-    const { lossName } = this.#compiled
-    if (lossName === undefined || lossName === 'crossEntropy' || lossName === 'nll') return y
-    const exact = y.dtype === output.dtype ? y : y.cast(output.dtype)
-    // [batch] against [batch, 1]: the same numbers, and a loss never broadcasts.
-    return exact.size === output.size && exact.rank !== output.rank ? exact.reshape(output.shape) : exact
   }
 
   /** Loss and metrics of a batch. */

@@ -3,8 +3,10 @@ import type { Study } from '../experiment.js'
 import { deep } from './deep.js'
 import { format, length, sigmaExperiment, width } from './format.js'
 import { activation, depth } from './monitor.js'
+import { needleExperiment } from './needle.js'
+import { resnetCifar, resnetFashion, resnetMnist } from './resnet.js'
 import { tunedExperiment } from './tuned.js'
-import { unformattedFashion, unformattedMnist } from './unformatted.js'
+import { unformattedCifar, unformattedFashion, unformattedMnist } from './unformatted.js'
 
 export const hsicStudy: Study = {
   title: 'HSIC bottleneck (Ma, Lewis and Kleijn 2019, arXiv 1908.01580)',
@@ -18,8 +20,13 @@ export const hsicStudy: Study = {
     sigmaExperiment,
     unformattedMnist,
     unformattedFashion,
+    unformattedCifar,
     activation,
     depth,
     deep,
+    resnetMnist,
+    resnetFashion,
+    resnetCifar,
+    needleExperiment,
   ],
 }

@@ -1,8 +1,16 @@
 /** What the last hidden layer knows of image and label while back-propagation trains the network: figure 2 of the paper. */
 import { Dense, IBSequential } from '../../../ts/index.js'
 import { digits, disposeOf } from '../digits.js'
-import { type Experiment, numberOf, type Row, type Shape, single, type Values } from '../experiment.js'
-import { type ActivationName, blocks, descent, measure, percent, quiet } from './networks.js'
+import {
+  type Experiment,
+  numberOf,
+  percent,
+  type Row,
+  type Shape,
+  single,
+  type Values,
+} from '../experiment.js'
+import { type ActivationName, blocks, descent, measure, quiet } from './networks.js'
 
 /** Batches from one measurement to the next, as in the authors' code. */
 const every = 20

@@ -10,7 +10,8 @@ import {
   type Layer,
   Sequential,
 } from '../../../ts/index.js'
-import { type Digits, digits, disposeOf, type ImageSet } from '../digits.js'
+import { type Digits, digits, disposeOf, type ImageSet, pixelsOf } from '../digits.js'
+import { percent } from '../experiment.js'
 
 /** Percent of the test images that are told right, by epoch. */
 export type Curve = readonly number[]
@@ -49,7 +50,6 @@ export const descent = (learningRate: number, weightDecay: number) => ({
 })
 
 export const quiet = { verbose: false } as const
-export const percent = (share: number | undefined): number => 100 * (share ?? Number.NaN)
 
 /** How blocks are trained layer by layer. */
 export interface Layerwise {
@@ -155,6 +155,7 @@ export interface Plain {
   readonly batchSize: number
   readonly learningRate: number
   readonly epochs: number
+  /** Default 'mnist'. */
   readonly set?: ImageSet
 }
 
@@ -162,10 +163,10 @@ export interface Plain {
 export async function backPropagated(
   seed: number,
   form: Form,
-  { batchSize, learningRate, epochs, set }: Plain,
+  { batchSize, learningRate, epochs, set = 'mnist' }: Plain,
 ): Promise<Curve> {
-  const data = await digits({ batchSize, seed, ...(set && { set }) })
-  using model = new Sequential({ inputShape: [784], seed })
+  const data = await digits({ set, batchSize, seed })
+  using model = new Sequential({ inputShape: [pixelsOf(set)], seed })
   for (const layer of blocks(form)) model.add(layer)
   model.add(new Dense(10, { activation: 'softmax' }))
   model.compile({ ...descent(learningRate, 1e-5), metrics: ['accuracy'] })

@@ -1,8 +1,8 @@
 /** Format training at settings that others found better (IandRover/HSIC_Bottleneck-Pytorch). */
-import { Activation, BatchNorm1d, Chain, Dense, HSIC, HSICOutput, HSICSequential } from '../../../ts/index.js'
+import { BatchNorm1d, Chain, Dense, HSIC, HSICOutput, HSICSequential } from '../../../ts/index.js'
 import { digits, disposeOf } from '../digits.js'
-import { after, type Experiment, type Values } from '../experiment.js'
-import { percent, quiet } from './networks.js'
+import { after, type Experiment, percent, type Values } from '../experiment.js'
+import { quiet } from './networks.js'
 
 const adamW = { optimizer: 'adamw', learningRate: 1e-3 } as const
 
@@ -11,7 +11,7 @@ async function tuned(seed: number, epochs: number, readout: number): Promise<Val
   const { train, test } = await digits({ batchSize: 256, shuffle: true, seed })
   using model = new HSICSequential({ inputShape: [784], seed })
   for (const units of [256, 128, 128]) {
-    model.add(new Chain([new Dense(units), new BatchNorm1d({ affine: false }), new Activation('gelu')]))
+    model.add(new Chain([new Dense(units, { activation: 'gelu' }), new BatchNorm1d({ affine: false })]))
   }
   model.add(new HSICOutput(10)).compile({
     criterion: new HSIC({ sigma: 10, variant: 'nHSIC' }),
@@ -29,9 +29,9 @@ export const tunedExperiment: Experiment = {
   name: 'tuned',
   title: 'Tuned format training (not the settings of the paper)',
   settings:
-    '784-256-128-128-10, gelu, batch normalization without scale and shift, sigma 10 without the root of d, beta 1000, batch 256, shuffled, AdamW 1e-3: 20 epochs layer by layer, then 3 of the readout',
+    '784-256-128-128-10; dense, gelu, then batch normalization without scale and shift; sigma 10 without the root of d, beta 1000, batch 256, shuffled, AdamW 1e-3: 10 epochs layer by layer, then 2 of the readout',
   differences:
-    'the program of IandRover trains 100 epochs, the readout in turn with the blocks; its claim is 97-98 without a table',
-  cases: { main: { settings: '', run: (seed) => tuned(seed, 20, 3) } },
-  rows: [{ name: 'after 20 + 3 epochs', of: after('test'), goal: { atLeast: 97.5 } }],
+    'the program of IandRover trains 100 epochs, the readout in turn with the blocks, with dropout .2 and a relu on the scores; its claim is 97-98 without a table',
+  cases: { main: { settings: '', run: (seed) => tuned(seed, 10, 2) } },
+  rows: [{ name: 'after 10 + 2 epochs', of: after('test'), goal: { atLeast: 97.5 } }],
 }

@@ -1,7 +1,7 @@
 /** Training without any readout: the last layer has a unit for each class, and nothing but the HSIC objective says which. */
 import { HSICSequential } from '../../../ts/index.js'
-import { digits, disposeOf, type ImageSet } from '../digits.js'
-import { after, type Case, type Experiment, type Row } from '../experiment.js'
+import { digits, disposeOf, type ImageSet, pixelsOf } from '../digits.js'
+import { after, type Case, type Experiment, type Row, type Shape } from '../experiment.js'
 import { backPropagated, blocks, type Curve, descent, measure, quiet, rightUnits } from './networks.js'
 
 const form = { width: 1024, last: 10 }
@@ -17,7 +17,7 @@ export async function unformatted(
   }: { epochs: number; set?: ImageSet; beta: number; count?: number },
 ): Promise<Curve> {
   const data = await digits({ set, batchSize: 256, seed })
-  using model = new HSICSequential({ inputShape: [784], seed })
+  using model = new HSICSequential({ inputShape: [pixelsOf(set)], seed })
   for (const layer of blocks({ ...form, count })) model.add(layer)
   model.compile({
     criterion: measure(6),
@@ -50,13 +50,13 @@ const plain = (set: ImageSet): Case => ({
 const settings =
   '7 blocks of width 1024, the last 10. HSIC: batch 256, SGD .001, weight decay 1e-3, sigma 6, 5 epochs. Back-propagation: the same blocks and a readout of 10, batch 256, SGD .05, weight decay 1e-5, 5 epochs'
 const differences =
-  'which unit stands for which class is found on the training images; theirs was found on the test images that are scored, which can only flatter'
+  'which unit stands for which class is found on the training images; theirs was found on the test images that are scored, which can only flatter. Theirs is the mean over classes of the share told right, in training mode; ours the share of all images, in evaluation mode'
 
 /** The end of HSIC lies below that of back-propagation, by less than 2 points. */
-const below = {
+const below: Shape = {
   claim: 'HSIC ends below back-propagation, by less than 2 points',
   cases: ['hsic', 'plain'],
-  holds: (of: (name: string) => Readonly<Record<string, number | readonly number[]>>) => {
+  holds: (of) => {
     const gap = after('test')(of('plain')) - after('test')(of('hsic'))
     return gap > 0 && gap < 2
   },
@@ -106,5 +106,15 @@ export const unformattedFashion: Experiment = {
   differences,
   cases: { hsic: hsic('fashion', 1000), plain: plain('fashion') },
   rows: rowsOf(undefined, 86.48, 1, 87.37),
+  shapes: [below],
+}
+
+export const unformattedCifar: Experiment = {
+  name: 'unformatted-cifar10',
+  title: 'Unformatted, CIFAR-10',
+  settings,
+  differences,
+  cases: { hsic: hsic('cifar10', 2500), plain: plain('cifar10') },
+  rows: rowsOf(41.9, 48.77, 2, 50.12),
   shapes: [below],
 }

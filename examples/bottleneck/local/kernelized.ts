@@ -12,8 +12,7 @@ import {
 } from '../../../ts/index.js'
 import { LayeredTask, type LocalView } from '../../tasks/layered.js'
 import { digits, disposeOf } from '../digits.js'
-import { after, type Experiment, type Values } from '../experiment.js'
-import { percent } from '../hsic/networks.js'
+import { after, type Experiment, percent, type Values } from '../experiment.js'
 
 const width = 1024
 const depth = 3
@@ -67,8 +66,8 @@ export function kernelObjective({ kernel, groups }: KernelForm): (view: LocalVie
   }
 }
 
-async function run(seed: number, form: KernelForm, epochs: number): Promise<Values> {
-  const data = await digits({ batchSize: 256, range: [-1, 1], shuffle: true, seed })
+async function run(seed: number, form: KernelForm, epochs: number, limit = 60_000): Promise<Values> {
+  const data = await digits({ batchSize: 256, range: [-1, 1], shuffle: true, seed, limit })
   const layer = (index: number) => ({
     body: new Sequential({ inputShape: [index === 0 ? 784 : width], seed: seed + 100 * index }).add(
       new Dense(width, { activation: 'leakyRelu', useBias: false }),
@@ -146,7 +145,7 @@ export const kernelized: Experiment = {
   ],
 }
 
-/** Percent of the test images told right after one epoch of the grouped form. */
+/** Percent of the test images told right after three epochs with the cosine kernel on 12,000 images: groups with the Gaussian kernel begin much slower. */
 export async function quickKernelized(seed: number): Promise<number> {
-  return after('test')(await run(seed, forms.grouped as KernelForm, 1))
+  return after('test')(await run(seed, forms.cosine as KernelForm, 3, 12_000))
 }

@@ -1,0 +1,73 @@
+/** `hyperglow inspect DUMP`: what a dump holds. */
+import { inspect, type LayerInspection } from '../../dynamics/inspect.js'
+import { type EndOptions, readDumps } from '../dump.js'
+import { columns, type Terminal } from '../terminal.js'
+
+/** Says what a dump holds, before anything is measured. */
+export async function inspectCommand(
+  dumps: readonly string[],
+  options: EndOptions,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<void> {
+  const activations = await readDumps(dumps, options)
+  const found = await inspect(activations, { signal })
+  terminal.json({ dump: found.source, ...found, source: undefined })
+  const { runs, samples, x, y } = found
+  const epochs = [...new Set(runs.flatMap((run) => run.epochs))].sort((a, b) => a - b)
+  const counted = samples.length === 1 ? String(samples[0]) : `${samples[0]} to ${samples.at(-1)}`
+  terminal.print(
+    columns([
+      ['dump', found.source],
+      ['runs', `${runs.length}: ${shortened(runs.map(({ name }) => name))}`],
+      [
+        'epochs',
+        runs.some(({ epochsKnown }) => epochsKnown)
+          ? `${epochs.length}: ${shortened(epochs)}`
+          : 'no number is known',
+      ],
+      [
+        'samples',
+        `${counted}, ln n = ${found.logSamples.toFixed(3)} nats = ${(found.logSamples / Math.LN2).toFixed(3)} bits`,
+      ],
+      [
+        'input x',
+        x === null
+          ? 'not there: each sample counts as an input of its own'
+          : `${x.dtype} [n, ${x.shape.join(', ')}]`,
+      ],
+      ['target y', targetText(y)],
+    ]),
+  )
+  const rows = found.layers.map((layer) => layerRow(layer))
+  terminal.print(
+    `\n${columns([['layer', 'shape', 'type', 'smallest', 'largest', 'zeros', 'at an end', 'NaN, inf'], ...rows], [3, 4, 5, 6, 7])}`,
+  )
+  terminal.notes(found.notes)
+}
+
+function targetText(y: Awaited<ReturnType<typeof inspect>>['y']): string {
+  if (y === null) return 'not there: nothing can be said of I(H; Y)'
+  if (y.entropy === null) return 'numbers'
+  const bits = y.entropy / Math.LN2
+  return `${y.classes} classes, H(Y) = ${y.entropy.toFixed(3)} nats = ${bits.toFixed(3)} bits`
+}
+
+function layerRow({ name, shape, dtypes, scan }: LayerInspection): string[] {
+  const percent = (count: number) => `${((100 * count) / Math.max(1, scan.values)).toFixed(1)} %`
+  return [
+    name,
+    shape === null ? 'differs' : `[n, ${shape.join(', ')}]`,
+    dtypes.join(', '),
+    number(scan.least),
+    number(scan.largest),
+    percent(scan.zeros),
+    scan.saturated === null ? '-' : percent(scan.saturated),
+    String(scan.notFinite),
+  ]
+}
+
+const number = (value: number) => (Number.isFinite(value) ? String(Number(value.toPrecision(4))) : '-')
+
+const shortened = (list: readonly (string | number)[]) =>
+  list.length <= 8 ? list.join(', ') : `${list.slice(0, 6).join(', ')}, ... ${list.at(-1)}`

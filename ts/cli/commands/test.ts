@@ -1,0 +1,46 @@
+/** `hyperglow test X Y`: whether two arrays depend on each other. */
+import { permutationTest } from '../../analysis/permutation-test.js'
+import { arrayOf } from '../array-argument.js'
+import { estimatorOf } from '../estimator-text.js'
+import { columns, type Terminal } from '../terminal.js'
+
+/** Options of the command, as commander gives them. */
+export interface TestOptions {
+  readonly estimator: readonly string[]
+  readonly permutations: number
+  readonly seed: number
+}
+
+/** Tests independence by shuffling, for any measure of dependence. */
+export async function testCommand(
+  [pathX, pathY]: readonly [string, string],
+  { estimator: texts, permutations, seed }: TestOptions,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<void> {
+  const estimators = texts.map((text) => estimatorOf(text, undefined))
+  const [x, y] = [await arrayOf(pathX, true), await arrayOf(pathY, true)]
+  const results = []
+  for (const estimator of estimators) {
+    signal.throwIfAborted()
+    const { value, pValue, nullMean, nullDeviation } = await permutationTest(x, y, estimator, {
+      permutations,
+      seed,
+    })
+    const { name, settings, unit: units } = estimator
+    results.push({ estimator: name, settings, units, value, pValue, nullMean, nullDeviation, permutations })
+  }
+  terminal.json({ n: x.shape[0] ?? 1, results, notes: [] })
+  const number = (value: number) => String(Number(value.toPrecision(4)))
+  terminal.print(
+    `permutation test of independence, n = ${x.shape[0] ?? 1}, ${permutations} shuffles; values under independence: mean and deviation over the shuffles\n`,
+  )
+  const rows = results.map((one) => [
+    one.estimator,
+    number(one.value),
+    one.units,
+    number(one.pValue),
+    `${number(one.nullMean)} +- ${number(one.nullDeviation)}`,
+  ])
+  terminal.print(columns([['estimator', 'value', 'unit', 'p', 'under independence'], ...rows], [1, 3]))
+}

@@ -1,0 +1,129 @@
+/** A measurement in parts that are kept as they are done, so that one that was ended is gone on with. */
+import { createHash } from 'node:crypto'
+import { readdir, readFile, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { version } from '../core/version.js'
+import type { ActivationRun, Activations } from '../data/activations/types.js'
+import { type Measured, type Measurement, type MeasureOptions, measure } from '../dynamics/measure.js'
+import { RunSet } from '../dynamics/run-set.js'
+import type { DynamicsLike } from '../dynamics/source.js'
+import type { Estimator } from '../estimators/estimator.js'
+import { writeAtomic } from '../io/atomic.js'
+
+/** Epochs of a part: as many as make what epochs share cheap, and few enough that little is lost. */
+const partEpochs = 16
+
+/** One part as it is kept: NaN is null. */
+interface Part {
+  readonly dynamics: DynamicsLike
+  readonly measurements: readonly Measurement[]
+  readonly notes: readonly string[]
+}
+
+/** Where parts are kept, and of what. */
+export interface PartsOptions {
+  /** Folder of the parts; they are not kept without one. */
+  readonly folder: string | undefined
+  /** Whether parts that are there already are taken. */
+  readonly isResumed: boolean
+  /** Paths of the dump: parts of files that have changed since are measured anew. */
+  readonly dumps: readonly string[]
+  /** Called with the parts that are done. */
+  readonly onProgress: (done: number, total: number) => void
+}
+
+/** Measures activations as `measure` does, run by run and 16 epochs at a time. */
+export async function measureInParts(
+  activations: Activations,
+  estimators: readonly Estimator[],
+  options: MeasureOptions & { epochs: readonly number[] },
+  { folder, isResumed, dumps, onProgress }: PartsOptions,
+): Promise<Measured> {
+  const { signal, ...settings } = options
+  const told = estimators.map(({ name, unit, settings }) => ({ name, unit, settings }))
+  const files = folder === undefined ? [] : await fingerprint(dumps)
+  const parts = activations.runs.flatMap((run) => partsOf(run, options.epochs))
+  const done: (Part & { readonly run: string })[] = []
+  for (const [i, { run, epochs }] of parts.entries()) {
+    const key = createHash('sha256')
+      .update(JSON.stringify([version, told, settings, files, run.name, epochs]))
+      .digest('hex')
+    const path = folder === undefined ? undefined : join(folder, `${key.slice(0, 24)}.json`)
+    const known = isResumed && path !== undefined ? await readPart(path) : undefined
+    const part =
+      known ??
+      (await measurePart({ ...activations, runs: [run], notes: [] }, estimators, { ...options, epochs }))
+    if (known === undefined && path !== undefined) await writeAtomic(path, JSON.stringify(part))
+    done.push({ ...part, run: run.name })
+    onProgress(i + 1, parts.length)
+    signal?.throwIfAborted()
+  }
+  const runs = RunSet.of(
+    activations.runs.map(({ name }) => ({
+      name,
+      dynamics: joined(done.filter(({ run }) => run === name).map(({ dynamics }) => dynamics)),
+    })),
+  )
+  return {
+    runs,
+    measurements: done.flatMap(({ measurements }) => measurements),
+    notes: [...activations.notes, ...new Set(done.flatMap(({ notes }) => notes))],
+  }
+}
+
+/** Removes the parts of a measurement that is whole. */
+export async function removeParts(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true })
+}
+
+function partsOf(run: ActivationRun, wanted: readonly number[]): { run: ActivationRun; epochs: number[] }[] {
+  const epochs = run.epochs.filter((epoch) => wanted.includes(epoch))
+  const starts = Array.from({ length: Math.ceil(epochs.length / partEpochs) }, (_, i) => i * partEpochs)
+  return starts.map((start) => ({ run, epochs: epochs.slice(start, start + partEpochs) }))
+}
+
+async function measurePart(
+  activations: Activations,
+  estimators: readonly Estimator[],
+  options: MeasureOptions,
+): Promise<Part> {
+  const { runs, measurements, notes } = await measure(activations, estimators, options)
+  return { dynamics: (runs.runs()[0] as { dynamics: DynamicsLike }).dynamics, measurements, notes }
+}
+
+async function readPart(path: string): Promise<Part | undefined> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as Part
+  } catch {
+    return undefined
+  }
+}
+
+/** Dynamics of epochs that follow one another as one. */
+function joined(parts: readonly DynamicsLike[]): DynamicsLike {
+  const [first] = parts as [DynamicsLike]
+  const epochs = parts.flatMap((part) => part.epochs ?? [])
+  return {
+    ...first,
+    epochs: epochs.length === 0 ? null : epochs,
+    values: parts.flatMap(({ values }) => values),
+  }
+}
+
+/** What tells that files are others than before: their paths, sizes and times. */
+async function fingerprint(paths: readonly string[]): Promise<string[]> {
+  const found: string[] = []
+  for (const path of paths) {
+    const { isDirectory, size, mtimeMs } = await stat(path).then((info) => ({
+      isDirectory: info.isDirectory(),
+      size: info.size,
+      mtimeMs: info.mtimeMs,
+    }))
+    if (!isDirectory) found.push(`${path} ${size} ${mtimeMs}`)
+    else {
+      const names = await readdir(path)
+      found.push(...(await fingerprint(names.sort().map((name) => join(path, name)))))
+    }
+  }
+  return found
+}

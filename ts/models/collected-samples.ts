@@ -1,0 +1,119 @@
+/** Batches of somebody else's data gone through once: their inputs and targets in memory, beside what is made of them. */
+import { allocate, sizeOf, type TypedArray } from '../core/dtype.js'
+import { ArgumentError, DataError, describe, ShapeError } from '../core/errors.js'
+import { nextTurn } from '../core/turns.js'
+import type { Batch, BatchSource } from '../data/loader.js'
+import type { ArrayData } from '../io/element-types.js'
+import { type Shape, Tensor } from '../ops/tensor.js'
+import { batchesOf } from '../train/batches.js'
+
+/** Bytes that are kept in memory of data that can be gone through only once. */
+const mostBytes = 2 ** 30
+
+/** Values that grow by pieces. */
+class Growing {
+  readonly #pieces: TypedArray[] = []
+  #length = 0
+
+  constructor(
+    readonly dtype: Tensor['dtype'],
+    /** Shape of one row. */
+    readonly shape: Shape,
+  ) {}
+
+  add(piece: TypedArray): void {
+    this.#pieces.push(piece)
+    this.#length += piece.length
+  }
+
+  /** All pieces, joined in turns of the event loop. */
+  async joined(): Promise<ArrayData> {
+    const data = allocate(this.dtype, this.#length)
+    let at = 0
+    let moved = 0
+    for (const piece of this.#pieces) {
+      data.set(piece as never, at)
+      at += piece.length
+      moved += piece.byteLength
+      if (moved < 1 << 22) continue
+      moved = 0
+      await nextTurn()
+    }
+    return { dtype: this.dtype, shape: [this.#length / sizeOf(this.shape), ...this.shape], data } as ArrayData
+  }
+}
+
+/** What {@link collected} gives. */
+export interface Collected {
+  readonly x: ArrayData
+  readonly y: ArrayData
+  /** What was made of the batches, by name. */
+  readonly made: ReadonlyMap<string, ArrayData>
+}
+
+/**
+ * Goes through batches once.
+ *
+ * @param inputShape of one input; @param make what is wanted of a batch, by name, each `[batch, ...]`; the tensors are disposed of
+ * @throws DataError for no batch, and where more than 1 GiB would have to be kept; ArgumentError, ShapeError for batches that do not fit
+ */
+export async function collected(
+  source: BatchSource,
+  inputShape: Shape,
+  dtype: Tensor['dtype'],
+  make: (x: Tensor) => Promise<ReadonlyMap<string, Tensor>>,
+  signal: AbortSignal | undefined,
+): Promise<Collected> {
+  const parts = new Map<string, Growing>()
+  let bytes = 0
+  let batches = 0
+  const add = async (name: string, value: Tensor) => {
+    const known = parts.get(name) ?? new Growing(value.dtype, value.shape.slice(1))
+    parts.set(name, known)
+    if (String(known.shape) !== String(value.shape.slice(1)) || known.dtype !== value.dtype) {
+      throw new ShapeError(
+        `activations: ${name} of batch ${batches} is ${value.dtype} [${value.shape}], of those before ${known.dtype} [batch, ${known.shape}]`,
+      )
+    }
+    const data = await value.data()
+    bytes += data.byteLength
+    if (bytes > mostBytes) {
+      throw new DataError(
+        'activations: data that are made batch by batch are gone through once, and more than 1 GiB would have to be kept; give arrays or an ArrayDataset, of which parts are computed when they are read, or fewer layers',
+      )
+    }
+    known.add(data)
+  }
+  for await (const batch of batchesOf(source, signal)) {
+    signal?.throwIfAborted()
+    checkBatch(batch, inputShape, batches)
+    using x = batch.x.dtype === dtype ? batch.x.add(0) : batch.x.cast(dtype)
+    await add('x', x)
+    await add('y', batch.y)
+    for (const [name, value] of await make(x)) {
+      await add(`layer ${name}`, value)
+      value.dispose()
+    }
+    batches++
+  }
+  if (batches === 0) throw new DataError('activations: the data gave no batch')
+  const made = new Map<string, ArrayData>()
+  for (const [name, part] of parts)
+    if (name.startsWith('layer ')) made.set(name.slice(6), await part.joined())
+  return {
+    x: await (parts.get('x') as Growing).joined(),
+    y: await (parts.get('y') as Growing).joined(),
+    made,
+  }
+}
+
+function checkBatch(batch: Batch, inputShape: Shape, index: number): void {
+  const { x, y } = Object(batch) as Partial<Batch>
+  if (!(x instanceof Tensor) || !(y instanceof Tensor)) {
+    throw new ArgumentError(`activations: batch ${index} is ${describe(batch)}, expected { x, y } of tensors`)
+  }
+  if (String(x.shape.slice(1)) === String(inputShape) && x.shape[0] === y.shape[0]) return
+  throw new ShapeError(
+    `activations: batch ${index} has inputs [${x.shape}] and targets [${y.shape}], expected [batch, ${inputShape}] and as many targets`,
+  )
+}

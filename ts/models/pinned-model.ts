@@ -1,0 +1,154 @@
+/** A network as it is at a moment: what its layers answer, whatever becomes of its weights. */
+import { allocate, type DType, sizeOf } from '../core/dtype.js'
+import { type Compiled, evaluate, jit, tidy } from '../core/transforms.js'
+import type { Variable } from '../core/variable.js'
+import { type Shape, type Tensor, zeros } from '../ops/tensor.js'
+import { Pipeline } from '../train/pipeline.js'
+import type { Network } from './network.js'
+
+/** A point of a network: a layer, one inside of it, or what its `forward` named. */
+export interface Point {
+  readonly name: string
+  /** Shape of one answer. */
+  readonly shape: Shape
+  /** Whether it is a point of the information plane. */
+  readonly isTracked: boolean
+}
+
+/** Values of a point for some rows, one after the other. */
+export type Answers = ReadonlyMap<string, ReturnType<typeof allocate>>
+
+type Weights = Record<string, Tensor>
+
+/** What points answer in a pass in evaluation mode, by name in the order in which they are computed, and the names of those in the plane; part of a trace. */
+function answersOf(
+  model: Network,
+  x: Tensor,
+  request: { weights?: Weights; state?: Weights },
+): { answers: Map<string, Tensor>; tracked: Set<string> } {
+  const seen = new Map<string, Tensor>()
+  const observe = (name: string, output: Tensor) => {
+    let free = name
+    for (let count = 2; seen.has(free); count++) free = `${name}_${count}`
+    seen.set(free, output)
+  }
+  const pass = model.pass({ ...request, training: false, tracking: true, observe })
+  const { output, hidden } = model.forward(x, pass)
+  const isNamed = hidden.includes(output) || [...seen.values()].includes(output)
+  const tracked = new Set<string>()
+  for (const [index, h] of hidden.entries()) {
+    const name = pass.nameOf(h) ?? `hidden_${index + 1}`
+    let free = name
+    for (let count = 2; tracked.has(free); count++) free = `${name}_${count}`
+    tracked.add(free)
+    // What stands in the plane under a name is found under it.
+    seen.set(free, h)
+  }
+  if (!isNamed && !seen.has('output')) seen.set('output', output)
+  return { answers: seen, tracked }
+}
+
+/** The points of a network in the order in which they are computed. */
+export function pointsOf(model: Network): Point[] {
+  return tidy(() => {
+    const { answers, tracked } = answersOf(model, zeros([2, ...model.inputShape], { dtype: model.dtype }), {})
+    return [...answers].flatMap(([name, { shape }]) =>
+      // What has other rows than samples, such as steps of time, answers to no sample.
+      shape[0] === 2 ? [{ name, shape: shape.slice(1), isTracked: tracked.has(name) }] : [],
+    )
+  })
+}
+
+/** The weights and the state of a network at a moment. */
+export class PinnedModel {
+  readonly dtype: DType
+  readonly #model: Network
+  readonly #weights: Weights
+  readonly #state: Weights
+  /** Compiled passes by the points that they give. */
+  readonly #passes = new Map<string, Compiled<[weights: Weights, state: Weights, x: Tensor], Tensor[]>>()
+
+  constructor(model: Network) {
+    const values = (variables: Readonly<Record<string, Variable>>) =>
+      Object.fromEntries(Object.entries(variables).map(([path, variable]) => [path, variable.value]))
+    this.#model = model
+    this.dtype = model.dtype
+    this.#weights = values(model.weights)
+    this.#state = values(model.stateVariables)
+  }
+
+  /** Computes initial weights now, so that all passes find them alike. */
+  async prepare(): Promise<void> {
+    await evaluate([...Object.values(this.#weights), ...Object.values(this.#state)])
+  }
+
+  /**
+   * What points answer to samples.
+   *
+   * @param batches inputs in the dtype of the network, in order; each is disposed of; @param count samples in all of them
+   */
+  async answers(
+    points: readonly Point[],
+    batches: Iterable<Tensor> | AsyncIterable<Tensor>,
+    count: number,
+    signal?: AbortSignal,
+  ): Promise<Answers> {
+    const pass = this.#pass(points.map(({ name }) => name))
+    const widths = points.map(({ shape }) => sizeOf(shape))
+    const all = widths.map((width) => allocate(this.dtype, count * width))
+    const starts: number[] = []
+    const release = (results: readonly Tensor[]) => {
+      for (const result of results) result.dispose()
+    }
+    const pipeline = new Pipeline<Tensor[]>(
+      (results, index) => {
+        for (const [i, result] of results.entries()) {
+          all[i]?.set(result.dataSync() as never, (starts[index] as number) * (widths[i] as number))
+        }
+        release(results)
+      },
+      release,
+      signal,
+    )
+    let done = 0
+    try {
+      for await (const x of batches) {
+        signal?.throwIfAborted()
+        starts.push(done)
+        done += x.shape[0] as number
+        await pipeline.push(() => pass(this.#weights, this.#state, x).finally(() => x.dispose()))
+      }
+      await pipeline.drain()
+    } finally {
+      await pipeline.abandon()
+    }
+    return new Map(points.map(({ name }, i) => [name, all[i] as ReturnType<typeof allocate>]))
+  }
+
+  /** What points answer to one batch, by name; the tensors are the caller's. */
+  async outputs(points: readonly Point[], x: Tensor): Promise<Map<string, Tensor>> {
+    const names = points.map(({ name }) => name)
+    const results = await this.#pass(names)(this.#weights, this.#state, x)
+    return new Map(names.map((name, i) => [name, results[i] as Tensor]))
+  }
+
+  #pass(names: readonly string[]) {
+    const key = JSON.stringify(names)
+    const known = this.#passes.get(key)
+    if (known !== undefined) return known
+    const pass = jit((weights: Weights, state: Weights, x: Tensor) => {
+      const { answers } = answersOf(this.#model, x, { weights, state })
+      // The input may be an argument itself, which is no result.
+      return names.map((name) => (answers.get(name) as Tensor).add(0))
+    })
+    this.#passes.set(key, pass)
+    return pass
+  }
+
+  /** Releases weights and programs. Doing it twice is fine. */
+  dispose(): void {
+    for (const value of [...Object.values(this.#weights), ...Object.values(this.#state)]) value.dispose()
+    for (const pass of this.#passes.values()) pass.dispose()
+    this.#passes.clear()
+  }
+}

@@ -1,0 +1,184 @@
+/** A model and its training on one page. */
+import { evaluate } from '../core/memory.js'
+import { type Checks, checkOptions, elsewhere, signal, text, whole } from '../core/options.js'
+import { tidy, valueAndGrad } from '../core/transforms.js'
+import { inTurns } from '../core/turns.js'
+import { ArrayDataset, type ArrayInput, readingInputs } from '../data/array-dataset.js'
+import { type Tensor, tensor } from '../ops/tensor.js'
+import { type ReportOptions, report } from '../plots/report.js'
+import { outlineOf } from '../train/outline.js'
+import { compiledOf, exclusively, stateOf } from '../train/state.js'
+import { alignedTarget } from '../train/supervised.js'
+import { TargetRule } from '../train/targets.js'
+import type { Network } from './network.js'
+
+/** Options of a model's `report`. */
+export interface ModelReportOptions extends Pick<ReportOptions, 'title' | 'configuration' | 'signal'> {
+  /** Samples `[n, ...inputShape]` on which the layers are told in numbers: means, variances, dead units, rank. */
+  x?: ArrayInput
+  /** Their targets, as `fit` takes them: the gradients of the layers are told too. */
+  y?: ArrayInput
+  /** How many of the samples are used, from the first on; default 500. */
+  samples?: number
+}
+
+const checks: Checks<ModelReportOptions> = {
+  title: text,
+  configuration: elsewhere(),
+  signal,
+  x: elsewhere(),
+  y: elsewhere(),
+  samples: whole(2),
+}
+
+/** The public `report` of models. */
+export async function reportModel(
+  model: Network,
+  folder: string,
+  options: ModelReportOptions,
+): Promise<string> {
+  const { x, y, samples = 500, title, configuration, signal } = checkOptions('report', options, checks)
+  const { history, dynamics } = stateOf(model).record
+  const layers = x === undefined ? undefined : await layersOf(model, x, y, samples)
+  try {
+    return await report(dynamics ?? null, folder, {
+      title: title ?? `${model.constructor.name}: training report`,
+      network: model.summary(),
+      configuration: { ...configurationOf(model), ...configuration },
+      ...(history === undefined ? {} : { history }),
+      ...(signal === undefined ? {} : { signal }),
+      ...layers?.told,
+    })
+  } finally {
+    layers?.dispose()
+  }
+}
+
+/** How the model was set up and trained. */
+function configurationOf(model: Network): Record<string, unknown> {
+  const { record, compiled } = stateOf(model)
+  return {
+    model: model.constructor.name,
+    seed: model.seed,
+    dtype: model.dtype,
+    device: model.device,
+    parameters: model.countParams(),
+    ...(compiled === undefined
+      ? {}
+      : {
+          loss: compiled.lossName ?? (compiled.loss.name || 'a function'),
+          optimizer: compiled.optimizer.name,
+          'optimizer options': {
+            ...compiled.optimizer.options,
+            learningRate: compiled.optimizer.learningRate,
+          },
+          metrics: compiled.metrics.map(({ name }) => name).join(', '),
+        }),
+    'epochs trained': record.epochs,
+    'steps trained': record.steps,
+  }
+}
+
+interface LayersTold {
+  readonly told: Pick<ReportOptions, 'activations' | 'activationsOf' | 'gradientNorms'>
+  dispose(): void
+}
+
+/** What the layers put out for the first samples in evaluation mode, and how long their gradients are where there are targets. */
+async function layersOf(
+  model: Network,
+  x: ArrayInput,
+  y: ArrayInput | undefined,
+  most: number,
+): Promise<LayersTold> {
+  return exclusively(model, 'report', async () => {
+    const { inputs, targets } = await readSamples(model, x, y, most)
+    try {
+      const activations = tidy(() => {
+        const pass = model.pass({ training: false, tracking: true })
+        const { hidden } = model.forward(inputs, pass)
+        return Object.fromEntries(
+          hidden.map((h, i) => [
+            pass.producer(h)?.name ?? `hidden_${i + 1}`,
+            h.reshape([h.shape[0] as number, -1]),
+          ]),
+        )
+      })
+      await evaluate(activations)
+      const gradientNorms = targets === undefined ? undefined : await normsOf(model, inputs, targets)
+      const count = inputs.shape[0] as number
+      return {
+        told: {
+          activations,
+          activationsOf: `the first ${count} samples given, after ${stateOf(model).record.epochs} epochs, in evaluation mode`,
+          ...(gradientNorms === undefined ? {} : { gradientNorms }),
+        },
+        dispose: () => {
+          for (const h of Object.values(activations)) h.dispose()
+        },
+      }
+    } finally {
+      inputs.dispose()
+      targets?.dispose()
+    }
+  })
+}
+
+async function readSamples(
+  model: Network,
+  x: ArrayInput,
+  y: ArrayInput | undefined,
+  most: number,
+): Promise<{ inputs: Tensor; targets: Tensor | undefined }> {
+  const { inputShape, dtype } = model
+  if (y === undefined) {
+    const all = await inTurns(readingInputs(x, dtype, inputShape))
+    using rows = tensor(Int32Array.from({ length: Math.min(most, all.shape[0] as number) }, (_, i) => i))
+    const taken = all.take(rows)
+    const inputs = taken.dtype === dtype ? taken : taken.cast(dtype)
+    await evaluate(inputs)
+    if (inputs !== taken) taken.dispose()
+    all.dispose()
+    return { inputs, targets: undefined }
+  }
+  const rule = new TargetRule(compiledOf(model, 'report'), outlineOf(model).outputShape)
+  const options = { batchSize: most, inputShape, dtype, ...rule.datasetOptions(y) }
+  const data = await ArrayDataset.inTurns(x, y, options)
+  try {
+    for await (const batch of data) {
+      await evaluate({ x: batch.x, y: batch.y })
+      return { inputs: batch.x, targets: batch.y }
+    }
+    throw new Error('a data set has a batch')
+  } finally {
+    data.dispose()
+  }
+}
+
+/** Euclidean length of the gradient of the loss in the weights of each tracked layer, in evaluation mode. */
+async function normsOf(model: Network, x: Tensor, y: Tensor): Promise<Record<string, number>> {
+  const compiled = compiledOf(model, 'report')
+  const norms = tidy(() => {
+    const { grads } = valueAndGrad((weights: Record<string, Tensor>) => {
+      const pass = model.pass({ weights, training: false, tracking: false })
+      const { output } = model.forward(x, pass)
+      return model.lossOf(pass, output, alignedTarget(compiled, y, output))
+    }, model.trainableWeights)
+    const found: Record<string, Tensor> = {}
+    for (const [path, layer] of model.module.children) {
+      const own = Object.entries(grads as Record<string, Tensor>).filter(([name]) =>
+        name.startsWith(`${path}.`),
+      )
+      if (own.length === 0) continue
+      const squares = own.map(([, grad]) => grad.square().sum())
+      found[layer.name] = squares.reduce((sum, square) => sum.add(square)).sqrt()
+    }
+    return found
+  })
+  const values: Record<string, number> = {}
+  for (const [layer, norm] of Object.entries(norms)) {
+    values[layer] = Number((await norm.data())[0])
+    norm.dispose()
+  }
+  return values
+}
