@@ -10,6 +10,7 @@ export {
 export * from './dimension.js'
 export * from './interaction.js'
 export * from './label-agreement.js'
+export * from './layer-measures.js'
 export * from './layer-statistics.js'
 export * from './multiple-testing.js'
 export * from './noisy-information.js'
