@@ -39,6 +39,9 @@ export function remembering(folder: string): hg.Callback[] {
   ]
 }
 
+/** What followed the layers of a model. */
+const watched = new WeakMap<hg.IBSequential, hg.StatisticsTracker>()
+
 /** Trains, or goes on; gives the history. */
 export function trainOn(
   model: hg.IBSequential,
@@ -47,7 +50,17 @@ export function trainOn(
 ): Promise<hg.History> {
   const { x, y } = points(110)
   const options = { epochs: 8, batchSize: 16, verbose: false, validationSplit: 0.2, numClasses: 3 }
-  return model.fit(x, y, { ...options, callbacks, resume: join(folder, 'checkpoints') })
+  const watch = hg.trackStatistics(model, new hg.ArrayDataset(x, y, { inputShape: [1, 2, 2] }), {
+    every: { steps: 3 },
+    measures: ['mean', 'effectiveRank'],
+    own: { largest: (h) => h.max() },
+  })
+  watched.set(model, watch)
+  return model.fit(x, y, {
+    ...options,
+    callbacks: [...callbacks, watch],
+    resume: join(folder, 'checkpoints'),
+  })
 }
 
 /** Everything that came of a run, as text: two runs of the same bits give the same. */
@@ -83,6 +96,7 @@ export async function outcomeOf(
     rest.metrics,
     rest.epochs,
     model.dynamics().steps,
+    watched.get(model)?.history(),
     [model.dynamics().samples, model.dynamics().labelEntropy],
     [shape, steps, finished, completedEpochs, samples, labelEntropy],
     optimizer?.learningRate,

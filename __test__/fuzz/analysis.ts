@@ -69,6 +69,7 @@ const functions: FunctionTable = {
     () => ['rsa', layers()],
   ],
   layerStatistics: () => [numbers(2, 1), { deadValue: 0, saturation: 0.9 }],
+  layerMeasures: () => [numbers(3, 1), ['mean', 'effectiveRank', 'twoNN'], () => {}],
   levinaBickel: () => [numbers(3, 1), { k: 5, range: [4, 6] }],
   linearSchedule: () => [10, 5],
   logisticProbe: () => [numbers(2, 1), classes(), { strength: 0.5, test: test(), iterations: 200 }],

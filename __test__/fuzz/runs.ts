@@ -1,7 +1,7 @@
 /** Calls of sets of runs. */
 import * as hg from '../../ts/index.js'
 import { classifier, points } from '../toy-task.js'
-import { type Call, functionCalls, methodCalls } from './call.js'
+import { type Call, constructorCall, functionCalls, methodCalls } from './call.js'
 
 const exports = hg as unknown as Readonly<Record<string, unknown>>
 
@@ -38,8 +38,30 @@ let folders = 0
 /** Makes the folder that is read. */
 export const prepareRuns = () => hg.RunSet.of(named(0.1)).save('some-runs')
 
+const followed = () => {
+  const model = classifier({ seed: 1 })
+  const options = { measures: ['mean'], layers: '**', every: [0, 1], initial: true, batchSize: 5, own: {} }
+  return [model, points(6).x, options] as const
+}
+
 export const runCalls: readonly Call[] = [
+  constructorCall('StatisticsTracker', hg.StatisticsTracker, followed),
+  ...methodCalls(
+    'StatisticsTracker',
+    () => new hg.StatisticsTracker(...(followed() as unknown as Parameters<typeof hg.trackStatistics>)),
+    {
+      onTrainBegin: () => [{ epochs: 2, batches: 3 }, { epoch: 0 }],
+      onEpochEnd: () => [0],
+      history: () => [],
+      save: () => [],
+      load: () => [
+        { data: { layers: ['dense_1'], samples: 6, moments: [{ epoch: 0, step: 0, values: [0.5] }] } },
+      ],
+      of: () => ['mean', 'dense_1'],
+    },
+  ),
   ...functionCalls(exports, {
+    trackStatistics: followed,
     readRuns: () => ['some-runs'],
     runs: [
       () => [

@@ -36,6 +36,13 @@ export {
 export { Sequential, type SequentialOptions, Stack } from './sequential.js'
 export type { LoadOptions } from './storage.js'
 export {
+  type OwnMeasure,
+  type StatisticsHistory,
+  StatisticsTracker,
+  type TrackStatisticsOptions,
+  trackStatistics,
+} from './track-statistics.js'
+export {
   type Code,
   type Covariance,
   VIB,
