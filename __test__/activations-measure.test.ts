@@ -136,6 +136,41 @@ test('values are those of estimate, run by run and epoch by epoch', async (t) =>
   }
 })
 
+test('activations of other makers are held against what they promise', async (t) => {
+  const { x, y, layers } = sample(50, 0)
+  const [run] = held({ a: { 0: { x, y, layers } } }).runs
+  const made = (changed: object) => ({ source: 'mine', notes: [], runs: [{ ...run, ...changed }] }) as never
+  const refused = async (changed: object, message: RegExp) =>
+    t.throwsAsync(measure(made(changed), new Binned()), error(ArgumentError, message))
+  await refused({ epochs: [2, 1] }, /run 0: epochs is .*whole numbers that rise/)
+  await refused({ layers: ['fc1', 'fc1'] }, /names, each once/)
+  await refused({ x: async () => undefined }, /x of 0 is .*expected undefined or an array that is read/)
+  await refused({ y: 5 }, /y is 5, expected a function/)
+  const short = { ...lazyOf('short', layers.fc1 as ArrayData), read: async () => layers.fc2 as ArrayData }
+  await t.throwsAsync(
+    measure(made({ layer: () => short }), new Binned()),
+    error(DataError, /its read gave shape \(50, 2\), expected \(50, 4\)/),
+  )
+  class Own {
+    name = 'own'
+    epochs = [0]
+    epochsKnown = false
+    layers = ['fc1']
+    x() {
+      return run?.x(0)
+    }
+    y() {
+      return run?.y(0)
+    }
+    layer(_: number, name: string) {
+      return this.layers.includes(name) ? run?.layer(0, name) : undefined
+    }
+  }
+  const { runs } = await measure({ source: 'own', notes: [], runs: [new Own()] }, new Binned())
+  t.false(runs.epochsKnown)
+  t.is(runs.names[0], 'own')
+})
+
 test('units of information are converted, the entropy of labels is told in nats', async (t) => {
   const { x, layers } = sample(100, 0)
   const y = ints(Array.from({ length: 100 }, (_, i) => i % 4))

@@ -23,7 +23,7 @@ export type PairOf<T> = readonly [x: T, y: T]
 
 /**
  * Standard errors of an estimator's values by the delete-d jackknife with d = n / 2 (Shao and Wu 1989): each round leaves out half of the samples, drawn
- * without replacement, and the spread of the rounds, times (n - d) / d = 1, is the variance of the value of all n. A bootstrap would draw samples twice, and
+ * without replacement, and the variance of the rounds, times (n - d) / d, is that of the value of all n. A bootstrap would draw samples twice, and
  * copies bias every estimator that asks which samples are equal or near: those by neighbors, kernels and bins alike.
  *
  * @param values those of all samples, by layer; @param rounds at least 2
@@ -41,6 +41,8 @@ export async function halvesOf(
   }: { rounds: number; level: number; seed: number; signal: AbortSignal | undefined },
 ): Promise<PairOf<Uncertainty>[]> {
   const n = layers[0]?.shape[0] as number
+  const kept = Math.floor(n / 2)
+  const scale = Math.sqrt(kept / (n - kept))
   const random = new HostRandom(seed)
   const found: Pair[][] = []
   for (let round = 0; round < rounds; round++) {
@@ -48,7 +50,7 @@ export async function halvesOf(
     const order = await inTurns(random.permuting(n))
     const [x, symbols, y, ...hidden] = await rowsAt(
       [ends.x, ends.symbols, ends.y, ...layers],
-      order.slice(0, Math.floor(n / 2)).sort(),
+      order.slice(0, kept).sort(),
     )
     try {
       found.push(
@@ -62,7 +64,7 @@ export async function halvesOf(
   return values.map((pair, l) => {
     const side = (at: 0 | 1): Uncertainty => {
       const halves = found.map((pairs) => pairs[l]?.[at] as number)
-      const standardError = halves.every(Number.isFinite) ? spreadOf(halves) : Number.NaN
+      const standardError = halves.every(Number.isFinite) ? spreadOf(halves) * scale : Number.NaN
       const value = pair[at]
       return { standardError, interval: [value - reach * standardError, value + reach * standardError] }
     }

@@ -1,7 +1,7 @@
 /** What activations are, before anything is believed that is measured of them. */
 
-import { ArgumentError, describe } from '../core/errors.js'
 import { type Checks, checkOptions, elsewhere, whole } from '../core/options.js'
+import { checkedActivations } from '../data/activations/check.js'
 import type { ActivationRun, Activations } from '../data/activations/types.js'
 import { type LazyArray, rowsOf } from '../io/lazy-array.js'
 import { type Scan, Scanner } from './scan.js'
@@ -72,8 +72,7 @@ export interface Inspection {
  */
 export async function inspect(activations: Activations, options: InspectOptions = {}): Promise<Inspection> {
   const { values = 2 ** 24, signal } = checkOptions('inspect', options, checks)
-  checkActivations('inspect', activations)
-  const { source, runs } = activations
+  const { source, runs, notes } = checkedActivations('inspect', activations)
   const names = [...new Set(runs.flatMap(({ layers }) => layers))]
   const layers: LayerInspection[] = []
   for (const name of names) layers.push(await layerOf(runs, name, values, signal))
@@ -99,19 +98,10 @@ export async function inspect(activations: Activations, options: InspectOptions 
     y: target === undefined ? null : inspected(target),
     layers,
     notes: [
-      ...activations.notes,
+      ...notes,
       ...odd.map(({ name, scan }) => `layer '${name}' has ${scan.notFinite} values that are NaN or infinite`),
     ],
   }
-}
-
-/** Throws ArgumentError for what are no activations. */
-export function checkActivations(what: string, activations: unknown): void {
-  const { runs } = Object(activations) as Partial<Activations>
-  if (Array.isArray(runs) && runs.length > 0 && runs.every((run) => typeof run?.layer === 'function')) return
-  throw new ArgumentError(
-    `${what}: given ${describe(activations)}, expected activations, as readActivations('folder') gives them`,
-  )
 }
 
 const inspected = ({ kind, classes, entropy, note }: Target): TargetInspection => ({

@@ -16,6 +16,7 @@ import {
   text,
   whole,
 } from '../core/options.js'
+import { checkedActivations } from '../data/activations/check.js'
 import type { Activations } from '../data/activations/types.js'
 import { checkEstimator, type Estimator } from '../estimators/estimator.js'
 import { baseOfUnit } from '../estimators/unit.js'
@@ -23,7 +24,6 @@ import { matching } from '../nn/paths.js'
 import { DumpReader, portionsOf } from './dump-portions.js'
 import { DumpSamples } from './dump-samples.js'
 import { headingOf } from './heading.js'
-import { checkActivations } from './inspect.js'
 import { MeasuredRun, measurePortion, outsideNotes, type Uncertainties } from './measured-run.js'
 import { RunSet } from './run-set.js'
 
@@ -128,17 +128,17 @@ export async function measure(
   options: MeasureOptions = {},
 ): Promise<Measured> {
   const given = checkOptions('measure', options, checks)
-  checkActivations('measure', activations)
+  const dumped = checkedActivations('measure', activations)
   const list = checkedEstimators(estimators)
-  const layers = chosenLayers(activations, given.layers)
-  const epochs = chosenEpochs(activations, given.epochs)
+  const layers = chosenLayers(dumped, given.layers)
+  const epochs = chosenEpochs(dumped, given.epochs)
   const { signal, onProgress, samples, seed = 0 } = given
   signal?.throwIfAborted()
   const dump = new DumpSamples(samples, seed)
-  const measured = activations.runs.map((run) => new MeasuredRun(run, layers, list, epochs))
-  const portions = portionsOf(activations.runs, layers, epochs, samples)
+  const measured = dumped.runs.map((run) => new MeasuredRun(run, layers, list, epochs))
+  const portions = portionsOf(dumped.runs, layers, epochs, samples)
   if (portions.length === 0)
-    throw new DataError(`${activations.source}: no run has any of these layers and epochs`)
+    throw new DataError(`${dumped.source}: no run has any of these layers and epochs`)
   const reader = new DumpReader(dump, portions)
   const asked: Uncertainties = {
     rounds: given.bootstrap ?? 0,
@@ -166,7 +166,7 @@ export async function measure(
     await reader.close()
     dump.dispose()
   }
-  return finished(activations, measured, list, given.units, asked)
+  return finished(dumped, measured, list, given.units, asked)
 }
 
 function finished(

@@ -23,7 +23,7 @@ export interface Target {
 }
 
 /** Values that are looked at in one turn of the event loop. */
-const turn = 1 << 18
+const turn = 1 << 16
 
 /**
  * Targets from an array: one integer a sample and one-hot rows are classes; integers that hardly come twice, and floating-point numbers, are
@@ -48,7 +48,7 @@ export async function targetOf(what: string, array: ArrayData): Promise<Target> 
       'whole numbers in a floating-point array, few of them different, are taken as classes',
     )
   }
-  const counts = countsOf(values)
+  const counts = await countsOf(values)
   const singles = [...counts.values()].filter((count) => count === 1).length
   if (isWhole && !areNumbers(singles, n)) return classes(values, undefined)
   return numbers(values, n, 1, 'integers that hardly come twice are taken as numbers, not as classes')
@@ -66,9 +66,12 @@ async function numbersOf(what: string, { data }: ArrayData): Promise<Float64Arra
   return values
 }
 
-function countsOf(values: Float64Array): Map<number, number> {
+async function countsOf(values: Float64Array): Promise<Map<number, number>> {
   const counts = new Map<number, number>()
-  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
+  for (const [i, value] of values.entries()) {
+    counts.set(value, (counts.get(value) ?? 0) + 1)
+    if (i % turn === turn - 1) await nextTurn()
+  }
   return counts
 }
 
@@ -101,7 +104,7 @@ function numbers(data: Float64Array, n: number, width: number, note?: string): T
 }
 
 async function classes(values: Float64Array, note: string | undefined): Promise<Target> {
-  const counts = countsOf(values)
+  const counts = await countsOf(values)
   const place = new Map([...counts.keys()].sort((a, b) => a - b).map((value, i) => [value, i]))
   const data = Int32Array.from(values, (value) => place.get(value) as number)
   const labels: ArrayData = { dtype: 'int32', shape: [values.length], data }

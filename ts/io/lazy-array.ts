@@ -71,9 +71,9 @@ export function checkRows(what: string, shape: Shape, rows: RowRange | undefined
 }
 
 /** Bytes that are read together, since a read of fewer takes as long. */
-const worthReading = 1 << 18
+export const worthReading = 1 << 18
 /** Bytes of a block in which an array is gone through. */
-const blockBytes = 1 << 25
+export const blockBytes = 1 << 25
 
 /**
  * Some rows of an array in memory; no more than these and a block are held at a time.

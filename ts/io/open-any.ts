@@ -1,6 +1,6 @@
 /** Files of arrays of any format that is read, told by their names. */
 
-import { statSync } from 'node:fs'
+import { type Stats, statSync } from 'node:fs'
 import { basename, extname } from 'node:path'
 import { DataError, IOError } from '../core/errors.js'
 import { type Checks, checkOptions, flag } from '../core/options.js'
@@ -49,9 +49,19 @@ const formats: Readonly<Record<string, ArrayFormat>> = {
 /** Endings of the files that are read. */
 export const arrayEndings: readonly string[] = Object.keys(formats)
 
+/** What the system says of a path; undefined where there is nothing that can be read. */
+export function infoOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })
+  } catch {
+    // A name too long, a folder that may not be looked into, or no path at all.
+    return undefined
+  }
+}
+
 /** The format of a file by its name, of a folder by what lies in it; undefined for any other. */
 export function formatOf(path: string): ArrayFormat | undefined {
-  const info = statSync(path, { throwIfNoEntry: false })
+  const info = infoOf(path)
   if (info?.isDirectory()) return isZarr(path) ? 'zarr' : undefined
   return formats[extname(path).toLowerCase()]
 }
@@ -75,7 +85,7 @@ export function stemOf(path: string): string {
 export async function openArrays(path: string, options: OpenArraysOptions = {}): Promise<ArrayFile> {
   checkPath('openArrays', path)
   const { labels = false } = checkOptions('openArrays', options, checks)
-  const info = statSync(path, { throwIfNoEntry: false })
+  const info = infoOf(path)
   if (info === undefined)
     throw new IOError(`cannot open ${path}: there is no such file or folder; check the path`)
   const format = formatOf(path)

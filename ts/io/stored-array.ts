@@ -1,12 +1,20 @@
 /** An array that lies in a file, element by element at steps that its header tells. */
 
-import { allocate, type Shape, showShape, sizeOf, type TypedArray } from '../core/dtype.js'
+import { type Shape, showShape, sizeOf, type TypedArray, withRoom } from '../core/dtype.js'
 import { DataError } from '../core/errors.js'
 import { nextTurn } from '../core/turns.js'
 import type { ByteSource, ByteStore } from './byte-source.js'
 import { type ArrayData, elementCount } from './element-types.js'
-import { checkRows, type LazyArray, type RowRange, rowsOf } from './lazy-array.js'
-import { decodeStored, dtypeOfStored, type StoredType, storedBytes } from './stored-types.js'
+import {
+  blockBytes,
+  checkRows,
+  type LazyArray,
+  type RowRange,
+  rowsOf,
+  rowsWithin,
+  worthReading,
+} from './lazy-array.js'
+import { decodeStored, type StoredType, storedBytes } from './stored-types.js'
 
 /** How the elements of an array lie. */
 export interface Layout {
@@ -61,6 +69,12 @@ export class StoredArray implements LazyArray {
     this.#layout = layout
   }
 
+  /** Where rows do not lie one behind the other, many are read for few. */
+  get band(): number {
+    const isRowByRow = this.shape.length < 2 || slowestAxis(this.#layout) <= 0
+    return rowsWithin(this, isRowByRow ? worthReading : blockBytes)
+  }
+
   get isSequential(): boolean {
     return this.#store.isSequential
   }
@@ -110,58 +124,86 @@ const readAnyway = 1 << 20
  * @throws DataError where values are damaged; DeviceError where there is no room for them
  */
 export async function readLayout(what: string, source: ByteSource, layout: Layout): Promise<ArrayData> {
-  const { shape, type } = layout
-  const dtype = dtypeOfStored(type)
-  if (isDense(layout)) return { dtype, shape, data: await span(what, source, layout, sizeOf(shape)) }
-  const into = allocate(dtype, sizeOf(shape))
-  await gather(what, source, layout, into, denseSteps(shape), 0)
-  return { dtype, shape, data: into }
+  const { shape, type, start, bigEndian = false } = layout
+  const width = storedBytes(type)
+  const count = sizeOf(shape)
+  const bytes = isDense(layout)
+    ? await source.bytes(start, count * width)
+    : await gathered(source, layout, width, count)
+  const { dtype, data } = await decodeStored(what, type, bytes, { bigEndian })
+  return { dtype, shape, data }
 }
 
-function isDense({ shape, steps }: Layout): boolean {
+function isDense({ shape, steps }: Pick<Layout, 'shape' | 'steps'>): boolean {
   const dense = denseSteps(shape)
   return shape.includes(0) || shape.every((length, axis) => length === 1 || steps[axis] === dense[axis])
 }
 
-/** Elements that lie one after the other, as values. */
-async function span(
-  what: string,
-  source: ByteSource,
-  { type, bigEndian = false, start }: Layout,
-  count: number,
-): Promise<TypedArray> {
-  const bytes = await source.bytes(start, count * storedBytes(type))
-  return (await decodeStored(what, type, bytes, { bigEndian })).data
+/** Numbers by which stored elements are moved, whatever they stand for; those of 8 bytes are two of 4. */
+type Units = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>
+
+/** Elements at steps, and how to see bytes as them. */
+interface Pattern {
+  readonly shape: Shape
+  readonly steps: Shape
+  /** Position of the first element in bytes. */
+  readonly start: number
+  /** Bytes of a unit. */
+  readonly width: number
 }
 
-/** Reads a layout into its places: at once where most of its span is wanted, else along the axis with the largest steps. */
-async function gather(
-  what: string,
+const unitsOf = (buffer: ArrayBuffer, width: number): Units =>
+  width === 1 ? new Uint8Array(buffer) : width === 2 ? new Uint16Array(buffer) : new Uint32Array(buffer)
+
+/** The bytes of the elements of a layout, last axis fastest. */
+async function gathered(
   source: ByteSource,
-  layout: Layout,
-  into: TypedArray,
+  { shape, steps, start }: Layout,
+  width: number,
+  count: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = withRoom(count * width, () => new Uint8Array(count * width))
+  const pattern =
+    width === 8
+      ? { shape: [...shape, 2], steps: [...steps.map((step) => 2 * step), 1], start, width: 4 }
+      : { shape, steps, start, width }
+  await gather(source, pattern, unitsOf(bytes.buffer, pattern.width), denseSteps(pattern.shape), 0)
+  return bytes
+}
+
+/** Reads a pattern into its places: at once where most of its span is wanted, else along the axis with the largest steps. */
+async function gather(
+  source: ByteSource,
+  pattern: Pattern,
+  into: Units,
   toSteps: readonly number[],
   to: number,
 ): Promise<void> {
-  const { shape, steps, type, start } = layout
-  const length = spanOf(layout)
-  const bytes = length * storedBytes(type)
-  if (bytes <= readAnyway || sizeOf(shape) >= leastShare * length) {
-    const values = await span(what, source, layout, length)
+  const { shape, steps, start, width } = pattern
+  const length = spanOf(pattern)
+  if (length * width <= readAnyway || sizeOf(shape) >= leastShare * length) {
+    const values = unitsOf((await source.bytes(start, length * width)).buffer, width)
     await copyStrided(shape, { values, start: 0, steps }, { values: into, start: to, steps: toSteps })
     return
   }
-  const axis = steps.indexOf(Math.max(...steps.filter((_, a) => (shape[a] as number) > 1)))
-  const without = <T>(list: readonly T[]) => list.filter((_, a) => a !== axis)
-  for (let i = 0; i < (shape[axis] as number); i++) {
-    const part = {
-      ...layout,
-      shape: without(shape),
-      steps: without(steps),
-      start: start + i * (steps[axis] as number) * storedBytes(type),
-    }
-    await gather(what, source, part, into, without(toSteps), to + i * (toSteps[axis] as number))
+  const axis = slowestAxis(pattern)
+  const [extent, step] = [shape[axis] as number, steps[axis] as number]
+  // As many neighbors along it as are read anyway, at least one, and not all again.
+  const most = Math.max(1, Math.min(extent - 1, Math.floor(readAnyway / width / step)))
+  for (let i = 0; i < extent; i += most) {
+    const count = Math.min(most, extent - i)
+    // An axis of one index is left out, so that the next one is divided.
+    const kept = (list: readonly number[]) => (count === 1 ? list.filter((_, a) => a !== axis) : list)
+    const lengths = shape.map((own, a) => (a === axis ? count : own))
+    const part = { shape: kept(lengths), steps: kept(steps), start: start + i * step * width, width }
+    await gather(source, part, into, kept(toSteps), to + i * (toSteps[axis] as number))
   }
+}
+
+/** The axis of more than one index with the largest steps. */
+function slowestAxis({ shape, steps }: Pick<Layout, 'shape' | 'steps'>): number {
+  const ofAxes = steps.map((step, axis) => ((shape[axis] as number) > 1 ? step : -1))
+  return ofAxes.indexOf(Math.max(...ofAxes))
 }
 
 /** Values that are moved in one turn of the event loop. */
@@ -169,7 +211,7 @@ const turn = 1 << 17
 
 /** Values at steps: where the first one lies, and how far it is to the next along each axis. */
 export interface Strided {
-  readonly values: TypedArray
+  readonly values: TypedArray | Uint16Array
   readonly start: number
   readonly steps: readonly number[]
 }

@@ -1,13 +1,12 @@
 /** Activations from the disk. */
 
-import { statSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { DataError, IOError } from '../../core/errors.js'
 import { type Check, type Checks, checkOptions, either, listOf, text } from '../../core/options.js'
 import { checkPath } from '../../io/atomic.js'
 import { type ArrayData, checkArray } from '../../io/element-types.js'
 import { type LazyArray, lazyOf } from '../../io/lazy-array.js'
-import { arrayEndings, formatOf, openArrays, stemOf } from '../../io/open-any.js'
+import { arrayEndings, formatOf, infoOf, openArrays, stemOf } from '../../io/open-any.js'
 import { arrange } from './arrange.js'
 import { leavesOf } from './leaves.js'
 import type { End } from './names.js'
@@ -52,7 +51,7 @@ export async function readActivations(
   checkPath('readActivations', source, 'folder')
   const { x, y, layers } = checkOptions('readActivations', options, checks)
   const wanted = { x: await givenEnd('x', x), y: await givenEnd('y', y), layers }
-  if (statSync(source, { throwIfNoEntry: false }) === undefined) {
+  if (infoOf(source) === undefined) {
     throw new IOError(`cannot read ${source}: there is no such file or folder; check the path`)
   }
   const { leaves, refused, others } = await leavesOf(source)
@@ -93,7 +92,7 @@ async function givenEnd(
     checkArray(what, given)
     return lazyOf(what, given)
   }
-  if (formatOf(given) === undefined || statSync(given, { throwIfNoEntry: false }) === undefined) return given
+  if (formatOf(given) === undefined || infoOf(given) === undefined) return given
   const { arrays } = await openArrays(given, { labels: end === 'y' })
   const found = arrays.size === 1 ? arrays.values().next().value : arrays.get(end)
   if (found !== undefined) return found
