@@ -4,8 +4,9 @@ import { basename, dirname, join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import test from 'ava'
 import { packageRoot } from '../ts/core/package-root.js'
-import { type PickledArray, readPickle } from '../ts/data/pickle.js'
 import { cifar10, cifar100, DataError, IOError, readCifar10, readCifar100 } from '../ts/index.js'
+import { numpyDialect, type PickledArray } from '../ts/io/numpy-pickle.js'
+import { readPickle } from '../ts/io/pickle.js'
 import { readTar } from '../ts/io/tar.js'
 
 /** Small archives and pickles that Python and NumPy wrote; those for Python have the opcodes that Python 2 wrote. */
@@ -236,30 +237,36 @@ test('a tar that comes byte by byte is the same, and one that claims much is ref
 
 test('pickles of every protocol from 2 to 5 hold the same data', async (t) => {
   for (const name of ['bytes2', 'bytes4', 'bytes5', 'text2', 'text4', 'text5']) {
-    const dict = await readPickle(name, pickleOf(name))
+    const dict = await readPickle(name, pickleOf(name), numpyDialect)
     t.true(dict instanceof Map)
     const { labels, data } = Object.fromEntries(dict as Map<string, unknown>)
     t.deepEqual(labels, [1, 8], name)
     t.deepEqual((data as PickledArray).shape, [2, 3072])
     t.deepEqual((data as PickledArray).data.slice(0, 5), image(0, 1).slice(0, 5))
   }
-  const fortran = (await readPickle('fortran', pickleOf('fortran'))) as ReadonlyMap<string, PickledArray>
+  const fortran = (await readPickle('fortran', pickleOf('fortran'), numpyDialect)) as ReadonlyMap<
+    string,
+    PickledArray
+  >
   t.true(fortran.get('data')?.fortranOrder)
 })
 
 test('a pickle that would run code is refused by name, and nothing runs', async (t) => {
   for (const name of ['evil2', 'evil4']) {
-    await t.throwsAsync(readPickle(name, pickleOf(name)), {
+    await t.throwsAsync(readPickle(name, pickleOf(name), numpyDialect), {
       instanceOf: DataError,
       message: /it names "(posix|nt)\.system"; it is never executed/,
     })
   }
   t.false(existsSync('/tmp/harm'))
   const refuses = (bytes: string | Uint8Array, message: RegExp) =>
-    t.throwsAsync(readPickle('x', typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes), {
-      instanceOf: DataError,
-      message,
-    })
+    t.throwsAsync(
+      readPickle('x', typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes, numpyDialect),
+      {
+        instanceOf: DataError,
+        message,
+      },
+    )
   await refuses(pickleOf('protocol0'), /opcode/)
   await refuses(pickleOf('object'), /it names "(__builtin__|builtins)\.complex"/)
   await refuses(pickleOf('floats'), /element type "f8"/)
@@ -283,7 +290,11 @@ test('lists that hold each other many times over are read in no time', async (t)
   for (let i = 0; i < 60; i++) text += `](h${place(i)}h${place(i)}eq${place(i + 1)}`
   // The lists before the last lie below it: one tuple of all.
   text += 't.'
-  const value = (await readPickle('x', Buffer.from(text, 'latin1'))) as readonly (readonly unknown[])[]
+  const value = (await readPickle(
+    'x',
+    Buffer.from(text, 'latin1'),
+    numpyDialect,
+  )) as readonly (readonly unknown[])[]
   t.is(value.length, 61)
   t.is(value[60]?.[0], value[60]?.[1])
 })

@@ -5,10 +5,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path'
 import test from 'ava'
 import { ArgumentError, StateError } from '../ts/core/errors.js'
-import { type Dynamics, DynamicsWriter, loadDynamics, loadSegment } from '../ts/dynamics/index.js'
-import { Binned, HSIC, type IBSequential, KDE } from '../ts/index.js'
+import { type Dynamics, DynamicsWriter, loadDynamics, loadSegment, RunSet } from '../ts/dynamics/index.js'
+import { Binned, Dense, HSIC, IBSequential, KDE } from '../ts/index.js'
 import { error, fresh } from './io-scratch.js'
-import { classifier, dataset } from './toy-task.js'
+import { classifier, dataset, points } from './toy-task.js'
 
 const plan = { batches: 2, evaluators: ['a'], layers: ['l'], chunkBatches: 1 }
 /** Writes a whole epoch whose values say which it is. */
@@ -317,6 +317,65 @@ test('units, settings, epochs and steps go from the evaluators to memory and dis
   t.deepEqual(told(await loadDynamics(folder)), told(model.dynamics()))
   await model.fitDataset(dataset(32, 16), { epochs: 1 })
   t.deepEqual([model.dynamics().epochs, model.dynamics().steps], [[3], [null]])
+})
+
+test('dynamics tell how many samples values were estimated from, and the entropy of the classes', async (t) => {
+  const dir = fresh()
+  const { x, y } = points(40, 5)
+  const model = classifier({ trackDynamics: true, saveDynamics: dir, seed: 1 })
+    .attachEvaluator(new Binned({ range: [0, 1] }))
+    .attachEvaluator(new HSIC({ sigma: 2 }), { evaluateOn: { probe: { x, y } }, every: 5 })
+    .attachEvaluator(new HSIC({ sigma: 2 }), { evaluateOn: 'epoch', samples: 12 })
+  // 32 samples in batches of 12, 12 and 8, all of which the first evaluator sees.
+  await model.fitDataset(dataset(32, 12), { epochs: 2 })
+  const { samples, labelEntropy } = model.dynamics()
+  t.deepEqual(samples, [12, 40, 12])
+  const counts = [0, 1, 2].map((c) => points(32).y.filter((label) => label === c).length / 32)
+  const entropy = counts.reduce((sum, p) => sum - p * Math.log(p), 0)
+  t.true(Math.abs((labelEntropy as number) - entropy) < 1e-12, `${labelEntropy}, expected ${entropy}`)
+  const stored = await loadDynamics(dir)
+  t.deepEqual([stored.samples, stored.labelEntropy], [samples, labelEntropy])
+  const set = RunSet.of([stored])
+  t.deepEqual([set.samples, set.labelEntropy], [samples, labelEntropy])
+  await model.fitDataset(dataset(32, 16), { epochs: 1, appendDynamics: true })
+  t.deepEqual(model.dynamics().samples, [16, 40, 12])
+})
+
+test('the entropy of the target is that of the samples of the first evaluator, and null for numbers', async (t) => {
+  const { x } = points(30)
+  const y = Int32Array.from({ length: 30 }, (_, i) => (i < 10 ? 0 : 1))
+  const probed = classifier({ trackDynamics: true, seed: 1 })
+    .attachEvaluator(new HSIC({ sigma: 2 }), { evaluateOn: { probe: { x, y } } })
+    .attachEvaluator(new HSIC({ sigma: 2 }))
+  await probed.fitDataset(dataset(32, 16), { epochs: 1 })
+  const entropy = -(Math.log(1 / 3) / 3 + (2 * Math.log(2 / 3)) / 3)
+  t.true(Math.abs((probed.dynamics().labelEntropy as number) - entropy) < 1e-12)
+  const numbers = new IBSequential({ inputShape: [4], trackDynamics: true })
+  numbers
+    .add(new Dense(1))
+    .compile({ loss: 'mse' })
+    .attachEvaluator(new HSIC({ sigma: 2 }))
+  await numbers.fit(x, new Float32Array(30), { epochs: 1, verbose: false })
+  t.is(numbers.dynamics().labelEntropy, null)
+  t.deepEqual(numbers.dynamics().samples, [24])
+})
+
+test('stores without numbers of samples read as not known', async (t) => {
+  const folder = fresh()
+  const writer = await DynamicsWriter.create(folder, { ...plan, epochs: 1, samples: [64], labelEntropy: 0.5 })
+  t.deepEqual((await loadDynamics(folder)).samples, [64])
+  await writer.append(0, 0, Float32Array.of(1, 2))
+  await writer.finishEpoch(0, 2, { samples: [32] })
+  await t.throwsAsync(writer.finishEpoch(0, 2, { samples: [32, 1] }), error(ArgumentError, /samples/))
+  await writer.close()
+  const { samples, labelEntropy } = await loadDynamics(folder)
+  t.deepEqual([samples, labelEntropy], [[32], 0.5])
+  const group = join(folder, 'zarr.json')
+  const { attributes, ...rest } = JSON.parse(readFileSync(group, 'utf8'))
+  const { samples: _, labelEntropy: __, ...old } = attributes
+  writeFileSync(group, JSON.stringify({ ...rest, attributes: old }))
+  const read = await loadDynamics(folder)
+  t.deepEqual([read.samples, read.labelEntropy], [[null], null])
 })
 
 test('stores of version 1 have the units of their settings, and say that epochs are not known', async (t) => {

@@ -62,7 +62,8 @@ export async function outcomeOf(
   for (const variable of [...Object.values(variables), ...(optimizer?.stateVariables().values() ?? [])]) {
     hash.update(String(await variable.data()))
   }
-  const { values, shape, steps, finished, completedEpochs } = await hg.loadDynamics(join(folder, 'dynamics'))
+  const stored = await hg.loadDynamics(join(folder, 'dynamics'))
+  const { values, shape, steps, finished, completedEpochs, samples, labelEntropy } = stored
   hash.update(String(values))
   for (let epoch = 0; epoch < shape[0]; epoch++) {
     for (let batch = 0; batch < shape[1]; batch++) {
@@ -82,7 +83,8 @@ export async function outcomeOf(
     rest.metrics,
     rest.epochs,
     model.dynamics().steps,
-    [shape, steps, finished, completedEpochs],
+    [model.dynamics().samples, model.dynamics().labelEntropy],
+    [shape, steps, finished, completedEpochs, samples, labelEntropy],
     optimizer?.learningRate,
     withoutSeconds.length,
     withoutSeconds.at(-2),

@@ -71,7 +71,7 @@ test('runs that do not go together are refused, saying in what', (t) => {
     [{ evaluators: ['KSG'] }, /evaluators of run 1/],
     [{ units: ['bits'] }, /units of run 1 are \["nats"\], of run 2 \["bits"\]/],
     [{ evaluatorSettings: [{ noiseVariance: 0.2 }] }, /evaluatorSettings/],
-    [{ epochs: null }, /run 1 numbers its epochs and run 2 does not/],
+    [{ epochs: null }, /run 1 numbers its values by epoch, run 2 by row/],
   ]
   for (const [change, message] of cases) {
     const error = t.throws(() => RunSet.of([one, { ...one, ...change }]), { instanceOf: DataError })
@@ -127,7 +127,7 @@ test('JSON holds every value with its unit and settings; null is no value', (t) 
     hyperglow: version,
     runs: ['run 1', 'run 2'],
     epochs: [1],
-    epochsKnown: true,
+    rowKind: 'epoch',
     layers: ['dense_1'],
     labelEntropy: Math.log(2),
     results: [

@@ -1,10 +1,12 @@
 /** Calls of models, datasets, files and charts. Files go to the working folder, which the fuzzer makes for each run. */
 import { writeFileSync } from 'node:fs'
 import * as hg from '../../ts/index.js'
+import { prepareDump } from './activations.js'
 import { type Call, constructorCall, type FunctionTable, functionCalls, methodCalls } from './call.js'
 import { dataCalls, prepareDataFiles } from './data.js'
 import { OwnError } from './junk.js'
 import { some } from './operations.js'
+import { prepareRuns } from './runs.js'
 import { prepareTaskFiles } from './tasks.js'
 
 const exports = hg as unknown as Readonly<Record<string, unknown>>
@@ -114,6 +116,7 @@ function modelCalls(kind: Kind): Call[] {
       forward: () => [some([2, 3])],
       load: () => ['a-model', { optimizer: true }],
       predict: () => [rows(), { batchSize: 5, signal: new AbortController().signal }],
+      report: () => ['a-report', { x: x(), y: y(), ...reported }],
       save: () => ['saved/model'],
     }),
   ]
@@ -169,6 +172,8 @@ const storeOptions = {
   chunkBatches: 1,
   units: ['none'],
   epochNumbers: [1, 2],
+  samples: [16],
+  labelEntropy: 0.7,
   notes: { data: 'mine' },
   overwrite: true,
 }
@@ -215,6 +220,12 @@ const plane = {
   yDomain: [0.1, 2],
   band: 'runs',
 }
+export const reported = {
+  samples: 5,
+  title: 'mine',
+  configuration: { data: 'some' },
+  signal: new AbortController().signal,
+}
 const matrixLike = {
   rows: ['a', 'b'],
   columns: ['c', 'd'],
@@ -228,6 +239,14 @@ const matrixLike = {
   height: 100,
 }
 const chart = () => hg.lossPlot({ loss: [3, 2, 1] })
+
+/** Reads the arrays of a file, whole and by rows. */
+async function readAll(opened: Promise<hg.ArrayFile>): Promise<void> {
+  for (const array of (await opened).arrays.values()) {
+    await array.read()
+    await array.read([0, 1])
+  }
+}
 
 class Own extends hg.Layer {
   build(inputShape: hg.Shape) {
@@ -262,6 +281,20 @@ const functions: FunctionTable = {
       title: 'mine',
       width: 200,
       height: 100,
+    },
+  ],
+  report: () => [
+    null,
+    'a-report',
+    {
+      title: 'mine',
+      activations: { a: some([4, 2]), b: some([4, 3]) },
+      activationsOf: 'some samples',
+      gradientNorms: { a: 1 },
+      configuration: { data: 'some' },
+      network: 'a, b',
+      band: 'se',
+      signal: new AbortController().signal,
     },
   ],
   matrix: () => [
@@ -300,6 +333,7 @@ const functions: FunctionTable = {
   ],
   readNpy: () => ['an-array.npy'],
   readNpz: () => ['arrays.npz', { names: ['a'] }],
+  openArrays: { args: () => ['arrays.npz', { labels: true }], use: readAll },
   readSafetensors: () => ['a-file.safetensors'],
   writeAtomic: () => ['written/text', 'text', { sync: false }],
   writeNpy: () => ['written/array.npy', array()],
@@ -312,12 +346,14 @@ export async function prepareFiles(): Promise<void> {
   writeFileSync('a-text', 'text')
   writeFileSync('a-table.csv', 'a,b,c\n1,2,x\n3,?,y\n')
   await prepareDataFiles()
+  await prepareDump()
   const values = { dtype: 'float32', shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) } as const
   await hg.writeNpy('an-array.npy', values)
   await hg.writeNpz('arrays.npz', { a: values, b: values })
   await hg.writeSafetensors('a-file.safetensors', { a: values })
   await compiled('Sequential').save('a-model')
   await prepareTaskFiles()
+  await prepareRuns()
   const writer = await hg.DynamicsWriter.create('a-store', storeOptions as hg.DynamicsOptions)
   const part = { dtype: 'float32', shape: [2, 3], data: new Float32Array(6) } as const
   await writer.append(0, 0, Float32Array.of(1, 2))
@@ -341,7 +377,7 @@ export const modelCallsOfAll: readonly Call[] = [
   storeCall('append', () => [0, 0, Float32Array.of(1, 2)]),
   storeCall('skip', () => [0, 0]),
   storeCall('appendSegment', () => [0, 0, [array(), array(), array()]]),
-  storeCall('finishEpoch', () => [0, 3]),
+  storeCall('finishEpoch', () => [0, 3, { samples: [16], labelEntropy: 0.7 }]),
   storeCall('flush', () => []),
   storeCall('close', () => []),
   constructorCall('Chart', hg.Chart, () => [{ mark: 'point', data: { values: [] } }]),

@@ -1,6 +1,9 @@
 /** Calls of sets of runs. */
 import * as hg from '../../ts/index.js'
-import { type Call, methodCalls } from './call.js'
+import { classifier, points } from '../toy-task.js'
+import { type Call, functionCalls, methodCalls } from './call.js'
+
+const exports = hg as unknown as Readonly<Record<string, unknown>>
 
 /** Two layers by two evaluators in two epochs. */
 const run = (shift: number) => ({
@@ -26,7 +29,32 @@ const named = (shift: number) =>
   [1, 2, 3].map((seed) => ({ name: `seed ${seed}`, dynamics: run(shift * seed) }))
 const table = () => ({ evaluator: 'KDE', layer: ['a', 1], epochs: [1, 2] })
 
+const build = (seed: number) =>
+  classifier({ seed, trackDynamics: true }).attachEvaluator(new hg.HSIC({ sigma: 1 }))
+const ofSeeds = { seeds: [1, 2], saveTo: 'runs', onProgress() {}, signal: new AbortController().signal }
+
+let folders = 0
+
+/** Makes the folder that is read. */
+export const prepareRuns = () => hg.RunSet.of(named(0.1)).save('some-runs')
+
 export const runCalls: readonly Call[] = [
+  ...functionCalls(exports, {
+    readRuns: () => ['some-runs'],
+    runs: [
+      () => [
+        {
+          ...ofSeeds,
+          saveTo: `runs-${folders++}`,
+          build,
+          data: points(12),
+          fit: { epochs: 1, verbose: false, saveDynamics: undefined },
+          onRun() {},
+        },
+      ],
+      () => [{ ...ofSeeds, saveTo: `runs-${folders++}`, train: ({ seed }: hg.RunToTrain) => run(seed) }],
+    ],
+  }),
   {
     name: 'RunSet.of',
     args: () => [named(0.1)],
@@ -43,6 +71,7 @@ export const runCalls: readonly Call[] = [
     toCsv: () => [],
     toText: () => [table()],
     toLatex: () => [table()],
+    save: () => ['saved-runs'],
     compare: () => [
       hg.RunSet.of(named(0.2)),
       {

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { packageRoot } from '../../ts/core/package-root.js'
 import * as hg from '../../ts/index.js'
+import { activationCalls } from './activations.js'
 import { analysisCalls } from './analysis.js'
 import { type Call, functionCalls } from './call.js'
 import { estimatorCallsOfAll, otherOptions } from './estimators.js'
@@ -28,6 +29,7 @@ export const calls: readonly Call[] = [
   ...vibCalls,
   ...taskCalls,
   ...runCalls,
+  ...activationCalls,
 ]
 
 /** Classes that others extend: their methods are called on those. */

@@ -5,9 +5,10 @@ import { basename, resolve } from 'node:path'
 import { DataError } from '../core/errors.js'
 import { nextTurn } from '../core/turns.js'
 import { FileReader } from '../io/file-reader.js'
+import { numpyDialect, PickledArray } from '../io/numpy-pickle.js'
+import { type Pickled, readPickle } from '../io/pickle.js'
 import { readTar } from '../io/tar.js'
 import type { Images } from './image-datasets.js'
-import { type Pickled, PickledArray, readPickle } from './pickle.js'
 import {
   type Checksum,
   checkPublished,
@@ -236,7 +237,7 @@ async function ofRecords({ labels, title }: CifarSet, what: string, bytes: Uint8
 
 /** Images of a pickled dict: rows of pixels under 'data', and a list for each label. */
 async function ofPickle({ labels, title }: CifarSet, what: string, bytes: Uint8Array): Promise<CifarHalf> {
-  const dict = await readPickle(what, bytes)
+  const dict = await readPickle(what, bytes, numpyDialect)
   const data = dict instanceof Map ? (dict as ReadonlyMap<string, Pickled>).get('data') : undefined
   if (!(dict instanceof Map) || !(data instanceof PickledArray)) {
     throw new DataError(`${what} is no dict with an array 'data', as files of ${title} are; fetch it again`)

@@ -1,4 +1,5 @@
 /** Data: batches from arrays and files. */
+export * from './activations/index.js'
 export {
   ArrayDataset,
   type ArrayDatasetOptions,

@@ -1,9 +1,10 @@
 /** When the evaluators of a model are evaluated. */
 
 import { ArgumentError, describe } from '../core/errors.js'
-import { type Checks, checkOptions, elsewhere, whole } from '../core/options.js'
+import { type Checks, checkOptions, elsewhere, flag, whole } from '../core/options.js'
 import type { ArrayInput } from '../data/array-dataset.js'
 import type { Estimator } from '../estimators/estimator.js'
+import { type Every, everyCheck } from './schedule.js'
 
 /** Samples that the layers of a model are looked at with, always the same. */
 export interface Probe {
@@ -25,20 +26,31 @@ export interface AttachOptions<P = Probe> {
    * - `{ probe: { x, y } }`: after each epoch, in evaluation mode, on these samples.
    */
   evaluateOn?: 'batch' | 'epoch' | { probe: P }
-  /** Evaluate every so many batches, or epochs, beginning with the first. Default 1. */
-  every?: number
+  /**
+   * How often: a number of batches or epochs, a list of epochs, 'log', or `{ steps }`; see {@link Every}. Default 1: on every batch, or after every epoch.
+   */
+  every?: Every
+  /** Evaluate before the first step too, as epoch 0, which is a row of its own in the dynamics. Not on batches, of which the first comes before all updates. Default false. */
+  initial?: boolean
   /** 'epoch': number of samples. Default 2048. */
   samples?: number
 }
 
-const checks: Checks<AttachOptions<unknown>> = { evaluateOn: elsewhere(), every: whole(1), samples: whole(1) }
+const checks: Checks<AttachOptions<unknown>> = {
+  evaluateOn: elsewhere(),
+  every: everyCheck,
+  initial: flag,
+  samples: whole(1),
+}
 
 /** An evaluator with its schedule. */
 export interface Attachment<P = unknown> {
   readonly evaluator: Estimator
   readonly on: 'batch' | 'epoch' | 'probe'
   readonly probe: P | undefined
-  readonly every: number
+  readonly every: Every
+  /** Whether it is evaluated before the first step too. */
+  readonly initial: boolean
   readonly samples: number
 }
 
@@ -54,10 +66,15 @@ export function attachment<P>(
   isProbe: (probe: unknown) => boolean = hasBoth,
 ): Attachment<P> {
   const given = checkOptions<AttachOptions<unknown>>('attachEvaluator', options, checks)
-  const { evaluateOn = 'batch', every = 1, samples = 2048 } = given
-  const common = { evaluator, every, samples }
+  const { evaluateOn = 'batch', every = 1, initial = false, samples = 2048 } = given
+  const common = { evaluator, every, initial, samples }
   if (evaluateOn === 'epoch') return { ...common, on: 'epoch', probe: undefined }
   if (evaluateOn === 'batch') {
+    if (initial) {
+      throw new ArgumentError(
+        "attachEvaluator: on batches the first value is that of the first batch before its update; initial: true goes with { evaluateOn: 'epoch' } or a probe",
+      )
+    }
     if (evaluator.isLazy) return { ...common, on: 'batch', probe: undefined }
     throw new ArgumentError(
       `attachEvaluator: ${evaluator.name} cannot be part of a training step; attach it with { evaluateOn: 'epoch' } or { evaluateOn: { probe: { x, y } } }`,
@@ -75,11 +92,6 @@ export function attachment<P>(
 function hasBoth(probe: unknown): boolean {
   const { x, y } = (probe ?? {}) as Partial<Probe>
   return x !== undefined && y !== undefined
-}
-
-/** Whether an evaluator is to be evaluated on the batch, or after the epoch, of this number. */
-export function isDue({ every }: Attachment, number: number): boolean {
-  return number % every === 0
 }
 
 /** Warns once an evaluator that it has no value for some layers. */

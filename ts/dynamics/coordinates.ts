@@ -10,6 +10,8 @@ export interface BatchMeasurement {
   dynamics?: Tensor
   /** float32 [E, L]: activations outside of what evaluators tell apart, see {@link outsideParts}. Only where an evaluator has such a range. */
   outside?: Tensor
+  /** float64 [C]: samples of each class. Only where the target is one-hot rows of classes. */
+  classes?: Tensor
   /** The list x, h1 .. hL, y. Only where asked for. */
   segment?: Tensor[]
 }
@@ -52,6 +54,12 @@ export function coordinates(
     return scalars
   })
   return stack(rows.map((scalar) => scalar.cast('float32'))).reshape([evaluators.length, layers, 2])
+}
+
+/** How many samples each class of the target has, float64 [C]; undefined where the target is not one-hot rows of classes. */
+export function classCounts(segment: readonly Tensor[], { target }: SegmentOptions): Tensor | undefined {
+  const y = segment.at(-1)
+  return target === 'classes' && y?.rank === 2 ? y.cast('float64').sum(0) : undefined
 }
 
 /** The part of each layer's activations outside of the range of each evaluator, float32 [E, L], NaN where it has none; undefined where no evaluator has one. */

@@ -1,13 +1,31 @@
 /** Dynamics: what a run remembers of its layers, epoch by epoch, in memory and in files. */
 export type { AttachOptions, Probe } from './attachment.js'
+export type { StepDynamics } from './by-step.js'
 export type { DynamicsHeading, DynamicsSampling } from './heading.js'
+export {
+  type Inspection,
+  type InspectOptions,
+  inspect,
+  type LayerInspection,
+  type TargetInspection,
+} from './inspect.js'
+export {
+  type Measured,
+  type Measurement,
+  type MeasureOptions,
+  type MeasureProgress,
+  measure,
+} from './measure.js'
 export type { NamedRun } from './merged-runs.js'
 export type { ModelDynamics } from './record.js'
 export type { CompareRunsOptions, ComparisonRow, RunComparison } from './run-comparison.js'
 export type { ResultJson, RunResults, SpreadJson } from './run-results.js'
 export { type PlaneSpread, type ResultRow, RunSet } from './run-set.js'
 export type { RunTableOptions } from './run-tables.js'
+export { readRuns } from './runs-folder.js'
 export type { SaveDynamics } from './save.js'
+export type { Scan } from './scan.js'
+export type { Every, StepSchedule } from './schedule.js'
 export type { DynamicsLike, DynamicsSource, MeasuredBy, StoredDynamics } from './source.js'
 export type { Spread } from './spread.js'
 export {

@@ -48,6 +48,10 @@ export interface DynamicsAttributes {
   readonly evaluatorSettings: readonly Json[]
   /** Unit of each evaluator's values, 'none' for numbers without one; null where it is not known. */
   readonly units: readonly (string | null)[]
+  /** Samples that each evaluator's values were estimated from, null where it is not known. Not in stores of an earlier hyperglow. */
+  readonly samples?: readonly (number | null)[]
+  /** Entropy of the target's classes over them, in nats; null where it is not known. Not in stores of an earlier hyperglow. */
+  readonly labelEntropy?: number | null
   /** Number of each of the N epochs in the training of the model; null where it is not known. */
   readonly epochs: readonly number[] | null
   /** Training steps up to the end of each epoch, as far as they are known. */
@@ -100,6 +104,17 @@ export async function readAttributes(folder: string): Promise<DynamicsAttributes
   return read as unknown as DynamicsAttributes
 }
 
+/** Whether a folder holds a store, sound or not. */
+export async function holdsStore(folder: string): Promise<boolean> {
+  try {
+    const group = JSON.parse((await readText(join(folder, groupFile))) ?? 'null')
+    return group?.attributes?.format === formatName
+  } catch (error) {
+    if (error instanceof SyntaxError) return false
+    throw error
+  }
+}
+
 type Found = Record<keyof DynamicsAttributes, unknown>
 
 /** What version 1 did not note: units are those of the base among the settings, where there is one. */
@@ -124,6 +139,8 @@ function isSound({ shape, layers, evaluators, evaluatorSettings, ...rest }: Foun
     isList(layers, shape[3], isName) &&
     isList(evaluatorSettings, width, () => true) &&
     isList(rest.units, width, (unit) => unit === null || isName(unit)) &&
+    (rest.samples === undefined || isList(rest.samples, width, (n) => n === null || isCount(n))) &&
+    Number.isFinite(rest.labelEntropy ?? 0) &&
     (rest.epochs === null || isList(rest.epochs, epochs, Number.isFinite)) &&
     Array.isArray(rest.steps) &&
     (rest.completedEpochs === null || isCount(rest.completedEpochs)) &&

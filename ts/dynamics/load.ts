@@ -5,8 +5,8 @@ import * as zarr from 'zarrita'
 import { withRoom } from '../core/dtype.js'
 import { DataError, IOError } from '../core/errors.js'
 import { reason, systemCode } from '../io/atomic.js'
+import { FolderStore } from '../io/folder-store.js'
 import type { Json } from '../io/json.js'
-import { FolderStore } from './folder-store.js'
 import { groupFile, notStore, readAttributes, valuesName } from './layout.js'
 import { meanOfMeasured } from './means.js'
 
@@ -24,6 +24,10 @@ export interface Dynamics {
   readonly evaluatorSettings: readonly Json[]
   /** Unit of each evaluator's values, such as `'bits'`; 'none' for numbers without a unit, null where it is not known. */
   readonly units: readonly (string | null)[]
+  /** Samples that each evaluator's values were estimated from, the most where batches differ; null where it is not known. */
+  readonly samples: readonly (number | null)[]
+  /** Entropy of the target's classes over the samples of the first evaluator, in nats; null where the target is not classes, or not known. */
+  readonly labelEntropy: number | null
   /** Number of each of the N epochs in the training of the model; null where an older hyperglow did not note it. */
   readonly epochs: readonly number[] | null
   /** Training steps up to the end of each epoch, as far as they are known. */
@@ -80,6 +84,8 @@ export async function loadDynamics(folder: string): Promise<Dynamics> {
     evaluators,
     evaluatorSettings,
     units,
+    samples: attributes.samples ?? evaluators.map(() => null),
+    labelEntropy: attributes.labelEntropy ?? null,
     epochs: attributes.epochs,
     steps,
     completedEpochs: attributes.completedEpochs,

@@ -1,14 +1,18 @@
 /** Runs of one experiment brought to the same rows, or refused where they do not go together. */
 import { ArgumentError, DataError, describe, NumericalError } from '../core/errors.js'
-import { isList } from '../core/options.js'
+import { checkValue, listOf, text } from '../core/options.js'
 import { toJson } from '../io/json.js'
 import type { DynamicsHeading, DynamicsSampling } from './heading.js'
-import { type DynamicsLike, type DynamicsSource, readSource } from './source.js'
+import type { RowKind } from './naming.js'
+import { type DynamicsLike, type DynamicsSource, readSource, rowNumbers } from './source.js'
 
 /** A run with a name of its own. */
 export interface NamedRun {
-  readonly name: string
+  /** Default `run 1` and so on. */
+  readonly name?: string
   readonly dynamics: DynamicsSource
+  /** What is to be said of the run: it is among the notes of the set. */
+  readonly notes?: readonly string[]
 }
 
 /** Runs on the same rows. */
@@ -16,8 +20,8 @@ export interface MergedRuns extends DynamicsHeading, DynamicsSampling {
   readonly names: readonly string[]
   /** Number of each of the N rows, rising: of the epoch, or counted from 1 where the runs do not tell. */
   readonly epochs: readonly number[]
-  /** Whether the numbers are those of epochs. */
-  readonly epochsKnown: boolean
+  /** What the numbers are of. */
+  readonly rowKind: RowKind
   /** Of each run [N, E, L, 2], last axis fastest; NaN where it has none. */
   readonly values: readonly Float64Array[]
   /** What is to be said of the merging. */
@@ -31,7 +35,8 @@ export interface MergedRuns extends DynamicsHeading, DynamicsSampling {
  *   evaluators, units, settings, or in whether they number their epochs; NumericalError for an infinite value
  */
 export function mergedRuns(given: Iterable<DynamicsSource | NamedRun>, caller: string): MergedRuns {
-  const runs = namedRuns(given, caller).map(({ name, dynamics }) => ({
+  const list = namedRuns(given, caller)
+  const runs = list.map(({ name, dynamics }) => ({
     name,
     dynamics: headed(readSource(dynamics, `${caller}: ${name}`), caller),
   }))
@@ -42,8 +47,8 @@ export function mergedRuns(given: Iterable<DynamicsSource | NamedRun>, caller: s
     throw new DataError(`${caller}: two runs are named "${name}"; give each its own name`)
   }
   for (const { name, dynamics } of runs) checkAlike(first, { name, dynamics }, caller)
-  const epochsKnown = first.dynamics.epochs !== null
-  const numbers = runs.map(({ dynamics }) => dynamics.epochs ?? dynamics.values.map((_, n) => n + 1))
+  const { rowKind } = first.dynamics
+  const numbers = runs.map(({ dynamics }) => dynamics.numbers)
   const epochs = [...new Set(numbers.flat())].sort((a, b) => a - b)
   const { layers, evaluators, units, evaluatorSettings } = first.dynamics
   const { samples, labelEntropy, remarks } = samplingOf(runs)
@@ -56,25 +61,34 @@ export function mergedRuns(given: Iterable<DynamicsSource | NamedRun>, caller: s
     samples,
     labelEntropy,
     epochs,
-    epochsKnown,
+    rowKind,
     values: runs.map(({ name, dynamics }, run) =>
       onRows(name, dynamics, numbers[run] as readonly number[], epochs, caller),
     ),
-    remarks: [...remarks, ...gapsOf(runs, numbers, epochs, epochsKnown)],
+    remarks: [
+      ...list.flatMap(({ notes }) => notes ?? []),
+      ...remarks,
+      ...gapsOf(runs, numbers, epochs, rowKind),
+    ],
   }
 }
 
 /** Dynamics with all that they may leave out. */
 type Headed = DynamicsHeading &
   DynamicsSampling &
-  Pick<DynamicsLike, 'values'> & { readonly epochs: readonly number[] | null }
+  Pick<DynamicsLike, 'values'> & { readonly rowKind: RowKind; readonly numbers: readonly number[] }
 
 interface Run {
   readonly name: string
   readonly dynamics: Headed
 }
 
-function namedRuns(given: Iterable<DynamicsSource | NamedRun>, caller: string): NamedRun[] {
+const texts = listOf(text)
+
+function namedRuns(
+  given: Iterable<DynamicsSource | NamedRun>,
+  caller: string,
+): (NamedRun & { readonly name: string })[] {
   const isIterable = typeof Object(given)[Symbol.iterator] === 'function' && typeof given !== 'string'
   if (!isIterable) {
     throw new ArgumentError(
@@ -82,17 +96,20 @@ function namedRuns(given: Iterable<DynamicsSource | NamedRun>, caller: string): 
     )
   }
   return Array.from(given, (run, index) => {
-    const { name, dynamics } = Object(run) as Partial<NamedRun>
+    const own = `run ${index + 1}`
+    const { name = own, dynamics, notes = [] } = Object(run) as Partial<NamedRun>
     if (dynamics === undefined || typeof dynamics === 'function') {
-      return { name: `run ${index + 1}`, dynamics: run as DynamicsSource }
+      return { name: own, dynamics: run as DynamicsSource }
     }
-    if (typeof name === 'string' && name !== '') return { name, dynamics }
-    throw new ArgumentError(`${caller}: the name of run ${index + 1} is ${describe(name)}, expected text`)
+    checkValue(`${caller}: the name of ${own}`, name, text)
+    checkValue(`${caller}: notes of ${own}`, notes, texts)
+    return { name, dynamics, notes }
   })
 }
 
 function headed(dynamics: DynamicsLike, caller: string): Headed {
-  const { evaluators, layers, values, units, evaluatorSettings, samples, labelEntropy, epochs } = dynamics
+  const { evaluators, layers, values, units, evaluatorSettings, samples, labelEntropy } = dynamics
+  const { kind: rowKind, numbers } = rowNumbers(dynamics)
   const unknown = evaluators.map(() => null)
   return {
     layers,
@@ -104,7 +121,8 @@ function headed(dynamics: DynamicsLike, caller: string): Headed {
     ),
     samples: samples ?? unknown,
     labelEntropy: labelEntropy ?? null,
-    epochs: isList(epochs) ? (epochs as readonly number[]) : null,
+    rowKind,
+    numbers,
   }
 }
 
@@ -116,10 +134,10 @@ function checkAlike(first: Run, run: Run, caller: string): void {
       `${caller}: the runs do not go together: ${part} of ${first.name} are ${was}, of ${run.name} ${is}; measure all runs the same way, or make a set of each kind`,
     )
   }
-  if ((first.dynamics.epochs === null) === (run.dynamics.epochs === null)) return
-  const [known, not] = first.dynamics.epochs === null ? [run, first] : [first, run]
+  const [was, is] = [first.dynamics.rowKind, run.dynamics.rowKind]
+  if (was === is) return
   throw new DataError(
-    `${caller}: ${known.name} numbers its epochs and ${not.name} does not; give all runs the numbers of their epochs, or none`,
+    `${caller}: ${first.name} numbers its values by ${was}, ${run.name} by ${is}; give all runs the numbers of their epochs, or of their steps`,
   )
 }
 
@@ -149,15 +167,14 @@ function gapsOf(
   runs: readonly Run[],
   numbers: readonly (readonly number[])[],
   epochs: readonly number[],
-  epochsKnown: boolean,
+  rowKind: RowKind,
 ): string[] {
-  const kind = epochsKnown ? 'epochs' : 'rows'
   return runs.flatMap(({ name }, run) => {
     const own = new Set(numbers[run])
     const missing = epochs.filter((epoch) => !own.has(epoch))
     if (missing.length === 0) return []
     const shown = missing.slice(0, 5).join(', ')
-    return `${name} lacks ${missing.length} of ${epochs.length} ${kind}: ${shown}${missing.length > 5 ? ', ...' : ''}`
+    return `${name} lacks ${missing.length} of ${epochs.length} ${rowKind}s: ${shown}${missing.length > 5 ? ', ...' : ''}`
   })
 }
 

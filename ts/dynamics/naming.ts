@@ -94,8 +94,8 @@ function valueText(value: unknown): string {
   return told.length === 0 ? name : `${name} (${told.map(([key, one]) => `${key} ${one}`).join(', ')})`
 }
 
-/** What numbers the rows of dynamics: epochs where they are known, else their place. */
-export type RowKind = 'epoch' | 'row'
+/** What numbers the rows of dynamics: epochs where they are known, steps of training where rows are steps, else their place. */
+export type RowKind = 'epoch' | 'step' | 'row'
 
 /** How the first and the last epoch of a plane are told, in words; empty where there is one epoch. */
 export function readingHint(rows: RowKind, numbers: readonly number[]): string {

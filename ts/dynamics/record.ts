@@ -1,11 +1,12 @@
 /** The information-plane coordinates of a training run, as they are recorded. */
 
 import { type NestedArray, type Tensor, tensor } from '../ops/tensor.js'
-import { type DynamicsHeading, difference } from './heading.js'
+import { type DynamicsHeading, type DynamicsSampling, difference } from './heading.js'
 import { meanOfMeasured } from './means.js'
+import { Sampling, type SamplingSnapshot } from './sampling.js'
 
 /** Averaged dynamics of a run, as plain data: what plots and tables take. */
-export interface ModelDynamics extends DynamicsHeading {
+export interface ModelDynamics extends DynamicsHeading, DynamicsSampling {
   /** [N, E, L, 2]: epochs, evaluators, layers, (complexity, generalization). */
   readonly shape: readonly [number, number, number, number]
   /**
@@ -30,9 +31,13 @@ export interface EpochMark {
 /** A {@link DynamicsRecord} as plain data. */
 export interface RecordSnapshot {
   readonly heading: DynamicsHeading
+  /** Not in checkpoints of an earlier hyperglow. */
+  readonly sampling?: SamplingSnapshot
   readonly marks: readonly EpochMark[]
   /** Batches with values: of each finished epoch, and last of the epoch under way. */
   readonly counts: readonly number[]
+  /** Steps before each batch that has values. Not in checkpoints of an earlier hyperglow. */
+  readonly steps?: readonly (number | null)[]
   /** Values of all batches, one after the other. */
   readonly values: Float32Array
 }
@@ -44,11 +49,22 @@ export class DynamicsRecord {
   readonly #epochs: Float32Array[][] = []
   readonly #marks: EpochMark[] = []
   #current: Float32Array[] = []
+  /** Steps before each batch that has values: of finished epochs, and of the one under way. */
+  readonly #steps: (number | null)[][] = []
+  #currentSteps: (number | null)[] = []
+  #sampling: Sampling
   #evaluated: Tensor | undefined
   #perBatch: Tensor | undefined
 
-  constructor(heading: DynamicsHeading) {
+  /** @param before what earlier values were estimated from */
+  constructor(heading: DynamicsHeading, before?: DynamicsSampling) {
     this.heading = heading
+    this.#sampling = before === undefined ? Sampling.none(heading.evaluators.length) : new Sampling(before)
+  }
+
+  /** What the values were estimated from. */
+  get sampling(): Sampling {
+    return this.#sampling
   }
 
   get layers(): readonly string[] {
@@ -79,19 +95,29 @@ export class DynamicsRecord {
     return this.#marks
   }
 
-  /** Takes the values [E, L, 2] of a batch of the epoch under way. */
-  add(values: Float32Array): void {
+  /**
+   * Takes the values [E, L, 2] of a batch of the epoch under way.
+   *
+   * @param step steps before the batch, -1 for what was measured at initialization; null where they are not known
+   */
+  add(values: Float32Array, step: number | null): void {
     this.#current.push(values)
+    this.#currentSteps.push(step)
   }
 
-  /** Makes the epoch under way a finished one; values of its end, NaN where there are none, go beside its last batch. */
-  finishEpoch(mark: EpochMark, values?: Float32Array): void {
-    const last = this.#current.pop()
-    const row = values === undefined ? last : withValues(last, values)
-    if (row !== undefined) this.#current.push(row)
+  /** Takes other values of the batch that was taken last. */
+  replaceLast(values: Float32Array): void {
+    this.#current[this.#current.length - 1] = values
+  }
+
+  /** Makes the epoch under way a finished one. */
+  finishEpoch(mark: EpochMark): void {
     this.#epochs.push(this.#current)
+    this.#steps.push(this.#currentSteps)
     this.#marks.push(mark)
     this.#current = []
+    this.#currentSteps = []
+    this.sampling.finishEpoch()
     this.#forget()
   }
 
@@ -100,34 +126,54 @@ export class DynamicsRecord {
     return this.#current
   }
 
+  /** Values of every batch of finished epochs that has some, with the steps before it and the number of its epoch. */
+  get rows(): readonly {
+    readonly values: Float32Array
+    readonly step: number | null
+    readonly epoch: number
+  }[] {
+    return this.#epochs.flatMap((batches, n) =>
+      batches.map((values, b) => ({
+        values,
+        step: this.#steps[n]?.[b] ?? null,
+        epoch: (this.#marks[n] as EpochMark).epoch,
+      })),
+    )
+  }
+
   /** Everything that was recorded, as plain data and one array; see {@link DynamicsRecord.from}. */
   snapshot(): RecordSnapshot {
-    const { heading } = this
+    const { heading, sampling } = this
     const all = [...this.#epochs, this.#current]
     const { width } = this
     const values = new Float32Array(all.reduce((total, { length }) => total + length * width, 0))
     for (const [row, batch] of all.flat().entries()) values.set(batch, row * width)
-    return { heading, marks: [...this.#marks], counts: all.map(({ length }) => length), values }
+    const counts = all.map(({ length }) => length)
+    const steps = [...this.#steps, this.#currentSteps].flat()
+    return { heading, sampling: sampling.snapshot(), marks: [...this.#marks], counts, steps, values }
   }
 
   /** The record that a snapshot was taken of. */
-  static from({ heading, marks, counts, values }: RecordSnapshot): DynamicsRecord {
+  static from({ heading, sampling, marks, counts, steps, values }: RecordSnapshot): DynamicsRecord {
     const record = new DynamicsRecord(heading)
     const { width } = record
     let row = 0
     for (const [epoch, count] of counts.entries()) {
       for (let batch = 0; batch < count; batch++, row++) {
-        record.add(values.slice(row * width, (row + 1) * width))
+        record.add(values.slice(row * width, (row + 1) * width), steps?.[row] ?? null)
       }
       const mark = marks[epoch]
       if (mark !== undefined) record.finishEpoch(mark)
     }
+    if (sampling !== undefined) record.#sampling = new Sampling(sampling)
     return record
   }
 
   /** Drops what came of an epoch that was cut short. */
   dropEpoch(): void {
     this.#current = []
+    this.#currentSteps = []
+    this.sampling.dropEpoch()
   }
 
   /** Makes new tensors when they are next asked for: those that were handed out stay with whoever has them. */
@@ -172,12 +218,14 @@ export class DynamicsRecord {
 
   /** The means as plain data. */
   toDynamics(): ModelDynamics {
-    const { epochs, layers, evaluators } = this
+    const { epochs, layers, evaluators, sampling } = this
     const shape = [epochs, evaluators.length, layers.length, 2] as const
     return {
       shape,
       values: nest(this.#means(), shape) as number[][][][],
       ...this.heading,
+      samples: sampling.samples,
+      labelEntropy: sampling.labelEntropy,
       epochs: this.#marks.map(({ epoch }) => epoch),
       steps: this.#marks.map(({ step }) => step),
     }

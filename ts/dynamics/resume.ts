@@ -49,6 +49,8 @@ export async function resumed(
     epochs: [...numbers.slice(0, kept), ...(added.epochs ?? [])],
     steps: Array.from({ length: kept }, (_, row) => before.steps[row] ?? null),
     completedEpochs: kept,
+    samples: before.samples ?? before.units.map(() => null),
+    labelEntropy: before.labelEntropy ?? null,
   }
 }
 

@@ -150,7 +150,7 @@ async function compareLayers(
 }
 
 function checkTogether(a: RunSet, b: RunSet, caller: string): void {
-  for (const part of ['layers', 'evaluators', 'units', 'evaluatorSettings', 'epochsKnown'] as const) {
+  for (const part of ['layers', 'evaluators', 'units', 'evaluatorSettings', 'rowKind'] as const) {
     const [mine, theirs] = [JSON.stringify(a[part]), JSON.stringify(b[part])]
     if (mine === theirs) continue
     throw new DataError(
@@ -200,7 +200,7 @@ function describeComparison(a: RunSet, rows: readonly ComparisonRow[], level: nu
     const settings = Object(a.evaluatorSettings[e]) as Record<string, unknown>
     const names = measureNames({ evaluator, unit })
     const head = [
-      a.epochsKnown ? 'epoch' : 'row',
+      a.rowKind,
       'layer',
       'measure',
       'difference',

@@ -46,7 +46,7 @@ export function runNotes(set: RunSet): string[] {
       }
     })
     const { x, y } = measureNames({ evaluator: name, unit })
-    const kind = set.epochsKnown ? 'epoch' : 'row'
+    const kind = set.rowKind
     const amount = (nats: number) => `${Number((nats / scale).toPrecision(4))} ${unit}`
     const measured: Measured = {
       name,

@@ -1,6 +1,7 @@
 /** The results of runs as plain data: what JSON holds of them. */
 import { version } from '../core/version.js'
 import type { Json } from '../io/json.js'
+import type { RowKind } from './naming.js'
 import type { ResultRow, RunSet } from './run-set.js'
 import type { Spread } from './spread.js'
 
@@ -30,8 +31,8 @@ export interface RunResults {
   /** Names of the runs, in the order of all `values`. */
   readonly runs: readonly string[]
   readonly epochs: readonly number[]
-  /** False where `epochs` only counts rows. */
-  readonly epochsKnown: boolean
+  /** What `epochs` counts: 'epoch', 'step' of training, or 'row' where nobody tells. */
+  readonly rowKind: RowKind
   readonly layers: readonly string[]
   /** H(Y) in nats, null where it is not known. */
   readonly labelEntropy: number | null
@@ -45,7 +46,7 @@ export function describeResults(set: RunSet): RunResults {
     hyperglow: version,
     runs: set.names,
     epochs: set.epochs,
-    epochsKnown: set.epochsKnown,
+    rowKind: set.rowKind,
     layers: set.layers,
     labelEntropy: set.labelEntropy,
     results: set.results().map(rowJson),

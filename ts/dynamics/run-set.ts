@@ -1,11 +1,13 @@
 /** Several runs of one experiment as one thing: means, standard errors, tables, comparisons. */
 import { ArgumentError } from '../core/errors.js'
-import { checkValue, instance, text } from '../core/options.js'
+import { checkValue, finite, instance, text } from '../core/options.js'
 import { baseOfUnit } from '../estimators/unit.js'
 import type { Json } from '../io/json.js'
 import type { DynamicsHeading, DynamicsSampling } from './heading.js'
 import { type MergedRuns, mergedRuns, type NamedRun } from './merged-runs.js'
+import type { RowKind } from './naming.js'
 import { type CompareRunsOptions, compareRuns, type RunComparison } from './run-comparison.js'
+import { saveRuns } from './run-files.js'
 import { runNotes } from './run-notes.js'
 import { describeResults, type RunResults } from './run-results.js'
 import { csvOf, latexOf, type RunTableOptions, textOf } from './run-tables.js'
@@ -93,14 +95,19 @@ export class RunSet implements DynamicsHeading, DynamicsSampling {
     return this.#runs.labelEntropy
   }
 
-  /** Number of each of the N epochs, rising; counted from 1 where the runs do not tell, see {@link RunSet.epochsKnown}. */
+  /** Number of each of the N epochs, rising; of steps or rows where {@link RunSet.rowKind} says so. */
   get epochs(): readonly number[] {
     return this.#runs.epochs
   }
 
-  /** Whether the numbers of {@link RunSet.epochs} are those of epochs, and not of rows. */
+  /** What {@link RunSet.epochs} counts: 'epoch'; 'step' for dynamics by step; 'row', from 1, where the runs do not tell. */
+  get rowKind(): RowKind {
+    return this.#runs.rowKind
+  }
+
+  /** Whether the numbers of {@link RunSet.epochs} are those of epochs. */
   get epochsKnown(): boolean {
-    return this.#runs.epochsKnown
+    return this.rowKind === 'epoch'
   }
 
   /**
@@ -112,11 +119,12 @@ export class RunSet implements DynamicsHeading, DynamicsSampling {
   spread(evaluator: number | string, layer: number | string, epoch: number): PlaneSpread {
     const e = placeOf('evaluator', evaluator, this.evaluators, 'RunSet.spread')
     const l = placeOf('layer', layer, this.layers, 'RunSet.spread')
+    checkValue('RunSet.spread: epoch', epoch, finite)
     const n = this.epochs.indexOf(epoch)
     if (n >= 0) return this.#spread(n, e, l)
     const shown =
       this.epochs.length > 20 ? `${this.epochs.slice(0, 20).join(', ')}, ...` : this.epochs.join(', ')
-    throw new ArgumentError(`RunSet.spread: given epoch ${epoch}, expected one of ${shown}`)
+    throw new ArgumentError(`RunSet.spread: given ${this.rowKind} ${epoch}, expected one of ${shown}`)
   }
 
   #spread(n: number, e: number, l: number): PlaneSpread {
@@ -146,7 +154,7 @@ export class RunSet implements DynamicsHeading, DynamicsSampling {
   }
 
   #dynamics(pair: (n: number, e: number, l: number) => [number, number]): DynamicsLike {
-    const { layers, evaluators, units, evaluatorSettings, samples, labelEntropy, epochs, epochsKnown } = this
+    const { layers, evaluators, units, evaluatorSettings, samples, labelEntropy, epochs, rowKind } = this
     return {
       layers,
       evaluators,
@@ -154,7 +162,8 @@ export class RunSet implements DynamicsHeading, DynamicsSampling {
       evaluatorSettings,
       samples,
       labelEntropy,
-      epochs: epochsKnown ? epochs : null,
+      epochs: rowKind === 'epoch' ? epochs : null,
+      steps: rowKind === 'step' ? epochs : null,
       values: epochs.map((_, n) => evaluators.map((_, e) => layers.map((_, l) => pair(n, e, l)))),
     }
   }
@@ -244,6 +253,16 @@ export class RunSet implements DynamicsHeading, DynamicsSampling {
    */
   toLatex(options: RunTableOptions = {}): string {
     return latexOf(this, options)
+  }
+
+  /**
+   * Writes each run, as float32, as a store of dynamics in a folder of its own inside of `folder`, for {@link readRuns}. A store that is there is
+   * replaced.
+   *
+   * @throws DataError for names that make one folder; IOError where it cannot be written
+   */
+  async save(folder: string): Promise<void> {
+    await saveRuns(folder, this.runs())
   }
 
   /**

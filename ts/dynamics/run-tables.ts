@@ -5,6 +5,7 @@ import {
   evaluatorText,
   type MeasureNames,
   measureNames,
+  type RowKind,
   sampleText,
   uncertainText,
   withUnit,
@@ -30,7 +31,7 @@ interface Table {
   readonly title: string
   readonly names: MeasureNames
   /** What numbers the rows. */
-  readonly kind: 'epoch' | 'row'
+  readonly kind: RowKind
   readonly rows: readonly ({ readonly epoch: number; readonly layer: string } & PlaneSpread)[]
 }
 
@@ -102,7 +103,7 @@ export function csvOf(set: RunSet): string {
     'units',
     'samples',
     'layer',
-    set.epochsKnown ? 'epoch' : 'row',
+    set.rowKind,
     ...side('ixt'),
     ...side('ity'),
   ]
@@ -155,7 +156,7 @@ function tablesOf(set: RunSet, options: RunTableOptions, caller: string): Table[
     return {
       title: `${evaluatorText({ evaluator: name, unit, settings })}; ${sampleText(set.samples[e] as number | null, set.names.length)}`,
       names: measureNames({ evaluator: name, unit }),
-      kind: set.epochsKnown ? 'epoch' : 'row',
+      kind: set.rowKind,
       rows: own.flatMap((epoch) =>
         layers.map((l) => ({ epoch, layer: set.layers[l] as string, ...set.spread(e, l, epoch) })),
       ),

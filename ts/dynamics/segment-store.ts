@@ -11,7 +11,7 @@ import { type Shape, showShape } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, IOError, ShapeError, StateError } from '../core/errors.js'
 import { reason } from '../io/atomic.js'
 import { type ArrayData, checkArray, elementCount, elementTypes, typedArray } from '../io/element-types.js'
-import { FolderStore } from './folder-store.js'
+import { FolderStore } from '../io/folder-store.js'
 import { readAttributes, samplesName, segmentNames, segmentsName } from './layout.js'
 
 type NumberArray = zarr.Array<zarr.NumberDataType | zarr.BigintDataType, FolderStore>

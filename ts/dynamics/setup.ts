@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ArgumentError, describeList, HyperglowError, IOError, StateError } from '../core/errors.js'
 import {
+  atLeast,
   type Check,
   type Checks,
   checkOptions,
@@ -48,6 +49,10 @@ export interface DynamicsOptions {
   evaluatorSettings?: readonly unknown[]
   /** Unit of each evaluator's values, such as `'bits'`; 'none' for numbers without a unit, null (default) where it is not known. */
   units?: readonly (string | null)[]
+  /** Samples that each evaluator's values are estimated from, null (default) where it is not known; `finishEpoch` may tell it later. */
+  samples?: readonly (number | null)[]
+  /** Entropy of the target's classes over the samples, in nats, null (default) where it is not known; `finishEpoch` may tell it later. */
+  labelEntropy?: number | null
   /** Number of each of the N epochs in the training of the model, rising. Default 1 to N. */
   epochNumbers?: readonly number[]
   /** Seed of the run. Default: not noted. */
@@ -76,6 +81,8 @@ const checks: Checks<DynamicsOptions> = {
   layers: required(listOf(anyText)),
   evaluatorSettings: listOf(anything),
   units: listOf(orNull(anyText)),
+  samples: listOf(orNull(whole(1))),
+  labelEntropy: orNull(atLeast(0)),
   epochNumbers: listOf(whole()),
   seed: orNull(finite),
   raw: flag,
@@ -100,7 +107,8 @@ export function attributesOf(folder: string, given: DynamicsOptions): DynamicsAt
   }
   const settings = options.evaluatorSettings ?? evaluators.map(() => ({}))
   const units = options.units ?? evaluators.map(() => null)
-  for (const [name, list] of Object.entries({ evaluatorSettings: settings, units })) {
+  const samples = options.samples ?? evaluators.map(() => null)
+  for (const [name, list] of Object.entries({ evaluatorSettings: settings, units, samples })) {
     if (list.length === evaluators.length) continue
     throw new ArgumentError(
       `${who}: given ${list.length} ${name} for ${evaluators.length} evaluators; give one each`,
@@ -121,6 +129,8 @@ export function attributesOf(folder: string, given: DynamicsOptions): DynamicsAt
     evaluators: [...evaluators],
     evaluatorSettings: settings.map((value) => toJson(`${who}: evaluatorSettings`, value)),
     units: [...units],
+    samples: [...samples],
+    labelEntropy: options.labelEntropy ?? null,
     epochs: [...numbers],
     steps: [],
     completedEpochs: 0,

@@ -1,6 +1,7 @@
 /** What figures, tables and sets of runs take: recorded dynamics, wherever they lie. */
 
 import { ArgumentError, DataError, describe, ShapeError, unknownName } from '../core/errors.js'
+import type { RowKind } from './naming.js'
 
 /**
  * What a training run recorded of its layers.
@@ -16,6 +17,8 @@ export interface DynamicsLike extends MeasuredBy {
   readonly evaluators: readonly string[]
   /** Number of the epoch of each of the N rows, rising. Left out, figures number the rows and call them rows. */
   readonly epochs?: readonly number[] | null
+  /** Training steps up to each of the N rows. Where all are known, rise, and `epochs` is left out or null, figures number the rows by them. */
+  readonly steps?: readonly (number | null)[] | null
 }
 
 /** What is known of the evaluators besides their names. */
@@ -172,6 +175,18 @@ function checkShape({ values, layers, evaluators }: DynamicsLike, caller: string
       })
     })
   })
+}
+
+/** What numbers the rows of dynamics, and their numbers: epochs where they are known, else steps, else their place from 1. */
+export function rowNumbers({ epochs, steps, values }: Pick<DynamicsLike, 'epochs' | 'steps' | 'values'>): {
+  readonly kind: RowKind
+  readonly numbers: readonly number[]
+} {
+  if (epochs) return { kind: 'epoch', numbers: epochs }
+  const known = steps?.filter((step) => step !== null) ?? []
+  const rises = known.every((step, n) => n === 0 || step > (known[n - 1] as number))
+  if (known.length === values.length && rises) return { kind: 'step', numbers: known }
+  return { kind: 'row', numbers: values.map((_, n) => n + 1) }
 }
 
 /**

@@ -23,10 +23,11 @@
 import { resolve } from 'node:path'
 import * as zarr from 'zarrita'
 import { ArgumentError, describe, ShapeError, StateError } from '../core/errors.js'
-import { type Checks, checkOptions, checkValue, orNull, whole } from '../core/options.js'
+import { atLeast, type Checks, checkOptions, checkValue, listOf, orNull, whole } from '../core/options.js'
 import { checkPath } from '../io/atomic.js'
 import type { ArrayData } from '../io/element-types.js'
-import { FolderStore } from './folder-store.js'
+import { FolderStore } from '../io/folder-store.js'
+import type { DynamicsSampling } from './heading.js'
 import { type DynamicsAttributes, dimensionNames, readAttributes, valuesName } from './layout.js'
 import { openValues } from './load.js'
 import { fitArrays, resumed } from './resume.js'
@@ -203,10 +204,20 @@ export class DynamicsWriter {
    * Writes what has been taken so far and notes that the epochs up to this one are whole: what may be continued.
    *
    * @param epoch row of the store, from 0; @param step training steps up to its end, where known
+   * @param sampling what the values so far were estimated from; default what is noted already
    */
-  async finishEpoch(epoch: number, step: number | null = null): Promise<void> {
+  async finishEpoch(
+    epoch: number,
+    step: number | null = null,
+    sampling: Partial<DynamicsSampling> = {},
+  ): Promise<void> {
     this.#checkOpen('finishEpoch')
     checkValue('finishEpoch: step', step, orNull(whole(0)))
+    const { evaluators } = this.#attributes
+    const noted = checkOptions('finishEpoch', sampling, {
+      samples: listOf(orNull(whole(1)), evaluators.length),
+      labelEntropy: orNull(atLeast(0)),
+    })
     const [epochs = 0] = this.#attributes.shape
     const { completedEpochs, steps } = this.#attributes
     if (!Number.isInteger(epoch) || epoch < (completedEpochs ?? 0) || epoch >= epochs) {
@@ -217,7 +228,7 @@ export class DynamicsWriter {
     await this.#writeWaiting()
     const known = Array.from({ length: epoch + 1 }, (_, row) => steps[row] ?? null)
     known[epoch] = step
-    this.#attributes = { ...this.#attributes, steps: known, completedEpochs: epoch + 1 }
+    this.#attributes = { ...this.#attributes, ...noted, steps: known, completedEpochs: epoch + 1 }
     await this.#enqueue(() => writeGroup(this.folder, this.#attributes))
   }
 

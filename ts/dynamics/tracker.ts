@@ -1,7 +1,7 @@
 import { ArgumentError, StateError } from '../core/errors.js'
 import type { ArrayData } from '../io/element-types.js'
 import type { Tensor } from '../ops/tensor.js'
-import { type Attachment, isDue, RangeAdvice, SampleAdvice, ValueAdvice } from './attachment.js'
+import { type Attachment, RangeAdvice, SampleAdvice, ValueAdvice } from './attachment.js'
 import type { BatchMeasurement } from './coordinates.js'
 import { type DynamicsHeading, headingOf } from './heading.js'
 import { loadDynamics } from './load.js'
@@ -33,6 +33,18 @@ export interface TrackedRun {
   /** Batches of an epoch, where known. */
   readonly batches: number | undefined
   readonly appendDynamics: boolean
+  /** Whether evaluators are evaluated before the first step, which makes a row of its own. */
+  readonly isMeasuredInitially: boolean
+}
+
+/** What was measured after an epoch. */
+export interface EpochValues {
+  /** `[E, L, 2]` flat, NaN for evaluators that are not due. */
+  readonly values: Float32Array
+  /** Samples that each evaluator's values were estimated from; null for those that are not due. */
+  readonly samples: readonly (number | null)[]
+  /** How many samples of the first evaluator each class has, where it was due and the target is classes. */
+  readonly classes?: Float64Array | undefined
 }
 
 /** What a tracker knows between two batches, for a run that is resumed. */
@@ -45,6 +57,12 @@ export interface TrackerSnapshot {
   readonly measured: readonly number[]
 }
 
+/** A batch that is not yet stored. */
+interface HeldBatch {
+  readonly batch: number
+  readonly values: Float32Array | undefined
+}
+
 /** Collects the dynamics of one fit: in memory, and in a store where they are saved. */
 export class DynamicsTracker {
   readonly #attachments: readonly Attachment[]
@@ -54,7 +72,7 @@ export class DynamicsTracker {
   readonly #advice = new SampleAdvice()
   readonly #valueAdvice = new ValueAdvice()
   /** Epochs that were in the record before this fit: rows of the store that come first. */
-  readonly #before: number
+  #before: number
   /** Training steps so far; null where they are not known. */
   #step: number | null
   readonly #rangeAdvice = new RangeAdvice()
@@ -64,7 +82,7 @@ export class DynamicsTracker {
   /** The batches of the epoch under way that have values. */
   #measured: number[] = []
   /** The last batch, not yet stored: what is measured at the end of the epoch goes beside its values. */
-  #held: { batch: number; values: Float32Array | undefined } | undefined
+  #held: HeldBatch | undefined
 
   private constructor(
     { attachments, holder }: TrackedRun,
@@ -143,6 +161,49 @@ export class DynamicsTracker {
     }
   }
 
+  /**
+   * Takes what was measured before the first step: the row of epoch 0.
+   *
+   * @param values of the evaluators that were due, [E, L, 2] with NaN for the others
+   */
+  async takeInitial(measured: EpochValues): Promise<void> {
+    const row = this.#before++
+    this.#see(measured)
+    this.#record.add(measured.values, -1)
+    this.#record.finishEpoch({ epoch: 0, step: 0 })
+    await this.#writer?.append(row, 0, measured.values)
+    await this.#writer?.finishEpoch(row, 0, this.#sampling)
+  }
+
+  /** Takes what was measured after the last batch that was taken; it goes beside the values of the batch. */
+  takeAfterBatch(measured: EpochValues): void {
+    const { batch, values } = this.#held as HeldBatch
+    this.#see(measured)
+    const both = withValues(values, measured.values)
+    if (values === undefined) {
+      this.#record.add(both, this.#stepBefore)
+      this.#measured.push(batch)
+    } else this.#record.replaceLast(both)
+    this.#held = { batch, values: both }
+  }
+
+  /** Notes what values were estimated from. */
+  #see({ samples, classes }: EpochValues): void {
+    const { sampling } = this.#record
+    for (const [evaluator, count] of samples.entries()) if (count !== null) sampling.see(evaluator, count)
+    if (classes !== undefined) sampling.seeClasses(classes, samples[0] as number)
+  }
+
+  /** Steps before the last batch that was taken; null where they are not known. */
+  get #stepBefore(): number | null {
+    return this.#step === null ? null : this.#step - 1
+  }
+
+  get #sampling() {
+    const { samples, labelEntropy } = this.#record.sampling
+    return { samples, labelEntropy }
+  }
+
   /** What is known between two batches. */
   snapshot(): TrackerSnapshot {
     return {
@@ -160,15 +221,10 @@ export class DynamicsTracker {
     this.#record.dropEpoch()
   }
 
-  /** Numbers of the evaluators that are due on a batch. */
-  due(batch: number): number[] {
-    return this.#attachments.flatMap((one, index) => (one.on === 'batch' && isDue(one, batch) ? [index] : []))
-  }
-
   /** Takes the result of a finished step; its tensors stay the caller's. `due` are the evaluators it was made for. */
   async take(
     batch: number,
-    { dynamics, outside, segment }: BatchMeasurement,
+    { dynamics, outside, classes, segment }: BatchMeasurement,
     due: readonly number[],
     size: number,
   ): Promise<void> {
@@ -186,6 +242,10 @@ export class DynamicsTracker {
     for (const [i, evaluator] of due.entries()) {
       const its = measured.subarray(i * own, (i + 1) * own)
       values.set(its, evaluator * own)
+      this.#record.sampling.see(evaluator, size)
+      if (evaluator === 0 && classes !== undefined) {
+        this.#record.sampling.seeClasses(classes.dataSync() as Float64Array, size)
+      }
       const { evaluator: given } = attachments[evaluator] as (typeof attachments)[number]
       if (its.some(Number.isNaN)) this.#valueAdvice.warn(given, `batch ${batch}`)
       this.#advice.check(given, size, 'in a batch')
@@ -194,7 +254,7 @@ export class DynamicsTracker {
       if (parts === undefined) continue
       this.#rangeAdvice.check(given, parts.subarray(i * layers.length, (i + 1) * layers.length), layers)
     }
-    this.#record.add(values)
+    this.#record.add(values, this.#stepBefore)
     this.#measured.push(batch)
     this.#held = { batch, values }
     if (this.#writer === undefined || segment === undefined) return
@@ -225,16 +285,12 @@ export class DynamicsTracker {
     )
   }
 
-  /** @param values of the evaluators that were evaluated after the epoch, [E, L, 2] with NaN for the others */
-  async finishEpoch(values?: Float32Array): Promise<void> {
-    const mark = { epoch: this.#holder.epochs + 1, step: this.#step }
-    this.#record.finishEpoch(mark, values)
-    const held = this.#held
-    if (held !== undefined && values !== undefined) {
-      this.#held = { batch: held.batch, values: withValues(held.values, values) }
-    }
+  /** @param measured by the evaluators that were evaluated after the epoch */
+  async finishEpoch(measured?: EpochValues): Promise<void> {
+    if (measured !== undefined) this.takeAfterBatch(measured)
+    this.#record.finishEpoch({ epoch: this.#holder.epochs + 1, step: this.#step })
     await this.#store()
-    await this.#writer?.finishEpoch(this.#row, this.#step)
+    await this.#writer?.finishEpoch(this.#row, this.#step, this.#sampling)
   }
 
   /** Marks the store as whole. */
@@ -302,6 +358,7 @@ function storeOptions(
   { batches, holder, save, seed, notes }: TrackedRun,
   heading: DynamicsHeading,
   epochs: number,
+  isMeasuredInitially = false,
 ) {
   if (batches === undefined) {
     throw new ArgumentError(
@@ -309,14 +366,16 @@ function storeOptions(
     )
   }
   const first = holder.epochs + 1
+  const numbers = Array.from({ length: epochs }, (_, n) => first + n)
+  const epochNumbers = isMeasuredInitially ? [0, ...numbers] : numbers
   return {
-    epochs,
+    epochs: epochNumbers.length,
     batches,
     ...heading,
-    epochNumbers: Array.from({ length: epochs }, (_, n) => first + n),
+    epochNumbers,
     seed,
     raw: save?.raw ?? false,
-    notes,
+    notes: { ...notes, ...save?.notes },
   }
 }
 
@@ -328,7 +387,7 @@ async function openStore(
 ): Promise<DynamicsWriter | undefined> {
   if (run.save === undefined) return undefined
   const { dir } = run.save
-  const options = storeOptions(run, heading, run.epochs)
+  const options = storeOptions(run, heading, run.epochs, run.isMeasuredInitially)
   if (before !== undefined && (await isStore(dir))) return DynamicsWriter.resume(dir, options)
   return DynamicsWriter.create(dir, { ...options, overwrite: 'keep' })
 }

@@ -80,6 +80,13 @@ async function checkFinite(what: string, rows: Tensor): Promise<void> {
 /** Different whole numbers up to which they look like class labels, and samples for each of them on average. */
 const labelLike = { values: 20, samples: 5 }
 
+/** Whether one number a sample could be a class label: whole numbers, few of them different. */
+export function lookLikeLabels(values: Float32Array | Float64Array): boolean {
+  if (!values.every(Number.isInteger)) return false
+  const different = new Set<number>(values).size
+  return different >= 2 && different <= labelLike.values && different * labelLike.samples <= values.length
+}
+
 /** Estimators that were warned about already. */
 const advised = new Set<string>()
 
@@ -98,12 +105,10 @@ export async function adviseOnLabels(
   if (advised.has(name) || data instanceof Tensor || !isFloat(rows.dtype) || rows.size !== rows.shape[0])
     return
   const values = (await rows.data()) as Float64Array
-  if (!values.every(Number.isInteger)) return
-  const different = new Set(values).size
-  if (different < 2 || different > labelLike.values || different * labelLike.samples > values.length) return
+  if (!lookLikeLabels(values)) return
   advised.add(name)
   process.emitWarning(
-    `${name}: ${what} holds ${different} different whole numbers as floating-point numbers, so they count as numbers: 1 is nearer to 2 than to 9; ` +
+    `${name}: ${what} holds ${new Set(values).size} different whole numbers as floating-point numbers, so they count as numbers: 1 is nearer to 2 than to 9; ` +
       'give class labels as integers (Int32Array.from(labels)), and a float64 tensor to say that they are numbers',
     { type: 'HyperglowWarning', code: 'HYPERGLOW_LABELS_AS_NUMBERS' },
   )

@@ -41,7 +41,8 @@ export interface SegmentOptions {
   target?: 'classes' | 'numbers'
 }
 
-const segmentChecks: Checks<SegmentOptions> = { target: oneOf('classes', 'numbers') }
+/** The checks of {@link SegmentOptions}. */
+export const segmentChecks: Checks<SegmentOptions> = { target: oneOf('classes', 'numbers') }
 
 /**
  * A measure of how much one set of samples tells about another.

@@ -1,11 +1,13 @@
 import { tidy } from '../core/memory.js'
-import { above, oneOf } from '../core/options.js'
+import { above, checkOptions, oneOf } from '../core/options.js'
 import { type NearRows, similaritySums } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
 import { checkRows } from './check.js'
 import type { Findings } from './details.js'
+import { type SegmentOptions, segmentChecks, splitSegment } from './estimator.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { noteEntropies } from './limits.js'
+import { classCounts, classesOf, isLabels, numbersOf } from './samples.js'
 
 /** Which bound of Kolchinsky and Tracey. */
 export type KDEBound = 'upper' | 'lower'
@@ -60,15 +62,38 @@ export class KDE extends InformationEstimator<KDEOptions> {
   }
 
   protected nats(x: Tensor, y: Tensor): Tensor {
+    const [nats] = this.#natsOf(x, [y]) as [Tensor]
+    return nats
+  }
+
+  /** With several classes: one pass over the similarities of x serves them all. */
+  #natsOf(x: Tensor, targets: readonly Tensor[]): Tensor[] {
     const n = x.shape[0] as number
-    const classes: NearRows = { rows: y, similarity: { kind: 'equal' } }
-    const sums = similaritySums([near(x, this.params), classes], [[0], [1], [0, 1]])
-    const [all, count, inside] = [0, 1, 2].map((group) => sums.slice([group], [group + 1])) as [
-      Tensor,
-      Tensor,
-      Tensor,
-    ]
-    return inside.mul(n).div(count.mul(all)).log().mean()
+    const classes = targets.map((y) => classesOf(this.name, y))
+    const sets: NearRows[] = classes.map((rows) => ({ rows, similarity: { kind: 'equal' } }))
+    const sums = similaritySums([near(x, this.params), ...sets], [[0], ...sets.map((_, i) => [0, i + 1])])
+    const all = sums.slice([0], [1]).flatten(0)
+    return classes.map((own, i) => {
+      const inside = sums.slice([i + 1], [i + 2]).flatten(0)
+      return inside.mul(n).div(classCounts(own).take(own).mul(all)).log().mean()
+    })
+  }
+
+  /** Both sides of a layer from one pass over its similarities, which are most of the work. */
+  override evaluateSegment(segment: readonly Tensor[], options: SegmentOptions = {}): Tensor[][] {
+    checkOptions(`${this.name}: evaluateSegment`, options, segmentChecks)
+    const { x, hidden, y } = splitSegment(this.name, segment)
+    return hidden.map((h) => {
+      // What is refused is refused as by criterion.
+      if (isLabels(h)) return [this.criterion(h, x), this.criterion(h, y)]
+      for (const side of [x, y]) this.checkCounts(h, side)
+      const both = this.#natsOf(numbersOf(this.name, h), [x, y])
+      return both.map((nats, i) => {
+        const isNarrow = h.dtype === 'float32' && (i === 0 ? x : y).dtype !== 'float64'
+        const value = this.inUnits(nats)
+        return isNarrow ? value.cast('float32') : value
+      })
+    })
   }
 }
 

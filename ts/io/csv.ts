@@ -15,10 +15,12 @@ import {
   whole,
 } from '../core/options.js'
 import { checkPath } from './atomic.js'
+import { FileStore } from './byte-source.js'
 import { decimal, NumberRows, TargetColumn } from './csv-columns.js'
 import { type CsvRecord, csvRecords } from './csv-records.js'
 import type { ArrayData } from './element-types.js'
 import { FileReader } from './file-reader.js'
+import { checkRows, type LazyArray, lazyOf, type RowRange } from './lazy-array.js'
 
 /** A column: its name in the first line, or its number from 0. */
 export type CsvColumn = string | number
@@ -105,19 +107,103 @@ export async function readCsv(
 ): Promise<Omit<CsvTable, 'y'> & { readonly y: ArrayData | undefined }> {
   checkPath('readCsv', path)
   const given = checkOptions('readCsv', options, checks)
-  return FileReader.use(path, async (file) => {
-    let table: Table | undefined
-    for await (const records of csvRecords(file, given.delimiter ?? ',')) {
-      const [first] = records
-      if (first === undefined) continue
-      const isFirst = table === undefined
-      table ??= new Table(path, first, given)
-      for (const record of isFirst && given.header !== false ? records.slice(1) : records) table.add(record)
+  return FileReader.use(path, (file) => tableOf(file, given))
+}
+
+/** The table of a file, or of some of its lines of values. */
+async function tableOf(
+  file: FileReader,
+  given: CsvOptions,
+  [from, to]: RowRange = [0, Number.POSITIVE_INFINITY],
+): Promise<Omit<CsvTable, 'y'> & { readonly y: ArrayData | undefined }> {
+  let table: Table | undefined
+  let line = 0
+  for await (const records of csvRecords(file, given.delimiter ?? ',')) {
+    const [first] = records
+    if (first === undefined) continue
+    const isFirst = table === undefined
+    table ??= new Table(file.path, first, given)
+    for (const record of isFirst && given.header !== false ? records.slice(1) : records) {
+      if (line >= from && line < to) table.add(record)
+      line++
     }
-    if (table === undefined)
-      throw new DataError(`${path} is empty; give a file with at least one line of values`)
-    return table.finish()
+    if (line >= to) break
+  }
+  if (table === undefined)
+    throw new DataError(`${file.path} is empty; give a file with at least one line of values`)
+  return table.finish()
+}
+
+/** What a first look at a CSV file tells. */
+interface CsvOutline {
+  /** Lines of values. */
+  readonly lines: number
+  readonly width: number
+  readonly header: boolean
+}
+
+/**
+ * The numbers of a CSV file as one array `[lines, columns]`, read when they are asked for: each reading goes through the file line by line. A
+ * first line that is not of numbers alone names the columns; in a file that is named .tsv, tabs stand between fields.
+ *
+ * @param labels whether one column holds labels: it is then read at once, texts and whole numbers from 0 as classes int32 `[lines]`
+ * @throws IOError, DataError as {@link readCsv}
+ */
+export async function openCsv(path: string, { labels = false } = {}): Promise<LazyArray> {
+  checkPath('openCsv', path)
+  const delimiter = path.endsWith('.tsv') ? '\t' : ','
+  return FileReader.use(path, async (opened) => {
+    const { lines, width, header } = await outlineOf(opened, delimiter)
+    if (labels && width === 1) return lazyOf(path, await labelsOf(opened, header))
+    const store = new FileStore(opened)
+    const shape = [lines, width]
+    return {
+      dtype: 'float32',
+      shape,
+      read: async (rows) => {
+        const range = checkRows(path, shape, rows)
+        const file = await store.open()
+        try {
+          const { x } = await tableOf(file, { header, delimiter }, range)
+          return x
+        } finally {
+          await file.close()
+        }
+      },
+    }
   })
+}
+
+async function outlineOf(file: FileReader, delimiter: string): Promise<CsvOutline> {
+  let first: CsvRecord | undefined
+  let [count, repeats] = [0, 0]
+  for await (const records of csvRecords(file, delimiter)) {
+    first ??= records[0]
+    count += records.length
+    if (first?.fields.length !== 1) continue
+    const [name] = first.fields
+    for (const { fields } of records) repeats += Number(fields[0] === name)
+  }
+  if (first === undefined)
+    throw new DataError(`${file.path} is empty; give a file with at least one line of values`)
+  const width = first.fields.length
+  const isNamed = first.fields.some((field) => decimal(field.replace(/^\ufeff/, '').trim()) === undefined)
+  // Of one column of texts the first is a label like others where it comes again.
+  const header = isNamed && count > 1 && !(width === 1 && repeats > 1)
+  return { lines: count - Number(header), width, header }
+}
+
+/** The labels in a file of one column. */
+async function labelsOf(file: FileReader, header: boolean): Promise<ArrayData> {
+  const column = new TargetColumn(file.path, undefined, 'float32')
+  let isFirst = true
+  for await (const records of csvRecords(file, ',')) {
+    for (const { fields, line } of records) {
+      if (!(isFirst && header)) column.push((fields[0] as string).trim(), line)
+      isFirst = false
+    }
+  }
+  return (await column.finish()).y
 }
 
 /** What lines are put together to. */

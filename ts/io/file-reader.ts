@@ -4,6 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { withRoom } from '../core/dtype.js'
 import { DataError, IOError } from '../core/errors.js'
 import { reason, systemCode } from './atomic.js'
+import type { OpenSource } from './byte-source.js'
 
 /** One read never asks the system for more than this: larger reads fail on some systems. */
 const largestRead = 1 << 30
@@ -11,11 +12,13 @@ const largestRead = 1 << 30
 const partBytes = 1 << 21
 
 /** A file that is open for reading. */
-export class FileReader {
+export class FileReader implements OpenSource {
   private constructor(
     readonly path: string,
     /** Length of the file in bytes. */
     readonly size: number,
+    /** When it was last written, in milliseconds. */
+    readonly written: number,
     readonly handle: FileHandle,
   ) {}
 
@@ -25,6 +28,20 @@ export class FileReader {
    * @throws IOError where it is missing or cannot be read; whatever `read` throws
    */
   static async use<T>(path: string, read: (file: FileReader) => Promise<T>): Promise<T> {
+    const file = await FileReader.open(path)
+    try {
+      return await read(file)
+    } finally {
+      await file.close()
+    }
+  }
+
+  /**
+   * Opens `path`; whoever does so closes it.
+   *
+   * @throws IOError where it is missing or cannot be read
+   */
+  static async open(path: string): Promise<FileReader> {
     let handle: FileHandle
     try {
       handle = await open(path, 'r')
@@ -35,10 +52,16 @@ export class FileReader {
     try {
       const info = await handle.stat()
       if (!info.isFile()) throw new IOError(`cannot read ${path}: it is not a file; give the path of a file`)
-      return await read(new FileReader(path, info.size, handle))
-    } finally {
+      return new FileReader(path, info.size, info.mtimeMs, handle)
+    } catch (error) {
       await handle.close()
+      throw error
     }
+  }
+
+  /** Closes the file. */
+  close(): Promise<void> {
+    return this.handle.close()
   }
 
   /**

@@ -3,20 +3,22 @@
  *
  *   "\x93NUMPY" | major, minor | header length: u16 (version 1) or u32 | header, a Python dict as text | values
  *
- * Arrays in Fortran order are turned into C order on reading, big-endian ones into the order of the machine. Objects
- * and records are refused: reading the former would run code of the file's author.
+ * Arrays in Fortran order are turned into C order on reading, big-endian ones into the order of the machine. bfloat16 is read as ml_dtypes
+ * writes it ('<V2'). Objects and records are refused: reading the former would run code of the file's author.
  */
 
-import { allocate, type DType, type Shape, showShape, type TypedArray } from '../core/dtype.js'
+import { showShape } from '../core/dtype.js'
 import { DataError, DTypeError } from '../core/errors.js'
-import { nextTurn } from '../core/turns.js'
 import { checkPath, replaceFile } from './atomic.js'
+import { type ByteSource, FileStore } from './byte-source.js'
 import { type ArrayData, checkForm, elementCount, elementTypes } from './element-types.js'
 import { FileReader } from './file-reader.js'
 import { foreignBytes, foreignFile } from './foreign-files.js'
+import type { LazyArray } from './lazy-array.js'
 import { parseNpyHeader } from './npy-header.js'
 import { checkSnapshot, piecesOf, Snapshot } from './snapshot.js'
-import { decodeStored, type StoredType, storedBytes } from './stored-types.js'
+import { denseSteps, fortranSteps, type Layout, readLayout, StoredArray } from './stored-array.js'
+import { type StoredType, storedBytes } from './stored-types.js'
 
 const magic = '\x93NUMPY'
 /** Longest header that is read, in bytes; NumPy's own are below 200. */
@@ -69,7 +71,7 @@ export function npyHeader({ dtype, shape }: Pick<ArrayData, 'dtype' | 'shape'>):
 
 /**
  * Reads an array from an .npy file, of either order of bytes and of axes. Types that the library has not are given as those that hold all
- * their values: float16 as float32, int8, int16 and uint16 as int32, uint64 as int64.
+ * their values: float16 and bfloat16 as float32, int8, int16 and uint16 as int32, uint64 as int64.
  *
  * @throws IOError where the file cannot be read; DataError where it is not a sound .npy file, or has unsigned integers beyond int64;
  *   DTypeError for other element types
@@ -79,31 +81,48 @@ export async function readNpy(path: string): Promise<ArrayData> {
   return FileReader.use(path, readArray)
 }
 
-/** What an array is read from: a file, or a member of an archive. */
-type Source = Pick<FileReader, 'path' | 'size' | 'bytes'>
-
 /**
  * The array in an .npy file.
  *
  * @throws as {@link readNpy}
  */
-export async function readArray(file: Source): Promise<ArrayData> {
+export async function readArray(file: ByteSource): Promise<ArrayData> {
+  return readLayout(file.path, file, await npyLayout(file))
+}
+
+/**
+ * Where the values of an .npy file lie.
+ *
+ * @throws as {@link readNpy}
+ */
+export async function npyLayout(file: ByteSource): Promise<Layout> {
   const { path } = file
   const { text, start } = await readHeader(file)
   const { type, bigEndian, fortranOrder, shape } = parseHeader(path, text)
-  const count = elementCount(shape)
-  const bytes = count * storedBytes(type)
-  if (Number.isNaN(count) || bytes !== file.size - start) {
+  const bytes = elementCount(shape) * storedBytes(type)
+  if (bytes !== file.size - start) {
     throw broken(
       path,
       `shape ${showShape(shape)} of ${type} needs ${Number.isNaN(bytes) ? 'over 2^53' : bytes} bytes, it has ${file.size - start}`,
     )
   }
-  const { dtype, data } = await decodeStored(path, type, await file.bytes(start, bytes), { bigEndian })
-  return { dtype, shape, data: fortranOrder && shape.length > 1 ? await toCOrder(data, dtype, shape) : data }
+  return { type, bigEndian, shape, steps: (fortranOrder ? fortranSteps : denseSteps)(shape), start }
 }
 
-async function readHeader(file: Source): Promise<{ text: string; start: number }> {
+/**
+ * The array in an .npy file, read when it is asked for.
+ *
+ * @throws as {@link readNpy}, as far as the header tells
+ */
+export async function openNpy(path: string): Promise<LazyArray> {
+  checkPath('openNpy', path)
+  return FileReader.use(
+    path,
+    async (file) => new StoredArray(path, new FileStore(file), await npyLayout(file)),
+  )
+}
+
+async function readHeader(file: ByteSource): Promise<{ text: string; start: number }> {
   const prefix = Buffer.from(await file.bytes(0, Math.min(foreignBytes, file.size)))
   if (prefix.toString('latin1', 0, 6) !== magic) {
     const other = foreignFile(prefix)
@@ -130,6 +149,9 @@ function parseHeader(path: string, text: string) {
 /** Stored type and order of bytes of a type string such as '<f4'. */
 function typeOf(path: string, descr: string): { type: StoredType; bigEndian: boolean } {
   const [, order, kind = ''] = /^([<>=|]?)(.*)$/s.exec(descr) ?? []
+  // What ml_dtypes, and so JAX and TensorFlow, call bfloat16 has no name in NumPy: it is written as 2 bytes that have an order. Bytes
+  // without an order may be anything.
+  if (kind === 'V2' && (order === '<' || order === '>')) return { type: 'bfloat16', bigEndian: order === '>' }
   if (Object.hasOwn(types, kind)) return { type: types[kind] as StoredType, bigEndian: order === '>' }
   throw new DTypeError(`${path}: element type ${descr} is not read; ${conversion(kind)}`)
 }
@@ -144,7 +166,7 @@ function conversion(kind: string): string {
     return `complex numbers have two parts; convert them ${save('numpy.stack([a.real, a.imag], -1)')}`
   }
   if (kind.startsWith('V')) {
-    return `it holds bytes of no named type, as bfloat16 does; convert it ${save('a.astype(numpy.float32)')}`
+    return `it holds bytes of no named type; of bfloat16 that was read without ml_dtypes, convert it ${save('a.view(ml_dtypes.bfloat16).astype(numpy.float32)')}`
   }
   if (/^[US]/.test(kind)) {
     return `it holds text; convert it to numbers ${save('numpy.unique(a, return_inverse=True)[1]')}`
@@ -152,30 +174,6 @@ function conversion(kind: string): string {
   if (/^[mM]/.test(kind)) return `it holds times; convert them ${save('a.astype(numpy.int64)')}`
   if (kind === 'a record') return `save one field, ${save("a['name']")}`
   return `convert it ${save('a.astype(numpy.float64)')}`
-}
-
-/** Values that are moved in one turn of the event loop. */
-const turn = 1 << 17
-
-/** Values of an array whose first axis runs fastest, with the last axis fastest. */
-async function toCOrder(data: TypedArray, dtype: DType, shape: Shape): Promise<TypedArray> {
-  // Written in order, so that each turn touches as much fresh memory as it fills.
-  const sorted = allocate(dtype, data.length)
-  const index = shape.map(() => 0)
-  const steps = shape.map((_, axis) => elementCount(shape.slice(0, axis)))
-  let from = 0
-  for (let to = 0; to < sorted.length; to++) {
-    if (to % turn === 0 && to > 0) await nextTurn()
-    sorted[to] = data[from] as number & bigint
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      const [extent, step] = [shape[axis] as number, steps[axis] as number]
-      const next = (index[axis] as number) + 1
-      index[axis] = next === extent ? 0 : next
-      from += next === extent ? -(extent - 1) * step : step
-      if (next !== extent) break
-    }
-  }
-  return sorted
 }
 
 function broken(path: string, what: string): DataError {

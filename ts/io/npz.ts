@@ -2,13 +2,16 @@
 
 import { ArgumentError, DataError, describe } from '../core/errors.js'
 import { type Checks, checkOptions, flag, listOf } from '../core/options.js'
-import { bytesPerTurn, nextTurn } from '../core/turns.js'
 import { checkPath, replaceFile } from './atomic.js'
+import { MemorySource } from './byte-source.js'
 import { type ArrayData, checkForm } from './element-types.js'
 import { FileReader } from './file-reader.js'
-import { npyHeader, readArray } from './npy.js'
+import { npyHeader, npyLayout, readArray } from './npy.js'
+import { OpenArrays } from './open-arrays.js'
 import { checkSnapshot, releaseAll, type Snapshot, snapshotsOf } from './snapshot.js'
-import { readZipDirectory, readZipMember, type ZipEntry } from './zip.js'
+import { StoredArray } from './stored-array.js'
+import { readZipDirectory, type ZipEntry } from './zip.js'
+import { readZipMember, ZipMemberStore } from './zip-members.js'
 import { type ZipMember, zipArchive, zipMember } from './zip-writer.js'
 
 /** Options of {@link readNpz}. */
@@ -48,7 +51,7 @@ export async function readNpz(path: string, options: ReadNpzOptions = {}): Promi
     for (const [name, entry] of entries) {
       if (wanted !== undefined && !wanted.has(name)) continue
       const bytes = await readZipMember(file, entry)
-      arrays.set(name, await readArray(new MemberReader(`${path}: '${name}'`, bytes)))
+      arrays.set(name, await readArray(new MemorySource(`${path}: '${name}'`, bytes)))
     }
     return arrays
   })
@@ -71,33 +74,28 @@ function namedEntries(path: string, entries: readonly ZipEntry[]): Map<string, Z
   return named
 }
 
-/** An unpacked member, which is read as a file is. */
-class MemberReader {
-  readonly size: number
-  readonly #bytes: Uint8Array
-
-  constructor(
-    readonly path: string,
-    bytes: Uint8Array,
-  ) {
-    this.size = bytes.length
-    this.#bytes = bytes
-  }
-
-  async bytes(position: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
-    if (position + length > this.size) {
-      throw new DataError(
-        `${this.path}: it ends at byte ${this.size}, but ${position + length} are needed; write it again`,
-      )
+/**
+ * The arrays of an .npz file, each read when it is asked for.
+ *
+ * @throws IOError, DataError as {@link readNpz}
+ */
+export async function openNpz(path: string): Promise<OpenArrays> {
+  checkPath('openNpz', path)
+  return FileReader.use(path, async (file) => {
+    const opened = new OpenArrays()
+    for (const [name, entry] of namedEntries(path, await readZipDirectory(file))) {
+      await opened.add(name, async () => {
+        const store = new ZipMemberStore(file, entry)
+        const source = await store.open()
+        try {
+          return new StoredArray(store.path, store, await npyLayout(source))
+        } finally {
+          await source.close()
+        }
+      })
     }
-    const into = new Uint8Array(length)
-    for (let at = 0; at < length; at += bytesPerTurn) {
-      if (at > 0) await nextTurn()
-      const end = Math.min(length, at + bytesPerTurn)
-      into.set(this.#bytes.subarray(position + at, position + end), at)
-    }
-    return into
-  }
+    return opened
+  })
 }
 
 /** Options of {@link writeNpz}. */

@@ -12,11 +12,14 @@
 
 import { ArgumentError, DataError, describe } from '../core/errors.js'
 import { checkPath, replaceFile } from './atomic.js'
+import { FileStore } from './byte-source.js'
 import { type ArrayData, checkForm } from './element-types.js'
 import { FileReader } from './file-reader.js'
 import { foreignBytes, foreignFile } from './foreign-files.js'
+import { OpenArrays } from './open-arrays.js'
 import { broken, maxHeaderBytes, parseHeader, planFile } from './safetensors-header.js'
 import { checkSnapshot, piecesOf, releaseAll, type Snapshot, snapshotsOf } from './snapshot.js'
+import { denseSteps, StoredArray } from './stored-array.js'
 import { decodeStored } from './stored-types.js'
 
 /** Contents of a safetensors file. */
@@ -94,6 +97,26 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
       tensors.set(name, { shape, ...(await decodeStored(`${path}: '${name}'`, type, bytes)) })
     }
     return { tensors, metadata }
+  })
+}
+
+/**
+ * The arrays of a safetensors file, each read when it is asked for, in the order of their bytes.
+ *
+ * @throws IOError, DataError, DTypeError as {@link readSafetensors}
+ */
+export async function openSafetensors(path: string): Promise<OpenArrays> {
+  checkPath('openSafetensors', path)
+  return FileReader.use(path, async (file) => {
+    const headerBytes = await readHeader(file)
+    const start = 8 + headerBytes.length
+    const store = new FileStore(file)
+    const opened = new OpenArrays()
+    for (const { name, type, shape, begin } of parseHeader(path, headerBytes, file.size - start).entries) {
+      const layout = { type, shape, steps: denseSteps(shape), start: start + begin }
+      await opened.add(name, () => new StoredArray(`${path}: '${name}'`, store, layout))
+    }
+    return opened
   })
 }
 

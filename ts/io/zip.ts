@@ -1,16 +1,13 @@
 /**
- * Reading members of zip archives (stored and deflated, with zip64), as .npz files are. Names are keys and never paths: nothing is written.
+ * The directory of a zip archive (with zip64), as .npz files are: which members it has, and where. Names are keys and never paths: nothing is
+ * written. The members are read in zip-members.ts.
  *
  *   members: header, contents | central directory: an entry for each member | end of the directory, which says where it begins
  *
  * All numbers are little-endian. Sizes are those of the directory; each is checked against the file before there is room made for it.
  */
 
-import { crc32, createInflateRaw } from 'node:zlib'
-import { withRoom } from '../core/dtype.js'
 import { DataError } from '../core/errors.js'
-import { nextTurn } from '../core/turns.js'
-import { reason } from './atomic.js'
 import type { FileReader } from './file-reader.js'
 import { foreignFile } from './foreign-files.js'
 
@@ -30,7 +27,7 @@ export interface ZipEntry {
 /** Numbers in headers that announce a member of zip64. */
 const none16 = 0xffff
 const none32 = 0xffffffff
-const signatures = {
+export const signatures = {
   local: 0x04034b50,
   entry: 0x02014b50,
   end: 0x06054b50,
@@ -41,8 +38,6 @@ const signatures = {
 const maxDirectory = 1 << 26
 /** Deflate makes no byte of more than 1032. */
 const largestRatio = 1032
-/** Bytes that are checked in one turn of the event loop. */
-const turnBytes = 1 << 22
 
 /**
  * The members of an archive.
@@ -159,55 +154,7 @@ function wide(path: string, bytes: Buffer, at: number): number {
   throw broken(path, 'it claims over 2^53 bytes')
 }
 
-/**
- * The contents of a member, checked against its checksum.
- *
- * @throws DataError where they are damaged; DeviceError where there is no room for them
- */
-export async function readZipMember(file: FileReader, entry: ZipEntry): Promise<Uint8Array<ArrayBuffer>> {
-  const { path } = file
-  const { name, size, storedSize, isDeflated, crc, offset } = entry
-  const header = Buffer.from((await file.bytes(offset, 30)).buffer)
-  if (header.readUInt32LE(0) !== signatures.local)
-    throw broken(path, `'${name}' does not begin where the directory says`)
-  const start = offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28)
-  const stored = await file.bytes(start, storedSize)
-  const bytes = isDeflated ? await inflated(path, name, stored, size) : stored
-  let found = 0
-  for (let at = 0; at < bytes.length; at += turnBytes) {
-    if (at > 0) await nextTurn()
-    found = crc32(bytes.subarray(at, at + turnBytes), found)
-  }
-  if (found !== crc) throw broken(path, `'${name}' has another checksum than the directory says`)
-  return bytes
-}
-
-async function inflated(
-  path: string,
-  name: string,
-  stored: Uint8Array,
-  size: number,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const into = withRoom(size, () => new Uint8Array(size))
-  const inflate = createInflateRaw({ chunkSize: 1 << 18 })
-  let at = 0
-  try {
-    inflate.end(stored)
-    for await (const piece of inflate as AsyncIterable<Uint8Array>) {
-      if (at + piece.length > size) throw new Error(`it has more than the ${size} bytes of the directory`)
-      into.set(piece, at)
-      at += piece.length
-    }
-  } catch (cause) {
-    throw broken(path, `'${name}' cannot be unpacked: ${reason(cause)}`)
-  } finally {
-    inflate.destroy()
-  }
-  if (at !== size) throw broken(path, `'${name}' has ${at} bytes, and ${size} in the directory`)
-  return into
-}
-
 /** The error for an archive that is damaged. */
-function broken(path: string, why: string): DataError {
+export function broken(path: string, why: string): DataError {
   return new DataError(`${path} is not a sound zip archive: ${why}; write or copy it again`)
 }

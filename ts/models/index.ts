@@ -21,6 +21,17 @@ export type { NetworkOptions, Segment } from './network-options.js'
 export type { ApplyOptions } from './pass.js'
 export { type Buildable, buildModule, register } from './registry.js'
 export type { ModelReportOptions } from './report.js'
+export {
+  type ModelRunsOptions,
+  type RunData,
+  type RunFitOptions,
+  type RunProgress,
+  type RunToTrain,
+  runs,
+  type TaskOutcome,
+  type TaskRunsOptions,
+  type TrainedRun,
+} from './runs.js'
 export { Sequential, type SequentialOptions, Stack } from './sequential.js'
 export type { LoadOptions } from './storage.js'
 export {

@@ -1,9 +1,10 @@
 import { ArgumentError, describe, StateError } from '../core/errors.js'
-import { isInstance } from '../core/options.js'
+import { checkOptions, isInstance, oneOf } from '../core/options.js'
 import type { Variable } from '../core/variable.js'
 import type { ArrayInput } from '../data/array-dataset.js'
 import type { BatchSource } from '../data/loader.js'
 import { type Attachment, type AttachOptions, attachment, type Probe } from '../dynamics/attachment.js'
+import { dynamicsByStep, type StepDynamics } from '../dynamics/by-step.js'
 import type { ModelDynamics } from '../dynamics/record.js'
 import type { SaveDynamics } from '../dynamics/save.js'
 import { checkEstimator, type Estimator } from '../estimators/estimator.js'
@@ -421,10 +422,20 @@ export abstract class Network {
     return reportModel(this, folder, options)
   }
 
-  /** Dynamics of the last `fit` as plain data, means over batches. */
-  dynamics(): ModelDynamics {
+  /**
+   * Dynamics of the last `fit` as plain data: means over the batches of each epoch, or with `{ by: 'step' }` what was measured at each step.
+   *
+   * @throws StateError where none are recorded, and where steps are asked for that are not known
+   */
+  dynamics(options?: { by?: 'epoch' }): ModelDynamics
+  dynamics(options: { by: 'step' }): StepDynamics
+  dynamics(options: { by?: 'epoch' | 'step' } = {}): ModelDynamics | StepDynamics {
+    const { by = 'epoch' } = checkOptions('dynamics', options, { by: oneOf('epoch', 'step') })
     const { record } = stateOf(this).record
-    if (record !== undefined) return record.toDynamics()
+    if (record !== undefined) {
+      const areOnBatches = record.evaluators.map((_, e) => this.#attachments[e]?.on === 'batch')
+      return by === 'epoch' ? record.toDynamics() : dynamicsByStep(record, areOnBatches)
+    }
     throw new StateError(
       'no dynamics are recorded yet; construct the model with trackDynamics: true, attach an evaluator, and train at least one epoch',
     )

@@ -15,6 +15,7 @@ import type { Variable } from '../core/variable.js'
 import { version } from '../core/version.js'
 import { checkPath, reason, systemCode } from '../io/atomic.js'
 import type { ArrayData } from '../io/element-types.js'
+import { type Json, toJson } from '../io/json.js'
 import { readSafetensors } from '../io/safetensors.js'
 import { writeTensors } from '../io/tensor-file.js'
 import { tensorInTurns } from '../io/uploads.js'
@@ -161,6 +162,13 @@ function describeModel(model: Network, variables: Record<string, Variable>): Arc
       Object.entries(variables).map(([name, { dtype, shape }]) => [name, { dtype, shape }]),
     ),
   }
+}
+
+/** How a model is made and trained, as JSON holds it: layers, loss, metrics and optimizer with their options. */
+export function planOf(model: Network): Json {
+  const { kind, inputShape, dtype, layers, optimizer, frozen } = describeModel(model, {})
+  const { lossName = null, metrics, segment } = model
+  return toJson('a model', { kind, inputShape, dtype, segment, layers, frozen, lossName, metrics, optimizer })
 }
 
 /**

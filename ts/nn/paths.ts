@@ -29,9 +29,10 @@ export function joinPath(outer: string, name: string): string {
  *
  *     matching('freeze', 'encoder.**.bias', paths)
  *
+ * @param noun what the paths are of
  * @throws UnknownNameError where it means none; `**` may, which means all there are
  */
-export function matching(what: string, pattern: string, paths: readonly string[]): string[] {
+export function matching(what: string, pattern: string, paths: readonly string[], noun = 'weight'): string[] {
   if (typeof pattern !== 'string' || pattern === '') {
     throw new ArgumentError(
       `${what}: the pattern is ${describe(pattern)}, expected a path such as 'layers.0' or 'encoder.**.bias'`,
@@ -40,7 +41,7 @@ export function matching(what: string, pattern: string, paths: readonly string[]
   const parts = pattern.split('.')
   const found = paths.filter((path) => matches(parts, path.split('.')))
   if (found.length > 0 || pattern === '**') return found
-  throw unknownName(`weight for ${what}`, pattern, [...modulesOf(paths), ...paths])
+  throw unknownName(`${noun} for ${what}`, pattern, [...modulesOf(paths), ...paths])
 }
 
 /** The paths of what is made of others, from the outside in. */

@@ -1,6 +1,6 @@
 import { ArgumentError, NumericalError } from '../core/errors.js'
 import { axisTitles, evaluatorText, type RowKind } from '../dynamics/naming.js'
-import { type DynamicsSource, placeOf, readSource } from '../dynamics/source.js'
+import { type DynamicsSource, placeOf, readSource, rowNumbers } from '../dynamics/source.js'
 import { type Limits, limitsOf } from './limits.js'
 
 export type { DynamicsLike, DynamicsSource, StoredDynamics } from '../dynamics/source.js'
@@ -82,7 +82,8 @@ export function selectDynamics(
   selection: DynamicsSelection,
   caller: string,
 ): Trajectories {
-  const { values, layers, evaluators, epochs, ...measured } = readSource(source, caller)
+  const dynamics = readSource(source, caller)
+  const { values, layers, evaluators, ...measured } = dynamics
   const e = placeOf(
     'evaluator',
     selection.evaluator === undefined ? 0 : selection.evaluator,
@@ -100,8 +101,7 @@ export function selectDynamics(
     settings: Object(measured.evaluatorSettings?.[e]) as Record<string, unknown>,
   }
   const names = axisTitles(measurer, selection, caller)
-  const rows = epochs ? 'epoch' : 'row'
-  const numbers = epochs ?? values.map((_, n) => n + 1)
+  const { kind: rows, numbers } = rowNumbers(dynamics)
   const take = (place: number, side: 0 | 1): number[] =>
     values.map((row, n) => {
       const value = row[e]?.[place]?.[side] ?? Number.NaN

@@ -381,7 +381,7 @@ function colourEncoding({ numbers, rows }: Trajectories): JsonObject {
       gradientLength: length,
       gradientThickness: 12,
       labelOffset: 6,
-      values: epochLogTicks(numbers, length, 13),
+      values: epochLogTicks(numbers, length, 15),
       labelOverlap: false,
       format: epochFormat(numbers),
     },

@@ -155,8 +155,8 @@ export async function writeCheckpoint(
   }
 }
 
-function withoutValues({ heading, marks, counts }: TrackerSnapshot['record']) {
-  return { heading, marks, counts }
+function withoutValues({ values: _, ...rest }: TrackerSnapshot['record']) {
+  return rest
 }
 
 function callbackName(callback: Callback): string {

@@ -3,8 +3,9 @@
 import { ArgumentError, ShapeError } from '../core/errors.js'
 import { type Compiled as CompiledFunction, jit } from '../core/jit.js'
 import { evaluate, tidy } from '../core/transforms.js'
-import { type Attachment, isDue, RangeAdvice, SampleAdvice, ValueAdvice } from '../dynamics/attachment.js'
-import { outsideParts } from '../dynamics/coordinates.js'
+import { type Attachment, RangeAdvice, SampleAdvice, ValueAdvice } from '../dynamics/attachment.js'
+import { classCounts, outsideParts } from '../dynamics/coordinates.js'
+import type { EpochValues } from '../dynamics/tracker.js'
 import type { Estimator, SegmentOptions } from '../estimators/estimator.js'
 import { concat } from '../ops/index.js'
 import { type Tensor, tensor } from '../ops/tensor.js'
@@ -93,14 +94,6 @@ class Source<B> {
   }
 }
 
-/** What was measured after an epoch. */
-export interface EpochValues {
-  /** Names of the layers. */
-  readonly layers: readonly string[]
-  /** `[E, L, 2]` flat, NaN for evaluators that are not due. */
-  readonly values: Float32Array
-}
-
 /** Evaluators that are due after epochs, and the samples that they see. */
 export class EpochMeasurement<B> {
   readonly #attachments: readonly Attachment[]
@@ -138,19 +131,26 @@ export class EpochMeasurement<B> {
   }
 
   /**
-   * Values after an epoch; undefined where no evaluator is due.
+   * Values of the evaluators that are due, with the weights of the moment; undefined where none is.
    *
-   * @param epoch of this fit; @param order number of the order of the training data; @param signal ends waiting for evaluators and data
+   * @param numbers of the evaluators; @param order number of the order of the training data; @param signal ends waiting for evaluators and data
    */
-  async measure(epoch: number, order: number, signal?: AbortSignal): Promise<EpochValues | undefined> {
-    const due = this.#attachments.filter((one) => one.on !== 'batch' && isDue(one, epoch))
-    let found: { layers: readonly string[]; values: Float32Array } | undefined
+  async measure(
+    numbers: readonly number[],
+    order: number,
+    signal?: AbortSignal,
+  ): Promise<EpochValues | undefined> {
+    const due = numbers.map((number) => this.#attachments[number] as Attachment)
+    let found: Found | undefined
     for (const source of new Set(due.map((one) => this.#sources.get(one) as Source<B>))) {
       const { segment, layers, options } = await source.gather(order, signal)
       try {
         const width = layers.length * 2
         const size = this.#attachments.length * width
-        found ??= { layers, values: new Float32Array(size).fill(Number.NaN) }
+        found ??= {
+          values: new Float32Array(size).fill(Number.NaN),
+          samples: this.#attachments.map(() => null),
+        }
         for (const one of due.filter((one) => this.#sources.get(one) === source)) {
           const values = await this.#evaluate(one, segment, layers, options, signal)
           if (values.length !== width || found.values.length !== size) {
@@ -158,7 +158,10 @@ export class EpochMeasurement<B> {
               `fit: ${one.evaluator.name} gave ${values.length} values for ${layers.length} layers; a task has the same layers in every segment`,
             )
           }
-          found.values.set(values, this.#attachments.indexOf(one) * width)
+          const place = this.#attachments.indexOf(one)
+          found.values.set(values, place * width)
+          found.samples[place] = segment[0]?.shape[0] as number
+          if (place === 0) found.classes = await classesIn(segment, options)
         }
       } finally {
         for (const part of segment) part.dispose()
@@ -197,6 +200,22 @@ export class EpochMeasurement<B> {
   dispose(): void {
     for (const source of new Set(this.#sources.values())) source.dispose()
   }
+}
+
+/** {@link EpochValues} as they are found. */
+interface Found {
+  readonly values: Float32Array
+  readonly samples: (number | null)[]
+  classes?: Float64Array | undefined
+}
+
+/** How many samples each class has, where the target is classes. */
+async function classesIn(
+  segment: readonly Tensor[],
+  options: SegmentOptions,
+): Promise<Float64Array | undefined> {
+  using counts = tidy(() => classCounts(segment, options))
+  return counts === undefined ? undefined : ((await counts.data()) as Float64Array)
 }
 
 /** A segment without the samples whose labels, its last part, are the one to ignore. */

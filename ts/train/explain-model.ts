@@ -1,6 +1,7 @@
 /** What the backend makes of a model, as text. */
 import { type Checks, checkOptions, flag, whole } from '../core/options.js'
 import { jit } from '../core/transforms.js'
+import { Schedules } from '../dynamics/schedule.js'
 import { type Tensor, zeros } from '../ops/tensor.js'
 import { feedOf } from './feed.js'
 import { Meter } from './meter.js'
@@ -72,7 +73,8 @@ function explainStep(model: Trainable, x: Tensor): string {
     tooSmall() {},
   })
   try {
-    return stepper.explain({ x, y })
+    const due = trackDynamics ? new Schedules(attachments, { epochs: 1, steps: 1 }).onBatch(0, 1, 0) : []
+    return stepper.explain(due, { x, y })
   } finally {
     stepper.dispose()
     meter.dispose()

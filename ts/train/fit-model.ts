@@ -1,11 +1,12 @@
 /** How models are trained: a supervised task and its data, for the one loop. */
-import { DataError, StateError } from '../core/errors.js'
+import { ArgumentError, DataError, StateError } from '../core/errors.js'
 import { between, type Checks, checkOptions, elsewhere, flag, whole } from '../core/options.js'
 import { inTurns } from '../core/turns.js'
 import { ArrayDataset, type ArrayInput } from '../data/array-dataset.js'
 import type { Batch, BatchSource } from '../data/loader.js'
 import { checkArrayInput } from '../data/targets.js'
 import type { Attachment, Probe } from '../dynamics/attachment.js'
+import { resolveSave, type SaveDynamics } from '../dynamics/save.js'
 import { checkCallbacks } from './callbacks/callback.js'
 import type { Compiled } from './compile.js'
 import { EpochMeasurement, type ProbeFeed, probeBatch } from './epoch-measurement.js'
@@ -229,7 +230,8 @@ async function prepareRun(
   { targets, layers, suspicion, ...recipe }: Recipe,
   preface: string | undefined,
 ): Promise<Run<Batch>> {
-  const { attachments, dtype, inputShape, saveDynamics, segment, trackDynamics } = model
+  const { attachments, dtype, inputShape, segment, trackDynamics } = model
+  const save = saveOf(model, options)
   const { signal } = options
   const feedOptions = { inputShape, dtype, targets }
   const feeds = feedsOf(source, given, (one) => feedOf(one, feedOptions))
@@ -252,7 +254,7 @@ async function prepareRun(
     scalars: {},
     tracks: trackDynamics,
     attachments,
-    save: saveDynamics,
+    save,
     notes: { segment, inputShape },
     layers,
     measurement,
@@ -266,6 +268,18 @@ async function prepareRun(
   recipe.advise?.()
   task.prepare()
   return run
+}
+
+/** Where the dynamics of a fit go. */
+function saveOf(
+  { saveDynamics: own, trackDynamics }: Trainable,
+  { saveDynamics: given }: TrainOptions,
+): Readonly<Required<SaveDynamics>> | undefined {
+  if (given === undefined) return own
+  if (trackDynamics) return resolveSave(given)
+  throw new ArgumentError(
+    'fit: saveDynamics needs a model that tracks its dynamics; construct it with trackDynamics: true',
+  )
 }
 
 /** The samples of an evaluator that is evaluated after epochs. */

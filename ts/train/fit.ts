@@ -12,7 +12,7 @@ import {
 import type { Tree } from '../core/tree.js'
 import { type Attachment, type AttachOptions, attachment } from '../dynamics/attachment.js'
 import type { ModelDynamics } from '../dynamics/record.js'
-import { resolveSave, type SaveDynamics } from '../dynamics/save.js'
+import { resolveSave } from '../dynamics/save.js'
 import { checkEstimator, type Estimator } from '../estimators/estimator.js'
 import { checkCallbacks } from './callbacks/callback.js'
 import { checkTask } from './check-task.js'
@@ -42,8 +42,6 @@ export interface FitTaskOptions<B = Tree> extends TrainOptions {
   scalars?: Readonly<Record<string, ScalarSource>>
   /** What is measured of the layers in the task's segments. Default none. */
   evaluators?: readonly (Estimator | TaskEvaluator<B>)[]
-  /** Write what evaluators say to a folder during training; see `saveDynamics` of models. */
-  saveDynamics?: string | SaveDynamics
   /** Decides random keys where the task has no `record` of its own. Default 0. */
   seed?: number
 }
@@ -67,7 +65,6 @@ const checks: Checks<FitTaskOptions<unknown>> = {
   validation: elsewhere(),
   scalars: scalarRecord,
   evaluators: elsewhere(),
-  saveDynamics: elsewhere(),
   seed: whole(0),
 }
 

@@ -4,7 +4,13 @@ import { type Compiled, jit } from '../core/jit.js'
 import { type Deeds, observed } from '../core/observer.js'
 import { isPlainObject } from '../core/options.js'
 import type { Variable } from '../core/variable.js'
-import { type BatchMeasurement, coordinates, outsideParts, samplesNeeded } from '../dynamics/coordinates.js'
+import {
+  type BatchMeasurement,
+  classCounts,
+  coordinates,
+  outsideParts,
+  samplesNeeded,
+} from '../dynamics/coordinates.js'
 import type { Estimator, SegmentOptions } from '../estimators/estimator.js'
 import { leavesOf } from '../nn/optim/leaves.js'
 import { stack } from '../ops/index.js'
@@ -21,8 +27,8 @@ export type StepResult = BatchMeasurement & {
 }
 
 /** Releases what a step gave back. */
-export function release({ logs, dynamics, outside, segment = [] }: StepResult): void {
-  for (const result of [logs, dynamics, outside, ...segment]) result?.dispose()
+export function release({ logs, dynamics, outside, classes, segment = [] }: StepResult): void {
+  for (const result of [logs, dynamics, outside, classes, ...segment]) result?.dispose()
 }
 
 /** A compiled step: of the batch as its feed gives it, and where the task wants it the clock. */
@@ -153,6 +159,8 @@ function measurementOf(segment: TaskSegment, options: StepOptions): BatchMeasure
   const result: BatchMeasurement = { dynamics: coordinates(options.evaluators, parts, kind) }
   const outside = outsideParts(options.evaluators, parts)
   if (outside !== undefined) result.outside = outside
+  const classes = classCounts(parts, kind)
+  if (classes !== undefined) result.classes = classes
   if (options.segment) result.segment = parts
   return result
 }

@@ -1,5 +1,6 @@
 /** What every way to train can be told. */
 import { type Check, type Checks, elsewhere, flag, listOf, signal, text, whole } from '../core/options.js'
+import type { SaveDynamics } from '../dynamics/save.js'
 import type { Callback } from './callbacks/callback.js'
 
 /** Options of every way to train. */
@@ -23,6 +24,11 @@ export interface TrainOptions {
   verbose?: boolean
   /** Draw the losses after the last epoch: a path, or true for `loss.svg` in the working folder. Default false. */
   showPlot?: boolean | string
+  /**
+   * Write the dynamics to a folder during training; an earlier run that the folder holds is kept inside, see `saveDynamics` of models. Default: that
+   * of the model.
+   */
+  saveDynamics?: string | SaveDynamics
   /**
    * Go on with the dynamics recorded before instead of starting anew: those of the last fit, or, for a model that was loaded, those in its
    * `saveDynamics` folder. Refused where layers, evaluators or their settings differ. Default false.
@@ -60,6 +66,7 @@ export const trainChecks: Checks<TrainOptions> = {
   signal,
   verbose: flag,
   showPlot: plotFile,
+  saveDynamics: elsewhere(),
   appendDynamics: flag,
   resume: text,
   allowUnused: unused,

@@ -2,7 +2,7 @@
 import { ArgumentError } from '../core/errors.js'
 import { rehearse } from '../core/jit.js'
 import type { Variable } from '../core/variable.js'
-import { type Attachment, isDue } from '../dynamics/attachment.js'
+import type { Attachment } from '../dynamics/attachment.js'
 import type { Estimator } from '../estimators/estimator.js'
 import type { Tensor } from '../ops/tensor.js'
 import type { Feed } from './feed.js'
@@ -33,9 +33,6 @@ export interface StepperOptions<B> {
   /** Called with the samples that evaluators need, when a batch has fewer. */
   tooSmall(needed: number): void
 }
-
-/** No evaluator. */
-const none: readonly number[] = []
 
 /** Starts steps. */
 export class Stepper<B> {
@@ -69,14 +66,7 @@ export class Stepper<B> {
     return this.#assigned
   }
 
-  /** Numbers of the evaluators that are due on a batch. */
-  due(batch: number): readonly number[] {
-    const { attachments } = this.#options
-    if (attachments === undefined) return none
-    return attachments.flatMap((one, index) => (one.on === 'batch' && isDue(one, batch) ? [index] : []))
-  }
-
-  /** Starts the step of a batch. */
+  /** Starts the step of a batch. @param due numbers of the evaluators that are evaluated on it */
   start(due: readonly number[], input: object): Promise<StepResult> {
     const { task, record } = this.#options
     const step = this.#stepFor(due)
@@ -89,9 +79,9 @@ export class Stepper<B> {
     return step(input, clock)
   }
 
-  /** The plan of the step of an epoch's first batch, as text; nothing runs. */
-  explain(input: object): string {
-    const step = this.#stepFor(this.due(0))
+  /** The plan of a step as text; nothing runs. @param due as {@link start} has it */
+  explain(due: readonly number[], input: object): string {
+    const step = this.#stepFor(due)
     return this.#options.task.usesClock === false ? step.explain(input) : step.explain(input, this.#clock())
   }
 

@@ -5,7 +5,8 @@ import { evaluate } from '../core/transforms.js'
 import type { Variable } from '../core/variable.js'
 import type { Attachment } from '../dynamics/attachment.js'
 import type { SaveDynamics } from '../dynamics/save.js'
-import { DynamicsTracker } from '../dynamics/tracker.js'
+import { Schedules } from '../dynamics/schedule.js'
+import { DynamicsTracker, type EpochValues } from '../dynamics/tracker.js'
 import { lossPlot } from '../plots/loss.js'
 import type { FitContext } from './callbacks/callback.js'
 import { Hooks } from './callbacks/hooks.js'
@@ -29,6 +30,9 @@ import { Stop, unlessAborted } from './unless-aborted.js'
 
 /** Time between two readings of the running means, in milliseconds. */
 const readingInterval = 100
+
+/** No evaluator. */
+const nobody: readonly number[] = []
 
 /** A run, ready to begin. */
 export interface RunSetup<B> {
@@ -70,6 +74,7 @@ export class Run<B> {
   readonly #context: FitContext
   #logs: NumberedLogs[]
   #tracker: DynamicsTracker | undefined
+  #schedules: Schedules | undefined
   #place: { -readonly [Part in keyof Place]: Place[Part] }
 
   private constructor(setup: RunSetup<B>) {
@@ -137,7 +142,8 @@ export class Run<B> {
         ? undefined
         : await unlessAborted(SavedRun.read(options.resume), options.signal)
     if (checkpoint !== undefined) await this.#resume(checkpoint)
-    else if (layers !== undefined) await this.#startTracker(layers)
+    this.#schedules = this.#makeSchedules()
+    if (checkpoint === undefined && layers !== undefined) await this.#startTracker(layers)
     if (preface !== undefined) this.#reporter.note(preface)
     const epochs = this.#epochs
     await this.#hooks.notify((callback) =>
@@ -242,11 +248,11 @@ export class Run<B> {
           await this.#hooks.notify((one) => one.onBatchBegin?.(index, this.#context), beforeBatch)
           if (this.#place.isStopped) break
         }
-        const due = this.#stepper.due(index)
+        const due = this.#schedules?.onBatch(index, record.epochs + 1, record.steps) ?? nobody
         sizes.push(batch.size)
         dues.push(due)
         await pipeline.push(() => this.#stepper.start(due, batch.input))
-        if (this.#hooks.afterBatch(before + sizes.length).length > 0) await pipeline.drain()
+        if (this.#isLookedAt(before + sizes.length)) await pipeline.drain()
         if (this.#place.isStopped) break
         if (this.#verbose && performance.now() - readAt >= readingInterval) {
           this.#report(skip + sizes.length, await unlessAborted(this.#meter.means(), signal))
@@ -261,6 +267,12 @@ export class Run<B> {
     return skip + sizes.length
   }
 
+  /** Whether somebody looks at the weights as they are when so many steps were made. */
+  #isLookedAt(steps: number): boolean {
+    const due = this.#schedules?.afterStep(steps) ?? nobody
+    return due.length > 0 || this.#hooks.afterBatch(steps).length > 0
+  }
+
   /** Uses what a finished step gave back. @param steps made up to its end */
   async #take(
     result: StepResult,
@@ -271,6 +283,8 @@ export class Run<B> {
   ): Promise<void> {
     try {
       await this.#tracker?.take(index, result, due, size)
+      const found = await this.#measured(this.#schedules?.afterStep(steps))
+      if (found !== undefined) this.#tracker?.takeAfterBatch(found)
       this.#place.batch = index + 1
       const hooks = this.#hooks.afterBatch(steps)
       if (hooks.length === 0) return
@@ -293,8 +307,14 @@ export class Run<B> {
   }
 
   async #startTracker(layers: readonly string[]): Promise<void> {
-    if (!this.#setup.tracks) return
-    this.#tracker = await DynamicsTracker.start(this.#tracked(layers))
+    const { tracks, record } = this.#setup
+    if (!tracks) return
+    const initially =
+      record.epochs === 0 && record.steps === 0 ? (this.#schedules?.initially ?? nobody) : nobody
+    const run = { ...this.#tracked(layers), isMeasuredInitially: initially.length > 0 }
+    this.#tracker = await DynamicsTracker.start(run)
+    const found = await this.#measured(initially)
+    if (found !== undefined) await this.#tracker.takeInitial(found)
   }
 
   #tracked(layers: readonly string[]) {
@@ -309,14 +329,30 @@ export class Run<B> {
       epochs: this.#epochs - this.#first,
       batches: feed.batches,
       appendDynamics: options.appendDynamics ?? false,
+      isMeasuredInitially: false,
     }
+  }
+
+  /** When evaluators are due, of the run as it stands. */
+  #makeSchedules(): Schedules | undefined {
+    const { attachments, feed, record, tracks } = this.#setup
+    if (!tracks) return undefined
+    const { epoch, batch } = this.#place
+    const left = this.#epochs - epoch
+    const steps = feed.batches === undefined ? undefined : record.steps + feed.batches * left - batch
+    return new Schedules(attachments, { epochs: record.epochs + left, steps })
+  }
+
+  /** What evaluators say with the weights of the moment. @param due their numbers */
+  async #measured(due: readonly number[] = nobody): Promise<EpochValues | undefined> {
+    const { measurement, options, record } = this.#setup
+    return due.length === 0 ? undefined : measurement?.measure(due, record.epochs, options.signal)
   }
 
   /** What evaluators say after the epoch, which ends its dynamics. */
   async #measure(epoch: number): Promise<void> {
-    const { measurement, options, record } = this.#setup
-    const found = await measurement?.measure(epoch, record.epochs, options.signal)
-    await this.#tracker?.finishEpoch(found?.values)
+    const found = await this.#measured(this.#schedules?.afterEpoch(epoch, this.#setup.record.epochs + 1))
+    await this.#tracker?.finishEpoch(found)
   }
 
   // ---- validation and reports

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { AbsolutePath, AsyncMutable } from '@zarrita/storage'
+import type { AbsolutePath, AsyncMutable, RangeQuery } from '@zarrita/storage'
 import { IOError } from '../core/errors.js'
-import { reason, systemCode, writeAtomic } from '../io/atomic.js'
+import { reason, systemCode, writeAtomic } from './atomic.js'
+import { FileReader } from './file-reader.js'
 
 /**
  * A folder as a Zarr store: each key is a file, and each file is written in one step.
@@ -30,6 +31,21 @@ export class FolderStore implements AsyncMutable {
       const code = systemCode(error)
       if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
       throw new IOError(`cannot read ${path}: ${reason(error)}; check that it may be read`, { cause: error })
+    }
+  }
+
+  /** A part of a file, or undefined where there is none: Zarr keeps many chunks in one file, a shard. */
+  async getRange(key: AbsolutePath, range: RangeQuery): Promise<Uint8Array | undefined> {
+    const path = join(this.folder, key)
+    try {
+      return await FileReader.use(path, (file) =>
+        'suffixLength' in range
+          ? file.bytes(Math.max(0, file.size - range.suffixLength), Math.min(file.size, range.suffixLength))
+          : file.bytes(range.offset, range.length),
+      )
+    } catch (error) {
+      if (error instanceof IOError && systemCode(error.cause) === 'ENOENT') return undefined
+      throw error
     }
   }
 

@@ -1,68 +1,72 @@
 /**
- * Plain data in Python's pickle format (protocols 2 to 5): dicts, lists, tuples, numbers, text, bytes, and NumPy arrays of bytes. A pickle is a
- * program for a small machine that could call any function of Python. Here it is looked at as data: nothing is executed, the opcodes are
+ * Plain data in Python's pickle format (protocols 2 to 5): dicts, lists, tuples, numbers, text, bytes, and what a dialect allows besides. A pickle
+ * is a program for a small machine that could call any function of Python. Here it is looked at as data: nothing is executed, the opcodes are
  * those that such data have, and the few functions that may be named stand for values that are made right here.
  */
 
-import { sizeOf } from '../core/dtype.js'
 import { DataError } from '../core/errors.js'
 import { settled } from '../core/turns.js'
-
-/** Bytes with a shape, as NumPy has them. */
-export class PickledArray {
-  constructor(
-    readonly shape: readonly number[],
-    readonly data: Uint8Array,
-    /** Whether the first axis runs fastest. */
-    readonly fortranOrder: boolean,
-  ) {}
-}
 
 /** A value in a pickle. Texts of Python 2 are bytes; the keys of a dict are texts, in Latin-1 where they are bytes. */
 export type Pickled =
   | null
   | boolean
   | number
+  | bigint
   | string
   | Uint8Array
-  | PickledArray
+  | PickledObject
   | readonly Pickled[]
   | ReadonlyMap<string, Pickled>
 
+/** What a dialect makes of the objects that it knows. */
+export abstract class PickledObject {
+  /**
+   * Takes the state that the pickle gives the object.
+   *
+   * @param fail the error for another state than such an object has
+   */
+  setState(_state: PickleValue, fail: Fail): void {
+    throw fail('it gives a state to what has none')
+  }
+
+  /** Whether it may stand for a value; not so of a type, and of what never got its state. */
+  get isValue(): boolean {
+    return true
+  }
+}
+
+/** A function or type that a pickle may name, and what a call of it gives. */
+export type PickleFunction = (args: readonly PickleValue[], fail: Fail) => PickleValue
+
+/** The error for a pickle that is not sound, in words what is wrong. */
+export type Fail = (why: string) => DataError
+
+/** What a kind of file may name besides plain data. */
+export interface PickleDialect {
+  /** Functions and types, by module and name with a space between them. */
+  readonly functions: Readonly<Record<string, PickleFunction>>
+  /** The object of a persistent id; left out where there are none. */
+  readonly persistent?: (id: PickleValue, fail: Fail) => PickleValue
+  /** What to do with a pickle of anything else. */
+  readonly mend: string
+}
+
 /** A function that a pickle names. */
-interface Named {
-  readonly global: string
-}
-
-/** An array of NumPy before its state is known. */
-class PendingArray {
-  array: PickledArray | undefined
-}
-
-/** An element type of NumPy. */
-class ElementType {
-  constructor(readonly name: string) {}
+export class NamedFunction {
+  constructor(
+    readonly name: string,
+    readonly call: PickleFunction,
+  ) {}
 }
 
 /** What may lie on the stack. */
-type Value =
+export type PickleValue =
   | Exclude<Pickled, readonly Pickled[] | ReadonlyMap<string, Pickled>>
-  | Named
-  | PendingArray
-  | ElementType
-  | Value[]
-  | Map<string, Value>
-
-/** Functions that may be named, and the short names they have here. */
-const globals: Readonly<Record<string, string>> = {
-  'numpy.core.multiarray _reconstruct': 'array',
-  'numpy._core.multiarray _reconstruct': 'array',
-  'numpy.core.numeric _frombuffer': 'buffer',
-  'numpy._core.numeric _frombuffer': 'buffer',
-  'numpy ndarray': 'type',
-  'numpy dtype': 'dtype',
-  '_codecs encode': 'encode',
-}
+  | NamedFunction
+  | PickleValue[]
+  | Map<string, PickleValue>
+type Value = PickleValue
 
 /** The machine that a pickle runs on: a stack, marks in it, and values that were put aside by number. */
 class Machine {
@@ -78,6 +82,7 @@ class Machine {
   constructor(
     bytes: Uint8Array,
     readonly what: string,
+    readonly dialect: PickleDialect,
   ) {
     this.#bytes = bytes
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -96,11 +101,10 @@ class Machine {
     throw this.fail(`the opcode ${name} at byte ${start} is not one of plain data`)
   }
 
-  fail(why: string): DataError {
-    return new DataError(
-      `${this.what} is not a pickle of plain data: ${why}; it is never executed. Fetch the file again, or save the data as .npy files`,
+  readonly fail: Fail = (why) =>
+    new DataError(
+      `${this.what} is not a pickle of plain data: ${why}; it is never executed. ${this.dialect.mend}`,
     )
-  }
 
   take(length: number): Uint8Array {
     if (length > this.#bytes.length - this.#at)
@@ -196,8 +200,9 @@ class Machine {
     const dict = this.top()
     if (!(dict instanceof Map) || values.length % 2 !== 0) throw this.fail('it sets items of what is no dict')
     for (let i = 0; i < values.length; i += 2) {
-      const key = textOf(values[i])
-      if (key === undefined) throw this.fail('a key of a dict is no text')
+      const given = values[i]
+      const key = Number.isInteger(given) ? String(given) : textOf(given)
+      if (key === undefined) throw this.fail('a key of a dict is neither a text nor a whole number')
       dict.set(key, values[i + 1] as Value)
     }
   }
@@ -207,9 +212,10 @@ class Machine {
   }
 
   global(name: string): void {
-    if (!Object.hasOwn(globals, name))
+    const { functions } = this.dialect
+    if (!Object.hasOwn(functions, name))
       throw this.fail(`it names ${JSON.stringify(name.slice(0, 100).replace(' ', '.'))}`)
-    this.push({ global: globals[name] as string })
+    this.push(new NamedFunction(name, functions[name] as PickleFunction))
   }
 
   /** A global from module and name on the stack. */
@@ -222,48 +228,35 @@ class Machine {
   reduce(): void {
     const args = this.pop()
     const called = this.pop()
-    if (!isNamed(called) || !Array.isArray(args)) throw this.fail('it calls what is no function')
-    this.push(this.resultOf(called.global, args))
+    if (!(called instanceof NamedFunction) || !Array.isArray(args))
+      throw this.fail('it calls what is no function')
+    this.push(called.call(args, this.fail))
   }
 
-  /** What a named function of these arguments would give. */
-  resultOf(name: string, args: readonly Value[]): Value {
-    const [first, second, third, fourth] = args
-    if (name === 'array') return new PendingArray()
-    if (name === 'buffer') return this.arrayOf(third, second, fourth === 'F', first)
-    const text = textOf(first)
-    if (name === 'dtype' && text !== undefined) return new ElementType(text)
-    if (name === 'encode' && typeof first === 'string' && /^latin-?1$/.test(textOf(second) ?? '')) {
-      return new Uint8Array(Buffer.from(first, 'latin1'))
-    }
-    throw this.fail(`it calls ${name} with other arguments than plain data have`)
+  persistent(): void {
+    const id = this.pop()
+    if (this.dialect.persistent === undefined) throw this.fail('it refers to data outside of it')
+    this.push(this.dialect.persistent(id, this.fail))
   }
 
   /** Gives an object its state. */
   build(): void {
     const state = this.pop()
     const built = this.top()
-    // The order of bytes, which bytes have not.
-    if (built instanceof ElementType) return
-    if (!(built instanceof PendingArray) || !Array.isArray(state))
-      throw this.fail('it gives a state to what has none')
-    const [, shape, type, fortran, data] = state
-    built.array = this.arrayOf(shape, type, fortran === true, data)
+    // What a dict of a subclass has besides its items is no data.
+    if (built instanceof Map) return
+    if (!(built instanceof PickledObject)) throw this.fail('it gives a state to what has none')
+    built.setState(state, this.fail)
   }
 
-  arrayOf(shape: unknown, type: unknown, fortranOrder: boolean, data: unknown): PickledArray {
-    if (!(type instanceof ElementType) || !/^\|?u1$/.test(type.name)) {
-      const name = type instanceof ElementType ? type.name : 'unknown'
-      throw this.fail(
-        `it holds an array of element type ${JSON.stringify(name)}, and only bytes (u1) are read`,
-      )
-    }
-    const isShape =
-      Array.isArray(shape) && shape.every((length) => Number.isSafeInteger(length) && length >= 0)
-    const size = isShape ? sizeOf(shape as number[]) : -1
-    if (!(data instanceof Uint8Array) || data.length !== size)
-      throw this.fail('an array has other bytes than its shape')
-    return new PickledArray(shape as number[], data, fortranOrder)
+  /** A whole number of any length, without loss. */
+  long(length: number): void {
+    const bytes = this.take(length)
+    let value = 0n
+    for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i] as number)
+    const signed = length === 0 ? 0n : BigInt.asIntN(8 * length, value)
+    const number = Number(signed)
+    this.push(Number.isSafeInteger(number) ? number : signed)
   }
 
   stop(): void {
@@ -271,9 +264,6 @@ class Machine {
     if (this.#stack.length > 0) throw this.fail('values are left over at its end')
   }
 }
-
-const isNamed = (value: Value): value is Named =>
-  typeof value === 'object' && value !== null && 'global' in value
 
 const latin1 = (bytes: Uint8Array) =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
@@ -303,6 +293,7 @@ const opcodes: ReadonlyMap<number, (machine: Machine) => void> = new Map(
     K: (m) => m.push(m.byte()),
     M: (m) => m.push(m.count(2)),
     G: (m) => m.push(m.float()),
+    '\x8a': (m) => m.long(m.byte()),
     // Texts of Python 2, and bytes.
     U: (m) => m.push(m.take(m.byte())),
     T: (m) => m.push(m.take(m.count(4))),
@@ -336,6 +327,7 @@ const opcodes: ReadonlyMap<number, (machine: Machine) => void> = new Map(
     '\x93': (m) => m.stackGlobal(),
     R: (m) => m.reduce(),
     b: (m) => m.build(),
+    Q: (m) => m.persistent(),
   }).map(([code, run]) => [code.charCodeAt(0), run]),
 )
 
@@ -346,7 +338,6 @@ const refused: ReadonlyMap<number, string> = new Map([
   [0x81, 'NEWOBJ'],
   [0x92, 'NEWOBJ_EX'],
   [0x50, 'PERSID'],
-  [0x51, 'BINPERSID'],
   [0x82, 'EXT1'],
   [0x83, 'EXT2'],
   [0x84, 'EXT4'],
@@ -358,8 +349,8 @@ const refused: ReadonlyMap<number, string> = new Map([
  * @param what what to call it in messages
  * @throws DataError for what is no pickle of plain data: one that names any other function, is damaged, or refers to itself
  */
-export async function readPickle(what: string, bytes: Uint8Array): Promise<Pickled> {
-  const machine = new Machine(bytes, what)
+export async function readPickle(what: string, bytes: Uint8Array, dialect: PickleDialect): Promise<Pickled> {
+  const machine = new Machine(bytes, what, dialect)
   for (let steps = 1; machine.result === undefined; steps++) {
     machine.step()
     if (steps % 1024 === 0) await settled()
@@ -367,13 +358,12 @@ export async function readPickle(what: string, bytes: Uint8Array): Promise<Pickl
   return plainOf(machine)(machine.result)
 }
 
-/** Gives values with their arrays in place of what they were built from; what several others hold, once. */
+/** Gives values as they are meant; what several others hold, once. */
 function plainOf(machine: Machine): (value: Value) => Pickled {
   const done = new Map<Value, Pickled>()
   const around = new Set<Value>()
   return function plain(value: Value): Pickled {
-    if (value instanceof PendingArray && value.array !== undefined) return value.array
-    if (value instanceof ElementType || value instanceof PendingArray || isNamed(value)) {
+    if (value instanceof NamedFunction || (value instanceof PickledObject && !value.isValue)) {
       throw machine.fail('it holds a function or a type in place of a value')
     }
     if (!Array.isArray(value) && !(value instanceof Map)) return value

@@ -1,0 +1,3 @@
+/** Activations: what layers answered to the same samples, by run and epoch. */
+export { type ReadActivationsOptions, readActivations } from './read.js'
+export type { ActivationRun, Activations } from './types.js'

@@ -1,0 +1,105 @@
+/** What estimators say of the layers of an epoch of a dump. */
+
+import { evaluate, tidy } from '../core/memory.js'
+import type { Estimator } from '../estimators/estimator.js'
+import { KDE } from '../estimators/kde.js'
+import { concat, isFinite as finite } from '../ops/index.js'
+import { type Tensor, tensor } from '../ops/tensor.js'
+import type { EndTensors } from './dump-samples.js'
+
+/** A layer of an epoch, in memory. */
+export interface LayerTensor {
+  readonly name: string
+  /** float64 `[n, d]`. */
+  readonly h: Tensor
+}
+
+/** What is seen of a layer before it is measured. */
+export interface LayerFindings {
+  /** Values that are NaN or infinite. */
+  readonly notFinite: number
+  /** By evaluator: the part of the values outside of the range that it tells apart; NaN where it has none. */
+  readonly outside: readonly number[]
+}
+
+/** Whether an estimator asks of its second argument only which samples are equal. */
+export function readsSymbols(estimator: Estimator): boolean {
+  return estimator.takes.y === 'classes' || estimator instanceof KDE
+}
+
+/** Looks at layers, all in one plan. */
+export async function findingsOf(
+  layers: readonly LayerTensor[],
+  estimators: readonly Estimator[],
+): Promise<LayerFindings[]> {
+  const width = 1 + estimators.length
+  using found = tidy(() =>
+    concat(
+      layers.flatMap(({ h }) => {
+        const sound = finite(h)
+        const parts = estimators.map(
+          (estimator) => estimator.outside(h)?.cast('float64') ?? tensor(Number.NaN, { dtype: 'float64' }),
+        )
+        return [sound.logicalNot().cast('float64').sum(), ...parts].map((one) => one.reshape([1]))
+      }),
+    ),
+  )
+  const flat = (await found.data()) as Float64Array
+  return layers.map((_, l) => {
+    const [notFinite = 0, ...outside] = flat.subarray(l * width, (l + 1) * width)
+    return { notFinite, outside }
+  })
+}
+
+/** A pair of measures of a layer, of (H, X) and of (H, Y); NaN where there is none. */
+export type Pair = readonly [x: number, y: number]
+
+/**
+ * What an estimator says of layers: one plan for those that are lazy, in which what layers share is computed once.
+ *
+ * @param unanswered called with the reason for each pair without an answer
+ */
+export async function pairsOf(
+  estimator: Estimator,
+  layers: readonly Tensor[],
+  ends: Pick<EndTensors, 'x' | 'symbols' | 'y' | 'target'>,
+  unanswered: (reason: Error) => void,
+): Promise<Pair[]> {
+  const [first] = layers
+  if (first === undefined) return []
+  const { y, target } = ends
+  // Without inputs each sample is its own: for what asks only which are equal, that is all it needs to know.
+  const isAlone = ends.x === undefined && readsSymbols(estimator)
+  const own = isAlone ? ownSymbols(first.shape[0] as number) : undefined
+  const x = readsSymbols(estimator) ? (ends.symbols ?? own) : ends.x
+  const input = x ?? (y as Tensor)
+  const segment = [input, ...layers, y ?? input]
+  try {
+    const pairs = await estimator.measureSegment(
+      segment,
+      target?.kind === 'classes' || y === undefined ? {} : { target: 'numbers' },
+      unanswered,
+    )
+    return pairs.map(([a, b]) => [
+      x === undefined ? Number.NaN : (a as number),
+      y === undefined ? Number.NaN : (b as number),
+    ])
+  } finally {
+    own?.dispose()
+  }
+}
+
+function ownSymbols(n: number): Tensor {
+  return tensor(Int32Array.from({ length: n }, (_, i) => i))
+}
+
+/** Rows of tensors, computed. */
+export async function rowsAt(
+  tensors: readonly (Tensor | undefined)[],
+  rows: Int32Array,
+): Promise<(Tensor | undefined)[]> {
+  using places = tensor(rows)
+  const taken = tidy(() => tensors.map((one) => one?.take(places)))
+  await evaluate(taken.filter((one) => one !== undefined))
+  return taken
+}

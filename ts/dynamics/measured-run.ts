@@ -1,0 +1,191 @@
+/** The values of one run of a dump, as they are measured. */
+
+import type { ActivationRun } from '../data/activations/types.js'
+import type { Estimator } from '../estimators/estimator.js'
+import type { EndTensors } from './dump-samples.js'
+import { halvesOf, type PairOf, pValuesOf, type Uncertainty } from './dump-uncertainty.js'
+import {
+  findingsOf,
+  type LayerFindings,
+  type LayerTensor,
+  type Pair,
+  pairsOf,
+  readsSymbols,
+} from './dump-values.js'
+import type { DynamicsHeading } from './heading.js'
+import type { Measurement } from './measure.js'
+import type { DynamicsLike } from './source.js'
+
+/** What is asked for besides values. */
+export interface Uncertainties {
+  /** Halves of the samples for standard errors; 0 for none. */
+  readonly rounds: number
+  readonly level: number
+  /** Shuffles for p-values; 0 for none. */
+  readonly permutations: number
+  readonly seed: number
+  readonly signal: AbortSignal | undefined
+}
+
+/** A value and what chance may have done to it, by place. */
+interface Cell {
+  readonly values: Pair
+  readonly uncertainty: PairOf<Uncertainty> | undefined
+  readonly pValues: PairOf<number> | undefined
+}
+
+/** What was measured of one run. */
+export class MeasuredRun {
+  readonly #cells = new Map<string, Cell>()
+  readonly #notes = new Set<string>()
+  /** Largest part outside of the range of an evaluator, by layer, with the epoch. */
+  readonly #outside = new Map<string, { part: number; advice: (part: number) => string | undefined }>()
+  readonly #epochs: readonly number[]
+  readonly #estimators: readonly Estimator[]
+  #samples: number | null = null
+  #entropy: number | null = null
+
+  constructor(
+    readonly source: ActivationRun,
+    readonly layers: readonly string[],
+    estimators: readonly Estimator[],
+    epochs: ReadonlySet<number>,
+  ) {
+    this.#estimators = estimators
+    this.#epochs = source.epochs.filter((epoch) => epochs.has(epoch))
+  }
+
+  get notes(): string[] {
+    const advice = [...this.#outside.values()].flatMap(({ part, advice }) => advice(part) ?? [])
+    return [...this.#notes, ...advice]
+  }
+
+  note(text: string): void {
+    this.#notes.add(text)
+  }
+
+  noteEnds({ x, y, target }: EndTensors, n: number): void {
+    const { name } = this.source
+    this.#samples = Math.max(this.#samples ?? 0, n)
+    this.#entropy ??= target?.entropy ?? null
+    if (target?.note !== undefined) this.note(`y: ${target.note}`)
+    if (y === undefined) this.note(`run '${name}' has no labels: the measures of (H, Y) are NaN`)
+    if (x !== undefined) return
+    const [symbols, others] = [true, false].map((kind) =>
+      this.#estimators.filter((one) => readsSymbols(one) === kind).map((one) => one.name),
+    ) as [string[], string[]]
+    if (symbols.length > 0) {
+      this.note(
+        `run '${name}' has no input samples: for ${symbols.join(', ')} each sample is an input of its own`,
+      )
+    }
+    if (others.length > 0) {
+      this.note(`run '${name}' has no input samples: the measures of (H, X) by ${others.join(', ')} are NaN`)
+    }
+  }
+
+  noteFindings(epoch: number, layer: string, { notFinite, outside }: LayerFindings): void {
+    if (notFinite > 0) {
+      this.note(
+        `layer '${layer}' of run '${this.source.name}' has ${notFinite} values that are NaN or infinite in epoch ${epoch}: its measures are NaN`,
+      )
+    }
+    for (const [e, part] of outside.entries()) {
+      const key = `${e}/${layer}`
+      if (!(part > (this.#outside.get(key)?.part ?? 0))) continue
+      const estimator = this.#estimators[e] as Estimator
+      const what = `layer '${layer}' of run '${this.source.name}' in epoch ${epoch}`
+      this.#outside.set(key, { part, advice: (most) => estimator.adviceOnOutside(most, what) })
+    }
+  }
+
+  set(epoch: number, evaluator: number, layer: string, cell: Cell): void {
+    this.#cells.set(keyOf(epoch, evaluator, layer), cell)
+  }
+
+  /** The values as dynamics, NaN where nothing was measured. */
+  dynamics(heading: DynamicsHeading): DynamicsLike {
+    return {
+      ...heading,
+      epochs: this.source.epochsKnown ? this.#epochs : null,
+      samples: heading.evaluators.map(() => this.#samples),
+      labelEntropy: this.#entropy,
+      values: this.#epochs.map((epoch) =>
+        heading.evaluators.map((_, e) =>
+          this.layers.map((layer) => [
+            ...(this.#cells.get(keyOf(epoch, e, layer))?.values ?? [Number.NaN, Number.NaN]),
+          ]),
+        ),
+      ),
+    }
+  }
+
+  /** Each value with its interval and p-value, not adjusted yet. */
+  measurements({ evaluators, units }: DynamicsHeading): Measurement[] {
+    return evaluators.flatMap((estimator, e) =>
+      this.#epochs.flatMap((epoch) =>
+        this.layers.flatMap((layer) => {
+          const cell = this.#cells.get(keyOf(epoch, e, layer))
+          if (cell === undefined) return []
+          return (['x', 'y'] as const).flatMap((side, at) => {
+            const value = cell.values[at] as number
+            if (Number.isNaN(value)) return []
+            const { standardError = Number.NaN, interval } = cell.uncertainty?.[at] ?? {}
+            const pValue = cell.pValues?.[at] ?? Number.NaN
+            const isSpread = Number.isFinite(standardError)
+            return {
+              run: this.source.name,
+              estimator,
+              layer,
+              epoch,
+              side,
+              units: units[e] ?? 'none',
+              value,
+              standardError: isSpread ? standardError : null,
+              interval: isSpread ? (interval ?? null) : null,
+              pValue: Number.isNaN(pValue) ? null : pValue,
+              adjustedPValue: null,
+            }
+          })
+        }),
+      ),
+    )
+  }
+}
+
+const keyOf = (epoch: number, evaluator: number, layer: string) => `${epoch}/${evaluator}/${layer}`
+
+/** Measures layers of an epoch. */
+export async function measurePortion(
+  run: MeasuredRun,
+  epoch: number,
+  layers: readonly LayerTensor[],
+  ends: EndTensors,
+  estimators: readonly Estimator[],
+  asked: Uncertainties,
+): Promise<void> {
+  run.noteEnds(ends, layers[0]?.h.shape[0] as number)
+  const findings = await findingsOf(layers, estimators)
+  for (const [l, { name }] of layers.entries()) run.noteFindings(epoch, name, findings[l] as LayerFindings)
+  const sound = layers.filter((_, l) => findings[l]?.notFinite === 0)
+  const tensors = sound.map(({ h }) => h)
+  if (sound.length === 0 || (ends.x === undefined && ends.y === undefined && !estimators.some(readsSymbols)))
+    return
+  for (const [e, estimator] of estimators.entries()) {
+    asked.signal?.throwIfAborted()
+    const pairs = await pairsOf(estimator, tensors, ends, (reason) =>
+      run.note(
+        `${estimator.name} has no answer in epoch ${epoch} of run '${run.source.name}': ${reason.message}`,
+      ),
+    )
+    const values = pairs.map((pair) => pair.map(finiteOrNaN) as unknown as Pair)
+    const halves = asked.rounds < 2 ? undefined : await halvesOf(estimator, tensors, ends, values, asked)
+    const pValues =
+      asked.permutations < 1 ? undefined : await pValuesOf(estimator, tensors, ends, values, asked)
+    for (const [l, { name }] of sound.entries()) {
+      run.set(epoch, e, name, { values: values[l] as Pair, uncertainty: halves?.[l], pValues: pValues?.[l] })
+    }
+  }
+}
+
+const finiteOrNaN = (value: number) => (Number.isFinite(value) ? value : Number.NaN)

@@ -1,0 +1,113 @@
+/** What the targets of a dump are: classes or numbers. */
+
+import { labelEntropy } from '../analysis/plane.js'
+import { isFloat } from '../core/dtype.js'
+import { DataError } from '../core/errors.js'
+import { nextTurn } from '../core/turns.js'
+import { lookLikeLabels } from '../estimators/data.js'
+import { areNumbers } from '../estimators/samples.js'
+import { type ArrayData, elementCount } from '../io/element-types.js'
+
+/** Targets as estimators take them. */
+export interface Target {
+  readonly kind: 'classes' | 'numbers'
+  /** Classes int32 `[n]`, numbered from 0 in the order of their labels; numbers float64 `[n, k]`. */
+  readonly data: ArrayData
+  /** Number of classes that occur; null for numbers. */
+  readonly classes: number | null
+  /** Entropy of the classes in nats; null for numbers. */
+  readonly entropy: number | null
+  /** What was decided by the values and not by the type, in words. */
+  readonly note: string | undefined
+}
+
+/** Values that are looked at in one turn of the event loop. */
+const turn = 1 << 18
+
+/**
+ * Targets from an array: one integer a sample and one-hot rows are classes; integers that hardly come twice, and floating-point numbers, are
+ * numbers, unless the latter are whole and few of them different.
+ *
+ * @throws DataError for NaN and infinite values
+ */
+export async function targetOf(what: string, array: ArrayData): Promise<Target> {
+  const { dtype, shape } = array
+  const n = shape[0] ?? 1
+  const values = await numbersOf(what, array)
+  const width = n === 0 ? 1 : elementCount(shape) / n
+  if (width > 1) {
+    const hot = await hotOf(values, n, width)
+    return hot === undefined ? numbers(values, n, width) : classes(hot, 'one-hot rows are taken as classes')
+  }
+  const isWhole = values.every(Number.isInteger)
+  if (isFloat(dtype)) {
+    if (!lookLikeLabels(values)) return numbers(values, n, 1)
+    return classes(
+      values,
+      'whole numbers in a floating-point array, few of them different, are taken as classes',
+    )
+  }
+  const counts = countsOf(values)
+  const singles = [...counts.values()].filter((count) => count === 1).length
+  if (isWhole && !areNumbers(singles, n)) return classes(values, undefined)
+  return numbers(values, n, 1, 'integers that hardly come twice are taken as numbers, not as classes')
+}
+
+async function numbersOf(what: string, { data }: ArrayData): Promise<Float64Array> {
+  const values = new Float64Array(data.length)
+  for (let i = 0; i < data.length; i++) {
+    const value = Number(data[i])
+    if (!Number.isFinite(value))
+      throw new DataError(`${what} has ${value} at ${i}; remove such samples, or mend them`)
+    values[i] = value
+    if (i % turn === turn - 1) await nextTurn()
+  }
+  return values
+}
+
+function countsOf(values: Float64Array): Map<number, number> {
+  const counts = new Map<number, number>()
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
+  return counts
+}
+
+/** The place of the 1 in each row; undefined where a row has anything but one 1 among zeros. */
+async function hotOf(values: Float64Array, n: number, width: number): Promise<Float64Array | undefined> {
+  const hot = new Float64Array(n)
+  for (let i = 0; i < n; i++) {
+    let ones = 0
+    for (let j = 0; j < width; j++) {
+      const value = values[i * width + j]
+      if (value === 1) {
+        ones++
+        hot[i] = j
+      } else if (value !== 0) return undefined
+    }
+    if (ones !== 1) return undefined
+    if ((i * width) % turn > turn - width) await nextTurn()
+  }
+  return hot
+}
+
+function numbers(data: Float64Array, n: number, width: number, note?: string): Target {
+  return {
+    kind: 'numbers',
+    data: { dtype: 'float64', shape: [n, width], data },
+    classes: null,
+    entropy: null,
+    note,
+  }
+}
+
+async function classes(values: Float64Array, note: string | undefined): Promise<Target> {
+  const counts = countsOf(values)
+  const place = new Map([...counts.keys()].sort((a, b) => a - b).map((value, i) => [value, i]))
+  const data = Int32Array.from(values, (value) => place.get(value) as number)
+  return {
+    kind: 'classes',
+    data: { dtype: 'int32', shape: [values.length], data },
+    classes: counts.size,
+    entropy: values.length === 0 ? null : (await labelEntropy(data)).value,
+    note,
+  }
+}
