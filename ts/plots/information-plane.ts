@@ -88,7 +88,8 @@ export function informationPlane(source: CoursesSource, options: InformationPlan
     size,
     xTitle: trajectories.xTitle,
     yTitle: trajectories.yTitle,
-    layerLegend: trajectories.recorded <= ownMarkers && trajectories.layers.length > 1,
+    // Names stand at their layers; where there is room the legend repeats them for the other points.
+    layerLegend: trajectories.recorded <= ownMarkers && trajectories.layers.length > 1 && size.width >= 320,
     band,
     clip: given.xDomain !== undefined || given.yDomain !== undefined,
   }

@@ -226,7 +226,7 @@ export function planeLayers(plane: Plane): JsonObject[] {
     mark: { type: 'point', filled: true, clip, ...mark },
     encoding: { ...position, shape, tooltip, ...encoding },
   })
-  const fill = epochs === 1 ? { value: singleEpochColour } : colourEncoding(trajectories)
+  const fill = epochs === 1 ? { value: singleEpochColour } : colourEncoding(plane)
   const last = points(
     'datum.epoch === shownEpoch',
     // Of markers on one spot those beneath are larger, so that a rim of each is seen.
@@ -247,7 +247,7 @@ export function planeLayers(plane: Plane): JsonObject[] {
       ...position,
       x2: { field: 'x2' },
       y2: { field: 'y2' },
-      stroke: { ...colourEncoding(trajectories), field: 'midway', legend: null },
+      stroke: { ...colourEncoding(plane), field: 'midway', legend: null },
       opacity: opacityOf(0.85),
     },
   }
@@ -368,9 +368,12 @@ function shapeEncoding({
 }
 
 /** Color by epoch: log(1 + epoch) from dark to light, since most happens in the first epochs. */
-function colourEncoding({ numbers, rows }: Trajectories): JsonObject {
+function colourEncoding({
+  trajectories: { numbers, rows },
+  size,
+}: Pick<Plane, 'trajectories' | 'size'>): JsonObject {
   const [begin, end] = [numbers[0] as number, numbers.at(-1) as number]
-  const length = 150
+  const length = Math.max(90, Math.min(150, Math.round(0.7 * size.height)))
   return {
     field: 'epoch',
     type: 'quantitative',
