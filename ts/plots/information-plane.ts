@@ -8,17 +8,8 @@ import { labelPlane } from './label-plane.js'
 import { limitLayers } from './limit-lines.js'
 import type { Limits } from './limits.js'
 import { liveMembers } from './live.js'
-import {
-  type Band,
-  bandOf,
-  drawnLimits,
-  type Plane,
-  planeLayers,
-  planeRows,
-  planeScales,
-  planeSubtitle,
-  runRows,
-} from './plane.js'
+import { type Plane, planeLayers, planeRows, planeSubtitle, runRows } from './plane.js'
+import { type Band, bandOf, drawnLimits, planeScales } from './plane-scales.js'
 import type { ScaleKind } from './scale.js'
 import type { ChartOptions, JsonObject } from './spec.js'
 import { frame, ownMarkers, titled } from './theme.js'

@@ -32,7 +32,7 @@ import { limitsOf } from './limits.js'
 import { type Curve, curvesPlot } from './loss.js'
 import { escaped, type PagePart, pageOf } from './page.js'
 import { informationPlanePanels } from './panels.js'
-import { type Band, bandOf } from './plane.js'
+import { type Band, bandOf } from './plane-scales.js'
 import { captionHtml, factsHtml, headingHtml, listHtml, tableHtml } from './report-html.js'
 import { type LayerActivations, layersCaption, layersHtml } from './report-layers.js'
 
