@@ -164,6 +164,7 @@ function networkCalls({ type, make, compile, path }: Kind): Call[] {
       predict: () => [x(), { batchSize: 5, signal: new AbortController().signal }],
       predictClasses: () => [x(), { batchSize: 5, signal: new AbortController().signal }],
       preTrainingLoop: () => [1, dataset(), dataset(), stage()],
+      report: () => [`a-report-${type}`, { x: x(), y: y(), samples: 5 }],
       save: () => [`saved/${type}`],
       sequentialForward: () => [some([2, 3])],
     }),

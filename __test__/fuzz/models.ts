@@ -131,6 +131,7 @@ function modelCalls(kind: Kind): Call[] {
       forward: () => [some([2, 3])],
       load: () => ['a-model', { optimizer: true }],
       predict: () => [rows(), { batchSize: 5, signal: new AbortController().signal }],
+      report: () => ['a-report', { x: x(), y: y(), ...reported }],
       save: () => ['saved/model'],
     }),
   ]
@@ -234,6 +235,12 @@ const plane = {
   yDomain: [0.1, 2],
   band: 'runs',
 }
+export const reported = {
+  samples: 5,
+  title: 'mine',
+  configuration: { data: 'some' },
+  signal: new AbortController().signal,
+}
 const matrixLike = {
   rows: ['a', 'b'],
   columns: ['c', 'd'],
@@ -289,6 +296,20 @@ const functions: FunctionTable = {
       title: 'mine',
       width: 200,
       height: 100,
+    },
+  ],
+  report: () => [
+    null,
+    'a-report',
+    {
+      title: 'mine',
+      activations: { a: some([4, 2]), b: some([4, 3]) },
+      activationsOf: 'some samples',
+      gradientNorms: { a: 1 },
+      configuration: { data: 'some' },
+      network: 'a, b',
+      band: 'se',
+      signal: new AbortController().signal,
     },
   ],
   matrix: () => [

@@ -93,7 +93,7 @@ function saidOf(
   return comparedText(evaluatorText({ evaluator: estimator, unit: units, settings }), {
     unit: measureNames({ evaluator: estimator, unit: units }).unit,
     samples: set.samples[e] ?? null,
-    at: `${set.epochsKnown ? 'epoch' : 'row'} ${epoch}`,
+    at: `${set.rowKind} ${epoch}`,
     pairs: [Math.min(...pairs), Math.max(...pairs)],
     level,
     alpha,

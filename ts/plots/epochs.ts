@@ -10,16 +10,8 @@ import { limitLayers } from './limit-lines.js'
 import type { Limits } from './limits.js'
 import { liveMembers, opacityOf, shownRows } from './live.js'
 import { type Drawn, stacksOf, stacksText } from './overlap.js'
-import {
-  type Band,
-  drawnLimits,
-  emptyMeasures,
-  measuredLines,
-  measureScale,
-  orNull,
-  runRows,
-  type Size,
-} from './plane.js'
+import { emptyMeasures, measuredLines, orNull, runRows } from './plane.js'
+import { type Band, drawnLimits, measureScale, type Size } from './plane-scales.js'
 import type { AxisScale, EpochAxis, EpochScaleKind } from './scale.js'
 import { epochScale } from './scale.js'
 import type { JsonObject } from './spec.js'

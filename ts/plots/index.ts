@@ -28,7 +28,7 @@ export type {
 export { ckaHeatmap, matrix } from './matrix.js'
 export type { InformationPlanePanelsOptions } from './panels.js'
 export { informationPlanePanels } from './panels.js'
-export type { Band } from './plane.js'
+export type { Band } from './plane-scales.js'
 export type { ReportHistory, ReportOptions } from './report.js'
 export { report } from './report.js'
 export type { LayerActivations } from './report-layers.js'

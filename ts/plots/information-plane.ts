@@ -8,17 +8,8 @@ import { labelPlane } from './label-plane.js'
 import { limitLayers } from './limit-lines.js'
 import type { Limits } from './limits.js'
 import { liveMembers } from './live.js'
-import {
-  type Band,
-  bandOf,
-  drawnLimits,
-  type Plane,
-  planeLayers,
-  planeRows,
-  planeScales,
-  planeSubtitle,
-  runRows,
-} from './plane.js'
+import { type Plane, planeLayers, planeRows, planeSubtitle, runRows } from './plane.js'
+import { type Band, bandOf, drawnLimits, planeScales } from './plane-scales.js'
 import type { ScaleKind } from './scale.js'
 import type { ChartOptions, JsonObject } from './spec.js'
 import { frame, ownMarkers, titled } from './theme.js'
@@ -88,7 +79,8 @@ export function informationPlane(source: CoursesSource, options: InformationPlan
     size,
     xTitle: trajectories.xTitle,
     yTitle: trajectories.yTitle,
-    layerLegend: trajectories.recorded <= ownMarkers && trajectories.layers.length > 1,
+    // Names stand at their layers; where there is room the legend repeats them for the other points.
+    layerLegend: trajectories.recorded <= ownMarkers && trajectories.layers.length > 1 && size.width >= 320,
     band,
     clip: given.xDomain !== undefined || given.yDomain !== undefined,
   }

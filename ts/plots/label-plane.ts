@@ -56,6 +56,8 @@ export function labelPlane(plane: Plane, limits: Limits): PlaneNames {
     name.anchor.x >= 0 && name.anchor.x <= size.width && name.anchor.y >= 0 && name.anchor.y <= size.height
   const obstacles = [
     ...drawn.map(({ path }) => path.filter((point) => point !== undefined)),
+    // A name across the line of a bound reads worse than one across a course: the line counts twice.
+    ...linesOf(plane, limits),
     ...linesOf(plane, limits),
     ...runEndsOf(plane),
   ]

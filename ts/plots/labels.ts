@@ -46,8 +46,8 @@ const directions = 24
 const leaderFrom = 15
 /** Room between a label and the border of the plotting area. */
 const border = 3
-/** A label that costs more covers several stretches of lines, or a marker. */
-const crowdedFrom = 105
+/** A label that costs more covers two lines, or a marker and a line. */
+const crowdedFrom = 70
 /** Rounds in which every label may move again once all have a place. */
 const rounds = 3
 

@@ -6,15 +6,8 @@ import { type InformationPlaneOptions, planeChecks } from './information-plane.j
 import { limitLayers } from './limit-lines.js'
 import type { Limits } from './limits.js'
 import { liveMembers } from './live.js'
-import {
-  drawnLimits,
-  type Plane,
-  planeLayers,
-  planeRows,
-  planeScales,
-  planeSubtitle,
-  runRows,
-} from './plane.js'
+import { type Plane, planeLayers, planeRows, planeSubtitle, runRows } from './plane.js'
+import { drawnLimits, planeScales } from './plane-scales.js'
 import type { JsonObject } from './spec.js'
 import { frame, ink, titled } from './theme.js'
 

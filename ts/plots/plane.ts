@@ -1,24 +1,16 @@
-import { oneOf } from '../core/options.js'
 import { layersText, limitText, measuredText, readingHint } from '../dynamics/naming.js'
-import { baseOfUnit } from '../estimators/unit.js'
-import { checkScale } from './check.js'
 import type { Trajectories, Trajectory } from './dynamics.js'
 import type { Point } from './labels.js'
-import { isNear, type Limit, type Limits } from './limits.js'
+import type { Limits } from './limits.js'
 import { opacityOf, shownRows } from './live.js'
 import type { Stack } from './overlap.js'
-import type { AxisScale, ScaleKind } from './scale.js'
-import { chooseScale, epochLogScale, epochLogTicks } from './scale.js'
+import type { Band, Size } from './plane-scales.js'
+import type { AxisScale } from './scale.js'
+import { epochLogScale, epochLogTicks } from './scale.js'
 import type { Json, JsonObject } from './spec.js'
 import { epochScheme, firstEpochColour, ink, lines, markerOf, singleEpochColour } from './theme.js'
 import { markedPoints } from './thinning.js'
 import { epochFormat } from './ticks.js'
-
-/** How the spread of several runs is shown: the standard error of the mean, the runs themselves, or not. */
-export type Band = 'se' | 'runs' | 'none'
-
-/** Check of {@link Band}. */
-export const bandOf = oneOf('se', 'runs', 'none')
 
 /** A plane with its two axes decided. */
 export interface Plane {
@@ -34,101 +26,6 @@ export interface Plane {
   readonly band: Band
   /** Whether marks outside of the axes are cut off. */
   readonly clip: boolean
-}
-
-/** Size of a plotting area in pixels. */
-export interface Size {
-  readonly width: number
-  readonly height: number
-}
-
-/** Axes as the caller wants them. */
-export interface MeasureScales {
-  /** How the compression axis spreads, measure(H, X). */
-  xScale?: ScaleKind
-  /** How the generalization axis spreads, measure(H, Y). */
-  yScale?: ScaleKind
-  xDomain?: readonly [number, number]
-  yDomain?: readonly [number, number]
-}
-
-/** All values of one measure that a picture shows, those of runs and of error bars among them. */
-function shownValues({ layers }: Trajectories, measure: 'x' | 'y', band: Band): number[] {
-  return layers
-    .flatMap((layer) => {
-      const means = layer[measure]
-      if (layer.runs === undefined || band === 'none') return means
-      if (band === 'runs') return [...means, ...layer.runs[measure].flat()]
-      const errors = layer.runs[measure === 'x' ? 'xError' : 'yError']
-      return [
-        ...means,
-        ...means.flatMap((mean, n) => [-1, 1].map((sign) => mean + sign * (errors[n] as number))),
-      ]
-    })
-    .filter(Number.isFinite)
-}
-
-/** Least length of an axis of information, in nats: estimates of nothing wander about this far. */
-const leastInformation = 0.1
-
-/** The bounds that are drawn: near the values of their measure, and within the ends that the caller gives. */
-export function drawnLimits(trajectories: Trajectories, options: MeasureScales, band: Band): Limits {
-  const [x, y] = (['x', 'y'] as const).map((side) => drawnLimit(trajectories, side, options, band))
-  return { ...(x === undefined ? {} : { x }), ...(y === undefined ? {} : { y }) }
-}
-
-function drawnLimit(
-  trajectories: Trajectories,
-  measure: 'x' | 'y',
-  options: MeasureScales,
-  band: Band,
-): Limit | undefined {
-  const limit = trajectories.limits[measure]
-  if (limit === undefined) return undefined
-  const domain = measure === 'x' ? options.xDomain : options.yDomain
-  const isDrawn =
-    domain === undefined
-      ? isNear(limit, shownValues(trajectories, measure, band))
-      : limit.value >= domain[0] && limit.value <= domain[1]
-  return isDrawn ? limit : undefined
-}
-
-/** The scale for all values of one measure and its bound, as the options ask. */
-export function measureScale(
-  trajectories: Trajectories,
-  measure: 'x' | 'y',
-  options: MeasureScales,
-  place: { readonly side: 'x' | 'y'; readonly length: number },
-  { caller, band }: { readonly caller: string; readonly band: Band },
-): AxisScale {
-  const [kind = 'linear', domain] =
-    measure === 'x' ? [options.xScale, options.xDomain] : [options.yScale, options.yDomain]
-  const values = shownValues(trajectories, measure, band)
-  const title = measure === 'x' ? trajectories.xTitle : trajectories.yTitle
-  checkScale(caller, `${measure}Scale`, kind, title, domain ?? values)
-  const limit = drawnLimit(trajectories, measure, options, band)
-  const base = trajectories.unit === null ? undefined : baseOfUnit(trajectories.unit)
-  return chooseScale(limit === undefined ? values : [...values, limit.value], kind, {
-    ...place,
-    span: Math.max(
-      base === undefined ? 0 : leastInformation / Math.log(base),
-      (trajectories.limits[measure]?.value ?? 0) * 0.1,
-    ),
-    ...(domain === undefined ? {} : { domain }),
-  })
-}
-
-/** The two axes of a plane of that size. */
-export function planeScales(
-  trajectories: Trajectories,
-  options: MeasureScales,
-  size: Size,
-  context: { readonly caller: string; readonly band: Band },
-): [x: AxisScale, y: AxisScale] {
-  return [
-    measureScale(trajectories, 'x', options, { side: 'x', length: size.width }, context),
-    measureScale(trajectories, 'y', options, { side: 'y', length: size.height }, context),
-  ]
 }
 
 /** Area of an ordinary marker in square pixels; smaller where there are many layers or the picture is small. */
@@ -226,7 +123,7 @@ export function planeLayers(plane: Plane): JsonObject[] {
     mark: { type: 'point', filled: true, clip, ...mark },
     encoding: { ...position, shape, tooltip, ...encoding },
   })
-  const fill = epochs === 1 ? { value: singleEpochColour } : colourEncoding(trajectories)
+  const fill = epochs === 1 ? { value: singleEpochColour } : colourEncoding(plane)
   const last = points(
     'datum.epoch === shownEpoch',
     // Of markers on one spot those beneath are larger, so that a rim of each is seen.
@@ -247,7 +144,7 @@ export function planeLayers(plane: Plane): JsonObject[] {
       ...position,
       x2: { field: 'x2' },
       y2: { field: 'y2' },
-      stroke: { ...colourEncoding(trajectories), field: 'midway', legend: null },
+      stroke: { ...colourEncoding(plane), field: 'midway', legend: null },
       opacity: opacityOf(0.85),
     },
   }
@@ -368,9 +265,12 @@ function shapeEncoding({
 }
 
 /** Color by epoch: log(1 + epoch) from dark to light, since most happens in the first epochs. */
-function colourEncoding({ numbers, rows }: Trajectories): JsonObject {
+function colourEncoding({
+  trajectories: { numbers, rows },
+  size,
+}: Pick<Plane, 'trajectories' | 'size'>): JsonObject {
   const [begin, end] = [numbers[0] as number, numbers.at(-1) as number]
-  const length = 150
+  const length = Math.max(90, Math.min(150, Math.round(0.7 * size.height)))
   return {
     field: 'epoch',
     type: 'quantitative',
@@ -381,7 +281,7 @@ function colourEncoding({ numbers, rows }: Trajectories): JsonObject {
       gradientLength: length,
       gradientThickness: 12,
       labelOffset: 6,
-      values: epochLogTicks(numbers, length, 13),
+      values: epochLogTicks(numbers, length, 15),
       labelOverlap: false,
       format: epochFormat(numbers),
     },

@@ -22,17 +22,17 @@ import {
   withUnit,
 } from '../dynamics/naming.js'
 import { RunSet } from '../dynamics/run-set.js'
+import type { DynamicsSource } from '../dynamics/source.js'
 import { checkPath, writeAtomic } from '../io/atomic.js'
 import type { Chart } from './chart.js'
 import type { CoursesSource } from './courses.js'
-import type { DynamicsSource } from './dynamics.js'
 import { epochsPlot } from './epochs.js'
 import { informationPlane } from './information-plane.js'
 import { limitsOf } from './limits.js'
 import { type Curve, curvesPlot } from './loss.js'
 import { escaped, type PagePart, pageOf } from './page.js'
 import { informationPlanePanels } from './panels.js'
-import { type Band, bandOf } from './plane.js'
+import { type Band, bandOf } from './plane-scales.js'
 import { captionHtml, factsHtml, headingHtml, listHtml, tableHtml } from './report-html.js'
 import { type LayerActivations, layersCaption, layersHtml } from './report-layers.js'
 
@@ -140,11 +140,10 @@ function setOf(source: CoursesSource): RunSet {
 }
 
 function overviewOf(set: RunSet): PagePart {
-  const kind = set.epochsKnown ? 'epochs' : 'rows'
   const facts = {
     runs: set.names.join(', '),
     layers: set.layers.join(', '),
-    [kind]: `${set.epochs.length}: ${set.epochs[0]} to ${set.epochs.at(-1)}`,
+    [`${set.rowKind}s`]: `${set.epochs.length}: ${set.epochs[0]} to ${set.epochs.at(-1)}`,
     evaluators: set.evaluators.join(', '),
   }
   const notes = set.notes()
@@ -234,7 +233,7 @@ function lastValues(set: RunSet, evaluator: number, measured: string): string {
   )
   const head = ['layer', withUnit(names.x, names.unit), withUnit(names.y, names.unit)]
   const told = [
-    `Values at ${set.epochsKnown ? 'epoch' : 'row'} ${epoch}. ${measured}.`,
+    `Values at ${set.rowKind} ${epoch}. ${measured}.`,
     bounds.length === 0 ? '' : `Bounds: ${bounds.join('; ')}.`,
   ]
   return tableHtml(head, rows) + captionHtml(told.join(' ').trim())
