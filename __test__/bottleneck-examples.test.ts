@@ -42,11 +42,11 @@ test.serial('a variational bottleneck tells digits, and holds the less the more 
 
 test.serial('layers learn from kernels and from local losses alone', async (t) => {
   t.timeout(10 * minutes)
-  const grouped = await quickKernelized(1)
+  const right = await quickKernelized(1)
   const wrong = await quickLocalLoss(1)
-  t.log(`kernelized ${grouped} % right, local losses ${wrong} % wrong`)
-  t.true(grouped >= 85)
-  t.true(wrong <= 5)
+  t.log(`kernelized ${right} % right, local losses ${wrong} % wrong`)
+  t.true(right >= 85)
+  t.true(wrong <= 10)
 })
 
 test('results are told with their spread over seeds', (t) => {
