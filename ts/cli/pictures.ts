@@ -4,7 +4,7 @@ import { ArgumentError } from '../core/errors.js'
 import type { RunSet } from '../dynamics/run-set.js'
 import { epochsPlot } from '../plots/epochs.js'
 import { informationPlane } from '../plots/information-plane.js'
-import type { Band } from '../plots/plane.js'
+import type { Band } from '../plots/plane-scales.js'
 
 /** Forms of a picture, by the endings of the files. */
 export const pictureFormats = ['svg', 'png', 'pdf', 'html'] as const

@@ -29,9 +29,15 @@ export const tunedExperiment: Experiment = {
   name: 'tuned',
   title: 'Tuned format training (not the settings of the paper)',
   settings:
-    '784-256-128-128-10; dense, gelu, then batch normalization without scale and shift; sigma 10 without the root of d, beta 1000, batch 256, shuffled, AdamW 1e-3: 10 epochs layer by layer, then 2 of the readout',
+    '784-256-128-128-10; dense, gelu, then batch normalization without scale and shift; sigma 10 without the root of d, beta 1000, batch 256, shuffled, AdamW 1e-3 without a schedule; layer by layer, then the readout',
   differences:
-    'the program of IandRover trains 100 epochs, the readout in turn with the blocks, with dropout .2 and a relu on the scores; its claim is 97-98 without a table',
-  cases: { main: { settings: '', run: (seed) => tuned(seed, 10, 2) } },
-  rows: [{ name: 'after 10 + 2 epochs', of: after('test'), goal: { atLeast: 97.5 } }],
+    'the program of IandRover trains 100 epochs, the readout in turn with the blocks and with dropout .2 and a relu on the scores; its claim is 97-98 without a table',
+  cases: {
+    ten: { settings: '10 epochs, 2 of the readout', run: (seed) => tuned(seed, 10, 2) },
+    hundred: { settings: '100 epochs, 5 of the readout', run: (seed) => tuned(seed, 100, 5) },
+  },
+  rows: [
+    { name: 'at the end', case: 'ten', of: after('test') },
+    { name: 'at the end', case: 'hundred', of: after('test'), goal: { atLeast: 97.5 } },
+  ],
 }

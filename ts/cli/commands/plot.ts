@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { RunSet } from '../../dynamics/run-set.js'
 import { readRuns } from '../../dynamics/runs-folder.js'
-import type { Band } from '../../plots/plane.js'
+import type { Band } from '../../plots/plane-scales.js'
 import { checkedUnits } from '../estimator-text.js'
 import { drawPictures } from '../pictures.js'
 import type { Terminal } from '../terminal.js'
