@@ -877,6 +877,7 @@ module.exports.jitRun = nativeBinding.jitRun
 module.exports.leaveTrace = nativeBinding.leaveTrace
 module.exports.localConv = nativeBinding.localConv
 module.exports.matmul = nativeBinding.matmul
+module.exports.medianDistance = nativeBinding.medianDistance
 module.exports.memory = nativeBinding.memory
 module.exports.neighbors = nativeBinding.neighbors
 module.exports.opNames = nativeBinding.opNames

@@ -172,6 +172,9 @@ export declare function localConv(x: number, w: number, stride: Array<number>, p
 /** Matrix product; a flag means that operand is stored transposed. */
 export declare function matmul(a: number, b: number, ta: boolean, tb: boolean): number
 
+/** The median Euclidean distance of all pairs of rows. */
+export declare function medianDistance(x: number): number
+
 /** Exact counts of what is held. */
 export declare function memory(): Memory
 

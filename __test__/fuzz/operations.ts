@@ -81,6 +81,7 @@ export const operations: FunctionTable = {
     some([2, 2, 3, 3]),
     { stride: 2, padding: 1, dilation: 1, groups: 1, outputPadding: 1 },
   ],
+  medianDistance: () => [some([5, 2])],
   countWithin: () => [some([5, 2]), 0.5, { metric: 'euclidean', closed: true }],
   cumsum: () => [some([2, 3]), 1, { reverse: true }],
   debug: {

@@ -22,7 +22,7 @@ import {
 import { type Similarity, type SimilarRows, where } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
 import { factorIntoRange, inRange } from './magnitude.js'
-import { type Samples, samplesOf } from './samples.js'
+import { classCounts, classesOf, type Samples, samplesOf } from './samples.js'
 
 /** A similarity of two samples. */
 export interface Kernel {
@@ -203,6 +203,22 @@ const kernelMade: Check<Kernel> = {
   accepts: isKernel,
 }
 
+/** Alignment of centered kernel matrices below which rounding is no reason. */
+const leastAlignment = -1e-3
+
+/**
+ * Refuses kernels whose centered matrices point away from each other, as those of positive definite kernels cannot: one of them is a distance.
+ *
+ * @param alignment the inner product of the matrices over the root of the products with themselves
+ */
+export function checkAlignment(name: string, kernels: readonly string[], alignment: number): void {
+  if (!(alignment < leastAlignment)) return
+  throw new ArgumentError(
+    `${name}: the kernels ${kernels.map((kernel) => `'${kernel}'`).join(' and ')} have an alignment of ${alignment.toPrecision(3)}, which is never below 0 for kernels that are positive definite; ` +
+      'a kernel is large where samples are near: give exp(-distance) or the like in place of a distance',
+  )
+}
+
 /** Kernel matrix `[n, n]` of the samples `x`, `[n, ...]`. */
 export function kernelMatrix(kernel: Kernel, x: Tensor): Tensor {
   checkValue('kernelMatrix: kernel', kernel, kernelMade)
@@ -210,18 +226,21 @@ export function kernelMatrix(kernel: Kernel, x: Tensor): Tensor {
 }
 
 function medianOf(samples: Samples): Tensor {
-  const { count } = samples
+  const { count, rows, width } = samples
   if (count < 2) throw new ArgumentError(`median heuristic: needs at least 2 samples, received ${count}`)
-  const distances = samples.squaredDistances().stopGradient().flatten(0).sqrt().sort(0)
-  // Sorted, the n zeros of the diagonal come first and every pair stands twice.
-  const pairs = (count * (count - 1)) / 2
-  const at = (pair: number) => distances.slice([count + 2 * pair], [count + 2 * pair + 1]).reshape([])
-  const median = at(Math.floor((pairs - 1) / 2))
-    .add(at(Math.floor(pairs / 2)))
-    .mul(0.5)
-  const nonZero = distances.greater(0).cast(samples.dtype).sum()
-  const mean = distances.sum().div(nonZero.maximum(1))
-  return where(median.greater(0), median, where(nonZero.greater(0), mean, 1)).stopGradient()
+  return (width === undefined ? medianOfLabels(rows) : rows.medianDistance()).stopGradient()
+}
+
+/** The same of labels, which are as far apart as one-hot rows: 0 or the root of 2. */
+function medianOfLabels(labels: Tensor): Tensor {
+  const n = labels.shape[0] as number
+  const pairs = (n * (n - 1)) / 2
+  const alike = classCounts(classesOf('labels', labels)).square().sum().sub(n).div(2)
+  // In order, the pairs of one class come first.
+  const [low, high] = [Math.floor((pairs - 1) / 2), Math.floor(pairs / 2)]
+  const median = where(alike.greater(low), where(alike.greater(high), 0, Math.SQRT1_2), Math.SQRT2)
+  const mean = where(alike.less(pairs), Math.SQRT2, 1)
+  return where(median.greater(0), median, mean).cast('float32')
 }
 
 /** A kernel `exp(rate(width) distance)`, averaged over several widths. */

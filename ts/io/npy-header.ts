@@ -19,9 +19,9 @@ const entry =
 /**
  * Reads the text of a header.
  *
- * @param fail the error for a header that is not sound, in words what is wrong
+ * @param version of the format, 1 to 3: NumPy forgives what Python 2 wrote in the first two alone; @param fail the error for a header that is not sound, in words what is wrong
  */
-export function parseNpyHeader(text: string, fail: (what: string) => Error): NpyHeader {
+export function parseNpyHeader(text: string, version: number, fail: (what: string) => Error): NpyHeader {
   const values = entriesOf(text.trim(), fail)
   const missing = keys.find((key) => !values.has(key))
   if (missing !== undefined) throw fail(`its header lacks ${missing}`)
@@ -33,7 +33,7 @@ export function parseNpyHeader(text: string, fail: (what: string) => Error): Npy
   return {
     descr: /^['"]/.test(descr) ? descr.slice(1, -1) : 'a record',
     fortranOrder: order === 'True',
-    shape: shapeOf(shape, fail),
+    shape: shapeOf(shape, version, fail),
   }
 }
 
@@ -63,7 +63,7 @@ function entriesOf(dict: string, fail: (what: string) => Error): Map<string, str
   return values
 }
 
-function shapeOf(tuple: string, fail: (what: string) => Error): Shape {
+function shapeOf(tuple: string, version: number, fail: (what: string) => Error): Shape {
   const bad = (why: string) => fail(`its header has the shape ${shown(tuple)}: ${why}`)
   if (!/^\(.*\)$/s.test(tuple)) throw bad('expected a tuple such as (2, 3)')
   const inside = tuple.slice(1, -1).trim()
@@ -73,7 +73,7 @@ function shapeOf(tuple: string, fail: (what: string) => Error): Shape {
   if (parts.at(-1) === '') parts.pop()
   return parts.map((part) => {
     // Python 2 wrote long integers as '3L'.
-    if (/^\d+L?$/.test(part)) return Number(part.replace('L', ''))
+    if (/^\d+$/.test(part) || (version < 3 && /^\d+L$/.test(part))) return Number.parseInt(part, 10)
     throw bad(`${part === '' ? 'an empty length' : shown(part)} is no whole number of 0 or more`)
   })
 }

@@ -97,10 +97,11 @@ export async function readArray(file: ByteSource): Promise<ArrayData> {
  */
 export async function npyLayout(file: ByteSource): Promise<Layout> {
   const { path } = file
-  const { text, start } = await readHeader(file)
-  const { type, bigEndian, fortranOrder, shape } = parseHeader(path, text)
-  const bytes = elementCount(shape) * storedBytes(type)
-  if (bytes !== file.size - start) {
+  const { text, version, start } = await readHeader(file)
+  const { type, bigEndian, fortranOrder, shape } = parseHeader(path, text, version)
+  const count = elementCount(shape)
+  const bytes = count * storedBytes(type)
+  if (Number.isNaN(count) || bytes !== file.size - start) {
     throw broken(
       path,
       `shape ${showShape(shape)} of ${type} needs ${Number.isNaN(bytes) ? 'over 2^53' : bytes} bytes, it has ${file.size - start}`,
@@ -122,7 +123,7 @@ export async function openNpy(path: string): Promise<LazyArray> {
   )
 }
 
-async function readHeader(file: ByteSource): Promise<{ text: string; start: number }> {
+async function readHeader(file: ByteSource): Promise<{ text: string; version: number; start: number }> {
   const prefix = Buffer.from(await file.bytes(0, Math.min(foreignBytes, file.size)))
   if (prefix.toString('latin1', 0, 6) !== magic) {
     const other = foreignFile(prefix)
@@ -130,19 +131,19 @@ async function readHeader(file: ByteSource): Promise<{ text: string; start: numb
     const length = file.size < 10 ? `has only ${file.size} bytes and ` : ''
     throw broken(file.path, `it ${length}does not begin with \\x93NUMPY`)
   }
-  const version = prefix[6]
+  const [version, minor] = prefix.subarray(6)
   if (file.size < (version === 1 ? 10 : 12)) throw broken(file.path, `it has only ${file.size} bytes`)
-  if (version === undefined || version < 1 || version > 3)
-    throw broken(file.path, `its version ${version} is not 1, 2 or 3`)
+  if (version === undefined || version < 1 || version > 3 || minor !== 0)
+    throw broken(file.path, `its version ${version}.${minor} is not 1.0, 2.0 or 3.0`)
   const length = version === 1 ? prefix.readUInt16LE(8) : prefix.readUInt32LE(8)
   if (length > maxHeaderBytes) throw broken(file.path, `its header claims ${length} bytes`)
   const begin = version === 1 ? 10 : 12
   const header = Buffer.from(await file.bytes(begin, length))
-  return { text: header.toString(version === 3 ? 'utf8' : 'latin1'), start: begin + length }
+  return { text: header.toString(version === 3 ? 'utf8' : 'latin1'), version, start: begin + length }
 }
 
-function parseHeader(path: string, text: string) {
-  const { descr, ...rest } = parseNpyHeader(text, (what) => broken(path, what))
+function parseHeader(path: string, text: string, version: number) {
+  const { descr, ...rest } = parseNpyHeader(text, version, (what) => broken(path, what))
   return { ...typeOf(path, descr), ...rest }
 }
 

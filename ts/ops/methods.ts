@@ -72,6 +72,7 @@ const methods = {
   uniqueRows: ops.uniqueRows,
   neighbors: ops.neighbors,
   countWithin: ops.countWithin,
+  medianDistance: ops.medianDistance,
   cholesky: ops.cholesky,
   choleskySolve: ops.choleskySolve,
   det: ops.det,

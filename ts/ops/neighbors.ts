@@ -1,4 +1,4 @@
-/** Nearest rows of (n, d), and rows within a radius. Exact: distances are made of direct differences in the dtype of x. */
+/** Rows of (n, d) as points: the nearest, those within a radius, and how far apart they are. */
 import { full } from '../core/create.js'
 import { showShape } from '../core/dtype.js'
 import { ArgumentError, describe } from '../core/errors.js'
@@ -26,7 +26,7 @@ const countChecks: Checks<CountWithinOptions> = { ...neighborsChecks, closed: fl
 
 /**
  * The k nearest other rows of each row of x (n, d): their numbers (n, k) as int32, nearest first, of equally near ones the
- * first. A distance that is NaN is the largest. No gradient.
+ * first. Distances are made of direct differences in the dtype of x; one that is NaN is the largest. No gradient.
  *
  * Brute force for few points or many coordinates, a k-d tree else; the same numbers either way.
  *
@@ -54,4 +54,17 @@ export function countWithin(x: Tensor, radius: Tensor | number, options: CountWi
   const { metric, closed = false } = checkOptions('countWithin', options, countChecks)
   const own = typeof radius === 'number' ? full([x.shape[0] ?? 0], radius, { dtype: x.dtype }) : radius
   return Tensor.own(native.countWithin(id, idOf('countWithin', own), metric === 'euclidean', closed))
+}
+
+/**
+ * The median Euclidean distance of all pairs of rows of x (n, d): a scalar, the mean of the middle two where the number of pairs is even. Where more than half of the pairs
+ * coincide it is 0, and the mean of the distances that are not 0 takes its place, 1 where there is none. NaN where an element is not finite. No gradient.
+ *
+ * Distances are never stored all at once, so memory does not grow with their number. They are made of inner products, and of differences where these are
+ * more exact, so that equal rows are 0 apart.
+ *
+ * @throws {ArgumentError} for fewer than 2 rows
+ */
+export function medianDistance(x: Tensor): Tensor {
+  return Tensor.own(native.medianDistance(idOf('medianDistance', x)))
 }

@@ -300,6 +300,10 @@ pub enum Op {
         /// A distance equal to the radius is within, too.
         closed: bool,
     },
+    /// x (n, d) -> (): the median of the Euclidean distances of all pairs of rows, the mean of the middle two where their
+    /// number is even; where it is 0, the mean of the distances that are not, and 1 where there is none. NaN where an
+    /// element is not finite. Distances are never stored all at once.
+    MedianDistance,
     /// Lower Cholesky factor of (.., n, n); reads the lower triangle.
     Cholesky,
     /// `(a, b)`: solves op(a) x = b for triangular a (.., n, n), b (.., n, m).

@@ -259,6 +259,7 @@ primitives! {
         UniqueRows => step("uniqueRows", 1, Points);
         Neighbors { .. } => step("neighbors", 1, Points);
         CountWithin { .. } => step("countWithin", 2, Points);
+        MedianDistance => step("medianDistance", 1, Points);
     }
 }
 

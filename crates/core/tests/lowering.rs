@@ -380,6 +380,7 @@ fn rows_of_samples() {
     let lattice = sample(&[13, 2], 1);
     for x in [&lattice, &awkward(&[12, 3], 3), &sample(&[5, 0], 1)] {
         check(Op::UniqueRows, &[x], None);
+        check(Op::MedianDistance, &[x], None);
         for metric in [Metric::Maximum, Metric::Euclidean] {
             check(Op::Neighbors { k: 4, metric }, &[x], None);
             let n = x.spec().shape[0];
@@ -390,6 +391,8 @@ fn rows_of_samples() {
         }
     }
     check(Op::UniqueRows, &[&whole(&[4, 1], &[3, 1, 3, 1])], None);
+    let heap = tensor(&[5, 1], &[2.0, 2.0, 2.0, 2.0, 7.0]);
+    check(Op::MedianDistance, &[&heap], None);
     check(Op::UniqueRows, &[&sample(&[0, 2], 1)], None);
 }
 

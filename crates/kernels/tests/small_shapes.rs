@@ -140,6 +140,7 @@ fn neighbours() {
             support::EXACT,
         );
     }
+    check(Op::MedianDistance, &[&x], None, sums(DType::F64, 2));
 }
 
 #[test]

@@ -75,6 +75,20 @@ pub(super) fn count_within(given: &Given<'_>) -> Result<Spec> {
     Ok(Spec::new([n], DType::I32))
 }
 
+pub(super) fn median_distance(given: &Given<'_>) -> Result<Spec> {
+    let x = given.inputs[0];
+    let n = points(given.name, x)?;
+    if n < 2 {
+        return Err(Error::argument(
+            given.name,
+            format!("given {n} rows, and distances are of pairs"),
+            "give at least 2 rows",
+        ));
+    }
+    indexable(given.name, n)?;
+    Ok(Spec::new([], x.dtype))
+}
+
 /// The number of points (n, d).
 fn points(name: &str, x: &Spec) -> Result<usize> {
     floats(name, x)?;

@@ -60,6 +60,7 @@ pub fn fallback(b: &mut Build<'_>, op: &Op, inputs: &[NodeId], output: &Spec) ->
         Op::UniqueRows => rows::unique(b, x),
         Op::Neighbors { k, metric } => rows::neighbors(b, x, *k, *metric),
         Op::CountWithin { metric, closed } => rows::count_within(b, x, inputs[1], *metric, *closed),
+        Op::MedianDistance => rows::median_distance(b, x),
         Op::Det => matrices::det(b, x),
         Op::Cofactors => return matrices::cofactors(b, inputs),
         Op::CenteredProducts(products) => fast::centered_products(b, products, inputs),

@@ -90,6 +90,58 @@ pub(super) fn count_within(
     b.cast(count, DType::I32)
 }
 
+/// [`Op::MedianDistance`]: of all n^2 distances in order, those of the diagonal come first and every pair stands twice.
+pub(super) fn median_distance(b: &mut Build<'_>, x: NodeId) -> NodeId {
+    let n = b.shape(x)[0];
+    let squares = measure(b, x, Metric::Euclidean);
+    let far = b.unary(UnaryOp::Sqrt, squares);
+    let diagonal = b.diagonal_distance(far);
+    let zero = b.scalar_like(0.0, far);
+    let itself = b.binary(BinaryOp::Equal, diagonal, zero);
+    let first = b.scalar_like(-1.0, far);
+    let marked = b.select(itself, first, far);
+    let flat = b.reshape(marked, [n * n].into());
+    let order = Op::ArgSort {
+        axis: 0,
+        descending: false,
+    };
+    let order = b.add_op(order, &[flat], None);
+    let sorted = b.add_op(Op::Gather { axis: 0 }, &[flat, order], None);
+    let pairs = n * (n - 1) / 2;
+    let [low, high] = [(pairs - 1) / 2, pairs / 2].map(|pair| {
+        let at = b.slice(sorted, &[n + 2 * pair], &[1], [1].into());
+        b.reshape(at, [].into())
+    });
+    let sum = b.add(low, high);
+    let median = b.mul_scalar(sum, 0.5);
+    let apart = b.binary(BinaryOp::Less, zero, far);
+    let dtype = b.spec(far).dtype;
+    let apart = b.cast(apart, dtype);
+    let [count, total] = [apart, far].map(|x| sum_of(b, x));
+    let one = b.scalar_like(1.0, count);
+    let at_least_one = b.binary(BinaryOp::Max, count, one);
+    let mean = b.binary(BinaryOp::Div, total, at_least_one);
+    let zero = b.scalar_like(0.0, count);
+    let is_any = b.binary(BinaryOp::Less, zero, count);
+    let mean = b.select(is_any, mean, one);
+    let is_usable = b.binary(BinaryOp::Less, zero, median);
+    let width = b.select(is_usable, median, mean);
+    // 0, but NaN where an element is not finite.
+    let nothing = b.mul_scalar(x, 0.0);
+    let nothing = sum_of(b, nothing);
+    b.add(width, nothing)
+}
+
+/// The sum of all elements, as a scalar.
+fn sum_of(b: &mut Build<'_>, x: NodeId) -> NodeId {
+    let axes = (0..b.shape(x).rank()).collect();
+    let sum = Op::Reduce {
+        kind: Reduction::Sum,
+        axes,
+    };
+    b.add_op(sum, &[x], None)
+}
+
 /// [`Op::UniqueRows`]: each row has the number of its first equal, and those are counted.
 pub(super) fn unique(b: &mut Build<'_>, x: NodeId) -> NodeId {
     let shape = b.shape(x);

@@ -23,7 +23,7 @@ pub use value::Value;
 use ndarray::ArrayD;
 
 use crate::error::{Error, Result};
-use crate::op::{Op, Spec, Window};
+use crate::op::{Metric, Op, Spec, Window};
 use crate::shape::Shape;
 use value::{Wide, on_wide};
 
@@ -153,6 +153,11 @@ pub fn evaluate(op: &Op, inputs: &[&Value], spec: &Spec) -> Result<Value> {
                 *closed,
                 to,
             ))
+        }
+        Op::MedianDistance => {
+            let rows =
+                neighbors::Rows::new(float(name, inputs[0]), inputs[0].spec().dtype, Metric::Euclidean);
+            Wide::Float(neighbors::median_distance(&rows, to))
         }
         Op::Cholesky => Wide::Float(linalg::batched(&[&float(name, inputs[0])], to, |m, at| {
             linalg::cholesky(&m[0], at)

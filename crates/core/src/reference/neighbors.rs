@@ -73,6 +73,26 @@ pub(super) fn nearest(rows: &Rows, k: usize, to: &Shape) -> ArrayD<i64> {
     out
 }
 
+/// The median distance of all pairs of rows; see [`Op::MedianDistance`](crate::Op::MedianDistance).
+pub(super) fn median_distance(rows: &Rows, to: &Shape) -> ArrayD<f64> {
+    let n = rows.count();
+    let is_finite = rows.points.iter().flatten().all(|x| x.is_finite());
+    let mut distances: Vec<f64> = (0..n)
+        .flat_map(|i| (i + 1..n).map(move |j| (i, j)))
+        .map(|(i, j)| rows.distance(i, j))
+        .collect();
+    distances.sort_by(f64::total_cmp);
+    let middle = |from: usize| distances[from / 2];
+    let median = (middle(distances.len() - 1) + middle(distances.len())) / 2.0;
+    let apart: Vec<f64> = distances.iter().copied().filter(|&far| far > 0.0).collect();
+    from_fn(to, |_| match () {
+        () if !is_finite => f64::NAN,
+        () if median > 0.0 => median,
+        () if apart.is_empty() => 1.0,
+        () => apart.iter().sum::<f64>() / apart.len() as f64,
+    })
+}
+
 /// For each row the number of others within its radius.
 pub(super) fn count_within(rows: &Rows, radius: &ArrayD<f64>, closed: bool, to: &Shape) -> ArrayD<i64> {
     from_fn(to, |at| {

@@ -72,6 +72,26 @@ fn counting_with_and_without_the_border() {
 }
 
 #[test]
+fn the_median_of_distances() {
+    let median = |x: &[f64]| apply(Op::MedianDistance, &[&f64s(&[x.len(), 1], x)]);
+    expect(&median(&[0.0, 3.0]), &[3.0]);
+    // Distances 1, 4, 5.
+    expect(&median(&[0.0, 1.0, 5.0]), &[4.0]);
+    // Distances 1, 2, 3, 4, 6, 7: the mean of 3 and 4.
+    expect(&median(&[0.0, 1.0, 3.0, 7.0]), &[3.5]);
+    // Six of ten distances are 0, the others 5.
+    expect(&median(&[2.0, 2.0, 2.0, 2.0, 7.0]), &[5.0]);
+    expect(&median(&[2.0, 2.0, 2.0]), &[1.0]);
+    expect(&median(&[2.0, f64::INFINITY, 3.0]), &[NAN]);
+    let corners = f64s(&[3, 2], &[0.0, 0.0, 3.0, 0.0, 0.0, 4.0]);
+    expect(&apply(Op::MedianDistance, &[&corners]), &[4.0]);
+    assert_eq!(
+        refusal(Op::MedianDistance, &[&f64s(&[1, 2], &[1.0, 2.0])]).kind,
+        ErrorKind::Argument
+    );
+}
+
+#[test]
 fn neighbors_refuse_what_has_no_answer() {
     let x = f64s(&[3, 1], &[1.0, 2.0, 3.0]);
     let too_many = refusal(nearest(3, Metric::Maximum), &[&x]);

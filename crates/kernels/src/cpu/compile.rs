@@ -229,6 +229,9 @@ fn choose(op: &Op, inputs: &[&Spec], output: &Spec, handover: &Handover, env: &E
                 for_float!(x.dtype, T => neighbors::count_within::<T>(&x.shape, *metric, *closed, threads)),
             );
         }
+        Op::MedianDistance => {
+            return Ok(for_float!(x.dtype, T => centered::median_distance::<T>(x, env)));
+        }
         Op::Cholesky => return Ok(for_float!(x.dtype, T => linalg::cholesky::<T>(&x.shape, threads))),
         Op::TriangularSolve { lower, transpose } => {
             return Ok(

@@ -30,6 +30,12 @@ pub fn count_within(x: f64, radius: f64, euclidean: bool, closed: bool) -> napi:
     add(Op::CountWithin { metric, closed }, &[x, radius], None)
 }
 
+/// The median Euclidean distance of all pairs of rows.
+#[napi]
+pub fn median_distance(x: f64) -> napi::Result<f64> {
+    add(Op::MedianDistance, &[x], None)
+}
+
 /// Inner products of centred similarity matrices: float64 (sets, sets). `kinds` holds a code per set (its place among
 /// gaussian, laplacian, linear, polynomial, imq, equal), `counts` a number that goes with it: of widths, or the degree.
 #[napi]

@@ -5,7 +5,7 @@
 //! float64. [`geometry`] decides how, [`samples`] prepares, with [`shift`], [`few_samples`] does so where samples are
 //! few, [`gram`] multiplies, [`rows`] holds the loops over a tile, [`sums`] adds up, [`gradient`] goes back to the
 //! samples, [`signs`] where they were compared by absolute differences. [`row_sums`] adds up rows of products of the
-//! matrices themselves, of few numbers per sample from their differences ([`differences`]).
+//! matrices themselves, of few numbers per sample from their differences ([`differences`]). [`median`] takes the median of distances, [`ranks`] counts them for it.
 //!
 //! With row sums r and sum R of a set's matrix, alpha and beta as in
 //! [`Products::centering`](hyperglow_core::similarity::Products::centering), the inner product of two centered matrices
@@ -17,6 +17,8 @@ mod few_samples;
 mod geometry;
 mod gradient;
 mod gram;
+mod median;
+mod ranks;
 mod row_sums;
 mod rows;
 mod samples;
@@ -35,6 +37,7 @@ use rows::{Real, own_value};
 use samples::{Samples, prepare, prepared_bytes};
 
 pub(crate) use gradient::grad;
+pub(crate) use median::median_distance;
 pub(crate) use row_sums::row_sums;
 
 /// The kernel of [`Op::CenteredProducts`](hyperglow_core::Op::CenteredProducts).
