@@ -487,6 +487,7 @@ fn what_is_made_of_nothing_simpler_is_refused_by_name() {
             vec![matrix(), matrix()],
         ),
         (Op::Solve, vec![matrix(), matrix()]),
+        (Op::PositiveInverse, vec![matrix()]),
         (Op::Eigh, vec![matrix()]),
         (Op::Cofactors, vec![wide]),
     ];

@@ -388,6 +388,13 @@ fn rule(
             let outer = b.matmul(db, y, false, true);
             vec![Some(b.neg(outer)), Some(db)]
         }
+        // Of the lower triangle alone, symmetrised as that of Cholesky is.
+        Op::PositiveInverse => {
+            let dy = b.symmetrised(dy);
+            let left = b.matmul(y, dy, false, false);
+            let both = b.matmul(left, y, false, false);
+            vec![Some(b.neg(both))]
+        }
         Op::Det => {
             let shape = b.shape(inputs[0]);
             let (rank, cofactors) = (shape.rank(), b.add_op(Op::Cofactors, inputs, None));

@@ -5,7 +5,7 @@ use super::checks::{floats, same_dtype, same_shape};
 use crate::error::{Error, Result};
 use crate::op::Spec;
 
-pub(super) fn cholesky(given: &Given<'_>) -> Result<Spec> {
+pub(super) fn positive(given: &Given<'_>) -> Result<Spec> {
     square(given.name, given.inputs[0])?;
     given.like_first()
 }

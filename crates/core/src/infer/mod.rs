@@ -122,7 +122,7 @@ fn rule(op: &Op, given: &Given<'_>) -> Result<Spec> {
         Op::UniqueRows => order::unique_rows(given),
         Op::Neighbors { k, .. } => order::neighbors(given, *k),
         Op::CountWithin { .. } => order::count_within(given),
-        Op::Cholesky => linalg::cholesky(given),
+        Op::Cholesky | Op::PositiveInverse => linalg::positive(given),
         Op::TriangularSolve { .. } | Op::Solve => linalg::solve(given),
         Op::Det => linalg::det(given),
         Op::Cofactors => linalg::cofactors(given),

@@ -80,6 +80,7 @@ pub fn fallback(b: &mut Build<'_>, op: &Op, inputs: &[NodeId], output: &Spec) ->
         | Op::Cholesky
         | Op::TriangularSolve { .. }
         | Op::Solve
+        | Op::PositiveInverse
         | Op::Eigh
         | Op::To(_) => return None,
     })

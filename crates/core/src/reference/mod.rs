@@ -168,6 +168,9 @@ pub fn evaluate(op: &Op, inputs: &[&Value], spec: &Spec) -> Result<Value> {
                 linalg::solve(&m[0], &m[1], at)
             })?)
         }
+        Op::PositiveInverse => Wide::Float(linalg::batched(&[&float(name, inputs[0])], to, |m, at| {
+            linalg::positive_inverse(&m[0], at)
+        })?),
         Op::Det => Wide::Float(linalg::batched(&[&float(name, inputs[0])], to, |m, _| {
             Ok(linalg::det(&m[0]))
         })?),
