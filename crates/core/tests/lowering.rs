@@ -408,6 +408,7 @@ fn determinants_and_cofactors() {
         check(Op::Det, &[a], None);
         let shape = a.spec().shape;
         let (h, g) = (sample(shape.dims(), 7), sample(shape.dims(), 8));
+        check(Op::Congruence, &[a, &h], None);
         check(Op::Cofactors, &[a], None);
         check(Op::Cofactors, &[a, &h], None);
         check(Op::Cofactors, &[a, &h, &g], None);

@@ -18,6 +18,14 @@ fn near(dtype: DType) -> Tolerance {
     }
 }
 
+/// How far a s a may be off: by the rounding of its largest terms, which may cancel.
+fn of_sums(a: &Value, s: &Value, n: usize) -> Tolerance {
+    let largest = |x: &Value| numbers(x).into_iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+    let terms = largest(a).powi(2) * largest(s) * (n * n) as f64;
+    let rounding = if a.spec().dtype == DType::F32 { 1e-7 } else { 1e-15 };
+    Tolerance(rounding * terms, 0.0)
+}
+
 /// Matrices x x' + n, symmetric and positive definite.
 fn positive(dice: &mut Dice, batch: &[usize], n: usize, dtype: DType) -> Value {
     let count: usize = batch.iter().product();
@@ -47,6 +55,8 @@ fn factors_and_solutions() {
         let b = dice.tensor([&batch[..], &[n, m]].concat(), dtype);
         check(Op::Cholesky, &[&a], None, near(dtype));
         check(Op::PositiveInverse, &[&a], None, near(dtype));
+        let s = positive(&mut dice, &batch, n, dtype);
+        check(Op::Congruence, &[&a, &s], None, of_sums(&a, &s, n));
         check(Op::Det, &[&a], None, Tolerance(1e-3, 1e-5));
         check(Op::Solve, &[&a, &b], None, near(dtype));
         for lower in [false, true] {
@@ -76,6 +86,8 @@ fn factors_solutions_and_inverses_of_large_matrices() {
         let a = positive(&mut dice, batch, n, dtype);
         check(Op::Cholesky, &[&a], None, near(dtype));
         check(Op::PositiveInverse, &[&a], None, near(dtype));
+        let s = positive(&mut dice, batch, n, dtype);
+        check(Op::Congruence, &[&a, &s], None, of_sums(&a, &s, n));
         for (m, lower) in [(1, true), (49, false), (100, true)] {
             // As large on the diagonal as all else in a row, so that solutions stay small.
             let mut next = numbers(&dice.tensor([batch, &[n, n][..]].concat(), dtype))

@@ -16,7 +16,7 @@ pub(super) fn det(given: &Given<'_>) -> Result<Spec> {
     given.shaped(shape.dims()[..shape.rank() - 2].into())
 }
 
-pub(super) fn cofactors(given: &Given<'_>) -> Result<Spec> {
+pub(super) fn squares(given: &Given<'_>) -> Result<Spec> {
     let (name, a) = (given.name, given.inputs[0]);
     square(name, a)?;
     for h in given.inputs {

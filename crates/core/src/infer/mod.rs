@@ -125,7 +125,7 @@ fn rule(op: &Op, given: &Given<'_>) -> Result<Spec> {
         Op::Cholesky | Op::PositiveInverse => linalg::positive(given),
         Op::TriangularSolve { .. } | Op::Solve => linalg::solve(given),
         Op::Det => linalg::det(given),
-        Op::Cofactors => linalg::cofactors(given),
+        Op::Cofactors | Op::Congruence => linalg::squares(given),
         Op::Eigh => linalg::eigh(given),
         Op::CenteredProducts(products) => similarity::centered_products(given, products),
         Op::CenteredProductsGrad { products, of } => similarity::centered_products_grad(given, products, *of),

@@ -52,6 +52,15 @@ fn inverses_of_positive_definite_matrices() {
 }
 
 #[test]
+fn congruences() {
+    let (a, s) = (
+        f64s(&[2, 2], &[1.0, 2.0, 2.0, 0.0]),
+        f64s(&[2, 2], &[1.0, 0.0, 0.0, -1.0]),
+    );
+    expect(&apply(Op::Congruence, &[&a, &s]), &[-3.0, 2.0, 2.0, 4.0]);
+}
+
+#[test]
 fn triangular_systems() {
     // Each flag reads its triangle only: the other one holds NaN.
     let (lower, upper) = (

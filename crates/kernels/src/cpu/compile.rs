@@ -239,6 +239,7 @@ fn choose(op: &Op, inputs: &[&Spec], output: &Spec, handover: &Handover, env: &E
         Op::PositiveInverse => {
             return Ok(for_float!(x.dtype, T => linalg::positive_inverse::<T>(&x.shape, env)));
         }
+        Op::Congruence => return Ok(for_float!(x.dtype, T => linalg::congruence::<T>(&x.shape, env))),
         Op::Solve => return Ok(for_float!(x.dtype, T => linalg::solve::<T>(&output.shape, threads))),
         Op::Det => return Ok(for_float!(x.dtype, T => linalg::det::<T>(&x.shape, threads))),
         Op::Cofactors => {

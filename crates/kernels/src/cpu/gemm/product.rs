@@ -34,6 +34,8 @@ const FEW_ROWS: usize = 192;
 const PAGE_BYTES: usize = 4096;
 /// Columns of a task from which on rows that compete for these places are packed.
 const COLLIDING_COLUMNS: usize = 128;
+/// Panels of columns for which a left operand is read where it lies.
+const FEW_PANELS: usize = 3;
 /// Rows of a tile that is consumed at once: the tile is in the second-level cache with what it is made of.
 const CONSUMED_ROWS: usize = 8 * TILE_ROWS;
 /// Columns of such a tile.
@@ -175,6 +177,11 @@ impl Product {
             && self.task.1 >= COLLIDING_COLUMNS
     }
 
+    /// Whether a swapped product packs its left operand, of which columns are contiguous: more than a few panels of columns read it.
+    fn packs_columns<T: GemmElement>(&self, level: Level) -> bool {
+        self.swapped && self.shape.b.1 == 1 && self.shape.m > FEW_PANELS * T::micro_kernels(level).width()
+    }
+
     /// Elements of scratch: packed left operand, packed right one, work of one thread.
     fn scratch<T: GemmElement>(&self, level: Level) -> (usize, usize, usize) {
         let (rows, cols) = self.extents();
@@ -188,8 +195,11 @@ impl Product {
         } else {
             0
         };
-        let pack_left =
-            !self.swapped && !self.share_left && (self.shape.a.1 != 1 || self.rows_collide::<T>());
+        let pack_left = if self.swapped {
+            self.packs_columns::<T>(level)
+        } else {
+            !self.share_left && (self.shape.a.1 != 1 || self.rows_collide::<T>())
+        };
         let mut work = work_len::<T>(
             level,
             self.shape.k,
@@ -435,9 +445,9 @@ impl Product {
             let left = left.from(batch * rows * self.shape.k);
             let left = if self.share_left {
                 LeftOperand::Packed(packed_left, rows)
-            } else if self.swapped && self.shape.b.1 == 1 {
+            } else if self.swapped && self.shape.b.1 == 1 && !self.packs_columns::<T>(level) {
                 LeftOperand::InPlace(left)
-            } else if self.rows_collide::<T>() {
+            } else if self.packs_columns::<T>(level) || self.rows_collide::<T>() {
                 LeftOperand::Pack(left)
             } else {
                 LeftOperand::Matrix(left)

@@ -19,7 +19,7 @@ pub(super) const LARGE: usize = 128;
 /// Rows of a block: whole tiles of products, and few enough that little is no product.
 const BLOCK: usize = 48;
 /// Rows and columns of a part of a product, and right-hand sides that a task solves for.
-const PART: usize = 2 * BLOCK;
+pub(super) const PART: usize = 2 * BLOCK;
 
 /// Threads and instructions.
 #[derive(Clone, Copy)]
@@ -182,7 +182,7 @@ fn subtract_product(
 }
 
 /// Calls `each(worker, rows, columns)` for the parts on and below the diagonal of a square of `n` rows.
-fn each_pair(
+pub(super) fn each_pair(
     pool: &Pool,
     n: usize,
     each: impl Fn(usize, std::ops::Range<usize>, std::ops::Range<usize>) + Sync,

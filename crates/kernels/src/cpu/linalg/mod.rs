@@ -6,6 +6,7 @@
 
 mod blocked;
 mod cofactors;
+mod congruence;
 mod eigen;
 mod factor;
 mod scaled;
@@ -17,6 +18,7 @@ use hyperglow_core::reference::refusal::{not_positive_definite, singular};
 use hyperglow_core::{Error, Op, Result, Shape};
 
 use self::blocked::Means;
+pub(crate) use self::congruence::congruence;
 use super::element::Float;
 use super::exec::{Args, Chosen, Env, scratch_bytes};
 use super::gemm::Matrix;
@@ -72,11 +74,11 @@ fn narrow<T: Float>(x: &[f64], out: &mut [T]) {
 
 /// Whether all threads work at one matrix.
 pub(crate) fn takes_all_threads(op: &Op, n: usize) -> bool {
-    n >= blocked::LARGE
-        && matches!(
-            op,
-            Op::Cholesky | Op::TriangularSolve { .. } | Op::PositiveInverse
-        )
+    match op {
+        Op::Congruence => true,
+        Op::Cholesky | Op::TriangularSolve { .. } | Op::PositiveInverse => n >= blocked::LARGE,
+        _ => false,
+    }
 }
 
 /// Lower factors of (.., n, n).
