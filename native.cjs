@@ -885,6 +885,7 @@ module.exports.pad = nativeBinding.pad
 module.exports.permute = nativeBinding.permute
 module.exports.plans = nativeBinding.plans
 module.exports.popScope = nativeBinding.popScope
+module.exports.positiveInverse = nativeBinding.positiveInverse
 module.exports.profileBegin = nativeBinding.profileBegin
 module.exports.profileEnd = nativeBinding.profileEnd
 module.exports.pushScope = nativeBinding.pushScope

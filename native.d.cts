@@ -236,6 +236,9 @@ export interface PlanTimes {
 /** Leaves it. */
 export declare function popScope(): void
 
+/** Inverses of symmetric positive definite matrices. */
+export declare function positiveInverse(a: number): number
+
 /** From now on the steps of plans are timed. */
 export declare function profileBegin(): void
 

@@ -291,3 +291,18 @@ test('nHSIC of float32 has the values and gradients of float64', (t) => {
     1e-6,
   )
 })
+
+test('nHSIC computed in float32 has three digits, and the dtype of the data', (t) => {
+  const [p, q] = [sample([200, 6], 1), sample([200, 2], 2)]
+  const options = { sigma: 5, scaleSqrtD: true, variant: 'nHSIC' } as const
+  const [exact, quick] = [new HSIC(options), new HSIC({ ...options, precision: 'float32' })]
+  const of = (measure: HSIC) => (z: Tensor) => measure.criterion(z, q)
+  const [a, b] = [of(exact)(p).itemSync(), of(quick)(p).itemSync()]
+  t.true(Math.abs(b / a - 1) < 1e-3, `${b} against ${a}`)
+  t.is(quick.criterion(p, q).dtype, 'float64')
+  t.is(quick.criterion(p.cast('float32'), q.cast('float32')).dtype, 'float32')
+  const [slope, other] = [grad(of(exact))(p), grad(of(quick))(p)]
+  t.is(other.dtype, 'float64')
+  const error = other.sub(slope).norm().div(slope.norm()).itemSync()
+  t.true(error > 0 && error < 1e-2, String(error))
+})

@@ -56,6 +56,42 @@ test('solve, inv, det and triangularSolve', async (t) => {
   await equals(t, batch.solve(b), [await a.solve(b).array(), await a.solve(b).array()] as NestedArray)
 })
 
+test('inverses of positive definite matrices', async (t) => {
+  const x = sample([2, 3, 3])
+  const positive = spd(x)
+  const inverse = positive.inv({ positiveDefinite: true })
+  await equals(t, inverse, await positive.inv().array(), 1e-10)
+  // Above the diagonal nothing is read.
+  await equals(t, positive.tril().inv({ positiveDefinite: true }), await inverse.array())
+  checkGradient(t, (p) => spd(p).inv({ positiveDefinite: true }), [x], { tolerance: 1e-6 })
+  // What is seen of the inverse need not be symmetric for its gradient to be right.
+  checkGradient(t, (p) => spd(p).inv({ positiveDefinite: true }).triu(1), [x], { tolerance: 1e-6 })
+  await t.throwsAsync(() => positive.neg().inv({ positiveDefinite: true }).data(), {
+    instanceOf: NumericalError,
+    message: /not positive definite/,
+  })
+  t.throws(() => tensor([1]).inv({ positiveDefinite: true }), { instanceOf: ShapeError, message: /^inv/ })
+})
+
+test('factors, solutions and inverses of large matrices', async (t) => {
+  const n = 200
+  const a = spd(sample([n, n])).div(n)
+  const l = a.cholesky()
+  const error = (x: Tensor) => x.sub(identity(n)).abs().max().item()
+  t.true((await error(a.matmul(a.inv({ positiveDefinite: true })))) < 1e-9)
+  t.true((await error(a.matmul(identity(n).choleskySolve(l)))) < 1e-9)
+  t.true((await l.matmulT(l, { transposeB: true }).sub(a).abs().max().item()) < 1e-12)
+  t.is(await l.triu(1).abs().max().item(), 0)
+  // The second block of rows is where it fails.
+  const bad = a.sub(eye(n, n, { dtype: 'float64' }).mul(indicator(n, 70)).mul(1e3))
+  await t.throwsAsync(() => bad.cholesky().data(), { message: /pivot 70 is/ })
+})
+
+/** 1 at one place of n, else 0. */
+function indicator(n: number, place: number): Tensor {
+  return tensor(Float64Array.from({ length: n }, (_, i) => Number(i === place)))
+}
+
 test('eigh', async (t) => {
   const x = sample([3, 3])
   const a = x.add(x.transpose())

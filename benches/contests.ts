@@ -46,6 +46,18 @@ export const contests: Readonly<Record<string, Contest>> = {
   j6: { script: 'j6_layers.py', participants: { hyperglow: 'j6' } },
   conv: { script: 'conv.py', ours: true, participants: { hyperglow: 'conv' } },
   j7: { script: 'j7_nets.py', participants: { hyperglow: 'j7' }, sameInputs: /^torch/ },
+  bottleneck: {
+    script: 'bottleneck.py',
+    ours: true,
+    participants: { hyperglow: 'bottleneck', hyperglow_f64: 'bottleneck-f64' },
+    sameInputs: /./,
+  },
+  planes: {
+    script: 'planes.py',
+    ours: true,
+    participants: { hyperglow: 'planes' },
+    sameInputs: /^(numpy|torch|npeet_plus|npeet_loop|infomeasure)$/,
+  },
   small: { script: 'small.py', ours: true, participants: { hyperglow: 'small' }, sameInputs: /./ },
 }
 
@@ -89,6 +101,9 @@ export const goals: readonly Goal[] = [
   { contest: 'j2', cases: /grad\/m=(1024|4096)/, peers: /torch/, ratio: 2.2 },
   { contest: 'j3', cases: /ksg.*n=10000/, peers: /./, ratio: 1 },
   { contest: 'npeet', cases: /./, peers: /./, ratio: 10 },
+  { contest: 'bottleneck', cases: /./, peers: /torch/, ratio: 2.5 },
+  { contest: 'bottleneck', cases: /hsic/, peers: /f64/, ratio: 2.5, who: 'hyperglow_f64' },
+  { contest: 'planes', cases: /./, peers: /numpy|infomeasure|npeet/, ratio: 10 },
   { contest: 'small', cases: /./, peers: /torch/, ratio: 8 },
   { contest: 'small', cases: /./, peers: /jax/, ratio: 1.5 },
   { contest: 'j5', cases: /second/, peers: /hypnettorch/, ratio: 5 },

@@ -1,5 +1,5 @@
 /** Training steps of models, one at a time: what `fit` does for each batch, with the loss read after each. */
-import type { BatchSource, Network, Tensor } from '../ts/index.js'
+import type { Batch, BatchSource, Network, Task, Tensor, Variable } from '../ts/index.js'
 import { type Feed, feedOf, type StepInput } from '../ts/train/feed.js'
 import { Meter } from '../ts/train/meter.js'
 import { outlineOf } from '../ts/train/outline.js'
@@ -7,6 +7,7 @@ import { release, trainingStep } from '../ts/train/program.js'
 import { compiledOf } from '../ts/train/state.js'
 import { SupervisedTask } from '../ts/train/supervised.js'
 import { TargetRule } from '../ts/train/targets.js'
+import { treeFeedOf } from '../ts/train/tree-feed.js'
 import type { Inputs, Iteration } from './job.js'
 
 /** A compiled model's training step and the feed that makes its inputs. */
@@ -60,4 +61,22 @@ export async function stepsOnOneBatch(
 export async function stepsOn(model: Network, x: Tensor, y: Tensor, classes: number): Promise<Iteration> {
   const { step } = await trainer(model, [{ x, y }], classes)
   return () => step({ x, y })
+}
+
+/**
+ * Steps of a task that asks for no clock, on one batch that stays, inputs and labels that are computed.
+ *
+ * @param rng the random key that its training draws from
+ */
+export function stepsOfTask(task: Task<Batch>, rng: Variable, x: Tensor, y: Tensor): Iteration {
+  const batch = { x, y }
+  const setup = { task, feed: treeFeedOf([batch]), meter: new Meter(), rng, scalars: [], allowUnused: false }
+  const options = { evaluators: [], dynamics: false, logs: true, segment: false }
+  const run = trainingStep({ ...setup, needsLoss: false }, options)
+  return async () => {
+    const result = await run({ batch })
+    const loss = result.logs?.dataSync()[0]
+    release(result)
+    return Number(loss)
+  }
 }

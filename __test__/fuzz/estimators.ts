@@ -68,7 +68,15 @@ const estimators: Readonly<Record<string, EstimatorRow>> = {
   GaussianCopulaMI: { options: { ...common, biasCorrection: true }, y: 'numbers' },
   GaussianMI: { options: { ...common, biasCorrection: true }, y: 'numbers' },
   HSIC: {
-    options: { ...kernels, estimator: 'biased', variant: 'nHSIC', epsilon: 1e-4, clip: true, device: 'cpu' },
+    options: {
+      ...kernels,
+      estimator: 'biased',
+      variant: 'nHSIC',
+      epsilon: 1e-4,
+      precision: 'float64',
+      clip: true,
+      device: 'cpu',
+    },
     y: 'numbers',
   },
   InfoNCE: { options: critic, y: 'numbers' },

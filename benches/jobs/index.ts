@@ -1,5 +1,6 @@
 /** All jobs by the names under which `npm run bench` knows them. */
 import type { Job } from '../job.js'
+import { job as bottleneck, inDouble } from './bottleneck.js'
 import { job as conv } from './conv.js'
 import { job as hsicKernels } from './hsic-kernels.js'
 import { job as j0 } from './j0.js'
@@ -9,6 +10,7 @@ import { job as j3 } from './j3.js'
 import { job as j5 } from './j5.js'
 import { job as j6 } from './j6.js'
 import { job as j7 } from './j7.js'
+import { job as planes } from './planes.js'
 import { job as small } from './small.js'
 
 export const jobs: Readonly<Record<string, Job>> = {
@@ -20,7 +22,10 @@ export const jobs: Readonly<Record<string, Job>> = {
   j5,
   j6,
   j7,
+  bottleneck,
+  'bottleneck-f64': inDouble,
   conv,
+  planes,
   small,
   'hsic-kernels': hsicKernels,
 }

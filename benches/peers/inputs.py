@@ -91,5 +91,27 @@ def small():
         save_all(case, "p", [array for layer in layers for array in layer])
 
 
+def bottleneck():
+    import bottleneck as b
+    for case in b.HSIC:
+        x, y, layers = b.hsic_data(case)
+        save(case, "x", x)
+        save(case, "y", y)
+        save_all(case, "p", [array for layer in layers for array in layer])
+    x, y, noise, layers = b.vib_data()
+    for name, array in (("x", x), ("y", y), ("noise", noise)):
+        save(b.VIB, name, array)
+    save_all(b.VIB, "p", [array for layer in layers for array in layer])
+
+
+def planes():
+    import planes as p
+    for case in p.CASES:
+        for name, array in (("x", p.X), ("y", p.LABELS), ("target", p.TARGET)):
+            save(case, name, array)
+        for epoch, layers in enumerate(p.ACTIVATIONS):
+            save_all(case, f"h{epoch}_", layers)
+
+
 if __name__ == "__main__":
-    {f.__name__: f for f in (j1, j2, j3, j5, j7, small)}[sys.argv[1]]()
+    {f.__name__: f for f in (j1, j2, j3, j5, j7, small, bottleneck, planes)}[sys.argv[1]]()

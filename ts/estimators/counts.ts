@@ -1,5 +1,4 @@
 /** Entropies and information of symbols from how often they occur. */
-import { stack } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
 import { classCounts } from './samples.js'
 
@@ -14,9 +13,11 @@ export function areCounted(r: number, c: number, n: number): boolean {
   return (r - 1) * (c - 1) * samplesOfCell <= n
 }
 
-/** A number for each pair of symbols, int32 `[n]`. */
+/** A number for each pair of symbols, int32 `[n]`: 0, 1, 2 ... by first appearance. Symbols are numbers below n, as `classesOf` gives them. */
 export function jointClasses(x: Tensor, y: Tensor): Tensor {
-  return stack([x, y], 1).uniqueRows()
+  const n = x.shape[0] as number
+  // Exact as a double: no product of two numbers of samples is near 2^53.
+  return x.cast('float64').mul(n).add(y.cast('float64')).reshape([n, 1]).uniqueRows()
 }
 
 /**

@@ -1,5 +1,6 @@
 import { isFloat } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, NumericalError, ShapeError } from '../core/errors.js'
+import { type Compiled, jit } from '../core/jit.js'
 import { tidy } from '../core/memory.js'
 import {
   type Checks,
@@ -60,6 +61,8 @@ export abstract class Estimator<O extends object = object> {
   readonly params: Readonly<O & EstimatorOptions>
   /** Codes of warnings that were emitted. */
   #emitted = new Set<string>()
+  /** Compiled measures of segments, by the kind of target. */
+  readonly #measures = new Map<string, Compiled<[segment: Tensor[]], Tensor>>()
 
   constructor(params: O & EstimatorOptions = {} as O) {
     if (params === null || typeof params !== 'object') {
@@ -172,7 +175,7 @@ export abstract class Estimator<O extends object = object> {
     segmentParts(this.name, segment)
     if (!this.isLazy) return this.#measureEach(segment, options, unanswered)
     try {
-      using values = tidy(() => stack(this.evaluateSegment(segment, options).flat()))
+      using values = await this.#segmentMeasure(options)([...segment])
       const flat = await values.data()
       return Array.from({ length: flat.length / 2 }, (_, l) => [Number(flat[2 * l]), Number(flat[2 * l + 1])])
     } catch (error) {
@@ -188,6 +191,17 @@ export abstract class Estimator<O extends object = object> {
       pairs.push(...(await this.measureSegment([x, h, y], options, unanswered)))
     }
     return pairs
+  }
+
+  /** The pairs of a segment as one tensor `[2 L]`, compiled: the segments of a run have the same shapes epoch after epoch. */
+  #segmentMeasure(options: SegmentOptions): Compiled<[segment: Tensor[]], Tensor> {
+    const key = String(options.target)
+    let measure = this.#measures.get(key)
+    if (measure === undefined) {
+      measure = jit((segment: Tensor[]) => stack(this.evaluateSegment(segment, options).flat()))
+      this.#measures.set(key, measure)
+    }
+    return measure
   }
 
   /** Pair by pair, for estimators without a lazy value. */

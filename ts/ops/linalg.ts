@@ -77,11 +77,28 @@ export function solve(a: Tensor, b: Tensor): Tensor {
   return solveWith('solve', a, b, native.solve)
 }
 
-/** The inverse of a (.., n, n); to solve systems, {@link solve} is faster and more accurate. */
-export function inv(a: Tensor): Tensor {
+/** What {@link inv} can be told. */
+export interface InverseOptions {
+  /**
+   * Takes a as symmetric positive definite and inverts it by Cholesky, in a third of the time. Reads the lower triangle; the gradient is symmetric. Default
+   * false: by elimination with pivots.
+   */
+  positiveDefinite?: boolean
+}
+
+const inverseChecks: Checks<InverseOptions> = { positiveDefinite: flag }
+
+/**
+ * The inverse of a (.., n, n); to solve systems, {@link solve} is faster and more accurate.
+ *
+ * @throws {NumericalError} (when it runs) where a matrix is singular, or not positive definite where that was said
+ */
+export function inv(a: Tensor, options: InverseOptions = {}): Tensor {
   idOf('inv', a)
+  const { positiveDefinite = false } = checkOptions('inv', options, inverseChecks)
   if (a.rank < 2)
     throw new ShapeError(`inv: given ${showShape(a.shape)}, expected square matrices (.., n, n)`)
+  if (positiveDefinite) return under('inv', () => own(native.positiveInverse(idOf('inv', a))))
   const shape = a.shape.slice(-2)
   const identity = cast(equal(indexAlong(shape, 0), indexAlong(shape, 1)), a.dtype)
   return under('inv', () => solve(a, identity))

@@ -315,6 +315,10 @@ pub enum Op {
     },
     /// `(a, b)`: solves a x = b by LU with partial pivoting.
     Solve,
+    /// Inverse of symmetric positive definite (.., n, n), by Cholesky; reads the lower triangle.
+    PositiveInverse,
+    /// `(a, s)`, both (.., n, n): a s a, where a and s are symmetric. The result is exactly symmetric.
+    Congruence,
     /// Determinant of (.., n, n).
     Det,
     /// `(a, h_1, .., h_k)`, all (.., n, n): the coefficient of t_1 .. t_k of the cofactors of a + t_1 h_1 + .. + t_k h_k. Without

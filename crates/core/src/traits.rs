@@ -242,6 +242,8 @@ primitives! {
         Cholesky => step("cholesky", 1, LinearAlgebra).may_refuse();
         TriangularSolve { .. } => step("triangularSolve", 2, LinearAlgebra).may_refuse();
         Solve => step("solve", 2, LinearAlgebra).may_refuse();
+        PositiveInverse => step("positiveInverse", 1, LinearAlgebra).may_refuse();
+        Congruence => step("congruence", 2, LinearAlgebra);
         Det => step("det", 1, LinearAlgebra);
         Cofactors => step("cofactors", 1, LinearAlgebra).of_some();
         Eigh => step("eigh", 1, LinearAlgebra).may_refuse();

@@ -411,6 +411,7 @@ fn determinants_and_cofactors() {
         check(Op::Det, &[a], None);
         let shape = a.spec().shape;
         let (h, g) = (sample(shape.dims(), 7), sample(shape.dims(), 8));
+        check(Op::Congruence, &[a, &h], None);
         check(Op::Cofactors, &[a], None);
         check(Op::Cofactors, &[a, &h], None);
         check(Op::Cofactors, &[a, &h, &g], None);
@@ -490,6 +491,7 @@ fn what_is_made_of_nothing_simpler_is_refused_by_name() {
             vec![matrix(), matrix()],
         ),
         (Op::Solve, vec![matrix(), matrix()]),
+        (Op::PositiveInverse, vec![matrix()]),
         (Op::Eigh, vec![matrix()]),
         (Op::Cofactors, vec![wide]),
     ];

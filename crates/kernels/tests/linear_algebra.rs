@@ -18,6 +18,14 @@ fn near(dtype: DType) -> Tolerance {
     }
 }
 
+/// How far a s a may be off: by the rounding of its largest terms, which may cancel.
+fn of_sums(a: &Value, s: &Value, n: usize) -> Tolerance {
+    let largest = |x: &Value| numbers(x).into_iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+    let terms = largest(a).powi(2) * largest(s) * (n * n) as f64;
+    let rounding = if a.spec().dtype == DType::F32 { 1e-7 } else { 1e-15 };
+    Tolerance(rounding * terms, 0.0)
+}
+
 /// Matrices x x' + n, symmetric and positive definite.
 fn positive(dice: &mut Dice, batch: &[usize], n: usize, dtype: DType) -> Value {
     let count: usize = batch.iter().product();
@@ -46,6 +54,9 @@ fn factors_and_solutions() {
         let a = positive(&mut dice, &batch, n, dtype);
         let b = dice.tensor([&batch[..], &[n, m]].concat(), dtype);
         check(Op::Cholesky, &[&a], None, near(dtype));
+        check(Op::PositiveInverse, &[&a], None, near(dtype));
+        let s = positive(&mut dice, &batch, n, dtype);
+        check(Op::Congruence, &[&a, &s], None, of_sums(&a, &s, n));
         check(Op::Det, &[&a], None, Tolerance(1e-3, 1e-5));
         check(Op::Solve, &[&a, &b], None, near(dtype));
         for lower in [false, true] {
@@ -62,6 +73,50 @@ fn factors_and_solutions() {
         let b = dice.tensor([&batch[..], &[n, m]].concat(), DType::F64);
         check(Op::Solve, &[&general, &b], None, Tolerance(1e-6, 1e-6));
         check(Op::Det, &[&general], None, Tolerance(1e-9, 1e-9));
+    }
+}
+
+/// What divides a matrix into blocks does so from 128 rows on: whole blocks, a part of one, a part of a part of a product.
+#[test]
+fn factors_solutions_and_inverses_of_large_matrices() {
+    let mut dice = Dice::new(24);
+    for (round, n) in [127, 128, 144, 193, 230].into_iter().enumerate() {
+        let dtype = FLOATS[round % 2];
+        let batch = &[[2].as_slice(), &[]][round % 2];
+        let a = positive(&mut dice, batch, n, dtype);
+        check(Op::Cholesky, &[&a], None, near(dtype));
+        check(Op::PositiveInverse, &[&a], None, near(dtype));
+        let s = positive(&mut dice, batch, n, dtype);
+        check(Op::Congruence, &[&a, &s], None, of_sums(&a, &s, n));
+        for (m, lower) in [(1, true), (49, false), (100, true)] {
+            // As large on the diagonal as all else in a row, so that solutions stay small.
+            let mut next = numbers(&dice.tensor([batch, &[n, n][..]].concat(), dtype))
+                .into_iter()
+                .enumerate();
+            let triangle = dice.tensor_of([batch, &[n, n][..]].concat(), dtype, |_| {
+                let (i, x) = next.next().unwrap();
+                if i % (n * n) / n == i % n { n as f64 } else { x }
+            });
+            let b = dice.tensor([batch, &[n, m][..]].concat(), dtype);
+            for transpose in [false, true] {
+                let op = Op::TriangularSolve { lower, transpose };
+                check(op, &[&triangle, &b], None, near(dtype));
+            }
+        }
+    }
+}
+
+/// The inverse of a large matrix is its own transpose, bit by bit.
+#[test]
+fn large_inverses_are_symmetric() {
+    let n = 200;
+    let a = positive(&mut Dice::new(25), &[], n, DType::F64);
+    let inverse = run_op(&CpuBackend::new(2), &Op::PositiveInverse, &[&a], &a.spec()).unwrap();
+    let inverse = numbers(&inverse);
+    for r in 0..n {
+        for c in 0..r {
+            assert_eq!(inverse[r * n + c].to_bits(), inverse[c * n + r].to_bits());
+        }
     }
 }
 
@@ -109,6 +164,7 @@ fn matrices_without_an_answer_are_named() {
     let mut next = a.iter().copied();
     let a = dice.tensor_of([3, 4, 4], DType::F64, |_| next.next().unwrap());
     check(Op::Cholesky, &[&a], None, near(DType::F64));
+    check(Op::PositiveInverse, &[&a], None, near(DType::F64));
     check(Op::Solve, &[&a, &b], None, near(DType::F64));
     check(Op::Det, &[&a], None, near(DType::F64));
     check(

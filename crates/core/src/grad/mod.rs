@@ -388,6 +388,21 @@ fn rule(
             let outer = b.matmul(db, y, false, true);
             vec![Some(b.neg(outer)), Some(db)]
         }
+        // Of the lower triangle alone, symmetrised as that of Cholesky is.
+        Op::PositiveInverse => {
+            let dy = b.symmetrised(dy);
+            let both = b.add_op(Op::Congruence, &[y, dy], None);
+            vec![Some(b.neg(both))]
+        }
+        // In a: dy a s and its transpose, in s as forward; both symmetric, as the operands are.
+        Op::Congruence => {
+            let dy = b.symmetrised(dy);
+            let left = b.matmul(dy, inputs[0], false, false);
+            let one = b.matmul(left, inputs[1], false, false);
+            let other = b.transpose(one);
+            let ds = b.add_op(Op::Congruence, &[inputs[0], dy], None);
+            vec![Some(b.add(one, other)), Some(ds)]
+        }
         Op::Det => {
             let shape = b.shape(inputs[0]);
             let (rank, cofactors) = (shape.rank(), b.add_op(Op::Cofactors, inputs, None));

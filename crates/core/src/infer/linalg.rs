@@ -5,7 +5,7 @@ use super::checks::{floats, same_dtype, same_shape};
 use crate::error::{Error, Result};
 use crate::op::Spec;
 
-pub(super) fn cholesky(given: &Given<'_>) -> Result<Spec> {
+pub(super) fn positive(given: &Given<'_>) -> Result<Spec> {
     square(given.name, given.inputs[0])?;
     given.like_first()
 }
@@ -16,7 +16,7 @@ pub(super) fn det(given: &Given<'_>) -> Result<Spec> {
     given.shaped(shape.dims()[..shape.rank() - 2].into())
 }
 
-pub(super) fn cofactors(given: &Given<'_>) -> Result<Spec> {
+pub(super) fn squares(given: &Given<'_>) -> Result<Spec> {
     let (name, a) = (given.name, given.inputs[0]);
     square(name, a)?;
     for h in given.inputs {

@@ -63,6 +63,10 @@ pub fn fallback(b: &mut Build<'_>, op: &Op, inputs: &[NodeId], output: &Spec) ->
         Op::MedianDistance => rows::median_distance(b, x),
         Op::Det => matrices::det(b, x),
         Op::Cofactors => return matrices::cofactors(b, inputs),
+        Op::Congruence => {
+            let left = b.matmul(x, inputs[1], false, false);
+            b.matmul(left, x, false, false)
+        }
         Op::CenteredProducts(products) => fast::centered_products(b, products, inputs),
         Op::CenteredProductsGrad { products, of } => {
             let gradient = centered_products_gradient(b, products, *of, inputs);
@@ -81,6 +85,7 @@ pub fn fallback(b: &mut Build<'_>, op: &Op, inputs: &[NodeId], output: &Spec) ->
         | Op::Cholesky
         | Op::TriangularSolve { .. }
         | Op::Solve
+        | Op::PositiveInverse
         | Op::Eigh
         | Op::To(_) => return None,
     })

@@ -54,6 +54,13 @@ pub(super) fn cholesky(a: &Array2<f64>, number: usize) -> Result<Array2<f64>> {
     Ok(l)
 }
 
+/// The inverse of a, from its factor L: x with L' x = L^-1.
+pub(super) fn positive_inverse(a: &Array2<f64>, number: usize) -> Result<Array2<f64>> {
+    let l = cholesky(a, number)?;
+    let half = triangular_solve(&l, &Array2::eye(a.nrows()), true, false, number)?;
+    triangular_solve(&l, &half, true, true, number)
+}
+
 /// x with op(a) x = b: each row of op(a) gives one row of x, once those before it are known.
 pub(super) fn triangular_solve(
     a: &Array2<f64>,

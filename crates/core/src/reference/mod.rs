@@ -173,6 +173,15 @@ pub fn evaluate(op: &Op, inputs: &[&Value], spec: &Spec) -> Result<Value> {
                 linalg::solve(&m[0], &m[1], at)
             })?)
         }
+        Op::PositiveInverse => Wide::Float(linalg::batched(&[&float(name, inputs[0])], to, |m, at| {
+            linalg::positive_inverse(&m[0], at)
+        })?),
+        Op::Congruence => {
+            let (a, s) = (float(name, inputs[0]), float(name, inputs[1]));
+            Wide::Float(linalg::batched(&[&a, &s], to, |m, _| {
+                Ok(m[0].dot(&m[1]).dot(&m[0]))
+            })?)
+        }
         Op::Det => Wide::Float(linalg::batched(&[&float(name, inputs[0])], to, |m, _| {
             Ok(linalg::det(&m[0]))
         })?),

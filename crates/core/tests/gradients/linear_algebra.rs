@@ -38,6 +38,14 @@ fn linear_algebra() {
         let a = b.select(on, moved, x[0]);
         b.add_op(Op::Solve, &[a, x[1]], None)
     });
+    run("positiveInverse", &[&[2, 3, 3]], domain, &|b, x| {
+        let a = positive(b, x[0]);
+        b.add_op(Op::PositiveInverse, &[a], None)
+    });
+    run("congruence", &[&[2, 3, 3], &[2, 3, 3]], domain, &|b, x| {
+        let (a, s) = (b.symmetrised(x[0]), b.symmetrised(x[1]));
+        b.add_op(Op::Congruence, &[a, s], None)
+    });
     run("det of singular matrices", &[&[2, 3, 2]], domain, &|b, x| {
         // Products of (3, 2) and (2, 3), of rank 2.
         let wide = b.matmul(x[0], x[0], false, true);

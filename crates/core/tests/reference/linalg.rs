@@ -41,6 +41,26 @@ fn cholesky_refuses_what_is_not_positive_definite() {
 }
 
 #[test]
+fn inverses_of_positive_definite_matrices() {
+    // Above the diagonal is not read.
+    let a = f64s(&[2, 2, 2], &[4.0, NAN, 2.0, 5.0, 1.0, 9.0, 0.0, 4.0]);
+    let inverse = [0.3125, -0.125, -0.125, 0.25, 1.0, 0.0, 0.0, 0.25];
+    expect(&apply(Op::PositiveInverse, &[&a]), &inverse);
+    expect(&apply(Op::PositiveInverse, &[&counting(&[2, 0, 0])]), &[]);
+    let error = refusal(Op::PositiveInverse, &[&f64s(&[2, 2], &[1.0, 2.0, 2.0, 1.0])]);
+    assert_eq!(error.message, "matrix 0 is not positive definite: pivot 1 is -3");
+}
+
+#[test]
+fn congruences() {
+    let (a, s) = (
+        f64s(&[2, 2], &[1.0, 2.0, 2.0, 0.0]),
+        f64s(&[2, 2], &[1.0, 0.0, 0.0, -1.0]),
+    );
+    expect(&apply(Op::Congruence, &[&a, &s]), &[-3.0, 2.0, 2.0, 4.0]);
+}
+
+#[test]
 fn triangular_systems() {
     // Each flag reads its triangle only: the other one holds NaN.
     let (lower, upper) = (

@@ -115,12 +115,13 @@ pub(crate) fn without_scratch(op: &Op, inputs: &[&Spec], output: &Spec, env: &En
     Ok(kernel)
 }
 
-/// Whether one thread computes `op`, however many there are: no kernel divides a single matrix or row.
+/// Whether one thread computes `op`, however many there are: most kernels do not divide a single matrix or row.
 fn is_serial(op: &Op, inputs: &[&Spec]) -> bool {
     let dims = inputs.first().map_or(&[][..], |spec| spec.shape.dims());
     let lanes = |axis: usize| dims.iter().product::<usize>() / dims[axis].max(1);
     if op.traits().family == Family::LinearAlgebra {
-        return dims[..dims.len() - 2].iter().product::<usize>() == 1;
+        let (batch, matrix) = dims.split_at(dims.len() - 2);
+        return batch.iter().product::<usize>() == 1 && !linalg::takes_all_threads(op, matrix[0]);
     }
     match op {
         Op::ArgSort { axis, .. } | Op::TopK { axis, .. } | Op::CumSum { axis, .. } => lanes(*axis) == 1,
@@ -232,12 +233,16 @@ fn choose(op: &Op, inputs: &[&Spec], output: &Spec, handover: &Handover, env: &E
         Op::MedianDistance => {
             return Ok(for_float!(x.dtype, T => centered::median_distance::<T>(x, env)));
         }
-        Op::Cholesky => return Ok(for_float!(x.dtype, T => linalg::cholesky::<T>(&x.shape, threads))),
+        Op::Cholesky => return Ok(for_float!(x.dtype, T => linalg::cholesky::<T>(&x.shape, env))),
         Op::TriangularSolve { lower, transpose } => {
             return Ok(
-                for_float!(x.dtype, T => linalg::triangular_solve::<T>(&output.shape, threads, *lower, *transpose)),
+                for_float!(x.dtype, T => linalg::triangular_solve::<T>(&output.shape, env, *lower, *transpose)),
             );
         }
+        Op::PositiveInverse => {
+            return Ok(for_float!(x.dtype, T => linalg::positive_inverse::<T>(&x.shape, env)));
+        }
+        Op::Congruence => return Ok(for_float!(x.dtype, T => linalg::congruence::<T>(&x.shape, env))),
         Op::Solve => return Ok(for_float!(x.dtype, T => linalg::solve::<T>(&output.shape, threads))),
         Op::Det => return Ok(for_float!(x.dtype, T => linalg::det::<T>(&x.shape, threads))),
         Op::Cofactors => {

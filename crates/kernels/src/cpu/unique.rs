@@ -53,7 +53,15 @@ fn hash<T: Element>(row: &[T]) -> u64 {
     for (part, &x) in parts.iter_mut().zip(rest) {
         *part = step(*part, x);
     }
-    parts.into_iter().fold(0, |h, part| mix(h ^ part))
+    let used = parts.len().min(row.len());
+    parts[..used].iter().fold(0, |h, part| mix(h ^ part))
+}
+
+/// Whether rows are equal entry by entry, NaN to NaN.
+fn same_rows<T: Element>(a: &[T], b: &[T]) -> bool {
+    a.iter()
+        .zip(b)
+        .all(|(&a, &b)| a == b || (a.is_nan() && b.is_nan()))
 }
 
 /// x (n, d) -> (n): equal rows get equal numbers, by first appearance.
@@ -86,12 +94,7 @@ pub(crate) fn rows<T: Element>(shape: &Shape) -> Chosen {
                             groups += 1;
                             break groups - 1;
                         }
-                        first
-                            if row(first - 1)
-                                .iter()
-                                .zip(row(r))
-                                .all(|(&a, &b)| bits(a) == bits(b)) =>
-                        {
+                        first if hashes[first - 1] == hashes[r] && same_rows(row(first - 1), row(r)) => {
                             break out[first - 1];
                         }
                         _ => place = (place + 1) & mask,

@@ -23,6 +23,12 @@ pub fn solve(a: f64, b: f64) -> napi::Result<f64> {
     add(Op::Solve, &[a, b], None)
 }
 
+/// Inverses of symmetric positive definite matrices.
+#[napi]
+pub fn positive_inverse(a: f64) -> napi::Result<f64> {
+    add(Op::PositiveInverse, &[a], None)
+}
+
 /// Determinants.
 #[napi]
 pub fn det(a: f64) -> napi::Result<f64> {

@@ -14,7 +14,7 @@ use super::rows::{LANES, Real, distances, factors};
 use super::shift::{COLUMNS, center, shifted};
 use crate::cpu::element::{same, same_mut};
 use crate::cpu::exec::{Args, scratch_bytes};
-use crate::cpu::gemm::{BLOCK_TERMS, Matrix, PANEL_LINES, PackRight, RightOperand};
+use crate::cpu::gemm::{Matrix, PANEL_LINES, PackRight, RightOperand, block_terms};
 use crate::cpu::level::Level;
 use crate::cpu::pool::{Pool, SharedSlice};
 
@@ -264,8 +264,9 @@ impl<T: Real> BlockPreparation<'_, T> {
                     row: 1,
                     col: d,
                 };
-                for k0 in (0..d).step_by(BLOCK_TERMS) {
-                    let ks = k0..d.min(k0 + BLOCK_TERMS);
+                let terms = block_terms(level);
+                for k0 in (0..d).step_by(terms) {
+                    let ks = k0..d.min(k0 + terms);
                     let out = &mut panels[k0 * padded..ks.end * padded];
                     columns.pack(level, ks, 0..rows.len(), tiles.widths(), out);
                 }

@@ -3,7 +3,7 @@
 //! matrix multiplication", 2008).
 //!
 //! Every element of the result is computed by the same operations in the same order whatever block it is
-//! computed in: k ascending within a block of [`BLOCK_TERMS`], blocks added in order.
+//! computed in: k ascending within a block of [`block_terms`], blocks added in order.
 
 use std::ops::Range;
 
@@ -11,21 +11,35 @@ use super::micro_kernel::{
     GemmElement, LINE_ELEMENTS, LeftPanel, MicroKernels, OutTile, RightPanel, TILE_ROWS, prefetch_l2,
 };
 use super::pack::{Matrix, PackRight, pack_left};
-use crate::cpu::level::Level;
+use crate::cpu::level::{Kind, Level};
 
 /// Terms per block (KC): a packed panel of columns then stays in the first-level cache, a block of panels in the
-/// second.
-pub(crate) const BLOCK_TERMS: usize = 128;
+/// second. Where a panel is one line wide, as with AVX2, twice as many terms are.
+pub(crate) fn block_terms(level: Level) -> usize {
+    match level.kind() {
+        #[cfg(target_arch = "x86_64")]
+        Kind::Avx2 => 256,
+        _ => 128,
+    }
+}
+
 /// Columns per block (NC).
 pub(crate) const BLOCK_COLUMNS: usize = 512;
-/// Rows packed at a time (MC).
-pub(crate) const BLOCK_ROWS: usize = 192;
+/// Elements packed at a time of the left operand: rows per block (MC) times terms per block.
+const BLOCK_ELEMENTS: usize = 192 * 128;
+
+/// Rows packed at a time (MC), whole tiles.
+fn block_rows(level: Level) -> usize {
+    BLOCK_ELEMENTS / block_terms(level)
+}
 
 /// The left operand.
 #[derive(Clone, Copy)]
 pub(crate) enum LeftOperand<'a, T> {
     /// As it lies in memory: read in place if its columns are neighbors, else packed on the way.
     Matrix(Matrix<'a, T>),
+    /// As it lies in memory, packed on the way.
+    Pack(Matrix<'a, T>),
     /// As it lies in memory, of which rows are neighbors, read in place: when it is used once.
     InPlace(Matrix<'a, T>),
     /// All of it packed: per block of k, per tile of rows. With the number of rows.
@@ -92,9 +106,9 @@ pub(crate) fn work_len<T: GemmElement>(
     left: bool,
     right: bool,
 ) -> usize {
-    let depth = k.min(BLOCK_TERMS);
+    let depth = k.min(block_terms(level));
     let packed_rows = if left {
-        rows.min(BLOCK_ROWS).next_multiple_of(TILE_ROWS)
+        rows.min(block_rows(level)).next_multiple_of(TILE_ROWS)
     } else {
         0
     };
@@ -169,22 +183,25 @@ pub(crate) unsafe fn macro_kernel_with<T: GemmElement, R: PackRight<T>>(
         RightOperand::Pack(_) => kernels.padded(cols.len().min(BLOCK_COLUMNS)),
         RightOperand::Packed(..) => 0,
     };
-    let (right_work, left_work) = work.split_at_mut(k.min(BLOCK_TERMS) * packed_cols);
+    let (terms, block_rows) = (block_terms(level), block_rows(level));
+    let (right_work, left_work) = work.split_at_mut(k.min(terms) * packed_cols);
     for c0 in cols.clone().step_by(BLOCK_COLUMNS) {
         let c1 = cols.end.min(c0 + BLOCK_COLUMNS);
-        for k0 in (0..k).step_by(BLOCK_TERMS) {
-            let ks = k0..k.min(k0 + BLOCK_TERMS);
+        for k0 in (0..k).step_by(terms) {
+            let ks = k0..k.min(k0 + terms);
             let depth = ks.len();
             let add = target.add || k0 > 0;
             if let RightOperand::Pack(source) = right {
                 source.pack(level, ks.clone(), c0..c1, kernels.widths(), right_work);
             }
-            for r0 in rows.clone().step_by(BLOCK_ROWS) {
-                let r1 = rows.end.min(r0 + BLOCK_ROWS);
-                if let LeftOperand::Matrix(a) = left
-                    && a.col != 1
-                {
-                    pack_left(level, a, r0..r1, ks.clone(), left_work);
+            for r0 in rows.clone().step_by(block_rows) {
+                let r1 = rows.end.min(r0 + block_rows);
+                match left {
+                    LeftOperand::Matrix(a) if a.col == 1 => {}
+                    LeftOperand::Matrix(a) | LeftOperand::Pack(a) => {
+                        pack_left(level, a, r0..r1, ks.clone(), left_work);
+                    }
+                    LeftOperand::InPlace(_) | LeftOperand::Packed(..) => {}
                 }
                 for c in (c0..c1).step_by(width) {
                     let valid = width.min(c1 - c);
@@ -260,7 +277,7 @@ fn left_panel<T: GemmElement>(
                 ahead,
             }
         }
-        LeftOperand::Matrix(_) => packed_panel(&work[(r - block.start) * depth..]),
+        LeftOperand::Matrix(_) | LeftOperand::Pack(_) => packed_panel(&work[(r - block.start) * depth..]),
         LeftOperand::Packed(all, m) => packed_panel(&all[k0 * m.next_multiple_of(TILE_ROWS) + r * depth..]),
     }
 }

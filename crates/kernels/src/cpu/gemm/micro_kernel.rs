@@ -14,6 +14,9 @@ pub(crate) const TILE_ROWS: usize = 6;
 /// Elements of float32 in a cache line.
 pub(crate) const LINE_ELEMENTS: usize = 16;
 
+/// Bytes of a cache line.
+const LINE_BYTES: usize = 64;
+
 /// Prefetches the cache line at an address, which need not be valid.
 #[inline(always)]
 fn prefetch_l1<T>(at: *const T) {
@@ -140,6 +143,13 @@ unsafe fn micro_kernel<V: Lanes, const W: usize, const SMALLER: bool>(
     right: RightPanel<V::Elem>,
     out: OutTile<V::Elem>,
 ) {
+    // Where a row of the tile is one line, its lines come while it is computed: they lie a row of the result apart, which no
+    // processor foresees.
+    if W * V::N * size_of::<V::Elem>() <= LINE_BYTES {
+        for i in 0..out.rows {
+            prefetch_l1(out.start.wrapping_add(i * out.stride).cast_const());
+        }
+    }
     // SAFETY: as the caller promises.
     unsafe {
         let sums = match right {

@@ -25,7 +25,7 @@ pub(crate) use amx::{
 pub(crate) use epilogue::Epilogue;
 pub(crate) use lanes::{Lanes, Portable};
 pub(crate) use macro_kernel::{
-    BLOCK_TERMS, LeftOperand, OutBlock, Prefetch, RightOperand, macro_kernel, macro_kernel_with, work_len,
+    LeftOperand, OutBlock, Prefetch, RightOperand, block_terms, macro_kernel, macro_kernel_with, work_len,
 };
 pub(crate) use micro_kernel::{
     GemmElement, LeftPanel, OutTile, PanelWidths, RightPanel, TILE_ROWS, prefetch_l2,

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::amx::Bf16x3;
 use super::epilogue::{Epilogue, run_epilogue, store_transposed};
 use super::macro_kernel::{
-    BLOCK_COLUMNS, BLOCK_TERMS, LeftOperand, OutBlock, Prefetch, RightOperand, macro_kernel, work_len,
+    BLOCK_COLUMNS, LeftOperand, OutBlock, Prefetch, RightOperand, block_terms, macro_kernel, work_len,
 };
 use super::micro_kernel::{GemmElement, TILE_ROWS};
 use super::pack::{Matrix, pack_left};
@@ -30,6 +30,12 @@ const FAR_ELEMENTS: usize = 1 << 18;
 const SHARED_ELEMENTS: usize = 1 << 22;
 /// Rows up to which a product is computed as its transpose: packing the right operand would not pay.
 const FEW_ROWS: usize = 192;
+/// Bytes of which the first-level cache has one place for each of its ways.
+const PAGE_BYTES: usize = 4096;
+/// Columns of a task from which on rows that compete for these places are packed.
+const COLLIDING_COLUMNS: usize = 128;
+/// Panels of columns for which a left operand is read where it lies.
+const FEW_PANELS: usize = 3;
 /// Rows of a tile that is consumed at once: the tile is in the second-level cache with what it is made of.
 const CONSUMED_ROWS: usize = 8 * TILE_ROWS;
 /// Columns of such a tile.
@@ -162,6 +168,20 @@ impl Product {
         }
     }
 
+    /// Whether rows of the left operand lie whole pages apart, so that those of a tile compete for the same places of the first-level
+    /// cache, and are used for columns enough that packing them pays.
+    fn rows_collide<T>(&self) -> bool {
+        !self.swapped
+            && self.shape.a.1 == 1
+            && (self.shape.a.0 * size_of::<T>()).is_multiple_of(PAGE_BYTES)
+            && self.task.1 >= COLLIDING_COLUMNS
+    }
+
+    /// Whether a swapped product packs its left operand, of which columns are contiguous: more than a few panels of columns read it.
+    fn packs_columns<T: GemmElement>(&self, level: Level) -> bool {
+        self.swapped && self.shape.b.1 == 1 && self.shape.m > FEW_PANELS * T::micro_kernels(level).width()
+    }
+
     /// Elements of scratch: packed left operand, packed right one, work of one thread.
     fn scratch<T: GemmElement>(&self, level: Level) -> (usize, usize, usize) {
         let (rows, cols) = self.extents();
@@ -175,7 +195,11 @@ impl Product {
         } else {
             0
         };
-        let pack_left = !self.swapped && self.shape.a.1 != 1 && !self.share_left;
+        let pack_left = if self.swapped {
+            self.packs_columns::<T>(level)
+        } else {
+            !self.share_left && (self.shape.a.1 != 1 || self.rows_collide::<T>())
+        };
         let mut work = work_len::<T>(
             level,
             self.shape.k,
@@ -421,8 +445,10 @@ impl Product {
             let left = left.from(batch * rows * self.shape.k);
             let left = if self.share_left {
                 LeftOperand::Packed(packed_left, rows)
-            } else if self.swapped && self.shape.b.1 == 1 {
+            } else if self.swapped && self.shape.b.1 == 1 && !self.packs_columns::<T>(level) {
                 LeftOperand::InPlace(left)
+            } else if self.packs_columns::<T>(level) || self.rows_collide::<T>() {
+                LeftOperand::Pack(left)
             } else {
                 LeftOperand::Matrix(left)
             };
@@ -447,9 +473,10 @@ impl Product {
         let group = 16 * TILE_ROWS;
         let groups = rows.div_ceil(group);
         let out = SharedSlice::new(out);
-        pool.run(self.shape.k.div_ceil(BLOCK_TERMS) * groups, |_, task| {
-            let (k0, r0) = (task / groups * BLOCK_TERMS, task % groups * group);
-            let (ks, r1) = (k0..self.shape.k.min(k0 + BLOCK_TERMS), rows.min(r0 + group));
+        let terms = block_terms(level);
+        pool.run(self.shape.k.div_ceil(terms) * groups, |_, task| {
+            let (k0, r0) = (task / groups * terms, task % groups * group);
+            let (ks, r1) = (k0..self.shape.k.min(k0 + terms), rows.min(r0 + group));
             let start = k0 * padded + r0 * ks.len();
             let len = (r1 - r0).next_multiple_of(TILE_ROWS) * ks.len();
             // SAFETY: tasks pack different tiles.
@@ -467,9 +494,10 @@ impl Product {
         let group = tiles.width() * 8;
         let groups = cols.div_ceil(group);
         let out = SharedSlice::new(out);
-        pool.run(self.shape.k.div_ceil(BLOCK_TERMS) * groups, |_, task| {
-            let (k0, c0) = (task / groups * BLOCK_TERMS, task % groups * group);
-            let (ks, cs) = (k0..self.shape.k.min(k0 + BLOCK_TERMS), c0..cols.min(c0 + group));
+        let terms = block_terms(level);
+        pool.run(self.shape.k.div_ceil(terms) * groups, |_, task| {
+            let (k0, c0) = (task / groups * terms, task % groups * group);
+            let (ks, cs) = (k0..self.shape.k.min(k0 + terms), c0..cols.min(c0 + group));
             let start = k0 * padded + c0 * ks.len();
             let len = tiles.padded(cs.len()) * ks.len();
             // SAFETY: tasks pack different panels.

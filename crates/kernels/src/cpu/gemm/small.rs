@@ -25,6 +25,11 @@ const BROAD_ELEMENTS: usize = 1 << 18;
 const BROAD_ROWS: usize = 128;
 /// Bytes of a register that such a product needs at least.
 const WIDE_BYTES: usize = 64;
+/// Elements of the right operand up to which narrower registers leave it where it lies for many rows: their loads are as many again, and
+/// rows apart by a power of two compete for the same places of the first-level cache.
+const NARROW_ELEMENTS: usize = 1 << 14;
+/// Rows that are not many.
+const FEW_ROWS: usize = 256;
 /// Elements between rows up to which an operand is read in place: a page has some of them.
 const STRIDE_ELEMENTS: usize = 1 << 11;
 /// Rows from which on packing the right operand pays.
@@ -85,8 +90,9 @@ impl Small {
 
     /// Whether the level's registers are wide enough for it.
     pub fn suits<T: SmallGemmElement>(&self, level: Level) -> bool {
-        self.shape.k * self.shape.n <= RIGHT_ELEMENTS
-            || T::small_kernels(level).lanes * size_of::<T>() >= WIDE_BYTES
+        let elements = self.shape.k * self.shape.n;
+        let is_wide = T::small_kernels(level).lanes * size_of::<T>() >= WIDE_BYTES;
+        is_wide || elements <= NARROW_ELEMENTS || elements <= RIGHT_ELEMENTS && self.shape.m <= FEW_ROWS
     }
 
     /// Whether the right operand is packed: it is stored transposed, or a level cannot read part of a register.

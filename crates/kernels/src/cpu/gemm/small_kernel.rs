@@ -62,16 +62,30 @@ impl<T> SmallKernels<T> {
     }
 }
 
-/// Tiles from the first row down; the last one overlaps the one before rather than being lower.
+/// Tiles from the first row down; the last one overlaps the one before rather than being lower. A full last register needs no mask, which would take a register from the sums of the largest tiles.
 ///
 /// # Safety
 /// The processor must have `V`'s instructions; `rows` is at least `R`; operands and result have the extents given.
 #[inline(always)]
 unsafe fn small_kernel<V: Lanes, const R: usize, const W: usize>(panel: &ColumnPanel<V::Elem>) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if panel.last == V::N {
+            tiles::<V, R, W, false>(panel);
+        } else {
+            tiles::<V, R, W, true>(panel);
+        }
+    }
+}
+
+/// # Safety
+/// As for [`small_kernel`]; without `MASKED` the last register is full.
+#[inline(always)]
+unsafe fn tiles<V: Lanes, const R: usize, const W: usize, const MASKED: bool>(panel: &ColumnPanel<V::Elem>) {
     let mut row = 0;
     loop {
         // SAFETY: as the caller promises: rows `row` to `row + R` exist.
-        unsafe { tile::<V, R, W>(panel, row) }
+        unsafe { tile::<V, R, W, MASKED>(panel, row) }
         if row + R >= panel.rows {
             return;
         }
@@ -80,9 +94,12 @@ unsafe fn small_kernel<V: Lanes, const R: usize, const W: usize>(panel: &ColumnP
 }
 
 /// # Safety
-/// As for [`small_kernel`].
+/// As for [`tiles`].
 #[inline(always)]
-unsafe fn tile<V: Lanes, const R: usize, const W: usize>(panel: &ColumnPanel<V::Elem>, row: usize) {
+unsafe fn tile<V: Lanes, const R: usize, const W: usize, const MASKED: bool>(
+    panel: &ColumnPanel<V::Elem>,
+    row: usize,
+) {
     // SAFETY: as the caller promises.
     unsafe {
         let (down, along) = panel.left_strides;
@@ -95,7 +112,7 @@ unsafe fn tile<V: Lanes, const R: usize, const W: usize>(panel: &ColumnPanel<V::
         for _ in 0..panel.k {
             let b: [V; W] = std::array::from_fn(|j| {
                 let from = right.add(j * V::N);
-                if V::MASKS && j + 1 == W {
+                if MASKED && V::MASKS && j + 1 == W {
                     V::load_some(from, mask)
                 } else {
                     V::load(from)
@@ -113,7 +130,7 @@ unsafe fn tile<V: Lanes, const R: usize, const W: usize>(panel: &ColumnPanel<V::
         for (i, line) in sums.iter().enumerate() {
             let to = panel.out.add((row + i) * panel.out_stride);
             for (j, &sum) in line.iter().enumerate() {
-                if j + 1 == W {
+                if MASKED && j + 1 == W {
                     sum.store_some(to.add(j * V::N), mask)
                 } else {
                     sum.store(to.add(j * V::N))

@@ -1,24 +1,28 @@
 //! Factorisations and triangular systems, row by row on row-major matrices.
 
-use hyperglow_core::Result;
-use hyperglow_core::reference::refusal::{not_positive_definite, singular};
-
 use super::vector::{add_scaled, dot};
+use crate::cpu::gemm::Matrix;
 use crate::cpu::level::Level;
 
-/// a (n, n) becomes L with L L' = a; above the diagonal 0. Reads the lower triangle.
-pub(super) fn cholesky(level: Level, a: &mut [f64], n: usize, number: usize) -> Result<()> {
+/// a (n, n), of rows `stride` apart, becomes L with L L' = a; above the diagonal 0. Reads the lower triangle. Where a is not positive definite
+/// that is the pivot and its number.
+pub(super) fn cholesky(
+    level: Level,
+    a: &mut [f64],
+    stride: usize,
+    n: usize,
+) -> std::result::Result<(), (usize, f64)> {
     for i in 0..n {
-        let (above, rest) = a.split_at_mut(i * n);
+        let (above, rest) = a.split_at_mut(i * stride);
         let row = &mut rest[..n];
         for j in 0..i {
-            let other = &above[j * n..][..=j];
+            let other = &above[j * stride..][..=j];
             row[j] = (row[j] - dot(level, &row[..j], &other[..j])) / other[j];
         }
         let pivot = row[i] - dot(level, &row[..i], &row[..i]);
         // NaN is refused, too.
         if !matches!(pivot.partial_cmp(&0.0), Some(std::cmp::Ordering::Greater)) {
-            return Err(not_positive_definite(number, i, pivot));
+            return Err((i, pivot));
         }
         row[i] = pivot.sqrt();
         row[i + 1..].fill(0.0);
@@ -26,29 +30,28 @@ pub(super) fn cholesky(level: Level, a: &mut [f64], n: usize, number: usize) -> 
     Ok(())
 }
 
-/// x (n, m) becomes the solution of op(a) x = x.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the operands, and what the message names"
-)]
-pub(super) fn triangular_solve(
+/// The first row, in the order of [`substitute`], with 0 on the diagonal.
+pub(super) fn zero_pivot(a: Matrix<'_, f64>, n: usize, forward: bool) -> Option<usize> {
+    let is_zero = |&i: &usize| a.data[i * (a.row + a.col)] == 0.0;
+    if forward {
+        (0..n).find(is_zero)
+    } else {
+        (0..n).rev().find(is_zero)
+    }
+}
+
+/// x (n, m) becomes the solution of a x = x for triangular a, lower where `forward`.
+pub(super) fn substitute(
     level: Level,
-    a: &[f64],
+    a: Matrix<'_, f64>,
     x: &mut [f64],
     (n, m): (usize, usize),
-    lower: bool,
-    transpose: bool,
-    op: &str,
-    number: usize,
-) -> Result<()> {
-    let at = |r: usize, c: usize| if transpose { a[c * n + r] } else { a[r * n + c] };
-    let forward = lower != transpose;
+    forward: bool,
+) {
+    let at = |r: usize, c: usize| a.data[r * a.row + c * a.col];
     for step in 0..n {
         let row = if forward { step } else { n - 1 - step };
         let diagonal = at(row, row);
-        if diagonal == 0.0 {
-            return Err(singular(op, number, row));
-        }
         let (before, rest) = x.split_at_mut(row * m);
         let (line, after) = rest.split_at_mut(m);
         let (known, first) = if forward {
@@ -60,6 +63,30 @@ pub(super) fn triangular_solve(
             add_scaled(level, line, -at(row, first + k), &known[k * m..][..m]);
         }
         line.iter_mut().for_each(|x| *x /= diagonal);
+    }
+}
+
+/// a (n, n) becomes its inverse W' W with W = L^-1, of its Cholesky factor L; w (n, n) is scratch. Reads the lower triangle.
+pub(super) fn positive_inverse(
+    level: Level,
+    a: &mut [f64],
+    w: &mut [f64],
+    n: usize,
+) -> std::result::Result<(), (usize, f64)> {
+    cholesky(level, a, n, n)?;
+    w.fill(0.0);
+    (0..n).for_each(|i| w[i * n + i] = 1.0);
+    let factor = Matrix {
+        data: &*a,
+        row: n,
+        col: 1,
+    };
+    substitute(level, factor, w, (n, n), true);
+    a.fill(0.0);
+    for (k, row) in w.chunks_exact(n.max(1)).enumerate() {
+        for i in 0..=k {
+            add_scaled(level, &mut a[i * n..][..=k], row[i], &row[..=k]);
+        }
     }
     Ok(())
 }

@@ -1,9 +1,12 @@
 //! Dense linear algebra on the last two axes, computed in float64 whatever the dtype.
 //!
-//! Matrices of a batch are spread over the threads; a matrix on its own is one thread's, but for the
-//! eigenvectors. The first matrix that has no answer is the one that is reported.
+//! Matrices of a batch are spread over the threads; a matrix on its own is one thread's, but for the eigenvectors, and but for factors,
+//! triangular systems and inverses of [`blocked::LARGE`] rows and more, which take all threads one after the other. The first matrix that
+//! has no answer is the one that is reported.
 
+mod blocked;
 mod cofactors;
+mod congruence;
 mod eigen;
 mod factor;
 mod scaled;
@@ -11,11 +14,14 @@ mod vector;
 
 use std::sync::{Mutex, PoisonError};
 
-use hyperglow_core::reference::refusal::singular;
-use hyperglow_core::{Error, Result, Shape};
+use hyperglow_core::reference::refusal::{not_positive_definite, singular};
+use hyperglow_core::{Error, Op, Result, Shape};
 
+use self::blocked::Means;
+pub(crate) use self::congruence::congruence;
 use super::element::Float;
-use super::exec::{Args, Chosen, scratch_bytes};
+use super::exec::{Args, Chosen, Env, scratch_bytes};
+use super::gemm::Matrix;
 use super::level::Level;
 use super::pool::SharedSlice;
 
@@ -66,18 +72,31 @@ fn narrow<T: Float>(x: &[f64], out: &mut [T]) {
     out.iter_mut().zip(x).for_each(|(out, &x)| *out = T::from_f64(x));
 }
 
+/// Whether all threads work at one matrix.
+pub(crate) fn takes_all_threads(op: &Op, n: usize) -> bool {
+    match op {
+        Op::Congruence => true,
+        Op::Cholesky | Op::TriangularSolve { .. } | Op::PositiveInverse => n >= blocked::LARGE,
+        _ => false,
+    }
+}
+
 /// Lower factors of (.., n, n).
-pub(crate) fn cholesky<T: Float>(shape: &Shape, threads: usize) -> Chosen {
+pub(crate) fn cholesky<T: Float>(shape: &Shape, env: &Env) -> Chosen {
     let (count, n, _) = extents(shape);
+    if n >= blocked::LARGE {
+        return large_cholesky::<T>((count, n), env);
+    }
     let each = n * n;
     Chosen {
-        scratch: scratch_bytes::<f64>(each * threads),
+        scratch: scratch_bytes::<f64>(each * env.pool.threads()),
         kernel: Box::new(move |args| {
             let a = args.input::<T>(0);
             let level = args.level();
             batched::<T>(args, count, n * n, each, |matrix, l, out| {
                 widen(&a[matrix * n * n..][..n * n], l);
-                factor::cholesky(level, l, n, matrix)?;
+                factor::cholesky(level, l, n, n)
+                    .map_err(|(pivot, value)| not_positive_definite(matrix, pivot, value))?;
                 narrow(l, out);
                 Ok(())
             })
@@ -85,23 +104,131 @@ pub(crate) fn cholesky<T: Float>(shape: &Shape, threads: usize) -> Chosen {
     }
 }
 
+fn large_cholesky<T: Float>((count, n): (usize, usize), env: &Env) -> Chosen {
+    let work_len = blocked::cholesky_work(n, env.level, env.pool.threads());
+    Chosen {
+        scratch: scratch_bytes::<f64>(n * n) + scratch_bytes::<f64>(work_len),
+        kernel: Box::new(move |args| {
+            let (a, out) = (args.input::<T>(0), args.output::<T>());
+            let (l, work) = (args.scratch::<f64>(n * n), args.scratch::<f64>(work_len));
+            for matrix in 0..count {
+                let all = matrix * n * n..(matrix + 1) * n * n;
+                widen(&a[all.clone()], l);
+                blocked::cholesky(means(args), l, work, n, matrix)?;
+                narrow(l, &mut out[all]);
+            }
+            Ok(())
+        }),
+    }
+}
+
+fn means<'a>(args: &Args<'a>) -> Means<'a> {
+    Means {
+        pool: args.pool(),
+        level: args.level(),
+    }
+}
+
+/// Inverses of symmetric positive definite (.., n, n).
+pub(crate) fn positive_inverse<T: Float>(shape: &Shape, env: &Env) -> Chosen {
+    let (count, n, _) = extents(shape);
+    if n >= blocked::LARGE {
+        return large_inverse::<T>((count, n), env);
+    }
+    let each = 2 * n * n;
+    Chosen {
+        scratch: scratch_bytes::<f64>(each * env.pool.threads()),
+        kernel: Box::new(move |args| {
+            let a = args.input::<T>(0);
+            let level = args.level();
+            batched::<T>(args, count, n * n, each, |matrix, work, out| {
+                let (inverse, work) = work.split_at_mut(n * n);
+                widen(&a[matrix * n * n..][..n * n], inverse);
+                factor::positive_inverse(level, inverse, work, n)
+                    .map_err(|(pivot, value)| not_positive_definite(matrix, pivot, value))?;
+                narrow(inverse, out);
+                Ok(())
+            })
+        }),
+    }
+}
+
+fn large_inverse<T: Float>((count, n): (usize, usize), env: &Env) -> Chosen {
+    let work_len = blocked::inverse_work(n, env.level, env.pool.threads());
+    Chosen {
+        scratch: scratch_bytes::<f64>(work_len),
+        kernel: Box::new(move |args| {
+            let (a, out) = (args.input::<T>(0), args.output::<T>());
+            let work = args.scratch::<f64>(work_len);
+            for matrix in 0..count {
+                let all = matrix * n * n..(matrix + 1) * n * n;
+                blocked::positive_inverse(means(args), (&a[all.clone()], &mut out[all]), work, n, matrix)?;
+            }
+            Ok(())
+        }),
+    }
+}
+
 /// Solves op(a) x = b for triangular a.
-pub(crate) fn triangular_solve<T: Float>(
-    shape: &Shape,
-    threads: usize,
-    lower: bool,
-    transpose: bool,
-) -> Chosen {
-    solved::<T>(shape, threads, move |level, a, x, extents, matrix| {
-        factor::triangular_solve(level, a, x, extents, lower, transpose, "triangularSolve", matrix)
+pub(crate) fn triangular_solve<T: Float>(shape: &Shape, env: &Env, lower: bool, transpose: bool) -> Chosen {
+    let forward = lower != transpose;
+    let (count, n, m) = extents(shape);
+    if n >= blocked::LARGE {
+        return large_triangular_solve::<T>((count, n, m), env, transpose, forward);
+    }
+    solved::<T>(shape, env.pool.threads(), move |level, a, x, (n, m), matrix| {
+        let a = operand(a, n, transpose);
+        if let Some(pivot) = factor::zero_pivot(a, n, forward) {
+            return Err(singular("triangularSolve", matrix, pivot));
+        }
+        factor::substitute(level, a, x, (n, m), forward);
+        Ok(())
     })
+}
+
+fn large_triangular_solve<T: Float>(
+    (count, n, m): (usize, usize, usize),
+    env: &Env,
+    transpose: bool,
+    forward: bool,
+) -> Chosen {
+    let work_len = blocked::solve_work(n, env.level, env.pool.threads());
+    Chosen {
+        scratch: scratch_bytes::<f64>(n * n) + scratch_bytes::<f64>(work_len),
+        kernel: Box::new(move |args| {
+            let (a, b, out) = (args.input::<T>(0), args.input::<T>(1), args.output::<T>());
+            let (wide, work) = (args.scratch::<f64>(n * n), args.scratch::<f64>(work_len));
+            for matrix in 0..count {
+                widen(&a[matrix * n * n..][..n * n], wide);
+                let a = operand(wide, n, transpose);
+                if let Some(pivot) = factor::zero_pivot(a, n, forward) {
+                    return Err(singular("triangularSolve", matrix, pivot));
+                }
+                let all = matrix * n * m..(matrix + 1) * n * m;
+                let sides = (&b[all.clone()], &mut out[all]);
+                blocked::triangular_solve(means(args), a, sides, work, (n, m), forward);
+            }
+            Ok(())
+        }),
+    }
+}
+
+/// The matrix (n, n), or its transpose.
+fn operand(a: &[f64], n: usize, transpose: bool) -> Matrix<'_, f64> {
+    let plain = Matrix {
+        data: a,
+        row: n,
+        col: 1,
+    };
+    if transpose { plain.t() } else { plain }
 }
 
 /// Solves a x = b.
 pub(crate) fn solve<T: Float>(shape: &Shape, threads: usize) -> Chosen {
     solved::<T>(shape, threads, |level, a, x, extents, matrix| {
         factor::eliminate(level, a, x, extents).map_err(|pivot| singular("solve", matrix, pivot))?;
-        factor::triangular_solve(level, a, x, extents, false, false, "solve", matrix)
+        factor::substitute(level, operand(a, extents.0, false), x, extents, false);
+        Ok(())
     })
 }
 
