@@ -1,0 +1,96 @@
+/** Programs of the documentation compile and run as they stand. */
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import test from 'ava'
+import ts from 'typescript'
+import { packageRoot } from '../ts/core/package-root.js'
+
+/** Pages all of whose TypeScript is whole programs. */
+const pages = ['runs.md']
+
+/** The programs of a page by the names of their files: that of a comment at the top, else their number. */
+function programsOf(page: string): Map<string, string> {
+  const text = readFileSync(join(packageRoot, 'docs', page), 'utf8')
+  const found = [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, program]) => program as string)
+  const stem = page.replace('.md', '')
+  return new Map(
+    found.map((program, i) => [/^\/\/ ([\w-]+\.ts)\b/.exec(program)?.[1] ?? `${stem}-${i}.ts`, program]),
+  )
+}
+
+/** What the compiler says of files. */
+function faultsOf(files: readonly string[]): string[] {
+  const { config } = ts.readConfigFile(join(packageRoot, 'tsconfig.json'), ts.sys.readFile)
+  const { options } = ts.parseJsonConfigFileContent(
+    { ...config, files: [], include: [] },
+    ts.sys,
+    packageRoot,
+  )
+  const program = ts.createProgram([...files], {
+    ...options,
+    noEmit: true,
+    incremental: false,
+    rootDir: packageRoot,
+    paths: { hyperglow: [join(packageRoot, 'ts/index.ts')] },
+    typeRoots: [join(packageRoot, 'node_modules/@types')],
+  })
+  const wanted = new Set(files)
+  return ts
+    .getPreEmitDiagnostics(program)
+    .filter(({ file }) => file !== undefined && wanted.has(file.fileName))
+    .map(({ file, start = 0, messageText }) => {
+      const line = (file?.getLineAndCharacterOfPosition(start).line ?? 0) + 1
+      return `${file?.fileName}:${line}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
+    })
+}
+
+/** Runs a program; gives what it printed to stderr and its exit code. */
+function run(file: string, cwd: string): Promise<{ code: number | null; said: string }> {
+  const child = spawn(process.execPath, [file], { cwd, stdio: ['ignore', 'ignore', 'pipe'] })
+  let said = ''
+  child.stderr.on('data', (text) => {
+    said += text
+  })
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, said })))
+}
+
+for (const page of pages) {
+  test(`the programs of docs/${page} compile and run`, async (t) => {
+    t.timeout(900_000)
+    const programs = programsOf(page)
+    t.true(programs.size > 1)
+    // Beside the packages, where the compiler finds them.
+    const sources = join(packageRoot, 'build', `docs-${page.replace('.md', '')}`)
+    rmSync(sources, { recursive: true, force: true })
+    mkdirSync(sources, { recursive: true })
+    const files = [...programs].map(([name, program]) => {
+      writeFileSync(join(sources, name), program)
+      return join(sources, name)
+    })
+    t.deepEqual(faultsOf(files), [])
+    const folder = mkdtempSync(join(tmpdir(), 'hyperglow-docs-'))
+    const library = pathToFileURL(join(packageRoot, 'build/ts/index.js')).href
+    try {
+      for (const [name, program] of programs) {
+        const target = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 }
+        const { outputText } = ts.transpileModule(program, { compilerOptions: target })
+        writeFileSync(join(folder, name.replace('.ts', '.mjs')), withLibrary(outputText, library))
+      }
+      for (const name of programs.keys()) {
+        const { code, said } = await run(join(folder, name.replace('.ts', '.mjs')), folder)
+        t.is(code, 0, `${name}: ${said}`)
+      }
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+}
+
+function withLibrary(program: string, library: string): string {
+  return program
+    .replace("from 'hyperglow'", `from '${library}'`)
+    .replace("from './data.js'", "from './data.mjs'")
+}
