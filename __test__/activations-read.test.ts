@@ -1,9 +1,10 @@
 /** Dumps in the layouts that people write them in. */
 
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import test from 'ava'
 import { DataError, IOError } from '../ts/core/errors.js'
+import { packageRoot } from '../ts/core/package-root.js'
 import { byName, endOf, epochIn } from '../ts/data/activations/names.js'
 import { type Activations, readActivations } from '../ts/data/index.js'
 import { type ArrayData, writeNpy, writeNpz, writeSafetensors } from '../ts/io/index.js'
@@ -207,6 +208,37 @@ test('ends from elsewhere, and the choice among several', async (t) => {
     error(DataError, /the given y has 5 samples.*have 6/),
   )
   await t.throwsAsync(readActivations(folder, { y: 'y_other' }), error(DataError, /no array 'y_other' for y/))
+})
+
+test('epochs as groups of Zarr, archives of PyTorch and tables', async (t) => {
+  const { files } = JSON.parse(
+    readFileSync(join(packageRoot, '__test__', 'data', 'foreign-arrays.json'), 'utf8'),
+  ) as { files: Record<string, string> }
+  const folder = fresh('dump')
+  const put = (path: string, contents: Uint8Array | string) => {
+    mkdirSync(dirname(join(folder, path)), { recursive: true })
+    writeFileSync(join(folder, path), contents)
+  }
+  for (const [name, contents] of Object.entries(files)) {
+    const bytes = Buffer.from(contents, 'base64')
+    if (name.startsWith('zarr3/group.zarr/'))
+      put(name.replace('zarr3/group.zarr', 'zarr/epoch_3.zarr'), bytes)
+    if (name === 'torch/tensors.pt') put('torch/epoch_4.pt', bytes)
+  }
+  put('tables/y.csv', 'cat\ndog\ncat\n')
+  put('tables/epoch_1/fc1.csv', 'a,b\n1,2\n3,4\n5,6\n')
+  put('tables/epoch_2/fc1.tsv', '1\t2\n3\t4\n5\t6\n')
+  t.deepEqual(seen(await readActivations(join(folder, 'tables'))), {
+    tables: [
+      [1, 'fc1', 'y'],
+      [2, 'fc1', 'y'],
+    ],
+  })
+  const zarr = await readActivations(join(folder, 'zarr'))
+  t.deepEqual(seen(zarr), { inner: [[3, 'fc2', 'y']], zarr: [[3, 'fc1', 'y']] })
+  t.true(zarr.notes.some((note) => /^names: .*element type/.test(note)))
+  const torch = await readActivations(join(folder, 'torch'))
+  t.deepEqual(seen(torch), { torch: [[4, 'plain half bfloat16', 'y']] })
 })
 
 test('what does not go together is refused', async (t) => {

@@ -5,9 +5,14 @@ import { gzipSync } from 'node:zlib'
 import { writeIdx } from '../../ts/data/idx.js'
 import {
   ArrayDataset,
+  Binned,
   cifar10,
   emnist,
+  inspect,
+  KDE,
   kFold,
+  measure,
+  readActivations,
   readCsv,
   readNpz,
   splitDataset,
@@ -130,6 +135,21 @@ export function dataCases(folder: string): readonly LoopCase[] {
         },
       }),
     ),
+    ...[false, true].map(
+      (compress): LoopCase => ({
+        name: `readActivations, inspect and measure of ${compress ? 'compressed ' : ''}epochs of 8,000 samples, 1,024 units`,
+        prepare: async (round) => {
+          const dump = join(folder, `dump-${compress}`)
+          if (round === 0) await writeDump(dump, compress)
+          return async () => {
+            const activations = await readActivations(dump)
+            await inspect(activations)
+            await measure(activations, [new Binned(), new KDE()], { samples: 1000 })
+            await measure(activations, new Binned(), { units: 'bits' })
+          }
+        },
+      }),
+    ),
     {
       name: 'splitDataset and kFold of 100,000 samples by class',
       isSynchronous: true,
@@ -144,6 +164,25 @@ export function dataCases(folder: string): readonly LoopCase[] {
       },
     },
   ]
+}
+
+/** Two epochs of a wide layer, half of it 0, with inputs, and labels as numbers. */
+async function writeDump(folder: string, compress: boolean): Promise<void> {
+  const n = 8000
+  const floats = (width: number, step: number) => ({
+    dtype: 'float32' as const,
+    shape: [n, width],
+    data: Float32Array.from({ length: n * width }, (_, i) => Math.max(0, Math.sin(i * step))),
+  })
+  const y = {
+    dtype: 'float32' as const,
+    shape: [n],
+    data: Float32Array.from({ length: n }, (_, i) => i % 10),
+  }
+  for (const epoch of [0, 1]) {
+    const arrays = { x: floats(784, 0.7), y, fc1: floats(1024, 1.3 + epoch), fc2: floats(64, 2.1) }
+    await writeNpz(join(folder, `epoch_${epoch}.npz`), arrays, { compress })
+  }
 }
 
 async function letters(folder: string): Promise<void> {

@@ -9,13 +9,8 @@ export {
   type LayerInspection,
   type TargetInspection,
 } from './inspect.js'
-export {
-  type Measured,
-  type Measurement,
-  type MeasureOptions,
-  type MeasureProgress,
-  measure,
-} from './measure.js'
+export { type Measured, type MeasureOptions, type MeasureProgress, measure } from './measure.js'
+export type { Measurement } from './measured-run.js'
 export type { NamedRun } from './merged-runs.js'
 export type { ModelDynamics } from './record.js'
 export type { CompareRunsOptions, ComparisonRow, RunComparison } from './run-comparison.js'

@@ -1,6 +1,5 @@
 /** Activations of any network, measured: what each layer keeps of input and target, run by run and epoch by epoch. */
 
-import type { Interval } from '../analysis/bootstrap.js'
 import { adjustPValues } from '../analysis/multiple-testing.js'
 import { ArgumentError, DataError } from '../core/errors.js'
 import {
@@ -24,7 +23,13 @@ import { matching } from '../nn/paths.js'
 import { DumpReader, portionsOf } from './dump-portions.js'
 import { DumpSamples } from './dump-samples.js'
 import { headingOf } from './heading.js'
-import { MeasuredRun, measurePortion, outsideNotes, type Uncertainties } from './measured-run.js'
+import {
+  MeasuredRun,
+  type Measurement,
+  measurePortion,
+  outsideNotes,
+  type Uncertainties,
+} from './measured-run.js'
 import { RunSet } from './run-set.js'
 
 /** How far a measurement has come. */
@@ -76,26 +81,6 @@ const checks: Checks<MeasureOptions> = {
   seed: whole(0),
   signal: elsewhere(),
   onProgress: callable<(progress: MeasureProgress) => void>(),
-}
-
-/** One value with what chance may have done to it. */
-export interface Measurement {
-  readonly run: string
-  readonly estimator: string
-  readonly layer: string
-  readonly epoch: number
-  /** 'x' of (H, X), 'y' of (H, Y). */
-  readonly side: 'x' | 'y'
-  readonly units: string
-  readonly value: number
-  /** By the delete-d jackknife over halves of the samples (Shao and Wu 1989); null where it was not asked for or has no answer. */
-  readonly standardError: number | null
-  /** value -+ z standardError, z the quantile of the normal distribution. Bias, which does not shrink with the spread, is not in it. */
-  readonly interval: Interval | null
-  /** Of a permutation test; null where it was not asked for, and where every shuffle gives the same value. */
-  readonly pValue: number | null
-  /** Adjusted over the layers of the same run, estimator, epoch and side (Benjamini and Hochberg 1995). */
-  readonly adjustedPValue: number | null
 }
 
 /** What {@link measure} gives. */

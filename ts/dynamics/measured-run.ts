@@ -1,5 +1,6 @@
 /** The values of one run of a dump, as they are measured. */
 
+import type { Interval } from '../analysis/bootstrap.js'
 import type { ActivationRun } from '../data/activations/types.js'
 import type { Estimator } from '../estimators/estimator.js'
 import type { EndTensors } from './dump-samples.js'
@@ -13,7 +14,6 @@ import {
   readsSymbols,
 } from './dump-values.js'
 import type { DynamicsHeading } from './heading.js'
-import type { Measurement } from './measure.js'
 import type { DynamicsLike } from './source.js'
 
 /** What is asked for besides values. */
@@ -25,6 +25,26 @@ export interface Uncertainties {
   readonly permutations: number
   readonly seed: number
   readonly signal: AbortSignal | undefined
+}
+
+/** One value with what chance may have done to it. */
+export interface Measurement {
+  readonly run: string
+  readonly estimator: string
+  readonly layer: string
+  readonly epoch: number
+  /** 'x' of (H, X), 'y' of (H, Y). */
+  readonly side: 'x' | 'y'
+  readonly units: string
+  readonly value: number
+  /** By the delete-d jackknife over halves of the samples (Shao and Wu 1989); null where it was not asked for or has no answer. */
+  readonly standardError: number | null
+  /** value -+ z standardError, z the quantile of the normal distribution. Bias, which does not shrink with the spread, is not in it. */
+  readonly interval: Interval | null
+  /** Of a permutation test; null where it was not asked for, and where every shuffle gives the same value. */
+  readonly pValue: number | null
+  /** Adjusted over the layers of the same run, estimator, epoch and side (Benjamini and Hochberg 1995). */
+  readonly adjustedPValue: number | null
 }
 
 /** A value and what chance may have done to it, by place. */
