@@ -1,5 +1,5 @@
 /** Reports: one page with curves, planes, bounds, layers in numbers, configuration and environment. */
-import { readdir, readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { ArgumentError, IOError } from '../ts/core/errors.js'
@@ -130,7 +130,9 @@ test('a report without anything to tell, or of wrong things, is refused before a
   model.dispose()
   await t.throwsAsync(model.report(folder, { x }), { code: 'DISPOSED' })
   t.deepEqual(await readdir(folder).catch(() => []), [])
-  await t.throwsAsync(report(null, '/proc/nowhere', { history: { epochs: [1], loss: [1] } }), {
+  await mkdir(folder, { recursive: true })
+  await writeFile(join(folder, 'file'), '')
+  await t.throwsAsync(report(null, join(folder, 'file'), { history: { epochs: [1], loss: [1] } }), {
     instanceOf: IOError,
   })
 })
