@@ -147,7 +147,7 @@ export async function formatTrained(
 ): Promise<Formatted> {
   using network = await FormatNetwork.make(seed, blocks(form), layerwise, format)
   await network.train(epochs)
-  return network.format(format.epochs)
+  return await network.format(format.epochs)
 }
 
 /** Plain training of a whole network. */
