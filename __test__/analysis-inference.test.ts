@@ -81,6 +81,35 @@ test('the bootstrap is decided by its seed, and its standard error is that of th
   t.false('bca' in plain)
 })
 
+test('intervals of halves cover the information of a Gaussian pair', async (t) => {
+  const [rho, n] = [0.6, 400]
+  const truth = -0.5 * Math.log(1 - rho * rho)
+  // The estimate has the derivative rho / (1 - rho^2) in the correlation, which has the deviation (1 - rho^2) / sqrt n.
+  const deviation = rho / Math.sqrt(n)
+  const rounds = 20
+  let covered = 0
+  for (let round = 0; round < rounds; round++) {
+    const x = noise([n, 1], 900 + round)
+    const y = x.mul(rho).add(noise([n, 1], 700 + round).mul(Math.sqrt(1 - rho * rho)))
+    const estimator = new hg.GaussianMI()
+    const { value, standardError, interval } = await hg.halfJackknife(x, y, estimator, { rounds: 40 })
+    t.is(value, await estimator.estimate(x, y))
+    t.true(standardError > deviation / 2 && standardError < deviation * 2, `${standardError / deviation}`)
+    t.true(near((interval[0] + interval[1]) / 2, value, 1e-12))
+    if (interval[0] <= truth && truth <= interval[1]) covered++
+  }
+  // 0.95 of 20 is 19 with a deviation of 1.
+  t.true(covered >= 16, `${covered}`)
+  const x = noise([20, 1], 1)
+  const ask = (options: object) => hg.halfJackknife(x, x.add(noise([20, 1], 2)), new hg.GaussianMI(), options)
+  t.deepEqual(await ask({ rounds: 5 }), await ask({ rounds: 5 }))
+  t.notDeepEqual(await ask({ rounds: 5 }), await ask({ rounds: 5, seed: 1 }))
+  for (const options of [{ rounds: 1 }, { level: 1 }, { seed: -1 }, { halves: 3 }]) {
+    await t.throwsAsync(ask(options), { instanceOf: ArgumentError }, JSON.stringify(options))
+  }
+  await t.throwsAsync(ask({ signal: AbortSignal.abort(new Error('enough')) }), { message: 'enough' })
+})
+
 test('estimators are statistics, those without a lazy value too', async (t) => {
   const x = noise([60, 1], 2)
   const y = x.add(noise([60, 1], 3))

@@ -104,6 +104,12 @@ test('plane measures runs and epochs, and writes what it prints', async (t) => {
     (one: { layer: string; epoch: number }) => one.layer === 'fc2' && one.epoch === 1,
   )
   t.is(first.ity.mean, 0)
+  const table = hyperglow(args.filter((one) => one !== '--json').slice(0, 6), folder).stdout
+  t.regex(table, /2\+\/-0/)
+  t.is(
+    [...table].find((sign) => sign > '\u007f'),
+    undefined,
+  )
   t.true(told.notes.some((note: string) => note.includes('ln n')))
   const files = readdirSync(join(folder, 'out')).sort()
   t.deepEqual(files, ['epochs.svg', 'plane.svg', 'results.csv', 'results.json', 'results.tex'])

@@ -54,6 +54,12 @@ const functions: FunctionTable = {
   distanceCorrelationTest: () => [numbers(1, 1), numbers(2, 2)],
   effectiveRank: () => [some([5, 3])],
   gaussianConditional: () => [some([9, 1], 'float64'), some([9, 2], 'float64'), some([9, 1], 'float64')],
+  halfJackknife: () => [
+    numbers(1, 1),
+    numbers(1, 2),
+    new hg.DistanceCorrelation(),
+    { rounds: 3, level: 0.9, seed: 1 },
+  ],
   interactionInformation: () => [
     classes(),
     classes(2),

@@ -44,22 +44,25 @@ const followed = () => {
   return [model, points(6).x, options] as const
 }
 
+/** One moment that was followed. */
+const moment = { data: { layers: ['dense_1'], samples: 6, moments: [{ epoch: 0, step: 0, values: [0.5] }] } }
+
+const tracker = () => {
+  const made = new hg.StatisticsTracker(...(followed() as unknown as Parameters<typeof hg.trackStatistics>))
+  made.load(moment)
+  return made
+}
+
 export const runCalls: readonly Call[] = [
   constructorCall('StatisticsTracker', hg.StatisticsTracker, followed),
-  ...methodCalls(
-    'StatisticsTracker',
-    () => new hg.StatisticsTracker(...(followed() as unknown as Parameters<typeof hg.trackStatistics>)),
-    {
-      onTrainBegin: () => [{ epochs: 2, batches: 3 }, { epoch: 0 }],
-      onEpochEnd: () => [0],
-      history: () => [],
-      save: () => [],
-      load: () => [
-        { data: { layers: ['dense_1'], samples: 6, moments: [{ epoch: 0, step: 0, values: [0.5] }] } },
-      ],
-      of: () => ['mean', 'dense_1'],
-    },
-  ),
+  ...methodCalls('StatisticsTracker', tracker, {
+    onTrainBegin: () => [{ epochs: 2, batches: 3 }, { epoch: 0 }],
+    onEpochEnd: () => [0],
+    history: () => [],
+    save: () => [],
+    load: () => [moment],
+    of: () => ['mean', 'dense_1'],
+  }),
   ...functionCalls(exports, {
     trackStatistics: followed,
     readRuns: () => ['some-runs'],

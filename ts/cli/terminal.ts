@@ -26,9 +26,9 @@ export class Terminal {
     return this.#isJson
   }
 
-  /** Text of the result; nothing where it is JSON. */
+  /** Text of the result, of ASCII where standard output is no terminal; nothing where it is JSON. */
   print(text: string): void {
-    if (!this.#isJson) process.stdout.write(`${text}\n`)
+    if (!this.#isJson) process.stdout.write(`${process.stdout.isTTY ? text : ascii(text)}\n`)
   }
 
   /** The result as one JSON object, where that was asked for. NaN and infinite numbers are null. */
@@ -66,13 +66,49 @@ export class Terminal {
   }
 }
 
-/** Aligned columns. @param right columns that are set to the right */
-export function columns(rows: readonly (readonly string[])[], right: readonly number[] = []): string {
+/** Names of a mean and its error, and each value with its error, by signs of ASCII that are as wide. */
+function ascii(text: string): string {
+  return text.replaceAll('mean \u00b1 standard error', 'mean +- standard error').replaceAll(' \u00b1 ', '+/-')
+}
+
+/** Characters in a line of standard output; without an end where that is no terminal. */
+const lineWidth = () => (process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY)
+
+const gap = 2
+
+/**
+ * Aligned columns. Where a table is wider than the terminal its columns are in blocks below each other, each behind the columns that tell what a row is.
+ *
+ * @param right columns that are set to the right; @param keys how many columns at the start tell what a row is
+ */
+export function columns(
+  rows: readonly (readonly string[])[],
+  right: readonly number[] = [],
+  keys = 1,
+): string {
   const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => [...(row[i] ?? '')].length)))
-  const line = (row: readonly string[]) =>
-    row.map((cell, i) => {
-      const gap = ' '.repeat((widths[i] as number) - [...cell].length)
-      return right.includes(i) ? gap + cell : cell + gap
-    })
-  return rows.map((row) => line(row).join('  ').trimEnd()).join('\n')
+  const widthOf = (shown: readonly number[]) =>
+    shown.reduce((sum, i) => sum + (widths[i] as number) + gap, -gap)
+  const first = Array.from({ length: Math.min(keys, widths.length) }, (_, i) => i)
+  const blocks: number[][] = []
+  for (let i = first.length; i < widths.length; i++) {
+    const last = blocks.at(-1)
+    if (last !== undefined && widthOf([...last, i]) <= lineWidth()) last.push(i)
+    else blocks.push([...first, i])
+  }
+  const cellOf = (row: readonly string[], i: number) => {
+    const cell = row[i] ?? ''
+    const space = ' '.repeat((widths[i] as number) - [...cell].length)
+    return right.includes(i) ? space + cell : cell + space
+  }
+  const blockOf = (shown: readonly number[]) =>
+    rows
+      .map((row) =>
+        shown
+          .map((i) => cellOf(row, i))
+          .join(' '.repeat(gap))
+          .trimEnd(),
+      )
+      .join('\n')
+  return (blocks.length === 0 ? [first] : blocks).map(blockOf).join('\n\n')
 }

@@ -127,7 +127,7 @@ function measurementTable(measurements: readonly Measurement[]): string {
       number(one.adjustedPValue),
     ])
   const head = ['run', 'epoch', 'layer', 'of', 'estimator', 'value', '95 % interval', 'p', 'p adjusted']
-  return `Last epoch of each run; intervals over samples by the delete-half jackknife, p-values by permutation, adjusted over layers (Benjamini-Hochberg)\n${columns([head, ...rows], [1, 5, 6, 7, 8])}`
+  return `Last epoch of each run; intervals over samples by the delete-half jackknife, p-values by permutation, adjusted over layers (Benjamini-Hochberg)\n${columns([head, ...rows], [1, 5, 6, 7, 8], 5)}`
 }
 
 async function writeFiles(
