@@ -6,12 +6,13 @@ import { full, type Tensor, zeros } from '../ops/tensor.js'
 
 /** What was measured of one batch; whoever asked for it disposes of the tensors. */
 export interface BatchMeasurement {
-  /** float32 [E, L, 2]. Only where the dynamics are tracked and the batch is large enough. */
+  /**
+   * float32 [E, L, 2], flat and followed by the samples of each class where the target is one-hot rows of classes. Only where the dynamics are tracked and
+   * the batch is large enough.
+   */
   dynamics?: Tensor
   /** float32 [E, L]: activations outside of what evaluators tell apart, see {@link outsideParts}. Only where an evaluator has such a range. */
   outside?: Tensor
-  /** float64 [C]: samples of each class. Only where the target is one-hot rows of classes. */
-  classes?: Tensor
   /** The list x, h1 .. hL, y. Only where asked for. */
   segment?: Tensor[]
 }

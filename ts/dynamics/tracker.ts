@@ -224,7 +224,7 @@ export class DynamicsTracker {
   /** Takes the result of a finished step; its tensors stay the caller's. `due` are the evaluators it was made for. */
   async take(
     batch: number,
-    { dynamics, outside, classes, segment }: BatchMeasurement,
+    { dynamics, outside, segment }: BatchMeasurement,
     due: readonly number[],
     size: number,
   ): Promise<void> {
@@ -239,13 +239,12 @@ export class DynamicsTracker {
     const measured = dynamics.dataSync() as Float32Array
     const own = attachments.length === 0 ? 0 : this.#record.width / attachments.length
     const values = new Float32Array(this.#record.width).fill(Number.NaN)
+    const classes = measured.subarray(due.length * own)
     for (const [i, evaluator] of due.entries()) {
       const its = measured.subarray(i * own, (i + 1) * own)
       values.set(its, evaluator * own)
       this.#record.sampling.see(evaluator, size)
-      if (evaluator === 0 && classes !== undefined) {
-        this.#record.sampling.seeClasses(classes.dataSync() as Float64Array, size)
-      }
+      if (evaluator === 0 && classes.length > 0) this.#record.sampling.seeClasses(classes, size)
       const { evaluator: given } = attachments[evaluator] as (typeof attachments)[number]
       if (its.some(Number.isNaN)) this.#valueAdvice.warn(given, `batch ${batch}`)
       this.#advice.check(given, size, 'in a batch')

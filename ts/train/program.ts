@@ -13,7 +13,7 @@ import {
 } from '../dynamics/coordinates.js'
 import type { Estimator, SegmentOptions } from '../estimators/estimator.js'
 import { leavesOf } from '../nn/optim/leaves.js'
-import { stack } from '../ops/index.js'
+import { concat, stack } from '../ops/index.js'
 import { foldIn, key, splitKey } from '../ops/random.js'
 import { Tensor } from '../ops/tensor.js'
 import type { Feed } from './feed.js'
@@ -27,8 +27,8 @@ export type StepResult = BatchMeasurement & {
 }
 
 /** Releases what a step gave back. */
-export function release({ logs, dynamics, outside, classes, segment = [] }: StepResult): void {
-  for (const result of [logs, dynamics, outside, classes, ...segment]) result?.dispose()
+export function release({ logs, dynamics, outside, segment = [] }: StepResult): void {
+  for (const result of [logs, dynamics, outside, ...segment]) result?.dispose()
 }
 
 /** A compiled step: of the batch as its feed gives it, and where the task wants it the clock. */
@@ -156,11 +156,13 @@ function measurementOf(segment: TaskSegment, options: StepOptions): BatchMeasure
     options.tooSmall?.(needed)
     return {}
   }
-  const result: BatchMeasurement = { dynamics: coordinates(options.evaluators, parts, kind) }
+  const values = coordinates(options.evaluators, parts, kind)
+  const classes = classCounts(parts, kind)
+  // One array, so that a step reads once; counts of a batch are exact in float32.
+  const dynamics = classes === undefined ? values : concat([values.flatten(), classes.cast('float32')])
+  const result: BatchMeasurement = { dynamics }
   const outside = outsideParts(options.evaluators, parts)
   if (outside !== undefined) result.outside = outside
-  const classes = classCounts(parts, kind)
-  if (classes !== undefined) result.classes = classes
   if (options.segment) result.segment = parts
   return result
 }
