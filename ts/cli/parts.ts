@@ -14,6 +14,9 @@ import { writeAtomic } from '../io/atomic.js'
 /** Epochs of a part: as many as make what epochs share cheap, and few enough that little is lost. */
 const partEpochs = 16
 
+/** Epochs of a part where halves or shuffles are measured as well, which share nothing and take long. */
+const slowPartEpochs = 1
+
 /** One part as it is kept: NaN is null. */
 interface Part {
   readonly dynamics: DynamicsLike
@@ -29,11 +32,11 @@ export interface PartsOptions {
   readonly isResumed: boolean
   /** Paths of the dump: parts of files that have changed since are measured anew. */
   readonly dumps: readonly string[]
-  /** Called with the parts that are done. */
+  /** Called with the epochs that are done, counted over all runs. */
   readonly onProgress: (done: number, total: number) => void
 }
 
-/** Measures activations as `measure` does, run by run and 16 epochs at a time. */
+/** Measures activations as `measure` does, run by run and 16 epochs at a time, or one where values have intervals or p-values. */
 export async function measureInParts(
   activations: Activations,
   estimators: readonly Estimator[],
@@ -43,9 +46,13 @@ export async function measureInParts(
   const { signal, ...settings } = options
   const told = estimators.map(({ name, unit, settings }) => ({ name, unit, settings }))
   const files = folder === undefined ? [] : await fingerprint(dumps)
-  const parts = activations.runs.flatMap((run) => partsOf(run, options.epochs))
+  const { bootstrap = 0, permutations = 0 } = settings
+  const length = bootstrap + permutations > 0 ? slowPartEpochs : partEpochs
+  const parts = activations.runs.flatMap((run) => partsOf(run, options.epochs, length))
+  const total = parts.reduce((sum, { epochs }) => sum + epochs.length, 0)
+  let before = 0
   const done: (Part & { readonly run: string })[] = []
-  for (const [i, { run, epochs }] of parts.entries()) {
+  for (const { run, epochs } of parts) {
     const key = createHash('sha256')
       .update(JSON.stringify([version, told, settings, files, run.name, epochs]))
       .digest('hex')
@@ -53,10 +60,16 @@ export async function measureInParts(
     const known = isResumed && path !== undefined ? await readPart(path) : undefined
     const part =
       known ??
-      (await measurePart({ ...activations, runs: [run], notes: [] }, estimators, { ...options, epochs }))
+      (await measurePart({ ...activations, runs: [run], notes: [] }, estimators, {
+        ...options,
+        epochs,
+        onProgress: (within) =>
+          onProgress(before + Math.floor((epochs.length * within.done) / within.total), total),
+      }))
     if (known === undefined && path !== undefined) await writeAtomic(path, JSON.stringify(part))
     done.push({ ...part, run: run.name })
-    onProgress(i + 1, parts.length)
+    before += epochs.length
+    onProgress(before, total)
     signal?.throwIfAborted()
   }
   const runs = RunSet.of(
@@ -77,10 +90,14 @@ export async function removeParts(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true })
 }
 
-function partsOf(run: ActivationRun, wanted: readonly number[]): { run: ActivationRun; epochs: number[] }[] {
+function partsOf(
+  run: ActivationRun,
+  wanted: readonly number[],
+  length: number,
+): { run: ActivationRun; epochs: number[] }[] {
   const epochs = run.epochs.filter((epoch) => wanted.includes(epoch))
-  const starts = Array.from({ length: Math.ceil(epochs.length / partEpochs) }, (_, i) => i * partEpochs)
-  return starts.map((start) => ({ run, epochs: epochs.slice(start, start + partEpochs) }))
+  const starts = Array.from({ length: Math.ceil(epochs.length / length) }, (_, i) => i * length)
+  return starts.map((start) => ({ run, epochs: epochs.slice(start, start + length) }))
 }
 
 async function measurePart(

@@ -66,6 +66,13 @@ export class Terminal {
   }
 }
 
+/** A value to four digits, by powers of ten below a thousandth; `-` where there is none. */
+export function shownNumber(value: number | null): string {
+  if (value === null || !Number.isFinite(value)) return '-'
+  if (value !== 0 && Math.abs(value) < 1e-3) return value.toExponential(3)
+  return String(Number(value.toPrecision(4)))
+}
+
 /** Names of a mean and its error, and each value with its error, by signs of ASCII that are as wide. */
 function ascii(text: string): string {
   return text.replaceAll('mean \u00b1 standard error', 'mean +- standard error').replaceAll(' \u00b1 ', '+/-')

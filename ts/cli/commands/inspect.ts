@@ -1,7 +1,7 @@
 /** `hyperglow inspect DUMP`: what a dump holds. */
 import { inspect, type LayerInspection } from '../../dynamics/inspect.js'
 import { type EndOptions, readDumps } from '../dump.js'
-import { columns, type Terminal } from '../terminal.js'
+import { columns, shownNumber, type Terminal } from '../terminal.js'
 
 /** Says what a dump holds, before anything is measured. */
 export async function inspectCommand(
@@ -59,15 +59,13 @@ function layerRow({ name, shape, dtypes, scan }: LayerInspection): string[] {
     name,
     shape === null ? 'differs' : `[n, ${shape.join(', ')}]`,
     dtypes.join(', '),
-    number(scan.least),
-    number(scan.largest),
+    shownNumber(scan.least),
+    shownNumber(scan.largest),
     percent(scan.zeros),
     scan.saturated === null ? '-' : percent(scan.saturated),
     String(scan.notFinite),
   ]
 }
-
-const number = (value: number) => (Number.isFinite(value) ? String(Number(value.toPrecision(4))) : '-')
 
 const shortened = (list: readonly (string | number)[]) =>
   list.length <= 8 ? list.join(', ') : `${list.slice(0, 6).join(', ')}, ... ${list.at(-1)}`

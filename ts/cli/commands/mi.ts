@@ -6,7 +6,7 @@ import { type Estimator, isUnanswered } from '../../estimators/estimator.js'
 import type { ArrayData } from '../../io/element-types.js'
 import { arrayOf } from '../array-argument.js'
 import { checkedUnits, estimatorOf } from '../estimator-text.js'
-import { columns, type Terminal } from '../terminal.js'
+import { columns, shownNumber, type Terminal } from '../terminal.js'
 
 /** Options of the command, as commander gives them. */
 export interface MiOptions {
@@ -118,7 +118,6 @@ async function resultOf(
 }
 
 function tableOf(results: readonly Result[], { bootstrap, permutations }: MiOptions): string {
-  const number = (value: number | null) => (value === null ? '-' : String(Number(value.toPrecision(4))))
   const head = [
     'estimator',
     'value',
@@ -129,15 +128,15 @@ function tableOf(results: readonly Result[], { bootstrap, permutations }: MiOpti
   ]
   const rows = results.map((one) => [
     one.estimator,
-    number(one.value),
+    shownNumber(one.value),
     one.units,
     ...(bootstrap === undefined
       ? []
       : [
-          number(one.standardError),
-          one.interval === null ? '-' : `[${one.interval.map(number).join(', ')}]`,
+          shownNumber(one.standardError),
+          one.interval === null ? '-' : `[${one.interval.map(shownNumber).join(', ')}]`,
         ]),
-    ...(permutations === undefined ? [] : [number(one.pValue)]),
+    ...(permutations === undefined ? [] : [shownNumber(one.pValue)]),
     one.method ?? one.estimator,
   ])
   const told = [

@@ -12,7 +12,7 @@ import { epochsOf } from '../epochs-text.js'
 import { checkedUnits, estimatorOf } from '../estimator-text.js'
 import { measureInParts, removeParts } from '../parts.js'
 import { drawPictures } from '../pictures.js'
-import { columns, type Terminal } from '../terminal.js'
+import { columns, shownNumber, type Terminal } from '../terminal.js'
 
 /** Options of the command, as commander gives them. */
 export interface PlaneOptions extends EndOptions {
@@ -109,25 +109,30 @@ function tablesOf(runs: RunSet): string {
 }
 
 function measurementTable(measurements: readonly Measurement[]): string {
-  const number = (value: number | null) =>
-    value === null || Number.isNaN(value) ? '-' : String(Number(value.toPrecision(4)))
   const last = new Map<string, number>()
   for (const { run, epoch } of measurements) last.set(run, Math.max(epoch, last.get(run) ?? epoch))
-  const rows = measurements
-    .filter(({ run, epoch }) => epoch === last.get(run))
-    .map((one) => [
-      one.run,
-      String(one.epoch),
-      one.layer,
-      one.side === 'x' ? '(H, X)' : '(H, Y)',
-      one.estimator,
-      number(one.value),
-      one.interval === null ? '-' : `[${number(one.interval[0])}, ${number(one.interval[1])}]`,
-      number(one.pValue),
-      number(one.adjustedPValue),
-    ])
-  const head = ['run', 'epoch', 'layer', 'of', 'estimator', 'value', '95 % interval', 'p', 'p adjusted']
-  return `Last epoch of each run; intervals over samples by the delete-half jackknife, p-values by permutation, adjusted over layers (Benjamini-Hochberg)\n${columns([head, ...rows], [1, 5, 6, 7, 8], 5)}`
+  const shown = measurements.filter(({ run, epoch }) => epoch === last.get(run))
+  const hasIntervals = shown.some(({ interval }) => interval !== null)
+  const hasPValues = shown.some(({ pValue }) => pValue !== null)
+  const rows = shown.map((one) => [
+    one.run,
+    String(one.epoch),
+    one.layer,
+    one.side === 'x' ? '(H, X)' : '(H, Y)',
+    one.estimator,
+    shownNumber(one.value),
+    ...(hasIntervals ? [one.interval === null ? '-' : `[${one.interval.map(shownNumber).join(', ')}]`] : []),
+    ...(hasPValues ? [shownNumber(one.pValue), shownNumber(one.adjustedPValue)] : []),
+  ])
+  const head = ['run', 'epoch', 'layer', 'of', 'estimator', 'value']
+  if (hasIntervals) head.push('95 % interval')
+  if (hasPValues) head.push('p', 'p adjusted')
+  const told = [
+    'Last epoch of each run',
+    ...(hasIntervals ? ['intervals over samples by the delete-half jackknife'] : []),
+    ...(hasPValues ? ['p-values by permutation, adjusted over layers (Benjamini-Hochberg)'] : []),
+  ]
+  return `${told.join('; ')}\n${columns([head, ...rows], [1, 5, 6, 7, 8], 5)}`
 }
 
 async function writeFiles(

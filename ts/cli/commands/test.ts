@@ -2,7 +2,7 @@
 import { permutationTest } from '../../analysis/permutation-test.js'
 import { arrayOf } from '../array-argument.js'
 import { estimatorOf } from '../estimator-text.js'
-import { columns, type Terminal } from '../terminal.js'
+import { columns, shownNumber, type Terminal } from '../terminal.js'
 
 /** Options of the command, as commander gives them. */
 export interface TestOptions {
@@ -31,16 +31,15 @@ export async function testCommand(
     results.push({ estimator: name, settings, units, value, pValue, nullMean, nullDeviation, permutations })
   }
   terminal.json({ n: x.shape[0] ?? 1, results, notes: [] })
-  const number = (value: number) => String(Number(value.toPrecision(4)))
   terminal.print(
     `permutation test of independence, n = ${x.shape[0] ?? 1}, ${permutations} shuffles; values under independence: mean and deviation over the shuffles\n`,
   )
   const rows = results.map((one) => [
     one.estimator,
-    number(one.value),
+    shownNumber(one.value),
     one.units,
-    number(one.pValue),
-    `${number(one.nullMean)} +- ${number(one.nullDeviation)}`,
+    shownNumber(one.pValue),
+    `${shownNumber(one.nullMean)} ± ${shownNumber(one.nullDeviation)}`,
   ])
   terminal.print(columns([['estimator', 'value', 'unit', 'p', 'under independence'], ...rows], [1, 3]))
 }
