@@ -54,7 +54,7 @@ function exactShare(share: Tensor, n: number, precision: Precision): Tensor {
 export const trajectory: Operation = async (inputs, { params: p }, precision) => {
   const { x, y, ...initial } = inputs as Tensors & { x: Tensor; y: Tensor }
   const layers = layersOf(p)
-  const target = hg.oneHot(y, p.classes, precision)
+  const target = hg.oneHot(y.cast('int32'), p.classes, precision)
   const hsic = new hg.HSIC({ kernel: p.kernel, sigma: p.sigma })
   const optimizer = new hg.SGD({ learningRate: p.lr, momentum: p.momentum })
   let weights: NetworkWeights = initial
