@@ -1,10 +1,10 @@
 /** How far a number may be from what more samples would give. */
 import { ArgumentError, DataError, describe } from '../core/errors.js'
 import { between, type Checks, checkOptions, flag, isList, whole } from '../core/options.js'
-import type { SampleData } from '../estimators/data.js'
+import { type SampleData, samplesFrom } from '../estimators/data.js'
 import type { Tensor } from '../ops/tensor.js'
 import { deviationOf, meanOf, normalBelow, normalQuantile, quantileOf } from './distributions.js'
-import { anyFrom, sameCount } from './read.js'
+import { sameCount } from './read.js'
 import {
   checkRounds,
   checkStatistic,
@@ -88,7 +88,7 @@ export async function bootstrap(
   }
   const samples: Tensor[] = []
   for (const [i, part] of Array.from(data).entries())
-    samples.push(await anyFrom(`bootstrap: data[${i}]`, part))
+    samples.push(await samplesFrom(`bootstrap: data[${i}]`, part))
   const n = sameCount('bootstrap', ...samples)
   if (n < 2) throw new DataError(`bootstrap: needs at least 2 samples, received ${n}`)
   const indices = given.indices && checkRounds('bootstrap: indices', given.indices, n, false)

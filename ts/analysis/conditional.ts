@@ -3,14 +3,14 @@ import { DataError, DTypeError, ShapeError } from '../core/errors.js'
 import { type Checks, checkOptions, flag, oneOf, whole } from '../core/options.js'
 import { logarithmBase } from '../estimators/check.js'
 import { entropyOf, jointClasses, occupied } from '../estimators/counts.js'
-import type { SampleData } from '../estimators/data.js'
+import { type SampleData, samplesFrom } from '../estimators/data.js'
 import { checkColumns, normalCorrelation } from '../estimators/gaussian.js'
 import { checkApart, distanceToKth, psi, psiOf } from '../estimators/nearest.js'
 import { classCounts, classesOf, isLabels, numbersOf } from '../estimators/samples.js'
 import { scaled } from '../estimators/scale.js'
 import { concat } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
-import { anyFrom, rowsFrom, sameCount, scalarsOf } from './read.js'
+import { rowsFrom, sameCount, scalarsOf } from './read.js'
 
 /** By what information is estimated. */
 export type InformationKind = 'knn' | 'gaussian' | 'discrete'
@@ -60,7 +60,7 @@ export async function variablesFrom(
   usual: InformationKind = 'knn',
 ): Promise<Variables> {
   const given: Tensor[] = []
-  for (const [part, values] of Object.entries(data)) given.push(await anyFrom(`${name}: ${part}`, values))
+  for (const [part, values] of Object.entries(data)) given.push(await samplesFrom(`${name}: ${part}`, values))
   const n = sameCount(name, ...given)
   const kind = estimator ?? (given.every(isLabels) ? 'discrete' : usual)
   if (kind === 'discrete') return { kind, n, parts: given.map((x) => classesOf(name, x)) }

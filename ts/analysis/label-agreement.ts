@@ -1,10 +1,10 @@
 /** How far two labelings of the same samples agree. */
 import { settled } from '../core/turns.js'
 import { entropyOf, jointClasses } from '../estimators/counts.js'
-import type { SampleData } from '../estimators/data.js'
+import { type SampleData, samplesFrom } from '../estimators/data.js'
 import { classCounts, classesOf } from '../estimators/samples.js'
 import { logGamma } from '../estimators/special.js'
-import { anyFrom, entriesOf, sameCount } from './read.js'
+import { entriesOf, sameCount } from './read.js'
 
 /** A quotient by each mean of H(a) and H(b). */
 export interface ByMean {
@@ -40,7 +40,7 @@ export interface LabelAgreement {
  */
 export async function labelAgreement(a: SampleData, b: SampleData): Promise<LabelAgreement> {
   const name = 'labelAgreement'
-  const [x, y] = [await anyFrom(`${name}: a`, a), await anyFrom(`${name}: b`, b)]
+  const [x, y] = [await samplesFrom(`${name}: a`, a), await samplesFrom(`${name}: b`, b)]
   const n = sameCount(name, x, y)
   const found = await entriesOf(() => {
     const [p, q] = [classesOf(`${name}: a`, x), classesOf(`${name}: b`, y)]

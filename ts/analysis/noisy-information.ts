@@ -2,13 +2,13 @@
 import { tidy } from '../core/memory.js'
 import { above, type Checks, checkOptions, whole } from '../core/options.js'
 import { logarithmBase } from '../estimators/check.js'
-import type { SampleData } from '../estimators/data.js'
+import { type SampleData, samplesFrom } from '../estimators/data.js'
 import { KDE } from '../estimators/kde.js'
 import { classesOf } from '../estimators/samples.js'
 import { where } from '../ops/index.js'
 import { foldIn, key, normal } from '../ops/random.js'
 import { arange, type Tensor } from '../ops/tensor.js'
-import { anyFrom, entriesOf, rowsFrom, sameCount, scalarsOf } from './read.js'
+import { entriesOf, rowsFrom, sameCount, scalarsOf } from './read.js'
 
 /** Options of {@link noisyInformation}. */
 export interface NoisyInformationOptions {
@@ -69,7 +69,7 @@ export async function noisyInformation(
   const name = 'noisyInformation'
   const { variance = 1e-3, draws = 4, seed = 0, base = Math.E } = checkOptions(name, options, checks)
   const rows = await rowsFrom(`${name}: t`, t, 2)
-  const given = labels === undefined ? undefined : await anyFrom(`${name}: labels`, labels)
+  const given = labels === undefined ? undefined : await samplesFrom(`${name}: labels`, labels)
   if (given !== undefined) sameCount(name, rows, given)
   const n = rows.shape[0] as number
   using classes = tidy(() =>

@@ -5,12 +5,12 @@ import { DataError } from '../core/errors.js'
 import { evaluate, tidy } from '../core/memory.js'
 import { type Checks, checkOptions, oneOf, whole } from '../core/options.js'
 import { adviseOnCopies } from '../estimators/copies.js'
-import type { SampleData } from '../estimators/data.js'
+import { type SampleData, samplesFrom } from '../estimators/data.js'
 import { HSIC } from '../estimators/hsic.js'
 import { medianSigma, type Sigma } from '../estimators/kernels.js'
 import type { Tensor } from '../ops/tensor.js'
 import { deviationOf, meanOf } from './distributions.js'
-import { anyFrom, sameCount } from './read.js'
+import { sameCount } from './read.js'
 import {
   checkRounds,
   checkStatistic,
@@ -79,7 +79,7 @@ export async function permutationTest(
   const given = checkOptions(name, options, checks)
   const { alternative = 'greater', seed = 0 } = given
   checkStatistic(name, statistic)
-  const [a, b] = [await anyFrom(`${name}: x`, x), await anyFrom(`${name}: y`, y)]
+  const [a, b] = [await samplesFrom(`${name}: x`, x), await samplesFrom(`${name}: y`, y)]
   const n = sameCount(name, a, b)
   if (n < 2) throw new DataError(`${name}: needs at least 2 samples, received ${n}`)
   const orders = given.orders && checkRounds(`${name}: orders`, given.orders, n, true)

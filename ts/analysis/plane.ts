@@ -3,12 +3,12 @@ import { ArgumentError, DTypeError, ShapeError } from '../core/errors.js'
 import { type Checks, checkOptions } from '../core/options.js'
 import { logarithmBase } from '../estimators/check.js'
 import { entropyOf, jointClasses, occupied } from '../estimators/counts.js'
-import type { SampleData } from '../estimators/data.js'
+import { type SampleData, samplesFrom } from '../estimators/data.js'
 import { classCounts, classesOf, isLabels } from '../estimators/samples.js'
 import { quantizationCodes, where } from '../ops/index.js'
 import { type QuantizeOptions, quantizeChecks } from '../ops/quantize.js'
 import { type Tensor, zeros } from '../ops/tensor.js'
-import { anyFrom, rowsFrom, sameCount, scalarsOf } from './read.js'
+import { rowsFrom, sameCount, scalarsOf } from './read.js'
 
 /** Options of {@link quantizedPlane}. */
 export interface QuantizedPlaneOptions extends QuantizeOptions {
@@ -53,7 +53,7 @@ export async function quantizedPlane(
 ): Promise<QuantizedPlane> {
   const name = 'quantizedPlane'
   const { base = Math.E, ...quantization } = checkOptions(name, options, checks)
-  const [rows, y] = [await rowsFrom(`${name}: t`, t), await anyFrom(`${name}: labels`, labels)]
+  const [rows, y] = [await rowsFrom(`${name}: t`, t), await samplesFrom(`${name}: labels`, labels)]
   sameCount(name, rows, y)
   const h = await scalarsOf(() =>
     entropies(quantizationCodes(rows, quantization).uniqueRows(), classesOf(`${name}: labels`, y)),
@@ -130,7 +130,7 @@ export async function argmaxPlane(
 ): Promise<ArgmaxPlane> {
   const name = 'argmaxPlane'
   const { base = Math.E } = checkOptions(name, options, baseChecks)
-  const [rows, y] = [await rowsFrom(`${name}: scores`, scores), await anyFrom(`${name}: labels`, labels)]
+  const [rows, y] = [await rowsFrom(`${name}: scores`, scores), await samplesFrom(`${name}: labels`, labels)]
   const n = sameCount(name, rows, y)
   if (!isLabels(y)) {
     throw new DTypeError(
@@ -186,7 +186,7 @@ export async function labelEntropy(
 ): Promise<LabelEntropy> {
   const name = 'labelEntropy'
   const { weights, base = Math.E } = checkOptions(name, options, entropyChecks)
-  const classes = classesOf(name, await anyFrom(`${name}: labels`, labels))
+  const classes = classesOf(name, await samplesFrom(`${name}: labels`, labels))
   const n = classes.shape[0] as number
   const given = weights === undefined ? undefined : await weightsFrom(`${name}: weights`, weights, n)
   const found = await scalarsOf(() => {
@@ -214,7 +214,7 @@ export async function labelEntropy(
 
 /** Weights of samples, float64 `[n]`. */
 async function weightsFrom(what: string, data: SampleData, n: number): Promise<Tensor> {
-  const given = await anyFrom(what, data)
+  const given = await samplesFrom(what, data)
   if (given.size !== n)
     throw new ShapeError(`${what} has shape [${given.shape}], expected one number for each of ${n} samples`)
   const weights = given.cast('float64').reshape([n])

@@ -1,18 +1,10 @@
 /** Data in, numbers out: how every measure of this room begins and ends. */
 import { DataError, DTypeError, ShapeError } from '../core/errors.js'
-import { evaluate, tidy } from '../core/memory.js'
+import { tidy } from '../core/memory.js'
 import { type SampleData, samplesFrom } from '../estimators/data.js'
 import { isLabels, numbersOf } from '../estimators/samples.js'
 import { concat } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
-
-/** Samples of any kind, computed: class labels `[n]` as integers, everything else as float64 rows `[n, d]`. */
-export async function anyFrom(what: string, data: SampleData): Promise<Tensor> {
-  const given = await samplesFrom(what, data)
-  // What is still to be computed would be so again in every round of a test.
-  await evaluate(given)
-  return given
-}
 
 /**
  * Samples of numbers, float64 rows `[n, d]`.
@@ -20,7 +12,7 @@ export async function anyFrom(what: string, data: SampleData): Promise<Tensor> {
  * @throws DTypeError for class labels; DataError for fewer than `least` samples and for values that are not finite
  */
 export async function rowsFrom(what: string, data: SampleData, least = 1): Promise<Tensor> {
-  const given = await anyFrom(what, data)
+  const given = await samplesFrom(what, data)
   if (isLabels(given)) {
     throw new DTypeError(
       `${what} is an integer vector, so it holds class labels, which are not numbers to measure by; ` +

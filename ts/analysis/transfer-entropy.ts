@@ -1,12 +1,12 @@
 /** Information that goes from one series to another. */
 import { DataError, DTypeError } from '../core/errors.js'
 import { type Checks, checkOptions, whole } from '../core/options.js'
-import type { SampleData } from '../estimators/data.js'
+import { type SampleData, samplesFrom } from '../estimators/data.js'
 import { isLabels } from '../estimators/samples.js'
 import { concat } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
 import { type ConditionalOptions, conditionalChecks, conditionalOf, variablesFrom } from './conditional.js'
-import { anyFrom, sameCount, scalarsOf } from './read.js'
+import { sameCount, scalarsOf } from './read.js'
 
 /** Options of {@link transferEntropy}. */
 export interface TransferEntropyOptions extends ConditionalOptions {
@@ -52,7 +52,7 @@ export async function transferEntropy(
   const name = 'transferEntropy'
   const given = checkOptions(name, options, checks)
   const { history = 1, sourceHistory = 1, delay = 1 } = given
-  const [source, destination] = [await anyFrom(`${name}: x`, x), await anyFrom(`${name}: y`, y)]
+  const [source, destination] = [await samplesFrom(`${name}: x`, x), await samplesFrom(`${name}: y`, y)]
   const n = sameCount(name, source, destination)
   const first = Math.max(history, sourceHistory + delay - 1)
   if (n - first < 2) {

@@ -1,4 +1,5 @@
 /** An order of samples that depends on what they are, and not on how they were given. */
+import { evaluate } from '../core/memory.js'
 import { where } from '../ops/index.js'
 import { foldIn, key, uniform } from '../ops/random.js'
 import type { Tensor } from '../ops/tensor.js'
@@ -31,6 +32,8 @@ export async function inCanonicalOrder(x: Tensor, y: Tensor): Promise<Arguments>
   const isSwapped = (await u.mul(v).mul(u.sub(v)).sum().item()) > 0
   const order = (isSwapped ? v.add(u.mul(Math.SQRT2)) : u.add(v.mul(Math.SQRT2))).argSort(0)
   const [first, second] = [ordered(x, towards, order), ordered(y, onwards, order)]
+  // All that is asked of them begins here: the ranks of all columns are wanted once.
+  await evaluate([first, second])
   return isSwapped ? { x: second, y: first, isSwapped } : { x: first, y: second, isSwapped }
 }
 

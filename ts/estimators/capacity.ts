@@ -2,15 +2,11 @@
 import type { Answer } from './answers.js'
 import type { Findings } from './details.js'
 import type { Side } from './kinds.js'
+import { noteExtrapolation, rankCapacity } from './limits.js'
 import { toleratedOf } from './samples.js'
 
 /** Formulas that look at values and not at ranks. */
 const linearMethods: ReadonlySet<string> = new Set(['ResidualMI', 'GaussianMI'])
-
-/** Nats that n samples resolve of the narrower side: a coordinate to n ranks. */
-export function rankCapacity(n: number, dx: number, dy: number): number {
-  return Math.min(dx, dy) * Math.log(n)
-}
 
 /**
  * Notes the limits of an answer for these samples:
@@ -32,12 +28,7 @@ export function noteCapacity(x: Side, y: Side, { nats, method }: Answer, finding
   if (!linearMethods.has(method)) {
     const each = Math.min(dx, dy) === 1 ? '' : ` in each of ${Math.min(dx, dy)} dimensions`
     findings.limitToSamples(ofRanks, `ln n of ${n} samples${each}`)
-  } else if (nats > ofRanks) {
-    findings.warn(
-      `MutualInformation: ${nats.toPrecision(4)} nats, more than the ${ofRanks.toPrecision(4)} of ln n a dimension, rest on a linear relation that leaves hardly any noise; ` +
-        'of an exact one the information is infinite, and this is what the numbers resolve',
-    )
-  }
+  } else noteExtrapolation('MutualInformation', nats, ofRanks, findings)
 }
 
 /** Whether the values repeat: the entropy of a density in its samples, ln n, says nothing of it. */

@@ -6,8 +6,17 @@ import { full, type Tensor } from '../ops/tensor.js'
 import { centredInner, type KernelSamples } from './centring.js'
 import { device } from './check.js'
 import { type SampleData, samplesFrom } from './data.js'
+import type { Findings } from './details.js'
 import { Estimator, type EstimatorOptions, splitSegment } from './estimator.js'
-import { deltaKernel, gaussianKernel, isKernel, type Kernel, linearKernel, medianSigma } from './kernels.js'
+import {
+  checkAlignment,
+  deltaKernel,
+  gaussianKernel,
+  isKernel,
+  type Kernel,
+  linearKernel,
+  medianSigma,
+} from './kernels.js'
 import { isLabels, numbersOf, samplesOf } from './samples.js'
 import { unitOf } from './scale.js'
 
@@ -85,6 +94,16 @@ export class CKA extends Estimator<CKAOptions> {
   criterion(x: Tensor, y: Tensor): Tensor {
     this.checkCounts(x, y)
     return this.#ratio(this.#sumsOf([x, y], scalesOf([x, y]))(0, 1)).cast(resultType(x, y))
+  }
+
+  /** @throws ArgumentError for a kernel made by hand that is a distance */
+  protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
+    const value = await super.value(x, y, findings)
+    if (value > 0 || this.#isUnbiased || typeof this.#kernel === 'string') return value
+    using plain = tidy(() => ratio(this.#sumsOf([x, y], scalesOf([x, y]))(0, 1)))
+    const names = [x, y].map((side) => this.#compared(side, side).kernel.name)
+    checkAlignment(this.name, names, await plain.item())
+    return value
   }
 
   #ratio(sums: Sums): Tensor {

@@ -2,7 +2,7 @@
 import { nestedTensor } from '../core/create.js'
 import { isFloat } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, ShapeError } from '../core/errors.js'
-import { tidy } from '../core/memory.js'
+import { evaluate, tidy } from '../core/memory.js'
 import { type ArrayData, isArrayData } from '../core/nested.js'
 import { readNpy } from '../io/npy.js'
 import { isFinite as finite } from '../ops/index.js'
@@ -24,7 +24,8 @@ export interface SamplesOptions {
 }
 
 /**
- * The samples as a tensor: class labels as an integer vector `[n]`, everything else as float64 rows `[n, d]`.
+ * The samples as a tensor, computed: class labels as an integer vector `[n]`, everything else as float64 rows `[n, d]`. What is still to be computed
+ * would be so again by each of the many plans that an estimate is made of.
  *
  * @param what whose data it is, for messages
  * @throws DataError for NaN and infinite values, and where all are subnormal; ShapeError for a single number; IOError for a file that cannot be read
@@ -39,7 +40,11 @@ export async function samplesFrom(
   const n = given.shape[0] as number
   if (n === 0) throw new DataError(`${what} holds no samples`)
   const isColumn = given.size === n
-  if (isColumn && !isFloat(given.dtype)) return given.rank === 1 ? given : given.reshape([n])
+  if (isColumn && !isFloat(given.dtype)) {
+    const labels = given.rank === 1 ? given : given.reshape([n])
+    await evaluate(labels)
+    return labels
+  }
   const rows = given.reshape([n, given.size / n])
   const numbers = rows.dtype === 'float64' ? rows : rows.cast('float64')
   await checkFinite(what, numbers)
@@ -63,8 +68,9 @@ async function tensorFrom(what: string, data: SampleData, device?: DeviceRequest
 const leastNormal = 2 ** -1022
 
 async function checkFinite(what: string, rows: Tensor): Promise<void> {
-  const sound = (await finite(rows).all(1).data()) as Uint8Array
-  const row = sound.indexOf(0)
+  using areFinite = tidy(() => finite(rows).all(1))
+  await evaluate([rows, areFinite])
+  const row = ((await areFinite.data()) as Uint8Array).indexOf(0)
   if (row >= 0) {
     throw new DataError(`${what} has a NaN or an infinite value in sample ${row}; remove or replace it`)
   }

@@ -1,12 +1,15 @@
 import { isFloat } from '../core/dtype.js'
 import { ArgumentError } from '../core/errors.js'
-import { scope } from '../core/memory.js'
+import { scope, tidy } from '../core/memory.js'
 import { above, type Checks, checkOptions, flag, oneOf } from '../core/options.js'
+import { stack } from '../ops/index.js'
 import { eye, type Tensor } from '../ops/tensor.js'
 import { centredInner, centredMatrix, inner, type KernelSamples } from './centring.js'
+import type { Findings } from './details.js'
 import { Estimator, type EstimatorOptions, splitSegment } from './estimator.js'
 import { kernelChecks } from './kernel-options.js'
 import {
+  checkAlignment,
   deltaKernel,
   gaussianKernel,
   imqKernel,
@@ -139,11 +142,7 @@ export class HSIC extends Estimator<HSICOptions> {
 
   criterion(x: Tensor, y: Tensor): Tensor {
     this.checkCounts(x, y)
-    const parts = [
-      { what: 'x', x, kernel: this.#kernel },
-      { what: 'y', x: y, kernel: this.#kernelY },
-    ]
-    return this.#compare(parts, [[0, 1]])[0] as Tensor
+    return this.#compare(this.#parts(x, y), [[0, 1]])[0] as Tensor
   }
 
   /** The kernel matrices `[n, n]` of both arguments, not centered. */
@@ -155,16 +154,35 @@ export class HSIC extends Estimator<HSICOptions> {
     }
   }
 
+  /** @throws ArgumentError for kernels made by hand that are distances */
+  protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
+    const value = await super.value(x, y, findings)
+    // Unbiased estimates may be below 0.
+    if (value > 0 || this.#estimator === 'unbiased') return value
+    using sums = tidy(() => {
+      const parts = this.#parts(x, y)
+      const product = this.#products(parts, this.#samplesOf(parts))
+      return stack([product(0, 1), product(0, 0), product(1, 1)])
+    })
+    const [xy, xx, yy] = (await sums.data()) as unknown as [number, number, number]
+    checkAlignment(this.name, [this.#kernel.name, this.#kernelY.name], xy / Math.sqrt(xx * yy))
+    return value
+  }
+
+  #parts(x: Tensor, y: Tensor): [Part, Part] {
+    return [
+      { what: 'x', x, kernel: this.#kernel },
+      { what: 'y', x: y, kernel: this.#kernelY },
+    ]
+  }
+
   /**
    * Matrices `[n, n]` whose entrywise product sums up to the measure before it is clipped, in float64: to shuffle the samples of y is to shuffle rows and columns
    * of its matrix.
    */
   factors(x: Tensor, y: Tensor): { x: Tensor; y: Tensor } {
     this.checkCounts(x, y)
-    const [k, l] = this.#samplesOf([
-      { what: 'x', x, kernel: this.#kernel },
-      { what: 'y', x: y, kernel: this.#kernelY },
-    ]) as [KernelSamples, KernelSamples]
+    const [k, l] = this.#samplesOf(this.#parts(x, y)) as [KernelSamples, KernelSamples]
     if (this.#variant === 'nHSIC') return { x: this.#regularised('x', k), y: this.#regularised('y', l) }
     const scale = SCALES[this.#estimator](k.samples.count)
     return {

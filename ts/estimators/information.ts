@@ -5,7 +5,7 @@ import type { Tensor } from '../ops/tensor.js'
 import { device, logarithmBase } from './check.js'
 import type { Findings } from './details.js'
 import { Estimator, type EstimatorOptions } from './estimator.js'
-import { entropyOfSamples, judge, noteEntropies } from './limits.js'
+import { entropyOfSamples, judge, noteEntropies, noteExtrapolation, rankCapacity } from './limits.js'
 import { classesOf, isLabels, numbersOf } from './samples.js'
 import { unitOfBase } from './unit.js'
 
@@ -108,7 +108,8 @@ export abstract class InformationEstimator<O extends object = object> extends Es
     const [a, b] = [this.#argument('x', x), this.#argument('y', y)]
     if (this.isLimited) await noteEntropies(a, b, findings)
     using nats = tidy(() => this.nats(a, b))
-    return this.finished(await nats.item(), findings)
+    const rows = this.isLimited ? [] : ([a, b] as const)
+    return this.finished(await nats.item(), findings, ...rows)
   }
 
   #handedOver(to: InformationEstimator, x: Tensor, y: Tensor, findings: Findings): Promise<number> {
@@ -116,9 +117,17 @@ export abstract class InformationEstimator<O extends object = object> extends Es
     return to.value(x, y, findings)
   }
 
-  /** An estimate in nats as it is given: not above the limit that was noted, in the wanted unit, not below 0 where that was asked for. */
-  protected finished(nats: number, findings: Findings): number {
+  /**
+   * An estimate in nats as it is given: not above the limit that was noted, in the wanted unit, not below 0 where that was asked for.
+   *
+   * @param x the rows of a closed form, whose value may exceed what they resolve; @param y alike
+   */
+  protected finished(nats: number, findings: Findings, x?: Tensor, y?: Tensor): number {
     judge(this.name, nats, findings)
+    if (x?.rank === 2 && y?.rank === 2) {
+      const [n, dx, dy] = [...x.shape, y.shape[1]] as [number, number, number]
+      noteExtrapolation(this.name, nats, rankCapacity(n, dx, dy), findings)
+    }
     const { base, clip } = this.params
     const value = Math.min(nats, findings.limit) / Math.log(base)
     return clip ? Math.max(0, value) : value

@@ -11,6 +11,7 @@ import {
   estimateChecks,
   Findings,
 } from './details.js'
+import { independentColumns } from './gaussian.js'
 import { factorIntoRange, inRange } from './magnitude.js'
 import { checkApart, distanceToKth, psi } from './nearest.js'
 import { numbersOf } from './samples.js'
@@ -131,7 +132,21 @@ export class KLEntropy {
     return entropyDetails(outcome, findings, rows)
   }
 
+  /** Throws DataError for columns that are constant or combinations of others: there is no density in all of them. */
+  async #checkDimensions(rows: Tensor): Promise<void> {
+    const [n, d] = rows.shape as [number, number]
+    if (this.params.jitter > 0 || d >= n) return
+    const kept = await independentColumns(rows)
+    const dimensions = kept === undefined ? 0 : (kept.shape[1] as number)
+    if (dimensions === d) return
+    throw new DataError(
+      `KLEntropy: of ${d} columns ${d - dimensions} are constant or combinations of the others, so that the samples lie in ${dimensions} dimensions and their entropy in ${d} is -infinity; ` +
+        'leave those columns out, or give noise of the width that counts: { jitter: 1e-3 }',
+    )
+  }
+
   async #finite(rows: Tensor): Promise<number> {
+    await this.#checkDimensions(rows)
     const result = await this.criterion(rows).item()
     if (Number.isFinite(result)) return result
     await checkApart('KLEntropy', this.params.k, this.#apart(rows), 'separate them with { jitter: 1e-10 }')

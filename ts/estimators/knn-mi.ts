@@ -5,11 +5,13 @@ import { noteCopies } from './copies.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { entropy, metricCheck } from './kl-entropy.js'
+import { noteFunctions } from './limits.js'
 import { inRange } from './magnitude.js'
 import { advisedForNeighbors, checkApart, unlessConstant } from './nearest.js'
 import { Ross } from './ross.js'
 import { isLabels, numbersOf } from './samples.js'
 import { type ScaleOptions, scaleChecks, scaleDefaults, scaled } from './scale.js'
+import { digammaOf } from './special.js'
 
 /** Options of {@link KNN}. */
 export interface KNNOptions extends ScaleOptions {
@@ -57,7 +59,12 @@ export class KNN extends InformationEstimator<KNNOptions> {
 
   protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
     const result = await super.value(x, y, findings)
-    if (!isLabels(x) && !isLabels(y)) await noteCopies(this.name, x, y, findings)
+    if (!isLabels(x) && !isLabels(y)) {
+      await noteCopies(this.name, x, y, findings)
+      const n = x.shape[0] as number
+      const most = digammaOf(n) - digammaOf(this.params.k)
+      noteFunctions(this.name, result * this.natsPerUnit, most, `psi(n) - psi(k) of ${n} samples`, findings)
+    }
     if (!Number.isFinite(result)) {
       for (const data of [x, y]) {
         if (isLabels(data)) continue

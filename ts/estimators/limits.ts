@@ -25,6 +25,48 @@ export async function noteEntropies(x: Tensor, y: Tensor, findings: Findings): P
   }
 }
 
+/** What an estimate means that comes near what samples without noise give. */
+const ofFunctions =
+  'x and y look like functions of each other, of which the information is infinite for numbers without noise, or they have too many columns for so few samples'
+
+/** Notes an estimate, in nats, that comes near the one that a formula without a limit gives of functions. @param by what gives it, in words */
+export function noteFunctions(
+  name: string,
+  nats: number,
+  most: number,
+  by: string,
+  findings: Findings,
+): void {
+  if (nats < 0.9 * most) return
+  findings.warn(
+    `${name}: ${short(nats)} nats, of functions it is ${short(most)} (${by}): ${ofFunctions}`,
+    'HYPERGLOW_SATURATED',
+  )
+}
+
+/**
+ * Notes an estimate, in nats, of a closed form that exceeds what n samples resolve by ranks.
+ *
+ * @param most nats that they resolve
+ */
+export function noteExtrapolation(name: string, nats: number, most: number, findings: Findings): void {
+  if (nats <= most) return
+  findings.warn(
+    `${name}: ${short(nats)} nats, more than the ${short(most)} of ln n a dimension, rest on a linear relation that leaves hardly any noise; ` +
+      'of an exact one the information is infinite, and this is what the numbers resolve',
+    'HYPERGLOW_SATURATED',
+  )
+}
+
+/** Nats that n samples resolve of the narrower side: a coordinate to n ranks. */
+export function rankCapacity(n: number, dx: number, dy: number): number {
+  return Math.min(dx, dy) * Math.log(n)
+}
+
+function short(value: number): string {
+  return String(Number(value.toPrecision(4)))
+}
+
 /** How far a formula may come out above the limit by chance alone: relative, and in nats. */
 const byChance = { part: 0.05, nats: 0.05 }
 
@@ -32,19 +74,18 @@ const byChance = { part: 0.05, nats: 0.05 }
 export function judge(name: string, nats: number, findings: Findings): void {
   const { limit, limitedBy } = findings
   if (!findings.isSaturated(nats)) return
-  const number = (value: number) => String(Number(value.toPrecision(4)))
   const meaning = findings.isOfSamples
-    ? 'x and y look like functions of each other, of which the information is infinite for numbers without noise, or they have too many columns for so few samples'
+    ? ofFunctions
     : 'in these samples one argument all but determines the other'
   if (nats > limit + Math.max(byChance.nats, byChance.part * limit)) {
     findings.warn(
-      `${name}: the formula gives ${number(nats)} nats, more than the ${number(limit)} that the samples can carry (${limitedBy}), and is capped there; ${meaning}`,
+      `${name}: the formula gives ${short(nats)} nats, more than the ${short(limit)} that the samples can carry (${limitedBy}), and is capped there; ${meaning}`,
       'HYPERGLOW_CAPPED',
     )
     return
   }
   findings.warn(
-    `${name}: ${number(Math.min(nats, limit))} of at most ${number(limit)} nats (${limitedBy}): ${meaning}`,
+    `${name}: ${short(Math.min(nats, limit))} of at most ${short(limit)} nats (${limitedBy}): ${meaning}`,
     findings.isOfSamples ? 'HYPERGLOW_SATURATED' : undefined,
   )
 }

@@ -11,6 +11,7 @@ import { standardized } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { noteEntropies } from './limits.js'
 import { inRange } from './magnitude.js'
+import { unlessConstant } from './nearest.js'
 import { normalScores } from './ranks.js'
 import { checkClasses, classCounts, classesOf, unlessNumbers } from './samples.js'
 import { unitOf } from './scale.js'
@@ -107,7 +108,7 @@ function discriminantBound(
     return parts.reduce((sum, part) => sum.add(part))
   })
   const loss = calibratedLoss(scores, members, priorsWithout(inFold, members), inFold)
-  return entropyOf(classCounts(classes), n).sub(loss.div(n))
+  return unlessConstant(entropyOf(classCounts(classes), n).sub(loss.div(n)), x)
 }
 
 /** Centered columns in the one unit of which their mean variance is 1. */

@@ -1,21 +1,24 @@
 import { tidy } from '../core/memory.js'
-import { whole } from '../core/options.js'
+import { flag, whole } from '../core/options.js'
 import { concat, where } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
 import { noteCopies } from './copies.js'
 import type { Findings } from './details.js'
+import { standardized } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { inRange } from './magnitude.js'
 import {
   advisedForNeighbors,
   distanceToKth,
   noteColumns,
+  noteScales,
   orCoinciding,
   psiOf,
   unlessConstant,
 } from './nearest.js'
 import { Ross } from './ross.js'
 import { isLabels, numbersOf } from './samples.js'
+import { digammaOf } from './special.js'
 
 /** Part of the samples whose distances may tie. */
 const tolerated = 0.05
@@ -24,6 +27,8 @@ const tolerated = 0.05
 export interface MixedKSGOptions {
   /** Which neighbor. Default 5. */
   k?: number
+  /** Give every column mean 0 and variance 1, so that units do not count. Default false: as published. */
+  standardize?: boolean
 }
 
 /**
@@ -35,12 +40,12 @@ export interface MixedKSGOptions {
  * where rho_i > 0: k_i = k, and n_x(i), n_y(i) are the numbers of samples nearer than rho_i in x, in y, itself included; where
  * rho_i = 0: all three are the numbers of samples at distance 0, itself included.
  *
- * Columns keep their scale: a discrete one and a continuous one have none in common, and to change it changes the answer. A
- * measurement: no gradient. Needs k + 1 samples. Class labels: {@link Ross}.
+ * Columns keep their scale, as published: a discrete one and a continuous one have none in common, and to change it changes the answer. A warning says where
+ * they are far apart (`HYPERGLOW_SCALES`). A measurement: no gradient. Needs k + 1 samples. Class labels: {@link Ross}.
  */
 export class MixedKSG extends InformationEstimator<MixedKSGOptions> {
   constructor(options: MixedKSGOptions & InformationOptions = {}) {
-    super(options, { k: 5 }, { k: whole(1) })
+    super(options, { k: 5, standardize: false }, { k: whole(1), standardize: flag })
   }
 
   override get minimumSamples(): number {
@@ -57,8 +62,8 @@ export class MixedKSG extends InformationEstimator<MixedKSGOptions> {
   }
 
   protected override forClasses(): InformationEstimator {
-    const { k, base, clip } = this.params
-    return new Ross({ k, base, clip, standardize: false })
+    const { k, base, clip, standardize } = this.params
+    return new Ross({ k, base, clip, standardize })
   }
 
   protected override get isLimited(): boolean {
@@ -67,7 +72,7 @@ export class MixedKSG extends InformationEstimator<MixedKSGOptions> {
 
   protected nats(given: Tensor, other: Tensor): Tensor {
     const { k } = this.params
-    const [x, y] = inRange(given, other)
+    const [x, y] = this.#rows(given, other)
     const joint = concat([x, y], 1)
     const rho = distanceToKth(joint, joint.neighbors(k), k)
     const radius = orCoinciding(rho)
@@ -79,11 +84,23 @@ export class MixedKSG extends InformationEstimator<MixedKSGOptions> {
     return unlessConstant(terms.mean().add(Math.log(x.shape[0] as number)), x, y)
   }
 
-  /** Warns, once, when distances tie. */
+  #rows(x: Tensor, y: Tensor): [Tensor, Tensor] {
+    if (!this.params.standardize) return inRange(x, y)
+    return [standardized(x), standardized(y)]
+  }
+
+  /** Warns, once, when distances tie, and when columns are on different scales. */
   protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
+    if (isLabels(x) || isLabels(y)) return super.value(x, y, findings)
+    this.checkCounts(x, y)
+    const n = x.shape[0] as number
+    findings.limitToSamples(
+      Math.log(n) - digammaOf(this.params.k),
+      `ln n - psi(k) of ${n} samples, where the k nearest in x are those in y`,
+    )
     const value = await super.value(x, y, findings)
-    if (isLabels(x) || isLabels(y)) return value
     await noteCopies(this.name, x, y, findings)
+    if (!this.params.standardize) await noteScales(this.name, [x, y], findings)
     noteColumns(this.name, x.shape[0] as number, (x.size + y.size) / (x.shape[0] as number), findings)
     await this.#noteTies(x, y, findings)
     return value
@@ -95,10 +112,7 @@ export class MixedKSG extends InformationEstimator<MixedKSGOptions> {
     const n = x.shape[0] as number
     if (n < k + 2) return
     using tied = tidy(() => {
-      const joint = concat(
-        [x, y].map((data) => numbersOf(this.name, data)),
-        1,
-      )
+      const joint = concat(this.#rows(numbersOf(this.name, x), numbersOf(this.name, y)), 1)
       const near = joint.neighbors(k + 1)
       const rho = distanceToKth(joint, near, k)
       const isTied = rho.greater(0).logicalAnd(rho.equal(distanceToKth(joint, near, k + 1)))

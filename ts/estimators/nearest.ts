@@ -1,8 +1,10 @@
 /** What the estimators by nearest neighbors share. */
 import { DataError } from '../core/errors.js'
-import { type DistanceMetric, where } from '../ops/index.js'
+import { tidy } from '../core/memory.js'
+import { concat, type DistanceMetric, stack, where } from '../ops/index.js'
 import { full, type Tensor } from '../ops/tensor.js'
 import type { Findings } from './details.js'
+import { numbersOf } from './samples.js'
 
 /** Below this number of samples an estimate by neighbors means little. */
 export const advisedForNeighbors = 128
@@ -51,6 +53,30 @@ export function noteColumns(name: string, n: number, columns: number, findings: 
   findings.warn(
     `${name}: in ${columns} dimensions the nearest of ${n} samples are far away, so the estimate errs downwards; ` +
       'use mutualInformation(), GaussianCopulaMI or InfoNCE for numbers, DiscriminantMI for classes',
+  )
+}
+
+/** How many times one deviation exceeds another from where on columns count as being on different scales. */
+const farScales = 20
+
+/** Notes columns of so different deviations that neighbors are near along the wider ones alone, which hides what the others tell. */
+export async function noteScales(name: string, sides: readonly Tensor[], findings: Findings): Promise<void> {
+  using logarithms = tidy(() => {
+    const deviations = concat(sides.map((x) => numbersOf(name, x).std(0)))
+    const varies = deviations.greater(0)
+    const logs = deviations.log()
+    return stack([
+      where(varies, logs, Number.NEGATIVE_INFINITY).max(),
+      where(varies, logs, Number.POSITIVE_INFINITY).min(),
+    ])
+  })
+  const [widest, narrowest] = (await logarithms.data()) as unknown as [number, number]
+  const ratio = Math.exp(widest - narrowest)
+  if (!(ratio > farScales)) return
+  findings.warn(
+    `${name}: one column varies ${ratio.toPrecision(2)} times as much as another, so that neighbors are near along the wider ones alone and the estimate errs downwards; ` +
+      'bring them to one scale with { standardize: true }',
+    'HYPERGLOW_SCALES',
   )
 }
 

@@ -14,10 +14,10 @@ import {
 } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { KSG } from './ksg.js'
-import { distanceToKth } from './nearest.js'
+import { checkApart, distanceToKth } from './nearest.js'
 import { normalScores } from './ranks.js'
 import { Ross } from './ross.js'
-import { isLabels } from './samples.js'
+import { isLabels, numbersOf, toleratedOf } from './samples.js'
 
 /** Options of {@link ResidualMI}. */
 export interface ResidualOptions {
@@ -40,7 +40,8 @@ export interface ResidualOptions {
  * The information of a deterministic relation is infinite. What comes out is the resolution: of an exact linear relation (up to 1e-10 of the variance)
  * the linear part alone, some 13 nats per dimension; of residuals that coincide at most 27 more.
  *
- * Not symmetric in x and y. Its standard error exceeds that of the normal estimate for normal data. For continuous data without repeated samples.
+ * Not symmetric in x and y. Its standard error exceeds that of the normal estimate for normal data. `y` must be continuous: values that occur more than k times have no density;
+ * where they are more than 2 % of the samples `estimate` refuses them, and as an evaluator it records NaN.
  * A measurement: no gradient. Needs more samples than columns. Class labels: {@link Ross}.
  */
 export class ResidualMI extends InformationEstimator<ResidualOptions> {
@@ -68,8 +69,14 @@ export class ResidualMI extends InformationEstimator<ResidualOptions> {
   /** Warns, once, of copied samples. */
   protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
     this.checkCounts(x, y)
-    if (!isLabels(x) && !isLabels(y)) await noteCopies(this.name, x, y, findings)
-    return super.value(x, y, findings)
+    if (isLabels(x) || isLabels(y)) return super.value(x, y, findings)
+    await noteCopies(this.name, x, y, findings)
+    const result = await super.value(x, y, findings)
+    if (!Number.isFinite(result)) {
+      const mend = 'use mutualInformation(), or MixedKSG for data with repeated values'
+      await checkApart(`${this.name}: y`, this.params.k, numbersOf(this.name, y), mend)
+    }
+    return result
   }
 
   protected nats(x: Tensor, y: Tensor): Tensor {
@@ -85,7 +92,12 @@ export class ResidualMI extends InformationEstimator<ResidualOptions> {
       const coefficients = p.matmulT(q, { transposeA: true }).div(p.shape[0] as number)
       const rest = whitened(q.sub(p.matmul(coefficients)))
       const local = new KSG({ k, standardize: false }).criterion(p, rest)
-      return where(isExact, linear, linear.add(logScale(q, k)).sub(logScale(rest, k)).add(local))
+      const [ofY, ofRest] = [farToKth(q, k), farToKth(rest, k)]
+      const value = linear.add(logScale(ofY, q)).sub(logScale(ofRest, rest)).add(local)
+      // Atoms of y have no density. Those of whole samples that were copied are in the residual, too.
+      const atoms = (far: Tensor) => far.lessEqual(resolution).cast('float64').sum()
+      const hasAtoms = atoms(ofY).sub(atoms(ofRest)).greater(toleratedOf(n))
+      return where(isExact, linear, where(hasAtoms, Number.NaN, value))
     })
   }
 }
@@ -96,10 +108,13 @@ export const leastVariance = 1e-10
 /** Distance in standard deviations below which white samples coincide: less is rounding. */
 const resolution = 1e-12
 
-/** d times the mean logarithm of the distance to the k-th neighbor: the entropy of Kozachenko and Leonenko but for a constant. */
-function logScale(rows: Tensor, k: number): Tensor {
-  const near = rows.neighbors(k, { metric: 'euclidean' })
-  const distances = distanceToKth(rows, near, k, 'euclidean')
+/** The distance of each row to its k-th neighbor. */
+function farToKth(rows: Tensor, k: number): Tensor {
+  return distanceToKth(rows, rows.neighbors(k, { metric: 'euclidean' }), k, 'euclidean')
+}
+
+/** d times the mean logarithm of these distances: the entropy of Kozachenko and Leonenko but for a constant. */
+function logScale(distances: Tensor, rows: Tensor): Tensor {
   return distances
     .maximum(resolution)
     .log()

@@ -9,6 +9,7 @@ import {
   advisedForNeighbors,
   distancesTo,
   noteColumns,
+  noteScales,
   orCoinciding,
   psiOf,
   unlessConstant,
@@ -97,6 +98,7 @@ export class Ross extends InformationEstimator<RossOptions> {
     await checkClasses('Ross', classesOf('Ross: y', y))
     await noteCopies(this.name, x, y, findings)
     noteColumns(this.name, x.shape[0] as number, x.size / (x.shape[0] as number), findings)
+    if (!this.params.standardize) await noteScales(this.name, [x], findings)
     return super.value(x, y, findings)
   }
 }

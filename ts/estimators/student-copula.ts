@@ -88,7 +88,8 @@ export class StudentCopulaMI extends InformationEstimator {
     } finally {
       program.dispose()
     }
-    return this.finished(best.information - (await normalBias(n, columns.varies, dx).item()), findings)
+    const nats = best.information - (await normalBias(n, columns.varies, dx).item())
+    return this.finished(nats, findings, a, b)
   }
 }
 

@@ -7,12 +7,13 @@ import type { Variable } from '../core/variable.js'
 import { Adam } from '../nn/optim/adam.js'
 import { oneHot } from '../ops/index.js'
 import { foldIn, HostRandom, key } from '../ops/random.js'
-import { type Tensor, tensor } from '../ops/tensor.js'
+import { ones, type Tensor, tensor } from '../ops/tensor.js'
 import type { CriticValues, CriticWeights } from './critic.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { noteEntropies } from './limits.js'
 import { columnsInRange } from './magnitude.js'
+import { unlessConstant } from './nearest.js'
 import { classesOf, isLabels } from './samples.js'
 
 /** Options of every estimator that trains a network. */
@@ -155,6 +156,9 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
     const { heldOut, seed } = this.params as Required<TrainedOptions>
     const rows = [await rowsOf(x), await rowsOf(y)] as [Tensor, Tensor]
     const n = rows[0].shape[0] as number
+    using informed = tidy(() => unlessConstant(ones([], { dtype: 'float64' }), ...rows))
+    // What is constant tells nothing, which training would find but nearly.
+    if ((await informed.item()) === 0) return this.finished(0, findings)
     const order = new HostRandom(seed).permutation(n)
     const kept = Math.max(2, Math.min(n - 4, Math.round(n * (1 - heldOut))))
     const middle = kept + Math.floor((n - kept) / 2)

@@ -3,12 +3,12 @@ import { DataError, DTypeError, NumericalError } from '../../core/errors.js'
 import { valueAndGrad } from '../../core/gradients.js'
 import { jit } from '../../core/jit.js'
 import { above, type Checks, checkOptions, isPlainObject, whole } from '../../core/options.js'
-import type { SampleData } from '../../estimators/data.js'
+import { type SampleData, samplesFrom } from '../../estimators/data.js'
 import { isLabels } from '../../estimators/samples.js'
 import { logSoftmax } from '../../ops/activations.js'
 import { concat, softplus } from '../../ops/index.js'
 import { type Tensor, tensor } from '../../ops/tensor.js'
-import { anyFrom, entriesOf, inRows, rowsFrom, sameCount } from '../read.js'
+import { entriesOf, inRows, rowsFrom, sameCount } from '../read.js'
 import { minimize } from './minimize.js'
 
 /** Samples that a probe is judged by. */
@@ -112,7 +112,7 @@ async function heldFrom(name: string, test: ProbeTest, train: Tensor) {
 }
 
 async function labelsFrom(what: string, data: SampleData, rows: Tensor): Promise<readonly number[]> {
-  const given = await anyFrom(what, data)
+  const given = await samplesFrom(what, data)
   sameCount(what, rows, given)
   if (isLabels(given)) return Array.from((await given.data()) as Int32Array, Number)
   throw new DTypeError(`${what} holds numbers of shape [${given.shape}], expected class labels (Int32Array)`)

@@ -2,10 +2,10 @@
 import { ArgumentError, describe, unknownName } from '../../core/errors.js'
 import { tidy } from '../../core/memory.js'
 import { type Checks, checkOptions, elsewhere, isInstance, isList } from '../../core/options.js'
-import type { SampleData } from '../../estimators/data.js'
+import { type SampleData, samplesFrom } from '../../estimators/data.js'
 import { Estimator } from '../../estimators/estimator.js'
 import type { Tensor } from '../../ops/tensor.js'
-import { anyFrom, entriesOf, inRows, rowsFrom, sameCount, scalarsOf } from '../read.js'
+import { entriesOf, inRows, rowsFrom, sameCount, scalarsOf } from '../read.js'
 import {
   correlationsOf,
   type Directions,
@@ -71,7 +71,7 @@ export async function layerSimilarity(
   if (!isEstimator && !(names as readonly unknown[]).includes(measure)) {
     throw unknownName('measure of layerSimilarity', measure, names)
   }
-  const read = isEstimator ? anyFrom : rowsFrom
+  const read = isEstimator ? samplesFrom : rowsFrom
   const readAll = async (what: string, of: readonly SampleData[]) => {
     const found: Tensor[] = []
     for (const [i, layer] of of.entries()) found.push(await read(`layerSimilarity: ${what}[${i}]`, layer))
