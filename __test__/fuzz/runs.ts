@@ -44,19 +44,27 @@ const followed = () => {
   return [model, points(6).x, options] as const
 }
 
+const seen = () => ({
+  data: { layers: ['dense_1'], samples: 6, moments: [{ epoch: 0, step: 0, values: [0.5] }] },
+})
+
 export const runCalls: readonly Call[] = [
   constructorCall('StatisticsTracker', hg.StatisticsTracker, followed),
   ...methodCalls(
     'StatisticsTracker',
-    () => new hg.StatisticsTracker(...(followed() as unknown as Parameters<typeof hg.trackStatistics>)),
+    () => {
+      const tracker = new hg.StatisticsTracker(
+        ...(followed() as unknown as Parameters<typeof hg.trackStatistics>),
+      )
+      tracker.load(seen())
+      return tracker
+    },
     {
       onTrainBegin: () => [{ epochs: 2, batches: 3 }, { epoch: 0 }],
       onEpochEnd: () => [0],
       history: () => [],
       save: () => [],
-      load: () => [
-        { data: { layers: ['dense_1'], samples: 6, moments: [{ epoch: 0, step: 0, values: [0.5] }] } },
-      ],
+      load: () => [seen()],
       of: () => ['mean', 'dense_1'],
     },
   ),
