@@ -252,6 +252,13 @@ test('the report after training: bounds of every layer', async (t) => {
   t.true(
     report.layers.every(({ generalizationGap, errorAtLeast }) => generalizationGap > 0 && errorAtLeast >= 0),
   )
+  // H(Y) is that of the samples, which are no three classes of one size.
+  const { labelEntropy } = model.dynamics()
+  t.true((labelEntropy as number) < Math.log(3))
+  const told = theoryReport(model.dynamics(), { n: 256, classes: 3, targetEntropy: labelEntropy as number })
+  t.deepEqual(report.layers, told.layers)
+  const even = theoryReport({ ...model.dynamics(), labelEntropy: null }, { n: 256, classes: 3 })
+  t.true((even.layers[0]?.relevanceAtMost as number) > (told.layers[0]?.relevanceAtMost as number))
   t.throws(() => theoryReport(model.dynamics(), { n: 256, classes: 3, evaluator: 'Bined' }), {
     code: 'UNKNOWN_NAME',
   })

@@ -173,6 +173,7 @@ const functions: FunctionTable = {
     some([3, 2]),
     { margin: 0.5, p: 1, swap: true, eps: 1e-3, reduction: 'none' },
   ],
+  warmupLR: { args: () => [{ steps: 5, startFactor: 0.1 }, hg.cosineLR({ period: 10 })], use: rate },
   cosineLR: { args: () => [{ period: 10, minRate: 0.01 }], use: rate },
   cosineRestartsLR: { args: () => [{ period: 2, multiplier: 2, minRate: 0.01 }], use: rate },
   createLoss: {

@@ -1,13 +1,13 @@
 /** How far an estimate may be from that of other samples, for estimators that no copy of a sample may reach. */
 import { between, type Checks, checkOptions, elsewhere, whole } from '../core/options.js'
 import { inTurns } from '../core/turns.js'
-import type { SampleData } from '../estimators/data.js'
+import { type SampleData, samplesFrom } from '../estimators/data.js'
 import { checkEstimator, type Estimator } from '../estimators/estimator.js'
 import { HostRandom } from '../ops/random.js'
 import { tensor } from '../ops/tensor.js'
 import type { Interval } from './bootstrap.js'
 import { deviationOf, normalQuantile } from './distributions.js'
-import { anyFrom, sameCount } from './read.js'
+import { sameCount } from './read.js'
 
 /** Options of {@link halfJackknife}. */
 export interface HalfJackknifeOptions {
@@ -54,8 +54,8 @@ export async function halfJackknife(
   const name = 'halfJackknife'
   const { rounds = 100, level = 0.95, seed = 0, signal } = checkOptions(name, options, checks)
   checkEstimator(`${name}: estimator`, estimator)
-  const a = await anyFrom(`${name}: x`, x)
-  const b = await anyFrom(`${name}: y`, y)
+  const a = await samplesFrom(`${name}: x`, x)
+  const b = await samplesFrom(`${name}: y`, y)
   const n = sameCount(name, a, b)
   const value = await estimator.estimate(a, b)
   const random = new HostRandom(seed)

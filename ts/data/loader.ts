@@ -13,6 +13,8 @@ export interface Batch extends Partial<Disposable> {
   readonly x: Tensor
   /** Class labels `[batch]` of an integer dtype, or targets `[batch, ...]`. */
   readonly y: Tensor
+  /** What each sample counts in the loss of training, numbers of at least 0, `[batch]`. Default 1. */
+  readonly weight?: Tensor
 }
 
 /** Batches of known number that can be gone through again and again. */

@@ -32,7 +32,7 @@ export interface TheoryReportOptions {
   base?: number
   /** Rise from layer to layer that counts as error of the estimate, in nats. Default 0.05. */
   tolerance?: number
-  /** H(Y) in nats. Default ln of the number of classes. */
+  /** H(Y) in nats. Default: that of the samples, where the dynamics tell it, else ln of the number of classes. */
   targetEntropy?: number
   /** Default 0.05. */
   delta?: number
@@ -78,8 +78,9 @@ const checks: Checks<TheoryReportOptions> = {
  */
 export function theoryReport(dynamics: ReportedDynamics, options: TheoryReportOptions): TheoryReport {
   const given = checkOptions('theoryReport', options, checks)
-  const { n, classes, tolerance = 0.05, targetEntropy, delta, beta } = given
-  const { evaluators, values } = checkDynamics(dynamics)
+  const { n, classes, tolerance = 0.05, delta, beta } = given
+  const { evaluators, values, labelEntropy } = checkDynamics(dynamics)
+  const targetEntropy = given.targetEntropy ?? labelEntropy ?? undefined
   const evaluator = given.evaluator ?? (evaluators[0] as string)
   const index = evaluators.indexOf(evaluator)
   if (index < 0) throw unknownName('evaluator', evaluator, evaluators)
@@ -127,7 +128,7 @@ export function theoryReport(dynamics: ReportedDynamics, options: TheoryReportOp
 
 /** What the report needs of dynamics; those of a model have all of it. */
 export type ReportedDynamics = Pick<ModelDynamics, 'values' | 'layers' | 'evaluators'> &
-  Partial<Pick<ModelDynamics, 'units' | 'evaluatorSettings' | 'epochs'>>
+  Partial<Pick<ModelDynamics, 'units' | 'evaluatorSettings' | 'epochs' | 'labelEntropy'>>
 
 /** Refuses what has not the lists of dynamics. */
 function checkDynamics(dynamics: ReportedDynamics): ReportedDynamics {

@@ -539,9 +539,10 @@ export abstract class Network {
     return pass.logitsOf(output) ?? output
   }
 
-  /** Loss of a batch, from its output. @internal */
-  lossOf(pass: ForwardPass, output: Tensor, y: Tensor): Tensor {
-    const { loss, lossName } = compiledOf(this, 'loss')
+  /** Loss of a batch, from its output; another one than that of `compile` where it is given. @internal */
+  lossOf(pass: ForwardPass, output: Tensor, y: Tensor, given?: Loss): Tensor {
+    const { loss: own, lossName } = compiledOf(this, 'loss')
+    const loss = given ?? own
     const ofLogits = lossName === 'crossEntropy' || lossName === 'softmaxFocal'
     const pred = ofLogits && this.compat !== 'doubleSoftmax' ? this.logitsOf(pass, output) : output
     return loss(pred, y)

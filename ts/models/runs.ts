@@ -302,7 +302,7 @@ function trainingOptions(
 function plainFit(given: RunFitOptions): Json {
   const { callbacks, signal, verbose, showPlot, resume, saveDynamics, ...rest } = given as FitOptions &
     FitDatasetOptions
-  const { validation, ...plain } = rest
+  const { validation, sampleWeight, ...plain } = rest
   return toJson('runs: fit', plain)
 }
 

@@ -1,6 +1,7 @@
 /** What `compile` fixes: the loss, the optimizer and the metrics of a model. */
 import { ArgumentError, describe } from '../core/errors.js'
 import {
+  above,
   atLeast,
   type Checks,
   checkOptions,
@@ -12,6 +13,7 @@ import {
 import type { AnyLossOptions, LossName } from '../nn/losses/named.js'
 import type { Loss } from '../nn/losses/reduction.js'
 import { createMetric, type Metric, type MetricFunction, type MetricName } from '../nn/metrics/index.js'
+import { clipByNorm, clipByValue } from '../nn/optim/clip.js'
 import {
   type AnyOptimizerOptions,
   createOptimizer,
@@ -19,6 +21,7 @@ import {
   optimizerOptions,
 } from '../nn/optim/named.js'
 import { Optimizer } from '../nn/optim/optimizer.js'
+import type { Tensor } from '../ops/tensor.js'
 import { type Objective, resolveObjective } from './objective.js'
 
 /** Options of a model's `compile`. */
@@ -37,6 +40,10 @@ export interface CompileOptions {
   learningRate?: number
   /** For 'sgd' and 'rmsprop'; default 0.95 for 'sgd'. Other optimizers do without it. */
   momentum?: number
+  /** Scales the gradients of a step by one factor, so that their Euclidean norm, over all of them together, is at most this. Default: as they are. */
+  clipNorm?: number
+  /** Limits every entry of the gradients to [-clipValue, clipValue], before `clipNorm`. Default: as they are. */
+  clipValue?: number
   /** Further options of a named optimizer, such as weightDecay, nesterov, betas or eps. */
   optimizerOptions?: AnyOptimizerOptions
   /**
@@ -52,6 +59,8 @@ export interface Compiled extends Objective {
   /** Whether it was made here, from a name, and so ends with the model or the next `compile`. */
   readonly ownsOptimizer: boolean
   readonly metrics: readonly Metric[]
+  /** The gradients of a step as the optimizer gets them; part of a step. */
+  clip(grads: Record<string, Tensor>): Record<string, Tensor>
 }
 
 /** What the optimizer and the loss check depends on which they are. */
@@ -61,6 +70,8 @@ const checks: Checks<CompileOptions> = {
   metrics: elsewhere(),
   learningRate: atLeast(0),
   momentum: atLeast(0),
+  clipNorm: above(0),
+  clipValue: above(0),
   optimizerOptions: elsewhere(),
   lossOptions: elsewhere(),
 }
@@ -95,6 +106,14 @@ export function resolveCompile(options: CompileOptions): Compiled {
     optimizer: resolveOptimizer(given),
     ownsOptimizer: !isInstance(given.optimizer, Optimizer),
     metrics: resolved,
+    clip: clipping(given),
+  }
+}
+
+function clipping({ clipNorm, clipValue }: Pick<CompileOptions, 'clipNorm' | 'clipValue'>): Compiled['clip'] {
+  return (grads) => {
+    const limited = clipValue === undefined ? grads : clipByValue(grads, clipValue)
+    return clipNorm === undefined ? limited : clipByNorm(limited, clipNorm).clipped
   }
 }
 

@@ -15,7 +15,7 @@ import type { TargetRule } from './targets.js'
 import { unlessAborted } from './unless-aborted.js'
 
 /** Arguments of a compiled step of a model: the batch itself, or the whole source and the rows of it that are the batch. */
-export type StepInput = { x: Tensor; y: Tensor; rows?: Tensor }
+export type StepInput = { x: Tensor; y: Tensor; weight?: Tensor; rows?: Tensor }
 
 /** What a compiled step is given for {@link StepInput}: the rows as numbers, which become a tensor within its run. */
 export type FedInput = Omit<StepInput, 'rows'> & { rows?: Int32Array }
@@ -33,6 +33,8 @@ export interface FeedOptions {
   readonly dtype: FloatDType
   /** What the targets must be. */
   readonly targets: TargetRule
+  /** What each sample of an ArrayDataset's source counts, `[n]`; default 1. */
+  readonly weights?: Tensor | undefined
 }
 
 /** A source of batches, ready for compiled steps. */
@@ -141,10 +143,14 @@ class ArrayFeed implements Feed<Batch, FedInput> {
 
   /** Inputs in the dtype of the model, targets as they are. */
   decode(input: object): Batch {
-    const { x, y, rows } = input as StepInput
+    const { x, y, rows, weight } = input as StepInput
     const chosen = rows as Tensor
     const { dtype, targets } = this.#options
-    return { x: scaled(x.take(chosen), this.#data.source, dtype), y: targets.shaped(y.take(chosen)) }
+    return {
+      x: scaled(x.take(chosen), this.#data.source, dtype),
+      y: targets.shaped(y.take(chosen)),
+      ...(weight === undefined ? {} : { weight: weight.take(chosen) }),
+    }
   }
 
   sizeOf(input: object): number {
@@ -163,10 +169,12 @@ class ArrayFeed implements Feed<Batch, FedInput> {
 
   async *epoch(number: number, _signal?: AbortSignal, skip = 0): AsyncGenerator<FedBatch<FedInput>> {
     const { source, batchSize } = this.#data
+    const { weights } = this.#options
+    const given = { x: source.x, y: source.y, ...(weights === undefined ? {} : { weight: weights }) }
     const order = await inTurns(this.#data.ordering(number))
     for (let start = skip * batchSize; start < order.length; start += batchSize) {
       const part = order.subarray(start, start + batchSize)
-      yield { input: { x: source.x, y: source.y, rows: part }, size: part.length }
+      yield { input: { ...given, rows: part }, size: part.length }
     }
   }
 }
@@ -190,9 +198,10 @@ class BatchFeed implements Feed<Batch, FedInput> {
 
   /** Inputs in the dtype of the model, targets as they are. */
   decode(input: object): Batch {
-    const { x, y } = input as StepInput
+    const { x, y, weight } = input as StepInput
     const { dtype, targets } = this.#options
-    return { x: scaled(x, { scale: 1, offset: 0 }, dtype), y: targets.shaped(y) }
+    const batch = { x: scaled(x, { scale: 1, offset: 0 }, dtype), y: targets.shaped(y) }
+    return weight === undefined ? batch : { ...batch, weight }
   }
 
   sizeOf(input: object): number {
@@ -209,8 +218,8 @@ class BatchFeed implements Feed<Batch, FedInput> {
         continue
       }
       await unlessAborted(this.#check(batch, `batch ${index++}`), signal)
-      const { x, y } = batch
-      yield { input: { x, y }, size: x.shape[0] as number }
+      const { x, y, weight } = batch
+      yield { input: weight === undefined ? { x, y } : { x, y, weight }, size: x.shape[0] as number }
     }
     if (index === 0) {
       throw new DataError(
@@ -223,8 +232,10 @@ class BatchFeed implements Feed<Batch, FedInput> {
     if (!(batch?.x instanceof Tensor) || !(batch.y instanceof Tensor)) {
       throw new ArgumentError(`${where} is ${describe(batch)}, expected { x, y } of tensors`)
     }
-    const further = isPlainObject(batch) && Object.keys(batch).find((name) => name !== 'x' && name !== 'y')
-    if (further) throw unknownName(`entry of ${where}`, further, ['x', 'y'])
+    const entries = ['x', 'y', 'weight']
+    const further = isPlainObject(batch) && Object.keys(batch).find((name) => !entries.includes(name))
+    if (further) throw unknownName(`entry of ${where}`, further, entries)
+    if (batch.weight !== undefined) await checkWeights(where, batch.weight, batch.x.shape[0] as number)
     const { x, y } = batch
     const { inputShape, targets } = this.#options
     checkInput(x.shape.slice(1), inputShape, where)
@@ -252,6 +263,30 @@ class BatchFeed implements Feed<Batch, FedInput> {
     if (verdicts !== undefined) await reject(verdicts, fault)
     await targets.checkLabels(y)
   }
+}
+
+/**
+ * Checks what samples count.
+ *
+ * @throws ArgumentError, ShapeError, DataError for anything but n numbers of at least 0
+ */
+export async function checkWeights(where: string, weight: unknown, n: number): Promise<void> {
+  if (!(weight instanceof Tensor)) {
+    throw new ArgumentError(
+      `${where}: weight is ${describe(weight)}, expected a tensor of one number a sample`,
+    )
+  }
+  if (weight.rank !== 1 || weight.shape[0] !== n) {
+    throw new ShapeError(`${where}: weight has shape [${weight.shape}], expected [${n}], one number a sample`)
+  }
+  const numbers = await weight.data()
+  const bad = numbers.findIndex(
+    (value: number | bigint) => !(Number.isFinite(Number(value)) && Number(value) >= 0),
+  )
+  if (bad < 0) return
+  throw new DataError(
+    `${where}: weight of sample ${bad} is ${numbers[bad]}, expected finite numbers of at least 0`,
+  )
 }
 
 /** Throws what is wrong with the first sample that a verdict, bool [n], does not find fine. */

@@ -1,16 +1,26 @@
 /** How models are trained: a supervised task and its data, for the one loop. */
 import { ArgumentError, DataError, StateError } from '../core/errors.js'
-import { between, type Checks, checkOptions, elsewhere, flag, whole } from '../core/options.js'
+import {
+  between,
+  type Checks,
+  checkOptions,
+  elsewhere,
+  flag,
+  isList,
+  isPlainObject,
+  whole,
+} from '../core/options.js'
 import { inTurns } from '../core/turns.js'
 import { ArrayDataset, type ArrayInput } from '../data/array-dataset.js'
 import type { Batch, BatchSource } from '../data/loader.js'
-import { checkArrayInput } from '../data/targets.js'
+import { checkArrayInput, readingTensor } from '../data/targets.js'
 import type { Attachment, Probe } from '../dynamics/attachment.js'
 import { resolveSave, type SaveDynamics } from '../dynamics/save.js'
+import { type Tensor, tensor } from '../ops/tensor.js'
 import { checkCallbacks } from './callbacks/callback.js'
 import type { Compiled } from './compile.js'
 import { EpochMeasurement, type ProbeFeed, probeBatch } from './epoch-measurement.js'
-import { type Feed, feedOf, feedsOf, prepareFeeds } from './feed.js'
+import { checkWeights, type Feed, feedOf, feedsOf, prepareFeeds } from './feed.js'
 import type { History } from './history.js'
 import type { Trainable } from './model.js'
 import { adviseOnLoss, mismatch, outlineOf } from './outline.js'
@@ -25,7 +35,18 @@ import { Run } from './training-loop.js'
 export interface ModelTrainOptions extends TrainOptions {
   /** Classes of the task: the width of one-hot rows in the dynamics. Default: what the data tell, else the width of the output. */
   numClasses?: number
+  /**
+   * What each class counts in training, a number for each class or numbers by class, those left out 1: the mean of a batch is weighted, as with `weight` of
+   * `lossOptions`, in place of which it stands. For 'crossEntropy' and 'nll'. Validation and `evaluate` do without it. Default: the weights of the loss.
+   */
+  classWeight?: readonly number[] | Readonly<Record<number, number>>
 }
+
+/** Data that are held out: batches, or arrays. */
+export type ValidationData =
+  | BatchSource
+  | { readonly x: ArrayInput; readonly y: ArrayInput }
+  | readonly [x: ArrayInput, y: ArrayInput]
 
 /** Options of `fit`. */
 export interface FitOptions extends ModelTrainOptions {
@@ -33,6 +54,13 @@ export interface FitOptions extends ModelTrainOptions {
   batchSize?: number
   /** Share of the samples, chosen at random, that validates: n - floor(n * (1 - share)). In [0, 1), default 0.2. */
   validationSplit?: number
+  /** Data to measure after every epoch, in place of a share of the samples. Default: none but the share. */
+  validation?: ValidationData
+  /**
+   * What each sample counts in training, n numbers of at least 0: the loss of a batch is the weighted mean, and so is that of an epoch. Metrics, validation and evaluators
+   * count all samples alike. For named losses. Batches of `fitDataset` have theirs as `weight`. Default 1.
+   */
+  sampleWeight?: ArrayInput
   /** Give the training samples in another order every epoch; otherwise in that of the arrays. Default true. */
   shuffle?: boolean
 }
@@ -43,7 +71,18 @@ export interface FitDatasetOptions extends ModelTrainOptions {
   validation?: BatchSource
 }
 
-const modelChecks: Checks<ModelTrainOptions> = { ...trainChecks, numClasses: whole(1) }
+const modelChecks: Checks<ModelTrainOptions> = {
+  ...trainChecks,
+  numClasses: whole(1),
+  classWeight: {
+    expected: 'finite numbers of at least 0, a list or a record by class',
+    accepts: (value) =>
+      (isList(value) || isPlainObject(value)) &&
+      Object.entries(value as object).every(
+        ([key, weight]) => /^\d+$/.test(key) && Number.isFinite(weight) && (weight as number) >= 0,
+      ),
+  },
+}
 /** The checks of {@link FitDatasetOptions}. */
 export const datasetChecks: Checks<FitDatasetOptions> = { ...modelChecks, validation: elsewhere() }
 /** The checks of {@link FitOptions}. */
@@ -51,6 +90,8 @@ export const arrayChecks: Checks<FitOptions> = {
   ...modelChecks,
   batchSize: whole(1),
   validationSplit: between(0, 1, 'high'),
+  validation: elsewhere(),
+  sampleWeight: elsewhere(),
   shuffle: flag,
 }
 
@@ -67,19 +108,70 @@ export async function fitArrays(
   checkArrayInput('fit: x', x, 'a dataset is trained on by fitDataset(data, { epochs })')
   checkArrayInput('fit: y', y, 'give the target of each sample behind x, and options behind it')
   const given = checkOptions('fit', options, arrayChecks)
-  const { batchSize, validationSplit, shuffle, ...rest } = given
+  const { batchSize, validationSplit, shuffle, validation: held, sampleWeight, ...rest } = given
   const training = checkTraining(model, rest)
-  return exclusively(model, 'fit', () =>
-    withSplit(model, x, y, given, (train, validation, preface) =>
-      trainLocked(
-        model,
-        train,
-        validation === undefined ? training : { ...training, validation },
-        supervisedRecipe(model),
-        preface,
-      ),
-    ),
+  return exclusively(model, 'fit', async () => {
+    const split = held === undefined ? given : withoutSplit(given)
+    using weights = sampleWeight === undefined ? undefined : await weightsFrom(sampleWeight)
+    const heldOut = held === undefined ? undefined : await heldData(model, held, given)
+    try {
+      return await withSplit(model, x, y, split, async (train, part, preface) => {
+        const validation = heldOut?.data ?? part
+        if (weights !== undefined)
+          await checkWeights('fit: sampleWeight', weights, train.source.x.shape[0] as number)
+        const options = validation === undefined ? training : { ...training, validation }
+        const told =
+          heldOut === undefined ? preface : `training on ${train.samples} samples, validating on those given`
+        return trainLocked(model, train, options, supervisedRecipe(model), told, weights)
+      })
+    } finally {
+      heldOut?.dispose()
+    }
+  })
+}
+
+/** The options of a fit whose validation data are given. */
+function withoutSplit({ validationSplit, ...options }: FitOptions): FitOptions {
+  if (validationSplit === undefined || validationSplit === 0) return { ...options, validationSplit: 0 }
+  throw new ArgumentError(
+    `fit: validation was given beside validationSplit ${validationSplit}; leave one of them out`,
   )
+}
+
+/** What samples count, as a tensor of its own. */
+async function weightsFrom(given: ArrayInput): Promise<Tensor> {
+  checkArrayInput('fit: sampleWeight', given, 'give a number for each sample')
+  return inTurns(readingTensor(given, 'float32'))
+}
+
+/** Validation data as a source of batches. */
+async function heldData(
+  model: Trainable,
+  held: ValidationData,
+  { batchSize, numClasses }: FitOptions,
+): Promise<{ data: BatchSource; dispose(): void }> {
+  const isPair =
+    isList(held) &&
+    (held as readonly unknown[]).length === 2 &&
+    !isPlainObject((held as readonly unknown[])[0])
+  const [x, y] = isPair
+    ? (held as readonly [ArrayInput, ArrayInput])
+    : isPlainObject(held)
+      ? [(held as { x?: ArrayInput }).x, (held as { y?: ArrayInput }).y]
+      : []
+  if (x === undefined || y === undefined) return { data: held as BatchSource, dispose() {} }
+  checkArrayInput('fit: validation x', x, 'or give a dataset as validation')
+  checkArrayInput('fit: validation y', y, 'or give a dataset as validation')
+  const { inputShape, dtype } = model
+  const targets = new TargetRule(compiledOf(model, 'fit'), outlineOf(model).outputShape)
+  const data = await ArrayDataset.inTurns(x, y, {
+    batchSize,
+    inputShape,
+    dtype,
+    ...targets.datasetOptions(y),
+    classes: numClasses,
+  })
+  return { data, dispose: () => data.dispose() }
 }
 
 /** Makes datasets of arrays for `train`, and releases them when it has ended. The seed of the model decides split and orders. */
@@ -126,7 +218,9 @@ export interface Recipe {
   /** Number of classes where neither options nor data tell. */
   readonly classes: number | undefined
   /** What the batches go to. @param classes width of one-hot rows */
-  task(classes: number | undefined): Task<Batch> & { prepare(): void }
+  task(classes: number | undefined, classWeights: Tensor | undefined): Task<Batch> & { prepare(): void }
+  /** Whether samples and classes may count differently: there is a loss to weigh. */
+  readonly isWeighable?: boolean
   /** Why the loss may be no number, as far as is known. */
   readonly suspicion?: string | undefined
   /** Says what is odd about the model, when all else is checked. */
@@ -142,7 +236,8 @@ function supervisedRecipe(model: Trainable): Recipe {
     targets: new TargetRule(compiled, outline.outputShape),
     layers,
     classes: outline.outputShape.at(-1),
-    task: (classes) => new SupervisedTask(model, { layers, classes }, 'fit'),
+    task: (classes, classWeights) => new SupervisedTask(model, { layers, classes, classWeights }, 'fit'),
+    isWeighable: true,
     suspicion: mismatch(compiled, outline) ?? outputLimit(compiled),
     advise() {
       adviseOnLoss(compiled, outline)
@@ -210,10 +305,11 @@ async function trainLocked(
   options: FitDatasetOptions,
   recipe: Recipe,
   preface?: string,
+  weights?: Tensor,
 ): Promise<History> {
   const state = stateOf(model)
   const wasTraining = state.training
-  const run = await prepareRun(model, source, options, recipe, preface)
+  const run = await prepareRun(model, source, options, recipe, preface, weights)
   try {
     return await run.all()
   } finally {
@@ -226,19 +322,24 @@ async function trainLocked(
 async function prepareRun(
   model: Trainable,
   source: BatchSource,
-  { validation: given, numClasses, ...options }: FitDatasetOptions,
+  { validation: given, numClasses, classWeight, ...options }: FitDatasetOptions,
   { targets, layers, suspicion, ...recipe }: Recipe,
   preface: string | undefined,
+  weights: Tensor | undefined,
 ): Promise<Run<Batch>> {
   const { attachments, dtype, inputShape, segment, trackDynamics } = model
   const save = saveOf(model, options)
   const { signal } = options
   const feedOptions = { inputShape, dtype, targets }
-  const feeds = feedsOf(source, given, (one) => feedOf(one, feedOptions))
+  const feeds = feedsOf(source, given, (one) =>
+    feedOf(one, one === source ? { ...feedOptions, weights } : feedOptions),
+  )
   const { feed, validation } = feeds
   await prepareFeeds(feeds, signal)
   const classes = numClasses ?? feed.classes ?? recipe.classes
-  const task = recipe.task(classes)
+  const classWeights =
+    classWeight === undefined ? undefined : classWeightsOf(model, classWeight, targets.classes, recipe)
+  const task = recipe.task(classes, classWeights)
   const state = stateOf(model)
   const seed = model.seed
   const probeOf = (attachment: Attachment<Probe>) => probeFeed(model, feed, attachment, classes, targets)
@@ -280,6 +381,33 @@ function saveOf(
   throw new ArgumentError(
     'fit: saveDynamics needs a model that tracks its dynamics; construct it with trackDynamics: true',
   )
+}
+
+/**
+ * What each class counts, as a tensor.
+ *
+ * @throws ArgumentError where the loss has no weights of classes or has some already, and for a class that there is not
+ */
+function classWeightsOf(
+  model: Trainable,
+  given: NonNullable<ModelTrainOptions['classWeight']>,
+  classes: number | undefined,
+  { isWeighable = false }: Pick<Recipe, 'isWeighable'>,
+): Tensor {
+  const { lossName, ignoreIndex } = compiledOf(model, 'fit')
+  if (!isWeighable || (lossName !== 'crossEntropy' && lossName !== 'nll') || classes === undefined) {
+    throw new ArgumentError(
+      `fit: classWeight is for the losses 'crossEntropy' and 'nll', and this training has ${isWeighable && lossName !== undefined ? `'${lossName}'` : 'no such loss'}; give each sample a weight of its own by sampleWeight`,
+    )
+  }
+  const beyond = Object.keys(given).find((key) => Number(key) >= classes && Number(key) !== ignoreIndex)
+  if (beyond !== undefined || (isList(given) && (given as readonly number[]).length !== classes)) {
+    throw new ArgumentError(
+      `fit: classWeight has ${beyond === undefined ? `${(given as readonly number[]).length} numbers` : `a number for class ${beyond}`}, and there are ${classes} classes, counted from 0`,
+    )
+  }
+  const weights = Float32Array.from({ length: classes }, (_, c) => (given as Record<number, number>)[c] ?? 1)
+  return tensor(weights)
 }
 
 /** The samples of an evaluator that is evaluated after epochs. */

@@ -4,6 +4,7 @@ import type { Attachment, Probe } from '../dynamics/attachment.js'
 import type { SaveDynamics } from '../dynamics/save.js'
 import type { Layer } from '../layers/layer.js'
 import type { FloatDType } from '../nn/initializers.js'
+import type { Loss } from '../nn/losses/reduction.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import type { TrainingState } from './state.js'
 
@@ -53,6 +54,6 @@ export interface Trainable {
   forward(x: Tensor, pass?: TrainingPass): { output: Tensor; hidden: Tensor[] }
   /** What the last softmax is applied to; the output where the network does not end in one. */
   logitsOf(pass: TrainingPass, output: Tensor): Tensor
-  /** Loss of a batch, from its output. */
-  lossOf(pass: TrainingPass, output: Tensor, y: Tensor): Tensor
+  /** Loss of a batch, from its output. @param loss in place of that of `compile` */
+  lossOf(pass: TrainingPass, output: Tensor, y: Tensor, loss?: Loss): Tensor
 }

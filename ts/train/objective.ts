@@ -1,7 +1,7 @@
 /** The loss of a model as it is trained and reported: a number of each batch, and what it weighs among the others. */
 import { ArgumentError, DataError, describe } from '../core/errors.js'
 import type { CrossEntropyOptions } from '../nn/losses/cross-entropy.js'
-import { weightOfLabels } from '../nn/losses/label-weights.js'
+import { weightOfLabels, weightsOfLabels } from '../nn/losses/label-weights.js'
 import { type AnyLossOptions, createLoss, type LossName, lossName } from '../nn/losses/named.js'
 import type { Loss } from '../nn/losses/reduction.js'
 import { where } from '../ops/index.js'
@@ -22,7 +22,21 @@ export interface Objective {
    * mean over an epoch is that of the whole data set, whatever the size of batches.
    */
   weightOf(target: Tensor, output: Tensor): Tensor | undefined
+  /**
+   * The same where samples count differently: the mean of all entries, weighted by their samples (and by the weights of labels), and what it is over. Undefined for a
+   * function of one's own, of which only the mean is known.
+   */
+  readonly weighted: WeightedLoss | undefined
+  /** The same loss with other weights of the classes; undefined for losses that take none. */
+  reweighted(weight: Tensor): Objective | undefined
 }
+
+/** Loss of a batch, and what its mean is over, both scalars. @param weights float `[batch]` of at least 0 */
+export type WeightedLoss = (
+  output: Tensor,
+  target: Tensor,
+  weights: Tensor,
+) => { readonly value: Tensor; readonly weight: Tensor }
 
 /** Losses whose targets are class labels. */
 const labelLosses: readonly (LossName | undefined)[] = ['crossEntropy', 'nll', 'softmaxFocal', 'multiMargin']
@@ -52,7 +66,15 @@ export function takesLabels(name: LossName | undefined): boolean | undefined {
 export function resolveObjective(given: LossName | (string & {}) | Loss, options: AnyLossOptions): Objective {
   if (typeof given === 'function') {
     const loss = createLoss(given, options)
-    return { loss, lossName: undefined, ignoreIndex: undefined, sums: false, weightOf: () => undefined }
+    return {
+      loss,
+      lossName: undefined,
+      ignoreIndex: undefined,
+      sums: false,
+      weightOf: () => undefined,
+      weighted: undefined,
+      reweighted: () => undefined,
+    }
   }
   const name = lossName(given)
   const loss = guarded(createLoss(given, options), name)
@@ -64,7 +86,15 @@ export function resolveObjective(given: LossName | (string & {}) | Loss, options
   }
   checkWeights('weight', weight)
   checkWeights('posWeight', posWeight)
-  const common = { lossName: name, ignoreIndex, sums: reduction === 'sum' }
+  const sums = reduction === 'sum'
+  const common = {
+    lossName: name,
+    ignoreIndex,
+    sums,
+    weighted: weightedLoss(name, options, sums),
+    reweighted: (other: Tensor) =>
+      classWeighted.includes(name) ? resolveObjective(name, { ...options, weight: other }) : undefined,
+  }
   if (!takesLabels(name) || (weight === undefined && ignoreIndex === undefined)) {
     return { ...common, loss, weightOf: () => undefined }
   }
@@ -80,6 +110,30 @@ export function resolveObjective(given: LossName | (string & {}) | Loss, options
     return sum(output, target).div(where(total.greater(0), total, 1).cast(output.dtype))
   }
   return { ...common, loss: safe, weightOf }
+}
+
+/** Losses with a weight for each class. */
+const classWeighted: readonly LossName[] = ['crossEntropy', 'nll']
+
+/** A loss whose samples count differently. */
+function weightedLoss(name: LossName, options: AnyLossOptions, sums: boolean): WeightedLoss {
+  const each = guarded(createLoss(name, { ...options, reduction: 'none' }), name)
+  return (output, target, weights) => {
+    const losses = each(output, target)
+    const batch = losses.shape[0] as number
+    const ofSample = weights.cast('float64').reshape([batch, ...losses.shape.slice(1).map(() => 1)])
+    // The mean of 'batchmean' is over samples, however many entries they have.
+    const isPerSample = options.reduction === 'batchmean'
+    const areLabels = takesLabels(name) && target.rank !== output.rank
+    const ofLabels = areLabels ? weightsOfLabels(target, options as CrossEntropyOptions) : undefined
+    const counted = ofLabels === undefined ? ofSample : ofSample.mul(ofLabels.reshape(losses.shape))
+    const total = isPerSample ? ofSample.sum() : counted.broadcastTo(losses.shape).sum()
+    // What counts for nothing may be no number.
+    const shares = ofSample.cast(losses.dtype).broadcastTo(losses.shape)
+    const sum = where(shares.equal(0), 0, losses).mul(shares).sum()
+    const value = sums ? sum : sum.div(where(total.greater(0), total, 1).cast(sum.dtype))
+    return { value, weight: ofLabels === undefined ? ofSample.sum() : total }
+  }
 }
 
 function checkWeights(name: string, given: unknown): void {

@@ -1,14 +1,17 @@
 /** A compiled model as a task: a prediction, a loss, an optimizer. */
 import { isFloat } from '../core/dtype.js'
+import { ArgumentError } from '../core/errors.js'
 import { valueAndGrad } from '../core/transforms.js'
 import type { Variable } from '../core/variable.js'
 import type { Batch } from '../data/loader.js'
+import type { Loss } from '../nn/losses/reduction.js'
 import type { Metric } from '../nn/metrics/index.js'
 import type { Optimizer } from '../nn/optim/optimizer.js'
 import { oneHot, where } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
 import type { Compiled } from './compile.js'
 import type { Trainable } from './model.js'
+import type { Objective } from './objective.js'
 import { compiledOf } from './state.js'
 import type { Outcome, StepContext, Task, TaskSegment } from './task.js'
 import type { TrainingRecord } from './training-record.js'
@@ -19,6 +22,8 @@ export interface SupervisedOptions {
   readonly layers: readonly string[]
   /** Width of one-hot rows in segments. */
   readonly classes: number | undefined
+  /** What each class counts in training; default the weights of the loss. */
+  readonly classWeights?: Tensor | undefined
 }
 
 /** Targets of a named regression loss in the shape and dtype of the output; others as they are. */
@@ -43,12 +48,17 @@ export class SupervisedTask implements Task<Batch> {
   readonly #model: Trainable
   readonly #compiled: Compiled
   readonly #options: SupervisedOptions
+  /** What training makes small. */
+  readonly #objective: Objective
 
   /** @param doing what the model is asked to do, for messages */
   constructor(model: Trainable, options: SupervisedOptions, doing: string) {
     this.#model = model
     this.#compiled = compiledOf(model, doing)
     this.#options = options
+    const { classWeights } = options
+    const reweighted = classWeights && this.#compiled.reweighted(classWeights)
+    this.#objective = reweighted ?? this.#compiled
     const { weights, trainableWeights, stateVariables } = model
     const frozen = Object.entries(weights).filter(([path]) => trainableWeights[path] === undefined)
     this.parameters = trainableWeights
@@ -62,9 +72,10 @@ export class SupervisedTask implements Task<Batch> {
     this.#compiled.optimizer.prepare(this.parameters)
   }
 
-  step({ x, y }: Batch, { tracking }: StepContext): Outcome {
-    const { optimizer } = this.#compiled
+  step({ x, y, weight }: Batch, { tracking }: StepContext): Outcome {
+    const { optimizer, clip } = this.#compiled
     const model = this.#model
+    const objective = this.#objective
     const updates = new Map<string, Tensor>()
     const { value, grads, aux } = valueAndGrad(
       (current: Record<string, Tensor>) => {
@@ -76,16 +87,20 @@ export class SupervisedTask implements Task<Batch> {
         const { output, hidden } = model.forward(x, pass)
         const target = alignedTarget(this.#compiled, y, output)
         const logits = model.logitsOf(pass, output)
-        return [model.lossOf(pass, output, target), { output, logits, hidden, target }] as const
+        const weighted = weightedOf(objective, weight)
+        const value = model.lossOf(pass, output, target, weighted?.loss ?? objective.loss)
+        const counts = weighted?.counts() ?? objective.weightOf(target, output)
+        const aux = { output, logits, hidden, target, counts: counts === undefined ? [] : [counts] }
+        return [value, aux] as const
       },
       this.parameters,
       { hasAux: true },
     )
-    const outcome = this.#outcome(value, aux, aux.target)
+    const outcome = this.#outcome(value, aux, aux.target, aux.counts[0])
     updateWhere(
       outcome.loss.weight?.greater(0),
       [...Object.values(this.parameters), ...optimizer.stateVariables().values()],
-      () => optimizer.step(this.parameters, grads),
+      () => optimizer.step(this.parameters, clip(grads)),
     )
     for (const [path, next] of updates) this.state[path]?.assign(next.stopGradient())
     return tracking ? { ...outcome, segment: this.#segment(x, aux.hidden, y) } : outcome
@@ -98,15 +113,21 @@ export class SupervisedTask implements Task<Batch> {
     if (tracking) return { segment: this.#segment(x, hidden, y) }
     const target = alignedTarget(this.#compiled, y, output)
     const outputs = { output, logits: model.logitsOf(pass, output) }
-    return this.#outcome(model.lossOf(pass, output, target), outputs, target)
+    const counts = this.#compiled.weightOf(target, output)
+    return this.#outcome(model.lossOf(pass, output, target), outputs, target, counts)
   }
 
-  /** Loss and metrics of a batch. */
-  #outcome(value: Tensor, { output, logits }: { output: Tensor; logits: Tensor }, target: Tensor) {
-    const { metrics, sums, weightOf } = this.#compiled
+  /** Loss and metrics of a batch. @param counts what the mean is over */
+  #outcome(
+    value: Tensor,
+    { output, logits }: { output: Tensor; logits: Tensor },
+    target: Tensor,
+    counts: Tensor | undefined,
+  ) {
+    const { metrics, sums } = this.#compiled
     const predictionFor = ({ takes }: Metric) => (takes === 'logits' ? logits : output).stopGradient()
     return {
-      loss: { value, weight: weightOf(target, output), isSum: sums },
+      loss: { value, weight: counts, isSum: sums },
       judged: metrics.map((metric) => ({ metric, prediction: predictionFor(metric), target })),
     } satisfies Outcome
   }
@@ -147,6 +168,26 @@ export class SupervisedTask implements Task<Batch> {
   #areRows(y: Tensor): boolean {
     return y.rank === 2 && this.#compiled.lossName === 'crossEntropy'
   }
+}
+
+/** A loss of samples that count differently, and what its mean is over, which is known when it was called. */
+function weightedOf(
+  { weighted }: Objective,
+  weight: Tensor | undefined,
+): { loss: Loss; counts(): Tensor | undefined } | undefined {
+  if (weight === undefined) return undefined
+  if (weighted === undefined) {
+    throw new ArgumentError(
+      'fit: samples were given weights, and the loss is a function, of which only the mean is known; use a named loss, or weigh the samples in a task of your own',
+    )
+  }
+  let counts: Tensor | undefined
+  const loss: Loss = (output, target) => {
+    const found = weighted(output, target, weight)
+    counts = found.weight
+    return found.value
+  }
+  return { loss, counts: () => counts }
 }
 
 /** Does an update, and takes it back on the device where `isWanted` is false: momentum and decay move weights without a gradient, too. */

@@ -241,6 +241,33 @@ export function residualNetworkLR(): Schedule {
   )
 }
 
+/** Options of {@link warmupLR}. */
+export interface WarmupOptions {
+  /** Steps, or epochs, over which the rate rises to that of the optimizer. */
+  steps: number
+  /** Part of the rate to begin with. Default 1 / (steps + 1), so that the first one is no 0. */
+  startFactor?: number
+}
+
+const warmupLRChecks: Checks<WarmupOptions> = { steps: required(above(0)), startFactor: between(0, 1) }
+
+/**
+ * A linear rise at the beginning, and then another schedule from its own beginning (Goyal et al. 2017). Counted in steps with `new LearningRate(..., { per: 'step' })`, in epochs
+ * without.
+ *
+ *     callbacks: [new LearningRate(warmupLR({ steps: 500 }, cosineLR({ period: 10_000 })), { per: 'step' })]
+ *
+ * @param then the schedule behind the rise. Default: the rate of the optimizer
+ */
+export function warmupLR(options: WarmupOptions, then: Schedule = (base) => base): Schedule {
+  const given = checkOptions('warmupLR', options, warmupLRChecks)
+  const { steps, startFactor = 1 / (given.steps + 1) } = given
+  checkValue('warmupLR: then', then, callable<Schedule>())
+  return checked((base, step) =>
+    step < steps ? base * (startFactor + ((1 - startFactor) * step) / steps) : then(base, step - steps),
+  )
+}
+
 function cosine(from: number, to: number, phase: number): number {
   return to + ((from - to) * (1 + Math.cos(Math.PI * phase))) / 2
 }
