@@ -28,6 +28,7 @@ import { type FitDatasetOptions, type FitOptions, fitArrays, trainModel } from '
 import type { History } from '../train/history.js'
 import { checkIdle, compiledOf, disposeState, stateOf, TrainingState } from '../train/state.js'
 import type { ForwardContext, ForwardPass, ForwardResult, LayerEntry } from './forward.js'
+import { nameLayer } from './layer-names.js'
 import { type NetworkOptions, resolveNetwork, type Segment } from './network-options.js'
 import { type ApplyOptions, applyRequest, type PassRequest, passOf } from './pass.js'
 import { NetworkModule } from './root.js'
@@ -249,7 +250,7 @@ export abstract class Network {
       throw new ArgumentError(`given ${describe(layer)} as a layer, expected a Layer`)
     const index = this.#entries.size
     const path = name ?? `layers.${index}`
-    if (!layer.declared) this.#name(layer)
+    if (!layer.declared) nameLayer(layer, this.layers)
     const { dtype, noWeights } = this
     using ownKey = foldIn(this.#rootKey, index)
     this.#root.add(path, layer, inputShape, { key: ownKey, dtype, noWeights })
@@ -257,18 +258,6 @@ export abstract class Network {
     state.predictor?.dispose()
     state.predictor = undefined
     return layer
-  }
-
-  /** Gives unnamed layers numbers by kind: `dense_1`, `dense_2`. */
-  #name(layer: Layer): void {
-    const taken = new Set(this.layers.map(({ name }) => name))
-    if (!layer.named) {
-      let count = 1
-      while (taken.has(`${layer.kind}_${count}`)) count++
-      layer.name = `${layer.kind}_${count}`
-    } else if (taken.has(layer.name)) {
-      throw new ArgumentError(`two layers are named '${layer.name}'; give each its own name`)
-    }
   }
 
   /**
