@@ -3,11 +3,11 @@ import type { Tensor } from '../../ops/tensor.js'
 import type { NllOptions } from './cross-entropy.js'
 
 /**
- * What the labels of a batch weigh together in the mean of cross-entropy and of the log-likelihood, so that means of batches can be put
- * together: the sum of the class weights of all labels that count.
+ * The weight of a batch in the mean of cross-entropy and of the log-likelihood, for means over several batches: the sum of the class weights
+ * of all labels that are not ignored.
  *
  * @param labels class indices `[batch, ...]`
- * @returns float64 scalar; undefined where each of them weighs 1
+ * @returns float64 scalar; undefined if every weight is 1
  */
 export function weightOfLabels(labels: Tensor, { weight, ignoreIndex }: NllOptions): Tensor | undefined {
   if (weight === undefined && ignoreIndex === undefined) return undefined
