@@ -212,7 +212,7 @@ test('predict and evaluate do not depend on the batch size, and leave the mode',
   await t.throwsAsync(model.evaluate([]), { instanceOf: DataError })
 })
 
-test('dropout is off in predict, batch normalisation uses running statistics', async (t) => {
+test('dropout is off in predict, batch normalization uses running statistics', async (t) => {
   const model = new Sequential({ inputShape: [4] })
   model
     .add(new Dense(6))

@@ -9,7 +9,7 @@ import { Layer } from './layer.js'
 
 /**
  * A layer applied to every step of a sequence, with the same weights, `layer.*`: `[batch, time, ...shape]` to `[batch, time, ...]`. All steps
- * of all samples are one batch to the layer, whose weights are therefore the same for all samples.
+ * of all samples are one batch of the layer, so its weights are the same for all samples.
  *
  *     new TimeDistributed(new Dense(8)) // [time, features] to [time, 8]
  */
