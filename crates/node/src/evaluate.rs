@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hyperglow_core::completion::Completion;
 use hyperglow_core::engine::Engine;
 use hyperglow_core::error::ErrorKind;
-use hyperglow_core::home::{DeviceId, Home};
 use hyperglow_core::op::Spec;
+use hyperglow_core::placement::{DeviceId, Placement};
 use hyperglow_core::{DType, Error, NodeId, Result};
 use napi::Env;
 use napi::bindgen_prelude::{
@@ -15,7 +15,7 @@ use napi::bindgen_prelude::{
 };
 use napi_derive::napi;
 
-use crate::state::{engine, home, ids, spec, to_js};
+use crate::state::{engine, ids, placement, spec, to_js};
 
 /// The typed arrays that tensors are made from and read into.
 pub type Array = Either6<Float32Array, Float64Array, Int32Array, BigInt64Array, Uint8Array, Uint32Array>;
@@ -25,17 +25,18 @@ pub type Array = Either6<Float32Array, Float64Array, Int32Array, BigInt64Array, 
     ts_args_type = "data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array, dtype: number, shape: Array<number>, device?: number"
 )]
 pub fn source(data: Array, code: u32, extents: Vec<f64>, device: Option<u8>) -> napi::Result<f64> {
-    engine(|e| Ok(source_of(e, &data, spec(&extents, code)?, home(e, device))?.to_number()))
+    engine(|e| Ok(source_of(e, &data, spec(&extents, code)?, placement(e, device))?.to_number()))
 }
 
 /// A node for data that come in parts: its bytes are undefined until `fill` has written them all, and it is used for nothing before.
 #[napi]
 pub fn room(code: u32, extents: Vec<f64>) -> napi::Result<f64> {
     engine(|e| {
-        Ok(
-            e.room(home(e, Some(e.graph.default_device().0)), spec(&extents, code)?)?
-                .to_number(),
-        )
+        Ok(e.room(
+            placement(e, Some(e.graph.default_device().0)),
+            spec(&extents, code)?,
+        )?
+        .to_number())
     })
 }
 
@@ -46,7 +47,7 @@ pub fn fill(a: f64, from: f64, bytes: BufferSlice<'_>) -> napi::Result<()> {
 }
 
 /// A node of data from JavaScript, copied.
-pub fn source_of(e: &mut Engine, data: &Array, spec: Spec, home: Home) -> Result<NodeId> {
+pub fn source_of(e: &mut Engine, data: &Array, spec: Spec, placement: Placement) -> Result<NodeId> {
     let (bytes, given): (&[u8], DType) = match data {
         Either6::A(x) => (bytemuck::cast_slice(x), DType::F32),
         Either6::B(x) => (bytemuck::cast_slice(x), DType::F64),
@@ -63,7 +64,7 @@ pub fn source_of(e: &mut Engine, data: &Array, spec: Spec, home: Home) -> Result
             "give the matching typed array",
         ));
     }
-    e.source_at(home, bytes, spec)
+    e.source_at(placement, bytes, spec)
 }
 
 /// Extents.
@@ -88,7 +89,7 @@ pub fn dtype_of(a: f64) -> napi::Result<u32> {
 /// Number of the device.
 #[napi]
 pub fn device_of(a: f64) -> napi::Result<u8> {
-    engine(|e| Ok(e.graph.node(NodeId::from_number(a))?.home.device.0))
+    engine(|e| Ok(e.graph.node(NodeId::from_number(a))?.placement.device.0))
 }
 
 /// The value on a device.

@@ -2,7 +2,7 @@
 
 use hyperglow_core::engine::Engine;
 use hyperglow_core::grad::vjp as derivatives;
-use hyperglow_core::home::DeviceId;
+use hyperglow_core::placement::DeviceId;
 use hyperglow_core::slab::Key;
 use hyperglow_core::{Error, NodeId, Result};
 use napi::Env;
@@ -10,7 +10,7 @@ use napi::bindgen_prelude::{Either, JsObjectValue, Object};
 use napi_derive::napi;
 
 use crate::evaluate::{Array, promise, source_of};
-use crate::state::{engine, home, ids, key, spec};
+use crate::state::{engine, ids, key, placement, spec};
 
 /// Cotangents of `wrt`; 0 where there is no path.
 #[napi]
@@ -88,11 +88,11 @@ pub fn jit_begin() -> napi::Result<()> {
 #[napi]
 pub fn jit_argument(extents: Vec<f64>, code: u32, like: Option<f64>) -> napi::Result<f64> {
     engine(|e| {
-        let home = match like {
-            Some(like) => e.graph.node(NodeId::from_number(like))?.home,
-            None => home(e, None),
+        let placement = match like {
+            Some(like) => e.graph.node(NodeId::from_number(like))?.placement,
+            None => placement(e, None),
         };
-        Ok(e.jit_argument(spec(&extents, code)?, home)?.to_number())
+        Ok(e.jit_argument(spec(&extents, code)?, placement)?.to_number())
     })
 }
 
@@ -159,8 +159,8 @@ fn given_arguments(
         }
         let missing = || Error::internal("jit", format!("argument {index} is missing"));
         let spec = e.jit_takes(program, index).cloned().ok_or_else(missing)?;
-        let home = home(e, None);
-        let id = source_of(e, rest.next().ok_or_else(missing)?, spec, home)?;
+        let placement = placement(e, None);
+        let id = source_of(e, rest.next().ok_or_else(missing)?, spec, placement)?;
         made.push(id);
         *argument = id;
     }

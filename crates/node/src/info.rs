@@ -1,7 +1,7 @@
 //! What there is: plans, memory, the device.
 
 use hyperglow_core::backend::MemoryUse;
-use hyperglow_core::engine::Site;
+use hyperglow_core::engine::DeviceQueue;
 use hyperglow_core::random;
 use napi::Env;
 use napi::bindgen_prelude::Uint32Array;
@@ -129,10 +129,10 @@ pub struct DeviceInfo {
 pub fn devices() -> napi::Result<Vec<DeviceInfo>> {
     let Devices {
         cpu,
-        sites,
+        devices,
         default_device,
     } = state::devices().map_err(to_js)?;
-    let info = |(number, (backend, _)): (usize, &Site)| {
+    let info = |(number, (backend, _)): (usize, &DeviceQueue)| {
         let name = backend.name().to_string();
         let (threads, level) = if name == "cpu" {
             (cpu.threads() as u32, cpu.level().name())
@@ -147,7 +147,7 @@ pub fn devices() -> napi::Result<Vec<DeviceInfo>> {
             is_default: number == usize::from(default_device.0),
         }
     };
-    Ok(sites.iter().enumerate().map(info).collect())
+    Ok(devices.iter().enumerate().map(info).collect())
 }
 
 /// Random bits for code that runs in JavaScript: the same numbers as the `random` primitive's.

@@ -5,10 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 use hyperglow_core::backend::Backend;
-use hyperglow_core::engine::{Engine, PENDING_LIMIT, Site};
+use hyperglow_core::engine::{DeviceQueue, Engine, PENDING_LIMIT};
 use hyperglow_core::error::ErrorKind;
-use hyperglow_core::home::{DeviceId, Home};
 use hyperglow_core::op::Spec;
+use hyperglow_core::placement::{DeviceId, Placement};
 use hyperglow_core::prepared::panic_text;
 use hyperglow_core::reference::ReferenceBackend;
 use hyperglow_core::run::Queue;
@@ -32,7 +32,7 @@ pub struct Devices {
     /// The processor.
     pub cpu: Arc<CpuBackend>,
     /// All of them, by number.
-    pub sites: Vec<Site>,
+    pub devices: Vec<DeviceQueue>,
     /// The one that computes what is not told where.
     pub default_device: DeviceId,
 }
@@ -50,10 +50,10 @@ pub fn devices() -> Result<&'static Devices> {
                 let queue = Queue::start(backend.name())?;
                 Ok((backend, Arc::new(queue)))
             };
-            let sites = backends.into_iter().map(site).collect::<Result<_>>()?;
+            let devices = backends.into_iter().map(site).collect::<Result<_>>()?;
             Ok(Devices {
                 cpu,
-                sites,
+                devices,
                 default_device,
             })
         })
@@ -82,10 +82,10 @@ fn default_among(backends: &[Arc<dyn Backend>]) -> Result<DeviceId> {
 }
 
 /// On this device; without, wherever it is used.
-pub fn home(engine: &Engine, device: Option<u8>) -> Home {
+pub fn placement(engine: &Engine, device: Option<u8>) -> Placement {
     match device {
-        Some(device) => Home::on(DeviceId(device)),
-        None => Home::free(engine.graph.default_device()),
+        Some(device) => Placement::on(DeviceId(device)),
+        None => Placement::free(engine.graph.default_device()),
     }
 }
 
@@ -98,11 +98,11 @@ pub fn engine<T>(f: impl FnOnce(&mut Engine) -> Result<T>) -> napi::Result<T> {
                 .map_err(|_| Error::internal("engine", "it was entered twice"))?;
             if slot.is_none() {
                 let Devices {
-                    sites,
+                    devices,
                     default_device,
                     ..
                 } = devices()?;
-                *slot = Some(Engine::on_devices(sites.clone(), *default_device));
+                *slot = Some(Engine::on_devices(devices.clone(), *default_device));
             }
             match slot.as_mut() {
                 Some(engine) => f(engine),

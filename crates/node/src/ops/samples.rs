@@ -1,4 +1,4 @@
-//! What lies between samples: neighbours and similarities.
+//! What lies between samples: neighbors and similarities.
 
 use hyperglow_core::op::{Metric, Op};
 use hyperglow_core::similarity::{Products, Similarity};
@@ -30,7 +30,7 @@ pub fn count_within(x: f64, radius: f64, euclidean: bool, closed: bool) -> napi:
     add(Op::CountWithin { metric, closed }, &[x, radius], None)
 }
 
-/// Inner products of centred similarity matrices: float64 (sets, sets). `kinds` holds a code per set (its place among
+/// Inner products of centered similarity matrices: float64 (sets, sets). `kinds` holds a code per set (its place among
 /// gaussian, laplacian, linear, polynomial, imq, equal), `counts` a number that goes with it: of widths, or the degree.
 #[napi]
 pub fn centered_products(
