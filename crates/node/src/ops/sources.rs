@@ -1,4 +1,4 @@
-//! Tensors made of nothing: constants, counting, random numbers.
+//! Tensors without operands: constants, iota, random numbers.
 
 use hyperglow_core::Error;
 use hyperglow_core::op::{Distribution, Op};
