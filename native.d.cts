@@ -9,7 +9,7 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
-/** Tells V8 of memory outside its heap: `bytes` more, or fewer if negative. */
+/** Reports `bytes` more (or fewer, if negative) of memory outside V8's heap. */
 export declare function adjustExternalMemory(bytes: number): void
 
 /** Index of the first maximum along an axis. */
@@ -24,22 +24,22 @@ export declare function binary(code: number, a: number, b: number): number
 /** Elementwise with a number, which takes the tensor's dtype. */
 export declare function binaryScalar(code: number, a: number, value: number, scalarOnLeft: boolean): number
 
-/** Stretches to a shape under NumPy's rule. */
+/** Broadcasts to a shape by NumPy's rule. */
 export declare function broadcastTo(a: number, extents: Array<number>): number
 
 /** Conversion to another dtype. */
 export declare function cast(a: number, code: number): number
 
 /**
- * Inner products of centred similarity matrices: float64 (sets, sets). `kinds` holds a code per set (its place among
- * gaussian, laplacian, linear, polynomial, imq, equal), `counts` a number that goes with it: of widths, or the degree.
+ * Inner products of centered similarity matrices: float64 (sets, sets). `kinds` holds a code per set (the index in
+ * gaussian, laplacian, linear, polynomial, imq, equal), `counts` its number of widths, or its degree.
  */
 export declare function centeredProducts(samples: Array<number>, parameters: Array<number>, kinds: Array<number>, counts: Array<number>, hollow: boolean): number
 
 /** Lower Cholesky factor. */
 export declare function cholesky(a: number): number
 
-/** One after the other along an axis. */
+/** Concatenation along an axis. */
 export declare function concat(parts: Array<number>, axis: number): number
 
 /** A tensor filled with a number. */
@@ -70,23 +70,23 @@ export interface DeviceInfo {
   threads: number
   /** Instruction set chosen: `amx` (`avx512` with matrix instructions), `avx512`, `avx2` or `portable`; `interpreted`. */
   level: string
-  /** Whether it computes what is not told where. */
+  /** Whether it is the default device. */
   isDefault: boolean
 }
 
-/** What a device holds. */
+/** Memory of a device. */
 export interface DeviceMemoryInfo {
   /** Bytes of live buffers, arenas included. */
   bytes: number
-  /** Buffers those bytes are in. */
+  /** Number of live buffers. */
   buffers: number
-  /** Most bytes ever held at once. */
+  /** The largest number of live bytes so far. */
   peakBytes: number
   /** Buffers allocated since the start. */
   allocations: number
   /**
-   * Bytes that are not in `bytes`: given back and kept for the next results of about the same size. At most 1 GiB and an
-   * eighth of the memory that the process may use; released when memory gets short, and by `releaseMemory`.
+   * Freed bytes that are kept for later results of similar size, not in `bytes`. At most 1 GiB and an eighth of the memory
+   * that the process may use; released before an allocation fails, and by `releaseMemory`.
    */
   keptBytes: number
 }
@@ -97,7 +97,7 @@ export declare function deviceOf(a: number): number
 /** The devices, by their numbers. */
 export declare function devices(): Array<DeviceInfo>
 
-/** One handle less on a node that is there; gives its extents, which messages of a later misuse tell. */
+/** Releases a handle of an existing node; returns its extents, for messages of a later misuse. */
 export declare function dispose(a: number): Array<number>
 
 /** Code of the dtype. */
@@ -106,25 +106,25 @@ export declare function dtypeOf(a: number): number
 /** Eigenvalues (row 0) and eigenvectors (columns below) of symmetric matrices. */
 export declare function eigh(a: number): number
 
-/** Begins a function that is to be differentiated. */
+/** Begins a differentiated function. */
 export declare function enterTrace(): void
 
-/** Computes values, off this thread unless that takes no time; null when they are there. */
+/** Computes values, on another thread unless the run is brief; null if they are computed. */
 export declare function evaluate(nodes: Array<number>): Promise<void> | null
 
-/** Computes values and blocks until they are there. */
+/** Computes values, and blocks until they are computed. */
 export declare function evaluateSync(nodes: Array<number>): void
 
 /** The plan that would compute some nodes, as text. */
 export declare function explain(nodes: Array<number>): string
 
-/** Writes bytes of a node that `room` made, from byte `from` on. */
+/** Writes bytes of a node of `room`, from byte `from` on. */
 export declare function fill(a: number, from: number, bytes: Uint8Array): void
 
 /** Reversal along axes. */
 export declare function flip(a: number, axes: Array<number>): number
 
-/** Elements chosen along an axis by an index of equal rank. */
+/** Elements along an axis, at an index of equal rank. */
 export declare function gather(x: number, index: number, axis: number): number
 
 /** Bytes and nodes that JavaScript's objects keep alive. */
@@ -139,34 +139,34 @@ export declare function iota(code: number, extents: Array<number>, axis: number)
 /** True when the value can be read at once. */
 export declare function isReady(a: number): boolean
 
-/** Gives up compiling. */
+/** Abandons the compiled function. */
 export declare function jitAbort(): void
 
-/** Its next argument, on the device of a node; without one, wherever it is used. */
+/** The next argument, on the device of a node; without a node, on the device that uses it. */
 export declare function jitArgument(extents: Array<number>, code: number, like?: number | undefined | null): number
 
 /** Begins compiling a function. */
 export declare function jitBegin(): void
 
-/** Ends compiling. */
+/** Ends the compiled function. */
 export declare function jitEnd(results: Array<number>): number
 
 /** The plan of a compiled function, as text. */
 export declare function jitExplain(program: number): string
 
-/** Lets go of a compiled function. */
+/** Releases a compiled function. */
 export declare function jitRelease(program: number): void
 
 /**
- * Queues a run; the results can be used at once and read when `done` has resolved. What takes no time is run at once: then
- * there is nothing to wait for, and the results come alone. An argument 0 stands for the next of `given`, data that are no node yet.
+ * Queues a run; the results can be used at once and read after `done` has resolved. A brief run is finished at once: then
+ * there is no promise, only the results. An argument 0 stands for the next of `given`, data without a node.
  */
 export declare function jitRun(program: number, args: Float64Array, given: Array<Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array>): Array<number> | { outputs: Array<number>, done: Promise<void> }
 
-/** Ends it. */
+/** Ends a differentiated function. */
 export declare function leaveTrace(): void
 
-/** Convolution with a kernel of its own for every place. */
+/** Convolution with another kernel at every position. */
 export declare function localConv(x: number, w: number, stride: Array<number>, padLow: Array<number>, padHigh: Array<number>, dilation: Array<number>): number
 
 /** Matrix product; a flag means that operand is stored transposed. */
@@ -175,12 +175,12 @@ export declare function matmul(a: number, b: number, ta: boolean, tb: boolean): 
 /** The median Euclidean distance of all pairs of rows. */
 export declare function medianDistance(x: number): number
 
-/** Exact counts of what is held. */
+/** Exact counts of memory and graph. */
 export declare function memory(): Memory
 
-/** What is held. JavaScript adds up the devices. */
+/** Counts of memory and graph. JavaScript sums the devices. */
 export interface Memory {
-  /** By the numbers of the devices. */
+  /** Memory of the devices, by number. */
   devices: Array<DeviceMemoryInfo>
   /** Nodes without a value. */
   pendingNodes: number
@@ -219,30 +219,30 @@ export declare function permute(a: number, axes: Array<number>): number
 /** The cached plans as text, most recently used first. */
 export declare function plans(): Array<string>
 
-/** What the runs of a plan took since the profile began. */
+/** Times of a plan's runs since the profile began. */
 export interface PlanTimes {
   /** Name of the device. */
   device: string
   /** The plan as text, and how the device runs it. */
   text: string
-  /** Runs that ended well. */
+  /** Number of successful runs. */
   runs: number
-  /** What they took together. */
+  /** Total time of the runs. */
   milliseconds: number
-  /** In the order in which the device goes through them. */
+  /** Steps in the order of the device. */
   steps: Array<StepTimes>
 }
 
-/** Leaves it. */
+/** Leaves the scope. */
 export declare function popScope(): void
 
 /** Inverses of symmetric positive definite matrices. */
 export declare function positiveInverse(a: number): number
 
-/** From now on the steps of plans are timed. */
+/** Begins to time the steps of plans. */
 export declare function profileBegin(): void
 
-/** Ends that; gives what the plans took, in order of their first run. */
+/** Ends the profile; returns the times of the plans, in order of their first run. */
 export declare function profileEnd(): Array<PlanTimes>
 
 /** Enters a named scope. */
@@ -251,13 +251,13 @@ export declare function pushScope(name: string): void
 /** Random numbers from a key: 0 bits, 1 uniform, 2 normal. */
 export declare function random(kind: number, key: number, code: number, extents: Array<number>): number
 
-/** Random bits for code that runs in JavaScript: the same numbers as the `random` primitive's. */
+/** Random bits for code in JavaScript: the same numbers as those of the `random` primitive. */
 export declare function randomBits(keyLow: number, keyHigh: number, start: number, count: number): Uint32Array
 
-/** Copies bytes of a computed value, from byte `from` on, as many as `into` has room for. */
+/** Copies bytes of a computed value to `into`, from byte `from` on. */
 export declare function read(a: number, from: number, into: Uint8Array): void
 
-/** Computes a value, blocks until it is there, and copies all its bytes. */
+/** Computes a value, blocks until it is computed, and copies all its bytes. */
 export declare function readSync(a: number, into: Uint8Array): void
 
 /** Reduction over axes: 0 sum, 1 max, 2 min. */
@@ -266,22 +266,22 @@ export declare function reduce(kind: number, a: number, axes: Array<number>, kee
 /** Registers the function that makes an error from a code and a message. */
 export declare function registerErrorFactory(factory: (code: string, message: string) => Error): void
 
-/** Registers the function that is told, once, that a forgotten evaluation was made up for. */
+/** Registers the function that is called once, at the first evaluation of retained history. */
 export declare function registerWarningHandler(handler: (message: string) => void): void
 
-/** One handle less on each node; nodes that are gone already are passed over. */
+/** Releases a handle of each node; missing nodes are ignored. */
 export declare function release(nodes: Array<number>): void
 
-/** Gives memory that waits for reuse back to the system. */
+/** Returns kept memory to the system. */
 export declare function releaseMemory(): void
 
 /** Other extents, same elements. */
 export declare function reshape(a: number, extents: Array<number>): number
 
-/** One more handle on a node. */
+/** Adds a handle to a node. */
 export declare function retain(a: number): void
 
-/** A node for data that come in parts: its bytes are undefined until `fill` has written them all, and it is used for nothing before. */
+/** A node for data in several parts: its bytes are undefined until `fill` has written all of them; it must not be used before. */
 export declare function room(code: number, extents: Array<number>): number
 
 /** Zeros plus elements at an index of equal rank. */
@@ -291,8 +291,8 @@ export declare function scatterAdd(index: number, source: number, axis: number, 
 export declare function shapeOf(a: number): Array<number>
 
 /**
- * Sums of rows of products of similarity matrices: samples of each set, all their parameters, their kinds with a number
- * that goes with each as above, and the sets of each group. (groups, m)
+ * Row sums of products of similarity matrices, (groups, m), from the samples of each set, their parameters, kinds and
+ * counts, and the sets of each group.
  */
 export declare function similaritySums(samples: Array<number>, parameters: Array<number>, kinds: Array<number>, counts: Array<number>, groups: Array<Array<number>>, hollow: boolean): number
 
@@ -302,33 +302,33 @@ export declare function slice(a: number, start: Array<number>, step: Array<numbe
 /** Solves a linear system. */
 export declare function solve(a: number, b: number): number
 
-/** Data from JavaScript, copied to a device; without, it goes wherever it is used. */
+/** Data from JavaScript, copied to a device; without a device, to the device that uses it. */
 export declare function source(data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array, dtype: number, shape: Array<number>, device?: number): number
 
-/** What steps that go together took. */
+/** Times of steps that run as one. */
 export interface StepTimes {
-  /** The first of them, by its number in the plan. */
+  /** Number of the first step in the plan. */
   first: number
-  /** The last of them. */
+  /** Number of the last step. */
   last: number
-  /** What they do, in words. */
+  /** The operations of the steps, in words. */
   what: string
-  /** Where in the model they were made; may be empty. */
+  /** Scopes in which the steps were built; may be empty. */
   scope: string
-  /** What they took in all runs together. */
+  /** Total time in all runs. */
   milliseconds: number
-  /** Bytes that they read in one run. */
+  /** Bytes read in one run. */
   bytesRead: number
-  /** Bytes that they write in one run. */
+  /** Bytes written in one run. */
   bytesWritten: number
-  /** Multiplications and additions of products and convolutions in one run; left out where there are none. */
+  /** Multiplications and additions of products and convolutions in one run; `None` for other steps. */
   flops?: number
 }
 
-/** The value without its history. */
+/** The value without gradient. */
 export declare function stopGradient(a: number): number
 
-/** Slices chosen by a one-dimensional index. */
+/** Slices at a one-dimensional index. */
 export declare function take(x: number, index: number, axis: number): number
 
 /** The value on a device. */
@@ -346,22 +346,22 @@ export declare function unary(code: number, a: number): number
 /** Equal rows get equal numbers. */
 export declare function uniqueRows(x: number): number
 
-/** A new version. */
+/** Assigns a new version. */
 export declare function variableAssign(variable: number, node: number): void
 
 /** Number of a Variable's device. */
 export declare function variableDevice(variable: number): number
 
-/** A Variable that starts with a node's value, on a device, by default the node's. */
+/** A Variable with a node's value, on a device, by default the node's device. */
 export declare function variableNew(initial: number, device?: number | undefined | null): number
 
-/** A new handle on the current version. */
+/** A new handle of the current version. */
 export declare function variableRead(variable: number): number
 
-/** Lets go of it. */
+/** Releases a Variable. */
 export declare function variableRelease(variable: number): void
 
-/** How often it was assigned; what a failed run would have assigned does not count. */
+/** Number of assignments, without the assignments of failed runs. */
 export declare function variableVersion(variable: number): number
 
 /** Cotangents of `wrt`; 0 where there is no path. */

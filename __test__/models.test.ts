@@ -1,5 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import {
@@ -18,12 +17,10 @@ import {
   HSIC,
   IBSequential,
   IOError,
-  Layer,
   mse,
   Network,
   readSafetensors,
   Sequential,
-  type Shape,
   ShapeError,
   StateError,
   type Tensor,
@@ -33,6 +30,8 @@ import {
   writeSafetensors,
 } from '../ts/index.js'
 import { close } from './helpers.js'
+import { inFolder } from './in-folder.js'
+import { Scale } from './scale.js'
 import { classifier, dataset, points, weightsOf } from './toy-task.js'
 
 /** A network with a shortcut, its own forward pass. */
@@ -44,25 +43,6 @@ class Shortcut extends Network {
     const h = ctx.run(this.inner, x).add(x)
     const output = ctx.run(this.head, h)
     return { output, hidden: [h, output] }
-  }
-}
-
-class Scale extends Layer<{ gain: Tensor }> {
-  build(inputShape: Shape) {
-    this.param('gain', inputShape, 'ones')
-    return inputShape
-  }
-  apply({ gain }: { gain: Tensor }, x: Tensor) {
-    return x.mul(gain)
-  }
-}
-
-async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'hyperglow-models-'))
-  try {
-    await use(folder)
-  } finally {
-    await rm(folder, { recursive: true })
   }
 }
 
@@ -232,7 +212,7 @@ test('predict and evaluate do not depend on the batch size, and leave the mode',
   await t.throwsAsync(model.evaluate([]), { instanceOf: DataError })
 })
 
-test('dropout is off in predict, batch normalisation uses running statistics', async (t) => {
+test('dropout is off in predict, batch normalization uses running statistics', async (t) => {
   const model = new Sequential({ inputShape: [4] })
   model
     .add(new Dense(6))

@@ -1,4 +1,4 @@
-/** Modules: declared, owned and applied apart; nested; with weights from anywhere. */
+/** Modules: declaration, initialization and application; nested modules; weights from other networks. */
 import test from 'ava'
 import {
   ArgumentError,
@@ -16,7 +16,6 @@ import {
   key,
   Layer,
   LayerNorm,
-  Module,
   mse,
   Network,
   ones,
@@ -35,46 +34,9 @@ import {
   type Weights,
 } from '../ts/index.js'
 import { close, numericalGradient, sample } from './close.js'
-import { points } from './toy-task.js'
+import { Block, Tower } from './tower.js'
 
 const f64 = { dtype: 'float64' as const }
-
-/** A module made of modules, as the documentation has it. */
-class Block extends Module {
-  readonly inner: Dense
-  readonly outer: Dense
-
-  constructor(units: number) {
-    super()
-    this.inner = this.child('inner', new Dense(units, { activation: 'tanh' }))
-    this.outer = this.child('outer', new Dense(units))
-  }
-
-  build(inputShape: Shape) {
-    return this.outer.declare(this.inner.declare(inputShape))
-  }
-
-  apply(weights: Weights, x: Tensor, ctx: Context) {
-    return x.add(this.runChild(this.outer, weights, this.runChild(this.inner, weights, x, ctx), ctx))
-  }
-}
-
-/** Three levels, parameters on each. */
-class Tower extends Layer {
-  readonly blocks = [0, 1].map((index) => this.child(`blocks.${index}`, new Block(3)))
-  readonly head = this.child('head', new Dense(2))
-
-  build(inputShape: Shape) {
-    const top = this.blocks.reduce((shape, block) => block.declare(shape), inputShape)
-    this.param('gain', top, 'ones')
-    return this.head.declare(top)
-  }
-
-  apply(weights: Weights, x: Tensor, ctx: Context) {
-    const top = this.blocks.reduce((h, block) => this.runChild(block, weights, h, ctx), x)
-    return this.runChild(this.head, weights, top.mul(weights.gain as Tensor), ctx)
-  }
-}
 
 const towerPaths = [
   'gain',
@@ -349,86 +311,6 @@ test('a layer that makes its children in build can be declared again where that 
   t.is(late.children.size, 0)
   t.deepEqual(late.declare([3]), [2])
   t.deepEqual(late.call(ones([1, 3])).shape, [1, 2])
-})
-
-test('freezing by pattern', (t) => {
-  const model = new Sequential({ inputShape: [3] }).add(new Tower()).add(new Dense(2)) as Sequential
-  const trained = () => Object.keys(model.trainableWeights)
-  t.deepEqual(model.freeze('layers.0.blocks'), [
-    'layers.0.blocks.0.inner.kernel',
-    'layers.0.blocks.0.inner.bias',
-    'layers.0.blocks.0.outer.kernel',
-    'layers.0.blocks.0.outer.bias',
-    'layers.0.blocks.1.inner.kernel',
-    'layers.0.blocks.1.inner.bias',
-    'layers.0.blocks.1.outer.kernel',
-    'layers.0.blocks.1.outer.bias',
-  ])
-  t.is(trained().length, 5)
-  t.is(model.unfreeze('**.inner').length, 4)
-  t.is(model.unfreeze('layers.*.blocks.1.out*.bias').length, 1)
-  t.is(trained().length, 10)
-  t.is(model.freeze('**').length, 13)
-  t.deepEqual(trained(), [])
-  t.false(model.layers[0]?.trainable)
-  model.unfreeze('layers.1.kernel')
-  t.true(model.layers[1]?.trainable)
-  t.false(model.layers[0]?.trainable)
-  t.deepEqual(trained(), ['layers.1.kernel'])
-  for (const layer of model.layers) layer.trainable = true
-  t.is(trained().length, 13)
-  t.throws(() => model.freeze('layer.0'), { instanceOf: UnknownNameError })
-  t.throws(() => model.freeze('layers.1.kernels'), { instanceOf: UnknownNameError, message: /did you mean/ })
-  t.throws(() => model.freeze(3 as never), { instanceOf: ArgumentError })
-})
-
-test('frozen weights stay as they are in training, and have no moments', async (t) => {
-  const model = new Sequential({ inputShape: [4], seed: 2 })
-  model.add(new Residual([new Dense(4, { activation: 'relu' })])).add(new Dense(3, { activation: 'softmax' }))
-  model.freeze('layers.0')
-  model.compile({ optimizer: 'adam', learningRate: 0.05 })
-  const { x, y } = points(64)
-  const values = async () =>
-    Promise.all(
-      Object.entries(model.weights).map(async ([path, v]) => [path, await v.value.array()] as const),
-    )
-  const before = await values()
-  await model.fit(x, y, { epochs: 2, verbose: false })
-  const after = await values()
-  t.deepEqual(after.slice(0, 2), before.slice(0, 2))
-  for (const [index, entry] of after.entries()) if (index >= 2) t.notDeepEqual(entry, before[index])
-  const names = [...(model.optimizer?.stateVariables().keys() ?? [])]
-  t.false(
-    names.some((name) => name.includes('layers.0')),
-    names.join(),
-  )
-  t.true(names.some((name) => name.includes('layers.1.kernel')))
-  model.unfreeze('layers.0')
-  await model.fit(x, y, { epochs: 1, verbose: false })
-  t.notDeepEqual((await values())[0], before[0])
-})
-
-test('what is declared as fixed is never trained', (t) => {
-  class Fixed extends Layer {
-    build(inputShape: Shape) {
-      this.param('centre', inputShape, 'zeros', { trainable: false })
-      this.param('gain', inputShape, 'ones')
-      return inputShape
-    }
-    apply({ centre, gain }: Weights, x: Tensor) {
-      return x.sub(centre as Tensor).mul(gain as Tensor)
-    }
-  }
-  const model = new Sequential({ inputShape: [2] }).add(new Fixed()) as Sequential
-  t.deepEqual(Object.keys(model.trainableWeights), ['layers.0.gain'])
-  model.unfreeze('**')
-  t.deepEqual(Object.keys(model.trainableWeights), ['layers.0.gain'])
-  const frozen = new Fixed()
-  frozen.trainable = false
-  const other = new Sequential({ inputShape: [2] }).add(frozen) as Sequential
-  t.deepEqual(other.trainableWeights, {})
-  frozen.trainable = true
-  t.deepEqual(Object.keys(other.trainableWeights), ['layers.0.gain'])
 })
 
 test('a summary shows what layers are made of', (t) => {

@@ -1,7 +1,6 @@
 /** Charts say what was measured, in every form they can be written in, and refuse what cannot be drawn. */
 
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import {
@@ -26,6 +25,7 @@ import {
   lossPlot,
 } from '../ts/plots/index.js'
 import { placeLabels } from '../ts/plots/labels.js'
+import { inFolder } from './in-folder.js'
 
 const layers = ['conv2d_1', 'dense_1', 'dense_2', 'dense_3', 'dense_4']
 
@@ -65,15 +65,6 @@ function find(spec: unknown, name: string): unknown[] {
   return Object.entries(spec).flatMap(([key, value]) =>
     (key === name ? [value] : []).concat(find(value, name) as []),
   )
-}
-
-async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'plots-'))
-  try {
-    await run(folder)
-  } finally {
-    await rm(folder, { recursive: true })
-  }
 }
 
 test('an information plane holds every layer and epoch once, with the recorded values', (t) => {

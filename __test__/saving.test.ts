@@ -1,6 +1,5 @@
 /** Models built from files: every layer, classes of one's own, and files of older layouts. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import {
@@ -28,17 +27,10 @@ import {
   type Weights,
   writeSafetensors,
 } from '../ts/index.js'
+import { inFolder } from './in-folder.js'
 import { inputOf, layerClasses, layerSamples } from './layer-samples.js'
+import { Scale } from './scale.js'
 import { points } from './toy-task.js'
-
-async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'hyperglow-saving-'))
-  try {
-    await use(folder)
-  } finally {
-    await rm(folder, { recursive: true })
-  }
-}
 
 /** The layer that plain data describe, after a way through text. */
 function rebuilt(layer: Layer): Layer {
@@ -95,35 +87,7 @@ for (const [name, Class] of layerClasses()) {
   })
 }
 
-class Scale extends Layer<{ gain: Tensor }> {
-  build(inputShape: Shape) {
-    this.param('gain', inputShape, 'ones')
-    return inputShape
-  }
-  apply({ gain }: { gain: Tensor }, x: Tensor) {
-    return x.mul(gain)
-  }
-}
-
-/** A class whose constructor takes arguments, and says which. */
-class Times extends Layer {
-  readonly factor: number
-  constructor(factor: number) {
-    super()
-    this.factor = factor
-  }
-  build(inputShape: Shape) {
-    return inputShape
-  }
-  apply(_: Weights, x: Tensor) {
-    return x.mul(this.factor)
-  }
-  protected override settings() {
-    return [this.factor]
-  }
-}
-
-/** One that does not say. */
+/** A layer whose constructor takes an argument that `settings` does not return. */
 class Silent extends Layer {
   readonly factor: number
   constructor(factor = 2) {
@@ -135,6 +99,13 @@ class Silent extends Layer {
   }
   apply(_: Weights, x: Tensor) {
     return x.mul(this.factor)
+  }
+}
+
+/** A layer whose `settings` returns the argument of its constructor. */
+class Times extends Silent {
+  protected override settings() {
+    return [this.factor]
   }
 }
 

@@ -1,5 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { turnsOf } from '../benches/loop/turns.js'
@@ -25,18 +24,10 @@ import {
 } from '../ts/index.js'
 import { Pipeline } from '../ts/train/pipeline.js'
 import { close } from './helpers.js'
+import { inFolder } from './in-folder.js'
 import { classifier, dataset, points, weightsOf } from './toy-task.js'
 
 const hsic = () => new HSIC({ kernel: 'gaussian', sigma: 2 })
-
-async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'hyperglow-training-'))
-  try {
-    await use(folder)
-  } finally {
-    await rm(folder, { recursive: true })
-  }
-}
 
 /** A model with dropout, whose random stream must not be touched by tracking. */
 function tracked(track: boolean, seed = 1): IBSequential {

@@ -1,7 +1,7 @@
 /** Calls of networks that are trained layer by layer. */
 import * as hg from '../../ts/index.js'
 import { type Call, constructorCall, methodCalls } from './call.js'
-import { OwnError } from './junk.js'
+import { epochLimit } from './fit-options.js'
 import { some } from './operations.js'
 
 const count = 12
@@ -9,16 +9,9 @@ const x = () => Float32Array.from({ length: count * 3 }, (_, i) => Math.sin(i))
 const y = () => Int32Array.from({ length: count }, (_, i) => i % 2)
 const dataset = () => new hg.ArrayDataset(x(), y(), { inputShape: [3], batchSize: 5, classes: 2 })
 
-/** Ends what a number of epochs out of all measure would not. */
-const enough = {
-  onEpochEnd(epoch: number) {
-    if (epoch >= 2) throw new OwnError('enough')
-  },
-}
-
 const common = () => ({
   verbose: false,
-  callbacks: [enough],
+  callbacks: [epochLimit],
   numClasses: 2,
   allowUnused: false,
   signal: new AbortController().signal,

@@ -4,7 +4,7 @@ import * as hg from '../../ts/index.js'
 import { prepareDump } from './activations.js'
 import { type Call, constructorCall, type FunctionTable, functionCalls, methodCalls } from './call.js'
 import { dataCalls, prepareDataFiles } from './data.js'
-import { OwnError } from './junk.js'
+import { fitOptions } from './fit-options.js'
 import { some } from './operations.js'
 import { prepareRuns } from './runs.js'
 import { prepareTaskFiles } from './tasks.js'
@@ -14,13 +14,6 @@ const count = 12
 const x = () => Float32Array.from({ length: count * 3 }, (_, i) => Math.sin(i))
 const y = () => Int32Array.from({ length: count }, (_, i) => i % 2)
 const rows = () => Array.from({ length: count }, (_, i) => [Math.sin(i), Math.cos(i), 0.5])
-
-/** Ends what a number of epochs out of all measure would not. */
-const enough = {
-  onEpochEnd(epoch: number) {
-    if (epoch >= 2) throw new OwnError('enough')
-  },
-}
 
 const TYPES = { Sequential: hg.Sequential, IBSequential: hg.IBSequential }
 type Kind = keyof typeof TYPES
@@ -37,18 +30,7 @@ function modelOf(kind: Kind): hg.Sequential | hg.IBSequential {
 
 const compiled = (kind: Kind) => modelOf(kind).compile({ metrics: ['accuracy'], learningRate: 0.1 })
 
-const training = () => ({
-  epochs: 1,
-  verbose: false,
-  callbacks: [enough],
-  showPlot: false,
-  appendDynamics: true,
-  numClasses: 2,
-  initialEpoch: 0,
-  resume: 'no-runs',
-  allowUnused: false,
-  signal: new AbortController().signal,
-})
+const training = () => ({ ...fitOptions(), numClasses: 2, allowUnused: false })
 
 /** Options of `fit` and `fitDataset`. */
 const fitting = (own: object) => ({ ...training(), ...own })

@@ -1,7 +1,7 @@
 /** Calls of tasks, their data and callbacks. */
 import * as hg from '../../ts/index.js'
 import { type Call, constructorCall, functionCalls, methodCalls } from './call.js'
-import { OwnError } from './junk.js'
+import { fitOptions } from './fit-options.js'
 
 const exports = hg as unknown as Readonly<Record<string, unknown>>
 const count = 12
@@ -37,13 +37,6 @@ function line(): hg.Task<Row> {
     },
     evaluate: (batch) => ({ loss: lossOf(parameters.slope.value, batch), segment: segment(batch) }),
   }
-}
-
-/** Ends what a number of epochs out of all measure would not. */
-const enough = {
-  onEpochEnd(epoch: number) {
-    if (epoch >= 2) throw new OwnError('enough')
-  },
 }
 
 const logs = { loss: 1, metrics: {}, validationLoss: 2, validationMetrics: {}, seconds: 1 }
@@ -115,14 +108,7 @@ export const taskCalls: readonly Call[] = [
       line(),
       dataset(),
       {
-        epochs: 1,
-        initialEpoch: 0,
-        verbose: false,
-        callbacks: [enough],
-        showPlot: false,
-        appendDynamics: true,
-        signal: new AbortController().signal,
-        resume: 'no-runs',
+        ...fitOptions(),
         allowUnused: ['slope'],
         validation: dataset(),
         scalars: { rate: 0.1, other: ({ step }: { step: number }) => step },

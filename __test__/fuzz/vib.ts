@@ -1,7 +1,7 @@
 /** Calls of the variational information bottleneck. */
 import * as hg from '../../ts/index.js'
 import { type Call, constructorCall, methodCalls } from './call.js'
-import { OwnError } from './junk.js'
+import { fitOptions } from './fit-options.js'
 import { some } from './operations.js'
 
 const count = 12
@@ -9,13 +9,6 @@ const x = () => Float32Array.from({ length: count * 3 }, (_, i) => Math.sin(i))
 const rows = () => Array.from({ length: count }, (_, i) => [Math.sin(i), Math.cos(i), 0.5])
 const y = () => Int32Array.from({ length: count }, (_, i) => i % 2)
 const dataset = () => new hg.ArrayDataset(x(), y(), { inputShape: [3], batchSize: 5, classes: 2 })
-
-/** Ends what a number of epochs out of all measure would not. */
-const enough = {
-  onEpochEnd(epoch: number) {
-    if (epoch >= 2) throw new OwnError('enough')
-  },
-}
 
 const options = () => ({
   encoder: new hg.Sequential({ inputShape: [3] }).add(new hg.Dense(5)),
@@ -28,17 +21,7 @@ const options = () => ({
   seed: 1,
 })
 
-const training = () => ({
-  epochs: 1,
-  initialEpoch: 0,
-  verbose: false,
-  callbacks: [enough],
-  showPlot: false,
-  appendDynamics: true,
-  signal: new AbortController().signal,
-  resume: 'no-runs',
-  allowUnused: true,
-})
+const training = () => ({ ...fitOptions(), allowUnused: true })
 
 const model = () => new hg.VIB(options() as hg.VIBOptions)
 const compiled = () => model().compile({ learningRate: 0.01 })

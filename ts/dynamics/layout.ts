@@ -34,37 +34,46 @@ export const dimensionNames = ['epoch', 'batch', 'evaluator', 'layer', 'coordina
 /** Meaning of the last axis. */
 export const coordinateNames = ['complexity: H against X', 'generalization: H against Y'] as const
 
+/** The description of a run with N epochs, E evaluators and L layers. */
+export interface RunDescription {
+  /** Names of the L layers. */
+  readonly layers: readonly string[]
+  /** Names of the E evaluators. */
+  readonly evaluators: readonly string[]
+  /** Options of each of the E evaluators. */
+  readonly evaluatorSettings: readonly Json[]
+  /** Unit of each evaluator's values, such as `'bits'`; 'none' for numbers without a unit, null where the unit is not known. */
+  readonly units: readonly (string | null)[]
+  /** Samples that each evaluator's values were estimated from, the largest number if batches differ; null where it is not known. */
+  readonly samples: readonly (number | null)[]
+  /** Entropy of the target's classes over the samples of the first evaluator, in nats; null where the target is not classes, or not known. */
+  readonly labelEntropy: number | null
+  /** Number of each of the N epochs in the training of the model; null where an older hyperglow did not write it. */
+  readonly epochs: readonly number[] | null
+  /** Training steps up to the end of each epoch; null where they are not known. */
+  readonly steps: readonly (number | null)[]
+  /** Number of whole epochs from the first epoch on, without a partial next epoch; null where it is not known. */
+  readonly completedEpochs: number | null
+  /** Seed of the run; null for a run without one. */
+  readonly seed: number | null
+  /** Further notes of the run. */
+  readonly notes: { readonly [key: string]: Json }
+}
+
+/** The part of a {@link RunDescription} that stores of an earlier hyperglow do not have. */
+type Later = 'samples' | 'labelEntropy'
+
 /** Attributes of the group. */
-export interface DynamicsAttributes {
+export interface DynamicsAttributes
+  extends Omit<RunDescription, Later>,
+    Partial<Pick<RunDescription, Later>> {
   readonly format: typeof formatName
   readonly version: number
   /** [N, B, E, L, 2]. */
   readonly shape: readonly number[]
-  /** L names. */
-  readonly layers: readonly string[]
-  /** E names. */
-  readonly evaluators: readonly string[]
-  /** Options of each evaluator, E of them. */
-  readonly evaluatorSettings: readonly Json[]
-  /** Unit of each evaluator's values, 'none' for numbers without one; null where it is not known. */
-  readonly units: readonly (string | null)[]
-  /** Samples that each evaluator's values were estimated from, null where it is not known. Not in stores of an earlier hyperglow. */
-  readonly samples?: readonly (number | null)[]
-  /** Entropy of the target's classes over them, in nats; null where it is not known. Not in stores of an earlier hyperglow. */
-  readonly labelEntropy?: number | null
-  /** Number of each of the N epochs in the training of the model; null where it is not known. */
-  readonly epochs: readonly number[] | null
-  /** Training steps up to the end of each epoch, as far as they are known. */
-  readonly steps: readonly (number | null)[]
-  /** Epochs from the first on that are whole; null where it is not known. */
-  readonly completedEpochs: number | null
-  /** Seed of the run, if it had one. */
-  readonly seed: number | null
   readonly coordinateNames: readonly string[]
-  /** True once the writer was closed; false while it runs, and for ever after a kill. */
+  /** True after the writer was closed; false during the run, and after a kill. */
   readonly finished: boolean
-  /** Whatever else the run wanted to note. */
-  readonly notes: { readonly [key: string]: Json }
 }
 
 /** Names of the arrays of a raw segment with `layers` layers, in order: x, h1 .. hL, y. */

@@ -6,37 +6,19 @@ import { withRoom } from '../core/dtype.js'
 import { DataError, IOError } from '../core/errors.js'
 import { reason, systemCode } from '../io/atomic.js'
 import { FolderStore } from '../io/folder-store.js'
-import type { Json } from '../io/json.js'
-import { groupFile, notStore, readAttributes, valuesName } from './layout.js'
+import { groupFile, notStore, type RunDescription, readAttributes, valuesName } from './layout.js'
 import { meanOfMeasured } from './means.js'
 
 /** Most numbers that are read into memory, 2 GiB of them; a larger store is read in parts with a Zarr library. */
 const maxValues = 2 ** 29
 
 /** The dynamics of a run, read back from its store. */
-export interface Dynamics {
+export interface Dynamics extends RunDescription {
   /** [N, B, E, L, 2]: epoch, batch, evaluator, layer, (complexity, generalization). */
   readonly shape: readonly [number, number, number, number, number]
   /** Values, last axis fastest; NaN for batches that were not stored. Those of all N epochs are made when they are first asked for. */
   readonly values: Float32Array
-  readonly layers: readonly string[]
-  readonly evaluators: readonly string[]
-  readonly evaluatorSettings: readonly Json[]
-  /** Unit of each evaluator's values, such as `'bits'`; 'none' for numbers without a unit, null where it is not known. */
-  readonly units: readonly (string | null)[]
-  /** Samples that each evaluator's values were estimated from, the most where batches differ; null where it is not known. */
-  readonly samples: readonly (number | null)[]
-  /** Entropy of the target's classes over the samples of the first evaluator, in nats; null where the target is not classes, or not known. */
-  readonly labelEntropy: number | null
-  /** Number of each of the N epochs in the training of the model; null where an older hyperglow did not note it. */
-  readonly epochs: readonly number[] | null
-  /** Training steps up to the end of each epoch, as far as they are known. */
-  readonly steps: readonly (number | null)[]
-  /** Epochs from the first on that are whole, whatever was stored of the next; null where it is not known. */
-  readonly completedEpochs: number | null
-  readonly seed: number | null
-  readonly notes: { readonly [key: string]: Json }
-  /** False where the run was cut short (or still goes on). */
+  /** False where the run was cut short, or is still running. */
   readonly finished: boolean
   /** Number of batches with values, of N * B. */
   readonly completedBatches: number

@@ -6,10 +6,10 @@ import type { Tensor } from '../ops/tensor.js'
 import type { NameOptions } from './checks.js'
 import { Layer } from './layer.js'
 
-/** Any function of a tensor can be an activation. */
+/** An activation: any function of a tensor. */
 export type ActivationFunction = (x: Tensor) => Tensor
 
-/** The two that act along an axis run over axis 1: the features, or the channels of a feature map. */
+/** Activations along axis 1: the features, or the channels of a feature map. */
 const OVER_FEATURES: Partial<Record<ActivationName, ActivationFunction>> = {
   softmax: (x) => softmax(x, 1),
   logSoftmax: (x) => logSoftmax(x, 1),
@@ -50,7 +50,7 @@ export abstract class ActivatedLayer<W extends object = Weights> extends Layer<W
   }
 }
 
-/** Whether `apply` is `activate(preActivation(...))`: a class that overrides `apply` means its own. */
+/** Whether `apply` is `activate(preActivation(...))`: false for a class that overrides `apply`. */
 export function isTakenApart(layer: Layer<object>): layer is ActivatedLayer<object> {
   return layer instanceof ActivatedLayer && layer.apply === ActivatedLayer.prototype.apply
 }

@@ -5,21 +5,21 @@ import { ActivatedLayer, type ActivationFunction } from './activated.js'
 import { checkInputs } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
 
-/** Options of {@link Activation}: those of the function, each for the names that have it. */
+/** Options of {@link Activation}: the options of the named function. */
 export interface ActivationOptions extends NameOptions {
-  /** Of 'elu' and 'celu': minus the limit below 0. Default 1. */
+  /** For 'elu' and 'celu': minus the limit at -infinity. Default 1. */
   alpha?: number
-  /** Of 'leakyRelu': the slope below 0. Default 0.01. */
+  /** For 'leakyRelu': the slope below 0. Default 0.01. */
   slope?: number
-  /** Of 'gelu': the approximation by tanh. Default false. */
+  /** For 'gelu': the approximation by tanh. Default false. */
   approximate?: boolean
-  /** Of 'hardTanh': the least value. Default -1. */
+  /** For 'hardTanh': the smallest value. Default -1. */
   low?: number
-  /** Of 'hardTanh': the largest value. Default 1. */
+  /** For 'hardTanh': the largest value. Default 1. */
   high?: number
 }
 
-/** The functions that have options, with what they may be. */
+/** The functions with options, and the checks of the options. */
 const CONFIGURABLE: Partial<
   Record<
     ActivationName,
@@ -64,7 +64,7 @@ const CONFIGURABLE: Partial<
 }
 
 /**
- * An activation as a layer of its own. The output has the shape of the input.
+ * An activation as a layer. The output has the shape of the input.
  *
  *     new Activation('relu')
  *     new Activation('leakyRelu', { slope: 0.2 })
@@ -82,7 +82,7 @@ export class Activation extends ActivatedLayer {
       ...own?.checks,
     } as Checks<ActivationOptions>)
     const { name, ...parameters } = given
-    // Two options that depend on each other, which no check of one sees.
+    // A check of one option cannot compare two options.
     if (activation === 'hardTanh') checkValue('Activation: high', given.high ?? 1, above(given.low ?? -1))
     const isPlain = own === undefined || Object.keys(parameters).length === 0
     const fn = isPlain ? activation : own.with(parameters)

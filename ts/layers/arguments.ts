@@ -24,14 +24,14 @@ export function perAxis(
       }`,
     )
   }
-  // Array.from, since a hole is an entry that is missing.
+  // Array.from, since a hole is a missing entry.
   return Array.from(value as readonly number[], (entry) => wholeNumber(what, entry, least))
 }
 
 /**
- * Checks what a layer is applied to, before it computes with it.
+ * Checks the weights and the input of a layer.
  *
- * @param weights tensors by name; @param needed the names that must be among them
+ * @param weights tensors by name; @param needed the required names
  * @throws {ArgumentError} for anything but tensors
  */
 export function checkInputs(layer: string, weights: object, x: Tensor, needed: readonly string[] = []): void {
@@ -50,7 +50,7 @@ export function checkInputs(layer: string, weights: object, x: Tensor, needed: r
   }
 }
 
-/** Checks the context of a layer that reads one. */
+/** Checks the context of a layer that uses the context. */
 export function checkContext(layer: string, ctx: Context): void {
   const { state, update } = (typeof ctx === 'object' && ctx) || ({} as Partial<Context>)
   if (typeof state !== 'object' || state === null || typeof update !== 'function') {
@@ -63,7 +63,7 @@ export function checkContext(layer: string, ctx: Context): void {
 }
 
 /**
- * Refuses the base class of layers of 1 to 3 spatial axes where it is called like one of those.
+ * Refuses a call of the base class of layers of 1 to 3 spatial axes with the arguments of a subclass.
  *
  * @throws {ArgumentError}
  */

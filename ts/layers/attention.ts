@@ -7,11 +7,11 @@ import { arange, type Tensor } from '../ops/tensor.js'
 
 /** Options of {@link scaledDotProductAttention}. */
 export interface AttentionOptions {
-  /** Bool, true where a query may attend to a key: `[batch, heads, queries, keys]` or what broadcasts to it. Default: everywhere. */
+  /** Bool, true where a query may attend to a key: `[batch, heads, queries, keys]` or a shape that broadcasts to it. Default: everywhere. */
   mask?: Tensor
-  /** Numbers added to the scores: `[batch, heads, queries, keys]` or what broadcasts to it. Default: none. */
+  /** Numbers added to the scores: `[batch, heads, queries, keys]` or a shape that broadcasts to it. Default: none. */
   bias?: Tensor
-  /** Query t sees the keys up to t only. Default false. */
+  /** Query t attends only to keys up to t. Default false. */
   causal?: boolean
   /** Factor of the scores. Default 1 / sqrt(features of a key). */
   scale?: number
@@ -19,21 +19,21 @@ export interface AttentionOptions {
 
 const checks: Checks<AttentionOptions> = { mask: tensorOnly, bias: tensorOnly, causal: flag, scale: above(0) }
 
-/** What attention gives. */
+/** Result of attention. */
 export interface Attention {
   /** `[batch, heads, queries, features of a value]`. */
   readonly output: Tensor
-  /** The share of each key in the output of each query, `[batch, heads, queries, keys]`; they sum to 1. */
+  /** The attention weights `[batch, heads, queries, keys]`; the weights of a query sum to 1. */
   readonly attention: Tensor
 }
 
 /**
- * Scaled dot-product attention (Vaswani et al. 2017): means of the values, weighted by `softmax(query key' * scale)`. A query that may attend
- * to nothing gets zeros.
+ * Scaled dot-product attention (Vaswani et al. 2017): means of the values, weighted by `softmax(query key' * scale)`. A query without
+ * allowed keys gets zeros.
  *
  * @param query `[batch, heads, queries, features]`; @param key `[batch, heads, keys, features]`
  * @param value `[batch, heads, keys, features of a value]`
- * @throws ShapeError where they do not fit each other
+ * @throws ShapeError if the shapes do not agree
  */
 export function scaledDotProductAttention(
   query: Tensor,
@@ -63,10 +63,10 @@ export function scaledDotProductAttention(
   return { output: attention.matmul(value), attention }
 }
 
-/** Below every score: finite, so that a query without any key has no NaN on the way to its zeros. */
+/** Score of a key that is not allowed: finite, so that a query without allowed keys has no NaN before its zeros. */
 const lowest = -3.4e38
 
-/** Softmax over the allowed entries of the last axis; 0 elsewhere, and where none is allowed. */
+/** Softmax over the allowed entries of the last axis; 0 at other entries, and in rows without allowed entries. */
 function maskedSoftmax(scores: Tensor, allowed: Tensor): Tensor {
   return where(allowed, softmax(where(allowed, scores, lowest)), 0)
 }

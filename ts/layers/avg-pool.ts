@@ -7,7 +7,7 @@ import { Pool, type PoolOptions } from './pool.js'
 
 /** Options of {@link AvgPool1d}, {@link AvgPool2d} and {@link AvgPool3d}. */
 export interface AvgPoolOptions extends PoolOptions {
-  /** Whether zeros of the padding count in the mean. Default true. */
+  /** Whether the mean includes the zeros of the padding. Default true. */
   countIncludePad?: boolean
 }
 

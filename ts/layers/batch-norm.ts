@@ -12,7 +12,7 @@ import { checkSpatialInput } from './windows.js'
 export interface BatchNormOptions extends NameOptions {
   /** Added to the variance. Default 1e-5. */
   eps?: number
-  /** Weight of the newest batch in the running statistics; null = mean over all batches so far. Default 0.1. */
+  /** Weight of the newest batch in the running statistics; null for the mean over all batches so far. Default 0.1. */
   momentum?: number | null
   /** Learn a scale `gamma` and a shift `beta` per channel. Default true. */
   affine?: boolean
@@ -28,19 +28,16 @@ const checks: Checks<BatchNormOptions> = {
   ...nameChecks,
 }
 
-/** `gamma` (channels) and `beta` (channels), both absent when not affine. With a leading batch axis, every sample has its own. */
+/** `gamma` (channels) and `beta` (channels), both absent unless `affine`. With a leading batch axis, every sample has its own. */
 export type BatchNormWeights = { gamma?: Tensor; beta?: Tensor }
 
 /**
- * Batch normalisation (Ioffe and Szegedy 2015): `(x - mean) / sqrt(variance + eps) * gamma + beta`, with mean and variance per
+ * Batch normalization (Ioffe and Szegedy 2015): `(x - mean) / sqrt(variance + eps) * gamma + beta`, with mean and variance per
  * channel over the batch and all spatial axes.
  *
- * The batch is normalised by its biased variance; the running variance averages the unbiased one. New running statistics are
- * handed to `ctx.update`, never written during the forward pass. They have a gradient as any result has; whoever keeps them decides whether it counts
- * (models and `call` drop it).
- *
- * Moments have the dtype of the input, since running statistics are kept in it. In float32 a variance overflows where numbers are some 1e19 apart
- * (1e154 in float64): the channel is NaN then, which training refuses. Scale such inputs first.
+ * The batch is normalized by its biased variance; the running variance averages the unbiased one. New running statistics are
+ * passed to `ctx.update`, never written during the forward pass. They have a gradient like other results; models and `call` store them without
+ * gradient.
  */
 export abstract class BatchNorm extends Layer<BatchNormWeights> {
   /** Number of spatial axes. */
@@ -104,11 +101,11 @@ export abstract class BatchNorm extends Layer<BatchNormWeights> {
     return [this.options]
   }
 
-  /** Checks that the statistics of a training batch mean something, and moves the running statistics towards them. */
+  /** Checks that a training batch has enough values for its statistics, and updates the running statistics. */
   #record(perChannel: number, mean: Tensor, variance: Tensor, ctx: Context): void {
     if (perChannel < 2) {
       throw new DataError(
-        `${this.name}: batch normalisation in training needs more than one value per channel, received a batch of one; ` +
+        `${this.name}: batch normalization in training needs more than one value per channel, received a batch of one; ` +
           'use a batch size that leaves no last batch of one sample, or evaluation mode',
       )
     }
@@ -123,21 +120,21 @@ export abstract class BatchNorm extends Layer<BatchNormWeights> {
   }
 }
 
-/** Batch normalisation of `[batch, channels]` or `[batch, channels, length]`. */
+/** Batch normalization of `[batch, channels]` or `[batch, channels, length]`. */
 export class BatchNorm1d extends BatchNorm {
   constructor(options: BatchNormOptions = {}) {
     super(1, options)
   }
 }
 
-/** Batch normalisation of `[batch, channels, height, width]`. */
+/** Batch normalization of `[batch, channels, height, width]`. */
 export class BatchNorm2d extends BatchNorm {
   constructor(options: BatchNormOptions = {}) {
     super(2, options)
   }
 }
 
-/** Batch normalisation of `[batch, channels, depth, height, width]`. */
+/** Batch normalization of `[batch, channels, depth, height, width]`. */
 export class BatchNorm3d extends BatchNorm {
   constructor(options: BatchNormOptions = {}) {
     super(3, options)

@@ -15,7 +15,7 @@ type AnyRecurrent = Recurrent<RecurrentWeights, RecurrentOptions>
 
 /** Options of {@link Bidirectional}. */
 export interface BidirectionalOptions extends NameOptions {
-  /** Both outputs beside each other, or one of both entry by entry. Default 'concat'. */
+  /** Concatenate both outputs, or combine them entry by entry. Default 'concat'. */
   merge?: 'concat' | Merge
 }
 
@@ -24,15 +24,15 @@ const checks: Checks<BidirectionalOptions> = {
   merge: oneOf('concat', 'sum', 'mean', 'product', 'max'),
 }
 
-/** What {@link Bidirectional.run} gives: for each direction, outputs in the order of the input. */
+/** Result of {@link Bidirectional.run}: for each direction, outputs in the order of the input. */
 export interface BidirectionalRun {
   readonly forward: RecurrentRun
   readonly backward: RecurrentRun
 }
 
 /**
- * A recurrent layer that goes through the sequence in both directions (Schuster and Paliwal 1997), each with weights of its own, `forward.*`
- * and `backward.*`: `[batch, time, features]` to `[batch, 2 units]`, the last output of each direction, or to `[batch, time, 2 units]` where
+ * A recurrent layer in both directions of the sequence (Schuster and Paliwal 1997), each direction with its own weights, `forward.*`
+ * and `backward.*`: `[batch, time, features]` to `[batch, 2 units]`, the last output of each direction, or to `[batch, time, 2 units]` if
  * the layer returns sequences.
  *
  *     new Bidirectional(new LSTM(32, { returnSequences: true }))
@@ -69,7 +69,7 @@ export class Bidirectional extends Layer {
   }
 
   /**
-   * Goes through a sequence in both directions.
+   * Runs both directions over a sequence.
    *
    * @param x `[batch, time, features]`
    */

@@ -9,7 +9,7 @@ import { checkLayers } from './chain.js'
 import { type NameOptions, nameChecks } from './checks.js'
 import { Layer } from './layer.js'
 
-/** Layers beside each other on the same input. The weights of the first are `0.kernel` and so on. */
+/** Parallel layers on the same input. The first layer's weights are `0.kernel` and so on. */
 export abstract class Branches extends Layer {
   /** In order. */
   readonly branches: readonly Layer[]
@@ -20,10 +20,10 @@ export abstract class Branches extends Layer {
     for (const [index, branch] of this.branches.entries()) this.child(String(index), branch)
   }
 
-  /** The shape of what `join` gives. */
+  /** The output shape of `join`. */
   protected abstract joinedShape(shapes: readonly Shape[]): Shape
 
-  /** One output of the outputs of all branches. */
+  /** Combines the outputs of all branches. */
   protected abstract join(outputs: readonly Tensor[]): Tensor
 
   build(inputShape: Shape): Shape {
@@ -36,7 +36,7 @@ export abstract class Branches extends Layer {
   }
 }
 
-/** How {@link Parallel} makes one output of several. */
+/** Combination of the outputs of {@link Parallel}. */
 export type Merge = 'sum' | 'mean' | 'product' | 'max'
 
 /** Options of {@link Parallel}. */
@@ -50,7 +50,7 @@ export const merges = oneOf('sum', 'mean', 'product', 'max')
 
 const parallelChecks: Checks<ParallelOptions> = { ...nameChecks, merge: merges }
 
-/** Tensors of the same shape made one, entry by entry. */
+/** Combines tensors of the same shape entry by entry. */
 export function merged(outputs: readonly Tensor[], merge: Merge): Tensor {
   const with_ = { sum: 'add', mean: 'add', product: 'mul', max: 'maximum' } as const
   const all = outputs.reduce((a, b) => a[with_[merge]](b))
@@ -58,8 +58,8 @@ export function merged(outputs: readonly Tensor[], merge: Merge): Tensor {
 }
 
 /**
- * Layers beside each other on the same input, whose outputs are added (or multiplied, ...) entry by entry: `[batch, ...shape]` to the shape
- * that all of them give.
+ * Parallel layers on the same input, whose outputs are added (or multiplied, ...) entry by entry: `[batch, ...shape]` to the layers' common
+ * output shape.
  *
  *     new Parallel([new Dense(8, { activation: 'tanh' }), new Dense(8, { activation: 'sigmoid' })], { merge: 'product' })
  */
@@ -99,7 +99,7 @@ export interface ConcatenateOptions extends NameOptions {
 const concatenateChecks: Checks<ConcatenateOptions> = { ...nameChecks, axis: whole(0) }
 
 /**
- * Layers beside each other on the same input, whose outputs stand one behind the other on an axis.
+ * Parallel layers on the same input, whose outputs are concatenated along an axis.
  *
  *     new Concatenate([new Conv2d(8, 1), new Conv2d(8, 3, { padding: 1 })]) // [c, h, w] to [16, h, w]
  */

@@ -11,7 +11,7 @@ import { Layer } from './layer.js'
 /**
  * Checks a list of layers.
  *
- * @throws ArgumentError where it is empty, or holds anything else; StateError where a layer is in it twice
+ * @throws ArgumentError for an empty list, and for entries that are not layers; StateError for a layer that occurs twice
  */
 export function checkLayers(what: string, layers: readonly Layer[]): readonly Layer[] {
   if (!isList(layers) || layers.length === 0) {
@@ -38,7 +38,7 @@ export function layerOf(what: string, given: Layer | readonly Layer[]): Layer {
 }
 
 /**
- * Layers one after the other, as one layer. The weights of the first are `0.kernel` and so on.
+ * A sequence of layers as one layer. The first layer's weights are `0.kernel` and so on.
  *
  *     new Residual(new Chain([new Conv2d(8, 3, { padding: 1, activation: 'relu' }), new Conv2d(8, 3, { padding: 1 })]))
  */
@@ -53,13 +53,13 @@ export class Chain extends ActivatedLayer {
     for (const [index, layer] of this.layers.entries()) this.child(String(index), layer)
   }
 
-  /** The last layer, where its activation can be told from what is before. */
+  /** The last layer, if its activation is separable from its other computation. */
   get #last(): ActivatedLayer<object> | undefined {
     const last = this.layers.at(-1) as Layer
     return isTakenApart(last) ? last : undefined
   }
 
-  /** That of the last layer. */
+  /** The activation's name of the last layer. */
   override get activationName(): string {
     return this.#last?.activationName ?? 'linear'
   }

@@ -1,4 +1,4 @@
-/** What the options of several layers may be. */
+/** Checks of the options of several layers. */
 
 import { type Check, type Checks, elsewhere, flag, nameOrFunction, text } from '../core/options.js'
 import { type Initializer, type InitializerName, initializerNames } from '../nn/initializers.js'
@@ -7,7 +7,7 @@ import type { ActivatedOptions, ActivationFunction } from './activated.js'
 import type { PoolOptions } from './pool.js'
 import type { RecurrentOptions } from './recurrent.js'
 
-/** Options of a layer that has none but its name. */
+/** Options of a layer with no other option than its name. */
 export interface NameOptions {
   /** Name of the layer. Default: the kind and a number, given by the model. */
   name?: string
@@ -19,7 +19,7 @@ export const activation: Check<ActivationName | ActivationFunction> = nameOrFunc
   ActivationFunction
 >(activationNames)
 
-/** How weights begin: the name of an initializer, or a function. */
+/** The initial value of weights: the name of an initializer, or a function. */
 export const initializer: Check<InitializerName | Initializer> = nameOrFunction<InitializerName, Initializer>(
   initializerNames,
 )

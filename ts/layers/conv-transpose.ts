@@ -12,21 +12,21 @@ import { checkGroups, checkSpatialInput, groupsOf, type Window, windowOf } from 
 
 /** Options of {@link ConvTranspose1d}, {@link ConvTranspose2d} and {@link ConvTranspose3d}. Numbers, or one value per spatial axis. */
 export interface ConvTransposeOptions extends ActivatedOptions {
-  /** So many times larger is the output. Default 1. */
+  /** Factor between the extents of output and input. Default 1. */
   stride?: number | readonly number[]
-  /** What the convolution it transposes would have padded: cut from both ends of the output. Default 0. */
+  /** Padding of the transposed convolution: removed from both ends of the output. Default 0. */
   padding?: number | readonly number[]
   /** Added at the end of each axis of the output; below the stride or the dilation. Default 0. */
   outputPadding?: number | readonly number[]
-  /** Distance between neighbouring kernel entries. Default 1. */
+  /** Distance between neighboring kernel entries. Default 1. */
   dilation?: number | readonly number[]
-  /** Channels are split into so many independent groups. Default 1. */
+  /** Number of independent groups of channels. Default 1. */
   groups?: number
   /** Default true. */
   useBias?: boolean
   /** Default uniform within +-1/sqrt(filters / groups * kernel entries), as in PyTorch. */
   kernelInitializer?: InitializerName | Initializer
-  /** Default as the kernel. */
+  /** Default: the kernel's default. */
   biasInitializer?: InitializerName | Initializer
 }
 
@@ -46,7 +46,7 @@ const checks: Checks<ConvTransposeOptions> = {
  * Transposed convolution over `rank` spatial axes, the gradient of a convolution in its input: `[batch, channels, ...extents]` to
  * `[batch, filters, ...]`, with `(extent - 1) stride - 2 padding + dilation (kernel - 1) + outputPadding + 1` on each axis.
  *
- * The kernel is `(channels, filters / groups, ...kernel)`; with a leading batch axis every sample has its own.
+ * The kernel is `(channels, filters / groups, ...kernel)`; with a leading batch axis every sample has its own kernel.
  */
 export abstract class ConvTranspose extends ActivatedLayer<ConvWeights> {
   /** Number of output channels. */

@@ -24,15 +24,15 @@ export interface ConvOptions extends ActivatedOptions {
   stride?: number | readonly number[]
   /** Zeros around the input. Default 0. */
   padding?: Padding
-  /** Distance between neighbouring kernel entries. Default 1. */
+  /** Distance between neighboring kernel entries. Default 1. */
   dilation?: number | readonly number[]
-  /** Channels are split into so many independent groups. Default 1. */
+  /** Number of independent groups of channels. Default 1. */
   groups?: number
   /** Default true. */
   useBias?: boolean
   /** Default uniform within +-1/sqrt(inputs of one output). */
   kernelInitializer?: InitializerName | Initializer
-  /** Default as the kernel. */
+  /** Default: the kernel's default. */
   biasInitializer?: InitializerName | Initializer
 }
 

@@ -1,4 +1,4 @@
-/** What all layers that convolve compute. */
+/** The convolution of all convolution layers. */
 import { ShapeError } from '../core/errors.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { checkInputs } from './arguments.js'
@@ -6,7 +6,7 @@ import { type Padding, paddingPairs, type Window } from './windows.js'
 
 /** Geometry of one convolution. */
 interface Geometry {
-  /** Of the layer, for messages. */
+  /** The layer's name, for messages. */
   readonly name: string
   readonly window: Window
   readonly padding: Padding
@@ -14,10 +14,10 @@ interface Geometry {
 }
 
 /**
- * The convolution of x with a kernel, and the bias: with a leading batch axis of the weights, every sample has its own.
+ * The convolution of x with a kernel, and the bias: with a leading batch axis of the weights, every sample has its own weights.
  *
  * @param x `[batch, channels, ...extents]`; @param weights `kernel` (filters, channels / groups, ...kernel), `bias` (filters)
- * @throws ShapeError where x has other channels or axes than the kernel
+ * @throws ShapeError if x has other channels or axes than the kernel
  */
 export function convolved(
   x: Tensor,

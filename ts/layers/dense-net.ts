@@ -18,9 +18,9 @@ export interface DenseBlockOptions extends NameOptions {
   /** Number of convolutions. Default 5. */
   layers?: number
   /**
-   * The published rule: every convolution sees the input of the block and all outputs before it, normalised and rectified first, without a
-   * bias; the output begins with the input. Default false: one normalisation in front, rectified outputs with a bias, and the input is seen by
-   * the first convolution only, as PyGlow has it.
+   * The published rule: the input of every convolution is the input of the block and all outputs before it, normalized and rectified first,
+   * without a bias; the output begins with the input. Default false: one normalization first, rectified outputs with a bias, and only the first
+   * convolution reads the input, as in PyGlow.
    */
   includeInput?: boolean
 }
@@ -33,8 +33,8 @@ const checks: Checks<DenseBlockOptions> = {
 }
 
 /**
- * Convolutions of 3 x 3, each of which sees the outputs of all before it: `[batch, channels, height, width]` to
- * `[batch, layers * growth, height, width]`, with the input's channels in front where it is included. The weights are `norm.*` (`norm0.*`, ...
+ * Convolutions of 3 x 3, each of which reads the outputs of all convolutions before it: `[batch, channels, height, width]` to
+ * `[batch, layers * growth, height, width]`, with the input's channels first if the input is included. The weights are `norm.*` (`norm0.*`, ...
  * with the input), `conv0.*` and so on.
  */
 export class DenseBlock extends Layer {
@@ -95,8 +95,8 @@ export class DenseBlock extends Layer {
 }
 
 /**
- * What stands between two {@link DenseBlock}s: a convolution of 1 x 1 without bias, a rectifier, batch normalisation, and means over 2 x 2
- * places. `[batch, channels, height, width]` to `[batch, filters, height / 2, width / 2]`; of an odd extent the last place is left out. The
+ * The transition between two {@link DenseBlock}s: a convolution of 1 x 1 without bias, a rectifier, batch normalization, and means over 2 x 2
+ * pixels. `[batch, channels, height, width]` to `[batch, filters, height / 2, width / 2]`; the last pixel of an odd extent is left out. The
  * weights are `conv.kernel` and `norm.*`.
  */
 export class TransitionLayer extends Layer {

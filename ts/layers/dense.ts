@@ -23,7 +23,7 @@ const checks: Checks<DenseOptions> = {
   biasInitializer: initializer,
 }
 
-/** `kernel` (units, inputs); `bias` (units). With a leading batch axis, every sample has weights of its own. */
+/** `kernel` (units, inputs); `bias` (units). With a leading batch axis, every sample has its own weights. */
 export type DenseWeights = { kernel: Tensor; bias?: Tensor }
 
 /**
@@ -36,7 +36,7 @@ export class Dense extends ActivatedLayer<DenseWeights> {
   readonly units: number
   readonly #options: DenseOptions
 
-  /** @param kind what a subclass calls itself */
+  /** @param kind kind of a subclass */
   constructor(units: number, options: DenseOptions = {}, kind = 'dense') {
     const given = checkOptions('Dense', options, checks)
     super(kind, given)

@@ -27,13 +27,13 @@ export interface DepthwiseConvOptions extends ActivatedOptions {
   stride?: number | readonly number[]
   /** Zeros around the input. Default 0. */
   padding?: Padding
-  /** Distance between neighbouring kernel entries. Default 1. */
+  /** Distance between neighboring kernel entries. Default 1. */
   dilation?: number | readonly number[]
   /** Default true. */
   useBias?: boolean
   /** Default uniform within +-1/sqrt(kernel entries). */
   kernelInitializer?: InitializerName | Initializer
-  /** Default as the kernel. */
+  /** Default: the kernel's default. */
   biasInitializer?: InitializerName | Initializer
 }
 
@@ -50,7 +50,7 @@ const checks: Checks<DepthwiseConvOptions> = {
 
 /**
  * Convolution of each channel by itself: `[batch, channels, ...extents]` to `[batch, channels * multiplier, ...output extents]`, the outputs
- * of a channel beside each other. The kernel is `(channels * multiplier, 1, ...kernel)`; with a leading batch axis every sample has its own.
+ * of a channel adjacent. The kernel is `(channels * multiplier, 1, ...kernel)`; with a leading batch axis every sample has its own kernel.
  */
 export abstract class DepthwiseConv extends ActivatedLayer<ConvWeights> {
   /** Number of spatial axes. */
@@ -115,7 +115,7 @@ export class DepthwiseConv2d extends DepthwiseConv {
 }
 
 /**
- * A convolution in two steps (Chollet 2017): each channel by itself, without bias, then all channels at each place. The weights are
+ * A convolution in two steps (Chollet 2017): each channel by itself, without bias, then all channels at each position. The weights are
  * `depthwise.kernel`, `pointwise.kernel` and `pointwise.bias`. `[batch, channels, ...extents]` to `[batch, filters, ...output extents]`.
  */
 export abstract class SeparableConv extends ActivatedLayer {

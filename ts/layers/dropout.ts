@@ -10,7 +10,7 @@ import { Layer } from './layer.js'
 
 /**
  * In training, sets each entry to zero with probability `prob` and multiplies the others by `1 / (1 - prob)`, so the expected
- * output is the input. In evaluation, the identity. The entries dropped follow from the key of the call.
+ * output is the input. In evaluation, the identity. The dropped entries are a function of the call's key.
  */
 export class Dropout extends Layer {
   /** Probability of dropping an entry, in [0, 1). */
@@ -40,7 +40,7 @@ export class Dropout extends Layer {
 /**
  * In training, x with entries set to zero with probability `prob` and the others multiplied by `1 / (1 - prob)`; else x.
  *
- * @param shape of what is dropped, which is broadcast to that of x
+ * @param shape shape of the mask, which is broadcast to the shape of x
  */
 export function dropped(name: string, x: Tensor, prob: number, ctx: Context, shape: Shape): Tensor {
   if (!ctx.training || prob === 0) return x

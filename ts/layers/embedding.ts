@@ -10,7 +10,7 @@ import { Layer } from './layer.js'
 
 /** Options of {@link Embedding}. */
 export interface EmbeddingOptions extends NameOptions {
-  /** An index whose row begins as zeros and gets no gradient. Default: none. */
+  /** An index whose row is initially 0 and gets no gradient. Default: none. */
   paddingIndex?: number
   /** Default normal with standard deviation 1. */
   kernelInitializer?: InitializerName | Initializer
@@ -22,12 +22,12 @@ const checks: Checks<EmbeddingOptions> = {
   kernelInitializer: initializer,
 }
 
-/** `kernel` (rows, features). With a leading batch axis, every sample has a table of its own. */
+/** `kernel` (rows, features). With a leading batch axis, every sample has its own table. */
 export type EmbeddingWeights = { kernel: Tensor }
 
 /**
  * A table of vectors, looked up by index: `[batch, ...shape]` of whole numbers from 0 to `rows - 1` to `[batch, ...shape, features]`.
- * Numbers in a floating dtype count as whole ones, cut at the point.
+ * Numbers of a floating dtype are truncated to whole numbers.
  *
  *     new Sequential({ inputShape: [20] }).add(new Embedding(1000, 32)) // 20 tokens to [20, 32]
  */
@@ -80,7 +80,7 @@ export class Embedding extends Layer<EmbeddingWeights> {
     return [this.rows, this.features, this.#options]
   }
 
-  /** [rows, 1]: true at the row of the padding. */
+  /** `[rows, 1]`: true at the row of the padding index. */
   #isPadding(): Tensor {
     const { paddingIndex = -1 } = this.#options
     return arange(this.rows, { dtype: 'int32' }).equal(paddingIndex).expandDims(1)

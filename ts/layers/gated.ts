@@ -6,18 +6,18 @@ import { Recurrent, type RecurrentOptions, type RecurrentWeights } from './recur
 
 /** Options of {@link LSTM} and {@link GRU}. */
 export interface GatedOptions extends RecurrentOptions {
-  /** Of the gates. Default 'sigmoid'. */
+  /** Activation of the gates. Default 'sigmoid'. */
   recurrentActivation?: ActivationName | ActivationFunction
 }
 
 const checks: Checks<GatedOptions> = { ...recurrentChecks, recurrentActivation: activation }
 
-/** Base of recurrent layers with gates: factors from 0 to 1 that decide what is kept and what enters. */
+/** Base of recurrent layers with gates: factors from 0 to 1 of the old state and the new input. */
 export abstract class Gated<W extends RecurrentWeights = RecurrentWeights> extends Recurrent<
   W,
   GatedOptions
 > {
-  /** Of the gates. */
+  /** Activation of the gates. */
   protected readonly gate: ActivationFunction
 
   constructor(what: string, units: number, options: GatedOptions) {

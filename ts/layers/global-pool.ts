@@ -6,7 +6,7 @@ import { checkInputs } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
 import { Layer } from './layer.js'
 
-/** Base of the layers that make one number of each channel. */
+/** Base of the layers that reduce each channel to one number. */
 abstract class GlobalPool extends Layer {
   constructor(what: string, kind: string, options: NameOptions) {
     const { name } = checkOptions(what, options, nameChecks)

@@ -18,7 +18,7 @@ export interface GroupNormOptions extends NameOptions {
 
 const checks: Checks<GroupNormOptions> = { ...nameChecks, eps: above(0), affine: flag }
 
-/** Base of the layers that normalise groups of channels of each sample; a subclass says how many groups there are. */
+/** Base of the layers that normalize groups of channels of each sample; a subclass defines the number of groups. */
 abstract class ChannelNorm extends Layer<NormWeights> {
   protected readonly options: GroupNormOptions
 
@@ -67,9 +67,9 @@ abstract class ChannelNorm extends Layer<NormWeights> {
 }
 
 /**
- * Group normalisation (Wu and He 2018): `(x - mean) / sqrt(variance + eps) * gamma + beta`, the moments over the channels of a group and all
- * places of each sample (population variance). Neighbouring channels form a group. `[batch, channels, ...extents]` to the same shape. In
- * float32 the moments are computed in float64, so any finite input has finite ones.
+ * Group normalization (Wu and He 2018): `(x - mean) / sqrt(variance + eps) * gamma + beta`, the moments over the channels of a group and all
+ * positions of each sample (population variance). A group is adjacent channels. `[batch, channels, ...extents]` to the same shape. In
+ * float32 the moments are computed in float64, so any finite input has finite moments.
  */
 export class GroupNorm extends ChannelNorm {
   readonly groups: number
@@ -88,7 +88,7 @@ export class GroupNorm extends ChannelNorm {
   }
 }
 
-/** Instance normalisation (Ulyanov et al. 2016): {@link GroupNorm} with one channel in each group. */
+/** Instance normalization (Ulyanov et al. 2016): {@link GroupNorm} with one channel in each group. */
 export class InstanceNorm extends ChannelNorm {
   constructor(options: GroupNormOptions = {}) {
     super('InstanceNorm', 'instance_norm', options)

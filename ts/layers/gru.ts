@@ -2,11 +2,11 @@ import type { Shape, Tensor } from '../ops/tensor.js'
 import { Gated, type GatedOptions } from './gated.js'
 import { type RecurrentState, type RecurrentWeights, recurrentProduct } from './recurrent.js'
 
-/** As {@link RecurrentWeights}, and `recurrentBias` (3 units), which is added to the product with the output before. */
+/** {@link RecurrentWeights}, and `recurrentBias` (3 units), which is added to the product with the previous output. */
 export type GRUWeights = RecurrentWeights & { recurrentBias?: Tensor }
 
 /**
- * Gated recurrent unit (Cho et al. 2014) in the form in which the reset gate acts after the product, as in cuDNN and PyTorch:
+ * Gated recurrent unit (Cho et al. 2014) with the reset gate after the product, as in cuDNN and PyTorch:
  * `[batch, time, features]` to `[batch, units]`, or to `[batch, time, units]` with returnSequences.
  *
  *     [r, z, n] = W x + b,  [r', z', n'] = U h + b'     the blocks of the kernels, in this order

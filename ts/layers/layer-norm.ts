@@ -9,7 +9,7 @@ import { aligned } from './scaled-rows.js'
 
 /** Options of {@link LayerNorm} and {@link RMSNorm}. */
 export interface RowNormOptions extends NameOptions {
-  /** So many axes at the end are normalised together. Default 1: the features. */
+  /** Number of last axes that are normalized together. Default 1: the features. */
   axes?: number
   /** Added to the variance or mean square. Default 1e-5. */
   eps?: number
@@ -26,12 +26,12 @@ export interface LayerNormOptions extends RowNormOptions {
 const rowChecks: Checks<RowNormOptions> = { ...nameChecks, axes: whole(1), eps: above(0), useScale: flag }
 const checks: Checks<LayerNormOptions> = { ...rowChecks, useBias: flag }
 
-/** `gamma` and `beta`, each of the shape of the normalised axes, with a batch axis where every sample has its own. */
+/** `gamma` and `beta`, each of the shape of the normalized axes, with a leading batch axis if every sample has its own. */
 export type NormWeights = { gamma?: Tensor; beta?: Tensor }
 
-/** Base of the layers that normalise each sample over its last axes. */
+/** Base of the layers that normalize each sample over its last axes. */
 export abstract class RowNorm<W extends NormWeights> extends Layer<W> {
-  /** So many axes at the end are normalised together. */
+  /** Number of last axes that are normalized together. */
   readonly axes: number
   readonly eps: number
 
@@ -48,22 +48,22 @@ export abstract class RowNorm<W extends NormWeights> extends Layer<W> {
     )
   }
 
-  /** The normalised axes of an input with a batch axis. */
+  /** The normalized axes of an input with a batch axis. */
   protected last(x: Tensor): number[] {
     this.extents(x.shape.slice(1))
     return x.shape.map((_, axis) => axis).slice(-this.axes)
   }
 
-  /** A weight as it meets the input. */
+  /** A weight in a shape that broadcasts to the input. */
   protected meeting(weight: Tensor, x: Tensor): Tensor {
     return aligned(weight, this.axes, x.rank, x.rank - this.axes)
   }
 }
 
 /**
- * Layer normalisation (Ba et al. 2016): `(x - mean) / sqrt(variance + eps) * gamma + beta`, the moments over the last axes of each sample
+ * Layer normalization (Ba et al. 2016): `(x - mean) / sqrt(variance + eps) * gamma + beta`, the moments over the last axes of each sample
  * (population variance). The output has the shape of the input. In float32 the moments are computed in float64, so any finite input has
- * finite ones.
+ * finite moments.
  *
  *     new LayerNorm()            // over the features of [time, features]
  *     new LayerNorm({ axes: 3 }) // over a whole [channels, height, width]
@@ -105,8 +105,8 @@ export type RMSNormOptions = RowNormOptions
 export type RMSNormWeights = { gamma?: Tensor }
 
 /**
- * Root mean square normalisation (Zhang and Sennrich 2019): `x / sqrt(mean(x^2) + eps) * gamma`, the mean over the last axes of each sample.
- * The output has the shape of the input. In float32 the mean is computed in float64, so any finite input has a finite one.
+ * Root mean square normalization (Zhang and Sennrich 2019): `x / sqrt(mean(x^2) + eps) * gamma`, the mean over the last axes of each sample.
+ * The output has the shape of the input. In float32 the mean is computed in float64, so any finite input has a finite mean.
  */
 export class RMSNorm extends RowNorm<RMSNormWeights> {
   readonly #options: RMSNormOptions

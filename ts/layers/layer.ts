@@ -8,7 +8,7 @@ import type { Tensor } from '../ops/tensor.js'
 
 /** Options of one call of a layer. */
 export interface CallOptions {
-  /** Whether dropout drops and statistics move. Default false. */
+  /** Whether dropout drops and running statistics are updated. Default false. */
   training?: boolean
   /** Random key of the call, for layers that draw numbers. */
   key?: Tensor
@@ -17,7 +17,7 @@ export interface CallOptions {
 const callChecks: Checks<CallOptions> = { training: flag, key: tensorOnly }
 
 /**
- * One layer of a network: a module that makes one tensor of another, both with a batch axis in front.
+ * One layer of a network: a module from one tensor to one tensor, both with a leading batch axis.
  *
  *     class Scale extends Layer<{ gain: Tensor }> {
  *       build(inputShape: Shape) {
@@ -29,22 +29,22 @@ const callChecks: Checks<CallOptions> = { training: flag, key: tensorOnly }
  *       }
  *     }
  *
- * Layers may be made of layers, see {@link Module}.
+ * Layers may contain layers, see {@link Module}.
  */
 export abstract class Layer<W extends object = Weights> extends Module<W> {
-  /** Whether the layer is a point of the information plane: true exactly when it has parameters. */
+  /** Whether the layer is a point of the information plane: true if and only if it has parameters. */
   get countsInDynamics(): boolean {
     return Object.keys(this.paramShapes).length > 0
   }
 
-  /** Name of the function that `activate` applies: 'linear' unless the layer has an activation. */
+  /** Name of the function of `activate`: 'linear' for a layer without activation. */
   get activationName(): string {
     return 'linear'
   }
 
   /**
    * The output before the activation; `activate(preActivation(...))` is `apply(...)`. A model whose last activation is softmax
-   * computes cross-entropy from this, so that the softmax is applied once and stays accurate.
+   * computes cross-entropy from the pre-activation, so that the softmax is applied once and stays accurate.
    */
   preActivation(weights: W, x: Tensor, ctx: Context): Tensor {
     return this.apply(weights, x, ctx)
@@ -58,7 +58,7 @@ export abstract class Layer<W extends object = Weights> extends Module<W> {
 
   /**
    * Runs the layer on its own Variables; in training, its state is updated. A layer that is not declared takes its input shape from
-   * `x`, and its weights begin with `key(0)`.
+   * `x`, and initializes its weights with `key(0)`.
    */
   call(x: Tensor, options: CallOptions = {}): Tensor {
     const { training = false, key } = checkOptions(`${this.name}: call`, options, callChecks)
@@ -78,7 +78,7 @@ export abstract class Layer<W extends object = Weights> extends Module<W> {
     return y
   }
 
-  /** The name as an option, when the user gave one. */
+  /** The name as an option, if the user gave one. */
   protected naming(): { name?: string } {
     return this.named ? { name: this.name } : {}
   }

@@ -27,7 +27,7 @@ export interface LocallyConnectedOptions extends ActivatedOptions {
   useBias?: boolean
   /** Default uniform within +-1/sqrt(inputs of one output). */
   kernelInitializer?: InitializerName | Initializer
-  /** Default as the kernel. */
+  /** Default: the kernel's default. */
   biasInitializer?: InitializerName | Initializer
 }
 
@@ -41,13 +41,13 @@ const checks: Checks<LocallyConnectedOptions> = {
 }
 
 /**
- * `kernel` (filters, channels * kernel height * kernel width, places) and `bias` (filters, places); places are the pixels of the
- * output, row by row. With a leading batch axis, every sample has weights of its own.
+ * `kernel` (filters, channels * kernel height * kernel width, positions) and `bias` (filters, positions); positions are the pixels of
+ * the output, row by row. With a leading batch axis, every sample has its own weights.
  */
 export type LocallyConnectedWeights = { kernel: Tensor; bias?: Tensor }
 
 /**
- * A convolution that shares nothing: every place of the output has a kernel and a bias of its own.
+ * A convolution without shared weights: every position of the output has its own kernel and bias.
  * `[batch, channels, height, width]` to `[batch, filters, output height, output width]`.
  */
 export class LocallyConnected2d extends ActivatedLayer<LocallyConnectedWeights> {
@@ -111,7 +111,7 @@ export class LocallyConnected2d extends ActivatedLayer<LocallyConnectedWeights> 
     return x.localConv(local, { stride: this.window.stride, padding: this.#pairs(x.shape.slice(2)) })
   }
 
-  /** One sample after the other: nothing is shared that could be computed together. */
+  /** One sample after the other: with its own weights, each sample is a separate product. */
   #perSample(x: Tensor, kernel: Tensor, extents: Shape): Tensor {
     const row = (of: Tensor, i: number) => of.slice([i], [i + 1])
     const samples = Array.from({ length: x.shape[0] as number }, (_, i) =>

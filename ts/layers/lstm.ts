@@ -10,7 +10,7 @@ import { type RecurrentState, type RecurrentWeights, recurrentProduct } from './
  *     c' = s(f) c + s(i) tanh(g)            s the recurrent activation, the sigmoid
  *     h' = s(o) tanh(c')
  *
- * The state is `[h, c]`. PyTorch's second bias is not there: add it to the first.
+ * The state is `[h, c]`. There is one bias: for PyTorch's weights, add its two biases.
  *
  *     new LSTM(64, { returnSequences: true })
  */

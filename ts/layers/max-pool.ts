@@ -7,7 +7,7 @@ import { Pool, type PoolOptions } from './pool.js'
 
 /** Options of {@link MaxPool1d}, {@link MaxPool2d} and {@link MaxPool3d}. */
 export interface MaxPoolOptions extends PoolOptions {
-  /** Distance between neighbouring window entries. Default 1. */
+  /** Distance between neighboring window entries. Default 1. */
   dilation?: number | readonly number[]
 }
 

@@ -12,19 +12,19 @@ import { Layer } from './layer.js'
 
 /** Options of {@link MultiHeadAttention}. */
 export interface MultiHeadAttentionOptions extends NameOptions {
-  /** Query t sees the keys up to t only. Default false. */
+  /** Query t attends only to keys up to t. Default false. */
   causal?: boolean
   /** Features of queries and keys in each head. Default features / heads. */
   keyUnits?: number
   /** Features of values in each head. Default keyUnits. */
   valueUnits?: number
-  /** Features of the output. Default those of the input. */
+  /** Features of the output. Default: the features of the input. */
   units?: number
-  /** Features of the keys that are handed in. Default those of the input. */
+  /** Features of the given keys. Default: the features of the input. */
   keyFeatures?: number
-  /** Features of the values that are handed in. Default keyFeatures. */
+  /** Features of the given values. Default keyFeatures. */
   valueFeatures?: number
-  /** Probability of dropping a share of the output in training, in [0, 1). Default 0. */
+  /** Probability of dropping an attention weight in training, in [0, 1). Default 0. */
   dropout?: number
   /** Default true. */
   useBias?: boolean
@@ -50,8 +50,8 @@ const checks: Checks<MultiHeadAttentionOptions> = {
 
 /**
  * `queryKernel` and `keyKernel` (heads * keyUnits, features), `valueKernel` (heads * valueUnits, features), `outputKernel` (units,
- * heads * valueUnits), and a bias to each, `queryBias` and so on. The rows of a head stand together. With a leading batch axis, every sample
- * has weights of its own.
+ * heads * valueUnits), and a bias to each, `queryBias` and so on. The rows of a head are adjacent. With a leading batch axis, every sample
+ * has its own weights.
  */
 export type MultiHeadAttentionWeights = {
   queryKernel: Tensor
@@ -64,7 +64,7 @@ export type MultiHeadAttentionWeights = {
   outputBias?: Tensor
 }
 
-/** What attends to what. */
+/** Arguments of {@link MultiHeadAttention.attend}. */
 export interface AttentionInputs {
   /** `[batch, queries, features]`. */
   query: Tensor
@@ -72,11 +72,11 @@ export interface AttentionInputs {
   key?: Tensor
   /** `[batch, keys, valueFeatures]`. Default the key. */
   value?: Tensor
-  /** Bool, true where a query may attend to a key: `[queries, keys]`, or with axes for batch and heads in front. */
+  /** Bool, true where a query may attend to a key: `[queries, keys]`, or with leading axes for batch and heads. */
   mask?: Tensor
-  /** Numbers added to the scores: `[queries, keys]`, or with axes for batch and heads in front. */
+  /** Numbers added to the scores: `[queries, keys]`, or with leading axes for batch and heads. */
   bias?: Tensor
-  /** Bool `[batch, keys]`: the keys that are there; others are padding, to which nothing attends. */
+  /** Bool `[batch, keys]`: true for keys, false for padding, to which no query attends. */
   keyMask?: Tensor
 }
 
@@ -93,7 +93,7 @@ type Part = 'query' | 'key' | 'value' | 'output'
 
 /**
  * Multi-head attention (Vaswani et al. 2017). As a layer it is self-attention, `[batch, time, features]` to `[batch, time, units]`; `attend`
- * takes queries, keys, values and masks, and gives the shares of attention too.
+ * takes queries, keys, values and masks, and returns the attention weights too.
  *
  *     new MultiHeadAttention(4, { causal: true })
  */
@@ -135,7 +135,7 @@ export class MultiHeadAttention extends Layer<MultiHeadAttentionWeights> {
   }
 
   /**
-   * Queries that attend to keys.
+   * Attention of queries to keys.
    *
    * @returns `output` `[batch, queries, units]`, and `attention` `[batch, heads, queries, keys]`, before dropout
    */

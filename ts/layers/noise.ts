@@ -9,7 +9,7 @@ import { type NameOptions, nameChecks } from './checks.js'
 import { dropped } from './dropout.js'
 import { Layer } from './layer.js'
 
-/** In training, adds normal noise; in evaluation, the identity. The noise follows from the key of the call. */
+/** In training, adds normal noise; in evaluation, the identity. The noise is a function of the call's key. */
 export class GaussianNoise extends Layer {
   /** Standard deviation of the noise. */
   readonly std: number

@@ -9,7 +9,7 @@ import { Layer } from './layer.js'
 
 /** Options of {@link Pad}. */
 export interface PadLayerOptions extends NameOptions {
-  /** A constant, the picture mirrored without repeating its edge, or the edge itself. Default 'constant'. */
+  /** A constant, the image mirrored without repeating its edge, or the edge value. Default 'constant'. */
   mode?: PadMode
   /** The constant. Default 0. */
   value?: number
@@ -25,7 +25,7 @@ const checks: Checks<PadLayerOptions> = {
 export type PadWidths = number | readonly number[] | readonly (readonly [number, number])[]
 
 /**
- * A frame around the spatial axes: `[batch, channels, ...extents]` to `[batch, channels, ...extents + before + after]`.
+ * Padding of the spatial axes: `[batch, channels, ...extents]` to `[batch, channels, ...extents + before + after]`.
  *
  *     new Pad(1)                                     // zeros on all sides
  *     new Pad([[0, 0], [2, 1]], { mode: 'reflect' }) // two columns to the left, one to the right

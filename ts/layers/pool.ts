@@ -8,15 +8,15 @@ import { checkSpatialInput, type Window, windowExtents, windowOf } from './windo
 
 /** Options that all pooling layers share. Numbers, or one value per spatial axis. */
 export interface PoolOptions extends NameOptions {
-  /** Default: the kernel size, so windows do not overlap. */
+  /** Default: the kernel size, which makes windows adjacent. */
   stride?: number | readonly number[]
   /** Default 0; at most half the kernel. */
   padding?: number | readonly number[]
-  /** Count a last partial window too. Default false. */
+  /** Include a last partial window. Default false. */
   ceilMode?: boolean
 }
 
-/** What the layers of maxima have besides. */
+/** Further options of max pooling. */
 interface WithDilation {
   dilation?: number | readonly number[]
 }
@@ -28,7 +28,7 @@ export abstract class Pool<O extends PoolOptions> extends Layer {
   readonly window: Window
   readonly padding: readonly number[]
   readonly ceilMode: boolean
-  /** What was given. */
+  /** The given options. */
   protected readonly options: O
 
   constructor(
@@ -62,7 +62,7 @@ export abstract class Pool<O extends PoolOptions> extends Layer {
     return [channels, ...windowExtents(this.name, spatial, this.window, pairs, this.ceilMode)]
   }
 
-  /** The options every pooling operation takes. */
+  /** The options of every pooling operation. */
   protected geometry() {
     const { kernel: kernelSize, stride } = this.window
     return { kernelSize, stride, padding: this.padding, ceilMode: this.ceilMode }

@@ -8,7 +8,7 @@ import { Layer } from './layer.js'
 
 /** Options of {@link PositionalEncoding}. */
 export interface PositionalEncodingOptions extends NameOptions {
-  /** The longest wave is 2 pi times so many steps. Default 10000. */
+  /** The longest wavelength is 2 pi times `base` steps. Default 10000. */
   base?: number
   /** Position of the first step. Default 0. */
   offset?: number
@@ -17,8 +17,8 @@ export interface PositionalEncodingOptions extends NameOptions {
 const checks: Checks<PositionalEncodingOptions> = { ...nameChecks, base: above(1), offset: whole(0) }
 
 /**
- * Adds to each step what tells its place (Vaswani et al. 2017): at step t, `sin(t / base^(2i / features))` to feature 2i and the cosine of the
- * same to feature 2i + 1. `[batch, time, features]` to the same shape.
+ * Adds an encoding of its position to each step (Vaswani et al. 2017): at step t, `sin(t / base^(2i / features))` to feature 2i and
+ * `cos(t / base^(2i / features))` to feature 2i + 1. `[batch, time, features]` to the same shape.
  */
 export class PositionalEncoding extends Layer {
   readonly #options: PositionalEncodingOptions

@@ -11,7 +11,7 @@ import { aligned } from './scaled-rows.js'
 
 /** Options of {@link PReLU}. */
 export interface PReLUOptions extends NameOptions {
-  /** One slope for all channels. Default false: one for each. */
+  /** One slope for all channels. Default false: one slope for each channel. */
   shared?: boolean
   /** Default 0.25. */
   slopeInitializer?: InitializerName | Initializer
@@ -19,12 +19,12 @@ export interface PReLUOptions extends NameOptions {
 
 const checks: Checks<PReLUOptions> = { ...nameChecks, shared: flag, slopeInitializer: initializer }
 
-/** `slope` (channels), or (1) where it is shared; with a leading batch axis, every sample has its own. */
+/** `slope` (channels), or (1) for a shared slope; with a leading batch axis, every sample has its own. */
 export type PReLUWeights = { slope: Tensor }
 
 /**
- * A rectifier that learns its slope below 0 (He et al. 2015): `x` where positive, else `slope * x`.
- * `[batch, channels, ...extents]` to the same shape. For a fixed slope there is `new Activation('leakyRelu', { slope: 0.2 })`.
+ * A rectifier with a learned slope below 0 (He et al. 2015): `x` where positive, else `slope * x`.
+ * `[batch, channels, ...extents]` to the same shape. For a fixed slope use `new Activation('leakyRelu', { slope: 0.2 })`.
  */
 export class PReLU extends Layer<PReLUWeights> {
   readonly #options: PReLUOptions

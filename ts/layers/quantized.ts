@@ -9,13 +9,13 @@ import { checkInputs } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
 import { Layer } from './layer.js'
 
-/** Options of {@link Quantized}: those of `quantize`. A range of 'data' (default) is that of each batch; give one that holds for all. */
+/** Options of {@link Quantized}: those of `quantize`. The range 'data' (default) is the range of each batch; give a range for the same levels in all batches. */
 export interface QuantizedOptions extends QuantizeOptions, NameOptions {}
 
 const checks: Checks<QuantizedOptions> = { ...quantizeChecks, ...nameChecks }
 
 /**
- * A layer whose outputs have a few levels, through which the gradient passes straight (`quantize`), so that its point in the information plane is exact by
+ * A layer whose outputs are rounded to a few levels, with a straight-through gradient (`quantize`), so that its point in the information plane is exact by
  * counting (Lorenzen, Igel and Nielsen 2022): see `quantizedPlane`. The weights are `layer.*`.
  *
  *     new Quantized(new Dense(10, { activation: 'tanh' }), { levels: 4, range: [-1, 1] })

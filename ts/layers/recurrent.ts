@@ -12,9 +12,9 @@ import { Layer } from './layer.js'
 
 /** Options of {@link RNN}, {@link LSTM} and {@link GRU}. */
 export interface RecurrentOptions extends NameOptions {
-  /** Give the output of every step, `[batch, time, units]`, and not only of the last. Default false. */
+  /** Return the output of every step, `[batch, time, units]`, instead of the last output. Default false. */
   returnSequences?: boolean
-  /** Of what enters the state. Default 'tanh'. */
+  /** Activation of the new state. Default 'tanh'. */
   activation?: ActivationName | ActivationFunction
   /** Default true. */
   useBias?: boolean
@@ -27,27 +27,27 @@ export interface RecurrentOptions extends NameOptions {
 }
 
 /**
- * `kernel` (blocks * units, features), of the inputs; `recurrentKernel` (blocks * units, units), of the output before; `bias`
- * (blocks * units). A block is one gate. With a leading batch axis, every sample has weights of its own.
+ * `kernel` (blocks * units, features), of the inputs; `recurrentKernel` (blocks * units, units), of the previous output; `bias`
+ * (blocks * units). A block is one gate. With a leading batch axis, every sample has its own weights.
  */
 export type RecurrentWeights = { kernel: Tensor; recurrentKernel: Tensor; bias?: Tensor }
 
-/** What a layer carries from step to step, each `[batch, units]`: the output first, then what it keeps to itself. */
+/** State of a layer between steps, tensors `[batch, units]`: the output first, then the internal state. */
 export type RecurrentState = readonly [output: Tensor, ...memory: Tensor[]]
 
-/** What {@link Recurrent.run} gives. */
+/** Result of {@link Recurrent.run}. */
 export interface RecurrentRun {
-  /** `[batch, units]` of every step. */
+  /** The output `[batch, units]` of every step. */
   outputs: Tensor[]
-  /** After the last step. */
+  /** The state after the last step. */
   state: RecurrentState
 }
 
 /**
- * Base of layers that go through `[batch, time, features]` step by step; a subclass defines one step. The steps are written
- * out, so a compiled program holds all of them and knows their number.
+ * Base of layers that process `[batch, time, features]` step by step; a subclass defines one step. The loop over the steps is unrolled, so a
+ * compiled program has a fixed number of steps.
  *
- * The products with the inputs of all steps are one product ahead of the steps.
+ * One product before the first step multiplies the inputs of all steps.
  */
 export abstract class Recurrent<
   W extends RecurrentWeights = RecurrentWeights,
@@ -57,7 +57,7 @@ export abstract class Recurrent<
   readonly units: number
   readonly returnSequences: boolean
   protected readonly options: O
-  /** Of what enters the state. */
+  /** Activation of the new state. */
   protected readonly activation: ActivationFunction
 
   constructor(what: string, units: number, options: O, checks: Checks<O>) {
@@ -78,8 +78,8 @@ export abstract class Recurrent<
   /**
    * One step.
    *
-   * @param inputs what the kernel and the bias make of the step's input, `[batch, blocks * units]`
-   * @param state before the step; @returns the state after it
+   * @param inputs `kernel x + bias` of the step's input x, `[batch, blocks * units]`
+   * @param state state before the step; @returns the state after the step
    */
   protected abstract step(weights: W, inputs: Tensor, state: RecurrentState): RecurrentState
 
@@ -108,9 +108,9 @@ export abstract class Recurrent<
   }
 
   /**
-   * Goes through a sequence from a given state.
+   * Runs the layer over a sequence from a given state.
    *
-   * @param x `[batch, time, features]`; @param initial default zeros
+   * @param x `[batch, time, features]`; @param initial initial state, default zeros
    */
   run(weights: W, x: Tensor, initial?: RecurrentState): RecurrentRun {
     checkInputs(this.name, weights, x, ['kernel', 'recurrentKernel'])

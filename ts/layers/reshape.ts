@@ -8,7 +8,7 @@ import { type NameOptions, nameChecks } from './checks.js'
 import { Layer } from './layer.js'
 
 /**
- * Another shape for the same numbers, row-major: `[batch, ...]` to `[batch, ...shape]`. One extent may be -1: whatever is left.
+ * The same numbers in another shape, row-major: `[batch, ...]` to `[batch, ...shape]`. One extent may be -1, the extent that keeps the size.
  *
  *     new Reshape([1, 28, 28])
  */
@@ -46,14 +46,14 @@ export class Reshape extends Layer {
 }
 
 /**
- * The axes of a sample in another order; the batch axis stays in front.
+ * The axes of a sample in another order; the batch axis stays first.
  *
  *     new Permute([1, 2, 0]) // [channels, height, width] to [height, width, channels]
  */
 export class Permute extends Layer {
   readonly #order: readonly number[]
 
-  /** @param order of the axes of a sample, from 0, without the batch axis */
+  /** @param order order of the axes of a sample, from 0, without the batch axis */
   constructor(order: readonly number[], options: NameOptions = {}) {
     const { name } = checkOptions('Permute', options, nameChecks)
     super({ kind: 'permute', name })

@@ -11,15 +11,15 @@ import type { Layer } from './layer.js'
 
 /** Options of {@link Residual}. */
 export interface ResidualLayerOptions extends ActivatedOptions {
-  /** What the input goes through beside the branch, such as a 1 x 1 convolution that changes its channels; default nothing. */
+  /** Layer of the shortcut, such as a 1 x 1 convolution that changes the channels; default the identity. */
   shortcut?: Layer | readonly Layer[]
 }
 
 const checks: Checks<ResidualLayerOptions> = { ...activatedChecks, shortcut: elsewhere() }
 
 /**
- * A residual block (He et al. 2016), `y = activation(branch(x) + shortcut(x))`: `[batch, ...shape]` to the shape that branch and shortcut
- * both give. The weights are `branch.*` and `shortcut.*`.
+ * A residual block (He et al. 2016), `y = activation(branch(x) + shortcut(x))`: `[batch, ...shape]` to the common output shape of branch and
+ * shortcut. The weights are `branch.*` and `shortcut.*`.
  *
  *     new Residual([new Dense(16, { activation: 'relu' }), new Dense(16)], { activation: 'relu' })
  */
@@ -28,7 +28,7 @@ export class Residual extends ActivatedLayer {
   readonly shortcut: Layer | undefined
   readonly #options: ResidualLayerOptions
 
-  /** @param branch a layer, or layers one after the other */
+  /** @param branch a layer, or a list of layers */
   constructor(branch: Layer | readonly Layer[], options: ResidualLayerOptions = {}) {
     const given = checkOptions('Residual', options, checks)
     super('residual', given)

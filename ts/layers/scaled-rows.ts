@@ -1,9 +1,9 @@
-/** Weights beside what they scale. */
+/** Weights in the shape of the tensors that they scale. */
 import type { Tensor } from '../ops/tensor.js'
 
 /**
- * A weight of the shape `extents`, or `[batch, ...extents]` where every sample has its own, in a shape that meets `[batch, ...]` tensors of
- * `rank` axes: the extents at `axis` and behind.
+ * A weight of the shape `extents`, or `[batch, ...extents]` if every sample has its own, in a shape that broadcasts to `[batch, ...]` tensors
+ * of `rank` axes: the extents from `axis` on.
  */
 export function aligned(weight: Tensor, extents: number, rank: number, axis: number): Tensor {
   const perSample = weight.rank > extents

@@ -13,7 +13,7 @@ import { checkSpatialInput } from './windows.js'
 
 /** Options of {@link SelfAttention2d}. */
 export interface SelfAttention2dOptions extends NameOptions {
-  /** Queries and keys have so many times fewer features than the input. Default 8. */
+  /** The input's features divided by the features of queries and keys. Default 8. */
   reduction?: number
   /** Divide the three kernels by their largest singular values. Default false. */
   useSpectralNorm?: boolean
@@ -21,17 +21,17 @@ export interface SelfAttention2dOptions extends NameOptions {
 
 const checks: Checks<SelfAttention2dOptions> = { ...nameChecks, reduction: whole(1), useSpectralNorm: flag }
 
-/** What {@link SelfAttention2d.attend} gives. */
+/** Result of {@link SelfAttention2d.attend}. */
 export interface SelfAttention {
   /** `[batch, channels, height, width]`. */
   readonly output: Tensor
-  /** `[batch, places, places]`: the share of each place (last axis) in each; they sum to 1. */
+  /** `[batch, pixels, pixels]`: the attention weights of each pixel; they sum to 1 over the last axis. */
   readonly attention: Tensor
 }
 
 /**
- * Self-attention between the places of an image (Zhang et al. 2019): `gamma * attention(x) + x`. Queries, keys and values come from 1 x 1
- * convolutions, `query.*`, `key.*` and `value.*`; `gamma` begins as 0, so the layer begins as the identity.
+ * Self-attention between the pixels of an image (Zhang et al. 2019): `gamma * attention(x) + x`. Queries, keys and values come from 1 x 1
+ * convolutions, `query.*`, `key.*` and `value.*`; `gamma` is initially 0, which makes the layer the identity.
  * `[batch, channels, height, width]` to the same shape.
  */
 export class SelfAttention2d extends Layer {
@@ -68,7 +68,7 @@ export class SelfAttention2d extends Layer {
     return this.attend(weights, x, ctx).output
   }
 
-  /** The output, and the shares of attention. */
+  /** The output and the attention weights. */
   attend(weights: Weights, x: Tensor, ctx: Context): SelfAttention {
     checkInputs(this.name, weights, x, ['gamma'])
     if (x.rank !== 4) {

@@ -14,15 +14,15 @@ import { Layer } from './layer.js'
 
 /** Options of {@link spectralNorm}. */
 export interface PowerIterationOptions {
-  /** Steps of power iteration; 0 takes u and v as they are. Default 1. */
+  /** Steps of power iteration; 0 leaves u and v unchanged. Default 1. */
   iterations?: number
-  /** Smallest norm that a vector is divided by. Default 1e-12. */
+  /** Lower bound of the norm in a division. Default 1e-12. */
   eps?: number
 }
 
 const iterationChecks: Checks<PowerIterationOptions> = { iterations: whole(0), eps: above(0) }
 
-/** What {@link spectralNorm} gives. */
+/** Result of {@link spectralNorm}. */
 export interface SpectralNormalized {
   /** The kernel divided by sigma. */
   readonly kernel: Tensor
@@ -34,12 +34,12 @@ export interface SpectralNormalized {
 }
 
 /**
- * A kernel divided by an estimate of its largest singular value (Miyato et al. 2018), `u' W v`, W the matrix of a row for each entry of the
- * first axis. The gradient takes u and v as constants.
+ * A kernel divided by an estimate of its largest singular value (Miyato et al. 2018), `u' W v`, W the kernel as a matrix with a row for each
+ * index of the first axis. The gradient treats u and v as constants.
  *
- * @param kernel `[rows, ...]`, or `[batch, rows, ...]`, which takes u and v as they are
+ * @param kernel `[rows, ...]`, or `[batch, rows, ...]`, for which u and v are unchanged
  * @param u `[rows]`; @param v `[entries of a row]`
- * @throws ShapeError where they do not fit
+ * @throws ShapeError if the shapes do not agree
  */
 export function spectralNorm(
   kernel: Tensor,
@@ -85,8 +85,8 @@ const direction: Initializer = (key, shape, _fanIn, _fanOut, dtype) =>
   normalize(normal(key, shape, { dtype }), 0)
 
 /**
- * A layer whose kernel is divided by its largest singular value (Miyato et al. 2018), so that the layer stretches no input by more than 1. The
- * estimate gets better by a step of power iteration for every batch in training; its vectors are the state. The weights are `layer.*`.
+ * A layer whose kernel is divided by its largest singular value (Miyato et al. 2018), so that the layer's Lipschitz constant is
+ * 1 up to the estimate's error. Every training batch improves the estimate by a step of power iteration; its vectors are the state. The weights are `layer.*`.
  *
  *     new SpectralNorm(new Dense(64))
  */
@@ -94,7 +94,7 @@ export class SpectralNorm extends Layer {
   readonly layer: Layer
   readonly #options: SpectralNormOptions
 
-  /** @param layer one that has a `kernel` of its own, whose first axis are the outputs */
+  /** @param layer a layer with its own `kernel`, whose first axis is the outputs */
   constructor(layer: Layer, options: SpectralNormOptions = {}) {
     const given = checkOptions('SpectralNorm', options, checks)
     super({ kind: 'spectral_norm', name: given.name })

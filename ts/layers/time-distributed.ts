@@ -9,7 +9,7 @@ import { Layer } from './layer.js'
 
 /**
  * A layer applied to every step of a sequence, with the same weights, `layer.*`: `[batch, time, ...shape]` to `[batch, time, ...]`. All steps
- * of all samples are one batch to the layer; weights with a leading batch axis, those of each sample, are repeated for each of its steps.
+ * of all samples are one batch of the layer, so its weights are the same for all samples.
  *
  *     new TimeDistributed(new Dense(8)) // [time, features] to [time, 8]
  */

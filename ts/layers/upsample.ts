@@ -8,11 +8,11 @@ import { Layer } from './layer.js'
 
 /** Options of {@link Upsample}. */
 export interface UpsampleOptions extends NameOptions {
-  /** So many times larger is the output, or one factor per spatial axis. Default 2, where no `size` is given. */
+  /** Factor of all extents, or one factor per spatial axis. Default 2 without `size`. */
   scale?: number | readonly number[]
-  /** Extents of the output, or one for all spatial axes, in place of `scale`. */
+  /** Extents of the output, or one extent for all spatial axes, instead of `scale`. */
   size?: number | readonly number[]
-  /** The nearest value, or straight lines between values: bilinear on two axes, trilinear on three. Default 'nearest'. */
+  /** The nearest value, or linear interpolation: bilinear on two axes, trilinear on three. Default 'nearest'. */
   mode?: 'nearest' | 'linear'
 }
 
@@ -27,8 +27,8 @@ const checks: Checks<UpsampleOptions> = {
  * A larger (or smaller) image by interpolation: `[batch, channels, ...extents]`, with any number of spatial axes, to
  * `[batch, channels, ...extents * scale]`.
  *
- * The conventions are PyTorch's with `align_corners: false`: nearest takes the value at `floor(i in / out)`, linear stands at
- * `max(0, (i + 1/2) in / out - 1/2)`, and the edge goes on outside. Nothing is smoothed when the image gets smaller.
+ * The conventions are PyTorch's with `align_corners: false`: nearest takes the value at `floor(i in / out)`, linear interpolates at
+ * `max(0, (i + 1/2) in / out - 1/2)`, and repeats the edge value outside. A smaller image is not smoothed first.
  */
 export class Upsample extends Layer {
   readonly mode: 'nearest' | 'linear'

@@ -3,7 +3,7 @@ import { isList } from '../core/options.js'
 import type { Shape } from '../ops/tensor.js'
 import { perAxis, wholeNumber } from './arguments.js'
 
-/** Zero padding: one width for all sides, one per axis, `[before, after]` per axis, or by the size of the output. */
+/** Zero padding: one width for all sides, one per axis, `[before, after]` per axis, or 'same' or 'valid'. */
 export type Padding = number | readonly number[] | readonly (readonly [number, number])[] | 'same' | 'valid'
 
 /** Geometry of a sliding window, one entry per spatial axis. */
@@ -19,7 +19,7 @@ interface WindowSteps {
   readonly dilation?: number | readonly number[] | undefined
 }
 
-/** A sliding window as layers of convolution are told of it: numbers, or one value per axis; steps and dilation of 1 by default. */
+/** Options of the sliding window of convolution layers: numbers, or one value per axis; steps and dilation of 1 by default. */
 export function windowOf(
   what: string,
   rank: number,
@@ -38,14 +38,14 @@ export function checkPadding(what: string, padding: Padding | undefined, window:
   if (padding !== undefined && padding !== 'same') paddingPairs(what, padding, window, [])
 }
 
-/** The number of groups of a convolution. Throws ArgumentError unless the filters can be split into so many. */
+/** The number of groups of a convolution. Throws ArgumentError unless the number of filters is a multiple of it. */
 export function groupsOf(what: string, filters: number, given = 1): number {
   const groups = wholeNumber(`${what}: groups`, given)
   if (filters % groups === 0) return groups
   throw new ArgumentError(`${what}: filters ${filters} cannot be split into ${groups} groups`)
 }
 
-/** Throws ShapeError unless the channels of the input can be split into so many groups. */
+/** Throws ShapeError unless the number of input channels is a multiple of the number of groups. */
 export function checkGroups(name: string, inputShape: Shape, groups: number): void {
   const [channels] = inputShape as [number]
   if (channels % groups === 0) return
@@ -57,7 +57,7 @@ export function checkGroups(name: string, inputShape: Shape, groups: number): vo
 /**
  * Padding before and after each axis.
  *
- * 'same' gives `ceil(extent / stride)` outputs; an odd total puts the extra zero behind.
+ * 'same' gives `ceil(extent / stride)` outputs; an odd total has one more zero after than before.
  */
 export function paddingPairs(
   what: string,
@@ -102,9 +102,9 @@ function pairOf(what: string, pair: readonly [number, number]): readonly number[
 /**
  * Number of windows along each axis, `floor((extent + padding - dilation (kernel - 1) - 1) / stride) + 1`.
  *
- * With `ceilMode` a last partial window counts too, as long as it starts inside the input or the padding before it.
+ * `ceilMode` includes a last partial window, if it starts inside the input or the padding before the input.
  *
- * @throws ShapeError with the computed extents when an axis is shorter than the window
+ * @throws ShapeError with the computed extents if an axis is shorter than the window
  */
 export function windowExtents(
   name: string,

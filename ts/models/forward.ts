@@ -1,4 +1,4 @@
-/** One run of a network: which weights it uses, and what the layers did meanwhile. */
+/** A pass over a network: its weights, and the outputs of its layers. */
 import { ArgumentError, describe, StateError } from '../core/errors.js'
 import { checkValue, text } from '../core/options.js'
 import { scope } from '../core/transforms.js'
@@ -13,21 +13,21 @@ export interface ForwardResult {
   /** `[batch, ...outputShape]`. */
   output: Tensor
   /**
-   * Outputs of the layers that are points of the information plane, without gradient, input side first. Empty where the context does not ask for
-   * them; that of `network.context()`, the default, does.
+   * Outputs of the layers that are points of the information plane, without gradient, input side first. Empty where the context does not track
+   * them; `network.context()`, the default, tracks them.
    */
   hidden: Tensor[]
 }
 
-/** What a network's `forward` runs its layers with. */
+/** A network's `forward` runs its layers with a context. */
 export interface ForwardContext {
-  /** True while training: dropout drops, batch normalisation uses the statistics of the batch. */
+  /** True while training: dropout drops, batch normalization uses the statistics of the batch. */
   readonly training: boolean
-  /** True where `hidden` is wanted. */
+  /** True if `forward` returns `hidden`. */
   readonly tracking: boolean
   /** Runs a registered layer with the weights, state and random key of this pass. */
   run(layer: Layer, x: Tensor): Tensor
-  /** The tensor without gradient, as it stands in `hidden`; it keeps the name of the layer it came from. */
+  /** The tensor without gradient, for `hidden`; it keeps the name of the layer that computed it. */
   detach(output: Tensor): Tensor
   /**
    * Gives a tensor that no layer gave, such as a sum of outputs, a name: it is a point that evaluators name and `activations` finds. Given back is the tensor
@@ -44,13 +44,13 @@ export interface LayerEntry {
   readonly layer: Layer
 }
 
-/** What a {@link ForwardPass} is made from. */
+/** Arguments of a {@link ForwardPass}. */
 export interface PassOptions {
   readonly entries: ReadonlyMap<Layer, LayerEntry>
-  /** That of the network, whose children the layers are. Its state is not read: `read` gives it. */
+  /** The network's module, whose children are the layers. Its state is read by `read`. */
   readonly context: Context
   readonly tracking: boolean
-  /** Whether a layer runs in evaluation mode although the pass is one of training. Default: none does. */
+  /** Whether a layer runs in evaluation mode in a training pass. Default: no layer. */
   readonly evaluates?: ((layer: Layer) => boolean) | undefined
   /** Is shown the output of every layer that is run, by its name, and of layers inside of it by their paths behind that; what is named by `point`, too. */
   readonly observe?: ((name: string, output: Tensor) => void) | undefined
@@ -58,7 +58,7 @@ export interface PassOptions {
   read(path: string): Tensor
 }
 
-/** Runs layers and remembers which tensor came from where. */
+/** Runs layers and records which layer computed each tensor. */
 export class ForwardPass implements ForwardContext {
   readonly training: boolean
   readonly tracking: boolean
@@ -124,7 +124,7 @@ export class ForwardPass implements ForwardContext {
     return output
   }
 
-  /** The layer whose output a tensor is, if it is one of this pass. */
+  /** The layer that computed a tensor in this pass; undefined for other tensors. */
   producer(output: Tensor): Layer | undefined {
     return this.#producers.get(output)
   }
@@ -151,7 +151,7 @@ export class ForwardPass implements ForwardContext {
     return detached
   }
 
-  /** The input of the softmax that made a tensor, if a softmax layer of this pass made it. */
+  /** The input of the softmax layer that computed a tensor in this pass; undefined for other tensors. */
   logitsOf(output: Tensor): Tensor | undefined {
     return this.#logits.get(output)
   }
@@ -164,7 +164,7 @@ export class ForwardPass implements ForwardContext {
   }
 }
 
-/** @throws {ArgumentError} for what is no context of a pass */
+/** @throws {ArgumentError} for a value that is not the context of a pass */
 export function checkPass(ctx: ForwardContext): void {
   if (typeof ctx?.run === 'function') return
   throw new ArgumentError(

@@ -41,11 +41,11 @@ import { classesOfUnits, countUnits } from './unit-matching.js'
 const epochCount = whole(1)
 
 /**
- * The base of networks that are trained without back-propagation: each layer by an optimizer of its own, on an objective of its own output
- * (the HSIC bottleneck, Ma, Lewis and Kleijn 2019). No gradient crosses from a layer to the one before.
+ * The base of networks that are trained without back-propagation: each layer has its own optimizer, and an objective of the layer's output
+ * (the HSIC bottleneck, Ma, Lewis and Kleijn 2019). No gradient passes from a layer to the layer before it.
  *
- * It is a stack of layers as it stands; a subclass with another topology registers layers in its constructor and runs them in `compose`, and
- * `trainBy` says by what each is trained.
+ * The base class is a stack of layers. A subclass with another topology registers layers in its constructor, runs them in `compose`, and sets
+ * each layer's criterion with `trainBy`.
  */
 export abstract class HSICNetwork extends Stack {
   readonly #locals = new Map<Layer, LocalOptions>()
@@ -55,10 +55,10 @@ export abstract class HSICNetwork extends Stack {
   #classOfUnit: Int32Array | undefined
 
   /**
-   * Puts a layer on top.
+   * Adds a layer on top.
    *
-   * @param options what the layer is trained by; default the criterion of `compile`
-   * @throws ArgumentError for a criterion that is none; ShapeError where it cannot take the output of the layer below; StateError after `compile`,
+   * @param options criterion of the layer; default the criterion of `compile`
+   * @throws ArgumentError for an invalid criterion; ShapeError if the layer cannot take the output of the layer below; StateError after `compile`,
    *   or for a layer in use
    */
   override add(layer: Layer, options: LocalOptions = {}): this {
@@ -68,7 +68,7 @@ export abstract class HSICNetwork extends Stack {
     return this
   }
 
-  /** Says by what a registered layer is trained, before `compile`; arguments and errors are those of `add`. */
+  /** Sets the criterion of a registered layer, before `compile`; arguments and errors are those of `add`. */
   trainBy(layer: Layer, options: LocalOptions): this {
     const given = checkLocal('trainBy', options)
     this.#checkOpen('trainBy')
@@ -81,24 +81,24 @@ export abstract class HSICNetwork extends Stack {
     return this
   }
 
-  /** The layer that format training trains: the last one, where it is an {@link HSICOutput}. */
+  /** The layer of format training: the last layer, if it is an {@link HSICOutput}. */
   get readout(): HSICOutput | undefined {
     const last = this.layers.at(-1)
     return isInstance(last, HSICOutput) ? last : undefined
   }
 
-  /** Whether format training trains a layer, and training layer by layer does not. */
+  /** Whether a layer is trained in format training, and not layer by layer. */
   protected isReadout(layer: Layer): boolean {
     return isInstance(layer, HSICOutput)
   }
 
-  /** Whether a layer takes its input without gradient. Default: each does. */
+  /** Whether a layer takes its input without gradient. Default: true for each layer. */
   protected detaches(_layer: Layer): boolean {
     return true
   }
 
   /**
-   * Fixes how layers are trained, and with `post` the loss, optimizer and metrics of format training and `evaluate`. Afterwards no layer can be added.
+   * Sets the layers' criteria and optimizers, and with `post` the loss, optimizer and metrics of format training and `evaluate`. Afterwards no layer can be added.
    *
    *     model.compile({ criterion: new HSIC({ sigma: 5 }), regularizeCoeff: 50, post: { learningRate: 0.005, metrics: ['accuracy'] } })
    *
@@ -111,7 +111,7 @@ export abstract class HSICNetwork extends Stack {
     return this.compileLocal(pre, post, () => criterion)
   }
 
-  /** By what a layer is trained: what was said when it was added, or what all are trained by. */
+  /** The criterion of a layer: the one that it was added with, or the criterion of all layers. */
   #localOf(layer: Layer, common: Estimator | undefined, coefficient: number) {
     const { criterion, regularizeCoeff } = this.#locals.get(layer) ?? {}
     if (criterion !== undefined) return { criterion, coefficient: regularizeCoeff ?? 0 }
@@ -121,7 +121,7 @@ export abstract class HSICNetwork extends Stack {
     )
   }
 
-  /** `compile` once options are read. @param criterionOf the criterion of a layer that has none of its own */
+  /** `compile` once options are read. @param criterionOf the criterion of a layer that was added without one */
   protected compileLocal(
     pre: PreTrainingOptions,
     post: CompileOptions,
@@ -152,7 +152,7 @@ export abstract class HSICNetwork extends Stack {
     return [...this.module.children].map(([path, child]) => [path, child as Layer])
   }
 
-  /** The trained layers with the weights that training changes now. */
+  /** The trained layers with their trainable weights. */
   #current(): Map<Layer, LocalTraining> {
     const trained = new Map<Layer, LocalTraining>()
     for (const [layer, training] of this.#trainings) {
@@ -164,7 +164,7 @@ export abstract class HSICNetwork extends Stack {
     return trained
   }
 
-  /** Runs `f` while nothing but the readout can be trained. */
+  /** Runs `f` while only the readout is trainable. */
   #readoutAlone<T>(f: () => T): T {
     checkIdle(this, 'compile')
     const frozen = this.#paths()
@@ -189,7 +189,7 @@ export abstract class HSICNetwork extends Stack {
   }
 
   /**
-   * The composition of the layers that a subclass overrides for another topology; run layers with `ctx.run(layer, x)`.
+   * The composition of the layers. A subclass overrides it for another topology, and runs layers with `ctx.run(layer, x)`.
    *
    * @param x `[batch, ...inputShape]`
    */
@@ -197,7 +197,7 @@ export abstract class HSICNetwork extends Stack {
     return super.forward(x, ctx)
   }
 
-  /** The network layer by layer: each layer takes its input without gradient, so that the gradient of an output is that of the last layer alone. */
+  /** The network layer by layer: each layer takes its input without gradient, so the gradient of an output is the gradient of the last layer alone. */
   override forward(x: Tensor, ctx: ForwardContext = this.context()): ForwardResult {
     checkPass(ctx)
     return this.compose(x, new DetachedPass(ctx, (layer) => this.detaches(layer)))
@@ -210,11 +210,11 @@ export abstract class HSICNetwork extends Stack {
   }
 
   /**
-   * The objectives of all layers that are trained, in order, as a pure function of the weights. Gradients do not cross layers.
+   * The objectives of all trained layers, in order, as a pure function of the weights. Gradients do not cross layers.
    *
    *     const { grads } = valueAndGrad((w) => model.objectives(w, x, y)[0].value, model.weights)
    *
-   * @param weights tensors by path; those left out are the network's own
+   * @param weights tensors by path; a missing path stands for the network's own weight
    * @param x `[batch, ...inputShape]`; @param y labels `[batch]`, or targets `[batch, ...]`
    * @throws StateError before `compile`
    */
@@ -236,7 +236,7 @@ export abstract class HSICNetwork extends Stack {
   }
 
   override pass(options: PassRequest): ForwardPass {
-    // What format training leaves alone runs in evaluation mode.
+    // Layers that format training does not train run in evaluation mode.
     return super.pass(
       this.#isFormatting ? { ...options, evaluates: (layer) => !this.isReadout(layer) } : options,
     )
@@ -245,11 +245,11 @@ export abstract class HSICNetwork extends Stack {
   /**
    * Trains each layer below the readout on its own objective.
    *
-   * Reported are the sum of the objectives as the loss, and for each layer its objective under its name, and the criterion against input and target
-   * under `NAME.input` and `NAME.target`. Optimizers of layers are kept from call to call, and in checkpoints; files of `save` have none.
+   * The loss is the sum of the objectives. Each layer's objective is reported under the layer's name, and its criterion against input and target
+   * under `NAME.input` and `NAME.target`. Optimizers of layers are kept from call to call, and in checkpoints; `save` does not write them.
    *
    * @param epochs times that the data are gone through
-   * @throws StateError (rejects) before `compile`, and where nothing can be trained; errors of `fitDataset` of other models
+   * @throws StateError (rejects) before `compile`, and for a network without trainable layers; errors of `fitDataset` of other models
    */
   async preTrainingLoop(
     epochs: number,
@@ -267,7 +267,7 @@ export abstract class HSICNetwork extends Stack {
     )
   }
 
-  /** How layers are trained on data. */
+  /** Trains the layers on data. */
   #recipe(train: BatchSource, given: number | undefined): Recipe {
     const { layers, outputShape } = outlineOf(this)
     const known = given ?? (train as { classes?: number } | null)?.classes
@@ -291,8 +291,7 @@ export abstract class HSICNetwork extends Stack {
   }
 
   /**
-   * Format training: trains the readout on the loss of `post`, on the outputs of the other layers, which keep their weights and run in evaluation
-   * mode.
+   * Format training: trains the readout on the loss of `post`. The other layers keep their weights and run in evaluation mode.
    *
    * @param epochs times that the data are gone through
    * @throws StateError (rejects) for a network that does not end with {@link HSICOutput}; errors of `fitDataset` of other models
@@ -358,12 +357,12 @@ export abstract class HSICNetwork extends Stack {
   }
 
   /**
-   * Finds which class each output unit of a network without readout stands for: the permutation under which the largest output is the label most often. Give
-   * it training data: one found on the data that are scored would flatter.
+   * Assigns a class to each output unit of a network without readout: the permutation under which the largest output is the label most often. Give
+   * it training data: a permutation of the test data would bias the accuracy upward.
    *
    * @returns the class of each unit
-   * @throws StateError for a network that ends with a readout; ArgumentError where there are not as many units as classes; DataError for targets
-   *   that are no labels
+   * @throws StateError for a network that ends with a readout; ArgumentError if the numbers of units and classes differ; DataError for targets
+   *   that are not labels
    */
   async matchUnits(train: BatchSource): Promise<Int32Array> {
     compiledOf(this, 'matchUnits')
@@ -379,7 +378,7 @@ export abstract class HSICNetwork extends Stack {
   }
 
   /**
-   * The class of each sample: of the largest output, through the permutation of {@link matchUnits} where there is no readout.
+   * The class of each sample: the class of the largest output, by the permutation of {@link matchUnits} for a network without readout.
    *
    * @param x `[n, ...inputShape]`
    * @throws StateError for a network without readout before `matchUnits`
@@ -414,7 +413,7 @@ function checkLocal(who: string, options: LocalOptions): LocalOptions {
   return given
 }
 
-/** Refuses what is no criterion of a layer. */
+/** Checks the criterion of a layer. */
 export function checkCriterion(who: string, criterion: unknown): asserts criterion is Estimator {
   checkEstimator(`${who}: criterion`, criterion)
   if (criterion.isLazy) return

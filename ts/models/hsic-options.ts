@@ -16,21 +16,21 @@ import type { CompileOptions } from '../train/compile.js'
 import { arrayChecks, datasetChecks, type FitDatasetOptions, type FitOptions } from '../train/fit-model.js'
 import type { History } from '../train/history.js'
 
-/** How one layer is trained alone. */
+/** Training of one layer. */
 export interface LocalOptions {
-  /** What the objective of the layer is made of. Default: that of `compile`. */
+  /** Criterion of the layer's objective. Default: the criterion of `compile`. */
   criterion?: Estimator
-  /** Weight of the dependence on the target. Default 0 with a criterion of its own (compression alone), else that of `compile`. */
+  /** Weight of the dependence on the target. Default 0 if `criterion` is given (compression alone), else the coefficient of `compile`. */
   regularizeCoeff?: number
 }
 
 export const localChecks: Checks<LocalOptions> = { criterion: elsewhere(), regularizeCoeff: finite }
 
-/** How layers are trained alone, each by an optimizer of its own. */
+/** Training of all layers, each by its own optimizer. */
 export interface PreTrainingOptions {
   /** Weight of the dependence on the target. Default 100. */
   regularizeCoeff?: number
-  /** Name of the optimizer, of which each layer gets one. Default 'sgd'. */
+  /** Name of each layer's optimizer. Default 'sgd'. */
   optimizer?: OptimizerName | (string & {})
   /** Default 0.001. */
   learningRate?: number
@@ -39,8 +39,8 @@ export interface PreTrainingOptions {
   /** Further options of the optimizer, such as weightDecay. */
   optimizerOptions?: AnyOptimizerOptions
   /**
-   * Let each layer see what the layers before it are after their update on the same batch, as the authors of the paper do. Default false: all
-   * layers of a batch use the activations of one forward pass.
+   * Compute each layer's input with the updated weights of the layers before it, on the same batch, as the authors of the paper do. Default
+   * false: all layers of a batch use the activations of one forward pass.
    */
   layerwiseRefresh?: boolean
 }
@@ -61,9 +61,9 @@ const stage: Check<CompileOptions> = {
 
 /** Options of `compile` of networks that are trained layer by layer. */
 export interface HSICCompileOptions extends PreTrainingOptions {
-  /** What the objectives of layers without a criterion of their own are made of, such as `new HSIC({ sigma: 5 })`. */
+  /** Criterion of the layers that were added without one, such as `new HSIC({ sigma: 5 })`. */
   criterion?: Estimator
-  /** Loss, optimizer and metrics of format training, of `evaluate`, and of whatever else goes by a loss. */
+  /** Loss, optimizer and metrics of format training and of `evaluate`. */
   post?: CompileOptions
 }
 
@@ -75,14 +75,14 @@ export const hsicCompileChecks: Checks<HSICCompileOptions> = {
 
 /** Options of `compile` of {@link HSICSigma}. */
 export interface HSICSigmaCompileOptions {
-  /** How the copies are trained. */
+  /** Training of the copies. */
   pre: PreTrainingOptions & {
     /** The criterion of a width, such as `(sigma) => new HSIC({ sigma })`. */
     criterion: (sigma: number) => Estimator
   }
   /** Loss, optimizer and metrics of format training. */
   post?: CompileOptions
-  /** Each stage has its own: it stands in `pre` and `post`. */
+  /** Each stage has its own optimizer: give it in `pre` and `post`. */
   optimizer?: never
 }
 
@@ -108,10 +108,10 @@ export const sigmaCompileChecks: Checks<Omit<HSICSigmaCompileOptions, 'optimizer
   post: stage,
 }
 
-/** What both stages take of the options of training a model. */
+/** Options of `fit` that both stages take. */
 type StageOptions = Pick<FitDatasetOptions, 'callbacks' | 'signal' | 'verbose' | 'numClasses' | 'allowUnused'>
 
-/** How long the two stages are. */
+/** Lengths of the two stages. */
 export interface StageEpochs {
   /** Epochs of training layer by layer. Default 1. */
   preEpochs?: number
@@ -150,7 +150,7 @@ export const hsicDatasetChecks: Checks<HSICFitDatasetOptions> = {
 
 export const hsicFitChecks: Checks<HSICFitOptions> = { ...stageChecks, batchSize, validationSplit, shuffle }
 
-/** Options of one stage, training layer by layer or format training: those of `fitDataset` but the epochs and the data. */
+/** Options of one stage, training layer by layer or format training: the options of `fitDataset` without epochs and data. */
 export type HSICStageOptions = Omit<FitDatasetOptions, 'epochs' | 'validation'>
 
 const { epochs: _, validation: __, ...oneStage } = datasetChecks
@@ -161,10 +161,10 @@ export function stageOptions(who: string, options: HSICStageOptions): HSICStageO
   return checkOptions(who, options, oneStageChecks)
 }
 
-/** Results of both stages: those of the last one, and each by itself. */
+/** Results of the last stage, and of each stage. */
 export interface HSICHistory extends History {
-  /** Training layer by layer; undefined without any. */
+  /** Training layer by layer; undefined for 0 epochs. */
   readonly pre: History | undefined
-  /** Format training; undefined without any. */
+  /** Format training; undefined for 0 epochs. */
   readonly post: History | undefined
 }

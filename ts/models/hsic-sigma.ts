@@ -23,11 +23,11 @@ import { type NetworkOptions, networkChecks } from './network-options.js'
 export interface HSICSigmaOptions extends NetworkOptions {
   /** Widths of the kernels: a copy of the stack is trained with each. */
   sigmas: readonly number[]
-  /** What the readout takes of the last outputs of the copies. Default 'mean'. */
+  /** Aggregate of the copies' last outputs, the input of the readout. Default 'mean'. */
   aggregate?: 'mean' | 'sum'
   /**
-   * Batch normalisation between the aggregate and the readout, which format training trains along with the readout: true (default) for one without scale and
-   * shift, false for none, or its options.
+   * Batch normalization between the aggregate and the readout, which format training trains with the readout: true (default) for a layer without
+   * scale and shift, false for no layer, or the layer's options.
    */
   aggregateBatchNorm?: boolean | BatchNormOptions
 }
@@ -50,8 +50,8 @@ const checks: Checks<HSICSigmaOptions> = {
 }
 
 /**
- * A sigma network (Ma, Lewis and Kleijn 2019, section 3): copies of one stack, each with weights of its own and trained layer by layer with a kernel width of its own, and
- * a readout of what they have in common.
+ * A sigma network (Ma, Lewis and Kleijn 2019, section 3): copies of one stack, each with its own weights and trained layer by layer with its own
+ * kernel width, and a readout of the aggregate of their outputs.
  *
  *     const model = new HSICSigma({ inputShape: [784], sigmas: [1, 5, 10] })
  *     model.add(new Dense(128, { activation: 'relu' })).add(new Dense(64, { activation: 'relu' })).add(new HSICOutput(10))
@@ -59,7 +59,7 @@ const checks: Checks<HSICSigmaOptions> = {
  *     model.compile({ pre: { criterion, regularizeCoeff: 50, learningRate: 1e-4 }, post: { learningRate: 0.004, metrics: ['accuracy'] } })
  *     await model.fitDataset(train, { preEpochs: 5, postEpochs: 5, validation })
  *
- * The copies train in one step, beside each other; each has the weights that it would have alone. Their paths are `copies.K.N`.
+ * The copies train in one step and independently: each has the weights that it would have alone. Their paths are `copies.K.N`.
  */
 export class HSICSigma extends HSICNetwork {
   readonly sigmas: readonly number[]
@@ -69,7 +69,7 @@ export class HSICSigma extends HSICNetwork {
   readonly #copies: readonly Layer[][]
   #norm: BatchNorm1d | undefined
 
-  /** @param layers to begin with, as `add` takes them */
+  /** @param layers the first layers, as for `add` */
   constructor(options: HSICSigmaOptions, layers: readonly Layer[] = []) {
     const given = checkOptions('HSICSigma', options, checks)
     const { sigmas, aggregate = 'mean', aggregateBatchNorm = true, ...network } = given
@@ -92,9 +92,10 @@ export class HSICSigma extends HSICNetwork {
   }
 
   /**
-   * Puts a layer on top of each copy: the given one on the first, clones on the others. An {@link HSICOutput} goes on top of the aggregate, and is the last.
+   * Adds a layer on top of each copy: the given layer to the first copy, clones to the others. An {@link HSICOutput} goes on top of the aggregate, and is the
+   * last layer.
    *
-   * @throws ShapeError where it cannot take the output of the layer below; StateError after `compile`, behind the readout, or for a layer in use
+   * @throws ShapeError if the layer cannot take the output of the layer below; StateError after `compile`, after the readout, or for a layer in use
    */
   override add(layer: Layer): this {
     if (this.readout !== undefined) {
@@ -111,7 +112,7 @@ export class HSICSigma extends HSICNetwork {
     }
     for (const [index, copy] of this.#copies.entries()) {
       const own = index === 0 ? layer : layer.clone()
-      // A name that was given is one layer's own.
+      // A clone must not have the given layer's name.
       if (index > 0 && own.named) own.name = `${own.name}_${index + 1}`
       copy.push(this.register(own, shape, `copies.${index}.${copy.length}`))
     }
@@ -119,9 +120,9 @@ export class HSICSigma extends HSICNetwork {
   }
 
   /**
-   * Fixes how the copies are trained, and the loss, optimizer and metrics of format training. Afterwards no layer can be added.
+   * Sets the copies' criteria and optimizers, and the loss, optimizer and metrics of format training. Afterwards no layer can be added.
    *
-   * @throws ArgumentError for a criterion that is none
+   * @throws ArgumentError for an invalid criterion
    */
   override compile(options?: HSICSigmaCompileOptions): this {
     const given = checkOptions<Omit<HSICSigmaCompileOptions, 'optimizer'>>(

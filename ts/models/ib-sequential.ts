@@ -1,7 +1,7 @@
 import { Stack } from './sequential.js'
 
 /**
- * A linear stack of layers that can follow what they know of input and target while it trains.
+ * A linear stack of layers that can record the layers' dependence on input and target during training.
  *
  *     const model = new IBSequential({ inputShape: [1, 28, 28], trackDynamics: true })
  *     model.add(new Flatten()).add(new Dense(10, { activation: 'softmax' }))
@@ -10,7 +10,7 @@ import { Stack } from './sequential.js'
  *     await model.fitDataset(train, { epochs: 7 })
  *     model.evaluatedDynamics.shape // [epochs, evaluators, layers, 2]
  *
- * Points of the information plane are the layers with parameters, output layer included, as they occur in training: with dropout
- * active and before the update of the step. Tracking changes no weight.
+ * Points of the information plane are the layers with parameters, the output layer included, with their outputs in the training step: with
+ * dropout active and before the step's update. Tracking changes no weight.
  */
 export class IBSequential extends Stack {}

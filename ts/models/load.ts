@@ -8,16 +8,16 @@ import { Stack } from './sequential.js'
 import { fillModel, readModel, type StoredModel, type Unbuildable } from './storage.js'
 
 /**
- * Builds a model from a file that `save` wrote: its layers, weights and state. Frozen weights are frozen again. It is not compiled; the
- * optimizer goes on where it was after `model.compile(...)` and `model.load(path)`. It has no evaluators, and saves no dynamics.
+ * Builds a model from a file that `save` wrote: its layers, weights and state. Frozen weights are frozen again. The model is not compiled; after
+ * `model.compile(...)`, `model.load(path)` restores the optimizer's state too. The model has no evaluators, and saves no dynamics.
  *
  *     const model = await load('runs/best')
  *
- * Layers and networks of your own are known after `register(Class)`.
+ * Call `register(Class)` first for layers and networks of your own.
  *
- * @param path as it was given to `save`
- * @throws DataError for a file of an older layout, a class that is not known, and what cannot be built from a file, before any model is
- *   there; IOError where the file cannot be read
+ * @param path the path that was given to `save`
+ * @throws DataError for a file of an older layout, an unknown class, and a layer that cannot be built from a file, before any model is
+ *   built; IOError where the file cannot be read
  */
 export async function load(path: string): Promise<Network> {
   const stored = await readModel(path)
@@ -62,7 +62,7 @@ function buildModel({ file, architecture }: StoredModel): Network {
   }
 }
 
-/** What the file says of how something is built. */
+/** The file's description of how a layer or model is built. */
 function buildable<T>(where: string, kind: string, told: T | Unbuildable | undefined): T {
   if (told === undefined) {
     throw new DataError(

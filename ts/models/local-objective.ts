@@ -1,4 +1,4 @@
-/** What a layer that is trained alone makes smaller, and a pass that looks at each such layer. */
+/** The objective of a layer that is trained alone, and a pass that visits each such layer. */
 
 import type { Variable } from '../core/variable.js'
 import type { SegmentOptions } from '../estimators/estimator.js'
@@ -8,15 +8,15 @@ import type { Optimizer } from '../nn/optim/optimizer.js'
 import { Tensor } from '../ops/tensor.js'
 import type { ForwardContext, ForwardPass } from './forward.js'
 
-/** How a layer is trained alone. */
+/** A layer that is trained alone. */
 export interface LocalTraining {
-  /** Path of its weights, such as `layers.0`. */
+  /** Path of the layer's weights, such as `layers.0`. */
   readonly path: string
   readonly criterion: Estimator
   /** Weight of the dependence on the target. */
   readonly coefficient: number
   readonly optimizer: Optimizer
-  /** The weights that training changes, by path. */
+  /** The trainable weights, by path. */
   readonly parameters: Readonly<Record<string, Variable>>
 }
 
@@ -30,11 +30,11 @@ export interface LayerObjective {
   readonly input: Tensor
   /** The criterion between the output of the layer and the target. */
   readonly target: Tensor
-  /** False where the batch has fewer samples than the criterion needs, and the numbers mean nothing. */
+  /** False where the batch has fewer samples than the criterion needs; the numbers are then meaningless. */
   readonly counts?: false
 }
 
-/** Input and target of a batch, as criteria take them: class labels as one-hot rows. */
+/** Input and target of a batch as criteria take them: class labels are one-hot rows. */
 export interface LocalBatch {
   readonly x: Tensor
   readonly y: Tensor
@@ -42,8 +42,8 @@ export interface LocalBatch {
 }
 
 /**
- * The objective of a layer: `criterion(z, x) - coefficient * criterion(z, y)` (Ma, Lewis and Kleijn 2019, eq. 5). Both terms share what
- * the criterion makes of `z`.
+ * The objective of a layer: `criterion(z, x) - coefficient * criterion(z, y)` (Ma, Lewis and Kleijn 2019, eq. 5). Both terms share the
+ * criterion's computation of `z`.
  *
  * @param z `[batch, ...]` output of the layer
  */
@@ -63,10 +63,10 @@ export function objectiveOf(
   }
 }
 
-/** Runs a layer somewhere between its input and what comes of its output. */
+/** Runs a layer and may change its input and output. */
 export type Visit = (layer: Layer, run: () => Tensor) => Tensor
 
-/** A pass that lets somebody look at each layer that is run. */
+/** A pass that calls a function for each layer. */
 export class VisitedPass implements ForwardContext {
   readonly #pass: ForwardPass
   readonly #visit: Visit
@@ -97,7 +97,7 @@ export class VisitedPass implements ForwardContext {
   }
 }
 
-/** A pass in which no gradient crosses from a layer to the one before. */
+/** A pass in which no gradient passes from a layer to the layer before it. */
 export class DetachedPass implements ForwardContext {
   readonly #pass: ForwardContext
   readonly #detaches: (layer: Layer) => boolean

@@ -20,7 +20,7 @@ import {
 } from './local-objective.js'
 import type { PassRequest } from './pass.js'
 
-/** What the task needs of a network. */
+/** The part of a network that the task uses. */
 export interface LocalModel {
   readonly dtype: 'float32' | 'float64'
   readonly weights: Readonly<Record<string, Variable>>
@@ -29,12 +29,12 @@ export interface LocalModel {
   forward(x: Tensor, ctx: ForwardContext): ForwardResult
 }
 
-/** What a {@link LocalTask} is made from. */
+/** Arguments of a {@link LocalTask}. */
 export interface LocalTaskOptions {
   readonly record: TrainingRecord
   /** The layers that are trained. */
   readonly locals: ReadonlyMap<Layer, LocalTraining>
-  /** Whether each layer sees what the layers before it are after their update on the same batch. */
+  /** Whether a layer's input is computed with the updated weights of the layers before it, on the same batch. */
   readonly refresh: boolean
   /** Names of the tracked layers. */
   readonly layers: readonly string[]
@@ -44,7 +44,7 @@ export interface LocalTaskOptions {
 
 /**
  * Trains each layer on its own objective, by its own optimizer: a step runs the layers once, each on an input without gradient, and differentiates
- * each alone. So no graph goes through the whole network, and what the gradient of a layer needs is released with it.
+ * each layer alone. So no graph spans the whole network, and the values that a layer's gradient reads are released after that gradient.
  */
 export class LocalTask implements Task<Batch> {
   readonly parameters: Readonly<Record<string, Variable>>
@@ -55,8 +55,8 @@ export class LocalTask implements Task<Batch> {
   readonly #model: LocalModel
   readonly #options: LocalTaskOptions
   /**
-   * Objective of each layer and its two terms in the last step, float64 [3]. A plan computes what Variables become in the order of assignments: with them
-   * the numbers of a layer are there, and its output is free, before the next layer is differentiated.
+   * Objective of each layer and its two terms in the last step, float64 [3]. A plan computes new versions of Variables in the order of assignments: through
+   * these Variables it finishes the numbers of one layer, and frees its output, before it differentiates the next layer.
    */
   readonly #measured: ReadonlyMap<Layer, Variable>
 
@@ -79,7 +79,7 @@ export class LocalTask implements Task<Batch> {
   /**
    * Makes the states of the optimizers before the first step.
    *
-   * @throws StateError where there is nothing to train
+   * @throws StateError for a network without trainable weights
    */
   prepare(): void {
     if (this.#options.locals.size === 0) {
@@ -117,7 +117,7 @@ export class LocalTask implements Task<Batch> {
         { hasAux: true },
       )
       objectives.push(this.#measure(layer, aux.objective))
-      // The layer runs once in a pass, so its update need not wait for the others, and its gradient is not kept for later.
+      // The layer runs once in a pass, so its update follows at once, and its gradient is not kept.
       optimizer.step(parameters, grads)
       return refresh ? run() : aux.z
     }
@@ -136,7 +136,7 @@ export class LocalTask implements Task<Batch> {
     return tracking ? { segment: this.#segment(local, hidden) } : outcomeOf(objectives)
   }
 
-  /** The objective as it stands in the Variable of the layer. */
+  /** The objective, read from the layer's Variable. */
   #measure(layer: Layer, { value, input, target }: LayerObjective): LayerObjective {
     const variable = this.#measured.get(layer) as Variable
     const wide = [value, input, target].map((one) => one.stopGradient().cast('float64'))
@@ -160,7 +160,7 @@ export class LocalTask implements Task<Batch> {
   }
 }
 
-/** A batch as criteria take it: labels `[batch]` become one-hot rows. A label that is no class is an error of the step. */
+/** A batch as criteria take it: labels `[batch]` become one-hot rows. A label outside of the classes is an error of the step. */
 export function localBatch(
   x: Tensor,
   y: Tensor,
@@ -192,13 +192,13 @@ export function evaluateLayers(
   return { objectives, hidden }
 }
 
-/** Stands for the objective on a batch that is too small for the criterion. */
+/** The objective on a batch that is too small for the criterion. */
 function noObjective({ name }: Layer, dtype: 'float32' | 'float64'): LayerObjective {
   const nothing = zeros([], { dtype })
   return { layer: name, value: nothing, input: nothing, target: nothing, counts: false }
 }
 
-/** The sum of all objectives is the loss: its gradient in the weights of a layer is that of the objective of the layer. */
+/** The sum of all objectives is the loss: its gradient in a layer's weights is the gradient of that layer's objective. */
 function outcomeOf(objectives: readonly LayerObjective[]): Outcome {
   const counts = objectives.every((one) => one.counts !== false)
   const reading = (value: Tensor): Tensor | Reading =>

@@ -1,4 +1,4 @@
-/** What a network is told when it is made. */
+/** Options of the constructor of a network. */
 import { onlyDefault } from '../core/devices.js'
 import { ArgumentError, describe, ShapeError } from '../core/errors.js'
 import { floatDType } from '../core/operands.js'
@@ -16,41 +16,41 @@ import { resolveSave, type SaveDynamics } from '../dynamics/save.js'
 import type { FloatDType } from '../nn/initializers.js'
 import type { Device, DeviceRequest, Shape } from '../ops/tensor.js'
 
-/** Which list of tensors evaluators see, see {@link NetworkOptions.segment}. */
+/** List of tensors that evaluators receive, see {@link NetworkOptions.segment}. */
 export type Segment = 'label' | 'origin'
 
 /** Options of {@link Network}. */
 export interface NetworkOptions {
   /** Shape of one input, without the batch axis. */
   inputShape: Shape
-  /** The default device, which `HYPERGLOW_DEVICE` chooses: models live on no other. */
+  /** The default device, which `HYPERGLOW_DEVICE` names; models on other devices are refused. */
   device?: DeviceRequest
-  /** Decides initial weights, dropout and, in `fit`, split and order of the data. Default 0. */
+  /** Seed of the initial weights, of dropout and, in `fit`, of split and order of the data. Default 0. */
   seed?: number
   /** Dtype of weights and activations. Default 'float32'. */
   dtype?: FloatDType
   /** Evaluate the attached evaluators on every training batch. Default false. */
   trackDynamics?: boolean
   /**
-   * Write the dynamics to a folder during training. An earlier run that the folder holds is kept, in the folder `earlier-1` (or the next number)
-   * inside; `fit` with `appendDynamics` goes on with it instead.
+   * Write the dynamics to a folder during training. An earlier run in the folder is moved to the folder `earlier-1` (or the next number)
+   * inside; `fit` with `appendDynamics` continues it instead.
    */
   saveDynamics?: string | SaveDynamics
   /**
-   * What evaluators see. 'label' (default): the input, the outputs of all layers with parameters, and the target (class labels
-   * as one-hot rows). 'origin': the input and the outputs of all layers, the last of which stands for the target, as PyGlow has it.
+   * Tensors that evaluators receive. 'label' (default): the input, the outputs of all layers with parameters, and the target (class labels
+   * as one-hot rows). 'origin': the input and the outputs of all layers, the last of which is the target, as in PyGlow.
    */
   segment?: Segment
   /** 'doubleSoftmax': a softmax output goes into the cross-entropy as if it were logits, as in PyGlow. Default: logits, once. */
   compat?: 'doubleSoftmax'
   /**
-   * Make no weights: all of them are handed to `apply`, such as those that another network makes. The state (running statistics) is the
-   * network's own all the same. Default false.
+   * Make no weights: `apply` receives all of them, for instance from another network. The network still has its own state (running
+   * statistics). Default false.
    */
   noWeights?: boolean
 }
 
-/** The options checked, with all defaults filled in. */
+/** The checked options with their defaults. */
 export interface NetworkSettings {
   readonly inputShape: Shape
   readonly device: Device
@@ -82,7 +82,7 @@ export const networkChecks: Checks<NetworkOptions> = {
 /**
  * Checks the options of a network.
  *
- * @throws ShapeError for an input shape that is none; DeviceError for a device that is not there; UnknownNameError, ArgumentError
+ * @throws ShapeError for an invalid input shape; DeviceError for a missing device; UnknownNameError, ArgumentError
  */
 export function resolveNetwork(options: NetworkOptions): NetworkSettings {
   const given = checkOptions('a network', options, networkChecks)

@@ -30,6 +30,7 @@ import type { History } from '../train/history.js'
 import { checkIdle, compiledOf, disposeState, stateOf, TrainingState } from '../train/state.js'
 import { type ActivationsOptions, activationsOf, type ModelActivations } from './activations.js'
 import type { ForwardContext, ForwardPass, ForwardResult, LayerEntry } from './forward.js'
+import { nameLayer } from './layer-names.js'
 import { type NetworkOptions, resolveNetwork, type Segment } from './network-options.js'
 import { type ApplyOptions, applyRequest, type PassRequest, passOf } from './pass.js'
 import { type ModelReportOptions, reportModel } from './report.js'
@@ -37,7 +38,7 @@ import { NetworkModule } from './root.js'
 import { type LoadOptions, loadModel, saveModel } from './storage.js'
 import { summarize } from './summary.js'
 
-/** What to do instead of a change in the middle of fit. */
+/** Ends of the messages that refuse a change during fit. */
 const mode = 'in between, apply({}, x) gives outputs in evaluation mode'
 const frozen = 'call fit once for each set of layers to train'
 
@@ -64,7 +65,7 @@ export abstract class Network {
   readonly saveDynamics: Readonly<Required<SaveDynamics>> | undefined
   readonly segment: Segment
   readonly compat: 'doubleSoftmax' | undefined
-  /** What training keeps of the model. @internal */
+  /** State of the model's training. @internal */
   readonly trainingState: TrainingState
   /** Whether the network has no weights of its own, see {@link NetworkOptions.noWeights}. */
   readonly noWeights: boolean
@@ -104,8 +105,8 @@ export abstract class Network {
   }
 
   /**
-   * The arguments of the constructor that make a network of the same layers, which `save` writes into the file for `load(path)`. A class whose
-   * constructor takes something else than the options overrides it.
+   * The arguments of the constructor, which `save` writes into the file for `load(path)`. A class whose constructor takes other arguments
+   * overrides it.
    */
   settings(): readonly unknown[] {
     const { inputShape, seed, dtype, trackDynamics, segment, compat, noWeights } = this
@@ -137,7 +138,7 @@ export abstract class Network {
     return stateOf(this).compiled?.loss
   }
 
-  /** Name of the loss; undefined before `compile` and for a function of one's own. */
+  /** Name of the loss; undefined before `compile` and for a function of your own. */
   get lossName(): LossName | undefined {
     return stateOf(this).compiled?.lossName
   }
@@ -157,7 +158,7 @@ export abstract class Network {
     return this.#attachments.map(({ evaluator }) => evaluator)
   }
 
-  /** The attached evaluators with when they are evaluated. @internal */
+  /** The attached evaluators with their schedules. @internal */
   get attachments(): readonly Attachment<Probe>[] {
     return [...this.#attachments]
   }
@@ -172,14 +173,14 @@ export abstract class Network {
     return stateOf(this).training
   }
 
-  /** Changes to training mode. Throws StateError in the middle of fit, which decides the mode itself. */
+  /** Changes to training mode. Throws StateError during fit, which sets the mode itself. */
   train(): this {
     checkIdle(this, 'train', mode)
     stateOf(this).training = true
     return this
   }
 
-  /** Changes to evaluation mode, in which a model begins. Throws StateError in the middle of fit. */
+  /** Changes to evaluation mode, the mode of a new model. Throws StateError during fit. */
   eval(): this {
     checkIdle(this, 'eval', mode)
     stateOf(this).training = false
@@ -198,13 +199,13 @@ export abstract class Network {
     return Object.fromEntries(this.module.trainableParams)
   }
 
-  /** What layers remember besides weights, such as running statistics, by path. */
+  /** State of the layers besides weights, such as running statistics, by path. */
   get stateVariables(): Record<string, Variable> {
     stateOf(this)
     return Object.fromEntries(this.module.state)
   }
 
-  /** Shapes of the weights by path, in order, whether the network has them or they are handed to `apply`. */
+  /** Shapes of the weights by path, in order, of the network's own weights or of the weights that `apply` needs. */
   get paramShapes(): Readonly<Record<string, Shape>> {
     return this.module.paramShapes
   }
@@ -220,17 +221,17 @@ export abstract class Network {
   }
 
   /**
-   * Keeps weights from training: `freeze('layers.0')`, `freeze('**.bias')`. `*` stands for anything within a name, `**` for any number of
-   * names, and a layer for everything in it.
+   * Freezes weights: `freeze('layers.0')`, `freeze('**.bias')`. `*` matches any part of a name, `**` any number of names, and the path of a layer
+   * all of the layer's weights.
    *
-   * @returns the paths of the weights that the pattern means
-   * @throws UnknownNameError where it means none; StateError in the middle of fit
+   * @returns the paths of the matching weights
+   * @throws UnknownNameError if no weight matches; StateError during fit
    */
   freeze(pattern: string): string[] {
     return this.module.freeze(pattern)
   }
 
-  /** Lets training change weights again that `freeze` kept from it; arguments and errors are the same. */
+  /** Unfreezes weights; arguments and errors are those of `freeze`. */
   unfreeze(pattern: string): string[] {
     return this.module.unfreeze(pattern)
   }
@@ -238,10 +239,10 @@ export abstract class Network {
   /**
    * Makes a layer part of the network and creates its weights; its path is `layers.N`, in order, unless it is named.
    *
-   * @param inputShape shape of one of its inputs; default that of the network
+   * @param inputShape shape of one input of the layer; default the network's input shape
    * @param name path of its weights in place of `layers.N`, such as 'encoder'
    * @returns the layer
-   * @throws StateError after `compile` or for a layer that is in use; ShapeError where the layer cannot take the shape
+   * @throws StateError after `compile` or for a layer that is in use; ShapeError if the layer cannot take the shape
    */
   register<L extends Layer>(layer: L, inputShape: Shape = this.inputShape, name?: string): L {
     const state = stateOf(this)
@@ -252,7 +253,7 @@ export abstract class Network {
       throw new ArgumentError(`given ${describe(layer)} as a layer, expected a Layer`)
     const index = this.#entries.size
     const path = name ?? `layers.${index}`
-    if (!layer.declared) this.#name(layer)
+    if (!layer.declared) nameLayer(layer, this.layers)
     const { dtype, noWeights } = this
     using ownKey = foldIn(this.#rootKey, index)
     this.#root.add(path, layer, inputShape, { key: ownKey, dtype, noWeights })
@@ -262,27 +263,15 @@ export abstract class Network {
     return layer
   }
 
-  /** Gives unnamed layers numbers by kind: `dense_1`, `dense_2`. */
-  #name(layer: Layer): void {
-    const taken = new Set(this.layers.map(({ name }) => name))
-    if (!layer.named) {
-      let count = 1
-      while (taken.has(`${layer.kind}_${count}`)) count++
-      layer.name = `${layer.kind}_${count}`
-    } else if (taken.has(layer.name)) {
-      throw new ArgumentError(`two layers are named '${layer.name}'; give each its own name`)
-    }
-  }
-
   /**
-   * The network as a composition of its layers. Overridden by each kind of network; run layers with `ctx.run(layer, x)`, so that
-   * the pass decides about weights, training and random numbers.
+   * The network as a composition of its layers. Each kind of network overrides it, and runs layers with `ctx.run(layer, x)`, so that
+   * the pass chooses weights, mode and random numbers.
    *
    * @param x `[batch, ...inputShape]`; @param ctx default `this.context()`, the network's own weights in its current mode
    */
   abstract forward(x: Tensor, ctx?: ForwardContext): ForwardResult
 
-  /** A pass over the network's own weights, in its current mode, that gives `hidden` too. In training, layers' state is updated at once. */
+  /** A pass over the network's own weights, in its current mode, that tracks `hidden`. In training mode the layers' state is updated at once. */
   context(): ForwardContext {
     return this.pass({ training: this.training, tracking: true })
   }
@@ -290,7 +279,7 @@ export abstract class Network {
   /**
    * A pass over given weights. @internal
    *
-   * @param options weights and state by path, those left out are the network's own; `key` null for none, left out for the
+   * @param options weights and state by path, by default the network's own; `key` null for no key, by default the next key of the
    * network's own stream
    */
   pass(options: PassRequest): ForwardPass {
@@ -318,7 +307,7 @@ export abstract class Network {
    *
    *     const { value, grads } = valueAndGrad((w) => loss(net.apply(w, x), y), net.weights)
    *
-   * @param weights tensors by path, as in `weights`; those left out are the network's own
+   * @param weights tensors by path, as in `weights`; a missing path stands for the network's own weight
    * @param x `[batch, ...inputShape]`
    * @returns `[batch, ...outputShape]`
    * @throws UnknownNameError for a path that is not a weight
@@ -330,10 +319,10 @@ export abstract class Network {
   }
 
   /**
-   * Fixes loss, optimizer and metrics. Afterwards no layer can be added.
+   * Sets loss, optimizer and metrics. Afterwards no layer can be added.
    *
-   * @throws UnknownNameError for an unknown name; StateError for a network without layers, for an optimizer that moves other weights
-   *   already, and while the model is at work
+   * @throws UnknownNameError for an unknown name; StateError for a network without layers, for an optimizer that already trains other
+   *   weights, and during training or evaluation of the model
    */
   compile(options: CompileOptions = {}): this {
     if (this.numLayers === 0) throw new StateError('compile: the network has no layers; add some first')
@@ -345,7 +334,7 @@ export abstract class Network {
         `compile: this optimizer moves other weights already, those of another model or such as step() was given; make one for each model: new ${optimizer.constructor.name}(...)`,
       )
     }
-    // Frozen weights get no memory of their gradients; those that training takes up later begin then.
+    // Frozen weights get no optimizer state; it begins when a weight is unfrozen.
     optimizer.prepare(this.trainableWeights)
     const state = stateOf(this)
     if (state.compiled?.ownsOptimizer) state.compiled.optimizer.dispose()
@@ -359,8 +348,8 @@ export abstract class Network {
    *     model.attachEvaluator(new HSIC({ sigma: 5 })) // on every batch
    *     model.attachEvaluator(new KSG(), { evaluateOn: { probe: { x, y } } }) // after every epoch
    *
-   * @throws StateError where the dynamics are not tracked, and while the model is at work; ArgumentError for something else than an Estimator, and for an
-   *   estimator that cannot be part of a training step with `evaluateOn: 'batch'`
+   * @throws StateError if the model does not track dynamics, and during training or evaluation of the model; ArgumentError for a value that is not an
+   *   Estimator, and with `evaluateOn: 'batch'` for an estimator that cannot be part of a training step
    */
   attachEvaluator(evaluator: Estimator, options: AttachOptions = {}): this {
     if (!this.trackDynamics) {
@@ -460,17 +449,17 @@ export abstract class Network {
   }
 
   /**
-   * float32 [N, E, L, 2]: epochs, evaluators, layers, and (criterion(H, X), criterion(H, Y)); unweighted means over the batches that
-   * were evaluated, NaN where none was.
-   * Undefined until a fit has tracked dynamics. The tensor is of this moment, and stays readable whatever becomes of the model.
+   * float32 [N, E, L, 2]: epochs, evaluators, layers, and (criterion(H, X), criterion(H, Y)); unweighted means over the evaluated
+   * batches, NaN for an epoch without evaluated batches. Undefined until a fit has tracked dynamics. The tensor is a copy: later training and
+   * `dispose` do not change it.
    */
   get evaluatedDynamics(): Tensor {
     return stateOf(this).record.record?.evaluated() as Tensor
   }
 
   /**
-   * The same of every batch, float32 [N, B, E, L, 2]; NaN where an evaluator was not evaluated, values of the end of an epoch beside its last
-   * batch. Undefined until a fit has tracked dynamics.
+   * The values of every batch, float32 [N, B, E, L, 2]; NaN where an evaluator was not evaluated. A value of the end of an epoch is stored with the
+   * epoch's last batch. Undefined until a fit has tracked dynamics.
    */
   get batchDynamics(): Tensor {
     return stateOf(this).record.record?.perBatch() as Tensor
@@ -483,12 +472,12 @@ export abstract class Network {
 
   /**
    * The plan of a training step on a batch of `fitDataset`, as text: its steps with shapes and bytes, and how the device runs them. `fit`
-   * takes the batch out of its arrays first, which is a step or two more. Nothing runs, and nothing changes.
+   * gathers the batch from its arrays first, which is a step or two more. Nothing runs, and nothing changes.
    *
    *     console.log(model.explain({ batchSize: 64 }))
    *     console.log(model.explain({ training: false })) // the forward pass in evaluation mode
    *
-   * Targets of a loss of one's own are taken to have the shape of the outputs.
+   * For a loss function of your own, targets are assumed to have the shape of the outputs.
    *
    * @throws StateError before `compile`, for the training step
    */
@@ -497,21 +486,21 @@ export abstract class Network {
   }
 
   /**
-   * Writes weights, state, optimizer and random key, with a description of what they belong to, to `path.safetensors`; a path that ends with
-   * a slash or is a folder gets `model.safetensors` inside. A file that is there is replaced in one step: a program that is killed meanwhile
+   * Writes weights, state, optimizer and random key, with a description of the model, to `path.safetensors`; for a path that ends with
+   * a slash or is a folder, to `model.safetensors` inside. An existing file is replaced in one step: a program that is killed during the write
    * leaves the old model or the new one.
    *
-   * @throws ArgumentError for a path that is none; IOError where it cannot be written, and the old file stays
+   * @throws ArgumentError for an invalid path; IOError if the file cannot be written; the old file is then unchanged
    */
   save(path: string): Promise<void> {
     return saveModel(this, path)
   }
 
   /**
-   * Reads what `save` wrote into this model, which has to have the same layers. Compile before, and the optimizer goes on where it was. What is
-   * frozen stays as it is in this model; `load(path)` builds a model that is frozen as the saved one.
+   * Reads a file of `save` into this model, which must have the same layers. If the model is compiled, the optimizer's state is restored too. This
+   * model's frozen weights stay frozen and the others trainable; `load(path)` builds a model with the saved model's frozen weights.
    *
-   * @param path as it was given to `save`
+   * @param path the path that was given to `save`
    * @throws DataError where names or shapes differ, before anything is changed; IOError where the file cannot be read
    */
   load(path: string, options: LoadOptions = {}): Promise<this> {
@@ -519,11 +508,11 @@ export abstract class Network {
   }
 
   /**
-   * Releases the memory of the model at once: weights, state, what the optimizer remembers of them and what `predict` compiled. Doing it
-   * twice is fine; other uses afterwards throw {@link DisposedError}, but for what describes it: `layers`, `numLayers`, `inputShape` and
-   * `countParams()` stay readable, as do tensors of dynamics that were handed out. A model that is dropped is collected without it.
+   * Releases the memory of the model at once: weights, state, the optimizer's state and the compiled function of `predict`. A second call does
+   * nothing. `layers`, `numLayers`, `inputShape` and `countParams()` stay readable, as do tensors of dynamics that were read before; all other uses
+   * throw {@link DisposedError}. The garbage collector releases a model that was dropped without `dispose`.
    *
-   * @throws StateError while the model is at work
+   * @throws StateError during training or evaluation of the model
    */
   dispose(): void {
     disposeState(this)
@@ -534,7 +523,7 @@ export abstract class Network {
     this.dispose()
   }
 
-  /** What the last softmax is applied to; the output where the network does not end in one. @internal */
+  /** The input of the last softmax; the output for a network that does not end in a softmax. @internal */
   logitsOf(pass: ForwardPass, output: Tensor): Tensor {
     return pass.logitsOf(output) ?? output
   }

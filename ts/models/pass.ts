@@ -1,4 +1,4 @@
-/** How a pass over a network is made: whose weights, state and random numbers it uses. */
+/** Passes over a network: the choice of weights, state and random numbers. */
 import { ArgumentError, describe, StateError, unknownName } from '../core/errors.js'
 import { tensorOnly } from '../core/operands.js'
 import { type Check, type Checks, callable, checkOptions, flag, isPlainObject } from '../core/options.js'
@@ -8,15 +8,15 @@ import type { AnyModule } from '../nn/module.js'
 import type { Tensor } from '../ops/tensor.js'
 import { ForwardPass, type LayerEntry } from './forward.js'
 
-/** What `apply` can be told. */
+/** Options of `apply`. */
 export interface ApplyOptions {
   /** Default false. */
   training?: boolean
   /** Random key; needed by dropout in training. */
   key?: Tensor
-  /** Values of the state by path; default the network's own. */
+  /** Values of the state by path; default the network's own state. */
   state?: Readonly<Record<string, Tensor>>
-  /** Takes new values of the state by path, such as running statistics; default: they are dropped. */
+  /** Receives new values of the state by path, such as running statistics; default: they are dropped. */
   update?(path: string, value: Tensor): void
 }
 
@@ -30,24 +30,24 @@ const applyChecks: Checks<ApplyOptions> = {
   update: callable<NonNullable<ApplyOptions['update']>>(),
 }
 
-/** What `pass` can be told. */
+/** Options of `pass`. */
 export interface PassRequest extends Omit<ApplyOptions, 'key'> {
-  /** By path; those left out are the network's own. */
+  /** Tensors by path; a missing path stands for the network's own weight. */
   weights?: Readonly<Record<string, Tensor>>
   tracking?: boolean
-  /** Null for none; left out, it comes from the network's own stream. */
+  /** Null for no key; by default the next key of the network's own stream. */
   key?: Tensor | null
-  /** Whether a layer runs in evaluation mode although the pass is one of training. */
+  /** Whether a layer runs in evaluation mode in a training pass. */
   evaluates?: ((layer: Layer) => boolean) | undefined
   /** Is shown the output of every layer, see {@link ForwardPass}. */
   observe?: ((name: string, output: Tensor) => void) | undefined
 }
 
 /**
- * What a pure function of the weights asks of a pass.
+ * The request of a pure function of the weights.
  *
- * @param who it is, for messages; @param known the weights there are, by path
- * @throws UnknownNameError for a path that is not a weight; ArgumentError for weights that are none
+ * @param who the function's name for messages; @param known the network's weights by path
+ * @throws UnknownNameError for a path that is not a weight; ArgumentError for values that are not weights
  */
 export function applyRequest(
   who: string,
@@ -63,12 +63,12 @@ export function applyRequest(
   }
   const stranger = Object.keys(weights).find((path) => !Object.hasOwn(known, path))
   if (stranger !== undefined) throw unknownName('weight', stranger, Object.keys(known))
-  // Without a key a layer that draws numbers says so: the network's own stream is not touched.
+  // Without a key a layer that draws numbers throws: a pure function must not advance the network's own stream.
   const { key = null } = given
   return { update() {}, ...given, weights, key, tracking: false }
 }
 
-/** What a pass needs of the network. */
+/** The part of the network that a pass uses. */
 interface Passed {
   readonly name: string
   readonly module: Pick<AnyModule, 'params' | 'state'>
@@ -98,7 +98,7 @@ export function passOf({ name, module, entries, drawKey }: Passed, request: Pass
     observe,
     context: {
       training,
-      // Drawn when a layer asks: a network that draws nothing leaves the random stream alone.
+      // Drawn at a layer's first request: a network without random layers does not advance the stream.
       get key() {
         if (training) drawn ??= key === undefined ? drawKey() : (key ?? undefined)
         return drawn as Tensor

@@ -1,4 +1,4 @@
-/** The classes that models in files are built of, by name. */
+/** Classes by name, for models that are built from files. */
 import { ArgumentError, DataError, describe } from '../core/errors.js'
 import * as layers from '../layers/index.js'
 import { type Blueprint, build } from '../nn/blueprint.js'
@@ -32,12 +32,12 @@ function isBuildable(value: unknown): value is Buildable {
 }
 
 /**
- * Makes a class of your own known to `load(path)`, which builds models of it. Its name is what files call it by.
+ * Makes a class of your own known to `load(path)`, which builds models of it. Files refer to the class by its name.
  *
  *     register(Scale)
  *     const model = await load('runs/best')
  *
- * @throws ArgumentError for anything but a class of modules (layers, say) or networks, and for a name that the library has
+ * @throws ArgumentError for anything but a class of modules (layers, say) or networks, and for the name of a class of the library
  */
 export function register(Class: Buildable): void {
   if (!isBuildable(Class)) {
@@ -55,10 +55,10 @@ export function register(Class: Buildable): void {
 }
 
 /**
- * An instance of the class of that name.
+ * An instance of the class with that name.
  *
- * @param where what asks for it, for the message
- * @throws DataError for a class that is not known, and for arguments that it does not take
+ * @param where the part of the file, for the message
+ * @throws DataError for an unknown class, and for arguments that the constructor refuses
  */
 export function make(where: string, name: string, given: readonly unknown[]): unknown {
   const Class = registered.get(name) ?? ours.get(name)
@@ -78,18 +78,18 @@ export function make(where: string, name: string, given: readonly unknown[]): un
 }
 
 /**
- * A module of the class and arguments that a blueprint has: what `toJSON` describes, built again. It is not declared yet, and has other weights.
+ * Builds a module from its blueprint, the result of `toJSON`. The module is not declared yet, and gets new weights.
  *
  *     const twin = buildModule(JSON.parse(JSON.stringify(layer)))
  *
- * @throws ArgumentError for anything but a blueprint; DataError for a class that is not known (see {@link register}), is none of modules, or does
- *   not take the arguments
+ * @throws ArgumentError for anything but a blueprint; DataError for a class that is unknown (see {@link register}) or not a module, and for
+ *   arguments that the constructor refuses
  */
 export function buildModule(blueprint: Blueprint): AnyModule {
   return moduleOf('the blueprint', blueprint)
 }
 
-/** As {@link buildModule}, with what the blueprint is of for messages. */
+/** {@link buildModule} with the blueprint's part of the file for messages. */
 export function moduleOf(where: string, blueprint: Blueprint): AnyModule {
   const made = build(blueprint, (name, given) => make(where, name, given))
   if (made instanceof Module) return made

@@ -6,16 +6,16 @@ import type { FloatDType } from '../nn/initializers.js'
 import { type InitializeOptions, Module, type Weights } from '../nn/module.js'
 import { type Shape, type Tensor, zeros } from '../ops/tensor.js'
 
-/** How a network computes. */
+/** Arguments of a {@link NetworkModule}. */
 export interface Computation {
   readonly name: string
   readonly inputShape: Shape
   readonly dtype: FloatDType
-  /** The output for weights by path. */
+  /** The output of the network, from weights by path. */
   run(weights: Weights, x: Tensor, ctx: Context): Tensor
 }
 
-/** The module that a network is: its layers are the children, and hold all its weights and state. */
+/** The root module of a network: the layers are its children, and hold all weights and state. */
 export class NetworkModule extends Module {
   readonly #computation: Computation
 
@@ -46,7 +46,7 @@ export class NetworkModule extends Module {
     return this.#computation.run(weights, x, ctx)
   }
 
-  /** Makes a layer a child, fixes its shapes and makes its Variables. What fails leaves nothing behind. */
+  /** Makes a layer a child, declares its shapes and makes its Variables. A failure changes nothing. */
   add(path: string, layer: Layer, inputShape: Shape, options: InitializeOptions): void {
     this.child(path, layer)
     try {

@@ -11,7 +11,7 @@ export type SequentialOptions = Omit<NetworkOptions, 'trackDynamics' | 'saveDyna
 const { trackDynamics: _, saveDynamics: __, segment: ___, ...plainChecks } = networkChecks
 const checks: Checks<SequentialOptions> = plainChecks
 
-/** A stack of layers, each taking the output of the one before. */
+/** A stack of layers: each layer's input is the output of the layer before it. */
 export abstract class Stack extends Network {
   /** Shape of one output; the input shape before the first `add`. */
   get outputShape(): Shape {
@@ -19,9 +19,9 @@ export abstract class Stack extends Network {
   }
 
   /**
-   * Puts a layer on top. Its weights are created at once.
+   * Adds a layer on top, and creates its weights at once.
    *
-   * @throws ShapeError where it cannot take the output of the layer below; StateError after `compile`, or for a layer in use
+   * @throws ShapeError if the layer cannot take the output of the layer below; StateError after `compile`, or for a layer in use
    */
   add(layer: Layer): this {
     this.register(layer, this.outputShape)

@@ -1,9 +1,9 @@
 /**
- * Models on disk: one safetensors file, whose metadata describe what the numbers belong to. Nothing in the file is ever executed.
+ * Models on disk: one safetensors file, whose metadata describe the model. Nothing in the file is ever executed.
  *
- * A file is replaced in one step, so that whoever reads it, also after a kill or a power cut, finds the old model or the new one. Version 1 had
- * the description in a file of its own beside the numbers; such pairs still load where they fit each other. From version 3 on the description
- * says how the model is built.
+ * A file is replaced in one step, so a reader, also after a kill or a power cut, finds the old model or the new one. Version 1 had
+ * the description in a second file; such pairs still load if both files are of one save. From version 3 on the description
+ * contains the arguments of the constructors.
  */
 import { readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -27,20 +27,20 @@ import { exclusively, stateOf } from '../train/state.js'
 import type { Network } from './network.js'
 
 const formatName = 'hyperglow-model'
-/** Version of the layout that this code writes; it reads this one and older. */
+/** Version of the layout that this code writes; it reads this version and older ones. */
 const formatVersion = 3
 /** Key of the description in the metadata. */
 const descriptionKey = 'description'
 
 /** Options of `load`. */
 export interface LoadOptions {
-  /** Also restore the optimizer, where the model is compiled and the file has one. Default true. */
+  /** Also restore the optimizer, if the model is compiled and the file has an optimizer. Default true. */
   optimizer?: boolean
 }
 
 const loadChecks: Checks<LoadOptions> = { optimizer: flag }
 
-/** Stands where something cannot be built from a file. */
+/** In place of a blueprint, for a layer or model that cannot be built from a file. */
 export interface Unbuildable {
   readonly reason: string
 }
@@ -51,7 +51,7 @@ export interface StoredLayer {
   readonly kind: string
   readonly inputShape: Shape
   readonly outputShape: Shape
-  /** How it is made; since version 3. */
+  /** The layer's blueprint; since version 3. */
   readonly blueprint?: Blueprint | Unbuildable
 }
 
@@ -59,7 +59,7 @@ export interface StoredLayer {
 export interface Architecture {
   readonly format: typeof formatName
   readonly version: number
-  /** Version of hyperglow that wrote it. */
+  /** Version of hyperglow that wrote the file. */
   readonly hyperglow: string
   /** Class of the model. */
   readonly kind: string
@@ -71,14 +71,14 @@ export interface Architecture {
   /** Arguments of the constructor of the model; since version 3. */
   readonly arguments?: readonly Plain[] | Unbuildable
   readonly layers: readonly StoredLayer[]
-  /** Paths of the weights that training leaves as they are; since version 3. */
+  /** Paths of the frozen weights; since version 3. */
   readonly frozen?: readonly string[]
   readonly optimizer: { name: string; options: object } | null
   /** Arrays of the safetensors file. */
   readonly tensors: Readonly<Record<string, { dtype: string; shape: Shape }>>
 }
 
-/** The file of a path, and where version 1 had the description. */
+/** The file of a path, and the second file of version 1. */
 async function filesOf(who: string, path: string): Promise<{ file: string; oldDescription: string }> {
   checkPath(who, path)
   const isFolder = /[\\/]$/.test(path) || (await stat(path).catch(() => undefined))?.isDirectory() === true
@@ -90,7 +90,7 @@ async function filesOf(who: string, path: string): Promise<{ file: string; oldDe
 const optimizerPrefix = 'optimizer.'
 const rngName = 'training.rng'
 
-/** Every Variable that makes up the state of a model, by its name in the file. */
+/** Every Variable of a model, by its name in the file. */
 function variablesOf(model: Network): Record<string, Variable> {
   const { compiled, record } = stateOf(model)
   const optimizer = [...(compiled?.optimizer.stateVariables() ?? [])].map(
@@ -104,13 +104,13 @@ function variablesOf(model: Network): Record<string, Variable> {
   }
 }
 
-/** The public `save` of models. */
+/** `save` of models. */
 export async function saveModel(model: Network, path: string): Promise<void> {
   await exclusively(model, 'save', async () => {
     checkPath('save', path)
     const variables = variablesOf(model)
     const description = JSON.stringify(describeModel(model, variables))
-    // Values of this moment: an assignment while the file is written makes another version.
+    // The current versions: an assignment during the write makes new versions.
     const values = Object.entries(variables).map(([name, variable]): [string, Tensor] => [
       name,
       variable.value,
@@ -125,7 +125,7 @@ export async function saveModel(model: Network, path: string): Promise<void> {
   })
 }
 
-/** Removes the description that a model of version 1 had beside the numbers, which are replaced: it would describe others. */
+/** Removes the second file of version 1, which would describe the replaced numbers. */
 async function removeOldDescription(path: string): Promise<void> {
   const text = await readFile(path, 'utf8').catch(() => '')
   if (formatOf(text) === formatName) await rm(path, { force: true }).catch(() => {})
@@ -172,9 +172,9 @@ export function planOf(model: Network): Json {
 }
 
 /**
- * How a layer is made.
+ * The blueprint of a layer.
  *
- * @throws ArgumentError where it, or one inside of it, is of a class of the user's with the name of one of the library: the file would mean ours
+ * @throws ArgumentError if the layer, or a layer inside of it, is of a user's class with the name of a class of the library: the file would name the library's class
  */
 function blueprintOf(layer: AnyModule): Blueprint {
   refuseNamesakes(layer)
@@ -191,7 +191,7 @@ function refuseNamesakes({ name, constructor: Class, children }: AnyModule): voi
   for (const child of children.values()) refuseNamesakes(child)
 }
 
-/** A model is saved whatever it is made of: why it cannot be built is told to who wants to build it. */
+/** Every model can be saved; for a layer without a blueprint the file holds the reason, which `load(path)` throws. */
 function unlessRefused<T>(describePart: () => T): T | Unbuildable {
   try {
     return describePart()
@@ -200,13 +200,13 @@ function unlessRefused<T>(describePart: () => T): T | Unbuildable {
   }
 }
 
-/** The public `load` of models. */
+/** `load` of models. */
 export async function loadModel(model: Network, path: string, options: LoadOptions): Promise<void> {
   const given = checkOptions('load', options, loadChecks)
   await exclusively(model, 'load', async () => fillModel(model, await readModel(path), given))
 }
 
-/** Assigns what was stored to the Variables of a model, all of it or nothing. */
+/** Assigns the stored values to the Variables of a model, all or none. */
 export async function fillModel(
   model: Network,
   { file, architecture, tensors }: StoredModel,
@@ -226,14 +226,14 @@ export async function fillModel(
   await evaluate(Object.values(wanted))
 }
 
-/** A stored model, whose numbers and description go together. */
+/** A stored model: numbers and description of one save. */
 export interface StoredModel {
   readonly file: string
   readonly architecture: Architecture
   readonly tensors: ReadonlyMap<string, ArrayData>
 }
 
-/** Reads what `save` wrote. */
+/** Reads a file of `save`. */
 export async function readModel(path: string): Promise<StoredModel> {
   const { file, oldDescription } = await filesOf('load', path)
   if ((await stat(file).catch(() => undefined)) === undefined) {
@@ -290,7 +290,7 @@ function parseArchitecture(path: string, text: string): Architecture {
   return given
 }
 
-/** Checks that the two files of version 1 are of one save: a program killed between them left a new one beside an old one. */
+/** Checks that the two files of version 1 are of one save: a program killed between the two writes left a new file and an old one. */
 function checkPair(
   file: string,
   description: string,
@@ -308,7 +308,7 @@ function checkPair(
   }
 }
 
-/** Assigns stored values: all of them at once, when all of them are there. */
+/** Assigns stored values, after all of them were found. */
 async function assignAll(
   wanted: Readonly<Record<string, Variable>>,
   stored: ReadonlyMap<string, ArrayData>,

@@ -3,7 +3,7 @@ import type { Network } from './network.js'
 
 const heading = ['Layer', 'Kind', 'Output shape', 'Parameters'] as const
 
-/** The layers of a network as a text table; what a layer is made of stands below it, set in. */
+/** The layers of a network as a text table; a layer's children are indented below it. */
 export function summarize(model: Network): string {
   const table = [[...heading], ...model.layers.flatMap((layer) => rowsOf(layer, layer.name, 0))]
   const widths = heading.map((_, column) => Math.max(...table.map((row) => (row[column] as string).length)))
@@ -29,7 +29,7 @@ export function summarize(model: Network): string {
   ].join('\n')
 }
 
-/** A module and those inside of it, each two places further in. */
+/** The rows of a module and of its children; children are indented by two spaces. */
 function rowsOf(module: AnyModule, name: string, depth: number): string[][] {
   const row = [
     `${'  '.repeat(depth)}${name}`,

@@ -1,4 +1,4 @@
-/** Which class each output unit of a network stands for, where no layer was trained to say it. */
+/** Assignment of classes to the output units of a network that was trained without a readout. */
 import type { Shape } from '../core/dtype.js'
 import { ArgumentError } from '../core/errors.js'
 import { tidy } from '../core/transforms.js'
@@ -9,7 +9,7 @@ import type { Tensor } from '../ops/tensor.js'
 import { feedOf } from '../train/feed.js'
 import { TargetRule } from '../train/targets.js'
 
-/** What is needed of a network. */
+/** The part of a network that is used. */
 interface Unlabelled {
   readonly inputShape: Shape
   readonly dtype: FloatDType
@@ -21,7 +21,7 @@ interface Unlabelled {
  *
  * @param outputShape `[units]`
  * @returns `counts[unit][label]`, as many labels as units
- * @throws ArgumentError for outputs that are no row of units; DataError and ShapeError for data that are no inputs with labels below their number
+ * @throws ArgumentError for outputs that are not a row of units; DataError and ShapeError for invalid inputs, and for labels beyond the number of units
  */
 export async function countUnits(
   model: Unlabelled,
@@ -68,14 +68,14 @@ export function classesOfUnits(counts: readonly (readonly number[])[]): Int32Arr
   const n = counts.length
   const rowPotential = new Float64Array(n + 1)
   const columnPotential = new Float64Array(n + 1)
-  // Unit of each class, counted from 1; 0 stands for none.
+  // Unit of each class, counted from 1; 0 is none.
   const unitOf = new Int32Array(n + 1)
   for (let unit = 1; unit <= n; unit++) augment(unit)
   const classes = new Int32Array(n)
   for (let column = 1; column <= n; column++) classes[(unitOf[column] as number) - 1] = column - 1
   return classes
 
-  /** Finds the cheapest chain of reassignments that gives one more unit a class. */
+  /** Finds the cheapest chain of reassignments that assigns a class to one more unit. */
   function augment(unit: number): void {
     const slack = new Float64Array(n + 1).fill(Number.POSITIVE_INFINITY)
     const before = new Int32Array(n + 1)
@@ -110,7 +110,7 @@ export function classesOfUnits(counts: readonly (readonly number[])[]): Int32Arr
     }
   }
 
-  /** Moves the potentials so that another pair costs nothing. */
+  /** Changes the potentials so that one more pair has reduced cost 0. */
   function shift(isDone: Uint8Array, slack: Float64Array, step: number): void {
     for (let other = 0; other <= n; other++) {
       if (isDone[other] === 1) {

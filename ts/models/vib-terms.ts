@@ -3,7 +3,7 @@ import { nll } from '../nn/losses/index.js'
 import { concat, exp, logSoftmax, maximum, softplus, where } from '../ops/index.js'
 import { eye, type Tensor, tensor, zeros } from '../ops/tensor.js'
 
-/** Which covariance the code has. */
+/** Structure of the code's covariance. */
 export type Covariance = 'diag' | 'full'
 
 /** The code of a batch: a normal distribution for each sample. */
@@ -16,7 +16,7 @@ export interface Code {
   readonly kl: Tensor
 }
 
-/** What the loss of a batch is made of. */
+/** The terms of a batch's loss. */
 export interface VIBTerms extends Code {
   /** The draws of the code, `[samples, batch, hiddenDim]`. */
   readonly z: Tensor
@@ -28,13 +28,13 @@ export interface VIBTerms extends Code {
   readonly probabilities: Tensor
 }
 
-/** Numbers that an encoder gives for a sample. */
+/** Number of the encoder's outputs for a sample. */
 export function encodedWidth(hiddenDim: number, covariance: Covariance): number {
   return hiddenDim + (covariance === 'diag' ? hiddenDim : (hiddenDim * (hiddenDim + 1)) / 2)
 }
 
 /**
- * The code that an encoder's output stands for: means in front, then raw scales, the lower triangle row by row for a full covariance. Standard deviations, and
+ * The code of an encoder's output: the means first, then raw scales, the lower triangle row by row for a full covariance. Standard deviations, and
  * diagonals of factors, are `softplus(raw + shift)`.
  *
  * @param encoded `[batch, encodedWidth]`
@@ -73,7 +73,7 @@ function logOfSoftplus(a: Tensor): Tensor {
   return where(a.less(lowest), a.sub(exp(a).mul(0.5)), safe)
 }
 
-/** Places of the entries of a square matrix in the rows of its lower triangle; entries above the diagonal have the place `end`. */
+/** Indices of the entries of a square matrix in the rows of its lower triangle; entries above the diagonal have the index `end`. */
 function triangle(size: number, end: number): Tensor {
   const places = Int32Array.from({ length: size * size }, (_, index) => {
     const [row, column] = [Math.floor(index / size), index % size]

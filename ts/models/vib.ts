@@ -50,14 +50,14 @@ export type { Code, Covariance, VIBTerms } from './vib-terms.js'
 
 /** Options of {@link VIB}. */
 export interface VIBOptions {
-  /** Gives the code of an input: `hiddenDim` means, then the raw scales. */
+  /** Computes the code of an input: `hiddenDim` means, then the raw scales. */
   encoder: Network
-  /** Gives scores of the classes for a code `[hiddenDim]`: logits, or a softmax. */
+  /** Computes scores of the classes from a code `[hiddenDim]`: logits, or a softmax. */
   decoder: Network
   /** Numbers in the code. */
   hiddenDim: number
   /**
-   * Covariance of the code. 'diag' (default): the encoder gives `hiddenDim` raw standard deviations. 'full': `hiddenDim (hiddenDim + 1) / 2` entries of a lower
+   * Covariance of the code. 'diag' (default): the encoder has `hiddenDim` raw standard deviations. 'full': `hiddenDim (hiddenDim + 1) / 2` entries of a lower
    * triangular factor, row by row.
    */
   covType?: Covariance
@@ -65,9 +65,9 @@ export interface VIBOptions {
   numSamples?: number
   /** Weight of the rate in the loss, the beta of the paper. Default 0.001. */
   tradeOff?: number
-  /** Added to raw scales before the softplus. Default 0; the paper has -5. */
+  /** Added to raw scales before the softplus. Default 0; the paper uses -5. */
   scaleShift?: number
-  /** Decides the draws. Default 0. */
+  /** Seed of the draws. Default 0. */
   seed?: number
 }
 
@@ -101,7 +101,7 @@ export interface VIBFitOptions extends TrainOptions {
   batchSize?: number
   /** Share of the samples that validates. In [0, 1), default 0.2. */
   validationSplit?: number
-  /** Give the training samples in another order every epoch. Default true. */
+  /** Shuffle the training samples every epoch. Default true. */
   shuffle?: boolean
 }
 
@@ -114,7 +114,7 @@ const fitChecks: Checks<VIBFitOptions> = {
 
 /** Options of `predict` of {@link VIB}. */
 export interface VIBPredictOptions {
-  /** Draws to average over. Default that of the model. */
+  /** Draws to average over. Default: the model's `numSamples`. */
   numSamples?: number
   /** Default 256. */
   batchSize?: number
@@ -123,13 +123,13 @@ export interface VIBPredictOptions {
 
 const predictChecks: Checks<VIBPredictOptions> = { numSamples: whole(1), batchSize: whole(1), signal }
 
-/** Weights of both networks by path; those left out are their own. */
+/** Weights of both networks by path; a missing path stands for the network's own weight. */
 export interface VIBWeights {
   readonly encoder?: Readonly<Record<string, Tensor>>
   readonly decoder?: Readonly<Record<string, Tensor>>
 }
 
-/** What both networks are run with. */
+/** Arguments of a pass over both networks. */
 interface Running {
   readonly training: boolean
   readonly key?: Tensor
@@ -137,8 +137,8 @@ interface Running {
 }
 
 /**
- * The deep variational information bottleneck (Alemi, Fischer, Dillon and Murphy 2017): an encoder that gives a normal distribution for each input, and a decoder
- * that tells the class from draws of it. The loss is `-log q(y | z) + tradeOff * KL(p(z | x) || N(0, I))`, the divergence in closed form.
+ * The deep variational information bottleneck (Alemi, Fischer, Dillon and Murphy 2017): an encoder that maps each input to a normal distribution, and a decoder
+ * that classifies draws from the distribution. The loss is `-log q(y | z) + tradeOff * KL(p(z | x) || N(0, I))`, the divergence in closed form.
  *
  *     const encoder = new Sequential({ inputShape: [784] }).add(new Dense(1024, { activation: 'relu' })).add(new Dense(512))
  *     const decoder = new Sequential({ inputShape: [256] }).add(new Dense(10))
@@ -148,7 +148,7 @@ interface Running {
  *
  * Besides the loss, `crossEntropy` and `rate` (both in nats; the rate is a bound of I(X;Z)) and `accuracy` are reported. The networks keep the weights: `encoder.save(path)`.
  *
- * @throws ShapeError where the widths of the networks and `hiddenDim` do not go together
+ * @throws ShapeError if the widths of the networks and `hiddenDim` do not agree
  */
 export class VIB {
   readonly encoder: Network
@@ -213,7 +213,7 @@ export class VIB {
     return this.#record.history
   }
 
-  /** Fixes the optimizer of both networks: by default 'adam' with the rate 0.0001. */
+  /** Sets the optimizer of both networks: by default 'adam' with the rate 0.0001. */
   compile(options: VIBCompileOptions = {}): this {
     const given = checkOptions('compile', options, compileChecks)
     const optimizer = resolveOptimizer({ optimizer: 'adam', learningRate: 1e-4, ...given })
@@ -250,7 +250,7 @@ export class VIB {
     return this.run(weights, x, y, noise, { training: false })
   }
 
-  /** The terms of the loss with what layers remember. @internal */
+  /** The terms of the loss, and the new state of the layers. @internal */
   run(weights: VIBWeights, x: Tensor, y: Tensor, noise: Tensor, running: Running): VIBTerms {
     const code = this.#encode(weights, x, running)
     const z = drawsOf(code, noise)
@@ -327,7 +327,7 @@ export class VIB {
     return { inputShape: encoder.inputShape, dtype: encoder.dtype, labels: true, classes }
   }
 
-  /** Trains on batches of inputs and labels; options are those of {@link fit} of tasks. */
+  /** Trains on batches of inputs and labels; options are the options of {@link fit} of tasks. */
   async fitDataset(train: BatchSource, options: FitTaskOptions<Batch> = {}): Promise<History> {
     const { task } = this
     for (const data of [train, options?.validation]) {
@@ -386,9 +386,9 @@ export class VIB {
   }
 
   /**
-   * Probabilities that the decoder gives for codes drawn from the prior, a standard normal distribution.
+   * The decoder's probabilities for codes drawn from the prior, a standard normal distribution.
    *
-   * @param count number of draws; @param from random key; default one of the seed
+   * @param count number of draws; @param from random key; default a key of the seed
    * @returns the codes `[count, hiddenDim]` and probabilities `[count, classes]`, lazy
    */
   generate(count: number, from: Tensor = foldIn(key(this.seed), 2)): { z: Tensor; probabilities: Tensor } {
@@ -402,7 +402,7 @@ export class VIB {
     return normal(from, [samples, batch, this.hiddenDim], { dtype: this.encoder.dtype })
   }
 
-  /** Releases what training keeps; the networks stay. Doing it twice is fine. */
+  /** Releases the memory of the training; the networks stay. A second call does nothing. */
   dispose(): void {
     this.#task?.optimizers.optimizer.dispose()
     this.#task = undefined
@@ -414,7 +414,7 @@ export class VIB {
   }
 }
 
-/** The training of a {@link VIB} model: the networks together, by one optimizer. */
+/** The training of a {@link VIB} model: one optimizer for both networks. */
 class VIBTask implements Task<Batch> {
   readonly parameters
   readonly state
@@ -470,7 +470,7 @@ function outcomeOf(loss: Tensor, { crossEntropy, kl, probabilities }: VIBTerms, 
   return { loss, logs: { crossEntropy: crossEntropy.mean(), rate: kl.mean(), accuracy: right.mean() } }
 }
 
-/** What a network has besides what is trained. */
+/** The state of a network besides its trained weights. */
 function othersOf({ weights, trainableWeights, stateVariables }: Network): Record<string, Variable> {
   const frozen = Object.entries(weights).filter(([path]) => trainableWeights[path] === undefined)
   return { ...stateVariables, ...Object.fromEntries(frozen) }

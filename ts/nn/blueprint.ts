@@ -1,8 +1,8 @@
-/** How a module is made again: its class and the arguments of its constructor, as plain data that a file can hold. */
+/** Blueprints: the class of a module and the arguments of its constructor, as plain data for files. */
 import { ArgumentError, describe } from '../core/errors.js'
 import { isList, isPlainObject } from '../core/options.js'
 
-/** What a file can hold. */
+/** Plain data for a file. */
 export type Plain = string | number | boolean | null | readonly Plain[] | { readonly [name: string]: Plain }
 
 /** The class of a module and the arguments of its constructor. A module among the arguments is `{ $module: Blueprint }`. */
@@ -11,7 +11,7 @@ export interface Blueprint {
   readonly arguments: readonly Plain[]
 }
 
-/** What this page needs of a module. */
+/** The part of a module that blueprints use. */
 interface Made {
   readonly name: string
   readonly named: boolean
@@ -19,7 +19,7 @@ interface Made {
   toJSON(): Blueprint
 }
 
-/** Key of a module, and of a number that JSON has not, among arguments. */
+/** Key of a module among arguments, and of a number that JSON cannot hold. */
 const moduleKey = '$module'
 const numberKey = '$number'
 
@@ -29,17 +29,17 @@ function isModule(value: unknown): value is Made {
 }
 
 /**
- * The arguments of a class that says nothing about them: none but the name, as far as its constructor is that of all modules.
+ * The arguments of a class without `settings`: only the name, if the class has the constructor of `Module`.
  *
- * @throws ArgumentError where the class, or one it extends, has a constructor of its own, whose arguments only the class knows
+ * @throws ArgumentError if the class, or a class that it extends, has its own constructor, whose arguments are then unknown
  */
 export function defaultSettings(module: Made): readonly unknown[] {
   const own = module.constructor.name
   let Class: object = module.constructor
   let parent: unknown = Object.getPrototypeOf(Class)
-  // The last one is the class of all modules.
+  // The last class of the chain is Module.
   while (typeof parent === 'function' && parent !== Function.prototype) {
-    // The source of a class is the one place that tells whether it has a constructor.
+    // Only the source text of a class shows whether it has a constructor.
     if (/\bconstructor\s*\(/.test(Function.prototype.toString.call(Class))) {
       const whose =
         Class === module.constructor ? 'has' : `extends ${(Class as { name: string }).name}, which has`
@@ -53,7 +53,7 @@ export function defaultSettings(module: Made): readonly unknown[] {
   return module.named ? [{ name: module.name }] : []
 }
 
-/** Arguments for another module: the modules among them are copied, since a module is part of one network only. */
+/** Arguments for another module: modules among the arguments are copied, since a module is part of one network only. */
 export function copyOf<T>(value: T): T {
   const copy = (node: unknown): unknown => {
     if (isModule(node)) return node.clone()
@@ -67,7 +67,7 @@ export function copyOf<T>(value: T): T {
 /**
  * A module as plain data.
  *
- * @throws ArgumentError for an argument that is none
+ * @throws ArgumentError for an argument that is not plain data
  */
 export function blueprintOf(module: Made, settings: readonly unknown[]): Blueprint {
   return { class: module.constructor.name, arguments: plainArguments(module.name, settings) }
@@ -76,8 +76,8 @@ export function blueprintOf(module: Made, settings: readonly unknown[]): Bluepri
 /**
  * Arguments of a constructor as plain data.
  *
- * @param who whose they are
- * @throws ArgumentError for one that is none
+ * @param who the module's name for messages
+ * @throws ArgumentError for an argument that is not plain data
  */
 export function plainArguments(who: string, settings: readonly unknown[]): Plain[] {
   if (!isList(settings)) {
@@ -101,7 +101,7 @@ function plainOf(who: string, value: unknown, option = ''): Plain | undefined {
     })
     return Object.fromEntries(entries)
   }
-  // Weights are saved as they are, so it does not matter how they began.
+  // The file holds the weights, so the initializer is not needed.
   if (typeof value === 'function' && /initializer$/i.test(option)) return undefined
   throw new ArgumentError(
     `${who}: ${option === '' ? 'an argument' : `'${option}'`} is ${describe(value)}, which cannot be written to a file; give a name that the library knows, or make a class of your own that computes it`,
@@ -111,8 +111,8 @@ function plainOf(who: string, value: unknown, option = ''): Plain | undefined {
 /**
  * Makes a module from plain data.
  *
- * @param make the instance of a class of that name
- * @throws ArgumentError where the data describe none
+ * @param make makes an instance of the named class
+ * @throws ArgumentError for data that do not describe a module
  */
 export function build<T>(blueprint: Blueprint, make: (name: string, given: unknown[]) => T): T {
   const { class: name, arguments: given } = (blueprint ?? {}) as Partial<Blueprint>
@@ -122,7 +122,7 @@ export function build<T>(blueprint: Blueprint, make: (name: string, given: unkno
   return make(name, argumentsOf(given as Plain[], make))
 }
 
-/** The arguments that plain data stand for. */
+/** The arguments that plain data describe. */
 export function argumentsOf(
   plain: readonly Plain[],
   make: (name: string, given: unknown[]) => unknown,

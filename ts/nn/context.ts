@@ -3,21 +3,21 @@ import type { Variable } from '../core/variable.js'
 import { foldIn } from '../ops/random.js'
 import type { Tensor } from '../ops/tensor.js'
 
-/** What a module may know about the call besides its weights and input. */
+/** The context of a call: everything that a module receives besides weights and input. */
 export interface Context {
-  /** True while training: dropout drops, batch normalisation uses and records batch statistics. */
+  /** True while training: dropout drops, batch normalization uses and records batch statistics. */
   readonly training: boolean
-  /** Random key of this module and this call; needed by modules that draw numbers. */
+  /** Random key of this module and this call, for modules that draw numbers. */
   readonly key?: Tensor
-  /** This module's state (running statistics, ...) by path, as it was before the call. */
+  /** This module's state (running statistics, ...) by path, before the call. */
   readonly state: Record<string, Tensor>
-  /** Hands back the new value of a state entry. The caller decides when it is stored. */
+  /** Returns the new value of a state entry to the caller, which stores it. */
   update(path: string, value: Tensor): void
   /** Is shown what children give, by their paths within this module; left out where nobody looks. */
   readonly observe?: ((path: string, output: unknown) => void) | undefined
 }
 
-/** A context for evaluation: nothing random, and modules leave their state as it is. */
+/** A context for evaluation: no random numbers, and no new state. */
 export function evalContext(state: Record<string, Tensor> = {}): Context {
   if (typeof state !== 'object' || state === null) {
     throw new ArgumentError(`evalContext: given ${describe(state)}, expected tensors by name`)
@@ -33,17 +33,17 @@ export function evalContext(state: Record<string, Tensor> = {}): Context {
   }
 }
 
-/** Calls of one child within one call of its parent are told apart by this much in their keys. */
+/** Difference between the key indices of two runs of one child within one call of its parent. */
 const keysOfOneCall = 65_536
 
-/** How often each child was run within a call, by the context of the call. */
+/** Number of runs of each child within a call, by the context of the call. */
 const calls = new WeakMap<Context, Map<string, number>>()
 
 /**
- * The context of a child: its part of the state, and a random key of its own, another for every call.
+ * The context of a child: its part of the state, and its own random key, another key for every run.
  *
- * @param name of the child within its parent; @param index of the child among its siblings
- * @param state of the child; default its part of the parent's; @param look who is shown what its children give; default who looks at the parent's
+ * @param name name of the child within its parent; @param index index of the child among its siblings
+ * @param state state of the child; default its part of the parent's state
  */
 export function childContext(
   ctx: Context,
@@ -59,7 +59,7 @@ export function childContext(
   let own: Tensor | undefined
   return {
     training: ctx.training,
-    // Made when the child asks: who draws nothing leaves the parent's random stream alone.
+    // Derived at the first request: a child without random numbers does not advance the parent's random stream.
     get key() {
       if (own === undefined) {
         const { key } = ctx
@@ -91,7 +91,7 @@ export function under(entries: Readonly<Record<string, Tensor>>, name: string): 
 /**
  * The Variable of an entry of the state.
  *
- * @throws ArgumentError where nothing of that path was declared
+ * @throws ArgumentError for a path that was not declared
  */
 export function stateAt(who: string, state: ReadonlyMap<string, Variable>, path: string): Variable {
   const variable = state.get(path)

@@ -1,4 +1,4 @@
-/** What a module says of its parameters and state before any of it exists. */
+/** Declarations of the parameters and state of a module, before any Variable exists. */
 import { ArgumentError, describe, describeList, ShapeError } from '../core/errors.js'
 import { atLeast, type Checks, flag, isList } from '../core/options.js'
 import { type Shape, Tensor } from '../ops/tensor.js'
@@ -11,23 +11,23 @@ import {
   resolveInitializer,
 } from './initializers.js'
 
-/** How a parameter begins: an initializer, its name, or a tensor or number that is broadcast to the shape. */
+/** Initial value of a parameter: an initializer, its name, or a tensor or number that is broadcast to the shape. */
 export type Initial = Initializer | InitializerName | Tensor | number
 
 /** Options of one parameter. */
 export interface ParamOptions {
   /** Default true. */
   trainable?: boolean
-  /** Inputs that one output sums over; default from the shape, read as `[out, in, ...kernel]`. */
+  /** Number of inputs that one output sums over; default from the shape, read as `[out, in, ...kernel]`. */
   fanIn?: number
-  /** Outputs that one input reaches; default from the shape. */
+  /** Number of outputs that depend on one input; default from the shape. */
   fanOut?: number
 }
 
 /** The checks of {@link ParamOptions}. */
 export const paramChecks: Checks<ParamOptions> = { trainable: flag, fanIn: atLeast(0), fanOut: atLeast(0) }
 
-/** A parameter, or an entry of the state, as it was declared. */
+/** The declaration of a parameter or an entry of the state. */
 export interface Declaration {
   readonly role: 'parameter' | 'state'
   readonly shape: Shape
@@ -38,9 +38,9 @@ export interface Declaration {
 }
 
 /**
- * Checks what was declared.
+ * Checks a declaration.
  *
- * @throws ShapeError for a shape that is none; UnknownNameError, ArgumentError for an initial value that is none
+ * @throws ShapeError for an invalid shape; UnknownNameError, ArgumentError for an invalid initial value
  */
 export function declaration(
   who: string,
@@ -66,7 +66,7 @@ export function declaration(
 /**
  * The first value of a declared parameter.
  *
- * @throws ShapeError where the initializer gives another shape; ArgumentError where it gives no tensor
+ * @throws ShapeError if the initializer returns another shape; ArgumentError if it does not return a tensor
  */
 export function initialValue(
   who: string,
@@ -89,7 +89,7 @@ export function checkExtents(shape: Shape, what: () => string): void {
   if (!isList(shape)) {
     throw new ShapeError(`${what()} must be an array of extents such as [3], received ${describe(shape)}`)
   }
-  // findIndex visits holes too.
+  // findIndex visits the holes of a sparse array too.
   const bad = shape.findIndex((extent) => !Number.isSafeInteger(extent) || extent < 1)
   if (bad >= 0) {
     throw new ShapeError(

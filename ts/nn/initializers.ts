@@ -1,5 +1,5 @@
 /**
- * How parameters begin. An initializer is a function of a random key, the shape and the fans, so the same seed always gives
+ * Initial values of parameters. An initializer is a function of a random key, the shape and the fans, so the same seed always gives
  * the same weights:
  *
  *     new Dense(500, { kernelInitializer: 'heNormal' })
@@ -22,7 +22,7 @@ export type FloatDType = 'float32' | 'float64'
  * @param key random key, used up by this call
  * @param shape shape of the value
  * @param fanIn number of inputs that one output sums over
- * @param fanOut number of outputs that one input reaches
+ * @param fanOut number of outputs that depend on one input
  */
 export type Initializer = (
   key: Tensor,
@@ -40,7 +40,7 @@ export function fans(shape: Shape): { fanIn: number; fanOut: number } {
   return { fanIn: (shape[1] as number) * receptive, fanOut: (shape[0] as number) * receptive }
 }
 
-/** Every entry the same number. */
+/** The same number in every entry. */
 export function constant(value: number): Initializer {
   checkValue('constant initializer: value', value, finite)
   return (_key, shape, _fanIn, _fanOut, dtype) => full(shape, value, { dtype })
@@ -93,7 +93,7 @@ export const lecunUniform = (): Initializer => uniformWithin((fanIn) => Math.sqr
 /** Normal with variance 1 / fanIn, for scaled exponential units (LeCun et al. 1998; Klambauer et al. 2017). */
 export const lecunNormal = (): Initializer => normalWith((fanIn) => Math.sqrt(1 / fanIn))
 
-/** The first rows of the unit matrix: the identity, as far as the weight is square. */
+/** The first rows of the identity matrix; for a square weight the identity. */
 export const identity = (): Initializer => (_key, shape, _fanIn, _fanOut, dtype) => {
   const [rows, columns] = matrixShape('identity', shape)
   return eye(rows, columns, { dtype }).reshape(shape)
@@ -101,7 +101,7 @@ export const identity = (): Initializer => (_key, shape, _fanIn, _fanOut, dtype)
 
 /**
  * A random matrix whose rows (or columns, whichever are fewer) are orthonormal, times `gain` (Saxe et al. 2014). A weight of more axes is a
- * matrix of a row for each entry of the first.
+ * matrix with a row for each index of the first axis.
  */
 export function orthogonal(gain = 1): Initializer {
   checkValue('orthogonal initializer: gain', gain, finite)
@@ -109,13 +109,13 @@ export function orthogonal(gain = 1): Initializer {
     const [rows, columns] = matrixShape('orthogonal', shape)
     const [few, many] = [Math.min(rows, columns), Math.max(rows, columns)]
     const gaussian = randomNormal(key, [few, many], { dtype: 'float64' })
-    // The second time removes what rounding left of nearly dependent rows.
+    // The second pass removes the rounding errors of nearly dependent rows.
     const frame = orthonormalRows(orthonormalRows(gaussian))
     return (rows <= columns ? frame : frame.transpose()).mul(gain).cast(dtype).reshape(shape)
   }
 }
 
-/** The rows of L^-1 A, L L' = A A': orthonormal, and as random as those of A where A is Gaussian. */
+/** The rows of L^-1 A, L L' = A A': orthonormal, and uniformly distributed if A is Gaussian. */
 function orthonormalRows(matrix: Tensor): Tensor {
   return triangularSolve(cholesky(matrix.matmulT(matrix, { transposeB: true })), matrix)
 }
@@ -147,7 +147,7 @@ const NAMED = {
   normal: () => normal(),
 } satisfies Record<string, () => Initializer>
 
-/** Initializers that can be asked for by name. */
+/** Initializers by name. */
 export type InitializerName = keyof typeof NAMED
 
 /** The names of all initializers. */

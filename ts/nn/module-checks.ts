@@ -1,10 +1,10 @@
-/** What a module refuses: calls out of order, shapes that are none, and what is no weights and no context. */
+/** Checks of modules: the order of calls, shapes, weights and contexts. */
 import { ArgumentError, describe, ShapeError, StateError } from '../core/errors.js'
 import type { Shape } from '../ops/tensor.js'
 import { checkExtents } from './declaration.js'
 import type { AnyModule } from './module.js'
 
-/** The error for a module that has its place already. */
+/** The error for a module that is already part of another module. */
 export function inUse({ name, inputShape }: AnyModule): StateError {
   const declared = inputShape === undefined ? '' : ` (input shape [${inputShape}])`
   return new StateError(
@@ -13,9 +13,9 @@ export function inUse({ name, inputShape }: AnyModule): StateError {
 }
 
 /**
- * Checks what `build` of a module came to.
+ * Checks the result of a module's `build`.
  *
- * @throws ShapeError for an output shape that is none; StateError for a child that was not declared
+ * @throws ShapeError for an invalid output shape; StateError for a child that was not declared
  */
 export function checkBuilt({ name, children }: AnyModule, inputShape: Shape, outputShape: unknown): void {
   if (!Array.isArray(outputShape)) {
@@ -32,7 +32,7 @@ export function checkBuilt({ name, children }: AnyModule, inputShape: Shape, out
   }
 }
 
-/** @throws StateError for a module whose shapes are not known, or that has Variables already */
+/** @throws StateError for a module that is not declared, or that already has Variables */
 export function checkInitializable(what: string, module: AnyModule): void {
   const { declared, initialized, kind, name, params, state } = module
   if (!declared) {
@@ -43,7 +43,7 @@ export function checkInitializable(what: string, module: AnyModule): void {
   }
 }
 
-/** @throws ArgumentError for weights and a context that a child cannot be run with */
+/** @throws ArgumentError for invalid weights and contexts of a child's run */
 export function checkCall(name: string, weights: unknown, ctx: unknown): void {
   if (typeof weights !== 'object' || weights === null) {
     throw new ArgumentError(`${name}: weights are ${describe(weights)}, expected tensors by path`)

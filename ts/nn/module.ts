@@ -26,11 +26,11 @@ export type { InitializeOptions, Weights } from './weights.js'
 export type AnyModule = Module<object, unknown, unknown>
 
 /**
- * A pure function with named weights: what layers and networks are below.
+ * A pure function with named weights: the base of layers and networks.
  *
- * A module *declares* parameters and state in `build` (name, shape, how they begin) and computes in `apply`, from the weights it is
- * given. It never reads Variables of its own while it computes. So it does not matter whose the weights are: made by `initialize`,
- * handed in, made by another network, one set for every sample. A module that owns nothing is an ordinary one.
+ * A module *declares* parameters and state in `build` (name, shape, initial value) and computes in `apply`, from the weights that are its
+ * arguments. It never reads its own Variables in `apply`. So weights may come from `initialize`, from the caller, from another network, or be
+ * different for every sample. A module may have no Variables at all.
  *
  *     class Block extends Module {
  *       readonly inner = this.child('inner', new Dense(64, { activation: 'relu' }))
@@ -52,11 +52,11 @@ export type AnyModule = Module<object, unknown, unknown>
  * `W` are the weights that `apply` takes, `I` its input and `O` its output.
  */
 export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor> {
-  /** What sort of module this is, e.g. `'conv2d'`; automatic names begin with it. */
+  /** Kind of the module, e.g. `'conv2d'`; automatic names begin with it. */
   readonly kind: string
-  /** True when the user gave the name, false when it is automatic. */
+  /** True if the user gave the name, false for an automatic name. */
   readonly named: boolean
-  /** Throws where a change of this module, or of one inside, is not allowed now. @internal */
+  /** Throws if a change of this module, or of a module inside of it, is not allowed now. @internal */
   guard: ((path: string) => void) | undefined
 
   readonly #children = new Map<string, AnyModule>()
@@ -89,14 +89,14 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
   /**
    * The module as a pure function.
    *
-   * @param weights by path; children get theirs through `this.runChild`
+   * @param weights tensors by path; `this.runChild` passes a child its weights
    * @param x `[batch, ...inputShape]`
    * @returns `[batch, ...outputShape]`
    */
   abstract apply(weights: W, x: I, ctx: Context): O
 
   /**
-   * The arguments of the constructor that make the same module again. A class whose constructor takes arguments overrides it; without it
+   * The arguments of the constructor that make the same module again. A class whose constructor takes arguments overrides `settings`; without it
    * modules of the class can neither be copied nor built from a file.
    */
   protected settings(): readonly unknown[] {
@@ -104,8 +104,8 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
   }
 
   /**
-   * Name in messages and summaries: the one that was given; where none was, a number by kind in a model, and the place in a module that it is
-   * part of, such as `residual_1.branch`.
+   * Name in messages and summaries: the given name; without one, kind and number in a model, and the path in the module that it is part of, such
+   * as `residual_1.branch`.
    */
   get name(): string {
     const parent = this.#parent
@@ -113,7 +113,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     return `${parent.name}.${this.#place}`
   }
 
-  /** Whether children without a name are called by their place. */
+  /** Whether children without a name are named by their path. */
   protected get namesChildren(): boolean {
     return true
   }
@@ -127,8 +127,8 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
   }
 
   /**
-   * Whether training changes any parameter of this module. Setting it freezes all of them, or lets training change all but those declared as
-   * fixed; it throws StateError while the network is in the middle of fit.
+   * Whether training changes any parameter of this module. Setting it freezes all parameters, or unfreezes all but those declared with
+   * `trainable: false`; it throws StateError during fit.
    */
   get trainable(): boolean {
     const { params } = this
@@ -184,7 +184,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     return this.#owned('parameter')
   }
 
-  /** What the module remembers besides weights, such as running statistics, by path. Empty before `initialize`. */
+  /** State of the module besides weights, such as running statistics, by path. Empty before `initialize`. */
   get state(): ReadonlyMap<string, Variable> {
     return this.#owned('state')
   }
@@ -195,10 +195,10 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
   }
 
   /**
-   * Fixes the input shape: declares the parameters and state of the module and of its children. Makes no Variables.
+   * Sets the input shape: declares the parameters and state of the module and of its children. Makes no Variables.
    *
    * @returns the output shape
-   * @throws StateError when it is declared already; ShapeError when the module cannot take the input shape
+   * @throws StateError for a module that is already declared; ShapeError if the module cannot take the input shape
    */
   declare(inputShape: Shape): Shape {
     if (this.declared) throw inUse(this)
@@ -215,7 +215,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     } catch (error) {
       for (const name of [...this.#children.keys()].slice(before.length)) this.removeChild(name)
       this.#undeclare(kept)
-      // Within another module the name tells the place.
+      // Within another module the name contains the path.
       if (!(error instanceof ShapeError) || this.#parent?.namesChildren !== false) throw error
       throw new ShapeError(`${this.#place}: ${error.message}`, { cause: error })
     } finally {
@@ -224,10 +224,10 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
   }
 
   /**
-   * Makes the Variables of all parameters and state, of the children too. From then on the module has weights of its own.
+   * Makes the Variables of all parameters and state, of the children too. The module then owns weights.
    *
    * @returns the parameters by path; none with `noWeights`
-   * @throws StateError before `declare`, and the second time
+   * @throws StateError before `declare`, and at the second call
    */
   initialize(options: InitializeOptions = {}): Record<string, Variable> {
     const what = `${this.name}: initialize`
@@ -262,20 +262,20 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
   }
 
   /**
-   * Keeps parameters from training.
+   * Freezes parameters.
    *
-   *     net.freeze('encoder') // everything in it
+   *     net.freeze('encoder') // all parameters of the encoder
    *     net.freeze('**.bias')
    *
-   * @param pattern a path; `*` stands for anything within a name, `**` for any number of names
-   * @returns the paths of the parameters that it means
-   * @throws UnknownNameError where it means none; StateError in the middle of fit
+   * @param pattern a path; `*` matches any part of a name, `**` any number of names
+   * @returns the paths of the matching parameters
+   * @throws UnknownNameError if no parameter matches; StateError during fit
    */
   freeze(pattern: string): string[] {
     return this.#setTrainable('freeze', pattern, false)
   }
 
-  /** Lets training change parameters again that `freeze` kept from it; arguments and errors are the same. */
+  /** Unfreezes parameters; arguments and errors are those of `freeze`. */
   unfreeze(pattern: string): string[] {
     return this.#setTrainable('unfreeze', pattern, true)
   }
@@ -283,7 +283,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
   /**
    * An independent module of the same configuration, not yet declared.
    *
-   * @throws ArgumentError for a class that does not say how it is made
+   * @throws ArgumentError for a class whose constructor has arguments and that does not override `settings`
    */
   clone(): this {
     const Class = this.constructor as new (...given: readonly unknown[]) => this
@@ -291,16 +291,16 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
   }
 
   /**
-   * The class and the arguments that make the module again, as plain data. Functions that say how weights begin are left out, since
-   * weights are saved as they are.
+   * The blueprint: the class and the arguments of the constructor, as plain data. Initializer functions are left out, since files hold the
+   * weights.
    *
-   * @throws ArgumentError for what is no plain data, such as an activation that is a function
+   * @throws ArgumentError for an argument that is not plain data, such as an activation function of your own
    */
   toJSON(): Blueprint {
     return blueprintOf(this, this.settings())
   }
 
-  /** Makes a module part of this one; in the constructor, or in `build` before it is declared. Its weights are found under the name. */
+  /** Makes a module a child of this one; in the constructor, or in `build` before the child is declared. The paths of its weights begin with the name. */
   protected child<M extends AnyModule>(name: string, module: M): M {
     checkPathName(`${this.name}: name of a child`, name)
     if (!isInstance(module, Module)) {
@@ -320,7 +320,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     return module
   }
 
-  /** Undoes `child`, where what came after it failed. */
+  /** Undoes `child` after a later failure. */
   protected removeChild(name: string): void {
     const inner = this.#children.get(name)
     if (inner === undefined) return
@@ -332,9 +332,9 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
   }
 
   /**
-   * Runs a child on its part of the weights and state, with a random key of its own.
+   * Runs a child on its part of the weights and state, with its own random key.
    *
-   * @param weights those of this module
+   * @param weights weights of this module
    */
   protected runChild<CI, CO>(child: Module<object, CI, CO>, weights: object, x: CI, ctx: Context): CO {
     const output = this.within(child, weights, ctx, (own, inner) => child.apply(own, x, inner))
@@ -342,7 +342,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     return output
   }
 
-  /** Calls `f` with a child's part of the weights and its context: what {@link runChild} does, for another method than `apply`. */
+  /** Calls `f` with a child's part of the weights and the child's context: {@link runChild} for another method than `apply`. */
   protected within<CW extends object, CI, CO, R>(
     child: Module<CW, CI, CO>,
     weights: object,
@@ -404,7 +404,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
 
   #own(key: Tensor, making: Making, path: string, isTrained: boolean): void {
     const isTrainable = isTrained && this.#trainable
-    // Children come first, since they are there first: a network whose layers are its children numbers them from 0.
+    // Children before the module's own parameters, in the order of their declaration: a network numbers its layers from 0.
     let index = 0
     for (const [name, child] of this.#children) {
       child.#own(foldIn(key, index++), making, joinPath(path, name), isTrainable)
@@ -426,7 +426,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     this.#isInitialized = false
   }
 
-  /** @param kept children that were declared before */
+  /** @param kept children that were added before the declaration */
   #undeclare(kept: ReadonlySet<AnyModule> = new Set()): void {
     for (const child of this.#children.values()) if (!kept.has(child)) child.#undeclare()
     this.#declarations.clear()
@@ -471,7 +471,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     return [...paths]
   }
 
-  /** What was declared as fixed stays fixed. */
+  /** Parameters declared with `trainable: false` stay fixed. */
   #train(name: string, trainable: boolean): void {
     const variable = this.#variables.get(name) as Variable
     variable.trainable = trainable && this.#declarations.get(name)?.trainable === true

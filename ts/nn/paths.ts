@@ -1,6 +1,6 @@
 /**
- * Paths of weights and state: names from the outside in, joined by dots, such as `layers.2.inner.kernel`. In a pattern `*` stands for
- * anything within one name and `**` for any number of names; a pattern of a module means everything in it.
+ * Paths of weights and state: names from the outside in, joined by dots, such as `layers.2.inner.kernel`. In a pattern `*` matches
+ * any part of one name and `**` any number of names; a pattern of a module matches all paths in the module.
  */
 import { ArgumentError, describe, unknownName } from '../core/errors.js'
 
@@ -19,18 +19,17 @@ export function checkPathName(what: string, name: string): string {
   )
 }
 
-/** `name` within `outer`; the outermost has no path. */
+/** The path of `name` within `outer`; the root's path is empty. */
 export function joinPath(outer: string, name: string): string {
   return outer === '' ? name : `${outer}.${name}`
 }
 
 /**
- * The paths that a pattern means: those it matches, and all within a module that it matches.
+ * The paths that match a pattern, and all paths in a module that matches.
  *
  *     matching('freeze', 'encoder.**.bias', paths)
  *
- * @param noun what the paths are of
- * @throws UnknownNameError where it means none; `**` may, which means all there are
+ * @throws UnknownNameError if no path matches, except for `**`, which matches all paths
  */
 export function matching(what: string, pattern: string, paths: readonly string[], noun = 'weight'): string[] {
   if (typeof pattern !== 'string' || pattern === '') {
@@ -44,7 +43,7 @@ export function matching(what: string, pattern: string, paths: readonly string[]
   throw unknownName(`${noun} for ${what}`, pattern, [...modulesOf(paths), ...paths])
 }
 
-/** The paths of what is made of others, from the outside in. */
+/** The paths of the modules that contain a path, from the outside in. */
 function modulesOf(paths: readonly string[]): Set<string> {
   const found = new Set<string>()
   for (const path of paths) {
@@ -56,7 +55,7 @@ function modulesOf(paths: readonly string[]): Set<string> {
 
 function matches(pattern: readonly string[], path: readonly string[]): boolean {
   const [first, ...rest] = pattern
-  // Where the pattern ends, the path is it, or something within it.
+  // At the end of the pattern the path ends too, or goes on inside of the module.
   if (first === undefined) return true
   if (first === '**') {
     return path.some((_, at) => matches(rest, path.slice(at)))

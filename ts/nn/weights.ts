@@ -1,20 +1,20 @@
-/** Weights by path, and how the Variables that hold them are made. */
+/** Weights by path, and options of their Variables. */
 import { floatDType, tensorOnly } from '../core/operands.js'
 import { type Checks, flag } from '../core/options.js'
 import type { Variable } from '../core/variable.js'
 import type { Tensor } from '../ops/tensor.js'
 import type { FloatDType } from './initializers.js'
 
-/** Weights by path, as `apply` receives them: `kernel`, or `inner.kernel` where a child has it. */
+/** Weights by path, as `apply` receives them: `kernel`, or `inner.kernel` for a child's weight. */
 export type Weights = Record<string, Tensor>
 
-/** How the Variables of a module are made. */
+/** Options of the Variables of a module. */
 export interface InitializeOptions {
   /** Random key for the initial weights. Default `key(0)`. */
   key?: Tensor
   /** Dtype of parameters and state. Default 'float32'. */
   dtype?: FloatDType
-  /** Make the state only: all weights are handed to `apply`. Default false. */
+  /** Make the state only: `apply` receives all weights. Default false. */
   noWeights?: boolean
 }
 
@@ -25,7 +25,7 @@ export const initializeChecks: Checks<InitializeOptions> = {
   noWeights: flag,
 }
 
-/** What all Variables of a tree are made with. */
+/** Options for all Variables of a tree. */
 export type Making = Required<Pick<InitializeOptions, 'dtype' | 'noWeights'>>
 
 /** The current values of Variables by path. */

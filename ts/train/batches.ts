@@ -1,21 +1,21 @@
-/** Going through batches that somebody else's iterator gives. */
+/** Iteration over batches of a user's iterator. */
 
 import { ArgumentError, describe, StateError } from '../core/errors.js'
 import { iterateBatches } from '../data/loader.js'
 import { unlessAborted } from './unless-aborted.js'
 
-/** Time that an iterator gets to clean up when it is left early, in milliseconds. */
+/** Time limit of an iterator's cleanup after an early end, in milliseconds. */
 const patience = 1000
 
-/** Iterators that are being gone through. */
+/** Iterators in use. */
 const inUse = new WeakSet<object>()
 
 /**
- * The batches of a source, from its beginning. Where the loop is left early, the iterator's `return` is called; nobody waits for it when
- * the signal was aborted, and nobody waits for it for long otherwise: a generator that waits itself would never answer.
+ * The batches of a source, from its beginning. If the loop ends early, it calls the iterator's `return`. After an abort the call is not
+ * awaited, otherwise it is awaited for a limited time: a generator that waits for another event would never return.
  *
- * @param signal ends waiting for the iterator, with its reason; what the iterator gives afterwards is dropped
- * @throws ArgumentError for an iterator that is none; StateError for a generator that somebody goes through at the same time
+ * @param signal ends waiting for the iterator, with the signal's reason; later results of the iterator are dropped
+ * @throws ArgumentError for an invalid iterator; StateError for a generator that another loop is using
  */
 export async function* batchesOf<B>(
   source: Iterable<B> | AsyncIterable<B>,
@@ -40,7 +40,7 @@ export async function* batchesOf<B>(
       const asked = Promise.resolve(iterator.next())
       pending = asked.catch(() => {})
       const next = await unlessAborted(asked, signal).catch((error: unknown) => {
-        // An iterator that throws is at its end.
+        // An iterator that throws has ended.
         isAtEnd = signal?.aborted !== true
         throw error
       })
@@ -57,7 +57,7 @@ export async function* batchesOf<B>(
   }
 }
 
-/** Tells an iterator that no more is wanted of it. What goes wrong there changes nothing any more. */
+/** Calls an iterator's `return`. Its errors are dropped. */
 async function leave(
   iterator: Iterator<unknown> | AsyncIterator<unknown>,
   signal: AbortSignal | undefined,
@@ -71,7 +71,7 @@ async function leave(
     })
     await unlessAborted(Promise.race([left, limit]), signal)
   } catch {
-    // Whoever left early has a reason of his own to report.
+    // The reason of the early end is reported instead.
   } finally {
     clearTimeout(timer)
   }

@@ -1,4 +1,4 @@
-/** Whether something is a task. */
+/** Checks of tasks. */
 import { ArgumentError, describe } from '../core/errors.js'
 import { isInstance, isPlainObject } from '../core/options.js'
 import { treeLeaves } from '../core/tree.js'
@@ -8,9 +8,9 @@ import { Optimizer } from '../nn/optim/optimizer.js'
 import type { Task } from './task.js'
 
 /**
- * Refuses what is no task.
+ * Checks that a value is a task.
  *
- * @param who asks for one
+ * @param who name of the caller, for messages
  * @throws ArgumentError
  */
 export function checkTask(who: string, task: unknown): void {

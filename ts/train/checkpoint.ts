@@ -1,9 +1,9 @@
 /**
- * Checkpoints: a run between two batches, as one safetensors file. Arrays are parameters, state, what optimizers remember, the random key,
- * the values of dynamics and what callbacks save; everything else is JSON in the metadata.
+ * Checkpoints: a run between two batches, as one safetensors file. Arrays are parameters, state, the optimizers' state, the random key,
+ * the values of dynamics and the callbacks' tensors; everything else is JSON in the metadata.
  *
- * The file is replaced in one step, so whoever reads it finds a whole checkpoint, this one or the one before. What stands in it is enough to go
- * on with the same bits: the order of the data is a function of the number of the epoch, random numbers are one of the key.
+ * The file is replaced in one step, so a reader finds a complete checkpoint, the new one or the old one. A checkpoint suffices to continue
+ * with the same bits: the order of the data is a function of the epoch's number, random numbers are a function of the key.
  */
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -29,29 +29,29 @@ const formatName = 'hyperglow-checkpoint'
 const formatVersion = 1
 const descriptionKey = 'description'
 
-/** Where a run stands. */
+/** Position of a run. */
 export interface Place {
-  /** Epoch that is next or under way, as callbacks count. */
+  /** The current or next epoch, as callbacks count. */
   readonly epoch: number
-  /** Batches of it that are done; 0 between epochs. */
+  /** Finished batches of the epoch; 0 between epochs. */
   readonly batch: number
-  /** Whether the epoch was begun. */
+  /** Whether the epoch has begun. */
   readonly isBegun: boolean
   /** Whether a callback stopped the run. */
   readonly isStopped: boolean
-  /** Epoch that the run began with. */
+  /** First epoch of the run. */
   readonly first: number
-  /** Batches of an epoch, where the data tell. */
+  /** Batches of an epoch, if the data define the number. */
   readonly batches: number | null
-  /** Samples, size and order of batches in words, where the data tell. Not in files of an earlier hyperglow. */
+  /** Description of samples, batch size and order, if the data define them. Missing in files of older versions. */
   readonly division?: string | null
 }
 
-/** All of a run that is no array. */
+/** The description of a run, without arrays. */
 interface Description {
   readonly format: typeof formatName
   readonly version: number
-  /** Version of hyperglow that wrote it. */
+  /** Version of hyperglow that wrote the file. */
   readonly hyperglow: string
   readonly place: Place
   /** Epochs and steps of the task, over all training. */
@@ -59,7 +59,7 @@ interface Description {
   readonly steps: number
   readonly logs: readonly NumberedLogs[]
   readonly meter: { readonly means: Means | null } | null
-  /** What the optimizers are, by name. */
+  /** Kinds of the optimizers, by name. */
   readonly optimizers: Readonly<Record<string, { readonly kind: string; readonly learningRate: number }>>
   readonly tracker:
     | (Omit<TrackerSnapshot, 'record'> & { record: Omit<TrackerSnapshot['record'], 'values'> })
@@ -89,7 +89,7 @@ const prefixes = {
   meter: 'meter.',
 }
 
-/** The Variables of a task but for its optimizers, by their names in the file. */
+/** The Variables of a task without its optimizers, by their names in the file. */
 function ownOf({ parameters, state, rng }: Omit<Held, 'optimizers'>): [string, Variable][] {
   return [
     ...named(prefixes.parameters, Object.entries(parameters)),
@@ -98,7 +98,7 @@ function ownOf({ parameters, state, rng }: Omit<Held, 'optimizers'>): [string, V
   ]
 }
 
-/** Every Variable that a run holds, by its name in the file. */
+/** Every Variable of a run, by its name in the file. */
 function variablesOf(held: Held): [string, Variable][] {
   return [
     ...ownOf(held),
@@ -138,7 +138,7 @@ export async function writeCheckpoint(
       data: data ?? null,
     })),
   }
-  // Values of this moment, which later assignments leave alone.
+  // The current versions, which later assignments do not change.
   const values = variablesOf(held).map(([name, variable]): [string, Tensor] => [name, variable.value])
   if (tracker !== undefined && tracker.record.values.length > 0) {
     values.push([dynamicsName, tensor(tracker.record.values)])
@@ -163,7 +163,7 @@ function callbackName(callback: Callback): string {
   return callback.constructor?.name || 'Object'
 }
 
-/** JSON with all numbers: NaN, infinities and -0 are records. */
+/** JSON for all numbers: NaN, infinities and -0 are records. */
 function encode(value: unknown): string {
   return JSON.stringify(value, (_key, part: unknown) =>
     typeof part === 'number' && (!Number.isFinite(part) || Object.is(part, -0))
@@ -179,7 +179,7 @@ function decode(text: string): unknown {
   })
 }
 
-/** A checkpoint that was read. */
+/** A checkpoint read from a file. */
 export class SavedRun {
   readonly #path: string
   readonly #description: Description
@@ -194,9 +194,9 @@ export class SavedRun {
   /**
    * Reads a checkpoint.
    *
-   * @param path a file, or a folder, of whose checkpoints the one of most steps is read
-   * @returns undefined for a folder that holds none or is not there: the run begins anew
-   * @throws IOError for a file that cannot be read; DataError for one that is no checkpoint
+   * @param path a file, or a folder, of which the checkpoint with the most steps is read
+   * @returns undefined for a missing folder or a folder without checkpoints: the run starts from the beginning
+   * @throws IOError for a file that cannot be read; DataError for a file that is not a checkpoint
    */
   static async read(path: string): Promise<SavedRun | undefined> {
     checkPath('fit: resume', path)
@@ -218,7 +218,7 @@ export class SavedRun {
     return new SavedRun(file, description, tensors)
   }
 
-  /** The run as it stood, but for its {@link SavedRun.meter}. */
+  /** The run at the checkpoint, without its {@link SavedRun.meter}. */
   get run(): Omit<RunSnapshot, 'meter'> {
     const { place, epochs, steps, logs, tracker } = this.#description
     const values = (this.#tensors.get(dynamicsName)?.data ?? new Float32Array()) as Float32Array
@@ -231,7 +231,7 @@ export class SavedRun {
     }
   }
 
-  /** What the meter held in the middle of an epoch; the tensors are the caller's. */
+  /** The meter's state in the middle of an epoch; the caller owns the tensors. */
   async meter(): Promise<MeterSnapshot | undefined> {
     const { meter } = this.#description
     if (meter === null) return undefined
@@ -242,9 +242,9 @@ export class SavedRun {
   }
 
   /**
-   * Checks that a task can take what is held here.
+   * Checks that the checkpoint is of the task.
    *
-   * @throws DataError where names, shapes or dtypes differ
+   * @throws DataError if names, shapes or dtypes differ
    */
   check({ parameters, state, optimizers, rng }: Held): void {
     const own = ownOf({ parameters, state, rng })
@@ -279,9 +279,9 @@ export class SavedRun {
   }
 
   /**
-   * Gives Variables and optimizers what they held.
+   * Restores Variables and optimizers.
    *
-   * @throws DataError where they cannot take it, before anything is changed
+   * @throws DataError if the values do not fit them, before anything is changed
    */
   async restore(held: Held): Promise<void> {
     this.check(held)
@@ -300,9 +300,9 @@ export class SavedRun {
   }
 
   /**
-   * Checks that callbacks are those that were saved.
+   * Checks that the callbacks are the same as in the saved run.
    *
-   * @throws StateError where they are others
+   * @throws StateError if they differ
    */
   checkCallbacks(callbacks: readonly Callback[]): void {
     const was = this.#description.callbacks
@@ -313,7 +313,7 @@ export class SavedRun {
     )
   }
 
-  /** Gives callbacks what they saved. */
+  /** Restores the callbacks' state. */
   async restoreCallbacks(callbacks: readonly Callback[]): Promise<void> {
     for (const [index, callback] of callbacks.entries()) {
       if (callback.load === undefined) continue
@@ -341,7 +341,7 @@ export class SavedRun {
 /** Names of checkpoints in a folder: they end with the number of steps. */
 const numberedName = /-(\d+)\.safetensors$/
 
-/** The checkpoints in a folder with their numbers of steps, the oldest first; none where the folder is not there. */
+/** The checkpoints in a folder with their numbers of steps, the oldest first; empty for a missing folder. */
 export async function checkpointsIn(folder: string): Promise<{ path: string; step: number }[]> {
   let names: string[]
   try {

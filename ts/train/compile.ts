@@ -1,4 +1,4 @@
-/** What `compile` fixes: the loss, the optimizer and the metrics of a model. */
+/** `compile`: the loss, the optimizer and the metrics of a model. */
 import { ArgumentError, describe } from '../core/errors.js'
 import {
   above,
@@ -31,14 +31,14 @@ export interface CompileOptions {
   /** Name, or a function of prediction and target that returns a scalar. Default 'crossEntropy'. */
   loss?: LossName | (string & {}) | Loss
   /**
-   * Names, metrics such as `fBeta.streaming({ beta: 2 })`, or functions of prediction and target. The value of an epoch is that of all its samples
-   * together, whatever the size of batches; of a function of one's own, which returns the mean over a batch, it is the mean over the samples. Default
-   * none.
+   * Names, metrics such as `fBeta.streaming({ beta: 2 })`, or functions of prediction and target. The value of an epoch is the metric of all its
+   * samples, whatever the size of batches; for a function of your own, which returns the mean over a batch, it is the mean over the samples.
+   * Default none.
    */
   metrics?: readonly (MetricName | (string & {}) | MetricFunction | Metric)[]
   /** Default 0.001; an optimizer instance has its own. */
   learningRate?: number
-  /** For 'sgd' and 'rmsprop'; default 0.95 for 'sgd'. Other optimizers do without it. */
+  /** For 'sgd' and 'rmsprop'; default 0.95 for 'sgd'. Other optimizers refuse it. */
   momentum?: number
   /** Scales the gradients of a step by one factor, so that their Euclidean norm, over all of them together, is at most this. Default: as they are. */
   clipNorm?: number
@@ -47,8 +47,8 @@ export interface CompileOptions {
   /** Further options of a named optimizer, such as weightDecay, nesterov, betas or eps. */
   optimizerOptions?: AnyOptimizerOptions
   /**
-   * Options of a named loss, such as labelSmoothing, weight or ignoreIndex. Means over an epoch are those over the whole data set: weighted by
-   * the weights of labels, without ignored ones. With reduction 'sum' the sum over a batch is trained on, and that over the data set reported.
+   * Options of a named loss, such as labelSmoothing, weight or ignoreIndex. Means over an epoch are means over the whole data set: weighted by
+   * the weights of labels, without ignored labels. With reduction 'sum' training uses the sum over a batch, and reports the sum over the data set.
    */
   lossOptions?: AnyLossOptions
 }
@@ -56,14 +56,14 @@ export interface CompileOptions {
 /** A model's loss, optimizer and metrics, resolved. */
 export interface Compiled extends Objective {
   readonly optimizer: Optimizer
-  /** Whether it was made here, from a name, and so ends with the model or the next `compile`. */
+  /** Whether `compile` made the optimizer from a name; it is then disposed of with the model or at the next `compile`. */
   readonly ownsOptimizer: boolean
   readonly metrics: readonly Metric[]
   /** The gradients of a step as the optimizer gets them; part of a step. */
   clip(grads: Record<string, Tensor>): Record<string, Tensor>
 }
 
-/** What the optimizer and the loss check depends on which they are. */
+/** Options that the optimizer and the loss check themselves. */
 const checks: Checks<CompileOptions> = {
   optimizer: elsewhere(),
   loss: elsewhere(),
@@ -142,7 +142,7 @@ export function resolveOptimizer(
   }
   const given: AnyOptimizerOptions = { learningRate: learningRate ?? 0.001, ...further }
   if (known.includes('momentum') && further.momentum === undefined) {
-    // The default belongs to SGD; RMSprop's momentum is a refinement that one asks for.
+    // The default is for SGD; RMSprop has momentum only on request.
     const usual = optimizer.toLowerCase() === 'sgd' ? 0.95 : undefined
     const chosen = momentum ?? usual
     if (chosen !== undefined) given.momentum = chosen

@@ -1,4 +1,4 @@
-/** What evaluators say of the layers between epochs. */
+/** Evaluations of layers after epochs. */
 
 import { ArgumentError, ShapeError } from '../core/errors.js'
 import { type Compiled as CompiledFunction, jit } from '../core/jit.js'
@@ -15,27 +15,27 @@ import { evaluated, partsOf, segmentOf, segmentOptions } from './program.js'
 import type { Task } from './task.js'
 import { unlessAborted } from './unless-aborted.js'
 
-/** Samples that go through a model at a time. */
+/** Samples in a batch of a probe. */
 export const probeBatch = 512
 
-/** Samples that evaluators see after epochs. */
+/** Samples of evaluations after epochs. */
 export interface ProbeFeed<B> {
   readonly feed: Feed<B>
-  /** How many of them, from the first; undefined for all. */
+  /** Number of first samples; undefined for all samples. */
   readonly samples: number | undefined
-  /** Releases what was made for it. */
+  /** Releases the feed. */
   dispose(): void
 }
 
-/** What a compiled pass over a batch says of it besides tensors; the same for all batches. */
+/** Properties of a compiled pass besides its tensors; the same for all batches. */
 interface Reading {
   readonly layers: readonly string[]
   readonly options: SegmentOptions
-  /** Label of samples to leave out; the labels are then the last part. */
+  /** Label of samples that are left out; the labels are then the last tensor of the segment. */
   readonly ignoreIndex: number | undefined
 }
 
-/** Samples to look at layers with. */
+/** The probe: samples for which layers are evaluated. */
 class Source<B> {
   readonly #probe: ProbeFeed<B>
   readonly #step: CompiledFunction<[input: object], Tensor[]>
@@ -51,14 +51,14 @@ class Source<B> {
         ignoreIndex: segment.ignored?.index,
       }
       const parts = partsOf(segment)
-      // The input may be an argument itself, which is no result.
+      // The input may be an argument itself, which cannot be a result.
       return (segment.ignored === undefined ? parts : [...parts, segment.ignored.labels]).map((part) =>
         part.add(0),
       )
     })
   }
 
-  /** The segment of the samples, with the weights of the moment. */
+  /** The segment of the samples, with the current weights. */
   async gather(order: number, signal: AbortSignal | undefined): Promise<Reading & { segment: Tensor[] }> {
     const { feed, samples = Number.POSITIVE_INFINITY } = this.#probe
     const batches: Tensor[][] = []
@@ -94,7 +94,7 @@ class Source<B> {
   }
 }
 
-/** Evaluators that are due after epochs, and the samples that they see. */
+/** Evaluators that are evaluated after epochs, and their samples. */
 export class EpochMeasurement<B> {
   readonly #attachments: readonly Attachment[]
   readonly #sources: ReadonlyMap<Attachment, Source<B>>
@@ -108,9 +108,9 @@ export class EpochMeasurement<B> {
   }
 
   /**
-   * Prepares what evaluators need; undefined where none is evaluated after epochs.
+   * Prepares the probes of the evaluators; undefined without evaluations after epochs.
    *
-   * @param probeOf the samples of an attachment; @param seed of random keys
+   * @param probeOf the samples of an attachment; @param seed seed of random keys
    */
   static async prepare<B>(
     task: Task<B>,
@@ -131,9 +131,9 @@ export class EpochMeasurement<B> {
   }
 
   /**
-   * Values of the evaluators that are due, with the weights of the moment; undefined where none is.
+   * Values after an epoch; undefined if no evaluator is due.
    *
-   * @param numbers of the evaluators; @param order number of the order of the training data; @param signal ends waiting for evaluators and data
+   * @param epoch epoch of this fit; @param order number of the order of the training data; @param signal ends waiting for evaluators and data
    */
   async measure(
     numbers: readonly number[],
@@ -202,14 +202,14 @@ export class EpochMeasurement<B> {
   }
 }
 
-/** {@link EpochValues} as they are found. */
+/** {@link EpochValues} in progress. */
 interface Found {
   readonly values: Float32Array
   readonly samples: (number | null)[]
   classes?: Float64Array | undefined
 }
 
-/** How many samples each class has, where the target is classes. */
+/** Samples of each class; undefined if the target is not classes. */
 async function classesIn(
   segment: readonly Tensor[],
   options: SegmentOptions,
@@ -218,13 +218,13 @@ async function classesIn(
   return counts === undefined ? undefined : ((await counts.data()) as Float64Array)
 }
 
-/** A segment without the samples whose labels, its last part, are the one to ignore. */
+/** A segment without the samples with the ignored label; the labels are its last tensor. */
 async function counted(parts: readonly Tensor[], ignoreIndex: number): Promise<Tensor[]> {
   const labels = parts.at(-1) as Tensor
   const perSample = labels.size / (labels.shape[0] as number)
   const values = [...(await labels.data())].map(Number)
   const rows = Array.from({ length: labels.shape[0] as number }, (_, row) => row)
-  // A sample with several labels counts where any of them does.
+  // A sample with several labels is kept if one of them is not ignored.
   const kept = rows.filter((row) =>
     values.slice(row * perSample, (row + 1) * perSample).some((label) => label !== ignoreIndex),
   )

@@ -1,4 +1,4 @@
-/** What a trained model says: outputs, loss and metrics in evaluation mode. */
+/** Outputs, loss and metrics of a model in evaluation mode. */
 
 import { allocate, sizeOf } from '../core/dtype.js'
 import { DataError } from '../core/errors.js'
@@ -47,7 +47,7 @@ export interface Evaluation {
   readonly metrics: Readonly<Record<string, number>>
 }
 
-/** Goes through all batches in evaluation mode and gives the means. */
+/** Means over all batches in evaluation mode. */
 export async function measure<B>(
   task: Task<B>,
   feed: Feed<B>,
@@ -82,14 +82,14 @@ export async function measure<B>(
   }
 }
 
-/** The error for data whose labels all weigh nothing. */
+/** The error for data whose labels all have weight 0. */
 export function nothingCounts(data: string): DataError {
   return new DataError(
     `no label in ${data} counts: each is the ignoreIndex, or of a class of weight 0; look at labels and lossOptions`,
   )
 }
 
-/** The public `evaluate` of models. */
+/** `evaluate` of models. */
 export async function evaluateModel(
   model: Trainable,
   first: BatchSource | ArrayInput,
@@ -130,10 +130,10 @@ export async function evaluateModel(
 const toldOfNaN = new WeakSet<object>()
 
 /**
- * Says why a loss is NaN.
+ * Checks the weights after a NaN loss.
  *
- * @param isTold whether there was advice on the loss
- * @throws NumericalError where weights are
+ * @param isTold whether a warning about the loss was given
+ * @throws NumericalError if weights are NaN or infinite
  */
 async function explainNaN(model: Trainable, compiled: object, isTold: boolean): Promise<void> {
   const bad = await firstUnsound({ ...model.weights, ...model.stateVariables })
@@ -147,7 +147,7 @@ async function explainNaN(model: Trainable, compiled: object, isTold: boolean): 
   )
 }
 
-/** The public `predict` of models. */
+/** `predict` of models. */
 export async function predictModel(
   model: Trainable,
   given: ArrayInput,

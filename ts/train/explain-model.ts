@@ -1,4 +1,4 @@
-/** What the backend makes of a model, as text. */
+/** The plan of a model, as text. */
 import { type Checks, checkOptions, flag, whole } from '../core/options.js'
 import { jit } from '../core/transforms.js'
 import { Schedules } from '../dynamics/schedule.js'
@@ -24,7 +24,7 @@ export interface ExplainOptions {
 export const explainChecks: Checks<ExplainOptions> = { batchSize: whole(1), training: flag }
 
 /**
- * The plan of a model's work on one batch, as text; nothing runs.
+ * The plan of a model's step on one batch, as text; nothing runs.
  *
  * @throws StateError before `compile`, for the training step
  */

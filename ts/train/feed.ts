@@ -1,4 +1,4 @@
-/** Batches in the form that compiled steps take them. */
+/** Batches as arguments of compiled steps. */
 
 import { isFloat } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, ShapeError, unknownName } from '../core/errors.js'
@@ -14,24 +14,24 @@ import { batchesOf } from './batches.js'
 import type { TargetRule } from './targets.js'
 import { unlessAborted } from './unless-aborted.js'
 
-/** Arguments of a compiled step of a model: the batch itself, or the whole source and the rows of it that are the batch. */
+/** Arguments of a compiled step of a model: the batch itself, or the whole source and the batch's rows. */
 export type StepInput = { x: Tensor; y: Tensor; weight?: Tensor; rows?: Tensor }
 
-/** What a compiled step is given for {@link StepInput}: the rows as numbers, which become a tensor within its run. */
+/** Arguments of a call for {@link StepInput}: the rows as numbers, which become a tensor in the run. */
 export type FedInput = Omit<StepInput, 'rows'> & { rows?: Int32Array }
 
-/** One batch on its way into a step. */
+/** One batch for a step. */
 export interface FedBatch<I extends object = object> {
   readonly input: I
-  /** Samples in it. */
+  /** Number of samples. */
   readonly size: number
 }
 
-/** What a feed must know about the model. */
+/** The properties of the model that a feed uses. */
 export interface FeedOptions {
   readonly inputShape: Shape
   readonly dtype: FloatDType
-  /** What the targets must be. */
+  /** The checks of targets. */
   readonly targets: TargetRule
   /** What each sample of an ArrayDataset's source counts, `[n]`; default 1. */
   readonly weights?: Tensor | undefined
@@ -39,22 +39,22 @@ export interface FeedOptions {
 
 /** A source of batches, ready for compiled steps. */
 export interface Feed<B = Batch, I extends object = object> {
-  /** Batches in an epoch; undefined where the source does not tell. */
+  /** Batches in an epoch; undefined for a source of unknown length. */
   readonly batches: number | undefined
-  /** How samples are divided into batches and in what order, in words that differ where that does; undefined where the source does not tell. */
+  /** Text that identifies the division of samples into batches and their order; undefined if the source does not define them. */
   readonly division: string | undefined
-  /** Number of classes that the labels come from, where that is known. */
+  /** Number of classes of the labels, if it is known. */
   readonly classes?: number | undefined
-  /** The batch inside a step, from what {@link Feed.epoch} gave. */
+  /** The batch inside a step, from the arguments of {@link Feed.epoch}. */
   decode(input: object): B
   /** Samples in a batch. */
   sizeOf(input: object): number
-  /** Checks what can be checked before the first batch. */
+  /** Checks before the first batch. */
   prepare(): Promise<void>
   /**
-   * Batches of one epoch, 0 being the first of the task's life.
+   * Batches of one epoch; epoch 0 is the first of all training of the task.
    *
-   * @param signal ends waiting for data that somebody else gives; @param skip batches to leave out, from the first
+   * @param signal ends waiting for a user's iterator; @param skip batches to leave out, from the first
    */
   epoch(number: number, signal?: AbortSignal, skip?: number): AsyncGenerator<FedBatch<I>>
 }
@@ -62,14 +62,14 @@ export interface Feed<B = Batch, I extends object = object> {
 /** The feeds of a run. */
 export interface Feeds<B, I extends object = object> {
   readonly feed: Feed<B, I>
-  /** None where the validation data are empty. */
+  /** Undefined for empty validation data. */
   readonly validation: Feed<B, I> | undefined
 }
 
 /**
  * The feeds of training and validation data.
  *
- * @throws DataError where there is nothing to train on
+ * @throws DataError for training data without samples
  */
 export function feedsOf<S extends Iterable<unknown> | AsyncIterable<unknown>, B, I extends object>(
   training: S,
@@ -82,7 +82,7 @@ export function feedsOf<S extends Iterable<unknown> | AsyncIterable<unknown>, B,
   return { feed, validation: isEmpty ? undefined : make(validation) }
 }
 
-/** Checks what can be checked of data before the first batch. */
+/** Checks of data before the first batch. */
 export async function prepareFeeds(
   { feed, validation }: Feeds<unknown>,
   signal?: AbortSignal,
@@ -110,7 +110,7 @@ export function feedOf(source: BatchSource, options: FeedOptions): Feed<Batch, F
   return new BatchFeed(source, options)
 }
 
-/** Samples that lie natively: a batch is a list of rows, gathered inside the step. */
+/** Samples in native memory: a batch is a list of rows, gathered inside the step. */
 class ArrayFeed implements Feed<Batch, FedInput> {
   readonly #data: ArrayDataset
   readonly #options: FeedOptions
@@ -137,11 +137,11 @@ class ArrayFeed implements Feed<Batch, FedInput> {
 
   get classes(): number | undefined {
     const { classes, ignoreIndex } = this.#options.targets
-    // Only the labels that are no class may be larger than the model's.
+    // Only ignored labels may be outside of the model's classes.
     return this.#holdsRows || ignoreIndex !== undefined ? classes : this.#data.classes
   }
 
-  /** Inputs in the dtype of the model, targets as they are. */
+  /** Inputs converted to the dtype of the model, targets unchanged. */
   decode(input: object): Batch {
     const { x, y, rows, weight } = input as StepInput
     const chosen = rows as Tensor
@@ -179,7 +179,7 @@ class ArrayFeed implements Feed<Batch, FedInput> {
   }
 }
 
-/** Batches that somebody else makes; each is checked as it comes. */
+/** Batches of a user's iterator; each batch is checked. */
 class BatchFeed implements Feed<Batch, FedInput> {
   readonly #source: BatchSource
   readonly #options: FeedOptions
@@ -196,7 +196,7 @@ class BatchFeed implements Feed<Batch, FedInput> {
     this.classes = typeof classes === 'number' ? classes : undefined
   }
 
-  /** Inputs in the dtype of the model, targets as they are. */
+  /** Inputs converted to the dtype of the model, targets unchanged. */
   decode(input: object): Batch {
     const { x, y, weight } = input as StepInput
     const { dtype, targets } = this.#options
@@ -266,7 +266,7 @@ class BatchFeed implements Feed<Batch, FedInput> {
 }
 
 /**
- * Checks what samples count.
+ * Checks weights of samples.
  *
  * @throws ArgumentError, ShapeError, DataError for anything but n numbers of at least 0
  */
@@ -289,7 +289,7 @@ export async function checkWeights(where: string, weight: unknown, n: number): P
   )
 }
 
-/** Throws what is wrong with the first sample that a verdict, bool [n], does not find fine. */
+/** Throws the error of the first sample for which a verdict, bool [n], is false. */
 async function reject(verdict: Tensor, fault: (sample: number) => Promise<Error>): Promise<void> {
   const sample = ((await verdict.data()) as Uint8Array).indexOf(0)
   if (sample >= 0) throw await fault(sample)

@@ -1,14 +1,14 @@
-/** Variables that hold no numbers one can go on with. */
+/** Checks for NaN and infinite values in Variables. */
 import { isFloat } from '../core/dtype.js'
 import { NumericalError } from '../core/errors.js'
 import { tidy } from '../core/transforms.js'
 import type { Variable } from '../core/variable.js'
 import { isFinite as finite, stack } from '../ops/index.js'
 
-/** Makes the error for a Variable. @param who what was asked for; @param consequence and what to do about it */
+/** Makes the error for a Variable. @param who name of the caller; @param consequence consequence and remedy */
 type Refusal = (who: string, consequence: string) => NumericalError
 
-/** Looks for the first Variable that holds NaN or an infinite value, and gives the error for it; undefined where all are finite. */
+/** The error for the first Variable with NaN or an infinite value; undefined if all values are finite. */
 export async function firstUnsound(
   variables: Readonly<Record<string, Variable>>,
 ): Promise<Refusal | undefined> {

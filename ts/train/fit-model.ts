@@ -1,4 +1,4 @@
-/** How models are trained: a supervised task and its data, for the one loop. */
+/** The training of models: a supervised task and its data for the training loop. */
 import { ArgumentError, DataError, StateError } from '../core/errors.js'
 import {
   between,
@@ -33,7 +33,7 @@ import { Run } from './training-loop.js'
 
 /** Options of training a model. */
 export interface ModelTrainOptions extends TrainOptions {
-  /** Classes of the task: the width of one-hot rows in the dynamics. Default: what the data tell, else the width of the output. */
+  /** Classes of the task: the width of one-hot rows in the dynamics. Default: the data's number of classes, else the width of the output. */
   numClasses?: number
   /**
    * What each class counts in training, a number for each class or numbers by class, those left out 1: the mean of a batch is weighted, as with `weight` of
@@ -50,24 +50,24 @@ export type ValidationData =
 
 /** Options of `fit`. */
 export interface FitOptions extends ModelTrainOptions {
-  /** Samples in a batch; the last one keeps what is left. Default 32. */
+  /** Samples in a batch; the last batch may be smaller. Default 32. */
   batchSize?: number
-  /** Share of the samples, chosen at random, that validates: n - floor(n * (1 - share)). In [0, 1), default 0.2. */
+  /** Share of randomly chosen validation samples: n - floor(n * (1 - share)). In [0, 1), default 0.2. */
   validationSplit?: number
-  /** Data to measure after every epoch, in place of a share of the samples. Default: none but the share. */
+  /** Validation data of every epoch, instead of a share of the samples. Default: the share. */
   validation?: ValidationData
   /**
-   * What each sample counts in training, n numbers of at least 0: the loss of a batch is the weighted mean, and so is that of an epoch. Metrics, validation and evaluators
-   * count all samples alike. For named losses. Batches of `fitDataset` have theirs as `weight`. Default 1.
+   * Weight of each sample in training, n numbers of at least 0: the loss of a batch, and of an epoch, is the weighted mean. Metrics, validation and evaluators
+   * are not weighted. For named losses. Batches of `fitDataset` hold their weights as `weight`. Default 1.
    */
   sampleWeight?: ArrayInput
-  /** Give the training samples in another order every epoch; otherwise in that of the arrays. Default true. */
+  /** Shuffle the training samples every epoch; otherwise keep the order of the arrays. Default true. */
   shuffle?: boolean
 }
 
 /** Options of `fitDataset`. */
 export interface FitDatasetOptions extends ModelTrainOptions {
-  /** Data to measure after every epoch, in evaluation mode. Empty data count as none. */
+  /** Validation data, evaluated after every epoch in evaluation mode. Empty data mean no validation. */
   validation?: BatchSource
 }
 
@@ -95,10 +95,10 @@ export const arrayChecks: Checks<FitOptions> = {
   shuffle: flag,
 }
 
-/** How arrays become datasets. */
+/** Options of the datasets of arrays. */
 export type SplitOptions = Pick<FitOptions, 'batchSize' | 'validationSplit' | 'shuffle' | 'numClasses'>
 
-/** Makes datasets of arrays and trains on them. The seed of the model decides split and orders. */
+/** Makes datasets of arrays and trains on them. The model's seed determines split and orders. */
 export async function fitArrays(
   model: Trainable,
   x: ArrayInput,
@@ -138,7 +138,7 @@ function withoutSplit({ validationSplit, ...options }: FitOptions): FitOptions {
   )
 }
 
-/** What samples count, as a tensor of its own. */
+/** Weights of samples, as a new tensor. */
 async function weightsFrom(given: ArrayInput): Promise<Tensor> {
   checkArrayInput('fit: sampleWeight', given, 'give a number for each sample')
   return inTurns(readingTensor(given, 'float32'))
@@ -174,7 +174,7 @@ async function heldData(
   return { data, dispose: () => data.dispose() }
 }
 
-/** Makes datasets of arrays for `train`, and releases them when it has ended. The seed of the model decides split and orders. */
+/** Makes datasets of arrays for `train`, and releases them at its end. The model's seed determines split and orders. */
 export async function withSplit<T>(
   model: Trainable,
   x: ArrayInput,
@@ -209,21 +209,21 @@ export async function withSplit<T>(
   }
 }
 
-/** What a training of a model goes by. */
+/** Recipe of a model's training. */
 export interface Recipe {
-  /** The targets that it takes. */
+  /** The checks of targets. */
   readonly targets: TargetRule
   /** Names of the layers in the segments. */
   readonly layers: readonly string[]
-  /** Number of classes where neither options nor data tell. */
+  /** Number of classes if neither options nor data define it. */
   readonly classes: number | undefined
-  /** What the batches go to. @param classes width of one-hot rows */
+  /** The task. @param classes width of one-hot rows */
   task(classes: number | undefined, classWeights: Tensor | undefined): Task<Batch> & { prepare(): void }
-  /** Whether samples and classes may count differently: there is a loss to weigh. */
+  /** Whether weights of samples and classes are supported: the task has a loss. */
   readonly isWeighable?: boolean
-  /** Why the loss may be no number, as far as is known. */
+  /** A possible reason of a NaN loss, if one is known. */
   readonly suspicion?: string | undefined
-  /** Says what is odd about the model, when all else is checked. */
+  /** Warns about the model, after all checks. */
   advise?(): void
 }
 
@@ -250,7 +250,7 @@ function supervisedRecipe(model: Trainable): Recipe {
  * Trains a model on batches.
  *
  * @throws ArgumentError, DataError, StateError (rejects) before anything is changed, for data and options that cannot work;
- *   NumericalError as soon as the mean loss is seen to be NaN or infinite; the reason of the signal; what a callback throws
+ *   NumericalError as soon as the mean loss is seen to be NaN or infinite; the reason of the signal; the error of a callback
  */
 export async function trainModel(
   model: Trainable,
@@ -261,7 +261,7 @@ export async function trainModel(
   return exclusively(model, 'fit', () => trainLocked(model, source, options, supervisedRecipe(model)))
 }
 
-/** Trains a model on batches by another recipe than its loss; errors are those of {@link trainModel}. */
+/** Trains a model on batches by another recipe than its loss; errors are the same as those of {@link trainModel}. */
 export async function trainByRecipe(
   model: Trainable,
   source: BatchSource,
@@ -272,7 +272,7 @@ export async function trainByRecipe(
   return exclusively(model, 'fit', () => trainLocked(model, source, options, recipe()))
 }
 
-/** The options of a model that can be trained with them. */
+/** Checks that a model can be trained, and its options. */
 function checkTraining(model: Trainable, given: FitDatasetOptions): FitDatasetOptions {
   const options = checkOptions('fit', given, datasetChecks)
   checkCallbacks(options.callbacks ?? [])
@@ -282,7 +282,7 @@ function checkTraining(model: Trainable, given: FitDatasetOptions): FitDatasetOp
   return options
 }
 
-/** Why no weight of a model is trained, and how to mend it. */
+/** The error for a model without trainable weights. */
 function nothingToTrain({ noWeights, weights }: Trainable): StateError {
   const said = 'fit: there is nothing to train: '
   if (noWeights) {
@@ -298,7 +298,7 @@ function nothingToTrain({ noWeights, weights }: Trainable): StateError {
   return new StateError(`${said}the layers of the model have no weights; add one that has, such as Dense`)
 }
 
-/** Trains a model that does nothing else meanwhile. @param preface first line of the progress */
+/** Trains a model, which is occupied by the training. @param preface first line of the progress */
 async function trainLocked(
   model: Trainable,
   source: BatchSource,
@@ -318,7 +318,7 @@ async function trainLocked(
   }
 }
 
-/** Checks everything that can be checked before the first step. */
+/** Checks before the first step. */
 async function prepareRun(
   model: Trainable,
   source: BatchSource,
@@ -431,7 +431,7 @@ async function probeFeed(
   return { feed, samples: data.samples, dispose: () => data.dispose() }
 }
 
-/** Warns that evaluators cannot leave samples of a step out. */
+/** Warns that evaluators on batches include samples with the ignored label. */
 function adviseOnIgnored({ attachments, segment }: Trainable, { ignoreIndex }: Compiled): void {
   const isSeen = segment === 'label' && attachments.some(({ on }) => on === 'batch')
   if (ignoreIndex === undefined || !isSeen) return
@@ -441,7 +441,7 @@ function adviseOnIgnored({ attachments, segment }: Trainable, { ignoreIndex }: C
   )
 }
 
-/** Losses that are no number for some outputs. */
+/** Losses that are NaN for some outputs. */
 const outputLimits: Readonly<Record<string, string>> = {
   bce: "'bce' is NaN for outputs outside of [0, 1]: end the network with a sigmoid, or use 'bceWithLogits'; else ",
   klDiv:
@@ -449,7 +449,7 @@ const outputLimits: Readonly<Record<string, string>> = {
   nll: "'nll' is NaN for outputs above 0, which are no log-probabilities: end the network with logSoftmax, or use 'crossEntropy'; else ",
 }
 
-/** What to do about a loss that is no number, where its outputs may be why. */
+/** Advice for a NaN loss that the outputs may cause. */
 function outputLimit({ lossName }: Compiled): string | undefined {
   const limit = outputLimits[lossName ?? '']
   return limit === undefined

@@ -26,30 +26,30 @@ import { Run } from './training-loop.js'
 import { TrainingRecord } from './training-record.js'
 import { type TreeSource, treeFeedOf } from './tree-feed.js'
 
-/** An evaluator of a task, and when it is evaluated. */
+/** An evaluator of a task, and its schedule. */
 export interface TaskEvaluator<B = Tree> extends AttachOptions<B> {
   evaluator: Estimator
 }
 
 /** Options of {@link fit}. */
 export interface FitTaskOptions<B = Tree> extends TrainOptions {
-  /** Data to measure after every epoch, by the task's `evaluate`. Empty data count as none. */
+  /** Validation data, evaluated after every epoch by the task's `evaluate`. Empty data mean no validation. */
   validation?: TreeSource<B>
   /**
-   * Numbers for the context of steps, by name: coefficients, rates, temperatures. A function gives one for each step. They are inputs of the
-   * compiled step, so that another number needs no new trace. Default none.
+   * Numbers for the context of steps, by name: coefficients, rates, temperatures. A function returns one for each step. They are inputs of the
+   * compiled step, so another number needs no new trace. Default none.
    */
   scalars?: Readonly<Record<string, ScalarSource>>
-  /** What is measured of the layers in the task's segments. Default none. */
+  /** Evaluators of the layers in the task's segments. Default none. */
   evaluators?: readonly (Estimator | TaskEvaluator<B>)[]
-  /** Decides random keys where the task has no `record` of its own. Default 0. */
+  /** Seed of random keys for a task without `record`. Default 0. */
   seed?: number
 }
 
-/** What came of a fit. */
+/** Result of a fit. */
 export interface FitResult {
   readonly history: History
-  /** What evaluators said; undefined without any. */
+  /** Values of the evaluators; undefined without evaluators. */
   readonly dynamics: ModelDynamics | undefined
 }
 
@@ -68,19 +68,19 @@ const checks: Checks<FitTaskOptions<unknown>> = {
   seed: whole(0),
 }
 
-/** Tasks that are being trained. */
+/** Tasks in training. */
 const busy = new WeakSet<object>()
 
 /**
- * Trains a task: goes through the data `epochs` times, and gives each batch to the task's step. Batches, means, progress, callbacks, dynamics,
- * checkpoints and an abort are its work.
+ * Trains a task: calls the task's step with each batch of the data, `epochs` times. It handles batches, means, progress, callbacks, dynamics,
+ * checkpoints and aborts.
  *
  *     const { history } = await fit(new Gan(), data, { epochs: 100, callbacks: [new Checkpoint('runs/gan')], resume: 'runs/gan' })
  *
- * @param data a {@link TreeDataset}, an `ArrayDataset`, or any iterable of batches that gives them anew in every epoch; a batch is tensors nested
- *   in records and arrays, and counts as many samples as its first tensor has rows
+ * @param data a {@link TreeDataset}, an `ArrayDataset`, or any iterable of batches that can be iterated in every epoch; a batch is tensors nested
+ *   in records and arrays, and its number of samples is the number of rows of its first tensor
  * @throws ArgumentError, DataError, StateError (rejects) before anything is changed, for a task, data and options that cannot work;
- *   NumericalError as soon as the mean loss (without one, a log) is seen to be NaN or infinite; the reason of the signal; what a callback throws
+ *   NumericalError as soon as the mean loss (without one, a log) is seen to be NaN or infinite; the reason of the signal; the error of a callback
  */
 export async function fit<B>(
   task: Task<B>,
@@ -155,7 +155,7 @@ async function probeFeed<B>(training: Feed<B>, { probe, samples }: Attachment): 
   return { feed, samples: undefined, dispose() {} }
 }
 
-/** The evaluators of a task with when they are evaluated. */
+/** The evaluators of a task with their schedules. */
 function attachmentsOf<B>(given: readonly (Estimator | TaskEvaluator<B>)[]): Attachment<B>[] {
   if (!isList(given)) {
     throw new ArgumentError(

@@ -1,4 +1,4 @@
-/** The Variables that a task holds, by their paths. */
+/** The Variables of a task by their paths. */
 import type { Variable } from '../core/variable.js'
 import { leavesOf, type Nested } from '../nn/optim/leaves.js'
 import type { Optimizer } from '../nn/optim/optimizer.js'
@@ -10,11 +10,11 @@ export interface Held {
   readonly parameters: Readonly<Record<string, Variable>>
   readonly state: Readonly<Record<string, Variable>>
   readonly optimizers: Readonly<Record<string, Optimizer>>
-  /** Random key that training draws from; undefined where the task keeps none. */
+  /** Random key of the training; undefined for a task without one. */
   readonly rng: Variable | undefined
 }
 
-/** What a task holds. */
+/** The Variables of a task. */
 export function heldBy<B>(
   { parameters, state = {}, optimizers = {} }: Task<B>,
   record: TrainingRecord | undefined,

@@ -1,28 +1,28 @@
-/** What a training run reports, epoch by epoch. */
+/** Results of a training run, epoch by epoch. */
 
 /** Means over the samples of one epoch. */
 export interface EpochLogs {
-  /** Mean training loss, of the batches as they came: weights change meanwhile. NaN for a task whose steps give none; a loss that becomes NaN ends the run. */
+  /** Mean training loss of the batches, each with the weights of its step. NaN for a task without a loss; a NaN loss ends the run. */
   readonly loss: number
   /** Means of the metrics by name. */
   readonly metrics: Readonly<Record<string, number>>
-  /** Absent without validation data, and for a task that evaluates none. */
+  /** Absent without validation data, and for a task without a validation loss. */
   readonly validationLoss?: number
   /** Absent without validation data. */
   readonly validationMetrics?: Readonly<Record<string, number>>
-  /** Duration of the epoch with its validation. */
+  /** Duration of the epoch, validation included. */
   readonly seconds: number
 }
 
-/** Training results; a list has one entry an epoch. */
+/** Training results; a list has one entry for each epoch. */
 export interface History {
-  /** Numbers of the epochs, counted over all training: the first that the model or task was trained is 1. */
+  /** Numbers of the epochs, counted over all training of the model or task from 1. */
   readonly epochs: number[]
-  /** Empty for a task whose steps give none. */
+  /** Empty for a task without a loss. */
   readonly loss: number[]
   /** By name. */
   readonly metrics: Record<string, number[]>
-  /** Absent without validation data, and for a task that evaluates none; NaN for epochs without. */
+  /** Absent without validation data, and for a task without a validation loss; NaN for epochs without validation. */
   readonly validationLoss?: number[]
   /** By name; absent without validation data. */
   readonly validationMetrics?: Record<string, number[]>

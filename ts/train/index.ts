@@ -1,4 +1,4 @@
-/** Training: tasks, the loop that trains them, and how a model is compiled, fitted, measured and evaluated. */
+/** Training: tasks, the training loop, and `compile`, `fit` and `evaluate` of models. */
 export * from './callbacks/index.js'
 export type { CompileOptions } from './compile.js'
 export type { EvaluateOptions, Evaluation, PredictOptions } from './evaluation.js'

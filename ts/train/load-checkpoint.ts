@@ -1,4 +1,4 @@
-/** The Variables of a checkpoint, without going on with its run. */
+/** The Variables of a checkpoint, without its run. */
 import { IOError } from '../core/errors.js'
 import { checkTask } from './check-task.js'
 import { SavedRun } from './checkpoint.js'
@@ -10,14 +10,14 @@ import type { Task } from './task.js'
 import type { TrainingRecord } from './training-record.js'
 
 /**
- * Gives a task or model what a checkpoint holds: parameters, state, what optimizers remember, and where there is a record its epochs, steps and
- * random key. A run is gone on with by `fit` and `resume` instead.
+ * Restores a task or model from a checkpoint: parameters, state, the optimizers' state, and for a task with a record its epochs, steps and
+ * random key. `fit` with `resume` continues a run instead.
  *
  *     await loadCheckpoint('runs/a/best.safetensors', model)
  *
- * @param path a file, or a folder, of whose checkpoints the one of most steps is read
- * @param target a task, or a model that is compiled as it was
- * @throws IOError where there is none; DataError where names or shapes differ, before anything is changed
+ * @param path a file, or a folder, of which the checkpoint with the most steps is read
+ * @param target a task, or a model that is compiled in the same way
+ * @throws IOError for a missing checkpoint; DataError if names or shapes differ, before anything is changed
  */
 export async function loadCheckpoint<B>(path: string, target: Task<B> | Trainable): Promise<void> {
   if (!isModel(target)) {

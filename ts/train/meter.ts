@@ -1,4 +1,4 @@
-/** Means and metrics of an epoch, added up on the device. */
+/** Means and metrics of an epoch, accumulated on the device. */
 import { ArgumentError, describe, ShapeError } from '../core/errors.js'
 import { tidy } from '../core/transforms.js'
 import { Variable } from '../core/variable.js'
@@ -7,23 +7,23 @@ import { concat, stack, where } from '../ops/index.js'
 import { full, type Shape, Tensor, zeros } from '../ops/tensor.js'
 import type { Judged, Outcome, Reading } from './task.js'
 
-/** What an epoch came to, by what it is of. */
+/** Values of an epoch by kind. */
 export interface Means {
-  /** Undefined for a task that gives no loss. */
+  /** Undefined for a task without a loss. */
   readonly loss: number | undefined
   /** Logs, then metrics, by name. */
   readonly metrics: Readonly<Record<string, number>>
 }
 
-/** What a meter held, for a run that is resumed. */
+/** State of a meter, for a resumed run. */
 export interface MeterSnapshot {
-  /** What the steps came to; undefined where nothing counted. */
+  /** Values of the steps; undefined if the sum of weights is 0. */
   readonly means: Means | undefined
   /** Values of the meter's Variables by name. */
   readonly values: Readonly<Record<string, Tensor>>
 }
 
-/** What steps report. */
+/** Numbers that steps report. */
 interface Columns {
   readonly hasLoss: boolean
   /** Names of the logs, then of the metrics. */
@@ -41,16 +41,16 @@ interface Measured {
 
 /**
  * Loss, logs and metrics of an epoch in Variables that steps add to: values then do not depend on how the data were divided into batches. The
- * first step, which says what there is to add, makes them.
+ * first step defines the numbers, and makes the Variables.
  */
 export class Meter {
-  /** float64 [2, N]: sums of loss and logs, and what they are means over. */
+  /** float64 [2, N]: weighted sums of loss and logs, and the sums of weights. */
   #totals: Variable | undefined
   #metrics: readonly Measured[] = []
   #columns: Columns | undefined
   #restored: MeterSnapshot | undefined
 
-  /** Adds a batch of `size` samples and gives what it came to alone, loss first; part of a step. */
+  /** Adds a batch of `size` samples and returns the batch's own values, loss first; part of a step. */
   add(outcome: Outcome, size: number, wantsValues: boolean): Tensor[] {
     const { columns, readings } = readingsOf(outcome)
     const { judged = [] } = outcome
@@ -60,7 +60,7 @@ export class Meter {
     const sums = readings.map(({ value, weight, isSum }) => {
       const exact = value.cast('float64')
       if (isSum === true) return exact
-      // A batch without weight was divided by 1: label smoothing gives it a sum all the same.
+      // A batch of weight 0 was divided by 1: with label smoothing its sum is not 0.
       return exact.mul(weight === undefined ? all : where(weight.greater(0), weight, 1))
     })
     if (readings.length > 0) {
@@ -116,7 +116,7 @@ export class Meter {
     return new Map([...(this.#totals === undefined ? [] : [[totalsName, this.#totals] as const]), ...states])
   }
 
-  /** What the meter holds; the tensors are the caller's. Waits for the steps under way. */
+  /** The meter's state; the caller owns the tensors. Waits for the running steps. */
   async snapshot(): Promise<MeterSnapshot> {
     const { variables } = this
     if (variables.size === 0 && this.#restored !== undefined) {
@@ -128,7 +128,7 @@ export class Meter {
     return { means: await this.means(), values: Object.fromEntries(values) }
   }
 
-  /** Goes on from a snapshot, whose tensors become the meter's. */
+  /** Restores a snapshot; the meter then owns its tensors. */
   restore(snapshot: MeterSnapshot | undefined): void {
     this.#forget()
     this.#restored = snapshot
@@ -139,12 +139,12 @@ export class Meter {
     this.#restored = undefined
   }
 
-  /** What one batch came to alone, by what it is of. */
+  /** Values of one batch by kind. */
   named(values: readonly number[]): Means {
     return meansOf(values, this.#columns ?? { hasLoss: false, names: [] })
   }
 
-  /** What all steps so far come to; undefined where nothing counted. Waits for the steps under way. */
+  /** Values of all steps so far; undefined if the sum of weights is 0. Waits for the running steps. */
   async means(): Promise<Means | undefined> {
     const [totals, columns] = [this.#totals, this.#columns]
     if (totals === undefined || columns === undefined) {
@@ -174,7 +174,7 @@ export class Meter {
 
 const totalsName = 'totals'
 
-/** The state of no samples; throws ShapeError for a metric whose value is more than one number. */
+/** The state before the first sample; throws ShapeError for a metric whose value is not a scalar. */
 function startOf(metric: Metric, output: Shape): Readonly<Record<string, Tensor>> {
   const initial = metric.init(output)
   const value = metric.compute(initial)
@@ -203,7 +203,7 @@ function checkSame(known: Columns, columns: Columns): void {
   )
 }
 
-/** Numbers, loss first, by what they are of. */
+/** Values by kind, from a list with the loss first. */
 function meansOf(values: readonly number[], { hasLoss, names }: Pick<Columns, 'hasLoss' | 'names'>): Means {
   const rest = hasLoss ? values.slice(1) : values
   return {

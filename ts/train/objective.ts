@@ -1,4 +1,4 @@
-/** The loss of a model as it is trained and reported: a number of each batch, and what it weighs among the others. */
+/** The loss of a model for training and reports: a number of each batch, and the batch's weight. */
 import { ArgumentError, DataError, describe } from '../core/errors.js'
 import type { CrossEntropyOptions } from '../nn/losses/cross-entropy.js'
 import { weightOfLabels, weightsOfLabels } from '../nn/losses/label-weights.js'
@@ -9,17 +9,17 @@ import { Tensor } from '../ops/tensor.js'
 
 /** A model's loss, resolved. */
 export interface Objective {
-  /** Scalar of a batch; where no label of the batch counts it is the sum, 0 where all of them are ignored. */
+  /** Scalar of a batch; for a batch of total weight 0 the sum, which is 0 if all labels are ignored. */
   readonly loss: Loss
-  /** Canonical name; undefined for a function of one's own. */
+  /** Canonical name; undefined for a function of your own. */
   readonly lossName: LossName | undefined
-  /** Label of samples that count for nothing. */
+  /** Label of samples that are left out. */
   readonly ignoreIndex: number | undefined
-  /** Whether batches add up to the loss of the data set (reduction 'sum'), rather than have a mean. */
+  /** Whether the loss of the data set is the sum over batches (reduction 'sum') instead of a mean. */
   readonly sums: boolean
   /**
-   * What the mean of a batch is over, a float64 scalar: the weights of the labels that count. Undefined where it is over all samples. So the
-   * mean over an epoch is that of the whole data set, whatever the size of batches.
+   * The denominator of a batch's mean, a float64 scalar: the sum of the weights of labels that are not ignored. Undefined for the number of
+   * samples. With it the mean over an epoch is the mean over the whole data set, whatever the size of batches.
    */
   weightOf(target: Tensor, output: Tensor): Tensor | undefined
   /**
@@ -41,13 +41,13 @@ export type WeightedLoss = (
 /** Losses whose targets are class labels. */
 const labelLosses: readonly (LossName | undefined)[] = ['crossEntropy', 'nll', 'softmaxFocal', 'multiMargin']
 
-/** Losses of log-probabilities: of positive numbers they would be finite, and negative. */
+/** Losses of log-probabilities: for positive predictions they would be finite and negative. */
 const logLosses: readonly LossName[] = ['nll', 'klDiv']
 
-/** What rounding may leave above the logarithm of 1. */
+/** Tolerance for a rounded logarithm of 1. */
 const slack = 1e-5
 
-/** The loss with outputs that are no log-probabilities made NaN, where it takes those. */
+/** The loss, NaN for a loss of log-probabilities with outputs that are not log-probabilities. */
 function guarded(loss: Loss, name: LossName): Loss {
   if (!logLosses.includes(name)) return loss
   return (output, target) => loss(where(output.lessEqual(slack), output, Number.NaN), target)

@@ -1,26 +1,26 @@
-/** What a model is doing: one thing at a time, and in the middle of a fit what callbacks ask of it. */
+/** The operation of a model: one at a time, and during a fit the calls of callbacks. */
 import { StateError } from '../core/errors.js'
 import { unlessAborted } from './unless-aborted.js'
 
-/** What callbacks may ask of a model between batches and epochs: it changes nothing. */
+/** Operations that callbacks may call between batches and epochs: they change nothing. */
 const guests: readonly string[] = ['evaluate', 'predict', 'save', 'activations']
 
-/** Keeps a model at one thing at a time. */
+/** Allows one operation of a model at a time. */
 export class Occupation {
   #doing: string | undefined
-  /** True while callbacks have their turn. */
+  /** True during callbacks. */
   #isOpen = false
   #visit: Promise<unknown> | undefined
 
-  /** What the model is doing, e.g. 'fit'; undefined when idle. */
+  /** The current operation, e.g. 'fit'; undefined when idle. */
   get doing(): string | undefined {
     return this.#doing
   }
 
   /**
-   * Runs `work` unless the model is at work already.
+   * Runs `work` unless another operation is running.
    *
-   * @throws StateError where it is
+   * @throws StateError during another operation
    */
   async exclusively<T>(doing: string, work: () => Promise<T>): Promise<T> {
     if (this.#doing === undefined) {
@@ -52,9 +52,9 @@ export class Occupation {
   }
 
   /**
-   * Runs callbacks, which may evaluate, predict, save and look at activations meanwhile; what they began and did not wait for ends before training goes on.
+   * Runs callbacks, which may evaluate, predict and save; training continues after the operations that they started and did not await.
    *
-   * @param signal ends waiting for that
+   * @param signal ends waiting for these operations
    */
   async open<T>(callbacks: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     this.#isOpen = true

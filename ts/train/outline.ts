@@ -1,4 +1,4 @@
-/** What a network looks like from outside, found by a pass that computes nothing. */
+/** The outline of a network: layers and output, from a pass that computes nothing. */
 
 import { tidy } from '../core/transforms.js'
 import { ActivatedLayer } from '../layers/activated.js'
@@ -9,11 +9,11 @@ import type { Trainable } from './model.js'
 
 /** Layers and output of a network. */
 export interface Outline {
-  /** Names of the layers that are tracked. */
+  /** Names of the tracked layers. */
   readonly layers: string[]
   /** Shape of one output. */
   readonly outputShape: number[]
-  /** The layer that the output came from and its activation; undefined where it came from no activation that is known. */
+  /** The layer that computed the output and its activation; undefined for an unknown activation. */
   readonly last: { readonly name: string; readonly activation: string } | undefined
 }
 
@@ -27,7 +27,7 @@ export function outlineOf(model: Trainable): Outline {
     const layer = pass.producer(output)
     const isKnown = layer instanceof ActivatedLayer && layer.activationName !== 'custom'
     return {
-      // In the origin's segment the last output takes the place of the target.
+      // In the segment 'origin' the last output is the target.
       layers: model.segment === 'origin' ? names.slice(0, -1) : names,
       outputShape: output.shape.slice(1),
       last: isKnown ? { name: layer.name, activation: layer.activationName } : undefined,
@@ -35,7 +35,7 @@ export function outlineOf(model: Trainable): Outline {
   })
 }
 
-/** What a loss needs of the last activation. */
+/** A loss's requirement of the last activation. */
 interface Need {
   readonly what: string
   of(activation: string): boolean
@@ -51,7 +51,7 @@ const scoreOfSigns: Need = {
   remedy: "no activation or 'tanh', or the loss 'bce' with targets 0 and 1",
 }
 
-/** What losses need of the last activation. 'poissonNll' may be of rates or of their logarithms, 'cosineDistance' of any direction. */
+/** Requirements of losses of the last activation. 'poissonNll' takes rates or their logarithms, 'cosineDistance' any vectors. */
 const needs: Partial<Record<LossName, Need>> = {
   bce: {
     what: 'probabilities in [0, 1]',
@@ -97,7 +97,7 @@ const needs: Partial<Record<LossName, Need>> = {
   },
 }
 
-/** Why the loss does not go with the last activation; undefined where it does, or where that is not known. */
+/** The reason why the loss does not suit the last activation; undefined if it does, or for an unknown activation. */
 export function mismatch({ lossName }: Pick<Compiled, 'lossName'>, { last }: Outline): string | undefined {
   const need = lossName && needs[lossName]
   if (last === undefined || need === undefined || need.of(last.activation)) return undefined
@@ -106,7 +106,7 @@ export function mismatch({ lossName }: Pick<Compiled, 'lossName'>, { last }: Out
 
 const advised = new WeakSet<Compiled>()
 
-/** Warns once for each `compile` that the loss does not go with the last activation. */
+/** Warns once for each `compile` that the loss does not suit the last activation. */
 export function adviseOnLoss(compiled: Compiled, outline: Outline): void {
   const reason = mismatch(compiled, outline)
   if (reason === undefined || advised.has(compiled)) return

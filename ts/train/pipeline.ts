@@ -1,21 +1,21 @@
-/** Steps that run while the next ones are being prepared. */
+/** Steps that run while later steps are prepared. */
 import { unlessAborted } from './unless-aborted.js'
 
-/** Steps under way at a time: one runs, one waits, so the device never idles and the queue stays short. */
+/** Most started steps at a time: one runs, one waits, so the device never idles and the queue stays short. */
 const depth = 2
 
 /** A step that was started. */
 interface UnderWay<T> {
   readonly step: Promise<T>
-  /** When its result has been taken. */
+  /** Resolves after its result was taken. */
   taken: Promise<void>
-  /** Whether its result is the taker's. */
+  /** Whether the result was passed to `take`. */
   isOwned: boolean
 }
 
 /**
- * Starts steps in order, at most two under way, and takes their results in order, each as soon as it is there: also while the caller waits
- * for something else, such as the next batch.
+ * Starts steps in order, at most two at a time, and takes their results in order, each as soon as it is ready: also while the caller waits,
+ * for the next batch for instance.
  */
 export class Pipeline<T> {
   readonly #take: (result: T, index: number) => Promise<void> | void
@@ -27,10 +27,10 @@ export class Pipeline<T> {
   #started = 0
 
   /**
-   * @param take uses a result and releases it; what it throws ends the run
-   * @param discard releases a result that comes after an error
-   * @param signal ends waiting; steps under way then end by themselves, in their order on the device
-   * @param onFailure told at once what ends the run, which `push` and `drain` throw
+   * @param take uses a result and releases it; an error in it ends the run
+   * @param discard releases a result after an error
+   * @param signal ends waiting; started steps then finish on the device in order
+   * @param onFailure called at once with the error that ends the run; `push` and `drain` throw it
    */
   constructor(
     take: (result: T, index: number) => Promise<void> | void,
@@ -44,11 +44,11 @@ export class Pipeline<T> {
     this.#onFailure = onFailure
   }
 
-  /** Starts a step, after the oldest one is done and taken where two are under way. */
+  /** Starts a step; with two started steps, it first waits for the older one and takes its result. */
   async push(start: () => Promise<T>): Promise<void> {
     while (this.#underWay.length >= depth) await this.#underWay[0]?.taken
     const step = start()
-    // A step that fails while an earlier one is waited for is not unhandled: its turn comes.
+    // A rejection during the wait for an earlier step is handled later, in order.
     step.catch(() => {})
     const entry: UnderWay<T> = { step, taken: this.#last, isOwned: false }
     entry.taken = this.#takeAfter(this.#last, entry, this.#started++)
@@ -62,7 +62,7 @@ export class Pipeline<T> {
     return this.#last
   }
 
-  /** Waits for all steps, unless the signal was aborted, and drops results not yet taken; never throws. */
+  /** Waits for all steps, unless the signal was aborted, and drops their results; never throws. */
   async abandon(): Promise<void> {
     const left = this.#underWay
       .filter(({ isOwned }) => !isOwned)

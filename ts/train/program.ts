@@ -1,4 +1,4 @@
-/** The steps of a task as compiled functions: everything that happens to one batch, as one program. */
+/** The steps of a task as compiled functions: the whole step of one batch as one program. */
 import { ArgumentError, describe, StateError } from '../core/errors.js'
 import { type Compiled, jit } from '../core/jit.js'
 import { type Deeds, observed } from '../core/observer.js'
@@ -20,47 +20,47 @@ import type { Feed } from './feed.js'
 import type { Meter } from './meter.js'
 import type { Outcome, StepContext, Task, TaskSegment } from './task.js'
 
-/** What a step gives back; the caller disposes of it. */
+/** Result of a step; the caller disposes of it. */
 export type StepResult = BatchMeasurement & {
-  /** float64 [N]: loss and logs of the batch. Only where asked for. */
+  /** float64 [N]: loss and logs of the batch, if requested. */
   logs?: Tensor
 }
 
-/** Releases what a step gave back. */
+/** Releases the result of a step. */
 export function release({ logs, dynamics, outside, segment = [] }: StepResult): void {
   for (const result of [logs, dynamics, outside, ...segment]) result?.dispose()
 }
 
-/** A compiled step: of the batch as its feed gives it, and where the task wants it the clock. */
+/** A compiled step: a function of the feed's arguments and, if the task uses it, the clock. */
 export type CompiledStep = Compiled<[input: object, ...clock: Tensor[]], StepResult>
 
-/** What a training step does besides training. */
+/** Further results of a training step. */
 export interface StepOptions {
   readonly evaluators: readonly Estimator[]
-  /** Give the dynamics of every batch back. */
+  /** Return the dynamics of every batch. */
   readonly dynamics: boolean
-  /** Give loss and logs of every batch back. */
+  /** Return loss and logs of every batch. */
   readonly logs: boolean
-  /** Give the segment of every batch back. */
+  /** Return the segment of every batch. */
   readonly segment: boolean
-  /** Called with the samples that the evaluators need, when a step is made for batches with fewer. */
+  /** Called with the evaluators' smallest number of samples, for a step of batches with fewer. */
   readonly tooSmall?: (needed: number) => void
 }
 
-/** What all steps of a run share. */
+/** Common arguments of all steps of a run. */
 export interface StepSetup<B> {
   readonly task: Task<B>
   readonly feed: Feed<B>
   readonly meter: Meter
-  /** Random key that training draws from. */
+  /** Random key of the training. */
   readonly rng: Variable
-  /** Names of the scalars behind step and epoch in the clock. */
+  /** Names of the scalars after step and epoch in the clock. */
   readonly scalars: readonly string[]
-  /** Parameters that a step may leave alone: all, or those at these paths or below. */
+  /** Parameters that a step may leave unchanged: all, or the parameters at these paths and below. */
   readonly allowUnused: boolean | readonly string[]
-  /** Whether a step without a loss is refused, since losses are drawn. */
+  /** Whether a step without a loss is refused, because the losses are plotted. */
   readonly needsLoss: boolean
-  /** Told which Variables a step assigns. */
+  /** Called with the Variables that a step assigns. */
   readonly onAssigned?: (assigned: ReadonlySet<Variable>) => void
 }
 
@@ -85,7 +85,7 @@ export function trainingStep<B>(setup: StepSetup<B>, options: StepOptions): Comp
   })
 }
 
-/** Names of the layers that a training step tells of; part of a rehearsal. */
+/** Names of the layers in a training step's segment; part of a rehearsal. */
 export function layersOf<B>(setup: StepSetup<B>, batch: B, clock: Tensor | undefined): string[] {
   const outcome = checkOutcome(setup.task.step(batch, trainingContext(setup, clock, true)))
   return segmentOf(outcome, 'step').layers.map(([name]) => name)
@@ -105,7 +105,7 @@ export function evaluationStep<B>(
   })
 }
 
-/** What a task says of a batch in evaluation mode; part of a step. */
+/** A task's outcome of a batch in evaluation mode; part of a step. */
 export function evaluated<B>(task: Task<B>, batch: B, tracking: boolean, seed: number): Outcome {
   if (task.evaluate === undefined) {
     throw new StateError(
@@ -120,7 +120,7 @@ export function partsOf({ input, layers, target }: TaskSegment): Tensor[] {
   return [input, ...layers.map(([, output]) => output), target]
 }
 
-/** How evaluators are to read a segment. */
+/** The evaluators' reading of a segment. */
 export function segmentOptions({ kind }: TaskSegment): SegmentOptions {
   return kind === undefined ? {} : { target: kind }
 }
@@ -128,7 +128,7 @@ export function segmentOptions({ kind }: TaskSegment): SegmentOptions {
 /**
  * The segment of an outcome.
  *
- * @throws StateError where the task gives none; ArgumentError for something else than a segment
+ * @throws StateError for an outcome without a segment; ArgumentError for a value that is not a segment
  */
 export function segmentOf({ segment }: Outcome, who: string): TaskSegment {
   if (segment === undefined) {
@@ -185,7 +185,7 @@ export function nameOf(task: object): string {
 }
 
 /**
- * Refuses a step that leaves parameters as they are.
+ * Refuses a step that leaves parameters unchanged.
  *
  * @throws StateError naming them
  */
@@ -228,7 +228,7 @@ function trainingContext<B>(
     )
   }
   return {
-    // Drawn when it is asked for: a task that draws nothing leaves the random stream alone.
+    // Drawn at the first request: a task without random numbers does not advance the random stream.
     get key() {
       if (own === undefined) {
         const [use, next] = splitKey(rng.value) as [Tensor, Tensor]
@@ -251,7 +251,7 @@ function trainingContext<B>(
   }
 }
 
-/** Scalars by name, which refuse names that `fit` was not given. */
+/** Scalars by name, which refuse names that were not given to `fit`. */
 function namedScalars(names: readonly string[], at: (index: number) => Tensor): Record<string, Tensor> {
   const values = Object.fromEntries(names.map((name, index) => [name, at(index)]))
   return new Proxy(values, {

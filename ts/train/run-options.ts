@@ -1,46 +1,46 @@
-/** What every way to train can be told. */
+/** Options of all kinds of training. */
 import { type Check, type Checks, elsewhere, flag, listOf, signal, text, whole } from '../core/options.js'
 import type { SaveDynamics } from '../dynamics/save.js'
 import type { Callback } from './callbacks/callback.js'
 
-/** Options of every way to train. */
+/** Options of all kinds of training. */
 export interface TrainOptions {
-  /** Times that the data are gone through; with `initialEpoch` the number of the epoch to stop before. Default 1. */
+  /** Number of epochs; with `initialEpoch` the number of the epoch to stop before. Default 1. */
   epochs?: number
   /**
-   * Number of the first epoch, as callbacks, progress and schedules count; `epochs` then includes those before, as in Keras, and the history
-   * goes on behind them. Default: 0, and a history of its own.
+   * Number of the first epoch, as callbacks, progress and schedules count; `epochs` then includes the epochs before, as in Keras, and the history
+   * continues after them. Default: 0, and a new history.
    */
   initialEpoch?: number
   callbacks?: readonly Callback[]
   /**
-   * Ends training: the promise rejects with the signal's reason at once, however long a step, a callback, an evaluator or the data are
-   * waited for. The steps under way, at most two, are finished by the device: whatever is asked of the model afterwards, weights or another
-   * fit, comes after them. What callbacks and generators do after that concerns nobody: an iterator's `return` is called, but not waited for.
-   * Dynamics of finished epochs stay readable.
+   * Ends training: the promise rejects with the signal's reason at once, also during a long step, callback, evaluator or batch. The device
+   * finishes the started steps, at most two: later reads of the weights and later fits come after them. Later results of callbacks and
+   * generators are dropped: an iterator's `return` is called, but not awaited. Dynamics of finished epochs stay readable.
    */
   signal?: AbortSignal
-  /** Report progress on stderr. Default: only where that is a terminal. */
+  /** Report progress on stderr. Default: only if stderr is a terminal. */
   verbose?: boolean
-  /** Draw the losses after the last epoch: a path, or true for `loss.svg` in the working folder. Default false. */
+  /** Plot the losses after the last epoch: a path, or true for `loss.svg` in the working folder. Default false. */
   showPlot?: boolean | string
   /**
-   * Write the dynamics to a folder during training; an earlier run that the folder holds is kept inside, see `saveDynamics` of models. Default: that
-   * of the model.
+   * Write the evaluators' values to a folder during training; the folder keeps an earlier run inside, see `saveDynamics` of models. Default: the
+   * model's `saveDynamics`.
    */
   saveDynamics?: string | SaveDynamics
   /**
-   * Go on with the dynamics recorded before instead of starting anew: those of the last fit, or, for a model that was loaded, those in its
-   * `saveDynamics` folder. Refused where layers, evaluators or their settings differ. Default false.
+   * Append to the dynamics of the last fit instead of new dynamics, or, for a loaded model, to the dynamics in its `saveDynamics` folder.
+   * Refused if layers, evaluators or their settings differ. Default false.
    */
   appendDynamics?: boolean
   /**
-   * A checkpoint, or a folder whose checkpoint of most steps is taken: the run that wrote it goes on there, with the same bits as if it had
-   * not been interrupted. Give the same data, options and callbacks. A folder that holds none, or is not there, begins the run. Default: none.
+   * A checkpoint, or a folder, of which the checkpoint with the most steps is read: the run continues from it, with the same bits as without
+   * interruption. Give the same data, options and callbacks. With a missing folder, or one without checkpoints, the run starts from the
+   * beginning. Default: none.
    */
   resume?: string
   /**
-   * Parameters that training may leave as they are: all, or those at these paths and below. Others that no gradient reaches are
+   * Parameters that training may leave unchanged: all, or the parameters at these paths and below. Other parameters without a gradient are
    * refused. Default false.
    */
   allowUnused?: boolean | readonly string[]

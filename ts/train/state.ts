@@ -1,4 +1,4 @@
-/** What a model keeps besides its layers: the parts that training, storage and reports share. */
+/** State of a model besides its layers, for training, storage and reports. */
 
 import { DisposedError, StateError } from '../core/errors.js'
 import type { Compiled as CompiledFunction } from '../core/jit.js'
@@ -12,7 +12,7 @@ import { TrainingRecord } from './training-record.js'
 export class TrainingState {
   /** Epochs, history, random key and dynamics. */
   readonly record: TrainingRecord
-  /** What the model is doing. */
+  /** The model's current operation. */
   readonly occupation = new Occupation()
   /** Set by `compile`. */
   compiled: Compiled | undefined
@@ -43,10 +43,10 @@ export function stateOf(model: Holder): TrainingState {
 }
 
 /**
- * Releases what a model holds: weights, state, the optimizer's memory of them, the compiled `predict` and the random key. Tensors of dynamics
- * that were handed out stay with whoever has them.
+ * Releases the memory of a model: weights, state, the optimizer's state, the compiled `predict` and the random key. Tensors of dynamics that
+ * were read before are not released.
  *
- * @throws StateError while the model is at work
+ * @throws StateError during an operation of the model
  */
 export function disposeState(model: Trainable): void {
   const state = model.trainingState
@@ -80,10 +80,10 @@ export function compiledOf(model: Holder, doing: string): Compiled {
 }
 
 /**
- * Throws StateError while the model is at work.
+ * Throws StateError during an operation of the model.
  *
- * @param doing what is to be changed
- * @param instead what to do in the middle of a fit; where it is given nothing but a fit stands in the way
+ * @param doing name of the refused change
+ * @param instead advice during a fit; with it only a fit refuses the change
  */
 export function checkIdle(model: Holder, doing: string, instead?: string): void {
   const busy = stateOf(model).occupation.doing
@@ -93,7 +93,7 @@ export function checkIdle(model: Holder, doing: string, instead?: string): void 
   )
 }
 
-/** Runs `work` unless the model is at work already. */
+/** Runs `work` unless another operation of the model is running. */
 export async function exclusively<T>(model: Holder, doing: string, work: () => Promise<T>): Promise<T> {
   return stateOf(model).occupation.exclusively(doing, work)
 }

@@ -1,4 +1,4 @@
-/** The training steps of a run: which program a batch goes through, and what goes with it. */
+/** The training steps of a run: the program of a batch, and its arguments. */
 import { ArgumentError } from '../core/errors.js'
 import { rehearse } from '../core/jit.js'
 import type { Variable } from '../core/variable.js'
@@ -11,10 +11,10 @@ import { type CompiledStep, layersOf, type StepResult, type StepSetup, trainingS
 import type { Task } from './task.js'
 import type { TrainingRecord } from './training-record.js'
 
-/** A scalar of the context of steps: a number, or one for each step. */
+/** A scalar of the context of steps: a number, or a number for each step. */
 export type ScalarSource = number | ((progress: { readonly step: number; readonly epoch: number }) => number)
 
-/** What a {@link Stepper} is made from. */
+/** Arguments of a {@link Stepper}. */
 export interface StepperOptions<B> {
   readonly task: Task<B>
   readonly feed: Feed<B>
@@ -22,15 +22,15 @@ export interface StepperOptions<B> {
   readonly record: TrainingRecord
   readonly scalars: Readonly<Record<string, ScalarSource>>
   readonly allowUnused: boolean | readonly string[]
-  /** Evaluators on batches; undefined where nothing is tracked. */
+  /** Evaluators on batches; undefined without tracking. */
   readonly attachments: readonly Attachment[] | undefined
-  /** Give the segment of every batch back. */
+  /** Return the segment of every batch. */
   readonly raw: boolean
-  /** Give loss and logs of every batch back. */
+  /** Return loss and logs of every batch. */
   readonly logs: boolean
-  /** Whether the losses of the run are drawn. */
+  /** Whether the losses of the run are plotted. */
   readonly needsLoss: boolean
-  /** Called with the samples that evaluators need, when a batch has fewer. */
+  /** Called with the evaluators' smallest number of samples, for a batch with fewer. */
   tooSmall(needed: number): void
 }
 
@@ -38,7 +38,7 @@ export interface StepperOptions<B> {
 export class Stepper<B> {
   readonly #options: StepperOptions<B>
   readonly #setup: StepSetup<B>
-  /** Compiled steps by the evaluators they evaluate. */
+  /** Compiled steps by their evaluators. */
   readonly #compiled = new Map<string, CompiledStep>()
   readonly #assigned = new Set<Variable>()
   readonly #sources: readonly (readonly [name: string, source: ScalarSource])[]
@@ -85,7 +85,7 @@ export class Stepper<B> {
     return this.#options.task.usesClock === false ? step.explain(input) : step.explain(input, this.#clock())
   }
 
-  /** Names of the layers that the step of a batch tells of. */
+  /** Names of the layers in the segment of a batch. */
   layers(input: object): string[] {
     const { task, feed } = this.#options
     const names = (given: object, clock?: Tensor) => layersOf(this.#setup, feed.decode(given), clock)
@@ -93,7 +93,7 @@ export class Stepper<B> {
     return rehearse<[object, Tensor], string[]>(names, input, this.#clock())
   }
 
-  /** Step, epoch and scalars of the step that comes. */
+  /** Step, epoch and scalars of the next step. */
   #clock(): Float64Array {
     const { steps: step, epochs: epoch } = this.#options.record
     const values = this.#sources.map(([name, source]) => {

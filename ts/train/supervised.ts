@@ -16,7 +16,7 @@ import { compiledOf } from './state.js'
 import type { Outcome, StepContext, Task, TaskSegment } from './task.js'
 import type { TrainingRecord } from './training-record.js'
 
-/** What a supervised task needs besides the model. */
+/** Arguments of a supervised task besides the model. */
 export interface SupervisedOptions {
   /** Names of the tracked layers. */
   readonly layers: readonly string[]
@@ -37,7 +37,7 @@ export function alignedTarget({ lossName }: Pick<Compiled, 'lossName'>, y: Tenso
 /**
  * The training of a model on inputs and targets: forward pass, loss, gradients, update.
  *
- * Segments are made of detached activations beside the training, so tracking them changes no weight.
+ * Segments consist of detached activations, so tracking changes no weight.
  */
 export class SupervisedTask implements Task<Batch> {
   readonly parameters: Readonly<Record<string, Variable>>
@@ -51,7 +51,7 @@ export class SupervisedTask implements Task<Batch> {
   /** What training makes small. */
   readonly #objective: Objective
 
-  /** @param doing what the model is asked to do, for messages */
+  /** @param doing name of the operation, for messages */
   constructor(model: Trainable, options: SupervisedOptions, doing: string) {
     this.#model = model
     this.#compiled = compiledOf(model, doing)
@@ -132,11 +132,11 @@ export class SupervisedTask implements Task<Batch> {
     } satisfies Outcome
   }
 
-  /** Input, layers and target of a batch, detached. Rows of probabilities stand for their likeliest class. */
+  /** Input, layers and target of a batch, detached. A row of probabilities is replaced by its likeliest class. */
   #segment(x: Tensor, hidden: readonly Tensor[], y: Tensor): TaskSegment {
     const outputs = [...hidden]
     const isOrigin = this.#model.segment === 'origin'
-    // In the origin's segment the last output takes the place of the target.
+    // In the segment 'origin' the last output is the target.
     const target = isOrigin ? (outputs.pop() as Tensor).stopGradient() : this.#target(y)
     const index = this.#compiled.ignoreIndex
     return {
@@ -159,18 +159,18 @@ export class SupervisedTask implements Task<Batch> {
     return oneHot(ignoreIndex === undefined ? y : where(y.equal(ignoreIndex), 0, y), classes, dtype)
   }
 
-  /** Whether targets are class labels, as evaluators are told, or rows that stand for classes. */
+  /** Whether targets are class labels for evaluators: labels, or rows of probabilities. */
   #areClasses(y: Tensor): boolean {
     return (!isFloat(y.dtype) && y.rank === 1) || this.#areRows(y)
   }
 
-  /** Whether targets are rows of probabilities, one number a class, to a loss of classes. */
+  /** Whether targets are rows of probabilities, one number for each class, of a loss of classes. */
   #areRows(y: Tensor): boolean {
     return y.rank === 2 && this.#compiled.lossName === 'crossEntropy'
   }
 }
 
-/** A loss of samples that count differently, and what its mean is over, which is known when it was called. */
+/** A weighted loss, and the sum of its weights, known after the call. */
 function weightedOf(
   { weighted }: Objective,
   weight: Tensor | undefined,
@@ -190,7 +190,7 @@ function weightedOf(
   return { loss, counts: () => counts }
 }
 
-/** Does an update, and takes it back on the device where `isWanted` is false: momentum and decay move weights without a gradient, too. */
+/** Makes an update, and undoes it on the device if `isWanted` is false: momentum and decay change weights without a gradient, too. */
 function updateWhere(isWanted: Tensor | undefined, variables: readonly Variable[], update: () => void): void {
   if (isWanted === undefined) {
     update()

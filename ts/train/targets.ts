@@ -1,4 +1,4 @@
-/** What targets the loss of a model can use, and how their faults are said. */
+/** Checks of targets for the loss of a model, and their errors. */
 
 import { isFloat, type Shape } from '../core/dtype.js'
 import { ArgumentError, DataError, ShapeError } from '../core/errors.js'
@@ -11,10 +11,10 @@ import type { Tensor } from '../ops/tensor.js'
 import type { Compiled } from './compile.js'
 import { takesLabels } from './objective.js'
 
-/** How far the sum of a row of probabilities may be from 1. */
+/** Tolerance of the sum of a row of probabilities. */
 const rowTolerance = 1e-3
 
-/** What targets of a loss are, entry by entry. */
+/** Requirement of a loss's targets, entry by entry. */
 interface Range {
   /** Bool of the shape of the targets. */
   holds(y: Tensor): Tensor
@@ -36,7 +36,7 @@ const sign: Range = {
   remedy: 'of labels 0 and 1 make 2 y - 1',
 }
 
-/** Losses that take some numbers as targets only; others are of class labels or of any numbers. */
+/** Losses with a restricted range of targets; other losses take class labels or any numbers. */
 const ranges: Partial<Record<LossName, Range>> = {
   bce: probability,
   bceWithLogits: probability,
@@ -63,7 +63,7 @@ export class TargetRule {
   readonly #outputShape: Shape
 
   /**
-   * @param outputShape of one output
+   * @param outputShape shape of one output
    * @throws ArgumentError for a loss of classes with a single class
    */
   constructor({ lossName, ignoreIndex }: Pick<Compiled, 'lossName' | 'ignoreIndex'>, outputShape: Shape) {
@@ -78,7 +78,7 @@ export class TargetRule {
     }
   }
 
-  /** Number that labels lie below; undefined for losses that take none. */
+  /** Upper bound of labels; undefined for losses without labels. */
   get classes(): number | undefined {
     return takesLabels(this.lossName) ? this.#outputShape[0] : undefined
   }
@@ -87,7 +87,7 @@ export class TargetRule {
     return this.lossName === undefined ? undefined : ranges[this.lossName]
   }
 
-  /** How an ArrayDataset is to read targets. */
+  /** The reading of targets by an ArrayDataset. */
   datasetOptions(y: ArrayInput): { labels: boolean | undefined; ignoreIndex: number | undefined } {
     const isRows = this.isRows(shapeOfInput(y))
     return { labels: isRows ? false : takesLabels(this.lossName), ignoreIndex: this.ignoreIndex }
@@ -98,17 +98,17 @@ export class TargetRule {
     return this.lossName === 'crossEntropy' && same(shape.slice(1), this.#outputShape)
   }
 
-  /** Targets `[batch, 1]` of a loss of classes as `[batch]`; others as they are. Part of a step. */
+  /** Targets `[batch, 1]` of a loss of classes as `[batch]`; other targets unchanged. Part of a step. */
   shaped(y: Tensor): Tensor {
     const isColumn = this.classes !== undefined && this.#outputShape.length === 1 && y.rank === 2
     return isColumn && y.shape[1] === 1 ? y.reshape([y.shape[0] as number]) : y
   }
 
   /**
-   * What there is to say of targets, sample by sample.
+   * Checks targets sample by sample.
    *
-   * @param where whose they are, for messages
-   * @returns bool [n], lazy, of the samples that can be used; undefined where there is nothing to look at
+   * @param where name of the data, for messages
+   * @returns bool [n], lazy, true for valid samples; undefined if every target is valid
    * @throws ShapeError for targets of a loss of classes that are neither labels nor rows
    */
   verdict(y: Tensor, where: string): Tensor | undefined {
@@ -129,7 +129,7 @@ export class TargetRule {
     const labels = this.shaped(y).shape.slice(1)
     if (same(labels, this.#outputShape.slice(1))) return undefined
     const outputs = this.#outputShape
-    // Classes at the end of [batch, time, classes], where other systems have them.
+    // [batch, time, classes], the layout of other systems.
     const isLast = outputs.length > 1 && same(labels, outputs.slice(0, -1))
     throw new ShapeError(
       `${where}: the targets have shape [${y.shape}], and the outputs [${[y.shape[0], ...this.#outputShape]}]: ` +
@@ -139,7 +139,7 @@ export class TargetRule {
     )
   }
 
-  /** Checks labels on the host; nothing for other targets. */
+  /** Checks labels on the host; does nothing for other targets. */
   async checkLabels(y: Tensor): Promise<void> {
     if (this.classes === undefined || this.isRows(y.shape)) return
     checkLabels((await y.data()) as Int32Array, this.classes, this.ignoreIndex)

@@ -34,7 +34,7 @@ const readingInterval = 100
 /** No evaluator. */
 const nobody: readonly number[] = []
 
-/** A run, ready to begin. */
+/** Arguments of a run. */
 export interface RunSetup<B> {
   readonly task: Task<B>
   readonly feed: Feed<B>
@@ -42,19 +42,19 @@ export interface RunSetup<B> {
   readonly record: TrainingRecord
   readonly options: TrainOptions
   readonly scalars: Readonly<Record<string, ScalarSource>>
-  /** Whether dynamics are recorded, of which evaluators, and where they go. */
+  /** Whether dynamics are recorded, of which evaluators, and where they are written. */
   readonly tracks: boolean
   readonly attachments: readonly Attachment[]
   readonly save: Readonly<Required<SaveDynamics>> | undefined
   readonly notes: Readonly<Record<string, unknown>>
-  /** Names of the tracked layers, where they are known before the first step. */
+  /** Names of the tracked layers, if they are known before the first step. */
   readonly layers: readonly string[] | undefined
   readonly measurement: EpochMeasurement<B> | undefined
-  /** What keeps the model at one thing at a time; undefined for a task, which nobody else asks anything. */
+  /** The model's operations; undefined for a task. */
   readonly occupation: Occupation | undefined
-  /** Told which mode comes. */
+  /** Called with the next mode. */
   readonly setMode?: (isTraining: boolean) => void
-  /** Why the loss may be no number, as far as is known. */
+  /** A possible reason of a NaN loss, if one is known. */
   readonly suspicion?: string | undefined
   /** First line of the progress. */
   readonly preface?: string | undefined
@@ -117,12 +117,12 @@ export class Run<B> {
     this.#context = this.#makeContext()
   }
 
-  /** Checks everything that can be checked before the first step, and reads the checkpoint that the run goes on from. */
+  /** Checks before the first step, and reads the checkpoint of a resumed run. */
   static async prepare<B>(setup: RunSetup<B>): Promise<Run<B>> {
     const { signal } = setup.options
     const run = new Run(setup)
     const { parameters, state } = run.#held
-    // Initial weights are computed here, so that the first step finds them as they will always be: buffers.
+    // Initial weights are computed here, so that the first step has the same plan as the others: weights in buffers.
     await unlessAborted(evaluate([...Object.values(parameters), ...Object.values(state)]), signal)
     const bad = await unlessAborted(firstUnsound({ ...parameters, ...state }), signal)
     if (bad !== undefined) {
@@ -134,7 +134,7 @@ export class Run<B> {
     return run
   }
 
-  /** Trains; gives the history. */
+  /** Trains; returns the history. */
   async all(): Promise<History> {
     const { feed, record, options, layers, preface } = this.#setup
     const checkpoint =
@@ -149,7 +149,7 @@ export class Run<B> {
     await this.#hooks.notify((callback) =>
       callback.onTrainBegin?.({ epochs, batches: feed.batches }, this.#context),
     )
-    // Once more: what callbacks set when a run begins is overtaken by what the run came to.
+    // Once more: the checkpoint's state replaces the state that `onTrainBegin` has set.
     await checkpoint?.restore(this.#held)
     await checkpoint?.restoreCallbacks(this.#hooks.all)
     while (this.#place.epoch < epochs && (!this.#place.isStopped || this.#place.isBegun)) {
@@ -164,7 +164,7 @@ export class Run<B> {
     return history
   }
 
-  /** One epoch with its hooks, or what is left of one. */
+  /** One epoch with its hooks, or the rest of a resumed epoch. */
   async #epoch(): Promise<void> {
     const { record } = this.#setup
     const { epoch } = this.#place
@@ -195,7 +195,7 @@ export class Run<B> {
 
   // ---- training
 
-  /** What is left of an epoch's training; gives the means of all of it, undefined where the run was stopped before the first batch. */
+  /** Trains the rest of an epoch; returns the means of the whole epoch, undefined if the run was stopped before the first batch. */
   async #train(): Promise<Means | undefined> {
     const { feed, options, setMode } = this.#setup
     const { signal } = options
@@ -220,7 +220,7 @@ export class Run<B> {
     return means
   }
 
-  /** Trains on the batches of the epoch that are left; gives how many of the epoch are done. */
+  /** Trains on the epoch's remaining batches; returns the number of the epoch's finished batches. */
   async #goThrough(): Promise<number> {
     const { feed, options, record, tracks } = this.#setup
     const { signal } = options
@@ -267,13 +267,13 @@ export class Run<B> {
     return skip + sizes.length
   }
 
-  /** Whether somebody looks at the weights as they are when so many steps were made. */
+  /** Whether an evaluator or a callback needs the weights after so many steps. */
   #isLookedAt(steps: number): boolean {
     const due = this.#schedules?.afterStep(steps) ?? nobody
     return due.length > 0 || this.#hooks.afterBatch(steps).length > 0
   }
 
-  /** Uses what a finished step gave back. @param steps made up to its end */
+  /** Uses the result of a finished step. @param steps number of steps up to its end */
   async #take(
     result: StepResult,
     index: number,
@@ -300,7 +300,7 @@ export class Run<B> {
 
   // ---- dynamics
 
-  /** Begins to record the layers that the first batch shows. */
+  /** Begins the record, with the layers of the first batch. */
   async #beginTracking(input: object): Promise<void> {
     await this.#startTracker(this.#stepper.layers(input))
     this.#tracker?.startEpoch(this.#place.epoch - this.#first)
@@ -333,7 +333,7 @@ export class Run<B> {
     }
   }
 
-  /** When evaluators are due, of the run as it stands. */
+  /** Schedules of the evaluators for the rest of the run. */
   #makeSchedules(): Schedules | undefined {
     const { attachments, feed, record, tracks } = this.#setup
     if (!tracks) return undefined
@@ -343,13 +343,13 @@ export class Run<B> {
     return new Schedules(attachments, { epochs: record.epochs + left, steps })
   }
 
-  /** What evaluators say with the weights of the moment. @param due their numbers */
+  /** Evaluations with the present weights. @param due numbers of evaluators */
   async #measured(due: readonly number[] = nobody): Promise<EpochValues | undefined> {
     const { measurement, options, record } = this.#setup
     return due.length === 0 ? undefined : measurement?.measure(due, record.epochs, options.signal)
   }
 
-  /** What evaluators say after the epoch, which ends its dynamics. */
+  /** Evaluations after the epoch, which complete its dynamics. */
   async #measure(epoch: number): Promise<void> {
     const found = await this.#measured(this.#schedules?.afterEpoch(epoch, this.#setup.record.epochs + 1))
     await this.#tracker?.finishEpoch(found)
@@ -376,7 +376,7 @@ export class Run<B> {
 
   #checkMeans({ loss, metrics }: Means): void {
     const { suspicion } = this.#setup
-    // A task without a loss says by its logs how it goes.
+    // A task without a loss is checked by its logs.
     const judged = loss === undefined ? Object.entries(metrics) : [['loss', loss] as const]
     const bad = judged.find(([, value]) => !Number.isFinite(value))
     if (bad === undefined) return
@@ -422,7 +422,7 @@ export class Run<B> {
     await writeCheckpoint(path, this.#held, this.#hooks.all, snapshot)
   }
 
-  /** Refuses a checkpoint that would lose something. */
+  /** Refuses a checkpoint that would be incomplete. */
   #checkOwned(): void {
     const { parameters, state, optimizers, rng } = this.#held
     const own = new Set<Variable | undefined>([
@@ -441,7 +441,7 @@ export class Run<B> {
     )
   }
 
-  /** Takes over what a checkpoint holds. */
+  /** Restores the state of a checkpoint. */
   async #resume(checkpoint: SavedRun): Promise<void> {
     const { record, feed, tracks } = this.#setup
     const { place, logs, epochs, steps, tracker } = checkpoint.run
@@ -471,7 +471,7 @@ export class Run<B> {
     )
   }
 
-  /** Releases what the run made; leaves everything readable that was finished. */
+  /** Releases the run's own objects; results of finished epochs stay readable. */
   async close(): Promise<void> {
     this.#reporter.close()
     this.#stepper.dispose()
@@ -485,7 +485,7 @@ function logsFrom({ loss = Number.NaN, metrics }: Means) {
   return { loss, metrics }
 }
 
-/** How the progress line names metrics. */
+/** Names of metrics in the progress line. */
 const shortNames: Readonly<Record<string, string>> = { accuracy: 'acc' }
 
 function readings({ loss, metrics }: Means): Record<string, number> {

@@ -1,4 +1,4 @@
-/** What a task went through, over all of its fits. */
+/** The record of all fits of a task. */
 import { type Checks, checkOptions, whole } from '../core/options.js'
 import { Variable } from '../core/variable.js'
 import type { DynamicsRecord, ModelDynamics } from '../dynamics/record.js'
@@ -7,30 +7,30 @@ import type { History } from './history.js'
 
 /** Options of {@link TrainingRecord}. */
 export interface TrainingRecordOptions {
-  /** Decides the random keys of steps. Default 0. */
+  /** Seed of the random keys of steps. Default 0. */
   seed?: number
 }
 
 const checks: Checks<TrainingRecordOptions> = { seed: whole(0) }
 
 /**
- * What a task went through, over all of its fits: how many epochs and steps, the random key, history and dynamics. A task that declares one
- * goes on where its last fit ended.
+ * The record of all fits of a task: numbers of epochs and steps, the random key, history and dynamics. A task with a record continues where
+ * its last fit ended.
  *
  *     class Mine implements Task { readonly record = new TrainingRecord({ seed: 1 }); ... }
  */
 export class TrainingRecord {
-  /** Decides the random keys of steps. */
+  /** Seed of the random keys of steps. */
   readonly seed: number
-  /** Random key that training draws from, uint32 [2]. */
+  /** Random key of the training, uint32 [2]. */
   readonly rng: Variable
-  /** Epochs trained so far: numbers the orders of shuffled data. */
+  /** Number of epochs so far, which determines the order of shuffled data. */
   epochs = 0
-  /** Steps trained so far. */
+  /** Number of steps so far. */
   steps = 0
   /** Results of the last fit; undefined before. */
   history: History | undefined
-  /** Dynamics of the last fit, where they were tracked. @internal */
+  /** Dynamics of the last fit, if they were tracked. @internal */
   record: DynamicsRecord | undefined
 
   constructor(options: TrainingRecordOptions = {}) {
@@ -41,12 +41,12 @@ export class TrainingRecord {
     root.dispose()
   }
 
-  /** Dynamics of the last fit as plain data, means over batches; undefined where none were tracked. */
+  /** Dynamics of the last fit as plain data, means over batches; undefined if they were not tracked. */
   get dynamics(): ModelDynamics | undefined {
     return this.record?.toDynamics()
   }
 
-  /** Releases the random key. Doing it twice is fine; what was recorded stays readable. */
+  /** Releases the random key. A second call does nothing; the results stay readable. */
   dispose(): void {
     this.rng.dispose()
   }

@@ -1,4 +1,4 @@
-/** Batches of tasks in the form that compiled steps take them: trees of tensors. */
+/** Batches of tasks as arguments of compiled steps: trees of tensors. */
 import { isFloat } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, HyperglowError } from '../core/errors.js'
 import { evaluate, tidy } from '../core/transforms.js'
@@ -13,7 +13,7 @@ import { batchesOf } from './batches.js'
 import { divisionOf, type FedBatch, type Feed } from './feed.js'
 import { unlessAborted } from './unless-aborted.js'
 
-/** What a task accepts as data: a dataset, or any iterable of batches that may be gone through once an epoch. */
+/** Data of a task: a dataset, or any iterable of batches that can be iterated once an epoch. */
 export type TreeSource<B> = AsyncIterable<B> | Iterable<B>
 
 /** The feed of a source of trees. */
@@ -35,7 +35,7 @@ export function treeFeedOf<B>(source: TreeSource<B>): Feed<B> {
 
 type RowsInput = { source: Tree; rows: Tensor }
 
-/** Samples that lie natively: a batch is a list of rows, gathered inside the step. */
+/** Samples in native memory: a batch is a list of rows, gathered inside the step. */
 class RowsFeed<B> implements Feed<B> {
   readonly #data: TreeDataset | ArrayDataset
   readonly #gather: (source: unknown, rows: Tensor) => B
@@ -88,7 +88,7 @@ class RowsFeed<B> implements Feed<B> {
 
 type TreeInput = { batch: Tree }
 
-/** Batches that somebody else makes; each is checked as it comes. */
+/** Batches of a user's iterator; each batch is checked. */
 class IterableFeed<B> implements Feed<B> {
   readonly #source: TreeSource<B>
   readonly batches: number | undefined
@@ -136,15 +136,15 @@ function leavesOfTree(tree: Tree): { path: string; leaf: Tensor }[] {
   return leaves
 }
 
-/** Samples of a batch: the first extent of its first tensor. */
+/** Number of samples of a batch: the first extent of its first tensor. */
 function sizeOf(batch: Tree): number {
   return leavesOfTree(batch)[0]?.leaf.shape[0] ?? 1
 }
 
 /**
- * A batch without what makes it disposable.
+ * A batch without its `Symbol.dispose`.
  *
- * @throws ArgumentError for what is no tree of tensors, with the path
+ * @throws ArgumentError for a value that is not a tree of tensors, with the path
  */
 function asTree(given: unknown, where: string): Tree {
   try {

@@ -1,8 +1,8 @@
-/** Waiting that a signal can end. */
+/** Waits that a signal can end. */
 
 /**
- * What `work` comes to, or a rejection with the signal's reason as soon as it is aborted: then nobody waits for `work` any more,
- * and it goes on by itself; what it comes to, an error too, is dropped.
+ * The result of `work`, or a rejection with the signal's reason as soon as the signal is aborted: `work` then continues, and its result or
+ * error is dropped.
  */
 export function unlessAborted<T>(work: PromiseLike<T> | T, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return Promise.resolve(work)
@@ -10,14 +10,14 @@ export function unlessAborted<T>(work: PromiseLike<T> | T, signal: AbortSignal |
     const onAbort = () => reject(signal.reason)
     if (signal.aborted) onAbort()
     signal.addEventListener('abort', onAbort, { once: true })
-    // A listener for each wait, taken away after it: a signal may outlive many fits.
+    // A listener for each wait, removed after the wait: a signal may outlive many fits.
     Promise.resolve(work)
       .then(resolve, reject)
       .finally(() => signal.removeEventListener('abort', onAbort))
   })
 }
 
-/** Ends waiting by somebody's signal, or by a failure elsewhere, whichever comes first. */
+/** Ends waiting by the user's signal or by a failure, whichever comes first. */
 export class Stop implements Disposable {
   readonly #controller = new AbortController()
   readonly #given: AbortSignal | undefined
@@ -29,7 +29,7 @@ export class Stop implements Disposable {
     given?.addEventListener('abort', this.#follow, { once: true })
   }
 
-  /** Aborted by either, with its reason. */
+  /** Aborted by the signal or the failure, with its reason. */
   get signal(): AbortSignal {
     return this.#controller.signal
   }
@@ -39,7 +39,7 @@ export class Stop implements Disposable {
     this.#controller.abort(error)
   }
 
-  /** No longer follows the signal that was given. */
+  /** Removes the listener on the user's signal. */
   [Symbol.dispose](): void {
     this.#given?.removeEventListener('abort', this.#follow)
   }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::completion::{Completion, Ending};
+use crate::completion::{Completion, CompletionSender};
 use crate::device::Device;
 use crate::error::Result;
 use crate::plan::Program;
@@ -18,9 +18,9 @@ pub struct MemoryUse {
     pub buffers: usize,
     /// The largest `bytes` so far.
     pub peak_bytes: usize,
-    /// Bytes given back by tensors and kept for the next ones.
+    /// Bytes of freed tensors, kept for reuse.
     pub kept_bytes: usize,
-    /// How often the system was asked for memory.
+    /// Number of allocations from the operating system.
     pub allocations: usize,
 }
 
@@ -32,9 +32,9 @@ pub trait Backend: Device + Send + Sync {
     fn upload(&self, bytes: &[u8]) -> Result<Buffer>;
     /// What it holds.
     fn memory(&self) -> MemoryUse;
-    /// Gives back to the system what is kept for reuse.
+    /// Returns the memory kept for reuse to the operating system.
     fn release_kept(&self) {}
-    /// Makes a program executable. The memory it needs is allocated now, and there as long as the result lives.
+    /// Makes a program executable. Its memory is allocated now and lives as long as the result.
     fn prepare(&self, program: Arc<Program>) -> Result<Box<dyn Executable>>;
 }
 
@@ -63,17 +63,18 @@ impl<'a> Launch<'a> {
     pub fn recorded(self, recorder: Option<&'a Arc<Recorder>>) -> Launch<'a> {
         Launch { recorder, ..self }
     }
-    /// What wants to know how long the steps of this run take; `None`, as a rule, where nobody does.
+    /// Records how long the steps of this run take; `None` unless the run is profiled.
     pub fn recorder(&self) -> Option<&'a Arc<Recorder>> {
         self.recorder
     }
-    /// Lets the run go on after [`Executable::launch`] has returned: it ends when the result is told. Its buffers live until then.
-    pub fn defer(&mut self) -> Ending {
+    /// Lets the run go on after [`Executable::launch`] has returned: it ends when the sender completes it. Its buffers live until
+    /// then.
+    pub fn defer(&mut self) -> CompletionSender {
         let completion = Completion::new();
         self.later = Some(completion.clone());
-        Ending::of(completion)
+        CompletionSender::of(completion)
     }
-    /// What tells the end of a run that goes on.
+    /// The completion of a run that goes on.
     pub(crate) fn deferred(self) -> Option<Arc<Completion>> {
         self.later
     }
@@ -81,21 +82,21 @@ impl<'a> Launch<'a> {
 
 /// A prepared program.
 ///
-/// A device keeps the order of what was launched on it: whoever is launched later finds what those before it wrote, and
-/// overwrites nothing that they have still to read. Ends may be told in any order.
+/// A device keeps the order of launches: a later run sees the outputs of earlier runs and overwrites nothing that they still
+/// read. Runs may be completed in any order.
 pub trait Executable: Send {
     /// Begins a run. It has ended when this returns, unless the run is [deferred](Launch::defer).
     ///
     /// # Errors
     /// Those of the run, which has then changed no input.
     fn launch(&mut self, launch: &mut Launch<'_>) -> Result<()>;
-    /// Whether a launch takes less time than the way to the device's thread and back, so that it may keep the thread that
-    /// submits it. Never, by default.
+    /// Whether a launch takes less time than handing it to the device's thread, so that it may block the submitting thread.
+    /// Default: never.
     fn is_brief(&self) -> bool {
         false
     }
-    /// How this device runs the program, a line for each step or group of steps about which there is something to say,
-    /// with its number in the program; for people to read. Empty by default.
+    /// How this device runs the program, for people to read: a line with the algorithm of each step or group of steps, by its
+    /// number in the program. Empty by default.
     fn describe(&self) -> String {
         String::new()
     }

@@ -1,4 +1,4 @@
-//! Whether a run is done, and how it ended.
+//! Completions: whether a run has ended, and with which result.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -6,13 +6,13 @@ use crate::error::{Error, Result};
 
 type Waiter = Box<dyn FnOnce(Result<()>) + Send>;
 
-/// Tells the end of a run.
+/// The result of a run, once it has ended.
 #[derive(Default)]
 pub struct Completion {
     state: Mutex<State>,
     done: Condvar,
-    /// The queue in whose order it runs, of a run that nothing makes fail but a fault of the device.
-    sure_on: Option<QueueId>,
+    /// The queue of an infallible run: one that only a fault of the device can fail.
+    infallible_on: Option<QueueId>,
 }
 
 /// Names a [queue](crate::run::Queue).
@@ -30,23 +30,23 @@ impl Completion {
     pub fn new() -> Arc<Completion> {
         Arc::new(Completion::default())
     }
-    /// A run on this queue that has not ended, and that neither refuses nor needs what may fail.
-    pub fn sure(queue: QueueId) -> Arc<Completion> {
+    /// An infallible run on this queue that has not ended: no step refuses values and no dependence may fail.
+    pub fn infallible(queue: QueueId) -> Arc<Completion> {
         Arc::new(Completion {
-            sure_on: Some(queue),
+            infallible_on: Some(queue),
             ..Completion::default()
         })
     }
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    /// Whether what it does may have to be taken back.
+    /// Whether the assignments of the run may have to be rolled back.
     pub fn may_fail(&self) -> bool {
-        self.sure_on.is_none()
+        self.infallible_on.is_none()
     }
-    /// Whether what comes behind it on this queue may be launched before it has ended.
-    pub fn is_sure_on(&self, queue: QueueId) -> bool {
-        self.sure_on == Some(queue)
+    /// Whether a later run on this queue may be launched before this one has ended.
+    pub fn is_infallible_on(&self, queue: QueueId) -> bool {
+        self.infallible_on == Some(queue)
     }
     /// How it ended; `None` while it has not.
     pub fn result(&self) -> Option<Result<()>> {
@@ -66,7 +66,7 @@ impl Completion {
             state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
-    /// Calls `waiter` with the result, on the thread that tells it, or at once if it has ended.
+    /// Calls `waiter` with the result, on the thread that completes the run; at once if the run has ended.
     pub fn then(&self, waiter: impl FnOnce(Result<()>) + Send + 'static) {
         let mut state = self.lock();
         match state.result.clone() {
@@ -90,24 +90,23 @@ impl Completion {
     }
 }
 
-/// The end of a run that goes on after its launch has returned: whoever holds it tells the end, once, from any thread.
-/// If it is dropped without, the run has failed.
-pub struct Ending(Option<Arc<Completion>>);
+/// Completes a run that goes on after its launch has returned, once, from any thread. Dropping it fails the run.
+pub struct CompletionSender(Option<Arc<Completion>>);
 
-impl Ending {
-    /// Of a run whose end `completion` tells.
-    pub(crate) fn of(completion: Arc<Completion>) -> Ending {
-        Ending(Some(completion))
+impl CompletionSender {
+    /// The sender of a run whose result `completion` holds.
+    pub(crate) fn of(completion: Arc<Completion>) -> CompletionSender {
+        CompletionSender(Some(completion))
     }
-    /// Tells how it ended; what it wrote can be read from now on.
-    pub fn tell(mut self, result: Result<()>) {
+    /// Completes the run with a result; its outputs can be read from now on.
+    pub fn complete(mut self, result: Result<()>) {
         if let Some(completion) = self.0.take() {
             completion.finish(result);
         }
     }
 }
 
-impl Drop for Ending {
+impl Drop for CompletionSender {
     fn drop(&mut self) {
         if let Some(completion) = self.0.take() {
             completion.finish(Err(Error::internal("run", "the device did not tell its end")));

@@ -185,7 +185,7 @@ impl<'g> Build<'g> {
         self.select(inside, x, edge)
     }
     /// (x + x') / 2
-    pub fn symmetrised(&mut self, x: NodeId) -> NodeId {
+    pub fn symmetrized(&mut self, x: NodeId) -> NodeId {
         let t = self.transpose(x);
         let sum = self.add(x, t);
         self.mul_scalar(sum, 0.5)

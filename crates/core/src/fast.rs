@@ -18,7 +18,7 @@ pub(crate) fn centered_products(b: &mut Build<'_>, products: &Products, operands
                 products.similarities[a],
                 operands[a],
                 &operands[products.parameters(a)],
-                Level::Shifted,
+                Origin::SelfSimilarity,
             );
             center(b, products, k)
         })
@@ -50,7 +50,7 @@ pub(crate) fn similarity_sums(
     let matrices: Vec<NodeId> = (0..products.sets())
         .map(|a| {
             let (similarity, parameters) = (products.similarities[a], &operands[products.parameters(a)]);
-            similarities(b, similarity, operands[a], parameters, Level::Own)
+            similarities(b, similarity, operands[a], parameters, Origin::Zero)
         })
         .collect();
     let sums: Vec<NodeId> = groups
@@ -71,7 +71,7 @@ pub(crate) fn similarity_sums(
     b.add_op(Op::Concat { axis: 0 }, &sums, None)
 }
 
-/// Centred as [`Products::centering`] says.
+/// Centered as [`Products::centering`] says.
 fn center(b: &mut Build<'_>, products: &Products, k: NodeId) -> NodeId {
     let shape = b.shape(k);
     let (alpha, beta) = products.centering(shape[0]);
@@ -96,51 +96,51 @@ fn off_diagonal(b: &mut Build<'_>, k: NodeId) -> NodeId {
     b.select(on, zero, k)
 }
 
-/// What similarities are counted from.
+/// The origin of similarities.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Level {
-    /// From 0.
-    Own,
-    /// From that of a sample to itself, which keeps the digits of a wide similarity; centring removes the constant.
-    Shifted,
+enum Origin {
+    /// 0.
+    Zero,
+    /// The similarity of a sample to itself, which keeps the digits of a wide similarity; centering removes the constant.
+    SelfSimilarity,
 }
 
-/// The similarities (m, m) of the rows of x (m, d). Those that depend on where samples lie are never shifted.
+/// The similarities (m, m) of the rows of x (m, d). Those that are no functions of differences are never shifted.
 fn similarities(
     b: &mut Build<'_>,
     similarity: Similarity,
     x: NodeId,
     parameters: &[NodeId],
-    level: Level,
+    origin: Origin,
 ) -> NodeId {
-    let exponential = match level {
-        Level::Own => UnaryOp::Exp,
-        Level::Shifted => UnaryOp::Expm1,
+    let exponential = match origin {
+        Origin::Zero => UnaryOp::Exp,
+        Origin::SelfSimilarity => UnaryOp::Expm1,
     };
     match similarity {
         Similarity::Gaussian { .. } => {
             let q = squared_distances(b, x);
             average(b, parameters, exponential, |b, sigma| {
                 let square = b.mul(sigma, sigma);
-                let exponent = stretched(b, square, q, |b, square| b.div(q, square));
+                let exponent = with_broadcast(b, square, q, |b, square| b.div(q, square));
                 b.mul_scalar(exponent, -0.5)
             })
         }
         Similarity::Laplacian { .. } => {
             let q = absolute_distances(b, x);
             average(b, parameters, exponential, |b, sigma| {
-                let exponent = stretched(b, sigma, q, |b, sigma| b.div(q, sigma));
+                let exponent = with_broadcast(b, sigma, q, |b, sigma| b.div(q, sigma));
                 b.neg(exponent)
             })
         }
         Similarity::Linear => {
-            let x = moved_to_mean(b, x);
+            let x = minus_mean(b, x);
             b.matmul(x, x, false, true)
         }
         Similarity::Polynomial { degree } => {
             let products = b.matmul(x, x, false, true);
-            let scaled = stretched(b, parameters[0], products, |b, gamma| b.mul(products, gamma));
-            let base = stretched(b, parameters[1], scaled, |b, offset| b.add(scaled, offset));
+            let scaled = with_broadcast(b, parameters[0], products, |b, gamma| b.mul(products, gamma));
+            let base = with_broadcast(b, parameters[1], scaled, |b, offset| b.add(scaled, offset));
             (1..degree).fold(base, |power, _| b.mul(power, base))
         }
         Similarity::InverseMultiquadric => {
@@ -150,7 +150,7 @@ fn similarities(
             let c = b.unreduce(parameters[0], &[0, 1], &shape);
             let square = b.mul(c, c);
             let sum = b.add(square, q);
-            if level == Level::Own {
+            if origin == Origin::Zero {
                 return b.unary(UnaryOp::Rsqrt, sum);
             }
             let s = b.unary(UnaryOp::Sqrt, sum);
@@ -171,7 +171,7 @@ fn similarities(
 }
 
 /// `f(scalar)` with the scalar stretched to the shape of `like`.
-fn stretched(
+fn with_broadcast(
     b: &mut Build<'_>,
     scalar: NodeId,
     like: NodeId,
@@ -200,8 +200,8 @@ fn average(
     b.mul_scalar(sum, 1.0 / widths.len() as f64)
 }
 
-/// The rows minus their mean. No value computed from the result here depends on the mean, so it is a constant.
-fn moved_to_mean(b: &mut Build<'_>, x: NodeId) -> NodeId {
+/// The rows minus their mean, a constant of differentiation: no value computed from the result depends on the mean.
+fn minus_mean(b: &mut Build<'_>, x: NodeId) -> NodeId {
     let shape = b.shape(x);
     let sum = b.sum_keep(x, &[0]);
     let mean = b.mul_scalar(sum, 1.0 / shape[0] as f64);
@@ -212,7 +212,7 @@ fn moved_to_mean(b: &mut Build<'_>, x: NodeId) -> NodeId {
 
 /// `|x_i - x_j|^2`, never negative, exactly 0 on the diagonal.
 fn squared_distances(b: &mut Build<'_>, x: NodeId) -> NodeId {
-    let x = moved_to_mean(b, x);
+    let x = minus_mean(b, x);
     let m = b.shape(x)[0];
     let squares = b.mul(x, x);
     let norms = b.sum_keep(squares, &[1]);

@@ -1,11 +1,11 @@
-//! The graph: an arena of nodes with counted references.
+//! The graph: an arena of reference-counted nodes.
 //!
-//! A node is an operation, its inputs, shape and dtype, and a value once it has been computed. A
-//! pending node owns no memory but itself. Nodes are counted twice: `handles` are references from
-//! outside (JavaScript tensors, Variables), `uses` are edges from other nodes; a node with neither is
-//! freed, and so are its inputs in turn.
+//! A node is an operation, its inputs, shape and dtype, and a value once it has been computed. A pending node owns no buffer.
+//! Nodes have two reference counts: `handles` from outside (JavaScript tensors, Variables) and `uses`, the edges from other
+//! nodes. A node with neither is freed, then its inputs recursively.
 
-mod homes;
+mod placement;
+mod retained;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use std::sync::Arc;
 use crate::completion::Completion;
 use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result};
-use crate::home::{DeviceId, Home};
 use crate::infer::infer;
 use crate::op::{Op, Spec};
+use crate::placement::{DeviceId, Placement};
 use crate::shape::Shape;
 use crate::storage::Buffer;
 
-/// Names a node. The generation tells a freed index from its reuse.
+/// Names a node: index in the arena, and generation, which tells a freed index from its reuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId {
     index: u32,
@@ -34,7 +34,7 @@ impl NodeId {
     pub fn to_number(self) -> f64 {
         f64::from(self.generation) * 4_294_967_296.0 + f64::from(self.index)
     }
-    /// The id that `to_number` wrote; numbers that no id has give one that names nothing.
+    /// The id from `to_number`; any other number gives an id that names no node.
     pub fn from_number(number: f64) -> NodeId {
         let bits = number as u64;
         NodeId {
@@ -44,25 +44,25 @@ impl NodeId {
     }
 }
 
-/// A computed value, or one that a queued plan will have computed.
+/// A computed value, or the value that a queued run will write.
 #[derive(Clone)]
 pub struct Value {
-    /// Where it is.
+    /// Its bytes.
     pub buffer: Buffer,
-    /// The run that writes it; `None` for data that was there from the start.
+    /// The run that writes it; `None` for data from outside.
     pub completion: Option<Arc<Completion>>,
 }
 
 /// A node of the graph.
 pub struct Node {
-    /// What it computes.
+    /// The operation.
     pub op: Op,
-    /// From what.
+    /// Its inputs.
     pub inputs: Vec<NodeId>,
     /// Shape and dtype.
     pub spec: Spec,
-    /// Where it is.
-    pub home: Home,
+    /// Its device.
+    pub placement: Placement,
     /// Index into the graph's scopes.
     pub scope: u32,
     /// The value, once a plan that computes it is queued.
@@ -71,29 +71,6 @@ pub struct Node {
     pub handles: u32,
     /// Edges from other nodes.
     pub uses: u32,
-}
-
-impl Node {
-    /// How many nodes that nobody holds wait for this one, of which each input gives its part.
-    fn burden(&self, parts: &[Option<f64>]) -> f64 {
-        if self.value.is_some() {
-            return 0.0;
-        }
-        if self.op == Op::Input {
-            return f64::INFINITY;
-        }
-        self.inputs.iter().filter_map(|id| parts[id.index as usize]).sum()
-    }
-    /// What each of its users gets of that and, if nobody holds it, of itself.
-    fn part(&self, burden: f64) -> f64 {
-        if burden.is_infinite() {
-            burden
-        } else if self.handles > 0 || self.value.is_some() {
-            0.0
-        } else {
-            (burden + 1.0) / f64::from(self.uses.max(1))
-        }
-    }
 }
 
 struct Entry {
@@ -111,7 +88,7 @@ pub struct Graph {
     scope: Vec<u32>,
     /// Names of the devices, by number.
     devices: Vec<String>,
-    /// Where what is made of nothing is computed, unless it is told otherwise.
+    /// The device of nodes without placed operands.
     default_device: DeviceId,
     /// Whether a node ever was on another device.
     is_divided: bool,
@@ -146,36 +123,36 @@ impl Graph {
 
     /// Adds a node; the caller gets one handle. Errors name the operation and the current scope.
     pub fn add(&mut self, op: Op, inputs: &[NodeId], target: Option<&Spec>) -> Result<NodeId> {
-        let (spec, home) = {
+        let (spec, placement) = {
             let specs = inputs
                 .iter()
                 .map(|&id| self.spec(id))
                 .collect::<Result<Vec<_>>>()?;
-            let home = self.home_of(&op, inputs);
+            let placement = self.placement_of(&op, inputs);
             infer(&op, &specs, target)
-                .and_then(|spec| Ok((spec, home?)))
+                .and_then(|spec| Ok((spec, placement?)))
                 .map_err(|e| e.within(self.scope_name(self.current_scope())))?
         };
         for &input in inputs {
             self.node_mut(input)?.uses += 1;
         }
-        Ok(self.insert(op, inputs.to_vec(), spec, home, None))
+        Ok(self.insert(op, inputs.to_vec(), spec, placement, None))
     }
 
     /// Adds a node that has a value; the caller gets one handle.
-    pub fn add_value(&mut self, spec: Spec, home: Home, value: Value) -> NodeId {
-        self.insert(Op::Input, Vec::new(), spec, home, Some(value))
+    pub fn add_value(&mut self, spec: Spec, placement: Placement, value: Value) -> NodeId {
+        self.insert(Op::Input, Vec::new(), spec, placement, Some(value))
     }
 
-    /// Adds an argument, whose value is given later; the caller gets one handle.
-    pub fn argument(&mut self, spec: Spec, home: Home) -> NodeId {
-        self.insert(Op::Input, Vec::new(), spec, home, None)
+    /// Adds an argument of a compiled function, whose value comes later; the caller gets one handle.
+    pub fn argument(&mut self, spec: Spec, placement: Placement) -> NodeId {
+        self.insert(Op::Input, Vec::new(), spec, placement, None)
     }
 
     /// Adds a constant tensor filled with `number`.
     pub fn constant(&mut self, number: f64, spec: &Spec) -> NodeId {
-        let home = Home::free(self.default_device);
-        self.insert(Op::constant(number), Vec::new(), spec.clone(), home, None)
+        let placement = Placement::free(self.default_device);
+        self.insert(Op::constant(number), Vec::new(), spec.clone(), placement, None)
     }
 
     fn insert(
@@ -183,10 +160,10 @@ impl Graph {
         op: Op,
         inputs: Vec<NodeId>,
         spec: Spec,
-        home: Home,
+        placement: Placement,
         value: Option<Value>,
     ) -> NodeId {
-        self.is_divided |= home.device != self.default_device;
+        self.is_divided |= placement.device != self.default_device;
         self.live += 1;
         self.pending += usize::from(value.is_none());
         let scope = self.current_scope();
@@ -194,7 +171,7 @@ impl Graph {
             op,
             inputs,
             spec,
-            home,
+            placement,
             scope,
             value,
             handles: 1,
@@ -218,26 +195,24 @@ impl Graph {
         }
     }
 
-    /// The node of this id, or an error if it was disposed of.
+    /// The node of this id.
+    ///
+    /// # Errors
+    /// A node that was disposed of.
     pub fn node(&self, id: NodeId) -> Result<&Node> {
-        match self.entries.get(id.index as usize) {
-            Some(Entry {
-                generation,
-                node: Some(node),
-            }) if *generation == id.generation => Ok(node),
-            _ => Err(disposed()),
-        }
+        let entry = self.entries.get(id.index as usize);
+        let entry = entry.filter(|entry| entry.generation == id.generation);
+        entry.and_then(|entry| entry.node.as_ref()).ok_or_else(disposed)
     }
 
-    /// The node of this id, to be changed.
+    /// The node of this id, mutable.
+    ///
+    /// # Errors
+    /// A node that was disposed of.
     pub fn node_mut(&mut self, id: NodeId) -> Result<&mut Node> {
-        match self.entries.get_mut(id.index as usize) {
-            Some(Entry {
-                generation,
-                node: Some(node),
-            }) if *generation == id.generation => Ok(node),
-            _ => Err(disposed()),
-        }
+        let entry = self.entries.get_mut(id.index as usize);
+        let entry = entry.filter(|entry| entry.generation == id.generation);
+        entry.and_then(|entry| entry.node.as_mut()).ok_or_else(disposed)
     }
 
     /// Shape and dtype.
@@ -262,7 +237,7 @@ impl Graph {
         Ok(())
     }
 
-    /// One handle less; the node and what only it used are freed when none is left.
+    /// One handle less. Without handles and uses the node is freed, then its inputs recursively.
     pub fn release(&mut self, id: NodeId) -> Result<()> {
         let node = self.node_mut(id)?;
         if node.handles == 0 {
@@ -276,7 +251,7 @@ impl Graph {
     }
 
     /// Gives a node its value and cuts it from its history, unless `keep_history`.
-    pub fn fulfil(&mut self, id: NodeId, value: Value, keep_history: bool) -> Result<()> {
+    pub fn fulfill(&mut self, id: NodeId, value: Value, keep_history: bool) -> Result<()> {
         let node = self.node_mut(id)?;
         let was_pending = node.value.replace(value).is_none();
         let was_unheld = was_pending && node.handles == 0;
@@ -299,7 +274,7 @@ impl Graph {
         }
     }
 
-    /// Takes one use from each of `edges`; what is left without references is freed, and so on.
+    /// Removes one use of each node in `edges`; frees nodes without references, recursively.
     fn drop_edges(&mut self, mut edges: Vec<NodeId>) {
         while let Some(id) = edges.pop() {
             let Ok(node) = self.node_mut(id) else { continue };
@@ -310,7 +285,7 @@ impl Graph {
         }
     }
 
-    /// Frees a node and gives back its edges.
+    /// Frees a node; returns its edges.
     fn free(&mut self, id: NodeId) -> Vec<NodeId> {
         let entry = &mut self.entries[id.index as usize];
         entry.generation = (entry.generation + 1) % GENERATIONS;
@@ -352,12 +327,12 @@ impl Graph {
         }
     }
 
-    /// Enters the scope in which another node was made: derivatives belong where the forward node does.
+    /// Enters the scope of another node: derivatives have the scope of their forward node.
     pub fn enter_scope_of(&mut self, scope: u32) {
         self.scope.push(scope);
     }
 
-    /// The path of a scope; empty for the outermost one.
+    /// The path of a scope; empty for the resolve one.
     pub fn scope_name(&self, scope: u32) -> &str {
         self.scopes.get(scope as usize).map_or("", |s| s)
     }
@@ -368,56 +343,15 @@ impl Graph {
     fn current_scope(&self) -> u32 {
         self.scope.last().copied().unwrap_or(0)
     }
-    /// The nodes without a value that are held from outside, each with its part of the nodes that nobody holds and that
-    /// wait for it alone or with others, who share them evenly. Left out is what cannot be computed: what needs an argument
-    /// of a compiled function.
-    pub fn burdens(&self) -> Vec<(NodeId, f64)> {
-        // What a node hands on to those who use it; nothing can be computed of infinitely much.
-        let mut parts: Vec<Option<f64>> = vec![None; self.entries.len()];
-        let mut burdens = Vec::new();
-        let mut stack = Vec::new();
-        for (index, entry) in self.entries.iter().enumerate() {
-            if !entry
-                .node
-                .as_ref()
-                .is_some_and(|n| n.handles > 0 && n.value.is_none())
-            {
-                continue;
-            }
-            stack.push(index);
-            while let Some(&at) = stack.last() {
-                let Some(node) = self.entries[at].node.as_ref().filter(|_| parts[at].is_none()) else {
-                    stack.pop();
-                    continue;
-                };
-                let before = stack.len();
-                if node.value.is_none() {
-                    let inputs = node.inputs.iter().map(|id| id.index as usize);
-                    stack.extend(inputs.filter(|&input| parts[input].is_none()));
-                }
-                if stack.len() > before {
-                    continue;
-                }
-                stack.pop();
-                let burden = node.burden(&parts);
-                if node.handles > 0 && node.value.is_none() && burden.is_finite() {
-                    let (index, generation) = (at as u32, self.entries[at].generation);
-                    burdens.push((NodeId { index, generation }, burden));
-                }
-                parts[at] = Some(node.part(burden));
-            }
-        }
-        burdens
-    }
     /// Nodes that have no value yet.
     pub fn pending(&self) -> usize {
         self.pending
     }
-    /// Those of them that nobody outside holds: the history of others.
+    /// Pending nodes without a handle: the history of other nodes.
     pub fn unheld(&self) -> usize {
         self.unheld
     }
-    /// Nodes in all.
+    /// Number of nodes.
     pub fn live(&self) -> usize {
         self.live
     }
@@ -454,32 +388,6 @@ mod tests {
         let again = g.constant(1.0, &spec);
         assert_ne!(again, z);
         assert_eq!(NodeId::from_number(again.to_number()), again);
-    }
-
-    #[test]
-    fn a_history_that_nobody_holds_burdens_those_who_need_it() {
-        let mut g = Graph::new();
-        let spec = Spec::new([2], DType::F32);
-        let exp = |g: &mut Graph, x| g.add(Op::Unary(UnaryOp::Exp), &[x], None).unwrap();
-        let x = g.constant(1.0, &spec);
-        let shared = exp(&mut g, x);
-        let (y, z) = (exp(&mut g, shared), exp(&mut g, shared));
-        let last = exp(&mut g, z);
-        for id in [x, shared, z] {
-            g.release(id).unwrap();
-        }
-        let argument = g.add(Op::Input, &[], Some(&spec)).unwrap();
-        let unknown = exp(&mut g, argument);
-        assert_eq!(g.unheld(), 3);
-        let mut burdens = g.burdens();
-        burdens.sort_by(|a, b| a.1.total_cmp(&b.1));
-        assert_eq!(burdens, [(y, 1.0), (last, 2.0)]);
-        g.retain(shared).unwrap();
-        assert_eq!(g.unheld(), 2);
-        for id in [shared, y, last, argument, unknown] {
-            g.release(id).unwrap();
-        }
-        assert_eq!((g.live(), g.unheld(), g.pending()), (0, 0, 0));
     }
 
     #[test]

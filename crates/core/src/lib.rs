@@ -6,7 +6,10 @@
 //! runs), [`device`] (what the planner asks), [`storage`] and [`backend`] (memory and executables), [`mod@reference`] (the executable definition of every primitive).
 #![forbid(unsafe_code)]
 
-pub mod apart;
+// First, for the patterns of primitives that it defines.
+#[macro_use]
+pub mod traits;
+
 pub mod backend;
 pub mod completion;
 pub mod compose;
@@ -19,10 +22,11 @@ pub mod fast;
 pub mod grad;
 pub mod graph;
 pub mod hash;
-pub mod home;
 pub mod infer;
+pub mod isolation;
 pub mod lower;
 pub mod op;
+pub mod placement;
 pub mod plan;
 pub mod prepared;
 pub mod profile;
@@ -34,7 +38,6 @@ pub mod similarity;
 pub mod slab;
 pub mod special;
 pub mod storage;
-pub mod traits;
 
 pub use dtype::DType;
 pub use error::{Error, Result};

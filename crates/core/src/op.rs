@@ -1,9 +1,9 @@
-//! The primitives: data only. `Hash + Eq` make plan keys come free; what an operation is, is a row of [`crate::traits`], and
-//! what it does an exhaustive match elsewhere ([`crate::infer`], [`crate::reference`]).
+//! The primitives: data only, with `Hash + Eq` for the keys of plans. [`crate::traits`] has a row for each; its meaning is an
+//! exhaustive match in [`crate::infer`] and in [`crate::reference`].
 
 use crate::dtype::DType;
 use crate::elementwise::{BinaryOp, UnaryOp};
-use crate::home::DeviceId;
+use crate::placement::DeviceId;
 use crate::shape::Shape;
 use crate::similarity::Products;
 
@@ -12,7 +12,7 @@ use crate::similarity::Products;
 /// Output extent: `floor((in + pad_low + pad_high - dilation (k - 1) - 1) / stride) + 1`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
-    /// Step between windows.
+    /// Distance between windows.
     pub stride: Box<[usize]>,
     /// Zeros (or, for maxima, -infinity) before the first element.
     pub pad_low: Box<[usize]>,
@@ -70,7 +70,7 @@ pub enum Distribution {
     Normal,
 }
 
-/// How far two rows are apart. In the dtype of the rows: each difference, square and partial sum is rounded.
+/// The distance of two rows, in the dtype of the rows: each difference, square and partial sum is rounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Metric {
     /// The largest absolute difference of a coordinate.
@@ -134,7 +134,7 @@ pub enum Op {
         low: Box<[usize]>,
         /// Zeros after, per axis.
         high: Box<[usize]>,
-        /// Zeros between neighbours, per axis.
+        /// Zeros between neighbors, per axis.
         interior: Box<[usize]>,
     },
     /// Reversal along `axes`.
@@ -178,7 +178,7 @@ pub enum Op {
         /// Spatial extents of w.
         kernel: Box<[usize]>,
     },
-    /// Convolution with a kernel of its own for every place (a locally connected layer):
+    /// Local convolution, with a kernel for each output position (a locally connected layer):
     /// x (N, C, in..) with w (O, C, k.., out..) -> (N, O, out..). It is the sum of x[n, c, in] w[o, c, tap, out] over
     /// channels and taps.
     LocalConv {
@@ -196,7 +196,7 @@ pub enum Op {
     LocalConvWeightGrad {
         /// Stride, padding, dilation of the forward convolution.
         window: Window,
-        /// Spatial extents of a place's kernel.
+        /// Spatial extents of a position's kernel.
         kernel: Box<[usize]>,
     },
     /// Sum over windows of the last axes: (N, C, in..) -> (N, C, out..).
@@ -230,8 +230,8 @@ pub enum Op {
         /// Window extents.
         kernel: Box<[usize]>,
     },
-    /// `(index, dy)`, both (N, C, out..), the index being what `WindowArgMax` gives for the same windows: zeros plus each
-    /// window's number where its maximum was, (N, C, `input`..).
+    /// The adjoint of `WindowMax`: `(index, dy)`, both (N, C, out..), the index from `WindowArgMax` of the same windows, ->
+    /// (N, C, `input`..): zeros plus dy at the position of each window's maximum.
     WindowMaxGrad {
         /// Stride, padding, dilation.
         window: Window,
@@ -250,7 +250,7 @@ pub enum Op {
         /// The axis indexed.
         axis: usize,
     },
-    /// `(x, index)` of equal rank: along `axis` the index chooses, other axes go together.
+    /// `(x, index)` of equal rank: `out[i, j] = x[index[i, j], j]` for axis 0.
     Gather {
         /// The axis indexed.
         axis: usize,
@@ -328,8 +328,8 @@ pub enum Op {
     /// eigenvectors as columns, the largest component of each (the first on ties) positive. Reads the lower triangle.
     Eigh,
     /// `(samples (m, d_a) per set, parameters)` -> float64 (sets, sets): inner products, entry by entry, of the sets'
-    /// similarity matrices K (m, m) after centring: `H K H` with H = I - 1/m, so that (a, b) is tr(K_a H K_b H); hollow:
-    /// U-centred, with diagonals of 0 (Szekely and Rizzo 2014, eq. 2.7). The matrices are never stored. Fused: its
+    /// similarity matrices K (m, m) after centering: `H K H` with H = I - 1/m, so that (a, b) is tr(K_a H K_b H); hollow:
+    /// U-centered, with diagonals of 0 (Szekely and Rizzo 2014, eq. 2.7). The matrices are never stored. Fused: its
     /// derivatives go through [`crate::fast`].
     CenteredProducts(Products),
     /// The adjoint of `CenteredProducts` in the samples of set `of`: its operands, then a cotangent (sets, sets).
@@ -350,7 +350,7 @@ pub enum Op {
     },
     /// The value without its history.
     StopGradient,
-    /// The value on another device. It parts programs and is a step of none.
+    /// A copy on another device. It is a boundary between programs and a step of none.
     To(DeviceId),
 }
 

@@ -1,5 +1,5 @@
-//! A plan that is prepared when it runs first, on the device's thread: memory and code for a large plan take
-//! longer than the submitting thread may wait.
+//! A plan that is prepared on its first run, on the device's thread: allocating memory and generating code for a large plan
+//! would block the submitting thread.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -59,8 +59,8 @@ pub struct Dependence {
     pub must_have_ended: bool,
 }
 
-/// Launches a run on `queue` once the runs it depends on allow it; what tells its end is returned, unless it has ended.
-/// One of those that failed is the end of this, too, with the same error. A failed run has written no input, unless the error is internal.
+/// Launches a run on `queue` once its dependences allow it. Returns the completion of a run that goes on; `None` if it has ended.
+/// A failed dependence fails the run with the same error. A failed run has written no input, unless the error is internal.
 pub fn launch(
     plan: &Shared,
     buffers: (&[Buffer], &[Buffer]),
@@ -69,7 +69,7 @@ pub fn launch(
     recorder: Option<&Arc<Recorder>>,
 ) -> Result<Option<Arc<Completion>>> {
     for on in depends {
-        if on.must_have_ended || !on.run.is_sure_on(queue) {
+        if on.must_have_ended || !on.run.is_infallible_on(queue) {
             on.run.wait()?;
         } else if let Some(Err(e)) = on.run.result() {
             return Err(e);
@@ -82,7 +82,7 @@ pub fn launch(
     Ok(run.deferred())
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|s| (*s).to_string());
     text.or_else(|| panic.downcast_ref::<String>().cloned())

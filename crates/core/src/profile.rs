@@ -1,10 +1,10 @@
-//! What the steps of a plan take, measured where they run. A run is timed only where it is told of a [`Recorder`].
+//! Times of the steps of plans, measured by the device. A run is timed only if it has a [`Recorder`].
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Steps that go together, and the time they took.
+/// Steps that are run together, and their time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lap {
     /// Their numbers in the program.
@@ -18,9 +18,9 @@ pub struct Lap {
 pub struct Times {
     /// Runs that ended well.
     pub runs: u64,
-    /// What they took, at least as long as the laps together.
+    /// Time of all runs, at least the sum of the laps.
     pub took: Duration,
-    /// In the order in which the device goes through them. Empty for a device that does not time its steps.
+    /// In the order in which the device runs them. Empty for a device that does not time its steps.
     pub laps: Vec<Lap>,
 }
 
@@ -73,12 +73,12 @@ impl Stopwatch {
         }
     }
 
-    /// The steps to come begin now: what came before belongs to none.
+    /// The next lap begins now: the time before belongs to no lap.
     pub fn begin(&mut self) {
         self.last = Instant::now();
     }
 
-    /// These steps have ended; they began when those before them ended.
+    /// Ends a lap of `steps`, which began at the end of the previous lap.
     pub fn lap(&mut self, steps: Range<usize>) {
         let now = Instant::now();
         let took = now - self.last;

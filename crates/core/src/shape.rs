@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 
-/// Extents of a tensor, outermost first. The empty shape is a scalar. Shared, so that a copy costs next to nothing.
+/// Extents of a tensor, resolve first. The empty shape is a scalar. Shared, so that a copy costs next to nothing.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Shape(Arc<[usize]>);
 

@@ -44,7 +44,7 @@ impl Similarity {
 }
 
 /// What [`Op::CenteredProducts`](crate::Op::CenteredProducts) is made of: a similarity per set of samples, and how
-/// their matrices are centred. [`Op::SimilaritySums`](crate::Op::SimilaritySums) takes the same operands.
+/// their matrices are centered. [`Op::SimilaritySums`](crate::Op::SimilaritySums) takes the same operands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Products {
     /// One per set of samples, at least one.
@@ -68,7 +68,7 @@ impl Products {
         let start = self.sets() + before;
         start..start + self.similarities[a].parameters()
     }
-    /// The factors (alpha, beta) of centring matrices of n rows: `K_ij - alpha (r_i + r_j) + beta R`, of row sums r and
+    /// The factors (alpha, beta) of centering matrices of n rows: `K_ij - alpha (r_i + r_j) + beta R`, of row sums r and
     /// sum R.
     pub fn centering(&self, n: usize) -> (f64, f64) {
         let n = n as f64;

@@ -1,29 +1,29 @@
-//! Numbered places that are reused.
+//! A slab: an array with reused entries and generational keys.
 
-/// Names an item of a [`Slab`]: a place and how often it was used before. It fits the 53 integer bits of a JavaScript number.
+/// Names an item of a [`Slab`]: index of its entry in the low 32 bits, generation of the entry above. It fits the 53 integer
+/// bits of a JavaScript number.
 pub type Key = u64;
 
-/// Uses of one place: with 32 bits for the place, as many as a key has room for. A place that is used up stays empty.
-const USES: u32 = 1 << 21;
+/// Generations of one entry: as many as a key has room for beside 32 bits for the index. An exhausted entry stays empty.
+const GENERATIONS: u32 = 1 << 21;
 
-/// A growable array whose empty places are filled again. Each item has a key that no other ever has, so that a stale one is
-/// noticed.
+/// A growable array whose empty entries are filled again. No two items ever have the same key, so a stale key is noticed.
 pub struct Slab<T> {
-    places: Vec<Place<T>>,
+    entries: Vec<Entry<T>>,
     free: Vec<u32>,
     len: usize,
 }
 
-struct Place<T> {
+struct Entry<T> {
     item: Option<T>,
-    /// Items that were taken out of it.
-    uses: u32,
+    /// Number of items removed from the entry.
+    generation: u32,
 }
 
 impl<T> Default for Slab<T> {
     fn default() -> Slab<T> {
         Slab {
-            places: Vec::new(),
+            entries: Vec::new(),
             free: Vec::new(),
             len: 0,
         }
@@ -35,33 +35,39 @@ impl<T> Slab<T> {
     pub fn insert(&mut self, item: T) -> Key {
         self.len += 1;
         let index = self.free.pop().unwrap_or_else(|| {
-            self.places.push(Place { item: None, uses: 0 });
-            (self.places.len() - 1) as u32
+            self.entries.push(Entry {
+                item: None,
+                generation: 0,
+            });
+            (self.entries.len() - 1) as u32
         });
-        let place = &mut self.places[index as usize];
-        place.item = Some(item);
-        Key::from(place.uses) << 32 | Key::from(index)
+        let entry = &mut self.entries[index as usize];
+        entry.item = Some(item);
+        Key::from(entry.generation) << 32 | Key::from(index)
     }
-    fn place(&mut self, key: Key) -> Option<&mut Place<T>> {
-        self.places
+    fn entry(&mut self, key: Key) -> Option<&mut Entry<T>> {
+        self.entries
             .get_mut(key as u32 as usize)
-            .filter(|place| Key::from(place.uses) == key >> 32)
+            .filter(|entry| Key::from(entry.generation) == key >> 32)
     }
     /// The item of this key.
     pub fn get(&self, key: Key) -> Option<&T> {
-        let place = self.places.get(key as u32 as usize)?;
-        place.item.as_ref().filter(|_| Key::from(place.uses) == key >> 32)
+        let entry = self.entries.get(key as u32 as usize)?;
+        entry
+            .item
+            .as_ref()
+            .filter(|_| Key::from(entry.generation) == key >> 32)
     }
     /// The item of this key, to be changed.
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        self.place(key)?.item.as_mut()
+        self.entry(key)?.item.as_mut()
     }
-    /// Takes the item out; nothing has its key from then on.
+    /// Removes the item; its key names nothing from then on.
     pub fn remove(&mut self, key: Key) -> Option<T> {
-        let place = self.place(key)?;
-        let item = place.item.take()?;
-        place.uses += 1;
-        if place.uses < USES {
+        let entry = self.entry(key)?;
+        let item = entry.item.take()?;
+        entry.generation += 1;
+        if entry.generation < GENERATIONS {
             self.free.push(key as u32);
         }
         self.len -= 1;
@@ -91,7 +97,7 @@ mod tests {
             assert_eq!(slab.remove(key), Some(i));
             stale.push(key);
         }
-        assert_eq!((slab.places.len(), slab.len()), (2, 1));
+        assert_eq!((slab.entries.len(), slab.len()), (2, 1));
         let last = slab.insert(7);
         for key in stale {
             assert_eq!(slab.get(key), None);
@@ -104,7 +110,7 @@ mod tests {
     #[test]
     fn a_place_that_is_used_up_stays_empty() {
         let mut slab = Slab::default();
-        for _ in 0..USES {
+        for _ in 0..GENERATIONS {
             let key = slab.insert(());
             assert!(key < 1 << 53);
             slab.remove(key);

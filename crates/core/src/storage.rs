@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 
-/// Bytes on a device. Shared between the graph and running plans; who may write is decided by the
-/// graph (see [`crate::graph`]): a plan writes only storage that nobody else reads.
+/// Bytes on a device, shared between the graph and running plans. The graph decides who may write (see [`crate::graph`]): a
+/// plan writes only storage that has no other reader.
 pub trait Storage: Send + Sync + Any {
     /// Size in bytes.
     fn byte_len(&self) -> usize;
@@ -18,9 +18,9 @@ pub trait Storage: Send + Sync + Any {
         let (given, held) = (out.len(), self.byte_len());
         Err(Error::internal("read", format!("{given} bytes wanted of {held}")))
     }
-    /// Copies as many bytes from byte `from` on as `out` has room for; it is an internal error to want more than there are.
+    /// Copies `out.len()` bytes from byte `from` on. Reading past the end is an internal error.
     fn read_part(&self, from: usize, out: &mut [u8]) -> Result<()>;
-    /// Overwrites all bytes, of which there are `byte_len`; for who alone knows the storage.
+    /// Overwrites all `byte_len` bytes. The caller is the only holder of the storage.
     fn write(&self, bytes: &[u8]) -> Result<()> {
         if bytes.len() == self.byte_len() {
             return self.write_part(0, bytes);
@@ -31,11 +31,12 @@ pub trait Storage: Send + Sync + Any {
             format!("{given} bytes for storage of {held}"),
         ))
     }
-    /// Overwrites bytes from byte `from` on; for who alone knows the storage. It is an internal error to write beyond the end.
+    /// Overwrites bytes from byte `from` on. The caller is the only holder of the storage. Writing past the end is an internal
+    /// error.
     fn write_part(&self, from: usize, bytes: &[u8]) -> Result<()>;
-    /// For the backend that made it.
+    /// For downcasts by the backend that made it.
     fn as_any(&self) -> &dyn Any;
 }
 
-/// A shared piece of device memory.
+/// A reference-counted block of device memory.
 pub type Buffer = Arc<dyn Storage>;

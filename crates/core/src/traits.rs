@@ -1,5 +1,5 @@
-//! What an operation is, besides its data: a row for every primitive, which the compiler asks for. Passes that treat all
-//! operations of a kind alike ask here, so that none of them has a list of its own.
+//! Traits of primitives: one row per primitive, which the compiler demands. Passes that treat all operations of a kind alike
+//! read the row, so that no pass keeps its own list.
 
 use crate::elementwise::{BinaryOp, UnaryOp};
 use crate::op::{Distribution, Op, Reduction};
@@ -15,27 +15,27 @@ pub struct Traits<'a> {
     pub name: &'static str,
     /// How many inputs it takes.
     pub operands: Operands,
-    /// What it is about.
+    /// Its family.
     pub family: Family,
-    /// What a plan makes of it.
+    /// Its form in a plan.
     pub form: Form<'a>,
-    /// Whether a cotangent of its result may be one of an input. If not, its derivative is zero everywhere.
+    /// Whether it propagates cotangents. If not, its derivative is zero everywhere.
     pub differentiable: bool,
-    /// Whether it may refuse when it runs, because of the elements that it is given.
+    /// Whether it may refuse its elements at run time.
     pub can_fail: bool,
 }
 
 /// A number of inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operands {
-    /// So many.
+    /// Exactly this number.
     Exactly(usize),
     /// At least one.
     Some,
 }
 
 impl Operands {
-    /// Whether `count` inputs are such a number.
+    /// Whether `count` inputs are allowed.
     pub fn allow(self, count: usize) -> bool {
         match self {
             Operands::Exactly(n) => count == n,
@@ -44,14 +44,14 @@ impl Operands {
     }
 }
 
-/// Families of operations: each has a file in every place that says something about them.
+/// Families of operations: inference, reference and tests have a file for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
-    /// What there is without operands, or from a random key.
+    /// Without operands, or with only a random key.
     Source,
     /// Element by element.
     Elementwise,
-    /// The same elements in other places.
+    /// The same elements at other positions.
     Movement,
     /// Along axes that disappear.
     Reduction,
@@ -61,7 +61,7 @@ pub enum Family {
     Convolution,
     /// Sums and maxima over windows.
     Window,
-    /// Elements by their places.
+    /// Elements by their positions.
     Indexing,
     /// Order and running sums along an axis.
     Order,
@@ -69,28 +69,28 @@ pub enum Family {
     Points,
     /// Matrices on the last two axes.
     LinearAlgebra,
-    /// Samples, compared by similarities.
+    /// Similarities of samples.
     Similarity,
 }
 
-/// What a plan makes of an operation.
+/// The form of an operation in a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form<'a> {
     /// A value from outside.
     Input,
-    /// A number, by its bits as f64, that clusters carry.
+    /// A number, as f64 bits: an immediate of clusters.
     Constant(u64),
-    /// Strides over what another operation wrote.
-    View(Move<'a>),
-    /// A part of a cluster.
-    Elementwise(Each),
+    /// A strided view of its operand.
+    View(ViewOp<'a>),
+    /// An instruction of a cluster.
+    Elementwise(ElementwiseOp),
     /// A step with a kernel of its own.
     Step,
 }
 
-/// How a view lies over its operand. Extents are those of the result.
+/// How a view reads its operand. Extents are those of the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Move<'a> {
+pub enum ViewOp<'a> {
     /// Extents 1 repeat.
     Broadcast,
     /// Row-major, in other extents.
@@ -108,21 +108,21 @@ pub enum Move<'a> {
     Flip(&'a [usize]),
 }
 
-/// What is done with each element.
+/// An elementwise operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Each {
+pub enum ElementwiseOp {
     /// An operation of one argument.
     Unary(UnaryOp),
     /// An operation of two.
     Binary(BinaryOp),
-    /// A choice.
+    /// `condition ? a : b`.
     Where,
-    /// The same number in the dtype of the result.
+    /// Conversion to the dtype of the result.
     Cast,
 }
 
 impl Traits<'_> {
-    /// Of any number of inputs but none.
+    /// With at least one input.
     const fn of_some(self) -> Self {
         Traits {
             operands: Operands::Some,
@@ -149,11 +149,11 @@ const fn row<'a>(name: &'static str, operands: usize, family: Family, form: Form
     }
 }
 
-const fn elementwise(name: &'static str, operands: usize, each: Each) -> Traits<'static> {
+const fn elementwise(name: &'static str, operands: usize, each: ElementwiseOp) -> Traits<'static> {
     row(name, operands, Family::Elementwise, Form::Elementwise(each))
 }
 
-const fn view<'a>(name: &'static str, how: Move<'a>) -> Traits<'a> {
+const fn view<'a>(name: &'static str, how: ViewOp<'a>) -> Traits<'a> {
     row(name, 1, Family::Movement, Form::View(how))
 }
 
@@ -161,7 +161,7 @@ const fn step(name: &'static str, operands: usize, family: Family) -> Traits<'st
     row(name, operands, family, Form::Step)
 }
 
-/// Rows, and patterns for matches elsewhere that treat the operations of a kind alike.
+/// The rows, and patterns for matches in other modules.
 macro_rules! primitives {
     (
         in clusters, with a derivative { $($a:ident $({ $($af:tt)* })? $(($at:tt))? => $arow:expr;)* }
@@ -185,13 +185,6 @@ macro_rules! primitives {
         macro_rules! without_derivative {
             () => { $(Op::$b { .. })|* | $(Op::$d { .. })|* };
         }
-        pub(crate) use without_derivative;
-
-        /// As `in_clusters`, for this crate, which cannot name a macro of its own that it exports.
-        macro_rules! without_step {
-            () => { $(Op::$a { .. })|* | $(Op::$b { .. })|* };
-        }
-        pub(crate) use without_step;
 
         /// The pattern of operations that are no step of a plan, so that no device has kernels for them.
         #[macro_export]
@@ -203,20 +196,20 @@ macro_rules! primitives {
 
 primitives! {
     in clusters, with a derivative {
-        Unary(op) => elementwise(op.name(), 1, Each::Unary(*op));
-        Binary(op) => elementwise(op.name(), 2, Each::Binary(*op));
-        Where => elementwise("where", 3, Each::Where);
-        Cast(_) => elementwise("cast", 1, Each::Cast);
-        Broadcast => view("broadcastTo", Move::Broadcast);
-        Reshape => view("reshape", Move::Reshape);
-        Permute(axes) => view("permute", Move::Permute(axes));
-        Slice { start, step } => view("slice", Move::Slice { start, step });
-        Flip(axes) => view("flip", Move::Flip(axes));
+        Unary(op) => elementwise(op.name(), 1, ElementwiseOp::Unary(*op));
+        Binary(op) => elementwise(op.name(), 2, ElementwiseOp::Binary(*op));
+        Where => elementwise("where", 3, ElementwiseOp::Where);
+        Cast(_) => elementwise("cast", 1, ElementwiseOp::Cast);
+        Broadcast => view("broadcastTo", ViewOp::Broadcast);
+        Reshape => view("reshape", ViewOp::Reshape);
+        Permute(axes) => view("permute", ViewOp::Permute(axes));
+        Slice { start, step } => view("slice", ViewOp::Slice { start, step });
+        Flip(axes) => view("flip", ViewOp::Flip(axes));
     }
     in clusters, without {
         Input => row("input", 0, Source, Form::Input);
         Const(bits) => row("const", 0, Source, Form::Constant(*bits));
-        StopGradient => elementwise("stopGradient", 1, Each::Cast);
+        StopGradient => elementwise("stopGradient", 1, ElementwiseOp::Cast);
     }
     steps, with a derivative {
         Reduce { kind, .. } => step(name_of_reduction(*kind), 1, Family::Reduction);

@@ -1,25 +1,31 @@
 //! Several devices in one engine.
 
+mod support;
+
 use std::any::Any;
 use std::sync::Arc;
 
-use hyperglow_core::backend::{Backend, Executable, Launch, MemoryUse};
-use hyperglow_core::device::{Device, Kernel, Limits};
+use hyperglow_core::backend::{Backend, Executable, Launch};
+use hyperglow_core::device::Device;
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 use hyperglow_core::engine::Engine;
 use hyperglow_core::error::ErrorKind;
 use hyperglow_core::grad::vjp;
-use hyperglow_core::home::{DeviceId, Home};
 use hyperglow_core::op::{Distribution, Op, Reduction, Spec};
+use hyperglow_core::placement::{DeviceId, Placement};
 use hyperglow_core::plan::Program;
 use hyperglow_core::reference::ReferenceBackend;
 use hyperglow_core::run::Queue;
 use hyperglow_core::slab::Key;
 use hyperglow_core::storage::{Buffer, Storage};
 use hyperglow_core::{DType, NodeId, Result};
+use support::forward;
 
 /// A reference device that knows its own memory and takes no other.
-struct Named(&'static str, ReferenceBackend);
+struct Named {
+    name: &'static str,
+    reference: ReferenceBackend,
+}
 
 struct Owned {
     owner: &'static str,
@@ -58,30 +64,24 @@ impl Executable for Runs {
 
 impl Device for Named {
     fn name(&self) -> &str {
-        self.0
+        self.name
     }
-    fn limits(&self) -> &Limits {
-        self.1.limits()
-    }
-    fn kernel(&self, op: &Op, inputs: &[&Spec], output: &Spec) -> Result<Option<Arc<dyn Kernel>>> {
-        self.1.kernel(op, inputs, output)
-    }
+    forward!(limits);
+    forward!(kernel);
 }
 
 impl Backend for Named {
     fn allocate(&self, bytes: usize) -> Result<Buffer> {
-        let bytes = self.1.allocate(bytes)?;
-        Ok(Arc::new(Owned { owner: self.0, bytes }))
+        let (owner, bytes) = (self.name, self.reference.allocate(bytes)?);
+        Ok(Arc::new(Owned { owner, bytes }))
     }
     fn upload(&self, bytes: &[u8]) -> Result<Buffer> {
-        let bytes = self.1.upload(bytes)?;
-        Ok(Arc::new(Owned { owner: self.0, bytes }))
+        let (owner, bytes) = (self.name, self.reference.upload(bytes)?);
+        Ok(Arc::new(Owned { owner, bytes }))
     }
-    fn memory(&self) -> MemoryUse {
-        self.1.memory()
-    }
+    forward!(memory);
     fn prepare(&self, program: Arc<Program>) -> Result<Box<dyn Executable>> {
-        Ok(Box::new(Runs(self.0, self.1.prepare(program)?)))
+        Ok(Box::new(Runs(self.name, self.reference.prepare(program)?)))
     }
 }
 
@@ -89,18 +89,19 @@ const LEFT: DeviceId = DeviceId(0);
 const RIGHT: DeviceId = DeviceId(1);
 
 fn engine() -> Engine {
-    let site = |name| -> (Arc<dyn Backend>, Arc<Queue>) {
+    let device = |name| -> (Arc<dyn Backend>, Arc<Queue>) {
+        let reference = ReferenceBackend;
         (
-            Arc::new(Named(name, ReferenceBackend)),
+            Arc::new(Named { name, reference }),
             Arc::new(Queue::start(name).unwrap()),
         )
     };
-    Engine::on_devices(vec![site("left"), site("right")], LEFT)
+    Engine::on_devices(vec![device("left"), device("right")], LEFT)
 }
 
 fn source(e: &mut Engine, device: DeviceId, data: &[f64]) -> NodeId {
     let bytes: Vec<u8> = data.iter().flat_map(|x| x.to_ne_bytes()).collect();
-    e.source_at(Home::on(device), &bytes, Spec::new([data.len()], DType::F64))
+    e.source_at(Placement::on(device), &bytes, Spec::new([data.len()], DType::F64))
         .unwrap()
 }
 
@@ -120,7 +121,7 @@ fn total(e: &mut Engine, x: NodeId) -> NodeId {
 }
 
 fn device(e: &Engine, id: NodeId) -> DeviceId {
-    e.graph.node(id).unwrap().home.device
+    e.graph.node(id).unwrap().placement.device
 }
 
 fn read(e: &mut Engine, id: NodeId) -> Vec<f64> {
@@ -274,7 +275,7 @@ fn random_numbers_are_the_same_everywhere() {
     let bytes: Vec<u8> = [7u32, 9].iter().flat_map(|x| x.to_ne_bytes()).collect();
     let drawn = [LEFT, RIGHT].map(|device| {
         let key = e
-            .source_at(Home::on(device), &bytes, Spec::new([2], DType::U32))
+            .source_at(Placement::on(device), &bytes, Spec::new([2], DType::U32))
             .unwrap();
         let spec = Spec::new([5], DType::F64);
         let x = e
@@ -388,9 +389,9 @@ fn a_compiled_function_runs_on_one_device() {
     let captured = constant(&mut e, 10.0, x);
     read(&mut e, captured);
     e.jit_begin().unwrap();
-    let a = e.jit_argument(spec.clone(), Home::on(RIGHT)).unwrap();
+    let a = e.jit_argument(spec.clone(), Placement::on(RIGHT)).unwrap();
     // A number, which goes where it is used.
-    let r = e.jit_argument(spec.clone(), Home::free(LEFT)).unwrap();
+    let r = e.jit_argument(spec.clone(), Placement::free(LEFT)).unwrap();
     let w = e.read_variable(v).unwrap();
     let moved = binary(&mut e, BinaryOp::Mul, w, r);
     let sum = binary(&mut e, BinaryOp::Add, moved, a);
@@ -414,8 +415,8 @@ fn a_compiled_function_runs_on_one_device() {
     assert_eq!(e.jit_run(f, &[rate, free]).err().unwrap().kind, ErrorKind::Device);
     // Results on two devices are two programs.
     e.jit_begin().unwrap();
-    let a = e.jit_argument(spec.clone(), Home::on(RIGHT)).unwrap();
-    let b = e.jit_argument(spec, Home::on(LEFT)).unwrap();
+    let a = e.jit_argument(spec.clone(), Placement::on(RIGHT)).unwrap();
+    let b = e.jit_argument(spec, Placement::on(LEFT)).unwrap();
     let refused = e.jit_end(&[a, b]).unwrap_err();
     assert!(
         refused.kind == ErrorKind::Device && refused.to_string().contains("x.to(device)"),
@@ -428,7 +429,7 @@ fn a_compiled_function_runs_on_one_device() {
 fn bytes_come_in_parts_to_a_node_that_nobody_else_reads() {
     let mut e = engine();
     let spec = Spec::new([3], DType::F64);
-    let x = e.room(Home::on(RIGHT), spec.clone()).unwrap();
+    let x = e.room(Placement::on(RIGHT), spec.clone()).unwrap();
     let bytes: Vec<u8> = [1.0, 2.0, 3.0f64].iter().flat_map(|x| x.to_ne_bytes()).collect();
     e.fill(x, 16, &bytes[16..]).unwrap();
     e.fill(x, 0, &bytes[..16]).unwrap();

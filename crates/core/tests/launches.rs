@@ -1,14 +1,16 @@
 //! A device whose runs go on after their launch: ends are told later, from another thread, in any order.
 
+mod support;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
 use std::time::Duration;
 
-use hyperglow_core::backend::{Backend, Executable, Launch, MemoryUse};
-use hyperglow_core::completion::{Completion, Ending};
-use hyperglow_core::device::{Device, Kernel, Limits};
+use hyperglow_core::backend::{Backend, Executable, Launch};
+use hyperglow_core::completion::{Completion, CompletionSender};
+use hyperglow_core::device::Device;
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 use hyperglow_core::engine::Engine;
 use hyperglow_core::error::ErrorKind;
@@ -17,15 +19,15 @@ use hyperglow_core::plan::Program;
 use hyperglow_core::reference::ReferenceBackend;
 use hyperglow_core::run::Queue;
 use hyperglow_core::slab::Key;
-use hyperglow_core::storage::Buffer;
 use hyperglow_core::{DType, NodeId, Result};
+use support::forward;
 
 type Work = Box<dyn FnOnce() + Send>;
 
 /// What the device has done and not told.
 #[derive(Default)]
 struct State {
-    held: Mutex<Vec<(Ending, Result<()>)>>,
+    held: Mutex<Vec<(CompletionSender, Result<()>)>>,
     /// Ends are held back until they are asked for.
     holds: AtomicBool,
     /// Nobody tells an end.
@@ -64,24 +66,14 @@ impl Device for Late {
     fn name(&self) -> &str {
         "late"
     }
-    fn limits(&self) -> &Limits {
-        self.reference.limits()
-    }
-    fn kernel(&self, op: &Op, inputs: &[&Spec], output: &Spec) -> Result<Option<Arc<dyn Kernel>>> {
-        self.reference.kernel(op, inputs, output)
-    }
+    forward!(limits);
+    forward!(kernel);
 }
 
 impl Backend for Late {
-    fn allocate(&self, bytes: usize) -> Result<Buffer> {
-        self.reference.allocate(bytes)
-    }
-    fn upload(&self, bytes: &[u8]) -> Result<Buffer> {
-        self.reference.upload(bytes)
-    }
-    fn memory(&self) -> MemoryUse {
-        self.reference.memory()
-    }
+    forward!(allocate);
+    forward!(upload);
+    forward!(memory);
     fn prepare(&self, program: Arc<Program>) -> Result<Box<dyn Executable>> {
         Ok(Box::new(LateExecutable {
             executable: Arc::new(Mutex::new(self.reference.prepare(program)?)),
@@ -108,7 +100,7 @@ impl Executable for LateExecutable {
             } else if state.holds.load(Ordering::SeqCst) {
                 state.held.lock().unwrap().push((ending, result));
             } else {
-                ending.tell(result);
+                ending.complete(result);
             }
             state.done.fetch_add(1, Ordering::SeqCst);
         };
@@ -131,7 +123,7 @@ fn engine() -> (Engine, Arc<State>) {
 }
 
 impl State {
-    /// Waits until so many runs were done.
+    /// Waits until `runs` runs are done.
     fn wait_for(&self, runs: usize) {
         for _ in 0..2000 {
             if self.done.load(Ordering::SeqCst) >= runs {
@@ -144,10 +136,10 @@ impl State {
             self.done.load(Ordering::SeqCst)
         );
     }
-    /// Tells the end of the run that was done at this place among those not told.
-    fn tell(&self, place: usize) {
-        let (ending, result) = self.held.lock().unwrap().remove(place);
-        ending.tell(result);
+    /// Completes the run at `index` among the held runs.
+    fn complete(&self, index: usize) {
+        let (sender, result) = self.held.lock().unwrap().remove(index);
+        sender.complete(result);
     }
 }
 
@@ -191,7 +183,7 @@ fn a_run_ends_when_its_end_is_told() {
     let run = begin(&mut e, y);
     state.wait_for(1);
     assert!(run.result().is_none());
-    state.tell(0);
+    state.complete(0);
     run.wait().unwrap();
     assert_eq!(held(&e, y), [-1.0, 2.0]);
 }
@@ -211,11 +203,11 @@ fn ends_told_out_of_order_end_in_order_where_one_needs_the_other() {
     let alone = unary(&mut e, UnaryOp::Neg, alone);
     let third = begin(&mut e, alone);
     state.wait_for(4);
-    state.tell(2);
+    state.complete(2);
     third.wait().unwrap();
-    state.tell(1);
+    state.complete(1);
     assert!(first.result().is_none() && second.result().is_none());
-    state.tell(0);
+    state.complete(0);
     second.wait().unwrap();
     assert!(first.is_done());
     assert_eq!(
@@ -245,9 +237,9 @@ fn what_needs_a_run_that_may_fail_waits_for_its_end() {
     state.wait_for(2);
     std::thread::sleep(Duration::from_millis(20));
     assert_eq!(state.launches.lock().unwrap().len(), 2);
-    state.tell(0);
+    state.complete(0);
     state.wait_for(3);
-    state.tell(0);
+    state.complete(0);
     second.wait().unwrap();
     assert!(first.is_done());
     assert_eq!(held(&e, y), [-2.0]);
@@ -293,8 +285,8 @@ fn the_device_says_whether_a_launch_keeps_the_submitting_thread() {
     state.wait_for(before + 2);
     let launches = state.launches.lock().unwrap().clone();
     assert_eq!((launches[before], launches[before + 1] == here), (here, false));
-    state.tell(0);
-    state.tell(0);
+    state.complete(0);
+    state.complete(0);
 }
 
 /// A Variable (1, 1).
@@ -349,7 +341,7 @@ fn steps_under_way_write_over_each_other_in_order() {
     state.wait_for(11);
     for _ in 0..10 {
         let last = state.held.lock().unwrap().len() - 1;
-        state.tell(last);
+        state.complete(last);
     }
     runs.iter().for_each(|run| run.wait().unwrap());
     state.holds.store(false, Ordering::SeqCst);
@@ -376,7 +368,7 @@ fn a_failed_step_and_those_behind_it_are_taken_back() {
     // It cannot fail by itself, but it needs what the failing one writes.
     let behind = e.jit_run(double, &[]).unwrap().1;
     state.wait_for(2);
-    state.tell(0);
+    state.complete(0);
     assert_eq!(failing.wait().unwrap_err().kind, ErrorKind::Numerical);
     assert_eq!(behind.wait().unwrap_err().kind, ErrorKind::Numerical);
     assert_eq!(e.variable_version(w).unwrap(), 1);

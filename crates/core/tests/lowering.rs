@@ -1,9 +1,11 @@
 //! Operations that a device has no kernel for: computed by simpler ones with the same numbers, or refused by name.
 
+mod support;
+
 use std::sync::Arc;
 
-use hyperglow_core::backend::{Backend, Executable, MemoryUse};
-use hyperglow_core::device::{Device, Kernel, Limits};
+use hyperglow_core::backend::Backend;
+use hyperglow_core::device::{Device, Kernel};
 use hyperglow_core::error::ErrorKind;
 use hyperglow_core::infer::infer;
 use hyperglow_core::op::{Distribution, Metric, Op, Reduction, Spec, Window};
@@ -14,6 +16,7 @@ use hyperglow_core::reference::{ReferenceBackend, Value, evaluate};
 use hyperglow_core::similarity::{Products, Similarity};
 use hyperglow_core::storage::Buffer;
 use hyperglow_core::{DType, Error, Result};
+use support::forward;
 
 /// The reference device with some of its kernels only.
 struct Sparing {
@@ -25,9 +28,7 @@ impl Device for Sparing {
     fn name(&self) -> &str {
         "sparing"
     }
-    fn limits(&self) -> &Limits {
-        self.reference.limits()
-    }
+    forward!(limits);
     fn kernel(&self, op: &Op, inputs: &[&Spec], output: &Spec) -> Result<Option<Arc<dyn Kernel>>> {
         if (self.has)(op) {
             self.reference.kernel(op, inputs, output)
@@ -38,18 +39,10 @@ impl Device for Sparing {
 }
 
 impl Backend for Sparing {
-    fn allocate(&self, bytes: usize) -> Result<Buffer> {
-        self.reference.allocate(bytes)
-    }
-    fn upload(&self, bytes: &[u8]) -> Result<Buffer> {
-        self.reference.upload(bytes)
-    }
-    fn memory(&self) -> MemoryUse {
-        self.reference.memory()
-    }
-    fn prepare(&self, program: Arc<Program>) -> Result<Box<dyn Executable>> {
-        self.reference.prepare(program)
-    }
+    forward!(allocate);
+    forward!(upload);
+    forward!(memory);
+    forward!(prepare);
 }
 
 /// What everything else is made of.

@@ -12,7 +12,7 @@ use hyperglow_core::grad::vjp;
 use hyperglow_core::op::{Op, Reduction, Spec};
 use hyperglow_core::plan::Program;
 use hyperglow_core::plan::build::{Context, build};
-use hyperglow_core::plan::joined::is_joined;
+use hyperglow_core::plan::concat::is_in_place_concat;
 use hyperglow_core::plan::print::print;
 use hyperglow_core::plan::trace::cut;
 use hyperglow_core::{DType, Graph, NodeId, Result};
@@ -279,11 +279,11 @@ fn parts_of_a_concatenation_are_written_where_they_belong() {
     let mut graph = Graph::new();
     let (y, leaves) = recurrence(&mut graph, 8);
     let program = plan(&graph, &[y], &leaves, &[]);
-    let joined = (0..program.steps.len())
-        .filter(|&i| is_joined(&program, i))
+    let in_place = (0..program.steps.len())
+        .filter(|&i| is_in_place_concat(&program, i))
         .count();
-    assert_eq!(joined, 1);
-    check("joined", &program);
+    assert_eq!(in_place, 1);
+    check("concat", &program);
 }
 
 #[test]
@@ -297,7 +297,7 @@ fn the_result_of_a_program_is_put_together_by_copying() {
         .add(Op::Concat { axis: 0 }, &parts, None)
         .expect("equal shapes");
     let program = plan(&graph, &[both], &[x], &[]);
-    assert!((0..program.steps.len()).all(|i| !is_joined(&program, i)));
+    assert!((0..program.steps.len()).all(|i| !is_in_place_concat(&program, i)));
 }
 
 #[test]
@@ -318,10 +318,10 @@ fn the_same_parts_are_put_together_once() {
     let sums = [b.sum_keep(rows, &[0]), b.sum_keep(stacked, &[0])];
     b.finish(&sums);
     let program = plan(&graph, &sums, &[x], &[]);
-    let joined = (0..program.steps.len())
-        .filter(|&i| is_joined(&program, i))
+    let in_place = (0..program.steps.len())
+        .filter(|&i| is_in_place_concat(&program, i))
         .count();
-    assert_eq!(joined, 2);
+    assert_eq!(in_place, 2);
 }
 
 #[test]

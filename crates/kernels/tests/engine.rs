@@ -243,7 +243,7 @@ fn grow_rows(e: &mut Engine, dice: &mut Dice, w: NodeId, pool: &[NodeId]) -> Nod
 
 #[test]
 fn parts_written_in_place_give_what_the_reference_gives() {
-    let mut joined = 0;
+    let mut in_place = 0;
     for seed in 0..400 {
         let mut dice = Dice(seed * 31 + 1);
         let mut e = engine(1 + (seed % 3) as usize);
@@ -266,7 +266,7 @@ fn parts_written_in_place_give_what_the_reference_gives() {
         }
         let want = expected(&e, &targets, &sources);
         let text = e.explain(&targets).unwrap();
-        joined += text.matches("joined").count();
+        in_place += text.matches("concat in place").count();
         for completion in e.evaluate(&targets).unwrap() {
             completion.wait().unwrap();
         }
@@ -279,7 +279,7 @@ fn parts_written_in_place_give_what_the_reference_gives() {
             }
         }
     }
-    assert!(joined > 25, "only {joined} concatenations were joined");
+    assert!(in_place > 25, "only {in_place} concatenations are in place");
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn symmetric(dice: &mut Dice, n: usize, mean: f64) -> Vec<f64> {
 
 #[test]
 fn decompositions_beside_each_other_give_what_they_give_alone() {
-    // Only the processor does steps beside each other.
+    // Only the processor runs serial steps in parallel.
     for seed in 0..20 {
         let mut dice = Dice(seed);
         let mut e = engine(1 + (seed % 3) as usize);
@@ -341,7 +341,7 @@ fn decompositions_beside_each_other_give_what_they_give_alone() {
             e.graph.release(again).unwrap();
         }
         let text = e.explain(&made).unwrap();
-        assert!(text.contains("beside each other"), "{text}");
+        assert!(text.contains("in parallel"), "{text}");
         let want = expected(&e, &made, &sources);
         for completion in e.evaluate(&made).unwrap() {
             completion.wait().unwrap();

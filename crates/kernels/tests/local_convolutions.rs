@@ -1,9 +1,10 @@
-//! Convolution with a kernel for every place, and its two adjoints, against the reference interpreter.
+//! Convolution with a kernel for every output position, and its two adjoints, against the reference interpreter.
 
 mod support;
 
 use hyperglow_core::DType;
 use hyperglow_core::op::{Op, Window};
+use support::convolutions::uniform_window;
 use support::{Dice, check, geometry, sums};
 
 /// The three of one geometry.
@@ -51,14 +52,8 @@ fn any_geometry() {
 #[test]
 fn whole_registers() {
     let mut dice = Dice::new(62);
-    let both = |extent: usize| -> Box<[usize]> { [extent; 2].into() };
     for (size, kernel, stride, pad) in [(16, 3, 1, 1), (16, 1, 1, 0), (33, 3, 2, 1)] {
-        let window = Window {
-            stride: both(stride),
-            pad_low: both(pad),
-            pad_high: both(pad),
-            dilation: both(1),
-        };
+        let window = uniform_window(2, stride, pad, 1);
         check_all(
             &mut dice,
             (9, 3, 5),

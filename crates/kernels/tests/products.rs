@@ -113,7 +113,7 @@ fn a_cluster_behind_a_product_gives_the_same_bits_as_alone() {
             let spec = infer(&op, &[&a.spec(), &b.spec()], None).unwrap();
             for backend in Level::available().into_iter().flat_map(threads) {
                 let (results, text) = followed(&backend, &op, &[&a, &b, &bias], &spec);
-                together += usize::from(text.contains("each part used at once"));
+                together += usize::from(text.contains("epilogue by blocks"));
                 let mut alone = Draft::default();
                 let slots = [&results[0], &bias].map(|x| alone.input(x.spec()));
                 let output = alone.output(spec.clone());
@@ -240,8 +240,8 @@ fn a_description_says_how_each_product_is_computed() {
         lines,
         [
             "on cpu, 2 threads, portable",
-            "0  product: direct",
-            "1  product: packed"
+            "0  gemm: unpacked",
+            "1  gemm: packed"
         ]
     );
 }

@@ -95,12 +95,12 @@ fn batch_norm(graph: &mut Graph, x: NodeId, dy: NodeId) -> Vec<NodeId> {
         b.broadcast(mean, shape.clone())
     };
     let middle = mean(&mut b, x);
-    let centred = b.sub(x, middle);
-    let squares = b.mul(centred, centred);
+    let centered = b.sub(x, middle);
+    let squares = b.mul(centered, centered);
     let variance = mean(&mut b, squares);
     let safe = b.add_scalar(variance, 0.1);
     let scale = b.unary(UnaryOp::Rsqrt, safe);
-    let y = b.mul(centred, scale);
+    let y = b.mul(centered, scale);
     let y = b.unary(UnaryOp::Relu, y);
     b.finish(&[y]);
     with_gradient(graph, y, x, dy)

@@ -1,62 +1,24 @@
-//! Primitives whose kernels work by pointer, each way of theirs on the smallest shapes that take it: few enough steps for
-//! Miri, which finds what is not sound (`scripts/miri.sh`).
+//! Primitives whose kernels work by pointer, each algorithm on the smallest shapes that take it: few enough operations for Miri, which
+//! detects undefined behavior (`scripts/miri.sh`).
 
 mod support;
 
 use hyperglow_core::DType;
 use hyperglow_core::op::{Metric, Op, Reduction, Window};
+use support::convolutions::{check_convolutions, uniform_window};
 use support::{Dice, check, sums};
 
-/// Steps, padding and dilation of both axes.
+/// A window on two axes.
 fn window(stride: usize, pad: usize, dilation: usize) -> Window {
-    let both = |extent: usize| -> Box<[usize]> { [extent; 2].into() };
-    Window {
-        stride: both(stride),
-        pad_low: both(pad),
-        pad_high: both(pad),
-        dilation: both(dilation),
-    }
+    uniform_window(2, stride, pad, dilation)
 }
 
+/// Checks convolutions of one image, with (channels, outputs, groups).
 fn convolution(sizes: (usize, usize, usize), (size, kernel): (usize, usize), window: Window) {
-    let (mut dice, f) = (Dice::new(1), DType::F32);
     let (channels, outputs, groups) = sizes;
-    let places = window.output(0, size, kernel);
-    let x = dice.tensor([1, channels, size, size], f);
-    let w = dice.tensor([outputs, channels / groups, kernel, kernel], f);
-    let dy = dice.tensor([1, outputs, places, places], f);
-    let tolerance = sums(f, kernel * kernel * channels.max(places));
-    check(
-        Op::Conv {
-            window: window.clone(),
-            groups,
-        },
-        &[&x, &w],
-        None,
-        tolerance,
-    );
-    let input = [size; 2].into();
-    check(
-        Op::ConvInputGrad {
-            window: window.clone(),
-            groups,
-            input,
-        },
-        &[&dy, &w],
-        None,
-        tolerance,
-    );
-    let kernel = [kernel; 2].into();
-    check(
-        Op::ConvWeightGrad {
-            window,
-            groups,
-            kernel,
-        },
-        &[&x, &dy],
-        None,
-        tolerance,
-    );
+    let sizes = (1, channels, outputs, groups);
+    let extents: (&[usize], &[usize]) = (&[size; 2], &[kernel; 2]);
+    check_convolutions(&mut Dice::new(1), sizes, extents, &window, DType::F32);
 }
 
 #[test]
@@ -109,8 +71,8 @@ fn windows() {
     let x = dice.tensor([1, 2, 5, 6], DType::F32);
     for window in [window(2, 0, 1), window(1, 1, 1)] {
         let kernel: Box<[usize]> = [2, 2].into();
-        let places = [window.output(0, 5, 2), window.output(1, 6, 2)];
-        let dy = dice.tensor([1, 2, places[0], places[1]], DType::F32);
+        let positions = [window.output(0, 5, 2), window.output(1, 6, 2)];
+        let dy = dice.tensor([1, 2, positions[0], positions[1]], DType::F32);
         let sum = Op::WindowSum {
             window: window.clone(),
             kernel: kernel.clone(),
@@ -127,7 +89,7 @@ fn windows() {
 }
 
 #[test]
-fn neighbours() {
+fn neighbors() {
     let mut dice = Dice::new(5);
     let x = dice.tensor([12, 2], DType::F64);
     let radius = dice.tensor_of([12], DType::F64, |_| 2.0);

@@ -8,8 +8,8 @@ use hyperglow_core::DType;
 use hyperglow_core::elementwise::BinaryOp;
 use hyperglow_core::engine::Engine;
 use hyperglow_core::error::ErrorKind;
-use hyperglow_core::home::{DeviceId, Home};
 use hyperglow_core::op::{Op, Reduction, Spec};
+use hyperglow_core::placement::{DeviceId, Placement};
 use hyperglow_core::slab::Key;
 
 #[test]
@@ -54,7 +54,7 @@ fn variables_are_updated_in_place_and_old_versions_stay() {
 fn descent(e: &mut Engine, v: Key) -> Key {
     e.jit_begin().unwrap();
     let spec = Spec::new([3], DType::F64);
-    let x = e.jit_argument(spec.clone(), Home::on(DeviceId(0))).unwrap();
+    let x = e.jit_argument(spec.clone(), Placement::on(DeviceId(0))).unwrap();
     let w = e.read_variable(v).unwrap();
     let product = e.graph.add(Op::Binary(BinaryOp::Mul), &[w, x], None).unwrap();
     let sum = e
@@ -122,7 +122,7 @@ fn asking_for_values_while_compiling_is_refused() {
     on_every_device(|mut e| {
         e.jit_begin().unwrap();
         let x = e
-            .jit_argument(Spec::new([1], DType::F64), Home::on(DeviceId(0)))
+            .jit_argument(Spec::new([1], DType::F64), Placement::on(DeviceId(0)))
             .unwrap();
         assert_eq!(e.evaluate(&[x]).err().unwrap().kind, ErrorKind::State);
         e.jit_abort();

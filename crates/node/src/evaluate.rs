@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hyperglow_core::completion::Completion;
 use hyperglow_core::engine::Engine;
 use hyperglow_core::error::ErrorKind;
-use hyperglow_core::home::{DeviceId, Home};
 use hyperglow_core::op::Spec;
+use hyperglow_core::placement::{DeviceId, Placement};
 use hyperglow_core::{DType, Error, NodeId, Result};
 use napi::Env;
 use napi::bindgen_prelude::{
@@ -15,38 +15,39 @@ use napi::bindgen_prelude::{
 };
 use napi_derive::napi;
 
-use crate::state::{engine, home, ids, spec, to_js};
+use crate::state::{engine, ids, placement, spec, to_js};
 
-/// The typed arrays that tensors are made from and read into.
+/// Typed arrays of tensors' data.
 pub type Array = Either6<Float32Array, Float64Array, Int32Array, BigInt64Array, Uint8Array, Uint32Array>;
 
-/// Data from JavaScript, copied to a device; without, it goes wherever it is used.
+/// Data from JavaScript, copied to a device; without a device, to the device that uses it.
 #[napi(
     ts_args_type = "data: Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array, dtype: number, shape: Array<number>, device?: number"
 )]
 pub fn source(data: Array, code: u32, extents: Vec<f64>, device: Option<u8>) -> napi::Result<f64> {
-    engine(|e| Ok(source_of(e, &data, spec(&extents, code)?, home(e, device))?.to_number()))
+    engine(|e| Ok(source_of(e, &data, spec(&extents, code)?, placement(e, device))?.to_number()))
 }
 
-/// A node for data that come in parts: its bytes are undefined until `fill` has written them all, and it is used for nothing before.
+/// A node for data in several parts: its bytes are undefined until `fill` has written all of them; it must not be used before.
 #[napi]
 pub fn room(code: u32, extents: Vec<f64>) -> napi::Result<f64> {
     engine(|e| {
-        Ok(
-            e.room(home(e, Some(e.graph.default_device().0)), spec(&extents, code)?)?
-                .to_number(),
-        )
+        Ok(e.room(
+            placement(e, Some(e.graph.default_device().0)),
+            spec(&extents, code)?,
+        )?
+        .to_number())
     })
 }
 
-/// Writes bytes of a node that `room` made, from byte `from` on.
+/// Writes bytes of a node of `room`, from byte `from` on.
 #[napi(ts_args_type = "a: number, from: number, bytes: Uint8Array")]
 pub fn fill(a: f64, from: f64, bytes: BufferSlice<'_>) -> napi::Result<()> {
     engine(|e| e.fill(NodeId::from_number(a), from as usize, &bytes))
 }
 
 /// A node of data from JavaScript, copied.
-pub fn source_of(e: &mut Engine, data: &Array, spec: Spec, home: Home) -> Result<NodeId> {
+pub fn source_of(e: &mut Engine, data: &Array, spec: Spec, placement: Placement) -> Result<NodeId> {
     let (bytes, given): (&[u8], DType) = match data {
         Either6::A(x) => (bytemuck::cast_slice(x), DType::F32),
         Either6::B(x) => (bytemuck::cast_slice(x), DType::F64),
@@ -63,7 +64,7 @@ pub fn source_of(e: &mut Engine, data: &Array, spec: Spec, home: Home) -> Result
             "give the matching typed array",
         ));
     }
-    e.source_at(home, bytes, spec)
+    e.source_at(placement, bytes, spec)
 }
 
 /// Extents.
@@ -88,7 +89,7 @@ pub fn dtype_of(a: f64) -> napi::Result<u32> {
 /// Number of the device.
 #[napi]
 pub fn device_of(a: f64) -> napi::Result<u8> {
-    engine(|e| Ok(e.graph.node(NodeId::from_number(a))?.home.device.0))
+    engine(|e| Ok(e.graph.node(NodeId::from_number(a))?.placement.device.0))
 }
 
 /// The value on a device.
@@ -109,13 +110,13 @@ pub fn is_ready(a: f64) -> napi::Result<bool> {
     })
 }
 
-/// One more handle on a node.
+/// Adds a handle to a node.
 #[napi]
 pub fn retain(a: f64) -> napi::Result<()> {
     engine(|e| e.graph.retain(NodeId::from_number(a)))
 }
 
-/// One handle less on each node; nodes that are gone already are passed over.
+/// Releases a handle of each node; missing nodes are ignored.
 #[napi]
 pub fn release(nodes: Vec<f64>) -> napi::Result<()> {
     engine(|e| {
@@ -126,7 +127,7 @@ pub fn release(nodes: Vec<f64>) -> napi::Result<()> {
     })
 }
 
-/// One handle less on a node that is there; gives its extents, which messages of a later misuse tell.
+/// Releases a handle of an existing node; returns its extents, for messages of a later misuse.
 #[napi]
 pub fn dispose(a: f64) -> napi::Result<Vec<f64>> {
     engine(|e| {
@@ -137,7 +138,7 @@ pub fn dispose(a: f64) -> napi::Result<Vec<f64>> {
     })
 }
 
-/// Calls `done` once, when every run has ended, with the first error.
+/// Calls `done` once, after every run, with the first error.
 fn when_all(completions: Vec<Arc<Completion>>, done: impl FnOnce(Result<()>) + Send + 'static) {
     type Rest<F> = (usize, Result<()>, Option<F>);
     if completions.is_empty() {
@@ -163,7 +164,7 @@ fn when_all(completions: Vec<Arc<Completion>>, done: impl FnOnce(Result<()>) + S
     }
 }
 
-/// A promise of the end of some runs; none where all have ended well, which saves the way through the event loop.
+/// A promise of the end of some runs; `None` if all have succeeded, which saves a turn of the event loop.
 pub fn promise<'env>(
     env: &'env Env,
     completions: Vec<Arc<Completion>>,
@@ -178,14 +179,14 @@ pub fn promise<'env>(
     Ok(Some(promise))
 }
 
-/// Computes values, off this thread unless that takes no time; null when they are there.
+/// Computes values, on another thread unless the run is brief; null if they are computed.
 #[napi(ts_return_type = "Promise<void> | null")]
 pub fn evaluate(env: &Env, nodes: Vec<f64>) -> napi::Result<Option<Object<'_>>> {
     let completions = engine(|e| e.evaluate(&ids(&nodes)))?;
     promise(env, completions)
 }
 
-/// Computes values and blocks until they are there.
+/// Computes values, and blocks until they are computed.
 #[napi]
 pub fn evaluate_sync(nodes: Vec<f64>) -> napi::Result<()> {
     engine(|e| {
@@ -196,13 +197,13 @@ pub fn evaluate_sync(nodes: Vec<f64>) -> napi::Result<()> {
     })
 }
 
-/// Copies bytes of a computed value, from byte `from` on, as many as `into` has room for.
+/// Copies bytes of a computed value to `into`, from byte `from` on.
 #[napi(ts_args_type = "a: number, from: number, into: Uint8Array")]
 pub fn read(a: f64, from: f64, mut into: BufferSlice<'_>) -> napi::Result<()> {
     engine(|e| read_part(e, NodeId::from_number(a), from as usize, &mut into))
 }
 
-/// Computes a value, blocks until it is there, and copies all its bytes.
+/// Computes a value, blocks until it is computed, and copies all its bytes.
 #[napi(ts_args_type = "a: number, into: Uint8Array")]
 pub fn read_sync(a: f64, mut into: BufferSlice<'_>) -> napi::Result<()> {
     engine(|e| {

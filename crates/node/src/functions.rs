@@ -2,7 +2,7 @@
 
 use hyperglow_core::engine::Engine;
 use hyperglow_core::grad::vjp as derivatives;
-use hyperglow_core::home::DeviceId;
+use hyperglow_core::placement::DeviceId;
 use hyperglow_core::slab::Key;
 use hyperglow_core::{Error, NodeId, Result};
 use napi::Env;
@@ -10,7 +10,7 @@ use napi::bindgen_prelude::{Either, JsObjectValue, Object};
 use napi_derive::napi;
 
 use crate::evaluate::{Array, promise, source_of};
-use crate::state::{engine, home, ids, key, spec};
+use crate::state::{engine, ids, key, placement, spec};
 
 /// Cotangents of `wrt`; 0 where there is no path.
 #[napi]
@@ -24,7 +24,7 @@ pub fn vjp(outputs: Vec<f64>, seeds: Vec<f64>, wrt: Vec<f64>) -> napi::Result<Ve
     })
 }
 
-/// Begins a function that is to be differentiated.
+/// Begins a differentiated function.
 #[napi]
 pub fn enter_trace() -> napi::Result<()> {
     engine(|e| {
@@ -33,7 +33,7 @@ pub fn enter_trace() -> napi::Result<()> {
     })
 }
 
-/// Ends it.
+/// Ends a differentiated function.
 #[napi]
 pub fn leave_trace() -> napi::Result<()> {
     engine(|e| {
@@ -42,7 +42,7 @@ pub fn leave_trace() -> napi::Result<()> {
     })
 }
 
-/// A Variable that starts with a node's value, on a device, by default the node's.
+/// A Variable with a node's value, on a device, by default the node's device.
 #[napi]
 pub fn variable_new(initial: f64, device: Option<u8>) -> napi::Result<f64> {
     engine(|e| Ok(e.variable(NodeId::from_number(initial), device.map(DeviceId))? as f64))
@@ -54,25 +54,25 @@ pub fn variable_device(variable: f64) -> napi::Result<u8> {
     engine(|e| Ok(e.variable_device(key(variable))?.0))
 }
 
-/// A new handle on the current version.
+/// A new handle of the current version.
 #[napi]
 pub fn variable_read(variable: f64) -> napi::Result<f64> {
     engine(|e| Ok(e.read_variable(key(variable))?.to_number()))
 }
 
-/// A new version.
+/// Assigns a new version.
 #[napi]
 pub fn variable_assign(variable: f64, node: f64) -> napi::Result<()> {
     engine(|e| e.assign_variable(key(variable), NodeId::from_number(node)))
 }
 
-/// How often it was assigned; what a failed run would have assigned does not count.
+/// Number of assignments, without the assignments of failed runs.
 #[napi]
 pub fn variable_version(variable: f64) -> napi::Result<f64> {
     engine(|e| Ok(e.variable_version(key(variable))? as f64))
 }
 
-/// Lets go of it.
+/// Releases a Variable.
 #[napi]
 pub fn variable_release(variable: f64) -> napi::Result<()> {
     engine(|e| e.release_variable(key(variable)))
@@ -84,25 +84,25 @@ pub fn jit_begin() -> napi::Result<()> {
     engine(|e| e.jit_begin())
 }
 
-/// Its next argument, on the device of a node; without one, wherever it is used.
+/// The next argument, on the device of a node; without a node, on the device that uses it.
 #[napi]
 pub fn jit_argument(extents: Vec<f64>, code: u32, like: Option<f64>) -> napi::Result<f64> {
     engine(|e| {
-        let home = match like {
-            Some(like) => e.graph.node(NodeId::from_number(like))?.home,
-            None => home(e, None),
+        let placement = match like {
+            Some(like) => e.graph.node(NodeId::from_number(like))?.placement,
+            None => placement(e, None),
         };
-        Ok(e.jit_argument(spec(&extents, code)?, home)?.to_number())
+        Ok(e.jit_argument(spec(&extents, code)?, placement)?.to_number())
     })
 }
 
-/// Ends compiling.
+/// Ends the compiled function.
 #[napi]
 pub fn jit_end(results: Vec<f64>) -> napi::Result<f64> {
     engine(|e| Ok(e.jit_end(&ids(&results))? as f64))
 }
 
-/// Gives up compiling.
+/// Abandons the compiled function.
 #[napi]
 pub fn jit_abort() -> napi::Result<()> {
     engine(|e| {
@@ -111,8 +111,8 @@ pub fn jit_abort() -> napi::Result<()> {
     })
 }
 
-/// Queues a run; the results can be used at once and read when `done` has resolved. What takes no time is run at once: then
-/// there is nothing to wait for, and the results come alone. An argument 0 stands for the next of `given`, data that are no node yet.
+/// Queues a run; the results can be used at once and read after `done` has resolved. A brief run is finished at once: then
+/// there is no promise, only the results. An argument 0 stands for the next of `given`, data without a node.
 #[napi(
     ts_args_type = "program: number, args: Float64Array, given: Array<Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array>",
     ts_return_type = "Array<number> | { outputs: Array<number>, done: Promise<void> }"
@@ -143,7 +143,7 @@ pub fn jit_run<'env>(
     Ok(Either::B(run))
 }
 
-/// Puts nodes of `given` in the places of arguments that are 0, and notes them in `made`.
+/// Replaces arguments that are 0 by nodes of `given`, and adds the nodes to `made`.
 fn given_arguments(
     e: &mut Engine,
     program: Key,
@@ -159,8 +159,8 @@ fn given_arguments(
         }
         let missing = || Error::internal("jit", format!("argument {index} is missing"));
         let spec = e.jit_takes(program, index).cloned().ok_or_else(missing)?;
-        let home = home(e, None);
-        let id = source_of(e, rest.next().ok_or_else(missing)?, spec, home)?;
+        let placement = placement(e, None);
+        let id = source_of(e, rest.next().ok_or_else(missing)?, spec, placement)?;
         made.push(id);
         *argument = id;
     }
@@ -173,7 +173,7 @@ pub fn jit_explain(program: f64) -> napi::Result<String> {
     engine(|e| e.jit_explain(key(program)))
 }
 
-/// Lets go of a compiled function.
+/// Releases a compiled function.
 #[napi]
 pub fn jit_release(program: f64) -> napi::Result<()> {
     engine(|e| {
@@ -191,7 +191,7 @@ pub fn push_scope(name: String) -> napi::Result<()> {
     })
 }
 
-/// Leaves it.
+/// Leaves the scope.
 #[napi]
 pub fn pop_scope() -> napi::Result<()> {
     engine(|e| {

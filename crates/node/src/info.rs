@@ -1,7 +1,7 @@
-//! What there is: plans, memory, the device.
+//! Plans, memory and devices.
 
 use hyperglow_core::backend::MemoryUse;
-use hyperglow_core::engine::Site;
+use hyperglow_core::engine::DeviceQueue;
 use hyperglow_core::random;
 use napi::Env;
 use napi::bindgen_prelude::Uint32Array;
@@ -21,19 +21,19 @@ pub fn plans() -> napi::Result<Vec<String>> {
     engine(|e| Ok(e.plans()))
 }
 
-/// What a device holds.
+/// Memory of a device.
 #[napi(object)]
 pub struct DeviceMemoryInfo {
     /// Bytes of live buffers, arenas included.
     pub bytes: f64,
-    /// Buffers those bytes are in.
+    /// Number of live buffers.
     pub buffers: f64,
-    /// Most bytes ever held at once.
+    /// The largest number of live bytes so far.
     pub peak_bytes: f64,
     /// Buffers allocated since the start.
     pub allocations: f64,
-    /// Bytes that are not in `bytes`: given back and kept for the next results of about the same size. At most 1 GiB and an
-    /// eighth of the memory that the process may use; released when memory gets short, and by `releaseMemory`.
+    /// Freed bytes that are kept for later results of similar size, not in `bytes`. At most 1 GiB and an eighth of the memory
+    /// that the process may use; released before an allocation fails, and by `releaseMemory`.
     pub kept_bytes: f64,
 }
 
@@ -49,10 +49,10 @@ impl From<MemoryUse> for DeviceMemoryInfo {
     }
 }
 
-/// What is held. JavaScript adds up the devices.
+/// Counts of memory and graph. JavaScript sums the devices.
 #[napi(object)]
 pub struct Memory {
-    /// By the numbers of the devices.
+    /// Memory of the devices, by number.
     pub devices: Vec<DeviceMemoryInfo>,
     /// Nodes without a value.
     pub pending_nodes: f64,
@@ -68,7 +68,7 @@ pub struct Memory {
     pub variables: f64,
 }
 
-/// Exact counts of what is held.
+/// Exact counts of memory and graph.
 #[napi]
 pub fn memory() -> napi::Result<Memory> {
     engine(|e| {
@@ -94,7 +94,7 @@ pub fn held() -> napi::Result<Vec<f64>> {
     })
 }
 
-/// Gives memory that waits for reuse back to the system.
+/// Returns kept memory to the system.
 #[napi]
 pub fn release_memory() -> napi::Result<()> {
     engine(|e| {
@@ -103,7 +103,7 @@ pub fn release_memory() -> napi::Result<()> {
     })
 }
 
-/// Tells V8 of memory outside its heap: `bytes` more, or fewer if negative.
+/// Reports `bytes` more (or fewer, if negative) of memory outside V8's heap.
 #[napi]
 pub fn adjust_external_memory(env: &Env, bytes: f64) -> napi::Result<()> {
     env.adjust_external_memory(bytes as i64).map(|_| ())
@@ -120,7 +120,7 @@ pub struct DeviceInfo {
     pub threads: u32,
     /// Instruction set chosen: `amx` (`avx512` with matrix instructions), `avx512`, `avx2` or `portable`; `interpreted`.
     pub level: String,
-    /// Whether it computes what is not told where.
+    /// Whether it is the default device.
     pub is_default: bool,
 }
 
@@ -129,10 +129,10 @@ pub struct DeviceInfo {
 pub fn devices() -> napi::Result<Vec<DeviceInfo>> {
     let Devices {
         cpu,
-        sites,
+        devices,
         default_device,
     } = state::devices().map_err(to_js)?;
-    let info = |(number, (backend, _)): (usize, &Site)| {
+    let info = |(number, (backend, _)): (usize, &DeviceQueue)| {
         let name = backend.name().to_string();
         let (threads, level) = if name == "cpu" {
             (cpu.threads() as u32, cpu.level().name())
@@ -147,10 +147,10 @@ pub fn devices() -> napi::Result<Vec<DeviceInfo>> {
             is_default: number == usize::from(default_device.0),
         }
     };
-    Ok(sites.iter().enumerate().map(info).collect())
+    Ok(devices.iter().enumerate().map(info).collect())
 }
 
-/// Random bits for code that runs in JavaScript: the same numbers as the `random` primitive's.
+/// Random bits for code in JavaScript: the same numbers as those of the `random` primitive.
 #[napi]
 pub fn random_bits(key_low: u32, key_high: u32, start: f64, count: u32) -> napi::Result<Uint32Array> {
     engine(|_| {

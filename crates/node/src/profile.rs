@@ -1,43 +1,43 @@
-//! What plans take.
+//! Times of plans.
 
 use hyperglow_core::engine::{ProfiledPlan, ProfiledStep};
 use napi_derive::napi;
 
 use crate::state::engine;
 
-/// What the runs of a plan took since the profile began.
+/// Times of a plan's runs since the profile began.
 #[napi(object)]
 pub struct PlanTimes {
     /// Name of the device.
     pub device: String,
     /// The plan as text, and how the device runs it.
     pub text: String,
-    /// Runs that ended well.
+    /// Number of successful runs.
     pub runs: f64,
-    /// What they took together.
+    /// Total time of the runs.
     pub milliseconds: f64,
-    /// In the order in which the device goes through them.
+    /// Steps in the order of the device.
     pub steps: Vec<StepTimes>,
 }
 
-/// What steps that go together took.
+/// Times of steps that run as one.
 #[napi(object)]
 pub struct StepTimes {
-    /// The first of them, by its number in the plan.
+    /// Number of the first step in the plan.
     pub first: u32,
-    /// The last of them.
+    /// Number of the last step.
     pub last: u32,
-    /// What they do, in words.
+    /// The operations of the steps, in words.
     pub what: String,
-    /// Where in the model they were made; may be empty.
+    /// Scopes in which the steps were built; may be empty.
     pub scope: String,
-    /// What they took in all runs together.
+    /// Total time in all runs.
     pub milliseconds: f64,
-    /// Bytes that they read in one run.
+    /// Bytes read in one run.
     pub bytes_read: f64,
-    /// Bytes that they write in one run.
+    /// Bytes written in one run.
     pub bytes_written: f64,
-    /// Multiplications and additions of products and convolutions in one run; left out where there are none.
+    /// Multiplications and additions of products and convolutions in one run; `None` for other steps.
     pub flops: Option<f64>,
 }
 
@@ -68,13 +68,13 @@ impl From<ProfiledPlan> for PlanTimes {
     }
 }
 
-/// From now on the steps of plans are timed.
+/// Begins to time the steps of plans.
 #[napi]
 pub fn profile_begin() -> napi::Result<()> {
     engine(|e| e.profile_begin())
 }
 
-/// Ends that; gives what the plans took, in order of their first run.
+/// Ends the profile; returns the times of the plans, in order of their first run.
 #[napi]
 pub fn profile_end() -> napi::Result<Vec<PlanTimes>> {
     engine(|e| Ok(e.profile_end()?.into_iter().map(PlanTimes::from).collect()))

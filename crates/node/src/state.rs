@@ -1,14 +1,14 @@
-//! The engine of this JavaScript thread, the process's devices, and errors on their way to JavaScript.
+//! The engine of this JavaScript thread, the process's devices, and the conversion of errors.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 use hyperglow_core::backend::Backend;
-use hyperglow_core::engine::{Engine, PENDING_LIMIT, Site};
+use hyperglow_core::engine::{DeviceQueue, Engine, PENDING_LIMIT};
 use hyperglow_core::error::ErrorKind;
-use hyperglow_core::home::{DeviceId, Home};
 use hyperglow_core::op::Spec;
+use hyperglow_core::placement::{DeviceId, Placement};
 use hyperglow_core::prepared::panic_text;
 use hyperglow_core::reference::ReferenceBackend;
 use hyperglow_core::run::Queue;
@@ -31,9 +31,9 @@ thread_local! {
 pub struct Devices {
     /// The processor.
     pub cpu: Arc<CpuBackend>,
-    /// All of them, by number.
-    pub sites: Vec<Site>,
-    /// The one that computes what is not told where.
+    /// All devices, by number.
+    pub devices: Vec<DeviceQueue>,
+    /// The default device.
     pub default_device: DeviceId,
 }
 
@@ -50,10 +50,10 @@ pub fn devices() -> Result<&'static Devices> {
                 let queue = Queue::start(backend.name())?;
                 Ok((backend, Arc::new(queue)))
             };
-            let sites = backends.into_iter().map(site).collect::<Result<_>>()?;
+            let devices = backends.into_iter().map(site).collect::<Result<_>>()?;
             Ok(Devices {
                 cpu,
-                sites,
+                devices,
                 default_device,
             })
         })
@@ -61,7 +61,7 @@ pub fn devices() -> Result<&'static Devices> {
         .map_err(Clone::clone)
 }
 
-/// The device that `HYPERGLOW_DEVICE` names; the first without.
+/// The device that `HYPERGLOW_DEVICE` names; by default the first.
 fn default_among(backends: &[Arc<dyn Backend>]) -> Result<DeviceId> {
     let Some(given) = std::env::var_os("HYPERGLOW_DEVICE").filter(|given| !given.is_empty()) else {
         return Ok(DeviceId::default());
@@ -81,11 +81,11 @@ fn default_among(backends: &[Arc<dyn Backend>]) -> Result<DeviceId> {
     })
 }
 
-/// On this device; without, wherever it is used.
-pub fn home(engine: &Engine, device: Option<u8>) -> Home {
+/// Placement on a device; without a device, on the device that uses the node.
+pub fn placement(engine: &Engine, device: Option<u8>) -> Placement {
     match device {
-        Some(device) => Home::on(DeviceId(device)),
-        None => Home::free(engine.graph.default_device()),
+        Some(device) => Placement::on(DeviceId(device)),
+        None => Placement::free(engine.graph.default_device()),
     }
 }
 
@@ -98,11 +98,11 @@ pub fn engine<T>(f: impl FnOnce(&mut Engine) -> Result<T>) -> napi::Result<T> {
                 .map_err(|_| Error::internal("engine", "it was entered twice"))?;
             if slot.is_none() {
                 let Devices {
-                    sites,
+                    devices,
                     default_device,
                     ..
                 } = devices()?;
-                *slot = Some(Engine::on_devices(sites.clone(), *default_device));
+                *slot = Some(Engine::on_devices(devices.clone(), *default_device));
             }
             match slot.as_mut() {
                 Some(engine) => f(engine),
@@ -115,7 +115,7 @@ pub fn engine<T>(f: impl FnOnce(&mut Engine) -> Result<T>) -> napi::Result<T> {
         .map_err(to_js)
 }
 
-/// The JavaScript error for a Rust one, made by the registered factory.
+/// The JavaScript error of a Rust error, made by the registered factory.
 pub fn to_js(error: Error) -> napi::Error {
     let text = error.to_string();
     ERRORS
@@ -144,7 +144,7 @@ pub fn register_error_factory(
     Ok(())
 }
 
-/// Registers the function that is told, once, that a forgotten evaluation was made up for.
+/// Registers the function that is called once, at the first evaluation of retained history.
 #[napi(ts_args_type = "handler: (message: string) => void")]
 pub fn register_warning_handler(env: Env, handler: Function<String, Unknown<'static>>) -> napi::Result<()> {
     let reference = handler.create_ref()?;
@@ -152,12 +152,12 @@ pub fn register_warning_handler(env: Env, handler: Function<String, Unknown<'sta
     Ok(())
 }
 
-/// Evaluates if too much is pending that nobody holds, and says so the first time.
+/// Evaluates if too many pending nodes have no handle, and calls the registered function the first time.
 pub fn bound_pending(engine: &mut Engine) -> Result<()> {
     if !engine.bound_pending()? {
         return Ok(());
     }
-    // Taking the handler out is what makes it once.
+    // The handler is removed, so it is called once.
     if let Some((env, handler)) = WARNINGS.with(RefCell::take)
         && let Ok(tell) = handler.borrow_back(&env)
     {
@@ -169,7 +169,7 @@ pub fn bound_pending(engine: &mut Engine) -> Result<()> {
     Ok(())
 }
 
-/// The refusal of memory that a result on its way to JavaScript needs.
+/// The error for memory that V8 refuses for a result.
 pub fn no_room(bytes: usize) -> Error {
     Error::new(
         ErrorKind::Device,
@@ -205,8 +205,8 @@ pub fn shape(extents: &[f64]) -> Shape {
     extents.iter().map(|&d| d as usize).collect()
 }
 
-/// Extents or axes from JavaScript. Numbers, since integers of 32 bits would wrap: what is too large stays so, and
-/// inference refuses it.
+/// Extents or axes from JavaScript. Numbers, since integers of 32 bits would wrap: inference refuses numbers that
+/// are too large.
 pub fn sizes(numbers: &[f64]) -> Box<[usize]> {
     numbers.iter().map(|&n| n as usize).collect()
 }

@@ -1,10 +1,10 @@
-/** What losses of scores `[batch, classes, ...]` and class indices `[batch, ...]` check and pick. */
+/** Checks and selections for losses of scores `[batch, classes, ...]` and class indices `[batch, ...]`. */
 import { DTypeError, ShapeError } from '../../core/errors.js'
 import { idOf } from '../../core/tensor.js'
 import { arange, type Tensor } from '../../ops/tensor.js'
 
 /**
- * Checks that a prediction has classes.
+ * Checks that a prediction has an axis of classes.
  *
  * @throws ShapeError
  */
@@ -16,7 +16,7 @@ export function checkScores(name: string, pred: Tensor, target: Tensor): void {
   }
 }
 
-/** The labels as int32, after checking that they are one index per sample. */
+/** The labels as int32, checked to be one index per sample. */
 export function checkLabelShape(name: string, pred: Tensor, target: Tensor): Tensor {
   const expected = [pred.shape[0], ...pred.shape.slice(2)]
   if (target.rank !== expected.length || target.shape.some((extent, axis) => extent !== expected[axis])) {
@@ -31,7 +31,7 @@ export function checkLabelShape(name: string, pred: Tensor, target: Tensor): Ten
 }
 
 /**
- * Where a score is that of the label. A mask and not one-hot rows: what is infinite in another class then stays out of sums.
+ * True at the score of the label. A mask and not one-hot rows: an infinite score of another class then does not enter sums.
  *
  * @param labels int32 `[batch, ...]`; @param scores `[batch, classes, ...]`
  */
@@ -41,7 +41,7 @@ export function isClassOf(labels: Tensor, scores: Tensor): Tensor {
   return labels.expandDims(1).equal(arange(classes, { dtype: 'int32' }).reshape(column))
 }
 
-/** Where a label is a class, `[batch, ...]`. */
+/** True where a label is a class, `[batch, ...]`. */
 export function isKnownLabel(labels: Tensor, scores: Tensor): Tensor {
   return labels.greaterEqual(0).logicalAnd(labels.less(scores.shape[1] as number))
 }

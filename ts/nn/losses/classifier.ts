@@ -9,7 +9,7 @@ import { tensor, zeros } from '../../ops/tensor.js'
 import { crossEntropy } from './cross-entropy.js'
 import { checkSameShape } from './reduction.js'
 
-/** Options of losses that give one number. */
+/** Options of losses with a scalar result. */
 export interface BatchLossOptions {
   /** Default 'mean'. */
   reduction?: 'mean' | 'sum'
@@ -39,7 +39,7 @@ export function softmaxAndCrossEntropy(
 export interface DistillationOptions {
   /** Softens both distributions; the loss is multiplied by its square so that gradients keep their scale. Default 2. */
   temperature?: number
-  /** Class of `logits` that each column of the teacher stands for; other classes have target probability 0. */
+  /** Class of `logits` of each column of the teacher; other classes have target probability 0. */
   targetMapping?: readonly number[] | null
 }
 

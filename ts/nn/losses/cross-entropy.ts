@@ -11,7 +11,7 @@ import { countedProduct, type LossOptions, lossChecks, type Reduction, reduce } 
 export interface NllOptions extends LossOptions {
   /** Weight of each class, shape (classes). The mean divides by the sum of the weights of the labels. */
   weight?: Tensor
-  /** Samples with this label count for nothing, in the mean's denominator too. Default: none. */
+  /** Samples with this label are left out, of the mean's denominator too. Default: none. */
   ignoreIndex?: number
 }
 
@@ -31,15 +31,15 @@ export const crossEntropyChecks: Checks<CrossEntropyOptions> = { ...nllChecks, l
  * Cross-entropy of class scores, `-log softmax(pred)[target]`, in nats.
  *
  * @param pred logits `[batch, classes, ...]`
- * @param target class indices `[batch, ...]`, or probabilities of the shape of `pred`; an index that is no class gives NaN
+ * @param target class indices `[batch, ...]`, or probabilities of the shape of `pred`; an index outside of the classes gives NaN
  * @returns scalar; with reduction 'none', `[batch, ...]`
  *
  * With label smoothing s the target of K classes is `(1 - s) target + s / K`.
  *
- * The mean divides by the sum of the weights of the labels that count, which is their number without `weight`; where no label counts it
- * is NaN. With probabilities as target it divides by the number of samples, as PyTorch does. 'sum' divides by nothing.
+ * The mean divides by the sum of the weights of the labels that are not ignored, which is their number without `weight`; it is NaN if all
+ * labels are ignored. With probabilities as target it divides by the number of samples, as PyTorch does. 'sum' does not divide.
  *
- * @throws UnknownNameError, ArgumentError for options; ShapeError, DTypeError for targets that do not fit
+ * @throws UnknownNameError, ArgumentError for options; ShapeError, DTypeError for targets of another shape or dtype
  */
 export function crossEntropy(pred: Tensor, target: Tensor, options: CrossEntropyOptions = {}): Tensor {
   const given = checkOptions('crossEntropy', options, crossEntropyChecks)
@@ -58,10 +58,10 @@ export function crossEntropy(pred: Tensor, target: Tensor, options: CrossEntropy
 
 /**
  * Negative log-likelihood of log-probabilities, `-pred[target]`, in nats; with the activation 'logSoftmax' this is
- * cross-entropy. Of numbers that are no log-probabilities it takes the negative all the same; training refuses them.
+ * cross-entropy. The function does not check that the numbers are log-probabilities; training refuses other numbers.
  *
  * @param pred log-probabilities `[batch, classes, ...]`
- * @param target class indices `[batch, ...]`; an index that is no class gives NaN
+ * @param target class indices `[batch, ...]`; an index outside of the classes gives NaN
  * @returns scalar; with reduction 'none', `[batch, ...]`
  */
 export function nll(pred: Tensor, target: Tensor, options: NllOptions = {}): Tensor {
@@ -71,12 +71,12 @@ export function nll(pred: Tensor, target: Tensor, options: NllOptions = {}): Ten
   return average(loss, weight, given.reduction)
 }
 
-/** What the labels pick: weighted losses, the weights themselves, and which samples count at all. */
+/** Values at the labels: weighted losses, the weights themselves, and which samples are not ignored. */
 interface Picked {
   loss: Tensor
-  /** Undefined when every sample weighs 1. */
+  /** Undefined if every weight is 1. */
   weight: Tensor | undefined
-  /** Undefined when no sample is ignored. */
+  /** Undefined if no sample is ignored. */
   counted: Tensor | undefined
 }
 
@@ -85,7 +85,7 @@ function pickClasses(name: string, logProbs: Tensor, target: Tensor, options: Nl
   const isClass = isClassOf(labels, logProbs)
   const ofLabel = (values: Tensor) => where(isClass, values, 0).sum(1)
   const { weight: classWeight, ignoreIndex } = options
-  // The sum over no class would be a loss of 0.
+  // A label outside of the classes selects no score, and the sum would be a loss of 0.
   let loss = where(
     isKnownLabel(labels, logProbs),
     ofLabel(weighted(name, logProbs, classWeight)).neg(),

@@ -9,27 +9,27 @@ import { type LossOptions, lossChecks, reduce } from './reduction.js'
 
 /** Options of {@link ctc}. */
 export interface CtcOptions extends LossOptions {
-  /** Class that stands for no label. Default 0. */
+  /** Class of the blank. Default 0. */
   blank?: number
-  /** Let samples whose labels do not fit into their time cost nothing, rather than infinity. Default false. */
+  /** Loss 0 rather than infinity for samples with more labels than their time can hold. Default false. */
   zeroInfinity?: boolean
 }
 
 const checks: Checks<CtcOptions> = { ...lossChecks, blank: whole(0), zeroInfinity: flag }
 
-/** Logarithm of a probability of 0: finite, so that sums of such have derivatives. */
+/** Logarithm of a probability of 0: finite, so that sums of such logarithms have derivatives. */
 const impossible = -1e30
 
 /**
- * Connectionist temporal classification (Graves et al. 2006): minus the logarithm of the probability of a sequence of labels, over all ways to
- * spread it over the time with blanks between, in nats. The steps of time are written out, so a compiled program holds all of them.
+ * Connectionist temporal classification (Graves et al. 2006): minus the logarithm of the probability of a sequence of labels, summed over all
+ * alignments of the labels with the time steps, with blanks between, in nats. The loop over time is unrolled in a compiled program.
  *
  * @param logits `[time, batch, classes]`
- * @param target labels `[batch, labels]`, integers, padded behind each sample's own with any label
+ * @param target labels `[batch, labels]`, integers, padded after each sample's own labels with any label
  * @param inputLengths steps of each sample, integers `[batch]`, at most `time`
  * @param targetLengths labels of each sample, integers `[batch]`, at most `labels`
- * @returns scalar; with reduction 'none', `[batch]`. The mean is that of the samples, each divided by its number of labels (at least 1). The
- *   loss of labels that do not fit into the time is infinite
+ * @returns scalar; with reduction 'none', `[batch]`. The mean is over the samples, each divided by its number of labels (at least 1). The
+ *   loss of a sample with more labels than its time can hold is infinite
  */
 export function ctc(
   logits: Tensor,
@@ -43,7 +43,7 @@ export function ctc(
   const [time, batch, classes] = logits.shape as [number, number, number]
   const labels = target.cast('int32')
   const lengths = { input: inputLengths.cast('int32'), target: targetLengths.cast('int32') }
-  // Blanks before, between and behind the labels.
+  // Blanks before, between and after the labels.
   const places = 2 * (labels.shape[1] as number) + 1
   const gap = full([batch, 1], blank, { dtype: 'int32' })
   const pairs = stack([gap.broadcastTo(labels.shape), labels], 2).reshape([batch, places - 1])
@@ -66,7 +66,7 @@ export function ctc(
   return sound.div(lengths.target.maximum(1).cast(sound.dtype)).mean()
 }
 
-/** Where the place before the one before may come directly before: at labels that differ from the label before. `[batch, places]`. */
+/** True where position s - 2 may come directly before position s: at labels that differ from the label before. `[batch, positions]`. */
 function mayJump(path: Tensor, blank: number): Tensor {
   const [batch, places] = path.shape as [number, number]
   const none = full([batch, Math.min(2, places)], 0, { dtype: 'int32' }).cast('bool')
@@ -78,7 +78,7 @@ function mayJump(path: Tensor, blank: number): Tensor {
   )
 }
 
-/** Logarithms of the probabilities of being at each place after the last step of each sample, `[batch, places]`. */
+/** Logarithms of the probabilities of each position after the last step of each sample, `[batch, positions]`. */
 function forward(emitted: Tensor, jumps: Tensor, lengths: Tensor): Tensor {
   const [time, batch, places] = emitted.shape as [number, number, number]
   const step = (t: number) => emitted.slice([t], [t + 1]).squeeze(0)

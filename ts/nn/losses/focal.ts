@@ -9,7 +9,7 @@ import { checkSameShape, type LossOptions, lossChecks, reduce } from './reductio
 
 /** Options of {@link sigmoidFocal}. */
 export interface SigmoidFocalOptions extends LossOptions {
-  /** Weight of the targets 1, in [0, 1]; that of the targets 0 is the rest. Default: both weigh 1. */
+  /** Weight of the targets 1, in [0, 1]; the targets 0 have the weight 1 - alpha. Default: both have weight 1. */
   alpha?: number
   /** How much less what is right already counts; 0 gives cross-entropy. Default 2. */
   gamma?: number
@@ -24,7 +24,7 @@ export const sigmoidFocalChecks: Checks<SigmoidFocalOptions> = {
 
 /**
  * Focal loss of logits (Lin et al. 2017), entry by entry: with p the probability of the target, `-alpha (1 - p)^gamma log p`, in nats. The
- * mean is that over all entries.
+ * mean is over all entries.
  *
  * @param pred logits; @param target same shape, 0 or 1; the loss of other entries is NaN
  */
@@ -32,7 +32,7 @@ export function sigmoidFocal(pred: Tensor, target: Tensor, options: SigmoidFocal
   const { alpha, gamma = 2, reduction } = checkOptions('sigmoidFocal', options, sigmoidFocalChecks)
   checkSameShape('sigmoidFocal', pred, target)
   const isOne = target.equal(1)
-  // The logit of being right. With it log p and log(1 - p) have no cancellation.
+  // The logit of the target's probability p: log p and log(1 - p) then have no cancellation.
   const right = where(isOne, pred, pred.neg())
   const entropy = right.neg().softplus()
   const focal = gamma === 0 ? entropy : entropy.mul(right.softplus().mul(-gamma).exp())
@@ -42,7 +42,7 @@ export function sigmoidFocal(pred: Tensor, target: Tensor, options: SigmoidFocal
 
 /** Options of {@link softmaxFocal}. */
 export interface SoftmaxFocalOptions extends LossOptions {
-  /** Weight of each class, shape (classes). Default: all weigh 1. */
+  /** Weight of each class, shape (classes). Default: weights of 1. */
   alpha?: Tensor
   /** How much less what is right already counts; 0 gives cross-entropy. Default 2. */
   gamma?: number
@@ -56,11 +56,11 @@ export const softmaxFocalChecks: Checks<SoftmaxFocalOptions> = {
 }
 
 /**
- * Focal loss of class scores: with p the probability of the label, `-alpha (1 - p)^gamma log p`, in nats. The mean is that over all samples,
- * whatever they weigh.
+ * Focal loss of class scores: with p the probability of the label, `-alpha (1 - p)^gamma log p`, in nats. The mean divides by the number
+ * of samples, not by the sum of their weights.
  *
  * @param pred logits `[batch, classes, ...]`, of at least two classes
- * @param target class indices `[batch, ...]`; an index that is no class gives NaN
+ * @param target class indices `[batch, ...]`; an index outside of the classes gives NaN
  * @returns scalar; with reduction 'none', `[batch, ...]`
  */
 export function softmaxFocal(pred: Tensor, target: Tensor, options: SoftmaxFocalOptions = {}): Tensor {
@@ -74,7 +74,7 @@ export function softmaxFocal(pred: Tensor, target: Tensor, options: SoftmaxFocal
   const isClass = isClassOf(labels, pred)
   const logProbs = logSoftmax(pred, 1)
   const right = where(isClass, logProbs, 0).sum(1)
-  // The logarithm of what the other classes have together, which keeps its digits where p is nearly 1.
+  // The logarithm of the other classes' total probability, which keeps its digits where p is nearly 1.
   const wrong = logSumExp(where(isClass, Number.NEGATIVE_INFINITY, logProbs), 1)
   const focal = gamma === 0 ? right.neg() : right.neg().mul(wrong.mul(gamma).exp())
   const loss = alpha === undefined ? focal : focal.mul(weightOf(alpha, isClass, pred))

@@ -3,10 +3,10 @@ import type { Tensor } from '../../ops/tensor.js'
 import type { NllOptions } from './cross-entropy.js'
 
 /**
- * What each label of a batch weighs in the mean of cross-entropy and of the log-likelihood: its class weight, 0 where it is ignored.
+ * The weight of each label of a batch in the mean of cross-entropy and of the log-likelihood: the weight of its class, 0 for ignored labels.
  *
  * @param labels class indices `[batch, ...]`
- * @returns float64 of the shape of the labels; undefined where each of them weighs 1
+ * @returns float64 of the shape of the labels; undefined if every weight is 1
  */
 export function weightsOfLabels(labels: Tensor, { weight, ignoreIndex }: NllOptions): Tensor | undefined {
   if (weight === undefined && ignoreIndex === undefined) return undefined
@@ -19,11 +19,11 @@ export function weightsOfLabels(labels: Tensor, { weight, ignoreIndex }: NllOpti
 }
 
 /**
- * What the labels of a batch weigh together in the mean of cross-entropy and of the log-likelihood, so that means of batches can be put
- * together: the sum of the class weights of all labels that count.
+ * The weight of a batch in the mean of cross-entropy and of the log-likelihood, for means over several batches: the sum of the class weights
+ * of all labels that are not ignored.
  *
  * @param labels class indices `[batch, ...]`
- * @returns float64 scalar; undefined where each of them weighs 1
+ * @returns float64 scalar; undefined if every weight is 1
  */
 export function weightOfLabels(labels: Tensor, options: NllOptions): Tensor | undefined {
   return weightsOfLabels(labels, options)?.sum()

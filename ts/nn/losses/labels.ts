@@ -5,8 +5,8 @@ import { checkValue, isList, whole } from '../../core/options.js'
 /**
  * Checks class labels on the host, before training.
  *
- * @param ignoreIndex a label that is fine although it is no class
- * @throws DataError naming the first label that is not a whole number between 0 and `classes - 1`, and where it stands
+ * @param ignoreIndex a label outside of the classes that is allowed
+ * @throws DataError naming the first label that is not a whole number between 0 and `classes - 1`, and its index
  */
 export function checkLabels(labels: ArrayLike<number | bigint>, classes: number, ignoreIndex?: number): void {
   checkValue('checkLabels: classes', classes, whole(1))
@@ -16,7 +16,7 @@ export function checkLabels(labels: ArrayLike<number | bigint>, classes: number,
   }
   for (let index = 0; index < labels.length; index++) {
     const given: unknown = labels[index]
-    // Not Number(given) for everything: that of null is 0, a class.
+    // Not Number(given) for every value: Number(null) is 0, a class.
     const label = typeof given === 'bigint' ? Number(given) : given
     if (label === ignoreIndex && label !== undefined) continue
     if (!Number.isInteger(label) || (label as number) < 0 || (label as number) >= classes) {

@@ -1,4 +1,4 @@
-/** Negative log-likelihoods of counts and of numbers. */
+/** Negative log-likelihoods of Poisson and normal distributions. */
 import { ShapeError } from '../../core/errors.js'
 import { above, type Checks, checkOptions, flag } from '../../core/options.js'
 import { idOf } from '../../core/tensor.js'
@@ -10,9 +10,9 @@ import { checkSameShape, type LossOptions, lossChecks, reduce } from './reductio
 export interface PoissonNllOptions extends LossOptions {
   /** Whether the prediction is the logarithm of the rate. Default true. */
   logInput?: boolean
-  /** Add what depends on the target alone, by Stirling's formula where the target is above 1. Default false. */
+  /** Add the term that depends on the target alone, by Stirling's formula for targets above 1. Default false. */
   full?: boolean
-  /** Added to a rate before its logarithm is taken. Default 1e-8. */
+  /** Added to a rate before its logarithm. Default 1e-8. */
   eps?: number
 }
 
@@ -56,7 +56,7 @@ function stirling(count: Tensor): Tensor {
 export interface GaussianNllOptions extends LossOptions {
   /** Add the constant log(2 pi) / 2. Default false. */
   full?: boolean
-  /** Smallest variance that counts; smaller ones count as it, without slope. Default 1e-6. */
+  /** Lower bound of the variance; the gradient of a smaller variance is 0. Default 1e-6. */
   eps?: number
 }
 

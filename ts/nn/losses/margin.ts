@@ -1,4 +1,4 @@
-/** Losses that ask for a distance between what is right and what is wrong. */
+/** Losses with a margin between right and wrong scores. */
 import { ShapeError } from '../../core/errors.js'
 import { above, atLeast, type Checks, checkOptions, finite, flag } from '../../core/options.js'
 import { norm, where } from '../../ops/index.js'
@@ -8,7 +8,7 @@ import { checkSameShape, type LossOptions, lossChecks, reduce } from './reductio
 
 /** Options of {@link hinge} and {@link squaredHinge}. */
 export interface HingeOptions extends LossOptions {
-  /** How far a prediction has to be on its side. Default 1. */
+  /** Smallest `target pred` without loss. Default 1. */
   margin?: number
 }
 
@@ -39,7 +39,7 @@ function shortfall(name: string, pred: Tensor, target: Tensor, margin: number): 
 
 /** Options of {@link multiMargin}. */
 export interface MultiMarginOptions extends LossOptions {
-  /** How far the score of the label has to be above the others. Default 1. */
+  /** Smallest difference between the label's score and another score without loss. Default 1. */
   margin?: number
   /** 2 squares each term. Default 1. */
   p?: 1 | 2
@@ -57,9 +57,9 @@ export const multiMarginChecks: Checks<MultiMarginOptions> = {
 
 /**
  * Hinge loss of many classes (Crammer and Singer 2001, summed over the classes): `sum max(0, margin - pred[label] + pred[c])^p / classes`, over
- * the classes c that are not the label.
+ * the classes c other than the label.
  *
- * @param pred scores `[batch, classes, ...]`; @param target class indices `[batch, ...]`; an index that is no class gives NaN
+ * @param pred scores `[batch, classes, ...]`; @param target class indices `[batch, ...]`; an index outside of the classes gives NaN
  * @returns scalar; with reduction 'none', `[batch, ...]`
  */
 export function multiMargin(pred: Tensor, target: Tensor, options: MultiMarginOptions = {}): Tensor {
@@ -75,11 +75,11 @@ export function multiMargin(pred: Tensor, target: Tensor, options: MultiMarginOp
 
 /** Options of {@link tripletMargin}. */
 export interface TripletMarginOptions extends LossOptions {
-  /** How much nearer the positive has to be than the negative. Default 1. */
+  /** Smallest difference of the two distances without loss. Default 1. */
   margin?: number
   /** Order of the distance, at least 1. Default 2. */
   p?: number
-  /** Take the negative's distance from the positive where that is smaller (Balntas et al. 2016). Default false. */
+  /** Take the negative's distance from the positive if that distance is smaller (Balntas et al. 2016). Default false. */
   swap?: boolean
   /** Added to every difference, which keeps the slope of a distance of 0 finite. Default 1e-6. */
   eps?: number

@@ -67,7 +67,7 @@ const LOSSES = {
   poissonNll,
 }
 
-/** What a loss takes as its third argument. */
+/** Options of a loss, its third argument. */
 type OptionsOfLoss<N extends LossName> = NonNullable<Parameters<(typeof LOSSES)[N]>[2]>
 
 /** The checks of the options of each loss. */
@@ -90,16 +90,16 @@ const CHECKS: { readonly [N in LossName]: Checks<OptionsOfLoss<N>> } = {
   poissonNll: poissonNllChecks,
 }
 
-/** Other names under which a loss is known. */
+/** Aliases of losses. */
 const ALIASES: Record<string, LossName> = { cross_entropy: 'crossEntropy', NLLLoss: 'nll' }
 
-/** Losses that can be asked for by name. */
+/** Losses by name. */
 export type LossName = keyof typeof LOSSES
 
 /** The names that `loss` accepts. */
 export const lossNames = Object.keys(LOSSES) as readonly LossName[]
 
-/** Options of any loss; each takes those of its own. */
+/** Options of any loss; each loss refuses the options of others. */
 export type AnyLossOptions = Omit<CrossEntropyOptions, 'reduction'> &
   Omit<SmoothL1Options, 'reduction'> &
   Omit<HuberOptions, 'reduction'> &
@@ -110,7 +110,7 @@ export type AnyLossOptions = Omit<CrossEntropyOptions, 'reduction'> &
   Omit<HingeOptions, 'reduction'> &
   Omit<MultiMarginOptions, 'reduction'> &
   Omit<PoissonNllOptions, 'reduction'> & {
-    /** Of 'sigmoidFocal' a number, of 'softmaxFocal' a weight for each class. */
+    /** A number for 'sigmoidFocal', a weight for each class for 'softmaxFocal'. */
     alpha?: number | Tensor
   }
 
@@ -125,7 +125,7 @@ export function lossName(name: string): LossName {
 /**
  * The loss of that name with its options fixed, or the function itself.
  *
- * @throws UnknownNameError for a loss, or an option of it, that there is not; ArgumentError for options of a function
+ * @throws UnknownNameError for an unknown loss or option; ArgumentError for options of a function
  */
 export function createLoss(loss: LossName | (string & {}) | Loss, options: AnyLossOptions = {}): Loss {
   if (typeof loss === 'function') {

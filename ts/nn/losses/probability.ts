@@ -52,15 +52,15 @@ export const bceWithLogitsChecks: Checks<BceWithLogitsOptions> = { ...lossChecks
 /**
  * Binary cross-entropy of logits, the stable form of `bce(sigmoid(pred), target)`.
  *
- * @param pred logits; @param target same shape, in [0, 1]; the loss of other entries is NaN. The mean is that over all entries, `posWeight`
- * or not.
+ * @param pred logits; @param target same shape, in [0, 1]; the loss of other entries is NaN. The mean divides by the number
+ * of entries, also with `posWeight`.
  */
 export function bceWithLogits(pred: Tensor, target: Tensor, options: BceWithLogitsOptions = {}): Tensor {
   const { posWeight, reduction } = checkOptions('bceWithLogits', options, bceWithLogitsChecks)
   checkSameShape('bceWithLogits', pred, target)
   // -log sigmoid(x) = softplus(-x), and -log(1 - sigmoid(x)) = x + softplus(-x)
   const negative = target.neg().add(1)
-  // An infinite logit that is right costs nothing, where the formula would have 0 times infinity.
+  // The loss of an infinite logit of the right sign is 0; the formula would have 0 times infinity.
   const isCertain = where(
     target.equal(1),
     pred.equal(Infinity),
@@ -69,7 +69,7 @@ export function bceWithLogits(pred: Tensor, target: Tensor, options: BceWithLogi
   const logits = where(isCertain, 0, pred)
   const factor = posWeight === undefined ? undefined : posWeight.mul(target).add(negative)
   const tail = logits.neg().softplus()
-  // At -infinity the other part is infinite by itself, unless the logit is right.
+  // At -infinity the other term is infinite, unless the logit has the right sign.
   const linear = negative.mul(where(logits.equal(-Infinity), 0, logits))
   const loss = linear.add(factor === undefined ? tail : factor.mul(tail))
   return reduce(where(isProbability(target), where(isCertain, 0, loss), Number.NaN), reduction)
@@ -77,7 +77,7 @@ export function bceWithLogits(pred: Tensor, target: Tensor, options: BceWithLogi
 
 /** Options of {@link klDiv}. */
 export interface KlDivOptions {
-  /** As in other losses; 'batchmean' is the sum over the batch size: the divergence in its mathematical sense. Default 'mean'. */
+  /** As in other losses; 'batchmean' is the sum divided by the batch size, the mean divergence of a sample. Default 'mean'. */
   reduction?: Reduction | 'batchmean'
   /** Whether `target` holds log-probabilities. Default false. */
   logTarget?: boolean
@@ -92,7 +92,7 @@ export const klDivChecks: Checks<KlDivOptions> = {
 /**
  * Kullback-Leibler divergence KL(target || pred) entry by entry, `target (log target - pred)`, in nats.
  *
- * @param pred log-probabilities; @param target probabilities (or their logarithms), same shape; entries that are none give NaN
+ * @param pred log-probabilities; @param target probabilities (or their logarithms), same shape; entries that are not probabilities give NaN
  */
 export function klDiv(pred: Tensor, target: Tensor, options: KlDivOptions = {}): Tensor {
   const { reduction = 'mean', logTarget = false } = checkOptions('klDiv', options, klDivChecks)

@@ -4,7 +4,7 @@ import { idOf } from '../../core/tensor.js'
 import { where } from '../../ops/index.js'
 import type { Tensor } from '../../ops/tensor.js'
 
-/** How per-entry losses become the result: their mean, their sum, or as they are. */
+/** Reduction of per-entry losses: mean, sum or none. */
 export type Reduction = 'mean' | 'sum' | 'none'
 
 /** Options that every loss takes. */
@@ -19,10 +19,10 @@ export type Loss = (pred: Tensor, target: Tensor) => Tensor
 /** The checks of {@link LossOptions}. */
 export const lossChecks: Checks<LossOptions> = { reduction: oneOf('mean', 'sum', 'none') }
 
-/** What rounding may add to a probability that is 0 or 1. */
+/** Tolerance for a rounded probability of 0 or 1. */
 const slack = 1e-6
 
-/** Where values are probabilities: in [0, 1], but for rounding. */
+/** True where values are probabilities: in [0, 1], up to rounding. */
 export function isProbability(values: Tensor): Tensor {
   return values.greaterEqual(-slack).logicalAnd(values.lessEqual(1 + slack))
 }
@@ -44,7 +44,7 @@ export function checkSameShape(loss: string, pred: Tensor, target: Tensor): void
   }
 }
 
-/** `share` times log-probabilities, and 0 where the share is 0 and the logarithm -infinite: what has no share does not count. */
+/** `share` times log-probabilities, and 0 where the share is 0 and the logarithm -infinite. */
 export function countedProduct(share: Tensor, logProbs: Tensor): Tensor {
   const isNone = share.equal(0).logicalAnd(logProbs.equal(-Infinity))
   return where(isNone, 0, logProbs).mul(share)

@@ -1,4 +1,4 @@
-/** Losses of directions. */
+/** Losses of the angle between vectors. */
 import { ShapeError } from '../../core/errors.js'
 import { above, between, type Checks, checkOptions } from '../../core/options.js'
 import { idOf } from '../../core/tensor.js'
@@ -8,8 +8,8 @@ import { arange, type Tensor } from '../../ops/tensor.js'
 import { checkSameShape, type LossOptions, lossChecks, reduce } from './reduction.js'
 
 /**
- * Rows of length 1, and 0 with gradient 0 where a row is 0. Entries are divided by the largest first, which is a constant to derivatives since
- * the direction does not depend on it: so no square overflows or vanishes.
+ * Rows divided by their lengths; a row of 0 stays 0 with gradient 0. Entries are divided by the row's largest entry first, so that no square
+ * overflows or underflows. Derivatives treat the largest entry as a constant, since the direction does not depend on it.
  */
 function directions(rows: Tensor): Tensor {
   const largest = rows.abs().max(-1, { keepDims: true }).stopGradient()
@@ -42,14 +42,14 @@ export function cosineDistance(pred: Tensor, target: Tensor, options: LossOption
 
 /** Options of {@link cosineEmbedding}. */
 export interface CosineEmbeddingOptions extends LossOptions {
-  /** Cosine up to which rows that do not belong together cost nothing, in [-1, 1]. Default 0. */
+  /** Largest cosine of a pair with target -1 without loss, in [-1, 1]. Default 0. */
   margin?: number
 }
 
 const embeddingChecks: Checks<CosineEmbeddingOptions> = { ...lossChecks, margin: between(-1, 1) }
 
 /**
- * Cosine loss of pairs: `1 - cos` where they belong together, `max(0, cos - margin)` where they do not.
+ * Cosine loss of pairs: `1 - cos` for target 1, `max(0, cos - margin)` for target -1.
  *
  * @param first `[batch, ..., features]`; @param second same shape
  * @param target `[batch, ...]`, 1 or -1; the loss of other entries is NaN
@@ -76,17 +76,18 @@ export function cosineEmbedding(
 
 /** Options of {@link ntXent}. */
 export interface NtXentOptions extends LossOptions {
-  /** Divides the similarities; small values look at the nearest rows only. Default 0.5. */
+  /** Divisor of the similarities; with a small value only the nearest rows contribute. Default 0.5. */
   temperature?: number
 }
 
 const ntXentChecks: Checks<NtXentOptions> = { ...lossChecks, temperature: above(0) }
 
 /**
- * Contrastive loss of two views (SimCLR, Chen et al. 2020): each row has to find its other view among all rows of both by the cosine, in nats.
+ * Contrastive loss of two views (SimCLR, Chen et al. 2020): cross-entropy in nats of each row's other view among all rows
+ * of both views, with cosines as scores.
  *
  * @param first `[batch, features]`; @param second the other view of the same samples
- * @returns scalar; with reduction 'none', `[2 batch]`, the rows of `first` in front
+ * @returns scalar; with reduction 'none', `[2 batch]`, the rows of `first` first
  */
 export function ntXent(first: Tensor, second: Tensor, options: NtXentOptions = {}): Tensor {
   const { temperature = 0.5, reduction } = checkOptions('ntXent', options, ntXentChecks)

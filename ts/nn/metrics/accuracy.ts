@@ -18,27 +18,27 @@ import {
 
 /** Options of {@link accuracy}. */
 export interface AccuracyOptions {
-  /** Entries with this label count for nothing; where all have it the accuracy is 0. Default: none. */
+  /** Entries with this label are left out; if all entries are left out, the accuracy is 0. Default: none. */
   ignoreIndex?: number | undefined
 }
 
 /** Options of {@link binaryAccuracy}. */
 export interface BinaryAccuracyOptions {
-  /** Predictions above it say yes: 0.5 for probabilities, 0 for logits. Default 0.5. */
+  /** Predictions above it are class 1: 0.5 for probabilities, 0 for logits. Default 0.5. */
   threshold?: number
-  /** One number for each entry of a sample, `[labels]`, in place of one for all. Default false. */
+  /** One number for each entry of a sample, `[labels]`, instead of one number. Default false. */
   perLabel?: boolean
 }
 
 /** Options of {@link exactMatch}. */
 export interface ExactMatchOptions {
-  /** Predictions above it say yes. Default 0.5. */
+  /** Predictions above it are class 1. Default 0.5. */
   threshold?: number
 }
 
 /** Options of {@link topKAccuracy}. */
 export interface TopKAccuracyOptions {
-  /** How many of the largest scores may hold the class. Default 5. */
+  /** Number of largest scores among which the class counts as right. Default 5. */
   k?: number
 }
 
@@ -53,10 +53,10 @@ const topKChecks: Checks<TopKAccuracyOptions> = { k: whole(1) }
  * among its scores is wrong.
  *
  * @param prediction scores, probabilities or logits `[batch, classes, ...]`, of at least two classes, or integers: the classes themselves
- * @param target class indices `[batch, ...]`, or one-hot rows or probabilities of the shape of the scores, of which each of the largest
- *   entries is right
- * @returns scalar, float32 where the prediction is, else float64
- * @throws ShapeError for shapes that do not fit, and for a single column, in which every score is the largest
+ * @param target class indices `[batch, ...]`, or one-hot rows or probabilities of the shape of the scores, of which each largest
+ *   entry is a right class
+ * @returns scalar, float32 for a float32 prediction, else float64
+ * @throws ShapeError for shapes that do not agree, and for a single column, in which every score is the largest
  */
 export const accuracy: MetricOf<AccuracyOptions> = metricFunction(
   'accuracy',
@@ -70,7 +70,7 @@ export const accuracy: MetricOf<AccuracyOptions> = metricFunction(
     }),
 )
 
-/** Which entries are right, bool, and which count at all. */
+/** Which entries are right, and which entries are not ignored; bool. */
 function judge(prediction: Tensor, target: Tensor, ignoreIndex: number | undefined) {
   shapeOf('accuracy', prediction, target)
   const areLabels = !isFloat(prediction.dtype) && hasShape(target, prediction.shape)
@@ -95,7 +95,7 @@ function judge(prediction: Tensor, target: Tensor, ignoreIndex: number | undefin
   return { hits: right.logicalAnd(prediction.equal(prediction).all(1)), counted }
 }
 
-/** Whether the entry that was chosen is a largest one of its row, and above 0: a row of zeros has no class. */
+/** Whether the chosen entry is a largest entry of its row and above 0: a row of zeros has no class. */
 function isLargest(rows: Tensor, chosen: Tensor): Tensor {
   const classes = rows.shape[1] as number
   const column = [1, classes, ...rows.shape.slice(2).map(() => 1)]
@@ -113,13 +113,13 @@ function countedLabels(labels: Tensor, isIndices: boolean, ignoreIndex: number):
 }
 
 /**
- * Share of entries that are on the right side of a threshold, in [0, 1]: the accuracy of one yes-or-no output, and of several that are
- * independent of each other (multi-label), entry by entry. A NaN is wrong, and a prediction at the threshold says no.
+ * Share of entries that are on the right side of a threshold, in [0, 1]: the accuracy of one binary output, and of several
+ * independent binary outputs (multi-label), entry by entry. A NaN is wrong, and a prediction at the threshold is class 0.
  *
  * @param prediction probabilities or logits `[batch, ...]`
- * @param target of the same shape, or without an axis of extent 1: 0 and 1, or booleans; of a probability the likelier one
+ * @param target of the same shape, or without an axis of extent 1: 0 and 1, or booleans; a probability stands for the likelier class
  * @returns scalar, or one number for each entry of a sample; float32 where the prediction is, else float64
- * @throws ShapeError for shapes that do not fit; ArgumentError for a threshold that is no finite number
+ * @throws ShapeError for shapes that do not fit; ArgumentError for a threshold that is not finite
  */
 export const binaryAccuracy: MetricOf<BinaryAccuracyOptions> = metricFunction(
   'binaryAccuracy',

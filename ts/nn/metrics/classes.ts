@@ -1,4 +1,4 @@
-/** Classes that predictions say and those that are true, in whatever form they are given. */
+/** Predicted and true classes, from every form of predictions and targets. */
 import { isFloat, type Shape } from '../../core/dtype.js'
 import { ArgumentError, ShapeError } from '../../core/errors.js'
 import { type Checks, finite, whole } from '../../core/options.js'
@@ -8,11 +8,11 @@ import { entryWeights, essential, shapeOf } from './metric.js'
 
 /** Options of metrics that count classes. */
 export interface ClassOptions {
-  /** How many classes there are. Default: as many as the prediction has scores, 2 for one probability; integers need it. */
+  /** Number of classes. Default: the number of scores of the prediction, 2 for one probability; required for integers. */
   classes?: number
-  /** A probability above it says class 1, where there is one for each sample. Default 0.5; 0 for logits. */
+  /** With one probability a sample, a probability above it is class 1. Default 0.5; 0 for logits. */
   threshold?: number
-  /** Entries with this label count for nothing. Default: none. */
+  /** Entries with this label are left out. Default: none. */
   ignoreIndex?: number | undefined
 }
 
@@ -29,14 +29,14 @@ export interface Told {
   readonly predicted: Tensor
   /** int32 `[n]`. */
   readonly actual: Tensor
-  /** float64 `[n]`: 0 where the label is ignored, NaN where there is no answer (a NaN score, a label that is no class). */
+  /** float64 `[n]`: 0 where the label is ignored, NaN for a NaN score and for a label outside of the classes. */
   readonly weight: Tensor
 }
 
 /** Whether a sample has one number. */
 export const isSingle = (output: Shape) => essential(output) === ''
 
-/** How many classes the state of a metric is for. */
+/** Number of classes of a metric's state. */
 export function classesOf(output: Shape, { classes }: ClassOptions): number {
   return classes ?? (isSingle(output) ? 2 : (output[0] as number))
 }

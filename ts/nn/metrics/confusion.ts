@@ -7,15 +7,15 @@ import { type MetricOf, metricFunction, nothing, plus, quotient, type Rule } fro
 /** Options of {@link confusionMatrix}. */
 export interface ConfusionOptions extends ClassOptions {
   /**
-   * `true`: shares of the true class, rows sum to 1; `predicted`: of the predicted one, columns do; `all`: of all samples; `none` (default):
-   * counts. A row or column without samples stays 0.
+   * `true`: shares of the true class, rows sum to 1; `predicted`: shares of the predicted class, columns sum to 1; `all`: shares of all samples;
+   * `none` (default): counts. A row or column without samples stays 0.
    */
   normalize?: 'none' | 'true' | 'predicted' | 'all'
 }
 
 /** Options of {@link cohenKappa}. */
 export interface KappaOptions extends ClassOptions {
-  /** What a mistake weighs: 1 (`none`, default), the difference of class numbers, or its square. */
+  /** Weight of a mistake: 1 (`none`, default), the difference of class numbers, or its square. */
   weighting?: 'none' | 'linear' | 'quadratic'
 }
 
@@ -25,7 +25,7 @@ const confusionChecks: Checks<ConfusionOptions> = {
 }
 const kappaChecks: Checks<KappaOptions> = { ...classChecks, weighting: oneOf('none', 'linear', 'quadratic') }
 
-/** What is made of the matrix of counts `[true, predicted]`. */
+/** A function of the matrix of counts `[true, predicted]`. */
 function matrixRule(name: string, options: ClassOptions, compute: (counts: Tensor) => Tensor): Rule {
   return {
     init: (output) => {
@@ -43,8 +43,8 @@ function matrixRule(name: string, options: ClassOptions, compute: (counts: Tenso
 }
 
 /**
- * How many samples of each class were predicted as which: **rows are the true classes, columns the predicted ones**. A score of NaN and a label
- * that is no class make it NaN.
+ * Number of samples of each pair of classes: **rows are the true classes, columns the predicted classes**. A score of NaN and a label outside
+ * of the classes make the matrix NaN.
  *
  * @param prediction probabilities of class 1 `[batch]`, scores `[batch, classes, ...]`, or integers, the classes themselves
  * @param target class indices, or one-hot rows
@@ -65,8 +65,8 @@ export const confusionMatrix: MetricOf<ConfusionOptions> = metricFunction(
 
 /**
  * Cohen's kappa (Cohen 1960; weighted: Cohen 1968): agreement beyond what chance gives, 1 - sum(w O) / sum(w E) with O the counts, E those
- * of independent sides, and w what a mistake weighs. 1 for full agreement, 0 for chance, below 0 for less; NaN where both sides have one and the
- * same class only. Arguments and errors as for {@link confusionMatrix}.
+ * of independent sides, and w the weight of a mistake. 1 for full agreement, 0 for chance, negative below chance; NaN if both sides have only one,
+ * common class. Arguments and errors as for {@link confusionMatrix}.
  */
 export const cohenKappa: MetricOf<KappaOptions> = metricFunction(
   'cohenKappa',
@@ -87,7 +87,7 @@ export const cohenKappa: MetricOf<KappaOptions> = metricFunction(
 )
 
 /**
- * Matthews' correlation of true and predicted classes (Matthews 1975; several classes: Gorodkin 2004, eq. 8), in [-1, 1]; 0 where one of the
+ * Matthews' correlation of true and predicted classes (Matthews 1975; several classes: Gorodkin 2004, eq. 8), in [-1, 1]; 0 if one of the
  * sides has a single class. Arguments and errors as for {@link confusionMatrix}.
  */
 export const matthews: MetricOf<ClassOptions> = metricFunction('matthews', classChecks, (options) =>

@@ -1,4 +1,4 @@
-/** Metrics: what predictions are worth, of all samples together, however they are divided into batches. */
+/** Metrics of predictions over all samples, independent of the division into batches. */
 export * from './accuracy.js'
 export type { ClassOptions } from './classes.js'
 export * from './confusion.js'

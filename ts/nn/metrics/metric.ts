@@ -1,4 +1,4 @@
-/** What a metric is: a state that batches are added to, and the value of all samples together. */
+/** Metrics: a state to which batches are added, and its value, the metric of all samples. */
 import type { Shape } from '../../core/dtype.js'
 import { ShapeError } from '../../core/errors.js'
 import { type Checks, checkOptions } from '../../core/options.js'
@@ -6,44 +6,44 @@ import { idOf, type Tensor } from '../../core/tensor.js'
 import { where } from '../../ops/index.js'
 import { ones, zeros } from '../../ops/tensor.js'
 
-/** What a metric keeps of the samples so far: tensors by name, whose shapes stay the same. */
+/** State of a metric after the samples so far: tensors by name, of constant shapes. */
 export type MetricState = Readonly<Record<string, Tensor>>
 
 /**
- * A metric of any number of batches. Its value is that of all samples together, and never a mean over batches. All methods are lazy and work
- * inside of `jit`, so that a training step adds its batch to the state in one plan.
+ * A metric of any number of batches. Its value is the metric of all samples, and never a mean over batches. All methods are lazy and work
+ * inside of `jit`, so a training step adds its batch to the state in its own plan.
  */
 export interface Metric {
-  /** What it is reported under. */
+  /** Name in reports. */
   readonly name: string
   /**
-   * What it reads of a model: `logits` where it makes probabilities itself, so that a model which ends in softmax gives what softmax is applied
-   * to. Default: the output.
+   * The prediction that it takes from a model: `logits` if the metric makes probabilities itself; a model that ends in a softmax then gives the
+   * input of the softmax. Default: the output.
    */
   readonly takes?: 'logits' | undefined
   /**
-   * The state of no samples.
+   * The state before the first sample.
    *
    * @param output shape of the prediction of one sample: `[]`, `[classes]`, ...
    */
   init(output: Shape): MetricState
   /**
-   * The state with a batch more.
+   * The state after one more batch.
    *
-   * @param weights what each sample counts, `[batch]`; default 1
+   * @param weights weight of each sample, `[batch]`; default 1
    */
   update(state: MetricState, prediction: Tensor, target: Tensor, weights?: Tensor): MetricState
-  /** The value of a state: a scalar, or one number for each class where the options say so. */
+  /** The value of a state: a scalar, or one number for each class if the options ask for it. */
   compute(state: MetricState): Tensor
   /** The value of these samples alone. */
   of(prediction: Tensor, target: Tensor, weights?: Tensor): Tensor
 }
 
-/** How a metric counts, its options resolved. */
+/** Definition of a metric with its options. */
 export interface Rule {
   /** As of {@link Metric}. */
   readonly takes?: 'logits' | undefined
-  /** @param samples how many there will be at most, where that is known */
+  /** @param samples largest number of samples, if it is known */
   init(output: Shape, samples?: number): MetricState
   update(state: MetricState, prediction: Tensor, target: Tensor, weights?: Tensor): MetricState
   compute(state: MetricState): Tensor
@@ -56,7 +56,7 @@ export interface MetricOf<O extends object> {
   streaming(options?: O): Metric
 }
 
-/** A metric that follows a rule. */
+/** A metric from its rule. */
 export function metricOf(name: string, rule: Rule): Metric {
   const whole: Metric['of'] = (prediction, target, weights) => {
     const [samples, ...output] = batchShape(name, prediction)
@@ -73,7 +73,7 @@ export function metricOf(name: string, rule: Rule): Metric {
 }
 
 /**
- * The function of a rule. Its value is float32 where the prediction is, and float64 else; states are float64.
+ * The function of a rule. Its value is float32 for a float32 prediction, else float64; states are float64.
  *
  * @param make the rule of checked options
  */
@@ -91,7 +91,7 @@ export function metricFunction<O extends object>(
   return Object.assign(of, { streaming })
 }
 
-/** The shape of a prediction, samples along its first axis, with a target beside it. */
+/** The shape of a prediction, samples along its first axis, checked against its target. */
 export function shapeOf(name: string, prediction: Tensor, target: Tensor): Shape {
   idOf(`${name}: target`, target)
   return batchShape(name, prediction)
@@ -111,7 +111,7 @@ export function nothing(...shape: number[]): Tensor {
 }
 
 /**
- * The weight of every entry of `shape`, float64: that of its sample.
+ * The weight of every entry of `shape`, float64: the weight of its sample.
  *
  * @param weights `[batch]`
  */
@@ -130,13 +130,13 @@ export function entryWeights(name: string, weights: Tensor | undefined, shape: S
     .broadcastTo([...shape])
 }
 
-/** A sum and what it is over: the state of a weighted mean. */
+/** A weighted sum and the sum of the weights: the state of a weighted mean. */
 export const noMean = () => ({ sum: nothing(), weight: nothing() })
 
 /**
- * Adds to the state of a mean. Entries that weigh nothing do not count, whatever they are.
+ * Adds to the state of a mean. Entries of weight 0 are left out, also NaN.
  *
- * @param weight of the shape of `values`; undefined where each counts 1
+ * @param weight weights of the shape of `values`; undefined for weights of 1
  */
 export function addToMean(state: MetricState, values: Tensor, weight: Tensor | undefined): MetricState {
   const exact = values.cast('float64')
@@ -147,18 +147,18 @@ export function addToMean(state: MetricState, values: Tensor, weight: Tensor | u
   return { sum: plus(state.sum, counted.sum()), weight: plus(state.weight, weight.sum()) }
 }
 
-/** A state's entry and more. */
+/** An entry of the state plus `more`. */
 export function plus(before: Tensor | undefined, more: Tensor): Tensor {
   return (before as Tensor).add(more)
 }
 
-/** `sum / weight`, 0 where nothing counts. */
+/** `sum / weight`, 0 where the weight is 0. */
 export function quotient(sum: Tensor | undefined, weight: Tensor | undefined): Tensor {
   const [a, b] = [sum as Tensor, weight as Tensor]
   return where(b.equal(0), 0, a.div(where(b.equal(0), 1, b)))
 }
 
-/** The rule of a mean: what each batch adds to {@link noMean}. */
+/** The rule of a mean: each batch adds to {@link noMean}. */
 export function meanRule(update: Rule['update'], finish: (mean: Tensor) => Tensor = (mean) => mean): Rule {
   return { init: noMean, update, compute: ({ sum, weight }) => finish(quotient(sum, weight)) }
 }
@@ -166,7 +166,7 @@ export function meanRule(update: Rule['update'], finish: (mean: Tensor) => Tenso
 /** Shapes without axes of extent 1, as text to compare. */
 export const essential = (shape: Shape) => String(shape.filter((extent) => extent !== 1))
 
-/** Throws ShapeError unless prediction and target have the same shape, axes of extent 1 aside. */
+/** Throws ShapeError unless prediction and target have the same shape without axes of extent 1. */
 export function checkAlike(name: string, prediction: Tensor, target: Tensor): void {
   shapeOf(name, prediction, target)
   if (prediction.size === target.size && essential(prediction.shape) === essential(target.shape)) return

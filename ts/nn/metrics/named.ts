@@ -10,14 +10,14 @@ import { brier, calibrationError, logLoss, perplexity } from './probabilities.js
 import { averagePrecision, rocAUC } from './ranking.js'
 import { differenceRule, explainedVariance, r2, rootMeanSquaredError } from './regression.js'
 
-/** Judges a batch: predictions and targets to a scalar, the mean over the samples of the batch. */
+/** A metric of one batch: predictions and targets to a scalar, the mean over the samples of the batch. */
 export type MetricFunction = (pred: Tensor, target: Tensor) => Tensor
 
-/** What a model is trained for, as far as metrics differ by it. */
+/** The properties of a model's loss on which metrics depend. */
 export interface MetricTask {
-  /** Undefined for a function of one's own. */
+  /** Undefined for a function of your own. */
   readonly lossName?: LossName | undefined
-  /** Label of samples that count for nothing. */
+  /** Label of samples that are left out. */
   readonly ignoreIndex?: number | undefined
 }
 
@@ -25,24 +25,24 @@ type Named = MetricTask['lossName']
 
 const taskChecks: Checks<MetricTask> = { lossName: elsewhere(), ignoreIndex: whole() }
 
-/** Losses of numbers. */
+/** Losses of regressions. */
 const regressions: readonly Named[] = ['mse', 'l1', 'smoothL1', 'huber', 'poissonNll', 'cosineDistance']
-/** Losses of yes-or-no outputs whose predictions are logits. */
+/** Losses of binary outputs whose predictions are logits. */
 const binaryLogits: readonly Named[] = ['bceWithLogits', 'sigmoidFocal']
-/** Losses of classes that exclude each other whose predictions are logits or logarithms. */
+/** Losses of mutually exclusive classes whose predictions are logits or log-probabilities. */
 const classLogits: readonly Named[] = ['crossEntropy', 'nll', 'softmaxFocal']
 
 const isBinary = ({ lossName }: MetricTask) => lossName === 'bce' || binaryLogits.includes(lossName)
-/** Logits say yes above 0. */
+/** Threshold of logits. */
 const thresholdOf = ({ lossName }: MetricTask) => ({ threshold: binaryLogits.includes(lossName) ? 0 : 0.5 })
 const logitsOf = ({ lossName }: MetricTask) => ({
   logits: classLogits.includes(lossName) || binaryLogits.includes(lossName),
 })
-/** Softmax changes the order of scores between samples; a sigmoid leaves it. */
+/** Softmax changes the order of scores between samples; a sigmoid does not. */
 const ranking = ({ lossName }: MetricTask) => ({ logits: classLogits.includes(lossName) })
 const counting = (task: MetricTask) => ({ ...thresholdOf(task), ignoreIndex: task.ignoreIndex })
 
-/** Accuracy by the loss: the largest score for losses of classes, a threshold for those of yes-or-no outputs. */
+/** Accuracy for a loss: by the largest score for losses of classes, by a threshold for losses of binary outputs. */
 function accuracyFor(task: MetricTask): Metric {
   return isBinary(task)
     ? binaryAccuracy.streaming(thresholdOf(task))
@@ -85,21 +85,21 @@ const METRICS = {
   topKAccuracy: () => topKAccuracy.streaming(),
 } as const
 
-/** Metrics that can be asked for by name. */
+/** Names of metrics. */
 export type MetricName = keyof typeof METRICS
 
-/** Names of metrics that have no meaning for losses of numbers: right and wrong. */
+/** Names of metrics of right and wrong predictions, which regressions do not have. */
 const ofRight: readonly string[] = ['accuracy', 'acc']
 
 /**
- * The metric of a name, with what the loss says of the outputs: the threshold of 'bceWithLogits' and 'sigmoidFocal' is 0, and metrics of probabilities turn logits
- * into them; one that was made already, such as `fBeta.streaming({ beta: 2 })`; or that of a function. Functions of this library are metrics of
- * all samples; another function gives the mean over a batch, and batches are weighted by their samples. A function is reported under its own name.
+ * The metric of a name, a metric such as `fBeta.streaming({ beta: 2 })`, or the metric of a function. A named metric adapts to the loss: the
+ * threshold of 'bceWithLogits' and 'sigmoidFocal' is 0, and metrics of probabilities convert logits to probabilities. Functions of this library are
+ * metrics of all samples; another function returns the mean over a batch, and batches are weighted by their samples. A function is reported under its name.
  *
- * Accuracy is what the loss makes of it: the largest score for losses of classes; a threshold, entry by entry, for 'bce' (0.5),
- * 'bceWithLogits' and 'sigmoidFocal' (0); nothing for losses of numbers.
+ * Accuracy depends on the loss: the largest score for losses of classes; a threshold, entry by entry, for 'bce' (0.5),
+ * 'bceWithLogits' and 'sigmoidFocal' (0); an error for regressions.
  *
- * @throws UnknownNameError for another name; ArgumentError for something else, and for the accuracy of a regression
+ * @throws UnknownNameError for another name; ArgumentError for another value, and for the accuracy of a regression
  */
 export function createMetric(
   metric: MetricName | (string & {}) | MetricFunction | Metric,
@@ -131,7 +131,7 @@ function isMetric(value: unknown): value is Metric {
   }
 }
 
-/** The metric of a function: of ours that of all samples, of others the mean over batches weighted by their samples. */
+/** The metric of a function: a function of the library is a metric of all samples, another function a mean over batches weighted by their samples. */
 function ofFunction(metric: MetricFunction): Metric {
   const name = nameOf(metric)
   const ours = streamingOf(metric)
@@ -157,7 +157,7 @@ function ofFunction(metric: MetricFunction): Metric {
   }
 }
 
-/** The metric that a function of ours stands for; undefined for others, whose properties may not be readable. */
+/** The metric of a function of the library; undefined for other functions, whose properties may throw. */
 function streamingOf(metric: MetricFunction): Metric | undefined {
   try {
     const { streaming } = metric as Partial<MetricOf<object>>
@@ -169,7 +169,7 @@ function streamingOf(metric: MetricFunction): Metric | undefined {
   }
 }
 
-/** The name of a function, where it has one that can be read. */
+/** The name of a function, if it is readable. */
 function nameOf(metric: MetricFunction): string {
   try {
     const { name } = metric

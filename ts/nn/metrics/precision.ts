@@ -15,28 +15,28 @@ import {
   type Rule,
 } from './metric.js'
 
-/** How the numbers of classes become one. */
+/** Average over classes. */
 export type ClassAverage = 'binary' | 'micro' | 'macro' | 'weighted' | 'none'
 
 /** Options of {@link precision}, {@link recall} and {@link f1}. */
 export interface PrecisionOptions extends ClassOptions {
   /**
-   * - `binary`: that of class 1.
-   * - `micro`: of the counts of all classes together.
-   * - `macro`: the mean over all classes, also those that never occur.
+   * - `binary`: the number of class 1.
+   * - `micro`: the number from the summed counts of all classes.
+   * - `macro`: the mean over all classes, classes without samples included.
    * - `weighted`: the mean weighted by the true samples of each class.
    * - `none`: one number for each class.
    *
-   * Default 'binary' where a sample has one probability, else 'macro'.
+   * Default 'binary' if a sample has one probability, else 'macro'.
    */
   average?: ClassAverage
-  /** Each column is a yes-or-no label of its own, with the threshold; the target has the shape of the prediction. Default false. */
+  /** Each column is an independent binary label, with the threshold; the target has the shape of the prediction. Default false. */
   multilabel?: boolean
 }
 
 /** Options of {@link fBeta}. */
 export interface FBetaOptions extends PrecisionOptions {
-  /** How much more recall weighs than precision. Default 1. */
+  /** Weight of recall relative to precision. Default 1. */
   beta?: number
 }
 
@@ -44,10 +44,10 @@ const averages = oneOf('binary', 'micro', 'macro', 'weighted', 'none')
 const checks: Checks<PrecisionOptions> = { ...classChecks, average: averages, multilabel: flag }
 const fBetaChecks: Checks<FBetaOptions> = { ...checks, beta: above(0) }
 
-/** Right, predicted and actual samples: a number, or one for each class. */
+/** Numbers of right, predicted and actual samples: scalars, or one number for each class. */
 type Counts = readonly [right: Tensor, predicted: Tensor, actual: Tensor]
 
-/** The counts of each class, and the score that is made of them. */
+/** The rule of a score of the counts of each class. */
 function countingRule(name: string, options: PrecisionOptions, score: (counts: Counts) => Tensor): Rule {
   const { average, multilabel = false } = options
   const usual = (width: number): ClassAverage => average ?? (width === 1 ? 'binary' : 'macro')
@@ -57,7 +57,7 @@ function countingRule(name: string, options: PrecisionOptions, score: (counts: C
       const wanted = usual(isSingle(output) ? 1 : classes)
       checkBinary(name, wanted, classes)
       const column = () => nothing(classes)
-      // The average by default depends on the output, which a state remembers by the counts of class 1 alone.
+      // The default average depends on the output; a state of the counts of class 1 alone stands for 'binary'.
       const isBinary = wanted === 'binary'
       return isBinary
         ? { right: nothing(1), predicted: nothing(1), actual: nothing(1) }
@@ -121,7 +121,7 @@ function labelCounts(
   const n = prediction.shape[0] as number
   const scores = prediction.reshape([n, prediction.size / Math.max(1, n)]).cast('float64')
   const column = entryWeights(name, weights, [n]).expandDims(1)
-  // NaN stays NaN: there is no answer.
+  // NaN stays NaN: the counts are not known.
   const says = scores.greater(threshold).cast('float64').add(scores.sub(scores).mul(0))
   const is = target.reshape(scores.shape).cast('float32').greater(0.5).cast('float64')
   return [says.mul(is).mul(column).sum(0), says.mul(column).sum(0), is.mul(column).sum(0)]
@@ -143,12 +143,12 @@ function fScore(beta: number): (counts: Counts) => Tensor {
 }
 
 /**
- * Precision: the share of what was predicted as a class that is of it, right / predicted, in [0, 1]; 0 where nothing was predicted.
- * Van Rijsbergen 1979; averages as in scikit-learn. A score of NaN and a label that is no class make it NaN.
+ * Precision: the share of the samples predicted as a class that are of the class, right / predicted, in [0, 1]; 0 if no sample was predicted as
+ * the class. Van Rijsbergen 1979; averages as in scikit-learn. A score of NaN and a label outside of the classes make it NaN.
  *
  * @param prediction probabilities of class 1 `[batch]`, scores `[batch, classes, ...]`, or integers, the classes themselves
  * @param target class indices, or one-hot rows
- * @returns scalar, or one number for each class (`average: 'none'`); float32 where the prediction is, else float64
+ * @returns scalar, or one number for each class (`average: 'none'`); float32 for a float32 prediction, else float64
  * @throws ShapeError for shapes that do not fit; ArgumentError for options that do not
  */
 export const precision: MetricOf<PrecisionOptions> = metricFunction('precision', checks, (options) =>
@@ -156,7 +156,7 @@ export const precision: MetricOf<PrecisionOptions> = metricFunction('precision',
 )
 
 /**
- * Recall: the share of a class that was predicted as it, right / actual, in [0, 1]; 0 where the class does not occur. Arguments, averages and
+ * Recall: the share of the samples of a class that were predicted as the class, right / actual, in [0, 1]; 0 for a class without samples. Arguments, averages and
  * errors as for {@link precision}.
  */
 export const recall: MetricOf<PrecisionOptions> = metricFunction('recall', checks, (options) =>

@@ -18,7 +18,7 @@ import {
 
 /** Options of {@link logLoss} and {@link brier}. */
 export interface ProbabilityOptions {
-  /** The prediction holds logits, of which probabilities are made first: by a sigmoid for one number a sample, else by softmax. Default false. */
+  /** The prediction holds logits, which are converted to probabilities first: by a sigmoid for one number a sample, else by softmax. Default false. */
   logits?: boolean
 }
 
@@ -32,7 +32,7 @@ export interface CalibrationOptions extends ProbabilityOptions {
 
 /** Options of {@link perplexity}. */
 export interface PerplexityOptions {
-  /** Entries with this label count for nothing. Default: none. */
+  /** Entries with this label are left out. Default: none. */
   ignoreIndex?: number | undefined
 }
 
@@ -46,9 +46,9 @@ const perplexityChecks: Checks<PerplexityOptions> = { ignoreIndex: whole() }
 
 /** Probabilities and the true classes. */
 interface Believed {
-  /** float64: `[n]`, those of class 1, or `[n, classes]`. */
+  /** float64: probabilities of class 1 `[n]`, or `[n, classes]`. */
   readonly p: Tensor
-  /** 1 where the class is the true one, float64 of the shape of `p`; NaN where the label is no class. */
+  /** 1 at the true class, float64 of the shape of `p`; NaN for a label outside of the classes. */
   readonly is: Tensor
 }
 
@@ -78,12 +78,12 @@ function readProbabilities(name: string, prediction: Tensor, target: Tensor, log
   )
 }
 
-/** The least probability that has a logarithm worth taking: the spacing of float64 at 1, as in scikit-learn. */
+/** Lower bound of probabilities before their logarithm: the spacing of float64 at 1, as in scikit-learn. */
 const least = 2 ** -52
 
 /**
- * Log loss: minus the mean logarithm of the probability of the true class, in nats (Good 1952). Probabilities are taken between 2^-52 and
- * 1 - 2^-52, so that a single certain mistake costs 36 nats.
+ * Log loss: minus the mean logarithm of the probability of the true class, in nats (Good 1952). Probabilities are clipped to
+ * [2^-52, 1 - 2^-52], so the loss of one certain mistake is 36 nats.
  *
  * @param prediction probabilities of class 1 `[batch]`, or `[batch, classes]`; logits with the option
  * @param target class indices `[batch]`, or one-hot rows
@@ -108,7 +108,7 @@ export const logLoss: MetricOf<ProbabilityOptions> = metricFunction(
 )
 
 /**
- * Brier score (Brier 1950): the mean over samples of (p - y)^2 for one probability, in [0, 1], and of the **sum** over classes of it for
+ * Brier score (Brier 1950): the mean over samples of (p - y)^2 for one probability, in [0, 1], and of the **sum** of (p - y)^2 over classes for
  * several, in [0, 2]. Arguments and errors as for {@link logLoss}.
  */
 export const brier: MetricOf<ProbabilityOptions> = metricFunction('brier', checks, ({ logits = false }) => ({
@@ -122,10 +122,10 @@ export const brier: MetricOf<ProbabilityOptions> = metricFunction('brier', check
 }))
 
 /**
- * Expected calibration error (Naeini, Cooper and Hauskrecht 2015; Guo, Pleiss, Sun and Weinberger 2017): how far confidence is from the share
- * of hits, in [0, 1], in bins (j / bins, (j + 1) / bins] of confidence; 0 belongs to the first. Of `[batch, classes]` the confidence is the largest
- * probability and a hit is its class being the true one; of one probability a sample it is that probability, and a hit is class 1. The state holds sums
- * of bins, so that batches give the value of all samples. Arguments and errors as for {@link logLoss}.
+ * Expected calibration error (Naeini, Cooper and Hauskrecht 2015; Guo, Pleiss, Sun and Weinberger 2017): the difference between confidence and the
+ * share of hits, in [0, 1], in bins (j / bins, (j + 1) / bins] of confidence; 0 belongs to the first bin. For `[batch, classes]` the confidence is the
+ * largest probability, and a hit is a sample of its class; for one probability a sample the confidence is the probability, and a hit is class 1. The
+ * state holds sums of bins, so batches give the value of all samples. Arguments and errors as for {@link logLoss}.
  */
 export const calibrationError: MetricOf<CalibrationOptions> = metricFunction(
   'calibrationError',
@@ -156,8 +156,8 @@ export const calibrationError: MetricOf<CalibrationOptions> = metricFunction(
 )
 
 /**
- * Perplexity: the exponential of the mean negative log-likelihood (Jelinek, Mercer, Bahl and Baker 1977): from 1, for certainty, over the number of
- * tokens, for even guesses.
+ * Perplexity: the exponential of the mean negative log-likelihood (Jelinek, Mercer, Bahl and Baker 1977): 1 for
+ * certain and right predictions, the number of tokens for uniform predictions.
  *
  * @param prediction logits `[batch, ..., tokens]`, **the tokens last**; @param target token indices `[batch, ...]`
  * @returns scalar, float32 where the prediction is, else float64

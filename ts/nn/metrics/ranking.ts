@@ -22,18 +22,18 @@ import {
 /** Options of {@link rocAUC} and {@link averagePrecision}. */
 export interface RankingOptions {
   /**
-   * Of several columns: `macro` (default) their mean, `weighted` by the samples of each class, `micro` all entries as one column, `none` one
-   * number for each.
+   * For several columns: `macro` (default) their mean, `weighted` the mean weighted by the samples of each class, `micro` all entries as one column,
+   * `none` one number for each column.
    */
   average?: 'micro' | 'macro' | 'weighted' | 'none'
   /**
-   * How many samples the metric for batches keeps: it needs all scores. Default 65536, 24 bytes each for one column. A batch that has no room
-   * is an error, never left out.
+   * Number of samples that the metric for batches can hold: it keeps all scores. Default 65536, 24 bytes each for one column. A batch beyond the
+   * capacity is an error, never left out.
    */
   capacity?: number
   /**
-   * The prediction holds logits of classes that exclude each other: softmax is taken first, so that scores of a class compare between samples.
-   * Default false.
+   * The prediction holds logits of mutually exclusive classes: they are converted by softmax first, so that the scores of different samples are
+   * comparable. Default false.
    */
   logits?: boolean
 }
@@ -44,13 +44,13 @@ const checks: Checks<RankingOptions> = {
   logits: flag,
 }
 
-/** A number of scores in order: groups of equal ones, `[n]`, from the smallest on. */
+/** A function of ordered scores: groups of equal scores, `[n]`, in ascending order. */
 interface Ranked {
   readonly positive: Tensor
   readonly negative: Tensor
 }
 
-/** Keeps all scores, and makes a number of those of each column. */
+/** The rule of a metric that keeps all scores and computes one number for each column. */
 function rankingRule(
   name: string,
   options: RankingOptions,
@@ -113,7 +113,7 @@ function averaged(
   return quotient(values.mul(shares).sum(), shares.sum())
 }
 
-/** Scores `[n, width]` and whether each is of its class, both float64. */
+/** Scores `[n, width]` and 1 where the sample is of the column's class, both float64. */
 function readColumns(
   name: string,
   prediction: Tensor,
@@ -150,10 +150,10 @@ function grouped(scores: Tensor, hits: Tensor, weight: Tensor): Ranked {
 
 /**
  * Area under the receiver operating characteristic: the probability that a sample of the class has a higher score than one that is not of it,
- * equal scores counting half (Hanley and McNeil 1982). In [0, 1], 0.5 for scores that tell nothing; NaN where samples of one kind are missing,
+ * equal scores counting half (Hanley and McNeil 1982). In [0, 1], 0.5 for uninformative scores; NaN if positive or negative samples are missing,
  * and for a score of NaN.
  *
- * @param prediction scores of class 1 `[batch]`, or `[batch, classes]`: each class against the rest, or labels that exclude nothing
+ * @param prediction scores of class 1 `[batch]`, or `[batch, classes]`: each class against the rest, or independent labels
  * @param target class indices `[batch]`, or 0 and 1 in the shape of the scores
  * @returns scalar, or one number for each column (`average: 'none'`); float32 where the prediction is, else float64
  * @throws ShapeError for shapes that do not fit
@@ -171,8 +171,8 @@ export const rocAUC: MetricOf<RankingOptions> = metricFunction('rocAUC', checks,
 )
 
 /**
- * Average precision: the sum over distinct scores, from the highest down, of the precision down to there times the recall that it adds, without
- * interpolation (Zhu 2004; as in scikit-learn). In [0, 1]; 0 where the class does not occur, NaN for a score of NaN. Arguments and errors as
+ * Average precision: the sum over distinct scores, from the highest down, of the precision at that threshold times the increase of recall, without
+ * interpolation (Zhu 2004; as in scikit-learn). In [0, 1]; 0 for a class without samples, NaN for a score of NaN. Arguments and errors as
  * for {@link rocAUC}.
  */
 export const averagePrecision: MetricOf<RankingOptions> = metricFunction(

@@ -18,13 +18,13 @@ import {
 
 /** Options of {@link r2} and {@link explainedVariance}. */
 export interface OutputsOptions {
-  /** Of several outputs: `mean` (default), `weighted` by the variance of each target, or `none`, one number for each. */
+  /** For several outputs: `mean` (default), `weighted` by the variance of each target, or `none`, one number for each output. */
   average?: 'mean' | 'weighted' | 'none'
 }
 
 const checks: Checks<OutputsOptions> = { average: oneOf('mean', 'weighted', 'none') }
 
-/** The rule of a mean over all entries of what is made of differences, prediction - target. */
+/** The rule of a mean over all entries of a function of prediction - target. */
 export function differenceRule(
   name: string,
   of: (difference: Tensor) => Tensor,
@@ -56,7 +56,7 @@ export const rootMeanSquaredError: MetricOf<Record<never, never>> = metricFuncti
     ),
 )
 
-/** Means and sums of squares about them, of weights so far: merged as by Chan, Golub and LeVeque 1979, without loss of digits. */
+/** Weighted means and sums of squared deviations: merged by the formula of Chan, Golub and LeVeque 1979, without loss of digits. */
 function merged(state: MetricState, part: string, values: Tensor, weights: Tensor): MetricState {
   const [before, mean, squares] = [state.weight, state[`${part}Mean`], state[`${part}Squares`]] as Tensor[]
   const more = weights.sum()
@@ -112,7 +112,7 @@ function sharesRule(
     compute: (state) => {
       const spread = state.targetSquares as Tensor
       const left = residual(state)
-      // A constant target: 1 where it is met, 0 else, as scikit-learn has it.
+      // A constant target: 1 for an exact prediction, else 0, as in scikit-learn.
       const constant = left.equal(0).cast('float64')
       const scores = where(
         spread.equal(0),
@@ -131,8 +131,8 @@ function sharesRule(
 }
 
 /**
- * Coefficient of determination R^2 (Wright 1921): 1 - sum (y - p)^2 / sum (y - mean y)^2 of each output. 1 at best, 0 for the mean of the
- * target, below 0 for worse. Of a constant target 1 where it is met exactly, else 0.
+ * Coefficient of determination R^2 (Wright 1921): 1 - sum (y - p)^2 / sum (y - mean y)^2 of each output. At most 1; 0 for the mean of the
+ * target, negative for larger errors. For a constant target 1 for an exact prediction, else 0.
  *
  * @param prediction `[batch, ...]`; @param target of the same shape
  * @returns scalar, or one number for each output (`average: 'none'`); float32 where the prediction is, else float64
@@ -145,7 +145,7 @@ export const r2: MetricOf<OutputsOptions> = metricFunction('r2', checks, ({ aver
 )
 
 /**
- * Explained variance: 1 - Var(y - p) / Var(y) of each output; unlike {@link r2} a constant offset of the prediction does not count. Arguments,
+ * Explained variance: 1 - Var(y - p) / Var(y) of each output; unlike {@link r2} it ignores a constant offset of the prediction. Arguments,
  * constants and errors as for {@link r2}.
  */
 export const explainedVariance: MetricOf<OutputsOptions> = metricFunction(

@@ -28,7 +28,7 @@ const SETUP: OptimizerSetup<AdadeltaOptions> = {
 }
 
 /**
- * Adadelta (Zeiler 2012, algorithm 1): the gradient times the ratio of two roots, of past steps and of past gradients.
+ * Adadelta (Zeiler 2012, algorithm 1): the gradient times the ratio of two root mean squares, of past steps and of past gradients.
  * The learning rate (default 1) multiplies the result.
  */
 export class Adadelta extends Optimizer<AdadeltaOptions> {

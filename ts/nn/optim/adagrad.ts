@@ -8,7 +8,7 @@ import { type Rule, withWeightDecay } from './rule.js'
 export interface AdagradOptions extends OptimizerOptions {
   /** The learning rate of step t is divided by `1 + (t - 1) * lrDecay`. Default 0. */
   lrDecay?: number
-  /** Where the sums of squares begin. Default 0. */
+  /** Initial value of the sums of squares. Default 0. */
   initialAccumulator?: number
   /** Added to the root. Default 1e-10. */
   eps?: number

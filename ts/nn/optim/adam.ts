@@ -43,7 +43,7 @@ const SETUP: OptimizerSetup<AdamOptions> = {
  *     m = b1 m + (1 - b1) g,   v = b2 v + (1 - b2) g^2
  *     p = p - learningRate * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
  *
- * Weight decay is added to the gradient; see {@link AdamW} for the other way.
+ * Weight decay is added to the gradient; see {@link AdamW} for decoupled weight decay.
  */
 export class Adam extends Optimizer<AdamOptions> {
   readonly name: string = 'adam'
@@ -87,7 +87,7 @@ function adamRule(options: Required<AdamOptions>, decoupled: boolean): Rule {
       const mean = decay(oldMean ?? g, g, beta1)
       const square = decay(oldSquare ?? g, g.square(), beta2)
       const largest = oldLargest === undefined ? square : maximum(oldLargest, square)
-      // What is one number for the whole parameter is computed apart, so that an entry costs one division and one root.
+      // Factors of the whole parameter are computed once, so that an entry costs one division and one root.
       const root = sqrtAtZero(largest)
         .mul(div(1, sqrt(biasCorrection(beta2, step))))
         .add(eps)

@@ -13,9 +13,9 @@ export function clipByValue<G extends ParameterTree>(grads: G, max: number): G {
   return rebuild(grads, (_path, grad) => grad.clip(-max, max))
 }
 
-/** What {@link clipByNorm} can be told. */
+/** Options of {@link clipByNorm}. */
 export interface ClipOptions {
-  /** Order of the norm: 1, 2, ... or Infinity, the largest size of an entry. Default 2. */
+  /** Order of the norm: 1, 2, ... or Infinity, the largest absolute value of an entry. Default 2. */
   normType?: number
 }
 
@@ -26,8 +26,8 @@ const positive: Check<number> = {
 const checks: Checks<ClipOptions> = { normType: positive }
 
 /**
- * Scales all gradients by one factor so that their norm, taken over all of them together, is at most `max`. Gradients below
- * it stay as they are.
+ * Scales all gradients by one factor so that the norm of all their entries is at most `max`. Gradients with a smaller norm are
+ * unchanged.
  *
  * @returns the scaled gradients, and the norm before scaling as a scalar
  */
@@ -63,7 +63,7 @@ function globalNorm(leaves: Leaf<Tensor>[], order: number): Tensor {
     .pow(1 / order)
 }
 
-/** Refuses Variables among gradients. */
+/** Throws for a Variable among the gradients. */
 function checkGradients(name: string, grads: ParameterTree): void {
   for (const { path, value } of leavesOf(grads)) idOf(`${name}: gradient '${path}'`, value)
 }

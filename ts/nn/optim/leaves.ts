@@ -29,7 +29,7 @@ export function rebuild<G extends Nested<Tensor>>(
   return treeMap<unknown, Tensor>(tree, (leaf, path) => replace(path.join('.'), leaf as Tensor)) as G
 }
 
-/** Pairs every leaf of `tree` with the gradient at the same path; a gradient too few or too many throws. */
+/** Pairs every leaf of `tree` with the gradient at the same path; a missing or surplus gradient throws. */
 export function pairWith<T extends Tensor | Variable>(
   tree: Nested<T>,
   grads: Nested<Tensor>,

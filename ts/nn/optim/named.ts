@@ -16,10 +16,10 @@ const OPTIMIZERS = {
   adagrad: Adagrad,
 }
 
-/** Optimizers that can be asked for by name; capital letters do not matter. */
+/** Optimizers by name, in upper or lower case. */
 export type OptimizerName = keyof typeof OPTIMIZERS
 
-/** Options of any optimizer; each takes those of its own and throws for others. */
+/** Options of any optimizer; each optimizer throws for the options of others. */
 export type AnyOptimizerOptions = SGDOptions & AdamOptions & RMSpropOptions & AdadeltaOptions & AdagradOptions
 
 /** The names that `optimizer` accepts. */

@@ -20,15 +20,15 @@ import type { Rule } from './rule.js'
 /** Tensors in nested arrays and records. */
 export type ParameterTree = Nested<Tensor>
 
-/** What an optimizer remembers: the number of steps taken, and slots by parameter path and slot name. A tree of tensors. */
+/** State of an optimizer: the number of steps, and slots by parameter path and slot name. A tree of tensors. */
 export type OptimizerState = {
   /** float32 scalar. */
   step: Tensor
-  /** E.g. `slots['layers.2.kernel'].momentum`, shape of the parameter. */
+  /** E.g. `slots['layers.2.kernel'].momentum`, of the parameter's shape. */
   slots: Record<string, Record<string, Tensor>>
 }
 
-/** All options, with none left out. */
+/** All options with their defaults. */
 export type Settings<O> = Required<O> & Required<OptimizerOptions>
 
 /** Options of one update. */
@@ -37,7 +37,7 @@ export interface UpdateOptions {
   learningRate?: TensorLike
 }
 
-/** What an optimizer remembers of a parameter. */
+/** State of a parameter. */
 interface Memory {
   /** Steps taken: one Variable for all parameters that were prepared together. */
   readonly count: Variable
@@ -48,12 +48,12 @@ interface Memory {
 const updateChecks: Checks<UpdateOptions> = { learningRate: tensorOrNumber }
 
 /**
- * An optimizer is a pure function of gradients, state and parameters, and a shell that applies it to Variables.
+ * An optimizer is a pure function of gradients, state and parameters; `step` applies it to Variables.
  *
  *     const { delta, state } = adam.update(grads, adam.init(params), params)   // new parameters: params + delta
  *     adam.step(variables, grads)                                              // the same update, assigned
  *
- * `update` is differentiable with respect to gradients and parameters, so a look-ahead step may stand inside a loss.
+ * `update` is differentiable with respect to gradients and parameters, so a loss may contain a look-ahead step.
  */
 export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   /** Name in messages and reports, e.g. `'sgd'`. */
@@ -63,15 +63,15 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
 
   readonly #groups: readonly ParameterGroup<O>[]
   readonly #rules: Rule[] = []
-  /** What is remembered of each Variable, as long as that lives: an optimizer may outlive many models. */
+  /** State of each Variable, held weakly: an optimizer may outlive many models. */
   readonly #memories = new WeakMap<Variable, Memory>()
-  /** The Variables of which something is remembered, in order. */
+  /** The Variables with state, in order. */
   #known: WeakRef<Variable>[] = []
   #disposed = false
   readonly #names = new Map<string, number>()
   #rateVariable: Variable | undefined
   #rate: number
-  /** State that was read from a file and waits for its parameters, by name. */
+  /** State from a file for parameters that have no Variables yet, by name. */
   readonly #adopted = new Map<string, Tensor>()
 
   constructor(setup: OptimizerSetup<O>, options: Partial<O> = {}, groups: readonly ParameterGroup<O>[] = []) {
@@ -85,7 +85,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     ].map((merged) => this.rule(merged))
   }
 
-  /** The arithmetic for one set of options; throws ArgumentError for values that do not go together. */
+  /** The arithmetic for one set of options; throws ArgumentError for incompatible values. */
   protected abstract rule(options: Settings<O>): Rule
 
   /** Step size of `step`. Setting it needs no new plan, also for compiled functions. */
@@ -117,8 +117,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
    * One step.
    *
    * @param grads gradients in the structure of `params`
-   * @param state what `init` or the previous `update` gave
-   * @returns `delta`, to be added to the parameters, and the state after the step
+   * @param state result of `init` or of the previous `update`
+   * @returns `delta`, the change of the parameters, and the state after the step
    */
   update<P extends ParameterTree>(
     grads: ParameterTree,
@@ -142,8 +142,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   }
 
   /**
-   * Makes the Variables that hold the state of these parameters, where there are none yet: new parameters begin with step 1, whatever
-   * was done with others. `step` does it by itself; call it beforehand when the first `step` happens inside a compiled function.
+   * Makes the Variables for the state of parameters without one: new parameters begin with step 1, also after steps of other parameters.
+   * `step` calls it; call it yourself before a compiled function that contains the first `step`.
    */
   prepare(variables: Nested<Variable>): void {
     this.#refuseDisposed()
@@ -167,7 +167,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   }
 
   /**
-   * Whether the optimizer holds state for nothing but these Variables.
+   * Whether the optimizer has state of the given Variables only.
    *
    * @internal
    */
@@ -177,7 +177,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   }
 
   /**
-   * Moves the Variables by one update and remembers the state. Variables that are not `trainable` stay as they are.
+   * Changes the Variables and the state by one update. Variables that are not `trainable` are unchanged.
    *
    * @param variables nested arrays and records of Variables; @param grads gradients in the same structure
    */
@@ -203,7 +203,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     })
   }
 
-  /** All Variables of the state by name: what to save in order to go on later. */
+  /** All Variables of the state by name, to save and restore the optimizer. */
   stateVariables(): Map<string, Variable> {
     this.#refuseDisposed()
     const memories = this.#variables().map((variable) => this.#memoryOf(variable))
@@ -215,10 +215,10 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   }
 
   /**
-   * Takes over what `stateVariables` held elsewhere: at once where the Variables are there, else as soon as they are made. Learning rates
+   * Restores values of another optimizer's `stateVariables`: at once for existing Variables, else when the Variables are made. Learning rates
    * are left out: set `learningRate`.
    *
-   * @param values by name; they stay the caller's
+   * @param values tensors by name; the caller still owns them
    * @throws DataError where a shape or dtype differs, before anything is changed
    * @internal
    */
@@ -243,7 +243,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     return `${this.name}.learningRate`
   }
 
-  /** A Variable of the state, with what was adopted for it. */
+  /** A Variable of the state, with its restored value if there is one. */
   #stateVariable(name: string, initial: () => Tensor): Variable {
     const adopted = this.#adopted.get(name)
     if (adopted === undefined) return stateVariable(name, initial)
@@ -256,7 +256,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     })
   }
 
-  /** Releases what is remembered of these Variables: with each other they begin anew. */
+  /** Releases the state of the given Variables, which begin anew. */
   forget(variables: Iterable<Variable>): void {
     const counts = new Set<Variable>()
     for (const variable of listed(variables)) {
@@ -275,7 +275,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     this.#names.clear()
   }
 
-  /** Releases the state at once. Doing it twice is fine; any other use afterwards throws {@link DisposedError}. */
+  /** Releases the state at once. A second call does nothing; any other use afterwards throws {@link DisposedError}. */
   dispose(): void {
     this.forget(this.#variables())
     for (const value of this.#adopted.values()) value.dispose()
@@ -287,7 +287,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     this.dispose()
   }
 
-  /** The Variables that live and of which something is remembered. */
+  /** The living Variables with state. */
   #variables(): Variable[] {
     return this.#known.flatMap((reference) => {
       const variable = reference.deref()
@@ -339,7 +339,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     })
   }
 
-  /** The base rate times the group's share of it. */
+  /** The base rate times the group's ratio to it. */
   #groupRate(index: number, rate: TensorLike): TensorLike {
     const own = index === 0 ? undefined : this.#groups[index - 1]?.learningRate
     const base = this.options.learningRate
@@ -356,7 +356,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     return this.#rules[this.#groupOf(path)] as Rule
   }
 
-  /** The name, with a number behind it when another parameter has it already. */
+  /** The name, with a number appended if another parameter has the name. */
   #uniqueName(name: string): string {
     const taken = this.#names.get(name) ?? 0
     this.#names.set(name, taken + 1)
@@ -364,7 +364,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   }
 }
 
-/** Refuses what is no state as `init` makes it; which slots there must be depends on the parameters. */
+/** Throws for a value without the structure of `init`'s result; the required slots depend on the parameters. */
 function checkState(state: OptimizerState): void {
   if (typeof state !== 'object' || state === null || !isPlainObject(state.slots)) {
     throw new ArgumentError(`update: the state is ${describe(state)}, expected what init() or update() gave`)
@@ -380,7 +380,7 @@ function checkState(state: OptimizerState): void {
   }
 }
 
-/** Refuses a value that a Variable of the state cannot take. */
+/** Throws for a value that a Variable of the state cannot take. */
 function checkAdopted(name: string, value: Tensor, own: Tensor | Variable): void {
   if (value.dtype === own.dtype && String(value.shape) === String(own.shape)) return
   throw new DataError(

@@ -14,22 +14,22 @@ import {
 
 /** Options that every optimizer takes. */
 export interface OptimizerOptions {
-  /** Step size. The default differs from one optimizer to the next. */
+  /** Step size. Each optimizer has its own default. */
   learningRate?: number
-  /** Strength of L2 regularisation (decoupled from the gradient in AdamW). Default 0 (AdamW: 0.01). */
+  /** Strength of L2 regularization (decoupled from the gradient in AdamW). Default 0 (AdamW: 0.01). */
   weightDecay?: number
 }
 
 /**
- * Parameters with options of their own. A group's learning rate keeps its ratio to the optimizer's when that changes.
- * A parameter belongs to the first group that matches its path; parameters that no group matches use the common options.
+ * Parameters with their own options. A group's learning rate keeps its ratio to the optimizer's rate when the latter changes.
+ * A parameter belongs to the first group that matches its path; other parameters use the common options.
  */
 export type ParameterGroup<O> = Partial<O> & {
   /** Paths (or beginnings of paths, up to a dot), a pattern, or a test. */
   params: readonly string[] | RegExp | ((path: string) => boolean)
 }
 
-/** What an optimizer takes, and what it does without it. */
+/** Checks and defaults of an optimizer's options. */
 export interface OptimizerSetup<O extends OptimizerOptions> {
   /** Name in messages, for instance `'SGD'`. */
   readonly title: string

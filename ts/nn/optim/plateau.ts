@@ -16,13 +16,13 @@ export interface PlateauOptions {
   mode?: 'min' | 'max'
   /** The rate is multiplied by it; in (0, 1). Default 0.1. */
   factor?: number
-  /** Epochs without improvement that are tolerated. Default 10. */
+  /** Epochs without improvement before a reduction. Default 10. */
   patience?: number
-  /** Change that counts as an improvement, relative to the size of the best metric. Default 1e-4. */
+  /** Smallest improvement, relative to the best metric's absolute value. Default 1e-4. */
   threshold?: number
-  /** Epochs to wait after a reduction before counting again. Default 0. */
+  /** Epochs after a reduction that are not counted. Default 0. */
   cooldown?: number
-  /** The rate never falls below it, and one below it stays as it is. Default 0. */
+  /** Lower bound of the reduced rate; a smaller rate is not changed. Default 0. */
   minRate?: number
 }
 
@@ -35,14 +35,14 @@ const checks: Checks<PlateauOptions> = {
   minRate: atLeast(0),
 }
 
-/** What a {@link ReduceLROnPlateau} knows, as plain data. */
+/** State of a {@link ReduceLROnPlateau}, as plain data. */
 export interface PlateauState {
   readonly rate: number
-  /** The best metric so far; an infinite one before the first. */
+  /** The best metric so far; infinite before the first metric. */
   readonly best: number
   /** Epochs without improvement. */
   readonly bad: number
-  /** Epochs left before counting again. */
+  /** Epochs left that are not counted. */
   readonly cooling: number
 }
 
@@ -53,7 +53,7 @@ const stateChecks: Checks<PlateauState> = {
   cooling: required(whole(0)),
 }
 
-/** NaN and infinite metrics are possible ones. */
+/** NaN and infinite metrics are allowed. */
 const metricCheck: Check<number> = {
   expected: 'a number, such as logs.loss of onEpochEnd',
   accepts: (value) => typeof value === 'number',
@@ -64,7 +64,7 @@ const metricCheck: Check<number> = {
  *
  *     m < b - |b| threshold   (mode 'min'),   m > b + |b| threshold   (mode 'max')
  *
- * which, unlike `b (1 - threshold)`, also holds for metrics below 0, such as log-likelihoods. NaN never improves; the first one is warned about.
+ * which, unlike `b (1 - threshold)`, also holds for metrics below 0, such as log-likelihoods. NaN never improves; the first NaN makes a warning.
  */
 export class ReduceLROnPlateau {
   readonly #options: Required<PlateauOptions>
@@ -75,8 +75,8 @@ export class ReduceLROnPlateau {
   #warned = false
 
   /**
-   * @param rate the learning rate to begin with
-   * @throws UnknownNameError for an option or mode that there is not; ArgumentError for values out of range
+   * @param rate the initial learning rate
+   * @throws UnknownNameError for an unknown option or mode; ArgumentError for values out of range
    */
   constructor(rate: number, options: PlateauOptions = {}) {
     const given = checkOptions('ReduceLROnPlateau', options, checks)
@@ -92,7 +92,7 @@ export class ReduceLROnPlateau {
     return this.#rate
   }
 
-  /** What it knows, for a file; setting it goes on there. */
+  /** The state, for a file; setting it restores the state. */
   get state(): PlateauState {
     return { rate: this.#rate, best: this.#best, bad: this.#bad, cooling: this.#cooling }
   }
@@ -106,9 +106,9 @@ export class ReduceLROnPlateau {
   }
 
   /**
-   * Takes the metric of an epoch and gives the rate of the next.
+   * Takes the metric of an epoch and returns the rate of the next epoch.
    *
-   * @throws ArgumentError for something else than a number
+   * @throws ArgumentError for a value that is not a number
    */
   step(metric: number): number {
     checkValue('ReduceLROnPlateau: metric', metric, metricCheck)
@@ -135,7 +135,7 @@ export class ReduceLROnPlateau {
   #improves(metric: number): boolean {
     const { mode, threshold } = this.#options
     const best = this.#best
-    // The size of an infinite best would make the difference NaN.
+    // The absolute value of an infinite best metric would make the difference NaN.
     const margin = Number.isFinite(best) ? Math.abs(best) * threshold : 0
     return mode === 'min' ? metric < best - margin : metric > best + margin
   }

@@ -16,7 +16,7 @@ export interface RMSpropOptions extends OptimizerOptions {
   alpha?: number
   /** Added to the root. Default 1e-8. */
   eps?: number
-  /** Share of the previous direction that is kept. Default 0. */
+  /** Factor of the previous direction. Default 0. */
   momentum?: number
   /** Divide by the standard deviation of the gradient instead of its root mean square. Default false. */
   centered?: boolean
@@ -43,7 +43,7 @@ const SETUP: OptimizerSetup<RMSpropOptions> = {
 
 /**
  * RMSprop (Tieleman and Hinton 2012): `v = alpha v + (1 - alpha) g^2`, `p = p - learningRate * g / (sqrt(v) + eps)`; with
- * momentum, the quotient is added to a decaying direction. Centred (Graves 2013): `v - mean(g)^2` in place of `v`.
+ * momentum, the quotient is added to a decaying direction. Centered (Graves 2013): `v - mean(g)^2` in place of `v`.
  */
 export class RMSprop extends Optimizer<RMSpropOptions> {
   readonly name = 'rmsprop'

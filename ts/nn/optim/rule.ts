@@ -1,8 +1,8 @@
 import type { Tensor, TensorLike } from '../../ops/tensor.js'
 
-/** What an optimizer does to one parameter. Everything is elementwise, so one rule serves every shape. */
+/** The update of one parameter. All operations are elementwise, so a rule applies to every shape. */
 export interface Rule {
-  /** Names of what is remembered for each entry of a parameter, with the value it starts from. */
+  /** Names of the slots, of the parameter's shape, with their initial values. */
   readonly slots: Readonly<Record<string, number>>
   /** One step of one parameter. */
   step(input: RuleInput): RuleOutput
@@ -15,7 +15,7 @@ export interface RuleInput {
   readonly param: Tensor
   /** Slot values before the step, shape of the parameter. */
   readonly slots: Readonly<Record<string, Tensor>>
-  /** Number of this step, 1 in the first one; scalar. */
+  /** Number of this step, 1 for the first step; scalar. */
   readonly step: Tensor
   readonly learningRate: TensorLike
 }

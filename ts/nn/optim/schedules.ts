@@ -15,10 +15,10 @@ import {
   required,
 } from '../../core/options.js'
 
-/** The learning rate of an epoch (0 is the first one), from the optimizer's own rate. */
+/** The learning rate of an epoch (0 is the first epoch), from the optimizer's own rate. */
 export type Schedule = (baseRate: number, epoch: number) => number
 
-/** Times `factor(epoch)`. */
+/** The base rate times `factor(epoch)`. */
 export function lambdaLR(factor: (epoch: number) => number): Schedule {
   checkValue('lambdaLR: factor', factor, callable<(epoch: number) => number>())
   return checked((base, epoch) => base * factor(epoch))
@@ -34,7 +34,7 @@ export interface StepOptions {
 
 const stepLRChecks: Checks<StepOptions> = { stepSize: required(above(0)), gamma: atLeast(0) }
 
-/** Times `gamma` every `stepSize` epochs. */
+/** The rate is multiplied by `gamma` every `stepSize` epochs. */
 export function stepLR(options: StepOptions): Schedule {
   const { stepSize, gamma = 0.1 } = checkOptions('stepLR', options, stepLRChecks)
   return checked((base, epoch) => base * gamma ** Math.floor(epoch / stepSize))
@@ -53,7 +53,7 @@ const multiStepLRChecks: Checks<MultiStepOptions> = {
   gamma: atLeast(0),
 }
 
-/** Times `gamma` at each milestone; a milestone given twice counts twice. */
+/** The rate is multiplied by `gamma` at each milestone, and twice at a milestone that is given twice. */
 export function multiStepLR(options: MultiStepOptions): Schedule {
   const { milestones, gamma = 0.1 } = checkOptions('multiStepLR', options, multiStepLRChecks)
   const places: readonly number[] = [...milestones]
@@ -67,7 +67,7 @@ export interface ExponentialOptions {
 
 const exponentialLRChecks: Checks<ExponentialOptions> = { gamma: required(atLeast(0)) }
 
-/** Times `gamma` every epoch. */
+/** The rate is multiplied by `gamma` every epoch. */
 export function exponentialLR(options: ExponentialOptions): Schedule {
   const { gamma } = checkOptions('exponentialLR', options, exponentialLRChecks)
   return checked((base, epoch) => base * gamma ** epoch)
@@ -112,7 +112,7 @@ export interface PolynomialDecayOptions {
 
 const polynomialLRChecks: Checks<PolynomialDecayOptions> = { totalEpochs: above(0), power: atLeast(0) }
 
-/** Down to 0 as `(1 - epoch / totalEpochs)^power`, then 0. */
+/** The base rate times `(1 - epoch / totalEpochs)^power`, then 0. */
 export function polynomialLR(options: PolynomialDecayOptions = {}): Schedule {
   const { totalEpochs = 5, power = 1 } = checkOptions('polynomialLR', options, polynomialLRChecks)
   return checked((base, epoch) => base * (1 - Math.min(epoch, totalEpochs) / totalEpochs) ** power)
@@ -150,7 +150,7 @@ const cosineRestartsLRChecks: Checks<CosineRestartsOptions> = {
   minRate: atLeast(0),
 }
 
-/** Half a cosine to `minRate`, begun anew after `period` epochs; each period is `multiplier` times the one before. */
+/** Half a cosine to `minRate`, restarted after `period` epochs; each period is `multiplier` times as long as the period before. */
 export function cosineRestartsLR(options: CosineRestartsOptions): Schedule {
   const {
     period,
@@ -163,7 +163,7 @@ export function cosineRestartsLR(options: CosineRestartsOptions): Schedule {
   })
 }
 
-/** How {@link oneCycleLR} goes from one rate to the next: along half a cosine, or a line. */
+/** Shape of the phases of {@link oneCycleLR}: half a cosine, or a line. */
 export type Annealing = 'cos' | 'linear'
 
 const annealings: { readonly [A in Annealing]: (from: number, to: number, phase: number) => number } = {
@@ -199,8 +199,8 @@ const oneCycleLRChecks: Checks<OneCycleOptions> = {
 
 /**
  * One rise and one long fall (Smith and Topin 2018): from `maxRate / initialDivisor` up to `maxRate` over the first
- * `riseShare` of all steps, then down to the initial rate over `finalDivisor`. With `threePhase` the rate falls to the initial one in as
- * many steps as it rose, and then to the last; `riseShare` is at most 0.5. Each phase goes by `annealing`. The base rate is not used.
+ * `riseShare` of all steps, then down to the initial rate over `finalDivisor`. With `threePhase` the rate falls to the initial rate in as
+ * many steps as it rose, and then to the final rate; `riseShare` is at most 0.5. `annealing` is the shape of each phase. The base rate is not used.
  *
  * The phases end with steps `riseShare * totalSteps - 1`, with `threePhase` `2 * riseShare * totalSteps - 2`, and `totalSteps - 1`, as in
  * PyTorch's OneCycleLR.
@@ -234,7 +234,7 @@ export function oneCycleLR(options: OneCycleOptions): Schedule {
   })
 }
 
-/** 1, then 0.1 after epoch 80, 0.01 after 120, 0.001 after 160 and 0.0005 after 180: the usual one for residual networks. */
+/** 1, then 0.1 after epoch 80, 0.01 after 120, 0.001 after 160 and 0.0005 after 180: the usual schedule of residual networks. */
 export function residualNetworkLR(): Schedule {
   return lambdaLR((epoch) =>
     epoch > 180 ? 5e-4 : epoch > 160 ? 1e-3 : epoch > 120 ? 1e-2 : epoch > 80 ? 0.1 : 1,
@@ -272,7 +272,7 @@ function cosine(from: number, to: number, phase: number): number {
   return to + ((from - to) * (1 + Math.cos(Math.PI * phase))) / 2
 }
 
-/** How far an epoch is into its period, and how long that is; each period is `multiplier` times the one before. */
+/** Position of an epoch in its period, and the period's length; each period is `multiplier` times as long as the period before. */
 function placeInPeriods(epoch: number, period: number, multiplier: number): [since: number, length: number] {
   if (multiplier === 1) return [epoch % period, period]
   // n periods take period (multiplier^n - 1) / (multiplier - 1); a loop over them would not end for a multiplier near 1.
@@ -282,7 +282,7 @@ function placeInPeriods(epoch: number, period: number, multiplier: number): [sin
   return [epoch - begin(n), period * multiplier ** n]
 }
 
-/** A schedule that refuses what is no rate and no epoch. */
+/** A schedule that checks its rate and epoch. */
 function checked(schedule: Schedule): Schedule {
   return (base, epoch) =>
     schedule(

@@ -6,9 +6,9 @@ import { type Rule, withWeightDecay } from './rule.js'
 
 /** Options of {@link SGD}. */
 export interface SGDOptions extends OptimizerOptions {
-  /** Share of the previous direction that is kept. Default 0. */
+  /** Factor of the previous direction. Default 0. */
   momentum?: number
-  /** Share of the gradient that is left out of the direction, except in the first step. Default 0. */
+  /** The gradient is multiplied by 1 - dampening, except in the first step. Default 0. */
   dampening?: number
   /** Look ahead along the direction (Nesterov); needs momentum and no dampening. Default false. */
   nesterov?: boolean

@@ -8,91 +8,91 @@ import { unlessAborted } from '../unless-aborted.js'
 
 /** Results of one batch. */
 export interface BatchLogs {
-  /** Samples in it. */
+  /** Number of samples. */
   readonly size: number
-  /** 0 where no label of the batch counts; NaN for a task that gives no loss. */
+  /** 0 if all labels of the batch are ignored; NaN for a task without a loss. */
   readonly loss: number
   /** By name. */
   readonly metrics: Readonly<Record<string, number>>
 }
 
-/** The run that callbacks watch. */
+/** The run of the callbacks. */
 export interface TrainInfo {
   /** Number of the epoch to stop before, counted as callbacks count. */
   readonly epochs: number
-  /** Batches in an epoch; undefined where the data do not tell. */
+  /** Batches in an epoch; undefined for data of unknown length. */
   readonly batches: number | undefined
 }
 
-/** What callbacks can do with the run. */
+/** Access of callbacks to the run. */
 export interface FitContext {
-  /** Epoch under way or just finished, as callbacks count. */
+  /** The current or just finished epoch, as callbacks count. */
   readonly epoch: number
-  /** Steps that were started, counted over all training. */
+  /** Number of started steps, counted over all training. */
   readonly step: number
-  /** What optimizers change, by path. */
+  /** Parameters, which optimizers change, by path. */
   readonly parameters: Readonly<Record<string, Variable>>
-  /** What steps change besides, by path. */
+  /** Other Variables that steps change, by path. */
   readonly state: Readonly<Record<string, Variable>>
-  /** By name; that of a model is `optimizer`. */
+  /** Optimizers by name; a model's optimizer is `optimizer`. */
   readonly optimizers: Readonly<Record<string, Optimizer>>
   /**
-   * Ends the run: no further batch is trained on, the epoch is finished with those that there were, `onEpochEnd` and `onTrainEnd` are
+   * Ends the run: no further batch is trained on, the epoch ends with the batches so far, `onEpochEnd` and `onTrainEnd` are
    * called, and `fit` resolves.
    */
   stop(): void
   /**
-   * Writes a checkpoint, from which `fit` with `resume` goes on as if nothing had happened: parameters, state, optimizers, random key, place
-   * in the data, means so far, dynamics, and what callbacks save. To be called in `onSettled`, when every callback has had its turn. The
+   * Writes a checkpoint, from which `fit` with `resume` continues with the same bits: parameters, state, optimizers, random key, position
+   * in the data, means so far, dynamics, and the state of callbacks. Call it in `onSettled`, after the other hooks of all callbacks. The
    * file is replaced in one step.
    *
-   * @param path of a file that ends with .safetensors
+   * @param path path of a file that ends with .safetensors
    */
   checkpoint(path: string): Promise<void>
 }
 
-/** What a callback remembers. */
+/** State of a callback. */
 export interface CallbackState {
   /** Plain data. */
   readonly data?: unknown
-  /** Tensors by name; they stay the callback's. */
+  /** Tensors by name; the callback still owns them. */
   readonly tensors?: Readonly<Record<string, Tensor>>
 }
 
 /**
- * Hooks into training. Each may return a promise, which is waited for. One that throws ends the run: `fit` rejects with the
- * error, and the model stays as it is after the last finished step.
+ * Hooks into training. Each hook may return a promise, which is awaited. A hook that throws ends the run: `fit` rejects with the
+ * error, and the model keeps its weights after the last finished step.
  *
  *     await model.fit(x, y, { callbacks: [{ onEpochEnd: (epoch, { loss }) => console.log(epoch, loss) }] })
  *
- * In all hooks the model may be evaluated, may predict and be saved: nothing is trained meanwhile. With `onBatchEnd` the next step
- * begins when the hooks of the one before are done.
+ * All hooks may call the model's `evaluate`, `predict` and `save`: no step runs during a hook. With `onBatchEnd` the next step
+ * begins after the hooks of the step before.
  */
 export interface Callback {
   onTrainBegin?(info: TrainInfo, context: FitContext): void | Promise<void>
-  /** Not called where the run was ended by an error or a signal. */
+  /** Not called if an error or a signal ended the run. */
   onTrainEnd?(history: History, context: FitContext): void | Promise<void>
   /** @param epoch counted from `initialEpoch`, by default 0 */
   onEpochBegin?(epoch: number, context: FitContext): void | Promise<void>
   onEpochEnd?(epoch: number, logs: EpochLogs, context: FitContext): void | Promise<void>
-  /** Called before a batch is trained on, while the one before it may be under way; here a rate of this step is set. */
+  /** Called before the step of a batch, while the step before may still run; set the step's learning rate here. */
   onBatchBegin?(batch: number, context: FitContext): void | Promise<void>
-  /** Called in order, when the batch is done. */
+  /** Called in order, after the step of a batch. */
   onBatchEnd?(batch: number, logs: BatchLogs, context: FitContext): void | Promise<void>
-  /** Called after `onEpochEnd` of all callbacks, and after `onBatchEnd` of all where `everyBatches` is given. */
+  /** Called after `onEpochEnd` of all callbacks, and after `onBatchEnd` of all callbacks if `everyBatches` is given. */
   onSettled?(point: 'batch' | 'epoch', context: FitContext): void | Promise<void>
   /** Steps, counted over all training, between two calls of `onBatchEnd`, and of `onSettled` after batches. Default 1, and never. */
   readonly everyBatches?: number | undefined
-  /** What a checkpoint keeps of the callback. */
+  /** State of the callback for a checkpoint. */
   save?(): CallbackState
-  /** Takes what `save` gave, after `onTrainBegin` of a run that is resumed; the tensors become the callback's. */
+  /** Restores a result of `save`, after `onTrainBegin` of a resumed run; the callback then owns the tensors. */
   load?(state: CallbackState): void
 }
 
 /**
- * Refuses what no run gave as context.
+ * Throws for a context that is not a run's context.
  *
- * @param who whose hook was called
+ * @param who name of the callback
  */
 export function checkContext(who: string, context: FitContext): FitContext {
   const { stop, checkpoint, parameters, state, optimizers } = (context ?? {}) as Partial<FitContext>
@@ -117,13 +117,13 @@ const hooks = [
   'onSettled',
 ] as const
 
-/** What looks like the name of a hook. */
+/** Pattern of the names of hooks. */
 const hookLike = /^on[A-Z_]/
 
 /**
  * Checks callbacks before training.
  *
- * @throws ArgumentError for what are no callbacks; UnknownNameError for a hook that there is not
+ * @throws ArgumentError for values that are not callbacks; UnknownNameError for an unknown hook
  */
 export function checkCallbacks(callbacks: unknown): asserts callbacks is readonly Callback[] {
   if (!isList(callbacks)) {
@@ -161,7 +161,7 @@ function checkCallback(callback: unknown, what: string): void {
   throw new ArgumentError(`fit: ${bad} of ${what} is ${describe(value)}, expected a function`)
 }
 
-/** Names of all properties, those of classes too. */
+/** Names of all properties, inherited properties included. */
 function namesOf(value: object): string[] {
   const names: string[] = []
   for (let at = value; at !== null && at !== Object.prototype; at = Object.getPrototypeOf(at)) {
@@ -173,7 +173,7 @@ function namesOf(value: object): string[] {
 /**
  * Calls one hook of every callback in turn.
  *
- * @param signal ends waiting for them, with its reason
+ * @param signal ends waiting for the hooks, with the signal's reason
  */
 export async function notify(
   callbacks: readonly Callback[],

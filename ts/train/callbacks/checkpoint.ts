@@ -16,13 +16,13 @@ import {
 
 /** Options of {@link Checkpoint}. */
 export interface CheckpointOptions extends Omit<MonitorOptions, 'monitor'> {
-  /** Epochs between two checkpoints. Default 1, or none where `everySteps` is given. */
+  /** Epochs between two checkpoints. Default 1, or none if `everySteps` is given. */
   everyEpochs?: number
-  /** Steps, counted over all training, between two checkpoints. A step after which there is one is waited for. Default: none. */
+  /** Steps, counted over all training, between two checkpoints. Training waits for the step before a checkpoint. Default: none. */
   everySteps?: number
-  /** How many stay, the newest ones. Default 3. */
+  /** Number of checkpoints that are kept, the newest ones. Default 3. */
   keep?: number
-  /** Also keep the epoch with the best such number, in `best.safetensors`. Default: none. */
+  /** Also keep the epoch with the best value of this number, in `best.safetensors`. Default: none. */
   best?: Monitored
 }
 
@@ -40,18 +40,18 @@ interface Data {
 }
 
 /**
- * Writes checkpoints while a run goes on; `fit` with `resume` continues it with the same bits.
+ * Writes checkpoints during a run; `fit` with `resume` continues the run with the same bits.
  *
  *     const options = { epochs: 100, callbacks: [new Checkpoint('runs/a', { best: 'validationLoss' })], resume: 'runs/a' }
  *     await model.fit(x, y, options) // run the program again after it was interrupted
  *
- * The files are `checkpoint-000001200.safetensors`, with the number of steps, each there as a whole or not at all.
+ * The files are `checkpoint-000001200.safetensors`, with the number of steps. Each file is complete or missing.
  *
- * @param folder made as needed; of one run alone
- * @throws UnknownNameError, ArgumentError for options that there are not
+ * @param folder folder of one run, made if it is missing
+ * @throws UnknownNameError, ArgumentError for unknown or invalid options
  */
 export class Checkpoint implements Callback {
-  /** Where the checkpoints are. */
+  /** Folder of the checkpoints. */
   readonly folder: string
   /** See `everySteps` of the options. */
   readonly everyBatches: number | undefined
@@ -75,7 +75,7 @@ export class Checkpoint implements Callback {
     this.#best = new Best(given)
   }
 
-  /** Begins anew. */
+  /** Resets the state. */
   onTrainBegin(): void {
     this.#best = new Best(this.#options)
   }
@@ -85,7 +85,7 @@ export class Checkpoint implements Callback {
     this.#isBest = this.#best.take(readMonitored('Checkpoint', this.#monitor, logs))
   }
 
-  /** Writes what is due, when every callback has had its turn. */
+  /** Writes the checkpoints that are due, after the other hooks of all callbacks. */
   async onSettled(point: 'batch' | 'epoch', context: FitContext): Promise<void> {
     checkContext('Checkpoint', context)
     const every = this.#everyEpochs

@@ -9,9 +9,9 @@ import { remembered } from './monitor.js'
 
 /** Options of {@link CSVLogger}. */
 export interface CSVLoggerOptions {
-  /** What stands between two columns. Default ','. */
+  /** Separator of columns. Default ','. */
   separator?: ',' | ';' | '\t'
-  /** Write behind what the file holds, without a line of names. Default false: a file that is there is replaced. */
+  /** Append to an existing file, without a line of names. Default false: an existing file is replaced. */
   append?: boolean
 }
 
@@ -22,14 +22,14 @@ interface Data {
 }
 
 /**
- * Writes a line for each epoch: its number, counted from 1, loss where there is one, metrics, those of the validation data as `validation.accuracy`, and seconds.
+ * Writes a line for each epoch: its number, counted from 1, the loss if the task has one, metrics, metrics of the validation data as `validation.accuracy`, and seconds.
  *
  *     callbacks: [new CSVLogger('runs/a/log.csv')]
  *
- * A run that is resumed goes on behind the epochs of its checkpoint.
+ * A resumed run continues after the epochs of its checkpoint.
  */
 export class CSVLogger implements Callback {
-  /** The file. */
+  /** Path of the file. */
   readonly path: string
   readonly #separator: string
   readonly #append: boolean
@@ -44,7 +44,7 @@ export class CSVLogger implements Callback {
     this.#append = append
   }
 
-  /** Begins anew. */
+  /** Resets the state. */
   onTrainBegin(): void {
     this.#length = undefined
   }
@@ -77,13 +77,13 @@ export class CSVLogger implements Callback {
       this.#length = before + Buffer.byteLength(text)
       return
     }
-    // Lines of epochs that a killed run finished behind its last checkpoint.
+    // Lines of epochs that a killed run finished after its last checkpoint.
     if ((await sizeOf(this.path)) > this.#length) await truncate(this.path, this.#length)
     await appendFile(this.path, values)
     this.#length += Buffer.byteLength(values)
   }
 
-  /** A cell, in quotes where it holds what has a meaning. */
+  /** A cell, in quotes if it contains a separator, a quote or a line break. */
   #cell(value: string | number): string {
     const text = String(value)
     return /["\n\r]/.test(text) || text.includes(this.#separator) ? `"${text.replaceAll('"', '""')}"` : text

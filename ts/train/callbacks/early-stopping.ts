@@ -7,11 +7,11 @@ import { Best, type MonitorOptions, monitorChecks, readMonitored, remembered } f
 
 /** Options of {@link EarlyStopping}. */
 export interface EarlyStoppingOptions extends MonitorOptions {
-  /** Epochs without improvement after which training stops, as in Keras; 0 is as 1. Default 0. */
+  /** Epochs without improvement after which training stops, as in Keras; 0 means 1. Default 0. */
   patience?: number
-  /** Epochs, from the first on, that are only watched. Default 0. */
+  /** First epochs that are not counted. Default 0. */
   startFromEpoch?: number
-  /** Give parameters and state the values of the best epoch when the run ends. Default true (Keras: false). */
+  /** Restore parameters and state of the best epoch at the end of the run. Default true (Keras: false). */
   restoreBest?: boolean
 }
 
@@ -29,11 +29,11 @@ interface Data {
 }
 
 /**
- * Stops training when a number no longer improves, and goes back to the best epoch.
+ * Stops training when a number no longer improves, and restores the best epoch.
  *
  *     await model.fit(x, y, { epochs: 100, callbacks: [new EarlyStopping({ patience: 5 })] })
  *
- * @throws UnknownNameError, ArgumentError for options that there are not
+ * @throws UnknownNameError, ArgumentError for unknown or invalid options
  */
 export class EarlyStopping implements Callback {
   readonly #options: Required<EarlyStoppingOptions>
@@ -51,12 +51,12 @@ export class EarlyStopping implements Callback {
     this.#best = new Best(this.#options)
   }
 
-  /** The epoch of the best number, as callbacks count; undefined before there is one. */
+  /** The epoch of the best number, as callbacks count; undefined before the first epoch. */
   get bestEpoch(): number | undefined {
     return this.#bestEpoch
   }
 
-  /** Begins anew. */
+  /** Resets the state. */
   onTrainBegin(): void {
     this.#best = new Best(this.#options)
     this.#bestEpoch = undefined
@@ -105,7 +105,7 @@ export class EarlyStopping implements Callback {
 
   #keep(context: FitContext): void {
     this.#release()
-    // Versions of this moment: the next step writes others.
+    // The current versions: the next step makes new versions.
     this.#values = Object.fromEntries(
       Object.entries(variablesOf(context)).map(([name, variable]) => [name, variable.value]),
     )

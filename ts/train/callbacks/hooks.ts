@@ -1,4 +1,4 @@
-/** The callbacks of a run, and whose turn it is. */
+/** The callbacks of a run. */
 import type { Occupation } from '../occupation.js'
 import { type Callback, notify } from './callback.js'
 
@@ -8,21 +8,21 @@ const nobody: readonly Callback[] = []
 export class Hooks {
   /** All callbacks. */
   readonly all: readonly Callback[]
-  /** Those with a hook before batches. */
+  /** The callbacks with a hook before batches. */
   readonly beforeBatch: readonly Callback[]
-  /** Whether some want loss and logs of batches. */
+  /** Whether a callback uses loss and logs of batches. */
   readonly wantsLogs: boolean
   readonly #afterBatch: readonly Callback[]
   readonly #occupation: Occupation | undefined
   readonly #signal: AbortSignal | undefined
 
-  /** @param occupation what lets them ask the model; @param signal ends waiting for them */
+  /** @param occupation allows them to use the model; @param signal ends waiting for them */
   constructor(
     callbacks: readonly Callback[],
     occupation: Occupation | undefined,
     signal: AbortSignal | undefined,
   ) {
-    // A copy: what is pushed later was not checked.
+    // A copy: callbacks that are pushed later were not checked.
     this.all = [...callbacks]
     this.beforeBatch = this.all.filter(({ onBatchBegin }) => onBatchBegin !== undefined)
     this.wantsLogs = this.all.some(({ onBatchEnd }) => onBatchEnd !== undefined)
@@ -34,13 +34,13 @@ export class Hooks {
     this.#signal = signal
   }
 
-  /** Those that have their turn after a batch, when so many steps were made. */
+  /** The callbacks to call after a batch, by the number of steps. */
   afterBatch(steps: number): readonly Callback[] {
     if (this.#afterBatch.length === 0) return nobody
     return this.#afterBatch.filter(({ everyBatches = 1 }) => steps % everyBatches === 0)
   }
 
-  /** Calls one hook of callbacks in turn, of all or of some. */
+  /** Calls one hook of the given callbacks in order; default all callbacks. */
   async notify(
     call: (callback: Callback) => void | Promise<void> | undefined,
     callbacks: readonly Callback[] = this.all,

@@ -1,4 +1,4 @@
-/** What watches a run, and what steers it. */
+/** Callbacks that observe and control a run. */
 export type { BatchLogs, Callback, CallbackState, FitContext, TrainInfo } from './callback.js'
 export { Checkpoint, type CheckpointOptions } from './checkpoint.js'
 export { CSVLogger, type CSVLoggerOptions } from './csv-logger.js'

@@ -9,11 +9,11 @@ import { type Monitored, monitored, readMonitored, remembered } from './monitor.
 
 /** Options of {@link LearningRate}. */
 export interface LearningRateOptions {
-  /** Whether a schedule has a rate for each epoch or for each step, counted from the beginning of the fit. Default 'epoch'. */
+  /** Whether the schedule's argument is the epoch or the step, counted from the beginning of the fit. Default 'epoch'. */
   per?: 'epoch' | 'step'
-  /** What a plateau is of. Default 'validationLoss'. */
+  /** The number of a plateau. Default 'validationLoss'. */
   monitor?: Monitored
-  /** Name of the optimizer, where the task has several. Default: all of them. */
+  /** Name of the optimizer, for a task with several. Default: all optimizers. */
   optimizer?: string
 }
 
@@ -35,9 +35,9 @@ interface Data {
  *     callbacks: [new LearningRate(oneCycleLR({ maxRate: 0.1, totalSteps: 1000 }), { per: 'step' })]
  *     callbacks: [new LearningRate(new ReduceLROnPlateau(0.01, { patience: 3 }))]
  *
- * A schedule begins with the rate that the optimizer was made with.
+ * A schedule's base rate is the optimizer's rate at its construction.
  *
- * @throws ArgumentError for what is neither a schedule nor a plateau
+ * @throws ArgumentError for a value that is neither a schedule nor a plateau
  */
 export class LearningRate implements Callback {
   readonly #rule: Schedule | ReduceLROnPlateau

@@ -1,22 +1,22 @@
-/** The number that a callback goes by. */
+/** The number that a callback monitors. */
 import { ArgumentError, describe, unknownName } from '../../core/errors.js'
 import { atLeast, type Check, type Checks, isInstance, oneOf } from '../../core/options.js'
 import type { EpochLogs } from '../history.js'
 import type { CallbackState } from './callback.js'
 
 /**
- * Which number of an epoch: `'loss'`, `'validationLoss'`, the name of a metric or log such as `'accuracy'`, that of the validation data as
+ * A number of an epoch: `'loss'`, `'validationLoss'`, the name of a metric or log such as `'accuracy'`, a metric of the validation data as
  * `'validation.accuracy'`, or a function of the logs.
  */
 export type Monitored = string | ((logs: EpochLogs) => number)
 
-/** Options of callbacks that go by a number. */
+/** Options of callbacks that monitor a number. */
 export interface MonitorOptions {
   /** Default `'validationLoss'`. */
   monitor?: Monitored
   /** Whether a smaller (`'min'`) or a larger (`'max'`) number is better. Default `'min'`. */
   mode?: 'min' | 'max'
-  /** Change that counts as an improvement. Default 0. */
+  /** Smallest change that is an improvement. Default 0. */
   minDelta?: number
 }
 
@@ -37,8 +37,8 @@ export const monitorChecks: Checks<MonitorOptions> = {
 /**
  * The number of an epoch.
  *
- * @param who whose it is, for messages
- * @throws UnknownNameError for a name that the epoch has not; ArgumentError where a function gives no number
+ * @param who name of the callback, for messages
+ * @throws UnknownNameError for a name that is not in the logs; ArgumentError for a function that does not return a number
  */
 export function readMonitored(who: string, monitor: Monitored, logs: EpochLogs): number {
   if (typeof logs?.metrics !== 'object' || logs.metrics === null) {
@@ -67,7 +67,7 @@ export function readMonitored(who: string, monitor: Monitored, logs: EpochLogs):
   throw unknownName(`reading that ${who} monitors`, monitor, Object.keys(named))
 }
 
-/** The best of a number so far. NaN is never better. */
+/** The best value so far. NaN is never better. */
 export class Best {
   readonly #mode: 'min' | 'max'
   readonly #minDelta: number
@@ -79,12 +79,12 @@ export class Best {
     this.value = this.worst
   }
 
-  /** What everything is better than. */
+  /** The worst value. */
   get worst(): number {
     return this.#mode === 'min' ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
   }
 
-  /** Whether a number is better, by `minDelta` or more; then it is the best. */
+  /** Whether a number is better by `minDelta` or more; if so, it becomes the best. */
   take(value: number): boolean {
     const change = this.#mode === 'min' ? this.value - value : value - this.value
     if (!(change > this.#minDelta || (change === this.#minDelta && change > 0))) return false
@@ -94,10 +94,10 @@ export class Best {
 }
 
 /**
- * What a callback remembers, whatever a file held.
+ * The state of a callback, checked.
  *
- * @param who whose it is, for messages
- * @throws ArgumentError for what no callback gave
+ * @param who name of the callback, for messages
+ * @throws ArgumentError for a value that is not a callback's state
  */
 export function remembered<D>(
   who: string,

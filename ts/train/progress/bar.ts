@@ -1,26 +1,26 @@
 import type { Readings } from './format.js'
 import { formatDuration, formatRate, formatReadings } from './format.js'
 
-/** What a bar shows. */
+/** Contents of a bar. */
 export interface LoopState {
   readonly done: number
-  /** Undefined where the data do not tell how many steps there will be. */
+  /** Undefined for data of unknown length. */
   readonly total: number | undefined
-  /** Since the loop started. */
+  /** Time since the start of the loop. */
   readonly elapsedMs: number
-  /** NaN where not known yet. */
+  /** NaN if not known yet. */
   readonly stepsPerSecond: number
   readonly readings: Readings
 }
 
-/** Parts of a cell, an eighth each. */
+/** Eighths of a cell. */
 const eighths = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
 const shortest = 8
 const longest = 30
 
 /**
- * One line that shows a loop, no wider than `columns`. What does not fit is left out, the least needed first:
- * metrics, then the rate, the loss, the times, the bar itself; done/total stays longest. Without a total there is no bar.
+ * One line for a loop, no wider than `columns`. A narrow line leaves out, in this order, metrics, the rate, the loss, the times and the bar
+ * itself; done/total is left out last. Without a total there is no bar.
  */
 export function barLine(state: LoopState, columns: number): string {
   const { done, total, readings } = state
@@ -50,7 +50,7 @@ export function barLine(state: LoopState, columns: number): string {
   return count.trimStart().slice(0, Math.max(0, columns))
 }
 
-/** The line for a stream that is no terminal. */
+/** The line for a stream that is not a terminal. */
 export function plainLine(state: LoopState): string {
   const head = `  ${countOf(state).trimStart()} [${timesOf(state)}, ${formatRate(state.stepsPerSecond)}]`
   return `${head} ${formatReadings(state.readings, 3)}`.trimEnd()

@@ -1,14 +1,14 @@
-/** Running means to show: the loss first, then metrics by name, such as `{ loss: 0.41, accuracy: 0.88 }`. */
+/** Running means: the loss first, then metrics by name, such as `{ loss: 0.41, accuracy: 0.88 }`. */
 export interface Readings {
   readonly loss?: number | undefined
   readonly [metric: string]: number | undefined
 }
 
-/** Names that have a customary short form. */
+/** Names with a customary short form. */
 const shortNames: Readonly<Record<string, string>> = { accuracy: 'acc' }
 
 /**
- * Readings as `loss: 0.41 - acc: 0.88`; empty where there are none.
+ * Readings as `loss: 0.41 - acc: 0.88`; empty without readings.
  *
  * @param decimals digits after the point; default 2
  */
@@ -23,14 +23,14 @@ export function formatReadings(readings: Readings, decimals = 2): string {
     .join(' - ')
 }
 
-/** `%.{decimals}f` as C has it, which also writes nan and inf. */
+/** `%.{decimals}f` as in C, which also writes nan and inf. */
 function fixed(value: number, decimals: number): string {
   if (Number.isNaN(value)) return 'nan'
   if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf'
   return value.toFixed(decimals)
 }
 
-/** A time of so many milliseconds as `mm:ss` or `h:mm:ss`; unknown is `--:--`. */
+/** Milliseconds as `mm:ss` or `h:mm:ss`; unknown is `--:--`. */
 export function formatDuration(milliseconds: number): string {
   if (!Number.isFinite(milliseconds) || milliseconds < 0) return '--:--'
   const seconds = Math.floor(milliseconds / 1000)
@@ -40,7 +40,7 @@ export function formatDuration(milliseconds: number): string {
   return hours > 0 ? `${hours}:${rest}` : rest
 }
 
-/** Steps a second as `52.1 it/s`, or `3.4 s/it` where a step takes longer than a second. */
+/** Steps a second as `52.1 it/s`, or `3.4 s/it` for steps longer than a second. */
 export function formatRate(stepsPerSecond: number): string {
   if (!Number.isFinite(stepsPerSecond) || stepsPerSecond <= 0) return '-- it/s'
   if (stepsPerSecond < 1) return `${(1 / stepsPerSecond).toFixed(1)} s/it`

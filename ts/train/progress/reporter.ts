@@ -22,7 +22,7 @@ import { canRedraw, hideCursor, wipeLine } from './terminal.js'
 export interface ProgressOptions {
   /** False writes nothing at all; default true. */
   verbose?: boolean
-  /** Where to write; default `process.stderr`. */
+  /** Output stream; default `process.stderr`. */
   stream?: ProgressStream
   /** The time in milliseconds from any fixed moment; default a monotonic clock. */
   clock?: () => number
@@ -36,7 +36,7 @@ const checks: Checks<ProgressOptions> = { verbose: flag, stream: anyStream, cloc
 
 const anyText: Check<string> = { expected: 'a text', accepts: (value) => typeof value === 'string' }
 
-/** Refuses readings that are not numbers by name. */
+/** Throws for readings that are not numbers by name. */
 function checkReadings(what: string, readings: Readings): void {
   const isFine = (value: unknown) => value === undefined || typeof value === 'number'
   if (isPlainObject(readings) && Object.values(readings).every(isFine)) return
@@ -55,9 +55,9 @@ const headings: Readonly<Record<LoopKind, string>> = {
 
 /** Time between two drawings of a bar. */
 const redrawMs = 100
-/** Time between two lines on a stream that is no terminal. */
+/** Time between two lines on a stream that is not a terminal. */
 const lineMs = 10_000
-/** Weight of the newest stretch in the running rate. */
+/** Weight of the newest interval in the running rate. */
 const smoothing = 0.3
 
 interface Loop {
@@ -72,7 +72,7 @@ interface Loop {
 }
 
 /**
- * Shows how training goes on: a heading for each epoch and loop, a bar with running means, a summary line after each
+ * Shows the progress of training: a heading for each epoch and loop, a bar with running means, a summary line after each
  * loop. On a terminal the bar is drawn in place, ten times a second at most; elsewhere there is a plain line
  * every ten seconds at most.
  *
@@ -83,7 +83,7 @@ interface Loop {
  * loss: 0.36 - acc: 0.90
  * ```
  *
- * Call `close` (or declare it with `using`) when training ends early, so that the cursor comes back.
+ * Call `close` (or declare it with `using`) if training ends early, so that the cursor is shown again.
  */
 export class ProgressReporter {
   readonly #stream: ProgressStream | undefined
@@ -110,7 +110,7 @@ export class ProgressReporter {
   /**
    * Writes the heading of a loop and opens its bar.
    *
-   * @param total number of steps, such as batches; undefined where the data do not tell
+   * @param total number of steps, such as batches; undefined for data of unknown length
    * @throws ArgumentError unless `total` is a whole number from 0, or undefined
    * @throws StateError while another loop is open
    */
@@ -138,9 +138,9 @@ export class ProgressReporter {
   }
 
   /**
-   * Tells that `done` steps of the open loop are done, and the running means so far. Cheap: most calls draw nothing.
+   * Sets the number of finished steps of the open loop, and the running means. Cheap: most calls draw nothing.
    *
-   * @throws StateError where no loop is open
+   * @throws StateError without an open loop
    */
   update(done: number, readings: Readings = {}): void {
     const loop = this.#loop
@@ -157,7 +157,7 @@ export class ProgressReporter {
     else this.#stream.write(`${plainLine(this.#state(loop, now))}\n`)
   }
 
-  /** Writes a line of its own, such as a warning; an open bar goes on below it. */
+  /** Writes a separate line, such as a warning; an open bar continues below it. */
   note(message: string): void {
     checkValue('note: message', message, anyText)
     if (this.#stream === undefined) return
@@ -169,7 +169,7 @@ export class ProgressReporter {
   /**
    * Closes the bar of the open loop and writes the summary line, `loss: 0.36 - acc: 0.90`, with two decimals.
    *
-   * @param summary means over the whole loop; default the last ones that `update` was told
+   * @param summary means over the whole loop; default the last means of `update`
    */
   loopEnd(summary?: Readings): void {
     const loop = this.#loop
@@ -183,7 +183,7 @@ export class ProgressReporter {
     if (line !== '') this.#stream?.write(`${line}\n`)
   }
 
-  /** Ends the epoch; a loop left open is closed without a summary. */
+  /** Ends the epoch; an open loop is closed without a summary. */
   epochEnd(): void {
     this.close()
   }
@@ -200,7 +200,7 @@ export class ProgressReporter {
   #closeBar(loop: Loop): void {
     this.#loop = undefined
     const now = this.#clock()
-    // The last picture tells the mean rate of the whole loop.
+    // The last bar shows the mean rate of the whole loop.
     loop.stepsPerSecond = (1000 * loop.done) / (now - loop.startedAt)
     if (this.#redraws) {
       this.#draw(loop, now)
@@ -224,7 +224,7 @@ export class ProgressReporter {
   }
 
   #draw(loop: Loop, now: number): void {
-    // The last column stays free: a terminal that writes there may already be on the next line.
+    // The last column stays empty: some terminals wrap after a character in it.
     const columns = (this.#stream?.columns || 80) - 1
     this.#stream?.write(wipeLine + barLine(this.#state(loop, now), columns))
   }

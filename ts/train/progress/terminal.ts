@@ -1,12 +1,12 @@
-/** Where progress is written; `process.stderr` is one. */
+/** Stream for progress, such as `process.stderr`. */
 export interface ProgressStream {
   write(text: string): unknown
   readonly isTTY?: boolean | undefined
-  /** Width in characters; 80 where not known. */
+  /** Width in characters; 80 if not known. */
   readonly columns?: number | undefined
 }
 
-/** To the start of the line, wiping it. */
+/** Moves to the start of the line and clears it. */
 export const wipeLine = '\r\u001b[2K'
 
 const hide = '\u001b[?25l'
@@ -14,8 +14,7 @@ const show = '\u001b[?25h'
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
- * Hides the cursor of a terminal. It is shown again by the function returned, and also when the process exits or is
- * told to by a signal before that.
+ * Hides the cursor of a terminal. The returned function shows it again; so does the exit of the process, also by a signal.
  */
 export function hideCursor(stream: ProgressStream): () => void {
   let hidden = true
@@ -28,7 +27,7 @@ export function hideCursor(stream: ProgressStream): () => void {
   }
   const onSignal = (signal: NodeJS.Signals) => {
     restore()
-    // A listener suppresses what the signal does by itself; unless others listen too, it is sent again without ours.
+    // A listener suppresses the signal's default action; without other listeners, the signal is sent again without this one.
     if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
   }
   process.once('exit', restore)
@@ -37,7 +36,7 @@ export function hideCursor(stream: ProgressStream): () => void {
   return restore
 }
 
-/** Whether lines of the stream can be drawn anew. */
+/** Whether lines of the stream can be redrawn. */
 export function canRedraw(stream: ProgressStream): boolean {
   return stream.isTTY === true && process.env.TERM !== 'dumb'
 }

@@ -9,7 +9,7 @@ use crate::plan::Program;
 use crate::plan::trace::Trace;
 use crate::prepared::Shared;
 
-/// Plans kept.
+/// Capacity of the cache.
 pub const PLANS: usize = 64;
 
 /// A plan, prepared.
@@ -17,15 +17,14 @@ pub const PLANS: usize = 64;
 pub struct Plan {
     /// Its steps.
     pub program: Arc<Program>,
-    /// What runs it.
+    /// Its executable.
     pub executable: Shared,
     /// Its first run.
     pub first: Arc<OnceLock<Arc<Completion>>>,
 }
 
 impl Plan {
-    /// Whether a run that was just submitted may change nothing: a step may refuse, or, until it ran well once, the device,
-    /// for want of memory.
+    /// Whether a run may fail: a step may refuse its values or, until a run has ended well, the device may be out of memory.
     pub fn can_fail(&self) -> bool {
         self.program.can_fail || !self.first.get().is_some_and(|run| run.is_done())
     }
@@ -38,12 +37,12 @@ pub struct PlanCache {
     clock: u64,
     /// Look-ups that found their plan.
     pub hits: u64,
-    /// Look-ups that had to make it.
+    /// Look-ups that had to make the plan.
     pub misses: u64,
 }
 
 impl PlanCache {
-    /// The plan of `trace`, made by `make` if it is not there.
+    /// The plan of `trace`, made by `make` if it is not cached.
     pub fn get(&mut self, trace: &Trace, make: impl FnOnce(&Trace) -> Result<Plan>) -> Result<Plan> {
         self.clock += 1;
         if let Some((plan, used)) = self.plans.get_mut(trace) {

@@ -7,9 +7,9 @@ use crate::engine::cache::Plan;
 use crate::engine::{Engine, Replaced, Rollback};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{NodeId, Value};
-use crate::home::{DeviceId, Home};
 use crate::infer::infer;
 use crate::op::{Op, Spec};
+use crate::placement::{DeviceId, Placement};
 use crate::plan::trace::cut_on;
 use crate::slab::Key;
 
@@ -23,7 +23,7 @@ pub(super) struct Compiled {
     assigned: Vec<Key>,
     results: usize,
     specs: Vec<Spec>,
-    /// Variables of its own, holding values that existed when it was traced.
+    /// Variables of its own that hold captured values.
     captured: Vec<Key>,
 }
 
@@ -58,9 +58,9 @@ impl Engine {
     }
 
     /// The next argument of the function being compiled.
-    pub fn jit_argument(&mut self, spec: Spec, home: Home) -> Result<NodeId> {
+    pub fn jit_argument(&mut self, spec: Spec, placement: Placement) -> Result<NodeId> {
         let spec = infer(&Op::Input, &[], Some(&spec))?;
-        let id = self.graph.argument(spec, home);
+        let id = self.graph.argument(spec, placement);
         self.graph.retain(id)?;
         match &mut self.tracing {
             Some(tracing) => tracing.arguments.push(id),
@@ -107,18 +107,18 @@ impl Engine {
         }
     }
 
-    /// The one device of what a function computes and reads.
+    /// The device of a function's arguments, Variables and results.
     fn device_of_function(&self, tracing: &Tracing, targets: &[NodeId]) -> Result<DeviceId> {
         let read = tracing.reads.iter().map(|(_, id)| id);
         let mut common: Option<DeviceId> = None;
         for &id in targets.iter().chain(&tracing.arguments).chain(read) {
-            let home = self.graph.node(id)?.home;
-            if home.is_free {
+            let placement = self.graph.node(id)?.placement;
+            if placement.is_free {
                 continue;
             }
-            let first = *common.get_or_insert(home.device);
-            if first != home.device {
-                let names = [first, home.device].map(|device| self.graph.device_name(device));
+            let first = *common.get_or_insert(placement.device);
+            if first != placement.device {
+                let names = [first, placement.device].map(|device| self.graph.device_name(device));
                 return Err(Error::new(
                     ErrorKind::Device,
                     "jit",
@@ -137,14 +137,14 @@ impl Engine {
         let mut targets = results.to_vec();
         targets.extend(tracing.assigned.iter().map(|(_, id)| *id));
         let device = self.device_of_function(tracing, &targets)?;
-        self.bring(&targets, &[])?;
+        self.queue_transfers(&targets, &[])?;
         let mut leaves = tracing.arguments.clone();
         leaves.extend(tracing.reads.iter().map(|(_, id)| *id));
         let mut cut = cut_on(&self.graph, device, &targets, &leaves)?;
-        // Values that existed before the trace become constants of it: Variables that nobody else sees.
+        // Values that existed before the trace are captured as Variables of the function.
         let mut variables: Vec<Key> = tracing.reads.iter().map(|(v, _)| *v).collect();
         for &id in &cut.sources[leaves.len()..] {
-            self.value_on(self.graph.node(id)?.home.device, id)?;
+            self.value_on(self.graph.node(id)?.placement.device, id)?;
         }
         let mut captured = Vec::new();
         for &id in &cut.sources[leaves.len()..] {
@@ -177,7 +177,7 @@ impl Engine {
         })
     }
 
-    /// What a compiled function takes as its argument number `index`; none where it takes fewer, or is none.
+    /// The spec of argument `index` of a compiled function; `None` if there is no such argument or function.
     pub fn jit_takes(&self, function: Key, index: usize) -> Option<&Spec> {
         self.compiled.get(function)?.arguments.get(index)
     }
@@ -225,7 +225,7 @@ impl Engine {
                 buffer,
                 completion: Some(completion.clone()),
             };
-            let id = self.graph.add_value(spec, Home::on(device), value);
+            let id = self.graph.add_value(spec, Placement::on(device), value);
             let Some(&v) = j.checked_sub(results).and_then(|i| assigned.get(i)) else {
                 handles.push(id);
                 continue;
@@ -256,7 +256,7 @@ impl Engine {
         Ok((handles, completion))
     }
 
-    /// Queues what arguments and the Variables that a compiled function reads still wait for, and other pending assignments.
+    /// Queues the runs that compute pending arguments, the Variables that the function reads, and other pending assignments.
     fn compute_inputs(&mut self, function: Key, arguments: &[NodeId]) -> Result<()> {
         let compiled = self.compiled.get(function);
         let mut needed = Vec::new();
@@ -291,9 +291,9 @@ impl Engine {
         }
         let device = self.compiled.get(function).map(|compiled| compiled.device);
         for (&id, want) in arguments.iter().zip(expected) {
-            let home = self.graph.node(id)?.home;
-            if let Some(device) = device.filter(|&device| !home.fits(device)) {
-                return Err(self.graph.on_two_devices("jit", device, home.device));
+            let placement = self.graph.node(id)?.placement;
+            if let Some(device) = device.filter(|&device| !placement.fits(device)) {
+                return Err(self.graph.on_two_devices("jit", device, placement.device));
             }
             if self.graph.spec(id)? != want {
                 let given = self.graph.spec(id)?;
@@ -310,7 +310,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Lets go of a compiled function.
+    /// Releases a compiled function.
     pub fn jit_release(&mut self, function: Key) {
         if let Some(compiled) = self.compiled.remove(function) {
             for v in compiled.captured {

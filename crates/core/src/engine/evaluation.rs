@@ -1,25 +1,25 @@
-//! Evaluation: what is asked for, and along with it the pending assignments, so that loops which only assign do not let the graph
-//! grow. What is only computed along fails for those who read it.
+//! Evaluation of the requested nodes, and of pending assignments along with them, so that the graph does not grow in loops that
+//! only assign. A failed assignment fails for its readers alone.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::apart::Apart;
 use crate::completion::Completion;
 use crate::engine::{Engine, Replaced, Rollback};
 use crate::error::Result;
 use crate::graph::{NodeId, Value};
+use crate::isolation::Isolation;
 use crate::op::Spec;
 use crate::plan::trace::{Cut, cut};
 use crate::slab::Key;
 
 impl Engine {
-    /// Queues whatever must run so that `targets` have values, and along with them pending assignments. The completions
-    /// of the runs that write the targets are returned.
+    /// Queues the runs that compute `targets` and the pending assignments. Returns the completions of the runs that write the
+    /// targets.
     ///
     /// # Errors
-    /// Where the targets cannot be planned, or memory for them cannot be had. An assignment of which this is true fails for
-    /// those who ask for it: until then it waits for them.
+    /// Targets that cannot be planned, and no memory for them. An assignment that cannot be planned stays pending until it is
+    /// requested.
     pub fn evaluate(&mut self, targets: &[NodeId]) -> Result<Vec<Arc<Completion>>> {
         self.not_tracing("evaluate")?;
         self.settle();
@@ -41,10 +41,14 @@ impl Engine {
             }
         }
         if self.graph.is_divided() {
-            self.bring(&wanted[..asked], &dirty)?;
-            // What cannot be brought for an assignment is told to those who read it.
+            self.queue_transfers(&wanted[..asked], &dirty)?;
+            // A failed copy for an assignment is reported to the readers of the assignment.
             let along = wanted.split_off(asked);
-            wanted.extend(along.into_iter().filter(|&id| self.bring(&[id], &dirty).is_ok()));
+            wanted.extend(
+                along
+                    .into_iter()
+                    .filter(|&id| self.queue_transfers(&[id], &dirty).is_ok()),
+            );
             let is_pending = |id: &NodeId| self.graph.node(*id).is_ok_and(|node| node.value.is_none());
             asked = wanted[..asked].iter().filter(|id| is_pending(id)).count();
             wanted.retain(is_pending);
@@ -52,7 +56,7 @@ impl Engine {
         let made: HashSet<NodeId> = wanted[..asked].iter().copied().collect();
         let mut runs = Vec::new();
         for group in self.by_device(&wanted)? {
-            // In each the nodes that were asked for come first, as in all.
+            // The requested nodes come first in each group, as in `wanted`.
             let asked = group.iter().filter(|id| made.contains(id)).count();
             runs.extend(self.run_group(&group, asked, &dirty)?);
         }
@@ -73,8 +77,8 @@ impl Engine {
         Ok(completions)
     }
 
-    /// Queues nodes of one device, of which the first `asked` were asked for: all together, or else apart from the others. What is
-    /// returned tells how those ended that were asked for; none where there are none.
+    /// Queues nodes of one device, the first `asked` of which were requested: in one plan, or, if that cannot be planned, the
+    /// requested nodes apart from the others. Returns the completion of the requested nodes, if there are any.
     fn run_group(
         &mut self,
         wanted: &[NodeId],
@@ -92,8 +96,8 @@ impl Engine {
         run.map(|run| run.filter(|_| asked > 0))
     }
 
-    /// Queues assignments that could not be computed along with what was asked for: together, or else one by one. Those that are
-    /// refused wait for someone who reads them and is told why.
+    /// Queues assignments that could not be planned with the requested nodes: in one plan, or else one by one. Assignments that
+    /// cannot be planned stay pending: their readers get the error.
     fn run_along(&mut self, wanted: &[NodeId], dirty: &[Key]) {
         if self.run_pending(wanted, 0, dirty).is_err() && wanted.len() > 1 {
             for id in wanted {
@@ -102,8 +106,9 @@ impl Engine {
         }
     }
 
-    /// Queues one plan for `wanted`, nodes of one device for which all was brought that is elsewhere. Of them the first `asked` were asked
-    /// for; their completion is returned, none where there is nothing to run. The assignments among them, of the Variables `dirty`, are no longer pending then.
+    /// Queues one plan for `wanted`, nodes of one device whose copies from other devices are queued. The first `asked` were
+    /// requested: returns their completion, `None` if there is nothing to run. Commits the assignments among them, to the
+    /// Variables `dirty`.
     pub(super) fn run_pending(
         &mut self,
         wanted: &[NodeId],
@@ -131,30 +136,30 @@ impl Engine {
             let run = value.completion.as_ref();
             run.is_some_and(|run| run.may_fail() && !run.is_done())
         };
-        let apart = (wanted.len() > 1 && (can_fail || inputs.iter().any(may_fail))).then(|| Apart {
-            backend: self.stations[usize::from(device.0)].backend.clone(),
+        let isolation = (wanted.len() > 1 && (can_fail || inputs.iter().any(may_fail))).then(|| Isolation {
+            backend: self.devices[usize::from(device.0)].backend.clone(),
             trace: cut.trace,
             scopes: self.graph.scope_names(),
             completions: wanted.iter().map(|_| Completion::new()).collect(),
             asked,
             asked_for: Completion::new(),
         });
-        let each = apart.as_ref().map(|apart| apart.completions.clone());
-        let asked_for = apart.as_ref().map(|apart| apart.asked_for.clone());
-        // What may have to be computed in parts must find its inputs as they were.
-        let gives = apart.is_none();
-        let (outputs, completion) = self.submit(device, &plan, inputs, &specs, |_| gives, apart)?;
+        let each = isolation.as_ref().map(|isolation| isolation.completions.clone());
+        let asked_for = isolation.as_ref().map(|isolation| isolation.asked_for.clone());
+        // A run with failure isolation must find its inputs unchanged after a failure.
+        let gives = isolation.is_none();
+        let (outputs, completion) = self.submit(device, &plan, inputs, &specs, |_| gives, isolation)?;
         let keep = self.history > 0;
         for (j, (&id, buffer)) in wanted.iter().zip(outputs).enumerate() {
             let completion = each.as_ref().map_or(&completion, |each| &each[j]).clone();
             let completion = Some(completion);
-            self.graph.fulfil(id, Value { buffer, completion }, keep)?;
+            self.graph.fulfill(id, Value { buffer, completion }, keep)?;
         }
         self.commit(dirty, completion.may_fail() || !gives)?;
         Ok(Some(asked_for.unwrap_or(completion)))
     }
 
-    /// Lets go of the old versions of Variables whose new ones are now queued.
+    /// Releases the old versions of Variables whose new versions are now queued.
     fn commit(&mut self, dirty: &[Key], can_fail: bool) -> Result<()> {
         for &v in dirty {
             let Some(variable) = self.variables.get_mut(v) else {
@@ -186,8 +191,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Marks the inputs that nothing needs once the wanted nodes are computed: their only references are
-    /// nodes of this trace that go away with it, or the committed version of a Variable being replaced.
+    /// Marks the inputs that are dead once the requested nodes are computed: their only references are nodes of this trace that
+    /// are freed with it, or the committed version of a Variable that is being replaced.
     fn mark_expendable(&self, cut: &mut Cut, dirty: &[Key]) {
         let trace = &mut cut.trace;
         let count = trace.nodes.len();

@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::engine::cache::Plan;
 use crate::error::{Error, Result};
 use crate::graph::NodeId;
-use crate::home::DeviceId;
+use crate::placement::DeviceId;
 use crate::plan::print::print;
 use crate::plan::trace::cut;
 use crate::prepared::Prepared;
@@ -24,9 +24,9 @@ impl Engine {
         Ok(text)
     }
 
-    /// What must be computed elsewhere comes first, then what is brought, then what is computed of that.
+    /// First the plans of other devices, then the copies from there, then the plans of `targets`.
     fn explain_into(&mut self, targets: &[NodeId], text: &mut String) -> Result<()> {
-        let (mut before, transfers) = self.needed_from_elsewhere(targets)?;
+        let (mut before, transfers) = self.foreign_dependences(targets)?;
         for &id in &transfers {
             before.extend(&self.graph.node(id)?.inputs);
         }
@@ -35,8 +35,8 @@ impl Engine {
         }
         for &id in &transfers {
             let node = self.graph.node(id)?;
-            let from = self.graph.node(node.inputs[0])?.home.device;
-            let [from, to] = [from, node.home.device].map(|device| self.graph.device_name(device));
+            let from = self.graph.node(node.inputs[0])?.placement.device;
+            let [from, to] = [from, node.placement.device].map(|device| self.graph.device_name(device));
             writeln!(
                 text,
                 "{} {} from {from} to {to}",
@@ -59,7 +59,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The same for nodes of one device.
+    /// The plan of nodes of one device, as text, and how the device would run it.
     fn explain_group(&mut self, wanted: &[NodeId]) -> Result<String> {
         let cut = cut(&self.graph, wanted, &[])?;
         let plan = self.plan(cut.device, &cut.trace)?;
@@ -81,9 +81,9 @@ impl Engine {
         match plan.executable.try_lock() {
             Ok(mut prepared) => prepared.describe(),
             Err(TryLockError::Poisoned(prepared)) => prepared.into_inner().describe(),
-            // It runs right now: rather than wait for it, it is prepared once more.
+            // The executable is running: prepare another instead of waiting.
             Err(TryLockError::WouldBlock) => {
-                let backend = self.station(device)?.backend.clone();
+                let backend = self.device_state(device)?.backend.clone();
                 Prepared::Planned(backend, plan.program.clone()).describe()
             }
         }

@@ -1,61 +1,62 @@
 //! The engine: a graph, its Variables, compiled functions and the devices that run plans.
 //!
-//! Everything here happens on the thread that owns the engine; only jobs cross to the device's thread.
+//! Everything here happens on the thread that owns the engine; only runs cross to the device's thread.
 //! Evaluation returns at once: results are nodes whose buffers a queued run will write.
 
 mod cache;
 mod compiled;
+mod devices;
 mod evaluation;
 mod explain;
 mod profile;
-mod sites;
 mod variables;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use crate::apart::Apart;
 use crate::backend::Backend;
 use crate::completion::Completion;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, NodeId, Value};
-use crate::home::{DeviceId, Home};
 use crate::infer::infer;
+use crate::isolation::Isolation;
 use crate::op::{Op, Spec};
+use crate::placement::{DeviceId, Placement};
 use crate::plan::build::{Context, build};
 use crate::plan::print::print;
 use crate::plan::trace::Trace;
 use crate::prepared::{Dependence, Prepared};
-use crate::run::{Job, Queue};
+use crate::run::{Queue, QueuedRun};
 use crate::slab::{Key, Slab};
 use crate::storage::Buffer;
 
 use cache::{Plan, PlanCache};
 use compiled::{Compiled, Tracing};
+pub use devices::DeviceQueue;
+use devices::DeviceState;
 use profile::Profile;
 pub use profile::{ProfiledPlan, ProfiledStep};
-pub use sites::Site;
-use sites::Station;
 use variables::Variable;
 
-/// Pending nodes without a handle beyond which an evaluation is forced, so that a forgotten one does not let the graph grow.
+/// Number of pending nodes without a handle beyond which an evaluation is forced, so that the graph does not grow without bound.
 pub const PENDING_LIMIT: usize = 200_000;
-/// Such nodes that must wait for a node for it to be computed then: its value takes the place of their memory.
-const BURDEN: f64 = 16.0;
+/// A forced evaluation computes the held nodes that retain at least so many nodes: the value replaces their memory.
+const MIN_RETAINED_NODES: f64 = 16.0;
 
-/// Versions to take back if a run refuses.
+/// Assignments to roll back if a run fails.
 struct Rollback {
     completion: Arc<Completion>,
     versions: Vec<Replaced>,
 }
 
-/// A Variable's version that a run replaces.
+/// A version of a Variable that a run replaces.
 struct Replaced {
     variable: Key,
-    /// Where to go back to; none for an assignment on its own, which fails for whoever reads it until another takes its place.
+    /// The version to restore; `None` for an assignment outside of compiled functions, which fails for its readers until the
+    /// next assignment.
     old: Option<NodeId>,
     new: NodeId,
-    /// Assignments that led from one to the other.
+    /// Number of assignments from `old` to `new`.
     assignments: u64,
 }
 
@@ -64,13 +65,13 @@ struct Replaced {
 pub struct Counts {
     /// Nodes of the graph.
     pub nodes: usize,
-    /// Those without a value.
+    /// Nodes without a value.
     pub pending: usize,
     /// Cached plans.
     pub plans: usize,
     /// Cache look-ups that found their plan.
     pub hits: u64,
-    /// Those that did not.
+    /// Cache look-ups that did not.
     pub misses: u64,
     /// Variables.
     pub variables: usize,
@@ -80,17 +81,17 @@ pub struct Counts {
 pub struct Engine {
     /// The graph.
     pub graph: Graph,
-    /// What there is for each device, by its number.
-    stations: Vec<Station>,
+    /// The state of each device, by its number.
+    devices: Vec<DeviceState>,
     variables: Slab<Variable>,
-    /// Variables whose assignments wait for the next evaluation, whatever it is asked for.
+    /// Variables with pending assignments, which the next evaluation computes too.
     dirty: Vec<Key>,
     compiled: Slab<Compiled>,
     tracing: Option<Tracing>,
-    /// Depth of functions being differentiated: evaluated nodes then keep their history.
+    /// Nesting depth of functions being differentiated; while above 0, evaluated nodes keep their history.
     history: usize,
     rollbacks: Vec<Rollback>,
-    /// What runs take, while someone wants to know.
+    /// Times of runs, while a profile is under way.
     profile: Option<Profile>,
     /// Pending nodes without a handle at which the next evaluation is forced.
     bound: usize,
@@ -102,12 +103,12 @@ impl Engine {
         Engine::on_devices(vec![(backend, queue)], DeviceId::default())
     }
 
-    /// An engine on several devices, of which one computes what is not told where.
-    pub fn on_devices(sites: Vec<Site>, default_device: DeviceId) -> Engine {
-        let names = sites.iter().map(|(backend, _)| backend.name().into()).collect();
+    /// An engine on several devices, one of them the default.
+    pub fn on_devices(devices: Vec<DeviceQueue>, default_device: DeviceId) -> Engine {
+        let names = devices.iter().map(|(backend, _)| backend.name().into()).collect();
         Engine {
             graph: Graph::on_devices(names, default_device),
-            stations: sites.into_iter().map(Station::from).collect(),
+            devices: devices.into_iter().map(DeviceState::from).collect(),
             variables: Slab::default(),
             dirty: Vec::new(),
             compiled: Slab::default(),
@@ -121,11 +122,11 @@ impl Engine {
 
     /// Data from outside, copied to the default device.
     pub fn source(&mut self, bytes: &[u8], spec: Spec) -> Result<NodeId> {
-        self.source_at(Home::on(self.graph.default_device()), bytes, spec)
+        self.source_at(Placement::on(self.graph.default_device()), bytes, spec)
     }
 
     /// Data from outside, copied to a device.
-    pub fn source_at(&mut self, home: Home, bytes: &[u8], spec: Spec) -> Result<NodeId> {
+    pub fn source_at(&mut self, placement: Placement, bytes: &[u8], spec: Spec) -> Result<NodeId> {
         let spec = infer(&Op::Input, &[], Some(&spec))?;
         if bytes.len() != spec.bytes() {
             return Err(Error::shape(
@@ -134,10 +135,10 @@ impl Engine {
                 "the product of the extents must equal the number of elements",
             ));
         }
-        let buffer = self.station(home.device)?.backend.upload(bytes)?;
+        let buffer = self.device_state(placement.device)?.backend.upload(bytes)?;
         Ok(self.graph.add_value(
             spec,
-            home,
+            placement,
             Value {
                 buffer,
                 completion: None,
@@ -145,22 +146,27 @@ impl Engine {
         ))
     }
 
-    /// A node whose bytes are undefined until [`fill`](Engine::fill) has written all of them; the caller gets one handle, and uses it
-    /// for nothing else before.
+    /// A node whose bytes are undefined until [`fill`](Engine::fill) has written all of them; the caller gets one handle and must
+    /// not use the node before.
     ///
     /// # Errors
     /// No memory.
-    pub fn room(&mut self, home: Home, spec: Spec) -> Result<NodeId> {
+    pub fn room(&mut self, placement: Placement, spec: Spec) -> Result<NodeId> {
         let spec = infer(&Op::Input, &[], Some(&spec))?;
-        let buffer = self.station(home.device)?.backend.allocate(spec.bytes())?;
+        let buffer = self
+            .device_state(placement.device)?
+            .backend
+            .allocate(spec.bytes())?;
         let completion = None;
-        Ok(self.graph.add_value(spec, home, Value { buffer, completion }))
+        Ok(self
+            .graph
+            .add_value(spec, placement, Value { buffer, completion }))
     }
 
     /// Writes bytes of a node that [`room`](Engine::room) made, from byte `from` on.
     ///
     /// # Errors
-    /// A node that somebody else may read: one without bytes of its own, or whose bytes a run or another node has.
+    /// A node whose bytes a run or another node may read.
     pub fn fill(&mut self, id: NodeId, from: usize, bytes: &[u8]) -> Result<()> {
         let held = self.graph.node(id)?.value.as_ref();
         let alone = held.filter(|value| Arc::strong_count(&value.buffer) == 1 && value.completion.is_none());
@@ -171,12 +177,12 @@ impl Engine {
     /// A node with the value of another, on this device; the caller gets one handle.
     ///
     /// # Errors
-    /// Where a function is being compiled, unless the node is or may be there.
+    /// While a function is being compiled, unless the node is free or on this device.
     pub fn to(&mut self, id: NodeId, device: DeviceId) -> Result<NodeId> {
-        self.station(device)?;
-        let home = self.graph.node(id)?.home;
-        if self.tracing.is_some() && !home.fits(device) {
-            let names = [home.device, device].map(|device| self.graph.device_name(device));
+        self.device_state(device)?;
+        let placement = self.graph.node(id)?.placement;
+        if self.tracing.is_some() && !placement.fits(device) {
+            let names = [placement.device, device].map(|device| self.graph.device_name(device));
             return Err(Error::new(
                 ErrorKind::Device,
                 "to",
@@ -191,9 +197,9 @@ impl Engine {
     }
 
     fn plan(&mut self, device: DeviceId, trace: &Trace) -> Result<Plan> {
-        self.station(device)?;
+        self.device_state(device)?;
         let graph = &self.graph;
-        let Station { backend, cache, .. } = &mut self.stations[usize::from(device.0)];
+        let DeviceState { backend, cache, .. } = &mut self.devices[usize::from(device.0)];
         cache.get(trace, |trace| {
             let scope = |s: u32| graph.scope_name(s).to_string();
             let program = Arc::new(build(
@@ -212,8 +218,7 @@ impl Engine {
         })
     }
 
-    /// Queues one run on a device. An output takes the buffer of the input donated to it if `give` says that input may
-    /// go, and fresh storage else.
+    /// Queues one run on a device. An output takes the buffer of the input donated to it if `give` allows that, else new storage.
     fn submit(
         &self,
         device: DeviceId,
@@ -221,9 +226,9 @@ impl Engine {
         inputs: Vec<Value>,
         outputs: &[Spec],
         give: impl Fn(usize) -> bool,
-        apart: Option<Apart>,
+        isolation: Option<Isolation>,
     ) -> Result<(Vec<Buffer>, Arc<Completion>)> {
-        let Station { backend, queue, .. } = self.station(device)?;
+        let DeviceState { backend, queue, .. } = self.device_state(device)?;
         let buffers = outputs
             .iter()
             .enumerate()
@@ -232,13 +237,14 @@ impl Engine {
                 _ => backend.allocate(spec.bytes()),
             })
             .collect::<Result<Vec<Buffer>>>()?;
-        // Runs that ended well have nothing more to say. Of one that wrote many inputs each is noted where it is asked which.
+        // Runs that ended well are no dependence. A run that wrote several inputs is listed once, but for each input if outputs
+        // may be computed one by one.
         let mut depends: Vec<Dependence> = Vec::new();
         let mut can_fail = plan.can_fail();
         let mut seen: HashSet<*const Completion> = HashSet::new();
         for (input, value) in inputs.iter().enumerate() {
             if let Some(run) = value.completion.as_ref().filter(|run| !run.is_done())
-                && (seen.insert(Arc::as_ptr(run)) || apart.is_some())
+                && (seen.insert(Arc::as_ptr(run)) || isolation.is_some())
             {
                 let run = run.clone();
                 can_fail |= run.may_fail();
@@ -252,15 +258,15 @@ impl Engine {
         let completion = if can_fail {
             Completion::new()
         } else {
-            Completion::sure(queue.id())
+            Completion::infallible(queue.id())
         };
-        queue.submit(Job {
+        queue.submit(QueuedRun {
             executable: plan.executable.clone(),
             inputs: inputs.into_iter().map(|v| v.buffer).collect(),
             outputs: buffers.clone(),
             depends,
             completion: completion.clone(),
-            apart,
+            isolation,
             recorder: self
                 .profile
                 .as_ref()
@@ -270,8 +276,8 @@ impl Engine {
         Ok((buffers, completion))
     }
 
-    /// Takes note of runs that have ended: what a failed one would have assigned does not count, and where the assignment was part
-    /// of a compiled function it goes back to its old version.
+    /// Settles runs that have ended: assignments of a failed run are not counted, and those of a compiled function are rolled back
+    /// to the old version.
     fn settle(&mut self) {
         if self.rollbacks.is_empty() {
             return;
@@ -282,7 +288,7 @@ impl Engine {
             for replaced in ended {
                 let stale = match result {
                     Ok(()) => replaced.old,
-                    Err(_) => self.take_back(&replaced, &mut open),
+                    Err(_) => self.roll_back(&replaced, &mut open),
                 };
                 if let Some(stale) = stale {
                     let _ = self.graph.release(stale);
@@ -292,8 +298,8 @@ impl Engine {
         self.rollbacks = open.into();
     }
 
-    /// Takes back what a failed run would have assigned; what nothing needs any more is returned.
-    fn take_back(&mut self, replaced: &Replaced, open: &mut VecDeque<Rollback>) -> Option<NodeId> {
+    /// Rolls back an assignment of a failed run; returns the node that is no longer needed.
+    fn roll_back(&mut self, replaced: &Replaced, open: &mut VecDeque<Rollback>) -> Option<NodeId> {
         let Replaced {
             variable, old, new, ..
         } = *replaced;
@@ -301,7 +307,7 @@ impl Engine {
             variable.version -= replaced.assignments;
         }
         let old = old?;
-        // A later run may already have superseded the failed version: then that one goes back further.
+        // A later run may already have superseded the failed version: its rollback then restores the older version.
         let later = open
             .iter_mut()
             .flat_map(|r| &mut r.versions)
@@ -315,31 +321,30 @@ impl Engine {
         }
     }
 
-    /// Evaluates when too much is pending that nobody holds; true if it did.
+    /// Forces an evaluation if too many pending nodes have no handle; true if it did.
     ///
-    /// Computed is what much history waits for, and no more than that: a handle may be one that its owner has forgotten and
-    /// whose collection is still to come, and computing it would free nothing. Who holds every node of a long chain keeps
-    /// it. What is left after an evaluation doubles the bound of the next, so that all of them together take no longer than
-    /// building the graph.
+    /// Only held nodes that retain much history are computed: a handle may belong to an object that waits for garbage collection,
+    /// and computing its node would free nothing. After an evaluation the bound is twice the number of nodes that are left, so
+    /// that all forced evaluations together take no longer than building the graph.
     pub fn bound_pending(&mut self) -> Result<bool> {
         if self.graph.unheld() < self.bound || self.tracing.is_some() || self.history > 0 {
             return Ok(false);
         }
-        let burdens = self.graph.burdens().into_iter();
-        let wanted: Vec<NodeId> = burdens
-            .filter(|&(_, burden)| burden >= BURDEN)
+        let retained = self.graph.retained_history().into_iter();
+        let wanted: Vec<NodeId> = retained
+            .filter(|&(_, nodes)| nodes >= MIN_RETAINED_NODES)
             .map(|(id, _)| id)
             .collect();
         self.bound = 2 * self.graph.unheld();
         if !wanted.is_empty() {
-            // What cannot be computed is told to whoever asks for it, not to who happens to build on.
+            // Errors are reported to the evaluations that read the nodes, not to the call that happened to add a node.
             self.evaluate(&wanted).ok();
             self.bound = PENDING_LIMIT.max(2 * self.graph.unheld());
         }
         Ok(!wanted.is_empty())
     }
 
-    /// While entered, evaluated nodes keep their history, so that they can still be differentiated through.
+    /// From now on evaluated nodes keep their history, so that they can still be differentiated.
     pub fn enter_history(&mut self) {
         self.history += 1;
     }
@@ -350,14 +355,14 @@ impl Engine {
 
     /// The cached plans as text, device by device, most recently used first.
     pub fn plans(&self) -> Vec<String> {
-        let caches = self.stations.iter().map(|station| &station.cache);
+        let caches = self.devices.iter().map(|device| &device.cache);
         caches.flat_map(|cache| cache.list()).map(|p| print(&p)).collect()
     }
 
     /// What it holds.
     pub fn counts(&mut self) -> Counts {
         self.settle();
-        let caches = || self.stations.iter().map(|station| &station.cache);
+        let caches = || self.devices.iter().map(|device| &device.cache);
         Counts {
             nodes: self.graph.live(),
             pending: self.graph.pending(),

@@ -1,4 +1,4 @@
-//! What the plans of an engine take while a profile is under way.
+//! Profiles: times of the plans that an engine runs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::engine::cache::Plan;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::FastMap;
-use crate::home::DeviceId;
+use crate::placement::DeviceId;
 use crate::plan::cost::{Cost, cost};
 use crate::plan::print::{print, scopes, summary};
 use crate::profile::Recorder;
@@ -21,26 +21,26 @@ pub(super) struct Profile {
 #[derive(Default)]
 struct Seen {
     plans: Vec<(DeviceId, Plan, Arc<Recorder>)>,
-    /// Places in `plans`, by the addresses of their programs, which live as long.
-    places: FastMap<usize, usize>,
+    /// Indices into `plans`, by the addresses of their programs, which `plans` keeps alive.
+    index_of: FastMap<usize, usize>,
 }
 
 impl Profile {
-    /// What adds up the times of a plan.
+    /// The recorder of a plan.
     pub fn recorder(&self, device: DeviceId, plan: &Plan) -> Arc<Recorder> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let Seen { plans, places } = &mut *seen;
-        let place = *places
+        let Seen { plans, index_of } = &mut *seen;
+        let index = *index_of
             .entry(Arc::as_ptr(&plan.program) as usize)
             .or_insert_with(|| {
                 plans.push((device, plan.clone(), Arc::default()));
                 plans.len() - 1
             });
-        plans[place].2.clone()
+        plans[index].2.clone()
     }
 }
 
-/// What the runs of a plan took.
+/// Times of the runs of a plan.
 #[derive(Clone, Debug)]
 pub struct ProfiledPlan {
     /// Name of the device.
@@ -49,34 +49,34 @@ pub struct ProfiledPlan {
     pub text: String,
     /// Runs that ended well.
     pub runs: u64,
-    /// What they took together.
+    /// Time of all runs.
     pub took: Duration,
-    /// In the order in which the device goes through them.
+    /// In the order in which the device runs them.
     pub steps: Vec<ProfiledStep>,
 }
 
-/// What steps that go together took.
+/// Time of steps that are run together.
 #[derive(Clone, Debug)]
 pub struct ProfiledStep {
-    /// The first of them and the last, by their numbers in the plan.
+    /// Number in the plan of the first step.
     pub first: usize,
-    /// See `first`.
+    /// Number in the plan of the last step.
     pub last: usize,
-    /// What they do, in words.
+    /// Their operations, in words.
     pub what: String,
-    /// Where in the model they were made; may be empty.
+    /// Their scopes; may be empty.
     pub scope: String,
-    /// What they took in all runs together.
+    /// Time of all runs.
     pub took: Duration,
-    /// What they move and compute in one run.
+    /// Memory traffic and arithmetic of one run.
     pub cost: Cost,
 }
 
 impl Engine {
-    /// From now on the steps of plans are timed.
+    /// Begins a profile: from now on the steps of plans are timed.
     ///
     /// # Errors
-    /// Where they are already, and while a function is being compiled.
+    /// While another profile is under way, and while a function is being compiled.
     pub fn profile_begin(&mut self) -> Result<()> {
         self.not_tracing("profile")?;
         if self.profile.is_some() {
@@ -91,10 +91,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends a profile: what the plans took whose runs have ended, in order of their first run.
+    /// Ends a profile: the times of runs that have ended, plan by plan, in order of their first run.
     ///
     /// # Errors
-    /// Where none is under way.
+    /// While no profile is under way.
     pub fn profile_end(&mut self) -> Result<Vec<ProfiledPlan>> {
         let profile = self.profile.take();
         let profile = profile.ok_or_else(|| Error::internal("profile", "none is under way"))?;

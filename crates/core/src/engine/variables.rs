@@ -1,19 +1,18 @@
-//! Variables: names for nodes. Assigning makes another node the current version; whoever holds the old one
-//! keeps it.
+//! Variables: names for nodes. Assigning makes another node the current version; holders of the old version keep it.
 
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::NodeId;
-use crate::home::DeviceId;
+use crate::placement::DeviceId;
 use crate::slab::Key;
 
 /// A slot that plans may overwrite.
 pub(super) struct Variable {
     /// The current version.
     pub(super) node: NodeId,
-    /// The last version that was computed and its number, while the current one is not.
+    /// The last computed version and its number, while the current version is pending.
     pub(super) committed: Option<(NodeId, u64)>,
-    /// Counts assignments; those of a run that failed are taken back with their versions.
+    /// Counts assignments, without those of failed runs.
     pub(super) version: u64,
 }
 
@@ -22,9 +21,9 @@ impl Engine {
     pub fn variable(&mut self, initial: NodeId, device: Option<DeviceId>) -> Result<Key> {
         let device = match device {
             Some(device) => device,
-            None => self.graph.node(initial)?.home.device,
+            None => self.graph.node(initial)?.placement.device,
         };
-        self.station(device)?;
+        self.device_state(device)?;
         let node = self.graph.settled(initial, device)?;
         let pending = self.graph.node(node)?.value.is_none();
         let v = self.variables.insert(Variable {
@@ -46,7 +45,7 @@ impl Engine {
             self.graph.retain(node)?;
             return Ok(node);
         }
-        let (spec, home) = (self.graph.spec(node)?.clone(), self.graph.node(node)?.home);
+        let (spec, placement) = (self.graph.spec(node)?.clone(), self.graph.node(node)?.placement);
         let assigned = self
             .tracing
             .as_ref()
@@ -58,7 +57,7 @@ impl Engine {
         let id = match (assigned, read) {
             (Some(&(_, id)), _) | (None, Some(&(_, id))) => id,
             (None, None) => {
-                let id = self.graph.argument(spec, home);
+                let id = self.graph.argument(spec, placement);
                 if let Some(tracing) = &mut self.tracing {
                     tracing.reads.push((v, id));
                 }
@@ -84,7 +83,10 @@ impl Engine {
                 "a Variable keeps its shape and dtype",
             ));
         }
-        let (here, given) = (self.graph.node(node)?.home.device, self.graph.node(id)?.home);
+        let (here, given) = (
+            self.graph.node(node)?.placement.device,
+            self.graph.node(id)?.placement,
+        );
         if !given.fits(here) {
             let names = [here, given.device].map(|device| self.graph.device_name(device));
             return Err(Error::new(
@@ -137,21 +139,21 @@ impl Engine {
 
     /// The device of a Variable.
     pub fn variable_device(&self, v: Key) -> Result<DeviceId> {
-        Ok(self.graph.node(self.existing(v)?.node)?.home.device)
+        Ok(self.graph.node(self.existing(v)?.node)?.placement.device)
     }
 
-    /// How often a Variable was assigned; what a failed run would have assigned does not count once the failure is known.
+    /// Number of assignments to a Variable; those of a failed run are not counted once the failure is known.
     pub fn variable_version(&mut self, v: Key) -> Result<u64> {
         self.settle();
         Ok(self.existing(v)?.version)
     }
 
-    /// Lets go of a Variable.
+    /// Releases a Variable.
     pub fn release_variable(&mut self, v: Key) -> Result<()> {
         self.existing(v)?;
         if let Some(variable) = self.variables.remove(v) {
             self.dirty.retain(|&d| d != v);
-            // Runs under way no longer replace anything of this one.
+            // Runs under way have nothing to roll back of this Variable any more.
             let replaced = self.rollbacks.iter_mut();
             let replaced = replaced.flat_map(|run| run.versions.extract_if(.., |of| of.variable == v));
             let old: Vec<NodeId> = replaced.filter_map(|of| of.old).collect();

@@ -1,11 +1,11 @@
-//! Derivatives of convolutions. The three of a kind are the three derivatives of one trilinear form `<dy, conv(x, w)>`, so
-//! that the derivative of each is made of the other two.
+//! Derivatives of convolutions. A convolution and its two adjoints are the three partial derivatives of one trilinear form
+//! `<dy, conv(x, w)>`, so the derivatives of each are the other two.
 
 use crate::compose::Build;
 use crate::graph::NodeId;
 use crate::op::{Op, Window};
 
-/// The form, whose weights are shared by all places or each place's own.
+/// The trilinear form, with weights shared by all positions or local to each position.
 enum Form {
     Shared { window: Window, groups: usize },
     Local { window: Window },
@@ -72,7 +72,7 @@ pub(super) fn cotangents(b: &mut Build<'_>, op: &Op, inputs: &[NodeId], seed: No
         | Op::LocalConvWeightGrad { window, .. } => Form::Local {
             window: window.clone(),
         },
-        _ => unreachable!("{} is no convolution", op.name()),
+        other => unreachable!("{} is no convolution", other.name()),
     };
     let [p, q] = [inputs[0], inputs[1]];
     let [in_p, in_q] = match op {

@@ -1,4 +1,4 @@
-//! Derivatives of fused operations, which go through the fallback unless a fused operation computes them.
+//! Derivatives of fused operations: by another fused operation if there is one, else through the fallback.
 
 use super::partials;
 use crate::compose::Build;
@@ -42,7 +42,7 @@ pub(crate) fn centered_products_gradient(
     inputs: &[NodeId],
 ) -> Option<NodeId> {
     let (&cotangent, operands) = inputs.split_last().expect("the cotangent comes last");
-    // Samples that stand twice have one gradient node between them: each needs its own here.
+    // A node that occurs twice among the samples has one cotangent for both: here each occurrence needs its own.
     let mut own = operands.to_vec();
     let zero = b.scalar_like(0.0, own[of]);
     own[of] = b.add(own[of], zero);

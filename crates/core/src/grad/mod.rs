@@ -1,4 +1,4 @@
-//! Derivatives. Each rule builds graph from the same primitives, so a gradient can be differentiated
+//! Derivatives. ElementwiseOp rule builds graph from the same primitives, so a gradient can be differentiated
 //! again, fused and planned like anything else.
 
 mod conv;
@@ -11,9 +11,8 @@ use crate::elementwise::{BinaryOp, Formula};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 use crate::hash::FastMap;
-use crate::home::Home;
 use crate::op::{Op, Reduction};
-use crate::traits::without_derivative;
+use crate::placement::Placement;
 use sum::sum;
 
 /// The vector-Jacobian product: cotangents of `wrt` when those of `outputs` are `seeds`.
@@ -37,7 +36,7 @@ pub fn vjp(
                 "give one of the output's shape and dtype",
             ));
         }
-        let (of_y, of_dy) = (graph.node(y)?.home, graph.node(dy)?.home);
+        let (of_y, of_dy) = (graph.node(y)?.placement, graph.node(dy)?.placement);
         if !(of_y.is_free || of_dy.fits(of_y.device)) {
             return Err(graph.on_two_devices("grad", of_y.device, of_dy.device));
         }
@@ -69,8 +68,8 @@ pub fn vjp(
     Ok(found)
 }
 
-/// The derivatives of `y` in `wrt`, each regarded as independent of the others, when that of `y` is `dy`. Of a node that
-/// stands twice in `wrt`, the first place gets all.
+/// The partial derivatives of `y` in `wrt`, each node independent of the others, for the cotangent `dy` of `y`. If a node occurs
+/// twice in `wrt`, its first entry has the derivative and the others have none.
 pub(crate) fn partials(build: &mut Build<'_>, y: NodeId, dy: NodeId, wrt: &[NodeId]) -> Vec<Option<NodeId>> {
     let mut found = pull_back(build, &[y], &[dy], wrt, true).expect("nodes of a rule live");
     for i in 0..wrt.len() {
@@ -81,7 +80,7 @@ pub(crate) fn partials(build: &mut Build<'_>, y: NodeId, dy: NodeId, wrt: &[Node
     found
 }
 
-/// Cotangents of `wrt`. If `independent`, nothing flows on from a node of `wrt`.
+/// Cotangents of `wrt`. If `independent`, no cotangent is propagated through a node of `wrt`.
 fn pull_back(
     build: &mut Build<'_>,
     outputs: &[NodeId],
@@ -122,23 +121,23 @@ fn pull_back(
     Ok(wrt.iter().map(|w| cotangents.get(w).copied()).collect())
 }
 
-/// Cotangents where their node is; those of a free node stay where all of them are.
+/// Cotangents on the device of their node; those of a free node stay on their device if they have one in common.
 fn on_one_device(build: &mut Build<'_>, id: NodeId, mut arrived: Vec<NodeId>) -> Vec<NodeId> {
     if !build.graph().is_divided() {
         return arrived;
     }
-    let home = |build: &mut Build<'_>, id| build.graph().node(id).expect("cotangents live").home;
-    let to = home(build, id);
-    let fixed: Vec<Home> = arrived
+    let placement = |build: &mut Build<'_>, id| build.graph().node(id).expect("cotangents live").placement;
+    let to = placement(build, id);
+    let fixed: Vec<Placement> = arrived
         .iter()
-        .map(|&dy| home(build, dy))
+        .map(|&dy| placement(build, dy))
         .filter(|dy| !dy.is_free)
         .collect();
     if to.is_free && fixed.iter().all(|dy| *dy == fixed[0]) {
         return arrived;
     }
     for dy in &mut arrived {
-        if !home(build, *dy).fits(to.device) {
+        if !placement(build, *dy).fits(to.device) {
             *dy = build.add_op(Op::To(to.device), &[*dy], None);
         }
     }
@@ -185,8 +184,7 @@ fn dependent_order(
     Ok((order, depends))
 }
 
-/// The cotangents of an operation's inputs. One line per operation where possible. Those that are not `wanted` may be
-/// left out where they are dear.
+/// The cotangents of an operation's inputs. Expensive cotangents that are not `wanted` may be left out.
 fn rule(
     b: &mut Build<'_>,
     op: &Op,
@@ -325,7 +323,7 @@ fn rule(
             vec![Some(b.add_op(op, &[dy], None))]
         }
         Op::WindowMax { window, kernel } => {
-            let places = Op::WindowArgMax {
+            let positions = Op::WindowArgMax {
                 window: window.clone(),
                 kernel: kernel.clone(),
             };
@@ -334,10 +332,10 @@ fn rule(
                 kernel: kernel.clone(),
                 input: spec(b, 0).shape.dims()[2..].into(),
             };
-            let places = b.add_op(places, &[inputs[0]], None);
-            vec![Some(b.add_op(op, &[places, dy], None))]
+            let positions = b.add_op(positions, &[inputs[0]], None);
+            vec![Some(b.add_op(op, &[positions, dy], None))]
         }
-        Op::WindowMaxGrad { .. } => vec![None, Some(at_places(b, dy, inputs[0]))],
+        Op::WindowMaxGrad { .. } => vec![None, Some(gather_spatial(b, dy, inputs[0]))],
         Op::Take { axis } => {
             let x = spec(b, 0);
             vec![
@@ -388,15 +386,15 @@ fn rule(
             let outer = b.matmul(db, y, false, true);
             vec![Some(b.neg(outer)), Some(db)]
         }
-        // Of the lower triangle alone, symmetrised as that of Cholesky is.
+        // Of the lower triangle alone, symmetrized as that of Cholesky is.
         Op::PositiveInverse => {
-            let dy = b.symmetrised(dy);
+            let dy = b.symmetrized(dy);
             let both = b.add_op(Op::Congruence, &[y, dy], None);
             vec![Some(b.neg(both))]
         }
         // In a: dy a s and its transpose, in s as forward; both symmetric, as the operands are.
         Op::Congruence => {
-            let dy = b.symmetrised(dy);
+            let dy = b.symmetrized(dy);
             let left = b.matmul(dy, inputs[0], false, false);
             let one = b.matmul(left, inputs[1], false, false);
             let other = b.transpose(one);
@@ -425,26 +423,26 @@ fn rule(
             fused::centered_products_grad(b, products, *of, inputs, dy)
         }
         Op::SimilaritySums { products, groups } => fused::similarity_sums(b, products, groups, inputs, dy),
-        // What reaches a node is brought to it.
+        // A cotangent is copied to the device of its node before it is added.
         Op::To(_) => vec![Some(dy)],
         without_derivative!() => vec![None; inputs.len()],
     }
 }
 
-/// The elements of x (N, C, in..) at flat spatial places (N, C, out..).
-fn at_places(b: &mut Build<'_>, x: NodeId, places: NodeId) -> NodeId {
+/// The elements of x (N, C, in..) at flat spatial positions (N, C, out..).
+fn gather_spatial(b: &mut Build<'_>, x: NodeId, positions: NodeId) -> NodeId {
     let flat = |shape: &Shape| -> Shape {
         let spatial = shape.dims()[2..].iter().product();
         [shape[0], shape[1], spatial].into()
     };
-    let (from, to) = (flat(&b.shape(x)), flat(&b.shape(places)));
-    let (x, index) = (b.reshape(x, from), b.reshape(places, to));
+    let (from, to) = (flat(&b.shape(x)), flat(&b.shape(positions)));
+    let (x, index) = (b.reshape(x, from), b.reshape(positions, to));
     let found = b.add_op(Op::Gather { axis: 2 }, &[x, index], None);
-    let shape = b.shape(places);
+    let shape = b.shape(positions);
     b.reshape(found, shape)
 }
 
-/// Murray 2016 (arXiv 1602.07527), eq. 9: dA = L^-T Phi(L' dL) L^-1, symmetrised; Phi takes the lower
+/// Murray 2016 (arXiv 1602.07527), eq. 9: dA = L^-T Phi(L' dL) L^-1, symmetrized; Phi takes the lower
 /// triangle and half the diagonal.
 fn cholesky(b: &mut Build<'_>, l: NodeId, dl: NodeId) -> NodeId {
     let inner = b.matmul(l, dl, true, false);
@@ -456,11 +454,11 @@ fn cholesky(b: &mut Build<'_>, l: NodeId, dl: NodeId) -> NodeId {
     let left = b.add_op(solve.clone(), &[l, phi], None);
     let left = b.transpose(left);
     let both = b.add_op(solve, &[l, left], None);
-    b.symmetrised(both)
+    b.symmetrized(both)
 }
 
 /// dA = V (diag(dw) + F o (V' dV)) V', F_ij = 1 / (w_j - w_i) off the diagonal; pairs of equal eigenvalues,
-/// whose vectors have no derivative, contribute nothing. Symmetrised.
+/// whose vectors have no derivative, contribute nothing. Symmetrized.
 fn eigh(b: &mut Build<'_>, y: NodeId, dy: NodeId) -> NodeId {
     let packed = b.spec(y);
     let rank = packed.shape.rank();
@@ -490,5 +488,5 @@ fn eigh(b: &mut Build<'_>, y: NodeId, dy: NodeId) -> NodeId {
     let inner = b.select(on, dw, turn);
     let left = b.matmul(v, inner, false, false);
     let full = b.matmul(left, v, false, true);
-    b.symmetrised(full)
+    b.symmetrized(full)
 }

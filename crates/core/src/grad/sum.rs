@@ -5,9 +5,9 @@ use crate::elementwise::Formula;
 use crate::graph::NodeId;
 use crate::op::Op;
 
-/// A cotangent that is zero but for a stretch of one axis: what slicing passes back.
-struct Piece {
-    /// Zeros around `part`.
+/// A cotangent that is zero outside of a range of one axis: the adjoint of a slice.
+struct PaddedSlice {
+    /// `part` padded with zeros.
     padded: NodeId,
     part: NodeId,
     axis: usize,
@@ -15,27 +15,27 @@ struct Piece {
     end: usize,
 }
 
-/// The sum of what reaches a node from its users, with less work than adding where that is possible.
+/// The sum of the cotangents of a node, with less work than adding where possible.
 ///
-/// A tensor that is cut into parts gets a piece from each: neighbouring pieces are put side by side and not padded and
-/// added, so that the steps of a sequence or the gates of a cell cost one copy and not one each. A weight that several
-/// products share, like that of a recurrent step, gets a product from each: they become one.
+/// Cotangents of neighboring slices are concatenated instead of padded and added, so that all steps of a sequence, or all gates
+/// of a cell, cost one copy. Cotangents that are products, as those of a weight that is shared by recurrent steps, become one
+/// product.
 pub(super) fn sum(b: &mut Build<'_>, cotangents: &[NodeId]) -> NodeId {
     if let [only] = cotangents {
         return *only;
     }
     let mut terms = Vec::new();
-    let mut pieces = Vec::new();
+    let mut slices = Vec::new();
     for &id in cotangents {
-        match piece(b, id) {
-            Some(p) => pieces.push(p),
+        match padded_slice(b, id) {
+            Some(p) => slices.push(p),
             None => terms.push(id),
         }
     }
-    pieces.sort_by_key(|p| (p.axis, p.start));
-    let follows = |p: &Piece, next: &Piece| p.axis == next.axis && p.end == next.start;
-    terms.extend(pieces.chunk_by(follows).map(|run| joined(b, run)));
-    let terms = with_products_joined(b, terms);
+    slices.sort_by_key(|p| (p.axis, p.start));
+    let follows = |p: &PaddedSlice, next: &PaddedSlice| p.axis == next.axis && p.end == next.start;
+    terms.extend(slices.chunk_by(follows).map(|run| concatenated(b, run)));
+    let terms = with_products_concatenated(b, terms);
     let first = terms[0];
     terms[1..].iter().fold(first, |sum, &term| b.add(sum, term))
 }
@@ -45,7 +45,7 @@ struct Product {
     operands: [NodeId; 2],
     flags: (bool, bool),
     extents: [usize; 2],
-    /// The extent that is summed over.
+    /// The contracted extent.
     inner: usize,
 }
 
@@ -64,8 +64,8 @@ fn product(b: &mut Build<'_>, id: NodeId) -> Option<Product> {
     })
 }
 
-/// Terms in which `A B + C D` is `[A C] [B; D]`, where copying the operands is less than writing and adding the results.
-fn with_products_joined(b: &mut Build<'_>, terms: Vec<NodeId>) -> Vec<NodeId> {
+/// The terms with `A B + C D` replaced by `[A C] [B; D]`, where copying the operands costs less than adding the products.
+fn with_products_concatenated(b: &mut Build<'_>, terms: Vec<NodeId>) -> Vec<NodeId> {
     let mut groups: Vec<(Vec<NodeId>, Vec<Product>)> = Vec::new();
     let mut others = Vec::new();
     for id in terms {
@@ -90,8 +90,8 @@ fn with_products_joined(b: &mut Build<'_>, terms: Vec<NodeId>) -> Vec<NodeId> {
             continue;
         }
         let (ta, tb) = products[0].flags;
-        // Cotangents come from the last user first. In the order of the users the operands lie as the pieces of a
-        // sequence do, and one copy of them serves both.
+        // Cotangents come from the last consumer first. In the order of the consumers the operands are the slices of a sequence,
+        // so that one copy of the sequence serves both.
         let side = |b: &mut Build<'_>, i: usize, axis: usize| {
             let operands: Vec<NodeId> = products.iter().rev().map(|p| p.operands[i]).collect();
             b.add_op(Op::Concat { axis }, &operands, None)
@@ -103,7 +103,7 @@ fn with_products_joined(b: &mut Build<'_>, terms: Vec<NodeId>) -> Vec<NodeId> {
     others
 }
 
-fn piece(b: &mut Build<'_>, padded: NodeId) -> Option<Piece> {
+fn padded_slice(b: &mut Build<'_>, padded: NodeId) -> Option<PaddedSlice> {
     let node = b.graph().node(padded).expect("cotangents live");
     let Op::Pad { low, high, interior } = &node.op else {
         return None;
@@ -115,7 +115,7 @@ fn piece(b: &mut Build<'_>, padded: NodeId) -> Option<Piece> {
     }
     let (part, start) = (node.inputs[0], low[axis]);
     let end = start + b.shape(part)[axis];
-    Some(Piece {
+    Some(PaddedSlice {
         padded,
         part,
         axis,
@@ -124,8 +124,8 @@ fn piece(b: &mut Build<'_>, padded: NodeId) -> Option<Piece> {
     })
 }
 
-/// Pieces that follow one another, as one cotangent.
-fn joined(b: &mut Build<'_>, run: &[Piece]) -> NodeId {
+/// Adjacent slices, as one cotangent.
+fn concatenated(b: &mut Build<'_>, run: &[PaddedSlice]) -> NodeId {
     let [first, .., last] = run else {
         return run[0].padded;
     };

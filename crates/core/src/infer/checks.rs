@@ -1,4 +1,4 @@
-//! What operations of several families require of their inputs, with messages that say what was given and how to mend it.
+//! Checks that operations of several families share, with messages that say what was given and how to mend it.
 
 use crate::dtype::DType;
 use crate::error::{Error, Result};
@@ -34,7 +34,7 @@ pub(super) fn window_outputs(name: &str, window: &Window, x: &Spec, kernel: &[us
         .collect()
 }
 
-/// Devices may write a sample's channels with their padding around them.
+/// Kernels may write all channels of a sample with their padding.
 pub(super) fn padded_within_limits(name: &str, window: &Window, x: &Spec, channels: usize) -> Result<()> {
     let padded = |i| window.padded(i, x.shape[2 + i]);
     let shape: Shape = std::iter::once(channels)

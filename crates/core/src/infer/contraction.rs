@@ -158,12 +158,12 @@ fn local_output(name: &str, window: &Window, x: &Spec, w: &Spec) -> Result<Spec>
     if w.shape.rank() != 2 * rank + 2 || w.shape[1] != x.shape[1] {
         return Err(mistake());
     }
-    let (kernel, places) = w.shape.dims()[2..].split_at(rank);
+    let (kernel, positions) = w.shape.dims()[2..].split_at(rank);
     let outputs = window_outputs(name, window, x, kernel)?;
-    if outputs != places {
+    if outputs != positions {
         return Err(mistake());
     }
-    let dims = [&[x.shape[0], w.shape[0]], places].concat();
+    let dims = [&[x.shape[0], w.shape[0]], positions].concat();
     Ok(Spec::new(dims, x.dtype))
 }
 

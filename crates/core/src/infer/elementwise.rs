@@ -1,4 +1,4 @@
-//! Element by element: operands of one shape.
+//! Elementwise operations: operands of one shape.
 
 use super::Given;
 use super::checks::{floats, same_dtype, same_shape};

@@ -1,4 +1,4 @@
-//! Elements by their places.
+//! Indexing: elements by their positions.
 
 use super::Given;
 use super::checks::{axis_within, not_bool};

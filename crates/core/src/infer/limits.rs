@@ -1,4 +1,4 @@
-//! How large a tensor may be: small enough that no count of elements or bytes wraps, whatever is multiplied with it.
+//! Limits of size: small enough that no count of elements or bytes wraps.
 
 use crate::error::{Error, Result};
 use crate::shape::Shape;
@@ -22,14 +22,14 @@ pub(super) fn within_limits(name: &str, shape: &Shape) -> Result<()> {
     ))
 }
 
-/// Refuses an axis whose places an int32 cannot name.
+/// Refuses an axis whose positions do not fit int32.
 pub(super) fn indexable(name: &str, extent: usize) -> Result<()> {
     if extent <= 1 << 31 {
         return Ok(());
     }
     Err(Error::shape(
         name,
-        format!("places among {extent} elements, expected at most 2^31: they are given as int32"),
+        format!("positions among {extent} elements, expected at most 2^31: they are given as int32"),
         "go through the axis in parts",
     ))
 }

@@ -21,8 +21,8 @@ use crate::shape::Shape;
 pub use limits::MAX_ELEMENTS;
 use limits::within_limits;
 
-/// The spec of `op` applied to `inputs`. `target` is the wanted spec for operations whose result is
-/// not determined by their inputs (sources, broadcasts, reshapes, slices, scatters, top-k).
+/// The spec of `op` applied to `inputs`. `target` is the spec of the result for operations whose inputs do not determine it
+/// (sources, broadcasts, reshapes, slices, scatters, top-k).
 ///
 /// # Errors
 /// What does not fit, and results of more than [`MAX_ELEMENTS`] elements.
@@ -40,7 +40,7 @@ pub fn infer(op: &Op, inputs: &[&Spec], target: Option<&Spec>) -> Result<Spec> {
     Ok(spec)
 }
 
-/// What an operation is applied to. There are as many inputs as it has operands.
+/// An operation's inputs, as many as it has operands, and its target spec.
 struct Given<'a> {
     /// The operation's name.
     name: &'static str,
@@ -49,7 +49,7 @@ struct Given<'a> {
 }
 
 impl<'a> Given<'a> {
-    /// The wanted spec.
+    /// The target spec.
     fn wanted(&self) -> Result<&'a Spec> {
         self.target
             .ok_or_else(|| Error::internal(self.name, "no target spec"))

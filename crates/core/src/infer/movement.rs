@@ -1,4 +1,4 @@
-//! The same elements in other places.
+//! Movement: the same elements at other positions.
 
 use super::Given;
 use super::checks::{axis_within, same_dtype};
@@ -62,7 +62,7 @@ pub(super) fn slice(given: &Given<'_>, start: &[usize], step: &[usize]) -> Resul
     given.shaped(to.clone())
 }
 
-/// The place of the last of `count` elements from `start`.
+/// The position of the last of `count` elements from `start`.
 fn last_of(start: usize, count: usize, step: usize) -> usize {
     (count - 1).saturating_mul(step).saturating_add(start)
 }

@@ -1,4 +1,4 @@
-//! Along axes that disappear.
+//! Reductions, whose axes disappear.
 
 use super::Given;
 use super::checks::{axis_within, not_bool};

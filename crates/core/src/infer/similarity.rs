@@ -1,4 +1,4 @@
-//! Samples, compared by similarities.
+//! Similarities of samples.
 
 use super::Given;
 use super::checks::{floats, same_dtype};
@@ -33,7 +33,7 @@ pub(super) fn similarity_sums(
     Ok(Spec::new([groups.len(), given.inputs[0].shape[0]], DType::F64))
 }
 
-/// Samples (m, d) of one float dtype and their scalar parameters, for centred products.
+/// Samples (m, d) of one float dtype and their scalar parameters, for centered products.
 fn centered_samples(name: &str, products: &Products, inputs: &[&Spec]) -> Result<()> {
     compared_samples(name, products, inputs)?;
     let least = if products.hollow { 3 } else { 1 };
@@ -41,7 +41,7 @@ fn centered_samples(name: &str, products: &Products, inputs: &[&Spec]) -> Result
     if given < least {
         return Err(Error::shape(
             name,
-            format!("{given} samples, and the centring needs {least}"),
+            format!("{given} samples, and the centering needs {least}"),
             "use larger batches, or drop the last one",
         ));
     }

@@ -1,4 +1,4 @@
-//! What has no operands but a random key.
+//! Sources: operations without operands, or with only a random key.
 
 use super::Given;
 use super::checks::{axis_within, floats};

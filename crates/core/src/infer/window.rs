@@ -81,7 +81,7 @@ fn no_window_in_padding(
             return Err(Error::shape(
                 name,
                 format!(
-                    "on spatial axis {a} window {o} lies in the padding alone, and a maximum of nothing has no place"
+                    "on spatial axis {a} window {o} lies in the padding alone, and a maximum of nothing has no position"
                 ),
                 "use less padding, or a dilation below the input's extent",
             ));

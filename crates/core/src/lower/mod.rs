@@ -1,7 +1,7 @@
-//! What operations are made of, for devices that have no kernel for them.
+//! Fallbacks of operations, for devices that have no kernel for them.
 //!
-//! A fallback is a formula of simpler primitives with the same values, up to rounding: what it is made of comes before it in
-//! the order below, so that lowering ends. The first of the order have no fallback.
+//! A fallback is a formula of simpler primitives with the same values, up to rounding. All its primitives come earlier in the
+//! order below, so that lowering ends. The first primitives of the order have no fallback.
 //!
 //! `iota`, random numbers, `sum` `max` `min`, `concat`, `matmul`, `takeAlong`, `scatterAdd`, `argSort`, the decompositions and
 //! solvers < `pad`, `take`, `indexAdd`, `topK`, `cumsum`, `argMax` < convolutions, windows, rows of samples, `det`, `cofactors`,
@@ -18,10 +18,8 @@ use crate::fast;
 use crate::grad::fused::centered_products_gradient;
 use crate::graph::NodeId;
 use crate::op::{Op, Spec};
-use crate::traits::without_step;
 
-/// The value of `op` on `inputs`, whose spec is `output`, made of simpler primitives; `None` where there is no such formula, or
-/// none that keeps the digits of the result.
+/// The fallback of `op` on `inputs`, with result spec `output`; `None` if there is no formula, or none that is accurate enough.
 pub fn fallback(b: &mut Build<'_>, op: &Op, inputs: &[NodeId], output: &Spec) -> Option<NodeId> {
     let x = *inputs.first()?;
     Some(match op {
@@ -54,7 +52,7 @@ pub fn fallback(b: &mut Build<'_>, op: &Op, inputs: &[NodeId], output: &Spec) ->
             let y = b.spec(x);
             windows::sum(b, at, window, kernel, &y)
         }),
-        Op::WindowArgMax { window, kernel } => windows::extreme(b, x, window, kernel, &output.shape).place,
+        Op::WindowArgMax { window, kernel } => windows::extreme(b, x, window, kernel, &output.shape).position,
         Op::WindowMax { window, kernel } => windows::extreme(b, x, window, kernel, &output.shape).value,
         Op::WindowMaxGrad { .. } => windows::max_grad(b, x, inputs[1], output),
         Op::UniqueRows => rows::unique(b, x),
@@ -73,7 +71,7 @@ pub fn fallback(b: &mut Build<'_>, op: &Op, inputs: &[NodeId], output: &Spec) ->
             gradient.unwrap_or_else(|| b.constant(0.0, output))
         }
         Op::SimilaritySums { products, groups } => fast::similarity_sums(b, products, groups, inputs),
-        without_step!()
+        in_clusters!()
         | Op::Iota { .. }
         | Op::Random(_)
         | Op::Reduce { .. }

@@ -1,4 +1,4 @@
-//! Padding, places on one axis, order and running sums.
+//! Padding, indexing of one axis, order and running sums.
 
 use crate::compose::Build;
 use crate::dtype::DType;
@@ -6,7 +6,7 @@ use crate::elementwise::{BinaryOp, Formula};
 use crate::graph::NodeId;
 use crate::op::{Op, Reduction, Spec};
 
-/// [`Op::Pad`]: zeros put before, between and behind.
+/// [`Op::Pad`]: zeros before, between and after the elements.
 pub(super) fn pad(b: &mut Build<'_>, x: NodeId, low: &[usize], high: &[usize], interior: &[usize]) -> NodeId {
     (0..low.len()).fold(x, |x, axis| {
         let x = spread(b, x, axis, interior[axis]);
@@ -30,22 +30,22 @@ pub(super) fn pad(b: &mut Build<'_>, x: NodeId, low: &[usize], high: &[usize], i
     })
 }
 
-/// `between` zeros between the neighbours on an axis.
+/// `between` zeros between the neighbors on an axis.
 fn spread(b: &mut Build<'_>, x: NodeId, axis: usize, between: usize) -> NodeId {
     let Spec { shape, dtype } = b.spec(x);
     let count = shape[axis];
     if between == 0 || count < 2 {
         return x;
     }
-    let apart = |behind: usize| {
+    let with_axis = |extent: usize| {
         let (outer, inner) = shape.dims().split_at(axis + 1);
-        Spec::new([outer, &[behind], inner].concat(), dtype)
+        Spec::new([outer, &[extent], inner].concat(), dtype)
     };
-    let single = b.reshape(x, apart(1).shape);
-    let zeros = b.constant(0.0, &apart(between));
+    let single = b.reshape(x, with_axis(1).shape);
+    let zeros = b.constant(0.0, &with_axis(between));
     let both = b.concat(&[single, zeros], axis + 1);
     let long = b.reshape(both, shape.with(axis, count * (between + 1)));
-    // The last one has no neighbour.
+    // No zeros after the last element.
     let rank = shape.rank();
     let wanted = shape.with(axis, count + (count - 1) * between);
     b.slice(long, &vec![0; rank], &vec![1; rank], wanted)
@@ -73,7 +73,7 @@ pub(super) fn index_add(b: &mut Build<'_>, index: NodeId, src: NodeId, axis: usi
     b.add_op(Op::ScatterAdd { axis }, &[index, src], Some(output))
 }
 
-/// [`Op::ArgMax`]: the least place of the maximum, or of a NaN.
+/// [`Op::ArgMax`]: the least position of the maximum, or of a NaN.
 pub(super) fn arg_max(b: &mut Build<'_>, x: NodeId, axis: usize) -> NodeId {
     let x = match b.spec(x).dtype {
         DType::Bool => b.cast(x, DType::I32),
@@ -90,10 +90,10 @@ pub(super) fn arg_max(b: &mut Build<'_>, x: NodeId, axis: usize) -> NodeId {
     let is_most = b.binary(BinaryOp::Equal, x, most);
     let is_nan = b.binary(BinaryOp::NotEqual, x, x);
     let hit = b.select(is_most, is_most, is_nan);
-    let places = Spec::new(shape.clone(), DType::I32);
-    let place = b.add_op(Op::Iota { axis }, &[], Some(&places));
-    let none = b.constant(shape[axis] as f64, &places);
-    let candidates = b.select(hit, place, none);
+    let positions = Spec::new(shape.clone(), DType::I32);
+    let position = b.add_op(Op::Iota { axis }, &[], Some(&positions));
+    let none = b.constant(shape[axis] as f64, &positions);
+    let candidates = b.select(hit, position, none);
     b.add_op(reduce(Reduction::Min), &[candidates], None)
 }
 

@@ -1,5 +1,5 @@
-//! Rows compared with each other, as matrices (n, n) that are gathered column by column: distances are summed from the first
-//! coordinate on, which is how they are defined.
+//! Comparisons of all pairs of rows, as matrices (n, n), coordinate by coordinate: distances are defined as sums from the first
+//! coordinate on.
 
 use crate::compose::Build;
 use crate::dtype::DType;
@@ -15,7 +15,7 @@ fn pairs(b: &mut Build<'_>, x: NodeId, c: usize) -> [NodeId; 2] {
     [first, b.transpose(first)]
 }
 
-/// What distances are ordered by: the distance, or its square for Euclidean ones.
+/// The key by which neighbors are ordered: the maximum distance, or the squared Euclidean distance.
 fn measure(b: &mut Build<'_>, x: NodeId, metric: Metric) -> NodeId {
     let Spec { shape, dtype } = b.spec(x);
     let mut far = None;
@@ -167,8 +167,8 @@ pub(super) fn unique(b: &mut Build<'_>, x: NodeId) -> NodeId {
         axes: [1].into(),
     };
     let first = b.add_op(least, &[candidates], None);
-    let place = b.add_op(Op::Iota { axis: 0 }, &[], Some(&Spec::new([n], DType::I32)));
-    let is_first = b.binary(BinaryOp::Equal, first, place);
+    let position = b.add_op(Op::Iota { axis: 0 }, &[], Some(&Spec::new([n], DType::I32)));
+    let is_first = b.binary(BinaryOp::Equal, first, position);
     let is_first = b.cast(is_first, DType::I32);
     let running = Op::CumSum {
         axis: 0,

@@ -1,4 +1,4 @@
-//! Windows, tap by tap: what all windows have under one tap is a slice of the padded input.
+//! Windows, tap by tap: the elements of all windows under one tap are a slice of the padded input.
 
 use crate::compose::Build;
 use crate::dtype::DType;
@@ -7,7 +7,7 @@ use crate::graph::NodeId;
 use crate::op::{Op, Spec, Window};
 use crate::shape::Shape;
 
-/// What each window of x (N, C, in..) has under each tap, in the order of the taps: (N, C, out..) each. The padding is 0.
+/// Per tap, the elements of all windows of x (N, C, in..) under the tap: (N, C, out..). The padding is 0.
 pub(super) fn taps(
     b: &mut Build<'_>,
     x: NodeId,
@@ -39,10 +39,10 @@ pub(super) fn sum(b: &mut Build<'_>, x: NodeId, window: &Window, kernel: &[usize
     taps[1..].iter().fold(taps[0], |sum, &next| b.add(sum, next))
 }
 
-/// The maximum of each window, and its flat place.
+/// The maximum of each window, and its flat position.
 pub(super) struct Extreme {
     pub value: NodeId,
-    pub place: NodeId,
+    pub position: NodeId,
 }
 
 /// [`Op::WindowMax`] and [`Op::WindowArgMax`]: of equals the first, NaN as the largest, never the padding.
@@ -56,22 +56,22 @@ pub(super) fn extreme(
     let out = &output.dims()[2..];
     let shape = b.shape(x);
     let spatial = &shape.dims()[2..];
-    // Places count from 1, so that 0 is the padding.
+    // Positions count from 1, so that 0 is the padding.
     let flat = Spec::new([1, 1, spatial.iter().product::<usize>()], DType::I32);
-    let places = b.add_op(Op::Iota { axis: 2 }, &[], Some(&flat));
-    let places = b.add_scalar(places, 1.0);
-    let places = b.reshape(places, [&[1, 1], spatial].concat().into());
-    let places = taps(b, places, window, kernel, out);
-    let places: Vec<NodeId> = places
+    let positions = b.add_op(Op::Iota { axis: 2 }, &[], Some(&flat));
+    let positions = b.add_scalar(positions, 1.0);
+    let positions = b.reshape(positions, [&[1, 1], spatial].concat().into());
+    let positions = taps(b, positions, window, kernel, out);
+    let positions: Vec<NodeId> = positions
         .into_iter()
         .map(|p| b.broadcast(p, output.clone()))
         .collect();
     let values = taps(b, x, window, kernel, out);
-    let zero = b.scalar_like(0.0, places[0]);
-    let (mut value, mut place) = (values[0], places[0]);
-    for (&next, &at) in values[1..].iter().zip(&places[1..]) {
+    let zero = b.scalar_like(0.0, positions[0]);
+    let (mut value, mut position) = (values[0], positions[0]);
+    for (&next, &at) in values[1..].iter().zip(&positions[1..]) {
         let inside = b.binary(BinaryOp::Less, zero, at);
-        let none_yet = b.binary(BinaryOp::Equal, place, zero);
+        let none_yet = b.binary(BinaryOp::Equal, position, zero);
         let greater = b.binary(BinaryOp::Less, value, next);
         let is_nan = b.binary(BinaryOp::NotEqual, next, next);
         let was_number = b.binary(BinaryOp::Equal, value, value);
@@ -80,22 +80,22 @@ pub(super) fn extreme(
         let better = b.select(none_yet, none_yet, better);
         let better = b.select(inside, better, inside);
         value = b.select(better, next, value);
-        place = b.select(better, at, place);
+        position = b.select(better, at, position);
     }
-    let one = b.scalar_like(1.0, place);
-    let place = b.sub(place, one);
-    Extreme { value, place }
+    let one = b.scalar_like(1.0, position);
+    let position = b.sub(position, one);
+    Extreme { value, position }
 }
 
-/// [`Op::WindowMaxGrad`]: every number to its place.
-pub(super) fn max_grad(b: &mut Build<'_>, place: NodeId, dy: NodeId, output: &Spec) -> NodeId {
+/// [`Op::WindowMaxGrad`]: each cotangent is added at the position of its window's maximum.
+pub(super) fn max_grad(b: &mut Build<'_>, position: NodeId, dy: NodeId, output: &Spec) -> NodeId {
     let flat = |shape: &Shape| -> Shape {
         let spatial = shape.dims()[2..].iter().product();
         [shape[0], shape[1], spatial].into()
     };
     let from = flat(&b.shape(dy));
     let to = Spec::new(flat(&output.shape), output.dtype);
-    let (place, dy) = (b.reshape(place, from.clone()), b.reshape(dy, from));
-    let sum = b.add_op(Op::ScatterAdd { axis: 2 }, &[place, dy], Some(&to));
+    let (position, dy) = (b.reshape(position, from.clone()), b.reshape(dy, from));
+    let sum = b.add_op(Op::ScatterAdd { axis: 2 }, &[position, dy], Some(&to));
     b.reshape(sum, output.shape.clone())
 }

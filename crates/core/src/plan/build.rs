@@ -9,30 +9,30 @@ use crate::op::{Op, Spec};
 use crate::plan::draft::Draft;
 use crate::plan::lower::{Lowered, lower};
 use crate::plan::schedule;
-use crate::plan::simplify::Simple;
+use crate::plan::simplify::SimplifiedTrace;
 use crate::plan::trace::Trace;
 use crate::plan::view;
-use crate::plan::{Cluster, Instr, InstrKind, Place, Program, Slot, SlotId, Step, StepKind, View};
+use crate::plan::{Cluster, Instr, InstrKind, Location, Program, Slot, SlotId, Step, StepKind, View};
 use crate::shape::Shape;
-use crate::traits::{Each, Form, Move};
+use crate::traits::{ElementwiseOp, Form, ViewOp};
 
-/// What the planner must know from outside.
+/// What the planner needs beside the trace.
 pub struct Context<'a> {
     /// The path of a scope.
     pub scope: &'a dyn Fn(u32) -> String,
-    /// What the program will run on.
+    /// The device that will run the program.
     pub device: &'a dyn Device,
 }
 
 /// Plans a trace.
 ///
 /// # Errors
-/// Operations that the device neither has a kernel for nor can compute by [simpler ones](crate::lower).
+/// Operations for which the device has neither a kernel nor a [lowering](crate::lower).
 pub fn build(trace: &Trace, context: &Context<'_>) -> Result<Program> {
     let limits = context.device.limits();
-    let Lowered { simple, kernels } = lower(trace, context)?;
-    let clusters = clusters(&simple, limits.cluster);
-    let mut planner = Planner::new(&simple, kernels, context);
+    let Lowered { simplified, kernels } = lower(trace, context)?;
+    let clusters = clusters(&simplified, limits.cluster);
+    let mut planner = Planner::new(&simplified, kernels, context);
     planner.emit(&clusters)?;
     planner.write_outputs();
     Ok(schedule::finish(
@@ -45,18 +45,18 @@ pub fn build(trace: &Trace, context: &Context<'_>) -> Result<Program> {
 
 /// Per node, the last node of its cluster, for elementwise nodes.
 ///
-/// An elementwise node joins the first of its consumers, if that is elementwise. Consumers in several clusters are
-/// brought into one, if nothing that reads the earlier of them comes before the later one; being an output as well does
-/// not matter, since nothing in the program reads an output back through another path.
-fn clusters(simple: &Simple, limit: usize) -> Vec<Option<usize>> {
+/// An elementwise node joins the cluster of its first consumer, if that consumer is elementwise. The clusters of several
+/// consumers are merged if no reader of the earlier cluster comes before the later one. Outputs may be merged too: no step
+/// reads an output through another path.
+fn clusters(simplified: &SimplifiedTrace, limit: usize) -> Vec<Option<usize>> {
     let mut clusters = Clusters {
-        simple,
+        simplified,
         limit,
-        root: vec![None; simple.nodes.len()],
+        root: vec![None; simplified.nodes.len()],
         members: HashMap::new(),
     };
-    for i in (0..simple.nodes.len()).rev() {
-        if simple.live[i] && simple.nodes[i].op.is_elementwise() {
+    for i in (0..simplified.nodes.len()).rev() {
+        if simplified.live[i] && simplified.nodes[i].op.is_elementwise() {
             let joined = clusters.of_consumers(i).unwrap_or(i);
             clusters.root[i] = Some(joined);
             clusters.members.entry(joined).or_default().push(i);
@@ -65,21 +65,21 @@ fn clusters(simple: &Simple, limit: usize) -> Vec<Option<usize>> {
     clusters.root
 }
 
-/// Clusters while they are gathered, by their last nodes.
+/// Clusters under construction, by their last nodes (roots).
 struct Clusters<'a> {
-    simple: &'a Simple,
-    /// Instructions in one, at most.
+    simplified: &'a SimplifiedTrace,
+    /// Maximal number of instructions of a cluster.
     limit: usize,
     root: Vec<Option<usize>>,
     members: HashMap<usize, Vec<usize>>,
 }
 
 impl Clusters<'_> {
-    /// The cluster to compute a node in: that of its consumers, brought into one as far as possible, with nobody who
-    /// reads the node before it. Whoever comes later reads what the cluster stores.
+    /// The cluster that computes a node: the merged clusters of as many of its consumers as possible, before which no consumer
+    /// reads the node. Later consumers read the stored result.
     fn of_consumers(&mut self, node: usize) -> Option<usize> {
         let position = |&consumer: &usize| self.root[consumer].unwrap_or(consumer);
-        let mut positions: Vec<usize> = self.simple.consumers[node].iter().map(position).collect();
+        let mut positions: Vec<usize> = self.simplified.consumers[node].iter().map(position).collect();
         positions.sort_unstable();
         positions.dedup();
         let together = (1..=positions.len())
@@ -96,7 +96,7 @@ impl Clusters<'_> {
         Some(last)
     }
 
-    /// Whether nodes at these positions are the last ones of clusters that can be one, with room for another node.
+    /// Whether the nodes at `positions` are roots of clusters that can be merged, with room for another node.
     fn can_join(&self, positions: &[usize]) -> bool {
         let Some((&last, earlier)) = positions.split_last() else {
             return false;
@@ -108,17 +108,17 @@ impl Clusters<'_> {
         size.is_some_and(|size| size < self.limit) && earlier.iter().all(|&root| self.may_wait(root, last))
     }
 
-    /// Whether a cluster can be computed as late as another: whoever reads it comes later still.
+    /// Whether a cluster can be computed as late as another: all its readers come later still.
     fn may_wait(&self, root: usize, last: usize) -> bool {
         let inside = |node: usize| self.root[node] == Some(root) || self.root[node] == Some(last);
         let mut readers = self.members[&root]
             .iter()
-            .flat_map(|&m| &self.simple.consumers[m]);
+            .flat_map(|&m| &self.simplified.consumers[m]);
         readers.all(|&reader| inside(reader) || self.root[reader].unwrap_or(reader).min(reader) > last)
     }
 }
 
-/// What a node's value is known to be while steps are written.
+/// The value of a node while steps are emitted: a constant or a view of a slot.
 #[derive(Clone)]
 enum Known {
     Const(u64),
@@ -126,25 +126,25 @@ enum Known {
 }
 
 struct Planner<'a> {
-    simple: &'a Simple,
-    /// Per node, its kernel until its step is written.
+    simplified: &'a SimplifiedTrace,
+    /// Per node, its kernel until its step is emitted.
     kernels: Vec<Option<Arc<dyn Kernel>>>,
     context: &'a Context<'a>,
     draft: Draft,
     known: Vec<Option<Known>>,
-    /// Slots holding copies made because an operation needed contiguous input.
+    /// Per node, the slot of its contiguous copy.
     copies: HashMap<usize, SlotId>,
 }
 
 impl<'a> Planner<'a> {
     fn new(
-        simple: &'a Simple,
+        simplified: &'a SimplifiedTrace,
         kernels: Vec<Option<Arc<dyn Kernel>>>,
         context: &'a Context<'a>,
     ) -> Planner<'a> {
-        let known = vec![None; simple.nodes.len()];
+        let known = vec![None; simplified.nodes.len()];
         Planner {
-            simple,
+            simplified,
             kernels,
             context,
             draft: Draft::default(),
@@ -160,14 +160,14 @@ impl<'a> Planner<'a> {
                 members.entry(*root).or_default().push(i);
             }
         }
-        for i in 0..self.simple.nodes.len() {
-            let node = &self.simple.nodes[i];
-            if !self.simple.live[i] && node.op != Op::Input {
+        for i in 0..self.simplified.nodes.len() {
+            let node = &self.simplified.nodes[i];
+            if !self.simplified.live[i] && node.op != Op::Input {
                 continue;
             }
             match node.op.traits().form {
                 Form::Input => {
-                    let slot = self.slot(node.spec.clone(), Some(Place::Input(self.draft.inputs.len())));
+                    let slot = self.slot(node.spec.clone(), Some(Location::Input(self.draft.inputs.len())));
                     self.draft.inputs.push(slot);
                     self.know(i, slot);
                 }
@@ -184,12 +184,12 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn slot(&mut self, spec: Spec, place: Option<Place>) -> SlotId {
-        self.draft.slots.push((spec, place));
+    fn slot(&mut self, spec: Spec, location: Option<Location>) -> SlotId {
+        self.draft.slots.push((spec, location));
         self.draft.slots.len() - 1
     }
     fn know(&mut self, node: usize, slot: SlotId) {
-        let shape = self.simple.nodes[node].spec.shape.clone();
+        let shape = self.simplified.nodes[node].spec.shape.clone();
         self.known[node] = Some(Known::View(View::contiguous(slot, shape)));
     }
     fn value(&self, node: usize) -> Known {
@@ -198,13 +198,13 @@ impl<'a> Planner<'a> {
             .expect("inputs come before their consumers")
     }
     fn push(&mut self, node: usize, kind: StepKind) {
-        let scope = (self.context.scope)(self.simple.nodes[node].scope);
+        let scope = (self.context.scope)(self.simplified.nodes[node].scope);
         self.draft.steps.push(Step { kind, scope });
     }
 
-    /// The value of a movement node: the view of its input, moved.
-    fn moved(&mut self, i: usize, how: Move<'_>) -> Known {
-        let node = &self.simple.nodes[i];
+    /// The value of a movement node, as a view of its input's slot.
+    fn moved(&mut self, i: usize, how: ViewOp<'_>) -> Known {
+        let node = &self.simplified.nodes[i];
         let input = node.inputs[0] as usize;
         let from = match self.value(input) {
             Known::Const(bits) => return Known::Const(bits),
@@ -212,18 +212,18 @@ impl<'a> Planner<'a> {
         };
         let shape = &node.spec.shape;
         Known::View(match how {
-            Move::Permute(axes) => view::permute(&from, axes),
-            Move::Slice { start, step } => view::slice(&from, start, step, shape),
-            Move::Flip(axes) => view::flip(&from, axes),
-            Move::Broadcast => view::broadcast(&from, shape),
-            Move::Reshape => match view::reshape(&from, shape) {
+            ViewOp::Permute(axes) => view::permute(&from, axes),
+            ViewOp::Slice { start, step } => view::slice(&from, start, step, shape),
+            ViewOp::Flip(axes) => view::flip(&from, axes),
+            ViewOp::Broadcast => view::broadcast(&from, shape),
+            ViewOp::Reshape => match view::reshape(&from, shape) {
                 Some(view) => view,
                 None => View::contiguous(self.contiguous(input), shape.clone()),
             },
         })
     }
 
-    /// A slot that holds the node's elements row-major from its start; made by copying if need be.
+    /// A slot that holds the node's elements row-major from its start; copies them if necessary.
     fn contiguous(&mut self, node: usize) -> SlotId {
         if let Known::View(view) = self.value(node)
             && view.offset == 0
@@ -234,15 +234,15 @@ impl<'a> Planner<'a> {
         if let Some(&slot) = self.copies.get(&node) {
             return slot;
         }
-        let slot = self.slot(self.simple.nodes[node].spec.clone(), None);
+        let slot = self.slot(self.simplified.nodes[node].spec.clone(), None);
         self.copy(node, slot);
         self.copies.insert(node, slot);
         slot
     }
 
-    /// A step that writes the node's elements to `slot`.
+    /// Emits a step that writes the node's elements to `slot`.
     fn copy(&mut self, node: usize, slot: SlotId) {
-        let spec = &self.simple.nodes[node].spec;
+        let spec = &self.simplified.nodes[node].spec;
         let (kind, loads) = match self.value(node) {
             Known::Const(bits) => (InstrKind::Const(bits), vec![]),
             Known::View(view) => (InstrKind::Load(0), vec![view]),
@@ -261,12 +261,17 @@ impl<'a> Planner<'a> {
     }
 
     fn primitive(&mut self, i: usize) -> Result<()> {
-        let simple = self.simple;
-        let node = &simple.nodes[i];
+        let simplified = self.simplified;
+        let node = &simplified.nodes[i];
         let inputs: Vec<(SlotId, Spec)> = node
             .inputs
             .iter()
-            .map(|&n| (self.contiguous(n as usize), simple.nodes[n as usize].spec.clone()))
+            .map(|&n| {
+                (
+                    self.contiguous(n as usize),
+                    simplified.nodes[n as usize].spec.clone(),
+                )
+            })
             .collect();
         let kernel = self.kernels[i].take();
         let kernel = kernel.ok_or_else(|| Error::internal(node.op.name(), "a step without a kernel"))?;
@@ -287,38 +292,38 @@ impl<'a> Planner<'a> {
     }
 
     fn cluster(&mut self, members: &[usize], clusters: &[Option<usize>]) {
-        let simple = self.simple;
+        let simplified = self.simplified;
         let root = *members.last().expect("a cluster has its root");
         let mut code = Code::default();
         for &i in members {
-            let node = &simple.nodes[i];
+            let node = &simplified.nodes[i];
             let Form::Elementwise(each) = node.op.traits().form else {
                 continue;
             };
             let r: Vec<usize> = node
                 .inputs
                 .iter()
-                .map(|&n| code.operand(n as usize, simple, &self.known))
+                .map(|&n| code.operand(n as usize, simplified, &self.known))
                 .collect();
             let kind = match each {
-                Each::Unary(op) => InstrKind::Unary(op, r[0]),
-                Each::Binary(op) => InstrKind::Binary(op, r[0], r[1]),
-                Each::Where => InstrKind::Where(r[0], r[1], r[2]),
-                Each::Cast => InstrKind::Cast(r[0]),
+                ElementwiseOp::Unary(op) => InstrKind::Unary(op, r[0]),
+                ElementwiseOp::Binary(op) => InstrKind::Binary(op, r[0], r[1]),
+                ElementwiseOp::Where => InstrKind::Where(r[0], r[1], r[2]),
+                ElementwiseOp::Cast => InstrKind::Cast(r[0]),
             };
             let register = code.push(kind, &node.spec);
             code.registers.insert(i, register);
         }
         let mut stores = Vec::new();
         for &i in members {
-            let read_outside = simple.consumers[i].iter().any(|&c| clusters[c] != Some(root));
-            if read_outside || simple.outputs.contains(&i) {
-                let slot = self.slot(simple.nodes[i].spec.clone(), None);
+            let read_outside = simplified.consumers[i].iter().any(|&c| clusters[c] != Some(root));
+            if read_outside || simplified.outputs.contains(&i) {
+                let slot = self.slot(simplified.nodes[i].spec.clone(), None);
                 stores.push((code.registers[&i], slot));
                 self.know(i, slot);
             }
         }
-        let shape: Shape = simple.nodes[root].spec.shape.clone();
+        let shape: Shape = simplified.nodes[root].spec.shape.clone();
         let cluster = Cluster {
             shape,
             loads: code.loads,
@@ -328,31 +333,31 @@ impl<'a> Planner<'a> {
         self.push(root, StepKind::Cluster(cluster));
     }
 
-    /// Gives every output a slot of its own, copying views, inputs, constants and repeated outputs.
+    /// Gives every output its own slot; copies views, inputs, constants and repeated outputs.
     fn write_outputs(&mut self) {
-        for (j, &node) in self.simple.outputs.iter().enumerate() {
+        for (j, &node) in self.simplified.outputs.iter().enumerate() {
             let whole = match self.value(node) {
                 Known::View(v) if v.offset == 0 && v.is_contiguous() => {
-                    let (spec, place) = &self.draft.slots[v.slot];
-                    (place.is_none() && spec.shape.size() == v.shape.size()).then_some(v.slot)
+                    let (spec, location) = &self.draft.slots[v.slot];
+                    (location.is_none() && spec.shape.size() == v.shape.size()).then_some(v.slot)
                 }
-                _ => None,
+                Known::View(_) | Known::Const(_) => None,
             };
             let slot = match whole {
                 Some(slot) => slot,
                 None => {
-                    let slot = self.slot(self.simple.nodes[node].spec.clone(), None);
+                    let slot = self.slot(self.simplified.nodes[node].spec.clone(), None);
                     self.copy(node, slot);
                     slot
                 }
             };
-            self.draft.slots[slot].1 = Some(Place::Output(j));
+            self.draft.slots[slot].1 = Some(Location::Output(j));
             self.draft.outputs.push(slot);
         }
     }
 }
 
-/// A cluster's code while it is written.
+/// The code of a cluster under construction.
 #[derive(Default)]
 struct Code {
     code: Vec<Instr>,
@@ -374,7 +379,7 @@ impl Code {
     }
 
     /// The register of an operand: a member's, a constant's or a load's.
-    fn operand(&mut self, node: usize, simple: &Simple, known: &[Option<Known>]) -> usize {
+    fn operand(&mut self, node: usize, simplified: &SimplifiedTrace, known: &[Option<Known>]) -> usize {
         if let Some(&register) = self.registers.get(&node) {
             return register;
         }
@@ -388,12 +393,12 @@ impl Code {
                 InstrKind::Load(at)
             }
         };
-        self.push(kind, &simple.nodes[node].spec)
+        self.push(kind, &simplified.nodes[node].spec)
     }
 }
 
-impl From<(Spec, Place)> for Slot {
-    fn from((spec, place): (Spec, Place)) -> Slot {
-        Slot { spec, place }
+impl From<(Spec, Location)> for Slot {
+    fn from((spec, location): (Spec, Location)) -> Slot {
+        Slot { spec, location }
     }
 }

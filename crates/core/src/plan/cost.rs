@@ -1,23 +1,23 @@
-//! What steps move and compute, counted from the program: bytes of operands and results, and the arithmetic of products.
+//! Cost of steps, counted from the program: bytes read and written, and floating-point operations of products.
 
 use std::ops::Range;
 
 use crate::op::{Op, Spec};
-use crate::plan::{Place, Program, SlotId, StepKind, View};
+use crate::plan::{Location, Program, SlotId, StepKind, View};
 
-/// What steps move and compute.
+/// Memory traffic and arithmetic of steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cost {
-    /// Bytes of what they read.
+    /// Bytes read.
     pub read: usize,
-    /// Bytes of what they write.
+    /// Bytes written.
     pub written: usize,
     /// Multiplications and additions of products and convolutions; `None` where there are none.
     pub flops: Option<f64>,
 }
 
-/// The cost of steps that go together. A view counts the elements it reaches, an operation that picks rows the rows it
-/// picks. What the steps hand to each other and nobody else reads counts nothing.
+/// The cost of steps that are run together. A view counts the distinct elements that it reads, an indexing operation at most
+/// as many elements as its result has. Intermediates that only the steps themselves read are not counted.
 pub fn cost(program: &Program, steps: Range<usize>) -> Cost {
     let mut cost = Cost::default();
     let written: Vec<SlotId> = program.steps[steps.clone()]
@@ -25,7 +25,7 @@ pub fn cost(program: &Program, steps: Range<usize>) -> Cost {
         .flat_map(|step| step.writes())
         .collect();
     for &slot in &written {
-        if !is_handed_on(program, slot, &steps) {
+        if !is_intermediate(program, slot, &steps) {
             cost.written += program.slots[slot].spec.bytes();
         }
     }
@@ -60,12 +60,12 @@ pub fn cost(program: &Program, steps: Range<usize>) -> Cost {
     cost
 }
 
-/// Whether only these steps touch the slot.
-fn is_handed_on(program: &Program, slot: SlotId, steps: &Range<usize>) -> bool {
-    match program.slots[slot].place {
-        Place::Private { .. } => true,
-        Place::Input(_) | Place::Output(_) => false,
-        Place::Arena(_) => {
+/// Whether no step outside of `steps` reads the slot, which one of `steps` writes.
+fn is_intermediate(program: &Program, slot: SlotId, steps: &Range<usize>) -> bool {
+    match program.slots[slot].location {
+        Location::Private { .. } => true,
+        Location::Input(_) | Location::Output(_) => false,
+        Location::Arena(_) => {
             let reads = |at: &usize| program.steps[*at].reads().contains(&slot);
             let mut readers = (0..program.steps.len()).filter(reads).peekable();
             readers.peek().is_some() && readers.all(|at| steps.contains(&at))
@@ -73,7 +73,7 @@ fn is_handed_on(program: &Program, slot: SlotId, steps: &Range<usize>) -> bool {
     }
 }
 
-/// Bytes that an operation reads of its operand of this number.
+/// Bytes that an operation reads of operand `number`.
 fn bytes_read(op: &Op, number: usize, operand: &Spec, result: &Spec) -> usize {
     match op {
         Op::Take { .. } | Op::Gather { .. } if number == 0 => operand.bytes().min(result.bytes()),
@@ -81,7 +81,7 @@ fn bytes_read(op: &Op, number: usize, operand: &Spec, result: &Spec) -> usize {
     }
 }
 
-/// Elements of its slot that a view reads, each once.
+/// Number of distinct elements that a view reads.
 fn elements_reached(view: &View) -> usize {
     let axes = view.shape.dims().iter().zip(&view.strides);
     axes.map(|(&extent, &stride)| if stride == 0 { extent.min(1) } else { extent })
@@ -97,7 +97,7 @@ fn flops(op: &Op, inputs: &[(SlotId, Spec)], result: &Spec) -> Option<f64> {
             let a = dims(0);
             size(result.shape.dims()) * a[a.len() - if *ta { 2 } else { 1 }] as f64
         }
-        // Each output takes a kernel: (O, C, k..) but for O, or of a place (O, C, k.., out..) but for O and out.
+        // Terms of each output: C k.. of the kernel (O, C, k..), or of the local kernel (O, C, k.., out..).
         Op::Conv { .. } => size(result.shape.dims()) * size(&dims(1)[1..]),
         Op::ConvInputGrad { .. } => size(dims(0)) * size(&dims(1)[1..]),
         Op::ConvWeightGrad { .. } => size(dims(1)) * size(&result.shape.dims()[1..]),

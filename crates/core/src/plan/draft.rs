@@ -1,15 +1,15 @@
-//! A program before its order and places are fixed.
+//! A program before steps are scheduled and memory is assigned.
 
 use crate::op::Spec;
-use crate::plan::{Place, SlotId, Step};
+use crate::plan::{Location, SlotId, Step};
 
-/// What [`build`](crate::plan::build) writes and [`schedule`](crate::plan::schedule) puts in order. Slots without a place
-/// go to the arena.
+/// The output of [`build`](crate::plan::build) and the input of [`schedule`](crate::plan::schedule). Slots without a location go
+/// to the arena.
 #[derive(Default)]
 pub struct Draft {
-    /// Slots, and where they are if that is known.
-    pub slots: Vec<(Spec, Option<Place>)>,
-    /// Steps, in an order that works.
+    /// Slots, with their location if it is already known.
+    pub slots: Vec<(Spec, Option<Location>)>,
+    /// Steps, in a topological order.
     pub steps: Vec<Step>,
     /// Slots of the inputs.
     pub inputs: Vec<SlotId>,

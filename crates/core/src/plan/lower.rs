@@ -1,4 +1,4 @@
-//! The kernels of a program's steps, and what an operation is made of for which the device has none.
+//! Kernel selection, and the lowering of operations for which the device has no kernel.
 
 use std::sync::Arc;
 
@@ -9,85 +9,82 @@ use crate::graph::Graph;
 use crate::lower::fallback;
 use crate::op::{Op, Spec};
 use crate::plan::build::Context;
-use crate::plan::simplify::{Simple, simplify};
+use crate::plan::simplify::{SimplifiedTrace, simplify};
 use crate::plan::trace::{Trace, TraceNode, cut};
+use crate::traits::Form;
 
-/// A simplified trace of which the device has a kernel for every step.
+/// A simplified trace with a kernel of the device for every step.
 pub struct Lowered {
-    /// Its nodes.
-    pub simple: Simple,
-    /// Per node, the kernel, for the nodes that are steps of their own.
+    /// The trace.
+    pub simplified: SimplifiedTrace,
+    /// Per node, its kernel; `None` for nodes that are no step of their own.
     pub kernels: Vec<Option<Arc<dyn Kernel>>>,
 }
 
-/// Whether a node is computed by a kernel: what is elementwise goes into clusters, movement into views, constants into both.
+/// Whether a node is computed by a kernel of its own: elementwise nodes become parts of clusters, movement becomes views.
 fn is_step(op: &Op) -> bool {
-    let moves = matches!(
-        op,
-        Op::Broadcast | Op::Reshape | Op::Permute(_) | Op::Slice { .. } | Op::Flip(_)
-    );
-    !(moves || op.is_elementwise() || matches!(op, Op::Input | Op::Const(_)))
+    matches!(op.traits().form, Form::Step)
 }
 
-/// Asks the device for all kernels, and puts formulas of simpler primitives in the place of operations that it has none for.
+/// Asks the device for all kernels, and replaces operations without a kernel by formulas of simpler primitives.
 ///
 /// # Errors
 /// Operations without a kernel and without such a formula, by name; shapes that the kernel does not take.
 pub fn lower(trace: &Trace, context: &Context<'_>) -> Result<Lowered> {
     let outer = context.device.limits().outer;
-    let mut simple = simplify(trace, outer);
+    let mut simplified = simplify(trace, outer);
     loop {
-        let kernels = kernels(&simple, context)?;
-        let lacking: Vec<bool> = simple
+        let kernels = kernels(&simplified, context)?;
+        let lacking: Vec<bool> = simplified
             .nodes
             .iter()
             .zip(&kernels)
             .enumerate()
-            .map(|(i, (node, kernel))| simple.live[i] && is_step(&node.op) && kernel.is_none())
+            .map(|(i, (node, kernel))| simplified.live[i] && is_step(&node.op) && kernel.is_none())
             .collect();
         if !lacking.contains(&true) {
-            return Ok(Lowered { simple, kernels });
+            return Ok(Lowered { simplified, kernels });
         }
-        // What an operation is made of comes before it in an order, so this ends.
-        simple = simplify(&spelled_out(&simple, &lacking, context)?, outer);
+        // Every formula consists of primitives that come earlier in the order of lowering, so the loop ends.
+        simplified = simplify(&with_formulas(&simplified, &lacking, context)?, outer);
     }
 }
 
-fn kernels(simple: &Simple, context: &Context<'_>) -> Result<Vec<Option<Arc<dyn Kernel>>>> {
+fn kernels(simplified: &SimplifiedTrace, context: &Context<'_>) -> Result<Vec<Option<Arc<dyn Kernel>>>> {
     let kernel = |(i, node): (usize, &TraceNode)| {
-        if !simple.live[i] || !is_step(&node.op) {
+        if !simplified.live[i] || !is_step(&node.op) {
             return Ok(None);
         }
-        let inputs = operands(simple, node);
+        let inputs = operands(simplified, node);
         let chosen = context.device.kernel(&node.op, &inputs, &node.spec);
         chosen.map_err(|e| e.within(&(context.scope)(node.scope)))
     };
-    simple.nodes.iter().enumerate().map(kernel).collect()
+    simplified.nodes.iter().enumerate().map(kernel).collect()
 }
 
-fn operands<'a>(simple: &'a Simple, node: &TraceNode) -> Vec<&'a Spec> {
-    let spec = |&n: &u32| &simple.nodes[n as usize].spec;
+fn operands<'a>(simplified: &'a SimplifiedTrace, node: &TraceNode) -> Vec<&'a Spec> {
+    let spec = |&n: &u32| &simplified.nodes[n as usize].spec;
     node.inputs.iter().map(spec).collect()
 }
 
-/// The trace with the formulas of some nodes in their places.
-fn spelled_out(simple: &Simple, lacking: &[bool], context: &Context<'_>) -> Result<Trace> {
-    let mut nodes: Vec<TraceNode> = Vec::with_capacity(simple.nodes.len());
-    let mut place: Vec<u32> = Vec::with_capacity(simple.nodes.len());
+/// The trace with the nodes that lack a kernel replaced by their formulas.
+fn with_formulas(simplified: &SimplifiedTrace, lacking: &[bool], context: &Context<'_>) -> Result<Trace> {
+    let mut nodes: Vec<TraceNode> = Vec::with_capacity(simplified.nodes.len());
+    let mut position: Vec<u32> = Vec::with_capacity(simplified.nodes.len());
     let mut inputs = Vec::new();
-    for (node, &lacks) in simple.nodes.iter().zip(lacking) {
-        let operands: Vec<u32> = node.inputs.iter().map(|&n| place[n as usize]).collect();
+    for (node, &lacks) in simplified.nodes.iter().zip(lacking) {
+        let operands: Vec<u32> = node.inputs.iter().map(|&n| position[n as usize]).collect();
         if lacks {
-            let specs = self::operands(simple, node);
+            let specs = self::operands(simplified, node);
             let formula = formula(node, &specs).map_err(|e| e.within(&(context.scope)(node.scope)))?;
             let formula = formula.ok_or_else(|| no_kernel(node, context))?;
-            place.push(insert(&mut nodes, &formula, &operands, node.scope));
+            position.push(insert(&mut nodes, &formula, &operands, node.scope));
             continue;
         }
         if node.op == Op::Input {
             inputs.push(nodes.len() as u32);
         }
-        place.push(nodes.len() as u32);
+        position.push(nodes.len() as u32);
         nodes.push(TraceNode {
             inputs: operands,
             ..node.clone()
@@ -97,11 +94,11 @@ fn spelled_out(simple: &Simple, lacking: &[bool], context: &Context<'_>) -> Resu
         nodes,
         expendable: vec![false; inputs.len()],
         inputs,
-        outputs: simple.outputs.iter().map(|&o| place[o]).collect(),
+        outputs: simplified.outputs.iter().map(|&o| position[o]).collect(),
     })
 }
 
-/// The formula of a node as a trace of its operands, each of which is an input.
+/// The formula of a node as a trace whose inputs are the operands.
 fn formula(node: &TraceNode, operands: &[&Spec]) -> Result<Option<Trace>> {
     let mut graph = Graph::new();
     let leaves = operands
@@ -119,23 +116,23 @@ fn formula(node: &TraceNode, operands: &[&Spec]) -> Result<Option<Trace>> {
     Ok(Some(cut(&graph, &[y], &leaves)?.trace))
 }
 
-/// Puts a formula behind some nodes, and says where its result is.
+/// Appends a formula to `nodes`; returns the position of its result.
 fn insert(nodes: &mut Vec<TraceNode>, formula: &Trace, operands: &[u32], scope: u32) -> u32 {
-    let mut place: Vec<u32> = Vec::with_capacity(formula.nodes.len());
+    let mut position: Vec<u32> = Vec::with_capacity(formula.nodes.len());
     for (i, node) in formula.nodes.iter().enumerate() {
         if let Some(k) = formula.inputs.iter().position(|&input| input as usize == i) {
-            place.push(operands[k]);
+            position.push(operands[k]);
             continue;
         }
-        place.push(nodes.len() as u32);
+        position.push(nodes.len() as u32);
         nodes.push(TraceNode {
             op: node.op.clone(),
-            inputs: node.inputs.iter().map(|&n| place[n as usize]).collect(),
+            inputs: node.inputs.iter().map(|&n| position[n as usize]).collect(),
             spec: node.spec.clone(),
             scope,
         });
     }
-    place[formula.outputs[0] as usize]
+    position[formula.outputs[0] as usize]
 }
 
 fn no_kernel(node: &TraceNode, context: &Context<'_>) -> Error {
@@ -144,7 +141,7 @@ fn no_kernel(node: &TraceNode, context: &Context<'_>) -> Error {
         ErrorKind::Device,
         node.op.name(),
         format!(
-            "device \"{name}\" has no kernel for it, and it is made of nothing simpler for {} {}",
+            "device \"{name}\" has no kernel for it, and there is no formula of simpler primitives for {} {}",
             node.spec.dtype, node.spec.shape
         ),
         "compute it on another device, with x.to(device)",

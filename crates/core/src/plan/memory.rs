@@ -1,6 +1,6 @@
-//! Arena offsets by lifetime: blocks that live at different times share bytes.
+//! Arena offsets by lifetime: blocks with disjoint lifetimes share bytes.
 
-/// A block of the arena: it exists from step `from` to step `to`, both included.
+/// A block of the arena, live from step `from` to step `to`, both included.
 #[derive(Clone, Copy, Debug)]
 pub struct Block {
     /// Bytes.
@@ -11,8 +11,8 @@ pub struct Block {
     pub to: usize,
 }
 
-/// Offsets of `blocks`, multiples of `alignment`, and the bytes needed in all. Greedy, largest first, each at the lowest offset that is
-/// free during its life (Pisarchyk & Lee 2020, arXiv 2001.03288, "greedy by size").
+/// Offsets of `blocks`, multiples of `alignment`, and the size of the arena in bytes. Greedy by size: the largest block first,
+/// each at the lowest offset that is free during its lifetime (Pisarchyk & Lee 2020, arXiv 2001.03288).
 pub fn assign(blocks: &[Block], alignment: usize) -> (Vec<usize>, usize) {
     let mut order: Vec<usize> = (0..blocks.len()).collect();
     order.sort_by_key(|&i| (std::cmp::Reverse(blocks[i].bytes), i));

@@ -1,16 +1,16 @@
-//! Plans: a graph made into a list of steps at fixed places.
+//! Plans: a graph as a list of steps on slots with fixed locations.
 //!
 //! [`trace`] cuts the nodes to be computed out of the graph (its hash is the plan's key), [`build`]
-//! turns a trace into a [`Program`]: dead and common nodes removed, operations without a kernel [lowered](lower), movement operations turned into
-//! views, elementwise nodes gathered into clusters, steps ordered so that inputs may be overwritten by
-//! the outputs that replace them, and arena offsets assigned by lifetime. A backend makes a program
-//! executable. [`print`] shows it.
+//! turns a trace into a [`Program`]: dead nodes and common subexpressions removed, operations without a kernel
+//! [lowered](lower), movement operations turned into views, elementwise nodes fused into clusters, steps ordered so that outputs
+//! may overwrite the inputs that they replace, and arena offsets assigned by lifetime. A backend makes a program executable.
+//! [`print`] shows it.
 
 pub mod build;
+pub mod concat;
 pub mod cost;
 pub mod draft;
 pub mod independent;
-pub mod joined;
 pub mod lower;
 pub mod memory;
 pub mod print;
@@ -32,18 +32,18 @@ use crate::shape::Shape;
 /// Index of a slot in its program.
 pub type SlotId = usize;
 
-/// Where a slot's bytes are.
+/// Where the bytes of a slot are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     /// The i-th input buffer.
     Input(usize),
     /// The i-th output buffer.
     Output(usize),
     /// The arena, at a byte offset that is a multiple of the device's alignment.
     Arena(usize),
-    /// Nowhere for long: only the steps of one row group touch it, and its rows are kept while the group is at them.
+    /// Private to one row group: only its current rows exist, in memory of the thread.
     Private {
-        /// Bytes that a row of it takes.
+        /// Bytes of a row.
         row_bytes: usize,
     },
 }
@@ -53,25 +53,25 @@ pub enum Place {
 pub struct Slot {
     /// Shape and dtype.
     pub spec: Spec,
-    /// Where.
-    pub place: Place,
+    /// Where its bytes are.
+    pub location: Location,
 }
 
-/// A strided reading of a slot. Strides and offset count elements; stride 0 repeats, negative ones flip.
+/// A strided view of a slot. Strides and offset count elements; stride 0 repeats, a negative stride flips.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
     /// The slot read.
     pub slot: SlotId,
-    /// Extents of the reading.
+    /// Extents of the view.
     pub shape: Shape,
-    /// Distance between neighbours, per axis of `shape`.
+    /// Distance between neighbors, per axis of `shape`.
     pub strides: Vec<isize>,
     /// The element at index 0.
     pub offset: usize,
 }
 
 impl View {
-    /// The whole slot, in order, with the extents of `shape`.
+    /// The whole slot, row-major, with the extents of `shape`.
     pub fn contiguous(slot: SlotId, shape: Shape) -> View {
         let strides = shape.strides().into_iter().map(|s| s as isize).collect();
         View {
@@ -115,12 +115,12 @@ pub enum InstrKind {
     Cast(usize),
 }
 
-/// Elementwise operations over one index space, computed together block by block.
+/// Fused elementwise operations over one index space, computed block by block.
 #[derive(Clone, Debug)]
 pub struct Cluster {
     /// The index space.
     pub shape: Shape,
-    /// What is read; every view has the cluster's shape.
+    /// The views that it reads; every view has the cluster's shape.
     pub loads: Vec<View>,
     /// The registers, in order of computation.
     pub code: Vec<Instr>,
@@ -139,9 +139,9 @@ pub enum StepKind {
         inputs: Vec<(SlotId, Spec)>,
         /// The output slot.
         output: SlotId,
-        /// What the device computes it with.
+        /// The kernel that the device chose.
         kernel: Arc<dyn Kernel>,
-        /// Where its scratch lies: offset in the arena and bytes, as many as the kernel needs.
+        /// Scratch of the kernel: offset in the arena and bytes.
         scratch: (usize, usize),
     },
     /// A cluster.
@@ -153,20 +153,20 @@ pub enum StepKind {
 pub struct Step {
     /// What it does.
     pub kind: StepKind,
-    /// Where in the model the node was made, for messages; may be empty.
+    /// The scope of the node, for messages; may be empty.
     pub scope: String,
 }
 
-/// A list of steps at fixed places: all that a backend needs.
+/// A list of steps on slots with fixed locations: all that a backend needs.
 #[derive(Debug)]
 pub struct Program {
     /// Every tensor in memory.
     pub slots: Vec<Slot>,
     /// The steps, in order.
     pub steps: Vec<Step>,
-    /// Runs of steps that go row by row, in order.
+    /// Groups of steps that are run together, some rows at a time, in order.
     pub groups: Vec<rows::RowGroup>,
-    /// Runs of steps that one thread does each and that may be done at the same time, in order.
+    /// Runs of independent serial steps, in order.
     pub independent: Vec<std::ops::Range<usize>>,
     /// Slots of the inputs, in order.
     pub inputs: Vec<SlotId>,

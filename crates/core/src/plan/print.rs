@@ -1,13 +1,13 @@
-//! Programs as text: what can be read can be trusted.
+//! Programs as text.
 
 use std::fmt::Write;
 use std::ops::Range;
 
 use crate::op::{Op, Spec};
-use crate::plan::joined::is_joined;
-use crate::plan::{Cluster, InstrKind, Place, Program, SlotId, StepKind};
+use crate::plan::concat::is_in_place_concat;
+use crate::plan::{Cluster, InstrKind, Location, Program, SlotId, StepKind};
 
-/// The program, a line per step. "joined" is a concatenation whose parts were written where they belong.
+/// The program, a line per step. "concat in place" is a concatenation whose operands were written into its result.
 pub fn print(program: &Program) -> String {
     let mut text = format!(
         "plan  {} steps  arena {}  {} inputs  {} outputs  {} in place\n",
@@ -26,13 +26,13 @@ pub fn print(program: &Program) -> String {
             };
             let _ = writeln!(
                 text,
-                "      steps {i} to {last} go together, {} rows{segments}",
+                "      steps {i} to {last} fused by rows, {} rows{segments}",
                 group.rows
             );
         }
         if let Some(steps) = program.independent.iter().find(|steps| steps.start == i) {
             let last = steps.end - 1;
-            let _ = writeln!(text, "      steps {i} to {last} beside each other, a thread each");
+            let _ = writeln!(text, "      steps {i} to {last} in parallel, one thread each");
         }
         let what = what(program, i);
         let read: Vec<String> = step.reads().iter().map(|&s| operand(program, s)).collect();
@@ -57,13 +57,17 @@ pub fn print(program: &Program) -> String {
     text
 }
 
-/// Steps that are named in a summary.
-const NAMED: usize = 3;
+/// Steps that a summary names.
+const NAMED_STEPS: usize = 3;
 
-/// What some steps do, in a few words.
+/// The operations of some steps, in a few words.
 pub fn summary(program: &Program, steps: Range<usize>) -> String {
     let count = steps.len();
-    let named = if count > NAMED + 1 { NAMED } else { count };
+    let named = if count > NAMED_STEPS + 1 {
+        NAMED_STEPS
+    } else {
+        count
+    };
     let mut names: Vec<String> = steps.take(named).map(|at| what(program, at)).collect();
     if named < count {
         names.push(format!(".. ({count} steps)"));
@@ -71,21 +75,21 @@ pub fn summary(program: &Program, steps: Range<usize>) -> String {
     names.join(", ")
 }
 
-/// Where in the model some steps were made, each place once; may be empty.
+/// The distinct scopes of some steps; may be empty.
 pub fn scopes(program: &Program, steps: Range<usize>) -> String {
-    let mut places: Vec<&str> = Vec::new();
+    let mut scopes: Vec<&str> = Vec::new();
     for step in &program.steps[steps] {
-        if !step.scope.is_empty() && !places.contains(&step.scope.as_str()) {
-            places.push(&step.scope);
+        if !step.scope.is_empty() && !scopes.contains(&step.scope.as_str()) {
+            scopes.push(&step.scope);
         }
     }
-    places.join(", ")
+    scopes.join(", ")
 }
 
-/// What a step does.
+/// The operations of a step.
 fn what(program: &Program, at: usize) -> String {
     match &program.steps[at].kind {
-        StepKind::Op { .. } if is_joined(program, at) => "joined".into(),
+        StepKind::Op { .. } if is_in_place_concat(program, at) => "concat in place".into(),
         StepKind::Op { op, .. } => name(op),
         StepKind::Cluster(cluster) => chain(cluster),
     }
@@ -120,13 +124,13 @@ fn chain(cluster: &Cluster) -> String {
 
 fn operand(program: &Program, slot: SlotId) -> String {
     let Spec { shape, dtype } = &program.slots[slot].spec;
-    let place = match program.slots[slot].place {
-        Place::Input(i) => format!("in{i}"),
-        Place::Output(i) => format!("out{i}"),
-        Place::Arena(at) => format!("@{at:x}"),
-        Place::Private { .. } => format!("%{slot}"),
+    let location = match program.slots[slot].location {
+        Location::Input(i) => format!("in{i}"),
+        Location::Output(i) => format!("out{i}"),
+        Location::Arena(at) => format!("@{at:x}"),
+        Location::Private { .. } => format!("%{slot}"),
     };
-    format!("{place}:{dtype}{shape}")
+    format!("{location}:{dtype}{shape}")
 }
 
 fn bytes(n: usize) -> String {

@@ -1,6 +1,6 @@
-//! What can be asked of steps and programs: who reads and writes what, and which slots may lie over each other.
+//! Queries on steps and programs: which slots a step reads and writes, and which slots may share memory.
 
-use crate::plan::{Cluster, Place, Program, SlotId, Step, StepKind};
+use crate::plan::{Cluster, Location, Program, SlotId, Step, StepKind};
 
 impl Step {
     /// The slots it reads.
@@ -19,19 +19,19 @@ impl Step {
         }
     }
 
-    /// Whether it may refuse at run time.
+    /// Whether it may refuse its values at run time.
     pub fn can_fail(&self) -> bool {
         matches!(&self.kind, StepKind::Op { op, .. } if op.can_fail())
     }
 
-    /// Whether one thread computes it, however many there are.
+    /// Whether a single thread computes it.
     pub fn is_serial(&self) -> bool {
         matches!(&self.kind, StepKind::Op { kernel, .. } if kernel.needs().serial)
     }
 }
 
 impl Cluster {
-    /// Whether it reads the slot, and everywhere as it lies: element for element.
+    /// Whether it reads the slot, and every view of the slot is contiguous from its start: element for element.
     pub fn reads_in_order(&self, slot: SlotId) -> bool {
         let mut loads = self.loads.iter().filter(|view| view.slot == slot).peekable();
         loads.peek().is_some() && loads.all(|view| view.offset == 0 && view.is_contiguous())
@@ -45,36 +45,40 @@ impl Program {
         self.steps.iter().filter(reads).count()
     }
 
-    /// Whether the slot need not outlive the one step that reads it.
+    /// Whether the slot has one reader and is dead after it.
     pub fn is_forgotten(&self, slot: SlotId) -> bool {
-        matches!(self.slots[slot].place, Place::Arena(_)) && self.readers(slot) == 1
+        matches!(self.slots[slot].location, Location::Arena(_)) && self.readers(slot) == 1
     }
 
-    /// Whether two slots, one read and one written, may lie over each other: one slot, arena ranges that meet, a donated
-    /// buffer.
+    /// Whether two slots, one read and one written, may share memory: the same slot, overlapping ranges of the arena, or a
+    /// donated buffer.
     pub fn may_share(&self, read: SlotId, written: SlotId) -> bool {
-        match (self.slots[read].place, self.slots[written].place) {
-            (Place::Input(i), Place::Output(o)) => self.donations[o] == Some(i),
-            (Place::Output(i), Place::Output(o)) => i == o,
-            (Place::Arena(a), Place::Arena(b)) => meet(
+        match (self.slots[read].location, self.slots[written].location) {
+            (Location::Input(i), Location::Output(o)) => self.donations[o] == Some(i),
+            (Location::Output(i), Location::Output(o)) => i == o,
+            (Location::Arena(a), Location::Arena(b)) => overlap(
                 (a, self.slots[read].spec.bytes()),
                 (b, self.slots[written].spec.bytes()),
             ),
-            _ => read == written,
+            (Location::Input(_) | Location::Private { .. }, _)
+            | (Location::Output(_), Location::Input(_) | Location::Arena(_) | Location::Private { .. })
+            | (Location::Arena(_), Location::Input(_) | Location::Output(_) | Location::Private { .. }) => {
+                read == written
+            }
         }
     }
 
-    /// Whether a slot lies over bytes of the arena, given as (offset, bytes).
-    pub fn lies_over(&self, slot: SlotId, range: (usize, usize)) -> bool {
-        match self.slots[slot].place {
-            Place::Arena(at) => meet((at, self.slots[slot].spec.bytes()), range),
-            Place::Input(_) | Place::Output(_) | Place::Private { .. } => false,
+    /// Whether a slot overlaps a range of the arena, given as (offset, bytes).
+    pub fn overlaps(&self, slot: SlotId, range: (usize, usize)) -> bool {
+        match self.slots[slot].location {
+            Location::Arena(at) => overlap((at, self.slots[slot].spec.bytes()), range),
+            Location::Input(_) | Location::Output(_) | Location::Private { .. } => false,
         }
     }
 
-    /// The cluster behind step `at`, if it may be computed part by part behind the parts of the step's result: it reads that
-    /// result everywhere as it lies, and its own results are apart from whatever the step reads and writes.
-    pub fn follower(&self, at: usize) -> Option<&Cluster> {
+    /// The cluster after step `at`, if the step's kernel may compute it as an epilogue, block by block of the step's result: the
+    /// cluster reads the result element for element, and its own results share no memory with what the step reads or writes.
+    pub fn epilogue(&self, at: usize) -> Option<&Cluster> {
         let StepKind::Op {
             inputs,
             output,
@@ -90,14 +94,14 @@ impl Program {
         let same_size = self.slots[*output].spec.shape.size() == cluster.shape.size();
         let clashes = |slot: SlotId| {
             let operand = inputs.iter().any(|(input, _)| self.may_share(*input, slot));
-            operand || self.may_share(*output, slot) || self.lies_over(slot, *scratch)
+            operand || self.may_share(*output, slot) || self.overlaps(slot, *scratch)
         };
-        let apart = !cluster.stores.iter().any(|(_, slot)| clashes(*slot));
-        (same_size && cluster.reads_in_order(*output) && apart).then_some(cluster)
+        let disjoint = !cluster.stores.iter().any(|(_, slot)| clashes(*slot));
+        (same_size && cluster.reads_in_order(*output) && disjoint).then_some(cluster)
     }
 }
 
-/// Whether two ranges of bytes, given as (offset, bytes), have one in common.
-fn meet(a: (usize, usize), b: (usize, usize)) -> bool {
+/// Whether two ranges, given as (offset, bytes), overlap.
+fn overlap(a: (usize, usize), b: (usize, usize)) -> bool {
     a.1 > 0 && b.1 > 0 && a.0 < b.0 + b.1 && b.0 < a.0 + a.1
 }

@@ -1,7 +1,6 @@
-//! Steps that go row by row: elementwise clusters, reductions inside of rows and pooling, one after the other, each of
-//! which needs from the others nothing but the row it is at. A device may run such a group a few rows at a time, so that
-//! what goes from one step to the next stays in the cache: a softmax with its loss and gradient is one pass, and so is
-//! a batch normalisation, of which a channel is a row.
+//! Row groups: consecutive elementwise clusters, reductions within rows and pooling, each of which needs from the others only
+//! its current row. A device may run a group some rows at a time, so that intermediates stay in the cache: a softmax with its
+//! loss and gradient is one pass, and so is a batch normalization, of which a channel is a row.
 
 use std::ops::Range;
 
@@ -13,41 +12,41 @@ use crate::shape::Shape;
 
 /// Consecutive steps that can be run together, any number of rows at a time.
 ///
-/// Every slot that a step of the group writes is divided among the rows, and is read by the group row by row. A slot
-/// that nobody else reads is private to the group ([`Place::Private`](crate::plan::Place::Private)); the others are
-/// alive together: none lies over another.
+/// Every slot that a step of the group writes is divided into the rows, and the group reads it row by row. A slot without
+/// another reader is private to the group ([`Location::Private`](crate::plan::Location::Private)); the other slots are live
+/// during the whole group, so that they share no memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowGroup {
     /// The steps.
     pub steps: Range<usize>,
     /// Number of rows.
     pub rows: usize,
-    /// How what each step goes over (the index space of a cluster, the first input of an operation) is divided.
+    /// Per step, the division of its index space: that of the cluster, or the first input of an operation.
     pub divisions: Vec<Division>,
 }
 
-/// How elements are divided among rows: for each segment, `len` elements of every row, one row after the other.
+/// A division of elements into rows: (segments, rows, len), row-major.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Division {
-    /// Segments of a row: 1 for the leading axes, the product of the axes before them for middle axes.
+    /// Segments of a row: 1 if the rows are leading axes, the product of the axes before them if they are middle axes.
     pub segments: usize,
     /// Elements of a segment.
     pub len: usize,
 }
 
 impl RowGroup {
-    /// Segments of the rows.
+    /// Segments of a row.
     pub fn segments(&self) -> usize {
         self.divisions.iter().map(|d| d.segments).max().unwrap_or(1)
     }
 
-    /// How the result of the group's i-th step is divided.
+    /// The division of the result of the group's i-th step.
     pub fn result(&self, i: usize, step: &StepKind, elements: usize) -> Division {
         result(self.divisions[i], self.rows, step, elements)
     }
 }
 
-/// How a step's result of so many elements is divided, given how what it goes over is.
+/// The division of a step's result of so many elements, from the division of its index space.
 fn result(division: Division, rows: usize, step: &StepKind, elements: usize) -> Division {
     match step {
         StepKind::Cluster(_) => division,
@@ -58,19 +57,19 @@ fn result(division: Division, rows: usize, step: &StepKind, elements: usize) -> 
     }
 }
 
-/// A group while it grows.
-pub(super) struct Growing {
+/// A row group under construction.
+pub(super) struct GroupBuilder {
     limits: RowLimits,
-    /// Ways to divide that suit every member, those in more segments first.
+    /// Divisions that suit every member, those with more segments first.
     candidates: Vec<Candidate>,
-    /// Whether a member reads what another wrote.
+    /// Whether a member reads the result of another.
     flows: bool,
-    /// Bytes that the members touch.
+    /// Bytes that the members read and write.
     bytes: usize,
     members: usize,
 }
 
-/// A way to divide all members.
+/// A division of all members into the same rows.
 #[derive(Clone)]
 struct Candidate {
     rows: usize,
@@ -80,10 +79,10 @@ struct Candidate {
     written: Vec<(SlotId, Division)>,
 }
 
-impl Growing {
+impl GroupBuilder {
     /// A group without members.
-    pub fn new(limits: RowLimits) -> Growing {
-        Growing {
+    pub fn new(limits: RowLimits) -> GroupBuilder {
+        GroupBuilder {
             limits,
             candidates: Vec::new(),
             flows: false,
@@ -92,18 +91,18 @@ impl Growing {
         }
     }
 
-    /// Takes the step in, or begins another group with it and gives the one that ends before it.
-    pub fn join_or_begin(&mut self, draft: &Draft, step: &Step, in_place: bool) -> Option<Growing> {
+    /// Adds the step, or begins a new group with it and returns the group that ends before it.
+    pub fn join_or_begin(&mut self, draft: &Draft, step: &Step, in_place: bool) -> Option<GroupBuilder> {
         if self.join(draft, step, in_place) {
             return None;
         }
-        let ended = std::mem::replace(self, Growing::new(self.limits));
+        let ended = std::mem::replace(self, GroupBuilder::new(self.limits));
         self.join(draft, step, in_place);
         Some(ended)
     }
 
-    /// Takes the step in, if it goes row by row with those before it. `in_place` steps never do: rows of their result
-    /// would overwrite what the next rows read.
+    /// Adds the step, if it goes row by row with the members. `in_place` steps never do: rows of their result would overwrite
+    /// the operands of the next rows.
     fn join(&mut self, draft: &Draft, step: &Step, in_place: bool) -> bool {
         let candidates = self.common(draft, step, in_place);
         if candidates.is_empty() {
@@ -120,13 +119,12 @@ impl Growing {
         true
     }
 
-    /// Whether the step would be taken in, into a group that has members.
+    /// Whether a group with members would accept the step.
     pub fn would_join(&self, draft: &Draft, step: &Step, in_place: bool) -> bool {
         self.members > 0 && !self.common(draft, step, in_place).is_empty()
     }
 
-    /// The group that ends before step `end`, if it is worth being one: in as few segments as may be, with as many
-    /// rows.
+    /// The group that ends before step `end`, if it is worthwhile: with the fewest segments, then the most rows.
     pub fn group(&self, end: usize) -> Option<RowGroup> {
         let best = self
             .candidates
@@ -140,13 +138,13 @@ impl Growing {
         })
     }
 
-    /// Ways to divide the members and the step; none if it does not go with them.
+    /// Divisions of the members with the step; none if the step does not go row by row with them.
     fn common(&self, draft: &Draft, step: &Step, in_place: bool) -> Vec<Candidate> {
         let mut common: Vec<Candidate> = Vec::new();
         if in_place {
             return common;
         }
-        let ways = ways(step, self.limits);
+        let divisions = divisions(step, self.limits);
         let any = |&(rows, _): &(usize, Division)| Candidate {
             rows,
             segments: 1,
@@ -154,11 +152,11 @@ impl Growing {
             written: Vec::new(),
         };
         let fresh: Vec<Candidate> = match self.members {
-            0 => ways.iter().map(any).collect(),
+            0 => divisions.iter().map(any).collect(),
             _ => Vec::new(),
         };
         for candidate in self.candidates.iter().chain(&fresh) {
-            for &(rows, division) in &ways {
+            for &(rows, division) in &divisions {
                 let segments = candidate.segments.max(division.segments);
                 let known = common.iter().any(|c| (c.rows, c.segments) == (rows, segments));
                 if !known && candidate.suits(draft, step, rows, division) {
@@ -172,8 +170,8 @@ impl Growing {
 }
 
 impl Candidate {
-    /// Whether the step, so divided, reads what the group wrote row by row. An operation that reads only the first elements
-    /// of a slot is left out: the rest belongs to no row.
+    /// Whether the step with this division reads the group's results row by row. An operation that reads only the first
+    /// elements of a slot does not: the other elements belong to no row.
     fn suits(&self, draft: &Draft, step: &Step, rows: usize, division: Division) -> bool {
         let one = |segments: usize| segments == 1;
         let alike = self.segments == division.segments || one(self.segments) || one(division.segments);
@@ -207,8 +205,8 @@ impl Candidate {
     }
 }
 
-/// Numbers of rows, and divisions, in which a step can be taken on its own.
-fn ways(step: &Step, limits: RowLimits) -> Vec<(usize, Division)> {
+/// Divisions of a single step: (number of rows, division).
+fn divisions(step: &Step, limits: RowLimits) -> Vec<(usize, Division)> {
     let (shape, reduced): (&Shape, &[usize]) = match &step.kind {
         StepKind::Cluster(cluster) => (&cluster.shape, &[]),
         StepKind::Op {
@@ -216,30 +214,30 @@ fn ways(step: &Step, limits: RowLimits) -> Vec<(usize, Division)> {
             inputs,
             ..
         } => (&inputs[0].1.shape, axes),
-        StepKind::Op { op, inputs, .. } if is_pooling(op) => return of_planes(&inputs[0].1.shape),
+        StepKind::Op { op, inputs, .. } if is_pooling(op) => return pooling_divisions(&inputs[0].1.shape),
         StepKind::Op { .. } => return Vec::new(),
     };
     let is_reduced = |axis: usize| reduced.contains(&axis) || shape[axis] == 1;
-    let mut ways: Vec<(usize, Division)> = Vec::new();
+    let mut found: Vec<(usize, Division)> = Vec::new();
     let starts = if shape.size() == 0 { 0 } else { shape.rank() };
     for first in 0..starts {
         let segments = product(shape, 0..first);
         for end in first + 1..=shape.rank() {
             let (rows, len) = (product(shape, first..end), product(shape, end..shape.rank()));
             let inside = !(first..end).any(|axis| reduced.contains(&axis));
-            // A reduction goes over whole rows where they lie in segments.
+            // A reduction of rows with segments reduces whole rows.
             let whole = reduced.is_empty() || (0..first).chain(end..shape.rank()).all(is_reduced);
             let in_segments = whole && rows >= limits.few && len >= limits.segment;
-            let way = (rows, Division { segments, len });
-            if inside && rows > 1 && (segments == 1 || in_segments) && !ways.contains(&way) {
-                ways.push(way);
+            let division = (rows, Division { segments, len });
+            if inside && rows > 1 && (segments == 1 || in_segments) && !found.contains(&division) {
+                found.push(division);
             }
         }
     }
-    ways
+    found
 }
 
-/// Whether the operation does the same for every plane of (N, C, spatial..).
+/// Whether the operation treats every plane of (N, C, spatial..) alike.
 fn is_pooling(op: &Op) -> bool {
     matches!(
         op,
@@ -251,18 +249,18 @@ fn is_pooling(op: &Op) -> bool {
     )
 }
 
-/// Planes, or images, as rows.
-fn of_planes(shape: &Shape) -> Vec<(usize, Division)> {
-    let ways = [product(shape, 0..2), shape[0]].map(|rows| {
+/// Planes, or whole images, as rows.
+fn pooling_divisions(shape: &Shape) -> Vec<(usize, Division)> {
+    let divisions = [product(shape, 0..2), shape[0]].map(|rows| {
         let len = shape.size() / rows.max(1);
         (rows, Division { segments: 1, len })
     });
     let worthwhile = |&(rows, _): &(usize, Division)| rows > 1 && shape.size() > 0;
-    ways.into_iter().filter(worthwhile).collect()
+    divisions.into_iter().filter(worthwhile).collect()
 }
 
-/// Whether the view's part for one row of an index space that is divided in one way lies in that row of a slot that is
-/// divided in another; and if the slot has segments, for one segment in that segment.
+/// Whether a view, restricted to one row of its index space (divided by `division`), reads only that row of its slot (divided by
+/// `slot`); and if the slot has segments, restricted to one segment, only that segment.
 fn stays_in_row(view: &View, rows: usize, division: Division, slot: Division) -> bool {
     let (shape, strides) = (&view.shape, &view.strides);
     let first = (0..=shape.rank()).find(|&p| product(shape, 0..p) == division.segments);

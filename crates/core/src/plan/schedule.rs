@@ -1,25 +1,24 @@
-//! The order of steps, which outputs may overwrite which inputs, and the arena.
+//! The schedule: order of steps, donation of input buffers to outputs, and the memory of the arena.
 //!
-//! An output may take the buffer of an input that nobody needs afterwards (a weight's old version) when it
-//! is written by a cluster that reads that input element for element, and every other reader of the
-//! input, and every step that may refuse, can run before that cluster. A run that fails has then changed
-//! nothing.
+//! An output may take the buffer of a dead input (a weight's old version) if a cluster writes the output and reads that input
+//! element for element, and if every other reader of the input and every step that may refuse its values can run before that
+//! cluster. A failed run has then changed nothing.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::device::{Limits, RowLimits};
+use crate::plan::concat::{self, Alias};
 use crate::plan::draft::Draft;
 use crate::plan::independent;
-use crate::plan::joined::{self, Part};
 use crate::plan::memory::{self, Block};
-use crate::plan::rows::{Growing, RowGroup};
-use crate::plan::{Cluster, Place, Program, Slot, SlotId, Step, StepKind};
+use crate::plan::rows::{GroupBuilder, RowGroup};
+use crate::plan::{Cluster, Location, Program, Slot, SlotId, Step, StepKind};
 
-/// Fixes order, donations and places.
+/// Fixes order, donations and locations.
 pub fn finish(mut draft: Draft, expendable: &[bool], outputs: usize, limits: &Limits) -> Program {
-    let links = Links::of(&draft);
-    let (donations, order) = donate(&draft, &links, expendable, outputs, limits.rows);
+    let dependencies = Dependencies::of(&draft);
+    let (donations, order) = donate(&draft, &dependencies, expendable, outputs, limits.rows);
     let mut steps: Vec<Option<Step>> = draft.steps.into_iter().map(Some).collect();
     draft.steps = order.iter().filter_map(|&i| steps[i].take()).collect();
     let can_fail = draft.steps.iter().any(Step::can_fail);
@@ -27,11 +26,11 @@ pub fn finish(mut draft: Draft, expendable: &[bool], outputs: usize, limits: &Li
         .rows
         .map_or_else(Vec::new, |rows| groups(&draft, &donations, rows));
     let independent = independent::runs(&draft.steps);
-    let arena_bytes = place(&mut draft, &groups, &independent, limits.alignment);
+    let arena_bytes = assign_memory(&mut draft, &groups, &independent, limits.alignment);
     let slots = draft
         .slots
         .into_iter()
-        .map(|(spec, place)| Slot::from((spec, place.unwrap_or(Place::Arena(0)))))
+        .map(|(spec, location)| Slot::from((spec, location.unwrap_or(Location::Arena(0)))))
         .collect();
     Program {
         slots,
@@ -46,15 +45,15 @@ pub fn finish(mut draft: Draft, expendable: &[bool], outputs: usize, limits: &Li
     }
 }
 
-/// Who writes and who reads each slot, and which steps follow which.
-struct Links {
+/// Writer and readers of each slot, and the successors of each step.
+struct Dependencies {
     writer: Vec<Option<usize>>,
     readers: Vec<Vec<usize>>,
     next: Vec<Vec<usize>>,
 }
 
-impl Links {
-    fn of(draft: &Draft) -> Links {
+impl Dependencies {
+    fn of(draft: &Draft) -> Dependencies {
         let mut writer = vec![None; draft.slots.len()];
         let mut readers = vec![Vec::new(); draft.slots.len()];
         for (i, step) in draft.steps.iter().enumerate() {
@@ -71,7 +70,7 @@ impl Links {
                 next[w].extend(readers.iter().copied());
             }
         }
-        Links {
+        Dependencies {
             writer,
             readers,
             next,
@@ -91,10 +90,10 @@ impl Links {
     }
 }
 
-/// Chooses donations and an order that honours them.
+/// Chooses donations and an order that honors them.
 fn donate(
     draft: &Draft,
-    links: &Links,
+    dependencies: &Dependencies,
     expendable: &[bool],
     outputs: usize,
     rows: Option<RowLimits>,
@@ -106,14 +105,16 @@ fn donate(
         .filter(|&i| draft.steps[i].can_fail())
         .collect();
     for (j, &slot) in draft.outputs.iter().enumerate() {
-        let Some(w) = links.writer[slot] else { continue };
+        let Some(w) = dependencies.writer[slot] else {
+            continue;
+        };
         let StepKind::Cluster(cluster) = &draft.steps[w].kind else {
             continue;
         };
         let mut after: Option<Vec<bool>> = None;
         for k in candidates(draft, cluster, slot, expendable) {
-            let after = after.get_or_insert_with(|| links.after(w));
-            let earlier: Vec<usize> = links.readers[draft.inputs[k]]
+            let after = after.get_or_insert_with(|| dependencies.after(w));
+            let earlier: Vec<usize> = dependencies.readers[draft.inputs[k]]
                 .iter()
                 .chain(&fallible)
                 .copied()
@@ -127,13 +128,13 @@ fn donate(
             }
         }
     }
-    match order(draft, links, &before, &donations, rows) {
+    match order(draft, dependencies, &before, &donations, rows) {
         Some(order) => (donations, order),
         None => (vec![None; outputs], (0..draft.steps.len()).collect()),
     }
 }
 
-/// The expendable inputs that `cluster` reads element for element where it writes `slot`.
+/// The expendable inputs of the size of `slot` that `cluster` reads element for element.
 fn candidates(draft: &Draft, cluster: &Cluster, slot: SlotId, expendable: &[bool]) -> Vec<usize> {
     let whole = |s: SlotId| {
         cluster
@@ -146,8 +147,8 @@ fn candidates(draft: &Draft, cluster: &Cluster, slot: SlotId, expendable: &[bool
         .loads
         .iter()
         .filter_map(|v| match draft.slots[v.slot].1 {
-            Some(Place::Input(k)) => Some((k, v.slot)),
-            _ => None,
+            Some(Location::Input(k)) => Some((k, v.slot)),
+            Some(Location::Output(_) | Location::Arena(_) | Location::Private { .. }) | None => None,
         })
         .filter(|&(k, s)| {
             expendable[k]
@@ -159,18 +160,17 @@ fn candidates(draft: &Draft, cluster: &Cluster, slot: SlotId, expendable: &[bool
         .collect()
 }
 
-/// Topological order, as near to the given one as the extra constraints `before` allow, but that steps which go row
-/// by row stay together, and those for one thread wait until they can be done beside each other; `None` if the
-/// constraints cannot be met.
+/// Topological order, as near to the given one as the extra constraints `before` allow, with two exceptions: the steps of a row
+/// group stay together, and serial steps wait until they can run in parallel. `None` if the constraints cannot be met.
 fn order(
     draft: &Draft,
-    links: &Links,
+    dependencies: &Dependencies,
     before: &[(usize, usize)],
     donations: &[Option<usize>],
     rows: Option<RowLimits>,
 ) -> Option<Vec<usize>> {
-    let count = links.next.len();
-    let mut next = links.next.clone();
+    let count = dependencies.next.len();
+    let mut next = dependencies.next.clone();
     for &(a, b) in before {
         next[a].push(b);
     }
@@ -184,7 +184,7 @@ fn order(
         .filter(|&i| waiting[i] == 0)
         .for_each(|i| ready.insert(i, for_one(i)));
     let mut order = Vec::with_capacity(count);
-    let mut growing = rows.map(Growing::new);
+    let mut builder = rows.map(GroupBuilder::new);
     let in_place: Vec<bool> = draft
         .steps
         .iter()
@@ -192,7 +192,7 @@ fn order(
         .collect();
     loop {
         let joins = |i: usize| {
-            let group = growing.as_ref();
+            let group = builder.as_ref();
             group.is_some_and(|group| group.would_join(draft, &draft.steps[i], in_place[i]))
         };
         let chosen = ready.choose(joins);
@@ -200,7 +200,7 @@ fn order(
             return (order.len() == count).then_some(order);
         }
         for i in chosen {
-            if let Some(group) = &mut growing {
+            if let Some(group) = &mut builder {
                 group.join_or_begin(draft, &draft.steps[i], in_place[i]);
             }
             order.push(i);
@@ -214,7 +214,7 @@ fn order(
     }
 }
 
-/// Steps that wait for no other.
+/// Steps whose predecessors are all scheduled.
 #[derive(Default)]
 struct Ready {
     for_all_threads: BTreeSet<usize>,
@@ -230,8 +230,8 @@ impl Ready {
         }
     }
 
-    /// Takes the steps to be done next: the first that `joins`, else the first; and when only steps for one thread are
-    /// left, all of them, since they are independent.
+    /// Removes the steps to be scheduled next: the first that `joins`, else the first; all serial steps, which are independent,
+    /// once nothing else is ready.
     fn choose(&mut self, joins: impl Fn(usize) -> bool) -> Vec<usize> {
         let steps = &mut self.for_all_threads;
         let found = steps
@@ -258,10 +258,10 @@ fn writes_in_place(draft: &Draft, step: &Step, donations: &[Option<usize>]) -> b
     step.writes().into_iter().any(donated)
 }
 
-/// The groups of steps, in their final order, that go row by row.
+/// The row groups among the steps, which are in their final order.
 fn groups(draft: &Draft, donations: &[Option<usize>], rows: RowLimits) -> Vec<RowGroup> {
     let mut groups = Vec::new();
-    let mut group = Growing::new(rows);
+    let mut group = GroupBuilder::new(rows);
     for (at, step) in draft.steps.iter().enumerate() {
         let in_place = writes_in_place(draft, step, donations);
         let before = group.join_or_begin(draft, step, in_place);
@@ -271,28 +271,33 @@ fn groups(draft: &Draft, donations: &[Option<usize>], rows: RowLimits) -> Vec<Ro
     groups
 }
 
-/// Puts slots and scratch into the arena, but for what is private to a group; returns its size.
-fn place(draft: &mut Draft, groups: &[RowGroup], independent: &[Range<usize>], alignment: usize) -> usize {
-    let parts = joined::parts(draft, alignment);
-    // The steps of a group, and those beside each other, happen at the same time.
+/// Assigns arena offsets to slots and scratch, and makes the intermediates of row groups private; returns the size of the arena.
+fn assign_memory(
+    draft: &mut Draft,
+    groups: &[RowGroup],
+    independent: &[Range<usize>],
+    alignment: usize,
+) -> usize {
+    let aliases = concat::aliases(draft, alignment);
+    // The steps of a row group are run at the same time, and so are independent serial steps.
     let mut time: Vec<(usize, usize)> = (0..draft.steps.len()).map(|at| (at, at)).collect();
     for steps in groups.iter().map(|group| &group.steps).chain(independent) {
         time[steps.clone()].fill((steps.start, steps.end - 1));
     }
-    let life = lives(draft, &time, &parts);
+    let life = lifetimes(draft, &time, &aliases);
     for RowGroup { steps, rows, .. } in groups {
         let all_life = Some((steps.start, steps.end - 1));
         for slot in draft.steps[steps.clone()].iter().flat_map(Step::writes) {
-            if draft.slots[slot].1.is_none() && parts[slot].is_none() && life[slot] == all_life {
+            if draft.slots[slot].1.is_none() && aliases[slot].is_none() && life[slot] == all_life {
                 let row_bytes = draft.slots[slot].0.bytes() / rows;
-                draft.slots[slot].1 = Some(Place::Private { row_bytes });
+                draft.slots[slot].1 = Some(Location::Private { row_bytes });
             }
         }
     }
     let mut blocks = Vec::new();
     let mut slots = Vec::new();
-    for (slot, (spec, place)) in draft.slots.iter().enumerate() {
-        if let (None, None, Some((from, to))) = (place, parts[slot], life[slot]) {
+    for (slot, (spec, location)) in draft.slots.iter().enumerate() {
+        if let (None, None, Some((from, to))) = (location, aliases[slot], life[slot]) {
             slots.push(slot);
             blocks.push(Block {
                 bytes: spec.bytes(),
@@ -310,18 +315,22 @@ fn place(draft: &mut Draft, groups: &[RowGroup], independent: &[Range<usize>], a
         {
             scratches.push(at);
             let (from, to) = time[at];
-            let to = if is_used_up(draft, at) { time[at + 1].1 } else { to };
+            let to = if keeps_scratch(draft, at) {
+                time[at + 1].1
+            } else {
+                to
+            };
             blocks.push(Block { bytes, from, to });
         }
     }
     let (offsets, total) = memory::assign(&blocks, alignment);
     for (&slot, &offset) in slots.iter().zip(&offsets) {
-        draft.slots[slot].1 = Some(Place::Arena(offset));
+        draft.slots[slot].1 = Some(Location::Arena(offset));
     }
-    for slot in (0..parts.len()).filter(|&slot| parts[slot].is_some()) {
-        let Part { of, offset } = joined::outermost(&parts, slot);
-        if let Some(Place::Arena(start)) = draft.slots[of].1 {
-            draft.slots[slot].1 = Some(Place::Arena(start + offset));
+    for slot in (0..aliases.len()).filter(|&slot| aliases[slot].is_some()) {
+        let Alias { base, offset } = concat::resolve(&aliases, slot);
+        if let Some(Location::Arena(start)) = draft.slots[base].1 {
+            draft.slots[slot].1 = Some(Location::Arena(start + offset));
         }
     }
     for (&at, &offset) in scratches.iter().zip(&offsets[slots.len()..]) {
@@ -332,9 +341,8 @@ fn place(draft: &mut Draft, groups: &[RowGroup], independent: &[Range<usize>], a
     total
 }
 
-/// Whether the step after this one is a cluster that the kernel may do part by part, behind the parts of its result: it
-/// needs its scratch until then.
-fn is_used_up(draft: &Draft, at: usize) -> bool {
+/// Whether the kernel may compute the cluster after this step as an epilogue, which needs the kernel's scratch.
+fn keeps_scratch(draft: &Draft, at: usize) -> bool {
     let (StepKind::Op { output, kernel, .. }, Some(next)) = (&draft.steps[at].kind, draft.steps.get(at + 1))
     else {
         return false;
@@ -342,12 +350,16 @@ fn is_used_up(draft: &Draft, at: usize) -> bool {
     kernel.needs().epilogue && matches!(next.kind, StepKind::Cluster(_)) && next.reads().contains(output)
 }
 
-/// First and last time of each slot that is used; those of a part count for what it lies in.
-fn lives(draft: &Draft, time: &[(usize, usize)], parts: &[Option<Part>]) -> Vec<Option<(usize, usize)>> {
+/// First and last time of each slot that is used; an alias counts for the slot that contains it.
+fn lifetimes(
+    draft: &Draft,
+    time: &[(usize, usize)],
+    aliases: &[Option<Alias>],
+) -> Vec<Option<(usize, usize)>> {
     let mut life: Vec<Option<(usize, usize)>> = vec![None; draft.slots.len()];
     for (step, &(start, end)) in draft.steps.iter().zip(time) {
         for slot in step.writes().into_iter().chain(step.reads()) {
-            let slot = joined::outermost(parts, slot).of;
+            let slot = concat::resolve(aliases, slot).base;
             let (from, to) = *life[slot].get_or_insert((start, end));
             life[slot] = Some((from.min(start), to.max(end)));
         }

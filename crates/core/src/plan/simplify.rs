@@ -1,5 +1,5 @@
-//! Dead nodes, common subexpressions, operations that change nothing, arithmetic on constants, matrix products that
-//! are none, and sums of what is the same all over.
+//! Simplification: dead-code elimination, common subexpressions, identities, constant folding, outer products as elementwise
+//! arithmetic, and sums of factors that are constant along the summed axes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,8 +11,8 @@ use crate::plan::trace::{Trace, TraceNode};
 use crate::reference::{self, Value};
 use crate::shape::Shape;
 
-/// A trace without what need not be computed.
-pub struct Simple {
+/// A simplified trace.
+pub struct SimplifiedTrace {
     /// Nodes in topological order; inputs all kept, in order.
     pub nodes: Vec<TraceNode>,
     /// Whether an output depends on the node.
@@ -23,51 +23,51 @@ pub struct Simple {
     pub outputs: Vec<usize>,
 }
 
-/// Simplifies. `outer` says which matrix products besides those of one term are written as arithmetic.
-pub fn simplify(trace: &Trace, outer: Option<OuterProducts>) -> Simple {
-    let mut unique = Unique {
+/// Simplifies a trace. `outer`: the matrix products, beside those of one term, that become elementwise arithmetic.
+pub fn simplify(trace: &Trace, outer: Option<OuterProducts>) -> SimplifiedTrace {
+    let mut simplifier = Simplifier {
         outer,
         nodes: Vec::with_capacity(trace.nodes.len()),
         uses: Vec::with_capacity(trace.nodes.len()),
-        same: HashMap::new(),
-        cut: HashSet::new(),
+        numbered: HashMap::new(),
+        sliced_only: HashSet::new(),
     };
     let uses = uses(trace);
-    let cut = cut_up(trace);
+    let sliced_only = sliced_only(trace);
     let mut representative = Vec::with_capacity(trace.nodes.len());
-    for ((node, uses), cut) in trace.nodes.iter().zip(uses).zip(cut) {
+    for ((node, uses), sliced_only) in trace.nodes.iter().zip(uses).zip(sliced_only) {
         let inputs: Vec<u32> = node.inputs.iter().map(|&i| representative[i as usize]).collect();
-        let known = unique.nodes.len();
+        let known = simplifier.nodes.len();
         let node = &TraceNode {
-            op: ungated(&node.op, &inputs, &unique.nodes),
+            op: ungated(&node.op, &inputs, &simplifier.nodes),
             ..node.clone()
         };
-        let at = match unchanged(&node.op, &inputs, &node.spec, &unique.nodes) {
+        let at = match unchanged(&node.op, &inputs, &node.spec, &simplifier.nodes) {
             Some(input) => input,
-            None if node.op == Op::Input => unique.push(node.clone(), inputs),
-            None => match (&node.op, folded(&node.op, &inputs, &node.spec, &unique.nodes)) {
-                (_, Some(op)) => unique.add(op, Vec::new(), node.spec.clone(), node.scope),
-                (&Op::MatMul { ta, tb }, None) => unique.product(&inputs, (ta, tb), node),
-                (Op::Permute(axes), None) => unique.permuted(axes, inputs[0], node),
-                (op @ Op::Slice { .. }, None) => unique.slice(op, inputs[0], node),
+            None if node.op == Op::Input => simplifier.push(node.clone(), inputs),
+            None => match (&node.op, folded(&node.op, &inputs, &node.spec, &simplifier.nodes)) {
+                (_, Some(op)) => simplifier.add(op, Vec::new(), node.spec.clone(), node.scope),
+                (&Op::MatMul { ta, tb }, None) => simplifier.product(&inputs, (ta, tb), node),
+                (Op::Permute(axes), None) => simplifier.permuted(axes, inputs[0], node),
+                (op @ Op::Slice { .. }, None) => simplifier.slice(op, inputs[0], node),
                 (
                     Op::Reduce {
                         kind: Reduction::Sum,
                         axes,
                     },
                     None,
-                ) => unique.sum(inputs[0], axes, node),
-                (op, None) => unique.add(op.clone(), inputs, node.spec.clone(), node.scope),
+                ) => simplifier.sum(inputs[0], axes, node),
+                (op, None) => simplifier.add(op.clone(), inputs, node.spec.clone(), node.scope),
             },
         };
-        // What is a node that was there before may be wanted whole.
-        if cut && at as usize >= known {
-            unique.cut.insert(at);
+        // An earlier node with the same value may be read whole.
+        if sliced_only && at as usize >= known {
+            simplifier.sliced_only.insert(at);
         }
-        unique.uses[at as usize] += uses;
+        simplifier.uses[at as usize] += uses;
         representative.push(at);
     }
-    let nodes = unique.nodes;
+    let nodes = simplifier.nodes;
     let outputs: Vec<usize> = trace
         .outputs
         .iter()
@@ -89,7 +89,7 @@ pub fn simplify(trace: &Trace, outer: Option<OuterProducts>) -> Simple {
             }
         }
     }
-    Simple {
+    SimplifiedTrace {
         nodes,
         live,
         consumers,
@@ -97,19 +97,19 @@ pub fn simplify(trace: &Trace, outer: Option<OuterProducts>) -> Simple {
     }
 }
 
-/// Which nodes of a trace are elementwise and wanted in slices only, slices that are no more than the whole.
-fn cut_up(trace: &Trace) -> Vec<bool> {
-    let mut cut: Vec<bool> = trace.nodes.iter().map(|node| node.op.is_elementwise()).collect();
+/// Per node of a trace: whether it is elementwise and read only in slices, which together have at most its size.
+fn sliced_only(trace: &Trace) -> Vec<bool> {
+    let mut sliced_only: Vec<bool> = trace.nodes.iter().map(|node| node.op.is_elementwise()).collect();
     let mut sliced = vec![0; trace.nodes.len()];
     for &output in &trace.outputs {
-        cut[output as usize] = false;
+        sliced_only[output as usize] = false;
     }
     for (i, node) in trace.nodes.iter().enumerate().rev() {
         let is_slice = matches!(node.op, Op::Slice { .. });
-        cut[i] &= sliced[i] > 0 && sliced[i] <= node.spec.shape.size();
+        sliced_only[i] &= sliced[i] > 0 && sliced[i] <= node.spec.shape.size();
         for &input in &node.inputs {
-            cut[input as usize] &= is_slice || cut[i];
-            // A consumer that is cut itself wants each slice once.
+            sliced_only[input as usize] &= is_slice || sliced_only[i];
+            // A consumer that is read in slices itself reads each slice once.
             let wanted = if is_slice {
                 node.spec.shape.size()
             } else {
@@ -123,10 +123,10 @@ fn cut_up(trace: &Trace) -> Vec<bool> {
             };
         }
     }
-    cut
+    sliced_only
 }
 
-/// Whether the last two axes change places, and no others.
+/// Whether `axes` exchange the last two axes and no others.
 fn is_transposition(axes: &[usize]) -> bool {
     let Some((batch, [n, m])) = axes.split_last_chunk::<2>() else {
         return false;
@@ -134,7 +134,7 @@ fn is_transposition(axes: &[usize]) -> bool {
     (*n, *m) == (axes.len() - 1, axes.len() - 2) && batch.iter().enumerate().all(|(i, &axis)| i == axis)
 }
 
-/// How many want each node of a trace: those that read it, and whoever asked for it.
+/// Number of uses of each node of a trace: its consumers, and once for each output.
 fn uses(trace: &Trace) -> Vec<usize> {
     let mut uses = vec![0; trace.nodes.len()];
     for &output in &trace.outputs {
@@ -148,28 +148,28 @@ fn uses(trace: &Trace) -> Vec<usize> {
     uses
 }
 
-/// Nodes while they are gathered, each once.
-struct Unique {
+/// The simplified nodes so far, by value numbering: equal nodes have one number.
+struct Simplifier {
     outer: Option<OuterProducts>,
     nodes: Vec<TraceNode>,
-    /// Nodes of the trace that read each.
+    /// Uses of each node in the trace.
     uses: Vec<usize>,
-    same: HashMap<(Op, Vec<u32>, Spec), u32>,
-    /// Elementwise nodes that are wanted in slices only.
-    cut: HashSet<u32>,
+    numbered: HashMap<(Op, Vec<u32>, Spec), u32>,
+    /// Elementwise nodes that are read only in slices.
+    sliced_only: HashSet<u32>,
 }
 
-impl Unique {
+impl Simplifier {
     fn push(&mut self, node: TraceNode, inputs: Vec<u32>) -> u32 {
         self.nodes.push(TraceNode { inputs, ..node });
         self.uses.push(0);
         (self.nodes.len() - 1) as u32
     }
 
-    /// The node that computes this, a new one if there is none yet.
+    /// The node that computes an operation; a new one if there is none yet.
     fn add(&mut self, op: Op, inputs: Vec<u32>, spec: Spec, scope: u32) -> u32 {
         let key = (op, inputs, spec);
-        if let Some(&at) = self.same.get(&key) {
+        if let Some(&at) = self.numbered.get(&key) {
             return at;
         }
         let (op, inputs, spec) = key.clone();
@@ -180,19 +180,19 @@ impl Unique {
             scope,
         };
         let at = self.push(node, inputs);
-        self.same.insert(key, at);
+        self.numbered.insert(key, at);
         at
     }
 
-    /// A slice of `x`. What is wanted in slices only, such as the gates of a cell, is computed slice by slice, so that it
-    /// becomes part of what is done with them.
+    /// A slice of `x`. Elementwise nodes that are read only in slices, such as the gates of a cell, are computed slice by slice,
+    /// so that each slice is fused with its consumers.
     fn slice(&mut self, slice: &Op, x: u32, node: &TraceNode) -> u32 {
         let TraceNode { op, inputs, spec, .. } = self.nodes[x as usize].clone();
         let spec = Spec::new(node.spec.shape.clone(), spec.dtype);
         if let Op::Const(_) = op {
             return self.add(op, inputs, spec, node.scope);
         }
-        if !self.cut.contains(&x) {
+        if !self.sliced_only.contains(&x) {
             return self.add(slice.clone(), vec![x], spec, node.scope);
         }
         let inputs = inputs
@@ -202,22 +202,22 @@ impl Unique {
         self.add(op, inputs, spec, node.scope)
     }
 
-    /// Terms that a product whose left operand this is sums up.
+    /// The contracted extent of a product, from its left operand.
     fn depth(&self, left: u32, transposed: bool) -> usize {
         let shape = &self.nodes[left as usize].spec.shape;
         shape[shape.rank() - if transposed { 2 } else { 1 }]
     }
 
-    /// Whether a matrix product is better seen as arithmetic on stretched vectors: one term, or few of a result so
-    /// large that writing it is most of the work.
-    fn is_outer(&self, inputs: &[u32], ta: bool, spec: &Spec) -> bool {
+    /// Whether a matrix product becomes elementwise arithmetic on broadcast vectors: one term, or few terms of a result so large
+    /// that writing it is most of the work.
+    fn is_outer_product(&self, inputs: &[u32], ta: bool, spec: &Spec) -> bool {
         let depth = self.depth(inputs[0], ta);
         let suits =
             |outer: OuterProducts| (2..=outer.terms).contains(&depth) && spec.shape.size() >= outer.elements;
         depth == 1 || self.outer.is_some_and(suits)
     }
 
-    /// A matrix product, which reads as they lie what was transposed for it.
+    /// A matrix product; transpositions of its operands become its flags.
     fn product(&mut self, inputs: &[u32], (ta, tb): (bool, bool), node: &TraceNode) -> u32 {
         let plain = |&operand: &u32| {
             let TraceNode { op, inputs, .. } = &self.nodes[operand as usize];
@@ -226,35 +226,35 @@ impl Unique {
                 _ => (operand, false),
             }
         };
-        let ((a, a_turned), (b, b_turned)) = (plain(&inputs[0]), plain(&inputs[1]));
-        let (inputs, ta, tb) = (vec![a, b], ta ^ a_turned, tb ^ b_turned);
-        if self.is_outer(&inputs, ta, &node.spec) {
+        let ((a, a_transposed), (b, b_transposed)) = (plain(&inputs[0]), plain(&inputs[1]));
+        let (inputs, ta, tb) = (vec![a, b], ta ^ a_transposed, tb ^ b_transposed);
+        if self.is_outer_product(&inputs, ta, &node.spec) {
             return self.outer_products(&inputs, (ta, tb), node);
         }
         self.add(Op::MatMul { ta, tb }, inputs, node.spec.clone(), node.scope)
     }
 
-    /// Axes of `x` in another order; (a b)' is b' a' if nobody else wants a b.
+    /// `x` with its axes permuted; (a b)' becomes b' a' if a b has no other use.
     fn permuted(&mut self, axes: &[usize], x: u32, node: &TraceNode) -> u32 {
         let TraceNode { op, inputs, .. } = &self.nodes[x as usize];
         match *op {
             Op::MatMul { ta, tb } if is_transposition(axes) && self.uses[x as usize] == 1 => {
-                let turned = [inputs[1], inputs[0]];
-                self.product(&turned, (!tb, !ta), node)
+                let exchanged = [inputs[1], inputs[0]];
+                self.product(&exchanged, (!tb, !ta), node)
             }
             _ => self.add(node.op.clone(), vec![x], node.spec.clone(), node.scope),
         }
     }
 
-    /// A matrix product as a sum of products of stretched columns and rows: it then is part of the arithmetic around
-    /// it and need not exist in memory.
+    /// A matrix product as a sum of products of broadcast columns and rows, which is fused with its consumers and need not be
+    /// materialized.
     fn outer_products(&mut self, inputs: &[u32], (ta, tb): (bool, bool), node: &TraceNode) -> u32 {
         let rank = node.spec.shape.rank();
         let (a_terms, b_terms) = (rank - if ta { 2 } else { 1 }, rank - if tb { 1 } else { 2 });
         let mut sum = None;
         for term in 0..self.depth(inputs[0], ta) {
-            let column = self.stretched(inputs[0], (a_terms, term), rank - 1, node);
-            let row = self.stretched(inputs[1], (b_terms, term), rank - 2, node);
+            let column = self.broadcast_term(inputs[0], (a_terms, term), rank - 1, node);
+            let row = self.broadcast_term(inputs[1], (b_terms, term), rank - 2, node);
             let product = self.like(Op::Binary(BinaryOp::Mul), vec![column, row], node);
             sum = Some(match sum {
                 None => product,
@@ -264,8 +264,8 @@ impl Unique {
         sum.expect("a product of no terms is not outer")
     }
 
-    /// Part `term` of an operand along an axis, which then lies along `axis` of the result and is repeated there.
-    fn stretched(
+    /// Slice `term` of an operand along axis `along`, broadcast along `axis` of the result.
+    fn broadcast_term(
         &mut self,
         operand: u32,
         (along, term): (usize, usize),
@@ -285,21 +285,21 @@ impl Unique {
         if extents != given.shape.dims() {
             at = self.add(op, vec![at], Spec::new(extents, given.dtype), node.scope);
         }
-        let mut lying = node.spec.clone();
-        let mut extents = lying.shape.dims().to_vec();
+        let mut vector = node.spec.clone();
+        let mut extents = vector.shape.dims().to_vec();
         extents[axis] = 1;
-        lying.shape = extents.into();
-        if self.nodes[at as usize].spec != lying {
-            at = self.add(Op::Reshape, vec![at], lying.clone(), node.scope);
+        vector.shape = extents.into();
+        if self.nodes[at as usize].spec != vector {
+            at = self.add(Op::Reshape, vec![at], vector.clone(), node.scope);
         }
-        if lying != node.spec {
+        if vector != node.spec {
             at = self.like(Op::Broadcast, vec![at], node);
         }
         at
     }
 
-    /// The sum of `x`. Signs and factors that are the same along `axes` are applied to the sum, so that the product
-    /// need not exist; unless the other factor would exist for the sum alone.
+    /// The sum of `x`. Signs and factors that are constant along `axes` are applied to the sum, so that the product need not be
+    /// materialized; unless the other factor would be materialized for the sum alone.
     fn sum(&mut self, x: u32, axes: &[usize], node: &TraceNode) -> u32 {
         let TraceNode { op, inputs, spec, .. } = self.nodes[x as usize].clone();
         let [a, b] = [inputs.first(), inputs.get(1)].map(|input| input.copied().unwrap_or(x));
@@ -315,15 +315,15 @@ impl Unique {
             Op::Binary(BinaryOp::Mul | BinaryOp::Div | BinaryOp::GatedMul | BinaryOp::GatedDiv)
                 if spec.dtype.is_float() =>
             {
-                let even = |factor: u32| self.is_even(factor, axes);
+                let constant = |factor: u32| self.is_constant_along(factor, axes);
                 let (terms, factor, is_left) = match op {
-                    _ if even(b) && self.exists(a) => (a, b, false),
-                    Op::Binary(BinaryOp::Mul) if even(a) && self.exists(b) => (b, a, false),
-                    Op::Binary(BinaryOp::GatedMul) if even(a) && self.exists(b) => (b, a, true),
+                    _ if constant(b) && self.is_materialized(a) => (a, b, false),
+                    Op::Binary(BinaryOp::Mul) if constant(a) && self.is_materialized(b) => (b, a, false),
+                    Op::Binary(BinaryOp::GatedMul) if constant(a) && self.is_materialized(b) => (b, a, true),
                     _ => return self.plain_sum(x, axes, node),
                 };
                 let sum = self.sum(terms, axes, node);
-                let factor = self.anywhere(factor, axes, node);
+                let factor = self.at_any_index(factor, axes, node);
                 let inputs = if is_left { [factor, sum] } else { [sum, factor] };
                 self.like(op, inputs.to_vec(), node)
             }
@@ -339,13 +339,13 @@ impl Unique {
         self.like(op, vec![x], node)
     }
 
-    /// Whether the node is needed for more than one sum.
-    fn exists(&self, node: u32) -> bool {
+    /// Whether the node is in memory anyway: it has several uses or is not elementwise.
+    fn is_materialized(&self, node: u32) -> bool {
         self.uses[node as usize] > 1 || !self.nodes[node as usize].op.is_elementwise()
     }
 
-    /// Whether a tensor is the same all along `axes`.
-    fn is_even(&self, node: u32, axes: &[usize]) -> bool {
+    /// Whether a tensor is constant along `axes`.
+    fn is_constant_along(&self, node: u32, axes: &[usize]) -> bool {
         let TraceNode { op, inputs, .. } = &self.nodes[node as usize];
         match op {
             Op::Const(_) => true,
@@ -357,9 +357,9 @@ impl Unique {
         }
     }
 
-    /// A tensor that is the same all along `axes` at any place of them, like `node`, which has not those axes.
-    fn anywhere(&mut self, even: u32, axes: &[usize], node: &TraceNode) -> u32 {
-        let TraceNode { op, inputs, .. } = self.nodes[even as usize].clone();
+    /// A tensor that is constant along `axes`, without these axes, in the shape of `node`.
+    fn at_any_index(&mut self, x: u32, axes: &[usize], node: &TraceNode) -> u32 {
+        let TraceNode { op, inputs, .. } = self.nodes[x as usize].clone();
         if let Op::Const(_) = op {
             return self.like(op, Vec::new(), node);
         }
@@ -392,8 +392,8 @@ impl Unique {
     }
 }
 
-/// The operation, or the plain one that gives the same where a product or quotient of a cotangent has a constant operand:
-/// one that is finite and not 0 leaves nothing to guard against.
+/// The operation; a gated product or quotient with a constant operand that is finite and not 0 becomes the plain one, which then
+/// gives the same result.
 fn ungated(op: &Op, inputs: &[u32], nodes: &[TraceNode]) -> Op {
     let number = |i: usize| match nodes[inputs[i] as usize].op {
         Op::Const(bits) => Some(f64::from_bits(bits)),
@@ -409,7 +409,7 @@ fn ungated(op: &Op, inputs: &[u32], nodes: &[TraceNode]) -> Op {
     }
 }
 
-/// The constant that a node of constants is.
+/// The constant that equals a node whose operands are constants.
 fn folded(op: &Op, inputs: &[u32], spec: &Spec, nodes: &[TraceNode]) -> Option<Op> {
     let constants: Vec<(f64, DType)> = inputs
         .iter()
@@ -426,7 +426,7 @@ fn folded(op: &Op, inputs: &[u32], spec: &Spec, nodes: &[TraceNode]) -> Option<O
         Op::Broadcast | Op::Reshape | Op::Permute(_) | Op::Slice { .. } | Op::Flip(_) => {
             constants.first().map(|&(number, _)| Op::constant(number))
         }
-        // An int64 is more than the number of a constant can hold.
+        // A constant is a float64, which does not hold every int64.
         _ if op.is_elementwise() && !constants.is_empty() && spec.dtype != DType::I64 => {
             let scalar = |dtype| Spec::new(Vec::new(), dtype);
             let values: Vec<Value> = constants
@@ -443,7 +443,7 @@ fn folded(op: &Op, inputs: &[u32], spec: &Spec, nodes: &[TraceNode]) -> Option<O
     }
 }
 
-/// The input that the node equals, if it changes nothing: a cast to its own dtype, a reshape to its own
+/// The input that equals the node, if the node is an identity: a cast to the same dtype, a reshape or broadcast to the same
 /// shape, times one, divided by one, minus zero.
 fn unchanged(op: &Op, inputs: &[u32], spec: &Spec, nodes: &[TraceNode]) -> Option<u32> {
     let is = |i: u32, number: f64| nodes[i as usize].op == Op::constant(number);

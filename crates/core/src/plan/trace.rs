@@ -1,5 +1,5 @@
-//! A trace: the part of the graph that is to be computed, with nodes numbered from 0 in topological
-//! order. Equal traces have equal plans, whatever nodes they were cut from; a trace is its own key.
+//! A trace: the subgraph that a plan computes, with nodes numbered from 0 in topological order. Equal traces have equal plans,
+//! whatever nodes they were cut from; a trace is the key of its plan.
 
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
@@ -7,8 +7,8 @@ use std::ops::Range;
 use crate::error::Result;
 use crate::graph::{Graph, NodeId};
 use crate::hash::FastMap;
-use crate::home::DeviceId;
 use crate::op::{Op, Spec};
+use crate::placement::DeviceId;
 
 /// One node of a trace.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ pub struct TraceNode {
     pub inputs: Vec<u32>,
     /// Shape and dtype.
     pub spec: Spec,
-    /// The scope it was made in; part of the key only where a run-time error would name it.
+    /// The scope it was made in; part of the key only if a run-time error would name it.
     pub scope: u32,
 }
 
@@ -30,14 +30,14 @@ impl TraceNode {
     }
 }
 
-/// A graph cut out, ready to be planned.
+/// A subgraph, ready to be planned.
 #[derive(Clone, Debug)]
 pub struct Trace {
     /// Nodes in topological order.
     pub nodes: Vec<TraceNode>,
     /// Positions of the inputs, in order of first appearance.
     pub inputs: Vec<u32>,
-    /// Per input: nobody needs its buffer after this run.
+    /// Per input: its buffer is dead after this run.
     pub expendable: Vec<bool>,
     /// Positions of the outputs.
     pub outputs: Vec<u32>,
@@ -70,7 +70,7 @@ impl Hash for Trace {
 }
 
 impl Trace {
-    /// What some of the outputs need, every input to be left as it is; and which of the inputs that are, by their order here.
+    /// The trace of some of the outputs, without expendable inputs; and the numbers of the inputs that it keeps.
     pub fn for_outputs(&self, outputs: Range<usize>) -> (Trace, Vec<usize>) {
         let mut needed = vec![false; self.nodes.len()];
         for &output in &self.outputs[outputs.clone()] {
@@ -96,14 +96,14 @@ impl Trace {
                 ..node.clone()
             });
         }
-        let places = |of: &[u32]| of.iter().map(|&i| position[i as usize]).collect::<Vec<u32>>();
+        let renumbered = |of: &[u32]| of.iter().map(|&i| position[i as usize]).collect::<Vec<u32>>();
         let kept: Vec<usize> = (0..self.inputs.len())
             .filter(|&k| needed[self.inputs[k] as usize])
             .collect();
-        let inputs = places(&kept.iter().map(|&k| self.inputs[k]).collect::<Vec<u32>>());
+        let inputs = renumbered(&kept.iter().map(|&k| self.inputs[k]).collect::<Vec<u32>>());
         let trace = Trace {
             expendable: vec![false; inputs.len()],
-            outputs: places(&self.outputs[outputs]),
+            outputs: renumbered(&self.outputs[outputs]),
             nodes,
             inputs,
         };
@@ -113,7 +113,7 @@ impl Trace {
 
 /// A trace and the graph nodes of its inputs.
 pub struct Cut {
-    /// What it is computed on.
+    /// The device that computes it.
     pub device: DeviceId,
     /// The trace.
     pub trace: Trace,
@@ -123,13 +123,13 @@ pub struct Cut {
     pub ids: Vec<NodeId>,
 }
 
-/// Cuts out what `targets` need, which are on one device. Nodes with a value, those of other devices, and those of `leaves`,
-/// become inputs. Inputs are numbered `leaves` first (used or not), then by first appearance.
+/// Cuts out the subgraph of `targets`, which are on one device. Nodes with a value, nodes of other devices and `leaves` become
+/// inputs. Inputs are numbered `leaves` first (used or not), then by first appearance.
 pub fn cut(graph: &Graph, targets: &[NodeId], leaves: &[NodeId]) -> Result<Cut> {
     cut_on(graph, graph.device_of(targets)?, targets, leaves)
 }
 
-/// The same for a device, on which all targets that are not free are.
+/// As [`cut`], for a device on which all targets are placed or free.
 pub fn cut_on(graph: &Graph, device: DeviceId, targets: &[NodeId], leaves: &[NodeId]) -> Result<Cut> {
     let mut position: FastMap<NodeId, u32> = FastMap::with_capacity_and_hasher(512, Default::default());
     let mut nodes = Vec::with_capacity(64);
@@ -160,12 +160,15 @@ pub fn cut_on(graph: &Graph, device: DeviceId, targets: &[NodeId], leaves: &[Nod
             continue;
         }
         let node = graph.node(id)?;
-        if node.value.is_some() || node.op == Op::Input || !node.home.fits(device) || graph.is_transfer(node)
+        if node.value.is_some()
+            || node.op == Op::Input
+            || !node.placement.fits(device)
+            || graph.is_transfer(node)
         {
             let at = leaf(id, &mut nodes, &mut ids)?;
             position.insert(id, at);
         } else if let (true, Op::To(_)) = (expanded, &node.op) {
-            // It comes to be where it is used.
+            // Its input is free, and computed on the device of its consumer.
             position.insert(id, position[&node.inputs[0]]);
         } else if expanded || node.inputs.is_empty() {
             let inputs = node.inputs.iter().map(|i| position[i]).collect();

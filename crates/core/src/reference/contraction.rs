@@ -1,8 +1,8 @@
 //! Sums of products, in float64: matrix product and convolution.
 //!
 //! A convolution is a trilinear form: the sum of dy[n, o, out] x[n, c, in] w[o, c, tap] over the terms that
-//! [`terms`] lists. Its output and the two adjoints are the derivatives of that form in dy, x and w. If every place has
-//! a kernel of its own, w has the place as further indices.
+//! [`terms`] lists. Its output and the two adjoints are the derivatives of that form in dy, x and w. If every position has
+//! a kernel of its own, w has the position as further indices.
 
 use ndarray::ArrayD;
 
@@ -44,9 +44,9 @@ fn terms(window: &Window, groups: usize, x: &[usize], w: &[usize], y: &[usize], 
         let own = if w.len() > shared { &yi[2..] } else { &[] };
         for wi in indices(&w[1..shared]) {
             let (c, tap) = (wi[0], &wi[1..]);
-            if let Some(place) = touched(window, &yi[2..], tap, &x[2..]) {
+            if let Some(position) = touched(window, &yi[2..], tap, &x[2..]) {
                 visit(Term {
-                    x: [&[n, first_channel + c], &place[..]].concat(),
+                    x: [&[n, first_channel + c], &position[..]].concat(),
                     w: [&[o], &wi[..], own].concat(),
                     y: yi.clone(),
                 });

@@ -7,8 +7,13 @@ use super::value::{Element, from_fn, indices, with, zeros};
 use crate::error::Result;
 use crate::shape::Shape;
 
-/// The indices as places on `axis` of `shape`.
-pub(super) fn places(op: &str, index: &ArrayD<i64>, axis: usize, shape: &[usize]) -> Result<ArrayD<usize>> {
+/// The indices as positions on `axis` of `shape`.
+pub(super) fn positions(
+    op: &str,
+    index: &ArrayD<i64>,
+    axis: usize,
+    shape: &[usize],
+) -> Result<ArrayD<usize>> {
     let extent = shape[axis];
     for (position, &i) in index.indexed_iter() {
         if usize::try_from(i).map_or(true, |i| i >= extent) {
@@ -18,41 +23,41 @@ pub(super) fn places(op: &str, index: &ArrayD<i64>, axis: usize, shape: &[usize]
     Ok(index.mapv(|i| i as usize))
 }
 
-/// `out[.., i, ..] = x[.., place[i], ..]`
-pub(super) fn take<T: Copy>(x: &ArrayD<T>, place: &ArrayD<usize>, axis: usize, to: &Shape) -> ArrayD<T> {
-    from_fn(to, |i| x[&with(i, axis, place[[i[axis]]])[..]])
+/// `out[.., i, ..] = x[.., position[i], ..]`
+pub(super) fn take<T: Copy>(x: &ArrayD<T>, position: &ArrayD<usize>, axis: usize, to: &Shape) -> ArrayD<T> {
+    from_fn(to, |i| x[&with(i, axis, position[[i[axis]]])[..]])
 }
 
-/// `out[.., place[i], ..] += src[.., i, ..]`
+/// `out[.., position[i], ..] += src[.., i, ..]`
 pub(super) fn index_add<T: Element>(
     src: &ArrayD<T>,
-    place: &ArrayD<usize>,
+    position: &ArrayD<usize>,
     axis: usize,
     to: &Shape,
 ) -> ArrayD<T> {
     let mut out: ArrayD<T> = zeros(to);
     for i in indices(src.shape()) {
-        let target = with(&i, axis, place[[i[axis]]]);
+        let target = with(&i, axis, position[[i[axis]]]);
         out[&target[..]] = out[&target[..]].plus(src[&i[..]]);
     }
     out
 }
 
-/// `out[i] = x[i with place[i] on the axis]`
-pub(super) fn gather<T: Copy>(x: &ArrayD<T>, place: &ArrayD<usize>, axis: usize, to: &Shape) -> ArrayD<T> {
-    from_fn(to, |i| x[&with(i, axis, place[i])[..]])
+/// `out[i] = x[i with position[i] on the axis]`
+pub(super) fn gather<T: Copy>(x: &ArrayD<T>, position: &ArrayD<usize>, axis: usize, to: &Shape) -> ArrayD<T> {
+    from_fn(to, |i| x[&with(i, axis, position[i])[..]])
 }
 
-/// `out[i with place[i] on the axis] += src[i]`
+/// `out[i with position[i] on the axis] += src[i]`
 pub(super) fn scatter_add<T: Element>(
     src: &ArrayD<T>,
-    place: &ArrayD<usize>,
+    position: &ArrayD<usize>,
     axis: usize,
     to: &Shape,
 ) -> ArrayD<T> {
     let mut out: ArrayD<T> = zeros(to);
     for i in indices(src.shape()) {
-        let target = with(&i, axis, place[&i[..]]);
+        let target = with(&i, axis, position[&i[..]]);
         out[&target[..]] = out[&target[..]].plus(src[&i[..]]);
     }
     out

@@ -170,9 +170,9 @@ fn coefficient(operands: &[Array2<f64>], rows: &[usize], columns: &[usize], want
 }
 
 /// Sweeps after which Jacobi's method gives up; it needs about log2(n) + 5.
-const SWEEPS: usize = 60;
+const MAX_SWEEPS: usize = 60;
 /// Components of an eigenvector this close to the largest count as tied, since rounding decides between them.
-const TIE: f64 = 1.0 - 1e-6;
+const TIE_RATIO: f64 = 1.0 - 1e-6;
 
 /// Eigenvalues ascending in row 0, eigenvectors below as columns of length 1, by Jacobi's method: rotations
 /// that make one element after the other 0. The largest component of each vector, the first on ties, is
@@ -187,8 +187,8 @@ pub(super) fn eigh(matrix: &Array2<f64>, number: usize) -> Result<Array2<f64>> {
     let norm = a.iter().map(|x| x * x).sum::<f64>().sqrt();
     let mut sweeps = 0;
     while off_diagonal(&a) > f64::EPSILON * norm {
-        if sweeps == SWEEPS {
-            return Err(no_convergence("eigh", number, SWEEPS));
+        if sweeps == MAX_SWEEPS {
+            return Err(no_convergence("eigh", number, MAX_SWEEPS));
         }
         sweeps += 1;
         for q in 1..n {
@@ -208,7 +208,7 @@ pub(super) fn eigh(matrix: &Array2<f64>, number: usize) -> Result<Array2<f64>> {
         }
         let vector = v.column(from);
         let largest = vector.iter().fold(0.0f64, |m, x| m.max(x.abs()));
-        let leading = vector.iter().find(|x| x.abs() >= largest * TIE);
+        let leading = vector.iter().find(|x| x.abs() >= largest * TIE_RATIO);
         vector[r - 1] * leading.map_or(1.0, |x| x.signum())
     }))
 }

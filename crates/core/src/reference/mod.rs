@@ -35,8 +35,9 @@ pub fn evaluate(op: &Op, inputs: &[&Value], spec: &Spec) -> Result<Value> {
     let to = &spec.shape;
     let name = op.name();
     let wide = |i: usize| inputs[i].widened();
-    let places =
-        |i: usize, axis: usize, shape: &[usize]| indexing::places(name, &int(name, inputs[i]), axis, shape);
+    let positions = |i: usize, axis: usize, shape: &[usize]| {
+        indexing::positions(name, &int(name, inputs[i]), axis, shape)
+    };
     let wide_result = match op {
         Op::Input => {
             return Err(Error::argument(
@@ -114,20 +115,20 @@ pub fn evaluate(op: &Op, inputs: &[&Value], spec: &Spec) -> Result<Value> {
             on_wide!(wide(1), dy => window::max_grad(&index, &dy, input, to))
         }
         Op::Take { axis } => {
-            let place = places(1, *axis, inputs[0].spec().shape.dims())?;
-            on_wide!(wide(0), x => indexing::take(&x, &place, *axis, to))
+            let position = positions(1, *axis, inputs[0].spec().shape.dims())?;
+            on_wide!(wide(0), x => indexing::take(&x, &position, *axis, to))
         }
         Op::IndexAdd { axis } => {
-            let place = places(0, *axis, to.dims())?;
-            on_wide!(wide(1), src => indexing::index_add(&src, &place, *axis, to))
+            let position = positions(0, *axis, to.dims())?;
+            on_wide!(wide(1), src => indexing::index_add(&src, &position, *axis, to))
         }
         Op::Gather { axis } => {
-            let place = places(1, *axis, inputs[0].spec().shape.dims())?;
-            on_wide!(wide(0), x => indexing::gather(&x, &place, *axis, to))
+            let position = positions(1, *axis, inputs[0].spec().shape.dims())?;
+            on_wide!(wide(0), x => indexing::gather(&x, &position, *axis, to))
         }
         Op::ScatterAdd { axis } => {
-            let place = places(0, *axis, to.dims())?;
-            on_wide!(wide(1), src => indexing::scatter_add(&src, &place, *axis, to))
+            let position = positions(0, *axis, to.dims())?;
+            on_wide!(wide(1), src => indexing::scatter_add(&src, &position, *axis, to))
         }
         Op::ArgSort {
             axis,

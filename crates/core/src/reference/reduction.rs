@@ -66,12 +66,12 @@ pub(super) fn cumsum<T: Element>(x: &ArrayD<T>, axis: usize, reverse: bool, to: 
     let extent = x.shape()[axis];
     for i in indices(x.shape()) {
         // Row-major order: whatever comes before along the axis is done already; from the end, mirror.
-        let place = |position: usize| with(&i, axis, if reverse { extent - 1 - position } else { position });
-        let here = place(i[axis]);
+        let at = |position: usize| with(&i, axis, if reverse { extent - 1 - position } else { position });
+        let here = at(i[axis]);
         let before = if i[axis] == 0 {
             T::ZERO
         } else {
-            out[&place(i[axis] - 1)[..]]
+            out[&at(i[axis] - 1)[..]]
         };
         out[&here[..]] = x[&here[..]].plus(before);
     }

@@ -9,11 +9,11 @@ pub fn index_out_of_range(op: &str, index: i64, position: &[usize], axis: usize,
         0 => "the axis is empty: there is nothing to index".to_string(),
         _ => format!("keep indices within 0 and {}", extent - 1),
     };
-    let place = Shape::from(position);
+    let position = Shape::from(position);
     Error::new(
         ErrorKind::Data,
         op,
-        format!("index {index} at position {place} lies outside axis {axis}, whose extent is {extent}"),
+        format!("index {index} at position {position} lies outside axis {axis}, whose extent is {extent}"),
         mend,
     )
 }

@@ -1,4 +1,4 @@
-//! Inner products of centred similarity matrices and their derivatives in the samples, and sums of rows of similarities, in
+//! Inner products of centered similarity matrices and their derivatives in the samples, and sums of rows of similarities, in
 //! float64 by the definitions.
 
 use ndarray::{Array2, ArrayD, Ix2};
@@ -16,7 +16,7 @@ pub(super) fn products(products: &Products, operands: &[ArrayD<f64>]) -> ArrayD<
     .into_dyn()
 }
 
-/// The cotangent of the samples of set `of`, given that of the products: each similarity weighs what the others, centred,
+/// The cotangent of the samples of set `of`, given that of the products: each similarity weighs what the others, centered,
 /// weigh it with, and k(x_i, x_j) and k(x_j, x_i) both depend on x_i.
 pub(super) fn samples_grad(products: &Products, of: usize, inputs: &[ArrayD<f64>]) -> ArrayD<f64> {
     let (cotangent, operands) = inputs.split_last().expect("the cotangent comes last");
@@ -49,7 +49,10 @@ pub(super) fn sums(products: &Products, groups: &[Box<[usize]>], operands: &[Arr
         .map(|a| {
             let constant = match products.similarities[a] {
                 Similarity::Gaussian { .. } | Similarity::Laplacian { .. } => 1.0,
-                _ => 0.0,
+                Similarity::Linear
+                | Similarity::Polynomial { .. }
+                | Similarity::InverseMultiquadric
+                | Similarity::Equal => 0.0,
             };
             matrix(products, operands, a) + constant
         })
@@ -84,7 +87,7 @@ fn matrix(products: &Products, operands: &[ArrayD<f64>], a: usize) -> Array2<f64
     })
 }
 
-/// Minus the means of rows and columns, plus the mean of all; hollow: as U-centring says.
+/// Minus the means of rows and columns, plus the mean of all; hollow: as U-centering says.
 fn center(products: &Products, mut k: Array2<f64>) -> Array2<f64> {
     let (alpha, beta) = products.centering(k.nrows());
     let hollow = |k: &mut Array2<f64>| {
@@ -114,7 +117,7 @@ fn absolute_distance(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum()
 }
 
-/// k(a, b), minus 1 where the samples' distance decides and k is largest at 0: centring removes it, and a wide
+/// k(a, b), minus 1 where the samples' distance decides and k is largest at 0: centering removes it, and a wide
 /// similarity keeps its digits.
 fn similarity(similarity: Similarity, parameters: &[f64], a: &[f64], b: &[f64]) -> f64 {
     let mean =

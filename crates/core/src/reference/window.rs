@@ -15,7 +15,7 @@ pub(super) fn touched(window: &Window, out: &[usize], tap: &[usize], input: &[us
             let padded = out[a] * window.stride[a] + tap[a] * window.dilation[a];
             padded
                 .checked_sub(window.pad_low[a])
-                .filter(|&place| place < input[a])
+                .filter(|&position| position < input[a])
         })
         .collect()
 }
@@ -30,8 +30,8 @@ fn pairs(
 ) {
     for yi in indices(y) {
         for tap in indices(kernel) {
-            if let Some(place) = touched(window, &yi[2..], &tap, &x[2..]) {
-                visit(&[&yi[..2], &place[..]].concat(), &yi);
+            if let Some(position) = touched(window, &yi[2..], &tap, &x[2..]) {
+                visit(&[&yi[..2], &position[..]].concat(), &yi);
             }
         }
     }
@@ -62,14 +62,14 @@ pub(super) fn sum_grad<T: Element>(
 
 /// The maximum of each window, NaN being the largest.
 pub(super) fn max<T: Element>(x: &ArrayD<T>, window: &Window, kernel: &[usize], to: &Shape) -> ArrayD<T> {
-    let place = arg_max(x, window, kernel, to);
+    let position = arg_max(x, window, kernel, to);
     ArrayD::from_shape_fn(to.dims(), |yi| {
-        let spatial = unravel(place[&yi] as usize, &x.shape()[2..]);
+        let spatial = unravel(position[&yi] as usize, &x.shape()[2..]);
         x[&*[&[yi[0], yi[1]], &*spatial].concat()]
     })
 }
 
-/// Each window's number to the place of its maximum.
+/// Each window's number to the position of its maximum.
 pub(super) fn max_grad<T: Element>(
     index: &ArrayD<i64>,
     dy: &ArrayD<T>,
@@ -77,18 +77,18 @@ pub(super) fn max_grad<T: Element>(
     to: &Shape,
 ) -> ArrayD<T> {
     let mut x = zeros(to);
-    for (yi, &place) in index.indexed_iter() {
-        let spatial = unravel(place as usize, input);
+    for (yi, &position) in index.indexed_iter() {
+        let spatial = unravel(position as usize, input);
         let xi = [&[yi[0], yi[1]], &*spatial].concat();
         x[&*xi] = T::plus(x[&*xi], dy[&yi]);
     }
     x
 }
 
-/// The index of a flat place.
-fn unravel(place: usize, extents: &[usize]) -> Vec<usize> {
+/// The index of a flat position.
+fn unravel(position: usize, extents: &[usize]) -> Vec<usize> {
     let mut index = vec![0; extents.len()];
-    let mut rest = place;
+    let mut rest = position;
     for (i, &extent) in index.iter_mut().zip(extents).rev() {
         *i = rest % extent;
         rest /= extent;

@@ -43,7 +43,7 @@ fn linear_algebra() {
         b.add_op(Op::PositiveInverse, &[a], None)
     });
     run("congruence", &[&[2, 3, 3], &[2, 3, 3]], domain, &|b, x| {
-        let (a, s) = (b.symmetrised(x[0]), b.symmetrised(x[1]));
+        let (a, s) = (b.symmetrized(x[0]), b.symmetrized(x[1]));
         b.add_op(Op::Congruence, &[a, s], None)
     });
     run("det of singular matrices", &[&[2, 3, 2]], domain, &|b, x| {

@@ -26,8 +26,8 @@ pub struct CpuBackend {
 }
 
 impl CpuBackend {
-    /// A backend with `threads` threads, the calling one included, and the best instructions there are
-    /// (or those named by `HYPERGLOW_CPU`).
+    /// A backend with `threads` threads, the calling one included, and the best instructions of the processor
+    /// (or the level that `HYPERGLOW_CPU` names).
     ///
     /// # Panics
     /// See [`Level::detect`].
@@ -35,12 +35,11 @@ impl CpuBackend {
         CpuBackend::with_level(threads, Level::detect())
     }
 
-    /// A backend as the environment variables have it: `HYPERGLOW_THREADS` threads, by default as many as the machine and
+    /// A backend by the environment variables: `HYPERGLOW_THREADS` threads, by default as many as the machine and
     /// its control group allow, and the instructions of `HYPERGLOW_CPU`, by default the best.
     ///
     /// # Errors
-    /// A variable with a value that it cannot have, those that kernels read later (`HYPERGLOW_CLUSTERS`, `HYPERGLOW_CONV`)
-    /// included.
+    /// An invalid value of a variable, also of the variables that kernels read later (`HYPERGLOW_CLUSTERS`, `HYPERGLOW_CONV`).
     pub fn from_environment() -> Result<CpuBackend> {
         let Environment { threads, level } = Environment::read()?;
         Ok(CpuBackend::with_level(threads, level))
@@ -68,9 +67,9 @@ impl CpuBackend {
     }
 }
 
-/// What suits the processors there are; measured on two threads.
+/// Limits that suit current processors; measured on two threads.
 const LIMITS: Limits = Limits {
-    // More would not fit the first-level cache with a block each.
+    // The blocks of more instructions would not fit the first-level cache.
     cluster: 64,
     alignment: ALIGN,
     outer: Some(OuterProducts {
@@ -79,10 +78,10 @@ const LIMITS: Limits = Limits {
     }),
     rows: Some(RowLimits {
         few: 16,
-        // More than a second-level cache has room for besides.
+        // A larger operand does not fit the second-level cache beside the others.
         small_bytes: 1 << 18,
-        // In shorter ones the way to a segment costs more than its elements do: batch normalization of 16 elements a segment
-        // gains a quarter by it, of 36 half.
+        // In shorter segments the addresses cost more than the elements: batch normalization gains a quarter with 16 elements
+        // a segment, half with 36.
         segment: 16,
     }),
 };

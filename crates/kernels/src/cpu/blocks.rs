@@ -1,8 +1,8 @@
-//! Blocks of memory, and those that were given back, kept for reuse.
+//! Blocks of memory, and freed blocks kept for reuse.
 //!
-//! A fresh block costs five times its copying in page faults, so blocks that are given back wait for the next request of
-//! about their size: sizes are rounded up to classes, eight to a doubling. How much may wait follows the memory that the process
-//! may use; beyond, the sizes that were not asked for longest go back to the system.
+//! The page faults of a fresh block take five times as long as copying it, so freed blocks are kept for later requests of
+//! similar size: sizes are rounded up to classes, eight to a doubling. The bound of the kept bytes depends on the memory that
+//! the process may use; beyond the bound, the sizes that were requested least recently are returned to the system.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::collections::HashMap;
@@ -17,55 +17,55 @@ use super::limits;
 
 /// Every block starts on a cache line.
 pub(crate) const ALIGN: usize = 64;
-/// Blocks from this size on are aligned to it and ask for huge pages.
+/// Blocks from this size on are aligned to it and request huge pages.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
-/// What the system's allocator aligns to of itself.
+/// Alignment of the system's allocator.
 const SYSTEM_ALIGN: usize = 16;
-/// Classes of sizes in a doubling: at most an eighth of a block is more than was asked for.
+/// Size classes in a doubling: at most an eighth of a block is beyond the requested size.
 const CLASSES_PER_DOUBLING: usize = 8;
-/// Most blocks of one class that wait for reuse.
+/// Most kept blocks of one class.
 const KEPT_PER_CLASS: usize = 64;
-/// Most bytes that wait for reuse on any machine, and the part of the memory that does on a smaller one.
+/// Most kept bytes on any machine, and the most as a fraction of the memory.
 const KEPT_BYTES: usize = 1 << 30;
 const KEPT_SHARE: usize = 8;
-/// Blocks from this size on are asked for only when there is the memory: systems promise more than they have, and end the process
-/// when it is used.
+/// Blocks from this size on are requested only if the memory exists: systems overcommit memory, and kill a process that uses
+/// more than there is.
 const LARGE_BYTES: usize = 64 << 20;
 
 static SYSTEM_ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
-/// How often the system was asked for memory.
+/// Number of allocations from the system.
 pub(crate) fn system_allocations() -> usize {
     SYSTEM_ALLOCATIONS.load(Relaxed)
 }
 
-/// Bytes that wait for reuse.
+/// Kept bytes.
 pub(crate) fn kept_bytes() -> usize {
     kept().bytes
 }
 
-/// The size that a request is rounded up to.
+/// The size class of a request.
 fn class_of(bytes: usize) -> Option<usize> {
     let step = bytes.checked_next_power_of_two()? / (2 * CLASSES_PER_DOUBLING);
     bytes.checked_next_multiple_of(step.max(ALIGN))
 }
 
-/// An aligned piece of memory, owned, its content arbitrary but initialized (by the system, with zeros).
+/// An owned, aligned block of memory with arbitrary but initialized content (the system fills it with zeros).
 pub(crate) struct Block {
-    /// What the system gave.
+    /// The system's allocation.
     base: NonNull<u8>,
     /// The aligned start within it.
     pub start: NonNull<u8>,
     pub bytes: usize,
 }
 
-// SAFETY: a block is plain memory without ties to a thread; whoever holds it decides about access.
+// SAFETY: a block is plain memory without ties to a thread; its owner controls access.
 unsafe impl Send for Block {}
 // SAFETY: as above; a shared reference gives no access by itself.
 unsafe impl Sync for Block {}
 
 impl Block {
-    /// What the start of a block of this size is a multiple of.
+    /// Alignment of a block of this size.
     const fn align(bytes: usize) -> usize {
         if bytes >= HUGE_PAGE_BYTES {
             HUGE_PAGE_BYTES
@@ -74,7 +74,7 @@ impl Block {
         }
     }
 
-    /// What is asked of the system: room for the block wherever it is aligned.
+    /// The size of the system's allocation: room for the block and its alignment.
     fn layout(bytes: usize) -> Option<Layout> {
         Layout::from_size_align(bytes.checked_add(Block::align(bytes))?, SYSTEM_ALIGN).ok()
     }
@@ -97,8 +97,8 @@ impl Block {
             return Err(refused(bytes, "there is not so much left"));
         }
         SYSTEM_ALLOCATIONS.fetch_add(1, Relaxed);
-        // Zeroed memory of the system's own alignment comes as untouched pages, so that the thread that asks does not
-        // wait for them; the block is aligned within it.
+        // Zeroed memory of the system's own alignment has untouched pages, so this thread does not wait for page faults; the
+        // block is aligned within it.
         // SAFETY: the size is not zero.
         let base = NonNull::new(unsafe { alloc_zeroed(layout) })
             .ok_or_else(|| refused(bytes, "the system refused"))?;
@@ -113,7 +113,7 @@ impl Block {
         Ok(Block { base, start, bytes })
     }
 
-    /// A block of at least `bytes` bytes, one that was given back if there is one.
+    /// A block of at least `bytes` bytes, a kept block if there is one.
     pub fn take(bytes: usize) -> Result<Block> {
         let class = class_of(bytes).ok_or_else(|| refused(bytes, "no machine has so much"))?;
         let given_back = kept().take(class);
@@ -123,8 +123,7 @@ impl Block {
         }
     }
 
-    /// A block of `bytes` bytes, to whole cache lines, that is not one given back. What waits for reuse makes room for it before
-    /// it is refused.
+    /// A new block of `bytes` bytes, rounded up to whole cache lines. All kept blocks are freed before the request is refused.
     pub fn exact(bytes: usize) -> Result<Block> {
         let rounded = bytes
             .checked_next_multiple_of(ALIGN)
@@ -138,17 +137,17 @@ impl Block {
         })
     }
 
-    /// Keeps the block for reuse, or gives it back to the system.
+    /// Keeps the block for reuse, or returns it to the system.
     pub fn give_back(self) {
         let surplus = kept().keep(self);
         drop(surplus);
     }
 }
 
-/// Refuses what the process could not hold if there were nothing else: known before anything is asked of the system.
+/// Refuses a request beyond the memory that the process may use, before the system is asked.
 ///
 /// # Errors
-/// Where it could not, and the system says how much memory there is.
+/// If the request is larger than that memory, and the system reports its size.
 pub(crate) fn within_limits(bytes: usize) -> Result<()> {
     static TOTAL: OnceLock<Option<usize>> = OnceLock::new();
     if bytes < LARGE_BYTES {
@@ -187,11 +186,11 @@ impl Drop for Block {
 #[repr(align(64))]
 pub(crate) struct Line;
 
-/// Blocks that wait for reuse.
+/// Kept blocks.
 struct Kept {
     by_class: HashMap<usize, Class>,
     bytes: usize,
-    /// Most bytes that may wait.
+    /// Most kept bytes.
     bound: usize,
     clock: u64,
 }
@@ -200,12 +199,12 @@ struct Kept {
 #[derive(Default)]
 struct Class {
     blocks: Vec<Block>,
-    /// When one was last asked for or given back.
+    /// Time of the last request or return.
     used: u64,
 }
 
 impl Kept {
-    /// Nothing, and at most `bound` bytes ever.
+    /// No blocks, and at most `bound` bytes later.
     fn within(bound: usize) -> Kept {
         Kept {
             by_class: HashMap::new(),
@@ -224,7 +223,7 @@ impl Kept {
         Some(block)
     }
 
-    /// Keeps a block. What there is no room for is returned: the block, or others that were not asked for longer.
+    /// Keeps a block. Returns the blocks beyond the bound: the block itself, or blocks that were requested less recently.
     fn keep(&mut self, block: Block) -> Vec<Block> {
         if block.bytes == 0 || block.bytes > self.bound || class_of(block.bytes) != Some(block.bytes) {
             return vec![block];
@@ -268,7 +267,7 @@ fn kept() -> MutexGuard<'static, Kept> {
     .unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Gives every block that waits for reuse back to the system, and what the system's allocator keeps.
+/// Returns every kept block to the system, and the free memory of the system's allocator.
 pub fn release_kept() {
     let blocks = kept().take_all();
     drop(blocks);

@@ -3,7 +3,7 @@
 use std::arch::x86_64::__cpuid_count;
 use std::sync::OnceLock;
 
-/// Where the processor says nothing: what a desktop has.
+/// Defaults without information of the processor: the caches of a desktop.
 const USUAL_BYTES: usize = 32 << 20;
 /// A processor has fewer caches than this.
 const MAX_CACHES: u32 = 8;

@@ -26,10 +26,10 @@ pub(crate) struct CpuKernel {
     handover: Handover,
 }
 
-/// How a kernel hands parts of its result on to the cluster behind it.
+/// A kernel that can run the cluster after it as its epilogue.
 #[derive(Clone)]
 pub(crate) enum Handover {
-    /// Not at all.
+    /// No epilogue.
     None,
     Product(Box<Product>),
     Convolution(Arc<Convolution<f32>>),
@@ -40,7 +40,7 @@ impl CpuKernel {
     /// The kernel of `op` for these shapes.
     ///
     /// # Errors
-    /// Shapes that it does not take.
+    /// Shapes that no kernel takes.
     pub fn new(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> Result<CpuKernel> {
         let handover = handover(op, inputs, output, env)?;
         let Chosen { kernel, scratch } = choose(op, inputs, output, &handover, env)?;
@@ -56,7 +56,7 @@ impl CpuKernel {
         })
     }
 
-    /// The kernel that was chosen for a step.
+    /// The kernel of a step.
     pub fn of(step: &Step) -> Result<&CpuKernel> {
         let StepKind::Op { op, kernel, .. } = &step.kind else {
             return Err(Error::internal("prepare", "a cluster where a primitive was"));
@@ -74,12 +74,12 @@ impl CpuKernel {
         &self.handover
     }
 
-    /// The way in which it is computed, in words; empty where there is but one.
+    /// The algorithm, in words; empty for operations with only one.
     pub fn describe(&self, output: &Spec, env: &Env) -> String {
         match &self.handover {
             Handover::Product(product) => {
-                let way = for_float!(output.dtype, T => product.algorithm_name::<T>(env.level));
-                format!("product: {way}")
+                let algorithm = for_float!(output.dtype, T => product.algorithm_name::<T>(env.level));
+                format!("gemm: {algorithm}")
             }
             Handover::None | Handover::Convolution(_) | Handover::Convolution64(_) => String::new(),
         }
@@ -103,7 +103,7 @@ impl Kernel for CpuKernel {
     }
 }
 
-/// What runs an operation that has nothing to hand over and takes no scratch, for a few rows of a group.
+/// The kernel of an operation without epilogue and scratch, for some rows of a group.
 pub(crate) fn without_scratch(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> Result<Run> {
     let Chosen { kernel, scratch } = choose(op, inputs, output, &Handover::None, env)?;
     if scratch > 0 {
@@ -115,7 +115,7 @@ pub(crate) fn without_scratch(op: &Op, inputs: &[&Spec], output: &Spec, env: &En
     Ok(kernel)
 }
 
-/// Whether one thread computes `op`, however many there are: most kernels do not divide a single matrix or row.
+/// Whether `op` runs on one thread: no kernel divides a single matrix or row.
 fn is_serial(op: &Op, inputs: &[&Spec]) -> bool {
     let dims = inputs.first().map_or(&[][..], |spec| spec.shape.dims());
     let lanes = |axis: usize| dims.iter().product::<usize>() / dims[axis].max(1);
@@ -130,7 +130,7 @@ fn is_serial(op: &Op, inputs: &[&Spec]) -> bool {
     }
 }
 
-/// What computes a product or a convolution part by part.
+/// The kernel of a product or a convolution, which computes its result block by block.
 fn handover(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> Result<Handover> {
     let float32 = output.dtype == DType::F32;
     Ok(match op {
@@ -160,7 +160,7 @@ fn handover(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> Result<Hando
     })
 }
 
-/// What runs `op` on these shapes, and its scratch.
+/// The kernel of `op` for the given shapes, and its scratch.
 fn choose(op: &Op, inputs: &[&Spec], output: &Spec, handover: &Handover, env: &Env) -> Result<Chosen> {
     let x = inputs.first().copied().unwrap_or(output);
     let threads = env.pool.threads();

@@ -4,9 +4,9 @@ use std::any::TypeId;
 
 use hyperglow_core::DType;
 
-/// A type whose values are the elements of some dtypes: any bit pattern is a value.
+/// The type of the elements of some dtypes; any bit pattern is a value.
 pub(crate) trait Element: Copy + Send + Sync + PartialOrd + 'static {
-    /// Whether a tensor of `dtype` holds these.
+    /// Whether the elements of a tensor of `dtype` have this type.
     fn holds(dtype: DType) -> bool;
     /// 0.
     const ZERO: Self;

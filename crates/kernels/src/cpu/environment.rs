@@ -1,4 +1,4 @@
-//! Environment variables by which people choose how plans run. What is misspelled is refused: else a comparison would
+//! Environment variables that control how plans run. A misspelled value is refused: otherwise a comparison would
 //! compare something with itself.
 
 use hyperglow_core::{Error, Result};
@@ -8,14 +8,14 @@ use super::level::Level;
 /// Threads that a backend can have.
 const MAX_THREADS: usize = 1024;
 
-/// What the variables say.
+/// The settings of the variables.
 pub(crate) struct Environment {
     pub threads: usize,
     pub level: Level,
 }
 
 impl Environment {
-    /// What the process was started with.
+    /// The settings of the process.
     ///
     /// # Errors
     /// A variable with a value that it cannot have.
@@ -23,7 +23,7 @@ impl Environment {
         Environment::of(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
     }
 
-    /// What variables say of which `value` gives the values; empty ones are as if they were not there.
+    /// The settings of variables with the values of `value`; an empty value means an unset variable.
     fn of(value: impl Fn(&str) -> Option<String>) -> Result<Environment> {
         let value = |name: &str| value(name).filter(|text| !text.is_empty());
         for (name, only) in [

@@ -1,4 +1,4 @@
-//! What a prepared step is given when it runs, and nothing else.
+//! Kernels and their operands.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use hyperglow_core::{DType, Result};
 use super::blocks::ALIGN;
 use super::element::Element;
 use super::level::Level;
-use super::pool::Pool;
+use super::pool::{Pool, WorkerSlices};
 use super::storage::RawBytes;
 
 /// Threads and instructions, shared by all programs of a backend.
@@ -19,13 +19,13 @@ pub(crate) struct Env {
     pub level: Level,
 }
 
-/// A primitive made ready for fixed shapes.
+/// A primitive prepared for fixed shapes.
 pub(crate) type Kernel = Box<Primitive>;
 
-/// What computes a primitive.
+/// The function that computes a primitive.
 pub(crate) type Primitive = dyn Fn(&Args<'_>) -> Result<()> + Send + Sync;
 
-/// A kernel and the bytes of scratch that it takes, decided together.
+/// A kernel and its bytes of scratch.
 pub(crate) struct Chosen {
     pub kernel: Kernel,
     pub scratch: usize,
@@ -47,9 +47,9 @@ pub(crate) struct Operand {
 
 /// The operands of one run of a [`Kernel`].
 ///
-/// The executable made sure (when it was prepared, and at the start of the run) that inputs, output and scratch
-/// do not overlap and that nobody else touches output and scratch during the run; so slices of them are sound
-/// as long as output and scratch are handed out once, which `Args` sees to.
+/// The executable checks (when it is prepared, and at the start of the run) that inputs, output and scratch do not
+/// overlap, and no other task accesses output and scratch during the run. So slices of them are sound as long as output
+/// and scratch are handed out once, which `Args` guarantees.
 pub(crate) struct Args<'a> {
     env: &'a Env,
     inputs: Inputs<'a>,
@@ -71,15 +71,15 @@ impl<'a> Inputs<'a> {
         assert!(T::holds(dtype), "input {i} is {dtype}");
         let raw = self.slots[slot];
         assert!(len * size_of::<T>() <= raw.len);
-        // SAFETY: see `Args::new`, by which alone this is made; any bits are a T, and the address is aligned.
+        // SAFETY: see `Args::new`, the only constructor; any bits are a T, and the address is aligned.
         unsafe { std::slice::from_raw_parts(raw.start.as_ptr().cast(), len) }
     }
 }
 
 impl<'a> Args<'a> {
     /// # Safety
-    /// For `'a`, the inputs' slots must be readable and written by nobody; output and scratch must be
-    /// writable, overlap neither each other nor the inputs, and be used by nobody else. Addresses are
+    /// For `'a`, the inputs' slots must be readable and not written; output and scratch must be
+    /// writable, overlap neither each other nor the inputs, and be used by no other task. Addresses are
     /// aligned for the elements, that of scratch to 64 bytes.
     pub unsafe fn new(
         env: &'a Env,
@@ -123,7 +123,7 @@ impl<'a> Args<'a> {
         self.inputs.input(i)
     }
 
-    /// Input `i` as elements of a size, for kernels that only move them.
+    /// Input `i` as elements of a size, for kernels that only move elements.
     pub fn input_words<T: Word>(&self, i: usize) -> &'a [T] {
         let Operand { slot, dtype, len } = self.inputs.inputs[i];
         assert_eq!(dtype.size(), size_of::<T>());
@@ -133,7 +133,7 @@ impl<'a> Args<'a> {
         unsafe { std::slice::from_raw_parts(raw.start.as_ptr().cast(), len) }
     }
 
-    /// The output's elements, with the values of whatever was there before. Once.
+    /// The output's elements, with arbitrary values. Can be called once.
     pub fn output<T: Element>(&self) -> &'a mut [T] {
         let (raw, dtype) = self.output.take().expect("the output is taken once");
         assert!(T::holds(dtype), "the output is {dtype}");
@@ -141,7 +141,7 @@ impl<'a> Args<'a> {
         unsafe { std::slice::from_raw_parts_mut(raw.start.as_ptr().cast(), raw.len / size_of::<T>()) }
     }
 
-    /// The output as elements of a size. Once.
+    /// The output as elements of a size. Can be called once.
     pub fn output_words<T: Word>(&self) -> &'a mut [T] {
         let (raw, dtype) = self.output.take().expect("the output is taken once");
         assert_eq!(dtype.size(), size_of::<T>());
@@ -149,7 +149,12 @@ impl<'a> Args<'a> {
         unsafe { std::slice::from_raw_parts_mut(raw.start.as_ptr().cast(), raw.len / size_of::<T>()) }
     }
 
-    /// The next `count` elements of scratch, on a cache line of their own, with arbitrary values.
+    /// Work space of `len` elements for each worker, from scratch.
+    pub fn worker_scratch<T: Plain>(&self, len: usize) -> WorkerSlices<'a, T> {
+        WorkerSlices::new(self.scratch(len * self.pool().threads()), len)
+    }
+
+    /// The next `count` elements of scratch, aligned to a cache line, with arbitrary values.
     pub fn scratch<T: Plain>(&self, count: usize) -> &'a mut [T] {
         let raw = self.scratch.get();
         let bytes = scratch_bytes::<T>(count);
@@ -158,13 +163,13 @@ impl<'a> Args<'a> {
             "{bytes} bytes of scratch wanted, {} left",
             raw.len
         );
-        // SAFETY: `bytes` lies within what is left.
+        // SAFETY: `bytes` is within the remaining scratch.
         let rest = unsafe { raw.start.add(bytes) };
         self.scratch.set(RawBytes {
             start: rest,
             len: raw.len - bytes,
         });
-        // SAFETY: see `new`, and what is handed out is taken off what is left; any bits are a T.
+        // SAFETY: see `new`, and the remaining scratch begins after these bytes; any bits are a T.
         unsafe { std::slice::from_raw_parts_mut(raw.start.as_ptr().cast(), count) }
     }
 }
@@ -187,7 +192,7 @@ macro_rules! plain {
 }
 plain!(f32 f64 i32 i64 u8 u32 u64 u128 usize [f64; 2]);
 
-/// An element regarded as bits of its size.
+/// The bits of an element, as an integer of its size.
 pub(crate) trait Word: Plain + Default + PartialEq {}
 impl Word for u8 {}
 impl Word for u32 {}

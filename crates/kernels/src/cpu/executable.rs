@@ -1,4 +1,4 @@
-//! A prepared program: its steps as closures, its claim to memory, and the table of addresses filled at each run.
+//! A prepared program: its kernels, its claim to memory, and the table of slot addresses, bound at each run.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use hyperglow_core::backend::{Executable, Launch};
 use hyperglow_core::error::ErrorKind;
 use hyperglow_core::op::Spec;
-use hyperglow_core::plan::joined::is_joined;
-use hyperglow_core::plan::{Place, Program, SlotId, Step as PlannedStep, StepKind};
+use hyperglow_core::plan::concat::is_in_place_concat;
+use hyperglow_core::plan::{Location, Program, SlotId, Step as PlannedStep, StepKind};
 use hyperglow_core::profile::Stopwatch;
 use hyperglow_core::storage::Buffer;
 use hyperglow_core::{DType, Error, Result};
@@ -22,41 +22,42 @@ use super::rows::RowsKernel;
 use super::storage::{Arena, CpuStorage, RawBytes};
 use super::workspace::{Claim, Workspace};
 
-/// See [`hyperglow_core::backend::Executable`]. Running it asks the system for no memory.
+/// See [`hyperglow_core::backend::Executable`]. A run allocates no memory.
 pub(crate) struct CpuExecutable {
     program: Arc<Program>,
     env: Env,
     steps: Vec<Step>,
-    /// The memory of the slots, scratch places and registers that lie in it.
+    /// The memory of slots in the arena, scratch and registers.
     memory: Claim,
-    /// Where each slot is. Inputs and outputs are filled in at each run, the others when the memory has moved.
+    /// The address of each slot. Inputs and outputs are bound at each run, the other slots after the memory has moved.
     slots: Vec<RawBytes>,
-    /// Moves of the memory when the slots were filled in.
+    /// Number of moves of the memory when the slots were bound.
     moves: u64,
     /// Offset and bytes of the clusters' registers, for every thread.
     registers: (usize, usize),
-    pace: Pace,
+    run_time: RunTime,
 }
 
-/// How long runs take.
+/// Time of a run.
 #[derive(Clone, Copy)]
-enum Pace {
-    /// There was none yet. The first takes longer than the others: its memory is touched for the first time.
+enum RunTime {
+    /// No run yet.
     Unknown,
-    Begun,
-    /// Smoothed over the runs after the first.
-    Takes(Duration),
+    /// One run, which took longer than later runs will: it touched its memory for the first time.
+    First,
+    /// Exponentially smoothed over the runs after the first.
+    Smoothed(Duration),
 }
 
-/// Runs that take less than this may keep the submitting thread.
-const BRIEF: Duration = Duration::from_millis(1);
+/// Runs shorter than this may block the submitting thread.
+const MAX_BRIEF: Duration = Duration::from_millis(1);
 
 struct Step {
     work: Work,
     scope: String,
-    /// The program's steps that it does.
+    /// The program's steps that it computes.
     planned: Range<usize>,
-    /// These, and how they are done, as a line: see [`Executable::describe`].
+    /// Their numbers and algorithm, as a line of [`Executable::describe`].
     text: String,
 }
 
@@ -66,25 +67,25 @@ enum Work {
         operands: Operands,
     },
     Cluster(ClusterKernel),
-    /// A matrix product or convolution and the cluster after it.
+    /// A matrix product or convolution with the cluster after it as epilogue.
     Fused {
         kernel: FusedKernel,
         operands: Operands,
     },
-    /// Steps that go row by row.
+    /// A row group.
     Rows(RowsKernel),
-    /// Steps beside each other.
+    /// Independent serial steps.
     Independent(Vec<Primitive>),
 }
 
-/// A step that is done beside others.
+/// A serial step that runs in parallel with others.
 struct Primitive {
     kernel: CpuKernel,
     operands: Operands,
     scope: String,
 }
 
-/// Kernels that know their registers before the arena is made, by the step they begin at.
+/// Kernels with registers, by their first step: the size of the memory depends on them.
 struct Kernels {
     clusters: Vec<Option<ClusterKernel>>,
     rows: Vec<Option<(RowsKernel, usize)>>,
@@ -122,7 +123,7 @@ impl Kernels {
         clusters.chain(rows).max().unwrap_or(0).next_multiple_of(64)
     }
 
-    /// The work of the steps from `at` on that are done together, their number, and how they are done in words.
+    /// The work of the steps from `at` on that are run together, their number, and their algorithm in words.
     fn work(&mut self, program: &Program, at: usize, env: &Env) -> Result<(Work, usize, String)> {
         if let Some((kernel, steps)) = self.rows[at].take() {
             let how = kernel.describe();
@@ -133,14 +134,14 @@ impl Kernels {
                 .iter()
                 .map(|step| primitive(program, step));
             let work = Work::Independent(primitives.collect::<Result<_>>()?);
-            let how = format!("{} at a time", steps.len().min(env.pool.threads()));
+            let how = format!("{} in parallel", steps.len().min(env.pool.threads()));
             return Ok((work, steps.len(), how));
         }
         let step = &program.steps[at];
         let StepKind::Op { output, .. } = step.kind else {
             let kernel = self.clusters[at].take();
             let kernel = kernel.ok_or_else(|| Error::internal("prepare", "a cluster without a kernel"))?;
-            let how = kernel.way().into();
+            let how = kernel.code_name().into();
             return Ok((Work::Cluster(kernel), 1, how));
         };
         let kernel = CpuKernel::of(step)?;
@@ -153,7 +154,7 @@ impl Kernels {
         Ok((Work::Primitive { kernel, operands }, 1, how))
     }
 
-    /// What does step `at` and the cluster behind it as one, and how in words; `None` where they cannot or better are not.
+    /// The fused kernel of step `at` and the cluster after it, and its algorithm in words; `None` if the two are not fused.
     fn fused(
         &mut self,
         program: &Program,
@@ -164,20 +165,20 @@ impl Kernels {
         let StepKind::Op { output, .. } = program.steps[at].kind else {
             return None;
         };
-        let behind = self.clusters.get_mut(at + 1)?;
+        let epilogue = self.clusters.get_mut(at + 1)?;
         if let Handover::Product(product) = handover {
-            let fusion = fused::fusion(program, at, **product, behind.as_ref()?, env)?;
-            let cluster = behind.take()?;
+            let fusion = fused::fusion(program, at, **product, epilogue.as_ref()?, env)?;
+            let cluster = epilogue.take()?;
             let how = fusion.describe(program, output, &cluster, env);
             return Some((fused::compile(program, fusion, cluster, output), how));
         }
         if matches!(handover, Handover::None) {
             return None;
         }
-        fused::used_up_by_next(program, at)?;
-        let cluster = behind.take()?;
-        let way = cluster.way();
-        let how = format!("each part used at once by the cluster behind it: {way}");
+        fused::only_epilogue(program, at)?;
+        let cluster = epilogue.take()?;
+        let code = cluster.code_name();
+        let how = format!("epilogue by blocks: {code}");
         let kernel = match handover {
             Handover::Convolution(convolution) => conv::epilogue::compile(convolution, cluster, output),
             Handover::Convolution64(convolution) => conv::epilogue::compile(convolution, cluster, output),
@@ -187,7 +188,7 @@ impl Kernels {
     }
 }
 
-/// What a primitive reads and writes.
+/// Operands and scratch of a primitive.
 struct Operands {
     inputs: Vec<Operand>,
     output: (SlotId, DType),
@@ -210,14 +211,14 @@ impl Operands {
 impl CpuExecutable {
     pub fn new(program: Arc<Program>, env: Env, workspace: &Arc<Workspace>) -> Result<CpuExecutable> {
         let mut kernels = Kernels::of(&program, &env)?;
-        // Registers of clusters lie behind the program's own arena, shared by all clusters.
+        // The registers of clusters, shared by all clusters, come after the program's own arena.
         let base = program.arena_bytes.next_multiple_of(64);
         let registers = kernels.register_bytes() * env.pool.threads();
         let memory = workspace.claim(base + registers)?;
         let mut steps = Vec::with_capacity(program.steps.len());
         let mut at = 0;
         while at < program.steps.len() {
-            if is_joined(&program, at) {
+            if is_in_place_concat(&program, at) {
                 at += 1;
                 continue;
             }
@@ -225,7 +226,9 @@ impl CpuExecutable {
             let scope = match &work {
                 // Each independent primitive names its own scope.
                 Work::Independent(_) => String::new(),
-                _ => program.steps[at].scope.clone(),
+                Work::Primitive { .. } | Work::Cluster(_) | Work::Fused { .. } | Work::Rows(_) => {
+                    program.steps[at].scope.clone()
+                }
             };
             let planned = at..at + taken;
             let text = line(&planned, &how);
@@ -245,11 +248,11 @@ impl CpuExecutable {
             memory,
             moves: 0,
             registers: (base, registers),
-            pace: Pace::Unknown,
+            run_time: RunTime::Unknown,
         })
     }
 
-    /// Fills in the addresses of inputs and outputs, refusing what would make slices overlap.
+    /// Binds the addresses of inputs and outputs, and refuses buffers that would overlap.
     fn bind(&mut self, inputs: &[Buffer], outputs: &[Buffer]) -> Result<()> {
         let program = &self.program;
         if inputs.len() != program.inputs.len() || outputs.len() != program.outputs.len() {
@@ -260,8 +263,8 @@ impl CpuExecutable {
                 format!("(inputs, outputs) are {given:?}, expected {wanted:?}"),
             ));
         }
-        for (buffers, places) in [(inputs, &program.inputs), (outputs, &program.outputs)] {
-            for (buffer, &slot) in buffers.iter().zip(places) {
+        for (buffers, slots) in [(inputs, &program.inputs), (outputs, &program.outputs)] {
+            for (buffer, &slot) in buffers.iter().zip(slots) {
                 self.slots[slot] = bytes_of(buffer, program.slots[slot].spec.bytes())?;
             }
         }
@@ -283,7 +286,7 @@ impl CpuExecutable {
         Ok(())
     }
 
-    /// All steps, one after the other; timed where somebody wants to know.
+    /// Runs all steps in order, timed if the launch has a recorder.
     fn compute(&mut self, launch: &Launch<'_>) -> Result<()> {
         let timed = launch.recorder();
         let timed = timed.map(|recorder| (recorder, Stopwatch::start(self.steps.len())));
@@ -296,9 +299,9 @@ impl CpuExecutable {
         }
         let registers = arena.raw(self.registers.0, self.registers.1);
         let run = |step: &Step| {
-            // SAFETY: buffers live as long as this call borrows them, and the room is this run's, with the bytes that were
-            // claimed. The graph gives a plan's outputs to nobody else. `check_apart` and `bind` saw to it that output and
-            // scratch overlap nothing the step uses. Registers have room for every thread, `new` saw to it.
+            // SAFETY: buffers live as long as this call borrows them, and the memory is this run's, of the claimed size. The graph
+            // passes a plan's outputs to no other plan. `check_disjoint` and `bind` check that output and scratch overlap no other
+            // operand of the step. `new` makes room for every thread's registers.
             unsafe { step.run(&self.env, &self.slots, arena, registers) }.map_err(|e| e.within(&step.scope))
         };
         let Some((recorder, mut watch)) = timed else {
@@ -316,7 +319,7 @@ impl CpuExecutable {
 
 impl Step {
     /// # Safety
-    /// As for [`Args::new`] and [`ClusterKernel::run`], whatever the step is.
+    /// As for [`Args::new`] and [`ClusterKernel::run`].
     #[inline]
     unsafe fn run(&self, env: &Env, slots: &[RawBytes], arena: &Arena, registers: RawBytes) -> Result<()> {
         match &self.work {
@@ -325,7 +328,7 @@ impl Step {
                 kernel.run(&unsafe { operands.args(env, slots, arena) })
             }
             Work::Cluster(kernel) => {
-                // SAFETY: as the caller promises; the kernel knows where its output may be one of its inputs.
+                // SAFETY: as the caller promises; the kernel allows an output that overwrites one of its inputs.
                 unsafe { kernel.run(env, slots, registers) };
                 Ok(())
             }
@@ -334,7 +337,7 @@ impl Step {
                 unsafe { kernel.run(&operands.args(env, slots, arena), slots, registers) };
                 Ok(())
             }
-            Work::Independent(primitives) => run_beside(primitives, env, slots, arena),
+            Work::Independent(primitives) => run_independent(primitives, env, slots, arena),
             Work::Rows(kernel) => {
                 // SAFETY: as the caller promises; the plan keeps the slots of a group apart.
                 unsafe { kernel.run(env, slots, registers) };
@@ -344,7 +347,7 @@ impl Step {
     }
 }
 
-/// What is said about some steps, or nothing.
+/// A line of a description; empty for an empty algorithm.
 fn line(steps: &Range<usize>, how: &str) -> String {
     match (how, steps.len()) {
         ("", _) => String::new(),
@@ -353,10 +356,10 @@ fn line(steps: &Range<usize>, how: &str) -> String {
     }
 }
 
-/// Fills in where the slots lie that are in the arena.
+/// Binds the addresses of slots in the arena.
 fn bind_arena(program: &Program, slots: &mut [RawBytes], arena: &Arena) {
     for (raw, slot) in slots.iter_mut().zip(&program.slots) {
-        if let Place::Arena(offset) = slot.place {
+        if let Location::Arena(offset) = slot.location {
             *raw = arena.raw(offset, slot.spec.bytes());
         }
     }
@@ -371,26 +374,26 @@ impl Executable for CpuExecutable {
     }
 
     fn launch(&mut self, launch: &mut Launch<'_>) -> Result<()> {
-        if let Pace::Unknown = self.pace {
-            self.pace = Pace::Begun;
+        if let RunTime::Unknown = self.run_time {
+            self.run_time = RunTime::First;
             return self.compute(launch);
         }
         let start = Instant::now();
         let result = self.compute(launch);
         let now = start.elapsed();
-        self.pace = Pace::Takes(match self.pace {
-            Pace::Takes(before) => (before * 3 + now) / 4,
-            Pace::Unknown | Pace::Begun => now,
+        self.run_time = RunTime::Smoothed(match self.run_time {
+            RunTime::Smoothed(before) => (before * 3 + now) / 4,
+            RunTime::Unknown | RunTime::First => now,
         });
         result
     }
 
     fn is_brief(&self) -> bool {
-        matches!(self.pace, Pace::Takes(takes) if takes < BRIEF)
+        matches!(self.run_time, RunTime::Smoothed(time) if time < MAX_BRIEF)
     }
 }
 
-/// A step, to be done beside others.
+/// A serial step, prepared to run in parallel with others.
 fn primitive(program: &Program, step: &PlannedStep) -> Result<Primitive> {
     Ok(Primitive {
         kernel: CpuKernel::of(step)?.clone(),
@@ -399,8 +402,8 @@ fn primitive(program: &Program, step: &PlannedStep) -> Result<Primitive> {
     })
 }
 
-/// Does the steps at the same time; the first that refuses is the one that is reported.
-fn run_beside(primitives: &[Primitive], env: &Env, slots: &[RawBytes], arena: &Arena) -> Result<()> {
+/// Runs independent steps in parallel; of several errors that of the first step is reported.
+fn run_independent(primitives: &[Primitive], env: &Env, slots: &[RawBytes], arena: &Arena) -> Result<()> {
     let refused: Mutex<Option<(usize, Error)>> = Mutex::new(None);
     env.pool.run(primitives.len(), |_, i| {
         let Primitive {
@@ -408,7 +411,7 @@ fn run_beside(primitives: &[Primitive], env: &Env, slots: &[RawBytes], arena: &A
             operands,
             scope,
         } = &primitives[i];
-        // SAFETY: as in `Step::run`; and the plan keeps what such steps write apart from what the others use.
+        // SAFETY: as in `Step::run`; and no independent step writes memory that another uses.
         if let Err(error) = kernel.run(&unsafe { operands.args(env, slots, arena) }) {
             let mut first = refused.lock().unwrap_or_else(PoisonError::into_inner);
             if first.as_ref().is_none_or(|(at, _)| i < *at) {
@@ -422,7 +425,7 @@ fn run_beside(primitives: &[Primitive], env: &Env, slots: &[RawBytes], arena: &A
     }
 }
 
-/// The operands of a primitive, of which output and scratch are memory of their own.
+/// The operands of a primitive, after checking that output and scratch overlap no input.
 fn operands(program: &Program, step: &PlannedStep) -> Result<Operands> {
     let StepKind::Op {
         op,
@@ -435,7 +438,7 @@ fn operands(program: &Program, step: &PlannedStep) -> Result<Operands> {
         return Err(Error::internal("prepare", "a cluster where a primitive was"));
     };
     let slots: Vec<SlotId> = inputs.iter().map(|(slot, _)| *slot).collect();
-    check_apart(program, op.name(), &slots, *output, *scratch)?;
+    check_disjoint(program, op.name(), &slots, *output, *scratch)?;
     let operand = |(slot, spec): &(SlotId, Spec)| Operand {
         slot: *slot,
         dtype: spec.dtype,
@@ -468,20 +471,20 @@ fn bytes_of(buffer: &Buffer, bytes: usize) -> Result<RawBytes> {
     Ok(raw)
 }
 
-/// Refuses a primitive whose output or scratch shares memory with what it reads.
-fn check_apart(
+/// Refuses a primitive whose output or scratch overlaps an input.
+fn check_disjoint(
     program: &Program,
     op: &str,
     inputs: &[SlotId],
     output: SlotId,
     scratch: (usize, usize),
 ) -> Result<()> {
-    let mut clash = program.lies_over(output, scratch);
+    let mut clash = program.overlaps(output, scratch);
     for &input in inputs {
-        clash |= program.may_share(input, output) || program.lies_over(input, scratch);
+        clash |= program.may_share(input, output) || program.overlaps(input, scratch);
     }
     if clash {
-        Err(Error::internal(op, "the plan puts its operands over each other"))
+        Err(Error::internal(op, "the plan overlaps its operands"))
     } else {
         Ok(())
     }

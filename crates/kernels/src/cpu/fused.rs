@@ -1,8 +1,8 @@
-//! A matrix product and the elementwise cluster after it as one step: each part of the product is used while it is in
-//! the cache, and the threads are called once.
+//! Epilogue fusion of matrix products: the elementwise cluster after a product runs on each block of the result while the block is
+//! in the cache, in one fork of the pool.
 //!
-//! A large product whose only reader is the cluster, such as a weight's gradient and the optimizer's update, is made
-//! tile by tile and never reaches memory. Any other one is stored, and the cluster follows on each finished part.
+//! A large product whose only reader is the cluster, such as a weight's gradient before the optimizer's update, is computed in
+//! tiles that are never stored. Any other product is stored, block by block before the cluster.
 
 use hyperglow_core::plan::{Cluster, Program, SlotId, StepKind};
 
@@ -24,49 +24,46 @@ impl FusedKernel {
 type Run = dyn Fn(&Args<'_>, &[RawBytes], RawBytes) + Send;
 
 impl FusedKernel {
-    /// Runs both, given the product's operands and what the cluster wants.
+    /// Runs both steps.
     ///
     /// # Safety
-    /// As for [`ClusterKernel::run`], and the cluster's stores share no memory with the product's operands, which
-    /// [`Program::follower`] has seen to.
+    /// As for [`ClusterKernel::run`], and the cluster's stores share no memory with the product's operands:
+    /// [`Program::epilogue`] checks that.
     pub unsafe fn run(&self, args: &Args<'_>, slots: &[RawBytes], registers: RawBytes) {
         (self.0)(args, slots, registers);
     }
 }
 
-/// Operands of the cluster that are asked for ahead.
+/// Maximal number of operands of the cluster that are prefetched.
 const MAX_STREAMS: usize = 4;
 
-/// How a product and the cluster after it go together.
+/// How a product and the cluster after it are fused.
 #[derive(Clone, Copy)]
 pub(crate) enum Fusion {
-    /// In tiles that are forgotten.
-    Tiles(Product),
-    /// The cluster on each part of the product, which is stored.
-    Parts(Product),
+    /// The product is computed in tiles that are not stored.
+    ByTiles(Product),
+    /// The product is stored; the cluster runs on each block.
+    ByBlocks(Product),
 }
 
 impl Fusion {
-    /// How both steps are done, in words.
+    /// The algorithms of both steps, in words.
     pub fn describe(self, program: &Program, slot: SlotId, cluster: &ClusterKernel, env: &Env) -> String {
         let (product, how) = match self {
-            Fusion::Tiles(product) => (product, "not stored, each tile"),
-            Fusion::Parts(product) => (product, "each part"),
+            Fusion::ByTiles(product) => (product, "by tiles, product not stored"),
+            Fusion::ByBlocks(product) => (product, "by blocks"),
         };
         let algorithm =
             for_float!(program.slots[slot].spec.dtype, T => product.algorithm_name::<T>(env.level));
-        format!(
-            "product: {algorithm}; {how} used at once by the cluster behind it: {}",
-            cluster.way()
-        )
+        format!("gemm: {algorithm}; epilogue {how}: {}", cluster.code_name())
     }
 }
 
-/// Columns from which on a part of a row is worth a call of the cluster.
+/// Minimal number of columns of a block, worth a call of the cluster.
 const MIN_COLUMNS: usize = 64;
 
-/// How a product, which is step `i`, and the next step, which `kernel` is for, are run as one; `None` if they cannot or
-/// better are not.
+/// How step `i`, a product, and the next step, whose kernel is `kernel`, are fused; `None` if they cannot be or if fusion would be
+/// slower.
 pub(crate) fn fusion(
     program: &Program,
     i: usize,
@@ -77,13 +74,13 @@ pub(crate) fn fusion(
     let StepKind::Op { output, .. } = &program.steps[i].kind else {
         return None;
     };
-    let cluster = program.follower(i)?;
+    let cluster = program.epilogue(i)?;
     let threads = env.pool.threads();
     if let Some(tiles) = product.consumed_in_tiles()
         && program.is_forgotten(*output)
         && tiles.has_room(threads)
     {
-        return Some(Fusion::Tiles(tiles));
+        return Some(Fusion::ByTiles(tiles));
     }
     let overwrites = cluster.stores.iter().any(|(_, slot)| {
         let mut loads = cluster.loads.iter();
@@ -94,19 +91,19 @@ pub(crate) fn fusion(
         let whole = columns >= MIN_COLUMNS.min(product.columns());
         let once = !overwrites || !product.epilogue_may_repeat::<T>(env.level);
         let busy = tasks >= kernel.tasks().min(threads);
-        (whole && once && busy).then_some(Fusion::Parts(product))
+        (whole && once && busy).then_some(Fusion::ByBlocks(product))
     })
 }
 
-/// The cluster of the step after `i`, if nothing else reads the result of `i`, and it may follow part by part.
-pub(crate) fn used_up_by_next(program: &Program, i: usize) -> Option<&Cluster> {
+/// The cluster after step `i`, if it can be the step's epilogue and is the only reader of the step's result.
+pub(crate) fn only_epilogue(program: &Program, i: usize) -> Option<&Cluster> {
     let StepKind::Op { output, .. } = &program.steps[i].kind else {
         return None;
     };
-    program.follower(i).filter(|_| program.is_forgotten(*output))
+    program.epilogue(i).filter(|_| program.is_forgotten(*output))
 }
 
-/// The kernel of a product whose place is `slot` and of the cluster after it.
+/// The kernel of a product with result `slot` and of the cluster after it.
 pub(crate) fn compile(
     program: &Program,
     fusion: Fusion,
@@ -114,8 +111,8 @@ pub(crate) fn compile(
     slot: SlotId,
 ) -> FusedKernel {
     for_float!(program.slots[slot].spec.dtype, T => match fusion {
-        Fusion::Tiles(product) => tiles::<T>(product, cluster, slot),
-        Fusion::Parts(product) => parts::<T>(product, cluster, slot),
+        Fusion::ByTiles(product) => tiles::<T>(product, cluster, slot),
+        Fusion::ByBlocks(product) => parts::<T>(product, cluster, slot),
     })
 }
 

@@ -1,5 +1,5 @@
-//! Places chosen by data: take and gather, and their adjoints index-add and scatter-add. Indices are checked
-//! before anything is written. Additions to one place are made in the order of the indices.
+//! Indexing: take and gather, and their adjoints index-add and scatter-add. Indices are checked before anything is
+//! written. Additions to one position are made in the order of the indices.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -11,12 +11,12 @@ use super::element::{Element, for_dtype};
 use super::exec::{Args, Kernel, Word, for_word};
 use super::pool::{Pool, SharedSlice};
 
-/// Elements moved by one task.
+/// Elements of one task.
 const TASK_ELEMENTS: usize = 1 << 14;
-/// Indices looked at together: where they are neighbors, as those of windows mostly are, so is what they name.
+/// Indices that are tested together: consecutive indices, as of windows, select contiguous elements.
 const RUN_INDICES: usize = 16;
 
-/// Indices of either type.
+/// Indices of type int32 or int64.
 #[derive(Clone, Copy)]
 enum Indices<'a> {
     Narrow(&'a [i32]),
@@ -32,7 +32,7 @@ impl Indices<'_> {
         }
     }
 
-    /// How many indices from `i` on are to be followed together, and whether they are neighbors. There are some.
+    /// The number of indices from `i` on in one run, at least 1, and whether the indices of the run are consecutive.
     #[inline(always)]
     fn run(&self, i: usize) -> (usize, bool) {
         match self {
@@ -41,7 +41,7 @@ impl Indices<'_> {
         }
     }
 
-    /// The first index outside `0..extent`, and where it stands.
+    /// The first index outside `0..extent`, and its position.
     fn outside(&self, pool: &Pool, extent: usize) -> Option<(usize, i64)> {
         match self {
             Indices::Narrow(x) => {
@@ -62,9 +62,9 @@ fn run_of<T: Copy + PartialEq>(x: &[T], after: impl Fn(T, usize) -> T) -> (usize
     let Some(run) = x.first_chunk::<RUN_INDICES>() else {
         return (x.len(), false);
     };
-    // Without a branch for each.
-    let neighbours = (0..RUN_INDICES).fold(true, |all, k| all & (run[k] == after(run[0], k)));
-    (RUN_INDICES, neighbours)
+    // Without a branch for each index.
+    let neighbors = (0..RUN_INDICES).fold(true, |all, k| all & (run[k] == after(run[0], k)));
+    (RUN_INDICES, neighbors)
 }
 
 /// The position of the first index that is `outside`.
@@ -72,7 +72,7 @@ fn first_outside<T: Sync>(pool: &Pool, x: &[T], outside: impl Fn(&T) -> bool + S
     let found = AtomicBool::new(false);
     pool.run(x.len().div_ceil(TASK_ELEMENTS), |_, i| {
         let piece = &x[i * TASK_ELEMENTS..x.len().min((i + 1) * TASK_ELEMENTS)];
-        // Whether there is one, without a branch for each.
+        // Whether there is one, without a branch for each index.
         if piece.iter().fold(false, |any, i| any | outside(i)) {
             found.store(true, Relaxed);
         }
@@ -97,8 +97,8 @@ fn indices<'a>(
         return Ok(all);
     };
     let mut position = vec![0; dims.len()];
-    for (place, &extent) in position.iter_mut().zip(dims).rev() {
-        *place = at % extent;
+    for (position, &extent) in position.iter_mut().zip(dims).rev() {
+        *position = at % extent;
         at /= extent;
     }
     Err(index_out_of_range(op, index, &position, axis, extent))
@@ -129,16 +129,16 @@ fn take_words<T: Word>(x: &Shape, axis: usize, index: DType) -> Kernel {
         if out.is_empty() {
             return Ok(());
         }
-        // Whole slices: the last piece may have fewer.
+        // Whole slices: the last task may have fewer.
         let together = (TASK_ELEMENTS / inner).max(1);
         args.pool().chunks(out, together * inner, |_, i, mut piece| {
             let (mut outer, mut j) = (i * together / count, i * together % count);
             while !piece.is_empty() {
-                let (found, neighbours) = index.run(j);
+                let (found, neighbors) = index.run(j);
                 let slices = found.min(piece.len() / inner);
                 let (to, rest) = piece.split_at_mut(slices * inner);
                 let from = |j: usize| (outer * extent + index.at(j)) * inner;
-                if neighbours {
+                if neighbors {
                     to.copy_from_slice(&x[from(j)..][..to.len()]);
                 } else {
                     for (to, j) in to.chunks_exact_mut(inner).zip(j..) {
@@ -155,7 +155,7 @@ fn take_words<T: Word>(x: &Shape, axis: usize, index: DType) -> Kernel {
     })
 }
 
-/// Zeros, plus `src[.., i, ..]` at `index[i]`.
+/// Zeros, with `src[.., i, ..]` added at `index[i]`.
 pub(crate) fn index_add(to: &Shape, axis: usize, dtype: DType, index: DType) -> Kernel {
     for_dtype!(dtype, T => index_add_of::<T>(to, axis, index))
 }
@@ -188,8 +188,8 @@ fn index_add_of<T: Element>(to: &Shape, axis: usize, index: DType) -> Kernel {
             };
             let mut i = 0;
             while i < count {
-                let (found, neighbours) = index.run(i);
-                if neighbours && columns == 1 {
+                let (found, neighbors) = index.run(i);
+                if neighbors && columns == 1 {
                     add(i, found * inner);
                 } else {
                     (i..i + found).for_each(|i| add(i, len));
@@ -201,8 +201,8 @@ fn index_add_of<T: Element>(to: &Shape, axis: usize, index: DType) -> Kernel {
     })
 }
 
-/// How a tensor of indices goes along another tensor: per axis the index's extent and the other's stride (0 on
-/// the axis that is indexed).
+/// The axes of a tensor of indices into another tensor: per axis the index's extent and the other's stride (0 on the
+/// indexed axis).
 struct Along {
     axes: Box<[(usize, usize)]>,
     dims: Box<[usize]>,
@@ -225,8 +225,8 @@ impl Along {
         }
     }
 
-    /// Calls `visit(range, place, step)` for stretches of a line of the index, elements `range` of all: element i of
-    /// the stretch belongs to the other's element `place + i * step`, for index 0.
+    /// Calls `visit(range, position, step)` for runs of a line of the index: element i of the run `range` belongs to the
+    /// other tensor's element `position + i * step`, for index 0.
     fn lines(&self, range: Range<usize>, mut visit: impl FnMut(Range<usize>, usize, usize)) {
         let Some((&(width, step), outer)) = self.axes.split_last() else {
             return;
@@ -245,19 +245,19 @@ impl Along {
     }
 }
 
-/// An index: at least 0, as was checked.
+/// An index, checked to be at least 0.
 trait Index: Copy + Sync {
-    fn place(self) -> usize;
+    fn position(self) -> usize;
 }
 impl Index for i32 {
     #[inline(always)]
-    fn place(self) -> usize {
+    fn position(self) -> usize {
         self as usize
     }
 }
 impl Index for i64 {
     #[inline(always)]
-    fn place(self) -> usize {
+    fn position(self) -> usize {
         self as usize
     }
 }
@@ -295,23 +295,25 @@ fn gather_words<T: Word>(along: Along, dtype: DType) -> Kernel {
 
 /// The elements from `first` on.
 fn gather_piece<T: Word, I: Index>(along: &Along, x: &[T], index: &[I], first: usize, out: &mut [T]) {
-    along.lines(first..first + out.len(), |range, place, step| {
+    along.lines(first..first + out.len(), |range, position, step| {
         let (index, out) = (
             &index[range.clone()],
             &mut out[range.start - first..range.end - first],
         );
         if along.stride == 1 {
-            let x = &x[place..place + along.extent];
-            out.iter_mut().zip(index).for_each(|(out, i)| *out = x[i.place()]);
+            let x = &x[position..position + along.extent];
+            out.iter_mut()
+                .zip(index)
+                .for_each(|(out, i)| *out = x[i.position()]);
             return;
         }
         for (j, (out, i)) in out.iter_mut().zip(index).enumerate() {
-            *out = x[place + j * step + i.place() * along.stride];
+            *out = x[position + j * step + i.position() * along.stride];
         }
     });
 }
 
-/// Zeros, plus `src[i]` at `i with index[i] on the axis`.
+/// Zeros, with `src[i]` added at `i with index[i] on the axis`.
 pub(crate) fn scatter_add(
     to: &Shape,
     index: &Shape,
@@ -324,7 +326,7 @@ pub(crate) fn scatter_add(
 
 fn scatter_add_of<T: Element>(to: &Shape, index: &Shape, axis: usize, dtype: DType) -> Kernel {
     let along = Along::new(index, to, axis);
-    // Slices of the first axis go to different places unless it is the indexed one.
+    // Slices of the first axis have different positions unless the first axis is indexed.
     let slices = if axis == 0 { 1 } else { index[0] };
     let slices_of_room = if axis == 0 { 1 } else { to[0] };
     let (size, room) = (index.size(), to.size());
@@ -370,20 +372,20 @@ fn scatter_piece<T: Element, I: Index>(
     range: Range<usize>,
     out: &SharedSlice<'_, T>,
 ) {
-    along.lines(range, |range, place, step| {
+    along.lines(range, |range, position, step| {
         let (src, index) = (&src[range.clone()], &index[range]);
         if along.stride == 1 {
             // SAFETY: a line of a slice that is one task's.
-            let out = unsafe { out.range(place..place + along.extent) };
+            let out = unsafe { out.range(position..position + along.extent) };
             for (x, i) in src.iter().zip(index) {
-                let to = &mut out[i.place()];
+                let to = &mut out[i.position()];
                 *to = to.plus(*x);
             }
             return;
         }
         for (j, (x, i)) in src.iter().zip(index).enumerate() {
-            let at = place + j * step + i.place() * along.stride;
-            // SAFETY: places of different slices differ, and one task adds to one place after the other.
+            let at = position + j * step + i.position() * along.stride;
+            // SAFETY: positions of different slices differ, and one task adds to one position after the other.
             let to = unsafe { out.range(at..at + 1) };
             to[0] = to[0].plus(*x);
         }

@@ -21,7 +21,7 @@ pub(crate) enum Kind {
 }
 
 impl Level {
-    /// What every processor of the target has.
+    /// Instructions of every processor of the target.
     pub const PORTABLE: Level = Level::of(Kind::Portable);
 
     const fn of(kind: Kind) -> Level {

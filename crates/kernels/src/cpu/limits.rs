@@ -1,17 +1,17 @@
-//! How much memory there is for this process, where the system says: the machine's, that of its control groups (version 1 or 2)
-//! and its limit on addresses.
+//! The memory of this process, as the system reports it: the machine's memory, the limits of its control groups (version 1 or
+//! 2) and the limit of its address space.
 
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
-/// Bytes that the process could hold if nobody else held any.
+/// Bytes that the process may use if other processes use none.
 pub(crate) fn total() -> Option<usize> {
     let machine = system_bytes("/proc/meminfo", "MemTotal:");
     let groups = groups().into_iter().map(|group| group.limit);
     machine.into_iter().chain(groups).chain(address_space()).min()
 }
 
-/// Bytes that can be used now without swapping.
+/// Bytes that are free now without swapping.
 pub(crate) fn available() -> Option<usize> {
     let machine = system_bytes("/proc/meminfo", "MemAvailable:");
     let groups = groups().into_iter().map(|group| group.left);
@@ -20,7 +20,7 @@ pub(crate) fn available() -> Option<usize> {
     machine.into_iter().chain(groups).chain(addresses).min()
 }
 
-/// A count of KiB in one of the system's accounts, in bytes.
+/// A count of KiB in one of the system's files, in bytes.
 fn system_bytes(account: &str, name: &str) -> Option<usize> {
     let text = read_to_string(account).ok()?;
     let line = text.lines().find_map(|l| l.strip_prefix(name))?;
@@ -28,7 +28,7 @@ fn system_bytes(account: &str, name: &str) -> Option<usize> {
     Some(kib * 1024)
 }
 
-/// The limit on addresses (`ulimit -v`).
+/// The limit of the address space (`ulimit -v`).
 fn address_space() -> Option<usize> {
     let text = read_to_string("/proc/self/limits").ok()?;
     let line = text.lines().find_map(|l| l.strip_prefix("Max address space"))?;
@@ -38,7 +38,7 @@ fn address_space() -> Option<usize> {
 /// A control group that limits memory.
 struct Group {
     limit: usize,
-    /// What its processes do not hold. Pages of files that nobody used lately count as free: the system takes them first.
+    /// Bytes that its processes do not use. Inactive pages of files are free: the system reclaims them first.
     left: usize,
 }
 
@@ -75,7 +75,7 @@ fn groups() -> Vec<Group> {
         .collect()
 }
 
-/// Version and path of the group that accounts for memory, of the lines of `/proc/self/cgroup`: `7:memory:/a` or `0::/a`.
+/// Version and path of the memory control group, from the lines of `/proc/self/cgroup`: `7:memory:/a` or `0::/a`.
 fn memory_group(text: &str) -> Option<(&'static Names, &str)> {
     let lines = || text.lines().map(|line| line.splitn(3, ':').collect::<Vec<_>>());
     let first = lines().find_map(|parts| match parts[..] {
@@ -90,7 +90,7 @@ fn memory_group(text: &str) -> Option<(&'static Names, &str)> {
     })
 }
 
-/// The folders of a group and of those around it. A container may see its group at the root, whatever the path says.
+/// The folders of a group and of its ancestors. In a container the group may be at the root, and not at its path.
 fn folders(root: &Path, path: &str) -> Vec<PathBuf> {
     let own = root.join(path.trim_start_matches('/'));
     let around = own.ancestors().take_while(|folder| folder.starts_with(root));
@@ -105,7 +105,7 @@ fn group(folder: &Path, names: &Names) -> Option<Group> {
             .parse::<usize>()
             .ok()
     };
-    // Version 2 says `max` where there is no limit, version 1 a number that no machine has.
+    // No limit is `max` in version 2, and a number larger than any machine's memory in version 1.
     let limit = number(names.limit).filter(|&limit| limit < 1 << 60)?;
     let stat = read_to_string(folder.join("memory.stat")).unwrap_or_default();
     let idle = stat.lines().find_map(|line| {

@@ -1,4 +1,4 @@
-//! Kernels that only place elements: iota, pad, concatenation. Other movements are views, read by clusters.
+//! Kernels that only write or move elements: iota, pad, concatenation. Other movements are views, read by clusters.
 
 use hyperglow_core::Shape;
 use hyperglow_core::op::Spec;

@@ -1,8 +1,9 @@
-//! A fork-join pool. Workers spin for some microseconds after a job, because the next one of a plan
-//! usually comes at once, and then park, so that an idle process uses no processor.
+//! A fork-join thread pool. After a job a worker spins for some microseconds, because the next job of a plan usually comes at once,
+//! and then parks, so that an idle process uses no processor time.
 //!
-//! Tasks are handed out by a counter. No kernel's result depends on who runs a task or when. The caller waits for
-//! workers that are at its job, not for those that come too late, so a busy machine costs what it takes away.
+//! Tasks are taken from a shared counter. No result depends on which worker runs a task or when. The caller waits only for workers
+//! that have started its job, not for workers that come too late, so a busy machine delays a job by no more than the processor
+//! time that it takes.
 
 use std::cell::UnsafeCell;
 use std::ops::Range;
@@ -12,21 +13,21 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
-/// How long a worker looks for the next job before it parks.
-const SPIN: Duration = Duration::from_micros(100);
-/// The state of the present job, in one word: workers at it, whether it is closed to others, how many workers it
-/// wants, and the number of the job.
+/// How long a worker spins before it parks.
+const SPIN_TIME: Duration = Duration::from_micros(100);
+/// The state of the current job, in one word: number of active workers, whether the job is closed to further workers, number of
+/// wanted workers, number of the job.
 const ACTIVE: u64 = (1 << 12) - 1;
 const CLOSED: u64 = 1 << 12;
 const WANTED_SHIFT: u32 = 13;
 const JOB_SHIFT: u32 = 25;
 
-/// What a worker calls with its number. The lifetime is erased: see [`Pool::fork`].
-type Job = *const (dyn Fn(usize) + Sync);
+/// A job: the function that each worker calls with its number. The lifetime is erased: see [`Pool::fork`].
+type JobFn = *const (dyn Fn(usize) + Sync);
 
 struct Shared {
     state: AtomicU64,
-    job: UnsafeCell<Option<Job>>,
+    job: UnsafeCell<Option<JobFn>>,
     stop: AtomicBool,
     panicked: AtomicBool,
     workers: Box<[Worker]>,
@@ -87,7 +88,7 @@ impl Pool {
 
     /// Calls `task(worker, i)` for every `i` below `tasks`, and returns when all have returned.
     ///
-    /// While the pool is busy (a task that calls it, another thread's plan) the caller does everything itself.
+    /// If the pool is busy (with a task that calls it, or a plan of another thread) the caller runs all tasks itself.
     pub fn run(&self, tasks: usize, task: impl Fn(usize, usize) + Sync) {
         let helpers = self.handles.len().min(tasks.saturating_sub(1));
         let gate = if helpers == 0 {
@@ -112,13 +113,13 @@ impl Pool {
         self.fork(helpers, &all);
     }
 
-    /// Runs `job` on the caller as 0 and on workers 1 to `helpers`, those of them that come before the caller is
-    /// done. Needs the gate.
+    /// Runs `job` on the caller as 0 and on the workers 1 to `helpers` that start before the caller has finished. The caller holds
+    /// the gate.
     fn fork(&self, helpers: usize, job: &(dyn Fn(usize) + Sync)) {
         let shared = &*self.shared;
         // SAFETY: only the lifetime changes. This function does not return or unwind before the job is closed and
         // every worker that was active has finished with it, so the reference outlives its uses.
-        let erased = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), Job>(job) };
+        let erased = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), JobFn>(job) };
         // SAFETY: the state is closed and no worker is active, and the gate keeps other callers out.
         unsafe { *shared.job.get() = Some(erased) };
         let number = (shared.state.load(Ordering::Relaxed) >> JOB_SHIFT).wrapping_add(1);
@@ -131,7 +132,7 @@ impl Pool {
             worker.wake();
         }
         let mine = catch_unwind(AssertUnwindSafe(|| job(0)));
-        // A worker that has not come by now has nothing left to do.
+        // A worker that has not started by now has no task left.
         shared.state.fetch_or(CLOSED, Ordering::AcqRel);
         let mut turns = 0_u32;
         while shared.state.load(Ordering::Acquire) & ACTIVE > 0 {
@@ -159,7 +160,7 @@ impl Pool {
         });
     }
 
-    /// Splits `data` into pieces of `chunk` elements and calls `task(worker, i, piece)` for each.
+    /// Splits `data` into chunks of `chunk` elements and calls `task(worker, i, chunk)` for each.
     pub fn chunks<T: Send>(
         &self,
         data: &mut [T],
@@ -198,7 +199,7 @@ impl Worker {
         }
     }
 
-    /// Waits for another job than number `seen`; gives its number.
+    /// Waits for a job other than number `seen`; returns its number.
     fn next_job(&self, state: &AtomicU64, seen: u64) -> u64 {
         let start = Instant::now();
         loop {
@@ -209,7 +210,7 @@ impl Worker {
                 }
                 std::hint::spin_loop();
             }
-            if start.elapsed() > SPIN {
+            if start.elapsed() > SPIN_TIME {
                 break;
             }
         }
@@ -226,7 +227,7 @@ impl Worker {
 }
 
 impl Shared {
-    /// Makes worker `number` active in `job`, if that is still open and wants it.
+    /// Makes worker `number` active in `job`, if the job is still open and wants this worker.
     fn enter(&self, job: u64, number: usize) -> bool {
         self.state
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
@@ -249,7 +250,7 @@ fn work(shared: &Shared, number: usize) {
         if !shared.enter(seen, number) {
             continue;
         }
-        // SAFETY: this worker is active, so the caller waits: nobody writes the job, and what it points to is alive.
+        // SAFETY: this worker is active, so the caller waits: the job is not written, and its pointer is valid.
         let result =
             unsafe { (*shared.job.get()).map(|job| catch_unwind(AssertUnwindSafe(|| (*job)(number)))) };
         if matches!(result, Some(Err(_))) {
@@ -259,14 +260,14 @@ fn work(shared: &Shared, number: usize) {
     }
 }
 
-/// A slice whose disjoint parts are written by several tasks.
+/// A slice whose disjoint ranges are written by several tasks.
 pub(crate) struct SharedSlice<'a, T> {
     start: *mut T,
     len: usize,
     life: std::marker::PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: a way to hand out disjoint parts; `range` says what its caller must see to.
+// SAFETY: it hands out disjoint ranges, which the caller of `range` guarantees.
 unsafe impl<T: Send> Sync for SharedSlice<'_, T> {}
 // SAFETY: as for `&mut [T]`.
 unsafe impl<T: Send> Send for SharedSlice<'_, T> {}
@@ -295,6 +296,30 @@ impl<'a, T> SharedSlice<'a, T> {
     /// The address of the first element, for kernels that write by pointer.
     pub fn as_mut_ptr(&self) -> *mut T {
         self.start
+    }
+}
+
+/// Work space of all workers: `len` elements each.
+pub(crate) struct WorkerSlices<'a, T> {
+    all: SharedSlice<'a, T>,
+    len: usize,
+}
+
+impl<'a, T> WorkerSlices<'a, T> {
+    pub fn new(all: &'a mut [T], len: usize) -> WorkerSlices<'a, T> {
+        WorkerSlices {
+            all: SharedSlice::new(all),
+            len,
+        }
+    }
+
+    /// The work space of one worker.
+    ///
+    /// # Safety
+    /// No other slice of this worker may be live: a worker runs one task at a time.
+    pub unsafe fn of(&self, worker: usize) -> &'a mut [T] {
+        // SAFETY: ranges of different workers are disjoint; the rest as the caller promises.
+        unsafe { self.all.range(worker * self.len..(worker + 1) * self.len) }
     }
 }
 

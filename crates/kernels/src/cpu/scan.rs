@@ -6,8 +6,8 @@ use super::element::Element;
 use super::exec::Kernel;
 use super::pool::SharedSlice;
 
-/// Lanes that one task sums side by side.
-const LANES: usize = 64;
+/// Neighboring lines that a task scans together.
+const SCAN_LANES: usize = 64;
 
 /// A running total of elements of type `T`.
 trait Total<T>: Copy + Default {
@@ -36,7 +36,7 @@ impl Total<f64> for Compensated {
         } else {
             (x - sum) + self.0
         };
-        // Beyond the finite there is nothing to carry.
+        // A sum that is not finite has no error term.
         self.1 += if sum.is_finite() { lost } else { 0.0 };
         self.0 = sum;
     }
@@ -75,11 +75,11 @@ fn sums<T: Element, S: Total<T>>(shape: &Shape, axis: usize, reverse: bool) -> K
     let inner: usize = dims[axis + 1..].iter().product();
     Box::new(move |args| {
         let (x, out) = (args.input::<T>(0), SharedSlice::new(args.output::<T>()));
-        let groups = inner.div_ceil(LANES);
+        let groups = inner.div_ceil(SCAN_LANES);
         args.pool().run(outer * groups, |_, task| {
-            let (o, first) = (task / groups, task % groups * LANES);
-            let width = LANES.min(inner - first);
-            let mut totals = [S::default(); LANES];
+            let (o, first) = (task / groups, task % groups * SCAN_LANES);
+            let width = SCAN_LANES.min(inner - first);
+            let mut totals = [S::default(); SCAN_LANES];
             for step in 0..extent {
                 let i = if reverse { extent - 1 - step } else { step };
                 let at = (o * extent + i) * inner + first;

@@ -1,5 +1,5 @@
 //! Sorting: elements become integers of the same order with their position in the low bits, so that an
-//! unstable sort in place is stable, and NaN and -0 need no thought. NaN is larger than all; -0 equals 0.
+//! unstable sort in place is stable, and NaN and -0 need no special case. NaN is the largest; -0 equals 0.
 
 use hyperglow_core::op::Spec;
 use hyperglow_core::{DType, Shape};
@@ -74,15 +74,15 @@ fn order_of<T: Keyed>(shape: &Shape, axis: usize, k: usize, descending: bool, th
         scratch: scratch_bytes::<T::Key>(extent * threads),
         kernel: Box::new(move |args| {
             let x = args.input::<T>(0);
-            let keys = SharedSlice::new(args.scratch::<T::Key>(extent * args.pool().threads()));
+            let keys = args.worker_scratch::<T::Key>(extent);
             let out = SharedSlice::new(args.output::<i32>());
             if k == 0 {
                 return Ok(());
             }
             let together = (4096 / extent.max(1)).max(1);
             args.pool().ranges(outer * inner, together, |worker, lanes| {
-                // SAFETY: a worker's own piece of the scratch.
-                let keys = unsafe { keys.range(worker * extent..(worker + 1) * extent) };
+                // SAFETY: the worker's own keys.
+                let keys = unsafe { keys.of(worker) };
                 for lane in lanes {
                     let (o, i) = (lane / inner, lane % inner);
                     for (position, key) in keys.iter_mut().enumerate() {
@@ -95,8 +95,8 @@ fn order_of<T: Keyed>(shape: &Shape, axis: usize, k: usize, descending: bool, th
                     for (rank, &key) in keys[..k].iter().enumerate() {
                         let at = (o * k + rank) * inner + i;
                         // SAFETY: this lane is one task's.
-                        let place = unsafe { out.range(at..at + 1) };
-                        place[0] = T::position(key);
+                        let element = unsafe { out.range(at..at + 1) };
+                        element[0] = T::position(key);
                     }
                 }
             });

@@ -1,4 +1,4 @@
-//! Memory of the CPU device: tensors' bytes and the arenas of programs, counted exactly.
+//! Memory of the CPU device: tensors' bytes and programs' arenas, counted exactly.
 
 use std::any::Any;
 use std::ptr::NonNull;
@@ -14,7 +14,7 @@ static LIVE_BUFFERS: AtomicUsize = AtomicUsize::new(0);
 static PEAK_BYTES: AtomicUsize = AtomicUsize::new(0);
 static ARENA_BYTES: AtomicUsize = AtomicUsize::new(0);
 
-/// What the CPU device holds, in exact numbers, over all backends of the process.
+/// Exact memory counters of the CPU device, over all backends of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryStats {
     /// Bytes of tensors.
@@ -23,15 +23,15 @@ pub struct MemoryStats {
     pub live_buffers: usize,
     /// The largest sum of `live_bytes` and `arena_bytes` so far.
     pub peak_bytes: usize,
-    /// Bytes of the arenas that prepared programs work in.
+    /// Bytes of the arenas of prepared programs.
     pub arena_bytes: usize,
-    /// Bytes given back by tensors and kept for the next one of about the same size.
+    /// Bytes of freed tensors that are kept for reuse.
     pub kept_bytes: usize,
-    /// How often the system was asked for memory.
+    /// Number of allocations from the system.
     pub system_allocations: usize,
 }
 
-/// The counters now.
+/// The current counters.
 pub fn memory() -> MemoryStats {
     MemoryStats {
         live_bytes: LIVE_BYTES.load(Relaxed),
@@ -50,10 +50,10 @@ pub(crate) struct CpuStorage {
     len: usize,
 }
 
-// SAFETY: the pointer is the block's, and blocks may go to other threads.
+// SAFETY: the pointer is the block's, and blocks may move to other threads.
 unsafe impl Send for CpuStorage {}
-// SAFETY: the only writers are plans, and the graph runs the plans of a device one after the other, giving them
-// for writing only storage that nobody else reads.
+// SAFETY: the only writers are plans. A device runs its plans one after the other, and the graph passes a plan for
+// writing only storage without another reader.
 unsafe impl Sync for CpuStorage {}
 
 impl CpuStorage {
@@ -71,7 +71,7 @@ impl CpuStorage {
 
     pub fn copy_of(bytes: &[u8]) -> Result<CpuStorage> {
         let storage = CpuStorage::new(bytes.len())?;
-        // SAFETY: the block has at least `len` bytes, is new, and nobody else knows it.
+        // SAFETY: the block has at least `len` bytes, is new, and has no other pointer.
         unsafe {
             storage
                 .start
@@ -111,7 +111,7 @@ impl Storage for CpuStorage {
                 format!("{} bytes from {from} wanted of {}", out.len(), self.len),
             ));
         }
-        // SAFETY: both ranges have `out.len()` bytes, as just checked; nobody writes storage while it is read (see the `Sync` impl).
+        // SAFETY: both ranges have `out.len()` bytes, as just checked; no plan writes storage while it is read (see the `Sync` impl).
         unsafe {
             out.as_mut_ptr()
                 .copy_from_nonoverlapping(self.start.as_ptr().add(from), out.len())
@@ -126,7 +126,7 @@ impl Storage for CpuStorage {
                 format!("{} bytes from {from} for storage of {}", bytes.len(), self.len),
             ));
         }
-        // SAFETY: both ranges have `bytes.len()` bytes, as just checked; whoever writes is alone to know the storage (see the `Sync` impl).
+        // SAFETY: both ranges have `bytes.len()` bytes, as just checked; the writer has the only reference to the storage (see the `Sync` impl).
         unsafe {
             self.start
                 .as_ptr()
@@ -141,7 +141,7 @@ impl Storage for CpuStorage {
     }
 }
 
-/// Memory that programs work in.
+/// Memory of programs' arenas.
 pub(crate) struct Arena(Block);
 
 impl Arena {
@@ -151,14 +151,14 @@ impl Arena {
     }
 
     pub fn new(bytes: usize) -> Result<Arena> {
-        // Not of a class, since it is never kept: a larger or a smaller one takes its place, hardly ever one of this size.
+        // Not rounded to a class: an arena is replaced by a larger or a smaller one and hardly ever reused.
         let block = Block::exact(bytes)?;
         let arenas = ARENA_BYTES.fetch_add(block.bytes, Relaxed) + block.bytes;
         PEAK_BYTES.fetch_max(arenas + LIVE_BYTES.load(Relaxed), Relaxed);
         Ok(Arena(block))
     }
 
-    /// Its size, at least what was asked for.
+    /// Its size, at least the requested size.
     pub fn bytes(&self) -> usize {
         self.0.bytes
     }
@@ -182,15 +182,15 @@ impl Drop for Arena {
     }
 }
 
-/// Where some bytes are. Carries no right to use them: kernels get typed slices from
-/// [`Args`](crate::cpu::exec::Args), which knows what a step may touch.
+/// The address of some bytes. It gives no access: kernels get typed slices from
+/// [`Args`](crate::cpu::exec::Args), which knows the memory of a step.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RawBytes {
     pub start: NonNull<u8>,
     pub len: usize,
 }
 
-// SAFETY: an address; using it is unsafe and justified where it happens.
+// SAFETY: an address; each use of it is unsafe and justified separately.
 unsafe impl Send for RawBytes {}
 // SAFETY: as above.
 unsafe impl Sync for RawBytes {}

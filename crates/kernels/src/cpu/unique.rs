@@ -5,12 +5,12 @@ use hyperglow_core::Shape;
 use super::element::Element;
 use super::exec::{Chosen, scratch_bytes};
 
-/// Places of the table: a power of two, at most half full.
-fn places(rows: usize) -> usize {
+/// Slots of the table: a power of two, at most half full.
+fn table_len(rows: usize) -> usize {
     (2 * rows).next_power_of_two()
 }
 
-/// Elements whose hashing makes a task.
+/// Elements of a task of hashing.
 const TASK_ELEMENTS: usize = 1 << 13;
 
 /// The bits of an element such that equal elements have equal bits: -0 as 0, every NaN as one.
@@ -19,7 +19,7 @@ fn bits<T: Element>(x: T) -> u64 {
     if x.is_nan() {
         f64::NAN.to_bits()
     } else if size_of::<T>() == 8 && !T::holds(hyperglow_core::DType::F64) {
-        // A double cannot hold every i64: the exact value is what wrapping addition of 0 keeps.
+        // A double cannot hold every i64: wrapping addition of 0 keeps the exact value.
         bits_of_i64(x)
     } else {
         (wide + 0.0).to_bits()
@@ -68,11 +68,11 @@ fn same_rows<T: Element>(a: &[T], b: &[T]) -> bool {
 pub(crate) fn rows<T: Element>(shape: &Shape) -> Chosen {
     let (n, d) = (shape[0], shape[1]);
     Chosen {
-        scratch: scratch_bytes::<u32>(places(n)) + scratch_bytes::<u64>(n),
+        scratch: scratch_bytes::<u32>(table_len(n)) + scratch_bytes::<u64>(n),
         kernel: Box::new(move |args| {
             let x = args.input::<T>(0);
             let out = args.output::<i32>();
-            let table = args.scratch::<u32>(places(n));
+            let table = args.scratch::<u32>(table_len(n));
             table.fill(0);
             let mask = table.len() - 1;
             let row = |r: usize| &x[r * d..(r + 1) * d];
@@ -85,19 +85,19 @@ pub(crate) fn rows<T: Element>(shape: &Shape) -> Chosen {
             });
             let mut groups = 0;
             for r in 0..n {
-                let mut place = hashes[r] as usize & mask;
-                // A place holds the number of the first such row, from 1 on.
+                let mut slot = hashes[r] as usize & mask;
+                // A slot holds the number of the first row of its value, from 1 on; 0 is empty.
                 out[r] = loop {
-                    match table[place] as usize {
+                    match table[slot] as usize {
                         0 => {
-                            table[place] = r as u32 + 1;
+                            table[slot] = r as u32 + 1;
                             groups += 1;
                             break groups - 1;
                         }
                         first if hashes[first - 1] == hashes[r] && same_rows(row(first - 1), row(r)) => {
                             break out[first - 1];
                         }
-                        _ => place = (place + 1) & mask,
+                        _ => slot = (slot + 1) & mask,
                     }
                 };
             }

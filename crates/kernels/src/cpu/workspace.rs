@@ -1,7 +1,7 @@
-//! The memory in which plans keep what lives while they run. A device runs one plan at a time and nothing in there
-//! outlives a run, so all plans use the same memory, as large as the largest needs: that of an epoch's last, smaller
-//! batch costs nothing. A program asks for its memory when it is prepared and gets it when it runs first: whoever prepares
-//! one need not wait for the run of another.
+//! The memory of plans' intermediate values. A device runs one plan at a time and no intermediate value outlives a
+//! run, so all plans use the same memory, as large as the largest arena: the plan of an epoch's last, smaller batch needs
+//! no memory of its own. A program claims its memory when it is prepared, and the memory is allocated at the program's
+//! first run: preparing a program does not wait for the run of another.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,14 +13,14 @@ use super::storage::Arena;
 /// Memory shared by the prepared programs of a backend.
 pub(crate) struct Workspace {
     room: Mutex<Room>,
-    /// What the programs that live asked for.
+    /// Claims of the living programs, in bytes.
     claims: Mutex<Vec<usize>>,
 }
 
-/// The memory itself, for whoever holds the lock.
+/// The memory itself, for the holder of the lock.
 pub(crate) struct Room {
     arena: Arena,
-    /// How often the memory was replaced: whoever remembers addresses remembers this too.
+    /// Number of replacements of the memory. Stored addresses are valid for one value of this number.
     moves: u64,
 }
 
@@ -33,7 +33,7 @@ impl Room {
         self.moves
     }
 
-    /// Sees to it that there are as many bytes.
+    /// Allocates memory of at least this size.
     fn grow(&mut self, bytes: usize) -> Result<()> {
         if self.arena.bytes() < bytes {
             self.resize(bytes)?;
@@ -59,10 +59,10 @@ impl Workspace {
         })
     }
 
-    /// A claim to `bytes`, which from its first use on are there for as long as it lives.
+    /// A claim to `bytes`. The memory exists from the claim's first use on, as long as the claim lives.
     ///
     /// # Errors
-    /// Where the machine has not so much.
+    /// If the machine has less memory.
     pub fn claim(self: &Arc<Workspace>, bytes: usize) -> Result<Claim> {
         within_limits(bytes)?;
         self.claims().push(bytes);
@@ -73,7 +73,7 @@ impl Workspace {
     }
 
     fn enter(&self) -> MutexGuard<'_, Room> {
-        // A run that panicked left nothing in there that the next one relies on.
+        // No run relies on the content after an earlier run that panicked.
         self.room.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -81,16 +81,16 @@ impl Workspace {
         self.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives memory back when no program needs half of it. Whoever drops a program must not wait for a run of another,
-    /// so during one the memory stays as it is.
+    /// Frees memory if no program needs half of it. Dropping a program must not wait for a run of another, so the memory
+    /// does not change during a run.
     fn shrink(&self) {
         let Ok(mut room) = self.room.try_lock() else {
             return;
         };
-        // Counted while nobody runs: whoever claims more from now on gets it when it runs.
+        // Counted outside of a run: a later, larger claim is allocated at its first run.
         let wanted = self.claims().iter().copied().max().unwrap_or(0);
         if wanted < room.arena.bytes() / 2 {
-            // Where the system refuses the smaller piece, the larger one still serves.
+            // If the system refuses the smaller block, the larger one is kept.
             room.resize(wanted).unwrap_or(());
         }
     }
@@ -103,10 +103,10 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// The memory, for one run; it has at least the bytes that were claimed, its content is arbitrary.
+    /// The memory, for one run: at least the claimed bytes, with arbitrary content.
     ///
     /// # Errors
-    /// Where the system has not so much left; only before the first success.
+    /// If the system has less memory left; only before the first success.
     pub fn enter(&self) -> Result<MutexGuard<'_, Room>> {
         let mut room = self.workspace.enter();
         room.grow(self.bytes)?;
@@ -131,7 +131,7 @@ mod tests {
 
     use super::*;
 
-    /// Bytes and moves while the claim is used.
+    /// Bytes and number of moves during a use of the claim.
     fn used(claim: &Claim) -> (usize, u64) {
         let room = claim.enter().unwrap();
         (room.arena().bytes(), room.moves())

@@ -1,7 +1,7 @@
 //! Limits and coefficients of the functions of [`super::exponential`] for float32 and float64, interpolated at the Chebyshev
 //! points unless said otherwise. All are given in f64 and rounded to the element.
 
-/// What depends on the precision. Polynomials have their highest coefficient first.
+/// The constants of a precision. Polynomials have their highest coefficient first.
 pub(crate) trait Constants: Copy {
     /// Whether it is float32.
     const IS_SINGLE: bool;
@@ -21,8 +21,15 @@ pub(crate) trait Constants: Copy {
     const TANH_ONE: f64;
     /// (2 atanh(s) / s - 2) / s^2 as a polynomial in s^2, for |s| <= 1/5.
     const ATANH: &'static [f64];
-    /// Numbers below it in size are their own e^x - 1 and ln(1 + x).
+    /// Numbers below it in magnitude are their own e^x - 1 and ln(1 + x).
     const TINY: f64;
+    /// From it on the error function is 1.
+    const ERF_ONE: f64;
+    /// erf(x) / x - 1 as a polynomial in x^2 for |x| <= [`ERF_CUT`], of least relative error in erf.
+    const ERF_NEAR: &'static [f64];
+    /// (c, polynomial): ln(1 - erf(x)) as a polynomial in x - c for x within [`ERF_CUT`] and `ERF_ONE`, of least relative error in
+    /// erf.
+    const ERF_FAR: (f64, &'static [f64]);
 }
 
 impl Constants for f32 {
@@ -49,6 +56,27 @@ impl Constants for f32 {
     ];
     // 2^-25.
     const TINY: f64 = 2.980_232_238_769_531_2e-8;
+    const ERF_ONE: f64 = 3.95;
+    const ERF_NEAR: &'static [f64] = &[
+        -6.090_393_872_000_277e-4,
+        5.011_970_642_954_111e-3,
+        -2.677_891_589_701_175_7e-2,
+        1.128_214_061_164_017_3e-1,
+        -3.761_252_462_863_922e-1,
+        1.283_791_512_250_900_3e-1,
+    ];
+    const ERF_FAR: (f64, &'static [f64]) = (
+        0.0,
+        &[
+            1.982_197_235_015_044_7e-4,
+            -3.065_490_909_883_97e-3,
+            2.231_521_524_051_264_4e-2,
+            -1.041_136_827_305_970_7e-1,
+            -6.369_760_792_359_805e-1,
+            -1.127_797_244_662_578_4,
+            -1.664_471_800_673_198_7e-4,
+        ],
+    );
 }
 
 impl Constants for f64 {
@@ -84,28 +112,46 @@ impl Constants for f64 {
     ];
     // 2^-54.
     const TINY: f64 = 5.551_115_123_125_783e-17;
+    const ERF_ONE: f64 = 5.95;
+    const ERF_NEAR: &'static [f64] = &[
+        -8.481_825_024_955_23e-10,
+        1.404_603_598_131_604e-8,
+        -1.627_547_389_567_275_3e-7,
+        1.645_521_368_602_344e-6,
+        -1.492_529_972_254_144e-5,
+        1.205_532_104_144_104e-4,
+        -8.548_326_754_898_017e-4,
+        5.223_977_621_602_83e-3,
+        -2.686_617_064_480_659_5e-2,
+        1.128_379_167_095_370_4e-1,
+        -3.761_263_890_318_372_6e-1,
+        1.283_791_670_955_126e-1,
+    ];
+    const ERF_FAR: (f64, &'static [f64]) = (
+        1.5,
+        &[
+            1.366_781_406_275_176e-12,
+            -2.419_938_650_210_727_4e-11,
+            1.915_310_191_962_795_5e-10,
+            -8.825_446_496_047_784e-10,
+            2.385_804_712_652_004e-9,
+            -1.191_045_781_529_017_3e-9,
+            -2.777_454_620_015_734_6e-8,
+            1.926_367_718_091_464_3e-7,
+            -8.188_305_614_117_881e-7,
+            2.370_841_147_923_820_4e-6,
+            -2.646_810_806_157_662e-6,
+            -2.247_369_140_720_337_5e-5,
+            2.159_633_004_179_038e-4,
+            -1.257_216_686_278_167e-3,
+            6.006_746_386_875_685_4e-3,
+            -2.582_414_063_366_597e-2,
+            -0.892_640_330_615_051_9,
+            -3.508_800_801_779_527_6,
+            -3.384_492_089_551_552_7,
+        ],
+    );
 }
 
-/// float32's error function changes its form here.
+/// The error function changes its form here.
 pub(super) const ERF_CUT: f64 = 0.9;
-/// From it on float32's error function is 1.
-pub(super) const ERF_ONE: f64 = 3.95;
-/// erf(x) / x - 1 as a polynomial in x^2 for |x| <= 0.9, of least relative error in erf.
-pub(super) const ERF_NEAR: &[f64] = &[
-    -6.090_393_872_000_277e-4,
-    5.011_970_642_954_111e-3,
-    -2.677_891_589_701_175_7e-2,
-    1.128_214_061_164_017_3e-1,
-    -3.761_252_462_863_922e-1,
-    1.283_791_512_250_900_3e-1,
-];
-/// ln(1 - erf(x)) for 0.9 <= x <= 3.95, of least relative error in erf.
-pub(super) const ERF_FAR: &[f64] = &[
-    1.982_197_235_015_044_7e-4,
-    -3.065_490_909_883_97e-3,
-    2.231_521_524_051_264_4e-2,
-    -1.041_136_827_305_970_7e-1,
-    -6.369_760_792_359_805e-1,
-    -1.127_797_244_662_578_4,
-    -1.664_471_800_673_198_7e-4,
-];

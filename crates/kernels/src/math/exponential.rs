@@ -1,16 +1,14 @@
-//! Exponentials, logarithms and what is made of them.
+//! Exponentials, logarithms, and functions that consist of them.
 //!
 //! exp splits x = n ln 2 + r (Cody and Waite, ln 2 in two parts) and uses a polynomial on |r| <= ln 2 / 2; log
-//! splits off the exponent and uses the series of 2 atanh(s). All other functions here are made of exp and log.
+//! splits off the exponent and uses the series of 2 atanh(s). All other functions here consist of exp and log.
 
-use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
-
-use super::constants::{Constants, ERF_CUT, ERF_FAR, ERF_NEAR, ERF_ONE};
+use super::constants::{Constants, ERF_CUT};
 use super::vector::{Power, Vector};
 
 /// The polynomial at x, its highest coefficient first.
 #[inline(always)]
-fn polynomial<V: Vector>(x: V, coefficients: &[f64]) -> V {
+pub(super) fn polynomial<V: Vector>(x: V, coefficients: &[f64]) -> V {
     let (first, rest) = coefficients.split_first().unwrap_or((&0.0, &[]));
     rest.iter()
         .fold(x.number(*first), |sum, &next| sum.fma(x, x.number(next)))
@@ -18,7 +16,7 @@ fn polynomial<V: Vector>(x: V, coefficients: &[f64]) -> V {
 
 /// The whole number nearest to x / ln 2, as its sum with the rounder.
 #[inline(always)]
-fn exponent<V: Vector>(x: V) -> V {
+pub(super) fn exponent_of_two<V: Vector>(x: V) -> V {
     x.fma(x.number(std::f64::consts::LOG2_E), x.number(V::Element::ROUNDER))
 }
 
@@ -33,15 +31,15 @@ fn exp_of_rest<V: Vector>(x: V, n: V) -> V {
 
 /// x as n ln 2 + r, for x as exp and expm1 limit it (or NaN, then r is): n and e^r - 1.
 #[inline(always)]
-fn exp_parts<V: Vector>(x: V) -> (V, V) {
-    let n = exponent(x) - x.number(V::Element::ROUNDER);
+pub(super) fn exp_parts<V: Vector>(x: V) -> (V, V) {
+    let n = exponent_of_two(x) - x.number(V::Element::ROUNDER);
     (n, exp_of_rest(x, n))
 }
 
 /// The same for x whose 2^n is a normal number: 2^n and e^r - 1.
 #[inline(always)]
 fn exp_factors<V: Power>(x: V) -> (V, V) {
-    let n = exponent(x);
+    let n = exponent_of_two(x);
     (
         n.power_of_sum(),
         exp_of_rest(x, n - x.number(V::Element::ROUNDER)),
@@ -116,7 +114,7 @@ pub(super) fn log1p<V: Vector>(x: V) -> V {
     let one = x.number(1.0);
     let u = one + x;
     let y = log(u);
-    // What rounding 1 + x lost, as a correction of the first order.
+    // The rounding error of 1 + x, as a correction of the first order.
     let lost = V::select(one.less(x), one - (u - x), x - (u - one));
     let inside = x.number(0.0).less(u) & u.less(x.number(f64::INFINITY));
     let y = y + V::select(inside, lost / u, x.number(0.0));
@@ -146,46 +144,16 @@ pub(super) fn softplus<V: Vector>(x: V) -> V {
     x.number(0.0).larger(x) + log1p(exp(-x.abs()))
 }
 
-/// The error function: of float32 near 0 x + x P(x^2), farther out 1 - e^Q(|x|); of float64 as defined.
+/// The error function: near 0 x + x P(x^2), farther out 1 - e^Q(|x|).
 #[inline(always)]
 pub(super) fn erf<V: Vector>(x: V) -> V {
-    if !V::Element::IS_SINGLE {
-        return x.defined(UnaryOp::Erf);
-    }
-    let a = x.number(ERF_ONE).smaller(x.abs());
-    let near = polynomial(x * x, ERF_NEAR).fma(x, x);
-    // Q(a) is within [-18, 0], so e^Q needs no limits.
-    let (n, p) = exp_parts(polynomial(a, ERF_FAR));
+    let a = x.number(V::Element::ERF_ONE).smaller(x.abs());
+    let near = polynomial(x * x, V::Element::ERF_NEAR).fma(x, x);
+    // Q(a) is within [-40, 0], so e^Q needs no limits.
+    let (center, far) = V::Element::ERF_FAR;
+    let centered = if center == 0.0 { a } else { a - x.number(center) };
+    let (n, p) = exp_parts(polynomial(centered, far));
     let one = x.number(1.0);
     let far = (one - (p + one).scale(n)).copysign(x);
     V::select(a.less(x.number(ERF_CUT)), near, far)
-}
-
-/// x to the power y: of float32s in float64, where the error of the logarithm, which y may make a thousand times larger, is
-/// still far below what float32 shows; of float64s as defined.
-#[inline(always)]
-pub(super) fn pow<V: Vector>(x: V, y: V) -> V {
-    if V::Element::IS_SINGLE {
-        V::of_wide(wide_pow(x.wide(), y.wide()))
-    } else {
-        x.defined_with(BinaryOp::Pow, y)
-    }
-}
-
-/// e^(y ln |x|) with the sign and the special values of x to the power y.
-#[inline(always)]
-fn wide_pow<V: Vector<Element = f64>>(x: V, y: V) -> V {
-    let (zero, one) = (x.number(0.0), x.number(1.0));
-    let size = x.abs();
-    let power = exp(y * log(size));
-    // Also where y is infinite.
-    let power = V::select(size.equals(one) & y.equals(y), one, power);
-    let half = y * y.number(0.5);
-    let odd = y.floor().equals(y) & half.floor().less(half);
-    let power = V::select(odd, power.copysign(x), power);
-    // A negative number has no power that is not whole.
-    let nowhere = y.floor().less(y) & x.less(zero) & x.number(f64::NEG_INFINITY).less(x);
-    let power = V::select(nowhere, x.number(f64::NAN), power);
-    let power = V::select(x.equals(one), one, power);
-    V::select(y.equals(zero), one, power)
 }

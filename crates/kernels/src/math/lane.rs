@@ -47,7 +47,7 @@ macro_rules! operators {
 }
 
 macro_rules! lane {
-    ($t:ty, $bits:ty, $signed:ty, $mantissa:literal, $bias:literal, $at:ident) => {
+    ($t:ty, $bits:ty, $signed:ty, $mantissa:literal, $bias:literal, $splitter:literal, $at:ident) => {
         operators! { $t:
             Add add |a, b| a + b;
             Sub sub |a, b| a - b;
@@ -65,7 +65,7 @@ macro_rules! lane {
         impl<const FMA: bool> Power for Lane<$t, FMA> {
             #[inline(always)]
             fn power_of_sum(self) -> Self {
-                // What the rounder adds lies above what is kept.
+                // The shift drops the bits of the rounder.
                 let exponent = self.0.to_bits() << $mantissa;
                 Lane(<$t>::from_bits(
                     exponent.wrapping_add((1.0 as $t).to_bits()),
@@ -88,6 +88,20 @@ macro_rules! lane {
                 } else {
                     self.0 * b.0 + c.0
                 })
+            }
+            #[inline(always)]
+            fn product_error(self, other: Self, product: Self) -> Self {
+                if FMA {
+                    return Lane(self.0.mul_add(other.0, -product.0));
+                }
+                // Dekker 1971: products of halves of the mantissas are exact.
+                let halves = |x: $t| {
+                    let shifted = x * $splitter;
+                    let high = shifted - (shifted - x);
+                    (high, x - high)
+                };
+                let ((a, b), (c, d)) = (halves(self.0), halves(other.0));
+                Lane(((a * c - product.0) + a * d + b * c) + b * d)
             }
             #[inline(always)]
             fn sqrt(self) -> Self {
@@ -178,8 +192,8 @@ macro_rules! lane {
         }
     };
 }
-lane!(f32, u32, i32, 23, 127, at_f32);
-lane!(f64, u64, i64, 52, 1023, at_f64);
+lane!(f32, u32, i32, 23, 127, 4_097.0, at_f32);
+lane!(f64, u64, i64, 52, 1023, 134_217_729.0, at_f64);
 
 operators! { i64:
     Add add |a, b| a.wrapping_add(b);

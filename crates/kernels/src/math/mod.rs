@@ -1,15 +1,15 @@
-//! The arithmetic of elementwise operations, written once. A function is generic over what it computes on: one element of a
-//! loop that the compiler vectorises ([`Lane`]), or a value that is written down instead of computed, from which machine code
-//! is made (`cpu/cluster/machine`). [`table`] says which function is which operation; what has no text here is taken from
-//! core's table, element by element.
+//! The arithmetic of elementwise operations, written once. A function is generic over its vector type: one element of a loop that
+//! the compiler vectorizes ([`Lane`]), or a traced value, from which machine code is generated (`cpu/cluster/machine`). [`table`] maps
+//! operations to functions; an operation without a function is computed by the definition in core's table, element by element.
 //!
-//! [`vector`] is what functions are written in. [`exponential`] and [`circle`] hold those without branches or tables, at most
-//! 2 units in the last place off; see the tests. Special values are as in IEEE 754.
+//! [`vector`] has the traits that functions are generic over. [`exponential`], [`power`] and [`circle`] hold functions without
+//! branches and table look-ups, with errors of at most 2 units in the last place (see the tests) and the special values of IEEE 754.
 
 mod circle;
 mod constants;
 mod exponential;
 mod lane;
+mod power;
 mod table;
 mod vector;
 

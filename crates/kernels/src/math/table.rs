@@ -1,11 +1,11 @@
-//! Which function is which elementwise operation: one row each, and the compiler asks for it. A row without a text is computed
-//! as core's table says.
+//! The functions of elementwise operations: one row per operation, which the compiler demands. An operation without a function is
+//! computed by the definition in core's table.
 
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 
 use super::constants::Constants;
 use super::vector::{Ordered, Vector, Whole};
-use super::{circle, exponential};
+use super::{circle, exponential, power};
 
 /// An operation of one argument.
 pub(crate) trait Unary {
@@ -16,7 +16,7 @@ pub(crate) trait Unary {
     fn at<V: Vector>(x: V) -> V {
         x.defined(Self::OP)
     }
-    /// Where `at` is its value, the definition elsewhere; `None`: everywhere.
+    /// Where `at` is the value; elsewhere the definition is. `None`: everywhere.
     #[inline(always)]
     fn within<V: Vector>(_x: V) -> Option<V::Mask> {
         None
@@ -32,7 +32,7 @@ pub(crate) trait Arithmetic {
     fn at<V: Vector>(x: V, y: V) -> V {
         x.defined_with(Self::OP, y)
     }
-    /// As for [`Unary`].
+    /// As [`Unary::within`].
     #[inline(always)]
     fn within<V: Vector>(_x: V, _y: V) -> Option<V::Mask> {
         None
@@ -50,27 +50,27 @@ pub(crate) trait Comparison {
     fn holds<V: Ordered>(x: V, y: V) -> V::Mask;
 }
 
-/// What is done with one of the operations of a kind, whichever it is: the choice is made once, outside of a loop.
+/// A computation that is generic over an operation of one argument: the operation is dispatched once, outside of a loop.
 pub(crate) trait ForUnary {
-    /// What comes of it.
+    /// Its result.
     type Out;
-    /// Does it.
+    /// Runs it for one operation.
     fn with<F: Unary>(self) -> Self::Out;
 }
 
 /// As [`ForUnary`].
 pub(crate) trait ForArithmetic {
-    /// What comes of it.
+    /// Its result.
     type Out;
-    /// Does it.
+    /// Runs it for one operation.
     fn with<F: Arithmetic>(self) -> Self::Out;
 }
 
 /// As [`ForUnary`].
 pub(crate) trait ForComparison {
-    /// What comes of it.
+    /// Its result.
     type Out;
-    /// Does it.
+    /// Runs it for one operation.
     fn with<F: Comparison>(self) -> Self::Out;
 }
 
@@ -95,7 +95,7 @@ macro_rules! unary {
             }
         )*
 
-        /// Does what is to be done with the operation.
+        /// Runs a computation for an operation.
         #[inline(always)]
         pub(crate) fn for_unary<R: ForUnary>(op: UnaryOp, run: R) -> R::Out {
             match op {
@@ -144,7 +144,7 @@ macro_rules! binary {
             }
         )*
 
-        /// Does what is to be done with the operation; `None` for a comparison.
+        /// Runs a computation for an operation; `None` for a comparison.
         #[inline(always)]
         pub(crate) fn for_arithmetic<R: ForArithmetic>(op: BinaryOp, run: R) -> Option<R::Out> {
             match op {
@@ -153,7 +153,7 @@ macro_rules! binary {
             }
         }
 
-        /// Does what is to be done with the operation; `None` for arithmetic.
+        /// Runs a computation for an operation; `None` for arithmetic.
         #[inline(always)]
         pub(crate) fn for_comparison<R: ForComparison>(op: BinaryOp, run: R) -> Option<R::Out> {
             match op {
@@ -197,7 +197,7 @@ binary! {
         Sub |x, y| float x - y, int x - y;
         Mul |x, y| float x * y, int x * y;
         Div |x, y| float x / y;
-        Pow |x, y| float exponential::pow(x, y);
+        Pow |x, y| float power::pow(x, y);
         Rem |x, y| float remainder(x, y), within has_exact_quotient;
         Max |x, y| float V::select(x.differs(x), x, x.larger(y)), int x.larger(y);
         Min |x, y| float V::select(x.differs(x), x, x.smaller(y)), int x.smaller(y);
@@ -217,29 +217,41 @@ binary! {
     }
 }
 
-/// Where the quotient of float32s is so small that float64 has it to the last place. Below 2^28 its product with y is exact,
-/// and a quotient just below a whole number stays below it. Of an infinite y no multiple is finite, not even the 0-fold.
+/// Where [`remainder`] is exact: the truncated quotient of float32s is exact in float64 below 2^28, and a float64 below 2^52 is an
+/// integer of which products with y have an exact [error](Vector::product_error), for y below 2^990. An infinite y has no finite
+/// multiple, not even the 0-fold.
 #[inline(always)]
 fn has_exact_quotient<V: Vector>(x: V, y: V) -> Option<V::Mask> {
-    V::Element::IS_SINGLE.then(|| {
-        let (x, y) = (x.wide(), y.wide());
-        let finite = y.abs().less(y.number(f64::INFINITY));
-        finite & (x / y).abs().less(x.number((1_u64 << 28) as f64))
-    })
+    let (most, largest) = if V::Element::IS_SINGLE {
+        ((1_u64 << 28) as f64, f64::INFINITY)
+    } else {
+        ((1_u64 << 52) as f64, 2_f64.powi(990))
+    };
+    let (x, y) = (x.wide(), y.wide());
+    Some(y.abs().less(y.number(largest)) & (x / y).abs().less(x.number(most)))
 }
 
-/// The remainder of floored division: of the sign of y, and so is 0. Of float64s as defined.
+/// x - y q for the truncated quotient q, or, of float64s, perhaps for the integer one further from 0: exactly.
+#[inline(always)]
+fn truncated_remainder<V: Vector>(x: V, y: V) -> V {
+    if V::Element::IS_SINGLE {
+        let (a, b) = (x.wide(), y.wide());
+        return V::of_wide(a - b * (a / b).truncated());
+    }
+    // x / y may have been rounded up to the next integer. All of x, the product, its error and the result are multiples of the unit
+    // in the last place of y, so that both differences are exact.
+    let q = (x / y).truncated();
+    let product = q * y;
+    (x - product) - q.product_error(y, product)
+}
+
+/// The remainder of floored division: its sign is that of y, also if it is 0.
 #[inline(always)]
 fn remainder<V: Vector>(x: V, y: V) -> V {
-    if !V::Element::IS_SINGLE {
-        return x.defined_with(BinaryOp::Rem, y);
-    }
-    let (a, b) = (x.wide(), y.wide());
-    let rest = V::of_wide(a - b * (a / b).truncated());
+    let rest = truncated_remainder(x, y);
     let zero = x.number(0.0);
     let (below, y_below) = (rest.less(zero), y.less(zero));
-    // Of the other sign than y.
-    let turned = V::select(
+    let floored = V::select(
         y_below,
         V::select(below, rest, rest + y),
         V::select(below, rest + y, rest),
@@ -247,6 +259,6 @@ fn remainder<V: Vector>(x: V, y: V) -> V {
     V::select(
         rest.equals(zero),
         V::select(y_below, x.number(-0.0), zero),
-        turned,
+        floored,
     )
 }

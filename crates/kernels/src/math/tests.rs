@@ -1,9 +1,10 @@
 //! Every function against the system's or libm's doubles, on intervals and at the special values.
 
-use hyperglow_core::elementwise::UnaryOp;
+use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 
 use super::circle::{cosine, sine};
-use super::exponential::{erf, exp, expm1, log, log1p, pow, sigmoid, softplus, tanh};
+use super::exponential::{erf, exp, expm1, log, log1p, sigmoid, softplus, tanh};
+use super::power::pow;
 use super::*;
 
 /// A function with and without fused multiply-add.
@@ -125,6 +126,18 @@ fn the_error_function_is_within_units_of_the_last_place() {
         assert!(f(-0.0).is_sign_negative() && f(f32::NAN).is_nan());
         assert_eq!(f(1e-40), 1e-40 * std::f32::consts::FRAC_2_SQRT_PI);
     }
+    for f in both!(erf on f64) {
+        for (low, high) in [(-6.5, 6.5), (-0.95, 0.95), (-1e-3, 1e-3), (0.85, 1.2), (5.0, 6.0)] {
+            for x in places(low, high) {
+                let error = ulps_f64(f(x), UnaryOp::Erf.at_f64(x));
+                assert!(error <= 2.0, "erf({x}) is {error} ulp off");
+            }
+        }
+        let inf = f64::INFINITY;
+        assert_eq!((f(inf), f(-inf), f(0.0), f(1e300)), (1.0, -1.0, 0.0, 1.0));
+        assert!(f(-0.0).is_sign_negative() && f(f64::NAN).is_nan());
+        assert_eq!(f(1e-310), 1e-310 * std::f64::consts::FRAC_2_SQRT_PI);
+    }
 }
 
 macro_rules! special_values {
@@ -184,18 +197,74 @@ special_values!(special_values_are_kept_in_f64 on f64, exp overflows at 710.0, u
 
 #[test]
 fn sine_and_cosine_are_within_a_unit_of_the_last_place() {
-    let ([sine, _], [cosine, _]) = (both!(sine on f32), both!(cosine on f32));
+    let ([sine32, _], [cosine32, _]) = (both!(sine on f32), both!(cosine on f32));
     for (low, high) in [(-10.0, 10.0), (-1e-3, 1e-3), (-524_288.0, 524_288.0)] {
         // Also next to the multiples of pi / 2, where the result is small.
         let near = (1..3000).map(|n| f64::from(n) * std::f64::consts::FRAC_PI_2);
         for x in places(low, high).chain(near).map(|x| x as f32) {
             let exact = f64::from(x);
-            assert!(ulps(sine(x), exact.sin()) <= 1.0, "sin({x})");
-            assert!(ulps(cosine(x), exact.cos()) <= 1.0, "cos({x})");
+            assert!(ulps(sine32(x), exact.sin()) <= 1.0, "sin({x})");
+            assert!(ulps(cosine32(x), exact.cos()) <= 1.0, "cos({x})");
         }
     }
-    assert_eq!(cosine(0.0), 1.0);
-    assert!(sine(-0.0).is_sign_negative());
+    assert_eq!(cosine32(0.0), 1.0);
+    assert!(sine32(-0.0).is_sign_negative());
+    for (sine, cosine) in both!(sine on f64).into_iter().zip(both!(cosine on f64)) {
+        for (low, high) in [(-10.0, 10.0), (-1e-3, 1e-3), (-524_288.0, 524_288.0)] {
+            let near = (1..3000).map(|n| f64::from(n) * std::f64::consts::FRAC_PI_2);
+            for x in places(low, high).chain(near) {
+                let errors = (ulps_f64(sine(x), x.sin()), ulps_f64(cosine(x), x.cos()));
+                assert!(errors.0 <= 1.5 && errors.1 <= 1.5, "{x}: {errors:?}");
+            }
+        }
+        assert_eq!((cosine(0.0), sine(5e-324), sine(1e-200)), (1.0, 5e-324, 1e-200));
+        assert!(sine(-0.0).is_sign_negative());
+    }
+}
+
+#[test]
+fn remainders_are_those_of_the_definition() {
+    let remainder = |x: f64, y: f64| -> [f64; 2] {
+        struct At(f64, f64);
+        impl ForArithmetic for At {
+            type Out = [f64; 2];
+            fn with<F: Arithmetic>(self) -> [f64; 2] {
+                let fused = (Lane::<f64, true>(self.0), Lane(self.1));
+                let plain = (Lane::<f64, false>(self.0), Lane(self.1));
+                let fused = if F::within(fused.0, fused.1) == Some(true) {
+                    F::at(fused.0, fused.1)
+                } else {
+                    fused.0.defined_with(F::OP, fused.1)
+                };
+                let plain = if F::within(plain.0, plain.1) == Some(true) {
+                    F::at(plain.0, plain.1)
+                } else {
+                    plain.0.defined_with(F::OP, plain.1)
+                };
+                [fused.0, plain.0]
+            }
+        }
+        for_arithmetic(BinaryOp::Rem, At(x, y)).unwrap()
+    };
+    let mut state = 1_u64;
+    let mut random = |exponents: u64| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let (bits, sign) = (state >> 12, state << 63);
+        f64::from_bits(sign | ((state >> 40) % exponents + (1023 - exponents / 2)) << 52 | bits)
+    };
+    for exponents in [4, 60, 2046] {
+        for _ in 0..100_000 {
+            let (x, y) = (random(exponents), random(exponents));
+            // Also where the quotient is next to an integer.
+            let multiple = (x / y).trunc() * y;
+            for x in [x, multiple, multiple.next_up(), multiple.next_down()] {
+                let expected = BinaryOp::Rem.at_f64(x, y).to_bits();
+                assert_eq!(remainder(x, y).map(f64::to_bits), [expected; 2], "{x} mod {y}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -207,17 +276,71 @@ fn powers_are_within_a_unit_of_the_last_place() {
             assert!(ulps(power(x, y), exact) <= 1.0, "{x} to the power {y}");
         }
     }
-    let (inf, nan) = (f32::INFINITY, f32::NAN);
     let special = [
-        0.0, -0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, -3.0, 1e30, inf, -inf, nan,
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        2.0,
+        -2.0,
+        0.5,
+        -0.5,
+        3.0,
+        -3.0,
+        1e30,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::NAN,
     ];
     for x in special {
         for y in special {
-            let (given, exact) = (power(x, y), x.powf(y));
+            let (a, b) = (x as f32, y as f32);
+            let (given, exact) = (power(a, b), a.powf(b));
             assert!(
                 given.to_bits() == exact.to_bits() || given.is_nan() && exact.is_nan(),
                 "{x} to the power {y} is {given}"
             );
         }
+    }
+    let powers: [fn(f64, f64) -> f64; 2] = [
+        |x, y| pow(Lane::<f64, true>(x), Lane(y)).0,
+        |x, y| pow(Lane::<f64, false>(x), Lane(y)).0,
+    ];
+    for power in powers {
+        for x in places(1e-3, 50.0)
+            .step_by(17)
+            .chain(places(0.99, 1.01).step_by(97))
+        {
+            for y in [
+                -170.5, -17.5, -2.0, -0.3, 1e-3, 0.5, 1.0, 3.0, 21.7, 181.0, 12_345.6,
+            ] {
+                let error = ulps_f64(power(x, y), x.powf(y));
+                assert!(error <= 1.0, "{x} to the power {y} is {error} ulp off");
+            }
+        }
+        for x in [5e-324, 1e-310, 2.3e-308, 1e-300, 1e300, f64::MAX] {
+            for y in [-1.0, -0.5, 0.1, 0.5, 1.0, 2.0, 1e-5] {
+                let error = ulps_f64(power(x, y), x.powf(y));
+                assert!(error <= 1.0, "{x} to the power {y} is {error} ulp off");
+            }
+        }
+        for x in special {
+            for y in special {
+                let (given, exact) = (power(x, y), x.powf(y));
+                let is_near = exact.is_normal() && ulps_f64(given, exact) <= 1.0;
+                assert!(
+                    given.to_bits() == exact.to_bits() || given.is_nan() && exact.is_nan() || is_near,
+                    "{x} to the power {y} is {given}"
+                );
+            }
+        }
+        assert_eq!(
+            (power(2.0, 10.0), power(3.0, 5.0), power(10.0, 2.0)),
+            (1024.0, 243.0, 100.0)
+        );
+        assert_eq!(
+            (power(1.0 + 1e-15, 1e300), power(0.5, 1e300)),
+            (f64::INFINITY, 0.0)
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! What the functions of [`super`] are written in, so that one text serves the loops that the compiler vectorises
+//! The traits that functions of [`super`] are generic over, so that one source serves the loops that the compiler vectorizes
 //! ([`Lane`](super::Lane)) and the machine code of clusters.
 
 use std::ops::{Add, BitAnd, Div, Mul, Neg, Sub};
@@ -7,9 +7,9 @@ use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 
 use super::constants::Constants;
 
-/// An element of any dtype, or a vector of them that is handled as one.
+/// An element of any dtype, or a vector of elements.
 pub(crate) trait Ordered: Copy {
-    /// A truth value for each element.
+    /// A boolean for each element.
     type Mask: Copy + BitAnd<Output = Self::Mask>;
 
     /// `self < other`; false for NaN.
@@ -22,19 +22,19 @@ pub(crate) trait Ordered: Copy {
     fn differs(self, other: Self) -> Self::Mask;
 }
 
-/// An integer, or a vector of them. What is beyond the dtype wraps.
+/// An integer, or a vector of integers; overflow wraps.
 pub(crate) trait Whole:
     Ordered + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self>
 {
-    /// The smaller.
+    /// The minimum.
     fn smaller(self, other: Self) -> Self;
-    /// The larger.
+    /// The maximum.
     fn larger(self, other: Self) -> Self;
-    /// What core's table says.
+    /// The definition in core's table.
     fn defined_with(self, op: BinaryOp, other: Self) -> Self;
 }
 
-/// A float32 or float64, or a vector of them.
+/// A float32 or float64, or a vector of floats.
 pub(crate) trait Vector:
     Ordered
     + Add<Output = Self>
@@ -45,24 +45,27 @@ pub(crate) trait Vector:
 {
     /// f32 or f64.
     type Element: Constants;
-    /// The same as float64.
+    /// A float64 vector of as many elements.
     type Wide: Vector<Element = f64, Wide = Self::Wide> + Ordered<Mask = Self::Mask>;
 
-    /// The number nearest to `value`, in every element of a vector like this one.
+    /// The element nearest to `value`, in every lane of a vector like this one.
     fn number(self, value: f64) -> Self;
-    /// `self * b + c`, rounded once where there is an instruction for it.
+    /// `self * b + c`, rounded once if the level has fused multiply-add, else twice.
     fn fma(self, b: Self, c: Self) -> Self;
+    /// The rounding error of `product`, which is `self * other` rounded: `self * other - product`, exactly. For finite numbers below
+    /// 2^996 in magnitude whose error is no smaller than the least subnormal.
+    fn product_error(self, other: Self, product: Self) -> Self;
     /// The square root, correctly rounded.
     fn sqrt(self) -> Self;
-    /// The largest whole number not above it.
+    /// Rounded down to an integer.
     fn floor(self) -> Self;
-    /// The smallest whole number not below it.
+    /// Rounded up to an integer.
     fn ceil(self) -> Self;
-    /// The nearest whole number, halves to even.
+    /// Rounded to the nearest integer, ties to even.
     fn nearest(self) -> Self;
-    /// The whole number before it on the way from 0.
+    /// Rounded towards 0 to an integer.
     fn truncated(self) -> Self;
-    /// Without its sign.
+    /// The absolute value.
     fn abs(self) -> Self;
     /// `self`, with the sign of `sign`.
     fn copysign(self, sign: Self) -> Self;
@@ -72,23 +75,23 @@ pub(crate) trait Vector:
     fn smaller(self, other: Self) -> Self;
     /// `if self > other { self } else { other }`: if either is NaN, `other`.
     fn larger(self, other: Self) -> Self;
-    /// `self * 2^n`, rounded once; n is a whole number within the range of twice the exponents.
+    /// `self * 2^n`, rounded once; n is an integer within twice the range of exponents.
     fn scale(self, n: Self) -> Self;
-    /// A positive finite number as m 2^e, with m within [3/4, 3/2). Anything at all for others.
+    /// (m, e) with `self` = m 2^e and m within [3/4, 3/2), for positive finite numbers; unspecified for others.
     fn decompose(self) -> (Self, Self);
     /// Whether bit `place`, 0 or 1, of n is set; `self` is n + [`ROUNDER`](Constants::ROUNDER).
     fn bit(self, place: u32) -> Self::Mask;
-    /// As float64.
+    /// Converted to float64.
     fn wide(self) -> Self::Wide;
     /// Rounded from float64.
     fn of_wide(x: Self::Wide) -> Self;
-    /// What core's table says, which may be a function of a library: element by element.
+    /// The definition in core's table, element by element; it may be a library function.
     fn defined(self, op: UnaryOp) -> Self;
-    /// The same of two arguments.
+    /// As [`Vector::defined`], for two arguments.
     fn defined_with(self, op: BinaryOp, other: Self) -> Self;
 }
 
-/// A vector whose bits are at hand.
+/// A vector whose bit patterns are accessible.
 pub(crate) trait Power: Vector {
     /// 2^n of n + [`ROUNDER`](Constants::ROUNDER), for n that is the exponent of a normal number.
     fn power_of_sum(self) -> Self;

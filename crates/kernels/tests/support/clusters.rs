@@ -23,7 +23,7 @@ pub fn op_of(instr: &Instr) -> Option<(Op, Vec<usize>)> {
 }
 
 /// The elements of a view, contiguous.
-pub fn materialise(view: &View, from: &Value) -> Value {
+pub fn materialize(view: &View, from: &Value) -> Value {
     let dtype = from.spec().dtype;
     let (bytes, size) = (from.to_bytes(), dtype.size());
     let mut out = Vec::new();
@@ -44,7 +44,7 @@ pub fn expected(cluster: &Cluster, inputs: &[&Value]) -> Vec<Value> {
     for instr in &cluster.code {
         let spec = Spec::new(cluster.shape.clone(), instr.dtype);
         let value = match (&instr.kind, op_of(instr)) {
-            (InstrKind::Load(l), _) => materialise(&cluster.loads[*l], inputs[cluster.loads[*l].slot]),
+            (InstrKind::Load(l), _) => materialize(&cluster.loads[*l], inputs[cluster.loads[*l].slot]),
             (InstrKind::Const(bits), _) => evaluate(&Op::Const(*bits), &[], &spec).unwrap(),
             (_, Some((op, operands))) => {
                 let operands: Vec<&Value> = operands.iter().map(|&r| &registers[r]).collect();

@@ -1,6 +1,7 @@
 //! Programs made by hand, random tensors, and comparison with the reference interpreter.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub mod convolutions;
 #[path = "devices.rs"]
 pub mod list;
 
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use hyperglow_core::backend::Backend;
 use hyperglow_core::infer::infer;
 use hyperglow_core::op::{Op, Spec, Window};
-use hyperglow_core::plan::{Cluster, Place, Program, Slot, SlotId, Step, StepKind};
+use hyperglow_core::plan::{Cluster, Location, Program, Slot, SlotId, Step, StepKind};
 use hyperglow_core::reference::{Value, evaluate};
 use hyperglow_core::storage::Buffer;
 use hyperglow_core::{DType, Error, Result};
@@ -127,17 +128,17 @@ pub struct Draft {
 }
 
 impl Draft {
-    fn slot(&mut self, spec: Spec, place: Place) -> SlotId {
-        self.slots.push(Slot { spec, place });
+    fn slot(&mut self, spec: Spec, location: Location) -> SlotId {
+        self.slots.push(Slot { spec, location });
         self.slots.len() - 1
     }
     pub fn input(&mut self, spec: Spec) -> SlotId {
-        let slot = self.slot(spec, Place::Input(self.inputs.len()));
+        let slot = self.slot(spec, Location::Input(self.inputs.len()));
         self.inputs.push(slot);
         slot
     }
     pub fn output(&mut self, spec: Spec) -> SlotId {
-        let slot = self.slot(spec, Place::Output(self.outputs.len()));
+        let slot = self.slot(spec, Location::Output(self.outputs.len()));
         self.outputs.push(slot);
         self.donations.push(None);
         slot
@@ -146,7 +147,7 @@ impl Draft {
     pub fn inner(&mut self, spec: Spec) -> SlotId {
         let bytes = spec.bytes();
         let at = self.take(bytes);
-        self.slot(spec, Place::Arena(at))
+        self.slot(spec, Location::Arena(at))
     }
     fn take(&mut self, bytes: usize) -> usize {
         let at = self.arena;
@@ -246,8 +247,8 @@ pub fn run_op(backend: &dyn Backend, op: &Op, inputs: &[&Value], spec: &Spec) ->
 pub struct Tolerance(pub f64, pub f64);
 pub const EXACT: Tolerance = Tolerance(0.0, 0.0);
 
-/// Elements up to which slow devices are tested.
-const ENOUGH: usize = 1 << 11;
+/// Maximal number of elements for tests on slow devices.
+const MAX_SLOW_ELEMENTS: usize = 1 << 11;
 
 /// Checks an operation on every device: near the reference, and the same bits for any number of threads.
 pub fn check(op: Op, inputs: &[&Value], target: Option<Spec>, tolerance: Tolerance) {
@@ -264,7 +265,7 @@ pub fn check(op: Op, inputs: &[&Value], target: Option<Spec>, tolerance: Toleran
         ..
     } in devices()
     {
-        if is_slow && elements > ENOUGH {
+        if is_slow && elements > MAX_SLOW_ELEMENTS {
             continue;
         }
         let what = format!("{op:?} of {specs:?} on {name}");

@@ -115,7 +115,7 @@ pub fn cast(a: f64, code: u32) -> napi::Result<f64> {
     engine(|e| Ok(e.graph.add(Op::Cast(dtype(code)?), &[id(a)], None)?.to_number()))
 }
 
-/// The value without its history.
+/// The value without gradient.
 #[napi]
 pub fn stop_gradient(a: f64) -> napi::Result<f64> {
     add(Op::StopGradient, &[a], None)

@@ -1,4 +1,4 @@
-//! Elements chosen by their place, and places chosen by their elements.
+//! Indexing: elements at indices, and indices of elements.
 
 use hyperglow_core::Error;
 use hyperglow_core::op::{Op, Spec};
@@ -7,7 +7,7 @@ use napi_derive::napi;
 use super::{add, add_shaped, id};
 use crate::state::engine;
 
-/// Slices chosen by a one-dimensional index.
+/// Slices at a one-dimensional index.
 #[napi]
 pub fn take(x: f64, index: f64, axis: u32) -> napi::Result<f64> {
     add(Op::Take { axis: axis as usize }, &[x, index], None)
@@ -24,7 +24,7 @@ pub fn index_add(index: f64, source: f64, axis: u32, extents: Vec<f64>) -> napi:
     )
 }
 
-/// Elements chosen along an axis by an index of equal rank.
+/// Elements along an axis, at an index of equal rank.
 #[napi]
 pub fn gather(x: f64, index: f64, axis: u32) -> napi::Result<f64> {
     add(Op::Gather { axis: axis as usize }, &[x, index], None)

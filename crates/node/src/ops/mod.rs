@@ -37,7 +37,7 @@ fn add_shaped(op: Op, inputs: &[f64], extents: &[f64], like: usize) -> napi::Res
     })
 }
 
-/// Adds a primitive on inputs whose handles are ours to release.
+/// Adds a primitive on inputs, and releases the inputs' handles.
 fn finish(e: &mut Engine, op: Op, inputs: &[NodeId]) -> Result<f64> {
     let made = e.graph.add(op, inputs, None);
     for &input in inputs {

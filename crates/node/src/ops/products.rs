@@ -18,10 +18,10 @@ pub fn matmul(a: f64, b: f64, ta: bool, tb: bool) -> napi::Result<f64> {
     })
 }
 
-/// Strides, padding before and behind, and dilations, one each per spatial axis.
+/// Strides, padding before and after, and dilations, one each per spatial axis.
 pub(super) type Sliding<'a> = [&'a [f64]; 4];
 
-/// Adds what `op` makes of a window.
+/// Adds the operation that `op` makes of a window.
 pub(super) fn add_sliding(
     sliding: Sliding<'_>,
     inputs: &[f64],
@@ -65,7 +65,7 @@ pub fn conv(
     })
 }
 
-/// Convolution with a kernel of its own for every place.
+/// Convolution with another kernel at every position.
 #[napi]
 pub fn local_conv(
     x: f64,

@@ -1,5 +1,6 @@
 //! Sums, extremes and running sums along axes.
 
+use hyperglow_core::Error;
 use hyperglow_core::compose::reduce_axes;
 use hyperglow_core::op::{Op, Reduction};
 use napi_derive::napi;
@@ -14,7 +15,8 @@ pub fn reduce(kind: u32, a: f64, axes: Vec<f64>, keep_dims: bool) -> napi::Resul
         let kind = match kind {
             0 => Reduction::Sum,
             1 => Reduction::Max,
-            _ => Reduction::Min,
+            2 => Reduction::Min,
+            _ => return Err(Error::internal("reduce", format!("no reduction {kind}"))),
         };
         Ok(reduce_axes(&mut e.graph, kind, id(a), &sizes(&axes), keep_dims)?.to_number())
     })

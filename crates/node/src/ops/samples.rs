@@ -1,4 +1,4 @@
-//! What lies between samples: neighbours and similarities.
+//! Neighbors and similarities of samples.
 
 use hyperglow_core::op::{Metric, Op};
 use hyperglow_core::similarity::{Products, Similarity};
@@ -36,8 +36,8 @@ pub fn median_distance(x: f64) -> napi::Result<f64> {
     add(Op::MedianDistance, &[x], None)
 }
 
-/// Inner products of centred similarity matrices: float64 (sets, sets). `kinds` holds a code per set (its place among
-/// gaussian, laplacian, linear, polynomial, imq, equal), `counts` a number that goes with it: of widths, or the degree.
+/// Inner products of centered similarity matrices: float64 (sets, sets). `kinds` holds a code per set (the index in
+/// gaussian, laplacian, linear, polynomial, imq, equal), `counts` its number of widths, or its degree.
 #[napi]
 pub fn centered_products(
     samples: Vec<f64>,
@@ -54,8 +54,8 @@ pub fn centered_products(
     })
 }
 
-/// Sums of rows of products of similarity matrices: samples of each set, all their parameters, their kinds with a number
-/// that goes with each as above, and the sets of each group. (groups, m)
+/// Row sums of products of similarity matrices, (groups, m), from the samples of each set, their parameters, kinds and
+/// counts, and the sets of each group.
 #[napi]
 pub fn similarity_sums(
     samples: Vec<f64>,
@@ -77,7 +77,7 @@ pub fn similarity_sums(
     })
 }
 
-/// The similarities of some kinds, each with the number that goes with it.
+/// The similarities of the kinds, each with its count.
 fn similarities(op: &str, kinds: &[u32], counts: &[u32]) -> Result<Box<[Similarity]>> {
     let similarity = |(&kind, &count): (&u32, &u32)| {
         let widths = count as usize;

@@ -1,4 +1,4 @@
-//! Other shapes of the same elements.
+//! Movement operations: the same elements in other shapes.
 
 use hyperglow_core::compose::broadcast_to;
 use hyperglow_core::op::Op;
@@ -7,7 +7,7 @@ use napi_derive::napi;
 use super::{add, add_shaped, id};
 use crate::state::{engine, shape, sizes};
 
-/// Stretches to a shape under NumPy's rule.
+/// Broadcasts to a shape by NumPy's rule.
 #[napi(js_name = "broadcastTo")]
 pub fn broadcast_to_shape(a: f64, extents: Vec<f64>) -> napi::Result<f64> {
     engine(|e| Ok(broadcast_to(&mut e.graph, "broadcastTo", id(a), &shape(&extents))?.to_number()))
@@ -59,7 +59,7 @@ pub fn flip(a: f64, axes: Vec<f64>) -> napi::Result<f64> {
     add(Op::Flip(sizes(&axes)), &[a], None)
 }
 
-/// One after the other along an axis.
+/// Concatenation along an axis.
 #[napi]
 pub fn concat(parts: Vec<f64>, axis: u32) -> napi::Result<f64> {
     add(Op::Concat { axis: axis as usize }, &parts, None)

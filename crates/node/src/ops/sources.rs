@@ -1,5 +1,6 @@
-//! Tensors made of nothing: constants, counting, random numbers.
+//! Tensors without operands: constants, iota, random numbers.
 
+use hyperglow_core::Error;
 use hyperglow_core::op::{Distribution, Op};
 use napi_derive::napi;
 
@@ -33,7 +34,8 @@ pub fn random(kind: u32, key: f64, code: u32, extents: Vec<f64>) -> napi::Result
         let kind = match kind {
             0 => Distribution::Bits,
             1 => Distribution::Uniform,
-            _ => Distribution::Normal,
+            2 => Distribution::Normal,
+            _ => return Err(Error::internal("random", format!("no distribution {kind}"))),
         };
         let spec = spec(&extents, code)?;
         Ok(e.graph

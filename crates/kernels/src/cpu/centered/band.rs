@@ -1,14 +1,14 @@
-//! A band of rows of tiles of the matrix T, of which a gradient is made: see [`gradient`](super::gradient).
+//! A band of rows of tiles of the gradient's matrix T: see [`gradient`](super::gradient).
 
 use std::ops::Range;
 
 use super::geometry::Geometry;
 use super::rows::Real;
 
-/// Bytes of tiles in a band, unless one row of tiles takes more.
+/// Most bytes of the tiles of a band, if a band has several rows of tiles.
 const BAND_BYTES: usize = 48 << 20;
 
-/// Tiles of a band at most.
+/// Largest number of tiles of a band.
 pub(super) fn band_tiles<T>(g: &Geometry) -> usize {
     (BAND_BYTES / (g.side * g.side * size_of::<T>())).clamp(g.blocks(), g.tiles())
 }
@@ -21,23 +21,23 @@ pub(super) struct Band<'a, T> {
 }
 
 impl<T: Real> Band<'_, T> {
-    /// Its rows of tiles.
+    /// Rows of tiles.
     pub fn rows(&self) -> Range<usize> {
         self.first..self.end
     }
 
-    /// Whether no band comes before it.
+    /// Whether it is the first band.
     pub fn is_first(&self) -> bool {
         self.first == 0
     }
 
-    /// The elements of tile (row, column), rows a side apart.
+    /// The elements of tile (row, column), with a stride of `side` between rows.
     pub fn tile(&self, g: &Geometry, row: usize, column: usize) -> &[T] {
         let at = self.at(g, row, column);
         &self.tiles[at..at + g.side * g.side]
     }
 
-    /// Where tile (row, column) begins.
+    /// Offset of tile (row, column).
     pub fn at(&self, g: &Geometry, row: usize, column: usize) -> usize {
         (g.tile_at(row, column) - g.tile_at(self.first, self.first)) * g.side * g.side
     }

@@ -1,13 +1,13 @@
-//! Distances of samples of few numbers, by their differences: exact however near or far samples are, and as fast as by
-//! inner products, which would first have to be made and then be undone.
+//! Distances of samples of few numbers, from their differences: exact for near and far samples, and as fast as distances
+//! from inner products.
 
-use super::rows::{LANES, Real};
+use super::rows::{Real, SUM_LANES};
 use crate::cpu::level::versions;
 
-/// Numbers per sample up to which differences are taken.
+/// Most numbers per sample for distances from differences.
 pub(super) const MAX_DIFFERENCE_NUMBERS: usize = 16;
 
-/// Writes samples (rows of `d` numbers) number by number, `stride` apart, and 0 behind the last of them.
+/// Transposes samples (rows of `d` numbers), with `stride` between numbers, and zeros after the last sample.
 pub(super) fn transpose_numbers<T: Real>(x: &[T], d: usize, stride: usize, out: &mut [T]) {
     for (k, line) in out.chunks_exact_mut(stride).enumerate() {
         let (samples, rest) = line.split_at_mut(x.len() / d);
@@ -19,8 +19,8 @@ pub(super) fn transpose_numbers<T: Real>(x: &[T], d: usize, stride: usize, out: 
 }
 
 versions! {
-    /// The distances of a sample from others, turned with `stride` between numbers, from the one at `start` on:
-    /// squared, or of absolute values. The row is of whole registers.
+    /// The squared or absolute distances of a sample from the transposed others, `stride` between numbers, from other `start`
+    /// on. The row has whole registers.
     pub(super) fn differences[T: Real](
         absolute: bool,
         sample: &[T],
@@ -29,11 +29,11 @@ versions! {
         start: usize,
         row: &mut [T],
     ) {
-        for (i, sums) in row.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-            let mut lanes = [T::ZERO; LANES];
-            let register = start + i * LANES..start + (i + 1) * LANES;
+        for (i, sums) in row.as_chunks_mut::<SUM_LANES>().0.iter_mut().enumerate() {
+            let mut lanes = [T::ZERO; SUM_LANES];
+            let register = start + i * SUM_LANES..start + (i + 1) * SUM_LANES;
             for (&x, others) in sample.iter().zip(others.chunks_exact(stride)) {
-                let others: &[T; LANES] = others[register.clone()].try_into().expect("so many");
+                let others: &[T; SUM_LANES] = others[register.clone()].try_into().expect("so many");
                 for (sum, &other) in lanes.iter_mut().zip(others) {
                     let difference = x - other;
                     *sum = match absolute {

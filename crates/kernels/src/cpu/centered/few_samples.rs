@@ -1,6 +1,5 @@
-//! Few samples of many numbers: they are divided by columns, so that what a thread has moved and packed it uses itself.
-//! Each block of columns leaves its part of all inner products; the parts are added in order. What a sample makes with
-//! itself is its norm.
+//! Few samples of many numbers, divided by columns: a thread multiplies the columns that it has shifted and packed. Each
+//! block of columns has a partial Gram matrix; the partial matrices are added in order. The diagonal has the norms.
 
 use std::ops::Range;
 
@@ -8,7 +7,7 @@ use hyperglow_core::similarity::Similarity;
 
 use super::geometry::{Geometry, uses_bf16x3};
 use super::gram;
-use super::rows::{LANES, Real};
+use super::rows::{Real, SUM_LANES};
 use super::shift::{center, subtract};
 use crate::cpu::element::{same, same_mut};
 use crate::cpu::exec::{Args, scratch_bytes};
@@ -16,19 +15,19 @@ use crate::cpu::gemm::{Matrix, RightOperand, work_len};
 use crate::cpu::level::{Level, versions};
 use crate::cpu::pool::SharedSlice;
 
-/// Where the samples go, if they are wanted again, and what is computed of them; set after set.
+/// Memory of the shifted samples, if the gradient reads them, and of norms and Gram matrices; set after set.
 pub(super) struct FewOutputs<'a, T> {
     pub x: &'a mut [T],
     pub norms: &'a mut [T],
     pub grams: &'a mut [T],
 }
 
-/// Numbers of elements in scratch.
+/// Elements of the kinds of scratch.
 #[derive(Default)]
 struct ScratchSizes {
-    /// Parts of inner products of all sets, but for the first of each.
+    /// Partial Gram matrices of all sets, without the first of each set.
     parts: usize,
-    /// A worker's: samples and their center, work of the matrix product, and packed samples of both kinds.
+    /// A worker's samples and their center, work of the matrix product, and packed samples of both kinds.
     samples: usize,
     work: usize,
     bf16x3: usize,
@@ -44,8 +43,8 @@ impl ScratchSizes {
             }
             let work = work_len::<T>(level, columns, g.m, g.m, false, true);
             sizes.parts += (blocks - 1) * g.stride() * g.stride();
-            sizes.samples = sizes.samples.max((g.m + 1) * columns).next_multiple_of(LANES);
-            sizes.work = sizes.work.max(work).next_multiple_of(LANES);
+            sizes.samples = sizes.samples.max((g.m + 1) * columns).next_multiple_of(SUM_LANES);
+            sizes.work = sizes.work.max(work).next_multiple_of(SUM_LANES);
             if uses_bf16x3::<T>(similarity, columns, level) {
                 sizes.bf16x3 = sizes.bf16x3.max(2 * gram::packed_words(g.m, columns));
             }
@@ -62,7 +61,7 @@ pub(super) fn scratch<T: Real>(g: &Geometry, level: Level, threads: usize) -> us
         + scratch_bytes::<u32>(sizes.bf16x3 * threads)
 }
 
-/// Of each wanted set: its number, its blocks of columns, and where its parts begin.
+/// For each wanted set: its number, its blocks of columns, and the offset of its partial Gram matrices.
 fn divided(g: &Geometry, wanted: &impl Fn(usize) -> bool) -> impl Iterator<Item = (usize, usize, usize)> {
     let mut parts = 0;
     (0..g.sets())
@@ -74,20 +73,18 @@ fn divided(g: &Geometry, wanted: &impl Fn(usize) -> bool) -> impl Iterator<Item 
         })
 }
 
-/// Moves the samples, and computes norms and all inner products on and above the diagonal, of those sets that are
-/// `wanted`.
+/// Shifts the samples of the `wanted` sets, and computes their norms and Gram matrices on and above the diagonal.
 pub(super) fn grams<T: Real>(
     args: &Args<'_>,
     g: &Geometry,
     wanted: impl Fn(usize) -> bool + Sync,
     outputs: FewOutputs<'_, T>,
 ) {
-    let (level, threads) = (args.level(), args.pool().threads());
+    let level = args.level();
     let sizes = ScratchSizes::of::<T>(g, level);
     let parts = args.scratch::<T>(sizes.parts);
-    let worker_len = sizes.samples + sizes.work;
-    let work = SharedSlice::new(args.scratch::<T>(worker_len * threads));
-    let bf16x3 = SharedSlice::new(args.scratch::<u32>(sizes.bf16x3 * threads));
+    let work = args.worker_scratch::<T>(sizes.samples + sizes.work);
+    let bf16x3 = args.worker_scratch::<u32>(sizes.bf16x3);
     let size = g.stride() * g.stride();
     let (kept, first) = (SharedSlice::new(outputs.x), SharedSlice::new(&mut *outputs.grams));
     let rest = SharedSlice::new(&mut *parts);
@@ -104,9 +101,9 @@ pub(super) fn grams<T: Real>(
             })
             .expect("a block of a set");
         let columns = block * g.columns(set);
-        let worker_start = worker * worker_len;
-        // SAFETY: a worker's own work space, a block's own part; the first one's is the set's.
+        // SAFETY: the worker's work space, and the block's partial matrix; the first block's is the set's Gram matrix.
         let task = unsafe {
+            let (shifted, work) = work.of(worker).split_at_mut(sizes.samples);
             Task {
                 g,
                 level,
@@ -114,28 +111,28 @@ pub(super) fn grams<T: Real>(
                 samples: inputs.input::<T>(set),
                 columns: columns..g.widths[set].min(columns + g.columns(set)),
                 kept: (g.x[set] < g.x[set + 1]).then(|| kept.as_mut_ptr().add(g.x[set])),
-                shifted: work.range(worker_start..worker_start + sizes.samples),
-                work: work.range(worker_start + sizes.samples..worker_start + worker_len),
-                bf16x3: bf16x3.range(worker * sizes.bf16x3..(worker + 1) * sizes.bf16x3),
+                shifted,
+                work,
+                bf16x3: bf16x3.of(worker),
                 part: match block {
                     0 => first.range(g.grams[set]..g.grams[set] + size),
                     _ => rest.range(start + (block - 1) * size..start + block * size),
                 },
             }
         };
-        // SAFETY: these columns are this task's.
+        // SAFETY: the columns are this task's.
         unsafe { task.run() };
     });
     for (set, blocks, start) in divided(g, &wanted) {
         let gram = &mut outputs.grams[g.grams[set]..g.grams[set] + size];
         let norms = &mut outputs.norms[set * g.padded()..];
         for (i, norm) in norms.iter_mut().enumerate().take(g.m) {
-            let above = i * g.stride() + i / LANES * LANES..(i + 1) * g.stride();
+            let above = i * g.stride() + i / SUM_LANES * SUM_LANES..(i + 1) * g.stride();
             let row = &mut gram[above.clone()];
             for part in parts[start..start + (blocks - 1) * size].chunks_exact(size) {
                 add(level, &part[above.clone()], row);
             }
-            *norm = row[i % LANES];
+            *norm = row[i % SUM_LANES];
         }
     }
 }
@@ -147,16 +144,16 @@ versions! {
     }
 }
 
-/// What is done with a block of columns.
+/// The task of a block of columns.
 struct Task<'a, T> {
     g: &'a Geometry,
     level: Level,
     set: usize,
     samples: &'a [T],
     columns: Range<usize>,
-    /// Where the whole set goes, if it is wanted again.
+    /// Memory of the whole shifted set, if the gradient reads it.
     kept: Option<*mut T>,
-    /// Where its center and samples are moved.
+    /// Memory of the block's center and shifted samples.
     shifted: &'a mut [T],
     work: &'a mut [T],
     bf16x3: &'a mut [u32],
@@ -165,7 +162,7 @@ struct Task<'a, T> {
 
 impl<T: Real> Task<'_, T> {
     /// # Safety
-    /// Nobody else uses these columns of the samples that are kept.
+    /// No other task may use the block's columns of the kept samples.
     unsafe fn run(self) {
         let Task { g, level, set, .. } = self;
         let (m, d) = (g.m, g.widths[set]);
@@ -178,7 +175,7 @@ impl<T: Real> Task<'_, T> {
             let from = &self.samples[i * d..(i + 1) * d];
             subtract(level, &from[self.columns.clone()], center, row);
             if let Some(kept) = self.kept {
-                // SAFETY: the set's samples lie there, these columns are this task's.
+                // SAFETY: the memory of the set's samples; the columns are this task's.
                 let to =
                     unsafe { std::slice::from_raw_parts_mut(kept.add(i * d + self.columns.start), width) };
                 to.copy_from_slice(row);

@@ -1,5 +1,5 @@
-//! Everything about an operation that its shapes decide: tiles, how inner products are computed, and where in scratch
-//! what is made of the samples begins.
+//! The layout of an operation, a function of its shapes: tiles, the algorithm of inner products, and the offsets in
+//! scratch.
 
 use std::any::TypeId;
 use std::ops::Range;
@@ -8,58 +8,60 @@ use hyperglow_core::op::Spec;
 use hyperglow_core::similarity::{Products, Similarity};
 
 use super::differences::MAX_DIFFERENCE_NUMBERS;
-use super::rows::{Extent, LANES};
+use super::rows::{Extent, SUM_LANES};
 use crate::cpu::gemm::{GemmElement, PANEL_LINES, panels_words, work_len};
 use crate::cpu::level::Level;
 
-/// Samples that are few: all inner products of a set are added up by columns, before anything else.
-const FEW: usize = 128;
-/// Elements of samples up to which they are packed once for all tiles.
-const SHARED: usize = 1 << 23;
-/// Numbers per sample from which on matrix instructions are worth splitting numbers.
-const WIDE: usize = 64;
-/// Columns of a block of few samples, of which there are at most so many.
-const COLUMNS: (usize, usize) = (128, 16);
+/// Most samples of the algorithm by columns, which computes a set's Gram matrix first.
+const MAX_FEW_SAMPLES: usize = 128;
+/// Most elements of a set whose samples are packed once for all tiles.
+const MAX_PACKED_ELEMENTS: usize = 1 << 23;
+/// Fewest numbers per sample for matrix instructions: with fewer, splitting costs more than it gains.
+const MIN_BF16X3_COLUMNS: usize = 64;
+/// Fewest columns of a block of few samples; a block's columns are a multiple of it.
+const FEW_BLOCK_COLUMNS: usize = 128;
+/// Most blocks of few samples.
+const MAX_FEW_BLOCKS: usize = 16;
 
-/// Whether samples are wanted again after their inner products are known.
+/// The use of samples and distances after the inner products.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     Value,
     Gradient,
-    /// Distances alone are wanted.
+    /// Only distances are used.
     Densities,
 }
 
 /// How the inner products of a set are computed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum GramAlgorithm {
-    /// There are none.
+    /// No inner products.
     Nothing,
-    /// Distances instead, from differences.
+    /// Distances from differences, without inner products.
     Differences,
-    /// All of them at once, by columns.
+    /// The whole Gram matrix, by blocks of columns.
     Columns,
-    /// Tile by tile, packed on the way.
+    /// Tile by tile, each tile packs its operands.
     Pack,
-    /// Tile by tile, packed before.
+    /// Tile by tile, operands packed before.
     Packed,
-    /// The same, for matrix instructions.
+    /// Tile by tile, operands packed before for matrix instructions.
     Bf16x3,
 }
 
 pub(super) struct Geometry {
     pub products: Products,
-    /// Samples.
+    /// Number of samples.
     pub m: usize,
     /// Rows and columns of a tile: whole registers, and whole tiles of the matrix product.
     pub side: usize,
-    /// Samples are wanted again when their inner products are known.
+    /// Whether the gradient reads the samples after the inner products.
     pub keeps: bool,
-    /// Numbers per sample, of each set.
+    /// Numbers per sample of each set.
     pub widths: Box<[usize]>,
     pub algorithms: Box<[GramAlgorithm]>,
-    /// Where in scratch the samples, the packed ones, those packed for matrix instructions, the factors and the inner
-    /// products of each set begin, and where the last end.
+    /// Offsets in scratch of each set's samples, packed samples, samples packed for matrix instructions, factors and inner
+    /// products, each with the end of the last set.
     pub x: Box<[usize]>,
     pub packed: Box<[usize]>,
     pub bf16x3: Box<[usize]>,
@@ -69,13 +71,13 @@ pub(super) struct Geometry {
 
 /// A tile on or above the diagonal.
 pub(super) struct Tile {
-    /// The samples of its rows and of its columns.
+    /// The samples of the tile's rows and columns.
     pub rows: Range<usize>,
     pub cols: Range<usize>,
     pub extent: Extent,
 }
 
-/// Running totals: of none, of the first, ...
+/// Running totals, from 0.
 fn running(counts: impl Iterator<Item = usize>) -> Box<[usize]> {
     let mut total = 0;
     let ends = counts.map(|count| {
@@ -85,15 +87,15 @@ fn running(counts: impl Iterator<Item = usize>) -> Box<[usize]> {
     std::iter::once(0).chain(ends).collect()
 }
 
-/// Where the last end.
+/// The end of the last set.
 pub(super) fn end(offsets: &[usize]) -> usize {
     *offsets.last().expect("one more than sets")
 }
 
-/// Whether matrix instructions make inner products of so many numbers.
+/// Whether matrix instructions compute inner products of `d` numbers.
 pub(super) fn uses_bf16x3<T: 'static>(similarity: Similarity, d: usize, level: Level) -> bool {
     let has_products = !matches!(similarity, Similarity::Laplacian { .. } | Similarity::Equal);
-    level.matrix() && TypeId::of::<T>() == TypeId::of::<f32>() && has_products && d >= WIDE
+    level.matrix() && TypeId::of::<T>() == TypeId::of::<f32>() && has_products && d >= MIN_BF16X3_COLUMNS
 }
 
 impl Geometry {
@@ -105,22 +107,19 @@ impl Geometry {
     ) -> Geometry {
         let samples = &inputs[..products.sets()];
         let m = samples[0].shape[0];
-        let side = match m {
-            0..=512 => 64,
-            _ => 192,
-        };
+        let side = if m <= 512 { 64 } else { 192 };
         let widths: Box<[usize]> = samples.iter().map(|x| x.shape[1]).collect();
         let algorithm = |(&similarity, &d): (&Similarity, &usize)| match () {
             () if similarity == Similarity::Equal => GramAlgorithm::Nothing,
             () if purpose == Purpose::Densities && d <= MAX_DIFFERENCE_NUMBERS => GramAlgorithm::Differences,
-            () if m <= FEW => GramAlgorithm::Columns,
-            () if m * d > SHARED => GramAlgorithm::Pack,
+            () if m <= MAX_FEW_SAMPLES => GramAlgorithm::Columns,
+            () if m * d > MAX_PACKED_ELEMENTS => GramAlgorithm::Pack,
             () if uses_bf16x3::<T>(similarity, d, level) => GramAlgorithm::Bf16x3,
             () => GramAlgorithm::Packed,
         };
         let algorithms: Box<[GramAlgorithm]> =
             products.similarities.iter().zip(&widths).map(algorithm).collect();
-        let of_ways = |count: &dyn Fn(GramAlgorithm, usize) -> usize| {
+        let offsets = |count: &dyn Fn(GramAlgorithm, usize) -> usize| {
             running(
                 algorithms
                     .iter()
@@ -133,22 +132,29 @@ impl Geometry {
             m,
             side,
             keeps: purpose == Purpose::Gradient,
-            x: of_ways(&|algorithm, d| match algorithm {
-                GramAlgorithm::Columns if purpose != Purpose::Gradient => 0,
-                _ => m * d,
+            x: offsets(&|algorithm, d| {
+                let is_unused = algorithm == GramAlgorithm::Columns && purpose != Purpose::Gradient;
+                if is_unused { 0 } else { m * d }
             }),
-            packed: of_ways(&|algorithm, d| match algorithm {
-                GramAlgorithm::Differences => m.next_multiple_of(LANES) * d,
+            packed: offsets(&|algorithm, d| match algorithm {
+                GramAlgorithm::Differences => m.next_multiple_of(SUM_LANES) * d,
                 GramAlgorithm::Packed => T::micro_kernels(level).padded(m) * d,
-                _ => 0,
+                GramAlgorithm::Nothing
+                | GramAlgorithm::Columns
+                | GramAlgorithm::Pack
+                | GramAlgorithm::Bf16x3 => 0,
             }),
-            bf16x3: of_ways(&|algorithm, d| match algorithm {
-                GramAlgorithm::Bf16x3 => 2 * blocks * panels_words(side, d),
-                _ => 0,
+            bf16x3: offsets(&|algorithm, d| {
+                let is_split = algorithm == GramAlgorithm::Bf16x3;
+                if is_split {
+                    2 * blocks * panels_words(side, d)
+                } else {
+                    0
+                }
             }),
-            grams: of_ways(&|algorithm, _| match algorithm {
-                GramAlgorithm::Columns => stride * stride,
-                _ => 0,
+            grams: offsets(&|algorithm, _| {
+                let is_whole = algorithm == GramAlgorithm::Columns;
+                if is_whole { stride * stride } else { 0 }
             }),
             factors: running(products.similarities.iter().map(|s| s.parameters())),
             algorithms,
@@ -203,27 +209,28 @@ impl Geometry {
         Tile { rows, cols, extent }
     }
 
-    /// Numbers per set that there is one of for each sample: as many as fill registers.
+    /// Length of an array with one number per sample, rounded up to whole registers.
     pub fn padded(&self) -> usize {
-        self.m.next_multiple_of(LANES)
+        self.m.next_multiple_of(SUM_LANES)
     }
 
-    /// Elements between rows of inner products of few samples.
+    /// Elements between rows of the Gram matrix of few samples.
     pub fn stride(&self) -> usize {
         self.m.next_multiple_of(PANEL_LINES)
     }
 
     /// Columns of a block of few samples of set `a`.
     pub fn columns(&self, a: usize) -> usize {
-        let (least, blocks) = COLUMNS;
-        self.widths[a].div_ceil(blocks).max(1).next_multiple_of(least)
+        let columns = self.widths[a].div_ceil(MAX_FEW_BLOCKS).max(1);
+        columns.next_multiple_of(FEW_BLOCK_COLUMNS)
     }
 
     /// Blocks of columns of few samples of set `a`.
     pub fn column_blocks(&self, a: usize) -> usize {
-        match self.algorithms[a] {
-            GramAlgorithm::Columns => self.widths[a].div_ceil(self.columns(a)).max(1),
-            _ => 0,
+        if self.algorithms[a] == GramAlgorithm::Columns {
+            self.widths[a].div_ceil(self.columns(a)).max(1)
+        } else {
+            0
         }
     }
 
@@ -234,10 +241,10 @@ impl Geometry {
 
     /// Elements of a worker's work space for inner products of a tile.
     pub fn work<T: GemmElement>(&self, level: Level) -> usize {
-        work_len::<T>(level, self.widest(), self.side, self.side, false, true).next_multiple_of(LANES)
+        work_len::<T>(level, self.widest(), self.side, self.side, false, true).next_multiple_of(SUM_LANES)
     }
 
-    /// Elements of a worker's place for a panel of samples that are not kept.
+    /// Elements of a worker's buffer for a panel of samples that are not kept.
     pub fn panel_len(&self) -> usize {
         let can_split = self.algorithms.contains(&GramAlgorithm::Bf16x3);
         if can_split && !self.keeps {

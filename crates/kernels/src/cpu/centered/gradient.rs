@@ -1,13 +1,14 @@
 //! The gradient in the samples x of one set.
 //!
-//! The similarity k of a pair weighs A_ij, the centered matrices of all sets added up with the cotangent's factors:
-//! A_ij = sum_b w_b K_b,ij - u_i - u_j, where u holds what centering subtracts. What a pair does to x_i is then made of
-//! T_ij = A_ij times the similarity's slope: sum_j T_ij x_j for similarities of inner products, sum_j T_ij (x_j - x_i)
-//! for those of squared distances, sum_j T_ij sign(x_i - x_j) for the absolute one; T is symmetric.
+//! A_ij = sum_b w_b K_b,ij - u_i - u_j: the centered matrices of all sets, weighted by the cotangent's factors w.
+//! T_ij = A_ij k'_ij: A times the derivative of the set's similarity; T is symmetric.
 //!
-//! T is made for a band of rows at a time, of tiles on and above the diagonal, and used up by matrix products on both
-//! of its sides (by [`signs`] for the absolute similarity), so that memory does not grow with the square of the number
-//! of samples. Where all of T is small, it is put together and used up by one product.
+//! The gradient in x_i is sum_j T_ij x_j for similarities of inner products, sum_j T_ij (x_j - x_i) for similarities of
+//! squared distances, sum_j T_ij sign(x_i - x_j) for the absolute similarity.
+//!
+//! A band of rows of tiles of T, on and above the diagonal, is computed at a time and multiplied on both sides ([`signs`]
+//! for the absolute similarity), so memory does not grow with the square of the number of samples. A small T is stored
+//! whole and multiplied once.
 
 use hyperglow_core::op::Spec;
 use hyperglow_core::similarity::{Products, Similarity};
@@ -23,34 +24,38 @@ use crate::cpu::gemm::{
     LeftOperand, Matrix, OutBlock, Prefetch, Product, RightOperand, macro_kernel, work_len,
 };
 use crate::cpu::level::Level;
-use crate::cpu::pool::SharedSlice;
+use crate::cpu::pool::{SharedSlice, WorkerSlices};
 use crate::cpu::transpose::transpose;
 
-/// Elements of T that are few enough to be put together.
+/// Most elements of a T that is stored whole.
 const WHOLE_ELEMENTS: usize = 1 << 22;
 
-/// Columns that a task's columns are a multiple of.
+/// A task's columns are a multiple of it.
 const PANEL_COLUMNS: usize = 64;
 
-/// The product of all of T with the samples, if T is to be put together.
+/// The product of the whole T with the samples, if T is stored whole.
 fn whole<T>(g: &Geometry, of: usize, threads: usize) -> Option<Product> {
     let few_samples = g.m * g.m <= WHOLE_ELEMENTS && g.tiles() <= band_tiles::<T>(g);
     let by_product = !matches!(g.products.similarities[of], Similarity::Laplacian { .. });
     (few_samples && by_product).then(|| Product::new(1, (g.m, g.widths[of], g.m), false, false, threads))
 }
 
-/// Elements of a worker's work space: tiles of the other sets, two rows, and the matrix product's; or what signs take.
+/// Elements of a worker's work space: tiles of the other sets, two rows, and the work space of the matrix product or of `signs`.
 fn worker_len<T: Real>(g: &Geometry, of: usize, level: Level) -> usize {
     let product = work_len::<T>(level, g.side, g.side, usize::MAX, false, true);
     let work = g.work::<T>(level).max(product.next_multiple_of(16));
     let tiles = g.sets() * g.side * g.side + 2 * g.side + work;
     match g.products.similarities[of] {
         Similarity::Laplacian { .. } => tiles.max(signs::work_len::<T>(g, level)),
-        _ => tiles,
+        Similarity::Gaussian { .. }
+        | Similarity::Linear
+        | Similarity::Polynomial { .. }
+        | Similarity::InverseMultiquadric
+        | Similarity::Equal => tiles,
     }
 }
 
-/// Bytes of scratch of [`grad`], of which `whole` is the product that ends it.
+/// Bytes of scratch of [`grad`]; `whole` is the product of the whole T, if there is one.
 fn scratch<T: Real>(g: &Geometry, of: usize, whole: Option<&Product>, env: &Env) -> usize {
     let threads = env.pool.threads();
     prepared_bytes::<T>(g, env.level, threads)
@@ -66,14 +71,14 @@ fn scratch<T: Real>(g: &Geometry, of: usize, whole: Option<&Product>, env: &Env)
         })
 }
 
-/// What a gradient is made of, besides the samples.
+/// Arguments of a gradient besides the samples.
 struct GradientTiles<'a, T> {
     prepared: &'a Prepared<'a, T>,
     /// The set.
     of: usize,
     /// The cotangent's factor of each set.
     weights: &'a [f64],
-    /// What centering subtracts, by sample.
+    /// u of the centering, by sample.
     shifts: &'a [T],
 }
 
@@ -82,7 +87,7 @@ pub(crate) fn grad<T: Real>(products: &Products, of: usize, inputs: &[&Spec], en
     let g = Geometry::new::<T>(products, inputs, env.level, Purpose::Gradient);
     let cotangent = inputs.len() - 1;
     let whole = whole::<T>(&g, of, env.pool.threads());
-    // What a pair does goes by the difference of its samples.
+    // The term of a pair is the difference of its samples.
     let differs = matches!(
         g.products.similarities[of],
         Similarity::Gaussian { .. } | Similarity::InverseMultiquadric
@@ -115,7 +120,7 @@ pub(crate) fn grad<T: Real>(products: &Products, of: usize, inputs: &[&Spec], en
             let own_sums = args.scratch::<f64>(g.m);
             own_sums.fill(0.0);
             let worker_len = worker_len::<T>(&g, of, level);
-            let space = args.scratch::<T>(worker_len * args.pool().threads());
+            let space = args.worker_scratch::<T>(worker_len);
             let mut first = 0;
             while first < g.blocks() {
                 let mut end = first + 1;
@@ -129,7 +134,7 @@ pub(crate) fn grad<T: Real>(products: &Products, of: usize, inputs: &[&Spec], en
                     end,
                     tiles: &mut *tiles,
                 };
-                gradient.fill(args, &mut band, records, own_sums, (&mut *space, worker_len));
+                gradient.fill(args, &mut band, records, own_sums, &space);
                 if let Some(product) = &whole {
                     let t = args.scratch::<T>(g.m * g.m);
                     gradient.assemble(args, &band, t);
@@ -141,7 +146,7 @@ pub(crate) fn grad<T: Real>(products: &Products, of: usize, inputs: &[&Spec], en
                     product.run(args, t, prepared.set(of).x, out);
                     return Ok(());
                 }
-                gradient.multiply_samples(args, &band, out, (&mut *space, worker_len));
+                gradient.multiply_samples(args, &band, out, &space);
                 first = end;
             }
             let set = prepared.set(of);
@@ -184,26 +189,26 @@ impl<T: Real> GradientTiles<'_, T> {
         self.weights[b] != 0.0
     }
 
-    /// Makes the tiles of a band, and adds up their rows.
+    /// Computes the tiles of a band, and the sums of their rows.
     fn fill(
         &self,
         args: &Args<'_>,
         band: &mut Band<'_, T>,
         records: &mut [f64],
         own_sums: &mut [f64],
-        (space, worker_len): (&mut [T], usize),
+        space: &WorkerSlices<'_, T>,
     ) {
         let (g, level) = (self.prepared.geometry, args.level());
         let start = g.tile_at(band.first, band.first);
         let count = g.tile_at(band.end - 1, g.blocks() - 1) + 1 - start;
         let (tile_len, record_len) = (g.side * g.side, 2 * g.side);
-        let (space, records_shared) = (SharedSlice::new(space), SharedSlice::new(&mut *records));
+        let records_shared = SharedSlice::new(&mut *records);
         args.pool().chunks(
             &mut band.tiles[..count * tile_len],
             tile_len,
             |worker, i, tile| {
                 // SAFETY: a worker's own work space.
-                let space = unsafe { space.range(worker * worker_len..(worker + 1) * worker_len) };
+                let space = unsafe { space.of(worker) };
                 // SAFETY: a tile's own record.
                 let record = unsafe { records_shared.range(i * record_len..(i + 1) * record_len) };
                 self.tile(level, start + i, tile, record, space);
@@ -218,7 +223,7 @@ impl<T: Real> GradientTiles<'_, T> {
         }
     }
 
-    /// Tile `t` of T, all of it if it is on the diagonal, and the sums of its rows and columns.
+    /// Tile `t` of T, the whole tile also on the diagonal, and the sums of its rows and columns.
     fn tile(&self, level: Level, t: usize, tile: &mut [T], record: &mut [f64], space: &mut [T]) {
         let g = self.prepared.geometry;
         let side = g.side;
@@ -280,7 +285,7 @@ impl<T: Real> GradientTiles<'_, T> {
         }
     }
 
-    /// Fills in the diagonal of a tile on it, and what lies below from what lies above.
+    /// Sets the diagonal of a tile on the diagonal, and copies the upper triangle to the lower one.
     fn complete(&self, tile: &mut [T], start: usize, len: usize) {
         let side = self.prepared.geometry.side;
         for i in 0..len {
@@ -291,7 +296,7 @@ impl<T: Real> GradientTiles<'_, T> {
         }
     }
 
-    /// The entry of T of sample i with itself.
+    /// T_ii.
     fn diagonal(&self, i: usize) -> T {
         let g = self.prepared.geometry;
         let set = self.prepared.set(self.of);
@@ -316,7 +321,7 @@ impl<T: Real> GradientTiles<'_, T> {
         T::from_f64((weight - 2.0 * self.shifts[i].to_f64()) * slope[0].to_f64())
     }
 
-    /// Writes T (m, m), of which the band is all.
+    /// Writes T (m, m) from a band of all its rows.
     fn assemble(&self, args: &Args<'_>, band: &Band<'_, T>, t: &mut [T]) {
         let (g, level) = (self.prepared.geometry, args.level());
         let side = g.side;
@@ -337,13 +342,13 @@ impl<T: Real> GradientTiles<'_, T> {
         });
     }
 
-    /// Adds to `out` (m, d) what the band does to every sample.
+    /// Adds the band's terms of every sample's gradient to `out` (m, d).
     fn multiply_samples(
         &self,
         args: &Args<'_>,
         band: &Band<'_, T>,
         out: &mut [T],
-        (space, worker_len): (&mut [T], usize),
+        space: &WorkerSlices<'_, T>,
     ) {
         let (g, level, pool) = (self.prepared.geometry, args.level(), args.pool());
         let set = self.prepared.set(self.of);
@@ -351,7 +356,7 @@ impl<T: Real> GradientTiles<'_, T> {
             return;
         }
         if matches!(set.similarity, Similarity::Laplacian { .. }) {
-            add_signs(args, g, band, (set.x, set.d), out, (space, worker_len));
+            add_signs(args, g, band, (set.x, set.d), out, space);
             return;
         }
         let blocks = g.blocks() - band.first;
@@ -360,12 +365,12 @@ impl<T: Real> GradientTiles<'_, T> {
             .clamp(1, set.d.div_ceil(PANEL_COLUMNS));
         let width = set.d.div_ceil(parts).next_multiple_of(PANEL_COLUMNS);
         let parts = set.d.div_ceil(width);
-        let (space, out) = (SharedSlice::new(space), SharedSlice::new(out));
+        let out = SharedSlice::new(out);
         pool.run(blocks * parts, |worker, task| {
             let block = band.first + task / parts;
             let columns = task % parts * width..set.d.min((task % parts + 1) * width);
             // SAFETY: a worker's own work space.
-            let work = unsafe { space.range(worker * worker_len..(worker + 1) * worker_len) };
+            let work = unsafe { space.of(worker) };
             // SAFETY: within `out`; a task's own rows and columns.
             let start = unsafe { out.as_mut_ptr().add(g.block(block).start * set.d + columns.start) };
             let mut target = OutBlock {
@@ -394,7 +399,7 @@ impl<T: Real> GradientTiles<'_, T> {
                     col: 1,
                 });
                 let (terms, rows) = (g.block(other).len(), 0..g.block(block).len());
-                // SAFETY: the target is this task's alone.
+                // SAFETY: only this task uses the target.
                 unsafe { macro_kernel(level, terms, left, rows, &x, columns.clone(), target, work) };
                 target.add = true;
             }

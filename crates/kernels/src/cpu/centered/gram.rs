@@ -1,5 +1,5 @@
-//! Inner products of some samples with others, by the packed matrix product or by matrix instructions. Of samples with
-//! themselves nothing below the diagonal is computed but what shares a part with it.
+//! Inner products of two sets of samples, by the packed matrix product or by matrix instructions. For a set with itself
+//! only the blocks on and above the diagonal are computed.
 
 use std::ops::Range;
 
@@ -9,14 +9,13 @@ use crate::cpu::gemm::{
 };
 use crate::cpu::level::Level;
 
-/// Rows of a part on the diagonal: a multiple of the columns of every tile of the matrix product, and of what fills
-/// registers.
-const PART: usize = 64;
-/// Terms for which panels lie together: those of a tile stay in the second-level cache.
-const TERMS: usize = 384;
+/// Rows of a block on the diagonal: a multiple of the columns of every micro-kernel, and of the lanes of a register.
+const DIAGONAL_ROWS: usize = 64;
+/// Terms of a block of panels: the panels of a tile fit the second-level cache.
+const BLOCK_TERMS: usize = 384;
 
-/// `left[rows] right`, `d` terms each, to `out`, with `stride` elements between rows; `smaller`: sums of the smaller of
-/// both terms. If `same`, both are the same samples.
+/// `left[rows] right`, `d` terms each, to `out`, with `stride` elements between rows; with `smaller`, sums of the smaller of
+/// both terms. `same`: left and right are the same samples.
 #[expect(
     clippy::too_many_arguments,
     reason = "two matrices, what to do with them, where to put it and where to work"
@@ -33,7 +32,7 @@ pub(super) fn products<T: GemmElement, R: PackRight<T>>(
 ) {
     assert!(cols <= stride && rows.len() * stride <= out.len());
     let tiles = T::micro_kernels_with(level, smaller);
-    let part = if same { PART } else { rows.len() };
+    let part = if same { DIAGONAL_ROWS } else { rows.len() };
     for start in (0..rows.len()).step_by(part) {
         let from = if same { start } else { 0 };
         let target = OutBlock {
@@ -44,22 +43,21 @@ pub(super) fn products<T: GemmElement, R: PackRight<T>>(
         };
         let part = rows.start + start..rows.end.min(rows.start + start + part);
         let left = LeftOperand::Matrix(left);
-        // SAFETY: the extents were checked; parts start at whole tiles.
+        // SAFETY: the extents were checked; blocks start at whole tiles.
         unsafe { macro_kernel_with(tiles, level, d, left, part, right, from..cols, target, work) };
     }
 }
 
-/// Words of [`pack`] for some samples, of each operand.
+/// Words of each packed operand of [`pack`].
 pub(super) fn packed_words(samples: usize, d: usize) -> usize {
     panels_words(samples, d)
 }
 
-/// Packs some of `count` samples of `d` numbers for matrix instructions, as left operand and as right one. `x` holds
-/// those in `rows`, which begin at a multiple of [`PANEL_LINES`]. False if a number cannot be split.
+/// Packs the samples `rows` of `count` samples of `d` numbers for matrix instructions, as left and as right operand. `rows`
+/// begins at a multiple of [`PANEL_LINES`]. False if a number cannot be split.
 ///
 /// # Safety
-/// At both places there must be room for all samples' operand, [`packed_words`], and nobody else may be at the part of
-/// these.
+/// Both operands must have room for all samples, [`packed_words`], and no other task may access the panels of `rows`.
 pub(super) unsafe fn pack(
     level: Level,
     (x, count, d): (&[f32], usize, usize),
@@ -73,8 +71,8 @@ pub(super) unsafe fn pack(
         col: 1,
     };
     let these = 0..rows.len();
-    (0..d).step_by(TERMS).all(|k0| {
-        let terms = k0..d.min(k0 + TERMS);
+    (0..d).step_by(BLOCK_TERMS).all(|k0| {
+        let terms = k0..d.min(k0 + BLOCK_TERMS);
         let start = panels_words(count, k0) + panels_words(rows.start, terms.len());
         let len = panels_words(rows.len(), terms.len());
         // SAFETY: as the caller promises.
@@ -98,8 +96,8 @@ pub(super) fn of_packed<'p>(
     let whole = |lines: usize| lines.next_multiple_of(PANEL_LINES);
     assert!(whole(cols) <= stride && whole(rows) * stride <= out.len());
     let multiplier = TileMultiplier::new(level);
-    for k0 in (0..d).step_by(TERMS) {
-        let terms = d.min(k0 + TERMS) - k0;
+    for k0 in (0..d).step_by(BLOCK_TERMS) {
+        let terms = d.min(k0 + BLOCK_TERMS) - k0;
         let len = panels_words(PANEL_LINES, terms);
         let panel =
             |all: &'p [u32], lines, line| &all[panels_words(lines, k0) + line / PANEL_LINES * len..][..len];

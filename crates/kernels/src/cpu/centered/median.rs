@@ -8,7 +8,7 @@ use hyperglow_core::similarity::{Products, Similarity};
 
 use super::geometry::{Geometry, GramAlgorithm, Purpose, Tile};
 use super::ranks::{DIGITS, Pass, Ranked, of_rank};
-use super::rows::{LANES, Real, total};
+use super::rows::{Real, SUM_LANES, total};
 use super::samples::{Samples, prepare, prepared_bytes};
 use crate::cpu::element::Float;
 use crate::cpu::exec::{Args, Chosen, Env, Kernel, scratch_bytes};
@@ -214,13 +214,13 @@ versions! {
     fn squared_difference[T: Real](a: &[T], b: &[T]) -> T {
         let n = a.len();
         let b = &b[..n];
-        let mut lanes = [0.0; LANES];
+        let mut lanes = [0.0; SUM_LANES];
         let mut add = |lane: usize, difference: f64| {
             lanes[lane] = difference.fma::<FMA>(difference, lanes[lane]);
         };
-        let whole = n / LANES * LANES;
-        for start in (0..whole).step_by(LANES) {
-            for lane in 0..LANES {
+        let whole = n / SUM_LANES * SUM_LANES;
+        for start in (0..whole).step_by(SUM_LANES) {
+            for lane in 0..SUM_LANES {
                 add(lane, (a[start + lane] - b[start + lane]).to_f64());
             }
         }

@@ -1,11 +1,14 @@
 //! Inner products of centered similarity matrices that are never stored, and their gradients in the samples.
 //!
-//! Only tiles on and above the diagonal are computed: inner products by the packed matrix product, from these
-//! similarities minus a constant that centering removes (a wide similarity keeps its digits), from these sums in
-//! float64. [`geometry`] decides how, [`samples`] prepares, with [`shift`], [`few_samples`] does so where samples are
-//! few, [`gram`] multiplies, [`rows`] holds the loops over a tile, [`sums`] adds up, [`gradient`] goes back to the
-//! samples, [`signs`] where they were compared by absolute differences. [`row_sums`] adds up rows of products of the
-//! matrices themselves, of few numbers per sample from their differences ([`differences`]). [`median`] takes the median of distances, [`ranks`] counts them for it.
+//! Only tiles on and above the diagonal are computed: inner products by the packed matrix product, then similarities minus
+//! a constant that centering removes (similarities near 1 keep their digits), then sums in float64.
+//!
+//! - [`geometry`] chooses algorithms and the layout of scratch.
+//! - [`samples`] prepares sets of samples, [`shift`] centers them, [`few_samples`] prepares few samples.
+//! - [`gram`] computes inner products, [`differences`] distances of samples of few numbers.
+//! - [`rows`] has the loops over a tile, [`sums`] sums tiles.
+//! - [`gradient`] computes the gradient in the samples, [`signs`] for the absolute similarity.
+//! - [`row_sums`] sums the rows of products of the matrices themselves.
 //!
 //! With row sums r and sum R of a set's matrix, alpha and beta as in
 //! [`Products::centering`](hyperglow_core::similarity::Products::centering), the inner product of two centered matrices

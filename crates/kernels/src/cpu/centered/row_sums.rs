@@ -65,7 +65,7 @@ pub(crate) fn row_sums<T: Real>(products: &Products, groups: &Groups, inputs: &[
     }
 }
 
-/// The record of a tile: sums of rows and of columns of each group; of a tile on the diagonal, of what lies above it.
+/// The record of a tile: sums of rows and of columns of each group; for a tile on the diagonal, of its upper triangle.
 fn tile<T: Real>(level: Level, prepared: &Prepared<'_, T>, groups: &Groups, work: TileWork<'_, T>) {
     let TileWork {
         tile: Tile { rows, cols, extent },
@@ -116,7 +116,7 @@ fn tile<T: Real>(level: Level, prepared: &Prepared<'_, T>, groups: &Groups, work
 }
 
 versions! {
-    /// From the distances of a sample from others (of equality: the numbers themselves, as norms) to similarities.
+    /// Replaces the distances of a sample from others (for equality: the others' numbers, as norms) by similarities.
     fn similar[T: Real](similarity: Similarity, factors: &[T], norm: T, norms: &[T], row: &mut [T]) {
         match similarity {
             Similarity::Gaussian { .. } | Similarity::Laplacian { .. } => {

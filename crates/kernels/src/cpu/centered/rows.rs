@@ -1,5 +1,5 @@
-//! What is done with a row of a tile, in the vector instructions of the level: from inner products to similarities,
-//! and their sums in float64.
+//! Loops over a row of a tile, in the vector instructions of the level: similarities from inner products, and their sums in
+//! float64.
 
 use std::ops::{Add, AddAssign, Neg, Range};
 
@@ -12,11 +12,11 @@ use crate::cpu::gemm::GemmElement;
 use crate::cpu::level::{Level, versions};
 use crate::math::{self, Lane};
 
-/// float32 or float64 with the functions that similarities are made of.
+/// float32 or float64 with the functions of similarities.
 pub(crate) trait Real:
     GemmElement + Plain + Signed + Add<Output = Self> + AddAssign + Neg<Output = Self>
 {
-    /// e^x and e^x - 1, of numbers that are not above 0.
+    /// e^x and e^x - 1 for x <= 0.
     fn exp<const FMA: bool>(self) -> Self;
     fn expm1<const FMA: bool>(self) -> Self;
     fn sqrt(self) -> Self;
@@ -41,13 +41,13 @@ macro_rules! real {
 }
 real!(f32 f64);
 
-/// Elements worked on at a time, so that loops over parameters are outside of loops over elements.
+/// Elements of a block: the loop over parameters is outside of the loop over a block's elements.
 const CHUNK_ELEMENTS: usize = 64;
-/// Sums that run side by side: whole registers at every level.
-pub(super) const LANES: usize = 16;
+/// Lanes of the partial sums of a row: whole vector registers at every level.
+pub(super) const SUM_LANES: usize = 16;
 
-/// The distance from norms and inner products: squared, or of absolute values when these are sums and sums of the
-/// smaller entries. Rounding never makes it negative; NaN stays.
+/// The squared distance from norms and an inner product, or the absolute distance from sums and the sum of the smaller
+/// entries. At least 0 in spite of rounding; NaN stays NaN.
 #[inline(always)]
 fn distance<T: Real>(norm: T, other: T, product: T) -> T {
     let sum = norm + other - (product + product);
@@ -55,7 +55,7 @@ fn distance<T: Real>(norm: T, other: T, product: T) -> T {
 }
 
 versions! {
-    /// A row from inner products to distances: see [`distance`].
+    /// Replaces a row's inner products by distances: see [`distance`].
     pub(super) fn distances[T: Real](norm: T, norms: &[T], row: &mut [T]) {
         for (x, &other) in row.iter_mut().zip(norms) {
             *x = distance(norm, other, *x);
@@ -63,7 +63,7 @@ versions! {
     }
 }
 
-/// The factors that rows are computed with, from the parameters as the user gives them.
+/// The factors of the row loops, from the user's parameters.
 pub(super) fn factors<T: Real>(similarity: Similarity, parameters: impl Iterator<Item = T>, out: &mut [T]) {
     for (out, p) in out.iter_mut().zip(parameters) {
         let p = p.to_f64();
@@ -76,7 +76,7 @@ pub(super) fn factors<T: Real>(similarity: Similarity, parameters: impl Iterator
     }
 }
 
-/// The similarity of a sample to itself, as [`values`] counts.
+/// The similarity of a sample to itself, minus the constant of [`values`].
 pub(super) fn own_value<T: Real>(similarity: Similarity, factors: &[T], norm: T) -> T {
     match similarity {
         Similarity::Linear => norm,
@@ -92,9 +92,8 @@ pub(super) fn own_value<T: Real>(similarity: Similarity, factors: &[T], norm: T)
     }
 }
 
-/// From the inner products of a sample with others, whose norms are given, to similarities minus a constant that
-/// centering removes: k - 1 for gaussian and laplacian, k - 1/c, k - offset^degree. Wide similarities keep their
-/// digits.
+/// Similarities minus a constant that centering removes, from the inner products of a sample with others and their norms:
+/// k - 1 for gaussian and laplacian, k - 1/c, k - offset^degree. Similarities near the constant keep their digits.
 #[inline(always)]
 fn similarities<T: Real, const FMA: bool>(
     similarity: Similarity,
@@ -170,8 +169,7 @@ versions! {
 }
 
 versions! {
-    /// From inner products to the factor that makes the weight of a pair into its entry of the matrix T, of which the
-    /// gradient is made: see [`super::gradient`].
+    /// The derivative of the similarity, from inner products: the factor of A_ij in T_ij, see [`super::gradient`].
     pub(super) fn slopes[T: Real](similarity: Similarity, factors: &[T], norm: T, norms: &[T], row: &mut [T]) {
         for (row, norms) in row.chunks_mut(CHUNK_ELEMENTS).zip(norms.chunks(CHUNK_ELEMENTS)) {
             let n = row.len();
@@ -250,7 +248,7 @@ versions! {
     }
 }
 
-/// Rows that are worked on together, so that what is made of one is used while it is near.
+/// Rows of a band: the rows of a band stay in the first-level cache.
 pub(super) const BAND_ROWS: usize = 8;
 
 /// The extents of a tile.
@@ -260,32 +258,32 @@ pub(super) struct Extent {
     pub cols: usize,
     /// Elements between rows.
     pub side: usize,
-    /// It is on the diagonal: what lies above counts.
+    /// Whether the tile is on the diagonal; only its upper triangle is used.
     pub diagonal: bool,
 }
 
 impl Extent {
-    /// Its rows, [`BAND_ROWS`] at a time.
+    /// The tile's rows, [`BAND_ROWS`] at a time.
     pub fn bands(self) -> impl Iterator<Item = Range<usize>> {
         (0..self.rows)
             .step_by(BAND_ROWS)
             .map(move |first| first..self.rows.min(first + BAND_ROWS))
     }
 
-    /// The columns of row `i` that count.
+    /// The used columns of row `i`.
     pub fn counted(&self, i: usize) -> Range<usize> {
         let first = if self.diagonal { i + 1 } else { 0 };
         first.min(self.cols)..self.cols
     }
 
-    /// The same, and what shares a register with them; the same for all rows of a band.
+    /// The used columns, extended to whole registers; the same for all rows of a band.
     pub fn whole(&self, i: usize) -> Range<usize> {
         let counted = self.counted(i / BAND_ROWS * BAND_ROWS);
-        counted.start / LANES * LANES..counted.end.next_multiple_of(LANES)
+        counted.start / SUM_LANES * SUM_LANES..counted.end.next_multiple_of(SUM_LANES)
     }
 }
 
-/// Makes 0 what does not count in a row of which `whole` is given.
+/// Sets the unused columns among `whole` of a row to 0.
 #[inline(always)]
 pub(super) fn leave<T: Real>(extent: &Extent, i: usize, whole: &mut [T]) {
     let (counted, start) = (extent.counted(i), extent.whole(i).start);
@@ -293,12 +291,12 @@ pub(super) fn leave<T: Real>(extent: &Extent, i: usize, whole: &mut [T]) {
     whole[counted.end - start..].fill(T::ZERO);
 }
 
-/// Adds rows of whole registers to sums of columns, and gives their sums.
+/// Adds rows of whole registers to sums of columns, and returns the sums of the rows.
 #[inline(always)]
 fn sums_of_rows<T: Real, const ROWS: usize>(rows: [&[T]; ROWS], columns: &mut [f64]) -> [f64; ROWS] {
-    let mut lanes = [[0.0; LANES]; ROWS];
-    let rows = rows.map(|row| row.as_chunks::<LANES>().0);
-    for (at, columns) in columns.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+    let mut lanes = [[0.0; SUM_LANES]; ROWS];
+    let rows = rows.map(|row| row.as_chunks::<SUM_LANES>().0);
+    for (at, columns) in columns.as_chunks_mut::<SUM_LANES>().0.iter_mut().enumerate() {
         let mut all = *columns;
         for (row, lanes) in rows.iter().zip(&mut lanes) {
             let wide = row[at].map(T::to_f64);
@@ -310,11 +308,11 @@ fn sums_of_rows<T: Real, const ROWS: usize>(rows: [&[T]; ROWS], columns: &mut [f
     lanes.each_ref().map(total)
 }
 
-/// The sum of sums that ran side by side, by halves: each addition would wait for the one before.
+/// The sum of partial sums, pairwise: a sequential sum would wait for each addition.
 #[inline(always)]
-pub(super) fn total(lanes: &[f64; LANES]) -> f64 {
+pub(super) fn total(lanes: &[f64; SUM_LANES]) -> f64 {
     let mut sums = *lanes;
-    let mut n = LANES / 2;
+    let mut n = SUM_LANES / 2;
     while n > 0 {
         for i in 0..n {
             sums[i] += sums[i + n];
@@ -325,8 +323,8 @@ pub(super) fn total(lanes: &[f64; LANES]) -> f64 {
 }
 
 versions! {
-    /// Rows of a tile (all of one band) from inner products to similarities, with the norms of its rows and columns;
-    /// those that do not count become 0. Adds sums of rows and columns to those in `sums`.
+    /// Replaces the inner products of a band's rows by similarities, with the norms of rows and columns; unused ones become 0.
+    /// Adds the sums of rows and columns to `sums`.
     pub(super) fn values_of_band[T: Real](
         similarity: Similarity,
         factors: &[T],
@@ -347,7 +345,7 @@ versions! {
     }
 }
 
-/// Adds the sums of a band's rows, of which `rows` holds the first and the others, and of their columns.
+/// Adds the sums of a band's rows and columns; `rows` has the band's rows.
 #[inline(always)]
 fn add_band<T: Real>(
     extent: Extent,
@@ -356,14 +354,14 @@ fn add_band<T: Real>(
     row_sums: &mut [f64],
     column_sums: &mut [f64],
 ) {
-    const TOGETHER: usize = BAND_ROWS / 2;
+    const PASS_ROWS: usize = BAND_ROWS / 2;
     let whole = extent.whole(band.start);
     let row = |i: usize| &rows[i * extent.side..][whole.clone()];
     let (row_sums, columns) = (&mut row_sums[band], &mut column_sums[whole.clone()]);
-    let (fours, rest) = row_sums.as_chunks_mut::<TOGETHER>();
-    let single = fours.len() * TOGETHER;
+    let (fours, rest) = row_sums.as_chunks_mut::<PASS_ROWS>();
+    let single = fours.len() * PASS_ROWS;
     for (i, all) in fours.iter_mut().enumerate() {
-        let sums: [f64; TOGETHER] = sums_of_rows(std::array::from_fn(|r| row(i * TOGETHER + r)), columns);
+        let sums: [f64; PASS_ROWS] = sums_of_rows(std::array::from_fn(|r| row(i * PASS_ROWS + r)), columns);
         all.iter_mut().zip(sums).for_each(|(all, sum)| *all += sum);
     }
     for (i, all) in rest.iter_mut().enumerate() {
@@ -373,7 +371,7 @@ fn add_band<T: Real>(
 }
 
 versions! {
-    /// Adds the sums of a band's rows, of which `rows` holds the first and the others, and of their columns.
+    /// Adds the sums of a band's rows and columns; `rows` has the band's rows.
     pub(super) fn tally_band[T: Real](
         extent: Extent,
         band: Range<usize>,
@@ -386,15 +384,15 @@ versions! {
 }
 
 versions! {
-    /// Adds the products of a band's rows of two tiles to sums that run side by side.
-    pub(super) fn multiply[T: Real](a: &[T], b: &[T], extent: Extent, band: Range<usize>, sums: &mut [f64; LANES]) {
+    /// Adds the products of a band's rows of two tiles to partial sums.
+    pub(super) fn multiply[T: Real](a: &[T], b: &[T], extent: Extent, band: Range<usize>, sums: &mut [f64; SUM_LANES]) {
         let mut lanes = *sums;
         let whole = extent.whole(band.start);
         for i in band {
             let line = i * extent.side + whole.start..i * extent.side + whole.end;
-            let (a, b) = (a[line.clone()].as_chunks::<LANES>().0, b[line].as_chunks::<LANES>().0);
+            let (a, b) = (a[line.clone()].as_chunks::<SUM_LANES>().0, b[line].as_chunks::<SUM_LANES>().0);
             for (a, b) in a.iter().zip(b) {
-                for i in 0..LANES {
+                for i in 0..SUM_LANES {
                     lanes[i] = a[i].to_f64().fma::<FMA>(b[i].to_f64(), lanes[i]);
                 }
             }
@@ -404,7 +402,7 @@ versions! {
 }
 
 versions! {
-    /// Adds a row of whole registers to sums of columns, and gives its sum.
+    /// Adds a row of whole registers to sums of columns, and returns the row's sum.
     pub(super) fn tally[T: Real](row: &[T], columns: &mut [f64]) -> f64 {
         let [sum] = sums_of_rows([row], columns);
         sum

@@ -1,5 +1,5 @@
-//! Samples made ready for tiles: copied, moved to their mean where only differences count, with their norms, and packed
-//! as operands of inner products. Few samples are made ready in every form.
+//! Preparation of samples for tiles: copies, shifted by their mean for similarities of differences, norms, and packed
+//! operands of inner products.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,51 +10,51 @@ use super::differences;
 use super::few_samples::{self, FewOutputs};
 use super::geometry::{Geometry, GramAlgorithm, end};
 use super::gram;
-use super::rows::{LANES, Real, distances, factors};
-use super::shift::{COLUMNS, center, shifted};
+use super::rows::{Real, SUM_LANES, distances, factors};
+use super::shift::{STRIP_COLUMNS, center, shifted};
 use crate::cpu::element::{same, same_mut};
 use crate::cpu::exec::{Args, scratch_bytes};
 use crate::cpu::gemm::{Matrix, PANEL_LINES, PackRight, RightOperand, block_terms};
 use crate::cpu::level::Level;
-use crate::cpu::pool::{Pool, SharedSlice};
+use crate::cpu::pool::{Pool, SharedSlice, WorkerSlices};
 
-/// Elements of samples that are worth a second thread.
-const FEW: usize = 1 << 12;
+/// Fewest elements of samples that are prepared in parallel.
+const MIN_PARALLEL_ELEMENTS: usize = 1 << 12;
 
-/// All sets that are ready.
+/// All prepared sets.
 pub(super) struct Prepared<'a, T> {
     pub geometry: &'a Geometry,
     x: &'a [T],
     packed: &'a [T],
     bf16x3: &'a [u32],
-    /// Of each set, whether (1) all numbers could be split.
+    /// For each set 1 if all numbers could be split.
     can_split: &'a [u8],
     factors: &'a [T],
     norms: &'a [T],
     grams: &'a [T],
 }
 
-/// A set of samples that is ready.
+/// A prepared set of samples.
 #[derive(Clone, Copy)]
 pub(super) struct Samples<'a, T> {
     pub similarity: Similarity,
     pub factors: &'a [T],
-    /// (m, d); of few samples, only for gradients.
+    /// (m, d); for few samples only in gradients.
     pub x: &'a [T],
     pub d: usize,
-    /// Of each sample: the square of its length; laplacian: the sum of its entries; equality: the number itself. Then 0
-    /// up to whole registers.
+    /// For each sample the square of its length; laplacian: the sum of its entries; equality: the number itself. Padded with 0
+    /// to whole registers.
     pub norms: &'a [T],
     gram: GramSource<'a, T>,
 }
 
-/// Where inner products come from.
+/// Source of inner products.
 #[derive(Clone, Copy)]
 enum GramSource<'a, T> {
     Nothing,
-    /// Samples number by number, block by block.
+    /// Blocks of transposed samples.
     NumberMajor(&'a [T]),
-    /// All of them, so many elements between rows.
+    /// The Gram matrix, and the elements between its rows.
     Known(&'a [T], usize),
     Pack,
     /// The right operand, block by block.
@@ -81,7 +81,7 @@ pub(super) fn prepared_bytes<T: Real>(g: &Geometry, level: Level, threads: usize
         + few_samples::scratch::<T>(g, level, threads)
 }
 
-/// Makes those sets ready that are `wanted`.
+/// Prepares the `wanted` sets.
 pub(super) fn prepare<'a, T: Real>(
     geometry: &'a Geometry,
     args: &'a Args<'a>,
@@ -95,7 +95,7 @@ pub(super) fn prepare<'a, T: Real>(
     let norms = args.scratch::<T>(g.padded() * g.sets());
     let grams = args.scratch::<T>(end(&g.grams));
     let center = args.scratch::<T>(g.widest());
-    let panel_samples = args.scratch::<T>(g.panel_len() * args.pool().threads());
+    let panel_samples = args.worker_scratch::<T>(g.panel_len());
     let can_split = args.scratch::<u8>(g.sets());
     norms.fill(T::ZERO);
     let outputs = FewOutputs {
@@ -120,9 +120,9 @@ pub(super) fn prepare<'a, T: Real>(
         spread(
             args.pool(),
             samples.len(),
-            d.div_ceil(COLUMNS),
-            |_, panel_kernel| {
-                let columns = panel_kernel * COLUMNS..d.min((panel_kernel + 1) * COLUMNS);
+            d.div_ceil(STRIP_COLUMNS),
+            |_, strip| {
+                let columns = strip * STRIP_COLUMNS..d.min((strip + 1) * STRIP_COLUMNS);
                 // SAFETY: a task's own columns.
                 let center = unsafe { shared.range(columns.clone()) };
                 self::center(level, similarity, (samples, d), columns, center);
@@ -135,7 +135,7 @@ pub(super) fn prepare<'a, T: Real>(
             samples,
             center: &center[..d],
             x: SharedSlice::new(&mut x[g.x[a]..g.x[a + 1]]),
-            panel_samples: SharedSlice::new(&mut *panel_samples),
+            panel_samples: &panel_samples,
             norms: SharedSlice::new(&mut norms[a * g.padded()..(a + 1) * g.padded()]),
             packed: SharedSlice::new(&mut packed[g.packed[a]..g.packed[a + 1]]),
             bf16x3: SharedSlice::new(&mut bf16x3[g.bf16x3[a]..g.bf16x3[a + 1]]),
@@ -147,7 +147,7 @@ pub(super) fn prepare<'a, T: Real>(
                 samples.len(),
                 g.m.div_ceil(PANEL_LINES),
                 |worker, panel| {
-                    // SAFETY: each panel is finished once.
+                    // SAFETY: each panel is prepared once.
                     if !unsafe { preparation.panel(worker, panel) } {
                         fine.store(false, Ordering::Relaxed);
                     }
@@ -158,7 +158,7 @@ pub(super) fn prepare<'a, T: Real>(
                 continue;
             }
         }
-        // SAFETY: each block is finished once.
+        // SAFETY: each block is prepared once.
         spread(args.pool(), samples.len(), g.blocks(), |_, block| unsafe {
             preparation.block(block);
         });
@@ -177,14 +177,14 @@ pub(super) fn prepare<'a, T: Real>(
 
 /// Calls `task(worker, i)` for every i below `tasks`, on one thread if there are few `elements`.
 fn spread(pool: &Pool, elements: usize, tasks: usize, task: impl Fn(usize, usize) + Sync) {
-    if elements <= FEW {
+    if elements <= MIN_PARALLEL_ELEMENTS {
         (0..tasks).for_each(|i| task(0, i));
     } else {
         pool.run(tasks, task);
     }
 }
 
-/// What is done with the blocks of a set, or with its panels.
+/// The tasks of a set's blocks or panels.
 struct BlockPreparation<'a, T> {
     g: &'a Geometry,
     level: Level,
@@ -192,19 +192,19 @@ struct BlockPreparation<'a, T> {
     samples: &'a [T],
     center: &'a [T],
     x: SharedSlice<'a, T>,
-    /// A worker's place for the samples of a panel that are not kept.
-    panel_samples: SharedSlice<'a, T>,
+    /// A worker's buffer for the samples of a panel that are not kept.
+    panel_samples: &'a WorkerSlices<'a, T>,
     norms: SharedSlice<'a, T>,
     packed: SharedSlice<'a, T>,
     bf16x3: SharedSlice<'a, u32>,
 }
 
 impl<T: Real> BlockPreparation<'_, T> {
-    /// Moves the samples of a panel, computes their norms, and packs them for matrix instructions while they are near.
+    /// Shifts the samples of a panel, computes their norms, and packs them for matrix instructions while they are in the cache.
     /// False if a number cannot be split.
     ///
     /// # Safety
-    /// Nobody else is at the panel; the worker's number is its own.
+    /// No other task may access the panel, and no other thread has the worker's number.
     unsafe fn panel(&self, worker: usize, panel: usize) -> bool {
         let (g, level, d) = (self.g, self.level, self.g.widths[self.a]);
         let block = g.block(panel * PANEL_LINES / g.side);
@@ -216,9 +216,7 @@ impl<T: Real> BlockPreparation<'_, T> {
         let (x, norms, left, right) = unsafe {
             let x = match g.keeps {
                 true => self.x.range(rows.start * d..rows.end * d),
-                false => self
-                    .panel_samples
-                    .range(worker * g.panel_len()..worker * g.panel_len() + rows.len() * d),
+                false => &mut self.panel_samples.of(worker)[..rows.len() * d],
             };
             let start = self.bf16x3.as_mut_ptr().add(2 * number * len);
             (x, self.norms.range(rows.clone()), start, start.add(len))
@@ -230,11 +228,10 @@ impl<T: Real> BlockPreparation<'_, T> {
         unsafe { gram::pack(level, (x, block.len(), d), within, left, right) }
     }
 
-    /// Copies a block, computes its norms, and brings it into the order that its inner products or distances are made
-    /// from.
+    /// Copies a block, computes its norms, and packs it for inner products or distances.
     ///
     /// # Safety
-    /// Nobody else is at the block.
+    /// No other task may access the block.
     unsafe fn block(&self, block: usize) {
         let (g, level, d) = (self.g, self.level, self.g.widths[self.a]);
         let rows = g.block(block);
@@ -249,7 +246,7 @@ impl<T: Real> BlockPreparation<'_, T> {
         let x = &*x;
         match g.algorithms[self.a] {
             GramAlgorithm::Differences => {
-                let padded = rows.len().next_multiple_of(LANES);
+                let padded = rows.len().next_multiple_of(SUM_LANES);
                 // SAFETY: as above.
                 let turned = unsafe { self.packed.range(rows.start * d..(rows.start + padded) * d) };
                 differences::transpose_numbers(x, d, padded, turned);
@@ -271,7 +268,8 @@ impl<T: Real> BlockPreparation<'_, T> {
                     columns.pack(level, ks, 0..rows.len(), tiles.widths(), out);
                 }
             }
-            _ => {}
+            GramAlgorithm::Nothing | GramAlgorithm::Columns | GramAlgorithm::Pack | GramAlgorithm::Bf16x3 => {
+            }
         }
     }
 
@@ -288,7 +286,7 @@ impl<T: Real> BlockPreparation<'_, T> {
 }
 
 impl<'a, T: Real> Prepared<'a, T> {
-    /// Set `a`, which must be ready.
+    /// Set `a`, which must be prepared.
     pub fn set(&self, a: usize) -> Samples<'a, T> {
         let g = self.geometry;
         let d = g.widths[a];
@@ -318,7 +316,7 @@ impl<'a, T: Real> Prepared<'a, T> {
 }
 
 impl<T: Real> Samples<'_, T> {
-    /// Distances of samples `rows` from samples `cols`, squared or (laplacian) of absolute values; otherwise as
+    /// Squared or (laplacian) absolute distances of samples `rows` from samples `cols`, with the layout of
     /// [`Samples::products`].
     pub fn distances(
         &self,
@@ -328,8 +326,14 @@ impl<T: Real> Samples<'_, T> {
         out: &mut [T],
         work: &mut [T],
     ) {
-        let width = cols.len().next_multiple_of(LANES);
-        let first = |i: usize| if rows == cols { i / LANES * LANES } else { 0 };
+        let width = cols.len().next_multiple_of(SUM_LANES);
+        let first = |i: usize| {
+            if rows == cols {
+                i / SUM_LANES * SUM_LANES
+            } else {
+                0
+            }
+        };
         match self.gram {
             GramSource::Nothing => {}
             GramSource::NumberMajor(all) => {
@@ -341,7 +345,7 @@ impl<T: Real> Samples<'_, T> {
                     differences::differences(level, absolute, sample, others, width, first(i), row);
                 }
             }
-            _ => {
+            GramSource::Known(..) | GramSource::Pack | GramSource::Packed(_) | GramSource::Bf16x3(..) => {
                 self.products(level, (rows.clone(), cols.clone()), side, out, work);
                 for (i, row) in out.chunks_exact_mut(side).take(rows.len()).enumerate() {
                     let norms = &self.norms[cols.start + first(i)..cols.start + width];
@@ -356,9 +360,8 @@ impl<T: Real> Samples<'_, T> {
         }
     }
 
-    /// Inner products (laplacian: sums of the smaller entries) of samples `rows` with samples `cols`, row by row with
-    /// `stride` between rows, and 0 up to whole registers. Where both are the same, what lies below the diagonal may be
-    /// missing.
+    /// Inner products (laplacian: sums of the smaller entries) of samples `rows` with samples `cols`, row by row with `stride`
+    /// between rows, and 0 up to whole registers. For `rows` = `cols` the lower triangle is undefined.
     pub fn products(
         &self,
         level: Level,
@@ -408,9 +411,9 @@ impl<T: Real> Samples<'_, T> {
     }
 }
 
-/// Sets what lies behind the columns to 0, up to whole registers.
+/// Pads the columns with 0 to whole registers.
 fn fill_up<T: Real>(out: &mut [T], stride: usize, columns: usize) {
-    let end = columns.next_multiple_of(LANES);
+    let end = columns.next_multiple_of(SUM_LANES);
     if columns < end {
         out.chunks_exact_mut(stride)
             .for_each(|row| row[columns..end].fill(T::ZERO));

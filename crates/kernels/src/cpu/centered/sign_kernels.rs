@@ -1,11 +1,11 @@
-//! Kernels that add up entries times the signs of differences, for every level.
+//! Kernels of sums of entries times signs of differences, for every level.
 
 use crate::cpu::gemm::{Lanes, Portable};
 use crate::cpu::level::{Kind, Level};
 
-/// A register that knows the signs of differences.
+/// A register with signs of differences.
 trait SignLanes: Lanes {
-    /// 1, 0 or -1: the sign of self - other, 0 where there is none.
+    /// 1, 0 or -1: the sign of self - other, 0 for equal numbers and NaN.
     /// # Safety
     /// See [`Lanes::splat`].
     unsafe fn sign_of_difference(self, other: Self) -> Self;
@@ -21,44 +21,44 @@ pub(crate) struct SignPanel<T> {
     /// Row by row, `stride` apart.
     pub entries: *const T,
     pub stride: usize,
-    /// A register of each row's sample, and what is added to it.
+    /// A register of each row's sample, and of its sum.
     pub rows: (*const T, *mut T),
-    /// The same of the columns, and how many they are.
+    /// A register of each column's sample and of its sum, and the number of columns.
     pub others: (*const T, *mut T),
     pub count: usize,
 }
 
 /// # Safety
 /// The processor must have `V`'s instructions, the strip's pointers must be valid for `R` rows and its columns, and
-/// what is added to must be used by nobody else.
+/// no other task may use the sums.
 #[inline(always)]
-unsafe fn panel_kernel<V: SignLanes, const R: usize, const BOTH: bool>(panel_kernel: &SignPanel<V::Elem>) {
+unsafe fn panel_kernel<V: SignLanes, const R: usize, const BOTH: bool>(panel: &SignPanel<V::Elem>) {
     // SAFETY: as the caller promises.
     unsafe {
         let at = |r: usize| r * V::N;
-        let x: [V; R] = std::array::from_fn(|r| V::load(panel_kernel.rows.0.add(at(r))));
-        let mut sums: [V; R] = std::array::from_fn(|r| V::load(panel_kernel.rows.1.add(at(r))));
-        for j in 0..panel_kernel.count {
-            let other = V::load(panel_kernel.others.0.add(at(j)));
+        let x: [V; R] = std::array::from_fn(|r| V::load(panel.rows.0.add(at(r))));
+        let mut sums: [V; R] = std::array::from_fn(|r| V::load(panel.rows.1.add(at(r))));
+        for j in 0..panel.count {
+            let other = V::load(panel.others.0.add(at(j)));
             let mut opposite = if BOTH {
-                V::load(panel_kernel.others.1.add(at(j)))
+                V::load(panel.others.1.add(at(j)))
             } else {
                 other
             };
             for r in 0..R {
                 let sign = x[r].sign_of_difference(other);
-                let entry = V::splat(*panel_kernel.entries.add(r * panel_kernel.stride + j));
+                let entry = V::splat(*panel.entries.add(r * panel.stride + j));
                 sums[r] = sums[r].fma(entry, sign);
                 if BOTH {
                     opposite = opposite.less_product(entry, sign);
                 }
             }
             if BOTH {
-                opposite.store(panel_kernel.others.1.add(at(j)));
+                opposite.store(panel.others.1.add(at(j)));
             }
         }
         for (r, sum) in sums.into_iter().enumerate() {
-            sum.store(panel_kernel.rows.1.add(at(r)));
+            sum.store(panel.rows.1.add(at(r)));
         }
     }
 }
@@ -69,9 +69,9 @@ type SignKernel<T> = unsafe fn(&SignPanel<T>);
 #[derive(Clone, Copy)]
 pub(crate) struct SignKernels<T> {
     pub lanes: usize,
-    /// Rows of the tall ones.
+    /// Rows of a tall strip.
     pub rows: usize,
-    /// Of one sample with others and of both with each other: tall, and of one row.
+    /// Strips off and on the diagonal: tall, and of one row.
     pub one: [SignKernel<T>; 2],
     pub both: [SignKernel<T>; 2],
 }
@@ -82,7 +82,7 @@ pub(crate) trait Signed: Sized {
     fn sign_kernels(level: Level) -> SignKernels<Self>;
 }
 
-/// Gives the strips of one level.
+/// The strips of one level.
 macro_rules! kernels {
     ($v:ty, $t:ty, $rows:literal, [$(#[$features:meta])?]) => {
         SignKernels {
@@ -145,7 +145,7 @@ mod x86 {
     use super::SignLanes;
     use std::arch::x86_64::*;
 
-    /// For each class of a number, from NaN to positive ones, four bits that name what becomes of it: 0, 1 or -1.
+    /// For each class of numbers, from NaN to positive numbers, four bits for its result: 0, 1 or -1.
     const SIGNS: i32 = 0xa9a9_a888_u32 as i32;
 
     macro_rules! sign_lanes {

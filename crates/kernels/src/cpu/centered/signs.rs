@@ -1,8 +1,7 @@
 //! The gradient of the absolute similarity: sum_j T_ij sign(x_i - x_j), which no matrix product gives.
 //!
-//! A task takes one register of columns and all samples, copied so that rows lie side by side. Some rows stay in
-//! registers while others go by; off the diagonal each sign serves both of its samples, so that only the upper half of
-//! T is gone through.
+//! A task has one register of columns of all samples, copied contiguously. It holds some rows in registers and loops over
+//! the others; off the diagonal each sign is used for both samples, so only the upper triangle of T is read.
 
 use super::band::Band;
 use super::geometry::Geometry;
@@ -10,33 +9,33 @@ use super::rows::Real;
 use super::sign_kernels::{SignKernels, SignPanel};
 use crate::cpu::exec::Args;
 use crate::cpu::level::Level;
-use crate::cpu::pool::SharedSlice;
+use crate::cpu::pool::{SharedSlice, WorkerSlices};
 
-/// Signs that are worth a second thread.
+/// Fewest signs for a second thread.
 const SERIAL_SIGNS: usize = 1 << 16;
 
-/// Elements of a worker's work space: a register of every sample, and what is added to it.
+/// Elements of a worker's work space: a register of every sample, and of its sum.
 pub(super) fn work_len<T: Real>(g: &Geometry, level: Level) -> usize {
     2 * g.m * T::sign_kernels(level).lanes
 }
 
-/// Adds to `out` (m, d) what a band of T does to the samples `x` (m, d).
+/// Adds a band's terms of the gradient to `out` (m, d), for samples `x` (m, d).
 pub(super) fn add_signs<T: Real>(
     args: &Args<'_>,
     g: &Geometry,
     band: &Band<'_, T>,
     (x, d): (&[T], usize),
     out: &mut [T],
-    (space, worker_len): (&mut [T], usize),
+    space: &WorkerSlices<'_, T>,
 ) {
     let kernels = T::sign_kernels(args.level());
     let lanes = kernels.lanes;
-    let (space, out) = (SharedSlice::new(space), SharedSlice::new(out));
+    let out = SharedSlice::new(out);
     let panel = |worker: usize, panel: usize| {
         let columns = panel * lanes..d.min((panel + 1) * lanes);
         // SAFETY: a worker's own work space.
-        let space = unsafe { space.range(worker * worker_len..worker * worker_len + 2 * g.m * lanes) };
-        let (samples, sums) = space.split_at_mut(g.m * lanes);
+        let space = unsafe { space.of(worker) };
+        let (samples, sums) = space[..2 * g.m * lanes].split_at_mut(g.m * lanes);
         for (to, from) in samples.chunks_exact_mut(lanes).zip(x.chunks_exact(d)) {
             to[..columns.len()].copy_from_slice(&from[columns.clone()]);
             to[columns.len()..].fill(T::ZERO);
@@ -48,7 +47,7 @@ pub(super) fn add_signs<T: Real>(
             }
         }
         for (i, sums) in sums.chunks_exact(lanes).enumerate() {
-            // SAFETY: these columns are this task's.
+            // SAFETY: the columns are this task's.
             let to = unsafe { out.range(i * d + columns.start..i * d + columns.end) };
             for (to, &sum) in to.iter_mut().zip(sums) {
                 *to = if band.is_first() { sum } else { *to + sum };
@@ -63,7 +62,7 @@ pub(super) fn add_signs<T: Real>(
     }
 }
 
-/// What tile (row, column) of T does to a register of columns of the samples.
+/// The terms of tile (row, column) of T for a register of columns.
 fn tile<T: Real>(
     kernels: &SignKernels<T>,
     g: &Geometry,

@@ -21,7 +21,7 @@ pub(super) fn scratch<T: Real>(g: &Geometry, pairs: usize, threads: usize, level
     tile_pass(g, pairs).scratch::<T>(level, threads)
 }
 
-/// Adds up the sets that are `wanted`, and products of pairs (a, b), a <= b, if `pairs` is their number.
+/// Sums the `wanted` sets, and products of pairs (a, b), a <= b, if `pairs` is their number.
 pub(super) fn sums<'a, T: Real>(
     args: &Args<'a>,
     prepared: &Prepared<'_, T>,
@@ -41,7 +41,7 @@ pub(super) fn sums<'a, T: Real>(
     sums
 }
 
-/// The record of a tile; of a tile on the diagonal, what lies above it.
+/// The record of a tile; for a tile on the diagonal, of its upper triangle.
 fn tile<T: Real>(
     level: Level,
     prepared: &Prepared<'_, T>,

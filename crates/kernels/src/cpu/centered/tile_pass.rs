@@ -1,43 +1,42 @@
-//! A pass over the tiles on and above the diagonal. Each tile leaves a record of its sums; records are added in the
-//! order of tiles, so that no result depends on the number of threads.
+//! A pass over the tiles on and above the diagonal. Each tile writes a record of its sums; records are added in the order
+//! of tiles, so no result depends on the number of threads.
 
 use super::geometry::{Geometry, Tile};
-use super::rows::{LANES, Real};
+use super::rows::{Real, SUM_LANES};
 use crate::cpu::exec::{Args, scratch_bytes};
 use crate::cpu::gemm::GemmElement;
 use crate::cpu::level::Level;
-use crate::cpu::pool::SharedSlice;
 
-/// Bytes of records that are kept before they are added up.
+/// Most bytes of records before they are added.
 const RECORDS_BYTES: usize = 16 << 20;
 
-/// What a pass adds up.
+/// The sums of a pass.
 pub(super) struct Sums<'a> {
-    /// Of each matrix' rows: (matrices, m).
+    /// Row sums of each matrix: (matrices, m).
     pub rows: &'a mut [f64],
-    /// Of products, over what lies above the diagonal.
+    /// Sums of products over the upper triangle.
     pub products: &'a mut [f64],
 }
 
-/// A pass over the tiles, what each leaves in its record, and the work space that it takes.
+/// A pass over the tiles: the layout of records and of the work space.
 pub(super) struct TilePass<'g> {
     pub geometry: &'g Geometry,
-    /// Matrices of which a record has the sums of the tile's rows, then those of its columns.
+    /// Number of matrices in a record, each with the sums of the tile's rows, then of its columns.
     pub matrices: usize,
-    /// Sums behind them, in as many parts as there are [`LANES`].
+    /// Number of products' sums after them, with [`SUM_LANES`] partial sums each.
     pub products: usize,
-    /// Rows of a tile's side that a worker has besides a tile of each set.
+    /// Rows of a worker's work space besides a tile of each set.
     pub spare_rows: usize,
 }
 
-/// A tile at work: its record, 0 at first, and a worker's work space.
+/// A tile's record, initially 0, and a worker's work space.
 pub(super) struct TileWork<'a, T> {
     pub tile: Tile,
-    /// Of each matrix the sums of the tile's rows, then those of its columns, a side each.
+    /// For each matrix the sums of the tile's rows, then of its columns, `side` each.
     pub sums: &'a mut [f64],
-    /// The lanes of each product's sum.
-    pub products: &'a mut [[f64; LANES]],
-    /// A tile of each set, side by side.
+    /// The partial sums of each product.
+    pub products: &'a mut [[f64; SUM_LANES]],
+    /// A tile of each set, one after the other.
     pub tiles: &'a mut [T],
     pub spare: &'a mut [T],
     /// Work of inner products.
@@ -47,10 +46,10 @@ pub(super) struct TileWork<'a, T> {
 impl TilePass<'_> {
     /// Elements of a tile's record.
     fn record_len(&self) -> usize {
-        self.matrices * 2 * self.geometry.side + self.products * LANES
+        self.matrices * 2 * self.geometry.side + self.products * SUM_LANES
     }
 
-    /// Tiles whose records are kept at a time.
+    /// Number of records that are kept at a time.
     fn batch(&self) -> usize {
         (RECORDS_BYTES / (8 * self.record_len())).clamp(1, self.geometry.tiles().max(1))
     }
@@ -75,7 +74,7 @@ impl TilePass<'_> {
             + scratch_bytes::<T>(self.space_len::<T>(level) * threads)
     }
 
-    /// Adds up the records of all tiles, which `tile` makes.
+    /// Adds the records of all tiles, which `tile` computes.
     pub fn run<'a, T: Real>(&self, args: &Args<'a>, tile: impl Fn(TileWork<'_, T>) + Sync) -> Sums<'a> {
         let (g, pool, side) = (self.geometry, args.pool(), self.geometry.side);
         let rows = args.scratch::<f64>(self.matrices * g.m);
@@ -86,13 +85,13 @@ impl TilePass<'_> {
         let records = args.scratch::<f64>(batch * record_len);
         let space_len = self.space_len::<T>(args.level());
         let (tiles_len, spare_len) = self.space_lens();
-        let space = SharedSlice::new(args.scratch::<T>(space_len * pool.threads()));
+        let space = args.worker_scratch::<T>(space_len);
         for first in (0..g.tiles()).step_by(batch) {
             let last = g.tiles().min(first + batch);
             let some = &mut records[..(last - first) * record_len];
             pool.chunks(some, record_len, |worker, i, record| {
                 // SAFETY: a worker's own work space.
-                let space = unsafe { space.range(worker * space_len..(worker + 1) * space_len) };
+                let space = unsafe { space.of(worker) };
                 record.fill(0.0);
                 let (sums, lanes) = record.split_at_mut(self.matrices * 2 * side);
                 let (tiles, space) = space.split_at_mut(tiles_len);
@@ -100,7 +99,7 @@ impl TilePass<'_> {
                 tile(TileWork {
                     tile: g.tile(first + i),
                     sums,
-                    products: lanes.as_chunks_mut::<LANES>().0,
+                    products: lanes.as_chunks_mut::<SUM_LANES>().0,
                     tiles,
                     spare,
                     work,
@@ -115,7 +114,7 @@ impl TilePass<'_> {
                     add(&sums[..side], &mut all[above.clone()]);
                     add(&sums[side..], &mut all[cols.clone()]);
                 }
-                for (product, lanes) in products.iter_mut().zip(lanes.chunks_exact(LANES)) {
+                for (product, lanes) in products.iter_mut().zip(lanes.chunks_exact(SUM_LANES)) {
                     *product += lanes.iter().sum::<f64>();
                 }
             }

@@ -51,8 +51,8 @@ versions! {
     }
 }
 
-/// Elements looked at together for whether the arithmetic holds for all of them.
-const PIECE: usize = 64;
+/// Elements that are checked together: fast arithmetic needs that it holds for all of them.
+const CHUNK_ELEMENTS: usize = 64;
 
 /// Sets each element of `out` to a function of one of `x`.
 struct Each<'a, T, const FMA: bool> {
@@ -75,7 +75,11 @@ where
             }
             return;
         }
-        for (x, out) in self.x.chunks(PIECE).zip(self.out.chunks_mut(PIECE)) {
+        for (x, out) in self
+            .x
+            .chunks(CHUNK_ELEMENTS)
+            .zip(self.out.chunks_mut(CHUNK_ELEMENTS))
+        {
             for (o, &x) in out.iter_mut().zip(x) {
                 *o = F::at(lane(x)).0;
             }
@@ -111,8 +115,8 @@ where
             }
             return;
         }
-        let pieces = self.x.chunks(PIECE).zip(self.y.chunks(PIECE));
-        for ((x, y), out) in pieces.zip(self.out.chunks_mut(PIECE)) {
+        let pieces = self.x.chunks(CHUNK_ELEMENTS).zip(self.y.chunks(CHUNK_ELEMENTS));
+        for ((x, y), out) in pieces.zip(self.out.chunks_mut(CHUNK_ELEMENTS)) {
             for ((o, &x), &y) in out.iter_mut().zip(x).zip(y) {
                 *o = F::at(lane(x), lane(y)).0;
             }
@@ -243,7 +247,7 @@ impl Block {
     }
 
     /// # Safety
-    /// `len` aligned elements of T must be writable, and nobody else may use them during `'a`.
+    /// `len` aligned elements of T must be writable, and no other task may use them during `'a`.
     unsafe fn write<'a, T: Element>(self) -> &'a mut [T] {
         // SAFETY: as the caller promises.
         unsafe { std::slice::from_raw_parts_mut(self.start.cast(), self.len) }

@@ -1,10 +1,8 @@
-//! The interpreter of clusters, for every processor and every instruction: all instructions on one block of
-//! elements, then the next block. Intermediate values stay in the first-level cache; what a cluster reads and
-//! writes passes memory once.
+//! The interpreter of clusters, for every processor and every instruction: all instructions on one block of elements, then the next
+//! block. Intermediates stay in the first-level cache.
 //!
-//! A contiguous operand is used where it lies, and a register that is stored is computed where it goes, unless that
-//! place is also an input of the cluster (a donated buffer): then it is copied there at the end of the block, when
-//! the block has been read.
+//! A contiguous operand is read in place, and a stored register is computed in place, unless its slot is also an input of the
+//! cluster (a donated buffer): then it is copied at the end of the block, after the block has been read.
 
 use hyperglow_core::DType;
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
@@ -17,28 +15,28 @@ use crate::cpu::storage::RawBytes;
 
 /// A cluster's instructions with fixed operands.
 pub(super) struct Blocks {
-    /// Elements computed at a time.
+    /// Elements of a block.
     pub block: usize,
-    /// Blocks that one task computes.
+    /// Blocks of a task.
     pub blocks_per_task: usize,
     /// Bytes of the registers of one worker.
     pub file: usize,
-    /// What is computed once per task: constants, repeated elements.
+    /// Registers that are filled once per task: constants, repeated elements.
     pub fills: Box<[Fill]>,
-    /// What is computed for each block, in order.
+    /// Operations on each block, in order.
     pub code: Box<[Action]>,
 }
 
-/// Where a block of elements is.
+/// The location of a block of elements.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Place {
-    /// In the worker's registers, at a byte.
+pub(super) enum OperandLocation {
+    /// A register: offset in the worker's registers, in bytes.
     Register(usize),
-    /// In a slot: its first element is at a byte, elements have a size.
+    /// A slot: offset in bytes of the first element, and bytes of an element.
     Memory { slot: SlotId, start: usize, size: usize },
 }
 
-/// A register that is the same in every block.
+/// A register that is constant over all blocks.
 pub(super) struct Fill {
     pub register: usize,
     pub size: usize,
@@ -48,15 +46,15 @@ pub(super) struct Fill {
 pub(super) enum Value {
     /// The element's bytes.
     Bits([u8; 8]),
-    /// The element at a byte of a slot.
+    /// The element of a slot at this offset in bytes.
     Element(SlotId, usize),
 }
 
 /// One operation on a block.
 pub(super) struct Action {
     pub kind: Kind,
-    pub out: Place,
-    pub operands: [Place; 3],
+    pub out: OperandLocation,
+    pub operands: [OperandLocation; 3],
 }
 
 pub(super) enum Kind {
@@ -87,7 +85,7 @@ impl Blocks {
         len: usize,
         instead: Option<(SlotId, *const u8)>,
     ) {
-        let place = Where {
+        let location = BlockAddresses {
             env,
             slots,
             file,
@@ -103,18 +101,18 @@ impl Blocks {
             for action in &self.code {
                 // SAFETY: `compile` chose operands within their slots and registers, and an action's result overlaps
                 // none of its operands.
-                unsafe { action.run(&place, first, count) };
+                unsafe { action.run(&location, first, count) };
             }
         }
     }
 }
 
-/// Where the operands of one stretch are.
-struct Where<'a> {
+/// The addresses of the operands of one call.
+struct BlockAddresses<'a> {
     env: &'a Env,
     slots: &'a [RawBytes],
     file: *mut u8,
-    /// The stretch's first element.
+    /// The first element of the call.
     origin: usize,
     instead: Option<(SlotId, *const u8)>,
 }
@@ -145,17 +143,19 @@ impl Action {
     /// # Safety
     /// The operands must be readable and the result writable for elements `start..start + len`, without overlap.
     #[inline]
-    unsafe fn run(&self, at: &Where<'_>, start: usize, len: usize) {
+    unsafe fn run(&self, at: &BlockAddresses<'_>, start: usize, len: usize) {
         let slots = at.slots;
-        let address = |place: Place| {
-            let (raw, offset) = match (place, at.instead) {
-                (Place::Register(register), _) => (at.file, register),
-                // Read as it lies: its first element is at 0.
-                (Place::Memory { slot, size, .. }, Some((replaced, elements))) if slot == replaced => {
+        let address = |location: OperandLocation| {
+            let (raw, offset) = match (location, at.instead) {
+                (OperandLocation::Register(register), _) => (at.file, register),
+                // Read element for element: its first element is at offset 0.
+                (OperandLocation::Memory { slot, size, .. }, Some((replaced, elements)))
+                    if slot == replaced =>
+                {
                     (elements.cast_mut(), (start - at.origin) * size)
                 }
                 (
-                    Place::Memory {
+                    OperandLocation::Memory {
                         slot,
                         start: first,
                         size,
@@ -163,11 +163,11 @@ impl Action {
                     _,
                 ) => (slots[slot].start.as_ptr(), first + start * size),
             };
-            // A private slot has an address only where its rows at hand are.
+            // The address of a private slot is valid only for its current rows.
             raw.wrapping_add(offset)
         };
-        let block = |place: Place| Block {
-            start: address(place),
+        let block = |location: OperandLocation| Block {
+            start: address(location),
             len,
         };
         let [a, b, c] = self.operands;
@@ -185,7 +185,9 @@ impl Action {
                 Kind::Cast(from, to) => apply::cast(level, *from, *to, block(a), block(self.out)),
                 Kind::Copy(size) => address(self.out).copy_from_nonoverlapping(address(a), len * size),
                 Kind::Walk(walker, size) => {
-                    let Place::Memory { slot, .. } = a else { return };
+                    let OperandLocation::Memory { slot, .. } = a else {
+                        return;
+                    };
                     let source = slots[slot].start.as_ptr();
                     let out = address(self.out);
                     for_word!(ElementSize(*size), T => {
@@ -197,7 +199,7 @@ impl Action {
     }
 }
 
-/// An element size where [`for_word!`] wants something that has one.
+/// An element size, as an argument of [`for_word!`].
 pub(super) struct ElementSize(pub usize);
 impl ElementSize {
     pub fn size(&self) -> usize {

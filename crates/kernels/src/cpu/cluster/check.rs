@@ -1,11 +1,11 @@
-//! What a cluster may do: views within their slots, and results written over operands only element for element.
+//! Checks of clusters: views are within their slots, and results overwrite operands only element for element.
 
-use hyperglow_core::plan::{Cluster, Place as SlotPlace, Program, SlotId};
+use hyperglow_core::plan::{Cluster, Location as SlotLocation, Program, SlotId};
 use hyperglow_core::{Error, Result};
 
 use super::walk::{MAX_AXES, Reading};
 
-/// How each view is read; refuses views that leave their slot and in-place writing that is not element for element.
+/// The reading of each view. Refuses views beyond their slot, and in-place writes that are not element for element.
 pub(super) fn readings(cluster: &Cluster, program: &Program) -> Result<Vec<Reading>> {
     let size = cluster.shape.size();
     let mistake = |text: String| Err(Error::internal("cluster", text));
@@ -54,8 +54,8 @@ pub(super) fn readings(cluster: &Cluster, program: &Program) -> Result<Vec<Readi
 }
 
 fn same_start(program: &Program, read: SlotId, written: SlotId) -> bool {
-    match (program.slots[read].place, program.slots[written].place) {
-        (SlotPlace::Arena(a), SlotPlace::Arena(b)) => a == b,
+    match (program.slots[read].location, program.slots[written].location) {
+        (SlotLocation::Arena(a), SlotLocation::Arena(b)) => a == b,
         _ => true,
     }
 }

@@ -1,34 +1,35 @@
-//! From a cluster to actions with fixed operands: where each register lies, and what is used in place.
+//! Compiles a cluster to actions with fixed operands: the memory of each register, and the operands that are used in place.
 
 use hyperglow_core::plan::{Cluster, InstrKind, Program, SlotId};
 use hyperglow_core::{DType, Error, Result};
 
-use super::blocks::{Action, Blocks, Fill, Kind, Place, Value};
+use super::blocks::{Action, Blocks, Fill, Kind, OperandLocation, Value};
 use super::walk::Reading;
 use crate::cpu::element::{Element, for_dtype};
 
-/// Bytes of registers and streams that a block may fill: well within a first-level cache.
-const CACHE: usize = 24 << 10;
+/// Maximal bytes of registers and operands of a block: well within a first-level cache.
+const CACHE_BYTES: usize = 24 << 10;
 /// Bounds of a block, in elements.
-const BLOCK: (usize, usize) = (128, 2048);
+const MIN_BLOCK_ELEMENTS: usize = 128;
+const MAX_BLOCK_ELEMENTS: usize = 2048;
 /// Elements times instructions for which another thread is worth waking.
 const TASK_WORK: usize = 1 << 15;
-/// Between registers, so that two of them never share their low address bits (a load would wait for an
+/// Gap between registers, so that their addresses differ in the low bits (4K aliasing: a load would wait for an
 /// unrelated store).
-const GAP: usize = 192;
+const GAP_BYTES: usize = 192;
 
 impl Blocks {
-    /// The cluster, whose views are read as `readings` says.
+    /// The cluster, with the `readings` of its views.
     pub fn new(cluster: &Cluster, program: &Program, readings: &[Reading]) -> Result<Blocks> {
         let bytes: usize = cluster.code.iter().map(|instr| instr.dtype.size()).sum();
         // Registers are reused, so that about half of them live at a time.
-        let fitting = CACHE / (bytes / 2 + 1).max(8);
-        let block = (1 << fitting.max(1).ilog2()).clamp(BLOCK.0, BLOCK.1);
+        let fitting = CACHE_BYTES / (bytes / 2 + 1).max(8);
+        let block = (1 << fitting.max(1).ilog2()).clamp(MIN_BLOCK_ELEMENTS, MAX_BLOCK_ELEMENTS);
         let mut compiler = Compiler {
             cluster,
             program,
             block,
-            places: vec![None; cluster.code.len()],
+            locations: vec![None; cluster.code.len()],
             last_use: last_uses(cluster),
             free: Vec::new(),
             file: 0,
@@ -62,7 +63,7 @@ struct Compiler<'a> {
     program: &'a Program,
     block: usize,
     /// Where each register's value is.
-    places: Vec<Option<Place>>,
+    locations: Vec<Option<OperandLocation>>,
     /// The last instruction that reads each register.
     last_use: Vec<usize>,
     /// Registers of the file that hold nothing any more: byte, element size.
@@ -76,7 +77,7 @@ impl Compiler<'_> {
     fn instruction(&mut self, i: usize, readings: &[Reading]) -> Result<()> {
         let instr = &self.cluster.code[i];
         let size = instr.dtype.size();
-        let nowhere = Place::Register(0);
+        let unused = OperandLocation::Register(0);
         let (kind, operands) = match &instr.kind {
             InstrKind::Const(bits) => {
                 let value = Value::Bits(constant(f64::from_bits(*bits), instr.dtype));
@@ -91,7 +92,7 @@ impl Compiler<'_> {
                         return Ok(());
                     }
                     Reading::Straight(at) => {
-                        self.places[i] = Some(Place::Memory {
+                        self.locations[i] = Some(OperandLocation::Memory {
                             slot,
                             start: at * size,
                             size,
@@ -99,43 +100,49 @@ impl Compiler<'_> {
                         return Ok(());
                     }
                     Reading::Strided(walker) => {
-                        let whole = Place::Memory { slot, start: 0, size };
-                        (Kind::Walk(walker.clone(), size), [whole, nowhere, nowhere])
+                        let whole = OperandLocation::Memory { slot, start: 0, size };
+                        (Kind::Walk(walker.clone(), size), [whole, unused, unused])
                     }
                 }
             }
-            InstrKind::Unary(op, x) => (Kind::Unary(*op, instr.dtype), [self.place(*x)?, nowhere, nowhere]),
+            InstrKind::Unary(op, x) => (
+                Kind::Unary(*op, instr.dtype),
+                [self.location(*x)?, unused, unused],
+            ),
             InstrKind::Binary(op, x, y) => (
                 Kind::Binary(*op, self.cluster.code[*x].dtype),
-                [self.place(*x)?, self.place(*y)?, nowhere],
+                [self.location(*x)?, self.location(*y)?, unused],
             ),
             InstrKind::Where(c, x, y) => (
                 Kind::Select(instr.dtype),
-                [self.place(*c)?, self.place(*x)?, self.place(*y)?],
+                [self.location(*c)?, self.location(*x)?, self.location(*y)?],
             ),
             InstrKind::Cast(x) => {
                 let from = self.cluster.code[*x].dtype;
                 if from == instr.dtype {
                     // The same register under another name: it lives until both are done with.
-                    self.places[i] = self.places[*x];
+                    self.locations[i] = self.locations[*x];
                     return Ok(());
                 }
-                (Kind::Cast(from, instr.dtype), [self.place(*x)?, nowhere, nowhere])
+                (
+                    Kind::Cast(from, instr.dtype),
+                    [self.location(*x)?, unused, unused],
+                )
             }
         };
         let out = match self.direct_store(i) {
-            Some(slot) => Place::Memory { slot, start: 0, size },
+            Some(slot) => OperandLocation::Memory { slot, start: 0, size },
             None => self.register(size),
         };
-        self.places[i] = Some(out);
+        self.locations[i] = Some(out);
         self.code.push(Action { kind, out, operands });
         self.release(i);
         Ok(())
     }
 
-    fn place(&self, register: usize) -> Result<Place> {
-        let place = self.places.get(register).copied().flatten();
-        place.ok_or_else(|| {
+    fn location(&self, register: usize) -> Result<OperandLocation> {
+        let location = self.locations.get(register).copied().flatten();
+        location.ok_or_else(|| {
             Error::internal(
                 "cluster",
                 format!("register {register} is read before it is written"),
@@ -151,28 +158,28 @@ impl Compiler<'_> {
             size,
             value,
         });
-        // Never released: `release` frees only what an action wrote.
-        self.places[i] = Some(Place::Register(register));
+        // Never released: `release` frees only registers that an action wrote.
+        self.locations[i] = Some(OperandLocation::Register(register));
     }
 
     fn grow(&mut self, size: usize) {
-        self.file += (self.block * size + GAP).next_multiple_of(64);
+        self.file += (self.block * size + GAP_BYTES).next_multiple_of(64);
     }
 
     /// A register of the file for elements of `size` bytes.
-    fn register(&mut self, size: usize) -> Place {
+    fn register(&mut self, size: usize) -> OperandLocation {
         if let Some(at) = self.free.iter().rposition(|&(_, s)| s == size) {
-            return Place::Register(self.free.swap_remove(at).0);
+            return OperandLocation::Register(self.free.swap_remove(at).0);
         }
         let at = self.file;
         self.grow(size);
-        Place::Register(at)
+        OperandLocation::Register(at)
     }
 
     /// Frees the registers that instruction `now` reads last.
     fn release(&mut self, now: usize) {
         for i in 0..now {
-            let Some(Place::Register(at)) = self.places[i] else {
+            let Some(OperandLocation::Register(at)) = self.locations[i] else {
                 continue;
             };
             let filled = self.fills.iter().any(|fill| fill.register == at);
@@ -197,15 +204,15 @@ impl Compiler<'_> {
             .any(|view| self.program.may_share(view.slot, slot))
     }
 
-    /// The stores that no instruction made, at the end of the block. A value that still lies in a place which one
-    /// of them overwrites goes through a register, so that their order does not matter.
+    /// The stores that no instruction made, at the end of the block. A value in memory that another of these stores
+    /// overwrites is copied to a register first, so that their order does not matter.
     fn late_stores(&mut self) -> Vec<Action> {
-        let nowhere = Place::Register(0);
+        let unused = OperandLocation::Register(0);
         let mut late = Vec::new();
         for &(register, slot) in &self.cluster.stores {
             let size = self.cluster.code[register].dtype.size();
-            let out = Place::Memory { slot, start: 0, size };
-            match self.places[register] {
+            let out = OperandLocation::Memory { slot, start: 0, size };
+            match self.locations[register] {
                 Some(from) if from != out => late.push((from, slot, size)),
                 _ => {}
             }
@@ -213,34 +220,34 @@ impl Compiler<'_> {
         let slots: Vec<SlotId> = late.iter().map(|&(_, slot, _)| slot).collect();
         let mut actions = Vec::new();
         for (from, _, size) in &mut late {
-            if let Place::Memory { slot, .. } = *from
+            if let OperandLocation::Memory { slot, .. } = *from
                 && slots.iter().any(|&written| self.program.may_share(slot, written))
             {
                 let saved = self.register(*size);
                 actions.push(Action {
                     kind: Kind::Copy(*size),
                     out: saved,
-                    operands: [*from, nowhere, nowhere],
+                    operands: [*from, unused, unused],
                 });
                 *from = saved;
             }
         }
         for (from, slot, size) in late {
-            let out = Place::Memory { slot, start: 0, size };
+            let out = OperandLocation::Memory { slot, start: 0, size };
             actions.push(Action {
                 kind: Kind::Copy(size),
                 out,
-                operands: [from, nowhere, nowhere],
+                operands: [from, unused, unused],
             });
         }
         actions
     }
 }
 
-/// The last instruction that reads each register's place: that of the register itself or of any cast that only
+/// The last instruction that reads each register's memory: by the register itself or by a cast that only
 /// gives it another name. Stored registers live on.
 fn last_uses(cluster: &Cluster) -> Vec<usize> {
-    // The register whose place each one shares.
+    // The register whose memory each register shares.
     let mut owner: Vec<usize> = Vec::with_capacity(cluster.code.len());
     for (i, instr) in cluster.code.iter().enumerate() {
         owner.push(match instr.kind {

@@ -1,9 +1,8 @@
-//! Elementwise clusters. [`machine`] makes machine code of a cluster where it can; elsewhere [`blocks`] interprets
-//! it, in operations that [`compile`] gave fixed operands and [`apply`] carries out. A cluster that only transposes
-//! is a [`turn`].
+//! Elementwise clusters. [`machine`] compiles a cluster to machine code where it can; otherwise [`blocks`] interprets it: its
+//! operations have operands from [`compile`] and are computed by [`apply`]. A cluster that only copies a transposed view is a
+//! [`transposition`].
 //!
-//! [`walk`] reads strided views, [`check`] refuses what a plan must not ask for. What a cluster reads and writes
-//! passes memory once.
+//! [`walk`] reads strided views, [`check`] refuses invalid plans. A cluster reads each operand and writes each result once.
 
 mod apply;
 mod blocks;
@@ -11,36 +10,42 @@ mod check;
 mod compile;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod machine;
-mod turn;
+mod transposition;
 mod walk;
 
 use hyperglow_core::Result;
 use hyperglow_core::plan::{Cluster, Program, SlotId};
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+use super::blocks::ALIGN;
 use super::exec::Env;
 use super::level::Level;
 use super::storage::RawBytes;
 use blocks::Blocks;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use machine::Machine;
-use turn::Turn;
+use transposition::Transposition;
 use walk::Reading;
 
-/// A cluster made ready.
+/// The kernel of a cluster.
 pub(crate) struct ClusterKernel {
     /// Elements of the index space.
     size: usize,
-    /// Slots that are read as they lie, and the size of their elements.
+    /// Slots that are read element for element, and the size of their elements.
     streams: Box<[(SlotId, usize)]>,
-    form: Form,
-    /// Set when the whole cluster is a transposition.
-    turn: Option<Turn>,
+    code: ClusterCode,
+    /// The transposition that the cluster is, if any.
+    transposition: Option<Transposition>,
 }
 
-enum Form {
+enum ClusterCode {
     Blocks(Blocks),
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    Machine(Machine),
+    Machine {
+        machine: Machine,
+        /// The interpreter, for elements that a guard of the machine code excludes.
+        fallback: Option<Box<Blocks>>,
+    },
 }
 
 /// Whether the environment variable `HYPERGLOW_CLUSTERS` is `interpreted`: then no machine code is made.
@@ -48,15 +53,17 @@ fn interpreted() -> bool {
     std::env::var_os("HYPERGLOW_CLUSTERS").is_some_and(|value| value == "interpreted")
 }
 
-impl Form {
-    fn new(cluster: &Cluster, program: &Program, readings: &[Reading], level: Level) -> Result<Form> {
+impl ClusterCode {
+    fn new(cluster: &Cluster, program: &Program, readings: &[Reading], level: Level) -> Result<ClusterCode> {
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
         if !interpreted()
             && let Some(machine) = Machine::new(cluster, program, readings, level)
         {
-            return Ok(Form::Machine(machine));
+            let fallback = || Blocks::new(cluster, program, readings).map(Box::new);
+            let fallback = machine.is_guarded().then(fallback).transpose()?;
+            return Ok(ClusterCode::Machine { machine, fallback });
         }
-        Ok(Form::Blocks(Blocks::new(cluster, program, readings)?))
+        Ok(ClusterCode::Blocks(Blocks::new(cluster, program, readings)?))
     }
 }
 
@@ -64,7 +71,7 @@ impl ClusterKernel {
     /// The cluster for processors of a level.
     ///
     /// # Errors
-    /// Internal ones, if the plan asks for what no plan may: see [`check`].
+    /// Internal ones, for an invalid plan: see [`check`].
     pub fn new(cluster: &Cluster, program: &Program, level: Level) -> Result<ClusterKernel> {
         let readings = check::readings(cluster, program)?;
         let straight = cluster.loads.iter().zip(&readings).filter_map(|(view, reading)| {
@@ -74,46 +81,49 @@ impl ClusterKernel {
         Ok(ClusterKernel {
             size: cluster.shape.size(),
             streams: straight.collect(),
-            form: Form::new(cluster, program, &readings, level)?,
-            turn: Turn::of(cluster, &readings),
+            code: ClusterCode::new(cluster, program, &readings, level)?,
+            transposition: Transposition::of(cluster, &readings),
         })
     }
 
     /// Bytes of registers for one thread.
     pub fn register_bytes(&self) -> usize {
-        match &self.form {
-            Form::Blocks(blocks) => blocks.file,
+        match &self.code {
+            ClusterCode::Blocks(blocks) => blocks.file,
             #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-            Form::Machine(machine) => machine.bytes(),
+            ClusterCode::Machine { machine, fallback } => {
+                let fallback = fallback.as_ref().map_or(0, |blocks| blocks.file);
+                machine.bytes().next_multiple_of(ALIGN) + fallback
+            }
         }
     }
 
-    /// Elements that a task computes.
+    /// Elements of a task.
     fn grain(&self) -> usize {
-        match &self.form {
-            Form::Blocks(blocks) => blocks.block * blocks.blocks_per_task,
+        match &self.code {
+            ClusterCode::Blocks(blocks) => blocks.block * blocks.blocks_per_task,
             #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-            Form::Machine(machine) => machine.grain(),
+            ClusterCode::Machine { machine, .. } => machine.grain(),
         }
     }
 
-    /// How many tasks it makes.
+    /// Number of tasks.
     pub fn tasks(&self) -> usize {
         self.size.div_ceil(self.grain())
     }
 
-    /// The way in which it is computed, in words.
-    pub fn way(&self) -> &'static str {
-        match &self.form {
-            _ if self.turn.is_some() => "transposition",
-            Form::Blocks(_) => "interpreted",
+    /// Kind of code, in words.
+    pub fn code_name(&self) -> &'static str {
+        match &self.code {
+            _ if self.transposition.is_some() => "transposition",
+            ClusterCode::Blocks(_) => "interpreted",
             #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-            Form::Machine(_) => "machine code",
+            ClusterCode::Machine { .. } => "machine code",
         }
     }
 
-    /// The addresses of operands with elements of `size` bytes that are read as they lie, but for `except`: as many
-    /// as there is room for.
+    /// The addresses of operands with elements of `size` bytes that are read element for element, without `except`, as many as
+    /// `room` holds.
     pub fn streams<'a>(
         &self,
         slots: &[RawBytes],
@@ -133,13 +143,12 @@ impl ClusterKernel {
     }
 
     /// # Safety
-    /// The cluster's loads must be readable, its stores writable, nobody else may use the latter, and they may
-    /// overlap the former only where the plan's donations say so. `registers` holds `register_bytes` for every
-    /// thread and is used by nobody else.
+    /// The cluster's loads must be readable, its stores writable and not aliased, and a store may overlap a load only if the plan
+    /// donates the buffer. `registers` holds `register_bytes` for every thread and is not aliased.
     pub unsafe fn run(&self, env: &Env, slots: &[RawBytes], registers: RawBytes) {
-        if let Some(turn) = &self.turn {
-            // SAFETY: as the caller promises; a copy's result overlaps nothing that is read.
-            return unsafe { turn.run(env, slots) };
+        if let Some(transposition) = &self.transposition {
+            // SAFETY: as the caller promises; the result of a copy does not overlap its operand.
+            return unsafe { transposition.run(env, slots) };
         }
         env.pool.ranges(self.size, self.grain(), |worker, elements| {
             // SAFETY: as the caller promises; tasks compute different elements.
@@ -157,8 +166,8 @@ impl ClusterKernel {
         });
     }
 
-    /// Computes elements `start..start + len` on one thread. If `instead` names a slot, its elements are read from
-    /// there: the address is that of element `start`.
+    /// Computes elements `start..start + len` on one thread. `instead` replaces the address of a slot: it is the address of the
+    /// slot's element `start`.
     ///
     /// # Safety
     /// As for [`ClusterKernel::run`]; concurrent calls must be for different elements and workers.
@@ -180,12 +189,26 @@ impl ClusterKernel {
         assert!(registers.len >= own * (worker + 1) && start + len <= self.size);
         // SAFETY: within `registers`, and this worker's own.
         let memory = unsafe { registers.at(worker * own) };
-        match &self.form {
+        match &self.code {
             // SAFETY: as the caller promises.
-            Form::Blocks(blocks) => unsafe { blocks.stretch(env, slots, memory, start, len, instead) },
+            ClusterCode::Blocks(blocks) => unsafe { blocks.stretch(env, slots, memory, start, len, instead) },
             #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-            // SAFETY: as the caller promises.
-            Form::Machine(machine) => unsafe { machine.stretch(slots, memory, start, len, instead) },
+            ClusterCode::Machine { machine, fallback } => {
+                let interpret = |first: usize, count: usize| {
+                    let blocks = fallback
+                        .as_ref()
+                        .expect("guarded machine code has an interpreter");
+                    let file = memory.wrapping_add(machine.bytes().next_multiple_of(ALIGN));
+                    let size =
+                        |slot: SlotId| self.streams.iter().find(|(of, _)| *of == slot).map_or(0, |s| s.1);
+                    let instead = instead
+                        .map(|(slot, elements)| (slot, elements.wrapping_add((first - start) * size(slot))));
+                    // SAFETY: as the caller promises; the registers of the interpreter are behind those of the machine code.
+                    unsafe { blocks.stretch(env, slots, file, first, count, instead) };
+                };
+                // SAFETY: as the caller promises.
+                unsafe { machine.stretch(slots, memory, (start, len), instead, interpret) }
+            }
         }
     }
 }

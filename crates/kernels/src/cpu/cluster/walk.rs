@@ -4,7 +4,7 @@ use hyperglow_core::plan::View;
 
 use crate::cpu::exec::Word;
 
-/// A view with as few axes as describe it: axes of extent 1 dropped, neighbours merged where one stride
+/// A view with as few axes as describe it: axes of extent 1 dropped, neighbors merged where one stride
 /// follows from the other. Outermost first; the last axis is the inner loop.
 #[derive(Clone, Debug)]
 pub(crate) struct Walker {
@@ -15,11 +15,11 @@ pub(crate) struct Walker {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Axis {
     pub extent: usize,
-    /// Elements; 0 repeats, negative goes back.
+    /// In elements; 0 repeats an element, a negative stride reverses.
     pub stride: isize,
 }
 
-/// How a view lies in memory.
+/// The layout of a view in memory.
 #[derive(Clone, Debug)]
 pub(crate) enum Reading {
     /// Row-major without gaps, from an element on.

@@ -123,7 +123,7 @@ pub(crate) fn work_len<T: GemmElement>(
 /// `target = left[rows, ..] right[.., cols]` over `k` terms.
 ///
 /// # Safety
-/// The target must be writable for the block's rows and columns, and used by nobody else. Columns of a packed
+/// The target must be writable for the block's rows and columns, and used by no other task. Columns of a packed
 /// right operand start at a multiple of the tile's width, rows of a packed left one at a multiple of [`TILE_ROWS`].
 #[expect(
     clippy::too_many_arguments,

@@ -1,8 +1,8 @@
 //! Matrix products: `C (m, n) = A (m, k) B (k, n)`, each operand plain or stored transposed, batched.
 //!
 //! [`micro_kernel`] computes a tile of the result in registers, [`pack`] brings operands into its order,
-//! [`macro_kernel`] computes a block of the result on one thread, [`product`] divides the result into such blocks.
-//! [`small`] computes small products from where their operands lie, with the micro-kernels of [`small_kernel`]; [`amx`]
+//! [`macro_kernel`] computes a block of the result on one thread, [`product`] chooses the algorithm and divides the result into such
+//! blocks, [`packed_tasks`] computes them. [`small`] computes small products from where their operands lie, with the micro-kernels of [`small_kernel`]; [`amx`]
 //! computes large float32 products as three bfloat16 parts (bf16x3) with matrix instructions. An [`epilogue`] follows
 //! on each finished part.
 
@@ -13,6 +13,7 @@ mod lanes;
 mod macro_kernel;
 mod micro_kernel;
 mod pack;
+mod packed_tasks;
 mod product;
 mod shape;
 mod small;

@@ -2,21 +2,18 @@
 //! task, so the bits do not depend on the number of threads.
 
 use std::any::TypeId;
-use std::ops::Range;
 
 use super::amx::Bf16x3;
 use super::epilogue::{Epilogue, run_epilogue, store_transposed};
-use super::macro_kernel::{
-    BLOCK_COLUMNS, LeftOperand, OutBlock, Prefetch, RightOperand, block_terms, macro_kernel, work_len,
-};
+use super::macro_kernel::{BLOCK_COLUMNS, Prefetch, work_len};
 use super::micro_kernel::{GemmElement, TILE_ROWS};
-use super::pack::{Matrix, pack_left};
+use super::packed_tasks::PackedTask;
 use super::shape::GemmShape;
 use super::small::Small;
 use crate::cpu::element::{same, same_mut};
 use crate::cpu::exec::{Args, Plain, scratch_bytes};
 use crate::cpu::level::Level;
-use crate::cpu::pool::{Pool, SharedSlice};
+use crate::cpu::pool::{SharedSlice, WorkerSlices};
 
 /// Multiply-adds that make a task worth its handing out.
 const TASK_FMAS: usize = 1 << 18;
@@ -46,17 +43,17 @@ const LARGE_ELEMENTS: usize = 1 << 19;
 /// The geometry of a product and how it is divided, fixed when a step is prepared.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Product {
-    shape: GemmShape,
+    pub(super) shape: GemmShape,
     /// Its small product, if it is one.
     small: Option<Small>,
     /// Its bf16x3 product, if it can be one. The other fields are about the packed product.
     bf16x3: Option<Bf16x3>,
     /// Computed as C^T = B^T A^T: B is then read in place, once.
-    swapped: bool,
+    pub(super) swapped: bool,
     /// Rows and columns of a task (of C^T if swapped).
-    task: (usize, usize),
-    share_left: bool,
-    share_right: bool,
+    pub(super) task: (usize, usize),
+    pub(super) share_left: bool,
+    pub(super) share_right: bool,
 }
 
 /// The algorithm of a product at a level.
@@ -65,18 +62,6 @@ enum Algorithm {
     Bf16x3(Bf16x3),
     Small(Small),
     Packed,
-}
-
-/// A task: a part of the result and what it needs.
-struct Task<'a, T> {
-    worker: usize,
-    batch: usize,
-    rows: Range<usize>,
-    cols: Range<usize>,
-    left: LeftOperand<'a, T>,
-    right: Matrix<'a, T>,
-    packed_right: Option<(&'a [T], usize)>,
-    work: &'a mut [T],
 }
 
 impl Product {
@@ -160,7 +145,7 @@ impl Product {
     }
 
     /// Rows and columns of what is computed.
-    fn extents(&self) -> (usize, usize) {
+    pub(super) fn extents(&self) -> (usize, usize) {
         if self.swapped {
             (self.shape.n, self.shape.m)
         } else {
@@ -170,7 +155,7 @@ impl Product {
 
     /// Whether rows of the left operand lie whole pages apart, so that those of a tile compete for the same places of the first-level
     /// cache, and are used for columns enough that packing them pays.
-    fn rows_collide<T>(&self) -> bool {
+    pub(super) fn rows_collide<T>(&self) -> bool {
         !self.swapped
             && self.shape.a.1 == 1
             && (self.shape.a.0 * size_of::<T>()).is_multiple_of(PAGE_BYTES)
@@ -178,12 +163,12 @@ impl Product {
     }
 
     /// Whether a swapped product packs its left operand, of which columns are contiguous: more than a few panels of columns read it.
-    fn packs_columns<T: GemmElement>(&self, level: Level) -> bool {
+    pub(super) fn packs_columns<T: GemmElement>(&self, level: Level) -> bool {
         self.swapped && self.shape.b.1 == 1 && self.shape.m > FEW_PANELS * T::micro_kernels(level).width()
     }
 
     /// Elements of scratch: packed left operand, packed right one, work of one thread.
-    fn scratch<T: GemmElement>(&self, level: Level) -> (usize, usize, usize) {
+    pub(super) fn scratch<T: GemmElement>(&self, level: Level) -> (usize, usize, usize) {
         let (rows, cols) = self.extents();
         let left = if self.share_left {
             rows.next_multiple_of(TILE_ROWS) * self.shape.k
@@ -275,9 +260,9 @@ impl Product {
     /// The algorithm at this level, in words.
     pub fn algorithm_name<T: GemmElement>(&self, level: Level) -> &'static str {
         match self.algorithm::<T>(level) {
-            Algorithm::Bf16x3(_) => "matrix instructions",
-            Algorithm::Small(_) => "direct",
-            Algorithm::Packed if self.swapped => "packed, transposed",
+            Algorithm::Bf16x3(_) => "bf16x3, matrix instructions",
+            Algorithm::Small(_) => "unpacked",
+            Algorithm::Packed if self.swapped => "packed, transposed result",
             Algorithm::Packed => "packed",
         }
     }
@@ -330,7 +315,7 @@ impl Product {
                 let (small, work) = task.work.split_at_mut(rows.len() * cols.len());
                 // SAFETY: `small` has room for the block and is this task's.
                 unsafe {
-                    Task { work, ..task }.compute(
+                    PackedTask { work, ..task }.compute(
                         level,
                         self.shape.k,
                         small.as_mut_ptr(),
@@ -358,7 +343,7 @@ impl Product {
 
     /// Elements of [`Product::run_tiles`]' room for one tile, and between its rows.
     fn tile_len(&self) -> (usize, usize) {
-        // Rows do not lie a power of two apart, where they would compete for places in the cache.
+        // A stride that is no power of two, so that rows do not compete for the same cache sets.
         let stride = self.task.1.min(self.shape.n) + 16;
         (self.task.0.min(self.shape.m) * stride, stride)
     }
@@ -389,145 +374,17 @@ impl Product {
         {
             return;
         }
-        let (level, room) = (args.level(), SharedSlice::new(room));
         let (len, stride) = self.tile_len();
+        let (level, room) = (args.level(), WorkerSlices::new(room, len));
         self.each_task(args, a, b, |task| {
             let (worker, rows, cols) = (task.worker, task.rows.clone(), task.cols.clone());
             // SAFETY: a worker's own tile.
-            let tile = unsafe { room.range(worker * len..(worker + 1) * len) };
+            let tile = unsafe { room.of(worker) };
             // SAFETY: the tile has room for the block.
             unsafe { task.compute(level, self.shape.k, tile.as_mut_ptr(), stride, prefetch) };
             for (row, line) in rows.zip(tile.chunks(stride)) {
                 consume(worker, row * self.shape.n + cols.start, &line[..cols.len()]);
             }
         });
-    }
-
-    /// Packs what is shared and calls `each` for every task.
-    fn each_task<T: GemmElement + Plain>(
-        &self,
-        args: &Args<'_>,
-        a: &[T],
-        b: &[T],
-        each: impl Fn(Task<'_, T>) + Sync,
-    ) {
-        let (pool, level) = (args.pool(), args.level());
-        let (left_len, right_len, work_len) = self.scratch::<T>(level);
-        let (packed_left, packed_right) = (args.scratch::<T>(left_len), args.scratch::<T>(right_len));
-        let work = SharedSlice::new(args.scratch::<T>(work_len * pool.threads()));
-        let whole_a = Matrix {
-            data: a,
-            row: self.shape.a.0,
-            col: self.shape.a.1,
-        };
-        let whole_b = Matrix {
-            data: b,
-            row: self.shape.b.0,
-            col: self.shape.b.1,
-        };
-        let (left, right) = if self.swapped {
-            (whole_b.t(), whole_a.t())
-        } else {
-            (whole_a, whole_b)
-        };
-        if self.share_left {
-            self.pack_left(pool, level, left, packed_left);
-        }
-        if self.share_right {
-            self.pack_right(pool, level, right, packed_right);
-        }
-        let (rows, cols) = self.extents();
-        let (row_tasks, col_tasks) = (rows.div_ceil(self.task.0), cols.div_ceil(self.task.1));
-        pool.run(self.shape.batch * row_tasks * col_tasks, |worker, task| {
-            let (batch, part) = (task / (row_tasks * col_tasks), task % (row_tasks * col_tasks));
-            // Neighboring tasks share columns, which are the dearer to pack.
-            let (r0, c0) = (part % row_tasks * self.task.0, part / row_tasks * self.task.1);
-            let left = left.from(batch * rows * self.shape.k);
-            let left = if self.share_left {
-                LeftOperand::Packed(packed_left, rows)
-            } else if self.swapped && self.shape.b.1 == 1 && !self.packs_columns::<T>(level) {
-                LeftOperand::InPlace(left)
-            } else if self.packs_columns::<T>(level) || self.rows_collide::<T>() {
-                LeftOperand::Pack(left)
-            } else {
-                LeftOperand::Matrix(left)
-            };
-            each(Task {
-                worker,
-                batch,
-                rows: r0..rows.min(r0 + self.task.0),
-                cols: c0..cols.min(c0 + self.task.1),
-                left,
-                right: right.from(batch * cols * self.shape.k),
-                packed_right: self.share_right.then_some((&*packed_right, cols)),
-                // SAFETY: a worker's own piece of the work space.
-                work: unsafe { work.range(worker * work_len..(worker + 1) * work_len) },
-            });
-        });
-    }
-
-    /// Packs the whole left operand: per block of k, per tile of rows.
-    fn pack_left<T: GemmElement>(&self, pool: &Pool, level: Level, left: Matrix<'_, T>, out: &mut [T]) {
-        let rows = self.shape.m;
-        let padded = rows.next_multiple_of(TILE_ROWS);
-        let group = 16 * TILE_ROWS;
-        let groups = rows.div_ceil(group);
-        let out = SharedSlice::new(out);
-        let terms = block_terms(level);
-        pool.run(self.shape.k.div_ceil(terms) * groups, |_, task| {
-            let (k0, r0) = (task / groups * terms, task % groups * group);
-            let (ks, r1) = (k0..self.shape.k.min(k0 + terms), rows.min(r0 + group));
-            let start = k0 * padded + r0 * ks.len();
-            let len = (r1 - r0).next_multiple_of(TILE_ROWS) * ks.len();
-            // SAFETY: tasks pack different tiles.
-            pack_left(level, left, r0..r1, ks, unsafe { out.range(start..start + len) });
-        });
-    }
-
-    /// Packs the whole right operand: per block of k, per panel of columns.
-    fn pack_right<T: GemmElement>(&self, pool: &Pool, level: Level, right: Matrix<'_, T>, out: &mut [T]) {
-        use super::pack::PackRight;
-        let cols = self.extents().1;
-        let tiles = T::micro_kernels(level);
-        let padded = tiles.padded(cols);
-        // Some panels at a time, since rows are read across them.
-        let group = tiles.width() * 8;
-        let groups = cols.div_ceil(group);
-        let out = SharedSlice::new(out);
-        let terms = block_terms(level);
-        pool.run(self.shape.k.div_ceil(terms) * groups, |_, task| {
-            let (k0, c0) = (task / groups * terms, task % groups * group);
-            let (ks, cs) = (k0..self.shape.k.min(k0 + terms), c0..cols.min(c0 + group));
-            let start = k0 * padded + c0 * ks.len();
-            let len = tiles.padded(cs.len()) * ks.len();
-            // SAFETY: tasks pack different panels.
-            let panels = unsafe { out.range(start..start + len) };
-            right.pack(level, ks, cs, tiles.widths(), panels);
-        });
-    }
-}
-
-impl<T: GemmElement> Task<'_, T> {
-    /// Writes the task's part of the result to `start`, with `stride` elements between rows.
-    ///
-    /// # Safety
-    /// That place must have room for the part, and be used by nobody else.
-    unsafe fn compute(self, level: Level, k: usize, start: *mut T, stride: usize, prefetch: Prefetch<'_>) {
-        let target = OutBlock {
-            start,
-            stride,
-            add: false,
-            prefetch,
-        };
-        let right = match self.packed_right {
-            Some((all, cols)) => RightOperand::Packed(all, cols),
-            None => RightOperand::Pack(&self.right),
-        };
-        // SAFETY: as the caller promises; tasks start at whole tiles.
-        unsafe {
-            macro_kernel(
-                level, k, self.left, self.rows, &right, self.cols, target, self.work,
-            )
-        };
     }
 }

@@ -13,32 +13,32 @@ use crate::cpu::level::Level;
 use crate::cpu::pool::SharedSlice;
 use crate::cpu::transpose::transpose;
 
-/// Multiply-adds that a task should have: a few microseconds of them.
+/// FMAs of a task: a few microseconds.
 const TASK_FMAS: usize = 1 << 18;
-/// Tasks per thread: a task that is held up then does not hold up the rest.
+/// Tasks per thread, so that a delayed task does not delay the others.
 const TASKS_PER_THREAD: usize = 4;
-/// Elements of the right operand up to which it stays in the second-level cache.
+/// Maximal number of elements of a right operand that stays in the second-level cache.
 const RIGHT_ELEMENTS: usize = 1 << 17;
-/// The same for few rows: there the packed product packs more than it multiplies.
+/// The same limit for few rows, where the packed product would pack more than it multiplies.
 const BROAD_ELEMENTS: usize = 1 << 18;
-/// Rows of such a product at most.
+/// Maximal number of rows of such a product.
 const BROAD_ROWS: usize = 128;
-/// Bytes of a register that such a product needs at least.
+/// Minimal bytes of a vector register for such a product.
 const WIDE_BYTES: usize = 64;
 /// Elements of the right operand up to which narrower registers leave it where it lies for many rows: their loads are as many again, and
 /// rows apart by a power of two compete for the same places of the first-level cache.
 const NARROW_ELEMENTS: usize = 1 << 14;
 /// Rows that are not many.
 const FEW_ROWS: usize = 256;
-/// Elements between rows up to which an operand is read in place: a page has some of them.
+/// Maximal stride, in elements, of an operand that is read in place, so that a page holds some rows.
 const STRIDE_ELEMENTS: usize = 1 << 11;
-/// Rows from which on packing the right operand pays.
+/// Minimal number of rows for packing the right operand.
 const MIN_PACK_ROWS: usize = 8;
-/// Registers of columns of a column panel, unless it is the last.
-const REGISTERS: usize = 2;
+/// Vector registers of a row of a column panel; the last panel may have fewer.
+const PANEL_REGISTERS: usize = 2;
 
-/// A product, and rows and columns of its result.
-type Part = (usize, Range<usize>, Range<usize>);
+/// A block of the result: number of the product, rows, columns.
+type ResultBlock = (usize, Range<usize>, Range<usize>);
 
 /// A small product and how it is divided.
 #[derive(Clone, Copy, Debug)]
@@ -136,7 +136,7 @@ impl Small {
         let (level, pool) = (args.level(), args.pool());
         let kernels = T::small_kernels(level);
         let each = self.packed::<T>(level);
-        let packed = SharedSlice::new(args.scratch::<T>(each * pool.threads()));
+        let packed = args.worker_scratch::<T>(each);
         let (products, rows, cols) = self.task;
         let (row_tasks, col_tasks) = (m.div_ceil(rows), n.div_ceil(cols));
         let out = SharedSlice::new(c);
@@ -148,7 +148,7 @@ impl Small {
                 // SAFETY: a worker's own place; tasks are different parts of the result, which is written before the
                 // epilogue.
                 unsafe {
-                    let own = packed.range(worker * each..(worker + 1) * each);
+                    let own = packed.of(worker);
                     self.part(level, &kernels, (a, b), &out, &part, own);
                     if let Some(epilogue) = epilogue {
                         run_epilogue(&out, product * m * n, n, (part.1, part.2), worker, epilogue);
@@ -191,14 +191,14 @@ impl Small {
     /// before, unless that is empty.
     ///
     /// # Safety
-    /// Nobody else may use that part of `out`.
+    /// No other task may use that part of `out`.
     unsafe fn part<T: GemmElement>(
         &self,
         level: Level,
         kernels: &SmallKernels<T>,
         (a, b): (&[T], &[T]),
         out: &SharedSlice<'_, T>,
-        (product, rows, cols): &Part,
+        (product, rows, cols): &ResultBlock,
         own: &mut [T],
     ) {
         let GemmShape {
@@ -216,7 +216,7 @@ impl Small {
         while col < cols.end {
             let registers = match (cols.end - col).div_ceil(kernels.lanes) {
                 left if left == kernels.registers() => left,
-                left => left.min(REGISTERS),
+                left => left.min(PANEL_REGISTERS),
             };
             let width = registers * kernels.lanes;
             let end = cols.end.min(col + width);

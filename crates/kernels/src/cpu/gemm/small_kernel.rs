@@ -40,9 +40,9 @@ pub(crate) struct SmallKernels<T: 'static> {
     pub of: &'static [&'static [KernelOfHeight<T>]],
 }
 
-/// Sums that a tile has in flight at a time where it makes good use of the multiply-add units: two units, of four
-/// cycles each.
-const CHAINS: usize = 8;
+/// Independent chains of FMAs that hide their latency: two FMA units, with a latency of four
+/// cycles.
+const FMA_CHAINS: usize = 8;
 
 impl<T> SmallKernels<T> {
     /// The most registers of columns of a panel.
@@ -52,7 +52,7 @@ impl<T> SmallKernels<T> {
 
     /// The kernel that makes a panel of `rows` rows soonest.
     pub fn best(&self, registers: usize, rows: usize) -> SmallKernel<T> {
-        let cost = |height: usize| rows.div_ceil(height) * ((height * registers).max(CHAINS) + 2);
+        let cost = |height: usize| rows.div_ceil(height) * ((height * registers).max(FMA_CHAINS) + 2);
         let fit = self.of[registers - 1]
             .iter()
             .filter(|(height, _)| *height <= rows);

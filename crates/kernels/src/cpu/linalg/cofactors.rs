@@ -243,7 +243,7 @@ fn scale(x: &mut [f64], powers: &Powers, own: i32) -> i32 {
 }
 
 /// Divides a polynomial by the power of two of its largest coefficient, which is given back.
-fn normalise(x: &mut [f64]) -> i32 {
+fn normalize(x: &mut [f64]) -> i32 {
     let largest = x.iter().filter_map(|&x| exponent(x)).max().unwrap_or(0);
     x.iter_mut().for_each(|x| *x = times_power(*x, -largest));
     largest
@@ -321,7 +321,7 @@ pub(super) fn cofactors(
         let pivot = a.get(i, i);
         w.scale_row(i, &reciprocal(&pivot));
         pivots = product(&pivots, &pivot);
-        divided += normalise(&mut pivots);
+        divided += normalize(&mut pivots);
     }
     // Transposed, so that the columns that L^-1 mixes are rows.
     let mut z = Planes { data: z, n, width };

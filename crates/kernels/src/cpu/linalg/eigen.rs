@@ -13,14 +13,14 @@ use crate::cpu::level::Level;
 use crate::cpu::pool::{Pool, SharedSlice};
 
 /// Iterations for one eigenvalue after which it is given up; two or three are usual.
-const ITERATIONS: usize = 60;
+const MAX_ITERATIONS: usize = 60;
 /// Components this close to the largest count as tied with it, since rounding decides between them.
-const TIE: f64 = 1.0 - 1e-6;
+const TIE_RATIO: f64 = 1.0 - 1e-6;
 /// Sum of squares below which what a reflection would remove counts as 0. Elements are near 1, so it is far below their rounding; the
 /// reduction of equal rows comes down to squares that underflow, of which no reflection can be made.
-const LEAST_SQUARE: f64 = 1e-200;
+const MIN_SQUARE: f64 = 1e-200;
 /// Columns that a task rotates.
-const COLUMNS: usize = 64;
+const STRIP_COLUMNS: usize = 64;
 
 /// Doubles of scratch for one matrix, with room for the matrix itself.
 pub(super) fn work_len(n: usize) -> usize {
@@ -67,8 +67,8 @@ pub(super) fn eigh(
     for l in 0..n {
         let mut iterations = 0;
         while let Some(m) = unsettled(off, negligible, l) {
-            if iterations == ITERATIONS {
-                return Err(no_convergence("eigh", number, ITERATIONS));
+            if iterations == MAX_ITERATIONS {
+                return Err(no_convergence("eigh", number, MAX_ITERATIONS));
             }
             iterations += 1;
             let from = ql_step(diagonal, off, l, m, rotations);
@@ -88,7 +88,7 @@ pub(super) fn eigh(
         let vector = &vectors[from as usize * n..][..n];
         write(column, diagonal[from as usize] * scale);
         let largest = vector.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
-        let leading = vector.iter().find(|x| x.abs() >= largest * TIE);
+        let leading = vector.iter().find(|x| x.abs() >= largest * TIE_RATIO);
         let sign = leading.map_or(1.0, |x| x.signum());
         for (r, x) in vector.iter().enumerate() {
             write((r + 1) * n + column, x * sign);
@@ -110,7 +110,7 @@ fn tridiagonal(level: Level, a: &mut [f64], diagonal: &mut [f64], off: &mut [f64
         let (head, tail) = a.split_at_mut((k + 1) * n);
         let (beta, v) = head[k * n + k..].split_first_mut().expect("row k has column k");
         let rest = dot(level, &v[1..], &v[1..]);
-        if rest <= LEAST_SQUARE {
+        if rest <= MIN_SQUARE {
             off[k] = v[0];
             continue;
         }
@@ -227,7 +227,7 @@ fn apply(
     rotations: &[f64],
 ) {
     let work = range.len() * n;
-    let width = if work < 1 << 13 { n } else { COLUMNS };
+    let width = if work < 1 << 13 { n } else { STRIP_COLUMNS };
     let shared = SharedSlice::new(vectors);
     pool.ranges(n, width, |_, columns| {
         for i in range.clone().rev() {

@@ -40,14 +40,14 @@ fn batched<T: Float>(
     each: impl Fn(usize, &mut [f64], &mut [T]) -> Result<()> + Sync,
 ) -> Result<()> {
     let out = args.output::<T>();
-    let work = args.scratch::<f64>(per_worker * args.pool().threads());
+    let work = args.worker_scratch::<f64>(per_worker);
     let first_error: Mutex<Option<(usize, Error)>> = Mutex::new(None);
-    let (out, work) = (SharedSlice::new(out), SharedSlice::new(work));
+    let out = SharedSlice::new(out);
     args.pool().run(count, |worker, matrix| {
         // SAFETY: a worker's own piece of scratch, and a task's own piece of the result.
         let (work, out) = unsafe {
             (
-                work.range(worker * per_worker..(worker + 1) * per_worker),
+                work.of(worker),
                 out.range(matrix * per_matrix..(matrix + 1) * per_matrix),
             )
         };

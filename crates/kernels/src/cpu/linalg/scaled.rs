@@ -2,7 +2,7 @@
 //! Scaling by them is exact: as long as nothing would overflow or vanish, bits are those without.
 
 /// The exponents of numbers in a matrix may differ by so much before its rows and columns are scaled each by its own power.
-const SPAN: i32 = 200;
+const MAX_EXPONENT_SPAN: i32 = 200;
 
 /// The e of a finite number of a size within [2^e, 2^(e + 1)); `None` for 0.
 pub(super) fn exponent(x: f64) -> Option<i32> {
@@ -66,7 +66,7 @@ impl Powers {
                 columns: vec![0; n],
             };
         };
-        if most - least <= SPAN {
+        if most - least <= MAX_EXPONENT_SPAN {
             return Powers {
                 rows: vec![most; n],
                 columns: vec![0; n],

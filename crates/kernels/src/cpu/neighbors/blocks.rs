@@ -1,27 +1,27 @@
-//! Points in blocks of 32, coordinate by coordinate, so that one instruction measures many of them.
+//! Points in blocks of 32, coordinate by coordinate, so that one vector instruction handles many points.
 
+use super::distance_key::DistanceKey;
 use super::lanes::{PointLanes, Real};
-use super::measure::Measure;
 use crate::cpu::element::Element;
 
 /// Points of a block.
 pub(super) const BLOCK_POINTS: usize = 32;
-/// The index of a place that holds no point.
-pub(super) const NOBODY: u32 = u32::MAX;
+/// The row of a padding entry.
+pub(super) const NO_POINT: u32 = u32::MAX;
 
-/// Points in the order of `order`. The places after the last point hold infinity: further than any point.
+/// Points in the order of `order`. Padding entries are at infinity.
 #[derive(Clone, Copy)]
 pub(super) struct Blocks<'a, T> {
     /// Coordinates: (blocks, d, 32).
     pub coordinates: &'a [T],
-    /// Row of each place, a multiple of 32 of them.
+    /// Row of each entry, a multiple of 32 entries.
     pub order: &'a [u32],
     /// Coordinates of a point.
     pub d: usize,
 }
 
 impl<'a, T: Real> Blocks<'a, T> {
-    /// Lays out `x` (n, d) by `order`, whose length is the next multiple of 32, with [`NOBODY`] after the last row.
+    /// Lays out `x` (n, d) by `order`, whose length is the next multiple of 32, with [`NO_POINT`] after the last row.
     pub fn new(x: &[T], d: usize, order: &'a [u32], coordinates: &'a mut [T]) -> Blocks<'a, T> {
         for (rows, block) in order
             .chunks(BLOCK_POINTS)
@@ -29,7 +29,7 @@ impl<'a, T: Real> Blocks<'a, T> {
         {
             for (lane, &row) in rows.iter().enumerate() {
                 for c in 0..d {
-                    block[c * BLOCK_POINTS + lane] = if row == NOBODY {
+                    block[c * BLOCK_POINTS + lane] = if row == NO_POINT {
                         T::HIGHEST
                     } else {
                         x[row as usize * d + c]
@@ -59,17 +59,17 @@ impl<'a, T: Real> Blocks<'a, T> {
     }
 }
 
-/// Points of a block that are measured together: two registers of them.
+/// Points of a block that are handled together: two registers.
 pub(super) const fn step<V: PointLanes>() -> usize {
     2 * V::N
 }
 
-/// Measures from `Q` points (d, Q) to the points of a block (d, 32) from `lane` on, [`step`] of them.
+/// Distance keys from `Q` points (d, Q) to [`step`] points of a block (d, 32), from point `lane` on.
 ///
 /// # Safety
 /// The processor must have the instructions of `V`.
 #[inline(always)]
-pub(super) unsafe fn measures<V: PointLanes, M: Measure, const Q: usize>(
+pub(super) unsafe fn distance_keys<V: PointLanes, M: DistanceKey, const Q: usize>(
     points: &[V::Elem],
     block: &[V::Elem],
     lane: usize,
@@ -96,30 +96,30 @@ pub(super) unsafe fn measures<V: PointLanes, M: Measure, const Q: usize>(
     }
 }
 
-/// A bit for each of the measures that is at most `limit`.
+/// A bit for each key that is at most `limit`.
 ///
 /// # Safety
 /// The processor must have the instructions of `V`.
 #[inline(always)]
-pub(super) unsafe fn within<V: PointLanes>(measures: [V; 2], limit: V::Elem) -> u32 {
+pub(super) unsafe fn within<V: PointLanes>(keys: [V; 2], limit: V::Elem) -> u32 {
     // SAFETY: as the caller promises.
     unsafe {
         let limit = V::splat(limit);
-        measures[0].within(limit) | measures[1].within(limit) << V::N
+        keys[0].within(limit) | keys[1].within(limit) << V::N
     }
 }
 
-/// The measures one by one.
+/// The keys as an array.
 ///
 /// # Safety
 /// The processor must have the instructions of `V`.
 #[inline(always)]
-pub(super) unsafe fn spread<V: PointLanes>(measures: [V; 2]) -> [V::Elem; BLOCK_POINTS] {
+pub(super) unsafe fn to_array<V: PointLanes>(keys: [V; 2]) -> [V::Elem; BLOCK_POINTS] {
     let mut line = [V::Elem::ZERO; BLOCK_POINTS];
     // SAFETY: a register has at most 16 elements; the rest as the caller promises.
     unsafe {
-        measures[0].store(line.as_mut_ptr());
-        measures[1].store(line.as_mut_ptr().add(V::N));
+        keys[0].store(line.as_mut_ptr());
+        keys[1].store(line.as_mut_ptr().add(V::N));
     }
     line
 }

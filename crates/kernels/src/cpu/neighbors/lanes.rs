@@ -1,11 +1,11 @@
-//! What points are measured with: their numbers, and registers of them, besides what registers do for matrix products.
+//! Numbers and vector registers for distances, beside the operations that matrix products use.
 
 use crate::cpu::element::Float;
 use crate::cpu::exec::Plain;
 use crate::cpu::gemm::{Lanes, Portable};
 use crate::cpu::sort::Keyed;
 
-/// A number that distances are computed with.
+/// An element type of points.
 pub(crate) trait Real: Float + Keyed + Plain {
     fn abs(self) -> Self;
     fn sqrt(self) -> Self;
@@ -14,7 +14,7 @@ pub(crate) trait Real: Float + Keyed + Plain {
     fn next_down(self) -> Self;
     /// The largest finite number.
     const LARGEST: Self;
-    /// Registers of this element: what every processor has, of 32 bytes, of 64 bytes.
+    /// Vector registers of this element: portable, of 256 bits, of 512 bits.
     type Narrow: PointLanes<Elem = Self>;
     type Wide: PointLanes<Elem = Self>;
     type Widest: PointLanes<Elem = Self>;
@@ -46,8 +46,8 @@ real! {
     f64: 2 __m256d __m512d;
 }
 
-/// A register for distances. As for [`Lanes`], the processor must have its instructions: that is what every function
-/// here asks of its caller.
+/// A vector register for distances. As for [`Lanes`], the processor must have its instructions: the safety condition of every
+/// function.
 pub(crate) trait PointLanes: Lanes<Elem: Real> {
     /// |self - other|.
     /// # Safety
@@ -141,22 +141,22 @@ mod x86 {
     }
 }
 
-/// Defines a function whose first argument is a level, generic in `T: Real` and `M: Measure`, whose body is compiled
+/// Defines a function whose first argument is a level, generic in `T: Real` and `M: DistanceKey`, whose body is compiled
 /// for each level with the register type `V` of it.
 macro_rules! by_level {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident : $ty:ty),* $(,)?) $body:block) => {
         $(#[$meta])*
-        $vis fn $name<T: Real, M: Measure>(level: $crate::cpu::level::Level, $($arg: $ty),*) {
+        $vis fn $name<T: Real, M: DistanceKey>(level: $crate::cpu::level::Level, $($arg: $ty),*) {
             /// # Safety
             /// The processor must have the instructions of `V`.
             #[inline(always)]
-            unsafe fn body<T: Real, V: PointLanes<Elem = T>, M: Measure>($($arg: $ty),*) $body
+            unsafe fn body<T: Real, V: PointLanes<Elem = T>, M: DistanceKey>($($arg: $ty),*) $body
 
             /// # Safety
             /// The processor must have these instructions.
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma,bmi1,bmi2,popcnt")]
-            unsafe fn avx512<T: Real, M: Measure>($($arg: $ty),*) {
+            unsafe fn avx512<T: Real, M: DistanceKey>($($arg: $ty),*) {
                 // SAFETY: this function has the instructions.
                 unsafe { body::<T, T::Widest, M>($($arg),*) }
             }
@@ -164,7 +164,7 @@ macro_rules! by_level {
             /// The processor must have these instructions.
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma,bmi1,bmi2,popcnt")]
-            unsafe fn avx2<T: Real, M: Measure>($($arg: $ty),*) {
+            unsafe fn avx2<T: Real, M: DistanceKey>($($arg: $ty),*) {
                 // SAFETY: this function has the instructions.
                 unsafe { body::<T, T::Wide, M>($($arg),*) }
             }

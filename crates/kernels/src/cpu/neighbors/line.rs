@@ -1,7 +1,7 @@
-//! Counting on a line: the points in order, and two binary searches a point.
+//! Counting points of one coordinate: sorting, and two binary searches per point.
 
+use super::distance_key::DistanceKey;
 use super::lanes::Real;
-use super::measure::Measure;
 use crate::cpu::exec::{Args, scratch_bytes};
 use crate::cpu::pool::SharedSlice;
 
@@ -11,7 +11,12 @@ pub(super) fn scratch<T: Real>(n: usize) -> usize {
 }
 
 /// The number of points of x (n) within the `limits` (n), themselves included.
-pub(super) fn count<T: Real, M: Measure>(args: &Args<'_>, x: &[T], limits: &[T], out: &SharedSlice<'_, i32>) {
+pub(super) fn count<T: Real, M: DistanceKey>(
+    args: &Args<'_>,
+    x: &[T],
+    limits: &[T],
+    out: &SharedSlice<'_, i32>,
+) {
     let n = x.len();
     let keys = args.scratch::<T::Key>(n);
     let values = args.scratch::<T>(n);
@@ -23,17 +28,17 @@ pub(super) fn count<T: Real, M: Measure>(args: &Args<'_>, x: &[T], limits: &[T],
         *value = x[T::position(key) as usize];
     }
     let (keys, values) = (&*keys, &*values);
-    args.pool().ranges(n, 512, |_, places| {
-        for place in places {
-            let row = T::position(keys[place]) as usize;
-            let (p, limit) = (values[place], limits[row]);
-            // The measure grows with the way from p, on either side.
+    args.pool().ranges(n, 512, |_, positions| {
+        for position in positions {
+            let row = T::position(keys[position]) as usize;
+            let (p, limit) = (values[position], limits[row]);
+            // The key grows with the distance from p, on either side.
             let within = |&v: &T| M::add(T::ZERO, (p - v).abs()) <= limit;
-            let before = values[..place].partition_point(|v| !within(v));
-            let after = values[place..].partition_point(within);
-            // SAFETY: each row has one place.
+            let before = values[..position].partition_point(|v| !within(v));
+            let after = values[position..].partition_point(within);
+            // SAFETY: each row has one position in the order.
             let count = unsafe { out.range(row..row + 1) };
-            count[0] = (place - before + after) as i32;
+            count[0] = (position - before + after) as i32;
         }
     });
 }

@@ -1,11 +1,11 @@
-//! The nearest points found so far.
+//! A sorted list of the nearest points found so far.
 
-use super::blocks::NOBODY;
+use super::blocks::NO_POINT;
 use super::lanes::Real;
 
-/// The k nearest points so far, nearest first, of equally near ones the first row.
+/// The k nearest points so far, nearest first; at equal distances the lower row comes first.
 pub(super) struct Nearest<'a, T> {
-    measures: &'a mut [T],
+    keys: &'a mut [T],
     rows: &'a mut [u32],
     below: T,
 }
@@ -13,51 +13,48 @@ pub(super) struct Nearest<'a, T> {
 impl<'a, T: Real> Nearest<'a, T> {
     /// An empty list; both slices have k elements, at least one.
     #[inline(always)]
-    pub fn new(measures: &'a mut [T], rows: &'a mut [u32]) -> Nearest<'a, T> {
-        measures.fill(T::HIGHEST);
-        rows.fill(NOBODY);
+    pub fn new(keys: &'a mut [T], rows: &'a mut [u32]) -> Nearest<'a, T> {
+        keys.fill(T::HIGHEST);
+        rows.fill(NO_POINT);
         Nearest {
-            measures,
+            keys,
             rows,
             below: T::LARGEST,
         }
     }
 
-    /// The measure that a point must not exceed to enter.
+    /// The key that a point must not exceed to enter.
     #[inline(always)]
     pub fn limit(&self) -> T {
-        self.measures[self.measures.len() - 1]
+        self.keys[self.keys.len() - 1]
     }
 
-    /// The greatest measure below the limit; the greatest of all while the list is not full.
+    /// The largest key below the limit; the largest finite key while the list is not full.
     #[inline(always)]
     pub fn below(&self) -> T {
         self.below
     }
 
-    /// Whether a point with this measure in a row from `first` on could enter.
+    /// Whether a point with this key in a row from `first` on could enter.
     #[inline(always)]
-    pub fn admits(&self, measure: T, first: u32) -> bool {
+    pub fn admits(&self, key: T, first: u32) -> bool {
         let limit = self.limit();
-        measure < limit || (measure == limit && first < self.rows[self.rows.len() - 1])
+        key < limit || (key == limit && first < self.rows[self.rows.len() - 1])
     }
 
-    /// Enters a point if it belongs here.
+    /// Inserts a point if it is near enough.
     #[inline(always)]
-    pub fn offer(&mut self, measure: T, row: u32) {
-        if !self.admits(measure, row) {
+    pub fn offer(&mut self, key: T, row: u32) {
+        if !self.admits(key, row) {
             return;
         }
         let mut at = self.rows.len() - 1;
-        while at > 0
-            && (measure < self.measures[at - 1]
-                || (measure == self.measures[at - 1] && row < self.rows[at - 1]))
-        {
-            self.measures[at] = self.measures[at - 1];
+        while at > 0 && (key < self.keys[at - 1] || (key == self.keys[at - 1] && row < self.rows[at - 1])) {
+            self.keys[at] = self.keys[at - 1];
             self.rows[at] = self.rows[at - 1];
             at -= 1;
         }
-        self.measures[at] = measure;
+        self.keys[at] = key;
         self.rows[at] = row;
         self.below = self.limit().next_down();
     }

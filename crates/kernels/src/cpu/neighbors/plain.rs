@@ -1,7 +1,7 @@
-//! Pair by pair, for any numbers: a distance that is not a number is the largest and within nothing.
+//! Pair by pair, for any numbers: a NaN distance is the largest and within no radius.
 
+use super::distance_key::{DistanceKey, between};
 use super::lanes::Real;
-use super::measure::{Measure, between};
 use crate::cpu::exec::{Args, scratch_bytes};
 use crate::cpu::pool::SharedSlice;
 
@@ -11,17 +11,17 @@ pub(super) fn scratch<T: Real>(n: usize, threads: usize) -> usize {
 }
 
 /// The k nearest others of each row of x (n, d), by selection.
-pub(super) fn nearest<T: Real, M: Measure>(
+pub(super) fn nearest<T: Real, M: DistanceKey>(
     args: &Args<'_>,
     x: &[T],
     (n, d, k): (usize, usize, usize),
     out: &SharedSlice<'_, i32>,
 ) {
-    let keys = SharedSlice::new(args.scratch::<T::Key>(n * args.pool().threads()));
-    args.pool().ranges(n, 4, |worker, askers| {
+    let keys = args.worker_scratch::<T::Key>(n);
+    args.pool().ranges(n, 4, |worker, queries| {
         // SAFETY: a worker's own piece of the scratch, for one task at a time.
-        let keys = unsafe { keys.range(worker * n..worker * n + n - 1) };
-        for i in askers {
+        let keys = unsafe { &mut keys.of(worker)[..n - 1] };
+        for i in queries {
             let others = (0..n).filter(|&j| j != i);
             for (key, j) in keys.iter_mut().zip(others) {
                 let far = between::<T, M>(&x[i * d..(i + 1) * d], &x[j * d..(j + 1) * d]);
@@ -41,7 +41,7 @@ pub(super) fn nearest<T: Real, M: Measure>(
 }
 
 /// The number of others within the radius of each row of x (n, d).
-pub(super) fn count<T: Real, M: Measure>(
+pub(super) fn count<T: Real, M: DistanceKey>(
     args: &Args<'_>,
     x: &[T],
     (n, d): (usize, usize),

@@ -1,18 +1,18 @@
-//! Questions to the tree, asked leaf by leaf, so that the nodes one asker has read are there for the next.
+//! Queries of the tree, leaf by leaf, so that consecutive queries read the same cached nodes.
 
-use super::blocks::{BLOCK_POINTS, NOBODY, measures, spread, step, within};
+use super::blocks::{BLOCK_POINTS, NO_POINT, distance_keys, step, to_array, within};
+use super::distance_key::DistanceKey;
 use super::lanes::{PointLanes, Real, by_level};
 use super::list::Nearest;
-use super::measure::Measure;
 use super::tree::{Node, Tree};
 use crate::cpu::pool::SharedSlice;
 
-/// Nodes put aside on the way down: one a level, and a tree of 2^32 points has fewer levels.
+/// Capacity of the stack of nodes: one per level, and a tree of 2^32 points has fewer levels.
 const MAX_DEPTH: usize = 32;
 
-/// The least measure from `point` to a place in the box. Rounding keeps order, so no point of the box is nearer.
+/// A lower bound of the keys from `point` to the points of a box. Rounding is monotone, so no point of the box is nearer.
 #[inline(always)]
-fn gap<T: Real, M: Measure>(point: &[T], (low, high): (&[T], &[T])) -> T {
+fn min_key<T: Real, M: DistanceKey>(point: &[T], (low, high): (&[T], &[T])) -> T {
     let (low, high) = (&low[..point.len()], &high[..point.len()]);
     let mut far = T::ZERO;
     for c in 0..point.len() {
@@ -23,27 +23,27 @@ fn gap<T: Real, M: Measure>(point: &[T], (low, high): (&[T], &[T])) -> T {
     far
 }
 
-/// The least and the greatest measure from `point` to a place in the box.
+/// A lower and an upper bound of the keys from `point` to the points of a box.
 #[inline(always)]
-fn span<T: Real, M: Measure>(point: &[T], bounds: (&[T], &[T])) -> (T, T) {
+fn key_range<T: Real, M: DistanceKey>(point: &[T], bounds: (&[T], &[T])) -> (T, T) {
     let (low, high) = (&bounds.0[..point.len()], &bounds.1[..point.len()]);
     let mut reach = T::ZERO;
     for c in 0..point.len() {
         let (to_low, to_high) = ((point[c] - low[c]).abs(), (point[c] - high[c]).abs());
         reach = M::add(reach, if to_low > to_high { to_low } else { to_high });
     }
-    (gap::<T, M>(point, bounds), reach)
+    (min_key::<T, M>(point, bounds), reach)
 }
 
-/// Offers the points of a leaf to the list of `asker`.
+/// Offers the points of a leaf to the list of `query`.
 ///
 /// # Safety
 /// The processor must have the instructions of `V`.
 #[inline(always)]
-unsafe fn offer_leaf<V: PointLanes, M: Measure>(
+unsafe fn offer_leaf<V: PointLanes, M: DistanceKey>(
     tree: &Tree<'_, V::Elem>,
     leaf: usize,
-    asker: u32,
+    query: u32,
     point: &[V::Elem],
     list: &mut Nearest<'_, V::Elem>,
 ) {
@@ -51,16 +51,16 @@ unsafe fn offer_leaf<V: PointLanes, M: Measure>(
     for lane in (0..BLOCK_POINTS).step_by(step::<V>()) {
         // SAFETY: as the caller promises.
         let (far, mut mask) = unsafe {
-            let [far] = measures::<V, M, 1>(point, tree.blocks.coordinates(leaf), lane);
+            let [far] = distance_keys::<V, M, 1>(point, tree.blocks.coordinates(leaf), lane);
             (far, within(far, list.limit()))
         };
         if mask != 0 {
             // SAFETY: as the caller promises.
-            let far = unsafe { spread(far) };
+            let far = unsafe { to_array(far) };
             while mask != 0 {
                 let i = mask.trailing_zeros() as usize;
                 mask &= mask - 1;
-                if rows[lane + i] != asker {
+                if rows[lane + i] != query {
                     list.offer(far[i], rows[lane + i]);
                 }
             }
@@ -68,64 +68,64 @@ unsafe fn offer_leaf<V: PointLanes, M: Measure>(
     }
 }
 
-/// Fills the list of the point in row `asker`, which lies in leaf `home`.
+/// Fills the list of the query point, which is in row `query` and leaf `leaf`.
 ///
 /// # Safety
 /// The processor must have the instructions of `V`.
 #[inline(always)]
-unsafe fn nearest_of<T: Real, V: PointLanes<Elem = T>, M: Measure>(
+unsafe fn nearest_of<T: Real, V: PointLanes<Elem = T>, M: DistanceKey>(
     tree: &Tree<'_, T>,
-    home: usize,
-    asker: u32,
+    leaf: usize,
+    query: u32,
     point: &[T],
     list: &mut Nearest<'_, T>,
 ) {
     // SAFETY: as the caller promises.
-    unsafe { offer_leaf::<V, M>(tree, home, asker, point, list) };
-    let mut aside = [(Node::NONE, T::ZERO); MAX_DEPTH];
-    aside[0] = (tree.root(), T::ZERO);
-    let mut waiting = 1;
-    while waiting > 0 {
-        waiting -= 1;
-        let (mut node, mut near) = aside[waiting];
+    unsafe { offer_leaf::<V, M>(tree, leaf, query, point, list) };
+    let mut stack = [(Node::NONE, T::ZERO); MAX_DEPTH];
+    stack[0] = (tree.root(), T::ZERO);
+    let mut depth = 1;
+    while depth > 0 {
+        depth -= 1;
+        let (mut node, mut near) = stack[depth];
         while list.admits(near, tree.first[node.id]) {
             if node.blocks == 1 {
-                if node.start != home {
+                if node.start != leaf {
                     // SAFETY: as the caller promises.
-                    unsafe { offer_leaf::<V, M>(tree, node.start, asker, point, list) };
+                    unsafe { offer_leaf::<V, M>(tree, node.start, query, point, list) };
                 }
                 break;
             }
             let (left, right) = node.children();
-            let a = (left, gap::<T, M>(point, tree.bounds(left)));
-            let b = (right, gap::<T, M>(point, tree.bounds(right)));
+            let a = (left, min_key::<T, M>(point, tree.bounds(left)));
+            let b = (right, min_key::<T, M>(point, tree.bounds(right)));
             let left_first = a.1 < b.1 || (a.1 == b.1 && tree.first[left.id] < tree.first[right.id]);
             let (nearer, further) = if left_first { (a, b) } else { (b, a) };
-            aside[waiting] = further;
-            waiting += 1;
+            stack[depth] = further;
+            depth += 1;
             (node, near) = nearer;
         }
     }
 }
 
-/// The number of points whose measure from `point` is at most `limit`.
+/// The number of points whose key from `point` is at most `limit`.
 ///
 /// # Safety
 /// The processor must have the instructions of `V`.
 #[inline(always)]
-unsafe fn count_of<T: Real, V: PointLanes<Elem = T>, M: Measure>(
+unsafe fn count_of<T: Real, V: PointLanes<Elem = T>, M: DistanceKey>(
     tree: &Tree<'_, T>,
     point: &[T],
     limit: T,
 ) -> u32 {
     let mut count = 0;
-    let mut aside = [Node::NONE; MAX_DEPTH];
-    aside[0] = tree.root();
-    let mut waiting = 1;
-    while waiting > 0 {
-        waiting -= 1;
-        let node = aside[waiting];
-        let (near, reach) = span::<T, M>(point, tree.bounds(node));
+    let mut stack = [Node::NONE; MAX_DEPTH];
+    stack[0] = tree.root();
+    let mut depth = 1;
+    while depth > 0 {
+        depth -= 1;
+        let node = stack[depth];
+        let (near, reach) = key_range::<T, M>(point, tree.bounds(node));
         if near > limit {
             continue;
         }
@@ -135,40 +135,40 @@ unsafe fn count_of<T: Real, V: PointLanes<Elem = T>, M: Measure>(
             for lane in (0..BLOCK_POINTS).step_by(step::<V>()) {
                 // SAFETY: as the caller promises.
                 unsafe {
-                    let [far] = measures::<V, M, 1>(point, tree.blocks.coordinates(node.start), lane);
+                    let [far] = distance_keys::<V, M, 1>(point, tree.blocks.coordinates(node.start), lane);
                     count += within(far, limit).count_ones();
                 }
             }
         } else {
             let (left, right) = node.children();
-            aside[waiting] = right;
-            aside[waiting + 1] = left;
-            waiting += 2;
+            stack[depth] = right;
+            stack[depth + 1] = left;
+            depth += 2;
         }
     }
     count
 }
 
 by_level! {
-    /// Writes the k nearest of the points of leaf `home` to their rows of `out` (n, k); `far` and `rows` (k) are for
-    /// its own use. No other task may write these rows.
+    /// Writes the k nearest neighbors of the points of `leaf` to their rows of `out` (n, k). Work space: `lists`, both (k). No
+    /// other task may write these rows.
     pub(super) fn nearest(
         tree: &Tree<'_, T>,
         x: &[T],
-        home: usize,
+        leaf: usize,
         lists: (&mut [T], &mut [u32]),
         out: &SharedSlice<'_, i32>,
     ) {
         let (far, rows) = lists;
         let (d, k) = (tree.blocks.d, far.len());
-        for &asker in tree.blocks.rows(home) {
-            if asker == NOBODY {
+        for &query in tree.blocks.rows(leaf) {
+            if query == NO_POINT {
                 break;
             }
-            let row = asker as usize;
+            let row = query as usize;
             let mut list = Nearest::new(&mut *far, &mut *rows);
             // SAFETY: as the caller promises.
-            unsafe { nearest_of::<T, V, M>(tree, home, asker, &x[row * d..(row + 1) * d], &mut list) };
+            unsafe { nearest_of::<T, V, M>(tree, leaf, query, &x[row * d..(row + 1) * d], &mut list) };
             // SAFETY: a row is in one leaf, and a leaf is one task's.
             list.write(unsafe { out.range(row * k..(row + 1) * k) });
         }
@@ -176,26 +176,26 @@ by_level! {
 }
 
 by_level! {
-    /// Writes, for the points of leaf `home`, the number of points within their `limits` (n) to `out` (n), themselves
-    /// included. No other task may write these rows.
+    /// Writes the number of points within the limits (n) of the points of `leaf` to their rows of `out` (n), themselves included.
+    /// No other task may write these rows.
     pub(super) fn count(
         tree: &Tree<'_, T>,
         x: &[T],
-        home: usize,
+        leaf: usize,
         limits: &[T],
         out: &SharedSlice<'_, i32>,
     ) {
         let d = tree.blocks.d;
-        for &asker in tree.blocks.rows(home) {
-            if asker == NOBODY {
+        for &query in tree.blocks.rows(leaf) {
+            if query == NO_POINT {
                 break;
             }
-            let row = asker as usize;
+            let row = query as usize;
             // SAFETY: as the caller promises.
             let count = unsafe { count_of::<T, V, M>(tree, &x[row * d..(row + 1) * d], limits[row]) };
             // SAFETY: as for the nearest.
-            let place = unsafe { out.range(row..row + 1) };
-            place[0] = count as i32;
+            let out = unsafe { out.range(row..row + 1) };
+            out[0] = count as i32;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A k-d tree over blocks of 32 points: nodes are split at the middle of their widest coordinate, to whole blocks.
+//! A k-d tree over blocks of 32 points: a node is split at the median of its widest coordinate, rounded to whole blocks.
 
 use std::cmp::Ordering;
 use std::sync::Mutex;
@@ -11,15 +11,15 @@ use crate::cpu::pool::Pool;
 /// Subtrees of fewer points are built by one task.
 const SERIAL_POINTS: usize = 2048;
 
-/// The nodes in preorder. The root spans all blocks; a node of c > 1 blocks has its left child, of the first
-/// ceil(c / 2) of them, right behind it, and its right child behind the left one's 2 ceil(c / 2) - 1 nodes.
+/// The nodes in preorder. The root spans all blocks. A node of c > 1 blocks is followed by its left child, of the first
+/// ceil(c / 2) blocks and 2 ceil(c / 2) - 1 nodes, then by its right child.
 #[derive(Clone, Copy)]
 pub(super) struct Tree<'a, T> {
     /// The points, leaf by leaf.
     pub blocks: Blocks<'a, T>,
-    /// Per node the least and the greatest of each coordinate: (nodes, 2, d).
+    /// Per node its bounding box: least and greatest of each coordinate, (nodes, 2, d).
     pub boxes: &'a [T],
-    /// Per node its first row.
+    /// Per node its lowest row.
     pub first: &'a [u32],
     /// Number of points.
     pub n: usize,
@@ -72,8 +72,8 @@ pub(super) fn scratch<T>(n: usize, d: usize) -> usize {
 }
 
 impl<'a, T: Real> Tree<'a, T> {
-    /// The tree over `x` (n, d) with at least one point. `order` holds the rows 0 to n - 1 and then nobody, up to a
-    /// whole block; it becomes the order of the leaves.
+    /// The tree over `x` (n, d) with at least one point. `order` holds the rows 0 to n - 1, padded to whole blocks; it becomes the
+    /// order of the leaves.
     pub fn build(
         x: &[T],
         d: usize,
@@ -140,7 +140,7 @@ struct Subtree<'x, 'a, T> {
 }
 
 impl<'x, 'a, T: Real> Subtree<'x, 'a, T> {
-    /// Builds the top of the tree and leaves what is below to `tasks`.
+    /// Builds the top of the tree; subtrees of at most [`SERIAL_POINTS`] become `tasks`.
     fn build(self, tasks: &mut Vec<Mutex<Option<Subtree<'x, 'a, T>>>>) {
         if self.order.len() <= SERIAL_POINTS {
             tasks.push(Mutex::new(Some(self)));
@@ -157,7 +157,7 @@ impl<'x, 'a, T: Real> Subtree<'x, 'a, T> {
         }
     }
 
-    /// Makes the node, and divides what is below it in two unless it is a leaf.
+    /// Writes the root of the subtree and returns its children, unless it is a leaf.
     fn split(self) -> Option<(Subtree<'x, 'a, T>, Subtree<'x, 'a, T>)> {
         let Subtree {
             x,
@@ -197,7 +197,7 @@ impl<'x, 'a, T: Real> Subtree<'x, 'a, T> {
     }
 }
 
-/// Writes the least and greatest coordinates of the rows, and gives the axis on which they are furthest apart.
+/// Writes the bounding box of the rows, and returns its widest axis.
 fn enclose<T: Real>(x: &[T], d: usize, rows: &[u32], bounds: &mut [T]) -> usize {
     let (low, high) = bounds.split_at_mut(d);
     low.fill(T::HIGHEST);

@@ -1,17 +1,17 @@
-//! The axes of a reduction, merged, and how the work is divided. Both depend on the shape alone.
+//! The merged axes of a reduction, and its splits. Both depend only on the shape.
 
 use hyperglow_core::Shape;
 
-/// Elements of a part, when a reduction with few results is divided.
-const PART_ELEMENTS: usize = 1 << 16;
-/// Tasks enough to keep every thread busy.
+/// Elements of a split of a reduction with few results.
+const SPLIT_ELEMENTS: usize = 1 << 16;
+/// Minimal number of tasks that keeps every thread busy.
 const MIN_TASKS: usize = 32;
 
-/// An axis: extent, and elements between neighbors.
+/// An axis: (extent, stride).
 type Axis = (usize, usize);
 
-/// A reduction as: for every kept index, over every outer reduced index, a run of rows. A row is `width` elements
-/// side by side, each of which belongs to another result; a run is `rows` rows without gaps.
+/// A reduction as (kept.., outer reduced.., rows, width) -> (kept.., width). A run is `rows` rows of `width` contiguous elements,
+/// each of which belongs to a different result.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     /// Kept axes without the innermost, if that is kept.
@@ -26,8 +26,8 @@ pub(super) struct Layout {
     pub groups: usize,
     /// Runs of each kept index.
     pub runs: usize,
-    /// Parts into which each group's elements are divided.
-    pub parts: usize,
+    /// Number of splits of each group's elements, which are reduced independently.
+    pub splits: usize,
 }
 
 impl Layout {
@@ -67,10 +67,10 @@ impl Layout {
         let count = |axes: &[Axis]| axes.iter().map(|axis| axis.0).product::<usize>();
         let (groups, runs) = (count(&kept), count(&outer));
         let elements = runs * rows * width;
-        let few = groups * width.div_ceil(super::combine::STRIP_COLUMNS) < MIN_TASKS;
-        let parts = if few {
+        let few = groups * width.div_ceil(super::reducer::STRIP_COLUMNS) < MIN_TASKS;
+        let splits = if few {
             elements
-                .div_ceil(PART_ELEMENTS)
+                .div_ceil(SPLIT_ELEMENTS)
                 .clamp(1, MIN_TASKS)
                 .min(runs.max(rows))
                 .max(1)
@@ -84,40 +84,40 @@ impl Layout {
             width,
             groups,
             runs,
-            parts,
+            splits,
         }
     }
 
-    /// The same, not divided into parts.
-    pub fn whole(self) -> Layout {
-        Layout { parts: 1, ..self }
+    /// The same reduction in one split.
+    pub fn unsplit(self) -> Layout {
+        Layout { splits: 1, ..self }
     }
 
-    /// The length of a result's elements, if these lie side by side, and so do those of different results.
+    /// The number of elements of a result, if the elements of each result and all results are contiguous.
     pub fn row_len(&self) -> Option<usize> {
         let in_order = match *self.kept {
             [] => true,
             [(_, stride)] => stride == self.rows,
             _ => false,
         };
-        (self.width == 1 && self.runs == 1 && self.parts == 1 && in_order).then_some(self.rows)
+        (self.width == 1 && self.runs == 1 && self.splits == 1 && in_order).then_some(self.rows)
     }
 
-    /// Where group `group` starts.
+    /// Offset of the first element of a group.
     pub fn group_start(&self, group: usize) -> usize {
-        place(&self.kept, group)
+        offset(&self.kept, group)
     }
 
-    /// Calls `visit(start, rows)` for every stretch of rows in part `part` of a group that starts at `start`.
-    pub fn stretches(&self, start: usize, part: usize, mut visit: impl FnMut(usize, usize)) {
-        let share = |n: usize| n * part / self.parts..n * (part + 1) / self.parts;
+    /// Calls `visit(start, rows)` for every contiguous range of rows in a split of the group that starts at `start`.
+    pub fn stretches(&self, start: usize, split: usize, mut visit: impl FnMut(usize, usize)) {
+        let share = |n: usize| n * split / self.splits..n * (split + 1) / self.splits;
         if self.runs >= self.rows {
-            share(self.runs).for_each(|run| visit(start + place(&self.outer, run), self.rows));
+            share(self.runs).for_each(|run| visit(start + offset(&self.outer, run), self.rows));
         } else {
             let rows = share(self.rows);
             for run in 0..self.runs {
                 visit(
-                    start + place(&self.outer, run) + rows.start * self.width,
+                    start + offset(&self.outer, run) + rows.start * self.width,
                     rows.len(),
                 );
             }
@@ -125,7 +125,7 @@ impl Layout {
     }
 }
 
-fn place(axes: &[Axis], index: usize) -> usize {
+fn offset(axes: &[Axis], index: usize) -> usize {
     let (mut at, mut rest) = (0, index);
     for &(extent, stride) in axes.iter().rev() {
         at += rest % extent * stride;

@@ -1,26 +1,26 @@
-//! Reductions over any axes, and the position of the maximum. The order of combination is fixed by the shape.
+//! Reductions over any axes, and argmax. The order of combination depends only on the shape.
 
-/// `$run::<C>($args)` with the [`Combine`] of a reduction of a dtype.
-macro_rules! with_combine {
+/// `$run::<C>($args)` with the [`Reducer`] of a reduction of a dtype.
+macro_rules! with_reducer {
     ($kind:expr, $dtype:expr, $run:ident($($arg:expr),*)) => {
         match ($kind, $dtype) {
             (Reduction::Sum, DType::F32) => $run::<SumF32>($($arg),*),
             (Reduction::Sum, DType::F64) => $run::<SumF64>($($arg),*),
-            (Reduction::Sum, DType::U8 | DType::Bool) => $run::<Total<u8>>($($arg),*),
-            (Reduction::Sum, DType::I32) => $run::<Total<i32>>($($arg),*),
-            (Reduction::Sum, DType::U32) => $run::<Total<u32>>($($arg),*),
-            (Reduction::Sum, DType::I64) => $run::<Total<i64>>($($arg),*),
-            (Reduction::Max, dtype) => for_dtype!(dtype, T => $run::<Largest<T>>($($arg),*)),
-            (Reduction::Min, dtype) => for_dtype!(dtype, T => $run::<Smallest<T>>($($arg),*)),
+            (Reduction::Sum, DType::U8 | DType::Bool) => $run::<SumInt<u8>>($($arg),*),
+            (Reduction::Sum, DType::I32) => $run::<SumInt<i32>>($($arg),*),
+            (Reduction::Sum, DType::U32) => $run::<SumInt<u32>>($($arg),*),
+            (Reduction::Sum, DType::I64) => $run::<SumInt<i64>>($($arg),*),
+            (Reduction::Max, dtype) => for_dtype!(dtype, T => $run::<Max<T>>($($arg),*)),
+            (Reduction::Min, dtype) => for_dtype!(dtype, T => $run::<Min<T>>($($arg),*)),
         }
     };
 }
 
-mod combine;
-mod folding;
 mod layout;
+mod reducer;
+mod row_reducer;
 
-pub(crate) use folding::Folding;
+pub(crate) use row_reducer::RowReducer;
 
 use hyperglow_core::op::{Reduction, Spec};
 use hyperglow_core::{DType, Shape};
@@ -29,64 +29,69 @@ use super::element::{Element, for_dtype};
 use super::exec::{Args, Chosen, Kernel, scratch_bytes};
 use super::level::Level;
 use super::pool::SharedSlice;
-use combine::{
-    Columns, Combine, Largest, Row, STRIP_COLUMNS, Smallest, SumF32, SumF64, Total, column_positions,
-    columns, row, row_positions, rows, widen_columns,
-};
 use layout::Layout;
+use reducer::{
+    Columns, Max, Min, Reducer, Row, STRIP_COLUMNS, SumF32, SumF64, SumInt, column_argmax, columns, row,
+    row_argmax, rows, widen_columns,
+};
 
-/// Elements read by one task, when there are many results.
+/// Elements of a task, for reductions with many results.
 const TASK_ELEMENTS: usize = 1 << 14;
 
 /// The kernel of a reduction of `x` over `axes`.
 pub(crate) fn compile(kind: Reduction, axes: &[usize], x: &Spec) -> Chosen {
     let layout = Layout::new(&x.shape, axes);
-    let scratch = with_combine!(kind, x.dtype, partial_bytes(&layout));
-    let kernel = with_combine!(kind, x.dtype, kernel(layout));
+    let scratch = with_reducer!(kind, x.dtype, partial_bytes(&layout));
+    let kernel = with_reducer!(kind, x.dtype, kernel(layout));
     Chosen { kernel, scratch }
 }
 
-/// The same without scratch: for `x` that a thread goes through by itself.
-pub(crate) fn compile_whole(kind: Reduction, axes: &[usize], x: &Spec) -> Kernel {
-    let layout = Layout::new(&x.shape, axes).whole();
-    with_combine!(kind, x.dtype, kernel(layout))
+/// As [`compile`], without splits and scratch: for `x` that one thread reduces.
+pub(crate) fn compile_unsplit(kind: Reduction, axes: &[usize], x: &Spec) -> Kernel {
+    let layout = Layout::new(&x.shape, axes).unsplit();
+    with_reducer!(kind, x.dtype, kernel(layout))
 }
 
-/// Room for the partial results of each part.
-fn partial_bytes<C: Combine>(layout: &Layout) -> usize {
-    if layout.parts == 1 {
+/// Bytes of the partial results of all splits.
+fn partial_bytes<C: Reducer>(layout: &Layout) -> usize {
+    if layout.splits == 1 {
         0
     } else {
-        scratch_bytes::<C::Wide>(layout.groups * layout.width * layout.parts)
+        scratch_bytes::<C::Wide>(layout.groups * layout.width * layout.splits)
     }
 }
 
-fn kernel<C: Combine>(layout: Layout) -> Kernel {
+fn kernel<C: Reducer>(layout: Layout) -> Kernel {
     Box::new(move |args| {
         let x = args.input::<C::Elem>(0);
         let out = args.output::<C::Out>();
         let level = args.level();
         if x.is_empty() {
-            out.fill(C::narrow(C::WIDE_NOTHING));
-        } else if layout.parts > 1 {
-            in_parts::<C>(args, &layout, x, out);
+            out.fill(C::narrow(C::WIDE_IDENTITY));
+        } else if layout.splits > 1 {
+            split_reduction::<C>(args, &layout, x, out);
         } else if let Some(len) = layout.row_len() {
-            let together = (TASK_ELEMENTS / len).max(1);
-            args.pool().chunks(out, together, |_, i, piece| {
-                rows::<C>(level, &x[i * together * len..][..piece.len() * len], len, piece);
+            let per_task = (TASK_ELEMENTS / len).max(1);
+            args.pool().chunks(out, per_task, |_, i, results| {
+                rows::<C>(
+                    level,
+                    &x[i * per_task * len..][..results.len() * len],
+                    len,
+                    results,
+                );
             });
         } else if layout.width == 1 {
-            let together = (TASK_ELEMENTS / (layout.runs * layout.rows)).max(1);
-            args.pool().chunks(out, together, |_, i, piece| {
-                for (j, out) in piece.iter_mut().enumerate() {
-                    *out = C::narrow(one::<C>(level, &layout, x, i * together + j, 0));
+            let per_task = (TASK_ELEMENTS / (layout.runs * layout.rows)).max(1);
+            args.pool().chunks(out, per_task, |_, i, results| {
+                for (j, out) in results.iter_mut().enumerate() {
+                    *out = C::narrow(row_total::<C>(level, &layout, x, i * per_task + j, 0));
                 }
             });
         } else {
             let tiles = layout.width.div_ceil(STRIP_COLUMNS);
-            let together = (TASK_ELEMENTS / (layout.runs * layout.rows * layout.width)).max(1);
+            let per_task = (TASK_ELEMENTS / (layout.runs * layout.rows * layout.width)).max(1);
             let out = SharedSlice::new(out);
-            args.pool().ranges(layout.groups * tiles, together, |_, range| {
+            args.pool().ranges(layout.groups * tiles, per_task, |_, range| {
                 for task in range {
                     let (group, first) = (task / tiles, task % tiles * STRIP_COLUMNS);
                     let width = STRIP_COLUMNS.min(layout.width - first);
@@ -103,66 +108,72 @@ fn kernel<C: Combine>(layout: Layout) -> Kernel {
     })
 }
 
-/// Each part of each group on its own, then their results in order.
-fn in_parts<C: Combine>(args: &Args<'_>, layout: &Layout, x: &[C::Elem], out: &mut [C::Out]) {
+/// Reduces each split of each group, then combines their results in order.
+fn split_reduction<C: Reducer>(args: &Args<'_>, layout: &Layout, x: &[C::Elem], out: &mut [C::Out]) {
     let results = layout.groups * layout.width;
-    let partial = args.scratch::<C::Wide>(results * layout.parts);
+    let partial = args.scratch::<C::Wide>(results * layout.splits);
     let tiles = layout.width.div_ceil(STRIP_COLUMNS);
     let shared = SharedSlice::new(&mut *partial);
     let level = args.level();
-    args.pool().run(layout.groups * tiles * layout.parts, |_, task| {
-        let (part, rest) = (task % layout.parts, task / layout.parts);
+    args.pool().run(layout.groups * tiles * layout.splits, |_, task| {
+        let (split, rest) = (task % layout.splits, task / layout.splits);
         let (group, first) = (rest / tiles, rest % tiles * STRIP_COLUMNS);
         let width = STRIP_COLUMNS.min(layout.width - first);
-        let at = part * results + group * layout.width + first;
+        let at = split * results + group * layout.width + first;
         // SAFETY: parts and tiles of results do not overlap.
         let out = unsafe { shared.range(at..at + width) };
         if layout.width == 1 {
-            out[0] = one::<C>(level, layout, x, group, part);
+            out[0] = row_total::<C>(level, layout, x, group, split);
         } else {
-            tile::<C>(level, layout, x, (group, part), (first, width), |j, wide| {
+            tile::<C>(level, layout, x, (group, split), (first, width), |j, wide| {
                 out[j] = wide
             });
         }
     });
     for (i, out) in out.iter_mut().enumerate() {
-        let total = (0..layout.parts).fold(C::WIDE_NOTHING, |a, part| {
-            C::merge(a, partial[part * results + i])
+        let total = (0..layout.splits).fold(C::WIDE_IDENTITY, |a, split| {
+            C::merge(a, partial[split * results + i])
         });
         *out = C::narrow(total);
     }
 }
 
-/// A result whose elements lie in runs of neighbors.
-fn one<C: Combine>(level: Level, layout: &Layout, x: &[C::Elem], group: usize, part: usize) -> C::Wide {
+/// The reduction of a group of width 1, or of one of its splits.
+fn row_total<C: Reducer>(
+    level: Level,
+    layout: &Layout,
+    x: &[C::Elem],
+    group: usize,
+    split: usize,
+) -> C::Wide {
     let mut sum = Row::<C>::new();
-    layout.stretches(layout.group_start(group), part, |start, count| {
+    layout.stretches(layout.group_start(group), split, |start, count| {
         row::<C>(level, &x[start..start + count], &mut sum);
     });
     sum.total()
 }
 
-/// `width` neighboring results of a group, from column `first` on.
-fn tile<C: Combine>(
+/// The reductions of `width` neighboring columns of a group, from column `first` on.
+fn tile<C: Reducer>(
     level: Level,
     layout: &Layout,
     x: &[C::Elem],
-    (group, part): (usize, usize),
+    (group, split): (usize, usize),
     (first, width): (usize, usize),
     mut store: impl FnMut(usize, C::Wide),
 ) {
-    // Narrow rows are taken several at a time: they have no gaps, and long rows are faster.
-    let together = if width == layout.width {
+    // Several narrow rows are reduced as one long row: they are contiguous, and long rows are faster.
+    let rows_per_pass = if width == layout.width {
         (STRIP_COLUMNS / width).max(1)
     } else {
         1
     };
-    let filled = width * together;
+    let filled = width * rows_per_pass;
     let mut sums = Columns::<C>::new(filled);
-    layout.stretches(layout.group_start(group), part, |start, count| {
+    layout.stretches(layout.group_start(group), split, |start, count| {
         let x = &x[start + first..];
-        let (whole, rest) = (count / together, count % together);
-        let stride = layout.width * together;
+        let (whole, rest) = (count / rows_per_pass, count % rows_per_pass);
+        let stride = layout.width * rows_per_pass;
         columns::<C>(level, x, whole, stride, filled, &mut sums);
         if rest > 0 {
             columns::<C>(level, &x[whole * stride..], 1, stride, rest * width, &mut sums);
@@ -184,25 +195,25 @@ pub(crate) fn argmax<T: Element>(shape: &Shape, axis: usize) -> Kernel {
             return Ok(());
         }
         if inner == 1 {
-            let together = (TASK_ELEMENTS / extent).max(1);
-            args.pool().chunks(out, together, |_, i, piece| {
-                let x = &x[i * together * extent..][..piece.len() * extent];
-                row_positions::<T>(level, x, extent, piece);
+            let per_task = (TASK_ELEMENTS / extent).max(1);
+            args.pool().chunks(out, per_task, |_, i, results| {
+                let x = &x[i * per_task * extent..][..results.len() * extent];
+                row_argmax::<T>(level, x, extent, results);
             });
             return Ok(());
         }
         let tiles = inner.div_ceil(STRIP_COLUMNS);
         let outer = out.len() / inner;
-        let together = (TASK_ELEMENTS / (extent * inner.min(STRIP_COLUMNS))).max(1);
+        let per_task = (TASK_ELEMENTS / (extent * inner.min(STRIP_COLUMNS))).max(1);
         let out = SharedSlice::new(out);
-        args.pool().ranges(outer * tiles, together, |_, range| {
+        args.pool().ranges(outer * tiles, per_task, |_, range| {
             for task in range {
                 let (outer, first) = (task / tiles, task % tiles * STRIP_COLUMNS);
                 let width = STRIP_COLUMNS.min(inner - first);
                 let at = outer * inner + first;
                 // SAFETY: tiles of results do not overlap.
                 let out = unsafe { out.range(at..at + width) };
-                column_positions::<T>(level, &x[outer * extent * inner + first..], extent, inner, out);
+                column_argmax::<T>(level, &x[outer * extent * inner + first..], extent, inner, out);
             }
         });
         Ok(())

@@ -1,12 +1,12 @@
-//! Clusters of one phase over one index space, made one: what one computes, the next finds in a register.
+//! Merges clusters of one phase over one index space: the results of one are registers of the next.
 
 use hyperglow_core::plan::{Cluster, Instr, InstrKind, View};
 
-/// Instructions of a merged cluster.
+/// Maximal number of instructions of a merged cluster.
 const MAX_INSTRUCTIONS: usize = 64;
 
-/// `first` and then `second`, if they go over the same space and are not too much together. The second may read what
-/// the first stores only as it lies.
+/// `first` followed by `second`, if they have the same index space and together at most [`MAX_INSTRUCTIONS`]. The second may read
+/// the results of the first only element for element.
 pub(super) fn merged(first: &Cluster, second: &Cluster) -> Option<Cluster> {
     if first.shape != second.shape || first.code.len() + second.code.len() > MAX_INSTRUCTIONS {
         return None;
@@ -36,13 +36,13 @@ pub(super) fn merged(first: &Cluster, second: &Cluster) -> Option<Cluster> {
     Some(merged)
 }
 
-trait Growing {
+trait ClusterBuilder {
     fn register(&mut self, kind: InstrKind, like: &Instr) -> usize;
     fn register_of(&mut self, view: &View, like: &Instr) -> usize;
 }
 
-impl Growing for Cluster {
-    /// The register that holds an instruction's result, a new one if there is none.
+impl ClusterBuilder for Cluster {
+    /// The register that holds an instruction's result; a new one if there is none.
     fn register(&mut self, kind: InstrKind, like: &Instr) -> usize {
         let instr = Instr {
             kind,
@@ -57,7 +57,7 @@ impl Growing for Cluster {
             })
     }
 
-    /// The register that holds what a view reads.
+    /// The register that holds the elements of a view.
     fn register_of(&mut self, view: &View, like: &Instr) -> usize {
         if let Some(&(register, _)) = self.stores.iter().find(|(_, slot)| *slot == view.slot) {
             return register;

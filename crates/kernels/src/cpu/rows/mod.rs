@@ -1,12 +1,12 @@
-//! Steps that go row by row, run some rows at a time: what one step leaves for the next is still in the cache, and
-//! all of them are handed to the threads once. What no other step reads has no other memory than a thread's own, for
-//! the rows at hand.
+//! Row groups, run a block of rows at a time: intermediates stay in the cache, and the whole group forks onto the pool once.
+//! Private intermediates exist only for the current block, in memory of the thread.
 //!
-//! Rows that lie in segments (the channels of a batch of images) are gone through segment by segment, as often as there
-//! are [`phases`]. [`local`] is the group by itself, [`tasks`] says what is run, [`prepare`] makes [`member`]s of it.
+//! Rows with several segments (the channels of a batch of images) are traversed segment by segment, once per phase
+//! ([`phases`]). [`group_program`] is the group as a program of its own, [`tasks`] its tasks, [`prepare`] makes
+//! [`group_step`]s of them.
 
-mod local;
-mod member;
+mod group_program;
+mod group_step;
 mod merge;
 mod phases;
 mod prepare;
@@ -17,57 +17,59 @@ use std::ptr::NonNull;
 
 use hyperglow_core::plan::SlotId;
 
-use self::member::{Member, MemberArgs, SegmentCut};
+use self::group_step::{Chunk, GroupStep, StepArgs};
 use super::exec::Env;
 use super::storage::RawBytes;
 
-/// The steps of a [`RowGroup`](hyperglow_core::plan::rows::RowGroup) made ready.
+/// The kernel of a [`RowGroup`](hyperglow_core::plan::rows::RowGroup).
 pub(crate) struct RowsKernel {
     rows: usize,
     segments: usize,
-    /// Rows taken at a time.
+    /// Rows of a block.
     block: usize,
-    /// Blocks that make a task.
-    together: usize,
-    /// Elements of a segment, and how many of them are taken at a time, where segments are cut.
+    /// Blocks of a task.
+    blocks_per_task: usize,
+    /// (elements of a segment, elements of a chunk), if segments are run in chunks.
     cut: Option<(usize, usize)>,
     slots: Box<[Slot]>,
     phases: Box<[Phase]>,
-    /// A thread's memory: the table of the slots, then states and private slots, then from here registers of clusters.
+    /// Offset in a thread's memory of the registers of clusters, after the table of slots, the states and the private slots.
     registers: usize,
+    /// Bytes of a thread's memory.
     bytes: usize,
 }
 
 /// A slot of the group.
 struct Slot {
-    home: Home,
-    /// Bytes of the whole slot, and of an element.
+    storage: SlotStorage,
+    /// Bytes of the whole slot.
     bytes: usize,
+    /// Bytes of an element.
     size: usize,
-    /// Elements of a row in a segment.
+    /// Elements of a segment of a row.
     len: usize,
 }
 
-/// Where a slot is.
-enum Home {
-    /// A slot of the program.
+/// Where the elements of a slot are. Offsets are bytes of the thread's memory.
+enum SlotStorage {
+    /// In a slot of the program.
     Memory(SlotId),
-    /// At a byte of the thread's memory: the rows at hand.
+    /// The current block of rows, of one segment, at this offset.
     Rows(usize),
-    /// The same, and they lie in segments.
+    /// The current block of rows, all segments, at this offset.
     Segments(usize),
-    /// The same: the piece at hand.
-    SegmentCut(usize),
+    /// The current chunk, at this offset.
+    Chunk(usize),
 }
 
-/// What is done between two moments at which something about whole rows becomes known.
+/// One pass over the segments of a block: reductions of whole rows are known at its end.
 struct Phase {
-    /// What goes over rows alone, first.
-    once: Box<[Member]>,
-    /// What is done for each piece of the rows.
-    each: Box<[Member]>,
-    /// Private slots with segments that are touched.
-    moving: Box<[usize]>,
+    /// Steps that run once per block, first.
+    once: Box<[GroupStep]>,
+    /// Steps that run for each chunk.
+    each: Box<[GroupStep]>,
+    /// Private slots with segments that the steps access.
+    segmented: Box<[usize]>,
 }
 
 impl RowsKernel {
@@ -76,7 +78,7 @@ impl RowsKernel {
         self.bytes
     }
 
-    /// How the steps are done, in words.
+    /// Rows per block and number of passes, in words.
     pub fn describe(&self) -> String {
         let (block, rows) = (self.block.min(self.rows), self.rows);
         match self.phases.len() {
@@ -86,47 +88,49 @@ impl RowsKernel {
     }
 
     /// # Safety
-    /// As for [`ClusterKernel::run`](super::cluster::ClusterKernel::run), for every step of the group; and the slots
-    /// it writes share no memory with each other or with what it reads besides.
+    /// As for [`ClusterKernel::run`](super::cluster::ClusterKernel::run), for every step of the group; and no slot that it writes
+    /// shares memory with another slot of the group.
     pub unsafe fn run(&self, env: &Env, slots: &[RawBytes], memory: RawBytes) {
         let blocks = self.rows.div_ceil(self.block);
-        env.pool.ranges(blocks, self.together, |worker, blocks| {
+        env.pool.ranges(blocks, self.blocks_per_task, |worker, blocks| {
             let mine = memory.part(worker * self.bytes, self.bytes);
             for first in blocks.map(|block| block * self.block) {
                 let rows = first..self.rows.min(first + self.block);
-                // SAFETY: as the caller promises; tasks have different rows, and a worker its own memory.
+                // SAFETY: as the caller promises; tasks have disjoint rows, and each worker has its own memory.
                 unsafe { self.block(env, slots, mine, rows) };
             }
         });
     }
 
     /// # Safety
-    /// As for [`RowsKernel::run`]; nobody else may be at these rows or use this memory.
+    /// As for [`RowsKernel::run`]; no other thread may run these rows or use this memory.
     unsafe fn block(&self, env: &Env, slots: &[RawBytes], memory: RawBytes, rows: Range<usize>) {
-        // SAFETY: `prepare` made room for the table, which is aligned to a cache line; nobody else uses it.
+        // SAFETY: `prepare` made room for the table, which is aligned to a cache line and not aliased.
         let table = unsafe {
             let start = memory.start.as_ptr().cast::<RawBytes>();
             for (i, slot) in self.slots.iter().enumerate() {
-                start.add(i).write(match slot.home {
-                    Home::Memory(global) => slots[global],
-                    _ => RawBytes::EMPTY,
+                start.add(i).write(match slot.storage {
+                    SlotStorage::Memory(global) => slots[global],
+                    SlotStorage::Rows(_) | SlotStorage::Segments(_) | SlotStorage::Chunk(_) => {
+                        RawBytes::EMPTY
+                    }
                 });
             }
             std::slice::from_raw_parts_mut(start, self.slots.len())
         };
         for (i, slot) in self.slots.iter().enumerate() {
-            if let Home::Rows(at) = slot.home {
-                table[i] = slot.lying(memory, at, rows.start * slot.len, 0);
+            if let SlotStorage::Rows(at) = slot.storage {
+                table[i] = slot.starting_at(memory, at, rows.start * slot.len, 0);
             }
         }
-        let mut args = MemberArgs {
+        let mut args = StepArgs {
             env,
             table,
             memory,
             registers: self.registers,
             rows,
             all_rows: self.rows,
-            piece: SegmentCut::default(),
+            chunk: Chunk::default(),
         };
         for phase in &self.phases {
             // SAFETY: as the caller promises.
@@ -136,84 +140,84 @@ impl RowsKernel {
 
     /// # Safety
     /// As for [`RowsKernel::block`].
-    unsafe fn phase(&self, phase: &Phase, at: &mut MemberArgs<'_>) {
-        at.piece = SegmentCut::default();
-        for member in &phase.once {
+    unsafe fn phase(&self, phase: &Phase, at: &mut StepArgs<'_>) {
+        at.chunk = Chunk::default();
+        for step in &phase.once {
             // SAFETY: as the caller promises.
-            unsafe { member.run(at) };
+            unsafe { step.run(at) };
         }
-        for member in &phase.each {
+        for step in &phase.each {
             // SAFETY: as the caller promises.
-            unsafe { member.start(at) };
+            unsafe { step.start(at) };
         }
-        let mut next = Some(self.beginning(0)).filter(|_| !phase.each.is_empty());
-        while let Some(piece) = next {
-            next = self.after(&piece);
-            for &i in &phase.moving {
-                at.table[i] = self.piece_of(&self.slots[i], at.memory, &at.rows, &piece);
+        let mut next = Some(self.first_chunk(0)).filter(|_| !phase.each.is_empty());
+        while let Some(chunk) = next {
+            next = self.next_chunk(&chunk);
+            for &i in &phase.segmented {
+                at.table[i] = self.chunk_of(&self.slots[i], at.memory, &at.rows, &chunk);
             }
-            at.piece = piece;
-            for member in &phase.each {
+            at.chunk = chunk;
+            for step in &phase.each {
                 // SAFETY: as the caller promises.
-                unsafe { member.run(at) };
+                unsafe { step.run(at) };
             }
         }
-        for member in &phase.each {
+        for step in &phase.each {
             // SAFETY: see above.
-            unsafe { member.finish(at) };
+            unsafe { step.finish(at) };
         }
     }
 
-    /// The piece after one.
-    fn after(&self, piece: &SegmentCut) -> Option<SegmentCut> {
-        if let (Some((len, step)), Some(cut)) = (self.cut, &piece.cut)
+    /// The chunk after `chunk`.
+    fn next_chunk(&self, chunk: &Chunk) -> Option<Chunk> {
+        if let (Some((len, step)), Some(cut)) = (self.cut, &chunk.cut)
             && cut.end < len
         {
-            return Some(SegmentCut {
-                segment: piece.segment,
+            return Some(Chunk {
+                segment: chunk.segment,
                 cut: Some(cut.end..len.min(cut.end + step)),
             });
         }
-        (piece.segment + 1 < self.segments).then(|| self.beginning(piece.segment + 1))
+        (chunk.segment + 1 < self.segments).then(|| self.first_chunk(chunk.segment + 1))
     }
 
-    /// The first piece of a segment.
-    fn beginning(&self, segment: usize) -> SegmentCut {
-        SegmentCut {
+    /// The first chunk of a segment.
+    fn first_chunk(&self, segment: usize) -> Chunk {
+        Chunk {
             segment,
             cut: self.cut.map(|(len, step)| 0..len.min(step)),
         }
     }
 
-    /// The first element and the number of elements of a piece, with `len` elements in a segment.
-    fn extent(&self, len: usize, rows: &Range<usize>, piece: &SegmentCut) -> (usize, usize) {
-        let first = (piece.segment * self.rows + rows.start) * len;
-        match &piece.cut {
+    /// The first element and the number of elements of a chunk, with `len` elements in a segment.
+    fn extent(&self, len: usize, rows: &Range<usize>, chunk: &Chunk) -> (usize, usize) {
+        let first = (chunk.segment * self.rows + rows.start) * len;
+        match &chunk.cut {
             Some(cut) => (first + cut.start, cut.len()),
             None => (first, rows.len() * len),
         }
     }
 
-    /// Where a private slot with segments would have to begin, so that a piece of it lies in the thread's memory.
-    fn piece_of(&self, slot: &Slot, memory: RawBytes, rows: &Range<usize>, piece: &SegmentCut) -> RawBytes {
-        let whole = SegmentCut {
-            segment: piece.segment,
+    /// The address at which a private slot with segments would begin if its current chunk is in the thread's memory.
+    fn chunk_of(&self, slot: &Slot, memory: RawBytes, rows: &Range<usize>, chunk: &Chunk) -> RawBytes {
+        let whole = Chunk {
+            segment: chunk.segment,
             cut: None,
         };
-        match slot.home {
-            Home::SegmentCut(at) => slot.lying(memory, at, self.extent(slot.len, rows, piece).0, 0),
-            Home::Segments(at) => {
+        match slot.storage {
+            SlotStorage::Chunk(at) => slot.starting_at(memory, at, self.extent(slot.len, rows, chunk).0, 0),
+            SlotStorage::Segments(at) => {
                 let (first, count) = self.extent(slot.len, rows, &whole);
-                slot.lying(memory, at, first, piece.segment * count)
+                slot.starting_at(memory, at, first, chunk.segment * count)
             }
-            Home::Memory(_) | Home::Rows(_) => unreachable!("it has no segments of its own"),
+            SlotStorage::Memory(_) | SlotStorage::Rows(_) => unreachable!("it has no segments of its own"),
         }
     }
 }
 
 impl Slot {
-    /// Where the slot would have to begin, so that its element `first` is the `to`-th from byte `at` on.
-    fn lying(&self, memory: RawBytes, at: usize, first: usize, to: usize) -> RawBytes {
+    /// The address at which the slot would begin if its element `first` is element `to` after byte `at` of `memory`.
+    fn starting_at(&self, memory: RawBytes, at: usize, first: usize, to: usize) -> RawBytes {
         let start = memory.start.as_ptr().wrapping_add(at + to * self.size);
         RawBytes {
             start: NonNull::new(start.wrapping_sub(first * self.size)).expect("not the address 0"),

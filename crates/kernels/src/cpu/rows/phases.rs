@@ -1,11 +1,11 @@
-//! When the steps of a group whose rows lie in segments are run. A sum over a row is known when all its segments have
-//! been gone through, so that the steps divide into phases, each of which goes through the segments once.
+//! Phases of a group whose rows have several segments. A reduction of a row is known after a pass over all its segments, so the
+//! steps are divided into phases, each one pass.
 
 use hyperglow_core::plan::{SlotId, Step};
 
-use super::local::GroupProgram;
+use super::group_program::GroupProgram;
 
-/// The phase of each step. In each phase, what goes over the rows alone comes before what goes over segments.
+/// The phase of each step. In each phase, steps that run once per block come before steps that run by segments.
 pub(super) fn phases(local: &GroupProgram) -> Vec<usize> {
     let mut phases: Vec<usize> = Vec::with_capacity(local.steps.len());
     for i in 0..local.steps.len() {
@@ -16,12 +16,12 @@ pub(super) fn phases(local: &GroupProgram) -> Vec<usize> {
         phases.push(known.max().unwrap_or(0));
     }
     for i in 0..local.steps.len() {
-        phases[i] = with_other_readers(local, &phases, i);
+        phases[i] = shared_read_phase(local, &phases, i);
     }
     phases
 }
 
-/// Whether what one step writes is there for another in the same phase.
+/// Whether a step can read the result of another in the same phase.
 fn is_ready(local: &GroupProgram, writer: usize, reader: usize, slot: SlotId) -> bool {
     if local.segments == 1 {
         return true;
@@ -30,9 +30,9 @@ fn is_ready(local: &GroupProgram, writer: usize, reader: usize, slot: SlotId) ->
     row_by_row || !local.accumulates(writer) && local.reads_in_place(reader, slot)
 }
 
-/// The phase for a sum of what was there before the group: the last in which something else reads that, too, as long
-/// as the sum is known in time. What comes from far away is then read as few times as may be.
-fn with_other_readers(local: &GroupProgram, phases: &[usize], step: usize) -> usize {
+/// The phase of a reduction of a slot from outside the group: the last phase in which another step reads the slot too, if the
+/// reduction is not needed earlier. Memory is then read as few times as possible.
+fn shared_read_phase(local: &GroupProgram, phases: &[usize], step: usize) -> usize {
     let read = local.steps[step].reads();
     let from_outside = read.iter().all(|&slot| local.written[slot].is_none());
     if !(local.accumulates(step) && from_outside) {
@@ -55,8 +55,8 @@ fn with_other_readers(local: &GroupProgram, phases: &[usize], step: usize) -> us
     in_time.max().unwrap_or(phases[step])
 }
 
-/// Whether a private slot is used up in the phase in which it is written, segment by segment.
-pub(super) fn is_passing(local: &GroupProgram, phases: &[usize], slot: SlotId) -> bool {
+/// Whether all readers of a private slot with segments are in the phase that writes it.
+pub(super) fn is_consumed_in_phase(local: &GroupProgram, phases: &[usize], slot: SlotId) -> bool {
     local.written[slot].is_some_and(|(writer, division)| {
         division.segments > 1 && local.readers(slot).all(|reader| phases[reader] == phases[writer])
     })

@@ -1,33 +1,35 @@
-//! The steps of a group as they are run: by phases, clusters of one phase merged, and maxima of windows found together
-//! with their places.
+//! The tasks of a group: its steps by phases, with the clusters of a phase merged, and searches for maxima and for their positions
+//! merged.
 
 use hyperglow_core::op::{Op, Spec, Window};
 use hyperglow_core::plan::{Cluster, SlotId, StepKind};
 
-use super::local::GroupProgram;
+use super::group_program::GroupProgram;
 use super::merge::merged;
 use super::phases::phases;
 
-/// What is done in each phase.
+/// The tasks of each phase.
 pub(super) struct Tasks {
     pub phases: Vec<PhaseTasks>,
     /// The phase of each step.
     pub of_steps: Vec<usize>,
 }
 
-/// Once for some rows, and then for each piece of them.
+/// The tasks of a phase.
 #[derive(Default)]
 pub(super) struct PhaseTasks {
+    /// Run once per block of rows, first.
     pub once: Vec<Task>,
+    /// Run for each chunk.
     pub each: Vec<Task>,
 }
 
-/// One or, merged, several steps.
+/// One step, or several merged steps.
 pub(super) struct Task {
     pub steps: Vec<usize>,
     pub kind: StepKind,
-    /// Where the places go, if the task finds maxima of windows and their places.
-    pub places: Option<SlotId>,
+    /// The slot of the positions, if the task finds maxima of windows and their positions.
+    pub positions: Option<SlotId>,
 }
 
 impl Tasks {
@@ -38,7 +40,7 @@ impl Tasks {
             of_steps.iter().max().map_or(0, |&last| last + 1),
             PhaseTasks::default,
         );
-        // What accumulates comes after the clusters of its phase.
+        // Accumulations come after the clusters of their phase.
         let all = 0..local.steps.len();
         let (late, early): (Vec<usize>, Vec<usize>) = all.partition(|&i| local.accumulates(i));
         for i in early.into_iter().chain(late) {
@@ -47,15 +49,15 @@ impl Tasks {
             let task = Task {
                 steps: vec![i],
                 kind,
-                places: None,
+                positions: None,
             };
             if local.segments == 1 {
-                if !each.iter_mut().any(|earlier| earlier.finds_too(&task)) {
+                if !each.iter_mut().any(|earlier| earlier.try_merge_search(&task)) {
                     each.push(task);
                 }
             } else if !local.by_segments(i) {
                 once.push(task);
-            } else if !each.last_mut().is_some_and(|last| last.takes(&task)) {
+            } else if !each.last_mut().is_some_and(|last| last.try_merge(&task)) {
                 each.push(task);
             }
         }
@@ -65,22 +67,22 @@ impl Tasks {
         Tasks { phases, of_steps }
     }
 
-    /// Whether a slot is written; what only a merged cluster reads is not.
+    /// Whether a slot is written: the intermediates of a merged cluster are not.
     pub fn writes(&self, slot: SlotId) -> bool {
         let tasks = self
             .phases
             .iter()
             .flat_map(|phase| phase.once.iter().chain(&phase.each));
         tasks.into_iter().any(|task| match &task.kind {
-            StepKind::Op { output, .. } => *output == slot || task.places == Some(slot),
+            StepKind::Op { output, .. } => *output == slot || task.positions == Some(slot),
             StepKind::Cluster(cluster) => cluster.stores.iter().any(|(_, stored)| *stored == slot),
         })
     }
 }
 
 impl Task {
-    /// Merges the next step into this one, if both are clusters that can be one.
-    fn takes(&mut self, next: &Task) -> bool {
+    /// Merges the next step into this one, if both are clusters that can be merged.
+    fn try_merge(&mut self, next: &Task) -> bool {
         let (StepKind::Cluster(first), StepKind::Cluster(second)) = (&self.kind, &next.kind) else {
             return false;
         };
@@ -92,29 +94,28 @@ impl Task {
         true
     }
 
-    /// Takes in a step that finds the places of the maxima that this one finds, or the maxima where this one finds
-    /// their places.
-    fn finds_too(&mut self, other: &Task) -> bool {
+    /// Merges a search for the positions of the same maxima, or for the maxima of the same positions.
+    fn try_merge_search(&mut self, other: &Task) -> bool {
         let (Some(mine), Some(theirs)) = (self.search(), other.search()) else {
             return false;
         };
-        if mine.of != theirs.of || mine.is_places == theirs.is_places || self.places.is_some() {
+        if mine.of != theirs.of || mine.is_positions == theirs.is_positions || self.positions.is_some() {
             return false;
         }
-        let places = if mine.is_places {
+        let positions = if mine.is_positions {
             mine.output
         } else {
             theirs.output
         };
-        if mine.is_places {
+        if mine.is_positions {
             self.kind = other.kind.clone();
         }
-        self.places = Some(places);
+        self.positions = Some(positions);
         self.steps.extend(&other.steps);
         true
     }
 
-    /// What is found in which windows of what.
+    /// The search that the task does, if any.
     fn search(&self) -> Option<Search<'_>> {
         let StepKind::Op {
             op, inputs, output, ..
@@ -122,7 +123,7 @@ impl Task {
         else {
             return None;
         };
-        let (window, kernel, is_places) = match op {
+        let (window, kernel, is_positions) = match op {
             Op::WindowMax { window, kernel } => (window, kernel, false),
             Op::WindowArgMax { window, kernel } => (window, kernel, true),
             _ => return None,
@@ -130,11 +131,11 @@ impl Task {
         Some(Search {
             of: (&inputs[0], window, kernel),
             output: *output,
-            is_places,
+            is_positions,
         })
     }
 
-    /// Drops the stores of what only these steps read.
+    /// Drops the stores of slots that only the merged steps read.
     fn drop_stores(&mut self, local: &GroupProgram) {
         let steps = &self.steps;
         if let StepKind::Cluster(Cluster { stores, .. }) = &mut self.kind {
@@ -145,9 +146,9 @@ impl Task {
     }
 }
 
-/// A search for maxima of windows: slot, windows, their extents.
+/// A search for maxima of windows: (slot, window, kernel extents).
 struct Search<'a> {
     of: (&'a (SlotId, Spec), &'a Window, &'a [usize]),
     output: SlotId,
-    is_places: bool,
+    is_positions: bool,
 }

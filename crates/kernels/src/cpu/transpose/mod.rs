@@ -1,11 +1,11 @@
-//! Transposition of blocks, in registers where the processor has them.
+//! Transposition, in vector registers if the processor has them.
 
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 use super::level::{Kind, Level};
 
-/// Elements each way of a block that goes element by element: it uses cache lines up while they are near.
+/// Rows and columns of a block of the scalar loop, so that cache lines are used completely while they are cached.
 const BLOCK_SIDE: usize = 16;
 
 /// `out[r * width + c] = x[r * row + c * col]` for r, c below the extents.
@@ -38,7 +38,7 @@ pub(crate) fn transpose<T: Copy>(
 /// As [`transpose`], by pointer.
 ///
 /// # Safety
-/// The elements named must be readable and writable, and no two of them may overlap. They need not be aligned.
+/// The elements must be readable and writable and must not overlap. They need not be aligned.
 pub(crate) unsafe fn transpose_raw<T: Copy>(
     level: Level,
     x: *const T,
@@ -48,30 +48,30 @@ pub(crate) unsafe fn transpose_raw<T: Copy>(
     width: usize,
 ) {
     // SAFETY: as the caller promises.
-    unsafe { transpose_ahead(level, x, distances, extents, out, width, &Ahead::NOTHING) }
+    unsafe { transpose_prefetching(level, x, distances, extents, out, width, &Prefetch::NONE) }
 }
 
-/// A block that will be transposed next, with the same distances between its rows and columns.
-pub(crate) struct Ahead<T> {
+/// A block to be prefetched: the next one, with the same strides.
+pub(crate) struct Prefetch<T> {
     pub x: *const T,
     pub out: *mut T,
-    /// Rows and columns to fetch.
+    /// Rows and columns of the block.
     pub rows: usize,
     pub cols: usize,
 }
 
-impl<T> Ahead<T> {
-    const NOTHING: Ahead<T> = Ahead {
+impl<T> Prefetch<T> {
+    const NONE: Prefetch<T> = Prefetch {
         x: std::ptr::null(),
         out: std::ptr::null_mut(),
         rows: 0,
         cols: 0,
     };
 
-    /// The same for elements that are called otherwise.
+    /// The same block, for another element type of the same size.
     #[cfg(target_arch = "x86_64")]
-    fn cast<U>(&self) -> Ahead<U> {
-        Ahead {
+    fn cast<U>(&self) -> Prefetch<U> {
+        Prefetch {
             x: self.x.cast(),
             out: self.out.cast(),
             rows: self.rows,
@@ -79,7 +79,7 @@ impl<T> Ahead<T> {
         }
     }
 
-    /// Brings near what `side` columns from `(r, c)` on are read from and `side` rows are written to.
+    /// Prefetches `side` columns from `(r, c)` on for reading, and `side` rows for writing.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     fn fetch(&self, (r, c): (usize, usize), side: usize, col: usize, width: usize) {
@@ -88,7 +88,7 @@ impl<T> Ahead<T> {
         }
         for i in c..self.cols.min(c + side) {
             let line: *const T = self.x.wrapping_add(r + i * col);
-            // SAFETY: a hint, which touches no memory that a program could observe.
+            // SAFETY: a prefetch is a hint without observable effect.
             unsafe {
                 std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.cast());
             }
@@ -103,50 +103,50 @@ impl<T> Ahead<T> {
     }
 }
 
-/// As [`transpose_raw`], fetching what comes next on the way.
+/// As [`transpose_raw`], prefetching another block.
 ///
 /// # Safety
 /// As for [`transpose_raw`].
-pub(crate) unsafe fn transpose_ahead<T: Copy>(
+pub(crate) unsafe fn transpose_prefetching<T: Copy>(
     level: Level,
     x: *const T,
     (row, col): (usize, usize),
     (rows, cols): (usize, usize),
     out: *mut T,
     width: usize,
-    ahead: &Ahead<T>,
+    prefetch: &Prefetch<T>,
 ) {
     // SAFETY: as the caller promises; a level exists only on processors that have its instructions.
     unsafe {
         let whole = match level.kind() {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 if row == 1 && size_of::<T>() == 4 => {
-                x86::by_sixteen(x.cast(), col, (rows, cols), out.cast(), width, &ahead.cast());
+                x86::avx512_f32(x.cast(), col, (rows, cols), out.cast(), width, &prefetch.cast());
                 (rows, cols)
             }
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 if row == 1 && size_of::<T>() == 4 => {
-                x86::by_eight(x.cast(), col, (rows, cols), out.cast(), width);
+                x86::avx2_f32(x.cast(), col, (rows, cols), out.cast(), width);
                 (rows / 8 * 8, cols / 8 * 8)
             }
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 if row == 1 && size_of::<T>() == 8 => {
-                x86::by_eight_wide(x.cast(), col, (rows, cols), out.cast(), width, &ahead.cast());
+                x86::avx512_f64(x.cast(), col, (rows, cols), out.cast(), width, &prefetch.cast());
                 (rows, cols)
             }
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 if row == 1 && size_of::<T>() == 8 => {
-                x86::by_four(x.cast(), col, (rows, cols), out.cast(), width);
+                x86::avx2_f64(x.cast(), col, (rows, cols), out.cast(), width);
                 (rows / 4 * 4, cols / 4 * 4)
             }
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 | Kind::Avx512 if row == 1 && size_of::<T>() == 1 => {
-                x86::by_bytes(x.cast(), col, (rows, cols), out.cast(), width);
+                x86::avx2_u8(x.cast(), col, (rows, cols), out.cast(), width);
                 (rows, cols)
             }
             _ => (0, 0),
         };
-        // The strip to the right of whole blocks, then the one below.
+        // The columns to the right of whole blocks, then the rows below.
         plain(x, (row, col), (0..whole.0, whole.1..cols), out, width);
         plain(x, (row, col), (whole.0..rows, 0..cols), out, width);
     }

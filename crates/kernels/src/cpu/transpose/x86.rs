@@ -1,49 +1,49 @@
-//! Blocks turned in registers.
+//! Transposition of blocks in vector registers.
 
 use std::arch::x86_64::*;
 
-use super::Ahead;
+use super::Prefetch;
 
-/// Elements of four bytes in a register of 64 bytes.
-const REGISTER_WORDS: usize = 16;
-/// Of them in a lane.
-const LANE_WORDS: usize = 4;
-/// Elements of eight bytes there.
-const REGISTER_DOUBLES: usize = 8;
+/// float32 elements of a register of 512 bits.
+const REGISTER_F32: usize = 16;
+/// float32 elements of a lane of 128 bits.
+const LANE_F32: usize = 4;
+/// float64 elements of a register of 512 bits.
+const REGISTER_F64: usize = 8;
 
 /// Blocks of 16 x 16 words of 4 bytes, the last ones masked.
 ///
 /// # Safety
 /// AVX-512, and as for [`super::transpose_raw`].
 #[target_feature(enable = "avx512f,avx512vl")]
-pub(super) unsafe fn by_sixteen(
+pub(super) unsafe fn avx512_f32(
     x: *const f32,
     col: usize,
     (rows, cols): (usize, usize),
     out: *mut f32,
     width: usize,
-    ahead: &Ahead<f32>,
+    prefetch: &Prefetch<f32>,
 ) {
-    if cols <= LANE_WORDS {
+    if cols <= LANE_F32 {
         // SAFETY: as the caller promises.
         return unsafe { few_columns(x, col, (rows, cols), out, width) };
     }
-    if rows <= LANE_WORDS {
+    if rows <= LANE_F32 {
         // SAFETY: as the caller promises.
         return unsafe { few_rows(x, col, (rows, cols), out, width) };
     }
-    let first = |count: usize| ((1_u32 << count.min(REGISTER_WORDS)) - 1) as __mmask16;
-    for r in (0..rows).step_by(REGISTER_WORDS) {
+    let first = |count: usize| ((1_u32 << count.min(REGISTER_F32)) - 1) as __mmask16;
+    for r in (0..rows).step_by(REGISTER_F32) {
         let down = first(rows - r);
-        for c in (0..cols).step_by(REGISTER_WORDS) {
-            ahead.fetch((r, c), REGISTER_WORDS, col, width);
+        for c in (0..cols).step_by(REGISTER_F32) {
+            prefetch.fetch((r, c), REGISTER_F32, col, width);
             let along = first(cols - c);
-            let lines: [__m512; REGISTER_WORDS] = std::array::from_fn(|i| {
+            let lines: [__m512; REGISTER_F32] = std::array::from_fn(|i| {
                 let mask = if c + i < cols { down } else { 0 };
                 // SAFETY: as the caller promises; what a mask leaves out is not touched.
                 unsafe { _mm512_maskz_loadu_ps(mask, x.wrapping_add(r + (c + i) * col)) }
             });
-            for (i, line) in turned(lines).into_iter().take(rows - r).enumerate() {
+            for (i, line) in transposed_16x16(lines).into_iter().take(rows - r).enumerate() {
                 // SAFETY: as above.
                 unsafe { _mm512_mask_storeu_ps(out.wrapping_add((r + i) * width + c), along, line) };
             }
@@ -51,21 +51,21 @@ pub(super) unsafe fn by_sixteen(
     }
 }
 
-/// Up to four columns: each row is a part of a lane.
+/// Up to four columns: each row of the result fits a lane.
 ///
 /// # Safety
-/// As for [`by_sixteen`].
+/// As for [`avx512_f32`].
 #[target_feature(enable = "avx512f,avx512vl")]
 unsafe fn few_columns(x: *const f32, col: usize, (rows, cols): (usize, usize), out: *mut f32, width: usize) {
     let along = ((1_u32 << cols) - 1) as __mmask8;
-    for r in (0..rows).step_by(REGISTER_WORDS) {
-        let down = ((1_u32 << (rows - r).min(REGISTER_WORDS)) - 1) as __mmask16;
+    for r in (0..rows).step_by(REGISTER_F32) {
+        let down = ((1_u32 << (rows - r).min(REGISTER_F32)) - 1) as __mmask16;
         let lines = std::array::from_fn(|i| {
             let mask = if i < cols { down } else { 0 };
             // SAFETY: as the caller promises; what a mask leaves out is not touched.
             unsafe { _mm512_maskz_loadu_ps(mask, x.wrapping_add(r + i * col)) }
         });
-        for (j, line) in turned_within_lanes(lines).into_iter().enumerate() {
+        for (j, line) in transposed_4x4_in_lanes(lines).into_iter().enumerate() {
             let lanes = [
                 _mm512_extractf32x4_ps::<0>(line),
                 _mm512_extractf32x4_ps::<1>(line),
@@ -73,7 +73,7 @@ unsafe fn few_columns(x: *const f32, col: usize, (rows, cols): (usize, usize), o
                 _mm512_extractf32x4_ps::<3>(line),
             ];
             for (l, lane) in lanes.into_iter().enumerate() {
-                let row = r + LANE_WORDS * l + j;
+                let row = r + LANE_F32 * l + j;
                 let mask = if row < rows { along } else { 0 };
                 // SAFETY: as above.
                 unsafe { _mm_mask_storeu_ps(out.wrapping_add(row * width), mask, lane) };
@@ -82,18 +82,18 @@ unsafe fn few_columns(x: *const f32, col: usize, (rows, cols): (usize, usize), o
     }
 }
 
-/// Up to four rows: each column is a part of a lane.
+/// Up to four rows: each column fits a lane.
 ///
 /// # Safety
-/// As for [`by_sixteen`].
+/// As for [`avx512_f32`].
 #[target_feature(enable = "avx512f,avx512vl")]
 unsafe fn few_rows(x: *const f32, col: usize, (rows, cols): (usize, usize), out: *mut f32, width: usize) {
     let down = ((1_u32 << rows) - 1) as __mmask8;
-    for c in (0..cols).step_by(REGISTER_WORDS) {
-        let along = ((1_u32 << (cols - c).min(REGISTER_WORDS)) - 1) as __mmask16;
+    for c in (0..cols).step_by(REGISTER_F32) {
+        let along = ((1_u32 << (cols - c).min(REGISTER_F32)) - 1) as __mmask16;
         let lines = std::array::from_fn(|i| {
             let lane = |l: usize| {
-                let column = c + LANE_WORDS * l + i;
+                let column = c + LANE_F32 * l + i;
                 let mask = if column < cols { down } else { 0 };
                 // SAFETY: as the caller promises; what a mask leaves out is not touched.
                 unsafe { _mm_maskz_loadu_ps(mask, x.wrapping_add(column * col)) }
@@ -103,27 +103,28 @@ unsafe fn few_rows(x: *const f32, col: usize, (rows, cols): (usize, usize), out:
             let line = _mm512_insertf32x4::<2>(line, lane(2));
             _mm512_insertf32x4::<3>(line, lane(3))
         });
-        for (r, line) in turned_within_lanes(lines).into_iter().take(rows).enumerate() {
+        for (r, line) in transposed_4x4_in_lanes(lines).into_iter().take(rows).enumerate() {
             // SAFETY: as above.
             unsafe { _mm512_mask_storeu_ps(out.wrapping_add(r * width + c), along, line) };
         }
     }
 }
 
-/// The columns of 16 rows.
+/// The transpose of 16 x 16 elements.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn turned(rows: [__m512; REGISTER_WORDS]) -> [__m512; REGISTER_WORDS] {
+fn transposed_16x16(rows: [__m512; REGISTER_F32]) -> [__m512; REGISTER_F32] {
     let fours: [[__m512; 4]; 4] =
-        std::array::from_fn(|i| turned_within_lanes(std::array::from_fn(|j| rows[4 * i + j])));
-    let lanes: [[__m512; 4]; 4] = std::array::from_fn(|j| turned_lanes(std::array::from_fn(|i| fours[i][j])));
+        std::array::from_fn(|i| transposed_4x4_in_lanes(std::array::from_fn(|j| rows[4 * i + j])));
+    let lanes: [[__m512; 4]; 4] =
+        std::array::from_fn(|j| transposed_lanes(std::array::from_fn(|i| fours[i][j])));
     std::array::from_fn(|row| lanes[row % 4][row / 4])
 }
 
-/// Of four rows, lane by lane: the elements at four places.
+/// Transposes 4 x 4 elements in each lane of four registers.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn turned_within_lanes([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
+fn transposed_4x4_in_lanes([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
     let (low_ab, high_ab) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
     let (low_cd, high_cd) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
     [
@@ -134,10 +135,10 @@ fn turned_within_lanes([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
     ]
 }
 
-/// Lane i of register l is lane l of register i.
+/// Transposes lanes: lane i of register l becomes lane l of register i.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn turned_lanes([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
+fn transposed_lanes([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
     let (even_ab, odd_ab) = (
         _mm512_shuffle_f32x4::<0b10_00_10_00>(a, b),
         _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b),
@@ -159,21 +160,21 @@ fn turned_lanes([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
 /// # Safety
 /// AVX-512, and as for [`super::transpose_raw`].
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn by_eight_wide(
+pub(super) unsafe fn avx512_f64(
     x: *const f64,
     col: usize,
     (rows, cols): (usize, usize),
     out: *mut f64,
     width: usize,
-    ahead: &Ahead<f64>,
+    prefetch: &Prefetch<f64>,
 ) {
-    let first = |count: usize| ((1_u32 << count.min(REGISTER_DOUBLES)) - 1) as __mmask8;
-    for r in (0..rows).step_by(REGISTER_DOUBLES) {
+    let first = |count: usize| ((1_u32 << count.min(REGISTER_F64)) - 1) as __mmask8;
+    for r in (0..rows).step_by(REGISTER_F64) {
         let down = first(rows - r);
-        for c in (0..cols).step_by(REGISTER_DOUBLES) {
-            ahead.fetch((r, c), REGISTER_DOUBLES, col, width);
+        for c in (0..cols).step_by(REGISTER_F64) {
+            prefetch.fetch((r, c), REGISTER_F64, col, width);
             let along = first(cols - c);
-            let lines: [__m512d; REGISTER_DOUBLES] = std::array::from_fn(|i| {
+            let lines: [__m512d; REGISTER_F64] = std::array::from_fn(|i| {
                 let mask = if c + i < cols { down } else { 0 };
                 // SAFETY: as the caller promises; what a mask leaves out is not touched.
                 unsafe { _mm512_maskz_loadu_pd(mask, x.wrapping_add(r + (c + i) * col)) }
@@ -186,9 +187,9 @@ pub(super) unsafe fn by_eight_wide(
                     _mm512_unpacklo_pd(a, b)
                 })
             };
-            let even = turned_lanes(std::array::from_fn(|i| pair(i, false)));
-            let odd = turned_lanes(std::array::from_fn(|i| pair(i, true)));
-            for i in 0..REGISTER_DOUBLES.min(rows - r) {
+            let even = transposed_lanes(std::array::from_fn(|i| pair(i, false)));
+            let odd = transposed_lanes(std::array::from_fn(|i| pair(i, true)));
+            for i in 0..REGISTER_F64.min(rows - r) {
                 let line = _mm512_castps_pd(if i % 2 == 0 { even[i / 2] } else { odd[i / 2] });
                 // SAFETY: as above.
                 unsafe { _mm512_mask_storeu_pd(out.wrapping_add((r + i) * width + c), along, line) };
@@ -197,13 +198,13 @@ pub(super) unsafe fn by_eight_wide(
     }
 }
 
-/// Blocks of 64 x 64 bytes, brought together line by line, turned there and written line by line: the registers hold a
-/// quarter of a line, and lines that are a power of two apart would not stay near until all of them were done.
+/// Blocks of 64 x 64 bytes, copied to a buffer by cache lines, transposed there, and written by cache lines. A register holds a
+/// quarter of a line, and lines at strides of a power of two would be evicted before all quarters are done.
 ///
 /// # Safety
 /// AVX2, and as for [`super::transpose_raw`].
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn by_bytes(
+pub(super) unsafe fn avx2_u8(
     x: *const u8,
     col: usize,
     (rows, cols): (usize, usize),
@@ -211,6 +212,8 @@ pub(super) unsafe fn by_bytes(
     width: usize,
 ) {
     const LINE_BYTES: usize = 64;
+    /// Bytes of a register of 128 bits.
+    const REGISTER_BYTES: usize = 16;
     let (mut from, mut to) = ([0_u8; LINE_BYTES * LINE_BYTES], [0_u8; LINE_BYTES * LINE_BYTES]);
     for r in (0..rows).step_by(LINE_BYTES) {
         for c in (0..cols).step_by(LINE_BYTES) {
@@ -219,8 +222,8 @@ pub(super) unsafe fn by_bytes(
                 // SAFETY: as the caller promises.
                 unsafe { copy(x.add(r + (c + i) * col), line.as_mut_ptr(), down) };
             }
-            for i in (0..down).step_by(REGISTER_WORDS) {
-                for j in (0..along).step_by(REGISTER_WORDS) {
+            for i in (0..down).step_by(REGISTER_BYTES) {
+                for j in (0..along).step_by(REGISTER_BYTES) {
                     bytes(&from[j * LINE_BYTES + i..], &mut to[i * LINE_BYTES + j..]);
                 }
             }
@@ -235,7 +238,7 @@ pub(super) unsafe fn by_bytes(
     /// `count` bytes, at most a line, must be readable and writable, without overlap.
     #[inline(always)]
     unsafe fn copy(from: *const u8, to: *mut u8, count: usize) {
-        type Line = [__m128i; LINE_BYTES / REGISTER_WORDS];
+        type Line = [__m128i; LINE_BYTES / REGISTER_BYTES];
         // SAFETY: as the caller promises.
         unsafe {
             if count == LINE_BYTES {
@@ -247,12 +250,12 @@ pub(super) unsafe fn by_bytes(
         }
     }
 
-    /// The bytes of the first half of all between those of the second.
+    /// Interleaves the bytes of the first half of the registers with those of the second half.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn interleaved(x: [__m128i; REGISTER_WORDS]) -> [__m128i; REGISTER_WORDS] {
-        let low = |i: usize| _mm_unpacklo_epi8(x[i], x[i + REGISTER_WORDS / 2]);
-        let high = |i: usize| _mm_unpackhi_epi8(x[i], x[i + REGISTER_WORDS / 2]);
+    fn interleaved(x: [__m128i; REGISTER_BYTES]) -> [__m128i; REGISTER_BYTES] {
+        let low = |i: usize| _mm_unpacklo_epi8(x[i], x[i + REGISTER_BYTES / 2]);
+        let high = |i: usize| _mm_unpackhi_epi8(x[i], x[i + REGISTER_BYTES / 2]);
         [
             low(0),
             high(0),
@@ -273,16 +276,16 @@ pub(super) unsafe fn by_bytes(
         ]
     }
 
-    /// 16 x 16 bytes of lines of 64.
+    /// Transposes 16 x 16 bytes of rows of 64 bytes.
     #[inline]
     #[target_feature(enable = "avx2")]
     fn bytes(from: &[u8], to: &mut [u8]) {
-        assert!(from.len().min(to.len()) >= (REGISTER_WORDS - 1) * LINE_BYTES + REGISTER_WORDS);
+        assert!(from.len().min(to.len()) >= (REGISTER_BYTES - 1) * LINE_BYTES + REGISTER_BYTES);
         // SAFETY: within the slice, as just checked.
-        let mut lines: [__m128i; REGISTER_WORDS] =
+        let mut lines: [__m128i; REGISTER_BYTES] =
             std::array::from_fn(|i| unsafe { _mm_loadu_si128(from.as_ptr().add(i * LINE_BYTES).cast()) });
-        // The place of a byte has four bits of its row and four of its column; interleaving the halves of all 256
-        // turns the eight bits by one.
+        // The index of a byte is four bits of row and four bits of column; interleaving the halves of all 256 bytes rotates the
+        // eight bits by one.
         for _ in 0..4 {
             lines = interleaved(lines);
         }
@@ -298,28 +301,28 @@ pub(super) unsafe fn by_bytes(
 /// # Safety
 /// AVX2, and as for [`super::transpose_raw`].
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn by_eight(
+pub(super) unsafe fn avx2_f32(
     x: *const f32,
     col: usize,
     (rows, cols): (usize, usize),
     out: *mut f32,
     width: usize,
 ) {
-    for r0 in (0..rows / 8 * 8).step_by(REGISTER_WORDS) {
+    for r0 in (0..rows / 8 * 8).step_by(REGISTER_F32) {
         for c in (0..cols / 8 * 8).step_by(8) {
-            for r in (r0..(rows / 8 * 8).min(r0 + REGISTER_WORDS)).step_by(8) {
+            for r in (r0..(rows / 8 * 8).min(r0 + REGISTER_F32)).step_by(8) {
                 // SAFETY: as the caller promises.
-                unsafe { eight(x.add(r + c * col), col, out.add(r * width + c), width) }
+                unsafe { transpose_8x8(x.add(r + c * col), col, out.add(r * width + c), width) }
             }
         }
     }
 }
 
 /// # Safety
-/// As for [`by_eight`], for one block.
+/// As for [`avx2_f32`], for one block.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn eight(x: *const f32, col: usize, out: *mut f32, width: usize) {
+unsafe fn transpose_8x8(x: *const f32, col: usize, out: *mut f32, width: usize) {
     // SAFETY: as the caller promises.
     let load = |i: usize| unsafe {
         // Columns i and i + 4: the halves are exchanged on the way in.
@@ -361,7 +364,7 @@ unsafe fn eight(x: *const f32, col: usize, out: *mut f32, width: usize) {
 /// # Safety
 /// AVX2, and as for [`super::transpose_raw`].
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn by_four(
+pub(super) unsafe fn avx2_f64(
     x: *const f64,
     col: usize,
     (rows, cols): (usize, usize),

@@ -1,11 +1,11 @@
-//! What maxima over windows are made of: the folds of values and of positions, and where they go.
+//! Reductions of windows to maxima and to their positions, and the outputs.
 
 use super::Fold;
 use crate::cpu::element::Element;
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::element::same_mut;
 
-/// The place of the first maximum; NaN is the largest. Before the first element the place is -1.
+/// The position of the first maximum; NaN is the largest. Before the first element the position is -1.
 pub(super) struct ArgMax;
 impl<T: Element> Fold<T> for ArgMax {
     type Out = i32;
@@ -15,18 +15,22 @@ impl<T: Element> Fold<T> for ArgMax {
         ([T::LOWEST; N], [-1; N])
     }
     #[inline(always)]
-    fn step<const N: usize, const STEP: usize>(
+    fn step<const N: usize, const STRIDE: usize>(
         (best, at): &mut ([T; N], [i32; N]),
         source: &[T],
-        place: i32,
+        position: i32,
     ) {
         for i in 0..N {
-            let x = source[i * STEP];
-            // Without branches: which tap wins cannot be foreseen.
+            let x = source[i * STRIDE];
+            // Without branches, which would be unpredictable.
             let larger = (x > best[i]) | (x.is_nan() & !best[i].is_nan());
             let wins = larger | (at[i] < 0);
             best[i] = if wins { x } else { best[i] };
-            at[i] = if wins { place + (i * STEP) as i32 } else { at[i] };
+            at[i] = if wins {
+                position + (i * STRIDE) as i32
+            } else {
+                at[i]
+            };
         }
     }
     #[inline(always)]
@@ -45,9 +49,9 @@ impl<T: Element> Fold<T> for MaxValue {
         [T::LOWEST; N]
     }
     #[inline(always)]
-    fn step<const N: usize, const STEP: usize>(best: &mut [T; N], source: &[T], _: i32) {
+    fn step<const N: usize, const STRIDE: usize>(best: &mut [T; N], source: &[T], _: i32) {
         for (i, best) in best.iter_mut().enumerate() {
-            let x = source[i * STEP];
+            let x = source[i * STRIDE];
             let wins = (x > *best) | (x.is_nan() & !best.is_nan());
             *best = if wins { x } else { *best };
         }
@@ -58,7 +62,7 @@ impl<T: Element> Fold<T> for MaxValue {
     }
 }
 
-/// Results for the maxima of some planes: values, positions or both.
+/// Outputs for the maxima of some planes: values, positions or both.
 pub(super) enum MaximaOut<'a, T> {
     Values(&'a mut [T]),
     Positions(&'a mut [i32]),
@@ -66,13 +70,13 @@ pub(super) enum MaximaOut<'a, T> {
 }
 
 impl<T: Element> MaximaOut<'_, T> {
-    /// The same of float32, if that is what the elements are.
+    /// The same outputs, if the elements are float32.
     #[cfg(target_arch = "x86_64")]
     pub fn as_f32(&mut self) -> Option<MaximaOut<'_, f32>> {
         Some(match self {
             MaximaOut::Values(values) => MaximaOut::Values(same_mut(values)?),
-            MaximaOut::Positions(places) => MaximaOut::Positions(places),
-            MaximaOut::Both(values, places) => MaximaOut::Both(same_mut(values)?, places),
+            MaximaOut::Positions(positions) => MaximaOut::Positions(positions),
+            MaximaOut::Both(values, positions) => MaximaOut::Both(same_mut(values)?, positions),
         })
     }
 }

@@ -1,12 +1,13 @@
-//! Sums, maxima and their places over windows of up to three spatial axes.
+//! Pooling: sums, maxima and their positions over windows of up to three spatial axes.
 //!
-//! The last axis is handled in blocks of neighboring windows that have all their taps, so that the compiler makes
-//! vectors of them; windows at the border are taken one by one.
+//! On the last axis, interior windows (those with all taps inside the input) are computed in blocks, which the compiler
+//! vectorizes; windows at the border are computed one by one.
 
+mod covering;
 mod max;
 mod max_grad;
 mod maxima;
-mod windowed;
+
 #[cfg(target_arch = "x86_64")]
 mod x86;
 #[cfg(target_arch = "x86_64")]
@@ -24,19 +25,19 @@ use super::element::Element;
 use super::exec::Kernel;
 use super::level::{Level, versions};
 
-/// Elements read by one task.
+/// Minimal number of input elements of a task.
 const TASK_ELEMENTS: usize = 1 << 14;
-/// Windows side by side in a block.
+/// Neighboring windows of a block, and of a smaller block for short lines.
 const BLOCK_WINDOWS: usize = 16;
 const HALF_BLOCK_WINDOWS: usize = 8;
 
-/// What is made of the elements of windows, of `N` neighboring windows at a time.
+/// A reduction over the elements of a window, for `N` neighboring windows at a time.
 trait Fold<T: Element> {
     type Out: Element;
     type State<const N: usize>: Copy;
     fn start<const N: usize>() -> Self::State<N>;
-    /// Takes every `STEP`-th element of `source`, the first of which is at `place`.
-    fn step<const N: usize, const STEP: usize>(state: &mut Self::State<N>, source: &[T], place: i32);
+    /// Adds element `i * STRIDE` of `source` to window i; the first element is at `position` of the plane.
+    fn step<const N: usize, const STRIDE: usize>(state: &mut Self::State<N>, source: &[T], position: i32);
     fn done<const N: usize>(state: Self::State<N>) -> [Self::Out; N];
 }
 
@@ -50,9 +51,9 @@ impl<T: Element> Fold<T> for Sum {
         [T::ZERO; N]
     }
     #[inline(always)]
-    fn step<const N: usize, const STEP: usize>(sums: &mut [T; N], source: &[T], _: i32) {
+    fn step<const N: usize, const STRIDE: usize>(sums: &mut [T; N], source: &[T], _: i32) {
         for (i, sum) in sums.iter_mut().enumerate() {
-            *sum = sum.plus(source[i * STEP]);
+            *sum = sum.plus(source[i * STRIDE]);
         }
     }
     #[inline(always)]
@@ -61,7 +62,7 @@ impl<T: Element> Fold<T> for Sum {
     }
 }
 
-/// The taps of a window on one axis, and the input place of the first.
+/// The taps of a window inside the input on one axis, and the input position of the first tap.
 type Taps = (Range<usize>, usize);
 
 /// The taps of a line of windows on the first two axes.
@@ -72,19 +73,20 @@ pub(crate) struct Windows {
     input: [usize; 3],
     output: [usize; 3],
     dilation: [usize; 3],
-    /// Step on the last axis.
-    step: usize,
-    /// Per axis, per output position: the taps that lie within the input and the place of the first of them.
+    /// Stride on the last axis.
+    stride: usize,
+    /// Per axis, per output position, its taps.
     taps: [Box<[Taps]>; 3],
-    /// Windows on the last axis that have all their taps.
+    /// Interior windows on the last axis: those with all taps.
     inner: Range<usize>,
-    /// Per axis, per input position: the windows that it lies in.
-    covers: [Box<[Box<[usize]>]>; 3],
-    /// Runs of `step` positions on the last axis, of which run i + 1 lies in the windows after those of run i.
-    regular: Range<usize>,
+    /// Per axis, per input position, the windows that cover it.
+    covering: [Box<[Box<[usize]>]>; 3],
+    /// Runs of `stride` input positions on the last axis such that each run is covered by the successors of the windows that cover
+    /// the run before.
+    regular_runs: Range<usize>,
 }
 
-/// `dims` behind leading ones.
+/// `dims` padded to three axes with leading `missing`.
 pub(crate) fn three<T: Copy>(op: &str, dims: &[T], missing: T) -> Result<[T; 3]> {
     if dims.len() > 3 {
         return Err(Error::argument(
@@ -111,12 +113,14 @@ impl Windows {
         let taps: [Box<[Taps]>; 3] = std::array::from_fn(|axis| {
             (0..output[axis])
                 .map(|o| {
-                    let place = |tap: usize| (o * stride[axis] + tap * dilation[axis]).checked_sub(pad[axis]);
+                    let position =
+                        |tap: usize| (o * stride[axis] + tap * dilation[axis]).checked_sub(pad[axis]);
                     let first = (0..kernel[axis])
-                        .find(|&tap| place(tap).is_some())
+                        .find(|&tap| position(tap).is_some())
                         .unwrap_or(kernel[axis]);
-                    let last = (first..kernel[axis]).find(|&tap| place(tap).is_none_or(|i| i >= input[axis]));
-                    (first..last.unwrap_or(kernel[axis]), place(first).unwrap_or(0))
+                    let last =
+                        (first..kernel[axis]).find(|&tap| position(tap).is_none_or(|i| i >= input[axis]));
+                    (first..last.unwrap_or(kernel[axis]), position(first).unwrap_or(0))
                 })
                 .collect()
         });
@@ -128,24 +132,24 @@ impl Windows {
             return Err(Error::shape(
                 name,
                 format!(
-                    "a window of {kernel:?} lies in the padding alone, and the maximum of nothing has no place"
+                    "a window of {kernel:?} lies in the padding alone, and the maximum of nothing has no position"
                 ),
                 "use less padding",
             ));
         }
-        let covers = std::array::from_fn(|axis| covers(&taps[axis], dilation[axis], input[axis]));
+        let covering = std::array::from_fn(|axis| covering(&taps[axis], dilation[axis], input[axis]));
         let whole = |(taps, _): &Taps| taps.len() == kernel[2];
         let inner = longest(output[2], |o| whole(&taps[2][o]));
-        let regular = regular(&covers[2], stride[2]);
+        let regular_runs = regular_runs(&covering[2], stride[2]);
         Ok(Windows {
             input,
             output,
             dilation,
-            step: stride[2],
+            stride: stride[2],
             taps,
             inner,
-            covers,
-            regular,
+            covering,
+            regular_runs,
         })
     }
 
@@ -157,14 +161,14 @@ impl Windows {
         self.output.iter().product()
     }
 
-    fn planes_together(&self) -> usize {
+    fn planes_per_task(&self) -> usize {
         (TASK_ELEMENTS / self.input_size().max(1)).max(1)
     }
 
-    /// Folds each window of a plane.
+    /// Reduces each window of a plane.
     #[inline(always)]
     fn fold<T: Element, F: Fold<T>>(&self, x: &[T], out: &mut [F::Out]) {
-        match self.step {
+        match self.stride {
             1 => self.fold_by::<1, T, F>(x, out),
             2 => self.fold_by::<2, T, F>(x, out),
             _ => self.fold_in::<1, 1, T, F>(x, out, &(0..0)),
@@ -172,37 +176,37 @@ impl Windows {
     }
 
     #[inline(always)]
-    fn fold_by<const STEP: usize, T: Element, F: Fold<T>>(&self, x: &[T], out: &mut [F::Out]) {
+    fn fold_by<const STRIDE: usize, T: Element, F: Fold<T>>(&self, x: &[T], out: &mut [F::Out]) {
         match self.inner.len() {
-            BLOCK_WINDOWS.. => self.fold_in::<BLOCK_WINDOWS, STEP, T, F>(x, out, &self.inner),
-            HALF_BLOCK_WINDOWS.. => self.fold_in::<HALF_BLOCK_WINDOWS, STEP, T, F>(x, out, &self.inner),
+            BLOCK_WINDOWS.. => self.fold_in::<BLOCK_WINDOWS, STRIDE, T, F>(x, out, &self.inner),
+            HALF_BLOCK_WINDOWS.. => self.fold_in::<HALF_BLOCK_WINDOWS, STRIDE, T, F>(x, out, &self.inner),
             _ => self.fold_in::<1, 1, T, F>(x, out, &(0..0)),
         }
     }
 
-    /// Folds those windows of each line that lie in `inner` in blocks of `N`, the others one by one.
+    /// Reduces the windows `inner` of each line in blocks of `N`, the others one by one.
     #[inline(always)]
-    fn fold_in<const N: usize, const STEP: usize, T: Element, F: Fold<T>>(
+    fn fold_in<const N: usize, const STRIDE: usize, T: Element, F: Fold<T>>(
         &self,
         x: &[T],
         out: &mut [F::Out],
         inner: &Range<usize>,
     ) {
-        self.by_lines(out, |at, line| {
+        self.each_output_line(out, |at, line| {
             for o in (0..inner.start).chain(inner.end..line.len()) {
                 self.block::<1, 1, T, F>(x, (at, o), &mut line[o..]);
             }
             for o in inner.clone().step_by(N) {
                 // The last block may overlap the one before.
                 let o = o.min(inner.end - N);
-                self.block::<N, STEP, T, F>(x, (at, o), &mut line[o..]);
+                self.block::<N, STRIDE, T, F>(x, (at, o), &mut line[o..]);
             }
         });
     }
 
-    /// Calls `each(taps, line)` for every line of a plane of results.
+    /// Calls `each(taps, line)` for every line of a plane of the output.
     #[inline(always)]
-    fn by_lines<U>(&self, out: &mut [U], mut each: impl FnMut(Line<'_>, &mut [U])) {
+    fn each_output_line<U>(&self, out: &mut [U], mut each: impl FnMut(Line<'_>, &mut [U])) {
         let mut lines = out.chunks_exact_mut(self.output[2]);
         for z in &self.taps[0] {
             for (y, line) in self.taps[1].iter().zip(&mut lines) {
@@ -211,7 +215,7 @@ impl Windows {
         }
     }
 
-    /// Calls `visit(place)` for every tap of window `o` of a line, in order.
+    /// Calls `visit(position)` for every tap of window `o` of a line, in order.
     #[inline(always)]
     fn each_tap(&self, ((z_taps, z), (y_taps, y)): Line<'_>, o: usize, mut visit: impl FnMut(usize)) {
         let (x_taps, x) = &self.taps[2][o];
@@ -226,43 +230,49 @@ impl Windows {
         }
     }
 
-    /// `N` windows from `o` on, `STEP` apart, all of which have the taps of the first.
+    /// Reduces `N` interior windows from window `o` on.
     #[inline(always)]
-    fn block<const N: usize, const STEP: usize, T: Element, F: Fold<T>>(
+    fn block<const N: usize, const STRIDE: usize, T: Element, F: Fold<T>>(
         &self,
         x: &[T],
         (at, o): (Line<'_>, usize),
         out: &mut [F::Out],
     ) {
         let mut state = F::start::<N>();
-        self.each_tap(at, o, |place| {
-            F::step::<N, STEP>(&mut state, &x[place..][..(N - 1) * STEP + 1], place as i32);
+        self.each_tap(at, o, |position| {
+            F::step::<N, STRIDE>(
+                &mut state,
+                &x[position..][..(N - 1) * STRIDE + 1],
+                position as i32,
+            );
         });
         out[..N].copy_from_slice(&F::done::<N>(state));
     }
 
-    /// Every element of a plane: the sum of the windows that it lies in.
+    /// The adjoint of window sums: each input element is the sum of dy over the windows that cover it.
     #[inline(always)]
-    fn spread<T: Element>(&self, dy: &[T], out: &mut [T]) {
-        match self.step {
-            1 => self.spread_by::<1, T>(dy, out),
-            2 => self.spread_by::<2, T>(dy, out),
-            _ => self.spread_in::<1, 1, T>(dy, out, &(0..0)),
+    fn sum_covering<T: Element>(&self, dy: &[T], out: &mut [T]) {
+        match self.stride {
+            1 => self.sum_covering_by::<1, T>(dy, out),
+            2 => self.sum_covering_by::<2, T>(dy, out),
+            _ => self.sum_covering_in::<1, 1, T>(dy, out, &(0..0)),
         }
     }
 
     #[inline(always)]
-    fn spread_by<const STEP: usize, T: Element>(&self, dy: &[T], out: &mut [T]) {
-        match self.regular.len() {
-            BLOCK_WINDOWS.. => self.spread_in::<BLOCK_WINDOWS, STEP, T>(dy, out, &self.regular),
-            HALF_BLOCK_WINDOWS.. => self.spread_in::<HALF_BLOCK_WINDOWS, STEP, T>(dy, out, &self.regular),
-            _ => self.spread_in::<1, 1, T>(dy, out, &(0..0)),
+    fn sum_covering_by<const STRIDE: usize, T: Element>(&self, dy: &[T], out: &mut [T]) {
+        match self.regular_runs.len() {
+            BLOCK_WINDOWS.. => self.sum_covering_in::<BLOCK_WINDOWS, STRIDE, T>(dy, out, &self.regular_runs),
+            HALF_BLOCK_WINDOWS.. => {
+                self.sum_covering_in::<HALF_BLOCK_WINDOWS, STRIDE, T>(dy, out, &self.regular_runs)
+            }
+            _ => self.sum_covering_in::<1, 1, T>(dy, out, &(0..0)),
         }
     }
 
-    /// The elements of each line in the runs `regular` in blocks of `N` runs, the others one by one.
+    /// The runs `regular` of each line in blocks of `N` runs, the other elements one by one.
     #[inline(always)]
-    fn spread_in<const N: usize, const STEP: usize, T: Element>(
+    fn sum_covering_in<const N: usize, const STRIDE: usize, T: Element>(
         &self,
         dy: &[T],
         out: &mut [T],
@@ -270,21 +280,21 @@ impl Windows {
     ) {
         let [_, height, width] = self.input;
         for (row, line) in out.chunks_exact_mut(width).enumerate() {
-            let (z, y) = (&self.covers[0][row / height], &self.covers[1][row % height]);
-            for i in (0..regular.start * STEP).chain(regular.end * STEP..width) {
-                self.spread_block::<1, 1, T>(dy, (z, y, i), &mut line[i..]);
+            let (z, y) = (&self.covering[0][row / height], &self.covering[1][row % height]);
+            for i in (0..regular.start * STRIDE).chain(regular.end * STRIDE..width) {
+                self.sum_covering_block::<1, 1, T>(dy, (z, y, i), &mut line[i..]);
             }
             for run in regular.clone().step_by(N) {
                 // The last block may overlap the one before.
-                let i = run.min(regular.end - N) * STEP;
-                self.spread_block::<N, STEP, T>(dy, (z, y, i), &mut line[i..]);
+                let i = run.min(regular.end - N) * STRIDE;
+                self.sum_covering_block::<N, STRIDE, T>(dy, (z, y, i), &mut line[i..]);
             }
         }
     }
 
-    /// Calls `line(place)` with where each line of covering windows starts.
+    /// Calls `line(position)` with the start of each output line of covering windows.
     #[inline(always)]
-    fn covering(&self, z: &[usize], y: &[usize], mut line: impl FnMut(usize)) {
+    fn covering_lines(&self, z: &[usize], y: &[usize], mut line: impl FnMut(usize)) {
         for z in z {
             for y in y {
                 line((z * self.output[1] + y) * self.output[2]);
@@ -292,19 +302,19 @@ impl Windows {
         }
     }
 
-    /// `N` runs of `STEP` elements, from element `i` on.
+    /// `N` runs of `STRIDE` elements, from element `i` on.
     #[inline(always)]
-    fn spread_block<const N: usize, const STEP: usize, T: Element>(
+    fn sum_covering_block<const N: usize, const STRIDE: usize, T: Element>(
         &self,
         dy: &[T],
         (z, y, i): (&[usize], &[usize], usize),
         out: &mut [T],
     ) {
-        let mut sums = [[T::ZERO; N]; STEP];
+        let mut sums = [[T::ZERO; N]; STRIDE];
         for (r, sums) in sums.iter_mut().enumerate() {
-            let covers = &self.covers[2][i + r];
-            self.covering(z, y, |from| {
-                for &o in covers {
+            let covering = &self.covering[2][i + r];
+            self.covering_lines(z, y, |from| {
+                for &o in covering {
                     let source = &dy[from + o..][..N];
                     for (sum, &x) in sums.iter_mut().zip(source) {
                         *sum = sum.plus(x);
@@ -312,7 +322,7 @@ impl Windows {
                 }
             });
         }
-        for (i, out) in out[..N * STEP].chunks_exact_mut(STEP).enumerate() {
+        for (i, out) in out[..N * STRIDE].chunks_exact_mut(STRIDE).enumerate() {
             for (out, sums) in out.iter_mut().zip(&sums) {
                 *out = sums[i];
             }
@@ -320,29 +330,29 @@ impl Windows {
     }
 }
 
-/// For each of `input` positions the windows that it lies in.
-fn covers(taps: &[Taps], dilation: usize, input: usize) -> Box<[Box<[usize]>]> {
-    let mut covers = vec![Vec::new(); input];
+/// Per input position on one axis, the windows that cover it.
+fn covering(taps: &[Taps], dilation: usize, input: usize) -> Box<[Box<[usize]>]> {
+    let mut covering = vec![Vec::new(); input];
     for (o, (taps, first)) in taps.iter().enumerate() {
         for tap in 0..taps.len() {
-            covers[first + tap * dilation].push(o);
+            covering[first + tap * dilation].push(o);
         }
     }
-    covers.into_iter().map(Vec::into_boxed_slice).collect()
+    covering.into_iter().map(Vec::into_boxed_slice).collect()
 }
 
-/// The runs of `step` positions that are covered alike, each one window further than the one before: the longest
-/// row of them.
-fn regular(covers: &[Box<[usize]>], step: usize) -> Range<usize> {
-    let runs = covers.len() / step;
+/// The longest range of runs of `stride` positions such that each run is covered by the successors of the windows that cover the
+/// run before.
+fn regular_runs(covering: &[Box<[usize]>], step: usize) -> Range<usize> {
+    let runs = covering.len() / step;
     let follows = |run: usize| {
         (0..step).all(|r| {
-            let (before, now) = (&covers[(run - 1) * step + r], &covers[run * step + r]);
+            let (before, now) = (&covering[(run - 1) * step + r], &covering[run * step + r]);
             before.len() == now.len() && before.iter().zip(now).all(|(a, b)| a + 1 == *b)
         })
     };
     let found = longest(runs, |run| run > 0 && follows(run));
-    // The run before the first that follows.
+    // With the run before the first that follows.
     found.start.saturating_sub(1)..found.end
 }
 
@@ -370,17 +380,18 @@ versions! {
 }
 
 versions! {
-    /// The sums of the windows that the elements of some planes lie in.
-    fn spreads[T: Element](windows: &Windows, dy: &[T], out: &mut [T]) {
+    /// The adjoint of window sums, for some planes.
+    fn covering_sums[T: Element](windows: &Windows, dy: &[T], out: &mut [T]) {
         let planes = dy.chunks_exact(windows.output_size());
         for (dy, out) in planes.zip(out.chunks_exact_mut(windows.input_size())) {
-            windows.spread(dy, out);
+            windows.sum_covering(dy, out);
         }
     }
 }
 
-/// A kernel that computes some planes of the result from planes of the input, with the sizes of both kinds of planes.
-fn by_planes<A: Element, B: Element>(
+/// A kernel that computes planes of the output from planes of the input. `from`, `to`: elements of an input plane and of an output
+/// plane.
+fn plane_kernel<A: Element, B: Element>(
     windows: Windows,
     (from, to): (usize, usize),
     run: impl Fn(Level, &Windows, &[A], &mut [B]) + Send + Sync + 'static,
@@ -394,10 +405,10 @@ fn by_planes<A: Element, B: Element>(
             out.fill(B::ZERO);
             return Ok(());
         }
-        let (level, together) = (args.level(), windows.planes_together());
-        args.pool().chunks(out, together * to, |_, i, piece| {
-            let planes = piece.len() / to;
-            run(level, &windows, &x[i * together * from..][..planes * from], piece);
+        let (level, per_task) = (args.level(), windows.planes_per_task());
+        args.pool().chunks(out, per_task * to, |_, i, out| {
+            let planes = out.len() / to;
+            run(level, &windows, &x[i * per_task * from..][..planes * from], out);
         });
         Ok(())
     })
@@ -406,11 +417,11 @@ fn by_planes<A: Element, B: Element>(
 /// The sum of each window.
 pub(crate) fn sum<T: Element>(windows: Windows) -> Kernel {
     let sizes = (windows.input_size(), windows.output_size());
-    by_planes::<T, T>(windows, sizes, sums::<T>)
+    plane_kernel::<T, T>(windows, sizes, sums::<T>)
 }
 
-/// Each window's number to every element of the window.
+/// The adjoint of the window sum.
 pub(crate) fn sum_grad<T: Element>(windows: Windows) -> Kernel {
     let sizes = (windows.output_size(), windows.input_size());
-    by_planes::<T, T>(windows, sizes, spreads::<T>)
+    plane_kernel::<T, T>(windows, sizes, covering_sums::<T>)
 }

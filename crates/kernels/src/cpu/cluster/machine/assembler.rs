@@ -60,7 +60,7 @@ pub(super) enum Address {
     Indexed(General, u8, i32),
     /// `base + displacement`.
     Based(General, i32),
-    /// A byte of the constants behind the code.
+    /// A byte of the constants after the code.
     Pool(usize),
 }
 
@@ -87,7 +87,7 @@ pub(super) enum Condition {
 pub(super) struct Assembler {
     code: Vec<u8>,
     pool: Vec<u8>,
-    /// Where a displacement to the pool is, where the instruction ends, and to which byte.
+    /// For each displacement to the pool its offset, the end of its instruction, and the target's offset in the pool.
     fixups: Vec<(usize, usize, usize)>,
     /// EVEX rather than VEX.
     pub wide: bool,
@@ -110,7 +110,7 @@ impl Assembler {
         }
     }
 
-    /// With a prefix as AVX has it; also for mask registers, whose L bit `length` is.
+    /// An instruction with a VEX prefix; also for mask registers, whose L bit is `length`.
     pub fn vex(&mut self, insn: Insn, length: u8, dst: u8, first: u8, last: Operand, imm: Option<u8>) {
         let (x, b) = extension(last);
         self.code.push(0xc4);
@@ -156,7 +156,7 @@ impl Assembler {
         match last {
             Operand::Register(register) => self.code.push(0xc0 | reg | register & 7),
             Operand::Memory(Address::Indexed(base, scale, displacement)) => {
-                // A base that ends in 5 cannot go without displacement.
+                // A base register 5 or 13 needs a displacement.
                 let needs = base.0 & 7 == 5 || displacement != 0;
                 self.code.push(u8::from(needs) << 7 | reg | 4);
                 self.code
@@ -174,9 +174,9 @@ impl Assembler {
             }
             Operand::Memory(Address::Pool(at)) => {
                 self.code.push(reg | 5);
-                let place = self.code.len();
+                let byte = self.code.len();
                 self.fixups
-                    .push((place, place + 4 + usize::from(imm.is_some()), at));
+                    .push((byte, byte + 4 + usize::from(imm.is_some()), at));
                 self.code.extend([0; 4]);
             }
         }
@@ -256,12 +256,12 @@ impl Assembler {
             .extend((head as i32).wrapping_sub(end as i32).to_le_bytes());
     }
 
-    /// Leaves no upper halves behind (vzeroupper).
+    /// Clears the upper halves of the registers (vzeroupper).
     pub fn leave_vectors(&mut self) {
         self.code.extend([0xc5, 0xf8, 0x77]);
     }
 
-    /// What was stored past the caches is seen by whoever sees what is stored after this.
+    /// Non-temporal stores before it are visible before later stores (sfence).
     pub fn store_fence(&mut self) {
         self.code.extend([0x0f, 0xae, 0xf8]);
     }
@@ -270,20 +270,20 @@ impl Assembler {
         self.code.push(0xc3);
     }
 
-    /// A place for constant bytes, aligned to their number.
+    /// Adds constant bytes, aligned to their number, and returns their offset.
     pub fn constant(&mut self, bytes: &[u8]) -> usize {
         self.pool.resize(self.pool.len().next_multiple_of(bytes.len()), 0);
         self.pool.extend_from_slice(bytes);
         self.pool.len() - bytes.len()
     }
 
-    /// The code with its constants behind it.
+    /// The code, followed by its constants.
     pub fn finish(mut self) -> Vec<u8> {
         let start = self.code.len().next_multiple_of(64);
         self.code.resize(start, 0xcc);
-        for (place, end, at) in self.fixups {
+        for (byte, end, at) in self.fixups {
             let distance = (start + at - end) as i32;
-            self.code[place..place + 4].copy_from_slice(&distance.to_le_bytes());
+            self.code[byte..byte + 4].copy_from_slice(&distance.to_le_bytes());
         }
         self.code.extend(self.pool);
         self.code

@@ -11,7 +11,7 @@ const fn float(kind: Kind, opcode: u8) -> Insn {
     insn(double as u8, 1, opcode, double)
 }
 
-/// One of the instructions that say the kind in their W bit alone.
+/// An instruction whose kind is its W bit.
 const fn sized(kind: Kind, map: u8, opcode: u8) -> Insn {
     insn(1, map, opcode, matches!(kind, Kind::F64))
 }
@@ -139,7 +139,7 @@ impl Body<'_, '_> {
         self.registers.asm.vector(which, width, to, 0, last, imm);
     }
 
-    /// `id = a op b`, where a and b may change places.
+    /// `id = a op b`, a commutative operation.
     fn either_way(&mut self, which: Insn, id: Id, a: Id, b: Id) {
         if self.registers.found(a).is_none() {
             self.binary(which, id, b, a, None);
@@ -247,7 +247,7 @@ impl Body<'_, '_> {
         let width = self.width(kind);
         let registers = &*self.registers;
         let in_memory = |x: Id| registers.found(x).is_none();
-        // What to overwrite: something used no more, or what must be loaded anyway.
+        // The overwritten operand: one without later uses, or one that must be loaded anyway.
         let distinct = |x: Id| [a, b, c].iter().filter(|&&y| y == x).count() == 1;
         let dying = [a, b, c].into_iter().find(|&x| registers.dies(x) && distinct(x));
         let given = dying

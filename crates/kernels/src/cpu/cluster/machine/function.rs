@@ -4,7 +4,7 @@
 use super::assembler::{Condition, END, General, INDEX, TEMPORARY};
 use super::emit::Body;
 use super::graph::{Graph, Id, Op};
-use super::registers::{FIXED, Home, Registers, TAIL};
+use super::registers::{FIXED_ARGUMENTS, Home, Registers, TAIL};
 use super::schedule::{Interleaved, interleave, is_invariant};
 
 /// General registers for pointers: rdx, r8 to r11, and those that a caller expects unchanged.
@@ -18,11 +18,11 @@ pub(super) struct Function {
     pub slots: usize,
 }
 
-/// Vectors that a loop computes side by side, as far as there are so many and their values fit into registers.
+/// Most vectors that a loop computes side by side, if their values fit the registers.
 const SIDE_BY_SIDE: [usize; 2] = [4, 2];
 
 /// The function that computes `order` for the elements 0 to n of its operands, mostly about `size` of them.
-/// `is_pointer` says which arguments are addresses; the others are elements.
+/// `is_pointer`: which arguments are addresses; the others are elements.
 pub(super) fn function(graph: &Graph, order: &[Id], is_pointer: &[bool], size: usize) -> Function {
     let single = interleave(graph, order, 1);
     let pressure = pressure(&single);
@@ -40,7 +40,7 @@ pub(super) fn function(graph: &Graph, order: &[Id], is_pointer: &[bool], size: u
     write(&single, 1, pressure.room(), is_pointer)
 }
 
-/// The function with `copies` vectors side by side and `room` registers for what stays the same.
+/// The function with `copies` vectors side by side and `room` registers for loop invariants.
 fn write(code: &Interleaved, copies: usize, room: usize, is_pointer: &[bool]) -> Function {
     let mut registers = Registers::new(&code.graph);
     let invariants = invariants(code);
@@ -57,7 +57,7 @@ fn write(code: &Interleaved, copies: usize, room: usize, is_pointer: &[bool]) ->
     }
     for (arg, register) in registers.pointers.clone().into_iter().enumerate() {
         if let Some(register) = register {
-            registers.asm.load_argument(register, FIXED + arg);
+            registers.asm.load_argument(register, FIXED_ARGUMENTS + arg);
         }
     }
     place_constants(&mut registers, &invariants);
@@ -78,7 +78,7 @@ fn write(code: &Interleaved, copies: usize, room: usize, is_pointer: &[bool]) ->
     }
 }
 
-/// What is the same in every vector: uniform arguments first, then what is used most.
+/// Loop invariants: uniform arguments first, then constants by their number of uses.
 fn invariants(code: &Interleaved) -> Vec<Id> {
     let mut uses = vec![0; code.graph.values.len()];
     for &id in &code.first {
@@ -142,7 +142,7 @@ fn place_constants(registers: &mut Registers<'_>, invariants: &[Id]) {
     }
 }
 
-/// Uniform arguments for which there is no register are spread out in spill slots.
+/// Uniform arguments without a register are broadcast to spill slots.
 fn spill_uniforms(registers: &mut Registers<'_>, at_home: &[Id]) {
     for &id in at_home {
         let value = *registers.graph.value(id);

@@ -9,13 +9,13 @@ pub(super) type Id = u32;
 /// No operand.
 pub(super) const NONE: Id = Id::MAX;
 
-/// What the elements of a value are.
+/// Kind of a value's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     F32,
     F64,
     I32,
-    /// Truth values: a mask register where there are some, else 32 equal bits per element.
+    /// Truth values: a mask register if the processor has mask registers, else 32 equal bits per element.
     Mask,
 }
 
@@ -32,9 +32,9 @@ pub(super) enum Op {
     Constant,
     /// The same element everywhere: argument `imm` holds it.
     Uniform,
-    /// A vector of the [`place`] `imm`.
+    /// A vector from the [`stream`] `imm`.
     Load,
-    /// A vector of bytes of the place `imm`, made i32.
+    /// A vector of bytes from the stream `imm`, converted to i32.
     LoadBytes,
     Add,
     Sub,
@@ -83,18 +83,18 @@ pub(super) enum Op {
     ShiftRight,
     /// i32 to a float.
     FromInt,
-    /// A float to i32, towards 0; i32::MIN for what does not fit.
+    /// A float to i32, towards 0; i32::MIN for numbers out of range.
     ToInt,
     /// Between the floats.
     Convert,
     /// A mask for 64-bit elements from one for 32-bit ones. AVX2 only, as the next.
     Widen,
     Narrow,
-    /// Writes a vector to the place `imm`.
+    /// Writes a vector to the stream `imm`.
     Store,
-    /// Writes a whole vector to the place `imm`, which is aligned, past the caches.
+    /// Writes a whole vector to the stream `imm`, which is aligned, by a non-temporal store.
     StorePast,
-    /// Writes a mask as bytes to the place `imm`.
+    /// Writes a mask as bytes to the stream `imm`.
     StoreBytes,
 }
 
@@ -114,14 +114,14 @@ impl Value {
     }
 }
 
-/// Vector `ahead` of an argument, counted from the one that a loop is at.
-pub(super) fn place(arg: usize, ahead: usize) -> u64 {
+/// The vector of an argument `ahead` vectors after the loop's current one.
+pub(super) fn stream(arg: usize, ahead: usize) -> u64 {
     (ahead << 32 | arg) as u64
 }
 
-/// The argument of a [`place`], and how many vectors ahead it is.
-pub(super) fn argument_of(place: u64) -> (usize, usize) {
-    (place as u32 as usize, (place >> 32) as usize)
+/// The argument of a [`stream`], and its distance in vectors.
+pub(super) fn argument_of(stream: u64) -> (usize, usize) {
+    (stream as u32 as usize, (stream >> 32) as usize)
 }
 
 /// The values of a cluster.
@@ -174,7 +174,7 @@ impl Graph {
         id
     }
 
-    /// A value of its own, even if there is one like it.
+    /// A new value, even if an equal value exists.
     pub fn push(&mut self, value: Value) -> Id {
         self.values.push(value);
         (self.values.len() - 1) as Id

@@ -1,6 +1,6 @@
 //! From a cluster to a graph.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use hyperglow_core::DType;
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
@@ -19,10 +19,12 @@ pub(super) enum Arrival {
     Uniform(usize),
 }
 
-/// What to compute: the values of the cluster's registers.
+/// The values of a cluster's registers.
 pub(super) struct Lowered {
     pub graph: Graph,
     pub registers: Vec<Id>,
+    /// A mask of the elements for which the values are right; `None`: for all.
+    pub guard: Option<Id>,
 }
 
 /// The graph of a cluster whose loads arrive as told. `None` if some instruction has no machine code.
@@ -32,16 +34,22 @@ pub(super) fn lower(cluster: &Cluster, arrivals: &[Arrival], wide: bool) -> Opti
         cluster,
         arrivals,
         graph: RefCell::new(Graph::new(wide, lanes)),
+        guard: Cell::new(None),
     };
     let mut registers = Vec::with_capacity(cluster.code.len());
     for instr in &cluster.code {
         registers.push(lowering.instruction(instr, &registers)?);
     }
+    let guard = lowering.guard.get();
     let mut graph = lowering.graph.into_inner();
     if graph.values.iter().any(|value| value.kind == Kind::F64) {
         graph.lanes /= 2;
     }
-    (!graph.lacks).then_some(Lowered { graph, registers })
+    (!graph.lacks).then_some(Lowered {
+        graph,
+        registers,
+        guard,
+    })
 }
 
 /// How elements of a dtype are held; bytes other than truth values as i32, which only conversions understand.
@@ -55,14 +63,14 @@ fn kind(dtype: DType) -> Option<Kind> {
     }
 }
 
-/// Writes down a function of one value; `None` where the function does not hold everywhere.
+/// Traces a function of one value: the result, and the mask of the elements for which it is right.
 struct Of<V>(V);
 
 impl<T: Traceable> ForUnary for Of<Traced<'_, T>> {
-    type Out = Option<Id>;
+    type Out = (Id, Option<Id>);
 
-    fn with<F: Unary>(self) -> Option<Id> {
-        F::within(self.0).is_none().then(|| F::at(self.0).id)
+    fn with<F: Unary>(self) -> (Id, Option<Id>) {
+        (F::at(self.0).id, F::within(self.0).map(|mask| mask.id))
     }
 }
 
@@ -70,26 +78,26 @@ impl<T: Traceable> ForUnary for Of<Traced<'_, T>> {
 struct OfPair<V>(V, V);
 
 impl<T: Traceable> ForArithmetic for OfPair<Traced<'_, T>> {
-    type Out = Option<Id>;
+    type Out = (Id, Option<Id>);
 
-    fn with<F: Arithmetic>(self) -> Option<Id> {
-        let is_whole = F::within(self.0, self.1).is_none();
-        is_whole.then(|| F::at(self.0, self.1).id)
+    fn with<F: Arithmetic>(self) -> (Id, Option<Id>) {
+        let guard = F::within(self.0, self.1);
+        (F::at(self.0, self.1).id, guard.map(|mask| mask.id))
     }
 }
 
-/// Writes down a function of two integers.
+/// Traces a function of two integers.
 struct OfWhole<'g>(TracedWhole<'g>, TracedWhole<'g>);
 
 impl ForArithmetic for OfWhole<'_> {
-    type Out = Option<Id>;
+    type Out = Id;
 
-    fn with<F: Arithmetic>(self) -> Option<Id> {
-        Some(F::whole(self.0, self.1).id)
+    fn with<F: Arithmetic>(self) -> Id {
+        F::whole(self.0, self.1).id
     }
 }
 
-/// Writes down a comparison.
+/// Traces a comparison.
 struct Holds<V>(V, V);
 
 impl<'g, V: Ordered<Mask = TracedMask<'g>>> ForComparison for Holds<V> {
@@ -104,9 +112,22 @@ struct Lowering<'a> {
     cluster: &'a Cluster,
     arrivals: &'a [Arrival],
     graph: RefCell<Graph>,
+    guard: Cell<Option<Id>>,
 }
 
 impl Lowering<'_> {
+    /// Records a condition of a value; the value's id.
+    fn guarded(&self, (id, condition): (Id, Option<Id>)) -> Id {
+        if let Some(condition) = condition {
+            let both = |guard: Id| {
+                let mut graph = self.graph.borrow_mut();
+                graph.add(Op::And, Kind::Mask, &[guard, condition], 0)
+            };
+            self.guard.set(Some(self.guard.get().map_or(condition, both)));
+        }
+        id
+    }
+
     fn instruction(&self, instr: &Instr, registers: &[Id]) -> Option<Id> {
         let code = &self.cluster.code;
         let kind = kind(instr.dtype)?;
@@ -125,7 +146,7 @@ impl Lowering<'_> {
                     DType::F64 => self.binary(op, self.traced::<f64>(x), self.traced(y)),
                     DType::I32 => {
                         let [x, y] = [x, y].map(|id| TracedWhole::new(&self.graph, id));
-                        let number = math::for_arithmetic(op, OfWhole(x, y)).flatten();
+                        let number = math::for_arithmetic(op, OfWhole(x, y));
                         number.or_else(|| math::for_comparison(op, Holds(x, y)))
                     }
                     DType::Bool => {
@@ -171,11 +192,11 @@ impl Lowering<'_> {
     }
 
     fn unary<T: Traceable>(&self, op: UnaryOp, x: Id) -> Option<Id> {
-        math::for_unary(op, Of(self.traced::<T>(x)))
+        Some(self.guarded(math::for_unary(op, Of(self.traced::<T>(x)))))
     }
 
     fn binary<'g, T: Traceable>(&self, op: BinaryOp, x: Traced<'g, T>, y: Traced<'g, T>) -> Option<Id> {
-        let number = math::for_arithmetic(op, OfPair(x, y)).flatten();
+        let number = math::for_arithmetic(op, OfPair(x, y)).map(|number| self.guarded(number));
         number.or_else(|| math::for_comparison(op, Holds(x, y)))
     }
 
@@ -212,7 +233,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// As by `as i32`: what is too large becomes the largest, NaN 0.
+    /// `as i32`: saturating, NaN becomes 0.
     fn whole<T: Traceable>(&self, x: Id) -> Id {
         let float = self.traced::<T>(x);
         let not_too_large = float.less(float.number(2_147_483_648.0));

@@ -16,20 +16,20 @@ const TAIL_STORE: Masked = Masked {
 };
 
 impl Body<'_, '_> {
-    pub(super) fn load(&mut self, id: Id, which: Insn, size: usize, place: u64) {
+    pub(super) fn load(&mut self, id: Id, which: Insn, size: usize, stream: u64) {
         if self.registers.has_home(id) {
             return;
         }
         let (kind, mask) = (self.graph().kind(id), self.tail.then_some(TAIL_LOAD));
         let to = self.registers.result(id);
-        let at = self.registers.stream(place, size);
+        let at = self.registers.stream(stream, size);
         self.registers.memory_move(which, self.width(kind), to, at, mask);
     }
 
-    pub(super) fn store(&mut self, a: Id, place: u64, past_caches: bool) {
+    pub(super) fn store(&mut self, a: Id, stream: u64, past_caches: bool) {
         let (kind, mask) = (self.graph().kind(a), self.tail.then_some(TAIL_STORE));
         let from = self.registers.register_of(a);
-        let at = self.registers.stream(place, kind.size());
+        let at = self.registers.stream(stream, kind.size());
         // vmovntps or vmovntpd, which write whole vectors only.
         let opcode = if past_caches && !self.tail { 0x2b } else { 0x11 };
         self.registers
@@ -37,10 +37,10 @@ impl Body<'_, '_> {
         self.registers.release_operands();
     }
 
-    pub(super) fn store_bytes(&mut self, mask: Id, place: u64) {
+    pub(super) fn store_bytes(&mut self, mask: Id, stream: u64) {
         let from = self.registers.register_of(mask);
         let bytes = self.registers.free_vector();
-        let at = self.registers.stream(place, 1);
+        let at = self.registers.stream(stream, 1);
         let lanes = self.graph().lanes;
         if self.graph().wide {
             let asm = &mut self.registers.asm;

@@ -12,29 +12,29 @@ use super::uses::Uses;
 const MASKS: std::ops::Range<usize> = 1..7;
 pub(super) const TAIL: u8 = 7;
 /// Bytes of a spill slot.
-pub(super) const SLOT: usize = 64;
-/// Arguments before those of the cluster: the spill slots' address and the number of elements.
-pub(super) const FIXED: usize = 2;
+pub(super) const SPILL_SLOT_BYTES: usize = 64;
+/// Number of arguments before those of the cluster: the address of the spill slots, and the number of elements.
+pub(super) const FIXED_ARGUMENTS: usize = 2;
 
 /// Where a value can be read besides a register.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Home {
-    /// A constant behind the code.
+    /// A constant after the code.
     Pool(usize),
     /// A spill slot.
     Slot(usize),
-    /// An operand, as it lies: a [`place`](super::graph::place).
+    /// An operand in memory: a [`stream`](super::graph::stream).
     Stream(u64),
 }
 
-/// What registers and memory hold at a point of the code.
+/// Contents of registers and memory at a point of the code.
 pub(super) struct Registers<'a> {
     pub graph: &'a Graph,
     pub asm: Assembler,
     pub uses: Uses,
     register: Vec<Option<u8>>,
     home: Vec<Option<Home>>,
-    /// Values of the registers that are given out: the hoisted ones lie behind them.
+    /// Values of the allocated registers; the registers of loop invariants come after them.
     vectors: Vec<Option<Id>>,
     masks: [Option<Id>; 8],
     /// Operands of the present instruction: not to be given up.
@@ -106,11 +106,11 @@ impl<'a> Registers<'a> {
         self.graph.wide && self.graph.kind(id) == Kind::Mask
     }
 
-    /// The address of a [`place`](super::graph::place) with elements of `size` bytes; may use TEMPORARY.
-    pub fn stream(&mut self, place: u64, size: usize) -> Address {
-        let (arg, ahead) = argument_of(place);
+    /// The address of a [`stream`](super::graph::stream) with elements of `size` bytes; may use TEMPORARY.
+    pub fn stream(&mut self, stream: u64, size: usize) -> Address {
+        let (arg, ahead) = argument_of(stream);
         let base = self.pointers.get(arg).copied().flatten().unwrap_or_else(|| {
-            self.asm.load_argument(TEMPORARY, FIXED + arg);
+            self.asm.load_argument(TEMPORARY, FIXED_ARGUMENTS + arg);
             TEMPORARY
         });
         Address::Indexed(base, size as u8, (ahead * self.graph.lanes * size) as i32)
@@ -121,9 +121,9 @@ impl<'a> Registers<'a> {
             Home::Pool(at) => Address::Pool(at),
             Home::Slot(slot) => {
                 self.asm.load_argument(TEMPORARY, 0);
-                Address::Based(TEMPORARY, (SLOT * slot) as i32)
+                Address::Based(TEMPORARY, (SPILL_SLOT_BYTES * slot) as i32)
             }
-            Home::Stream(place) => self.stream(place, kind.size()),
+            Home::Stream(stream) => self.stream(stream, kind.size()),
         }
     }
 
@@ -213,8 +213,8 @@ impl<'a> Registers<'a> {
         };
         if self.is_mask(id) {
             self.masks[register as usize] = None;
-        } else if let Some(place) = self.vectors.get_mut(register as usize) {
-            *place = None;
+        } else if let Some(value) = self.vectors.get_mut(register as usize) {
+            *value = None;
         } else {
             return;
         }
@@ -238,7 +238,7 @@ impl<'a> Registers<'a> {
         register
     }
 
-    /// A vector register for the moment: whoever asks again may get the same.
+    /// A temporary vector register: the next call may return the same.
     pub fn free_vector(&mut self) -> u8 {
         let used = self.vectors.iter().flatten().count() + 1;
         self.most = self.most.max(used);
@@ -289,7 +289,7 @@ impl<'a> Registers<'a> {
 
     /// A uniform argument in every element of a register.
     pub fn broadcast(&mut self, arg: usize, kind: Kind, register: u8) {
-        let from = Operand::Memory(Address::Based(ARGUMENTS, (8 * (FIXED + arg)) as i32));
+        let from = Operand::Memory(Address::Based(ARGUMENTS, (8 * (FIXED_ARGUMENTS + arg)) as i32));
         let insn = match kind {
             Kind::F64 => insn(1, 2, 0x19, self.graph.wide),
             _ => insn(1, 2, 0x18, false),

@@ -1,6 +1,6 @@
 //! The order in which a graph's values are computed.
 
-use super::graph::{Graph, Id, NONE, Op, argument_of, place};
+use super::graph::{Graph, Id, NONE, Op, argument_of, stream};
 
 /// The values that the stores need, in order: loads and constants right before their first use, a store right
 /// after its value. Late stores write where loads of the same vector read, so they come last of all.
@@ -31,22 +31,22 @@ pub(super) fn order(graph: &Graph, stores: &[Id], late: &[Id]) -> Vec<Id> {
     };
     for (id, value) in graph.values.iter().enumerate() {
         if needed[id] && !is_leaf(value.op) && !is_store(value.op) {
-            plan.place(id as Id);
+            plan.add(id as Id);
         }
     }
     for &store in stores {
-        plan.place(store);
+        plan.add(store);
     }
     for &store in late {
         plan.place_operands(store);
     }
     for &store in late {
-        plan.place(store);
+        plan.add(store);
     }
     plan.order
 }
 
-/// Several vectors side by side, operation by operation, so that one's waiting is another's working.
+/// Several vectors side by side, operation by operation, which hides the latency of each operation.
 pub(super) struct Interleaved {
     pub graph: Graph,
     /// All vectors.
@@ -76,7 +76,7 @@ pub(super) fn interleave(graph: &Graph, order: &[Id], copies: usize) -> Interlea
                 *operand = images[*operand as usize];
             }
             if is_store(value.op) || is_leaf(value.op) {
-                value.imm = place(argument_of(value.imm).0, ahead);
+                value.imm = stream(argument_of(value.imm).0, ahead);
             }
             let image = out.graph.push(value);
             images[id as usize] = image;
@@ -89,7 +89,7 @@ pub(super) fn interleave(graph: &Graph, order: &[Id], copies: usize) -> Interlea
     out
 }
 
-/// Values that are no computation: placed where they are used.
+/// Values without computation: scheduled at their first use.
 pub(super) fn is_leaf(op: Op) -> bool {
     matches!(op, Op::Load | Op::LoadBytes) || is_invariant(op)
 }
@@ -111,7 +111,7 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    fn place(&mut self, id: Id) {
+    fn add(&mut self, id: Id) {
         if self.placed[id as usize] || is_invariant(self.graph.value(id).op) {
             return;
         }
@@ -120,7 +120,7 @@ impl Plan<'_> {
         self.order.push(id);
         for &store in self.stores {
             if self.graph.value(store).args[0] == id {
-                self.place(store);
+                self.add(store);
             }
         }
     }
@@ -129,7 +129,7 @@ impl Plan<'_> {
     fn place_operands(&mut self, id: Id) {
         for operand in self.graph.value(id).operands() {
             if is_leaf(self.graph.value(operand).op) {
-                self.place(operand);
+                self.add(operand);
             }
         }
     }

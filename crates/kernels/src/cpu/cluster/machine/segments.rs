@@ -8,13 +8,13 @@ use super::lower::Arrival;
 use crate::cpu::cluster::walk::{Reading, Walker};
 
 /// Elements of a block when some operand must be gathered first.
-const BLOCK: usize = 2048;
+const BLOCK_ELEMENTS: usize = 2048;
 /// Rows from this length on are run one by one; shorter ones are gathered.
-const LONG_ROW: usize = 64;
-/// Rows up to this length that are read again and again are laid out as often as a block needs them.
-const LONGEST_PERIOD: usize = 512;
-/// Behind each gathered operand, since vectors are as long as this.
-const SLACK: usize = 64;
+const MIN_LONG_ROW_ELEMENTS: usize = 64;
+/// Maximal length of a repeated row that is replicated for a whole block.
+const MAX_PERIOD_ELEMENTS: usize = 512;
+/// Padding after each gathered operand: the bytes of the widest vector register.
+const SLACK_BYTES: usize = 64;
 
 /// An argument of the machine code.
 pub(super) struct Argument {
@@ -26,11 +26,11 @@ pub(super) struct Argument {
 }
 
 pub(super) enum Access {
-    /// As it lies, from an element on.
+    /// In place, from an element on.
     Straight(usize),
     /// One element.
     Same(usize),
-    /// Row by row: side by side within a row.
+    /// Row by row: contiguous within a row.
     Row(Walker),
     /// Row by row: one element for a row.
     RowElement(Walker),
@@ -38,6 +38,8 @@ pub(super) enum Access {
     Period(Walker, Period, usize),
     /// Gathered for every block at a byte of the worker's memory.
     Gathered(Walker, usize),
+    /// Contiguous from the first element of a block on, at a byte of the worker's memory.
+    Block(usize),
 }
 
 /// How a view reads a short row again and again: a bias, for instance.
@@ -55,11 +57,21 @@ pub(super) struct Segments {
     pub row: usize,
     /// Longest segment.
     pub block: usize,
-    /// Bytes of a worker's memory that gathered operands take.
+    /// Bytes of a worker's memory for gathered operands.
     pub gathered: usize,
 }
 
 impl Argument {
+    /// A result of one byte per element that stays in the worker's memory for a block. `slot` is any slot.
+    fn block_bytes(slot: SlotId, at: usize) -> Argument {
+        Argument {
+            slot,
+            dtype: DType::Bool,
+            access: Access::Block(at),
+            is_result: true,
+        }
+    }
+
     pub fn is_pointer(&self) -> bool {
         !matches!(self.access, Access::Same(_) | Access::RowElement(_))
     }
@@ -108,7 +120,15 @@ impl Segments {
         (segments, arrivals)
     }
 
-    /// Bytes of what is read and written as it lies, for `size` elements.
+    /// Adds a result of one byte per element that stays in the worker's memory for a block; its offset there in bytes.
+    pub fn add_block_bytes(&mut self) -> usize {
+        let at = self.room(BLOCK_ELEMENTS);
+        let slot = self.arguments.first().map_or(0, |argument| argument.slot);
+        self.arguments.push(Argument::block_bytes(slot, at));
+        at
+    }
+
+    /// Bytes that are read and written in place, for `size` elements.
     pub fn stream_bytes(&self, size: usize) -> usize {
         let streams = self
             .arguments
@@ -125,9 +145,9 @@ impl Segments {
     fn strided(&mut self, walker: &Walker, size: usize) -> Access {
         let walker = walker.clone();
         match (row(&walker), period(&walker)) {
-            (None, _) => Access::Gathered(walker, self.room(BLOCK * size)),
+            (None, _) => Access::Gathered(walker, self.room(BLOCK_ELEMENTS * size)),
             (_, Some(period)) => {
-                let at = self.room((BLOCK + period.len) * size);
+                let at = self.room((BLOCK_ELEMENTS + period.len) * size);
                 Access::Period(walker, period, at)
             }
             _ if walker.parts().0.last().is_some_and(|inner| inner.stride == 1) => Access::Row(walker),
@@ -135,11 +155,11 @@ impl Segments {
         }
     }
 
-    /// A place in the worker's memory.
+    /// An offset in the worker's memory.
     fn room(&mut self, bytes: usize) -> usize {
-        self.block = BLOCK;
+        self.block = BLOCK_ELEMENTS;
         let at = self.gathered;
-        self.gathered += (bytes + SLACK).next_multiple_of(64);
+        self.gathered += (bytes + SLACK_BYTES).next_multiple_of(64);
         at
     }
 }
@@ -153,13 +173,15 @@ fn row(walker: &Walker) -> Option<usize> {
         (None, Some(inner)) if matches!(inner.stride, 0 | 1) => (inner.extent, false),
         _ => return None,
     };
-    (row >= LONG_ROW || everywhere).then_some(row)
+    (row >= MIN_LONG_ROW_ELEMENTS || everywhere).then_some(row)
 }
 
 /// The short row that the view repeats, if its innermost axes do that.
 fn period(walker: &Walker) -> Option<Period> {
     match walker.parts().0 {
-        [.., outer, inner] if outer.stride == 0 && inner.stride == 1 && inner.extent <= LONGEST_PERIOD => {
+        [.., outer, inner]
+            if outer.stride == 0 && inner.stride == 1 && inner.extent <= MAX_PERIOD_ELEMENTS =>
+        {
             Some(Period {
                 len: inner.extent,
                 reach: outer.extent * inner.extent,

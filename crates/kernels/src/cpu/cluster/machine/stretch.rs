@@ -39,12 +39,13 @@ impl Stretch<'_> {
         let address = match &argument.access {
             Access::Straight(start) => at(start + first),
             // SAFETY: the views of a cluster lie within their slots.
-            Access::Same(place) => return unsafe { element(at(*place), size) },
+            Access::Same(offset) => return unsafe { element(at(*offset), size) },
             // SAFETY: as above.
             Access::RowElement(walker) => return unsafe { element(at(walker.position(first)), size) },
+            Access::Block(offset) => self.memory.wrapping_add(*offset),
             Access::Row(walker) => at(walker.position(first)),
-            Access::Period(walker, period, place) => {
-                let (to, phase) = (self.memory.wrapping_add(*place), first % period.len);
+            Access::Period(walker, period, offset) => {
+                let (to, phase) = (self.memory.wrapping_add(*offset), first % period.len);
                 if first == self.start || first.is_multiple_of(period.reach) {
                     let row = at(walker.position(first - phase));
                     // SAFETY: the row lies within its slot, and `segments` made room for a block and a row.
@@ -52,8 +53,8 @@ impl Stretch<'_> {
                 }
                 to.wrapping_add(phase * size)
             }
-            Access::Gathered(walker, place) => {
-                let to = self.memory.wrapping_add(*place);
+            Access::Gathered(walker, offset) => {
+                let to = self.memory.wrapping_add(*offset);
                 for_word!(argument.dtype, T => {
                     // SAFETY: as the caller promises; there is room for a block, which is at least `count` long.
                     unsafe { gather::<T>(walker, base, first, to, count) }
@@ -81,7 +82,7 @@ unsafe fn element(at: *const u8, size: usize) -> u64 {
 }
 
 /// # Safety
-/// As for [`Walker::read`](Walker::read), and `to` has room for `count` elements that nobody else uses.
+/// As for [`Walker::read`](Walker::read), and `to` has room for `count` elements that no other task uses.
 unsafe fn gather<T: Word>(walker: &Walker, base: *mut u8, first: usize, to: *mut u8, count: usize) {
     // SAFETY: as the caller promises.
     unsafe {

@@ -1,5 +1,5 @@
-//! The functions of [`math`](crate::math), traced: values whose operations are written down in a graph instead of being
-//! computed. What is written down may be another operation with the same result.
+//! The functions of [`math`](crate::math), traced: values that record their operations in a graph instead of computing
+//! them. The graph may have another operation with the same result.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -24,7 +24,7 @@ pub(super) struct TracedMask<'g> {
     pub id: Id,
 }
 
-/// The floats that there are.
+/// The floating dtypes.
 pub(super) trait Traceable: Constants {
     const KIND: Kind;
     /// Bits of the mantissa.
@@ -34,7 +34,7 @@ pub(super) trait Traceable: Constants {
     fn bits(number: f64) -> u64;
     /// The number of these bits.
     fn value(bits: u64) -> f64;
-    /// Whether these are the bits of a power of 2 whose reciprocal is one, too, and neither is subnormal.
+    /// Whether the bits are a power of 2 with a reciprocal that is a power of 2, both normal.
     fn is_invertible(bits: u64) -> bool {
         let mantissa = bits & ((1 << Self::MANTISSA) - 1);
         let reciprocal = Self::bits(1.0 / Self::value(bits));
@@ -127,13 +127,13 @@ impl<'g, T: Traceable> Traced<'g, T> {
         self.graph.borrow().wide
     }
 
-    /// Anything at all, since there is no machine code for the operation.
+    /// Any value: the operation has no machine code.
     fn lacking(self) -> Self {
         self.graph.borrow_mut().lacks = true;
         self
     }
 
-    /// What it is the negative of.
+    /// The value whose negative it is.
     fn negated(self) -> Option<Self> {
         let graph = self.graph.borrow();
         let value = *graph.value(self.id);
@@ -142,7 +142,7 @@ impl<'g, T: Traceable> Traced<'g, T> {
         (flips && graph.value(bits).imm == T::SIGN).then_some(Traced { id: of, ..self })
     }
 
-    /// What its reciprocal is, if that is exact.
+    /// Its reciprocal, if it is exact.
     fn exact_reciprocal(self) -> Option<f64> {
         let value = *self.graph.borrow().value(self.id);
         let is_exact = value.op == Op::Constant && T::is_invertible(value.imm);
@@ -150,7 +150,7 @@ impl<'g, T: Traceable> Traced<'g, T> {
     }
 
     /// 2^n for a whole number within the range of the exponents: its low bits, as ROUNDER leaves them, shifted
-    /// to the exponent's place.
+    /// to the exponent's bits.
     fn power_of_two(self) -> Self {
         let low = (self + self.number(T::ROUNDER)).op(Op::ShiftLeft, &[], T::MANTISSA);
         low.op(Op::IntAdd, &[self.number(1.0)], 0)
@@ -236,6 +236,10 @@ impl<'g, T: Traceable> Vector for Traced<'g, T> {
 
     fn fma(self, b: Self, c: Self) -> Self {
         self.op(Op::Fma, &[b, c], 0)
+    }
+
+    fn product_error(self, other: Self, product: Self) -> Self {
+        self.fma(other, -product)
     }
 
     fn sqrt(self) -> Self {

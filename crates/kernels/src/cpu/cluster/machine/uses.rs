@@ -2,10 +2,10 @@
 
 use super::graph::{Graph, Id};
 
-/// The uses of all values, of which those of the past are forgotten step by step.
+/// The remaining uses of all values.
 #[derive(Default)]
 pub(super) struct Uses {
-    /// Positions, ascending, those of one value side by side.
+    /// Positions, grouped by value, ascending.
     positions: Vec<u32>,
     /// The first use of each value that is still to come, and the end of its uses.
     coming: Vec<(u32, u32)>,
@@ -49,7 +49,7 @@ impl Uses {
         (first < end).then(|| self.positions[first as usize])
     }
 
-    /// Goes on to the instruction at a position, whose operands are no uses to come any more.
+    /// Advances to the instruction at a position, and removes the uses by its operands.
     pub fn advance(&mut self, position: usize, operands: impl Iterator<Item = Id>) {
         for operand in operands {
             let (first, end) = &mut self.coming[operand as usize];

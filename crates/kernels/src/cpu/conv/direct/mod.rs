@@ -17,12 +17,12 @@ use crate::cpu::element::Element;
 use crate::cpu::exec::{Args, Plain};
 use crate::cpu::gemm::{Epilogue, GemmElement};
 use crate::cpu::level::Level;
-use crate::cpu::pool::SharedSlice;
+use crate::cpu::pool::{SharedSlice, WorkerSlices};
 use few_rows::FewRows;
 use many_rows::{ManyRows, work_len};
 
 /// Rows of weights from which on gathering elements pays.
-const MANY_ROWS: usize = 24;
+const MIN_MANY_ROWS: usize = 24;
 /// The same where registers would be less than three quarters full; also rows of a task at least.
 const TASK_ROWS: usize = 12;
 /// Tasks wanted.
@@ -60,7 +60,7 @@ impl Direct {
             .clamp(1, gemm.rows.div_ceil(TASK_ROWS).max(1));
         let runs = Runs::new(&gemm.tap_map, gemm.depth / taps, lanes);
         let full = 4 * gemm.positions >= 3 * lanes * runs.all.len();
-        let gathers = gemm.rows >= MANY_ROWS || gemm.rows >= TASK_ROWS && !full;
+        let gathers = gemm.rows >= MIN_MANY_ROWS || gemm.rows >= TASK_ROWS && !full;
         Direct {
             run_groups: if gathers {
                 runs.groups(width)
@@ -103,7 +103,7 @@ impl Direct {
         for work in work.chunks_exact_mut(work_len.max(1)) {
             self.clear(gemm, work);
         }
-        let (work, out) = (SharedSlice::new(work), SharedSlice::new(out));
+        let (work, out) = (WorkerSlices::new(work, work_len), SharedSlice::new(out));
         let level = args.level();
         let images = gemm.batch * gemm.groups;
         let rows_of = |row_share: usize| gemm.rows * row_share / self.row_shares;
@@ -112,7 +112,7 @@ impl Direct {
             images.div_ceil(MAX_TASKS),
             |worker, tasks| {
                 // SAFETY: a worker's own part of the work space.
-                let work = unsafe { work.range(worker * work_len..(worker + 1) * work_len) };
+                let work = unsafe { work.of(worker) };
                 for task in tasks {
                     let (image, row_share) = (task / self.row_shares, task % self.row_shares);
                     let rows = rows_of(row_share)..rows_of(row_share + 1);

@@ -148,12 +148,12 @@ impl Subpixel {
         }
         let (planes_len, results_len) = self.work_lens();
         let work_len = planes_len + results_len;
-        let work = SharedSlice::new(args.scratch::<T>(work_len * args.pool().threads()));
+        let work = args.worker_scratch::<T>(work_len);
         let level = args.level();
         let (weights, image_len) = (&*weights, gemm.rows * gemm.positions);
         args.pool().chunks(out, image_len, |worker, image, out| {
             // SAFETY: a worker's own part of the work space.
-            let work = unsafe { work.range(worker * work_len..(worker + 1) * work_len) };
+            let work = unsafe { work.of(worker) };
             let (planes, results) = work.split_at_mut(planes_len);
             if self.gaps {
                 out.fill(T::ZERO);

@@ -13,7 +13,7 @@ use crate::cpu::gemm::{
     Matrix, PANEL_LINES, Prefetch, TileMultiplier, pack_columns, pack_rows, panels_words,
 };
 use crate::cpu::level::Level;
-use crate::cpu::pool::SharedSlice;
+use crate::cpu::pool::{SharedSlice, WorkerSlices};
 
 /// Terms of a block at most: the panels of weights and elements stay in the second-level cache.
 const BLOCK_TERMS: usize = 640;
@@ -31,8 +31,8 @@ const MIN_TERMS: usize = 192;
 const MIN_TERMS_IN_PLACE: usize = 32;
 /// Multiply-adds from which on splitting the operands pays.
 const MIN_FMAS: usize = 1 << 21;
-/// Elements of a register.
-const LANES: usize = 16;
+/// float32 elements of a vector register.
+const F32_LANES: usize = 16;
 
 /// A [`ConvGemm`] by bf16x3 products of blocks of its im2col matrix.
 pub(in crate::cpu::conv) struct Bf16x3Im2col {
@@ -83,8 +83,8 @@ impl Bf16x3Im2col {
         let taps: usize = tap_map.kernel.iter().product();
         let channels = gemm.depth / taps;
         let runs = match strided {
-            Some(strided) => Runs::strided(tap_map, channels, LANES, strided),
-            None => Runs::new(tap_map, channels, LANES),
+            Some(strided) => Runs::strided(tap_map, channels, F32_LANES, strided),
+            None => Runs::new(tap_map, channels, F32_LANES),
         };
         let run_groups = runs.groups(PANEL_LINES);
         let is_gathered = runs.is_gathered(&run_groups, PANEL_LINES);
@@ -166,8 +166,8 @@ impl Bf16x3Im2col {
             args.pool()
                 .chunks(floats, len, |_, _, own| own[..lens[0]].fill(0.0));
         }
-        let floats = SharedSlice::new(floats);
-        let words = SharedSlice::new(args.scratch::<u32>(panels_words * args.pool().threads()));
+        let floats = WorkerSlices::new(floats, len);
+        let words = args.worker_scratch::<u32>(panels_words);
         let out = SharedSlice::new(out);
         if !fine.load(Ordering::Relaxed) {
             return false;
@@ -175,12 +175,7 @@ impl Bf16x3Im2col {
         let (level, split) = (args.level(), &*split);
         args.pool().run(self.tasks(), |worker, task| {
             // SAFETY: a worker's own part of the work space.
-            let (work, panels) = unsafe {
-                (
-                    floats.range(worker * len..(worker + 1) * len),
-                    words.range(worker * panels_words..(worker + 1) * panels_words),
-                )
-            };
+            let (work, panels) = unsafe { (floats.of(worker), words.of(worker)) };
             let (planes, rest) = work.split_at_mut(lens[0]);
             let (elements, sums) = rest.split_at_mut(lens[1]);
             let mut work = Work {
@@ -433,10 +428,10 @@ impl SharedRows {
     /// Sets a row to 0.
     ///
     /// # Safety
-    /// Nobody else may use the row.
+    /// No other task may use the row.
     unsafe fn clear(&self, row: usize) {
         assert!(row < self.count);
-        // SAFETY: a row of the result, as checked; nobody else's, as the caller promises.
+        // SAFETY: a row of the result, as checked; no other task uses them, as the caller promises.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(row * self.positions), self.positions) }
             .fill(0.0);
     }
@@ -444,10 +439,10 @@ impl SharedRows {
     /// Puts a run's sums where they belong, so far `apart`, between which everything is 0 if `clear` says so.
     ///
     /// # Safety
-    /// Nobody else may use the positions.
+    /// No other task may use the positions.
     unsafe fn put(&self, row: usize, run: &Run, (apart, clear): (usize, bool), sums: &[f32]) {
         assert!(row < self.count && run.position + (run.count - 1) * apart < self.positions);
-        // SAFETY: within the row, as checked; nobody else's, as the caller promises.
+        // SAFETY: within the row, as checked; no other task uses them, as the caller promises.
         unsafe {
             let to = self.start.add(row * self.positions + run.position);
             if apart == 1 {

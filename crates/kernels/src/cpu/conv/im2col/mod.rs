@@ -53,7 +53,7 @@ impl Im2col {
     ) {
         let tasks = gemm.positions.div_ceil(TASK_POSITIONS);
         let work_len = self.work_len;
-        let work = SharedSlice::new(args.scratch::<T>(work_len * args.pool().threads()));
+        let work = args.worker_scratch::<T>(work_len);
         let (level, out) = (args.level(), SharedSlice::new(out));
         args.pool().run(gemm.batch * gemm.groups * tasks, |worker, task| {
             let (image, first) = (task / tasks, task % tasks * TASK_POSITIONS);
@@ -70,7 +70,7 @@ impl Im2col {
             });
             // SAFETY: a worker's own part of the work space; a task's own positions of the result.
             unsafe {
-                let work = work.range(worker * work_len..(worker + 1) * work_len);
+                let work = work.of(worker);
                 let target = OutBlock {
                     start: out.as_mut_ptr().add(image * gemm.rows * gemm.positions + first),
                     stride: gemm.positions,

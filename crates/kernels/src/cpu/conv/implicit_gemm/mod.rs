@@ -125,9 +125,8 @@ impl ImplicitGemm {
         let fine = AtomicBool::new(true);
         let panels = self.pack_weights(args, weights, &fine);
         let (records_len, sums_len) = (self.records_len(self.lines), self.sums_len());
-        let records = args.scratch::<u32>(records_len * args.pool().threads());
-        let records = SharedSlice::new(records);
-        let sums = SharedSlice::new(args.scratch::<f32>(sums_len * args.pool().threads()));
+        let records = args.worker_scratch::<u32>(records_len);
+        let sums = args.worker_scratch::<f32>(sums_len);
         if !fine.load(Ordering::Relaxed) {
             return false;
         }
@@ -136,12 +135,7 @@ impl ImplicitGemm {
         args.pool()
             .run(self.batch * self.groups * line_blocks, |worker, task| {
                 // SAFETY: a worker's own part of the work space.
-                let (records, sums) = unsafe {
-                    (
-                        records.range(worker * records_len..(worker + 1) * records_len),
-                        sums.range(worker * sums_len..(worker + 1) * sums_len),
-                    )
-                };
+                let (records, sums) = unsafe { (records.of(worker), sums.of(worker)) };
                 let (image, first) = (task / line_blocks, task % line_blocks * self.lines);
                 let lines = first..self.cells.cells[0].min(first + self.lines);
                 if !self.pack(level, image, lines.clone(), x, records) {

@@ -155,13 +155,12 @@ pub(crate) fn input_grad<T: Plain + Element + LaneDispatch>(shape: ConvShape, en
         scratch: scratch_bytes::<T>(env.pool.threads() * TASK_SAMPLES * len),
         kernel: Box::new(move |args| {
             let (dy, w, dx) = (args.input::<T>(0), args.input::<T>(1), args.output::<T>());
-            let work = SharedSlice::new(args.scratch::<T>(args.pool().threads() * TASK_SAMPLES * len));
+            let work = args.worker_scratch::<T>(TASK_SAMPLES * len);
             let (dx, level) = (SharedSlice::new(dx), args.level());
             let groups = local.shape.batch.div_ceil(TASK_SAMPLES);
             args.pool().run(local.shape.channels * groups, |worker, task| {
                 // SAFETY: this worker's own.
-                let sums =
-                    unsafe { work.range(worker * TASK_SAMPLES * len..(worker + 1) * TASK_SAMPLES * len) };
+                let sums = unsafe { work.of(worker) };
                 let (channel, first) = (task / groups, task % groups * TASK_SAMPLES);
                 let samples = TASK_SAMPLES.min(local.shape.batch - first);
                 sums[..samples * len].fill(T::ZERO);

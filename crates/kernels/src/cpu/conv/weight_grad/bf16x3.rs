@@ -11,7 +11,6 @@ use crate::cpu::conv::shape::ConvShape;
 use crate::cpu::exec::{Args, Env, scratch_bytes};
 use crate::cpu::gemm::{Matrix, PANEL_LINES, TileMultiplier, pack_columns, pack_rows, panels_words};
 use crate::cpu::level::Level;
-use crate::cpu::pool::SharedSlice;
 use crate::cpu::transpose::transpose;
 
 /// Positions whose products are summed at a time, at least: memory is then read in long rows.
@@ -30,8 +29,8 @@ const MIN_FMAS: usize = 1 << 21;
 const MIN_TASKS: usize = 16;
 /// Elements of all partial sums together.
 const PARTIAL_ELEMENTS: usize = 1 << 20;
-/// Elements of a register.
-const LANES: usize = 16;
+/// float32 elements of a vector register.
+const F32_LANES: usize = 16;
 /// Elements of partial sums that a task adds up.
 const SUM_TASK_ELEMENTS: usize = 1 << 12;
 
@@ -79,7 +78,7 @@ impl Bf16x3WeightGrad {
         if !env.level.matrix() || !pays {
             return None;
         }
-        let runs = Runs::new(&shape.forward(), shape.channels, LANES);
+        let runs = Runs::new(&shape.forward(), shape.channels, F32_LANES);
         let width =
             (MAX_GRADIENTS / shape.outputs / STEP_TERMS * STEP_TERMS).clamp(MIN_POSITIONS, MAX_POSITIONS);
         let run_groups = runs.groups(width);
@@ -170,17 +169,12 @@ impl Bf16x3WeightGrad {
             floats_lens.iter().sum::<usize>(),
             words_lens.iter().sum::<usize>(),
         );
-        let floats = SharedSlice::new(args.scratch::<f32>(floats_len * args.pool().threads()));
-        let words = SharedSlice::new(args.scratch::<u32>(words_len * args.pool().threads()));
+        let floats = args.worker_scratch::<f32>(floats_len);
+        let words = args.worker_scratch::<u32>(words_len);
         let (level, fine) = (args.level(), AtomicBool::new(true));
         args.pool().chunks(sums, sum_len, |worker, task, sums| {
             // SAFETY: a worker's own part of the work space.
-            let (floats, words) = unsafe {
-                (
-                    floats.range(worker * floats_len..(worker + 1) * floats_len),
-                    words.range(worker * words_len..(worker + 1) * words_len),
-                )
-            };
+            let (floats, words) = unsafe { (floats.of(worker), words.of(worker)) };
             let (planes, elements) = floats.split_at_mut(floats_lens[0]);
             let (columns, gradients) = words.split_at_mut(words_lens[0]);
             let mut work = Work {

@@ -10,8 +10,8 @@ use crate::cpu::level::Level;
 
 /// Positions whose terms are summed in registers at a time.
 const BLOCK_TERMS: usize = 128;
-/// What channels are rounded up to: the lanes of any register.
-const LANES: usize = 16;
+/// Channels are padded to a multiple of this number of elements: the lanes of the widest register.
+const CHANNEL_ALIGN: usize = 16;
 
 pub(super) struct ChannelsLast {
     padded: Padded,
@@ -31,7 +31,7 @@ impl ChannelsLast {
     /// For registers of `lanes` elements.
     pub fn new(shape: &ConvShape, lanes: usize) -> ChannelsLast {
         let padded = Padded::new(&shape.forward());
-        let stride = shape.channels.next_multiple_of(LANES);
+        let stride = shape.channels.next_multiple_of(CHANNEL_ALIGN);
         let [_, h, w] = shape.output;
         // Taps that are adjacent have their channels side by side.
         let in_line = shape.kernel[2] > 1 && padded.tap_offset(1) == 1;

@@ -132,7 +132,7 @@ pub(crate) fn weight_grad<T: GemmElement + Plain + LaneDispatch>(shape: ConvShap
         }
         let sums = args.scratch::<T>(plan.sums_len(&shape));
         let work_len = plan.work_len();
-        let work = SharedSlice::new(args.scratch::<T>(work_len * args.pool().threads()));
+        let work = args.worker_scratch::<T>(work_len);
         if dw.is_empty() {
             return Ok(());
         }
@@ -156,7 +156,7 @@ pub(crate) fn weight_grad<T: GemmElement + Plain + LaneDispatch>(shape: ConvShap
                         ..shape.batch * (sample_group + 1) / sample_groups;
                     // SAFETY: a worker's own part of the work space, a task's own rows of the sums.
                     let (work, sum) = unsafe {
-                        let work = work.range(worker * work_len..(worker + 1) * work_len);
+                        let work = work.of(worker);
                         let start = rest * sum_len;
                         (
                             work,

@@ -38,7 +38,7 @@ impl Winograd {
     ) -> &'a [T] {
         let filters = args.scratch::<T>(self.filters_len());
         let work_len = self.filter_work_len();
-        let work = SharedSlice::new(args.scratch::<T>(work_len * args.pool().threads()));
+        let work = args.worker_scratch::<T>(work_len);
         let (level, panels) = (args.level(), self.outputs.div_ceil(self.panel));
         let shares = self.shape.stride.div_ceil(FILTERS_TOGETHER);
         {
@@ -46,7 +46,7 @@ impl Winograd {
             args.pool().run(self.groups * panels * shares, |worker, task| {
                 let (group, panel) = (task / shares / panels, task / shares % panels);
                 // SAFETY: a worker's own part of the work space.
-                let work = unsafe { work.range(worker * work_len..(worker + 1) * work_len) };
+                let work = unsafe { work.of(worker) };
                 let first = task % shares * FILTERS_TOGETHER;
                 for channel in first..self.shape.stride.min(first + FILTERS_TOGETHER) {
                     self.transform_channel(level, weights, (group, panel, channel), work, &filters);

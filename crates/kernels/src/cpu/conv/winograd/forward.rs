@@ -99,11 +99,11 @@ impl Winograd {
         let filters = self.transform_filters(args, weights);
         let lens = self.work_lens();
         let work_len: usize = lens.iter().sum();
-        let work = SharedSlice::new(args.scratch::<T>(work_len * args.pool().threads()));
+        let work = args.worker_scratch::<T>(work_len);
         let (level, out) = (args.level(), SharedSlice::new(out));
         args.pool().run(self.split.tasks(), |worker, task| {
             // SAFETY: a worker's own part of the work space.
-            let work = unsafe { work.range(worker * work_len..(worker + 1) * work_len) };
+            let work = unsafe { work.of(worker) };
             let (lines, rest) = work.split_at_mut(lens[0]);
             let (elements, products) = rest.split_at_mut(lens[1]);
             let mut work = Work {

@@ -4,8 +4,8 @@ use super::channels_last::ChannelsLastLines;
 use crate::cpu::conv::planes::Padded;
 use crate::cpu::conv::shape::TapMap;
 
-/// What channels are rounded up to: the lanes of any register.
-pub(super) const LANES: usize = 16;
+/// Channels are padded to a multiple of this number of elements: the lanes of the widest register.
+pub(super) const CHANNEL_ALIGN: usize = 16;
 /// Channels, and outputs, of a group from which on it pays.
 pub(super) const MIN_CHANNELS: usize = 16;
 /// Channels times outputs of a group from which on it pays.
@@ -51,7 +51,7 @@ impl WinogradShape {
         }
         Some(WinogradShape {
             channels,
-            stride: channels.next_multiple_of(LANES),
+            stride: channels.next_multiple_of(CHANNEL_ALIGN),
             from: tap_map.from,
             to: tap_map.to,
             low: Padded::new(tap_map).low,

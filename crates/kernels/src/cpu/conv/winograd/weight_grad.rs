@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::channels_last::ChannelsLastLines;
 use super::shape::{
-    BLOCK_TERMS, CACHE_ELEMENTS, GAP_ELEMENTS, LANES, MIN_CHANNELS, MIN_FILTERS, WinogradShape,
+    BLOCK_TERMS, CACHE_ELEMENTS, CHANNEL_ALIGN, GAP_ELEMENTS, MIN_CHANNELS, MIN_FILTERS, WinogradShape,
 };
 use super::transform::{COORDINATES, Filters, TileGrid, Transform, TransformKind};
 use crate::cpu::conv::ConvShape;
@@ -13,7 +13,7 @@ use crate::cpu::conv::lanes::LaneDispatch;
 use crate::cpu::exec::{Args, Plain, scratch_bytes};
 use crate::cpu::gemm::{GemmElement, LeftPanel, OutTile, RightPanel, TILE_ROWS};
 use crate::cpu::level::Level;
-use crate::cpu::pool::SharedSlice;
+use crate::cpu::pool::{SharedSlice, WorkerSlices};
 use crate::cpu::transpose::transpose;
 
 /// Tiles whose products are summed at a time.
@@ -124,7 +124,7 @@ impl WinogradWeightGrad {
     fn strides(&self) -> (usize, usize) {
         (
             self.shape.stride.min(TASK_CHANNELS),
-            self.outputs.min(TASK_OUTPUTS).next_multiple_of(LANES),
+            self.outputs.min(TASK_OUTPUTS).next_multiple_of(CHANNEL_ALIGN),
         )
     }
 
@@ -234,7 +234,7 @@ impl WinogradWeightGrad {
         let sums = args.scratch::<T>(self.sample_groups * weight_blocks * sum_len);
         let lens = self.work_lens();
         let work_len: usize = lens.iter().sum();
-        let work = SharedSlice::new(args.scratch::<T>(work_len * args.pool().threads()));
+        let work = args.worker_scratch::<T>(work_len);
         let level = args.level();
         {
             let sums = SharedSlice::new(&mut *sums);
@@ -243,7 +243,7 @@ impl WinogradWeightGrad {
                     // SAFETY: a worker's own part of the work space, a task's own sums.
                     let (work, sum) = unsafe {
                         (
-                            work.range(worker * work_len..(worker + 1) * work_len),
+                            work.of(worker),
                             sums.range(number * sum_len..(number + 1) * sum_len),
                         )
                     };
@@ -263,7 +263,7 @@ impl WinogradWeightGrad {
                     }
                 });
         }
-        self.transform_sums(args, sums, (&work, work_len), dw);
+        self.transform_sums(args, sums, &work, dw);
     }
 
     /// The transformed elements (coordinate, plane, tile, channel) and gradients (coordinate, plane, tile, output).
@@ -405,7 +405,7 @@ impl WinogradWeightGrad {
         &self,
         args: &Args<'_>,
         sums: &[T],
-        (work, work_len): (&SharedSlice<'_, T>, usize),
+        work: &WorkerSlices<'_, T>,
         dw: &mut [T],
     ) {
         let WinogradShape { channels, depth, .. } = self.shape;
@@ -418,7 +418,7 @@ impl WinogradWeightGrad {
         args.pool().chunks(dw, channels * taps, |worker, row, dw| {
             let (group, output) = (row / self.outputs, row % self.outputs);
             // SAFETY: a worker's own part of the work space.
-            let work = unsafe { work.range(worker * work_len..(worker + 1) * work_len) };
+            let work = unsafe { work.of(worker) };
             let (transformed, filters) = work.split_at_mut(COORDINATES * apart);
             for (i, dw) in dw.chunks_mut(TASK_CHANNELS * taps).enumerate() {
                 let block = (group * ranges.1 + output / TASK_OUTPUTS) * ranges.0 + i;

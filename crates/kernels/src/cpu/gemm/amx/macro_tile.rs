@@ -46,7 +46,7 @@ impl<'a> InterleavedPacking<'a> {
     /// Packs what is due after another slice of a product.
     ///
     /// # Safety
-    /// AVX-512; there must be room for the block, which nobody else uses.
+    /// AVX-512; there must be room for the block, which no other task uses.
     #[inline(always)]
     unsafe fn advance(&mut self, max_magnitude: &mut MaxMagnitude) {
         let Some(packing) = &mut self.packing else { return };
@@ -69,7 +69,7 @@ impl MacroTile<'_> {
     /// number could not be split: then the result is not valid.
     ///
     /// # Safety
-    /// `out` must have room for the macro-tile and be used by nobody else.
+    /// `out` must have room for the macro-tile and be used by no other task.
     pub unsafe fn compute(
         prepared: &Prepared<'_>,
         rows: Range<usize>,
@@ -282,7 +282,7 @@ impl Sums {
     /// Writes to `out` what is valid of the sums, which are so many rows and columns, or adds it to what is there.
     ///
     /// # Safety
-    /// AVX-512; `out` must have room, and be used by nobody else.
+    /// AVX-512; `out` must have room, and be used by no other task.
     #[target_feature(enable = "avx512f")]
     pub unsafe fn merge(
         &self,

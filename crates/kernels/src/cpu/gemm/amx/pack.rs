@@ -28,7 +28,7 @@ pub(super) struct OperandBlock<'a> {
     steps: usize,
 }
 
-/// A tile block: where it is read and written.
+/// A tile block with its source and destination.
 #[derive(Clone, Copy)]
 pub(super) struct TileBlock {
     x: *const f32,
@@ -40,13 +40,13 @@ pub(super) struct TileBlock {
     /// Lines and terms, if some are missing.
     some: Option<(usize, usize)>,
     right: bool,
-    /// Where a later tile block is read, if memory is to be asked for it meanwhile.
+    /// Address of a later tile block to prefetch.
     ahead: Option<*const f32>,
 }
 
 /// A block that is packed slice by slice.
 pub(super) struct SlicedPacking<'a> {
-    piece: OperandBlock<'a>,
+    block: OperandBlock<'a>,
     next: Option<OperandBlock<'a>>,
     out: *mut u32,
     unit: TileBlock,
@@ -54,7 +54,7 @@ pub(super) struct SlicedPacking<'a> {
     slice: usize,
 }
 
-/// Tile blocks ahead of which is prefetched.
+/// Distance of the prefetch, in tile blocks.
 const AHEAD_BLOCKS: usize = 8;
 
 impl StridedOperand<'_> {
@@ -74,7 +74,7 @@ impl StridedOperand<'_> {
             .wrapping_add(line * self.line + term * self.term)
     }
 
-    /// The tile block that begins at a line and a term, as far as `ends` of them.
+    /// The tile block that begins at a line and a term, limited by `ends`.
     pub fn unit(
         &self,
         (line, term): (usize, usize),
@@ -122,7 +122,7 @@ impl<'a> OperandBlock<'a> {
         }
     }
 
-    /// How many tile blocks there are.
+    /// Number of tile blocks.
     pub fn units(&self) -> usize {
         2 * self.panels * self.steps
     }
@@ -140,7 +140,7 @@ impl<'a> OperandBlock<'a> {
     /// Packs all tile blocks in this order.
     ///
     /// # Safety
-    /// AVX-512; and `out` must have room, which nobody else uses.
+    /// AVX-512; and `out` must have room, which no other task uses.
     #[target_feature(enable = "avx512f,avx512bw")]
     pub unsafe fn all_as(&self, layout: Layout, out: *mut u32, max_magnitude: &mut MaxMagnitude) {
         for number in 0..self.units() {
@@ -150,7 +150,7 @@ impl<'a> OperandBlock<'a> {
     }
 
     /// Panel, step and half of a tile block: along what is contiguous in memory, so that it is read in long rows.
-    fn place(&self, number: usize) -> (usize, usize, usize) {
+    fn tile_block(&self, number: usize) -> (usize, usize, usize) {
         let (pair, half) = (number / 2, number % 2);
         if self.operand.line == 1 {
             (pair % self.panels, pair / self.panels, half)
@@ -173,9 +173,9 @@ impl<'a> OperandBlock<'a> {
         out: *mut u32,
         next: Option<&OperandBlock<'_>>,
     ) -> TileBlock {
-        let address = |piece: &OperandBlock<'_>, number: usize| {
-            let (line, term) = piece.start(piece.place(number));
-            piece.operand.at(line, term)
+        let address = |block: &OperandBlock<'_>, number: usize| {
+            let (line, term) = block.start(block.tile_block(number));
+            block.operand.at(line, term)
         };
         let ahead = number + AHEAD_BLOCKS;
         let ahead = match next {
@@ -183,7 +183,7 @@ impl<'a> OperandBlock<'a> {
             Some(next) if ahead - self.units() < next.units() => Some(address(next, ahead - self.units())),
             _ => None,
         };
-        let tile_block = self.place(number);
+        let tile_block = self.tile_block(number);
         let ends = (self.lines.end, self.terms.end);
         self.operand.unit(
             self.start(tile_block),
@@ -196,7 +196,7 @@ impl<'a> OperandBlock<'a> {
 
 impl TileBlock {
     /// # Safety
-    /// As for [`OperandBlock::all`]: the tile block's place has room.
+    /// As for [`OperandBlock::all`]: room for the tile block.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
     pub unsafe fn pack(&self, max_magnitude: &mut MaxMagnitude) {
@@ -206,7 +206,7 @@ impl TileBlock {
         }
     }
 
-    /// Packs one of [`SLICES`] parts of the tile block, or what there is of the tile block in place of the first part.
+    /// Packs one of [`SLICES`] parts of the tile block, or the existing elements of a partial tile block as the first part.
     ///
     /// # Safety
     /// As for [`TileBlock::pack`].
@@ -230,7 +230,7 @@ impl TileBlock {
         }
     }
 
-    /// Prefetches a part of the tile block ahead. All at once would take all the places for waiting that there are.
+    /// Prefetches a part of the tile block ahead. Prefetching the whole tile block would use all line fill buffers.
     #[inline(always)]
     fn prefetch_ahead(&self, slice: usize) {
         let Some(ahead) = self.ahead else { return };
@@ -274,11 +274,11 @@ impl TileBlock {
 }
 
 impl<'a> SlicedPacking<'a> {
-    /// `next` is the block whose is prefetched toward the end of this one.
-    pub fn new(piece: OperandBlock<'a>, next: Option<OperandBlock<'a>>, out: *mut u32) -> SlicedPacking<'a> {
+    /// `next` is the block that is prefetched during the last tile blocks of this one.
+    pub fn new(block: OperandBlock<'a>, next: Option<OperandBlock<'a>>, out: *mut u32) -> SlicedPacking<'a> {
         SlicedPacking {
-            unit: piece.unit(0, Layout::panels(piece.steps), out, next.as_ref()),
-            piece,
+            unit: block.unit(0, Layout::panels(block.steps), out, next.as_ref()),
+            block,
             next,
             out,
             number: 0,
@@ -286,12 +286,12 @@ impl<'a> SlicedPacking<'a> {
         }
     }
 
-    /// How many slices there are.
+    /// Number of slices.
     pub fn slices(&self) -> usize {
-        self.piece.units() * SLICES
+        self.block.units() * SLICES
     }
 
-    /// Packs the next slice, of which there must be one.
+    /// Packs the next slice; there must be one.
     ///
     /// # Safety
     /// As for [`OperandBlock::all`].
@@ -302,18 +302,18 @@ impl<'a> SlicedPacking<'a> {
         unsafe { self.unit.slice(self.slice, max_magnitude) };
         self.slice += 1;
         if self.slice == SLICES {
-            self.turn();
+            self.advance();
         }
     }
 
-    /// Goes to the next tile block.
+    /// Advances to the next tile block.
     #[inline(never)]
-    fn turn(&mut self) {
+    fn advance(&mut self) {
         (self.slice, self.number) = (0, self.number + 1);
-        if self.number < self.piece.units() {
+        if self.number < self.block.units() {
             let next = self.next.as_ref();
-            let layout = Layout::panels(self.piece.steps);
-            self.unit = self.piece.unit(self.number, layout, self.out, next);
+            let layout = Layout::panels(self.block.steps);
+            self.unit = self.block.unit(self.number, layout, self.out, next);
         }
     }
 }

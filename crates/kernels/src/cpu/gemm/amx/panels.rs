@@ -82,7 +82,7 @@ impl TileMultiplier {
     /// is there.
     ///
     /// # Safety
-    /// `out` must have room for [`PANEL_LINES`] rows of as many columns, used by nobody else.
+    /// `out` must have room for [`PANEL_LINES`] rows of as many columns, used by no other task.
     pub unsafe fn product(&self, left: &[u32], right: &[u32], out: *mut f32, stride: usize, add: bool) {
         assert!(left.len() == right.len() && left.len().is_multiple_of(PANEL_STEP_WORDS));
         // SAFETY: the panels hold whole steps; there is room, as the caller promises.

@@ -66,13 +66,13 @@ pub(super) struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    /// `None` if a number of a shared operand cannot be split. A place is empty where an operand is not shared.
+    /// `None` if a number of a shared operand cannot be split. The buffer of an operand that is not shared is empty.
     pub fn new(
         bf16x3: &Bf16x3,
         args: &Args<'_>,
         a: &'a [f32],
         b: &'a [f32],
-        place: (&'a mut [u32], &'a mut [u32]),
+        buffer: (&'a mut [u32], &'a mut [u32]),
     ) -> Option<Prepared<'a>> {
         let shape = bf16x3.shape;
         let rows = StridedOperand {
@@ -94,20 +94,20 @@ impl<'a> Prepared<'a> {
         };
         let extents = bf16x3.extents();
         let (k, depth) = (shape.k, bf16x3.depth);
-        let places = [SharedSlice::new(place.0), SharedSlice::new(place.1)];
+        let buffers = [SharedSlice::new(buffer.0), SharedSlice::new(buffer.1)];
         let packings = [
-            SharedPacking::new(left, extents.0, (k, depth), &places[0]),
-            SharedPacking::new(right, extents.1, (k, depth), &places[1]),
+            SharedPacking::new(left, extents.0, (k, depth), &buffers[0]),
+            SharedPacking::new(right, extents.1, (k, depth), &buffers[1]),
         ];
         if !SharedPacking::run(&packings, args) {
             return None;
         }
-        let [left_place, right_place] = places;
-        let side = |operand, lines, place: SharedSlice<'a, u32>, group: usize| PreparedOperand {
+        let [left_buffer, right_buffer] = buffers;
+        let side = |operand, lines, buffer: SharedSlice<'a, u32>, group: usize| PreparedOperand {
             operand,
             lines,
             // SAFETY: all packing is done, and there are no other slices.
-            packed: (place.len() > 0).then(|| &*unsafe { place.range(0..place.len()) }),
+            packed: (buffer.len() > 0).then(|| &*unsafe { buffer.range(0..buffer.len()) }),
             group,
         };
         Some(Prepared {
@@ -116,8 +116,8 @@ impl<'a> Prepared<'a> {
             depth,
             stream_left: bf16x3.stream_left,
             skinny: bf16x3.skinny,
-            left: side(left, extents.0, left_place, bf16x3.group(true)),
-            right: side(right, extents.1, right_place, bf16x3.group(false)),
+            left: side(left, extents.0, left_buffer, bf16x3.group(true)),
+            right: side(right, extents.1, right_buffer, bf16x3.group(false)),
         })
     }
 
@@ -148,7 +148,7 @@ struct SharedPacking<'a> {
     depth: usize,
     /// Lines and terms of a task.
     task: (usize, usize),
-    place: &'a SharedSlice<'a, u32>,
+    buffer: &'a SharedSlice<'a, u32>,
 }
 
 impl<'a> SharedPacking<'a> {
@@ -156,9 +156,9 @@ impl<'a> SharedPacking<'a> {
         operand: StridedOperand<'a>,
         lines: usize,
         (k, depth): (usize, usize),
-        place: &'a SharedSlice<'_, u32>,
+        buffer: &'a SharedSlice<'_, u32>,
     ) -> Self {
-        let lines = if place.len() > 0 { lines } else { 0 };
+        let lines = if buffer.len() > 0 { lines } else { 0 };
         let group = if operand.line == 1 {
             PACK_TASK_LINES
         } else {
@@ -173,7 +173,7 @@ impl<'a> SharedPacking<'a> {
             k,
             depth,
             task: (group, terms),
-            place,
+            buffer,
         }
     }
 
@@ -214,12 +214,12 @@ impl<'a> SharedPacking<'a> {
         let at = packed_words(self.lines, k0)
             + packed_words(lines.start, terms.len())
             + part * self.task.1 / STEP_TERMS * PANEL_STEP_WORDS;
-        assert!(packed_words(self.lines, k0) + packed_words(lines.end, terms.len()) <= self.place.len());
-        // SAFETY: tasks pack different steps of panels, which lie in the place; the processor has AVX-512 where it has
-        // these instructions.
+        assert!(packed_words(self.lines, k0) + packed_words(lines.end, terms.len()) <= self.buffer.len());
+        // SAFETY: tasks pack different steps of panels, which are in the buffer; a processor with matrix instructions
+        // has AVX-512.
         unsafe {
             let mut max_magnitude = MaxMagnitude::none();
-            let out = self.place.as_mut_ptr().add(at);
+            let out = self.buffer.as_mut_ptr().add(at);
             OperandBlock::new(self.operand, lines, some).all_as(
                 Layout::panels(steps),
                 out,

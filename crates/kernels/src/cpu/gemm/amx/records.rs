@@ -22,22 +22,25 @@ pub(crate) fn pack_records(
     level: Level,
     x: &[f32],
     plane: usize,
-    (channels, places): (usize, usize),
+    (channels, positions): (usize, usize),
     out: &mut [u32],
 ) -> bool {
     let line = channels.div_ceil(STEP_TERMS) * RECORD_WORDS;
-    assert!(level.matrix() && places * line <= out.len());
-    assert!(places * channels == 0 || (channels - 1) * plane + places <= x.len());
-    // SAFETY: a level with matrix instructions has AVX-512; elements and places exist, as checked.
+    assert!(level.matrix() && positions * line <= out.len());
+    assert!(positions * channels == 0 || (channels - 1) * plane + positions <= x.len());
+    // SAFETY: a level with matrix instructions has AVX-512; elements and positions exist, as checked.
     unsafe {
         let mut max_magnitude = MaxMagnitude::none();
-        for place in (0..places).step_by(TILE_LINES) {
+        for position in (0..positions).step_by(TILE_LINES) {
             for (block, channel) in (0..channels).step_by(STEP_TERMS).enumerate() {
-                let from = x.as_ptr().add(channel * plane + place);
-                let to = out.as_mut_ptr().add(place * line + block * RECORD_WORDS);
-                let (some, width) = (STEP_TERMS.min(channels - channel), TILE_LINES.min(places - place));
+                let from = x.as_ptr().add(channel * plane + position);
+                let to = out.as_mut_ptr().add(position * line + block * RECORD_WORDS);
+                let (some, width) = (
+                    STEP_TERMS.min(channels - channel),
+                    TILE_LINES.min(positions - position),
+                );
                 prefetch_ahead(from.wrapping_add(TILE_LINES), plane, some);
-                // Planes may lie so far apart that their elements compete for the same places of the cache.
+                // With some strides of planes their elements compete for the same sets of the cache.
                 let copied = copy::<STEP_TERMS, TILE_LINES>(from, plane, (some, width));
                 let (x, strides) = (copied.0.as_ptr(), (TILE_LINES, TILE_LINES * TILE_LINES));
                 if width == TILE_LINES {
@@ -71,10 +74,10 @@ impl TileMultiplier {
     /// records from the positions' own, and its panel.
     ///
     /// # Safety
-    /// All these records and panels must be readable.
+    /// The records and panels must be readable.
     pub unsafe fn product_of_records<'a>(
         &self,
-        places: [*const u32; 2],
+        positions: [*const u32; 2],
         apart: usize,
         taps: impl Iterator<Item = (usize, &'a [u32])>,
         out: &mut [f32; PANEL_LINES * PANEL_LINES],
@@ -84,7 +87,7 @@ impl TileMultiplier {
             self.tiles().begin(None);
             for (offset, panel) in taps {
                 for (block, step) in panel.chunks_exact(PANEL_STEP_WORDS).enumerate() {
-                    let left = places.map(|place| place.add(offset + block * RECORD_WORDS));
+                    let left = positions.map(|position| position.add(offset + block * RECORD_WORDS));
                     self.tiles().step_of_records(left, apart, step.as_ptr());
                 }
             }

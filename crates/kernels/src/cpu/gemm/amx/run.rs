@@ -9,7 +9,7 @@ use crate::cpu::exec::Args;
 use crate::cpu::gemm::epilogue::{Epilogue, run_epilogue};
 use crate::cpu::gemm::macro_kernel::Prefetch;
 use crate::cpu::gemm::shape::GemmShape;
-use crate::cpu::pool::SharedSlice;
+use crate::cpu::pool::{SharedSlice, WorkerSlices};
 
 impl Bf16x3 {
     /// Computes all products, and calls `epilogue`; or gives false: a number cannot be split.
@@ -24,7 +24,7 @@ impl Bf16x3 {
         assert!(c.len() >= batch * m * n);
         let (left_len, right_len, work_len) = self.scratch(args.level());
         let threads = args.pool().threads();
-        let place = (
+        let (left, right, work) = (
             args.scratch(left_len),
             args.scratch(right_len),
             args.scratch(work_len * threads),
@@ -32,10 +32,10 @@ impl Bf16x3 {
         let result = SharedSlice::new(c);
         (0..batch).all(|product| {
             let (a, b) = (&a[product * m * k..], &b[product * k * n..]);
-            let Some(prepared) = Prepared::new(self, args, a, b, (&mut *place.0, &mut *place.1)) else {
+            let Some(prepared) = Prepared::new(self, args, a, b, (&mut *left, &mut *right)) else {
                 return false;
             };
-            let work = SharedSlice::new(&mut *place.2);
+            let work = WorkerSlices::new(&mut *work, work_len);
             let in_range = AtomicBool::new(true);
             args.pool().run(self.tasks(), |worker, task| {
                 let (rows, cols) = self.part(task);
@@ -46,7 +46,7 @@ impl Bf16x3 {
                 };
                 // SAFETY: a worker's own work; tasks are different parts of the result, which has room for them.
                 let split = unsafe {
-                    let work = work.range(worker * work_len..(worker + 1) * work_len);
+                    let work = work.of(worker);
                     let start = result.as_mut_ptr().add(product * m * n + at);
                     let out = OutView {
                         start,
@@ -89,15 +89,14 @@ impl Bf16x3 {
         ) else {
             return false;
         };
-        let room = SharedSlice::new(room);
+        // A stride that is no power of two, so that rows do not compete for the same cache sets.
+        let stride = self.task.1.min(self.shape.n) + 16;
+        let room = WorkerSlices::new(room, self.task.0.min(self.shape.m) * stride);
         args.pool().run(self.tasks(), |worker, task| {
             let (rows, cols) = self.part(task);
-            // Rows do not lie a power of two apart, where they would compete for places in the cache.
-            let stride = self.task.1.min(self.shape.n) + 16;
-            let len = self.task.0.min(self.shape.m) * stride;
             // SAFETY: a worker's own tile, which has room for the part.
             let tile = unsafe {
-                let tile = room.range(worker * len..(worker + 1) * len);
+                let tile = room.of(worker);
                 let out = OutView {
                     start: tile.as_mut_ptr(),
                     stride,

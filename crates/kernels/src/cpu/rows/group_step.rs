@@ -1,4 +1,4 @@
-//! The steps of a group, each made ready for any rows.
+//! The prepared steps of a row group, which run for any block of rows.
 
 use std::ops::Range;
 use std::ptr::NonNull;
@@ -9,132 +9,135 @@ use hyperglow_core::plan::rows::Division;
 
 use crate::cpu::cluster::ClusterKernel;
 use crate::cpu::exec::{Args, Env, Kernel, Operand};
-use crate::cpu::reduce::Folding;
+use crate::cpu::reduce::RowReducer;
 use crate::cpu::storage::RawBytes;
 use crate::cpu::window::Maxima;
 
-/// A step.
-pub(super) enum Member {
-    Cluster(ClusterKernel, Division),
+/// A prepared step.
+pub(super) enum GroupStep {
+    Cluster(Box<ClusterKernel>, Division),
     Primitive(Primitive),
-    Maxima(MaximaOfWindows),
+    Maxima(WindowMaxima),
     Accumulation(Accumulation),
 }
 
-/// A reduction inside of rows that do not lie in segments, or pooling of planes.
+/// A reduction within rows of one segment, or pooling of planes.
 pub(super) struct Primitive {
     pub inputs: Box<[RowSlot]>,
     pub output: RowSlot,
-    /// For a block of rows, and for the last rows, where they are fewer.
+    /// The kernel for a whole block of rows.
     pub whole: Kernel,
+    /// Rows of the last block and its kernel, if it is smaller.
     pub rest: Option<(usize, Kernel)>,
 }
 
 /// The maxima of windows and their places.
-pub(super) struct MaximaOfWindows {
+pub(super) struct WindowMaxima {
     pub kernel: Maxima,
     pub input: RowSlot,
     pub values: RowSlot,
-    pub places: RowSlot,
+    pub positions: RowSlot,
 }
 
-/// A reduction of rows that lie in segments, each to one element.
+/// A reduction of rows with segments to one element each.
 pub(super) struct Accumulation {
-    pub folding: Folding,
+    pub reducer: RowReducer,
     pub input: RowSlot,
     pub output: RowSlot,
-    /// The byte of the thread's memory at which the states of the rows begin.
+    /// Offset in the thread's memory of the states of the rows, in bytes.
     pub states: usize,
 }
 
-/// A slot of which each row (in a segment) has a part.
+/// A slot that is divided into rows.
 pub(super) struct RowSlot {
     pub slot: SlotId,
     pub dtype: DType,
-    /// Elements of a row in a segment.
+    /// Elements of a segment of a row.
     pub len: usize,
 }
 
-/// What to compute, and where everything is.
-pub(super) struct MemberArgs<'a> {
+/// Arguments of a step: the current block of rows, its chunk, and the memory.
+pub(super) struct StepArgs<'a> {
     pub env: &'a Env,
-    /// Where the group's slots are, or would have to be.
+    /// Addresses of the group's slots.
     pub table: &'a mut [RawBytes],
-    /// The thread's memory, and the byte from which on clusters have their registers.
+    /// The thread's memory.
     pub memory: RawBytes,
+    /// Offset in it of the registers of clusters, in bytes.
     pub registers: usize,
     pub rows: Range<usize>,
-    /// The group's rows.
+    /// Number of rows of the group.
     pub all_rows: usize,
-    pub piece: SegmentCut,
+    pub chunk: Chunk,
 }
 
-/// Part of the rows at hand.
+/// A range of the current rows: one segment, or a range of it.
 #[derive(Default)]
-pub(super) struct SegmentCut {
+pub(super) struct Chunk {
     pub segment: usize,
-    /// Elements of the segment, where segments are cut; there is one row then.
+    /// Range of the segment's elements, if segments are run in chunks; a block then has one row.
     pub cut: Option<Range<usize>>,
 }
 
-impl MemberArgs<'_> {
-    /// The first element and the number of elements, with `len` elements of a row in a segment.
+impl StepArgs<'_> {
+    /// The first element and the number of elements of the chunk, for `len` elements per segment of a row.
     fn extent(&self, len: usize) -> (usize, usize) {
-        let first = (self.piece.segment * self.all_rows + self.rows.start) * len;
-        match &self.piece.cut {
+        let first = (self.chunk.segment * self.all_rows + self.rows.start) * len;
+        match &self.chunk.cut {
             Some(cut) => (first + cut.start, cut.len()),
             None => (first, self.rows.len() * len),
         }
     }
 }
 
-impl Member {
-    /// Bytes of registers.
+impl GroupStep {
+    /// Bytes of registers of a cluster.
     pub fn register_bytes(&self) -> usize {
         match self {
-            Member::Cluster(kernel, _) => kernel.register_bytes(),
-            Member::Primitive(_) | Member::Maxima(_) | Member::Accumulation(_) => 0,
+            GroupStep::Cluster(kernel, _) => kernel.register_bytes(),
+            GroupStep::Primitive(_) | GroupStep::Maxima(_) | GroupStep::Accumulation(_) => 0,
         }
     }
 
-    /// Begins to accumulate rows.
+    /// Initializes the accumulation of rows.
     ///
     /// # Safety
-    /// The thread's memory has what `prepare` planned, and nobody else uses it.
-    pub unsafe fn start(&self, at: &MemberArgs<'_>) {
-        if let Member::Accumulation(member) = self {
+    /// The thread's memory is laid out as `prepare` planned, and is not aliased.
+    pub unsafe fn start(&self, at: &StepArgs<'_>) {
+        if let GroupStep::Accumulation(step) = self {
             // SAFETY: as the caller promises.
-            unsafe { member.folding.start(at.memory.at(member.states), at.rows.len()) };
+            unsafe { step.reducer.start(at.memory.at(step.states), at.rows.len()) };
         }
     }
 
-    /// Computes the elements at a place, or adds them up.
+    /// Computes the elements of the chunk, or accumulates them.
     ///
     /// # Safety
-    /// As for [`Member::start`], which was called before; the slots' elements there are readable or writable, and
-    /// nobody else uses the latter.
-    pub unsafe fn run(&self, at: &MemberArgs<'_>) {
+    /// As for [`GroupStep::start`], which was called before; the chunk's elements are readable and writable, and written elements
+    /// are not aliased.
+    pub unsafe fn run(&self, at: &StepArgs<'_>) {
         match self {
-            Member::Cluster(kernel, division) => {
+            GroupStep::Cluster(kernel, division) => {
                 let (start, count) = at.extent(division.len);
                 let registers = at.memory.part(at.registers, at.memory.len - at.registers);
                 // SAFETY: as the caller promises.
                 unsafe { kernel.stretch(at.env, at.table, registers, 0, start, count, None) };
             }
             // SAFETY: as above.
-            Member::Primitive(member) => unsafe { member.run(at) },
-            Member::Maxima(MaximaOfWindows {
+            GroupStep::Primitive(step) => unsafe { step.run(at) },
+            GroupStep::Maxima(WindowMaxima {
                 kernel,
                 input,
                 values,
-                places,
+                positions,
             }) => {
-                let [x, values, places] = [input, values, places].map(|part| part.of(at.table, &at.rows));
+                let [x, values, positions] =
+                    [input, values, positions].map(|slot| slot.of(at.table, &at.rows));
                 // SAFETY: as above.
-                unsafe { kernel.run(at.env.level, x, values, places) };
+                unsafe { kernel.run(at.env.level, x, values, positions) };
             }
-            Member::Accumulation(Accumulation {
-                folding,
+            GroupStep::Accumulation(Accumulation {
+                reducer,
                 input,
                 states,
                 ..
@@ -144,35 +147,31 @@ impl Member {
                 let x = x.wrapping_add(start * input.dtype.size());
                 let rows = at.rows.len();
                 // SAFETY: as above.
-                unsafe { folding.add(at.env.level, at.memory.at(*states), x, rows, count / rows) };
+                unsafe { reducer.add(at.env.level, at.memory.at(*states), x, rows, count / rows) };
             }
         }
     }
 
-    /// Writes what was accumulated for the rows.
+    /// Writes the results of an accumulation.
     ///
     /// # Safety
-    /// As for [`Member::run`].
-    pub unsafe fn finish(&self, at: &MemberArgs<'_>) {
-        if let Member::Accumulation(member) = self {
-            let out = member.output.of(at.table, &at.rows).start.as_ptr();
+    /// As for [`GroupStep::run`].
+    pub unsafe fn finish(&self, at: &StepArgs<'_>) {
+        if let GroupStep::Accumulation(step) = self {
+            let out = step.output.of(at.table, &at.rows).start.as_ptr();
             // SAFETY: as the caller promises.
-            unsafe {
-                member
-                    .folding
-                    .finish(at.memory.at(member.states), out, at.rows.len())
-            };
+            unsafe { step.reducer.finish(at.memory.at(step.states), out, at.rows.len()) };
         }
     }
 }
 
-/// Inputs that a primitive may have.
+/// Maximal number of inputs of a primitive.
 const MAX_INPUTS: usize = 2;
 
 impl Primitive {
     /// # Safety
-    /// As for [`Member::run`].
-    unsafe fn run(&self, at: &MemberArgs<'_>) {
+    /// As for [`GroupStep::run`].
+    unsafe fn run(&self, at: &StepArgs<'_>) {
         let kernel = match &self.rest {
             Some((rows, kernel)) if at.rows.len() == *rows => kernel,
             _ => &self.whole,
@@ -200,7 +199,7 @@ impl Primitive {
 }
 
 impl RowSlot {
-    /// The rows of a slot without segments.
+    /// The bytes of the rows, in a slot of one segment.
     fn of(&self, table: &[RawBytes], rows: &Range<usize>) -> RawBytes {
         let row = self.len * self.dtype.size();
         let slot = table[self.slot];

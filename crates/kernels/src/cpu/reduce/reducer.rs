@@ -1,19 +1,19 @@
-//! How elements are combined: in lanes of the element's own type for a while, then in a wider one.
+//! Reducers: elements are combined in lanes of their own type, and lanes in a wider accumulator.
 
 use crate::cpu::element::Element;
 use crate::cpu::exec::Plain;
 use crate::cpu::level::versions;
 
-/// A way to combine elements of one type. Lanes are fast and take few elements each; wide values take lanes.
-pub(crate) trait Combine: 'static {
+/// A reduction of elements of one type. A lane is fast and takes few elements; a wide accumulator takes lanes.
+pub(crate) trait Reducer: 'static {
     type Elem: Element + Plain;
     type Lane: Copy;
     type Wide: Plain;
-    /// What the results are.
+    /// Type of the results.
     type Out: Element;
-    /// A lane of nothing.
-    const NOTHING: Self::Lane;
-    const WIDE_NOTHING: Self::Wide;
+    /// The identity element, as a lane and as a wide accumulator.
+    const LANE_IDENTITY: Self::Lane;
+    const WIDE_IDENTITY: Self::Wide;
     fn lane(lane: Self::Lane, x: Self::Elem) -> Self::Lane;
     /// Two lanes as one.
     fn join(a: Self::Lane, b: Self::Lane) -> Self::Lane;
@@ -22,15 +22,15 @@ pub(crate) trait Combine: 'static {
     fn narrow(wide: Self::Wide) -> Self::Out;
 }
 
-/// Sum of float32: lanes are added up in float64.
+/// Sum of float32: lanes are summed in float64.
 pub(crate) struct SumF32;
-impl Combine for SumF32 {
+impl Reducer for SumF32 {
     type Elem = f32;
     type Lane = f32;
     type Wide = f64;
     type Out = f32;
-    const NOTHING: f32 = 0.0;
-    const WIDE_NOTHING: f64 = 0.0;
+    const LANE_IDENTITY: f32 = 0.0;
+    const WIDE_IDENTITY: f64 = 0.0;
     #[inline(always)]
     fn lane(lane: f32, x: f32) -> f32 {
         lane + x
@@ -53,15 +53,15 @@ impl Combine for SumF32 {
     }
 }
 
-/// Sum of float64: the rounding errors of adding lanes up are carried along (Neumaier 1974).
+/// Sum of float64: lanes are summed with compensation of the rounding errors (Neumaier 1974).
 pub(crate) struct SumF64;
-impl Combine for SumF64 {
+impl Reducer for SumF64 {
     type Elem = f64;
     type Lane = f64;
     type Wide = [f64; 2];
     type Out = f64;
-    const NOTHING: f64 = 0.0;
-    const WIDE_NOTHING: [f64; 2] = [0.0; 2];
+    const LANE_IDENTITY: f64 = 0.0;
+    const WIDE_IDENTITY: [f64; 2] = [0.0; 2];
     #[inline(always)]
     fn lane(lane: f64, x: f64) -> f64 {
         lane + x
@@ -82,7 +82,7 @@ impl Combine for SumF64 {
         } else {
             (b[0] - sum) + a[0]
         };
-        // Beyond the finite there is nothing to carry.
+        // An infinite sum has no rounding error.
         [sum, a[1] + b[1] + if sum.is_finite() { lost } else { 0.0 }]
     }
     #[inline(always)]
@@ -91,18 +91,18 @@ impl Combine for SumF64 {
     }
 }
 
-/// Sum of integers as int64, wrapping. A lane holds the sum of so many elements as it gets before lanes are widened.
-pub(crate) struct Total<T>(std::marker::PhantomData<T>);
+/// Sum of integers as int64, wrapping. A lane does not overflow before it is widened.
+pub(crate) struct SumInt<T>(std::marker::PhantomData<T>);
 
-macro_rules! total {
+macro_rules! sum_int {
     ($($t:ty: $lane:ty;)*) => {$(
-        impl Combine for Total<$t> {
+        impl Reducer for SumInt<$t> {
             type Elem = $t;
             type Lane = $lane;
             type Wide = i64;
             type Out = i64;
-            const NOTHING: $lane = 0;
-            const WIDE_NOTHING: i64 = 0;
+            const LANE_IDENTITY: $lane = 0;
+            const WIDE_IDENTITY: i64 = 0;
             #[inline(always)]
             fn lane(lane: $lane, x: $t) -> $lane {
                 lane.wrapping_add(<$lane>::from(x))
@@ -126,19 +126,19 @@ macro_rules! total {
         }
     )*};
 }
-total! { u8: u32; i32: i64; u32: i64; i64: i64; }
+sum_int! { u8: u32; i32: i64; u32: i64; i64: i64; }
 
 macro_rules! extremum {
-    ($(#[$doc:meta])* $name:ident, $nothing:ident, $better:tt) => {
+    ($(#[$doc:meta])* $name:ident, $identity:ident, $better:tt) => {
         $(#[$doc])*
         pub(crate) struct $name<T>(std::marker::PhantomData<T>);
-        impl<T: Element + Plain> Combine for $name<T> {
+        impl<T: Element + Plain> Reducer for $name<T> {
             type Elem = T;
             type Lane = T;
             type Wide = T;
             type Out = T;
-            const NOTHING: T = T::$nothing;
-            const WIDE_NOTHING: T = T::$nothing;
+            const LANE_IDENTITY: T = T::$identity;
+            const WIDE_IDENTITY: T = T::$identity;
             #[inline(always)]
             fn lane(lane: T, x: T) -> T {
                 if lane $better x || lane.is_nan() { lane } else { x }
@@ -164,48 +164,48 @@ macro_rules! extremum {
 }
 extremum! {
     /// The largest; NaN wins.
-    Largest, LOWEST, >
+    Max, LOWEST, >
 }
 extremum! {
     /// The smallest; NaN wins.
-    Smallest, HIGHEST, <
+    Min, HIGHEST, <
 }
 
 /// Lanes of a row.
-const LANES: usize = 32;
+const ROW_LANES: usize = 32;
 /// Elements of a row after which lanes are widened: 32 per lane.
 const ROW_BLOCK_ELEMENTS: usize = 1024;
 /// Rows after which lanes of columns are widened.
 const COLUMN_BLOCK_ROWS: usize = 32;
-/// Columns handled side by side.
+/// Columns of a strip, which are reduced together.
 pub(super) const STRIP_COLUMNS: usize = 512;
 
-/// A row being combined, of which pieces come one after the other.
-pub(super) struct Row<C: Combine> {
-    lanes: [C::Lane; LANES],
-    /// Elements in the lanes.
-    taken: usize,
+/// The running reduction of a row that comes in chunks.
+pub(super) struct Row<C: Reducer> {
+    lanes: [C::Lane; ROW_LANES],
+    /// Number of elements in the lanes.
+    in_lanes: usize,
     wide: C::Wide,
 }
 
-impl<C: Combine> Row<C> {
+impl<C: Reducer> Row<C> {
     pub fn new() -> Row<C> {
         Row {
-            lanes: [C::NOTHING; LANES],
-            taken: 0,
-            wide: C::WIDE_NOTHING,
+            lanes: [C::LANE_IDENTITY; ROW_LANES],
+            in_lanes: 0,
+            wide: C::WIDE_IDENTITY,
         }
     }
 
     pub fn total(&self) -> C::Wide {
-        C::merge(self.wide, C::widen(together::<C>(self.lanes)))
+        C::merge(self.wide, C::widen(join_lanes::<C>(self.lanes)))
     }
 }
 
-/// The lanes combined: halves, until one is left.
+/// The lanes combined pairwise, by halving.
 #[inline(always)]
-fn together<C: Combine>(mut lanes: [C::Lane; LANES]) -> C::Lane {
-    let mut half = LANES / 2;
+fn join_lanes<C: Reducer>(mut lanes: [C::Lane; ROW_LANES]) -> C::Lane {
+    let mut half = ROW_LANES / 2;
     while half > 0 {
         for i in 0..half {
             lanes[i] = C::join(lanes[i], lanes[i + half]);
@@ -217,13 +217,12 @@ fn together<C: Combine>(mut lanes: [C::Lane; LANES]) -> C::Lane {
 
 /// Adds `x` to the lanes.
 #[inline(always)]
-fn into_lanes<C: Combine>(x: &[C::Elem], lanes: &mut [C::Lane; LANES]) {
-    // Twice as many, so that one operation need not wait for another; in two arrays, which the compiler keeps in
-    // registers.
-    let mut more = [C::NOTHING; LANES];
-    let mut pairs = x.chunks_exact(2 * LANES);
+fn add_to_lanes<C: Reducer>(x: &[C::Elem], lanes: &mut [C::Lane; ROW_LANES]) {
+    // Twice as many lanes hide the latency of additions; the compiler keeps two arrays in registers.
+    let mut more = [C::LANE_IDENTITY; ROW_LANES];
+    let mut pairs = x.chunks_exact(2 * ROW_LANES);
     for pair in &mut pairs {
-        let (first, second) = pair.split_at(LANES);
+        let (first, second) = pair.split_at(ROW_LANES);
         for (lane, &x) in lanes.iter_mut().zip(first) {
             *lane = C::lane(*lane, x);
         }
@@ -231,13 +230,13 @@ fn into_lanes<C: Combine>(x: &[C::Elem], lanes: &mut [C::Lane; LANES]) {
             *lane = C::lane(*lane, x);
         }
     }
-    let mut pieces = pairs.remainder().chunks_exact(LANES);
-    for piece in &mut pieces {
-        for (lane, &x) in lanes.iter_mut().zip(piece) {
+    let mut chunks = pairs.remainder().chunks_exact(ROW_LANES);
+    for chunk in &mut chunks {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
             *lane = C::lane(*lane, x);
         }
     }
-    for (lane, &x) in more.iter_mut().zip(pieces.remainder()) {
+    for (lane, &x) in more.iter_mut().zip(chunks.remainder()) {
         *lane = C::lane(*lane, x);
     }
     for (lane, more) in lanes.iter_mut().zip(more) {
@@ -247,14 +246,14 @@ fn into_lanes<C: Combine>(x: &[C::Elem], lanes: &mut [C::Lane; LANES]) {
 
 versions! {
     /// Adds `x` to a row.
-    pub(super) fn row[C: Combine](x: &[C::Elem], row: &mut Row<C>) {
+    pub(super) fn row[C: Reducer](x: &[C::Elem], row: &mut Row<C>) {
         for block in x.chunks(ROW_BLOCK_ELEMENTS) {
-            into_lanes::<C>(block, &mut row.lanes);
-            row.taken += block.len();
-            if row.taken >= ROW_BLOCK_ELEMENTS {
-                row.wide = C::merge(row.wide, C::widen(together::<C>(row.lanes)));
-                row.lanes = [C::NOTHING; LANES];
-                row.taken = 0;
+            add_to_lanes::<C>(block, &mut row.lanes);
+            row.in_lanes += block.len();
+            if row.in_lanes >= ROW_BLOCK_ELEMENTS {
+                row.wide = C::merge(row.wide, C::widen(join_lanes::<C>(row.lanes)));
+                row.lanes = [C::LANE_IDENTITY; ROW_LANES];
+                row.in_lanes = 0;
             }
         }
     }
@@ -262,16 +261,16 @@ versions! {
 
 versions! {
     /// The results of rows of `len` elements that lie one after the other.
-    pub(super) fn rows[C: Combine](x: &[C::Elem], len: usize, out: &mut [C::Out]) {
+    pub(super) fn rows[C: Reducer](x: &[C::Elem], len: usize, out: &mut [C::Out]) {
         for (x, out) in x.chunks_exact(len).zip(out) {
-            let mut wide = C::WIDE_NOTHING;
+            let mut wide = C::WIDE_IDENTITY;
             for block in x.chunks(ROW_BLOCK_ELEMENTS) {
-                let combined = if block.len() < LANES {
-                    block.iter().fold(C::NOTHING, |a, &x| C::lane(a, x))
+                let combined = if block.len() < ROW_LANES {
+                    block.iter().fold(C::LANE_IDENTITY, |a, &x| C::lane(a, x))
                 } else {
-                    let mut lanes = [C::NOTHING; LANES];
-                    into_lanes::<C>(block, &mut lanes);
-                    together::<C>(lanes)
+                    let mut lanes = [C::LANE_IDENTITY; ROW_LANES];
+                    add_to_lanes::<C>(block, &mut lanes);
+                    join_lanes::<C>(lanes)
                 };
                 wide = C::merge(wide, C::widen(combined));
             }
@@ -280,37 +279,38 @@ versions! {
     }
 }
 
-/// Columns being combined: lanes and wide values side by side.
-pub(super) struct Columns<C: Combine> {
+/// The running reductions of a strip of columns: a lane and a wide accumulator for each.
+pub(super) struct Columns<C: Reducer> {
     lanes: [C::Lane; STRIP_COLUMNS],
     wide: [C::Wide; STRIP_COLUMNS],
-    /// Columns in use.
+    /// Number of columns in use.
     filled: usize,
+    /// Number of rows in the lanes.
     rows: usize,
 }
 
-impl<C: Combine> Columns<C> {
-    /// The first `filled` columns.
+impl<C: Reducer> Columns<C> {
+    /// The reductions of `filled` empty columns.
     pub fn new(filled: usize) -> Columns<C> {
         Columns {
             filled,
-            lanes: [C::NOTHING; STRIP_COLUMNS],
-            wide: [C::WIDE_NOTHING; STRIP_COLUMNS],
+            lanes: [C::LANE_IDENTITY; STRIP_COLUMNS],
+            wide: [C::WIDE_IDENTITY; STRIP_COLUMNS],
             rows: 0,
         }
     }
 
-    /// Column j of the first `width`, with every column that is `width`, 2 `width` .. further on.
+    /// The reduction of columns j, j + `width`, j + 2 `width`, ..
     pub fn total(&self, j: usize, width: usize) -> C::Wide {
         (j..self.filled)
             .step_by(width)
-            .fold(C::WIDE_NOTHING, |a, i| C::merge(a, self.wide[i]))
+            .fold(C::WIDE_IDENTITY, |a, i| C::merge(a, self.wide[i]))
     }
 }
 
 versions! {
     /// Adds `rows` rows to the columns; row r is `x[r * stride..][..width]`.
-    pub(super) fn columns[C: Combine](x: &[C::Elem], rows: usize, stride: usize, width: usize, sums: &mut Columns<C>) {
+    pub(super) fn columns[C: Reducer](x: &[C::Elem], rows: usize, stride: usize, width: usize, sums: &mut Columns<C>) {
         for r in 0..rows {
             let row = &x[r * stride..][..width];
             for (lane, &x) in sums.lanes[..width].iter_mut().zip(row) {
@@ -325,59 +325,59 @@ versions! {
 }
 
 versions! {
-    /// Moves the lanes into the wide values.
-    pub(super) fn widen_columns[C: Combine](sums: &mut Columns<C>) {
+    /// Adds the lanes to the wide accumulators.
+    pub(super) fn widen_columns[C: Reducer](sums: &mut Columns<C>) {
         widen::<C>(sums);
     }
 }
 
 #[inline(always)]
-fn widen<C: Combine>(sums: &mut Columns<C>) {
+fn widen<C: Reducer>(sums: &mut Columns<C>) {
     let filled = sums.filled;
     for (wide, lane) in sums.wide[..filled].iter_mut().zip(&mut sums.lanes[..filled]) {
         *wide = C::merge(*wide, C::widen(*lane));
-        *lane = C::NOTHING;
+        *lane = C::LANE_IDENTITY;
     }
     sums.rows = 0;
 }
 
 versions! {
     /// The position of the first maximum of each row of `len` elements; NaN is the largest.
-    pub(super) fn row_positions[T: Element](x: &[T], len: usize, out: &mut [i32]) {
+    pub(super) fn row_argmax[T: Element](x: &[T], len: usize, out: &mut [i32]) {
         for (x, out) in x.chunks_exact(len).zip(out) {
-            let mut lanes = [T::LOWEST; LANES];
-            // NaN wins in the lanes as it does in the end.
-            into_lanes_of(x, &mut lanes);
-            let largest = lanes.into_iter().fold(T::LOWEST, larger);
+            let mut lanes = [T::LOWEST; ROW_LANES];
+            // NaN wins in the lanes too.
+            max_into_lanes(x, &mut lanes);
+            let largest = lanes.into_iter().fold(T::LOWEST, max_or_nan);
             let found = |&element: &T| element == largest || (element.is_nan() && largest.is_nan());
-            let any = |piece: &[T]| piece.iter().fold(false, |any, element| any | found(element));
-            let start = x.chunks(LANES).position(any).unwrap_or(0) * LANES;
+            let any = |chunk: &[T]| chunk.iter().fold(false, |any, element| any | found(element));
+            let start = x.chunks(ROW_LANES).position(any).unwrap_or(0) * ROW_LANES;
             *out = (start + x[start..].iter().position(found).unwrap_or(0)) as i32;
         }
     }
 }
 
 #[inline(always)]
-fn larger<T: Element>(a: T, b: T) -> T {
+fn max_or_nan<T: Element>(a: T, b: T) -> T {
     if a > b || a.is_nan() { a } else { b }
 }
 
 #[inline(always)]
-fn into_lanes_of<T: Element>(x: &[T], lanes: &mut [T; LANES]) {
-    let mut pieces = x.chunks_exact(LANES);
-    for piece in &mut pieces {
-        for (lane, &x) in lanes.iter_mut().zip(piece) {
-            *lane = larger(*lane, x);
+fn max_into_lanes<T: Element>(x: &[T], lanes: &mut [T; ROW_LANES]) {
+    let mut chunks = x.chunks_exact(ROW_LANES);
+    for chunk in &mut chunks {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane = max_or_nan(*lane, x);
         }
     }
-    for (lane, &x) in lanes.iter_mut().zip(pieces.remainder()) {
-        *lane = larger(*lane, x);
+    for (lane, &x) in lanes.iter_mut().zip(chunks.remainder()) {
+        *lane = max_or_nan(*lane, x);
     }
 }
 
 versions! {
     /// The position of the first maximum of each column: row r is `x[r * stride..][..out.len()]`.
-    pub(super) fn column_positions[T: Element](x: &[T], rows: usize, stride: usize, out: &mut [i32]) {
+    pub(super) fn column_argmax[T: Element](x: &[T], rows: usize, stride: usize, out: &mut [i32]) {
         let width = out.len();
         let mut best = [T::LOWEST; STRIP_COLUMNS];
         best[..width].copy_from_slice(&x[..width]);

@@ -1,19 +1,19 @@
-//! Distances between points, in the arithmetic of their dtype: no fused multiply-add, coordinates in order, so that
-//! every level and every path computes the same bits.
+//! Distance keys: numbers that grow with the distance, in the dtype of the points, without fused multiply-add and with coordinates
+//! in order, so that all levels and algorithms compute the same bits.
 
 use super::lanes::{PointLanes, Real};
 
-/// How the differences of the coordinates become one number that grows with the distance.
-pub(super) trait Measure: Copy + Send + Sync + 'static {
-    /// With one more absolute difference.
+/// A key that orders points as their distance does.
+pub(super) trait DistanceKey: Copy + Send + Sync + 'static {
+    /// The key with one more absolute difference.
     fn add<T: Real>(far: T, difference: T) -> T;
-    /// The same for registers.
+    /// As [`DistanceKey::add`], for vector registers.
     /// # Safety
     /// The processor must have the instructions of `V`.
     unsafe fn add_lanes<V: PointLanes>(far: V, difference: V) -> V;
-    /// The distance of a measure.
-    fn distance<T: Real>(measure: T) -> T;
-    /// A measure not far from that of `distance`.
+    /// The distance of a key.
+    fn distance<T: Real>(key: T) -> T;
+    /// A key near that of `distance`.
     fn near<T: Real>(distance: T) -> T;
 }
 
@@ -24,7 +24,7 @@ pub(super) struct Maximum;
 #[derive(Clone, Copy)]
 pub(super) struct Euclidean;
 
-impl Measure for Maximum {
+impl DistanceKey for Maximum {
     #[inline(always)]
     fn add<T: Real>(far: T, difference: T) -> T {
         if difference > far { difference } else { far }
@@ -34,14 +34,14 @@ impl Measure for Maximum {
         // SAFETY: as the caller promises.
         unsafe { far.max(difference) }
     }
-    fn distance<T: Real>(measure: T) -> T {
-        measure
+    fn distance<T: Real>(key: T) -> T {
+        key
     }
     fn near<T: Real>(distance: T) -> T {
         distance
     }
 }
-impl Measure for Euclidean {
+impl DistanceKey for Euclidean {
     #[inline(always)]
     fn add<T: Real>(far: T, difference: T) -> T {
         far.plus(difference * difference)
@@ -51,16 +51,16 @@ impl Measure for Euclidean {
         // SAFETY: as the caller promises.
         unsafe { far.plus_square(difference) }
     }
-    fn distance<T: Real>(measure: T) -> T {
-        measure.sqrt()
+    fn distance<T: Real>(key: T) -> T {
+        key.sqrt()
     }
     fn near<T: Real>(distance: T) -> T {
         distance * distance
     }
 }
 
-/// The measure of two points of any numbers; NaN when a difference is.
-pub(super) fn between<T: Real, M: Measure>(a: &[T], b: &[T]) -> T {
+/// The key of two points of any numbers; NaN if a difference is NaN.
+pub(super) fn between<T: Real, M: DistanceKey>(a: &[T], b: &[T]) -> T {
     let mut far = T::ZERO;
     let mut lost = false;
     for (&a, &b) in a.iter().zip(b) {
@@ -71,29 +71,29 @@ pub(super) fn between<T: Real, M: Measure>(a: &[T], b: &[T]) -> T {
     if lost { T::from_f64(f64::NAN) } else { far }
 }
 
-/// The largest measure of which the distance is within `radius`; `None` when even 0 is not. A distance is the rounded
-/// root of a measure, so the square of the radius may be some units in the last place off: those are stepped over.
-pub(super) fn limit<T: Real, M: Measure>(radius: T, closed: bool) -> Option<T> {
-    let within = |measure: T| {
-        let distance = M::distance(measure);
+/// The largest key whose distance is within `radius`; `None` if 0 is not. A distance is the rounded root of a key, so the search
+/// steps from the squared radius to the key, some units in the last place away.
+pub(super) fn limit<T: Real, M: DistanceKey>(radius: T, closed: bool) -> Option<T> {
+    let within = |key: T| {
+        let distance = M::distance(key);
         distance < radius || (closed && distance == radius)
     };
     if !within(T::ZERO) {
         return None;
     }
     let guess = M::near(radius);
-    let mut measure = if guess <= T::LARGEST { guess } else { T::LARGEST };
-    while !within(measure) {
-        measure = measure.next_down();
+    let mut key = if guess <= T::LARGEST { guess } else { T::LARGEST };
+    while !within(key) {
+        key = key.next_down();
     }
-    while measure < T::LARGEST && within(measure.next_up()) {
-        measure = measure.next_up();
+    while key < T::LARGEST && within(key.next_up()) {
+        key = key.next_up();
     }
-    Some(measure)
+    Some(key)
 }
 
-/// Whether no difference of these points (n, d), no square and no sum can fail to be a number.
-pub(super) fn is_tame<T: Real, M: Measure>(x: &[T], d: usize) -> bool {
+/// Whether all keys of the points (n, d) are finite.
+pub(super) fn is_finite_everywhere<T: Real, M: DistanceKey>(x: &[T], d: usize) -> bool {
     let mut far = T::ZERO;
     for c in 0..d {
         let (mut low, mut high, mut finite) = (T::HIGHEST, T::LOWEST, true);
@@ -138,9 +138,9 @@ mod tests {
 
     #[test]
     fn points_that_need_care() {
-        assert!(is_tame::<f32, Euclidean>(&[1.0, -2.0, 3.0, 4.0], 2));
-        assert!(!is_tame::<f32, Maximum>(&[1.0, f32::NAN], 1));
-        assert!(!is_tame::<f32, Maximum>(&[3e38, -3e38], 1));
-        assert!(!is_tame::<f32, Euclidean>(&[1e20, 0.0], 1));
+        assert!(is_finite_everywhere::<f32, Euclidean>(&[1.0, -2.0, 3.0, 4.0], 2));
+        assert!(!is_finite_everywhere::<f32, Maximum>(&[1.0, f32::NAN], 1));
+        assert!(!is_finite_everywhere::<f32, Maximum>(&[3e38, -3e38], 1));
+        assert!(!is_finite_everywhere::<f32, Euclidean>(&[1e20, 0.0], 1));
     }
 }

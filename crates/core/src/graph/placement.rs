@@ -1,9 +1,9 @@
-//! Where the nodes of a graph are.
+//! Device placement in a graph.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, Node, NodeId};
-use crate::home::{DeviceId, Home};
 use crate::op::Op;
+use crate::placement::{DeviceId, Placement};
 
 impl Graph {
     /// An empty graph of the devices of these names, with the default device.
@@ -15,28 +15,28 @@ impl Graph {
         }
     }
 
-    /// Where an operation is computed: where its operands are.
-    pub(super) fn home_of(&self, op: &Op, inputs: &[NodeId]) -> Result<Home> {
+    /// The placement of an operation: that of its operands.
+    pub(super) fn placement_of(&self, op: &Op, inputs: &[NodeId]) -> Result<Placement> {
         match op {
-            Op::To(device) => return Ok(Home::on(*device)),
-            Op::Input => return Ok(Home::on(self.default_device)),
+            Op::To(device) => return Ok(Placement::on(*device)),
+            Op::Input => return Ok(Placement::on(self.default_device)),
             _ => {}
         }
         let mut common: Option<DeviceId> = None;
         for &id in inputs {
-            let home = self.node(id)?.home;
-            if home.is_free || common == Some(home.device) {
+            let placement = self.node(id)?.placement;
+            if placement.is_free || common == Some(placement.device) {
                 continue;
             }
             if let Some(first) = common {
-                return Err(self.on_two_devices(op.name(), first, home.device));
+                return Err(self.on_two_devices(op.name(), first, placement.device));
             }
-            common = Some(home.device);
+            common = Some(placement.device);
         }
-        Ok(common.map_or(Home::free(self.default_device), Home::on))
+        Ok(common.map_or(Placement::free(self.default_device), Placement::on))
     }
 
-    /// The refusal of operands on two devices.
+    /// The error for operands on two devices.
     pub fn on_two_devices(&self, op: &str, first: DeviceId, second: DeviceId) -> Error {
         let [first, second] = [first, second].map(|device| self.device_name(device));
         Error::new(
@@ -49,36 +49,36 @@ impl Graph {
 
     /// A node with the value of another, on this device; the caller gets one handle.
     pub fn to(&mut self, id: NodeId, device: DeviceId) -> Result<NodeId> {
-        if self.node(id)?.home != Home::on(device) {
+        if self.node(id)?.placement != Placement::on(device) {
             return self.add(Op::To(device), &[id], None);
         }
         self.retain(id)?;
         Ok(id)
     }
 
-    /// The same where a node may be made to stay: a free one that would be computed on this device does from now on.
+    /// As [`Graph::to`], but a free node that would be computed on this device is placed there from now on.
     pub fn settled(&mut self, id: NodeId, device: DeviceId) -> Result<NodeId> {
-        if self.node(id)?.home == Home::free(device) {
-            self.node_mut(id)?.home = Home::on(device);
+        if self.node(id)?.placement == Placement::free(device) {
+            self.node_mut(id)?.placement = Placement::on(device);
         }
         self.to(id, device)
     }
 
-    /// Whether a node has to be brought from the device of its input.
+    /// Whether a node copies its input from another device.
     pub fn is_transfer(&self, node: &Node) -> bool {
         let from = |id: &NodeId| {
             self.node(*id)
-                .is_ok_and(|input| !input.home.fits(node.home.device))
+                .is_ok_and(|input| !input.placement.fits(node.placement.device))
         };
         matches!(node.op, Op::To(_)) && node.inputs.iter().any(from)
     }
 
-    /// The device that computes some nodes, which are on one.
+    /// The device that computes some nodes, all placed on one device.
     pub fn device_of(&self, ids: &[NodeId]) -> Result<DeviceId> {
         for &id in ids {
-            let home = self.node(id)?.home;
-            if !home.is_free {
-                return Ok(home.device);
+            let placement = self.node(id)?.placement;
+            if !placement.is_free {
+                return Ok(placement.device);
             }
         }
         Ok(self.default_device)
@@ -94,7 +94,7 @@ impl Graph {
         self.devices.get(usize::from(device.0)).map_or("", |name| name)
     }
 
-    /// Where what is made of nothing is computed, unless it is told otherwise.
+    /// The device of nodes without placed operands.
     pub fn default_device(&self) -> DeviceId {
         self.default_device
     }

@@ -1,39 +1,39 @@
-//! Reductions of rows that come in pieces: a state for each row, to which pieces are added one after the other.
+//! Streaming reductions of rows: a state for each row, to which chunks are added one after the other.
 
 use hyperglow_core::DType;
 use hyperglow_core::op::Reduction;
 
-use super::combine::{Combine, Largest, Row, Smallest, SumF32, SumF64, Total, row};
+use super::reducer::{Max, Min, Reducer, Row, SumF32, SumF64, SumInt, row};
 use crate::cpu::element::for_dtype;
 use crate::cpu::level::Level;
 
-/// How rows of one dtype are reduced. The order of combination follows from the pieces alone.
-pub(crate) struct Folding {
-    /// Bytes of a row's state, a multiple of what it is aligned to.
-    pub state: usize,
+/// A streaming reduction of rows of one dtype. The order of combination depends only on the chunks.
+pub(crate) struct RowReducer {
+    /// Bytes of a row's state, a multiple of its alignment.
+    pub state_bytes: usize,
     start: unsafe fn(*mut u8, usize),
     add: unsafe fn(Level, *mut u8, *const u8, usize, usize),
     finish: unsafe fn(*const u8, *mut u8, usize),
 }
 
-impl Folding {
-    pub fn new(kind: Reduction, dtype: DType) -> Folding {
-        with_combine!(kind, dtype, of())
+impl RowReducer {
+    pub fn new(kind: Reduction, dtype: DType) -> RowReducer {
+        with_reducer!(kind, dtype, reducer_of())
     }
 
-    /// Makes the states of `rows` rows those of empty rows.
+    /// Initializes the states of `rows` rows.
     ///
     /// # Safety
-    /// `states` has room for them, is aligned to a cache line and used by nobody else.
+    /// `states` has room for them, is aligned to a cache line and not aliased.
     pub unsafe fn start(&self, states: *mut u8, rows: usize) {
         // SAFETY: as the caller promises.
         unsafe { (self.start)(states, rows) }
     }
 
-    /// Adds a piece of `len` elements to each of `rows` rows; pieces lie one after the other.
+    /// Adds a chunk of `len` elements to each of `rows` rows: x (rows, len).
     ///
     /// # Safety
-    /// As for [`Folding::start`], which was called for so many rows; the elements are readable.
+    /// As for [`RowReducer::start`], which was called for so many rows; the elements are readable.
     pub unsafe fn add(&self, level: Level, states: *mut u8, x: *const u8, rows: usize, len: usize) {
         // SAFETY: as the caller promises.
         unsafe { (self.add)(level, states, x, rows, len) }
@@ -42,16 +42,16 @@ impl Folding {
     /// Writes the results of `rows` rows.
     ///
     /// # Safety
-    /// As for [`Folding::add`]; the results are writable and used by nobody else.
+    /// As for [`RowReducer::add`]; the results are writable and not aliased.
     pub unsafe fn finish(&self, states: *const u8, out: *mut u8, rows: usize) {
         // SAFETY: as the caller promises.
         unsafe { (self.finish)(states, out, rows) }
     }
 }
 
-fn of<C: Combine>() -> Folding {
-    Folding {
-        state: size_of::<Row<C>>(),
+fn reducer_of<C: Reducer>() -> RowReducer {
+    RowReducer {
+        state_bytes: size_of::<Row<C>>(),
         start: start::<C>,
         add: add::<C>,
         finish: finish::<C>,
@@ -59,8 +59,8 @@ fn of<C: Combine>() -> Folding {
 }
 
 /// # Safety
-/// See [`Folding::start`].
-unsafe fn start<C: Combine>(states: *mut u8, rows: usize) {
+/// See [`RowReducer::start`].
+unsafe fn start<C: Reducer>(states: *mut u8, rows: usize) {
     for i in 0..rows {
         // SAFETY: there is room for the states.
         unsafe { states.cast::<Row<C>>().add(i).write(Row::new()) };
@@ -68,8 +68,8 @@ unsafe fn start<C: Combine>(states: *mut u8, rows: usize) {
 }
 
 /// # Safety
-/// See [`Folding::add`].
-unsafe fn add<C: Combine>(level: Level, states: *mut u8, x: *const u8, rows: usize, len: usize) {
+/// See [`RowReducer::add`].
+unsafe fn add<C: Reducer>(level: Level, states: *mut u8, x: *const u8, rows: usize, len: usize) {
     // SAFETY: the states were made by `start`, and the elements are readable.
     let (states, x) = unsafe {
         (
@@ -83,8 +83,8 @@ unsafe fn add<C: Combine>(level: Level, states: *mut u8, x: *const u8, rows: usi
 }
 
 /// # Safety
-/// See [`Folding::finish`].
-unsafe fn finish<C: Combine>(states: *const u8, out: *mut u8, rows: usize) {
+/// See [`RowReducer::finish`].
+unsafe fn finish<C: Reducer>(states: *const u8, out: *mut u8, rows: usize) {
     // SAFETY: the states were made by `start`, and the results are writable.
     let (states, out) = unsafe {
         (

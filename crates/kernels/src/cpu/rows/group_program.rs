@@ -1,22 +1,22 @@
-//! The steps of a group by themselves, with slots numbered from 0.
+//! A row group as a program of its own, with slots numbered from 0.
 
 use hyperglow_core::op::Op;
 use hyperglow_core::plan::rows::{Division, RowGroup};
-use hyperglow_core::plan::{Place, Program, SlotId, Step, StepKind};
+use hyperglow_core::plan::{Location, Program, SlotId, Step, StepKind};
 
 /// A group's steps and slots.
 pub(super) struct GroupProgram {
     pub rows: usize,
-    /// Segments of the rows.
+    /// Segments of a row.
     pub segments: usize,
-    /// The slots, as if they were all of a program; no steps.
+    /// A program with the slots of the group, without steps.
     pub program: Program,
-    /// Which slots of the whole program they are.
+    /// Their numbers in the whole program.
     pub slots: Vec<SlotId>,
     pub steps: Vec<Step>,
-    /// How what each step goes over is divided.
+    /// Per step, the division of its index space.
     pub divisions: Vec<Division>,
-    /// Per slot, the step that writes it, and how it is divided then.
+    /// Per slot, the step that writes it, and its division.
     pub written: Vec<Option<(usize, Division)>>,
 }
 
@@ -82,12 +82,12 @@ impl GroupProgram {
         self.slots.len() - 1
     }
 
-    /// Whether the step is run for each segment, rather than once for some rows.
+    /// Whether the step runs for each segment, rather than once per block of rows.
     pub fn by_segments(&self, step: usize) -> bool {
         self.divisions[step].segments > 1
     }
 
-    /// Whether the step gathers one number per row from all segments.
+    /// Whether the step reduces all segments of a row to one element.
     pub fn accumulates(&self, step: usize) -> bool {
         self.by_segments(step)
             && matches!(
@@ -100,7 +100,7 @@ impl GroupProgram {
     }
 
     pub fn is_private(&self, slot: SlotId) -> bool {
-        matches!(self.program.slots[slot].place, Place::Private { .. })
+        matches!(self.program.slots[slot].location, Location::Private { .. })
     }
 
     /// The steps that read a slot.
@@ -109,7 +109,7 @@ impl GroupProgram {
         steps.filter_map(move |(i, step)| step.reads().contains(&slot).then_some(i))
     }
 
-    /// Whether the step reads the slot only where it is itself: at the same elements.
+    /// Whether the step reads the slot element for element.
     pub fn reads_in_place(&self, step: usize, slot: SlotId) -> bool {
         match &self.steps[step].kind {
             StepKind::Op { .. } => true,
@@ -121,14 +121,14 @@ impl GroupProgram {
         }
     }
 
-    /// Elements of a segment that all steps run by segments have, if it is the same number.
+    /// Elements of a segment, if all steps that run by segments agree.
     pub fn segment_len(&self) -> Option<usize> {
         let mut lens = self.divisions.iter().filter(|d| d.segments > 1).map(|d| d.len);
         let len = lens.next()?;
         lens.all(|other| other == len).then_some(len)
     }
 
-    /// How so many elements from outside would be divided, if each belongs to a row.
+    /// The division of a slot of so many elements from outside the group.
     pub fn of_elements(&self, elements: usize) -> Division {
         let all = self.segments * self.rows;
         let segments = if elements.is_multiple_of(all) {
@@ -143,7 +143,7 @@ impl GroupProgram {
     }
 
     /// Bytes that the steps read and write.
-    pub fn touched(&self) -> usize {
+    pub fn accessed_bytes(&self) -> usize {
         let slots = self
             .steps
             .iter()

@@ -1,4 +1,4 @@
-//! The devices of an engine, each with its queue and its plans, and what is brought from one to another.
+//! The devices of an engine, each with its queue and plan cache, and copies between devices.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,24 +9,24 @@ use crate::engine::cache::PlanCache;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{NodeId, Value};
 use crate::hash::FastSet;
-use crate::home::DeviceId;
+use crate::placement::DeviceId;
 use crate::prepared::{Dependence, Prepared};
-use crate::run::{Job, Queue};
+use crate::run::{Queue, QueuedRun};
 use crate::slab::Key;
 
-/// A device and the queue that its plans run through.
-pub type Site = (Arc<dyn Backend>, Arc<Queue>);
+/// A device and its queue.
+pub type DeviceQueue = (Arc<dyn Backend>, Arc<Queue>);
 
-/// What an engine keeps for a device.
-pub(super) struct Station {
+/// The engine's state of a device.
+pub(super) struct DeviceState {
     pub backend: Arc<dyn Backend>,
     pub queue: Arc<Queue>,
     pub cache: PlanCache,
 }
 
-impl From<Site> for Station {
-    fn from((backend, queue): Site) -> Station {
-        Station {
+impl From<DeviceQueue> for DeviceState {
+    fn from((backend, queue): DeviceQueue) -> DeviceState {
+        DeviceState {
             backend,
             queue,
             cache: PlanCache::default(),
@@ -34,10 +34,10 @@ impl From<Site> for Station {
     }
 }
 
-/// Bytes that are copied in less time than the way to a device's thread and back takes.
-const BRIEF: usize = 1 << 16;
+/// Copies of at most so many bytes take less time than handing them to a device's thread.
+const BRIEF_BYTES: usize = 1 << 16;
 
-/// Copies from one device to another, by way of memory of the processor.
+/// A copy from one device to another, through host memory.
 struct Copy {
     is_brief: bool,
 }
@@ -62,34 +62,34 @@ fn no_room(bytes: usize) -> Error {
     Error::new(
         ErrorKind::Device,
         "to",
-        format!("{bytes} bytes are not to be had on the way"),
-        "bring less at a time, or dispose of what is no longer needed",
+        format!("no memory for {bytes} bytes of the copy"),
+        "copy less at a time, or dispose of tensors that are no longer needed",
     )
 }
 
 impl Engine {
-    pub(super) fn station(&self, device: DeviceId) -> Result<&Station> {
-        self.stations
+    pub(super) fn device_state(&self, device: DeviceId) -> Result<&DeviceState> {
+        self.devices
             .get(usize::from(device.0))
             .ok_or_else(|| Error::internal("device", format!("there is none of number {}", device.0)))
     }
 
-    /// What each device holds, by its number.
+    /// Memory use of each device, by its number.
     pub fn memory(&self) -> Vec<MemoryUse> {
-        self.stations
+        self.devices
             .iter()
-            .map(|station| station.backend.memory())
+            .map(|device| device.backend.memory())
             .collect()
     }
 
-    /// Gives back to the system what the devices keep for reuse.
+    /// Returns the memory that the devices keep for reuse to the operating system.
     pub fn release_kept(&self) {
-        self.stations
+        self.devices
             .iter()
-            .for_each(|station| station.backend.release_kept());
+            .for_each(|device| device.backend.release_kept());
     }
 
-    /// The value of a node, on this device: brought there if it is on another.
+    /// The value of a node on a device, copied there if it is on another.
     pub(super) fn value_on(&self, device: DeviceId, id: NodeId) -> Result<Value> {
         let node = self.graph.node(id)?;
         let Some(value) = &node.value else {
@@ -100,11 +100,11 @@ impl Engine {
                 "use tensors made inside jit only there, and return what is needed outside",
             ));
         };
-        if node.home.device == device {
+        if node.placement.device == device {
             return Ok(value.clone());
         }
         let bytes = node.spec.bytes();
-        let buffer = self.station(device)?.backend.allocate(bytes)?;
+        let buffer = self.device_state(device)?.backend.allocate(bytes)?;
         let completion = Completion::new();
         let depends = value.completion.iter().filter(|run| !run.is_done());
         let depends = depends.map(|run| Dependence {
@@ -113,31 +113,32 @@ impl Engine {
             must_have_ended: true,
         });
         let copy = Copy {
-            is_brief: bytes <= BRIEF,
+            is_brief: bytes <= BRIEF_BYTES,
         };
-        // On the queue of the device that is read: what comes behind it there may overwrite the value.
-        self.station(node.home.device)?.queue.submit(Job {
-            executable: Arc::new(Mutex::new(Prepared::Ready(Box::new(copy)))),
-            inputs: vec![value.buffer.clone()],
-            outputs: vec![buffer.clone()],
-            depends: depends.collect(),
-            completion: completion.clone(),
-            apart: None,
-            recorder: None,
-        })?;
+        // On the source device's queue, since later runs there may overwrite the value.
+        self.device_state(node.placement.device)?
+            .queue
+            .submit(QueuedRun {
+                executable: Arc::new(Mutex::new(Prepared::Ready(Box::new(copy)))),
+                inputs: vec![value.buffer.clone()],
+                outputs: vec![buffer.clone()],
+                depends: depends.collect(),
+                completion: completion.clone(),
+                isolation: None,
+                recorder: None,
+            })?;
         Ok(Value {
             buffer,
             completion: Some(completion),
         })
     }
 
-    /// Queues what must be computed on other devices before `wanted` can be computed on theirs, and brings it.
-    pub(super) fn bring(&mut self, wanted: &[NodeId], dirty: &[Key]) -> Result<()> {
+    /// Queues the runs on other devices that `wanted` depends on, and the copies of their results.
+    pub(super) fn queue_transfers(&mut self, wanted: &[NodeId], dirty: &[Key]) -> Result<()> {
         if !self.graph.is_divided() {
             return Ok(());
         }
-        let (elsewhere, transfers) = self.needed_from_elsewhere(wanted)?;
-        let mut sources = elsewhere;
+        let (mut sources, transfers) = self.foreign_dependences(wanted)?;
         for &id in &transfers {
             sources.extend(&self.graph.node(id)?.inputs);
         }
@@ -147,7 +148,7 @@ impl Engine {
         sources.sort_unstable();
         sources.dedup();
         if !sources.is_empty() {
-            self.bring(&sources, dirty)?;
+            self.queue_transfers(&sources, dirty)?;
             sources.retain(|id| is_pending(self, id));
             for group in self.by_device(&sources)? {
                 self.run_pending(&group, group.len(), dirty)?;
@@ -156,18 +157,18 @@ impl Engine {
         let keep = self.history > 0;
         for id in transfers {
             let node = self.graph.node(id)?;
-            let value = self.value_on(node.home.device, node.inputs[0])?;
-            self.graph.fulfil(id, value, keep)?;
+            let value = self.value_on(node.placement.device, node.inputs[0])?;
+            self.graph.fulfill(id, value, keep)?;
         }
         Ok(())
     }
 
-    /// The first nodes on the ways back from `wanted` that are computed elsewhere, and those that are brought from elsewhere.
-    pub(super) fn needed_from_elsewhere(&self, wanted: &[NodeId]) -> Result<(Vec<NodeId>, Vec<NodeId>)> {
+    /// The dependences of `wanted` on other devices: the nearest nodes that are computed there, and the copies from there.
+    pub(super) fn foreign_dependences(&self, wanted: &[NodeId]) -> Result<(Vec<NodeId>, Vec<NodeId>)> {
         if !self.graph.is_divided() {
             return Ok((Vec::new(), Vec::new()));
         }
-        let (mut elsewhere, mut transfers) = (Vec::new(), Vec::new());
+        let (mut foreign, mut transfers) = (Vec::new(), Vec::new());
         for group in self.by_device(wanted)? {
             let device = self.graph.device_of(&group)?;
             let mut seen = FastSet::default();
@@ -177,8 +178,8 @@ impl Engine {
                 if node.value.is_some() || !seen.insert(id) {
                     continue;
                 }
-                if !node.home.fits(device) {
-                    elsewhere.push(id);
+                if !node.placement.fits(device) {
+                    foreign.push(id);
                 } else if self.graph.is_transfer(node) {
                     transfers.push(id);
                 } else {
@@ -188,17 +189,17 @@ impl Engine {
         }
         transfers.sort_unstable();
         transfers.dedup();
-        Ok((elsewhere, transfers))
+        Ok((foreign, transfers))
     }
 
-    /// Nodes by the devices that compute them, in their order.
+    /// Nodes grouped by device, in their order.
     pub(super) fn by_device(&self, ids: &[NodeId]) -> Result<Vec<Vec<NodeId>>> {
         if !self.graph.is_divided() {
             return Ok(vec![ids.to_vec()]);
         }
         let mut groups: Vec<(DeviceId, Vec<NodeId>)> = Vec::new();
         for &id in ids {
-            let device = self.graph.node(id)?.home.device;
+            let device = self.graph.node(id)?.placement.device;
             match groups.iter_mut().find(|(of, _)| *of == device) {
                 Some((_, group)) => group.push(id),
                 None => groups.push((device, vec![id])),
