@@ -1,7 +1,7 @@
 /** A number made of samples, again and again: of resamples and of shuffles. */
 import { ArgumentError, DataError, describe, NumericalError, ShapeError } from '../core/errors.js'
 import { jit } from '../core/jit.js'
-import { tidy } from '../core/memory.js'
+import { evaluate, tidy } from '../core/memory.js'
 import { type Check, isInstance, isList } from '../core/options.js'
 import { Estimator } from '../estimators/estimator.js'
 import { foldIn, key, permutation, uniform } from '../ops/random.js'
@@ -80,7 +80,7 @@ export function repeated(
   seed: number,
 ): Repeated {
   const rowsOf = (round: Tensor) => draw(foldIn(key(seed), round))
-  const one = (value: number) => tensor(Int32Array.of(value)).reshape([])
+  const one = (value: number) => tidy(() => tensor(Int32Array.of(value)).reshape([]))
   if (statistic instanceof Estimator && !statistic.isLazy) {
     const estimated = async (rows: Tensor) => {
       const [x, y] = tidy(() => pick(rows)) as [Tensor, Tensor]
@@ -92,8 +92,15 @@ export function repeated(
       }
     }
     return {
-      of: (rows) => estimated(tensor(rows)),
-      drawn: async (round) => estimated(tensor((await rowsOf(one(round)).data()) as Int32Array)),
+      of: async (rows) => {
+        using order = tensor(rows)
+        return estimated(order)
+      },
+      drawn: async (round) => {
+        using order = tidy(() => rowsOf(one(round)))
+        await evaluate(order)
+        return estimated(order)
+      },
       dispose: () => {},
     }
   }
@@ -145,14 +152,22 @@ export const withReplacement = (n: number) => (from: Tensor) =>
 /** Rows in random order, int32 `[n]`. */
 export const inAnyOrder = (n: number) => (from: Tensor) => permutation(from, n)
 
-/** Values of all rounds; throws NumericalError where one has none. */
+/**
+ * Values of all rounds.
+ *
+ * @throws NumericalError where a round has none; the reason of `signal` where it is aborted
+ */
 export async function valuesOf(
   name: string,
   count: number,
   round: (b: number) => Promise<number>,
+  signal?: AbortSignal,
 ): Promise<Float64Array> {
   const values = new Float64Array(count)
-  for (let b = 0; b < count; b++) values[b] = await round(b)
+  for (let b = 0; b < count; b++) {
+    signal?.throwIfAborted()
+    values[b] = await round(b)
+  }
   const bad = values.findIndex((value) => !Number.isFinite(value))
   if (bad < 0) return values
   throw new NumericalError(

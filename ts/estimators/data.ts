@@ -36,6 +36,24 @@ export async function samplesFrom(
   { device, keepShape = false }: SamplesOptions = {},
 ): Promise<Tensor> {
   const given = await tensorFrom(what, data, device)
+  const made: Tensor[] = [given]
+  const result = await checkedSamples(what, given, keepShape, made)
+  for (const x of made) if (x !== data && x !== result) x.dispose()
+  return result
+}
+
+/** Disposes of what {@link samplesFrom} gave for data, unless it is the tensor that was given. */
+export function releaseSamples(samples: Tensor, data: SampleData): void {
+  if (samples !== data) samples.dispose()
+}
+
+/** @param made gains the tensors on the way */
+async function checkedSamples(
+  what: string,
+  given: Tensor,
+  keepShape: boolean,
+  made: Tensor[],
+): Promise<Tensor> {
   if (given.rank < 1) throw new ShapeError(`${what} must hold samples [n, ...], received a number`)
   const n = given.shape[0] as number
   if (n === 0) throw new DataError(`${what} holds no samples`)
@@ -47,6 +65,7 @@ export async function samplesFrom(
   }
   const rows = given.reshape([n, given.size / n])
   const numbers = rows.dtype === 'float64' ? rows : rows.cast('float64')
+  made.push(rows, numbers)
   await checkFinite(what, numbers)
   return keepShape && given.rank > 2 ? numbers.reshape(given.shape) : numbers
 }

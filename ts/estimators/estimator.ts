@@ -14,7 +14,7 @@ import {
 import { stack } from '../ops/index.js'
 import type { DeviceRequest, Tensor } from '../ops/tensor.js'
 import { checkDevice, checkTensor } from './check.js'
-import { adviseOnLabels, type SampleData, samplesFrom } from './data.js'
+import { adviseOnLabels, releaseSamples, type SampleData, samplesFrom } from './data.js'
 import {
   type EstimateDetails,
   type EstimateOptions,
@@ -246,7 +246,26 @@ export abstract class Estimator<O extends object = object> {
   ): Promise<number | EstimateDetails> {
     const { details = false } = checkOptions(`estimate of ${this.name}`, options, estimateChecks)
     const start = performance.now()
-    const [a, b] = [await this.samples('x', x), await this.samples('y', y)]
+    const a = await this.samples('x', x)
+    try {
+      const b = await this.samples('y', y)
+      try {
+        return await this.#estimateOf([x, y], [a, b], details, start)
+      } finally {
+        releaseSamples(b, y)
+      }
+    } finally {
+      releaseSamples(a, x)
+    }
+  }
+
+  /** The estimate of data whose samples were read. */
+  async #estimateOf(
+    [x, y]: readonly [SampleData, SampleData],
+    [a, b]: readonly [Tensor, Tensor],
+    details: boolean,
+    start: number,
+  ): Promise<number | EstimateDetails> {
     if (this.takesLabelsAsNumbers('x')) await adviseOnLabels(this.name, 'x', x, a)
     if (this.takesLabelsAsNumbers('y')) await adviseOnLabels(this.name, 'y', y, b)
     if (isLabels(a) && this.needsClasses('x')) await checkLabels(this.name, 'x', a)
