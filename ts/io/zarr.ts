@@ -180,9 +180,12 @@ class ZarrArray implements LazyArray {
         cause instanceof Error && cause.cause !== undefined
           ? `${reason(cause)} (${reason(cause.cause)})`
           : reason(cause)
-      throw new DataError(`${what} cannot be read: ${plainNames(why)}; the array was damaged, write or copy it again`, {
-        cause,
-      })
+      throw new DataError(
+        `${what} cannot be read: ${plainNames(why)}; the array was damaged, write or copy it again`,
+        {
+          cause,
+        },
+      )
     })
     const { buffer, byteOffset, byteLength } = chunk.data as unknown as ArrayBufferView<ArrayBuffer>
     const wanted = sizeOf(this.#chunk) * storedBytes(this.#type)
