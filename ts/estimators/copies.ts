@@ -1,6 +1,7 @@
 /** Samples that were copied as a whole. */
+import { literal } from '../core/create.js'
 import { concat } from '../ops/index.js'
-import { type Tensor, tensor } from '../ops/tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import type { Findings } from './details.js'
 import { isLabels, toleratedOf } from './samples.js'
 import { areEven, repeatedValues } from './spacing.js'
@@ -88,8 +89,8 @@ async function originals(x: Tensor, y: Tensor): Promise<Tensor | undefined> {
     if (count > 1) repeated++
   }
   if (repeated < fewest || others.length < fewest) return undefined
-  const once = rows.take(tensor(Int32Array.from(others)))
-  return (await hasDensity(once)) ? tensor(Int32Array.from(kept)) : undefined
+  const once = rows.take(literal(Int32Array.from(others)))
+  return (await hasDensity(once)) ? literal(Int32Array.from(kept)) : undefined
 }
 
 /** Whether some column hardly repeats a value, and does not lie on a grid. */

@@ -2,6 +2,7 @@ import { ArgumentError, describe, StateError } from '../core/errors.js'
 import { checkOptions, checkValue, isInstance, whole } from '../core/options.js'
 import { idOf } from '../core/tensor.js'
 import { scope } from '../core/transforms.js'
+import type { Variable } from '../core/variable.js'
 import type { ArrayInput } from '../data/array-dataset.js'
 import type { BatchSource } from '../data/loader.js'
 import { checkEstimator, type Estimator } from '../estimators/estimator.js'
@@ -393,6 +394,14 @@ export abstract class HSICNetwork extends Stack {
     using largest = outputs.argMax(1)
     const units = await largest.data()
     return Int32Array.from(units as Int32Array, (unit) => this.#classOfUnit?.[Number(unit)] ?? Number(unit))
+  }
+
+  /** The optimizers of the layers move as well. */
+  protected override movedVariables(): Variable[] {
+    const local = [...this.#trainings.values()].flatMap(({ optimizer }) => [
+      ...optimizer.stateVariables().values(),
+    ])
+    return [...super.movedVariables(), ...local]
   }
 
   override dispose(): void {

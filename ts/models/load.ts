@@ -1,11 +1,20 @@
+import { type DeviceRequest, deviceNamed } from '../core/devices.js'
 import { DataError } from '../core/errors.js'
-import { isList } from '../core/options.js'
+import { type Checks, checkOptions, elsewhere, isList } from '../core/options.js'
 import { Layer } from '../layers/layer.js'
 import { argumentsOf, type Blueprint, type Plain } from '../nn/blueprint.js'
 import { Network } from './network.js'
 import { make, moduleOf } from './registry.js'
 import { Stack } from './sequential.js'
 import { fillModel, readModel, type StoredModel, type Unbuildable } from './storage.js'
+
+/** Options of {@link load}. */
+export interface LoadModelOptions {
+  /** Where the model is to be, wherever it was saved. Default the default device. */
+  device?: DeviceRequest
+}
+
+const checks: Checks<LoadModelOptions> = { device: elsewhere() }
 
 /**
  * Builds a model from a file that `save` wrote: its layers, weights and state. Frozen weights are frozen again. The model is not compiled; after
@@ -19,7 +28,9 @@ import { fillModel, readModel, type StoredModel, type Unbuildable } from './stor
  * @throws DataError for a file of an older layout, an unknown class, and a layer that cannot be built from a file, before any model is
  *   built; IOError where the file cannot be read
  */
-export async function load(path: string): Promise<Network> {
+export async function load(path: string, options: LoadModelOptions = {}): Promise<Network> {
+  const { device } = checkOptions('load', options, checks)
+  const wanted = deviceNamed('load', device)
   const stored = await readModel(path)
   const model = buildModel(stored)
   try {
@@ -29,7 +40,7 @@ export async function load(path: string): Promise<Network> {
       const variable = weights[name]
       if (variable !== undefined) variable.trainable = false
     }
-    return model
+    return await model.to(wanted)
   } catch (error) {
     model.dispose()
     throw error

@@ -316,7 +316,7 @@ async function assignAll(
   const values: [Variable, Tensor][] = []
   try {
     for (const [name, variable] of Object.entries(wanted)) {
-      values.push([variable, await tensorInTurns(stored.get(name) as ArrayData)])
+      values.push([variable, await tensorInTurns(stored.get(name) as ArrayData, variable.device)])
     }
     for (const [variable, value] of values) variable.assign(value)
   } finally {

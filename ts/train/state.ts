@@ -1,5 +1,6 @@
 /** State of a model besides its layers, for training, storage and reports. */
 
+import type { Device } from '../core/devices.js'
 import { DisposedError, StateError } from '../core/errors.js'
 import type { Compiled as CompiledFunction } from '../core/jit.js'
 import type { Tensor } from '../ops/tensor.js'
@@ -22,8 +23,8 @@ export class TrainingState {
   training = false
   disposed = false
 
-  constructor(seed: number) {
-    this.record = new TrainingRecord({ seed })
+  constructor(seed: number, device: Device) {
+    this.record = new TrainingRecord({ seed, device })
   }
 }
 
@@ -48,7 +49,7 @@ export function stateOf(model: Holder): TrainingState {
  *
  * @throws StateError during an operation of the model
  */
-export function disposeState(model: Trainable): void {
+export function disposeState(model: Holder & Pick<Trainable, 'weights' | 'stateVariables'>): void {
   const state = model.trainingState
   if (state.disposed) return
   const { doing } = state.occupation
