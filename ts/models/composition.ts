@@ -72,8 +72,8 @@ export abstract class Composition {
    * overrides it.
    */
   settings(): readonly unknown[] {
-    const { inputShape, seed, dtype, trackDynamics, segment, compat, noWeights } = this
-    return [{ inputShape, seed, dtype, trackDynamics, segment, compat, noWeights }]
+    const { inputShape, seed, dtype, trackDynamics, saveDynamics, segment, compat, noWeights } = this
+    return [{ inputShape, seed, dtype, trackDynamics, saveDynamics, segment, compat, noWeights }]
   }
 
   /** Shape of one input. */

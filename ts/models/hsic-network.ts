@@ -69,6 +69,10 @@ export abstract class HSICNetwork extends Stack {
     return this
   }
 
+  override addedWith(layer: Layer): object | undefined {
+    return this.#locals.get(layer)
+  }
+
   /** Sets the criterion of a registered layer, before `compile`; arguments and errors are those of `add`. */
   trainBy(layer: Layer, options: LocalOptions): this {
     const given = checkLocal('trainBy', options)
@@ -109,7 +113,9 @@ export abstract class HSICNetwork extends Stack {
     const given = checkOptions('compile', options, hsicCompileChecks)
     const { criterion, post = {}, ...pre } = given
     if (criterion !== undefined) checkCriterion('compile', criterion)
-    return this.compileLocal(pre, post, () => criterion)
+    this.compileLocal(pre, post, () => criterion)
+    stateOf(this).compiledWith = given
+    return this
   }
 
   /** The criterion of a layer: the one that it was added with, or the criterion of all layers. */

@@ -103,6 +103,9 @@ export abstract class Network extends Composition {
     const state = stateOf(this)
     if (state.compiled?.ownsOptimizer) state.compiled.optimizer.dispose()
     state.compiled = compiled
+    const { learningRate: _, momentum: __, optimizerOptions: ___, ...rest } = options
+    // With the settings of the optimizer all filled in.
+    state.compiledWith = { ...rest, optimizer }
     return this
   }
 

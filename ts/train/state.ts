@@ -17,6 +17,8 @@ export class TrainingState {
   readonly occupation = new Occupation()
   /** Set by `compile`. */
   compiled: Compiled | undefined
+  /** What `compile` was given, for files. */
+  compiledWith: object | undefined
   /** The compiled forward pass of `predict`. */
   predictor: CompiledFunction<[x: Tensor, rows: Tensor], Tensor> | undefined
   /** Whether the model is in training mode. */

@@ -94,6 +94,11 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     ].map((merged) => this.rule(merged))
   }
 
+  /** The groups of parameters with options of their own. @internal */
+  get groups(): readonly ParameterGroup<O>[] {
+    return this.#groups
+  }
+
   /** The arithmetic for one set of options; throws ArgumentError for incompatible values. */
   protected abstract rule(options: Settings<O>): Rule
 
@@ -183,6 +188,20 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       known.push(new WeakRef(value))
     }
     this.#known = known
+  }
+
+  /**
+   * The Variables with state, those that were prepared together in a list, in order.
+   *
+   * @internal
+   */
+  preparedTogether(): Variable[][] {
+    const together = new Map<Variable, Variable[]>()
+    for (const variable of this.#variables()) {
+      const { count } = this.#memoryOf(variable)
+      together.set(count, [...(together.get(count) ?? []), variable])
+    }
+    return [...together.values()]
   }
 
   /**
