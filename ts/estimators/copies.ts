@@ -1,7 +1,8 @@
 /** Samples that were copied as a whole. */
+import { literal } from '../core/create.js'
 import { tidy } from '../core/memory.js'
 import { concat } from '../ops/index.js'
-import { type Tensor, tensor } from '../ops/tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import type { Findings } from './details.js'
 import { isLabels, toleratedOf } from './samples.js'
 import { areEven, repeatedValues } from './spacing.js'
@@ -90,8 +91,8 @@ async function originals(x: Tensor, y: Tensor): Promise<Tensor | undefined> {
     if (count > 1) repeated++
   }
   if (repeated < fewest || others.length < fewest) return undefined
-  using once = tidy(() => rows.take(tensor(Int32Array.from(others))))
-  return (await hasDensity(once)) ? tensor(Int32Array.from(kept)) : undefined
+  using once = tidy(() => rows.take(literal(Int32Array.from(others))))
+  return (await hasDensity(once)) ? literal(Int32Array.from(kept)) : undefined
 }
 
 /** Whether some column hardly repeats a value, and does not lie on a grid. */

@@ -7,6 +7,7 @@ import { type ArrayData, isArrayData } from '../core/nested.js'
 import { readNpy } from '../io/npy.js'
 import { isFinite as finite } from '../ops/index.js'
 import { type DeviceRequest, type NestedInput, Tensor, tensor } from '../ops/tensor.js'
+import { placedOn } from '../ops/to.js'
 
 /**
  * Samples along the first axis: nested arrays, a typed array (one number a sample), a tensor, an array with its shape such as
@@ -17,8 +18,10 @@ export type SampleData = NestedInput | Tensor | ArrayData | string
 
 /** Options of {@link samplesFrom}. */
 export interface SamplesOptions {
-  /** Where to put them. Default: where they are. */
+  /** Where to put them. Default: where they are; arrays go beside the other argument, and to the default device where that is no tensor either. */
   readonly device?: DeviceRequest | undefined
+  /** The other argument. */
+  readonly beside?: unknown
   /** Keep `[n, ...]` of more than two axes as it is instead of flattening samples. Default false. */
   readonly keepShape?: boolean
 }
@@ -33,9 +36,9 @@ export interface SamplesOptions {
 export async function samplesFrom(
   what: string,
   data: SampleData,
-  { device, keepShape = false }: SamplesOptions = {},
+  { device, beside, keepShape = false }: SamplesOptions = {},
 ): Promise<Tensor> {
-  const given = await tensorFrom(what, data, device)
+  const given = await tensorFrom(what, data, device, beside instanceof Tensor ? beside.device : undefined)
   const made: Tensor[] = [given]
   const result = await checkedSamples(what, given, keepShape, made)
   for (const x of made) if (x !== data && x !== result) x.dispose()
@@ -70,10 +73,16 @@ async function checkedSamples(
   return keepShape && given.rank > 2 ? numbers.reshape(given.shape) : numbers
 }
 
-async function tensorFrom(what: string, data: SampleData, device?: DeviceRequest): Promise<Tensor> {
-  const place = device === undefined ? {} : { device }
-  if (data instanceof Tensor) return data
-  if (typeof data === 'string') return tensorFrom(what, await readNpy(data))
+/** @param other device of arrays where none is asked for */
+async function tensorFrom(
+  what: string,
+  data: SampleData,
+  device: DeviceRequest | undefined,
+  other: DeviceRequest | undefined,
+): Promise<Tensor> {
+  const place = { device: device ?? other ?? 'auto' }
+  if (data instanceof Tensor) return device === undefined ? data : placedOn(data, device)
+  if (typeof data === 'string') return tensorFrom(what, await readNpy(data), device, other)
   if (typeof data !== 'object' || data === null) {
     throw new ArgumentError(
       `${what} is ${describe(data)}, expected samples as arrays, a tensor or the path of an .npy file`,

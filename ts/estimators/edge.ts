@@ -1,9 +1,10 @@
+import { literal } from '../core/create.js'
 import { ArgumentError } from '../core/errors.js'
 import { tidy } from '../core/memory.js'
 import { above, type Check, type Checks, flag, isList, oneOf, whole } from '../core/options.js'
 import { concat, stack, where } from '../ops/index.js'
 import { foldIn, key, normal, permutation } from '../ops/random.js'
-import { type Tensor, tensor } from '../ops/tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import { noteCopies } from './copies.js'
 import { occupied, symbolInformation } from './counts.js'
 import type { Findings } from './details.js'
@@ -262,7 +263,7 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
         `EDGE: ensemble 'weights' needs more widths than columns: ${widths.length} widths, ${d} columns; give more widths or use 'mean'`,
       )
     }
-    const joined = members.mul(edgeWeights(tensor(Float64Array.from(widths)), d)).sum()
+    const joined = members.mul(edgeWeights(literal(Float64Array.from(widths)), d)).sum()
     // The weights extrapolate, with entries far above 1 in several dimensions; no partition has less than nothing or more than its entropies.
     return { raw: joined.maximum(0).minimum(most), most }
   }

@@ -13,7 +13,8 @@ import {
 } from '../core/options.js'
 import { stack } from '../ops/index.js'
 import type { DeviceRequest, Tensor } from '../ops/tensor.js'
-import { checkDevice, checkTensor } from './check.js'
+import { placedOn } from '../ops/to.js'
+import { checkDevice, checkMeeting, checkTensor } from './check.js'
 import { adviseOnLabels, releaseSamples, type SampleData, samplesFrom } from './data.js'
 import {
   type EstimateDetails,
@@ -26,7 +27,10 @@ import { checkLabels, classesOf, isLabels } from './samples.js'
 
 /** Options that every estimator takes. */
 export interface EstimatorOptions {
-  /** Where to compute. Default: where the data are. */
+  /**
+   * Where `estimate` and evaluations after epochs compute. Default: where the data are, and the default device for arrays. `criterion` computes where its tensors
+   * are.
+   */
   device?: DeviceRequest
 }
 
@@ -173,6 +177,17 @@ export abstract class Estimator<O extends object = object> {
     checkOptions(`${this.name}: measureSegment`, options, segmentChecks)
     checkValue(`${this.name}: unanswered`, unanswered, callable<(reason: Error) => void>())
     segmentParts(this.name, segment)
+    const { device } = this.params
+    if (device !== undefined) {
+      const there = segment.map((part) => placedOn(part, device))
+      if (there.some((part, index) => part !== segment[index])) {
+        try {
+          return await this.measureSegment(there, options, unanswered)
+        } finally {
+          for (const [index, part] of there.entries()) if (part !== segment[index]) part.dispose()
+        }
+      }
+    }
     if (!this.isLazy) return this.#measureEach(segment, options, unanswered)
     try {
       using values = await this.#segmentMeasure(options)([...segment])
@@ -246,10 +261,11 @@ export abstract class Estimator<O extends object = object> {
   ): Promise<number | EstimateDetails> {
     const { details = false } = checkOptions(`estimate of ${this.name}`, options, estimateChecks)
     const start = performance.now()
-    const a = await this.samples('x', x)
+    const a = await this.samples('x', x, y)
     try {
-      const b = await this.samples('y', y)
+      const b = await this.samples('y', y, x)
       try {
+        checkMeeting(this.name, a, b)
         return await this.#estimateOf([x, y], [a, b], details, start)
       } finally {
         releaseSamples(b, y)
@@ -306,9 +322,9 @@ export abstract class Estimator<O extends object = object> {
     }
   }
 
-  /** An argument of `estimate` as a tensor: class labels `[n]`, everything else as float64 rows `[n, d]`. */
-  protected samples(what: 'x' | 'y', data: SampleData): Promise<Tensor> {
-    return samplesFrom(`${this.name}: ${what}`, data, { device: this.params.device })
+  /** An argument of `estimate` as a tensor: class labels `[n]`, everything else as float64 rows `[n, d]`. @param beside the other argument */
+  protected samples(what: 'x' | 'y', data: SampleData, beside: unknown): Promise<Tensor> {
+    return samplesFrom(`${this.name}: ${what}`, data, { device: this.params.device, beside })
   }
 
   /** Whether whole numbers of a float array count as numbers, so that labels given so would be mistaken. */

@@ -1,8 +1,9 @@
+import { literal } from '../core/create.js'
 import { DataError } from '../core/errors.js'
 import { scope } from '../core/memory.js'
 import { checkValue, flag, whole } from '../core/options.js'
 import { concat, where } from '../ops/index.js'
-import { arange, eye, type Tensor, tensor, zeros } from '../ops/tensor.js'
+import { arange, eye, type Tensor, zeros } from '../ops/tensor.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { DiscriminantMI } from './linear-discriminant.js'
 import { columnsInRange } from './magnitude.js'
@@ -147,5 +148,5 @@ export async function independentColumns(x: Tensor, judged = x): Promise<Tensor 
   const isKept = (await rest.greater(leastRest).data()) as Uint8Array
   const kept = Int32Array.from(isKept.keys()).filter((column) => isKept[column] === 1)
   if (kept.length === 0) return undefined
-  return kept.length === d ? x : x.take(tensor(kept), 1)
+  return kept.length === d ? x : x.take(literal(kept), 1)
 }
