@@ -11,11 +11,12 @@ import type { Findings } from './details.js'
 import { authorsEstimate } from './edge-authors.js'
 import { bucketsOf, type Side, sideOf } from './edge-buckets.js'
 import { edgeWeights, median, projection } from './edge-parts.js'
-import { gaussianInformation, normalCorrelation, standardized, varying } from './gaussian.js'
+import { gaussianInformation, normalCorrelation } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { entropyOfSamples } from './limits.js'
 import { normalScores } from './ranks.js'
 import { classCounts, isLabels, numbersOf } from './samples.js'
+import { standardized, varying } from './standardized.js'
 
 /** Default widths of an ensemble with weights. */
 const spreadWidths: readonly number[] = Array.from({ length: 10 }, (_, i) => i + 1)
