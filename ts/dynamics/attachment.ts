@@ -105,7 +105,7 @@ export class ValueAdvice {
     process.emitWarning(
       `${evaluator.name} has no value for some layers (${where}), where NaN is recorded: ${
         reason ??
-        'an estimator of classes has none for numbers, one by nearest neighbours none for repeated samples; use another, or call its estimate() on the samples to learn why'
+        'an estimator of classes has none for numbers, one by nearest neighbors none for repeated samples; use another, or call its estimate() on the samples to learn why'
       }`,
       { type: 'HyperglowWarning', code: 'HYPERGLOW_NO_VALUE' },
     )
