@@ -210,7 +210,7 @@ test('discrete data: the mixed estimator is near the plug-in value, and k coinci
   near(t, await new MixedKSG().estimate(x, x), Math.log(4), 0.01)
   await t.throwsAsync(new KLEntropy().estimate(x), {
     instanceOf: DataError,
-    message: /sample 0 is given 100 times/,
+    message: /sample 0 occurs 100 times/,
   })
   await t.throwsAsync(new KNN().estimate(x, x), { instanceOf: DataError, message: /MixedKSG/ })
 })
