@@ -226,7 +226,7 @@ test('without inputs each sample is one of its own, and what needs their numbers
   for (const e of [0, 1]) t.deepEqual(pairOf(without, 0, e, 'fc1', 0), pairOf(all, 0, e, 'fc1', 0))
   t.true(Number.isNaN(pairOf(without, 0, 2, 'fc1', 0)[0]))
   close(t, pairOf(without, 0, 2, 'fc1', 0)[1], pairOf(all, 0, 2, 'fc1', 0)[1])
-  t.true(without.notes.some((note) => /for Binned, KDE each sample is an input of its own/.test(note)))
+  t.true(without.notes.some((note) => /for Binned, KDE each sample counts as a different input/.test(note)))
   t.true(without.notes.some((note) => /\(H, X\) by KSG are NaN/.test(note)))
   const blind = await measure(held({ a: { 0: { x, layers } } }), estimators)
   t.true(Number.isNaN(pairOf(blind, 0, 0, 'fc1', 0)[1]))
