@@ -366,16 +366,13 @@ test('chrhenning/hypnettorch#5: one hypernetwork makes the weights of two archit
     )
   const adam = new hg.Adam({ learningRate: 0.02 })
   const step = hg.jit(() => {
-    const { grads, aux } = hg.valueAndGrad(
-      (w: Record<string, Tensor>) => {
-        const [a, b] = losses(w) as [Tensor, Tensor]
-        return [a.add(b), { a, b }] as const
-      },
-      maker.trainableWeights,
-      { hasAux: true },
-    )
+    const both = (w: Record<string, Tensor>) => {
+      const [a, b] = losses(w) as [Tensor, Tensor]
+      return [a.add(b), { a, b }] as const
+    }
+    const { grads, aux } = hg.valueAndGrad(both, maker.trainableWeights, { hasAux: true })
     adam.step(maker.trainableWeights, grads)
-    return aux as { a: Tensor; b: Tensor }
+    return aux
   })
   const first = await step()
   for (let i = 0; i < 100; i++) await step()

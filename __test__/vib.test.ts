@@ -82,8 +82,8 @@ test('draws have the mean and the covariance of the code', async (t) => {
     const x = tensor([[1, -0.5]])
     const y = tensor([1], { dtype: 'int32' })
     const { z, mean, scale } = model.terms({}, x, y, normal(key(3), [40_000, 1, 2]))
-    const centred = z.sub(mean).reshape([40_000, 2])
-    const found = centred.transpose().matmul(centred).div(40_000)
+    const centered = z.sub(mean).reshape([40_000, 2])
+    const found = centered.transpose().matmul(centered).div(40_000)
     const factor =
       covType === 'full'
         ? scale.reshape([2, 2])

@@ -1,4 +1,4 @@
-/** How far a number may be from what more samples would give. */
+/** Sampling error of a statistic. */
 import { ArgumentError, DataError, describe } from '../core/errors.js'
 import {
   signal as anySignal,
@@ -28,13 +28,13 @@ import {
 export interface BootstrapOptions {
   /** Resamples. Default 1000. */
   resamples?: number
-  /** Probability that an interval is meant to cover the true value with. Default 0.95. */
+  /** Nominal coverage of the intervals. Default 0.95. */
   level?: number
-  /** Decides the resamples. Default 0. */
+  /** Seed of the resamples. Default 0. */
   seed?: number
-  /** The BCa interval, too, which takes as many more values of the statistic as there are samples. Default true. */
+  /** Also compute the BCa interval, which needs one more evaluation of the statistic per sample. Default true. */
   bca?: boolean
-  /** Row numbers of each resample, in place of drawn ones. */
+  /** Row indices of each resample, instead of random ones. */
   indices?: Rounds
   /** Ends the resamples early; the promise rejects with its reason. */
   signal?: AbortSignal
@@ -49,40 +49,42 @@ const checks: Checks<BootstrapOptions> = {
   signal: anySignal,
 }
 
-/** Two ends of an interval. */
+/** Lower and upper bound. */
 export type Interval = readonly [low: number, high: number]
 
 /** Result of {@link bootstrap}. */
 export interface Bootstrap {
   /** The statistic of the samples. */
   readonly value: number
-  /** Deviation of the statistic over resamples. */
+  /** Standard deviation of the statistic over resamples. */
   readonly standardError: number
-  /** Mean over resamples less the value. */
+  /** Mean over resamples minus the value. */
   readonly bias: number
   /** Quantiles over resamples. */
   readonly percentile: Interval
-  /** 2 value - the quantiles, in turn. */
+  /** 2 value minus the upper and the lower quantile. */
   readonly basic: Interval
   /** Bias-corrected and accelerated (Efron 1987); undefined with `bca: false`. */
   readonly bca?: Interval
-  /** Bias correction of BCa, in deviations of a normal variable. */
+  /** Bias correction of BCa, in standard normal units. */
   readonly z0?: number
-  /** Acceleration of BCa, from leaving out one sample at a time. */
+  /** Acceleration of BCa, from the jackknife. */
   readonly acceleration?: number
 }
 
 /**
- * Bootstrap intervals of a statistic (Efron and Tibshirani 1993): of samples, or of runs, where each run is a sample.
+ * Bootstrap intervals of a statistic (Efron and Tibshirani 1993) over samples, or over runs, where each run is a sample.
  *
  *     await bootstrap([x, y], new DistanceCorrelation())
  *     await bootstrap([accuracies], (a) => a.mean(), { level: 0.9 })
  *
- * Rows of all arguments are drawn together, with replacement. Quantiles are interpolated (type 7). Estimates by nearest neighbors do not bear copied samples: use
- * {@link bootstrap} of runs for them. Intervals in the unit of the statistic.
+ * Rows of all arguments are drawn together, with replacement. Quantiles are interpolated (type 7). Copied samples bias estimates by nearest
+ * neighbors: bootstrap over runs for them. Intervals in the unit of the statistic.
  *
- * @param data arguments of the statistic, each n samples; @param statistic an estimator (of two arguments), or a function of tensors to a scalar
- * @throws ArgumentError for what is no statistic; ShapeError for different numbers of samples; NumericalError where a resample has no value; the reason of `signal` where it is aborted
+ * @param data arguments of the statistic, each n samples
+ * @param statistic an estimator (of two arguments), or a function from tensors to a scalar
+ * @throws ArgumentError for another type of statistic; ShapeError for different numbers of samples; NumericalError if a resample has no
+ *   value
  */
 export async function bootstrap(
   data: readonly SampleData[],
@@ -155,7 +157,7 @@ async function resampled(
   }
 }
 
-/** The share of values below one, equal ones counting half; held off 0 and 1, which have no quantile. */
+/** The share of values below one, ties counting half; kept away from 0 and 1, which have no quantile. */
 function sharesBelow(values: Float64Array, value: number): number {
   const margin = 1e-12 * Math.abs(value)
   let twice = 0
@@ -164,7 +166,7 @@ function sharesBelow(values: Float64Array, value: number): number {
   return Math.min(1 - least, Math.max(least, twice / (2 * values.length)))
 }
 
-/** Efron 1987, from the values with one sample left out. */
+/** Efron 1987, from the jackknife values. */
 function accelerationOf(left: Float64Array): number {
   const mean = meanOf(left)
   let [squares, cubes] = [0, 0]

@@ -1,4 +1,4 @@
-/** Dynamics: what a run remembers of its layers, epoch by epoch, in memory and in files. */
+/** Dynamics: records of layers during a run, epoch by epoch, in memory and in files. */
 export type { AttachOptions, Probe } from './attachment.js'
 export type { StepDynamics } from './by-step.js'
 export type { DynamicsHeading, DynamicsSampling } from './heading.js'

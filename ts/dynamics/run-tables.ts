@@ -14,9 +14,9 @@ import {
 import type { PlaneSpread, RunSet } from './run-set.js'
 import { placeOf } from './source.js'
 
-/** What of the runs a table shows. */
+/** Contents of a table of runs. */
 export interface RunTableOptions {
-  /** Name or index of an evaluator. Default: all, a table each. */
+  /** Name or index of an evaluator. Default: all, one table each. */
   evaluator?: number | string
   /** Name or index of a layer, or several. Default: all. */
   layer?: number | string | readonly (number | string)[]
@@ -41,10 +41,10 @@ const textChecks: Checks<RunTextOptions> = {
 
 /** A table of one evaluator. */
 interface Table {
-  /** Who measured, and what it was measured of. */
+  /** The evaluator and the samples. */
   readonly title: string
   readonly names: MeasureNames
-  /** What numbers the rows. */
+  /** Kind of the row numbers. */
   readonly kind: RowKind
   readonly rows: readonly ({ readonly epoch: number; readonly layer: string } & PlaneSpread)[]
 }
@@ -165,7 +165,7 @@ function tablesOf(set: RunSet, options: RunTableOptions, caller: string): Table[
   })
 }
 
-/** The wanted epochs of an evaluator. */
+/** The selected epochs of an evaluator. */
 export function epochsOf(
   set: RunSet,
   evaluator: number,

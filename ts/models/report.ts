@@ -7,7 +7,7 @@ import type { ActivationRun } from '../data/activations/types.js'
 import { ArrayDataset, type ArrayInput, readingInputs } from '../data/array-dataset.js'
 import type { ArrayData } from '../io/element-types.js'
 import type { LazyArray } from '../io/lazy-array.js'
-import { type Tensor, tensor } from '../ops/tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import { type ReportOptions, report } from '../plots/report.js'
 import { outlineOf } from '../train/outline.js'
 import { compiledOf, exclusively, stateOf } from '../train/state.js'
@@ -125,11 +125,10 @@ async function readSamples(
   y: ArrayInput | undefined,
   most: number,
 ): Promise<{ inputs: Tensor; targets: Tensor | undefined }> {
-  const { inputShape, dtype } = model
+  const { inputShape, dtype, device } = model
   if (y === undefined) {
-    const all = await inTurns(readingInputs(x, dtype, inputShape))
-    using rows = tensor(Int32Array.from({ length: Math.min(most, all.shape[0] as number) }, (_, i) => i))
-    const taken = all.take(rows)
+    const all = await inTurns(readingInputs(x, dtype, inputShape, device))
+    const taken = all.slice([0], [Math.min(most, all.shape[0] as number)])
     const inputs = taken.dtype === dtype ? taken : taken.cast(dtype)
     await evaluate(inputs)
     if (inputs !== taken) taken.dispose()
@@ -137,7 +136,7 @@ async function readSamples(
     return { inputs, targets: undefined }
   }
   const rule = new TargetRule(compiledOf(model, 'report'), outlineOf(model).outputShape)
-  const options = { batchSize: most, inputShape, dtype, ...rule.datasetOptions(y) }
+  const options = { batchSize: most, inputShape, dtype, device, ...rule.datasetOptions(y) }
   const data = await ArrayDataset.inTurns(x, y, options)
   try {
     for await (const batch of data) {
