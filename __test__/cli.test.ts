@@ -277,6 +277,11 @@ test('wrong usage, missing data and readers that have enough end as they should'
     [['plane', 'dump', '--epochs', '3'], /0, 1, 2, 4/],
     [['plane', 'dump', '--units', 'bytes'], /bits/],
     [['plane', 'dump', '--resume'], /--out/],
+    [['plane', 'dump', '--format', 'gif', '--out', 'unwanted'], /svg, png, pdf, html/],
+    [['plane', 'dump', '--samples', '1'], /at least 2/],
+    [['plane', 'dump', '--estimator', 'kde:v=-1'], /above 0/],
+    [['mi', 'dump/x.npy', 'dump/x.npy', '--all', '--estimator', 'ksg'], /--all/],
+    [['cka', 'dump/seed_1', '--epoch', '0,1'], /one epoch/],
     [['plane', 'dump', '--layers', 'conv*'], /fc1/],
     [['recorder', 'torch'], /pytorch/],
   ] as const) {
@@ -285,6 +290,8 @@ test('wrong usage, missing data and readers that have enough end as they should'
     t.regex(stderr, mend)
     t.false(stderr.includes('    at '), stderr)
   }
+  // What is wrong is told before anything is written.
+  t.false(existsSync(join(folder, 'unwanted')))
   const [status, stderr] = ends(['inspect', 'nothing'])
   t.is(status, 1)
   t.regex(stderr, /no such file/)

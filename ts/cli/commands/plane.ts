@@ -11,7 +11,7 @@ import { type EndOptions, readDumps } from '../dump.js'
 import { epochsOf } from '../epochs-text.js'
 import { checkedUnits, estimatorOf } from '../estimator-text.js'
 import { measureInParts, removeParts } from '../parts.js'
-import { drawPictures } from '../pictures.js'
+import { checkFormats, drawPictures } from '../pictures.js'
 import { shownNumber, type Terminal } from '../terminal.js'
 
 /** Options of the command, as commander gives them. */
@@ -46,6 +46,7 @@ export async function planeCommand(
       '--resume: given without --out DIR, where a measurement is kept while it is under way',
     )
   }
+  checkFormats(options.format)
   const units = checkedUnits(options.units)
   const estimators = options.estimator.map((text) => estimatorOf(text, units))
   const activations = await readDumps(dumps, options)

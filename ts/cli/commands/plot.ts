@@ -4,7 +4,7 @@ import { RunSet } from '../../dynamics/run-set.js'
 import { readRuns } from '../../dynamics/runs-folder.js'
 import type { Band } from '../../plots/plane-scales.js'
 import { checkedUnits } from '../estimator-text.js'
-import { drawPictures } from '../pictures.js'
+import { checkFormats, drawPictures } from '../pictures.js'
 import type { Terminal } from '../terminal.js'
 
 /** Options of the command, as commander gives them. */
@@ -22,6 +22,7 @@ export async function plotCommand(
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<void> {
+  checkFormats(format)
   const sets = []
   for (const folder of folders) sets.push(await readRuns(folder))
   const all =
