@@ -254,6 +254,52 @@ pub(super) fn work_len(n: usize, directions: usize) -> usize {
     ((3 << directions) + 1) * n * n
 }
 
+/// A and the directions, each divided by powers of two: those of the places, and the exponent that the product of all has lost. `None` where an
+/// entry is not finite.
+fn filled(
+    a: &mut [f64],
+    (n, directions): (usize, usize),
+    fill: impl Fn(usize, &mut [f64]),
+) -> Option<(Powers, i32)> {
+    let size = n * n;
+    a.fill(0.0);
+    fill(0, &mut a[..size]);
+    for i in 0..directions {
+        fill(1 + i, &mut a[size << i..][..size]);
+    }
+    if !a.iter().all(|x| x.is_finite()) {
+        return None;
+    }
+    let powers = Powers::of(&a[..size], n);
+    let mut divided = scale(&mut a[..size], &powers, 0);
+    for i in 0..directions {
+        let h = &mut a[size << i..][..size];
+        let largest = (0..size).filter_map(|at| Some(exponent(h[at])? - powers.at(at / n, at % n)));
+        let own = largest.max().unwrap_or(0);
+        divided += scale(h, &powers, own);
+    }
+    Some((powers, divided))
+}
+
+/// [det(S) 1, -V adj(S); 0, adj(S)] for `e` pivots, of which U^-1 makes the upper rows of det(S) U^-1 and its neighbor.
+fn upper(a: &Planes<'_>, e: usize, det: &[f64], adjugate: &[Vec<Element>], w: &mut Planes<'_>) {
+    w.data.fill(0.0);
+    for i in 0..e {
+        w.set(i, i, det);
+        for j in e..a.n {
+            let mut sum = element(0.0, a.width);
+            for (k, row) in adjugate.iter().enumerate() {
+                let term = product(&a.get(i, e + k), &row[j - e]);
+                sum.iter_mut().zip(term).for_each(|(sum, x)| *sum -= x);
+            }
+            w.set(i, j, &sum);
+        }
+    }
+    for (i, row) in adjugate.iter().enumerate() {
+        row.iter().enumerate().for_each(|(j, x)| w.set(e + i, e + j, x));
+    }
+}
+
 /// The coefficient of t_1 .. t_k of the cofactors of A + t_1 H_1 + .. + t_k H_k, all (n, n): the element at (r, c) is the derivative of the
 /// determinant in that of A. `put(place, value)` gets every element.
 pub(super) fn cofactors(
@@ -268,23 +314,10 @@ pub(super) fn cofactors(
     let (size, last) = (n * n, width - 1);
     let (a, work) = work.split_at_mut((width + 1) * size);
     let (w, z) = work.split_at_mut(width * size);
-    a.fill(0.0);
-    fill(0, &mut a[..size]);
-    for i in 0..directions {
-        fill(1 + i, &mut a[size << i..][..size]);
-    }
-    if !a.iter().all(|x| x.is_finite()) {
+    let Some((powers, mut divided)) = filled(a, (n, directions), fill) else {
         (0..size).for_each(|place| put(place, f64::NAN));
         return;
-    }
-    let powers = Powers::of(&a[..size], n);
-    let mut divided = scale(&mut a[..size], &powers, 0);
-    for i in 0..directions {
-        let h = &mut a[size << i..][..size];
-        let largest = (0..size).filter_map(|at| Some(exponent(h[at])? - powers.at(at / n, at % n)));
-        let own = largest.max().unwrap_or(0);
-        divided += scale(h, &powers, own);
-    }
+    };
     let (known, sums) = a.split_at_mut(width * size);
     sums.iter_mut()
         .zip(&known[..size])
@@ -296,22 +329,8 @@ pub(super) fn cofactors(
         (0..size).for_each(|place| put(place, 0.0));
         return;
     };
-    w.fill(0.0);
     let mut w = Planes { data: w, n, width };
-    for i in 0..e {
-        w.set(i, i, &det);
-        for j in e..n {
-            let mut sum = element(0.0, width);
-            for (k, row) in adjugate.iter().enumerate() {
-                let term = product(&a.get(i, e + k), &row[j - e]);
-                sum.iter_mut().zip(term).for_each(|(sum, x)| *sum -= x);
-            }
-            w.set(i, j, &sum);
-        }
-    }
-    for (i, row) in adjugate.iter().enumerate() {
-        row.iter().enumerate().for_each(|(j, x)| w.set(e + i, e + j, x));
-    }
+    upper(&a, e, &det, &adjugate, &mut w);
     let mut pivots = element(order.sign, width);
     for i in (0..e).rev() {
         for j in i + 1..e {
