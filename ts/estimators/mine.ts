@@ -1,6 +1,6 @@
 import { between } from '../core/options.js'
 import { Variable } from '../core/variable.js'
-import { type Tensor, zeros } from '../ops/tensor.js'
+import { type Device, type Tensor, zeros } from '../ops/tensor.js'
 import { donskerVaradhan, logMeanExpApart, mineObjective } from './bounds.js'
 import type { InformationOptions } from './information.js'
 import { type CriticOptions, ScoreBound } from './score-bound.js'
@@ -12,8 +12,9 @@ export interface MINEOptions {
 }
 
 /**
- * Mutual information neural estimation (Belghazi et al. 2018): the bound of Donsker and Varadhan, its gradient corrected by a moving average of
- * mean exp f (eq. 12), which is kept as a logarithm. A lower bound but for the variance of its second term; evaluated on held-out samples.
+ * Mutual information neural estimation (Belghazi et al. 2018): the bound of Donsker and Varadhan. A moving average of mean exp f, kept as a
+ * logarithm, corrects the bias of its gradient (eq. 12). A lower bound up to the variance of its second term; evaluated on held-out
+ * samples.
  */
 export class MINE extends ScoreBound<MINEOptions> {
   constructor(options: MINEOptions & CriticOptions & InformationOptions = {}) {
@@ -21,8 +22,8 @@ export class MINE extends ScoreBound<MINEOptions> {
   }
 
   /** ln of the moving average. */
-  protected override memory(): Variable {
-    return new Variable(zeros([]), { name: 'logAverage', trainable: false })
+  protected override memory(device: Device): Variable {
+    return new Variable(zeros([]), { name: 'logAverage', trainable: false, device })
   }
 
   protected override get bounds() {
