@@ -132,8 +132,8 @@ impl<'a, T: Real + Ranked> TilesOfDistances<'a, T> {
         });
     }
 
-    /// Takes from differences what inner products do not give: distances that are small beside the norms, so that equal samples have 0, and
-    /// those whose norms overflow.
+    /// Recomputes two kinds of distances from differences, because inner products do not give them: distances that are small beside the
+    /// norms (equal samples then have distance 0), and distances of samples whose norms overflow.
     fn repair(&self, i: usize, first: usize, row: &mut [T]) {
         if self.g.algorithms[0] == GramAlgorithm::Differences {
             return;
@@ -154,14 +154,14 @@ impl<'a, T: Real + Ranked> TilesOfDistances<'a, T> {
         let m = self.g.m;
         let kept = SharedSlice::new(kept);
         self.run(|_, _, (i, first), row| {
-            // Sample i has its pairs behind those of the samples before it.
+            // The pairs of sample i follow the pairs of the samples before it.
             let start = i * (2 * m - i - 1) / 2 + first - (i + 1);
             // SAFETY: a pair is of one tile.
             unsafe { kept.range(start..start + row.len()) }.copy_from_slice(row);
         });
     }
 
-    /// The middle of all squared distances, and the next, from counts: those of all, and those of each worker.
+    /// The middle one of all squared distances and the next one, by counting: `counts` has room for the sum and for each worker.
     fn counted(&self, counts: &mut [u64], pairs: usize) -> [T; 2] {
         let (all, of_workers) = counts
             .as_chunks_mut()

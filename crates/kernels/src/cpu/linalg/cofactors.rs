@@ -1,18 +1,18 @@
 //! Cofactors of a matrix, and their directional derivatives.
 //!
-//! Elements are polynomials in t_1 .. t_k without squares: of A + t_1 H_1 + .. + t_k H_k, what is wanted is the coefficient of
-//! t_1 .. t_k. A polynomial is 2^k numbers, that of a product of some t at the index whose bits name them; a matrix of them is 2^k
-//! planes. With no direction it is one plane of plain numbers.
+//! The derivative in the directions H_1 .. H_k is the coefficient of t_1 .. t_k in the cofactors of A + t_1 H_1 + .. + t_k H_k. Elements
+//! are polynomials in t_1 .. t_k without squares. A polynomial has 2^k coefficients; the bits of a coefficient's index name the t of
+//! its term. A matrix of polynomials has 2^k planes. Without directions it is one plane of plain numbers.
 //!
 //! Elimination with complete pivoting gives P A Q = L [U V; 0 S], with pivots in U that are not 0 and S the last element (or, where
-//! nothing but 0 is left, the rest). Then adj(P A Q) = det(U) [det(S) U^-1, -U^-1 V adj(S); 0, adj(S)] L^-1: no division by what makes the
-//! matrix singular.
+//! nothing but 0 is left, the rest). Then adj(P A Q) = det(U) [det(S) U^-1, -U^-1 V adj(S); 0, adj(S)] L^-1: the formula divides by no
+//! pivot of S, so A may be singular.
 //!
 //! A is scaled by powers of two first and each H by another one, and the product of pivots is kept with its exponent, so that nothing
 //! between A and a result of ordinary size overflows or vanishes ([`super::scaled`]).
 //!
-//! What rounding leaves where elements cancel is taken as 0, which is a change of A by no more than its rounding: a pivot of nothing but
-//! rounding would make every derivative beyond the second one meaningless.
+//! Where elements cancel, the remaining rounding error is replaced by 0, which changes A by no more than its own rounding. A pivot that is
+//! a rounding error would make every derivative beyond the second one meaningless.
 
 use super::scaled::{Powers, exponent, times_power};
 use super::vector::add_scaled;
@@ -254,8 +254,8 @@ pub(super) fn work_len(n: usize, directions: usize) -> usize {
     ((3 << directions) + 1) * n * n
 }
 
-/// A and the directions, each divided by powers of two: those of the places, and the exponent that the product of all has lost. `None` where an
-/// entry is not finite.
+/// Fills in A and the directions, and scales both. Returns the powers of two of rows and columns, and the exponent by which the product of all
+/// scaled matrices is too small. `None` if an entry is not finite.
 fn filled(
     a: &mut [f64],
     (n, directions): (usize, usize),
@@ -281,7 +281,7 @@ fn filled(
     Some((powers, divided))
 }
 
-/// [det(S) 1, -V adj(S); 0, adj(S)] for `e` pivots, of which U^-1 makes the upper rows of det(S) U^-1 and its neighbor.
+/// Writes [det(S) 1, -V adj(S); 0, adj(S)], for `e` pivots in U. U^-1 is applied to the first `e` rows later.
 fn upper(a: &Planes<'_>, e: usize, det: &[f64], adjugate: &[Vec<Element>], w: &mut Planes<'_>) {
     w.data.fill(0.0);
     for i in 0..e {
