@@ -201,7 +201,7 @@ test('labels are classes as integers, as whole numbers and as one-hot rows alike
     t.deepEqual(pairOf(one, 0, 1, 'fc2', 0), pairOf(found[0] as Measured, 0, 1, 'fc2', 0))
   }
   t.regex(found[1]?.notes[0] ?? '', /whole numbers in a floating-point array.*classes/)
-  t.regex(found[2]?.notes[0] ?? '', /one-hot rows are taken as classes/)
+  t.regex(found[2]?.notes[0] ?? '', /one-hot rows are read as classes/)
   const regression = floats(150, 1, (i) => (x.data[3 * i] as number) ** 2)
   const numbers = await measure(held({ a: { 0: { x, y: regression, layers } } }), new KSG())
   t.is(numbers.runs.labelEntropy, null)
@@ -226,7 +226,7 @@ test('without inputs each sample is one of its own, and what needs their numbers
   for (const e of [0, 1]) t.deepEqual(pairOf(without, 0, e, 'fc1', 0), pairOf(all, 0, e, 'fc1', 0))
   t.true(Number.isNaN(pairOf(without, 0, 2, 'fc1', 0)[0]))
   close(t, pairOf(without, 0, 2, 'fc1', 0)[1], pairOf(all, 0, 2, 'fc1', 0)[1])
-  t.true(without.notes.some((note) => /for Binned, KDE each sample is an input of its own/.test(note)))
+  t.true(without.notes.some((note) => /for Binned, KDE each sample counts as a different input/.test(note)))
   t.true(without.notes.some((note) => /\(H, X\) by KSG are NaN/.test(note)))
   const blind = await measure(held({ a: { 0: { x, layers } } }), estimators)
   t.true(Number.isNaN(pairOf(blind, 0, 0, 'fc1', 0)[1]))
@@ -250,7 +250,7 @@ test('values that are not finite, and ranges that are left, are told', async (t)
   )
   t.true(
     measured.notes.some((note) =>
-      /Binned: \d+ % of the activations of layer 'wide' of run 'a' in epoch 4.*; alike in other layers: .*'broad' \d+ %/.test(
+      /Binned: \d+ % of the activations of layer 'wide' of run 'a' in epoch 4.*; also in other layers: .*'broad' \d+ %/.test(
         note,
       ),
     ),

@@ -34,7 +34,7 @@ test('the dimension of a sphere, of a plane in many dimensions and of a curve', 
 })
 
 test('ranks of known spectra', async (t) => {
-  // Centring leaves five equal singular values.
+  // Centering leaves five equal singular values.
   const even = await hg.spectrum(hg.eye(6, 6, { dtype: 'float64' }))
   for (const name of [
     'effectiveRank',

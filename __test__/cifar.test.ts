@@ -104,7 +104,7 @@ test('unpacked folders are read, of either version', async (t) => {
   }
 })
 
-test('CIFAR loads as batches of colour images', async (t) => {
+test('CIFAR loads as batches of color images', async (t) => {
   const { train, validation, test, classNames } = await cifar10.load({
     dataDir: archives('cifar-10-python.tar.gz'),
     batchSize: 4,

@@ -29,7 +29,7 @@ test.serial('ravidziv/IDNNs#12: bins for tanh, given relu units up to 50, are to
   const binned = new hg.Binned()
   t.true((await codesOf(() => binned.estimate(x, y))).includes('HYPERGLOW_OUT_OF_RANGE'))
   const { value, warnings } = await binned.estimate(x, y, { details: true })
-  t.regex(warnings.join(), /outside of the bins on \[-1,1\].*compression that is not there.*binSize/)
+  t.regex(warnings.join(), /outside the bins on \[-1,1\].*compression that does not exist.*binSize/)
   const wide = await new hg.Binned({ binSize: 0.07 }).estimate(x, y, { details: true })
   t.deepEqual(
     wide.warnings.filter((one) => /outside/.test(one)),
@@ -120,7 +120,7 @@ test('wgao9/knnie#3: 16 and 16 correlated columns: the truth, or a word on dimen
   t.true(Math.abs((await hg.mutualInformation(x, y)) - truth) < 0.1)
   const ksg = await new hg.KSG().estimate(x, y, { details: true })
   t.true(ksg.value < truth / 2)
-  t.regex(ksg.warnings.join(), /in 32 dimensions .* errs downwards; use mutualInformation/)
+  t.regex(ksg.warnings.join(), /in 32 dimensions .* biased downward; use mutualInformation/)
 })
 
 test('mutualinfo/mutual_info#1: an entropy prints with its unit and its kind', async (t) => {
@@ -189,8 +189,8 @@ test('choasma/HSIC-bottleneck#9: CKA and the normalized HSIC of the bottleneck a
   const { x, y } = pairs(n, 2, 0.7, 13)
   const epsilon = 1e-3
   const centering = hg.eye(n, n, f64).sub(1 / n)
-  const centred = (v: Tensor) => centering.matmul(v.gaussianGram(1.5)).matmul(centering)
-  const [k, l] = [centred(x), centred(y)]
+  const centered = (v: Tensor) => centering.matmul(v.gaussianGram(1.5)).matmul(centering)
+  const [k, l] = [centered(x), centered(y)]
   const product = (a: Tensor, b: Tensor) => a.mul(b).sum().itemSync()
   const cka = await new hg.CKA({ kernel: 'rbf', sigma: 1.5 }).estimate(x, y)
   t.true(Math.abs(cka - product(k, l) / Math.sqrt(product(k, k) * product(l, l))) < 1e-9)
@@ -238,7 +238,7 @@ test('graspologic-org/graspologic#363: a distance in place of a kernel is refuse
   const distances = (samples: { squaredDistances(): Tensor }) => samples.squaredDistances().sqrt()
   const distance = { name: 'distance', params: {}, matrix: distances, shifted: distances }
   const kernel = hg.gaussianKernel({ sigma: 1 })
-  const refused = { instanceOf: hg.ArgumentError, message: /'distance'.*large where samples are near/ }
+  const refused = { instanceOf: hg.ArgumentError, message: /'distance'.*large for near samples/ }
   for (const clip of [false, true]) {
     await t.throwsAsync(new hg.HSIC({ kernel: distance, kernelY: kernel, clip }).estimate(x, y), refused)
     await t.throwsAsync(new hg.CKA({ kernel: distance, clip }).estimate(x, labelsBySign(x)), refused)
@@ -303,9 +303,9 @@ test('jlizier/jidt#26: half of the values are 0: right, or refused', async (t) =
   }
   t.true((await hg.mutualInformation(a, noise([2000, 1], 23).relu())) < 0.05)
   for (const estimator of [new hg.KNN(), new hg.ResidualMI()]) {
-    await t.throwsAsync(estimator.estimate(a, b), { ...dataError, message: /is given \d+ times/ })
+    await t.throwsAsync(estimator.estimate(a, b), { ...dataError, message: /occurs \d+ times/ })
   }
-  await t.throwsAsync(new hg.KLEntropy().estimate(a), { ...dataError, message: /is given \d+ times/ })
+  await t.throwsAsync(new hg.KLEntropy().estimate(a), { ...dataError, message: /occurs \d+ times/ })
   t.true(Number.isNaN(new hg.ResidualMI().criterion(a, b).itemSync()))
 })
 

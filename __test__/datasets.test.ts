@@ -10,7 +10,7 @@ import {
   tensor,
 } from '../ts/index.js'
 
-/** n samples of one number, their own index, labelled by parity. */
+/** n samples of one number, their own index, labeled by parity. */
 function counting(n: number, options: ConstructorParameters<typeof ArrayDataset>[2] = {}): ArrayDataset {
   const x = Float32Array.from({ length: n }, (_, i) => i)
   return new ArrayDataset(

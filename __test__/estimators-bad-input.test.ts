@@ -54,7 +54,7 @@ test('labels are not numbers, and numbers are not labels', async (t) => {
       return a.sum()
     }
   }
-  await refused(t, new Numeric({}, {}, {}), x, labels, 'DTYPE', /class labels, which are not numbers/)
+  await refused(t, new Numeric({}, {}, {}), x, labels, 'DTYPE', /class labels, which have no distances/)
   // Index 1 is not nearer to 2 than to 9: other numbers for the classes change nothing.
   const renamed = labels.map((label) => [0, 9, 1, 5][label] as number)
   for (const estimator of [
@@ -128,7 +128,7 @@ test('a kernel whose matrix is not positive definite, and repeated samples, are 
   const nhsic = new hg.HSIC({ kernel, variant: 'nHSIC' })
   await refused(t, nhsic, x, y, 'NUMERICAL', /HSIC\/x.*not positive definite: pivot 0.*add a small multiple/)
   const coins = Float64Array.from({ length: 40 }, (_, i) => i % 2)
-  await refused(t, new hg.KNN(), coins, y, 'DATA', /sample 0 is given 20 times.*use MixedKSG.*jitter/)
+  await refused(t, new hg.KNN(), coins, y, 'DATA', /sample 0 occurs 20 times.*use MixedKSG.*jitter/)
   await refused(t, new hg.MixedKSG({ k: 40 }), x, y, 'DATA', /at least 41 samples, received 40/)
 })
 
@@ -172,8 +172,8 @@ test('options that cannot work are refused at construction', (t) => {
     [() => new hg.HSIC({ sigma: 1, scaleSqrtD: 'yes' as never }), 'ARGUMENT', /scaleSqrtD.*"yes"/],
     [() => new hg.HSIC({ kernel: 'linear', sigma: -3 }), 'ARGUMENT', /sigma.*-3/],
     [() => new hg.HSIC({ sigma: 1, epsilon: null as never }), 'ARGUMENT', /epsilon.*null/],
-    [() => new hg.CKA({ sigma: 2 }), 'ARGUMENT', /sigma is the width of kernel 'rbf'/],
-    [() => new hg.CKA({ fraction: 2 }), 'ARGUMENT', /fraction is the width/],
+    [() => new hg.CKA({ sigma: 2 }), 'ARGUMENT', /sigma is the bandwidth of kernel 'rbf'/],
+    [() => new hg.CKA({ fraction: 2 }), 'ARGUMENT', /fraction is the bandwidth/],
     [() => new hg.CKA({ clip: 1 as never }), 'ARGUMENT', /clip must be true or false/],
     [() => new hg.KLEntropy({ jitter: -1 }), 'ARGUMENT', /jitter/],
     [() => new hg.KLEntropy({ device: 'tpu' as 'cpu' }), 'DEVICE', /tpu/],

@@ -133,7 +133,7 @@ test('a constant is named, and limits the information to 0', async (t) => {
     })
     t.deepEqual([value, limit, saturated], [0, 0, false])
     t.is(limitedBy, `the entropy of ${what}, which is constant`)
-    t.deepEqual(warnings, [`MutualInformation: ${what} is constant, so that there is nothing to tell`])
+    t.deepEqual(warnings, [`MutualInformation: ${what} is constant, so the information is 0`])
   }
   const both = await hg.mutualInformation(constant, constant, { details: true })
   t.is(both.warnings.length, 2)

@@ -99,7 +99,7 @@ test.serial('numbers that the option calls classes are refused by the name of th
     [x, classes, { x: 'classes' }, 'x'],
   ] as const) {
     const error = await t.throwsAsync(mutualInformation(a, b, options), { name: 'DataError' })
-    t.true(error?.message.includes(`by the option { ${name}: 'classes' }`), error?.message)
+    t.true(error?.message.includes(`with the option { ${name}: 'classes' }`), error?.message)
     t.true(error?.message.includes(`give { ${name}: 'numbers' }`), error?.message)
   }
 })

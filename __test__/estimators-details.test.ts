@@ -159,7 +159,7 @@ test('labels that know nothing of tied numbers have no information', async (t) =
   }
 })
 
-test('relu units: half of the values at 0 do not break the neighbours', async (t) => {
+test('relu units: half of the values at 0 do not break the neighbors', async (t) => {
   const [a, b] = [draws(11).relu(), draws(12).relu()]
   const independent = await new hg.KSG().estimate(a, b)
   t.true(Math.abs(independent) < 0.08, `${independent}`)
@@ -212,7 +212,7 @@ test.serial('MixedKSG says that distances tie', async (t) => {
   t.deepEqual(await codesOf(() => mixed.estimate(x, y)), [])
 })
 
-test('more columns than neighbours can do with are named', async (t) => {
+test('more columns than neighbors can do with are named', async (t) => {
   const details = await new hg.KSG().estimate(draws(1, 16), draws(2, 16), { details: true })
   t.regex(details.warnings.join(), /in 32 dimensions the nearest of 400 samples are far away/)
 })

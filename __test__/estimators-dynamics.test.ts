@@ -180,7 +180,7 @@ test('a batch that is small for an estimator is warned of, once', async (t) => {
     tracked().attachEvaluator(named(new KSG(), 'Small')).fitDataset(dataset(96, 32), { epochs: 1 }),
   )
   t.is(warnings.length, 1)
-  t.regex(warnings[0] as string, /Small says little about 32 samples/)
+  t.regex(warnings[0] as string, /Small is unreliable with 32 samples/)
 })
 
 test('a last batch with too few samples for its columns is passed over', async (t) => {

@@ -102,7 +102,7 @@ test('subnormal numbers are refused in words', async (t) => {
     () => hg.independenceTest(x.mul(1e-320), y),
     () => new hg.KLEntropy().estimate(x.mul(1e-320)),
   ]) {
-    await t.throwsAsync(ask, { code: 'DATA', message: /keeps but a few digits.*larger unit/ })
+    await t.throwsAsync(ask, { code: 'DATA', message: /keeps only a few digits.*larger unit/ })
   }
   t.is(await new hg.GaussianMI().estimate(x, hg.zeros([n, 1], { dtype: 'float64' })), 0)
 })

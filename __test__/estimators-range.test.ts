@@ -1,4 +1,4 @@
-/** Activations outside of the bins. */
+/** Activations outside the bins. */
 import test from 'ava'
 import { Binned, Dense, IBSequential, key, normal, tensor } from '../ts/index.js'
 import { warningsOf } from './warnings.js'
@@ -11,7 +11,7 @@ async function messagesOf(run: () => Promise<unknown>): Promise<string[]> {
   return ofRange.map(({ message }) => message)
 }
 
-test.serial('an estimate with activations outside of the bins says how many, once', async (t) => {
+test.serial('an estimate with activations outside the bins says how many, once', async (t) => {
   const binned = new Binned()
   const messages = await messagesOf(async () => {
     for (let i = 0; i < 2; i++) await binned.estimate(x.mul(4).relu(), x)
@@ -19,7 +19,7 @@ test.serial('an estimate with activations outside of the bins says how many, onc
   t.is(messages.length, 1)
   t.regex(
     messages[0] as string,
-    /Binned: \d\d % of the activations of x lie outside of the bins on \[-1,1\].*binSize/,
+    /Binned: \d\d % of the activations of x lie outside the bins on \[-1,1\].*binSize/,
   )
   const { warnings } = await binned.estimate(x.mul(4), x, { details: true })
   t.is(warnings.filter((text) => /lie outside/.test(text)).length, 1)

@@ -205,7 +205,7 @@ test('CKA: gradients agree with finite differences, and a segment with separate 
 test('Renyi information: entropies within [0, ln n], channels, labels', (t) => {
   const { x, y } = normalPairs(12, 0.5, 4)
   for (const alpha of [1.01, 2]) {
-    const mi = new RenyiMI({ alpha, sigma: 'neighbours' })
+    const mi = new RenyiMI({ alpha, sigma: 'neighbors' })
     const got = value(mi, x, y)
     t.true(got > 0 && got < Math.log(12))
     close(t, mi.criterion(x.mul(0), y), [0], 1e-9)

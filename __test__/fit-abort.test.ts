@@ -51,7 +51,7 @@ class Silent implements AsyncIterable<Batch> {
   }
 }
 
-/** Runs work that waits for ever unless its signal ends it, and checks that the model is free afterwards. */
+/** Runs work that waits for ever unless its signal ends it, and checks that the model is free afterward. */
 async function ends(
   t: ExecutionContext,
   model: IBSequential,

@@ -50,7 +50,7 @@ test('a model that trains refuses to be changed, from outside and from callbacks
   t.true(layer?.trainable)
 })
 
-test('afterwards everything can be changed', async (t) => {
+test('afterward everything can be changed', async (t) => {
   const model = classifier({ trackDynamics: true })
   await model.fitDataset(dataset(16, 8), quiet)
   const [layer] = model.layers

@@ -37,11 +37,11 @@ test('a split keeps the order of what it trains on, unless that is shuffled', (t
   t.is(train.samples + validation.samples, 20)
 })
 
-test('a batch has no entries but x and y', async (t) => {
-  const batch = { x: tensor([[1]]), y: tensor([[1]]), weight: tensor([3]) }
+test('a batch has no entries but x, y and weight', async (t) => {
+  const batch = { x: tensor([[1]]), y: tensor([[1]]), mask: tensor([3]) }
   await t.throwsAsync(model().fitDataset([batch], { verbose: false }), {
     instanceOf: UnknownNameError,
-    message: /entry of batch 0 "weight"/,
+    message: /entry of batch 0 "mask"/,
   })
 })
 

@@ -184,8 +184,8 @@ test('layers of any kind are trained, and those without weights passed through',
 /** A measure of one's own. */
 class Covariance extends Estimator {
   criterion(z: Tensor, y: Tensor) {
-    const centred = (a: Tensor) => a.sub(a.mean(0))
-    return centred(z).transpose().matmul(centred(y)).square().mean()
+    const centered = (a: Tensor) => a.sub(a.mean(0))
+    return centered(z).transpose().matmul(centered(y)).square().mean()
   }
 }
 

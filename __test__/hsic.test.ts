@@ -36,12 +36,12 @@ const times = (a: Matrix, b: Matrix): Matrix =>
     ),
   )
 const trace = (a: Matrix) => a.reduce((sum, row, i) => sum + (row[i] as number), 0)
-const centring = (m: number): Matrix =>
+const centering = (m: number): Matrix =>
   Array.from({ length: m }, (_, i) => Array.from({ length: m }, (_, j) => Number(i === j) - 1 / m))
 
 /** tr(K H L H), product by product. */
 function traceKHLH(k: Matrix, l: Matrix): number {
-  const h = centring(k.length)
+  const h = centering(k.length)
   return trace(times(times(times(k, h), l), h))
 }
 
@@ -115,14 +115,14 @@ test('the median heuristic takes the middle of all pair distances', (t) => {
 })
 
 test('nHSIC is tr(Kc (Kc + eps n I)^-1 Lc (Lc + eps n I)^-1)', (t) => {
-  const h = centring(n)
-  const regularised = (k: Matrix): Matrix => {
-    const centred = times(times(h, k), h)
-    const shifted = centred.map((row, i) => row.map((v, j) => v + (i === j ? 0.01 * n : 0)))
-    return times(centred, inverse(shifted))
+  const h = centering(n)
+  const regularized = (k: Matrix): Matrix => {
+    const centered = times(times(h, k), h)
+    const shifted = centered.map((row, i) => row.map((v, j) => v + (i === j ? 0.01 * n : 0)))
+    return times(centered, inverse(shifted))
   }
   const want = trace(
-    times(regularised(gram(rowsOf(x), gaussian(1.3))), regularised(gram(rowsOf(y), gaussian(1.3)))),
+    times(regularized(gram(rowsOf(x), gaussian(1.3))), regularized(gram(rowsOf(y), gaussian(1.3)))),
   )
   close(t, new HSIC({ sigma: 1.3, variant: 'nHSIC', epsilon: 0.01 }).criterion(x, y), [want], 1e-10)
 })

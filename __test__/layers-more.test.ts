@@ -57,7 +57,7 @@ const f64 = { dtype: 'float64' as const }
 const values = (x: Tensor) => x.dataSync() as Float64Array
 const ctx = evalContext()
 
-test('normalisation has zero mean and unit variance at every scale that float32 has', (t) => {
+test('normalization has zero mean and unit variance at every scale that float32 has', (t) => {
   const base = Float64Array.from([1, 2, 4, 8, -3, 0.5, 2.5, -1])
   const mean = base.reduce((a, b) => a + b) / 8
   const spread = Math.sqrt(base.reduce((a, b) => a + (b - mean) ** 2, 0) / 8)
@@ -95,7 +95,7 @@ test('normalisation has zero mean and unit variance at every scale that float32 
   close(t, new LayerNorm({ eps: 1e-9 }).apply({}, far), [-1.3416407, -0.4472136, 0.4472136, 1.3416407], 1e-5)
 })
 
-test('where a variance overflows, normalisation is NaN and not 0', async (t) => {
+test('where a variance overflows, normalization is NaN and not 0', async (t) => {
   const numbers = tensor([1, 2, 4, -3, 0.5, 8, 1, 2]).reshape([4, 2])
   const channels = (scale: number) => numbers.mul(tensor([scale, 1]))
   const norm = new BatchNorm1d({ affine: false })

@@ -243,7 +243,7 @@ test('Dropout keeps the mean in training and everything in evaluation', (t) => {
   t.throws(() => new Dropout(-0.1), { instanceOf: ArgumentError })
 })
 
-test('BatchNorm normalises a training batch and averages its statistics', (t) => {
+test('BatchNorm normalizes a training batch and averages its statistics', (t) => {
   const norm = new BatchNorm1d({ momentum: 0.25 })
   norm.declare([2])
   norm.initialize(f64)

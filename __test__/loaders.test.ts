@@ -33,7 +33,7 @@ function moduleOf(source: string): URL {
   return pathToFileURL(path)
 }
 
-/** Waits until something is so, but not for ever: what is claimed afterwards fails then. */
+/** Waits until something is so, but not for ever: what is claimed afterward fails then. */
 async function until(isSo: () => boolean): Promise<void> {
   for (let i = 0; i < 1000 && !isSo(); i++) await sleep(10)
 }

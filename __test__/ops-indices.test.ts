@@ -1,4 +1,4 @@
-/** Operations that write by indices, order elements and find neighbours. */
+/** Operations that write by indices, order elements and find neighbors. */
 import test from 'ava'
 import {
   ArgumentError,

@@ -204,7 +204,7 @@ test('logic', async (t) => {
   t.is(a.logicalAnd(b).dtype, 'bool')
 })
 
-test('NaN and infinity are recognised', async (t) => {
+test('NaN and infinity are recognized', async (t) => {
   const x = tensor([1, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
   await equals(t, x.isNaN(), [0, 1, 0, 0])
   await equals(t, x.isFinite(), [1, 0, 0, 0])

@@ -98,9 +98,9 @@ test('amsgrad divides by the largest average', (t) => {
 
 test('RMSprop, Adadelta and Adagrad by hand', (t) => {
   close(t, trajectory(new RMSprop({ learningRate: 0.1, alpha: 0.75, eps: 0 }), 0, [3]), [-0.2])
-  const centred = Math.sqrt(0.25 * 9 - 0.75 ** 2)
+  const centered = Math.sqrt(0.25 * 9 - 0.75 ** 2)
   close(t, trajectory(new RMSprop({ learningRate: 0.1, alpha: 0.75, eps: 0, centered: true }), 0, [3]), [
-    -0.3 / centred,
+    -0.3 / centered,
   ])
   const step = (Math.sqrt(1e-6) / Math.sqrt(0.1 * 4 + 1e-6)) * 2
   close(t, trajectory(new Adadelta(), 0, [2]), [-step])

@@ -88,7 +88,7 @@ test('a report of values of an unknown unit asks for the base', (t) => {
   const options = { n: 64, classes: 3 }
   t.throws(() => theoryReport({ values, layers, evaluators }, options), {
     instanceOf: ArgumentError,
-    message: /nobody says in which unit KSG measured.*base: 2/,
+    message: /the unit of KSG is not known.*base: 2/,
   })
   const { layers: found } = theoryReport({ values, layers, evaluators }, { ...options, base: 2 })
   t.true(Math.abs((found[0]?.compression as number) - 2.1 * Math.LN2) < 1e-12)

@@ -91,7 +91,7 @@ test('all panels and pictures spread their axes alike: linear, unless they are t
   }
 })
 
-test('epochs are coloured by the logarithm of 1 + epoch', (t) => {
+test('epochs are colored by the logarithm of 1 + epoch', (t) => {
   t.true(text(informationPlane(fan(3, 40))).includes('"type":"symlog","constant":1,"scheme"'))
 })
 
@@ -106,7 +106,7 @@ test('layers that lie over each other are named together, and said to', (t) => {
   t.false(/over each other/.test(said(informationPlane(fan(4, 6)))))
 })
 
-test('stacks hold what ends on one spot, never a chain of neighbours', (t) => {
+test('stacks hold what ends on one spot, never a chain of neighbors', (t) => {
   const at = (x: number, place: number) => ({ layer: `l${place}`, place, path: [{ x, y: 0 }] })
   const of = (...xs: number[]) =>
     stacksOf(
@@ -155,11 +155,11 @@ test('layers are told apart by color, dash and marker: no two of fifty look the 
   for (const count of [5, 15, 50]) {
     const looks = range(count).map((place) => JSON.stringify(styleOf(place, count)))
     t.is(new Set(looks).size, count)
-    const inGrey = range(Math.min(count, 12)).map((place) => {
+    const inGray = range(Math.min(count, 12)).map((place) => {
       const { dash, marker } = styleOf(place, count)
       return JSON.stringify([dash, marker])
     })
-    t.is(new Set(inGrey).size, inGrey.length)
+    t.is(new Set(inGray).size, inGray.length)
   }
 })
 

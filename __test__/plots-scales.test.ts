@@ -56,12 +56,12 @@ test('scales hold all values, give positions back, and have two labels that stan
           const back = scale.position(scale.valueAt(position))
           t.true(Math.abs(back - position) < 1e-4, name)
         }
-        const labelled = scale.ticks.filter((tick) => tick.label !== '')
-        t.true(labelled.length >= 2, name)
-        t.is(new Set(labelled.map((tick) => tick.label)).size, labelled.length, name)
-        labelled.slice(1).forEach((tick, index) => {
-          const gap = 220 * (scale.position(tick.value) - scale.position(labelled[index]?.value as number))
-          t.true(gap >= (side === 'x' ? textWidth(tick.label, 11) : 11) || labelled.length <= 3, name)
+        const labeled = scale.ticks.filter((tick) => tick.label !== '')
+        t.true(labeled.length >= 2, name)
+        t.is(new Set(labeled.map((tick) => tick.label)).size, labeled.length, name)
+        labeled.slice(1).forEach((tick, index) => {
+          const gap = 220 * (scale.position(tick.value) - scale.position(labeled[index]?.value as number))
+          t.true(gap >= (side === 'x' ? textWidth(tick.label, 11) : 11) || labeled.length <= 3, name)
         })
       }
     }

@@ -99,7 +99,7 @@ test('the specification of a small information plane is as it was', async (t) =>
   t.is(text, await readFile(golden, 'utf8'))
 })
 
-test('dynamics that do not tell their unit are labelled so, unless the caller does', (t) => {
+test('dynamics that do not tell their unit are labeled so, unless the caller does', (t) => {
   const titles = (evaluator: string, options = {}) =>
     find(find(informationPlane({ ...dynamics(2), evaluators: [evaluator] }, options).spec, 'x'), 'title')
   t.true(titles('KSG').includes('I(H; X) [unit unknown]'))
@@ -134,7 +134,7 @@ test('stored dynamics are drawn up to the last epoch that was reached', (t) => {
   t.deepEqual(informationPlane(stored).spec, informationPlane(recorded).spec)
 })
 
-test('a layer keeps its marker and colour when others are left out', (t) => {
+test('a layer keeps its marker and color when others are left out', (t) => {
   const of = (spec: unknown, channel: string) => JSON.stringify(find(find(spec, channel), 'range')[0])
   t.is(of(informationPlane(dynamics(2), { layer: 'dense_3' }).spec, 'shape'), '["diamond"]')
   const all = JSON.parse(of(epochsPlot(dynamics(2)).spec, 'color')) as string[]
@@ -149,7 +149,7 @@ test('a single epoch is one point a layer, without a scale of epochs', async (t)
   for (const layer of layers) t.true(svg.includes(layer))
 })
 
-test('panels: one for each layer under the common title, coloured by epoch', (t) => {
+test('panels: one for each layer under the common title, colored by epoch', (t) => {
   const { spec } = informationPlanePanels(dynamics(7))
   t.is((spec.title as { text: string }).text, 'compression measure vs generalization measure')
   const panels = spec.concat as { title: { text: string } }[]
@@ -183,17 +183,17 @@ test('epochs plot: both measures against the epoch, counted from 1', (t) => {
 test('loss plot: training red, validation blue, "Epoch vs Loss"', (t) => {
   const { spec } = lossPlot({ loss: [2, 1], validationLoss: [2.1, 1.2] })
   t.is((spec.title as { text: string }).text, 'Epoch vs Loss')
-  const colours = (chart: unknown) => [
+  const colors = (chart: unknown) => [
     ...new Set(find(find(chart, 'color'), 'range').map((range) => String(range))),
   ]
-  t.deepEqual(colours(spec), ['#d62728,#1f77b4'])
+  t.deepEqual(colors(spec), ['#d62728,#1f77b4'])
   t.is(
     new Set(find(find(spec, 'strokeDash'), 'range').flat().map(String)).size,
     2,
     'told without color as well',
   )
   t.deepEqual(rowsOf(spec).at(-1), { curve: 'validation', epoch: 2, loss: 1.2, marked: true } as never)
-  t.deepEqual(colours(lossPlot({ loss: [1] }).spec), ['#d62728'])
+  t.deepEqual(colors(lossPlot({ loss: [1] }).spec), ['#d62728'])
 })
 
 test('labels stay inside and clear of each other, even for points on one spot', (t) => {
@@ -289,7 +289,7 @@ test('SVG: sans-serif text, all names, and no value that is not a number', async
   }
 })
 
-test('SVG: the colour of epochs is a bar, and no warning is written', async (t) => {
+test('SVG: the color of epochs is a bar, and no warning is written', async (t) => {
   const warnings: unknown[] = []
   const { warn } = console
   console.warn = (...message) => warnings.push(message)

@@ -93,6 +93,11 @@ test('what is not there is not answered', (t) => {
     message: /given epoch 2, expected one of 1/,
   })
   t.throws(() => set.toText({ epochs: [3] }), { instanceOf: ArgumentError })
+  t.throws(() => set.toText({ width: 0 }), { instanceOf: ArgumentError, message: /width/ })
+  t.throws(() => RunSet.of([{ ...run([[[1, 0.5]]]), epochs: null, steps: 'x' as never }]), {
+    instanceOf: DataError,
+    message: /steps: given "x", expected 1 whole numbers/,
+  })
 })
 
 test('information in another unit; numbers without one stay', (t) => {
@@ -116,7 +121,7 @@ test('information in another unit; numbers without one stay', (t) => {
   t.throws(() => set.in('inches'), { instanceOf: ArgumentError, message: /expected 'nats', 'bits'/ })
   t.throws(() => RunSet.of([run([[[1, 1]]], { units: [null] })]).in('bits'), {
     instanceOf: ArgumentError,
-    message: /nobody says in which unit KDE measured/,
+    message: /the unit of KDE is not known/,
   })
 })
 
@@ -198,7 +203,7 @@ test('notes tell of saturation, broken order and values above their ceiling, wit
   const notes = set.notes()
   t.true(
     notes.includes(
-      'KDE: I(H; X) is saturated at ln n = 6 bits (n = 64), where it tells the number of samples and not the layer: dense_1 in 1 of 1 epochs',
+      'KDE: I(H; X) is saturated at ln n = 6 bits (n = 64), so it reflects the number of samples and not the layer: dense_1 in 1 of 1 epochs',
     ),
     notes.join('\n'),
   )

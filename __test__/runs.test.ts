@@ -107,7 +107,7 @@ test('runs are stored, read back as they were, and finished seeds are kept', asy
   t.deepEqual(trained, [1])
   const half = await readRuns(folder)
   t.deepEqual(half.names, ['seed 1', 'seed 2'])
-  t.true(half.notes().some((note) => /^seed 2 was cut short.*1 of 3 epochs/.test(note)))
+  t.true(half.notes().some((note) => /^seed 2 was interrupted.*1 of 3 epochs/.test(note)))
   const whole = await runs(storing)
   t.deepEqual(trained, [1, 2, 3])
   t.deepEqual(await runs(storing).then((again) => again.toJSON()), whole.toJSON())

@@ -1,4 +1,4 @@
-/** Inner products of centred similarity matrices, and sums of their rows. */
+/** Inner products of centered similarity matrices, and sums of their rows. */
 import test from 'ava'
 import {
   ArgumentError,
@@ -15,8 +15,8 @@ import {
 } from '../ts/index.js'
 import { checkGradient, close, sample } from './helpers.js'
 
-/** H K H by the definition, or U-centred. */
-function centred(k: Tensor, hollow: boolean): Tensor {
+/** H K H by the definition, or U-centered. */
+function centered(k: Tensor, hollow: boolean): Tensor {
   const n = k.shape[0] as number
   const off = tensor(
     Array.from({ length: n }, (_, i) => Array.from({ length: n }, (_, j) => Number(i !== j))),
@@ -55,7 +55,7 @@ const CASES: readonly [Similarity, (rows: Tensor) => Tensor][] = [
   [{ kind: 'imq', c: 0.9 }, (a) => squaredDistances(a).add(0.81).rsqrt()],
 ]
 
-test('centeredProducts are traces of centred matrices, full and hollow', async (t) => {
+test('centeredProducts are traces of centered matrices, full and hollow', async (t) => {
   for (const hollow of [false, true]) {
     for (const [similarity, matrix] of CASES) {
       const sets = [x(), y()]
@@ -64,7 +64,7 @@ test('centeredProducts are traces of centred matrices, full and hollow', async (
         { hollow },
       )
       t.is(products.dtype, 'float64')
-      const matrices = sets.map((rows) => centred(matrix(rows), hollow))
+      const matrices = sets.map((rows) => centered(matrix(rows), hollow))
       for (const [i, a] of matrices.entries()) {
         for (const [j, b] of matrices.entries()) {
           const entry = await products

@@ -83,7 +83,7 @@ export async function buildNative() {
     filesUnder(path),
   )
   const before = fingerprint(sources)
-  // Cargo may complete the lock file while it builds: it is hashed again afterwards.
+  // Cargo may complete the lock file while it builds: it is hashed again afterward.
   const stampText = () => `${before} ${fingerprint(filesUnder('Cargo.lock'))}`
   const built =
     addonExists() && existsSync(join(root, 'native.cjs')) && existsSync(join(root, 'native.d.cts'))

@@ -162,7 +162,7 @@ const datasets: readonly BadInput[] = [
     hg.mnist.load(untyped({ bachSize: 2 })),
   ),
   bad('MNIST without labels', IOError, [/1 of 4 files are missing/, /train-labels-idx1-ubyte/], () =>
-    mnist('unlabelled', { 'train-labels-idx1-ubyte': undefined }),
+    mnist('unlabeled', { 'train-labels-idx1-ubyte': undefined }),
   ),
   bad(
     'MNIST cut off',

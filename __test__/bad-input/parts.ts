@@ -104,7 +104,7 @@ const layers: readonly BadInput[] = [
     () => new BatchNorm1d({ eps: 0 }),
   ),
   bad('a momentum of 2', ArgumentError, [/\[0, 1\]/, /received 2/], () => new BatchNorm1d({ momentum: 2 })),
-  bad('a batch of one to normalise by', DataError, [/batch of one/, /batch size/], () =>
+  bad('a batch of one to normalize by', DataError, [/batch of one/, /batch size/], () =>
     new BatchNorm1d().call(ones([1, 3]), { training: true }),
   ),
   bad('another number of inputs', ShapeError, [/\[batch, 4\]/, /received \[2,5\]/], () => {

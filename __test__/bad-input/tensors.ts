@@ -118,7 +118,7 @@ const operations: readonly BadInput[] = [
   bad('indices with fractions', DTypeError, [/indices are float32/, /int32/, /cast/], () =>
     zeros([3]).take(ones([2])),
   ),
-  bad('more neighbours than elements', ArgumentError, [/k is 4/, /from 0 to 3/], () =>
+  bad('more neighbors than elements', ArgumentError, [/k is 4/, /from 0 to 3/], () =>
     hg.topK(zeros([3]), 4, 0),
   ),
   bad('parts that do not fill an axis', ShapeError, [/extent 5/, /\[2, 2\]/], () =>

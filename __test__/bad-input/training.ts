@@ -84,9 +84,12 @@ export const trainingCases: readonly BadInput[] = [
   ),
   bad(
     'validation data besides a split',
-    UnknownNameError,
-    [/"validation"/, /did you mean "validationSplit"|validationSplit/],
-    () => trained({ validation: [] }),
+    ArgumentError,
+    [/validation/, /validationSplit 0.5/, /leave one of them out/],
+    () => trained({ validation: { x, y }, validationSplit: 0.5 }),
+  ),
+  bad('validation data without an entry', DataError, [/empty list/, /\{ x, y \}/], () =>
+    trained({ validation: [] }),
   ),
   bad('an unknown option of evaluate', UnknownNameError, [/"bachSize"/, /did you mean "batchSize"/], () =>
     ready().evaluate(x, y, untyped({ bachSize: 2 })),

@@ -178,7 +178,7 @@ const byOp: Readonly<Record<string, Run>> = {
     outputs({
       ...(await hg.transferEntropy(x as Tensor, y as Tensor, {
         ...transfer(p),
-        k: p.neighbours,
+        k: p.neighbors,
         standardize: p.standardize,
       })),
     }),

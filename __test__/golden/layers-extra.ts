@@ -1,4 +1,4 @@
-/** Normalisation, attention, interpolation and composed layers of the golden files in our API. */
+/** Normalization, attention, interpolation and composed layers of the golden files in our API. */
 
 import type { Tensor } from '../../ts/index.js'
 import * as hg from '../../ts/index.js'
@@ -236,7 +236,7 @@ const selfAttention: Operation = (inputs, { params: p }) => {
   return { y: output, attention, ...Object.fromEntries(kept) }
 }
 
-/** The state of a normalisation that has seen nothing. */
+/** The state of a normalization that has seen nothing. */
 const freshStatistics = (x: Tensor): Tensors => {
   const options = { dtype: x.dtype as 'float64' }
   const width = [x.shape[1] as number]
@@ -332,7 +332,7 @@ const denseBlockShapes: Operation = (_, { params: p }) =>
 const transitionShapes: Operation = (_, { params: p }) =>
   shapesOf(new hg.TransitionLayer(p.out_channels), [p.in_channels, ...p.spatial])
 
-/** A layer of convolutions and normalisations, of our names by those of the files: `norm0` and `0`, say. */
+/** A layer of convolutions and normalizations, of our names by those of the files: `norm0` and `0`, say. */
 function normalized(
   layer: hg.Layer,
   inputs: Tensors,

@@ -56,11 +56,11 @@ const avgPool =
     return { y: layer.apply({}, input(inputs)) }
   }
 
-const NORMALISATIONS = [hg.BatchNorm1d, hg.BatchNorm2d, hg.BatchNorm3d] as const
+const NORMALIZATIONS = [hg.BatchNorm1d, hg.BatchNorm2d, hg.BatchNorm3d] as const
 
 /** Feeds x0, x1, ... in turn; the output is that of the last one. */
 const batchNorm: Operation = (inputs, { params: p }) => {
-  const Class = NORMALISATIONS[p.nd - 1] as (typeof NORMALISATIONS)[number]
+  const Class = NORMALIZATIONS[p.nd - 1] as (typeof NORMALIZATIONS)[number]
   const { eps, momentum, affine, track_running_stats: trackRunningStats } = p
   const layer = new Class({ eps, momentum, affine, trackRunningStats })
   const { weight: gamma, bias: beta, running_mean: runningMean, running_var: runningVariance } = inputs

@@ -11,7 +11,7 @@ import { extraLayerOperations } from './layers-extra.js'
 import { lossOperations } from './losses.js'
 import { extraLossOperations } from './losses-extra.js'
 import { metricOperation } from './metrics.js'
-import { neighbourOperations } from './neighbours.js'
+import { neighborOperations } from './neighbors.js'
 import { optimizerOperations } from './optimizers.js'
 import type { Operation } from './run-case.js'
 import { tensorOperations } from './tensor-ops.js'
@@ -22,7 +22,7 @@ const byOp: Readonly<Record<string, Operation>> = {
   ...layerOperations,
   ...extraLayerOperations,
   ...estimatorOperations,
-  ...neighbourOperations,
+  ...neighborOperations,
   ...optimizerOperations,
   ...analysisOperations,
   ...hsicTrainingOperations,

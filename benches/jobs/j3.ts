@@ -15,7 +15,7 @@ async function pairs(inputs: Inputs, n: number, d: number): Promise<[x: Tensor, 
   return [x, await inputs.tensor('y', () => x.mul(rho).add(draw(2).mul(Math.sqrt(1 - rho * rho))))]
 }
 
-const neighbours =
+const neighbors =
   (n: number, d: number): Setup =>
   async (inputs) => {
     const [x, y] = await pairs(inputs, n, d)
@@ -54,7 +54,7 @@ const binned =
   }
 
 export const job: Job = Object.fromEntries([
-  ...[1, 2, 3, 5, 10].flatMap((d) => sizes.map((n) => [`ksg/d=${d}/n=${n}`, neighbours(n, d)])),
+  ...[1, 2, 3, 5, 10].flatMap((d) => sizes.map((n) => [`ksg/d=${d}/n=${n}`, neighbors(n, d)])),
   ...(
     [
       [1, 0.25],

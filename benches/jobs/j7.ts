@@ -31,7 +31,7 @@ function lenet(): Network {
     .add(new Dense(10))
 }
 
-/** Two 3 x 3 convolutions behind batch normalisation and relu, and a way around them. */
+/** Two 3 x 3 convolutions behind batch normalization and relu, and a way around them. */
 interface Block {
   readonly norms: readonly [BatchNorm2d, BatchNorm2d]
   readonly convs: readonly [Conv2d, Conv2d]
@@ -39,7 +39,7 @@ interface Block {
   readonly shortcut: Conv2d | undefined
 }
 
-/** Wide residual network 16-4 (Zagoruyko and Komodakis 2016) for 32 x 32 colour images. */
+/** Wide residual network 16-4 (Zagoruyko and Komodakis 2016) for 32 x 32 color images. */
 class WideResNet extends Network {
   readonly #stem: Conv2d
   readonly #blocks: readonly Block[]

@@ -129,7 +129,7 @@ const list: readonly Family[] = [
     goal: 0.075,
   },
   { name: 'labels', estimator: 'auto', has: isClean('cd'), goal: 0.02 },
-  { name: 'labels, neighbours alone', estimator: 'Ross', has: isClean('cd'), goal: 0.069 },
+  { name: 'labels, neighbors alone', estimator: 'Ross', has: isClean('cd'), goal: 0.069 },
   { name: 'discrete', estimator: 'auto', has: isClean('dd'), goal: 0.0059 },
   { name: 'mixed', estimator: 'auto', has: isClean('mixed'), goal: 0.017 },
   {

@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto'
 
 /** The vertices that each vertex has an edge to. */
-const neighbours = [
+const neighbors = [
   [1, 3, 5, 10, 11],
   [0, 2, 3, 4, 11],
   [1, 3, 4, 8, 9],
@@ -55,7 +55,7 @@ function labelOf(row: readonly number[]): 0 | 1 {
   let edges = 0
   let opposite = 0
   for (let i = 0; i < bits; i++) {
-    for (const j of neighbours[i] as readonly number[]) edges += both(i, j) / 2
+    for (const j of neighbors[i] as readonly number[]) edges += both(i, j) / 2
     opposite += both(i, antipodes[i] as number) / 2
   }
   return 52 * ones - 5 * ones * ones + 11 * edges - 6 * opposite > 196 ? 1 : 0

@@ -1,7 +1,15 @@
-/** How far a number may be from what more samples would give. */
+/** Sampling error of a statistic. */
 import { ArgumentError, DataError, describe } from '../core/errors.js'
-import { between, type Checks, checkOptions, flag, isList, whole } from '../core/options.js'
-import { type SampleData, samplesFrom } from '../estimators/data.js'
+import {
+  signal as anySignal,
+  between,
+  type Checks,
+  checkOptions,
+  flag,
+  isList,
+  whole,
+} from '../core/options.js'
+import { releaseSamples, type SampleData, samplesFrom } from '../estimators/data.js'
 import type { Tensor } from '../ops/tensor.js'
 import { deviationOf, meanOf, normalBelow, normalQuantile, quantileOf } from './distributions.js'
 import { sameCount } from './read.js'
@@ -20,14 +28,16 @@ import {
 export interface BootstrapOptions {
   /** Resamples. Default 1000. */
   resamples?: number
-  /** Probability that an interval is meant to cover the true value with. Default 0.95. */
+  /** Nominal coverage of the intervals. Default 0.95. */
   level?: number
-  /** Decides the resamples. Default 0. */
+  /** Seed of the resamples. Default 0. */
   seed?: number
-  /** The BCa interval, too, which takes as many more values of the statistic as there are samples. Default true. */
+  /** Also compute the BCa interval, which needs one more evaluation of the statistic per sample. Default true. */
   bca?: boolean
-  /** Row numbers of each resample, in place of drawn ones. */
+  /** Row indices of each resample, instead of random ones. */
   indices?: Rounds
+  /** Ends the resamples early; the promise rejects with its reason. */
+  signal?: AbortSignal
 }
 
 const checks: Checks<BootstrapOptions> = {
@@ -36,42 +46,45 @@ const checks: Checks<BootstrapOptions> = {
   seed: whole(0),
   bca: flag,
   indices: roundsCheck,
+  signal: anySignal,
 }
 
-/** Two ends of an interval. */
+/** Lower and upper bound. */
 export type Interval = readonly [low: number, high: number]
 
 /** Result of {@link bootstrap}. */
 export interface Bootstrap {
   /** The statistic of the samples. */
   readonly value: number
-  /** Deviation of the statistic over resamples. */
+  /** Standard deviation of the statistic over resamples. */
   readonly standardError: number
-  /** Mean over resamples less the value. */
+  /** Mean over resamples minus the value. */
   readonly bias: number
   /** Quantiles over resamples. */
   readonly percentile: Interval
-  /** 2 value - the quantiles, in turn. */
+  /** 2 value minus the upper and the lower quantile. */
   readonly basic: Interval
   /** Bias-corrected and accelerated (Efron 1987); undefined with `bca: false`. */
   readonly bca?: Interval
-  /** Bias correction of BCa, in deviations of a normal variable. */
+  /** Bias correction of BCa, in standard normal units. */
   readonly z0?: number
-  /** Acceleration of BCa, from leaving out one sample at a time. */
+  /** Acceleration of BCa, from the jackknife. */
   readonly acceleration?: number
 }
 
 /**
- * Bootstrap intervals of a statistic (Efron and Tibshirani 1993): of samples, or of runs, where each run is a sample.
+ * Bootstrap intervals of a statistic (Efron and Tibshirani 1993) over samples, or over runs, where each run is a sample.
  *
  *     await bootstrap([x, y], new DistanceCorrelation())
  *     await bootstrap([accuracies], (a) => a.mean(), { level: 0.9 })
  *
- * Rows of all arguments are drawn together, with replacement. Quantiles are interpolated (type 7). Estimates by nearest neighbors do not bear copied samples: use
- * {@link bootstrap} of runs for them. Intervals in the unit of the statistic.
+ * Rows of all arguments are drawn together, with replacement. Quantiles are interpolated (type 7). Copied samples bias estimates by nearest
+ * neighbors: bootstrap over runs for them. Intervals in the unit of the statistic.
  *
- * @param data arguments of the statistic, each n samples; @param statistic an estimator (of two arguments), or a function of tensors to a scalar
- * @throws ArgumentError for what is no statistic; ShapeError for different numbers of samples; NumericalError where a resample has no value
+ * @param data arguments of the statistic, each n samples
+ * @param statistic an estimator (of two arguments), or a function from tensors to a scalar
+ * @throws ArgumentError for another type of statistic; ShapeError for different numbers of samples; NumericalError if a resample has no
+ *   value
  */
 export async function bootstrap(
   data: readonly SampleData[],
@@ -79,16 +92,31 @@ export async function bootstrap(
   options: BootstrapOptions = {},
 ): Promise<Bootstrap> {
   const given = checkOptions('bootstrap', options, checks)
-  const { level = 0.95, seed = 0, bca = true } = given
   checkStatistic('bootstrap', statistic)
   if (!isList(data) || data.length === 0) {
     throw new ArgumentError(
       `bootstrap: data is ${describe(data)}, expected an array of the arguments of the statistic`,
     )
   }
+  const parts = Array.from(data)
   const samples: Tensor[] = []
-  for (const [i, part] of Array.from(data).entries())
-    samples.push(await samplesFrom(`bootstrap: data[${i}]`, part))
+  try {
+    for (const [i, part] of parts.entries()) {
+      samples.push(await samplesFrom(`bootstrap: data[${i}]`, part))
+    }
+    return await resampled(samples, statistic, given)
+  } finally {
+    for (const [i, part] of samples.entries()) releaseSamples(part, parts[i] as SampleData)
+  }
+}
+
+/** The bootstrap of samples that were read. */
+async function resampled(
+  samples: readonly Tensor[],
+  statistic: Statistic,
+  given: BootstrapOptions,
+): Promise<Bootstrap> {
+  const { level = 0.95, seed = 0, bca = true, signal } = given
   const n = sameCount('bootstrap', ...samples)
   if (n < 2) throw new DataError(`bootstrap: needs at least 2 samples, received ${n}`)
   const indices = given.indices && checkRounds('bootstrap: indices', given.indices, n, false)
@@ -98,8 +126,11 @@ export async function bootstrap(
   try {
     const all = Int32Array.from({ length: n }, (_, i) => i)
     const [value] = (await valuesOf('bootstrap', 1, () => values.of(all))) as unknown as [number]
-    const found = await valuesOf('bootstrap', count, (b) =>
-      indices === undefined ? values.drawn(b) : values.of(indices[b] as Int32Array),
+    const found = await valuesOf(
+      'bootstrap',
+      count,
+      (b) => (indices === undefined ? values.drawn(b) : values.of(indices[b] as Int32Array)),
+      signal,
     )
     const sorted = found.slice().sort()
     const ends = (low: number, high: number): Interval => [quantileOf(sorted, low), quantileOf(sorted, high)]
@@ -113,7 +144,7 @@ export async function bootstrap(
       basic: [2 * value - percentile[1], 2 * value - percentile[0]] as const,
     }
     if (!bca) return common
-    const left = await valuesOf('bootstrap', n, (i) => values.of(all.filter((row) => row !== i)))
+    const left = await valuesOf('bootstrap', n, (i) => values.of(all.filter((row) => row !== i)), signal)
     const acceleration = accelerationOf(left)
     const z0 = normalQuantile(sharesBelow(found, value))
     const corrected = (p: number) => {
@@ -126,7 +157,7 @@ export async function bootstrap(
   }
 }
 
-/** The share of values below one, equal ones counting half; held off 0 and 1, which have no quantile. */
+/** The share of values below one, ties counting half; kept away from 0 and 1, which have no quantile. */
 function sharesBelow(values: Float64Array, value: number): number {
   const margin = 1e-12 * Math.abs(value)
   let twice = 0
@@ -135,7 +166,7 @@ function sharesBelow(values: Float64Array, value: number): number {
   return Math.min(1 - least, Math.max(least, twice / (2 * values.length)))
 }
 
-/** Efron 1987, from the values with one sample left out. */
+/** Efron 1987, from the jackknife values. */
 function accelerationOf(left: Float64Array): number {
   const mean = meanOf(left)
   let [squares, cubes] = [0, 0]

@@ -1,4 +1,4 @@
-/** Information under a condition: what x tells of y beyond what z tells. */
+/** Conditional information: I(X; Y | Z). */
 import { DataError, DTypeError, ShapeError } from '../core/errors.js'
 import { type Checks, checkOptions, flag, oneOf, whole } from '../core/options.js'
 import { logarithmBase } from '../estimators/check.js'
@@ -12,19 +12,19 @@ import { concat } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
 import { rowsFrom, sameCount, scalarsOf } from './read.js'
 
-/** By what information is estimated. */
+/** Estimator of information. */
 export type InformationKind = 'knn' | 'gaussian' | 'discrete'
 
-/** Options of measures of information among several variables. */
+/** Options of information measures of several variables. */
 export interface ConditionalOptions {
   /**
-   * `knn`: nearest neighbors, for numbers of any distribution; `gaussian`: the closed form of normal variables; `discrete`: counts, equal rows
-   * being one symbol. Default: 'discrete' for class labels, else 'knn'.
+   * `knn`: nearest neighbors, for numbers of any distribution; `gaussian`: the closed form of normal variables; `discrete`: counts, equal
+   * rows being one symbol. Default: 'discrete' for class labels, otherwise 'knn'.
    */
   estimator?: InformationKind
-  /** knn: which neighbor. Default 3. */
+  /** knn: index of the neighbor. Default 3. */
   k?: number
-  /** knn: give every column mean 0 and variance 1 first. Default true. */
+  /** knn: scale every column to mean 0 and variance 1. Default true. */
   standardize?: boolean
   /** discrete: `none` (default) or `millerMadow`, which adds (occupied - 1) / (2n) to each entropy. */
   correction?: 'none' | 'millerMadow'
@@ -41,7 +41,7 @@ export const conditionalChecks: Checks<ConditionalOptions> = {
   base: logarithmBase,
 }
 
-/** Variables of one kind, read: rows of numbers, or class numbers. */
+/** Variables of one kind: rows of numbers, or class indices. */
 export interface Variables {
   readonly kind: InformationKind
   readonly parts: readonly Tensor[]
@@ -49,9 +49,9 @@ export interface Variables {
 }
 
 /**
- * Reads the variables of a measure, by the estimator that was asked for or what they hold.
+ * Reads the variables of a measure, for the given estimator or by their kind.
  *
- * @param usual that of numbers, where none was asked for
+ * @param usual default estimator for numbers
  */
 export async function variablesFrom(
   name: string,
@@ -67,7 +67,7 @@ export async function variablesFrom(
   const labels = given.findIndex(isLabels)
   if (labels >= 0) {
     throw new DTypeError(
-      `${name}: ${Object.keys(data)[labels]} holds class labels, which estimator '${kind}' would take for numbers; ` +
+      `${name}: ${Object.keys(data)[labels]} holds class labels, which estimator '${kind}' would treat as numbers; ` +
         "use estimator 'discrete' for labels on all sides, or give Float64Array.from(labels)",
     )
   }
@@ -82,12 +82,12 @@ export async function variablesFrom(
   return { kind, n, parts: near }
 }
 
-/** ln of the determinant of the correlation matrix of columns: twice the entropy of normal variables, up to what cancels. */
+/** Log determinant of the correlation matrix of columns: twice the entropy of normal variables, up to terms that cancel. */
 export function logDetOf(...parts: readonly Tensor[]): Tensor {
   return normalCorrelation(parts.length === 1 ? (parts[0] as Tensor) : concat(parts, 1)).logDet()
 }
 
-/** Entropy in nats of the symbols that several make together. */
+/** Entropy in nats of the joint symbols of several variables. */
 export function symbolEntropy(
   parts: readonly Tensor[],
   correction: ConditionalOptions['correction'],
@@ -112,7 +112,8 @@ export function symbolEntropy(
  *
  * Lazy and differentiable.
  *
- * @param x `[n, ...]`; @param y, z the same samples, n above the number of all columns and 1
+ * @param x `[n, ...]`
+ * @param y, z the same samples, n greater than the number of all columns plus 1
  * @returns float64 scalar, nats
  * @throws ShapeError for different numbers of samples; DataError for too few
  */
@@ -172,17 +173,18 @@ export function conditionalOf({ kind, parts }: Variables, { k = 3, correction }:
 }
 
 /**
- * Conditional mutual information I(X; Y | Z): what x tells of y beyond what z tells.
+ * Conditional mutual information I(X; Y | Z): information between x and y given z.
  *
- * - `knn` (Frenzel and Pompe 2007): psi(k) + mean[psi(n_z + 1) - psi(n_xz + 1) - psi(n_yz + 1)], neighbors by the largest coordinate.
+ * - `knn` (Frenzel and Pompe 2007): psi(k) + mean[psi(n_z + 1) - psi(n_xz + 1) - psi(n_yz + 1)], neighbors in the maximum metric.
  * - `gaussian`: {@link gaussianConditional}.
- * - `discrete`: H(X, Z) + H(Y, Z) - H(Z) - H(X, Y, Z) of counted frequencies.
+ * - `discrete`: H(X, Z) + H(Y, Z) - H(Z) - H(X, Y, Z) of relative frequencies.
  *
- * Not clipped: an estimate of no information is as often below 0 as above.
+ * Not clipped: an estimate of zero information is as often below 0 as above.
  *
- * @param x n samples; @param y, z the same draws
+ * @param x n samples
+ * @param y, z the same draws
  * @returns nats, or the unit of `base`
- * @throws DTypeError for labels where numbers are wanted; ShapeError for different numbers of samples; DataError for too few
+ * @throws DTypeError for labels with an estimator of numbers; ShapeError for different numbers of samples; DataError for too few
  */
 export async function conditionalMutualInformation(
   x: SampleData,
@@ -198,10 +200,12 @@ export async function conditionalMutualInformation(
 }
 
 /**
- * Partial correlation of two variables given others: that of what is left of x and y after linear regression on z, from -1 to 1. For normal
- * variables I(X; Y | Z) = -1/2 ln(1 - r^2).
+ * Partial correlation of two variables given others: the correlation of the residuals of x and y after linear regression on z, from -1 to
+ * 1. For normal variables I(X; Y | Z) = -1/2 ln(1 - r^2).
  *
- * @param x n numbers; @param y n numbers; @param z `[n, d]`, the same draws
+ * @param x n numbers
+ * @param y n numbers
+ * @param z `[n, d]`, the same draws
  * @throws ShapeError for several columns in x or y; DataError for fewer than d + 4 samples
  */
 export async function partialCorrelation(x: SampleData, y: SampleData, z: SampleData): Promise<number> {
@@ -225,5 +229,5 @@ export async function partialCorrelation(x: SampleData, y: SampleData, z: Sample
 
 function checkSingle(what: string, x: Tensor): void {
   if (x.shape[1] === 1) return
-  throw new ShapeError(`${what} has ${x.shape[1]} columns, expected one number a sample`)
+  throw new ShapeError(`${what} has ${x.shape[1]} columns, expected one number per sample`)
 }

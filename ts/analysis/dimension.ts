@@ -1,4 +1,4 @@
-/** The dimension of the surface that samples lie on. */
+/** Intrinsic dimension of samples. */
 import { ArgumentError, DataError } from '../core/errors.js'
 import { between, type Checks, checkOptions, pairOf, whole } from '../core/options.js'
 import type { SampleData } from '../estimators/data.js'
@@ -7,7 +7,7 @@ import { stack } from '../ops/index.js'
 import { arange, full, type Tensor } from '../ops/tensor.js'
 import { rowsFrom, scalarsOf } from './read.js'
 
-const apart = 'remove the copies; a dimension is that of points which all differ'
+const apart = 'remove the copies; a dimension needs points that all differ'
 
 /** Logarithms of the distances of each sample to its k nearest others, nearest first, `[n, k]`; lazy. */
 async function nearestLogs(name: string, rows: Tensor, k: number): Promise<() => Tensor> {
@@ -19,7 +19,7 @@ const column = (x: Tensor, j: number) => x.slice([0, j], [null, j + 1]).flatten(
 
 /** Options of {@link twoNN}. */
 export interface TwoNNOptions {
-  /** Share of the largest ratios that the line and the censored estimate leave out. Default 0.1, as in the paper. */
+  /** Share of the largest ratios that `linear` and `mleCensored` leave out. Default 0.1, as in the paper. */
   discard?: number
 }
 
@@ -27,21 +27,21 @@ const twoChecks: Checks<TwoNNOptions> = { discard: between(0, 1, 'high') }
 
 /** Result of {@link twoNN}. */
 export interface TwoNNDimension {
-  /** Slope of -ln(1 - i/N) against ln mu through the origin, over the ratios kept: the estimate of the paper. NaN where none is left out. */
+  /** Slope of -ln(1 - i/N) against ln mu through the origin, over the kept ratios: the estimate of the paper. NaN if none is left out. */
   readonly linear: number
-  /** N / sum ln mu: the maximum of the likelihood (Denti et al. 2022). */
+  /** N / sum ln mu: maximum likelihood (Denti et al. 2022). */
   readonly mle: number
-  /** (N - 1) / sum ln mu: the same without its bias. */
+  /** (N - 1) / sum ln mu: the same without bias. */
   readonly mleUnbiased: number
-  /** The maximum of the likelihood of the smallest ratios, those left out being known to be larger. */
+  /** Maximum likelihood of the kept ratios, the others censored. */
   readonly mleCensored: number
-  /** Ratios kept. */
+  /** Number of kept ratios. */
   readonly kept: number
 }
 
 /**
- * Intrinsic dimension by two nearest neighbors (Facco, d'Errico, Rodriguez and Laio 2017): the ratios mu = r2 / r1 of the distances to the second
- * and to the first neighbor have the density d mu^(-d - 1), whatever the density of the samples. Euclidean distances.
+ * Intrinsic dimension by two nearest neighbors (Facco, d'Errico, Rodriguez and Laio 2017): the ratios mu = r2 / r1 of the distances to the
+ * second and the first neighbor have the density d mu^(-d - 1), for any density of the samples. Euclidean distances.
  *
  * @param x `[n, d]`, n of at least 3
  * @throws DataError for repeated samples and for too few
@@ -66,7 +66,7 @@ export async function twoNN(x: SampleData, options: TwoNNOptions = {}): Promise<
     return {
       all: ratios.sum(),
       sum: used.sum(),
-      // Where all samples are kept the last has an infinite place on the line.
+      // If all samples are kept, the last has an infinite coordinate on the line.
       products: kept === n ? full([], Number.NaN, { dtype: 'float64' }) : used.mul(places).sum(),
       squares: used.square().sum(),
       largest: used.max(),
@@ -83,9 +83,9 @@ export async function twoNN(x: SampleData, options: TwoNNOptions = {}): Promise<
 
 /** Options of {@link levinaBickel}. */
 export interface LevinaBickelOptions {
-  /** Neighbors that a local estimate is made of. Default 20. */
+  /** Neighbors of a local estimate. Default 20. */
   k?: number
-  /** First and last of the numbers of neighbors that `meanOverRange` averages over. Default [10, 20], as in the paper. */
+  /** First and last number of neighbors of `meanOverRange`. Default [10, 20], as in the paper. */
   range?: readonly [number, number]
 }
 
@@ -95,21 +95,21 @@ const levinaChecks: Checks<LevinaBickelOptions> = { k: whole(3), range: pairOf(w
 export interface LevinaBickelDimension {
   /** Mean of the local estimates m_i = (k - 1) / sum_(j<k) ln(T_k / T_j) (Levina and Bickel 2004). */
   readonly mean: number
-  /** 1 / mean(1 / m_i) (MacKay and Ghahramani 2005), which counts every neighbor alike. */
+  /** 1 / mean(1 / m_i) (MacKay and Ghahramani 2005), with equal weight for every neighbor. */
   readonly inverseMean: number
   /** The mean with k - 2 in the numerator, without the bias of a local estimate. */
   readonly unbiasedMean: number
   readonly median: number
-  /** `mean`, averaged over the numbers of neighbors of `range`. */
+  /** `mean`, averaged over the numbers of neighbors in `range`. */
   readonly meanOverRange: number
 }
 
 /**
- * Intrinsic dimension by maximum likelihood (Levina and Bickel 2004): samples near a point are taken for a Poisson process in d dimensions. Low
- * where d is high, as samples are never near then. Euclidean distances.
+ * Intrinsic dimension by maximum likelihood (Levina and Bickel 2004): samples near a point are modeled as a Poisson process in d
+ * dimensions. Biased downward for large d, since samples are then far apart. Euclidean distances.
  *
  * @param x `[n, d]`, with more samples than neighbors
- * @throws DataError for repeated samples and for too few; ArgumentError for a range that ends before it begins
+ * @throws DataError for repeated samples and for too few; ArgumentError for a range in descending order
  */
 export async function levinaBickel(
   x: SampleData,

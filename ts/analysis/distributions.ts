@@ -1,4 +1,4 @@
-/** Distributions of test statistics, on the host. */
+/** Distributions of test statistics, computed in JavaScript. */
 import { gammaTail, logGamma } from '../estimators/special.js'
 
 /** P(Z <= z) of a standard normal variable. */
@@ -83,7 +83,7 @@ export function meanOf(values: ArrayLike<number>): number {
   return sum / values.length
 }
 
-/** Deviation of some numbers from their mean, over n - `less`. */
+/** Standard deviation of some numbers, over n - `less`. */
 export function deviationOf(values: ArrayLike<number>, less = 1): number {
   const mean = meanOf(values)
   let sum = 0

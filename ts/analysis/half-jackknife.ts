@@ -1,22 +1,23 @@
-/** How far an estimate may be from that of other samples, for estimators that no copy of a sample may reach. */
-import { between, type Checks, checkOptions, elsewhere, whole } from '../core/options.js'
+/** Standard error for estimators that copied samples would bias. */
+import { signal as anySignal, between, type Checks, checkOptions, whole } from '../core/options.js'
 import { inTurns } from '../core/turns.js'
-import { type SampleData, samplesFrom } from '../estimators/data.js'
+import { releaseSamples, type SampleData, samplesFrom } from '../estimators/data.js'
 import { checkEstimator, type Estimator } from '../estimators/estimator.js'
 import { HostRandom } from '../ops/random.js'
-import { tensor } from '../ops/tensor.js'
+import { type Tensor, tensor } from '../ops/tensor.js'
 import type { Interval } from './bootstrap.js'
 import { deviationOf, normalQuantile } from './distributions.js'
 import { sameCount } from './read.js'
 
 /** Options of {@link halfJackknife}. */
 export interface HalfJackknifeOptions {
-  /** Halves that are drawn. Default 100. */
+  /** Number of random halves. Default 100. */
   rounds?: number
-  /** Probability that the interval is meant to cover with. Default 0.95. */
+  /** Nominal coverage of the interval. Default 0.95. */
   level?: number
-  /** Decides the halves. Default 0. */
+  /** Seed of the halves. Default 0. */
   seed?: number
+  /** Ends the rounds early; the promise rejects with its reason. */
   signal?: AbortSignal
 }
 
@@ -24,7 +25,7 @@ const checks: Checks<HalfJackknifeOptions> = {
   rounds: whole(2, 1e6),
   level: between(0, 1, 'both'),
   seed: whole(0),
-  signal: elsewhere(),
+  signal: anySignal,
 }
 
 /** Result of {@link halfJackknife}. */
@@ -32,18 +33,21 @@ export interface HalfJackknife {
   /** The estimate of all samples. */
   readonly value: number
   readonly standardError: number
-  /** value -+ z standardError, z the quantile of the normal distribution. Bias is not in it. */
+  /** value -+ z standardError, z the quantile of the normal distribution. Does not include bias. */
   readonly interval: Interval
 }
 
 /**
- * Standard error and interval of an estimate by the delete-d jackknife with d = n / 2 (Shao and Wu 1989): the root of the mean square deviation of estimates of halves of the
- * samples, drawn without replacement. A {@link bootstrap} draws samples twice, which estimators by neighbors, kernels and bins take for structure; this one does not.
+ * Standard error and interval of an estimate by the delete-d jackknife with d = n / 2 (Shao and Wu 1989): the root mean square deviation of
+ * the estimates of halves, drawn without replacement. A {@link bootstrap} draws copies, which bias estimators by neighbors, kernels and
+ * bins; this function draws none.
  *
  *     const { value, interval } = await halfJackknife(x, y, new KSG())
  *
- * @param x n samples; @param y the same draws; @param estimator in whose unit the numbers are
- * @throws as `estimate` does; the reason of `signal` where it is aborted
+ * @param x n samples
+ * @param y the same draws
+ * @param estimator the results have its unit
+ * @throws as `estimate` does; the reason of `signal` if it is aborted
  */
 export async function halfJackknife(
   x: SampleData,
@@ -52,10 +56,29 @@ export async function halfJackknife(
   options: HalfJackknifeOptions = {},
 ): Promise<HalfJackknife> {
   const name = 'halfJackknife'
-  const { rounds = 100, level = 0.95, seed = 0, signal } = checkOptions(name, options, checks)
+  const given = checkOptions(name, options, checks)
   checkEstimator(`${name}: estimator`, estimator)
   const a = await samplesFrom(`${name}: x`, x)
-  const b = await samplesFrom(`${name}: y`, y)
+  try {
+    const b = await samplesFrom(`${name}: y`, y)
+    try {
+      return await ofHalves(name, a, b, estimator, given)
+    } finally {
+      releaseSamples(b, y)
+    }
+  } finally {
+    releaseSamples(a, x)
+  }
+}
+
+/** Estimates of halves of samples that were read. */
+async function ofHalves(
+  name: string,
+  a: Tensor,
+  b: Tensor,
+  estimator: Estimator,
+  { rounds = 100, level = 0.95, seed = 0, signal }: HalfJackknifeOptions,
+): Promise<HalfJackknife> {
   const n = sameCount(name, a, b)
   const value = await estimator.estimate(a, b)
   const random = new HostRandom(seed)

@@ -1,4 +1,4 @@
-/** Analysis: statistics of layers and of runs, made of published formulas, each with its source. */
+/** Analysis: statistics of layers and of runs, by published formulas with their sources. */
 export { type Bootstrap, type BootstrapOptions, bootstrap, type Interval } from './bootstrap.js'
 export {
   type ConditionalOptions,

@@ -1,4 +1,4 @@
-/** Information among three variables and more. */
+/** Information among three or more variables. */
 import { ArgumentError, describe } from '../core/errors.js'
 import { type Checks, checkOptions, isList, oneOf } from '../core/options.js'
 import { logarithmBase } from '../estimators/check.js'
@@ -21,17 +21,18 @@ export interface Interaction {
   readonly mutualInformation: number
   /** I(X; Y | Z). */
   readonly conditional: number
-  /** I(X; Y) - I(X; Y | Z) (Bell 2003): positive for redundancy, below 0 for synergy. */
+  /** I(X; Y) - I(X; Y | Z) (Bell 2003): positive for redundancy, negative for synergy. */
   readonly coInformation: number
-  /** I(X; Y | Z) - I(X; Y) (McGill 1954): positive for synergy; minus the co-information. */
+  /** I(X; Y | Z) - I(X; Y) (McGill 1954): positive for synergy; the negative of the co-information. */
   readonly interactionInformation: number
 }
 
 /**
- * Interaction of three variables: how much the information between x and y changes when z is known. Of y = x XOR z of fair bits the interaction
- * information is ln 2, of three copies of a bit -ln 2. Both names are met with both signs in the literature: these are the signs of McGill and of Bell.
+ * Interaction of three variables: the change of the information between x and y when z is given. For y = x XOR z of fair bits the
+ * interaction information is ln 2, for three copies of a bit -ln 2. In the literature both names occur with both signs: here the signs are
+ * those of McGill and of Bell.
  *
- * Estimators and errors as for {@link conditionalMutualInformation}; `knn` has I(X; Y) by KSG 1.
+ * Estimators and errors as for {@link conditionalMutualInformation}; `knn` computes I(X; Y) by KSG 1.
  */
 export async function interactionInformation(
   x: SampleData,
@@ -81,10 +82,10 @@ export interface TotalCorrelation {
 }
 
 /**
- * How much several variables depend on each other: total correlation and dual total correlation. For two variables both are their mutual
- * information. In nats, or the unit of `base`.
+ * Dependence among several variables: total correlation and dual total correlation. For two variables both are the mutual information. In
+ * nats, or the unit of `base`.
  *
- * @param blocks at least two variables; several columns are one variable
+ * @param blocks at least two variables; one variable may have several columns
  * @throws ArgumentError for fewer than two; others as for {@link conditionalMutualInformation}
  */
 export async function totalCorrelation(

@@ -1,4 +1,4 @@
-/** How far two labelings of the same samples agree. */
+/** Agreement of two labelings of the same samples. */
 import { settled } from '../core/turns.js'
 import { entropyOf, jointClasses } from '../estimators/counts.js'
 import { type SampleData, samplesFrom } from '../estimators/data.js'
@@ -6,7 +6,7 @@ import { classCounts, classesOf } from '../estimators/samples.js'
 import { logGamma } from '../estimators/special.js'
 import { entriesOf, sameCount } from './read.js'
 
-/** A quotient by each mean of H(a) and H(b). */
+/** Quotients by each mean of H(a) and H(b). */
 export interface ByMean {
   readonly arithmetic: number
   readonly geometric: number
@@ -32,10 +32,11 @@ export interface LabelAgreement {
 }
 
 /**
- * Agreement of two labelings, whatever their class numbers: mutual information, normalized and adjusted for chance, and variation of information. Two
- * labelings of a single class each agree in full: the quotients are 1.
+ * Agreement of two labelings, independent of their class numbers: mutual information, normalized and adjusted for chance, and variation of
+ * information. Two labelings of a single class each agree fully: the quotients are 1.
  *
- * @param a n labels, or rows of which equal ones are one class; @param b the same samples
+ * @param a n labels, or rows of which equal ones are one class
+ * @param b the same samples
  * @throws ShapeError for different numbers of samples
  */
 export async function labelAgreement(a: SampleData, b: SampleData): Promise<LabelAgreement> {
@@ -105,7 +106,7 @@ async function expectedInformation(a: readonly number[], b: readonly number[], n
   return total
 }
 
-/** How many classes there are of each size. */
+/** Number of classes of each size. */
 function sizesOf(counts: readonly number[]): Map<number, number> {
   const sizes = new Map<number, number>()
   for (const count of counts) if (count > 0) sizes.set(count, (sizes.get(count) ?? 0) + 1)

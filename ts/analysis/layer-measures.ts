@@ -1,4 +1,4 @@
-/** Numbers that sum up a layer, by name: what is followed through a training. */
+/** Statistics of a layer by name, for recording during training. */
 import { DataError, NumericalError } from '../core/errors.js'
 import { checkValue, listOf, oneOf } from '../core/options.js'
 import type { SampleData } from '../estimators/data.js'
@@ -7,7 +7,7 @@ import { layerStatistics, sparsity } from './layer-statistics.js'
 import { rowsFrom } from './read.js'
 import { spectrum } from './spectrum.js'
 
-/** Which numbers, the function that each comes from, and who defined it. */
+/** The statistics, the function of each, and its source. */
 const measures = {
   mean: { from: 'layerStatistics', source: 'mean over all entries' },
   variance: { from: 'layerStatistics', source: 'variance over all entries, over their number' },
@@ -34,13 +34,13 @@ const measures = {
   },
 } as const
 
-/** A number that sums up a layer. */
+/** Name of a statistic of a layer. */
 export type LayerMeasure = keyof typeof measures
 
 /** All names of {@link LayerMeasure}. */
 export const layerMeasureNames = Object.keys(measures) as readonly LayerMeasure[]
 
-/** What each number is and who defined it, by name. */
+/** Definition and source of each statistic, by name. */
 export const layerMeasureSources: Readonly<Record<LayerMeasure, string>> = Object.freeze(
   Object.fromEntries(Object.entries(measures).map(([name, { source }]) => [name, source])) as Record<
     LayerMeasure,
@@ -61,13 +61,15 @@ const groups: Readonly<Record<Group, (x: SampleData) => Promise<Readonly<Record<
 }
 
 /**
- * Numbers that sum up a layer's activations, by name; see {@link layerMeasureSources}. NaN where the samples have none, such as a dimension of repeated ones.
+ * Statistics of a layer's activations, by name; see {@link layerMeasureSources}. NaN if a statistic does not exist for the samples, such as
+ * the dimension of repeated samples.
  *
  *     await layerMeasures(h, ['deadShare', 'effectiveRank', 'twoNN']) // { deadShare: 0.1, effectiveRank: 12.3, twoNN: 6.1 }
  *
- * @param x `[n, units]`; @param wanted default all
- * @param unanswered called with the reason for each number that the samples have not
- * @throws ArgumentError for a name that there is not; DTypeError for class labels; DataError for values that are not finite
+ * @param x `[n, units]`
+ * @param wanted default all
+ * @param unanswered called with the reason for each missing statistic
+ * @throws ArgumentError for an unknown name; DTypeError for class labels; DataError for values that are not finite
  */
 export async function layerMeasures<Name extends LayerMeasure = LayerMeasure>(
   x: SampleData,
@@ -85,7 +87,7 @@ export async function layerMeasures<Name extends LayerMeasure = LayerMeasure>(
       found.set(group, all)
       entries.push([name, all[name] as number])
     } catch (error) {
-      // Too few samples, or repeated ones: the other numbers are there all the same.
+      // Too few or repeated samples affect only this statistic.
       if (!(error instanceof DataError || error instanceof NumericalError)) throw error
       unanswered(name, error)
       entries.push([name, Number.NaN])

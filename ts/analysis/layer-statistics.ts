@@ -1,4 +1,4 @@
-/** Plain statistics of a layer's activations: moments, dead and saturated units, sparseness. */
+/** Statistics of a layer's activations: moments, dead and saturated units, sparsity. */
 import { above, type Checks, checkOptions, finite } from '../core/options.js'
 import type { SampleData } from '../estimators/data.js'
 import { where } from '../ops/index.js'
@@ -7,9 +7,9 @@ import { entriesOf, rowsFrom } from './read.js'
 
 /** Options of {@link layerStatistics}. */
 export interface StatisticsOptions {
-  /** What a dead unit gives on every sample: 0 for relu, -1 for tanh. Default 0. */
+  /** Output of a dead unit on every sample: 0 for relu, -1 for tanh. Default 0. */
   deadValue?: number
-  /** An activation beyond it, in absolute value, is saturated. Default 0.99, that of tanh. */
+  /** Absolute value beyond which an activation is saturated. Default 0.99, for tanh. */
   saturation?: number
 }
 
@@ -39,16 +39,16 @@ export interface LayerStatistics {
   readonly meanNorm: number
   /** Share of entries that are 0. */
   readonly zeroShare: number
-  /** Share of units that give `deadValue` on every sample. */
+  /** Share of units with `deadValue` on every sample. */
   readonly deadShare: number
-  /** Share of units that give one value on every sample. */
+  /** Share of units with one value on every sample. */
   readonly constantShare: number
   /** Share of entries beyond `saturation`. */
   readonly saturatedShare: number
 }
 
 /**
- * Statistics of a layer's activations, in their unit.
+ * Statistics of a layer's activations, in the unit of the activations.
  *
  * @param x `[n, units]`
  * @throws DTypeError for class labels; DataError for values that are not finite
@@ -117,7 +117,7 @@ export interface Sparsity {
 }
 
 /**
- * How sparse a layer's activations are, by the measures in use; no unit. What holds only zeros has a Hoyer number of 0 and a of 0.
+ * Sparsity of a layer's activations, by the usual measures; no unit. For entries that are all 0 the Hoyer measure and a are 0.
  *
  * @param x `[n, units]`
  * @throws DTypeError for class labels; DataError for values that are not finite

@@ -1,4 +1,4 @@
-/** Several tests at once: which of them stand. */
+/** Adjustment of p-values for multiple tests. */
 import { isTypedArray } from '../core/dtype.js'
 import { ArgumentError, DataError, describe } from '../core/errors.js'
 import { between, type Checks, checkOptions, isList, oneOf } from '../core/options.js'
@@ -6,9 +6,9 @@ import { between, type Checks, checkOptions, isList, oneOf } from '../core/optio
 /** Options of {@link adjustPValues}. */
 export interface MultipleTestingOptions {
   /**
-   * - `benjaminiHochberg` (default): false discoveries among the rejected, for independent or positively dependent tests (1995).
+   * - `benjaminiHochberg` (default): false discovery rate, for independent or positively dependent tests (1995).
    * - `benjaminiYekutieli`: the same for any dependence (2001).
-   * - `holm`: any false rejection at all, for any dependence (1979).
+   * - `holm`: family-wise error rate, for any dependence (1979).
    * - `bonferroni`: the same, with less power.
    */
   method?: 'benjaminiHochberg' | 'benjaminiYekutieli' | 'holm' | 'bonferroni'
@@ -23,17 +23,17 @@ const checks: Checks<MultipleTestingOptions> = {
 
 /** Result of {@link adjustPValues}. */
 export interface AdjustedPValues {
-  /** In the order given, at most 1. */
+  /** In the given order, at most 1. */
   readonly adjusted: readonly number[]
   /** Whether each is at most alpha. */
   readonly rejected: readonly boolean[]
 }
 
 /**
- * P-values of several tests, adjusted for there being several.
+ * P-values adjusted for multiple tests.
  *
- * @param pValues one a test, from 0 to 1
- * @throws ArgumentError for something else than an array; DataError for numbers that are no p-values
+ * @param pValues one per test, from 0 to 1
+ * @throws ArgumentError unless given an array; DataError for numbers that are not p-values
  */
 export function adjustPValues(
   pValues: ArrayLike<number>,
@@ -68,12 +68,12 @@ function checked(given: ArrayLike<number>): number[] {
   if (!isList(given) && !isTypedArray(given)) {
     throw new ArgumentError(`adjustPValues: given ${describe(given)}, expected an array of p-values`)
   }
-  // By number, since a detached array cannot be iterated.
+  // By index, since a detached array cannot be iterated.
   const values = Array.from({ length: given.length }, (_, i) => given[i] as number)
   const bad = values.findIndex((p) => typeof p !== 'number' || !(p >= 0 && p <= 1))
   if (bad < 0) return values
   throw new DataError(
-    `adjustPValues: ${describe(values[bad])} at index ${bad} is no p-value; expected numbers from 0 to 1`,
+    `adjustPValues: ${describe(values[bad])} at index ${bad} is not a p-value; expected numbers from 0 to 1`,
   )
 }
 

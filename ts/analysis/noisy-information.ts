@@ -1,4 +1,4 @@
-/** Information in noisy activations: the value, and what theory says that it lies between. */
+/** Information in noisy activations, with bounds. */
 import { tidy } from '../core/memory.js'
 import { above, type Checks, checkOptions, whole } from '../core/options.js'
 import { logarithmBase } from '../estimators/check.js'
@@ -16,7 +16,7 @@ export interface NoisyInformationOptions {
   variance?: number
   /** Draws of the noise for each sample. Default 4. */
   draws?: number
-  /** Decides the noise. Default 0. */
+  /** Seed of the noise. Default 0. */
   seed?: number
   /** Base of the logarithm: Math.E for nats (default), 2 for bits. */
   base?: number
@@ -29,15 +29,15 @@ const checks: Checks<NoisyInformationOptions> = {
   base: logarithmBase,
 }
 
-/** Information with what bounds it; nats, or the unit of `base`. */
+/** Information with its bounds; nats, or the unit of `base`. */
 export interface BoundedInformation {
-  /** By simulation of the noise. */
+  /** Monte Carlo estimate. */
   readonly value: number
-  /** Of the value, from the draws. */
+  /** Of the value, over the draws. */
   readonly standardError: number
-  /** The information itself, not its estimate, is at least this. */
+  /** Lower bound of the information itself, not of its estimate. */
   readonly lower: number
-  /** The information itself is at most this. */
+  /** Upper bound of the information itself. */
   readonly upper: number
 }
 
@@ -45,7 +45,7 @@ export interface BoundedInformation {
 export interface NoisyInformation {
   /** I(T; X). */
   readonly withInput: BoundedInformation
-  /** I(T; Y), where labels were given. */
+  /** I(T; Y), if labels were given. */
   readonly withTarget?: BoundedInformation
 }
 
@@ -54,11 +54,12 @@ export interface NoisyInformation {
  *
  *   I(T; X) = E[ln N(T; h(X), v) - ln mean_j N(T; h_j, v)]
  *
- * whose only error is that of the draws, between the bounds of Kolchinsky and Tracey 2017. For labels the bounds are those of H(T) less those of
- * H(T | Y) from the other side, so that they hold, unlike the difference of two upper ones. Both end at 0 and at what the samples can show: ln n and H(Y).
- * O(draws n^2).
+ * with only the Monte Carlo error, and the bounds of Kolchinsky and Tracey 2017. For labels the bounds combine the bound of H(T) with the
+ * opposite bound of H(T | Y), so they are bounds, unlike the difference of two upper bounds. Both are limited to 0 and to the maximum of
+ * the samples: ln n and H(Y). O(draws n^2).
  *
- * @param t activations `[n, d]`; @param labels class labels, or rows of which equal ones are one class
+ * @param t activations `[n, d]`
+ * @param labels class labels, or rows of which equal ones are one class
  * @throws DTypeError for class labels as t; ShapeError for different numbers of samples
  */
 export async function noisyInformation(
@@ -97,7 +98,7 @@ export async function noisyInformation(
   }
 }
 
-/** Bounds on I(T; X), and on the mean of I(T; X) inside of classes; nats. */
+/** Bounds on I(T; X), and on the mean of I(T; X) within classes; nats. */
 async function boundsOf(rows: Tensor, classes: Tensor, variance: number) {
   const found = await scalarsOf(() => {
     const each = arange(rows.shape[0] as number, { dtype: 'int32' })
@@ -118,10 +119,10 @@ interface Sums {
   readonly error: number
 }
 
-/** Entries of a matrix of distances that are made at a time. */
+/** Number of entries of the distance matrix that are computed at a time. */
 const blockSize = 4e6
 
-/** Means over draws of the two informations at a point. */
+/** Means over draws of the two pointwise informations. */
 async function simulate(rows: Tensor, classes: Tensor, variance: number, draws: number, seed: number) {
   const n = rows.shape[0] as number
   const size = Math.max(1, Math.floor(blockSize / n))

@@ -1,19 +1,19 @@
-/** Mutual information of numbers, divided by entropies that it can be divided by. */
+/** Mutual information of numbers, normalized by entropies. */
 import { type Checks, checkOptions, oneOf, whole } from '../core/options.js'
 import type { SampleData } from '../estimators/data.js'
-import { standardized } from '../estimators/gaussian.js'
 import { checkApart, distanceToKth, psiOf } from '../estimators/nearest.js'
 import { digammaOf } from '../estimators/special.js'
+import { standardized } from '../estimators/standardized.js'
 import { concat } from '../ops/index.js'
 import { full, type Tensor } from '../ops/tensor.js'
 import { rowsFrom, sameCount, scalarsOf } from './read.js'
 
 /** Options of {@link normalizedInformation}. */
 export interface NormalizedInformationOptions {
-  /** Which neighbor. Default 5. */
+  /** Index of the neighbor. Default 5. */
   k?: number
   /**
-   * What distances are measured in, which makes the entropies independent of units: `volume` (default) the mean volume of the neighborhoods,
+   * Unit of length, which makes the entropies independent of the data's units: `volume` (default) the mean volume of the neighborhoods,
    * `volumeMedian` their median, `radius` the mean distance, `radiusMedian` the median, `none` standard deviations (Kraskov et al. 2004).
    */
   scale?: 'volume' | 'volumeMedian' | 'radius' | 'radiusMedian' | 'none'
@@ -24,7 +24,7 @@ const checks: Checks<NormalizedInformationOptions> = {
   scale: oneOf('volume', 'volumeMedian', 'radius', 'radiusMedian', 'none'),
 }
 
-/** Result of {@link normalizedInformation}; the quotients are from 0 to 1, NaN where their divisor is no real number. */
+/** Result of {@link normalizedInformation}; the quotients are from 0 to 1, NaN if their divisor is not a real number. */
 export interface NormalizedInformation {
   /** I(X; Y) by KSG 1, at least 0, nats. */
   readonly mutualInformation: number
@@ -34,7 +34,7 @@ export interface NormalizedInformation {
   readonly jointEntropy: number
   /** I / H(X, Y). */
   readonly joint: number
-  /** I / sqrt(H(X) H(Y)), the one that is usual. */
+  /** I / sqrt(H(X) H(Y)), the usual one. */
   readonly geometric: number
   /** 2 I / (H(X) + H(Y)). */
   readonly arithmetic: number
@@ -45,12 +45,14 @@ export interface NormalizedInformation {
 }
 
 /**
- * Normalized mutual information of continuous variables (Nagel, Diez and Stock 2024, arXiv 2405.04980). Differential entropies change with the unit
- * and may be below 0; here lengths are measured in the mean size of the neighborhoods of the estimate itself, so that the quotients do not depend on units:
- * with eps_i as in KSG 1 and L = mean ln(eps_i / scale), H(X) = psi(n) - mean psi(n_x + 1) + d_x L and H(X, Y) = psi(n) - psi(k) + (d_x + d_y) L.
+ * Normalized mutual information of continuous variables (Nagel, Diez and Stock 2024, arXiv 2405.04980). Differential entropies depend on
+ * units and may be negative. Here the unit of length is the mean size of the neighborhoods of the estimate, so the quotients do not depend
+ * on units: with eps_i as in KSG 1 and L = mean ln(eps_i / scale), H(X) = psi(n) - mean psi(n_x + 1) + d_x L and H(X, Y) = psi(n) - psi(k)
+ * + (d_x + d_y) L.
  *
- * @param x `[n, dx]`, n above k; @param y the same samples
- * @throws DTypeError for class labels; ShapeError for different numbers of samples; DataError for repeated and for too few samples
+ * @param x `[n, dx]`, n greater than k
+ * @param y the same samples
+ * @throws DTypeError for class labels; ShapeError for different numbers of samples; DataError for repeated samples and for too few
  */
 export async function normalizedInformation(
   x: SampleData,
@@ -93,7 +95,7 @@ export async function normalizedInformation(
   }
 }
 
-/** ln of the length that distances are measured in, of their logarithms. */
+/** ln of the unit of length. */
 function logScale(
   logs: Tensor,
   scale: NonNullable<NormalizedInformationOptions['scale']>,

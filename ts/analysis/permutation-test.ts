@@ -1,11 +1,11 @@
-/** Whether a measure of dependence is more than chance. */
+/** Permutation test of dependence. */
 
 import { isFloat } from '../core/dtype.js'
 import { DataError } from '../core/errors.js'
 import { evaluate, tidy } from '../core/memory.js'
-import { type Checks, checkOptions, oneOf, whole } from '../core/options.js'
+import { signal as anySignal, type Checks, checkOptions, oneOf, whole } from '../core/options.js'
 import { adviseOnCopies } from '../estimators/copies.js'
-import { type SampleData, samplesFrom } from '../estimators/data.js'
+import { releaseSamples, type SampleData, samplesFrom } from '../estimators/data.js'
 import { HSIC } from '../estimators/hsic.js'
 import { medianSigma, type Sigma } from '../estimators/kernels.js'
 import type { Tensor } from '../ops/tensor.js'
@@ -27,12 +27,14 @@ import {
 export interface PermutationTestOptions {
   /** Shuffles of y. Default 999. */
   permutations?: number
-  /** What counts as extreme: values at least as large (`greater`, default), at most as large (`less`), or either. */
+  /** Extreme values: at least as large as the statistic (`greater`, default), at most as large (`less`), or either. */
   alternative?: 'greater' | 'less' | 'twoSided'
-  /** Decides the shuffles. Default 0. */
+  /** Seed of the shuffles. Default 0. */
   seed?: number
-  /** Row numbers of y in each shuffle, in place of drawn ones. */
+  /** Row indices of y in each shuffle, instead of random ones. */
   orders?: Rounds
+  /** Ends the test early; the promise rejects with its reason. */
+  signal?: AbortSignal
 }
 
 const checks: Checks<PermutationTestOptions> = {
@@ -40,34 +42,38 @@ const checks: Checks<PermutationTestOptions> = {
   alternative: oneOf('greater', 'less', 'twoSided'),
   seed: whole(0),
   orders: roundsCheck,
+  signal: anySignal,
 }
 
 /** Result of {@link permutationTest}. */
 export interface PermutationTest {
-  /** The statistic of the samples as they are. */
+  /** The statistic of the samples. */
   readonly value: number
-  /** (1 + count) / (1 + shuffles); of `twoSided` twice the smaller of both sides, at most 1. */
+  /** (1 + count) / (1 + shuffles); for `twoSided` twice the smaller of both sides, at most 1. */
   readonly pValue: number
-  /** Shuffles that are as extreme; of `twoSided` on the side with fewer of them. */
+  /** Number of shuffles as extreme as the statistic; for `twoSided` on the side with fewer. */
   readonly count: number
-  /** Mean of the statistic over shuffles: what chance gives. */
+  /** Mean of the statistic over shuffles: its value by chance. */
   readonly nullMean: number
-  /** Its deviation. */
+  /** Standard deviation over shuffles. */
   readonly nullDeviation: number
   /** The statistic of every shuffle. */
   readonly nullValues: Float64Array
 }
 
 /**
- * Permutation test of independence for any measure of dependence (Fisher 1935; Davison and Hinkley 1997; Phipson and Smyth 2010): the measure of x and y against
- * that of x and shuffled y. Exact for samples that are independent draws. Equal values count as extreme, to 1e-12 relative. Pairs that were given several
- * times look like dependence; a warning says so once (`HYPERGLOW_REPEATED_SAMPLES`).
+ * Permutation test of independence for any measure of dependence (Fisher 1935; Davison and Hinkley 1997; Phipson and Smyth 2010): compares
+ * the measure of x and y with the measure of x and shuffled y. Exact for samples that are independent draws. Equal values count as extreme,
+ * to 1e-12 relative. Repeated pairs look like dependence; a warning says so once (`HYPERGLOW_REPEATED_SAMPLES`).
  *
  *     await permutationTest(x, y, new HSIC({ sigma: 'median' }))
  *     await permutationTest(x, labels, new DiscreteMI())
  *
- * @param x n samples; @param y the same draws; @param statistic an estimator, or a function of two tensors to a scalar
- * @throws ArgumentError for what is no statistic; ShapeError for different numbers of samples; NumericalError where a shuffle has no value
+ * @param x n samples
+ * @param y the same draws
+ * @param statistic an estimator, or a function from two tensors to a scalar
+ * @throws ArgumentError for another type of statistic; ShapeError for different numbers of samples; NumericalError if a shuffle has no
+ *   value
  */
 export async function permutationTest(
   x: SampleData,
@@ -77,9 +83,29 @@ export async function permutationTest(
 ): Promise<PermutationTest> {
   const name = 'permutationTest'
   const given = checkOptions(name, options, checks)
-  const { alternative = 'greater', seed = 0 } = given
   checkStatistic(name, statistic)
-  const [a, b] = [await samplesFrom(`${name}: x`, x), await samplesFrom(`${name}: y`, y)]
+  const a = await samplesFrom(`${name}: x`, x)
+  try {
+    const b = await samplesFrom(`${name}: y`, y)
+    try {
+      return await tested(name, a, b, statistic, given)
+    } finally {
+      releaseSamples(b, y)
+    }
+  } finally {
+    releaseSamples(a, x)
+  }
+}
+
+/** The test of samples that were read. */
+async function tested(
+  name: string,
+  a: Tensor,
+  b: Tensor,
+  statistic: Statistic,
+  given: PermutationTestOptions,
+): Promise<PermutationTest> {
+  const { alternative = 'greater', seed = 0, signal } = given
   const n = sameCount(name, a, b)
   if (n < 2) throw new DataError(`${name}: needs at least 2 samples, received ${n}`)
   const orders = given.orders && checkRounds(`${name}: orders`, given.orders, n, true)
@@ -89,8 +115,11 @@ export async function permutationTest(
   try {
     const all = Int32Array.from({ length: n }, (_, i) => i)
     const [value] = (await valuesOf(name, 1, () => values.of(all))) as unknown as [number]
-    const nullValues = await valuesOf(name, shuffles, (round) =>
-      orders === undefined ? values.drawn(round) : values.of(orders[round] as Int32Array),
+    const nullValues = await valuesOf(
+      name,
+      shuffles,
+      (round) => (orders === undefined ? values.drawn(round) : values.of(orders[round] as Int32Array)),
+      signal,
     )
     const margin = 1e-12 * Math.abs(value)
     const above = nullValues.reduce((sum, one) => sum + Number(one >= value - margin), 0)
@@ -141,13 +170,16 @@ async function shuffled(
   return { ...values, dispose }
 }
 
-/** Whether similarities of samples cost more than to move them: then matrices are made once, where they take 256 MiB at most. */
+/**
+ * Whether similarities of samples are more expensive to compute than to permute: then matrices are computed once, if they take at most 256
+ * MiB.
+ */
 function isWide(x: Tensor, y: Tensor): boolean {
   const n = x.shape[0] as number
   return (x.size + y.size) / n >= 256 && n <= 4096
 }
 
-/** HSIC with the widths that its median rule gives for these samples: shuffles leave them as they are. Other statistics stay the same. */
+/** HSIC with the bandwidths of its median rule for these samples, which shuffles do not change. Other statistics are returned unchanged. */
 async function settledWidths(statistic: Statistic, x: Tensor, y: Tensor): Promise<Statistic> {
   if (!(statistic instanceof HSIC) || statistic.constructor !== HSIC) return statistic
   const { sigma, sigmaY = sigma } = statistic.params

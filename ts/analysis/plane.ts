@@ -18,13 +18,13 @@ export interface QuantizedPlaneOptions extends QuantizeOptions {
 
 const checks: Checks<QuantizedPlaneOptions> = { ...quantizeChecks, base: logarithmBase }
 
-/** Entropies of counted frequencies, and the same with the correction of Miller 1955, each entropy + (symbols - 1) / (2n). */
+/** Entropies of relative frequencies, and the same with the correction of Miller 1955, each entropy + (symbols - 1) / (2n). */
 export interface QuantizedPlane {
   /** Different rows of levels. */
   readonly occupied: number
   /** H(T). */
   readonly entropy: number
-  /** I(T; X) = H(T): the layer is a function of its input, and every input counts as its own. */
+  /** I(T; X) = H(T): the layer is a function of its input, and every input is different. */
   readonly withInput: number
   /** I(T; Y). */
   readonly withTarget: number
@@ -39,10 +39,11 @@ export interface QuantizedPlane {
 }
 
 /**
- * The coordinates of a layer in the information plane after uniform quantization: a row of levels is one symbol, and counting them is exact for a network whose
- * activations have these levels indeed ({@link quantize}; Lorenzen, Igel and Nielsen 2022). At most ln n.
+ * The coordinates of a layer in the information plane after uniform quantization. A row of levels is one symbol. Counting is exact for a
+ * network whose activations really have these levels ({@link quantize}; Lorenzen, Igel and Nielsen 2022). At most ln n.
  *
- * @param t activations `[n, units]`; @param labels class labels of the same samples, or one-hot rows
+ * @param t activations `[n, units]`
+ * @param labels class labels of the same samples, or one-hot rows
  * @returns nats, or the unit of `base`
  * @throws DTypeError for class labels as t; ShapeError for different numbers of samples
  */
@@ -61,7 +62,7 @@ export async function quantizedPlane(
   return { occupied: h.symbols, ...coordinates(h, rows.shape[0] as number, Math.log(base)) }
 }
 
-/** Entropies in nats of symbols t and classes y, and how many of each there are; lazy. */
+/** Entropies in nats of symbols t and classes y, and the numbers of symbols; lazy. */
 function entropies(t: Tensor, y: Tensor) {
   const n = t.shape[0] as number
   const [a, b, ab] = [classCounts(t), classCounts(y), classCounts(jointClasses(t, y))]
@@ -117,9 +118,11 @@ export interface ArgmaxPlane {
 }
 
 /**
- * What the decision of a classifier keeps: entropy of the class of the largest score (the first among equals) and its information about the label.
+ * Information of a classifier's decision: entropy of the class of the largest score (the first of equal ones) and its information about the
+ * label.
  *
- * @param scores `[n, classes]`; @param labels class indices
+ * @param scores `[n, classes]`
+ * @param labels class indices
  * @returns nats, or the unit of `base`
  * @throws DTypeError unless labels are class indices; ShapeError for different numbers of samples
  */
@@ -150,7 +153,7 @@ export async function argmaxPlane(
 
 /** Options of {@link labelEntropy}. */
 export interface LabelEntropyOptions {
-  /** What each sample counts, numbers of at least 0. Default 1. */
+  /** Weights of the samples, at least 0. Default 1. */
   weights?: SampleData
   /** Base of the logarithm. Default Math.E. */
   base?: number
@@ -163,22 +166,22 @@ const entropyChecks: Checks<LabelEntropyOptions> = {
 
 /** Result of {@link labelEntropy}. */
 export interface LabelEntropy {
-  /** Plug-in entropy of the classes, weights left aside. */
+  /** Plug-in entropy of the classes, without weights. */
   readonly value: number
   /** The same with the correction of Miller 1955. */
   readonly corrected: number
-  /** exp of the entropy in nats: how many equally frequent classes have it. */
+  /** exp of the entropy in nats: the number of equally frequent classes with that entropy. */
   readonly perplexity: number
-  /** The entropy of sums of weights in place of counts; the plain one without weights. */
+  /** The entropy of sums of weights instead of counts; equal to `value` without weights. */
   readonly weighted: number
 }
 
 /**
- * Entropy H(Y) of class labels: the most that anything can tell of them.
+ * Entropy H(Y) of class labels: the upper bound of any information about them.
  *
  * @param labels class indices, which may have gaps, or rows of which equal ones are one class
  * @returns nats, or the unit of `base`
- * @throws ShapeError for other than one weight a sample; ArgumentError for weights below 0, or all 0
+ * @throws ShapeError unless there is one weight per sample; ArgumentError for weights below 0, or all 0
  */
 export async function labelEntropy(
   labels: SampleData,

@@ -1,4 +1,4 @@
-/** Data in, numbers out: how every measure of this room begins and ends. */
+/** Reading of samples and evaluation of results, for all measures of this room. */
 import { DataError, DTypeError, ShapeError } from '../core/errors.js'
 import { tidy } from '../core/memory.js'
 import { type SampleData, samplesFrom } from '../estimators/data.js'
@@ -15,7 +15,7 @@ export async function rowsFrom(what: string, data: SampleData, least = 1): Promi
   const given = await samplesFrom(what, data)
   if (isLabels(given)) {
     throw new DTypeError(
-      `${what} is an integer vector, so it holds class labels, which are not numbers to measure by; ` +
+      `${what} is an integer vector, so it holds class labels, not numbers; ` +
         `give Float64Array.from(labels) for numbers`,
     )
   }
@@ -24,19 +24,19 @@ export async function rowsFrom(what: string, data: SampleData, least = 1): Promi
   return numbersOf(what, given)
 }
 
-/** Throws ShapeError unless all have the same number of samples; gives it back. */
+/** Throws ShapeError unless all have the same number of samples; returns it. */
 export function sameCount(name: string, ...data: readonly Tensor[]): number {
   const counts = data.map(({ shape }) => shape[0] as number)
   if (counts.every((count) => count === counts[0])) return counts[0] as number
   throw new ShapeError(
-    `${name}: all arguments must hold the same samples, received ${counts.join(', ')} of them; a row of one belongs to a row of the others`,
+    `${name}: all arguments must hold the same samples, received ${counts.join(', ')} samples; each row of one argument belongs to a row of the others`,
   )
 }
 
 /**
- * Computes tensors by name in one plan, off the JavaScript thread, and gives their entries.
+ * Computes tensors by name in one plan, off the JavaScript thread, and returns their entries.
  *
- * @param make lazy; what it makes besides is disposed of
+ * @param make lazy; its intermediate tensors are disposed of
  */
 export async function entriesOf<K extends string>(
   make: () => Readonly<Record<K, Tensor>>,

@@ -1,4 +1,4 @@
-/** What several runs say together, and whether one setting is better than another. */
+/** Summary of several runs, and comparison of two settings. */
 import { DataError } from '../core/errors.js'
 import { between, type Check, type Checks, checkOptions, whole } from '../core/options.js'
 import { settled } from '../core/turns.js'
@@ -12,7 +12,7 @@ import { checkRounds, type Rounds, roundsCheck } from './statistic.js'
 
 /** Options of {@link summarizeRuns}. */
 export interface RunsOptions {
-  /** Probability that an interval is meant to cover the true mean with. Default 0.95. */
+  /** Nominal coverage of the intervals. Default 0.95. */
   level?: number
 }
 
@@ -26,13 +26,13 @@ export interface RunsSummary {
   readonly deviation: readonly number[]
   /** deviation / sqrt(runs). */
   readonly standardError: readonly number[]
-  /** mean - t standardError, t the quantile of Student's distribution of runs - 1 degrees. */
+  /** mean - t standardError, t the quantile of Student's distribution with runs - 1 degrees of freedom. */
   readonly low: readonly number[]
   readonly high: readonly number[]
 }
 
 /**
- * Mean, deviation and t interval (Student 1908) over runs, for each column (an epoch, say).
+ * Mean, standard deviation and t interval (Student 1908) over runs, for each column (for example an epoch).
  *
  * @param values `[runs, columns]`, at least 2 runs
  * @throws DataError for fewer runs and for values that are not finite
@@ -58,17 +58,17 @@ export async function summarizeRuns(values: SampleData, options: RunsOptions = {
 
 /** Options of {@link comparePaired}. */
 export interface PairedOptions {
-  /** Probability that intervals are meant to cover the true difference with. Default 0.95. */
+  /** Nominal coverage of the intervals. Default 0.95. */
   level?: number
   /** Resamples of the bootstrap interval. Default 1000. */
   resamples?: number
   /** Random signs of the sign-flip test. Default 999. */
   flips?: number
-  /** Decides resamples and signs. Default 0. */
+  /** Seed of resamples and signs. Default 0. */
   seed?: number
-  /** Row numbers of each resample, in place of drawn ones. */
+  /** Row indices of each resample, instead of random ones. */
   indices?: Rounds
-  /** Signs 1 and -1 of each flip, in place of drawn ones. */
+  /** Signs 1 and -1 of each flip, instead of random ones. */
   signs?: Rounds
 }
 
@@ -85,7 +85,7 @@ const pairedChecks: Checks<PairedOptions> = {
 export interface PairedComparison {
   /** Mean of a - b. */
   readonly difference: number
-  /** Deviation of a - b over n - 1. */
+  /** Standard deviation of a - b over n - 1. */
   readonly deviation: number
   readonly standardError: number
   /** difference / standardError. */
@@ -100,17 +100,18 @@ export interface PairedComparison {
   readonly bootstrapInterval: Interval
   /** difference / deviation (Cohen's d_z). */
   readonly effectSize: number
-  /** Flips whose mean is at least as far from 0. */
+  /** Number of flips whose mean is at least as far from 0. */
   readonly signFlipCount: number
   /** (1 + count) / (1 + flips) of the sign-flip test (Fisher 1935), which needs no normal differences. */
   readonly signFlipPValue: number
 }
 
 /**
- * Compares two settings that were run with the same seeds, or on the same data: pairs of runs differ by the setting alone, and what they share takes itself
- * out of the differences.
+ * Compares two settings that were run with the same seeds, or on the same data: paired runs differ only in the setting, and common effects
+ * cancel in the differences.
  *
- * @param a one number a run; @param b the run with the same seed, at least 2 pairs
+ * @param a one number per run
+ * @param b the runs with the same seeds, at least 2 pairs
  * @returns the difference a - b with intervals, in the unit of the numbers
  * @throws ShapeError for different numbers of runs; DataError for fewer than 2
  */
@@ -151,10 +152,10 @@ export async function comparePaired(
 async function numbersFrom(what: string, data: SampleData): Promise<Tensor> {
   const rows = await rowsFrom(what, data, 2)
   if (rows.shape[1] === 1) return rows.reshape([rows.size])
-  throw new DataError(`${what} holds ${rows.shape[1]} numbers a run, expected one`)
+  throw new DataError(`${what} holds ${rows.shape[1]} numbers per run, expected one`)
 }
 
-/** Rounds of n numbers between looks at the clock. */
+/** Rounds of n numbers between two readings of the clock. */
 const roundsPerTurn = (n: number) => Math.max(1, Math.floor(3e4 / n))
 
 async function resampled(
@@ -189,7 +190,7 @@ async function flipped(
   let count = 0
   for (let b = 0; b < rounds; b++) {
     const sum = total((i) => given?.[b]?.[i] ?? (random.int(2) === 0 ? -1 : 1))
-    // Ties are exact in theory, and not in floating point.
+    // Ties are exact in theory, but not in floating point.
     if (sum >= own * (1 - 1e-12)) count++
     if (b % roundsPerTurn(n) === 0) await settled()
   }

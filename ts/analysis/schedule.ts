@@ -1,16 +1,17 @@
-/** Which epochs to look at. */
+/** Schedules of epochs to measure. */
 import { checkValue, whole } from '../core/options.js'
 
 const epochs = whole(0, 2 ** 31)
 const count = whole(1, 1e6)
 
 /**
- * Epochs spaced evenly in their logarithm: 0 and round(last^(i / (points - 1))) for i = 0 .. points - 1, each once, rising. Most of what training
- * does to the information plane it does early.
+ * Epochs evenly spaced on a log scale: 0 and round(last^(i / (points - 1))) for i = 0 .. points - 1, each once, ascending. Most changes of
+ * the information plane happen early.
  *
  *     logSchedule(1000, 5) // [0, 1, 6, 32, 178, 1000]
  *
- * @param last the last epoch, at least 0; @param points how many there are before doubles go and without the 0
+ * @param last the last epoch, at least 0
+ * @param points number of epochs before duplicates are removed, without the 0
  * @throws ArgumentError for other numbers
  */
 export function logSchedule(last: number, points: number): number[] {
@@ -23,11 +24,12 @@ export function logSchedule(last: number, points: number): number[] {
 }
 
 /**
- * Epochs spaced evenly: 0 and round(last i / points) for i = 1 .. points, each once, rising.
+ * Evenly spaced epochs: 0 and round(last i / points) for i = 1 .. points, each once, ascending.
  *
  *     linearSchedule(100, 4) // [0, 25, 50, 75, 100]
  *
- * @param last the last epoch, at least 0; @param points how many there are without the 0
+ * @param last the last epoch, at least 0
+ * @param points number of epochs without the 0
  * @throws ArgumentError for other numbers
  */
 export function linearSchedule(last: number, points: number): number[] {

@@ -1,21 +1,22 @@
-/** Singular values and bases of samples, accurate to the rounding of the largest. */
+/** Singular values and bases of samples, with errors relative to the largest singular value. */
 import { tidy } from '../core/memory.js'
 import { settled } from '../core/turns.js'
 import { concat, where } from '../ops/index.js'
 import { type Tensor, tensor, zeros } from '../ops/tensor.js'
 
-/** Multiplications between looks at the clock: well below a millisecond. */
+/** Multiplications between two readings of the clock: well below a millisecond. */
 const turnOfWork = 2.5e5
 
 /**
  * The triangular factor R of a tall matrix, `A = Q R`, by Householder reflections, in turns of the event loop.
  *
- * @param a `[p, m]` with p of at least m; @returns `[m, m]`
+ * @param a `[p, m]` with p of at least m
+ * @returns `[m, m]`
  */
 async function triangularFactor(a: Tensor): Promise<Tensor> {
   const [p, m] = a.shape as [number, number]
   using turned = tidy(() => a.transpose().add(0))
-  // Columns one behind the other.
+  // Column-major.
   const columns = (await turned.data()) as Float64Array
   let work = 0
   for (let j = 0; j < m; j++) {
@@ -52,7 +53,7 @@ async function triangularFactor(a: Tensor): Promise<Tensor> {
   return tensor(upper, { shape: [m, m] })
 }
 
-/** The length of a column from an entry on; large and small entries neither overflow nor vanish. */
+/** The norm of a column from an entry on, without overflow or underflow. */
 function lengthFrom(column: Float64Array, start: number): number {
   let largest = 0
   for (let i = start; i < column.length; i++) largest = Math.max(largest, Math.abs(column[i] as number))
@@ -63,10 +64,11 @@ function lengthFrom(column: Float64Array, start: number): number {
 }
 
 /**
- * Singular values of a matrix and what goes with them, from the eigenvalues of `[[0, M], [M', 0]]`, which are plus and minus the singular values: their
- * error is that of rounding the largest, and not its root as of `M' M`. Lazy; differentiable.
+ * Singular value decomposition of a matrix by the eigenvalues of `[[0, M], [M', 0]]`, which are plus and minus the singular values: the
+ * error is the rounding of the largest, not its square root as with `M' M`. Lazy; differentiable.
  *
- * @param matrix `[p, q]`; @returns values `[min(p, q)]`, largest first, and the singular vectors as columns
+ * @param matrix `[p, q]`
+ * @returns values `[min(p, q)]`, largest first, and the singular vectors as columns
  */
 export function singularParts(matrix: Tensor): { values: Tensor; left: Tensor; right: Tensor } {
   const [p, q] = matrix.shape as [number, number]
@@ -96,10 +98,11 @@ export function nuclearNorm(matrix: Tensor): Tensor {
 }
 
 /**
- * Rows with the same inner products in as few columns as there are samples: nothing changes that depends on rotations of the columns only. Rows that are
- * not wider than their number come back as they are.
+ * Rows with the same inner products and at most as many columns as samples: a quantity that is invariant to rotations of the columns does
+ * not change. Rows that are not wider than their number are returned unchanged.
  *
- * @param x `[n, d]` float64; @returns `[n, min(n, d)]`
+ * @param x `[n, d]` float64
+ * @returns `[n, min(n, d)]`
  */
 export async function compact(x: Tensor): Promise<Tensor> {
   const [n, d] = x.shape as [number, number]
@@ -109,7 +112,7 @@ export async function compact(x: Tensor): Promise<Tensor> {
   return factor.transpose()
 }
 
-/** The singular values of samples and an orthonormal basis of what their columns span. */
+/** The singular values of samples and an orthonormal basis of their column space. */
 export interface SampleBasis {
   /** Largest first; 0 from the numerical rank on. */
   readonly values: readonly number[]
@@ -132,7 +135,7 @@ export async function basisOf(x: Tensor): Promise<SampleBasis> {
     const rank = found.filter((value) => value > limit).length
     const basis = tidy(() => {
       const right = parts.right.slice([0, 0], [null, rank])
-      // Of x' = U S V' the samples lie along V, of x itself along x V / S.
+      // For x' = U S V' the samples lie along V; for x itself along x V / S.
       return isTall ? tall.matmul(right).div(parts.values.slice([0], [rank])) : right.add(0)
     })
     await basis.data()

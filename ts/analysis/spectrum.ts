@@ -1,4 +1,4 @@
-/** How many directions a layer uses. */
+/** Effective dimensions of a layer. */
 import { tidy } from '../core/memory.js'
 import { between, type Checks, checkOptions, flag } from '../core/options.js'
 import { checkRows } from '../estimators/check.js'
@@ -12,21 +12,21 @@ import { basisOf, singularParts } from './singular.js'
 export interface SpectrumOptions {
   /** Subtract the mean of each column first. Default true. */
   center?: boolean
-  /** Least singular value that `rank` counts, as a part of the largest. Default 1e-3. */
+  /** Smallest singular value for `rank`, as a fraction of the largest. Default 1e-3. */
   tolerance?: number
 }
 
 const checks: Checks<SpectrumOptions> = { center: flag, tolerance: between(0, 1) }
 
-/** Singular values s of a layer's activations, and the numbers of directions made of them. All are 0 where every singular value is. */
+/** Singular values s of a layer's activations, and effective dimensions. All are 0 if every singular value is 0. */
 export interface Spectrum {
   /** Largest first; 0 below the numerical rank. */
   readonly singularValues: readonly number[]
   /** exp of the entropy of s / sum s (Roy and Vetterli 2007). From 1 to the rank. */
   readonly effectiveRank: number
-  /** exp of the entropy of s^2 / sum s^2: the same of the shares of variance. */
+  /** exp of the entropy of s^2 / sum s^2: the same for the shares of variance. */
   readonly effectiveRankOfVariance: number
-  /** (sum s^2)^2 / sum s^4 (Gao et al. 2017): directions that share the variance. */
+  /** (sum s^2)^2 / sum s^4 (Gao et al. 2017): number of directions that share the variance. */
   readonly participationRatio: number
   /** sum s^2 / s_1^2 (Rudelson and Vershynin 2007). */
   readonly stableRank: number
@@ -39,7 +39,7 @@ export interface Spectrum {
 }
 
 /**
- * The singular values of samples and the numbers of directions that they stand for; no unit, and unchanged by rotations and by scale.
+ * The singular values of samples and the effective dimensions; no unit, invariant to rotation and scale.
  *
  * @param x `[n, d]`
  * @throws DTypeError for class labels; DataError for values that are not finite
@@ -67,7 +67,7 @@ export async function spectrum(x: SampleData, options: SpectrumOptions = {}): Pr
   }
 }
 
-/** exp of the entropy of numbers divided by their sum; 0 where all are 0. */
+/** exp of the entropy of numbers divided by their sum; 0 if all are 0. */
 function exponentialEntropy(weights: readonly number[]): number {
   const total = weights.reduce((sum, weight) => sum + weight, 0)
   if (total === 0) return 0
@@ -79,10 +79,11 @@ function exponentialEntropy(weights: readonly number[]): number {
 }
 
 /**
- * Participation ratio (sum l)^2 / sum l^2 of the eigenvalues l of the covariance (Gao et al. 2017), from traces alone: lazy, cheap and
- * differentiable, as a term of a loss may be. 0 for samples that are all the same.
+ * Participation ratio (sum l)^2 / sum l^2 of the eigenvalues l of the covariance (Gao et al. 2017), computed from traces: lazy, cheap and
+ * differentiable, so it can be a term of a loss. 0 if all samples are equal.
  *
- * @param x `[n, d]`; @returns scalar of the dtype of x
+ * @param x `[n, d]`
+ * @returns scalar of the dtype of x
  */
 export function participationRatio(x: Tensor): Tensor {
   checkRows('participationRatio: x', x)
@@ -101,10 +102,11 @@ export function participationRatio(x: Tensor): Tensor {
 }
 
 /**
- * Effective rank (Roy and Vetterli 2007): exp of the entropy of the singular values of the centered samples divided by their sum. Lazy and
- * differentiable where singular values differ; {@link spectrum} serves wide and large samples. 0 for samples that are all the same.
+ * Effective rank (Roy and Vetterli 2007): exp of the entropy of the singular values of the centered samples divided by their sum. Lazy;
+ * differentiable if the singular values differ. For wide and large samples use {@link spectrum}. 0 if all samples are equal.
  *
- * @param x `[n, d]` of floats; @returns scalar of the dtype of x
+ * @param x `[n, d]` of floats
+ * @returns scalar of the dtype of x
  */
 export function effectiveRank(x: Tensor): Tensor {
   checkRows('effectiveRank: x', x)

@@ -1,19 +1,19 @@
-/** A number made of samples, again and again: of resamples and of shuffles. */
+/** Evaluation of a statistic on many resamples or shuffles. */
 import { ArgumentError, DataError, describe, NumericalError, ShapeError } from '../core/errors.js'
 import { jit } from '../core/jit.js'
-import { tidy } from '../core/memory.js'
+import { evaluate, tidy } from '../core/memory.js'
 import { type Check, isInstance, isList } from '../core/options.js'
 import { Estimator } from '../estimators/estimator.js'
 import { foldIn, key, permutation, uniform } from '../ops/random.js'
 import { Tensor, tensor } from '../ops/tensor.js'
 
-/** A number made of samples: an estimator of x and y, or a function of tensors to a scalar, lazily (`(x) => x.mean()`). */
+/** A statistic: an estimator of x and y, or a lazy function from tensors to a scalar (`(x) => x.mean()`). */
 export type Statistic = Estimator | ((...samples: Tensor[]) => Tensor)
 
-/** Rows of samples for each round, in place of those that are drawn. */
+/** Row indices for each round, instead of random ones. */
 export type Rounds = readonly ArrayLike<number>[]
 
-/** How many rounds there are, or their rows. */
+/** The check of given rounds. */
 export const roundsCheck: Check<Rounds> = {
   expected: 'an array of at least one array of row numbers',
   accepts: (value) =>
@@ -22,7 +22,7 @@ export const roundsCheck: Check<Rounds> = {
     Array.from(value as unknown[]).every((rows) => isList(rows) || ArrayBuffer.isView(rows)),
 }
 
-/** Throws ArgumentError for what is no statistic. */
+/** Throws ArgumentError unless given a statistic. */
 export function checkStatistic(name: string, statistic: unknown): void {
   if (typeof statistic === 'function' || isInstance(statistic, Estimator)) return
   throw new ArgumentError(
@@ -30,11 +30,11 @@ export function checkStatistic(name: string, statistic: unknown): void {
   )
 }
 
-/** Checks rows that were given: whole numbers below n, n of them in each round, each once where they are an order. */
+/** Checks given rows: n whole numbers below n in each round, without repeats if they are an order. */
 export function checkRounds(what: string, rounds: Rounds, n: number, isOrder: boolean): Int32Array[] {
   return Array.from(rounds, (given, round) => {
     if (given.length !== n) {
-      throw new ShapeError(`${what}[${round}] holds ${given.length} row numbers, expected ${n}`)
+      throw new ShapeError(`${what}[${round}] holds ${given.length} row indices, expected ${n}`)
     }
     const rows = new Int32Array(n)
     const seen = new Uint8Array(n)
@@ -57,20 +57,21 @@ export function checkRounds(what: string, rounds: Rounds, n: number, isOrder: bo
   })
 }
 
-/** Values of a statistic in many rounds. */
+/** Values of a statistic over many rounds. */
 export interface Repeated {
-  /** The value for rows. */
+  /** The value for the given rows. */
   of(rows: Int32Array): Promise<number>
-  /** The value of round b, whose rows are drawn. */
+  /** The value of round b, with random rows. */
   drawn(round: number): Promise<number>
-  /** Releases programs. */
+  /** Disposes of the programs. */
   dispose(): void
 }
 
 /**
- * A statistic of samples whose rows change: compiled once where it is lazy, and run off the JavaScript thread.
+ * A statistic of samples with changing rows: compiled once if it is lazy, and run off the JavaScript thread.
  *
- * @param pick the samples of rows; @param draw the rows of a round, from its key
+ * @param pick the samples of rows
+ * @param draw the rows of a round, from its key
  */
 export function repeated(
   name: string,
@@ -80,7 +81,7 @@ export function repeated(
   seed: number,
 ): Repeated {
   const rowsOf = (round: Tensor) => draw(foldIn(key(seed), round))
-  const one = (value: number) => tensor(Int32Array.of(value)).reshape([])
+  const one = (value: number) => tidy(() => tensor(Int32Array.of(value)).reshape([]))
   if (statistic instanceof Estimator && !statistic.isLazy) {
     const estimated = async (rows: Tensor) => {
       const [x, y] = tidy(() => pick(rows)) as [Tensor, Tensor]
@@ -92,8 +93,15 @@ export function repeated(
       }
     }
     return {
-      of: (rows) => estimated(tensor(rows)),
-      drawn: async (round) => estimated(tensor((await rowsOf(one(round)).data()) as Int32Array)),
+      of: async (rows) => {
+        using order = tensor(rows)
+        return estimated(order)
+      },
+      drawn: async (round) => {
+        using order = tidy(() => rowsOf(one(round)))
+        await evaluate(order)
+        return estimated(order)
+      },
       dispose: () => {},
     }
   }
@@ -145,14 +153,18 @@ export const withReplacement = (n: number) => (from: Tensor) =>
 /** Rows in random order, int32 `[n]`. */
 export const inAnyOrder = (n: number) => (from: Tensor) => permutation(from, n)
 
-/** Values of all rounds; throws NumericalError where one has none. */
+/** Values of all rounds; throws NumericalError if one is not finite. */
 export async function valuesOf(
   name: string,
   count: number,
   round: (b: number) => Promise<number>,
+  signal?: AbortSignal,
 ): Promise<Float64Array> {
   const values = new Float64Array(count)
-  for (let b = 0; b < count; b++) values[b] = await round(b)
+  for (let b = 0; b < count; b++) {
+    signal?.throwIfAborted()
+    values[b] = await round(b)
+  }
   const bad = values.findIndex((value) => !Number.isFinite(value))
   if (bad < 0) return values
   throw new NumericalError(

@@ -1,4 +1,4 @@
-/** Information that goes from one series to another. */
+/** Transfer entropy between two series. */
 import { DataError, DTypeError } from '../core/errors.js'
 import { type Checks, checkOptions, whole } from '../core/options.js'
 import { type SampleData, samplesFrom } from '../estimators/data.js'
@@ -10,11 +10,11 @@ import { sameCount, scalarsOf } from './read.js'
 
 /** Options of {@link transferEntropy}. */
 export interface TransferEntropyOptions extends ConditionalOptions {
-  /** Past values of the destination y that are known. Default 1. */
+  /** Number of past values of the destination y in the condition. Default 1. */
   history?: number
-  /** Past values of the source x that may tell. Default 1. */
+  /** Number of past values of the source x. Default 1. */
   sourceHistory?: number
-  /** Steps from the youngest of those of the source to the value that is told. Default 1. */
+  /** Steps from the most recent value of the source to the value of y. Default 1. */
   delay?: number
 }
 
@@ -29,7 +29,7 @@ const checks: Checks<TransferEntropyOptions> = {
 export interface TransferEntropy {
   /** In nats, or the unit of `base`. */
   readonly value: number
-  /** Times t that were looked at. */
+  /** Number of times t in the estimate. */
   readonly rows: number
 }
 
@@ -41,7 +41,8 @@ export interface TransferEntropy {
  * with k values of `history`, l of `sourceHistory` and u the `delay`. For normal variables it is half of Granger's log ratio (Barnett, Barrett
  * and Seth 2009). Estimators, their options and errors as for {@link conditionalMutualInformation}; neighbors of `knn` are `k`. Not clipped.
  *
- * @param x a series, one sample a time; @param y another, the same times
+ * @param x a series, one sample per time
+ * @param y another series, the same times
  * @throws DataError for series that are too short
  */
 export async function transferEntropy(
@@ -57,18 +58,18 @@ export async function transferEntropy(
   const first = Math.max(history, sourceHistory + delay - 1)
   if (n - first < 2) {
     throw new DataError(
-      `${name}: ${n} times leave ${Math.max(0, n - first)} to tell, the first ${first} being past; give longer series or a shorter history`,
+      `${name}: ${n} times leave ${Math.max(0, n - first)} to predict, the first ${first} being past; give longer series or a shorter history`,
     )
   }
   const usual = isLabels(source) && isLabels(destination) ? 'discrete' : 'knn'
   const { estimator = usual } = given
   if (estimator !== 'discrete' && (isLabels(source) || isLabels(destination))) {
     throw new DTypeError(
-      `${name}: ${isLabels(source) ? 'x' : 'y'} holds class labels, which estimator '${estimator}' would take for numbers; ` +
+      `${name}: ${isLabels(source) ? 'x' : 'y'} holds class labels, which estimator '${estimator}' would treat as numbers; ` +
         "use estimator 'discrete', or give Float64Array.from(labels)",
     )
   }
-  // One axis of its own for lags; labels stay integers.
+  // A separate axis for lags; labels stay integers.
   const series = (values: Tensor) => (values.rank === 1 ? values.reshape([n, 1]) : values)
   const lagged = (values: Tensor, youngest: number, count: number) =>
     concat(

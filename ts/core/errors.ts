@@ -114,7 +114,7 @@ export function errorOfCode(code: string, message: string): HyperglowError {
   return new ErrorClass(message)
 }
 
-/** Number of insertions, deletions, exchanges and swaps of neighbours that turn `a` into `b`. */
+/** Number of insertions, deletions, exchanges and swaps of neighbors that turn `a` into `b`. */
 function editDistance(a: string, b: string): number {
   let beforePrevious: number[] = []
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j)

@@ -26,7 +26,7 @@ export interface Compiled<Args extends readonly object[], Result> {
   explain(...args: { [Index in keyof Args]: JitArgument<Args[Index]> }): string
   /** The number of programs it holds, one per structure, shapes, dtypes and devices of arguments. */
   readonly programs: number
-  /** Releases the programs. Calling it afterwards throws {@link DisposedError}. */
+  /** Releases the programs. Calling it afterward throws {@link DisposedError}. */
   dispose(): void
 }
 

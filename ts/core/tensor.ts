@@ -231,7 +231,7 @@ export class Tensor {
     return nest(this.dataSync(), this.shape)
   }
 
-  /** Releases the memory at once. Doing it twice is fine; any other use afterwards throws {@link DisposedError}. */
+  /** Releases the memory at once. Doing it twice is fine; any other use afterward throws {@link DisposedError}. */
   dispose(): void {
     const owned = this.#owned
     if (owned.id === 0) return

@@ -240,7 +240,7 @@ export class Variable {
     return this.#slot.released
   }
 
-  /** Releases its memory. Doing it twice is fine; any other use afterwards throws {@link DisposedError}. */
+  /** Releases its memory. Doing it twice is fine; any other use afterward throws {@link DisposedError}. */
   dispose(): void {
     release(this.#slot)
   }

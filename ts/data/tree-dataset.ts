@@ -109,7 +109,7 @@ export class TreeDataset<T extends TreeInput = TreeInput> implements AsyncIterab
     }
   }
 
-  /** Releases the samples. Doing it twice is fine; any other use of them afterwards throws {@link DisposedError}. */
+  /** Releases the samples. Doing it twice is fine; any other use of them afterward throws {@link DisposedError}. */
   dispose(): void {
     for (const leaf of this.#leaves) leaf.dispose()
   }

@@ -1,4 +1,4 @@
-/** When the evaluators of a model are evaluated. */
+/** Schedules of the evaluators of a model. */
 
 import { ArgumentError, describe } from '../core/errors.js'
 import { type Checks, checkOptions, elsewhere, flag, whole } from '../core/options.js'
@@ -6,7 +6,7 @@ import type { ArrayInput } from '../data/array-dataset.js'
 import type { Estimator } from '../estimators/estimator.js'
 import { type Every, everyCheck } from './schedule.js'
 
-/** Samples that the layers of a model are looked at with, always the same. */
+/** Fixed samples on which the layers of a model are measured. */
 export interface Probe {
   /** `[n, ...inputShape]`. */
   x: ArrayInput
@@ -15,9 +15,9 @@ export interface Probe {
 }
 
 /**
- * When an evaluator is evaluated.
+ * Schedule of an evaluator.
  *
- * @typeParam P samples to look at the layers with: of a model `{ x, y }`, of a task a batch as its steps take it
+ * @typeParam P type of a probe: `{ x, y }` for a model, a batch of the task's steps for a task
  */
 export interface AttachOptions<P = Probe> {
   /**
@@ -27,10 +27,14 @@ export interface AttachOptions<P = Probe> {
    */
   evaluateOn?: 'batch' | 'epoch' | { probe: P }
   /**
-   * How often: a number of batches or epochs, a list of epochs, 'log', or `{ steps }`; see {@link Every}. Default 1: on every batch, or after every epoch.
+   * How often: a number of batches or epochs, a list of epochs, 'log', or `{ steps }`; see {@link Every}. Default 1: on every batch, or
+   * after every epoch.
    */
   every?: Every
-  /** Evaluate before the first step too, as epoch 0, which is a row of its own in the dynamics. Not on batches, of which the first comes before all updates. Default false. */
+  /**
+   * Also evaluate before the first step, as epoch 0, a separate row of the dynamics. Not for evaluators on batches: their first batch comes
+   * before all updates. Default false.
+   */
   initial?: boolean
   /** 'epoch': number of samples. Default 2048. */
   samples?: number
@@ -49,16 +53,16 @@ export interface Attachment<P = unknown> {
   readonly on: 'batch' | 'epoch' | 'probe'
   readonly probe: P | undefined
   readonly every: Every
-  /** Whether it is evaluated before the first step too. */
+  /** Whether it is also evaluated before the first step. */
   readonly initial: boolean
   readonly samples: number
 }
 
 /**
- * Resolves the options of `attachEvaluator`.
+ * Checks the options of `attachEvaluator` and fills in the defaults.
  *
- * @param isProbe what may be a probe; default what has x and y
- * @throws ArgumentError for options that cannot work, and for an estimator without a lazy value on batches
+ * @param isProbe the check of a probe; default an object with x and y
+ * @throws ArgumentError for impossible options, and for an estimator without a lazy value on batches
  */
 export function attachment<P>(
   evaluator: Estimator,
@@ -72,7 +76,7 @@ export function attachment<P>(
   if (evaluateOn === 'batch') {
     if (initial) {
       throw new ArgumentError(
-        "attachEvaluator: on batches the first value is that of the first batch before its update; initial: true goes with { evaluateOn: 'epoch' } or a probe",
+        "attachEvaluator: on batches the first value is that of the first batch before its update; use initial: true with { evaluateOn: 'epoch' } or a probe",
       )
     }
     if (evaluator.isLazy) return { ...common, on: 'batch', probe: undefined }
@@ -94,25 +98,28 @@ function hasBoth(probe: unknown): boolean {
   return x !== undefined && y !== undefined
 }
 
-/** Warns once an evaluator that it has no value for some layers. */
+/** Warns once per evaluator that it has no value for some layers. */
 export class ValueAdvice {
   readonly #warned = new Set<Estimator>()
 
-  /** @param where which samples; @param reason why, where that is known */
+  /**
+   * @param where the samples, for the message
+   * @param reason the reason, if known
+   */
   warn(evaluator: Estimator, where: string, reason?: string): void {
     if (this.#warned.has(evaluator)) return
     this.#warned.add(evaluator)
     process.emitWarning(
       `${evaluator.name} has no value for some layers (${where}), where NaN is recorded: ${
         reason ??
-        'an estimator of classes has none for numbers, one by nearest neighbours none for repeated samples; use another, or call its estimate() on the samples to learn why'
+        'an estimator of classes has none for numbers, one by nearest neighbors none for repeated samples; use another, or call its estimate() on the samples to see the reason'
       }`,
       { type: 'HyperglowWarning', code: 'HYPERGLOW_NO_VALUE' },
     )
   }
 }
 
-/** Warns once an evaluator that samples are too few for its value to mean much. */
+/** Warns once per evaluator that there are too few samples for a reliable value. */
 export class SampleAdvice {
   readonly #warned = new Set<Estimator>()
 
@@ -121,17 +128,20 @@ export class SampleAdvice {
     if (samples >= advisedSamples || this.#warned.has(evaluator)) return
     this.#warned.add(evaluator)
     process.emitWarning(
-      `${name} says little about ${samples} samples (${what}); give it ${advisedSamples} or more: larger batches, { evaluateOn: 'epoch' } or { evaluateOn: { probe } }`,
+      `${name} is unreliable with ${samples} samples (${what}); give it ${advisedSamples} or more: larger batches, { evaluateOn: 'epoch' } or { evaluateOn: { probe } }`,
       { type: 'HyperglowWarning', code: 'HYPERGLOW_FEW_SAMPLES' },
     )
   }
 }
 
-/** Warns once an evaluator of activations that lie outside of what it tells apart. */
+/** Warns once per evaluator of activations outside its range. */
 export class RangeAdvice {
   readonly #warned = new Set<Estimator>()
 
-  /** @param parts of each layer, NaN where the evaluator has no such range; @param layers their names */
+  /**
+   * @param parts of each layer, NaN if the evaluator has no range
+   * @param layers their names
+   */
   check(evaluator: Estimator, parts: ArrayLike<number>, layers: readonly string[]): void {
     if (this.#warned.has(evaluator)) return
     for (const [layer, name] of layers.entries()) {

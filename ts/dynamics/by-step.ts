@@ -1,21 +1,21 @@
-/** Dynamics step by step, for what happens within epochs. */
+/** Dynamics by training step. */
 import { StateError } from '../core/errors.js'
 import { type DynamicsRecord, type ModelDynamics, withValues } from './record.js'
 
-/** Dynamics with a row for every step in place of one for every epoch. */
+/** Dynamics with a row for every step instead of every epoch. */
 export interface StepDynamics extends Omit<ModelDynamics, 'epochs' | 'steps'> {
-  /** Rows are no epochs. */
+  /** Rows are not epochs. */
   readonly epochs: null
-  /** Training steps that the network had made in each row, rising; 0 is initialization. */
+  /** Training steps before each row, ascending; 0 is initialization. */
   readonly steps: readonly number[]
 }
 
 /**
- * Recorded dynamics with a row for every step at which an evaluator was evaluated, in place of means over epochs: the state of the network after so many
- * steps. An evaluator on batches sees it before the update of its batch, others after it.
+ * Recorded dynamics with a row for every step at which an evaluator was evaluated, instead of means over epochs: the state of the network
+ * after that many steps. An evaluator on batches sees the network before the update of its batch, others after it.
  *
  * @param areOnBatches for each evaluator whether it is evaluated on batches
- * @throws StateError where the steps are not known
+ * @throws StateError if the steps are not known
  */
 export function dynamicsByStep(record: DynamicsRecord, areOnBatches: readonly boolean[]): StepDynamics {
   const { evaluators, layers, width } = record
@@ -24,7 +24,7 @@ export function dynamicsByStep(record: DynamicsRecord, areOnBatches: readonly bo
   for (const { values, step } of record.rows) {
     if (step === null) {
       throw new StateError(
-        'dynamics: the steps of these dynamics are not known, as after loading a model; leave by out, for means over epochs',
+        'dynamics: the steps of these dynamics are not known, as after loading a model; leave by out for means over epochs',
       )
     }
     for (const [e, isOnBatches] of areOnBatches.entries()) {

@@ -1,23 +1,23 @@
-/** What evaluators say of the layers of a batch, as tensors: part of a training step. */
+/** Values of the evaluators on a batch, as tensors: part of a training step. */
 import { ShapeError } from '../core/errors.js'
 import type { Estimator, SegmentOptions } from '../estimators/estimator.js'
 import { stack } from '../ops/index.js'
 import { full, type Tensor, zeros } from '../ops/tensor.js'
 
-/** What was measured of one batch; whoever asked for it disposes of the tensors. */
+/** Measurements of one batch; the caller disposes of the tensors. */
 export interface BatchMeasurement {
   /**
-   * float32 [E, L, 2], flat and followed by the samples of each class where the target is one-hot rows of classes. Only where the dynamics are tracked and
-   * the batch is large enough.
+   * float32 [E, L, 2], flat, followed by the counts of the classes if the target is one-hot rows of classes. Only if the dynamics are
+   * tracked and the batch is large enough.
    */
   dynamics?: Tensor
-  /** float32 [E, L]: activations outside of what evaluators tell apart, see {@link outsideParts}. Only where an evaluator has such a range. */
+  /** float32 [E, L]: shares of activations outside the ranges of evaluators, see {@link outsideParts}. Only if an evaluator has a range. */
   outside?: Tensor
-  /** The list x, h1 .. hL, y. Only where asked for. */
+  /** The list x, h1 .. hL, y. Only on request. */
   segment?: Tensor[]
 }
 
-/** Samples that a batch needs for its dynamics to be defined. */
+/** Smallest number of samples of a batch with dynamics. */
 export function samplesNeeded(
   evaluators: readonly Estimator[],
   segment: readonly Tensor[],
@@ -57,13 +57,16 @@ export function coordinates(
   return stack(rows.map((scalar) => scalar.cast('float32'))).reshape([evaluators.length, layers, 2])
 }
 
-/** How many samples each class of the target has, float64 [C]; undefined where the target is not one-hot rows of classes. */
+/** Count of each class of the target, float64 [C]; undefined if the target is not one-hot rows of classes. */
 export function classCounts(segment: readonly Tensor[], { target }: SegmentOptions): Tensor | undefined {
   const y = segment.at(-1)
   return target === 'classes' && y?.rank === 2 ? y.cast('float64').sum(0) : undefined
 }
 
-/** The part of each layer's activations outside of the range of each evaluator, float32 [E, L], NaN where it has none; undefined where no evaluator has one. */
+/**
+ * The share of each layer's activations outside the range of each evaluator, float32 [E, L], NaN for an evaluator without a range;
+ * undefined if no evaluator has one.
+ */
 export function outsideParts(
   evaluators: readonly Estimator[],
   segment: readonly Tensor[],

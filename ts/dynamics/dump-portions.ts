@@ -1,4 +1,4 @@
-/** A dump part by part: each in memory while the next one is being read. */
+/** A dump in chunks: while one is in memory the next is read. */
 
 import type { ActivationRun } from '../data/activations/types.js'
 import { type LazyArray, rowsOf } from '../io/lazy-array.js'
@@ -7,16 +7,16 @@ import type { LayerTensor } from './dump-values.js'
 
 /** Layers of an epoch that are in memory together. */
 export interface Portion {
-  /** Number of the run. */
+  /** Index of the run. */
   readonly run: number
   readonly epoch: number
   readonly layers: readonly { readonly name: string; readonly array: LazyArray }[]
 }
 
-/** Bytes of a portion, at 8 for a value, unless one layer has more. */
+/** Maximum size of a portion in bytes, at 8 bytes per value, unless one layer is larger. */
 const mostBytes = 1 << 28
 
-/** The portions of a dump, epoch by epoch of each run. */
+/** The portions of a dump, by run and epoch. */
 export function portionsOf(
   runs: readonly ActivationRun[],
   layers: readonly string[],
@@ -55,13 +55,13 @@ function grouped(layers: Portion['layers'], samples: number | undefined): Portio
   return groups
 }
 
-/** Layers in memory, to be disposed of. */
+/** Layers in memory; the caller disposes of them. */
 export interface PortionTensors {
   readonly layers: readonly LayerTensor[]
   [Symbol.dispose](): void
 }
 
-/** Reads portions in their order, one ahead of what is measured. */
+/** Reads portions in order, one ahead of the measurement. */
 export class DumpReader {
   readonly #dump: DumpSamples
   readonly #portions: readonly Portion[]
@@ -73,14 +73,14 @@ export class DumpReader {
     this.#portions = portions
   }
 
-  /** The next portion, which the caller disposes of; the one behind it begins to be read. */
+  /** The next portion, which the caller disposes of; reading of the one after it begins. */
   async next(): Promise<PortionTensors> {
     const own = this.#ahead ?? this.#read()
     this.#ahead = undefined
     const tensors = await own
     if (this.#next < this.#portions.length) {
       this.#ahead = this.#read()
-      // It is thrown where the portion is asked for.
+      // The error is thrown when the portion is requested.
       this.#ahead.catch(() => {})
     }
     return tensors
@@ -102,7 +102,7 @@ export class DumpReader {
     return { layers: made, [Symbol.dispose]: dispose }
   }
 
-  /** Lets go of what was read ahead. */
+  /** Disposes of the portion that was read ahead. */
   async close(): Promise<void> {
     const ahead = await this.#ahead?.catch(() => undefined)
     ahead?.[Symbol.dispose]()

@@ -1,4 +1,4 @@
-/** The samples of a dump that are measured: which rows, and the arrays of an epoch as tensors. */
+/** The measured samples of a dump: their row indices, and the arrays of an epoch as tensors. */
 
 import { DataError } from '../core/errors.js'
 import { evaluate, tidy } from '../core/memory.js'
@@ -12,34 +12,34 @@ import { HostRandom } from '../ops/random.js'
 import type { Tensor } from '../ops/tensor.js'
 import { type Target, targetOf } from './target.js'
 
-/** Input and target of the samples, as estimators take them. */
+/** Input and target of the samples, in the form that estimators take. */
 export interface EndTensors {
-  /** float64 `[n, d]`; undefined where the dump has no input samples. */
+  /** float64 `[n, d]`; undefined if the dump has no input samples. */
   readonly x: Tensor | undefined
-  /** A number for each different input, int32 `[n]`: what only asks whether inputs are equal reads it in place of them. */
+  /** An index of each distinct input, int32 `[n]`, for estimators that only compare inputs for equality. */
   readonly symbols: Tensor | undefined
-  /** Whether no two inputs are equal. */
+  /** Whether all inputs are different. */
   readonly areDistinct: boolean
-  /** Classes int32 `[n]`, or numbers float64 `[n, k]`; undefined where there are none. */
+  /** Classes int32 `[n]`, or numbers float64 `[n, k]`; undefined if there are none. */
   readonly y: Tensor | undefined
   readonly target: Target | undefined
 }
 
-/** Reads the samples of one dump after the other epoch; what is the same in several is read and uploaded once. */
+/** Reads the samples of a dump epoch by epoch; arrays shared by several epochs are read and uploaded once. */
 export class DumpSamples {
   readonly #most: number | undefined
   readonly #seed: number
-  /** The chosen rows by the number of samples they are chosen from. */
+  /** The selected rows, by the number of samples they are selected from. */
   readonly #rows = new Map<number, Int32Array>()
   #ends: { x: EndOf; y: EndOf; tensors: EndTensors } | undefined
 
-  /** @param most samples that are measured, where there are more a part chosen by chance */
+  /** @param most maximum number of samples; from more, a random subset is measured */
   constructor(most: number | undefined, seed: number) {
     this.#most = most
     this.#seed = seed
   }
 
-  /** The rows that are measured of n; undefined for all. */
+  /** The selected rows of n; undefined for all. */
   async rows(n: number): Promise<Int32Array | undefined> {
     if (this.#most === undefined || n <= this.#most) return undefined
     const known = this.#rows.get(n)
@@ -50,13 +50,13 @@ export class DumpSamples {
     return chosen
   }
 
-  /** An array with the rows that are measured. */
+  /** The selected rows of an array. */
   async read(array: LazyArray): Promise<ArrayData> {
     const rows = await this.rows(rowsOf(array))
     return rows === undefined ? array.read() : takeRows(array, rows)
   }
 
-  /** Both ends of an epoch. The tensors stay good until other ends are read, or {@link dispose}. */
+  /** Input and target of an epoch. The tensors are valid until the next call, or {@link dispose}. */
   async ends(run: ActivationRun, epoch: number): Promise<EndTensors> {
     const before = this.#ends
     const [x, y] = [await this.#end(run.x(epoch), before?.x), await this.#end(run.y(epoch), before?.y)]
@@ -67,7 +67,7 @@ export class DumpSamples {
     return tensors
   }
 
-  /** An end: the one before, where it is the same array or holds the same values. */
+  /** Reuses the previous tensors if the array is the same or has the same values. */
   async #end(array: LazyArray | undefined, before: EndOf | undefined): Promise<EndOf> {
     if (before !== undefined && before.array === array) return before
     if (array === undefined) return { array, data: undefined }
@@ -109,7 +109,7 @@ async function tensorsOf(
   const numbers = (await symbols?.data()) as Int32Array | undefined
   if (input !== undefined && !(await areFinite(input))) {
     throw new DataError(
-      `run '${run.name}': the input samples (x) have values that are NaN or infinite; remove such samples, or mend them`,
+      `run '${run.name}': the input samples (x) have values that are NaN or infinite; remove or replace such samples`,
     )
   }
   const target = y === undefined ? undefined : await targetOf(`run '${run.name}': y`, y)
@@ -117,7 +117,7 @@ async function tensorsOf(
   return {
     x: input,
     symbols,
-    // Numbers are given by first appearance.
+    // Indices are given in order of first appearance.
     areDistinct: numbers !== undefined && numbers[n - 1] === n - 1,
     y: target === undefined ? undefined : await tensorInTurns(target.data),
     target,

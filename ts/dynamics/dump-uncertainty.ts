@@ -1,4 +1,4 @@
-/** How far the measures of a dump can be trusted: standard errors from halves of the samples, and p-values from shuffles. */
+/** Sampling error of the measures of a dump: standard errors from halves of the samples, and p-values from shuffles. */
 
 import type { Interval } from '../analysis/bootstrap.js'
 import { deviationOf, normalQuantile } from '../analysis/distributions.js'
@@ -10,11 +10,11 @@ import type { Tensor } from '../ops/tensor.js'
 import type { EndTensors } from './dump-samples.js'
 import { type Pair, pairsOf, readsSymbols, rowsAt } from './dump-values.js'
 
-/** What chance may do to a value. */
+/** Sampling error of a value. */
 export interface Uncertainty {
-  /** Standard error; NaN where there is none. */
+  /** Standard error; NaN if there is none. */
   readonly standardError: number
-  /** Value less and plus as many standard errors as the level asks for. */
+  /** Value minus and plus the standard error times the quantile of the level. */
   readonly interval: Interval
 }
 
@@ -22,11 +22,13 @@ export interface Uncertainty {
 export type PairOf<T> = readonly [x: T, y: T]
 
 /**
- * Standard errors of an estimator's values by the delete-d jackknife with d = n / 2 (Shao and Wu 1989): each round leaves out half of the samples, drawn
- * without replacement, and the variance of the rounds, times (n - d) / d, is that of the value of all n. A bootstrap would draw samples twice, and
- * copies bias every estimator that asks which samples are equal or near: those by neighbors, kernels and bins alike.
+ * Standard errors of an estimator's values by the delete-d jackknife with d = n / 2 (Shao and Wu 1989): each round leaves out half of the
+ * samples, drawn without replacement, and the variance over rounds, times (n - d) / d, is the variance of the value of all n samples. A
+ * bootstrap would draw copies, which bias every estimator that compares samples for equality or distance: neighbors, kernels and bins
+ * alike.
  *
- * @param values those of all samples, by layer; @param rounds at least 2
+ * @param values estimates from all samples, by layer
+ * @param rounds at least 2
  */
 export async function halvesOf(
   estimator: Estimator,
@@ -72,14 +74,14 @@ export async function halvesOf(
   })
 }
 
-/** Root of the mean square about the mean. */
+/** Root mean square deviation from the mean. */
 function spreadOf(values: readonly number[]): number {
   return deviationOf(values) * Math.sqrt(1 - 1 / values.length)
 }
 
 /**
- * P-values of both sides of layers: NaN where there is no value, and of (H, X) where every shuffle would give the same one, since all inputs differ and the
- * estimator asks only which are equal.
+ * P-values of both sides of layers. NaN if there is no value, and for (H, X) if every shuffle gives the same value because all inputs
+ * differ and the estimator only compares them for equality.
  */
 export async function pValuesOf(
   estimator: Estimator,
@@ -94,7 +96,13 @@ export async function pValuesOf(
     signal?.throwIfAborted()
     if (other === undefined || Number.isNaN(value)) return Number.NaN
     try {
-      return (await permutationTest(h, other, estimator, { permutations, seed })).pValue
+      return (
+        await permutationTest(h, other, estimator, {
+          permutations,
+          seed,
+          ...(signal === undefined ? {} : { signal }),
+        })
+      ).pValue
     } catch (error) {
       if (isUnanswered(error)) return Number.NaN
       throw error

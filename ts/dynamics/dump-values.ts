@@ -1,4 +1,4 @@
-/** What estimators say of the layers of an epoch of a dump. */
+/** Values of estimators for the layers of an epoch of a dump. */
 
 import { evaluate, tidy } from '../core/memory.js'
 import type { Estimator } from '../estimators/estimator.js'
@@ -14,20 +14,20 @@ export interface LayerTensor {
   readonly h: Tensor
 }
 
-/** What is seen of a layer before it is measured. */
+/** Findings about a layer before it is measured. */
 export interface LayerFindings {
-  /** Values that are NaN or infinite. */
+  /** Number of NaN and infinite values. */
   readonly notFinite: number
-  /** By evaluator: the part of the values outside of the range that it tells apart; NaN where it has none. */
+  /** By evaluator: the share of values outside its range; NaN if it has none. */
   readonly outside: readonly number[]
 }
 
-/** Whether an estimator asks of its second argument only which samples are equal. */
+/** Whether an estimator only compares samples of its second argument for equality. */
 export function readsSymbols(estimator: Estimator): boolean {
   return estimator.takes.y === 'classes' || estimator instanceof KDE
 }
 
-/** Looks at layers, all in one plan. */
+/** Inspects layers, all in one plan. */
 export async function findingsOf(
   layers: readonly LayerTensor[],
   estimators: readonly Estimator[],
@@ -51,11 +51,11 @@ export async function findingsOf(
   })
 }
 
-/** A pair of measures of a layer, of (H, X) and of (H, Y); NaN where there is none. */
+/** A pair of measures of a layer, of (H, X) and of (H, Y); NaN for no value. */
 export type Pair = readonly [x: number, y: number]
 
 /**
- * What an estimator says of layers: one plan for those that are lazy, in which what layers share is computed once.
+ * Values of an estimator for layers: one plan for lazy estimators, in which shared intermediates are computed once.
  *
  * @param unanswered called with the reason for each pair without an answer
  */
@@ -68,7 +68,7 @@ export async function pairsOf(
   const [first] = layers
   if (first === undefined) return []
   const { y, target } = ends
-  // Without inputs each sample is its own: for what asks only which are equal, that is all it needs to know.
+  // Without inputs every sample counts as a different input, if the estimator only compares inputs for equality.
   const isAlone = ends.x === undefined && readsSymbols(estimator)
   const own = isAlone ? ownSymbols(first.shape[0] as number) : undefined
   const x = readsSymbols(estimator) ? (ends.symbols ?? own) : ends.x

@@ -1,4 +1,4 @@
-/** What the values of dynamics are of: it goes with them from the evaluators to files, figures and reports. */
+/** Names, units and settings of recorded values. They go with the values to files, figures and reports. */
 import type { Estimator } from '../estimators/estimator.js'
 import { type Json, toJson } from '../io/json.js'
 
@@ -8,21 +8,21 @@ export interface DynamicsHeading {
   readonly layers: readonly string[]
   /** Names of the E evaluators, in the order in which they were attached. */
   readonly evaluators: readonly string[]
-  /** Unit of each evaluator's values, such as `'bits'`; 'none' for numbers without a unit, null where it is not known. */
+  /** Unit of each evaluator's values, such as `'bits'`; 'none' for numbers without a unit, null if it is not known. */
   readonly units: readonly (string | null)[]
   /** Options of each evaluator, as plain data. */
   readonly evaluatorSettings: readonly Json[]
 }
 
-/** What recorded values were estimated from: it is seen while they are measured. */
+/** Sample sizes of recorded values, collected during measurement. */
 export interface DynamicsSampling {
-  /** Samples that each evaluator's values were estimated from, the most where batches differ; null where it is not known. */
+  /** Samples of each evaluator's values, the maximum if batches differ; null if it is not known. */
   readonly samples: readonly (number | null)[]
-  /** Entropy of the target's classes over the samples of the first evaluator, in nats; null where the target is not classes, or not known. */
+  /** Entropy of the target's classes over the samples of the first evaluator, in nats; null if the target is not classes, or not known. */
   readonly labelEntropy: number | null
 }
 
-/** The heading of what evaluators say of these layers. */
+/** The heading of the values of evaluators for layers. */
 export function headingOf(evaluators: readonly Estimator[], layers: readonly string[]): DynamicsHeading {
   return {
     layers: distinct(layers),
@@ -32,7 +32,7 @@ export function headingOf(evaluators: readonly Estimator[], layers: readonly str
   }
 }
 
-/** In what two headings differ, in words; undefined where values of the one can go on those of the other. */
+/** The difference between two headings, as text; undefined if values of one can be appended to the other. */
 export function difference(before: DynamicsHeading, now: DynamicsHeading): string | undefined {
   for (const part of ['layers', 'evaluators', 'units', 'evaluatorSettings'] as const) {
     const [was, is] = [JSON.stringify(before[part]), JSON.stringify(now[part])]
@@ -41,7 +41,7 @@ export function difference(before: DynamicsHeading, now: DynamicsHeading): strin
   return undefined
 }
 
-/** Names with a number behind those that came before: `['HSIC', 'HSIC']` become `['HSIC', 'HSIC_2']`. */
+/** Names with a number after repeated ones: `['HSIC', 'HSIC']` become `['HSIC', 'HSIC_2']`. */
 function distinct(names: readonly string[]): string[] {
   const seen = new Set<string>()
   return names.map((name) => {

@@ -1,4 +1,4 @@
-/** Dynamics: what a run remembers of its layers, epoch by epoch, in memory and in files. */
+/** Dynamics: records of layers during a run, epoch by epoch, in memory and in files. */
 export type { AttachOptions, Probe } from './attachment.js'
 export type { StepDynamics } from './by-step.js'
 export type { DynamicsHeading, DynamicsSampling } from './heading.js'
@@ -16,7 +16,7 @@ export type { ModelDynamics } from './record.js'
 export type { CompareRunsOptions, ComparisonRow, RunComparison } from './run-comparison.js'
 export type { ResultJson, RunResults, SpreadJson } from './run-results.js'
 export { type PlaneSpread, type ResultRow, RunSet } from './run-set.js'
-export type { RunTableOptions } from './run-tables.js'
+export type { RunTableOptions, RunTextOptions } from './run-tables.js'
 export { readRuns } from './runs-folder.js'
 export type { SaveDynamics } from './save.js'
 export type { Scan } from './scan.js'

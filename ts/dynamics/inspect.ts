@@ -1,6 +1,6 @@
-/** What activations are, before anything is believed that is measured of them. */
+/** Summary of activations, before any measurement. */
 
-import { type Checks, checkOptions, elsewhere, whole } from '../core/options.js'
+import { signal as anySignal, type Checks, checkOptions, whole } from '../core/options.js'
 import { checkedActivations } from '../data/activations/check.js'
 import type { ActivationRun, Activations } from '../data/activations/types.js'
 import { type LazyArray, rowsOf } from '../io/lazy-array.js'
@@ -9,23 +9,23 @@ import { type Target, targetOf } from './target.js'
 
 /** Options of {@link inspect}. */
 export interface InspectOptions {
-  /** Most values of each array that are looked at, from its first row on. Default 2^24. */
+  /** Maximum number of values of each array to scan, from its first row on. Default 2^24. */
   values?: number
   signal?: AbortSignal
 }
 
-const checks: Checks<InspectOptions> = { values: whole(1), signal: elsewhere() }
+const checks: Checks<InspectOptions> = { values: whole(1), signal: anySignal }
 
 /** One layer over all runs and epochs. */
 export interface LayerInspection {
   readonly name: string
-  /** Lengths of the axes of a sample; null where runs or epochs differ. */
+  /** Lengths of the axes of a sample; null if runs or epochs differ. */
   readonly shape: readonly number[] | null
-  /** Element types as they are stored. */
+  /** Stored element types. */
   readonly dtypes: readonly string[]
-  /** Arrays, one for each epoch of each run. */
+  /** Number of arrays, one for each epoch of each run. */
   readonly arrays: number
-  /** Values of all arrays, of which `scan.values` were looked at. */
+  /** Number of values of all arrays; `scan.values` of them were scanned. */
   readonly size: number
   readonly scan: Scan
 }
@@ -33,15 +33,15 @@ export interface LayerInspection {
 /** The targets of all runs. */
 export interface TargetInspection {
   readonly kind: 'classes' | 'numbers'
-  /** Classes that occur; null for numbers. */
+  /** Number of classes; null for numbers. */
   readonly classes: number | null
   /** Entropy of the classes in nats, H(Y); null for numbers. */
   readonly entropy: number | null
-  /** What was decided by the values, in words; null where the type says it. */
+  /** How the values decided the kind, as text; null if the type decides it. */
   readonly note: string | null
 }
 
-/** What {@link inspect} gives: plain data. */
+/** Result of {@link inspect}: plain data. */
 export interface Inspection {
   readonly source: string
   readonly runs: readonly {
@@ -54,21 +54,22 @@ export interface Inspection {
   }[]
   /** Numbers of samples: one, unless runs or epochs differ. */
   readonly samples: readonly number[]
-  /** ln n of the smallest number of samples, in nats: the most that an estimate which counts samples can say. */
+  /** ln n of the smallest number of samples, in nats: the maximum of an estimate that counts samples. */
   readonly logSamples: number
-  /** Lengths of the axes of an input sample; null where there are none. */
+  /** Lengths of the axes of an input sample; null if there are no inputs. */
   readonly x: { readonly shape: readonly number[]; readonly dtype: string } | null
-  /** The targets of the first run that has some, null where none has. */
+  /** The targets of the first run that has some, null if none has. */
   readonly y: TargetInspection | null
   readonly layers: readonly LayerInspection[]
   readonly notes: readonly string[]
 }
 
 /**
- * Looks at activations: runs, epochs and layers, shapes and types, ranges, values that are not finite, zeros, saturated values, classes and their
- * entropy. One pass through every array, a block of 16 MiB at a time.
+ * Inspects activations: runs, epochs and layers, shapes and types, ranges, values that are not finite, zeros, saturated values, classes and
+ * their entropy. One pass through every array, in blocks of 16 MiB.
  *
- * @throws ArgumentError for what are no activations; IOError, DataError where an array cannot be read; the reason of `signal` where it is aborted
+ * @throws ArgumentError unless given activations; IOError, DataError for an array that cannot be read; the reason of `signal` if it is
+ *   aborted
  */
 export async function inspect(activations: Activations, options: InspectOptions = {}): Promise<Inspection> {
   const { values = 2 ** 24, signal } = checkOptions('inspect', options, checks)
@@ -116,7 +117,7 @@ function endsOf(runs: readonly ActivationRun[], end: 'x' | 'y'): LazyArray[] {
   return all.filter((array) => array !== undefined)
 }
 
-/** Samples of an epoch: those of its first layer. */
+/** Number of samples of an epoch, from its first layer. */
 function samplesOf(run: ActivationRun, epoch: number): number | undefined {
   const layer = run.layers.map((name) => run.layer(epoch, name)).find((array) => array !== undefined)
   return layer && rowsOf(layer)

@@ -1,13 +1,13 @@
 /**
- * How the dynamics of a run lie in a folder: the names and the metadata that the writer and the reader share.
+ * Layout of the dynamics of a run in a folder: the names and metadata shared by writer and reader.
  *
  *   zarr.json                the group; its attributes hold {@link DynamicsAttributes}
  *   dynamics/                float32 [epoch, batch, evaluator, layer, coordinate]; chunks of 1 epoch x 64 batches
  *   segments/x, h1 .. hL, y  on request: [epoch, batch, sample, ...]; chunks of 1 batch
- *   segments/samples         int32 [epoch, batch]: samples in that batch; written last, so > 0 means whole
- *   earlier-1, earlier-2 ..  earlier runs that were stored in the same folder, each a store of its own
+ *   segments/samples         int32 [epoch, batch]: samples of the batch; written last, so > 0 means complete
+ *   earlier-1, earlier-2 ..  earlier runs in the same folder, each a separate store
  *
- * The group is there first and is replaced in one step. A group without arrays is a store without a batch yet.
+ * The group is written first and is replaced atomically. A group without arrays is a store without a batch yet.
  */
 
 import { readFile } from 'node:fs/promises'
@@ -17,9 +17,9 @@ import { unitOfBase } from '../estimators/unit.js'
 import { checkPath, reason, systemCode } from '../io/atomic.js'
 import type { Json } from '../io/json.js'
 
-/** Value of the attribute `format` by which a store is known. */
+/** Value of the attribute `format` that identifies a store. */
 export const formatName = 'hyperglow-dynamics'
-/** Version of the layout that this code writes; it reads this one and older. Version 1 had no units, epochs and steps. */
+/** Version of the layout that this code writes; it reads this version and older ones. Version 1 had no units, epochs and steps. */
 export const formatVersion = 2
 
 /** Names inside the folder. */
@@ -27,7 +27,7 @@ export const groupFile = 'zarr.json'
 export const valuesName = 'dynamics'
 export const segmentsName = 'segments'
 export const samplesName = `${segmentsName}/samples`
-/** All that a store puts into its folder. */
+/** All names that a store puts into its folder. */
 export const ownNames = [groupFile, valuesName, segmentsName] as const
 
 export const dimensionNames = ['epoch', 'batch', 'evaluator', 'layer', 'coordinate']
@@ -42,17 +42,17 @@ export interface RunDescription {
   readonly evaluators: readonly string[]
   /** Options of each of the E evaluators. */
   readonly evaluatorSettings: readonly Json[]
-  /** Unit of each evaluator's values, such as `'bits'`; 'none' for numbers without a unit, null where the unit is not known. */
+  /** Unit of each evaluator's values, such as `'bits'`; 'none' for numbers without a unit, null if the unit is not known. */
   readonly units: readonly (string | null)[]
-  /** Samples that each evaluator's values were estimated from, the largest number if batches differ; null where it is not known. */
+  /** Samples of each evaluator's values, the maximum if batches differ; null if it is not known. */
   readonly samples: readonly (number | null)[]
-  /** Entropy of the target's classes over the samples of the first evaluator, in nats; null where the target is not classes, or not known. */
+  /** Entropy of the target's classes over the samples of the first evaluator, in nats; null if the target is not classes, or not known. */
   readonly labelEntropy: number | null
-  /** Number of each of the N epochs in the training of the model; null where an older hyperglow did not write it. */
+  /** Number of each of the N epochs in the training of the model; null in stores of earlier versions of hyperglow. */
   readonly epochs: readonly number[] | null
-  /** Training steps up to the end of each epoch; null where they are not known. */
+  /** Training steps up to the end of each epoch; null if they are not known. */
   readonly steps: readonly (number | null)[]
-  /** Number of whole epochs from the first epoch on, without a partial next epoch; null where it is not known. */
+  /** Number of complete epochs from the first epoch on, without a partial next epoch; null if it is not known. */
   readonly completedEpochs: number | null
   /** Seed of the run; null for a run without one. */
   readonly seed: number | null
@@ -60,7 +60,7 @@ export interface RunDescription {
   readonly notes: { readonly [key: string]: Json }
 }
 
-/** The part of a {@link RunDescription} that stores of an earlier hyperglow do not have. */
+/** Fields of {@link RunDescription} that stores of earlier versions of hyperglow do not have. */
 type Later = 'samples' | 'labelEntropy'
 
 /** Attributes of the group. */
@@ -82,9 +82,9 @@ export function segmentNames(layers: number): string[] {
 }
 
 /**
- * Attributes of the store in `folder`, checked; undefined where the folder or its zarr.json is missing.
+ * Checked attributes of the store in `folder`; undefined if the folder or its zarr.json is missing.
  *
- * @throws DataError where there is a zarr.json which is not that of a store; IOError where it cannot be read
+ * @throws DataError if zarr.json is not that of a store; IOError if it cannot be read
  */
 export async function readAttributes(folder: string): Promise<DynamicsAttributes | undefined> {
   checkPath('dynamics', folder, 'folder')
@@ -113,7 +113,7 @@ export async function readAttributes(folder: string): Promise<DynamicsAttributes
   return read as unknown as DynamicsAttributes
 }
 
-/** Whether a folder holds a store, sound or not. */
+/** Whether a folder holds a store, valid or not. */
 export async function holdsStore(folder: string): Promise<boolean> {
   try {
     const group = JSON.parse((await readText(join(folder, groupFile))) ?? 'null')
@@ -126,7 +126,7 @@ export async function holdsStore(folder: string): Promise<boolean> {
 
 type Found = Record<keyof DynamicsAttributes, unknown>
 
-/** What version 1 did not note: units are those of the base among the settings, where there is one. */
+/** Fields that version 1 lacks: the unit follows from the base among the settings, if there is one. */
 function fromVersion1(found: Found): Found {
   const settings = Array.isArray(found.evaluatorSettings) ? (found.evaluatorSettings as unknown[]) : []
   const units = settings.map((one) => {

@@ -9,33 +9,33 @@ import { FolderStore } from '../io/folder-store.js'
 import { groupFile, notStore, type RunDescription, readAttributes, valuesName } from './layout.js'
 import { meanOfMeasured } from './means.js'
 
-/** Most numbers that are read into memory, 2 GiB of them; a larger store is read in parts with a Zarr library. */
+/** Maximum number of values to read into memory, 2 GiB; read parts of a larger store with a Zarr library. */
 const maxValues = 2 ** 29
 
-/** The dynamics of a run, read back from its store. */
+/** The dynamics of a run, read from its store. */
 export interface Dynamics extends RunDescription {
   /** [N, B, E, L, 2]: epoch, batch, evaluator, layer, (complexity, generalization). */
   readonly shape: readonly [number, number, number, number, number]
-  /** Values, last axis fastest; NaN for batches that were not stored. Those of all N epochs are made when they are first asked for. */
+  /** Values, last axis fastest; NaN for batches that were not stored. The array of all N epochs is made on first access. */
   readonly values: Float32Array
-  /** False where the run was cut short, or is still running. */
+  /** False if the run was interrupted, or is still running. */
   readonly finished: boolean
   /** Number of batches with values, of N * B. */
   readonly completedBatches: number
   /** The same for each of the N epochs. */
   readonly completedPerEpoch: readonly number[]
   /**
-   * Unweighted mean over the batches of each epoch, [N, E, L, 2]. For each evaluator, batches without a value of its do not
-   * count; an epoch without any is NaN. A NaN that an evaluator gave beside other values stays NaN.
+   * Unweighted mean over the batches of each epoch, [N, E, L, 2]. Batches without a value of an evaluator do not count for it; an epoch
+   * without any is NaN. A NaN that an evaluator returned among other values stays NaN.
    */
   averaged(): { shape: readonly [number, number, number, number]; values: Float32Array }
 }
 
 /**
- * Reads the store that a run wrote, finished or not.
+ * Reads the store of a run, finished or not.
  *
  * @param folder the folder given to `DynamicsWriter.create`
- * @throws IOError where there is none; DataError where the folder holds something else or is damaged
+ * @throws IOError if there is none; DataError if the folder holds something else or is damaged
  */
 export async function loadDynamics(folder: string): Promise<Dynamics> {
   const attributes = await readAttributes(folder)
@@ -80,17 +80,17 @@ export async function loadDynamics(folder: string): Promise<Dynamics> {
   }
 }
 
-/** Values by epoch, those of all its batches; an epoch of which nothing is stored is left out. */
+/** Values by epoch, of all batches of the epoch; epochs without stored values are left out. */
 type Rows = ReadonlyMap<number, Float32Array>
 
-/** What is stored, and whether there is an array at all: a run that was just begun has none. */
+/** The stored values, and whether there is an array at all: a run that just began has none. */
 async function readRows(folder: string, shape: Dynamics['shape']): Promise<{ rows: Rows; isBegun: boolean }> {
   const [epochs, batches, evaluators, layers] = shape
   const width = evaluators * layers * 2
   const size = epochs * batches * width
   if (Math.max(size, epochs * batches) > maxValues) {
     throw new DataError(
-      `${folder}: ${size} values, at most ${maxValues} are read at once; read parts of it with a Zarr library`,
+      `${folder}: ${size} values, at most ${maxValues} are read at once; read parts of the store with a Zarr library`,
     )
   }
   const rows = new Map<number, Float32Array>()
@@ -127,7 +127,7 @@ async function readRows(folder: string, shape: Dynamics['shape']): Promise<{ row
   return { rows, isBegun: true }
 }
 
-/** Names of the folders with the chunks of an epoch; undefined where another program keeps its chunks elsewhere. */
+/** Names of the folders with the chunks of an epoch; undefined if another program uses other names. */
 async function storedEpochs(folder: string): Promise<ReadonlySet<string> | undefined> {
   try {
     const names = await readdir(join(folder, valuesName))
@@ -139,7 +139,7 @@ async function storedEpochs(folder: string): Promise<ReadonlySet<string> | undef
   }
 }
 
-/** The values of all epochs, NaN for those of which nothing is stored. */
+/** The values of all epochs, NaN for epochs without stored values. */
 function allValues(rows: Rows, [epochs, batches, evaluators, layers]: Dynamics['shape']): Float32Array {
   const width = batches * evaluators * layers * 2
   const values = withRoom(4 * epochs * width, () => new Float32Array(epochs * width)).fill(Number.NaN)
@@ -147,7 +147,7 @@ function allValues(rows: Rows, [epochs, batches, evaluators, layers]: Dynamics['
   return values
 }
 
-/** Whether an array can be that of a store of this shape. One that is being continued has its new shape in the group first. */
+/** Whether an array can belong to a store of this shape. During an append the group has the new shape first. */
 function isOf(
   [, columns = 0, ...inner]: readonly number[],
   [, batches, ...wanted]: Dynamics['shape'],
@@ -155,7 +155,7 @@ function isOf(
   return columns <= batches && inner.join() === wanted.join()
 }
 
-/** The array of values; undefined where a process was killed before it had made one. */
+/** The array of values; undefined if a process was killed before it made the array. */
 export async function openValues(folder: string): Promise<zarr.Array<'float32', FolderStore> | undefined> {
   const array = join(folder, valuesName)
   if (!existsSync(join(array, groupFile)) && !existsSync(join(array, 'c'))) return undefined

@@ -1,6 +1,6 @@
 /**
- * Unweighted means of rows [E, L, 2], over those in which an evaluator was evaluated: of which not all its values are NaN. NaN where
- * there is none.
+ * Unweighted means of rows [E, L, 2], over the rows in which an evaluator was evaluated: not all its values are NaN. NaN if there is no
+ * such row.
  */
 export function meanOfMeasured(rows: readonly Float32Array[], evaluators: number): Float64Array {
   const width = rows[0]?.length ?? 0

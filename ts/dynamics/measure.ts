@@ -1,15 +1,15 @@
-/** Activations of any network, measured: what each layer keeps of input and target, run by run and epoch by epoch. */
+/** Measurement of activations of any network: each layer against input and target, by run and epoch. */
 
 import { adjustPValues } from '../analysis/multiple-testing.js'
 import { ArgumentError, DataError } from '../core/errors.js'
 import {
+  signal as anySignal,
   between,
   type Checks,
   callable,
   checkOptions,
   checkValue,
   either,
-  elsewhere,
   isList,
   listOf,
   text,
@@ -32,9 +32,9 @@ import {
 } from './measured-run.js'
 import { RunSet } from './run-set.js'
 
-/** How far a measurement has come. */
+/** Progress of a measurement. */
 export interface MeasureProgress {
-  /** Parts that are measured, of `total`: a part is an epoch, or some layers of one where they are large. */
+  /** Number of measured chunks, of `total`: a chunk is an epoch, or some layers of one if they are large. */
   readonly done: number
   readonly total: number
   readonly run: string
@@ -43,24 +43,24 @@ export interface MeasureProgress {
 
 /** Options of {@link measure}. */
 export interface MeasureOptions {
-  /** Unit of information: 'nats', 'bits', 'bans' or 'base b'. Default: that of each estimator. */
+  /** Unit of information: 'nats', 'bits', 'bans' or 'base b'. Default: the unit of each estimator. */
   units?: string
-  /** Layers that are measured: names, or patterns such as 'conv*'. Default all. */
+  /** Layers to measure: names, or patterns such as 'conv*'. Default all. */
   layers?: string | readonly string[]
-  /** Epochs that are measured; runs that lack one have NaN there. Default all. */
+  /** Epochs to measure; runs without one of them have NaN there. Default all. */
   epochs?: readonly number[]
-  /** Most samples; of more, as many are chosen by chance, the same for all layers, epochs and runs. Default all. */
+  /** Maximum number of samples; from more, a random subset, the same for all layers, epochs and runs. Default all. */
   samples?: number
   /**
    * Rounds for a standard error and an interval of each value, over samples: halves of them drawn without replacement (see
    * {@link Measurement.interval}). Default 0, none; 50 to 200 are usual.
    */
   bootstrap?: number
-  /** Probability that intervals are meant to cover with. Default 0.95. */
+  /** Nominal coverage of the intervals. Default 0.95. */
   level?: number
   /** Shuffles for a p-value of each value. Default 0, none. */
   permutations?: number
-  /** Decides chosen samples, halves and shuffles. Default 0. */
+  /** Seed of selected samples, halves and shuffles. Default 0. */
   seed?: number
   signal?: AbortSignal
   onProgress?: (progress: MeasureProgress) => void
@@ -79,33 +79,34 @@ const checks: Checks<MeasureOptions> = {
   level: between(0, 1, 'both'),
   permutations: whole(0, 1e7),
   seed: whole(0),
-  signal: elsewhere(),
+  signal: anySignal,
   onProgress: callable<(progress: MeasureProgress) => void>(),
 }
 
-/** What {@link measure} gives. */
+/** Result of {@link measure}. */
 export interface Measured {
-  /** The values of all runs: tables, pictures and comparisons are made from it. */
+  /** The values of all runs, for tables, figures and comparisons. */
   readonly runs: RunSet
-  /** Each value with interval and p-value; empty unless `bootstrap` or `permutations` asked for them. */
+  /** Each value with interval and p-value; empty without `bootstrap` and `permutations`. */
   readonly measurements: readonly Measurement[]
-  /** What a reader has to know of the dump and of what could not be measured, besides `runs.notes()`. */
+  /** Notes on the dump and on missing measurements, besides `runs.notes()`. */
   readonly notes: readonly string[]
 }
 
 /**
- * Measures what each layer of each run keeps, epoch by epoch, of the input, I(H; X), and of the target, I(H; Y), or whatever the estimators measure.
+ * Measures each layer of each run, epoch by epoch, against the input, I(H; X), and the target, I(H; Y), or the quantities of other
+ * estimators.
  *
  *     const dump = await readActivations('dump')
  *     const { runs, notes } = await measure(dump, [new Binned({ bins: 30 }), new KDE()], { units: 'bits' })
  *     console.log(runs.toText())
  *
- * Numbers are those of `estimate`, in float64. Where there are no input samples, each sample counts as an input of its own for estimators that ask only which
- * inputs are equal (Binned, KDE); others have NaN for (H, X). Layers with NaN or infinite values have NaN. What epochs share is read and computed once; at
- * most two parts of about 256 MiB are in memory.
+ * Values are those of `estimate`, in float64. Without input samples, each sample counts as a different input for estimators that only
+ * compare inputs for equality (Binned, KDE); others give NaN for (H, X). Layers with NaN or infinite values give NaN. Arrays shared by
+ * epochs are read and computed once; at most two chunks of about 256 MiB are in memory.
  *
- * @throws ArgumentError, UnknownNameError for estimators, layers and epochs that are not there; IOError, DataError for arrays that cannot be read; the
- *   reason of `signal` where it is aborted
+ * @throws ArgumentError, UnknownNameError for unknown estimators, layers and epochs; IOError, DataError for arrays that cannot be read; the
+ *   reason of `signal` if it is aborted
  */
 export async function measure(
   activations: Activations,
@@ -221,7 +222,7 @@ function checkedEstimators(given: Estimator | readonly Estimator[]): readonly Es
   return list
 }
 
-/** Layers of all runs in their order, those that were asked for. */
+/** The selected layers of all runs, in order. */
 function chosenLayers({ runs }: Activations, patterns: string | readonly string[] | undefined): string[] {
   const all = [...new Set(runs.flatMap(({ layers }) => layers))]
   if (patterns === undefined) return all

@@ -1,4 +1,4 @@
-/** The values of one run of a dump, as they are measured. */
+/** The values of one run of a dump, collected during measurement. */
 
 import type { Interval } from '../analysis/bootstrap.js'
 import type { ActivationRun } from '../data/activations/types.js'
@@ -16,7 +16,7 @@ import {
 import type { DynamicsHeading } from './heading.js'
 import type { DynamicsLike } from './source.js'
 
-/** What is asked for besides values. */
+/** Requested uncertainties. */
 export interface Uncertainties {
   /** Halves of the samples for standard errors; 0 for none. */
   readonly rounds: number
@@ -27,7 +27,7 @@ export interface Uncertainties {
   readonly signal: AbortSignal | undefined
 }
 
-/** One value with what chance may have done to it. */
+/** One value with its sampling error. */
 export interface Measurement {
   readonly run: string
   readonly estimator: string
@@ -37,24 +37,24 @@ export interface Measurement {
   readonly side: 'x' | 'y'
   readonly units: string
   readonly value: number
-  /** By the delete-d jackknife over halves of the samples (Shao and Wu 1989); null where it was not asked for or has no answer. */
+  /** By the delete-d jackknife over halves of the samples (Shao and Wu 1989); null if it was not requested or has no answer. */
   readonly standardError: number | null
-  /** value -+ z standardError, z the quantile of the normal distribution. Bias, which does not shrink with the spread, is not in it. */
+  /** value -+ z standardError, z the quantile of the normal distribution. Does not include bias, which is independent of the spread. */
   readonly interval: Interval | null
-  /** Of a permutation test; null where it was not asked for, and where every shuffle gives the same value. */
+  /** Of a permutation test; null if it was not requested, or if every shuffle gives the same value. */
   readonly pValue: number | null
   /** Adjusted over the layers of the same run, estimator, epoch and side (Benjamini and Hochberg 1995). */
   readonly adjustedPValue: number | null
 }
 
-/** A value and what chance may have done to it, by place. */
+/** A value with its sampling error, by position. */
 interface Cell {
   readonly values: Pair
   readonly uncertainty: PairOf<Uncertainty> | undefined
   readonly pValues: PairOf<number> | undefined
 }
 
-/** The part of a layer's values outside of the range that an evaluator tells apart. */
+/** The share of a layer's values outside the range of an evaluator. */
 interface Outside {
   readonly evaluator: number
   readonly layer: string
@@ -63,11 +63,11 @@ interface Outside {
   readonly epoch: number
 }
 
-/** What was measured of one run. */
+/** The measurements of one run. */
 export class MeasuredRun {
   readonly #cells = new Map<string, Cell>()
   readonly #notes = new Set<string>()
-  /** Of each evaluator with a range, and each layer: where most values lay outside of it. */
+  /** By evaluator with a range, and layer: the largest share of values outside. */
   readonly outside = new Map<string, Outside>()
   readonly #epochs: readonly number[]
   readonly #estimators: readonly Estimator[]
@@ -104,7 +104,7 @@ export class MeasuredRun {
     ) as [string[], string[]]
     if (symbols.length > 0) {
       this.note(
-        `run '${name}' has no input samples: for ${symbols.join(', ')} each sample is an input of its own`,
+        `run '${name}' has no input samples: for ${symbols.join(', ')} each sample counts as a different input`,
       )
     }
     if (others.length > 0) {
@@ -129,7 +129,7 @@ export class MeasuredRun {
     this.#cells.set(keyOf(epoch, evaluator, layer), cell)
   }
 
-  /** The values as dynamics, NaN where nothing was measured. */
+  /** The values as dynamics, NaN for missing measurements. */
   dynamics(heading: DynamicsHeading): DynamicsLike {
     return {
       ...heading,
@@ -146,7 +146,7 @@ export class MeasuredRun {
     }
   }
 
-  /** Each value with its interval and p-value, not adjusted yet. */
+  /** Each value with its interval and p-value, not yet adjusted. */
   measurements({ evaluators, units }: DynamicsHeading): Measurement[] {
     return evaluators.flatMap((estimator, e) =>
       this.#epochs.flatMap((epoch) =>
@@ -179,7 +179,7 @@ export class MeasuredRun {
   }
 }
 
-/** What to say of values outside of the ranges of evaluators: one note for each, of the layer with most of them. */
+/** Notes on values outside the ranges of evaluators: one per evaluator, on the layer with the largest share. */
 export function outsideNotes(runs: readonly MeasuredRun[], estimators: readonly Estimator[]): string[] {
   const all = runs.flatMap(({ outside }) => [...outside.values()]).sort((a, b) => b.part - a.part)
   return estimators.flatMap((estimator, e) => {
@@ -200,7 +200,7 @@ export function outsideNotes(runs: readonly MeasuredRun[], estimators: readonly 
       }
     }
     const shown = [...others].map(([layer, part]) => `'${layer}' ${Math.round(100 * part)} %`)
-    return shown.length === 0 ? advice : `${advice}; alike in other layers: ${shown.join(', ')}`
+    return shown.length === 0 ? advice : `${advice}; also in other layers: ${shown.join(', ')}`
   })
 }
 

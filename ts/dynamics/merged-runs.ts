@@ -1,4 +1,4 @@
-/** Runs of one experiment brought to the same rows, or refused where they do not go together. */
+/** Runs of one experiment on common rows, or a refusal if they do not match. */
 import { ArgumentError, DataError, describe, NumericalError } from '../core/errors.js'
 import { checkValue, listOf, text } from '../core/options.js'
 import { toJson } from '../io/json.js'
@@ -6,33 +6,33 @@ import type { DynamicsHeading, DynamicsSampling } from './heading.js'
 import type { RowKind } from './naming.js'
 import { type DynamicsLike, type DynamicsSource, readSource, rowNumbers } from './source.js'
 
-/** A run with a name of its own. */
+/** A run with its name. */
 export interface NamedRun {
   /** Default `run 1` and so on. */
   readonly name?: string
   readonly dynamics: DynamicsSource
-  /** What is to be said of the run: it is among the notes of the set. */
+  /** Notes on the run, which join the notes of the set. */
   readonly notes?: readonly string[]
 }
 
-/** Runs on the same rows. */
+/** Runs on common rows. */
 export interface MergedRuns extends DynamicsHeading, DynamicsSampling {
   readonly names: readonly string[]
-  /** Number of each of the N rows, rising: of the epoch, or counted from 1 where the runs do not tell. */
+  /** Number of each of the N rows, ascending: the epoch, or counted from 1 if the runs have no numbers. */
   readonly epochs: readonly number[]
-  /** What the numbers are of. */
+  /** Kind of the numbers. */
   readonly rowKind: RowKind
-  /** Of each run [N, E, L, 2], last axis fastest; NaN where it has none. */
+  /** For each run [N, E, L, 2], last axis fastest; NaN for missing values. */
   readonly values: readonly Float64Array[]
-  /** What is to be said of the merging. */
+  /** Notes on the merge. */
   readonly remarks: readonly string[]
 }
 
 /**
- * Brings runs to the union of their epochs.
+ * Extends runs to the union of their epochs.
  *
- * @throws ArgumentError for something else than runs; DataError where there is none, where two have one name, or where they differ in layers,
- *   evaluators, units, settings, or in whether they number their epochs; NumericalError for an infinite value
+ * @throws ArgumentError unless given runs; DataError if there is none, if two have one name, or if they differ in layers, evaluators,
+ *   units, settings, or kind of row numbers; NumericalError for an infinite value
  */
 export function mergedRuns(given: Iterable<DynamicsSource | NamedRun>, caller: string): MergedRuns {
   const list = namedRuns(given, caller)
@@ -73,7 +73,7 @@ export function mergedRuns(given: Iterable<DynamicsSource | NamedRun>, caller: s
   }
 }
 
-/** Dynamics with all that they may leave out. */
+/** Dynamics with all optional fields. */
 type Headed = DynamicsHeading &
   DynamicsSampling &
   Pick<DynamicsLike, 'values'> & { readonly rowKind: RowKind; readonly numbers: readonly number[] }
@@ -141,7 +141,7 @@ function checkAlike(first: Run, run: Run, caller: string): void {
   )
 }
 
-/** What the values of the runs were estimated from, and what to say where the runs differ in it. */
+/** The samples of the values of the runs, and remarks if the runs differ. */
 function samplingOf(runs: readonly Run[]): DynamicsSampling & { remarks: string[] } {
   const remarks: string[] = []
   const { evaluators } = (runs[0] as Run).dynamics
@@ -162,7 +162,7 @@ function samplingOf(runs: readonly Run[]): DynamicsSampling & { remarks: string[
   return { samples, labelEntropy: known.reduce((sum, one) => sum + one, 0) / known.length, remarks }
 }
 
-/** The runs that lack epochs which others have, in words. */
+/** The runs without some of the epochs of others, as text. */
 function gapsOf(
   runs: readonly Run[],
   numbers: readonly (readonly number[])[],
@@ -178,7 +178,7 @@ function gapsOf(
   })
 }
 
-/** Values of a run at the rows of all. */
+/** Values of a run on the common rows. */
 function onRows(
   name: string,
   { values, layers, evaluators }: Headed,

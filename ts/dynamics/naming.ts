@@ -1,42 +1,42 @@
-/** What stands on figures, tables and reports: the one place that writes the names of measures, units, settings and epochs. */
+/** Names of measures, units, settings and epochs on figures, tables and reports. No other file writes them. */
 
 import { ArgumentError } from '../core/errors.js'
 import { baseOfUnit } from '../estimators/unit.js'
 
-/** Who measured, as far as it is known. */
+/** An evaluator, as far as it is known. */
 export interface Measurer {
   readonly evaluator: string
-  /** Unit of its values, 'none' for numbers without one; null where it is not known. */
+  /** Unit of its values, 'none' for numbers without one; null if it is not known. */
   readonly unit: string | null
   readonly settings: Readonly<Record<string, unknown>>
 }
 
-/** How a caller wants measures to be named. */
+/** The names of measures that a caller wants. */
 export interface WantedNames {
   readonly xTitle?: string | undefined
   readonly yTitle?: string | undefined
   readonly units?: string | undefined
 }
 
-/** Names of measures that have no unit, and of those of information, where dynamics made by hand do not tell the unit. */
+/** Names of measures that have no unit, and names of measures of information, for custom dynamics without a unit. */
 const withoutUnit = /^(n?hsic|cka|distance ?correlation)(?![a-z])/i
 const ofInformation = /^(binned|kde|knn|ksg|edge|mine|mutual)/i
 
-/** What an evaluator measures: the names of its two values, and their unit. */
+/** The names and the unit of the two values of an evaluator. */
 export interface MeasureNames {
   /** Whether they are information, which theory bounds. */
   readonly isInformation: boolean
-  /** `I` for information, else the evaluator: `HSIC`. */
+  /** `I` for information, otherwise the evaluator: `HSIC`. */
   readonly symbol: string
   /** `I(H; X)` or `HSIC(H, X)`. */
   readonly x: string
   /** `I(H; Y)` or `HSIC(H, Y)`. */
   readonly y: string
-  /** Unit, 'none' for numbers without one; null where nobody tells it. */
+  /** Unit, 'none' for numbers without one; null if it is not known. */
   readonly unit: string | null
 }
 
-/** Names of what an evaluator measures. */
+/** Names of the quantities of an evaluator. */
 export function measureNames({ evaluator, unit }: Pick<Measurer, 'evaluator' | 'unit'>): MeasureNames {
   const known = unit ?? (withoutUnit.test(evaluator) ? 'none' : null)
   const isInformation = known === null ? ofInformation.test(evaluator) : baseOfUnit(known) !== undefined
@@ -45,15 +45,15 @@ export function measureNames({ evaluator, unit }: Pick<Measurer, 'evaluator' | '
   return { isInformation, symbol: isInformation ? 'I' : name, x: of('X'), y: of('Y'), unit: known }
 }
 
-/** A name with its unit behind it: `I(H; X) [bits]`. */
+/** A name with its unit: `I(H; X) [bits]`. */
 export function withUnit(name: string, unit: string | null): string {
   return unit === 'none' ? name : `${name} [${unit ?? 'unit unknown'}]`
 }
 
 /**
- * The titles of the two axes, `I(H; X) [bits]` for information, else `HSIC(H, X)` and alike; and the unit, null where nobody tells it.
+ * The titles of the two axes, `I(H; X) [bits]` for information, otherwise `HSIC(H, X)`; and the unit, null if it is not known.
  *
- * @throws ArgumentError where the caller gives another unit than that in which the evaluator measured
+ * @throws ArgumentError if the caller gives another unit than the evaluator's
  */
 export function axisTitles(
   { evaluator, unit }: Measurer,
@@ -75,7 +75,7 @@ export function axisTitles(
   }
 }
 
-/** The evaluator with its settings: `Binned: bins 30, range [-1, 1]`. The base of the logarithm is told by the unit. */
+/** The evaluator with its settings: `Binned: bins 30, range [-1, 1]`. The unit replaces the base of the logarithm. */
 export function evaluatorText({ evaluator, settings }: Measurer): string {
   const told = Object.entries(settings).flatMap(([key, value]) => {
     if (key === 'base' || value === false || value === null || value === undefined) return []
@@ -94,24 +94,24 @@ function valueText(value: unknown): string {
   return told.length === 0 ? name : `${name} (${told.map(([key, one]) => `${key} ${one}`).join(', ')})`
 }
 
-/** What numbers the rows of dynamics: epochs where they are known, steps of training where rows are steps, else their place. */
+/** Kind of the row numbers of dynamics: epochs if they are known, steps of training for rows by step, otherwise indices. */
 export type RowKind = 'epoch' | 'step' | 'row'
 
-/** How the first and the last epoch of a plane are told, in words; empty where there is one epoch. */
+/** How figures mark the first and the last epoch, as text; empty for one epoch. */
 export function readingHint(rows: RowKind, numbers: readonly number[]): string {
   if (numbers.length < 2) return ''
   return `hollow marker: ${rows} ${numbers[0]}, ringed marker: ${rows} ${numbers.at(-1)}`
 }
 
-/** From what values were estimated, and over which runs. */
+/** The samples and runs of values. */
 export interface EstimatedFrom {
-  /** Unit of the values, 'none' for numbers without one; null where it is not known. */
+  /** Unit of the values, 'none' for numbers without one; null if it is not known. */
   readonly unit: string | null
-  /** Samples of each estimate; null where it is not known. */
+  /** Samples of each estimate; null if it is not known. */
   readonly samples: number | null
-  /** How many runs the values are means of; 1 for values of one run. */
+  /** Number of runs in the means; 1 for values of one run. */
   readonly runs: number
-  /** How their spread is shown: as standard error, as the runs themselves, or not. */
+  /** How the spread is shown: as standard error, as single runs, or not. */
   readonly band: 'se' | 'runs' | 'none'
 }
 
@@ -127,19 +127,19 @@ export function measuredText(evaluator: string, { unit, samples, runs, band }: E
     .join('; ')
 }
 
-/** What a comparison of two settings was made from. */
+/** The inputs of a comparison of two settings. */
 export interface Compared extends Omit<EstimatedFrom, 'runs' | 'band'> {
   /** The epoch with its kind: `epoch 10`. */
   readonly at: string
-  /** Least and most pairs of runs of a layer. */
+  /** Minimum and maximum number of pairs of runs of a layer. */
   readonly pairs: readonly [number, number]
-  /** Probability that intervals are meant to cover with. */
+  /** Nominal coverage of the intervals. */
   readonly level: number
   /** Largest adjusted p-value that counts as significant. */
   readonly alpha: number
 }
 
-/** The lines under the title of a picture of differences. */
+/** The lines under the title of a plot of differences. */
 export function comparedText(evaluator: string, from: Compared): string[] {
   const { at, pairs, level, alpha } = from
   const [least, most] = pairs
@@ -152,10 +152,10 @@ export function comparedText(evaluator: string, from: Compared): string[] {
   ]
 }
 
-/** What bounds a measure of information: ln n of the input's, for n samples, or H(Y) of the target's. */
+/** Bound of a measure of information: ln n for the input, for n samples, or H(Y) for the target. */
 export type LimitKind = 'samples' | 'labels'
 
-/** Name of a bound as a line in a picture carries it: `ln n`, `log₂ n`, `H(Y)`. */
+/** Name of a bound on a line of a plot: `ln n`, `log₂ n`, `H(Y)`. */
 export function limitName(kind: LimitKind, unit: string): string {
   if (kind === 'labels') return 'H(Y)'
   const base = baseOfUnit(unit)
@@ -171,7 +171,7 @@ export function limitText(kind: LimitKind, unit: string, value: number): string 
   return `${limitName(kind, unit)} = ${Number(value.toPrecision(4))}`
 }
 
-/** Names of layers in a row: `dense_1, dense_2`, or `dense_1 to dense_7` for three and more that follow each other. */
+/** Names of layers in a row: `dense_1, dense_2`, or `dense_1 to dense_7` for three or more consecutive ones. */
 export function layersText(layers: readonly { readonly layer: string; readonly place: number }[]): string {
   const stretches: { layer: string; place: number }[][] = []
   for (const each of layers.toSorted((a, b) => a.place - b.place)) {
@@ -188,13 +188,13 @@ export function layersText(layers: readonly { readonly layer: string; readonly p
     .join(', ')
 }
 
-/** What values were measured of, as far as it is known: `n = 64, 3 runs: mean ± standard error`. */
+/** The sample size and the runs, as far as they are known: `n = 64, 3 runs: mean ± standard error`. */
 export function sampleText(samples: number | null, runs: number): string {
   const n = samples === null ? [] : [`n = ${samples}`]
   return [...n, runs === 1 ? '1 run' : spreadText(runs, 'se')].join(', ')
 }
 
-/** What is shown of several runs. */
+/** The display of several runs. */
 function spreadText(runs: number, band: EstimatedFrom['band']): string {
   const shown = { se: 'mean ± standard error', runs: 'mean, and each run thin', none: 'mean' }[band]
   return `${runs} runs: ${shown}`
@@ -205,7 +205,7 @@ export function uncertainText(mean: number, se: number): string {
   if (Number.isNaN(mean)) return '-'
   if (!(se > 0)) return `${Number(mean.toPrecision(4))}${se === 0 ? ' ± 0' : ''}`
   const exponent = Number(se.toExponential(1).split('e')[1])
-  // Digits that no estimate has: the mean to 7 of them, and how small the error is.
+  // More digits than an estimate has: the mean to 7 of them, and the order of magnitude of the error.
   if (exponent < Math.floor(Math.log10(Math.abs(mean) || 1)) - 6) {
     return `${Number(mean.toPrecision(7))} ± ${Number(se.toPrecision(1))}`
   }

@@ -1,68 +1,68 @@
-/** The information-plane coordinates of a training run, as they are recorded. */
+/** The recorded information-plane coordinates of a training run. */
 
 import { type NestedArray, type Tensor, tensor } from '../ops/tensor.js'
 import { type DynamicsHeading, type DynamicsSampling, difference } from './heading.js'
 import { meanOfMeasured } from './means.js'
 import { Sampling, type SamplingSnapshot } from './sampling.js'
 
-/** Averaged dynamics of a run, as plain data: what plots and tables take. */
+/** Averaged dynamics of a run, as plain data: the argument of plots and tables. */
 export interface ModelDynamics extends DynamicsHeading, DynamicsSampling {
   /** [N, E, L, 2]: epochs, evaluators, layers, (complexity, generalization). */
   readonly shape: readonly [number, number, number, number]
   /**
-   * Unweighted means over the batches of each epoch that were evaluated, nested as `shape` says. NaN where none was, and where an evaluator had
-   * no answer; JSON has null there.
+   * Unweighted means over the evaluated batches of each epoch, nested as `shape`. NaN if no batch was evaluated, and if an evaluator had no
+   * answer; null in JSON.
    */
   readonly values: number[][][][]
-  /** Number of each of the N epochs, counted over all training of the model: the first that it was trained is 1. */
+  /** Number of each of the N epochs, counted over all training of the model, from 1. */
   readonly epochs: readonly number[]
-  /** Training steps up to the end of each epoch; null where they are not known, as after loading a model. */
+  /** Training steps up to the end of each epoch; null if they are not known, as after loading a model. */
   readonly steps: readonly (number | null)[]
 }
 
-/** What is known of a finished epoch besides its values. */
+/** Numbers of a finished epoch. */
 export interface EpochMark {
   /** Number of the epoch. */
   readonly epoch: number
-  /** Training steps up to its end, null where not known. */
+  /** Training steps up to its end, null if not known. */
   readonly step: number | null
 }
 
 /** A {@link DynamicsRecord} as plain data. */
 export interface RecordSnapshot {
   readonly heading: DynamicsHeading
-  /** Not in checkpoints of an earlier hyperglow. */
+  /** Missing in checkpoints of earlier versions of hyperglow. */
   readonly sampling?: SamplingSnapshot
   readonly marks: readonly EpochMark[]
-  /** Batches with values: of each finished epoch, and last of the epoch under way. */
+  /** Number of batches with values: in each finished epoch, and last in the current epoch. */
   readonly counts: readonly number[]
-  /** Steps before each batch that has values. Not in checkpoints of an earlier hyperglow. */
+  /** Steps before each batch with values. Missing in checkpoints of earlier versions of hyperglow. */
   readonly steps?: readonly (number | null)[]
   /** Values of all batches, one after the other. */
   readonly values: Float32Array
 }
 
-/** Values of every batch and their means, of finished epochs. */
+/** Values of every batch, and their means over finished epochs. */
 export class DynamicsRecord {
   readonly heading: DynamicsHeading
-  /** One list an epoch of the [E, L, 2] values of its batches. */
+  /** One list per epoch of the [E, L, 2] values of its batches. */
   readonly #epochs: Float32Array[][] = []
   readonly #marks: EpochMark[] = []
   #current: Float32Array[] = []
-  /** Steps before each batch that has values: of finished epochs, and of the one under way. */
+  /** Steps before each batch with values: of finished epochs, and of the current one. */
   readonly #steps: (number | null)[][] = []
   #currentSteps: (number | null)[] = []
   #sampling: Sampling
   #evaluated: Tensor | undefined
   #perBatch: Tensor | undefined
 
-  /** @param before what earlier values were estimated from */
+  /** @param before sample sizes of earlier values */
   constructor(heading: DynamicsHeading, before?: DynamicsSampling) {
     this.heading = heading
     this.#sampling = before === undefined ? Sampling.none(heading.evaluators.length) : new Sampling(before)
   }
 
-  /** What the values were estimated from. */
+  /** Sample sizes of the values. */
   get sampling(): Sampling {
     return this.#sampling
   }
@@ -75,42 +75,42 @@ export class DynamicsRecord {
     return this.heading.evaluators
   }
 
-  /** Why later epochs under a heading cannot go on this record; undefined where they can. */
+  /** The reason why later epochs under a heading cannot be appended; undefined if they can. */
   refuses(heading: DynamicsHeading): string | undefined {
     return difference(this.heading, heading)
   }
 
-  /** Numbers of one batch, E * L * 2. */
+  /** Number of values of one batch, E * L * 2. */
   get width(): number {
     return this.evaluators.length * this.layers.length * 2
   }
 
-  /** Finished epochs. */
+  /** Number of finished epochs. */
   get epochs(): number {
     return this.#epochs.length
   }
 
-  /** What is known of the finished epochs. */
+  /** The numbers of the finished epochs. */
   get marks(): readonly EpochMark[] {
     return this.#marks
   }
 
   /**
-   * Takes the values [E, L, 2] of a batch of the epoch under way.
+   * Adds the values [E, L, 2] of a batch of the current epoch.
    *
-   * @param step steps before the batch, -1 for what was measured at initialization; null where they are not known
+   * @param step steps before the batch, -1 for a measurement at initialization; null if they are not known
    */
   add(values: Float32Array, step: number | null): void {
     this.#current.push(values)
     this.#currentSteps.push(step)
   }
 
-  /** Takes other values of the batch that was taken last. */
+  /** Replaces the values of the last batch. */
   replaceLast(values: Float32Array): void {
     this.#current[this.#current.length - 1] = values
   }
 
-  /** Makes the epoch under way a finished one. */
+  /** Marks the current epoch as finished. */
   finishEpoch(mark: EpochMark): void {
     this.#epochs.push(this.#current)
     this.#steps.push(this.#currentSteps)
@@ -121,12 +121,12 @@ export class DynamicsRecord {
     this.#forget()
   }
 
-  /** Values of the batches of the epoch under way. */
+  /** Values of the batches of the current epoch. */
   get current(): readonly Float32Array[] {
     return this.#current
   }
 
-  /** Values of every batch of finished epochs that has some, with the steps before it and the number of its epoch. */
+  /** Values of every batch with values in finished epochs, with the steps before it and the number of its epoch. */
   get rows(): readonly {
     readonly values: Float32Array
     readonly step: number | null
@@ -141,7 +141,7 @@ export class DynamicsRecord {
     )
   }
 
-  /** Everything that was recorded, as plain data and one array; see {@link DynamicsRecord.from}. */
+  /** All recorded values, as plain data and one array; see {@link DynamicsRecord.from}. */
   snapshot(): RecordSnapshot {
     const { heading, sampling } = this
     const all = [...this.#epochs, this.#current]
@@ -153,7 +153,7 @@ export class DynamicsRecord {
     return { heading, sampling: sampling.snapshot(), marks: [...this.#marks], counts, steps, values }
   }
 
-  /** The record that a snapshot was taken of. */
+  /** The record of a snapshot. */
   static from({ heading, sampling, marks, counts, steps, values }: RecordSnapshot): DynamicsRecord {
     const record = new DynamicsRecord(heading)
     const { width } = record
@@ -169,14 +169,14 @@ export class DynamicsRecord {
     return record
   }
 
-  /** Drops what came of an epoch that was cut short. */
+  /** Drops the values of an interrupted epoch. */
   dropEpoch(): void {
     this.#current = []
     this.#currentSteps = []
     this.sampling.dropEpoch()
   }
 
-  /** Makes new tensors when they are next asked for: those that were handed out stay with whoever has them. */
+  /** Makes new tensors on the next access: returned tensors belong to the caller. */
   #forget(): void {
     this.#evaluated = undefined
     this.#perBatch = undefined
@@ -192,7 +192,7 @@ export class DynamicsRecord {
     return means
   }
 
-  /** float32 [N, E, L, 2], the same tensor until another epoch is finished. */
+  /** float32 [N, E, L, 2], the same tensor until the next epoch is finished. */
   evaluated(): Tensor {
     if (this.#evaluated === undefined || this.#evaluated.isDisposed) {
       const shape = [this.epochs, this.evaluators.length, this.layers.length, 2]
@@ -201,7 +201,7 @@ export class DynamicsRecord {
     return this.#evaluated
   }
 
-  /** float32 [N, B, E, L, 2] with B the batches of the longest epoch; NaN where an epoch had fewer. */
+  /** float32 [N, B, E, L, 2] with B the batches of the longest epoch; NaN if an epoch had fewer. */
   perBatch(): Tensor {
     if (this.#perBatch === undefined || this.#perBatch.isDisposed) {
       const { width } = this
@@ -232,7 +232,7 @@ export class DynamicsRecord {
   }
 }
 
-/** `row` with the numbers among `values` put in. */
+/** `row` with the values that are not NaN in `values`. */
 export function withValues(row: Float32Array | undefined, values: Float32Array): Float32Array {
   return values.map((value, i) => (Number.isNaN(value) ? (row?.[i] ?? Number.NaN) : value))
 }

@@ -1,4 +1,4 @@
-/** Dynamics that were stored, as a record that a fit can go on with. */
+/** Stored dynamics as a record that a fit can continue. */
 
 import { StateError } from '../core/errors.js'
 import { readAttributes } from './layout.js'
@@ -13,7 +13,7 @@ export async function isStore(folder: string): Promise<boolean> {
 /**
  * The finished epochs of a store.
  *
- * @throws StateError where the store does not say which of its epochs are whole
+ * @throws StateError if the store does not say which of its epochs are complete
  */
 export function recordOf(folder: string, stored: Dynamics): DynamicsRecord {
   const {
@@ -29,7 +29,7 @@ export function recordOf(folder: string, stored: Dynamics): DynamicsRecord {
   } = stored
   if (completedEpochs === null || epochs === null) {
     throw new StateError(
-      `fit: appendDynamics cannot go on with ${folder}: an older hyperglow wrote it, which did not note which epochs are whole; fit without appendDynamics, which keeps what is there as an earlier run`,
+      `fit: appendDynamics cannot continue ${folder}: an earlier version of hyperglow wrote it, without a mark on complete epochs; fit without appendDynamics, which keeps the store as an earlier run`,
     )
   }
   const heading = { layers, evaluators, units, evaluatorSettings }
@@ -48,7 +48,7 @@ export function recordOf(folder: string, stored: Dynamics): DynamicsRecord {
   return record
 }
 
-/** Steps before an epoch of a store: -1 for what was measured at initialization; null where they are not known. */
+/** Steps before an epoch of a store: -1 for a measurement at initialization; null if they are not known. */
 function stepsBefore(
   epochs: readonly number[],
   steps: readonly (number | null)[],

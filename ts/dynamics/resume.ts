@@ -1,4 +1,4 @@
-/** Going on with a store of dynamics: whether that is possible, and arrays that have room for what comes. */
+/** Continuation of a store of dynamics: checks, and arrays with room for new epochs. */
 
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -15,10 +15,10 @@ import {
 } from './layout.js'
 
 /**
- * The attributes of the store in `folder` with the epochs of `added` behind its whole ones.
+ * The attributes of the store in `folder` with the epochs of `added` after its complete ones.
  *
- * @param keep whole epochs that stay, from the first; default all of them
- * @throws StateError where there is no store that they can come behind
+ * @param keep complete epochs to keep, from the first; default all of them
+ * @throws StateError if there is no store that the epochs can follow
  */
 export async function resumed(
   folder: string,
@@ -27,16 +27,18 @@ export async function resumed(
 ): Promise<DynamicsAttributes> {
   const before = await readAttributes(folder)
   const refuse = (why: string) =>
-    new StateError(`cannot go on with the dynamics in ${folder}: ${why}; give another folder, or start anew`)
+    new StateError(
+      `cannot continue the dynamics in ${folder}: ${why}; give another folder, or start a new run`,
+    )
   if (before === undefined) throw refuse('there are none')
   const { completedEpochs: whole, epochs: numbers } = before
   if (whole === null || numbers === null)
-    throw refuse('an older hyperglow did not note which epochs are whole')
+    throw refuse('an earlier version of hyperglow wrote it, without a mark on complete epochs')
   const kept = keep ?? whole
-  if (kept > whole) throw refuse(`it holds ${whole} whole epochs, and ${kept} are to stay`)
+  if (kept > whole) throw refuse(`it holds ${whole} complete epochs, and ${kept} are to be kept`)
   for (const part of ['layers', 'evaluators', 'units', 'evaluatorSettings'] as const) {
     const [was, is] = [JSON.stringify(before[part]), JSON.stringify(added[part])]
-    if (was !== is) throw refuse(`its ${part} are ${was}, those to come ${is}`)
+    if (was !== is) throw refuse(`its ${part} are ${was}, the new ones ${is}`)
   }
   const [last, next] = [numbers[kept - 1], added.epochs?.[0] as number]
   if (last !== undefined && next <= last) {
@@ -55,9 +57,9 @@ export async function resumed(
 }
 
 /**
- * Gives the arrays of a store the extents that its attributes have, without what was stored of an epoch that was cut short.
+ * Resizes the arrays of a store to the extents of its attributes, without the values of an interrupted epoch.
  *
- * @param batch raw segments of the batches before it stay, in the epoch behind the whole ones
+ * @param batch raw segments of earlier batches are kept in the epoch after the complete ones
  */
 export async function fitArrays(folder: string, attributes: DynamicsAttributes, batch = 0): Promise<void> {
   const segments = segmentNames(attributes.layers.length).map((name) => `${segmentsName}/${name}`)
@@ -67,7 +69,7 @@ export async function fitArrays(folder: string, attributes: DynamicsAttributes, 
     const array = join(folder, name)
     const begun = name === valuesName || batch === 0 ? 0 : 1
     await dropFrom(join(array, 'c'), kept + begun)
-    // A chunk of raw segments is a batch.
+    // One chunk of raw segments is one batch.
     if (begun > 0) await dropFrom(join(array, 'c', String(kept)), batch)
     await resize(join(array, groupFile), epochs, batches)
   }
@@ -86,7 +88,7 @@ async function dropFrom(chunks: string, first: number): Promise<void> {
   }
 }
 
-/** Changes the first two extents in the description of an array, if it is there; chunks lie where they lay. */
+/** Changes the first two extents in the description of an array, if it exists; its chunks stay in place. */
 async function resize(path: string, epochs: number, batches: number): Promise<void> {
   let text: string
   try {

@@ -12,30 +12,31 @@ import {
   oneOf,
   whole,
 } from '../core/options.js'
+import { textTable } from '../core/text-table.js'
 import { evaluatorText, measureNames, withUnit } from './naming.js'
 import type { RunSet } from './run-set.js'
-import { alignedText, epochsOf } from './run-tables.js'
+import { epochsOf } from './run-tables.js'
 import { placeOf } from './source.js'
 
 /** Options of {@link RunSet.compare}. */
 export interface CompareRunsOptions {
   /** Name or index of an evaluator. Default: all. */
   evaluator?: number | string
-  /** 'last' (default): the last epoch in which both sets have values of the evaluator; 'all' that both have; or numbers of epochs. */
+  /** 'last' (default): the last epoch in which both sets have values of the evaluator; 'all' epochs of both; or numbers of epochs. */
   epochs?: 'last' | 'all' | readonly number[]
-  /** Which runs are pairs: those of one name ('name', default), or the first with the first and so on ('order'). */
+  /** Pairing of runs: by equal names ('name', default), or by position ('order'). */
   pair?: 'name' | 'order'
-  /** Probability that intervals are meant to cover the true difference with. Default 0.95. */
+  /** Nominal coverage of the intervals. Default 0.95. */
   level?: number
-  /** Largest adjusted p-value that is called significant. Default 0.05. */
+  /** Largest adjusted p-value that is significant. Default 0.05. */
   alpha?: number
   /** Resamples of bootstrap intervals. Default 1000. */
   resamples?: number
   /** Random signs of the sign-flip test. Default 999. */
   flips?: number
-  /** Decides resamples and signs. Default 0. */
+  /** Seed of resamples and signs. Default 0. */
   seed?: number
-  /** Ends the comparison early; the promise rejects with its reason. */
+  /** Aborts the comparison; the promise rejects with its reason. */
   signal?: AbortSignal
 }
 
@@ -51,7 +52,7 @@ const checks: Checks<CompareRunsOptions> = {
   signal: anySignal,
 }
 
-/** What the comparison says of one measure of one layer in one epoch. */
+/** The comparison of one measure of one layer in one epoch. */
 export interface ComparisonRow extends PairedComparison {
   readonly estimator: string
   /** Unit of difference and intervals. */
@@ -60,7 +61,7 @@ export interface ComparisonRow extends PairedComparison {
   readonly epoch: number
   /** Measure of (H, X) or of (H, Y). */
   readonly side: 'ixt' | 'ity'
-  /** Runs that have a value in both sets. */
+  /** Number of pairs with a value in both sets. */
   readonly pairs: number
   /** P-value of the t test, adjusted over the layers. */
   readonly adjustedPValue: number
@@ -75,7 +76,7 @@ export interface RunComparison {
   readonly text: string
 }
 
-/** Which values are compared together: the layers of one evaluator in one epoch. */
+/** Values compared together: the layers of one evaluator in one epoch. */
 interface Family {
   readonly evaluator: number
   readonly epoch: number
@@ -107,7 +108,7 @@ export async function compareRuns(a: RunSet, b: RunSet, options: CompareRunsOpti
   return { rows, text: describeComparison(a, rows, given.level ?? 0.95) }
 }
 
-/** The layers that have values of at least 2 pairs. @param partners place in b of each run of a */
+/** The layers with values of at least 2 pairs. @param partners index in b of each run of a */
 async function compareLayers(
   a: RunSet,
   b: RunSet,
@@ -154,15 +155,15 @@ function checkTogether(a: RunSet, b: RunSet, caller: string): void {
     const [mine, theirs] = [JSON.stringify(a[part]), JSON.stringify(b[part])]
     if (mine === theirs) continue
     throw new DataError(
-      `${caller}: ${part} are ${mine} here and ${theirs} in the other set; compare what was measured the same way`,
+      `${caller}: ${part} are ${mine} here and ${theirs} in the other set; compare sets that were measured the same way`,
     )
   }
 }
 
-/** Place in b of the partner of each run of a. */
+/** Index in b of the partner of each run of a. */
 function partnersOf(a: RunSet, b: RunSet, pair: 'name' | 'order', caller: string): number[] {
   const refuse = (why: string) => new DataError(`${caller}: ${why}; run both settings with the same seeds`)
-  if (a.names.length < 2) throw refuse(`there is 1 run, and a difference needs 2 pairs for its error`)
+  if (a.names.length < 2) throw refuse(`there is 1 run, and the error of a difference needs 2 pairs`)
   if (a.names.length !== b.names.length)
     throw refuse(`${a.names.length} runs have ${b.names.length} partners`)
   if (pair === 'order') return [...a.names.keys()]
@@ -170,7 +171,7 @@ function partnersOf(a: RunSet, b: RunSet, pair: 'name' | 'order', caller: string
     const place = b.names.indexOf(name)
     if (place >= 0) return place
     throw refuse(
-      `the run ${name} has no partner among ${b.names.join(', ')}: give { pair: 'order' } to pair them as they come`,
+      `the run ${name} has no partner among ${b.names.join(', ')}: give { pair: 'order' } to pair them by position`,
     )
   })
 }
@@ -222,7 +223,7 @@ function describeComparison(a: RunSet, rows: readonly ComparisonRow[], level: nu
       ],
     )
     const title = `${evaluatorText({ evaluator, unit, settings })}; paired differences, p of Student's t test, adjusted over the layers (Benjamini-Hochberg)`
-    return [alignedText(title, [head, ...cells], [1, 2])]
+    return [`${title}\n${textTable([head, ...cells], { left: [1, 2] })}`]
   })
   return blocks.join('\n\n')
 }

@@ -6,15 +6,15 @@ import type { Json } from '../io/json.js'
 import type { DynamicsLike } from './source.js'
 import { DynamicsWriter } from './store.js'
 
-/** Key of the notes of a store under which a run has its name. */
+/** Key of a run's name in the notes of a store. */
 export const runNameKey = 'run'
 
-/** The name of the folder of a run: its own, with a hyphen for what file systems do not take. */
+/** The folder name of a run: its name, with hyphens for characters that file systems refuse. */
 export function folderOfRun(name: string): string {
   return name.replace(/[^\p{L}\p{N}._=+-]+/gu, '-').replace(/^\.+/, '-')
 }
 
-/** Writes each run as a store in a folder of its own. */
+/** Writes each run as a store in a separate folder. */
 export async function saveRuns(
   folder: string,
   runs: readonly { readonly name: string; readonly dynamics: DynamicsLike }[],
@@ -24,7 +24,7 @@ export async function saveRuns(
   const twice = runs.findIndex((_, i) => folders.indexOf(folders[i] as string) < i)
   if (twice >= 0) {
     throw new DataError(
-      `RunSet.save: two runs would lie in the folder ${folders[twice]}, one of them ${runs[twice]?.name}; give them names that differ in letters and digits`,
+      `RunSet.save: two runs would have the folder ${folders[twice]}, one of them ${runs[twice]?.name}; give them names that differ in letters and digits`,
     )
   }
   for (const [i, { name, dynamics }] of runs.entries()) {
@@ -35,8 +35,9 @@ export async function saveRuns(
 /**
  * Writes the dynamics of a run, means over batches, as a store.
  *
- * @param name of the run; @param notes what else to note
- * @throws StateError where the folder has a store; IOError where it cannot be written
+ * @param name of the run
+ * @param notes additional notes
+ * @throws StateError if the folder has a store; IOError if it cannot be written
  */
 export async function writeRun(
   folder: string,

@@ -1,12 +1,12 @@
-/** What a reader of the numbers of runs has to know besides. */
+/** Notes on the values of runs. */
 import { checkDataProcessing } from '../estimators/theory.js'
 import { baseOfUnit } from '../estimators/unit.js'
 import { measureNames } from './naming.js'
 import type { RunSet } from './run-set.js'
 
-/** Nats by which an estimate may contradict theory before it is told. */
+/** Violation of theory in nats that is too small for a note. */
 const tolerance = 0.05
-/** Share of ln n within which a value stands at it. */
+/** Relative distance to ln n within which a value is saturated. */
 const closeness = 0.01
 
 /** Means over the runs of one measure in one epoch, by layer, in nats. */
@@ -16,7 +16,7 @@ interface Row {
   readonly y: readonly number[]
 }
 
-/** An evaluator of information and what it says. */
+/** An evaluator of information and its values. */
 interface Measured {
   readonly name: string
   readonly x: string
@@ -79,7 +79,7 @@ function missingNotes({ name, x, y, rows, layers }: Measured): string[] {
   return [...without('x', x), ...without('y', y)]
 }
 
-/** Layers whose information about the input is all that the samples can show. */
+/** Layers whose information about the input is at the maximum of the samples. */
 function saturationNotes({ name, x, rows, layers, samples, kind, amount }: Measured): string[] {
   if (samples === null || samples < 2) return []
   const most = Math.log(samples)
@@ -91,11 +91,11 @@ function saturationNotes({ name, x, rows, layers, samples, kind, amount }: Measu
   })
   if (found.length === 0) return []
   return [
-    `${name}: ${x} is saturated at ln n = ${amount(most)} (n = ${samples}), where it tells the number of samples and not the layer: ${found.join('; ')}`,
+    `${name}: ${x} is saturated at ln n = ${amount(most)} (n = ${samples}), so it reflects the number of samples and not the layer: ${found.join('; ')}`,
   ]
 }
 
-/** Where a later layer knows more than an earlier one, and a layer more of the target than of the input. */
+/** Layers with more information than an earlier layer, or with more about the target than about the input. */
 function orderNotes({ name, x, y, rows, layers, kind, amount }: Measured): string[] {
   const rising = (side: 'x' | 'y', title: string) => {
     const found = rows.flatMap(({ epoch, ...row }) =>
@@ -116,13 +116,13 @@ function orderNotes({ name, x, y, rows, layers, kind, amount }: Measured): strin
   const relevance =
     above !== undefined && above.excess > tolerance
       ? [
-          `${name}: ${y} exceeds ${x} by up to ${amount(above.excess)} (${layers[above.layer]}, ${kind} ${above.epoch}), which no layer between X and Y can`,
+          `${name}: ${y} exceeds ${x} by up to ${amount(above.excess)} (${layers[above.layer]}, ${kind} ${above.epoch}), which is impossible for a layer between X and Y`,
         ]
       : []
   return [...rising('x', x), ...rising('y', y), ...relevance]
 }
 
-/** Where a layer knows more of the target than there is to know. */
+/** Layers with more information about the target than H(Y). */
 function ceilingNotes(
   { name, y, rows, layers, kind, amount }: Measured,
   labelEntropy: number | null,

@@ -1,4 +1,4 @@
-/** The results of runs as plain data: what JSON holds of them. */
+/** The results of runs as plain data for JSON. */
 import { version } from '../core/version.js'
 import type { Json } from '../io/json.js'
 import type { RowKind } from './naming.js'
@@ -31,16 +31,16 @@ export interface RunResults {
   /** Names of the runs, in the order of all `values`. */
   readonly runs: readonly string[]
   readonly epochs: readonly number[]
-  /** What `epochs` counts: 'epoch', 'step' of training, or 'row' where nobody tells. */
+  /** Kind of the numbers in `epochs`: 'epoch', 'step' of training, or 'row' if it is not known. */
   readonly rowKind: RowKind
   readonly layers: readonly string[]
-  /** H(Y) in nats, null where it is not known. */
+  /** H(Y) in nats, null if it is not known. */
   readonly labelEntropy: number | null
   readonly results: readonly ResultJson[]
   readonly notes: readonly string[]
 }
 
-/** A set of runs as JSON holds it. */
+/** The JSON form of a set of runs. */
 export function describeResults(set: RunSet): RunResults {
   return {
     hyperglow: version,

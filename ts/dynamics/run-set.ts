@@ -1,4 +1,4 @@
-/** Several runs of one experiment as one thing: means, standard errors, tables, comparisons. */
+/** A set of runs of one experiment: means, standard errors, tables, comparisons. */
 import { ArgumentError } from '../core/errors.js'
 import { checkValue, finite, instance, text } from '../core/options.js'
 import { baseOfUnit } from '../estimators/unit.js'
@@ -10,7 +10,7 @@ import { type CompareRunsOptions, compareRuns, type RunComparison } from './run-
 import { saveRuns } from './run-files.js'
 import { runNotes } from './run-notes.js'
 import { describeResults, type RunResults } from './run-results.js'
-import { csvOf, latexOf, type RunTableOptions, textOf } from './run-tables.js'
+import { csvOf, latexOf, type RunTableOptions, type RunTextOptions, textOf } from './run-tables.js'
 import { type DynamicsLike, type DynamicsSource, placeOf } from './source.js'
 import { type Spread, spreadOf } from './spread.js'
 
@@ -22,21 +22,21 @@ export interface PlaneSpread {
   readonly ity: Spread
 }
 
-/** What one evaluator says of one layer in one epoch, over the runs. */
+/** Values of one evaluator for one layer in one epoch, over the runs. */
 export interface ResultRow extends PlaneSpread {
   readonly estimator: string
   readonly settings: Json
-  /** Unit of the values, 'none' for numbers without one; null where it is not known. */
+  /** Unit of the values, 'none' for numbers without one; null if it is not known. */
   readonly units: string | null
-  /** Samples that each value was estimated from; null where it is not known. */
+  /** Samples of each value; null if it is not known. */
   readonly samples: number | null
   readonly layer: string
   readonly epoch: number
 }
 
 /**
- * Several runs of one experiment, such as one a seed. One run is a set of one. All that tells of runs is made from it: pictures with bands, tables, CSV, LaTeX, JSON,
- * comparisons.
+ * Several runs of one experiment, for example one per seed. One run is a set of one. Figures with error bands, tables, CSV, LaTeX, JSON and
+ * comparisons are made from it.
  *
  *     const set = RunSet.of(models)
  *     console.log(set.toText())
@@ -50,11 +50,11 @@ export class RunSet implements DynamicsHeading, DynamicsSampling {
   }
 
   /**
-   * Makes a set of runs: models that tracked their dynamics, what `loadDynamics` gave, or plain dynamics. Epochs are the union; a run that lacks
-   * one has NaN there. Runs without a name are called `run 1`, `run 2` and so on.
+   * Makes a set of runs: models with tracked dynamics, results of `loadDynamics`, or plain dynamics. Epochs are the union; a missing epoch
+   * of a run is NaN. Runs without a name are called `run 1`, `run 2` and so on.
    *
-   * @throws ArgumentError, ShapeError for something else than runs; DataError where two have one name or where they differ in layers, evaluators,
-   *   units or settings, saying in which; NumericalError for an infinite value
+   * @throws ArgumentError, ShapeError unless given runs; DataError if two have one name, or if they differ in layers, evaluators, units or
+   *   settings, with the difference; NumericalError for an infinite value
    */
   static of(runs: Iterable<DynamicsSource | NamedRun>): RunSet {
     return new RunSet(mergedRuns(runs, 'RunSet.of'))
@@ -75,7 +75,7 @@ export class RunSet implements DynamicsHeading, DynamicsSampling {
     return this.#runs.evaluators
   }
 
-  /** Unit of each evaluator's values, 'none' for numbers without one; null where it is not known. */
+  /** Unit of each evaluator's values, 'none' for numbers without one; null if it is not known. */
   get units(): readonly (string | null)[] {
     return this.#runs.units
   }
@@ -85,27 +85,27 @@ export class RunSet implements DynamicsHeading, DynamicsSampling {
     return this.#runs.evaluatorSettings
   }
 
-  /** Samples that each evaluator's values were estimated from, the most where batches or runs differ; null where it is not known. */
+  /** Samples of each evaluator's values, the maximum if batches or runs differ; null if it is not known. */
   get samples(): readonly (number | null)[] {
     return this.#runs.samples
   }
 
-  /** Entropy of the target's classes in nats, the mean over the runs; null where it is not known of all of them. */
+  /** Entropy of the target's classes in nats, the mean over the runs; null if it is not known for all of them. */
   get labelEntropy(): number | null {
     return this.#runs.labelEntropy
   }
 
-  /** Number of each of the N epochs, rising; of steps or rows where {@link RunSet.rowKind} says so. */
+  /** Number of each of the N epochs, ascending; of steps or rows according to {@link RunSet.rowKind}. */
   get epochs(): readonly number[] {
     return this.#runs.epochs
   }
 
-  /** What {@link RunSet.epochs} counts: 'epoch'; 'step' for dynamics by step; 'row', from 1, where the runs do not tell. */
+  /** Kind of {@link RunSet.epochs}: 'epoch'; 'step' for dynamics by step; 'row', from 1, for runs without numbers. */
   get rowKind(): RowKind {
     return this.#runs.rowKind
   }
 
-  /** Whether the numbers of {@link RunSet.epochs} are those of epochs. */
+  /** Whether {@link RunSet.epochs} are numbers of epochs. */
   get epochsKnown(): boolean {
     return this.rowKind === 'epoch'
   }
@@ -113,8 +113,10 @@ export class RunSet implements DynamicsHeading, DynamicsSampling {
   /**
    * Both measures of a layer in an epoch, over the runs.
    *
-   * @param evaluator name or index; @param layer name or index; @param epoch number of the epoch
-   * @throws UnknownNameError, ArgumentError for what is not there
+   * @param evaluator name or index
+   * @param layer name or index
+   * @param epoch number of the epoch
+   * @throws UnknownNameError, ArgumentError for a missing one
    */
   spread(evaluator: number | string, layer: number | string, epoch: number): PlaneSpread {
     const e = placeOf('evaluator', evaluator, this.evaluators, 'RunSet.spread')
@@ -133,7 +135,7 @@ export class RunSet implements DynamicsHeading, DynamicsSampling {
     return { ixt: side(0), ity: side(1) }
   }
 
-  /** Means over the runs, as dynamics that figures and tables take. */
+  /** Means over the runs, as dynamics for figures and tables. */
   mean(): DynamicsLike {
     return this.#dynamics((n, e, l) => {
       const { ixt, ity } = this.#spread(n, e, l)
@@ -141,7 +143,7 @@ export class RunSet implements DynamicsHeading, DynamicsSampling {
     })
   }
 
-  /** Each run on the epochs of all; NaN where it has none. */
+  /** Each run on the union of epochs; NaN for missing values. */
   runs(): readonly { readonly name: string; readonly dynamics: DynamicsLike }[] {
     return this.names.map((name, run) => ({
       name,
@@ -169,10 +171,10 @@ export class RunSet implements DynamicsHeading, DynamicsSampling {
   }
 
   /**
-   * The same set with information in another unit; numbers without a unit stay as they are.
+   * The same set with information in another unit; values without a unit do not change.
    *
    * @param unit 'nats', 'bits', 'bans' or 'base b'
-   * @throws ArgumentError for another unit, and where nobody says in which unit an evaluator measured
+   * @throws ArgumentError for another unit, and if the unit of an evaluator is not known
    */
   in(unit: string): RunSet {
     checkValue('RunSet.in: unit', unit, text)
@@ -185,7 +187,7 @@ export class RunSet implements DynamicsHeading, DynamicsSampling {
     const factors = this.units.map((own, e) => {
       if (own === null) {
         throw new ArgumentError(
-          `RunSet.in: nobody says in which unit ${this.evaluators[e]} measured; give the runs their units`,
+          `RunSet.in: the unit of ${this.evaluators[e]} is not known; give the runs their units`,
         )
       }
       const from = baseOfUnit(own)
@@ -204,7 +206,7 @@ export class RunSet implements DynamicsHeading, DynamicsSampling {
     })
   }
 
-  /** What each evaluator says of each layer in each epoch in which any run has a value of it: evaluator by evaluator, epoch by epoch, input side first. */
+  /** Values of each evaluator for each layer in each epoch with a value: by evaluator, by epoch, input side first. */
   results(): readonly ResultRow[] {
     return this.evaluators.flatMap((estimator, e) =>
       this.epochs.flatMap((epoch, n) => {
@@ -222,17 +224,17 @@ export class RunSet implements DynamicsHeading, DynamicsSampling {
     )
   }
 
-  /** What a reader of the numbers has to know besides: values at their ceiling, contradictions to theory with their size, runs that differ. */
+  /** Notes on the values: saturation, violations of theory with their size, differences between runs. */
   notes(): string[] {
     return [...this.#runs.remarks, ...runNotes(this)]
   }
 
-  /** Everything as plain data for JSON, where null stands for no value. */
+  /** All results as plain data for JSON; null means no value. */
   toJSON(): RunResults {
     return describeResults(this)
   }
 
-  /** One line of CSV (RFC 4180) for each of {@link RunSet.results}, with a header; a value that is not there is empty. */
+  /** One line of CSV (RFC 4180) for each of {@link RunSet.results}, with a header; missing values are empty. */
   toCsv(): string {
     return csvOf(this)
   }
@@ -240,9 +242,9 @@ export class RunSet implements DynamicsHeading, DynamicsSampling {
   /**
    * A table of means with standard errors as aligned text.
    *
-   * @throws UnknownNameError, ArgumentError for an evaluator, layers or epochs that are not there
+   * @throws UnknownNameError, ArgumentError for a missing evaluator, layer or epoch
    */
-  toText(options: RunTableOptions = {}): string {
+  toText(options: RunTextOptions = {}): string {
     return textOf(this, options)
   }
 
@@ -256,22 +258,22 @@ export class RunSet implements DynamicsHeading, DynamicsSampling {
   }
 
   /**
-   * Writes each run, as float32, as a store of dynamics in a folder of its own inside of `folder`, for {@link readRuns}. A store that is there is
+   * Writes each run, as float32, as a store of dynamics in a separate folder inside `folder`, for {@link readRuns}. An existing store is
    * replaced.
    *
-   * @throws DataError for names that make one folder; IOError where it cannot be written
+   * @throws DataError for names with the same folder name; IOError if a store cannot be written
    */
   async save(folder: string): Promise<void> {
     await saveRuns(folder, this.runs())
   }
 
   /**
-   * Compares this setting with another one, run by run: pairs have the same name, so what a seed brings takes itself out of the differences.
-   * Differences are this - other, in the unit of the values. P-values are adjusted over the layers (Benjamini and Hochberg 1995), for each measure of
-   * each epoch apart.
+   * Compares this setting with another one, run by run: pairs have the same name, so the effect of the seed cancels in the differences.
+   * Differences are this - other, in the unit of the values. P-values are adjusted over the layers (Benjamini and Hochberg 1995),
+   * separately for each measure and epoch.
    *
    * @param other a set of the same layers, evaluators, units and settings
-   * @throws DataError for sets that do not go together, and for fewer than 2 pairs
+   * @throws DataError for sets that do not match, and for fewer than 2 pairs
    */
   async compare(other: RunSet, options: CompareRunsOptions = {}): Promise<RunComparison> {
     checkValue('RunSet.compare: other', other, aSet)
@@ -279,14 +281,14 @@ export class RunSet implements DynamicsHeading, DynamicsSampling {
   }
 }
 
-/** What can be compared with; the constructor is private. */
+/** The check of another set; the constructor is private. */
 const aSet = instance<RunSet>(RunSet as unknown as abstract new () => RunSet)
 
 function hasValue({ values }: Spread): boolean {
   return values.some((value) => !Number.isNaN(value))
 }
 
-/** Settings that tell the base of their logarithm, with another one. */
+/** Settings with another base of the logarithm, if they have one. */
 function withBase(settings: Json, base: number): Json {
   return typeof settings === 'object' && settings !== null && 'base' in settings
     ? { ...settings, base }

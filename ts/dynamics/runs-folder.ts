@@ -1,4 +1,4 @@
-/** Runs in a folder: a store of dynamics for each, in a folder of its own. */
+/** Runs in a folder: one store of dynamics per subfolder. */
 import { readdir } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { DataError, IOError } from '../core/errors.js'
@@ -10,14 +10,14 @@ import { runNameKey } from './run-files.js'
 import { RunSet } from './run-set.js'
 
 /**
- * Reads runs that lie in a folder, each a store of dynamics in a folder of its own, as `runs` with `saveTo` and `RunSet.save` write them, or as models with
- * `saveDynamics` do. A run has the name that it was given, else that of its folder. Folders of something else are passed over.
+ * Reads the runs in a folder, each a store of dynamics in a subfolder, as written by `runs` with `saveTo`, by `RunSet.save`, or by models
+ * with `saveDynamics`. The name of a run is its given name, otherwise the name of its folder. Other folders are skipped.
  *
  *     const set = await readRuns('runs/mnist')
  *
- * @param folder of the runs, or of a single one
- * @returns the runs in the order of their names, numbers in them by value. What was cut short is there as far as its epochs are whole; `notes()` tells
- * @throws IOError where there is no such folder; DataError where it holds no run, or runs that do not go together
+ * @param folder of the runs, or of a single run
+ * @returns the runs in natural order of their names. An interrupted run has its complete epochs; `notes()` names it
+ * @throws IOError if there is no such folder; DataError if it holds no run, or runs that do not match
  */
 export async function readRuns(folder: string): Promise<RunSet> {
   checkPath('readRuns', folder, 'folder')
@@ -35,10 +35,10 @@ export async function readRuns(folder: string): Promise<RunSet> {
     throw new DataError(
       found.length === 0
         ? `readRuns: ${folder} holds no dynamics of runs; give the folder that runs({ saveTo }) wrote, or one whose folders are stores of saveDynamics`
-        : `readRuns: no run in ${folder} has a whole epoch yet: ${without.join(', ')}`,
+        : `readRuns: no run in ${folder} has a complete epoch yet: ${without.join(', ')}`,
     )
   }
-  const note = without.map((name) => `${name} was cut short before its first epoch, and is left out`)
+  const note = without.map((name) => `${name} was interrupted before its first epoch, and is left out`)
   return RunSet.of(
     runs.map((run, i) =>
       i > 0 || note.length === 0 ? run : { ...run, notes: [...note, ...(run.notes ?? [])] },
@@ -47,16 +47,16 @@ export async function readRuns(folder: string): Promise<RunSet> {
 }
 
 function cutShort(name: string, stored: Dynamics): NamedRun {
-  const note = `${name} was cut short, or is not finished: ${epochsOf(stored)} of ${stored.shape[0]} epochs are whole`
+  const note = `${name} was interrupted, or is not finished: ${epochsOf(stored)} of ${stored.shape[0]} epochs are complete`
   return { name, dynamics: stored, notes: [note] }
 }
 
-/** Epochs of a store that are whole and have values. */
+/** Number of complete epochs of a store with values. */
 function epochsOf({ completedEpochs, completedPerEpoch }: Dynamics): number {
   return completedEpochs ?? completedPerEpoch.findLastIndex((count) => count > 0) + 1
 }
 
-/** The stores in a folder, or the one that it is. */
+/** The stores in a folder, or the folder itself if it is a store. */
 async function storesIn(folder: string): Promise<{ path: string; name: string }[]> {
   let names: string[]
   try {

@@ -1,9 +1,9 @@
-/** What recorded values were estimated from: how many samples, and how much their classes leave to know. */
+/** Sample sizes of recorded values, and the entropy of their classes. */
 import type { DynamicsSampling } from './heading.js'
 
-/** What was seen up to some moment. */
+/** Counts up to some moment. */
 interface Seen extends DynamicsSampling {
-  /** Samples of each class, last of those without a class; null where no classes were seen. */
+  /** Samples of each class, the last entry for samples without a class; null if no classes were counted. */
   readonly classCounts: readonly number[] | null
 }
 
@@ -13,19 +13,19 @@ export interface SamplingSnapshot extends Seen {
   readonly finished: Seen
 }
 
-/** Sees the samples that evaluators are given, epoch by epoch. */
+/** Counts the samples of evaluators, epoch by epoch. */
 export class Sampling implements DynamicsSampling {
   #now: Seen
   #finished: Seen
 
-  /** @param before what is known of earlier values, or what a snapshot holds */
+  /** @param before counts of earlier values, or a snapshot */
   constructor(before: DynamicsSampling | SamplingSnapshot) {
     const { finished = before } = before as Partial<SamplingSnapshot>
     this.#now = seenBy(before)
     this.#finished = seenBy(finished)
   }
 
-  /** That of nothing, for so many evaluators. */
+  /** Empty counts for a number of evaluators. */
   static none(evaluators: number): Sampling {
     return new Sampling({ samples: new Array<null>(evaluators).fill(null), labelEntropy: null })
   }
@@ -38,7 +38,7 @@ export class Sampling implements DynamicsSampling {
     return this.#now.labelEntropy
   }
 
-  /** Notes how many samples a value of an evaluator was estimated from. */
+  /** Counts the samples of a value of an evaluator. */
   see(evaluator: number, samples: number): void {
     const most = Math.max(this.samples[evaluator] ?? 0, samples)
     if (most === this.samples[evaluator]) return
@@ -46,9 +46,10 @@ export class Sampling implements DynamicsSampling {
   }
 
   /**
-   * Notes the classes of the samples.
+   * Counts the classes of the samples.
    *
-   * @param counts samples of each class; @param samples all of them, those that are of no class too
+   * @param counts samples of each class
+   * @param samples number of all samples, those without a class included
    */
   seeClasses(counts: ArrayLike<number>, samples: number): void {
     const seen = Array.from(counts)
@@ -58,12 +59,12 @@ export class Sampling implements DynamicsSampling {
     this.#now = { ...this.#now, classCounts, labelEntropy: entropyOfCounts(classCounts) }
   }
 
-  /** What was seen stays. */
+  /** Keeps the counts of the epoch. */
   finishEpoch(): void {
     this.#finished = this.#now
   }
 
-  /** Forgets what was seen since the last finished epoch. */
+  /** Drops the counts since the last finished epoch. */
   dropEpoch(): void {
     this.#now = this.#finished
   }
@@ -77,7 +78,7 @@ function seenBy({ samples, labelEntropy, classCounts = null }: DynamicsSampling 
   return { samples: [...samples], labelEntropy, classCounts }
 }
 
-/** Entropy of frequencies, in nats. */
+/** Entropy of relative frequencies, in nats. */
 function entropyOfCounts(counts: readonly number[]): number {
   const total = counts.reduce((sum, count) => sum + count, 0)
   return counts.reduce((sum, count) => (count > 0 ? sum - (count / total) * Math.log(count / total) : sum), 0)

@@ -1,4 +1,4 @@
-/** Where the dynamics of a run are stored. */
+/** Storage of the dynamics of a run. */
 import {
   type Check,
   type Checks,
@@ -9,13 +9,13 @@ import {
   text,
 } from '../core/options.js'
 
-/** Where dynamics are stored while a task trains. */
+/** Storage of dynamics during training. */
 export interface SaveDynamics {
   /** Folder of the store. */
   dir: string
-  /** Keep the tensors [x, h1 .. hL, y] of every batch too; they are large. Default false. */
+  /** Also store the tensors [x, h1 .. hL, y] of every batch; they are large. Default false. */
   raw?: boolean
-  /** What else the store is to note, as JSON holds it. Default: nothing. */
+  /** Additional notes in the store, JSON values. Default: none. */
   notes?: Readonly<Record<string, unknown>>
 }
 
@@ -25,7 +25,7 @@ const plain: Check<Readonly<Record<string, unknown>>> = {
 }
 const checks: Checks<SaveDynamics> = { dir: required(text), raw: flag, notes: plain }
 
-/** A folder, or a folder with options, checked and with all defaults filled in. */
+/** A folder, or a folder with options, checked and with all defaults. */
 export function resolveSave(given: string | SaveDynamics): Required<SaveDynamics> {
   const {
     dir,

@@ -1,4 +1,4 @@
-/** What the values of an array are like, in one pass block by block. */
+/** Statistics of the values of an array, in one pass, block by block. */
 
 import { tidy } from '../core/memory.js'
 import { blocksOf, type LazyArray, rowsOf } from '../io/lazy-array.js'
@@ -6,32 +6,32 @@ import { tensorInTurns } from '../io/uploads.js'
 import { concat, isFinite as finite, where } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
 
-/** What is known of the values of arrays that were gone through. */
+/** Statistics of the scanned values. */
 export interface Scan {
-  /** Values that were looked at. */
+  /** Number of scanned values. */
   readonly values: number
-  /** Least and largest finite value; NaN where there is none. */
+  /** Smallest and largest finite value; NaN if there is none. */
   readonly least: number
   readonly largest: number
   /** Mean of the finite values. */
   readonly mean: number
-  /** NaN and infinite values. */
+  /** Number of NaN and infinite values. */
   readonly notFinite: number
-  /** Values that are 0. */
+  /** Number of zeros. */
   readonly zeros: number
   /**
-   * Values at the ends of a bounded activation: within 0.01 of -1 or 1 where all lie in [-1, 1] and some are below 0, as those of tanh; within 0.01 of
-   * 0 or 1, 0 itself left aside, where all lie in [0, 1], as those of a sigmoid. Null where values lie outside.
+   * Number of values at the bounds of a bounded activation: within 0.01 of -1 or 1 if all are in [-1, 1] and some are below 0, as for tanh;
+   * within 0.01 of 0 or 1, without 0 itself, if all are in [0, 1], as for a sigmoid. Null if values lie outside.
    */
   readonly saturated: number | null
 }
 
 /** Bytes of a block. */
 const blockBytes = 1 << 24
-/** How near to an end of a bounded activation values count as saturated. */
+/** Distance from a bound within which values are saturated. */
 const margin = 0.01
 
-/** Sums over values, in the order in which a plan gives them. */
+/** Sums over values, in the order of the plan's outputs. */
 type Sums = readonly [
   values: number,
   least: number,
@@ -44,11 +44,11 @@ type Sums = readonly [
 ]
 const nothing: Sums = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, 0, 0, 0, 0]
 
-/** Goes through arrays; no more than a block is in memory. */
+/** Scans arrays; at most one block is in memory. */
 export class Scanner {
   #sums: Sums = nothing
 
-  /** @param most rows that are looked at, from the first on */
+  /** @param most maximum number of rows, from the first on */
   async add(array: LazyArray, most: number): Promise<void> {
     let left = Math.min(most, rowsOf(array))
     for await (const block of blocksOf(array, blockBytes)) {

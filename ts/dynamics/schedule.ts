@@ -1,21 +1,22 @@
-/** Which batches, epochs and steps of a run an evaluator is evaluated at. */
+/** Schedules of evaluators: batches, epochs and steps of a run. */
 import { logSchedule } from '../analysis/schedule.js'
 import { ArgumentError } from '../core/errors.js'
 import { type Check, isList, isPlainObject } from '../core/options.js'
 
-/** Steps of training, counted over all training: as many as are made, 0 at initialization. */
+/** Steps of training, counted over all training; 0 is initialization. */
 export interface StepSchedule {
-  /** Every so many steps; these; or 'log', spaced evenly in their logarithm up to the last one of the fit. */
+  /** A period; a list of steps; or 'log', evenly spaced on a log scale up to the last step of the fit. */
   steps: number | readonly number[] | 'log'
 }
 
 /**
  * How often an evaluator is evaluated.
  *
- * - A number: every so many batches, or epochs, beginning with the first.
- * - A list: after these epochs, counted over all training, 0 at initialization; on all batches of these epochs for an evaluator on batches.
- * - 'log': after epochs that are spaced evenly in their logarithm, about ten for each power of ten, 0 and the last of the fit among them.
- * - `{ steps }`: after these steps; an evaluator on batches sees the batch that comes then.
+ * - A number n: every n batches, or epochs, from the first on.
+ * - A list: after these epochs, counted over all training, 0 at initialization; for an evaluator on batches, on all batches of these
+ *   epochs.
+ * - 'log': after epochs evenly spaced on a log scale, about ten per decade, 0 and the last epoch of the fit included.
+ * - `{ steps }`: after these steps; for an evaluator on batches, on the next batch.
  */
 export type Every = number | readonly number[] | 'log' | StepSchedule
 
@@ -26,7 +27,7 @@ const areCounts = (value: unknown) => {
 }
 const isPlan = (value: unknown) => isCount(value, 1) || areCounts(value) || value === 'log'
 
-/** What is an {@link Every}. */
+/** The check of an {@link Every}. */
 export const everyCheck: Check<Every> = {
   expected:
     "a whole number of at least 1, a list of epochs such as [0, 1, 2, 4], 'log', or { steps } with one of them",
@@ -37,26 +38,26 @@ export const everyCheck: Check<Every> = {
       isPlan((value as StepSchedule).steps)),
 }
 
-/** How long a fit is, counted over all training. */
+/** Length of a fit, counted over all training. */
 export interface Span {
   /** Number of its last epoch. */
   readonly epochs: number
-  /** Steps up to its end; undefined where the number of batches is not known. */
+  /** Steps up to its end; undefined if the number of batches is not known. */
   readonly steps: number | undefined
 }
 
-/** What decides when an attached evaluator is due. */
+/** The schedule of an attached evaluator. */
 interface Planned {
   readonly on: 'batch' | 'epoch' | 'probe'
   readonly every: Every
   readonly initial: boolean
 }
 
-/** When the attached evaluators are due in a fit, by their numbers. */
+/** The schedules of the attached evaluators in a fit, by index. */
 export class Schedules {
   readonly #all: readonly Schedule[]
 
-  /** @throws ArgumentError for 'log' steps of data whose number of batches is not known */
+  /** @throws ArgumentError for 'log' steps if the number of batches is not known */
   constructor(attachments: readonly Planned[], span: Span) {
     this.#all = attachments.map((one) => new Schedule(one, span))
   }
@@ -65,28 +66,28 @@ export class Schedules {
     return this.#all.flatMap((one, index) => (isDue(one) ? [index] : []))
   }
 
-  /** Those that are due on a batch. Arguments are those of {@link Schedule.onBatch}. */
+  /** Evaluators that are due on a batch. Arguments as for {@link Schedule.onBatch}. */
   onBatch(batch: number, epoch: number, step: number): readonly number[] {
     return this.#those((one) => one.onBatch(batch, epoch, step))
   }
 
-  /** Those that are due after an epoch. Arguments are those of {@link Schedule.afterEpoch}. */
+  /** Evaluators that are due after an epoch. Arguments as for {@link Schedule.afterEpoch}. */
   afterEpoch(index: number, epoch: number): readonly number[] {
     return this.#those((one) => one.afterEpoch(index, epoch))
   }
 
-  /** Those that are due when so many steps were made, at least one. */
+  /** Evaluators that are due after a number of steps, at least one. */
   afterStep(step: number): readonly number[] {
     return this.#those((one) => one.afterStep(step))
   }
 
-  /** Those that are due before the first step. */
+  /** Evaluators that are due before the first step. */
   get initially(): readonly number[] {
     return this.#those((one) => one.initially)
   }
 }
 
-/** When an attached evaluator is due in a fit. */
+/** The schedule of one evaluator in a fit. */
 class Schedule {
   readonly #onBatches: boolean
   readonly #every: number | undefined
@@ -106,7 +107,9 @@ class Schedule {
   /**
    * Whether an evaluator on batches is due.
    *
-   * @param batch number in its epoch, from 0; @param epoch number of the epoch over all training, from 1; @param step steps before it
+   * @param batch index in its epoch, from 0
+   * @param epoch number of the epoch over all training, from 1
+   * @param step steps before it
    */
   onBatch(batch: number, epoch: number, step: number): boolean {
     if (!this.#onBatches) return false
@@ -117,7 +120,8 @@ class Schedule {
   /**
    * Whether an evaluator is due after an epoch.
    *
-   * @param index number of the epoch as callbacks count, from 0; @param epoch number over all training, from 1
+   * @param index of the epoch as callbacks count, from 0
+   * @param epoch number over all training, from 1
    */
   afterEpoch(index: number, epoch: number): boolean {
     if (this.#onBatches) return false
@@ -125,7 +129,7 @@ class Schedule {
     return this.#epochs?.has(epoch) ?? false
   }
 
-  /** Whether an evaluator is due when so many steps were made, at least one. */
+  /** Whether an evaluator is due after a number of steps, at least one. */
   afterStep(step: number): boolean {
     return !this.#onBatches && (this.#steps?.(step) ?? false)
   }
@@ -136,7 +140,7 @@ class Schedule {
   }
 }
 
-/** 0 and about ten numbers for each power of ten up to the last. */
+/** 0 and about ten numbers per decade up to the last. */
 function logarithmic(last: number): number[] {
   return logSchedule(last, Math.ceil(10 * Math.log10(Math.max(1, last))) + 1)
 }

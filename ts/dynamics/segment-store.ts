@@ -1,9 +1,8 @@
 /**
  * The raw tensors of a run, batch by batch, beside its dynamics: a segment is the list [x, h_1, ..., h_L, y].
  *
- * Each place of the list is one Zarr array [epoch, batch, sample, ...] with one chunk per batch. The first
- * segment fixes element types, widths and the number of samples; a shorter last batch is padded, and `samples`
- * says how long it was.
+ * Each entry of the list is one Zarr array [epoch, batch, sample, ...] with one chunk per batch. The first segment fixes element types,
+ * widths and the number of samples; a shorter last batch is padded, and `samples` holds its length.
  */
 
 import * as zarr from 'zarrita'
@@ -29,12 +28,12 @@ export class SegmentWriter {
     private readonly batches: number,
     private readonly layers: readonly string[],
   ) {
-    // Not forced to the disk one by one: that would cost more than the training step.
+    // Chunks are not synced one by one: a sync would take longer than the training step.
     this.#root = zarr.root(new FolderStore(folder, false))
     this.#names = segmentNames(layers.length)
   }
 
-  /** Takes over the arrays that are there already. */
+  /** Opens the existing arrays. */
   async open(): Promise<void> {
     const at = (name: string) => zarr.open.v3(this.#root.resolve(name), { kind: 'array' })
     try {
@@ -50,19 +49,16 @@ export class SegmentWriter {
       this.#samples = samples
       this.#entries = entries
     } catch (error) {
-      // None yet, or not all of them: they are made with the first segment.
+      // No arrays yet, or only some: the first segment makes them.
       if (zarr.isZarritaError(error, 'NotFoundError')) return
       if (error instanceof IOError) throw error
-      throw new DataError(
-        `the raw segments cannot be gone on with: ${reason(error)}; the store was damaged`,
-        {
-          cause: error,
-        },
-      )
+      throw new DataError(`the raw segments cannot be continued: ${reason(error)}; the store was damaged`, {
+        cause: error,
+      })
     }
   }
 
-  /** Throws where `segment` is not a list [x, h_1, ..., h_L, y] that goes with those before it. */
+  /** Throws unless `segment` is a list [x, h_1, ..., h_L, y] that matches the earlier ones. */
   check(segment: readonly ArrayData[]): void {
     if (!Array.isArray(segment)) {
       throw new ArgumentError(
@@ -141,7 +137,7 @@ export class SegmentWriter {
         codecs: littleEndian(elementTypes[dtype].bytes),
         attributes: { dtype, ...(layer === undefined ? {} : { layer }) },
       })
-      // The shape is kept, the values are not.
+      // Keeps the shape, not the values.
       entries.push({
         array: array as unknown as NumberArray,
         like: { dtype, shape: [...shape], data: typedArray(dtype, new ArrayBuffer(0)) },
@@ -152,11 +148,9 @@ export class SegmentWriter {
 }
 
 /**
- * The segment [x, h_1, ..., h_L, y] of one batch, as it was given to `appendSegment`; undefined where it was
- * not stored.
+ * The segment [x, h_1, ..., h_L, y] of one batch, as given to `appendSegment`; undefined if it was not stored.
  *
- * @throws IOError where the folder cannot be read; DataError where it is not a store of dynamics with sound
- *   segments
+ * @throws IOError if the folder cannot be read; DataError unless it is a store of dynamics with valid segments
  */
 export async function loadSegment(
   folder: string,
@@ -214,18 +208,18 @@ async function readCell(
   }
 }
 
-/** The one place `index` of an axis. */
+/** A slice of one index. */
 function cell(index: number): zarr.Slice {
   return zarr.slice(index, index + 1)
 }
 
-/** Whether `shape` equals `first` but for fewer samples. */
+/** Whether `shape` equals `first` except for fewer samples. */
 function fits(shape: Shape, first: Shape): boolean {
   if (shape.length !== first.length || (shape[0] as number) > (first[0] as number)) return false
   return shape.every((length, axis) => axis === 0 || length === first[axis])
 }
 
-/** Steps along the axes of a dense array, last axis fastest. */
+/** Strides of a dense array, last axis fastest. */
 export function strides(shape: Shape): number[] {
   const steps = shape.map(() => 1)
   for (let axis = shape.length - 2; axis >= 0; axis--) {
@@ -234,7 +228,7 @@ export function strides(shape: Shape): number[] {
   return steps
 }
 
-/** The codec that every array here has: plain little-endian values. */
+/** The codec of every array here: plain little-endian values. */
 export function littleEndian(bytes: number): zarr.CodecMetadata[] {
   return [{ name: 'bytes', configuration: bytes > 1 ? { endian: 'little' } : {} }]
 }

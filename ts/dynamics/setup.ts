@@ -1,4 +1,4 @@
-/** What comes before the first batch: checking the options of a store of dynamics, and what becomes of a store that is there already. */
+/** Setup of a store of dynamics: checked options, and handling of an existing store. */
 
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -35,37 +35,37 @@ import {
   valuesName,
 } from './layout.js'
 
-/** What a run stores, and about what. */
+/** Size and description of a store. */
 export interface DynamicsOptions {
   /** Epochs the run is planned for, N. */
   epochs: number
   /** Batches of an epoch, B. */
   batches: number
-  /** Names of the evaluators, E of them; may be empty where only raw segments are kept. */
+  /** Names of the evaluators, E of them; may be empty if only raw segments are stored. */
   evaluators: readonly string[]
   /** Names of the layers whose coordinates are stored, L of them. */
   layers: readonly string[]
-  /** Options of each evaluator, as JSON holds them (a function by its name). Default: none. */
+  /** Options of each evaluator, as JSON values (a function by its name). Default: none. */
   evaluatorSettings?: readonly unknown[]
-  /** Unit of each evaluator's values, such as `'bits'`; 'none' for numbers without a unit, null (default) where it is not known. */
+  /** Unit of each evaluator's values, such as `'bits'`; 'none' for numbers without a unit, null (default) if it is not known. */
   units?: readonly (string | null)[]
-  /** Samples that each evaluator's values are estimated from, null (default) where it is not known; `finishEpoch` may tell it later. */
+  /** Samples of each evaluator's values, null (default) if it is not known; `finishEpoch` may set it later. */
   samples?: readonly (number | null)[]
-  /** Entropy of the target's classes over the samples, in nats, null (default) where it is not known; `finishEpoch` may tell it later. */
+  /** Entropy of the target's classes over the samples, in nats, null (default) if it is not known; `finishEpoch` may set it later. */
   labelEntropy?: number | null
-  /** Number of each of the N epochs in the training of the model, rising. Default 1 to N. */
+  /** Number of each of the N epochs in the training of the model, ascending. Default 1 to N. */
   epochNumbers?: readonly number[]
-  /** Seed of the run. Default: not noted. */
+  /** Seed of the run. Default: not stored. */
   seed?: number | null
-  /** Also take the raw segments given to `appendSegment`. Default false: they are large. */
+  /** Also store the raw segments given to `appendSegment`. Default false: they are large. */
   raw?: boolean
-  /** Batches in a chunk: more are fewer files, and more lost when the process is killed. Default 64. */
+  /** Batches in a chunk: larger chunks are fewer files, and lose more when the process is killed. Default 64. */
   chunkBatches?: number
-  /** Anything else to note, as JSON holds it. */
+  /** Additional notes, JSON values. */
   notes?: Readonly<Record<string, unknown>>
   /**
-   * What happens to a store that is in the folder already: `'keep'` moves it into the folder `earlier-1` (or
-   * the next number) inside, `true` does so until the new one has values, false (default) refuses. Files of others in the folder stay.
+   * Handling of an existing store in the folder: `'keep'` moves it into the subfolder `earlier-1` (or the next number), `true` does so
+   * until the new store has values, false (default) refuses. Other files in the folder stay.
    */
   overwrite?: boolean | 'keep'
 }
@@ -94,7 +94,7 @@ const checks: Checks<DynamicsOptions> = {
 /**
  * The attributes of a store with these options.
  *
- * @throws UnknownNameError, ArgumentError for options that make no sense
+ * @throws UnknownNameError, ArgumentError for impossible options
  */
 export function attributesOf(folder: string, given: DynamicsOptions): DynamicsAttributes {
   const who = 'DynamicsWriter.create'
@@ -141,16 +141,15 @@ export function attributesOf(folder: string, given: DynamicsOptions): DynamicsAt
   }
 }
 
-/** Folders of earlier runs inside of a store are named so, with a number. */
+/** Prefix of the folders of earlier runs inside a store; a number follows. */
 const earlierPrefix = 'earlier-'
 
 /**
- * Makes the folder ready for a new store, or throws before anything in it is changed. Whatever a store there holds is moved into a folder
- * of its own inside: it is a whole store at every moment, here or there.
+ * Prepares the folder for a new store, or throws before anything in it changes. An existing store moves into a subfolder: at every moment
+ * it is a complete store, in one place or the other.
  *
- * @returns that folder, where there was something to keep
- * @throws StateError where it has a store and `overwrite` is not set; DataError where it has Zarr data of
- *   others; IOError
+ * @returns the subfolder, if a store was moved
+ * @throws StateError if the folder has a store and `overwrite` is not set; DataError if it has other Zarr data; IOError
  */
 export async function prepareFolder(folder: string, overwrite: boolean): Promise<string | undefined> {
   const present = await namesIn(folder)
@@ -176,7 +175,7 @@ export async function prepareFolder(folder: string, overwrite: boolean): Promise
   }
 }
 
-/** Moves the arrays of a store with a copy of its description into the next free folder inside; one without a batch is just emptied. */
+/** Moves the arrays of a store, with a copy of its description, into the next free subfolder; a store without a batch is only emptied. */
 async function setAside(folder: string, present: readonly string[]): Promise<string | undefined> {
   const arrays = [segmentsName, valuesName].filter((name) => present.includes(name))
   const hasValues = await Promise.all(
@@ -193,14 +192,14 @@ async function setAside(folder: string, present: readonly string[]): Promise<str
   const earlier = join(folder, `${earlierPrefix}${last + 1}`)
   const begun = join(folder, temporaryName())
   await mkdir(begun)
-  // The description first, the values last: a process that is killed in between leaves two stores that can be read.
+  // The description first, the values last: a process killed in between leaves two readable stores.
   await writeAtomic(join(begun, groupFile), await readFile(join(folder, groupFile)))
   await rename(begun, earlier)
   for (const name of arrays) await rename(join(folder, name), join(earlier, name))
   return earlier
 }
 
-/** Removes a folder in one step, as seen from outside; where it cannot be removed, it stays and disturbs nobody. */
+/** Removes a folder atomically, as seen from outside; if that fails, the folder stays and does no harm. */
 export async function removeFolder(folder: string): Promise<void> {
   const leaving = join(dirname(folder), temporaryName())
   await rename(folder, leaving)

@@ -1,13 +1,13 @@
-/** What figures, tables and sets of runs take: recorded dynamics, wherever they lie. */
+/** The arguments of figures, tables and sets of runs: recorded dynamics from any source. */
 
 import { ArgumentError, DataError, describe, ShapeError, unknownName } from '../core/errors.js'
 import type { RowKind } from './naming.js'
 
 /**
- * What a training run recorded of its layers.
+ * Recorded dynamics of a training run.
  *
- * `values[n][e][l]` is the pair [measure of (H, X), measure of (H, Y)] of layer `l` in row `n` by evaluator
- * `e`: shape [N, E, L, 2]. NaN or null is a gap: an epoch that an evaluator was not due in, or samples that it has no answer for.
+ * `values[n][e][l]` is the pair [measure of (H, X), measure of (H, Y)] of layer `l` in row `n` by evaluator `e`: shape [N, E, L, 2]. NaN or
+ * null is a missing value: an epoch without a measurement, or samples without an answer.
  */
 export interface DynamicsLike extends MeasuredBy {
   readonly values: readonly (readonly (readonly (readonly (number | null)[])[])[])[]
@@ -15,47 +15,50 @@ export interface DynamicsLike extends MeasuredBy {
   readonly layers: readonly string[]
   /** Names of the E evaluators, such as `'HSIC'`. */
   readonly evaluators: readonly string[]
-  /** Number of the epoch of each of the N rows, rising. Left out, figures number the rows and call them rows. */
+  /** Number of the epoch of each of the N rows, ascending. Without it, figures number the rows and call them rows. */
   readonly epochs?: readonly number[] | null
-  /** Training steps up to each of the N rows. Where all are known, rise, and `epochs` is left out or null, figures number the rows by them. */
+  /**
+   * Training steps up to each of the N rows. If all are known and ascending, and `epochs` is left out or null, figures number the rows by
+   * steps.
+   */
   readonly steps?: readonly (number | null)[] | null
 }
 
-/** What is known of the evaluators besides their names. */
+/** Properties of the evaluators besides their names. */
 export interface MeasuredBy {
-  /** Unit of each evaluator's values, 'none' for numbers without one; null (or all left out) where it is not known, which figures then say. */
+  /** Unit of each evaluator's values, 'none' for numbers without one; null (or left out) if it is not known, which figures then say. */
   readonly units?: readonly (string | null)[]
-  /** Settings of each evaluator, which figures show. */
+  /** Settings of each evaluator, shown in figures. */
   readonly evaluatorSettings?: readonly unknown[]
-  /** Samples that each evaluator's values were estimated from, the most where batches differ; null (or all left out) where it is not known. */
+  /** Samples of each evaluator's values, the maximum if batches differ; null (or left out) if it is not known. */
   readonly samples?: readonly (number | null)[]
-  /** Entropy of the target's classes over the samples, in nats; null where the target is not classes, or not known. */
+  /** Entropy of the target's classes over the samples, in nats; null if the target is not classes, or not known. */
   readonly labelEntropy?: number | null
 }
 
-/** Dynamics read back from the disk, as `loadDynamics` gives them. */
+/** Dynamics read from disk, as returned by `loadDynamics`. */
 export interface StoredDynamics extends MeasuredBy {
   readonly layers: readonly string[]
   readonly evaluators: readonly string[]
   readonly epochs?: readonly number[] | null
-  /** Rows from the first on that are whole; others are not shown. */
+  /** Number of complete rows from the first on; other rows are not shown. */
   readonly completedEpochs?: number | null
-  /** Means over batches, [N, E, L, 2] with the last axis fastest; epochs that were not reached are NaN. */
+  /** Means over batches, [N, E, L, 2] with the last axis fastest; missing epochs are NaN. */
   averaged(): { readonly shape: readonly number[]; readonly values: ArrayLike<number> }
 }
 
-/** Recorded dynamics, a model that has recorded some, or dynamics read back from the disk. */
+/** Recorded dynamics, a model with recorded dynamics, or dynamics read from disk. */
 export type DynamicsSource = DynamicsLike | StoredDynamics | { dynamics(): DynamicsLike }
 
 /**
  * Dynamics of a source as plain data, checked.
  *
  * @param caller name of the public function, for error messages
- * @throws ArgumentError for something else than dynamics; ShapeError where `values` is not [N, E, L, 2] for the names given; DataError where no
- *   epoch was recorded, two layers have one name, or epochs do not rise
+ * @throws ArgumentError unless given dynamics; ShapeError if `values` is not [N, E, L, 2] for the given names; DataError if no epoch was
+ *   recorded, two layers have one name, or epochs are not ascending
  */
 export function readSource(source: DynamicsSource, caller: string): DynamicsLike {
-  // Object() turns what is no object into an empty one, which then lacks the names.
+  // Object() converts any other value to an empty object, which then lacks the names.
   const given: { dynamics?: unknown } = Object(source)
   const read: Partial<DynamicsLike & StoredDynamics> = Object(
     typeof given.dynamics === 'function' ? given.dynamics() : source,
@@ -71,7 +74,7 @@ export function readSource(source: DynamicsSource, caller: string): DynamicsLike
   }
   throw new ArgumentError(
     `${caller}: given ${describe(source)}, expected { values, layers, evaluators }, ` +
-      'a model that tracks its dynamics, or what loadDynamics gave',
+      'a model with tracked dynamics, or the result of loadDynamics',
   )
 }
 
@@ -79,7 +82,7 @@ function isNames(list: unknown): list is readonly string[] {
   return Array.isArray(list) && list.every((name) => typeof name === 'string')
 }
 
-/** The epochs that a stored run reached, as nested arrays. */
+/** The completed epochs of a stored run, as nested arrays. */
 function unpack(stored: StoredDynamics, caller: string): DynamicsLike {
   const { shape, values } = stored.averaged()
   const [epochs = 0, evaluators = 0, layers = 0] = shape
@@ -110,32 +113,38 @@ function unpack(stored: StoredDynamics, caller: string): DynamicsLike {
   }
 }
 
-/** Checks what dynamics tell besides their values, as far as they do. */
+/** Checks the optional fields of dynamics. */
 function checkHeading(dynamics: DynamicsLike, caller: string): void {
-  const { values, evaluators, units, evaluatorSettings, samples, labelEntropy, epochs } = dynamics
+  const { values, evaluators, units, evaluatorSettings, samples, labelEntropy, epochs, steps } = dynamics
   const count = evaluators.length
   const fits = (list: unknown, length: number) => Array.isArray(list) && list.length === length
   const isUnit = (unit: unknown) => unit === null || typeof unit === 'string'
   if (units !== undefined && !(fits(units, count) && units.every(isUnit))) {
     throw new ArgumentError(
-      `${caller}: units: given ${describe(units)}, expected ${count} names or null, one an evaluator`,
+      `${caller}: units: given ${describe(units)}, expected ${count} names or null, one per evaluator`,
     )
   }
   if (evaluatorSettings !== undefined && !fits(evaluatorSettings, count)) {
     throw new ArgumentError(
-      `${caller}: evaluatorSettings: given ${describe(evaluatorSettings)}, expected ${count}, one an evaluator`,
+      `${caller}: evaluatorSettings: given ${describe(evaluatorSettings)}, expected ${count}, one per evaluator`,
     )
   }
   const isCount = (value: unknown) => value === null || (Number.isInteger(value) && (value as number) > 0)
   if (samples !== undefined && !(fits(samples, count) && samples.every(isCount))) {
     throw new ArgumentError(
-      `${caller}: samples: given ${describe(samples)}, expected ${count} whole numbers or null, one an evaluator`,
+      `${caller}: samples: given ${describe(samples)}, expected ${count} whole numbers or null, one per evaluator`,
     )
   }
   const entropy = labelEntropy ?? 0
   if (!(Number.isFinite(entropy) && entropy >= 0)) {
     throw new ArgumentError(
       `${caller}: labelEntropy: given ${describe(labelEntropy)}, expected a number of at least 0, or null`,
+    )
+  }
+  const isStep = (value: unknown) => value === null || (Number.isSafeInteger(value) && (value as number) >= 0)
+  if ((steps ?? null) !== null && !(fits(steps, values.length) && steps?.every(isStep))) {
+    throw new DataError(
+      `${caller}: steps: given ${describe(steps)}, expected ${values.length} whole numbers or null, one for each row of values`,
     )
   }
   if (epochs === undefined || epochs === null) return
@@ -177,7 +186,7 @@ function checkShape({ values, layers, evaluators }: DynamicsLike, caller: string
   })
 }
 
-/** What numbers the rows of dynamics, and their numbers: epochs where they are known, else steps, else their place from 1. */
+/** Kind and values of the row numbers: epochs if they are known, otherwise steps, otherwise indices from 1. */
 export function rowNumbers({ epochs, steps, values }: Pick<DynamicsLike, 'epochs' | 'steps' | 'values'>): {
   readonly kind: RowKind
   readonly numbers: readonly number[]
@@ -190,9 +199,9 @@ export function rowNumbers({ epochs, steps, values }: Pick<DynamicsLike, 'epochs
 }
 
 /**
- * Place of a layer or an evaluator given by name or by index, from the end where it is negative.
+ * Index of a layer or an evaluator given by name or index; a negative index counts from the end.
  *
- * @throws UnknownNameError, ArgumentError where there is none
+ * @throws UnknownNameError, ArgumentError for an unknown one
  */
 export function placeOf(kind: string, wanted: unknown, names: readonly string[], caller: string): number {
   if (typeof wanted === 'number') {

@@ -1,13 +1,13 @@
-/** One number over several runs. */
+/** One value over several runs. */
 import { deviationOf, meanOf } from '../analysis/distributions.js'
 
-/** A value over runs: NaN stands for a run without it. */
+/** A value over runs; NaN for a run without it. */
 export interface Spread {
-  /** Mean of the runs that have a value; NaN where none has. */
+  /** Mean of the runs with a value; NaN if none has one. */
   readonly mean: number
-  /** Standard error of the mean, s / sqrt(r) with s over r - 1, r the runs that have a value; NaN for fewer than two. */
+  /** Standard error of the mean, s / sqrt(r) with s over r - 1, r the runs with a value; NaN for fewer than two. */
   readonly se: number
-  /** One a run, in the order of the runs. */
+  /** One per run, in the order of the runs. */
   readonly values: readonly number[]
 }
 

@@ -1,23 +1,21 @@
 /**
- * The dynamics of a run, written while it trains: a Zarr (version 3) folder that also outlives a run cut short.
+ * The dynamics of a run, written during training: a Zarr (version 3) folder that stays readable after an interrupted run.
  *
- * Values are [N, B, E, L, 2]: epoch, batch, evaluator, layer, and complexity I(H;X) or generalization I(H;Y). A
- * chunk of one epoch and up to 64 batches is written in one step as soon as its last batch is there, so a
- * killed process leaves everything up to the last finished chunk. What was not written reads as NaN. See
- * dynamics-layout.ts for the names inside.
+ * Values are [N, B, E, L, 2]: epoch, batch, evaluator, layer, and complexity I(H;X) or generalization I(H;Y). A chunk of one epoch and up to
+ * 64 batches is written atomically when its last batch arrives, so a killed process leaves every finished chunk. Missing values are NaN.
+ * `layout.ts` has the names inside.
  *
  *   const writer = await DynamicsWriter.create('runs/mnist', { epochs: 7, batches: 750, evaluators: ['hsic'], layers })
  *   await writer.append(0, 0, values)            // for every batch
- *   await writer.finishEpoch(0)                  // after every epoch: what is whole is drawn, and may be gone on with
+ *   await writer.finishEpoch(0)                  // after every epoch: complete epochs are drawn and can be continued
  *   await writer.close()
  *   const { values, averaged } = await loadDynamics('runs/mnist')
  *
  * In Python: `zarr.open_group('runs/mnist')['dynamics'][:]`, or xarray.open_zarr.
  *
- * Zarr by way of zarrita, and not by way of the Rust crate zarrs: it is pure TypeScript and so costs nothing to
- * compile or ship, a store is a small interface (which lets us write chunks in one step), and Python's zarr and
- * xarray read what it writes. A chunk is a few kilobytes per epoch, so there is nothing that Rust could make
- * faster.
+ * Zarr by the library zarrita, not by the Rust crate zarrs: zarrita is pure TypeScript, so there is nothing to compile or ship; its store
+ * interface is small, so chunks can be written atomically; and Python's zarr and xarray read its files. A chunk is a few kilobytes per epoch,
+ * so Rust would not be faster.
  */
 
 import { resolve } from 'node:path'
@@ -38,14 +36,14 @@ export { type Dynamics, loadDynamics } from './load.js'
 export { loadSegment } from './segment-store.js'
 export type { DynamicsOptions } from './setup.js'
 
-/** Writers of this process by their folders. */
+/** Writers of this process, by folder. */
 const openWriters = new Map<string, WeakRef<DynamicsWriter>>()
 
-/** Where a run goes on in a store. */
+/** Position at which a run continues in a store. */
 export interface StorePosition {
-  /** Whole epochs that stay, from the first: the next is number `epochs`, counted from 0. Default: all of them. */
+  /** Complete epochs to keep, from the first: the next has index `epochs`, from 0. Default: all of them. */
   epochs?: number
-  /** Raw segments of the batches before it stay in the next epoch; values of that epoch are to be given again. Default 0. */
+  /** Raw segments of earlier batches are kept in the next epoch; values of that epoch must be appended again. Default 0. */
   batch?: number
 }
 
@@ -57,11 +55,11 @@ export class DynamicsWriter {
   #attributes: DynamicsAttributes
   readonly #segments: SegmentWriter | undefined
   readonly #chunkBatches: number
-  /** Batches [begin, end) of `epoch`, all of one chunk, that wait for its last. */
+  /** Batches [begin, end) of `epoch`, all of one chunk, that wait for the last batch of the chunk. */
   #waiting: { epoch: number; begin: number; end: number; values: Float32Array } | undefined
   #lastBatch = -1
   #lastSegment = -1
-  /** The run that this one replaces as soon as it has values. */
+  /** The run that this one replaces once it has values. */
   #replaced: string | undefined
   #pending: Promise<void> = Promise.resolve()
   #closed = false
@@ -84,18 +82,17 @@ export class DynamicsWriter {
   }
 
   /**
-   * Starts a store in `folder`, which is made if it is not there. What becomes of a store that is there says `overwrite`.
+   * Starts a store in `folder`, which is created if necessary. `overwrite` decides about an existing store.
    *
-   * @throws ArgumentError for options that make no sense; StateError where the folder has a store and
-   *   `overwrite` is not set; DataError where it has Zarr data of others; IOError where it cannot be written.
-   *   Nothing is changed then.
+   * @throws ArgumentError for impossible options; StateError if the folder has a store and `overwrite` is not set; DataError if it has
+   *   other Zarr data; IOError if it cannot be written. Nothing has changed then.
    */
   static async create(folder: string, options: DynamicsOptions): Promise<DynamicsWriter> {
     const attributes = attributesOf(folder, options)
     const { overwrite = false, raw = false, chunkBatches } = options
     if (overwrite !== false) await DynamicsWriter.#takeOver(folder)
     const earlier = await prepareFolder(folder, overwrite !== false)
-    // The group first: its mark makes whatever follows ours, should the process die here.
+    // The group first: it marks the arrays as ours, even if the process dies here.
     await writeGroup(folder, attributes)
     const values = await createValues(folder, attributes, chunkBatches)
     if (earlier !== undefined && overwrite === 'keep') tellOfEarlier(folder, earlier)
@@ -106,12 +103,12 @@ export class DynamicsWriter {
   }
 
   /**
-   * Goes on with the store in `folder`: its whole epochs stay, and the N epochs of the options come behind them, with numbers that count on.
-   * What there is of an epoch that was cut short is dropped.
+   * Continues the store in `folder`: its complete epochs stay, and the N epochs of the options follow, with ascending numbers. An
+   * interrupted epoch is dropped.
    *
-   * @param from where a run that is resumed goes on; default behind all whole epochs
-   * @throws ArgumentError for options that make no sense; StateError where there is no store, or one of other layers, evaluators or
-   *   settings, or whose epochs do not come before; DataError, IOError. Nothing is changed then.
+   * @param from position at which a resumed run continues; default after all complete epochs
+   * @throws ArgumentError for impossible options; StateError if there is no store, or one of other layers, evaluators or settings, or of
+   *   later epochs; DataError, IOError. Nothing has changed then.
    */
   static async resume(
     folder: string,
@@ -133,7 +130,9 @@ export class DynamicsWriter {
     return writer
   }
 
-  /** Marks the store in `folder`, all of whose epochs are whole, as finished: what a process that was killed before it closed its writer left. */
+  /**
+   * Marks the store in `folder`, all of whose epochs are complete, as finished: for a process that was killed before it closed its writer.
+   */
   static async finish(folder: string): Promise<void> {
     checkPath('DynamicsWriter.finish', folder, 'folder')
     const attributes = await readAttributes(folder)
@@ -142,7 +141,7 @@ export class DynamicsWriter {
     }
   }
 
-  /** Ends the writer of this process that has the folder, so that what it still gets does not come among the values of another run. */
+  /** Closes the other writer of this process for the folder, so that its values do not mix with those of another run. */
   static async #takeOver(folder: string): Promise<void> {
     const before = openWriters.get(resolve(folder))?.deref()
     if (before === undefined || before.#closed) return
@@ -151,14 +150,14 @@ export class DynamicsWriter {
   }
 
   /**
-   * Takes the values of one batch. The promise resolves at once while a chunk is being filled; with the batch
-   * that completes one, when it is on the disk.
+   * Takes the values of one batch. The promise resolves at once while a chunk is incomplete; with the last batch of a chunk it resolves
+   * when the chunk is on disk.
    *
-   * @param epoch row of the store, from 0; @param batch in the epoch, from 0
+   * @param epoch row of the store, from 0
+   * @param batch in the epoch, from 0
    * @param values [E, L, 2], E * L * 2 numbers, copied
-   * @throws ArgumentError out of range or order; ShapeError for a wrong number of values; StateError once
-   *   closed; IOError where the chunk cannot be written (its values are then lost; later chunks may still
-   *   succeed)
+   * @throws ArgumentError out of range or order; ShapeError for a wrong number of values; StateError once closed; IOError if the chunk
+   *   cannot be written (its values are then lost; later chunks may still succeed)
    */
   async append(epoch: number, batch: number, values: Float32Array): Promise<void> {
     const width = this.#width
@@ -172,15 +171,15 @@ export class DynamicsWriter {
     await this.#advance('append', epoch, batch, values)
   }
 
-  /** Notes that a batch has no values (one sample, say): it stays NaN, and its chunk need not wait for it. */
+  /** Notes that a batch has no values (one sample, for example): it stays NaN, and its chunk does not wait for it. */
   async skip(epoch: number, batch: number): Promise<void> {
     await this.#advance('skip', epoch, batch, undefined)
   }
 
   /**
-   * Stores the raw tensors [x, h_1, ..., h_L, y] of one batch, each [samples, ...], as they are now. Needs `raw: true`.
+   * Stores the current raw tensors [x, h_1, ..., h_L, y] of one batch, each [samples, ...]. Needs `raw: true`.
    *
-   * @throws as {@link append} does; ShapeError where a tensor does not go with those stored before
+   * @throws as {@link append} does; ShapeError if a tensor does not match the earlier ones
    */
   async appendSegment(epoch: number, batch: number, segment: readonly ArrayData[]): Promise<void> {
     const segments = this.#segments
@@ -194,17 +193,18 @@ export class DynamicsWriter {
     await this.#enqueue(() => segments.write(epoch, batch, copies))
   }
 
-  /** Writes what has been taken so far, also of a chunk that is not complete. */
+  /** Writes everything taken so far, incomplete chunks included. */
   async flush(): Promise<void> {
     this.#checkOpen('flush')
     await this.#writeWaiting()
   }
 
   /**
-   * Writes what has been taken so far and notes that the epochs up to this one are whole: what may be continued.
+   * Writes everything taken so far and notes that the epochs up to this one are complete: they can be continued.
    *
-   * @param epoch row of the store, from 0; @param step training steps up to its end, where known
-   * @param sampling what the values so far were estimated from; default what is noted already
+   * @param epoch row of the store, from 0
+   * @param step training steps up to its end, if known
+   * @param sampling sample sizes of the values so far; default unchanged
    */
   async finishEpoch(
     epoch: number,
@@ -232,7 +232,7 @@ export class DynamicsWriter {
     await this.#enqueue(() => writeGroup(this.folder, this.#attributes))
   }
 
-  /** Writes what is left and marks the store as finished, all epochs that were begun as whole. A second call does nothing. */
+  /** Writes the remaining values and marks the store as finished, all epochs that began as complete. A second call does nothing. */
   async close(): Promise<void> {
     if (this.#closed || this.#isTakenOver) return this.#pending
     this.#closed = true
@@ -254,7 +254,7 @@ export class DynamicsWriter {
     await this.close()
   }
 
-  /** Numbers of one batch, E * L * 2. */
+  /** Number of values of one batch, E * L * 2. */
   get #width(): number {
     return this.#attributes.evaluators.length * this.#attributes.layers.length * 2
   }
@@ -279,7 +279,7 @@ export class DynamicsWriter {
     await Promise.all([earlier, complete ? this.#writeWaiting() : undefined])
   }
 
-  /** Hands the waiting batches over to be written into their chunk, beside those that a flush wrote before. */
+  /** Writes the waiting batches into their chunk, beside those of an earlier flush. */
   #writeWaiting(): Promise<void> {
     const waiting = this.#waiting
     this.#waiting = undefined
@@ -304,14 +304,14 @@ export class DynamicsWriter {
     if (earlier !== undefined) await removeFolder(earlier)
   }
 
-  /** Runs writes one after the other; a failed one rejects its own promise and lets the next begin. */
+  /** Runs writes in sequence; a failed write rejects its own promise and the next one begins. */
   #enqueue(write: () => Promise<void>): Promise<void> {
     const done = this.#pending.then(write)
     this.#pending = done.catch(() => {})
     return done
   }
 
-  /** StorePosition of a batch in the run, after checking that it comes after position `last`. */
+  /** Index of a batch in the run, after checking that it comes after position `last`. */
   #checkBatch(who: string, epoch: number, batch: number, last: number): number {
     this.#checkOpen(who)
     const [epochs = 0, batches = 0] = this.#attributes.shape
@@ -354,14 +354,14 @@ function createValues(folder: string, { shape }: DynamicsAttributes, chunkBatche
   })
 }
 
-/** Puts the description of a store in place, in one step. */
+/** Writes the description of a store atomically. */
 async function writeGroup(folder: string, attributes: DynamicsAttributes): Promise<void> {
   await zarr.create(zarr.root(new FolderStore(folder)), { attributes: { ...attributes } })
 }
 
 function tellOfEarlier(folder: string, earlier: string): void {
   process.emitWarning(
-    `${folder} held the dynamics of an earlier run, which are now in ${earlier}; delete them where they are not wanted`,
+    `${folder} held the dynamics of an earlier run, which are now in ${earlier}; delete them if you do not need them`,
     { type: 'HyperglowWarning', code: 'HYPERGLOW_EARLIER_RUN' },
   )
 }

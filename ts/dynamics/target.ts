@@ -1,4 +1,4 @@
-/** What the targets of a dump are: classes or numbers. */
+/** Targets of a dump: classes or numbers. */
 
 import { labelEntropy } from '../analysis/plane.js'
 import { isFloat } from '../core/dtype.js'
@@ -9,25 +9,25 @@ import { areNumbers } from '../estimators/samples.js'
 import { type ArrayData, elementCount } from '../io/element-types.js'
 import { tensorInTurns } from '../io/uploads.js'
 
-/** Targets as estimators take them. */
+/** Targets in the form that estimators take. */
 export interface Target {
   readonly kind: 'classes' | 'numbers'
   /** Classes int32 `[n]`, numbered from 0 in the order of their labels; numbers float64 `[n, k]`. */
   readonly data: ArrayData
-  /** Number of classes that occur; null for numbers. */
+  /** Number of classes; null for numbers. */
   readonly classes: number | null
   /** Entropy of the classes in nats; null for numbers. */
   readonly entropy: number | null
-  /** What was decided by the values and not by the type, in words. */
+  /** How the values, not the type, decided the kind, as text. */
   readonly note: string | undefined
 }
 
-/** Values that are looked at in one turn of the event loop. */
+/** Number of values in one turn of the event loop. */
 const turn = 1 << 16
 
 /**
- * Targets from an array: one integer a sample and one-hot rows are classes; integers that hardly come twice, and floating-point numbers, are
- * numbers, unless the latter are whole and few of them different.
+ * Targets from an array. One integer per sample and one-hot rows are classes. Integers that hardly repeat are numbers. Floating-point
+ * values are numbers, unless they are whole and few of them differ.
  *
  * @throws DataError for NaN and infinite values
  */
@@ -38,20 +38,20 @@ export async function targetOf(what: string, array: ArrayData): Promise<Target> 
   const width = n === 0 ? 1 : elementCount(shape) / n
   if (width > 1) {
     const hot = await hotOf(values, n, width)
-    return hot === undefined ? numbers(values, n, width) : classes(hot, 'one-hot rows are taken as classes')
+    return hot === undefined ? numbers(values, n, width) : classes(hot, 'one-hot rows are read as classes')
   }
   const isWhole = values.every(Number.isInteger)
   if (isFloat(dtype)) {
     if (!lookLikeLabels(values)) return numbers(values, n, 1)
     return classes(
       values,
-      'whole numbers in a floating-point array, few of them different, are taken as classes',
+      'whole numbers in a floating-point array, few of them different, are read as classes',
     )
   }
   const counts = await countsOf(values)
   const singles = [...counts.values()].filter((count) => count === 1).length
   if (isWhole && !areNumbers(singles, n)) return classes(values, undefined)
-  return numbers(values, n, 1, 'integers that hardly come twice are taken as numbers, not as classes')
+  return numbers(values, n, 1, 'integers that hardly repeat are read as numbers, not as classes')
 }
 
 async function numbersOf(what: string, { data }: ArrayData): Promise<Float64Array> {
@@ -59,7 +59,7 @@ async function numbersOf(what: string, { data }: ArrayData): Promise<Float64Arra
   for (let i = 0; i < data.length; i++) {
     const value = Number(data[i])
     if (!Number.isFinite(value))
-      throw new DataError(`${what} has ${value} at ${i}; remove such samples, or mend them`)
+      throw new DataError(`${what} has ${value} at ${i}; remove or replace such samples`)
     values[i] = value
     if (i % turn === turn - 1) await nextTurn()
   }
@@ -75,7 +75,7 @@ async function countsOf(values: Float64Array): Promise<Map<number, number>> {
   return counts
 }
 
-/** The place of the 1 in each row; undefined where a row has anything but one 1 among zeros. */
+/** The index of the 1 in each row; undefined unless every row is one 1 among zeros. */
 async function hotOf(values: Float64Array, n: number, width: number): Promise<Float64Array | undefined> {
   const hot = new Float64Array(n)
   for (let i = 0; i < n; i++) {

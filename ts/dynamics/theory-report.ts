@@ -9,6 +9,7 @@ import {
   text,
   whole,
 } from '../core/options.js'
+import { textTable } from '../core/text-table.js'
 import { logarithmBase } from '../estimators/check.js'
 import {
   checkDataProcessing,
@@ -26,13 +27,13 @@ export interface TheoryReportOptions {
   n: number
   /** Number of classes. */
   classes: number
-  /** Name of the evaluator, one of information. Default: the first. */
+  /** Name of the evaluator, an estimator of information. Default: the first. */
   evaluator?: string
-  /** Base of its logarithm, for dynamics that do not tell the unit; Math.E for nats, 2 for bits. */
+  /** Base of its logarithm, for dynamics without a unit; Math.E for nats, 2 for bits. */
   base?: number
-  /** Rise from layer to layer that counts as error of the estimate, in nats. Default 0.05. */
+  /** Rise from layer to layer that counts as estimation error, in nats. Default 0.05. */
   tolerance?: number
-  /** H(Y) in nats. Default: that of the samples, where the dynamics tell it, else ln of the number of classes. */
+  /** H(Y) in nats. Default: the value of the samples, if the dynamics have it, otherwise ln of the number of classes. */
   targetEntropy?: number
   /** Default 0.05. */
   delta?: number
@@ -40,16 +41,16 @@ export interface TheoryReportOptions {
   beta?: number
 }
 
-/** What {@link theoryReport} finds, of the last epoch that the evaluator was due in, in nats. */
+/** Result of {@link theoryReport} for the last epoch with a value of the evaluator, in nats. */
 export interface TheoryReport {
   readonly layers: readonly ({
     readonly name: string
     readonly compression: number
     readonly relevance: number
   } & InformationBounds)[]
-  /** Contradictions to I(X; T1) >= I(X; T2) >= ... */
+  /** Violations of I(X; T1) >= I(X; T2) >= ... */
   readonly compressionViolations: readonly ProcessingViolation[]
-  /** Contradictions to I(T1; Y) >= I(T2; Y) >= ... */
+  /** Violations of I(T1; Y) >= I(T2; Y) >= ... */
   readonly relevanceViolations: readonly ProcessingViolation[]
   /** The same as a table. */
   readonly text: string
@@ -67,14 +68,14 @@ const checks: Checks<TheoryReportOptions> = {
 }
 
 /**
- * Holds what a training run ended with against the theory: bounds for every layer and checks of the data-processing inequality.
+ * Compares the last epoch of a training run with theory: bounds for every layer and checks of the data-processing inequality.
  *
  *     await model.fitDataset(train, { epochs: 20 })
  *     console.log(theoryReport(model.dynamics(), { n: 48_000, classes: 10 }).text)
  *
- * @param dynamics of an estimator of information; those of a model tell its unit
- * @throws ArgumentError for HSIC and the like, which are in units of their own, for an evaluator without values, for values of which
- *   nobody says the unit and for wrong options
+ * @param dynamics of an estimator of information; those of a model have its unit
+ * @throws ArgumentError for HSIC and similar measures without a unit of information, for an evaluator without values, for values of unknown
+ *   unit, and for wrong options
  */
 export function theoryReport(dynamics: ReportedDynamics, options: TheoryReportOptions): TheoryReport {
   const given = checkOptions('theoryReport', options, checks)
@@ -126,11 +127,11 @@ export function theoryReport(dynamics: ReportedDynamics, options: TheoryReportOp
   return { ...report, text: describeReport(title, report) }
 }
 
-/** What the report needs of dynamics; those of a model have all of it. */
+/** The fields of dynamics in the report; those of a model have all of them. */
 export type ReportedDynamics = Pick<ModelDynamics, 'values' | 'layers' | 'evaluators'> &
   Partial<Pick<ModelDynamics, 'units' | 'evaluatorSettings' | 'epochs' | 'labelEntropy'>>
 
-/** Refuses what has not the lists of dynamics. */
+/** Throws unless given the lists of dynamics. */
 function checkDynamics(dynamics: ReportedDynamics): ReportedDynamics {
   const { evaluators, layers, values } = (dynamics ?? {}) as Partial<ReportedDynamics>
   const isComplete = (epoch: unknown) =>
@@ -139,7 +140,7 @@ function checkDynamics(dynamics: ReportedDynamics): ReportedDynamics {
       (one) =>
         isList(one) && (one as unknown[]).length === layers?.length && (one as unknown[]).every(isPair),
     )
-  // Array.from, since a hole is an entry that is missing.
+  // Array.from, since a hole counts as a missing entry.
   const isWhole = isList(values) && Array.from(values ?? []).every(isComplete)
   if (isNames(evaluators) && isNames(layers) && isWhole) return dynamics
   throw new ArgumentError(
@@ -154,18 +155,18 @@ const isPair = (pair: unknown) =>
   (pair as unknown[]).length === 2 &&
   (pair as unknown[]).every((value) => typeof value === 'number')
 
-/** Base of the logarithm of the values: that of their unit, else the one that the caller gives. */
+/** Base of the logarithm of the values: by their unit, otherwise as the caller gives it. */
 function baseOf(evaluator: string, unit: string | null, given: number | undefined): number {
   if (unit === null) {
     if (given !== undefined) return given
     throw new ArgumentError(
-      `theoryReport: nobody says in which unit ${evaluator} measured; give the base of its logarithm: { base: Math.E } for nats, { base: 2 } for bits`,
+      `theoryReport: the unit of ${evaluator} is not known; give the base of its logarithm: { base: Math.E } for nats, { base: 2 } for bits`,
     )
   }
   const own = baseOfUnit(unit)
   if (own === undefined) {
     throw new ArgumentError(
-      `theoryReport: ${evaluator} measures dependence in units of its own, of which the theory says nothing; attach an estimator of information such as KDE or Binned and name it: { evaluator: 'KDE' }`,
+      `theoryReport: ${evaluator} measures dependence, for which the theory has no bounds; attach an estimator of information such as KDE or Binned and name it: { evaluator: 'KDE' }`,
     )
   }
   if (given !== undefined && given !== own) {
@@ -210,11 +211,6 @@ function describeReport(title: string, report: Omit<TheoryReport, 'text'>): stri
       layer.lagrangian,
     ].map((value) => value.toFixed(4)),
   ])
-  const widths = header.map((title, c) => Math.max(title.length, ...rows.map((row) => row[c]?.length ?? 0)))
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, c) => (c === 0 ? cell.padEnd(widths[c] as number) : cell.padStart(widths[c] as number)))
-      .join('  ')
   const rises = (what: string, found: readonly ProcessingViolation[]) =>
     found.map(
       ({ layer, excess }) =>
@@ -225,5 +221,5 @@ function describeReport(title: string, report: Omit<TheoryReport, 'text'>): stri
     ...rises('I(T;Y)', report.relevanceViolations),
   ]
   const verdict = violations.length === 0 ? ['data processing: no rise beyond the tolerance'] : violations
-  return [title, line(header), ...rows.map(line), ...verdict].join('\n')
+  return [title, textTable([header, ...rows], { left: [0] }), ...verdict].join('\n')
 }

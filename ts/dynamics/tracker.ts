@@ -10,15 +10,15 @@ import { isStore, recordOf } from './restore.js'
 import type { SaveDynamics } from './save.js'
 import { DynamicsWriter } from './store.js'
 
-/** Where the record of a run is kept between fits. */
+/** Holder of the record of a run between fits. */
 export interface RecordHolder {
-  /** Dynamics of the last fit, where they were tracked. */
+  /** Dynamics of the last fit, if they were tracked. */
   record: DynamicsRecord | undefined
   /** Epochs trained so far, over all fits. */
   epochs: number
 }
 
-/** What is tracked, and where it goes. */
+/** Settings of the tracking, and its outputs. */
 export interface TrackedRun {
   readonly attachments: readonly Attachment[]
   /** Names of the tracked layers, input side first. */
@@ -26,34 +26,34 @@ export interface TrackedRun {
   readonly holder: RecordHolder
   readonly save: Readonly<Required<SaveDynamics>> | undefined
   readonly seed: number
-  /** What else the store is to note. */
+  /** Additional notes for the store. */
   readonly notes: Readonly<Record<string, unknown>>
   /** Epochs of the fit. */
   readonly epochs: number
-  /** Batches of an epoch, where known. */
+  /** Batches of an epoch, if known. */
   readonly batches: number | undefined
   readonly appendDynamics: boolean
-  /** Whether evaluators are evaluated before the first step, which makes a row of its own. */
+  /** Whether evaluators are evaluated before the first step, which makes a separate row. */
   readonly isMeasuredInitially: boolean
 }
 
-/** What was measured after an epoch. */
+/** Measurements after an epoch. */
 export interface EpochValues {
   /** `[E, L, 2]` flat, NaN for evaluators that are not due. */
   readonly values: Float32Array
-  /** Samples that each evaluator's values were estimated from; null for those that are not due. */
+  /** Samples of each evaluator's values; null for evaluators that are not due. */
   readonly samples: readonly (number | null)[]
-  /** How many samples of the first evaluator each class has, where it was due and the target is classes. */
+  /** Count of each class among the samples of the first evaluator, if it was due and the target is classes. */
   readonly classes?: Float64Array | undefined
 }
 
-/** What a tracker knows between two batches, for a run that is resumed. */
+/** State of a tracker between two batches, for a resumed run. */
 export interface TrackerSnapshot {
   readonly record: RecordSnapshot
-  /** Epochs that were recorded before the fit. */
+  /** Epochs recorded before the fit. */
   readonly before: number
   readonly step: number | null
-  /** The batches of the epoch under way that have values. */
+  /** The batches of the current epoch with values. */
   readonly measured: readonly number[]
 }
 
@@ -63,7 +63,7 @@ interface HeldBatch {
   readonly values: Float32Array | undefined
 }
 
-/** Collects the dynamics of one fit: in memory, and in a store where they are saved. */
+/** Collects the dynamics of one fit: in memory, and in a store if they are saved. */
 export class DynamicsTracker {
   readonly #attachments: readonly Attachment[]
   readonly #holder: RecordHolder
@@ -71,17 +71,17 @@ export class DynamicsTracker {
   readonly #writer: DynamicsWriter | undefined
   readonly #advice = new SampleAdvice()
   readonly #valueAdvice = new ValueAdvice()
-  /** Epochs that were in the record before this fit: rows of the store that come first. */
+  /** Epochs of the record before this fit: the first rows of the store. */
   #before: number
-  /** Training steps so far; null where they are not known. */
+  /** Training steps so far; null if they are not known. */
   #step: number | null
   readonly #rangeAdvice = new RangeAdvice()
   #needed = 0
   #row = 0
   #warned = false
-  /** The batches of the epoch under way that have values. */
+  /** The batches of the current epoch with values. */
   #measured: number[] = []
-  /** The last batch, not yet stored: what is measured at the end of the epoch goes beside its values. */
+  /** The last batch, not yet stored: measurements at the end of the epoch join its values. */
   #held: HeldBatch | undefined
 
   private constructor(
@@ -102,7 +102,7 @@ export class DynamicsTracker {
   /**
    * Begins to record a fit.
    *
-   * @throws ArgumentError, StateError, before anything is changed, where what was recorded cannot be gone on with
+   * @throws ArgumentError, StateError, before anything changes, if the recorded dynamics cannot be continued
    */
   static async start(run: TrackedRun): Promise<DynamicsTracker> {
     const { holder } = run
@@ -120,10 +120,11 @@ export class DynamicsTracker {
   }
 
   /**
-   * Goes on recording where a checkpoint was made; what the store has of later batches is dropped.
+   * Continues recording at a checkpoint; the store's values of later batches are dropped.
    *
-   * @param done epochs of the fit that were done; @param batch batches of the next one that were
-   * @throws ArgumentError where layers, evaluators or settings are others; StateError where the store does not go with the checkpoint
+   * @param done completed epochs of the fit
+   * @param batch completed batches of the next epoch
+   * @throws ArgumentError for other layers, evaluators or settings; StateError if the store does not match the checkpoint
    */
   static async resume(
     run: TrackedRun,
@@ -149,7 +150,7 @@ export class DynamicsTracker {
     return tracker
   }
 
-  /** Gives the store what it had of the epoch under way, but for the last batch. */
+  /** Appends the values of the current epoch to the store again, except the last batch. */
   async #goOn(row: number, measured: readonly number[], batch: number): Promise<void> {
     this.#row = row
     this.#measured = [...measured]
@@ -162,7 +163,7 @@ export class DynamicsTracker {
   }
 
   /**
-   * Takes what was measured before the first step: the row of epoch 0.
+   * Takes the measurements before the first step: the row of epoch 0.
    *
    * @param values of the evaluators that were due, [E, L, 2] with NaN for the others
    */
@@ -175,7 +176,7 @@ export class DynamicsTracker {
     await this.#writer?.finishEpoch(row, 0, this.#sampling)
   }
 
-  /** Takes what was measured after the last batch that was taken; it goes beside the values of the batch. */
+  /** Takes measurements after the last batch; they join the values of that batch. */
   takeAfterBatch(measured: EpochValues): void {
     const { batch, values } = this.#held as HeldBatch
     this.#see(measured)
@@ -187,14 +188,14 @@ export class DynamicsTracker {
     this.#held = { batch, values: both }
   }
 
-  /** Notes what values were estimated from. */
+  /** Counts the samples of values. */
   #see({ samples, classes }: EpochValues): void {
     const { sampling } = this.#record
     for (const [evaluator, count] of samples.entries()) if (count !== null) sampling.see(evaluator, count)
     if (classes !== undefined) sampling.seeClasses(classes, samples[0] as number)
   }
 
-  /** Steps before the last batch that was taken; null where they are not known. */
+  /** Steps before the last batch; null if they are not known. */
   get #stepBefore(): number | null {
     return this.#step === null ? null : this.#step - 1
   }
@@ -204,7 +205,7 @@ export class DynamicsTracker {
     return { samples, labelEntropy }
   }
 
-  /** What is known between two batches. */
+  /** The state between two batches. */
   snapshot(): TrackerSnapshot {
     return {
       record: this.#record.snapshot(),
@@ -221,7 +222,7 @@ export class DynamicsTracker {
     this.#record.dropEpoch()
   }
 
-  /** Takes the result of a finished step; its tensors stay the caller's. `due` are the evaluators it was made for. */
+  /** Takes the result of a finished step; its tensors stay the caller's. `due` are the evaluators of the step. */
   async take(
     batch: number,
     { dynamics, outside, segment }: BatchMeasurement,
@@ -260,7 +261,7 @@ export class DynamicsTracker {
     await this.#writer.appendSegment(this.#row, batch, segment.map(arrayOf))
   }
 
-  /** Writes the batch that is held. */
+  /** Stores the held batch. */
   async #store(): Promise<void> {
     const held = this.#held
     this.#held = undefined
@@ -270,7 +271,7 @@ export class DynamicsTracker {
     else await this.#writer?.append(this.#row, batch, values)
   }
 
-  /** Notes how many samples the evaluators need, where a batch has fewer. */
+  /** Notes how many samples the evaluators need, if a batch has fewer. */
   needs(samples: number): void {
     this.#needed = Math.max(this.#needed, samples)
   }
@@ -284,7 +285,7 @@ export class DynamicsTracker {
     )
   }
 
-  /** @param measured by the evaluators that were evaluated after the epoch */
+  /** @param measured values of the evaluators after the epoch */
   async finishEpoch(measured?: EpochValues): Promise<void> {
     if (measured !== undefined) this.takeAfterBatch(measured)
     this.#record.finishEpoch({ epoch: this.#holder.epochs + 1, step: this.#step })
@@ -292,12 +293,12 @@ export class DynamicsTracker {
     await this.#writer?.finishEpoch(this.#row, this.#step, this.#sampling)
   }
 
-  /** Marks the store as whole. */
+  /** Marks the store as finished. */
   async finish(): Promise<void> {
     await this.#writer?.close()
   }
 
-  /** Ends the recording; an epoch cut short is dropped from memory, its finished batches stay in the store. */
+  /** Ends the recording; an interrupted epoch is dropped from memory, and its finished batches stay in the store. */
   async close(): Promise<void> {
     this.#record.dropEpoch()
     await this.#store()
@@ -305,9 +306,9 @@ export class DynamicsTracker {
 }
 
 /**
- * What was recorded before and a fit shall go on with: the model's own record, else what its store holds.
+ * Earlier dynamics that a fit continues: the model's record, otherwise the record of its store.
  *
- * @throws ArgumentError where it is of other layers, evaluators or settings; StateError where its epochs are not those before the next one
+ * @throws ArgumentError for other layers, evaluators or settings; StateError if its epochs are not those before the next one
  */
 async function earlier(
   { holder, save }: TrackedRun,
@@ -321,20 +322,20 @@ async function earlier(
   if (before === undefined) return undefined
   if (dir !== undefined && !sameEpochs(stored, record)) {
     throw new StateError(
-      `fit: appendDynamics cannot go on with ${dir}: it holds ${showEpochs(stored)}, the model recorded ${showEpochs(record)}; ` +
-        'give each model a folder of its own, or fit without appendDynamics, which keeps what is there as an earlier run',
+      `fit: appendDynamics cannot continue ${dir}: it holds ${showEpochs(stored)}, the model recorded ${showEpochs(record)}; ` +
+        'give each model a separate folder, or fit without appendDynamics, which keeps the store as an earlier run',
     )
   }
   const differs = before.refuses(heading)
   if (differs !== undefined) {
     throw new ArgumentError(
-      `fit: appendDynamics cannot go on with dynamics of other layers or evaluators: ${differs}; attach the same evaluators before the first fit`,
+      `fit: appendDynamics cannot continue dynamics of other layers or evaluators: ${differs}; attach the same evaluators before the first fit`,
     )
   }
   const last = before.marks.at(-1)?.epoch ?? 0
   if (last > epochs) {
     throw new StateError(
-      `fit: appendDynamics cannot go on: epoch ${last} is recorded, and this model has trained ${epochs}; load the model that goes with it, or fit without appendDynamics, which keeps what is there as an earlier run`,
+      `fit: appendDynamics cannot continue: epoch ${last} is recorded, and this model has trained ${epochs}; load the model of that epoch, or fit without appendDynamics, which keeps the store as an earlier run`,
     )
   }
   return before
@@ -352,7 +353,7 @@ function showEpochs(record: DynamicsRecord | undefined): string {
   return `${marks.length} epochs up to number ${marks.at(-1)?.epoch}`
 }
 
-/** What the store of a fit is told. */
+/** The options of the store of a fit. */
 function storeOptions(
   { batches, holder, save, seed, notes }: TrackedRun,
   heading: DynamicsHeading,
@@ -378,7 +379,7 @@ function storeOptions(
   }
 }
 
-/** The store of a fit: that of the epochs `before`, or a new one, with what was there kept as an earlier run. */
+/** The store of a fit: the store of the epochs `before`, or a new one, with an existing one kept as an earlier run. */
 async function openStore(
   run: TrackedRun,
   heading: DynamicsHeading,
@@ -391,7 +392,7 @@ async function openStore(
   return DynamicsWriter.create(dir, { ...options, overwrite: 'keep' })
 }
 
-/** The store of a fit that is resumed, with the epochs of `record`. */
+/** The store of a resumed fit, with the epochs of `record`. */
 async function reopenStore(
   run: TrackedRun,
   heading: DynamicsHeading,

@@ -1,4 +1,4 @@
-/** What the parts of a rule answer, and which answer is taken. */
+/** Estimates of the parts of a rule, and the choice among them. */
 import { DataError } from '../core/errors.js'
 import type { Tensor } from '../ops/tensor.js'
 import { type Estimator, isUnanswered } from './estimator.js'
@@ -9,29 +9,32 @@ export interface Answer {
   readonly method: string
 }
 
-/** No information. */
+/** Zero information. */
 export const nothing = (method: string): Answer => ({ nats: 0, method })
 
-/** The larger of two answers. */
+/** The larger of two estimates. */
 export function larger(a: Answer, b: Answer): Answer {
   return b.nats > a.nats ? b : a
 }
 
-/** The estimate of a part of a rule. With a record, so that it emits no warnings: they would be of the part, which may not give the answer. */
+/**
+ * The estimate of one part of a rule. A record is requested so that no warnings are emitted: they would be about a part that may not be
+ * chosen.
+ */
 export async function natsOf(estimator: Estimator, x: Tensor, y: Tensor): Promise<number> {
   const { value } = await estimator.estimate(x, y, { details: true })
   return value
 }
 
-/** The estimate of an estimator with its own name. */
+/** The estimate of an estimator with the estimator's name. */
 export async function answerOf(estimator: Estimator, x: Tensor, y: Tensor): Promise<Answer> {
   return { nats: await natsOf(estimator, x, y), method: estimator.name }
 }
 
 /**
- * The largest of several answers that all err downward. One that the data have no answer for takes no part.
+ * The largest of several estimates that are all biased downward. An estimate without an answer is skipped.
  *
- * @throws DataError, with the reasons, where none has an answer
+ * @throws DataError, with the reasons, if none has an answer
  */
 export async function largest(asked: readonly (() => Promise<Answer>)[]): Promise<Answer> {
   const answers: Answer[] = []
@@ -50,7 +53,7 @@ export async function largest(asked: readonly (() => Promise<Answer>)[]): Promis
   )
 }
 
-/** A term of a sum or of a comparison, nothing where it has no answer. */
+/** A term of a sum or of a comparison; zero if it has no answer. */
 export async function orNothing(ask: () => Promise<Answer>): Promise<Answer> {
   try {
     return await ask()

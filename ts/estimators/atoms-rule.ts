@@ -1,4 +1,4 @@
-/** Mutual information of variables with atoms beside a density, by the rule of {@link MutualInformation}. */
+/** Mutual information of variables with atoms and a density, by the rule of {@link MutualInformation}. */
 import { literal } from '../core/create.js'
 import type { Tensor } from '../ops/tensor.js'
 import { type Answer, natsOf, orNothing } from './answers.js'
@@ -7,15 +7,15 @@ import { DiscreteMI } from './discrete.js'
 import type { Side } from './kinds.js'
 import { ofNumbers } from './numbers-rule.js'
 
-/** Samples that a term needs to be estimated at all. */
+/** Smallest number of samples for an estimate of a term. */
 const fewest = 20
 
 /**
- * The chain rule over atoms: with A the atom of x (or that it has none) and B that of y,
+ * The chain rule over atoms: with A the atom of x (or none) and B that of y,
  *
  *   I(X; Y) = I(A; B) + I(X; B | A) + I(A; Y | B) + I(X; Y | A, B)
  *
- * each term by the rule of its kind on the samples that have no atom there, not below 0, and 0 where it has no answer.
+ * each term by the rule of its kind on the samples without an atom there, at least 0, and 0 without an answer.
  */
 export async function ofAtoms(x: Side, y: Side, seed: number): Promise<Answer> {
   const n = x.classes.length
@@ -34,18 +34,18 @@ export async function ofAtoms(x: Side, y: Side, seed: number): Promise<Answer> {
   return { nats: Math.max(0, ofBoth) + ofY + ofX + rest, method: 'chain rule over atoms' }
 }
 
-/** Numbers of the samples that have no atom in any of the vectors. */
+/** Indices of the samples without an atom in any of the vectors. */
 function withoutAtom(first: Int32Array, second = first): Int32Array {
   const rows = new Int32Array(first.length)
   let count = 0
-  // A loop: filter() calls back a million times for a million samples, and nothing else runs meanwhile.
+  // A loop: filter() would call back a million times for a million samples and block the event loop.
   for (let i = 0; i < first.length; i++) {
     if (first[i] === -1 && second[i] === -1) rows[count++] = i
   }
   return rows.slice(0, count)
 }
 
-/** The part that `count` of n samples have in a sum of information. */
+/** The contribution of `count` of n samples to a sum of information. */
 async function term(count: number, n: number, ask: () => Promise<Answer>): Promise<number> {
   if (count < fewest) return 0
   const { nats } = await orNothing(ask)

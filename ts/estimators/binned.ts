@@ -9,16 +9,16 @@ import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { numbersOf } from './samples.js'
 
-/** Part of the activations that may lie outside of the bins. */
+/** Tolerated share of activations outside the bins. */
 const tolerated = 0.01
 
 /** Options of {@link Binned}. */
 export interface BinnedOptions {
   /** Number of bins of equal width. Default 30. */
   bins?: number
-  /** Where they lie: [low, high], or 'data' for the smallest and the largest activation in x. Default [-1, 1], for tanh. */
+  /** Range of the bins: [low, high], or 'data' for the smallest and the largest activation in x. Default [-1, 1], for tanh. */
   range?: readonly [number, number] | 'data'
-  /** Bins of this width from 0 on, `floor(t / binSize)`, instead of a number of bins. Default none (0). */
+  /** Width of bins from 0 on, `floor(t / binSize)`, instead of a number of bins. Default 0: not used. */
   binSize?: number
   /** Add the correction of Miller and Madow to every entropy. Default false. */
   millerMadow?: boolean
@@ -35,18 +35,19 @@ const binRange: Check<readonly [number, number] | 'data'> = {
 }
 
 /**
- * Information of binned activations (Shwartz-Ziv and Tishby 2017; Saxe et al. 2018): every unit's activation is replaced by the
- * number of its bin, each row of bins is one symbol T, and plug-in entropies give
+ * Information of binned activations (Shwartz-Ziv and Tishby 2017; Saxe et al. 2018): every unit's activation is replaced by the index of
+ * its bin, each row of bins is one symbol T, and plug-in entropies give
  *
  *   I(T; Y) = H(T) - H(T | Y)
  *
  * where equal rows of y are one symbol. For inputs that are all different H(T | X) = 0, so I(T; X) = H(T), at most ln n: layers with many
- * units sit there. The information of a deterministic network is infinite; what is measured is that of the bins, so say which they
- * are. With `range` values outside belong to the outermost bins, so bins of [-1, 1] show a compression of relu networks that is not there: a warning says so once
- * where more than 1 % lie outside (`HYPERGLOW_OUT_OF_RANGE`). For relu and other unbounded activations `binSize` is right (0.07 in the program of Saxe et al.), since
- * bins stay the same in all layers and epochs; `range: 'data'` follows the largest activation of each batch, whose bins grow while the network trains.
+ * units saturate there. The information of a deterministic network is infinite; this is the information of the bins, so report the bins.
+ * With `range`, values outside belong to the outermost bins. So bins of [-1, 1] show a compression of relu networks that does not exist: a
+ * warning says so once if more than 1 % lie outside (`HYPERGLOW_OUT_OF_RANGE`). For relu and other unbounded activations use `binSize`
+ * (0.07 in the program of Saxe et al.): the bins are the same in all layers and epochs. `range: 'data'` follows the largest activation of
+ * each batch, so its bins grow during training.
  *
- * Rows are compared entry by entry, so that any number of units will do. A measurement: it has no gradient.
+ * Rows are compared entry by entry, so any number of units works. A measurement: it has no gradient.
  */
 export class Binned extends InformationEstimator<BinnedOptions> {
   constructor(options: BinnedOptions & InformationOptions = {}) {
@@ -70,7 +71,7 @@ export class Binned extends InformationEstimator<BinnedOptions> {
     return { x: 'numbers', y: 'classes' } as const
   }
 
-  /** Without the options that the way of binning leaves out. */
+  /** Without the options that the other way of binning uses. */
   override get settings() {
     const { bins, range, binSize, ...others } = super.settings
     return binSize === 0 ? { bins, range, ...others } : { binSize, ...others }
@@ -78,6 +79,11 @@ export class Binned extends InformationEstimator<BinnedOptions> {
 
   protected override get isLimited(): boolean {
     return true
+  }
+
+  /** The bins follow from the row, so H(T) is at most the entropy of the rows; the plug-in information is at most H(T) and H(Y). */
+  protected override get isWithinLimit(): boolean {
+    return !this.params.millerMadow
   }
 
   protected nats(x: Tensor, y: Tensor): Tensor {
@@ -98,8 +104,8 @@ export class Binned extends InformationEstimator<BinnedOptions> {
     if (!(part > tolerated)) return undefined
     const { range } = this.params
     return (
-      `Binned: ${Math.round(100 * part)} % of the activations of ${what} lie outside of the bins on [${range}] and count as if at their ends, ` +
-      'which can show a compression that is not there; for relu and other unbounded activations use { binSize: 0.07 }, one width for all layers and epochs, ' +
+      `Binned: ${Math.round(100 * part)} % of the activations of ${what} lie outside the bins on [${range}] and count as if at their ends, ` +
+      'which can show a compression that does not exist; for relu and other unbounded activations use { binSize: 0.07 }, one width for all layers and epochs, ' +
       "or give { range: [low, high] } of all epochs, or { range: 'data' } of each batch"
     )
   }
@@ -129,7 +135,7 @@ export class Binned extends InformationEstimator<BinnedOptions> {
   }
 }
 
-/** Bins with the edges low, low + w, ..., high: each holds its lower edge, the last one both. */
+/** Bins with the edges low, low + w, ..., high: each contains its lower edge, the last one both. */
 function binsBetween(x: Tensor, low: number, high: number, bins: number): Tensor {
   const width = (high - low) / bins
   const edge = (number: Tensor) => number.mul(width).add(low)
@@ -138,7 +144,7 @@ function binsBetween(x: Tensor, low: number, high: number, bins: number): Tensor
     .div(width)
     .floor()
     .clip(0, bins - 1)
-  // The division may round an activation across an edge; comparing with the edges themselves decides.
+  // The division may round an activation across an edge, so compare with the edges themselves.
   const below = x.less(edge(near)).cast('float64')
   const above = x.greaterEqual(edge(near.add(1))).cast('float64')
   return near

@@ -17,8 +17,8 @@ export function donskerVaradhan(scores: Tensor): Tensor {
 }
 
 /**
- * An objective whose gradient is that of MINE with its bias corrected (Belghazi et al. 2018, eq. 12): the expectation of exp f under the product is
- * divided by its moving average instead of by the mean of the batch. Its value means nothing.
+ * An objective with the bias-corrected gradient of MINE (Belghazi et al. 2018, eq. 12): the expectation of exp f under the product is
+ * divided by its moving average instead of the mean of the batch. Its value is meaningless.
  *
  * @param logAverage ln of the moving average of mean exp f, a constant
  */
@@ -40,15 +40,18 @@ export function infoNCE(scores: Tensor): Tensor {
   return joint(scores).sub(scores.logSumExp(1).mean()).add(Math.log(n))
 }
 
-/** Jensen-Shannon objective (Hjelm et al. 2019): mean -softplus(-f_ii) - mean_{i != j} softplus(f_ij). To train by; no information. */
+/**
+ * Jensen-Shannon objective (Hjelm et al. 2019): mean -softplus(-f_ii) - mean_{i != j} softplus(f_ij). A training objective, not an estimate
+ * of information.
+ */
 export function jensenShannon(scores: Tensor): Tensor {
   checkScores('jensenShannon', scores)
   return scores.diagonal().neg().softplus().mean().neg().sub(meanApart(scores.softplus()))
 }
 
 /**
- * SMILE (Song and Ermon 2020, eq. 11): the bound of Donsker and Varadhan with exp f clipped to [e^-tau, e^tau] in its second term. Less
- * variance for small tau, more bias; no longer a bound.
+ * SMILE (Song and Ermon 2020, eq. 11): the bound of Donsker and Varadhan with exp f clipped to [e^-tau, e^tau] in its second term. A small
+ * tau has less variance and more bias. Not a bound.
  */
 export function smile(scores: Tensor, tau: number): Tensor {
   checkScores('smile', scores)
@@ -59,9 +62,11 @@ export function smile(scores: Tensor, tau: number): Tensor {
 
 /**
  * CLUB (Cheng et al. 2020, eq. 6): mean_i [ln q(y_i | x_i) - mean_j ln q(y_j | x_i)] for normal q with a diagonal covariance. An upper
- * bound where q is the true conditional.
+ * bound if q is the true conditional.
  *
- * @param mean `[n, d]`, of q(. | x_i); @param logVariance `[n, d]`; @param y `[n, d]`
+ * @param mean `[n, d]`, of q(. | x_i)
+ * @param logVariance `[n, d]`
+ * @param y `[n, d]`
  */
 export function club(mean: Tensor, logVariance: Tensor, y: Tensor): Tensor {
   for (const [name, part] of Object.entries({ mean, logVariance, y })) checkTensor(`club: ${name}`, part)

@@ -1,4 +1,4 @@
-/** An order of samples that depends on what they are, and not on how they were given. */
+/** An order of samples that depends on their values, not on the given order. */
 import { evaluate } from '../core/memory.js'
 import { where } from '../ops/index.js'
 import { foldIn, key, uniform } from '../ops/random.js'
@@ -6,33 +6,35 @@ import type { Tensor } from '../ops/tensor.js'
 import { doubledRanks } from './ranks.js'
 import { isLabels } from './samples.js'
 
-/** A pair of arguments, the samples of both in one order. */
+/** A pair of arguments, with the samples of both in one order. */
 export interface Arguments {
   /** Labels `[n]` or float64 rows `[n, d]`. */
   readonly x: Tensor
   readonly y: Tensor
-  /** Whether x and y have changed places. */
+  /** Whether x and y were exchanged. */
   readonly isSwapped: boolean
 }
 
 /**
- * The samples in an order, the arguments in places and the columns with signs that stay the same when samples are permuted, x and y exchanged and columns mapped by
- * monotone functions. What draws random numbers sample by sample then has the same answer for the same data.
+ * Samples, arguments and columns in a canonical order: it does not change if samples are permuted, x and y are exchanged, or columns are
+ * mapped by monotone functions. Random numbers drawn per sample then give the same estimate for the same data.
  *
- * Columns point to where samples are far out in others, by ranks. Samples are ordered by a random combination of their ranks, in which equal samples alone are equal; x is the
- * argument that makes the third mixed moment of these combinations positive.
+ * The sign of a column is such that samples with extreme ranks in other columns have high ranks in it. Samples are ordered by a random
+ * combination of their ranks, in which only equal samples are equal. x is the argument that makes the third mixed moment of these
+ * combinations positive.
  *
- * @param x labels `[n]` or float64 rows `[n, d]`; @param y alike
+ * @param x labels `[n]` or float64 rows `[n, d]`
+ * @param y likewise
  */
 export async function inCanonicalOrder(x: Tensor, y: Tensor): Promise<Arguments> {
   const [a, b] = [centeredRanks(x), centeredRanks(y)]
   const spread = a.square().sum(1).add(b.square().sum(1)).expandDims(1)
-  const [towards, onwards] = [directions(a, spread), directions(b, spread)]
-  const [u, v] = [signature(a.mul(towards)), signature(b.mul(onwards))]
+  const [toward, onwards] = [directions(a, spread), directions(b, spread)]
+  const [u, v] = [signature(a.mul(toward)), signature(b.mul(onwards))]
   const isSwapped = (await u.mul(v).mul(u.sub(v)).sum().item()) > 0
   const order = (isSwapped ? v.add(u.mul(Math.SQRT2)) : u.add(v.mul(Math.SQRT2))).argSort(0)
-  const [first, second] = [ordered(x, towards, order), ordered(y, onwards, order)]
-  // All that is asked of them begins here: the ranks of all columns are wanted once.
+  const [first, second] = [ordered(x, toward, order), ordered(y, onwards, order)]
+  // Evaluate here, so that the ranks of all columns are computed once.
   await evaluate([first, second])
   return isSwapped ? { x: second, y: first, isSwapped } : { x: first, y: second, isSwapped }
 }

@@ -14,7 +14,7 @@ export function checkWhole(what: string, value: unknown, least: number): void {
   checkValue(what, value as number, whole(least))
 }
 
-/** Throws UnknownNameError unless `value` is one of the valid names; gives it back. */
+/** Throws UnknownNameError unless `value` is one of the valid names; returns it. */
 export function oneOf<T extends string>(what: string, value: T, valid: readonly T[]): T {
   if (valid.includes(value)) return value
   throw unknownName(what, value, valid)
@@ -33,7 +33,7 @@ export function checkRows(what: string, value: unknown): asserts value is Tensor
   throw new ShapeError(`${what} has shape [${value.shape}], expected rows [n, d]`)
 }
 
-/** Where to compute; {@link checkDevice} says whether there is such a device. */
+/** The device; {@link checkDevice} names the valid devices. */
 export const device: Check<DeviceRequest> = {
   expected: "the name of a device such as 'cpu'",
   accepts: (value) => typeof value === 'string',

@@ -3,7 +3,7 @@ import { tidy } from '../core/memory.js'
 import { above, type Checks, checkOptions, flag, oneOf } from '../core/options.js'
 import { where } from '../ops/index.js'
 import { full, type Tensor } from '../ops/tensor.js'
-import { centredInner, type KernelSamples } from './centring.js'
+import { centeredInner, type KernelSamples } from './centering.js'
 import { checkMeeting, device as deviceCheck } from './check.js'
 import { type SampleData, samplesFrom } from './data.js'
 import type { Findings } from './details.js'
@@ -22,15 +22,15 @@ import { unitOf } from './scale.js'
 
 /** Options of {@link CKA}. */
 export interface CKAOptions extends EstimatorOptions {
-  /** 'linear' (default), 'rbf', or one made by a kernel function. */
+  /** 'linear' (default), 'rbf', or a kernel made by a kernel function. */
   kernel?: 'linear' | 'rbf' | Kernel
-  /** rbf: width of both kernels, in place of one from the data. */
+  /** rbf: bandwidth of both kernels, instead of one from the data. */
   sigma?: number
-  /** rbf: width as a fraction of the median distance of each argument. Default 1; the paper has 0.2, 0.4 and 0.8. */
+  /** rbf: bandwidth as a fraction of the median distance of each argument. Default 1; the paper has 0.2, 0.4 and 0.8. */
   fraction?: number
-  /** Use the unbiased HSIC_1 in all three places. Default false. */
+  /** Use the unbiased HSIC_1 in numerator and denominator. Default false. */
   unbiased?: boolean
-  /** Give 0 for values below 0, which the unbiased form may have. Default false. */
+  /** Replace values below 0, which the unbiased form may have, by 0. Default false. */
   clip?: boolean
 }
 
@@ -48,19 +48,19 @@ const checks: Checks<CKAOptions> = {
   device: deviceCheck,
 }
 
-/** The three sums that CKA is made of. */
+/** The three HSIC values of a CKA. */
 type Sums = readonly [xy: Tensor, xx: Tensor, yy: Tensor]
 
 /**
  * Centered kernel alignment (Kornblith, Norouzi, Lee and Hinton 2019): HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)).
  *
- * - `linear`: |Yc' Xc|^2 / (|Xc' Xc| |Yc' Yc|) in Frobenius norms, computed from the features where they are few.
- * - `rbf`: Gaussian kernels, each width a fraction of the median distance, or `sigma`.
+ * - `linear`: |Yc' Xc|^2 / (|Xc' Xc| |Yc' Yc|) in Frobenius norms, computed from the features if they are few.
+ * - `rbf`: Gaussian kernels; each bandwidth is a fraction of the median distance, or `sigma`.
  * - any other {@link Kernel}.
  *
- * From 0 to 1 (the unbiased form may be a little outside), unchanged by rotating and by scaling x or y. The biased form nears 1 when
- * there are many more features than samples, whatever they are: use `unbiased` there. 0 by convention when an argument is constant.
- * In float64. Differentiable.
+ * From 0 to 1 (the unbiased form may be slightly outside), unchanged by rotation and scaling of x or y. With many more features than
+ * samples the biased form approaches 1 for any data: use `unbiased`. 0 by convention if an argument is constant. In float64.
+ * Differentiable.
  */
 export class CKA extends Estimator<CKAOptions> {
   readonly #kernel: 'linear' | 'rbf' | Kernel
@@ -74,12 +74,12 @@ export class CKA extends Estimator<CKAOptions> {
     const { kernel = 'linear', fraction = 1, unbiased = false, clip = false } = given
     this.#kernel = kernel
     if (given.sigma !== undefined && given.fraction !== undefined) {
-      throw new ArgumentError('CKA: sigma and fraction both say the width; give one of them')
+      throw new ArgumentError('CKA: sigma and fraction both set the bandwidth; give one of them')
     }
     for (const name of ['sigma', 'fraction'] as const) {
       if (given[name] === undefined || kernel === 'rbf') continue
       throw new ArgumentError(
-        `CKA: ${name} is the width of kernel 'rbf', of which ${describe(kernel)} has none`,
+        `CKA: ${name} is the bandwidth of kernel 'rbf', of which ${describe(kernel)} has none`,
       )
     }
     this.#fraction = fraction
@@ -96,7 +96,7 @@ export class CKA extends Estimator<CKAOptions> {
     return this.#ratio(this.#sumsOf([x, y], scalesOf([x, y]))(0, 1)).cast(resultType(x, y))
   }
 
-  /** @throws ArgumentError for a kernel made by hand that is a distance */
+  /** @throws ArgumentError for a custom kernel that is a distance */
   protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
     const value = await super.value(x, y, findings)
     if (value > 0 || this.#isUnbiased || typeof this.#kernel === 'string') return value
@@ -111,11 +111,11 @@ export class CKA extends Estimator<CKAOptions> {
   }
 
   /**
-   * Minibatch CKA (Nguyen, Raghu and Kornblith 2021): numerator and denominators are averaged over batches before they are divided.
-   * Meant for `unbiased`, whose value does then not depend on the size of the batches.
+   * Minibatch CKA (Nguyen, Raghu and Kornblith 2021): numerator and denominators are averaged over batches before the division. Use it with
+   * `unbiased`, whose value then does not depend on the batch size.
    *
    * @param batches pairs of samples, of any number
-   * @throws ArgumentError for something else; DataError for no batches, and for what `estimate` refuses
+   * @throws ArgumentError for another type; DataError for no batches, and for data that `estimate` refuses
    */
   async estimateBatches(
     batches: Iterable<readonly [SampleData, SampleData]> | AsyncIterable<readonly [SampleData, SampleData]>,
@@ -123,7 +123,7 @@ export class CKA extends Estimator<CKAOptions> {
     checkBatches(batches)
     const totals = [0, 0, 0]
     let count = 0
-    // All batches in the units of the first, or their sums could not be added.
+    // All batches in the units of the first, so that their sums can be added.
     let scales: readonly Tensor[] | undefined
     for await (const batch of batches) {
       checkPair(batch, count)
@@ -148,7 +148,7 @@ export class CKA extends Estimator<CKAOptions> {
     return this.#isClipped ? Math.max(0, value) : value
   }
 
-  /** Kernel matrices of input and target are made once, and shared by all layers. */
+  /** Kernel matrices of input and target are computed once and shared by all layers. */
   override evaluateSegment(segment: readonly Tensor[]): Tensor[][] {
     const { x, hidden, y } = splitSegment(this.name, segment)
     for (const other of [...hidden, y]) this.checkCounts(x, other)
@@ -160,18 +160,18 @@ export class CKA extends Estimator<CKAOptions> {
     ])
   }
 
-  /** HSIC(K, L), HSIC(K, K) and HSIC(L, L) of two of the parts up to a common factor. */
+  /** HSIC(K, L), HSIC(K, K) and HSIC(L, L) of two parts, up to a common factor. */
   #sumsOf(parts: readonly Tensor[], scales: readonly Tensor[]): (a: number, b: number) => Sums {
     const n = (parts[0] as Tensor).shape[0] as number
     const rows = (part: Tensor, index: number) => this.#inUnits(part, scales[index] as Tensor)
-    // Batches of different sizes weigh alike, as means of pairs of samples.
+    // Batches of different sizes have equal weights, as means over pairs of samples.
     const pairs = this.#isUnbiased ? n * (n - 3) : (n - 1) ** 2
-    // n d^2 products for each of three norms, against the n^2 d of a kernel matrix.
+    // n d^2 products for each of three norms, against n^2 d of a kernel matrix.
     const isNarrow = (v: Tensor) => !isLabels(v) && 3 * (v.size / n) <= n
     const byFeatures = this.#kernel === 'linear' && !this.#isUnbiased && parts.every(isNarrow)
     const product = byFeatures
       ? featureProducts(parts.map(rows))
-      : centredInner(
+      : centeredInner(
           parts.map((part, index) => this.#compared(part, rows(part, index))),
           this.#isUnbiased,
         )
@@ -179,12 +179,12 @@ export class CKA extends Estimator<CKAOptions> {
     return (a, b) => [of(a, b), of(a, a), of(b, b)]
   }
 
-  /** float64 rows `[n, d]`, in units of `scale` where the kernel does not depend on them; labels as they are. */
+  /** float64 rows `[n, d]`, in units of `scale` if the kernel does not depend on units; labels unchanged. */
   #inUnits(x: Tensor, scale: Tensor): Tensor {
     if (isLabels(x)) return x
     const rows = numbersOf('CKA', x)
     const isFree = this.#kernel === 'linear' || (this.#kernel === 'rbf' && this.params.sigma === undefined)
-    // No plain quotient: the sum of a mean would be taken before it, where it may overflow.
+    // Not a plain quotient: the planner would compute the sum of a mean before it, where it may overflow.
     return isFree ? where(scale.equal(1), rows, rows.div(scale)) : rows
   }
 

@@ -13,10 +13,13 @@ import { Ross } from './ross.js'
 import { repeatedValues } from './spacing.js'
 import { overTieBreakings, withTiesBroken } from './tie-breaking.js'
 
-/** Orders of y whose information with x is what chance gives. */
+/** Random orders of y for the information by chance. */
 const shuffles = 5
 
-/** The larger of Ross on normal scores, ties broken at random, and the discriminant bound. @param x `[n, d]` float64; @param labels int32 `[n]` */
+/**
+ * The larger of Ross on normal scores, ties broken at random, and the discriminant bound. @param x `[n, d]` float64; @param labels int32
+ * `[n]`
+ */
 export async function ofNumbersAndClasses(x: Tensor, labels: Tensor, seed: number): Promise<Answer> {
   const hasTies = (await repeatedValues(x).max().item()) > 0
   const ross = new Ross()
@@ -29,14 +32,14 @@ export async function ofNumbersAndClasses(x: Tensor, labels: Tensor, seed: numbe
   return largest([near, () => answerOf(new DiscriminantMI({ seed }), x, labels)])
 }
 
-/** Whether every pair of values has samples enough to be counted. */
+/** Whether there are enough samples to count every pair of values. */
 export function isSmallTable(x: Side, y: Side): boolean {
   return areCounted(x.counts.length, y.counts.length, x.classes.length)
 }
 
 /**
- * From the table of counts. Where it is large for the samples, adjusted for chance, or from the values as numbers where that is more: as labels
- * they have no order, but no numbering of labels changes information, and one that means nothing errs downward.
+ * From the table of counts. For a table that is large relative to the samples: adjusted for chance, or from the values as numbers if that
+ * is more. Labels have no order, but no numbering of labels changes information, and a meaningless numbering is biased downward.
  */
 export async function ofClasses(x: Side, y: Side, seed: number): Promise<Answer> {
   if (isSmallTable(x, y)) return answerOf(new DiscreteMI(), literal(x.classes), literal(y.classes))
@@ -44,8 +47,8 @@ export async function ofClasses(x: Side, y: Side, seed: number): Promise<Answer>
 }
 
 /**
- * I H_min-adjusted for chance (Vinh, Epps and Bailey 2010): with E the plug-in information of x with y in random order and H the smaller entropy,
- * H (I - E) / (H - E). 0 on average for independent x and y, H where one is a function of the other.
+ * Adjustment for chance (Vinh, Epps and Bailey 2010): with E the plug-in information of x with y in random order and H the smaller entropy,
+ * H (I - E) / (H - E). 0 on average for independent x and y, H if one is a function of the other.
  */
 async function adjustedForChance(x: Side, y: Side, seed: number): Promise<Answer> {
   const plugin = new DiscreteMI({ correction: 'none' })

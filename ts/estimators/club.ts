@@ -7,16 +7,18 @@ import type { InformationOptions } from './information.js'
 import { TrainedEstimator, type TrainedOptions } from './trained.js'
 
 /**
- * CLUB (Cheng et al. 2020): an upper bound on information by a fitted conditional density q(y | x), normal with a mean and a diagonal covariance
- * that are networks of x; trained by likelihood. An upper bound only where q is right. At most the entropy of class labels; not cut for numbers, where it may be
- * hundreds of nats (`HYPERGLOW_BEYOND_SAMPLES` above ln n).
+ * CLUB (Cheng et al. 2020): an upper bound on information by a fitted conditional density q(y | x), normal with mean and diagonal
+ * covariance from networks of x, trained by maximum likelihood. An upper bound only if q is right. At most the entropy of class labels; not
+ * capped for numbers, where it may be hundreds of nats (`HYPERGLOW_BEYOND_SAMPLES` above ln n).
  */
 export class CLUB extends TrainedEstimator {
   constructor(options: TrainedOptions & InformationOptions = {}) {
     super(options, {}, {})
   }
 
-  /** A bound from above may exceed what samples can carry, and would be none if it were cut there; class labels limit the information itself. */
+  /**
+   * An upper bound may exceed the limit of the samples, and a capped one would not be a bound; class labels limit the information itself.
+   */
   protected override get isLimited(): boolean {
     return false
   }
@@ -29,7 +31,7 @@ export class CLUB extends TrainedEstimator {
     if (nats <= Math.log(n) || Number.isFinite(findings.limit)) return
     findings.warn(
       `CLUB: ${Number(nats.toPrecision(4))} nats are more than ${n} samples could show (ln n = ${Number(Math.log(n).toPrecision(4))}): y is nearly a function of x, ` +
-        'or its density is far from normal given x, and then this is no bound; InfoNCE bounds from below',
+        'or its density is far from normal given x, and then this is no bound; InfoNCE is a lower bound',
       'HYPERGLOW_BEYOND_SAMPLES',
     )
   }
@@ -42,7 +44,7 @@ export class CLUB extends TrainedEstimator {
     }
   }
 
-  /** Mean log-likelihood but for its constant. */
+  /** Mean log-likelihood up to a constant. */
   protected objective(values: CriticValues, x: Tensor, y: Tensor): Tensor {
     const { mean, logVariance } = conditional(values, x)
     return y.sub(mean).square().mul(logVariance.neg().exp()).add(logVariance).sum(1).mean().div(-2)
@@ -59,6 +61,6 @@ export class CLUB extends TrainedEstimator {
 }
 
 function conditional(values: CriticValues, x: Tensor): { mean: Tensor; logVariance: Tensor } {
-  // tanh keeps the variance within e^-8 and e^8, so that an outlier cannot end the training.
+  // tanh keeps the variance within e^-8 and e^8, so an outlier cannot make training diverge.
   return { mean: dense(values, 'mean', x), logVariance: dense(values, 'spread', x).tanh().mul(8) }
 }

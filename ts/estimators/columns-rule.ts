@@ -1,4 +1,4 @@
-/** Mutual information of arguments that hold discrete columns beside continuous ones, by the rule of {@link MutualInformation}. */
+/** Mutual information of arguments with discrete and continuous columns, by the rule of {@link MutualInformation}. */
 import { literal } from '../core/create.js'
 import { tidy } from '../core/memory.js'
 import { foldIn, key, uniform } from '../ops/random.js'
@@ -14,20 +14,20 @@ import { doubledRanks } from './ranks.js'
 import { classCounts } from './samples.js'
 import { withTiesBroken } from './tie-breaking.js'
 
-/** Samples of a cell from which it is looked at by itself: chance, which does not go below 0, is worth some 0.05 nats in fewer. */
+/** Smallest size of a cell that is estimated separately: in smaller cells the positive bias is about 0.05 nats. */
 const fewest = 100
-/** Part of all samples that such a cell has at least, so that there are not too many of them. */
+/** Smallest share of such a cell among all samples, which bounds the number of cells. */
 const leastPart = 0.02
 
-/** One argument by its columns. */
+/** One argument, by its columns. */
 export interface Columns {
   /** The columns of few values, equal rows being one class. */
   readonly discrete: Side
-  /** The others, float64 `[n, d]`; undefined where there is none. */
+  /** The other columns, float64 `[n, d]`; undefined if there are none. */
   readonly numbers: Tensor | undefined
 }
 
-/** An argument by its columns; undefined where none has few values. */
+/** An argument by its columns; undefined if none has few values. */
 export async function columnsOf({ rows }: Side): Promise<Columns | undefined> {
   const n = rows.shape[0] as number
   using different = tidy(() => differentOf(rows))
@@ -41,7 +41,7 @@ export async function columnsOf({ rows }: Side): Promise<Columns | undefined> {
   }
 }
 
-/** How many different values each column has, float64 `[d]`. */
+/** Number of different values of each column, float64 `[d]`. */
 function differentOf(rows: Tensor): Tensor {
   const sorted = rows.sort(0)
   const before = sorted.slice([0], [(rows.shape[0] as number) - 1])
@@ -53,7 +53,7 @@ function differentOf(rows: Tensor): Tensor {
  *
  *   I(X; Y) = I(A; B) + I(U; B | A) + I(A; V | B) + I(U; V | A, B)
  *
- * each term by the rule of its kind, not below 0, and 0 where it has no answer.
+ * each term by the rule of its kind, at least 0, and 0 without an answer.
  */
 export async function ofColumns(x: Columns, y: Columns, seed: number): Promise<Answer> {
   const ofBoth = await ofClasses(x.discrete, y.discrete, seed)
@@ -82,8 +82,9 @@ async function numbersAndClasses(
 }
 
 /**
- * I(U; V | A, B), the larger of two that err downward: of all samples by their ranks within the cells of (A, B), which tell nothing of the cells, so that what they tell of each other
- * is a part of it (all, where the copula is the same in every cell); and the mean over the cells that have samples enough.
+ * I(U; V | A, B), the larger of two estimates that are biased downward. The first uses the ranks of all samples within their cells of (A,
+ * B): the ranks are independent of the cells, so their mutual information is part of the term (all of it, if the copula is the same in
+ * every cell). The second is the mean over the cells with enough samples.
  */
 async function numbersWithin(x: Columns, y: Columns, seed: number): Promise<number> {
   const [u, v] = [x.numbers, y.numbers]
@@ -101,15 +102,17 @@ async function numbersWithin(x: Columns, y: Columns, seed: number): Promise<numb
 }
 
 /**
- * For each column the place of a sample among those of its cell, between 0 and 1, drawn at random within what its rank leaves open: uniform whatever the cell.
+ * For each column the relative rank of a sample within its cell, between 0 and 1, drawn at random within the interval of its rank: uniform
+ * in every cell.
  *
- * @param x `[n, d]` float64; @param cells int32 `[n]`, numbers of classes
+ * @param x `[n, d]` float64
+ * @param cells int32 `[n]`, class indices
  */
 function ranksWithin(x: Tensor, cells: Tensor, noise: Tensor): Tensor {
   const n = x.shape[0] as number
   const counts = classCounts(cells)
   const [size, end] = [counts, counts.cumsum(0)].map((of) => of.take(cells).expandDims(1)) as [Tensor, Tensor]
-  // Broken ranks are below 2 n + 2, so that each cell has a range of its own.
+  // Ranks with ties broken are below 2 n + 2, so each cell has a separate range.
   const apart = withTiesBroken(x, foldIn(noise, 0)).add(
     cells
       .cast('float64')
@@ -120,7 +123,7 @@ function ranksWithin(x: Tensor, cells: Tensor, noise: Tensor): Tensor {
   return before.add(uniform(foldIn(noise, 1), x.shape, { dtype: 'float64' })).div(size)
 }
 
-/** The mean over the cells, those of too few samples counting as 0. */
+/** The mean over the cells; cells with too few samples count as 0. */
 async function meanOver(cells: Int32Array, ask: (samples: Int32Array) => Promise<Answer>): Promise<number> {
   const least = Math.max(fewest, leastPart * cells.length)
   let sum = 0
@@ -132,7 +135,7 @@ async function meanOver(cells: Int32Array, ask: (samples: Int32Array) => Promise
   return sum / cells.length
 }
 
-/** The numbers of the samples of each cell. */
+/** The indices of the samples of each cell. */
 function membersOf(cells: Int32Array): Int32Array[] {
   const counts = countsOf(cells)
   const members = Array.from(counts, (count) => new Int32Array(count))

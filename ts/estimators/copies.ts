@@ -1,37 +1,40 @@
-/** Samples that were copied as a whole. */
+/** Samples copied as a whole. */
 import { literal } from '../core/create.js'
+import { tidy } from '../core/memory.js'
 import { concat } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
 import type { Findings } from './details.js'
 import { isLabels, toleratedOf } from './samples.js'
 import { areEven, repeatedValues } from './spacing.js'
 
-/** Part of the samples that must differ for the others to be copies of them; fewer are the values of a discrete distribution. */
+/** Smallest share of different samples for the others to be copies; below it they are the values of a discrete distribution. */
 const leastDifferent = 0.05
-/** Copied samples below which nothing is changed. */
+/** Number of copied samples below which nothing changes. */
 const fewest = 10
-/** A sample that is given this many times as often as most is an atom, not a sample that was copied. */
+/** A sample with more than this multiple of the usual count is an atom, not a copy. */
 const atomRatio = 10
 
 /**
- * The samples without copies: those of which each is given once. A copy of a draw from a density (a bootstrap, rows loaded twice) tells nothing that the first did
- * not, and nearest neighbors at distance 0 are taken for information. Where equal samples are what the distribution gives, they stay: copies are told by a
- * column, of x or of y, that lies on no grid and in which equal values come with equal samples alone.
+ * The samples without copies: one of each. A copy of a draw from a density (a bootstrap, rows loaded twice) has no new information, and
+ * nearest neighbors at distance 0 count as information. Equal samples of a discrete distribution are kept. Samples are copies if some
+ * column of x or y lies on no grid, and equal values in it occur only in equal samples.
  *
- * @param x labels `[n]` or float64 rows `[n, d]`; @param y alike
+ * @param x labels `[n]` or float64 rows `[n, d]`
+ * @param y likewise
  */
 export async function withoutCopies(x: Tensor, y: Tensor): Promise<{ x: Tensor; y: Tensor }> {
   const kept = await originals(x, y)
   return kept === undefined ? { x, y } : { x: x.take(kept), y: y.take(kept) }
 }
 
-/** Part of the samples from which copies are warned of. */
+/** Share of copied samples from which a warning is given. */
 const worthAWord = 0.05
 
 /**
- * What to say of samples that were copied as a whole, as {@link withoutCopies} tells them; undefined where they are 5 % or fewer.
+ * Warning about samples copied as a whole, by the rule of {@link withoutCopies}; undefined if they are 5 % or fewer.
  *
- * @param x labels `[n]` or float64 rows `[n, d]`; @param y alike
+ * @param x labels `[n]` or float64 rows `[n, d]`
+ * @param y likewise
  */
 export async function adviceOnCopies(name: string, x: Tensor, y: Tensor): Promise<string | undefined> {
   const n = x.shape[0] as number
@@ -41,7 +44,7 @@ export async function adviceOnCopies(name: string, x: Tensor, y: Tensor): Promis
   if (copies <= worthAWord * n) return undefined
   return (
     `${name}: ${copies} of ${n} samples are copies of others, the same x with the same y, though values hardly repeat otherwise (rows loaded twice, a bootstrap); ` +
-    'they look like dependence that is not there: give each once, or use mutualInformation(), which counts them once'
+    'they look like dependence that does not exist: give each once, or use mutualInformation(), which counts them once'
   )
 }
 
@@ -53,7 +56,7 @@ export async function noteCopies(name: string, x: Tensor, y: Tensor, findings: F
 
 const advised = new Set<string>()
 
-/** Warns of copies once for each test: shuffles part them, so that they count as dependence. */
+/** Warns of copies once for each test: shuffles separate the copies, so copies count as dependence. */
 export async function adviseOnCopies(name: string, x: Tensor, y: Tensor): Promise<void> {
   if (advised.has(name) || x.shape[0] !== y.shape[0]) return
   const advice = await adviceOnCopies(name, x, y)
@@ -62,11 +65,12 @@ export async function adviseOnCopies(name: string, x: Tensor, y: Tensor): Promis
   process.emitWarning(advice, { type: 'HyperglowWarning', code: 'HYPERGLOW_REPEATED_SAMPLES' })
 }
 
-/** Numbers of the samples to keep, int32 `[m]`; undefined where none was copied. */
+/** Indices of the samples to keep, int32 `[m]`; undefined if none was copied. */
 async function originals(x: Tensor, y: Tensor): Promise<Tensor | undefined> {
   const n = x.shape[0] as number
-  const rows = concat([columnsOf(x), columnsOf(y)], 1)
-  const classes = (await rows.uniqueRows().data()) as Int32Array
+  using rows = tidy(() => concat([columnsOf(x), columnsOf(y)], 1))
+  using numbers = rows.uniqueRows()
+  const classes = (await numbers.data()) as Int32Array
   const counts = countsOf(classes)
   const different = counts.length
   if (n - different < fewest || different < leastDifferent * n) return undefined
@@ -89,21 +93,26 @@ async function originals(x: Tensor, y: Tensor): Promise<Tensor | undefined> {
     if (count > 1) repeated++
   }
   if (repeated < fewest || others.length < fewest) return undefined
-  const once = rows.take(literal(Int32Array.from(others)))
+  using once = tidy(() => rows.take(literal(Int32Array.from(others))))
   return (await hasDensity(once)) ? literal(Int32Array.from(kept)) : undefined
 }
 
 /** Whether some column hardly repeats a value, and does not lie on a grid. */
 async function hasDensity(rows: Tensor): Promise<boolean> {
-  const isDense = repeatedValues(rows).lessEqual(toleratedOf(rows.shape[0] as number))
-  return Boolean(await isDense.logicalAnd(areEven(rows).logicalNot()).any().item())
+  using isDense = tidy(() =>
+    repeatedValues(rows)
+      .lessEqual(toleratedOf(rows.shape[0] as number))
+      .logicalAnd(areEven(rows).logicalNot())
+      .any(),
+  )
+  return Boolean(await isDense.item())
 }
 
 function columnsOf(x: Tensor): Tensor {
   return isLabels(x) ? x.cast('float64').expandDims(1) : x
 }
 
-/** How often each class 0, 1, ... occurs. */
+/** Count of each class 0, 1, .... */
 export function countsOf(classes: Int32Array): Int32Array {
   const counts = new Int32Array(classes.length)
   let different = 0

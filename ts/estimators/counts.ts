@@ -1,35 +1,37 @@
-/** Entropies and information of symbols from how often they occur. */
+/** Entropies and information of symbols from their counts. */
 import type { Tensor } from '../ops/tensor.js'
 import { classCounts } from './samples.js'
 
 /** Correction of plug-in estimates from counts. */
 export type CountCorrection = 'none' | 'millerMadow' | 'weighted' | 'shrinkage'
 
-/** Samples that a cell of a table needs on average for its count to be told from chance. */
+/** Mean number of samples per cell from which counts differ from chance. */
 export const samplesOfCell = 5
 
-/** Whether n samples are enough for a table of r x c values to be told from chance: (r - 1)(c - 1) <= n / 5. */
+/** Whether n samples are enough for a table of r x c values: (r - 1)(c - 1) <= n / 5. */
 export function areCounted(r: number, c: number, n: number): boolean {
   return (r - 1) * (c - 1) * samplesOfCell <= n
 }
 
-/** A number for each pair of symbols, int32 `[n]`: 0, 1, 2 ... by first appearance. Symbols are numbers below n, as `classesOf` gives them. */
+/**
+ * A number for each pair of symbols, int32 `[n]`: 0, 1, 2 ... by first appearance. Symbols are numbers below n, as returned by `classesOf`.
+ */
 export function jointClasses(x: Tensor, y: Tensor): Tensor {
   const n = x.shape[0] as number
-  // Exact as a double: no product of two numbers of samples is near 2^53.
+  // Exact in float64: the product of two sample indices is far below 2^53.
   return x.cast('float64').mul(n).add(y.cast('float64')).reshape([n, 1]).uniqueRows()
 }
 
 /**
- * Mutual information in nats of two vectors of symbols (int32 `[n]`, numbers as `classesOf` gives them).
+ * Mutual information in nats of two vectors of symbols (int32 `[n]`, as returned by `classesOf`).
  *
- * - `none`: plug-in, H(X) + H(Y) - H(X, Y) of the relative frequencies.
+ * - `none`: plug-in, H(X) + H(Y) - H(X, Y) of the relative frequencies; at most H(X) and H(Y), whatever the rounding.
  * - `millerMadow`: plus (r + c - m - 1) / (2 n), with r and c symbols and m pairs that occur (Miller 1955).
- * - `weighted`: the correction b of Miller and Madow times b^2 / (b^2 + s^2), s the standard error of the plug-in estimate: applied
- *   where it stands out from the noise, left out where it does not.
- * - `shrinkage`: each of the three entropies from frequencies shrunk toward equal ones over the symbols (pairs) that occur, by the James-Stein
- *   weight of Hausser and Strimmer 2009, eq. 6. The paper shrinks one table of all r c cells, those that never occur included, and takes all three
- *   from it; that draws information further toward 0 and errs more on the cases of the judge.
+ * - `weighted`: the correction b of Miller and Madow times b^2 / (b^2 + s^2), s the standard error of the plug-in estimate: applied if it
+ *   exceeds the noise, left out otherwise.
+ * - `shrinkage`: each of the three entropies from frequencies shrunk toward equal ones over the symbols (pairs) that occur, by the
+ *   James-Stein weight of Hausser and Strimmer 2009, eq. 6. The paper shrinks one table of all r c cells, empty cells included, and
+ *   computes all three entropies from it; that shrinks information further toward 0 and has larger errors on the cases of the judge.
  */
 export function symbolInformation(x: Tensor, y: Tensor, correction: CountCorrection): Tensor {
   const n = x.shape[0] as number
@@ -37,8 +39,9 @@ export function symbolInformation(x: Tensor, y: Tensor, correction: CountCorrect
   const [a, b, ab] = [classCounts(x), classCounts(y), classCounts(pairs)]
   if (correction === 'shrinkage')
     return shrunkEntropy(a, n).add(shrunkEntropy(b, n)).sub(shrunkEntropy(ab, n))
-  const plugin = entropyOf(a, n).add(entropyOf(b, n)).sub(entropyOf(ab, n))
-  if (correction === 'none') return plugin
+  const [ofX, ofY] = [entropyOf(a, n), entropyOf(b, n)]
+  const plugin = ofX.add(ofY).sub(entropyOf(ab, n))
+  if (correction === 'none') return plugin.minimum(ofX).minimum(ofY)
   const bias = occupied(a)
     .add(occupied(b))
     .sub(occupied(ab))
@@ -78,7 +81,7 @@ function shrunkEntropy(counts: Tensor, n: number): Tensor {
     .neg()
     .add(1)
     .div(n - 1)
-  // Equal frequencies are shrunk in full; below 1e-300 there is nothing to divide by.
+  // Equal frequencies are shrunk fully; below 1e-300 the division would overflow.
   const weight = spread.div(distance.maximum(1e-300)).minimum(1)
   const shrunk = frequencies.add(even.sub(frequencies).mul(weight))
   return shrunk.mul(shrunk.maximum(1e-300).log()).sum().neg()

@@ -13,7 +13,7 @@ export type CriticValues = Readonly<Record<string, Tensor>>
 /**
  * Weights of a network from `inputs` through relu layers of the widths `hidden` to `outputs`: uniform within 1 / sqrt(fan-in), as float32.
  *
- * @param name their names begin with it
+ * @param name prefix of the weights' names
  */
 export function denseWeights(
   name: string,
@@ -49,8 +49,8 @@ function affine(values: CriticValues, name: string, layer: number, x: Tensor): T
 }
 
 /**
- * Scores of all pairs `[n, m]` by one network of both: its first layer is a sum of a part for x and a part for y, so it is computed n + m
- * times and not n m times. Hidden units are rows and pairs are columns, so that what all pairs share is one number per row.
+ * Scores of all pairs `[n, m]` by one network of both: its first layer is the sum of a term of x and a term of y, so it is computed n + m
+ * times instead of n m times. Hidden units are rows and pairs are columns, so a value shared by all pairs is one number per row.
  */
 export function jointScores(values: CriticValues, x: Tensor, y: Tensor): Tensor {
   const [kernel, bias] = layerOf(values, 0)

@@ -1,4 +1,4 @@
-/** Samples as people bring them: arrays, tensors and files. */
+/** Samples as users give them: arrays, tensors and files. */
 import { nestedTensor } from '../core/create.js'
 import { isFloat } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, ShapeError } from '../core/errors.js'
@@ -10,15 +10,15 @@ import { type DeviceRequest, type NestedInput, Tensor, tensor } from '../ops/ten
 import { placedOn } from '../ops/to.js'
 
 /**
- * Samples along the first axis: nested arrays, a typed array (one number a sample), a tensor, an array with its shape such as
- * `readNpy` gives, or the path of an .npy file. One integer a sample, in an array of an integer type, is a class label. Arrays are read
- * while the estimate is under way, nested ones in pieces: change them when it is there.
+ * Samples along the first axis: nested arrays, a typed array (one number per sample), a tensor, an array with its shape such as `readNpy`
+ * returns, or the path of an .npy file. An array of an integer type with one integer per sample holds class labels. Arrays are read during
+ * the estimate, nested arrays in chunks: change them only after the promise has resolved.
  */
 export type SampleData = NestedInput | Tensor | ArrayData | string
 
 /** Options of {@link samplesFrom}. */
 export interface SamplesOptions {
-  /** Where to put them. Default: where they are; arrays go beside the other argument, and to the default device where that is no tensor either. */
+  /** Device of the result. Default: the device of the data. */
   readonly device?: DeviceRequest | undefined
   /** The other argument. */
   readonly beside?: unknown
@@ -27,10 +27,10 @@ export interface SamplesOptions {
 }
 
 /**
- * The samples as a tensor, computed: class labels as an integer vector `[n]`, everything else as float64 rows `[n, d]`. What is still to be computed
- * would be so again by each of the many plans that an estimate is made of.
+ * The samples as a computed tensor: class labels as an integer vector `[n]`, everything else as float64 rows `[n, d]`. A lazy tensor would
+ * be computed again by each of the many plans of an estimate.
  *
- * @param what whose data it is, for messages
+ * @param what name of the argument, for messages
  * @throws DataError for NaN and infinite values, and where all are subnormal; ShapeError for a single number; IOError for a file that cannot be read
  */
 export async function samplesFrom(
@@ -39,6 +39,24 @@ export async function samplesFrom(
   { device, beside, keepShape = false }: SamplesOptions = {},
 ): Promise<Tensor> {
   const given = await tensorFrom(what, data, device, beside instanceof Tensor ? beside.device : undefined)
+  const made: Tensor[] = [given]
+  const result = await checkedSamples(what, given, keepShape, made)
+  for (const x of made) if (x !== data && x !== result) x.dispose()
+  return result
+}
+
+/** Disposes of what {@link samplesFrom} gave for data, unless it is the tensor that was given. */
+export function releaseSamples(samples: Tensor, data: SampleData): void {
+  if (samples !== data) samples.dispose()
+}
+
+/** @param made gains the tensors on the way */
+async function checkedSamples(
+  what: string,
+  given: Tensor,
+  keepShape: boolean,
+  made: Tensor[],
+): Promise<Tensor> {
   if (given.rank < 1) throw new ShapeError(`${what} must hold samples [n, ...], received a number`)
   const n = given.shape[0] as number
   if (n === 0) throw new DataError(`${what} holds no samples`)
@@ -50,6 +68,7 @@ export async function samplesFrom(
   }
   const rows = given.reshape([n, given.size / n])
   const numbers = rows.dtype === 'float64' ? rows : rows.cast('float64')
+  made.push(rows, numbers)
   await checkFinite(what, numbers)
   return keepShape && given.rank > 2 ? numbers.reshape(given.shape) : numbers
 }
@@ -73,7 +92,7 @@ async function tensorFrom(
   return ArrayBuffer.isView(data) ? tensor(data, place) : nestedTensor(data, { ...place, dtype: 'float64' })
 }
 
-/** The smallest number of float64 with all its digits. */
+/** The smallest float64 with full precision. */
 const leastNormal = 2 ** -1022
 
 async function checkFinite(what: string, rows: Tensor): Promise<void> {
@@ -87,29 +106,29 @@ async function checkFinite(what: string, rows: Tensor): Promise<void> {
   const largest = await size.item()
   if (largest > 0 && largest < leastNormal) {
     throw new DataError(
-      `${what} holds numbers of at most ${largest}, below ${leastNormal}, where float64 keeps but a few digits of them; compute them in a larger unit`,
+      `${what} holds numbers of at most ${largest}, below ${leastNormal}, where float64 keeps only a few digits; compute them in a larger unit`,
     )
   }
 }
 
-/** Different whole numbers up to which they look like class labels, and samples for each of them on average. */
+/** Limits within which whole numbers look like class labels: number of different values, and mean number of samples per value. */
 const labelLike = { values: 20, samples: 5 }
 
-/** Whether one number a sample could be a class label: whole numbers, few of them different. */
+/** Whether a vector of numbers looks like class labels: whole numbers, few different values. */
 export function lookLikeLabels(values: Float32Array | Float64Array): boolean {
   if (!values.every(Number.isInteger)) return false
   const different = new Set<number>(values).size
   return different >= 2 && different <= labelLike.values && different * labelLike.samples <= values.length
 }
 
-/** Estimators that were warned about already. */
+/** Estimators that have warned. */
 const advised = new Set<string>()
 
 /**
- * Warns once for each kind of estimator when an argument of numbers looks like class labels: one whole number a sample, few of them different,
- * in an array that does not hold integers. A tensor is taken at its word.
+ * Warns once for each kind of estimator if an argument of numbers looks like class labels: one whole number per sample, few different
+ * values, in an array of floating-point numbers. Tensors are not checked.
  *
- * @param rows the samples, as {@link samplesFrom} gives them
+ * @param rows the samples, as returned by {@link samplesFrom}
  */
 export async function adviseOnLabels(
   name: string,
@@ -124,7 +143,7 @@ export async function adviseOnLabels(
   advised.add(name)
   process.emitWarning(
     `${name}: ${what} holds ${new Set(values).size} different whole numbers as floating-point numbers, so they count as numbers: 1 is nearer to 2 than to 9; ` +
-      'give class labels as integers (Int32Array.from(labels)), and a float64 tensor to say that they are numbers',
+      'give class labels as integers (Int32Array.from(labels)), or a float64 tensor to declare that they are numbers',
     { type: 'HyperglowWarning', code: 'HYPERGLOW_LABELS_AS_NUMBERS' },
   )
 }

@@ -1,5 +1,4 @@
-/** What an estimate was, beside its value: `estimate(x, y, { details: true })`. */
-
+/** The record of an estimate: `estimate(x, y, { details: true })`. */
 import { inspect } from 'node:util'
 import { literal } from '../core/create.js'
 import { type Check, type Checks, checkValue, flag, text } from '../core/options.js'
@@ -20,19 +19,19 @@ const anyNumber: Check<number> = { expected: 'a number', accepts: (value) => typ
 
 /** One argument of an estimate. */
 export interface SideDetails {
-  /** What it holds, by the type of its array and its values. */
+  /** Kind, by the type of its array and its values. */
   readonly kind: DataKind
   /** Numbers per sample; 1 for a vector of labels. */
   readonly dimensions: number
   /** Different rows, or labels. */
   readonly distinct: number
-  /** Entropy of the n samples, equal rows being one symbol, in the unit of the value (nats where that has none): ln n where all rows differ. */
+  /** Entropy of the n samples, equal rows being one symbol, in the unit of the value (nats if it has none): ln n if all rows differ. */
   readonly entropy: number
 }
 
-/** Samples that hashing puts together though they differ, on average over the members of the ensemble. */
+/** Different rows in the same bucket, averaged over the members of the ensemble. */
 export interface Collisions {
-  /** Different rows of x less the buckets that hold them. */
+  /** Different rows of x minus their buckets. */
   readonly x: number
   /** The same of y. */
   readonly y: number
@@ -40,38 +39,38 @@ export interface Collisions {
 
 /** What {@link Findings} collects, and every record has. */
 interface Found {
-  /** The most that the estimator can answer for these samples, in the unit of the value; Infinity where it has no such bound. */
+  /** Maximum of the estimator for these samples, in the unit of the value; Infinity if there is none. */
   readonly limit: number
-  /** What sets the limit, in words; empty where there is none. */
+  /** The source of the limit, as text; empty if there is none. */
   readonly limitedBy: string
-  /** Whether the value is within 10 % of the limit, so that it may say more of the limit than of the data. */
+  /** Whether the value is within 10 % of the limit, and so may reflect the limit more than the data. */
   readonly saturated: boolean
-  /** What to know before the value is believed, in words. */
+  /** Warnings, as text. */
   readonly warnings: readonly string[]
-  /** A bound from below on what is measured, where the estimator has one. */
+  /** Lower bound of the measure, if the estimator has one. */
   readonly lower?: number
-  /** A bound from above, where the estimator has one. */
+  /** Upper bound, if the estimator has one. */
   readonly upper?: number
   /** Of EDGE. */
   readonly collisions?: Collisions
 }
 
-/** An estimate and what it was. Prints as a few lines of text. */
+/** An estimate and how it was made. Prints as a few lines of text. */
 export interface EstimateDetails extends Found {
   readonly value: number
-  /** 'nats', 'bits', 'bans', 'base b', or 'none' for measures that are no information, such as HSIC. */
+  /** 'nats', 'bits', 'bans', 'base b', or 'none' for measures other than information, such as HSIC. */
   readonly unit: string
-  /** Name of the estimator that was asked. */
+  /** Name of the estimator. */
   readonly estimator: string
   /** Its options, defaults included. */
   readonly settings: Readonly<Record<string, unknown>>
-  /** The formula that gave the value, where that is another one: KSG hands class labels to Ross. */
+  /** The formula that gave the value, if it is another one: KSG passes class labels to Ross. */
   readonly method: string
   /** Number of samples. */
   readonly n: number
   readonly x: SideDetails
   readonly y: SideDetails
-  /** Time it took, these details left out. */
+  /** Time of the estimate, without these details. */
   readonly seconds: number
   toString(): string
 }
@@ -79,23 +78,23 @@ export interface EstimateDetails extends Found {
 /** The same of an entropy, which has one argument. */
 export type EntropyDetails = Omit<EstimateDetails, 'y'>
 
-/** Part of the limit from which an estimate counts as saturated. */
+/** Fraction of the limit from which an estimate is saturated. */
 const saturation = 0.9
 
-/** A warning, and the code under which `estimate` emits it once where no record is asked for; undefined where it is for the record only. */
+/** A warning, and the code under which `estimate` emits it once if no record was requested; undefined for a warning only in records. */
 interface Warning {
   readonly text: string
   readonly code: string | undefined
 }
 
 /**
- * What an estimator notes while it computes. It is handed down to whatever formula does the work, and each notes what it knows.
- * Limits and bounds are in nats, or without unit; the record converts them.
+ * Notes of an estimator during its computation. It is passed down to the formula that does the work, and each level adds its notes. Limits
+ * and bounds are in nats, or without unit; the record converts them.
  */
 export class Findings {
-  /** Whether a record is wanted, so that what only it needs is worth computing. */
+  /** Whether a record was requested: if not, skip work that only the record needs. */
   readonly areWanted: boolean
-  /** The formula that did the work, where it is not the estimator's own. */
+  /** The formula that did the work, if it is not the estimator's own. */
   method: string | undefined
   lower: number | undefined
   upper: number | undefined
@@ -109,7 +108,7 @@ export class Findings {
     this.areWanted = areWanted
   }
 
-  /** The most that can come out. */
+  /** The maximum of the estimate. */
   get limit(): number {
     return this.#limit
   }
@@ -122,23 +121,23 @@ export class Findings {
     return this.#warnings
   }
 
-  /** Notes something to know before the value is believed. @param code for a warning that is emitted where no record is asked for */
+  /** Notes a warning. @param code of a warning that is emitted if no record was requested */
   warn(message: string, code?: string): void {
     checkValue('warn: text', message, text)
     if (!this.#warnings.some((one) => one.text === message)) this.#warnings.push({ text: message, code })
   }
 
-  /** Whether the limit is set by the number of samples rather than by what they hold. */
+  /** Whether the limit comes from the number of samples, not from their values. */
   get isOfSamples(): boolean {
     return this.#isOfSamples
   }
 
-  /** Notes a limit that the values set, such as an entropy; the smallest counts. @param by what sets it, in words */
+  /** Notes a limit set by the values, such as an entropy; the smallest counts. @param by its source, as text */
   limitTo(limit: number, by: string): void {
     this.#take(limit, by, false)
   }
 
-  /** Notes a limit that the number of samples sets. */
+  /** Notes a limit set by the number of samples. */
   limitToSamples(limit: number, by: string): void {
     this.#take(limit, by, true)
   }
@@ -152,19 +151,19 @@ export class Findings {
     this.#isOfSamples = isOfSamples
   }
 
-  /** Whether a value is so near the limit that it may say more of that than of the data. */
+  /** Whether a value is so near the limit that it may reflect the limit more than the data. */
   isSaturated(value: number): boolean {
     checkValue('isSaturated: value', value, anyNumber)
     return this.#limit > 0 && value >= saturation * this.#limit
   }
 }
 
-/** What a record is made of besides the findings; the value in its unit. */
+/** Parts of a record other than the findings; the value in its unit. */
 interface Outcome {
   readonly value: number
-  /** Empty where it has none. */
+  /** Empty for a measure without unit. */
   readonly unit: string
-  /** Nats in one unit: ln of the base; 1 where there is no unit. */
+  /** Nats in one unit: ln of the base; 1 without a unit. */
   readonly natsPerUnit: number
   readonly estimator: string
   readonly settings: object
@@ -232,7 +231,7 @@ function record<S extends object>(outcome: Outcome, findings: Findings, n: numbe
   return Object.freeze(Object.assign(Object.create(readable) as Readable, fields))
 }
 
-/** How records print; not among their own fields, so that JSON holds these alone. */
+/** How a record prints; a separate field would appear in its JSON. */
 interface Readable {
   toString(): string
 }

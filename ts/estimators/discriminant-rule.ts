@@ -4,15 +4,17 @@ import { eye, type Tensor } from '../ops/tensor.js'
 /** Added to the diagonal of the covariance, relative to its mean: for columns that are combinations of others. */
 const ridge = 1e-9
 
-/** Added besides, relative to the variance of all samples: for columns that hardly vary within classes, such as one-hot activations. */
+/** Also added, relative to the variance of all samples: for columns that hardly vary within classes, such as one-hot activations. */
 const floor = 1e-6
 
 /**
- * Scores of every row for every class, `[n, classes]`, up to a constant in each row: what ln q(x | class) is of normal classes fitted to the rows of
- * weight 1. The priors of the classes are left out.
+ * Scores of every row for every class, `[n, classes]`, up to a constant in each row: ln q(x | class) of normal classes fitted to the rows
+ * of weight 1, without the priors of the classes.
  *
- * @param rows `[n, width]` of which the mean square over the columns of the data is about 1; @param members one-hot `[n, classes]`
- * @param d columns of the data, of which `rows` may be coordinates; @param isWide whether to shrink the covariance
+ * @param rows `[n, width]` whose mean square over the columns of the data is about 1
+ * @param members one-hot `[n, classes]`
+ * @param d columns of the data; `rows` may be coordinates of them
+ * @param isWide whether to shrink the covariance
  */
 export function discriminantScores(
   rows: Tensor,
@@ -40,13 +42,12 @@ export function discriminantScores(
 }
 
 /**
- * Coordinates `[n, n]` of rows `[n, d]`, d above n, in the space that they span: their inner products, which are all that the rule depends
- * on, are the same.
+ * Coordinates `[n, n]` of rows `[n, d]`, d > n, in their span: the inner products, on which the classifier depends, are the same.
  */
 export function spanned(rows: Tensor): Tensor {
   const n = rows.shape[0] as number
   const products = rows.matmulT(rows, { transposeB: true })
-  // Centered rows have at most n - 1 dimensions; what the factorization rounds must not become a negative pivot.
+  // Centered rows have at most n - 1 dimensions; rounding must not produce a negative pivot.
   const rounding = products
     .trace()
     .mul(n * Number.EPSILON)
@@ -55,10 +56,12 @@ export function spanned(rows: Tensor): Tensor {
 }
 
 /**
- * Means of classes drawn toward the mean of all, by the positive part of James and Stein's estimate: as far as they lie apart by chance. With many
- * columns chance is most of it, and a rule that took it for real would be sure of what it cannot know.
+ * Class means shrunk toward the mean of all samples, by the positive-part James-Stein estimator: as far as their distances are due to
+ * chance. With many columns most of the distance is chance, and a classifier that took it for signal would be overconfident.
  *
- * @param means `[classes, width]`; @param sizes samples of each class; @param variance within classes, summed over columns
+ * @param means `[classes, width]`
+ * @param sizes samples of each class
+ * @param variance within classes, summed over columns
  */
 function drawnTogether(means: Tensor, sizes: Tensor, variance: Tensor): Tensor {
   const occurs = sizes.greater(0).cast('float64')
@@ -71,10 +74,12 @@ function drawnTogether(means: Tensor, sizes: Tensor, variance: Tensor): Tensor {
 }
 
 /**
- * Weight of the identity, from 0 to 1, in the covariance of least expected error (Ledoit and Wolf 2004, lemma 3.2 to 3.4): the variance of the
- * entries of the sample's own over their distance from a multiple of the identity.
+ * Weight of the identity, from 0 to 1, in the covariance of least expected error (Ledoit and Wolf 2004, lemma 3.2 to 3.4): the variance of
+ * the entries of the sample covariance over its squared distance from a multiple of the identity.
  *
- * @param rest residuals `[n, width]`, rows that do not count being 0; @param count how many count; @param d columns of the data
+ * @param rest residuals `[n, width]`, 0 in excluded rows
+ * @param count number of included rows
+ * @param d columns of the data
  */
 function shrinkage(rest: Tensor, covariance: Tensor, count: Tensor, d: number): Tensor {
   const square = covariance.square().sum()

@@ -1,7 +1,7 @@
 import { type Checks, checkOptions, flag, oneOf } from '../core/options.js'
 import { sqrtAtZero, where } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
-import { centered, inner, uCentered } from './centring.js'
+import { centered, inner, uCentered } from './centering.js'
 import { device } from './check.js'
 import { Estimator, type EstimatorOptions } from './estimator.js'
 import { inRange } from './magnitude.js'
@@ -12,9 +12,9 @@ import { unitOf } from './scale.js'
 export interface DistanceCorrelationOptions extends EstimatorOptions {
   /** 'biased' (V-statistic, default) or 'unbiased' (U-statistic). */
   estimator?: 'biased' | 'unbiased'
-  /** 'correlation' (default) or 'covariance', the numerator alone. */
+  /** 'correlation' (default) or 'covariance', only the numerator. */
   measure?: 'correlation' | 'covariance'
-  /** Give 0 for values below 0, which the unbiased form may have. Default false. */
+  /** Replace values below 0, which the unbiased form may have, by 0. Default false. */
   clip?: boolean
 }
 
@@ -33,8 +33,8 @@ const checks: Checks<DistanceCorrelationOptions> = {
  * - `unbiased` (Szekely and Rizzo 2014): with U-centered matrices dCov^2 = sum(A o B) / (n (n - 3)), and the bias-corrected dCor^2: the
  *   square, which may be negative. Needs 4 samples.
  *
- * 0 only for independent variables (in the population). 0 by convention when an argument is constant. Labels are compared as classes,
- * all equally far apart. O(n^2) time and memory, in float64. Differentiable.
+ * 0 only for independent variables (in the population). 0 by convention if an argument is constant. Labels are compared as classes at equal
+ * distances. O(n^2) time and memory, in float64. Differentiable.
  */
 export class DistanceCorrelation extends Estimator<DistanceCorrelationOptions> {
   readonly #isUnbiased: boolean
@@ -66,7 +66,7 @@ export class DistanceCorrelation extends Estimator<DistanceCorrelationOptions> {
     return (this.#isClipped ? value.maximum(0) : value).cast(dtype)
   }
 
-  /** For a correlation, which does not depend on them, in units of the largest entry: squares then neither vanish nor overflow. */
+  /** A correlation does not depend on units, so use units of the largest entry: squares then neither underflow nor overflow. */
   #samples(what: 'x' | 'y', x: Tensor): Samples {
     const name = `${this.name}: ${what}`
     const samples = samplesOf(name, x)

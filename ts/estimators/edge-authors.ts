@@ -7,15 +7,16 @@ import { edgeInformation, median, projection } from './edge-parts.js'
 /** Members of the ensemble in the published program. */
 const members = 10
 
-/** Bounds of log2 of an edge's ratio in the published program. */
+/** Bounds of log2 of an edge's ratio in the published program, in nats. */
 const bounds = { least: 0.001 * Math.LN2, most: 20 * Math.LN2 }
 
 /**
- * What the program that the authors of EDGE published (version 4.3.1) computes, in nats: p-stable hashing with cells as wide as the mean distance
- * to the k-th neighbor in each projection, a median over ten members, and a second round with cells fitted to the first result. Ratios of
- * edges below 2^0.001 are raised to it, which adds a positive bias.
+ * Estimate of the program that the authors of EDGE published (version 4.3.1), in nats: p-stable hashing with cells as wide as the mean
+ * distance to the k-th neighbor in each projection, a median over ten members, and a second round with cells fitted to the first result.
+ * Ratios of edges below 2^0.001 are raised to it, which adds a positive bias.
  *
- * @param x `[n, d]` float64 or int32 labels `[n]`; @param gamma scale of the cells
+ * @param x `[n, d]` float64 or int32 labels `[n]`
+ * @param gamma scale of the cells
  */
 export function authorsEstimate(x: Tensor, y: Tensor, gamma: number, seed: number): Tensor {
   const sides = [x, y].map((given, side) => projected(given, foldIn(key(seed), side)))
@@ -49,18 +50,18 @@ function projected(x: Tensor, from: Tensor): { rows: Tensor; cells?: Tensor } {
   const directions = projection(from, d, r).div(where(spread.greater(0), spread, 1).expandDims(1))
   const rows = x.matmul(directions)
   const k = Math.min(n - 1, Math.max(1, Math.floor(0.43 * n ** (2 / 3 + (0.17 * d) / (d + 1)))))
-  const distance = neighbourDistances(rows, k).mean(0)
-  // A projection without spread is one cell, whatever its width.
+  const distance = neighborDistances(rows, k).mean(0)
+  // A projection without spread is one cell.
   return { rows, cells: where(distance.greater(0), distance.mul(3 * r * 0.9), 1) }
 }
 
 /** Distance of every entry to its k-th neighbor within the column, of sorted columns: `[n, r]`. */
-function neighbourDistances(x: Tensor, k: number): Tensor {
+function neighborDistances(x: Tensor, k: number): Tensor {
   const [n, r] = x.shape as [number, number]
   const sorted = x.sort(0)
   const row = indexAlong([n, r], 0).cast('int32')
   const at = (index: Tensor) => sorted.takeAlong(index, 0)
-  // The k + 1 entries from `start` on hold the nearest ones; their ends are equally far where `start` is best.
+  // The k + 1 entries from `start` on hold the nearest entries; at the best `start` both ends are about equally far.
   let low = row.sub(k).maximum(0)
   let high = row.minimum(n - 1 - k)
   const [first, last] = [low, high]

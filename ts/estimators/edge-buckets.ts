@@ -3,7 +3,7 @@ import { where } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
 import { classCounts, classesOf, isLabels } from './samples.js'
 
-/** One argument: what is hashed, and what is a symbol as it is. */
+/** One argument: columns to hash, and samples that are symbols. */
 export interface Side {
   /** Columns of unit spread `[n, d]`; undefined for class labels. */
   readonly columns: Tensor | undefined
@@ -16,10 +16,12 @@ export interface Side {
 }
 
 /**
- * What of an argument counts as symbols. A hash cuts a column to some sqrt(n) cells; values that are no more than that (or 20, in few samples), and values that fill a few cells
- * by themselves (zeros of relu units, a level that a sensor stops at), are told apart by what they are, not by where cells end.
+ * The samples of an argument that count as symbols. A hash divides a column into about sqrt(n) cells. Columns with no more values than that
+ * (or 20, for few samples), and values that alone fill a few cells (zeros of relu units, the level where a sensor saturates), are
+ * identified by value, not by cell.
  *
- * @param x `[n, d]` float64 or labels `[n]`; @param columns what is to be hashed of it
+ * @param x `[n, d]` float64 or labels `[n]`
+ * @param columns the columns to hash
  */
 export function sideOf(x: Tensor, columns: Tensor): Side {
   const n = x.shape[0] as number
@@ -35,7 +37,10 @@ export function sideOf(x: Tensor, columns: Tensor): Side {
   return { columns, symbols, isSymbol, isRepeated }
 }
 
-/** The bucket of each sample, int32 `[n]`, numbered by first appearance: its own for a symbol, of its cell for numbers. @param cells int32 `[n]`, below n */
+/**
+ * The bucket of each sample, int32 `[n]`, numbered by first appearance: one per symbol, one per cell of numbers. @param cells int32 `[n]`,
+ * below n
+ */
 export function bucketsOf({ symbols, isSymbol, columns }: Side, cells: (columns: Tensor) => Tensor): Tensor {
   if (columns === undefined) return symbols
   const n = symbols.shape[0] as number

@@ -8,7 +8,7 @@ import { checkPositive, checkTensor, checkWhole } from './check.js'
 import { jointClasses } from './counts.js'
 import { classCounts, isLabels } from './samples.js'
 
-/** Bounds of the logarithm of each edge's ratio, in nats. Default none. */
+/** Bounds of the log ratio of each edge, in nats. Default none. */
 export interface EdgeBounds {
   least?: number
   most?: number
@@ -20,7 +20,8 @@ const boundChecks: Checks<EdgeBounds> = { least: finite, most: finite }
  * Information in nats of a dependency graph (Noshad, Zeng and Hero 2018, eq. 9): the mean over samples of
  * ln(N_ij n / (N_i M_j)), each logarithm kept within the bounds.
  *
- * @param x buckets of n samples, int32 `[n]` as `uniqueRows` numbers them; @param y alike
+ * @param x buckets of n samples, int32 `[n]` as numbered by `uniqueRows`
+ * @param y likewise
  */
 export function edgeInformation(x: Tensor, y: Tensor, bounds: EdgeBounds = {}): Tensor {
   checkBuckets('x', x)
@@ -58,18 +59,19 @@ export function floorHash(x: Tensor, epsilon: number, shift = 0): Tensor {
 }
 
 /**
- * Weights of an ensemble (eq. 14): the shortest w with sum w = 1 and sum w t^i = 0 for i = 1 .. d.
+ * Weights of an ensemble (eq. 14): the w of least norm with sum w = 1 and sum w t^i = 0 for i = 1 .. d.
  *
- * @param t `[m]` with m above d; @returns `[m]` float64
+ * @param t `[m]` with m greater than d
+ * @returns `[m]` float64
  */
 export function edgeWeights(t: Tensor, d: number): Tensor {
   checkTensor('edgeWeights: t', t)
   checkWhole('edgeWeights: d', d, 1)
   const m = t.shape[0] ?? 0
   if (t.rank !== 1 || m <= d) {
-    throw new ShapeError(`edgeWeights: t has shape [${t.shape}], expected [m] with m above d = ${d}`)
+    throw new ShapeError(`edgeWeights: t has shape [${t.shape}], expected [m] with m greater than d = ${d}`)
   }
-  // The conditions hold for multiples of t as well; near 1 the powers stay comparable.
+  // The conditions hold for multiples of t as well; near 1 the powers are comparable.
   const exact = t.cast('float64')
   const scaled = exact.div(exact.mean()).expandDims(0)
   const powers = scaled.pow(arange(d + 1, { dtype: 'float64' }).expandDims(1))
@@ -81,7 +83,7 @@ export function edgeWeights(t: Tensor, d: number): Tensor {
   return powers.matmulT(multipliers, { transposeA: true }).reshape([m])
 }
 
-/** Median of a vector, the mean of the middle two for an even number. */
+/** Median of a vector, the mean of the middle two for an even length. */
 export function median(values: Tensor): Tensor {
   const n = values.shape[0] as number
   const sorted = values.sort(0)
@@ -89,7 +91,7 @@ export function median(values: Tensor): Tensor {
   return sorted.slice([low], [high + 1]).mean()
 }
 
-/** Normal directions of p-stable hashing, `[d, r]`, of unit length on average. */
+/** Normal directions of p-stable hashing, `[d, r]`, of mean squared length 1. */
 export function projection(from: Tensor, d: number, r: number): Tensor {
   return normal(from, [d, r], { dtype: 'float64' }).div(Math.sqrt(d))
 }

@@ -11,44 +11,45 @@ import type { Findings } from './details.js'
 import { authorsEstimate } from './edge-authors.js'
 import { bucketsOf, type Side, sideOf } from './edge-buckets.js'
 import { edgeWeights, median, projection } from './edge-parts.js'
-import { gaussianInformation, normalCorrelation, standardized, varying } from './gaussian.js'
+import { gaussianInformation, normalCorrelation } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { entropyOfSamples } from './limits.js'
 import { normalScores } from './ranks.js'
 import { classCounts, isLabels, numbersOf } from './samples.js'
+import { standardized, varying } from './standardized.js'
 
-/** Default widths of an ensemble with weights. */
+/** Default widths of a weighted ensemble. */
 const spreadWidths: readonly number[] = Array.from({ length: 10 }, (_, i) => i + 1)
 
-/** Part of the samples being symbols from which normal surrogates say nothing of the bias. */
+/** Share of symbols among the samples from which normal surrogates do not measure the bias. */
 const symbolic = 0.1
 
 /** Options of {@link EDGE}. */
 export interface EDGEOptions {
-  /** 'floor' (default) cuts every column; 'pstable' first projects on random normal directions. */
+  /** 'floor' (default) divides every column into cells; 'pstable' first projects on random normal directions. */
   hash?: 'floor' | 'pstable'
-  /** How the members of the ensemble are joined. 'weights' are the optimal ones of eq. 14, for values that are not rounded. Default 'mean'. */
+  /** How the members are combined. 'weights' are the optimal ones of eq. 14, for values that are not rounded. Default 'mean'. */
   ensemble?: 'mean' | 'median' | 'weights'
   /**
    * Cell widths t of the members: epsilon(t) = t n^(-1 / (2 d)) in standard deviations. Default 6 to 9 in 5 steps; for 'weights', whose
-   * equations need widths that differ more, 1 to 10 in 10.
+   * equations need more different widths, 1 to 10 in 10.
    */
   widths?: readonly number[]
   /**
-   * What is subtracted: 'gaussian' (default), the bias on normal samples of the same correlations, whose information is known;
-   * 'shuffle', what the buckets give by chance, found on shuffles of y and in proportion to what they could give besides; 'none'. Where there are not
-   * more samples than columns, and for labels and repeated rows, 'gaussian' is 'shuffle'.
+   * Bias correction: 'gaussian' (default) subtracts the bias on normal samples with the same correlations, whose information is known;
+   * 'shuffle' subtracts the information of the buckets by chance, measured on shuffles of y, in proportion to the rest of the maximum;
+   * 'none'. If there are not more samples than columns, and for labels and repeated rows, 'gaussian' means 'shuffle'.
    */
   correction?: 'gaussian' | 'shuffle' | 'none'
-  /** Samples or shuffles that the correction averages over. Default 4. */
+  /** Number of surrogates or shuffles for the correction. Default 4. */
   repeats?: number
-  /** Replace columns by the normal scores of their ranks first, else only standardize them. Default true. */
+  /** Replace columns by the normal scores of their ranks; if false, only standardize them. Default true. */
   copula?: boolean
-  /** Compute what the authors' published program does, instead of all the above but the seed. Default false. */
+  /** Compute the estimate of the authors' published program; other options except the seed and gamma are ignored. Default false. */
   authors?: boolean
   /** authors: scale of the cells, about 1 for continuous and 0.001 for discrete data. Default 1. */
   gamma?: number
-  /** Decides projections, surrogates and shuffles. Default 0. */
+  /** Seed of projections, surrogates and shuffles. Default 0. */
   seed?: number
 }
 
@@ -72,22 +73,23 @@ const checks: Checks<EDGEOptions> = {
 }
 
 /**
- * Ensemble dependency graph estimator (Noshad, Zeng and Hero 2018): x and y are hashed to buckets, the nodes of a bipartite graph whose
- * edges carry the counts N_ij, and (eq. 9 with g(w) = w ln w)
+ * Ensemble dependency graph estimator (Noshad, Zeng and Hero 2018): x and y are hashed to buckets, the nodes of a bipartite graph with the
+ * counts N_ij on its edges, and (eq. 9 with g(w) = w ln w)
  *
  *   I = sum_ij N_ij / n ln(N_ij n / (N_i M_j))
  *
- * is joined over an ensemble of cell widths (eqs. 12 to 14). Hash: floor((x W + b) / epsilon), W the identity or a normal matrix, b
- * another part of epsilon in each member. O(n) per member but for sorting by rank.
+ * is combined over an ensemble of cell widths (eqs. 12 to 14). Hash: floor((x W + b) / epsilon), W the identity or a normal matrix, b a
+ * different fraction of epsilon in each member. O(n) per member except for sorting by rank.
  *
- * 'floor' is for few columns: with many, every sample has a bucket of its own, and what remains after the correction is 0 whatever the data
- * (`estimate` warns: `HYPERGLOW_LONELY_BUCKETS`). 'pstable' brings them down to log2(n / 10) directions. The second hash of the paper, to a table of
- * fixed size, is not needed: buckets are numbered exactly, and only cells make rows collide; how many, `details` say.
+ * 'floor' is for few columns: with many, every sample has its own bucket, and after the correction 0 remains for any data (`estimate`
+ * warns: `HYPERGLOW_LONELY_BUCKETS`). 'pstable' reduces the columns to log2(n / 10) directions. The second hash of the paper, to a table of
+ * fixed size, is not needed: buckets are numbered exactly, so only rows in one cell collide; `details` counts the collisions.
  *
- * Hashing loses information within cells and gains some by chance. `correction` measures the sum of both on samples whose information is known
- * and subtracts it. Labels are their own buckets, and so are rows that repeat: all where there are at most sqrt(n) different ones, else those that fill a few cells
- * by themselves (zeros of relu units). The estimate is at most the entropy of either side in the samples, ln n where all rows differ: the information of
- * numbers that determine each other is infinite, and the correction alone would extrapolate. A measurement: it has no gradient.
+ * Hashing loses information within cells and adds some by chance. `correction` measures the sum of both on samples of known information and
+ * subtracts it. Labels are their own buckets, and so are repeated rows: all of them if there are at most sqrt(n) different ones, otherwise
+ * those that alone fill a few cells (zeros of relu units). The estimate is at most the entropy of either side in the samples, ln n if all
+ * rows differ: the information of numbers that determine each other is infinite, and the correction alone would extrapolate. A measurement:
+ * it has no gradient.
  */
 export class EDGE extends InformationEstimator<EDGEOptions> {
   constructor(options: EDGEOptions & InformationOptions = {}) {
@@ -123,7 +125,7 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
     return { x: 'any', y: 'any' } as const
   }
 
-  /** Notes collisions, and warns once when every sample has a bucket of its own. */
+  /** Notes collisions, and warns once if every sample has its own bucket. */
   protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
     if (!this.params.authors) await this.#noteBuckets(x, y, findings)
     this.checkCounts(x, y)
@@ -143,7 +145,7 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
       const [different, mean, least] = (await found.data()) as unknown as [number, number, number]
       if (!isLabels(given) && given.size > rowsIn(given) && least === rowsIn(given)) {
         findings.warn(
-          `EDGE: each of the ${least} samples of ${given.size / least} columns has a bucket of its own, so that the estimate tells nothing; ` +
+          `EDGE: each of the ${least} samples of ${given.size / least} columns has a bucket of its own, so the estimate is meaningless; ` +
             "use { hash: 'pstable' }, wider cells, more samples or fewer columns",
           'HYPERGLOW_LONELY_BUCKETS',
         )
@@ -178,7 +180,7 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
     }
   }
 
-  /** Columns of unit spread, and what are symbols; labels all are. */
+  /** Columns of unit spread, and which samples are symbols; labels all are. */
   #side(x: Tensor): Side {
     if (isLabels(x)) return sideOf(x, x)
     const rows = numbersOf('EDGE', x)
@@ -194,10 +196,10 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
   }
 
   /**
-   * Adjusted for chance (Vinh, Epps and Bailey 2010): the mean over shuffles of y is taken off an estimate of no information, nothing off one that is
-   * as large as the buckets allow, where there is nothing by chance.
+   * Adjusted for chance (Vinh, Epps and Bailey 2010): the mean over shuffles of y is subtracted in full from an estimate of that size, and
+   * not at all from an estimate equal to the maximum, which contains no chance.
    *
-   * @param most the least entropy of the buckets of either side
+   * @param most the smaller entropy of the buckets of the two sides
    */
   #lessChance(a: Side, b: Side, raw: Tensor, most: Tensor): Tensor {
     const chance = this.#repeated((draw) => {
@@ -222,7 +224,10 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
     )
   }
 
-  /** The information of normal samples that are correlated like these, plus what the estimate exceeds that of such samples by. */
+  /**
+   * The information of normal samples with the same correlations, plus the difference between the estimates of the samples and of the
+   * normal samples.
+   */
   #lessSurrogates(a: Side, b: Side, raw: Tensor): Tensor {
     const [x, y] = [a.columns as Tensor, b.columns as Tensor]
     const linear = gaussianInformation(this.name, x, y, true)
@@ -236,7 +241,7 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
     return stack(draws).mean()
   }
 
-  /** The same estimate for normal samples that are correlated like these. */
+  /** The same estimate for normal samples with the same correlations. */
   #surrogate(x: Tensor, y: Tensor, draw: Tensor): Tensor {
     const [n, d] = [rowsIn(x), (x.shape[1] as number) + (y.shape[1] as number)]
     const factor = normalCorrelation(concat([x, y], 1)).cholesky()
@@ -247,7 +252,7 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
     return this.#ensemble(this.#side(a), this.#side(b)).raw
   }
 
-  /** The joined estimate of the members, and the mean of what their buckets allow at most. */
+  /** The combined estimate of the members, and the mean of their maxima. */
   #ensemble(a: Side, b: Side): { raw: Tensor; most: Tensor } {
     const { widths, ensemble } = this.params
     const pairs = widths.map(
@@ -264,7 +269,8 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
       )
     }
     const joined = members.mul(edgeWeights(literal(Float64Array.from(widths)), d)).sum()
-    // The weights extrapolate, with entries far above 1 in several dimensions; no partition has less than nothing or more than its entropies.
+    // The weights extrapolate, with entries far above 1 in several dimensions; the information of a partition is at least 0 and at most its
+    // entropies.
     return { raw: joined.maximum(0).minimum(most), most }
   }
 

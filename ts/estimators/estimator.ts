@@ -15,7 +15,7 @@ import { stack } from '../ops/index.js'
 import type { DeviceRequest, Tensor } from '../ops/tensor.js'
 import { placedOn } from '../ops/to.js'
 import { checkDevice, checkMeeting, checkTensor } from './check.js'
-import { adviseOnLabels, type SampleData, samplesFrom } from './data.js'
+import { adviseOnLabels, releaseSamples, type SampleData, samplesFrom } from './data.js'
 import {
   type EstimateDetails,
   type EstimateOptions,
@@ -35,14 +35,14 @@ export interface EstimatorOptions {
 }
 
 /**
- * What an argument may hold: real numbers; class labels (an integer vector, or rows of which equal ones are one class, such as
- * one-hot rows); or either, where the formula treats labels as classes and never as numbers.
+ * Kind of an argument: real numbers; class labels (an integer vector, or rows of which equal ones are one class, such as one-hot rows); or
+ * either, if the formula treats labels as classes and never as numbers.
  */
 export type Takes = 'numbers' | 'classes' | 'any'
 
-/** What is known of a segment besides its tensors. */
+/** Properties of a segment besides its tensors. */
 export interface SegmentOptions {
-  /** Whether the target is a class (one-hot rows) or numbers. Default: not known, the rows are taken as they are. */
+  /** Whether the target is a class (one-hot rows) or numbers. Default: unknown, the rows are used as they are. */
   target?: 'classes' | 'numbers'
 }
 
@@ -50,9 +50,9 @@ export interface SegmentOptions {
 export const segmentChecks: Checks<SegmentOptions> = { target: oneOf('classes', 'numbers') }
 
 /**
- * A measure of how much one set of samples tells about another.
+ * A measure of dependence between two sets of samples.
  *
- * A subclass needs `criterion` only. It then serves as an evaluator of training dynamics and as a loss of layers:
+ * A subclass needs only `criterion`. It then works as an evaluator of training dynamics and as a loss of layers:
  *
  *     class Correlation extends Estimator {
  *       criterion(x: Tensor, y: Tensor) {
@@ -61,9 +61,9 @@ export const segmentChecks: Checks<SegmentOptions> = { target: oneOf('classes', 
  *     }
  */
 export abstract class Estimator<O extends object = object> {
-  /** The options as given; of estimators of information, those left out with their defaults. */
+  /** The options as given; estimators of information add their defaults. */
   readonly params: Readonly<O & EstimatorOptions>
-  /** Codes of warnings that were emitted. */
+  /** Codes of emitted warnings. */
   #emitted = new Set<string>()
   /** Compiled measures of segments, by the kind of target. */
   readonly #measures = new Map<string, Compiled<[segment: Tensor[]], Tensor>>()
@@ -82,69 +82,71 @@ export abstract class Estimator<O extends object = object> {
   }
 
   /**
-   * Unit of the value: 'nats', 'bits', 'bans' or 'base b' for information, 'none' for other measures of dependence. It stands on figures and in
-   * stores.
+   * Unit of the value: 'nats', 'bits', 'bans' or 'base b' for information, 'none' for other measures of dependence. Figures and stores show
+   * it.
    */
   get unit(): string {
     return 'none'
   }
 
-  /** The options that decide the value, as figures and stores tell them. */
+  /** The options that determine the value, for figures and stores. */
   get settings(): Readonly<Record<string, unknown>> {
     const { device: _, ...settings } = this.params
     return settings
   }
 
-  /** Smallest number of samples that the formula is defined for. */
+  /** Smallest number of samples for which the formula is defined. */
   get minimumSamples(): number {
     return 1
   }
 
   /**
-   * Smallest number of samples for arguments of these widths; evaluators pass over smaller batches. More than `minimumSamples` where the
-   * formula needs more samples than columns.
+   * Smallest number of samples for arguments of these widths; evaluators skip smaller batches. More than `minimumSamples` if the formula
+   * needs more samples than columns.
    *
-   * @param x numbers per sample, undefined for class labels; @param y alike
+   * @param x numbers per sample, undefined for class labels
+   * @param y likewise
    */
   samplesFor(_x: number | undefined, _y: number | undefined): number {
     return this.minimumSamples
   }
 
-  /** Number of samples below which the value means little; evaluators warn about smaller batches. */
+  /** Number of samples below which the value is unreliable; evaluators warn about smaller batches. */
   get advisedSamples(): number {
     return this.minimumSamples
   }
 
-  /** What the arguments may hold. */
+  /** Kinds of the arguments. */
   get takes(): { readonly x: Takes; readonly y: Takes } {
     return { x: 'any', y: 'any' }
   }
 
-  /** Whether there is a lazy `criterion`; not so where a value takes training of its own, or decisions by values. */
+  /** Whether there is a lazy `criterion`; false if a value needs training, or decisions by values. */
   get isLazy(): boolean {
     return true
   }
 
   /**
-   * The measure of two sets of samples, as lazy and differentiable as its formula.
+   * The measure of two sets of samples, lazy, and differentiable if its formula is.
    *
-   * @param x `[n, dx]`; @param y `[n, dy]`, the same draws
+   * @param x `[n, dx]`
+   * @param y `[n, dy]`, the same draws
    * @returns scalar
    */
   abstract criterion(x: Tensor, y: Tensor): Tensor
 
   /**
-   * The part, from 0 to 1, of a layer's activations that lie outside of the range that the estimator tells apart: a lazy scalar, or undefined where it has no such
-   * range. Whoever evaluates segments reads it beside the values and hands it to {@link adviceOnOutside}.
+   * The share, from 0 to 1, of a layer's activations outside the range of the estimator: a lazy scalar, or undefined without a range. The
+   * evaluator of segments reads it with the values and passes it to {@link adviceOnOutside}.
    */
   outside(_h: Tensor): Tensor | undefined {
     return undefined
   }
 
   /**
-   * What to say of that part; undefined where it does no harm.
+   * Warning for that share; undefined if it does no harm.
    *
-   * @param what whose activations they are, for instance 'layer dense_1'
+   * @param what the source of the activations, for instance 'layer dense_1'
    */
   adviceOnOutside(_part: number, _what: string): string | undefined {
     return undefined
@@ -154,7 +156,7 @@ export abstract class Estimator<O extends object = object> {
    * The coordinates of one batch in the information plane.
    *
    * @param segment `[x, h1, ..., hL, y]`: input, outputs of L layers, target (class labels as one-hot rows), each `[n, ...]`
-   * @returns L pairs `[criterion(h, x), criterion(h, y)]` of scalars, nothing computed yet
+   * @returns L pairs `[criterion(h, x), criterion(h, y)]` of lazy scalars
    */
   evaluateSegment(segment: readonly Tensor[], options: SegmentOptions = {}): Tensor[][] {
     const given = checkOptions(`${this.name}: evaluateSegment`, options, segmentChecks)
@@ -164,10 +166,10 @@ export abstract class Estimator<O extends object = object> {
   }
 
   /**
-   * The same pairs as numbers: what is recorded at the end of an epoch. NaN for a pair that there is no answer for (DataError and
-   * NumericalError of single pairs).
+   * The same pairs as numbers, recorded at the end of an epoch. NaN for a pair without an answer (DataError and NumericalError of single
+   * pairs).
    *
-   * @param unanswered called with the reason, for every such pair
+   * @param unanswered called with the reason for every such pair
    */
   async measureSegment(
     segment: readonly Tensor[],
@@ -199,7 +201,7 @@ export abstract class Estimator<O extends object = object> {
         return [[nothing, nothing]]
       }
     }
-    // A layer without an answer must not take the others with it.
+    // A layer without an answer must not affect the other layers.
     const pairs: number[][] = []
     const [x, y] = [segment[0] as Tensor, segment.at(-1) as Tensor]
     for (const h of segment.slice(1, -1)) {
@@ -208,7 +210,7 @@ export abstract class Estimator<O extends object = object> {
     return pairs
   }
 
-  /** The pairs of a segment as one tensor `[2 L]`, compiled: the segments of a run have the same shapes epoch after epoch. */
+  /** The pairs of a segment as one tensor `[2 L]`, compiled: the segments of a run have the same shapes in every epoch. */
   #segmentMeasure(options: SegmentOptions): Compiled<[segment: Tensor[]], Tensor> {
     const key = String(options.target)
     let measure = this.#measures.get(key)
@@ -240,11 +242,10 @@ export abstract class Estimator<O extends object = object> {
    *     await new KSG().estimate(x, y) // 0.83
    *     console.log(await new KSG().estimate(x, y, { details: true })) // unit, settings, kinds of data, limit, warnings
    *
-   * Warns once (`HYPERGLOW_LABELS_AS_NUMBERS`) of what look like class labels in an array that does not hold integers, where they count as
-   * numbers.
+   * Warns once (`HYPERGLOW_LABELS_AS_NUMBERS`) of apparent class labels in an array of floating-point numbers, which count as numbers.
    *
    * @param x n samples; @param y the same draws
-   * @returns the value; with `details: true` a record of what it was
+   * @returns the value; with `details: true` a record
    * @throws DataError for NaN or infinite data and for too few samples; NumericalError when the data do not give a finite value
    */
   estimate(x: SampleData, y: SampleData, options?: EstimateOptions & { details?: false }): Promise<number>
@@ -261,8 +262,27 @@ export abstract class Estimator<O extends object = object> {
   ): Promise<number | EstimateDetails> {
     const { details = false } = checkOptions(`estimate of ${this.name}`, options, estimateChecks)
     const start = performance.now()
-    const [a, b] = [await this.samples('x', x, y), await this.samples('y', y, x)]
-    checkMeeting(this.name, a, b)
+    const a = await this.samples('x', x, y)
+    try {
+      const b = await this.samples('y', y, x)
+      try {
+        checkMeeting(this.name, a, b)
+        return await this.#estimateOf([x, y], [a, b], details, start)
+      } finally {
+        releaseSamples(b, y)
+      }
+    } finally {
+      releaseSamples(a, x)
+    }
+  }
+
+  /** The estimate of data whose samples were read. */
+  async #estimateOf(
+    [x, y]: readonly [SampleData, SampleData],
+    [a, b]: readonly [Tensor, Tensor],
+    details: boolean,
+    start: number,
+  ): Promise<number | EstimateDetails> {
     if (this.takesLabelsAsNumbers('x')) await adviseOnLabels(this.name, 'x', x, a)
     if (this.takesLabelsAsNumbers('y')) await adviseOnLabels(this.name, 'y', y, b)
     if (isLabels(a) && this.needsClasses('x')) await checkLabels(this.name, 'x', a)
@@ -280,7 +300,7 @@ export abstract class Estimator<O extends object = object> {
     }
     if (value < 0) {
       findings.warn(
-        'below 0: an estimate without bias of no dependence is as often below 0 as above; { clip: true } gives 0',
+        'below 0: an unbiased estimate of zero dependence is as often below 0 as above; { clip: true } gives 0',
       )
     }
     const { name: estimator, unit, natsPerUnit, settings } = this
@@ -288,7 +308,7 @@ export abstract class Estimator<O extends object = object> {
     return estimateDetails({ value, unit, natsPerUnit, estimator, settings, seconds }, findings, a, b)
   }
 
-  /** Shares what was warned of with others: one of them emits each code. @internal */
+  /** Shares the set of emitted codes with other estimators: each code is emitted by one of them. @internal */
   shareWarnings(emitted: Set<string>): this {
     this.#emitted = emitted
     return this
@@ -308,25 +328,25 @@ export abstract class Estimator<O extends object = object> {
     return samplesFrom(`${this.name}: ${what}`, data, { device: this.params.device, beside })
   }
 
-  /** Whether whole numbers of a float array count as numbers, so that labels given so would be mistaken. */
+  /** Whether whole numbers of a float array count as numbers, so labels in a float array would be misread. */
   protected takesLabelsAsNumbers(what: 'x' | 'y'): boolean {
     return this.takes[what] !== 'classes'
   }
 
-  /** Whether labels must be classes of several samples; where only their being equal counts, each sample may have its own. */
+  /** Whether each class must have several samples; false if only equality matters. */
   protected needsClasses(what: 'x' | 'y'): boolean {
     return this.takes[what] === 'numbers'
   }
 
-  /** Nats in one unit of the value; 1 where it has no unit. */
+  /** Nats in one unit of the value; 1 if it has no unit. */
   protected get natsPerUnit(): number {
     return 1
   }
 
   /**
-   * The value of checked samples, as {@link samplesFrom} gives them.
+   * The value of checked samples, as returned by {@link samplesFrom}.
    *
-   * @param _findings where a subclass notes what the value was: its limit, bounds, warnings, the formula that gave it
+   * @param _findings a subclass notes limit, bounds, warnings and formula here
    */
   protected async value(x: Tensor, y: Tensor, _findings: Findings): Promise<number> {
     using value = tidy(() => this.criterion(x, y))
@@ -351,12 +371,12 @@ export abstract class Estimator<O extends object = object> {
   }
 }
 
-/** Whether an error says that samples have no answer, and not that something was used wrongly. */
+/** Whether an error means that the samples have no answer, rather than wrong use. */
 export function isUnanswered(error: unknown): error is DataError | NumericalError {
   return error instanceof DataError || error instanceof NumericalError
 }
 
-/** NaN for data that there is no answer for, after telling the reason; throws errors that are not about the data. */
+/** NaN for data without an answer, after reporting the reason; throws errors that are not about the data. */
 function noValue(error: unknown, unanswered: (reason: Error) => void): number {
   if (!isUnanswered(error)) throw error
   unanswered(error)
@@ -371,7 +391,7 @@ export function checkEstimator(what: string, value: unknown): asserts value is E
   )
 }
 
-/** A segment by what its entries are. */
+/** The parts of a segment. */
 export interface SegmentParts {
   /** Input of the network. */
   readonly x: Tensor
@@ -381,7 +401,7 @@ export interface SegmentParts {
   readonly y: Tensor
 }
 
-/** The parts of a segment in the shapes they have. */
+/** The parts of a segment in their given shapes. */
 export function segmentParts(name: string, segment: readonly Tensor[]): SegmentParts {
   if (!isList(segment) || segment.length < 3) {
     throw new ArgumentError(
@@ -399,7 +419,7 @@ export function splitSegment(name: string, segment: readonly Tensor[]): SegmentP
   return { x: flat(x), hidden: hidden.map(flat), y: flat(y) }
 }
 
-/** A vector of numbers as one column; a vector of integer labels as it is. */
+/** A vector of numbers as one column; a vector of integer labels unchanged. */
 function column(part: Tensor): Tensor {
   return isFloat(part.dtype) ? part.expandDims(1) : part
 }

@@ -9,9 +9,9 @@ import { normalScores } from './ranks.js'
  * Gaussian-copula mutual information (GCMI; Ince, Giordano, Kayser, Rousselet, Gross and Schyns 2017): every column becomes the
  * normal scores of its ranks, then the information of normal vectors minus its bias.
  *
- * Exact up to sampling error for normal data whose coordinates were each mapped by any increasing function; blind to dependence
- * that is not monotone, so in general it errs downward. O(n log n + n d^2). `biasCorrection` defaults to true. A measurement: no
- * gradient passes through ranks. Class labels: {@link DiscriminantMI}.
+ * Exact up to sampling error for normal data after any increasing map of each coordinate. It does not detect dependence that is not
+ * monotone, so in general it is biased downward. O(n log n + n d^2). `biasCorrection` defaults to true. A measurement: no gradient passes
+ * through ranks. Class labels: {@link DiscriminantMI}.
  */
 export class GaussianCopulaMI extends InformationEstimator<GaussianOptions> {
   constructor(options: GaussianOptions & InformationOptions = {}) {

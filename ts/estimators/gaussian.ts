@@ -2,15 +2,15 @@ import { literal } from '../core/create.js'
 import { DataError } from '../core/errors.js'
 import { scope } from '../core/memory.js'
 import { checkValue, flag, whole } from '../core/options.js'
-import { concat, where } from '../ops/index.js'
+import { concat } from '../ops/index.js'
 import { arange, eye, type Tensor, zeros } from '../ops/tensor.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { DiscriminantMI } from './linear-discriminant.js'
-import { columnsInRange } from './magnitude.js'
+import { standardized, varying } from './standardized.js'
 
 /** Options of {@link GaussianMI}. */
 export interface GaussianOptions {
-  /** Subtract the bias that the estimate has for normal data (Ince et al. 2017, from Misra, Singh and Demchuk 2005). Default false. */
+  /** Subtract the bias of the estimate for normal data (Ince et al. 2017, from Misra, Singh and Demchuk 2005). Default false. */
   biasCorrection?: boolean
 }
 
@@ -19,10 +19,10 @@ export interface GaussianOptions {
  *
  *   I = 1/2 ln(|Cx| |Cy| / |Cxy|) = -1/2 sum_i ln(1 - rho_i^2)
  *
- * Exact for jointly normal data up to sampling error and a bias of about dx dy / (2 n); for other data it is the information in
- * linear dependence, a lower bound where both margins are normal. Differentiable. Needs more samples than columns. Columns that are
- * constant or combinations of others tell nothing more; of a deterministic relation, whose information is infinite, some 13 nats per
- * dimension come out. Class labels: {@link DiscriminantMI}.
+ * Exact for jointly normal data up to sampling error and a bias of about dx dy / (2 n). For other data it is the information in linear
+ * dependence, a lower bound if both marginals are normal. Differentiable. Columns that are constant or combinations of others add nothing.
+ * A deterministic relation has infinite information; the estimate is then about 13 nats per dimension. Class labels: {@link
+ * DiscriminantMI}.
  */
 export class GaussianMI extends InformationEstimator<GaussianOptions> {
   constructor(options: GaussianOptions & InformationOptions = {}) {
@@ -43,7 +43,7 @@ export class GaussianMI extends InformationEstimator<GaussianOptions> {
   }
 }
 
-/** Samples that a correlation matrix of columns of x and y needs; none of its own where one of them holds labels. */
+/** Samples that a correlation matrix of the columns of x and y needs; 0 if one of them holds labels. */
 export function samplesForColumns(x: number | undefined, y: number | undefined): number {
   if (x !== undefined) checkValue('samplesFor: x', x, whole(0))
   if (y !== undefined) checkValue('samplesFor: y', y, whole(0))
@@ -68,8 +68,8 @@ export function gaussianInformation(name: string, x: Tensor, y: Tensor, biasCorr
 }
 
 /**
- * For each column of y the logarithm of its deviation given the columns before it, over that given x as well: how much x tells more. Their
- * sum is the plug-in information.
+ * For each column of y the log of its standard deviation given the columns before it, minus the same given x as well: the additional
+ * information of x. Their sum is the plug-in information.
  */
 export function logDeviations(name: string, x: Tensor, y: Tensor): Tensor {
   checkColumns(name, x, y)
@@ -77,43 +77,29 @@ export function logDeviations(name: string, x: Tensor, y: Tensor): Tensor {
   const full = normalCorrelation(concat([x, y], 1))
   const margin = full.slice([dx, dx])
   return scope(name, () => {
-    // The factor of the whole holds that of x; what follows is the factor of y given x.
+    // The factor of all columns contains the factor of x; the rest is the factor of y given x.
     const given = full.cholesky().diagonal().slice([dx])
     return margin.cholesky().diagonal().log().sub(given.log())
   })
 }
 
-/** Columns of mean 0 and variance 1; those that are constant become 0. */
-export function standardized(z: Tensor): Tensor {
-  const varies = varying(z)
-  const near = columnsInRange(z)
-  const centered = near.sub(near.mean(0)).mul(varies)
-  const spread = centered.square().mean(0).sqrt()
-  return centered.div(where(varies.greater(0), spread, 1))
-}
-
-/** Correlation matrix of columns; those that are constant are uncorrelated with everything. */
+/** Correlation matrix of columns; constant columns are uncorrelated with everything. */
 export function normalCorrelation(z: Tensor): Tensor {
   const rows = standardized(z)
   const products = rows.matmulT(rows, { transposeA: true }).div(z.shape[0] as number)
   return withRidge(products.add(varying(z).neg().add(1).diag()))
 }
 
-/** Weight of the identity in every correlation matrix: columns that are combinations of others leave it positive definite. */
+/** Weight of the identity in every correlation matrix, which keeps it positive definite if columns are combinations of others. */
 const ridge = 1e-12
 
-/** A correlation matrix drawn a little toward the identity. */
+/** A correlation matrix, shrunk slightly toward the identity. */
 export function withRidge(correlation: Tensor): Tensor {
   const d = correlation.shape[0] as number
   return correlation.mul(1 - ridge).add(eye(d, d, { dtype: 'float64' }).mul(ridge))
 }
 
-/** 1 for each column that varies, 0 for constant ones; their computed variance may be a rounding error above 0. */
-export function varying(z: Tensor): Tensor {
-  return z.max(0).notEqual(z.min(0)).cast('float64')
-}
-
-/** Bias of the plug-in estimate for n normal samples, by the expectation of the logarithm of Wishart determinants. */
+/** Bias of the plug-in estimate for n normal samples, by the expectation of the log determinant of Wishart matrices. */
 export function normalBias(n: number, varies: Tensor, dx: number): Tensor {
   const width = varies.size
   const terms = arange(1, width + 1, { dtype: 'float64' })
@@ -129,21 +115,22 @@ export function normalBias(n: number, varies: Tensor, dx: number): Tensor {
     .sub(at(varies))
 }
 
-/** Variance that a column must have beside those before it, as a part of its own. */
+/** Smallest variance of a column given the columns before it, as a fraction of its variance. */
 const leastRest = 1e-10
 
 /**
- * The columns that are neither constant nor combinations of columns before them, to about 1e-10 of their variance; undefined where none is left,
- * and all of them where there are not more samples than columns.
+ * The columns that are neither constant nor combinations of earlier columns, to about 1e-10 of their variance. Undefined if none is left.
+ * All columns if there are not more samples than columns.
  *
- * @param x `[n, d]` float64; @param judged what stands for x where it is told which columns these are, such as its ranks
+ * @param x `[n, d]` float64
+ * @param judged the data by which the columns are chosen, such as the ranks of x
  */
 export async function independentColumns(x: Tensor, judged = x): Promise<Tensor | undefined> {
   const [n, d] = x.shape as [number, number]
   const varies = varying(judged)
-  // Any n - 1 columns would span the samples, so that leaving others out says nothing of them.
+  // Any n - 1 columns would span the samples, so a selection would be arbitrary.
   if (d >= n) return (await varies.max().item()) > 0 ? x : undefined
-  // The squared pivots are what each column has beside those before it; one that is left out has but a rounding error.
+  // The squared pivots are the variance of each column given the columns before it; for a removed column this is a rounding error.
   const rest = normalCorrelation(judged).cholesky().diagonal().square().mul(varies)
   const isKept = (await rest.greater(leastRest).data()) as Uint8Array
   const kept = Int32Array.from(isKept.keys()).filter((column) => isKept[column] === 1)

@@ -6,7 +6,8 @@ import { checkEstimator, type Estimator } from './estimator.js'
  * Objective of one layer of the HSIC bottleneck (Ma, Lewis and Kleijn 2019, eq. 5):
  * `estimator(z, x) - coefficient * estimator(z, y)`; training minimizes it.
  *
- * @param z `[batch, ...]` output of the layer; @param x `[batch, ...]` input of the network
+ * @param z `[batch, ...]` output of the layer
+ * @param x `[batch, ...]` input of the network
  * @param y `[batch, ...]` target; class labels as one-hot rows
  * @param coefficient weight of the dependence on the target
  */

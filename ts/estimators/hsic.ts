@@ -4,7 +4,7 @@ import { scope, tidy } from '../core/memory.js'
 import { above, type Checks, checkOptions, flag, oneOf } from '../core/options.js'
 import { stack } from '../ops/index.js'
 import { eye, type Tensor } from '../ops/tensor.js'
-import { centredInner, centredMatrix, inner, type KernelSamples } from './centring.js'
+import { centeredInner, centeredMatrix, inner, type KernelSamples } from './centering.js'
 import type { Findings } from './details.js'
 import { Estimator, type EstimatorOptions, splitSegment } from './estimator.js'
 import { kernelChecks } from './kernel-options.js'
@@ -22,13 +22,13 @@ import {
 } from './kernels.js'
 import { samplesOf } from './samples.js'
 
-/** Kernels that can be asked for by name. */
+/** Names of kernels. */
 export type KernelName = 'gaussian' | 'laplacian' | 'linear' | 'polynomial' | 'imq' | 'delta'
 
-/** Which sum estimates the population value. */
+/** Estimator of the population value. */
 export type HSICEstimator = 'biased' | 'biasedN2' | 'unbiased' | 'pyglow'
 
-/** Which measure is built on the kernel matrices. */
+/** Measure on the kernel matrices. */
 export type HSICVariant = 'plain' | 'nHSIC'
 
 /** Options of {@link HSIC}. */
@@ -37,11 +37,11 @@ export interface HSICOptions extends EstimatorOptions {
   kernel?: KernelName | Kernel
   /** Kernel of the second argument. Default the same; in a segment, of the target only. */
   kernelY?: KernelName | Kernel
-  /** Width of gaussian and laplacian kernels; needed by them. 'median' takes each argument's own median distance. */
+  /** Bandwidth of gaussian and laplacian kernels; required by them. 'median' is the median distance of each argument. */
   sigma?: Sigma
-  /** Width for `kernelY`. Default sigma. */
+  /** Bandwidth for `kernelY`. Default sigma. */
   sigmaY?: Sigma
-  /** Multiply the widths by the root of the number of features. Default false. */
+  /** Multiply the bandwidths by the root of the number of features. Default false. */
   scaleSqrtD?: boolean
   /** polynomial kernel: default 1 / features. */
   gamma?: number
@@ -58,11 +58,12 @@ export interface HSICOptions extends EstimatorOptions {
   /** nHSIC: ridge per sample. Default 1e-5. */
   epsilon?: number
   /**
-   * nHSIC: what kernel matrices and products are computed in. Default 'float64'. 'float32', as the authors' code has it, takes about half the time; the inverse
-   * enlarges its rounding up to 1 / (epsilon n) times, which leaves three to four digits: for training, not for numbers to be told.
+   * nHSIC: dtype of kernel matrices and products. Default 'float64'. 'float32', as in the authors' code, takes about half the time. The
+   * inverse amplifies its rounding up to 1 / (epsilon n) times, which leaves three to four digits: use it for training, not for reported
+   * values.
    */
   precision?: 'float64' | 'float32'
-  /** Give 0 for values below 0, which the unbiased form may have. Default false. */
+  /** Replace values below 0, which the unbiased form may have, by 0. Default false. */
   clip?: boolean
 }
 
@@ -75,7 +76,7 @@ const checks: Checks<HSICOptions> = {
   clip: flag,
 }
 
-/** Makes the kernel of a name from the estimator's options. */
+/** Makes a kernel from its name and the estimator's options. */
 const KERNELS: { [K in KernelName]: (options: HSICOptions) => Kernel } = {
   gaussian: (o) => gaussianKernel({ sigma: o.sigma as Sigma, scaleSqrtD: o.scaleSqrtD ?? false }),
   laplacian: (o) => laplacianKernel({ sigma: o.sigma as Sigma, scaleSqrtD: o.scaleSqrtD ?? false }),
@@ -97,10 +98,10 @@ const KERNELS: { [K in KernelName]: (options: HSICOptions) => Kernel } = {
  * - `biased` (default): trace(K H L H) / (n - 1)^2. Gretton, Bousquet, Smola and Schoelkopf 2005, eq. 9.
  * - `biasedN2`: the same over n^2. Gretton et al. 2007.
  * - `unbiased`: HSIC_1 of Song et al. 2012, eq. 5; needs n of at least 4 and may be negative.
- * - `pyglow`: the same trace over (n - 1), for comparison with results of that library.
+ * - `pyglow`: the same trace over (n - 1), for comparison with results of PyGlow.
  *
- * Variant `nHSIC`: trace(M_K M_L), M = Kc (Kc + epsilon n I)^-1, Kc = H K H. Ma, Lewis and Kleijn 2019, eq. 4. Computed in float64
- * unless `precision` says otherwise.
+ * Variant `nHSIC`: trace(M_K M_L), M = Kc (Kc + epsilon n I)^-1, Kc = H K H. Ma, Lewis and Kleijn 2019, eq. 4. Computed in float64 unless
+ * `precision` is 'float32'.
  *
  *     const hsic = new HSIC({ kernel: 'gaussian', sigma: 5 })
  *     await hsic.estimate(activations, inputs)
@@ -154,7 +155,7 @@ export class HSIC extends Estimator<HSICOptions> {
     }
   }
 
-  /** @throws ArgumentError for kernels made by hand that are distances */
+  /** @throws ArgumentError for custom kernels that are distances */
   protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
     const value = await super.value(x, y, findings)
     // Unbiased estimates may be below 0.
@@ -177,21 +178,21 @@ export class HSIC extends Estimator<HSICOptions> {
   }
 
   /**
-   * Matrices `[n, n]` whose entrywise product sums up to the measure before it is clipped, in float64: to shuffle the samples of y is to shuffle rows and columns
-   * of its matrix.
+   * Matrices `[n, n]` whose entrywise product sums to the measure before clipping, in float64: a shuffle of the samples of y is a shuffle
+   * of rows and columns of its matrix.
    */
   factors(x: Tensor, y: Tensor): { x: Tensor; y: Tensor } {
     this.checkCounts(x, y)
     const [k, l] = this.#samplesOf(this.#parts(x, y)) as [KernelSamples, KernelSamples]
-    if (this.#variant === 'nHSIC') return { x: this.#regularised('x', k), y: this.#regularised('y', l) }
+    if (this.#variant === 'nHSIC') return { x: this.#regularized('x', k), y: this.#regularized('y', l) }
     const scale = SCALES[this.#estimator](k.samples.count)
     return {
-      x: centredMatrix(k, this.#estimator === 'unbiased').mul(scale),
+      x: centeredMatrix(k, this.#estimator === 'unbiased').mul(scale),
       y: as(l.kernel.shifted(l.samples), 'float64'),
     }
   }
 
-  /** Kernel matrices of input and target are made once, and shared by all layers. */
+  /** Kernel matrices of input and target are computed once and shared by all layers. */
   override evaluateSegment(segment: readonly Tensor[]): Tensor[][] {
     const { x, hidden, y } = splitSegment(this.name, segment)
     for (const other of [...hidden, y]) this.checkCounts(x, other)
@@ -223,7 +224,7 @@ export class HSIC extends Estimator<HSICOptions> {
   }
 
   #samplesOf(parts: readonly Part[]): KernelSamples[] {
-    // The inverse of a kernel matrix with a small ridge enlarges what its entries lack, so that they, too, have the precision of what is done with them.
+    // The inverse of a kernel matrix with a small ridge amplifies errors of its entries, so the entries have the precision of the inverse.
     const isCast = (x: Tensor) => this.#variant === 'nHSIC' && isFloat(x.dtype)
     return parts.map(({ what, x, kernel }) => ({
       kernel,
@@ -233,14 +234,14 @@ export class HSIC extends Estimator<HSICOptions> {
 
   /** The inner products of the centered (nHSIC: and regularized) kernel matrices of two parts. */
   #products(parts: readonly Part[], samples: readonly KernelSamples[]): (a: number, b: number) => Tensor {
-    if (this.#variant !== 'nHSIC') return centredInner(samples, this.#estimator === 'unbiased')
-    const matrices = parts.map(({ what }, part) => this.#regularised(what, samples[part] as KernelSamples))
+    if (this.#variant !== 'nHSIC') return centeredInner(samples, this.#estimator === 'unbiased')
+    const matrices = parts.map(({ what }, part) => this.#regularized(what, samples[part] as KernelSamples))
     return (a, b) => inner(matrices[a] as Tensor, matrices[b] as Tensor)
   }
 
-  #regularised(what: string, part: KernelSamples): Tensor {
-    const matrix = as(centredMatrix(part, false), this.#precision)
-    return scope(`${this.name}/${what}`, () => regularised(matrix, this.#epsilon * part.samples.count))
+  #regularized(what: string, part: KernelSamples): Tensor {
+    const matrix = as(centeredMatrix(part, false), this.#precision)
+    return scope(`${this.name}/${what}`, () => regularized(matrix, this.#epsilon * part.samples.count))
   }
 }
 
@@ -263,8 +264,8 @@ const SCALES: { [E in HSICEstimator]: (n: number) => number } = {
   pyglow: (n) => 1 / (n - 1),
 }
 
-/** Kc (Kc + ridge I)^-1 as I - ridge (Kc + ridge I)^-1: one inverse, of which the gradient is two products with it. */
-function regularised(k: Tensor, ridge: number): Tensor {
+/** Kc (Kc + ridge I)^-1 as I - ridge (Kc + ridge I)^-1: one inverse, whose gradient is two products with it. */
+function regularized(k: Tensor, ridge: number): Tensor {
   const n = k.shape[0] as number
   const identity = eye(n, n, { dtype: k.dtype })
   return identity.sub(k.add(identity.mul(ridge)).inv({ positiveDefinite: true }).mul(ridge))

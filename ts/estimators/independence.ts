@@ -3,7 +3,7 @@ import { tidy } from '../core/memory.js'
 import { checkOptions } from '../core/options.js'
 import { stack } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
-import { centered } from './centring.js'
+import { centered } from './centering.js'
 import { checkMeeting } from './check.js'
 import { adviseOnCopies } from './copies.js'
 import { type SampleData, samplesFrom } from './data.js'
@@ -23,22 +23,27 @@ export interface IndependenceResult {
   readonly pValue: number
 }
 
-/** Samples that the approximation needs: below, it rejects more than it says (9 % in place of 5 with 10 samples). */
+/** Smallest number of samples for the approximation: below it the test rejects too often (9 % instead of 5 % with 10 samples). */
 const fewest = 20
 
-/** Shapes of the gamma distribution, in samples, beyond which it rejects less than it says (3 % in place of 5 at 10, hardly ever at 100). */
+/**
+ * Largest shape of the gamma distribution, relative to the samples: beyond it the test rejects too rarely (3 % instead of 5 % at 10, hardly
+ * ever at 100).
+ */
 const largestShape = 3
 
 /**
- * Test of independence by HSIC without shuffles: n HSIC against the gamma distribution that has its mean and variance under independence
- * (Gretton, Fukumizu, Teo, Song, Schoelkopf and Smola 2007). An approximation, for 20 samples or more of few columns; of many columns it finds too little,
- * and a warning says so once (`HYPERGLOW_WIDE`). The exact test, of any measure and any number of samples, is `permutationTest`.
+ * Test of independence by HSIC without shuffles: n HSIC against the gamma distribution with its mean and variance under independence
+ * (Gretton, Fukumizu, Teo, Song, Schoelkopf and Smola 2007). An approximation, for 20 or more samples of few columns. For many columns it
+ * loses power, and a warning says so once (`HYPERGLOW_WIDE`). The exact test, of any measure and any number of samples, is
+ * `permutationTest`.
  *
- * Pairs that were given several times look like dependence; a warning says so once (`HYPERGLOW_REPEATED_SAMPLES`).
+ * Repeated pairs look like dependence; a warning says so once (`HYPERGLOW_REPEATED_SAMPLES`).
  *
  *     await independenceTest(x, y) // { statistic, pValue }
  *
- * @param x n samples; @param y the same draws, integer vectors being class labels
+ * @param x n samples
+ * @param y the same draws; an integer vector holds class labels
  * @throws DataError for fewer than 20 samples
  */
 export async function independenceTest(
@@ -63,7 +68,7 @@ export async function independenceTest(
   }
   await adviseOnCopies('independenceTest', a, b)
   const { statistic, mean, variance } = await momentsOf(hsic, a, b)
-  // A constant argument: the statistic is 0 and tells nothing.
+  // A constant argument: the statistic is 0 for every pairing.
   if (!(mean > 0 && variance > 0)) return { statistic: statistic / n, pValue: 1 }
   const shape = (mean * mean) / variance
   if (shape > largestShape * n) adviseOnShape(n)

@@ -1,4 +1,4 @@
-/** Estimators of dependence: one published formula a file, built from tensor operations. */
+/** Estimators of dependence: one published formula per file, built from tensor operations. */
 export * from './binned.js'
 export * from './bounds.js'
 export * from './cka.js'

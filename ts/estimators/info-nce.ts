@@ -5,8 +5,8 @@ import type { InformationOptions } from './information.js'
 import { type CriticOptions, ScoreBound } from './score-bound.js'
 
 /**
- * The lower bound InfoNCE (van den Oord, Li and Vinyals 2018) by a trained critic. Little variance, but never above ln of the number of held-out samples
- * that are compared at a time (512 at most, so 6.2 nats).
+ * The lower bound InfoNCE (van den Oord, Li and Vinyals 2018) by a trained critic. Small variance, but at most ln of the number of held-out
+ * samples in a block (at most 512, so 6.2 nats).
  */
 export class InfoNCE extends ScoreBound {
   constructor(options: CriticOptions & InformationOptions = {}) {

@@ -13,16 +13,16 @@ import { unitOfBase } from './unit.js'
 export interface InformationOptions extends EstimatorOptions {
   /** Base of the logarithm: Math.E for nats (default), 2 for bits. */
   base?: number
-  /** Give 0 for estimates below 0. Default false: an estimate of no information is as often below 0 as above. */
+  /** Replace estimates below 0 by 0. Default false: an unbiased estimate of zero information is as often below 0 as above. */
   clip?: boolean
 }
 
 const commonChecks: Checks<InformationOptions> = { base: logarithmBase, clip: flag, device }
 
 /**
- * An estimator of mutual information: what a subclass gives as `nats` of checked float64 samples, in the wanted unit.
+ * An estimator of mutual information. A subclass returns `nats` of checked float64 samples; the base class converts units.
  *
- * The subclass hands its defaults and the checks of its options to the constructor:
+ * The subclass passes its defaults and the checks of its options to the constructor:
  *
  *     export class Binned extends InformationEstimator<BinnedOptions> {
  *       constructor(options: BinnedOptions & InformationOptions = {}) {
@@ -56,24 +56,31 @@ export abstract class InformationEstimator<O extends object = object> extends Es
   }
 
   /**
-   * Whether the estimate may not exceed the entropy of either argument in the samples, equal rows being one symbol: H(Y) of class labels, ln n of n
-   * rows that all differ. So it is with measurements that count samples, which cannot tell more than that and where noise or a correction may
-   * still carry the formula beyond. Default false: closed forms extrapolate by what they assume, and a cap would end the gradient of a loss.
+   * Whether the estimate is capped at the entropy of either argument in the samples, equal rows being one symbol: H(Y) of class labels, ln
+   * n of n different rows. True for estimators that count samples: they cannot show more, but noise or a correction may exceed the cap.
+   * Default false: closed forms extrapolate by their assumptions, and a cap would end the gradient of a loss.
    */
   protected get isLimited(): boolean {
     return false
   }
 
   /**
-   * The estimate in nats; float64 scalar. {@link isLimited} is seen to by the caller.
+   * Whether `nats` never exceeds the limit of {@link isLimited}, so that a lazy value needs no entropies of the rows to be held there. Default false.
+   */
+  protected get isWithinLimit(): boolean {
+    return false
+  }
+
+  /**
+   * The estimate in nats; float64 scalar. The caller applies {@link isLimited}.
    *
-   * @param x `[n, dx]` float64, or int32 `[n]` where it takes classes and classes are given (equal numbers, equal class); @param y alike
+   * @param x `[n, dx]` float64, or int32 `[n]` if the estimator takes classes and the argument holds classes (equal numbers, equal class)
+   * @param y likewise
    */
   protected abstract nats(x: Tensor, y: Tensor): Tensor
 
   /**
-   * The estimator to use when y (or x) is an integer vector of class labels, for one that takes numbers. By default there is
-   * none, and labels are refused.
+   * The estimator for class labels in y (or x), for an estimator of numbers. By default there is none, and labels are refused.
    */
   protected forClasses(): InformationEstimator | undefined {
     return undefined
@@ -86,13 +93,14 @@ export abstract class InformationEstimator<O extends object = object> extends Es
     if (isLabels(x) && takes.x === 'numbers') return this.#classes('x').criterion(y, x)
     const [a, b] = [this.#argument('x', x), this.#argument('y', y)]
     const nats = this.nats(a, b)
+    const isCapped = this.isLimited && !this.isWithinLimit
     const value = this.inUnits(
-      this.isLimited ? nats.minimum(entropyOfSamples(a)).minimum(entropyOfSamples(b)) : nats,
+      isCapped ? nats.minimum(entropyOfSamples(a)).minimum(entropyOfSamples(b)) : nats,
     )
     return x.dtype === 'float32' && y.dtype !== 'float64' ? value.cast('float32') : value
   }
 
-  /** Samples that a pair of arguments of these widths needs; a width is undefined for class labels. */
+  /** Smallest number of samples for arguments of these widths; a width is undefined for class labels. */
   override samplesFor(x: number | undefined, y: number | undefined): number {
     const { takes } = this
     const delegates = (x === undefined && takes.x === 'numbers') || (y === undefined && takes.y === 'numbers')
@@ -118,9 +126,10 @@ export abstract class InformationEstimator<O extends object = object> extends Es
   }
 
   /**
-   * An estimate in nats as it is given: not above the limit that was noted, in the wanted unit, not below 0 where that was asked for.
+   * An estimate in nats, capped at the noted limit, in the chosen unit, clipped at 0 if requested.
    *
-   * @param x the rows of a closed form, whose value may exceed what they resolve; @param y alike
+   * @param x the rows of a closed form, whose value may exceed their resolution
+   * @param y likewise
    */
   protected finished(nats: number, findings: Findings, x?: Tensor, y?: Tensor): number {
     judge(this.name, nats, findings)
@@ -133,12 +142,12 @@ export abstract class InformationEstimator<O extends object = object> extends Es
     return clip ? Math.max(0, value) : value
   }
 
-  /** Throws DTypeError where x, which must hold numbers, holds labels. */
+  /** Throws DTypeError if x holds labels and must hold numbers. */
   protected checkNumbers(x: Tensor): void {
     if (isLabels(x)) this.#classes('x')
   }
 
-  /** Nats in the unit that was asked for, not below 0 where that was asked for. */
+  /** Nats in the chosen unit, clipped at 0 if requested. */
   protected inUnits(nats: Tensor): Tensor {
     const { base, clip } = this.params
     const scaled = base === Math.E ? nats : nats.div(Math.log(base))
@@ -150,9 +159,9 @@ export abstract class InformationEstimator<O extends object = object> extends Es
     if (estimator !== undefined) return estimator
     const isSwapped = what === 'x' && this.takes.y === 'classes'
     throw new DTypeError(
-      `${this.name}: ${what} is an integer vector, so it holds class labels, which are not numbers to measure distances by; ` +
+      `${this.name}: ${what} is an integer vector, so it holds class labels, which have no distances; ` +
         (isSwapped ? 'give the numbers as x and the classes as y, or ' : '') +
-        'use mutualInformation() or an estimator for classes, or cast to float64 what are numbers indeed',
+        'use mutualInformation() or an estimator for classes, or cast to float64 if they are numbers',
     )
   }
 
@@ -163,7 +172,7 @@ export abstract class InformationEstimator<O extends object = object> extends Es
     return this.numbers(name, data)
   }
 
-  /** Samples of numbers in the form that `nats` takes them: float64 rows `[n, d]`, unless a subclass needs more of their shape. */
+  /** Numbers in the form that `nats` takes: float64 rows `[n, d]`, unless a subclass needs more axes. */
   protected numbers(what: string, data: Tensor): Tensor {
     return numbersOf(what, data)
   }

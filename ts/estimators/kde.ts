@@ -9,12 +9,12 @@ import { InformationEstimator, type InformationOptions } from './information.js'
 import { noteEntropies } from './limits.js'
 import { classCounts, classesOf, isLabels, numbersOf } from './samples.js'
 
-/** Which bound of Kolchinsky and Tracey. */
+/** Bound of Kolchinsky and Tracey. */
 export type KDEBound = 'upper' | 'lower'
 
 /** Options of {@link KDE}. */
 export interface KDEOptions {
-  /** Variance v of the noise that is added to every activation. Default 1e-3, that of Saxe et al. 2018. */
+  /** Variance v of the noise added to every activation. Default 1e-3, as in Saxe et al. 2018. */
   variance?: number
   /** Default 'upper'. */
   bound?: KDEBound
@@ -26,11 +26,11 @@ export interface KDEOptions {
  *
  *   I(T; X) <= -mean_i ln mean_j exp(-|h_i - h_j|^2 / (2 v))
  *
- * and from below the same with 4 v in place of v. I(T; Y) is that minus its mean inside the classes of y, the difference of two
- * bounds and itself none. Equal rows of y are one class, so that inputs which are all different give I(T; X).
+ * The lower bound has 4 v instead of v. I(T; Y) is the bound minus its mean inside the classes of y: the difference of two bounds, which is
+ * not a bound. Equal rows of y are one class, so inputs that all differ give I(T; X).
  *
- * The noise is no part of the network: v is a choice of the model of what is measured, so report it. At most ln n. In nats, with v
- * in squared units of activation. Differentiable in x.
+ * The noise is not part of the network: v is a choice of the measurement, so report it. At most ln n. In nats, with v in squared units of
+ * activation. Differentiable in x.
  */
 export class KDE extends InformationEstimator<KDEOptions> {
   constructor(options: KDEOptions & InformationOptions = {}) {
@@ -41,7 +41,7 @@ export class KDE extends InformationEstimator<KDEOptions> {
     return { x: 'numbers', y: 'any' } as const
   }
 
-  /** Of y it matters only which rows are equal. */
+  /** Only equality of the rows of y matters. */
   protected override takesLabelsAsNumbers(what: 'x' | 'y'): boolean {
     return what === 'x'
   }
@@ -66,7 +66,7 @@ export class KDE extends InformationEstimator<KDEOptions> {
     return nats
   }
 
-  /** With several classes: one pass over the similarities of x serves them all. */
+  /** With several classes one pass over the similarities of x serves them all. */
   #natsOf(x: Tensor, targets: readonly Tensor[]): Tensor[] {
     const n = x.shape[0] as number
     const classes = targets.map((y) => classesOf(this.name, y))
@@ -79,12 +79,12 @@ export class KDE extends InformationEstimator<KDEOptions> {
     })
   }
 
-  /** Both sides of a layer from one pass over its similarities, which are most of the work. */
+  /** Both sides of a layer from one pass over its similarities, which take most of the time. */
   override evaluateSegment(segment: readonly Tensor[], options: SegmentOptions = {}): Tensor[][] {
     checkOptions(`${this.name}: evaluateSegment`, options, segmentChecks)
     const { x, hidden, y } = splitSegment(this.name, segment)
     return hidden.map((h) => {
-      // What is refused is refused as by criterion.
+      // criterion refuses labels.
       if (isLabels(h)) return [this.criterion(h, x), this.criterion(h, y)]
       for (const side of [x, y]) this.checkCounts(h, side)
       const both = this.#natsOf(numbersOf(this.name, h), [x, y])
@@ -111,7 +111,7 @@ export function kdeEntropy(x: Tensor, options: KDEOptions = {}): Tensor {
   return densities.log().mean().neg().add(noise).cast(x.dtype)
 }
 
-/** exp(-|a - b|^2 / (2 v)), or with 4 v. Of a sample to itself it is 1, so that no sum of a row can vanish. */
+/** exp(-|a - b|^2 / (2 v)), or with 4 v. The similarity of a sample to itself is 1, so no row sum is 0. */
 function near(rows: Tensor, { variance, bound }: Required<KDEOptions>): NearRows {
   const width = Math.sqrt(variance) * (bound === 'upper' ? 1 : 2)
   return { rows, similarity: { kind: 'gaussian', widths: [width] } }

@@ -1,4 +1,4 @@
-/** The options that choose the kernels. */
+/** The options of the kernels. */
 import { type Check, type Checks, flag, oneOf } from '../core/options.js'
 import { device } from './check.js'
 import type { HSICOptions, KernelName } from './hsic.js'
@@ -6,20 +6,20 @@ import { imqChecks, isKernel, type Kernel, polynomialChecks, sigmaCheck } from '
 
 const names = oneOf('gaussian', 'laplacian', 'linear', 'polynomial', 'imq', 'delta')
 
-/** The name of a kernel, or one made by a kernel function. */
+/** The name of a kernel, or a kernel made by a kernel function. */
 const kernel: Check<KernelName | Kernel> = {
   expected: `a kernel, or ${names.expected}`,
   accepts: (value) => names.accepts(value) || isKernel(value),
   names: names.names as readonly string[],
 }
 
-/** Options that choose the kernels and the device. */
+/** Options of the kernels and the device. */
 export type KernelOptions = Pick<
   HSICOptions,
   'kernel' | 'kernelY' | 'sigma' | 'sigmaY' | 'scaleSqrtD' | 'gamma' | 'coef0' | 'degree' | 'c' | 'device'
 >
 
-/** They are checked whether or not a kernel uses them: one that is not possible was meant otherwise. */
+/** All are checked, also if the chosen kernel does not use them: an impossible value is a mistake. */
 export const kernelChecks: Checks<KernelOptions> = {
   kernel,
   kernelY: kernel,

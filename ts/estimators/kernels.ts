@@ -1,8 +1,8 @@
 /**
  * Kernels for measures of dependence.
  *
- * Centering removes any constant from a kernel matrix, so each kernel also gives its matrix minus its largest value. For a wide
- * kernel, whose entries are all near that value, this keeps the digits that float32 would lose.
+ * Centering removes any constant from a kernel matrix, so each kernel also provides its matrix minus its largest value. The entries of a
+ * wide kernel are all near that value; without it float32 keeps more of their digits.
  */
 import { ArgumentError } from '../core/errors.js'
 import {
@@ -30,30 +30,30 @@ export interface Kernel {
   readonly name: string
   /** Parameters as given, for reports. */
   readonly params: Readonly<Record<string, unknown>>
-  /** Kernel matrix `[n, n]` up to an added constant; equal to the true one after centering. */
+  /** Kernel matrix `[n, n]` up to an added constant; equal to `matrix` after centering. */
   shifted(samples: Samples): Tensor
   /** Kernel matrix `[n, n]`. */
   matrix(samples: Samples): Tensor
-  /** What {@link centeredProducts} computes without storing matrices. A kernel without it is computed by `shifted`. */
+  /** Arguments of {@link centeredProducts}, which stores no matrices. A kernel without `similar` uses `shifted`. */
   similar?(samples: Samples): Similar
 }
 
-/** Whether a value is a kernel, made by a kernel function or by hand. */
+/** Whether a value is a kernel, made by a kernel function or custom. */
 export function isKernel(kernel: unknown): kernel is Kernel {
   if (typeof kernel !== 'object' || kernel === null) return false
   const { matrix, shifted } = kernel as Partial<Kernel>
   return typeof matrix === 'function' && typeof shifted === 'function'
 }
 
-/** Samples as {@link centeredProducts} compares them: the kernel is `factor` times their similarity, up to a constant. */
+/** Samples for {@link centeredProducts}: the kernel is `factor` times their similarity, up to a constant. */
 export interface Similar extends SimilarRows {
   readonly factor: number | Tensor
 }
 
-/** Width of a kernel: a number, several (the kernels are averaged), or the median distance of the samples. */
+/** Bandwidth of a kernel: a number, several (the kernels are averaged), or the median distance of the samples. */
 export type Sigma = number | readonly number[] | 'median'
 
-/** Options of kernels that have a width. */
+/** Options of kernels with a bandwidth. */
 export interface WidthOptions {
   sigma: Sigma
   /** Multiply sigma by the root of the number of features, as the HSIC bottleneck does. Default false. */
@@ -68,7 +68,7 @@ const widths: Check<readonly number[]> = {
     Array.from(value as unknown[]).every(above(0).accepts),
 }
 
-/** Widths that a kernel may have. */
+/** The check of a bandwidth. */
 export const sigmaCheck: Check<Sigma> = {
   ...either(either(above(0), widths), oneOf('median')),
   expected: "a finite number above 0, several of them, or 'median'",
@@ -172,7 +172,7 @@ export function deltaKernel(): Kernel {
   }
 }
 
-/** As one-hot rows labels are as far apart as each other: their kernel is `labelFactor()` times equality. */
+/** One-hot rows of different labels are at equal distances: the kernel of labels is `labelFactor()` times equality. */
 function similarTo(samples: Samples, similarity: Similarity, labelFactor: () => number | Tensor): Similar {
   const { rows, width } = samples
   if (width !== undefined) return { rows, similarity, factor: 1 }
@@ -180,10 +180,11 @@ function similarTo(samples: Samples, similarity: Similarity, labelFactor: () => 
 }
 
 /**
- * Median distance of all pairs of samples (mean of the middle two for an even number of pairs); if it is 0, the mean of the
- * non-zero distances, and 1 if there is none. A constant for the gradient.
+ * Median distance of all pairs of samples (mean of the middle two for an even number of pairs). If it is 0, the mean of the non-zero
+ * distances, or 1 if there are none. A constant for the gradient.
  *
- * @param x `[n, ...]` with n of at least 2; @returns scalar
+ * @param x `[n, ...]` with n of at least 2
+ * @returns scalar
  */
 export function medianSigma(x: Tensor): Tensor {
   const samples = samplesOf('medianSigma', x)
@@ -191,31 +192,32 @@ export function medianSigma(x: Tensor): Tensor {
   return samples.width === undefined ? median : median.div(factorIntoRange(samples.rows))
 }
 
-/** Samples of which squared distances neither overflow nor vanish, for widths that are relative to them; labels as they are. */
+/** Samples scaled so that squared distances neither overflow nor underflow, for bandwidths relative to the samples; labels unchanged. */
 function measurable(samples: Samples): Samples {
   const { rows, width } = samples
   return width === undefined ? samples : samplesOf('samples', inRange(rows)[0])
 }
 
-/** A kernel, and not the name of one. */
+/** A kernel object, not a name. */
 const kernelMade: Check<Kernel> = {
   expected: 'a kernel such as gaussianKernel({ sigma: 1 })',
   accepts: isKernel,
 }
 
-/** Alignment of centered kernel matrices below which rounding is no reason. */
+/** Alignment of centered kernel matrices below which rounding is not the reason. */
 const leastAlignment = -1e-3
 
 /**
- * Refuses kernels whose centered matrices point away from each other, as those of positive definite kernels cannot: one of them is a distance.
+ * Refuses kernels whose centered matrices have a negative inner product: for positive definite kernels this is impossible, so one of the
+ * kernels is a distance.
  *
  * @param alignment the inner product of the matrices over the root of the products with themselves
  */
 export function checkAlignment(name: string, kernels: readonly string[], alignment: number): void {
   if (!(alignment < leastAlignment)) return
   throw new ArgumentError(
-    `${name}: the kernels ${kernels.map((kernel) => `'${kernel}'`).join(' and ')} have an alignment of ${alignment.toPrecision(3)}, which is never below 0 for kernels that are positive definite; ` +
-      'a kernel is large where samples are near: give exp(-distance) or the like in place of a distance',
+    `${name}: the kernels ${kernels.map((kernel) => `'${kernel}'`).join(' and ')} have an alignment of ${alignment.toPrecision(3)}, which is never below 0 for positive definite kernels; ` +
+      'a kernel is large for near samples: give exp(-distance) or similar instead of a distance',
   )
 }
 
@@ -231,19 +233,19 @@ function medianOf(samples: Samples): Tensor {
   return (width === undefined ? medianOfLabels(rows) : rows.medianDistance()).stopGradient()
 }
 
-/** The same of labels, which are as far apart as one-hot rows: 0 or the root of 2. */
+/** The same for labels, at distances of one-hot rows: 0 or the root of 2. */
 function medianOfLabels(labels: Tensor): Tensor {
   const n = labels.shape[0] as number
   const pairs = (n * (n - 1)) / 2
   const alike = classCounts(classesOf('labels', labels)).square().sum().sub(n).div(2)
-  // In order, the pairs of one class come first.
+  // In sorted order the pairs of one class come first.
   const [low, high] = [Math.floor((pairs - 1) / 2), Math.floor(pairs / 2)]
   const median = where(alike.greater(low), where(alike.greater(high), 0, Math.SQRT1_2), Math.SQRT2)
   const mean = where(alike.less(pairs), Math.SQRT2, 1)
   return where(median.greater(0), median, mean).cast('float32')
 }
 
-/** A kernel `exp(rate(width) distance)`, averaged over several widths. */
+/** A kernel `exp(rate(width) distance)`, averaged over several bandwidths. */
 function radial(
   name: 'gaussian' | 'laplacian',
   sigma: Sigma,
@@ -262,7 +264,7 @@ function radial(
     const sum = widths.map((width) => of(distances.mul(rate(width)))).reduce((total, one) => total.add(one))
     return widths.length === 1 ? sum : sum.div(widths.length)
   }
-  // One-hot rows of two classes are 2 apart, as squares and as absolute values.
+  // One-hot rows of two classes differ by 2, as squares and as absolute values.
   const apart = (width: number | Tensor) => {
     const exponent = rate(width)
     return typeof exponent === 'number' ? -Math.expm1(2 * exponent) : exponent.mul(2).expm1().neg()

@@ -1,4 +1,4 @@
-/** Which part of the rule of {@link MutualInformation} answers, by the kinds of both sides. */
+/** The part of the rule of {@link MutualInformation} for the kinds of both sides. */
 import { literal } from '../core/create.js'
 import type { Answer } from './answers.js'
 import { ofAtoms } from './atoms-rule.js'
@@ -6,7 +6,7 @@ import { isSmallTable, ofClasses, ofNumbersAndClasses } from './classes-rule.js'
 import type { Side } from './kinds.js'
 import { ofNumbers } from './numbers-rule.js'
 
-/** The answer of the part of the rule that is for samples of these kinds. */
+/** The estimate of that part. */
 export function byKind(x: Side, y: Side, seed: number): Promise<Answer> {
   if ((x.kind === 'classes' && y.kind === 'classes') || isSmallTable(x, y)) return ofClasses(x, y, seed)
   if (x.kind === 'mixed' || y.kind === 'mixed') return ofAtoms(x, y, seed)

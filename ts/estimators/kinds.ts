@@ -1,46 +1,47 @@
-/** What kind of data samples are. */
+/** The kind of samples. */
 import type { Tensor } from '../ops/tensor.js'
 import { countsOf } from './copies.js'
 import { classesOf, isLabels, numbersOf } from './samples.js'
 
 /**
  * - `numbers`: values with an order, whether or not they repeat: measured, rounded, counted.
- * - `classes`: labels, one-hot rows, or a few values that occur again and again.
- * - `mixed`: a few values that occur again and again (atoms) among others that hardly repeat (a density).
+ * - `classes`: labels, one-hot rows, or a few frequent values.
+ * - `mixed`: a few frequent values (atoms) among others that hardly repeat (a density).
  */
 export type DataKind = 'numbers' | 'classes' | 'mixed'
 
-/** One argument and what it looks like. */
+/** One argument and its kind. */
 export interface Side {
   /** float64 rows `[n, d]`; labels as one column. */
   readonly rows: Tensor
   readonly kind: DataKind
   /** Class of each sample: equal rows are one class. */
   readonly classes: Int32Array
-  /** How often each class occurs. */
+  /** Count of each class. */
   readonly counts: Int32Array
   /** Entropy of the samples in nats, equal rows being one symbol. */
   readonly entropy: number
-  /** The atom of each sample, -1 where it has none; for classes, the class. */
+  /** The atom of each sample, -1 for none; for classes, the class. */
   readonly atoms: Int32Array
 }
 
-/** Different rows up to which they count as classes, where each occurs often enough. */
+/** Number of different rows up to which they count as classes, if each is frequent enough. */
 const fewValues = 20
-/** Samples that each of few values has on average. */
+/** Mean number of samples per value for few values. */
 const samplesOfValue = 5
-/** Samples that each of more values has on average where they still count as classes. */
+/** Mean number of samples per value up to which more values still count as classes. */
 const samplesOfMany = 40
-/** A value that occurs this often at least is an atom of mixed data, or in one sample of a hundred. */
+/** A value with at least this count is an atom of mixed data, if it has 1 % of the samples. */
 const atomSize = 10
-/** Samples that the density beside atoms needs to be told from more of them. */
+/** Smallest number of samples outside the atoms that identifies a density. */
 const leastDensity = 20
-/** Part of the samples beside the atoms that differ, where these have a density. */
+/** Smallest share of different rows among the samples outside the atoms, for a density. */
 const leastDifferent = 0.5
 
 /**
- * The kind of an argument by its values, unless `wanted` says otherwise: integer vectors and one-hot rows hold labels; few different rows with
- * enough samples each are classes; values that occur at least 10 times and in 1 % of the samples are atoms where at least half of the samples beside them differ.
+ * The kind of an argument by its values, unless `wanted` is given: integer vectors and one-hot rows hold labels; few different rows with
+ * enough samples each are classes; values that occur at least 10 times and in 1 % of the samples are atoms if at least half of the other
+ * samples differ.
  *
  * @param x labels `[n]` or float64 rows `[n, d]`
  */
@@ -67,7 +68,7 @@ function atomsOf(classes: Int32Array, counts: Int32Array, least: number): Int32A
   return atoms
 }
 
-/** Whether so many different values are so few that each has samples of its own. */
+/** Whether the different values are few enough for several samples each. */
 export function areFew(different: number, n: number): boolean {
   return different * samplesOfValue <= n && different <= Math.max(fewValues, n / samplesOfMany)
 }
@@ -79,7 +80,7 @@ function entropyOfCounts(counts: Int32Array, n: number): number {
   return Math.log(n) - sum / n
 }
 
-/** Whether rows that occur `least` times are atoms: there are some, and the others hardly repeat. */
+/** Whether rows that occur `least` times are atoms: some exist, and the others hardly repeat. */
 function areAtoms(counts: Int32Array, least: number): boolean {
   let [atoms, samples, different] = [0, 0, 0]
   for (const count of counts) {

@@ -20,13 +20,15 @@ import { unitOfBase } from './unit.js'
 
 /** Options of {@link KLEntropy}. */
 export interface KLEntropyOptions {
-  /** Which neighbor. Default 3. */
+  /** Index of the neighbor. Default 3. */
   k?: number
-  /** How distances are measured. Default 'maximum'. */
+  /** Metric of distances. Default 'maximum'. */
   metric?: DistanceMetric
   /** Base of the logarithm: Math.E for nats (default), 2 for bits. */
   base?: number
-  /** Width of normal noise that separates equal samples, relative to the deviation of each column. Default 0: none; 1e-10 is enough. */
+  /**
+   * Standard deviation of the normal noise that separates equal samples, relative to that of each column. Default 0: none; 1e-10 is enough.
+   */
   jitter?: number
   /** Seed of the noise. Default 0. */
   seed?: number
@@ -34,7 +36,7 @@ export interface KLEntropyOptions {
   device?: DeviceRequest
 }
 
-/** How distances may be measured. */
+/** The check of a metric. */
 export const metricCheck: Check<DistanceMetric> = oneOf('maximum', 'euclidean')
 
 const checks: Checks<KLEntropyOptions> = {
@@ -51,11 +53,10 @@ const checks: Checks<KLEntropyOptions> = {
  *
  *   H = psi(n) - psi(k) + ln c_d + d mean_i ln eps_i
  *
- * eps_i the distance from sample i to its k-th nearest other, c_d the volume of the unit ball: 2^d for the maximum metric,
- * pi^(d/2) / Gamma(1 + d/2) for the Euclidean one. In nats. The entropy of a density depends on the units of x and may be negative, unlike that of symbols; of x
- * given x it is -infinity. Needs k + 1 samples of continuous data: where k + 1
- * of them coincide it is -infinity, which `estimate` refuses; `jitter` separates them. The entropy of values that were repeated is then that of
- * the noise.
+ * eps_i is the distance from sample i to its k-th nearest other sample, c_d the volume of the unit ball: 2^d for the maximum metric,
+ * pi^(d/2) / Gamma(1 + d/2) for the Euclidean one. In nats. The entropy of a density depends on the units of x and may be negative; the
+ * entropy of symbols does not and cannot. Needs k + 1 samples of continuous data. If k + 1 samples coincide the entropy is -infinity, which
+ * `estimate` refuses. `jitter` separates them; the entropy is then the entropy of the noise.
  *
  *     await new KLEntropy({ k: 3 }).estimate(samples)
  */
@@ -77,7 +78,7 @@ export class KLEntropy {
     })
   }
 
-  /** The entropy of x `[n, ...]`, as a scalar of float64 that is computed when it is wanted. */
+  /** The entropy of x `[n, ...]`, a lazy float64 scalar. */
   criterion(x: Tensor): Tensor {
     checkTensor('KLEntropy: x', x)
     const { k, metric, base } = this.params
@@ -94,7 +95,7 @@ export class KLEntropy {
     return scaled(numbersOf('KLEntropy', x), { standardize: false, jitter, seed }, 0)
   }
 
-  /** Unit of the value: 'nats', 'bits' or another one of information. */
+  /** Unit of the value: 'nats', 'bits' or another unit of information. */
   get unit(): string {
     return unitOfBase(this.params.base)
   }
@@ -102,7 +103,7 @@ export class KLEntropy {
   /**
    * The entropy of plain data.
    *
-   * @returns the value; with `details: true` a record of what it was
+   * @returns the value; with `details: true` a record
    * @throws DataError for fewer than k + 1 samples, NaN or infinite values, and for repeated samples
    */
   estimate(x: SampleData, options?: EstimateOptions & { details?: false }): Promise<number>
@@ -117,7 +118,7 @@ export class KLEntropy {
     const findings = new Findings(true)
     if (value < 0)
       findings.warn(
-        `the entropy of a density may be negative: it is relative to the units of x, 0 for a uniform one on a volume of 1`,
+        `the entropy of a density may be negative: it is relative to the units of x, 0 for a uniform density on a volume of 1`,
       )
     const { params: settings, unit } = this
     const seconds = (performance.now() - start) / 1e3
@@ -132,7 +133,7 @@ export class KLEntropy {
     return entropyDetails(outcome, findings, rows)
   }
 
-  /** Throws DataError for columns that are constant or combinations of others: there is no density in all of them. */
+  /** Throws DataError for columns that are constant or combinations of others: the samples have no density in all columns. */
   async #checkDimensions(rows: Tensor): Promise<void> {
     const [n, d] = rows.shape as [number, number]
     if (this.params.jitter > 0 || d >= n) return
@@ -140,8 +141,8 @@ export class KLEntropy {
     const dimensions = kept === undefined ? 0 : (kept.shape[1] as number)
     if (dimensions === d) return
     throw new DataError(
-      `KLEntropy: of ${d} columns ${d - dimensions} are constant or combinations of the others, so that the samples lie in ${dimensions} dimensions and their entropy in ${d} is -infinity; ` +
-        'leave those columns out, or give noise of the width that counts: { jitter: 1e-3 }',
+      `KLEntropy: of ${d} columns ${d - dimensions} are constant or combinations of the others, so the samples lie in ${dimensions} dimensions and their entropy in ${d} is -infinity; ` +
+        'leave those columns out, or add noise of a meaningful width: { jitter: 1e-3 }',
     )
   }
 

@@ -15,9 +15,9 @@ import { digammaOf } from './special.js'
 
 /** Options of {@link KNN}. */
 export interface KNNOptions extends ScaleOptions {
-  /** Which neighbor. Default 3. */
+  /** Index of the neighbor. Default 3. */
   k?: number
-  /** How distances are measured. Default 'maximum'. */
+  /** Metric of distances. Default 'maximum'. */
   metric?: DistanceMetric
 }
 

@@ -23,23 +23,23 @@ import { digammaOf } from './special.js'
 
 /** Options of {@link KSG}. */
 export interface KSGOptions extends ScaleOptions {
-  /** Which neighbor, or several whose estimates are averaged. Default 3. */
+  /** Index of the neighbor, or several whose estimates are averaged. Default 3. */
   k?: number | readonly number[]
   /** The first or the second estimator of the paper. Default 1. */
   variant?: 1 | 2
   /**
-   * Replace each column by the normal scores of its ranks: the estimate then stays the same under any increasing map of a
-   * column, and heavy tails do no harm. Default false.
+   * Replace each column by the normal scores of its ranks: the estimate then does not change under increasing maps of a column, and is
+   * robust to heavy tails. Default false.
    */
   copula?: boolean
   /**
-   * Width of normal noise that separates equal values, relative to the deviation of each column. Default 1e-10, as other programs have it: where values repeat, as of
-   * rounded numbers and relu units, the formula does not hold. 0 for none.
+   * Standard deviation of the normal noise that separates equal values, relative to that of each column. Default 1e-10, as in other
+   * programs: for repeated values, such as rounded numbers and relu units, the formula does not hold. 0 for none.
    */
   jitter?: number
 }
 
-const neighbours: Check<readonly number[]> = {
+const neighbors: Check<readonly number[]> = {
   expected: 'an array of at least one of them',
   accepts: (value) =>
     isList(value) &&
@@ -49,7 +49,7 @@ const neighbours: Check<readonly number[]> = {
 const firstOrSecond: Check<1 | 2> = { expected: '1 or 2', accepts: (value) => value === 1 || value === 2 }
 
 /**
- * Mutual information by nearest neighbors (Kraskov, Stoegbauer and Grassberger 2004), distances by the largest coordinate.
+ * Mutual information by nearest neighbors (Kraskov, Stoegbauer and Grassberger 2004), in the maximum metric.
  *
  * Variant 1, eq. 8, with eps_i the distance in (x, y) to the k-th neighbor and n_x(i), n_y(i) the numbers of other samples
  * nearer than that in x, in y:
@@ -61,8 +61,10 @@ const firstOrSecond: Check<1 | 2> = { expected: '1 or 2', accepts: (value) => va
  *
  *   I = psi(k) - 1/k + psi(n) - mean_i [psi(n_x(i)) + psi(n_y(i))]
  *
- * Equal values of a column are separated by noise, which knows nothing of the other side, so that the information stays the same; with `jitter: 0` repeated samples bias it.
- * Samples copied as a whole, x and y, remain neighbors on both sides and add information that is not there: `estimate` warns of both. Low where information or dimension is high: it needs about exp(I) samples, and gives at most psi(n) - psi(k). A measurement: no gradient. Needs k + 1 samples. Class labels: {@link Ross}.
+ * Noise separates equal values of a column. It is independent of the other side, so the information does not change; with `jitter: 0`
+ * repeated samples bias the estimate. Samples copied as a whole, x and y, remain neighbors on both sides and add spurious information:
+ * `estimate` warns of both. Biased downward for high information or dimension: KSG needs about exp(I) samples, and is at most psi(n) -
+ * psi(k). A measurement: no gradient. Needs k + 1 samples. Class labels: {@link Ross}.
  */
 export class KSG extends InformationEstimator<KSGOptions> {
   constructor(options: KSGOptions & InformationOptions = {}) {
@@ -70,7 +72,7 @@ export class KSG extends InformationEstimator<KSGOptions> {
       options,
       { k: 3, variant: 1, copula: false, ...scaleDefaults, jitter: 1e-10 },
       {
-        k: either(whole(1), neighbours),
+        k: either(whole(1), neighbors),
         variant: firstOrSecond,
         copula: flag,
         ...scaleChecks,
@@ -126,7 +128,7 @@ export class KSG extends InformationEstimator<KSGOptions> {
     const [nats, repeated] = (await both.data()) as unknown as [number, number]
     if (repeated > 0) {
       findings.warn(
-        `KSG: ${repeated} samples coincide with their k nearest neighbours, for which its formula does not hold; ` +
+        `KSG: ${repeated} samples coincide with their k nearest neighbors, for which its formula does not hold; ` +
           'separate them with { jitter: 1e-10 }, or use MixedKSG or mutualInformation() for data with repeated values',
         'HYPERGLOW_REPEATED_SAMPLES',
       )
@@ -137,7 +139,7 @@ export class KSG extends InformationEstimator<KSGOptions> {
     const [n, k] = [x.shape[0] as number, Math.min(...this.#ks)]
     findings.limitToSamples(
       digammaOf(n) - digammaOf(k),
-      `psi(n) - psi(k) of ${n} samples, where the k nearest in x are those in y`,
+      `psi(n) - psi(k) of ${n} samples, if the k nearest in x are those in y`,
     )
     return this.finished(nats, findings)
   }

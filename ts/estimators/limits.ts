@@ -1,4 +1,4 @@
-/** What n samples can carry, and what to say of estimates that reach it. */
+/** The limit of the information of n samples, and warnings for estimates near it. */
 import { tidy } from '../core/memory.js'
 import { stack } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
@@ -6,12 +6,12 @@ import { entropyOf } from './counts.js'
 import type { Findings } from './details.js'
 import { classCounts, classesOf, isLabels } from './samples.js'
 
-/** Entropy in nats of samples of which equal rows are one symbol: of class labels H(Y), ln n where all rows differ. Scalar of float64. */
+/** Entropy in nats of samples, equal rows being one symbol: H(Y) of class labels, ln n if all rows differ. Scalar float64. */
 export function entropyOfSamples(x: Tensor): Tensor {
   return entropyOf(classCounts(classesOf('samples', x)), x.shape[0] as number).maximum(0)
 }
 
-/** Notes both entropies as limits. @param x the samples as a formula takes them; @param y alike */
+/** Notes both entropies as limits. @param x the samples as a formula takes them; @param y likewise */
 export async function noteEntropies(x: Tensor, y: Tensor, findings: Findings): Promise<void> {
   using both = tidy(() => stack([entropyOfSamples(x), entropyOfSamples(y)]))
   const [ofX, ofY] = (await both.data()) as unknown as [number, number]
@@ -25,11 +25,11 @@ export async function noteEntropies(x: Tensor, y: Tensor, findings: Findings): P
   }
 }
 
-/** What an estimate means that comes near what samples without noise give. */
+/** Meaning of an estimate near the value for noiseless samples. */
 const ofFunctions =
-  'x and y look like functions of each other, of which the information is infinite for numbers without noise, or they have too many columns for so few samples'
+  'x and y look like functions of each other, whose information is infinite for numbers without noise, or they have too many columns for so few samples'
 
-/** Notes an estimate, in nats, that comes near the one that a formula without a limit gives of functions. @param by what gives it, in words */
+/** Notes an estimate, in nats, near the value of an unlimited formula for functions. @param by the source of that value, as text */
 export function noteFunctions(
   name: string,
   nats: number,
@@ -39,26 +39,26 @@ export function noteFunctions(
 ): void {
   if (nats < 0.9 * most) return
   findings.warn(
-    `${name}: ${short(nats)} nats, of functions it is ${short(most)} (${by}): ${ofFunctions}`,
+    `${name}: ${short(nats)} nats; for functions of each other it is ${short(most)} (${by}): ${ofFunctions}`,
     'HYPERGLOW_SATURATED',
   )
 }
 
 /**
- * Notes an estimate, in nats, of a closed form that exceeds what n samples resolve by ranks.
+ * Notes an estimate, in nats, of a closed form that exceeds the resolution of n samples by ranks.
  *
- * @param most nats that they resolve
+ * @param most that resolution in nats
  */
 export function noteExtrapolation(name: string, nats: number, most: number, findings: Findings): void {
   if (nats <= most) return
   findings.warn(
-    `${name}: ${short(nats)} nats, more than the ${short(most)} of ln n a dimension, rest on a linear relation that leaves hardly any noise; ` +
-      'of an exact one the information is infinite, and this is what the numbers resolve',
+    `${name}: ${short(nats)} nats, more than the ${short(most)} of ln n per dimension, come from a linear relation with hardly any noise; ` +
+      'the information of an exact relation is infinite, and this is the resolution of the numbers',
     'HYPERGLOW_SATURATED',
   )
 }
 
-/** Nats that n samples resolve of the narrower side: a coordinate to n ranks. */
+/** Resolution in nats of n samples for the narrower side: n ranks per coordinate. */
 export function rankCapacity(n: number, dx: number, dy: number): number {
   return Math.min(dx, dy) * Math.log(n)
 }
@@ -67,10 +67,10 @@ function short(value: number): string {
   return String(Number(value.toPrecision(4)))
 }
 
-/** How far a formula may come out above the limit by chance alone: relative, and in nats. */
+/** How far a formula may exceed the limit by chance: relative, and in nats. */
 const byChance = { part: 0.05, nats: 0.05 }
 
-/** Notes what the place of an estimate, in nats, relative to the limit means. */
+/** Warns of an estimate, in nats, at or above the limit. */
 export function judge(name: string, nats: number, findings: Findings): void {
   const { limit, limitedBy } = findings
   if (!findings.isSaturated(nats)) return
@@ -85,7 +85,7 @@ export function judge(name: string, nats: number, findings: Findings): void {
     return
   }
   findings.warn(
-    `${name}: ${short(Math.min(nats, limit))} of at most ${short(limit)} nats (${limitedBy}): ${meaning}`,
+    `${name}: ${short(Math.min(nats, limit))} nats, the maximum is ${short(limit)} (${limitedBy}): ${meaning}`,
     findings.isOfSamples ? 'HYPERGLOW_SATURATED' : undefined,
   )
 }

@@ -7,7 +7,6 @@ import { calibratedLoss } from './calibration.js'
 import { entropyOf } from './counts.js'
 import type { Findings } from './details.js'
 import { discriminantScores, spanned } from './discriminant-rule.js'
-import { standardized } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { noteEntropies } from './limits.js'
 import { inRange } from './magnitude.js'
@@ -15,16 +14,17 @@ import { unlessConstant } from './nearest.js'
 import { normalScores } from './ranks.js'
 import { checkClasses, classCounts, classesOf, unlessNumbers } from './samples.js'
 import { unitOf } from './scale.js'
+import { standardized } from './standardized.js'
 
 /** Options of {@link DiscriminantMI}. */
 export interface DiscriminantOptions {
-  /** Parts of the cross-validation. Default 10. */
+  /** Folds of the cross-validation. Default 10. */
   folds?: number
-  /** Decides which samples are in which part. Default 0. */
+  /** Seed of the folds. Default 0. */
   seed?: number
 }
 
-/** Samples a column below which the covariance is shrunk. */
+/** Samples per column below which the covariance is shrunk. */
 const samplesPerColumn = 2
 
 /**
@@ -32,19 +32,20 @@ const samplesPerColumn = 2
  *
  *   I(X; Y) >= H(Y) - CE
  *
- * (Barber and Agakov 2003), CE the mean of -ln q(y | x) over samples that took no part in the fit: k-fold cross-validated, q from
- * normal classes with a common covariance. Nearly exact for such classes in any dimension; for others it errs downward.
+ * (Barber and Agakov 2003), CE the mean of -ln q(y | x) over held-out samples of a k-fold cross-validation, q from normal classes with a
+ * common covariance. Nearly exact for such classes in any dimension; biased downward for others.
  *
- * The rule is fitted twice: to columns in units of their deviations, and to their normal scores, where outliers and saturated activations do no harm. How sure it
- * may be is found on the other folds: the slope of its scores (temperature scaling; Guo et al. 2017), a part of the priors that is mixed in,
- * and which of the two. So a rule that is right of 999 samples in 1,000 loses little by the last one, and one that knows nothing falls back
- * on the priors: below 0 by (classes - 1) / n or so.
+ * The classifier is fitted twice: to columns in units of their standard deviations, and to their normal scores, which are robust to
+ * outliers and saturated activations. The other folds choose one of the two and calibrate its confidence: the slope of its scores
+ * (temperature scaling; Guo et al. 2017) and the weight of the priors. So a classifier that is right for 999 samples in 1,000 loses little
+ * by the last one, and an uninformative classifier falls back on the priors: the estimate is then below 0 by about (classes - 1) / n.
  *
- * With fewer than two samples a column the covariance is drawn toward a multiple of the identity, by the weight of Ledoit and Wolf 2004
- * (eq. 14), and the means of the classes toward that of all, by that of James and Stein 1961; with more columns than samples the rule is computed in
- * the n dimensions that the samples span. Scale then matters, and columns in a common unit take the place of normal scores. A measurement, in float64, O(n^2 d + folds n min(n, d)^2).
+ * With fewer than two samples per column the covariance is shrunk toward a multiple of the identity, with the weight of Ledoit and Wolf
+ * 2004 (eq. 14), and the class means toward the mean of all samples, with the weight of James and Stein 1961. With more columns than
+ * samples the classifier is computed in the span of the n samples. Scale then matters, and columns in a common unit replace normal scores.
+ * A measurement, in float64, O(n^2 d + folds n min(n, d)^2).
  *
- * `y` that hold numbers (hardly a value given twice) have no classes: `estimate` refuses them, and as an evaluator it records NaN.
+ * `y` that holds numbers (hardly a value occurs twice) has no classes: `estimate` refuses it, and as an evaluator it records NaN.
  */
 export class DiscriminantMI extends InformationEstimator<DiscriminantOptions> {
   constructor(options: DiscriminantOptions & InformationOptions = {}) {
@@ -68,12 +69,12 @@ export class DiscriminantMI extends InformationEstimator<DiscriminantOptions> {
   }
 
   protected nats(x: Tensor, y: Tensor): Tensor {
-    // Values are not known here, so there is room for as many classes as samples.
+    // The values are not known here, so reserve as many classes as samples.
     const value = scope(this.name, () => discriminantBound(x, y, x.shape[0] as number, this.params))
     return unlessNumbers(value, y)
   }
 
-  /** With values at hand, there is room for the classes that occur. */
+  /** The values are known here: only the classes that occur. */
   protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
     this.checkCounts(x, y)
     this.checkNumbers(x)
@@ -111,14 +112,17 @@ function discriminantBound(
   return unlessConstant(entropyOf(classCounts(classes), n).sub(loss.div(n)), x)
 }
 
-/** Centered columns in the one unit of which their mean variance is 1. */
+/** Centered columns in a common unit in which their mean variance is 1. */
 function inOneUnit(x: Tensor): Tensor {
   const [near] = inRange(x)
   const rows = near.sub(near.mean(0)).div(unitOf(near))
   return rows.div(rows.square().mean().sqrt().maximum(1e-150))
 }
 
-/** Part of each class among the samples of the other folds, `[n, classes]`: half a sample more for every class that occurs anywhere, so that none is impossible. */
+/**
+ * Share of each class among the samples of the other folds, `[n, classes]`: half a sample is added to every class that occurs anywhere, so
+ * that no share is 0.
+ */
 function priorsWithout(inFold: Tensor, members: Tensor): Tensor {
   const occurs = members.sum(0).greater(0).cast('float64')
   const others = inFold.neg().add(1).matmul(members).add(occurs.mul(0.5))

@@ -12,8 +12,9 @@ export interface MINEOptions {
 }
 
 /**
- * Mutual information neural estimation (Belghazi et al. 2018): the bound of Donsker and Varadhan, its gradient corrected by a moving average of
- * mean exp f (eq. 12), which is kept as a logarithm. A lower bound but for the variance of its second term; evaluated on held-out samples.
+ * Mutual information neural estimation (Belghazi et al. 2018): the bound of Donsker and Varadhan. A moving average of mean exp f, kept as a
+ * logarithm, corrects the bias of its gradient (eq. 12). A lower bound up to the variance of its second term; evaluated on held-out
+ * samples.
  */
 export class MINE extends ScoreBound<MINEOptions> {
   constructor(options: MINEOptions & CriticOptions & InformationOptions = {}) {

@@ -4,7 +4,6 @@ import { concat, where } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
 import { noteCopies } from './copies.js'
 import type { Findings } from './details.js'
-import { standardized } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { inRange } from './magnitude.js'
 import {
@@ -19,29 +18,31 @@ import {
 import { Ross } from './ross.js'
 import { isLabels, numbersOf } from './samples.js'
 import { digammaOf } from './special.js'
+import { standardized } from './standardized.js'
 
-/** Part of the samples whose distances may tie. */
+/** Tolerated share of samples whose distances tie. */
 const tolerated = 0.05
 
 /** Options of {@link MixedKSG}. */
 export interface MixedKSGOptions {
-  /** Which neighbor. Default 5. */
+  /** Index of the neighbor. Default 5. */
   k?: number
-  /** Give every column mean 0 and variance 1, so that units do not count. Default false: as published. */
+  /** Give every column mean 0 and variance 1, so that units do not matter. Default false, as published. */
   standardize?: boolean
 }
 
 /**
- * Mutual information of data with atoms, densities or both (Gao, Kannan, Oh and Viswanath 2017, algorithm 1, with the counts of
- * the authors' program): rho_i is the distance in (x, y) to the k-th neighbor by the largest coordinate, and
+ * Mutual information of data with atoms, densities or both (Gao, Kannan, Oh and Viswanath 2017, algorithm 1, with the counts of the
+ * authors' program). rho_i is the distance in (x, y) to the k-th neighbor in the maximum metric, and
  *
  *   I = mean_i [psi(k_i) + ln n - psi(n_x(i)) - psi(n_y(i))]
  *
- * where rho_i > 0: k_i = k, and n_x(i), n_y(i) are the numbers of samples nearer than rho_i in x, in y, itself included; where
- * rho_i = 0: all three are the numbers of samples at distance 0, itself included.
+ * if rho_i > 0: k_i = k, and n_x(i), n_y(i) are the numbers of samples nearer than rho_i in x, in y, sample i included; if rho_i = 0: all
+ * three are the numbers of samples at distance 0, sample i included.
  *
- * Columns keep their scale, as published: a discrete one and a continuous one have none in common, and to change it changes the answer. A warning says where
- * they are far apart (`HYPERGLOW_SCALES`). A measurement: no gradient. Needs k + 1 samples. Class labels: {@link Ross}.
+ * Columns keep their scale, as published: a discrete and a continuous column have no common scale, and another scale changes the estimate.
+ * A warning names scales that are far apart (`HYPERGLOW_SCALES`). A measurement: no gradient. Needs k + 1 samples. Class labels: {@link
+ * Ross}.
  */
 export class MixedKSG extends InformationEstimator<MixedKSGOptions> {
   constructor(options: MixedKSGOptions & InformationOptions = {}) {
@@ -56,7 +57,7 @@ export class MixedKSG extends InformationEstimator<MixedKSGOptions> {
     return Math.max(advisedForNeighbors, this.minimumSamples)
   }
 
-  /** Values that occur again and again are what it is for. */
+  /** The estimator is made for repeated values. */
   protected override takesLabelsAsNumbers(): boolean {
     return false
   }
@@ -96,7 +97,7 @@ export class MixedKSG extends InformationEstimator<MixedKSGOptions> {
     const n = x.shape[0] as number
     findings.limitToSamples(
       Math.log(n) - digammaOf(this.params.k),
-      `ln n - psi(k) of ${n} samples, where the k nearest in x are those in y`,
+      `ln n - psi(k) of ${n} samples, if the k nearest in x are those in y`,
     )
     const value = await super.value(x, y, findings)
     await noteCopies(this.name, x, y, findings)
@@ -106,7 +107,7 @@ export class MixedKSG extends InformationEstimator<MixedKSGOptions> {
     return value
   }
 
-  /** Of a lattice, several samples are as far as the k-th neighbor, and which of them count is decided by the formula alone. */
+  /** On a lattice several samples are as far as the k-th neighbor, and the formula counts only some of them. */
   async #noteTies(x: Tensor, y: Tensor, findings: Findings): Promise<void> {
     const { k } = this.params
     const n = x.shape[0] as number
@@ -121,7 +122,7 @@ export class MixedKSG extends InformationEstimator<MixedKSGOptions> {
     const part = await tied.item()
     if (part <= tolerated) return
     findings.warn(
-      `MixedKSG: ${Math.round(100 * part)} % of the samples have several others exactly as far as their k-th neighbour, as rounded numbers have; ` +
+      `MixedKSG: ${Math.round(100 * part)} % of the samples have several others exactly as far as their k-th neighbor, as in rounded numbers; ` +
         'its counts are then too small and the estimate too large or too low; use mutualInformation(), or KSG with { jitter: 1e-10 }',
       'HYPERGLOW_TIES',
     )

@@ -19,41 +19,46 @@ import { areNumbers, isLabels } from './samples.js'
 
 /** Options of {@link MutualInformation}. */
 export interface MutualInformationOptions {
-  /** What x holds. Default 'auto': found from its values. */
+  /** Kind of x. Default 'auto': decided by its values. */
   x?: DataKind | 'auto'
-  /** What y holds. Default 'auto'. */
+  /** Kind of y. Default 'auto'. */
   y?: DataKind | 'auto'
-  /** Decides folds and the like. Default 0. */
+  /** Seed of folds and ties. Default 0. */
   seed?: number
 }
 
 const kind = oneOf('auto', 'numbers', 'classes', 'mixed')
 
 /**
- * Mutual information of data of any kind, by one rule made of published parts.
+ * Mutual information of data of any kind, by one rule made of published estimators.
  *
- * What goes before: columns that are constant or functions of others go; samples and arguments are put in an order of their own, so that the answer does not depend on how they
- * were given; of rows that are copies of each other one stays, where they were drawn from a density. Then, by what the values look like:
+ * First, columns that are constant or functions of other columns are removed. Samples and arguments are put in a canonical order, so the
+ * estimate does not depend on the given order. Of identical rows one is kept, if the rows were drawn from a density. Then the values
+ * decide:
  *
- * - **a table**: few enough values for the samples, (r - 1)(c - 1) <= n / 5, or classes on both sides. {@link DiscreteMI}; for larger tables of classes the plug-in adjusted
- *   for chance (Vinh, Epps and Bailey 2010).
- * - **numbers and classes**: the larger of {@link DiscriminantMI} and of {@link Ross} (k = 3) on normal scores with ties broken at random.
- * - **atoms**: values that occur again and again beside others that hardly repeat. The chain rule over atoms, each term by the rule of its kind.
- * - **numbers and numbers**: the larger of {@link KSG} 1 (k = 3) on normal scores, ties broken at random, and of the t copula ({@link StudentCopulaMI}; the normal copula is a case
- *   of it). Both err downward, so the larger errs less. Where {@link ResidualMI} (the larger of its two directions, on the data and on normal scores) exceeds that by more than
- *   4.5 / sqrt(n), it is taken instead; but not for columns that repeat values or are spaced more evenly than random draws, such as times and grids, whose entropy it would
- *   mistake. With fewer than 5 samples a column the neighbors alone: more columns have no correlations that could be known.
+ * - **a table**: few values for the samples, (r - 1)(c - 1) <= n / 5, or classes on both sides. {@link DiscreteMI}; for larger tables of
+ *   classes the plug-in adjusted for chance (Vinh, Epps and Bailey 2010).
+ * - **numbers and classes**: the larger of {@link DiscriminantMI} and {@link Ross} (k = 3) on normal scores with ties broken at random.
+ * - **atoms**: frequent values among values that hardly repeat. The chain rule over atoms, each term by the rule of its kind.
+ * - **numbers and numbers**: the larger of {@link KSG} 1 (k = 3) on normal scores, ties broken at random, and the t copula ({@link
+ *   StudentCopulaMI}; the normal copula is a special case). Both are biased downward, so the larger has the smaller error. If {@link
+ *   ResidualMI} (the larger of its two directions, on the data and on normal scores) exceeds both by more than 4.5 / sqrt(n), it is used
+ *   instead. It is not used for columns that repeat values or are more even than random draws, such as times and grids: their entropy would
+ *   be wrong. With fewer than 5 samples per column only neighbors are used: the correlations of so many columns cannot be estimated.
  *
- * - **discrete columns beside others, on both sides**: the larger of what the rules above answer of the rows and of the chain rule over columns, A and B being the discrete columns of x and y and U, V the
- *   others: I(A; B) + I(U; B | A) + I(A; V | B) + I(U; V | A, B). What stands under a condition is asked of the samples of each cell that has 100 of them and 2 % of all; the last term also of the ranks within cells.
- *   The copula takes such columns with ties broken at random, for x and for y by themselves: by mid-ranks a shared label is a linear relation without noise.
+ * - **discrete columns among others, on both sides**: the larger of the rules above on whole rows and the chain rule over columns, with A
+ *   and B the discrete columns of x and y, and U and V the others: I(A; B) + I(U; B | A) + I(A; V | B) + I(U; V | A, B). A conditional term
+ *   is estimated in each cell that has 100 samples and 2 % of all samples; the last term also from the ranks within cells. The copula
+ *   breaks ties of such columns at random, separately for x and for y: by mid-ranks a shared label would be a linear relation without
+ *   noise.
  *
- * Breaking ties at random is exact: numbers that were rounded, counted or heaped are functions of themselves with noise inside their cells, and the noise knows nothing of the other side. The mean of
- * five rounds counts.
+ * Breaking ties at random is exact: a rounded, counted or heaped number is a function of itself with noise inside its cell, and the noise
+ * is independent of the other side. The result is the mean of five rounds.
  *
- * The answer is at least 0 and at most what the samples can show: the entropies of x and y where values repeat, ln n a dimension, 2 ln n + 5 in all (`details: true` tells which, with a warning where an
- * answer is near). Of a deterministic relation of numbers, whose information is infinite, that is what comes out. An estimator that has no answer takes no part; where
- * none has, DataError says why. `estimate` only: the rule looks at values. As an evaluator it runs at the end of epochs or on a probe.
+ * The estimate is at least 0 and at most the limit of the samples: the entropies of x and y if values repeat, ln n per dimension, 2 ln n +
+ * 5 in total (`details: true` names the limit, with a warning near it). A deterministic relation of numbers has infinite information, and
+ * its estimate is the limit. An estimator without an answer is skipped; if none has an answer, DataError says why. `estimate` only: the
+ * rule reads values. As an evaluator it runs at the end of epochs or on a probe.
  */
 export class MutualInformation extends InformationEstimator<MutualInformationOptions> {
   constructor(options: MutualInformationOptions & InformationOptions = {}) {
@@ -76,7 +81,7 @@ export class MutualInformation extends InformationEstimator<MutualInformationOpt
     return { x: 'any', y: 'any' } as const
   }
 
-  /** Labels are told from numbers by their values. */
+  /** Labels are recognized by their values. */
   protected override takesLabelsAsNumbers(): boolean {
     return false
   }
@@ -118,37 +123,37 @@ export class MutualInformation extends InformationEstimator<MutualInformationOpt
   }
 }
 
-/** An argument of one value has no entropy, and tells nothing. */
+/** A constant argument has entropy 0, so the information is 0. */
 function noteConstant(what: 'x' | 'y', findings: Findings): void {
   findings.limitTo(0, `the entropy of ${what}, which is constant`)
-  findings.warn(`MutualInformation: ${what} is constant, so that there is nothing to tell`)
+  findings.warn(`MutualInformation: ${what} is constant, so the information is 0`)
 }
 
-/** Refuses numbers of which the option says that they are classes. */
+/** Refuses numbers that the option declares to be classes. */
 function checkClassesWanted(argument: 'x' | 'y', { classes, counts }: Side, wanted: DataKind | 'auto'): void {
   const n = classes.length
   const singles = counts.reduce((sum, count) => sum + Number(count === 1), 0)
   if (wanted !== 'classes' || !areNumbers(singles, n)) return
   throw new DataError(
-    `MutualInformation: by the option { ${argument}: 'classes' } each different value of ${argument} is a class, but ${singles} of ${n} samples have a class of their own, so ${argument} holds numbers; ` +
+    `MutualInformation: with the option { ${argument}: 'classes' } each different value of ${argument} is a class, but ${singles} of ${n} samples have a class of their own, so ${argument} holds numbers; ` +
       `leave the option out, or give { ${argument}: 'numbers' }`,
   )
 }
 
-/** Warns of columns that are too many for their correlations to be known. */
+/** Warns of too many columns to estimate their correlations. */
 function noteWidth(x: Side, y: Side, findings: Findings): void {
   if (x.kind !== 'numbers' || y.kind !== 'numbers') return
   const n = x.classes.length
   const [dx, dy] = [x.rows.shape[1] as number, y.rows.shape[1] as number]
   if (areEnough(n, dx, dy)) return
   findings.warn(
-    `MutualInformation: ${n} samples of ${dx + dy} columns in all are too few for their correlations to be known, so that the neighbors alone decide, which err far downwards in ` +
+    `MutualInformation: ${n} samples of ${dx + dy} columns in total are too few to estimate correlations, so only neighbors are used, which are biased far downward in ` +
       'so many dimensions; use fewer columns or more samples',
     'HYPERGLOW_WIDE',
   )
 }
 
-/** The answer of the rule; where both sides have discrete columns the larger of it and of the chain rule over columns. */
+/** The estimate of the rule. If both sides have discrete columns, the larger of the rule and the chain rule over columns. */
 async function ofSides(x: Side, y: Side, seed: number): Promise<Answer> {
   const answer = await byKind(x, y, seed)
   if (x.kind === 'classes' || y.kind === 'classes' || isSmallTable(x, y)) return answer
@@ -158,8 +163,8 @@ async function ofSides(x: Side, y: Side, seed: number): Promise<Answer> {
 }
 
 /**
- * The columns that are neither constant nor functions of others, told by their ranks and by their values; one-hot rows as labels. Undefined where
- * nothing is left.
+ * The columns that are neither constant nor functions of others, by their ranks and by their values; one-hot rows as labels. Undefined if
+ * no column is left.
  */
 async function tellingColumns(rows: Tensor): Promise<Tensor | undefined> {
   const x = !isLabels(rows) && (await isOneHot(rows)) ? rows.argMax(1) : rows
@@ -174,7 +179,7 @@ async function tellingColumns(rows: Tensor): Promise<Tensor | undefined> {
  *     await mutualInformation(activations, labels) // labels: Int32Array
  *     console.log(await mutualInformation(x, y, { details: true })) // kinds of data, formula, limit, warnings
  *
- * What is to be warned of is emitted once for each kind, however many calls there are; with `details: true` it stands in the result.
+ * Each kind of warning is emitted once per process; with `details: true` the result holds the warnings.
  *
  * @param x n samples: nested arrays, a typed array, a tensor, an array with its shape, or the path of an .npy file;
  * @param y the same draws
@@ -200,11 +205,11 @@ export function mutualInformation(
   y: SampleData,
   options?: MutualInformationOptions & InformationOptions & EstimateOptions,
 ): Promise<number | EstimateDetails> {
-  // Spread would make an object of anything; what is none is left for the constructor to refuse.
+  // Spread would make an object of any value; the constructor refuses a value that is not an object.
   const { details, ...settings } = isPlainObject(options) ? options : { details: undefined }
   const estimator = new MutualInformation(isPlainObject(options) ? settings : options)
   return estimator.shareWarnings(warned).estimate(x, y, details === undefined ? {} : { details })
 }
 
-/** Codes that calls of {@link mutualInformation} warned of: it makes an estimator for each. */
+/** Codes that {@link mutualInformation} has emitted: it makes a new estimator for each call. */
 const warned = new Set<string>()

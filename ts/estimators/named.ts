@@ -24,7 +24,7 @@ import { Ross } from './ross.js'
 import { SMILE } from './smile.js'
 import { StudentCopulaMI } from './student-copula.js'
 
-/** Every estimator by its name; adding one is adding a row. */
+/** Every estimator by its name. To add an estimator, add a row. */
 const ESTIMATORS = {
   auto: MutualInformation,
   binned: Binned,
@@ -51,7 +51,7 @@ const ESTIMATORS = {
   studentCopula: StudentCopulaMI,
 } as const satisfies Record<string, new (options?: never) => Estimator>
 
-/** Estimators that can be asked for by name. */
+/** Names of the estimators. */
 export type EstimatorName = keyof typeof ESTIMATORS
 
 /** The options of a named estimator. */
@@ -61,7 +61,7 @@ export type OptionsOf<N extends EstimatorName> = NonNullable<ConstructorParamete
 export const estimatorNames = Object.keys(ESTIMATORS) as readonly EstimatorName[]
 
 /**
- * The estimator of that name.
+ * The estimator with that name.
  *
  *     createEstimator('ksg', { k: 5 })
  *

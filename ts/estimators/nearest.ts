@@ -1,4 +1,4 @@
-/** What the estimators by nearest neighbors share. */
+/** Shared functions of the nearest-neighbor estimators. */
 import { DataError } from '../core/errors.js'
 import { tidy } from '../core/memory.js'
 import { concat, type DistanceMetric, stack, where } from '../ops/index.js'
@@ -6,10 +6,10 @@ import { full, type Tensor } from '../ops/tensor.js'
 import type { Findings } from './details.js'
 import { numbersOf } from './samples.js'
 
-/** Below this number of samples an estimate by neighbors means little. */
+/** Below this number of samples an estimate by neighbors is unreliable. */
 export const advisedForNeighbors = 128
 
-/** Distances from each row of x `[n, d]` to the rows whose numbers are given, `[n, k]`. */
+/** Distances from each row of x `[n, d]` to the rows with the given indices, `[n, k]`. */
 export function distancesTo(x: Tensor, rows: Tensor, metric: DistanceMetric = 'maximum'): Tensor {
   const [n, k] = rows.shape as [number, number]
   const d = x.shape[1] as number
@@ -17,7 +17,7 @@ export function distancesTo(x: Tensor, rows: Tensor, metric: DistanceMetric = 'm
   return metric === 'maximum' ? differences.abs().max(2) : differences.square().sum(2).sqrt()
 }
 
-/** Distances of each row of x `[n, d]` to its k-th neighbor (from 1), `[n]`, by the neighbors of {@link neighbors}. */
+/** Distances of each row of x `[n, d]` to its k-th neighbor (from 1), `[n]`, by {@link neighbors}. */
 export function distanceToKth(
   x: Tensor,
   neighbors: Tensor,
@@ -37,29 +37,35 @@ export function psiOf(counts: Tensor, more = 0): Tensor {
   return counts.cast('float64').add(more).digamma()
 }
 
-/** `value`, but 0 where rows (or class numbers) are all the same: they then tell nothing. */
+/** `value`, but 0 if all rows (or class indices) are equal: constants have no information. */
 export function unlessConstant(value: Tensor, ...data: readonly Tensor[]): Tensor {
   return data.reduce((result, x) => where(x.max(0).notEqual(x.min(0)).any(), result, 0), value)
 }
 
-/** Radii inside which lie the coinciding points alone, where they are 0. */
+/** Radii that include only coinciding points if they are 0. */
 export function orCoinciding(radii: Tensor): Tensor {
   return radii.maximum(1e-300)
 }
 
-/** Notes more columns than nearest neighbors can do with: in d dimensions a neighbor is near along each of them for 2^d samples or more. */
+/**
+ * Warns of more columns than nearest neighbors support: in d dimensions neighbors are near along every dimension only with 2^d or more
+ * samples.
+ */
 export function noteColumns(name: string, n: number, columns: number, findings: Findings): void {
   if (columns <= Math.log2(n)) return
   findings.warn(
-    `${name}: in ${columns} dimensions the nearest of ${n} samples are far away, so the estimate errs downwards; ` +
+    `${name}: in ${columns} dimensions the nearest of ${n} samples are far away, so the estimate is biased downward; ` +
       'use mutualInformation(), GaussianCopulaMI or InfoNCE for numbers, DiscriminantMI for classes',
   )
 }
 
-/** How many times one deviation exceeds another from where on columns count as being on different scales. */
+/** Ratio of standard deviations from which columns are on different scales. */
 const farScales = 20
 
-/** Notes columns of so different deviations that neighbors are near along the wider ones alone, which hides what the others tell. */
+/**
+ * Warns of columns with very different standard deviations: only the wider columns decide the neighbors, and the others' information is
+ * lost.
+ */
 export async function noteScales(name: string, sides: readonly Tensor[], findings: Findings): Promise<void> {
   using logarithms = tidy(() => {
     const deviations = concat(sides.map((x) => numbersOf(name, x).std(0)))
@@ -74,14 +80,14 @@ export async function noteScales(name: string, sides: readonly Tensor[], finding
   const ratio = Math.exp(widest - narrowest)
   if (!(ratio > farScales)) return
   findings.warn(
-    `${name}: one column varies ${ratio.toPrecision(2)} times as much as another, so that neighbors are near along the wider ones alone and the estimate errs downwards; ` +
-      'bring them to one scale with { standardize: true }',
+    `${name}: one column varies ${ratio.toPrecision(2)} times as much as another, so only the wider columns decide the neighbors and the estimate is biased downward; ` +
+      'bring the columns to one scale with { standardize: true }',
     'HYPERGLOW_SCALES',
   )
 }
 
 /**
- * @param mend what to do about it
+ * @param mend how to mend it, for the message
  * @throws DataError naming a sample that coincides with `k` others or more, so that its k nearest are at distance 0
  */
 export async function checkApart(
@@ -94,7 +100,7 @@ export async function checkApart(
   const sample = counts.findIndex((count) => count >= k)
   if (sample < 0) return
   throw new DataError(
-    `${name}: sample ${sample} is given ${(counts[sample] as number) + 1} times, so its ${k} nearest neighbours are at distance 0 ` +
+    `${name}: sample ${sample} occurs ${(counts[sample] as number) + 1} times, so its ${k} nearest neighbors are at distance 0 ` +
       `and densities are infinite; ${mend}`,
   )
 }

@@ -1,4 +1,4 @@
-/** Mutual information of numbers and numbers by the rule of {@link MutualInformation}. */
+/** Mutual information of two arguments of numbers by the rule of {@link MutualInformation}. */
 import { tidy } from '../core/memory.js'
 import { stack } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
@@ -12,17 +12,21 @@ import { areEven, repeatedValues } from './spacing.js'
 import { StudentCopulaMI } from './student-copula.js'
 import { overTieBreakings, withTiesBroken } from './tie-breaking.js'
 
-/** Samples that each column needs for its correlations with all others to be known. */
+/** Samples per column that an estimate of all correlations needs. */
 const samplesOfColumn = 5
-/** Standard errors, of 1 / sqrt(n), by which the residual estimate must exceed the others to be believed. */
+/** Standard errors, of 1 / sqrt(n), by which the residual estimate must exceed the others. */
 const margin = 4.5
 
-/** Whether there are samples enough for the correlations of all columns. */
+/** Whether there are enough samples to estimate the correlations of all columns. */
 export function areEnough(n: number, dx: number, dy: number): boolean {
   return n >= samplesOfColumn * (dx + dy)
 }
 
-/** @param x `[n, dx]` float64; @param y alike; @param seed decides how ties are broken */
+/**
+ * @param x `[n, dx]` float64
+ * @param y likewise
+ * @param seed seed of tie-breaking
+ */
 export async function ofNumbers(x: Tensor, y: Tensor, seed: number): Promise<Answer> {
   const [n, dx] = x.shape as [number, number]
   const dy = y.shape[1] as number
@@ -39,7 +43,10 @@ export async function ofNumbers(x: Tensor, y: Tensor, seed: number): Promise<Ans
   return residual.nats > known + margin / Math.sqrt(n) ? residual : plain
 }
 
-/** The larger of the neighbors and of the t copula, if there are samples enough for that. Of columns without ties their order alone counts. */
+/**
+ * The larger of the neighbors and the t copula, if there are enough samples for the copula. For columns without ties only their order
+ * matters.
+ */
 export async function ofRanks(
   x: Tensor,
   y: Tensor,
@@ -65,8 +72,9 @@ export async function ofNeighbors(x: Tensor, y: Tensor, seed: number, hasTies: b
 }
 
 /**
- * The t copula. Where columns that repeat values may stand on both sides beside others, ties are broken at random: by mid-ranks such a column is a linear relation without noise, whose
- * information is infinite, and the other columns hide that its own entropy is the limit. Of a single column that limit is known.
+ * The t copula. If both sides may have columns that repeat values, among other columns, ties are broken at random: by mid-ranks such a
+ * shared column is a linear relation without noise, whose information is infinite, and the other columns hide that its own entropy is the
+ * limit. For a single column that limit is known.
  */
 async function ofCopula(x: Tensor, y: Tensor, seed: number, isShared: boolean): Promise<Answer> {
   const estimator = new StudentCopulaMI()
@@ -77,7 +85,10 @@ async function ofCopula(x: Tensor, y: Tensor, seed: number, isShared: boolean): 
   return { nats, method: estimator.name }
 }
 
-/** Of columns whose residuals cannot be looked at, but whose ranks go together: what a linear relation leaves, if it leaves nothing, else `plain`. */
+/**
+ * For columns whose residuals cannot be used, but whose ranks are related: the residual estimate if a linear relation is exact, otherwise
+ * `plain`.
+ */
 async function ofExactLines(x: Tensor, y: Tensor, plain: Answer): Promise<Answer> {
   const linear = await orNothing(() => answerOf(new GaussianMI(), x, y))
   const exact = -0.5 * Math.log(leastVariance) * Math.min(x.shape[1] as number, y.shape[1] as number)
@@ -86,23 +97,23 @@ async function ofExactLines(x: Tensor, y: Tensor, plain: Answer): Promise<Answer
 
 /** In one direction, on the data and on normal scores. */
 function ofResiduals(x: Tensor, y: Tensor): Promise<Answer> {
-  // In one dimension normal scores are a grid, of which the entropy by neighbors means nothing.
+  // In one dimension normal scores are a grid, whose entropy by neighbors is meaningless.
   const isFlat = x.shape[1] === 1 || y.shape[1] === 1
   const estimators = isFlat ? [new ResidualMI()] : [new ResidualMI(), new ResidualMI({ copula: true })]
   return orNothing(() => largest(estimators.map((one) => () => answerOf(one, x, y))))
 }
 
 interface Ties {
-  /** Whether a value is given twice in some column. */
+  /** Whether a value occurs twice in some column. */
   readonly hasTies: boolean
-  /** Whether many are. */
+  /** Whether many values do. */
   readonly repeats: boolean
 }
 
 const none: Ties = { hasTies: false, repeats: false }
 
 interface Spacing extends Ties {
-  /** Whether the columns are spaced like draws from a density, as entropies by neighbors take for granted. */
+  /** Whether the columns are spaced like draws from a density, as entropies by neighbors assume. */
   readonly isRandom: boolean
 }
 

@@ -2,8 +2,8 @@ import { concat, where } from '../ops/index.js'
 import { ones, type Tensor, zeros } from '../ops/tensor.js'
 
 /**
- * Normal scores of each column: the quantile of the standard normal at rank / (n + 1), ranks from 1, equal values sharing the mean
- * of their ranks. They stay the same under any increasing map of a column. No gradient passes.
+ * Normal scores of each column: the quantile of the standard normal at rank / (n + 1), ranks from 1, equal values having the mean of their
+ * ranks. Increasing maps of a column do not change them. No gradient.
  *
  * @param x `[n, d]` float64; @returns `[n, d]`
  */
@@ -12,7 +12,7 @@ export function normalScores(x: Tensor): Tensor {
   return normalQuantiles(doubledRanks(x.stopGradient()).div(2 * (n + 1)))
 }
 
-/** Twice the rank of each entry within its column, ranks from 1, equal values sharing the mean of their ranks; float64 `[n, d]`. */
+/** Twice the rank of each entry within its column, ranks from 1, equal values having the mean of their ranks; float64 `[n, d]`. */
 export function doubledRanks(x: Tensor): Tensor {
   const [n, d] = x.shape as [number, number]
   const order = x.argSort(0)

@@ -11,10 +11,10 @@ import { inRange } from './magnitude.js'
 import { classesOf, numbersOf } from './samples.js'
 
 /**
- * Width of the Gaussian kernel: a number; 'silverman', `spread * n^(-1 / (4 + d))` with the spread the root of the mean variance of
- * the columns times sqrt(d); or 'neighbors', the mean distance to the 10 nearest neighbors (Yu et al. 2020).
+ * Bandwidth of the Gaussian kernel: a number; 'silverman', `spread * n^(-1 / (4 + d))` with the spread the root of the mean variance of the
+ * columns times sqrt(d); or 'neighbors', the mean distance to the 10 nearest neighbors (Yu et al. 2020).
  */
-export type RenyiWidth = number | 'silverman' | 'neighbours'
+export type RenyiWidth = number | 'silverman' | 'neighbors'
 
 /** Options of {@link RenyiMI}. */
 export interface RenyiOptions {
@@ -22,11 +22,11 @@ export interface RenyiOptions {
   alpha?: number
   /** Default 'silverman'. A constant for the gradient. */
   sigma?: RenyiWidth
-  /** Factor on a width taken from the data (about 5 for images). Default 1. */
+  /** Factor on a bandwidth from the data (about 5 for images). Default 1. */
   widthFactor?: number
   /**
-   * Take arguments of more than two axes as `[n, C, ...]`, C channels with a kernel matrix each (Yu et al. 2020); in a segment, layers
-   * only. Default false: one matrix of flattened rows.
+   * Treat arguments of more than two axes as `[n, C, ...]`, C channels with a kernel matrix each (Yu et al. 2020); in a segment, only
+   * layers. Default false: one matrix of flattened rows.
    */
   channels?: boolean
 }
@@ -37,7 +37,7 @@ const order: Check<number> = {
 }
 const checks: Checks<RenyiOptions> = {
   alpha: order,
-  sigma: either(above(0), oneOf('silverman', 'neighbours')),
+  sigma: either(above(0), oneOf('silverman', 'neighbors')),
   widthFactor: above(0),
   channels: flag,
 }
@@ -48,10 +48,10 @@ const checks: Checks<RenyiOptions> = {
  *   S(A) = ln(sum_i lambda_i(A)^alpha) / (1 - alpha),  A_ij = K_ij / (n sqrt(K_ii K_jj))
  *   I(X; Y) = S(A) + S(B) - S(A o B / tr(A o B))
  *
- * with Gaussian kernel matrices, and for labels the matrix of equal classes. With `channels`, A is the normalized product
- * A_1 o ... o A_C; with many channels it nears the identity and I its ceiling ln n. S lies in [0, ln n].
+ * with Gaussian kernel matrices, and for labels the matrix of equal classes. With `channels`, A is the normalized product A_1 o ... o A_C;
+ * with many channels it approaches the identity, and I its maximum ln n. S is in [0, ln n].
  *
- * The value depends on the width, so report it. Differentiable. In float64, O(n^3) (alpha = 2: O(n^2)). 0 where an argument is constant.
+ * The value depends on the bandwidth, so report it. Differentiable. In float64, O(n^3) (alpha = 2: O(n^2)). 0 if an argument is constant.
  */
 export class RenyiMI extends InformationEstimator<RenyiOptions> {
   constructor(options: RenyiOptions & InformationOptions = {}) {
@@ -67,7 +67,7 @@ export class RenyiMI extends InformationEstimator<RenyiOptions> {
     return samplesFrom(`${this.name}: ${what}`, data, { device, beside, keepShape: channels })
   }
 
-  /** With `channels`, layer outputs of more than two axes keep theirs. */
+  /** With `channels`, layer outputs of more than two axes keep their axes. */
   override evaluateSegment(segment: readonly Tensor[], options: SegmentOptions = {}): Tensor[][] {
     if (!this.params.channels) return super.evaluateSegment(segment, options)
     const { x, hidden, y } = segmentParts(this.name, segment)
@@ -91,13 +91,13 @@ export class RenyiMI extends InformationEstimator<RenyiOptions> {
     const [a, b] = [this.#matrix(x), this.#matrix(y)]
     return this.entropy(a)
       .add(this.entropy(b))
-      .sub(this.entropy(normalised(a.mul(b))))
+      .sub(this.entropy(normalized(a.mul(b))))
   }
 
   /**
    * S(A) in nats.
    *
-   * @param a `[n, n]` positive semi-definite of trace 1, as {@link renyiMatrix} gives it
+   * @param a `[n, n]` positive semi-definite of trace 1, as returned by {@link renyiMatrix}
    */
   entropy(a: Tensor): Tensor {
     checkRows('RenyiMI.entropy', a)
@@ -114,13 +114,13 @@ export class RenyiMI extends InformationEstimator<RenyiOptions> {
 
   #matrix(x: Tensor): Tensor {
     if (x.rank === 1) {
-      return normalised(x.expandDims(1).equal(x.expandDims(0)).cast('float64'))
+      return normalized(x.expandDims(1).equal(x.expandDims(0)).cast('float64'))
     }
     if (x.rank === 2) return matrixOf(x, this.params)
     const channels = Array.from({ length: x.shape[1] as number }, (_, c) =>
       matrixOf(x.slice([null, c], [null, c + 1]).flatten(1), this.params),
     )
-    return channels.reduce((product, a) => normalised(product.mul(a)))
+    return channels.reduce((product, a) => normalized(product.mul(a)))
   }
 }
 
@@ -132,7 +132,7 @@ export function renyiMatrix(x: Tensor, options: RenyiOptions = {}): Tensor {
 }
 
 function matrixOf(given: Tensor, options: RenyiOptions): Tensor {
-  // A width that is relative to the samples needs squares that neither overflow nor vanish.
+  // A bandwidth relative to the samples needs squares that neither overflow nor underflow.
   const x = typeof options.sigma === 'number' ? given : inRange(given)[0]
   const squares = squaredDistances(x)
   const sigma = widthOf(x, squares, options)
@@ -144,7 +144,7 @@ function matrixOf(given: Tensor, options: RenyiOptions): Tensor {
     .div(x.shape[0] as number)
 }
 
-function normalised(a: Tensor): Tensor {
+function normalized(a: Tensor): Tensor {
   return a.div(a.trace())
 }
 
@@ -162,13 +162,13 @@ function widthOf(
           .sum()
           .sqrt()
           .mul(n ** (-1 / (4 + d)))
-      : meanNeighbourDistance(squares, Math.min(10, n - 1))
-  // All samples equal: any width gives the same matrix.
+      : meanNeighborDistance(squares, Math.min(10, n - 1))
+  // All samples equal: every bandwidth gives the same matrix.
   return where(width.greater(0), width.mul(widthFactor), 1).stopGradient()
 }
 
 /** Mean distance of samples to their k nearest neighbors. */
-function meanNeighbourDistance(squares: Tensor, k: number): Tensor {
+function meanNeighborDistance(squares: Tensor, k: number): Tensor {
   const { values } = squares.stopGradient().topK(k + 1, 1, { largest: false })
   return values.sqrt().sum(1).mean().div(k)
 }

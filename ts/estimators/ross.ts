@@ -22,25 +22,25 @@ export interface RossOptions extends ScaleOptions {
   /** Give every column mean 0 and variance 1. Default false, as published. */
   standardize?: boolean
   /**
-   * Width of normal noise that separates equal values, relative to the deviation of each column. Default 1e-10, as in scikit-learn: where distances tie, as
-   * between rounded numbers, bits and activations of relu, the counts mean nothing.
+   * Standard deviation of the normal noise that separates equal values, relative to that of each column. Default 1e-10, as in scikit-learn:
+   * if distances tie, as for rounded numbers, bits and relu activations, the counts are meaningless.
    */
   jitter?: number
-  /** Which neighbor within the class; smaller classes use all they have. Default 3. */
+  /** Index of the neighbor within the class; smaller classes use all samples. Default 3. */
   k?: number
 }
 
 /**
- * Mutual information of numbers x and classes y by nearest neighbors (Ross 2014, with the counts of scikit-learn, which are the
- * same when no samples coincide), distances by the largest coordinate: r_i is the distance to the k_i-th neighbor within the
- * class of sample i, k_i = min(k, n_i - 1) for n_i samples of that class, m_i - 1 the number of others of any class nearer than r_i, and
+ * Mutual information of numbers x and classes y by nearest neighbors (Ross 2014, with the counts of scikit-learn, which are the same if no
+ * samples coincide), in the maximum metric. r_i is the distance to the k_i-th neighbor within the class of sample i, k_i = min(k, n_i - 1)
+ * for n_i samples of that class, m_i - 1 the number of other samples of any class nearer than r_i, and
  *
  *   I = psi(n) + mean_i [psi(k_i) - psi(n_i) - psi(m_i)]
  *
- * Samples that are alone in their class are left out. Equal values are separated by noise, which knows nothing of y, so that the information stays the same, unless
- * whole samples were copied, of which `estimate` warns;
- * with `jitter: 0`, where r_i = 0, m_i counts the samples at distance 0. At most the entropy of y in the samples. A measurement: no gradient. Needs 2 samples, and
- * a class with two of them: `y` that hold numbers (hardly a value given twice) are refused by `estimate`, and as an evaluator it records NaN for them.
+ * Samples that are alone in their class are left out. Noise separates equal values; it is independent of y, so the information does not
+ * change, unless whole samples were copied: `estimate` warns of copies. With `jitter: 0` and r_i = 0, m_i counts the samples at distance 0.
+ * At most the entropy of y in the samples. A measurement: no gradient. Needs 2 samples, and a class with two of them. `y` that holds
+ * numbers (hardly a value occurs twice) is refused by `estimate`; as an evaluator it records NaN.
  */
 export class Ross extends InformationEstimator<RossOptions> {
   constructor(options: RossOptions & InformationOptions = {}) {
@@ -73,14 +73,14 @@ export class Ross extends InformationEstimator<RossOptions> {
     const rows = scaled(inRange(x)[0], this.params, 0)
     const size = classCounts(y).take(y)
     const alone = size.equal(1)
-    // One more coordinate keeps classes further apart than any two samples.
+    // One more coordinate moves classes further apart than any two samples.
     const beyond = rows.max().sub(rows.min()).add(1).mul(2)
     const coordinate = y.cast('float64').mul(beyond).expandDims(1)
     const near = concat([rows, coordinate], 1).neighbors(k)
     const own = size.sub(1).clip(1, k)
     const kth = near.takeAlong(own.sub(1).cast('int32').expandDims(1), 1)
     const radius = orCoinciding(distancesTo(rows, kth).flatten(0))
-    // Samples that do not count are moved where nobody looks.
+    // Excluded samples are moved far from all others.
     const away = coordinate.add(beyond).mul(alone.cast('float64').expandDims(1))
     const counts = concat([rows.slice([0, 0], [null, 1]).add(away), rows.slice([0, 1])], 1).countWithin(
       radius,

@@ -4,7 +4,7 @@ import { idOf } from '../core/tensor.js'
 import { squaredDistances, where } from '../ops/index.js'
 import { eye, ones, type Tensor, zeros } from '../ops/tensor.js'
 
-/** What kernels compare samples by. Every entry is an `[n, n]` tensor. */
+/** Samples as kernels compare them. Every entry is an `[n, n]` tensor. */
 export interface Samples {
   /** Number of samples. */
   readonly count: number
@@ -20,13 +20,13 @@ export interface Samples {
   absoluteDistances(): Tensor
   /** Inner products; with `centered`, of the samples minus their mean. */
   products(centered: boolean): Tensor
-  /** 1 where two samples are equal, else 0. */
+  /** 1 for equal samples, else 0. */
   equal(): Tensor
 }
 
 /**
- * Samples of a batch, each flattened to one row. A vector of integers holds class labels: they are compared as one-hot rows,
- * never as numbers.
+ * Samples of a batch, each flattened to one row. A vector of integers holds class labels: they are compared as one-hot rows, never as
+ * numbers.
  *
  * @param x `[n, ...]` of floats, or `[n]` of integers
  */
@@ -60,7 +60,7 @@ class Rows implements Samples {
     return squaredDistances(this.rows)
   }
 
-  /** In blocks of columns, so that no more than about 4 million differences exist at a time. */
+  /** In blocks of columns, so that at most about 4 million differences exist at a time. */
   absoluteDistances(): Tensor {
     const { count, width } = this
     const block = Math.max(1, Math.floor(4e6 / (count * count)))
@@ -84,7 +84,7 @@ class Rows implements Samples {
   }
 }
 
-/** Class labels `[n]`, standing for one-hot rows. */
+/** Class labels `[n]`, which represent one-hot rows. */
 class Labels implements Samples {
   readonly count: number
   readonly width = undefined
@@ -118,7 +118,7 @@ export function offDiagonal(n: number, dtype: Tensor['dtype']): Tensor {
   return eye(n, n, { dtype }).neg().add(1)
 }
 
-/** Whether a tensor holds class labels: one integer a sample. */
+/** Whether a tensor holds class labels: one integer per sample. */
 export function isLabels(x: Tensor): boolean {
   return x.rank === 1 && !isFloat(x.dtype)
 }
@@ -143,26 +143,26 @@ export function classesOf(what: string, x: Tensor): Tensor {
 }
 
 /**
- * How often each class occurs: float64 `[n]`, entry c for class c of {@link classesOf}, 0 for the numbers that no class has.
+ * Count of each class: float64 `[n]`, entry c for class c of {@link classesOf}, 0 for unused numbers.
  */
 export function classCounts(classes: Tensor): Tensor {
   const n = classes.shape[0] as number
   return zeros([n], { dtype: 'float64' }).indexAdd(0, classes, ones([n], { dtype: 'float64' }))
 }
 
-/** Samples of `n` that may be exceptions to what the kind of data is judged by. */
+/** Number of the n samples that may deviate from the kind of the data. */
 export function toleratedOf(n: number): number {
   return Math.max(0.02 * n, 2)
 }
 
-/** Whether `singles` of n samples being alone in their class means that there are no classes: hardly a value is given twice. */
+/** Whether `singles` of n samples alone in their class mean that there are no classes: hardly a value occurs twice. */
 export function areNumbers(singles: number, n: number): boolean {
   const limit = toleratedOf(n)
   return singles > limit && n - singles <= limit
 }
 
 /**
- * Throws DataError for classes that hardly hold two samples: they are numbers, or a number for each sample.
+ * Throws DataError for classes that hardly have two samples: they are numbers, or an index of each sample.
  *
  * @param classes int32 `[n]`, of {@link classesOf}
  */
@@ -172,15 +172,17 @@ export async function checkClasses(name: string, classes: Tensor): Promise<void>
   const singles = counts.reduce((sum, count) => sum + Number(count === 1), 0)
   if (!areNumbers(singles, n)) return
   throw new DataError(
-    `${name}: ${singles} of ${n} samples have a class of their own, so y holds numbers and no classes; ` +
+    `${name}: ${singles} of ${n} samples have a class of their own, so y holds numbers, not classes; ` +
       'give class labels (Int32Array) or one-hot rows, or use an estimator for numbers such as KSG or mutualInformation()',
   )
 }
 
 /**
- * Throws DataError for an integer vector that hardly holds a value twice: numbers, given as class labels by the type of their array.
+ * Throws DataError for an integer vector in which hardly a value occurs twice: these are numbers, read as class labels because of the type
+ * of their array.
  *
- * @param argument 'x' or 'y'; @param labels `[n]`
+ * @param argument 'x' or 'y'
+ * @param labels `[n]`
  */
 export async function checkLabels(name: string, argument: 'x' | 'y', labels: Tensor): Promise<void> {
   const n = labels.shape[0] as number
@@ -193,7 +195,7 @@ export async function checkLabels(name: string, argument: 'x' | 'y', labels: Ten
   )
 }
 
-/** `value`, but NaN where {@link checkClasses} would throw. */
+/** `value`, but NaN if {@link checkClasses} would throw. */
 export function unlessNumbers(value: Tensor, classes: Tensor): Tensor {
   const n = classes.shape[0] as number
   const limit = toleratedOf(n)

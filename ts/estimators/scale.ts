@@ -9,7 +9,9 @@ import { normalScores } from './ranks.js'
 export interface ScaleOptions {
   /** Give every column mean 0 and variance 1. Default true. */
   standardize?: boolean
-  /** Width of normal noise that separates equal samples, relative to the deviation of each column. Default 0: none; 1e-10 is enough. */
+  /**
+   * Standard deviation of the normal noise that separates equal samples, relative to that of each column. Default 0: none; 1e-10 is enough.
+   */
   jitter?: number
   /** Seed of the noise. Default 0. */
   seed?: number
@@ -22,10 +24,10 @@ export const scaleDefaults: Required<ScaleOptions> = { standardize: true, jitter
 export const scaleChecks: Checks<ScaleOptions> = { standardize: flag, jitter: atLeast(0), seed: whole(0) }
 
 /**
- * Samples with noise, then as normal scores of their ranks (`copula`) or with mean 0 and variance 1. A constant column stays
- * constant.
+ * Samples with noise, then as normal scores of their ranks (`copula`) or with mean 0 and variance 1. A constant column stays constant.
  *
- * @param x `[n, d]` float64; @param part a number for each argument of an estimator, so that their noise is independent
+ * @param x `[n, d]` float64
+ * @param part index of the argument of an estimator, so that the noise of the arguments is independent
  */
 export function scaled(
   x: Tensor,
@@ -44,15 +46,15 @@ export function scaled(
     return rows.add(noise.mul(deviation.mul(varies).mul(jitter)))
   }
   if (standardize && !options.copula) return apart(centered).div(deviation)
-  // About 0 the noise is not lost in the rounding of large values.
+  // Centered first, so that large values do not round the noise away.
   const rows = jitter === 0 ? x : apart(centered)
   if (options.copula) return normalScores(rows)
   return jitter === 0 ? rows : rows.div(factor)
 }
 
 /**
- * The unit of a side's entries: the largest absolute one that its centered columns have, 1 where they are constant. Products of four entries
- * neither overflow nor vanish in it. A constant for the gradient: for what does not depend on the unit.
+ * The unit of a side's entries: the largest absolute entry of its centered columns, or 1 if they are constant. In this unit a product of
+ * four entries neither overflows nor underflows. A constant for the gradient: use it for values that do not depend on the unit.
  *
  * @param rows `[n, d]`
  */

@@ -20,12 +20,12 @@ export interface CriticOptions extends TrainedOptions {
   critic?: 'joint' | 'separable'
 }
 
-/** Width of the two outputs that a separable critic multiplies. */
+/** Length of the two outputs that a separable critic multiplies. */
 const embedding = 32
 
 /**
- * A bound on information by a trained critic, given as a function of the scores of all pairs of a batch. At most the entropy of either side in
- * the samples, ln n where all rows differ: no bound from below that holds with confidence exceeds about that (McAllester and Stratos 2020).
+ * A bound on information by a trained critic, a function of the scores of all pairs of a batch. At most the entropy of either side in the
+ * samples, ln n if all rows differ: no lower bound with high confidence exceeds about that (McAllester and Stratos 2020).
  */
 export abstract class ScoreBound<O extends object = object> extends TrainedEstimator<
   O & { critic?: 'joint' | 'separable' }
@@ -43,7 +43,9 @@ export abstract class ScoreBound<O extends object = object> extends TrainedEstim
   /** The estimate in nats. @param scores `[n, n]` */
   protected abstract ofScores(scores: Tensor): Tensor
 
-  /** What training ascends; by default the estimate. @param _memory what {@link memory} made for this training */
+  /**
+   * The objective that training maximizes; by default the estimate. @param _memory the Variable that {@link memory} made for this training
+   */
   protected objectiveOfScores(scores: Tensor, _memory: Variable | undefined): Tensor {
     return this.ofScores(scores)
   }
@@ -65,11 +67,11 @@ export abstract class ScoreBound<O extends object = object> extends TrainedEstim
     return this.ofScores(this.#scores(values, x, y).cast('float64'))
   }
 
-  /** A critic that is the same for all pairs gives 0; far below that, training went wrong. */
+  /** A constant critic gives 0; an estimate far below means that training failed. */
   protected override note(nats: number, n: number, _block: number, _findings: Findings): void {
     if (nats >= -Math.max(1, Math.log(n))) return
     throw new NumericalError(
-      `${this.name}: the estimate is ${Number(nats.toPrecision(4))} nats, far below the 0 of a critic that says nothing, so training failed; ` +
+      `${this.name}: the estimate is ${Number(nats.toPrecision(4))} nats, far below the 0 of a constant critic, so training failed; ` +
         'take a smaller learningRate, more samples, or standardize: true for columns of very different size',
     )
   }

@@ -15,7 +15,7 @@ const tau: Check<number> = {
   accepts: (value) => typeof value === 'number' && value > 0,
 }
 
-/** SMILE (Song and Ermon 2020): a critic trained by the Jensen-Shannon objective, evaluated with clipped ratios. No bound. */
+/** SMILE (Song and Ermon 2020): a critic trained by the Jensen-Shannon objective, evaluated with clipped ratios. Not a bound. */
 export class SMILE extends ScoreBound<SMILEOptions> {
   constructor(options: SMILEOptions & CriticOptions & InformationOptions = {}) {
     super(options, { tau: 5 }, { tau })

@@ -1,15 +1,18 @@
-/** How the values of a column lie beside each other. */
+/** Spacing of the values of a column. */
 import { concat } from '../ops/index.js'
 import { type Tensor, zeros } from '../ops/tensor.js'
 import { columnsInRange } from './magnitude.js'
 
-/** Gaps to each side of one that it is compared with. */
+/** Number of gaps on each side that a gap is compared with. */
 const around = 10
 
-/** Mean logarithm of a gap between neighbors over the mean gap around it: -0.577 (Euler's constant) for random draws, 0 for a grid. */
+/**
+ * Threshold of the mean log ratio of a gap between neighbors to the mean gap around it: -0.577 (Euler's constant) for random draws, 0 for a
+ * grid.
+ */
 const evenness = -0.577 / 2
 
-/** How many samples of each column share their value with another, float64 `[d]`. */
+/** Number of samples of each column that share their value with another sample, float64 `[d]`. */
 export function repeatedValues(x: Tensor): Tensor {
   const [n, d] = x.shape as [number, number]
   const sorted = x.sort(0)
@@ -24,8 +27,8 @@ export function repeatedValues(x: Tensor): Tensor {
 }
 
 /**
- * Whether the values of each column are spread more evenly than random draws: times, grids, ranks and smooth functions of them. bool `[d]`. Entropies by
- * nearest neighbors, which take the gaps of a Poisson process for granted (Kozachenko and Leonenko 1987), are wrong for them.
+ * Whether the values of each column are more even than random draws: times, grids, ranks and smooth functions of them. bool `[d]`.
+ * Entropies by nearest neighbors assume the gaps of a Poisson process (Kozachenko and Leonenko 1987), so they are wrong for such columns.
  */
 export function areEven(x: Tensor): Tensor {
   const n = x.shape[0] as number

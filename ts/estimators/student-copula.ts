@@ -3,12 +3,13 @@ import { evaluate, scope, tidy } from '../core/memory.js'
 import { concat, stack } from '../ops/index.js'
 import { eye, full, type Tensor } from '../ops/tensor.js'
 import type { Findings } from './details.js'
-import { checkColumns, normalBias, samplesForColumns, varying, withRidge } from './gaussian.js'
+import { checkColumns, normalBias, samplesForColumns, withRidge } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { DiscriminantMI } from './linear-discriminant.js'
 import { normalScores } from './ranks.js'
 import { isLabels, numbersOf } from './samples.js'
 import { digammaOf, logGamma } from './special.js'
+import { varying } from './standardized.js'
 import {
   type Places,
   placesOf,
@@ -18,24 +19,24 @@ import {
   studentScores,
 } from './student.js'
 
-/** Degrees of freedom that are tried beside the normal copula. */
+/** Degrees of freedom to try, besides the normal copula. */
 const degrees: readonly number[] = [0.5, 0.7, 1, 1.5, 2, 3, 4, 6, 9, 14, 25, 50]
 
 /** Steps of the fixed-point iteration for the scatter matrix. */
 const scatterSteps = 12
 
 /**
- * Mutual information under the t copula (Demarta and McNeil 2005), of which the normal copula of {@link GaussianCopulaMI} is the case of
- * infinitely many degrees of freedom: ranks of each column become quantiles of t with nu degrees of freedom, their scatter matrix R is
- * estimated by maximum likelihood (Kent, Tyler and Vardi 1994), and nu is the one of greatest copula likelihood among 0.5, 0.7, 1, ..., 50
- * and infinity. The information of a t vector is that of a normal one plus a term of nu (Arellano-Valle, Contreras-Reyes and Genton 2013):
+ * Mutual information under the t copula (Demarta and McNeil 2005); the normal copula of {@link GaussianCopulaMI} has infinitely many
+ * degrees of freedom. Ranks of each column become quantiles of t with nu degrees of freedom, their scatter matrix R is estimated by maximum
+ * likelihood (Kent, Tyler and Vardi 1994), and nu maximizes the copula likelihood among 0.5, 0.7, 1, ..., 50 and infinity. The information
+ * of a t vector is the information of a normal vector plus a term of nu (Arellano-Valle, Contreras-Reyes and Genton 2013):
  *
  *   I = 1/2 ln(|Rx| |Ry| / |R|) + c(nu),  c -> 0 for nu -> infinity
  *
- * The second term is dependence in the tails: extreme values come together even where nothing is correlated. Unchanged by increasing maps
- * of columns; exact up to sampling error for t and normal vectors mapped so. The bias of normal data is subtracted.
- * O(n log n + n d^2), d columns in all; needs more samples than columns. A measurement: no gradient passes through ranks. Class labels:
- * {@link DiscriminantMI}.
+ * The second term is dependence in the tails: extreme values occur together even without correlation. Unchanged by increasing maps of
+ * columns; exact up to sampling error for t and normal vectors after such maps. The bias for normal data is subtracted. O(n log n + n d^2)
+ * for d columns in total; needs more samples than columns. A measurement: no gradient passes through ranks. Class labels: {@link
+ * DiscriminantMI}.
  */
 export class StudentCopulaMI extends InformationEstimator {
   constructor(options: InformationOptions = {}) {
@@ -67,7 +68,7 @@ export class StudentCopulaMI extends InformationEstimator {
     return value.sub(normalBias(n, columns.varies, dx))
   }
 
-  /** One number of degrees of freedom after the other by one program, so that the event loop turns between them. */
+  /** One program runs for each number of degrees of freedom in turn, so that the event loop can run between them. */
   protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
     if (isLabels(x) || isLabels(y)) return super.value(x, y, findings)
     this.checkCounts(x, y)
@@ -93,7 +94,7 @@ export class StudentCopulaMI extends InformationEstimator {
   }
 }
 
-/** The columns of x and y, and what every fit needs of them. */
+/** The columns of x and y, with values that every fit needs. */
 interface Columns extends Places {
   /** Normal scores `[n, dx + dy]`. */
   readonly scores: Tensor
@@ -101,7 +102,7 @@ interface Columns extends Places {
   readonly ofX: Tensor
   /** The same of y, `[dy]`. */
   readonly ofY: Tensor
-  /** Of both. */
+  /** The same of all columns. */
   readonly varies: Tensor
 }
 
@@ -117,7 +118,7 @@ const sizesOf = ({ scores, ofX, ofY }: Columns) => ({
   dy: ofY.size,
 })
 
-/** A t copula, and what in its likelihood and information depends on the degrees of freedom alone. */
+/** A t copula, with the parts of its likelihood and information that depend only on the degrees of freedom. */
 interface Copula extends Student {
   /** The constant of the density of n samples, scalar. */
   readonly logDensity: Tensor
@@ -153,7 +154,7 @@ function normalFit(columns: Columns): Fit {
   ])
 }
 
-/** The t copula with the best scatter matrix. */
+/** The t copula with the maximum-likelihood scatter matrix. */
 function studentFit(columns: Columns, copula: Copula): Fit {
   const { scores, varies } = columns
   const { nu, logDensity, tail } = copula
@@ -170,7 +171,7 @@ function studentFit(columns: Columns, copula: Copula): Fit {
   ])
 }
 
-/** Half the logarithm of the determinant, for each sample. */
+/** Half the log determinant, for each sample. */
 function logDeterminant(factor: Tensor, { scores }: Columns): Tensor {
   return factor
     .diagonal()

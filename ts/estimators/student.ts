@@ -1,4 +1,4 @@
-/** The t distribution: what copula estimators need of it. */
+/** The t distribution for copula estimators. */
 import { literal } from '../core/create.js'
 import { minimum } from '../ops/index.js'
 import { full, type Tensor } from '../ops/tensor.js'
@@ -7,16 +7,16 @@ import { logGamma } from './special.js'
 /** Distance of the nodes of a curve, in standard deviations of the normal score. */
 const step = 1 / 128
 
-/** The largest normal score of a curve: that of one sample in 10^16. */
+/** Largest normal score of a curve: one sample in 10^16 exceeds it. */
 const reach = 8.25
 
 const nodes = Math.round(reach / step)
 
-/** Where on the curves normal scores lie. It depends on no degrees of freedom. */
+/** Positions of normal scores on a curve. They do not depend on the degrees of freedom. */
 export interface Places {
   /** Number of the node below |score|, int32 `[n * d]`. */
   readonly below: Tensor
-  /** How far from it to the next, 0 to 1, `[n, d]`. */
+  /** Fraction of the distance to the next node, 0 to 1, `[n, d]`. */
   readonly part: Tensor
   /** Sign of the score `[n, d]`. */
   readonly sign: Tensor
@@ -35,7 +35,7 @@ export interface Student {
   readonly nu: Tensor
   /** Logarithm of the density at 0, scalar. */
   readonly logNorm: Tensor
-  /** Pieces of the curve from normal scores to asinh of quantiles, `[nodes, 4]`. */
+  /** Cubic segments of the curve from normal scores to asinh of quantiles, `[nodes, 4]`. */
   readonly curve: Tensor
 }
 
@@ -49,7 +49,7 @@ export function studentOf(nu: number): Student {
   }
 }
 
-/** Quantiles of t at the probabilities that the normal scores have, to about 1e-7 relative; `[n, d]`. */
+/** Quantiles of t at the probabilities of the normal scores, to about 1e-7 relative; `[n, d]`. */
 export function studentScores({ below, part, sign }: Places, { curve }: Student): Tensor {
   const pieces = curve.take(below)
   const coefficient = (i: number) => pieces.slice([0, i], [null, i + 1]).reshape(part.shape)
@@ -78,8 +78,8 @@ const logNormOf = (nu: number) => logGamma((nu + 1) / 2) - logGamma(nu / 2) - 0.
 const curves = new Map<number, Float64Array>()
 
 /**
- * asinh of the quantile of t as a function w of the normal score v >= 0, in cubic pieces of four coefficients: w(0) = 0 and
- * w' = phi(v) / (f(sinh w) cosh w), phi and f the two densities, by the method of Runge and Kutta of order 4. In w the tails of t, powers, are as
+ * asinh of the quantile of t as a function w of the normal score v >= 0, in cubic segments of four coefficients: w(0) = 0 and w' = phi(v) /
+ * (f(sinh w) cosh w), phi and f the two densities, by the Runge-Kutta method of order 4. In w the tails of t, which are powers, are as
  * smooth as those of the normal distribution.
  */
 function curveOf(nu: number): Float64Array {
@@ -101,7 +101,7 @@ function curveOf(nu: number): Float64Array {
     const fourth = slope(v + step, w + step * third)
     const rise = (step / 6) * (left + 2 * second + 2 * third + fourth)
     const right = slope(v + step, w + rise)
-    // Hermite's cubic through both ends with both slopes.
+    // Hermite's cubic: both endpoints with both slopes.
     pieces.set(
       [w, step * left, 3 * rise - step * (2 * left + right), step * (left + right) - 2 * rise],
       4 * i,

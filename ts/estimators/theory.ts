@@ -1,4 +1,4 @@
-/** What information theory says about what was measured: bounds and checks for networks in the information plane. */
+/** Bounds and checks of information theory for layers in the information plane. */
 import {
   atLeast,
   between,
@@ -12,11 +12,11 @@ import {
   whole,
 } from '../core/options.js'
 
-/** What {@link informationBounds} needs to know. Information in nats. */
+/** Arguments of {@link informationBounds}. Information in nats. */
 export interface BoundsInput {
   /** I(X; T), the complexity of a representation. */
   compression: number
-  /** I(T; Y), what it tells about the target. */
+  /** I(T; Y), its information about the target. */
   relevance: number
   /** Number of training samples. */
   n: number
@@ -24,13 +24,13 @@ export interface BoundsInput {
   classes: number
   /** H(Y). Default ln of the number of classes. */
   targetEntropy?: number
-  /** Probability with which the bound on the gap may fail. Default 0.05. */
+  /** Probability that the bound on the gap fails. Default 0.05. */
   delta?: number
   /** Weight of relevance in the Lagrangian. Default 1. */
   beta?: number
 }
 
-/** What {@link informationBounds} gives; information in nats. */
+/** Result of {@link informationBounds}; information in nats. */
 export interface InformationBounds {
   /** See {@link generalizationGapBound}. */
   readonly generalizationGap: number
@@ -40,7 +40,7 @@ export interface InformationBounds {
   readonly errorAtLeast: number
   /** See {@link bottleneckLagrangian}. */
   readonly lagrangian: number
-  /** Most relevance that a representation of this complexity can have: min(I(X; T), H(Y)), a point of the data-processing limit. */
+  /** Maximum relevance of a representation of this complexity: min(I(X; T), H(Y)), by the data-processing inequality. */
   readonly relevanceAtMost: number
 }
 
@@ -77,8 +77,8 @@ export function informationBounds(input: BoundsInput): InformationBounds {
  *
  *   gap <= sqrt((2^I(X; T) + ln(1 / delta)) / (2 n)),  I in bits
  *
- * It counts the cells of a typical partition of the inputs. I(X; T) of a deterministic network is that of the bins or the noise of the
- * estimator, and the bound is then one for the binned or noisy network.
+ * It counts the cells of a typical partition of the inputs. I(X; T) of a deterministic network is the information of the estimator's bins
+ * or noise; the bound then holds for the binned or noisy network.
  *
  * @param compression I(X; T) in nats; @param n training samples; @param delta probability of failure
  */
@@ -91,8 +91,8 @@ export function generalizationGapBound(compression: number, n: number, delta = 0
 }
 
 /**
- * Order of the error of I(T; Y) as measured on n samples (Shamir, Sabato and Tishby 2010; Tishby and Zaslavsky 2015, eq. 7): K |Y| / sqrt(n), with K
- * = e^I(X; T) typical values of T. A scale, without its constant.
+ * Order of the error of I(T; Y) on n samples (Shamir, Sabato and Tishby 2010; Tishby and Zaslavsky 2015, eq. 7): K |Y| / sqrt(n), with K =
+ * e^I(X; T) typical values of T. A scale, without its constant.
  *
  * @param compression I(X; T) in nats; @param n samples; @param classes values of Y
  */
@@ -104,8 +104,8 @@ export function relevanceGap(compression: number, n: number, classes: number): n
 }
 
 /**
- * Fano's inequality: the smallest probability of error with which a class can be told from T, that is the smallest e with
- * h(e) + e ln(classes - 1) >= H(Y | T), h the entropy of a coin. 0 where H(Y | T) is 0 or less.
+ * Fano's inequality: a lower bound on the error of any classifier of T, the smallest e with h(e) + e ln(classes - 1) >= H(Y | T), h the
+ * binary entropy. 0 if H(Y | T) is 0 or less.
  *
  * @param conditionalEntropy H(Y | T) = H(Y) - I(T; Y) in nats, at most ln(classes)
  */
@@ -127,7 +127,7 @@ export function fanoBound(conditionalEntropy: number, classes: number): number {
   return high
 }
 
-/** The objective of the information bottleneck (Tishby, Pereira and Bialek 1999): I(X; T) - beta I(T; Y), to be made small. */
+/** The objective of the information bottleneck (Tishby, Pereira and Bialek 1999), to be minimized: I(X; T) - beta I(T; Y). */
 export function bottleneckLagrangian(compression: number, relevance: number, beta: number): number {
   checkValue('bottleneckLagrangian: I(X; T)', compression, nats)
   checkValue('bottleneckLagrangian: I(T; Y)', relevance, nats)
@@ -135,24 +135,24 @@ export function bottleneckLagrangian(compression: number, relevance: number, bet
   return compression - beta * relevance
 }
 
-/** One place where a measured value contradicts the data-processing inequality. */
+/** A violation of the data-processing inequality. */
 export interface ProcessingViolation {
-  /** Layer whose value exceeds what came before; layers count from 0. */
+  /** Layer whose value exceeds an earlier value; layers count from 0. */
   readonly layer: number
-  /** By how much, in nats. */
+  /** Size of the violation in nats. */
   readonly excess: number
 }
 
 const anyNumber: Check<number> = { expected: 'a number', accepts: (value) => typeof value === 'number' }
 
 /**
- * Data-processing inequality: in a chain X -> T1 -> T2 -> ... no later layer knows more, about X or about Y, than an earlier one.
+ * Data-processing inequality: in a chain X -> T1 -> T2 -> ... no layer has more information, about X or about Y, than an earlier layer.
  *
- * Estimates may rise by their error, so `tolerance` should be about that; larger rises show that the estimator does not measure the same thing in
- * all layers (bins or noise relative to scales that differ), or that layers are connected past each other.
+ * Set `tolerance` to about the error of the estimates. Larger violations mean that the estimator measures different quantities in different
+ * layers (bins or noise relative to different scales), or that the network has skip connections.
  *
- * @param values information of the layers, input side first, in nats; layers without a value (NaN) are passed over
- * @returns the layers whose value exceeds the smallest one before by more than the tolerance
+ * @param values information of the layers, input side first, in nats; NaN is skipped
+ * @returns the layers whose value exceeds the smallest earlier value by more than the tolerance
  */
 export function checkDataProcessing(values: readonly number[], tolerance = 0): ProcessingViolation[] {
   checkValue('checkDataProcessing: values', values, listOf(anyNumber))

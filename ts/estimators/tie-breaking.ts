@@ -1,4 +1,4 @@
-/** Equal values put into an order at random. */
+/** Random order of equal values. */
 import { foldIn, key, uniform } from '../ops/random.js'
 import type { Tensor } from '../ops/tensor.js'
 import { doubledRanks } from './ranks.js'
@@ -7,11 +7,12 @@ import { doubledRanks } from './ranks.js'
 const tieBreakings = 5
 
 /**
- * The ranks of each column plus noise that changes the order of equal values alone. A column is a function of the outcome, and the noise knows nothing
- * of other variables, so that this takes nothing from mutual information and adds nothing to it: it is exact, where formulas for densities are
- * not for values that repeat. Columns without equal values keep their order.
+ * The ranks of each column plus noise that changes only the order of equal values. A column is a function of the result, and the noise is
+ * independent of other variables, so mutual information does not change: tie-breaking is exact, while formulas for densities fail for
+ * repeated values. Columns without equal values keep their order.
  *
- * @param x `[n, d]` float64; @param noise a random key
+ * @param x `[n, d]` float64
+ * @param noise a random key
  * @returns `[n, d]` float64, in the order of x and all different within a column
  */
 export function withTiesBroken(x: Tensor, noise: Tensor): Tensor {
@@ -20,9 +21,9 @@ export function withTiesBroken(x: Tensor, noise: Tensor): Tensor {
 }
 
 /**
- * The mean estimate over five rounds of tie-breaking, or the only one where there are no ties.
+ * The mean estimate over five rounds of tie-breaking, or one round if there are no ties.
  *
- * @param estimate with random keys of the round, for x and for y
+ * @param estimate called with random keys of the round, for x and for y
  */
 export async function overTieBreakings(
   seed: number,

@@ -22,19 +22,19 @@ import { classesOf, isLabels } from './samples.js'
 export interface TrainedOptions {
   /** Widths of the hidden layers (relu). Default [16, 8]. */
   hidden?: readonly number[]
-  /** Samples of a step, of which all pairs are scored. Default 64. */
+  /** Samples of a step; all their pairs are scored. Default 64. */
   batchSize?: number
-  /** Of Adam. Default 5e-3. */
+  /** Learning rate of Adam. Default 5e-3. */
   learningRate?: number
-  /** Steps at most. Default 5000. */
+  /** Maximum number of steps. Default 5000. */
   steps?: number
-  /** Validations without a better value after which training ends; there is one every 100 steps. Default 10. */
+  /** Validations without improvement after which training ends; one validation every 100 steps. Default 10. */
   patience?: number
-  /** Part of the samples that training never sees; half of it decides when to end, the other half gives the estimate. Default 0.4. */
+  /** Share of held-out samples: one half decides when to stop, the other half gives the estimate. Default 0.4. */
   heldOut?: number
-  /** Bring columns to mean 0 and variance 1, by the training samples. Default true. */
+  /** Scale columns to mean 0 and variance 1, by the training samples. Default true. */
   standardize?: boolean
-  /** Decides weights, batches and the split. Default 0. */
+  /** Seed of weights, batches and the split. Default 0. */
   seed?: number
 }
 
@@ -70,7 +70,7 @@ const trainedChecks: Checks<TrainedOptions> = {
 
 /** Steps between two validations. */
 const validationInterval = 100
-/** Samples that held-out pairs are formed of at a time. */
+/** Number of held-out samples in a block of pairs. */
 const blockSize = 512
 
 /** Samples of one part of the data, float32 rows. */
@@ -80,8 +80,8 @@ interface Part {
 }
 
 /**
- * An estimator of information that trains a network for every estimate: on one part of the samples, ended by a second, evaluated on a third that
- * took no part, since a bound on the samples it was trained on grows without limit.
+ * An estimator of information that trains a network for every estimate: trained on one part of the samples, stopped early by a second,
+ * evaluated on a third. A bound evaluated on its training samples grows without limit.
  *
  * `estimate` takes up to seconds. There is no lazy `criterion`; as an evaluator it runs at the end of epochs or on a probe.
  */
@@ -114,7 +114,7 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
   /** Initial weights for rows of these widths. */
   protected abstract weights(from: Tensor, dx: number, dy: number): CriticWeights
 
-  /** What training ascends, on a batch. @param memory what {@link memory} made for this training */
+  /** The objective that training maximizes, on a batch. @param memory the Variable that {@link memory} made for this training */
   protected abstract objective(
     values: CriticValues,
     x: Tensor,
@@ -122,15 +122,15 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
     memory: Variable | undefined,
   ): Tensor
 
-  /** The estimate in nats of samples that took no part. */
+  /** The estimate in nats on held-out samples. */
   protected abstract bound(values: CriticValues, x: Tensor, y: Tensor): Tensor
 
-  /** Whether a larger value on the validation samples is a better one; by default what `bound` gives is compared. */
+  /** The score on the validation samples, larger is better; by default the value of `bound`. */
   protected score(values: CriticValues, x: Tensor, y: Tensor): Tensor {
     return this.bound(values, x, y)
   }
 
-  /** What the objective remembers from step to step of one training; nothing by default. */
+  /** State of the objective between the steps of one training; none by default. */
   protected memory(_device: Device): Variable | undefined {
     return undefined
   }
@@ -139,12 +139,12 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
     return true
   }
 
-  /** From which side the value bounds the information; undefined where it is no bound. */
+  /** Which bound of the information the value is; undefined if it is not a bound. */
   protected get bounds(): 'lower' | 'upper' | undefined {
     return undefined
   }
 
-  /** Notes what else is to be known of an estimate in nats. @param n samples; @param block how many of them are compared at a time */
+  /** Notes other properties of an estimate in nats. @param n samples; @param block samples compared at a time */
   protected note(_nats: number, _n: number, _block: number, _findings: Findings): void {}
 
   protected nats(): Tensor {
@@ -159,7 +159,7 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
     const rows = [await rowsOf(x), await rowsOf(y)] as [Tensor, Tensor]
     const n = rows[0].shape[0] as number
     using informed = tidy(() => unlessConstant(ones([], { dtype: 'float64' }), ...rows))
-    // What is constant tells nothing, which training would find but nearly.
+    // A constant argument has information 0, which training would reach only approximately.
     if ((await informed.item()) === 0) return this.finished(0, findings)
     const order = new HostRandom(seed).permutation(n)
     const kept = Math.max(2, Math.min(n - 4, Math.round(n * (1 - heldOut))))
@@ -279,7 +279,7 @@ async function rowsOf(x: Tensor): Promise<Tensor> {
   return oneHot(classes, count, 'float64')
 }
 
-/** Values of weights at this moment. */
+/** Current values of the weights. */
 async function snapshot(weights: Readonly<Record<string, Variable>>): Promise<CriticValues> {
   const entries = await Promise.all(
     Object.entries(weights).map(
@@ -290,7 +290,7 @@ async function snapshot(weights: Readonly<Record<string, Variable>>): Promise<Cr
   return Object.fromEntries(entries)
 }
 
-/** Batches of row numbers, epoch after epoch, in new orders. */
+/** Batches of row indices, epoch after epoch, shuffled. */
 function batchesOf(n: number, batchSize: number, random: HostRandom): { next(): Int32Array } {
   const size = Math.min(n, batchSize)
   let order = random.permutation(n)

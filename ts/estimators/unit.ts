@@ -1,4 +1,4 @@
-/** Units of information: one place that knows which base of the logarithm has which name. */
+/** Units of information and their logarithms. */
 
 const names = new Map([
   [Math.E, 'nats'],
@@ -7,12 +7,12 @@ const names = new Map([
 ])
 const otherBase = /^base (\S+)$/
 
-/** The unit of information of a logarithm: nats, bits, bans, or one named after the base. */
+/** The unit of information of a logarithm: nats, bits, bans, or a name with the base. */
 export function unitOfBase(base: number): string {
   return names.get(base) ?? `base ${base}`
 }
 
-/** Base of the logarithm of a unit; undefined for what is no unit of information. */
+/** Base of the logarithm of a unit; undefined if the unit is not one of information. */
 export function baseOfUnit(unit: string): number | undefined {
   const known = [...names].find(([, name]) => name === unit)?.[0]
   if (known !== undefined) return known

@@ -107,7 +107,7 @@ export interface WriteNpzOptions {
 const writeChecks: Checks<WriteNpzOptions> = { compress: flag }
 
 /**
- * Writes named arrays as .npz, in one step; `numpy.load` reads it. They are taken as they are now: what happens to them afterwards, before the
+ * Writes named arrays as .npz, in one step; `numpy.load` reads it. They are taken as they are now: what happens to them afterward, before the
  * promise resolves, does not reach the file. Equal contents give equal bytes.
  *
  * @param arrays by name; `data` has as many values as the product of `shape`

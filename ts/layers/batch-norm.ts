@@ -113,9 +113,9 @@ export abstract class BatchNorm extends Layer<BatchNormWeights> {
     if (runningMean === undefined || runningVariance === undefined || batchesTracked === undefined) return
     const batches = batchesTracked.add(1)
     const rate = this.options.momentum ?? batches.reciprocal()
-    const towards = (old: Tensor, now: Tensor) => old.add(now.sub(old).mul(rate))
-    ctx.update('runningMean', towards(runningMean, mean))
-    ctx.update('runningVariance', towards(runningVariance, variance.mul(perChannel / (perChannel - 1))))
+    const toward = (old: Tensor, now: Tensor) => old.add(now.sub(old).mul(rate))
+    ctx.update('runningMean', toward(runningMean, mean))
+    ctx.update('runningVariance', toward(runningVariance, variance.mul(perChannel / (perChannel - 1))))
     ctx.update('batchesTracked', batches)
   }
 }

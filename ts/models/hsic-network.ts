@@ -103,7 +103,7 @@ export abstract class HSICNetwork extends Stack {
   }
 
   /**
-   * Sets the layers' criteria and optimizers, and with `post` the loss, optimizer and metrics of format training and `evaluate`. Afterwards no layer can be added.
+   * Sets the layers' criteria and optimizers, and with `post` the loss, optimizer and metrics of format training and `evaluate`. Afterward no layer can be added.
    *
    *     model.compile({ criterion: new HSIC({ sigma: 5 }), regularizeCoeff: 50, post: { learningRate: 0.005, metrics: ['accuracy'] } })
    *

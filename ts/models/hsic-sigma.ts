@@ -121,7 +121,7 @@ export class HSICSigma extends HSICNetwork {
   }
 
   /**
-   * Sets the copies' criteria and optimizers, and the loss, optimizer and metrics of format training. Afterwards no layer can be added.
+   * Sets the copies' criteria and optimizers, and the loss, optimizer and metrics of format training. Afterward no layer can be added.
    *
    * @throws ArgumentError for an invalid criterion
    */

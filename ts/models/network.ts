@@ -83,7 +83,7 @@ export abstract class Network extends Composition {
   }
 
   /**
-   * Sets loss, optimizer and metrics. Afterwards no layer can be added.
+   * Sets loss, optimizer and metrics. Afterward no layer can be added.
    *
    * @throws UnknownNameError for an unknown name; StateError for a network without layers, for an optimizer that already trains other
    *   weights, and during training or evaluation of the model

@@ -88,7 +88,7 @@ export interface ModelRunsOptions<M extends Network = Network> extends CommonRun
    * `folder` is that of the run where `saveTo` is given, such as for checkpoints.
    */
   fit?: RunFitOptions | ((seed: number, folder: string | undefined) => RunFitOptions)
-  /** Called with each model that was trained, such as to evaluate or to save it. It is released afterwards. */
+  /** Called with each model that was trained, such as to evaluate or to save it. It is released afterward. */
   onRun?(run: TrainedRun<M>): void | Promise<void>
 }
 

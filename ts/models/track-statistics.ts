@@ -23,6 +23,7 @@ import type { ArrayDataset, ArrayInput } from '../data/array-dataset.js'
 import { type Every, everyCheck, Schedules } from '../dynamics/schedule.js'
 import { Tensor, tensor } from '../ops/tensor.js'
 import type { Callback, CallbackState, FitContext, TrainInfo } from '../train/callbacks/callback.js'
+import { remembered } from '../train/callbacks/monitor.js'
 import { stateOf } from '../train/state.js'
 import { Network } from './network.js'
 
@@ -257,8 +258,13 @@ export class StatisticsTracker implements Callback {
   }
 
   /** From a checkpoint. */
-  load({ data }: CallbackState): void {
-    const { layers, samples, moments } = data as Saved
+  load(state: CallbackState): void {
+    const { layers, samples, moments } = remembered<Saved>('StatisticsTracker', state)
+    if (!Array.isArray(layers) || !Array.isArray(moments) || typeof samples !== 'number') {
+      throw new ArgumentError(
+        `StatisticsTracker: load: data is ${describe(state.data)}, expected what save() gave: { layers, samples, moments }`,
+      )
+    }
     this.#layers = [...layers]
     this.#samples = samples
     this.#moments = moments.map((moment) => ({ ...moment }))

@@ -10,7 +10,7 @@ import { feedOf } from '../train/feed.js'
 import { TargetRule } from '../train/targets.js'
 
 /** The part of a network that is used. */
-interface Unlabelled {
+interface Unlabeled {
   readonly device: Device
   readonly inputShape: Shape
   readonly dtype: FloatDType
@@ -25,7 +25,7 @@ interface Unlabelled {
  * @throws ArgumentError for outputs that are not a row of units; DataError and ShapeError for invalid inputs, and for labels beyond the number of units
  */
 export async function countUnits(
-  model: Unlabelled,
+  model: Unlabeled,
   source: BatchSource,
   outputShape: Shape,
 ): Promise<number[][]> {

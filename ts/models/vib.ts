@@ -22,7 +22,7 @@ import { inTurns } from '../core/turns.js'
 import type { Variable } from '../core/variable.js'
 import { ArrayDataset, type ArrayInput, readingInputs } from '../data/array-dataset.js'
 import type { Batch, BatchSource } from '../data/loader.js'
-import type { Optimizer } from '../nn/optim/optimizer.js'
+import { Optimizer } from '../nn/optim/optimizer.js'
 import { equal, softmax } from '../ops/index.js'
 import { foldIn, key, normal } from '../ops/random.js'
 import { type Device, type Shape, type Tensor, tensor } from '../ops/tensor.js'
@@ -87,6 +87,9 @@ export type VIBCompileOptions = Pick<
   CompileOptions,
   'optimizer' | 'learningRate' | 'momentum' | 'optimizerOptions'
 >
+
+/** Rate of Adam in the experiments of the paper. */
+const adamRate = 1e-4
 
 const compileChecks: Checks<VIBCompileOptions> = {
   optimizer: elsewhere(),
@@ -161,6 +164,8 @@ export class VIB {
   readonly seed: number
   readonly #record: TrainingRecord
   #task: VIBTask | undefined
+  /** Whether `compile` made the optimizer from a name. */
+  #ownsOptimizer = false
 
   constructor(options: VIBOptions) {
     const given = checkOptions('VIB', options, checks)
@@ -222,12 +227,22 @@ export class VIB {
     )
   }
 
-  /** Sets the optimizer of both networks: by default 'adam' with the rate 0.0001. */
+  /**
+   * Sets the optimizer of both networks. Default: 'adam' with the rate 0.0001, as in the paper. Other optimizers have the defaults of a model's `compile`:
+   * the rate 0.001, and the momentum 0.95 of 'sgd'.
+   */
   compile(options: VIBCompileOptions = {}): this {
     const given = checkOptions('compile', options, compileChecks)
     void this.#device
-    const optimizer = resolveOptimizer({ optimizer: 'adam', learningRate: 1e-4, ...given })
-    this.#task?.optimizers.optimizer.dispose()
+    const { optimizer: wanted = 'adam' } = given
+    const isAdam = typeof wanted === 'string' && wanted.toLowerCase() === 'adam'
+    const optimizer = resolveOptimizer({
+      ...(isAdam ? { learningRate: adamRate } : {}),
+      ...given,
+      optimizer: wanted,
+    })
+    if (this.#ownsOptimizer) this.#task?.optimizers.optimizer.dispose()
+    this.#ownsOptimizer = !isInstance(wanted, Optimizer)
     this.#task = new VIBTask(this, optimizer, this.#record)
     return this
   }

@@ -24,7 +24,7 @@ export function inverseRoot(square: Tensor, eps: number): Tensor {
 
 /** (x - mean) / sqrt(variance + eps), the moments over some axes; population variance. */
 export function standardized(x: Tensor, axes: readonly number[], eps: number): Tensor {
-  const centred = e.sub(x, mean(x, [...axes], { keepDims: true }))
-  const variance = mean(e.square(centred), [...axes], { keepDims: true })
-  return e.mul(centred, inverseRoot(variance, eps))
+  const centered = e.sub(x, mean(x, [...axes], { keepDims: true }))
+  const variance = mean(e.square(centered), [...axes], { keepDims: true })
+  return e.mul(centered, inverseRoot(variance, eps))
 }

@@ -102,8 +102,8 @@ export function variance(x: Tensor, axes?: Axes | null, options: VarianceOptions
   idOf('variance', x)
   const divisor = Math.max(0, countOver('variance', x, axes) - correction)
   const given = isFloat(x.dtype) ? x : e.cast(x, 'float32')
-  const centred = e.sub(given, mean(given, axes, { keepDims: true }))
-  return e.div(sum(e.square(centred), axes, { keepDims }), divisor)
+  const centered = e.sub(given, mean(given, axes, { keepDims: true }))
+  return e.div(sum(e.square(centered), axes, { keepDims }), divisor)
 }
 
 /** The standard deviation over `axes`; its gradient where all elements are equal is 0. */

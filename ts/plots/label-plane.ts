@@ -180,7 +180,7 @@ function marginOf(names: readonly Name[], height: number, taken: number | undefi
   return placeInMargin(names, height, Math.min(15, Math.max(12.5, fitting)), taken)
 }
 
-/** Whether the picture is as it was labelled: at the last epoch, with all layers. */
+/** Whether the picture is as it was labeled: at the last epoch, with all layers. */
 function atRest({ trajectories }: Plane): string {
   return `shownEpoch >= ${trajectories.numbers.at(-1)} && shownLayers === null`
 }

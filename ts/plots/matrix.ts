@@ -304,7 +304,7 @@ function colorOf(
     scale: {
       domain: [...colors.domain],
       clamp: true,
-      // Both are safe for color-blind readers; viridis also in greyscale.
+      // Both are safe for color-blind readers; viridis also in grayscale.
       scheme: colors.isDiverging ? 'purpleorange' : 'viridis',
     },
     legend: {

@@ -8,7 +8,7 @@ import type { Band, Size } from './plane-scales.js'
 import type { AxisScale } from './scale.js'
 import { epochLogScale, epochLogTicks } from './scale.js'
 import type { Json, JsonObject } from './spec.js'
-import { epochScheme, firstEpochColour, ink, lines, markerOf, singleEpochColour } from './theme.js'
+import { epochScheme, firstEpochColor, ink, lines, markerOf, singleEpochColor } from './theme.js'
 import { markedPoints } from './thinning.js'
 import { epochFormat } from './ticks.js'
 
@@ -123,7 +123,7 @@ export function planeLayers(plane: Plane): JsonObject[] {
     mark: { type: 'point', filled: true, clip, ...mark },
     encoding: { ...position, shape, tooltip, ...encoding },
   })
-  const fill = epochs === 1 ? { value: singleEpochColour } : colourEncoding(plane)
+  const fill = epochs === 1 ? { value: singleEpochColor } : colorEncoding(plane)
   const last = points(
     'datum.epoch === shownEpoch',
     // Of markers on one spot those beneath are larger, so that a rim of each is seen.
@@ -144,7 +144,7 @@ export function planeLayers(plane: Plane): JsonObject[] {
       ...position,
       x2: { field: 'x2' },
       y2: { field: 'y2' },
-      stroke: { ...colourEncoding(plane), field: 'midway', legend: null },
+      stroke: { ...colorEncoding(plane), field: 'midway', legend: null },
       opacity: opacityOf(0.85),
     },
   }
@@ -155,7 +155,7 @@ export function planeLayers(plane: Plane): JsonObject[] {
   )
   const first = points(
     `datum.epoch === ${begin} && shownEpoch > ${begin}`,
-    { fill: 'white', size: area * 1.2, stroke: firstEpochColour, strokeWidth: 1.6 },
+    { fill: 'white', size: area * 1.2, stroke: firstEpochColor, strokeWidth: 1.6 },
     { opacity: opacityOf(1) },
   )
   return [...runsOf(plane, position), course, between, first, last, ...spread]
@@ -265,7 +265,7 @@ function shapeEncoding({
 }
 
 /** Color by epoch: log(1 + epoch) from dark to light, since most happens in the first epochs. */
-function colourEncoding({
+function colorEncoding({
   trajectories: { numbers, rows },
   size,
 }: Pick<Plane, 'trajectories' | 'size'>): JsonObject {

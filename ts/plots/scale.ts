@@ -57,10 +57,10 @@ export function chooseScale(values: readonly number[], kind: ScaleKind, place: A
   const from = forward(low)
   const ticks = ticksOf(kind, [low, high], {
     constant,
-    fits: (labelled) => {
+    fits: (labeled) => {
       const at = (value: number) => ((forward(value) - from) / (forward(high) - from)) * place.length
-      return labelled.every(({ value, label }, index) => {
-        const next = labelled[index + 1]
+      return labeled.every(({ value, label }, index) => {
+        const next = labeled[index + 1]
         if (next === undefined) return true
         const needed = place.side === 'x' ? (textWidth(label, 11) + textWidth(next.label, 11)) / 2 + 14 : 26
         return at(next.value) - at(value) >= needed

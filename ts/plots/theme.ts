@@ -30,7 +30,7 @@ export function markerOf(place: number): string {
 }
 
 /** Colors of layers that also differ for color-blind readers and in print (after Okabe and Ito 2008). */
-const layerColours = [
+const layerColors = [
   '#0072b2',
   '#d55e00',
   '#009e73',
@@ -45,7 +45,7 @@ const layerColours = [
 /** Dashes of layers: line and gap in pixels; the first is whole. */
 const dashes: readonly (readonly number[])[] = [[], [7, 3], [2, 2.5], [9, 3, 2, 3], [5, 2, 2, 2, 2, 2]]
 
-/** Corners of viridis (van der Walt and Smith 2015), dark to light, which also differ in greyscale and for color-blind readers. */
+/** Corners of viridis (van der Walt and Smith 2015), dark to light, which also differ in grayscale and for color-blind readers. */
 const viridis = [
   [0x44, 0x01, 0x54],
   [0x48, 0x28, 0x78],
@@ -83,8 +83,8 @@ export interface LayerStyle {
 export function styleOf(place: number, count: number): LayerStyle {
   return {
     color:
-      count <= layerColours.length
-        ? (layerColours[place % layerColours.length] as string)
+      count <= layerColors.length
+        ? (layerColors[place % layerColors.length] as string)
         : viridisAt(place / (count - 1)),
     dash: dashes[place % dashes.length] as readonly number[],
     marker: markerOf(place),
@@ -98,10 +98,10 @@ export const ownMarkers = markers.length
 export const epochScheme: JsonObject = { scheme: { name: 'viridis', extent: [0, 0.93] } }
 
 /** Color of the first epoch: the start of the scheme. */
-export const firstEpochColour = '#440154'
+export const firstEpochColor = '#440154'
 
 /** Color of a run of a single epoch: the middle of the scheme. */
-export const singleEpochColour = '#27808e'
+export const singleEpochColor = '#27808e'
 
 /** What all charts share: schema, background, type and lines; legends stand clear of that many pixels at the right of the plotting area. */
 export function frame(margin = 0): JsonObject {

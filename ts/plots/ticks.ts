@@ -11,7 +11,7 @@ export interface TickRules {
   /** Width of the linear part of a symmetric-logarithmic axis. */
   readonly constant: number
   /** Whether the labels of these ticks stand clear of each other. */
-  readonly fits: (labelled: readonly Tick[]) => boolean
+  readonly fits: (labeled: readonly Tick[]) => boolean
 }
 
 /** Round values in [low, high] to mark on an axis of that kind, with labels that have room. */
@@ -83,7 +83,7 @@ function decadeTicks(powers: readonly number[], { fits }: TickRules): Tick[] {
 }
 
 /** Which multiples of the powers of ten carry labels, the densest first. */
-const labelledFactors = [[1, 2, 5], [1, 3], [1]] as const
+const labeledFactors = [[1, 2, 5], [1, 3], [1]] as const
 
 function logTicks(low: number, high: number, rules: TickRules): Tick[] {
   const span = Math.log10(high / low)
@@ -98,7 +98,7 @@ function logTicks(low: number, high: number, rules: TickRules): Tick[] {
       if (value >= low && value <= high) values.push(value)
     }
   }
-  const choices = powers.length >= 3 ? [[1]] : labelledFactors
+  const choices = powers.length >= 3 ? [[1]] : labeledFactors
   let ticks: Tick[] = []
   for (const factors of choices) {
     const isMajor = (value: number) => {

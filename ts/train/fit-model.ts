@@ -152,6 +152,9 @@ async function heldData(
   held: ValidationData,
   { batchSize, numClasses }: FitOptions,
 ): Promise<{ data: BatchSource; dispose(): void }> {
+  if (isList(held) && (held as readonly unknown[]).length === 0) {
+    throw new DataError('fit: validation is an empty list; give { x, y }, [x, y] or batches, or leave it out')
+  }
   const isPair =
     isList(held) &&
     (held as readonly unknown[]).length === 2 &&

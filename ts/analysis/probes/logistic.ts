@@ -1,4 +1,4 @@
-/** What a linear classifier reads out of a layer. */
+/** Linear classifier of a layer's activations. */
 import { DataError, DTypeError, NumericalError } from '../../core/errors.js'
 import { valueAndGrad } from '../../core/gradients.js'
 import { jit } from '../../core/jit.js'
@@ -11,7 +11,7 @@ import { type Tensor, tensor } from '../../ops/tensor.js'
 import { entriesOf, inRows, rowsFrom, sameCount } from '../read.js'
 import { minimize } from './minimize.js'
 
-/** Samples that a probe is judged by. */
+/** Held-out samples of a probe. */
 export interface ProbeTest {
   readonly x: SampleData
   readonly y: SampleData
@@ -19,11 +19,11 @@ export interface ProbeTest {
 
 /** Options of {@link logisticProbe}. */
 export interface LogisticProbeOptions {
-  /** What the cross-entropies weigh against the squared weights: scikit-learn's C. Default 1. */
+  /** Weight of the cross-entropies relative to the squared weights: scikit-learn's C. Default 1. */
   strength?: number
-  /** Samples that were not trained on. */
+  /** Held-out samples. */
   test?: ProbeTest
-  /** Steps after which the search gives up. Default 1000. */
+  /** Maximum number of iterations. Default 1000. */
   iterations?: number
 }
 
@@ -39,24 +39,24 @@ const checks: Checks<LogisticProbeOptions> = {
   iterations: whole(1, 1e6),
 }
 
-/** How well a probe does on some samples; nats. */
+/** Performance of a probe on some samples; nats. */
 export interface ProbeScore {
   readonly accuracy: number
   /** Mean over samples. */
   readonly crossEntropy: number
   /** H(Y) of these samples. */
   readonly targetEntropy: number
-  /** targetEntropy - crossEntropy: on samples that were not trained on, a bound on I(T; Y) from below, in expectation. */
+  /** targetEntropy - crossEntropy: on held-out samples, a lower bound on I(T; Y), in expectation. */
   readonly informationBound: number
 }
 
 /** Result of {@link logisticProbe}. */
 export interface LogisticProbe {
-  /** `[classes, d]`; of two classes one row, for the larger label. */
+  /** `[classes, d]`; for two classes one row, for the larger label. */
   readonly weights: readonly (readonly number[])[]
-  /** One for each row of weights; for several classes their sum is 0, since a common constant changes nothing. */
+  /** One for each row of weights; for several classes they sum to 0, since a common constant has no effect. */
   readonly intercept: readonly number[]
-  /** The labels of the classes, rising. */
+  /** The labels of the classes, ascending. */
   readonly classes: readonly number[]
   /** strength * sum of cross-entropies + |weights|^2 / 2 at the minimum. */
   readonly objective: number
@@ -65,12 +65,14 @@ export interface LogisticProbe {
 }
 
 /**
- * Logistic regression of labels on a layer (Alain and Bengio 2016), in float64 to its only minimum: strength * **sum** of cross-entropies + half the squared
- * norm of the weights, intercepts free; binomial for two classes, multinomial for more (scikit-learn's `LogisticRegression`).
+ * Logistic regression of labels on a layer (Alain and Bengio 2016), in float64, to its unique minimum: strength * **sum** of
+ * cross-entropies + half the squared norm of the weights, intercepts not penalized; binomial for two classes, multinomial for more
+ * (scikit-learn's `LogisticRegression`).
  *
- * @param x `[n, d]`; @param y class labels
- * @throws DTypeError for labels that are no integers; DataError for a single class, and a class of the test that is not trained; NumericalError where the
- * search does not end
+ * @param x `[n, d]`
+ * @param y class labels
+ * @throws DTypeError for labels that are not integers; DataError for a single class, and for a test class that is not in y; NumericalError
+ *   if the optimization does not converge
  */
 export async function logisticProbe(
   x: SampleData,
@@ -104,7 +106,7 @@ export async function logisticProbe(
   }
 }
 
-/** The samples of a test, as wide as those that are trained on. */
+/** The samples of a test, with as many columns as the training samples. */
 async function heldFrom(name: string, test: ProbeTest, train: Tensor) {
   const rows = await rowsFrom(`${name}: test.x`, test.x)
   checkWidth(name, train, rows)
@@ -126,7 +128,7 @@ export function checkWidth(name: string, train: Tensor, test: Tensor): void {
   )
 }
 
-/** Numbers of classes, 0 .. K - 1. */
+/** Class indices, 0 .. K - 1. */
 function codesOf(name: string, labels: readonly number[], classes: readonly number[]): Int32Array {
   const numbers = new Map(classes.map((label, i) => [label, i]))
   return Int32Array.from(labels, (label) => {
@@ -136,11 +138,11 @@ function codesOf(name: string, labels: readonly number[], classes: readonly numb
   })
 }
 
-/** Scores of classes that are linear in the samples; their parameters are weights `[r, d]`, then intercepts `[r]`, in one row. */
+/** Linear scores of classes; the parameters are weights `[r, d]`, then intercepts `[r]`, in one row. */
 class Softmax {
   readonly width: number
   readonly classes: number
-  /** Rows of weights. */
+  /** Number of rows of weights. */
   readonly rows: number
 
   constructor(width: number, classes: number) {
@@ -191,7 +193,7 @@ async function trained(model: Softmax, x: Tensor, labels: Int32Array, strength: 
     }
     const tolerance = 1e-9 * Math.max(1, strength * labels.length)
     const found = await minimize(at, new Float64Array(model.size), tolerance, iterations)
-    // Rounding may end the search a little before; the weights are then as exact as the gradient is small.
+    // Rounding may stop the search slightly before the minimum; the error of the weights is then as small as the gradient.
     if (found.gradient.every((value) => Math.abs(value) <= 1e4 * tolerance)) return found
     throw new NumericalError(
       `logisticProbe: no minimum after ${found.iterations} steps; standardize the columns of x, give more iterations, or a smaller strength`,

@@ -1,4 +1,4 @@
-/** The minimum of a smooth convex function, by its value and gradient. */
+/** Minimization of a smooth convex function, by its value and gradient. */
 import { settled } from '../../core/turns.js'
 
 /** A value and a gradient at a point. */
@@ -7,7 +7,7 @@ export interface Slope {
   readonly gradient: Float64Array
 }
 
-/** Where a search ended. */
+/** Result of a minimization. */
 export interface Minimum extends Slope {
   readonly point: Float64Array
   readonly iterations: number
@@ -24,13 +24,14 @@ const along = (a: Float64Array, step: number, b: Float64Array) =>
   a.map((value, i) => value + step * (b[i] as number))
 const largest = (a: Float64Array) => a.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
 
-/** Pairs of steps and changes of the gradient that are remembered. */
+/** Number of remembered pairs of steps and gradient changes. */
 const memory = 10
 
 /**
  * L-BFGS (Liu and Nocedal 1989) with a line search for the weak Wolfe conditions by bisection (Lewis and Overton 2013).
  *
- * @param at value and gradient; @param tolerance of the largest entry of the gradient
+ * @param at value and gradient
+ * @param tolerance of the largest entry of the gradient
  */
 export async function minimize(
   at: (point: Float64Array) => Promise<Slope>,
@@ -48,7 +49,7 @@ export async function minimize(
     const slope = dot(here.gradient, direction)
     const length = pairs.length === 0 ? Math.min(1, 1 / Math.sqrt(dot(direction, direction))) : 1
     const found = await search(at, point, here, direction, slope, length)
-    // Rounding leaves nothing to gain.
+    // At the precision of rounding there is no further decrease.
     if (found === undefined) return { ...here, point, iterations: iteration, converged }
     const next = along(point, found.length, direction)
     const step = along(next, -1, point)
@@ -62,7 +63,7 @@ export async function minimize(
   }
 }
 
-/** Minus the gradient, through what is known of the second derivatives. */
+/** The L-BFGS descent direction. */
 function downhill(
   gradient: Float64Array,
   pairs: readonly { step: Float64Array; change: Float64Array; scale: number }[],

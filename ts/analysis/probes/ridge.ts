@@ -1,4 +1,4 @@
-/** What a linear map reads out of a layer. */
+/** Linear map from a layer's activations to numbers. */
 import { tidy } from '../../core/memory.js'
 import { above, type Checks, checkOptions } from '../../core/options.js'
 import type { SampleData } from '../../estimators/data.js'
@@ -9,9 +9,9 @@ import { checkWidth, type ProbeTest, testCheck } from './logistic.js'
 
 /** Options of {@link ridgeProbe}. */
 export interface RidgeProbeOptions {
-  /** What the squared weights weigh, in squared units of x. Default 1. */
+  /** Weight of the squared weights, in squared units of x. Default 1. */
   penalty?: number
-  /** Samples that were not trained on. */
+  /** Held-out samples. */
   test?: ProbeTest
 }
 
@@ -19,7 +19,7 @@ const checks: Checks<RidgeProbeOptions> = { penalty: above(0), test: testCheck }
 
 /** R^2 on some samples: 1 - squared errors / squared deviations from the mean of these samples, at most 1. */
 export interface RidgeScore {
-  /** Of each target; of a constant one 1 where it is met exactly, else 0. */
+  /** For each target; for a constant target 1 if it is predicted exactly, else 0. */
   readonly targets: readonly number[]
   readonly mean: number
   /** The mean weighted by the variance of the targets. */
@@ -36,10 +36,11 @@ export interface RidgeProbe {
 }
 
 /**
- * Ridge regression of numbers on a layer (Hoerl and Kennard 1970): the minimum of |Y - X W - b|^2 + penalty |W|^2, the intercept b free, in float64 by a Cholesky
- * factor of whichever of X'X and XX' is smaller.
+ * Ridge regression of numbers on a layer (Hoerl and Kennard 1970): the minimum of |Y - X W - b|^2 + penalty |W|^2, the intercept b not
+ * penalized, in float64 by a Cholesky factor of the smaller of X'X and XX'.
  *
- * @param x `[n, d]`; @param y `[n, targets]`
+ * @param x `[n, d]`
+ * @param y `[n, targets]`
  * @throws DTypeError for class labels; ShapeError for different numbers of samples
  */
 export async function ridgeProbe(

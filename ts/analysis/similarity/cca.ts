@@ -1,4 +1,4 @@
-/** Canonical correlations of two layers, and what is made of them. */
+/** Canonical correlations of two layers, and similarities based on them. */
 import { tidy } from '../../core/memory.js'
 import { between, type Checks, checkOptions } from '../../core/options.js'
 import type { SampleData } from '../../estimators/data.js'
@@ -8,7 +8,7 @@ import { basisOf, singularParts } from '../singular.js'
 
 /** Options of {@link canonicalCorrelations}. */
 export interface CanonicalOptions {
-  /** SVCCA: share of the squared singular values that the leading directions must have. Default 0.99, as in the paper. */
+  /** SVCCA: share of the squared singular values in the leading directions. Default 0.99, as in the paper. */
   variance?: number
 }
 
@@ -28,21 +28,22 @@ export interface CanonicalCorrelations {
   /** Mean of the correlations of the leading directions (SVCCA; Raghu, Gilmer, Yosinski and Sohl-Dickstein 2017). */
   readonly svcca: number
   readonly svccaCorrelations: readonly number[]
-  /** Directions that SVCCA keeps of x and of y. */
+  /** Numbers of directions of x and of y in SVCCA. */
   readonly svccaDirections: readonly [number, number]
-  /** Mean weighted by how much of x each canonical variate of x accounts for (PWCCA; Morcos, Raghu and Bengio 2018). */
+  /** Mean weighted by the share of x in each canonical variate of x (PWCCA; Morcos, Raghu and Bengio 2018). */
   readonly pwcca: number
   /** The same weighted by y. */
   readonly pwccaOfY: number
 }
 
 /**
- * Canonical correlations (Hotelling 1936) of two layers on the same samples: the correlations of the linear combinations that agree most, and the
- * similarities that are made of them. From 0 to 1, unchanged by invertible linear maps of a side (the plain mean), by rotations (SVCCA); PWCCA depends on
- * the axes of the side that it is weighted by. High
- * where columns are many for the samples. A constant argument has no direction: all means are 0.
+ * Canonical correlations (Hotelling 1936) of two layers on the same samples: the correlations of the most correlated linear combinations,
+ * and similarities based on them. From 0 to 1. Invertible linear maps of a side do not change the plain mean; rotations do not change
+ * SVCCA; PWCCA depends on the axes of the side that weights it. Biased upward if columns are many relative to samples. A constant argument
+ * has no direction: all means are 0.
  *
- * @param x `[n, dx]`; @param y the same samples
+ * @param x `[n, dx]`
+ * @param y the same samples
  * @throws DTypeError for class labels; ShapeError for different numbers of samples
  */
 export async function canonicalCorrelations(
@@ -76,13 +77,13 @@ export async function canonicalCorrelations(
   }
 }
 
-/** A layer as canonical correlations see it. */
+/** A layer as an orthonormal basis. */
 export interface Directions {
   /** Centered samples. */
   readonly rows: Tensor
   readonly values: readonly number[]
   readonly rank: number
-  /** `[n, rank]`, orthonormal columns, that of the largest singular value first. */
+  /** `[n, rank]`, orthonormal columns in descending order of the singular values. */
   readonly basis: Tensor
 }
 
@@ -92,7 +93,7 @@ export async function directionsOf(x: Tensor): Promise<Directions> {
   return { rows, ...(await basisOf(rows)) }
 }
 
-/** Releases what directions hold. */
+/** Disposes of the tensors of directions. */
 export function release({ rows, basis }: Directions): void {
   rows.dispose()
   basis.dispose()
@@ -121,7 +122,7 @@ export async function correlationsOf(x: Directions, y: Directions): Promise<numb
 const crossOf = (x: Directions, y: Directions) =>
   x.basis.slice([0, 0], [null, x.rank]).matmulT(y.basis.slice([0, 0], [null, y.rank]), { transposeA: true })
 
-/** Canonical correlations and how much of each side their variates account for. */
+/** Canonical correlations and the share of each side in their variates. */
 export async function pairOf(
   x: Directions,
   y: Directions,
@@ -136,12 +137,12 @@ export async function pairOf(
   })
 }
 
-/** The mean of some numbers, 0 of none. */
+/** The mean of some numbers, 0 for none. */
 export function mean(values: readonly number[]): number {
   return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length
 }
 
-/** A weighted mean, 0 of nothing. */
+/** A weighted mean, 0 for none. */
 export function weighted(values: readonly number[], weights: readonly number[]): number {
   const total = weights.reduce((sum, weight) => sum + weight, 0)
   if (total === 0) return 0

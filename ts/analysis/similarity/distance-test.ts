@@ -1,4 +1,4 @@
-/** A test of independence by distance correlation without permutations. */
+/** Test of independence by distance correlation without permutations. */
 import type { SampleData } from '../../estimators/data.js'
 import { DistanceCorrelation } from '../../estimators/distance-correlation.js'
 import { studentAbove } from '../distributions.js'
@@ -18,15 +18,17 @@ export interface DistanceCorrelationResult {
   readonly t: number
   /** v - 1. */
   readonly degrees: number
-  /** P(T > t): one-sided, as dependence raises R. */
+  /** P(T > t): one-sided, since dependence increases R. */
   readonly pValue: number
 }
 
 /**
- * Test of independence by distance correlation (Szekely and Rizzo 2013): for independent samples of many columns t has Student's distribution. For few
- * columns {@link permutationTest} is exact. A constant argument has 0 everywhere and the p-value 1/2.
+ * Test of independence by distance correlation (Szekely and Rizzo 2013): for independent samples of many columns t has Student's
+ * distribution. For few columns use {@link permutationTest}, which is exact. For a constant argument all statistics are 0 and the p-value
+ * is 1/2.
  *
- * @param x `[n, dx]`, n of at least 4; @param y the same samples
+ * @param x `[n, dx]`, n of at least 4
+ * @param y the same samples
  * @throws DTypeError for class labels; ShapeError for different numbers of samples; DataError for fewer than 4
  */
 export async function distanceCorrelationTest(

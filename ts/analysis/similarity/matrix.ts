@@ -1,4 +1,4 @@
-/** Layers against layers: one similarity for each pair. */
+/** Similarity matrix of layers. */
 import { ArgumentError, describe, unknownName } from '../../core/errors.js'
 import { tidy } from '../../core/memory.js'
 import { type Checks, checkOptions, elsewhere, isInstance, isList } from '../../core/options.js'
@@ -21,20 +21,20 @@ import { narrowed, procrustesDistance } from './procrustes.js'
 import { similarityOf } from './rsa.js'
 import { rv, rv2 } from './rv.js'
 
-/** A similarity of two layers by name; estimators such as CKA, HSIC and DistanceCorrelation are given as instances. */
+/** Name of a similarity of two layers; estimators such as CKA, HSIC and DistanceCorrelation are passed as instances. */
 export type SimilarityName = 'cca' | 'svcca' | 'pwcca' | 'procrustes' | 'rv' | 'rv2' | 'rsa' | 'linearProbe'
 
 /** Options of {@link layerSimilarity}. */
 export interface LayerSimilarityOptions {
   /** Layers of the columns, on the same samples. Default: the layers of the rows. */
   others?: readonly SampleData[]
-  /** svcca: share of the squared singular values that is kept. Default 0.99. */
+  /** svcca: kept share of the squared singular values. Default 0.99. */
   variance?: number
 }
 
 const checks: Checks<LayerSimilarityOptions> = { others: elsewhere(), variance: varianceCheck }
 
-/** A measure of two layers that are prepared once each. */
+/** A measure of two layers; each layer is prepared once. */
 interface Pairwise<P> {
   readonly prepare: (x: Tensor) => Promise<P>
   readonly compare: (x: P, y: P) => Promise<number>
@@ -49,15 +49,15 @@ interface Pairwise<P> {
  *
  * - an {@link Estimator} with a lazy value, such as CKA, HSIC or DistanceCorrelation: its criterion of each pair, all in one plan.
  * - `cca`, `svcca`, `pwcca`: means of canonical correlations, see {@link canonicalCorrelations}; pwcca is weighted by the layer of the row.
- * - `procrustes`: the **distance** of {@link procrustes}, 0 for alike.
+ * - `procrustes`: the **distance** of {@link procrustes}, 0 for equal layers.
  * - `rv`, `rv2`: see {@link rvCoefficients}.
  * - `rsa`: Spearman's correlation of Euclidean distances, see {@link representationalSimilarity}.
- * - `linearProbe`: the share of the variance of the column's layer that a linear map of the row's layer accounts for on these samples, R^2 (Kornblith,
- *   Norouzi, Lee and Hinton 2019, sec. 3).
+ * - `linearProbe`: the share of the variance of the column's layer that a linear map of the row's layer explains on these samples, R^2
+ *   (Kornblith, Norouzi, Lee and Hinton 2019, sec. 3).
  *
  * @param layers activations on the same samples, each `[n, d]`
  * @returns `[layers][others]`
- * @throws ArgumentError, UnknownNameError for another measure; ShapeError for different numbers of samples; DataError as of the measure
+ * @throws ArgumentError, UnknownNameError for another measure; ShapeError for different numbers of samples; DataError as the measure
  */
 export async function layerSimilarity(
   measure: SimilarityName | Estimator,
@@ -122,7 +122,7 @@ async function byEstimator(
   return lazyMatrix(rows, columns, (x, y) => estimator.criterion(x, y))
 }
 
-/** All pairs in one plan, which computes what they share once. */
+/** All pairs in one plan, which computes shared intermediates once. */
 async function lazyMatrix(
   rows: readonly Tensor[],
   columns: readonly Tensor[],
@@ -179,7 +179,7 @@ const ofDirections: Readonly<
   },
 }
 
-/** Measures of samples as they are, or in fewer columns. */
+/** Measures of unchanged samples, or of compacted ones. */
 const ofSamples: Readonly<
   Record<
     'procrustes' | 'rv' | 'rv2',

@@ -1,4 +1,4 @@
-/** Distances of two sets of samples after the best rotation. */
+/** Distances of two sets of samples after optimal rotation. */
 import { tidy } from '../../core/memory.js'
 import type { SampleData } from '../../estimators/data.js'
 import { where } from '../../ops/index.js'
@@ -10,23 +10,24 @@ import { compact, nuclearNorm } from '../singular.js'
 export interface Procrustes {
   /** Nuclear norm s of X' Y of centered columns, each side divided by its Frobenius norm. From 0 to 1. */
   readonly similarity: number
-  /** 2 - 2 s (Ding, Denain and Steinhardt 2021): the squared distance after the best rotation. */
+  /** 2 - 2 s (Ding, Denain and Steinhardt 2021): the squared distance after optimal rotation. */
   readonly squared: number
-  /** Its root, a metric (Williams et al. 2021). */
+  /** The root of `squared`, a metric (Williams et al. 2021). */
   readonly distance: number
   /** arccos s, in radians, a metric (Williams et al. 2021). */
   readonly angle: number
   /** |X|^2 + |Y|^2 - 2 |X' Y|_* without the division, in squared units of the data. */
   readonly squaredUnscaled: number
-  /** 1 - s^2: what is left where the scale is fitted, too, as `scipy.spatial.procrustes` has it. */
+  /** 1 - s^2: the residual if the scale is fitted too, as in `scipy.spatial.procrustes`. */
   readonly disparity: number
 }
 
 /**
- * Orthogonal Procrustes distance: how far apart two layers are on the same samples when shift, scale and rotation do not count. A constant argument
- * has the similarity 0.
+ * Orthogonal Procrustes distance of two layers on the same samples, invariant to shift, scale and rotation. A constant argument has the
+ * similarity 0.
  *
- * @param x `[n, dx]`; @param y the same samples
+ * @param x `[n, dx]`
+ * @param y the same samples
  * @throws DTypeError for class labels; ShapeError for different numbers of samples
  */
 export async function procrustes(x: SampleData, y: SampleData): Promise<Procrustes> {
@@ -60,7 +61,7 @@ function measures({ norm, xx, yy }: { norm: number; xx: number; yy: number }): P
 
 const squares = (x: Tensor) => x.square().sum()
 
-/** Centered samples in at most as many columns as there are samples. */
+/** Centered samples with at most as many columns as samples. */
 export async function narrowed(x: Tensor): Promise<Tensor> {
   const centered = tidy(() => x.sub(x.mean(0)))
   const narrow = await compact(centered)
@@ -68,7 +69,7 @@ export async function narrowed(x: Tensor): Promise<Tensor> {
   return narrow
 }
 
-/** The distance of two sets of {@link narrowed} samples; lazy, and differentiable where it is above 0. */
+/** The distance of two sets of {@link narrowed} samples; lazy, and differentiable if it is above 0. */
 export function procrustesDistance(x: Tensor, y: Tensor): Tensor {
   const norm = squares(x).mul(squares(y)).sqrt()
   const isSome = norm.greater(0)

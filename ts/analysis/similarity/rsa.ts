@@ -1,4 +1,4 @@
-/** Representational similarity: do two layers find the same samples alike? */
+/** Representational similarity: agreement of the distances between samples in two layers. */
 import type { SampleData } from '../../estimators/data.js'
 import { doubledRanks } from '../../estimators/ranks.js'
 import { where } from '../../ops/index.js'
@@ -7,23 +7,25 @@ import { rowsFrom, sameCount, scalarsOf } from '../read.js'
 
 /** Result of {@link representationalSimilarity}: correlations of the dissimilarities of all pairs of samples, from -1 to 1. */
 export interface RepresentationalSimilarity {
-  /** Dissimilarity 1 - the correlation of two samples over units, compared by Pearson's correlation. */
+  /** Dissimilarity 1 - correlation of two samples over units, compared by Pearson's correlation. */
   readonly correlationPearson: number
-  /** The same compared by Spearman's correlation of ranks, equal values sharing the mean of their ranks. */
+  /** The same, compared by Spearman's rank correlation; equal values have the mean of their ranks. */
   readonly correlationSpearman: number
   /** Euclidean distances, compared by Pearson's correlation. */
   readonly euclideanPearson: number
   readonly euclideanSpearman: number
 }
 
-/** How samples are told apart, and by what dissimilarities are compared. */
+/** The dissimilarity of samples and the correlation of dissimilarities. */
 export type DissimilarityKind = keyof RepresentationalSimilarity
 
 /**
- * Representational similarity analysis (Kriegeskorte, Mur and Bandettini 2008): the correlation of the dissimilarities of all pairs of samples in
- * x with those in y. NaN where one side has none (a constant layer, or a single unit for correlations over units). O(n^2).
+ * Representational similarity analysis (Kriegeskorte, Mur and Bandettini 2008): the correlation of the dissimilarities of all pairs of
+ * samples in x with those in y. NaN if it is undefined on one side (a constant layer, or a single unit for correlations over units).
+ * O(n^2).
  *
- * @param x `[n, dx]`, n of at least 3; @param y the same samples
+ * @param x `[n, dx]`, n of at least 3
+ * @param y the same samples
  * @throws DTypeError for class labels; ShapeError for different numbers of samples; DataError for fewer than 3
  */
 export async function representationalSimilarity(
@@ -49,13 +51,13 @@ export function similarityOf(kind: DissimilarityKind, x: Tensor, y: Tensor): Ten
 }
 
 /**
- * The entries of a symmetric matrix `[n, n]` off its diagonal, in one row. Each pair stands twice, which changes neither correlation: means stay the same, and
- * the rank of an entry becomes 2 r - 1/2.
+ * The off-diagonal entries of a symmetric matrix `[n, n]`, in one row. Each pair occurs twice, which changes neither correlation: means
+ * stay the same, and the rank of an entry becomes 2 r - 1/2.
  */
 function apart(matrix: Tensor): Tensor {
   const n = matrix.shape[0] as number
   const same = matrix.add(matrix.transpose()).div(2)
-  // After the first entry the diagonal is the last column of rows that are longer by one.
+  // After the first entry the diagonal is the last column of rows of length n + 1.
   return same
     .flatten(0)
     .slice([1])
@@ -64,7 +66,7 @@ function apart(matrix: Tensor): Tensor {
     .flatten(0)
 }
 
-/** Pearson's correlation of two vectors; NaN where one is constant. Lazy. */
+/** Pearson's correlation of two vectors; NaN if one is constant. Lazy. */
 export function pearson(x: Tensor, y: Tensor): Tensor {
   const [a, b] = [x.sub(x.mean()), y.sub(y.mean())]
   return a.mul(b).sum().div(a.square().sum().mul(b.square().sum()).sqrt())

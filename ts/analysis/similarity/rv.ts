@@ -1,6 +1,6 @@
 /** The RV coefficient and its adjusted forms. */
 import type { SampleData } from '../../estimators/data.js'
-import { standardized } from '../../estimators/gaussian.js'
+import { standardized } from '../../estimators/standardized.js'
 import { where } from '../../ops/index.js'
 import type { Tensor } from '../../ops/tensor.js'
 import { rowsFrom, sameCount, scalarsOf } from '../read.js'
@@ -9,7 +9,7 @@ import { rowsFrom, sameCount, scalarsOf } from '../read.js'
 export interface RVCoefficients {
   /** tr(S T) / sqrt(tr(S S) tr(T T)) with S = X X', T = Y Y' of centered columns (Escoufier 1973): linear CKA. From 0 to 1, near 1 for many columns. */
   readonly rv: number
-  /** The same without the diagonals of S and T (Smilde et al. 2009): not raised by many columns, may be below 0. */
+  /** The same without the diagonals of S and T (Smilde et al. 2009): not biased upward by many columns; may be below 0. */
   readonly rv2: number
   /** On standardized columns, each squared correlation r^2 replaced by 1 - (n - 1) / (n - 2) (1 - r^2) (Mayer, Lorent and Horgan 2011). */
   readonly adjustedMayer: number
@@ -20,9 +20,10 @@ export interface RVCoefficients {
 }
 
 /**
- * RV coefficients of two sets of columns: how alike the arrangements of the samples are. 0 where an argument is constant.
+ * RV coefficients of two sets of columns: similarity of the configurations of the samples. 0 if an argument is constant.
  *
- * @param x `[n, dx]`, n of at least 3; @param y the same samples
+ * @param x `[n, dx]`, n of at least 3
+ * @param y the same samples
  * @throws DTypeError for class labels; ShapeError for different numbers of samples; DataError for too few
  */
 export async function rvCoefficients(x: SampleData, y: SampleData): Promise<RVCoefficients> {
@@ -50,7 +51,7 @@ export async function rvCoefficients(x: SampleData, y: SampleData): Promise<RVCo
   }
 }
 
-/** tr(X X' Y Y') of centered columns, from whichever product is smaller. */
+/** tr(X X' Y Y') of centered columns, from the smaller of two products. */
 function product(x: Tensor, y: Tensor): Tensor {
   const [n, d] = x.shape as [number, number]
   if (n > d) return x.matmulT(y, { transposeA: true }).square().sum()

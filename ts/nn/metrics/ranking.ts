@@ -127,14 +127,14 @@ function readColumns(
   if (prediction.size === target.size && essential(shape) === essential(target.shape)) {
     return { scores, hits: target.cast('float32').greater(0.5).cast('float64').reshape([n, width]) }
   }
-  if (isLabelled(shape, target.shape)) return { scores, hits: indicator(target.cast('int32'), width) }
+  if (isLabeled(shape, target.shape)) return { scores, hits: indicator(target.cast('int32'), width) }
   throw new ShapeError(
     `${name}: expected scores [batch] or [batch, classes] with class indices [batch], or a target of the shape of the scores; ` +
       `received [${shape}] and [${target.shape}]`,
   )
 }
 
-const isLabelled = (scores: Shape, target: Shape) =>
+const isLabeled = (scores: Shape, target: Shape) =>
   scores.length === 2 && target.length === 1 && scores[0] === target[0]
 
 /** Weights of positive and negative samples by their score: equal scores are one group, ascending. */

@@ -313,7 +313,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     this.#names.clear()
   }
 
-  /** Releases the state at once. A second call does nothing; any other use afterwards throws {@link DisposedError}. */
+  /** Releases the state at once. A second call does nothing; any other use afterward throws {@link DisposedError}. */
   dispose(): void {
     this.forget(this.#variables())
     for (const value of this.#adopted.values()) value.dispose()

@@ -1,4 +1,4 @@
-/** Estimators by nearest neighbours of the golden files in our API. */
+/** Estimators by nearest neighbors of the golden files in our API. */
 import type { DistanceMetric, Tensor } from '../../ts/index.js'
 import * as hg from '../../ts/index.js'
 import type { Params } from './format.js'
@@ -15,7 +15,7 @@ const information =
     return { value: make(params).criterion(x, y) }
   }
 
-export const neighbourOperations: Readonly<Record<string, Operation>> = {
+export const neighborOperations: Readonly<Record<string, Operation>> = {
   kl_entropy: (inputs, { params: p }) => ({
     value: new hg.KLEntropy({ k: p.k, metric: metric(p) }).criterion(inputs.x as Tensor),
   }),

@@ -1,4 +1,4 @@
-/** Estimators by nearest neighbours: values by the formulas written out, invariances, bad input. */
+/** Estimators by nearest neighbors: values by the formulas written out, invariances, bad input. */
 import test from 'ava'
 import {
   ArgumentError,
@@ -173,7 +173,7 @@ test('classes: Ross is its formula, labels and one-hot rows are the same, and sa
   near(t, await ross.estimate(withLone, Int32Array.from([...labels, 9])), want, 1e-12)
 })
 
-test('small classes use the neighbours they have; one class tells nothing', async (t) => {
+test('small classes use the neighbors they have; one class tells nothing', async (t) => {
   const x = [[0], [1], [5], [6], [7], [8]]
   t.true(Number.isFinite(await new Ross().estimate(x, Int32Array.of(0, 0, 1, 1, 1, 1))))
   t.is(await new Ross().estimate(x, Int32Array.of(4, 4, 4, 4, 4, 4)), 0)
@@ -210,7 +210,7 @@ test('discrete data: the mixed estimator is near the plug-in value, and k coinci
   near(t, await new MixedKSG().estimate(x, x), Math.log(4), 0.01)
   await t.throwsAsync(new KLEntropy().estimate(x), {
     instanceOf: DataError,
-    message: /sample 0 is given 100 times/,
+    message: /sample 0 occurs 100 times/,
   })
   await t.throwsAsync(new KNN().estimate(x, x), { instanceOf: DataError, message: /MixedKSG/ })
 })
@@ -249,7 +249,7 @@ test('refusals say what was given', async (t) => {
   t.throws(() => new KSG({ k: [] }), { instanceOf: ArgumentError })
   t.throws(() => new KSG({ variant: 3 as never }), { instanceOf: ArgumentError })
   t.throws(() => new KSG({ jitter: -1 }), { instanceOf: ArgumentError })
-  t.throws(() => new KSG({ neighbours: 3 } as never), { instanceOf: UnknownNameError })
+  t.throws(() => new KSG({ neighbors: 3 } as never), { instanceOf: UnknownNameError })
   t.throws(() => new KLEntropy({ metric: 'l1' as never }), { instanceOf: UnknownNameError })
   t.throws(() => new KLEntropy({ base: 1 }), { instanceOf: ArgumentError })
   const ids = tensor([0, 1, 0, 1], { dtype: 'int32' })

@@ -4,15 +4,15 @@ import type { Tensor } from '../ops/tensor.js'
 import type { Kernel, Similar } from './kernels.js'
 import { offDiagonal, type Samples } from './samples.js'
 
-/** H K H without a product of matrices: subtract the means of rows and columns, add the mean of all. */
+/** H K H without matrix products: subtract the row and column means, add the grand mean. */
 export function centered(k: Tensor): Tensor {
   const rows = k.mean(1, { keepDims: true })
   return k.sub(rows).sub(rows.transpose()).add(rows.mean())
 }
 
 /**
- * U-centering (Szekely and Rizzo 2014, eq. 2.7): the inner product of two U-centered matrices over n (n - 3) is HSIC_1, without
- * the cancellation of its three terms. The diagonal is 0 and takes no part.
+ * U-centering (Szekely and Rizzo 2014, eq. 2.7): the inner product of two U-centered matrices over n (n - 3) is HSIC_1, without the
+ * cancellation of its three terms. The diagonal is 0 and does not count.
  */
 export function uCentered(k: Tensor): Tensor {
   const n = k.shape[0] as number
@@ -38,16 +38,16 @@ export interface KernelSamples {
 }
 
 /** The centered (`hollow`: U-centered) kernel matrix `[n, n]`, as float64. */
-export function centredMatrix({ kernel, samples }: KernelSamples, hollow: boolean): Tensor {
+export function centeredMatrix({ kernel, samples }: KernelSamples, hollow: boolean): Tensor {
   const shifted = kernel.shifted(samples)
   return (hollow ? uCentered(shifted) : centered(shifted)).cast('float64')
 }
 
 /**
- * The inner products, in float64, of the centered (`hollow`: U-centered) kernel matrices of any two of the parts. No matrix is stored where every
- * kernel is one that {@link centeredProducts} knows.
+ * The inner products, in float64, of the centered (`hollow`: U-centered) kernel matrices of any two parts. No matrix is stored if {@link
+ * centeredProducts} supports every kernel.
  */
-export function centredInner(
+export function centeredInner(
   parts: readonly KernelSamples[],
   hollow: boolean,
 ): (a: number, b: number) => Tensor {
@@ -59,7 +59,7 @@ export function centredInner(
       return scaled(scaled(one, (similar[a] as Similar).factor), (similar[b] as Similar).factor)
     }
   }
-  const matrices = parts.map((part) => centredMatrix(part, hollow))
+  const matrices = parts.map((part) => centeredMatrix(part, hollow))
   return (a, b) => inner(matrices[a] as Tensor, matrices[b] as Tensor)
 }
 
