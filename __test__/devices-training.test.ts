@@ -396,6 +396,12 @@ for (const device of others) {
 
   test.serial(`nothing is left on ${device} after a move or a dispose`, async (t) => {
     const count = () => memory().devices[device]
+    // The plans of the steps, which a device keeps with their workspace.
+    await (async () => {
+      using first = await model().to(device)
+      await first.fit(x, y, { ...options, epochs: 1 })
+      await first.predict(x)
+    })()
     const before = count()
     const one = model()
     await one.fit(x, y, { ...options, epochs: 1 })
