@@ -17,7 +17,7 @@ interface PdfKit {
   }
 }
 
-/** Points of a PDF in a pixel of 1/96 inch. */
+/** PDF points in a pixel of 1/96 inch. */
 const points = 0.75
 
 /**

@@ -1,4 +1,4 @@
-/** Charts drawn on a thread of their own, so that the event loop goes on meanwhile. */
+/** Charts drawn on a separate thread, so that the event loop is free. */
 import { Worker } from 'node:worker_threads'
 import { ArgumentError, errorOfCode, InternalError } from '../core/errors.js'
 import { nextTurn } from '../core/turns.js'
@@ -6,20 +6,20 @@ import type { Form } from './draw.js'
 import type { Delivery, Order } from './draw-thread.js'
 import type { VegaLiteSpec } from './spec.js'
 
-/** Who waits for an order. */
+/** The caller of an order. */
 interface Waiting {
   resolve(drawn: string | Uint8Array): void
   reject(error: Error): void
 }
 
-/** A thread with its orders. It is made for the first chart and stays; without an order it keeps no process alive. */
+/** A thread with its orders. It starts with the first chart and stays; while idle it does not keep the process alive. */
 class Studio {
-  // Without the options of this process, some of which are for its own script alone, such as --input-type.
+  // Without the options of this process, some of which are for its own script only, such as --input-type.
   readonly #worker = new Worker(new URL('./draw-thread.js', import.meta.url), { execArgv: [] })
   readonly #waiting = new Map<number, Waiting>()
   #orders = 0
 
-  /** @param onEnd called when it can draw no more */
+  /** @param onEnd called when the thread has ended */
   constructor(onEnd: () => void) {
     this.#worker.on('message', (delivery: Delivery) => this.#deliver(delivery))
     const end = (reason: string) => {
@@ -64,13 +64,13 @@ class Studio {
 let studio: Studio | undefined
 
 /**
- * Draws a specification as {@link Form} says: SVG is text, all else bytes.
+ * Draws a specification in a {@link Form}: SVG is text, other forms are bytes.
  *
- * @throws StateError where a package that it needs is not installed
- * @throws ArgumentError where they refuse the specification; the cause is their error
+ * @throws StateError if a required package is not installed
+ * @throws ArgumentError if Vega refuses the specification; the cause is its error
  */
 export async function render(spec: VegaLiteSpec, form: Form): Promise<string | Uint8Array> {
-  // The copy for the thread takes a while, and so did making the specification.
+  // Copying for the thread takes a while, and so did making the specification.
   await nextTurn()
   studio ??= new Studio(() => {
     studio = undefined
